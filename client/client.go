@@ -1,0 +1,327 @@
+// Package client is one participant: it takes orders, trains on local data
+// and packs the answer. The tab, the swarm and the simulator share it.
+//
+// A Client is a deterministic state machine beside strategy's and run's. It
+// has no socket, no clock and no goroutine. Whoever drives it hands it the
+// coordinator's messages (Receive) and the examples (AddShard), calls Work for
+// one bounded slice of training at a time, so that a tab can breathe between
+// slices, and sends the messages that these calls return, in order.
+package client
+
+import (
+	"fmt"
+	"slices"
+
+	"fedtab/compress"
+	"fedtab/learn"
+	"fedtab/learn/data"
+	"fedtab/protocol"
+)
+
+// Config is fixed for the life of a Client.
+type Config struct {
+	Name   string // of the program, for the coordinator's log
+	Task   string
+	Models Models // nil keeps models of its own
+}
+
+// Client is one participant in one run. Its methods are called from one
+// goroutine, or under one lock.
+type Client struct {
+	cfg     Config
+	welcome *protocol.Welcome
+	model   learn.Model
+	tab     protocol.TabState
+
+	// The model that the client holds; params is nil when it holds none, and
+	// is never written to: others may share it.
+	version uint64
+	hash    [32]byte
+	params  []float32
+
+	shards   map[uint32]*data.Set
+	assigned []uint32
+	own      data.Examples // a person's own data, in place of shards
+
+	order    *protocol.Order // to be worked on
+	examples data.Examples   // that the order in work trains on
+	started  bool
+	kept     *protocol.Contribution // packed, until its round is closed
+
+	status   *protocol.Status
+	progress Progress
+}
+
+// Progress is what the client is doing, for people.
+type Progress struct {
+	Activity  Activity
+	Order     uint64
+	Round     uint64
+	Done      int     // examples of this order worked through
+	Total     int     // examples of this order
+	Loss      float64 // mean loss so far in this order
+	Accuracy  float64 // likewise, share classified rightly
+	Accepted  int     // contributions accepted so far
+	Rejected  int
+	LastError string // of the last contribution or order that failed
+}
+
+// Activity is the one thing that a client is doing.
+type Activity string
+
+// The activities.
+const (
+	Idle        Activity = "idle"        // not welcomed yet
+	Waiting     Activity = "waiting"     // for an order
+	Downloading Activity = "downloading" // model or data, with an order at hand
+	Training    Activity = "training"
+	Sending     Activity = "sending" // until the acknowledgement
+	Paused      Activity = "paused"
+	Finished    Activity = "finished"
+)
+
+// New returns a participant that has not said hello.
+func New(cfg Config) *Client {
+	if cfg.Models == nil {
+		cfg.Models = ownModels{}
+	}
+	return &Client{cfg: cfg, tab: protocol.TabVisible, shards: map[uint32]*data.Set{}, progress: Progress{Activity: Idle}}
+}
+
+// Hello returns the message that opens a new socket. After a lost socket it
+// asks for the same participant again.
+func (c *Client) Hello() *protocol.Hello {
+	h := &protocol.Hello{
+		Protocol: protocol.Version, Task: c.cfg.Task, Client: c.cfg.Name,
+		Codecs: compress.Codecs(), TabState: c.tab,
+	}
+	if c.welcome != nil {
+		h.ResumeToken = c.welcome.ResumeToken
+	}
+	if c.params != nil {
+		h.Held, h.HeldHash = c.version, c.hash[:]
+	}
+	return h
+}
+
+// SetResumeToken makes the next Hello ask for an earlier participant.
+func (c *Client) SetResumeToken(token []byte) {
+	if c.welcome == nil {
+		c.welcome = &protocol.Welcome{}
+	}
+	c.welcome.ResumeToken = token
+}
+
+// Forget drops everything that belongs to a run: the coordinator does not
+// know it any more.
+func (c *Client) Forget() {
+	*c = *New(c.cfg)
+}
+
+// Receive handles a message from the coordinator, bodies complete, and
+// returns what is to be sent. An error means that the coordinator does not
+// keep to the protocol.
+func (c *Client) Receive(m protocol.Message) ([]protocol.Message, error) {
+	if w, ok := m.(*protocol.Welcome); ok {
+		return c.welcomed(w)
+	}
+	if c.model == nil {
+		return nil, fmt.Errorf("client: %T before the welcome", m)
+	}
+	switch m := m.(type) {
+	case *protocol.Shards:
+		c.assign(m)
+	case *protocol.Model:
+		return c.received(m)
+	case *protocol.Order:
+		return c.ordered(m), nil
+	case *protocol.Ack:
+		c.acknowledged(m)
+	case *protocol.Status:
+		c.statusChanged(m)
+	case *protocol.Fetch:
+		return []protocol.Message{&protocol.Decline{Order: m.Order, Reason: protocol.ReasonUnsupported}}, nil
+	case *protocol.Bye:
+		if m.Code == protocol.CloseFinished {
+			c.drop(Finished)
+		}
+	default:
+		return nil, fmt.Errorf("client: %T is not for clients", m)
+	}
+	return nil, nil
+}
+
+func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
+	spec := specOf(w.Model)
+	model, err := learn.New(spec)
+	if err != nil {
+		return nil, fmt.Errorf("client: the task's model: %w", err)
+	}
+	if n := uint64(model.Layout().Size); n != w.Parameters {
+		return nil, fmt.Errorf("client: the model has %d parameters here and %d at the coordinator", n, w.Parameters)
+	}
+	if c.welcome != nil && c.welcome.Run != w.Run {
+		c.drop(Waiting)
+		c.params = nil
+	}
+	c.welcome, c.model = w, model
+	if c.progress.Activity == Idle {
+		c.progress.Activity = Waiting
+	}
+	if c.params != nil {
+		return nil, nil
+	}
+	params := c.cfg.Models.Initial(model, w.Seed)
+	hash := learn.Hash(params)
+	if !slices.Equal(hash[:], w.InitialHash) {
+		// This machine makes another version 0: ask for the coordinator's.
+		return []protocol.Message{&protocol.Want{Version: 0, Full: true}}, nil
+	}
+	c.version, c.hash, c.params = 0, hash, params
+	return nil, nil
+}
+
+func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
+	params, err := c.cfg.Models.Unpack(m, c.model.Layout().Size)
+	if err != nil {
+		return nil, fmt.Errorf("client: model of version %d: %w", m.Version, err)
+	}
+	c.version, c.params = m.Version, params
+	copy(c.hash[:], m.Hash)
+	return nil, nil
+}
+
+func (c *Client) ordered(o *protocol.Order) []protocol.Message {
+	if c.kept != nil && c.kept.Order == o.Order {
+		return []protocol.Message{c.kept} // finished before the socket was lost
+	}
+	if c.order != nil && c.order.Order == o.Order {
+		return nil // at work on it
+	}
+	switch {
+	case o.Kind != protocol.OrderFit:
+		return decline(o, protocol.ReasonUnsupported, "this client does fit orders only")
+	case c.tab == protocol.TabPaused || c.tab == protocol.TabFrozen:
+		return decline(o, protocol.ReasonPaused, "")
+	case !slices.Contains(compress.Codecs(), o.Hyper.Codec):
+		return decline(o, protocol.ReasonCodec, "")
+	}
+	c.order, c.kept, c.started, c.examples = o, nil, false, nil
+	c.progress = Progress{
+		Activity: Downloading, Order: o.Order, Round: o.Round,
+		Accepted: c.progress.Accepted, Rejected: c.progress.Rejected, LastError: c.progress.LastError,
+	}
+	if !c.holds(o) {
+		return []protocol.Message{&protocol.Want{Version: o.Base, Full: true}}
+	}
+	return nil
+}
+
+func (c *Client) holds(o *protocol.Order) bool {
+	return c.params != nil && c.version == o.Base && slices.Equal(c.hash[:], o.BaseHash)
+}
+
+func decline(o *protocol.Order, r protocol.Reason, detail string) []protocol.Message {
+	return []protocol.Message{&protocol.Decline{Order: o.Order, Reason: r, Detail: detail}}
+}
+
+func (c *Client) acknowledged(a *protocol.Ack) {
+	if c.kept == nil || c.kept.Order != a.Order {
+		if c.order != nil && c.order.Order == a.Order && a.Reason == protocol.ReasonAbandoned {
+			c.drop(Waiting)
+		}
+		return
+	}
+	switch a.Reason {
+	case protocol.ReasonAccepted:
+		c.progress.Accepted++
+	case protocol.ReasonDuplicate: // counted when it was accepted
+	case protocol.ReasonAbandoned:
+		c.kept = nil
+	case protocol.ReasonBusy:
+		// Kept, and offered again when the coordinator orders it again.
+	default:
+		c.kept = nil
+		c.progress.Rejected++
+		c.progress.LastError = a.Reason.String()
+		if a.Detail != "" {
+			c.progress.LastError += ": " + a.Detail
+		}
+	}
+	c.progress.Activity = Waiting
+}
+
+func (c *Client) statusChanged(s *protocol.Status) {
+	c.status = s
+	if c.kept != nil && c.kept.Round <= s.Closed {
+		c.kept = nil
+		if c.progress.Activity == Sending {
+			c.progress.Activity = Waiting
+		}
+	}
+	if c.order != nil && c.order.Round <= s.Closed {
+		c.drop(Waiting) // too late to matter
+	}
+	if s.Phase == protocol.PhaseFinished {
+		c.drop(Finished)
+	}
+}
+
+// drop forgets the order in work.
+func (c *Client) drop(next Activity) {
+	c.order, c.examples, c.started = nil, nil, false
+	c.progress.Activity = next
+}
+
+// SetTab tells what the browser lets the tab do, or what the person wants.
+func (c *Client) SetTab(s protocol.TabState) []protocol.Message {
+	if s == c.tab {
+		return nil
+	}
+	was := c.tab
+	c.tab = s
+	if c.model == nil {
+		return nil
+	}
+	out := []protocol.Message{&protocol.Tab{State: s}}
+	switch {
+	case s == protocol.TabPaused:
+		if c.order != nil {
+			out = append(out, decline(c.order, protocol.ReasonPaused, "")...)
+			c.drop(Paused)
+		}
+		c.progress.Activity = Paused
+	case was == protocol.TabPaused:
+		c.progress.Activity = Waiting
+	}
+	return out
+}
+
+// Progress returns what the client is doing.
+func (c *Client) Progress() Progress { return c.progress }
+
+// Status returns what the coordinator said last, nil before it said anything.
+func (c *Client) Status() *protocol.Status { return c.status }
+
+// Welcome returns the coordinator's welcome, nil before it.
+func (c *Client) Welcome() *protocol.Welcome { return c.welcome }
+
+// Keeps says whether the client keeps a contribution whose round is open.
+func (c *Client) Keeps() bool { return c.kept != nil }
+
+// Held returns the model that the client holds, which the caller must not
+// write to; params is nil when there is none.
+func (c *Client) Held() (version uint64, params []float32) { return c.version, c.params }
+
+func specOf(m protocol.ModelSpec) learn.Spec {
+	var s learn.Spec
+	for _, n := range m.Input {
+		s.Input = append(s.Input, int(n))
+	}
+	for _, l := range m.Layers {
+		s.Layers = append(s.Layers, learn.Layer{
+			Kind: learn.LayerKind(l.Kind), Units: int(l.Units), Activation: learn.Activation(l.Activation),
+		})
+	}
+	return s
+}

@@ -1,0 +1,66 @@
+package client
+
+import (
+	"slices"
+
+	"fedtab/learn/data"
+	"fedtab/protocol"
+)
+
+// assign takes a new set of shards. What is no longer assigned is given up at
+// once, unless the order in work trains on it.
+func (c *Client) assign(m *protocol.Shards) {
+	c.assigned = m.Shards
+	for n := range c.shards {
+		if !slices.Contains(m.Shards, n) {
+			delete(c.shards, n)
+		}
+	}
+}
+
+// Missing returns the assigned shards that the client has not got, the ones
+// to be fetched first in front.
+func (c *Client) Missing() []uint32 {
+	var missing []uint32
+	for _, n := range c.assigned {
+		if c.shards[n] == nil {
+			missing = append(missing, n)
+		}
+	}
+	return missing
+}
+
+// AddShard hands over a shard. One that is not assigned (any more) is
+// ignored. Training may start with the first.
+func (c *Client) AddShard(n uint32, s *data.Set) {
+	if slices.Contains(c.assigned, n) {
+		c.shards[n] = s
+	}
+}
+
+// Shards returns how many shards are here and how many are assigned.
+func (c *Client) Shards() (here, assigned int) { return len(c.shards), len(c.assigned) }
+
+// SetExamples makes the client train on data of its own.
+func (c *Client) SetExamples(ex data.Examples) { c.own = ex }
+
+// local returns the examples at hand, in the order of the shards' numbers, or
+// nil when there are none yet.
+func (c *Client) local() data.Examples {
+	if c.own != nil {
+		return c.own
+	}
+	var parts []data.Examples
+	for _, n := range c.assigned {
+		if s := c.shards[n]; s != nil {
+			parts = append(parts, s)
+		}
+	}
+	switch len(parts) {
+	case 0:
+		return nil
+	case 1:
+		return parts[0]
+	}
+	return data.NewUnion(parts...)
+}

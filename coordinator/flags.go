@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// usageError is a mistake in the arguments.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// errHelp says that --help has been answered.
+var errHelp = errors.New("help")
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, ", ") }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// parse parses the flags of a command that takes no other arguments.
+func parse(fs *flag.FlagSet, args []string, stdout io.Writer) error {
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(stdout, "coordinator %s:\n", fs.Name())
+		fs.SetOutput(stdout)
+		fs.PrintDefaults()
+		return errHelp
+	case err != nil:
+		return usageError(fmt.Sprintf("%s: %v (see coordinator %s --help)", fs.Name(), err, fs.Name()))
+	}
+	if fs.NArg() > 0 {
+		return usageError(fmt.Sprintf("%s: %q is no flag (see coordinator %s --help)", fs.Name(), fs.Arg(0), fs.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+// Command coordinator runs a federated learning study: it serves the page and
+// the WebSocket that browser tabs join through, or simulates the same run
+// without a network.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// A command is one of the program's subcommands.
+type command struct {
+	name, args, about string
+	run               func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "[--addr HOST:PORT] [--data DIR] [--task NAME|FILE]... [--fresh]", "serve the page and coordinate runs", serveCommand},
+		{"simulate", "--task NAME|FILE [--seed N] [--set KEY=VALUE]... [--json FILE] [--timing FILE]", "run a task without a network, in virtual time", simulateCommand},
+		{"tasks", "[--show NAME|FILE]", "list the tasks that ship, or show one", tasksCommand},
+		{"version", "", "print the version and what it was built with", versionCommand},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Main runs the program and returns its exit code: 0, 1 when a command fails,
+// 2 when its arguments are wrong.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		usage(stdout)
+		if len(args) == 0 {
+			return 2
+		}
+		return 0
+	}
+	for _, c := range commands() {
+		if c.name != args[0] {
+			continue
+		}
+		err := c.run(ctx, args[1:], stdout, stderr)
+		if err == nil {
+			return 0
+		}
+		if err == errHelp {
+			return 0
+		}
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintln(stderr, "coordinator:", strings.TrimRight(line, "\n"))
+		}
+		if _, ok := err.(usageError); ok {
+			return 2
+		}
+		return 1
+	}
+	fmt.Fprintf(stderr, "coordinator: unknown command %q, want one of: ", args[0])
+	for i, c := range commands() {
+		if i > 0 {
+			fmt.Fprint(stderr, ", ")
+		}
+		fmt.Fprint(stderr, c.name)
+	}
+	fmt.Fprintln(stderr)
+	return 2
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "fedtab coordinator: federated learning in browser tabs\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  coordinator %s %s\n        %s\n", c.name, c.args, c.about)
+	}
+	fmt.Fprint(w, "\nEvery command takes --help.\n")
+}

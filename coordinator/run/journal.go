@@ -1,0 +1,92 @@
+package run
+
+import "time"
+
+// A Journal keeps a run's history. The calls of one run come one at a time
+// and in order; each returns when what it wrote is durable. coordinator/store
+// is the one that production uses; a nil Journal keeps nothing (simulate).
+type Journal interface {
+	// ReserveParticipants makes sure that no later process hands out a
+	// participant number below limit.
+	ReserveParticipants(run string, limit uint32) error
+	// OpenRound writes a round's cohort, base and deadline, before its first
+	// order leaves. A new attempt replaces the earlier one.
+	OpenRound(run string, r OpenRound) error
+	// Commit writes a version, the strategy's snapshot and the round's
+	// figures in one transaction.
+	Commit(run string, c Commit) error
+	// Evaluate writes the metrics of a committed version.
+	Evaluate(run string, e Evaluation) error
+	// Finish marks the run as over.
+	Finish(run string, reason string, at time.Time) error
+	// Log appends to the event log.
+	Log(run string, e LogEntry) error
+}
+
+// OpenRound is a round that has begun.
+type OpenRound struct {
+	Round    uint64
+	Order    uint64 // order number of the attempt
+	Base     uint64
+	Cohort   []uint32 // participants, ascending
+	Opened   time.Time
+	Deadline time.Time
+}
+
+// Commit is a round that has ended, with the version that it made.
+type Commit struct {
+	Round        uint64 // also the number of the version
+	Base         uint64
+	Hash         [32]byte             // SHA-256 of Params
+	Params       []float32            // the model
+	State        map[string][]float32 // server vectors of the strategy
+	Snapshot     []byte
+	Participants []uint32 // whose contributions are in it, ascending
+	Weight       float64  // examples behind them
+	TrainLoss    float64  // mean loss that the participants saw while training
+	BytesUp      int64    // since the last commit, as docs/protocol.md counts
+	BytesDown    int64
+	Committed    time.Time
+}
+
+// Evaluation holds a version's metrics on the test set.
+type Evaluation struct {
+	Version  uint64
+	Loss     float64 // mean
+	Accuracy float64 // 0 to 1
+	Examples int
+}
+
+// LogEntry is a line of the event log.
+type LogEntry struct {
+	At          time.Time
+	Round       uint64
+	Participant uint32 // 0 is the coordinator itself
+	Kind        string // "join", "leave", "accepted", "rejected", "abandoned", ...
+	Detail      string
+}
+
+// Saved is what a Journal knows of a run that goes on after a restart.
+type Saved struct {
+	Participants uint32     // first number that is free
+	Last         *Commit    // newest commit, nil before the first
+	Open         *OpenRound // a round after Last that has begun, or nil
+	Rounds       []RoundRecord
+	Finished     string        // reason, empty while the run goes on
+	Elapsed      time.Duration // from the run's creation to its newest commit
+}
+
+// RoundRecord is a committed round as tables and charts show it.
+type RoundRecord struct {
+	Round        uint64
+	Participants int
+	Weight       float64
+	TrainLoss    float64
+	TestLoss     *float64 // nil when the version was not evaluated
+	TestAccuracy *float64
+	BytesUp      int64
+	BytesDown    int64
+	Opened       time.Time
+	Committed    time.Time
+	Hash         [32]byte
+}

@@ -1,0 +1,182 @@
+package run
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// Live owns a Run in production: one goroutine calls it, computing happens on
+// others, and the journal has one of its own.
+type Live struct {
+	Run *Run
+
+	mu      sync.Mutex
+	tasks   []func()
+	wake    chan struct{}
+	stopped bool
+
+	computing chan struct{} // bounds the goroutines of Compute
+	store     *storeQueue
+	done      chan struct{}
+	workers   sync.WaitGroup
+}
+
+// NewLive returns an Env whose Run is to be set before Serve.
+func NewLive() *Live {
+	return &Live{
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		computing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		store:     &storeQueue{wake: make(chan struct{}, 1)},
+	}
+}
+
+// Do has f called by the owner, after everything that was handed in before.
+// It does not wait. After Serve has returned it does nothing.
+func (l *Live) Do(f func()) {
+	l.mu.Lock()
+	if !l.stopped {
+		l.tasks = append(l.tasks, f)
+	}
+	l.mu.Unlock()
+	poke(l.wake)
+}
+
+// Call does the same and waits until f has returned; it says whether it was
+// called.
+func (l *Live) Call(f func()) bool {
+	called := make(chan struct{})
+	l.Do(func() { f(); close(called) })
+	select {
+	case <-called:
+		return true
+	case <-l.done:
+		select {
+		case <-called:
+			return true
+		default:
+			return false
+		}
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Serve starts the Run and owns it until ctx ends. What is being written to
+// the journal by then is written before it returns.
+func (l *Live) Serve(ctx context.Context) {
+	defer close(l.done)
+	storeDone := make(chan struct{})
+	go func() {
+		defer close(storeDone)
+		l.store.serve()
+	}()
+	l.Do(l.Run.Start)
+	for {
+		l.mu.Lock()
+		tasks := l.tasks
+		l.tasks = nil
+		l.mu.Unlock()
+		for _, f := range tasks {
+			f()
+		}
+		if len(tasks) > 0 {
+			continue
+		}
+		select {
+		case <-l.wake:
+		case <-ctx.Done():
+			l.mu.Lock()
+			l.stopped = true
+			l.tasks = nil
+			l.mu.Unlock()
+			l.store.close()
+			<-storeDone
+			l.workers.Wait()
+			return
+		}
+	}
+}
+
+// Now implements Env.
+func (l *Live) Now() time.Time { return time.Now() }
+
+// AfterFunc implements Env.
+func (l *Live) AfterFunc(d time.Duration, f func()) (stop func()) {
+	stopped := false // owned by the owner, like f
+	t := time.AfterFunc(d, func() {
+		l.Do(func() {
+			if !stopped {
+				f()
+			}
+		})
+	})
+	return func() { stopped = true; t.Stop() }
+}
+
+// Compute implements Env.
+func (l *Live) Compute(work func(), then func()) {
+	l.workers.Go(func() {
+		l.computing <- struct{}{}
+		work()
+		<-l.computing
+		l.Do(then)
+	})
+}
+
+// Store implements Env.
+func (l *Live) Store(work func() error, then func(error)) {
+	l.store.add(func() {
+		err := work()
+		l.Do(func() { then(err) })
+	})
+}
+
+// storeQueue does one thing at a time, in order.
+type storeQueue struct {
+	mu     sync.Mutex
+	works  []func()
+	closed bool
+	wake   chan struct{}
+}
+
+func (q *storeQueue) add(f func()) {
+	q.mu.Lock()
+	if !q.closed {
+		q.works = append(q.works, f)
+	}
+	q.mu.Unlock()
+	poke(q.wake)
+}
+
+func (q *storeQueue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	poke(q.wake)
+}
+
+// serve works until close, and does what was added before.
+func (q *storeQueue) serve() {
+	for {
+		q.mu.Lock()
+		works, closed := q.works, q.closed
+		q.works = nil
+		q.mu.Unlock()
+		for _, f := range works {
+			f()
+		}
+		if len(works) == 0 {
+			if closed {
+				return
+			}
+			<-q.wake
+		}
+	}
+}

@@ -1,0 +1,392 @@
+// Package run is the life of one run: who takes part, what has been ordered,
+// which contributions have come, when a version is committed and when the run
+// is over. It drives one strategy and keeps one ledger of bytes.
+//
+// A Run is a state machine like strategy's and client's: it reads no clock
+// and starts no goroutine. An Env does that for it. Live is the Env of
+// production, one goroutine that owns the Run; coordinator/simulate has one
+// in virtual time. Peers are whoever delivers messages to a participant: the
+// hub's WebSocket sessions, or simulated clients. Everything but Check is
+// called by the owner alone.
+package run
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"fedtab/learn"
+	"fedtab/protocol"
+	"fedtab/strategy"
+)
+
+// Env is the world as a Run sees it. Every function handed to it runs on the
+// owner, except the work of Compute and Store.
+type Env interface {
+	Now() time.Time
+	// AfterFunc calls f after d, unless it is stopped before.
+	AfterFunc(d time.Duration, f func()) (stop func())
+	// Compute runs work, which may take milliseconds, and then calls then.
+	Compute(work func(), then func())
+	// Store does work, which may wait for a disk, and then calls then. Works
+	// are done one at a time, in order.
+	Store(work func() error, then func(error))
+}
+
+// Peer delivers messages to one participant.
+type Peer interface {
+	// Send queues a message. It never blocks: a peer that cannot take more
+	// closes itself, and the run is told by Leave.
+	Send(protocol.Message)
+	// SendShared does the same with a message that many get.
+	SendShared(*Shared)
+	// Close says why and ends the connection. No Leave need follow.
+	Close(code protocol.CloseCode, detail string)
+}
+
+// Shared is a message for many peers. Frames is for the peers' use: the first
+// may leave its encoding there for the others.
+type Shared struct {
+	Message protocol.Message
+	Frames  any
+	size    int64
+}
+
+// Config is fixed for the life of a Run.
+type Config struct {
+	ID          string
+	Title       string
+	Seed        uint64
+	Model       learn.Model
+	Strategy    strategy.Strategy
+	Stop        Stop
+	EvalEvery   int                             // evaluate every so many versions; 0 means 1
+	Evaluate    Evaluator                       // nil: versions are not evaluated
+	Shards      Shards                          // public data; zero when participants bring their own
+	Journal     Journal                         // nil keeps nothing
+	Saved       *Saved                          // what to go on from; nil starts anew
+	Token       func(participant uint32) []byte // makes resume tokens; nil makes none
+	ResumeGrace time.Duration                   // how long a lost participant is still waited for
+	Exact       bool                            // evaluate before the next round begins (simulate)
+	Log         *slog.Logger                    // nil discards
+	Notify      func(Update)                    // told of every change; nil tells nobody
+}
+
+// Evaluator measures a model on the test set. It is called by one goroutine
+// at a time, not the owner's.
+type Evaluator func(params []float32) (loss, accuracy float64, examples int)
+
+// Stop says when a run is over; zero fields do not.
+type Stop struct {
+	Rounds   int
+	Accuracy float64
+	Time     time.Duration // since the run was created, not counting time when no coordinator ran
+}
+
+// Shards describes public data that the coordinator hands out.
+type Shards struct {
+	Source string // path prefix, see protocol.Shards
+	Sizes  []int  // examples in each
+	Divide bool   // all of them among those present; otherwise participant i has shard i-1
+}
+
+// Run is one run. Make it with New, then call Start once.
+type Run struct {
+	cfg   Config
+	env   Env
+	log   *slog.Logger
+	n     int // parameters
+	began time.Time
+
+	phase       protocol.Phase
+	version     uint64
+	hash        [32]byte
+	params      []float32 // of version; never written to once published
+	state       map[string][]float32
+	initialHash [32]byte
+	model       *Shared // message that carries version, made when first needed
+
+	members    map[uint32]*member
+	present    []uint32 // participants, ascending
+	nextNumber uint32
+	reserved   uint32
+	assignment uint64
+
+	open    *OpenRound
+	attempt *attempt // sums of the open round
+	offers  map[strategy.Handle]*Offer
+	handles strategy.Handle
+	timers  map[strategy.Timer]func()
+	closed  uint64
+
+	rounds     []RoundRecord
+	evaluated  *Evaluation
+	evaluating bool
+	up, down   int64 // bytes since the last commit
+	ledger     Ledger
+	finished   string
+	stored     error // the last failure of the journal, nil when it works
+}
+
+// attempt is one try at a round. Sums that are still being added to when it
+// is abandoned stay with it.
+type attempt struct {
+	sum      *strategy.Sum
+	adding   int
+	commit   *strategy.Commit // waits for adding to reach 0
+	lossSum  float64
+	examples uint64
+	weight   float64
+}
+
+// Update is a change of the run, for observers.
+type Update struct {
+	State State
+	Round *RoundRecord // a round that is new, or whose evaluation has come
+}
+
+// State is how the run stands.
+type State struct {
+	Phase        protocol.Phase
+	Round        uint64
+	Version      uint64
+	Participants int
+	Evaluated    *Evaluation // newest
+	Ledger       Ledger
+	Finished     string
+}
+
+// Ledger counts bytes as docs/protocol.md says: every frame of every message
+// to and from every participant, WebSocket header and mask included.
+type Ledger struct {
+	Up, Down     int64
+	MessagesUp   int64
+	MessagesDown int64
+	ModelsUp     int64 // contributions with a vector
+	ModelsDown   int64
+}
+
+// New returns a run that waits for Start.
+func New(cfg Config, env Env) (*Run, error) {
+	if cfg.EvalEvery == 0 {
+		cfg.EvalEvery = 1
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Run{
+		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
+		phase: protocol.PhaseWaiting, members: map[uint32]*member{}, nextNumber: 1,
+		offers: map[strategy.Handle]*Offer{}, timers: map[strategy.Timer]func(){},
+	}
+	r.params = make([]float32, r.n)
+	cfg.Model.Init(r.params, cfg.Seed)
+	r.hash = learn.Hash(r.params)
+	r.initialHash = r.hash
+	var err error
+	if r.attempt, err = r.newAttempt(); err != nil {
+		return nil, err
+	}
+	if s := cfg.Saved; s != nil {
+		if s.Participants > 0 {
+			r.nextNumber = s.Participants
+		}
+		r.rounds, r.finished = s.Rounds, s.Finished
+		if s.Finished != "" {
+			r.phase = protocol.PhaseFinished
+		}
+		if c := s.Last; c != nil {
+			if len(c.Params) != r.n {
+				return nil, fmt.Errorf("run %s: version %d has %d parameters, the model has %d", cfg.ID, c.Round, len(c.Params), r.n)
+			}
+			if err := cfg.Strategy.Restore(c.Snapshot); err != nil {
+				return nil, fmt.Errorf("run %s: version %d: %w", cfg.ID, c.Round, err)
+			}
+			r.version, r.hash, r.params, r.state, r.closed = c.Round, c.Hash, c.Params, c.State, c.Round
+		}
+		for i := len(r.rounds) - 1; i >= 0; i-- {
+			if rec := &r.rounds[i]; rec.TestAccuracy != nil {
+				r.evaluated = &Evaluation{Version: rec.Round, Loss: *rec.TestLoss, Accuracy: *rec.TestAccuracy}
+				break
+			}
+		}
+	}
+	return r, nil
+}
+
+// newAttempt returns empty sums, sized so that no count can overflow.
+func (r *Run) newAttempt() (*attempt, error) {
+	bound := float64(MaxParticipants) * float64(r.maxWeight()) * protocol.MaxDelta
+	sum, err := strategy.NewSum(r.n, bound)
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", r.cfg.ID, err)
+	}
+	return &attempt{sum: sum}, nil
+}
+
+// MaxParticipants is how many participants a run takes at a time.
+const MaxParticipants = 10_000
+
+// maxWeight is the largest weight that any contribution may have.
+func (r *Run) maxWeight() uint64 {
+	if len(r.cfg.Shards.Sizes) == 0 {
+		return protocol.MaxWeight
+	}
+	total := 0
+	for _, n := range r.cfg.Shards.Sizes {
+		total += n
+	}
+	return uint64(total)
+}
+
+// Start begins, or goes on with, the run.
+func (r *Run) Start() {
+	r.began = r.env.Now()
+	if r.cfg.Saved != nil {
+		r.began = r.began.Add(-r.cfg.Saved.Elapsed)
+	}
+	if r.finished != "" {
+		return
+	}
+	r.reserve()
+	if d := r.cfg.Stop.Time; d > 0 {
+		r.env.AfterFunc(d-r.env.Now().Sub(r.began), func() { r.finish(fmt.Sprintf("time limit of %v reached", d)) })
+	}
+	if r.version > 0 && (r.evaluated == nil || r.evaluated.Version != r.version) {
+		r.evaluate() // what the crash cut off
+	}
+	if r.stopReached() || r.roundsDone() {
+		return
+	}
+	if s := r.cfg.Saved; s != nil && s.Open != nil {
+		open := *s.Open
+		r.open, r.phase = &open, protocol.PhaseTraining
+		remaining := open.Deadline.Sub(r.env.Now())
+		cohort := make([]strategy.ClientID, len(open.Cohort))
+		for i, p := range open.Cohort {
+			cohort[i] = strategy.ClientID(p)
+		}
+		r.step(strategy.Reopened{Remaining: remaining, Open: strategy.Open{
+			Round: open.Round, Order: strategy.OrderID(open.Order), Base: open.Base, Cohort: cohort,
+		}})
+	}
+}
+
+// State returns how the run stands.
+func (r *Run) State() State {
+	s := State{
+		Phase: r.phase, Version: r.version, Round: r.version, Participants: len(r.present),
+		Evaluated: r.evaluated, Ledger: r.ledger, Finished: r.finished,
+	}
+	if r.open != nil {
+		s.Round = r.open.Round
+	}
+	return s
+}
+
+// Rounds returns the committed rounds.
+func (r *Run) Rounds() []RoundRecord { return r.rounds }
+
+// Model returns the newest version, which the caller must not write to.
+func (r *Run) Model() (version uint64, hash [32]byte, params []float32) {
+	return r.version, r.hash, r.params
+}
+
+// StoreError returns why the journal failed last, nil while it works.
+func (r *Run) StoreError() error { return r.stored }
+
+func (r *Run) notify(round *RoundRecord) {
+	if r.cfg.Notify != nil {
+		var rec *RoundRecord
+		if round != nil {
+			c := *round
+			rec = &c
+		}
+		r.cfg.Notify(Update{State: r.State(), Round: rec})
+	}
+}
+
+// storeRetry is how long the run waits before it tries again to write what
+// the journal could not take, as when a disk is full.
+const storeRetry = 2 * time.Second
+
+// save writes through the journal, again and again until it works, and then
+// goes on.
+func (r *Run) save(what string, write func(Journal) error, then func()) {
+	if r.cfg.Journal == nil {
+		then()
+		return
+	}
+	r.env.Store(func() error { return write(r.cfg.Journal) }, func(err error) {
+		r.stored = err
+		if err != nil {
+			r.log.Error("cannot store, trying again", "what", what, "in", storeRetry, "error", err)
+			r.env.AfterFunc(storeRetry, func() { r.save(what, write, then) })
+			return
+		}
+		then()
+	})
+}
+
+// record appends to the event log; a failure costs the entry, never the run.
+func (r *Run) record(kind string, participant uint32, detail string) {
+	round := r.version
+	if r.open != nil {
+		round = r.open.Round
+	}
+	r.log.Debug(kind, "participant", participant, "round", round, "detail", detail)
+	if r.cfg.Journal == nil {
+		return
+	}
+	e := LogEntry{At: r.env.Now(), Round: round, Participant: participant, Kind: kind, Detail: detail}
+	r.env.Store(func() error { return r.cfg.Journal.Log(r.cfg.ID, e) }, func(err error) {
+		if err != nil {
+			r.log.Error("cannot write the event log", "kind", kind, "error", err)
+		}
+	})
+}
+
+func (r *Run) finish(reason string) {
+	if r.finished != "" {
+		return
+	}
+	r.finished = reason
+	r.phase = protocol.PhaseFinished
+	for t := range r.timers {
+		r.stopTimer(t)
+	}
+	for h := range r.offers {
+		r.settle(h)
+	}
+	r.open = nil
+	r.log.Info("run finished", "reason", reason, "version", r.version)
+	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
+		r.broadcastStatus()
+		for _, p := range r.present {
+			if m := r.members[p]; m.peer != nil {
+				m.peer.Close(protocol.CloseFinished, reason)
+			}
+		}
+		r.notify(nil)
+	})
+}
+
+// stopReached finishes the run if it has made its rounds or reached its
+// accuracy.
+func (r *Run) stopReached() bool {
+	if a := r.cfg.Stop.Accuracy; a > 0 && r.evaluated != nil && r.evaluated.Accuracy >= a {
+		r.finish(fmt.Sprintf("test accuracy %.4g reached at version %d", r.evaluated.Accuracy, r.evaluated.Version))
+		return true
+	}
+	if r.roundsDone() && !r.evaluating {
+		r.finish(fmt.Sprintf("%d rounds done", r.cfg.Stop.Rounds))
+		return true
+	}
+	return false
+}
+
+// roundsDone says whether the run has made all its rounds. It is over when the
+// last of them has been evaluated.
+func (r *Run) roundsDone() bool {
+	return r.cfg.Stop.Rounds > 0 && r.version >= uint64(r.cfg.Stop.Rounds)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/simulate"
+	"fedtab/coordinator/task"
+)
+
+func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var sets list
+	fs := flag.NewFlagSet("simulate", flag.ContinueOnError)
+	name := fs.String("task", "", "task that ships, or a task file")
+	seed := fs.String("seed", "", "seed of the run, in place of the task's")
+	jsonFile := fs.String("json", "", "write the result to this file, - for standard output")
+	timingFile := fs.String("timing", "", "write the wall-clock times to this file")
+	fs.Var(&sets, "set", "change one setting of the task, as in strategy.fraction=0.2 (may be repeated)")
+	if err := parse(fs, args, stdout); err != nil {
+		return err
+	}
+	if *name == "" {
+		return usageError("simulate: --task is missing (coordinator tasks lists those that ship)")
+	}
+	if *seed != "" {
+		if _, err := strconv.ParseUint(*seed, 10, 64); err != nil {
+			return usageError(fmt.Sprintf("simulate: --seed is %q, want a whole number from 0 to 2^64-1", *seed))
+		}
+		sets = append(sets, "seed="+*seed)
+	}
+	t, err := task.Find(*name, sets)
+	if err != nil {
+		return err
+	}
+	d, err := dataset.Open(t)
+	if err != nil {
+		return err
+	}
+	// A result that cannot be written is better known before the work.
+	out, err := create(*jsonFile, stdout)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	timing, err := create(*timingFile, nil)
+	if err != nil {
+		return err
+	}
+	defer timing.Close()
+
+	began := time.Now()
+	times := wallClock{}
+	res, err := simulate.Run(ctx, t, d, simulate.Options{OnRound: func(r simulate.Round, w simulate.Timing) {
+		times.Seconds = append(times.Seconds, w.Seconds)
+		times.Samples += w.Samples
+		progress(stderr, t, r, w)
+	}})
+	if err != nil {
+		return err
+	}
+	times.TotalSeconds = time.Since(began).Seconds()
+	times.SamplesPerSecond = float64(times.Samples) / times.TotalSeconds
+	fmt.Fprintf(stderr, "%s: %s after %d rounds, %.1f s, %.0f samples/s; %s up, %s down\n", t.Name, res.Final.Reason,
+		res.Final.Round, times.TotalSeconds, times.SamplesPerSecond, bytesText(res.Final.BytesUp), bytesText(res.Final.BytesDown))
+	if *timingFile != "" {
+		e := json.NewEncoder(timing)
+		e.SetIndent("", "  ")
+		if err := errors.Join(e.Encode(times), timing.Close()); err != nil {
+			return fmt.Errorf("--timing %s: %w", *timingFile, err)
+		}
+	}
+	if *jsonFile != "" {
+		if err := errors.Join(res.WriteJSON(out), out.Close()); err != nil {
+			return fmt.Errorf("--json %s: %w", *jsonFile, err)
+		}
+	}
+	return nil
+}
+
+// wallClock is what --timing writes.
+type wallClock struct {
+	Seconds          []float64 `json:"seconds"` // of each round, its evaluation included
+	TotalSeconds     float64   `json:"total_seconds"`
+	Samples          int64     `json:"samples"`
+	SamplesPerSecond float64   `json:"samples_per_second"`
+}
+
+func progress(w io.Writer, t *task.Task, r simulate.Round, wall simulate.Timing) {
+	line := fmt.Sprintf("round %3d  %d clients  train loss %.4f", r.Round, r.Participants, r.TrainLoss)
+	if r.TestAccuracy != nil {
+		line += fmt.Sprintf("  test loss %.4f  accuracy %.2f%%", *r.TestLoss, *r.TestAccuracy*100)
+	}
+	fmt.Fprintf(w, "%s  %.2f s\n", line, wall.Seconds)
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+}
+
+// output is a file, or a standard stream that is not to be closed.
+type output struct {
+	io.Writer
+	file *os.File
+}
+
+func (o *output) Close() error {
+	if o == nil || o.file == nil {
+		return nil
+	}
+	f := o.file
+	o.file = nil
+	return f.Close()
+}
+
+// create opens a file for writing; "" writes nowhere, "-" to standard output.
+func create(name string, stdout io.Writer) (*output, error) {
+	switch {
+	case name == "":
+		return &output{Writer: io.Discard}, nil
+	case name == "-" && stdout != nil:
+		return &output{Writer: stdout}, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	return &output{Writer: f, file: f}, nil
+}

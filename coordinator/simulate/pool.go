@@ -1,0 +1,119 @@
+package simulate
+
+import (
+	"cmp"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"fedtab/client"
+	"fedtab/coordinator/run"
+	"fedtab/learn"
+	"fedtab/protocol"
+)
+
+// pool trains clients on all cores, those first whose work ends first in
+// virtual time. It runs ahead of virtual time by two results a core and no
+// further, so that memory is O(model x cores) and not O(clients).
+type pool struct {
+	model   learn.Model
+	checker *run.Checker
+
+	mu      sync.Mutex
+	changed sync.Cond
+	waiting []*job // by when, ascending
+	ahead   int    // jobs begun and not collected
+	closed  bool
+	own     *client.Bench // of the simulation's own goroutine
+	workers sync.WaitGroup
+}
+
+// job is one client's work on one order.
+type job struct {
+	client *client.Client
+	when   time.Duration
+	begun  bool
+	done   chan struct{}
+	out    []protocol.Message
+}
+
+func newPool(m learn.Model) *pool {
+	p := &pool{model: m, checker: run.NewChecker(m.Layout().Size), own: client.NewBench(m)}
+	p.changed.L = &p.mu
+	// The simulation's own goroutine works too, whenever it has to wait for
+	// a job that nobody has begun.
+	for range runtime.GOMAXPROCS(0) {
+		p.workers.Go(p.work)
+	}
+	return p
+}
+
+func (p *pool) work() {
+	bench := client.NewBench(p.model)
+	for {
+		p.mu.Lock()
+		for !p.closed && (len(p.waiting) == 0 || p.ahead >= 2*runtime.GOMAXPROCS(0)) {
+			p.changed.Wait()
+		}
+		if p.closed {
+			p.mu.Unlock()
+			return
+		}
+		j := p.waiting[0]
+		p.waiting = p.waiting[1:]
+		j.begun = true
+		p.ahead++
+		p.mu.Unlock()
+		j.run(bench)
+	}
+}
+
+func (j *job) run(b *client.Bench) {
+	j.out = j.client.Work(b, math.MaxInt)
+	close(j.done)
+}
+
+// submit has a client work off its order. Until the job is collected nobody
+// else may touch the client.
+func (p *pool) submit(c *client.Client, when time.Duration) *job {
+	j := &job{client: c, when: when, done: make(chan struct{})}
+	p.mu.Lock()
+	i, _ := slices.BinarySearchFunc(p.waiting, when, func(j *job, w time.Duration) int {
+		return cmp.Compare(j.when, w+1) // behind those of the same time
+	})
+	p.waiting = slices.Insert(p.waiting, i, j)
+	p.mu.Unlock()
+	p.changed.Signal()
+	return j
+}
+
+// wait returns what a job has made, and does it if nobody has begun it.
+func (p *pool) wait(j *job) []protocol.Message {
+	p.mu.Lock()
+	begun := j.begun
+	if !begun {
+		i := slices.Index(p.waiting, j)
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+		p.ahead++
+	}
+	p.mu.Unlock()
+	if !begun {
+		j.run(p.own)
+	}
+	<-j.done
+	p.mu.Lock()
+	p.ahead--
+	p.mu.Unlock()
+	p.changed.Signal()
+	return j.out
+}
+
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.changed.Broadcast()
+	p.workers.Wait()
+}

@@ -1,0 +1,82 @@
+package simulate
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"time"
+
+	"fedtab/coordinator/run"
+)
+
+// Result is what `coordinator simulate --json` writes. It holds nothing that
+// depends on the wall clock.
+type Result struct {
+	Task        string  `json:"task"`
+	Strategy    string  `json:"strategy"`
+	Seed        uint64  `json:"seed"`
+	Clients     int     `json:"clients"`
+	Rounds      []Round `json:"rounds"`
+	Final       Final   `json:"final"`
+	ModelSHA256 string  `json:"model_sha256"`
+
+	Model []float32 `json:"-"`
+}
+
+// Round is one committed round. A round that was not evaluated has null
+// metrics.
+type Round struct {
+	Round          uint64   `json:"round"`
+	Participants   int      `json:"participants"`
+	TrainLoss      float64  `json:"train_loss"` // mean over the examples as they were trained on
+	TestLoss       *float64 `json:"test_loss"`
+	TestAccuracy   *float64 `json:"test_accuracy"`
+	BytesUp        int64    `json:"bytes_up"`
+	BytesDown      int64    `json:"bytes_down"`
+	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
+}
+
+// Final is how the run ended. Its bytes are those of the whole run.
+type Final struct {
+	Round          uint64   `json:"round"`
+	Reason         string   `json:"reason"`
+	TestLoss       *float64 `json:"test_loss"`
+	TestAccuracy   *float64 `json:"test_accuracy"`
+	BytesUp        int64    `json:"bytes_up"`
+	BytesDown      int64    `json:"bytes_down"`
+	VirtualSeconds float64  `json:"virtual_seconds"`
+}
+
+// record takes a round in, or its evaluation, and says whether it is new.
+func (r *Result) record(rec run.RoundRecord) bool {
+	row := Round{
+		Round: rec.Round, Participants: rec.Participants, TrainLoss: rec.TrainLoss,
+		TestLoss: rec.TestLoss, TestAccuracy: rec.TestAccuracy,
+		BytesUp: rec.BytesUp, BytesDown: rec.BytesDown,
+		VirtualSeconds: rec.Committed.Sub(epoch).Round(time.Microsecond).Seconds(),
+	}
+	if n := len(r.Rounds); n > 0 && r.Rounds[n-1].Round == rec.Round {
+		r.Rounds[n-1] = row
+		return false
+	}
+	r.Rounds = append(r.Rounds, row)
+	return true
+}
+
+func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
+	r.Final = Final{Round: version, Reason: s.Finished, BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down}
+	if e := s.Evaluated; e != nil {
+		r.Final.TestLoss, r.Final.TestAccuracy = &e.Loss, &e.Accuracy
+	}
+	if n := len(r.Rounds); n > 0 {
+		r.Final.VirtualSeconds = r.Rounds[n-1].VirtualSeconds
+	}
+	r.ModelSHA256 = hex.EncodeToString(hash[:])
+}
+
+// WriteJSON writes the result, indented.
+func (r *Result) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}

@@ -1,0 +1,278 @@
+// Package simulate runs a task without a network: the same strategy, run and
+// client as in production, thousands of clients in one process, in virtual
+// time.
+//
+// Events are delivered in the order of (time, client, sequence). Training is
+// the only real work; it happens on all cores ahead of the virtual time at
+// which it ends, and cannot change what is computed, so one seed gives one
+// result, byte for byte, at any GOMAXPROCS.
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"fedtab/client"
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/run"
+	"fedtab/coordinator/task"
+	"fedtab/learn"
+	"fedtab/learn/data"
+	"fedtab/protocol"
+	"fedtab/strategy"
+)
+
+// Options are what a task file does not say about a simulation.
+type Options struct {
+	Device  Device
+	OnRound func(Round, Timing) // called for every committed round
+}
+
+// Device is how fast every simulated participant is.
+type Device struct {
+	SamplesPerSecond float64 // of training
+	BytesPerSecond   float64 // each way
+	Latency          time.Duration
+}
+
+// DefaultDevice is about a laptop's tab: it trains the 2NN at the rate of the
+// tab's worker, on a home connection.
+var DefaultDevice = Device{SamplesPerSecond: 10_000, BytesPerSecond: 1.25e6, Latency: 20 * time.Millisecond}
+
+// Timing is what the wall clock says of a round. It is no part of the result.
+type Timing struct {
+	Seconds float64 // real time
+	Samples int64   // examples trained on
+}
+
+// ErrStuck says that a run can go no further although it is not over.
+var ErrStuck = errors.New("simulate: nothing is left to happen and the run is not over")
+
+// simulation is the Env of a Run in virtual time.
+type simulation struct {
+	queue queue
+	now   time.Duration
+	seq   uint64
+	run   *run.Run
+	pool  *pool
+	dev   Device
+
+	samples  int64 // trained since the last round
+	finished bool
+}
+
+// Run simulates t over d until the run is over or ctx ends.
+func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Result, error) {
+	model, err := d.Model(t)
+	if err != nil {
+		return nil, err
+	}
+	if o.Device == (Device{}) {
+		o.Device = DefaultDevice
+	}
+	cfg := t.Strategy
+	clients := len(d.Shards)
+	if cfg.MinClients == 0 {
+		cfg.MinClients = clients // rounds are drawn from all K, as in the papers
+	}
+	s, err := strategy.New(cfg, strategy.Setup{Seed: t.Seed, MinCohort: 1})
+	if err != nil {
+		return nil, err
+	}
+	sim := &simulation{pool: newPool(model), dev: o.Device}
+	defer sim.pool.close()
+	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients}
+	lastReal := time.Now()
+	sim.run, err = run.New(run.Config{
+		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
+		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
+		EvalEvery: t.EvalEvery, Evaluate: d.Evaluator(model), Exact: true,
+		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()},
+		Notify: func(u run.Update) {
+			if u.Round == nil {
+				return
+			}
+			fresh := res.record(*u.Round)
+			if o.OnRound != nil && (u.Round.TestAccuracy != nil || fresh && t.EvalEvery > 1) {
+				now := time.Now()
+				o.OnRound(res.Rounds[len(res.Rounds)-1], Timing{Seconds: now.Sub(lastReal).Seconds(), Samples: sim.samples})
+				lastReal, sim.samples = now, 0
+			}
+		},
+	}, sim)
+	if err != nil {
+		return nil, err
+	}
+	sim.run.Start()
+	models := &sharedModels{}
+	for i, index := range d.Shards {
+		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models})
+		c.SetExamples(data.NewSubset(d.Train, index))
+		p := &participant{sim: sim, client: c}
+		sim.at(0, uint32(i+1), p.join)
+	}
+	for sim.run.State().Finished == "" {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if !sim.queue.next(sim) {
+			return nil, fmt.Errorf("%w (at virtual time %v, phase %v)", ErrStuck, sim.now, sim.run.State().Phase)
+		}
+	}
+	version, hash, params := sim.run.Model()
+	res.finish(sim.run.State(), version, hash)
+	res.Model = params
+	return res, nil
+}
+
+// epoch is when virtual time begins.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Now implements run.Env.
+func (s *simulation) Now() time.Time { return epoch.Add(s.now) }
+
+// AfterFunc implements run.Env.
+func (s *simulation) AfterFunc(d time.Duration, f func()) (stop func()) {
+	stopped := false
+	s.at(s.now+max(d, 0), 0, func() {
+		if !stopped {
+			f()
+		}
+	})
+	return func() { stopped = true }
+}
+
+// Compute implements run.Env: the coordinator takes no virtual time.
+func (s *simulation) Compute(work func(), then func()) { work(); then() }
+
+// Store implements run.Env.
+func (s *simulation) Store(work func() error, then func(error)) { then(work()) }
+
+// at has f called at a virtual time, for client (0 is the coordinator).
+func (s *simulation) at(when time.Duration, client uint32, f func()) {
+	s.seq++
+	s.queue.push(event{when, client, s.seq, f})
+}
+
+// participant is one simulated client and its connection.
+type participant struct {
+	sim    *simulation
+	client *client.Client
+	number uint32
+
+	downFree time.Duration // when the connection has delivered all that is on its way
+	upFree   time.Duration
+
+	job   *job               // under way; nobody else touches client meanwhile
+	inbox []protocol.Message // what has arrived meanwhile
+}
+
+func (p *participant) join() {
+	p.number, _ = p.sim.run.Join(p.client.Hello(), 0, p)
+}
+
+// transfer returns when a message of size bytes that is sent now has arrived
+// on a line that is free at *free, and keeps the line busy until then.
+func (s *simulation) transfer(free *time.Duration, size int64) time.Duration {
+	start := max(s.now, *free)
+	*free = start + time.Duration(float64(size)/s.dev.BytesPerSecond*float64(time.Second))
+	return *free + s.dev.Latency
+}
+
+// Send implements run.Peer.
+func (p *participant) Send(m protocol.Message) {
+	when := p.sim.transfer(&p.downFree, protocol.WireSize(m, false))
+	p.sim.at(when, p.number, func() { p.receive(m) })
+}
+
+// SendShared implements run.Peer.
+func (p *participant) SendShared(m *run.Shared) { p.Send(m.Message) }
+
+// Close implements run.Peer.
+func (p *participant) Close(protocol.CloseCode, string) {}
+
+func (p *participant) receive(m protocol.Message) {
+	if p.job != nil {
+		p.inbox = append(p.inbox, m)
+		return
+	}
+	out, err := p.client.Receive(m)
+	if err != nil {
+		panic(fmt.Sprintf("simulate: client %d: %v", p.number, err)) // both ends are ours
+	}
+	p.send(out)
+	if p.client.Ready() {
+		examples := p.client.OrderExamples()
+		took := time.Duration(float64(examples) / p.sim.dev.SamplesPerSecond * float64(time.Second))
+		p.sim.samples += int64(examples)
+		when := p.sim.now + took
+		p.job = p.sim.pool.submit(p.client, when)
+		p.sim.at(when, p.number, p.trained)
+	}
+}
+
+// trained collects the work on an order. If a message that came meanwhile has
+// closed the round, a tab would have stopped in the middle: nothing is sent.
+func (p *participant) trained() {
+	out := p.sim.pool.wait(p.job)
+	p.job = nil
+	kept := p.client.Keeps()
+	inbox := p.inbox
+	p.inbox = nil
+	for _, m := range inbox {
+		p.receive(m)
+	}
+	if kept && !p.client.Keeps() {
+		return
+	}
+	p.send(out)
+}
+
+// send delivers messages to the run.
+func (p *participant) send(out []protocol.Message) {
+	for _, m := range out {
+		when := p.sim.transfer(&p.upFree, protocol.WireSize(m, true))
+		p.sim.at(when, 0, func() { p.deliver(m) })
+	}
+}
+
+func (p *participant) deliver(m protocol.Message) {
+	if c, ok := m.(*protocol.Contribution); ok {
+		// The run takes the message's body away; the client keeps its own.
+		copied := *c
+		copied.Vectors = append([]protocol.Vector(nil), c.Vectors...)
+		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(&copied))
+		return
+	}
+	if err := p.sim.run.Receive(p.number, p, m); err != nil {
+		panic(fmt.Sprintf("simulate: client %d: %v", p.number, err))
+	}
+}
+
+// sharedModels keeps one copy of a version for all clients.
+type sharedModels struct {
+	initial []float32
+	version uint64
+	params  []float32
+	own     client.Models
+}
+
+func (s *sharedModels) Initial(m learn.Model, seed uint64) []float32 {
+	if s.initial == nil {
+		s.initial = client.OwnModels().Initial(m, seed)
+	}
+	return s.initial
+}
+
+func (s *sharedModels) Unpack(m *protocol.Model, n int) ([]float32, error) {
+	if s.params == nil || s.version != m.Version {
+		params, err := client.OwnModels().Unpack(m, n)
+		if err != nil {
+			return nil, err
+		}
+		s.version, s.params = m.Version, params
+	}
+	return s.params, nil
+}

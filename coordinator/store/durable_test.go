@@ -1,0 +1,374 @@
+package store
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fedtab/coordinator/run"
+)
+
+// snapshotDir copies the database files as they are on disk, as if the power
+// had been cut at this moment.
+func snapshotDir(t *testing.T, from string) string {
+	t.Helper()
+	to := t.TempDir()
+	for _, name := range []string{File, File + "-wal"} { // -shm is made anew
+		data, err := os.ReadFile(filepath.Join(from, name))
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(to, name), data, 0o600))
+	}
+	return to
+}
+
+func TestCrash(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	must(t, s.CreateRun(testRun("r", "digits")))
+	const n = 3000 // several pages per model, so that the log is carried over now and then
+	for v := uint64(1); v <= 12; v++ {
+		must(t, s.OpenRound("r", testOpen(v)))
+		check := func(committed uint64, isOpen bool) {
+			t.Helper()
+			s := open(t, snapshotDir(t, dir))
+			defer s.Close()
+			saved, err := s.Load("r")
+			must(t, err)
+			if uint64(len(saved.Rounds)) != committed || isOpen != (saved.Open != nil) {
+				t.Fatalf("%d rounds committed, open %+v; want %d, %v", len(saved.Rounds), saved.Open, committed, isOpen)
+			}
+			if committed > 0 && saved.Last.Hash != testCommit(committed, n).Hash {
+				t.Fatal("another model came back")
+			}
+		}
+		check(v-1, true)
+
+		// In the middle of the commit's transaction.
+		c := testCommit(v, n)
+		tx, err := s.write.Begin()
+		must(t, err)
+		must(t, s.commit(tx, "r", c, vectorBytes(c.Params)))
+		check(v-1, true)
+		must(t, tx.Rollback())
+
+		must(t, s.Commit("r", c))
+		check(v, false)
+	}
+
+	// A log that was cut in the middle of a write loses that write only.
+	torn := snapshotDir(t, dir)
+	wal := filepath.Join(torn, File+"-wal")
+	info, err := os.Stat(wal)
+	must(t, err)
+	must(t, os.Truncate(wal, info.Size()-100))
+	saved, err := open(t, torn).Load("r")
+	must(t, err)
+	if got := len(saved.Rounds); got != 11 || saved.Open == nil {
+		t.Errorf("%d rounds from a torn log, open %v; want 11 and the 12th open", got, saved.Open)
+	}
+}
+
+// TestRefusedFiles: what cannot be used is named, and stays as it is.
+func TestRefusedFiles(t *testing.T) {
+	make := func(t *testing.T, change func(*sql.DB)) []byte {
+		dir := t.TempDir()
+		s := open(t, dir)
+		must(t, s.CreateRun(testRun("r", "digits")))
+		play(t, s, "r", 1, 40)
+		if change != nil {
+			change(s.write)
+		}
+		must(t, s.Close())
+		data, err := os.ReadFile(filepath.Join(dir, File))
+		must(t, err)
+		return data
+	}
+	exec := func(text string) func(*sql.DB) {
+		return func(db *sql.DB) {
+			if _, err := db.Exec(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		name string
+		data func(t *testing.T) []byte
+		is   error
+		want string // DB stands for the path
+	}{
+		{"newer", func(t *testing.T) []byte {
+			return make(t, exec("PRAGMA user_version = 7; UPDATE meta SET value = 'fedtab 9.1' WHERE key = 'opened_by'"))
+		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 7 (written by fedtab 9.1), this program (fedtab test) knows up to 1: start the newer program, or choose another directory"},
+		{"text", func(*testing.T) []byte { return bytes.Repeat([]byte("not a database\n"), 100) },
+			ErrForeign, "not a fedtab database: DB is not a SQLite file: move it away, or choose another directory"},
+		{"short", func(*testing.T) []byte { return []byte("SQLite format 3\x00") }, ErrForeign, "not a fedtab database: DB is not a SQLite file"},
+		{"another program's", func(t *testing.T) []byte {
+			path := filepath.Join(t.TempDir(), "x.db")
+			db, err := sql.Open("sqlite", path)
+			must(t, err)
+			exec("CREATE TABLE t (x)")(db)
+			must(t, db.Close())
+			data, err := os.ReadFile(path)
+			must(t, err)
+			return data
+		}, ErrForeign, "not a fedtab database: DB belongs to another program"},
+		{"overwritten page", func(t *testing.T) []byte {
+			data := make(t, nil)
+			copy(data[3*4096:], bytes.Repeat([]byte{0xa5}, 4096))
+			return data
+		}, ErrCorrupt, "database is damaged: DB ("},
+		{"cut short", func(t *testing.T) []byte {
+			data := make(t, nil)
+			return data[:len(data)/2]
+		}, ErrCorrupt, "database is damaged: DB ("},
+		{"header only", func(t *testing.T) []byte {
+			data := make(t, nil)
+			copy(data[100:], bytes.Repeat([]byte{0xff}, 3996))
+			return data
+		}, ErrCorrupt, "database is damaged: DB ("},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, File)
+			before := c.data(t)
+			must(t, os.WriteFile(path, before, 0o600))
+			_, err := Open(dir, build)
+			if err == nil {
+				t.Fatal("opened")
+			}
+			if got, want := err.Error(), strings.Replace(c.want, "DB", path, 1); !errors.Is(err, c.is) || !strings.HasPrefix(got, want) {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one line: %q", err)
+			}
+			after, err := os.ReadFile(path)
+			must(t, err)
+			if !bytes.Equal(after, before) {
+				t.Error("the file was changed")
+			}
+			if _, err := Open(dir, build); errors.Is(err, ErrLocked) {
+				t.Error("the lock was not given back")
+			}
+		})
+	}
+}
+
+// TestNewerInLog has the newer schema version in the write-ahead log only, as
+// when the newer program was killed.
+func TestNewerInLog(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	_, err := s.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	must(t, err)
+	_, err = s.write.Exec("PRAGMA user_version = 2")
+	must(t, err)
+	dir = snapshotDir(t, dir)
+	before := read(t, dir)
+	if _, err := Open(dir, build); !errors.Is(err, ErrNewer) {
+		t.Fatalf("got %v, want ErrNewer", err)
+	}
+	for name, data := range before {
+		if !bytes.Equal(read(t, dir)[name], data) {
+			t.Errorf("%s was changed", name)
+		}
+	}
+}
+
+// read returns the database and its log.
+func read(t *testing.T, dir string) map[string][]byte {
+	files := map[string][]byte{}
+	for _, name := range []string{File, File + "-wal"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		must(t, err)
+		files[name] = data
+	}
+	return files
+}
+
+// TestUnfinishedFile: a process that was killed before the first transaction
+// leaves an empty file, or one with a header and nothing in it.
+func TestUnfinishedFile(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, File), nil, 0o600))
+	must(t, open(t, dir).Close())
+
+	dir = t.TempDir()
+	db, err := connect(filepath.Join(dir, File), "")
+	must(t, err)
+	_, err = db.Exec("PRAGMA journal_mode = WAL; VACUUM")
+	must(t, err)
+	must(t, db.Close())
+	must(t, open(t, dir).CreateRun(testRun("r", "digits")))
+}
+
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	_, err := Open(dir, build)
+	want := fmt.Sprintf("data directory is in use by another coordinator: %s (process %d): stop it, or choose another directory", dir, os.Getpid())
+	if !errors.Is(err, ErrLocked) || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	must(t, s.CreateRun(testRun("r", "digits"))) // the first one is not disturbed
+	must(t, s.Close())
+	must(t, open(t, dir).Close())
+}
+
+func TestDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	_, err := Open(filepath.Join(file, "data"), build)
+	if want := fmt.Sprintf("data directory cannot be used: cannot create %s/data: not a directory", file); !errors.Is(err, ErrDirectory) || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	if os.Getuid() != 0 {
+		dir := t.TempDir()
+		must(t, os.Chmod(dir, 0o500))
+		_, err := Open(dir, build)
+		if want := fmt.Sprintf("data directory cannot be used: cannot write to %s: permission denied", dir); !errors.Is(err, ErrDirectory) || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+	// Characters that mean something in a URI.
+	odd := filepath.Join(t.TempDir(), "a b?c=d#e%20&f", "deep")
+	s := open(t, odd)
+	must(t, s.CreateRun(testRun("r", "digits")))
+	if _, err := os.Stat(filepath.Join(odd, File)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFull limits the number of pages as a full disk would. The commit leaves
+// nothing behind, and works when there is room again.
+func TestFull(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.CreateRun(testRun("r", "digits")))
+	must(t, s.OpenRound("r", testOpen(1)))
+	limit := func(pages int) {
+		_, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+		must(t, err)
+	}
+	var pages int
+	must(t, s.write.QueryRow("PRAGMA page_count").Scan(&pages))
+	limit(pages + 10)
+	c := testCommit(1, 100_000)
+	for range 2 {
+		if err := s.Commit("r", c); !errors.Is(err, ErrFull) {
+			t.Fatalf("got %v, want ErrFull", err)
+		}
+	}
+	if saved, err := s.Load("r"); err != nil || saved.Last != nil || saved.Open == nil {
+		t.Fatalf("something stayed: %+v, %v", saved, err)
+	}
+	limit(1 << 30)
+	must(t, s.Commit("r", c))
+	if saved, err := s.Load("r"); err != nil || saved.Last == nil {
+		t.Fatalf("%+v, %v", saved, err)
+	}
+}
+
+// TestDamagedModel has a database that is sound and a model that is not.
+func TestDamagedModel(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.CreateRun(testRun("r", "digits")))
+	play(t, s, "r", 1, 2)
+	for _, c := range []struct{ name, text, want string }{
+		{"a bit", "UPDATE models SET parameters = zeroblob(40) WHERE version = 2", "the parameters have hash "},
+		{"hash", "UPDATE models SET hash = 'xyz' WHERE version = 2", `hash "xyz"`},
+		{"gone", "UPDATE models SET parameters = NULL, hash = '" + strings.Repeat("00", 32) + "' WHERE version = 2", "the newest version has no parameters"},
+	} {
+		_, err := s.write.Exec(c.text)
+		must(t, err)
+		if _, err := s.Load("r"); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v", c.name, err)
+		}
+		_, _, err = s.Model("r", 2)
+		if c.name == "gone" {
+			if !errors.Is(err, ErrNotKept) {
+				t.Errorf("%s: got %v", c.name, err)
+			}
+		} else if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v", c.name, err)
+		}
+	}
+}
+
+// TestMigrate leads version 1 to a made-up version 2, and one that fails
+// nowhere.
+func TestMigrate(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	must(t, s.CreateRun(testRun("r", "digits")))
+	version := func() (v int) {
+		must(t, s.write.QueryRow("PRAGMA user_version").Scan(&v))
+		return v
+	}
+	bad := append(migrations[:1:1], "ALTER TABLE runs ADD COLUMN note TEXT; DROP TABLE nonsense")
+	if err := migrate(s.write, bad, 1); err == nil || version() != 1 {
+		t.Fatalf("a migration that fails: version %d, %v", version(), err)
+	}
+	good := append(migrations[:1:1], "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'none'")
+	must(t, migrate(s.write, good, 1))
+	var note string
+	var recorded int
+	must(t, s.read.QueryRow("SELECT note, (SELECT value FROM meta WHERE key = 'schema_version') FROM runs").Scan(&note, &recorded))
+	if note != "none" || version() != 2 || recorded != 2 {
+		t.Errorf("note %q, version %d, recorded %d", note, version(), recorded)
+	}
+	must(t, s.Close())
+	if _, err := Open(dir, build); !errors.Is(err, ErrNewer) {
+		t.Errorf("got %v, want ErrNewer", err)
+	}
+}
+
+func BenchmarkCommit(b *testing.B) {
+	s := open(b, b.TempDir())
+	must(b, s.CreateRun(testRun("r", "digits")))
+	const n = 199_210 // the 2NN
+	c := testCommit(1, n)
+	c.State = nil
+	b.SetBytes(4 * n)
+	for v := uint64(1); b.Loop(); v++ {
+		b.StopTimer()
+		must(b, s.OpenRound("r", testOpen(v)))
+		c.Round = v
+		b.StartTimer()
+		must(b, s.Commit("r", c))
+	}
+}
+
+func BenchmarkOpenRound(b *testing.B) {
+	s := open(b, b.TempDir())
+	must(b, s.CreateRun(testRun("r", "digits")))
+	for b.Loop() {
+		must(b, s.OpenRound("r", testOpen(1)))
+	}
+}
+
+func BenchmarkLog(b *testing.B) {
+	s := open(b, b.TempDir())
+	must(b, s.CreateRun(testRun("r", "digits")))
+	e := run.LogEntry{At: start, Round: 3, Participant: 12, Kind: "accepted", Detail: "600 examples"}
+	for b.Loop() {
+		must(b, s.Log("r", e))
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	s := open(b, b.TempDir())
+	must(b, s.CreateRun(testRun("r", "digits")))
+	play(b, s, "r", 1, 500)
+	must(b, s.OpenRound("r", testOpen(501)))
+	must(b, s.Commit("r", testCommit(501, 199_210)))
+	for b.Loop() {
+		if _, err := s.Load("r"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// What Open refuses. In each case the database file is as it was.
+var (
+	ErrDirectory = errors.New("data directory cannot be used")
+	ErrLocked    = errors.New("data directory is in use by another coordinator")
+	ErrNewer     = errors.New("database is from a newer version of fedtab")
+	ErrForeign   = errors.New("not a fedtab database")
+	ErrCorrupt   = errors.New("database is damaged")
+)
+
+// What the other methods answer.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrNotKept  = errors.New("no longer kept, only its hash and metrics are")
+	ErrExists   = errors.New("exists already")
+	ErrFull     = errors.New("disk is full") // nothing was written; it may be tried again
+)
+
+// errNotOpen answers a commit of a round that OpenRound has not written, or
+// that another version has closed.
+var errNotOpen = errors.New("the round is not open")
+
+// step wraps err with what was being done; nil stays nil. It finds the full
+// disk among SQLite's errors.
+func step(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	what := fmt.Sprintf(format, args...)
+	var e *sqlite.Error
+	if errors.As(err, &e) && !errors.Is(err, ErrFull) && !errors.Is(err, ErrCorrupt) {
+		switch e.Code() & 0xff { // the rest is the extended code
+		case sqlite3.SQLITE_FULL:
+			return fmt.Errorf("%s: %w: %w", what, ErrFull, err)
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return fmt.Errorf("%s: %w: %w", what, ErrCorrupt, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"fedtab/coordinator/run"
+)
+
+// A Run is a task's run as the database records it.
+type Run struct {
+	ID       string
+	Task     string // its name
+	Title    string
+	Spec     []byte // the task, canonical YAML
+	SpecHash [32]byte
+	Seed     uint64
+	Created  time.Time
+	Finished string // why it ended, empty while it goes on; CreateRun ignores it
+}
+
+// CreateRun records a new run. Its error wraps ErrExists when the ID is taken.
+func (s *Store) CreateRun(r Run) error {
+	res, err := s.write.Exec(`INSERT INTO runs (id, task, title, spec, spec_hash, seed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		r.ID, r.Task, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), strconv.FormatUint(r.Seed, 10), timeText(r.Created))
+	return step(one(res, err, fmt.Errorf("run %w", ErrExists)), "run %s: create", r.ID)
+}
+
+// LatestRun returns the newest run of a task, and false when there is none.
+func (s *Store) LatestRun(task string) (Run, bool, error) {
+	r := Run{Task: task}
+	var spec, hash, seed, created string
+	err := s.read.QueryRow(`SELECT id, title, spec, spec_hash, seed, created_at, coalesce(finish_reason, '') FROM runs WHERE task = ? ORDER BY number DESC LIMIT 1`, task).
+		Scan(&r.ID, &r.Title, &spec, &hash, &seed, &created, &r.Finished)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Run{}, false, nil
+	}
+	if err == nil {
+		r.Spec = []byte(spec)
+		r.SpecHash, err = parseHash(hash)
+	}
+	if err == nil {
+		r.Created, err = parseTime(created)
+	}
+	if err == nil {
+		r.Seed, err = strconv.ParseUint(seed, 10, 64)
+	}
+	if err != nil {
+		return Run{}, false, step(err, "newest run of task %s", task)
+	}
+	return r, true, nil
+}
+
+// Load returns what a run goes on from. Its error wraps ErrNotFound, or
+// ErrCorrupt when the newest model is not what was committed.
+func (s *Store) Load(id string) (run.Saved, error) {
+	// One transaction sees one moment, whatever is written meanwhile.
+	tx, err := s.read.BeginTx(context.Background(), &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return run.Saved{}, step(err, "run %s: load", id)
+	}
+	defer tx.Rollback()
+	saved, err := load(tx, id)
+	if err != nil {
+		return run.Saved{}, step(err, "run %s: load", id)
+	}
+	return saved, nil
+}
+
+func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
+	var createdText string
+	err = tx.QueryRow(`SELECT participants_reserved, coalesce(finish_reason, ''), created_at FROM runs WHERE id = ?`, id).
+		Scan(&saved.Participants, &saved.Finished, &createdText)
+	if errors.Is(err, sql.ErrNoRows) {
+		return saved, fmt.Errorf("run %w", ErrNotFound)
+	}
+	if err != nil {
+		return saved, err
+	}
+	created, err := parseTime(createdText)
+	if err != nil {
+		return saved, err
+	}
+	if saved.Rounds, err = records(tx, id); err != nil {
+		return saved, step(err, "rounds")
+	}
+	newest := uint64(0)
+	if n := len(saved.Rounds); n > 0 {
+		last := saved.Rounds[n-1]
+		newest = last.Round
+		saved.Elapsed = max(0, last.Committed.Sub(created)) // a clock may have been set back
+		if saved.Last, err = lastCommit(tx, id, newest); err != nil {
+			return saved, step(err, "version %d", newest)
+		}
+	}
+	saved.Open, err = openRound(tx, id, newest)
+	return saved, step(err, "open round")
+}
+
+// records returns the committed rounds, in order.
+func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
+	rows, err := tx.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples, r.bytes_up, r.bytes_down, r.opened_at, r.committed_at, m.hash
+		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round
+		WHERE r.run = ? AND r.committed_at IS NOT NULL ORDER BY r.round`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []run.RoundRecord
+	for rows.Next() {
+		var r run.RoundRecord
+		var weight, trainLoss, testLoss, accuracy sql.NullFloat64
+		var examples sql.NullInt64
+		var opened, committed, hash string
+		if err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &testLoss, &accuracy, &examples, &r.BytesUp, &r.BytesDown, &opened, &committed, &hash); err != nil {
+			return nil, err
+		}
+		r.Weight, r.TrainLoss = orNaN(weight), orNaN(trainLoss)
+		if examples.Valid { // it was evaluated
+			loss, accuracy := orNaN(testLoss), orNaN(accuracy)
+			r.TestLoss, r.TestAccuracy = &loss, &accuracy
+		}
+		var errs [3]error
+		r.Opened, errs[0] = parseTime(opened)
+		r.Committed, errs[1] = parseTime(committed)
+		r.Hash, errs[2] = parseHash(hash)
+		if err := errors.Join(errs[:]...); err != nil {
+			return nil, fmt.Errorf("round %d: %w", r.Round, err)
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// lastCommit returns the commit of round, which is the newest, in full.
+func lastCommit(tx *sql.Tx, id string, round uint64) (*run.Commit, error) {
+	c := &run.Commit{Round: round}
+	var weight, trainLoss sql.NullFloat64
+	var committed, participants, hash string
+	var blob []byte
+	err := tx.QueryRow(`SELECT r.base, r.weight, r.train_loss, r.bytes_up, r.bytes_down, r.committed_at, r.participant_list, m.hash, m.snapshot, m.parameters
+		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round WHERE r.run = ? AND r.round = ?`, id, round).
+		Scan(&c.Base, &weight, &trainLoss, &c.BytesUp, &c.BytesDown, &committed, &participants, &hash, &c.Snapshot, &blob)
+	if err != nil {
+		return nil, err
+	}
+	if blob == nil {
+		return nil, fmt.Errorf("%w: the newest version has no parameters", ErrCorrupt)
+	}
+	c.Weight, c.TrainLoss = orNaN(weight), orNaN(trainLoss)
+	if c.Params, c.Hash, err = model(blob, hash); err != nil {
+		return nil, err
+	}
+	if c.Committed, err = parseTime(committed); err != nil {
+		return nil, err
+	}
+	if c.Participants, err = parseList(participants); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(`SELECT name, vector FROM vectors WHERE run = ? AND version = ?`, id, round)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var b []byte
+		if err := rows.Scan(&name, &b); err != nil {
+			return nil, err
+		}
+		if c.State == nil {
+			c.State = map[string][]float32{}
+		}
+		if c.State[name], err = vector(b); err != nil {
+			return nil, fmt.Errorf("server vector %q: %w", name, err)
+		}
+	}
+	return c, rows.Err()
+}
+
+// openRound returns the round that has begun after the newest commit, or nil.
+func openRound(tx *sql.Tx, id string, newest uint64) (*run.OpenRound, error) {
+	var o run.OpenRound
+	var opened, deadline, cohort string
+	err := tx.QueryRow(`SELECT round, order_number, base, opened_at, deadline_at, cohort FROM rounds
+		WHERE run = ? AND committed_at IS NULL AND round > ? ORDER BY round DESC LIMIT 1`, id, newest).
+		Scan(&o.Round, &o.Order, &o.Base, &opened, &deadline, &cohort)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.Opened, err = parseTime(opened); err != nil {
+		return nil, err
+	}
+	if o.Deadline, err = parseTime(deadline); err != nil {
+		return nil, err
+	}
+	o.Cohort, err = parseList(cohort)
+	return &o, err
+}
+
+// Model returns the parameters of a version and their hash. Its error wraps
+// ErrNotFound if there is no such version (version 0 is made from the seed
+// and is not stored), ErrNotKept, with the hash, if its parameters have been
+// taken away, or ErrCorrupt if they do not match the hash.
+func (s *Store) Model(id string, version uint64) ([]float32, [32]byte, error) {
+	var hashText string
+	var blob []byte
+	err := s.read.QueryRow(`SELECT hash, parameters FROM models WHERE run = ? AND version = ?`, id, version).Scan(&hashText, &blob)
+	var params []float32
+	var hash [32]byte
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		err = ErrNotFound
+	case err != nil:
+	case blob == nil:
+		if hash, err = parseHash(hashText); err == nil {
+			err = ErrNotKept
+		}
+	default:
+		params, hash, err = model(blob, hashText)
+	}
+	return params, hash, step(err, "run %s: model version %d", id, version)
+}

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"fedtab/coordinator/run"
+)
+
+var _ run.Journal = (*Store)(nil)
+
+// What is kept of the parameters, besides the best and the pinned.
+const (
+	KeepNewest = 5
+	KeepEvery  = 50
+)
+
+// prepare compiles the statements that every round uses.
+func (s *Store) prepare() error {
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&s.reserve, `UPDATE runs SET participants_reserved = max(participants_reserved, ?) WHERE id = ?`},
+		{&s.openRound, `INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, cohort) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (run, round) DO UPDATE SET order_number = excluded.order_number, base = excluded.base,
+			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort
+			WHERE committed_at IS NULL`},
+		{&s.commitRound, `UPDATE rounds SET committed_at = ?, base = ?, participants = ?, weight = ?, train_loss = ?, bytes_up = ?, bytes_down = ?, participant_list = ?
+			WHERE run = ? AND round = ? AND committed_at IS NULL`},
+		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
+		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
+		// The best of those that there still are: an evaluation may come after
+		// its version was pruned. Of equals, the earliest.
+		{&s.best, `SELECT m.version FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version
+			WHERE m.run = ? AND m.parameters IS NOT NULL AND r.test_accuracy IS NOT NULL
+			ORDER BY r.test_accuracy DESC, m.version LIMIT 1`},
+		{&s.prune, `UPDATE models SET parameters = NULL, snapshot = NULL
+			WHERE run = ? AND parameters IS NOT NULL AND version <= ? AND version <> ? AND version % ? <> 0 AND pinned = 0`},
+		{&s.pruneVectors, `DELETE FROM vectors WHERE run = ? AND version IN
+			(SELECT m.version FROM models m WHERE m.run = vectors.run AND m.version = vectors.version AND m.parameters IS NULL)`},
+		{&s.evaluate, `UPDATE rounds SET test_loss = ?, test_accuracy = ?, test_examples = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
+		{&s.log, `INSERT INTO events (run, at, round, participant, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`},
+	} {
+		var err error
+		if *p.stmt, err = s.write.Prepare(p.text); err != nil {
+			return step(err, "prepare %.40q", p.text)
+		}
+	}
+	return nil
+}
+
+// one says whether a statement changed a row, and none if it did not.
+func one(r sql.Result, err, none error) error {
+	if err != nil {
+		return err
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return none
+	}
+	return nil
+}
+
+// ReserveParticipants implements run.Journal.
+func (s *Store) ReserveParticipants(id string, limit uint32) error {
+	r, err := s.reserve.Exec(limit, id)
+	return step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit)
+}
+
+// OpenRound implements run.Journal.
+func (s *Store) OpenRound(id string, o run.OpenRound) error {
+	r, err := s.openRound.Exec(id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort))
+	return step(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round)
+}
+
+// Commit implements run.Journal. The parameters that are no longer kept go in
+// the same transaction. To commit the same version again is no error: a
+// caller that could not know whether the first attempt reached the disk may
+// repeat it.
+func (s *Store) Commit(id string, c run.Commit) error {
+	blob := vectorBytes(c.Params)
+	if got := sha256.Sum256(blob); got != c.Hash {
+		// It could not be loaded again.
+		return fmt.Errorf("run %s: commit round %d: the parameters have hash %x, and the commit says %x", id, c.Round, got, c.Hash)
+	}
+	err := transact(s.write, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
+	return step(err, "run %s: commit round %d", id, c.Round)
+}
+
+func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
+	r, err := tx.Stmt(s.commitRound).Exec(timeText(c.Committed), c.Base, len(c.Participants), number(c.Weight), number(c.TrainLoss),
+		c.BytesUp, c.BytesDown, list(c.Participants), id, c.Round)
+	if err := one(r, err, errNotOpen); errors.Is(err, errNotOpen) {
+		var hash string
+		if tx.QueryRow(`SELECT hash FROM models WHERE run = ? AND version = ?`, id, c.Round).Scan(&hash) == nil && hash == hex.EncodeToString(c.Hash[:]) {
+			return nil
+		}
+		return err
+	} else if err != nil {
+		return step(err, "store figures")
+	}
+	snapshot := c.Snapshot
+	if snapshot == nil {
+		snapshot = []byte{} // NULL is for what is no longer kept
+	}
+	if _, err := tx.Stmt(s.insertModel).Exec(id, c.Round, hex.EncodeToString(c.Hash[:]), len(c.Params), snapshot, blob); err != nil {
+		return step(err, "store model")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.State)) {
+		if _, err := tx.Stmt(s.insertVector).Exec(id, c.Round, name, vectorBytes(c.State[name])); err != nil {
+			return step(err, "store server vector %q", name)
+		}
+	}
+	return step(s.retain(tx, id, c.Round), "prune models")
+}
+
+// retain takes away the parameters that are no longer kept.
+func (s *Store) retain(tx *sql.Tx, id string, newest uint64) error {
+	if newest <= KeepNewest {
+		return nil
+	}
+	var best uint64
+	if err := tx.Stmt(s.best).QueryRow(id).Scan(&best); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	r, err := tx.Stmt(s.prune).Exec(id, newest-KeepNewest, best, KeepEvery)
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); n == 0 || err != nil {
+		return err
+	}
+	_, err = tx.Stmt(s.pruneVectors).Exec(id)
+	return err
+}
+
+// Evaluate implements run.Journal.
+func (s *Store) Evaluate(id string, e run.Evaluation) error {
+	r, err := s.evaluate.Exec(number(e.Loss), number(e.Accuracy), e.Examples, id, e.Version)
+	return step(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version)
+}
+
+// Finish implements run.Journal. A run that is over stays as it ended.
+func (s *Store) Finish(id, reason string, at time.Time) error {
+	r, err := s.write.Exec(`UPDATE runs SET finished_at = coalesce(finished_at, ?), finish_reason = coalesce(finish_reason, ?) WHERE id = ?`,
+		timeText(at), reason, id)
+	return step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id)
+}
+
+// Log implements run.Journal.
+func (s *Store) Log(id string, e run.LogEntry) error {
+	_, err := s.log.Exec(id, timeText(e.At), e.Round, e.Participant, e.Kind, e.Detail)
+	return step(err, "run %s: log %q", id, e.Kind)
+}
+
+// Pin keeps the parameters of a version for ever, or no longer.
+func (s *Store) Pin(id string, version uint64, pinned bool) error {
+	r, err := s.write.Exec(`UPDATE models SET pinned = ? WHERE run = ? AND version = ? AND (parameters IS NOT NULL OR NOT ?)`, pinned, id, version, pinned)
+	return step(one(r, err, fmt.Errorf("a model with its parameters is %w", ErrNotFound)), "run %s: pin version %d", id, version)
+}

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+)
+
+// applicationID marks the file as fedtab's, in SQLite's header: "FTAB".
+const applicationID = 0x46544142
+
+// migrations lead from one schema version to the next: migrations[v] makes
+// version v+1 from version v. Those that have shipped never change.
+var migrations = []string{schema1}
+
+// schema1 is made for people with a SQLite shell: plain columns, texts and
+// ISO times; what is large and opaque comes last.
+const schema1 = `
+-- schema_version, created_by and opened_by (builds), created_at, and the
+-- secret that resume tokens are made with.
+CREATE TABLE meta (
+	key   TEXT PRIMARY KEY,
+	value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE runs (
+	number        INTEGER PRIMARY KEY AUTOINCREMENT, -- the order they were created in, whatever the clock did
+	id            TEXT NOT NULL UNIQUE,
+	task          TEXT NOT NULL,
+	title         TEXT NOT NULL,
+	seed          TEXT NOT NULL,                     -- decimal: up to 2^64 - 1, more than an INTEGER holds
+	created_at    TEXT NOT NULL,
+	finished_at   TEXT,                              -- NULL while the run goes on
+	finish_reason TEXT,
+	participants_reserved INTEGER NOT NULL DEFAULT 1, -- the lowest participant number that is free
+	spec_hash     TEXT NOT NULL,                     -- SHA-256 of spec
+	spec          TEXT NOT NULL                      -- the task, YAML
+) STRICT;
+CREATE INDEX runs_by_task ON runs (task, number);
+
+-- A row is written when a round opens; the figures come with its commit, the
+-- test_ columns when the version it made has been evaluated.
+CREATE TABLE rounds (
+	run          TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+	round        INTEGER NOT NULL,          -- also the number of the version that it makes
+	order_number INTEGER NOT NULL,          -- of the attempt
+	base         INTEGER NOT NULL,          -- the version it starts from; 0 comes from the seed
+	opened_at    TEXT NOT NULL,
+	deadline_at  TEXT NOT NULL,
+	committed_at TEXT,                      -- NULL while the round is open
+	participants INTEGER,                   -- whose contributions are in the version
+	weight       REAL,                      -- examples behind them
+	train_loss   REAL,                      -- NULL also when it is not a number
+	test_loss    REAL,
+	test_accuracy REAL,                     -- 0 to 1
+	test_examples INTEGER,
+	bytes_up     INTEGER,
+	bytes_down   INTEGER,
+	cohort           TEXT NOT NULL,         -- JSON array of participant numbers
+	participant_list TEXT,                  -- JSON array
+	PRIMARY KEY (run, round)
+) STRICT;
+
+CREATE TABLE models (
+	run        TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+	version    INTEGER NOT NULL,
+	hash       TEXT NOT NULL,               -- SHA-256 of the parameters
+	length     INTEGER NOT NULL,            -- number of parameters
+	pinned     INTEGER NOT NULL DEFAULT 0,  -- 1: keep the parameters
+	snapshot   BLOB,                        -- the strategy's state
+	parameters BLOB,                        -- float32, little-endian; NULL once no longer kept
+	PRIMARY KEY (run, version)
+) STRICT;
+CREATE INDEX models_kept ON models (run, version) WHERE parameters IS NOT NULL;
+
+-- Server vectors of the strategy (momentum, control variates), kept as long
+-- as the parameters of their version.
+CREATE TABLE vectors (
+	run     TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	name    TEXT NOT NULL,
+	vector  BLOB NOT NULL,                  -- float32, little-endian
+	PRIMARY KEY (run, version, name),
+	FOREIGN KEY (run, version) REFERENCES models (run, version) ON DELETE CASCADE
+) STRICT;
+
+CREATE TABLE events (
+	id          INTEGER PRIMARY KEY,
+	run         TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+	at          TEXT NOT NULL,
+	round       INTEGER NOT NULL,
+	participant INTEGER NOT NULL,           -- 0 is the coordinator itself
+	kind        TEXT NOT NULL,
+	detail      TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_run ON events (run, round);
+`
+
+// migrate brings db from schema version have to len(list), each version in a
+// transaction of its own, so that a crash leaves an old database or a new one.
+func migrate(db *sql.DB, list []string, have int) error {
+	for v := have; v < len(list); v++ {
+		err := transact(db, func(tx *sql.Tx) error {
+			if _, err := tx.Exec(list[v]); err != nil {
+				return err
+			}
+			// PRAGMA takes no parameters.
+			if _, err := tx.Exec(fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, v+1)); err != nil {
+				return err
+			}
+			_, err := tx.Exec("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", v+1)
+			return err
+		})
+		if err != nil {
+			return step(err, "migrate the schema from version %d to %d", v, v+1)
+		}
+	}
+	return nil
+}
+
+// transact runs do in a transaction: all of it or nothing.
+func transact(db *sql.DB, do func(*sql.Tx) error) error {
+	tx, err := db.Begin()
+	if err != nil {
+		return step(err, "begin")
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	if err := do(tx); err != nil {
+		return err
+	}
+	return step(tx.Commit(), "write to disk")
+}

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+)
+
+// timeLayout is RFC 3339 with milliseconds; in UTC, texts sort as times do.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+func timeText(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+func parseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, s) // takes a fraction too
+	if err != nil {
+		return t, fmt.Errorf("%w: time %q", ErrCorrupt, s)
+	}
+	return t, nil
+}
+
+// number is x for a REAL column, where NaN is NULL.
+func number(x float64) sql.NullFloat64 {
+	return sql.NullFloat64{Float64: x, Valid: !math.IsNaN(x)}
+}
+
+// orNaN undoes number.
+func orNaN(x sql.NullFloat64) float64 {
+	if !x.Valid {
+		return math.NaN()
+	}
+	return x.Float64
+}
+
+// vectorBytes returns v as little-endian float32.
+func vectorBytes(v []float32) []byte {
+	b := make([]byte, 4*len(v))
+	for i, x := range v {
+		binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(x))
+	}
+	return b
+}
+
+// vector undoes vectorBytes.
+func vector(b []byte) ([]float32, error) {
+	if len(b)%4 != 0 {
+		return nil, fmt.Errorf("%w: a vector of %d bytes", ErrCorrupt, len(b))
+	}
+	v := make([]float32, len(b)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return v, nil
+}
+
+// model decodes a version's parameters and compares them with their hash.
+func model(blob []byte, hashText string) (params []float32, hash [32]byte, err error) {
+	if hash, err = parseHash(hashText); err != nil {
+		return nil, hash, err
+	}
+	if got := sha256.Sum256(blob); got != hash {
+		return nil, hash, fmt.Errorf("%w: the parameters have hash %x, and %x was recorded", ErrCorrupt, got, hash)
+	}
+	params, err = vector(blob)
+	return params, hash, err
+}
+
+func parseHash(s string) (hash [32]byte, err error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(hash) {
+		return hash, fmt.Errorf("%w: hash %q", ErrCorrupt, s)
+	}
+	return [32]byte(b), nil
+}
+
+// list returns ids as a JSON array.
+func list(ids []uint32) string {
+	if ids == nil {
+		return "[]"
+	}
+	b, err := json.Marshal(ids)
+	if err != nil {
+		panic(err) // numbers always marshal
+	}
+	return string(b)
+}
+
+// parseList undoes list; the empty list is nil.
+func parseList(s string) ([]uint32, error) {
+	var ids []uint32
+	if err := json.Unmarshal([]byte(s), &ids); err != nil {
+		return nil, fmt.Errorf("%w: list of participants: %w", ErrCorrupt, err)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return ids, nil
+}

@@ -1,0 +1,380 @@
+package task
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A decoder fills a Task from YAML nodes and notes where each field was given
+// and what is wrong with it.
+//
+// It walks the nodes itself because yaml's own decoder stops at the first
+// unknown field, converts types quietly, and forgets the lines.
+type decoder struct {
+	file     string
+	root     *Task
+	given    map[string]origin // by path
+	broken   map[string]bool   // paths whose value could not be read
+	problems []Problem
+}
+
+// An origin is the place that gave a field.
+type origin struct {
+	line int
+	set  string // the --set argument, if not the file
+}
+
+func (d *decoder) fail(at origin, path, format string, args ...any) {
+	d.problems = append(d.problems, Problem{
+		File: d.file, Line: at.line, Set: at.set, Path: path, Text: fmt.Sprintf(format, args...),
+	})
+}
+
+// document reads the whole file. It returns false when there was nothing to
+// read fields from.
+func (d *decoder) document(text []byte) bool {
+	refuse := func(line int, format string, args ...any) bool {
+		d.fail(origin{line: line}, "", format, args...)
+		return false
+	}
+	switch {
+	case len(text) > MaxFile:
+		return refuse(0, "is larger than %d bytes, want a task file (the shipped ones have about 1000)", MaxFile)
+	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
+		return refuse(1, "begins with a byte order mark, want plain UTF-8 without one")
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return refuse(1, "is UTF-16, want plain UTF-8")
+	}
+	if line := invalidLine(text); line > 0 {
+		return refuse(line, "is not text in UTF-8")
+	}
+
+	yd := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, more yaml.Node
+	err := yd.Decode(&doc)
+	if err == nil && len(doc.Content) == 1 {
+		err = yd.Decode(&more)
+		if err == nil {
+			return refuse(more.Line, "a second YAML document begins, want one task per file")
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return refuse(0, "is empty, want a task with the fields %s", strings.Join(names(reflect.TypeFor[Task]()), ", "))
+	case err != nil:
+		if line := tabLine(text); line > 0 {
+			return refuse(line, "is indented with a tab, want spaces (YAML allows no tabs there)")
+		}
+		line, message := syntax(err)
+		return refuse(line, "is not YAML: %s", message)
+	}
+	top := doc.Content[0]
+	d.value(top, reflect.ValueOf(d.root).Elem(), "", origin{line: top.Line})
+	return !d.broken[""]
+}
+
+// invalidLine returns the first line that is not UTF-8 text, from 1, or 0.
+func invalidLine(text []byte) int {
+	line := 1
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		if r == utf8.RuneError && n == 1 || r < ' ' && r != '\n' && r != '\r' && r != '\t' {
+			return line
+		}
+		if r == '\n' {
+			line++
+		}
+		text = text[n:]
+	}
+	return 0
+}
+
+// tabLine returns the first line with a tab in its indentation, from 1, or 0.
+func tabLine(text []byte) int {
+	line := 0
+	for l := range bytes.Lines(text) {
+		line++
+		indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]
+		if bytes.IndexByte(indent, '\t') >= 0 {
+			return line
+		}
+	}
+	return 0
+}
+
+var syntaxError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// syntax takes the line out of an error of the YAML parser.
+func syntax(err error) (line int, message string) {
+	m := syntaxError.FindStringSubmatch(printable(err.Error()))
+	if m == nil {
+		return 0, printable(err.Error())
+	}
+	line, _ = strconv.Atoi(m[1])
+	if strings.HasPrefix(m[2], "did not find expected") {
+		line++ // yaml counts the lines of these from 0, and leaves 0 out
+	}
+	return line, m[2]
+}
+
+// set applies PATH=VALUE.
+func (d *decoder) set(arg string) {
+	at := origin{set: arg}
+	if arg == "" {
+		at.set = `""`
+	}
+	path, text, ok := strings.Cut(arg, "=")
+	if !ok || path == "" {
+		d.fail(at, "", "want PATH=VALUE, such as strategy.fraction=0.2")
+		return
+	}
+	if len(arg) > MaxFile || !utf8.ValidString(arg) {
+		d.fail(at, "", "is not a text of a sensible length")
+		return
+	}
+	base := defaults()
+	v, def := reflect.ValueOf(d.root).Elem(), reflect.ValueOf(&base).Elem()
+	parent := ""
+	for name := range strings.SplitSeq(path, ".") {
+		if v.Kind() != reflect.Struct {
+			d.fail(at, path, "unknown field %s (%s has no fields)", printable(path), parent)
+			return
+		}
+		i := field(v.Type(), name)
+		if i < 0 {
+			d.unknown(at, parent, name, v.Type())
+			return
+		}
+		v, def, parent = v.Field(i), def.Field(i), join(parent, name)
+	}
+	if strings.TrimSpace(text) == "" {
+		v.Set(def)
+		for p := range d.given {
+			if under(p, path) {
+				delete(d.given, p)
+			}
+		}
+		return
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		_, message := syntax(err)
+		d.fail(at, path, "the value is not YAML: %s", message)
+		return
+	}
+	if len(doc.Content) != 1 {
+		d.fail(at, path, "%s is empty, want %s", path, wanted(v.Type()))
+		return
+	}
+	d.given[path] = at
+	d.value(doc.Content[0], v, path, at)
+}
+
+// value reads n into v, the field at path.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
+	bad := func(format string, args ...any) {
+		d.broken[path] = true
+		d.fail(at, path, "%s %s", subject(path), fmt.Sprintf(format, args...))
+	}
+	switch {
+	case n.Kind == yaml.AliasNode:
+		bad("is an alias (*%s), want the value itself", printable(n.Value))
+		return
+	case n.Anchor != "":
+		bad("has an anchor (&%s), want the value alone", printable(n.Anchor))
+		return
+	}
+	delete(d.broken, path)
+	mismatch := func() { bad("is %s, want %s", describe(n), wanted(v.Type())) }
+	scalar := func(tags ...string) bool {
+		return n.Kind == yaml.ScalarNode && slices.Contains(tags, n.ShortTag())
+	}
+
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		x, err := time.ParseDuration(n.Value)
+		if !scalar("!!str") || err != nil {
+			mismatch()
+			return
+		}
+		v.SetInt(int64(x))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if n.Kind != yaml.MappingNode {
+			mismatch()
+			return
+		}
+		d.mapping(n, v, path, at)
+	case reflect.Slice:
+		if n.Kind != yaml.SequenceNode {
+			mismatch()
+			return
+		}
+		s := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+		for i, e := range n.Content {
+			place := at
+			if place.set == "" {
+				place.line = e.Line
+			}
+			p := fmt.Sprintf("%s[%d]", path, i)
+			d.given[p] = place
+			d.value(e, s.Index(i), p, place)
+		}
+		v.Set(s)
+	case reflect.String:
+		if !scalar("!!str") {
+			mismatch()
+			return
+		}
+		v.SetString(n.Value)
+	case reflect.Bool:
+		x, err := strconv.ParseBool(n.Value)
+		if !scalar("!!bool") || err != nil {
+			mismatch()
+			return
+		}
+		v.SetBool(x)
+	case reflect.Int, reflect.Int64:
+		x, err := strconv.ParseInt(n.Value, 10, 64)
+		if !scalar("!!int") || !decimalInt.MatchString(n.Value) || err != nil {
+			mismatch()
+			return
+		}
+		v.SetInt(x)
+	case reflect.Uint64:
+		x, err := strconv.ParseUint(n.Value, 10, 64)
+		// A whole number above the largest int64 is a float to some parsers.
+		if !scalar("!!int", "!!float") || !decimalInt.MatchString(n.Value) || err != nil {
+			mismatch()
+			return
+		}
+		v.SetUint(x)
+	case reflect.Float64:
+		x, err := strconv.ParseFloat(n.Value, 64)
+		if !scalar("!!int", "!!float") || !decimalFloat.MatchString(n.Value) || err != nil || math.IsInf(x, 0) {
+			mismatch()
+			return
+		}
+		if x == 0 {
+			x = 0 // -0 is written as 0
+		}
+		v.SetFloat(x)
+	default:
+		panic(fmt.Sprintf("task: field %s has type %v, which no task file can hold", path, v.Type()))
+	}
+}
+
+// YAML also knows 0x1f, 0o17, 017 and 1_000; a task file needs none of them,
+// and 017 is 15 to one reader and 17 to another.
+var (
+	decimalInt   = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+	decimalFloat = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
+)
+
+// mapping reads n's fields into the struct v.
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string, at origin) {
+	first := map[string]int{} // line
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, val := n.Content[i], n.Content[i+1]
+		place := at
+		if place.set == "" {
+			place.line = key.Line
+		}
+		name := key.Value
+		switch key.Kind {
+		case yaml.MappingNode:
+			name = "{...}"
+		case yaml.SequenceNode:
+			name = "[...]"
+		}
+		f := field(v.Type(), name)
+		if f < 0 || key.Kind != yaml.ScalarNode {
+			d.unknown(place, path, name, v.Type())
+			continue
+		}
+		p := join(path, name)
+		if line, twice := first[name]; twice {
+			if place.set != "" {
+				d.fail(place, p, "%s is given twice", p)
+			} else {
+				d.fail(place, p, "%s is given again (first on line %d), want it once", p, line)
+			}
+			continue
+		}
+		first[name] = key.Line
+		d.given[p] = place
+		d.value(val, v.Field(f), p, place)
+	}
+}
+
+// unknown reports a field that typ does not have.
+func (d *decoder) unknown(at origin, parent, name string, typ reflect.Type) {
+	all := names(typ)
+	hint := ""
+	if near := nearest(name, all); near != "" {
+		hint = ", did you mean " + near + "?"
+	}
+	path := join(parent, printable(name))
+	slices.Sort(all)
+	d.fail(at, path, "unknown field %s%s (allowed: %s)", path, hint, strings.Join(all, ", "))
+}
+
+// names returns typ's fields as a task file writes them.
+func names(typ reflect.Type) []string {
+	var all []string
+	for i := range typ.NumField() {
+		if name, _ := tag(typ.Field(i)); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// field returns the index of typ's field that a task file calls name, or -1.
+func field(typ reflect.Type, name string) int {
+	for i := range typ.NumField() {
+		if n, _ := tag(typ.Field(i)); n == name && n != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// tag returns a field's name in a task file, empty if it has none, and
+// whether YAML leaves its zero out.
+func tag(f reflect.StructField) (name string, omitEmpty bool) {
+	name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	if name == "-" {
+		name = ""
+	}
+	return name, option == "omitempty"
+}
+
+func join(parent, name string) string {
+	if parent == "" {
+		return name
+	}
+	return parent + "." + name
+}
+
+// under reports whether path is parent or inside it.
+func under(path, parent string) bool {
+	rest, ok := strings.CutPrefix(path, parent)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}

@@ -1,0 +1,182 @@
+// Package task reads task files: what is learned, from which data, by which
+// strategy, and when a run is over.
+//
+// A task is a small YAML file that an organiser writes by hand, so reading it
+// is strict and its errors are the documentation at hand: every unknown or
+// wrong field is refused, all at once, each with its line, its path, its
+// value and what is allowed. Values from the command line (--set PATH=VALUE)
+// go through the very same checks.
+//
+// Parse replaces every default, so that a Task says all there is to say about
+// a run; YAML writes it down in one canonical form, which the database
+// records and Hash tells apart.
+package task
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"fedtab/strategy"
+)
+
+// A Task is a checked task file with its defaults filled in.
+type Task struct {
+	Name        string          `yaml:"name"`                  // in URLs: [a-z0-9][a-z0-9-]{0,62}
+	Title       string          `yaml:"title"`                 // for people; default: Name
+	Description string          `yaml:"description,omitempty"` // a paragraph for the page
+	Model       Model           `yaml:"model"`
+	Data        Data            `yaml:"data"`
+	Strategy    strategy.Config `yaml:"strategy"`
+	Stop        Stop            `yaml:"stop"`
+	EvalEvery   int             `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
+	Seed        uint64          `yaml:"seed"`       // of everything random; default 1
+}
+
+// Model is the network that learns.
+type Model struct {
+	Kind   string `yaml:"kind"`   // "mlp": fully connected layers with ReLU, softmax at the end
+	Hidden []int  `yaml:"hidden"` // units per hidden layer; none makes it softmax regression
+}
+
+// Data says what there is to learn from.
+type Data struct {
+	Source    string    `yaml:"source"` // "mnist"
+	Partition Partition `yaml:"partition"`
+}
+
+// Partition says how a simulation divides the examples among its clients.
+type Partition struct {
+	Kind      string  `yaml:"kind"`                        // "iid" (default), "shards" or "dirichlet"
+	Clients   int     `yaml:"clients"`                     // default 100
+	PerClient int     `yaml:"shards_per_client,omitempty"` // kind shards only; default 2
+	Alpha     float64 `yaml:"alpha,omitempty"`             // kind dirichlet only: concentration, the smaller the more uneven
+}
+
+// Stop says when a run is over: as soon as one of its conditions holds. A
+// zero is no condition.
+type Stop struct {
+	Rounds   int           `yaml:"rounds,omitempty"`
+	Accuracy float64       `yaml:"accuracy,omitempty"` // on the test set, 0 to 1
+	Time     time.Duration `yaml:"time,omitempty"`     // since the run was created
+}
+
+// Kinds of Partition.
+const (
+	IID       = "iid"       // every client a random sample
+	Shards    = "shards"    // sorted by label, cut, dealt out: FedAvg's pathological split
+	Dirichlet = "dirichlet" // label shares drawn from Dirichlet(Alpha) per client
+)
+
+// Limits of a Task.
+const (
+	MaxFile        = 1 << 20  // bytes; a task takes less than one kilobyte
+	MaxName        = 63       // as a DNS label
+	MaxTitle       = 120      // characters: a heading
+	MaxDescription = 2000     // characters: a paragraph or two
+	MaxHidden      = 16       // layers
+	MaxUnits       = 16384    // in one layer
+	MaxParameters  = 16777216 // 64 MiB of float32, about what a tab can train
+	MaxClients     = 10000    // simulated
+	MaxShards      = 1000     // per client
+	MaxRounds      = 1000000
+	MaxTime        = 366 * 24 * time.Hour
+)
+
+// defaults is the task that a file's fields replace.
+func defaults() Task {
+	return Task{
+		Data:      Data{Partition: Partition{Kind: IID, Clients: 100}},
+		EvalEvery: 1,
+		Seed:      1,
+	}
+}
+
+// fill replaces the zeros that stand for a default which depends on other
+// fields, or that the strategy would replace: a recorded task must not change
+// its meaning when a default does.
+func (t *Task) fill() {
+	if t.Title == "" {
+		t.Title = t.Name
+	}
+	if len(t.Model.Hidden) == 0 {
+		t.Model.Hidden = nil
+	}
+	if p := &t.Data.Partition; p.Kind == Shards && p.PerClient == 0 {
+		p.PerClient = 2
+	}
+	// As strategy.Config documents its zeros.
+	s := &t.Strategy
+	if s.Epochs == 0 {
+		s.Epochs = 1
+	}
+	if s.ServerLR == 0 {
+		s.ServerLR = 1
+	}
+	if s.MinClients == 0 {
+		s.MinClients = 1
+	}
+	if s.Deadline == 0 {
+		s.Deadline = strategy.DefaultDeadline
+	}
+}
+
+// Load reads the task file at path.
+func Load(path string) (*Task, error) { return load(path, nil) }
+
+func load(path string, sets []string) (*Task, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("task file: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("task file: %w", err)
+	}
+	return Parse(path, text, sets...)
+}
+
+// Parse reads a task from text, the content of the file called name, and then
+// applies sets in order. Each is PATH=VALUE: PATH as in
+// "data.partition.clients", VALUE in YAML ("[100, 50]"). Setting a section
+// ("stop={rounds: 5}") sets the fields that it names; setting a field to
+// nothing ("stop.accuracy=") gives it back its default.
+//
+// The error is an *Error when the task is wrong.
+func Parse(name string, text []byte, sets ...string) (*Task, error) {
+	t := defaults()
+	d := &decoder{file: name, root: &t, given: map[string]origin{}, broken: map[string]bool{}}
+	if d.document(text) {
+		for _, s := range sets {
+			d.set(s)
+		}
+		d.check(&t)
+	}
+	if len(d.problems) > 0 {
+		slices.SortStableFunc(d.problems, byPlace)
+		return nil, &Error{Problems: d.problems}
+	}
+	t.fill()
+	return &t, nil
+}
+
+// byPlace puts the file's problems first, by line.
+func byPlace(a, b Problem) int {
+	switch {
+	case a.Set == "" && b.Set == "":
+		return a.Line - b.Line
+	case a.Set == "":
+		return -1
+	case b.Set == "":
+		return 1
+	}
+	return 0
+}
+
+// Hash returns the SHA-256 of t.YAML(). A run goes on only with the task that
+// it began with.
+func (t *Task) Hash() [32]byte { return sha256.Sum256(t.YAML()) }

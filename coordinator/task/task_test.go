@@ -1,0 +1,364 @@
+package task
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fedtab/strategy"
+	"fedtab/tasks"
+)
+
+var update = flag.Bool("update", false, "write the testdata that the program makes now")
+
+func TestShipped(t *testing.T) {
+	want := []string{"mnist-2nn", "mnist-2nn-noniid"}
+	if got := Shipped(); !slices.Equal(got, want) {
+		t.Fatalf("Shipped() = %q, want %q", got, want)
+	}
+	for _, name := range want {
+		got, err := Find(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Name != name {
+			t.Errorf("the file of %s names the task %s", name, got.Name)
+		}
+	}
+}
+
+func TestDefaultTask(t *testing.T) {
+	got, err := Find("mnist-2nn", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Description = ""
+	want := &Task{
+		Name: "mnist-2nn", Title: "Handwritten digits",
+		Model: Model{Kind: "mlp", Hidden: []int{200, 200}},
+		Data:  Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
+		Strategy: strategy.Config{Kind: "fedavg", Fraction: 0.1, Epochs: 1, Batch: 10, LR: 0.1,
+			ServerLR: 1, MinClients: 1, Deadline: 2 * time.Minute},
+		Stop:      Stop{Rounds: 100, Accuracy: 0.98},
+		EvalEvery: 1,
+		Seed:      1,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestNonIID(t *testing.T) {
+	got, err := Find("mnist-2nn-noniid", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Partition{Kind: Shards, Clients: 100, PerClient: 2}); got.Data.Partition != want {
+		t.Errorf("partition %+v, want %+v", got.Data.Partition, want)
+	}
+	if want := (Stop{Rounds: 300, Accuracy: 0.97}); got.Stop != want {
+		t.Errorf("stop %+v, want %+v", got.Stop, want)
+	}
+}
+
+// minimal has what is required and nothing else.
+const minimal = `name: small
+model: {kind: mlp}
+data: {source: mnist}
+strategy: {kind: fedavg, lr: 0.5}
+stop: {rounds: 3}
+`
+
+func TestMinimal(t *testing.T) {
+	got, err := Parse("small.yaml", []byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Task{
+		Name: "small", Title: "small",
+		Model:     Model{Kind: "mlp"},
+		Data:      Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
+		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, MinClients: 1, Deadline: 2 * time.Minute},
+		Stop:      Stop{Rounds: 3},
+		EvalEvery: 1,
+		Seed:      1,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestSet(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		sets []string
+		want func(*Task)
+	}{
+		{"number", []string{"strategy.fraction=0.2"}, func(t *Task) { t.Strategy.Fraction = 0.2 }},
+		{"list", []string{"model.hidden=[100,50]"}, func(t *Task) { t.Model.Hidden = []int{100, 50} }},
+		{"empty list", []string{"model.hidden=[]"}, func(t *Task) { t.Model.Hidden = nil }},
+		{"duration", []string{"stop.time=90s"}, func(t *Task) { t.Stop.Time = 90 * time.Second }},
+		{"section", []string{"data.partition={kind: dirichlet, alpha: 0.5}"}, func(t *Task) {
+			t.Data.Partition = Partition{Kind: Dirichlet, Clients: 100, Alpha: 0.5}
+		}},
+		{"the last counts", []string{"seed=2", "seed=18446744073709551615"}, func(t *Task) { t.Seed = 1<<64 - 1 }},
+		{"back to the default", []string{"stop.accuracy=", "data.partition.clients="}, func(t *Task) { t.Stop.Accuracy = 0 }},
+		{"text with =", []string{`title="a = b"`}, func(t *Task) { t.Title = "a = b" }},
+		{"shards", []string{"data.partition.kind=shards"}, func(t *Task) { t.Data.Partition.Kind, t.Data.Partition.PerClient = Shards, 2 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			want, err := Find("mnist-2nn", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.want(want)
+			got, err := Find("mnist-2nn", c.sets)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+// TestRefused reads testdata/*.txt: a task file, and after "-- set --" the
+// --set arguments, and after "-- want --" the exact error.
+func TestRefused(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no testdata", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, want, ok := strings.Cut(string(data), "-- want --\n")
+			if !ok {
+				t.Fatal("no -- want -- line")
+			}
+			text, set, _ := strings.Cut(input, "-- set --\n")
+			var sets []string
+			for line := range strings.Lines(set) {
+				sets = append(sets, strings.TrimSuffix(line, "\n"))
+			}
+			_, err = Parse("tasks/x.yaml", []byte(text), sets...)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			got := err.Error() + "\n"
+			if *update {
+				if err := os.WriteFile(file, []byte(input+"-- want --\n"+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestRefusedFile has what does not fit in a text file.
+func TestRefusedFile(t *testing.T) {
+	bomb := "a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b, *b]\n"
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "x.yaml: is empty, want a task with the fields name, title, description, model, data, strategy, stop, eval_every, seed"},
+		{"byte order mark", "\xef\xbb\xbf" + minimal, "x.yaml:1: begins with a byte order mark, want plain UTF-8 without one"},
+		{"UTF-16", "\xff\xfen\x00a\x00", "x.yaml:1: is UTF-16, want plain UTF-8"},
+		{"binary", "name: x\n\x00\x01\x02", "x.yaml:2: is not text in UTF-8"},
+		{"Latin-1", "name: x\ntitle: caf\xe9\n", "x.yaml:2: is not text in UTF-8"},
+		{"tab", "name: x\nmodel:\n\tkind: mlp\n", "x.yaml:3: is indented with a tab, want spaces (YAML allows no tabs there)"},
+		{"huge", minimal + "#" + strings.Repeat(" ", MaxFile), "x.yaml: is larger than 1048576 bytes, want a task file (the shipped ones have about 1000)"},
+		{"two documents", minimal + "---\n" + minimal, "x.yaml:6: a second YAML document begins, want one task per file"},
+		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: data, description, eval_every, model, name, seed, stop, strategy, title)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse("x.yaml", []byte(c.text))
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if got, _, _ := strings.Cut(err.Error(), "\n"); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestManyProblems(t *testing.T) {
+	_, err := Parse("x.yaml", []byte(minimal+strings.Repeat("nonsense: 1\n", 1000)))
+	var e *Error
+	if !errors.As(err, &e) || len(e.Problems) != 1000 {
+		t.Fatalf("got %d problems, want 1000", len(e.Problems))
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if last := lines[len(lines)-1]; len(lines) != 51 || last != "and 950 more problems" {
+		t.Errorf("%d lines, the last %q", len(lines), last)
+	}
+	if p := e.Problems[0]; p.File != "x.yaml" || p.Line != 6 || p.Path != "nonsense" {
+		t.Errorf("the first problem is %#v", p)
+	}
+}
+
+func TestFind(t *testing.T) {
+	for _, c := range []struct{ name, want string }{
+		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: mnist-2nn, mnist-2nn-noniid; a file of yours: ./NAME.yaml)`},
+		{"cifar", `no such task: "cifar" (shipped: mnist-2nn, mnist-2nn-noniid; a file of yours: ./NAME.yaml)`},
+		{"", `no such task: "" (shipped: mnist-2nn, mnist-2nn-noniid; a file of yours: ./NAME.yaml)`},
+	} {
+		_, err := Find(c.name, nil)
+		if err == nil || err.Error() != c.want || !errors.Is(err, ErrUnknown) {
+			t.Errorf("Find(%q): got  %v\nwant %s", c.name, err, c.want)
+		}
+	}
+
+	path := filepath.Join(t.TempDir(), "small.yml")
+	if _, err := Find(path, nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if err := os.WriteFile(path, []byte(minimal), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Find(path, []string{"seed=7"})
+	if err != nil || got.Name != "small" || got.Seed != 7 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := Load(filepath.Dir(path)); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
+func TestHash(t *testing.T) {
+	a, err := Parse("a.yaml", []byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := Parse("b.yaml", []byte("# other words\nstop:\n  rounds: 3\nseed: 1\n"+
+		"strategy: {lr: 5e-1, kind: \"fedavg\", epochs: 1, fraction: -0.0}\ndata: {source: mnist}\nmodel: {hidden: [], kind: mlp}\nname: small\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Hash() != same.Hash() {
+		t.Errorf("equal tasks, other hashes:\n%s\n%s", a.YAML(), same.YAML())
+	}
+	other, err := Parse("a.yaml", []byte(minimal), "strategy.lr=0.25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Hash() == other.Hash() {
+		t.Error("another learning rate, the same hash")
+	}
+}
+
+// TestYAML pins the canonical form: runs in databases carry its hash.
+func TestYAML(t *testing.T) {
+	a, err := Parse("a.yaml", []byte(minimal), "model.hidden=[200, 100]", `title="Zoë's \"task\" ☃"`, "stop.time=90m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `name: "small"
+title: "Zoë's \"task\" ☃"
+model:
+  kind: "mlp"
+  hidden: [200, 100]
+data:
+  source: "mnist"
+  partition:
+    kind: "iid"
+    clients: 100
+strategy:
+  kind: "fedavg"
+  fraction: 0
+  epochs: 1
+  batch: 0
+  lr: 0.5
+  server_lr: 1
+  min_clients: 1
+  min_reports: 0
+  deadline: 2m0s
+stop:
+  rounds: 3
+  time: 1h30m0s
+eval_every: 1
+seed: 1
+`
+	if got := string(a.YAML()); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestFieldTypes makes sure that a field added to a section can be read and
+// written.
+func TestFieldTypes(t *testing.T) {
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		for i := range v.NumField() {
+			if name, _ := tag(v.Type().Field(i)); name == "" {
+				t.Errorf("%v.%s has no yaml tag", v.Type(), v.Type().Field(i).Name)
+			}
+			if f := v.Field(i); f.Kind() == reflect.Struct {
+				walk(f)
+			} else {
+				formatted(f)
+				wanted(f.Type())
+			}
+		}
+	}
+	walk(reflect.ValueOf(&Task{}).Elem())
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(minimal), "strategy.fraction=0.2")
+	for _, name := range Shipped() {
+		text, err := tasks.Files.ReadFile(name + ".yaml")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text, "model.hidden=[100,50]")
+	}
+	files, _ := filepath.Glob("testdata/*.txt")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text, "stop={rounds: 1}")
+	}
+	f.Add([]byte(minimal+"title: \"\\u2028 \\xe9\\U0001F600\"\ndescription: |2\n    x\n  \ty\n"), "")
+	f.Fuzz(func(t *testing.T, text []byte, set string) {
+		var sets []string
+		if set != "" {
+			sets = append(sets, set)
+		}
+		a, err := Parse("x.yaml", text, sets...)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || len(e.Problems) == 0 {
+				t.Fatalf("not a list of problems: %v", err)
+			}
+			for _, p := range e.Problems {
+				if strings.Contains(p.String(), "\n") {
+					t.Fatalf("more than one line: %q", p)
+				}
+			}
+			return
+		}
+		b, err := Parse("y.yaml", a.YAML())
+		if err != nil {
+			t.Fatalf("the canonical form is refused: %v\n%s", err, a.YAML())
+		}
+		if !reflect.DeepEqual(a, b) {
+			t.Fatalf("read back as\n%+v\nwant\n%+v", b, a)
+		}
+	})
+}

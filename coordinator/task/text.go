@@ -1,0 +1,126 @@
+package task
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// subject names the thing at path in a sentence.
+func subject(path string) string {
+	if path == "" {
+		return "the file"
+	}
+	return path
+}
+
+// describe says what a node holds.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "*" + printable(n.Value)
+	}
+	switch n.ShortTag() {
+	case "!!null":
+		return "empty"
+	case "!!str":
+		return quoted(n.Value)
+	}
+	return printable(n.Value)
+}
+
+// wanted says what a field of type typ takes.
+func wanted(typ reflect.Type) string {
+	if typ == reflect.TypeFor[time.Duration]() {
+		return "a duration with its unit, such as 90s or 2h"
+	}
+	switch typ.Kind() {
+	case reflect.Struct:
+		return "the fields " + strings.Join(names(typ), ", ")
+	case reflect.Slice:
+		return "a list, such as [200, 200]"
+	case reflect.String:
+		return "a text (in quotes if it looks like something else)"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Uint64:
+		return "a whole number from 0 to 18446744073709551615"
+	case reflect.Float64:
+		return "a number"
+	}
+	return typ.String()
+}
+
+// printable returns s for an error message: as it is when it is short and
+// plain, quoted and shortened otherwise.
+func printable(s string) string {
+	plain := s != "" && len(s) <= maxPrinted
+	for _, r := range s {
+		plain = plain && unicode.IsPrint(r)
+	}
+	if plain {
+		return s
+	}
+	return quoted(s)
+}
+
+// maxPrinted bounds a value in an error message, in bytes.
+const maxPrinted = 200
+
+// quoted returns s in quotes, shortened when it is long.
+func quoted(s string) string {
+	if len(s) > maxPrinted {
+		return strconv.Quote(strings.ToValidUTF8(s[:maxPrinted], "")) + "..."
+	}
+	return strconv.Quote(s)
+}
+
+// nearest returns the candidate that name is most likely a misspelling of,
+// or nothing.
+func nearest(name string, candidates []string) string {
+	const longest = 64
+	if len(name) > longest {
+		return ""
+	}
+	best, near := 1+max(1, min(len(name)/3, 3)), ""
+	for _, c := range candidates {
+		if d := distance(strings.ToLower(name), c); d < best {
+			best, near = d, c
+		}
+	}
+	return near
+}
+
+// distance returns the number of bytes to insert, delete, replace or swap
+// with their neighbour to turn a into b (optimal string alignment).
+func distance(a, b string) int {
+	var before, last, row []int
+	for j := range len(b) + 1 {
+		last = append(last, j)
+	}
+	for i := range len(a) {
+		row = append(make([]int, 0, len(b)+1), i+1)
+		for j := range len(b) {
+			d := last[j]
+			if a[i] != b[j] {
+				d = 1 + min(d, last[j+1], row[j])
+				if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+					d = min(d, 1+before[j-1])
+				}
+			}
+			row = append(row, d)
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,67 @@
+package task
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// YAML returns t as a task file: every field, defaults included, in the order
+// of the struct and always in the same form, so that equal tasks have equal
+// bytes. Parse reads it back into an equal Task.
+//
+// It is written here and not by the yaml package because Hash must not change
+// with a dependency's taste in quotes.
+func (t *Task) YAML() []byte {
+	var b bytes.Buffer
+	writeStruct(&b, reflect.ValueOf(t).Elem(), 0)
+	return b.Bytes()
+}
+
+func writeStruct(b *bytes.Buffer, v reflect.Value, indent int) {
+	for i := range v.NumField() {
+		name, omitEmpty := tag(v.Type().Field(i))
+		f := v.Field(i)
+		if name == "" || omitEmpty && f.IsZero() {
+			continue
+		}
+		b.WriteString(strings.Repeat("  ", indent) + name + ":")
+		switch {
+		case f.Kind() == reflect.Struct && f.IsZero():
+			b.WriteString(" {}\n")
+		case f.Kind() == reflect.Struct:
+			b.WriteByte('\n')
+			writeStruct(b, f, indent+1)
+		default:
+			b.WriteString(" " + formatted(f) + "\n")
+		}
+	}
+}
+
+func formatted(v reflect.Value) string {
+	if d, ok := v.Interface().(time.Duration); ok {
+		return d.String()
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return strconv.QuoteToGraphic(v.String()) // Go's escapes are YAML's
+	case reflect.Bool:
+		return strconv.FormatBool(v.Bool())
+	case reflect.Int, reflect.Int64:
+		return strconv.FormatInt(v.Int(), 10)
+	case reflect.Uint64:
+		return strconv.FormatUint(v.Uint(), 10)
+	case reflect.Float64:
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	case reflect.Slice:
+		var all []string
+		for i := range v.Len() {
+			all = append(all, formatted(v.Index(i)))
+		}
+		return "[" + strings.Join(all, ", ") + "]"
+	}
+	panic(fmt.Sprintf("task: no task file can hold a %v", v.Type()))
+}

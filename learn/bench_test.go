@@ -1,0 +1,56 @@
+package learn
+
+import (
+	"fmt"
+	"testing"
+
+	"fedtab/learn/kernel"
+)
+
+// digits makes n batches' worth of images that are as empty as MNIST's: a
+// fifth of the pixels is not zero, and those lie together in the middle.
+func digits(n int) (x []float32, y []int32) {
+	x, y = make([]float32, n*784), make([]int32, n)
+	state := uint32(7)
+	for i := range y {
+		y[i] = int32(i % 10)
+		for row := 4; row < 24; row++ {
+			state = state*1664525 + 1013904223
+			from := 5 + int(state>>28)
+			for col := from; col < min(from+8, 24); col++ {
+				state = state*1664525 + 1013904223
+				x[i*784+row*28+col] = float32(state>>24) / 255
+			}
+		}
+	}
+	return x, y
+}
+
+func BenchmarkStep2NN(b *testing.B) {
+	m := must(b, MLP([]int{28, 28}, []int{200, 200}, 10))
+	for _, n := range []int{10, 32, 128} {
+		b.Run(fmt.Sprintf("%s/batch=%d", kernel.Name(), n), func(b *testing.B) {
+			p := version0(m, 1)
+			w := m.NewWorker(n)
+			x, y := digits(16 * n)
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				w.Step(p, x[i*n*784:][:n*784], y[i*n:][:n], 0.01)
+				i = (i + 1) % 16
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+		})
+	}
+}
+
+func BenchmarkEvaluate2NN(b *testing.B) {
+	m := must(b, MLP([]int{28, 28}, []int{200, 200}, 10))
+	p := version0(m, 1)
+	w := m.NewWorker(256)
+	x, y := digits(256)
+	for b.Loop() {
+		w.Evaluate(p, x, y)
+	}
+	b.ReportMetric(256*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+}

@@ -1,0 +1,208 @@
+// Package data holds the examples that clients train on, reads and writes
+// them, and divides them among clients.
+//
+// A data set is kept as bytes and becomes float32 only while a batch is being
+// filled, so that MNIST takes 47 MB and not 188. Files are IDX (LeCun's format
+// of the MNIST database); a shard, as fetched over HTTP, is an IDX file of
+// images followed directly by an IDX file of labels. Files are read here
+// uncompressed.
+package data
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Examples are labelled examples that training reads in any order. Reading is
+// safe for concurrent use.
+type Examples interface {
+	// Len returns how many examples there are.
+	Len() int
+	// Features returns how many numbers one example has.
+	Features() int
+	// Classes returns a number that all labels are less than.
+	Classes() int
+	// Fill writes the examples with the given numbers to x,
+	// [len(index), Features()], and their labels to y, [len(index)]. It
+	// panics when a slice is too short or an index out of range.
+	Fill(x []float32, y []int32, index []int32)
+}
+
+// Array is an array of bytes with a shape, as an IDX file holds it.
+type Array struct {
+	Dims []int
+	Data []uint8 // row-major; its length is the product of Dims
+}
+
+// Set is a set of images, made by [NewSet] or [ReadShard]. Pixel p reads as
+// float32(p) / 255. It must not be changed.
+type Set struct {
+	Shape []int   // of one example, for instance 28, 28
+	X     []uint8 // [Len(), Shape...]
+	Y     []uint8 // [Len()]
+
+	features, classes int
+}
+
+// NewSet makes a set of images, an array [n, ...], and labels, an array [n].
+// It keeps their memory. Labels must be less than classes; classes = 0 takes
+// the largest label plus one.
+func NewSet(images, labels Array, classes int) (*Set, error) {
+	switch {
+	case len(images.Dims) < 2:
+		return nil, fmt.Errorf("data: images have shape %v, want [n, ...]: %w", images.Dims, ErrFormat)
+	case len(labels.Dims) != 1:
+		return nil, fmt.Errorf("data: labels have shape %v, want [n]: %w", labels.Dims, ErrFormat)
+	case images.Dims[0] != labels.Dims[0]:
+		return nil, fmt.Errorf("data: %d images but %d labels: %w", images.Dims[0], labels.Dims[0], ErrFormat)
+	case classes < 0 || classes > 256:
+		return nil, fmt.Errorf("data: %d classes, want 0 to 256: %w", classes, ErrFormat)
+	}
+	features := 1
+	for _, d := range images.Dims[1:] {
+		if d <= 0 {
+			return nil, fmt.Errorf("data: images have shape %v, want every side positive: %w", images.Dims[1:], ErrFormat)
+		}
+		features *= d
+	}
+	if n := labels.Dims[0]; len(images.Data) != n*features || len(labels.Data) != n {
+		return nil, fmt.Errorf("data: %d image bytes and %d label bytes, want %d and %d for the shapes %v and %v: %w",
+			len(images.Data), len(labels.Data), n*features, n, images.Dims, labels.Dims, ErrFormat)
+	}
+	largest := 0
+	for i, y := range labels.Data {
+		if classes > 0 && int(y) >= classes {
+			return nil, fmt.Errorf("data: label %d is %d, want less than %d: %w", i, y, classes, ErrFormat)
+		}
+		largest = max(largest, int(y)+1)
+	}
+	if classes == 0 {
+		classes = largest
+	}
+	return &Set{Shape: slices.Clone(images.Dims[1:]), X: images.Data, Y: labels.Data, features: features, classes: classes}, nil
+}
+
+// Len returns how many images there are.
+func (s *Set) Len() int { return len(s.Y) }
+
+// Features returns how many pixels an image has.
+func (s *Set) Features() int { return s.features }
+
+// Classes returns how many classes there are.
+func (s *Set) Classes() int { return s.classes }
+
+// unit maps a byte p to float32(p) / 255.
+var unit = func() (t [256]float32) {
+	for p := range t {
+		t[p] = float32(p) / 255
+	}
+	return t
+}()
+
+// Fill implements [Examples].
+func (s *Set) Fill(x []float32, y []int32, index []int32) {
+	n := s.features
+	y = y[:len(index)]
+	for k, i := range index {
+		y[k] = int32(s.Y[i])
+		from, to := s.X[int(i)*n:][:n], x[k*n:][:n]
+		for j, p := range from {
+			to[j] = unit[p]
+		}
+	}
+}
+
+// Subset is a selection of other examples. It copies none of them.
+type Subset struct {
+	of    Examples
+	index []int32
+}
+
+// NewSubset returns the examples of ex with the given numbers, in that order.
+// It keeps index, and panics when one is out of range.
+func NewSubset(ex Examples, index []int32) *Subset {
+	n := ex.Len()
+	for _, i := range index {
+		if i < 0 || int(i) >= n {
+			panic(fmt.Sprintf("data: subset of %d examples has example %d", n, i))
+		}
+	}
+	return &Subset{of: ex, index: index}
+}
+
+// Len implements [Examples].
+func (s *Subset) Len() int { return len(s.index) }
+
+// Features implements [Examples].
+func (s *Subset) Features() int { return s.of.Features() }
+
+// Classes implements [Examples].
+func (s *Subset) Classes() int { return s.of.Classes() }
+
+// Fill implements [Examples].
+func (s *Subset) Fill(x []float32, y []int32, index []int32) {
+	// Translate a few numbers at a time, on the stack, so that nothing is
+	// allocated and reading stays safe for concurrent use.
+	var some [64]int32
+	features := s.of.Features()
+	for at := 0; at < len(index); at += len(some) {
+		n := min(len(some), len(index)-at)
+		for k, i := range index[at:][:n] {
+			some[k] = s.index[i]
+		}
+		s.of.Fill(x[at*features:][:n*features], y[at:][:n], some[:n])
+	}
+}
+
+// Union is several collections of examples, one after the other.
+type Union struct {
+	parts   []Examples
+	ends    []int // ends[i] examples are in parts[:i+1]
+	classes int
+}
+
+// NewUnion returns the examples of all parts. It panics when there is none or
+// when they differ in the number of features.
+func NewUnion(parts ...Examples) *Union {
+	if len(parts) == 0 {
+		panic("data: union of nothing")
+	}
+	u := &Union{parts: slices.Clone(parts), ends: make([]int, len(parts))}
+	n := 0
+	for i, p := range parts {
+		if p.Features() != parts[0].Features() {
+			panic(fmt.Sprintf("data: union of examples with %d and %d features", parts[0].Features(), p.Features()))
+		}
+		n += p.Len()
+		u.ends[i] = n
+		u.classes = max(u.classes, p.Classes())
+	}
+	return u
+}
+
+// Len implements [Examples].
+func (u *Union) Len() int { return u.ends[len(u.ends)-1] }
+
+// Features implements [Examples].
+func (u *Union) Features() int { return u.parts[0].Features() }
+
+// Classes implements [Examples].
+func (u *Union) Classes() int { return u.classes }
+
+// Fill implements [Examples].
+func (u *Union) Fill(x []float32, y []int32, index []int32) {
+	features := u.Features()
+	var one [1]int32
+	for k, i := range index {
+		p, found := slices.BinarySearch(u.ends, int(i))
+		if found { // ends are exclusive: example ends[p] is in a later part
+			for p++; u.ends[p] == int(i); p++ {
+			}
+		}
+		one[0] = i
+		if p > 0 {
+			one[0] -= int32(u.ends[p-1])
+		}
+		u.parts[p].Fill(x[k*features:][:features], y[k:][:1], one[:])
+	}
+}

@@ -1,0 +1,206 @@
+package data
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"fedtab/learn/rng"
+)
+
+// The partitions below divide n examples among clients: part k lists the
+// numbers of client k's examples, and every example is in exactly one part.
+// They depend on nothing but their arguments. An error wraps ErrSettings.
+
+// IID deals examples at random, so that all parts have the same distribution.
+// Their sizes differ by at most one.
+func IID(n, clients int, seed uint64) ([][]int32, error) {
+	if err := check(n, clients); err != nil {
+		return nil, err
+	}
+	return cut(permutation(n, rng.Stream(seed, "iid")), clients), nil
+}
+
+// LabelShards is the pathological division of McMahan et al. (2017): sort by
+// label, cut into clients * shardsPerClient equal shards, and deal each client
+// shardsPerClient of them. A client sees few labels: as many as it has shards,
+// and more only where a shard spans a border between labels.
+func LabelShards(labels []uint8, clients, shardsPerClient int, seed uint64) ([][]int32, error) {
+	n := len(labels)
+	if err := check(n, clients); err != nil {
+		return nil, err
+	}
+	if shardsPerClient < 1 || shardsPerClient > n/clients {
+		return nil, fmt.Errorf("data: %d shards per client, want 1 to %d for %d examples and %d clients: %w",
+			shardsPerClient, n/clients, n, clients, ErrSettings)
+	}
+	sorted := make([]int32, 0, n)
+	for _, c := range byLabel(labels) {
+		sorted = append(sorted, c...)
+	}
+	shards := cut(sorted, clients*shardsPerClient)
+	deal := permutation(len(shards), rng.Stream(seed, "label shards"))
+	parts := make([][]int32, clients)
+	for k := range parts {
+		for _, s := range deal[k*shardsPerClient:][:shardsPerClient] {
+			parts[k] = append(parts[k], shards[s]...)
+		}
+	}
+	return parts, nil
+}
+
+// Dirichlet divides every class among the clients by proportions drawn from a
+// symmetric Dirichlet distribution (Hsu, Qi and Brown, 2019): a small alpha
+// gives clients few labels and unequal sizes, a large one approaches IID. A
+// client that would get nothing takes one example from the largest part.
+func Dirichlet(labels []uint8, classes, clients int, alpha float64, seed uint64) ([][]int32, error) {
+	n := len(labels)
+	if err := check(n, clients); err != nil {
+		return nil, err
+	}
+	if !(alpha > 0) || math.IsInf(alpha, 1) {
+		return nil, fmt.Errorf("data: alpha is %v, want a positive number: %w", alpha, ErrSettings)
+	}
+	of := byLabel(labels)
+	for c := max(classes, 0); c < len(of); c++ {
+		if len(of[c]) > 0 {
+			return nil, fmt.Errorf("data: example %d has label %d, want less than %d: %w", of[c][0], c, classes, ErrSettings)
+		}
+	}
+	parts := make([][]int32, clients)
+	share := make([]float64, clients)
+	for c := range classes {
+		r := rng.Stream(seed, "dirichlet", uint64(c))
+		dirichlet(share, alpha, r)
+		if c >= len(of) {
+			break
+		}
+		class := of[c]
+		r.Shuffle(len(class), func(i, j int) { class[i], class[j] = class[j], class[i] })
+		from, below := 0, 0.0
+		for k := range parts {
+			below += share[k]
+			to := len(class)
+			if k < clients-1 {
+				to = min(max(int(math.Round(below*float64(len(class)))), from), len(class))
+			}
+			parts[k] = append(parts[k], class[from:to]...)
+			from = to
+		}
+	}
+	for k := range parts {
+		if len(parts[k]) > 0 {
+			continue
+		}
+		largest := 0
+		for j := range parts {
+			if len(parts[j]) > len(parts[largest]) {
+				largest = j
+			}
+		}
+		last := len(parts[largest]) - 1
+		parts[k] = []int32{parts[largest][last]}
+		parts[largest] = parts[largest][:last]
+	}
+	return parts, nil
+}
+
+// Statistics counts the labels of every part: result[k][c] examples of part k
+// have label c.
+func Statistics(parts [][]int32, labels []uint8, classes int) [][]int {
+	counts := make([][]int, len(parts))
+	for k, part := range parts {
+		counts[k] = make([]int, classes)
+		for _, i := range part {
+			counts[k][labels[i]]++
+		}
+	}
+	return counts
+}
+
+func check(n, clients int) error {
+	switch {
+	case clients < 1:
+		return fmt.Errorf("data: %d clients, want at least 1: %w", clients, ErrSettings)
+	case clients > n:
+		return fmt.Errorf("data: %d clients for %d examples, want at least one example each: %w", clients, n, ErrSettings)
+	case n > math.MaxInt32:
+		return fmt.Errorf("data: %d examples, want at most %d: %w", n, math.MaxInt32, ErrSettings)
+	}
+	return nil
+}
+
+func permutation(n int, r *rand.Rand) []int32 {
+	p := make([]int32, n)
+	for i := range p {
+		p[i] = int32(i)
+	}
+	r.Shuffle(n, func(i, j int) { p[i], p[j] = p[j], p[i] })
+	return p
+}
+
+// cut cuts index into parts whose sizes differ by at most one.
+func cut(index []int32, parts int) [][]int32 {
+	cuts := make([][]int32, parts)
+	from := 0
+	for k := range cuts {
+		to := from + (len(index)-from)/(parts-k)
+		cuts[k] = index[from:to:to]
+		from = to
+	}
+	return cuts
+}
+
+// byLabel returns the numbers of the examples with each label, in order.
+func byLabel(labels []uint8) [256][]int32 {
+	var of [256][]int32
+	for i, y := range labels {
+		of[y] = append(of[y], int32(i))
+	}
+	return of
+}
+
+// dirichlet draws p from the symmetric Dirichlet distribution: independent
+// Gamma(alpha, 1) numbers divided by their sum. It works on logarithms,
+// because for a small alpha all of the numbers themselves may be zero in
+// floating point.
+func dirichlet(p []float64, alpha float64, r *rand.Rand) {
+	largest := math.Inf(-1)
+	for k := range p {
+		p[k] = logGamma(alpha, r)
+		largest = max(largest, p[k])
+	}
+	sum := 0.0
+	for k := range p {
+		p[k] = math.Exp(p[k] - largest)
+		sum += p[k]
+	}
+	for k := range p {
+		p[k] /= sum
+	}
+}
+
+// logGamma draws the logarithm of a number with the Gamma(alpha, 1)
+// distribution, by Marsaglia and Tsang's rejection method (ACM Transactions on
+// Mathematical Software 26, 2000); for alpha < 1 by their remark that
+// Gamma(alpha) is Gamma(alpha+1) * U^(1/alpha).
+func logGamma(alpha float64, r *rand.Rand) float64 {
+	if alpha < 1 {
+		u := 1 - r.Float64() // in (0, 1]
+		return logGamma(alpha+1, r) + math.Log(u)/alpha
+	}
+	d := alpha - 1.0/3
+	c := 1 / math.Sqrt(9*d)
+	for {
+		x := r.NormFloat64()
+		v := 1 + c*x
+		if v <= 0 {
+			continue
+		}
+		v = v * v * v
+		u := 1 - r.Float64()
+		if math.Log(u) < x*x/2+d-d*v+d*math.Log(v) {
+			return math.Log(d) + math.Log(v)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package learn
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"fedtab/learn/data"
+	"fedtab/learn/kernel"
+	"fedtab/learn/rng"
+)
+
+// FitConfig says how to train locally.
+type FitConfig struct {
+	Epochs int     // passes over the examples
+	Steps  int     // mini-batches; 0 goes by Epochs, more than 0 overrides it
+	Batch  int     // examples in a mini-batch; 0 is all of them
+	LR     float32 // learning rate, on the mean loss of a mini-batch
+	Seed   uint64  // of the order in which examples are taken
+}
+
+// Validate reports everything that is wrong with c. Each problem wraps
+// ErrConfig.
+func (c FitConfig) Validate() error {
+	var problems []error
+	bad := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("learn: %s: %w", fmt.Sprintf(format, args...), ErrConfig))
+	}
+	if c.Steps < 0 || c.Steps > math.MaxInt32 {
+		bad("%d steps, want 0 to %d", c.Steps, math.MaxInt32)
+	}
+	if c.Epochs < 0 || c.Epochs > math.MaxInt32 {
+		bad("%d epochs, want 0 to %d", c.Epochs, math.MaxInt32)
+	}
+	if c.Epochs == 0 && c.Steps == 0 {
+		bad("neither epochs nor steps")
+	}
+	if c.Batch < 0 {
+		bad("batch of %d examples, want 0 or more", c.Batch)
+	}
+	if !(c.LR > 0) || math.IsInf(float64(c.LR), 1) {
+		bad("learning rate is %v, want a positive number", c.LR)
+	}
+	return errors.Join(problems...)
+}
+
+// Fit is local training: mini-batch SGD over examples in an order that is
+// shuffled anew for each epoch. The last mini-batch of an epoch may be short.
+// It is done in slices, by Run, so that the caller can see to other things in
+// between. A Fit may be started again and again; it keeps its buffers. It is
+// not safe for concurrent use.
+//
+// A mini-batch of more than some hundred examples is worked off in pieces,
+// whose gradients are summed, so that memory does not grow with it.
+type Fit struct {
+	model  Model
+	worker Worker
+	piece  int // most examples at a time
+	x      []float32
+	y      []int32
+	order  []int32   // examples in the order of the epoch
+	sum    []float32 // gradient of the pieces so far; allocated when needed
+	part   []float32 // gradient of one piece
+	src    rng.Source
+	rand   *rand.Rand
+
+	params   []float32
+	examples data.Examples
+	cfg      FitConfig
+	batch    int // examples in a full mini-batch
+	planned  int // steps
+	steps    int // done
+	epoch    int
+	at       int // examples of this epoch that are done
+	pieced   int // examples of this mini-batch that are summed but not yet applied
+	sums     Sums
+	err      error
+}
+
+// pieceOf returns how many examples of a model to work on at a time: enough to
+// be fast, and few enough that the numbers in flight take some megabytes.
+func pieceOf(s Spec) int {
+	width := s.Features()
+	for _, l := range s.Layers {
+		width += 2 * l.Units
+	}
+	return min(max((1<<21)/width, 1), 256)
+}
+
+// NewFit returns a Fit for models like m. Call Start next.
+func NewFit(m Model) *Fit {
+	spec := m.Spec()
+	f := &Fit{model: m, piece: pieceOf(spec)}
+	f.worker = m.NewWorker(f.piece)
+	f.x = make([]float32, f.piece*spec.Features())
+	f.y = make([]int32, f.piece)
+	f.rand = rand.New(&f.src)
+	return f
+}
+
+// Start begins training params, in place, on ex. It gives up whatever was
+// going on. An error wraps ErrConfig.
+func (f *Fit) Start(params []float32, ex data.Examples, cfg FitConfig) error {
+	f.params, f.examples = nil, nil
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if err := fits(f.model, params, ex); err != nil {
+		return err
+	}
+	n := ex.Len()
+	if n == 0 || n > math.MaxInt32 {
+		return fmt.Errorf("learn: %d examples, want 1 to %d: %w", n, math.MaxInt32, ErrConfig)
+	}
+	f.params, f.examples, f.cfg = params, ex, cfg
+	f.batch = n
+	if cfg.Batch > 0 {
+		f.batch = min(cfg.Batch, n)
+	}
+	f.planned = cfg.Steps
+	if cfg.Steps == 0 {
+		f.planned = cfg.Epochs * f.stepsPerEpoch()
+	}
+	if cap(f.order) < n {
+		f.order = make([]int32, n)
+	}
+	f.order = f.order[:n]
+	if f.batch > f.piece && f.sum == nil {
+		f.sum = make([]float32, f.model.Layout().Size)
+		f.part = make([]float32, f.model.Layout().Size)
+	}
+	f.steps, f.epoch, f.at, f.pieced = 0, 0, 0, 0
+	f.sums, f.err = Sums{}, nil
+	f.shuffle()
+	return nil
+}
+
+// fits checks that params and ex are for m.
+func fits(m Model, params []float32, ex data.Examples) error {
+	spec := m.Spec()
+	switch {
+	case len(params) != m.Layout().Size:
+		return fmt.Errorf("learn: %d parameters, want %d: %w", len(params), m.Layout().Size, ErrConfig)
+	case ex.Features() != spec.Features():
+		return fmt.Errorf("learn: examples have %d features, want %d for an input of shape %v: %w", ex.Features(), spec.Features(), spec.Input, ErrConfig)
+	case ex.Classes() > spec.Classes():
+		return fmt.Errorf("learn: examples have %d classes, want at most %d: %w", ex.Classes(), spec.Classes(), ErrConfig)
+	}
+	return nil
+}
+
+func (f *Fit) stepsPerEpoch() int { return (f.examples.Len() + f.batch - 1) / f.batch }
+
+// shuffle puts the examples into the order of f.epoch, which depends on the
+// seed and the epoch only.
+func (f *Fit) shuffle() {
+	f.src.Seed(rng.Derive(f.cfg.Seed, "shuffle", uint64(f.epoch)))
+	for i := range f.order {
+		f.order[i] = int32(i)
+	}
+	for i := len(f.order) - 1; i > 0; i-- {
+		j := f.rand.Uint64N(uint64(i) + 1)
+		f.order[i], f.order[j] = f.order[j], f.order[i]
+	}
+}
+
+// Run trains for at most the given number of mini-batches and says whether
+// training is done. A piece of a large mini-batch counts like a mini-batch, so
+// that a slice is short in any case. The error wraps ErrDiverged when the loss
+// or a parameter is no longer finite; the parameters are then of no use.
+func (f *Fit) Run(steps int) (done bool, err error) {
+	if f.params == nil {
+		return false, fmt.Errorf("learn: Run without Start: %w", ErrConfig)
+	}
+	for ; steps > 0 && f.err == nil && f.steps < f.planned; steps-- {
+		f.one()
+	}
+	return f.steps >= f.planned, f.err
+}
+
+// one works off one mini-batch, or a piece of one.
+func (f *Fit) one() {
+	n := len(f.order)
+	if f.at == n {
+		f.epoch++
+		f.at = 0
+		f.shuffle()
+	}
+	batch := min(f.batch, n-(f.at-f.pieced)) // examples in this mini-batch
+	count := min(f.piece, batch-f.pieced)
+	x, y := f.x[:count*f.examples.Features()], f.y[:count]
+	f.examples.Fill(x, y, f.order[f.at:][:count])
+	var sums Sums
+	if batch <= f.piece {
+		sums = f.worker.Step(f.params, x, y, f.cfg.LR)
+	} else {
+		sums = f.gradient(x, y, batch)
+	}
+	f.at += count
+	f.sums.Add(sums)
+	f.pieced += count
+	if f.pieced == batch {
+		f.pieced = 0
+		f.steps++
+	}
+	// The last step may have thrown the parameters off without a loss to show
+	// for it.
+	if !finite(sums.Loss) || f.steps == f.planned && !finite(kernel.SquaredNorm(f.params)) {
+		f.err = fmt.Errorf("learn: after %d steps at learning rate %v: %w", f.steps, f.cfg.LR, ErrDiverged)
+	}
+}
+
+// gradient adds a piece to the gradient of a large mini-batch, and takes the
+// step with the last piece.
+func (f *Fit) gradient(x []float32, y []int32, batch int) Sums {
+	if f.pieced == 0 {
+		clear(f.sum)
+	}
+	sums := f.worker.Gradient(f.part, f.params, x, y)
+	kernel.Axpy(f.sum, 1, f.part)
+	if f.pieced+len(y) == batch {
+		kernel.Axpy(f.params, -f.cfg.LR/float32(batch), f.sum)
+	}
+	return sums
+}
+
+func finite(v float64) bool { return v-v == 0 }
+
+// Sums returns the totals over the examples seen since Start, each before the
+// step that it took part in.
+func (f *Fit) Sums() Sums { return f.sums }
+
+// Steps returns how many steps of SGD were done since Start.
+func (f *Fit) Steps() int { return f.steps }
+
+// TotalExamples returns how many examples training goes through in all,
+// repetitions included.
+func (f *Fit) TotalExamples() int {
+	if f.params == nil {
+		return 0
+	}
+	per := f.stepsPerEpoch()
+	return f.planned/per*f.examples.Len() + f.planned%per*f.batch
+}

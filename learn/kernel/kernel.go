@@ -1,0 +1,241 @@
+package kernel
+
+import "math"
+
+// cut returns the first n numbers of x, which must have that many: a slice's
+// capacity does not count.
+func cut(x []float32, n int) []float32 {
+	if uint(n) > uint(len(x)) {
+		panic("kernel: a slice is shorter than its shape says")
+	}
+	return x[:n]
+}
+
+// Forward computes a dense layer, y = x w + b, with ReLU on top if relu is
+// set. x is [rows, in], w is [in, out], b is [out], y is [rows, out]; y must
+// not overlap the others.
+//
+//	for r := range rows {
+//		for o := range out {
+//			sum := b[o]
+//			for i := range in {
+//				sum += x[r*in+i] * w[i*out+o]
+//			}
+//			if relu && sum < 0 {
+//				sum = 0 // a NaN stays, so that a diverged model shows itself
+//			}
+//			y[r*out+o] = sum
+//		}
+//	}
+func Forward(y, x, w, b []float32, rows, in, out int, relu bool) {
+	y, x, w, b = cut(y, rows*out), cut(x, rows*in), cut(w, in*out), cut(b, out)
+	if rows == 0 || out == 0 {
+		return
+	}
+	forward(y, x, w, b, rows, in, out, relu)
+}
+
+// InputGradient computes the gradient with respect to a dense layer's input,
+// dx = dy w^T. dy is [rows, out], w is [in, out], dx is [rows, in]; dx must
+// not overlap the others.
+//
+//	for r := range rows {
+//		for i := range in {
+//			sum := 0
+//			for o := range out {
+//				sum += dy[r*out+o] * w[i*out+o]
+//			}
+//			dx[r*in+i] = sum
+//		}
+//	}
+func InputGradient(dx, dy, w []float32, rows, in, out int) {
+	dx, dy, w = cut(dx, rows*in), cut(dy, rows*out), cut(w, in*out)
+	if rows == 0 || in == 0 {
+		return
+	}
+	inputGradient(dx, dy, w, rows, in, out)
+}
+
+// AddWeightGradient adds alpha times the gradient with respect to a dense
+// layer's weights, w += alpha * x^T dy. With alpha = -rate that is a step of
+// SGD without a buffer for the gradient; with alpha = 1 and w the gradient's
+// buffer it sums gradients. x is [rows, in], dy is [rows, out], w is
+// [in, out]; w must not overlap the others.
+//
+//	for i := range in {
+//		for o := range out {
+//			sum := 0
+//			for r := range rows {
+//				sum += x[r*in+i] * dy[r*out+o]
+//			}
+//			w[i*out+o] += alpha * sum
+//		}
+//	}
+func AddWeightGradient(w []float32, alpha float32, x, dy []float32, rows, in, out int) {
+	w, x, dy = cut(w, in*out), cut(x, rows*in), cut(dy, rows*out)
+	if rows == 0 || in == 0 || out == 0 {
+		return
+	}
+	addWeightGradient(w, alpha, x, dy, rows, in, out)
+}
+
+// AddColumnSums adds alpha times the sum of dy's rows, the gradient with
+// respect to a dense layer's bias: b += alpha * 1^T dy. dy is [rows, out], b
+// is [out].
+//
+//	for o := range out {
+//		sum := 0
+//		for r := range rows {
+//			sum += dy[r*out+o]
+//		}
+//		b[o] += alpha * sum
+//	}
+func AddColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
+	b, dy = cut(b, out), cut(dy, rows*out)
+	for o := range b {
+		var sum float32
+		for r := range rows {
+			sum += dy[r*out+o]
+		}
+		b[o] += alpha * sum
+	}
+}
+
+// BackReLU takes a gradient back through a ReLU, in place: dx is the gradient
+// with respect to what came out, y is what came out.
+//
+//	for i := range dx {
+//		if y[i] <= 0 {
+//			dx[i] = 0
+//		}
+//	}
+func BackReLU(dx, y []float32) {
+	y = cut(y, len(dx))
+	for i, v := range y {
+		if v <= 0 {
+			dx[i] = 0
+		}
+	}
+}
+
+// Axpy adds alpha * x to y. x is at least as long as y.
+//
+//	for i := range y {
+//		y[i] += alpha * x[i]
+//	}
+func Axpy(y []float32, alpha float32, x []float32) { axpy(y, alpha, cut(x, len(y))) }
+
+// Scale multiplies x by alpha.
+//
+//	for i := range x {
+//		x[i] *= alpha
+//	}
+func Scale(x []float32, alpha float32) {
+	for i := range x {
+		x[i] *= alpha
+	}
+}
+
+// Sub computes dst = x - y; dst may be x or y. x and y are at least as long as
+// dst.
+//
+//	for i := range dst {
+//		dst[i] = x[i] - y[i]
+//	}
+func Sub(dst, x, y []float32) {
+	x, y = cut(x, len(dst)), cut(y, len(dst))
+	for i := range dst {
+		dst[i] = x[i] - y[i]
+	}
+}
+
+// Dot returns the inner product of x and y, which have the same length. The
+// relative error is that of float32 sums of 256 terms, however long they are.
+//
+//	sum := float64(0)
+//	for i := range x {
+//		sum += float64(x[i]) * float64(y[i])
+//	}
+func Dot(x, y []float32) float64 { return dot(x, cut(y, len(x))) }
+
+// SquaredNorm returns the squared Euclidean norm, Dot(x, x).
+func SquaredNorm(x []float32) float64 { return dot(x, x) }
+
+// SquaredDistance returns the squared Euclidean distance of x and y, which
+// have the same length.
+//
+//	sum := float64(0)
+//	for i := range x {
+//		d := x[i] - y[i] // float32
+//		sum += float64(d) * float64(d)
+//	}
+func SquaredDistance(x, y []float32) float64 {
+	y = cut(y, len(x))
+	var sum float64
+	for i, v := range x {
+		d := float64(v - y[i])
+		sum += d * d
+	}
+	return sum
+}
+
+// SoftmaxCrossEntropy returns the sum over the rows of the cross-entropy
+// between the softmax of z and the labels, and how many rows have their
+// largest logit at the label (the first of equal ones counts). z is
+// [rows, classes], y is [rows], each at least 0 and less than classes. If dz
+// is not nil, it gets scale times the gradient with respect to z; dz is like z
+// and may be z itself.
+//
+//	for r := range rows {
+//		zr := z[r*classes:][:classes]
+//		max, top := largest of zr and its index
+//		sum := float64(0)
+//		for c := range classes {
+//			sum += exp(zr[c] - max)
+//		}
+//		loss += log(sum) - (zr[y[r]] - max)
+//		correct += (top == y[r])
+//		for c := range classes {
+//			dz[r*classes+c] = scale * (exp(zr[c]-max)/sum - (c == y[r]))
+//		}
+//	}
+func SoftmaxCrossEntropy(dz, z []float32, y []int32, classes int, scale float32) (loss float64, correct int) {
+	return scalarSoftmaxCrossEntropy(dz, z, y, classes, scale)
+}
+
+func scalarSoftmaxCrossEntropy(dz, z []float32, y []int32, classes int, scale float32) (loss float64, correct int) {
+	for r, label := range y {
+		zr := z[r*classes:][:classes]
+		max, top := zr[0], 0
+		for c, v := range zr {
+			if v > max {
+				max, top = v, c
+			}
+		}
+		if top == int(label) {
+			correct++
+		}
+		var sum float64
+		if dz == nil {
+			for _, v := range zr {
+				sum += math.Exp(float64(v - max))
+			}
+			loss += math.Log(sum) - float64(zr[label]-max)
+			continue
+		}
+		at := float64(zr[label] - max)
+		dr := dz[r*classes:][:classes]
+		for c, v := range zr {
+			e := math.Exp(float64(v - max))
+			sum += e
+			dr[c] = float32(e)
+		}
+		loss += math.Log(sum) - at
+		k := float32(float64(scale) / sum)
+		for c := range dr {
+			dr[c] *= k
+		}
+		dr[label] -= scale
+	}
+	return loss, correct
+}

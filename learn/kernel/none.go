@@ -1,0 +1,22 @@
+//go:build goexperiment.simd || !goexperiment.simd
+
+package kernel
+
+// Name says which version of the kernels is in use.
+func Name() string { return "scalar" }
+
+func forward(y, x, w, b []float32, rows, in, out int, relu bool) {
+	scalarForward(y, x, w, b, rows, in, out, relu)
+}
+
+func inputGradient(dx, dy, w []float32, rows, in, out int) {
+	scalarInputGradient(dx, dy, w, rows, in, out)
+}
+
+func addWeightGradient(w []float32, alpha float32, x, dy []float32, rows, in, out int) {
+	scalarAddWeightGradient(w, alpha, x, dy, rows, in, out)
+}
+
+func axpy(y []float32, alpha float32, x []float32) { scalarAxpy(y, alpha, x) }
+
+func dot(x, y []float32) float64 { return scalarDot(x, y) }

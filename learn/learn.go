@@ -1,0 +1,142 @@
+// Package learn trains models: it says what a model is, computes its
+// gradients, and runs local training in slices.
+//
+// It is pure computation. It reads no clock and no network, starts goroutines
+// only where a caller asks Evaluate for them, and with equal arguments gives
+// equal bits on one build and processor.
+//
+// The parameters of a model are one flat []float32; a [Layout] says which part
+// belongs to what. A [Spec] describes a model so that it can travel; [New]
+// makes the [Model], whose Workers hold the buffers of the computation. [Fit]
+// is local training as a client does it: epochs of mini-batch SGD over
+// examples that are shuffled from a seed.
+//
+// # Version 0
+//
+// All participants start from the same parameters without sending them, so
+// their making is part of the protocol. Tensor i of the layout, counted from 0
+// with the biases included, is filled in order. Biases are zero. The weights of
+// a layer with fan_in inputs per unit are uniform in [-b, b), after He et al.
+// (2015):
+//
+//	b     = binary32(sqrt(6 / fan_in))    // computed in binary64, rounded once
+//	state = Derive(seed, "init", i)       // package rng
+//	u     = next SplitMix64 output >> 40  // the top 24 bits
+//	value = (binary32(u) * 2^-23 - 1) * b
+//
+// The last line is binary32 arithmetic with every operation rounded by itself
+// (no fused multiply-add); the part in parentheses is exact. A layer [in, out]
+// is stored row by row, out being the faster index. [Hash] of the result is
+// what participants compare.
+package learn
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// Tensor is a named part of the flat vector of parameters.
+type Tensor struct {
+	Name   string
+	Shape  []int
+	Offset int // of its first element
+}
+
+// Size returns the number of elements.
+func (t Tensor) Size() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Of returns the tensor's part of params.
+func (t Tensor) Of(params []float32) []float32 {
+	end := t.Offset + t.Size()
+	return params[t.Offset:end:end]
+}
+
+// Layout says what is where in the flat vector of parameters.
+type Layout struct {
+	Tensors []Tensor // one after the other, without gaps
+	Size    int      // of the whole vector
+}
+
+// Sums are totals over examples; divide by Examples for means.
+type Sums struct {
+	Examples int
+	Loss     float64 // sum of the examples' losses
+	Correct  int     // how many were classified correctly
+}
+
+// Add adds t to s.
+func (s *Sums) Add(t Sums) {
+	s.Examples += t.Examples
+	s.Loss += t.Loss
+	s.Correct += t.Correct
+}
+
+// Model is a model without its parameters. It is safe for concurrent use.
+type Model interface {
+	// Spec returns what the model was made from.
+	Spec() Spec
+	// Layout returns the layout of the parameters. It must not be changed.
+	Layout() Layout
+	// Init fills params, of length Layout().Size, with version 0 of the run
+	// with the given seed.
+	Init(params []float32, seed uint64)
+	// NewWorker returns the buffers for batches of up to maxBatch examples.
+	NewWorker(maxBatch int) Worker
+}
+
+// Worker computes. It is not safe for concurrent use, and its methods
+// allocate nothing. In all of them params has length Layout().Size, x is
+// [len(y), features] and y the labels, less than the number of classes; the
+// batch must not exceed the worker's. They panic otherwise. The Sums are of
+// the batch, before the step.
+type Worker interface {
+	// Step does one step of SGD on the mean loss of the batch: params -=
+	// lr * gradient.
+	Step(params []float32, x []float32, y []int32, lr float32) Sums
+	// Gradient overwrites grad, which is like params, with the sum over the
+	// batch of the examples' gradients.
+	Gradient(grad, params []float32, x []float32, y []int32) Sums
+	// Evaluate computes the loss and counts correct answers.
+	Evaluate(params []float32, x []float32, y []int32) Sums
+}
+
+// New makes the model that spec describes.
+func New(spec Spec) (Model, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	return newMLP(spec), nil
+}
+
+// Hash returns the SHA-256 of the parameters, written one after the other as
+// little-endian IEEE 754 binary32.
+func Hash(params []float32) [32]byte {
+	h := sha256.New()
+	var buf [4096]byte
+	for len(params) > 0 {
+		n := min(len(params), len(buf)/4)
+		for i, v := range params[:n] {
+			binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(v))
+		}
+		h.Write(buf[:4*n])
+		params = params[n:]
+	}
+	var sum [32]byte
+	h.Sum(sum[:0])
+	return sum
+}
+
+// checkBatch panics when a batch does not fit a worker.
+func checkBatch(n, features, maxBatch int, x []float32) {
+	if n > maxBatch || len(x) != n*features {
+		panic(fmt.Sprintf("learn: batch of %d examples with %d numbers, want at most %d examples of %d", n, len(x), maxBatch, features))
+	}
+}

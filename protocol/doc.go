@@ -1,0 +1,50 @@
+// Package protocol is what travels between a fedtab coordinator and its
+// participants: the messages, their bytes, their limits and the close codes.
+// docs/protocol.md specifies the same for writers of clients in other
+// languages, and fedtab.proto gives the schema.
+//
+// Each binary WebSocket message is one frame, which holds one [Message].
+// [Append] and [Decode] turn one into the other. The whole conversation:
+//
+//	client                               coordinator
+//	  Hello (protocol, task, token) ------->
+//	  <------- Welcome (run, model, seed, hash of version 0)
+//	  <------- Status (how the run stands)
+//	  <------- Shards (public data only)    client: GET each shard by HTTP
+//	  <------- Model (unless version 0, or held), Chunk...
+//	  <------- Order (kind, base, hyper-parameters, seed, deadline)
+//	  Progress ---------------------------->    training has begun
+//	  Contribution, Chunk... -------------->
+//	  <------- Ack (reason)                 received and valid, or why not
+//	  <------- Status                       committed: drop the contribution
+//	           ... Model, Order, and so on, round after round ...
+//	  Tab (hidden, frozen, paused) -------->    any time
+//	  Bye --------------------------------->    or from the coordinator
+//
+// A client makes version 0 from the seed in the Welcome. If its hash, or that
+// of any later version, is wrong, it sends Want and gets the full model. It
+// refuses an Order with Decline. A Fetch asks it for its present local model;
+// a Contribution or a Decline answers.
+//
+// Parameters travel as vectors: a [Model] and a [Contribution] each have a
+// list of them, packed by package compress into blocks. The blocks of one
+// message are its body. A body of at most [InlineBody] bytes lies within the
+// message; a larger one follows in messages of type [Chunk], so that pings and
+// small messages can pass between them. [Frames] and [AppendFrames] cut,
+// [Assembler] puts together, and [WireSize] tells the cost of either without
+// doing it.
+//
+// Nothing that arrives is trusted: Decode is strict, bounded by the constants
+// of limits.go and fuzzed. It checks form alone. Whether a contribution was
+// ordered, has the right shape or is finite is for the coordinator to find
+// out, and to answer with a [Reason].
+//
+// The package is pure: no network, no clock, no reflection. It is small,
+// because it goes into the worker of every tab.
+//
+// # Compatibility
+//
+// [Version] is a draft. With v1 the field numbers and the test vectors in
+// testdata are frozen: later versions add fields, which old peers skip,
+// and kinds, which old peers answer with ReasonUnsupported.
+package protocol

@@ -1,0 +1,284 @@
+package protocol
+
+// Version names the protocol that this package speaks. A Hello carries it;
+// a coordinator that speaks another answers with CloseProtocolVersion.
+const Version = "fedtab.v1-draft"
+
+// Message is one message of the protocol: one of the pointer types below.
+// Exactly one message travels in one binary WebSocket message.
+type Message interface{ kind() Kind }
+
+// Hello opens a session: the first message on every socket, from the client.
+type Hello struct {
+	Protocol    string   // Version
+	Task        string   // name of the task to take part in
+	ResumeToken []byte   // of an earlier Welcome; empty for a new participant
+	Client      string   // free text for logs, "fedtab-tab/0.1 wasm simd"
+	Codecs      []Codec  // codecs that the client can decode and encode
+	Held        uint64   // version of the model that the client holds
+	HeldHash    []byte   // its SHA-256, empty when it holds none
+	TabState    TabState // state at the time of the hello
+}
+
+// Welcome answers a Hello.
+type Welcome struct {
+	Session      uint64 // number of this session, for logs and support
+	Participant  uint32 // number of the participant within the run
+	ResumeToken  []byte // hand it back in the Hello of the next socket
+	Run          string // identity of the run
+	Title        string // of the task, for people
+	Model        ModelSpec
+	Seed         uint64 // seed of the run: makes version 0
+	InitialHash  []byte // SHA-256 of version 0
+	Parameters   uint64 // length of the parameter vector
+	Version      uint64 // newest committed version
+	PingInterval uint32 // seconds between the coordinator's pings
+}
+
+// ModelSpec describes the model that is trained: a chain of layers whose loss
+// is the softmax cross-entropy over the last layer's units.
+type ModelSpec struct {
+	Input  []uint32 // dimensions of one example, for instance 28, 28
+	Layers []Layer
+}
+
+// Layer is one layer of a ModelSpec.
+type Layer struct {
+	Kind       LayerKind
+	Units      uint32 // length of the layer's output
+	Activation Activation
+}
+
+// LayerKind says what a Layer computes.
+type LayerKind uint32
+
+// The kinds of layer. A client that cannot build one says Bye with
+// CloseCapability.
+const (
+	LayerDense LayerKind = 1 // y = xW + b, W is [in, Units], row-major
+)
+
+// Activation is the function applied to each output of a Layer.
+type Activation uint32
+
+// The activations.
+const (
+	ActivationIdentity Activation = 0
+	ActivationReLU     Activation = 1 // max(x, 0)
+)
+
+// Shards tells a client which shards of a public data set it trains on.
+// It replaces any earlier assignment. Orders that are under way go on with
+// the data that they began with.
+type Shards struct {
+	Assignment uint64   // grows with every assignment of the run
+	Source     string   // path prefix on the coordinator: GET Source/<shard>
+	Shards     []uint32 // numbers of the shards, ascending
+	Total      uint32   // how many shards the data set has
+}
+
+// OrderKind says what an Order asks for.
+type OrderKind uint32
+
+// The kinds of order. A client that lacks a kind answers with Decline and
+// ReasonUnsupported.
+const (
+	OrderFit      OrderKind = 1 // train for some epochs, send the delta
+	OrderGradient OrderKind = 2 // send the summed gradient of a batch
+	OrderMonitor  OrderKind = 3 // train on, report when a local condition breaks
+	OrderEvaluate OrderKind = 4 // send metrics of the model on local data
+	OrderBase     OrderKind = 5 // train a base model from scratch (Radon machine)
+)
+
+// Order asks a client for work. The model of version Base has been sent
+// before it on the same socket, unless the client holds it.
+type Order struct {
+	Order    uint64 // unique per participant within the run
+	Kind     OrderKind
+	Round    uint64 // the round is the version that it makes
+	Base     uint64 // version to start from
+	BaseHash []byte // SHA-256 of version Base
+	Hyper    Hyper
+	Seed     uint64 // seed of the client's random choices in this order
+	Deadline uint32 // milliseconds from now; 0 is none
+}
+
+// Hyper holds the hyper-parameters of an Order. A field that a kind does not
+// use is zero.
+type Hyper struct {
+	Epochs uint32  // passes over the local data
+	Steps  uint32  // mini-batches; 0 means Epochs decides
+	Batch  uint32  // examples per mini-batch; 0 is the whole of the local data
+	LR     float32 // learning rate of the mean loss
+	Codec  Codec   // how to pack the vectors of the answer
+}
+
+// Role says what a Vector is.
+type Role uint32
+
+// The roles of a vector.
+const (
+	RoleDelta    Role = 1 // trained parameters minus the base
+	RoleGradient Role = 2 // sum of gradients over the examples of the batch
+	RoleModel    Role = 3 // parameters
+	RoleControl  Role = 4 // control variate (SCAFFOLD)
+)
+
+// Codec names how a block is packed.
+type Codec uint32
+
+// The codecs.
+const (
+	CodecFloat32 Codec = 0 // raw little-endian IEEE 754 binary32
+)
+
+// Vector is one packed vector of a body.
+type Vector struct {
+	Role     Role
+	BaseHash []byte // of the model that the vector is relative to, if any
+	Part     uint32 // numbers several vectors of one role, from 0
+	Codec    Codec
+	Block    []byte // the packed values
+	Size     uint64 // bytes of the block that follows in chunks; 0: Block is all
+}
+
+// Model carries parameters to a client.
+type Model struct {
+	Transfer uint64 // of the body's chunks, see Chunk
+	Version  uint64
+	Hash     []byte // SHA-256 of the parameters of Version
+	Base     uint64 // version that a delta is relative to
+	Vectors  []Vector
+}
+
+// Contribution answers an Order, or a Fetch.
+type Contribution struct {
+	Transfer uint64 // of the body's chunks, see Chunk
+	Order    uint64
+	Round    uint64
+	Weight   uint64 // examples behind the contribution
+	Metrics  Metrics
+	Vectors  []Vector
+}
+
+// Metrics are what a client measured while it worked on an order. They are
+// sums, so that the coordinator can combine them exactly.
+type Metrics struct {
+	Examples uint64  // examples seen, with repetition
+	Steps    uint64  // mini-batches
+	LossSum  float64 // sum of the examples' losses
+	Correct  uint64  // of the examples seen, how many were classified rightly
+	Millis   uint32  // time spent training, milliseconds
+}
+
+// Ack answers a Contribution. ReasonAccepted means received and valid, not
+// yet durable: keep the contribution until the Status of its round.
+type Ack struct {
+	Order  uint64
+	Reason Reason
+	Detail string // for people
+}
+
+// Reason is the typed answer to a contribution or an order.
+type Reason uint32
+
+// The reasons.
+const (
+	ReasonAccepted    Reason = 0
+	ReasonLate        Reason = 1  // the round is closed
+	ReasonUnordered   Reason = 2  // no such order for this participant
+	ReasonDuplicate   Reason = 3  // the order has been answered before
+	ReasonWrongBase   Reason = 4  // trained from another model than ordered
+	ReasonWrongShape  Reason = 5  // vectors are not those that the order asks for
+	ReasonNotFinite   Reason = 6  // a value is NaN or infinite
+	ReasonOutOfBounds Reason = 7  // a norm, value or weight beyond its limit
+	ReasonCodec       Reason = 8  // unknown codec or broken block
+	ReasonBusy        Reason = 9  // try again later
+	ReasonUnsupported Reason = 10 // this kind is not built
+	ReasonDiverged    Reason = 11 // training diverged
+	ReasonPaused      Reason = 12 // the person at the client paused it
+	ReasonNoData      Reason = 13 // no examples at the client
+	ReasonAbandoned   Reason = 14 // the round was abandoned; drop the work
+)
+
+// Decline is a client's refusal of an Order or a Fetch.
+type Decline struct {
+	Order  uint64
+	Reason Reason
+	Detail string
+}
+
+// Want asks the coordinator for the model of a version.
+type Want struct {
+	Version uint64 // 0 is the newest: version 0 itself is made from the seed
+	Full    bool   // send parameters, not a delta: the client's copy is wrong
+}
+
+// Fetch asks a client for its present local model (dynamic averaging).
+// It is answered by a Contribution, or a Decline, with its Order.
+type Fetch struct {
+	Order uint64
+	Codec Codec
+}
+
+// Progress is sent once per order, when training has begun: the model and
+// the data are at hand.
+type Progress struct {
+	Order    uint64
+	Examples uint64 // examples that will be seen in all
+}
+
+// TabState is how much the browser lets a tab do.
+type TabState uint32
+
+// The tab states.
+const (
+	TabVisible TabState = 1
+	TabHidden  TabState = 2
+	TabFrozen  TabState = 3
+	TabPaused  TabState = 4 // by the person
+)
+
+// Tab tells a change of the tab's state.
+type Tab struct{ State TabState }
+
+// Phase is where a run stands.
+type Phase uint32
+
+// The phases of a run.
+const (
+	PhaseWaiting    Phase = 1 // for participants
+	PhaseTraining   Phase = 2 // a round is open
+	PhaseCommitting Phase = 3 // the round is being made durable
+	PhaseFinished   Phase = 4
+)
+
+// Status tells every participant how the run stands. It is sent when a
+// version is committed and published, when an evaluation ends, when a round
+// is abandoned and when the run finishes.
+type Status struct {
+	Phase        Phase
+	Round        uint64 // the round that is open, or the last one
+	Version      uint64 // newest committed version
+	Participants uint32 // present
+	Evaluated    uint64 // version that the two figures below belong to; 0 is none yet
+	TestLoss     float64
+	TestAccuracy float64
+	Closed       uint64 // newest round that takes no more contributions
+	Reason       string // why the run finished, empty before
+}
+
+// Bye announces that the sender closes the socket, and why.
+type Bye struct {
+	Code   CloseCode
+	Detail string
+}
+
+// Chunk is a piece of the body of the Model or Contribution that was
+// announced last on the same socket, in the same direction. The body is the
+// concatenation of the blocks of its vectors.
+type Chunk struct {
+	Transfer uint64 // of the announcement
+	Offset   uint64 // of Data in the body
+	Data     []byte
+}

@@ -1,0 +1,299 @@
+package protocol
+
+import (
+	"fmt"
+	"iter"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// vectorsOf returns the body of m; it has one if m is a Model or a
+// Contribution.
+func vectorsOf(m Message) (transfer uint64, vectors []Vector) {
+	switch m := m.(type) {
+	case *Model:
+		return m.Transfer, m.Vectors
+	case *Contribution:
+		return m.Transfer, m.Vectors
+	}
+	return 0, nil
+}
+
+// bodySize returns the bytes of the blocks at hand.
+func bodySize(vectors []Vector) int {
+	n := 0
+	for i := range vectors {
+		n += len(vectors[i].Block)
+	}
+	return n
+}
+
+// Announced returns the size of the body that follows m in chunks. It is 0
+// for a message that is complete.
+func Announced(m Message) uint64 {
+	_, vectors := vectorsOf(m)
+	var n uint64
+	for i := range vectors {
+		n += vectors[i].Size
+	}
+	return n
+}
+
+// Frames yields the frames of m in the order in which they are to be sent:
+// one, or the announcement and the chunks of a Model or Contribution whose
+// body exceeds InlineBody. No Vector of m may have a Size.
+//
+// Every frame lies in buf, which is enlarged if it lacks room, and is valid
+// until the next one is asked for: a frame is at most MaxFrame, however large
+// the body. AppendFrames makes frames that last.
+func Frames(m Message, buf []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		transfer, vectors := vectorsOf(m)
+		body := bodySize(vectors)
+		if body <= InlineBody {
+			yield(Append(buf[:0], m))
+			return
+		}
+		w := writer{b: buf[:0], announcing: true}
+		w.frame(m)
+		if !yield(w.b) {
+			return
+		}
+		buf = w.b
+		c := cutter{transfer: transfer, vectors: vectors, body: body}
+		for c.offset < body {
+			buf = c.append(buf[:0])
+			if !yield(buf) {
+				return
+			}
+		}
+	}
+}
+
+// AppendFrames appends the frames of m to dst, as Frames yields them. They
+// lie in memory of their own, allocated at once, and last: a coordinator
+// frames a model once for all clients.
+func AppendFrames(dst [][]byte, m Message) [][]byte {
+	transfer, vectors := vectorsOf(m)
+	body := bodySize(vectors)
+	if body <= InlineBody {
+		return append(dst, Append(make([]byte, 0, Size(m)), m))
+	}
+	count := writer{counting: true, announcing: true}
+	count.frame(m)
+	total := count.n
+	for offset := 0; offset < body; offset += ChunkSize {
+		total += chunkSize(transfer, offset, min(ChunkSize, body-offset))
+	}
+	w := writer{b: make([]byte, 0, total), announcing: true}
+	w.frame(m)
+	dst = append(dst, w.b[:len(w.b):len(w.b)])
+	b := w.b
+	c := cutter{transfer: transfer, vectors: vectors, body: body}
+	for c.offset < body {
+		from := len(b)
+		b = c.append(b)
+		dst = append(dst, b[from:len(b):len(b)])
+	}
+	return dst
+}
+
+// chunkSize returns the size of the frame of a chunk of n bytes.
+func chunkSize(transfer uint64, offset, n int) int {
+	inner := chunkHeader(transfer, offset, n) + n
+	return protowire.SizeTag(protowire.Number(KindChunk)) + protowire.SizeBytes(inner)
+}
+
+// chunkHeader returns how many bytes of a Chunk come before its data.
+func chunkHeader(transfer uint64, offset, n int) int {
+	w := writer{counting: true}
+	w.uint(1, transfer)
+	w.uint(2, uint64(offset))
+	w.open(3, n)
+	return w.n
+}
+
+// A cutter cuts a body into the frames of chunks.
+type cutter struct {
+	transfer uint64
+	vectors  []Vector // what is left; of the first, what follows skip
+	skip     int
+	offset   int // in the body
+	body     int
+}
+
+// append appends the frame of the next chunk.
+func (c *cutter) append(b []byte) []byte {
+	n := min(ChunkSize, c.body-c.offset)
+	w := writer{b: b}
+	w.open(protowire.Number(KindChunk), chunkHeader(c.transfer, c.offset, n)+n)
+	w.uint(1, c.transfer)
+	w.uint(2, uint64(c.offset))
+	w.open(3, n)
+	c.offset += n
+	for n > 0 {
+		rest := c.vectors[0].Block[c.skip:]
+		k := min(n, len(rest))
+		w.b = append(w.b, rest[:k]...)
+		c.skip += k
+		n -= k
+		if k == len(rest) {
+			c.vectors, c.skip = c.vectors[1:], 0
+		}
+	}
+	return w.b
+}
+
+// FrameOverhead returns the bytes that WebSocket (RFC 6455) puts before a
+// payload of so many bytes in one unfragmented frame: 2, 4 or 10, and 4 more
+// for the mask of everything that a client sends.
+func FrameOverhead(payload int, masked bool) int {
+	n := 2
+	switch {
+	case payload > 0xFFFF:
+		n = 10
+	case payload > 125:
+		n = 4
+	}
+	if masked {
+		n += 4
+	}
+	return n
+}
+
+// WireSize returns the bytes of all frames of m, with the WebSocket headers,
+// without encoding anything: what a real socket is charged, and therefore a
+// simulated one. Masked is true for what a client sends.
+func WireSize(m Message, masked bool) int64 {
+	transfer, vectors := vectorsOf(m)
+	body := bodySize(vectors)
+	w := writer{counting: true, announcing: body > InlineBody}
+	w.frame(m)
+	total := int64(w.n + FrameOverhead(w.n, masked))
+	if !w.announcing {
+		return total
+	}
+	for offset := 0; offset < body; offset += ChunkSize {
+		n := chunkSize(transfer, offset, min(ChunkSize, body-offset))
+		total += int64(n + FrameOverhead(n, masked))
+	}
+	return total
+}
+
+// An Assembler puts a message together whose body arrives in chunks. There is
+// one for each direction of a socket. The zero value is ready.
+type Assembler struct {
+	m        Message
+	transfer uint64
+	vectors  []Vector
+	size     int // bytes of the whole body
+	offset   int // bytes received
+	buf      []byte
+	open     bool
+}
+
+// Start begins the transfer that m announces: Announced(m) must not be 0.
+// Limit is the most bytes that the body may have, usually MaxBody of the run's
+// parameters; it is checked before anything is allocated. The body is put
+// into buf[:0] if that has room, else into new memory. Until the transfer is
+// complete the Assembler owns m and buf; afterwards the blocks of m lie in it.
+//
+// The errors wrap ErrTransfer (a transfer is open, or m announces nothing) or
+// ErrTooLarge. After ErrTooLarge the caller may Skip the body instead.
+func (a *Assembler) Start(m Message, limit int64, buf []byte) error {
+	if err := a.begin(m, limit); err != nil {
+		return err
+	}
+	if cap(buf) < a.size {
+		buf = make([]byte, a.size)
+	}
+	a.m, a.buf = m, buf[:0]
+	_, a.vectors = vectorsOf(m)
+	return nil
+}
+
+// Skip begins the transfer that m announces, of a body that is not wanted,
+// because the answer is known already: its chunks are checked and dropped, and
+// Add never returns a message. Limit and errors are those of Start.
+func (a *Assembler) Skip(m Message, limit int64) error {
+	return a.begin(m, limit)
+}
+
+func (a *Assembler) begin(m Message, limit int64) error {
+	size := Announced(m)
+	switch {
+	case a.open:
+		return fmt.Errorf("protocol: %v announces a body while transfer %d is at byte %d of %d: %w", m.kind(), a.transfer, a.offset, a.size, ErrTransfer)
+	case size == 0:
+		return fmt.Errorf("protocol: %v announces no body: %w", m.kind(), ErrTransfer)
+	case limit < 0 || size > uint64(limit):
+		return fmt.Errorf("protocol: %v announces a body of %d bytes, want at most %d: %w", m.kind(), size, limit, ErrTooLarge)
+	}
+	transfer, _ := vectorsOf(m)
+	*a = Assembler{transfer: transfer, size: int(size), open: true}
+	return nil
+}
+
+// Add takes the next chunk, whose data is copied, and returns the complete
+// message after the last one: each Block filled in, each Size 0, as if it had
+// come in one frame. Before that, and after Skip, it returns nil. The Open
+// method tells whether more is to come.
+//
+// The errors wrap ErrTransfer: no transfer is open, or the chunk is of
+// another, does not begin where the last one ended, goes beyond the body, or
+// is shorter than MinChunk though not the last. The transfer is then
+// abandoned.
+func (a *Assembler) Add(c *Chunk) (Message, error) {
+	n, left := len(c.Data), a.size-a.offset
+	var what string
+	switch {
+	case !a.open:
+		return nil, fmt.Errorf("protocol: chunk of transfer %d, and none is open: %w", c.Transfer, ErrTransfer)
+	case c.Transfer != a.transfer:
+		what = fmt.Sprintf("transfer %d", c.Transfer)
+	case c.Offset != uint64(a.offset):
+		what = fmt.Sprintf("offset %d", c.Offset)
+	case n > left || n > ChunkSize:
+		what = fmt.Sprintf("%d bytes of data", n)
+	case n < left && n < MinChunk:
+		what = fmt.Sprintf("only %d bytes of data", n)
+	}
+	if what != "" {
+		err := fmt.Errorf("protocol: chunk with %s, while transfer %d is at byte %d of %d: %w", what, a.transfer, a.offset, a.size, ErrTransfer)
+		a.Reset()
+		return nil, err
+	}
+	a.offset += n
+	if a.m != nil {
+		a.buf = append(a.buf, c.Data...)
+	}
+	if a.offset < a.size {
+		return nil, nil
+	}
+	m, body := a.m, a.buf
+	for i := range a.vectors {
+		v := &a.vectors[i]
+		if v.Size > 0 {
+			v.Block, body, v.Size = body[:v.Size:v.Size], body[v.Size:], 0
+		}
+	}
+	*a = Assembler{}
+	return m, nil
+}
+
+// Open reports whether a transfer is under way.
+func (a *Assembler) Open() bool { return a.open }
+
+// Received returns how many bytes of the body have come, and how many there
+// are; both are 0 when no transfer is open.
+func (a *Assembler) Received() (n, total int64) {
+	return int64(a.offset), int64(a.size)
+}
+
+// Reset abandons the transfer and returns the buffer given to Start, or what
+// was allocated in its place, for the next one.
+func (a *Assembler) Reset() []byte {
+	buf := a.buf
+	*a = Assembler{}
+	return buf[:0]
+}

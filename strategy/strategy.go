@@ -1,0 +1,227 @@
+// Package strategy holds the schemes that combine models, one file each, as
+// deterministic state machines.
+//
+// A strategy decides whom to choose, what to order, how contributions combine
+// and when to commit. It learns of the world through events and acts on it
+// through effects:
+//
+//	effects := s.Step(event)
+//
+// It does no I/O, reads no clock, starts no goroutine and draws from no
+// global random source, so the same code runs behind WebSockets, in virtual
+// time, in a tab and under a fault simulator, and one seed gives one run.
+// The model to read beside it is etcd's raft library.
+//
+// Vectors stay outside. A strategy sees a contribution's metadata and a
+// Handle; it says where the vector goes (Add, Keep, Reject), and its Plan does
+// the arithmetic of the commit off the goroutine that steps it. Memory is
+// O(model) and not O(clients) wherever a scheme is linear.
+//
+// Opening a round and committing it are asynchronous: an Open effect is
+// answered by an Opened event when the cohort is on disk, a Commit effect by
+// a Committed event when the model is. A slow disk delays the round; it never
+// blocks a step.
+//
+// docs/adr/0001-three-machines.md walks the interface through a drop-out,
+// SCAFFOLD, FedBuff, dynamic averaging, Radon and a crash.
+package strategy
+
+import "time"
+
+// ClientID numbers a participant within a run.
+type ClientID uint32
+
+// OrderID numbers an order; it is unique per client within a run.
+type OrderID uint64
+
+// Handle names a contribution's vectors, which the caller holds until an Add,
+// Keep-then-Drop or Reject settles them.
+type Handle uint64
+
+// A Strategy is one scheme in one run.
+type Strategy interface {
+	// Step takes one event and returns what is to be done, in order. The
+	// slice is valid until the next Step.
+	Step(Event) []Effect
+
+	// Restore puts a fresh Strategy into the state that a Commit's Snapshot
+	// described. It comes before the first Step.
+	Restore(snapshot []byte) error
+}
+
+// Event is something that has happened.
+type Event interface{ event() }
+
+type (
+	// Joined says that a client takes part from now on: it has come, come
+	// back, or ended its pause.
+	Joined struct{ Client ClientID }
+
+	// Left says that a client no longer takes part.
+	Left struct{ Client ClientID }
+
+	// Offered says that a client has answered an order (or a fetch) with
+	// vectors that passed every check. An effect of the same Step settles
+	// Handle.
+	Offered struct {
+		Client ClientID
+		Order  OrderID
+		Handle Handle
+		Weight float64 // examples behind it, > 0
+	}
+
+	// Declined says that a client will not answer an order.
+	Declined struct {
+		Client ClientID
+		Order  OrderID
+	}
+
+	// Fired says that a timer ran out.
+	Fired struct{ Timer Timer }
+
+	// Opened says that an Open is durable.
+	Opened struct{ Round uint64 }
+
+	// Committed says that a Commit is durable and published.
+	Committed struct{ Round uint64 }
+
+	// Reopened comes once, after Restore and before any other event, when
+	// the run was stopped in the middle of a round: it goes on with the
+	// round's own cohort and base. The cohort's clients are absent until
+	// they join.
+	Reopened struct {
+		Open      Open
+		Remaining time.Duration // until the deadline
+	}
+)
+
+func (Joined) event()    {}
+func (Left) event()      {}
+func (Offered) event()   {}
+func (Declined) event()  {}
+func (Fired) event()     {}
+func (Opened) event()    {}
+func (Committed) event() {}
+func (Reopened) event()  {}
+
+// Effect is something to be done.
+type Effect interface{ effect() }
+
+// Timer names a timer of a strategy. Setting one that runs replaces it.
+type Timer uint32
+
+// OrderKind says what an Order asks for; the values are the protocol's.
+type OrderKind uint32
+
+// The kinds of order that strategies give.
+const (
+	Fit OrderKind = 1 // train for Work.Epochs, send the delta
+)
+
+// Work holds what a client needs to know to fulfil an Order.
+type Work struct {
+	Kind   OrderKind
+	Epochs int
+	Batch  int // examples; 0 is all of the client's data
+	LR     float64
+}
+
+// Reason says why a contribution was rejected.
+type Reason uint32
+
+// The reasons that strategies give.
+const (
+	Late      Reason = iota + 1 // its round is closed
+	Unordered                   // the client has no such order
+	Duplicate                   // the order has been answered
+)
+
+type (
+	// Open begins a round, or a new attempt at it. It is answered by Opened.
+	Open struct {
+		Round    uint64 // the version that the round makes
+		Order    OrderID
+		Base     uint64 // version to train from
+		Cohort   []ClientID
+		Deadline time.Duration // from the time that the orders go out
+	}
+
+	// Order asks a client for work.
+	Order struct {
+		Client ClientID
+		Order  OrderID
+		Round  uint64
+		Base   uint64
+		Work   Work
+	}
+
+	// Add adds weight x the vector behind Handle to a sum, and forgets the
+	// handle.
+	Add struct {
+		Handle Handle
+		Sum    int // number of the sum, 0 for schemes with one
+		Weight float64
+	}
+
+	// Reject forgets a contribution and tells its sender why.
+	Reject struct {
+		Handle Handle
+		Reason Reason
+	}
+
+	// SetTimer asks for a Fired event.
+	SetTimer struct {
+		Timer Timer
+		After time.Duration
+	}
+
+	// StopTimer takes a timer back.
+	StopTimer struct{ Timer Timer }
+
+	// Abandon gives an attempt at a round up: its sums are cleared, and the
+	// clients that still work on Order are told to stop.
+	Abandon struct {
+		Round  uint64
+		Order  OrderID
+		Reason string
+	}
+
+	// Commit makes version Round from version Base by Plan once every Add
+	// before it is done, stores it together with Snapshot, publishes it, and
+	// is answered by Committed. The sums are cleared.
+	Commit struct {
+		Round    uint64
+		Base     uint64
+		Plan     Plan
+		Snapshot []byte     // for Restore: the state as of Committed
+		Clients  []ClientID // whose contributions are in it
+	}
+
+	// Finish ends the run: the scheme has nothing left to do.
+	Finish struct{ Reason string }
+)
+
+func (Open) effect()      {}
+func (Order) effect()     {}
+func (Add) effect()       {}
+func (Reject) effect()    {}
+func (SetTimer) effect()  {}
+func (StopTimer) effect() {}
+func (Abandon) effect()   {}
+func (Commit) effect()    {}
+func (Finish) effect()    {}
+
+// A Plan is the arithmetic of a Commit: plain data with one pure method, run
+// outside Step and, in production, on another goroutine.
+type Plan interface {
+	// Combine writes the next model to v.Next.
+	Combine(v *Vectors) error
+}
+
+// Vectors are what a Plan works on. All have the model's length.
+type Vectors struct {
+	Base  []float32            // version Commit.Base; read only
+	Next  []float32            // the result
+	Sums  []*Sum               // what Add effects filled
+	State map[string][]float32 // server vectors by name (momentum, control), stored with the commit
+}

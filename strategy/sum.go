@@ -1,0 +1,94 @@
+package strategy
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+)
+
+// A Sum adds weighted vectors in 64-bit fixed point. Integer addition is
+// associative, so the same contributions give the same bits in any order of
+// arrival, from any number of goroutines, and however they are spread over
+// several Sums that are merged later.
+type Sum struct {
+	scale  float64 // a power of two: one unit of weight x value is scale counts
+	counts []int64
+	weight atomic.Int64 // in units of 1/weightScale
+	locks  []sync.Mutex // one for each block of counts
+	turn   atomic.Uint32
+}
+
+// blockLen is the number of counts behind one lock: 32 KiB, which stays in a
+// core's first cache, and few enough locks that taking them costs nothing.
+const blockLen = 4096
+
+// weightScale is exact for whole weights and keeps six digits of others.
+const weightScale = 1 << 20
+
+// NewSum returns an empty sum of vectors of n values. bound is the largest
+// magnitude that weight x value can reach, summed over all contributions; it
+// fixes the scale so that no count overflows, and must be under 2^46, which
+// leaves a resolution of 2^-16 for weight x value.
+func NewSum(n int, bound float64) (*Sum, error) {
+	if !(bound > 0 && bound <= 1<<46) {
+		return nil, fmt.Errorf("strategy: sums would reach %g, want at most 2^46: allow fewer participants or a smaller weight", bound)
+	}
+	_, exp := math.Frexp(bound) // bound <= 2^exp
+	return &Sum{
+		scale:  math.Ldexp(1, 62-exp),
+		counts: make([]int64, n),
+		locks:  make([]sync.Mutex, (n+blockLen-1)/blockLen),
+	}, nil
+}
+
+// Add adds weight x v[i] to every element i. Values must be finite and,
+// together with the weight, within the bound of NewSum. It may be called from
+// several goroutines at once.
+func (s *Sum) Add(v []float32, weight float64) {
+	if len(v) != len(s.counts) {
+		panic(fmt.Sprintf("strategy: Sum.Add of %d values, want %d", len(v), len(s.counts)))
+	}
+	factor := weight * s.scale
+	blocks := len(s.locks)
+	// Goroutines that add at the same time start at different blocks, so
+	// that they seldom wait for each other.
+	first := int(s.turn.Add(1)) * 7
+	for b := range blocks {
+		b = (first + b) % blocks
+		lo := b * blockLen
+		hi := min(lo+blockLen, len(v))
+		s.locks[b].Lock()
+		counts := s.counts[lo:hi]
+		for i, x := range v[lo:hi] {
+			counts[i] += int64(math.RoundToEven(float64(x) * factor))
+		}
+		s.locks[b].Unlock()
+	}
+	s.weight.Add(int64(math.RoundToEven(weight * weightScale)))
+}
+
+// Weight returns the sum of the weights added.
+func (s *Sum) Weight() float64 { return float64(s.weight.Load()) / weightScale }
+
+// Mean writes base + rate x (weighted mean) to dst, rounded once to float32.
+// dst may be base. It is an error when nothing has been added.
+func (s *Sum) Mean(dst, base []float32, rate float64) error {
+	w := s.Weight()
+	if w <= 0 {
+		return fmt.Errorf("strategy: mean of no contributions")
+	}
+	factor := rate / (w * s.scale)
+	for i, c := range s.counts {
+		// The conversion keeps the product from being fused into the sum.
+		step := float64(float64(c) * factor)
+		dst[i] = float32(float64(base[i]) + step)
+	}
+	return nil
+}
+
+// Clear empties the sum.
+func (s *Sum) Clear() {
+	clear(s.counts)
+	s.weight.Store(0)
+}
