@@ -64,3 +64,12 @@ func (c *Client) local() data.Examples {
 	}
 	return data.NewUnion(parts...)
 }
+
+// Examples returns how many examples are at hand.
+func (c *Client) Examples() int {
+	ex := c.local()
+	if ex == nil {
+		return 0
+	}
+	return ex.Len()
+}

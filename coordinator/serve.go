@@ -2,7 +2,37 @@ package main
 
 import (
 	"context"
+	"flag"
+	"fmt"
 	"io"
+	"log/slog"
 )
 
-func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error { return nil }
+func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var tasks list
+	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
+	cfg := Config{}
+	fs.StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "address to listen on, HOST:PORT")
+	fs.StringVar(&cfg.Data, "data", "fedtab-data", "directory of the database, made if it is missing")
+	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
+	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, although earlier ones of the same tasks could go on")
+	verbose := fs.Bool("verbose", false, "log every session and contribution")
+	if err := parse(fs, args, stdout); err != nil {
+		return err
+	}
+	cfg.Tasks = tasks
+	if len(cfg.Tasks) == 0 {
+		cfg.Tasks = []string{"mnist-2nn"}
+	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	s, err := NewServer(cfg)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "fedtab is at http://%s (data in %s)\n", s.Addr(), cfg.Data)
+	return s.Run(ctx)
+}

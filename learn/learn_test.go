@@ -3,6 +3,7 @@ package learn
 import (
 	"encoding/hex"
 	"errors"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -147,7 +148,9 @@ func TestReferenceGradientByDifferences(t *testing.T) {
 }
 
 func TestWorkerAgainstReference(t *testing.T) {
-	for name, spec := range nets {
+	all := maps.Clone(nets)
+	all["2NN"] = MLP([]int{28, 28}, []int{200, 200}, 10)
+	for name, spec := range all {
 		t.Run(name, func(t *testing.T) {
 			m := must(t, spec)
 			params := version0(m, 3)

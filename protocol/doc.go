@@ -9,8 +9,8 @@
 //	client                               coordinator
 //	  Hello (protocol, task, token) ------->
 //	  <------- Welcome (run, model, seed, hash of version 0)
-//	  <------- Status (how the run stands)
 //	  <------- Shards (public data only)    client: GET each shard by HTTP
+//	  <------- Status (how the run stands)
 //	  <------- Model (unless version 0, or held), Chunk...
 //	  <------- Order (kind, base, hyper-parameters, seed, deadline)
 //	  Progress ---------------------------->    training has begun

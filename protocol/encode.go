@@ -8,8 +8,8 @@ import (
 
 // Append appends m's frame to dst and returns the extended slice. The
 // encoding is canonical: fields in ascending order, zero values left out,
-// lists of numbers packed. Append does not check m against the limits; a
-// sender clips texts with ClipText. A Model or Contribution is encoded as one
+// lists of numbers packed. Texts for people pass through ClipText; apart from
+// that Append does not check m against the limits. A Model or Contribution is encoded as one
 // frame however large it is: Frames cuts it where it must be cut.
 //
 // Append allocates only where dst lacks room.
@@ -125,6 +125,9 @@ func (w *writer) string(num protowire.Number, v string) {
 		w.b = append(w.b, v...)
 	}
 }
+
+// text writes a text for people, cut so that the peer takes it.
+func (w *writer) text(num protowire.Number, v string) { w.string(num, ClipText(v)) }
 
 // packed writes a list of numbers as one field.
 func packed[T ~uint32](w *writer, num protowire.Number, list []T) {

@@ -117,7 +117,7 @@ func (m *Hello) write(w *writer) {
 	w.string(1, m.Protocol)
 	w.string(2, m.Task)
 	w.bytes(3, m.ResumeToken)
-	w.string(4, m.Client)
+	w.text(4, m.Client)
 	packed(w, 5, m.Codecs)
 	w.uint(6, m.Held)
 	w.bytes(7, m.HeldHash)
@@ -154,7 +154,7 @@ func (m *Welcome) write(w *writer) {
 	w.uint(2, uint64(m.Participant))
 	w.bytes(3, m.ResumeToken)
 	w.string(4, m.Run)
-	w.string(5, m.Title)
+	w.text(5, m.Title)
 	if n := m.Model.size(); n > 0 {
 		w.open(6, n)
 		m.Model.write(w)
@@ -534,7 +534,7 @@ func (m *Metrics) read(r *reader) {
 func (m *Ack) write(w *writer) {
 	w.uint(1, m.Order)
 	w.uint(2, uint64(m.Reason))
-	w.string(3, m.Detail)
+	w.text(3, m.Detail)
 }
 
 func (m *Ack) read(r *reader) {
@@ -555,7 +555,7 @@ func (m *Ack) read(r *reader) {
 func (m *Decline) write(w *writer) {
 	w.uint(1, m.Order)
 	w.uint(2, uint64(m.Reason))
-	w.string(3, m.Detail)
+	w.text(3, m.Detail)
 }
 
 func (m *Decline) read(r *reader) {
@@ -651,7 +651,7 @@ func (m *Status) write(w *writer) {
 	w.double(6, m.TestLoss)
 	w.double(7, m.TestAccuracy)
 	w.uint(8, m.Closed)
-	w.string(9, m.Reason)
+	w.text(9, m.Reason)
 }
 
 func (m *Status) read(r *reader) {
@@ -683,7 +683,7 @@ func (m *Status) read(r *reader) {
 
 func (m *Bye) write(w *writer) {
 	w.uint(1, uint64(m.Code))
-	w.string(2, m.Detail)
+	w.text(2, m.Detail)
 }
 
 func (m *Bye) read(r *reader) {

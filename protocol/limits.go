@@ -47,17 +47,13 @@ const (
 	// width, channels, and as many to spare.
 	MaxDimensions = 8
 
-	// MaxLayers is the most layers of a model: what a tab can train is far
-	// shallower.
-	MaxLayers = 128
-
-	// MaxUnits is the most outputs of a layer, and the most inputs of an
-	// example: a layer of this width from a single input is 32 MB.
-	MaxUnits = 1 << 22
-
-	// MaxParameters is the most parameters of a model: 256 MB of float32,
-	// of which a tab needs several copies in at most 4 GB.
-	MaxParameters = 1 << 26
+	// MaxLayers, MaxUnits and MaxParameters bound a model to what a tab can
+	// train: the most layers, the most numbers in an example and units in a
+	// layer, and the most parameters, 64 MiB of float32 of which a tab needs
+	// several copies. Package learn has the same bounds.
+	MaxLayers     = 64
+	MaxUnits      = 1 << 16
+	MaxParameters = 1 << 24
 
 	// MaxUnknown is the most unknown fields that are skipped in one message.
 	// A newer peer adds a few; more is an attempt to waste time.

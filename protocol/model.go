@@ -4,8 +4,9 @@ import "fmt"
 
 // Parameters returns the length of the flat parameter vector of s: for each
 // layer in order its weights and its biases. It refuses what this package
-// does not know, wrapping ErrUnsupported, and what is empty or over its limit,
-// wrapping ErrMalformed or ErrTooLarge. A client compares the result with
+// does not know, wrapping ErrUnsupported, and what is no model or over its
+// limit, wrapping ErrMalformed or ErrTooLarge: the last layer has at least two
+// units, the classes, and no activation before the softmax. A client compares the result with
 // Welcome.Parameters before it allocates anything.
 func (s *ModelSpec) Parameters() (uint64, error) {
 	if len(s.Input) == 0 || len(s.Layers) == 0 {
@@ -40,6 +41,12 @@ func (s *ModelSpec) Parameters() (uint64, error) {
 			return 0, fmt.Errorf("protocol: model: more than %d parameters: %w", MaxParameters, ErrTooLarge)
 		}
 		in = uint64(l.Units)
+	}
+	switch last := s.Layers[len(s.Layers)-1]; {
+	case last.Units < 2:
+		return 0, fmt.Errorf("protocol: model: the last layer has %d units, want at least 2 classes: %w", last.Units, ErrMalformed)
+	case last.Activation != ActivationIdentity:
+		return 0, fmt.Errorf("protocol: model: the last layer has activation %v, want identity before the softmax: %w", last.Activation, ErrMalformed)
 	}
 	return total, nil
 }

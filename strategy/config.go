@@ -71,8 +71,8 @@ func (c Config) Problems() []Problem {
 	return ps
 }
 
-// withDefaults returns c with its zeros replaced.
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with its zeros replaced by the defaults.
+func (c Config) WithDefaults() Config {
 	if c.Epochs == 0 {
 		c.Epochs = 1
 	}

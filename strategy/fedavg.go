@@ -53,7 +53,7 @@ func New(cfg Config, setup Setup) (Strategy, error) {
 	if ps := cfg.Problems(); len(ps) > 0 {
 		return nil, fmt.Errorf("strategy: %v", ps[0])
 	}
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	return &FedAvg{cfg: cfg, seed: setup.Seed, least: setup.MinCohort}, nil
 }
 

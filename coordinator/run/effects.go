@@ -103,7 +103,7 @@ func (r *Run) order(e strategy.Order) {
 	}
 	o := &protocol.Order{
 		Order: uint64(e.Order), Kind: protocol.OrderKind(e.Work.Kind), Round: e.Round,
-		Base: e.Base, BaseHash: r.hash[:],
+		Base: e.Base, BaseHash: slices.Clone(r.hash[:]),
 		Hyper: protocol.Hyper{
 			Epochs: uint32(e.Work.Epochs), Batch: uint32(e.Work.Batch), LR: float32(e.Work.LR),
 			Codec: protocol.CodecFloat32,

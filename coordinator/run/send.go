@@ -1,6 +1,8 @@
 package run
 
 import (
+	"slices"
+
 	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/protocol"
@@ -55,7 +57,7 @@ func (r *Run) countBytes(msg protocol.Message, size int64, up bool) {
 func (r *Run) modelMessage() *Shared {
 	if r.model == nil {
 		r.model = &Shared{Message: &protocol.Model{
-			Transfer: r.version, Version: r.version, Hash: r.hash[:],
+			Transfer: r.version, Version: r.version, Hash: slices.Clone(r.hash[:]),
 			Vectors: []protocol.Vector{{
 				Role: protocol.RoleModel, Codec: protocol.CodecFloat32,
 				Block: compress.AppendFloat32(nil, r.params),

@@ -74,9 +74,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	cfg := t.Strategy
 	clients := len(d.Shards)
-	if cfg.MinClients == 0 {
-		cfg.MinClients = clients // rounds are drawn from all K, as in the papers
-	}
+	cfg.MinClients = clients // rounds are drawn from all K, as in the papers
 	s, err := strategy.New(cfg, strategy.Setup{Seed: t.Seed, MinCohort: 1})
 	if err != nil {
 		return nil, err

@@ -346,8 +346,8 @@ func BenchmarkCommit(b *testing.B) {
 func BenchmarkOpenRound(b *testing.B) {
 	s := open(b, b.TempDir())
 	must(b, s.CreateRun(testRun("r", "digits")))
-	for b.Loop() {
-		must(b, s.OpenRound("r", testOpen(1)))
+	for v := uint64(1); b.Loop(); v++ { // SQLite skips the write of what is there already
+		must(b, s.OpenRound("r", testOpen(v)))
 	}
 }
 

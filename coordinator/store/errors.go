@@ -29,21 +29,32 @@ var (
 // that another version has closed.
 var errNotOpen = errors.New("the round is not open")
 
-// step wraps err with what was being done; nil stays nil. It finds the full
-// disk among SQLite's errors.
+// step wraps err with what was being done; nil stays nil. It puts the sentinel
+// to SQLite's errors.
 func step(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
 	what := fmt.Sprintf(format, args...)
-	var e *sqlite.Error
-	if errors.As(err, &e) && !errors.Is(err, ErrFull) && !errors.Is(err, ErrCorrupt) {
-		switch e.Code() & 0xff { // the rest is the extended code
-		case sqlite3.SQLITE_FULL:
-			return fmt.Errorf("%s: %w: %w", what, ErrFull, err)
-		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			return fmt.Errorf("%s: %w: %w", what, ErrCorrupt, err)
-		}
+	if sentinel := meaning(err); sentinel != nil && !errors.Is(err, sentinel) {
+		return fmt.Errorf("%s: %w: %w", what, sentinel, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// meaning returns the sentinel for an error of SQLite, or nil.
+func meaning(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	switch e.Code() & 0xff { // the rest is the extended code
+	case sqlite3.SQLITE_FULL:
+		return ErrFull
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return ErrCorrupt
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+		return ErrDirectory
+	}
+	return nil
 }

@@ -235,7 +235,7 @@ func inspect(path, build string) (version int, err error) {
 		Scan(&application, &version, &tables)
 	switch {
 	case err != nil:
-		return 0, damaged(path, err.Error())
+		return 0, unreadable(path, err)
 	case tables == 0 && application == 0 && version == 0:
 		return 0, nil // it was killed before the schema was there
 	case application != applicationID:
@@ -245,7 +245,7 @@ func inspect(path, build string) (version int, err error) {
 	}
 	var report string
 	if err := db.QueryRow("PRAGMA quick_check(1)").Scan(&report); err != nil {
-		return 0, damaged(path, err.Error())
+		return 0, unreadable(path, err)
 	}
 	if report != "ok" {
 		return 0, damaged(path, report)
@@ -267,6 +267,14 @@ func newer(path string, version int, build string) error {
 	}
 	return fmt.Errorf("%w: %s has schema version %d%s, this program (%s) knows up to %d: start the newer program, or choose another directory",
 		ErrNewer, path, version, by, build, len(migrations))
+}
+
+// unreadable refuses a database that SQLite cannot read, for whatever reason.
+func unreadable(path string, err error) error {
+	if meaning(err) == ErrCorrupt {
+		return damaged(path, err.Error())
+	}
+	return step(err, "read %s", path)
 }
 
 // damaged refuses a database that SQLite finds faults in.

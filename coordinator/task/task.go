@@ -108,20 +108,7 @@ func (t *Task) fill() {
 	if p := &t.Data.Partition; p.Kind == Shards && p.PerClient == 0 {
 		p.PerClient = 2
 	}
-	// As strategy.Config documents its zeros.
-	s := &t.Strategy
-	if s.Epochs == 0 {
-		s.Epochs = 1
-	}
-	if s.ServerLR == 0 {
-		s.ServerLR = 1
-	}
-	if s.MinClients == 0 {
-		s.MinClients = 1
-	}
-	if s.Deadline == 0 {
-		s.Deadline = strategy.DefaultDeadline
-	}
+	t.Strategy = t.Strategy.WithDefaults()
 }
 
 // Load reads the task file at path.

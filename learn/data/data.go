@@ -101,15 +101,19 @@ var unit = func() (t [256]float32) {
 
 // Fill implements [Examples].
 func (s *Set) Fill(x []float32, y []int32, index []int32) {
-	n := s.features
 	y = y[:len(index)]
 	for k, i := range index {
-		y[k] = int32(s.Y[i])
-		from, to := s.X[int(i)*n:][:n], x[k*n:][:n]
-		for j, p := range from {
-			to[j] = unit[p]
-		}
+		y[k] = s.fill(x[k*s.features:][:s.features], i)
 	}
+}
+
+// fill writes example i to x and returns its label.
+func (s *Set) fill(x []float32, i int32) int32 {
+	from := s.X[int(i)*s.features:][:len(x)]
+	for j, p := range from {
+		x[j] = unit[p]
+	}
+	return int32(s.Y[i])
 }
 
 // Subset is a selection of other examples. It copies none of them.
@@ -141,16 +145,10 @@ func (s *Subset) Classes() int { return s.of.Classes() }
 
 // Fill implements [Examples].
 func (s *Subset) Fill(x []float32, y []int32, index []int32) {
-	// Translate a few numbers at a time, on the stack, so that nothing is
-	// allocated and reading stays safe for concurrent use.
-	var some [64]int32
-	features := s.of.Features()
-	for at := 0; at < len(index); at += len(some) {
-		n := min(len(some), len(index)-at)
-		for k, i := range index[at:][:n] {
-			some[k] = s.index[i]
-		}
-		s.of.Fill(x[at*features:][:n*features], y[at:][:n], some[:n])
+	n := s.of.Features()
+	y = y[:len(index)]
+	for k, i := range index {
+		fillOne(s.of, x[k*n:][:n], y[k:k+1], s.index[i])
 	}
 }
 
@@ -191,18 +189,40 @@ func (u *Union) Classes() int { return u.classes }
 
 // Fill implements [Examples].
 func (u *Union) Fill(x []float32, y []int32, index []int32) {
-	features := u.Features()
-	var one [1]int32
+	n := u.Features()
+	y = y[:len(index)]
 	for k, i := range index {
-		p, found := slices.BinarySearch(u.ends, int(i))
-		if found { // ends are exclusive: example ends[p] is in a later part
-			for p++; u.ends[p] == int(i); p++ {
-			}
+		ex, i := u.find(i)
+		fillOne(ex, x[k*n:][:n], y[k:k+1], i)
+	}
+}
+
+// find returns the part that has example i, and its number there.
+func (u *Union) find(i int32) (Examples, int32) {
+	// The first part that ends after i: empty parts end where another does.
+	p, _ := slices.BinarySearch(u.ends, int(i)+1)
+	if p > 0 {
+		i -= int32(u.ends[p-1])
+	}
+	return u.parts[p], i
+}
+
+// fillOne writes example i of ex to x and its label to y[0]. It goes through
+// the types of this package by hand: a call through the interface would make
+// the slice of indices escape, and so allocate for every example.
+func fillOne(ex Examples, x []float32, y []int32, i int32) {
+	for {
+		switch e := ex.(type) {
+		case *Set:
+			y[0] = e.fill(x, i)
+			return
+		case *Subset:
+			ex, i = e.of, e.index[i]
+		case *Union:
+			ex, i = e.find(i)
+		default:
+			ex.Fill(x, y, []int32{i})
+			return
 		}
-		one[0] = i
-		if p > 0 {
-			one[0] -= int32(u.ends[p-1])
-		}
-		u.parts[p].Fill(x[k*features:][:features], y[k:][:1], one[:])
 	}
 }

@@ -25,7 +25,10 @@ func ReadIDX(r io.Reader, limit int) (Array, error) {
 	if err != nil {
 		return Array{}, err
 	}
-	return a, in.end()
+	if err := in.end(); err != nil {
+		return Array{}, err
+	}
+	return a, nil
 }
 
 // WriteIDX writes a as an IDX file. It panics when a has no dimension or too

@@ -92,13 +92,10 @@ func AddWeightGradient(w []float32, alpha float32, x, dy []float32, rows, in, ou
 //	}
 func AddColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
 	b, dy = cut(b, out), cut(dy, rows*out)
-	for o := range b {
-		var sum float32
-		for r := range rows {
-			sum += dy[r*out+o]
-		}
-		b[o] += alpha * sum
+	if rows == 0 || out == 0 {
+		return
 	}
+	addColumnSums(b, alpha, dy, rows, out)
 }
 
 // BackReLU takes a gradient back through a ReLU, in place: dx is the gradient
@@ -109,12 +106,15 @@ func AddColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
 //			dx[i] = 0
 //		}
 //	}
+//
+// Where y is NaN it may do either.
 func BackReLU(dx, y []float32) {
 	y = cut(y, len(dx))
 	for i, v := range y {
-		if v <= 0 {
-			dx[i] = 0
-		}
+		// Without a branch, which could not be foreseen: a float32 is positive
+		// when its bits are, as an integer.
+		mask := uint32(-int64(int32(math.Float32bits(v))) >> 63)
+		dx[i] = math.Float32frombits(math.Float32bits(dx[i]) & mask)
 	}
 }
 

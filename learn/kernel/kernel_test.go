@@ -14,6 +14,7 @@ type version struct {
 	forward           func(y, x, w, b []float32, rows, in, out int, relu bool)
 	inputGradient     func(dx, dy, w []float32, rows, in, out int)
 	addWeightGradient func(w []float32, alpha float32, x, dy []float32, rows, in, out int)
+	addColumnSums     func(b []float32, alpha float32, dy []float32, rows, out int)
 	axpy              func(y []float32, alpha float32, x []float32)
 	dot               func(x, y []float32) float64
 }
@@ -21,7 +22,7 @@ type version struct {
 // versions returns all implementations that can run here: the scalar one, and
 // the exported functions with each of the vector versions.
 func versions() []version {
-	all := []version{{"scalar", scalarForward, scalarInputGradient, scalarAddWeightGradient, scalarAxpy, scalarDot}}
+	all := []version{{"scalar", scalarForward, scalarInputGradient, scalarAddWeightGradient, scalarAddColumnSums, scalarAxpy, scalarDot}}
 	return append(all, vectorVersions()...)
 }
 
@@ -142,6 +143,50 @@ func TestForward(t *testing.T) {
 		intact()
 		near(t, "y", y, refForward(x, w, b, rows, in, out, relu), in)
 	})
+}
+
+// Sums so long that the vector versions do them in several goes.
+func TestLongSums(t *testing.T) {
+	const rows, long, out = 6, 2100, 19
+	for _, v := range versions() {
+		for _, every := range []int{1, 3} { // one number in so many is not zero
+			x, w := make([]float32, rows*long), make([]float32, long*out)
+			for i := 0; i < len(x); i += every {
+				x[i] = float32(i*7919%1009)/1009 - 0.5
+			}
+			for i := range w {
+				w[i] = float32(i*104729%1013)/1013 - 0.5
+			}
+			b := w[:out]
+			check := func(what string, got, want []float32) {
+				t.Helper()
+				for i := range want {
+					if math.Abs(float64(got[i]-want[i])) > 1e-3 {
+						t.Errorf("%s, %s, every %d: element %d is %v, want %v", v.name, what, every, i, got[i], want[i])
+						return
+					}
+				}
+			}
+			y := make([]float32, rows*out)
+			v.forward(y, x, w, b, rows, long, out, true)
+			check("forward", y, refForward(x, w, b, rows, long, out, true))
+
+			// The same numbers as rows of another shape: [long, rows].
+			g, want := make([]float32, rows*out), make([]float32, rows*out)
+			v.addWeightGradient(g, 1, x, w, long, rows, out)
+			refAddWeightGradient(want, 1, x, w, long, rows, out)
+			check("addWeightGradient", g, want)
+
+			sums, ones := make([]float32, out), make([]float32, long)
+			for i := range ones {
+				ones[i] = 1
+			}
+			want = make([]float32, out)
+			v.addColumnSums(sums, 1, w, long, out)
+			refAddWeightGradient(want, 1, ones, w, long, 1, out)
+			check("addColumnSums", sums, want)
+		}
+	}
 }
 
 func TestInputGradient(t *testing.T) {
@@ -290,9 +335,10 @@ func TestElementwise(t *testing.T) {
 }
 
 func TestAddColumnSums(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	each(t, func(t *rapid.T, v version) {
 		rows, out := dim(t, "rows"), dim(t, "out")
-		dy, b := make([]float32, rows*out), make([]float32, out)
+		dy, _ := guarded(t, rows*out)
+		b, intact := guarded(t, out)
 		fill(t, dy, "dy")
 		fill(t, b, "b")
 		want := make([]float32, out)
@@ -303,7 +349,8 @@ func TestAddColumnSums(t *testing.T) {
 			}
 			want[o] = float32(float64(b[o]) + 0.5*sum)
 		}
-		AddColumnSums(b, 0.5, dy, rows, out)
+		v.addColumnSums(b, 0.5, dy, rows, out)
+		intact()
 		near(t, "b", b, want, rows)
 	})
 }

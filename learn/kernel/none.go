@@ -1,4 +1,4 @@
-//go:build goexperiment.simd || !goexperiment.simd
+//go:build !goexperiment.simd || !(amd64 || wasm)
 
 package kernel
 
@@ -20,3 +20,7 @@ func addWeightGradient(w []float32, alpha float32, x, dy []float32, rows, in, ou
 func axpy(y []float32, alpha float32, x []float32) { scalarAxpy(y, alpha, x) }
 
 func dot(x, y []float32) float64 { return scalarDot(x, y) }
+
+func addColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
+	scalarAddColumnSums(b, alpha, dy, rows, out)
+}

@@ -69,3 +69,13 @@ func scalarDot(x, y []float32) float64 {
 	}
 	return sum
 }
+
+func scalarAddColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
+	for o := range b {
+		var sum float32
+		for r := range rows {
+			sum += dy[r*out+o]
+		}
+		b[o] += alpha * sum
+	}
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/hub"
+	"fedtab/coordinator/run"
+	"fedtab/coordinator/store"
+	"fedtab/coordinator/task"
+	"fedtab/coordinator/web"
+	"fedtab/protocol"
+	"fedtab/static"
+	"fedtab/strategy"
+)
+
+// Config is what `coordinator serve` is told.
+type Config struct {
+	Addr  string   // HOST:PORT; port 0 takes a free one
+	Data  string   // directory of the database
+	Tasks []string // names of tasks that ship, or files
+	Fresh bool     // start new runs
+	Log   *slog.Logger
+}
+
+// Server is a coordinator: one database, a run for each task, the hub and the
+// web server. End-to-end tests use it as the command does.
+type Server struct {
+	cfg      Config
+	store    *store.Store
+	listener net.Listener
+	hub      *hub.Hub
+	http     *http.Server
+	studies  []*study
+}
+
+// study is a task with its run.
+type study struct {
+	web.Study
+	live *run.Live
+	room *hub.Room
+}
+
+// Limits of the life of a server.
+const (
+	shutdownTimeout = 8 * time.Second // for participants and requests that are under way
+	resumeGrace     = 5 * time.Second // a lost participant is waited for: a reload, or a change of network
+)
+
+// NewServer loads the tasks, opens the database and listens. Whatever is
+// wrong is found here.
+func NewServer(cfg Config) (s *Server, err error) {
+	s = &Server{cfg: cfg}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	seen := map[string]bool{}
+	for _, name := range cfg.Tasks {
+		t, err := task.Find(name, nil)
+		if err != nil {
+			return nil, err
+		}
+		if seen[t.Name] {
+			return nil, fmt.Errorf("--task %s: the task %s is there already, want each task once", name, t.Name)
+		}
+		seen[t.Name] = true
+		d, err := dataset.Open(t)
+		if err != nil {
+			return nil, err
+		}
+		m, err := d.Model(t)
+		if err != nil {
+			return nil, err
+		}
+		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
+	}
+	if s.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("--addr %s is in use: end the other program or choose another port", cfg.Addr)
+		}
+		return nil, fmt.Errorf("--addr %s: %w", cfg.Addr, err)
+	}
+	if s.store, err = store.Open(cfg.Data, build()); err != nil {
+		return nil, err
+	}
+	var rooms []*hub.Room
+	var shown []*web.Study
+	for _, st := range s.studies {
+		if err := s.prepare(st); err != nil {
+			return nil, err
+		}
+		rooms, shown = append(rooms, st.room), append(shown, &st.Study)
+	}
+	s.hub = hub.New(rooms, cfg.Log)
+	s.http = &http.Server{
+		Handler:           web.New(shown, s.hub, static.Handler(), cfg.Log),
+		ReadHeaderTimeout: protocol.HelloTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// prepare finds the run that a study goes on with, or starts a new one.
+func (s *Server) prepare(st *study) error {
+	t := st.Task
+	id, saved, err := s.runOf(t)
+	if err != nil {
+		return err
+	}
+	st.Run = id
+	strat, err := strategy.New(t.Strategy, strategy.Setup{Seed: t.Seed, MinCohort: 2})
+	if err != nil {
+		return fmt.Errorf("task %s: %w", t.Name, err)
+	}
+	parameters := st.Model.Layout().Size
+	st.room = &hub.Room{
+		Task: t.Name, Checker: run.NewChecker(parameters), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
+		MaxBody: protocol.MaxBody(uint64(parameters), 1),
+	}
+	st.live = run.NewLive()
+	st.room.Live = st.live
+	cfg := run.Config{
+		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat,
+		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
+		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Journal: s.store, Saved: saved,
+		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace,
+		Log:    s.cfg.Log.With("run", id),
+		Notify: func(u run.Update) { st.Feed.Publish(u) },
+	}
+	if st.Data.Public {
+		cfg.Shards = run.Shards{Source: web.DataPath(t), Sizes: st.Data.Sizes(), Divide: true}
+	}
+	if st.live.Run, err = run.New(cfg, st.live); err != nil {
+		return err
+	}
+	st.Feed = web.NewFeed(st.live.Run.State(), st.live.Run.Rounds())
+	return nil
+}
+
+// runOf returns the run of a task: the newest one if its settings are those
+// of the task, else a new one.
+func (s *Server) runOf(t *task.Task) (id string, saved *run.Saved, err error) {
+	last, ok, err := s.store.LatestRun(t.Name)
+	if err != nil {
+		return "", nil, err
+	}
+	if ok && !s.cfg.Fresh {
+		if last.SpecHash == t.Hash() {
+			sv, err := s.store.Load(last.ID)
+			if err != nil {
+				return "", nil, err
+			}
+			version := uint64(0)
+			if sv.Last != nil {
+				version = sv.Last.Round
+			}
+			s.cfg.Log.Info("going on with a run", "task", t.Name, "run", last.ID, "version", version, "finished", sv.Finished)
+			if sv.Finished != "" {
+				s.cfg.Log.Info("this run is over; --fresh starts another", "task", t.Name, "run", last.ID)
+			}
+			return last.ID, &sv, nil
+		}
+		s.cfg.Log.Warn("the task's settings have changed since its last run: starting a new one", "task", t.Name, "last_run", last.ID)
+	}
+	var b [4]byte
+	rand.Read(b[:])
+	id = t.Name + "-" + hex.EncodeToString(b[:])
+	err = s.store.CreateRun(store.Run{
+		ID: id, Task: t.Name, Title: t.Title, Spec: t.YAML(), SpecHash: t.Hash(), Seed: t.Seed, Created: time.Now(),
+	})
+	s.cfg.Log.Info("starting a run", "task", t.Name, "run", id)
+	return id, nil, err
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Run serves until ctx ends, then tells the participants, finishes what is
+// being written and returns.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.close()
+	lives, stopLives := context.WithCancel(context.Background())
+	defer stopLives()
+	var running sync.WaitGroup
+	for _, st := range s.studies {
+		running.Go(func() { st.live.Serve(lives) })
+	}
+	// Event streams last until the server stops, so requests get a context
+	// that ends then.
+	requests, stopRequests := context.WithCancel(context.Background())
+	defer stopRequests()
+	s.http.BaseContext = func(net.Listener) context.Context { return requests }
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		s.cfg.Log.Info("stopping")
+	}
+	deadline, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if e := s.hub.Shutdown(deadline); e != nil {
+		s.cfg.Log.Warn("cannot close every session", "error", e)
+	}
+	stopRequests()
+	if e := s.http.Shutdown(deadline); e != nil {
+		s.http.Close()
+	}
+	stopLives()
+	running.Wait()
+	s.cfg.Log.Info("stopped")
+	return err
+}
+
+func (s *Server) close() {
+	if s.listener != nil {
+		s.listener.Close()
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			s.cfg.Log.Error("cannot close the database", "error", err)
+		}
+	}
+}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fedtab/coordinator/swarm"
+	"fedtab/protocol"
+
+	"github.com/gorilla/websocket"
+)
+
+// testServer serves until the test ends.
+type testServer struct {
+	*Server
+	stop func() error // ends it, and returns what Run returned
+}
+
+func serveTest(t *testing.T, cfg Config) *testServer {
+	t.Helper()
+	if cfg.Data == "" {
+		cfg.Data = t.TempDir()
+	}
+	cfg.Addr = "127.0.0.1:0"
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	s, err := NewServer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	stop := sync.OnceValue(func() error { cancel(); return <-done })
+	t.Cleanup(func() { stop() })
+	return &testServer{s, stop}
+}
+
+func (s *testServer) socket() string { return "ws://" + s.Addr() + "/ws" }
+
+// api reads what the page reads.
+func (s *testServer) api(t *testing.T, path string) (v struct {
+	Phase, Finished string
+	Version         uint64
+	TestAccuracy    *float64 `json:"test_accuracy"`
+	Rounds          []struct {
+		Round        uint64
+		Participants int
+		TestAccuracy *float64 `json:"test_accuracy"`
+		BytesUp      int64    `json:"bytes_up"`
+	}
+}) {
+	t.Helper()
+	r, err := http.Get("http://" + s.Addr() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if err := json.NewDecoder(r.Body).Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// smallTask writes a task that is over after some rounds.
+func smallTask(t *testing.T, edit ...string) string {
+	t.Helper()
+	text := `name: small
+model: {kind: mlp, hidden: [32]}
+data: {source: mnist, partition: {kind: iid, clients: 100}}
+strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 50, lr: 0.1, min_clients: 3}
+stop: {rounds: 3}
+seed: 1
+`
+	text = strings.NewReplacer(edit...).Replace(text)
+	file := filepath.Join(t.TempDir(), "small.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// Native participants join over real sockets, learn, and are told when the
+// run is over; everything is in the database afterwards.
+func TestServeTrains(t *testing.T) {
+	dir := t.TempDir()
+	s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t)}})
+	var wait sync.WaitGroup
+	ends := make([]error, 3)
+	for i := range ends {
+		wait.Go(func() { ends[i] = (&swarm.Participant{URL: s.socket(), Task: "small"}).Run(t.Context()) })
+	}
+	wait.Wait()
+	for i, err := range ends {
+		var ce *protocol.CloseError
+		if !errors.As(err, &ce) || ce.Code != protocol.CloseFinished {
+			t.Errorf("participant %d ended with %v, want close code %d", i, err, protocol.CloseFinished)
+		}
+	}
+	v := s.api(t, "/api/tasks/small")
+	if v.Phase != "finished" || v.Version != 3 || len(v.Rounds) != 3 {
+		t.Fatalf("the run stands at %+v", v)
+	}
+	for _, r := range v.Rounds {
+		if r.Participants != 3 || r.TestAccuracy == nil || r.BytesUp == 0 {
+			t.Errorf("round %+v", r)
+		}
+	}
+	if *v.TestAccuracy < .85 {
+		t.Errorf("test accuracy %.3f after three passes, want at least .85", *v.TestAccuracy)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, "fedtab.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var rounds, models int
+	if err := db.QueryRow("select count(*) from rounds where test_accuracy is not null").Scan(&rounds); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.QueryRow("select count(*) from models where parameters is not null").Scan(&models); err != nil {
+		t.Fatal(err)
+	}
+	if rounds != 3 || models != 3 {
+		t.Errorf("the database has %d rounds and %d models, want 3 and 3", rounds, models)
+	}
+}
+
+// A coordinator that is stopped in the middle goes on where it was.
+func TestServeGoesOn(t *testing.T) {
+	dir, file := t.TempDir(), smallTask(t, "rounds: 3", "rounds: 6")
+	run := func(until func(version uint64) bool) uint64 {
+		s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var wait sync.WaitGroup
+		for range 3 {
+			p := &swarm.Participant{URL: s.socket(), Task: "small"}
+			p.OnMessage = func(m protocol.Message, sent bool) {
+				if st, ok := m.(*protocol.Status); ok && until(st.Version) {
+					cancel()
+				}
+			}
+			wait.Go(func() { p.Run(ctx) })
+		}
+		wait.Wait()
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+		state := s.studies[0].live.Run.State()
+		return state.Version
+	}
+	first := run(func(v uint64) bool { return v >= 2 })
+	if first < 2 || first >= 6 {
+		t.Fatalf("the first coordinator stopped at version %d, want 2 to 5", first)
+	}
+	if last := run(func(uint64) bool { return false }); last != 6 {
+		t.Errorf("the second coordinator ended at version %d, want 6", last)
+	}
+}
+
+// What a client does wrong before it has joined is answered by a close code
+// that says whether to come back.
+func TestServeRefusesClients(t *testing.T) {
+	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
+	good := protocol.Hello{Protocol: protocol.Version, Task: "small", Codecs: []protocol.Codec{protocol.CodecFloat32}}
+	edit := func(f func(h *protocol.Hello)) []byte {
+		h := good
+		f(&h)
+		return protocol.Append(nil, &h)
+	}
+	for _, test := range []struct {
+		name  string
+		frame []byte
+		want  protocol.CloseCode
+	}{
+		{"another protocol version", edit(func(h *protocol.Hello) { h.Protocol = "fedtab.v0" }), protocol.CloseProtocolVersion},
+		{"an unknown task", edit(func(h *protocol.Hello) { h.Task = "nothing" }), protocol.CloseUnknownTask},
+		{"a foreign resume token", edit(func(h *protocol.Hello) { h.ResumeToken = make([]byte, 36) }), protocol.CloseBadToken},
+		{"no codec in common", edit(func(h *protocol.Hello) { h.Codecs = []protocol.Codec{77} }), protocol.CloseCapability},
+		{"no hello first", protocol.Append(nil, &protocol.Progress{Order: 1}), protocol.CloseUnexpected},
+		{"garbage", []byte("\xff\xff\xff\xff"), protocol.CloseMalformed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), s.socket(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.WriteMessage(websocket.BinaryMessage, test.frame); err != nil {
+				t.Fatal(err)
+			}
+			_, frame, err := conn.ReadMessage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := protocol.Decode(frame)
+			if bye, ok := m.(*protocol.Bye); err != nil || !ok || bye.Code != test.want || bye.Detail == "" {
+				t.Errorf("got %+v (%v), want a bye with %d and a reason", m, err, test.want)
+			}
+			_, _, err = conn.ReadMessage()
+			if !websocket.IsCloseError(err, int(test.want)) {
+				t.Errorf("got %v, want close code %d", err, test.want)
+			}
+			if test.want.Reconnect() {
+				t.Errorf("%d asks to come back", test.want)
+			}
+		})
+	}
+}
+
+// A page of another site cannot open a socket here.
+func TestServeRefusesForeignPages(t *testing.T) {
+	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
+	_, r, err := websocket.DefaultDialer.Dial(s.socket(), http.Header{"Origin": {"https://example.com"}})
+	if err == nil || r == nil || r.StatusCode != http.StatusForbidden {
+		t.Errorf("got %v, want 403", err)
+	}
+}
+
+// What the organiser does wrong is told in one line, before anything is
+// changed.
+func TestServeRefusesSettings(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	notDir := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(notDir, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	newer := t.TempDir()
+	st := serveTest(t, Config{Data: newer, Tasks: []string{smallTask(t)}})
+	if err := st.stop(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(newer, "fedtab.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("pragma user_version = 999"); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	held := t.TempDir()
+	serveTest(t, Config{Data: held, Tasks: []string{smallTask(t)}})
+
+	for _, test := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"port in use", []string{"--addr", taken.Addr().String(), "--data", t.TempDir()}, "is in use"},
+		{"data under a file", []string{"--data", filepath.Join(notDir, "data")}, notDir},
+		{"database of a newer version", []string{"--data", newer}, "999"},
+		{"directory in use", []string{"--data", held}, held},
+		{"the same task twice", []string{"--data", t.TempDir(), "--task", "mnist-2nn", "--task", "mnist-2nn"}, "each task once"},
+		{"unknown task", []string{"--data", t.TempDir(), "--task", "mnist-3nn"}, "mnist-2nn"},
+		{"wrong task file", []string{"--data", t.TempDir(), "--task", smallTask(t, "fraction: 1", "fraction: 1.5")}, "small.yaml:4: strategy.fraction is 1.5"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out, errs strings.Builder
+			args := append([]string{"serve", "--addr", "127.0.0.1:0"}, test.args...)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			code := Main(ctx, args, &out, &errs)
+			lines := 0
+			for line := range strings.Lines(errs.String()) {
+				if strings.HasPrefix(line, "coordinator:") {
+					lines++
+				}
+			}
+			if code != 1 || lines != 1 || !strings.Contains(errs.String(), test.want) {
+				t.Errorf("exit code %d, want 1 and one line with %q:\n%s", code, test.want, errs.String())
+			}
+		})
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, 2, "coordinator serve"},
+		{[]string{"help"}, 0, "coordinator simulate"},
+		{[]string{"sirve"}, 2, "unknown command"},
+		{[]string{"serve", "--prot"}, 2, "--help"},
+		{[]string{"serve", "stray"}, 2, "stray"},
+		{[]string{"serve", "--help"}, 0, "-addr"},
+		{[]string{"simulate"}, 2, "--task is missing"},
+		{[]string{"simulate", "--task", "mnist-2nn", "--seed", "x"}, 2, "--seed"},
+		{[]string{"simulate", "--task", "mnist-2nn", "--set", "strategy.fraction=7"}, 1, "--set strategy.fraction=7"},
+		{[]string{"simulate", "--task", "mnist-2nn", "--json", "/nonexistent/x"}, 1, "/nonexistent/x"},
+		{[]string{"tasks"}, 0, "mnist-2nn-noniid"},
+		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "fraction"},
+		{[]string{"version"}, 0, "fedtab.v1-draft"},
+	} {
+		t.Run(fmt.Sprint(test.args), func(t *testing.T) {
+			var out, errs strings.Builder
+			code := Main(t.Context(), test.args, &out, &errs)
+			if all := out.String() + errs.String(); code != test.code || !strings.Contains(all, test.want) {
+				t.Errorf("exit code %d, want %d and %q:\n%s", code, test.code, test.want, all)
+			}
+		})
+	}
+}

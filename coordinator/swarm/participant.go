@@ -1,0 +1,211 @@
+// Package swarm takes part in runs natively: the client of the tab over a
+// socket of gorilla's. Tests and organisers who size a machine use it.
+package swarm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"fedtab/client"
+	"fedtab/learn/data"
+	"fedtab/protocol"
+
+	"github.com/gorilla/websocket"
+)
+
+// Participant is one native participant.
+type Participant struct {
+	URL    string // of the WebSocket, ws://HOST:PORT/ws
+	Task   string
+	Client *client.Client // nil makes one
+
+	// OnMessage sees every complete message in both directions, if set.
+	OnMessage func(m protocol.Message, sent bool)
+
+	conn  *websocket.Conn
+	bench *client.Bench
+	body  protocol.Assembler
+	buf   []byte
+}
+
+// sliceSteps is how many mini-batches a slice of training has: natively a few
+// milliseconds.
+const sliceSteps = 50
+
+// shardLimit bounds what a shard may unpack to.
+const shardLimit = 64 << 20
+
+// Run takes part over one socket until the coordinator closes it or ctx ends.
+// A *protocol.CloseError says why it was closed.
+func (p *Participant) Run(ctx context.Context) error {
+	if p.Client == nil {
+		p.Client = client.New(client.Config{Name: "fedtab-swarm", Task: p.Task})
+	}
+	dialer := websocket.Dialer{HandshakeTimeout: protocol.HelloTimeout}
+	conn, response, err := dialer.DialContext(ctx, p.URL, nil)
+	if err != nil {
+		if response != nil {
+			return fmt.Errorf("swarm: %s: %s", p.URL, response.Status)
+		}
+		return fmt.Errorf("swarm: %w", err)
+	}
+	p.conn = conn
+	p.body.Reset()
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := p.send([]protocol.Message{p.Client.Hello()}); err != nil {
+		return err
+	}
+	messages := make(chan protocol.Message)
+	lost := make(chan error, 1)
+	done := make(chan struct{})
+	defer close(done)
+	go func() { lost <- p.read(messages, done) }()
+	for {
+		if !p.Client.Ready() {
+			select {
+			case m := <-messages:
+				err = p.receive(ctx, m)
+			case err = <-lost:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		} else {
+			select { // messages go before work
+			case m := <-messages:
+				err = p.receive(ctx, m)
+			case err = <-lost:
+			default:
+				if p.bench == nil {
+					p.bench = p.Client.NewBench()
+				}
+				err = p.send(p.Client.Work(p.bench, sliceSteps))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Leave says goodbye.
+func (p *Participant) Leave() error {
+	return p.send([]protocol.Message{&protocol.Bye{Code: protocol.CloseNormal}})
+}
+
+// read passes complete messages on until the socket closes.
+func (p *Participant) read(messages chan<- protocol.Message, done <-chan struct{}) error {
+	var bye *protocol.Bye
+	for {
+		_, frame, err := p.conn.ReadMessage()
+		if err != nil {
+			var ce *websocket.CloseError
+			switch {
+			case bye != nil:
+				return &protocol.CloseError{Code: bye.Code, Detail: bye.Detail}
+			case errors.As(err, &ce):
+				return &protocol.CloseError{Code: protocol.CloseCode(ce.Code), Detail: ce.Text}
+			}
+			return fmt.Errorf("swarm: %w", err)
+		}
+		m, err := protocol.Decode(frame)
+		if err != nil {
+			return err
+		}
+		if c, ok := m.(*protocol.Chunk); ok {
+			if m, err = p.body.Add(c); err != nil {
+				return err
+			}
+			if m == nil {
+				continue
+			}
+		} else if protocol.Announced(m) > 0 {
+			if err := p.body.Start(m, protocol.MaxBlock, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		if b, ok := m.(*protocol.Bye); ok {
+			bye = b
+		}
+		select {
+		case messages <- m:
+		case <-done:
+			return nil
+		}
+	}
+}
+
+func (p *Participant) receive(ctx context.Context, m protocol.Message) error {
+	if p.OnMessage != nil {
+		p.OnMessage(m, false)
+	}
+	out, err := p.Client.Receive(m)
+	if err != nil {
+		return err
+	}
+	if err := p.send(out); err != nil {
+		return err
+	}
+	if s, ok := m.(*protocol.Shards); ok {
+		for _, n := range p.Client.Missing() {
+			set, err := p.shard(ctx, s.Source, n)
+			if err != nil {
+				return err
+			}
+			p.Client.AddShard(n, set)
+		}
+	}
+	return nil
+}
+
+func (p *Participant) shard(ctx context.Context, source string, n uint32) (*data.Set, error) {
+	u, err := url.Parse(p.URL)
+	if err != nil {
+		return nil, err
+	}
+	u.Scheme = map[string]string{"ws": "http", "wss": "https"}[u.Scheme]
+	u.Path = fmt.Sprintf("%s/%d", source, n)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("swarm: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("swarm: %s: %s", u, response.Status)
+	}
+	b, err := io.ReadAll(io.LimitReader(response.Body, shardLimit))
+	if err != nil {
+		return nil, fmt.Errorf("swarm: %s: %w", u, err)
+	}
+	return data.ReadShard(bytes.NewReader(b), shardLimit)
+}
+
+func (p *Participant) send(out []protocol.Message) error {
+	for _, m := range out {
+		if p.OnMessage != nil {
+			p.OnMessage(m, true)
+		}
+		if p.buf == nil {
+			p.buf = make([]byte, 0, protocol.MaxFrame)
+		}
+		p.conn.SetWriteDeadline(time.Now().Add(protocol.WriteTimeout))
+		for f := range protocol.Frames(m, p.buf) {
+			if err := p.conn.WriteMessage(websocket.BinaryMessage, f); err != nil {
+				return fmt.Errorf("swarm: %w", err)
+			}
+		}
+	}
+	return nil
+}

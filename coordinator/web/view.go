@@ -1,0 +1,119 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+
+	"fedtab/coordinator/run"
+	"fedtab/learn"
+)
+
+// The JSON that the page reads.
+
+type taskView struct {
+	Name         string       `json:"name"`
+	Title        string       `json:"title"`
+	Description  string       `json:"description"`
+	Run          string       `json:"run"`
+	Strategy     strategyView `json:"strategy"`
+	Model        modelView    `json:"model"`
+	Data         dataView     `json:"data"`
+	Stop         stopView     `json:"stop"`
+	Phase        string       `json:"phase"`
+	Round        uint64       `json:"round"`
+	Version      uint64       `json:"version"`
+	Participants int          `json:"participants"`
+	Evaluated    uint64       `json:"evaluated"`
+	TestLoss     *float64     `json:"test_loss"`
+	TestAccuracy *float64     `json:"test_accuracy"`
+	BytesUp      int64        `json:"bytes_up"`
+	BytesDown    int64        `json:"bytes_down"`
+	Finished     string       `json:"finished"`
+	Rounds       []roundView  `json:"rounds,omitempty"`
+}
+
+type strategyView struct {
+	Kind     string  `json:"kind"`
+	Fraction float64 `json:"fraction"`
+	Epochs   int     `json:"epochs"`
+	Batch    int     `json:"batch"`
+	LR       float64 `json:"lr"`
+	ServerLR float64 `json:"server_lr"`
+}
+
+type modelView struct {
+	Summary    string `json:"summary"`
+	Parameters int    `json:"parameters"`
+}
+
+type dataView struct {
+	Summary string `json:"summary"`
+	Public  bool   `json:"public"`
+	Classes int    `json:"classes"`
+	Shards  int    `json:"shards"`
+}
+
+type stopView struct {
+	Rounds   int     `json:"rounds"`
+	Accuracy float64 `json:"accuracy"`
+	Seconds  float64 `json:"seconds"`
+}
+
+type roundView struct {
+	Round        uint64   `json:"round"`
+	Participants int      `json:"participants"`
+	TrainLoss    float64  `json:"train_loss"`
+	TestLoss     *float64 `json:"test_loss"`
+	TestAccuracy *float64 `json:"test_accuracy"`
+	BytesUp      int64    `json:"bytes_up"`
+	BytesDown    int64    `json:"bytes_down"`
+	Seconds      float64  `json:"seconds"` // from opening to commit
+}
+
+func (st *Study) view(s run.State) taskView {
+	t := st.Task
+	v := taskView{
+		Name: t.Name, Title: t.Title, Description: t.Description, Run: st.Run,
+		Strategy: strategyView{
+			Kind: t.Strategy.Kind, Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
+			Batch: t.Strategy.Batch, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
+		},
+		Model: modelView{Summary: summary(st.Model.Spec()), Parameters: st.Model.Layout().Size},
+		Data:  dataView{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Train.Classes(), Shards: len(st.Data.Shards)},
+		Stop:  stopView{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
+		Phase: s.Phase.String(), Round: s.Round, Version: s.Version, Participants: s.Participants,
+		BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down, Finished: s.Finished,
+	}
+	if e := s.Evaluated; e != nil {
+		v.Evaluated, v.TestLoss, v.TestAccuracy = e.Version, &e.Loss, &e.Accuracy
+	}
+	return v
+}
+
+func viewRound(r run.RoundRecord) roundView {
+	return roundView{
+		Round: r.Round, Participants: r.Participants, TrainLoss: r.TrainLoss,
+		TestLoss: r.TestLoss, TestAccuracy: r.TestAccuracy,
+		BytesUp: r.BytesUp, BytesDown: r.BytesDown, Seconds: r.Committed.Sub(r.Opened).Seconds(),
+	}
+}
+
+// summary writes a model in one line: 784-200-200-10, ReLU, softmax.
+func summary(s learn.Spec) string {
+	in := 1
+	for _, n := range s.Input {
+		in *= n
+	}
+	var b strings.Builder
+	fmt.Fprint(&b, in)
+	relu := false
+	for _, l := range s.Layers {
+		fmt.Fprintf(&b, "-%d", l.Units)
+		relu = relu || l.Activation == learn.ReLU
+	}
+	if relu {
+		b.WriteString(", ReLU")
+	}
+	b.WriteString(", softmax")
+	return b.String()
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Finds the browsers that the tests drive, and installs Debian's where it can.
+set -u
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+command -v firefox-esr >/dev/null || missing+=(firefox-esr)
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" && exit 0
+fi
+echo "make test needs ${missing[*]}: install with 'sudo apt-get install ${missing[*]}'" >&2
+exit 1

@@ -1,0 +1,215 @@
+package data
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"slices"
+	"testing"
+
+	"fedtab/learn/rng"
+
+	"pgregory.net/rapid"
+)
+
+// complete fails unless every one of n examples is in exactly one part and no
+// part is empty.
+func complete(t *rapid.T, parts [][]int32, n int) {
+	t.Helper()
+	seen := make([]bool, n)
+	for k, p := range parts {
+		if len(p) == 0 {
+			t.Fatalf("part %d is empty", k)
+		}
+		for _, i := range p {
+			if seen[i] {
+				t.Fatalf("example %d is there twice", i)
+			}
+			seen[i] = true
+		}
+	}
+	if i := slices.Index(seen, false); i >= 0 {
+		t.Fatalf("example %d is missing", i)
+	}
+}
+
+// drawLabels draws labels and, for the balanced case, how many of each.
+func drawLabels(t *rapid.T) []uint8 {
+	return rapid.SliceOfN(rapid.Uint8Range(0, 9), 1, 300).Draw(t, "labels")
+}
+
+// again fails unless making the parts again gives the same.
+func again(t *rapid.T, make func(seed uint64) ([][]int32, error), n int) [][]int32 {
+	t.Helper()
+	seed := rapid.Uint64().Draw(t, "seed")
+	parts, err := make(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	complete(t, parts, n)
+	if same, _ := make(seed); !reflect.DeepEqual(parts, same) {
+		t.Fatal("made again, the parts differ")
+	}
+	return parts
+}
+
+func sizes(parts [][]int32) (least, most int) {
+	least = len(parts[0])
+	for _, p := range parts {
+		least, most = min(least, len(p)), max(most, len(p))
+	}
+	return least, most
+}
+
+func TestIID(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 500).Draw(t, "n")
+		clients := rapid.IntRange(1, n).Draw(t, "clients")
+		parts := again(t, func(seed uint64) ([][]int32, error) { return IID(n, clients, seed) }, n)
+		if least, most := sizes(parts); most-least > 1 {
+			t.Fatalf("sizes from %d to %d", least, most)
+		}
+	})
+	a, _ := IID(100, 4, 1)
+	b, _ := IID(100, 4, 2)
+	if reflect.DeepEqual(a, b) {
+		t.Error("the seed changes nothing")
+	}
+}
+
+func TestLabelShards(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		labels := drawLabels(t)
+		n := len(labels)
+		clients := rapid.IntRange(1, n).Draw(t, "clients")
+		per := rapid.IntRange(1, n/clients).Draw(t, "shards per client")
+		parts := again(t, func(seed uint64) ([][]int32, error) { return LabelShards(labels, clients, per, seed) }, n)
+		if least, most := sizes(parts); most-least > per {
+			t.Fatalf("sizes from %d to %d with %d shards each", least, most, per)
+		}
+		// A border between two labels gives one shard one label more.
+		borders := 0
+		for k, counts := range Statistics(parts, labels, 10) {
+			distinct := 0
+			for _, c := range counts {
+				if c > 0 {
+					distinct++
+				}
+			}
+			borders += max(distinct-per, 0)
+			if distinct > per+9 {
+				t.Fatalf("client %d has %d labels with %d shards", k, distinct, per)
+			}
+		}
+		if borders > 9 {
+			t.Fatalf("%d labels too many for 9 borders", borders)
+		}
+	})
+}
+
+// The federated averaging paper's division: 200 shards of 300, two each.
+func TestLabelShardsOfThePaper(t *testing.T) {
+	labels := make([]uint8, 60000)
+	for i := range labels {
+		labels[i] = uint8(i * 7 % 10)
+	}
+	parts, err := LabelShards(labels, 100, 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, counts := range Statistics(parts, labels, 10) {
+		distinct := 0
+		for _, c := range counts {
+			if c%300 != 0 {
+				t.Errorf("client %d has %d of a label, want whole shards", k, c)
+			}
+			if c > 0 {
+				distinct++
+			}
+		}
+		if len(parts[k]) != 600 || distinct > 2 {
+			t.Errorf("client %d has %d examples of %d labels, want 600 of at most 2", k, len(parts[k]), distinct)
+		}
+	}
+}
+
+func TestDirichlet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		labels := drawLabels(t)
+		clients := rapid.IntRange(1, len(labels)).Draw(t, "clients")
+		alpha := rapid.SampledFrom([]float64{1e-300, 1e-3, 0.1, 0.5, 1, 10, 1e6, 1e300}).Draw(t, "alpha")
+		again(t, func(seed uint64) ([][]int32, error) { return Dirichlet(labels, 10, clients, alpha, seed) }, len(labels))
+	})
+}
+
+// A small alpha gives most of a class to one client, a large one the same to
+// all.
+func TestDirichletSpread(t *testing.T) {
+	labels := make([]uint8, 10000)
+	for i := range labels {
+		labels[i] = uint8(i % 10)
+	}
+	for _, c := range []struct{ alpha, least, most float64 }{{0.01, 0.8, 1}, {1000, 0.1, 0.13}} {
+		parts, err := Dirichlet(labels, 10, 10, c.alpha, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		largest := make([]int, 10) // share of a class, in thousandths
+		for _, counts := range Statistics(parts, labels, 10) {
+			for class, n := range counts {
+				largest[class] = max(largest[class], n)
+			}
+		}
+		sum := 0.0
+		for _, n := range largest {
+			sum += float64(n) / 1000 / 10
+		}
+		if sum < c.least || sum > c.most {
+			t.Errorf("alpha %v: the largest share of a class is %.3f on average, want %v to %v", c.alpha, sum, c.least, c.most)
+		}
+	}
+}
+
+// Gamma(alpha, 1) has mean alpha and variance alpha; its fourth central moment
+// is 3 alpha^2 + 6 alpha, which bounds the error of the variance here.
+func TestGammaMoments(t *testing.T) {
+	const n = 200000
+	for _, alpha := range []float64{0.1, 0.5, 1, 2.5, 30} {
+		r := rng.Stream(1, "test")
+		var sum, squares float64
+		for range n {
+			v := math.Exp(logGamma(alpha, r))
+			sum += v
+			squares += (v - alpha) * (v - alpha)
+		}
+		if got, tol := sum/n, 5*math.Sqrt(alpha/n); math.Abs(got-alpha) > tol {
+			t.Errorf("alpha %v: mean is %v, want within %v", alpha, got, tol)
+		}
+		tol := 5 * math.Sqrt((2*alpha*alpha+6*alpha)/n)
+		if got := squares / n; math.Abs(got-alpha) > tol {
+			t.Errorf("alpha %v: variance is %v, want within %v", alpha, got, tol)
+		}
+	}
+}
+
+func TestPartitionsRefuse(t *testing.T) {
+	labels := []uint8{0, 1, 2, 0}
+	for name, err := range map[string]error{
+		"no clients":       second(IID(4, 0, 1)),
+		"too many clients": second(IID(4, 5, 1)),
+		"no examples":      second(IID(0, 1, 1)),
+		"no shards":        second(LabelShards(labels, 2, 0, 1)),
+		"too many shards":  second(LabelShards(labels, 2, 3, 1)),
+		"shards overflow":  second(LabelShards(labels, 2, math.MaxInt, 1)),
+		"label beyond":     second(Dirichlet(labels, 2, 2, 1, 1)),
+		"alpha zero":       second(Dirichlet(labels, 3, 2, 0, 1)),
+		"alpha NaN":        second(Dirichlet(labels, 3, 2, math.NaN(), 1)),
+		"alpha infinite":   second(Dirichlet(labels, 3, 2, math.Inf(1), 1)),
+	} {
+		if !errors.Is(err, ErrSettings) {
+			t.Errorf("%s: got %v, want ErrSettings", name, err)
+		}
+	}
+}
+
+func second(_ [][]int32, err error) error { return err }

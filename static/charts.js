@@ -1,0 +1,97 @@
+// The page's charts. The Go program calls fedtab.chart with an element's id and
+// the values; the element's place in the page belongs to Vugu, what is in it to
+// uPlot.
+"use strict";
+
+(() => {
+	const charts = new Map(); // id -> {element, plot, observer}
+	const root = document.documentElement;
+	const color = (name) => () => getComputedStyle(root).getPropertyValue(name).trim();
+	const height = 200;
+
+	const percent = (v) => +(v * 100).toFixed(2) + "%";
+	const kinds = {
+		"chart-accuracy": {
+			label: "Test accuracy",
+			stroke: color("--accent"),
+			range: (_, low) => [low === null ? 0 : Math.max(0, Math.floor(low * 10 - 0.01) / 10), 1],
+			value: percent,
+		},
+		"chart-loss": {
+			label: "Test loss",
+			stroke: color("--accent-2"),
+			range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1],
+			value: (v) => String(+v.toPrecision(3)),
+		},
+	};
+
+	function options(kind, width) {
+		const axis = {
+			stroke: color("--muted"),
+			grid: { stroke: color("--line"), width: 1 },
+			ticks: { show: false },
+			font: "12px system-ui, sans-serif",
+		};
+		return {
+			width,
+			height,
+			padding: [12, 12, 0, 0],
+			legend: { show: true, live: true, markers: { show: false } },
+			// The legend tells of the round that is pointed at.
+			hooks: { setLegend: [(u) => u.root.classList.toggle("pointing", u.legend.idx != null)] },
+			cursor: { y: false, drag: { x: false, y: false } },
+			scales: {
+				x: { time: false, range: (_, low, high) => (low === null ? [0, 10] : [Math.min(low, 1), Math.max(high, low + 4)]) },
+				y: { range: kind.range },
+			},
+			axes: [
+				{ ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000], size: 32 },
+				{ ...axis, size: 52, values: (_, ticks) => ticks.map(kind.value) },
+			],
+			series: [
+				{ label: "Round", value: (_, v) => (v == null ? "–" : String(v)) },
+				{
+					label: kind.label,
+					stroke: kind.stroke,
+					width: 2,
+					points: { size: 5, fill: kind.stroke },
+					value: (_, v) => (v == null ? "–" : kind.value(v)),
+				},
+			],
+		};
+	}
+
+	fedtab.chart = (id, x, y) => {
+		const element = document.getElementById(id);
+		let chart = charts.get(id);
+		if (chart && chart.element !== element) {
+			chart.observer.disconnect();
+			chart.plot.destroy();
+			charts.delete(id);
+			chart = undefined;
+		}
+		if (!element) {
+			return;
+		}
+		if (chart) {
+			chart.plot.setData([x, y]);
+			return;
+		}
+		const plot = new uPlot(options(kinds[id], element.clientWidth || 300), [x, y], element);
+		const observer = new ResizeObserver(() => {
+			const width = element.clientWidth;
+			if (width > 0 && width !== plot.width) {
+				plot.setSize({ width, height });
+			}
+		});
+		observer.observe(element);
+		charts.set(id, { element, plot, observer });
+	};
+
+	// The colours come from the style sheet, which follows the system's scheme.
+	matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+		for (const { plot } of charts.values()) {
+			plot.redraw(false, true);
+		}
+	});
+})();

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// program is one WebAssembly file and how it is built.
+type program struct {
+	name       string
+	pkg        string
+	experiment string // GOEXPERIMENT
+}
+
+// programs is every WebAssembly file there is. The page does not compute, and
+// must start in browsers without SIMD.
+var programs = []program{
+	{"ui.wasm", "./ui", "nosimd"},
+	{"worker.wasm", "./wasm", "simd"},
+	{"worker-scalar.wasm", "./wasm", "nosimd"},
+}
+
+// environment is what the go command needs to build p.
+func (p program) environment() []string {
+	return []string{"GOOS=js", "GOARCH=wasm", "GOEXPERIMENT=" + p.experiment, "CGO_ENABLED=0"}
+}
+
+// build compiles p into the file at path.
+func (c config) build(p program, path string) error {
+	// -s and -w leave out symbols and DWARF, of which browsers make no use.
+	_, err := c.goCommand(p.environment(), "build", "-trimpath", "-ldflags=-s -w", "-o", path, p.pkg)
+	return err
+}
+
+// firstPage returns the HTML of the page before anything has arrived.
+func (c config) firstPage() ([]byte, error) {
+	return c.goCommand(native, "run", "./ui")
+}
+
+// native makes the go command build for the machine it runs on, whatever is set.
+var native = []string{"GOOS=", "GOARCH="}
+
+// goCommand runs the go command in the module's folder and returns what it
+// prints.
+func (c config) goCommand(environment []string, arguments ...string) ([]byte, error) {
+	cmd := exec.Command("go", arguments...)
+	cmd.Dir = c.root
+	cmd.Env = append(os.Environ(), environment...)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%s go %s: %w\n%s", strings.Join(environment, " "), strings.Join(arguments, " "), err,
+			strings.TrimSpace(problems.String()))
+	}
+	return out.Bytes(), nil
+}
+
+// moduleRoot returns the folder of the module that the working directory is in.
+func moduleRoot() (string, error) {
+	out, err := config{}.goCommand(nil, "env", "GOMOD")
+	if err != nil {
+		return "", err
+	}
+	mod := strings.TrimSpace(string(out))
+	if mod == "" || mod == os.DevNull {
+		return "", errors.New("not inside a module: run it in fedtab's checkout")
+	}
+	return filepath.Dir(mod), nil
+}
+
+// sources returns the files that are packed as they are, but for references: by
+// the name that other files use for them, where they lie.
+func (c config) sources() (map[string]string, error) {
+	goroot, err := c.goCommand(nil, "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	vugu, err := c.goCommand(nil, "list", "-m", "-f", "{{.Dir}}", "github.com/vugu/vugu")
+	if err != nil {
+		return nil, err
+	}
+	trim := func(b []byte) string { return strings.TrimSpace(string(b)) }
+	here := filepath.Join(c.root, "static")
+	return map[string]string{
+		"index.html":        filepath.Join(here, "index.html"),
+		"fedtab.css":        filepath.Join(here, "fedtab.css"),
+		"favicon.svg":       filepath.Join(here, "favicon.svg"),
+		"boot.js":           filepath.Join(here, "boot.js"),
+		"start.js":          filepath.Join(here, "start.js"),
+		"charts.js":         filepath.Join(here, "charts.js"),
+		"worker.js":         filepath.Join(here, "worker.js"),
+		"uPlot.iife.min.js": filepath.Join(here, "vendor", "uplot", "uPlot.iife.min.js"),
+		"uPlot.min.css":     filepath.Join(here, "vendor", "uplot", "uPlot.min.css"),
+		"wasm_exec.js":      filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),
+		"vugu.js":           filepath.Join(trim(vugu), "domrender", "renderer-js-script.go"),
+	}, nil
+}
+
+// readSource returns what a source is packed from.
+func readSource(name, path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err == nil && name == "vugu.js" {
+		return rendererScript(path, b)
+	}
+	return b, err
+}
+
+// rendererScript returns the script that Vugu would evaluate. It takes it from
+// the Go source: the .js file beside it is what that is made from, and does not
+// run as it is.
+func rendererScript(path string, source []byte) ([]byte, error) {
+	f, err := parser.ParseFile(token.NewFileSet(), path, source, 0)
+	if err != nil {
+		return nil, err
+	}
+	object := f.Scope.Lookup("jsHelperScript")
+	if object != nil {
+		if spec, ok := object.Decl.(*ast.ValueSpec); ok && len(spec.Values) == 1 {
+			if literal, ok := spec.Values[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				script, err := strconv.Unquote(literal.Value)
+				return []byte(script), err
+			}
+		}
+	}
+	return nil, fmt.Errorf("%s has no constant jsHelperScript: this is not the version of Vugu that the page was written for", path)
+}

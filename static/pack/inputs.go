@@ -1,0 +1,105 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fedtab/static/manifest"
+)
+
+// fingerprint hashes everything that what is packed depends on: the toolchain,
+// the module's own files that the programs are built from, the versions of the
+// modules they use, the scripts and style sheets, this packer, and its options.
+func (c config) fingerprint() (string, error) {
+	h := sha256.New()
+	version, err := c.goCommand(nil, "env", "GOVERSION")
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(h, "%s fast=%v\n", version, c.fast)
+
+	// Files of other modules are as fixed as their versions, which is in the
+	// name of their folder; of this module's packages every file counts.
+	const format = `{{if not .Standard}}{{if .Module.Main}}{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}
+{{end}}{{range .SFiles}}{{$dir}}/{{.}}
+{{end}}{{range .EmbedFiles}}{{$dir}}/{{.}}
+{{end}}{{else}}module {{.Dir}}
+{{end}}{{end}}`
+	lists := [][2][]string{{native, {"./ui", "./static/pack"}}}
+	for _, p := range programs {
+		lists = append(lists, [2][]string{p.environment(), {p.pkg}})
+	}
+	inputs := map[string]bool{}
+	for _, l := range lists {
+		out, err := c.goCommand(l[0], append([]string{"list", "-deps", "-f", format}, l[1]...)...)
+		if err != nil {
+			return "", err
+		}
+		for line := range strings.Lines(string(out)) {
+			inputs[strings.TrimSpace(line)] = true
+		}
+	}
+	sources, err := c.sources()
+	if err != nil {
+		return "", err
+	}
+	for _, path := range sources {
+		inputs[path] = true
+	}
+	delete(inputs, "")
+	for _, path := range slices.Sorted(maps.Keys(inputs)) {
+		fmt.Fprintln(h, path)
+		if strings.HasPrefix(path, "module ") {
+			continue
+		}
+		if err := addFile(h, path); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func addFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// packed reports whether the folder holds, complete, what would be packed.
+func (c config) packed(inputs string) bool {
+	m, err := c.readManifest()
+	return err == nil && m.Inputs == inputs && !slices.ContainsFunc(m.Files, func(f manifest.File) bool { return !c.complete(f) })
+}
+
+func (c config) readManifest() (manifest.Manifest, error) {
+	var m manifest.Manifest
+	b, err := os.ReadFile(filepath.Join(c.out, manifest.Name))
+	if err == nil {
+		err = json.Unmarshal(b, &m)
+	}
+	return m, err
+}
+
+// complete reports whether the folder holds f as often as it should, each of the
+// size it should have.
+func (c config) complete(f manifest.File) bool {
+	for i, size := range []int{f.Size, f.Gzip, f.Brotli} {
+		info, err := os.Stat(filepath.Join(c.out, f.Name+suffixes[i]))
+		if err != nil || info.Size() != int64(size) {
+			return false
+		}
+	}
+	return true
+}

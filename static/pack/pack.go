@@ -1,0 +1,299 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/andybalholm/brotli"
+
+	"fedtab/static/manifest"
+)
+
+// suffixes are those under which every file is stored: as it is, as gzip and as
+// Brotli.
+var suffixes = []string{"", ".gz", ".br"}
+
+// pack builds, names, compresses and writes everything.
+func (c config) pack(inputs string) ([]manifest.File, error) {
+	old, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	sources, err := c.sources()
+	if err != nil {
+		return nil, err
+	}
+	n := &namer{content: map[string][]byte{}, names: map[string]string{}}
+	for name, path := range sources {
+		if n.content[name], err = readSource(name, path); err != nil {
+			return nil, err
+		}
+	}
+	page, err := c.firstPage()
+	if err != nil {
+		return nil, err
+	}
+	if n.content["index.html"], err = fill(n.content["index.html"], page); err != nil {
+		return nil, err
+	}
+
+	// Brotli takes longer than building: compress one program while the next
+	// is being built, on as many threads as there are.
+	w := &writer{config: c, slots: make(chan struct{}, runtime.GOMAXPROCS(0)), old: old, files: map[string]manifest.File{}}
+	tmp, err := os.MkdirTemp("", "pack")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	for _, p := range programs {
+		path := filepath.Join(tmp, p.name)
+		if err := c.build(p, path); err != nil {
+			return nil, err
+		}
+		if n.content[p.name], err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
+		name, err := n.resolve(p.name)
+		if err != nil {
+			return nil, err
+		}
+		w.add(p.name, name, n.content[p.name])
+	}
+	for source := range sources {
+		name, err := n.resolve(source)
+		if err != nil {
+			return nil, err
+		}
+		w.add(source, name, n.content[source])
+	}
+	files, err := w.wait()
+	if err != nil {
+		return nil, err
+	}
+
+	if err := c.clear(files); err != nil {
+		return nil, err
+	}
+	// The manifest comes last: a folder with a manifest is complete.
+	return files, c.writeManifest(manifest.Manifest{Inputs: inputs, Fast: c.fast, Files: files})
+}
+
+func (c config) writeManifest(m manifest.Manifest) error {
+	b, err := json.MarshalIndent(m, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(c.out, manifest.Name), append(b, '\n'), 0o644)
+}
+
+// begin makes the folder ready: it takes away the manifest, without which the
+// folder counts as empty. It returns the files of the last run that are there
+// complete, by name; compressing them again would give the same.
+func (c config) begin() (map[string]manifest.File, error) {
+	if err := os.MkdirAll(c.out, 0o755); err != nil {
+		return nil, err
+	}
+	old := map[string]manifest.File{}
+	if m, err := c.readManifest(); err == nil && m.Fast == c.fast && !c.force {
+		for _, f := range m.Files {
+			if c.complete(f) {
+				old[f.Name] = f
+			}
+		}
+	}
+	err := os.Remove(filepath.Join(c.out, manifest.Name))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return old, err
+}
+
+// clear removes from the folder whatever is not, or belongs to, one of files,
+// but for what keeps the folder in the repository.
+func (c config) clear(files []manifest.File) error {
+	keep := map[string]bool{".keep": true}
+	for _, f := range files {
+		for _, suffix := range suffixes {
+			keep[f.Name+suffix] = true
+		}
+	}
+	entries, err := os.ReadDir(c.out)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if keep[e.Name()] {
+			continue
+		}
+		if err := os.Remove(filepath.Join(c.out, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill puts the page's first state in its place in index.html.
+func fill(index, page []byte) ([]byte, error) {
+	mark := []byte("{{page}}")
+	if n := bytes.Count(index, mark); n != 1 {
+		return nil, fmt.Errorf("static/index.html has %d places for the page (%s), want 1", n, mark)
+	}
+	return bytes.Replace(index, mark, bytes.TrimSpace(page), 1), nil
+}
+
+// namer gives files names with hashes, and puts those names into the files that
+// refer to them.
+type namer struct {
+	content map[string][]byte
+	names   map[string]string // empty while a name is being found
+}
+
+var reference = regexp.MustCompile(`asset:([A-Za-z0-9._-]+)`)
+
+// resolve returns the name under which source is packed. It first resolves, and
+// replaces, the references in it.
+func (n *namer) resolve(source string) (string, error) {
+	if name, begun := n.names[source]; begun {
+		if name == "" {
+			return "", fmt.Errorf("%s refers to itself by way of others", source)
+		}
+		return name, nil
+	}
+	content, exists := n.content[source]
+	if !exists {
+		return "", fmt.Errorf("there is no asset %q", source)
+	}
+	n.names[source] = ""
+	if filepath.Ext(source) != ".wasm" {
+		var problem error
+		content = reference.ReplaceAllFunc(content, func(match []byte) []byte {
+			name, err := n.resolve(string(match[len("asset:"):]))
+			if err != nil && problem == nil {
+				problem = fmt.Errorf("%s: %w", source, err)
+			}
+			return []byte(name)
+		})
+		if problem != nil {
+			return "", problem
+		}
+		n.content[source] = content
+	}
+	n.names[source] = source
+	if source != "index.html" {
+		n.names[source] = hashed(source, content)
+	}
+	return n.names[source], nil
+}
+
+// hashed puts the first bytes of content's hash before the extension.
+func hashed(source string, content []byte) string {
+	sum := sha256.Sum256(content)
+	ext := filepath.Ext(source)
+	return strings.TrimSuffix(source, ext) + "." + hex.EncodeToString(sum[:4]) + ext
+}
+
+// writer compresses and writes files, several at a time.
+type writer struct {
+	config
+	slots chan struct{}
+	old   map[string]manifest.File // what is there already
+	done  sync.WaitGroup
+
+	mu    sync.Mutex
+	files map[string]manifest.File
+	err   error
+}
+
+func (w *writer) add(source, name string, content []byte) {
+	sum := sha256.Sum256(content)
+	f := manifest.File{Name: name, Source: source, Hash: hex.EncodeToString(sum[:16]), Size: len(content)}
+	if old, ok := w.old[name]; ok && old.Hash == f.Hash {
+		w.finish(old, nil)
+		return
+	}
+	w.done.Go(func() {
+		w.slots <- struct{}{}
+		defer func() { <-w.slots }()
+		w.finish(w.compress(f, content))
+	})
+}
+
+// compress writes f three times and returns it with its sizes.
+func (w *writer) compress(f manifest.File, content []byte) (manifest.File, error) {
+	zipped, err := gzipped(content)
+	if err != nil {
+		return f, err
+	}
+	smaller, err := w.brotlied(content)
+	if err != nil {
+		return f, err
+	}
+	f.Gzip, f.Brotli = len(zipped), len(smaller)
+	for i, b := range [][]byte{content, zipped, smaller} {
+		if err := os.WriteFile(filepath.Join(w.out, f.Name+suffixes[i]), b, 0o644); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+func (w *writer) finish(f manifest.File, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.files[f.Name] = f
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("%s: %w", f.Source, err)
+	}
+}
+
+// wait returns what has been written, by name.
+func (w *writer) wait() ([]manifest.File, error) {
+	w.done.Wait()
+	var files []manifest.File
+	for _, name := range slices.Sorted(maps.Keys(w.files)) {
+		files = append(files, w.files[name])
+	}
+	return files, w.err
+}
+
+func gzipped(content []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(content); err != nil {
+		return nil, err
+	}
+	err = z.Close()
+	return b.Bytes(), err
+}
+
+func (c config) brotlied(content []byte) ([]byte, error) {
+	// A window of 4 MB and more finds what repeats across a whole program.
+	options := brotli.WriterOptions{Quality: brotli.BestCompression, LGWin: 24}
+	if c.fast {
+		options.Quality = 5
+	}
+	var b bytes.Buffer
+	z := brotli.NewWriterOptions(&b, options)
+	if _, err := z.Write(content); err != nil {
+		return nil, err
+	}
+	err := z.Close()
+	return b.Bytes(), err
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fedtab/static/manifest"
+)
+
+func names(files map[string]string) *namer {
+	n := &namer{content: map[string][]byte{}, names: map[string]string{}}
+	for name, content := range files {
+		n.content[name] = []byte(content)
+	}
+	return n
+}
+
+func TestReferencesAreReplaced(t *testing.T) {
+	files := map[string]string{
+		"index.html": `<script src="asset:boot.js"></script>`,
+		"boot.js":    `fetch("asset:ui.wasm"); new Worker("asset:worker.js")`,
+		"worker.js":  `fetch("asset:ui.wasm")`,
+		"ui.wasm":    "\x00asm asset:nothing",
+	}
+	n := names(files)
+	name, err := n.resolve("index.html")
+	if err != nil || name != "index.html" {
+		t.Fatalf("got %q, %v; index.html keeps its name", name, err)
+	}
+	ui, boot, worker := n.names["ui.wasm"], n.names["boot.js"], n.names["worker.js"]
+	if !strings.HasPrefix(ui, "ui.") || !strings.HasSuffix(ui, ".wasm") || len(ui) != len("ui.12345678.wasm") {
+		t.Errorf("ui.wasm is called %q", ui)
+	}
+	if got, want := string(n.content["index.html"]), `<script src="`+boot+`"></script>`; got != want {
+		t.Errorf("index.html is %s, want %s", got, want)
+	}
+	if got, want := string(n.content["boot.js"]), `fetch("`+ui+`"); new Worker("`+worker+`")`; got != want {
+		t.Errorf("boot.js is %s, want %s", got, want)
+	}
+	if got := string(n.content["ui.wasm"]); got != files["ui.wasm"] {
+		t.Errorf("WebAssembly was changed to %q", got)
+	}
+
+	// A change deep below changes every name above it.
+	files["ui.wasm"] += "!"
+	m := names(files)
+	if _, err := m.resolve("index.html"); err != nil {
+		t.Fatal(err)
+	}
+	for source := range files {
+		if source != "index.html" && m.names[source] == n.names[source] {
+			t.Errorf("%s is still called %s", source, m.names[source])
+		}
+	}
+}
+
+func TestBadReferences(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"missing": {"index.html": `asset:none.js`},
+		"circle":  {"index.html": `asset:a.js`, "a.js": `asset:b.js`, "b.js": `asset:a.js`},
+		"itself":  {"index.html": `asset:a.js`, "a.js": `asset:a.js`},
+	} {
+		if _, err := names(files).resolve("index.html"); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestFill(t *testing.T) {
+	got, err := fill([]byte("<main>{{page}}</main>"), []byte("\n<p>$1</p>\n"))
+	if err != nil || string(got) != "<main><p>$1</p></main>" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, index := range []string{"", "{{page}}{{page}}"} {
+		if _, err := fill([]byte(index), nil); err == nil {
+			t.Errorf("%q: no error", index)
+		}
+	}
+}
+
+func TestSecondRunReusesAndClears(t *testing.T) {
+	c := config{out: t.TempDir(), fast: true}
+	write := func(content string) []manifest.File {
+		t.Helper()
+		old, err := c.begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &writer{config: c, slots: make(chan struct{}, 1), old: old, files: map[string]manifest.File{}}
+		w.add("a.js", hashed("a.js", []byte(content)), []byte(content))
+		files, err := w.wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.clear(files); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.writeManifest(manifest.Manifest{Inputs: content, Fast: true, Files: files}); err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	one := write("one")
+	if !c.packed("one") || c.packed("two") {
+		t.Errorf("packed(one) = %v, packed(two) = %v, want true and false", c.packed("one"), c.packed("two"))
+	}
+
+	// What is there is not made again: a mark in it survives.
+	path := filepath.Join(c.out, one[0].Name)
+	if err := os.WriteFile(path, []byte("eno"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	write("one")
+	if b, _ := os.ReadFile(path); string(b) != "eno" {
+		t.Errorf("the file was written again: %q", b)
+	}
+	// What is damaged is.
+	if err := os.WriteFile(path, []byte("short by a few"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if c.packed("one") {
+		t.Error("a folder with a damaged file counts as packed")
+	}
+	write("one")
+	if b, _ := os.ReadFile(path); string(b) != "one" {
+		t.Errorf("the damaged file was left: %q", b)
+	}
+
+	write("two")
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the old file is still there")
+	}
+	entries, err := os.ReadDir(c.out)
+	if err != nil || len(entries) != 4 { // a.js, .gz, .br and the manifest
+		t.Errorf("the folder holds %v, %v, want 4 files", entries, err)
+	}
+}
+
+func TestRendererScript(t *testing.T) {
+	got, err := rendererScript("x.go", []byte("package x\n\nconst jsHelperScript = \"(function(){\\\"use\\\"})()\"\n"))
+	if err != nil || string(got) != `(function(){"use"})()` {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, source := range []string{"package x\n", "package x\nconst jsHelperScript = 1\n", "no Go"} {
+		if _, err := rendererScript("x.go", []byte(source)); err == nil {
+			t.Errorf("%q: no error", source)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package static
+
+import (
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	"fedtab/static/manifest"
+)
+
+// ContentSecurityPolicy allows the page its own scripts and WebAssembly, and
+// connections to its own coordinator, and nothing else.
+const ContentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; " +
+	"img-src 'self' data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// SetSecurityHeaders sets the headers that every answer of a coordinator's site
+// carries, whatever it answers with.
+func SetSecurityHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", ContentSecurityPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), screen-wake-lock=(self)")
+}
+
+// types are the content types of what is packed. The standard library's depend
+// on files of the machine it runs on.
+var types = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+	".wasm": "application/wasm",
+}
+
+// Handler serves the page at / and everything that belongs to it beside it. All
+// other paths are answered with 404.
+func Handler() http.Handler {
+	files, err := fs.Sub(dist, "dist")
+	if err != nil {
+		panic(err) // "dist" is a valid path
+	}
+	return handler(files)
+}
+
+// handler serves the files that the manifest among them lists.
+func handler(files fs.FS) http.Handler {
+	m, err := readManifest(files)
+	s := &site{files: files, byPath: map[string]manifest.File{}, broken: err}
+	for _, f := range m.Files {
+		s.byPath["/"+f.Name] = f
+		if f.Name == "index.html" {
+			s.byPath["/"] = f
+		}
+	}
+	return s
+}
+
+type site struct {
+	files  fs.FS
+	byPath map[string]manifest.File
+	broken error
+}
+
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	SetSecurityHeaders(h)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, "this can only be read", http.StatusMethodNotAllowed)
+		return
+	}
+	f, ok := s.byPath[r.URL.Path]
+	if !ok {
+		s.absent(w, r)
+		return
+	}
+
+	coding := negotiate(r.Header.Values("Accept-Encoding"))
+	tag := `"` + f.Hash + `"`
+	if coding.name != "" {
+		tag = `"` + f.Hash + "-" + coding.name + `"`
+	}
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "no-cache")
+	if f.Name != f.Source {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	if matches(r.Header.Values("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	body, err := s.files.Open(f.Name + coding.suffix)
+	if err != nil {
+		h.Del("ETag")
+		h.Set("Cache-Control", "no-store")
+		http.Error(w, "a part of this page is missing from this build", http.StatusInternalServerError)
+		return
+	}
+	defer body.Close()
+	if info, err := body.Stat(); err == nil {
+		h.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
+	}
+	h.Set("Content-Type", types[path.Ext(f.Name)])
+	if coding.name != "" {
+		h.Set("Content-Encoding", coding.name)
+	}
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodGet {
+		// An error here means that the browser has gone.
+		_, _ = io.Copy(w, body)
+	}
+}
+
+// unbuilt is the page of a coordinator that was built without one.
+const unbuilt = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>fedtab: the page is not built</title>
+<h1>The page is not built</h1>
+<p>This coordinator runs, but was built without its page. Run <code>make build</code> in its checkout and start it again.</p>
+`
+
+// absent answers for what is not there.
+func (s *site) absent(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	_, built := s.byPath["/"]
+	if built || r.URL.Path != "/" {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	h.Set("Content-Type", types[".html"])
+	w.WriteHeader(http.StatusServiceUnavailable)
+	if r.Method == http.MethodGet {
+		words := unbuilt
+		if s.broken != nil {
+			words += "<p>The list of its files cannot be read.</p>\n"
+		}
+		_, _ = io.WriteString(w, words)
+	}
+}
+
+// coding is a way to store a file.
+type coding struct {
+	name   string // in Content-Encoding; empty for a file as it is
+	suffix string
+}
+
+// codings are those there are, the best first.
+var codings = []coding{{"br", ".br"}, {"gzip", ".gz"}, {"", ""}}
+
+// negotiate picks the coding that an Accept-Encoding header likes best, and the
+// smaller of two it likes as well (RFC 9110, section 12.5.3). A client that
+// accepts none of them gets the file as it is.
+func negotiate(accept []string) coding {
+	plain := codings[len(codings)-1]
+	if len(accept) == 0 {
+		return plain
+	}
+	const unsaid = -1.0
+	weights := map[string]float64{}
+	others := unsaid // the weight of *
+	for _, part := range strings.Split(strings.Join(accept, ","), ",") {
+		name, parameters, _ := strings.Cut(part, ";")
+		name = strings.ToLower(strings.TrimSpace(name))
+		q, ok := weight(parameters)
+		switch {
+		case name == "" || !ok:
+		case name == "*":
+			others = q
+		case name == "x-gzip":
+			weights["gzip"] = q
+		case name == "identity":
+			weights[""] = q
+		default:
+			weights[name] = q
+		}
+	}
+	best, bestWeight := plain, 0.0
+	for _, c := range codings {
+		q, said := weights[c.name]
+		if !said {
+			q = others
+			if c.name == "" && others == unsaid {
+				// Acceptable if nothing else is, and liked less than
+				// whatever was named.
+				q = 0
+			}
+		}
+		if q > bestWeight {
+			best, bestWeight = c, q
+		}
+	}
+	return best
+}
+
+// weight reads the q of a list element's parameters; it is 1 if there is none.
+func weight(parameters string) (q float64, ok bool) {
+	for _, p := range strings.Split(parameters, ";") {
+		key, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if !strings.EqualFold(strings.TrimSpace(key), "q") {
+			continue
+		}
+		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		return q, err == nil && q >= 0 && q <= 1
+	}
+	return 1, true
+}
+
+// matches reports whether an If-None-Match header names tag. Weak tags count:
+// they say enough for a cache.
+func matches(header []string, tag string) bool {
+	for _, part := range strings.Split(strings.Join(header, ","), ",") {
+		part = strings.TrimSpace(part)
+		if part == "*" || strings.TrimPrefix(part, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,41 @@
+package main
+
+// Charts holds the places of the two charts. What is in them is drawn by uPlot
+// and left alone by Vugu, which touches no children where it has none.
+type Charts struct {
+	Page *Page
+}
+
+func accuracyOf(r Round) Figure { return r.TestAccuracy }
+func lossOf(r Round) Figure     { return r.TestLoss }
+
+func (c *Charts) hasAccuracy() bool { return c.has(accuracyOf) }
+func (c *Charts) hasLoss() bool     { return c.has(lossOf) }
+
+func (c *Charts) has(figure func(Round) Figure) bool {
+	for _, r := range c.Page.Rounds {
+		if figure(r).Known {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Charts) accuracyWords() string {
+	return c.words("Chart of test accuracy by round", accuracyOf, func(f Figure) string { return f.percent() })
+}
+
+func (c *Charts) lossWords() string {
+	return c.words("Chart of test loss by round", lossOf, func(f Figure) string { return f.loss() })
+}
+
+// words describes a chart to those who cannot see it by its two ends.
+func (c *Charts) words(what string, figure func(Round) Figure, write func(Figure) string) string {
+	x, y := c.Page.Series(figure)
+	if len(x) == 0 {
+		return what + ": nothing yet"
+	}
+	first, last := 0, len(x)-1
+	return what + ": " + write(Figure{y[first], true}) + " after round " + count(int(x[first])) +
+		", " + write(Figure{y[last], true}) + " after round " + count(int(x[last]))
+}

@@ -1,0 +1,55 @@
+package main
+
+// Chooser leads from one task to another. The address says which is shown, so
+// these are plain links. Its line is there even with one task: whether there are
+// more is known late, and the page should not move then.
+type Chooser struct {
+	Page *Page
+}
+
+// choices returns the tasks if there is a choice.
+func (c *Chooser) choices() []TaskName {
+	if len(c.Page.Tasks) < 2 {
+		return nil
+	}
+	return c.Page.Tasks
+}
+
+func (c *Chooser) hint() string {
+	switch {
+	case len(c.Page.Tasks) < 2:
+		return "Training task"
+	case c.Page.Taking():
+		return "To choose another task, leave this one first."
+	}
+	return ""
+}
+
+// href returns nil, and so no attribute, where the link leads nowhere now.
+func (c *Chooser) href(t TaskName) any {
+	if c.Page.Taking() {
+		return nil
+	}
+	return "#" + t.Name
+}
+
+func (c *Chooser) current(t TaskName) any {
+	if t.Name == c.Page.Selected {
+		return "page"
+	}
+	return nil
+}
+
+func (c *Chooser) disabled(t TaskName) any {
+	if c.Page.Taking() && t.Name != c.Page.Selected {
+		return "true"
+	}
+	return nil
+}
+
+func (t TaskName) words() string {
+	if t.Title == "" {
+		return t.Name
+	}
+	return t.Title
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"strings"
+	"syscall/js"
+	"time"
+)
+
+// coordinator brings what the coordinator says over HTTP to the page: the list
+// of tasks, the shown task, and its stream of events.
+type coordinator struct {
+	page   *Page
+	loop   *loop
+	stream js.Value // the EventSource, undefined while there is none
+	serial int      // counts streams, so that late answers to older ones are dropped
+	failed int      // failures in a row
+}
+
+func (c *coordinator) start() {
+	listen(js.Global(), "hashchange", func(js.Value) { c.loop.do(c.follow) })
+	c.loadTasks()
+}
+
+// wanted returns the task that the address asks for.
+func (c *coordinator) wanted() string {
+	// Names of tasks need no escaping, so what is escaped is none.
+	return strings.TrimPrefix(js.Global().Get("location").Get("hash").String(), "#")
+}
+
+// follow shows the task of the address, unless this tab takes part in another.
+func (c *coordinator) follow() {
+	name := c.page.Choose(c.wanted())
+	if name == "" || name == c.page.Selected || c.page.Taking() {
+		return
+	}
+	c.page.Select(name)
+	c.open()
+}
+
+func (c *coordinator) loadTasks() {
+	fetchJSON("api/tasks", func(v any, problem string) {
+		c.loop.do(func() {
+			list, ok := v.([]any)
+			if !ok {
+				c.page.OnLink(LinkLost)
+				c.again(c.loadTasks)
+				return
+			}
+			c.failed = 0
+			c.page.OnTasks(list)
+			if len(list) == 0 {
+				c.page.OnProblem("The coordinator has no task")
+				return
+			}
+			c.follow()
+		})
+	})
+}
+
+// again calls f after a pause that grows with the failures in a row.
+func (c *coordinator) again(f func()) {
+	pause := min(time.Second<<min(c.failed, 5), 20*time.Second)
+	c.failed++
+	time.AfterFunc(pause, func() { c.loop.do(f) })
+}
+
+func (c *coordinator) path() string {
+	// encodeURIComponent instead of net/url, which makes the page larger.
+	return "api/tasks/" + js.Global().Call("encodeURIComponent", c.page.Selected).String()
+}
+
+// open starts the event stream of the shown task.
+func (c *coordinator) open() {
+	if c.stream.Truthy() {
+		c.stream.Call("close")
+	}
+	c.serial++
+	serial := c.serial
+	on := func(kind string, f func(event js.Value)) {
+		listen(c.stream, kind, func(event js.Value) {
+			c.loop.do(func() {
+				if serial == c.serial {
+					f(event)
+				}
+			})
+		})
+	}
+	c.stream = js.Global().Get("EventSource").New(c.path() + "/events")
+	on("open", func(js.Value) {
+		c.failed = 0
+		c.page.OnLink(LinkOpen)
+		c.load(serial) // what happened while nobody listened
+	})
+	on("error", func(js.Value) {
+		c.page.OnLink(LinkLost)
+		// The browser tries again by itself after a lost connection, but not
+		// after an answer that is no stream, a proxy's error page for instance.
+		const closed = 2
+		if c.stream.Get("readyState").Int() == closed {
+			c.serial++ // one retry for one stream
+			retry := c.serial
+			c.again(func() {
+				if retry == c.serial {
+					c.open()
+				}
+			})
+		}
+	})
+	on("state", func(event js.Value) {
+		if o, ok := eventObject(event); ok && c.page.OnState(o) {
+			c.load(serial)
+		}
+	})
+	on("round", func(event js.Value) {
+		if o, ok := eventObject(event); ok {
+			c.page.OnRound(o)
+		}
+	})
+}
+
+// load fetches the shown task with all its rounds.
+func (c *coordinator) load(serial int) {
+	fetchJSON(c.path(), func(v any, problem string) {
+		c.loop.do(func() {
+			if serial != c.serial {
+				return
+			}
+			if o, ok := v.(map[string]any); ok {
+				c.page.OnTask(o)
+			} else if !c.page.Loaded {
+				c.page.OnProblem("The task cannot be shown: " + problem)
+			}
+		})
+	})
+}
+
+// fetchJSON gets an address and calls done with what it holds, or with nil and
+// what went wrong.
+func fetchJSON(address string, done func(v any, problem string)) {
+	var got, failed js.Func
+	finish := func(v any, problem string) {
+		got.Release()
+		failed.Release()
+		done(v, problem)
+	}
+	got = js.FuncOf(func(_ js.Value, args []js.Value) any {
+		finish(fromJS(args[0]), "")
+		return nil
+	})
+	failed = js.FuncOf(func(_ js.Value, args []js.Value) any {
+		finish(nil, args[0].Call("toString").String())
+		return nil
+	})
+	js.Global().Get("fedtab").Call("fetchJSON", address).Call("then", got, failed)
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"syscall/js"
+	"time"
+
+	"github.com/vugu/vugu"
+	"github.com/vugu/vugu/domrender"
+)
+
+// renderEvery is the shortest time between two renderings. The renderer compares
+// nothing, it sends the whole page each time.
+const renderEvery = 100 * time.Millisecond
+
+func main() {
+	renderer, err := domrender.New("#page")
+	if err != nil {
+		panic(err)
+	}
+	env, err := vugu.NewBuildEnv(renderer.EventEnv())
+	if err != nil {
+		panic(err)
+	}
+
+	page := &Page{Ready: true}
+	events := newLoop()
+	view := &view{}
+	host := js.Global().Get("fedtab")
+	page.Slow = !host.Get("simd").Bool()
+
+	tab := &tab{page: page, loop: events, url: host.Get("worker").String(), simd: !page.Slow}
+	coordinator := &coordinator{page: page, loop: events}
+	watchButtons(page, events, tab)
+	tab.watchVisibility()
+	coordinator.start()
+
+	root := &Root{Page: page}
+	events.run(renderEvery, func() {
+		if err := renderer.Render(env.RunBuild(root)); err != nil {
+			panic(err)
+		}
+		view.show(page)
+		tab.keepAwake()
+	})
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+)
+
+// decode makes of JSON what the browser's parser and fromJS make of it.
+func decode(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return m
+}
+
+const description = `{
+	"name": "mnist-2nn", "title": "Handwritten digits", "description": "Reads digits.", "run": "r1",
+	"strategy": {"kind": "fedavg", "fraction": 0.1, "epochs": 1, "batch": 10, "lr": 0.1},
+	"model": {"summary": "784-200-200-10, ReLU, softmax", "parameters": 199210},
+	"data": {"summary": "MNIST: 60,000 handwritten digits", "public": true, "classes": 10},
+	"phase": "training", "round": 7, "version": 6, "participants": 4,
+	"evaluated": 6, "test_loss": 0.2, "test_accuracy": 0.94, "finished": "",
+	"stop": {"rounds": 100, "accuracy": 0.98},
+	"rounds": [
+		{"round": 5, "participants": 4, "train_loss": 0.3, "test_loss": 0.25, "test_accuracy": 0.93, "bytes_up": 10, "bytes_down": 20, "seconds": 1.5},
+		{"round": 6, "participants": 3, "train_loss": 0.2, "test_loss": null, "test_accuracy": null, "bytes_up": 11, "bytes_down": 21, "seconds": 2}
+	]}`
+
+// shown returns a page that shows the described task and can be used.
+func shown(t *testing.T) *Page {
+	t.Helper()
+	p := &Page{Ready: true}
+	p.OnTasks([]any{map[string]any{"name": "mnist-2nn", "title": "Handwritten digits", "phase": "training"}})
+	p.Select(p.Choose(""))
+	p.OnLink(LinkOpen)
+	p.OnTask(decode(t, description))
+	return p
+}
+
+func TestTaskIsRead(t *testing.T) {
+	p := shown(t)
+	want := Task{
+		Name: "mnist-2nn", Title: "Handwritten digits", Description: "Reads digits.", Run: "r1", Phase: "training",
+		Model: "784-200-200-10, ReLU, softmax", Parameters: 199210,
+		Data: "MNIST: 60,000 handwritten digits", DataPublic: true, Classes: 10,
+		Strategy: Strategy{Kind: "fedavg", Fraction: Figure{0.1, true}, Epochs: Figure{1, true}, Batch: Figure{10, true}, Rate: Figure{0.1, true}},
+		Round:    7, Version: 6, Participants: 4, Evaluated: 6,
+		TestLoss: Figure{0.2, true}, TestAccuracy: Figure{0.94, true},
+		StopRounds: 100, StopAccuracy: Figure{0.98, true},
+	}
+	if p.Task != want {
+		t.Errorf("got %+v\nwant %+v", p.Task, want)
+	}
+	if x, y := p.Series(accuracyOf); !slices.Equal(x, []float64{5}) || !slices.Equal(y, []float64{0.93}) {
+		t.Errorf("the accuracy chart has %v, %v, want [5], [0.93]", x, y)
+	}
+	if n := p.Newest(1); len(n) != 1 || n[0].Number != 6 {
+		t.Errorf("the newest round is %+v, want round 6", n)
+	}
+}
+
+func TestDamagedDescriptionsAreSurvived(t *testing.T) {
+	for _, text := range []string{
+		`{}`,
+		`{"name": 1}`,
+		`{"name": "mnist-2nn", "strategy": [], "model": null, "data": 3, "stop": "soon", "rounds": {"a": 1}}`,
+		`{"name": "mnist-2nn", "round": "seven", "test_accuracy": "good", "rounds": [1, null, "x", {"round": -1}, {"round": "x"}]}`,
+	} {
+		p := &Page{Ready: true}
+		p.Select("mnist-2nn")
+		p.OnTask(decode(t, text))
+		p.OnState(decode(t, text))
+		p.OnRound(decode(t, text))
+		p.OnWorkerState(decode(t, text))
+		_ = p.State() + p.Aside() + p.Title() + p.Task.StrategyWords()
+		if len(p.Rounds) != 0 {
+			t.Errorf("%s: rounds %+v, want none", text, p.Rounds)
+		}
+		if p.Task.TestAccuracy.Known {
+			t.Errorf("%s: an accuracy is known", text)
+		}
+	}
+}
+
+func TestRoundEvaluatedLater(t *testing.T) {
+	p := shown(t)
+	p.OnRound(decode(t, `{"round": 7, "participants": 4, "train_loss": 0.1, "test_loss": null, "test_accuracy": null}`))
+	p.OnRound(decode(t, `{"round": 6, "participants": 3, "train_loss": 0.2, "test_loss": 0.2, "test_accuracy": 0.94, "bytes_up": 11}`))
+	x, _ := p.Series(accuracyOf)
+	if !slices.Equal(x, []float64{5, 6}) {
+		t.Errorf("evaluated rounds %v, want 5 and 6", x)
+	}
+	if len(p.Rounds) != 3 || p.Rounds[2].Number != 7 {
+		t.Errorf("rounds %+v, want 5, 6, 7", p.Rounds)
+	}
+	// An older answer, arriving late, takes nothing back.
+	p.OnTask(decode(t, description))
+	if x, _ = p.Series(accuracyOf); !slices.Equal(x, []float64{5, 6}) {
+		t.Errorf("after a late answer the evaluated rounds are %v, want 5 and 6", x)
+	}
+}
+
+func TestLateDescriptionDoesNotTurnBackTime(t *testing.T) {
+	p := shown(t)
+	newer := decode(t, description)
+	newer["round"], newer["version"], newer["evaluated"], newer["test_accuracy"] = 9.0, 8.0, 8.0, 0.95
+	if stale := p.OnState(newer); stale {
+		t.Error("a state of the same run asks for the description again")
+	}
+	p.OnTask(decode(t, description))
+	if p.Task.Round != 9 || p.Task.Version != 8 || p.Task.TestAccuracy.Value != 0.95 {
+		t.Errorf("round %d, version %d, accuracy %v, want 9, 8, 0.95", p.Task.Round, p.Task.Version, p.Task.TestAccuracy)
+	}
+}
+
+func TestNewRunForgetsTheOld(t *testing.T) {
+	p := shown(t)
+	next := decode(t, `{"name": "mnist-2nn", "run": "r2", "phase": "waiting", "round": 1}`)
+	if stale := p.OnState(next); !stale {
+		t.Error("the state of another run does not ask for its description")
+	}
+	if len(p.Rounds) != 0 || p.Task.TestAccuracy.Known {
+		t.Errorf("rounds %+v and accuracy %v of the old run are still there", p.Rounds, p.Task.TestAccuracy)
+	}
+	p.OnState(map[string]any{"name": "another", "round": 99.0})
+	if p.Task.Round != 1 {
+		t.Error("another task's state is taken in")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	p := &Page{}
+	if got := p.Choose("x"); got != "" {
+		t.Errorf("without tasks: got %q", got)
+	}
+	p.OnTasks([]any{
+		map[string]any{"name": "a", "phase": "finished"},
+		map[string]any{"name": "b", "phase": "waiting"},
+		map[string]any{"title": "nameless"}, nil,
+	})
+	for _, c := range []struct{ wanted, want string }{{"", "b"}, {"a", "a"}, {"b", "b"}, {"gone", "b"}} {
+		if got := p.Choose(c.wanted); got != c.want {
+			t.Errorf("Choose(%q) = %q, want %q", c.wanted, got, c.want)
+		}
+	}
+	p.Tasks = p.Tasks[:1]
+	if got := p.Choose(""); got != "a" {
+		t.Errorf("with finished tasks only: got %q, want a", got)
+	}
+}
+
+// buttons names those that are there, and marks those that cannot be pressed.
+func buttons(p *Page) []string {
+	var list []string
+	add := func(name string, show, can bool) {
+		if show && can {
+			list = append(list, name)
+		} else if show {
+			list = append(list, "("+name+")")
+		}
+	}
+	add(p.JoinLabel(), p.ShowJoin(), p.CanJoin())
+	add(p.PauseLabel(), p.ShowPause(), p.CanPause())
+	add("Leave", p.ShowLeave(), p.CanLeave())
+	add("Reload", p.ShowReload(), true)
+	return list
+}
+
+func TestLifeOfTheWorker(t *testing.T) {
+	var p *Page
+	say := func(connection, activity string) func(*testing.T) {
+		return func(*testing.T) {
+			p.OnWorkerState(map[string]any{"connection": connection, "activity": activity, "round": 7.0, "done": 3200.0, "total": 15000.0,
+				"retrySeconds": 3.2, "detail": map[string]string{"refused": "This page is older than the coordinator: reload"}[connection]})
+		}
+	}
+	ready := func(*testing.T) { p.OnReady("wasm-simd128") }
+	join := func(*testing.T) { p.Join() }
+	leave := func(*testing.T) { p.Leave() }
+	crash := func(*testing.T) { p.OnExit("panic: out of memory") }
+
+	for _, c := range []struct {
+		name    string
+		steps   []func(*testing.T)
+		state   string
+		tone    string
+		buttons []string
+	}{
+		{"not joined", nil, "Round 7 is being trained by others: join to take part", "calm", []string{"Join training"}},
+		{"loading", []func(*testing.T){join}, "Starting: loading the training program", "busy", []string{"(Pause)", "Leave"}},
+		{"connecting", []func(*testing.T){join, ready}, "Connecting to the coordinator", "calm", []string{"Pause", "Leave"}},
+		{"before it has heard of joining", []func(*testing.T){join, ready, say("left", "idle")}, "Connecting to the coordinator", "calm", []string{"Pause", "Leave"}},
+		{"waiting", []func(*testing.T){join, ready, say("joined", "waiting")}, "Waiting for the next round", "calm", []string{"Pause", "Leave"}},
+		{"training", []func(*testing.T){join, ready, say("joined", "training")}, "Training round 7: 3,200 of 15,000 examples", "busy", []string{"Pause", "Leave"}},
+		{"sending", []func(*testing.T){join, ready, say("joined", "sending")}, "Sending what was learned in round 7", "busy", []string{"Pause", "Leave"}},
+		{"paused", []func(*testing.T){join, ready, func(*testing.T) { p.Pause(true) }, say("joined", "paused")}, "Paused: this tab takes no part until you resume", "calm", []string{"Resume", "Leave"}},
+		{"connection lost", []func(*testing.T){join, ready, say("reconnecting", "idle")}, "Connection lost, trying again in 4 s", "trouble", []string{"Pause", "Leave"}},
+		{"refused", []func(*testing.T){join, ready, say("refused", "idle")}, "This page is older than the coordinator: reload", "trouble", []string{"Try again", "Reload"}},
+		{"leaving", []func(*testing.T){join, ready, say("joined", "training"), leave}, "Leaving", "calm", []string{"(Leave)"}},
+		{"left", []func(*testing.T){join, ready, say("joined", "training"), leave, say("left", "idle")}, "Round 7 is being trained by others: join to take part", "calm", []string{"Join training"}},
+		{"crashed", []func(*testing.T){join, ready, say("joined", "training"), crash}, "The training program stopped: panic: out of memory", "trouble", []string{"Start again"}},
+		{"crashed while leaving", []func(*testing.T){join, ready, leave, crash}, "Round 7 is being trained by others: join to take part", "calm", []string{"Join training"}},
+		{"joined again after a crash", []func(*testing.T){join, crash, join}, "Starting: loading the training program", "busy", []string{"(Pause)", "Leave"}},
+		{"finished", []func(*testing.T){join, ready, say("finished", "idle")}, "Training is finished: 94.0% test accuracy after 6 rounds", "done", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p = shown(t)
+			for _, step := range c.steps {
+				step(t)
+			}
+			if got := p.State(); got != c.state {
+				t.Errorf("state %q, want %q", got, c.state)
+			}
+			if got := p.Tone(); got != c.tone {
+				t.Errorf("tone %q, want %q", got, c.tone)
+			}
+			if got := buttons(p); !slices.Equal(got, c.buttons) {
+				t.Errorf("buttons %q, want %q", got, c.buttons)
+			}
+		})
+	}
+}
+
+func TestWorkerIsEndedWhenItsWorkIs(t *testing.T) {
+	for connection, want := range map[string]bool{"joined": false, "reconnecting": false, "refused": true, "finished": true, "left": true} {
+		p := shown(t)
+		p.Join()
+		p.OnReady("wasm-scalar")
+		if connection == "left" {
+			p.Leave()
+		}
+		if got := p.OnWorkerState(map[string]any{"connection": connection}); got != want {
+			t.Errorf("%s: done is %v, want %v", connection, got, want)
+		}
+	}
+}
+
+func TestStateWithoutTask(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		page func(p *Page)
+		want string
+	}{
+		{"nothing yet", func(p *Page) { p.Ready = false }, "Loading"},
+		{"unreachable", func(p *Page) { p.OnLink(LinkLost) }, "The coordinator cannot be reached, trying again"},
+		{"no task", func(p *Page) { p.OnProblem("The coordinator has no task") }, "The coordinator has no task"},
+		{"waiting", func(p *Page) { p.Loaded, p.Task.Phase = true, "waiting" }, "Nobody is training yet: join to start"},
+		{"finished at once", func(p *Page) { p.Loaded, p.Task.Phase = true, "finished" }, "Training is finished"},
+		{"unknown phase", func(p *Page) { p.Loaded, p.Task.Phase = true, "dreaming" }, "Ready to join"},
+	} {
+		p := &Page{Ready: true}
+		c.page(p)
+		if got := p.State(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// What screen readers are told must not change with every batch.
+func TestAnnouncementIsSteady(t *testing.T) {
+	p := shown(t)
+	p.Join()
+	p.OnReady("wasm-simd128")
+	heard := map[string]bool{}
+	for done := 0.0; done <= 15000; done += 10 {
+		p.OnWorkerState(map[string]any{"connection": "joined", "activity": "training", "round": 7.0, "done": done, "total": 15000.0})
+		heard[p.Announcement()] = true
+	}
+	if len(heard) != 1 || !heard["Training round 7"] {
+		t.Errorf("announced %v, want only Training round 7", heard)
+	}
+}

@@ -1,0 +1,161 @@
+//go:build !js
+
+package main
+
+import (
+	"bytes"
+	"go/format"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func render(t *testing.T, p *Page) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := printPage(&b, p); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// tag returns the opening tag of the element with an id, and its text.
+func tag(t *testing.T, page, id string) (opening, text string) {
+	t.Helper()
+	m := regexp.MustCompile(`(<[a-z]+ [^>]*\bid="` + id + `"[^>]*>)([^<]*)`).FindStringSubmatch(page)
+	if m == nil {
+		t.Fatalf("there is no element with id %q", id)
+	}
+	return m[1], m[2]
+}
+
+func TestPageShowsTheNumbers(t *testing.T) {
+	p := shown(t)
+	p.Join()
+	p.OnReady("wasm-simd128")
+	p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "training", "round": 7, "shards": 3, "shardsTotal": 3, "examples": 15000,
+		"done": 3200, "total": 15000, "loss": 0.25, "accuracy": 0.9, "rate": 14200.5, "contributions": 6, "bytesUp": 4781040, "bytesDown": 4790000}`))
+	page := render(t, p)
+	for _, c := range []struct{ id, attribute, text string }{
+		{"state", `data-activity="training"`, "Training round 7: 3,200 of 15,000 examples"},
+		{"progress", `data-value="3200"`, ""},
+		{"round", `data-value="7"`, "7"},
+		{"participants", `data-value="4"`, "4"},
+		{"test-accuracy", `data-value="0.94"`, "94.00%"},
+		{"test-loss", `data-value="0.2"`, "0.2000"},
+		{"examples", `data-value="15000"`, "15,000"},
+		{"rate", `data-value="14200.5"`, "14,201/s"},
+		{"train-loss", `data-value="0.25"`, "0.2500"},
+		{"contributions", `data-value="6"`, "6"},
+		{"bytes-up", `data-value="4781040"`, "4.78 MB"},
+		{"bytes-down", `data-value="4790000"`, "4.79 MB"},
+		{"kernel", `data-value="wasm-simd128"`, "WebAssembly, SIMD"},
+		{"chart-accuracy", `aria-label="Chart of test accuracy by round: 93.00% after round 5, 93.00% after round 5"`, ""},
+	} {
+		opening, text := tag(t, page, c.id)
+		if !strings.Contains(opening, c.attribute) {
+			t.Errorf("%s lacks %s: %s", c.id, c.attribute, opening)
+		}
+		if strings.TrimSpace(text) != c.text {
+			t.Errorf("%s says %q, want %q", c.id, text, c.text)
+		}
+		if !strings.HasPrefix(c.id, "chart") && !strings.Contains(opening, `data-testid="`+c.id+`"`) {
+			t.Errorf("%s has no data-testid: %s", c.id, opening)
+		}
+	}
+	for id, hidden := range map[string]bool{"join": true, "pause": false, "leave": false, "reload": true} {
+		if opening, _ := tag(t, page, id); strings.Contains(opening, "hidden") != hidden {
+			t.Errorf("%s hidden: want %v: %s", id, hidden, opening)
+		}
+	}
+	if n := strings.Count(page, `<tr data-round=`); n != 2 {
+		t.Errorf("the table has %d rounds, want 2", n)
+	}
+}
+
+// Words from a task file or from the coordinator are text, never markup.
+func TestPageEscapes(t *testing.T) {
+	p := shown(t)
+	const evil = `<img src=x onerror=alert(1)>`
+	p.Task.Title, p.Task.Description, p.Task.Model, p.Task.Finished = evil, evil, evil, evil
+	p.Tasks = []TaskName{{Name: `"><script>`, Title: evil}, {Name: "b", Title: "B"}}
+	p.Join()
+	p.OnExit(evil)
+	page := render(t, p)
+	if strings.Contains(page, "<img") || strings.Contains(page, "<script") {
+		t.Errorf("markup came through:\n%s", page)
+	}
+}
+
+// The renderer matches elements by position: those with a state of their own
+// (focus, a chart) must be at the same place whatever the page shows.
+func TestStructureIsStable(t *testing.T) {
+	shape := func(p *Page) string {
+		page := render(t, p)
+		page = page[strings.Index(page, `<section class="about"`):strings.Index(page, `<tbody`)]
+		return strings.Join(regexp.MustCompile(`</?[a-z0-9]+`).FindAllString(page, -1), " ")
+	}
+	want := shape(&Page{})
+	joined := shown(t)
+	joined.Join()
+	joined.OnReady("wasm-simd128")
+	refused := shown(t)
+	refused.Join()
+	refused.OnReady("wasm-simd128")
+	refused.OnWorkerState(map[string]any{"connection": "refused", "detail": "no"})
+	crashed := shown(t)
+	crashed.OnExit("crash")
+	for name, p := range map[string]*Page{"shown": shown(t), "joined": joined, "refused": refused, "crashed": crashed} {
+		if got := shape(p); got != want {
+			t.Errorf("%s: the elements are\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+// The generated files are those of the components beside them.
+func TestGenerated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the go command")
+	}
+	dir := t.TempDir()
+	sources, err := filepath.Glob("*.vugu")
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("no components: %v", err)
+	}
+	hand, _ := filepath.Glob("*.go")
+	for _, name := range append(sources, hand...) {
+		if strings.HasSuffix(name, "_gen.go") {
+			continue
+		}
+		b, err := os.ReadFile(name)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), b, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("go", "tool", "vugugen", "-skip-go-mod", "-skip-main", dir).CombinedOutput(); err != nil {
+		t.Fatalf("vugugen: %v\n%s", err, out)
+	}
+	for _, source := range sources {
+		name := strings.TrimSuffix(source, ".vugu") + "_gen.go"
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err = format.Source(want); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not what %s makes: run go generate ./ui", name, source)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"syscall/js"
+	"time"
+)
+
+// leaveWithin is how long a worker may take to say goodbye.
+const leaveWithin = 1500 * time.Millisecond
+
+// tab drives this tab's Web Worker, in which all training happens.
+type tab struct {
+	page *Page
+	loop *loop
+	url  string // the worker's script
+	simd bool   // which build it is to load
+
+	worker  js.Value // undefined while there is none
+	release func()
+	serial  int // counts workers, so that late messages of older ones are dropped
+
+	lock    js.Value // the screen's wake lock
+	locking bool     // it has been asked for
+}
+
+// join creates a fresh worker and has it join the named task. The worker is told
+// once its program says that it is ready; until then nobody would hear it.
+func (t *tab) join(task string) {
+	t.end()
+	if task == "" {
+		return
+	}
+	t.page.Join()
+	t.serial++
+	serial := t.serial
+	build := "scalar"
+	if t.simd {
+		build = "simd"
+	}
+	worker := js.Global().Get("Worker").New(t.url, map[string]any{"name": build})
+	message := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		o, _ := fromJS(args[0].Get("data")).(map[string]any)
+		t.loop.do(func() {
+			if serial == t.serial {
+				t.hear(task, o)
+			}
+		})
+		return nil
+	})
+	failed := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		detail := fromJS(args[0].Get("message"))
+		t.loop.do(func() {
+			if serial == t.serial {
+				words, _ := detail.(string)
+				if words == "" {
+					words = "its script could not be loaded"
+				}
+				t.end()
+				t.page.OnExit(words)
+			}
+		})
+		return nil
+	})
+	worker.Set("onmessage", message)
+	worker.Set("onerror", failed)
+	t.worker = worker
+	t.release = func() {
+		worker.Set("onmessage", nil)
+		worker.Set("onerror", nil)
+		message.Release()
+		failed.Release()
+	}
+}
+
+// hear takes in one message of the worker.
+func (t *tab) hear(task string, o object) {
+	switch o.text("type") {
+	case "ready":
+		t.page.OnReady(o.text("kernel"))
+		if t.page.Stage != StageRunning {
+			return // left already
+		}
+		t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": task})
+		t.tell(map[string]any{"type": "tab", "state": js.Global().Get("document").Get("visibilityState").String()})
+	case "state":
+		if t.page.OnWorkerState(o) {
+			t.end()
+		}
+	case "exit":
+		t.end()
+		t.page.OnExit(o.text("detail"))
+	}
+}
+
+func (t *tab) tell(message map[string]any) {
+	if t.worker.Truthy() {
+		t.worker.Call("postMessage", message)
+	}
+}
+
+func (t *tab) pause(on bool) {
+	if !t.page.CanPause() {
+		return
+	}
+	t.page.Pause(on)
+	kind := "resume"
+	if on {
+		kind = "pause"
+	}
+	t.tell(map[string]any{"type": kind})
+}
+
+// leave tells the worker to say goodbye, and ends it when it has, or has not in
+// time. A worker that is still loading has nobody to say goodbye to.
+func (t *tab) leave() {
+	if t.page.Stage != StageRunning {
+		t.end()
+		t.page.OnGone()
+		return
+	}
+	t.page.Leave()
+	t.tell(map[string]any{"type": "leave"})
+	serial := t.serial
+	time.AfterFunc(leaveWithin, func() {
+		t.loop.do(func() {
+			if serial == t.serial && t.page.Stage == StageLeaving {
+				t.end()
+				t.page.OnGone()
+			}
+		})
+	})
+}
+
+// end terminates the worker: the only way to give its memory back.
+func (t *tab) end() {
+	if !t.worker.Truthy() {
+		return
+	}
+	t.serial++
+	t.worker.Call("terminate")
+	t.release()
+	t.worker = js.Undefined()
+}
+
+// watchVisibility tells the worker what the browser does with this tab. This
+// must not wait for a rendering: a tab that is being frozen has no time.
+func (t *tab) watchVisibility() {
+	document := js.Global().Get("document")
+	tell := func(state string) { t.tell(map[string]any{"type": "tab", "state": state}) }
+	visibility := func(js.Value) {
+		tell(document.Get("visibilityState").String())
+		t.loop.do(func() {}) // the wake lock is lost when hidden
+	}
+	listen(document, "visibilitychange", visibility)
+	listen(document, "freeze", func(js.Value) { tell("frozen") })
+	listen(document, "resume", visibility)
+	listen(js.Global(), "pageshow", visibility)
+}
+
+// keepAwake holds the screen's wake lock while this tab is visible and training,
+// where the browser has such a thing.
+func (t *tab) keepAwake() {
+	locks := js.Global().Get("navigator").Get("wakeLock")
+	if !locks.Truthy() {
+		return
+	}
+	visible := js.Global().Get("document").Get("visibilityState").String() == "visible"
+	want := visible && t.page.Working()
+	held := t.lock.Truthy() && !t.lock.Get("released").Bool()
+	switch {
+	case want && !held && !t.locking:
+		t.locking = true
+		var got, refused js.Func
+		done := func() {
+			got.Release()
+			refused.Release()
+		}
+		got = js.FuncOf(func(_ js.Value, args []js.Value) any {
+			t.lock, t.locking = args[0], false
+			done()
+			return nil
+		})
+		refused = js.FuncOf(func(js.Value, []js.Value) any {
+			// Low battery, for instance. Asked again only for another worker or
+			// when the page becomes visible again, by way of released.
+			t.lock = js.Undefined()
+			done()
+			return nil
+		})
+		locks.Call("request", "screen").Call("then", got, refused)
+	case !want && held:
+		t.lock.Call("release")
+		t.lock = js.Undefined()
+	case !want:
+		t.locking = false
+	}
+}
+
+// socketAddress is where the coordinator's WebSocket is: beside this page.
+func socketAddress() string {
+	url := js.Global().Get("URL").New("ws", js.Global().Get("document").Get("baseURI"))
+	protocol := "ws:"
+	if url.Get("protocol").String() == "https:" {
+		protocol = "wss:"
+	}
+	url.Set("protocol", protocol)
+	url.Set("hash", "")
+	return url.Get("href").String()
+}

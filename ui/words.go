@@ -1,0 +1,383 @@
+package main
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// dash stands where a number is not known.
+const dash = "–"
+
+// State says in one sentence what this tab does, or what the training does while
+// the tab takes no part.
+func (p *Page) State() string { return p.state(true) }
+
+// Announcement is State without the parts that change all the time. Screen
+// readers are told of it, so it must not change many times a second.
+func (p *Page) Announcement() string { return p.state(false) }
+
+func (p *Page) state(exact bool) string {
+	switch p.Stage {
+	case StageStarting:
+		return "Starting: loading the training program"
+	case StageLeaving:
+		return "Leaving"
+	case StageStopped:
+		if p.Why == "" {
+			return "The training program stopped"
+		}
+		return "The training program stopped: " + p.Why
+	case StageRunning:
+		return p.running(exact)
+	}
+	return p.watching()
+}
+
+func (p *Page) running(exact bool) string {
+	l := p.Local
+	switch l.Connection {
+	case "reconnecting":
+		if exact && l.RetrySeconds > 0 {
+			return "Connection lost, trying again in " + count(int(math.Ceil(l.RetrySeconds))) + " s"
+		}
+		return "Connection lost, trying again"
+	case "refused":
+		if l.Detail != "" {
+			return l.Detail
+		}
+		return "The coordinator does not accept this tab"
+	case "joined":
+		// below
+	default:
+		return "Connecting to the coordinator"
+	}
+	if p.Paused || l.Activity == "paused" {
+		return "Paused: this tab takes no part until you resume"
+	}
+	switch l.Activity {
+	case "downloading":
+		if exact && l.ShardsTotal > 1 {
+			return "Fetching data: part " + count(min(l.Shards+1, l.ShardsTotal)) + " of " + count(l.ShardsTotal)
+		}
+		return "Fetching data"
+	case "training":
+		words := "Training round " + count(l.Round)
+		if exact && l.Total > 0 {
+			words += ": " + count(l.Done) + " of " + count(l.Total) + " examples"
+		}
+		return words
+	case "sending":
+		return "Sending what was learned in round " + count(l.Round)
+	}
+	if p.Task.Phase == "waiting" {
+		return "Joined: waiting for more participants"
+	}
+	return "Waiting for the next round"
+}
+
+// watching says what the training does while this tab takes no part.
+func (p *Page) watching() string {
+	switch {
+	case p.Problem != "":
+		return p.Problem
+	case p.Over():
+		return p.finished()
+	case p.Link == LinkLost:
+		return "The coordinator cannot be reached, trying again"
+	case !p.Ready || !p.Loaded:
+		return "Loading"
+	case p.Task.Phase == "waiting":
+		return "Nobody is training yet: join to start"
+	case p.Task.Phase == "training" || p.Task.Phase == "committing":
+		return "Round " + count(p.Task.Round) + " is being trained by others: join to take part"
+	}
+	return "Ready to join"
+}
+
+func (p *Page) finished() string {
+	words := "Training is finished"
+	rounds := p.Task.Round
+	if n := len(p.Rounds); n > 0 {
+		rounds = p.Rounds[n-1].Number
+	}
+	if a := p.Task.TestAccuracy; a.Known {
+		words += ": " + percent(a.Value, 1) + " test accuracy"
+	}
+	if rounds > 0 {
+		words += " after " + plural(rounds, "round")
+	}
+	return words
+}
+
+// Tone is the kind of the state, for its colour: busy, calm, trouble or done.
+func (p *Page) Tone() string {
+	switch {
+	case p.Stage == StageStopped,
+		p.Stage == StageRunning && (p.Local.Connection == "reconnecting" || p.Local.Connection == "refused"),
+		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != ""):
+		return "trouble"
+	case p.Stage == StageAbsent && p.Over():
+		return "done"
+	case p.Stage == StageStarting,
+		p.Working() && (p.Local.Activity == "training" || p.Local.Activity == "sending" || p.Local.Activity == "downloading"):
+		return "busy"
+	}
+	return "calm"
+}
+
+// Aside is a second, quieter sentence below the state; often empty.
+func (p *Page) Aside() string {
+	switch {
+	case p.Stage == StageStopped:
+		return "Nothing is lost on the coordinator. You can start again with a fresh program."
+	case p.ShowReload():
+		return "Reloading the page fetches its newest version."
+	case p.Stage == StageRunning && p.Local.Detail != "":
+		return p.Local.Detail
+	case p.Link == LinkLost && p.Stage != StageAbsent:
+		return "The coordinator's figures on this page may be old: it cannot be reached."
+	case p.Over() && p.Task.Finished != "":
+		return p.Task.Finished
+	case p.Slow:
+		return "This browser has no WebAssembly SIMD: training works, but is many times slower."
+	}
+	return ""
+}
+
+// JoinLabel is the text of the join button.
+func (p *Page) JoinLabel() string {
+	switch {
+	case p.Stage == StageStopped:
+		return "Start again"
+	case p.ShowReload():
+		return "Try again"
+	}
+	return "Join training"
+}
+
+// PauseLabel is the text of the button that pauses and resumes.
+func (p *Page) PauseLabel() string {
+	if p.Paused {
+		return "Resume"
+	}
+	return "Pause"
+}
+
+// Title is the text of the browser tab.
+func (p *Page) Title() string {
+	if p.Stage == StageAbsent && !p.Over() {
+		return "fedtab: federated learning in browser tabs"
+	}
+	return p.Announcement() + " · fedtab"
+}
+
+// ModelWords describes the model that is trained.
+func (t *Task) ModelWords() string {
+	if t.Model == "" {
+		return dash
+	}
+	if t.Parameters == 0 {
+		return t.Model
+	}
+	return t.Model + " (" + count(t.Parameters) + " parameters)"
+}
+
+// DataWords describes the data and where it comes from.
+func (t *Task) DataWords() string {
+	if t.Data == "" {
+		return dash
+	}
+	return t.Data
+}
+
+// PrivacyWords says where the data comes from and that it stays here.
+func (t *Task) PrivacyWords() string {
+	const stays = "Training happens in this tab; examples never leave it. Only what was learned travels: changes of the model's parameters."
+	if t.DataPublic {
+		return "This data is public, so the coordinator hands out parts of it. " + stays
+	}
+	return stays
+}
+
+// StrategyWords describes how the participants' models are combined.
+func (t *Task) StrategyWords() string {
+	s := t.Strategy
+	if s.Kind == "" {
+		return dash
+	}
+	names := map[string]string{"fedavg": "Federated averaging"}
+	name := names[s.Kind]
+	if name == "" {
+		name = s.Kind
+	}
+	var parts []string
+	if s.Fraction.Known {
+		parts = append(parts, percent(s.Fraction.Value, 0)+" of participants per round")
+	}
+	if s.Epochs.Known {
+		parts = append(parts, plural(int(s.Epochs.Value), "epoch"))
+	}
+	if s.Batch.Known && s.Batch.Value > 0 {
+		parts = append(parts, "batches of "+count(int(s.Batch.Value)))
+	}
+	if s.Rate.Known {
+		parts = append(parts, "learning rate "+short(s.Rate.Value))
+	}
+	if len(parts) == 0 {
+		return name
+	}
+	return name + ": " + strings.Join(parts, ", ")
+}
+
+// GoalWords says when the training ends.
+func (t *Task) GoalWords() string {
+	var parts []string
+	if t.StopAccuracy.Known {
+		share := strings.Replace(percent(t.StopAccuracy.Value, 1), ".0%", "%", 1)
+		parts = append(parts, share+" test accuracy")
+	}
+	if t.StopRounds > 0 {
+		parts = append(parts, plural(t.StopRounds, "round"))
+	}
+	if t.StopSeconds > 0 {
+		parts = append(parts, seconds(t.StopSeconds))
+	}
+	if len(parts) == 0 {
+		return dash
+	}
+	return strings.Join(parts, " or ")
+}
+
+// EvaluatedWords says which version the test figures belong to.
+func (t *Task) EvaluatedWords() string {
+	if !t.TestAccuracy.Known && !t.TestLoss.Known {
+		return "not evaluated yet"
+	}
+	return "model version " + count(t.Evaluated)
+}
+
+// RoundWords says how many rounds there will be at most.
+func (t *Task) RoundWords() string {
+	if t.StopRounds == 0 {
+		return ""
+	}
+	return "of at most " + count(t.StopRounds)
+}
+
+// KernelWords names the arithmetic that the worker uses.
+func KernelWords(kernel string) string {
+	switch kernel {
+	case "":
+		return dash
+	case "wasm-simd128":
+		return "WebAssembly, SIMD"
+	case "wasm-scalar":
+		return "WebAssembly, no SIMD"
+	}
+	return kernel
+}
+
+// ExamplesWords says how many examples are here, and how much is still to come.
+func (l *Local) ExamplesWords() string {
+	if l.ShardsTotal > 0 && l.Shards < l.ShardsTotal {
+		return count(l.Examples) + " (part " + count(l.Shards) + " of " + count(l.ShardsTotal) + ")"
+	}
+	return count(l.Examples)
+}
+
+// count writes n with commas between thousands.
+func count(n int) string {
+	s := strconv.Itoa(n)
+	sign := ""
+	if n < 0 {
+		sign, s = "−", s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return sign + s
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return count(n) + " " + noun + "s"
+}
+
+// percent writes a share of one in hundredths. It rounds down, so that nothing
+// is shown as reached before it is.
+func percent(share float64, decimals int) string {
+	if math.IsNaN(share) {
+		return dash
+	}
+	scale := math.Pow(10, float64(decimals))
+	// The small addition undoes the error of the product: 0.29 * 100 is
+	// 28.999999999999996.
+	v := math.Floor(share*100*scale+1e-6) / scale
+	return strconv.FormatFloat(v, 'f', decimals, 64) + "%"
+}
+
+func (f Figure) percent() string {
+	if !f.Known {
+		return dash
+	}
+	return percent(f.Value, 2)
+}
+
+func (f Figure) loss() string {
+	if !f.Known || math.IsNaN(f.Value) || math.IsInf(f.Value, 0) {
+		return dash
+	}
+	return strconv.FormatFloat(f.Value, 'f', 4, 64)
+}
+
+// raw writes the number exactly, for tests and scripts; empty if unknown.
+func (f Figure) raw() string {
+	if !f.Known {
+		return ""
+	}
+	return exact(f.Value)
+}
+
+func exact(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+
+// size writes a number of bytes in decimal units, with three digits.
+func size(bytes float64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB"}
+	i := 0
+	for bytes >= 999.5 && i < len(units)-1 {
+		bytes /= 1000
+		i++
+	}
+	decimals := 0
+	if i > 0 && bytes < 99.95 {
+		decimals = 1
+		if bytes < 9.995 {
+			decimals = 2
+		}
+	}
+	return strconv.FormatFloat(bytes, 'f', decimals, 64) + " " + units[i]
+}
+
+// perSecond writes a rate of samples.
+func perSecond(rate float64) string {
+	if rate <= 0 {
+		return dash
+	}
+	return count(int(math.Round(rate))) + "/s"
+}
+
+func seconds(s float64) string {
+	switch {
+	case s < 10:
+		return strconv.FormatFloat(s, 'f', 1, 64) + " s"
+	case s < 120:
+		return strconv.FormatFloat(s, 'f', 0, 64) + " s"
+	}
+	m := int(math.Round(s / 60))
+	return count(m) + " min"
+}

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"time"
+
+	"fedtab/protocol"
+)
+
+// backoff returns how long to wait before the next attempt to connect:
+// between half and the whole of a span that doubles with every attempt.
+// random is in [0, 1), so that tabs that lost their coordinator together do
+// not come back together.
+func backoff(attempts int, random float64) time.Duration {
+	span := min(protocol.ReconnectMin<<min(attempts, 16), protocol.ReconnectMax)
+	return span/2 + time.Duration(random*float64(span)/2)
+}

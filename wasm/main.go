@@ -1,0 +1,13 @@
+//go:build !js
+
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	fmt.Fprintln(os.Stderr, "wasm is the tab's worker: build it with GOOS=js GOARCH=wasm (make build)")
+	os.Exit(2)
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"time"
+
+	"fedtab/client"
+	"fedtab/learn/data"
+	"fedtab/learn/kernel"
+	"fedtab/protocol"
+)
+
+// event is anything that happens outside the loop.
+type event any
+
+type (
+	joinCommand  struct{ socket, task string }
+	leaveCommand struct{}
+	tabCommand   struct{ state protocol.TabState }
+	pauseCommand struct{ paused bool }
+
+	socketOpened  struct{ generation int }
+	socketMessage struct {
+		generation int
+		frame      []byte
+	}
+	socketClosed struct {
+		generation int
+		code       protocol.CloseCode
+		detail     string
+	}
+	reconnectDue struct{ generation int }
+	shardFetched struct {
+		source string
+		number uint32
+		set    *data.Set
+		err    error
+	}
+	fetchDue struct{ number uint32 } // after a fetch that failed
+)
+
+// worker is the loop's state.
+type worker struct {
+	page  *page
+	queue *queue
+
+	client *client.Client
+	bench  *client.Bench
+	spec   string // of the model that bench is for
+
+	socket     *socket
+	generation int // of the socket; events of older ones are dropped
+	attempts   int // to connect since the last welcome
+	retryAt    time.Time
+	url, task  string
+	body       protocol.Assembler
+	bye        *protocol.Bye
+
+	fetching map[uint32]bool
+	origin   string // of the shards
+
+	visible, paused bool
+	frozen          bool
+
+	conn   connection
+	detail string
+	up     int64
+	down   int64
+	meter  meter
+}
+
+// connection is how the participant stands with the coordinator.
+type connection string
+
+const (
+	offline      connection = "left"
+	connecting   connection = "connecting"
+	joined       connection = "joined"
+	reconnecting connection = "reconnecting"
+	refused      connection = "refused"
+	finished     connection = "finished"
+)
+
+func main() {
+	w := &worker{
+		page: newPage(), queue: newQueue(), fetching: map[uint32]bool{}, visible: true, conn: offline,
+	}
+	w.page.listen(w.queue)
+	w.page.post(map[string]any{"type": "ready", "kernel": kernel.Name()})
+	w.loop()
+}
+
+// sliceTime is how long a slice of training lasts: short enough that messages
+// and commands are answered at once, long enough that handing the thread over
+// costs nothing.
+const sliceTime = 20 * time.Millisecond
+
+// sleepEvery is how often the loop really sleeps between slices, so that
+// timers fire, which a message round trip does not let happen.
+const sleepEvery = 200 * time.Millisecond
+
+func (w *worker) loop() {
+	steps := 1
+	lastSleep := time.Now()
+	for {
+		for _, e := range w.queue.take() {
+			w.handle(e)
+		}
+		if w.client == nil || w.conn != joined || !w.client.Ready() {
+			w.report(true)
+			w.meter.pause()
+			w.queue.wait()
+			continue
+		}
+		began := time.Now()
+		before := w.client.Progress()
+		out := w.client.Work(w.bench, steps)
+		w.meter.add(w.client.Progress(), before)
+		w.send(out)
+		if len(out) == 0 { // a full slice, without packing
+			steps = nextSlice(steps, time.Since(began))
+		}
+		w.report(false)
+		if time.Since(lastSleep) > sleepEvery {
+			time.Sleep(time.Millisecond)
+			lastSleep = time.Now()
+		} else {
+			w.queue.yield()
+		}
+	}
+}
+
+// nextSlice adapts the number of mini-batches in a slice to the time that the
+// last one took.
+func nextSlice(steps int, took time.Duration) int {
+	if took <= 0 {
+		return steps * 2
+	}
+	want := int(float64(steps) * float64(sliceTime) / float64(took))
+	return min(max(want, 1), steps*2, 100_000)
+}
+
+func (w *worker) handle(e event) {
+	switch e := e.(type) {
+	case joinCommand:
+		w.join(e)
+	case leaveCommand:
+		w.leave()
+	case pauseCommand:
+		w.paused = e.paused
+		w.tabChanged()
+	case tabCommand:
+		w.visible, w.frozen = e.state == protocol.TabVisible, e.state == protocol.TabFrozen
+		w.tabChanged()
+	case socketOpened:
+		if e.generation == w.generation {
+			w.send([]protocol.Message{w.client.Hello()})
+		}
+	case socketMessage:
+		if e.generation == w.generation {
+			w.receive(e.frame)
+		}
+	case socketClosed:
+		if e.generation == w.generation {
+			w.closed(e.code, e.detail)
+		}
+	case reconnectDue:
+		if e.generation == w.generation && w.conn == reconnecting {
+			w.connect()
+		}
+	case shardFetched:
+		w.shardFetched(e)
+	case fetchDue:
+		delete(w.fetching, e.number)
+		if w.client != nil {
+			w.fetchShards()
+		}
+	}
+}
+
+func (w *worker) join(e joinCommand) {
+	if w.conn == joined || w.conn == connecting || w.conn == reconnecting {
+		return
+	}
+	w.url, w.task = e.socket, e.task
+	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task})
+	w.client.SetTab(w.tab())
+	w.bench, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
+	w.fetching = map[uint32]bool{}
+	w.conn, w.detail = connecting, ""
+	w.connect()
+}
+
+func (w *worker) leave() {
+	if w.socket != nil {
+		w.send([]protocol.Message{&protocol.Bye{Code: protocol.CloseNormal, Detail: "the person left"}})
+		w.socket.close()
+		w.socket = nil
+	}
+	w.generation++
+	w.client, w.bench = nil, nil
+	w.conn, w.detail = offline, ""
+}
+
+// tab is what the protocol calls the state of this tab: the person's wish
+// goes before the browser's.
+func (w *worker) tab() protocol.TabState {
+	switch {
+	case w.paused:
+		return protocol.TabPaused
+	case w.frozen:
+		return protocol.TabFrozen
+	case !w.visible:
+		return protocol.TabHidden
+	}
+	return protocol.TabVisible
+}
+
+func (w *worker) tabChanged() {
+	if w.client != nil {
+		w.send(w.client.SetTab(w.tab()))
+	}
+}
+
+// receive handles a frame.
+func (w *worker) receive(frame []byte) {
+	m, err := protocol.Decode(frame)
+	if err != nil {
+		w.refuse(protocol.CloseMalformed, err)
+		return
+	}
+	if _, ok := m.(*protocol.Chunk); !ok && protocol.Announced(m) == 0 {
+		w.received(m)
+		return
+	}
+	if c, ok := m.(*protocol.Chunk); ok {
+		whole, err := w.body.Add(c)
+		if err != nil {
+			w.refuse(protocol.CloseUnexpected, err)
+		} else if whole != nil {
+			w.received(whole)
+		}
+		return
+	}
+	var parameters uint64
+	if welcome := w.client.Welcome(); welcome != nil {
+		parameters = welcome.Parameters
+	}
+	if err := w.body.Start(m, protocol.MaxBody(parameters, 1), w.body.Reset()); err != nil {
+		w.refuse(protocol.CloseTooLarge, err)
+	}
+}
+
+// received handles a complete message.
+func (w *worker) received(m protocol.Message) {
+	w.down += protocol.WireSize(m, false)
+	if bye, ok := m.(*protocol.Bye); ok {
+		w.bye = bye
+	}
+	out, err := w.client.Receive(m)
+	if err != nil {
+		w.refuse(protocol.CloseUnexpected, err)
+		return
+	}
+	if welcome, ok := m.(*protocol.Welcome); ok {
+		w.conn, w.detail, w.attempts = joined, "", 0
+		if w.bench == nil || w.spec != welcome.Run {
+			w.bench, w.spec = w.client.NewBench(), welcome.Run
+		}
+	}
+	if s, ok := m.(*protocol.Shards); ok {
+		w.origin = s.Source
+	}
+	w.send(out)
+	w.fetchShards()
+}
+
+// refuse ends the session because the coordinator does not keep to the
+// protocol: trying again would not help.
+func (w *worker) refuse(code protocol.CloseCode, err error) {
+	w.send([]protocol.Message{&protocol.Bye{Code: code, Detail: protocol.ClipText(err.Error())}})
+	w.socket.close()
+	w.socket = nil
+	w.generation++
+	w.conn, w.detail = refused, err.Error()
+}
+
+func (w *worker) send(out []protocol.Message) {
+	if w.socket == nil {
+		return // what must not be lost is kept by the client
+	}
+	for _, m := range out {
+		w.up += protocol.WireSize(m, true)
+		w.socket.send(m)
+	}
+}

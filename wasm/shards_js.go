@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall/js"
+	"time"
+
+	"fedtab/learn/data"
+)
+
+// fetchesAtOnce bounds the shards under way. Browsers open about six
+// connections to a host; the page needs some of them.
+const fetchesAtOnce = 3
+
+// shardLimit bounds what a shard may unpack to.
+const shardLimit = 64 << 20
+
+// fetchRetry is the pause after a fetch that failed.
+const fetchRetry = 3 * time.Second
+
+// fetchShards begins to fetch what is missing.
+func (w *worker) fetchShards() {
+	for _, n := range w.client.Missing() {
+		if len(w.fetching) >= fetchesAtOnce {
+			return
+		}
+		if w.fetching[n] {
+			continue
+		}
+		w.fetching[n] = true
+		go fetchShard(w.queue, httpOrigin(w.url), w.origin, n)
+	}
+}
+
+func (w *worker) shardFetched(e shardFetched) {
+	delete(w.fetching, e.number)
+	if w.client == nil || e.source != w.origin {
+		return
+	}
+	if e.err != nil {
+		w.detail = fmt.Sprintf("shard %d: %v", e.number, e.err)
+		w.fetching[e.number] = true // not again before the pause is over
+		time.AfterFunc(fetchRetry, func() { w.queue.put(fetchDue{e.number}) })
+		return
+	}
+	w.client.AddShard(e.number, e.set)
+	w.fetchShards()
+}
+
+// httpOrigin is where a WebSocket's host serves HTTP.
+func httpOrigin(socket string) string {
+	origin := strings.Replace(socket, "ws", "http", 1)
+	if i := strings.Index(origin, "://"); i >= 0 {
+		if j := strings.IndexByte(origin[i+3:], '/'); j >= 0 {
+			origin = origin[:i+3+j]
+		}
+	}
+	return origin
+}
+
+func fetchShard(q *queue, origin, source string, n uint32) {
+	set, err := getShard(origin + source + "/" + strconv.FormatUint(uint64(n), 10))
+	q.put(shardFetched{source, n, set, err})
+}
+
+func getShard(url string) (*data.Set, error) {
+	response, err := await(js.Global().Call("fetch", url))
+	if err != nil {
+		return nil, err
+	}
+	if !response.Get("ok").Bool() {
+		return nil, fmt.Errorf("the coordinator answers %d", response.Get("status").Int())
+	}
+	buffer, err := await(response.Call("arrayBuffer"))
+	if err != nil {
+		return nil, err
+	}
+	a := js.Global().Get("Uint8Array").New(buffer)
+	b := make([]byte, a.Length())
+	js.CopyBytesToGo(b, a)
+	return data.ReadShard(bytes.NewReader(b), shardLimit)
+}
+
+// await waits for a promise. It must not be called by the loop, or within a
+// callback.
+func await(promise js.Value) (js.Value, error) {
+	type result struct {
+		value js.Value
+		err   error
+	}
+	c := make(chan result, 1)
+	resolve := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		c <- result{value: args[0]}
+		return nil
+	})
+	reject := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		c <- result{err: errors.New(args[0].Call("toString").String())}
+		return nil
+	})
+	defer resolve.Release()
+	defer reject.Release()
+	promise.Call("then", resolve, reject)
+	r := <-c
+	return r.value, r.err
+}

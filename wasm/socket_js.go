@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"syscall/js"
+	"time"
+
+	"fedtab/protocol"
+)
+
+// socket is a browser's WebSocket.
+type socket struct {
+	ws    js.Value
+	funcs []js.Func
+	buf   []byte
+}
+
+// connect opens a socket. What becomes of it arrives as events.
+func (w *worker) connect() {
+	w.generation++
+	generation := w.generation
+	w.body.Reset()
+	w.bye = nil
+	s := &socket{}
+	w.socket = s
+	on := func(name string, f func(js.Value)) {
+		fn := js.FuncOf(func(_ js.Value, args []js.Value) any { f(args[0]); return nil })
+		s.funcs = append(s.funcs, fn)
+		s.ws.Set(name, fn)
+	}
+	ws, err := newWebSocket(w.url)
+	if err != nil {
+		w.socket = nil
+		w.conn, w.detail = refused, err.Error()
+		return
+	}
+	s.ws = ws
+	s.ws.Set("binaryType", "arraybuffer")
+	on("onopen", func(js.Value) { w.queue.put(socketOpened{generation}) })
+	on("onmessage", func(e js.Value) {
+		d := e.Get("data")
+		if d.Type() != js.TypeObject {
+			return // text is not of the protocol
+		}
+		a := js.Global().Get("Uint8Array").New(d)
+		frame := make([]byte, a.Length())
+		js.CopyBytesToGo(frame, a)
+		w.queue.put(socketMessage{generation, frame})
+	})
+	on("onclose", func(e js.Value) {
+		w.queue.put(socketClosed{generation, protocol.CloseCode(e.Get("code").Int()), e.Get("reason").String()})
+		s.release()
+	})
+}
+
+// newWebSocket turns the exception that the constructor throws into an error.
+func newWebSocket(url string) (ws js.Value, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cannot open %s: %v", url, r)
+		}
+	}()
+	return js.Global().Get("WebSocket").New(url), nil
+}
+
+// send writes a message's frames. What a closed socket does not take is lost.
+func (s *socket) send(m protocol.Message) {
+	if s.buf == nil {
+		s.buf = make([]byte, 0, protocol.MaxFrame)
+	}
+	for f := range protocol.Frames(m, s.buf) {
+		a := js.Global().Get("Uint8Array").New(len(f))
+		js.CopyBytesToJS(a, f)
+		if s.ws.Get("readyState").Int() == 1 { // OPEN
+			s.ws.Call("send", a)
+		}
+	}
+}
+
+// close closes the socket; its events are of no interest any more.
+func (s *socket) close() {
+	for _, name := range []string{"onopen", "onmessage", "onclose"} {
+		s.ws.Set(name, js.Null())
+	}
+	s.ws.Call("close", int(protocol.CloseNormal))
+	s.release()
+}
+
+func (s *socket) release() {
+	for _, f := range s.funcs {
+		f.Release()
+	}
+	s.funcs = nil
+}
+
+// closed decides whether to come back after the socket was closed.
+func (w *worker) closed(code protocol.CloseCode, detail string) {
+	w.socket = nil
+	if w.bye != nil { // says more than the close frame, which may be lost
+		code, detail = w.bye.Code, w.bye.Detail
+	}
+	switch {
+	case code == protocol.CloseFinished:
+		w.conn, w.detail = finished, detail
+		return
+	case code == protocol.CloseBadToken:
+		w.client.Forget() // the run is another one: join it as somebody new
+	case !code.Reconnect():
+		w.conn, w.detail = refused, detail
+		if detail == "" {
+			w.detail = code.String()
+		}
+		return
+	}
+	pause := backoff(w.attempts, rand.Float64())
+	w.attempts++
+	w.conn, w.detail = reconnecting, detail
+	w.retryAt = time.Now().Add(pause)
+	generation := w.generation
+	time.AfterFunc(pause, func() { w.queue.put(reconnectDue{generation}) })
+}
