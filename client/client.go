@@ -126,6 +126,9 @@ func (c *Client) Receive(m protocol.Message) ([]protocol.Message, error) {
 		return c.welcomed(w)
 	}
 	if c.model == nil {
+		if _, ok := m.(*protocol.Bye); ok {
+			return nil, nil // sent away at the door
+		}
 		return nil, fmt.Errorf("client: %T before the welcome", m)
 	}
 	switch m := m.(type) {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fmt"
 	"slices"
 
 	"fedtab/learn/data"
@@ -31,11 +32,19 @@ func (c *Client) Missing() []uint32 {
 }
 
 // AddShard hands over a shard. One that is not assigned (any more) is
-// ignored. Training may start with the first.
-func (c *Client) AddShard(n uint32, s *data.Set) {
-	if slices.Contains(c.assigned, n) {
-		c.shards[n] = s
+// ignored. Training may start with the first. It is an error when the
+// examples are not of the model's shape.
+func (c *Client) AddShard(n uint32, s *data.Set) error {
+	if !slices.Contains(c.assigned, n) {
+		return nil
 	}
+	spec := c.model.Spec()
+	if s.Features() != spec.Features() || s.Classes() > spec.Classes() {
+		return fmt.Errorf("client: shard %d has %d features and %d classes, the model takes %d and %d",
+			n, s.Features(), s.Classes(), spec.Features(), spec.Classes())
+	}
+	c.shards[n] = s
+	return nil
 }
 
 // Shards returns how many shards are here and how many are assigned.

@@ -53,53 +53,58 @@ type study struct {
 
 // Limits of the life of a server.
 const (
-	shutdownTimeout = 8 * time.Second // for participants and requests that are under way
-	resumeGrace     = 5 * time.Second // a lost participant is waited for: a reload, or a change of network
+	shutdownTimeout = 8 * time.Second       // for participants and requests that are under way
+	resumeGrace     = 5 * time.Second       // a lost participant is waited for: a reload, or a change of network
+	restartGrace    = protocol.ReconnectMax // a cohort is waited for after a restart: every client has tried by then
 )
 
 // NewServer loads the tasks, opens the database and listens. Whatever is
 // wrong is found here.
-func NewServer(cfg Config) (s *Server, err error) {
-	s = &Server{cfg: cfg}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+func NewServer(cfg Config) (*Server, error) {
+	s := &Server{cfg: cfg}
+	if err := s.open(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) open() (err error) {
+	cfg := s.cfg
 	seen := map[string]bool{}
 	for _, name := range cfg.Tasks {
 		t, err := task.Find(name, nil)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if seen[t.Name] {
-			return nil, fmt.Errorf("--task %s: the task %s is there already, want each task once", name, t.Name)
+			return fmt.Errorf("--task %s: the task %s is there already, want each task once", name, t.Name)
 		}
 		seen[t.Name] = true
 		d, err := dataset.Open(t)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		m, err := d.Model(t)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
 	}
 	if s.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("--addr %s is in use: end the other program or choose another port", cfg.Addr)
+			return fmt.Errorf("--addr %s is in use: end the other program or choose another port", cfg.Addr)
 		}
-		return nil, fmt.Errorf("--addr %s: %w", cfg.Addr, err)
+		return fmt.Errorf("--addr %s: %w", cfg.Addr, err)
 	}
 	if s.store, err = store.Open(cfg.Data, build()); err != nil {
-		return nil, err
+		return err
 	}
 	var rooms []*hub.Room
 	var shown []*web.Study
 	for _, st := range s.studies {
 		if err := s.prepare(st); err != nil {
-			return nil, err
+			return err
 		}
 		rooms, shown = append(rooms, st.room), append(shown, &st.Study)
 	}
@@ -111,7 +116,7 @@ func NewServer(cfg Config) (s *Server, err error) {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
-	return s, nil
+	return nil
 }
 
 // prepare finds the run that a study goes on with, or starts a new one.
@@ -137,7 +142,7 @@ func (s *Server) prepare(st *study) error {
 		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat,
 		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
 		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Journal: s.store, Saved: saved,
-		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace,
+		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:    s.cfg.Log.With("run", id),
 		Notify: func(u run.Update) { st.Feed.Publish(u) },
 	}

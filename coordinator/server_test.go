@@ -81,7 +81,7 @@ func smallTask(t *testing.T, edit ...string) string {
 	text := `name: small
 model: {kind: mlp, hidden: [32]}
 data: {source: mnist, partition: {kind: iid, clients: 100}}
-strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 50, lr: 0.1, min_clients: 3}
+strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 50, lr: 0.1, min_clients: 3, deadline: 5s}
 stop: {rounds: 3}
 seed: 1
 `
@@ -157,7 +157,7 @@ func TestServeGoesOn(t *testing.T) {
 					cancel()
 				}
 			}
-			wait.Go(func() { p.Run(ctx) })
+			wait.Go(func() { t.Log(p.Run(ctx)) })
 		}
 		wait.Wait()
 		if err := s.stop(); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"fedtab/client"
@@ -224,29 +225,29 @@ func (w *worker) tabChanged() {
 // receive handles a frame.
 func (w *worker) receive(frame []byte) {
 	m, err := protocol.Decode(frame)
-	if err != nil {
-		w.refuse(protocol.CloseMalformed, err)
+	if errors.Is(err, protocol.ErrUnknownKind) {
+		// Of a later protocol: told so, and the session goes on.
+		w.send([]protocol.Message{&protocol.Decline{Reason: protocol.ReasonUnsupported, Detail: err.Error()}})
 		return
 	}
-	if _, ok := m.(*protocol.Chunk); !ok && protocol.Announced(m) == 0 {
-		w.received(m)
-		return
-	}
-	if c, ok := m.(*protocol.Chunk); ok {
-		whole, err := w.body.Add(c)
-		if err != nil {
-			w.refuse(protocol.CloseUnexpected, err)
-		} else if whole != nil {
-			w.received(whole)
+	if err == nil {
+		switch c, ok := m.(*protocol.Chunk); {
+		case ok:
+			m, err = w.body.Add(c)
+		case protocol.Announced(m) > 0:
+			var parameters uint64
+			if welcome := w.client.Welcome(); welcome != nil {
+				parameters = welcome.Parameters
+			}
+			err = w.body.Start(m, protocol.MaxBody(parameters, 1), nil)
+			m = nil
 		}
-		return
 	}
-	var parameters uint64
-	if welcome := w.client.Welcome(); welcome != nil {
-		parameters = welcome.Parameters
-	}
-	if err := w.body.Start(m, protocol.MaxBody(parameters, 1), w.body.Reset()); err != nil {
-		w.refuse(protocol.CloseTooLarge, err)
+	switch {
+	case err != nil:
+		w.refuse(protocol.CloseFor(err), err)
+	case m != nil:
+		w.received(m)
 	}
 }
 

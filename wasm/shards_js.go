@@ -41,13 +41,15 @@ func (w *worker) shardFetched(e shardFetched) {
 	if w.client == nil || e.source != w.origin {
 		return
 	}
+	if e.err == nil {
+		e.err = w.client.AddShard(e.number, e.set)
+	}
 	if e.err != nil {
 		w.detail = fmt.Sprintf("shard %d: %v", e.number, e.err)
 		w.fetching[e.number] = true // not again before the pause is over
 		time.AfterFunc(fetchRetry, func() { w.queue.put(fetchDue{e.number}) })
 		return
 	}
-	w.client.AddShard(e.number, e.set)
 	w.fetchShards()
 }
 

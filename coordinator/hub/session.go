@@ -222,7 +222,7 @@ func (s *session) verdict(err error) (protocol.CloseCode, string) {
 		return protocol.CloseNormal, ""
 	case errors.Is(err, websocket.ErrReadLimit), errors.Is(err, protocol.ErrTooLarge):
 		return protocol.CloseTooLarge, err.Error()
-	case errors.Is(err, protocol.ErrMalformed), errors.Is(err, protocol.ErrUnknownKind):
+	case errors.Is(err, protocol.ErrMalformed):
 		return protocol.CloseMalformed, err.Error()
 	case errors.Is(err, protocol.ErrTransfer):
 		return protocol.CloseUnexpected, err.Error()
@@ -313,6 +313,11 @@ func (s *session) read() error {
 		}
 		s.extend()
 		m, err := protocol.Decode(buf)
+		if errors.Is(err, protocol.ErrUnknownKind) {
+			// Of a later protocol: told so, and the session goes on.
+			s.Send(&protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -324,6 +329,9 @@ func (s *session) read() error {
 			}
 			if c, ok := whole.(*protocol.Contribution); ok {
 				s.offer(c)
+				// Check has copied what it needs of the body.
+				s.room.bodies.Put(s.bodyBuf)
+				s.bodyBuf = nil
 			}
 			continue
 		case *protocol.Contribution:
@@ -353,10 +361,6 @@ func (s *session) read() error {
 // offer checks a complete contribution and hands it to the run.
 func (s *session) offer(c *protocol.Contribution) {
 	o := s.room.Checker.Check(c)
-	if s.bodyBuf != nil { // Check has copied what it needs
-		s.room.bodies.Put(s.bodyBuf)
-		s.bodyBuf = nil
-	}
 	live := s.room.Live
 	live.Do(func() { live.Run.Offer(s.participant, s, o) })
 }

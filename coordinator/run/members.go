@@ -37,15 +37,12 @@ type outstanding struct {
 // journal is seldom asked.
 const participantsAhead = 1000
 
+// reserve asks for more numbers before those at hand run out.
 func (r *Run) reserve() {
 	if r.nextNumber+participantsAhead/2 < r.reserved {
 		return
 	}
 	limit := r.nextNumber + participantsAhead
-	if r.cfg.Journal == nil {
-		r.reserved = limit
-		return
-	}
 	r.save("participant numbers", func(j Journal) error { return j.ReserveParticipants(r.cfg.ID, limit) }, func() {
 		r.reserved = max(r.reserved, limit)
 	})

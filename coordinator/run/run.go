@@ -54,22 +54,22 @@ type Shared struct {
 
 // Config is fixed for the life of a Run.
 type Config struct {
-	ID          string
-	Title       string
-	Seed        uint64
-	Model       learn.Model
-	Strategy    strategy.Strategy
-	Stop        Stop
-	EvalEvery   int                             // evaluate every so many versions; 0 means 1
-	Evaluate    Evaluator                       // nil: versions are not evaluated
-	Shards      Shards                          // public data; zero when participants bring their own
-	Journal     Journal                         // nil keeps nothing
-	Saved       *Saved                          // what to go on from; nil starts anew
-	Token       func(participant uint32) []byte // makes resume tokens; nil makes none
-	ResumeGrace time.Duration                   // how long a lost participant is still waited for
-	Exact       bool                            // evaluate before the next round begins (simulate)
-	Log         *slog.Logger                    // nil discards
-	Notify      func(Update)                    // told of every change; nil tells nobody
+	ID           string
+	Title        string
+	Seed         uint64
+	Model        learn.Model
+	Strategy     strategy.Strategy
+	Stop         Stop
+	EvalEvery    int                             // evaluate every so many versions; 0 means 1
+	Evaluate     Evaluator                       // nil: versions are not evaluated
+	Shards       Shards                          // public data; zero when participants bring their own
+	Journal      Journal                         // nil keeps nothing
+	Saved        *Saved                          // what to go on from; nil starts anew
+	Token        func(participant uint32) []byte // makes resume tokens; nil makes none
+	ResumeGrace  time.Duration                   // how long a lost participant is still waited for
+	RestartGrace time.Duration                   // how long a cohort is waited for after a restart of the coordinator
+	Log          *slog.Logger                    // nil discards
+	Notify       func(Update)                    // told of every change; nil tells nobody
 }
 
 // Evaluator measures a model on the test set. It is called by one goroutine
@@ -211,6 +211,13 @@ func New(cfg Config, env Env) (*Run, error) {
 			}
 		}
 	}
+	// The first numbers are there before anybody can ask for one.
+	r.reserved = r.nextNumber + participantsAhead
+	if cfg.Journal != nil && r.finished == "" {
+		if err := cfg.Journal.ReserveParticipants(cfg.ID, r.reserved); err != nil {
+			return nil, fmt.Errorf("run %s: %w", cfg.ID, err)
+		}
+	}
 	return r, nil
 }
 
@@ -248,7 +255,6 @@ func (r *Run) Start() {
 	if r.finished != "" {
 		return
 	}
-	r.reserve()
 	if d := r.cfg.Stop.Time; d > 0 {
 		r.env.AfterFunc(d-r.env.Now().Sub(r.began), func() { r.finish(fmt.Sprintf("time limit of %v reached", d)) })
 	}
@@ -269,6 +275,16 @@ func (r *Run) Start() {
 		r.step(strategy.Reopened{Remaining: remaining, Open: strategy.Open{
 			Round: open.Round, Order: strategy.OrderID(open.Order), Base: open.Base, Cohort: cohort,
 		}})
+		r.env.AfterFunc(r.cfg.RestartGrace, func() { r.excuse(cohort) })
+	}
+}
+
+// excuse stops waiting for those of a reopened cohort who have not come back.
+func (r *Run) excuse(cohort []strategy.ClientID) {
+	for _, c := range cohort {
+		if r.members[uint32(c)] == nil {
+			r.step(strategy.Left{Client: c})
+		}
 	}
 }
 

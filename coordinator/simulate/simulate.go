@@ -86,7 +86,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	sim.run, err = run.New(run.Config{
 		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
 		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
-		EvalEvery: t.EvalEvery, Evaluate: d.Evaluator(model), Exact: true,
+		EvalEvery: t.EvalEvery, Evaluate: d.Evaluator(model),
 		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()},
 		Notify: func(u run.Update) {
 			if u.Round == nil {

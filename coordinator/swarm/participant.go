@@ -127,7 +127,7 @@ func (p *Participant) read(messages chan<- protocol.Message, done <-chan struct{
 				continue
 			}
 		} else if protocol.Announced(m) > 0 {
-			if err := p.body.Start(m, protocol.MaxBlock, nil); err != nil {
+			if err := p.body.Start(m, protocol.MaxBlock, nil); err != nil { // of our own coordinator
 				return err
 			}
 			continue
@@ -160,7 +160,9 @@ func (p *Participant) receive(ctx context.Context, m protocol.Message) error {
 			if err != nil {
 				return err
 			}
-			p.Client.AddShard(n, set)
+			if err := p.Client.AddShard(n, set); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
