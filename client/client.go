@@ -43,9 +43,9 @@ type Client struct {
 	assigned []uint32
 	own      data.Examples // a person's own data, in place of shards
 
-	order    *protocol.Order // to be worked on
-	examples data.Examples   // that the order in work trains on
-	started  bool
+	order    *protocol.Order        // to be worked on
+	examples data.Examples          // that the order in work trains on
+	bench    *Bench                 // on which the order in work was begun
 	kept     *protocol.Contribution // packed, until its round is closed
 
 	status   *protocol.Status
@@ -209,7 +209,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 	case !slices.Contains(compress.Codecs(), o.Hyper.Codec):
 		return decline(o, protocol.ReasonCodec, "")
 	}
-	c.order, c.kept, c.started, c.examples = o, nil, false, nil
+	c.order, c.kept, c.bench, c.examples = o, nil, nil, nil
 	c.progress = Progress{
 		Activity: Downloading, Order: o.Order, Round: o.Round,
 		Accepted: c.progress.Accepted, Rejected: c.progress.Rejected, LastError: c.progress.LastError,
@@ -272,7 +272,7 @@ func (c *Client) statusChanged(s *protocol.Status) {
 
 // drop forgets the order in work.
 func (c *Client) drop(next Activity) {
-	c.order, c.examples, c.started = nil, nil, false
+	c.order, c.examples, c.bench = nil, nil, nil
 	c.progress.Activity = next
 }
 

@@ -32,7 +32,7 @@ func (c *Client) Missing() []uint32 {
 }
 
 // AddShard hands over a shard. One that is not assigned (any more) is
-// ignored. Training may start with the first. It is an error when the
+// ignored. Training may start before all have come. It is an error when the
 // examples are not of the model's shape.
 func (c *Client) AddShard(n uint32, s *data.Set) error {
 	if !slices.Contains(c.assigned, n) {
@@ -49,6 +49,13 @@ func (c *Client) AddShard(n uint32, s *data.Set) error {
 
 // Shards returns how many shards are here and how many are assigned.
 func (c *Client) Shards() (here, assigned int) { return len(c.shards), len(c.assigned) }
+
+// enough says whether training may start: with a quarter of the shards, so
+// that a tab need not wait for all of them, and yet does not begin with one
+// that may hold a single label.
+func (c *Client) enough() bool {
+	return c.own != nil || len(c.shards) > 0 && 4*len(c.shards) >= len(c.assigned)
+}
 
 // SetExamples makes the client train on data of its own.
 func (c *Client) SetExamples(ex data.Examples) { c.own = ex }

@@ -27,22 +27,22 @@ func NewBench(m learn.Model) *Bench {
 func (c *Client) NewBench() *Bench { return NewBench(c.model) }
 
 // Ready says whether Work has something to do: an order, with its model and
-// some data at hand.
+// enough data at hand.
 func (c *Client) Ready() bool {
-	return c.order != nil && c.holds(c.order) && (c.examples != nil || c.local() != nil)
+	return c.order != nil && c.holds(c.order) && (c.examples != nil || c.enough())
 }
 
 // Work trains for at most steps mini-batches on b and returns what is to be
 // sent: a Progress with the first slice, the Contribution with the last. An
-// order that was begun on one bench must be continued on it.
+// order that was begun on one bench begins anew on another.
 func (c *Client) Work(b *Bench, steps int) []protocol.Message {
 	if !c.Ready() {
 		return nil
 	}
 	o := c.order
 	var out []protocol.Message
-	if !c.started {
-		c.started = true
+	if c.bench != b { // not begun, or begun on a bench that is no more
+		c.bench = b
 		c.examples = c.local()
 		copy(b.local, c.params)
 		err := b.fit.Start(b.local, c.examples, learn.FitConfig{

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/client"
 	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
 
@@ -81,7 +82,7 @@ func smallTask(t *testing.T, edit ...string) string {
 	text := `name: small
 model: {kind: mlp, hidden: [32]}
 data: {source: mnist, partition: {kind: iid, clients: 100}}
-strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 50, lr: 0.1, min_clients: 3, deadline: 5s}
+strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 50, lr: 0.1, min_clients: 3}
 stop: {rounds: 3}
 seed: 1
 `
@@ -142,36 +143,50 @@ func TestServeTrains(t *testing.T) {
 	}
 }
 
-// A coordinator that is stopped in the middle goes on where it was.
+// A coordinator that is stopped in the middle goes on where it was, with the
+// participants that come back to it.
 func TestServeGoesOn(t *testing.T) {
 	dir, file := t.TempDir(), smallTask(t, "rounds: 3", "rounds: 6")
-	run := func(until func(version uint64) bool) uint64 {
+	var clients [3]*client.Client
+	for i := range clients {
+		clients[i] = client.New(client.Config{Name: "test", Task: "small"})
+	}
+	run := func(until func(version uint64) bool) (version uint64, id string) {
 		s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var wait sync.WaitGroup
-		for range 3 {
-			p := &swarm.Participant{URL: s.socket(), Task: "small"}
+		for _, c := range clients {
+			p := &swarm.Participant{URL: s.socket(), Task: "small", Client: c}
 			p.OnMessage = func(m protocol.Message, sent bool) {
 				if st, ok := m.(*protocol.Status); ok && until(st.Version) {
 					cancel()
 				}
 			}
-			wait.Go(func() { t.Log(p.Run(ctx)) })
+			wait.Go(func() { p.Run(ctx) })
 		}
 		wait.Wait()
 		if err := s.stop(); err != nil {
 			t.Fatal(err)
 		}
-		state := s.studies[0].live.Run.State()
-		return state.Version
+		return s.studies[0].live.Run.State().Version, s.studies[0].Run
 	}
-	first := run(func(v uint64) bool { return v >= 2 })
+	first, id := run(func(v uint64) bool { return v >= 2 })
 	if first < 2 || first >= 6 {
 		t.Fatalf("the first coordinator stopped at version %d, want 2 to 5", first)
 	}
-	if last := run(func(uint64) bool { return false }); last != 6 {
-		t.Errorf("the second coordinator ended at version %d, want 6", last)
+	var numbers [3]uint32
+	for i, c := range clients {
+		numbers[i] = c.Welcome().Participant
+	}
+	last, again := run(func(uint64) bool { return false })
+	if last != 6 || again != id {
+		t.Errorf("the second coordinator ended run %s at version %d, want %s at 6", again, last, id)
+	}
+	for i, c := range clients {
+		if c.Welcome().Participant != numbers[i] {
+			t.Errorf("participant %d came back as %d", numbers[i], c.Welcome().Participant)
+		}
 	}
 }
 

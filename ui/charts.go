@@ -21,6 +21,14 @@ func (c *Charts) has(figure func(Round) Figure) bool {
 	return false
 }
 
+// blank returns the class of a chart's place: one without points is not shown.
+func blank(has bool) string {
+	if has {
+		return "chart"
+	}
+	return "chart blank"
+}
+
 func (c *Charts) accuracyWords() string {
 	return c.words("Chart of test accuracy by round", accuracyOf, func(f Figure) string { return f.percent() })
 }

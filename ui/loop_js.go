@@ -5,18 +5,36 @@ import (
 	"time"
 )
 
+// extent is how much of the page a change may have changed.
+type extent int
+
+const (
+	nothing extent = iota
+	onlyNumbers
+	everything
+)
+
 // loop runs everything that changes the page, one after the other, on one
 // goroutine. Callbacks from the browser must not wait, so they only queue.
 type loop struct {
 	mu    sync.Mutex
-	queue []func()
+	queue []func() extent
 	wake  chan struct{}
 }
 
 func newLoop() *loop { return &loop{wake: make(chan struct{}, 1)} }
 
-// do queues f. It never waits.
+// do queues f, after which the page is drawn. It never waits.
 func (l *loop) do(f func()) {
+	l.change(func() extent {
+		f()
+		return everything
+	})
+}
+
+// change queues f, which says how much of the page it has changed. It never
+// waits.
+func (l *loop) change(f func() extent) {
 	l.mu.Lock()
 	l.queue = append(l.queue, f)
 	l.mu.Unlock()
@@ -27,12 +45,12 @@ func (l *loop) do(f func()) {
 }
 
 // run executes what is queued and calls render after it, at most once in every
-// period. It does not return.
-func (l *loop) run(period time.Duration, render func()) {
-	render()
+// period, with all that has changed since the last time. It does not return.
+func (l *loop) run(period time.Duration, render func(changed extent)) {
+	render(everything)
 	last := time.Now()
 	var later <-chan time.Time
-	dirty := false
+	changed := nothing
 	for {
 		select {
 		case <-l.wake:
@@ -44,10 +62,9 @@ func (l *loop) run(period time.Duration, render func()) {
 		l.queue = nil
 		l.mu.Unlock()
 		for _, f := range queue {
-			f()
+			changed = max(changed, f())
 		}
-		dirty = dirty || len(queue) > 0
-		if !dirty {
+		if changed == nothing {
 			continue
 		}
 		// A hidden page's timers may fire once a minute, its messages still
@@ -58,8 +75,8 @@ func (l *loop) run(period time.Duration, render func()) {
 			}
 			continue
 		}
-		render()
+		render(changed)
 		last = time.Now()
-		dirty = false
+		changed = nothing
 	}
 }

@@ -35,7 +35,11 @@ func main() {
 	coordinator.start()
 
 	root := &Root{Page: page}
-	events.run(renderEvery, func() {
+	events.run(renderEvery, func(changed extent) {
+		if changed == onlyNumbers {
+			view.numbers(page)
+			return
+		}
 		if err := renderer.Render(env.RunBuild(root)); err != nil {
 			panic(err)
 		}

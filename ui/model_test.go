@@ -228,7 +228,7 @@ func TestWorkerIsEndedWhenItsWorkIs(t *testing.T) {
 	for connection, want := range map[string]bool{"joined": false, "reconnecting": false, "refused": true, "finished": true, "left": true} {
 		p := shown(t)
 		p.Join()
-		p.OnReady("wasm-scalar")
+		p.OnReady("scalar")
 		if connection == "left" {
 			p.Leave()
 		}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"go/format"
 	"os"
 	"os/exec"
@@ -73,6 +74,47 @@ func TestPageShowsTheNumbers(t *testing.T) {
 	}
 	if n := strings.Count(page, `<tr data-round=`); n != 2 {
 		t.Errorf("the table has %d rounds, want 2", n)
+	}
+}
+
+// What is written into the page directly is what Vugu would draw, and whatever
+// else changes has it draw.
+func TestNumbersAreWhatIsDrawn(t *testing.T) {
+	p := shown(t)
+	p.Join()
+	p.OnReady("wasm-simd128")
+	say := func(done int, rest string) string {
+		p.OnWorkerState(decode(t, fmt.Sprintf(`{"connection": "joined", "activity": "training", "round": 7, "total": 15000, "done": %d, %s}`, done, rest)))
+		return render(t, p)
+	}
+	before := say(10, `"loss": 0.5, "rate": 100.5, "bytesUp": 1, "bytesDown": 2, "accuracy": 0.1`)
+	still, first := p.Local.still(), p.numbers()
+	after := say(3200, `"loss": 0.25, "rate": 14200.5, "bytesUp": 4781040, "bytesDown": 4790000, "accuracy": 0.9`)
+	if p.Local.still() != still {
+		t.Error("numbers that change often count as a change of everything")
+	}
+	second := p.numbers()
+	for i, n := range second {
+		if first[i].id != n.id || first[i].attribute != n.attribute {
+			t.Fatalf("the order changes: %v, %v", first[i], n)
+		}
+		opening, text := tag(t, after, n.id)
+		if n.attribute == "" && text != n.value {
+			t.Errorf("%s: %q is drawn, %q written", n.id, text, n.value)
+		}
+		if n.attribute != "" && !strings.Contains(opening, " "+n.attribute+`="`+n.value+`"`) {
+			t.Errorf("%s: %s is drawn, %s=%q written", n.id, opening, n.attribute, n.value)
+		}
+		// Undone in both, the two pages must be equal: no number is missing.
+		if n.attribute == "" {
+			before = strings.Replace(before, ">"+first[i].value+"<", ">"+n.value+"<", 1)
+		} else {
+			old, _ := tag(t, before, n.id)
+			before = strings.Replace(before, old, strings.Replace(old, " "+n.attribute+`="`+first[i].value+`"`, " "+n.attribute+`="`+n.value+`"`, 1), 1)
+		}
+	}
+	if before != after {
+		t.Errorf("not all that changed is among the numbers:\n%s\n%s", before, after)
 	}
 }
 

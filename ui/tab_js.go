@@ -40,10 +40,16 @@ func (t *tab) join(task string) {
 	worker := js.Global().Get("Worker").New(t.url, map[string]any{"name": build})
 	message := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		o, _ := fromJS(args[0].Get("data")).(map[string]any)
-		t.loop.do(func() {
-			if serial == t.serial {
-				t.hear(task, o)
+		t.loop.change(func() extent {
+			if serial != t.serial {
+				return nothing
 			}
+			stage, still := t.page.Stage, t.page.Local.still()
+			t.hear(task, o)
+			if t.page.Stage == stage && t.page.Local.still() == still {
+				return onlyNumbers
+			}
+			return everything
 		})
 		return nil
 	})

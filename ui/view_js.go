@@ -1,12 +1,17 @@
 package main
 
-import "syscall/js"
+import (
+	"slices"
+	"syscall/js"
+)
 
 // view keeps what lies outside of Vugu's tree in step with the page: the title,
 // what screen readers are told, and the charts.
 type view struct {
 	title, said string
 	drawn       []Round
+	begun       bool // the charts are there
+	written     []number
 }
 
 func (v *view) show(p *Page) {
@@ -21,14 +26,38 @@ func (v *view) show(p *Page) {
 			live.Set("textContent", s)
 		}
 	}
-	v.charts(p, document)
+	v.written = p.numbers()
+	v.charts(p)
 }
 
-// charts hands the rounds to the charts when they have changed.
-func (v *view) charts(p *Page, document js.Value) {
-	if equalRounds(v.drawn, p.Rounds) {
+// numbers writes those numbers into the page that have changed since the last
+// time, and leaves the rest of it as it is.
+func (v *view) numbers(p *Page) {
+	document := js.Global().Get("document")
+	now := p.numbers()
+	for i, n := range now {
+		if i < len(v.written) && n == v.written[i] {
+			continue
+		}
+		element := document.Call("getElementById", n.id)
+		switch {
+		case !element.Truthy():
+		case n.attribute == "":
+			element.Set("textContent", n.value)
+		default:
+			element.Call("setAttribute", n.attribute, n.value)
+		}
+	}
+	v.written = now
+}
+
+// charts hands the rounds to the charts when they have changed. It makes them,
+// empty, when the page starts: later that would disturb the training.
+func (v *view) charts(p *Page) {
+	if v.begun && slices.Equal(v.drawn, p.Rounds) {
 		return
 	}
+	v.begun = true
 	v.drawn = append(v.drawn[:0], p.Rounds...)
 	draw := js.Global().Get("fedtab").Get("chart")
 	for _, c := range []struct {
@@ -38,18 +67,6 @@ func (v *view) charts(p *Page, document js.Value) {
 		x, y := p.Series(c.figure)
 		draw.Invoke(c.id, array(x), array(y))
 	}
-}
-
-func equalRounds(a, b []Round) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func array(values []float64) js.Value {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // dash stands where a number is not known.
@@ -44,7 +46,7 @@ func (p *Page) running(exact bool) string {
 		return "Connection lost, trying again"
 	case "refused":
 		if l.Detail != "" {
-			return l.Detail
+			return sentence(l.Detail)
 		}
 		return "The coordinator does not accept this tab"
 	case "joined":
@@ -134,11 +136,11 @@ func (p *Page) Aside() string {
 	case p.ShowReload():
 		return "Reloading the page fetches its newest version."
 	case p.Stage == StageRunning && p.Local.Detail != "":
-		return p.Local.Detail
+		return sentence(p.Local.Detail)
 	case p.Link == LinkLost && p.Stage != StageAbsent:
 		return "The coordinator's figures on this page may be old: it cannot be reached."
 	case p.Over() && p.Task.Finished != "":
-		return p.Task.Finished
+		return sentence(p.Task.Finished)
 	case p.Slow:
 		return "This browser has no WebAssembly SIMD: training works, but is many times slower."
 	}
@@ -272,7 +274,7 @@ func KernelWords(kernel string) string {
 		return dash
 	case "wasm-simd128":
 		return "WebAssembly, SIMD"
-	case "wasm-scalar":
+	case "scalar":
 		return "WebAssembly, no SIMD"
 	}
 	return kernel
@@ -284,6 +286,15 @@ func (l *Local) ExamplesWords() string {
 		return count(l.Examples) + " (part " + count(l.Shards) + " of " + count(l.ShardsTotal) + ")"
 	}
 	return count(l.Examples)
+}
+
+// sentence gives words from elsewhere a capital letter.
+func sentence(words string) string {
+	if words == "" {
+		return ""
+	}
+	first, n := utf8.DecodeRuneInString(words)
+	return string(unicode.ToUpper(first)) + words[n:]
 }
 
 // count writes n with commas between thousands.

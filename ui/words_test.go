@@ -17,7 +17,8 @@ func TestNumbersInWords(t *testing.T) {
 		{seconds(1.24), "1.2 s"}, {seconds(61), "61 s"}, {seconds(600), "10 min"},
 		{Figure{}.percent(), dash}, {Figure{}.loss(), dash}, {Figure{}.raw(), ""}, {Figure{math.Inf(1), true}.loss(), dash},
 		{Figure{0.123456, true}.loss(), "0.1235"}, {Figure{0.9812, true}.raw(), "0.9812"}, {exact(6376000), "6376000"},
-		{KernelWords(""), dash}, {KernelWords("wasm-simd128"), "WebAssembly, SIMD"}, {KernelWords("wasm-relaxed"), "wasm-relaxed"},
+		{KernelWords(""), dash}, {KernelWords("wasm-simd128"), "WebAssembly, SIMD"}, {KernelWords("scalar"), "WebAssembly, no SIMD"}, {sentence("test accuracy reached"), "Test accuracy reached"}, {sentence("ölig"), "Ölig"}, {sentence(""), ""},
+		{KernelWords("wasm-relaxed"), "wasm-relaxed"},
 		{(&Local{Examples: 15000, Shards: 3, ShardsTotal: 3}).ExamplesWords(), "15,000"},
 		{(&Local{Examples: 5000, Shards: 1, ShardsTotal: 3}).ExamplesWords(), "5,000 (part 1 of 3)"},
 	} {

@@ -83,7 +83,7 @@ const (
 
 func main() {
 	w := &worker{
-		page: newPage(), queue: newQueue(), fetching: map[uint32]bool{}, visible: true, conn: offline,
+		page: newPage(), queue: newQueue(), fetching: map[uint32]bool{}, visible: true,
 	}
 	w.page.listen(w.queue)
 	w.page.post(map[string]any{"type": "ready", "kernel": kernel.Name()})

@@ -49,8 +49,8 @@ const reportEvery = 100 * time.Millisecond
 
 // report tells the page how things stand; now says that it cannot wait.
 func (w *worker) report(now bool) {
-	if !now && time.Since(w.page.lastReport) < reportEvery {
-		return
+	if w.conn == "" || !now && time.Since(w.page.lastReport) < reportEvery {
+		return // nobody has asked to join yet, or the page knows enough
 	}
 	w.page.lastReport = time.Now()
 	m := map[string]any{

@@ -1,0 +1,596 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fedtab/compress"
+	"fedtab/learn"
+	"fedtab/protocol"
+	"fedtab/strategy"
+
+	"pgregory.net/rapid"
+)
+
+// fakeEnv runs everything at once, in virtual time.
+type fakeEnv struct {
+	now    time.Time
+	timers []*fakeTimer
+	held   []func() // Store's, while hold is set
+	hold   bool
+}
+
+type fakeTimer struct {
+	at time.Time
+	f  func() // nil once stopped or fired
+}
+
+func (e *fakeEnv) Now() time.Time { return e.now }
+
+func (e *fakeEnv) AfterFunc(d time.Duration, f func()) func() {
+	t := &fakeTimer{e.now.Add(d), f}
+	e.timers = append(e.timers, t)
+	return func() { t.f = nil }
+}
+
+func (e *fakeEnv) Compute(work func(), then func()) { work(); then() }
+
+func (e *fakeEnv) Store(work func() error, then func(error)) {
+	if e.hold {
+		e.held = append(e.held, func() { then(work()) })
+		return
+	}
+	then(work())
+}
+
+// release does what the disk held back.
+func (e *fakeEnv) release() {
+	e.hold = false
+	held := e.held
+	e.held = nil
+	for _, f := range held {
+		f()
+	}
+}
+
+// advance lets time pass.
+func (e *fakeEnv) advance(d time.Duration) {
+	e.now = e.now.Add(d)
+	for _, t := range slices.Clone(e.timers) {
+		if t.f != nil && !t.at.After(e.now) {
+			f := t.f
+			t.f = nil
+			f()
+		}
+	}
+}
+
+// fakePeer keeps what it is sent.
+type fakePeer struct {
+	got    []protocol.Message
+	closed protocol.CloseCode
+}
+
+func (p *fakePeer) Send(m protocol.Message) { p.got = append(p.got, m) }
+func (p *fakePeer) SendShared(s *Shared)    { p.got = append(p.got, s.Message) }
+func (p *fakePeer) Close(c protocol.CloseCode, _ string) {
+	if p.closed == 0 {
+		p.closed = c
+	}
+}
+
+// last returns the newest message of a type, or nil.
+func last[M protocol.Message](p *fakePeer) (m M) {
+	for _, got := range p.got {
+		if g, ok := got.(M); ok {
+			m = g
+		}
+	}
+	return m
+}
+
+// memoryJournal keeps what it is told, and fails when it is told to.
+type memoryJournal struct {
+	opens   []OpenRound
+	commits []Commit
+	kinds   []string
+	finish  string
+	err     error
+}
+
+func (j *memoryJournal) ReserveParticipants(string, uint32) error { return j.err }
+func (j *memoryJournal) OpenRound(_ string, r OpenRound) error {
+	if j.err == nil {
+		j.opens = append(j.opens, r)
+	}
+	return j.err
+}
+func (j *memoryJournal) Commit(_ string, c Commit) error {
+	if j.err == nil {
+		j.commits = append(j.commits, c)
+	}
+	return j.err
+}
+func (j *memoryJournal) Evaluate(string, Evaluation) error { return j.err }
+func (j *memoryJournal) Finish(_, reason string, _ time.Time) error {
+	j.finish = reason
+	return j.err
+}
+func (j *memoryJournal) Log(_ string, e LogEntry) error {
+	j.kinds = append(j.kinds, e.Kind)
+	return nil
+}
+
+// fixture is a run of a tiny model with fake surroundings.
+type fixture struct {
+	*Run
+	env     *fakeEnv
+	journal *memoryJournal
+	checker *Checker
+	n       int
+}
+
+func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
+	t.Helper()
+	m, err := learn.New(learn.MLP([]int{2}, nil, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{env: &fakeEnv{now: time.Unix(1e9, 0)}, journal: &memoryJournal{}, n: m.Layout().Size}
+	f.checker = NewChecker(f.n)
+	cfg := Config{
+		ID: "test", Seed: 1, Model: m, Journal: f.journal, ResumeGrace: 5 * time.Second, RestartGrace: 30 * time.Second,
+		Shards: Shards{Source: "/data/test", Sizes: []int{10, 10, 10, 10}, Divide: true},
+		Token:  func(p uint32) []byte { return []byte{byte(p)} },
+	}
+	sc := strategy.Config{Kind: "fedavg", Fraction: 1, LR: .1, MinClients: 2, Deadline: time.Minute}
+	if edit != nil {
+		edit(&cfg, &sc)
+	}
+	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if f.Run, err = New(cfg, f.env); err != nil {
+		t.Fatal(err)
+	}
+	f.Start()
+	return f
+}
+
+var hello = protocol.Hello{Protocol: protocol.Version, Codecs: []protocol.Codec{protocol.CodecFloat32}, TabState: protocol.TabVisible}
+
+func (f *fixture) join(t testing.TB) (uint32, *fakePeer) {
+	t.Helper()
+	p := &fakePeer{}
+	n, ok := f.Join(&hello, 0, p)
+	if !ok {
+		t.Fatalf("cannot join: %v", p.closed)
+	}
+	return n, p
+}
+
+// contribution answers an order with a delta of equal values.
+func (f *fixture) contribution(o *protocol.Order, value float32, weight uint64) *protocol.Contribution {
+	v := make([]float32, f.n)
+	for i := range v {
+		v[i] = value
+	}
+	return &protocol.Contribution{
+		Order: o.Order, Round: o.Round, Weight: weight,
+		Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: o.BaseHash, Block: compress.AppendFloat32(nil, v)}},
+	}
+}
+
+func (f *fixture) offer(n uint32, p *fakePeer, c *protocol.Contribution) protocol.Reason {
+	f.Offer(n, p, f.checker.Check(c))
+	return last[*protocol.Ack](p).Reason
+}
+
+// A round: welcome, shards, order, contribution, commit, status, and the next
+// order with the new model before it.
+func TestRound(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	if w := last[*protocol.Welcome](pa); w.Participant != a || w.Parameters != uint64(f.n) || w.ResumeToken == nil {
+		t.Errorf("welcome %+v", w)
+	}
+	if s := last[*protocol.Shards](pa); !slices.Equal(s.Shards, []uint32{0, 1, 2, 3}) {
+		t.Errorf("the only participant has shards %v, want all", s.Shards)
+	}
+	if last[*protocol.Order](pa) != nil {
+		t.Fatal("an order before two participants are present")
+	}
+	b, pb := f.join(t)
+	if s := last[*protocol.Shards](pb); len(s.Shards) != 2 {
+		t.Errorf("the second participant has shards %v, want two", s.Shards)
+	}
+	o := last[*protocol.Order](pa)
+	if o == nil || last[*protocol.Model](pa) != nil {
+		t.Fatal("want an order on version 0, which does not travel")
+	}
+	_, initial, base := f.Model()
+	if got := f.offer(a, pa, f.contribution(o, 1, 10)); got != protocol.ReasonAccepted {
+		t.Fatalf("rejected: %v", got)
+	}
+	if got := f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 4, 20)); got != protocol.ReasonAccepted {
+		t.Fatalf("rejected: %v", got)
+	}
+	version, hash, params := f.Model()
+	if version != 1 || hash == initial {
+		t.Fatalf("version %d", version)
+	}
+	for i := range params {
+		if want := base[i] + 3; params[i] != want { // (10 x 1 + 20 x 4) / 30
+			t.Fatalf("parameter %d is %g, want %g", i, params[i], want)
+		}
+	}
+	if m, o := last[*protocol.Model](pa), last[*protocol.Order](pa); m.Version != 1 || o.Base != 1 || o.Round != 2 {
+		t.Errorf("after the commit: model %d, order on %d for round %d", m.Version, o.Base, o.Round)
+	}
+	if s := last[*protocol.Status](pa); s.Closed != 1 || s.Version != 1 {
+		t.Errorf("status %+v", s)
+	}
+	c := f.journal.commits[0]
+	if !slices.Equal(c.Participants, []uint32{a, b}) || c.Weight != 30 || c.BytesUp == 0 || c.BytesDown == 0 {
+		t.Errorf("commit %+v", c)
+	}
+}
+
+// The bytes of a round are those of the frames that travelled.
+func TestLedgerIsWhatTravelled(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	up := 2 * protocol.WireSize(&hello, true)
+	for i, p := range []*fakePeer{pa, pb} {
+		c := f.contribution(last[*protocol.Order](p), 1, 5)
+		up += protocol.WireSize(c, true)
+		f.offer([]uint32{a, b}[i], p, c)
+	}
+	var down int64
+	for _, p := range []*fakePeer{pa, pb} {
+		for _, m := range p.got {
+			down += protocol.WireSize(m, false)
+		}
+	}
+	if l := f.State().Ledger; l.Up != up || l.Down != down || l.ModelsUp != 2 {
+		t.Errorf("ledger %+v, want %d up and %d down", l, up, down)
+	}
+}
+
+// Orders leave after the cohort is on disk, and a version is published after
+// it is.
+func TestDurableFirst(t *testing.T) {
+	f := newFixture(t, nil)
+	f.env.hold = true
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	if last[*protocol.Order](pa) != nil {
+		t.Fatal("an order left before its round was on disk")
+	}
+	f.env.release()
+	o := last[*protocol.Order](pa)
+	if o == nil || len(f.journal.opens) != 1 {
+		t.Fatal("no order after the round was on disk")
+	}
+	f.env.hold = true
+	f.offer(a, pa, f.contribution(o, 1, 10))
+	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+	if v, _, _ := f.Model(); v != 0 || last[*protocol.Status](pa).Version != 0 {
+		t.Fatal("a version was published before it was on disk")
+	}
+	f.env.release()
+	if v, _, _ := f.Model(); v != 1 || last[*protocol.Status](pa).Version != 1 {
+		t.Fatal("the version was not published after it was on disk")
+	}
+}
+
+// A disk that is full delays the round; it loses nothing.
+func TestJournalFails(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	f.journal.err = errors.New("disk full")
+	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+	f.env.advance(10 * storeRetry)
+	if v, _, _ := f.Model(); v != 0 || f.StoreError() == nil {
+		t.Fatalf("version %d with a full disk, error %v", v, f.StoreError())
+	}
+	f.journal.err = nil
+	f.env.advance(storeRetry)
+	if v, _, _ := f.Model(); v != 1 || f.StoreError() != nil {
+		t.Errorf("version %d after there was room, error %v", v, f.StoreError())
+	}
+}
+
+// What a contribution can do wrong costs its sender, not the round.
+func TestRejections(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		edit func(*protocol.Contribution)
+		want protocol.Reason
+	}{
+		{"a round that is closed", func(c *protocol.Contribution) { c.Round = 0 }, protocol.ReasonLate},
+		{"a round that is not open", func(c *protocol.Contribution) { c.Round = 9 }, protocol.ReasonUnordered},
+		{"an order never given", func(c *protocol.Contribution) { c.Order = 99 }, protocol.ReasonUnordered},
+		{"no vector", func(c *protocol.Contribution) { c.Vectors = nil }, protocol.ReasonWrongShape},
+		{"two vectors", func(c *protocol.Contribution) { c.Vectors = append(c.Vectors, c.Vectors[0]) }, protocol.ReasonWrongShape},
+		{"another role", func(c *protocol.Contribution) { c.Vectors[0].Role = protocol.RoleGradient }, protocol.ReasonWrongShape},
+		{"a vector too short", func(c *protocol.Contribution) { c.Vectors[0].Block = c.Vectors[0].Block[4:] }, protocol.ReasonWrongShape},
+		{"an unknown codec", func(c *protocol.Contribution) { c.Vectors[0].Codec = 99 }, protocol.ReasonCodec},
+		{"NaN", func(c *protocol.Contribution) { copy(c.Vectors[0].Block, "\x00\x00\xc0\x7f") }, protocol.ReasonNotFinite},
+		{"infinity", func(c *protocol.Contribution) { copy(c.Vectors[0].Block, "\x00\x00\x80\xff") }, protocol.ReasonNotFinite},
+		{"an absurd value", func(c *protocol.Contribution) { copy(c.Vectors[0].Block, "\x00\x00\x80\x47") }, protocol.ReasonOutOfBounds},
+		{"no weight", func(c *protocol.Contribution) { c.Weight = 0 }, protocol.ReasonOutOfBounds},
+		{"more weight than examples", func(c *protocol.Contribution) { c.Weight = 41 }, protocol.ReasonOutOfBounds},
+		{"an absurd weight", func(c *protocol.Contribution) { c.Weight = 1 << 60 }, protocol.ReasonOutOfBounds},
+		{"another base", func(c *protocol.Contribution) { c.Vectors[0].BaseHash = make([]byte, 32) }, protocol.ReasonWrongBase},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t, nil)
+			a, pa := f.join(t)
+			b, pb := f.join(t)
+			c := f.contribution(last[*protocol.Order](pa), 1, 10)
+			test.edit(c)
+			if got := f.offer(a, pa, c); got != test.want {
+				t.Fatalf("got %v, want %v", got, test.want)
+			}
+			if pa.closed != 0 {
+				t.Errorf("closed with %v", pa.closed)
+			}
+			// The other one's good contribution still makes a round.
+			f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+			f.env.advance(2 * time.Minute)
+			if v, _, _ := f.Model(); v != 1 {
+				t.Errorf("version %d, want the round to commit without the bad one", v)
+			}
+		})
+	}
+}
+
+// The same contribution twice is counted once.
+func TestTwice(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	f.join(t)
+	o := last[*protocol.Order](pa)
+	f.offer(a, pa, f.contribution(o, 1, 10))
+	if got := f.offer(a, pa, f.contribution(o, 1, 10)); got != protocol.ReasonDuplicate {
+		t.Errorf("got %v, want duplicate", got)
+	}
+}
+
+// Who loses the socket is waited for, comes back with the token as the same
+// participant, and is given its order again; who does not come back is not
+// waited for any longer.
+func TestLostSocket(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+	f.Leave(a, pa, false)
+	f.env.advance(4 * time.Second)
+	if v, _, _ := f.Model(); v != 0 {
+		t.Fatal("the round did not wait for the lost participant")
+	}
+	again := &fakePeer{}
+	if n, ok := f.Join(&hello, a, again); !ok || n != a {
+		t.Fatalf("came back as %d", n)
+	}
+	if o := last[*protocol.Order](again); o == nil || o.Order != last[*protocol.Order](pa).Order {
+		t.Fatalf("its order was %v, now %v", last[*protocol.Order](pa), o)
+	}
+	f.env.advance(10 * time.Second)
+	f.Leave(a, again, false)
+	f.env.advance(6 * time.Second)
+	if v, _, _ := f.Model(); v != 1 {
+		t.Error("the round still waits for somebody who has gone")
+	}
+	if s := last[*protocol.Shards](pb); len(s.Shards) != 4 {
+		t.Errorf("the one who stays has shards %v, want all", s.Shards)
+	}
+}
+
+// The newest socket with a token wins, and what the older one still says does
+// not count.
+func TestSuperseded(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	f.join(t)
+	newer := &fakePeer{}
+	f.Join(&hello, a, newer)
+	if pa.closed != protocol.CloseSuperseded {
+		t.Errorf("the older socket was closed with %v", pa.closed)
+	}
+	acks := len(newer.got)
+	f.Offer(a, pa, f.checker.Check(f.contribution(last[*protocol.Order](pa), 1, 10)))
+	f.Leave(a, pa, true)
+	if len(newer.got) != acks || f.State().Participants != 2 {
+		t.Error("the superseded socket still counts")
+	}
+}
+
+// A paused tab is not chosen and not waited for.
+func TestPaused(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+	if err := f.Receive(a, pa, &protocol.Tab{State: protocol.TabPaused}); err != nil {
+		t.Fatal(err)
+	}
+	if v, _, _ := f.Model(); v != 1 {
+		t.Error("the round waits for a paused tab")
+	}
+	if err := f.Receive(a, pa, &protocol.Welcome{}); err == nil {
+		t.Error("a welcome from a client is no error")
+	}
+}
+
+// Stop conditions end the run, tell everybody why, and are written down.
+func TestStops(t *testing.T) {
+	accuracy := func([]float32) (float64, float64, int) { return .5, .9, 10 }
+	for _, test := range []struct {
+		name string
+		stop Stop
+		want string
+	}{
+		{"rounds", Stop{Rounds: 1}, "1 rounds done"},
+		{"accuracy", Stop{Accuracy: .9, Rounds: 50}, "0.9"},
+		{"time", Stop{Time: time.Hour}, "1h0m0s"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t, func(c *Config, _ *strategy.Config) { c.Stop, c.Evaluate = test.stop, accuracy })
+			a, pa := f.join(t)
+			b, pb := f.join(t)
+			f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+			f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+			f.env.advance(time.Hour)
+			if got := f.State().Finished; !strings.Contains(got, test.want) || f.journal.finish != got {
+				t.Errorf("finished with %q (journal %q), want %q", got, f.journal.finish, test.want)
+			}
+			if pa.closed != protocol.CloseFinished || last[*protocol.Status](pa).Phase != protocol.PhaseFinished {
+				t.Errorf("closed with %v", pa.closed)
+			}
+			late := &fakePeer{}
+			if _, ok := f.Join(&hello, 0, late); ok || late.closed != protocol.CloseFinished {
+				t.Errorf("joining a finished run: %v", late.closed)
+			}
+		})
+	}
+}
+
+// A restarted coordinator goes on in the open round with its own cohort, and
+// stops waiting for those who do not come back.
+func TestRestart(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	f.join(t)
+	o := last[*protocol.Order](pa)
+	open := f.journal.opens[0]
+
+	g := newFixture(t, func(c *Config, s *strategy.Config) {
+		c.Saved = &Saved{Participants: 1000, Open: &open}
+		s.MinReports = 1
+	})
+	p := &fakePeer{}
+	g.Join(&hello, a, p)
+	if got := last[*protocol.Order](p); got == nil || got.Order != o.Order {
+		t.Fatalf("its order was %v, after the restart %v", o, got)
+	}
+	if got := g.offer(a, p, g.contribution(o, 1, 10)); got != protocol.ReasonAccepted {
+		t.Fatalf("work finished before the crash: %v", got)
+	}
+	if v, _, _ := g.Model(); v != 0 {
+		t.Fatal("the other member was not waited for")
+	}
+	g.env.advance(31 * time.Second)
+	if v, _, _ := g.Model(); v != 1 {
+		t.Error("the round still waits for a member that did not come back")
+	}
+	if n, _ := g.join(t); n < 1000 {
+		t.Errorf("a new participant is %d, a number that has been used", n)
+	}
+}
+
+// A client that holds another model than it says gets the model.
+func TestHeld(t *testing.T) {
+	f := newFixture(t, nil)
+	_, hash, _ := f.Model()
+	for _, test := range []struct {
+		name string
+		held uint64
+		hash []byte
+		want bool
+	}{
+		{"nothing, and makes version 0", 0, nil, true},
+		{"version 0", 0, hash[:], true},
+		{"another version 0", 0, make([]byte, 32), false},
+		{"a version that never was", 7, hash[:], false},
+		{"a version without its hash", 7, nil, false},
+	} {
+		h := hello
+		h.Held, h.HeldHash = test.held, test.hash
+		if got := f.heldBy(&h); got != test.want {
+			t.Errorf("%s: held = %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+// All shards are divided, evenly, whoever comes and goes, and nobody loses a
+// shard without need.
+func TestDivideEvenly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		total := rapid.IntRange(1, 60).Draw(t, "shards")
+		has := map[uint32][]uint32{}
+		var present []uint32
+		next := uint32(1)
+		for range rapid.IntRange(1, 30).Draw(t, "changes") {
+			if len(present) == 0 || rapid.Bool().Draw(t, "join") {
+				present = append(present, next)
+				next++
+			} else {
+				i := rapid.IntRange(0, len(present)-1).Draw(t, "leave")
+				delete(has, present[i])
+				present = slices.Delete(present, i, i+1)
+			}
+			if len(present) == 0 {
+				continue
+			}
+			wanted := map[uint32][]uint32{}
+			divideEvenly(wanted, present, total, func(p uint32) []uint32 { return has[p] })
+			owners := make([]int, total)
+			fewest, most := total, 0
+			moved := 0
+			for _, p := range present {
+				s := wanted[p]
+				fewest, most = min(fewest, len(s)), max(most, len(s))
+				if !slices.IsSorted(s) {
+					t.Fatalf("not ascending: %v", s)
+				}
+				for _, n := range s {
+					owners[n]++
+					if !slices.Contains(has[p], n) {
+						moved++
+					}
+				}
+			}
+			if len(present) <= total {
+				for n, k := range owners {
+					if k != 1 {
+						t.Fatalf("shard %d has %d owners among %d participants", n, k, len(present))
+					}
+				}
+				if most-fewest > 1 {
+					t.Fatalf("from %d to %d shards each", fewest, most)
+				}
+				free, held := total, 0
+				for _, p := range present {
+					free -= min(len(has[p]), len(wanted[p]))
+					held += len(has[p])
+				}
+				if held <= total && moved > free { // nothing was shared before
+					t.Fatalf("%d shards moved, %d had to", moved, free)
+				}
+			} else if fewest == 0 {
+				t.Fatal("somebody has nothing")
+			}
+			has = wanted
+		}
+	})
+}
+
+func ExampleRun_State() {
+	m, _ := learn.New(learn.MLP([]int{2}, nil, 2))
+	s, _ := strategy.New(strategy.Config{Kind: "fedavg", Fraction: 1, LR: .1}, strategy.Setup{MinCohort: 2})
+	r, _ := New(Config{ID: "example", Model: m, Strategy: s}, &fakeEnv{})
+	r.Start()
+	r.Join(&hello, 0, &fakePeer{})
+	fmt.Println(r.State().Phase, r.State().Round, r.State().Participants)
+	// Output: training 1 1
+}

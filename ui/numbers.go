@@ -1,0 +1,41 @@
+package main
+
+import "strconv"
+
+// While a tab trains, a few numbers change ten times a second and nothing else
+// does. Vugu would send the whole page each time, which costs the main thread
+// 5 ms and the browser a new layout; so these are written into their elements
+// directly, and Vugu draws only when something else changes. What it draws then
+// is the same.
+
+// number is the text of an element, or one of its attributes, that changes often.
+type number struct {
+	id        string
+	attribute string // empty for the text
+	value     string
+}
+
+// numbers returns those of the page as they are now, always in the same order.
+func (p *Page) numbers() []number {
+	l, panel := &p.Local, Panel{p}
+	done := strconv.Itoa(panel.done())
+	return []number{
+		{"state", "", p.State()},
+		{"progress", "value", done},
+		{"progress", "data-value", done},
+		{"rate", "", perSecond(l.Rate)},
+		{"rate", "data-value", exact(l.Rate)},
+		{"train-loss", "", l.Loss.loss()},
+		{"train-loss", "data-value", l.Loss.raw()},
+		{"bytes-up", "", size(l.BytesUp)},
+		{"bytes-up", "data-value", exact(l.BytesUp)},
+		{"bytes-down", "", size(l.BytesDown)},
+		{"bytes-down", "data-value", exact(l.BytesDown)},
+	}
+}
+
+// still returns l without what numbers covers.
+func (l Local) still() Local {
+	l.Done, l.Loss, l.Accuracy, l.Rate, l.BytesUp, l.BytesDown, l.RetrySeconds = 0, Figure{}, Figure{}, 0, 0, 0, 0
+	return l
+}
