@@ -94,10 +94,16 @@ type wallClock struct {
 }
 
 func progress(w io.Writer, t *task.Task, r simulate.Round, wall simulate.Timing) {
-	line := fmt.Sprintf("round %3d  %d clients  train loss %.4f", r.Round, r.Participants, r.TrainLoss)
-	if r.TestAccuracy != nil {
-		line += fmt.Sprintf("  test loss %.4f  accuracy %.2f%%", *r.TestLoss, *r.TestAccuracy*100)
+	figure := func(format string, x *float64, scale float64) string {
+		if x == nil {
+			return ""
+		}
+		return fmt.Sprintf(format, *x*scale)
 	}
+	line := fmt.Sprintf("round %3d  %d clients", r.Round, r.Participants) +
+		figure("  train loss %.4f", r.TrainLoss, 1) +
+		figure("  test loss %.4f", r.TestLoss, 1) +
+		figure("  accuracy %.2f%%", r.TestAccuracy, 100)
 	fmt.Fprintf(w, "%s  %.2f s\n", line, wall.Seconds)
 }
 

@@ -207,7 +207,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	r.env.Compute(func() {
 		v := strategy.Vectors{Base: r.params, Next: next, Sums: []*strategy.Sum{a.sum}, State: r.state}
 		if err = c.Plan.Combine(&v); err == nil {
-			err = finite(next)
+			err = allFinite(next)
 		}
 		hash = learn.Hash(next)
 	}, func() {
@@ -236,7 +236,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	})
 }
 
-func finite(v []float32) error {
+func allFinite(v []float32) error {
 	for i, x := range v {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 			return fmt.Errorf("parameter %d would be %v", i, x)

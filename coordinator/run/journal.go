@@ -1,6 +1,9 @@
 package run
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A Journal keeps a run's history. The calls of one run come one at a time
 // and in order; each returns when what it wrote is durable. coordinator/store
@@ -89,4 +92,13 @@ type RoundRecord struct {
 	Opened       time.Time
 	Committed    time.Time
 	Hash         [32]byte
+}
+
+// Finite returns x, or nil for what JSON cannot say: NaN and the infinities
+// that a model which diverges gives.
+func Finite(x *float64) *float64 {
+	if x == nil || math.IsNaN(*x) || math.IsInf(*x, 0) {
+		return nil
+	}
+	return x
 }

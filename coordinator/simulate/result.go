@@ -28,7 +28,7 @@ type Result struct {
 type Round struct {
 	Round          uint64   `json:"round"`
 	Participants   int      `json:"participants"`
-	TrainLoss      float64  `json:"train_loss"` // mean over the examples as they were trained on
+	TrainLoss      *float64 `json:"train_loss"` // mean over the examples as they were trained on
 	TestLoss       *float64 `json:"test_loss"`
 	TestAccuracy   *float64 `json:"test_accuracy"`
 	BytesUp        int64    `json:"bytes_up"`
@@ -50,8 +50,8 @@ type Final struct {
 // record takes a round in, or its evaluation, and says whether it is new.
 func (r *Result) record(rec run.RoundRecord) bool {
 	row := Round{
-		Round: rec.Round, Participants: rec.Participants, TrainLoss: rec.TrainLoss,
-		TestLoss: rec.TestLoss, TestAccuracy: rec.TestAccuracy,
+		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),
+		TestLoss: run.Finite(rec.TestLoss), TestAccuracy: run.Finite(rec.TestAccuracy),
 		BytesUp: rec.BytesUp, BytesDown: rec.BytesDown,
 		VirtualSeconds: rec.Committed.Sub(epoch).Round(time.Microsecond).Seconds(),
 	}
@@ -66,7 +66,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
 	r.Final = Final{Round: version, Reason: s.Finished, BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down}
 	if e := s.Evaluated; e != nil {
-		r.Final.TestLoss, r.Final.TestAccuracy = &e.Loss, &e.Accuracy
+		r.Final.TestLoss, r.Final.TestAccuracy = run.Finite(&e.Loss), run.Finite(&e.Accuracy)
 	}
 	if n := len(r.Rounds); n > 0 {
 		r.Final.VirtualSeconds = r.Rounds[n-1].VirtualSeconds

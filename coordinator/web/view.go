@@ -62,7 +62,7 @@ type stopView struct {
 type roundView struct {
 	Round        uint64   `json:"round"`
 	Participants int      `json:"participants"`
-	TrainLoss    float64  `json:"train_loss"`
+	TrainLoss    *float64 `json:"train_loss"`
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
 	BytesUp      int64    `json:"bytes_up"`
@@ -85,15 +85,15 @@ func (st *Study) view(s run.State) taskView {
 		BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down, Finished: s.Finished,
 	}
 	if e := s.Evaluated; e != nil {
-		v.Evaluated, v.TestLoss, v.TestAccuracy = e.Version, &e.Loss, &e.Accuracy
+		v.Evaluated, v.TestLoss, v.TestAccuracy = e.Version, run.Finite(&e.Loss), run.Finite(&e.Accuracy)
 	}
 	return v
 }
 
 func viewRound(r run.RoundRecord) roundView {
 	return roundView{
-		Round: r.Round, Participants: r.Participants, TrainLoss: r.TrainLoss,
-		TestLoss: r.TestLoss, TestAccuracy: r.TestAccuracy,
+		Round: r.Round, Participants: r.Participants, TrainLoss: run.Finite(&r.TrainLoss),
+		TestLoss: run.Finite(r.TestLoss), TestAccuracy: run.Finite(r.TestAccuracy),
 		BytesUp: r.BytesUp, BytesDown: r.BytesDown, Seconds: r.Committed.Sub(r.Opened).Seconds(),
 	}
 }

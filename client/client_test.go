@@ -1,0 +1,365 @@
+package client
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"fedtab/compress"
+	"fedtab/learn"
+	"fedtab/learn/data"
+	"fedtab/protocol"
+)
+
+var spec = protocol.ModelSpec{
+	Input: []uint32{2, 2},
+	Layers: []protocol.Layer{
+		{Kind: protocol.LayerDense, Units: 5, Activation: protocol.ActivationReLU},
+		{Kind: protocol.LayerDense, Units: 3},
+	},
+}
+
+const parameters = 4*5 + 5 + 5*3 + 3
+
+func model(t testing.TB) learn.Model {
+	m, err := learn.New(specOf(spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func welcome(t testing.TB) *protocol.Welcome {
+	initial := OwnModels().Initial(model(t), 1)
+	hash := learn.Hash(initial)
+	return &protocol.Welcome{
+		Participant: 1, ResumeToken: []byte("token"), Run: "run", Model: spec, Seed: 1,
+		InitialHash: hash[:], Parameters: parameters,
+	}
+}
+
+func order(w *protocol.Welcome, number uint64) *protocol.Order {
+	return &protocol.Order{
+		Order: number, Kind: protocol.OrderFit, Round: number, BaseHash: w.InitialHash, Seed: 9,
+		Hyper: protocol.Hyper{Epochs: 2, Batch: 4, LR: .1},
+	}
+}
+
+// examples makes n examples of three classes.
+func examples(t testing.TB, n int) *data.Set {
+	x := make([]uint8, 4*n)
+	y := make([]uint8, n)
+	for i := range y {
+		y[i] = uint8(i % 3)
+		x[4*i+i%3] = 255
+		x[4*i+3] = uint8(i)
+	}
+	s, err := data.NewSet(data.Array{Dims: []int{n, 2, 2}, Data: x}, data.Array{Dims: []int{n}, Data: y}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func receive(t testing.TB, c *Client, m protocol.Message) []protocol.Message {
+	t.Helper()
+	out, err := c.Receive(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// joined returns a client that has been welcomed and has one shard.
+func joined(t testing.TB) (*Client, *protocol.Welcome) {
+	c := New(Config{Name: "test", Task: "task"})
+	w := welcome(t)
+	if out := receive(t, c, w); len(out) != 0 {
+		t.Fatalf("a welcome is answered by %v", out)
+	}
+	receive(t, c, &protocol.Shards{Shards: []uint32{3}, Total: 5})
+	if err := c.AddShard(3, examples(t, 22)); err != nil {
+		t.Fatal(err)
+	}
+	return c, w
+}
+
+// work lets the client finish its order in slices of some steps.
+func work(c *Client, steps int) (out []protocol.Message) {
+	b := c.NewBench()
+	for c.Ready() {
+		out = append(out, c.Work(b, steps)...)
+	}
+	return out
+}
+
+func contribution(t testing.TB, out []protocol.Message) *protocol.Contribution {
+	t.Helper()
+	if len(out) != 2 {
+		t.Fatalf("an order is answered by %d messages, want progress and contribution", len(out))
+	}
+	if p, ok := out[0].(*protocol.Progress); !ok || p.Examples != 44 {
+		t.Fatalf("the first answer is %#v", out[0])
+	}
+	return out[1].(*protocol.Contribution)
+}
+
+// An order is answered by the delta against its base, weighted by the local
+// examples; slices of any length give the same bits.
+func TestOrder(t *testing.T) {
+	var first []byte
+	for _, steps := range []int{1, 2, 5, math.MaxInt} {
+		c, w := joined(t)
+		receive(t, c, order(w, 1))
+		got := contribution(t, work(c, steps))
+		if got.Weight != 22 || got.Round != 1 || got.Metrics.Examples != 44 || got.Metrics.Steps != 12 {
+			t.Fatalf("contribution %+v", got)
+		}
+		v := got.Vectors[0]
+		if !bytes.Equal(v.BaseHash, w.InitialHash) || v.Role != protocol.RoleDelta {
+			t.Fatalf("vector %+v", v)
+		}
+		if first == nil {
+			first = v.Block
+		}
+		if !bytes.Equal(first, v.Block) {
+			t.Errorf("slices of %d steps give other bits", steps)
+		}
+	}
+	// The same training by hand.
+	m := model(t)
+	base := OwnModels().Initial(m, 1)
+	local := slices.Clone(base)
+	f := learn.NewFit(m)
+	if err := f.Start(local, examples(t, 22), learn.FitConfig{Epochs: 2, Batch: 4, LR: .1, Seed: 9}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Run(math.MaxInt); err != nil {
+		t.Fatal(err)
+	}
+	delta := make([]float32, parameters)
+	if err := compress.Decode(protocol.CodecFloat32, delta, first); err != nil {
+		t.Fatal(err)
+	}
+	for i := range delta {
+		if want := local[i] - base[i]; delta[i] != want {
+			t.Fatalf("element %d is %g, want %g", i, delta[i], want)
+		}
+	}
+}
+
+// A finished contribution is kept until its round is closed, and offered again
+// when the order comes again after a lost socket.
+func TestKeeps(t *testing.T) {
+	c, w := joined(t)
+	receive(t, c, order(w, 1))
+	first := contribution(t, work(c, 100))
+	receive(t, c, w) // a new socket
+	again := receive(t, c, order(w, 1))
+	if len(again) != 1 || again[0] != protocol.Message(first) {
+		t.Fatalf("the order again gives %v, want the same contribution", again)
+	}
+	receive(t, c, &protocol.Ack{Order: 1})
+	if !c.Keeps() {
+		t.Error("an acknowledgement means received, not durable")
+	}
+	receive(t, c, &protocol.Status{Closed: 1, Version: 1})
+	if c.Keeps() {
+		t.Error("the round is closed, and the contribution is kept still")
+	}
+	if p := c.Progress(); p.Accepted != 1 || p.Activity != Waiting {
+		t.Errorf("progress %+v", p)
+	}
+}
+
+// Work in progress is given up when it has become useless.
+func TestGivesUp(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		m    protocol.Message
+		next Activity
+	}{
+		{"round abandoned", &protocol.Ack{Order: 1, Reason: protocol.ReasonAbandoned}, Waiting},
+		{"round closed", &protocol.Status{Closed: 1}, Waiting},
+		{"run over", &protocol.Status{Phase: protocol.PhaseFinished}, Finished},
+		{"goodbye", &protocol.Bye{Code: protocol.CloseFinished}, Finished},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, w := joined(t)
+			receive(t, c, order(w, 1))
+			c.Work(c.NewBench(), 1)
+			receive(t, c, test.m)
+			if c.Ready() || c.Progress().Activity != test.next {
+				t.Errorf("ready %v, %v; want %v", c.Ready(), c.Progress().Activity, test.next)
+			}
+		})
+	}
+}
+
+func TestDeclines(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		edit func(c *Client, o *protocol.Order)
+		want protocol.Reason
+	}{
+		{"a kind not built", func(_ *Client, o *protocol.Order) { o.Kind = protocol.OrderMonitor }, protocol.ReasonUnsupported},
+		{"an unknown codec", func(_ *Client, o *protocol.Order) { o.Hyper.Codec = 99 }, protocol.ReasonCodec},
+		{"paused", func(c *Client, _ *protocol.Order) { c.SetTab(protocol.TabPaused) }, protocol.ReasonPaused},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, w := joined(t)
+			o := order(w, 1)
+			test.edit(c, o)
+			out := receive(t, c, o)
+			if d, ok := out[0].(*protocol.Decline); !ok || d.Order != 1 || d.Reason != test.want || c.Ready() {
+				t.Errorf("got %#v, want to decline: %v", out[0], test.want)
+			}
+		})
+	}
+	t.Run("paused in the middle", func(t *testing.T) {
+		c, w := joined(t)
+		receive(t, c, order(w, 1))
+		c.Work(c.NewBench(), 1)
+		out := c.SetTab(protocol.TabPaused)
+		if len(out) != 2 || out[1].(*protocol.Decline).Reason != protocol.ReasonPaused || c.Ready() {
+			t.Errorf("got %v", out)
+		}
+	})
+	t.Run("diverges", func(t *testing.T) {
+		c, w := joined(t)
+		o := order(w, 1)
+		o.Hyper.LR = 1e30
+		receive(t, c, o)
+		out := work(c, 1)
+		if d, ok := out[len(out)-1].(*protocol.Decline); !ok || d.Reason != protocol.ReasonDiverged {
+			t.Errorf("got %#v", out)
+		}
+	})
+}
+
+// A client whose version 0 is another one, or that lacks an order's base,
+// asks for it, and works once it has come.
+func TestWants(t *testing.T) {
+	w := welcome(t)
+	other := *w
+	other.InitialHash = make([]byte, protocol.HashSize)
+	c := New(Config{})
+	if out := receive(t, c, &other); len(out) != 1 || *out[0].(*protocol.Want) != (protocol.Want{Version: 0, Full: true}) {
+		t.Fatalf("another version 0 is answered by %v", out)
+	}
+	c.SetExamples(examples(t, 9))
+	params := make([]float32, parameters)
+	hash := learn.Hash(params)
+	o := order(w, 5)
+	o.Base, o.BaseHash = 4, hash[:]
+	if out := receive(t, c, o); len(out) != 1 || out[0].(*protocol.Want).Version != 4 || c.Ready() {
+		t.Fatalf("an order on a model that is not here is answered by %v", out)
+	}
+	m := &protocol.Model{Version: 4, Hash: hash[:], Vectors: []protocol.Vector{{Role: protocol.RoleModel, Block: compress.AppendFloat32(nil, params)}}}
+	receive(t, c, m)
+	if !c.Ready() {
+		t.Error("the model has come, and the client does not work")
+	}
+	if h := c.Hello(); h.Held != 4 || !bytes.Equal(h.HeldHash, hash[:]) {
+		t.Errorf("hello says it holds %d", h.Held)
+	}
+	for name, bad := range map[string]*protocol.Model{
+		"wrong hash": {Version: 5, Hash: w.InitialHash, Vectors: m.Vectors},
+		"no vector":  {Version: 5, Hash: hash[:]},
+		"too short":  {Version: 5, Hash: hash[:], Vectors: []protocol.Vector{{Role: protocol.RoleModel, Block: make([]byte, 8)}}},
+	} {
+		if _, err := c.Receive(bad); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// A coordinator that does not keep to the protocol is an error, never a panic.
+func TestRefuses(t *testing.T) {
+	c := New(Config{})
+	if _, err := c.Receive(&protocol.Order{}); err == nil {
+		t.Error("an order before the welcome is taken")
+	}
+	if _, err := c.Receive(&protocol.Bye{Code: protocol.CloseUnknownTask}); err != nil {
+		t.Errorf("sent away at the door: %v", err)
+	}
+	w := welcome(t)
+	w.Parameters++
+	if _, err := c.Receive(w); err == nil {
+		t.Error("a welcome with another number of parameters is taken")
+	}
+	w = welcome(t)
+	w.Model.Layers = nil
+	if _, err := c.Receive(w); err == nil {
+		t.Error("a model without layers is taken")
+	}
+	c, _ = joined(t)
+	if _, err := c.Receive(&protocol.Hello{}); err == nil {
+		t.Error("a hello from a coordinator is taken")
+	}
+	receive(t, c, &protocol.Shards{Shards: []uint32{1}})
+	wide, err := data.NewSet(data.Array{Dims: []int{1, 9}, Data: make([]uint8, 9)}, data.Array{Dims: []int{1}, Data: []uint8{0}}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.AddShard(1, wide); err == nil {
+		t.Error("a shard of another shape is taken")
+	}
+}
+
+// Training starts with a quarter of the shards; what is no longer assigned is
+// given up.
+func TestShards(t *testing.T) {
+	c, w := joined(t)
+	receive(t, c, &protocol.Shards{Shards: []uint32{1, 2, 3, 4, 5, 6, 7, 8}})
+	receive(t, c, order(w, 1))
+	if c.Ready() {
+		t.Error("training starts with one shard of eight")
+	}
+	if got := c.Missing(); !slices.Equal(got, []uint32{1, 2, 4, 5, 6, 7, 8}) {
+		t.Errorf("missing %v", got)
+	}
+	if err := c.AddShard(5, examples(t, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if !c.Ready() || c.Examples() != 32 {
+		t.Errorf("ready %v with %d examples", c.Ready(), c.Examples())
+	}
+	b := c.NewBench()
+	c.Work(b, 1)
+	receive(t, c, &protocol.Shards{Shards: []uint32{5}})
+	if here, assigned := c.Shards(); here != 1 || assigned != 1 {
+		t.Errorf("%d of %d shards", here, assigned)
+	}
+	// The order in work goes on with the data that it began with.
+	var got *protocol.Contribution
+	for c.Ready() {
+		for _, m := range c.Work(b, 1) {
+			got, _ = m.(*protocol.Contribution)
+		}
+	}
+	if got == nil || got.Weight != 32 {
+		t.Errorf("contribution %+v", got)
+	}
+}
+
+// Training allocates nothing between the first slice and the last.
+func TestWorkAllocatesNothing(t *testing.T) {
+	c, w := joined(t)
+	o := order(w, 1)
+	o.Hyper.Epochs = 1000
+	receive(t, c, o)
+	b := c.NewBench()
+	c.Work(b, 1)
+	if n := testing.AllocsPerRun(100, func() { c.Work(b, 1) }); n > 0 {
+		t.Errorf("%.1f allocations a slice", n)
+	}
+}
+
+func Example() {
+	c := New(Config{Name: "example", Task: "digits"})
+	fmt.Println(c.Hello().Protocol, c.Progress().Activity)
+	// Output: fedtab.v1-draft idle
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// pure are the folders that know no network, no clock and no browser.
+var pure = []string{"protocol", "compress", "learn", "strategy", "client"}
+
+// bannedImports may not be used there, nor anything below them.
+var bannedImports = []string{"net", "os", "syscall", "log", "github.com/gorilla", "fedtab/coordinator", "fedtab/wasm", "fedtab/ui"}
+
+// bannedCalls read the clock or wait for it.
+var bannedCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
+
+// goFiles parses the program files of folders below the project's root.
+func goFiles(t *testing.T, roots []string, visit func(path string, f *ast.File)) {
+	t.Helper()
+	n := 0
+	for _, root := range roots {
+		err := filepath.WalkDir(filepath.Join("..", root), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				return err
+			}
+			n++
+			visit(filepath.ToSlash(path[len("../"):]), f)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n == 0 {
+		t.Fatal("no files found")
+	}
+}
+
+func imports(f *ast.File) []string {
+	var paths []string
+	for _, i := range f.Imports {
+		p, _ := strconv.Unquote(i.Path.Value)
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+// The three machines and what they rest on import no network, clock or
+// browser (docs/adr/0001).
+func TestPurePackages(t *testing.T) {
+	goFiles(t, pure, func(path string, f *ast.File) {
+		for _, p := range imports(f) {
+			for _, banned := range bannedImports {
+				if p == banned || strings.HasPrefix(p, banned+"/") {
+					t.Errorf("%s imports %s", path, p)
+				}
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(bannedCalls, s.Sel.Name) {
+					t.Errorf("%s calls time.%s", path, s.Sel.Name)
+				}
+			}
+			if _, ok := n.(*ast.GoStmt); ok && !strings.HasPrefix(path, "learn/") {
+				t.Errorf("%s starts a goroutine", path)
+			}
+			return true
+		})
+	})
+}
+
+// syscall/js stays in wasm/, ui/ and files named _js.go.
+func TestBrowserStaysOutside(t *testing.T) {
+	goFiles(t, []string{"client", "compress", "coordinator", "learn", "protocol", "static", "strategy", "ui", "wasm"}, func(path string, f *ast.File) {
+		allowed := strings.HasPrefix(path, "wasm/") || strings.HasPrefix(path, "ui/") || strings.HasSuffix(path, "_js.go")
+		if !allowed && slices.Contains(imports(f), "syscall/js") {
+			t.Errorf("%s imports syscall/js", path)
+		}
+	})
+}
+
+// Nothing under coordinator/ travels to the tab, nor do packages of hundreds
+// of kilobytes that it can do without.
+func TestTabStaysSmall(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "./wasm")
+	list.Dir = ".."
+	list.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p := range strings.Lines(string(out)) {
+		p = strings.TrimSpace(p)
+		if strings.HasPrefix(p, "fedtab/coordinator") || slices.Contains([]string{"encoding/json", "net/http", "log/slog", "google.golang.org/protobuf/proto"}, p) {
+			t.Errorf("the worker links %s", p)
+		}
+	}
+}

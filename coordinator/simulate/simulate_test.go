@@ -1,0 +1,163 @@
+package simulate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/task"
+)
+
+func load(t testing.TB, sets ...string) (*task.Task, *dataset.Dataset) {
+	t.Helper()
+	tk, err := task.Find("mnist-2nn", sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := dataset.Open(tk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tk, d
+}
+
+func simulated(t testing.TB, sets ...string) *Result {
+	t.Helper()
+	tk, d := load(t, sets...)
+	res, err := Run(t.Context(), tk, d, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// One seed gives one result, byte for byte, at any number of cores; another
+// seed gives another.
+func TestDeterministic(t *testing.T) {
+	result := func(procs int, sets ...string) []byte {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		var b bytes.Buffer
+		if err := simulated(t, append(sets, "stop.rounds=4", "model.hidden=[50]")...).WriteJSON(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	first := result(1)
+	for _, procs := range []int{1, 2, 4} {
+		if !bytes.Equal(first, result(procs)) {
+			t.Errorf("another result at GOMAXPROCS %d", procs)
+		}
+	}
+	if bytes.Equal(first, result(1, "seed=2")) {
+		t.Error("another seed gave the same result")
+	}
+}
+
+// The paper's table (McMahan et al. 2017, Table 1): 2NN, IID, C = .1, E = 1,
+// B = 10 takes 87 rounds to 97%. Ten rounds already pass 93%.
+func TestLearnsMNIST(t *testing.T) {
+	res := simulated(t, "stop.rounds=10")
+	if got := *res.Final.TestAccuracy; got < .93 {
+		t.Errorf("test accuracy %.4f after 10 rounds, want at least .93", got)
+	}
+	if len(res.Rounds) != 10 || res.Final.Round != 10 {
+		t.Fatalf("%d rounds, final %d", len(res.Rounds), res.Final.Round)
+	}
+	var up, down int64
+	for i, r := range res.Rounds {
+		if r.Round != uint64(i+1) || r.Participants != 10 || r.TestLoss == nil {
+			t.Errorf("round %+v", r)
+		}
+		up, down = up+r.BytesUp, down+r.BytesDown
+	}
+	// Ten raw float32 models of 199,210 parameters go up in a round, and
+	// everything else is small.
+	const models = 10 * 4 * 199_210
+	for _, r := range res.Rounds[1:] {
+		if r.BytesUp < models || r.BytesUp > models*101/100 {
+			t.Errorf("round %d: %d bytes up, want %d and at most 1%% more", r.Round, r.BytesUp, models)
+		}
+	}
+	if res.Final.BytesUp < up || res.Final.BytesDown < down {
+		t.Errorf("the run's %d + %d bytes are fewer than its rounds' %d + %d", res.Final.BytesUp, res.Final.BytesDown, up, down)
+	}
+	// Version 0 never travels.
+	if first := res.Rounds[0].BytesDown; first > 100_000 {
+		t.Errorf("%d bytes went down in the first round, want no model", first)
+	}
+}
+
+// C = 0 chooses one client; C = 1 all.
+func TestFraction(t *testing.T) {
+	for _, test := range []struct {
+		fraction string
+		want     int
+	}{{"0", 1}, {"0.29", 29}, {"1", 100}} {
+		res := simulated(t, "stop.rounds=2", "model.hidden=[]", "strategy.fraction="+test.fraction)
+		for _, r := range res.Rounds {
+			if r.Participants != test.want {
+				t.Errorf("C = %s: %d participants, want %d", test.fraction, r.Participants, test.want)
+			}
+		}
+	}
+}
+
+// A round that is not its turn to be evaluated has no metrics.
+func TestEvalEvery(t *testing.T) {
+	res := simulated(t, "stop.rounds=4", "model.hidden=[]", "eval_every=3")
+	for i, want := range []bool{false, false, true, true} { // the last one always
+		if got := res.Rounds[i].TestAccuracy != nil; got != want {
+			t.Errorf("round %d evaluated: %v, want %v", i+1, got, want)
+		}
+	}
+}
+
+// A deadline shorter than the work abandons every attempt; time goes on, and
+// the time limit ends the run.
+func TestDeadline(t *testing.T) {
+	res := simulated(t, "strategy.deadline=1s", "strategy.epochs=50", "stop.time=1m", "stop.rounds=", "stop.accuracy=", "model.hidden=[]")
+	if res.Final.Round != 0 || len(res.Rounds) != 0 {
+		t.Errorf("%d rounds committed, want none", res.Final.Round)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	tk, d := load(t, "model.hidden=[]")
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Run(ctx, tk, d, Options{OnRound: func(Round, Timing) { cancel() }})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func ExampleRun() {
+	t, _ := task.Find("mnist-2nn", []string{"stop.rounds=1"})
+	d, err := dataset.Open(t)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	res, err := Run(context.Background(), t, d, Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(res.Final.Reason, res.Rounds[0].Participants)
+	// Output: 1 rounds done 10
+}
+
+// BenchmarkRound2NN is one round of the paper's 2NN: 10 clients of 600
+// examples, B = 10, and the evaluation on 10,000.
+func BenchmarkRound2NN(b *testing.B) {
+	tk, d := load(b, fmt.Sprintf("stop.rounds=%d", 10), "stop.accuracy=")
+	for b.Loop() {
+		if _, err := Run(b.Context(), tk, d, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/10, "s/round")
+}
