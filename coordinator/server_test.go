@@ -240,6 +240,37 @@ func TestServeRefusesClients(t *testing.T) {
 	}
 }
 
+// A message of a later protocol gets a typed answer, and the session goes on.
+func TestServeAnswersUnknownKinds(t *testing.T) {
+	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
+	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), s.socket(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	hello := protocol.Append(nil, &protocol.Hello{Protocol: protocol.Version, Task: "small", Codecs: []protocol.Codec{protocol.CodecFloat32}})
+	const unknown = "\xfa\x3e\x00" // field 1007, an empty message
+	for _, frame := range [][]byte{hello, []byte(unknown), []byte(unknown)} {
+		if err := conn.WriteMessage(websocket.BinaryMessage, frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answers := 0
+	for answers < 2 {
+		_, frame, err := conn.ReadMessage()
+		if err != nil {
+			t.Fatalf("after %d answers: %v", answers, err)
+		}
+		m, err := protocol.Decode(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, ok := m.(*protocol.Ack); ok && a.Reason == protocol.ReasonUnsupported {
+			answers++
+		}
+	}
+}
+
 // A page of another site cannot open a socket here.
 func TestServeRefusesForeignPages(t *testing.T) {
 	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})

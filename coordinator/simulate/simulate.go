@@ -59,8 +59,7 @@ type simulation struct {
 	pool  *pool
 	dev   Device
 
-	samples  int64 // trained since the last round
-	finished bool
+	samples int64 // trained since the last round
 }
 
 // Run simulates t over d until the run is over or ctx ends.
@@ -254,7 +253,6 @@ type sharedModels struct {
 	initial []float32
 	version uint64
 	params  []float32
-	own     client.Models
 }
 
 func (s *sharedModels) Initial(m learn.Model, seed uint64) []float32 {

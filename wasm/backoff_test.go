@@ -1,0 +1,29 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"fedtab/protocol"
+)
+
+// The pause doubles from ReconnectMin to ReconnectMax, and chance takes at
+// most half of it away.
+func TestBackoff(t *testing.T) {
+	for _, test := range []struct {
+		attempts int
+		random   float64
+		want     time.Duration
+	}{
+		{0, 0, protocol.ReconnectMin / 2},
+		{0, .999999, protocol.ReconnectMin},
+		{1, .999999, 2 * protocol.ReconnectMin},
+		{3, 0, 4 * protocol.ReconnectMin},
+		{50, 0, protocol.ReconnectMax / 2},
+		{1 << 30, .999999, protocol.ReconnectMax},
+	} {
+		if got := backoff(test.attempts, test.random); got < test.want-time.Millisecond || got > test.want {
+			t.Errorf("attempt %d: %v, want %v", test.attempts, got, test.want)
+		}
+	}
+}
