@@ -113,7 +113,7 @@ func (w *worker) closed(code protocol.CloseCode, detail string) {
 		}
 		return
 	}
-	pause := backoff(w.attempts, rand.Float64())
+	pause := protocol.Backoff(w.attempts, rand.Float64())
 	w.attempts++
 	w.conn, w.detail = reconnecting, detail
 	w.retryAt = time.Now().Add(pause)

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"fedtab/coordinator/swarm"
+)
+
+func swarmCommand(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	var o swarm.Options
+	fs := flag.NewFlagSet("swarm", flag.ContinueOnError)
+	fs.StringVar(&o.URL, "url", "", "WebSocket of the coordinator, ws://HOST:PORT/ws")
+	fs.StringVar(&o.Task, "task", "mnist-2nn", "name of the task to take part in")
+	fs.IntVar(&o.Clients, "clients", 10, "how many clients")
+	fs.Float64Var(&o.Drop, "drop", 0, "probability that a client loses its socket during an order")
+	fs.Float64Var(&o.Slow, "slow", 0, "probability that a client pauses before it works on an order")
+	fs.Uint64Var(&o.Seed, "seed", 1, "seed of the faults")
+	if err := parse(fs, args, stdout); err != nil {
+		return err
+	}
+	if ps := o.Problems(); len(ps) > 0 {
+		return usageError("swarm: " + strings.Join(ps, "\nswarm: "))
+	}
+	t, err := swarm.Run(ctx, o)
+	fmt.Fprintf(stdout, "%d contributions accepted, %d rejected, %d reconnections\n", t.Accepted, t.Rejected, t.Reconnects)
+	return err
+}

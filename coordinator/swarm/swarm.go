@@ -1,0 +1,127 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"fedtab/client"
+	"fedtab/learn/rng"
+	"fedtab/protocol"
+)
+
+// Options describe a swarm.
+type Options struct {
+	URL     string // of the WebSocket, ws://HOST:PORT/ws
+	Task    string
+	Clients int
+	Drop    float64 // probability that a client loses its socket during an order
+	Slow    float64 // probability that a client pauses before it works on an order
+	Seed    uint64  // of the faults
+	Log     *slog.Logger
+}
+
+// Pause of a slow client.
+const slowPause = 2 * time.Second
+
+// Problems reports everything that is wrong with o.
+func (o Options) Problems() []string {
+	var ps []string
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			ps = append(ps, fmt.Sprintf(format, args...))
+		}
+	}
+	bad(o.URL != "", "--url is missing, want ws://HOST:PORT/ws")
+	bad(o.Clients >= 1 && o.Clients <= 10_000, "--clients is %d, want 1 to 10000", o.Clients)
+	bad(o.Drop >= 0 && o.Drop < 1, "--drop is %g, want 0 <= drop < 1", o.Drop)
+	bad(o.Slow >= 0 && o.Slow <= 1, "--slow is %g, want 0 <= slow <= 1", o.Slow)
+	return ps
+}
+
+// Totals are what a swarm has done.
+type Totals struct {
+	Accepted, Rejected, Reconnects int64
+}
+
+// Run lets a swarm take part until its run is over or ctx ends. Each client
+// comes back after a lost socket as long as the close code allows it. The
+// error is that of the first client that had to stay away for another reason
+// than the end of the run.
+func Run(ctx context.Context, o Options) (Totals, error) {
+	var wait sync.WaitGroup
+	var reconnects atomic.Int64
+	clients := make([]*client.Client, o.Clients)
+	errs := make([]error, o.Clients)
+	for i := range clients {
+		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task})
+		wait.Go(func() { errs[i] = o.run(ctx, i, clients[i], &reconnects) })
+	}
+	wait.Wait()
+	t := Totals{Reconnects: reconnects.Load()}
+	for _, c := range clients {
+		p := c.Progress()
+		t.Accepted += int64(p.Accepted)
+		t.Rejected += int64(p.Rejected)
+	}
+	for _, err := range errs {
+		if err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+func (o Options) run(ctx context.Context, i int, c *client.Client, reconnects *atomic.Int64) error {
+	faults := rng.Stream(o.Seed, "swarm", uint64(i))
+	attempts := 0
+	for {
+		p := &Participant{URL: o.URL, Task: o.Task, Client: c}
+		socket, cancel := context.WithCancel(ctx)
+		p.OnMessage = func(m protocol.Message, sent bool) {
+			switch m.(type) {
+			case *protocol.Welcome:
+				attempts = 0
+			case *protocol.Order:
+				if faults.Float64() < o.Slow {
+					pause(ctx, slowPause)
+				}
+				if faults.Float64() < o.Drop {
+					cancel()
+				}
+			}
+		}
+		err := p.Run(socket)
+		cancel()
+		var ce *protocol.CloseError
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &ce) && ce.Code == protocol.CloseFinished:
+			return nil
+		case errors.As(err, &ce) && ce.Code == protocol.CloseBadToken:
+			c.Forget()
+		case errors.As(err, &ce) && !ce.Code.Reconnect():
+			return fmt.Errorf("swarm: client %d: %w", i, err)
+		}
+		if o.Log != nil {
+			o.Log.Debug("coming back", "client", i, "attempt", attempts, "error", err)
+		}
+		pause(ctx, protocol.Backoff(attempts, rand.Float64()))
+		attempts++
+		reconnects.Add(1)
+	}
+}
+
+// pause waits, unless ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
