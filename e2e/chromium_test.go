@@ -1,0 +1,189 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+var (
+	browserOnce sync.Once
+	browserCtx  context.Context
+	browserErr  error
+	closers     []func()
+)
+
+func closeBrowser() {
+	for _, f := range closers {
+		f()
+	}
+}
+
+// browser is one headless Chromium for all tests; each tab is a target of its
+// own.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	browserOnce.Do(func() {
+		path := ""
+		for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+			if p, err := exec.LookPath(name); err == nil {
+				path = p
+				break
+			}
+		}
+		if path == "" {
+			browserErr = fmt.Errorf("no Chromium: run make browsers")
+			return
+		}
+		dir, err := os.MkdirTemp("", "fedtab-chromium-")
+		if err != nil {
+			browserErr = err
+			return
+		}
+		options := append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(path), chromedp.UserDataDir(dir),
+			chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
+			chromedp.Flag("disable-component-update", true),
+		)
+		if os.Getuid() == 0 {
+			options = append(options, chromedp.NoSandbox)
+		}
+		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+		ctx, cancel := chromedp.NewContext(allocator)
+		closers = append(closers, cancel, stop, func() { os.RemoveAll(dir) })
+		browserCtx, browserErr = ctx, chromedp.Do(ctx)
+	})
+	if browserErr != nil {
+		t.Fatal(browserErr)
+	}
+	return browserCtx
+}
+
+// tab is a page in the browser.
+type tab struct {
+	t      *testing.T
+	ctx    context.Context
+	cancel context.CancelFunc
+	host   string
+
+	mu       sync.Mutex
+	problems []string // what must not happen in any page
+	offline  bool     // failures to reach the coordinator are expected
+}
+
+// open shows a coordinator's page in a new tab. A request to another host, an
+// error on the console or an exception fails the test.
+func open(t *testing.T, address string, scripts ...string) *tab {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(browser(t))
+	ctx, stop := context.WithTimeout(ctx, 4*time.Minute)
+	b := &tab{t: t, ctx: ctx, cancel: func() { stop(); cancel() }, host: u.Host}
+	t.Cleanup(func() {
+		b.cancel()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, p := range b.problems {
+			t.Error(p)
+		}
+	})
+	if err := chromedp.Listen(ctx, b.watch); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range scripts {
+		add := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: s})
+			return err
+		})
+		if err := chromedp.Do(ctx, add); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *tab) watch(ev any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	problem := func(format string, args ...any) {
+		b.problems = append(b.problems, fmt.Sprintf(format, args...))
+	}
+	switch ev := ev.(type) {
+	case *network.EventRequestWillBeSent:
+		u, err := url.Parse(ev.Request.URL)
+		if err != nil || u.Scheme != "data" && u.Scheme != "blob" && u.Host != b.host {
+			problem("a request to another host: %s", ev.Request.URL)
+		}
+	case *runtime.EventExceptionThrown:
+		problem("an exception in the page: %+v", ev.ExceptionDetails)
+	case *log.EventEntryAdded:
+		if ev.Entry.Level == log.EntryLevelError && !(b.offline && strings.Contains(ev.Entry.Text, "ERR_")) {
+			problem("an error on the console: %s %s", ev.Entry.Text, ev.Entry.URL)
+		}
+	}
+}
+
+// js evaluates an expression in the page.
+func js[T any](b *tab, expression string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// text returns what an element shows.
+func (b *tab) text(id string) string {
+	b.t.Helper()
+	return js[string](b, fmt.Sprintf("document.getElementById(%q)?.textContent.trim() ?? ''", id))
+}
+
+// value returns an element's raw figure, and false while it is unknown.
+func (b *tab) value(id string) (float64, bool) {
+	b.t.Helper()
+	s := js[string](b, fmt.Sprintf("document.getElementById(%q)?.dataset.value ?? ''", id))
+	v, err := strconv.ParseFloat(s, 64)
+	return v, err == nil
+}
+
+// attribute returns one of the data attributes of the state line.
+func (b *tab) state(name string) string {
+	b.t.Helper()
+	return js[string](b, fmt.Sprintf("document.getElementById('state')?.dataset[%q] ?? ''", name))
+}
+
+// press waits until a button can be pressed and presses it.
+func (b *tab) press(id string) {
+	b.t.Helper()
+	await(b.t, 30*time.Second, "the button "+id+" can be pressed", func() bool {
+		return js[bool](b, fmt.Sprintf("(() => { const e = document.getElementById(%q); if (!e || e.disabled || e.hidden) return false; e.click(); return true })()", id))
+	})
+}
+
+// join presses Join training and waits until the tab takes part.
+func (b *tab) join() {
+	b.t.Helper()
+	b.press("join")
+	await(b.t, 30*time.Second, "the tab has joined", func() bool { return b.state("connection") == "joined" })
+}

@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"bytes"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"fedtab/client"
+	"fedtab/compress"
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/run"
+	"fedtab/coordinator/task"
+	"fedtab/coordinator/web"
+	"fedtab/learn"
+	"fedtab/learn/data"
+	"fedtab/protocol"
+	"fedtab/static"
+
+	"github.com/gorilla/websocket"
+)
+
+// A tab's update equals a native client's for the same order, up to the
+// rounding of their processors. The coordinator is the test: it gives both
+// the same order.
+func TestTabEqualsNative(t *testing.T) {
+	tk, err := task.Parse("digits.yaml", []byte(digits()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := dataset.Open(tk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := d.Model(tk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	initial := make([]float32, m.Layout().Size)
+	m.Init(initial, tk.Seed)
+	hash := learn.Hash(initial)
+	welcome := &protocol.Welcome{
+		Participant: 1, Run: "test", Seed: tk.Seed, InitialHash: hash[:], Parameters: uint64(len(initial)),
+		Model: protocol.ModelSpec{Input: []uint32{28, 28}, Layers: []protocol.Layer{
+			{Kind: protocol.LayerDense, Units: 200, Activation: protocol.ActivationReLU},
+			{Kind: protocol.LayerDense, Units: 200, Activation: protocol.ActivationReLU},
+			{Kind: protocol.LayerDense, Units: 10},
+		}},
+	}
+	shards := &protocol.Shards{Source: web.DataPath(tk), Shards: []uint32{3, 14, 15, 92}, Total: 100}
+	order := func(number uint64) *protocol.Order {
+		return &protocol.Order{
+			Order: number, Kind: protocol.OrderFit, Round: 1, BaseHash: hash[:], Seed: 42,
+			Hyper: protocol.Hyper{Epochs: 1, Batch: 10, LR: .1},
+		}
+	}
+
+	// The tab may begin with a part of its shards; it is asked again until it
+	// has trained on all of them.
+	answers := make(chan *protocol.Contribution, 1)
+	socket := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var upgrader websocket.Upgrader
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		send := func(m protocol.Message) { conn.WriteMessage(websocket.BinaryMessage, protocol.Append(nil, m)) }
+		var body protocol.Assembler
+		number := uint64(1)
+		for {
+			_, frame, err := conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			m, err := protocol.Decode(frame)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			switch got := m.(type) {
+			case *protocol.Hello:
+				send(welcome)
+				send(shards)
+				send(order(number))
+			case *protocol.Contribution:
+				if err := body.Start(got, protocol.MaxBody(welcome.Parameters, 1), nil); err != nil {
+					t.Error(err)
+					return
+				}
+			case *protocol.Chunk:
+				whole, err := body.Add(got)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if c, ok := whole.(*protocol.Contribution); ok {
+					if c.Weight == 2400 {
+						answers <- c
+						return
+					}
+					send(&protocol.Ack{Order: number})
+					number++
+					send(order(number))
+				}
+			}
+		}
+	})
+	study := &web.Study{Task: tk, Data: d, Model: m, Run: "test", Feed: web.NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
+	s := httptest.NewServer(web.New([]*web.Study{study}, socket, static.Handler(), slog.New(slog.DiscardHandler)))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+
+	b := open(t, s.URL+"/")
+	b.offline = true // the test hangs up once it has what it wants
+	b.press("join")
+	var fromTab *protocol.Contribution
+	select {
+	case fromTab = <-answers:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the tab sent nothing")
+	}
+	b.press("leave")
+
+	native := client.New(client.Config{Task: "digits"})
+	for _, m := range []protocol.Message{welcome, shards, order(1)} {
+		if _, err := native.Receive(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range native.Missing() {
+		set, err := data.ReadShard(bytes.NewReader(data.AppendShard(nil, d.Train, d.Shards[n])), 1<<24)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := native.AddShard(n, set); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := native.Work(native.NewBench(), math.MaxInt)
+	fromNative := out[len(out)-1].(*protocol.Contribution)
+
+	decode := func(c *protocol.Contribution) []float32 {
+		v := make([]float32, len(initial))
+		if err := compress.Decode(c.Vectors[0].Codec, v, c.Vectors[0].Block); err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	x, y := decode(fromTab), decode(fromNative)
+	var difference, norm float64
+	for i := range x {
+		difference += float64(x[i]-y[i]) * float64(x[i]-y[i])
+		norm += float64(y[i]) * float64(y[i])
+	}
+	relative := math.Sqrt(difference / norm)
+	t.Logf("the updates differ by %.2g of their norm %.3g", relative, math.Sqrt(norm))
+	if !(relative <= 1e-4) || norm == 0 {
+		t.Errorf("the updates differ by %.3g of their norm, want at most 1e-4", relative)
+	}
+}

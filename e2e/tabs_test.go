@@ -1,0 +1,210 @@
+package e2e
+
+import (
+	"math"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Four tabs learn MNIST: 95% test accuracy within 15 rounds. When the run has
+// come to rest, every tab shows the coordinator's own figures.
+func TestTabsLearn(t *testing.T) {
+	c := serve(t, digits())
+	var tabs []*tab
+	for range 4 {
+		b := open(t, c.url())
+		b.join()
+		tabs = append(tabs, b)
+	}
+	await(t, 3*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+	s := c.state("digits")
+	reached := uint64(0)
+	most := 0
+	for _, r := range s.Rounds {
+		if reached == 0 && r.TestAccuracy != nil && *r.TestAccuracy >= .95 {
+			reached = r.Round
+		}
+		most = max(most, r.Participants)
+	}
+	t.Logf("95%% after %d rounds, %.4f after %d", reached, *s.TestAccuracy, s.Version)
+	if reached == 0 || reached > 15 {
+		t.Errorf("95%% test accuracy after %d rounds, want at most 15", reached)
+	}
+	contributions := 0.
+	for i, b := range tabs {
+		await(t, 10*time.Second, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
+		for id, want := range map[string]float64{
+			"round": float64(s.Version), "test-accuracy": *s.TestAccuracy, "test-loss": *s.TestLoss,
+			"participants": float64(c.state("digits").Participants),
+		} {
+			await(t, 10*time.Second, id+" is the coordinator's", func() bool {
+				got, ok := b.value(id)
+				return ok && got == want
+			})
+		}
+		n, _ := b.value("contributions")
+		contributions += n
+		if up, _ := b.value("bytes-up"); n > 0 && up < n*4*199_210 {
+			t.Errorf("tab %d has sent %.0f bytes for %.0f contributions", i, up, n)
+		}
+	}
+	want := 0
+	for _, r := range s.Rounds {
+		want += r.Participants
+	}
+	if int(contributions) != want {
+		t.Errorf("the tabs count %.0f contributions, the coordinator %d", contributions, want)
+	}
+}
+
+// longTasks records the main thread's tasks of over 50 ms, with the tab's
+// state at the time.
+const longTasks = `
+window.longTasks = [];
+new PerformanceObserver(list => {
+  for (const e of list.getEntries()) {
+    const state = document.getElementById('state');
+    window.longTasks.push({start: e.startTime, duration: e.duration, activity: state?.dataset.activity ?? ''});
+  }
+}).observe({type: 'longtask'});
+`
+
+// A tab that trains by itself does at least 10,000 examples a second where
+// the machine is quiet, and its training never holds the page up.
+func TestTrainingSpeed(t *testing.T) {
+	c := serve(t, digits("rounds: 15", "rounds: 5"))
+	b := open(t, c.url(), longTasks)
+	b.join()
+	await(t, time.Minute, "the tab trains", func() bool { return b.state("activity") == "training" && c.state("digits").Version >= 1 })
+	js[bool](b, "window.longTasks.length = 0, true")
+	best := 0.
+	for range 40 {
+		await(t, time.Minute, "the tab works", func() bool {
+			v, ok := b.value("rate")
+			best = max(best, v)
+			return ok
+		})
+		if c.state("digits").Version >= 4 {
+			break
+		}
+		await(t, time.Minute, "a moment of training has passed", func() bool {
+			v, _ := b.value("progress")
+			return v > 0 || c.state("digits").Version >= 4
+		})
+	}
+	await(t, time.Minute, "the fourth round is over", func() bool { return c.state("digits").Version >= 4 })
+	if v, ok := b.value("rate"); ok {
+		best = max(best, v)
+	}
+	tasks := js[[]struct {
+		Duration float64
+		Activity string
+	}](b, "window.longTasks")
+	t.Logf("%.0f examples/s (the goal is 10,000), kernel %s; %d long tasks %v", best, b.text("kernel"), len(tasks), tasks)
+	if best < 5000 {
+		// Half the goal: these machines are shared, and a slow one must not
+		// fail a sound build. The scalar build does 2,000.
+		t.Errorf("%.0f examples/s", best)
+	}
+	for _, task := range tasks {
+		if task.Duration > 50 {
+			t.Errorf("the page was held up for %.0f ms while the tab trained", task.Duration)
+		}
+	}
+}
+
+// A tab that is closed in mid-round does not hold up the round beyond its
+// deadline.
+func TestClosedTab(t *testing.T) {
+	c := serve(t, digits("fraction: 0.1", "fraction: 1", "min_clients: 1", "min_clients: 3, deadline: 60s", "epochs: 1", "epochs: 3", "rounds: 15", "rounds: 2"))
+	var tabs []*tab
+	for range 3 {
+		b := open(t, c.url())
+		b.join()
+		tabs = append(tabs, b)
+	}
+	await(t, time.Minute, "the third tab trains", func() bool { return tabs[2].state("activity") == "training" })
+	tabs[2].cancel()
+	await(t, 2*time.Minute, "the first round is over", func() bool { return c.state("digits").Version >= 1 })
+	if r := c.state("digits").Rounds[0]; r.Participants != 2 || r.Seconds > 60 {
+		t.Errorf("round 1 has %d participants after %.1f s, want the two that stayed, within 60 s", r.Participants, r.Seconds)
+	}
+}
+
+// Leaving, joining again and pausing are told to the coordinator.
+func TestLeaveAndPause(t *testing.T) {
+	c := serve(t, digits("min_clients: 1", "min_clients: 2"))
+	participants := func(n int) {
+		t.Helper()
+		await(t, 20*time.Second, "participants are as they should be", func() bool { return c.state("digits").Participants == n })
+	}
+	a, b := open(t, c.url()), open(t, c.url())
+	a.join()
+	participants(1)
+	a.press("leave")
+	participants(0)
+	a.join()
+	participants(1)
+	b.press("join")
+	await(t, time.Minute, "a tab trains", func() bool { return a.state("activity") == "training" })
+	a.press("pause")
+	await(t, 10*time.Second, "the tab says that it pauses", func() bool { return a.state("activity") == "paused" })
+	done, _ := a.value("contributions")
+	version := c.state("digits").Version
+	// With two needed, nothing begins; what was open goes on without it.
+	await(t, time.Minute, "the round ends without the paused tab", func() bool {
+		s := c.state("digits")
+		return s.Phase == "waiting" || s.Version > version+1
+	})
+	if now, _ := a.value("contributions"); now != done {
+		t.Errorf("a paused tab went from %.0f to %.0f contributions", done, now)
+	}
+	a.press("pause")
+	await(t, time.Minute, "the tab trains again", func() bool {
+		now, _ := a.value("contributions")
+		return now > done
+	})
+}
+
+// The coordinator is killed in the middle and started again: the tabs go on
+// by themselves, in the same run.
+func TestCoordinatorKilled(t *testing.T) {
+	c := serve(t, digits("rounds: 15", "rounds: 6"))
+	var tabs []*tab
+	for range 2 {
+		b := open(t, c.url())
+		b.offline = true
+		b.join()
+		tabs = append(tabs, b)
+	}
+	await(t, time.Minute, "two rounds are over", func() bool { return c.state("digits").Version >= 2 })
+	before := c.state("digits")
+	c.stop(syscall.SIGKILL)
+	await(t, 10*time.Second, "the page says that it tries again", func() bool { return tabs[0].state("connection") == "reconnecting" })
+	c.start()
+	await(t, 2*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+	after := c.state("digits")
+	if after.Run != before.Run || after.Version != 6 || len(after.Rounds) != 6 {
+		t.Errorf("run %s at version %d with %d rounds, want %s at 6", after.Run, after.Version, len(after.Rounds), before.Run)
+	}
+	for i, r := range before.Rounds {
+		if got := after.Rounds[i]; got.Round != r.Round || got.Participants != r.Participants {
+			t.Errorf("round %d was %+v, and is %+v now", r.Round, r, got)
+		}
+	}
+}
+
+// A browser without WebAssembly SIMD trains with the slower build and says so.
+func TestNoSIMD(t *testing.T) {
+	c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "batch: 10", "batch: 50", "rounds: 15", "rounds: 2"))
+	b := open(t, c.url(), "WebAssembly.validate = () => false;")
+	b.join()
+	await(t, time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+	if got := js[string](b, "document.getElementById('kernel')?.dataset.value ?? ''"); got != "scalar" {
+		t.Errorf("the kernel is %q, want scalar", got)
+	}
+	if !math.IsNaN(*c.state("digits").TestAccuracy) && *c.state("digits").TestAccuracy < .8 {
+		t.Errorf("test accuracy %.3f", *c.state("digits").TestAccuracy)
+	}
+}
