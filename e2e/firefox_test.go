@@ -1,0 +1,135 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// firefox is a headless Firefox ESR, driven through WebDriver BiDi
+// (https://w3c.github.io/webdriver-bidi/).
+type firefox struct {
+	t    *testing.T
+	conn *websocket.Conn
+	id   int
+	page string // its browsing context
+}
+
+func startFirefox(t *testing.T) *firefox {
+	t.Helper()
+	path, err := exec.LookPath("firefox-esr")
+	if err != nil {
+		t.Fatal("no firefox-esr: run make browsers")
+	}
+	home := t.TempDir()
+	cmd := exec.Command(path, "--headless", "--no-remote", "--profile", home, "--remote-debugging-port", "0")
+	cmd.Env = append(os.Environ(), "HOME="+home, "MOZ_CRASHREPORTER_DISABLE=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its content processes end with it
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); cmd.Wait() })
+	address := make(chan string, 1)
+	go func() {
+		for s := bufio.NewScanner(stderr); s.Scan(); { // to the end, so that the pipe never fills
+			if _, ws, ok := strings.Cut(s.Text(), "WebDriver BiDi listening on "); ok {
+				address <- ws
+			}
+		}
+	}()
+	f := &firefox{t: t}
+	select {
+	case ws := <-address:
+		if f.conn, _, err = websocket.DefaultDialer.Dial(ws+"/session", nil); err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("Firefox does not listen")
+	}
+	t.Cleanup(func() { f.conn.Close() })
+	f.call("session.new", `{"capabilities": {}}`, nil)
+	var tree struct{ Contexts []struct{ Context string } }
+	f.call("browsingContext.getTree", `{}`, &tree)
+	f.page = tree.Contexts[0].Context
+	return f
+}
+
+// call sends a command and waits for its result.
+func (f *firefox) call(method, params string, result any) {
+	f.t.Helper()
+	f.id++
+	command := fmt.Sprintf(`{"id": %d, "method": %q, "params": %s}`, f.id, method, params)
+	if err := f.conn.WriteMessage(websocket.TextMessage, []byte(command)); err != nil {
+		f.t.Fatal(err)
+	}
+	f.conn.SetReadDeadline(time.Now().Add(time.Minute))
+	for {
+		var answer struct {
+			ID             int
+			Error, Message string
+			Result         json.RawMessage
+		}
+		if err := f.conn.ReadJSON(&answer); err != nil {
+			f.t.Fatalf("%s: %v", method, err)
+		}
+		if answer.ID != f.id {
+			continue // an event
+		}
+		if answer.Error != "" {
+			f.t.Fatalf("%s: %s: %s", method, answer.Error, answer.Message)
+		}
+		if result != nil {
+			if err := json.Unmarshal(answer.Result, result); err != nil {
+				f.t.Fatal(err)
+			}
+		}
+		return
+	}
+}
+
+// js evaluates an expression that gives a string.
+func (f *firefox) js(expression string) string {
+	f.t.Helper()
+	var r struct {
+		Type   string
+		Result struct{ Value string }
+	}
+	f.call("script.evaluate", fmt.Sprintf(`{"expression": %q, "target": {"context": %q}, "awaitPromise": false}`, expression, f.page), &r)
+	if r.Type != "success" {
+		f.t.Fatalf("%s: %s", expression, r.Type)
+	}
+	return r.Result.Value
+}
+
+// Firefox trains too, at a speed that only SIMD gives.
+func TestFirefox(t *testing.T) {
+	c := serve(t, digits("rounds: 15", "rounds: 2"))
+	f := startFirefox(t)
+	f.call("browsingContext.navigate", fmt.Sprintf(`{"context": %q, "url": %q, "wait": "complete"}`, f.page, c.url()), nil)
+	await(t, 30*time.Second, "the button can be pressed", func() bool {
+		return f.js(`(() => { const e = document.getElementById('join'); if (!e || e.disabled || e.hidden) return ''; e.click(); return 'yes' })()`) == "yes"
+	})
+	await(t, 2*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+	s := c.state("digits")
+	await(t, 10*time.Second, "the page says so", func() bool {
+		return f.js("document.getElementById('state').dataset.connection ?? ''") == "finished"
+	})
+	got := f.js("document.getElementById('test-accuracy').dataset.value")
+	if want := fmt.Sprint(*s.TestAccuracy); got != want || *s.TestAccuracy < .9 {
+		t.Errorf("the page shows %s, the coordinator %s", got, want)
+	}
+	t.Logf("%s examples/s, %s, test accuracy %s", f.js("document.getElementById('rate').dataset.value"),
+		f.js("document.getElementById('kernel').dataset.value"), got)
+}

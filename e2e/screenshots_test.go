@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// TestScreenshots takes pictures of the page in its three states, in light and
+// dark, wide and narrow, for people to look at.
+func TestScreenshots(t *testing.T) {
+	if *screenshots == "" {
+		t.Skip("only with -screenshots FOLDER: the pictures are for people")
+	}
+	if err := os.MkdirAll(*screenshots, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := serve(t, digits("rounds: 15", "rounds: 8"))
+	b := open(t, c.url())
+	await(t, 30*time.Second, "the page is ready", func() bool { return js[bool](b, "!document.getElementById('join')?.disabled") })
+	b.pictures("1-ready")
+	b.join()
+	await(t, time.Minute, "some rounds are over", func() bool { return c.state("digits").Version >= 5 })
+	b.press("pause")
+	b.pictures("2-paused")
+	b.press("pause")
+	await(t, time.Minute, "the tab trains", func() bool { return b.state("activity") == "training" })
+	b.pictures("3-training")
+	await(t, 2*time.Minute, "the run is finished", func() bool { return b.state("connection") == "finished" })
+	b.pictures("4-finished")
+}
+
+func (b *tab) pictures(name string) {
+	b.t.Helper()
+	for _, width := range []int64{1280, 390} {
+		for _, scheme := range []string{"light", "dark"} {
+			emulate := chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+				_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+				})
+				return err
+			})
+			if err := chromedp.Do(b.ctx, chromedp.EmulateViewport(width, 900), emulate); err != nil {
+				b.t.Fatal(err)
+			}
+			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(*screenshots, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), png, 0o644); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+}
