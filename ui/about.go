@@ -14,3 +14,11 @@ func (c *About) title() string {
 	}
 	return "A training task"
 }
+
+// loaded says whether an empty description means that there is none.
+func (c *About) loaded() string {
+	if c.Page.Loaded {
+		return "true"
+	}
+	return "false"
+}
