@@ -27,6 +27,7 @@ test: build browsers ## every test, browsers included
 	go test ./...
 	cd protocol/prototest && go test -count=1 ./... # the schema lies outside that module
 	go test -race ./client ./compress ./protocol ./strategy ./coordinator/hub ./coordinator/run ./coordinator/store ./coordinator/web
+	go test -race -run 'TestServe(Trains|RefusesClients|Answers)' ./coordinator
 	GOEXPERIMENT=nosimd go test ./learn/...
 
 e2e: build browsers ## the browser tests alone

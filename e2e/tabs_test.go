@@ -208,3 +208,35 @@ func TestNoSIMD(t *testing.T) {
 		t.Errorf("test accuracy %.3f", *c.state("digits").TestAccuracy)
 	}
 }
+
+// hide makes a page believe that it is hidden, or seen again.
+func (b *tab) hide(hidden bool) {
+	b.t.Helper()
+	state := map[bool]string{true: "hidden", false: "visible"}[hidden]
+	js[bool](b, "Object.defineProperty(document, 'visibilityState', {get: () => '"+state+"', configurable: true});"+
+		"document.dispatchEvent(new Event('visibilitychange'))")
+}
+
+// A browser opens six connections to a host, all its tabs together. More tabs
+// than that work all the same, because a hidden page does not listen; seen
+// again, it catches up.
+func TestManyTabs(t *testing.T) {
+	c := serve(t, digits("rounds: 15", "rounds: 3", "min_clients: 1", "min_clients: 9"))
+	var tabs []*tab
+	for range 9 {
+		b := open(t, c.url())
+		b.join()
+		b.hide(true)
+		tabs = append(tabs, b)
+	}
+	await(t, 2*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+	if v, _ := tabs[0].value("test-accuracy"); v != 0 {
+		t.Errorf("a hidden page shows %v, and should not have listened", v)
+	}
+	want := *c.state("digits").TestAccuracy
+	tabs[0].hide(false)
+	await(t, 10*time.Second, "the page catches up", func() bool {
+		v, ok := tabs[0].value("test-accuracy")
+		return ok && v == want
+	})
+}

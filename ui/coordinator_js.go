@@ -18,7 +18,25 @@ type coordinator struct {
 
 func (c *coordinator) start() {
 	listen(js.Global(), "hashchange", func(js.Value) { c.loop.do(c.follow) })
+	listen(js.Global().Get("document"), "visibilitychange", func(js.Value) { c.loop.do(c.look) })
 	c.loadTasks()
+}
+
+// hidden says whether nobody can see the page.
+func hidden() bool { return js.Global().Get("document").Get("visibilityState").String() == "hidden" }
+
+// look stops listening while the page is hidden and begins again when it is
+// seen. Browsers open six connections to a host, all their tabs together, and
+// a stream takes one for good: with seven tabs listening, nothing would load.
+func (c *coordinator) look() {
+	switch {
+	case !hidden() && !c.stream.Truthy() && c.page.Selected != "":
+		c.open()
+	case hidden() && c.stream.Truthy():
+		c.stream.Call("close")
+		c.stream = js.Undefined()
+		c.serial++
+	}
 }
 
 // wanted returns the task that the address asks for.
@@ -76,6 +94,11 @@ func (c *coordinator) open() {
 	}
 	c.serial++
 	serial := c.serial
+	if hidden() {
+		c.stream = js.Undefined()
+		c.load(serial) // once, for the tab's history; look does the rest
+		return
+	}
 	on := func(kind string, f func(event js.Value)) {
 		listen(c.stream, kind, func(event js.Value) {
 			c.loop.do(func() {

@@ -106,7 +106,7 @@ func (w *worker) loop() {
 		for _, e := range w.queue.take() {
 			w.handle(e)
 		}
-		if w.client == nil || w.conn != joined || !w.client.Ready() {
+		if w.client == nil || w.conn != joined && w.conn != reconnecting || !w.client.Ready() {
 			w.report(true)
 			w.meter.pause()
 			w.queue.wait()
