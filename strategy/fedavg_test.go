@@ -104,6 +104,16 @@ func TestFedAvgReasons(t *testing.T) {
 	}
 }
 
+// An answer to an earlier attempt is late, not unheard of.
+func TestFedAvgEarlierAttempt(t *testing.T) {
+	s := collectingRound(t, 2, Config{})
+	steps(s, Declined{1, 1}, Declined{2, 1}, Fired{timerRetry}, Opened{1})
+	got := steps(s, Offered{Client: 1, Order: 1, Handle: 5, Weight: 600})
+	if want := (Reject{5, Late}); !slices.Equal(got, []Effect{want}) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // A run that stopped in the middle of a round goes on with its cohort, and no
 // order number is used twice.
 func TestFedAvgReopens(t *testing.T) {

@@ -20,8 +20,9 @@ import (
 type fakeEnv struct {
 	now    time.Time
 	timers []*fakeTimer
-	held   []func() // Store's, while hold is set
+	held   []func() // Store's while hold is set, Compute's while busy is
 	hold   bool
+	busy   bool
 }
 
 type fakeTimer struct {
@@ -37,7 +38,15 @@ func (e *fakeEnv) AfterFunc(d time.Duration, f func()) func() {
 	return func() { t.f = nil }
 }
 
-func (e *fakeEnv) Compute(work func(), then func()) { work(); then() }
+func (e *fakeEnv) Compute(work func(), then func()) {
+	if e.busy {
+		// In no particular order: the last comes first.
+		e.held = append([]func(){func() { work(); then() }}, e.held...)
+		return
+	}
+	work()
+	then()
+}
 
 func (e *fakeEnv) Store(work func() error, then func(error)) {
 	if e.hold {
@@ -47,9 +56,9 @@ func (e *fakeEnv) Store(work func() error, then func(error)) {
 	then(work())
 }
 
-// release does what the disk held back.
+// release does what the disk or the processors held back.
 func (e *fakeEnv) release() {
-	e.hold = false
+	e.hold, e.busy = false, false
 	held := e.held
 	e.held = nil
 	for _, f := range held {
@@ -289,6 +298,40 @@ func TestDurableFirst(t *testing.T) {
 	}
 }
 
+// A round is combined when the last contribution has been added, however long
+// adding takes; what is added to an attempt that was abandoned meanwhile is in
+// no model.
+func TestSlowProcessor(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	_, _, base := f.Model()
+	f.env.busy = true
+	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 4, 20))
+	if v, _, _ := f.Model(); v != 0 {
+		t.Fatal("combined before everything was added")
+	}
+	f.env.release()
+	if v, _, params := f.Model(); v != 1 || params[0] != base[0]+3 {
+		t.Errorf("version %d with %g, want 1 with %g", v, params[0], base[0]+3)
+	}
+
+	g := newFixture(t, func(_ *Config, s *strategy.Config) { s.MinReports = 2 })
+	a, pa = g.join(t)
+	b, pb = g.join(t)
+	g.env.busy = true
+	g.offer(a, pa, g.contribution(last[*protocol.Order](pa), 9, 10))
+	g.env.advance(2 * time.Minute) // abandons the attempt
+	g.env.advance(time.Second)     // and begins another
+	g.env.release()
+	g.offer(a, pa, g.contribution(last[*protocol.Order](pa), 1, 10))
+	g.offer(b, pb, g.contribution(last[*protocol.Order](pb), 1, 10))
+	if v, _, params := g.Model(); v != 1 || params[0] != base[0]+1 {
+		t.Errorf("version %d with %g, want 1 with %g", v, params[0], base[0]+1)
+	}
+}
+
 // A disk that is full delays the round; it loses nothing.
 func TestJournalFails(t *testing.T) {
 	f := newFixture(t, nil)
@@ -386,6 +429,9 @@ func TestLostSocket(t *testing.T) {
 		t.Fatalf("its order was %v, now %v", last[*protocol.Order](pa), o)
 	}
 	f.env.advance(10 * time.Second)
+	if v, _, _ := f.Model(); v != 0 || f.State().Participants != 2 {
+		t.Fatal("the participant that came back was not waited for")
+	}
 	f.Leave(a, again, false)
 	f.env.advance(6 * time.Second)
 	if v, _, _ := f.Model(); v != 1 {
