@@ -34,7 +34,7 @@ e2e: build browsers ## the browser tests alone
 	go test -count=1 -v ./e2e
 
 bench: build ## benchmarks of the inner loops
-	go test -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./strategy ./coordinator/store
+	go test -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./strategy ./coordinator/store ./coordinator/simulate
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt on these'; exit 1; }
