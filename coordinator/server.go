@@ -127,6 +127,7 @@ func (s *Server) prepare(st *study) error {
 		return err
 	}
 	st.Run = id
+	st.Version = func(v uint64) ([]float32, [32]byte, error) { return s.store.Model(id, v) }
 	strat, err := strategy.New(t.Strategy, strategy.Setup{Seed: t.Seed, MinCohort: 2})
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.Name, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -76,6 +77,21 @@ func (s *testServer) api(t *testing.T, path string) (v struct {
 	return v
 }
 
+// body gets a path and wants a status.
+func (s *testServer) body(t *testing.T, path string, status int) string {
+	t.Helper()
+	r, err := http.Get("http://" + s.Addr() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != status {
+		t.Errorf("%s: %s (%v), want %d", path, r.Status, err, status)
+	}
+	return string(b)
+}
+
 // smallTask writes a task that is over after some rounds.
 func smallTask(t *testing.T, edit ...string) string {
 	t.Helper()
@@ -123,8 +139,25 @@ func TestServeTrains(t *testing.T) {
 	if *v.TestAccuracy < .85 {
 		t.Errorf("test accuracy %.3f after three passes, want at least .85", *v.TestAccuracy)
 	}
+	served := s.body(t, "/api/tasks/small/models/newest.safetensors", http.StatusOK)
+	s.body(t, "/api/tasks/small/models/4.safetensors", http.StatusNotFound)
+	s.body(t, "/api/tasks/small/models/newest.onnx", http.StatusNotFound)
+	var out, errs strings.Builder
+	if code := Main(t.Context(), []string{"export", "--data", dir, "--run", "small"}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "newest.safetensors") {
+		t.Errorf("exporting from a coordinator that runs: exit code %d, %s", code, errs.String())
+	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
+	}
+	out.Reset()
+	errs.Reset()
+	if code := Main(t.Context(), []string{"export", "--data", dir, "--run", s.studies[0].Run, "--version", "3", "--out", "-"}, &out, &errs); code != 0 || out.String() != served {
+		t.Errorf("export: exit code %d, %d bytes, want the %d that were served: %s", code, out.Len(), len(served), errs.String())
+	}
+	for _, args := range [][]string{{"--run", "none"}, {"--run", "small", "--version", "9"}, {"--run", "small", "--out", dir}} {
+		if code := Main(t.Context(), append([]string{"export", "--data", dir}, args...), &out, &errs); code != 1 {
+			t.Errorf("export %v: exit code %d, want 1", args, code)
+		}
 	}
 	db, err := sql.Open("sqlite", filepath.Join(dir, "fedtab.db"))
 	if err != nil {
@@ -356,6 +389,11 @@ func TestUsage(t *testing.T) {
 		{[]string{"simulate", "--task", "mnist-2nn", "--seed", "x"}, 2, "--seed"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--set", "strategy.fraction=7"}, 1, "--set strategy.fraction=7"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--json", "/nonexistent/x"}, 1, "/nonexistent/x"},
+		{[]string{"export"}, 2, "--run is missing"},
+		{[]string{"export", "--run", "x", "--format", "onnx"}, 2, "safetensors"},
+		{[]string{"export", "--run", "x", "--data", "/nonexistent"}, 1, "/nonexistent"},
+		{[]string{"swarm"}, 2, "--url is missing"},
+		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--drop", "2"}, 2, "--drop is 2"},
 		{[]string{"tasks"}, 0, "mnist-2nn-noniid"},
 		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "fraction"},
 		{[]string{"version"}, 0, "fedtab.v1-draft"},

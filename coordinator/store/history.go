@@ -33,10 +33,20 @@ func (s *Store) CreateRun(r Run) error {
 
 // LatestRun returns the newest run of a task, and false when there is none.
 func (s *Store) LatestRun(task string) (Run, bool, error) {
-	r := Run{Task: task}
+	r, ok, err := s.findRun(`task = ?`, task)
+	return r, ok, step(err, "newest run of task %s", task)
+}
+
+// FindRun returns the run with an ID, and false when there is none.
+func (s *Store) FindRun(id string) (Run, bool, error) {
+	r, ok, err := s.findRun(`id = ?`, id)
+	return r, ok, step(err, "run %s", id)
+}
+
+func (s *Store) findRun(where, value string) (r Run, ok bool, err error) {
 	var spec, hash, seed, created string
-	err := s.read.QueryRow(`SELECT id, title, spec, spec_hash, seed, created_at, coalesce(finish_reason, '') FROM runs WHERE task = ? ORDER BY number DESC LIMIT 1`, task).
-		Scan(&r.ID, &r.Title, &spec, &hash, &seed, &created, &r.Finished)
+	err = s.read.QueryRow(`SELECT id, task, title, spec, spec_hash, seed, created_at, coalesce(finish_reason, '') FROM runs WHERE `+where+` ORDER BY number DESC LIMIT 1`, value).
+		Scan(&r.ID, &r.Task, &r.Title, &spec, &hash, &seed, &created, &r.Finished)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Run{}, false, nil
 	}
@@ -51,7 +61,7 @@ func (s *Store) LatestRun(task string) (Run, bool, error) {
 		r.Seed, err = strconv.ParseUint(seed, 10, 64)
 	}
 	if err != nil {
-		return Run{}, false, step(err, "newest run of task %s", task)
+		return Run{}, false, err
 	}
 	return r, true, nil
 }

@@ -23,6 +23,9 @@ type Study struct {
 	Model learn.Model
 	Run   string // identity of the run
 	Feed  *Feed
+	// Version returns the parameters of a committed version; nil when none
+	// are kept.
+	Version func(version uint64) ([]float32, [32]byte, error)
 }
 
 // DataPath returns the path prefix of the study's shards. It names the task's
@@ -43,6 +46,7 @@ func New(studies []*Study, socket, page http.Handler, log *slog.Logger) http.Han
 		name := study.Task.Name
 		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
+		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { model(w, r, study) })
 		if study.Data.Public {
 			mux.Handle("GET "+DataPath(study.Task)+"/{shard}", gzhttp.GzipHandler(shards(study)))
 		}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/export"
+	"fedtab/coordinator/store"
+	"fedtab/coordinator/task"
+)
+
+func exportCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
+	fs := flag.NewFlagSet("export", flag.ContinueOnError)
+	name := fs.String("run", "", "identity of the run, or the name of a task for its newest run")
+	want := fs.String("version", "newest", "version to write: newest, best, or a number")
+	format := fs.String("format", "safetensors", "format of the file: safetensors")
+	dir := fs.String("data", "fedtab-data", "directory of the database")
+	out := fs.String("out", "", "file to write (default RUN-VERSION.safetensors), - for standard output")
+	if err := parse(fs, args, stdout); err != nil {
+		return err
+	}
+	switch {
+	case *name == "":
+		return usageError("export: --run is missing, want the identity of a run or the name of a task")
+	case *format != "safetensors":
+		return usageError(fmt.Sprintf("export: --format is %q, want safetensors", *format))
+	}
+	if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
+		return fmt.Errorf("--data %s: %w", *dir, err) // Open would make one
+	}
+	s, err := store.Open(*dir, build())
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("%w; a coordinator that runs serves /api/tasks/TASK/models/%s.safetensors", err, *want)
+	}
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	r, ok, err := s.FindRun(*name)
+	if err == nil && !ok {
+		r, ok, err = s.LatestRun(*name)
+	}
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("--run %s: there is no such run, nor a task of this name, in %s", *name, *dir)
+	}
+	saved, err := s.Load(r.ID)
+	if err != nil {
+		return err
+	}
+	version, err := export.Pick(saved.Rounds, *want)
+	if err != nil {
+		return fmt.Errorf("run %s: %w", r.ID, err)
+	}
+	params, hash, err := s.Model(r.ID, version)
+	if err != nil {
+		return err
+	}
+	t, err := task.Parse("the task of run "+r.ID, r.Spec)
+	if err != nil {
+		return err
+	}
+	d, err := dataset.Open(t)
+	if err != nil {
+		return err
+	}
+	m, err := d.Model(t)
+	if err != nil {
+		return err
+	}
+	var file bytes.Buffer
+	if err := export.Safetensors(&file, m.Layout(), params, export.Metadata(r.Task, r.ID, version, hash)); err != nil {
+		return err
+	}
+	if *out == "-" {
+		_, err := stdout.Write(file.Bytes())
+		return err
+	}
+	if *out == "" {
+		*out = fmt.Sprintf("%s-%d.safetensors", r.ID, version)
+	}
+	if err := os.WriteFile(*out, file.Bytes(), 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s: version %d of run %s, %d parameters\n", *out, version, r.ID, len(params))
+	return nil
+}

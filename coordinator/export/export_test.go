@@ -1,0 +1,92 @@
+package export
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"slices"
+	"testing"
+
+	"fedtab/coordinator/run"
+	"fedtab/learn"
+)
+
+// A reader that knows the format's description alone gets every tensor back.
+func TestSafetensors(t *testing.T) {
+	m, err := learn.New(learn.MLP([]int{4}, []int{3}, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := make([]float32, m.Layout().Size)
+	m.Init(params, 7)
+	var b bytes.Buffer
+	if err := Safetensors(&b, m.Layout(), params, map[string]string{"task": "test"}); err != nil {
+		t.Fatal(err)
+	}
+	file := b.Bytes()
+	n := binary.LittleEndian.Uint64(file)
+	if n%8 != 0 || file[8] != '{' {
+		t.Fatalf("a header of %d bytes that begins with %q", n, file[8])
+	}
+	var header map[string]json.RawMessage
+	if err := json.Unmarshal(file[8:8+n], &header); err != nil {
+		t.Fatal(err)
+	}
+	data := file[8+n:]
+	var metadata map[string]string
+	if err := json.Unmarshal(header["__metadata__"], &metadata); err != nil || metadata["task"] != "test" {
+		t.Errorf("metadata %v, %v", metadata, err)
+	}
+	delete(header, "__metadata__")
+	covered := 0
+	for _, want := range m.Layout().Tensors {
+		var got struct {
+			Type    string `json:"dtype"`
+			Shape   []int
+			Offsets [2]int `json:"data_offsets"`
+		}
+		if err := json.Unmarshal(header[want.Name], &got); err != nil {
+			t.Fatalf("%s: %v", want.Name, err)
+		}
+		values := want.Of(params)
+		if got.Type != "F32" || !slices.Equal(got.Shape, want.Shape) || got.Offsets[1]-got.Offsets[0] != 4*len(values) {
+			t.Fatalf("%s: %+v, want shape %v", want.Name, got, want.Shape)
+		}
+		for i, x := range values {
+			if y := math.Float32frombits(binary.LittleEndian.Uint32(data[got.Offsets[0]+4*i:])); x != y {
+				t.Fatalf("%s[%d] is %g, want %g", want.Name, i, y, x)
+			}
+		}
+		covered += 4 * len(values)
+		delete(header, want.Name)
+	}
+	if len(header) > 0 || covered != len(data) {
+		t.Errorf("%d tensors too many, %d of %d bytes covered", len(header), covered, len(data))
+	}
+	if err := Safetensors(&b, m.Layout(), params[1:], nil); err == nil {
+		t.Error("too few parameters are no error")
+	}
+}
+
+func TestPick(t *testing.T) {
+	accuracy := func(a float64) *float64 { return &a }
+	rounds := []run.RoundRecord{
+		{Round: 1}, {Round: 2, TestAccuracy: accuracy(.9)}, {Round: 3, TestAccuracy: accuracy(.9)},
+		{Round: 4, TestAccuracy: accuracy(.8)}, {Round: 5},
+	}
+	for _, test := range []struct {
+		rounds []run.RoundRecord
+		want   string
+		got    uint64 // 0: an error
+	}{
+		{rounds, "newest", 5}, {rounds, "best", 2}, {rounds, "4", 4},
+		{rounds, "0", 0}, {rounds, "6", 0}, {rounds, "-1", 0}, {rounds, "", 0}, {rounds, "last", 0},
+		{nil, "newest", 0}, {rounds[:1], "best", 0},
+	} {
+		got, err := Pick(test.rounds, test.want)
+		if got != test.got || (err != nil) != (test.got == 0) {
+			t.Errorf("Pick(%d rounds, %q) = %d, %v; want %d", len(test.rounds), test.want, got, err, test.got)
+		}
+	}
+}

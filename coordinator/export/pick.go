@@ -1,0 +1,46 @@
+package export
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"fedtab/coordinator/run"
+)
+
+// Pick returns the version that want names among the committed rounds:
+// "newest", "best" (by test accuracy, the earliest of equals), or a number.
+func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
+	if len(rounds) == 0 {
+		return 0, fmt.Errorf("no version has been committed yet")
+	}
+	newest := rounds[len(rounds)-1].Round
+	switch want {
+	case "newest":
+		return newest, nil
+	case "best":
+		best := -1
+		for i, r := range rounds {
+			if r.TestAccuracy != nil && (best < 0 || *r.TestAccuracy > *rounds[best].TestAccuracy) {
+				best = i
+			}
+		}
+		if best < 0 {
+			return 0, fmt.Errorf("no version has been evaluated yet: ask for newest")
+		}
+		return rounds[best].Round, nil
+	}
+	v, err := strconv.ParseUint(want, 10, 64)
+	if err != nil || v < 1 || v > newest {
+		return 0, fmt.Errorf("version is %q, want newest, best or 1 to %d", want, newest)
+	}
+	return v, nil
+}
+
+// Metadata says where a file comes from.
+func Metadata(task, runID string, version uint64, hash [32]byte) map[string]string {
+	return map[string]string{
+		"format": "fedtab", "task": task, "run": runID,
+		"version": strconv.FormatUint(version, 10), "sha256": hex.EncodeToString(hash[:]),
+	}
+}
