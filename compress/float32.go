@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 )
 
 // AppendFloat32 appends v as little-endian IEEE 754 binary32: 32 bits per
@@ -19,8 +20,9 @@ func AppendFloat32(dst []byte, v []float32) []byte {
 	return dst
 }
 
-// DecodeFloat32 reads len(dst) values from block. It refuses a block of
-// another length and any value that is not finite.
+// DecodeFloat32 reads len(dst) values from block, which may be dst's own memory
+// (Bytes). It refuses a block of another length and any value that is not
+// finite.
 func DecodeFloat32(dst []float32, block []byte) error {
 	if len(block) != 4*len(dst) {
 		return fmt.Errorf("%w: float32 block of %d bytes, want %d for %d values", ErrBlock, len(block), 4*len(dst), len(dst))
@@ -34,4 +36,10 @@ func DecodeFloat32(dst []float32, block []byte) error {
 		dst[i] = math.Float32frombits(bits)
 	}
 	return nil
+}
+
+// Bytes returns the memory of v, for a block to be put into that is as large as
+// v or smaller. A float32 block at its beginning can be decoded into v in place.
+func Bytes(v []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
 }

@@ -26,11 +26,12 @@ import (
 
 // Config is what `coordinator serve` is told.
 type Config struct {
-	Addr  string   // HOST:PORT; port 0 takes a free one
-	Data  string   // directory of the database
-	Tasks []string // names of tasks that ship, or files
-	Fresh bool     // start new runs
-	Log   *slog.Logger
+	Addr   string     // HOST:PORT; port 0 takes a free one
+	Data   string     // directory of the database
+	Tasks  []string   // names of tasks that ship, or files
+	Fresh  bool       // start new runs
+	Limits hub.Limits // zero takes hub.DefaultLimits
+	Log    *slog.Logger
 }
 
 // Server is a coordinator: one database, a run for each task, the hub and the
@@ -38,6 +39,7 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	store    *store.Store
+	lease    *run.Lease // of the bodies on their way
 	listener net.Listener
 	hub      *hub.Hub
 	http     *http.Server
@@ -61,7 +63,10 @@ const (
 // NewServer loads the tasks, opens the database and listens. Whatever is
 // wrong is found here.
 func NewServer(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg}
+	if cfg.Limits == (hub.Limits{}) {
+		cfg.Limits = hub.DefaultLimits()
+	}
+	s := &Server{cfg: cfg, lease: run.NewLease(protocol.MaxBodies)}
 	if err := s.open(); err != nil {
 		s.close()
 		return nil, err
@@ -108,7 +113,7 @@ func (s *Server) open() (err error) {
 		}
 		rooms, shown = append(rooms, st.room), append(shown, &st.Study)
 	}
-	s.hub = hub.New(rooms, cfg.Log)
+	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	s.http = &http.Server{
 		Handler:           web.New(shown, s.hub, static.Handler(), cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
@@ -134,7 +139,7 @@ func (s *Server) prepare(st *study) error {
 	}
 	parameters := st.Model.Layout().Size
 	st.room = &hub.Room{
-		Task: t.Name, Checker: run.NewChecker(parameters), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
+		Task: t.Name, Checker: run.NewChecker(parameters, s.lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
 		MaxBody: protocol.MaxBody(uint64(parameters), 1),
 	}
 	st.live = run.NewLive()

@@ -18,7 +18,7 @@ const CloseNormal CloseCode = 1000
 // The close codes that ask a client to come back.
 const (
 	CloseShutdown   CloseCode = 4000 // the coordinator is stopping or restarting
-	CloseSlow       CloseCode = 4001 // the client reads too slowly: its queue is full
+	CloseSlow       CloseCode = 4001 // the client reads or sends too slowly
 	CloseNoHello    CloseCode = 4002 // no Hello within HelloTimeout
 	CloseNoPong     CloseCode = 4003 // the client went silent
 	CloseOverloaded CloseCode = 4004 // too many sessions, try again later

@@ -100,6 +100,16 @@ const (
 	// kbit/s.
 	WriteTimeout = 10 * time.Second
 
+	// FrameTimeout is how long one frame may take to arrive, from its first
+	// byte: a chunk at 35 kbit/s. Pongs in between do not extend it.
+	FrameTimeout = 20 * time.Second
+
+	// A body may take BodyGrace and the time that MinBodyRate, in bytes per
+	// second, gives it: it occupies memory of the coordinator. 8 KiB/s is a
+	// bad mobile line; raw updates of MNIST's 2NN then have 117 seconds.
+	BodyGrace   = 20 * time.Second
+	MinBodyRate = 8 << 10
+
 	// CloseTimeout is how long the sender of a close frame waits for the
 	// answer before it drops the connection.
 	CloseTimeout = 2 * time.Second
@@ -130,6 +140,16 @@ const (
 	// MaxRejected is how many contributions or unknown messages of one
 	// session are answered before it is closed with CloseAbuse.
 	MaxRejected = 32
+
+	// MaxSessions is how many sockets a coordinator holds, at 24 KiB each, and
+	// MaxPerAddress how many of them from one address: two schools behind one
+	// router. Programs on the coordinator's own machine are not counted.
+	MaxSessions   = 12_000
+	MaxPerAddress = 64
+
+	// MaxBodies is how much memory the bodies that are on their way may take
+	// together, 40 raw updates of MNIST's 2NN. Others wait their turn.
+	MaxBodies = 32 << 20
 )
 
 // MaxBody returns the most bytes that a body of so many vectors, each of so

@@ -201,6 +201,9 @@ const (
 	ReasonAbandoned   Reason = 14 // the round was abandoned; drop the work
 )
 
+// Reasons is how many reasons there are; they count from 0.
+const Reasons = 15
+
 // Decline is a client's refusal of an Order or a Fetch.
 type Decline struct {
 	Order  uint64

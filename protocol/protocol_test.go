@@ -388,6 +388,8 @@ func TestDocumentation(t *testing.T) {
 		"PongTimeout": PongTimeout, "WriteTimeout": WriteTimeout, "CloseTimeout": CloseTimeout,
 		"ReconnectMin": ReconnectMin, "ReconnectMax": ReconnectMax, "SendQueue": SendQueue, "SendQueueBytes": SendQueueBytes,
 		"MaxMessageRate": MaxMessageRate, "MessageBurst": MessageBurst, "MaxRejected": MaxRejected,
+		"FrameTimeout": FrameTimeout, "BodyGrace": BodyGrace, "MinBodyRate": MinBodyRate,
+		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxBodies": MaxBodies,
 	}
 	for name, value := range documented {
 		if row := fmt.Sprintf("\n| `%s` | %v", name, value); !strings.Contains(doc, row+" ") {

@@ -6,6 +6,10 @@
 // are put together, decoded and checked on the reading goroutine, so that the
 // run's owner never touches a vector and a slow or hostile peer holds up
 // nobody but itself.
+//
+// Nothing that a peer does is trusted. Limits says how fast, how large and how
+// often; whatever goes beyond them closes that peer's socket with a code that
+// says which limit it was, and is counted (Counts).
 package hub
 
 import (
@@ -15,7 +19,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"fedtab/coordinator/run"
 	"fedtab/protocol"
@@ -30,31 +33,40 @@ type Room struct {
 	Checker *run.Checker
 	Tokens  Tokens
 	MaxBody int64 // largest body of a contribution
-
-	bodies sync.Pool // *[]byte, for bodies that arrive in chunks
 }
 
 // Hub serves WebSocket handshakes.
 type Hub struct {
 	rooms    map[string]*Room
+	limits   Limits
 	log      *slog.Logger
 	upgrader websocket.Upgrader
 	number   atomic.Uint64 // of the newest session
+	counts   counts
+	ctx      context.Context // ends with Shutdown
+	stop     context.CancelFunc
 
-	mu       sync.Mutex
-	sessions map[*session]struct{}
-	closing  bool
-	wait     sync.WaitGroup
+	mu        sync.Mutex
+	sessions  map[*session]struct{}
+	total     int            // sessions, and handshakes under way
+	addresses map[string]int // the same, of each address
+	closing   bool
+	wait      sync.WaitGroup
 }
 
 // New returns a hub with one room for each task.
-func New(rooms []*Room, log *slog.Logger) *Hub {
-	h := &Hub{rooms: map[string]*Room{}, log: log, sessions: map[*session]struct{}{}}
+func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
+	h := &Hub{
+		rooms: map[string]*Room{}, limits: limits, log: log,
+		sessions: map[*session]struct{}{}, addresses: map[string]int{},
+		counts: counts{closed: map[protocol.CloseCode]int{}, refused: map[string]int{}},
+	}
+	h.ctx, h.stop = context.WithCancel(context.Background())
 	for _, r := range rooms {
 		h.rooms[r.Task] = r
 	}
 	h.upgrader = websocket.Upgrader{
-		HandshakeTimeout: protocol.HelloTimeout,
+		HandshakeTimeout: limits.Hello,
 		// Sessions are idle most of the time: small buffers of their own, and
 		// one pool for writing. Reads of large frames go around the buffer.
 		ReadBufferSize:  1 << 10,
@@ -62,37 +74,96 @@ func New(rooms []*Room, log *slog.Logger) *Hub {
 		WriteBufferPool: &sync.Pool{},
 		// CheckOrigin stays nil: gorilla then takes handshakes from pages of
 		// this coordinator only, and from clients that are no browser.
+		Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
+			why := "request"
+			if status == http.StatusForbidden {
+				why = "origin"
+			}
+			h.refused(why)
+			h.log.Debug("handshake refused", "remote", r.RemoteAddr, "origin", r.Header.Get("Origin"), "reason", reason)
+			w.Header().Set("Sec-Websocket-Version", "13")
+			http.Error(w, reason.Error(), status)
+		},
 	}
 	return h
 }
 
-// ServeHTTP takes a WebSocket handshake and serves the session to its end.
+func (h *Hub) refused(why string) { h.counts.add(func(c *counts) { c.refused[why]++ }) }
+
+// ServeHTTP takes a WebSocket handshake. The session that follows has
+// goroutines of its own, so that what the HTTP server holds for the request can
+// go.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	from := address(r)
+	if err := h.admit(from); err != nil {
+		status := http.StatusServiceUnavailable
+		if err == errAddress {
+			status = http.StatusTooManyRequests
+		}
+		w.Header().Set("Retry-After", "30")
+		http.Error(w, err.Error(), status)
+		return
+	}
 	conn, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
+		h.dismiss(from)
+		h.wait.Done()
 		return // Upgrade has answered
 	}
 	s := newSession(h, conn)
 	h.mu.Lock()
-	if h.closing {
+	h.sessions[s] = struct{}{}
+	closing := h.closing
+	h.mu.Unlock()
+	if closing {
+		s.Close(protocol.CloseShutdown, shutdownText)
+	}
+	var ends sync.WaitGroup
+	ends.Add(2)
+	go func() { defer ends.Done(); s.write() }()
+	go func() {
+		s.serve()
+		ends.Done()
+		ends.Wait()
+		h.mu.Lock()
+		delete(h.sessions, s)
 		h.mu.Unlock()
-		close(s.readDone)
-		s.Close(protocol.CloseShutdown, "the coordinator is stopping")
-		s.write()
+		h.dismiss(from)
+		h.wait.Done()
+	}()
+}
+
+// admit counts a session in, or says why there is no room for it.
+func (h *Hub) admit(from string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.closing || h.total >= h.limits.Sessions:
+		h.refused("full")
+		return errFull
+	case from != "" && h.limits.PerAddress > 0 && h.addresses[from] >= h.limits.PerAddress:
+		h.refused("address")
+		return errAddress
+	}
+	h.total++
+	if from != "" {
+		h.addresses[from]++
+	}
+	h.wait.Add(1)
+	return nil
+}
+
+// dismiss counts it out.
+func (h *Hub) dismiss(from string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.total--
+	if from == "" {
 		return
 	}
-	h.sessions[s] = struct{}{}
-	h.wait.Add(2)
-	h.mu.Unlock()
-	go func() {
-		defer h.wait.Done()
-		s.write()
-	}()
-	defer h.wait.Done()
-	s.serve()
-	h.mu.Lock()
-	delete(h.sessions, s)
-	h.mu.Unlock()
+	if h.addresses[from]--; h.addresses[from] == 0 {
+		delete(h.addresses, from)
+	}
 }
 
 // Sessions returns how many sockets are open.
@@ -102,15 +173,18 @@ func (h *Hub) Sessions() int {
 	return len(h.sessions)
 }
 
+const shutdownText = "the coordinator is stopping"
+
 // Shutdown tells every participant that the coordinator stops and waits until
 // the sockets are closed, or ctx ends.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
 	h.closing = true
 	for s := range h.sessions {
-		s.Close(protocol.CloseShutdown, "the coordinator is stopping")
+		s.Close(protocol.CloseShutdown, shutdownText)
 	}
 	h.mu.Unlock()
+	h.stop()
 	done := make(chan struct{})
 	go func() { h.wait.Wait(); close(done) }()
 	select {
@@ -120,7 +194,3 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("hub: sessions still open: %w", ctx.Err())
 	}
 }
-
-// writeDeadline bounds a single write, so that a peer that reads nothing is let
-// go.
-func writeDeadline() time.Time { return time.Now().Add(protocol.WriteTimeout) }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,28 +12,34 @@ import (
 	"fedtab/protocol"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
 )
 
 // session is one WebSocket. It is the run.Peer of its participant.
 type session struct {
-	hub    *Hub
-	conn   *websocket.Conn
-	number uint64
-	remote string
-
-	queue    chan item
+	hub      *Hub
+	conn     *websocket.Conn
+	number   uint64
+	remote   string
 	readDone chan struct{} // closed when the reading goroutine has ended
+	wake     chan struct{} // tells the writing goroutine to look at the queue
 
 	mu      sync.Mutex
+	queue   []item
 	queued  int // bytes of own frames in the queue
 	closing bool
 	bye     *protocol.Bye
+	refused int // messages answered with a refusal
 
 	// Owned by the reading goroutine.
 	room        *Room
 	participant uint32
+	rate        *rate.Limiter
+	inFrame     bool // a frame has begun and not ended
 	body        protocol.Assembler
-	bodyBuf     *[]byte
+	memory      *run.Body // in which body arrives, nil if it is skipped
+	bodyUntil   time.Time
+	skipped     int64 // bytes on the wire of a body that is skipped
 }
 
 // item is what the writing goroutine writes: frames of its own, or prepared
@@ -46,11 +53,12 @@ type item struct {
 func newSession(h *Hub, conn *websocket.Conn) *session {
 	return &session{
 		hub: h, conn: conn, number: h.number.Add(1), remote: conn.RemoteAddr().String(),
-		queue: make(chan item, protocol.SendQueue), readDone: make(chan struct{}),
+		readDone: make(chan struct{}), wake: make(chan struct{}, 1),
+		rate: rate.NewLimiter(h.limits.Messages, h.limits.Burst),
 	}
 }
 
-// Send implements run.Peer.
+// Send implements run.Peer. It counts the refusals that it carries.
 func (s *session) Send(m protocol.Message) {
 	frames := protocol.AppendFrames(nil, m)
 	n := 0
@@ -58,6 +66,24 @@ func (s *session) Send(m protocol.Message) {
 		n += len(f)
 	}
 	s.enqueue(item{frames: frames, bytes: n})
+	if ack, ok := m.(*protocol.Ack); ok {
+		s.answered(ack.Reason)
+	}
+}
+
+// answered closes the session of a peer that has earned too many refusals. To
+// be late, or to have worked on a round that was abandoned, is no fault.
+func (s *session) answered(r protocol.Reason) {
+	switch r {
+	case protocol.ReasonAccepted, protocol.ReasonLate, protocol.ReasonAbandoned, protocol.ReasonBusy:
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused++
+	if s.refused > s.hub.limits.Rejected && !s.closing {
+		s.close(protocol.CloseAbuse, fmt.Sprintf("%d messages of yours were refused", s.refused))
+	}
 }
 
 // SendShared implements run.Peer. The frames are prepared once for all.
@@ -82,15 +108,20 @@ func (s *session) enqueue(i item) {
 	if s.closing {
 		return
 	}
-	if s.queued+i.bytes <= protocol.SendQueueBytes {
-		select {
-		case s.queue <- i:
-			s.queued += i.bytes
-			return
-		default:
-		}
+	if len(s.queue) >= protocol.SendQueue || s.queued+i.bytes > protocol.SendQueueBytes {
+		s.close(protocol.CloseSlow, "you read too slowly")
+		return
 	}
-	s.close(protocol.CloseSlow, "you read too slowly")
+	s.queue = append(s.queue, i)
+	s.queued += i.bytes
+	s.poke()
+}
+
+func (s *session) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Close implements run.Peer: what is queued is written, then a Bye and the
@@ -106,45 +137,76 @@ func (s *session) Close(code protocol.CloseCode, detail string) {
 func (s *session) close(code protocol.CloseCode, detail string) {
 	s.closing = true
 	s.bye = &protocol.Bye{Code: code, Detail: protocol.ClipText(detail)}
-	close(s.queue)
+	s.hub.counts.add(func(c *counts) { c.closed[code]++ })
+	s.poke()
+}
+
+func (s *session) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
 }
 
 // write is the writing goroutine.
 func (s *session) write() {
 	defer s.conn.Close()
-	ping := time.NewTicker(protocol.PingInterval)
+	ping := time.NewTicker(s.hub.limits.Ping)
 	defer ping.Stop()
 	for {
-		select {
-		case i, ok := <-s.queue:
-			if !ok {
-				s.goodbye()
-				return
-			}
+		i, ok, closing := s.next()
+		switch {
+		case ok:
 			if err := s.writeItem(i); err != nil {
 				s.hub.log.Debug("cannot write", "session", s.number, "error", err)
 				return
 			}
+			continue
+		case closing:
+			s.goodbye()
+			return
+		}
+		select {
+		case <-s.wake:
 		case <-ping.C:
-			if err := s.conn.WriteControl(websocket.PingMessage, nil, writeDeadline()); err != nil {
+			if err := s.conn.WriteControl(websocket.PingMessage, nil, s.writeDeadline()); err != nil {
 				return
+			}
+		case <-s.readDone:
+			if !s.isClosing() {
+				return // nobody is left who could say why
 			}
 		}
 	}
 }
 
-func (s *session) writeItem(i item) error {
+// next takes an item off the queue.
+func (s *session) next() (i item, ok, closing bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		s.queue = nil // most sessions have nothing to send most of the time
+		return item{}, false, s.closing
+	}
+	i = s.queue[0]
+	s.queue[0] = item{}
+	s.queue = s.queue[1:]
 	s.queued -= i.bytes
-	s.mu.Unlock()
+	return i, true, s.closing
+}
+
+// writeDeadline bounds a single write, so that a peer that reads nothing is let
+// go.
+func (s *session) writeDeadline() time.Time { return time.Now().Add(s.hub.limits.Write) }
+
+func (s *session) writeItem(i item) error {
 	for _, f := range i.frames {
-		s.conn.SetWriteDeadline(writeDeadline())
+		s.conn.SetWriteDeadline(s.writeDeadline())
 		if err := s.conn.WriteMessage(websocket.BinaryMessage, f); err != nil {
 			return err
 		}
 	}
 	for _, p := range i.prepared {
-		s.conn.SetWriteDeadline(writeDeadline())
+		s.conn.SetWriteDeadline(s.writeDeadline())
 		if err := s.conn.WritePreparedMessage(p); err != nil {
 			return err
 		}
@@ -153,7 +215,7 @@ func (s *session) writeItem(i item) error {
 }
 
 func (s *session) goodbye() {
-	deadline := time.Now().Add(protocol.CloseTimeout)
+	deadline := time.Now().Add(s.hub.limits.Close)
 	s.conn.SetWriteDeadline(deadline)
 	if s.conn.WriteMessage(websocket.BinaryMessage, protocol.Append(nil, s.bye)) != nil {
 		return
@@ -169,39 +231,61 @@ func (s *session) goodbye() {
 	// then the connection stays open, so that the frame is not lost in a
 	// reset. Whoever does not answer is cut off.
 	s.conn.SetReadDeadline(deadline)
+	cut := time.NewTimer(time.Until(deadline))
+	defer cut.Stop()
 	select {
 	case <-s.readDone:
-	case <-time.After(time.Until(deadline)):
+	case <-cut.C:
 	}
 }
 
-// errGoodbye is the end of a session that the client announced.
-var errGoodbye = errors.New("hub: the participant left")
+var (
+	// errGoodbye is the end of a session that the client announced.
+	errGoodbye = errors.New("hub: the participant left")
+	// errClosing is the end of a session that has been closed from this side.
+	errClosing = errors.New("hub: closed")
+)
+
+func closeError(code protocol.CloseCode, format string, args ...any) error {
+	return &protocol.CloseError{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
 
 // serve is the reading goroutine, from hello to the end.
 func (s *session) serve() {
 	defer close(s.readDone)
 	s.conn.SetReadLimit(protocol.MaxFrame)
-	s.conn.SetReadDeadline(time.Now().Add(protocol.HelloTimeout))
-	s.conn.SetPongHandler(func(string) error { s.extend(); return nil })
+	s.conn.SetReadDeadline(time.Now().Add(s.hub.limits.Hello))
+	s.conn.SetPongHandler(func(string) error { return s.control() })
+	answer := s.conn.PingHandler()
+	s.conn.SetPingHandler(func(text string) error {
+		if err := s.control(); err != nil {
+			return err
+		}
+		return answer(text)
+	})
 	err := s.hello()
 	goodbye := false
 	if err == nil {
 		s.extend()
 		err = s.read()
 		goodbye = errors.Is(err, errGoodbye)
-		s.room.Live.Do(func() { s.room.Live.Run.Leave(s.participant, s, goodbye) })
+		live := s.room.Live
+		live.Do(func() { live.Run.Leave(s.participant, s, goodbye) })
+	}
+	if s.memory != nil {
+		s.memory.Release()
+		s.memory = nil
 	}
 	code, detail := s.verdict(err)
 	s.Close(code, detail)
 	s.drain()
-	s.hub.log.Debug("session ended", "session", s.number, "participant", s.participant, "remote", s.remote, "reason", err)
+	s.hub.log.Debug("session ended", "session", s.number, "participant", s.participant, "remote", s.remote, "code", uint16(code), "reason", err)
 }
 
 // drain reads on, and drops what it reads, until the peer answers the close
 // frame or its time is up.
 func (s *session) drain() {
-	s.conn.SetReadDeadline(time.Now().Add(protocol.CloseTimeout))
+	s.conn.SetReadDeadline(time.Now().Add(s.hub.limits.Close))
 	for {
 		if _, _, err := s.conn.NextReader(); err != nil {
 			return
@@ -209,7 +293,29 @@ func (s *session) drain() {
 	}
 }
 
-func (s *session) extend() { s.conn.SetReadDeadline(time.Now().Add(protocol.PongTimeout)) }
+// control is called for every ping and pong of the peer.
+func (s *session) control() error {
+	if !s.rate.Allow() {
+		return s.tooMany()
+	}
+	if s.room != nil && !s.inFrame {
+		s.extend()
+	}
+	return nil
+}
+
+func (s *session) tooMany() error {
+	return closeError(protocol.CloseAbuse, "more than %v messages a second", s.hub.limits.Messages)
+}
+
+// extend gives the peer time for its next frame.
+func (s *session) extend() {
+	until := time.Now().Add(s.hub.limits.Pong)
+	if s.body.Open() && s.bodyUntil.Before(until) {
+		until = s.bodyUntil
+	}
+	s.conn.SetReadDeadline(until)
+}
 
 // verdict turns the error that ended the reading into a close code.
 func (s *session) verdict(err error) (protocol.CloseCode, string) {
@@ -227,10 +333,16 @@ func (s *session) verdict(err error) (protocol.CloseCode, string) {
 	case errors.Is(err, protocol.ErrTransfer):
 		return protocol.CloseUnexpected, err.Error()
 	case errors.As(err, &ne) && ne.Timeout():
-		if s.room == nil {
-			return protocol.CloseNoHello, fmt.Sprintf("no hello within %v", protocol.HelloTimeout)
+		switch {
+		case s.room == nil:
+			return protocol.CloseNoHello, fmt.Sprintf("no hello within %v", s.hub.limits.Hello)
+		case s.inFrame:
+			return protocol.CloseSlow, fmt.Sprintf("a frame took longer than %v", s.hub.limits.Frame)
+		case s.body.Open() && !time.Now().Before(s.bodyUntil):
+			n, total := s.body.Received()
+			return protocol.CloseSlow, fmt.Sprintf("your contribution stopped at byte %d of %d, want at least %d bytes a second", n, total, s.hub.limits.BodyRate)
 		}
-		return protocol.CloseNoPong, fmt.Sprintf("nothing heard for %v", protocol.PongTimeout)
+		return protocol.CloseNoPong, fmt.Sprintf("nothing heard for %v", s.hub.limits.Pong)
 	}
 	return protocol.CloseNormal, "" // the peer has closed, or the socket is lost
 }
@@ -242,7 +354,11 @@ func (s *session) frame(buf []byte) ([]byte, error) {
 		return nil, err
 	}
 	if kind != websocket.BinaryMessage {
-		return nil, &protocol.CloseError{Code: protocol.CloseMalformed, Detail: "want binary messages, got text"}
+		return nil, closeError(protocol.CloseMalformed, "want binary messages, got text")
+	}
+	s.inFrame = true
+	if s.room != nil {
+		s.conn.SetReadDeadline(time.Now().Add(s.hub.limits.Frame))
 	}
 	buf = buf[:0]
 	for {
@@ -252,6 +368,7 @@ func (s *session) frame(buf []byte) ([]byte, error) {
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		if err == io.EOF {
+			s.inFrame = false
 			return buf, nil
 		}
 		if err != nil {
@@ -262,9 +379,6 @@ func (s *session) frame(buf []byte) ([]byte, error) {
 
 // hello takes the first message and joins the run of its task.
 func (s *session) hello() error {
-	refuse := func(code protocol.CloseCode, format string, args ...any) error {
-		return &protocol.CloseError{Code: code, Detail: fmt.Sprintf(format, args...)}
-	}
 	buf, err := s.frame(nil)
 	if err != nil {
 		return err
@@ -275,31 +389,31 @@ func (s *session) hello() error {
 	}
 	h, ok := m.(*protocol.Hello)
 	if !ok {
-		return refuse(protocol.CloseUnexpected, "the first message is %T, want a hello", m)
+		return closeError(protocol.CloseUnexpected, "the first message is %T, want a hello", m)
 	}
 	if h.Protocol != protocol.Version {
-		return refuse(protocol.CloseProtocolVersion, "you speak %q, this coordinator %q: reload the page or update the client", h.Protocol, protocol.Version)
+		return closeError(protocol.CloseProtocolVersion, "you speak %q, this coordinator %q: reload the page or update the client", h.Protocol, protocol.Version)
 	}
 	room := s.hub.rooms[h.Task]
 	if room == nil {
-		return refuse(protocol.CloseUnknownTask, "there is no task %q here", h.Task)
+		return closeError(protocol.CloseUnknownTask, "there is no task %q here", h.Task)
 	}
 	var resumed uint32
 	if len(h.ResumeToken) > 0 {
 		if resumed, ok = room.Tokens.Check(h.ResumeToken); !ok {
-			return refuse(protocol.CloseBadToken, "the resume token is not of this run: join anew")
+			return closeError(protocol.CloseBadToken, "the resume token is not of this run: join anew")
 		}
 	}
 	joined := false
 	live := room.Live
 	if !live.Call(func() { s.participant, joined = live.Run.Join(h, resumed, s) }) {
-		return refuse(protocol.CloseShutdown, "the coordinator is stopping")
+		return closeError(protocol.CloseShutdown, "%s", shutdownText)
 	}
 	if !joined {
-		return errGoodbye // Join has closed the session and said why
+		return errClosing // Join has closed the session and said why
 	}
 	s.room = room
-	s.hub.log.Debug("joined", "session", s.number, "participant", s.participant, "resumed", resumed != 0, "remote", s.remote, "client", h.Client)
+	s.hub.log.Debug("joined", "session", s.number, "run", room.Tokens.Run, "participant", s.participant, "resumed", resumed != 0, "remote", s.remote, "client", h.Client)
 	return nil
 }
 
@@ -311,69 +425,125 @@ func (s *session) read() error {
 		if buf, err = s.frame(buf); err != nil {
 			return err
 		}
-		s.extend()
+		if s.isClosing() {
+			return errClosing
+		}
 		m, err := protocol.Decode(buf)
 		if errors.Is(err, protocol.ErrUnknownKind) {
-			// Of a later protocol: told so, and the session goes on.
-			s.Send(&protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
-			continue
+			err = s.unknown(err, len(buf))
+		} else if err == nil {
+			err = s.message(m, len(buf))
 		}
 		if err != nil {
 			return err
 		}
-		switch m := m.(type) {
-		case *protocol.Chunk: // copied: buf serves for the next one
-			whole, err := s.body.Add(m)
-			if err != nil {
-				return err
-			}
-			if c, ok := whole.(*protocol.Contribution); ok {
-				s.offer(c)
-				// Check has copied what it needs of the body.
-				s.room.bodies.Put(s.bodyBuf)
-				s.bodyBuf = nil
-			}
-			continue
-		case *protocol.Contribution:
-			if protocol.Announced(m) > 0 {
-				if err := s.body.Start(m, s.room.MaxBody, s.bodyBuffer()); err != nil {
-					return err
-				}
-			} else {
-				s.offer(m)
-			}
-		case *protocol.Bye:
-			return errGoodbye
-		case *protocol.Hello:
-			return &protocol.CloseError{Code: protocol.CloseUnexpected, Detail: "a second hello"}
-		default:
-			live := s.room.Live
-			live.Do(func() {
-				if err := live.Run.Receive(s.participant, s, m); err != nil {
-					s.Close(protocol.CloseUnexpected, err.Error())
-				}
-			})
+		s.extend()
+		if _, ok := m.(*protocol.Chunk); !ok {
+			buf = nil // m lies in it
 		}
-		buf = nil // m lies in it
 	}
+}
+
+// onWire is what a frame of a client costs.
+func onWire(frame int) int64 { return int64(frame + protocol.FrameOverhead(frame, true)) }
+
+func (s *session) charge(size int64) {
+	live := s.room.Live
+	live.Do(func() { live.Run.Charge(s.participant, s, size) })
+}
+
+// unknown answers a message of a later protocol; the session goes on.
+func (s *session) unknown(err error, frame int) error {
+	if !s.rate.Allow() {
+		return s.tooMany()
+	}
+	s.hub.counts.add(func(c *counts) { c.ignored++ })
+	s.charge(onWire(frame))
+	s.Send(&protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
+	return nil
+}
+
+// message handles a message that came in a frame of so many bytes.
+func (s *session) message(m protocol.Message, frame int) error {
+	if c, ok := m.(*protocol.Chunk); ok {
+		return s.chunk(c, frame)
+	}
+	if !s.rate.Allow() {
+		return s.tooMany()
+	}
+	live := s.room.Live
+	switch m := m.(type) {
+	case *protocol.Contribution:
+		if protocol.Announced(m) > 0 {
+			return s.announced(m, frame)
+		}
+		s.offer(m)
+	case *protocol.Bye:
+		return errGoodbye
+	case *protocol.Hello:
+		return closeError(protocol.CloseUnexpected, "a second hello")
+	default:
+		live.Do(func() {
+			if err := live.Run.Receive(s.participant, s, m); err != nil {
+				s.Close(protocol.CloseUnexpected, err.Error())
+			}
+		})
+	}
+	return nil
+}
+
+// announced begins to take a body in, or to skip it if the run has no use for
+// it, before any of it has come.
+func (s *session) announced(c *protocol.Contribution, frame int) error {
+	size := int64(protocol.Announced(c))
+	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size))
+	live := s.room.Live
+	wanted := false
+	if size <= s.room.MaxBody && !s.body.Open() {
+		live.Call(func() { wanted = live.Run.Announce(s.participant, s, c) })
+	}
+	if !wanted {
+		s.hub.counts.add(func(c *counts) { c.skipped++ })
+		s.skipped = onWire(frame)
+		return s.body.Skip(c, s.room.MaxBody)
+	}
+	ctx, cancel := context.WithTimeout(s.hub.ctx, s.hub.limits.BodyWait)
+	defer cancel()
+	memory, err := s.room.Checker.Borrow(ctx)
+	if err != nil {
+		return closeError(protocol.CloseOverloaded, "no memory for your contribution within %v", s.hub.limits.BodyWait)
+	}
+	s.memory = memory
+	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size)) // the waiting is not the peer's
+	return s.body.Start(c, s.room.MaxBody, memory.Bytes())
+}
+
+// chunk takes in a piece of a body, and offers the contribution after the last
+// one.
+func (s *session) chunk(c *protocol.Chunk, frame int) error {
+	whole, err := s.body.Add(c) // copied: the frame's buffer serves for the next one
+	if err != nil {
+		return err
+	}
+	if c, ok := whole.(*protocol.Contribution); ok {
+		s.offer(c)
+		return nil
+	}
+	if s.memory == nil {
+		s.skipped += onWire(frame)
+		if !s.body.Open() {
+			s.charge(s.skipped)
+		}
+	}
+	return nil
 }
 
 // offer checks a complete contribution and hands it to the run.
 func (s *session) offer(c *protocol.Contribution) {
-	o := s.room.Checker.Check(c)
+	o := s.room.Checker.Check(c, s.memory)
+	s.memory = nil
 	live := s.room.Live
-	live.Do(func() { live.Run.Offer(s.participant, s, o) })
-}
-
-// bodyBuffer borrows a buffer for a body.
-func (s *session) bodyBuffer() []byte {
-	if s.bodyBuf == nil {
-		b, ok := s.room.bodies.Get().(*[]byte)
-		if !ok {
-			v := make([]byte, 0, s.room.MaxBody)
-			b = &v
-		}
-		s.bodyBuf = b
+	if !live.Do(func() { live.Run.Offer(s.participant, s, o) }) {
+		o.Release()
 	}
-	return (*s.bodyBuf)[:0]
 }

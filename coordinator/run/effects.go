@@ -133,9 +133,12 @@ func (r *Run) add(e strategy.Add) {
 	a.lossSum += offer.c.Metrics.LossSum
 	a.examples += offer.c.Metrics.Examples
 	a.weight += e.Weight
-	r.answer(offer, protocol.ReasonAccepted, "")
+	a.contributions = append(a.contributions, Contribution{
+		Participant: offer.number, Order: offer.c.Order, Weight: offer.c.Weight, Fingerprint: offer.fingerprint,
+	})
+	r.answer(offer.number, offer.peer, offer.c, protocol.ReasonAccepted, "")
 	r.env.Compute(func() { a.sum.Add(offer.delta, e.Weight) }, func() {
-		offer.release()
+		offer.Release()
 		a.adding--
 		r.commitWhenAdded(a)
 	})
@@ -149,7 +152,7 @@ var rejections = map[strategy.Reason]protocol.Reason{
 
 func (r *Run) reject(e strategy.Reject) {
 	offer := r.offers[e.Handle]
-	r.answer(offer, rejections[e.Reason], "")
+	r.answer(offer.number, offer.peer, offer.c, rejections[e.Reason], "")
 	r.settle(e.Handle)
 }
 
@@ -157,13 +160,14 @@ func (r *Run) reject(e strategy.Reject) {
 func (r *Run) settle(h strategy.Handle) {
 	if offer := r.offers[h]; offer != nil {
 		delete(r.offers, h)
-		offer.release()
+		offer.Release()
 	}
 }
 
 func (r *Run) abandon(e strategy.Abandon) {
 	r.log.Warn("round abandoned", "round", e.Round, "order", e.Order, "reason", e.Reason)
 	r.record("abandoned", 0, e.Reason)
+	r.ledger.Abandoned++
 	for _, p := range r.present {
 		m := r.members[p]
 		if m.order != nil && m.order.order == e.Order && !m.order.answered {
@@ -223,7 +227,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 		rec := Commit{
 			Round: c.Round, Base: c.Base, Hash: hash, Params: next, State: r.state, Snapshot: c.Snapshot,
 			Weight: a.weight, BytesUp: r.up, BytesDown: r.down, Committed: r.env.Now(),
-			Participants: make([]uint32, len(c.Clients)),
+			Participants: make([]uint32, len(c.Clients)), Contributions: a.contributions,
 		}
 		for i, id := range c.Clients {
 			rec.Participants[i] = uint32(id)

@@ -22,8 +22,8 @@ type Journal interface {
 	Evaluate(run string, e Evaluation) error
 	// Finish marks the run as over.
 	Finish(run string, reason string, at time.Time) error
-	// Log appends to the event log.
-	Log(run string, e LogEntry) error
+	// Log appends to the event log, all of the entries or none.
+	Log(run string, entries []LogEntry) error
 }
 
 // OpenRound is a round that has begun.
@@ -38,18 +38,29 @@ type OpenRound struct {
 
 // Commit is a round that has ended, with the version that it made.
 type Commit struct {
-	Round        uint64 // also the number of the version
-	Base         uint64
-	Hash         [32]byte             // SHA-256 of Params
-	Params       []float32            // the model
-	State        map[string][]float32 // server vectors of the strategy
-	Snapshot     []byte
-	Participants []uint32 // whose contributions are in it, ascending
-	Weight       float64  // examples behind them
-	TrainLoss    float64  // mean loss that the participants saw while training
-	BytesUp      int64    // since the last commit, as docs/protocol.md counts
-	BytesDown    int64
-	Committed    time.Time
+	Round         uint64 // also the number of the version
+	Base          uint64
+	Hash          [32]byte             // SHA-256 of Params
+	Params        []float32            // the model
+	State         map[string][]float32 // server vectors of the strategy
+	Snapshot      []byte
+	Participants  []uint32       // whose contributions are in it, ascending
+	Contributions []Contribution // the same, one for each, in the order of their arrival
+	Weight        float64        // examples behind them
+	TrainLoss     float64        // mean loss that the participants saw while training
+	BytesUp       int64          // since the last commit, as docs/protocol.md counts
+	BytesDown     int64
+	Committed     time.Time
+}
+
+// Contribution is what is kept of a contribution that a version was made from.
+// With the vector itself, which is not kept, it lets anybody check the version:
+// it is the base plus the weighted mean of the vectors.
+type Contribution struct {
+	Participant uint32
+	Order       uint64
+	Weight      uint64 // examples
+	Fingerprint uint64 // XXH64 of the packed vector, as it travelled
 }
 
 // Evaluation holds a version's metrics on the test set.

@@ -33,14 +33,17 @@ func NewLive() *Live {
 }
 
 // Do has f called by the owner, after everything that was handed in before.
-// It does not wait. After Serve has returned it does nothing.
-func (l *Live) Do(f func()) {
+// It does not wait. Once the Run is no longer served it does nothing and
+// returns false.
+func (l *Live) Do(f func()) bool {
 	l.mu.Lock()
-	if !l.stopped {
+	stopped := l.stopped
+	if !stopped {
 		l.tasks = append(l.tasks, f)
 	}
 	l.mu.Unlock()
 	poke(l.wake)
+	return !stopped
 }
 
 // Call does the same and waits until f has returned; it says whether it was
@@ -92,6 +95,7 @@ func (l *Live) Serve(ctx context.Context) {
 		select {
 		case <-l.wake:
 		case <-ctx.Done():
+			l.Run.Flush()
 			l.mu.Lock()
 			l.stopped = true
 			l.tasks = nil

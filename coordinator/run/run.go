@@ -125,7 +125,12 @@ type Run struct {
 	up, down   int64 // bytes since the last commit
 	ledger     Ledger
 	finished   string
-	stored     error // the last failure of the journal, nil when it works
+	stored     error  // the last failure of the journal, nil when it works
+	failures   uint64 // of the journal
+
+	entries  []LogEntry // of the event log, not written yet
+	flushing bool       // a flush is due
+	dropped  int        // entries lost since the last flush, because there were too many
 }
 
 // attempt is one try at a round. Sums that are still being added to when it
@@ -137,6 +142,8 @@ type attempt struct {
 	lossSum  float64
 	examples uint64
 	weight   float64
+
+	contributions []Contribution
 }
 
 // Update is a change of the run, for observers.
@@ -154,6 +161,8 @@ type State struct {
 	Evaluated    *Evaluation // newest
 	Ledger       Ledger
 	Finished     string
+	StoreError   string // why the journal failed last, empty while it works
+	StoreFailed  uint64 // how often it has failed
 }
 
 // Ledger counts bytes as docs/protocol.md says: every frame of every message
@@ -164,6 +173,9 @@ type Ledger struct {
 	MessagesDown int64
 	ModelsUp     int64 // contributions with a vector
 	ModelsDown   int64
+
+	Answers   [protocol.Reasons]int64 // to contributions, by reason
+	Abandoned int64                   // attempts at rounds
 }
 
 // New returns a run that waits for Start.
@@ -292,7 +304,10 @@ func (r *Run) excuse(cohort []strategy.ClientID) {
 func (r *Run) State() State {
 	s := State{
 		Phase: r.phase, Version: r.version, Round: r.version, Participants: len(r.present),
-		Evaluated: r.evaluated, Ledger: r.ledger, Finished: r.finished,
+		Evaluated: r.evaluated, Ledger: r.ledger, Finished: r.finished, StoreFailed: r.failures,
+	}
+	if r.stored != nil {
+		s.StoreError = r.stored.Error()
 	}
 	if r.open != nil {
 		s.Round = r.open.Round
@@ -327,14 +342,15 @@ func (r *Run) notify(round *RoundRecord) {
 const storeRetry = 2 * time.Second
 
 // save writes through the journal, again and again until it works, and then
-// goes on.
+// goes on. The event log so far is written before it.
 func (r *Run) save(what string, write func(Journal) error, then func()) {
 	if r.cfg.Journal == nil {
 		then()
 		return
 	}
+	r.Flush()
 	r.env.Store(func() error { return write(r.cfg.Journal) }, func(err error) {
-		r.stored = err
+		r.journalAnswered(err)
 		if err != nil {
 			r.log.Error("cannot store, trying again", "what", what, "in", storeRetry, "error", err)
 			r.env.AfterFunc(storeRetry, func() { r.save(what, write, then) })
@@ -344,7 +360,30 @@ func (r *Run) save(what string, write func(Journal) error, then func()) {
 	})
 }
 
-// record appends to the event log; a failure costs the entry, never the run.
+// journalAnswered keeps whether the journal works, and tells observers when
+// that has changed.
+func (r *Run) journalAnswered(err error) {
+	if err != nil {
+		r.failures++
+	}
+	changed := (err == nil) != (r.stored == nil)
+	r.stored = err
+	if changed {
+		if err == nil {
+			r.log.Info("the journal works again")
+		}
+		r.notify(nil)
+	}
+}
+
+// Entries of the event log are written together: each write waits for the
+// disk, and a hundred tabs come in one moment.
+const (
+	flushAfter = 200 * time.Millisecond
+	maxEntries = 10_000 // that wait; more are dropped, and their number is logged
+)
+
+// record adds to the event log. A failure costs entries, never the run.
 func (r *Run) record(kind string, participant uint32, detail string) {
 	round := r.version
 	if r.open != nil {
@@ -354,10 +393,32 @@ func (r *Run) record(kind string, participant uint32, detail string) {
 	if r.cfg.Journal == nil {
 		return
 	}
-	e := LogEntry{At: r.env.Now(), Round: round, Participant: participant, Kind: kind, Detail: detail}
-	r.env.Store(func() error { return r.cfg.Journal.Log(r.cfg.ID, e) }, func(err error) {
+	if len(r.entries) >= maxEntries {
+		r.dropped++
+		return
+	}
+	r.entries = append(r.entries, LogEntry{At: r.env.Now(), Round: round, Participant: participant, Kind: kind, Detail: detail})
+	if !r.flushing {
+		r.flushing = true
+		r.env.AfterFunc(flushAfter, func() { r.flushing = false; r.Flush() })
+	}
+}
+
+// Flush writes what waits of the event log. Whoever stops a Run calls it last.
+func (r *Run) Flush() {
+	if len(r.entries) == 0 {
+		return
+	}
+	entries := r.entries
+	r.entries = nil
+	if r.dropped > 0 {
+		entries = append(entries, LogEntry{At: r.env.Now(), Round: r.version, Kind: "dropped", Detail: fmt.Sprintf("%d entries that were too many at once", r.dropped)})
+		r.dropped = 0
+	}
+	r.env.Store(func() error { return r.cfg.Journal.Log(r.cfg.ID, entries) }, func(err error) {
+		r.journalAnswered(err)
 		if err != nil {
-			r.log.Error("cannot write the event log", "kind", kind, "error", err)
+			r.log.Error("cannot write the event log", "entries_lost", len(entries), "error", err)
 		}
 	})
 }

@@ -129,8 +129,10 @@ func (j *memoryJournal) Finish(_, reason string, _ time.Time) error {
 	j.finish = reason
 	return j.err
 }
-func (j *memoryJournal) Log(_ string, e LogEntry) error {
-	j.kinds = append(j.kinds, e.Kind)
+func (j *memoryJournal) Log(_ string, entries []LogEntry) error {
+	for _, e := range entries {
+		j.kinds = append(j.kinds, e.Kind)
+	}
 	return nil
 }
 
@@ -150,7 +152,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{env: &fakeEnv{now: time.Unix(1e9, 0)}, journal: &memoryJournal{}, n: m.Layout().Size}
-	f.checker = NewChecker(f.n)
+	f.checker = NewChecker(f.n, nil)
 	cfg := Config{
 		ID: "test", Seed: 1, Model: m, Journal: f.journal, ResumeGrace: 5 * time.Second, RestartGrace: 30 * time.Second,
 		Shards: Shards{Source: "/data/test", Sizes: []int{10, 10, 10, 10}, Divide: true},
@@ -195,7 +197,7 @@ func (f *fixture) contribution(o *protocol.Order, value float32, weight uint64) 
 }
 
 func (f *fixture) offer(n uint32, p *fakePeer, c *protocol.Contribution) protocol.Reason {
-	f.Offer(n, p, f.checker.Check(c))
+	f.Offer(n, p, f.checker.Check(c, nil))
 	return last[*protocol.Ack](p).Reason
 }
 
@@ -454,7 +456,7 @@ func TestSuperseded(t *testing.T) {
 		t.Errorf("the older socket was closed with %v", pa.closed)
 	}
 	acks := len(newer.got)
-	f.Offer(a, pa, f.checker.Check(f.contribution(last[*protocol.Order](pa), 1, 10)))
+	f.Offer(a, pa, f.checker.Check(f.contribution(last[*protocol.Order](pa), 1, 10), nil))
 	f.Leave(a, pa, true)
 	if len(newer.got) != acks || f.State().Participants != 2 {
 		t.Error("the superseded socket still counts")

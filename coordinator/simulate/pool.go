@@ -40,7 +40,7 @@ type job struct {
 }
 
 func newPool(m learn.Model) *pool {
-	p := &pool{model: m, checker: run.NewChecker(m.Layout().Size), own: client.NewBench(m)}
+	p := &pool{model: m, checker: run.NewChecker(m.Layout().Size, nil), own: client.NewBench(m)}
 	p.changed.L = &p.mu
 	// The simulation's own goroutine works too, whenever it has to wait for
 	// a job that nobody has begun.

@@ -240,7 +240,7 @@ func (p *participant) deliver(m protocol.Message) {
 		// The run takes the message's body away; the client keeps its own.
 		copied := *c
 		copied.Vectors = append([]protocol.Vector(nil), c.Vectors...)
-		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(&copied))
+		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(&copied, nil))
 		return
 	}
 	if err := p.sim.run.Receive(p.number, p, m); err != nil {

@@ -2,11 +2,14 @@ package store
 
 import (
 	"bytes"
+	"compress/gzip"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,7 +106,7 @@ func TestRefusedFiles(t *testing.T) {
 	}{
 		{"newer", func(t *testing.T) []byte {
 			return make(t, exec("PRAGMA user_version = 7; UPDATE meta SET value = 'fedtab 9.1' WHERE key = 'opened_by'"))
-		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 7 (written by fedtab 9.1), this program (fedtab test) knows up to 1: start the newer program, or choose another directory"},
+		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 7 (written by fedtab 9.1), this program (fedtab test) knows up to 2: start the newer program, or choose another directory"},
 		{"text", func(*testing.T) []byte { return bytes.Repeat([]byte("not a database\n"), 100) },
 			ErrForeign, "not a fedtab database: DB is not a SQLite file: move it away, or choose another directory"},
 		{"short", func(*testing.T) []byte { return []byte("SQLite format 3\x00") }, ErrForeign, "not a fedtab database: DB is not a SQLite file"},
@@ -166,7 +169,7 @@ func TestNewerInLog(t *testing.T) {
 	s := open(t, dir)
 	_, err := s.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
 	must(t, err)
-	_, err = s.write.Exec("PRAGMA user_version = 2")
+	_, err = s.write.Exec(fmt.Sprintf("PRAGMA user_version = %d", len(migrations)+1))
 	must(t, err)
 	dir = snapshotDir(t, dir)
 	before := read(t, dir)
@@ -299,8 +302,8 @@ func TestDamagedModel(t *testing.T) {
 	}
 }
 
-// TestMigrate leads version 1 to a made-up version 2, and one that fails
-// nowhere.
+// TestMigrate leads the newest version to a made-up one after it, and one that
+// fails nowhere.
 func TestMigrate(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -309,21 +312,56 @@ func TestMigrate(t *testing.T) {
 		must(t, s.write.QueryRow("PRAGMA user_version").Scan(&v))
 		return v
 	}
-	bad := append(migrations[:1:1], "ALTER TABLE runs ADD COLUMN note TEXT; DROP TABLE nonsense")
-	if err := migrate(s.write, bad, 1); err == nil || version() != 1 {
+	newest := len(migrations)
+	bad := append(slices.Clone(migrations), "ALTER TABLE runs ADD COLUMN note TEXT; DROP TABLE nonsense")
+	if err := migrate(s.write, bad, newest); err == nil || version() != newest {
 		t.Fatalf("a migration that fails: version %d, %v", version(), err)
 	}
-	good := append(migrations[:1:1], "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'none'")
-	must(t, migrate(s.write, good, 1))
+	good := append(slices.Clone(migrations), "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'none'")
+	must(t, migrate(s.write, good, newest))
 	var note string
 	var recorded int
 	must(t, s.read.QueryRow("SELECT note, (SELECT value FROM meta WHERE key = 'schema_version') FROM runs").Scan(&note, &recorded))
-	if note != "none" || version() != 2 || recorded != 2 {
+	if note != "none" || version() != newest+1 || recorded != newest+1 {
 		t.Errorf("note %q, version %d, recorded %d", note, version(), recorded)
 	}
 	must(t, s.Close())
 	if _, err := Open(dir, build); !errors.Is(err, ErrNewer) {
 		t.Errorf("got %v, want ErrNewer", err)
+	}
+}
+
+// TestSchema1 opens a database that the first schema's program left behind, with
+// round 9 open, and goes on with it.
+func TestSchema1(t *testing.T) {
+	packed, err := os.Open("testdata/schema1.db.gz")
+	must(t, err)
+	defer packed.Close()
+	z, err := gzip.NewReader(packed)
+	must(t, err)
+	data, err := io.ReadAll(z)
+	must(t, err)
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, File), data, 0o600))
+	s := open(t, dir)
+	last, ok, err := s.LatestRun("old")
+	if err != nil || !ok {
+		t.Fatalf("the run is gone: %v", err)
+	}
+	saved, err := s.Load(last.ID)
+	must(t, err)
+	if saved.Last == nil || saved.Last.Round != 8 || saved.Open == nil || saved.Open.Round != 9 || len(saved.Rounds) != 8 || saved.Finished != "" {
+		t.Fatalf("loaded %+v", saved)
+	}
+	c := testCommit(9, len(saved.Last.Params))
+	c.Contributions = []run.Contribution{{Participant: 1, Order: saved.Open.Order, Weight: 600, Fingerprint: 0xabc}}
+	must(t, s.Commit(last.ID, c))
+	var events, version int
+	var fingerprint string
+	must(t, s.read.QueryRow("SELECT (SELECT count(*) FROM events), (SELECT fingerprint FROM contributions WHERE round = 9), (SELECT value FROM meta WHERE key = 'schema_version')").
+		Scan(&events, &fingerprint, &version))
+	if events != 30 || fingerprint != "0000000000000abc" || version != len(migrations) {
+		t.Errorf("%d events, fingerprint %s, schema version %d", events, fingerprint, version)
 	}
 }
 
@@ -356,7 +394,7 @@ func BenchmarkLog(b *testing.B) {
 	must(b, s.CreateRun(testRun("r", "digits")))
 	e := run.LogEntry{At: start, Round: 3, Participant: 12, Kind: "accepted", Detail: "600 examples"}
 	for b.Loop() {
-		must(b, s.Log("r", e))
+		must(b, s.Log("r", []run.LogEntry{e}))
 	}
 }
 

@@ -36,6 +36,7 @@ func (s *Store) prepare() error {
 			WHERE run = ? AND round = ? AND committed_at IS NULL`},
 		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
 		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
+		{&s.insertContribution, `INSERT INTO contributions (run, round, participant, order_number, weight, fingerprint) VALUES (?, ?, ?, ?, ?, ?)`},
 		// The best of those that there still are: an evaluation may come after
 		// its version was pruned. Of equals, the earliest.
 		{&s.best, `SELECT m.version FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version
@@ -121,6 +122,12 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 			return step(err, "store server vector %q", name)
 		}
 	}
+	contribution := tx.Stmt(s.insertContribution)
+	for _, k := range c.Contributions {
+		if _, err := contribution.Exec(id, c.Round, k.Participant, k.Order, k.Weight, fmt.Sprintf("%016x", k.Fingerprint)); err != nil {
+			return step(err, "store contribution of participant %d", k.Participant)
+		}
+	}
 	return step(s.retain(tx, id, c.Round), "prune models")
 }
 
@@ -158,9 +165,33 @@ func (s *Store) Finish(id, reason string, at time.Time) error {
 }
 
 // Log implements run.Journal.
-func (s *Store) Log(id string, e run.LogEntry) error {
-	_, err := s.log.Exec(id, timeText(e.At), e.Round, e.Participant, e.Kind, e.Detail)
-	return step(err, "run %s: log %q", id, e.Kind)
+func (s *Store) Log(id string, entries []run.LogEntry) error {
+	err := transact(s.write, func(tx *sql.Tx) error {
+		log := tx.Stmt(s.log)
+		for _, e := range entries {
+			if _, err := log.Exec(id, timeText(e.At), e.Round, e.Participant, e.Kind, e.Detail); err != nil {
+				return step(err, "log %q", e.Kind)
+			}
+		}
+		return nil
+	})
+	return step(err, "run %s", id)
+}
+
+// Limit bounds the size of the database file as a full disk does: what does not
+// fit fails with ErrFull, and nothing is lost. 0 lifts the limit.
+func (s *Store) Limit(bytes int64) error {
+	var page int64
+	if err := s.write.QueryRow("PRAGMA page_size").Scan(&page); err != nil {
+		return step(err, "limit the database")
+	}
+	pages := int64(1<<32 - 2) // SQLite's own
+	if bytes > 0 {
+		pages = max(bytes/page, 1)
+	}
+	// PRAGMA takes no parameters. The pages that there are stay.
+	_, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+	return step(err, "limit the database")
 }
 
 // Pin keeps the parameters of a version for ever, or no longer.

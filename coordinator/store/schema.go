@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1}
+var migrations = []string{schema1, schema2}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -93,6 +93,20 @@ CREATE TABLE events (
 	detail      TEXT NOT NULL
 ) STRICT;
 CREATE INDEX events_by_run ON events (run, round);
+`
+
+// schema2 adds what each version was made from.
+const schema2 = `
+CREATE TABLE contributions (
+	run          TEXT NOT NULL,
+	round        INTEGER NOT NULL,          -- the committed round that it is in
+	participant  INTEGER NOT NULL,
+	order_number INTEGER NOT NULL,
+	weight       INTEGER NOT NULL,          -- examples
+	fingerprint  TEXT NOT NULL,             -- XXH64 of the packed vector, hexadecimal
+	PRIMARY KEY (run, round, participant, order_number),
+	FOREIGN KEY (run, round) REFERENCES rounds (run, round) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
 `
 
 // migrate brings db from schema version have to len(list), each version in a

@@ -92,7 +92,7 @@ func TestRoundTrip(t *testing.T) {
 	must(t, s.ReserveParticipants("r1", 32)) // never back
 	play(t, s, "r1", 1, 3)
 	must(t, s.Evaluate("r1", run.Evaluation{Version: 2, Loss: 0.25, Accuracy: 0.9, Examples: 10000}))
-	must(t, s.Log("r1", run.LogEntry{At: start, Round: 1, Participant: 2, Kind: "join", Detail: "x"}))
+	must(t, s.Log("r1", []run.LogEntry{{At: start, Round: 1, Participant: 2, Kind: "join", Detail: "x"}}))
 	abandoned := testOpen(4)
 	must(t, s.OpenRound("r1", abandoned))
 	retried := testOpen(4)
@@ -209,7 +209,7 @@ func TestErrors(t *testing.T) {
 		{"commit with a wrong hash", s.Commit("r", wrongHash), nil, "run r: commit round 3: the parameters have hash "},
 		{"evaluate nothing", s.Evaluate("r", run.Evaluation{Version: 7}), ErrNotFound, "run r: store evaluation of version 7: committed round not found"},
 		{"pin nothing", s.Pin("r", 7, true), ErrNotFound, "run r: pin version 7: a model with its parameters is not found"},
-		{"log for no run", s.Log("x", run.LogEntry{Kind: "join"}), nil, `run x: log "join": constraint failed`},
+		{"log for no run", s.Log("x", []run.LogEntry{{Kind: "join"}}), nil, `run x: log "join": constraint failed`},
 		{"model of no version", third(s.Model("r", 9)), ErrNotFound, "run r: model version 9: not found"},
 	} {
 		if c.err == nil || c.is != nil && !errors.Is(c.err, c.is) || !strings.HasPrefix(c.err.Error(), c.text) {
@@ -289,7 +289,7 @@ func TestColumns(t *testing.T) {
 	play(t, s, "r", 1, 1)
 	must(t, s.Evaluate("r", run.Evaluation{Version: 1, Loss: 0.5, Accuracy: 0.75, Examples: 100}))
 	must(t, s.OpenRound("r", testOpen(2)))
-	must(t, s.Log("r", run.LogEntry{At: start, Round: 1, Participant: 5, Kind: "join", Detail: "tab"}))
+	must(t, s.Log("r", []run.LogEntry{{At: start, Round: 1, Participant: 5, Kind: "join", Detail: "tab"}}))
 	must(t, s.Finish("r", "stopped", start.Add(time.Hour)))
 
 	db, err := sql.Open("sqlite", filepath.Join(dir, File))
@@ -297,7 +297,7 @@ func TestColumns(t *testing.T) {
 	defer db.Close()
 	for _, c := range []struct{ query, want string }{
 		{`SELECT group_concat(key || '=' || value, ' ') FROM meta WHERE key NOT IN ('secret', 'created_at') ORDER BY key`,
-			"created_by=fedtab test opened_by=fedtab test schema_version=1"},
+			"created_by=fedtab test opened_by=fedtab test schema_version=2"},
 		{`SELECT typeof(value) || length(value) FROM meta WHERE key = 'secret'`, "blob32"},
 		{`SELECT concat_ws('|', id, task, title, spec, seed, created_at, finished_at, finish_reason, participants_reserved, length(spec_hash)) FROM runs`,
 			"r|digits|A task|name: digits\n|18446744073709551615|2026-03-01T12:00:00.123Z|2026-03-01T13:00:00.123Z|stopped|1|64"},
@@ -308,7 +308,7 @@ func TestColumns(t *testing.T) {
 		{`SELECT group_concat(value) FROM rounds, json_each(cohort) WHERE round = 1`, "1,2,5"},
 		{`SELECT concat_ws('|', run, version, length(hash), length, length(parameters), snapshot, pinned) FROM models`, "r|1|64|10|40|snapshot 1|0"},
 		{`SELECT concat_ws('|', run, at, round, participant, kind, detail) FROM events`, "r|2026-03-01T12:00:00.123Z|1|5|join|tab"},
-		{`PRAGMA user_version`, "1"},
+		{`PRAGMA user_version`, "2"},
 		{`PRAGMA journal_mode`, "wal"},
 		{`PRAGMA foreign_key_check`, ""},
 	} {
@@ -345,7 +345,7 @@ func TestConcurrent(t *testing.T) {
 		must(t, s.CreateRun(testRun(id, id)))
 		writers.Go(func() {
 			for r := uint64(1); r <= rounds; r++ {
-				if err := errors.Join(s.OpenRound(id, testOpen(r)), s.Commit(id, testCommit(r, 10)), s.Log(id, run.LogEntry{At: start, Kind: "x"})); err != nil {
+				if err := errors.Join(s.OpenRound(id, testOpen(r)), s.Commit(id, testCommit(r, 10)), s.Log(id, []run.LogEntry{{At: start, Kind: "x"}})); err != nil {
 					t.Error(err)
 					return
 				}
