@@ -27,14 +27,15 @@ test: build browsers ## every test, browsers included
 	go test ./...
 	cd protocol/prototest && go test -count=1 ./... # the schema lies outside that module
 	go test -race ./client ./compress ./protocol ./strategy ./coordinator/hub ./coordinator/run ./coordinator/store ./coordinator/web
-	go test -race -run 'TestServe(Trains|RefusesClients|Answers)' ./coordinator
+	go test -race -run 'TestServe(Trains|RefusesClients|Answers|Withstands|DiskFull)' ./coordinator
 	GOEXPERIMENT=nosimd go test ./learn/...
+	$(MAKE) fuzz
 
 e2e: build browsers ## the browser tests alone
 	go test -count=1 -v ./e2e
 
 bench: build ## benchmarks of the inner loops
-	go test -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./strategy ./coordinator/store ./coordinator/simulate
+	go test -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./strategy ./coordinator/store ./coordinator/simulate ./coordinator
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt on these'; exit 1; }
@@ -52,10 +53,11 @@ generate: ## the page's components
 browsers: ## install Chromium and Firefox where that is possible
 	@e2e/browsers.sh
 
+FUZZTIME ?= 10s
 fuzz: ## ten seconds for every fuzz target
 	@for pkg in $$(go list ./...); do \
 	  for f in $$(go test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
-	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s $$pkg || exit 1; \
+	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; \
 	done
 

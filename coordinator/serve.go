@@ -6,6 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"fedtab/coordinator/hub"
+	"fedtab/protocol"
 )
 
 func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -16,13 +21,23 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.StringVar(&cfg.Data, "data", "fedtab-data", "directory of the database, made if it is missing")
 	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
 	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, although earlier ones of the same tasks could go on")
+	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "participants at a time from one address, 0 allows any number; those on this machine are not counted")
 	verbose := fs.Bool("verbose", false, "log every session and contribution")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
 	}
+	if *perAddress < 0 {
+		return usageError(fmt.Sprintf("serve: --per-address is %d, want 0 or more", *perAddress))
+	}
+	cfg.Limits = hub.DefaultLimits()
+	cfg.Limits.PerAddress = *perAddress
 	cfg.Tasks = tasks
 	if len(cfg.Tasks) == 0 {
 		cfg.Tasks = []string{"mnist-2nn"}
+	}
+	if os.Getenv("GOGC") == "" {
+		// Memory is dearer here than the processor: most of what is live stays so.
+		debug.SetGCPercent(50)
 	}
 	level := slog.LevelInfo
 	if *verbose {

@@ -94,6 +94,7 @@ func (s *Server) open() (err error) {
 		if err != nil {
 			return err
 		}
+		d.Pack()
 		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
 	}
 	if s.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
@@ -144,6 +145,7 @@ func (s *Server) prepare(st *study) error {
 	}
 	st.live = run.NewLive()
 	st.room.Live = st.live
+	st.State = st.live.State
 	cfg := run.Config{
 		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat,
 		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},

@@ -93,7 +93,7 @@ func (s *testServer) body(t *testing.T, path string, status int) string {
 }
 
 // smallTask writes a task that is over after some rounds.
-func smallTask(t *testing.T, edit ...string) string {
+func smallTask(t testing.TB, edit ...string) string {
 	t.Helper()
 	text := `name: small
 model: {kind: mlp, hidden: [32]}
@@ -384,6 +384,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"sirve"}, 2, "unknown command"},
 		{[]string{"serve", "--prot"}, 2, "--help"},
 		{[]string{"serve", "stray"}, 2, "stray"},
+		{[]string{"serve", "--per-address", "-1"}, 2, "--per-address is -1"},
 		{[]string{"serve", "--help"}, 0, "-addr"},
 		{[]string{"simulate"}, 2, "--task is missing"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--seed", "x"}, 2, "--seed"},

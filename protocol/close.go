@@ -48,6 +48,9 @@ func (c CloseCode) Reconnect() bool {
 	return c < 4500 || c > 4999
 }
 
+// Number returns the code in digits.
+func (c CloseCode) Number() string { return strconv.FormatUint(uint64(c), 10) }
+
 // String returns the code in words, or "close code 4042" for one that has no
 // name here.
 func (c CloseCode) String() string {

@@ -148,8 +148,8 @@ const (
 	MaxPerAddress = 64
 
 	// MaxBodies is how much memory the bodies that are on their way may take
-	// together, 40 raw updates of MNIST's 2NN. Others wait their turn.
-	MaxBodies = 32 << 20
+	// together, 20 raw updates of MNIST's 2NN. Others wait their turn.
+	MaxBodies = 16 << 20
 )
 
 // MaxBody returns the most bytes that a body of so many vectors, each of so

@@ -20,6 +20,7 @@ type Dataset struct {
 	Train   *data.Set // what the clients learn from
 	Test    *data.Set // what versions are evaluated on
 	Shards  [][]int32 // indices into Train, one list for each client of the partition
+	Packed  [][]byte  // the shards as they are served, once Pack has been called
 }
 
 // Open loads and divides the data of a task.

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bytes"
 	"compress/gzip"
 	"embed"
 	"errors"
@@ -56,14 +55,15 @@ func mnistPair(name string, want int) (*data.Set, error) {
 }
 
 func mnistFile(name string) (data.Array, error) {
-	b, err := mnist.ReadFile("mnist/" + name)
+	f, err := mnist.Open("mnist/" + name) // ReadFile would copy it
 	if errors.Is(err, fs.ErrNotExist) {
 		return data.Array{}, errors.New("mnist is not in this build of the coordinator: build it with `make build`")
 	}
 	if err != nil {
 		return data.Array{}, err
 	}
-	z, err := gzip.NewReader(bytes.NewReader(b))
+	defer f.Close()
+	z, err := gzip.NewReader(f)
 	if err != nil {
 		return data.Array{}, fmt.Errorf("%s: %w", name, err)
 	}

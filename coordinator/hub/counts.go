@@ -13,6 +13,7 @@ type Counts struct {
 	Refused  map[string]int             // handshakes, by reason: "origin", "request", "full", "address"
 	Ignored  int                        // messages of unknown kinds
 	Skipped  int                        // bodies that were not wanted
+	Closing  bool                       // Shutdown has been called
 }
 
 type counts struct {
@@ -41,5 +42,6 @@ func (h *Hub) Counts() Counts {
 		}
 		out.Ignored, out.Skipped = c.ignored, c.skipped
 	})
+	out.Closing = h.ctx.Err() != nil
 	return out
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -157,6 +158,9 @@ func (s *session) write() {
 		switch {
 		case ok:
 			if err := s.writeItem(i); err != nil {
+				if timeout(err) {
+					s.Close(protocol.CloseSlow, "") // for the count: no word gets through
+				}
 				s.hub.log.Debug("cannot write", "session", s.number, "error", err)
 				return
 			}
@@ -253,7 +257,6 @@ func closeError(code protocol.CloseCode, format string, args ...any) error {
 // serve is the reading goroutine, from hello to the end.
 func (s *session) serve() {
 	defer close(s.readDone)
-	s.conn.SetReadLimit(protocol.MaxFrame)
 	s.conn.SetReadDeadline(time.Now().Add(s.hub.limits.Hello))
 	s.conn.SetPongHandler(func(string) error { return s.control() })
 	answer := s.conn.PingHandler()
@@ -283,13 +286,26 @@ func (s *session) serve() {
 }
 
 // drain reads on, and drops what it reads, until the peer answers the close
-// frame or its time is up.
+// frame or its time is up: a socket that is closed with bytes unread is reset,
+// and the close frame may be lost with it.
 func (s *session) drain() {
 	s.conn.SetReadDeadline(time.Now().Add(s.hub.limits.Close))
+	s.conn.SetPingHandler(func(string) error { return nil })
+	s.conn.SetPongHandler(func(string) error { return nil })
 	for {
-		if _, _, err := s.conn.NextReader(); err != nil {
+		_, r, err := s.conn.NextReader()
+		var ce *websocket.CloseError
+		switch {
+		case err == nil:
+			if _, err = io.Copy(io.Discard, r); err == nil {
+				continue
+			}
+		case errors.As(err, &ce):
 			return
 		}
+		// After an error the WebSocket reads no more; the bytes still come.
+		io.Copy(io.Discard, s.conn.NetConn())
+		return
 	}
 }
 
@@ -320,19 +336,18 @@ func (s *session) extend() {
 // verdict turns the error that ended the reading into a close code.
 func (s *session) verdict(err error) (protocol.CloseCode, string) {
 	var ce *protocol.CloseError
-	var ne interface{ Timeout() bool }
 	switch {
 	case errors.As(err, &ce):
 		return ce.Code, ce.Detail
 	case errors.Is(err, errGoodbye):
 		return protocol.CloseNormal, ""
-	case errors.Is(err, websocket.ErrReadLimit), errors.Is(err, protocol.ErrTooLarge):
+	case errors.Is(err, protocol.ErrTooLarge):
 		return protocol.CloseTooLarge, err.Error()
 	case errors.Is(err, protocol.ErrMalformed):
 		return protocol.CloseMalformed, err.Error()
 	case errors.Is(err, protocol.ErrTransfer):
 		return protocol.CloseUnexpected, err.Error()
-	case errors.As(err, &ne) && ne.Timeout():
+	case timeout(err):
 		switch {
 		case s.room == nil:
 			return protocol.CloseNoHello, fmt.Sprintf("no hello within %v", s.hub.limits.Hello)
@@ -347,43 +362,55 @@ func (s *session) verdict(err error) (protocol.CloseCode, string) {
 	return protocol.CloseNormal, "" // the peer has closed, or the socket is lost
 }
 
-// frame reads one frame into buf, which is enlarged if it lacks room.
-func (s *session) frame(buf []byte) ([]byte, error) {
+func timeout(err error) bool {
+	var ne interface{ Timeout() bool }
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// frameBuffers hold a frame while it is read and decoded. An idle session has
+// none.
+var frameBuffers = sync.Pool{New: func() any { b := make([]byte, protocol.MaxFrame+1); return &b }}
+
+// receive reads one frame. It returns its message and how long the frame was; a
+// chunk it has taken in itself, and the message is nil.
+func (s *session) receive() (m protocol.Message, size int, err error) {
 	kind, r, err := s.conn.NextReader()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if kind != websocket.BinaryMessage {
-		return nil, closeError(protocol.CloseMalformed, "want binary messages, got text")
+		return nil, 0, closeError(protocol.CloseMalformed, "want binary messages, got text")
 	}
 	s.inFrame = true
 	if s.room != nil {
 		s.conn.SetReadDeadline(time.Now().Add(s.hub.limits.Frame))
 	}
-	buf = buf[:0]
-	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			s.inFrame = false
-			return buf, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+	lent := frameBuffers.Get().(*[]byte)
+	defer frameBuffers.Put(lent)
+	n, err := io.ReadFull(r, *lent)
+	switch err {
+	case io.EOF, io.ErrUnexpectedEOF:
+		s.inFrame = false
+	case nil:
+		return nil, 0, closeError(protocol.CloseTooLarge, "a frame of more than %d bytes", protocol.MaxFrame)
+	default:
+		return nil, 0, err
 	}
+	frame := (*lent)[:n]
+	if m, err = protocol.Decode(frame); err != nil {
+		return nil, n, err
+	}
+	if c, ok := m.(*protocol.Chunk); ok {
+		return nil, n, s.chunk(c, n)
+	}
+	// The message lies in the frame, and the buffer goes back.
+	m, err = protocol.Decode(bytes.Clone(frame))
+	return m, n, err
 }
 
 // hello takes the first message and joins the run of its task.
 func (s *session) hello() error {
-	buf, err := s.frame(nil)
-	if err != nil {
-		return err
-	}
-	m, err := protocol.Decode(buf)
+	m, _, err := s.receive()
 	if err != nil {
 		return err
 	}
@@ -419,28 +446,20 @@ func (s *session) hello() error {
 
 // read handles everything after the hello.
 func (s *session) read() error {
-	var buf []byte
 	for {
-		var err error
-		if buf, err = s.frame(buf); err != nil {
-			return err
-		}
-		if s.isClosing() {
+		m, size, err := s.receive()
+		switch {
+		case s.isClosing():
 			return errClosing
-		}
-		m, err := protocol.Decode(buf)
-		if errors.Is(err, protocol.ErrUnknownKind) {
-			err = s.unknown(err, len(buf))
-		} else if err == nil {
-			err = s.message(m, len(buf))
+		case errors.Is(err, protocol.ErrUnknownKind):
+			err = s.unknown(err, size)
+		case err == nil && m != nil:
+			err = s.message(m, size)
 		}
 		if err != nil {
 			return err
 		}
 		s.extend()
-		if _, ok := m.(*protocol.Chunk); !ok {
-			buf = nil // m lies in it
-		}
 	}
 }
 
@@ -465,9 +484,6 @@ func (s *session) unknown(err error, frame int) error {
 
 // message handles a message that came in a frame of so many bytes.
 func (s *session) message(m protocol.Message, frame int) error {
-	if c, ok := m.(*protocol.Chunk); ok {
-		return s.chunk(c, frame)
-	}
 	if !s.rate.Allow() {
 		return s.tooMany()
 	}
@@ -521,7 +537,7 @@ func (s *session) announced(c *protocol.Contribution, frame int) error {
 // chunk takes in a piece of a body, and offers the contribution after the last
 // one.
 func (s *session) chunk(c *protocol.Chunk, frame int) error {
-	whole, err := s.body.Add(c) // copied: the frame's buffer serves for the next one
+	whole, err := s.body.Add(c)
 	if err != nil {
 		return err
 	}

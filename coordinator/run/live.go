@@ -2,6 +2,8 @@ package run
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -62,6 +64,21 @@ func (l *Live) Call(f func()) bool {
 			return false
 		}
 	}
+}
+
+// State asks the owner how the run stands.
+func (l *Live) State(ctx context.Context) (State, error) {
+	answer := make(chan State, 1)
+	if l.Do(func() { answer <- l.Run.State() }) {
+		select {
+		case s := <-answer:
+			return s, nil
+		case <-ctx.Done():
+			return State{}, fmt.Errorf("its owner does not answer: %w", ctx.Err())
+		case <-l.done:
+		}
+	}
+	return State{}, errors.New("it is no longer served")
 }
 
 func poke(c chan struct{}) {

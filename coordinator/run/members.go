@@ -20,6 +20,9 @@ type member struct {
 	holds bool // it holds version held of the model
 	held  uint64
 
+	wanted  uint64 // version that it has asked for
+	wanting int    // how often
+
 	shards []uint32
 	order  *outstanding // newest
 }
@@ -305,9 +308,20 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	return nil
 }
 
+// maxWants is how often a client may ask for one version: once is enough, and
+// each answer is as large as the model.
+const maxWants = 8
+
 // want sends a model that a client asks for. Only the newest is to be had,
 // and version 0 for a client that cannot make it.
 func (r *Run) want(m *member, w *protocol.Want) {
+	if m.wanted != r.version {
+		m.wanted, m.wanting = r.version, 0
+	}
+	if m.wanting++; m.wanting > maxWants {
+		m.peer.Close(protocol.CloseAbuse, fmt.Sprintf("version %d asked for %d times", r.version, m.wanting))
+		return
+	}
 	if w.Version == 0 && r.version > 0 {
 		m.holds = false // it gets the newest with its next order
 		return

@@ -279,7 +279,9 @@ func (r *Run) Start() {
 	if s := r.cfg.Saved; s != nil && s.Open != nil {
 		open := *s.Open
 		r.open, r.phase = &open, protocol.PhaseTraining
-		remaining := open.Deadline.Sub(r.env.Now())
+		// A clock that was set back must not make the round longer.
+		remaining := min(open.Deadline.Sub(r.env.Now()), open.Deadline.Sub(open.Opened))
+		r.open.Deadline = r.env.Now().Add(remaining)
 		cohort := make([]strategy.ClientID, len(open.Cohort))
 		for i, p := range open.Cohort {
 			cohort[i] = strategy.ClientID(p)

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -543,6 +544,125 @@ func TestRestart(t *testing.T) {
 	}
 	if n, _ := g.join(t); n < 1000 {
 		t.Errorf("a new participant is %d, a number that has been used", n)
+	}
+}
+
+// A clock that was set back while the coordinator was away does not make the
+// round longer than it was meant to be.
+func TestRestartClockBack(t *testing.T) {
+	f := newFixture(t, nil)
+	open := OpenRound{Round: 1, Order: 1, Cohort: []uint32{1, 2}, Opened: f.env.now.Add(100 * time.Hour)}
+	open.Deadline = open.Opened.Add(time.Minute)
+	g := newFixture(t, func(c *Config, s *strategy.Config) {
+		c.Saved = &Saved{Participants: 1000, Open: &open}
+		c.RestartGrace = time.Hour
+		s.MinReports = 1
+	})
+	p := &fakePeer{}
+	g.Join(&hello, 1, p)
+	o := last[*protocol.Order](p)
+	if o == nil || o.Deadline != 60_000 {
+		t.Fatalf("the order after the restart is %+v, want one with a minute's time", o)
+	}
+	g.offer(1, p, g.contribution(o, 1, 10))
+	g.env.advance(61 * time.Second)
+	if v, _, _ := g.Model(); v != 1 {
+		t.Error("the round still waits, a minute after the restart")
+	}
+}
+
+// What was announced and is not wanted is answered before its body comes, and
+// counted; what is wanted may come.
+func TestAnnounce(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	f.join(t)
+	o := last[*protocol.Order](pa)
+	announced := func(edit func(*protocol.Contribution)) bool {
+		c := f.contribution(o, 1, 10)
+		c.Vectors[0].Block, c.Vectors[0].Size = nil, 4*uint64(f.n)
+		edit(c)
+		return f.Announce(a, pa, c)
+	}
+	if !announced(func(*protocol.Contribution) {}) || last[*protocol.Ack](pa) != nil {
+		t.Error("a good contribution is not wanted, or answered before it has come")
+	}
+	if announced(func(c *protocol.Contribution) { c.Order++ }) || last[*protocol.Ack](pa).Reason != protocol.ReasonUnordered {
+		t.Error("a contribution that nobody ordered is wanted")
+	}
+	if f.Announce(a, &fakePeer{}, f.contribution(o, 1, 10)) {
+		t.Error("a contribution of a superseded socket is wanted")
+	}
+	if f.offer(a, pa, f.contribution(o, 1, 10)) != protocol.ReasonAccepted {
+		t.Error("the announced contribution is refused")
+	}
+	if announced(func(*protocol.Contribution) {}) || last[*protocol.Ack](pa).Reason != protocol.ReasonDuplicate {
+		t.Error("the same contribution is wanted twice")
+	}
+	if got := f.State().Ledger.Answers; got[protocol.ReasonUnordered] != 1 || got[protocol.ReasonAccepted] != 1 || got[protocol.ReasonDuplicate] != 1 {
+		t.Errorf("answers counted: %v", got)
+	}
+	before := f.State().Ledger.Up
+	f.Charge(a, pa, 1000)
+	if got := f.State().Ledger.Up - before; got != 1000 {
+		t.Errorf("the skipped body is charged %d bytes, want 1000", got)
+	}
+}
+
+// The bodies on their way take no more memory than the lease allows; who comes
+// later waits, and goes away when it is told to.
+func TestLease(t *testing.T) {
+	const n = 1000
+	k := NewChecker(n, NewLease(2*protocol.MaxBody(n, 1)))
+	var held []*Body
+	for range 2 {
+		b, err := k.Borrow(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, b)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := k.Borrow(ctx); err == nil {
+		t.Fatal("a third body is let in")
+	}
+	k.Check(&protocol.Contribution{}, held[0]) // is refused, and gives it back
+	b, err := k.Borrow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+	held[1].Release()
+	// A body that is larger than the whole lease comes alone.
+	large := NewChecker(n, NewLease(1))
+	if b, err = large.Borrow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+}
+
+// The event log is written in batches, the last of them by Flush.
+func TestEventLogBatches(t *testing.T) {
+	f := newFixture(t, nil)
+	f.join(t)
+	f.join(t) // opens a round, which writes what was logged before
+	written := len(f.journal.kinds)
+	if written == 0 {
+		t.Error("nothing is logged before the round")
+	}
+	_, p := f.join(t)
+	if len(f.journal.kinds) != written {
+		t.Error("an entry is written by itself")
+	}
+	f.env.advance(flushAfter)
+	if got := f.journal.kinds[written:]; !slices.Equal(got, []string{"join"}) {
+		t.Errorf("logged %v, want the join", got)
+	}
+	f.Leave(3, p, true)
+	f.Flush()
+	if got := f.journal.kinds[written+1:]; !slices.Equal(got, []string{"leave"}) {
+		t.Errorf("logged %v, want the leave", got)
 	}
 }
 

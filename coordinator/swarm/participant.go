@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"fedtab/client"
@@ -38,6 +39,9 @@ type Participant struct {
 // milliseconds.
 const sliceSteps = 50
 
+// writeBuffers are shared by all participants of a process.
+var writeBuffers sync.Pool
+
 // shardLimit bounds what a shard may unpack to.
 const shardLimit = 64 << 20
 
@@ -47,7 +51,11 @@ func (p *Participant) Run(ctx context.Context) error {
 	if p.Client == nil {
 		p.Client = client.New(client.Config{Name: "fedtab-swarm", Task: p.Task})
 	}
-	dialer := websocket.Dialer{HandshakeTimeout: protocol.HelloTimeout}
+	dialer := websocket.Dialer{
+		HandshakeTimeout: protocol.HelloTimeout,
+		// A smaller buffer would cut messages into fragments.
+		WriteBufferSize: protocol.MaxFrame + 14, WriteBufferPool: &writeBuffers,
+	}
 	conn, response, err := dialer.DialContext(ctx, p.URL, nil)
 	if err != nil {
 		if response != nil {

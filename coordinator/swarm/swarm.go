@@ -24,6 +24,10 @@ type Options struct {
 	Slow    float64 // probability that a client pauses before it works on an order
 	Seed    uint64  // of the faults
 	Log     *slog.Logger
+
+	// OnMessage sees every complete message of every client, if set. Clients
+	// call it from goroutines of their own.
+	OnMessage func(client int, m protocol.Message, sent bool)
 }
 
 // Pause of a slow client.
@@ -84,6 +88,9 @@ func (o Options) run(ctx context.Context, i int, c *client.Client, reconnects *a
 		p := &Participant{URL: o.URL, Task: o.Task, Client: c}
 		socket, cancel := context.WithCancel(ctx)
 		p.OnMessage = func(m protocol.Message, sent bool) {
+			if o.OnMessage != nil {
+				o.OnMessage(i, m, sent)
+			}
 			switch m.(type) {
 			case *protocol.Welcome:
 				attempts = 0

@@ -1,23 +1,41 @@
 package web
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
-	"fedtab/learn/data"
+	"github.com/klauspost/compress/gzip"
 )
 
-// shards serves a study's public examples, a shard at a time.
+// shards serves the shards of public data as they were packed, or unpacked for
+// the rare client that does not take gzip. They never change, so that a browser
+// may keep them.
 func shards(st *Study) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.ParseUint(r.PathValue("shard"), 10, 32)
-		if err != nil || n >= uint64(len(st.Data.Shards)) {
-			fail(w, http.StatusNotFound, "there is no shard %q, want 0 to %d", r.PathValue("shard"), len(st.Data.Shards)-1)
+		if err != nil || n >= uint64(len(st.Data.Packed)) {
+			fail(w, http.StatusNotFound, "there is no shard %q, want 0 to %d", r.PathValue("shard"), len(st.Data.Packed)-1)
 			return
 		}
+		packed := st.Data.Packed[n]
 		h := w.Header()
 		h.Set("Content-Type", "application/octet-stream")
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
-		w.Write(data.AppendShard(nil, st.Data.Train, st.Data.Shards[n]))
+		h.Set("Vary", "Accept-Encoding")
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			h.Set("Content-Encoding", "gzip")
+			h.Set("Content-Length", strconv.Itoa(len(packed)))
+			w.Write(packed)
+			return
+		}
+		z, err := gzip.NewReader(bytes.NewReader(packed))
+		if err != nil {
+			fail(w, http.StatusInternalServerError, "shard %d: %v", n, err)
+			return
+		}
+		io.Copy(w, z)
 	})
 }

@@ -94,7 +94,7 @@ func viewRound(r run.RoundRecord) roundView {
 	return roundView{
 		Round: r.Round, Participants: r.Participants, TrainLoss: run.Finite(&r.TrainLoss),
 		TestLoss: run.Finite(r.TestLoss), TestAccuracy: run.Finite(r.TestAccuracy),
-		BytesUp: r.BytesUp, BytesDown: r.BytesDown, Seconds: r.Committed.Sub(r.Opened).Seconds(),
+		BytesUp: r.BytesUp, BytesDown: r.BytesDown, Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
 	}
 }
 

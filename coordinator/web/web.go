@@ -3,6 +3,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -10,10 +11,9 @@ import (
 	"time"
 
 	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
-
-	"github.com/klauspost/compress/gzhttp"
 )
 
 // Study is one task as the page shows it.
@@ -23,6 +23,9 @@ type Study struct {
 	Model learn.Model
 	Run   string // identity of the run
 	Feed  *Feed
+	// State asks the run's owner how it stands. The error says that the owner
+	// does not answer.
+	State func(ctx context.Context) (run.State, error)
 	// Version returns the parameters of a committed version; nil when none
 	// are kept.
 	Version func(version uint64) ([]float32, [32]byte, error)
@@ -36,10 +39,14 @@ func DataPath(t *task.Task) string {
 }
 
 // New returns the coordinator's handler. page serves every other path.
-func New(studies []*Study, socket, page http.Handler, log *slog.Logger) http.Handler {
+func New(studies []*Study, sockets Sockets, page http.Handler, log *slog.Logger) http.Handler {
 	s := &server{log: log}
 	mux := http.NewServeMux()
-	mux.Handle("GET /ws", socket)
+	mux.Handle("GET /ws", sockets)
+	probes := &health{studies, sockets}
+	mux.HandleFunc("GET /healthz", probes.healthz)
+	mux.HandleFunc("GET /readyz", probes.readyz)
+	mux.Handle("GET /metrics", metrics(studies, sockets))
 	mux.HandleFunc("GET /api/tasks", s.tasks)
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
@@ -48,7 +55,7 @@ func New(studies []*Study, socket, page http.Handler, log *slog.Logger) http.Han
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { model(w, r, study) })
 		if study.Data.Public {
-			mux.Handle("GET "+DataPath(study.Task)+"/{shard}", gzhttp.GzipHandler(shards(study)))
+			mux.Handle("GET "+DataPath(study.Task)+"/{shard}", shards(study))
 		}
 	}
 	mux.HandleFunc("GET /api/", func(w http.ResponseWriter, r *http.Request) {
@@ -145,17 +152,16 @@ func event(w http.ResponseWriter, name string, v any) error {
 	return err
 }
 
-func writeJSON(w http.ResponseWriter, v any) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	json.NewEncoder(w).Encode(v) // an error means that the reader has gone
-}
+func writeJSON(w http.ResponseWriter, v any) { answer(w, http.StatusOK, v) }
 
 func fail(w http.ResponseWriter, code int, format string, args ...any) {
+	answer(w, code, map[string]string{"error": fmt.Sprintf(format, args...)})
+}
+
+func answer(w http.ResponseWriter, code int, v any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(map[string]string{"error": fmt.Sprintf(format, args...)})
+	json.NewEncoder(w).Encode(v) // an error means that the reader has gone
 }

@@ -1,6 +1,10 @@
 package web
 
 import (
+	"context"
+	"errors"
+	"fedtab/coordinator/hub"
+
 	"bufio"
 	"bytes"
 	"encoding/json"
@@ -19,6 +23,12 @@ import (
 	"fedtab/protocol"
 )
 
+// What the owner of the test's run answers.
+var (
+	testState   run.State
+	testFailure error
+)
+
 func testStudy(t *testing.T) (*Study, *httptest.Server) {
 	t.Helper()
 	tk, err := task.Find("mnist-2nn", nil)
@@ -33,10 +43,15 @@ func testStudy(t *testing.T) (*Study, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	whole := *d.Train
+	d.Pack()
 	st := &Study{Task: tk, Data: d, Model: m, Run: "mnist-2nn-1", Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
+	st.State = func(context.Context) (run.State, error) { return testState, testFailure }
+	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
-	s := httptest.NewServer(New([]*Study{st}, http.NotFoundHandler(), page, slog.New(slog.DiscardHandler)))
+	s := httptest.NewServer(New([]*Study{st}, sockets, page, slog.New(slog.DiscardHandler)))
 	t.Cleanup(s.Close)
+	d.Train = &whole // to compare with
 	return st, s
 }
 
@@ -83,8 +98,13 @@ func TestShards(t *testing.T) {
 	st, s := testStudy(t)
 	seen := 0
 	var first []byte
-	for _, n := range []string{"0", "57", "99"} {
+	for i, n := range []string{"0", "57", "99"} {
+		// Go's client asks for gzip unless it is told not to.
+		http.DefaultTransport.(*http.Transport).DisableCompression = i == 1
 		r, b := get(t, s.URL+DataPath(st.Task)+"/"+n)
+		if r.Uncompressed != (i != 1) {
+			t.Errorf("shard %s was packed on the way: %v", n, r.Uncompressed)
+		}
 		if !strings.Contains(r.Header.Get("Cache-Control"), "immutable") {
 			t.Errorf("shard %s may not be kept: %q", n, r.Header.Get("Cache-Control"))
 		}
@@ -152,5 +172,49 @@ func TestEvents(t *testing.T) {
 	}
 	if e, v := next(); e != "round" || v["round"] != 1.0 || v["test_accuracy"] != .1 {
 		t.Fatalf("got %s %v", e, v)
+	}
+}
+
+// Probes and metrics say what troubles a run.
+func TestProbes(t *testing.T) {
+	_, s := testStudy(t)
+	defer func() { testState, testFailure = run.State{}, nil }()
+	loss := run.Evaluation{Version: 3, Loss: .5, Accuracy: .75}
+	for _, test := range []struct {
+		name          string
+		state         run.State
+		failure       error
+		health, ready int
+		metrics       []string
+	}{
+		{"well", run.State{Phase: protocol.PhaseTraining, Version: 3, Participants: 4, Evaluated: &loss, Ledger: run.Ledger{Up: 77, Abandoned: 2}}, nil, 200, 200, []string{
+			`fedtab_version{run="mnist-2nn-1",task="mnist-2nn"} 3`, `fedtab_participants{run="mnist-2nn-1",task="mnist-2nn"} 4`,
+			`fedtab_bytes_total{direction="up",run="mnist-2nn-1",task="mnist-2nn"} 77`, `fedtab_rounds_abandoned_total{run="mnist-2nn-1",task="mnist-2nn"} 2`,
+			`fedtab_test_accuracy{run="mnist-2nn-1",task="mnist-2nn"} 0.75`, `fedtab_phase{phase="training",run="mnist-2nn-1",task="mnist-2nn"} 1`,
+			`fedtab_store_up{run="mnist-2nn-1",task="mnist-2nn"} 1`, "fedtab_sessions 0", "go_goroutines",
+		}},
+		{"disk full", run.State{StoreError: "disk is full", StoreFailed: 9}, nil, 200, 503, []string{
+			`fedtab_store_up{run="mnist-2nn-1",task="mnist-2nn"} 0`, `fedtab_store_failures_total{run="mnist-2nn-1",task="mnist-2nn"} 9`,
+		}},
+		{"stuck", run.State{}, errors.New("its owner does not answer"), 503, 503, []string{`fedtab_run_up{run="mnist-2nn-1",task="mnist-2nn"} 0`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			testState, testFailure = test.state, test.failure
+			why := test.state.StoreError
+			if test.failure != nil {
+				why = test.failure.Error()
+			}
+			for path, want := range map[string]int{"/healthz": test.health, "/readyz": test.ready} {
+				if r, b := get(t, s.URL+path); r.StatusCode != want || !strings.Contains(string(b), why) {
+					t.Errorf("%s: %s %s, want %d and %q", path, r.Status, b, want, why)
+				}
+			}
+			_, b := get(t, s.URL+"/metrics")
+			for _, want := range test.metrics {
+				if !strings.Contains(string(b), "\n"+want) {
+					t.Errorf("/metrics lacks %s", want)
+				}
+			}
+		})
 	}
 }

@@ -1,0 +1,48 @@
+package dataset
+
+import (
+	"bytes"
+	"runtime"
+	"runtime/debug"
+	"sync"
+
+	"fedtab/learn/data"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// Pack makes the shards ready to be served: each in the shard format, packed
+// with gzip. The training examples are given up (Train keeps its labels and its
+// shape): MNIST then takes 10 MB instead of 47. A Dataset that is packed cannot
+// be simulated.
+func (d *Dataset) Pack() {
+	d.Packed = make([][]byte, len(d.Shards))
+	var wait sync.WaitGroup
+	next := make(chan int)
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			// Level 3 is the fastest that finds more than runs of black.
+			z, err := gzip.NewWriterLevel(nil, 3)
+			if err != nil {
+				panic(err) // the level exists
+			}
+			var raw []byte
+			var packed bytes.Buffer
+			for i := range next {
+				raw = data.AppendShard(raw[:0], d.Train, d.Shards[i])
+				packed.Reset()
+				z.Reset(&packed)
+				z.Write(raw) // into memory: it cannot fail
+				z.Close()
+				d.Packed[i] = bytes.Clone(packed.Bytes())
+			}
+		})
+	}
+	for i := range d.Shards {
+		next <- i
+	}
+	close(next)
+	wait.Wait()
+	d.Train.X = nil
+	debug.FreeOSMemory()
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"fedtab/compress"
+	"fedtab/coordinator/store"
+	"fedtab/coordinator/swarm"
+	"fedtab/learn"
+	"fedtab/protocol"
+	"fedtab/strategy"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// TestServeKilled kills the coordinator 50 times at random moments while twelve
+// participants learn. It must be one run all the time; no version that anybody
+// has seen may be lost or made twice; and every version must be what its
+// recorded contributions make of the version before.
+func TestServeKilled(t *testing.T) {
+	kills := 50
+	if testing.Short() {
+		kills = 5
+	}
+	const seed, hidden = 1, 32
+	dir, address := t.TempDir(), freeAddress(t)
+	task := smallTask(t, "min_clients: 3", "min_clients: 12, deadline: 20s", "rounds: 3", "rounds: 1000000", "batch: 50", "batch: 500")
+	random := rand.New(rand.NewPCG(1, 2))
+
+	// What the participants saw and sent.
+	var mu sync.Mutex
+	sent := map[uint64][]byte{}      // blocks by fingerprint
+	bases := map[uint64][]byte{}     // hash of a version, as told
+	runs := map[string]bool{}        // identities of the run
+	newest, back := uint64(0), 0     // version committed, sockets that were taken up again
+	participants := map[int]uint32{} // by client
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := swarm.Run(ctx, swarm.Options{
+			URL: "ws://" + address + "/ws", Task: "small", Clients: 12,
+			OnMessage: func(client int, m protocol.Message, out bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				switch m := m.(type) {
+				case *protocol.Welcome:
+					runs[m.Run] = true
+					if p, ok := participants[client]; ok && p != m.Participant {
+						t.Errorf("participant %d came back as %d", p, m.Participant)
+					} else if ok {
+						back++
+					}
+					participants[client] = m.Participant
+				case *protocol.Order:
+					if h := bases[m.Base]; h != nil && string(h) != string(m.BaseHash) {
+						t.Errorf("version %d has had two hashes", m.Base)
+					}
+					bases[m.Base] = slices.Clone(m.BaseHash)
+				case *protocol.Contribution:
+					sent[xxhash.Sum64(m.Vectors[0].Block)] = slices.Clone(m.Vectors[0].Block)
+				case *protocol.Status:
+					newest = max(newest, m.Version)
+				}
+			},
+		})
+		ended <- err
+	}()
+	version := func() uint64 { mu.Lock(); defer mu.Unlock(); return newest }
+
+	args := []string{"serve", "--addr", address, "--data", dir, "--task", task}
+	for range kills {
+		c := coordinator(t, args...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(random.Float64() * 1.5 * float64(time.Second))) // the moment is what is tested
+		c.Process.Kill()
+		c.Wait()
+	}
+	c := coordinator(t, args...)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	seen := version()
+	waitFor(t, "two more versions", func() bool { return version() >= seen+2 })
+	began := time.Now()
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v, want exit code 0", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("stopping took %v, want at most 10 s", took)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("the swarm: %v", err)
+	}
+
+	s, err := store.Open(dir, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, _, err := s.LatestRun("small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := s.Load(last.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if len(runs) != 1 || !runs[last.ID] {
+		t.Errorf("the participants were in runs %v, want %s alone", slices.Sorted(maps.Keys(runs)), last.ID)
+	}
+	if saved.Last == nil || saved.Last.Round < newest {
+		t.Fatalf("version %d was seen, and the database ends with %+v", newest, saved.Last)
+	}
+	made := recompute(t, dir, learn.MLP([]int{28, 28}, []int{hidden}, 10), seed, sent)
+	if made != len(saved.Rounds) {
+		t.Errorf("%d rounds recomputed, the database has %d", made, len(saved.Rounds))
+	}
+	hashes := map[uint64][32]byte{}
+	for i, r := range saved.Rounds {
+		if r.Round != uint64(i+1) {
+			t.Fatalf("round %d follows round %d", r.Round, i)
+		}
+		hashes[r.Round] = r.Hash
+	}
+	for v, told := range bases {
+		if h := hashes[v]; v > 0 && string(told) != string(h[:]) {
+			t.Errorf("version %d was announced with hash %x, and %x was kept", v, told, h)
+		}
+	}
+	t.Logf("%d kills, %d versions, %d returns, newest seen %d", kills, len(saved.Rounds), back, newest)
+}
+
+// recompute makes every version of the only run in dir anew from the recorded
+// contributions and compares hashes. It returns how many there are.
+func recompute(t *testing.T, dir string, spec learn.Spec, seed uint64, sent map[uint64][]byte) (rounds int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, store.File)+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	model, err := learn.New(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := model.Layout().Size
+	params := make([]float32, n)
+	model.Init(params, seed)
+	sum, err := strategy.NewSum(n, 10_000*60_000*protocol.MaxDelta) // run.MaxParticipants x the examples x the bound
+	if err != nil {
+		t.Fatal(err)
+	}
+	delta := make([]float32, n)
+	for round := uint64(1); ; round++ {
+		var want string
+		var participants int
+		err := db.QueryRow("SELECT hash, participants FROM models JOIN rounds ON rounds.run = models.run AND round = version WHERE version = ?", round).Scan(&want, &participants)
+		if err == sql.ErrNoRows {
+			return rounds
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := db.Query("SELECT participant, weight, fingerprint FROM contributions WHERE round = ?", round)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum.Clear()
+		counted := map[int]bool{}
+		for rows.Next() {
+			var participant int
+			var weight uint64
+			var text string
+			if err := rows.Scan(&participant, &weight, &text); err != nil {
+				t.Fatal(err)
+			}
+			if counted[participant] {
+				t.Errorf("round %d: participant %d is in it twice", round, participant)
+			}
+			counted[participant] = true
+			var fingerprint uint64
+			fmt.Sscanf(text, "%x", &fingerprint)
+			block := sent[fingerprint]
+			if block == nil {
+				t.Fatalf("round %d: nobody sent contribution %s", round, text)
+			}
+			if err := compress.DecodeFloat32(delta, block); err != nil {
+				t.Fatal(err)
+			}
+			sum.Add(delta, float64(weight))
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if len(counted) != participants {
+			t.Errorf("round %d has %d contributions and %d participants", round, len(counted), participants)
+		}
+		if err := sum.Mean(params, params, 1); err != nil {
+			t.Fatal(err)
+		}
+		if hash := learn.Hash(params); hex.EncodeToString(hash[:]) != want {
+			t.Fatalf("version %d: its contributions make %x, and %s was committed", round, hash, want)
+		}
+		rounds++
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"fedtab/protocol"
+
+	"github.com/gorilla/websocket"
+)
+
+// BenchmarkSessions opens 5,000 sockets whose participants join and then do
+// nothing. It reports how long the first 2,000 took to be welcomed, and how
+// much memory the coordinator, a process of its own, needs for all of them
+// beyond what it had before.
+func BenchmarkSessions(b *testing.B) {
+	for b.Loop() {
+		seconds, idle := sessions(b, 5000, 2000)
+		b.ReportMetric(seconds, "s/2000-joins")
+		b.ReportMetric(idle, "MB/5000-idle")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// TestManySessions holds the bound on the memory of idle sessions. (How fast
+// they join is the benchmark's to say.)
+func TestManySessions(t *testing.T) {
+	const total, bound = 5000, 120
+	var files syscall.Rlimit // Go has raised it as far as it goes
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < total+100 {
+		t.Skipf("this system allows %d open files, and %d sessions need one each (%v)", files.Cur, total, err)
+	}
+	_, idle := sessions(t, total, total)
+	if idle > bound {
+		t.Errorf("%d idle sessions take %.0f MB, want at most %d", total, idle, bound)
+	}
+}
+
+// sessions lets so many participants join a coordinator. It returns the seconds
+// that the first of them took, and the megabytes that all of them hold.
+func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
+	address := freeAddress(t)
+	task := smallTask(t, "min_clients: 3", "min_clients: 10000")
+	c := coordinator(t, "serve", "--addr", address, "--data", t.TempDir(), "--task", task)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { c.Process.Kill(); c.Wait() }()
+	url := "ws://" + address + "/ws"
+	waitFor(t, "the coordinator to listen", func() bool {
+		conn, _, err := websocket.DefaultDialer.Dial(url, nil)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	resident := func() float64 {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Process.Pid))
+		if err != nil {
+			t.Skipf("this system does not tell how much memory a process has: %v", err)
+		}
+		return fieldMB(status, "VmRSS")
+	}
+	before := resident()
+	conns := make([]*websocket.Conn, total)
+	defer func() {
+		for _, conn := range conns {
+			if conn != nil {
+				conn.Close()
+			}
+		}
+	}()
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	frame := protocol.Append(nil, &hello)
+	some := func(limit int) {
+		var wait sync.WaitGroup
+		for range 32 {
+			wait.Go(func() {
+				for {
+					i := int(next.Add(1)) - 1
+					if i >= limit {
+						next.Add(-1)
+						return
+					}
+					conn, _, err := websocket.DefaultDialer.Dial(url, nil)
+					if err == nil {
+						conns[i] = conn
+						err = conn.WriteMessage(websocket.BinaryMessage, frame)
+					}
+					if err == nil {
+						conn.SetReadDeadline(time.Now().Add(patience))
+						_, _, err = conn.ReadMessage() // the welcome
+					}
+					if err != nil {
+						failed.Store(&err)
+					}
+				}
+			})
+		}
+		wait.Wait()
+		if err := failed.Load(); err != nil {
+			t.Fatalf("a participant cannot join: %v", *err)
+		}
+	}
+	began := time.Now()
+	some(first)
+	seconds = time.Since(began).Seconds()
+	some(total)
+	return seconds, resident() - before
+}

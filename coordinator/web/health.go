@@ -1,0 +1,59 @@
+package web
+
+import (
+	"context"
+	"net/http"
+)
+
+// health answers probes. /healthz says whether the process works, and what
+// troubles it: it fails only when a run's owner no longer answers, which a
+// restart would cure. /readyz says whether participants can be taken in and
+// rounds be committed: it fails also while the database cannot be written to
+// and while the coordinator stops.
+type health struct {
+	studies []*Study
+	sockets Sockets
+}
+
+type healthView struct {
+	Status   string   `json:"status"` // "ok", "degraded" or "failing"
+	Problems []string `json:"problems,omitempty"`
+}
+
+func (h *health) look(ctx context.Context) (stuck, troubled []string) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	for _, st := range h.studies {
+		switch s, err := st.State(ctx); {
+		case err != nil:
+			stuck = append(stuck, "run "+st.Run+": "+err.Error())
+		case s.StoreError != "":
+			troubled = append(troubled, "run "+st.Run+": cannot write to the database, trying again: "+s.StoreError)
+		}
+	}
+	if h.sockets.Counts().Closing {
+		troubled = append(troubled, "the coordinator is stopping")
+	}
+	return stuck, troubled
+}
+
+func (h *health) healthz(w http.ResponseWriter, r *http.Request) {
+	stuck, troubled := h.look(r.Context())
+	switch {
+	case len(stuck) > 0:
+		answer(w, http.StatusServiceUnavailable, healthView{"failing", append(stuck, troubled...)})
+	case len(troubled) > 0:
+		answer(w, http.StatusOK, healthView{"degraded", troubled})
+	default:
+		answer(w, http.StatusOK, healthView{Status: "ok"})
+	}
+}
+
+func (h *health) readyz(w http.ResponseWriter, r *http.Request) {
+	stuck, troubled := h.look(r.Context())
+	if problems := append(stuck, troubled...); len(problems) > 0 {
+		answer(w, http.StatusServiceUnavailable, healthView{"failing", problems})
+		return
+	}
+	answer(w, http.StatusOK, healthView{Status: "ok"})
+}

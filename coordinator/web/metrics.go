@@ -1,0 +1,140 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"fedtab/coordinator/hub"
+	"fedtab/coordinator/run"
+	"fedtab/protocol"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Sockets is the hub as the web server sees it.
+type Sockets interface {
+	http.Handler // takes WebSocket handshakes
+	Counts() hub.Counts
+}
+
+// askTimeout bounds how long a scrape or a probe waits for a run's owner, which
+// answers in microseconds unless something is badly wrong.
+const askTimeout = 2 * time.Second
+
+// metrics serves the figures of all runs and sockets in Prometheus' format.
+// They are read when they are asked for; nothing counts twice.
+func metrics(studies []*Study, sockets Sockets) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		&collector{studies, sockets},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+// collector turns what runs and hub tell into metrics.
+type collector struct {
+	studies []*Study
+	sockets Sockets
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("fedtab_"+name, help, labels, nil)
+}
+
+var (
+	sessionsDesc = desc("sessions", "WebSocket sessions that are open.")
+	closedDesc   = desc("sessions_closed_total", "Sessions that have ended, by close code; 1000 are those that were left or lost.", "code", "reason")
+	refusedDesc  = desc("handshakes_refused_total", "WebSocket handshakes that were refused, by reason.", "reason")
+	ignoredDesc  = desc("messages_unknown_total", "Messages of kinds that this coordinator does not know.")
+	skippedDesc  = desc("bodies_skipped_total", "Bodies of contributions that were not wanted and not kept.")
+
+	participantsDesc = desc("participants", "Participants present, or lost and still waited for.", "task", "run")
+	roundDesc        = desc("round", "The round that is open, or the last one.", "task", "run")
+	versionDesc      = desc("version", "Newest committed version.", "task", "run")
+	phaseDesc        = desc("phase", "1 for the phase that the run is in.", "task", "run", "phase")
+	accuracyDesc     = desc("test_accuracy", "Test accuracy of the version evaluated last, 0 to 1.", "task", "run")
+	lossDesc         = desc("test_loss", "Mean test loss of the version evaluated last.", "task", "run")
+	bytesDesc        = desc("bytes_total", "Bytes of WebSocket frames since this process began.", "task", "run", "direction")
+	messagesDesc     = desc("messages_total", "Messages since this process began.", "task", "run", "direction")
+	modelsDesc       = desc("models_total", "Messages that carried parameters since this process began.", "task", "run", "direction")
+	answersDesc      = desc("contributions_total", "Contributions since this process began, by the answer they got.", "task", "run", "reason")
+	abandonedDesc    = desc("rounds_abandoned_total", "Attempts at rounds that were given up since this process began.", "task", "run")
+	failuresDesc     = desc("store_failures_total", "Writes to the database that failed since this process began.", "task", "run")
+	storeDesc        = desc("store_up", "1 while the last write to the database has worked.", "task", "run")
+	upDesc           = desc("run_up", "1 if the run's owner answers.", "task", "run")
+)
+
+// Describe sends nothing: the series depend on what has happened.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	counts := c.sockets.Counts()
+	gauge(sessionsDesc, float64(counts.Sessions))
+	for code, n := range counts.Closed {
+		counter(closedDesc, float64(n), code.Number(), label(code.String()))
+	}
+	for reason, n := range counts.Refused {
+		counter(refusedDesc, float64(n), reason)
+	}
+	counter(ignoredDesc, float64(counts.Ignored))
+	counter(skippedDesc, float64(counts.Skipped))
+
+	for _, st := range c.studies {
+		is := []string{st.Task.Name, st.Run}
+		with := func(more string) []string { return append(is[:2:2], more) }
+		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+		s, err := st.State(ctx)
+		cancel()
+		if err != nil {
+			gauge(upDesc, 0, is...)
+			continue
+		}
+		gauge(upDesc, 1, is...)
+		gauge(participantsDesc, float64(s.Participants), is...)
+		gauge(roundDesc, float64(s.Round), is...)
+		gauge(versionDesc, float64(s.Version), is...)
+		gauge(phaseDesc, 1, with(s.Phase.String())...)
+		if e := s.Evaluated; e != nil {
+			gauge(accuracyDesc, e.Accuracy, is...)
+			gauge(lossDesc, e.Loss, is...)
+		}
+		c.ledger(counter, with, s.Ledger)
+		counter(abandonedDesc, float64(s.Ledger.Abandoned), is...)
+		counter(failuresDesc, float64(s.StoreFailed), is...)
+		working := 1.0
+		if s.StoreError != "" {
+			working = 0
+		}
+		gauge(storeDesc, working, is...)
+	}
+}
+
+func (c *collector) ledger(counter func(*prometheus.Desc, float64, ...string), with func(string) []string, l run.Ledger) {
+	counter(bytesDesc, float64(l.Up), with("up")...)
+	counter(bytesDesc, float64(l.Down), with("down")...)
+	counter(messagesDesc, float64(l.MessagesUp), with("up")...)
+	counter(messagesDesc, float64(l.MessagesDown), with("down")...)
+	counter(modelsDesc, float64(l.ModelsUp), with("up")...)
+	counter(modelsDesc, float64(l.ModelsDown), with("down")...)
+	for reason, n := range l.Answers {
+		if n > 0 {
+			counter(answersDesc, float64(n), with(label(protocol.Reason(reason).String()))...)
+		}
+	}
+}
+
+// label writes words as a label's value.
+func label(words string) string { return strings.ReplaceAll(words, " ", "_") }
