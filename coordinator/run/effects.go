@@ -14,8 +14,8 @@ import (
 
 // step gives the strategy an event and does what it answers.
 func (r *Run) step(e strategy.Event) {
-	if r.finished != "" {
-		return
+	if r.finished != "" || r.roundsDone() {
+		return // it would open another round while the last is being evaluated
 	}
 	// An effect may be answered at once, by another step that reuses the
 	// strategy's slice.
@@ -80,7 +80,7 @@ func (r *Run) openRound(e strategy.Open) {
 	for i, c := range e.Cohort {
 		open.Cohort[i] = uint32(c)
 	}
-	r.open = &open
+	r.open, r.newestOrder = &open, max(r.newestOrder, open.Order)
 	r.save("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
 		r.phase = protocol.PhaseTraining
 		r.log.Info("round opened", "round", e.Round, "order", e.Order, "cohort", len(e.Cohort))

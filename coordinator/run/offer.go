@@ -191,6 +191,8 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 	switch {
 	case r.finished != "" || c.Round <= r.closed:
 		return protocol.ReasonLate, ""
+	case c.Order <= r.newestOrder && (r.open == nil || c.Order < r.open.Order):
+		return protocol.ReasonLate, "" // an attempt that was given up
 	case m.order == nil || uint64(m.order.order) < c.Order || m.order.round != c.Round:
 		return protocol.ReasonUnordered, ""
 	case uint64(m.order.order) > c.Order:

@@ -119,6 +119,8 @@ type Run struct {
 	timers  map[strategy.Timer]func()
 	closed  uint64
 
+	newestOrder uint64 // number of the newest order that was opened
+
 	rounds     []RoundRecord
 	evaluated  *Evaluation
 	evaluating bool
@@ -278,7 +280,7 @@ func (r *Run) Start() {
 	}
 	if s := r.cfg.Saved; s != nil && s.Open != nil {
 		open := *s.Open
-		r.open, r.phase = &open, protocol.PhaseTraining
+		r.open, r.phase, r.newestOrder = &open, protocol.PhaseTraining, open.Order
 		// A clock that was set back must not make the round longer.
 		remaining := min(open.Deadline.Sub(r.env.Now()), open.Deadline.Sub(open.Opened))
 		r.open.Deadline = r.env.Now().Add(remaining)

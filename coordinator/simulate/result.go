@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/run"
+	"fedtab/coordinator/virtual"
 )
 
 // Result is what `coordinator simulate --json` writes. It holds nothing that
@@ -53,7 +54,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),
 		TestLoss: run.Finite(rec.TestLoss), TestAccuracy: run.Finite(rec.TestAccuracy),
 		BytesUp: rec.BytesUp, BytesDown: rec.BytesDown,
-		VirtualSeconds: rec.Committed.Sub(epoch).Round(time.Microsecond).Seconds(),
+		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
 	}
 	if n := len(r.Rounds); n > 0 && r.Rounds[n-1].Round == rec.Round {
 		r.Rounds[n-1] = row

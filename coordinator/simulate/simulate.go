@@ -18,6 +18,7 @@ import (
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
+	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/protocol"
@@ -52,9 +53,7 @@ var ErrStuck = errors.New("simulate: nothing is left to happen and the run is no
 
 // simulation is the Env of a Run in virtual time.
 type simulation struct {
-	queue queue
-	now   time.Duration
-	seq   uint64
+	clock virtual.Clock
 	run   *run.Run
 	pool  *pool
 	dev   Device
@@ -108,14 +107,14 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models})
 		c.SetExamples(data.NewSubset(d.Train, index))
 		p := &participant{sim: sim, client: c}
-		sim.at(0, uint32(i+1), p.join)
+		sim.clock.At(0, uint32(i+1), p.join)
 	}
 	for sim.run.State().Finished == "" {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if !sim.queue.next(sim) {
-			return nil, fmt.Errorf("%w (at virtual time %v, phase %v)", ErrStuck, sim.now, sim.run.State().Phase)
+		if !sim.clock.Next() {
+			return nil, fmt.Errorf("%w (at virtual time %v, phase %v)", ErrStuck, sim.clock.Now(), sim.run.State().Phase)
 		}
 	}
 	version, hash, params := sim.run.Model()
@@ -124,21 +123,12 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	return res, nil
 }
 
-// epoch is when virtual time begins.
-var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // Now implements run.Env.
-func (s *simulation) Now() time.Time { return epoch.Add(s.now) }
+func (s *simulation) Now() time.Time { return virtual.Epoch.Add(s.clock.Now()) }
 
 // AfterFunc implements run.Env.
 func (s *simulation) AfterFunc(d time.Duration, f func()) (stop func()) {
-	stopped := false
-	s.at(s.now+max(d, 0), 0, func() {
-		if !stopped {
-			f()
-		}
-	})
-	return func() { stopped = true }
+	return s.clock.AfterFunc(d, f)
 }
 
 // Compute implements run.Env: the coordinator takes no virtual time.
@@ -146,12 +136,6 @@ func (s *simulation) Compute(work func(), then func()) { work(); then() }
 
 // Store implements run.Env.
 func (s *simulation) Store(work func() error, then func(error)) { then(work()) }
-
-// at has f called at a virtual time, for client (0 is the coordinator).
-func (s *simulation) at(when time.Duration, client uint32, f func()) {
-	s.seq++
-	s.queue.push(event{when, client, s.seq, f})
-}
 
 // participant is one simulated client and its connection.
 type participant struct {
@@ -173,7 +157,7 @@ func (p *participant) join() {
 // transfer returns when a message of size bytes that is sent now has arrived
 // on a line that is free at *free, and keeps the line busy until then.
 func (s *simulation) transfer(free *time.Duration, size int64) time.Duration {
-	start := max(s.now, *free)
+	start := max(s.clock.Now(), *free)
 	*free = start + time.Duration(float64(size)/s.dev.BytesPerSecond*float64(time.Second))
 	return *free + s.dev.Latency
 }
@@ -181,7 +165,7 @@ func (s *simulation) transfer(free *time.Duration, size int64) time.Duration {
 // Send implements run.Peer.
 func (p *participant) Send(m protocol.Message) {
 	when := p.sim.transfer(&p.downFree, protocol.WireSize(m, false))
-	p.sim.at(when, p.number, func() { p.receive(m) })
+	p.sim.clock.At(when, p.number, func() { p.receive(m) })
 }
 
 // SendShared implements run.Peer.
@@ -204,9 +188,9 @@ func (p *participant) receive(m protocol.Message) {
 		examples := p.client.OrderExamples()
 		took := time.Duration(float64(examples) / p.sim.dev.SamplesPerSecond * float64(time.Second))
 		p.sim.samples += int64(examples)
-		when := p.sim.now + took
+		when := p.sim.clock.Now() + took
 		p.job = p.sim.pool.submit(p.client, when)
-		p.sim.at(when, p.number, p.trained)
+		p.sim.clock.At(when, p.number, p.trained)
 	}
 }
 
@@ -231,7 +215,7 @@ func (p *participant) trained() {
 func (p *participant) send(out []protocol.Message) {
 	for _, m := range out {
 		when := p.sim.transfer(&p.upFree, protocol.WireSize(m, true))
-		p.sim.at(when, 0, func() { p.deliver(m) })
+		p.sim.clock.At(when, 0, func() { p.deliver(m) })
 	}
 }
 
