@@ -331,15 +331,22 @@ func (p *participant) send(c *conn, out []protocol.Message) {
 		}
 		p.old = append(p.old, contribution)
 		if w.chance(w.faults.duplicate) {
-			w.clock.At(when+w.between(0, time.Minute), 0, func() { c.offer(contribution, true) })
+			w.clock.At(when+w.between(0, time.Minute), 0, func() { p.again(contribution, false) })
 		}
 		if w.chance(w.faults.replay) {
-			again := p.old[w.random.Uint64N(uint64(len(p.old)))]
-			w.clock.At(when+w.between(0, time.Minute), 0, func() { c.offer(again, false) })
+			old := p.old[w.random.Uint64N(uint64(len(p.old)))]
+			w.clock.At(when+w.between(0, time.Minute), 0, func() { p.again(old, false) })
 		}
 		if w.chance(w.faults.broken) {
 			w.clock.At(w.clock.Now()+w.between(0, time.Second), 0, func() { c.offer(spoil(w, contribution), false) })
 		}
+	}
+}
+
+// again sends a contribution once more, over whatever socket there is by now.
+func (p *participant) again(m *protocol.Contribution, honest bool) {
+	if p.conn != nil {
+		p.conn.offer(m, honest)
 	}
 }
 
