@@ -104,14 +104,6 @@ func (c *Client) Hello() *protocol.Hello {
 	return h
 }
 
-// SetResumeToken makes the next Hello ask for an earlier participant.
-func (c *Client) SetResumeToken(token []byte) {
-	if c.welcome == nil {
-		c.welcome = &protocol.Welcome{}
-	}
-	c.welcome.ResumeToken = token
-}
-
 // Forget drops everything that belongs to a run: the coordinator does not
 // know it any more.
 func (c *Client) Forget() {
@@ -165,11 +157,14 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 	}
 	if c.welcome != nil && c.welcome.Run != w.Run {
 		c.drop(Waiting)
-		c.params = nil
+		c.params, c.kept = nil, nil
 	}
 	c.welcome, c.model = w, model
 	if c.progress.Activity == Idle {
 		c.progress.Activity = Waiting
+		if c.tab == protocol.TabPaused {
+			c.progress.Activity = Paused
+		}
 	}
 	if c.params != nil {
 		return nil, nil
@@ -311,6 +306,15 @@ func (c *Client) Welcome() *protocol.Welcome { return c.welcome }
 
 // Keeps says whether the client keeps a contribution whose round is open.
 func (c *Client) Keeps() bool { return c.kept != nil }
+
+// Kept returns the order that the kept contribution answers, 0 when there is
+// none.
+func (c *Client) Kept() uint64 {
+	if c.kept == nil {
+		return 0
+	}
+	return c.kept.Order
+}
 
 // Held returns the model that the client holds, which the caller must not
 // write to; params is nil when there is none.

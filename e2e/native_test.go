@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"compress/gzip"
 	"log/slog"
 	"math"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"fedtab/client"
 	"fedtab/compress"
 	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/hub"
 	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
@@ -22,6 +24,11 @@ import (
 
 	"github.com/gorilla/websocket"
 )
+
+// testSocket is a hub that counts nothing.
+type testSocket struct{ http.Handler }
+
+func (testSocket) Counts() hub.Counts { return hub.Counts{} }
 
 // A tab's update equals a native client's for the same order, up to the
 // rounding of their processors. The coordinator is the test: it gives both
@@ -109,8 +116,9 @@ func TestTabEqualsNative(t *testing.T) {
 			}
 		}
 	})
+	d.Pack()
 	study := &web.Study{Task: tk, Data: d, Model: m, Run: "test", Feed: web.NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
-	s := httptest.NewServer(web.New([]*web.Study{study}, socket, static.Handler(), slog.New(slog.DiscardHandler)))
+	s := httptest.NewServer(web.New([]*web.Study{study}, testSocket{socket}, static.Handler(), slog.New(slog.DiscardHandler)))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 
 	b := open(t, s.URL+"/")
@@ -131,7 +139,11 @@ func TestTabEqualsNative(t *testing.T) {
 		}
 	}
 	for _, n := range native.Missing() {
-		set, err := data.ReadShard(bytes.NewReader(data.AppendShard(nil, d.Train, d.Shards[n])), 1<<24)
+		z, err := gzip.NewReader(bytes.NewReader(d.Packed[n]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := data.ReadShard(z, 1<<24)
 		if err != nil {
 			t.Fatal(err)
 		}

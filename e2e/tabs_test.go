@@ -167,12 +167,12 @@ func TestLeaveAndPause(t *testing.T) {
 	})
 }
 
-// The coordinator is killed in the middle and started again: the tabs go on
+// The coordinator is killed in the middle and started again: four tabs go on
 // by themselves, in the same run.
 func TestCoordinatorKilled(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 6"))
 	var tabs []*tab
-	for range 2 {
+	for range 4 {
 		b := open(t, c.url())
 		b.offline = true
 		b.join()
@@ -180,9 +180,19 @@ func TestCoordinatorKilled(t *testing.T) {
 	}
 	await(t, time.Minute, "two rounds are over", func() bool { return c.state("digits").Version >= 2 })
 	before := c.state("digits")
+	numbers := map[*tab]int{}
+	for _, b := range tabs {
+		numbers[b] = b.participant()
+	}
 	c.stop(syscall.SIGKILL)
 	await(t, 10*time.Second, "the page says that it tries again", func() bool { return tabs[0].state("connection") == "reconnecting" })
 	c.start()
+	for _, b := range tabs {
+		await(t, time.Minute, "the tab is back", func() bool { c := b.state("connection"); return c == "joined" || c == "finished" })
+		if got := b.participant(); got != numbers[b] {
+			t.Errorf("participant %d came back as %d", numbers[b], got)
+		}
+	}
 	await(t, 2*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
 	after := c.state("digits")
 	if after.Run != before.Run || after.Version != 6 || len(after.Rounds) != 6 {

@@ -4,7 +4,7 @@
 // program has posted {type: "ready"}.
 "use strict";
 
-importScripts("asset:wasm_exec.js");
+importScripts("asset:wasm_exec.js", "asset:keep.js");
 
 (async () => {
 	// exit tells the page that there will be no more messages, and why.

@@ -14,6 +14,7 @@ type coordinator struct {
 	stream js.Value // the EventSource, undefined while there is none
 	serial int      // counts streams, so that late answers to older ones are dropped
 	failed int      // failures in a row
+	wish   string   // the task to show first: that which this tab was in before it was reloaded
 }
 
 func (c *coordinator) start() {
@@ -41,6 +42,10 @@ func (c *coordinator) look() {
 
 // wanted returns the task that the address asks for.
 func (c *coordinator) wanted() string {
+	if wish := c.wish; wish != "" {
+		c.wish = ""
+		return wish
+	}
 	// Names of tasks need no escaping, so what is escaped is none.
 	return strings.TrimPrefix(js.Global().Get("location").Get("hash").String(), "#")
 }

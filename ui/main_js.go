@@ -29,7 +29,8 @@ func main() {
 	page.Slow = !host.Get("simd").Bool()
 
 	tab := &tab{page: page, loop: events, url: host.Get("worker").String(), simd: !page.Slow}
-	coordinator := &coordinator{page: page, loop: events}
+	tab.again = tab.memory.task()
+	coordinator := &coordinator{page: page, loop: events, wish: tab.again}
 	watchButtons(page, events, tab)
 	tab.watchVisibility()
 	coordinator.start()
@@ -45,5 +46,8 @@ func main() {
 		}
 		view.show(page)
 		tab.keepAwake()
+		if tab.again != "" && page.Loaded {
+			events.do(tab.rejoin)
+		}
 	})
 }

@@ -88,9 +88,10 @@ const (
 
 // Local is what this tab's Web Worker last said of itself.
 type Local struct {
-	Connection string // connecting, joined, reconnecting, left, refused or finished
-	Activity   string // idle, downloading, waiting, training, sending or paused
-	Detail     string // more, in words for people
+	Connection  string // connecting, joined, reconnecting, left, refused, superseded or finished
+	Participant int    // number within the run
+	Activity    string // idle, downloading, waiting, training, sending or paused
+	Detail      string // more, in words for people
 
 	Round         int
 	Shards        int
@@ -314,7 +315,7 @@ func (p *Page) OnWorkerState(o map[string]any) (done bool) {
 		p.Stage = StageAbsent
 		p.Paused = false
 		return true
-	case "refused":
+	case "refused", "superseded":
 		return true
 	}
 	return false
@@ -354,9 +355,14 @@ func (p *Page) Taking() bool {
 	case StageStarting, StageLeaving:
 		return true
 	case StageRunning:
-		return p.Local.Connection != "refused"
+		return p.Local.Connection != "refused" && p.Local.Connection != "superseded"
 	}
 	return false
+}
+
+// Superseded reports whether another tab has taken the place of this one.
+func (p *Page) Superseded() bool {
+	return p.Stage == StageRunning && p.Local.Connection == "superseded"
 }
 
 // Over reports whether the shown task is finished.

@@ -199,6 +199,8 @@ func TestLifeOfTheWorker(t *testing.T) {
 		{"paused", []func(*testing.T){join, ready, func(*testing.T) { p.Pause(true) }, say("joined", "paused")}, "Paused: this tab takes no part until you resume", "calm", []string{"Resume", "Leave"}},
 		{"connection lost", []func(*testing.T){join, ready, say("reconnecting", "idle")}, "Connection lost, trying again in 4 s", "trouble", []string{"Pause", "Leave"}},
 		{"refused", []func(*testing.T){join, ready, say("refused", "idle")}, "This page is older than the coordinator: reload", "trouble", []string{"Try again", "Reload"}},
+		{"superseded", []func(*testing.T){join, ready, say("superseded", "idle")}, "Another tab has taken this participant's place", "trouble", []string{"Join as a new participant"}},
+		{"joined again after that", []func(*testing.T){join, ready, say("superseded", "idle"), join, ready, say("joined", "waiting")}, "Waiting for the next round", "calm", []string{"Pause", "Leave"}},
 		{"leaving", []func(*testing.T){join, ready, say("joined", "training"), leave}, "Leaving", "calm", []string{"(Leave)"}},
 		{"left", []func(*testing.T){join, ready, say("joined", "training"), leave, say("left", "idle")}, "Round 7 is being trained by others: join to take part", "calm", []string{"Join training"}},
 		{"crashed", []func(*testing.T){join, ready, say("joined", "training"), crash}, "The training program stopped: panic: out of memory", "trouble", []string{"Start again"}},
@@ -225,7 +227,7 @@ func TestLifeOfTheWorker(t *testing.T) {
 }
 
 func TestWorkerIsEndedWhenItsWorkIs(t *testing.T) {
-	for connection, want := range map[string]bool{"joined": false, "reconnecting": false, "refused": true, "finished": true, "left": true} {
+	for connection, want := range map[string]bool{"joined": false, "reconnecting": false, "refused": true, "superseded": true, "finished": true, "left": true} {
 		p := shown(t)
 		p.Join()
 		p.OnReady("scalar")

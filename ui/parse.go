@@ -95,6 +95,7 @@ func parseLocal(o object) Local {
 		Connection:    o.text("connection"),
 		Activity:      o.text("activity"),
 		Detail:        o.text("detail"),
+		Participant:   o.count("participant"),
 		Round:         o.count("round"),
 		Shards:        o.count("shards"),
 		ShardsTotal:   o.count("shardsTotal"),

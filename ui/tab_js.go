@@ -19,6 +19,9 @@ type tab struct {
 	release func()
 	serial  int // counts workers, so that late messages of older ones are dropped
 
+	memory memory
+	again  string // the task that this tab was in before it was reloaded, until it has joined again
+
 	lock    js.Value // the screen's wake lock
 	locking bool     // it has been asked for
 }
@@ -30,7 +33,12 @@ func (t *tab) join(task string) {
 	if task == "" {
 		return
 	}
+	paused := t.again == task && t.memory.paused()
+	t.again = ""
 	t.page.Join()
+	t.page.Pause(paused)
+	t.memory.joined(task)
+	t.memory.pause(paused)
 	t.serial++
 	serial := t.serial
 	build := "scalar"
@@ -78,6 +86,18 @@ func (t *tab) join(task string) {
 	}
 }
 
+// rejoin joins again after a reload, as soon as that is possible.
+func (t *tab) rejoin() {
+	switch {
+	case t.again == "" || !t.page.Loaded:
+	case t.page.Selected != t.again || t.page.Over():
+		t.again = ""
+		t.memory.forget()
+	case t.page.CanJoin():
+		t.join(t.again)
+	}
+}
+
 // hear takes in one message of the worker.
 func (t *tab) hear(task string, o object) {
 	switch o.text("type") {
@@ -86,11 +106,18 @@ func (t *tab) hear(task string, o object) {
 		if t.page.Stage != StageRunning {
 			return // left already
 		}
-		t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": task})
+		if t.page.Paused {
+			t.tell(map[string]any{"type": "pause"}) // before the hello, which says so
+		}
+		t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": task, "tab": t.memory.tab()})
 		t.tell(map[string]any{"type": "tab", "state": js.Global().Get("document").Get("visibilityState").String()})
 	case "state":
 		if t.page.OnWorkerState(o) {
 			t.end()
+			t.memory.joined("") // a reload must not bring it back
+			if t.page.Local.Connection != "refused" {
+				t.memory.forget() // joining again makes somebody new
+			}
 		}
 	case "exit":
 		t.end()
@@ -109,6 +136,7 @@ func (t *tab) pause(on bool) {
 		return
 	}
 	t.page.Pause(on)
+	t.memory.pause(on)
 	kind := "resume"
 	if on {
 		kind = "pause"
@@ -119,6 +147,7 @@ func (t *tab) pause(on bool) {
 // leave tells the worker to say goodbye, and ends it when it has, or has not in
 // time. A worker that is still loading has nobody to say goodbye to.
 func (t *tab) leave() {
+	t.memory.joined("")
 	if t.page.Stage != StageRunning {
 		t.end()
 		t.page.OnGone()
@@ -131,6 +160,7 @@ func (t *tab) leave() {
 		t.loop.do(func() {
 			if serial == t.serial && t.page.Stage == StageLeaving {
 				t.end()
+				t.memory.forget()
 				t.page.OnGone()
 			}
 		})

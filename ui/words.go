@@ -49,6 +49,8 @@ func (p *Page) running(exact bool) string {
 			return sentence(l.Detail)
 		}
 		return "The coordinator does not accept this tab"
+	case "superseded":
+		return "Another tab has taken this participant's place"
 	case "joined":
 		// below
 	default:
@@ -116,7 +118,7 @@ func (p *Page) finished() string {
 func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
-		p.Stage == StageRunning && (p.Local.Connection == "reconnecting" || p.Local.Connection == "refused"),
+		p.Stage == StageRunning && (p.Local.Connection == "reconnecting" || !p.Taking()),
 		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != ""):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
@@ -135,6 +137,8 @@ func (p *Page) Aside() string {
 		return "Nothing is lost on the coordinator. You can start again with a fresh program."
 	case p.ShowReload():
 		return "Reloading the page fetches its newest version."
+	case p.Superseded():
+		return "This tab stays out of it. The other one goes on where this one was, and nothing is lost. You can join from here too, as a new participant."
 	case p.Stage == StageRunning && p.Local.Detail != "":
 		return sentence(p.Local.Detail)
 	case p.Link == LinkLost && p.Stage != StageAbsent:
@@ -154,6 +158,8 @@ func (p *Page) JoinLabel() string {
 		return "Start again"
 	case p.ShowReload():
 		return "Try again"
+	case p.Superseded():
+		return "Join as a new participant"
 	}
 	return "Join training"
 }
@@ -391,4 +397,12 @@ func seconds(s float64) string {
 	}
 	m := int(math.Round(s / 60))
 	return count(m) + " min"
+}
+
+// ParticipantWords is the number by which the coordinator knows this tab.
+func (l *Local) ParticipantWords() string {
+	if l.Participant == 0 {
+		return dash
+	}
+	return "No. " + count(l.Participant)
 }

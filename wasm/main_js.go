@@ -14,7 +14,7 @@ import (
 type event any
 
 type (
-	joinCommand  struct{ socket, task string }
+	joinCommand  struct{ socket, task, tab string }
 	leaveCommand struct{}
 	tabCommand   struct{ state protocol.TabState }
 	pauseCommand struct{ paused bool }
@@ -62,6 +62,9 @@ type worker struct {
 	visible, paused bool
 	frozen          bool
 
+	keep  keeper
+	joins int // counts them, so that late answers to older ones are dropped
+
 	conn   connection
 	detail string
 	up     int64
@@ -78,6 +81,7 @@ const (
 	joined       connection = "joined"
 	reconnecting connection = "reconnecting"
 	refused      connection = "refused"
+	superseded   connection = "superseded" // another tab has taken the participant's place
 	finished     connection = "finished"
 )
 
@@ -106,6 +110,7 @@ func (w *worker) loop() {
 		for _, e := range w.queue.take() {
 			w.handle(e)
 		}
+		w.save()
 		if w.client == nil || w.conn != joined && w.conn != reconnecting || !w.client.Ready() {
 			w.report(true)
 			w.meter.pause()
@@ -116,6 +121,7 @@ func (w *worker) loop() {
 		before := w.client.Progress()
 		out := w.client.Work(w.bench, steps)
 		w.meter.add(w.client.Progress(), before)
+		w.save() // before it is sent: it may be the last thing that this page does
 		w.send(out)
 		if len(out) == 0 { // a full slice, without packing
 			steps = nextSlice(steps, time.Since(began))
@@ -168,6 +174,15 @@ func (w *worker) handle(e event) {
 		if e.generation == w.generation && w.conn == reconnecting {
 			w.connect()
 		}
+	case keptLoaded:
+		w.loaded(e)
+	case keptWritten:
+		w.keep.writing = false
+		if e.err != nil {
+			w.keepFailed(e.err)
+		}
+	case keptRemoved:
+		e.then()
 	case shardFetched:
 		w.shardFetched(e)
 	case fetchDue:
@@ -188,7 +203,12 @@ func (w *worker) join(e joinCommand) {
 	w.bench, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
 	w.fetching = map[uint32]bool{}
 	w.conn, w.detail = connecting, ""
-	w.connect()
+	w.joins++
+	w.keep = keeper{}
+	if e.tab != "" {
+		w.keep.key = e.tab + " " + e.task
+	}
+	w.load()
 }
 
 func (w *worker) leave() {
@@ -198,8 +218,9 @@ func (w *worker) leave() {
 		w.socket = nil
 	}
 	w.generation++
+	w.joins++
 	w.client, w.bench = nil, nil
-	w.conn, w.detail = offline, ""
+	w.forget(func() { w.conn, w.detail = offline, "" })
 }
 
 // tab is what the protocol calls the state of this tab: the person's wish

@@ -23,7 +23,7 @@ func (p *page) listen(q *queue) {
 		m := args[0].Get("data")
 		switch m.Get("type").String() {
 		case "join":
-			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String()})
+			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String()})
 		case "leave":
 			q.put(leaveCommand{})
 		case "pause":

@@ -102,7 +102,11 @@ func (w *worker) closed(code protocol.CloseCode, detail string) {
 	}
 	switch {
 	case code == protocol.CloseFinished:
-		w.conn, w.detail = finished, detail
+		w.forget(func() { w.conn, w.detail = finished, detail })
+		return
+	case code == protocol.CloseSuperseded:
+		w.keep = keeper{} // it is the other tab's now
+		w.conn, w.detail = superseded, detail
 		return
 	case code == protocol.CloseBadToken:
 		w.client.Forget() // the run is another one: join it as somebody new

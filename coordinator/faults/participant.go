@@ -275,13 +275,15 @@ func (p *participant) mood(c *conn) {
 	case 2: // leaves, and comes back as somebody else
 		p.leave(c)
 		later(func() { p.fresh(); p.connect() })
-	case 3: // reloads: the token stays, and what was in memory does not
-		token := p.client.Hello().ResumeToken
+	case 3: // reloads: what is saved stays, and the rest of its memory does not
+		saved := p.client.Save()
 		p.conn, c.dead = nil, true
 		w.clock.AfterFunc(w.between(0, 2*time.Second), func() { c.gone(false) })
 		p.fresh()
-		if len(token) > 0 {
-			p.client.SetResumeToken(token)
+		if saved != nil {
+			if err := p.client.Restore(saved); err != nil {
+				w.violated("client %d cannot be restored: %v", p.index, err)
+			}
 		}
 		later(p.connect)
 	case 4: // opens a second socket while the first still works

@@ -98,6 +98,7 @@ func (c config) sources() (map[string]string, error) {
 		"start.js":          filepath.Join(here, "start.js"),
 		"charts.js":         filepath.Join(here, "charts.js"),
 		"worker.js":         filepath.Join(here, "worker.js"),
+		"keep.js":           filepath.Join(here, "keep.js"),
 		"uPlot.iife.min.js": filepath.Join(here, "vendor", "uplot", "uPlot.iife.min.js"),
 		"uPlot.min.css":     filepath.Join(here, "vendor", "uplot", "uPlot.min.css"),
 		"wasm_exec.js":      filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),

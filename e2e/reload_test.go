@@ -1,0 +1,207 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fedtab/compress"
+	"fedtab/protocol"
+
+	"github.com/gorilla/websocket"
+)
+
+// activities records what the tab does, from the first moment of its page.
+const activities = `
+window.activities = [];
+new MutationObserver(() => {
+  const a = document.getElementById('state')?.dataset.activity ?? '';
+  if (a && a !== window.activities.at(-1)) window.activities.push(a);
+}).observe(document, {subtree: true, childList: true, attributes: true});
+`
+
+// silent is a native participant that does nothing until it is told to.
+type silent struct {
+	t       *testing.T
+	c       *coordinator
+	conn    *websocket.Conn
+	welcome *protocol.Welcome
+	body    protocol.Assembler
+}
+
+// connect joins, or comes back.
+func (s *silent) connect() {
+	s.t.Helper()
+	conn, _, err := websocket.DefaultDialer.Dial("ws://"+s.c.addr+"/ws", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	s.conn = conn
+	h := &protocol.Hello{Protocol: protocol.Version, Task: "digits", Codecs: []protocol.Codec{protocol.CodecFloat32}, TabState: protocol.TabVisible}
+	if s.welcome != nil {
+		h.ResumeToken = s.welcome.ResumeToken
+	}
+	s.send(h)
+	s.await(func(m protocol.Message) bool {
+		w, ok := m.(*protocol.Welcome)
+		if ok {
+			s.welcome = w
+		}
+		return ok
+	})
+}
+
+func (s *silent) send(m protocol.Message) {
+	s.t.Helper()
+	for _, f := range protocol.AppendFrames(nil, m) {
+		if err := s.conn.WriteMessage(websocket.BinaryMessage, f); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func (s *silent) await(done func(protocol.Message) bool) {
+	s.t.Helper()
+	for {
+		s.conn.SetReadDeadline(time.Now().Add(time.Minute))
+		_, frame, err := s.conn.ReadMessage()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		m, err := protocol.Decode(frame)
+		if c, ok := m.(*protocol.Chunk); ok {
+			m, err = s.body.Add(c)
+		} else if err == nil && protocol.Announced(m) > 0 {
+			err, m = s.body.Start(m, protocol.MaxBlock, nil), nil
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if m != nil && done(m) {
+			return
+		}
+	}
+}
+
+// answer waits for the order and answers it with zeros.
+func (s *silent) answer() {
+	s.t.Helper()
+	var o *protocol.Order
+	s.await(func(m protocol.Message) (ok bool) { o, ok = m.(*protocol.Order); return ok })
+	s.send(&protocol.Contribution{
+		Transfer: o.Order, Order: o.Order, Round: o.Round, Weight: 600,
+		Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: o.BaseHash, Block: compress.AppendFloat32(nil, make([]float32, s.welcome.Parameters))}},
+	})
+}
+
+// participant returns the number that the page shows, 0 while it has none.
+func (b *tab) participant() int {
+	v, _ := b.value("participant")
+	return int(v)
+}
+
+// A tab that is reloaded in the middle of a round is back as the same
+// participant within 3 seconds. What it had finished is kept in the tab: when
+// the coordinator is killed and has forgotten it, the reloaded page offers it
+// again, and it is in the next version, without a second training.
+func TestReload(t *testing.T) {
+	c := serve(t, digits("fraction: 0.1", "fraction: 1", "min_clients: 1", "min_clients: 2, min_reports: 2, deadline: 10m"))
+	other := &silent{t: t, c: c}
+	other.connect()
+	b := open(t, c.url(), activities)
+	b.offline = true
+	b.join()
+	await(t, 2*time.Minute, "the tab's contribution is accepted", func() bool { v, _ := b.value("contributions"); return v == 1 })
+	number := b.participant()
+	if number == 0 {
+		t.Fatal("the page does not show which participant the tab is")
+	}
+
+	back := func(what string) {
+		t.Helper()
+		js[bool](b, "window.gone = true")
+		began := time.Now()
+		js[bool](b, "location.reload(), true")
+		await(t, 30*time.Second, "the "+what+" tab has joined again", func() bool {
+			return js[bool](b, "!window.gone") && b.state("connection") == "joined"
+		})
+		took := time.Since(began)
+		t.Logf("the %s tab is back after %v", what, took)
+		if took > 3*time.Second {
+			t.Errorf("the %s tab was back after %v, want at most 3 s", what, took)
+		}
+		if got := b.participant(); got != number {
+			t.Errorf("participant %d came back as %d", number, got)
+		}
+	}
+	back("reloaded")
+	c.stop(syscall.SIGKILL)
+	await(t, 10*time.Second, "the page says that it tries again", func() bool { return b.state("connection") == "reconnecting" })
+	c.start()
+	await(t, time.Minute, "the tab is back", func() bool { return b.state("connection") == "joined" })
+	other.connect()
+	other.answer()
+	await(t, time.Minute, "the round is over", func() bool { return c.state("digits").Version >= 1 })
+	if r := c.state("digits").Rounds[0]; r.Participants != 2 {
+		t.Errorf("version 1 is made by %d participants, want both", r.Participants)
+	}
+	// The first thing that the reloaded page trains on is the second round.
+	for _, a := range js[[]string](b, "window.activities") {
+		if a == "training" && js[float64](b, "+document.getElementById('round').dataset.value") < 2 {
+			t.Error("the tab has trained again after the reload")
+		}
+	}
+
+	// A tab that was paused is still paused after a reload.
+	b.press("pause")
+	await(t, 10*time.Second, "the tab says that it pauses", func() bool { return b.state("activity") == "paused" })
+	back("paused")
+	await(t, 10*time.Second, "the tab is still paused", func() bool { return b.state("activity") == "paused" })
+	// One that has left stays away.
+	b.press("leave")
+	await(t, 10*time.Second, "the tab has left", func() bool { return c.state("digits").Participants == 1 })
+	js[bool](b, "window.gone = true, location.reload(), true")
+	await(t, 30*time.Second, "the page is there again", func() bool {
+		return js[bool](b, "!window.gone && document.getElementById('join')?.disabled === false")
+	})
+	if got := b.state("connection"); got != "" {
+		t.Errorf("a tab that has left is %q after a reload", got)
+	}
+}
+
+// A tab that is duplicated comes with its participant's token: the newer one goes
+// on, the older one says so, stays away even when it is reloaded, and may join as
+// somebody new.
+func TestDuplicatedTab(t *testing.T) {
+	c := serve(t, digits("min_clients: 1", "min_clients: 3"))
+	older := open(t, c.url())
+	older.join()
+	number := older.participant()
+	kept := js[string](older, "JSON.stringify(Object.fromEntries(Object.entries(sessionStorage)))")
+	newer := open(t, c.url(), fmt.Sprintf("if (!sessionStorage.length) for (const [k, v] of Object.entries(%s)) sessionStorage.setItem(k, v)", kept))
+	await(t, 30*time.Second, "the duplicate has joined", func() bool { return newer.state("connection") == "joined" })
+	if got := newer.participant(); got != number {
+		t.Errorf("the duplicate of participant %d is %d", number, got)
+	}
+	await(t, 10*time.Second, "the older tab says what has happened", func() bool { return older.state("connection") == "superseded" })
+	if got := older.text("state"); !strings.Contains(got, "Another tab") {
+		t.Errorf("the older tab says %q", got)
+	}
+	js[bool](older, "window.gone = true, location.reload(), true")
+	await(t, 30*time.Second, "the page is there again", func() bool {
+		return js[bool](older, "!window.gone && document.getElementById('join')?.disabled === false")
+	})
+	if s := c.state("digits"); s.Participants != 1 || newer.state("connection") != "joined" {
+		t.Errorf("after a reload of the older tab there are %d participants, and the newer is %s", s.Participants, newer.state("connection"))
+	}
+	older.join()
+	if got := older.participant(); got == number || got == 0 {
+		t.Errorf("the older tab joins again as %d, want a new participant", got)
+	}
+	if got := newer.state("connection"); got != "joined" {
+		t.Errorf("the newer tab is %s then", got)
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"syscall/js"
+)
+
+// memory is what this tab remembers over a reload: which task it takes part in,
+// whether it is paused, and the name under which its worker keeps the rest. It
+// is the browser's sessionStorage, which is the tab's own; a duplicate of the tab
+// has a copy.
+type memory struct{}
+
+// The names in sessionStorage.
+const (
+	keyTask   = "fedtab.task"
+	keyPaused = "fedtab.paused"
+	keyTab    = "fedtab.tab"
+)
+
+// get returns a value, empty if there is none or the browser allows none.
+func (memory) get(key string) (value string) {
+	defer func() { recover() }() // the browser throws where storage is forbidden
+	if v := js.Global().Get("sessionStorage").Call("getItem", key); v.Type() == js.TypeString {
+		return v.String()
+	}
+	return ""
+}
+
+func (memory) set(key, value string) {
+	defer func() { recover() }()
+	if value == "" {
+		js.Global().Get("sessionStorage").Call("removeItem", key)
+		return
+	}
+	js.Global().Get("sessionStorage").Call("setItem", key, value)
+}
+
+// task returns the task that this tab was taking part in, or nothing.
+func (m memory) task() string { return m.get(keyTask) }
+
+// paused says whether the tab was paused.
+func (m memory) paused() bool { return m.get(keyPaused) != "" }
+
+// tab returns the tab's name, and makes one for a tab that has none.
+func (m memory) tab() string {
+	name := m.get(keyTab)
+	if name == "" {
+		b := make([]byte, 16)
+		rand.Read(b)
+		name = hex.EncodeToString(b)
+		m.set(keyTab, name)
+	}
+	return name
+}
+
+// joined remembers that the tab takes part.
+func (m memory) joined(task string) { m.set(keyTask, task) }
+
+// pause remembers whether the tab is paused.
+func (m memory) pause(on bool) {
+	value := ""
+	if on {
+		value = "yes"
+	}
+	m.set(keyPaused, value)
+}
+
+// forget makes the tab as if it had never taken part.
+func (m memory) forget() {
+	for _, key := range []string{keyTask, keyPaused, keyTab} {
+		m.set(key, "")
+	}
+}
