@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots takes pictures of the page in its three states, in light and
+// TestScreenshots takes pictures of the page in its states, in light and
 // dark, wide and narrow, for people to look at.
 func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
@@ -33,6 +34,18 @@ func TestScreenshots(t *testing.T) {
 	b.press("pause")
 	await(t, time.Minute, "the tab trains", func() bool { return b.state("activity") == "training" })
 	b.pictures("3-training")
+	kept := js[string](b, "JSON.stringify(Object.fromEntries(Object.entries(sessionStorage)))")
+	newer := open(t, c.url(), fmt.Sprintf("if (!sessionStorage.length) for (const [k, v] of Object.entries(%s)) sessionStorage.setItem(k, v)", kept))
+	await(t, time.Minute, "the tab is superseded", func() bool { return b.state("connection") == "superseded" })
+	b.pictures("5-superseded")
+	b.offline = true
+	b = newer
+	await(t, time.Minute, "the other tab goes on", func() bool { return b.state("connection") == "joined" })
+	b.offline = true
+	c.stop(syscall.SIGKILL)
+	await(t, time.Minute, "the tab tries again", func() bool { return b.state("connection") == "reconnecting" })
+	b.pictures("6-reconnecting")
+	c.start()
 	await(t, 2*time.Minute, "the run is finished", func() bool { return b.state("connection") == "finished" })
 	b.pictures("4-finished")
 }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
 
 	"fedtab/coordinator/run"
 	"fedtab/learn"
+
+	"github.com/nlpodyssey/safetensors"
 )
 
 // A reader that knows the format's description alone gets every tensor back.
@@ -87,6 +90,38 @@ func TestPick(t *testing.T) {
 		got, err := Pick(test.rounds, test.want)
 		if got != test.got || (err != nil) != (test.got == 0) {
 			t.Errorf("Pick(%d rounds, %q) = %d, %v; want %d", len(test.rounds), test.want, got, err, test.got)
+		}
+	}
+}
+
+// Another implementation of the format reads the same.
+func TestSafetensorsOutsideReader(t *testing.T) {
+	m, err := learn.New(learn.MLP([]int{28, 28}, []int{200, 200}, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := make([]float32, m.Layout().Size)
+	m.Init(params, 7)
+	var b bytes.Buffer
+	if err := Safetensors(&b, m.Layout(), params, map[string]string{"task": "test"}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := safetensors.Deserialize(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := file.Len(); got != len(m.Layout().Tensors) {
+		t.Errorf("%d tensors, want %d", got, len(m.Layout().Tensors))
+	}
+	for _, want := range m.Layout().Tensors {
+		got, ok := file.Tensor(want.Name)
+		if !ok || got.DType() != safetensors.F32 || fmt.Sprint(got.Shape()) != fmt.Sprint(want.Shape) {
+			t.Fatalf("%s: %v of shape %v, want float32 of %v", want.Name, got.DType(), got.Shape(), want.Shape)
+		}
+		for i, x := range want.Of(params) {
+			if y := math.Float32frombits(binary.LittleEndian.Uint32(got.Data()[4*i:])); x != y {
+				t.Fatalf("%s[%d] is %g, want %g", want.Name, i, y, x)
+			}
 		}
 	}
 }
