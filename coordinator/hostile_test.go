@@ -437,7 +437,11 @@ func TestServeWithstands(t *testing.T) {
 				t.Errorf("honest participant %d ended with %v after %d contributions", i, err, accepted[i])
 			}
 		}
-		answers := s.studies[0].live.Run.State().Ledger.Answers
+		state, err := s.studies[0].live.State(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers := state.Ledger.Answers
 		for _, reason := range []protocol.Reason{
 			protocol.ReasonAccepted, protocol.ReasonLate, protocol.ReasonUnordered, protocol.ReasonWrongBase, protocol.ReasonWrongShape,
 			protocol.ReasonNotFinite, protocol.ReasonOutOfBounds, protocol.ReasonCodec,
