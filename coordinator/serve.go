@@ -37,7 +37,7 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	if os.Getenv("GOGC") == "" {
 		// Memory is dearer here than the processor: most of what is live stays so.
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(25)
 	}
 	level := slog.LevelInfo
 	if *verbose {
