@@ -9,11 +9,11 @@ import (
 
 // digits makes n batches' worth of images that are as empty as MNIST's: a
 // fifth of the pixels is not zero, and those lie together in the middle.
-func digits(n int) (x []float32, y []int32) {
-	x, y = make([]float32, n*784), make([]int32, n)
+func digits(n int) (x, y []float32) {
+	x, y = make([]float32, n*784), make([]float32, n)
 	state := uint32(7)
 	for i := range y {
-		y[i] = int32(i % 10)
+		y[i] = float32(i % 10)
 		for row := 4; row < 24; row++ {
 			state = state*1664525 + 1013904223
 			from := 5 + int(state>>28)
@@ -40,6 +40,24 @@ func BenchmarkStep2NN(b *testing.B) {
 				i = (i + 1) % 16
 			}
 			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+		})
+	}
+}
+
+// BenchmarkStepCNN is the FedAvg paper's CNN for MNIST.
+func BenchmarkStepCNN(b *testing.B) {
+	m := must(b, fedavgCNN)
+	for _, n := range []int{10, 32} {
+		b.Run(fmt.Sprintf("%s/batch=%d", kernel.Name(), n), func(b *testing.B) {
+			p := version0(m, 1)
+			w := m.NewWorker(n)
+			x, y := digits(n)
+			b.ReportAllocs()
+			for b.Loop() {
+				w.Step(p, x, y, 0.01)
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+			b.ReportMetric(float64(m.Cost().Training)*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 		})
 	}
 }

@@ -16,13 +16,13 @@ func Evaluate(m Model, params []float32, ex data.Examples, goroutines int) (Sums
 	if err := fits(m, params, ex); err != nil {
 		return Sums{}, err
 	}
-	n, block := ex.Len(), pieceOf(m.Spec())
+	n, block := ex.Len(), pieceOf(m)
 	sums := make([]Sums, (n+block-1)/block)
 	var next atomic.Int64
 	work := func() {
 		worker := m.NewWorker(block)
 		x := make([]float32, block*ex.Features())
-		y := make([]int32, block)
+		y := make([]float32, block)
 		index := make([]int32, block)
 		for {
 			b := int(next.Add(1)) - 1
@@ -60,11 +60,11 @@ func Gradient(m Model, grad, params []float32, ex data.Examples) (Sums, error) {
 	if len(grad) != len(params) {
 		return Sums{}, fmt.Errorf("learn: gradient of length %d, want %d: %w", len(grad), len(params), ErrConfig)
 	}
-	n, piece := ex.Len(), pieceOf(m.Spec())
+	n, piece := ex.Len(), pieceOf(m)
 	worker := m.NewWorker(piece)
 	part := make([]float32, len(params))
 	x := make([]float32, piece*ex.Features())
-	y := make([]int32, piece)
+	y := make([]float32, piece)
 	index := make([]int32, piece)
 	clear(grad)
 	var total Sums

@@ -58,7 +58,7 @@ type Fit struct {
 	worker Worker
 	piece  int // most examples at a time
 	x      []float32
-	y      []int32
+	y      []float32
 	order  []int32   // examples in the order of the epoch
 	sum    []float32 // gradient of the pieces so far; allocated when needed
 	part   []float32 // gradient of one piece
@@ -79,22 +79,18 @@ type Fit struct {
 }
 
 // pieceOf returns how many examples of a model to work on at a time: enough to
-// be fast, and few enough that the numbers in flight take some megabytes.
-func pieceOf(s Spec) int {
-	width := s.Features()
-	for _, l := range s.Layers {
-		width += 2 * l.Units
-	}
-	return min(max((1<<21)/width, 1), 256)
+// be fast, and few enough that the numbers in flight take at most 16 MB.
+func pieceOf(m Model) int {
+	return min(max((1<<22)/m.Cost().Numbers, 1), 256)
 }
 
 // NewFit returns a Fit for models like m. Call Start next.
 func NewFit(m Model) *Fit {
 	spec := m.Spec()
-	f := &Fit{model: m, piece: pieceOf(spec)}
+	f := &Fit{model: m, piece: pieceOf(m)}
 	f.worker = m.NewWorker(f.piece)
 	f.x = make([]float32, f.piece*spec.Features())
-	f.y = make([]int32, f.piece)
+	f.y = make([]float32, f.piece)
 	f.rand = rand.New(&f.src)
 	return f
 }
@@ -213,7 +209,7 @@ func (f *Fit) one() {
 
 // gradient adds a piece to the gradient of a large mini-batch, and takes the
 // step with the last piece.
-func (f *Fit) gradient(x []float32, y []int32, batch int) Sums {
+func (f *Fit) gradient(x, y []float32, batch int) Sums {
 	if f.pieced == 0 {
 		clear(f.sum)
 	}

@@ -118,7 +118,7 @@ func TestFitLargeBatchInPieces(t *testing.T) {
 	if f.Steps() != 1 || f.Sums().Examples != n {
 		t.Errorf("%d steps, %d examples, want 1 and %d", f.Steps(), f.Sums().Examples, n)
 	}
-	x, y, index := make([]float32, 4*n), make([]int32, n), make([]int32, n)
+	x, y, index := make([]float32, 4*n), make([]float32, n), make([]int32, n)
 	for i := range index {
 		index[i] = int32(i)
 	}
@@ -145,7 +145,7 @@ type recorder struct {
 	batches [][]int32
 }
 
-func (r *recorder) Fill(x []float32, y []int32, index []int32) {
+func (r *recorder) Fill(x, y []float32, index []int32) {
 	r.batches = append(r.batches, slices.Clone(index))
 	r.Set.Fill(x, y, index)
 }
@@ -304,7 +304,7 @@ func TestGradientOfAll(t *testing.T) {
 	if err != nil || sums.Examples != 600 {
 		t.Fatalf("got %+v, %v", sums, err)
 	}
-	x, y, index := make([]float32, 4*600), make([]int32, 600), make([]int32, 600)
+	x, y, index := make([]float32, 4*600), make([]float32, 600), make([]int32, 600)
 	for i := range index {
 		index[i] = int32(i)
 	}

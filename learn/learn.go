@@ -26,7 +26,9 @@
 //
 // The last line is binary32 arithmetic with every operation rounded by itself
 // (no fused multiply-add); the part in parentheses is exact. A layer [in, out]
-// is stored row by row, out being the faster index. [Hash] of the result is
+// is stored row by row, out being the faster index; the weights of a
+// convolution are [height, width, channels, out] in the same way, and their
+// fan_in is height * width * channels. [Hash] of the result is
 // what participants compare.
 package learn
 
@@ -90,30 +92,48 @@ type Model interface {
 	Init(params []float32, seed uint64)
 	// NewWorker returns the buffers for batches of up to maxBatch examples.
 	NewWorker(maxBatch int) Worker
+	// Penalty returns what the spec's L1 and L2 add to the mean loss. It is in
+	// the gradients, and not in the Sums.
+	Penalty(params []float32) float64
+	// Cost says what the model takes.
+	Cost() Cost
+}
+
+// Cost is what a model takes.
+type Cost struct {
+	Parameters int
+	Forward    int // floating-point operations for one example, a multiplication and an addition counting as two
+	Training   int // the same with the gradient
+	Numbers    int // between the layers and their gradients, for one example: 4 bytes each
 }
 
 // Worker computes. It is not safe for concurrent use, and its methods
-// allocate nothing. In all of them params has length Layout().Size, x is
-// [len(y), features] and y the labels, less than the number of classes; the
-// batch must not exceed the worker's. They panic otherwise. The Sums are of
-// the batch, before the step.
+// allocate nothing once they have been called. In all of them params has length
+// Layout().Size, x is [len(y), features] and y the targets: numbers in
+// regression, otherwise classes, less than their number. The batch must not
+// exceed the worker's. They panic otherwise. The Sums are of the batch, before
+// the step.
 type Worker interface {
-	// Step does one step of SGD on the mean loss of the batch: params -=
-	// lr * gradient.
-	Step(params []float32, x []float32, y []int32, lr float32) Sums
+	// Step does one step of SGD on the mean loss of the batch, penalties
+	// included: params -= lr * gradient.
+	Step(params, x, y []float32, lr float32) Sums
 	// Gradient overwrites grad, which is like params, with the sum over the
-	// batch of the examples' gradients.
-	Gradient(grad, params []float32, x []float32, y []int32) Sums
+	// batch of the examples' gradients, penalties included.
+	Gradient(grad, params, x, y []float32) Sums
 	// Evaluate computes the loss and counts correct answers.
-	Evaluate(params []float32, x []float32, y []int32) Sums
+	Evaluate(params, x, y []float32) Sums
+	// Seed says what the next Steps and Gradients draw random numbers from
+	// (dropout).
+	Seed(seed uint64)
 }
 
 // New makes the model that spec describes.
 func New(spec Spec) (Model, error) {
-	if err := spec.Validate(); err != nil {
+	shapes, err := spec.shapes()
+	if err != nil {
 		return nil, err
 	}
-	return newMLP(spec), nil
+	return newNet(spec, shapes), nil
 }
 
 // Hash returns the SHA-256 of the parameters, written one after the other as

@@ -29,26 +29,27 @@ func version0(m Model, seed uint64) []float32 {
 }
 
 // batch draws n examples.
-func batch(s Spec, n int, seed uint64) (x []float32, y []int32) {
+func batch(s Spec, n int, seed uint64) (x, y []float32) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	x = make([]float32, n*s.Features())
 	for i := range x {
 		x[i] = float32(r.NormFloat64())
 	}
-	y = make([]int32, n)
+	y = make([]float32, n)
 	for i := range y {
-		y[i] = int32(r.IntN(s.Classes()))
+		y[i] = float32(r.IntN(s.Classes()))
 	}
 	return x, y
 }
 
 // reference computes the same as a Worker, in float64 and by the textbook: the
 // summed loss, the right answers and the summed gradient.
-func reference(m Model, params []float64, x []float32, y []int32) (loss float64, correct int, grad []float64) {
+func reference(m Model, params []float64, x, y []float32) (loss float64, correct int, grad []float64) {
 	spec, tensors := m.Spec(), m.Layout().Tensors
 	grad = make([]float64, len(params))
 	features := spec.Features()
-	for n, label := range y {
+	for n := range y {
+		label := int(y[n])
 		acts := [][]float64{make([]float64, features)}
 		for i := range acts[0] {
 			acts[0][i] = float64(x[n*features+i])
@@ -75,7 +76,7 @@ func reference(m Model, params []float64, x []float32, y []int32) (loss float64,
 				top = c
 			}
 		}
-		if top == int(label) {
+		if top == label {
 			correct++
 		}
 		loss += math.Log(sum) - z[label]
@@ -120,7 +121,7 @@ var nets = map[string]Spec{
 	"softmax regression": MLP([]int{5}, nil, 3),
 	"one hidden layer":   MLP([]int{3, 4}, []int{17}, 4),
 	"two hidden layers":  MLP([]int{7}, []int{33, 9}, 10),
-	"identity between":   {Input: []int{6}, Layers: []Layer{{Dense, 5, Identity}, {Dense, 2, Identity}}},
+	"identity between":   {Input: []int{6}, Layers: []Layer{{Kind: Dense, Units: 5, Activation: Identity}, {Kind: Dense, Units: 2, Activation: Identity}}},
 }
 
 // The reference itself is checked by central differences, away from the kinks
@@ -206,11 +207,11 @@ func TestWorkerPanicsOnWrongShapes(t *testing.T) {
 	m := must(t, MLP([]int{2}, nil, 2))
 	p, w := version0(m, 1), m.NewWorker(2)
 	for name, f := range map[string]func(){
-		"too many examples":   func() { w.Evaluate(p, make([]float32, 6), make([]int32, 3)) },
-		"too few numbers":     func() { w.Evaluate(p, make([]float32, 3), make([]int32, 2)) },
-		"too few parameters":  func() { w.Evaluate(p[1:], make([]float32, 4), make([]int32, 2)) },
-		"label out of range":  func() { w.Evaluate(p, make([]float32, 2), []int32{2}) },
-		"gradient too short":  func() { w.Gradient(p[1:], p, make([]float32, 2), []int32{0}) },
+		"too many examples":   func() { w.Evaluate(p, make([]float32, 6), make([]float32, 3)) },
+		"too few numbers":     func() { w.Evaluate(p, make([]float32, 3), make([]float32, 2)) },
+		"too few parameters":  func() { w.Evaluate(p[1:], make([]float32, 4), make([]float32, 2)) },
+		"label out of range":  func() { w.Evaluate(p, make([]float32, 2), []float32{2}) },
+		"gradient too short":  func() { w.Gradient(p[1:], p, make([]float32, 2), []float32{0}) },
 		"parameters too long": func() { m.Init(append(p, 0), 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -302,17 +303,17 @@ func TestValidate(t *testing.T) {
 		want []string // parts of the message; none for a valid spec
 	}{
 		{"valid", MLP([]int{28, 28}, []int{200, 200}, 10), nil},
-		{"no input", Spec{Layers: []Layer{{Dense, 2, Identity}}}, []string{"0 dimensions"}},
+		{"no input", Spec{Layers: []Layer{{Kind: Dense, Units: 2, Activation: Identity}}}, []string{"0 dimensions"}},
 		{"negative side", MLP([]int{3, -1}, nil, 2), []string{"[3 -1]"}},
 		{"overflowing input", MLP([]int{1 << 16, 1 << 16, 1 << 16, 1 << 16}, nil, 2), []string{"input has shape"}},
 		{"no layers", Spec{Input: []int{1}}, []string{"0 layers"}},
 		{"too many layers", MLP([]int{1}, make([]int, 100), 2), []string{"101 layers"}},
-		{"kind", Spec{Input: []int{1}, Layers: []Layer{{7, 2, Identity}}}, []string{"layer 0 is of kind LayerKind(7)"}},
-		{"activation", Spec{Input: []int{1}, Layers: []Layer{{Dense, 2, 9}, {Dense, 2, Identity}}}, []string{"layer 0 has activation Activation(9)"}},
-		{"relu at the end", Spec{Input: []int{1}, Layers: []Layer{{Dense, 2, ReLU}}}, []string{"layer 0, the last, has activation relu"}},
+		{"kind", Spec{Input: []int{1}, Layers: []Layer{{Kind: 77, Units: 2}}}, []string{"layer 0, LayerKind(77): no such kind"}},
+		{"activation", Spec{Input: []int{1}, Layers: []Layer{{Kind: Dense, Units: 2, Activation: 9}, {Kind: Dense, Units: 2, Activation: Identity}}}, []string{"layer 0, dense: activation Activation(9)"}},
+		{"relu at the end", Spec{Input: []int{1}, Layers: []Layer{{Kind: Dense, Units: 2, Activation: ReLU}}}, []string{"layer 0, the last, has activation relu"}},
 		{"one class", MLP([]int{1}, nil, 1), []string{"layer 0, the last, has 1 units"}},
-		{"too large", MLP([]int{1 << 16}, []int{1 << 16}, 10), []string{"layer 0 of shape [65536, 65536]"}},
-		{"several", MLP([]int{0}, []int{0, 1 << 20}, 1), []string{"shape [0]", "layer 0 has 0 units", "layer 1 has 1048576", "layer 2"}},
+		{"too large", MLP([]int{1 << 16}, []int{1 << 16}, 10), []string{"layer 0, dense, on an input of shape [65536]"}},
+		{"several", MLP([]int{0}, []int{0, 1 << 20}, 1), []string{"shape [0]", "layer 0, dense: 0 units", "layer 1, dense: 1048576", "layer 2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := c.spec.Validate()

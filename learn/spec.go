@@ -3,7 +3,11 @@ package learn
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
+
+	"fedtab/learn/kernel"
 )
 
 // Bounds on what a Spec may ask for, so that a description from the network
@@ -12,21 +16,26 @@ const (
 	MaxParameters = 1 << 24 // 64 MiB
 	MaxWidth      = 1 << 16 // numbers in an example, units in a layer
 	MaxLayers     = 64
+	MaxNumbers    = 1 << 22 // between two layers, per example
 )
 
 // LayerKind says what a layer is. The values are those of the wire format.
 type LayerKind uint32
 
-// Dense is a fully connected layer; it takes its input as a flat vector.
-const Dense LayerKind = 1
+// The kinds of layer.
+const (
+	Dense       LayerKind = 1 // fully connected; takes its input as a flat vector
+	Conv        LayerKind = 2 // convolution of images [height, width, channels]
+	MaxPool     LayerKind = 3
+	AveragePool LayerKind = 4
+	Dropout     LayerKind = 5 // in training, drops numbers at random and scales the others up
+	RBF         LayerKind = 6 // random Fourier features of a Gaussian kernel; has no parameters
+)
+
+var layerKinds = [...]string{Dense: "dense", Conv: "conv", MaxPool: "maxpool", AveragePool: "avgpool", Dropout: "dropout", RBF: "rbf"}
 
 // String returns the kind's name.
-func (k LayerKind) String() string {
-	if k == Dense {
-		return "dense"
-	}
-	return fmt.Sprintf("LayerKind(%d)", uint32(k))
-}
+func (k LayerKind) String() string { return name(layerKinds[:], uint32(k), "LayerKind") }
 
 // Activation is the function after a layer. The values are those of the wire
 // format.
@@ -35,32 +44,74 @@ type Activation uint32
 // The activations.
 const (
 	Identity Activation = 0
-	ReLU     Activation = 1
+	ReLU     Activation = 1 // max(x, 0)
+	Tanh     Activation = 2
+	Sigmoid  Activation = 3 // 1 / (1 + exp(-x))
+	GELU     Activation = 4 // x Phi(x), exact (Hendrycks and Gimpel, 2016)
 )
 
+var activations = [...]string{"identity", "relu", "tanh", "sigmoid", "gelu"}
+
 // String returns the activation's name.
-func (a Activation) String() string {
-	switch a {
-	case Identity:
-		return "identity"
-	case ReLU:
-		return "relu"
+func (a Activation) String() string { return name(activations[:], uint32(a), "Activation") }
+
+// Loss is what training makes small, summed over the examples. z is what the
+// last layer gives. The values are those of the wire format.
+type Loss uint32
+
+// The losses. Of Logistic and Hinge, one unit tells class 1 from class 0 by its
+// sign, s = 2y - 1; several units tell each class from all others, s = 1 at the
+// label and -1 elsewhere, and the losses are added.
+const (
+	Softmax            Loss = 0 // cross-entropy with the softmax of z: multinomial logistic
+	Logistic           Loss = 1 // log(1 + exp(-s z))
+	Hinge              Loss = 2 // max(0, 1 - s z): the support vector machine
+	Squared            Loss = 3 // (z - y)^2 / 2
+	Absolute           Loss = 4 // |z - y|
+	EpsilonInsensitive Loss = 5 // max(0, |z - y| - Epsilon): support vector regression
+)
+
+var losses = [...]string{"softmax", "logistic", "hinge", "squared", "absolute", "epsilon-insensitive"}
+
+// String returns the loss's name.
+func (l Loss) String() string { return name(losses[:], uint32(l), "Loss") }
+
+// Regression says whether targets are numbers and not classes.
+func (l Loss) Regression() bool { return l >= Squared }
+
+func name(names []string, v uint32, what string) string {
+	if v < uint32(len(names)) && names[v] != "" {
+		return names[v]
 	}
-	return fmt.Sprintf("Activation(%d)", uint32(a))
+	return fmt.Sprintf("%s(%d)", what, v)
 }
 
-// Layer describes one layer.
+// Names returns the names of all layer kinds, activations and losses, as task
+// files write them.
+func Names() (kinds, acts, loss []string) {
+	return slices.Clone(layerKinds[Dense:]), slices.Clone(activations[:]), slices.Clone(losses[:])
+}
+
+// Layer describes one layer. Fields that its kind does not name are zero.
 type Layer struct {
 	Kind       LayerKind
-	Units      int
-	Activation Activation
+	Units      int        // Dense: outputs; Conv: channels of the output; RBF: features
+	Activation Activation // Dense, Conv
+	Size       int        // Conv, pools: side of the window
+	Stride     int        // Conv, pools: step of the window; 0 is 1 for Conv and Size for pools
+	Same       bool       // Conv, pools: pad so that the output has ceil(input / stride) rows
+	Rate       float32    // Dropout: share of numbers that is dropped, 0 <= Rate < 1
+	Gamma      float32    // RBF: of exp(-Gamma |x - x'|^2)
+	Seed       uint64     // RBF: of the features
 }
 
-// Spec describes a model: layers one after the other, then softmax
-// cross-entropy over the last layer's units, which are the classes.
+// Spec describes a model: layers one after the other, and the loss.
 type Spec struct {
-	Input  []int // shape of one example
-	Layers []Layer
+	Input   []int // shape of one example: [height, width] or [height, width, channels] for images
+	Layers  []Layer
+	Loss    Loss
+	Epsilon float32 // of EpsilonInsensitive
+	L1, L2  float32 // penalties per example: L1 |w|_1 + L2/2 |w|_2^2, of weights and not of biases
 }
 
 // MLP describes a perceptron with hidden layers of the given sizes, with ReLU.
@@ -76,38 +127,96 @@ func MLP(input []int, hidden []int, classes int) Spec {
 }
 
 // Features returns how many numbers one example has.
-func (s Spec) Features() int {
+func (s Spec) Features() int { return product(s.Input) }
+
+func product(dims []int) int {
 	n := 1
-	for _, d := range s.Input {
+	for _, d := range dims {
 		n *= d
 	}
 	return n
 }
 
-// Classes returns how many classes the model tells apart.
-func (s Spec) Classes() int { return s.Layers[len(s.Layers)-1].Units }
+// Outputs returns how many numbers the last layer gives.
+func (s Spec) Outputs() int { return s.Layers[len(s.Layers)-1].Units }
+
+// Classes returns how many classes the model tells apart; 0 for regression.
+func (s Spec) Classes() int {
+	switch n := s.Outputs(); {
+	case s.Loss.Regression():
+		return 0
+	case n == 1:
+		return 2
+	default:
+		return n
+	}
+}
 
 // Clone returns a copy that shares no memory with s.
 func (s Spec) Clone() Spec {
-	return Spec{Input: slices.Clone(s.Input), Layers: slices.Clone(s.Layers)}
+	s.Input, s.Layers = slices.Clone(s.Input), slices.Clone(s.Layers)
+	return s
+}
+
+// String describes s in one line, such as "28x28 - conv 5x5x32 relu - ...".
+func (s Spec) String() string {
+	parts := []string{shapeText(s.Input)}
+	for _, l := range s.Layers {
+		var p string
+		switch l.Kind {
+		case Dense:
+			p = fmt.Sprint(l.Units)
+		case Conv:
+			p = fmt.Sprintf("conv %dx%dx%d", l.Size, l.Size, l.Units)
+		case MaxPool, AveragePool:
+			p = fmt.Sprintf("%v %dx%d", l.Kind, l.Size, l.Size)
+		case Dropout:
+			p = fmt.Sprintf("dropout %g", l.Rate)
+		case RBF:
+			p = fmt.Sprintf("rbf %d (gamma %g)", l.Units, l.Gamma)
+		default:
+			p = l.Kind.String()
+		}
+		if l.Activation != Identity {
+			p += " " + l.Activation.String()
+		}
+		parts = append(parts, p)
+	}
+	return strings.Join(append(parts, s.Loss.String()), " - ")
+}
+
+func shapeText(shape []int) string {
+	parts := make([]string, len(shape))
+	for i, d := range shape {
+		parts[i] = fmt.Sprint(d)
+	}
+	return strings.Join(parts, "x")
 }
 
 // Validate reports everything that is wrong with s. Each problem wraps
 // ErrSpec.
 func (s Spec) Validate() error {
+	_, err := s.shapes()
+	return err
+}
+
+// shapes returns the shape of what goes into each layer, and of what comes out
+// of the last.
+func (s Spec) shapes() (shapes [][]int, err error) {
 	var problems []error
 	bad := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("learn: %s: %w", fmt.Sprintf(format, args...), ErrSpec))
 	}
-	width := 1 // of what the next layer takes; 0 when unknown
+	var shape []int // nil once it is unknown
 	if len(s.Input) == 0 || len(s.Input) > 8 {
 		bad("input has %d dimensions, want 1 to 8", len(s.Input))
-		width = 0
 	} else {
+		shape = s.Input
+		width := 1
 		for _, d := range s.Input {
 			if d < 1 || d > MaxWidth || width*d > MaxWidth {
 				bad("input has shape %v, want positive sides and at most %d numbers", s.Input, MaxWidth)
-				width = 0
+				shape = nil
 				break
 			}
 			width *= d
@@ -115,35 +224,133 @@ func (s Spec) Validate() error {
 	}
 	if len(s.Layers) == 0 || len(s.Layers) > MaxLayers {
 		bad("%d layers, want 1 to %d", len(s.Layers), MaxLayers)
-		return errors.Join(problems...)
+		return nil, errors.Join(problems...)
 	}
 	size := 0
 	for i, l := range s.Layers {
-		if l.Kind != Dense {
-			bad("layer %d is of kind %v, want %v", i, l.Kind, Dense)
-		}
-		if l.Activation > ReLU {
-			bad("layer %d has activation %v, want %v or %v", i, l.Activation, Identity, ReLU)
-		}
-		if i == len(s.Layers)-1 {
-			if l.Activation != Identity {
-				bad("layer %d, the last, has activation %v, want %v before the softmax", i, l.Activation, Identity)
-			}
-			if l.Units < 2 {
-				bad("layer %d, the last, has %d units, want at least 2 classes", i, l.Units)
-			}
-		}
-		if l.Units < 1 || l.Units > MaxWidth {
-			bad("layer %d has %d units, want 1 to %d", i, l.Units, MaxWidth)
-			width = 0
-			continue
+		shapes = append(shapes, shape)
+		out, parameters, problem := l.shape(shape)
+		if problem != "" {
+			bad("layer %d, %v: %s", i, l.Kind, problem)
 		}
 		before := size
-		size += width*l.Units + l.Units // at most 64 * 2^32
-		if size > MaxParameters && before <= MaxParameters {
-			bad("layer %d of shape [%d, %d] brings the model to %d parameters, want at most %d", i, width, l.Units, size, MaxParameters)
+		if size += parameters; size > MaxParameters && before <= MaxParameters {
+			bad("layer %d, %v, on an input of shape %v brings the model to %d parameters, want at most %d", i, l.Kind, shape, size, MaxParameters)
 		}
-		width = l.Units
+		shape = out
 	}
-	return errors.Join(problems...)
+	shapes = append(shapes, shape)
+	last := len(s.Layers) - 1
+	if l := s.Layers[last]; l.Kind != Dense {
+		bad("layer %d, the last, is of kind %v, want dense", last, l.Kind)
+	} else if l.Activation != Identity {
+		bad("layer %d, the last, has activation %v, want %v before the loss", last, l.Activation, Identity)
+	}
+	switch units := s.Layers[last].Units; {
+	case s.Loss > EpsilonInsensitive:
+		bad("loss is %v, want one of %s", s.Loss, strings.Join(losses[:], ", "))
+	case s.Loss == Softmax && units < 2:
+		bad("layer %d, the last, has %d units, want at least 2 classes", last, units)
+	case s.Loss.Regression() && units != 1:
+		bad("layer %d, the last, has %d units, want 1 for the loss %v", last, units, s.Loss)
+	}
+	for _, p := range []struct {
+		name string
+		v    float32
+	}{{"epsilon", s.Epsilon}, {"l1", s.L1}, {"l2", s.L2}} {
+		if !(p.v >= 0) || math.IsInf(float64(p.v), 1) {
+			bad("%s is %v, want 0 or more", p.name, p.v)
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return shapes, nil
+}
+
+// shape returns what l makes of an input shape (nil: unknown), how many
+// parameters it has, and what is wrong with it.
+func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
+	if l.Activation > GELU {
+		return nil, 0, fmt.Sprintf("activation %v, want one of %s", l.Activation, strings.Join(activations[:], ", "))
+	}
+	switch l.Kind {
+	case Dense, RBF:
+		if l.Units < 1 || l.Units > MaxWidth {
+			return nil, 0, fmt.Sprintf("%d units, want 1 to %d", l.Units, MaxWidth)
+		}
+		if l.Kind == RBF {
+			if !(l.Gamma > 0) || math.IsInf(float64(l.Gamma), 1) {
+				return nil, 0, fmt.Sprintf("gamma is %v, want a positive number", l.Gamma)
+			}
+			return []int{l.Units}, 0, ""
+		}
+		if in != nil {
+			parameters = product(in)*l.Units + l.Units
+		}
+		return []int{l.Units}, parameters, ""
+	case Dropout:
+		if !(l.Rate >= 0 && l.Rate < 1) {
+			problem = fmt.Sprintf("rate is %v, want 0 <= rate < 1", l.Rate)
+		}
+		return in, 0, problem
+	case Conv, MaxPool, AveragePool:
+	default:
+		return nil, 0, fmt.Sprintf("no such kind, want one of %s", strings.Join(layerKinds[Dense:], ", "))
+	}
+	if l.Size < 1 || l.Size > MaxWidth || l.Stride < 0 || l.Stride > MaxWidth {
+		return nil, 0, fmt.Sprintf("window of %d with stride %d, want 1 to %d, and a stride of 1 or more (0 for the default)", l.Size, l.Stride, MaxWidth)
+	}
+	if l.Kind == Conv && (l.Units < 1 || l.Units > MaxWidth) {
+		return nil, 0, fmt.Sprintf("%d channels, want 1 to %d", l.Units, MaxWidth)
+	}
+	if in == nil {
+		return nil, 0, ""
+	}
+	if len(in) != 2 && len(in) != 3 {
+		return nil, 0, fmt.Sprintf("its input has shape %v, want images [height, width] or [height, width, channels]", in)
+	}
+	g := l.window(in)
+	if g.OutHeight < 1 || g.OutWidth < 1 {
+		return nil, 0, fmt.Sprintf("a window of %dx%d does not fit into an input of shape %v; same padding would make it fit", l.Size, l.Size, in)
+	}
+	channels := g.Channels
+	if l.Kind == Conv {
+		channels = l.Units
+		parameters = g.Patch()*l.Units + l.Units
+	}
+	if n := g.OutHeight * g.OutWidth * channels; n > MaxNumbers {
+		return nil, parameters, fmt.Sprintf("it makes %d numbers of an input of shape %v, want at most %d", n, in, MaxNumbers)
+	}
+	return []int{g.OutHeight, g.OutWidth, channels}, parameters, ""
+}
+
+// window returns how the layer's window goes over images of shape in.
+func (l Layer) window(in []int) kernel.Window {
+	g := kernel.Window{Height: in[0], Width: in[1], Channels: 1, Size: l.Size, Stride: l.Stride}
+	if len(in) == 3 {
+		g.Channels = in[2]
+	}
+	if g.Stride == 0 {
+		g.Stride = 1
+		if l.Kind != Conv {
+			g.Stride = l.Size
+		}
+	}
+	g.OutHeight, g.Top = places(g.Height, g.Size, g.Stride, l.Same)
+	g.OutWidth, g.Left = places(g.Width, g.Size, g.Stride, l.Same)
+	return g
+}
+
+// places returns how many windows there are along a side, and the padding before
+// it. With same padding the odd pixel goes after, as TensorFlow does.
+func places(side, size, stride int, same bool) (n, before int) {
+	if !same {
+		if size > side {
+			return 0, 0
+		}
+		return (side-size)/stride + 1, 0
+	}
+	n = (side + stride - 1) / stride
+	return n, max((n-1)*stride+size-side, 0) / 2
 }

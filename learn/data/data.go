@@ -20,12 +20,13 @@ type Examples interface {
 	Len() int
 	// Features returns how many numbers one example has.
 	Features() int
-	// Classes returns a number that all labels are less than.
+	// Classes returns a number that all labels are less than, 0 for regression.
 	Classes() int
 	// Fill writes the examples with the given numbers to x,
-	// [len(index), Features()], and their labels to y, [len(index)]. It
+	// [len(index), Features()], and their targets (class numbers, or what a
+	// regression is to find) to y, [len(index)]. It
 	// panics when a slice is too short or an index out of range.
-	Fill(x []float32, y []int32, index []int32)
+	Fill(x, y []float32, index []int32)
 }
 
 // Array is an array of bytes with a shape, as an IDX file holds it.
@@ -100,7 +101,7 @@ var unit = func() (t [256]float32) {
 }()
 
 // Fill implements [Examples].
-func (s *Set) Fill(x []float32, y []int32, index []int32) {
+func (s *Set) Fill(x, y []float32, index []int32) {
 	y = y[:len(index)]
 	for k, i := range index {
 		y[k] = s.fill(x[k*s.features:][:s.features], i)
@@ -108,12 +109,12 @@ func (s *Set) Fill(x []float32, y []int32, index []int32) {
 }
 
 // fill writes example i to x and returns its label.
-func (s *Set) fill(x []float32, i int32) int32 {
+func (s *Set) fill(x []float32, i int32) float32 {
 	from := s.X[int(i)*s.features:][:len(x)]
 	for j, p := range from {
 		x[j] = unit[p]
 	}
-	return int32(s.Y[i])
+	return float32(s.Y[i])
 }
 
 // Subset is a selection of other examples. It copies none of them.
@@ -144,7 +145,7 @@ func (s *Subset) Features() int { return s.of.Features() }
 func (s *Subset) Classes() int { return s.of.Classes() }
 
 // Fill implements [Examples].
-func (s *Subset) Fill(x []float32, y []int32, index []int32) {
+func (s *Subset) Fill(x, y []float32, index []int32) {
 	n := s.of.Features()
 	y = y[:len(index)]
 	for k, i := range index {
@@ -188,7 +189,7 @@ func (u *Union) Features() int { return u.parts[0].Features() }
 func (u *Union) Classes() int { return u.classes }
 
 // Fill implements [Examples].
-func (u *Union) Fill(x []float32, y []int32, index []int32) {
+func (u *Union) Fill(x, y []float32, index []int32) {
 	n := u.Features()
 	y = y[:len(index)]
 	for k, i := range index {
@@ -210,7 +211,7 @@ func (u *Union) find(i int32) (Examples, int32) {
 // fillOne writes example i of ex to x and its label to y[0]. It goes through
 // the types of this package by hand: a call through the interface would make
 // the slice of indices escape, and so allocate for every example.
-func fillOne(ex Examples, x []float32, y []int32, i int32) {
+func fillOne(ex Examples, x, y []float32, i int32) {
 	for {
 		switch e := ex.(type) {
 		case *Set:

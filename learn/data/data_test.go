@@ -49,11 +49,11 @@ func TestFill(t *testing.T) {
 			if c.ex.Len() != c.n || c.ex.Features() != 2 || c.ex.Classes() != 3 {
 				t.Fatalf("%d examples, %d features, %d classes", c.ex.Len(), c.ex.Features(), c.ex.Classes())
 			}
-			x, y := make([]float32, 2*len(c.index)), make([]int32, len(c.index))
+			x, y := make([]float32, 2*len(c.index)), make([]float32, len(c.index))
 			c.ex.Fill(x, y, c.index)
 			for k, p := range c.first {
-				if x[2*k] != float32(p)/255 || x[2*k+1] != float32(p+1)/255 || y[k] != int32(p%3) {
-					t.Errorf("example %d is %v, %v of class %d, want image %d", c.index[k], x[2*k], x[2*k+1], y[k], p)
+				if x[2*k] != float32(p)/255 || x[2*k+1] != float32(p+1)/255 || y[k] != float32(p%3) {
+					t.Errorf("example %d is %v, %v of class %v, want image %d", c.index[k], x[2*k], x[2*k+1], y[k], p)
 				}
 			}
 		})
@@ -178,7 +178,7 @@ func TestShard(t *testing.T) {
 func TestFillAllocatesNothing(t *testing.T) {
 	s := numbered(t, 10)
 	var ex Examples = NewSubset(NewUnion(s, NewSubset(s, []int32{1, 2})), []int32{11, 0})
-	x, y, index := make([]float32, 4), make([]int32, 2), []int32{0, 1}
+	x, y, index := make([]float32, 4), make([]float32, 2), []int32{0, 1}
 	if n := testing.AllocsPerRun(10, func() { ex.Fill(x, y, index) }); n != 0 {
 		t.Errorf("%v allocations, want 0", n)
 	}
@@ -217,6 +217,6 @@ func FuzzReadShard(f *testing.F) {
 		if again := AppendShard(nil, s, index); !bytes.Equal(again, b) {
 			t.Fatalf("% x came back as % x", b, again)
 		}
-		s.Fill(make([]float32, s.Len()*s.Features()), make([]int32, s.Len()), index)
+		s.Fill(make([]float32, s.Len()*s.Features()), make([]float32, s.Len()), index)
 	})
 }

@@ -182,7 +182,8 @@ func SquaredDistance(x, y []float32) float64 {
 // SoftmaxCrossEntropy returns the sum over the rows of the cross-entropy
 // between the softmax of z and the labels, and how many rows have their
 // largest logit at the label (the first of equal ones counts). z is
-// [rows, classes], y is [rows], each at least 0 and less than classes. If dz
+// [rows, classes], y is [rows], each a whole number, at least 0 and less than
+// classes. If dz
 // is not nil, it gets scale times the gradient with respect to z; dz is like z
 // and may be z itself.
 //
@@ -199,12 +200,13 @@ func SquaredDistance(x, y []float32) float64 {
 //			dz[r*classes+c] = scale * (exp(zr[c]-max)/sum - (c == y[r]))
 //		}
 //	}
-func SoftmaxCrossEntropy(dz, z []float32, y []int32, classes int, scale float32) (loss float64, correct int) {
+func SoftmaxCrossEntropy(dz, z []float32, y []float32, classes int, scale float32) (loss float64, correct int) {
 	return scalarSoftmaxCrossEntropy(dz, z, y, classes, scale)
 }
 
-func scalarSoftmaxCrossEntropy(dz, z []float32, y []int32, classes int, scale float32) (loss float64, correct int) {
-	for r, label := range y {
+func scalarSoftmaxCrossEntropy(dz, z []float32, y []float32, classes int, scale float32) (loss float64, correct int) {
+	for r := range y {
+		label := int(y[r])
 		zr := z[r*classes:][:classes]
 		max, top := zr[0], 0
 		for c, v := range zr {
@@ -212,7 +214,7 @@ func scalarSoftmaxCrossEntropy(dz, z []float32, y []int32, classes int, scale fl
 				max, top = v, c
 			}
 		}
-		if top == int(label) {
+		if top == label {
 			correct++
 		}
 		var sum float64

@@ -359,7 +359,7 @@ func TestAddColumnSums(t *testing.T) {
 func TestSoftmaxCrossEntropyByHand(t *testing.T) {
 	z := []float32{0, float32(math.Ln2), float32(math.Log(3)), 5, 5, 5}
 	dz := make([]float32, 6)
-	loss, correct := SoftmaxCrossEntropy(dz, z, []int32{1, 0}, 3, 0.5)
+	loss, correct := SoftmaxCrossEntropy(dz, z, []float32{1, 0}, 3, 0.5)
 	if want := math.Log(3) + math.Log(3); math.Abs(loss-want) > 1e-6 {
 		t.Errorf("loss is %v, want %v", loss, want)
 	}
@@ -371,20 +371,20 @@ func TestSoftmaxCrossEntropyByHand(t *testing.T) {
 			t.Errorf("dz[%d] is %v, want %v", i, dz[i], want)
 		}
 	}
-	if got, _ := SoftmaxCrossEntropy(nil, z, []int32{1, 0}, 3, 0); got != loss {
+	if got, _ := SoftmaxCrossEntropy(nil, z, []float32{1, 0}, 3, 0); got != loss {
 		t.Errorf("loss without gradient is %v, want %v", got, loss)
 	}
-	if SoftmaxCrossEntropy(z, z, []int32{1, 0}, 3, 0.5); z[0] != dz[0] || z[5] != dz[5] {
+	if SoftmaxCrossEntropy(z, z, []float32{1, 0}, 3, 0.5); z[0] != dz[0] || z[5] != dz[5] {
 		t.Errorf("in place the gradient is %v, want %v", z, dz)
 	}
 }
 
 func TestSoftmaxCrossEntropyExtremes(t *testing.T) {
-	loss, _ := SoftmaxCrossEntropy(nil, []float32{1e30, -1e30}, []int32{0}, 2, 0)
+	loss, _ := SoftmaxCrossEntropy(nil, []float32{1e30, -1e30}, []float32{0}, 2, 0)
 	if loss != 0 {
 		t.Errorf("loss of a sure right answer is %v, want 0", loss)
 	}
-	loss, _ = SoftmaxCrossEntropy(nil, []float32{float32(math.NaN()), 0}, []int32{0}, 2, 0)
+	loss, _ = SoftmaxCrossEntropy(nil, []float32{float32(math.NaN()), 0}, []float32{0}, 2, 0)
 	if !math.IsNaN(loss) {
 		t.Errorf("loss of a NaN is %v, want NaN", loss)
 	}

@@ -1,0 +1,208 @@
+package kernel
+
+// Window is how a convolution or a pooling goes over images. Images are
+// [height, width, channels], row-major, so that the channels of a pixel lie
+// together. What a window sees outside of the image is zero for a convolution
+// and nothing for a pooling.
+type Window struct {
+	Height, Width, Channels int // of an image
+	Size                    int // side of the window
+	Stride                  int
+	Top, Left               int // rows and columns of padding before the image
+	OutHeight, OutWidth     int // how many windows there are, down and across
+}
+
+// Patch returns how many numbers a window sees.
+func (g *Window) Patch() int { return g.Size * g.Size * g.Channels }
+
+// Image returns how many numbers an image has.
+func (g *Window) Image() int { return g.Height * g.Width * g.Channels }
+
+// Places returns how many windows there are.
+func (g *Window) Places() int { return g.OutHeight * g.OutWidth }
+
+// span returns which of the window's rows (or columns) from 0 to Size lie in the
+// image when its first is at from.
+func span(from, size, side int) (lo, hi int) {
+	return max(0, -from), min(size, side-from)
+}
+
+// Patches writes what every window sees of one image, so that a convolution
+// becomes a product of matrices. x is [height, width, channels], p is [out
+// height * out width, size * size * channels].
+//
+//	for oy := range OutHeight {
+//		for ox := range OutWidth {
+//			for ky := range Size {
+//				for kx := range Size {
+//					for c := range Channels {
+//						p[oy*OutWidth+ox, (ky*Size+kx)*Channels+c] =
+//							x[oy*Stride+ky-Top, ox*Stride+kx-Left, c] // 0 outside
+//					}
+//				}
+//			}
+//		}
+//	}
+func Patches(p, x []float32, g *Window) {
+	p, x = cut(p, g.Places()*g.Patch()), cut(x, g.Image())
+	row, line := g.Size*g.Channels, g.Width*g.Channels
+	for oy := range g.OutHeight {
+		y0 := oy*g.Stride - g.Top
+		ylo, yhi := span(y0, g.Size, g.Height)
+		for ox := range g.OutWidth {
+			x0 := ox*g.Stride - g.Left
+			xlo, xhi := span(x0, g.Size, g.Width)
+			inside := ylo == 0 && yhi == g.Size && xlo == 0 && xhi == g.Size
+			patch := p[(oy*g.OutWidth+ox)*g.Patch():][:g.Patch()]
+			if !inside {
+				clear(patch)
+			}
+			if xlo >= xhi {
+				continue
+			}
+			n := (xhi - xlo) * g.Channels
+			from := (x0 + xlo) * g.Channels
+			for ky := ylo; ky < yhi; ky++ {
+				copy(patch[ky*row+xlo*g.Channels:][:n], x[(y0+ky)*line+from:][:n])
+			}
+		}
+	}
+}
+
+// AddPatches is the transpose of [Patches]: it adds every number of p to the
+// place in x that it was taken from. A convolution's gradient goes back through
+// it.
+func AddPatches(x, p []float32, g *Window) {
+	p, x = cut(p, g.Places()*g.Patch()), cut(x, g.Image())
+	row, line := g.Size*g.Channels, g.Width*g.Channels
+	for oy := range g.OutHeight {
+		y0 := oy*g.Stride - g.Top
+		ylo, yhi := span(y0, g.Size, g.Height)
+		for ox := range g.OutWidth {
+			x0 := ox*g.Stride - g.Left
+			xlo, xhi := span(x0, g.Size, g.Width)
+			if xlo >= xhi {
+				continue
+			}
+			patch := p[(oy*g.OutWidth+ox)*g.Patch():][:g.Patch()]
+			n := (xhi - xlo) * g.Channels
+			from := (x0 + xlo) * g.Channels
+			for ky := ylo; ky < yhi; ky++ {
+				to := x[(y0+ky)*line+from:][:n]
+				for i, v := range patch[ky*row+xlo*g.Channels:][:n] {
+					to[i] += v
+				}
+			}
+		}
+	}
+}
+
+// Transpose writes x, [rows, cols], to t as [cols, rows].
+//
+//	t[c*rows+r] = x[r*cols+c]
+func Transpose(t, x []float32, rows, cols int) {
+	t, x = cut(t, rows*cols), cut(x, rows*cols)
+	const block = 16 // both sides stay in the nearest cache
+	for r0 := 0; r0 < rows; r0 += block {
+		for c0 := 0; c0 < cols; c0 += block {
+			for r := r0; r < min(r0+block, rows); r++ {
+				for c := c0; c < min(c0+block, cols); c++ {
+					t[c*rows+r] = x[r*cols+c]
+				}
+			}
+		}
+	}
+}
+
+// MaxPool writes the largest number that every window sees of each channel to y,
+// [out height, out width, channels], and its place in x to where, of the same
+// shape. The first of equal ones counts; a NaN is the largest of all, so that a
+// diverged model shows itself.
+func MaxPool(y []float32, where []int32, x []float32, g *Window) {
+	y, x = cut(y, g.Places()*g.Channels), cut(x, g.Image())
+	where = where[:len(y)]
+	line := g.Width * g.Channels
+	for oy := range g.OutHeight {
+		y0 := oy*g.Stride - g.Top
+		ylo, yhi := span(y0, g.Size, g.Height)
+		for ox := range g.OutWidth {
+			x0 := ox*g.Stride - g.Left
+			xlo, xhi := span(x0, g.Size, g.Width)
+			at := (oy*g.OutWidth + ox) * g.Channels
+			best, place := y[at:][:g.Channels], where[at:][:g.Channels]
+			first := true
+			for ky := ylo; ky < yhi; ky++ {
+				for kx := xlo; kx < xhi; kx++ {
+					from := (y0+ky)*line + (x0+kx)*g.Channels
+					pixel := x[from:][:g.Channels]
+					if first {
+						copy(best, pixel)
+						for c := range place {
+							place[c] = int32(from + c)
+						}
+						first = false
+						continue
+					}
+					for c, v := range pixel {
+						if v > best[c] || v != v {
+							best[c], place[c] = v, int32(from+c)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// BackMaxPool adds every number of dy to the place of dx that its maximum came
+// from.
+//
+//	dx[where[i]] += dy[i]
+func BackMaxPool(dx, dy []float32, where []int32) {
+	where = where[:len(dy)]
+	for i, v := range dy {
+		dx[where[i]] += v
+	}
+}
+
+// AveragePool writes the mean of what every window sees of each channel to y,
+// [out height, out width, channels]. What lies outside of the image does not
+// count.
+func AveragePool(y, x []float32, g *Window) {
+	y, x = cut(y, g.Places()*g.Channels), cut(x, g.Image())
+	clear(y)
+	average(y, x, g, false)
+}
+
+// BackAveragePool adds to dx what dy says of the means.
+func BackAveragePool(dx, dy []float32, g *Window) {
+	dy, dx = cut(dy, g.Places()*g.Channels), cut(dx, g.Image())
+	average(dy, dx, g, true)
+}
+
+// average goes over every pixel of x that every window sees. It adds the pixel's
+// share to y, or, going back, y's share to the pixel.
+func average(y, x []float32, g *Window, back bool) {
+	line := g.Width * g.Channels
+	for oy := range g.OutHeight {
+		y0 := oy*g.Stride - g.Top
+		ylo, yhi := span(y0, g.Size, g.Height)
+		for ox := range g.OutWidth {
+			x0 := ox*g.Stride - g.Left
+			xlo, xhi := span(x0, g.Size, g.Width)
+			mean := y[(oy*g.OutWidth+ox)*g.Channels:][:g.Channels]
+			scale := 1 / float32(max((yhi-ylo)*(xhi-xlo), 1))
+			for ky := ylo; ky < yhi; ky++ {
+				for kx := xlo; kx < xhi; kx++ {
+					to, from := mean, x[(y0+ky)*line+(x0+kx)*g.Channels:][:g.Channels]
+					if back {
+						to, from = from, to
+					}
+					for c, v := range from {
+						to[c] += scale * v
+					}
+				}
+			}
+		}
+	}
+}
