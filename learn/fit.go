@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"fedtab/learn/data"
 	"fedtab/learn/kernel"
@@ -17,7 +18,9 @@ type FitConfig struct {
 	Steps  int     // mini-batches; 0 goes by Epochs, more than 0 overrides it
 	Batch  int     // examples in a mini-batch; 0 is all of them
 	LR     float32 // learning rate, on the mean loss of a mini-batch
-	Seed   uint64  // of the order in which examples are taken
+	Seed   uint64  // of the order in which examples are taken, and of dropout
+
+	Optimiser Optimiser
 }
 
 // Validate reports everything that is wrong with c. Each problem wraps
@@ -42,11 +45,14 @@ func (c FitConfig) Validate() error {
 	if !(c.LR > 0) || math.IsInf(float64(c.LR), 1) {
 		bad("learning rate is %v, want a positive number", c.LR)
 	}
+	if err := c.Optimiser.Validate(); err != nil {
+		problems = append(problems, err)
+	}
 	return errors.Join(problems...)
 }
 
-// Fit is local training: mini-batch SGD over examples in an order that is
-// shuffled anew for each epoch. The last mini-batch of an epoch may be short.
+// Fit is local training: steps of an Optimiser on mini-batches of examples, in an
+// order that is shuffled anew for each epoch. The last mini-batch of an epoch may be short.
 // It is done in slices, by Run, so that the caller can see to other things in
 // between. A Fit may be started again and again; it keeps its buffers. It is
 // not safe for concurrent use.
@@ -62,6 +68,9 @@ type Fit struct {
 	order  []int32   // examples in the order of the epoch
 	sum    []float32 // gradient of the pieces so far; allocated when needed
 	part   []float32 // gradient of one piece
+	good   []float32 // parameters of a moment when all was well
+	opt    stepper
+	drops  bool // the model draws random numbers
 	src    rng.Source
 	rand   *rand.Rand
 
@@ -92,6 +101,7 @@ func NewFit(m Model) *Fit {
 	f.x = make([]float32, f.piece*spec.Features())
 	f.y = make([]float32, f.piece)
 	f.rand = rand.New(&f.src)
+	f.drops = slices.ContainsFunc(spec.Layers, func(l Layer) bool { return l.Kind == Dropout && l.Rate > 0 })
 	return f
 }
 
@@ -122,10 +132,18 @@ func (f *Fit) Start(params []float32, ex data.Examples, cfg FitConfig) error {
 		f.order = make([]int32, n)
 	}
 	f.order = f.order[:n]
-	if f.batch > f.piece && f.sum == nil {
-		f.sum = make([]float32, f.model.Layout().Size)
-		f.part = make([]float32, f.model.Layout().Size)
+	size := f.model.Layout().Size
+	if (f.batch > f.piece || !cfg.Optimiser.plain()) && f.sum == nil {
+		f.sum = make([]float32, size)
 	}
+	if f.batch > f.piece && f.part == nil {
+		f.part = make([]float32, size)
+	}
+	f.opt.start(cfg.Optimiser, size)
+	if f.good == nil {
+		f.good = make([]float32, size)
+	}
+	copy(f.good, params)
 	f.steps, f.epoch, f.at, f.pieced = 0, 0, 0, 0
 	f.sums, f.err = Sums{}, nil
 	f.shuffle()
@@ -164,7 +182,8 @@ func (f *Fit) shuffle() {
 // Run trains for at most the given number of mini-batches and says whether
 // training is done. A piece of a large mini-batch counts like a mini-batch, so
 // that a slice is short in any case. The error wraps ErrDiverged when the loss
-// or a parameter is no longer finite; the parameters are then of no use.
+// or a parameter is no longer finite; the parameters are then those of the last
+// time that all was well, at most lookEvery steps before.
 func (f *Fit) Run(steps int) (done bool, err error) {
 	if f.params == nil {
 		return false, fmt.Errorf("learn: Run without Start: %w", ErrConfig)
@@ -187,11 +206,15 @@ func (f *Fit) one() {
 	count := min(f.piece, batch-f.pieced)
 	x, y := f.x[:count*f.examples.Features()], f.y[:count]
 	f.examples.Fill(x, y, f.order[f.at:][:count])
+	if f.drops {
+		f.worker.Seed(rng.Derive(f.cfg.Seed, "dropout", uint64(f.steps), uint64(f.pieced)))
+	}
+	lr := float32(float64(f.cfg.LR) * f.cfg.Optimiser.rate(f.steps, f.planned))
 	var sums Sums
-	if batch <= f.piece {
-		sums = f.worker.Step(f.params, x, y, f.cfg.LR)
+	if batch <= f.piece && f.cfg.Optimiser.plain() {
+		sums = f.worker.Step(f.params, x, y, lr)
 	} else {
-		sums = f.gradient(x, y, batch)
+		sums = f.gradient(x, y, batch, lr)
 	}
 	f.at += count
 	f.sums.Add(sums)
@@ -200,23 +223,37 @@ func (f *Fit) one() {
 		f.pieced = 0
 		f.steps++
 	}
-	// The last step may have thrown the parameters off without a loss to show
-	// for it.
-	if !finite(sums.Loss) || f.steps == f.planned && !finite(kernel.SquaredNorm(f.params)) {
+	// A step may have thrown the parameters off without a loss to show for it.
+	look := f.pieced == 0 && (f.steps%lookEvery == 0 || f.steps == f.planned)
+	if !finite(sums.Loss) || look && !finite(kernel.SquaredNorm(f.params)) {
 		f.err = fmt.Errorf("learn: after %d steps at learning rate %v: %w", f.steps, f.cfg.LR, ErrDiverged)
+		copy(f.params, f.good)
+	} else if look {
+		copy(f.good, f.params)
 	}
 }
 
-// gradient adds a piece to the gradient of a large mini-batch, and takes the
-// step with the last piece.
-func (f *Fit) gradient(x, y []float32, batch int) Sums {
+// lookEvery is after how many steps the parameters are looked at, and kept if
+// all is well.
+const lookEvery = 64
+
+// gradient adds a piece to the gradient of a mini-batch, and takes the step with
+// the last piece.
+func (f *Fit) gradient(x, y []float32, batch int, lr float32) Sums {
+	var sums Sums
 	if f.pieced == 0 {
-		clear(f.sum)
+		sums = f.worker.Gradient(f.sum, f.params, x, y)
+	} else {
+		sums = f.worker.Gradient(f.part, f.params, x, y)
+		kernel.Axpy(f.sum, 1, f.part)
 	}
-	sums := f.worker.Gradient(f.part, f.params, x, y)
-	kernel.Axpy(f.sum, 1, f.part)
 	if f.pieced+len(y) == batch {
-		kernel.Axpy(f.params, -f.cfg.LR/float32(batch), f.sum)
+		if f.opt.plain() {
+			kernel.Axpy(f.params, -lr/float32(batch), f.sum)
+		} else {
+			kernel.Scale(f.sum, 1/float32(batch))
+			f.opt.step(f.params, f.sum, lr)
+		}
 	}
 	return sums
 }

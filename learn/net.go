@@ -14,7 +14,6 @@ type net struct {
 	layout Layout
 	layers []layer
 	sizes  []int // numbers per example that go into each layer, and out of the last
-	random bool  // training draws random numbers (dropout)
 }
 
 // layer is one layer without its parameters. It is safe for concurrent use.
@@ -69,7 +68,6 @@ func newNet(spec Spec, shapes [][]int) *net {
 			m.layers = append(m.layers, &pool{window: l.window(shapes[i]), max: l.Kind == MaxPool})
 		case Dropout:
 			m.layers = append(m.layers, &dropout{size: in, rate: l.Rate})
-			m.random = m.random || l.Rate > 0
 		case RBF:
 			m.layers = append(m.layers, newRBF(in, l))
 		}
