@@ -147,7 +147,7 @@ func (c *Client) Receive(m protocol.Message) ([]protocol.Message, error) {
 }
 
 func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
-	spec := specOf(w.Model)
+	spec := SpecOf(w.Model)
 	model, err := learn.New(spec)
 	if err != nil {
 		return nil, fmt.Errorf("client: the task's model: %w", err)
@@ -319,16 +319,3 @@ func (c *Client) Kept() uint64 {
 // Held returns the model that the client holds, which the caller must not
 // write to; params is nil when there is none.
 func (c *Client) Held() (version uint64, params []float32) { return c.version, c.params }
-
-func specOf(m protocol.ModelSpec) learn.Spec {
-	var s learn.Spec
-	for _, n := range m.Input {
-		s.Input = append(s.Input, int(n))
-	}
-	for _, l := range m.Layers {
-		s.Layers = append(s.Layers, learn.Layer{
-			Kind: learn.LayerKind(l.Kind), Units: int(l.Units), Activation: learn.Activation(l.Activation),
-		})
-	}
-	return s
-}

@@ -24,7 +24,7 @@ var spec = protocol.ModelSpec{
 const parameters = 4*5 + 5 + 5*3 + 3
 
 func model(t testing.TB) learn.Model {
-	m, err := learn.New(specOf(spec))
+	m, err := learn.New(SpecOf(spec))
 	if err != nil {
 		t.Fatal(err)
 	}

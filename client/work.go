@@ -45,11 +45,7 @@ func (c *Client) Work(b *Bench, steps int) []protocol.Message {
 		c.bench = b
 		c.examples = c.local()
 		copy(b.local, c.params)
-		err := b.fit.Start(b.local, c.examples, learn.FitConfig{
-			Epochs: int(o.Hyper.Epochs), Steps: int(o.Hyper.Steps), Batch: int(o.Hyper.Batch),
-			LR: o.Hyper.LR, Seed: o.Seed,
-		})
-		if err != nil {
+		if err := b.fit.Start(b.local, c.examples, FitOf(o)); err != nil {
 			return c.fail(protocol.ReasonUnsupported, err)
 		}
 		c.progress.Activity = Training

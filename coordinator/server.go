@@ -147,7 +147,7 @@ func (s *Server) prepare(st *study) error {
 	st.room.Live = st.live
 	st.State = st.live.State
 	cfg := run.Config{
-		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat,
+		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Optimiser: t.Optimiser.Learn(),
 		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
 		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace, RestartGrace: restartGrace,

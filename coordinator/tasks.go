@@ -7,6 +7,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
 )
 
@@ -21,8 +22,10 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 		if err != nil {
 			return err
 		}
-		_, err = stdout.Write(t.YAML())
-		return err
+		if _, err = stdout.Write(t.YAML()); err != nil {
+			return err
+		}
+		return describe(stdout, t)
 	}
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	for _, name := range task.Shipped() {
@@ -33,4 +36,22 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%s, %s\n", t.Name, t.Title, t.Strategy.Kind, t.Data.Source)
 	}
 	return w.Flush()
+}
+
+// describe adds, as comments below a task, what its model and its data are.
+func describe(w io.Writer, t *task.Task) error {
+	d, err := dataset.Open(t)
+	if err != nil {
+		return err
+	}
+	m, err := d.Model(t)
+	if err != nil {
+		return err
+	}
+	c := m.Cost()
+	_, err = fmt.Fprintf(w, "\n# model: %v\n# %d parameters; %.3g MFLOP forward and %.3g MFLOP in training for one example\n"+
+		"# memory of training, beside the model and its copy: %.2g MB for a batch of 10, %.2g MB for one of 100\n# data: %s\n",
+		m.Spec(), c.Parameters, float64(c.Forward)/1e6, float64(c.Training)/1e6,
+		float64(c.Numbers)*4*10/1e6, float64(c.Numbers)*4*100/1e6, d.Summary)
+	return err
 }

@@ -35,6 +35,7 @@ package learn
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -129,9 +130,13 @@ type Worker interface {
 
 // New makes the model that spec describes.
 func New(spec Spec) (Model, error) {
-	shapes, err := spec.shapes()
-	if err != nil {
-		return nil, err
+	shapes, problems := spec.shapes()
+	if len(problems) > 0 {
+		errs := make([]error, len(problems))
+		for i, p := range problems {
+			errs[i] = p
+		}
+		return nil, errors.Join(errs...)
 	}
 	return newNet(spec, shapes), nil
 }

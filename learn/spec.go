@@ -1,7 +1,6 @@
 package learn
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -193,20 +192,34 @@ func shapeText(shape []int) string {
 	return strings.Join(parts, "x")
 }
 
-// Validate reports everything that is wrong with s. Each problem wraps
-// ErrSpec.
-func (s Spec) Validate() error {
-	_, err := s.shapes()
-	return err
+// A SpecProblem is one thing that is wrong with a Spec. It wraps ErrSpec.
+type SpecProblem struct {
+	Layer int // in which layer, -1 for none
+	Text  string
+}
+
+func (p *SpecProblem) Error() string {
+	if p.Layer < 0 {
+		return fmt.Sprintf("learn: %s: %v", p.Text, ErrSpec)
+	}
+	return fmt.Sprintf("learn: layer %d, %s: %v", p.Layer, p.Text, ErrSpec)
+}
+
+func (p *SpecProblem) Unwrap() error { return ErrSpec }
+
+// Problems reports everything that is wrong with s.
+func (s Spec) Problems() []*SpecProblem {
+	_, problems := s.shapes()
+	return problems
 }
 
 // shapes returns the shape of what goes into each layer, and of what comes out
 // of the last.
-func (s Spec) shapes() (shapes [][]int, err error) {
-	var problems []error
-	bad := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("learn: %s: %w", fmt.Sprintf(format, args...), ErrSpec))
+func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
+	in := func(layer int, format string, args ...any) {
+		problems = append(problems, &SpecProblem{layer, fmt.Sprintf(format, args...)})
 	}
+	bad := func(format string, args ...any) { in(-1, format, args...) }
 	var shape []int // nil once it is unknown
 	if len(s.Input) == 0 || len(s.Input) > 8 {
 		bad("input has %d dimensions, want 1 to 8", len(s.Input))
@@ -224,35 +237,35 @@ func (s Spec) shapes() (shapes [][]int, err error) {
 	}
 	if len(s.Layers) == 0 || len(s.Layers) > MaxLayers {
 		bad("%d layers, want 1 to %d", len(s.Layers), MaxLayers)
-		return nil, errors.Join(problems...)
+		return nil, problems
 	}
 	size := 0
 	for i, l := range s.Layers {
 		shapes = append(shapes, shape)
 		out, parameters, problem := l.shape(shape)
 		if problem != "" {
-			bad("layer %d, %v: %s", i, l.Kind, problem)
+			in(i, "%v: %s", l.Kind, problem)
 		}
 		before := size
 		if size += parameters; size > MaxParameters && before <= MaxParameters {
-			bad("layer %d, %v, on an input of shape %v brings the model to %d parameters, want at most %d", i, l.Kind, shape, size, MaxParameters)
+			in(i, "%v, on an input of shape %v brings the model to %d parameters, want at most %d", l.Kind, shape, size, MaxParameters)
 		}
 		shape = out
 	}
 	shapes = append(shapes, shape)
 	last := len(s.Layers) - 1
 	if l := s.Layers[last]; l.Kind != Dense {
-		bad("layer %d, the last, is of kind %v, want dense", last, l.Kind)
+		in(last, "the last, is of kind %v, want dense", l.Kind)
 	} else if l.Activation != Identity {
-		bad("layer %d, the last, has activation %v, want %v before the loss", last, l.Activation, Identity)
+		in(last, "the last, has activation %v, want %v before the loss", l.Activation, Identity)
 	}
 	switch units := s.Layers[last].Units; {
 	case s.Loss > EpsilonInsensitive:
 		bad("loss is %v, want one of %s", s.Loss, strings.Join(losses[:], ", "))
 	case s.Loss == Softmax && units < 2:
-		bad("layer %d, the last, has %d units, want at least 2 classes", last, units)
+		in(last, "the last, has %d units, want at least 2 classes", units)
 	case s.Loss.Regression() && units != 1:
-		bad("layer %d, the last, has %d units, want 1 for the loss %v", last, units, s.Loss)
+		in(last, "the last, has %d units, want 1 for the loss %v", units, s.Loss)
 	}
 	for _, p := range []struct {
 		name string
@@ -262,8 +275,8 @@ func (s Spec) shapes() (shapes [][]int, err error) {
 			bad("%s is %v, want 0 or more", p.name, p.v)
 		}
 	}
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
+	if len(problems) > 0 {
+		return nil, problems
 	}
 	return shapes, nil
 }

@@ -19,8 +19,6 @@ var (
 	// ErrTransfer: a chunk or an announcement that the rules of transfers do
 	// not allow at this point.
 	ErrTransfer = errors.New("transfer out of order")
-	// ErrUnsupported: a ModelSpec asks for what this package does not know.
-	ErrUnsupported = errors.New("unsupported")
 )
 
 // UnknownKindError says which kind a frame had. It is ErrUnknownKind to

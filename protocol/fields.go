@@ -213,6 +213,10 @@ func (m *ModelSpec) write(w *writer) {
 		w.open(2, l.size())
 		l.write(w)
 	}
+	w.uint(3, uint64(m.Loss))
+	w.float(4, m.Epsilon)
+	w.float(5, m.L1)
+	w.float(6, m.L2)
 }
 
 func (m *ModelSpec) read(r *reader) {
@@ -227,6 +231,14 @@ func (m *ModelSpec) read(r *reader) {
 				r.joinElement("layers", len(m.Layers), &sub)
 				m.Layers = append(m.Layers, l)
 			}
+		case 3:
+			m.Loss = Loss(r.enum("loss"))
+		case 4:
+			m.Epsilon = r.float("epsilon")
+		case 5:
+			m.L1 = r.float("l1")
+		case 6:
+			m.L2 = r.float("l2")
 		default:
 			r.skip()
 		}
@@ -243,6 +255,12 @@ func (l *Layer) write(w *writer) {
 	w.uint(1, uint64(l.Kind))
 	w.uint(2, uint64(l.Units))
 	w.uint(3, uint64(l.Activation))
+	w.uint(4, uint64(l.Size))
+	w.uint(5, uint64(l.Stride))
+	w.bool(6, l.Same)
+	w.float(7, l.Rate)
+	w.float(8, l.Gamma)
+	w.uint(9, l.Seed)
 }
 
 func (l *Layer) read(r *reader) {
@@ -254,6 +272,18 @@ func (l *Layer) read(r *reader) {
 			l.Units = r.uint32("units")
 		case 3:
 			l.Activation = Activation(r.enum("activation"))
+		case 4:
+			l.Size = r.uint32("size")
+		case 5:
+			l.Stride = r.uint32("stride")
+		case 6:
+			l.Same = r.bool("same")
+		case 7:
+			l.Rate = r.float("rate")
+		case 8:
+			l.Gamma = r.float("gamma")
+		case 9:
+			l.Seed = r.uint64("seed")
 		default:
 			r.skip()
 		}
@@ -338,6 +368,16 @@ func (h *Hyper) write(w *writer) {
 	w.uint(3, uint64(h.Batch))
 	w.float(4, h.LR)
 	w.uint(5, uint64(h.Codec))
+	w.uint(6, uint64(h.Optimiser))
+	w.float(7, h.Momentum)
+	w.float(8, h.Beta2)
+	w.float(9, h.Epsilon)
+	w.float(10, h.WeightDecay)
+	w.float(11, h.Clip)
+	w.uint(12, uint64(h.Schedule))
+	w.uint(13, uint64(h.Every))
+	w.float(14, h.Factor)
+	w.uint(15, uint64(h.Warmup))
 }
 
 func (h *Hyper) read(r *reader) {
@@ -353,6 +393,26 @@ func (h *Hyper) read(r *reader) {
 			h.LR = r.float("lr")
 		case 5:
 			h.Codec = Codec(r.enum("codec"))
+		case 6:
+			h.Optimiser = Optimiser(r.enum("optimiser"))
+		case 7:
+			h.Momentum = r.float("momentum")
+		case 8:
+			h.Beta2 = r.float("beta2")
+		case 9:
+			h.Epsilon = r.float("epsilon")
+		case 10:
+			h.WeightDecay = r.float("weight_decay")
+		case 11:
+			h.Clip = r.float("clip")
+		case 12:
+			h.Schedule = Schedule(r.enum("schedule"))
+		case 13:
+			h.Every = r.uint32("every")
+		case 14:
+			h.Factor = r.float("factor")
+		case 15:
+			h.Warmup = r.uint32("warmup")
 		default:
 			r.skip()
 		}

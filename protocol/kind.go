@@ -66,12 +66,42 @@ func (k Kind) String() string {
 
 // String returns the kind in words.
 func (k LayerKind) String() string {
-	return word([]string{LayerDense: "dense"}, uint32(k), "layer kind")
+	return word([]string{
+		LayerDense: "dense", LayerConv: "conv", LayerMaxPool: "maxpool", LayerAveragePool: "avgpool",
+		LayerDropout: "dropout", LayerRBF: "rbf",
+	}, uint32(k), "layer kind")
 }
 
 // String returns the activation in words.
 func (a Activation) String() string {
-	return word([]string{ActivationIdentity: "identity", ActivationReLU: "relu"}, uint32(a), "activation")
+	return word([]string{
+		ActivationIdentity: "identity", ActivationReLU: "relu", ActivationTanh: "tanh",
+		ActivationSigmoid: "sigmoid", ActivationGELU: "gelu",
+	}, uint32(a), "activation")
+}
+
+// String returns the loss in words.
+func (l Loss) String() string {
+	return word([]string{
+		LossSoftmax: "softmax", LossLogistic: "logistic", LossHinge: "hinge", LossSquared: "squared",
+		LossAbsolute: "absolute", LossEpsilonInsensitive: "epsilon-insensitive",
+	}, uint32(l), "loss")
+}
+
+// String returns the optimiser's name.
+func (o Optimiser) String() string {
+	return word([]string{
+		OptimiserSGD: "sgd", OptimiserMomentum: "momentum", OptimiserNesterov: "nesterov",
+		OptimiserAdam: "adam", OptimiserAdamW: "adamw",
+	}, uint32(o), "optimiser")
+}
+
+// String returns the schedule's name.
+func (s Schedule) String() string {
+	return word([]string{
+		ScheduleConstant: "constant", ScheduleStep: "step", ScheduleExponential: "exponential",
+		ScheduleCosine: "cosine", ScheduleInverse: "inverse",
+	}, uint32(s), "schedule")
 }
 
 // String returns the kind in words.

@@ -35,18 +35,28 @@ type Welcome struct {
 	PingInterval uint32 // seconds between the coordinator's pings
 }
 
-// ModelSpec describes the model that is trained: a chain of layers whose loss
-// is the softmax cross-entropy over the last layer's units.
+// ModelSpec describes the model that is trained: a chain of layers, and the loss
+// of what the last of them gives. Package learn says exactly what each part
+// computes.
 type ModelSpec struct {
-	Input  []uint32 // dimensions of one example, for instance 28, 28
-	Layers []Layer
+	Input   []uint32 // dimensions of one example, for instance 28, 28
+	Layers  []Layer
+	Loss    Loss
+	Epsilon float32 // of LossEpsilonInsensitive
+	L1, L2  float32 // penalties
 }
 
 // Layer is one layer of a ModelSpec.
 type Layer struct {
 	Kind       LayerKind
-	Units      uint32 // length of the layer's output
+	Units      uint32 // dense: length of the output; conv: its channels; rbf: features
 	Activation Activation
+	Size       uint32  // conv and pools: side of the window
+	Stride     uint32  // of the window; 0 is 1 for conv and Size for pools
+	Same       bool    // pad so that the output has ceil(input / stride) rows
+	Rate       float32 // dropout
+	Gamma      float32 // rbf
+	Seed       uint64  // rbf
 }
 
 // LayerKind says what a Layer computes.
@@ -55,7 +65,12 @@ type LayerKind uint32
 // The kinds of layer. A client that cannot build one says Bye with
 // CloseCapability.
 const (
-	LayerDense LayerKind = 1 // y = xW + b, W is [in, Units], row-major
+	LayerDense       LayerKind = 1 // y = xW + b, W is [in, Units], row-major
+	LayerConv        LayerKind = 2 // W is [Size, Size, channels, Units], row-major
+	LayerMaxPool     LayerKind = 3
+	LayerAveragePool LayerKind = 4
+	LayerDropout     LayerKind = 5
+	LayerRBF         LayerKind = 6 // random Fourier features
 )
 
 // Activation is the function applied to each output of a Layer.
@@ -65,6 +80,22 @@ type Activation uint32
 const (
 	ActivationIdentity Activation = 0
 	ActivationReLU     Activation = 1 // max(x, 0)
+	ActivationTanh     Activation = 2
+	ActivationSigmoid  Activation = 3 // 1 / (1 + exp(-x))
+	ActivationGELU     Activation = 4 // x Phi(x)
+)
+
+// Loss is what training makes small.
+type Loss uint32
+
+// The losses.
+const (
+	LossSoftmax            Loss = 0 // cross-entropy with the softmax
+	LossLogistic           Loss = 1
+	LossHinge              Loss = 2
+	LossSquared            Loss = 3
+	LossAbsolute           Loss = 4
+	LossEpsilonInsensitive Loss = 5
 )
 
 // Shards tells a client which shards of a public data set it trains on.
@@ -111,7 +142,42 @@ type Hyper struct {
 	Batch  uint32  // examples per mini-batch; 0 is the whole of the local data
 	LR     float32 // learning rate of the mean loss
 	Codec  Codec   // how to pack the vectors of the answer
+
+	Optimiser   Optimiser
+	Momentum    float32 // or Adam's beta_1; 0 means 0.9
+	Beta2       float32 // 0 means 0.999
+	Epsilon     float32 // 0 means 1e-8
+	WeightDecay float32
+	Clip        float32 // largest norm of a gradient; 0 is any
+	Schedule    Schedule
+	Every       uint32  // steps, of the schedules that use it
+	Factor      float32 // of the schedules that use it
+	Warmup      uint32  // steps
 }
+
+// Optimiser says how a step follows from gradients.
+type Optimiser uint32
+
+// The optimisers.
+const (
+	OptimiserSGD      Optimiser = 0
+	OptimiserMomentum Optimiser = 1
+	OptimiserNesterov Optimiser = 2
+	OptimiserAdam     Optimiser = 3
+	OptimiserAdamW    Optimiser = 4
+)
+
+// Schedule says how the learning rate changes from step to step.
+type Schedule uint32
+
+// The schedules.
+const (
+	ScheduleConstant    Schedule = 0
+	ScheduleStep        Schedule = 1
+	ScheduleExponential Schedule = 2
+	ScheduleCosine      Schedule = 3
+	ScheduleInverse     Schedule = 4
+)
 
 // Role says what a Vector is.
 type Role uint32

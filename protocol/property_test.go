@@ -84,14 +84,21 @@ func messages(t *rapid.T) Message {
 			Parameters: numbers(t, "parameters"), Version: numbers(t, "version"), PingInterval: small(t, "ping")}
 		m.Model.Input = lists[uint32](t, "input", MaxDimensions, small)
 		for range rapid.IntRange(0, 5).Draw(t, "layers") {
-			m.Model.Layers = append(m.Model.Layers, Layer{LayerKind(enums(t, "layer kind")), small(t, "units"), Activation(enums(t, "activation"))})
+			m.Model.Layers = append(m.Model.Layers, Layer{
+				LayerKind(enums(t, "layer kind")), small(t, "units"), Activation(enums(t, "activation")), small(t, "size"), small(t, "stride"),
+				rapid.Bool().Draw(t, "same"), float32(doubles(t, "rate")), float32(doubles(t, "gamma")), numbers(t, "seed")})
 		}
+		m.Model.Loss, m.Model.Epsilon = Loss(enums(t, "loss")), float32(doubles(t, "epsilon"))
+		m.Model.L1, m.Model.L2 = float32(doubles(t, "l1")), float32(doubles(t, "l2"))
 		return m
 	case KindShards:
 		return &Shards{numbers(t, "assignment"), texts(t, "source", MaxText), lists[uint32](t, "shards", 100, small), small(t, "total")}
 	case KindOrder:
 		return &Order{numbers(t, "order"), OrderKind(enums(t, "order kind")), numbers(t, "round"), numbers(t, "base"), hashes(t, "hash"),
-			Hyper{small(t, "epochs"), small(t, "steps"), small(t, "batch"), float32(doubles(t, "lr")), Codec(enums(t, "codec"))},
+			Hyper{small(t, "epochs"), small(t, "steps"), small(t, "batch"), float32(doubles(t, "lr")), Codec(enums(t, "codec")),
+				Optimiser(enums(t, "optimiser")), float32(doubles(t, "momentum")), float32(doubles(t, "beta2")), float32(doubles(t, "epsilon")),
+				float32(doubles(t, "decay")), float32(doubles(t, "clip")), Schedule(enums(t, "schedule")), small(t, "every"),
+				float32(doubles(t, "factor")), small(t, "warmup")},
 			numbers(t, "seed"), small(t, "deadline")}
 	case KindModel:
 		return &Model{numbers(t, "transfer"), numbers(t, "version"), hashes(t, "hash"), numbers(t, "base"), bodies(t)}

@@ -202,44 +202,6 @@ func TestAppendClipsTexts(t *testing.T) {
 	}
 }
 
-func TestParameters(t *testing.T) {
-	layers := func(units ...uint32) (l []Layer) {
-		for _, n := range units {
-			l = append(l, Layer{LayerDense, n, ActivationReLU})
-		}
-		l[len(l)-1].Activation = ActivationIdentity
-		return l
-	}
-	for _, c := range []struct {
-		name string
-		spec ModelSpec
-		want uint64
-		err  error
-	}{
-		{"2NN", ModelSpec{[]uint32{28, 28}, layers(200, 200, 10)}, 199210, nil}, // McMahan et al. 2017, section 3
-		{"no input", ModelSpec{nil, layers(2)}, 0, ErrMalformed},
-		{"one class", ModelSpec{[]uint32{3}, layers(1)}, 0, ErrMalformed},
-		{"activation before the softmax", ModelSpec{[]uint32{3}, []Layer{{LayerDense, 2, ActivationReLU}}}, 0, ErrMalformed},
-		{"too many layers", ModelSpec{[]uint32{1}, make([]Layer, MaxLayers+1)}, 0, ErrTooLarge},
-		{"no layers", ModelSpec{[]uint32{1}, nil}, 0, ErrMalformed},
-		{"input of 0", ModelSpec{[]uint32{3, 0}, layers(1)}, 0, ErrMalformed},
-		{"no units", ModelSpec{[]uint32{3}, layers(0)}, 0, ErrMalformed},
-		{"unknown layer", ModelSpec{[]uint32{3}, []Layer{{Kind: 2, Units: 1}}}, 0, ErrUnsupported},
-		{"unknown activation", ModelSpec{[]uint32{3}, []Layer{{LayerDense, 1, 2}}}, 0, ErrUnsupported},
-		{"input too large", ModelSpec{[]uint32{math.MaxUint32, math.MaxUint32, math.MaxUint32}, layers(1)}, 0, ErrTooLarge},
-		{"too many parameters", ModelSpec{[]uint32{MaxUnits}, layers(MaxUnits)}, 0, ErrTooLarge},
-		{"too many units", ModelSpec{[]uint32{1}, layers(math.MaxUint32)}, 0, ErrTooLarge},
-		{"too many dimensions", ModelSpec{make([]uint32, MaxDimensions+1), layers(1)}, 0, ErrTooLarge},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := c.spec.Parameters()
-			if got != c.want || !errors.Is(err, c.err) {
-				t.Errorf("Parameters = %d, %v, want %d, %v", got, err, c.want, c.err)
-			}
-		})
-	}
-}
-
 func TestAssemblerRefuses(t *testing.T) {
 	announce := func(n uint64) Message { return &Model{Transfer: 7, Vectors: []Vector{{Size: n}}} }
 	data := make([]byte, ChunkSize+1)

@@ -45,15 +45,23 @@ var vectors = []struct {
 	{"welcome", "MNIST on the network of the FedAvg paper.", &Welcome{
 		Session: 1234, Participant: 3, ResumeToken: ramp(0xa0, 48), Run: "mnist-2nn-1-5f3a", Title: "Handwritten digits",
 		Model: ModelSpec{Input: []uint32{28, 28}, Layers: []Layer{
-			{LayerDense, 200, ActivationReLU}, {LayerDense, 200, ActivationReLU}, {LayerDense, 10, ActivationIdentity}}},
+			{Kind: LayerDense, Units: 200, Activation: ActivationReLU}, {Kind: LayerDense, Units: 200, Activation: ActivationReLU}, {Kind: LayerDense, Units: 10, Activation: ActivationIdentity}}},
 		Seed: math.MaxUint64, InitialHash: ramp(0x20, 32), Parameters: 199210, Version: 12, PingInterval: 10}},
 	{"welcome-unknown-layer", "A layer and an activation that we do not know: kept as numbers.", &Welcome{
-		Model: ModelSpec{Input: []uint32{5}, Layers: []Layer{{LayerKind(9), 4, Activation(12)}, {}}}}},
+		Model: ModelSpec{Input: []uint32{5}, Layers: []Layer{{Kind: LayerKind(9), Units: 4, Activation: Activation(12)}, {}}}}},
+	{"welcome-cnn", "A network of convolutions with penalties, and random features in front.", &Welcome{
+		Participant: 3, Run: "mnist-cnn-1", Model: ModelSpec{Input: []uint32{28, 28}, Loss: LossHinge, Epsilon: 0.5, L1: 0.25, L2: 0.125, Layers: []Layer{
+			{Kind: LayerConv, Units: 32, Size: 5, Same: true, Activation: ActivationGELU}, {Kind: LayerMaxPool, Size: 3, Stride: 2},
+			{Kind: LayerDropout, Rate: 0.5}, {Kind: LayerRBF, Units: 100, Gamma: 0.25, Seed: 7}, {Kind: LayerDense, Units: 10}}}}},
 	{"shards", "Four of a hundred shards.", &Shards{
 		Assignment: 5, Source: "/data/mnist/train", Shards: []uint32{0, 17, 64, 300}, Total: 600}},
 	{"order", "One local epoch of federated averaging.", &Order{
 		Order: 9, Kind: OrderFit, Round: 13, Base: 12, BaseHash: ramp(0x40, 32),
 		Hyper: Hyper{Epochs: 1, Batch: 10, LR: 0.1}, Seed: 0xfedcba9876543210, Deadline: 60000}},
+	{"order-adam", "Every setting of the optimiser.", &Order{
+		Order: 9, Kind: OrderFit, Round: 13, Base: 12, BaseHash: ramp(0x40, 32),
+		Hyper: Hyper{Epochs: 1, Batch: 10, LR: 0.1, Optimiser: OptimiserAdamW, Momentum: 0.75, Beta2: 0.5, Epsilon: 0.125, WeightDecay: 0.25,
+			Clip: 5, Schedule: ScheduleCosine, Every: 100, Factor: 0.0625, Warmup: 20}}},
 	{"order-unknown-kind", "A kind of order that we do not know: kept, and declined.", &Order{
 		Order: 10, Kind: OrderKind(77), Round: 14, Hyper: Hyper{Steps: 1 << 31, LR: float32(math.Copysign(0, -1)), Codec: 5}}},
 	{"model", "Three parameters, inline.", &Model{

@@ -65,7 +65,7 @@ func (d *Dataset) Sizes() []int {
 
 // Model returns the task's model for the data.
 func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
-	m, err := learn.New(learn.MLP(d.Train.Shape, t.Model.Hidden, d.Train.Classes()))
+	m, err := learn.New(t.Model.Spec(d.Train.Shape, d.Train.Classes(), t.Seed))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: model: %w", t.Name, err)
 	}

@@ -110,6 +110,7 @@ func (r *Run) order(e strategy.Order) {
 		},
 		Seed: rng.Derive(r.cfg.Seed, "order", uint64(e.Order), uint64(e.Client)),
 	}
+	setOptimiser(&o.Hyper, r.cfg.Optimiser)
 	if r.open != nil {
 		if left := r.open.Deadline.Sub(r.env.Now()); left > 0 {
 			o.Deadline = uint32(min(left.Milliseconds(), math.MaxUint32))

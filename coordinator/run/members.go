@@ -334,16 +334,3 @@ func (r *Run) want(m *member, w *protocol.Want) {
 	}
 	r.sendModel(m)
 }
-
-func specMessage(s learnSpec) protocol.ModelSpec {
-	var m protocol.ModelSpec
-	for _, n := range s.Input {
-		m.Input = append(m.Input, uint32(n))
-	}
-	for _, l := range s.Layers {
-		m.Layers = append(m.Layers, protocol.Layer{
-			Kind: protocol.LayerKind(l.Kind), Units: uint32(l.Units), Activation: protocol.Activation(l.Activation),
-		})
-	}
-	return m
-}

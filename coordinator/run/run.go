@@ -59,6 +59,7 @@ type Config struct {
 	Seed         uint64
 	Model        learn.Model
 	Strategy     strategy.Strategy
+	Optimiser    learn.Optimiser // of local training; the zero value is SGD
 	Stop         Stop
 	EvalEvery    int                             // evaluate every so many versions; 0 means 1
 	Evaluate     Evaluator                       // nil: versions are not evaluated

@@ -4,11 +4,8 @@ import (
 	"slices"
 
 	"fedtab/compress"
-	"fedtab/learn"
 	"fedtab/protocol"
 )
-
-type learnSpec = learn.Spec
 
 // send gives a message to a participant's peer, if it has one, and counts its
 // bytes.

@@ -82,7 +82,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients}
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
-		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
+		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s, Optimiser: t.Optimiser.Learn(),
 		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
 		EvalEvery: t.EvalEvery, Evaluate: d.Evaluator(model),
 		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()},

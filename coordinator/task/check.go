@@ -11,11 +11,16 @@ import (
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
+// source is what the checks know of a data set.
+type source struct {
+	examples int
+	shape    []int
+	classes  int
+}
+
 // sources are the data sets that exist.
-var sources = map[string]struct {
-	examples, features, classes int
-}{
-	"mnist": {60000, 28 * 28, 10},
+var sources = map[string]source{
+	"mnist": {60000, []int{28, 28}, 10},
 }
 
 // check looks at the values of a task whose fields could be read.
@@ -29,10 +34,10 @@ func (d *decoder) check(t *Task) {
 	d.want(utf8.RuneCountInString(t.Description) <= MaxDescription && !hasControl(t.Description, "\n"),
 		"description", quoted(t.Description), fmt.Sprintf("at most %d characters of text", MaxDescription))
 
-	d.want(t.Model.Kind == "mlp", "model.kind", quoted(t.Model.Kind), `"mlp"`)
 	source, known := sources[t.Data.Source]
+	d.model(t.Model, source)
 	d.want(known, "data.source", quoted(t.Data.Source), `"mnist"`)
-	d.model(t.Model, source.features, source.classes)
+	d.optimiser(t.Optimiser)
 	d.partition(t.Data.Partition, source.examples)
 
 	for _, p := range t.Strategy.Problems() {
@@ -54,29 +59,6 @@ func (d *decoder) check(t *Task) {
 		d.wrong("stop", "stop has no condition, want at least one of rounds, accuracy, time")
 	}
 	d.want(t.EvalEvery >= 1 && t.EvalEvery <= MaxRounds, "eval_every", t.EvalEvery, fmt.Sprintf("1 <= eval_every <= %d", MaxRounds))
-}
-
-// model checks the layers, and what they add up to.
-func (d *decoder) model(m Model, features, classes int) {
-	if !d.want(len(m.Hidden) <= MaxHidden, "model.hidden", fmt.Sprintf("a list of %d", len(m.Hidden)), fmt.Sprintf("at most %d layers", MaxHidden)) {
-		return
-	}
-	ok := true
-	for i, units := range m.Hidden {
-		ok = d.want(units >= 1 && units <= MaxUnits, fmt.Sprintf("model.hidden[%d]", i), units, fmt.Sprintf("1 <= units <= %d", MaxUnits)) && ok
-	}
-	if !ok || features == 0 {
-		return
-	}
-	parameters, in := 0, features
-	for _, units := range m.Hidden {
-		parameters += (in + 1) * units
-		in = units
-	}
-	parameters += (in + 1) * classes
-	if parameters > MaxParameters {
-		d.wrong("model.hidden", fmt.Sprintf("model.hidden is %v, which makes %d parameters, want at most %d", m.Hidden, parameters, MaxParameters))
-	}
 }
 
 // partition checks how the examples are divided.

@@ -31,15 +31,10 @@ type Task struct {
 	Model       Model           `yaml:"model"`
 	Data        Data            `yaml:"data"`
 	Strategy    strategy.Config `yaml:"strategy"`
+	Optimiser   Optimiser       `yaml:"optimiser"` // of local training
 	Stop        Stop            `yaml:"stop"`
 	EvalEvery   int             `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
 	Seed        uint64          `yaml:"seed"`       // of everything random; default 1
-}
-
-// Model is the network that learns.
-type Model struct {
-	Kind   string `yaml:"kind"`   // "mlp": fully connected layers with ReLU, softmax at the end
-	Hidden []int  `yaml:"hidden"` // units per hidden layer; none makes it softmax regression
 }
 
 // Data says what there is to learn from.
@@ -73,15 +68,14 @@ const (
 
 // Limits of a Task.
 const (
-	MaxFile        = 1 << 20  // bytes; a task takes less than one kilobyte
-	MaxName        = 63       // as a DNS label
-	MaxTitle       = 120      // characters: a heading
-	MaxDescription = 2000     // characters: a paragraph or two
-	MaxHidden      = 16       // layers
-	MaxUnits       = 16384    // in one layer
-	MaxParameters  = 16777216 // 64 MiB of float32, about what a tab can train
-	MaxClients     = 10000    // simulated
-	MaxShards      = 1000     // per client
+	MaxFile        = 1 << 20 // bytes; a task takes less than one kilobyte
+	MaxName        = 63      // as a DNS label
+	MaxTitle       = 120     // characters: a heading
+	MaxDescription = 2000    // characters: a paragraph or two
+	MaxHidden      = 16      // layers
+	MaxUnits       = 16384   // in one layer
+	MaxClients     = 10000   // simulated
+	MaxShards      = 1000    // per client
 	MaxRounds      = 1000000
 	MaxTime        = 366 * 24 * time.Hour
 )
@@ -90,6 +84,7 @@ const (
 func defaults() Task {
 	return Task{
 		Data:      Data{Partition: Partition{Kind: IID, Clients: 100}},
+		Optimiser: Optimiser{Kind: "sgd"},
 		EvalEvery: 1,
 		Seed:      1,
 	}

@@ -62,6 +62,15 @@ func formatted(v reflect.Value) string {
 			all = append(all, formatted(v.Index(i)))
 		}
 		return "[" + strings.Join(all, ", ") + "]"
+	case reflect.Struct: // of a list
+		var all []string
+		for i := range v.NumField() {
+			name, omitEmpty := tag(v.Type().Field(i))
+			if f := v.Field(i); name != "" && !(omitEmpty && f.IsZero()) {
+				all = append(all, name+": "+formatted(f))
+			}
+		}
+		return "{" + strings.Join(all, ", ") + "}"
 	}
 	panic(fmt.Sprintf("task: no task file can hold a %v", v.Type()))
 }

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 
 	"fedtab/coordinator/run"
@@ -98,22 +98,22 @@ func viewRound(r run.RoundRecord) roundView {
 	}
 }
 
-// summary writes a model in one line: 784-200-200-10, ReLU, softmax.
+// summary writes a model in one line: 784-200-200-10, ReLU, softmax, or the chain
+// of its layers.
 func summary(s learn.Spec) string {
-	in := 1
-	for _, n := range s.Input {
-		in *= n
-	}
-	var b strings.Builder
-	fmt.Fprint(&b, in)
+	parts := []string{strconv.Itoa(s.Features())}
 	relu := false
-	for _, l := range s.Layers {
-		fmt.Fprintf(&b, "-%d", l.Units)
+	for i, l := range s.Layers {
+		last := i == len(s.Layers)-1
+		if l.Kind != learn.Dense || !last && l.Activation != learn.ReLU {
+			return s.String()
+		}
+		parts = append(parts, strconv.Itoa(l.Units))
 		relu = relu || l.Activation == learn.ReLU
 	}
+	words := strings.Join(parts, "-")
 	if relu {
-		b.WriteString(", ReLU")
+		words += ", ReLU"
 	}
-	b.WriteString(", softmax")
-	return b.String()
+	return words + ", " + s.Loss.String()
 }

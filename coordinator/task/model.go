@@ -1,0 +1,252 @@
+package task
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"fedtab/learn"
+)
+
+// Model says what learns. docs/models.md has every kind.
+type Model struct {
+	Kind       string  `yaml:"kind"`                 // "mlp", "layers", "linear", "logistic", "softmax", "svm" or "svr"
+	Hidden     []int   `yaml:"hidden,omitempty"`     // mlp: units per hidden layer; none makes it softmax regression
+	Activation string  `yaml:"activation,omitempty"` // mlp: of the hidden layers; default "relu"
+	Dropout    float64 `yaml:"dropout,omitempty"`    // mlp: share of each hidden layer that is dropped in training
+	Layers     []Layer `yaml:"layers,omitempty"`     // layers: one after the other; the outputs follow by themselves
+	Loss       string  `yaml:"loss,omitempty"`       // mlp and layers: default "softmax" for classes, "squared" for numbers
+	Features   int     `yaml:"features,omitempty"`   // svr: random features of the Gaussian kernel; default 200
+	Gamma      float64 `yaml:"gamma,omitempty"`      // svr: of exp(-gamma |x - x'|^2); default 1 / inputs
+	Epsilon    float64 `yaml:"epsilon,omitempty"`    // svr and loss "epsilon-insensitive": width of what costs nothing; default 0.1
+	L1         float64 `yaml:"l1,omitempty"`         // penalties on weights: l1 |w|_1 + l2/2 |w|_2^2
+	L2         float64 `yaml:"l2,omitempty"`
+}
+
+// Layer is one layer of a model of kind "layers". Exactly one of its first five
+// fields says what it is.
+type Layer struct {
+	Dense   int     `yaml:"dense,omitempty"`   // outputs
+	Conv    int     `yaml:"conv,omitempty"`    // channels of the output
+	MaxPool int     `yaml:"maxpool,omitempty"` // side of the window
+	AvgPool int     `yaml:"avgpool,omitempty"` // side of the window
+	Dropout float64 `yaml:"dropout,omitempty"` // share that is dropped in training
+
+	Size       int    `yaml:"size,omitempty"`       // conv: side of the window
+	Stride     int    `yaml:"stride,omitempty"`     // conv, pools: default 1 for conv, the window's side for pools
+	Padding    string `yaml:"padding,omitempty"`    // conv, pools: "valid" (default) or "same"
+	Activation string `yaml:"activation,omitempty"` // dense, conv: default none
+}
+
+// modelKinds are the kinds of Model, and what else each takes.
+var modelKinds = map[string][]string{
+	"mlp":      {"hidden", "activation", "dropout", "loss", "epsilon"},
+	"layers":   {"layers", "loss", "epsilon"},
+	"linear":   {},
+	"logistic": {},
+	"softmax":  {},
+	"svm":      {},
+	"svr":      {"features", "gamma", "epsilon"},
+}
+
+// Spec returns the model for examples of a shape, in so many classes (0: the
+// targets are numbers), of a run with the given seed. The task must have passed
+// its checks for them.
+func (m Model) Spec(input []int, classes int, seed uint64) learn.Spec {
+	s := learn.Spec{Input: slices.Clone(input), L1: float32(m.L1), L2: float32(m.L2), Epsilon: float32(m.Epsilon)}
+	s.Loss = learn.Softmax
+	if classes == 0 {
+		s.Loss = learn.Squared
+	}
+	add := func(l learn.Layer) { s.Layers = append(s.Layers, l) }
+	switch m.Kind {
+	case "mlp":
+		act := learn.ReLU
+		if m.Activation != "" {
+			act = activation(m.Activation)
+		}
+		for _, units := range m.Hidden {
+			add(learn.Layer{Kind: learn.Dense, Units: units, Activation: act})
+			if m.Dropout > 0 {
+				add(learn.Layer{Kind: learn.Dropout, Rate: float32(m.Dropout)})
+			}
+		}
+	case "layers":
+		for _, l := range m.Layers {
+			add(l.spec())
+		}
+	case "logistic":
+		s.Loss = learn.Logistic
+	case "svm":
+		s.Loss = learn.Hinge
+	case "svr":
+		s.Loss = learn.EpsilonInsensitive
+		features, gamma := m.Features, m.Gamma
+		if features == 0 {
+			features = 200
+		}
+		if gamma == 0 {
+			gamma = 1 / float64(s.Features())
+		}
+		add(learn.Layer{Kind: learn.RBF, Units: features, Gamma: float32(gamma), Seed: seed})
+	}
+	if m.Loss != "" {
+		s.Loss = loss(m.Loss)
+	}
+	if s.Loss == learn.EpsilonInsensitive && m.Epsilon == 0 {
+		s.Epsilon = .1
+	}
+	add(learn.Layer{Kind: learn.Dense, Units: outputs(s.Loss, classes)})
+	return s
+}
+
+// outputs returns how many numbers a model gives.
+func outputs(l learn.Loss, classes int) int {
+	if l.Regression() || classes == 2 && l != learn.Softmax {
+		return 1
+	}
+	return classes
+}
+
+// spec returns what the layer is.
+func (l Layer) spec() learn.Layer {
+	out := learn.Layer{Size: l.Size, Stride: l.Stride, Same: l.Padding == "same"}
+	if l.Activation != "" {
+		out.Activation = activation(l.Activation)
+	}
+	switch {
+	case l.Dense != 0:
+		out.Kind, out.Units = learn.Dense, l.Dense
+	case l.Conv != 0:
+		out.Kind, out.Units = learn.Conv, l.Conv
+	case l.MaxPool != 0:
+		out.Kind, out.Size = learn.MaxPool, l.MaxPool
+	case l.AvgPool != 0:
+		out.Kind, out.Size = learn.AveragePool, l.AvgPool
+	default:
+		out.Kind, out.Rate = learn.Dropout, float32(l.Dropout)
+	}
+	return out
+}
+
+func activation(name string) learn.Activation {
+	_, all, _ := learn.Names()
+	return learn.Activation(slices.Index(all, name))
+}
+
+func loss(name string) learn.Loss {
+	_, _, all := learn.Names()
+	return learn.Loss(slices.Index(all, name))
+}
+
+// model checks the model by itself, and for the data if that is known.
+func (d *decoder) model(m Model, src source) {
+	fields, known := modelKinds[m.Kind]
+	if !d.want(known, "model.kind", quoted(m.Kind), `"mlp", "layers", "linear", "logistic", "softmax", "svm" or "svr"`) {
+		return
+	}
+	for _, f := range []string{"hidden", "activation", "dropout", "layers", "loss", "features", "gamma", "epsilon"} {
+		if path := "model." + f; d.has(path) && !slices.Contains(fields, f) {
+			d.wrong(path, fmt.Sprintf("%s does not belong to a model of kind %q (which takes %s)", path, m.Kind, strings.Join(append(slices.Clone(fields), "l1", "l2"), ", ")))
+			known = false
+		}
+	}
+	_, acts, losses := learn.Names()
+	names := func(path, value string, all []string) {
+		if value != "" {
+			known = d.want(slices.Contains(all, value), path, quoted(value), "one of "+strings.Join(all, ", ")) && known
+		}
+	}
+	names("model.activation", m.Activation, acts)
+	names("model.loss", m.Loss, losses)
+	number := func(path string, ok bool, value any, want string) { known = d.want(ok, path, value, want) && known }
+	number("model.hidden", len(m.Hidden) <= MaxHidden, fmt.Sprintf("a list of %d", len(m.Hidden)), fmt.Sprintf("at most %d layers", MaxHidden))
+	for i, units := range m.Hidden {
+		number(fmt.Sprintf("model.hidden[%d]", i), units >= 1 && units <= MaxUnits, units, fmt.Sprintf("1 <= units <= %d", MaxUnits))
+	}
+	number("model.dropout", m.Dropout >= 0 && m.Dropout < 1, m.Dropout, "0 <= dropout < 1")
+	number("model.features", m.Features >= 0 && m.Features <= MaxUnits, m.Features, fmt.Sprintf("1 <= features <= %d", MaxUnits))
+	number("model.gamma", m.Gamma >= 0, m.Gamma, "gamma > 0")
+	number("model.epsilon", m.Epsilon >= 0, m.Epsilon, "epsilon > 0")
+	number("model.l1", m.L1 >= 0, m.L1, "l1 >= 0")
+	number("model.l2", m.L2 >= 0, m.L2, "l2 >= 0")
+	if m.Kind == "layers" {
+		known = d.layers(m.Layers, acts) && known
+	}
+	if !known || src.shape == nil {
+		return
+	}
+	if regression := m.Kind == "linear" || m.Kind == "svr"; m.Loss == "" && regression != (src.classes == 0) && (regression || m.Kind != "mlp" && m.Kind != "layers") {
+		what := map[bool]string{true: "numbers", false: "classes"}
+		d.wrong("model.kind", fmt.Sprintf("model.kind is %q, which predicts %s, and the data has %s", m.Kind, what[regression], what[src.classes == 0]))
+		return
+	}
+	spec := m.Spec(src.shape, src.classes, 1)
+	for _, p := range spec.Problems() {
+		switch {
+		case m.Kind == "layers" && p.Layer >= 0 && p.Layer < len(m.Layers):
+			path := fmt.Sprintf("model.layers[%d]", p.Layer)
+			d.wrong(path, path+", "+p.Text)
+		case m.Kind == "mlp":
+			d.wrong("model.hidden", fmt.Sprintf("model.hidden is %v: %s", m.Hidden, p.Text))
+		default:
+			d.wrong("model", "model: "+p.Text)
+		}
+	}
+}
+
+// layers checks that each layer is one thing, and has no settings of another.
+func (d *decoder) layers(layers []Layer, acts []string) bool {
+	if !d.want(len(layers) >= 1 && len(layers) < learn.MaxLayers, "model.layers", fmt.Sprintf("a list of %d", len(layers)), fmt.Sprintf("1 to %d layers", learn.MaxLayers-1)) {
+		return false
+	}
+	all := true
+	for i, l := range layers {
+		path := fmt.Sprintf("model.layers[%d]", i)
+		wrong := func(format string, args ...any) {
+			all = false
+			d.wrong(path, path+" "+fmt.Sprintf(format, args...))
+		}
+		var is []string
+		for _, f := range []string{"dense", "conv", "maxpool", "avgpool", "dropout"} {
+			if d.has(path + "." + f) {
+				is = append(is, f)
+			}
+		}
+		if len(is) != 1 {
+			wrong("is %s, want exactly one of dense, conv, maxpool, avgpool, dropout", or(strings.Join(is, " and "), "nothing"))
+			continue
+		}
+		takes := map[string][]string{
+			"dense": {"activation"}, "conv": {"size", "stride", "padding", "activation"},
+			"maxpool": {"stride", "padding"}, "avgpool": {"stride", "padding"},
+		}[is[0]]
+		for _, f := range []string{"size", "stride", "padding", "activation"} {
+			if d.has(path+"."+f) && !slices.Contains(takes, f) {
+				wrong("has %s, which does not belong to a %s layer", f, is[0])
+			}
+		}
+		switch {
+		case is[0] == "dropout" && !(l.Dropout >= 0 && l.Dropout < 1):
+			wrong("drops %v, want 0 <= dropout < 1", l.Dropout)
+		case is[0] == "conv" && l.Size < 1:
+			wrong("has size %d, want the side of the window, such as 5", l.Size)
+		case l.Dense < 0 || l.Conv < 0 || l.MaxPool < 0 || l.AvgPool < 0 || is[0] != "dropout" && l.Dense+l.Conv+l.MaxPool+l.AvgPool == 0:
+			wrong("has %s: %d, want 1 or more", is[0], l.Dense+l.Conv+l.MaxPool+l.AvgPool)
+		case l.Stride < 0:
+			wrong("has stride %d, want 1 or more", l.Stride)
+		case l.Padding != "" && l.Padding != "same" && l.Padding != "valid":
+			wrong("has padding %s, want \"same\" or \"valid\"", quoted(l.Padding))
+		case l.Activation != "" && !slices.Contains(acts, l.Activation):
+			wrong("has activation %s, want one of %s", quoted(l.Activation), strings.Join(acts, ", "))
+		}
+	}
+	return all
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
