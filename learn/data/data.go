@@ -1,11 +1,13 @@
 // Package data holds the examples that clients train on, reads and writes
 // them, and divides them among clients.
 //
-// A data set is kept as bytes and becomes float32 only while a batch is being
-// filled, so that MNIST takes 47 MB and not 188. Files are IDX (LeCun's format
-// of the MNIST database); a shard, as fetched over HTTP, is an IDX file of
-// images followed directly by an IDX file of labels. Files are read here
-// uncompressed.
+// Images are kept as bytes and become float32 only while a batch is being
+// filled, so that MNIST takes 47 MB and not 188; tables are kept as float32.
+// Images come from IDX files (LeCun's format of the MNIST database), tables
+// from CSV: [ReadCSV] makes a [Table] of numbers, [Table.Prepare] the two
+// [Set]s that are learned from and tested on. A shard, as fetched over HTTP, is
+// an IDX file of examples followed directly by an IDX file of labels. Files are
+// read here uncompressed.
 package data
 
 import (
@@ -35,14 +37,20 @@ type Array struct {
 	Data []uint8 // row-major; its length is the product of Dims
 }
 
-// Set is a set of images, made by [NewSet] or [ReadShard]. Pixel p reads as
-// float32(p) / 255. It must not be changed.
+// Set is a set of examples: of images, made by [NewSet], or of rows of a table,
+// made by [NewLabelled] or [NewMeasured]; [ReadShard] makes either. Pixel p of
+// an image reads as float32(p) / 255, or as [Set.Scaled] says. It must not be
+// changed.
 type Set struct {
-	Shape []int   // of one example, for instance 28, 28
-	X     []uint8 // [Len(), Shape...]
-	Y     []uint8 // [Len()]
+	Shape   []int     // of one example, for instance 28, 28
+	X       []uint8   // pixels, [Len(), Shape...]; nil in a table
+	Values  []float32 // of a table, [Len(), Shape...]; nil for images
+	Y       []uint8   // labels, [Len()]; nil for regression
+	Targets []float32 // of a regression, [Len()]; nil with labels
 
-	features, classes int
+	n, features, classes int
+	scaling              *Scaling      // nil: float32(p) / 255
+	pixel                *[256]float32 // what pixels read as
 }
 
 // NewSet makes a set of images, an array [n, ...], and labels, an array [n].
@@ -80,16 +88,19 @@ func NewSet(images, labels Array, classes int) (*Set, error) {
 	if classes == 0 {
 		classes = largest
 	}
-	return &Set{Shape: slices.Clone(images.Dims[1:]), X: images.Data, Y: labels.Data, features: features, classes: classes}, nil
+	return &Set{
+		Shape: slices.Clone(images.Dims[1:]), X: images.Data, Y: labels.Data,
+		n: len(labels.Data), features: features, classes: classes, pixel: &unit,
+	}, nil
 }
 
-// Len returns how many images there are.
-func (s *Set) Len() int { return len(s.Y) }
+// Len returns how many examples there are.
+func (s *Set) Len() int { return s.n }
 
-// Features returns how many pixels an image has.
+// Features returns how many numbers an example has.
 func (s *Set) Features() int { return s.features }
 
-// Classes returns how many classes there are.
+// Classes returns how many classes there are, 0 for a regression.
 func (s *Set) Classes() int { return s.classes }
 
 // unit maps a byte p to float32(p) / 255.
@@ -108,11 +119,18 @@ func (s *Set) Fill(x, y []float32, index []int32) {
 	}
 }
 
-// fill writes example i to x and returns its label.
+// fill writes example i to x and returns its label or target.
 func (s *Set) fill(x []float32, i int32) float32 {
-	from := s.X[int(i)*s.features:][:len(x)]
-	for j, p := range from {
-		x[j] = unit[p]
+	if s.Values != nil {
+		copy(x, s.Values[int(i)*s.features:][:len(x)])
+	} else {
+		from := s.X[int(i)*s.features:][:len(x)]
+		for j, p := range from {
+			x[j] = s.pixel[p]
+		}
+	}
+	if s.Y == nil {
+		return s.Targets[i]
 	}
 	return float32(s.Y[i])
 }

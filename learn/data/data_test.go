@@ -205,6 +205,9 @@ func FuzzReadIDX(f *testing.F) {
 func FuzzReadShard(f *testing.F) {
 	f.Add(AppendShard(nil, numbered(f, 4), []int32{3, 1}))
 	f.Add(AppendShard(nil, numbered(f, 1), nil))
+	f.Add(AppendShard(nil, labelled(), []int32{2, 0}))
+	f.Add(AppendShard(nil, measured(), []int32{1}))
+	f.Add(AppendShard(nil, must(numbered(f, 2).Scaled(Scaling{0.5, -1})), []int32{1}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := ReadShard(bytes.NewReader(b), 1000)
 		if err != nil {

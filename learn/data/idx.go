@@ -1,19 +1,23 @@
 package data
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
-// An IDX file is: two zero bytes, the type (8 is unsigned byte, the only one
-// taken here), the number of dimensions, each dimension as four bytes
-// big-endian, and the elements, row-major. (Yann LeCun, "The MNIST database of
-// handwritten digits".)
+// An IDX file is: two zero bytes, the type, the number of dimensions, each
+// dimension as four bytes big-endian, and the elements, row-major and
+// big-endian. (Yann LeCun, "The MNIST database of handwritten digits".) Files of
+// images are of unsigned bytes; shards know float32 too.
 const (
-	idxUint8 = 0x08
-	maxDims  = 8
+	idxUint8   = 0x08
+	idxFloat32 = 0x0d
+	maxDims    = 8
 )
 
 // ReadIDX reads an IDX file of unsigned bytes that must end where its header
@@ -34,7 +38,7 @@ func ReadIDX(r io.Reader, limit int) (Array, error) {
 // WriteIDX writes a as an IDX file. It panics when a has no dimension or too
 // many, or a dimension that does not fit in 32 bits.
 func WriteIDX(w io.Writer, a Array) error {
-	if _, err := w.Write(appendIDXHeader(nil, a.Dims...)); err != nil {
+	if _, err := w.Write(appendIDXHeader(nil, idxUint8, a.Dims...)); err != nil {
 		return fmt.Errorf("data: write IDX header: %w", err)
 	}
 	if _, err := w.Write(a.Data); err != nil {
@@ -43,11 +47,11 @@ func WriteIDX(w io.Writer, a Array) error {
 	return nil
 }
 
-func appendIDXHeader(dst []byte, dims ...int) []byte {
+func appendIDXHeader(dst []byte, kind byte, dims ...int) []byte {
 	if len(dims) == 0 || len(dims) > maxDims {
 		panic(fmt.Sprintf("data: IDX file with %d dimensions, want 1 to %d", len(dims), maxDims))
 	}
-	dst = append(dst, 0, 0, idxUint8, byte(len(dims)))
+	dst = append(dst, 0, 0, kind, byte(len(dims)))
 	for _, d := range dims {
 		if uint64(d) > 1<<32-1 {
 			panic(fmt.Sprintf("data: IDX file with dimensions %v", dims))
@@ -55,40 +59,6 @@ func appendIDXHeader(dst []byte, dims ...int) []byte {
 		dst = binary.BigEndian.AppendUint32(dst, uint32(d))
 	}
 	return dst
-}
-
-// AppendShard appends the examples of s with the given numbers in the shard
-// format: an IDX file of images followed directly by an IDX file of labels.
-func AppendShard(dst []byte, s *Set, index []int32) []byte {
-	dims := append([]int{len(index)}, s.Shape...)
-	dst = appendIDXHeader(dst, dims...)
-	for _, i := range index {
-		dst = append(dst, s.X[int(i)*s.features:][:s.features]...)
-	}
-	dst = appendIDXHeader(dst, len(index))
-	for _, i := range index {
-		dst = append(dst, s.Y[i])
-	}
-	return dst
-}
-
-// ReadShard reads what AppendShard wrote and nothing else. limit bounds the
-// number of bytes in images and labels together, and is checked before they
-// are allocated. The set's classes go up to the largest label in the shard.
-func ReadShard(r io.Reader, limit int) (*Set, error) {
-	in := &reader{r: r}
-	images, err := in.array("images", limit)
-	if err != nil {
-		return nil, err
-	}
-	labels, err := in.array("labels", limit-len(images.Data))
-	if err != nil {
-		return nil, err
-	}
-	if err := in.end(); err != nil {
-		return nil, err
-	}
-	return NewSet(images, labels, 0)
 }
 
 // reader reads IDX files and knows how far it is.
@@ -110,53 +80,99 @@ func (in *reader) full(b []byte, array, part string) error {
 	return nil
 }
 
-func (in *reader) array(name string, limit int) (Array, error) {
+// header reads what stands before the elements and returns their type, one of
+// kinds, the dimensions and their product. limit bounds the bytes of the
+// elements.
+func (in *reader) header(name string, limit int, kinds ...byte) (kind byte, dims []int, size int, err error) {
 	start := in.at
 	var head [4]byte
 	if err := in.full(head[:], name, "magic number"); err != nil {
-		return Array{}, err
+		return 0, nil, 0, err
 	}
 	switch {
 	case head[0] != 0 || head[1] != 0:
-		return Array{}, fmt.Errorf("data: IDX %s at byte %d begins with %#02x %#02x, want two zeros: %w", name, start, head[0], head[1], ErrFormat)
-	case head[2] != idxUint8:
-		return Array{}, fmt.Errorf("data: IDX %s at byte %d has elements of type %#02x, want unsigned bytes, %#02x: %w", name, start, head[2], idxUint8, ErrFormat)
+		return 0, nil, 0, fmt.Errorf("data: IDX %s at byte %d begins with %#02x %#02x, want two zeros: %w", name, start, head[0], head[1], ErrFormat)
+	case !slices.Contains(kinds, head[2]):
+		return 0, nil, 0, fmt.Errorf("data: IDX %s at byte %d has elements of type %#02x, want %s: %w", name, start, head[2], kindNames(kinds), ErrFormat)
 	case head[3] < 1 || head[3] > maxDims:
-		return Array{}, fmt.Errorf("data: IDX %s at byte %d has %d dimensions, want 1 to %d: %w", name, start, head[3], maxDims, ErrFormat)
+		return 0, nil, 0, fmt.Errorf("data: IDX %s at byte %d has %d dimensions, want 1 to %d: %w", name, start, head[3], maxDims, ErrFormat)
 	}
+	kind, dims = head[2], make([]int, head[3])
 	var sizes [4 * maxDims]byte
-	if err := in.full(sizes[:4*int(head[3])], name, "dimensions"); err != nil {
-		return Array{}, err
+	if err := in.full(sizes[:4*len(dims)], name, "dimensions"); err != nil {
+		return 0, nil, 0, err
 	}
+	limit = max(limit, 0) / width(kind)
 	// A dimension of zero makes the product zero whatever the others are, so
 	// the others are bounded one by one too.
-	a := Array{Dims: make([]int, head[3])}
-	size, least := uint64(1), uint64(1)
-	for i := range a.Dims {
-		d := uint64(binary.BigEndian.Uint32(sizes[4*i:]))
-		size *= d
-		least *= max(d, 1)
-		if limit < 0 || least > uint64(limit) {
-			return Array{}, fmt.Errorf("data: IDX %s at byte %d has more elements than the limit of %d allows: %w", name, start, max(limit, 0), ErrTooLarge)
+	size, least := 1, uint64(1)
+	for i := range dims {
+		d := binary.BigEndian.Uint32(sizes[4*i:])
+		least *= max(uint64(d), 1)
+		if least > uint64(limit) {
+			return 0, nil, 0, fmt.Errorf("data: IDX %s at byte %d has more elements than the limit of %d allows: %w", name, start, limit, ErrTooLarge)
 		}
-		a.Dims[i] = int(d)
+		dims[i] = int(d)
+		size *= int(d)
 	}
-	a.Data = make([]uint8, size)
+	return kind, dims, size, nil
+}
+
+// width returns the bytes of an element.
+func width(kind byte) int {
+	if kind == idxFloat32 {
+		return 4
+	}
+	return 1
+}
+
+func kindNames(kinds []byte) string {
+	var names []string
+	for _, k := range kinds {
+		name := "unsigned bytes"
+		if k == idxFloat32 {
+			name = "float32"
+		}
+		names = append(names, fmt.Sprintf("%s, %#02x", name, k))
+	}
+	return strings.Join(names, ", or ")
+}
+
+// array reads an IDX file of unsigned bytes.
+func (in *reader) array(name string, limit int) (Array, error) {
+	_, dims, size, err := in.header(name, limit, idxUint8)
+	if err != nil {
+		return Array{}, err
+	}
+	return in.elements(name, dims, size)
+}
+
+func (in *reader) elements(name string, dims []int, size int) (Array, error) {
+	a := Array{Dims: dims, Data: make([]uint8, size)}
 	if err := in.full(a.Data, name, "elements"); err != nil {
 		return Array{}, err
 	}
 	return a, nil
 }
 
+// more reports whether anything follows.
+func (in *reader) more() (bool, error) {
+	b := make([]byte, 1)
+	switch _, err := io.ReadFull(in.r, b); {
+	case err == io.EOF:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("data: read at byte %d: %w", in.at, err)
+	}
+	in.r = io.MultiReader(bytes.NewReader(b), in.r)
+	return true, nil
+}
+
 // end checks that nothing follows.
 func (in *reader) end() error {
-	var b [1]byte
-	n, err := io.ReadFull(in.r, b[:])
-	switch {
-	case n > 0:
+	more, err := in.more()
+	if more {
 		return fmt.Errorf("data: bytes follow the end at byte %d: %w", in.at, ErrFormat)
-	case err != io.EOF:
-		return fmt.Errorf("data: read at byte %d: %w", in.at, err)
 	}
-	return nil
+	return err
 }

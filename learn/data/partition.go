@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"fedtab/learn/rng"
 )
@@ -105,17 +106,113 @@ func Dirichlet(labels []uint8, classes, clients int, alpha float64, seed uint64)
 	return parts, nil
 }
 
-// Statistics counts the labels of every part: result[k][c] examples of part k
-// have label c.
-func Statistics(parts [][]int32, labels []uint8, classes int) [][]int {
-	counts := make([][]int, len(parts))
-	for k, part := range parts {
-		counts[k] = make([]int, classes)
-		for _, i := range part {
-			counts[k][labels[i]]++
+// Classes gives every client the same number of classes, one for instance, and
+// divides each class evenly among the clients that have it: "#C = k" of Li,
+// Diao, Chen and He (2022). Classes without examples are not dealt. There must be
+// enough clients for every class to have one, and enough examples of a class for
+// all that have it.
+func Classes(labels []uint8, clients, perClient int, seed uint64) ([][]int32, error) {
+	if err := check(len(labels), clients); err != nil {
+		return nil, err
+	}
+	of := byLabel(labels)
+	var present []int
+	for c := range of {
+		if len(of[c]) > 0 {
+			present = append(present, c)
 		}
 	}
-	return counts
+	if perClient < 1 || perClient > len(present) {
+		return nil, fmt.Errorf("data: %d classes per client, want 1 to %d, as many as there are: %w", perClient, len(present), ErrSettings)
+	}
+	if clients*perClient < len(present) {
+		return nil, fmt.Errorf("data: %d clients with %d classes each cannot hold all %d classes: %w", clients, perClient, len(present), ErrSettings)
+	}
+	// Each client gets the classes that the fewest have got so far, at random
+	// among equals, so that no two classes differ by more than one client.
+	r := rng.Stream(seed, "classes")
+	holders := make([][]int, 256)
+	for k := range clients {
+		r.Shuffle(len(present), func(i, j int) { present[i], present[j] = present[j], present[i] })
+		slices.SortStableFunc(present, func(a, b int) int { return len(holders[a]) - len(holders[b]) })
+		for _, c := range present[:perClient] {
+			holders[c] = append(holders[c], k)
+		}
+	}
+	parts := make([][]int32, clients)
+	for c, class := range of {
+		if len(class) == 0 {
+			continue
+		}
+		if len(class) < len(holders[c]) {
+			return nil, fmt.Errorf("data: label %d has %d examples for %d clients, want at least one each: %w", c, len(class), len(holders[c]), ErrSettings)
+		}
+		r.Shuffle(len(class), func(i, j int) { class[i], class[j] = class[j], class[i] })
+		for j, piece := range cut(class, len(holders[c])) {
+			k := holders[c][j]
+			parts[k] = append(parts[k], piece...)
+		}
+	}
+	return parts, nil
+}
+
+// DirichletSizes gives every client a random sample, of a size drawn from a
+// symmetric Dirichlet distribution over the clients (quantity skew of Li, Diao,
+// Chen and He, 2022): the smaller alpha, the more unequal. Everybody gets one
+// example at least.
+func DirichletSizes(n, clients int, alpha float64, seed uint64) ([][]int32, error) {
+	if err := check(n, clients); err != nil {
+		return nil, err
+	}
+	if !(alpha > 0) || math.IsInf(alpha, 1) {
+		return nil, fmt.Errorf("data: alpha is %v, want a positive number: %w", alpha, ErrSettings)
+	}
+	r := rng.Stream(seed, "dirichlet sizes")
+	share := make([]float64, clients)
+	dirichlet(share, alpha, r)
+	return sized(n, share, r), nil
+}
+
+// PowerLaw gives every client a random sample. The client at rank i = 1, 2, ...
+// of a random order gets a share proportional to i^-exponent: 0 makes all equal,
+// 1 is Zipf's law. Everybody gets one example at least.
+func PowerLaw(n, clients int, exponent float64, seed uint64) ([][]int32, error) {
+	if err := check(n, clients); err != nil {
+		return nil, err
+	}
+	if !(exponent >= 0) || math.IsInf(exponent, 1) {
+		return nil, fmt.Errorf("data: exponent is %v, want 0 or a positive number: %w", exponent, ErrSettings)
+	}
+	r := rng.Stream(seed, "power law")
+	share, sum := make([]float64, clients), 0.0
+	for i := range share {
+		share[i] = math.Pow(float64(i+1), -exponent)
+		sum += share[i]
+	}
+	for i := range share {
+		share[i] /= sum
+	}
+	r.Shuffle(clients, func(i, j int) { share[i], share[j] = share[j], share[i] })
+	return sized(n, share, r), nil
+}
+
+// sized divides n examples at random by the given shares, after everybody has
+// got one.
+func sized(n int, share []float64, r *rand.Rand) [][]int32 {
+	order := permutation(n, r)
+	parts := make([][]int32, len(share))
+	rest, from, below, before := n-len(share), 0, 0.0, 0
+	for k := range parts {
+		below += share[k]
+		upTo := rest
+		if k < len(parts)-1 {
+			upTo = min(max(int(math.Round(below*float64(rest))), before), rest)
+		}
+		to := from + 1 + upTo - before
+		parts[k] = order[from:to:to]
+		from, before = to, upTo
+	}
+	return parts
 }
 
 func check(n, clients int) error {

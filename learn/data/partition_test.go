@@ -192,6 +192,112 @@ func TestGammaMoments(t *testing.T) {
 	}
 }
 
+func TestClasses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// Every class that occurs has 40 examples or more.
+		present := rapid.SliceOfNDistinct(rapid.Uint8Range(0, 9), 1, 10, rapid.ID).Draw(t, "present")
+		var labels []uint8
+		for _, c := range present {
+			for range rapid.IntRange(40, 60).Draw(t, "examples") {
+				labels = append(labels, c)
+			}
+		}
+		per := rapid.IntRange(1, len(present)).Draw(t, "classes per client")
+		least := (len(present) + per - 1) / per
+		clients := rapid.IntRange(least, max(least, 40)).Draw(t, "clients")
+		parts := again(t, func(seed uint64) ([][]int32, error) { return Classes(labels, clients, per, seed) }, len(labels))
+		holders := make([]int, 10)
+		for k, counts := range Statistics(parts, labels, 10) {
+			distinct := 0
+			for c, n := range counts {
+				if n > 0 {
+					distinct++
+					holders[c]++
+				}
+			}
+			if distinct != per {
+				t.Fatalf("client %d has %d classes, want %d", k, distinct, per)
+			}
+		}
+		fewest, most := clients, 0
+		for _, c := range present {
+			fewest, most = min(fewest, holders[c]), max(most, holders[c])
+		}
+		if most-fewest > 1 {
+			t.Fatalf("classes are held by %d to %d clients", fewest, most)
+		}
+	})
+}
+
+func TestDirichletSizes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 500).Draw(t, "n")
+		clients := rapid.IntRange(1, n).Draw(t, "clients")
+		alpha := rapid.SampledFrom([]float64{1e-300, 0.1, 1, 1e6}).Draw(t, "alpha")
+		again(t, func(seed uint64) ([][]int32, error) { return DirichletSizes(n, clients, alpha, seed) }, n)
+	})
+	// A large alpha makes all sizes alike, a small one gives one client most.
+	for _, c := range []struct {
+		alpha       float64
+		least, most float64 // effective clients of 100
+	}{{1000, 99, 100}, {1, 35, 70}, {0.001, 1, 2}} {
+		parts, err := DirichletSizes(100000, 100, c.alpha, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := MeasureSkew(parts, nil).EffectiveClients; got < c.least || got > c.most {
+			t.Errorf("alpha %v: %v effective clients, want %v to %v", c.alpha, got, c.least, c.most)
+		}
+	}
+}
+
+func TestPowerLaw(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 2000).Draw(t, "n")
+		clients := rapid.IntRange(1, n).Draw(t, "clients")
+		exponent := rapid.SampledFrom([]float64{0, 0.5, 1, 3, 1000}).Draw(t, "exponent")
+		parts := again(t, func(seed uint64) ([][]int32, error) { return PowerLaw(n, clients, exponent, seed) }, n)
+		got := make([]int, clients)
+		for k, p := range parts {
+			got[k] = len(p)
+		}
+		slices.Sort(got)
+		slices.Reverse(got)
+		sum := 0.0
+		for i := range got {
+			sum += math.Pow(float64(i+1), -exponent)
+		}
+		for i, size := range got {
+			want := 1 + float64(n-clients)*math.Pow(float64(i+1), -exponent)/sum
+			if math.Abs(float64(size)-want) > 1.001 {
+				t.Fatalf("the client at rank %d has %d examples, want %.1f", i+1, size, want)
+			}
+		}
+	})
+}
+
+func TestMeasureSkew(t *testing.T) {
+	labels := []uint8{0, 0, 0, 1, 1, 1, 2, 2}
+	parts := [][]int32{{0, 1, 3}, {6}, {2, 4, 5, 7}}
+	got := MeasureSkew(parts, Statistics(parts, labels, 3))
+	// All examples: 3/8, 3/8, 2/8. Client 0: 2/3, 1/3, 0, so (7/24 + 1/24 +
+	// 6/24) / 2; client 1: 0, 0, 1, so 6/8; client 2: 1/4, 2/4, 1/4, so 1/8.
+	want := Skew{
+		Clients: 3, SmallestSize: 1, LargestSize: 4, MedianSize: 3, FewestClasses: 1, MostClasses: 3, MeanClasses: 2,
+		MeanVariation: (7.0/24 + 18.0/24 + 3.0/24) / 3, LargestVariation: 0.75, EffectiveClients: 64.0 / 26,
+	}
+	if math.Abs(got.MeanVariation-want.MeanVariation) > 1e-15 {
+		t.Errorf("mean variation is %v, want %v", got.MeanVariation, want.MeanVariation)
+	}
+	got.MeanVariation = want.MeanVariation
+	if got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if got := MeasureSkew(parts[:2], nil); got.MeanClasses != 0 || got.MedianSize != 2 {
+		t.Errorf("without labels: %+v", got)
+	}
+}
+
 func TestPartitionsRefuse(t *testing.T) {
 	labels := []uint8{0, 1, 2, 0}
 	for name, err := range map[string]error{
@@ -204,6 +310,13 @@ func TestPartitionsRefuse(t *testing.T) {
 		"label beyond":     second(Dirichlet(labels, 2, 2, 1, 1)),
 		"alpha zero":       second(Dirichlet(labels, 3, 2, 0, 1)),
 		"alpha NaN":        second(Dirichlet(labels, 3, 2, math.NaN(), 1)),
+		"no classes":       second(Classes(labels, 2, 0, 1)),
+		"too many classes": second(Classes(labels, 2, 4, 1)),
+		"classes left":     second(Classes(labels, 2, 1, 1)),
+		"class too small":  second(Classes(labels, 4, 2, 1)),
+		"sizes alpha":      second(DirichletSizes(4, 2, math.NaN(), 1)),
+		"exponent":         second(PowerLaw(4, 2, -1, 1)),
+		"exponent NaN":     second(PowerLaw(4, 2, math.NaN(), 1)),
 		"alpha infinite":   second(Dirichlet(labels, 3, 2, math.Inf(1), 1)),
 	} {
 		if !errors.Is(err, ErrSettings) {

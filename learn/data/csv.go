@@ -1,0 +1,587 @@
+package data
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// CSV says how to read a table. Only Target is needed.
+type CSV struct {
+	Target  string   // the column to be predicted: its name, or its number from 1
+	Values  bool     // the target is a number; otherwise it is a class
+	Classes []string // the classes in the order of their labels; none: those in the file, sorted
+
+	Ignore      []string   // columns that are left out
+	Categorical []Category // columns that hold categories; all others hold numbers
+
+	Separator rune    // ',', ';' or '\t', or any other; 0: found out from the first lines
+	Decimal   rune    // '.' or ','; 0: found out from the first lines
+	Header    Header  // whether the first line names the columns
+	Missing   Missing // what becomes of rows with missing values
+
+	Size   int64  // of the file in bytes if known: too large a table is then refused early
+	Limits Limits // zeros: DefaultLimits
+}
+
+// Category is a column that holds one of several texts.
+type Category struct {
+	Column string   // its name, or its number from 1
+	Values []string // the only ones allowed, in this order; none: those in the file, sorted
+}
+
+// Header says whether the first line of a table names the columns.
+type Header int
+
+// The kinds of Header.
+const (
+	DetectHeader  Header = iota // it does if no field of it is a number or missing
+	HeaderPresent               // it does
+	HeaderAbsent                // it does not: columns have numbers from 1
+)
+
+// Missing says what becomes of a row in which a value is missing: an empty
+// field, ?, NA, N/A, NaN or null, in small or capital letters.
+type Missing int
+
+// The kinds of Missing. A row without its target is refused by all but
+// DropMissing.
+const (
+	RefuseMissing Missing = iota
+	DropMissing           // the row is left out
+	FillMean              // the mean of the column over the training rows, or its commonest category
+	FillMedian            // the same with the median
+)
+
+// Limits bound a table, so that a file cannot take all memory.
+type Limits struct {
+	Rows    int // examples
+	Columns int // of the file
+	Values  int // rows times features; each takes 12 bytes while a table is prepared
+	Record  int // bytes of one row
+}
+
+// DefaultLimits allow about 400 MB in memory.
+var DefaultLimits = Limits{Rows: 1 << 24, Columns: 4096, Values: 1 << 25, Record: 1 << 20}
+
+// maxCategories bounds the categories of a column and the classes.
+const maxCategories = 256
+
+// ReadCSV reads a table as RFC 4180 describes it, and its usual relatives:
+// separated by comma, semicolon or tab, with LF or CRLF, a byte order mark or
+// none, fields in quotes that may hold separators and line ends. Empty lines are
+// skipped and spaces around a value are ignored.
+//
+// Numbers may have a decimal comma if all of them do. The table is read in one
+// pass and holds numbers only. name is what errors call the file: they read
+// NAME:LINE: column 3 (age) is "x", want a number. They wrap ErrFormat, or
+// ErrTooLarge when a limit is passed.
+func ReadCSV(r io.Reader, name string, cfg CSV) (*Table, error) {
+	if cfg.Limits == (Limits{}) {
+		cfg.Limits = DefaultLimits
+	}
+	in := bufio.NewReaderSize(r, sampleSize)
+	sample, skip, err := look(in, name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := in.Discard(skip); err != nil {
+		return nil, fmt.Errorf("data: read %s: %w", name, err)
+	}
+	if cfg.Separator == 0 {
+		cfg.Separator = separator(sample)
+	}
+	bounded := &boundedReader{r: in, limit: cfg.Limits.Record}
+	c := &csvReader{cfg: cfg, name: name, bounded: bounded, in: csv.NewReader(bounded)}
+	c.in.Comma, c.in.FieldsPerRecord, c.in.ReuseRecord = cfg.Separator, -1, true
+	if !validSeparator(cfg.Separator) {
+		return nil, fmt.Errorf("data: separator %q, want a character that is no quote, line end or mark of another: %w", cfg.Separator, ErrFormat)
+	}
+	return c.read(sample)
+}
+
+func validSeparator(r rune) bool {
+	return r != '"' && r != '\r' && r != '\n' && r != 0 && utf8.ValidRune(r) && r != utf8.RuneError
+}
+
+// csvReader reads one table.
+type csvReader struct {
+	cfg     CSV
+	name    string
+	in      *csv.Reader
+	bounded *boundedReader
+	line    int // of the row at hand, from 1
+
+	names   []string // of the file's columns
+	columns []column // of the file
+	target  int      // index into columns
+	table   *Table
+}
+
+// column is what a column of the file is read as.
+type column struct {
+	role  role
+	fixed bool           // no other categories than those in codes
+	codes map[string]int // of a category or class
+	texts []string       // by code
+}
+
+type role uint8
+
+const (
+	number role = iota
+	category
+	target // whose column has codes if it is a class
+	ignored
+)
+
+func (c *csvReader) read(sample []byte) (*Table, error) {
+	row, err := c.next()
+	if err == io.EOF {
+		return nil, fmt.Errorf("data: %s is empty, want rows of values: %w", c.name, ErrFormat)
+	}
+	if err != nil {
+		return nil, err
+	}
+	header := c.header(row)
+	if err := c.resolve(); err != nil {
+		return nil, err
+	}
+	if c.cfg.Decimal == 0 {
+		c.cfg.Decimal = decimal(sample, c.cfg.Separator)
+	}
+	first := c.line
+	for fresh := !header; ; fresh = true {
+		if fresh {
+			if len(row) != len(c.names) {
+				return nil, c.refuse("%d fields, want %d as in line %d", len(row), len(c.names), first)
+			}
+			if err := c.row(row); err != nil {
+				return nil, err
+			}
+		}
+		if row, err = c.next(); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if c.table.rows == 0 {
+		if c.table.Dropped > 0 {
+			return nil, fmt.Errorf("data: %s: a value is missing in each of the %d rows: %w", c.name, c.table.Dropped, ErrFormat)
+		}
+		return nil, fmt.Errorf("data: %s has a line of names and no rows: %w", c.name, ErrFormat)
+	}
+	return c.finish(), nil
+}
+
+// next returns the next row, or io.EOF.
+func (c *csvReader) next() ([]string, error) {
+	row, err := c.in.Read()
+	c.bounded.start = c.in.InputOffset()
+	if err == nil {
+		c.line, _ = c.in.FieldPos(0)
+		return row, nil
+	}
+	if err == io.EOF {
+		return nil, err
+	}
+	if errors.Is(err, errRecord) {
+		c.line++
+		return nil, fmt.Errorf("data: %s:%d: a row is longer than %d bytes (is a quote not closed?): %w", c.name, c.line, c.bounded.limit, ErrTooLarge)
+	}
+	if p := (*csv.ParseError)(nil); errors.As(err, &p) {
+		what := "a quote inside a field that is not in quotes, want it doubled and the field in quotes"
+		if errors.Is(p.Err, csv.ErrQuote) {
+			what = "a quote that is not followed by a separator, or never closed"
+		}
+		c.line = p.Line
+		at := ""
+		if p.StartLine != p.Line {
+			at = fmt.Sprintf(" (the row begins in line %d)", p.StartLine)
+		}
+		return nil, c.refuse("byte %d: %s%s", p.Column, what, at)
+	}
+	return nil, fmt.Errorf("data: read %s after line %d: %w", c.name, c.line, err)
+}
+
+// refuse makes an error about the line at hand.
+func (c *csvReader) refuse(format string, args ...any) error {
+	return fmt.Errorf("data: %s:%d: %s: %w", c.name, c.line, fmt.Sprintf(format, args...), ErrFormat)
+}
+
+// bad makes an error about a value of the line at hand.
+func (c *csvReader) bad(i int, value, want string) error {
+	return c.refuse("%s is %s, want %s", c.column(i), clip(value), want)
+}
+
+// column names a column for people.
+func (c *csvReader) column(i int) string {
+	if c.names[i] == strconv.Itoa(i+1) {
+		return fmt.Sprintf("column %d", i+1)
+	}
+	return fmt.Sprintf("column %d (%s)", i+1, clipName(c.names[i]))
+}
+
+// clip quotes a value for an error message, shortened when it is long.
+func clip(s string) string {
+	const most = 40
+	if len(s) > most {
+		return strconv.Quote(strings.ToValidUTF8(s[:most], "")) + "..."
+	}
+	return strconv.Quote(s)
+}
+
+// clipName is clip for what is usually short and plain.
+func clipName(s string) string {
+	if q := clip(s); len(q) != len(s)+2 {
+		return q
+	}
+	return s
+}
+
+// header takes the names of the columns from the first row, and reports
+// whether it holds them.
+func (c *csvReader) header(row []string) bool {
+	present := c.cfg.Header == HeaderPresent
+	if c.cfg.Header == DetectHeader {
+		present = !slices.ContainsFunc(row, func(s string) bool {
+			s = strings.TrimSpace(s)
+			_, point := parseNumber(s, '.')
+			_, comma := parseNumber(s, ',')
+			return point || comma || missing(s)
+		})
+	}
+	c.names = make([]string, len(row))
+	for i, s := range row {
+		if s = strings.TrimSpace(s); !present || s == "" {
+			s = strconv.Itoa(i + 1)
+		}
+		c.names[i] = strings.Clone(s)
+	}
+	return present
+}
+
+// resolve finds the columns that the settings name.
+func (c *csvReader) resolve() error {
+	if n := len(c.names); n > c.cfg.Limits.Columns {
+		return fmt.Errorf("data: %s:%d: %d columns, want at most %d: %w", c.name, c.line, n, c.cfg.Limits.Columns, ErrTooLarge)
+	}
+	at := make(map[string]int, len(c.names))
+	for i, s := range c.names {
+		if !utf8.ValidString(s) {
+			return c.refuse("the name of column %d is %s, want text in UTF-8", i+1, clip(s))
+		}
+		if j, twice := at[s]; twice {
+			return c.refuse("columns %d and %d are both called %s, want a name once", j+1, i+1, clip(s))
+		}
+		at[s] = i
+	}
+	c.columns = make([]column, len(c.names))
+	find := func(name, what string, r role) (int, error) {
+		i, ok := at[name]
+		if !ok {
+			k, err := strconv.Atoi(name)
+			if i = k - 1; err != nil || k < 1 || k > len(c.names) {
+				return 0, fmt.Errorf("data: %s: there is no column %s for %s, want one of %s, or a number from 1 to %d: %w",
+					c.name, clip(name), what, c.some(), len(c.names), ErrFormat)
+			}
+		}
+		if c.columns[i].role != number {
+			return 0, fmt.Errorf("data: %s: %s is given for %s, but has another use already: %w", c.name, c.column(i), what, ErrFormat)
+		}
+		c.columns[i].role = r
+		return i, nil
+	}
+	var err error
+	if c.target, err = find(c.cfg.Target, "the target", target); err != nil {
+		return err
+	}
+	if !c.cfg.Values {
+		if err = c.allow(c.target, c.cfg.Classes); err != nil {
+			return err
+		}
+	}
+	for _, name := range c.cfg.Ignore {
+		if _, err := find(name, "what is ignored", ignored); err != nil {
+			return err
+		}
+	}
+	for _, cat := range c.cfg.Categorical {
+		i, err := find(cat.Column, "categories", category)
+		if err != nil {
+			return err
+		}
+		if err := c.allow(i, cat.Values); err != nil {
+			return err
+		}
+	}
+	c.table = &Table{name: c.name, missing: c.cfg.Missing, Target: c.names[c.target]}
+	for i, col := range c.columns {
+		if col.role == number || col.role == category {
+			c.table.Columns = append(c.table.Columns, Column{Name: c.names[i]})
+		}
+	}
+	if len(c.table.Columns) == 0 {
+		return fmt.Errorf("data: %s: no column is left beside the target %s (the separator is taken to be %q): %w",
+			c.name, clip(c.table.Target), c.cfg.Separator, ErrFormat)
+	}
+	return nil
+}
+
+// some lists the first columns' names.
+func (c *csvReader) some() string {
+	const most = 20
+	var b strings.Builder
+	for i, s := range c.names[:min(len(c.names), most)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(clipName(s))
+	}
+	if len(c.names) > most {
+		fmt.Fprintf(&b, " and %d more", len(c.names)-most)
+	}
+	return b.String()
+}
+
+// allow makes column i hold texts: these and no others, or any if there is
+// none.
+func (c *csvReader) allow(i int, texts []string) error {
+	col := &c.columns[i]
+	col.fixed = len(texts) > 0
+	col.codes = map[string]int{}
+	for _, s := range texts {
+		if _, twice := col.codes[s]; twice {
+			return fmt.Errorf("data: %s: %s is to hold %s twice, want each value once: %w", c.name, c.column(i), clip(s), ErrFormat)
+		}
+		col.codes[s] = len(col.texts)
+		col.texts = append(col.texts, s)
+	}
+	if len(texts) > maxCategories {
+		return fmt.Errorf("data: %s: %s is to hold %d values, want at most %d: %w", c.name, c.column(i), len(texts), maxCategories, ErrFormat)
+	}
+	return nil
+}
+
+// row adds one row to the table.
+func (c *csvReader) row(row []string) error {
+	t := c.table
+	begin := len(t.cells)
+	var y float64
+	for i, s := range row {
+		col := &c.columns[i]
+		if col.role == ignored {
+			continue
+		}
+		s = strings.TrimSpace(s)
+		// A category may be called NA or ? if it is listed.
+		if _, listed := col.codes[s]; missing(s) && !(col.fixed && listed) {
+			switch {
+			case c.cfg.Missing == DropMissing:
+				t.cells = t.cells[:begin]
+				t.Dropped++
+				return nil
+			case col.role == target:
+				return c.bad(i, s, "a value (rows without their target can only be dropped)")
+			case c.cfg.Missing == RefuseMissing:
+				return c.bad(i, s, "a value (missing ones can be dropped, or filled with the mean or the median)")
+			}
+			t.cells = append(t.cells, math.NaN())
+			t.Missing++
+			continue
+		}
+		v, err := c.value(i, col, s)
+		if err != nil {
+			return err
+		}
+		if col.role == target {
+			y = v
+		} else {
+			t.cells = append(t.cells, v)
+		}
+	}
+	if c.cfg.Values {
+		t.targets = append(t.targets, float32(y))
+	} else {
+		t.labels = append(t.labels, uint8(y))
+	}
+	t.rows++
+	return c.bound()
+}
+
+// value reads one field: a number, or the code of a text.
+func (c *csvReader) value(i int, col *column, s string) (float64, error) {
+	if col.codes == nil {
+		if v, ok := parseNumber(s, c.cfg.Decimal); ok {
+			if math.Abs(v) > math.MaxFloat32 {
+				return 0, c.bad(i, s, "a number of at most 3.4e38")
+			}
+			return v, nil
+		}
+		want := "a number"
+		if c.cfg.Decimal == ',' {
+			want = "a number, with a decimal comma if any"
+		} else if _, ok := parseNumber(s, ','); ok {
+			want = "a number with a decimal point (if the comma is the decimal one, say so)"
+		} else if col.role == number {
+			want = "a number (a column of texts must be listed as categorical, or ignored)"
+		} else {
+			want = "a number, or the target told to be a class"
+		}
+		return 0, c.bad(i, s, want)
+	}
+	if code, ok := col.codes[s]; ok {
+		return float64(code), nil
+	}
+	if col.fixed {
+		return 0, c.bad(i, s, "one of "+strings.Join(col.texts, ", "))
+	}
+	if !utf8.ValidString(s) {
+		return 0, c.bad(i, s, "text in UTF-8")
+	}
+	if len(col.texts) == maxCategories {
+		want := fmt.Sprintf("at most %d different values (more are no categories)", maxCategories)
+		if col.role == target {
+			want = fmt.Sprintf("at most %d different classes (is it a number to be predicted?)", maxCategories)
+		}
+		return 0, c.bad(i, s, want)
+	}
+	s = strings.Clone(s) // the field shares its memory with the whole row
+	code := len(col.texts)
+	col.codes[s] = code
+	col.texts = append(col.texts, s)
+	return float64(code), nil
+}
+
+// bound checks the limits after a row.
+func (c *csvReader) bound() error {
+	t, limits := c.table, c.cfg.Limits
+	if t.rows > limits.Rows {
+		return fmt.Errorf("data: %s:%d: more than %d rows: %w", c.name, c.line, limits.Rows, ErrTooLarge)
+	}
+	features := 0
+	for i := range c.columns {
+		switch c.columns[i].role {
+		case number:
+			features++
+		case category:
+			features += len(c.columns[i].texts)
+		}
+	}
+	if t.rows*features > limits.Values {
+		return fmt.Errorf("data: %s:%d: %d rows of %d values each, want at most %d values: %w", c.name, c.line, t.rows, features, limits.Values, ErrTooLarge)
+	}
+	// After some rows the file's size says how many will come. Twice the limit,
+	// because rows differ in length.
+	const enough = 1000
+	if t.rows == enough && c.cfg.Size > 0 {
+		rows := float64(c.cfg.Size) / float64(c.in.InputOffset()) * float64(t.rows+t.Dropped)
+		if rows*float64(features) > 2*float64(limits.Values) || rows > 2*float64(limits.Rows) {
+			return fmt.Errorf("data: %s has %d bytes, which makes about %.0f rows of %d values each, want at most %d values and %d rows: %w",
+				c.name, c.cfg.Size, rows, features, limits.Values, limits.Rows, ErrTooLarge)
+		}
+	}
+	return nil
+}
+
+// finish puts categories and classes in order.
+func (c *csvReader) finish() *Table {
+	t := c.table
+	if col := &c.columns[c.target]; !c.cfg.Values {
+		order := col.sort()
+		for i, y := range t.labels {
+			t.labels[i] = uint8(order[y])
+		}
+		t.Classes = col.texts
+	}
+	k := 0
+	for i := range c.columns {
+		col := &c.columns[i]
+		if col.role == category {
+			order := col.sort()
+			for at := k; at < len(t.cells); at += len(t.Columns) {
+				if !math.IsNaN(t.cells[at]) {
+					t.cells[at] = float64(order[int(t.cells[at])])
+				}
+			}
+			t.Columns[k].Categories = col.texts
+		}
+		if col.role == number || col.role == category {
+			k++
+		}
+	}
+	return t
+}
+
+// sort puts the texts in order, by value if all are numbers, unless they were
+// given, and returns the new code of every old one.
+func (c *column) sort() []int {
+	order := make([]int, len(c.texts))
+	old := slices.Clone(c.texts)
+	if !c.fixed {
+		value := make(map[string]float64, len(c.texts))
+		for _, s := range c.texts {
+			if v, ok := parseNumber(s, '.'); ok {
+				value[s] = v
+			}
+		}
+		numbers := len(value) == len(c.texts)
+		slices.SortFunc(c.texts, func(a, b string) int {
+			if va, vb := value[a], value[b]; numbers && va != vb {
+				if va < vb {
+					return -1
+				}
+				return 1
+			}
+			return strings.Compare(a, b)
+		})
+		for code, s := range c.texts {
+			c.codes[s] = code
+		}
+	}
+	for i, s := range old {
+		order[i] = c.codes[s]
+	}
+	return order
+}
+
+// missing reports whether a value says that there is none.
+func missing(s string) bool {
+	switch len(s) {
+	case 0:
+		return true
+	case 1:
+		return s == "?"
+	case 2, 3, 4:
+		return strings.EqualFold(s, "NA") || strings.EqualFold(s, "N/A") || strings.EqualFold(s, "NaN") || strings.EqualFold(s, "null")
+	}
+	return false
+}
+
+// parseNumber reads a finite decimal number and nothing else that Go knows: no
+// hexadecimal, no infinity, no underscores.
+func parseNumber(s string, decimal rune) (float64, bool) {
+	comma := -1
+	for i := range len(s) {
+		switch b := s[i]; {
+		case b >= '0' && b <= '9', b == '+', b == '-', b == 'e', b == 'E', b == '.' && decimal == '.':
+		case b == ',' && decimal == ',' && comma < 0:
+			comma = i
+		default:
+			return 0, false
+		}
+	}
+	if comma >= 0 {
+		s = s[:comma] + "." + s[comma+1:]
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	return v, err == nil
+}

@@ -1,0 +1,105 @@
+package data
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// NewLabelled makes a set of rows with classes: values is [n, shape...],
+// row-major, and labels [n]. It keeps their memory. Labels must be less than
+// classes; classes = 0 takes the largest label plus one. The error wraps
+// ErrFormat and names the first value that is not finite by its row and column,
+// counted from 0.
+func NewLabelled(shape []int, values []float32, labels []uint8, classes int) (*Set, error) {
+	if classes < 0 || classes > 256 {
+		return nil, fmt.Errorf("data: %d classes, want 0 to 256: %w", classes, ErrFormat)
+	}
+	s, err := newTable(shape, values, len(labels))
+	if err != nil {
+		return nil, err
+	}
+	for i, y := range labels {
+		if classes > 0 && int(y) >= classes {
+			return nil, fmt.Errorf("data: label %d is %d, want less than %d: %w", i, y, classes, ErrFormat)
+		}
+		s.classes = max(s.classes, int(y)+1)
+	}
+	if classes > 0 {
+		s.classes = classes
+	}
+	s.Y = labels
+	return s, nil
+}
+
+// NewMeasured makes a set of rows with numbers to be predicted: values is [n,
+// shape...], row-major, and targets [n]. It keeps their memory. The error wraps
+// ErrFormat and names the first number that is not finite.
+func NewMeasured(shape []int, values, targets []float32) (*Set, error) {
+	s, err := newTable(shape, values, len(targets))
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range targets {
+		if !finite(v) {
+			return nil, fmt.Errorf("data: target %d is %v, want a finite number: %w", i, v, ErrFormat)
+		}
+	}
+	s.Targets = targets
+	return s, nil
+}
+
+func newTable(shape []int, values []float32, n int) (*Set, error) {
+	features := 1
+	for _, d := range shape {
+		if d <= 0 {
+			return nil, fmt.Errorf("data: rows have shape %v, want every side positive: %w", shape, ErrFormat)
+		}
+		features *= d
+	}
+	if len(shape) == 0 || features <= 0 || len(values)/features != n || len(values)%features != 0 {
+		return nil, fmt.Errorf("data: %d values for %d rows of shape %v: %w", len(values), n, shape, ErrFormat)
+	}
+	for i, v := range values {
+		if !finite(v) {
+			return nil, fmt.Errorf("data: row %d has %v in column %d, want a finite number: %w", i/features, v, i%features, ErrFormat)
+		}
+	}
+	if values == nil {
+		values = []float32{} // nil would make it a set of images
+	}
+	return &Set{Shape: slices.Clone(shape), Values: values, n: n, features: features}, nil
+}
+
+func finite(v float32) bool { return v-v == 0 }
+
+// Scaling is what pixels read as: p becomes float32(p)*Scale + Offset. Scale =
+// 1/(255*deviation) and Offset = -mean/deviation standardise pixels whose mean
+// and deviation are given on the scale from 0 to 1.
+type Scaling struct {
+	Scale, Offset float32
+}
+
+// Scaled returns the same images read otherwise; the bytes are shared. It is an
+// error, wrapping ErrFormat, when s is a table or a number is not finite.
+func (s *Set) Scaled(by Scaling) (*Set, error) {
+	if s.Values != nil {
+		return nil, fmt.Errorf("data: a table has no pixels to scale: %w", ErrFormat)
+	}
+	t := new([256]float32)
+	for p := range t {
+		// The conversion keeps a processor from fusing the two operations:
+		// every device must read the same numbers.
+		t[p] = float32(float32(p)*by.Scale) + by.Offset
+	}
+	if by.Scale == 0 || !finite(by.Scale) || !finite(by.Offset) || !finite(t[255]) || math.Abs(float64(t[255])) > 1e6 {
+		return nil, fmt.Errorf("data: pixels scaled by %v and moved by %v reach %v, want a scale that is not 0 and at most 1e6: %w", by.Scale, by.Offset, t[255], ErrFormat)
+	}
+	scaled := *s
+	scaled.scaling, scaled.pixel = &by, t
+	return &scaled, nil
+}
+
+// Release gives up the features and keeps the labels, the shape and the counts:
+// what is needed of a set whose examples are elsewhere.
+func (s *Set) Release() { s.X, s.Values = nil, nil }
