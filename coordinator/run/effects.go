@@ -116,7 +116,11 @@ func (r *Run) order(e strategy.Order) {
 			o.Deadline = uint32(min(left.Milliseconds(), math.MaxUint32))
 		}
 	}
-	m.order = &outstanding{order: e.Order, round: e.Round, base: r.hash, weight: r.weightOf(m)}
+	weight := r.weightOf(m)
+	if was := m.order; was != nil && was.order == e.Order {
+		weight = max(weight, was.weight) // given again: the work may rest on the shards of then
+	}
+	m.order = &outstanding{order: e.Order, round: e.Round, base: r.hash, weight: weight}
 	r.send(m, o)
 }
 

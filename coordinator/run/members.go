@@ -111,8 +111,8 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	if o := r.open; o != nil && m.order == nil && slices.Contains(o.Cohort, number) {
 		// It was chosen before it was lost, or the coordinator was: what it
 		// has finished meanwhile is welcome, even from a tab that is paused now
-		// and gets no order.
-		m.order = &outstanding{order: strategy.OrderID(o.Order), round: o.Round, base: r.hash, weight: r.weightOf(m)}
+		// and gets no order. Nobody remembers which shards it had then.
+		m.order = &outstanding{order: strategy.OrderID(o.Order), round: o.Round, base: r.hash, weight: r.maxWeight()}
 	}
 	r.activate(m)
 	r.notify(nil)
