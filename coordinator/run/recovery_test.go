@@ -37,3 +37,25 @@ func TestWorkRestsOnTheShardsOfThen(t *testing.T) {
 		t.Errorf("more than all examples: %v", got)
 	}
 }
+
+// However long the coordinator was away, those of an open round have time to
+// come back to it.
+func TestRestartAfterTheDeadline(t *testing.T) {
+	open := OpenRound{Round: 1, Order: 7, Cohort: []uint32{1, 2}, Opened: time.Unix(0, 0), Deadline: time.Unix(60, 0)}
+	f := newFixture(t, func(c *Config, s *strategy.Config) { c.Saved = &Saved{Participants: 1000, Open: &open} })
+	f.env.advance(29 * time.Second)
+	for _, number := range open.Cohort {
+		p := &fakePeer{}
+		f.Join(&hello, number, p)
+		o := last[*protocol.Order](p)
+		if o == nil || o.Order != 7 {
+			t.Fatalf("participant %d came back and was given %+v, want order 7", number, o)
+		}
+		if got := f.offer(number, p, f.contribution(o, 1, 10)); got != protocol.ReasonAccepted {
+			t.Errorf("participant %d: %v", number, got)
+		}
+	}
+	if v, _, _ := f.Model(); v != 1 {
+		t.Errorf("version %d, want 1", v)
+	}
+}

@@ -282,8 +282,10 @@ func (r *Run) Start() {
 	if s := r.cfg.Saved; s != nil && s.Open != nil {
 		open := *s.Open
 		r.open, r.phase, r.newestOrder = &open, protocol.PhaseTraining, open.Order
-		// A clock that was set back must not make the round longer.
+		// A clock that was set back must not make the round longer; and its
+		// cohort needs time to come back, however long the coordinator was down.
 		remaining := min(open.Deadline.Sub(r.env.Now()), open.Deadline.Sub(open.Opened))
+		remaining = max(remaining, r.cfg.RestartGrace)
 		r.open.Deadline = r.env.Now().Add(remaining)
 		cohort := make([]strategy.ClientID, len(open.Cohort))
 		for i, p := range open.Cohort {

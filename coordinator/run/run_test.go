@@ -555,7 +555,7 @@ func TestRestartClockBack(t *testing.T) {
 	open.Deadline = open.Opened.Add(time.Minute)
 	g := newFixture(t, func(c *Config, s *strategy.Config) {
 		c.Saved = &Saved{Participants: 1000, Open: &open}
-		c.RestartGrace = time.Hour
+		c.RestartGrace = 10 * time.Second
 		s.MinReports = 1
 	})
 	p := &fakePeer{}
