@@ -81,7 +81,7 @@ func (r *Run) openRound(e strategy.Open) {
 		open.Cohort[i] = uint32(c)
 	}
 	r.open, r.newestOrder = &open, max(r.newestOrder, open.Order)
-	r.save("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
+	r.saveRound("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
 		r.phase = protocol.PhaseTraining
 		r.log.Info("round opened", "round", e.Round, "order", e.Order, "cohort", len(e.Cohort))
 		r.step(strategy.Opened{Round: e.Round})
@@ -241,7 +241,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 			rec.TrainLoss = a.lossSum / float64(a.examples)
 		}
 		r.up, r.down = 0, 0
-		r.save("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() { r.publish(rec) })
+		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() { r.publish(rec) })
 	})
 }
 
@@ -256,9 +256,6 @@ func allFinite(v []float32) error {
 
 // publish makes a durable version the newest and tells everybody.
 func (r *Run) publish(c Commit) {
-	if r.finished != "" {
-		return
-	}
 	r.version, r.hash, r.params = c.Round, c.Hash, c.Params
 	r.model = nil
 	r.closed = c.Round

@@ -56,7 +56,11 @@ func (r *Run) reserve() {
 // when the peer has been sent away.
 func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	if r.finished != "" {
-		p.Close(protocol.CloseFinished, r.finished)
+		if r.over {
+			p.Close(protocol.CloseFinished, r.finished)
+		} else { // a crash now would undo the end: come back and hear of it
+			p.Close(protocol.CloseOverloaded, "the run is ending")
+		}
 		return 0, false
 	}
 	if !slices.Contains(h.Codecs, protocol.CodecFloat32) {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -57,5 +58,45 @@ func TestRestartAfterTheDeadline(t *testing.T) {
 	}
 	if v, _, _ := f.Model(); v != 1 {
 		t.Errorf("version %d, want 1", v)
+	}
+}
+
+// The step of a round that the end of the run overtakes changes nothing any
+// more, neither when the disk confirms it nor when it must be tried again.
+func TestEndOvertakesARound(t *testing.T) {
+	for _, err := range []error{nil, errors.New("the disk is full")} {
+		f := newFixture(t, func(c *Config, _ *strategy.Config) { c.Stop.Time = time.Hour })
+		f.join(t)
+		f.env.hold, f.journal.err = true, err
+		f.join(t) // opens round 1
+		f.env.advance(time.Hour)
+		f.env.release()
+		f.journal.err = nil
+		f.env.advance(time.Minute)
+		if s := f.State(); s.Phase != protocol.PhaseFinished || s.Finished == "" {
+			t.Errorf("phase %d, finished %q", s.Phase, s.Finished)
+		}
+		if err != nil && len(f.journal.opens) != 0 {
+			t.Error("a round is opened after the end")
+		}
+		if f.journal.finish == "" {
+			t.Error("the end is not written down")
+		}
+	}
+}
+
+// Nobody is sent away for good before the end is durable: a crash would undo it.
+func TestEndIsToldWhenItIsDurable(t *testing.T) {
+	f := newFixture(t, func(c *Config, _ *strategy.Config) { c.Stop.Time = time.Hour })
+	f.env.hold = true
+	f.env.advance(time.Hour)
+	for _, durable := range []bool{false, true} {
+		if durable {
+			f.env.release()
+		}
+		p := &fakePeer{}
+		if _, ok := f.Join(&hello, 0, p); ok || p.closed.Reconnect() == durable {
+			t.Errorf("durable %v: joined %v, closed with %v", durable, ok, p.closed)
+		}
 	}
 }

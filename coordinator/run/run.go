@@ -128,8 +128,10 @@ type Run struct {
 	up, down   int64 // bytes since the last commit
 	ledger     Ledger
 	finished   string
+	over       bool   // finished, and durably so
 	stored     error  // the last failure of the journal, nil when it works
 	failures   uint64 // of the journal
+	retrying   int    // writes that wait for another try
 
 	entries  []LogEntry // of the event log, not written yet
 	flushing bool       // a flush is due
@@ -206,7 +208,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		if s.Participants > 0 {
 			r.nextNumber = s.Participants
 		}
-		r.rounds, r.finished = s.Rounds, s.Finished
+		r.rounds, r.finished, r.over = s.Rounds, s.Finished, s.Finished != ""
 		if s.Finished != "" {
 			r.phase = protocol.PhaseFinished
 		}
@@ -349,8 +351,27 @@ func (r *Run) notify(round *RoundRecord) {
 const storeRetry = 2 * time.Second
 
 // save writes through the journal, again and again until it works, and then
-// goes on. The event log so far is written before it.
+// goes on. The event log so far is written before it, unless a write of that is
+// under way.
 func (r *Run) save(what string, write func(Journal) error, then func()) {
+	r.try(what, write, then, func() { r.save(what, write, then) })
+}
+
+// saveRound does the same for a step of a round, which is of no use any more
+// once the run is over.
+func (r *Run) saveRound(what string, write func(Journal) error, then func()) {
+	if r.finished != "" {
+		return
+	}
+	r.try(what, write, func() {
+		if r.finished == "" {
+			then()
+		}
+	}, func() { r.saveRound(what, write, then) })
+}
+
+// try writes through the journal and goes on with then, or later with again.
+func (r *Run) try(what string, write func(Journal) error, then, again func()) {
 	if r.cfg.Journal == nil {
 		then()
 		return
@@ -360,7 +381,8 @@ func (r *Run) save(what string, write func(Journal) error, then func()) {
 		r.journalAnswered(err)
 		if err != nil {
 			r.log.Error("cannot store, trying again", "what", what, "in", storeRetry, "error", err)
-			r.env.AfterFunc(storeRetry, func() { r.save(what, write, then) })
+			r.retrying++
+			r.env.AfterFunc(storeRetry, func() { r.retrying--; again() })
 			return
 		}
 		then()
@@ -445,6 +467,7 @@ func (r *Run) finish(reason string) {
 	r.open = nil
 	r.log.Info("run finished", "reason", reason, "version", r.version)
 	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
+		r.over = true
 		r.broadcastStatus()
 		for _, p := range r.present {
 			if m := r.members[p]; m.peer != nil {
