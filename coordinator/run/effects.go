@@ -141,6 +141,9 @@ func (r *Run) add(e strategy.Add) {
 	a.contributions = append(a.contributions, Contribution{
 		Participant: offer.number, Order: offer.c.Order, Weight: offer.c.Weight, Fingerprint: offer.fingerprint,
 	})
+	if m := r.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == offer.c.Order {
+		m.order.answered = true
+	}
 	r.answer(offer.number, offer.peer, offer.c, protocol.ReasonAccepted, "")
 	r.env.Compute(func() { a.sum.Add(offer.delta, e.Weight) }, func() {
 		offer.Release()

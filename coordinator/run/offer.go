@@ -177,7 +177,6 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 		r.refuse(m, o.c, reason, detail)
 		return
 	}
-	m.order.answered = true
 	r.handles++
 	r.offers[r.handles] = o
 	r.step(strategy.Offered{

@@ -100,3 +100,21 @@ func TestEndIsToldWhenItIsDurable(t *testing.T) {
 		}
 	}
 }
+
+// What comes too late is late however often it comes: a duplicate would be kept
+// as if it counted.
+func TestLateTwice(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	f.env.advance(time.Second)
+	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+	o := last[*protocol.Order](pb)
+	f.env.busy = true
+	f.env.advance(time.Minute) // the deadline commits without b
+	for range 2 {
+		if got := f.offer(b, pb, f.contribution(o, 1, 10)); got != protocol.ReasonLate {
+			t.Errorf("answered %v, want late", got)
+		}
+	}
+}
