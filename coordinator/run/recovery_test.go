@@ -118,3 +118,21 @@ func TestLateTwice(t *testing.T) {
 		}
 	}
 }
+
+// On a slow disk one write of the event log waits, not one for every batch, and
+// no entry is lost.
+func TestEventLogDoesNotPileUp(t *testing.T) {
+	f := newFixture(t, func(_ *Config, s *strategy.Config) { s.MinClients = 1000 })
+	f.env.hold = true
+	for range 50 {
+		f.join(t)
+		f.env.advance(time.Second)
+	}
+	if n := len(f.env.held); n != 1 {
+		t.Errorf("%d writes wait, want 1", n)
+	}
+	f.env.release()
+	if n := len(f.journal.kinds); n != 50 {
+		t.Errorf("%d entries were written, want 50", n)
+	}
+}

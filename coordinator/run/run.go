@@ -135,6 +135,7 @@ type Run struct {
 
 	entries  []LogEntry // of the event log, not written yet
 	flushing bool       // a flush is due
+	logging  bool       // entries are being written
 	dropped  int        // entries lost since the last flush, because there were too many
 }
 
@@ -376,7 +377,7 @@ func (r *Run) try(what string, write func(Journal) error, then, again func()) {
 		then()
 		return
 	}
-	r.Flush()
+	r.flush()
 	r.env.Store(func() error { return write(r.cfg.Journal) }, func(err error) {
 		r.journalAnswered(err)
 		if err != nil {
@@ -429,7 +430,15 @@ func (r *Run) record(kind string, participant uint32, detail string) {
 	r.entries = append(r.entries, LogEntry{At: r.env.Now(), Round: round, Participant: participant, Kind: kind, Detail: detail})
 	if !r.flushing {
 		r.flushing = true
-		r.env.AfterFunc(flushAfter, func() { r.flushing = false; r.Flush() })
+		r.env.AfterFunc(flushAfter, func() { r.flushing = false; r.flush() })
+	}
+}
+
+// flush writes what waits of the event log, unless a write of it is under way:
+// on a slow disk they would pile up before the next commit.
+func (r *Run) flush() {
+	if !r.logging {
+		r.Flush()
 	}
 }
 
@@ -444,10 +453,15 @@ func (r *Run) Flush() {
 		entries = append(entries, LogEntry{At: r.env.Now(), Round: r.version, Kind: "dropped", Detail: fmt.Sprintf("%d entries that were too many at once", r.dropped)})
 		r.dropped = 0
 	}
+	r.logging = true
 	r.env.Store(func() error { return r.cfg.Journal.Log(r.cfg.ID, entries) }, func(err error) {
+		r.logging = false
 		r.journalAnswered(err)
 		if err != nil {
 			r.log.Error("cannot write the event log", "entries_lost", len(entries), "error", err)
+		}
+		if !r.flushing {
+			r.flush() // what came meanwhile
 		}
 	})
 }
