@@ -325,6 +325,27 @@ func (r *Run) State() State {
 	return s
 }
 
+// Stats says how much a Run keeps that comes and goes, for those who look for
+// leaks.
+type Stats struct {
+	Members int // participants, present or lost and still waited for
+	Lost    int // of these: without a socket
+	Offers  int // contributions that are neither added nor rejected
+	Timers  int // of the strategy
+	Retries int // writes that wait for another try
+}
+
+// Stats counts what the run keeps.
+func (r *Run) Stats() Stats {
+	s := Stats{Members: len(r.members), Offers: len(r.offers), Timers: len(r.timers), Retries: r.retrying}
+	for _, m := range r.members {
+		if m.peer == nil {
+			s.Lost++
+		}
+	}
+	return s
+}
+
 // Rounds returns the committed rounds.
 func (r *Run) Rounds() []RoundRecord { return r.rounds }
 
