@@ -2,16 +2,24 @@
 // clients through everything that can go wrong, in virtual time, and checks
 // what must hold all the same.
 //
-// One seed draws one schedule: sockets that die with what is in flight, in
-// either direction and noticed late by either side; participants that join
-// late, leave, pause, reload, take over their own socket, are slow, or send
-// the same thing twice, late, out of order or broken; a journal that is slow,
-// fails, or fails after it has written; and crashes of the coordinator between
-// any two of its effects, followed by a restart from what was durable, with a
-// clock that may have been set back.
+// One seed draws one schedule: sockets that die with what is in flight, in one
+// direction or both, noticed late by either side; participants that join late,
+// leave, pause, freeze, reload, fall silent or take over their own socket;
+// hostile ones that repeat, replay, spoil and forge contributions or chatter; a
+// journal that is slow, fails, or fails after it has written; and crashes of
+// the coordinator between any two of its effects, followed by a restart from
+// what was durable, by a clock that may have been set back or forward.
+//
+// Every schedule begins with a storm in which all this happens and ends, if the
+// run is not over by then, with calm weather in which nothing does and the run
+// must come to its end in bounded time.
 //
 // The network, the disk and the clock are the simulator's; run, strategy and
-// client are those of production. Invariants are in invariants.go.
+// client are those of production. What must hold for any scheme is in
+// invariants.go and witness.go, what a scheme's arithmetic must give in its own
+// file (fedavg.go). One seed gives one schedule, event for event:
+//
+//	go test ./coordinator/faults -run TestFaults -seed=1234 -v
 package faults
 
 import (
@@ -19,351 +27,149 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"fedtab/coordinator/run"
-	"fedtab/coordinator/virtual"
-	"fedtab/learn"
 	"fedtab/learn/rng"
-	"fedtab/protocol"
 	"fedtab/strategy"
 )
 
-// Config names a schedule.
+// Config names a schedule. What it leaves out is drawn from the seed.
 type Config struct {
-	Seed     uint64
-	Strategy func(seed uint64, random *rand.Rand) (strategy.Strategy, error) // nil draws a FedAvg
-	Trace    func(format string, args ...any)                                // nil keeps no trace
+	Seed    uint64
+	Rounds  int                                               // that the run is to make; 0 draws 2 to 40
+	Clients int                                               // 0 draws 1 to 12
+	Chances *Chances                                          // nil draws them
+	Scheme  func(draw *rand.Rand, clients int) Scheme         // nil draws a FedAvg
+	Trace   func(when time.Duration, format string, a ...any) // sees every event; nil sees none
 }
 
-// Result counts what happened.
-type Result struct {
-	Rounds      int // committed
-	Crashes     int // of the coordinator
-	Sockets     int // lost
-	Failures    int // of the journal
-	Abandoned   int64
-	Accepted    int64
-	Refused     int64
-	VirtualTime time.Duration
+// Scheme is a strategy under test.
+type Scheme struct {
+	// New returns a fresh strategy, one for each life of the coordinator.
+	New func(seed uint64) (strategy.Strategy, error)
+	// Combine makes a version once more from its base and the contributions
+	// that were accepted for it, none of more weight than most, bit for bit.
+	// If it is nil, the arithmetic of the scheme is not checked.
+	Combine func(base []float32, given []Given, most uint64) ([]float32, error)
 }
 
-// Limits of a schedule, beyond which it counts as stuck.
-const (
-	maxEvents  = 2_000_000
-	maxVirtual = 1000 * time.Hour
-)
-
-// Run runs one schedule to its end. The error is the first invariant that was
-// violated.
-func Run(cfg Config) (Result, error) {
-	w := newWorld(cfg)
-	w.start()
-	for events := 0; ; events++ {
-		switch {
-		case w.violation != nil:
-			return w.result, fmt.Errorf("at %v: %w", w.clock.Now(), w.violation)
-		case w.life != nil && w.life.run.State().Finished != "" && w.journal.finished != "":
-			w.checkEnd()
-			if w.violation != nil {
-				return w.result, fmt.Errorf("at the end: %w", w.violation)
-			}
-			w.result.Rounds = len(w.journal.commits)
-			w.result.VirtualTime = w.clock.Now()
-			return w.result, nil
-		case events > maxEvents, w.clock.Now() > maxVirtual:
-			return w.result, fmt.Errorf("stuck: %d rounds of %d after %d events and %v", len(w.journal.commits), w.rounds, events, w.clock.Now())
-		}
-		more := true
-		w.survive(func() { more = w.clock.Next() })
-		if !more {
-			return w.result, fmt.Errorf("stuck: nothing is left to happen at %v, after %d rounds of %d", w.clock.Now(), len(w.journal.commits), w.rounds)
-		}
-	}
+// Given is a contribution that was accepted.
+type Given struct {
+	Participant uint32
+	Delta       []float32
+	Weight      uint64
 }
 
-// world is everything around the runs of one schedule.
-type world struct {
-	clock  virtual.Clock
-	random *rand.Rand
-	trace  func(string, ...any)
-
-	seed     uint64
-	model    learn.Model
-	rounds   int // that the run is to make
-	strategy func() (strategy.Strategy, error)
-	faults   chances
-
-	journal      *journal
-	life         *life // the coordinator, nil while it is down
-	lives        int
-	skew         time.Duration // of the coordinator's wall clock
-	crashIn      int           // effects until the next crash, 0 for never
-	crashesLeft  int
-	participants []*participant
-	bench        *bench
-
-	initial     []float32 // version 0
-	initialHash [32]byte
-
-	numbers   map[uint32]*participant // who was given which number
-	counted   map[key]bool            // contributions that are in a durable version
-	up, down  int64                   // bytes that the peers saw, over all lives
-	dying     *life                   // whose last writes are being done
-	sent      map[uint64][]float32    // deltas by fingerprint, as they were delivered
-	result    Result
-	violation error
+// Chances are the probabilities of faults while the storm lasts.
+type Chances struct {
+	Lose      float64 // a socket dies with a message on its way
+	Duplicate float64 // a contribution arrives twice
+	Replay    float64 // an old contribution is sent again
+	Spoil     float64 // a contribution is sent broken as well
+	Forge     float64 // a contribution is sent that nobody ordered
+	Chatter   float64 // messages that make no sense are sent
+	Swap      float64 // two messages overtake each other
+	Slow      float64 // training takes longer than a round may
+	Moody     float64 // a participant pauses, freezes, leaves, reloads ..., per order
+	Fail      float64 // a write of the journal fails
+	FailLate  float64 // of these: after it has become durable
+	SlowDisk  float64 // a write takes seconds
+	Crash     float64 // the coordinator crashes, per effect
+	Shutdown  float64 // it is stopped in good order, per event
 }
 
-// chances are the probabilities of a schedule's faults, each drawn once from the
-// seed so that schedules differ in kind.
-type chances struct {
-	lose      float64 // a socket dies with a message
-	duplicate float64 // a contribution is sent twice
-	replay    float64 // an old contribution is sent again
-	broken    float64 // a contribution is spoilt
-	swap      float64 // two messages overtake each other
-	slow      float64 // training takes longer than a round may
-	moody     float64 // a participant pauses, freezes, leaves or reloads, per order
-	fail      float64 // the journal fails
-	failLate  float64 // of these, after it has written
-	slowDisk  float64
-}
-
-func newWorld(cfg Config) *world {
-	r := rng.Stream(cfg.Seed, "faults")
-	model, err := learn.New(learn.MLP([]int{2}, nil, 2))
-	if err != nil {
-		panic(err) // the smallest model there is
-	}
-	w := &world{
-		random: r, seed: cfg.Seed, model: model, trace: cfg.Trace,
-		rounds:  2 + int(r.Uint64N(20)),
-		initial: make([]float32, model.Layout().Size), counted: map[key]bool{},
-		numbers: map[uint32]*participant{}, sent: map[uint64][]float32{},
-		bench: newBench(model),
-	}
-	model.Init(w.initial, cfg.Seed)
-	w.initialHash = learn.Hash(w.initial)
-	if w.trace == nil {
-		w.trace = func(string, ...any) {}
-	}
-	// A third of the schedules leaves a kind of fault out.
+// drawChances draws a kind of schedule: a third of them leaves a given kind of
+// fault out.
+func drawChances(r *rand.Rand) Chances {
 	some := func(most float64) float64 {
 		if r.Uint64N(3) == 0 {
 			return 0
 		}
 		return most * r.Float64()
 	}
-	w.faults = chances{
-		lose: some(.05), duplicate: some(.2), replay: some(.1), broken: some(.1), swap: some(.05),
-		slow: some(.2), moody: some(.1), fail: some(.2), failLate: .5, slowDisk: some(.2),
+	return Chances{
+		Lose: some(.05), Duplicate: some(.2), Replay: some(.1), Spoil: some(.1), Forge: some(.1), Chatter: some(.1),
+		Swap: some(.05), Slow: some(.2), Moody: some(.2), Fail: some(.2), FailLate: .5, SlowDisk: some(.2),
+		Crash: some(.02), Shutdown: some(.002),
 	}
-	w.journal = newJournal(w)
-	if r.Uint64N(3) > 0 {
-		w.crashesLeft = int(r.Uint64N(12))
-		w.aim()
-	}
-	clients := 1 + int(r.Uint64N(10))
-	newStrategy := cfg.Strategy
-	if newStrategy == nil {
-		sc := strategy.Config{
-			Kind: "fedavg", Fraction: r.Float64(), LR: .1, MinClients: 1 + int(r.Uint64N(uint64(min(clients, 3)))),
-			MinReports: int(r.Uint64N(3)), Deadline: time.Duration(5+r.Uint64N(60)) * time.Second,
+}
+
+// Result counts what happened.
+type Result struct {
+	Schedules   int
+	Rounds      int // committed
+	Crashes     int // of the coordinator
+	Resumed     int // rounds that went on after a restart
+	Sockets     int // lost
+	Failures    int // of the journal
+	Abandoned   int // attempts at rounds
+	Accepted    int
+	Refused     int
+	Calmed      int // runs that outlasted the storm
+	VirtualTime time.Duration
+}
+
+// Add adds o to r.
+func (r *Result) Add(o Result) {
+	r.Schedules += o.Schedules
+	r.Rounds += o.Rounds
+	r.Crashes += o.Crashes
+	r.Resumed += o.Resumed
+	r.Sockets += o.Sockets
+	r.Failures += o.Failures
+	r.Abandoned += o.Abandoned
+	r.Accepted += o.Accepted
+	r.Refused += o.Refused
+	r.Calmed += o.Calmed
+	r.VirtualTime += o.VirtualTime
+}
+
+// A Violation is an invariant that did not hold.
+type Violation struct {
+	Invariant string // its name
+	Detail    string
+	Seed      uint64
+	When      time.Duration // virtual
+	Trace     []string      // what happened last, newest at the end
+}
+
+// Error says what was violated and when.
+func (v *Violation) Error() string {
+	return fmt.Sprintf("seed %d at %v: %s: %s", v.Seed, v.When, v.Invariant, v.Detail)
+}
+
+// maxEvents is how many events a schedule may have before it counts as endless:
+// a hundred times what the longest have.
+const maxEvents = 5_000_000
+
+// Run runs one schedule until nothing is left to happen, which is when the run
+// is over and everybody knows. The error is a *Violation: the first invariant
+// that did not hold.
+func Run(cfg Config) (Result, error) {
+	w := newWorld(cfg)
+	w.start()
+	for events := 0; w.violation == nil; events++ {
+		if events > maxEvents {
+			w.violated("the run ends", "it has made %d rounds of %d after %d events", len(w.journal.commits), w.rounds, events)
+			break
 		}
-		newStrategy = func(seed uint64, _ *rand.Rand) (strategy.Strategy, error) {
-			return strategy.New(sc, strategy.Setup{Seed: seed, MinCohort: 2})
+		more := true // a crash leaves it so
+		w.survive(func() { more = w.clock.Next() })
+		if !more {
+			w.checkEnd()
+			break
 		}
-	}
-	w.strategy = func() (strategy.Strategy, error) {
-		return newStrategy(cfg.Seed, rng.Stream(cfg.Seed, "strategy"))
-	}
-	for i := range clients {
-		w.participants = append(w.participants, newParticipant(w, i))
-	}
-	return w
-}
-
-// chance says yes with probability p.
-func (w *world) chance(p float64) bool { return w.random.Float64() < p }
-
-// between draws a duration.
-func (w *world) between(least, most time.Duration) time.Duration {
-	return least + time.Duration(w.random.Float64()*float64(most-least))
-}
-
-func (w *world) violated(format string, args ...any) {
-	if w.violation == nil {
-		w.violation = fmt.Errorf(format, args...)
-		w.trace("VIOLATION %v", w.violation)
-	}
-}
-
-func (w *world) start() {
-	w.survive(w.boot)
-	for _, p := range w.participants {
-		w.clock.At(w.between(0, 20*time.Second), p.actor(), p.connect)
-	}
-}
-
-// crash is what an effect panics with when the coordinator dies in it.
-type crash struct{}
-
-// aim chooses the effect in which the coordinator dies next.
-func (w *world) aim() {
-	w.crashIn = 0
-	if w.crashesLeft > 0 {
-		w.crashesLeft--
-		w.crashIn = 1 + int(w.random.Uint64N(400))
-	}
-}
-
-// effect is called for every effect of the coordinator on the world, before it
-// happens.
-func (w *world) effect() {
-	if w.crashIn > 0 {
-		if w.crashIn--; w.crashIn == 0 {
-			panic(crash{})
-		}
-	}
-}
-
-// survive does something that the coordinator may die in.
-func (w *world) survive(f func()) {
-	defer func() {
-		switch e := recover(); e.(type) {
-		case nil:
-		case crash:
-			w.crashed()
-		default:
-			panic(e)
-		}
-	}()
-	f()
-}
-
-// crashed takes everything away that was not durable, and starts the coordinator
-// again some time later.
-func (w *world) crashed() {
-	w.trace("the coordinator dies")
-	w.result.Crashes++
-	if w.life != nil {
-		w.life.tally()
-		w.life.over = true
-		w.dying = w.life
-	}
-	w.life = nil
-	w.journal.abandoned()
-	w.aim()
-	if w.chance(.2) {
-		w.skew -= w.between(0, 10*time.Hour)
-	}
-	w.clock.At(w.clock.Now()+w.between(0, 20*time.Second), 0, w.boot)
-	for _, p := range w.participants {
-		if c := p.conn; c != nil {
-			c.dead = true
-			w.clock.At(w.clock.Now()+w.between(0, time.Second), p.actor(), func() { p.lost(c) })
+		w.checkNow()
+		if w.life != nil && w.fault(w.chances.Shutdown) {
+			w.survive(w.shutdown)
 		}
 	}
-}
-
-// boot starts the coordinator from what is durable.
-func (w *world) boot() {
-	w.lives++
-	l := &life{world: w, number: w.lives, perRun: map[*conn]int{}, accepted: map[key]bool{}}
-	w.life = l
-	w.trace("life %d begins with version %d, open round %+v", l.number, len(w.journal.commits), w.journal.open)
-	s, err := w.strategy()
-	if err != nil {
-		panic(err) // of the test's making
+	w.result.Schedules = 1
+	w.result.Rounds = len(w.journal.commits)
+	w.result.VirtualTime = w.clock.Now()
+	if w.violation != nil {
+		return w.result, w.violation
 	}
-	l.checker = run.NewChecker(w.model.Layout().Size, run.NewLease(leased*protocol.MaxBody(uint64(w.model.Layout().Size), 1)))
-	l.resumed = w.journal.open
-	cfg := run.Config{
-		ID: "faults", Seed: w.seed, Model: w.model, Strategy: s, Stop: run.Stop{Rounds: w.rounds},
-		Evaluate: func([]float32) (float64, float64, int) { return 1, .5, 10 },
-		Journal:  w.journal, ResumeGrace: 5 * time.Second, RestartGrace: protocol.ReconnectMax,
-		Token: func(p uint32) []byte { return []byte{byte(p >> 24), byte(p >> 16), byte(p >> 8), byte(p)} },
-	}
-	if w.lives > 1 {
-		cfg.Saved = w.journal.load()
-	}
-	r, err := run.New(cfg, l)
-	if err != nil {
-		// The journal failed at the very start: as `serve`, give up and let
-		// the organiser (or systemd) start it again.
-		w.trace("cannot start: %v", err)
-		w.crashed()
-		return
-	}
-	l.run = r
-	l.booted = true
-	r.Start()
+	return w.result, nil
 }
 
-// life is one process of the coordinator: the Env of its Run.
-type life struct {
-	world   *world
-	number  int
-	run     *run.Run
-	checker *run.Checker
-	booted  bool
-	over    bool
-	resumed *run.OpenRound // the round that it has to go on with
-
-	// What the world saw, to compare with the run's own ledger.
-	up, down         int64
-	messages, models int64
-	perRun           map[*conn]int // acknowledgements by connection
-	accepted         map[key]bool  // contributions answered with accepted, in no commit yet
-}
-
-// key names a contribution: order numbers are unique for each participant.
-type key struct {
-	participant uint32
-	order       uint64
-}
-
-// Now implements run.Env: the wall clock, which may have been set back between
-// two lives.
-func (l *life) Now() time.Time { return virtual.Epoch.Add(l.world.clock.Now() + l.world.skew) }
-
-// AfterFunc implements run.Env.
-func (l *life) AfterFunc(d time.Duration, f func()) (stop func()) {
-	return l.world.clock.AfterFunc(d, func() {
-		if !l.over {
-			f()
-		}
-	})
-}
-
-// Compute implements run.Env: it takes its time, and works overtake each other.
-func (l *life) Compute(work func(), then func()) {
-	l.world.effect()
-	l.world.clock.AfterFunc(l.world.between(0, 50*time.Millisecond), func() {
-		if !l.over {
-			work()
-			then()
-		}
-	})
-}
-
-// Store implements run.Env.
-func (l *life) Store(work func() error, then func(error)) {
-	l.world.effect()
-	l.world.journal.queue(l, work, then)
-}
-
-// tally compares the run's ledger with what the world saw.
-func (l *life) tally() {
-	if l.run == nil {
-		return
-	}
-	g := l.run.State().Ledger
-	l.world.result.Abandoned += g.Abandoned
-	for reason, n := range g.Answers {
-		if reason == int(protocol.ReasonAccepted) {
-			l.world.result.Accepted += n
-		} else {
-			l.world.result.Refused += n
-		}
-	}
-}
+// streams of one schedule's seed.
+func stream(seed uint64, purpose string) *rand.Rand { return rng.Stream(seed, purpose) }

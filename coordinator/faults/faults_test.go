@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"runtime"
@@ -8,74 +9,123 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 var (
 	rounds = flag.Int("rounds", 20_000, "committed rounds to go through")
 	seed   = flag.Uint64("seed", 0, "go through the schedule of this seed alone, with its whole story under -v")
+	first  = flag.Uint64("first", 1, "seed of the first schedule")
 )
 
-// TestFaults goes through schedule after schedule until the coordinator has
-// committed so many rounds.
+// report fails a test with all that is known of a violation.
+func report(t *testing.T, err error) {
+	t.Helper()
+	var v *Violation
+	if !errors.As(err, &v) {
+		t.Error(err)
+		return
+	}
+	t.Errorf("%v\n%s\nTo repeat it:\n\tgo test ./coordinator/faults -run TestFaults -seed=%d -v", v, strings.Join(v.Trace, "\n"), v.Seed)
+}
+
+// TestFaults goes through schedule after schedule until so many rounds have been
+// committed.
 func TestFaults(t *testing.T) {
 	if *seed != 0 {
-		result, err := Run(Config{Seed: *seed, Trace: t.Logf})
+		result, err := Run(Config{Seed: *seed, Trace: func(when time.Duration, format string, a ...any) {
+			t.Logf("%12v  %s", when.Round(time.Millisecond), fmt.Sprintf(format, a...))
+		}})
 		if err != nil {
-			t.Fatal(err)
+			report(t, err)
 		}
 		t.Logf("%+v", result)
 		return
 	}
 	var mu sync.Mutex
 	var total Result
-	next, schedules := uint64(0), 0
+	next := *first
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for {
 				mu.Lock()
-				if total.Rounds >= *rounds || t.Failed() {
-					mu.Unlock()
+				s := next
+				next++
+				enough := total.Rounds >= *rounds || t.Failed()
+				mu.Unlock()
+				if enough {
 					return
 				}
-				next++
-				s := next
-				mu.Unlock()
 				r, err := Run(Config{Seed: s})
 				if err != nil {
-					t.Errorf("%v\n%s\ngo test ./coordinator/faults -run TestFaults -seed=%d -v", err, story(s), s)
+					report(t, err)
 					return
 				}
 				mu.Lock()
-				schedules++
-				total.Rounds += r.Rounds
-				total.Crashes += r.Crashes
-				total.Sockets += r.Sockets
-				total.Failures += r.Failures
-				total.Abandoned += r.Abandoned
-				total.Accepted += r.Accepted
-				total.Refused += r.Refused
-				total.VirtualTime += r.VirtualTime
+				total.Add(r)
 				mu.Unlock()
 			}
 		})
 	}
 	workers.Wait()
-	t.Logf("%d schedules: %+v", schedules, total)
+	t.Logf("%+v", total)
 	// A simulator that lets nothing happen would find nothing.
-	if !t.Failed() && (total.Crashes == 0 || total.Sockets == 0 || total.Failures == 0 || total.Abandoned == 0 || total.Refused == 0) {
-		t.Error("some kind of fault never happens")
+	if !t.Failed() && (total.Crashes == 0 || total.Resumed == 0 || total.Sockets == 0 || total.Failures == 0 ||
+		total.Abandoned == 0 || total.Refused == 0 || total.Calmed == 0) {
+		t.Errorf("some kind of fault never happens: %+v", total)
 	}
 }
 
-// story returns the last events of a schedule.
-func story(seed uint64) string {
-	var lines []string
-	Run(Config{Seed: seed, Trace: func(format string, args ...any) {
-		lines = append(lines, fmt.Sprintf(format, args...))
-		if len(lines) > 80 {
-			lines = slices.Delete(lines, 0, 40)
+// One seed gives one schedule, event for event.
+func TestSameSeed(t *testing.T) {
+	for s := range uint64(20) {
+		tell := func() (story []string) {
+			Run(Config{Seed: s, Trace: func(when time.Duration, format string, a ...any) {
+				story = append(story, fmt.Sprint(when, " ", fmt.Sprintf(format, a...)))
+			}})
+			return story
 		}
-	}})
-	return strings.Join(lines[max(0, len(lines)-40):], "\n")
+		a, b := tell(), tell()
+		for i := range min(len(a), len(b)) {
+			if a[i] != b[i] {
+				t.Fatalf("seed %d, event %d: %q, and then %q", s, i, a[i], b[i])
+			}
+		}
+		if len(a) != len(b) || len(a) == 0 {
+			t.Fatalf("seed %d: %d events, and then %d", s, len(a), len(b))
+		}
+	}
+}
+
+// Without faults nothing is lost and nothing is refused: every attempt commits.
+func TestNoFaults(t *testing.T) {
+	for s := range uint64(100) {
+		r, err := Run(Config{Seed: s, Chances: &Chances{}, Rounds: 5})
+		if err != nil {
+			report(t, err)
+			continue
+		}
+		if r.Abandoned+r.Refused+r.Sockets+r.Crashes+r.Failures > 0 || r.Accepted < r.Rounds {
+			t.Errorf("seed %d: %+v", s, r)
+		}
+	}
+}
+
+// The trace of a violation ends with what led to it.
+func TestViolationTellsItsStory(t *testing.T) {
+	w := newWorld(Config{Seed: 7})
+	for i := range 100 {
+		w.note("event %d", i)
+	}
+	w.violated("some invariant", "it is %d", 5)
+	w.violated("another", "which came of it")
+	v := w.violation
+	if want := "seed 7 at 0s: some invariant: it is 5"; v.Error() != want {
+		t.Errorf("got %q, want %q", v, want)
+	}
+	story := slices.Clone(v.Trace)
+	if len(story) != 40 || !strings.HasSuffix(story[0], "event 60") || !strings.HasSuffix(story[39], "event 99") {
+		t.Errorf("the trace is %q", story)
+	}
 }

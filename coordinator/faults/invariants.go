@@ -1,92 +1,109 @@
 package faults
 
 import (
+	"maps"
 	"slices"
+	"time"
 
+	"fedtab/compress"
 	"fedtab/coordinator/run"
 	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/strategy"
+
+	"github.com/cespare/xxhash/v2"
 )
 
-// What must hold, whatever happens.
+// What must hold whatever happens, and whatever the scheme.
 
-// checkOpen is asked before a round becomes durable.
+// checkOpen is asked before an attempt at a round becomes durable.
 func (w *world) checkOpen(o run.OpenRound) {
-	switch n := uint64(len(w.journal.commits)); {
-	case o.Round != n+1 || o.Base != n:
-		w.violated("round %d opens on version %d, and version %d is the newest", o.Round, o.Base, n)
-	case w.journal.open != nil && o.Order < w.journal.open.Order:
-		w.violated("order %d is opened after order %d", o.Order, w.journal.open.Order)
-	case len(o.Cohort) == 0 || !slices.IsSorted(o.Cohort) || len(slices.Compact(slices.Clone(o.Cohort))) != len(o.Cohort):
-		w.violated("cohort %v, want different participants, ascending", o.Cohort)
+	n := uint64(len(w.journal.commits))
+	if o.Round != n+1 || o.Base != n {
+		w.violated("rounds form a chain", "round %d opens on version %d, and version %d is the newest", o.Round, o.Base, n)
+	}
+	if w.ended() {
+		w.violated("the end is the end", "round %d opens after it", o.Round)
+	}
+	if len(o.Cohort) == 0 || !slices.IsSorted(o.Cohort) || len(slices.Compact(slices.Clone(o.Cohort))) != len(o.Cohort) {
+		w.violated("a cohort is a set of participants", "order %d has %v, want different participants, ascending", o.Order, o.Cohort)
 	}
 	for _, p := range o.Cohort {
 		if w.numbers[p] == nil {
-			w.violated("participant %d is chosen, and nobody has that number", p)
+			w.violated("a cohort is a set of participants", "order %d has %d, and nobody has that number", o.Order, p)
 		}
 	}
+	was, again := w.cohorts[o.Order]
+	if again && (was.Round != o.Round || was.Base != o.Base || !slices.Equal(was.Cohort, o.Cohort)) {
+		w.violated("an order number is used once", "order %d was %+v and becomes %+v", o.Order, was, o)
+	}
+	if open := w.journal.open; open != nil && o.Order < open.Order {
+		w.violated("order numbers grow", "order %d is opened after order %d", o.Order, open.Order)
+	}
+	w.cohorts[o.Order] = o
 }
 
 // checkCommit is asked before a version becomes durable: it must follow the last
-// one, be made of accepted contributions, each counted once and none left out,
-// and be what they make of the base, bit for bit.
-func (w *world) checkCommit(c run.Commit) {
-	l := w.life
-	if l == nil {
-		l = w.dying
-	}
+// one and be what the accepted contributions make of it, each counted once and
+// none left out.
+func (w *world) checkCommit(l *life, c run.Commit) {
 	base := w.newest()
-	if c.Round != uint64(len(w.journal.commits))+1 || c.Base != c.Round-1 {
-		w.violated("version %d is made from version %d, and %d are durable", c.Round, c.Base, len(w.journal.commits))
+	if n := uint64(len(w.journal.commits)); c.Round != n+1 || c.Base != n {
+		w.violated("rounds form a chain", "version %d is made from version %d, and version %d is the newest", c.Round, c.Base, n)
 		return
 	}
-	if o := w.journal.open; o == nil || o.Round != c.Round {
-		w.violated("version %d is committed, and its round was never opened", c.Round)
+	if w.ended() {
+		w.violated("the end is the end", "version %d becomes durable after it", c.Round)
+	}
+	a := l.witness.attempt
+	if o := w.journal.open; a == nil || !a.committing || o == nil || o.Round != c.Round || o.Order != uint64(a.Order) {
+		w.violated("only an open round is committed", "version %d is, and %+v is durable", c.Round, o)
 		return
 	}
-	sum, err := strategy.NewSum(len(base), float64(run.MaxParticipants)*protocol.MaxWeight*protocol.MaxDelta)
-	if err != nil {
-		panic(err)
+	if c.Hash != learn.Hash(c.Params) {
+		w.violated("a version has its hash", "version %d has another", c.Round)
 	}
-	var who []uint32
+	given, weight := []Given(nil), 0.0
 	for _, k := range c.Contributions {
 		id := key{k.Participant, k.Order}
 		if w.counted[id] {
-			w.violated("version %d counts participant %d's answer to order %d again", c.Round, k.Participant, k.Order)
+			w.violated("no contribution is counted twice", "participant %d's answer to order %d is in version %d again", k.Participant, k.Order, c.Round)
 		}
 		w.counted[id] = true
-		if !l.accepted[id] {
-			w.violated("version %d counts participant %d's answer to order %d, which was not accepted", c.Round, k.Participant, k.Order)
-		}
-		delete(l.accepted, id)
-		if k.Order != w.journal.open.Order || !slices.Contains(w.journal.open.Cohort, k.Participant) {
-			w.violated("version %d counts participant %d's answer to order %d; order %d went to %v", c.Round, k.Participant, k.Order, w.journal.open.Order, w.journal.open.Cohort)
-		}
-		delta := w.sent[k.Fingerprint]
-		if delta == nil {
-			w.violated("version %d counts a contribution that nobody sent", c.Round)
+		was := a.accepted[strategy.ClientID(k.Participant)]
+		if was == nil || was.Contribution != k {
+			w.violated("a version is made of what was accepted", "version %d counts %+v, and %+v was accepted", c.Round, k, was)
 			return
 		}
-		sum.Add(delta, float64(k.Weight))
-		who = append(who, k.Participant)
+		given = append(given, Given{k.Participant, was.delta, k.Weight})
+		weight += float64(k.Weight)
 	}
-	slices.Sort(who)
-	if !slices.Equal(who, c.Participants) {
-		w.violated("version %d names participants %v, and its contributions are of %v", c.Round, c.Participants, who)
+	if len(c.Contributions) != len(a.accepted) {
+		w.violated("every accepted contribution counts", "version %d is made of %d contributions, and %d were accepted", c.Round, len(c.Contributions), len(a.accepted))
 	}
-	for id := range l.accepted {
-		if id.order == w.journal.open.Order {
-			w.violated("version %d leaves out participant %d's answer, which was accepted", c.Round, id.participant)
+	who := slices.Sorted(maps.Keys(a.accepted))
+	if !slices.EqualFunc(who, c.Participants, sameClient) || !slices.Equal(who, a.clients) {
+		w.violated("a version names its participants", "version %d names %v, the strategy %v, and %v were accepted", c.Round, c.Participants, a.clients, who)
+	}
+	if c.Weight != weight {
+		w.violated("a version names its weight", "version %d says %g, its contributions %g", c.Round, c.Weight, weight)
+	}
+	if w.scheme.Combine != nil {
+		want, err := w.scheme.Combine(base, given, w.mostExamples())
+		if err != nil || !slices.Equal(c.Params, want) {
+			w.violated("a version is what its contributions make of its base", "version %d is %v, want %v (%v)", c.Round, c.Params, want, err)
 		}
 	}
-	want := make([]float32, len(base))
-	if err := sum.Mean(want, base, 1); err != nil {
-		w.violated("version %d is made of nothing", c.Round)
-		return
+	// Bytes are counted up to the moment when the commit was asked for first.
+	if up, down := l.asked.Up-l.since.Up, l.asked.Down-l.since.Down; c.BytesUp != up || c.BytesDown != down {
+		w.violated("rounds account for all bytes", "version %d says %d up and %d down since the last, the peers %d and %d", c.Round, c.BytesUp, c.BytesDown, up, down)
 	}
-	if !slices.Equal(c.Params, want) || c.Hash != learn.Hash(want) {
-		w.violated("version %d is not what its contributions make of version %d", c.Round, c.Base)
+}
+
+// checkRepeated is asked when a version is made durable that already is.
+func (w *world) checkRepeated(c run.Commit) {
+	if was := w.journal.commits[c.Round-1]; was.Hash != c.Hash || !slices.Equal(was.Participants, c.Participants) {
+		w.violated("a durable version is never rewritten", "version %d of %v was committed, and is again of %v", c.Round, was.Participants, c.Participants)
 	}
 }
 
@@ -100,14 +117,17 @@ func (w *world) newest() []float32 {
 
 // checkSent looks at what the coordinator tells a participant.
 func (w *world) checkSent(c *conn, m protocol.Message) {
+	if c.left || c.code == protocol.CloseSuperseded {
+		w.violated("nothing is sent to a socket that is gone", "participant %d gets %T on one", c.number, m)
+	}
 	durable := uint64(len(w.journal.commits))
 	told := func(version uint64, hash []byte) {
 		switch {
 		case version > durable:
-			w.violated("participant %d is told of version %d, and %d are durable (%T)", c.number, version, durable, m)
+			w.violated("nobody is told of a version that is not durable", "participant %d is told of version %d, and %d are (%T)", c.number, version, durable, m)
 		case hash == nil:
 		case version == 0 && !slices.Equal(hash, w.initialHash[:]), version > 0 && !slices.Equal(hash, w.journal.commits[version-1].Hash[:]):
-			w.violated("participant %d is told another hash of version %d (%T)", c.number, version, m)
+			w.violated("a version has its hash", "participant %d is told another of version %d (%T)", c.number, version, m)
 		}
 	}
 	switch m := m.(type) {
@@ -115,98 +135,158 @@ func (w *world) checkSent(c *conn, m protocol.Message) {
 		told(m.Version, nil)
 		w.checkNumber(c, m.Participant)
 	case *protocol.Status:
-		told(m.Version, nil)
-		told(m.Closed, nil)
+		told(max(m.Version, m.Closed, m.Evaluated), nil)
+		if (m.Phase == protocol.PhaseFinished || m.Reason != "") && !w.ended() {
+			w.violated("nobody is told of an end that is not durable", "participant %d is (%T)", c.number, m)
+		}
 	case *protocol.Model:
 		told(m.Version, m.Hash)
 	case *protocol.Order:
 		told(m.Base, m.BaseHash)
-		switch o := w.journal.open; {
-		case o == nil || m.Round != o.Round || m.Order != o.Order || m.Base != o.Base:
-			w.violated("participant %d is given order %d of round %d, and %+v is durable", c.number, m.Order, m.Round, o)
-		case !slices.Contains(o.Cohort, c.number):
-			w.violated("participant %d is given order %d, whose cohort is %v", c.number, m.Order, o.Cohort)
-		}
-		// A round that was open when the coordinator died goes on as it was.
-		if r := w.life.resumed; r != nil {
-			if m.Round == r.Round && m.Order < r.Order {
-				w.violated("order %d is given again after a restart, and order %d was open", m.Order, r.Order)
-			}
-			if !c.resumedSeen && m.Round == r.Round && w.journal.open.Order == r.Order && !slices.Equal(w.journal.open.Cohort, r.Cohort) {
-				w.violated("order %d has another cohort after the restart", m.Order)
-			}
-		}
-	case *protocol.Ack:
-		w.life.perRun[c]++
-		if m.Reason == protocol.ReasonAccepted && c.offering != nil {
-			w.life.accepted[key{c.number, m.Order}] = true
-		}
+		w.checkOrder(c, m)
 	}
+}
+
+// checkOrder: orders are those of the durable round, and the same order asks for
+// the same work whenever it is given.
+func (w *world) checkOrder(c *conn, m *protocol.Order) {
+	switch o := w.journal.open; {
+	case o == nil || m.Round != o.Round || m.Order != o.Order || m.Base != o.Base:
+		w.violated("orders wait for the disk", "participant %d is given order %d of round %d, and %+v is durable", c.number, m.Order, m.Round, o)
+	case !slices.Contains(o.Cohort, c.number):
+		w.violated("orders go to the cohort", "participant %d is given order %d, whose cohort is %v", c.number, m.Order, o.Cohort)
+	}
+	k := key{c.number, m.Order}
+	was, again := w.orders[k]
+	if again && (was.Round != m.Round || was.Base != m.Base || was.Hyper != m.Hyper || was.Seed != m.Seed || was.Kind != m.Kind) {
+		w.violated("the same order asks for the same work", "participant %d is given order %d again, as %+v after %+v", c.number, m.Order, *m, was)
+	}
+	w.orders[k] = *m
 }
 
 // checkNumber: a number belongs to one participant for ever.
 func (w *world) checkNumber(c *conn, number uint32) {
 	switch owner := w.numbers[number]; {
 	case c.resumes != 0 && c.resumes != number:
-		w.violated("participant %d comes back as %d", c.resumes, number)
+		w.violated("a participant keeps its number", "participant %d comes back as %d", c.resumes, number)
 	case c.resumes == 0 && owner != nil:
-		w.violated("number %d is given to a second participant", number)
+		w.violated("a number is given to one participant", "%d is given to a second", number)
 	}
 	w.numbers[number] = c.participant
 }
 
-// checkAnswer: a contribution that reaches the run gets one answer, and an
-// honest one no blame.
-func (w *world) checkAnswer(c *conn, before int, m *protocol.Contribution, honest bool, reason protocol.Reason) {
-	if n := w.life.perRun[c] - before; n != 1 {
-		w.violated("participant %d's answer to order %d is acknowledged %d times", c.number, m.Order, n)
+// checkAnswer: a contribution that reaches the run on its participant's socket
+// gets one answer; an honest one gets the right one; and only what is as ordered
+// is accepted.
+// a is the attempt that was open when it came.
+func (c *conn) checkAnswer(acks int, m *protocol.Contribution, honest bool, a *attempt, right []protocol.Reason) {
+	w := c.participant.world
+	if c.acks != acks+1 || c.ack.Order != m.Order {
+		w.violated("every contribution gets one answer", "participant %d's to order %d gets %d, the last for order %d", c.number, m.Order, c.acks-acks, c.ack.Order)
 		return
 	}
-	if !honest {
+	c.life.seen.Answers[c.ack.Reason]++
+	w.note("participant %d's answer to order %d: %v (honest %v)", c.number, m.Order, c.ack.Reason, honest)
+	if honest && !slices.Contains(right, c.ack.Reason) {
+		w.violated("an honest contribution gets the right answer", "participant %d's to order %d gets %v %q, want %v", c.number, m.Order, c.ack.Reason, c.ack.Detail, right)
+	}
+	if c.ack.Reason != protocol.ReasonAccepted {
+		w.result.Refused++
 		return
 	}
-	switch reason {
-	case protocol.ReasonAccepted, protocol.ReasonLate, protocol.ReasonDuplicate:
-	default:
-		w.violated("participant %d's honest answer to order %d is refused: %v", c.number, m.Order, reason)
+	w.result.Accepted++
+	id := strategy.ClientID(c.number)
+	if a == nil { // it may have been abandoned since, for want of others
+		w.violated("only answers to the open order are accepted", "participant %d's to order %d is, and none is open", c.number, m.Order)
+		return
+	}
+	if was, ok := a.accepted[id]; !ok || was != nil {
+		w.violated("accepted is what the strategy accepts", "participant %d's to order %d is accepted, and the strategy did not", c.number, m.Order)
+		return
+	}
+	delta := make([]float32, len(w.initial))
+	v := m.Vectors[0]
+	order := w.orders[key{c.number, m.Order}]
+	if err := compress.Decode(v.Codec, delta, v.Block); err != nil || m.Round != order.Round || !slices.Equal(v.BaseHash, order.BaseHash) {
+		w.violated("only what is as ordered is accepted", "participant %d's answer %+v to %+v is (%v)", c.number, m, order, err)
+	}
+	if most := w.mostExamples(); m.Weight == 0 || m.Weight > most || slices.ContainsFunc(delta, func(x float32) bool { return x > protocol.MaxDelta || x < -protocol.MaxDelta }) {
+		w.violated("only what is within bounds is accepted", "participant %d's answer to order %d of weight %d is, and there are %d examples", c.number, m.Order, m.Weight, most)
+	}
+	a.accepted[id] = &answer{delta: delta, Contribution: run.Contribution{
+		Participant: c.number, Order: m.Order, Weight: m.Weight, Fingerprint: xxhash.Sum64(v.Block),
+	}}
+}
+
+// mostExamples is how many examples any participant can have.
+func (w *world) mostExamples() uint64 {
+	if len(w.sets) == 0 {
+		return protocol.MaxWeight
+	}
+	n := 0
+	for _, s := range w.sets {
+		n += s.Len()
+	}
+	return uint64(n)
+}
+
+// checkNow is asked between any two events.
+func (w *world) checkNow() {
+	l := w.life
+	if l == nil || l.run == nil {
+		return
+	}
+	l.seen.Abandoned = l.witness.abandoned
+	state := l.run.State()
+	if state.Ledger != l.seen {
+		w.violated("the ledger is what the peers saw", "it says %+v, they %+v", state.Ledger, l.seen)
+	}
+	if (state.Finished != "") != (state.Phase == protocol.PhaseFinished) {
+		w.violated("the end is the end", "the run is over (%q) and in phase %d", state.Finished, state.Phase)
+	}
+	s := l.run.Stats()
+	if s.Offers != 0 {
+		w.violated("memory does not grow", "%d contributions are kept between events", s.Offers)
+	}
+	if s.Members != state.Participants {
+		w.violated("memory does not grow", "%d members are kept of %d participants", s.Members, state.Participants)
+	}
+	// Each lost participant has a timer, and so have writes that are to be
+	// tried again; the rest is the strategy's and the run's own.
+	if most := s.Lost + s.Timers + s.Retries + ownTimers; l.timers > most {
+		w.violated("memory does not grow", "%d timers are set, want at most %d for %+v", l.timers, most, s)
+	}
+	if n := len(w.journal.pending); n > mostWrites {
+		w.violated("memory does not grow", "%d writes wait for the disk", n)
+	}
+	if over := w.clock.Now() - w.calmAt - settling; over > calmRound*time.Duration(w.rounds) && !w.ended() {
+		w.violated("the run ends", "it has made %d rounds of %d, %v after the storm", len(w.journal.commits), w.rounds, over+settling)
 	}
 }
 
-// checkLedger compares the run's ledger with what the peers were given and
-// delivered.
-func (l *life) checkLedger() {
-	g := l.run.State().Ledger
-	if g.Up != l.up || g.Down != l.down {
-		l.world.violated("the ledger says %d bytes up and %d down, the peers say %d and %d", g.Up, g.Down, l.up, l.down)
-	}
-	if g.MessagesUp+g.MessagesDown != l.messages || g.ModelsDown != l.models {
-		l.world.violated("the ledger says %d messages and %d models, the peers say %d and %d", g.MessagesUp+g.MessagesDown, g.ModelsDown, l.messages, l.models)
-	}
-}
+// Bounds of checkNow.
+const (
+	ownTimers  = 3 // of a Run: its time limit, its event log, the grace after a restart
+	mostWrites = 6 // that wait for the disk: a round, an evaluation, numbers, the end, the event log
+)
 
-// checkEnd is asked when the run is over.
+// checkEnd is asked when nothing is left to happen: the run is over, and has
+// forgotten everybody.
 func (w *world) checkEnd() {
-	if n := len(w.journal.commits); n != w.rounds {
-		w.violated("the run is over (%s) after %d rounds, want %d", w.journal.finished, n, w.rounds)
+	if !w.ended() || w.life == nil || w.life.run == nil || w.life.run.State().Finished == "" {
+		w.violated("the run never gets stuck", "nothing is left to happen after %d rounds of %d", len(w.journal.commits), w.rounds)
+		return
 	}
-	w.life.tally()
-	w.life.checkLedger()
-	var up, down int64
-	for _, c := range w.journal.commits {
-		up += c.BytesUp
-		down += c.BytesDown
+	if n := len(w.journal.commits); n > w.rounds || n < w.rounds && w.stop.Time == 0 && w.stop.Accuracy == 0 {
+		w.violated("the run makes its rounds", "it is over (%s) after %d rounds of %d", w.journal.finished, n, w.rounds)
 	}
-	if up > w.up || down > w.down {
-		w.violated("the rounds account for %d bytes up and %d down, the peers only saw %d and %d", up, down, w.up, w.down)
+	l := w.life
+	if s := l.run.Stats(); s != (run.Stats{}) || l.timers != 0 {
+		w.violated("memory does not grow", "%+v and %d timers are left when everybody is gone", s, l.timers)
 	}
-	w.life.checkLease(w)
-}
-
-// checkLease: every body that was borrowed has been given back.
-func (l *life) checkLease(w *world) {
 	for i := range leased {
 		if l.borrow() == nil {
-			w.violated("%d of %d leased bodies were never given back", leased-i, leased)
+			w.violated("memory does not grow", "%d of %d leased bodies were never given back", leased-i, leased)
 			return
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/run"
+	"fedtab/coordinator/virtual"
 )
 
 // journal is a run.Journal in memory that is as durable, as slow and as
@@ -16,29 +17,34 @@ type journal struct {
 	world *world
 
 	// Durable.
-	reserved uint32
-	open     *run.OpenRound
-	commits  []run.Commit
-	finished string
+	reserved    uint32
+	open        *run.OpenRound
+	commits     []run.Commit
+	evaluations map[uint64]run.Evaluation
+	finished    string
 
 	pending []write
 	busy    bool
+	writing *write // the one that is being done
 }
 
 // write is something that the disk is to do.
 type write struct {
-	life *life
-	work func() error
-	then func(error)
+	life  *life
+	work  func() error
+	then  func(error)
+	asked run.Ledger // what the life's peers had seen when it was asked for
 }
 
-func newJournal(w *world) *journal { return &journal{world: w, reserved: 1} }
+func newJournal(w *world) *journal {
+	return &journal{world: w, reserved: 1, evaluations: map[uint64]run.Evaluation{}}
+}
 
 var errDisk = errors.New("the disk is full")
 
 // queue does one write after the other, each in its time.
 func (j *journal) queue(l *life, work func() error, then func(error)) {
-	j.pending = append(j.pending, write{l, work, then})
+	j.pending = append(j.pending, write{l, work, then, l.seen})
 	j.next()
 }
 
@@ -47,47 +53,72 @@ func (j *journal) next() {
 		return
 	}
 	j.busy = true
-	took := j.world.between(0, 10*time.Millisecond)
-	if j.world.chance(j.world.faults.slowDisk) {
-		took = j.world.between(0, 10*time.Second)
+	most := 10 * time.Millisecond
+	if j.world.fault(j.world.chances.SlowDisk) {
+		most = 10 * time.Second
 	}
 	first := j.pending[0]
-	j.world.clock.AfterFunc(took, func() {
+	j.world.soon(0, most, func() {
 		if first.life.over {
-			return // it was dealt with when the coordinator died
+			return // it was dealt with when that life ended
 		}
-		j.pending = j.pending[1:]
+		err := j.do(first)
+		j.pending = slices.Delete(j.pending, 0, 1)
 		j.busy = false
-		err := first.work()
 		j.next()
 		first.then(err)
 	})
 }
 
-// abandoned is called when the coordinator dies: of what it had asked for, some
-// has still been written, in order.
-func (j *journal) abandoned() {
+func (j *journal) do(w write) error {
+	j.writing = &w
+	err := w.work()
+	j.writing = nil
+	return err
+}
+
+// lost is called when the coordinator dies: of what it had asked for, some has
+// become durable all the same, in order, and nobody was told.
+func (j *journal) lost() {
 	for _, p := range j.pending {
 		if j.world.chance(.5) {
 			break
 		}
-		p.work()
+		j.do(p)
 	}
-	j.pending, j.busy = nil, false
+	j.pending, j.busy, j.writing = nil, false, nil
 }
 
-// try lets a write fail, before or after it is done.
+// drain does everything that was asked for, before the coordinator stops.
+func (j *journal) drain() {
+	for len(j.pending) > 0 {
+		p := j.pending[0]
+		j.pending = slices.Delete(j.pending, 0, 1)
+		j.do(p)
+	}
+	j.busy = false
+}
+
+// try lets a write fail, before or after it is durable, and the coordinator die
+// on either side of it.
 func (j *journal) try(write func() error) error {
-	if !j.world.chance(j.world.faults.fail) {
-		return write()
+	w := j.world
+	w.effect()
+	fails := w.fault(w.chances.Fail)
+	if fails {
+		w.result.Failures++
 	}
-	j.world.result.Failures++
-	if j.world.chance(j.world.faults.failLate) {
-		if err := write(); err != nil {
-			return err
-		}
+	if fails && !w.chance(w.chances.FailLate) {
+		return errDisk
 	}
-	return errDisk
+	if err := write(); err != nil {
+		return err
+	}
+	w.effect()
+	if fails {
+		return errDisk
+	}
+	return nil
 }
 
 // ReserveParticipants implements run.Journal.
@@ -105,7 +136,7 @@ func (j *journal) OpenRound(_ string, o run.OpenRound) error {
 			return fmt.Errorf("round %d is committed", o.Round)
 		}
 		j.world.checkOpen(o)
-		j.world.trace("durable: round %d open, order %d, cohort %v", o.Round, o.Order, o.Cohort)
+		j.world.note("durable: order %d opens round %d for %v", o.Order, o.Round, o.Cohort)
 		o.Cohort = slices.Clone(o.Cohort)
 		j.open = &o
 		return nil
@@ -114,16 +145,16 @@ func (j *journal) OpenRound(_ string, o run.OpenRound) error {
 
 // Commit implements run.Journal.
 func (j *journal) Commit(_ string, c run.Commit) error {
+	j.writing.life.commitAsked(c.Round, j.writing.asked)
 	return j.try(func() error {
-		if n := uint64(len(j.commits)); c.Round <= n && c.Round > 0 {
-			if j.commits[c.Round-1].Hash != c.Hash {
-				j.world.violated("version %d is committed a second time, with another hash", c.Round)
-			}
+		if c.Round > 0 && c.Round <= uint64(len(j.commits)) {
+			j.world.checkRepeated(c)
 			return nil
 		}
-		j.world.checkCommit(c)
-		j.world.trace("durable: version %d of %v", c.Round, c.Participants)
-		c.Participants = slices.Clone(c.Participants)
+		j.world.checkCommit(j.writing.life, c)
+		j.world.note("durable: version %d of %v", c.Round, c.Participants)
+		c.Params, c.Participants = slices.Clone(c.Params), slices.Clone(c.Participants)
+		c.Snapshot, c.Contributions = slices.Clone(c.Snapshot), slices.Clone(c.Contributions)
 		j.commits = append(j.commits, c)
 		j.open = nil
 		return nil
@@ -134,16 +165,20 @@ func (j *journal) Commit(_ string, c run.Commit) error {
 func (j *journal) Evaluate(_ string, e run.Evaluation) error {
 	return j.try(func() error {
 		if e.Version == 0 || e.Version > uint64(len(j.commits)) {
-			j.world.violated("version %d is evaluated, and %d are durable", e.Version, len(j.commits))
+			j.world.violated("only durable versions are evaluated", "version %d is, and %d are durable", e.Version, len(j.commits))
 		}
+		j.evaluations[e.Version] = e
 		return nil
 	})
 }
 
-// Finish implements run.Journal.
+// Finish implements run.Journal. A run that is over stays as it ended.
 func (j *journal) Finish(_, reason string, _ time.Time) error {
 	return j.try(func() error {
-		j.finished = reason
+		if j.finished == "" {
+			j.world.note("durable: the end, %s", reason)
+			j.finished = reason
+		}
 		return nil
 	})
 }
@@ -156,15 +191,22 @@ func (j *journal) Log(string, []run.LogEntry) error {
 // load returns what coordinator/store would.
 func (j *journal) load() *run.Saved {
 	s := &run.Saved{Participants: j.reserved, Finished: j.finished}
+	for _, c := range j.commits {
+		rec := run.RoundRecord{Round: c.Round, Hash: c.Hash, Committed: c.Committed}
+		if e, ok := j.evaluations[c.Round]; ok {
+			rec.TestLoss, rec.TestAccuracy = &e.Loss, &e.Accuracy
+		}
+		s.Rounds = append(s.Rounds, rec)
+	}
 	if n := len(j.commits); n > 0 {
 		last := j.commits[n-1]
+		last.Params = slices.Clone(last.Params)
 		s.Last = &last
-		for _, c := range j.commits {
-			s.Rounds = append(s.Rounds, run.RoundRecord{Round: c.Round, Hash: c.Hash, Committed: c.Committed})
-		}
+		s.Elapsed = max(0, last.Committed.Sub(virtual.Epoch))
 	}
 	if j.open != nil {
 		open := *j.open
+		open.Cohort = slices.Clone(open.Cohort)
 		s.Open = &open
 	}
 	return s

@@ -1,0 +1,128 @@
+package faults
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"time"
+
+	"fedtab/compress"
+	"fedtab/protocol"
+)
+
+// What hostile and broken clients do.
+
+// misuse sends a contribution again, or an old one, or a broken copy first.
+func (p *participant) misuse(c *conn, m *protocol.Contribution, when time.Duration) {
+	w := p.world
+	later := func(m *protocol.Contribution, honest bool) {
+		w.clock.At(when+w.between(0, time.Minute), 0, func() { c.contribute(m, honest) })
+	}
+	p.old = append(p.old, m)
+	if w.fault(w.chances.Duplicate) {
+		later(m, true)
+	}
+	if w.fault(w.chances.Replay) {
+		later(p.old[w.random.Uint64N(uint64(len(p.old)))], false)
+	}
+	if w.fault(w.chances.Spoil) {
+		bad := w.spoil(m)
+		w.soon(0, time.Second, func() { c.contribute(bad, false) })
+	}
+}
+
+// spoil returns a contribution that is wrong in one way.
+func (w *world) spoil(m *protocol.Contribution) *protocol.Contribution {
+	b := *m
+	b.Vectors = slices.Clone(m.Vectors)
+	v := &b.Vectors[0]
+	v.Block = slices.Clone(v.Block)
+	put := func(x float64) { binary.LittleEndian.PutUint32(v.Block, math.Float32bits(float32(x))) }
+	switch w.random.Uint64N(14) {
+	case 0:
+		put(math.NaN())
+	case 1:
+		put(math.Inf(-1))
+	case 2:
+		put(1e9)
+	case 3:
+		v.BaseHash = make([]byte, protocol.HashSize)
+	case 4:
+		v.BaseHash = nil
+	case 5:
+		v.Block = v.Block[4:]
+	case 6:
+		v.Block = append(v.Block, 0, 0, 0, 0)
+	case 7:
+		v.Role = protocol.RoleModel
+	case 8:
+		v.Codec = 99
+	case 9:
+		b.Weight = 0
+	case 10:
+		b.Weight = math.MaxUint64
+	case 11:
+		b.Order += 1 + w.random.Uint64N(3)
+	case 12:
+		b.Round++
+	case 13:
+		b.Vectors = nil
+	}
+	return &b
+}
+
+// forge sends a contribution to whatever round is open, ordered or not.
+func (p *participant) forge() {
+	w, c := p.world, p.conn
+	if c == nil {
+		return
+	}
+	w.soon(0, 10*time.Second, func() {
+		o := w.journal.open
+		if o == nil {
+			return
+		}
+		hash := w.initialHash
+		if n := len(w.journal.commits); n > 0 {
+			hash = w.journal.commits[n-1].Hash
+		}
+		delta := make([]float32, len(w.initial))
+		for i := range delta {
+			delta[i] = float32(w.random.Float64())
+		}
+		c.contribute(&protocol.Contribution{
+			Order: o.Order, Round: o.Round, Weight: 1,
+			Vectors: []protocol.Vector{{
+				Role: protocol.RoleDelta, BaseHash: hash[:], Codec: protocol.CodecFloat32, Block: compress.AppendFloat32(nil, delta),
+			}},
+		}, false)
+	})
+}
+
+// chatter sends messages that are well formed and make no sense.
+func (p *participant) chatter() {
+	w, c := p.world, p.conn
+	if c == nil {
+		return
+	}
+	var order uint64
+	if o := w.journal.open; o != nil {
+		order = o.Order - min(o.Order, w.random.Uint64N(3)) + w.random.Uint64N(3)
+	}
+	for range 1 + w.random.Uint64N(12) {
+		var m protocol.Message
+		switch w.random.Uint64N(5) {
+		case 0:
+			m = &protocol.Progress{Order: order, Examples: math.MaxUint64}
+		case 1:
+			m = &protocol.Decline{Order: order, Reason: protocol.ReasonBusy}
+		case 2:
+			m = &protocol.Want{Version: w.random.Uint64N(4), Full: true}
+		case 3:
+			m = &protocol.Tab{State: protocol.TabState(w.random.Uint64N(6))}
+		case 4:
+			m = &protocol.Tab{State: protocol.TabVisible}
+		}
+		w.soon(0, 5*time.Second, func() { c.deliver(m) })
+	}
+}
