@@ -15,15 +15,20 @@ import (
 // misuse sends a contribution again, or an old one, or a broken copy first.
 func (p *participant) misuse(c *conn, m *protocol.Contribution, when time.Duration) {
 	w := p.world
-	later := func(m *protocol.Contribution, honest bool) {
-		w.clock.At(when+w.between(0, time.Minute), 0, func() { c.contribute(m, honest) })
-	}
-	p.old = append(p.old, m)
+	p.old = append(p.old, sent{m, c.number})
 	if w.fault(w.chances.Duplicate) {
-		later(m, true)
+		w.clock.At(when+w.between(0, time.Minute), 0, func() { c.contribute(m, true) })
 	}
 	if w.fault(w.chances.Replay) {
-		later(p.old[w.random.Uint64N(uint64(len(p.old)))], false)
+		again := p.old[w.random.Uint64N(uint64(len(p.old)))]
+		w.clock.At(when+w.between(0, time.Minute), 0, func() {
+			if c := p.conn; c != nil { // perhaps to another life of the coordinator
+				c.contribute(again.contribution, again.number == c.number)
+			}
+		})
+	}
+	if w.fault(w.chances.Moody) { // its successor overtakes it, or the answer
+		w.soon(p.actor(), 2*time.Second, p.connect)
 	}
 	if w.fault(w.chances.Spoil) {
 		bad := w.spoil(m)

@@ -22,8 +22,8 @@ func (w *world) checkOpen(o run.OpenRound) {
 	if o.Round != n+1 || o.Base != n {
 		w.violated("rounds form a chain", "round %d opens on version %d, and version %d is the newest", o.Round, o.Base, n)
 	}
-	if w.ended() {
-		w.violated("the end is the end", "round %d opens after it", o.Round)
+	if w.ended() || o.Round > uint64(w.rounds) {
+		w.violated("the end is the end", "round %d opens, and the run makes %d", o.Round, w.rounds)
 	}
 	if len(o.Cohort) == 0 || !slices.IsSorted(o.Cohort) || len(slices.Compact(slices.Clone(o.Cohort))) != len(o.Cohort) {
 		w.violated("a cohort is a set of participants", "order %d has %v, want different participants, ascending", o.Order, o.Cohort)
@@ -245,6 +245,7 @@ func (w *world) checkNow() {
 		w.violated("the end is the end", "the run is over (%q) and in phase %d", state.Finished, state.Phase)
 	}
 	s := l.run.Stats()
+	l.checkPresent(state, s.Lost)
 	if s.Offers != 0 {
 		w.violated("memory does not grow", "%d contributions are kept between events", s.Offers)
 	}
@@ -259,8 +260,42 @@ func (w *world) checkNow() {
 	if n := len(w.journal.pending); n > mostWrites {
 		w.violated("memory does not grow", "%d writes wait for the disk", n)
 	}
-	if over := w.clock.Now() - w.calmAt - settling; over > calmRound*time.Duration(w.rounds) && !w.ended() {
+	if over := w.clock.Now() - w.calmAt - settling; over > w.calmRound*time.Duration(w.rounds) && !w.ended() {
 		w.violated("the run ends", "it has made %d rounds of %d, %v after the storm", len(w.journal.commits), w.rounds, over+settling)
+	}
+}
+
+// checkPresent: until the run has made its rounds, the strategy knows who is
+// there and able to work, beside those who are lost and still waited for.
+func (l *life) checkPresent(state run.State, lost int) {
+	if state.Finished != "" || state.Version >= uint64(l.world.rounds) {
+		return
+	}
+	for number, c := range l.peers {
+		able := c.tab != protocol.TabPaused && c.tab != protocol.TabFrozen
+		if able != l.witness.present[strategy.ClientID(number)] {
+			l.world.violated("the strategy knows who is there", "participant %d is able to work: %v (tab state %d); the strategy believes the opposite", number, able, c.tab)
+		}
+		if !able {
+			lost++ // not counted among those present
+		}
+	}
+	if n := len(l.witness.present); n > len(l.peers)+lost {
+		l.world.violated("the strategy knows who is there", "it believes in %d participants, there are %d and %d lost ones", n, len(l.peers), lost)
+	}
+}
+
+// checkExcused is asked when the grace after a restart is over: of the cohort
+// that was open, nobody who has not come back is waited for.
+func (l *life) checkExcused() {
+	if a := l.witness.attempt; l.over || a == nil || a.Order != strategy.OrderID(l.saved.Open.Order) || a.committing || l.run.State().Finished != "" {
+		return
+	}
+	for _, p := range l.saved.Open.Cohort {
+		id := strategy.ClientID(p)
+		if l.peers[p] == nil && !l.witness.present[id] && !l.witness.left[id] {
+			l.world.violated("nobody waits for who does not come back", "participant %d of order %d is still awaited", p, l.saved.Open.Order)
+		}
 	}
 }
 

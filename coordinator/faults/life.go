@@ -7,6 +7,7 @@ import (
 	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/strategy"
 )
 
 // life is one process of the coordinator: the Env of its Run.
@@ -19,8 +20,9 @@ type life struct {
 	saved   *run.Saved // what it goes on from
 	over    bool
 
-	timers int        // that are set
-	seen   run.Ledger // what its peers were given and delivered
+	peers  map[uint32]*conn // the socket that the run takes for each participant's
+	timers int              // that are set
+	seen   run.Ledger       // what its peers were given and delivered
 
 	committing uint64     // the round whose commit was asked for last
 	asked      run.Ledger // what had been seen when that was asked for first
@@ -112,7 +114,7 @@ func (w *world) boot() {
 		return
 	}
 	w.lives++
-	l := &life{world: w, number: w.lives}
+	l := &life{world: w, number: w.lives, peers: map[uint32]*conn{}}
 	w.life = l
 	s, err := w.scheme.New(w.seed)
 	if err != nil {
@@ -131,7 +133,7 @@ func (w *world) boot() {
 			w.result.Resumed++
 		}
 	}
-	l.witness = &witness{strategy: s, life: l}
+	l.witness = &witness{strategy: s, life: l, present: map[strategy.ClientID]bool{}, left: map[strategy.ClientID]bool{}}
 	cfg.Strategy = l.witness
 	w.note("life %d begins with version %d, order %d open", l.number, len(w.journal.commits), l.openOrder())
 	r, err := run.New(cfg, l)
@@ -145,6 +147,9 @@ func (w *world) boot() {
 	}
 	l.run = r
 	r.Start()
+	if l.saved != nil && l.saved.Open != nil {
+		w.clock.At(w.clock.Now()+restartGrace+time.Millisecond, ^uint32(0), l.checkExcused)
+	}
 }
 
 func (l *life) openOrder() uint64 {

@@ -21,8 +21,9 @@ type conn struct {
 	downDead    bool   // nor at the participant
 	left        bool   // the run has been told that it is gone
 	code        protocol.CloseCode
-	up, down    time.Duration // when the newest message arrives
-	receiving   bool          // a body is on its way
+	tab         protocol.TabState // as it was told
+	up, down    time.Duration     // when the newest message arrives
+	receiving   bool              // a body is on its way
 
 	acks int // that were sent
 	ack  protocol.Ack
@@ -57,6 +58,7 @@ func (c *conn) join(hello *protocol.Hello) {
 		w.violated("a participant keeps its number", "the welcome says %d, the run %d", c.number, number)
 	}
 	l.countUp(hello, protocol.WireSize(hello, true))
+	l.peers[number], c.tab = c, hello.TabState
 	w.note("participant %d joins (client %d, resumed %v)", number, c.participant.index, c.resumes != 0)
 }
 
@@ -146,6 +148,9 @@ func (c *conn) gone(goodbye bool) {
 	}
 	current := c.current()
 	c.left = true
+	if c.life.peers[c.number] == c {
+		delete(c.life.peers, c.number)
+	}
 	before := c.life.run.State().Participants
 	c.life.run.Leave(c.number, c, goodbye)
 	if after := c.life.run.State().Participants; !current && after != before {
@@ -161,6 +166,9 @@ func (c *conn) deliver(m protocol.Message) {
 	}
 	if c.current() {
 		c.life.countUp(m, protocol.WireSize(m, true))
+		if t, ok := m.(*protocol.Tab); ok {
+			c.tab = t.State
+		}
 	}
 	if err := c.life.run.Receive(c.number, c, m); err != nil {
 		c.participant.world.violated("clients keep to the protocol", "client %d: %v", c.participant.index, err)
@@ -245,10 +253,11 @@ func (c *conn) offer(m *protocol.Contribution, honest bool, body *run.Body) {
 	}
 }
 
-// borrow returns memory for a body, or nil when there is none: in virtual time
-// nobody else can give any back meanwhile.
+// borrow returns memory for a body, or nil when there is none. Nobody else can
+// give any back meanwhile, so the real time only bounds how long a leak takes to
+// be seen: far more than a busy machine keeps a process waiting.
 func (l *life) borrow() *run.Body {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	body, err := l.checker.Borrow(ctx)
 	if err != nil {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"slices"
 	"time"
 
 	"fedtab/client"
@@ -20,15 +21,23 @@ type participant struct {
 	working    bool // a slice of training is due
 	connecting bool // an attempt to connect is due
 	away       bool // has left, for a while or for good
-	silent     bool // takes orders, and answers none
+	silent     bool // takes orders, and answers none for a while
+	mute       bool // the same for ever
 
-	old []*protocol.Contribution // what it has sent, for replays
+	old   []sent          // contributions, for replays
+	begun map[uint64]bool // orders whose training has begun, and must not begin again; true: it has ended
 }
 
 func newParticipant(w *world, i int) *participant {
 	p := &participant{world: w, index: i, calm: i < 3}
 	p.fresh(nil)
 	return p
+}
+
+// sent is a contribution and the number of its sender then.
+type sent struct {
+	contribution *protocol.Contribution
+	number       uint32
 }
 
 // actor is the participant's number on the clock.
@@ -46,6 +55,7 @@ func (p *participant) badLuck() float64 {
 func (p *participant) fresh(saved []byte) {
 	p.client = client.New(client.Config{Name: "faults", Task: "faults"})
 	p.bench = client.NewBench(p.world.model)
+	p.begun = map[uint64]bool{}
 	if p.world.shards.Source == "" {
 		p.client.SetExamples(p.world.examples(1 + p.index%3))
 	}
@@ -131,13 +141,24 @@ func (p *participant) receive(c *conn, m protocol.Message) {
 	if c.downDead || p.conn != c {
 		return
 	}
+	done := false
+	if o, ok := m.(*protocol.Order); ok {
+		done = p.begun[o.Order]
+	}
 	out, err := p.client.Receive(m)
 	if err != nil {
 		p.world.violated("the coordinator keeps to the protocol", "client %d: %v", p.index, err)
 		return
 	}
+	if done && !slices.ContainsFunc(out, isContribution) {
+		p.world.violated("finished work is offered again", "client %d is given an order again that it has finished, and answers %v", p.index, out)
+	}
 	p.send(out)
-	switch m.(type) {
+	switch m := m.(type) {
+	case *protocol.Ack:
+		if m.Reason != protocol.ReasonAccepted && m.Reason != protocol.ReasonDuplicate {
+			delete(p.begun, m.Order) // it may drop its work
+		}
 	case *protocol.Shards:
 		p.fetch()
 	case *protocol.Order:
@@ -152,6 +173,11 @@ func (p *participant) receive(c *conn, m protocol.Message) {
 		}
 	}
 	p.work()
+}
+
+func isContribution(m protocol.Message) bool {
+	_, ok := m.(*protocol.Contribution)
+	return ok
 }
 
 // fetch gets the assigned shards, one by one.
@@ -170,7 +196,7 @@ func (p *participant) fetch() {
 // work trains in slices, between which anything may happen.
 func (p *participant) work() {
 	w := p.world
-	if p.working || p.silent || !p.client.Ready() || p.tab() == protocol.TabFrozen {
+	if p.working || p.silent || p.mute || !p.client.Ready() || p.tab() == protocol.TabFrozen {
 		return
 	}
 	p.working = true
@@ -194,6 +220,9 @@ func (p *participant) work() {
 func (p *participant) tab() protocol.TabState { return p.client.Hello().TabState }
 
 func (p *participant) setTab(s protocol.TabState) {
+	if s == protocol.TabPaused {
+		clear(p.begun) // it may drop its work
+	}
 	p.send(p.client.SetTab(s))
 	p.work()
 }
@@ -248,6 +277,19 @@ func (p *participant) leave() {
 // send puts messages on the line. What must not be lost the client keeps.
 func (p *participant) send(out []protocol.Message) {
 	c, w := p.conn, p.world
+	for _, m := range out {
+		switch m := m.(type) {
+		case *protocol.Progress:
+			if _, again := p.begun[m.Order]; again {
+				w.violated("work is done once", "client %d begins order %d again", p.index, m.Order)
+			}
+			p.begun[m.Order] = false
+		case *protocol.Contribution:
+			p.begun[m.Order] = true
+		case *protocol.Want:
+			w.violated("a model comes before its order", "client %d has to ask for version %d", p.index, m.Version)
+		}
+	}
 	for _, m := range out {
 		if c == nil || c.downDead && c.code != 0 {
 			return

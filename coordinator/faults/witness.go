@@ -16,6 +16,8 @@ type witness struct {
 	strategy  strategy.Strategy
 	life      *life
 	steps     int
+	present   map[strategy.ClientID]bool
+	left      map[strategy.ClientID]bool
 	attempt   *attempt // open or being committed, nil between attempts
 	abandoned int64
 }
@@ -107,6 +109,12 @@ func (w *witness) told(e strategy.Event) {
 		return
 	}
 	switch e := e.(type) {
+	case strategy.Joined:
+		w.present[e.Client] = true
+		delete(w.left, e.Client)
+	case strategy.Left:
+		delete(w.present, e.Client)
+		w.left[e.Client] = true
 	case strategy.Reopened:
 		w.violated("a round is reopened once, after a restart", "%+v is, in step %d of life %d", e, w.steps, w.life.number)
 	case strategy.Opened:

@@ -20,6 +20,8 @@ type world struct {
 	chances Chances
 	calmAt  time.Duration // when the storm is over
 
+	calmRound time.Duration // how long a round may take then
+
 	model     learn.Model
 	rounds    int // that the run is to make
 	stop      run.Stop
@@ -69,8 +71,13 @@ type entry struct {
 // pause before the next attempt.
 const settling = 10 * time.Minute
 
-// calmRound is how long a round may take when nothing goes wrong.
-const calmRound = 15 * time.Second
+// How long a round may take when nothing goes wrong, and when one of many never
+// answers: then rounds end by their deadline, and attempts whose cohort cannot do
+// without it are abandoned.
+const (
+	calmRound = 15 * time.Second
+	muteRound = 15 * time.Minute
+)
 
 func newWorld(cfg Config) *world {
 	r := stream(cfg.Seed, "faults")
@@ -115,6 +122,10 @@ func newWorld(cfg Config) *world {
 	w.journal = newJournal(w)
 	for i := range clients {
 		w.participants = append(w.participants, newParticipant(w, i))
+	}
+	w.calmRound = calmRound
+	if clients > 3 && cfg.Chances == nil && r.Uint64N(8) == 0 {
+		w.participants[3].mute, w.calmRound = true, muteRound
 	}
 	return w
 }
