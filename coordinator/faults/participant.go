@@ -65,6 +65,9 @@ func (p *participant) fresh(saved []byte) {
 	if err := p.client.Restore(saved); err != nil {
 		p.world.violated("what is saved can be restored", "client %d: %v", p.index, err)
 	}
+	if kept := p.client.Kept(); kept != 0 {
+		p.begun[kept] = true // and will be offered again, not done again
+	}
 }
 
 // connect opens a socket and says hello, or tries again later. An older socket
