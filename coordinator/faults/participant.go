@@ -84,6 +84,9 @@ func (p *participant) connect() {
 	c := &conn{participant: p, life: w.life}
 	if old := p.conn; old != nil {
 		old.downDead = true
+		// A hello that would arrive after that of the new socket would make it
+		// the newest, and the participant would be sent away for good.
+		old.upDead = old.upDead || old.number == 0
 		w.soon(0, 30*time.Second, func() { old.upDead = true; old.gone(false) })
 	}
 	p.conn = c
