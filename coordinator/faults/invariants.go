@@ -286,14 +286,14 @@ func (l *life) checkPresent(state run.State, lost int) {
 }
 
 // checkExcused is asked when the grace after a restart is over: of the cohort
-// that was open, nobody who has not come back is waited for.
+// that was open, nobody is waited for who has not come back, or is paused.
 func (l *life) checkExcused() {
 	if a := l.witness.attempt; l.over || a == nil || a.Order != strategy.OrderID(l.saved.Open.Order) || a.committing || l.run.State().Finished != "" {
 		return
 	}
 	for _, p := range l.saved.Open.Cohort {
 		id := strategy.ClientID(p)
-		if l.peers[p] == nil && !l.witness.present[id] && !l.witness.left[id] {
+		if !l.witness.present[id] && !l.witness.left[id] {
 			l.world.violated("nobody waits for who does not come back", "participant %d of order %d is still awaited", p, l.saved.Open.Order)
 		}
 	}

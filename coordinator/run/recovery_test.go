@@ -61,6 +61,27 @@ func TestRestartAfterTheDeadline(t *testing.T) {
 	}
 }
 
+// Who comes back to an open round paused is no more waited for than who does not
+// come back.
+func TestRestartPaused(t *testing.T) {
+	open := OpenRound{Round: 1, Order: 1, Cohort: []uint32{1, 2}, Opened: time.Unix(1e9, 0), Deadline: time.Unix(1e9+3600, 0)}
+	f := newFixture(t, func(c *Config, s *strategy.Config) {
+		c.Saved = &Saved{Participants: 1000, Open: &open}
+		s.MinReports = 1
+	})
+	p, paused := &fakePeer{}, hello
+	paused.TabState = protocol.TabPaused
+	f.Join(&hello, 1, p)
+	f.Join(&paused, 2, &fakePeer{})
+	if got := f.offer(1, p, f.contribution(last[*protocol.Order](p), 1, 10)); got != protocol.ReasonAccepted {
+		t.Fatal(got)
+	}
+	f.env.advance(31 * time.Second)
+	if v, _, _ := f.Model(); v != 1 {
+		t.Error("the round waits for a tab that is paused")
+	}
+}
+
 // The step of a round that the end of the run overtakes changes nothing any
 // more, neither when the disk confirms it nor when it must be tried again.
 func TestEndOvertakesARound(t *testing.T) {

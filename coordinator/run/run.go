@@ -301,10 +301,11 @@ func (r *Run) Start() {
 	}
 }
 
-// excuse stops waiting for those of a reopened cohort who have not come back.
+// excuse stops waiting for those of a reopened cohort who have not come back,
+// or are paused.
 func (r *Run) excuse(cohort []strategy.ClientID) {
 	for _, c := range cohort {
-		if r.members[uint32(c)] == nil {
+		if m := r.members[uint32(c)]; m == nil || !m.active {
 			r.step(strategy.Left{Client: c})
 		}
 	}
