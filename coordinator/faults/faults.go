@@ -171,5 +171,5 @@ func Run(cfg Config) (Result, error) {
 	return w.result, nil
 }
 
-// streams of one schedule's seed.
+// stream returns a named stream of a schedule's seed.
 func stream(seed uint64, purpose string) *rand.Rand { return rng.Stream(seed, purpose) }
