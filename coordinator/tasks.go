@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"fedtab/coordinator/dataset"
@@ -13,16 +15,18 @@ import (
 
 func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	fs := flag.NewFlagSet("tasks", flag.ContinueOnError)
-	show := fs.String("show", "", "print this task with all its defaults filled in")
+	show := fs.String("show", "", "print this task with all its defaults filled in, and what its data is")
+	var sets list
+	fs.Var(&sets, "set", "with --show: change a field, such as data.partition.clients=10; may be repeated")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
 	}
 	if *show != "" {
-		t, err := task.Find(*show, nil)
+		t, err := task.Find(*show, sets)
 		if err != nil {
 			return err
 		}
-		if _, err = stdout.Write(t.YAML()); err != nil {
+		if _, err := stdout.Write(t.YAML()); err != nil {
 			return err
 		}
 		return describe(stdout, t)
@@ -38,20 +42,36 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	return w.Flush()
 }
 
-// describe adds, as comments below a task, what its model and its data are.
+// describe writes what a task's model and data are as comments, so that what
+// --show prints is a task file. Data that is not there is no error: the task can
+// be read without it.
 func describe(w io.Writer, t *task.Task) error {
-	d, err := dataset.Open(t)
-	if err != nil {
+	var b bytes.Buffer
+	if d, err := dataset.Open(t); err != nil {
+		fmt.Fprintf(&b, "the data cannot be loaded: %v\n", err)
+	} else if err := describeModel(&b, t, d); err != nil {
+		return err
+	} else if err := d.Describe(&b); err != nil {
 		return err
 	}
+	fmt.Fprintln(w)
+	for line := range strings.Lines(b.String()) {
+		if _, err := fmt.Fprint(w, "# ", line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func describeModel(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 	m, err := d.Model(t)
 	if err != nil {
 		return err
 	}
 	c := m.Cost()
-	_, err = fmt.Fprintf(w, "\n# model: %v\n# %d parameters; %.3g MFLOP forward and %.3g MFLOP in training for one example\n"+
-		"# memory of training, beside the model and its copy: %.2g MB for a batch of 10, %.2g MB for one of 100\n# data: %s\n",
+	_, err = fmt.Fprintf(w, "model: %v\n%d parameters; %.3g MFLOP forward and %.3g MFLOP in training for one example\n"+
+		"memory of training, beside the model and its copy: %.2g MB for a batch of 10, %.2g MB for one of 100\n",
 		m.Spec(), c.Parameters, float64(c.Forward)/1e6, float64(c.Training)/1e6,
-		float64(c.Numbers)*4*10/1e6, float64(c.Numbers)*4*100/1e6, d.Summary)
+		float64(c.Numbers)*4*10/1e6, float64(c.Numbers)*4*100/1e6)
 	return err
 }

@@ -21,36 +21,52 @@ type Dataset struct {
 	Test    *data.Set // what versions are evaluated on
 	Shards  [][]int32 // indices into Train, one list for each client of the partition
 	Packed  [][]byte  // the shards as they are served, once Pack has been called
+
+	Features []string // names, of a table
+	Target   string   // the column that is predicted, of a table
+	Classes  []string // names by label, where they have any
+	Notes    []string // what was done to the data, a line each
 }
 
 // Open loads and divides the data of a task.
 func Open(t *task.Task) (*Dataset, error) {
-	var d *Dataset
-	var err error
-	switch t.Data.Source {
-	case "mnist":
-		d, err = loadMNIST()
-	default:
-		err = fmt.Errorf("data.source is %q, want \"mnist\"", t.Data.Source)
-	}
+	d, err := load(t)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.Name, err)
 	}
-	p := t.Data.Partition
-	seed := rng.Derive(t.Seed, "partition")
-	switch p.Kind {
-	case "iid":
-		d.Shards, err = data.IID(d.Train.Len(), p.Clients, seed)
-	case "shards":
-		d.Shards, err = data.LabelShards(d.Train.Y, p.Clients, p.PerClient, seed)
-	case "dirichlet":
-		d.Shards, err = data.Dirichlet(d.Train.Y, d.Train.Classes(), p.Clients, p.Alpha, seed)
-	default:
-		err = fmt.Errorf("data.partition.kind is %q", p.Kind)
+	if err := d.scale(t.Data.Pixels); err != nil {
+		return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
 	}
+	d.Shards, err = partition(d.Train, t.Data.Partition, rng.Derive(t.Seed, "partition"))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
 	}
+	return d, nil
+}
+
+func load(t *task.Task) (*Dataset, error) {
+	switch t.Data.Source {
+	case "mnist":
+		return loadMNIST()
+	case "fashion-mnist":
+		return loadFashion(t.Data.Dir)
+	case "anes96":
+		return loadANES96(t)
+	}
+	var d *Dataset
+	var err error
+	switch t.Data.Source {
+	case "idx":
+		d, err = loadIDX(t.Data.IDX)
+	case "csv":
+		d, err = loadCSV(t)
+	default:
+		return nil, fmt.Errorf("data.source is %q, which is no source", t.Data.Source)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.Public = t.Data.Public
 	return d, nil
 }
 

@@ -43,6 +43,6 @@ func (d *Dataset) Pack() {
 	}
 	close(next)
 	wait.Wait()
-	d.Train.X = nil
+	d.Train.Release()
 	debug.FreeOSMemory()
 }

@@ -11,18 +11,6 @@ import (
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-// source is what the checks know of a data set.
-type source struct {
-	examples int
-	shape    []int
-	classes  int
-}
-
-// sources are the data sets that exist.
-var sources = map[string]source{
-	"mnist": {60000, []int{28, 28}, 10},
-}
-
 // check looks at the values of a task whose fields could be read.
 func (d *decoder) check(t *Task) {
 	d.want(validName.MatchString(t.Name), "name", quoted(t.Name),
@@ -34,11 +22,10 @@ func (d *decoder) check(t *Task) {
 	d.want(utf8.RuneCountInString(t.Description) <= MaxDescription && !hasControl(t.Description, "\n"),
 		"description", quoted(t.Description), fmt.Sprintf("at most %d characters of text", MaxDescription))
 
-	source, known := sources[t.Data.Source]
+	source := sources[t.Data.Source] // zero when it is unknown, as of a file that has not been read
 	d.model(t.Model, source)
-	d.want(known, "data.source", quoted(t.Data.Source), `"mnist"`)
 	d.optimiser(t.Optimiser)
-	d.partition(t.Data.Partition, source.examples)
+	d.data(&t.Data)
 
 	for _, p := range t.Strategy.Problems() {
 		path := "strategy." + p.Field
@@ -59,43 +46,6 @@ func (d *decoder) check(t *Task) {
 		d.wrong("stop", "stop has no condition, want at least one of rounds, accuracy, time")
 	}
 	d.want(t.EvalEvery >= 1 && t.EvalEvery <= MaxRounds, "eval_every", t.EvalEvery, fmt.Sprintf("1 <= eval_every <= %d", MaxRounds))
-}
-
-// partition checks how the examples are divided.
-func (d *decoder) partition(p Partition, examples int) {
-	const path = "data.partition."
-	kind := d.want(p.Kind == IID || p.Kind == Shards || p.Kind == Dirichlet, path+"kind", quoted(p.Kind), `"iid", "shards" or "dirichlet"`)
-	clients := d.want(p.Clients >= 1 && p.Clients <= MaxClients, path+"clients", p.Clients, fmt.Sprintf("1 <= clients <= %d", MaxClients))
-	if !kind {
-		return
-	}
-	shards := true
-	switch given := d.has(path + "shards_per_client"); {
-	case given && p.Kind == Shards:
-		shards = d.want(p.PerClient >= 1 && p.PerClient <= MaxShards, path+"shards_per_client", p.PerClient, fmt.Sprintf("1 <= shards_per_client <= %d", MaxShards))
-	case given:
-		d.want(false, path+"shards_per_client", p.PerClient, fmt.Sprintf("none, because kind is %q (it belongs to kind \"shards\")", p.Kind))
-	}
-	switch given := d.has(path + "alpha"); {
-	case p.Kind == Dirichlet:
-		// Below 0.001 the draws underflow; above 1000 it is IID.
-		const want = "0.001 <= alpha <= 1000"
-		if !given {
-			d.wrong(path+"alpha", path+"alpha is missing, want "+want+" (kind is \"dirichlet\")")
-		} else {
-			d.want(p.Alpha >= 0.001 && p.Alpha <= 1000, path+"alpha", p.Alpha, want)
-		}
-	case given:
-		d.want(false, path+"alpha", p.Alpha, fmt.Sprintf("none, because kind is %q (it belongs to kind \"dirichlet\")", p.Kind))
-	}
-	per := p.PerClient
-	if per == 0 {
-		per = 2
-	}
-	if p.Kind == Shards && clients && shards && examples > 0 && p.Clients*per > examples {
-		d.wrong(path+"shards_per_client", fmt.Sprintf("data.partition makes %d clients x %d shards, want at most %d shards (the data has %d examples)",
-			p.Clients, per, examples, examples))
-	}
 }
 
 // want reports the field at path unless ok, or that it is missing. It returns

@@ -31,7 +31,7 @@ func TestModelSpec(t *testing.T) {
 			"28x28 - conv 5x5x6 tanh - avgpool 2x2 - conv 5x5x16 tanh - avgpool 2x2 - 120 tanh - 84 tanh - 10 - softmax"},
 	} {
 		t.Run(c.model, func(t *testing.T) {
-			sources["test"] = source{100, []int{28, 28}, c.classes}
+			sources["test"] = source{images: true, shape: []int{28, 28}, classes: c.classes}
 			defer delete(sources, "test")
 			tk, err := Parse("x.yaml", []byte(strings.NewReplacer("{kind: mlp}", c.model, "mnist", "test", "clients: 100", "clients: 10").Replace(minimal)))
 			if err != nil {

@@ -37,20 +37,6 @@ type Task struct {
 	Seed        uint64          `yaml:"seed"`       // of everything random; default 1
 }
 
-// Data says what there is to learn from.
-type Data struct {
-	Source    string    `yaml:"source"` // "mnist"
-	Partition Partition `yaml:"partition"`
-}
-
-// Partition says how a simulation divides the examples among its clients.
-type Partition struct {
-	Kind      string  `yaml:"kind"`                        // "iid" (default), "shards" or "dirichlet"
-	Clients   int     `yaml:"clients"`                     // default 100
-	PerClient int     `yaml:"shards_per_client,omitempty"` // kind shards only; default 2
-	Alpha     float64 `yaml:"alpha,omitempty"`             // kind dirichlet only: concentration, the smaller the more uneven
-}
-
 // Stop says when a run is over: as soon as one of its conditions holds. A
 // zero is no condition.
 type Stop struct {
@@ -58,13 +44,6 @@ type Stop struct {
 	Accuracy float64       `yaml:"accuracy,omitempty"` // on the test set, 0 to 1
 	Time     time.Duration `yaml:"time,omitempty"`     // since the run was created
 }
-
-// Kinds of Partition.
-const (
-	IID       = "iid"       // every client a random sample
-	Shards    = "shards"    // sorted by label, cut, dealt out: FedAvg's pathological split
-	Dirichlet = "dirichlet" // label shares drawn from Dirichlet(Alpha) per client
-)
 
 // Limits of a Task.
 const (
@@ -100,9 +79,7 @@ func (t *Task) fill() {
 	if len(t.Model.Hidden) == 0 {
 		t.Model.Hidden = nil
 	}
-	if p := &t.Data.Partition; p.Kind == Shards && p.PerClient == 0 {
-		p.PerClient = 2
-	}
+	t.Data.fill()
 	t.Strategy = t.Strategy.WithDefaults()
 }
 

@@ -18,7 +18,7 @@ import (
 var update = flag.Bool("update", false, "write the testdata that the program makes now")
 
 func TestShipped(t *testing.T) {
-	want := []string{"mnist-2nn", "mnist-2nn-noniid", "mnist-cnn"}
+	want := []string{"anes96", "csv", "fashion-mnist-2nn", "mnist-2nn", "mnist-2nn-noniid", "mnist-cnn"}
 	if got := Shipped(); !slices.Equal(got, want) {
 		t.Fatalf("Shipped() = %q, want %q", got, want)
 	}
@@ -214,9 +214,9 @@ func TestManyProblems(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
-		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: mnist-2nn, mnist-2nn-noniid, mnist-cnn; a file of yours: ./NAME.yaml)`},
-		{"cifar", `no such task: "cifar" (shipped: mnist-2nn, mnist-2nn-noniid, mnist-cnn; a file of yours: ./NAME.yaml)`},
-		{"", `no such task: "" (shipped: mnist-2nn, mnist-2nn-noniid, mnist-cnn; a file of yours: ./NAME.yaml)`},
+		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: anes96, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-cnn; a file of yours: ./NAME.yaml)`},
+		{"cifar", `no such task: "cifar" (shipped: anes96, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-cnn; a file of yours: ./NAME.yaml)`},
+		{"", `no such task: "" (shipped: anes96, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-cnn; a file of yours: ./NAME.yaml)`},
 	} {
 		_, err := Find(c.name, nil)
 		if err == nil || err.Error() != c.want || !errors.Is(err, ErrUnknown) {
@@ -319,6 +319,44 @@ func TestFieldTypes(t *testing.T) {
 		}
 	}
 	walk(reflect.ValueOf(&Task{}).Elem())
+}
+
+// TestData reads data sections that are right, and writes them down and reads
+// them again.
+func TestData(t *testing.T) {
+	iid := Partition{Kind: IID, Clients: 100}
+	for _, c := range []struct {
+		name, text string
+		want       Data
+	}{
+		{"the shipped table", "{source: anes96}", Data{Source: "anes96", Holdout: 0.2, Partition: iid}},
+		{"a folder", "{source: fashion-mnist, dir: ../x}", Data{Source: "fashion-mnist", Dir: "../x", Partition: iid}},
+		{"four files", "{source: idx, idx: {train_images: a, train_labels: b, test_images: c, test_labels: d}, public: true, pixels: {mean: 0.13, deviation: 0.31}}",
+			Data{Source: "idx", IDX: IDX{"a", "b", "c", "d", 0}, Public: true, Pixels: Pixels{0.13, 0.31}, Partition: iid}},
+		{"a table", "{source: csv, csv: {path: x.csv, target: y, ignore: []}, partition: {kind: classes}}",
+			Data{Source: "csv", Holdout: 0.2, Partition: Partition{Kind: Classes, Clients: 100, ClassesPerClient: 1},
+				CSV: CSV{Path: "x.csv", Target: "y", Predict: "class", Separator: "detect", Decimal: "detect", Header: "detect", Missing: "refuse", Constant: "refuse", Scale: "standard"}}},
+		{"a table in full", `{source: csv, holdout: 0.5, partition: {kind: power-law, exponent: 0.5}, csv: {path: x.csv, target: "2", predict: class, classes: [no, yes],
+  ignore: [id], categorical: [{column: a}, {column: "b c", values: [x, "y, {z}"]}], separator: "|", decimal: comma, header: absent, missing: median, constant: drop, scale: none}}`,
+			Data{Source: "csv", Holdout: 0.5, Partition: Partition{Kind: PowerLaw, Clients: 100, Exponent: 0.5},
+				CSV: CSV{Path: "x.csv", Target: "2", Predict: "class", Classes: []string{"no", "yes"}, Ignore: []string{"id"},
+					Categorical: []Category{{Column: "a"}, {"b c", []string{"x", "y, {z}"}}},
+					Separator:   "|", Decimal: "comma", Header: "absent", Missing: "median", Constant: "drop", Scale: "none"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := Parse("x.yaml", []byte(strings.Replace(minimal, "{source: mnist}", c.text, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got.Data, c.want) {
+				t.Errorf("got  %+v\nwant %+v", got.Data, c.want)
+			}
+			again, err := Parse("x.yaml", got.YAML())
+			if err != nil || !reflect.DeepEqual(got, again) {
+				t.Errorf("read back: %v\n%s", err, got.YAML())
+			}
+		})
+	}
 }
 
 func FuzzParse(f *testing.F) {

@@ -46,6 +46,12 @@ func wanted(typ reflect.Type) string {
 	case reflect.Struct:
 		return "the fields " + strings.Join(names(typ), ", ")
 	case reflect.Slice:
+		switch elem := typ.Elem(); elem.Kind() {
+		case reflect.String:
+			return "a list of texts, such as [one, another]"
+		case reflect.Struct:
+			return "a list of {" + strings.Join(names(elem), ", ") + "}"
+		}
 		return "a list, such as [200, 200]"
 	case reflect.String:
 		return "a text (in quotes if it looks like something else)"

@@ -62,12 +62,11 @@ func formatted(v reflect.Value) string {
 			all = append(all, formatted(v.Index(i)))
 		}
 		return "[" + strings.Join(all, ", ") + "]"
-	case reflect.Struct: // of a list
+	case reflect.Struct: // in a list
 		var all []string
 		for i := range v.NumField() {
-			name, omitEmpty := tag(v.Type().Field(i))
-			if f := v.Field(i); name != "" && !(omitEmpty && f.IsZero()) {
-				all = append(all, name+": "+formatted(f))
+			if name, omitEmpty := tag(v.Type().Field(i)); name != "" && !(omitEmpty && v.Field(i).IsZero()) {
+				all = append(all, name+": "+formatted(v.Field(i)))
 			}
 		}
 		return "{" + strings.Join(all, ", ") + "}"

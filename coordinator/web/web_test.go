@@ -8,11 +8,13 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +33,12 @@ var (
 
 func testStudy(t *testing.T) (*Study, *httptest.Server) {
 	t.Helper()
-	tk, err := task.Find("mnist-2nn", nil)
+	return studyOf(t, "mnist-2nn")
+}
+
+func studyOf(t *testing.T, name string) (*Study, *httptest.Server) {
+	t.Helper()
+	tk, err := task.Find(name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +52,7 @@ func testStudy(t *testing.T) (*Study, *httptest.Server) {
 	}
 	whole := *d.Train
 	d.Pack()
-	st := &Study{Task: tk, Data: d, Model: m, Run: "mnist-2nn-1", Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
+	st := &Study{Task: tk, Data: d, Model: m, Run: name + "-1", Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
 	st.State = func(context.Context) (run.State, error) { return testState, testFailure }
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
@@ -123,6 +130,31 @@ func TestShards(t *testing.T) {
 	i := int(st.Data.Shards[0][0]) * 784
 	if !bytes.Equal(first, st.Data.Train.X[i:i+784]) {
 		t.Error("the first example of shard 0 is another one")
+	}
+}
+
+// A table's shards hold its numbers as they are.
+func TestTableShards(t *testing.T) {
+	st, s := studyOf(t, "anes96")
+	seen := 0
+	for n, shard := range st.Data.Shards {
+		_, b := get(t, fmt.Sprintf("%s%s/%d", s.URL, DataPath(st.Task), n))
+		set, err := data.ReadShard(bytes.NewReader(b), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, y, want, label := make([]float32, 9), make([]float32, 1), make([]float32, 9), make([]float32, 1)
+		for k, i := range shard {
+			set.Fill(x, y, []int32{int32(k)})
+			st.Data.Train.Fill(want, label, []int32{i})
+			if !slices.Equal(x, want) || y[0] != label[0] {
+				t.Fatalf("example %d of shard %d is %v of class %v, want %v of class %v", k, n, x, y[0], want, label[0])
+			}
+		}
+		seen += set.Len()
+	}
+	if seen != st.Data.Train.Len() {
+		t.Errorf("%d examples in all shards, want %d", seen, st.Data.Train.Len())
 	}
 }
 

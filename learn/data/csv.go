@@ -64,12 +64,12 @@ const (
 type Limits struct {
 	Rows    int // examples
 	Columns int // of the file
-	Values  int // rows times features; each takes 12 bytes while a table is prepared
+	Values  int // rows times features; each takes about 30 bytes while a table is read
 	Record  int // bytes of one row
 }
 
-// DefaultLimits allow about 400 MB in memory.
-var DefaultLimits = Limits{Rows: 1 << 24, Columns: 4096, Values: 1 << 25, Record: 1 << 20}
+// DefaultLimits keep the reading of a table below about 600 MB.
+var DefaultLimits = Limits{Rows: 1 << 23, Columns: 4096, Values: 1 << 24, Record: 1 << 20}
 
 // maxCategories bounds the categories of a column and the classes.
 const maxCategories = 256

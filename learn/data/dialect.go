@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 )
 
@@ -89,12 +88,6 @@ func firstRows(sample []byte, sep rune) [][]string {
 	return rows
 }
 
-var (
-	withPoint = regexp.MustCompile(`^[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?$`)
-	withComma = regexp.MustCompile(`^[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?$`)
-	thousands = regexp.MustCompile(`^[+-]?[1-9][0-9]{0,2},[0-9]{3}$`)
-)
-
 // decimal finds out the decimal sign of a sample. It is a comma only if a
 // number can be read in no other way, as 0,5 or 12,75 but not 1,234, and no
 // number has a point.
@@ -103,16 +96,25 @@ func decimal(sample []byte, sep rune) rune {
 	for _, row := range firstRows(sample, sep) {
 		for _, s := range row {
 			s = strings.TrimSpace(s)
-			if withPoint.MatchString(s) {
+			if _, ok := parseNumber(s, '.'); ok && strings.Contains(s, ".") {
 				return '.'
 			}
-			comma = comma || withComma.MatchString(s) && !thousands.MatchString(s)
+			if _, ok := parseNumber(s, ','); ok && strings.Contains(s, ",") {
+				comma = comma || !thousands(s)
+			}
 		}
 	}
 	if comma {
 		return ','
 	}
 	return '.'
+}
+
+// thousands reports whether the comma of a number may be one between thousands,
+// as in 1,234.
+func thousands(s string) bool {
+	whole, rest, _ := strings.Cut(strings.TrimLeft(s, "+-"), ",")
+	return len(whole) >= 1 && len(whole) <= 3 && whole[0] != '0' && len(rest) == 3 && !strings.ContainsAny(rest, "eE+-")
 }
 
 var errRecord = errors.New("a row is too long")

@@ -1,0 +1,125 @@
+package dataset
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"fedtab/learn/data"
+)
+
+// shownClients and shownClasses bound the table that Describe writes. Longer
+// ones are summed up.
+const (
+	shownClients = 20
+	shownClasses = 12
+)
+
+// Describe writes for people what the data is and how it is divided among the
+// clients of a simulation: a line per client if they are few, in any case the
+// spread of sizes and classes.
+func (d *Dataset) Describe(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", d.Summary)
+	if len(d.Features) > 0 {
+		fmt.Fprintf(&b, "features: %s\n", few(d.Features))
+	}
+	if len(d.Classes) > 0 {
+		fmt.Fprintf(&b, "classes: %s\n", few(d.Classes))
+	}
+	for _, note := range d.Notes {
+		fmt.Fprintf(&b, "%s\n", note)
+	}
+	var counts [][]int
+	if d.Train.Y != nil {
+		counts = data.Statistics(d.Shards, d.Train.Y, d.Train.Classes())
+	}
+	b.WriteString(skew(data.MeasureSkew(d.Shards, counts), d.Train.Classes()))
+	if len(d.Shards) <= shownClients {
+		d.table(&b, counts)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func skew(s data.Skew, classes int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d clients: %d to %d examples, median %s", s.Clients, s.SmallestSize, s.LargestSize, strconv.FormatFloat(s.MedianSize, 'f', -1, 64))
+	if s.SmallestSize != s.LargestSize {
+		fmt.Fprintf(&b, " (as uneven as %.1f clients of equal size)", s.EffectiveClients)
+	}
+	b.WriteString("\n")
+	if classes > 0 {
+		fmt.Fprintf(&b, "%d to %d of %d classes per client, %.1f on average\n", s.FewestClasses, s.MostClasses, classes, s.MeanClasses)
+		fmt.Fprintf(&b, "distance of a client's classes from all examples' (total variation, 0 to 1): %.3f on average, %.3f at most\n", s.MeanVariation, s.LargestVariation)
+	}
+	return b.String()
+}
+
+// table writes a line per client: its examples, by class if there are few.
+func (d *Dataset) table(b *strings.Builder, counts [][]int) {
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(tw, "client\texamples\t")
+	columns := d.Train.Classes()
+	if columns > shownClasses {
+		columns = 0
+	}
+	for c := range columns {
+		name := strconv.Itoa(c)
+		if c < len(d.Classes) {
+			name = d.Classes[c]
+		}
+		fmt.Fprintf(tw, "%s\t", short(name))
+	}
+	if counts != nil {
+		fmt.Fprint(tw, "distance\t")
+	}
+	fmt.Fprintln(tw)
+	all := make([]int, d.Train.Classes())
+	for _, of := range counts {
+		for c, n := range of {
+			all[c] += n
+		}
+	}
+	for k, shard := range d.Shards {
+		fmt.Fprintf(tw, "%d\t%d\t", k, len(shard))
+		for c := range columns {
+			fmt.Fprintf(tw, "%d\t", counts[k][c])
+		}
+		if counts != nil {
+			fmt.Fprintf(tw, "%.3f\t", data.Variation(counts[k], all))
+		}
+		fmt.Fprintln(tw)
+	}
+	tw.Flush() // into memory: it cannot fail
+}
+
+// few lists names, and says how many more there are.
+func few(names []string) string {
+	const most = 40
+	var shown []string
+	for _, s := range names[:min(len(names), most)] {
+		shown = append(shown, short(s))
+	}
+	s := strings.Join(shown, ", ")
+	if len(names) > most {
+		s += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return s
+}
+
+// short returns s as it is, or quoted and shortened when it is long or has
+// characters that cannot be printed: names come from files.
+func short(s string) string {
+	const most = 24
+	clipped := []rune(s)
+	if len(clipped) > most {
+		s = string(clipped[:most]) + "..."
+	}
+	if q := strconv.QuoteToGraphic(s); q != `"`+s+`"` {
+		return q
+	}
+	return s
+}

@@ -1,0 +1,129 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"fedtab/coordinator/task"
+	"fedtab/learn/data"
+)
+
+// imageLimit bounds one file of images, unpacked: twenty times MNIST's.
+const imageLimit = 1 << 30
+
+// fashionDir is where Debian's package dataset-fashion-mnist puts its files.
+const fashionDir = "/usr/share/datasets/fashion-mnist"
+
+// fashionClasses are the ten kinds of clothes, in the order of their labels
+// (Xiao, Rasul and Vollgraf, 2017).
+var fashionClasses = []string{"T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"}
+
+func loadFashion(dir string) (*Dataset, error) {
+	hint := "install Debian's package dataset-fashion-mnist, or give the folder of its four files as data.dir"
+	if dir == "" {
+		dir = fashionDir
+	} else {
+		hint = "want the folder of Fashion-MNIST's four files, packed or not"
+	}
+	find := func(name string) (string, error) {
+		for _, path := range []string{filepath.Join(dir, name+".gz"), filepath.Join(dir, name)} {
+			if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
+				return path, nil // opening it tells what is wrong
+			}
+		}
+		return "", fmt.Errorf("fashion-mnist: there is no %s.gz in %s: %s", name, dir, hint)
+	}
+	var v task.IDX
+	var err error
+	for _, f := range []struct {
+		path *string
+		name string
+	}{
+		{&v.TrainImages, "train-images-idx3-ubyte"}, {&v.TrainLabels, "train-labels-idx1-ubyte"},
+		{&v.TestImages, "t10k-images-idx3-ubyte"}, {&v.TestLabels, "t10k-labels-idx1-ubyte"},
+	} {
+		if *f.path, err = find(f.name); err != nil {
+			return nil, err
+		}
+	}
+	v.Classes = len(fashionClasses)
+	d, err := loadIDX(v)
+	if err != nil {
+		return nil, fmt.Errorf("fashion-mnist: %w", err)
+	}
+	if !slices.Equal(d.Train.Shape, []int{28, 28}) || d.Train.Len() != 60000 || d.Test.Len() != 10000 {
+		return nil, fmt.Errorf("fashion-mnist: %s has %d and %d images of shape %v, want 60000 and 10000 of [28 28]", dir, d.Train.Len(), d.Test.Len(), d.Train.Shape)
+	}
+	d.Summary = "Fashion-MNIST: 60,000 pictures of clothes of 28 x 28 pixels, 10,000 more for testing"
+	d.Public, d.Classes = true, fashionClasses
+	return d, nil
+}
+
+// loadIDX reads any four files.
+func loadIDX(v task.IDX) (*Dataset, error) {
+	train, err := idxPair(v.TrainImages, v.TrainLabels, v.Classes)
+	if err != nil {
+		return nil, err
+	}
+	test, err := idxPair(v.TestImages, v.TestLabels, train.Classes())
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(train.Shape, test.Shape) {
+		return nil, fmt.Errorf("%s has images of shape %v, want %v as in %s", v.TestImages, test.Shape, train.Shape, v.TrainImages)
+	}
+	return &Dataset{
+		Summary: fmt.Sprintf("%s: %d images of shape %v in %d classes, %d more for testing", filepath.Base(v.TrainImages), train.Len(), train.Shape, train.Classes(), test.Len()),
+		Train:   train, Test: test,
+	}, nil
+}
+
+func idxPair(images, labels string, classes int) (*data.Set, error) {
+	x, err := idxFile(images)
+	if err != nil {
+		return nil, err
+	}
+	y, err := idxFile(labels)
+	if err != nil {
+		return nil, err
+	}
+	set, err := data.NewSet(x, y, classes)
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s: %w", images, labels, err)
+	}
+	if set.Len() == 0 || set.Classes() < 2 {
+		return nil, fmt.Errorf("%s has %d labels of %d classes, want at least one label and two classes", labels, set.Len(), set.Classes())
+	}
+	return set, nil
+}
+
+func idxFile(path string) (data.Array, error) {
+	f, err := open(path)
+	if err != nil {
+		return data.Array{}, err
+	}
+	defer f.Close()
+	a, err := data.ReadIDX(f, imageLimit)
+	if err != nil {
+		return data.Array{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return a, nil
+}
+
+// scale makes images read as v says.
+func (d *Dataset) scale(v task.Pixels) error {
+	if v == (task.Pixels{}) {
+		return nil
+	}
+	by := data.Scaling{Scale: float32(1 / (255 * v.Deviation)), Offset: float32(-v.Mean / v.Deviation)}
+	var err error
+	if d.Train, err = d.Train.Scaled(by); err != nil {
+		return err
+	}
+	d.Test, err = d.Test.Scaled(by)
+	return err
+}

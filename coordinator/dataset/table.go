@@ -1,0 +1,109 @@
+package dataset
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"fedtab/coordinator/task"
+	"fedtab/learn/data"
+	"fedtab/learn/rng"
+)
+
+// anes96 is the table that ships: see anes96/README.md.
+//
+//go:embed anes96/anes96.csv
+var anes96 []byte
+
+func loadANES96(t *task.Task) (*Dataset, error) {
+	v := task.CSV{Target: "vote", Classes: []string{"Clinton", "Dole"}, Scale: "standard"}
+	d, err := loadTable(t, v, bytes.NewReader(anes96), "anes96.csv", int64(len(anes96)))
+	if err != nil {
+		return nil, err
+	}
+	d.Public = true
+	d.Summary = "How Americans meant to vote in 1996: " + d.Summary
+	return d, nil
+}
+
+func loadCSV(t *task.Task) (*Dataset, error) {
+	f, err := open(t.Data.CSV.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	d, err := loadTable(t, t.Data.CSV, f, t.Data.CSV.Path, f.size)
+	if err != nil {
+		return nil, err
+	}
+	d.Summary = filepath.Base(t.Data.CSV.Path) + ": " + d.Summary
+	return d, nil
+}
+
+// loadTable reads a table, holds rows out and prepares both parts.
+func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (*Dataset, error) {
+	cfg := data.CSV{
+		Target: v.Target, Values: v.Predict == "number", Classes: v.Classes, Ignore: v.Ignore, Size: size,
+		Separator: map[string]rune{"comma": ',', "semicolon": ';', "tab": '\t'}[v.Separator],
+		Decimal:   map[string]rune{"point": '.', "comma": ','}[v.Decimal],
+		Header:    map[string]data.Header{"present": data.HeaderPresent, "absent": data.HeaderAbsent}[v.Header],
+		Missing:   map[string]data.Missing{"drop": data.DropMissing, "mean": data.FillMean, "median": data.FillMedian}[v.Missing],
+	}
+	if sep, n := utf8.DecodeRuneInString(v.Separator); n == len(v.Separator) && n > 0 {
+		cfg.Separator = sep
+	}
+	for _, c := range v.Categorical {
+		cfg.Categorical = append(cfg.Categorical, data.Category{Column: c.Column, Values: c.Values})
+	}
+	table, err := data.ReadCSV(r, name, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if !cfg.Values && len(table.Classes) < 2 {
+		return nil, fmt.Errorf("%s: all rows have the same %s, %q, want at least two classes", name, table.Target, table.Classes[0])
+	}
+	train, test, err := data.Holdout(table.Len(), t.Data.Holdout, rng.Derive(t.Seed, "holdout"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: data.holdout: %w", name, err)
+	}
+	p, err := table.Prepare(train, test, data.Preparation{Standardise: v.Scale == "standard", DropConstant: v.Constant == "drop"})
+	if err != nil {
+		return nil, err
+	}
+	return &Dataset{
+		Summary: summary(table, p), Train: p.Train, Test: p.Test,
+		Features: p.Features, Classes: table.Classes, Target: table.Target, Notes: notes(table, p),
+	}, nil
+}
+
+func summary(t *data.Table, p *data.Prepared) string {
+	what := "a number"
+	if t.Classes != nil {
+		what = fmt.Sprintf("one of %d classes", len(t.Classes))
+	}
+	return fmt.Sprintf("%d rows of %d features, %d more for testing; %s is %s", p.Train.Len(), len(p.Features), p.Test.Len(), t.Target, what)
+}
+
+// notes says what has been done to the table.
+func notes(t *data.Table, p *data.Prepared) []string {
+	var notes []string
+	if t.Dropped > 0 {
+		notes = append(notes, fmt.Sprintf("%d rows left out: a value is missing", t.Dropped))
+	}
+	if t.Missing > 0 {
+		notes = append(notes, fmt.Sprintf("%d missing values filled", t.Missing))
+	}
+	if len(p.Constant) > 0 {
+		notes = append(notes, "constant columns left out: "+strings.Join(p.Constant, ", "))
+	}
+	for _, c := range t.Columns {
+		if c.Categories != nil {
+			notes = append(notes, fmt.Sprintf("categories of %s: %s", c.Name, strings.Join(c.Categories, ", ")))
+		}
+	}
+	return notes
+}

@@ -1,0 +1,332 @@
+package task
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Data says what there is to learn from. Paths are relative to the folder in
+// which the coordinator is started.
+type Data struct {
+	Source    string    `yaml:"source"`            // "mnist", "fashion-mnist", "anes96", "idx" or "csv"
+	Dir       string    `yaml:"dir,omitempty"`     // fashion-mnist only: the folder of its four files; default: where Debian's package puts them
+	IDX       IDX       `yaml:"idx,omitempty"`     // source idx only
+	CSV       CSV       `yaml:"csv,omitempty"`     // source csv only
+	Pixels    Pixels    `yaml:"pixels,omitempty"`  // of images only
+	Holdout   float64   `yaml:"holdout,omitempty"` // of tables only: the share of rows to test with; default 0.2
+	Public    bool      `yaml:"public,omitempty"`  // idx and csv only: hand the training examples out to participants
+	Partition Partition `yaml:"partition"`
+}
+
+// IDX names four files in the format of MNIST, plain or packed by gzip.
+type IDX struct {
+	TrainImages string `yaml:"train_images"`
+	TrainLabels string `yaml:"train_labels"`
+	TestImages  string `yaml:"test_images"`
+	TestLabels  string `yaml:"test_labels"`
+	Classes     int    `yaml:"classes,omitempty"` // default: the largest label plus one
+}
+
+// CSV says how to read a table, plain or packed by gzip.
+type CSV struct {
+	Path        string     `yaml:"path"`
+	Target      string     `yaml:"target"`                // the column to be predicted: its name, or its number from 1 in quotes
+	Predict     string     `yaml:"predict"`               // "class" (default) or "number"
+	Classes     []string   `yaml:"classes,omitempty"`     // in the order of their labels; default: those in the file, sorted
+	Ignore      []string   `yaml:"ignore,omitempty"`      // columns to leave out
+	Categorical []Category `yaml:"categorical,omitempty"` // columns that hold one of several texts; all others hold numbers
+	Separator   string     `yaml:"separator"`             // "detect" (default), "comma", "semicolon", "tab" or a single character
+	Decimal     string     `yaml:"decimal"`               // "detect" (default), "point" or "comma"
+	Header      string     `yaml:"header"`                // "detect" (default), "present" or "absent"
+	Missing     string     `yaml:"missing"`               // "refuse" (default), "drop" the row, or fill with the "mean" or "median"
+	Constant    string     `yaml:"constant"`              // columns with one value: "refuse" (default) or "drop"
+	Scale       string     `yaml:"scale"`                 // "standard" (default): mean 0, variance 1; or "none"
+}
+
+// Category is a column of a CSV file that holds one of several texts.
+type Category struct {
+	Column string   `yaml:"column"`           // its name, or its number from 1 in quotes
+	Values []string `yaml:"values,omitempty"` // the only ones allowed; default: those in the file
+}
+
+// Pixels standardises images: pixel p of 0 to 255 reads as (p/255 - Mean) /
+// Deviation. The zero leaves it at p/255.
+type Pixels struct {
+	Mean      float64 `yaml:"mean"`
+	Deviation float64 `yaml:"deviation"` // more than 0
+}
+
+// Partition says how a simulation divides the examples among its clients.
+type Partition struct {
+	Kind             string  `yaml:"kind"`                         // one of the kinds below; default "iid"
+	Clients          int     `yaml:"clients"`                      // default 100
+	PerClient        int     `yaml:"shards_per_client,omitempty"`  // kind shards only; default 2
+	ClassesPerClient int     `yaml:"classes_per_client,omitempty"` // kind classes only; default 1
+	Alpha            float64 `yaml:"alpha,omitempty"`              // kinds dirichlet and dirichlet-sizes only: concentration, the smaller the more uneven
+	Exponent         float64 `yaml:"exponent,omitempty"`           // kind power-law only: the larger the more uneven; 1 is Zipf's law
+}
+
+// Kinds of Partition.
+const (
+	IID            = "iid"             // every client a random sample, all of one size
+	Shards         = "shards"          // sorted by label, cut, dealt out: FedAvg's pathological split
+	Dirichlet      = "dirichlet"       // label shares drawn from Dirichlet(Alpha) per client
+	Classes        = "classes"         // ClassesPerClient classes for every client
+	DirichletSizes = "dirichlet-sizes" // random samples, sizes drawn from Dirichlet(Alpha)
+	PowerLaw       = "power-law"       // random samples, sizes as rank^-Exponent
+)
+
+var partitionKinds = []string{IID, Shards, Dirichlet, Classes, DirichletSizes, PowerLaw}
+
+// source is what is known of a data set before it is read. Without a shape
+// nothing is known of its examples.
+type source struct {
+	images   bool
+	examples int
+	shape    []int
+	classes  int
+}
+
+// sources are the data sets that exist, with what is known of them before they
+// are read.
+var sources = map[string]source{
+	"mnist":         {true, 60000, []int{28, 28}, 10},
+	"fashion-mnist": {true, 60000, []int{28, 28}, 10},
+	"anes96":        {false, 0, []int{9}, 2},
+	"idx":           {images: true},
+	"csv":           {},
+}
+
+const wantSource = `"mnist", "fashion-mnist", "anes96", "idx" or "csv"`
+
+// Limits of a Data section.
+const (
+	maxPath     = 4096 // bytes
+	maxColumns  = 4096 // in a list
+	maxCategory = 256  // classes, or values of a column
+)
+
+// fill replaces the zeros that stand for a default.
+func (d *Data) fill() {
+	if p := &d.Partition; p.Kind == Shards && p.PerClient == 0 {
+		p.PerClient = 2
+	} else if p.Kind == Classes && p.ClassesPerClient == 0 {
+		p.ClassesPerClient = 1
+	}
+	if d.table() && d.Holdout == 0 {
+		d.Holdout = 0.2
+	}
+	if d.Source != "csv" {
+		return
+	}
+	c := &d.CSV
+	for _, f := range []struct {
+		field *string
+		value string
+	}{
+		{&c.Predict, "class"}, {&c.Separator, "detect"}, {&c.Decimal, "detect"}, {&c.Header, "detect"},
+		{&c.Missing, "refuse"}, {&c.Constant, "refuse"}, {&c.Scale, "standard"},
+	} {
+		if *f.field == "" {
+			*f.field = f.value
+		}
+	}
+	// An empty list is none: equal tasks must be equal.
+	c.Classes, c.Ignore, c.Categorical = orNil(c.Classes), orNil(c.Ignore), orNil(c.Categorical)
+	for i := range c.Categorical {
+		c.Categorical[i].Values = orNil(c.Categorical[i].Values)
+	}
+}
+
+func orNil[T any](s []T) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	return s
+}
+
+// table reports whether the examples are rows of a table.
+func (d *Data) table() bool { return d.Source == "csv" || d.Source == "anes96" }
+
+// data checks a Data section.
+func (d *decoder) data(v *Data) {
+	source, known := sources[v.Source]
+	d.partition(v.Partition, source.examples)
+	if !d.want(known, "data.source", quoted(v.Source), wantSource) {
+		return
+	}
+	// What belongs to another source is refused, so that nothing given is
+	// silently without effect.
+	only := func(field string, here bool, owner string) bool {
+		path := "data." + field
+		if d.has(path) && !here {
+			d.wrong(path, fmt.Sprintf("%s is given, want none, because source is %q (it belongs to %s)", path, v.Source, owner))
+		}
+		return here
+	}
+	if only("dir", v.Source == "fashion-mnist", `source "fashion-mnist"`) && d.has("data.dir") {
+		d.path("data.dir", v.Dir)
+	}
+	if only("idx", v.Source == "idx", `source "idx"`) {
+		d.idx(v.IDX)
+	}
+	if only("csv", v.Source == "csv", `source "csv"`) {
+		d.csv(v.CSV)
+	}
+	only("public", v.Source == "idx" || v.Source == "csv", `sources "idx" and "csv"; the others are public`)
+	if only("pixels", source.images, "images") && d.has("data.pixels") {
+		p := v.Pixels
+		d.want(p.Mean >= 0 && p.Mean <= 1, "data.pixels.mean", p.Mean, "0 <= mean <= 1, where 1 is white")
+		d.want(p.Deviation >= 0.001 && p.Deviation <= 1000, "data.pixels.deviation", p.Deviation, "0.001 <= deviation <= 1000")
+	}
+	if only("holdout", v.table(), "tables") && d.has("data.holdout") {
+		d.want(v.Holdout > 0 && v.Holdout < 1, "data.holdout", v.Holdout, "0 < holdout < 1, the share of rows to test with")
+	}
+	byLabel := v.Partition.Kind == Shards || v.Partition.Kind == Dirichlet || v.Partition.Kind == Classes
+	if v.Source == "csv" && v.CSV.Predict == "number" && byLabel {
+		d.wrong("data.partition.kind", fmt.Sprintf("data.partition.kind is %q, want %q, %q or %q, because data.csv.predict is \"number\": there are no classes to divide by",
+			v.Partition.Kind, IID, DirichletSizes, PowerLaw))
+	}
+}
+
+// path checks that s may be the path of a file.
+func (d *decoder) path(path, s string) {
+	d.want(s != "" && len(s) <= maxPath && !hasControl(s, ""), path, quoted(s), fmt.Sprintf("a path of 1 to %d bytes", maxPath))
+}
+
+func (d *decoder) idx(v IDX) {
+	d.path("data.idx.train_images", v.TrainImages)
+	d.path("data.idx.train_labels", v.TrainLabels)
+	d.path("data.idx.test_images", v.TestImages)
+	d.path("data.idx.test_labels", v.TestLabels)
+	if d.has("data.idx.classes") {
+		d.want(v.Classes >= 2 && v.Classes <= maxCategory, "data.idx.classes", v.Classes, fmt.Sprintf("2 <= classes <= %d", maxCategory))
+	}
+}
+
+func (d *decoder) csv(v CSV) {
+	const path = "data.csv."
+	d.path(path+"path", v.Path)
+	d.want(validText(v.Target), path+"target", quoted(v.Target), "the name of the column to be predicted, or its number from 1 in quotes")
+	choice := func(field, value string, of ...string) {
+		if d.has(path + field) {
+			d.want(slices.Contains(of, value), path+field, quoted(value), oneOf(of))
+		}
+	}
+	choice("predict", v.Predict, "class", "number")
+	choice("decimal", v.Decimal, "detect", "point", "comma")
+	choice("header", v.Header, "detect", "present", "absent")
+	choice("missing", v.Missing, "refuse", "drop", "mean", "median")
+	choice("constant", v.Constant, "refuse", "drop")
+	choice("scale", v.Scale, "standard", "none")
+	if d.has(path + "separator") {
+		named := slices.Contains([]string{"detect", "comma", "semicolon", "tab"}, v.Separator)
+		single := utf8.RuneCountInString(v.Separator) == 1 && v.Separator != `"` && !hasControl(v.Separator, "\t")
+		d.want(named || single, path+"separator", quoted(v.Separator), `"detect", "comma", "semicolon", "tab" or a single character that is no quote`)
+	}
+	if v.Predict == "number" && len(v.Classes) > 0 {
+		d.wrong(path+"classes", path+`classes is given, want none, because predict is "number"`)
+	}
+	d.texts(path+"classes", v.Classes, maxCategory)
+	d.texts(path+"ignore", v.Ignore, maxColumns)
+	d.want(len(v.Categorical) <= maxColumns, path+"categorical", fmt.Sprintf("a list of %d", len(v.Categorical)), fmt.Sprintf("at most %d", maxColumns))
+	for i, c := range v.Categorical {
+		item := fmt.Sprintf("%scategorical[%d]", path, i)
+		d.want(validText(c.Column), item+".column", quoted(c.Column), "the name of a column, or its number from 1 in quotes")
+		d.texts(item+".values", c.Values, maxCategory)
+	}
+}
+
+// texts checks a list of names or values.
+func (d *decoder) texts(path string, list []string, most int) {
+	if !d.want(len(list) <= most, path, fmt.Sprintf("a list of %d", len(list)), fmt.Sprintf("at most %d", most)) {
+		return
+	}
+	first := map[string]int{}
+	for i, s := range list {
+		item := fmt.Sprintf("%s[%d]", path, i)
+		if !d.want(validText(s), item, quoted(s), "a short text on one line, without spaces around it") {
+			continue
+		}
+		if j, twice := first[s]; twice {
+			d.wrong(item, fmt.Sprintf("%s is %s, as %s[%d] is already, want each once", item, quoted(s), path, j))
+			continue
+		}
+		first[s] = i
+	}
+}
+
+// validText reports whether s may be the name of a column or a value in it.
+// Values are compared without the spaces around them, so a text with some would
+// never be found.
+func validText(s string) bool {
+	return s != "" && len(s) <= maxPath && strings.TrimSpace(s) == s && !hasControl(s, "")
+}
+
+// oneOf writes a choice: "a", "b" or "c".
+func oneOf(list []string) string {
+	var b strings.Builder
+	for i, s := range list {
+		switch {
+		case i > 0 && i == len(list)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(quoted(s))
+	}
+	return b.String()
+}
+
+// partition checks how the examples are divided. examples is 0 if it is not
+// known yet how many there are.
+func (d *decoder) partition(p Partition, examples int) {
+	const path = "data.partition."
+	kind := d.want(slices.Contains(partitionKinds, p.Kind), path+"kind", quoted(p.Kind), oneOf(partitionKinds))
+	clients := d.want(p.Clients >= 1 && p.Clients <= MaxClients, path+"clients", p.Clients, fmt.Sprintf("1 <= clients <= %d", MaxClients))
+	if !kind {
+		return
+	}
+	// only reports whether field is there to be checked, and refuses it with
+	// kinds that it has no meaning for.
+	only := func(field string, value any, kinds ...string) bool {
+		if !d.has(path + field) {
+			return false
+		}
+		if slices.Contains(kinds, p.Kind) {
+			return true
+		}
+		d.want(false, path+field, value, fmt.Sprintf("none, because kind is %q (it belongs to kind %s)", p.Kind, oneOf(kinds)))
+		return false
+	}
+	shards := true
+	if only("shards_per_client", p.PerClient, Shards) {
+		shards = d.want(p.PerClient >= 1 && p.PerClient <= MaxShards, path+"shards_per_client", p.PerClient, fmt.Sprintf("1 <= shards_per_client <= %d", MaxShards))
+	}
+	if only("classes_per_client", p.ClassesPerClient, Classes) {
+		d.want(p.ClassesPerClient >= 1 && p.ClassesPerClient <= maxCategory, path+"classes_per_client", p.ClassesPerClient, fmt.Sprintf("1 <= classes_per_client <= %d", maxCategory))
+	}
+	// Below 0.001 the draws underflow; above 1000 it is IID.
+	const wantAlpha = "0.001 <= alpha <= 1000"
+	if only("alpha", p.Alpha, Dirichlet, DirichletSizes) {
+		d.want(p.Alpha >= 0.001 && p.Alpha <= 1000, path+"alpha", p.Alpha, wantAlpha)
+	} else if p.Kind == Dirichlet || p.Kind == DirichletSizes {
+		d.wrong(path+"alpha", fmt.Sprintf("%salpha is missing, want %s (kind is %q)", path, wantAlpha, p.Kind))
+	}
+	const wantExponent = "0 < exponent <= 10"
+	if only("exponent", p.Exponent, PowerLaw) {
+		d.want(p.Exponent > 0 && p.Exponent <= 10, path+"exponent", p.Exponent, wantExponent)
+	} else if p.Kind == PowerLaw {
+		d.wrong(path+"exponent", fmt.Sprintf("%sexponent is missing, want %s (kind is %q; 1 is Zipf's law)", path, wantExponent, p.Kind))
+	}
+	per := p.PerClient
+	if per == 0 {
+		per = 2
+	}
+	if p.Kind == Shards && clients && shards && examples > 0 && p.Clients*per > examples {
+		d.wrong(path+"shards_per_client", fmt.Sprintf("data.partition makes %d clients x %d shards, want at most %d shards (the data has %d examples)",
+			p.Clients, per, examples, examples))
+	}
+}
