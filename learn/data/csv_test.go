@@ -249,6 +249,16 @@ func TestEndlessCSV(t *testing.T) {
 	}
 }
 
+// The limit is on a row, not on what came before it.
+func TestManyShortRows(t *testing.T) {
+	limits := DefaultLimits
+	limits.Record = 100
+	text := strings.Repeat("1,2\n", 10000) + strings.Repeat("0", 90) + ",2\n"
+	if tab := read(t, text, CSV{Target: "2", Limits: limits}); tab.Len() != 10001 {
+		t.Errorf("%d rows, want 10001", tab.Len())
+	}
+}
+
 // A row costs one allocation, of encoding/csv.
 func TestReadCSVAllocates(t *testing.T) {
 	const rows = 20000

@@ -133,3 +133,21 @@ func TestFillTableAllocatesNothing(t *testing.T) {
 		t.Errorf("got %v of %v", x, y)
 	}
 }
+
+// The bytes by hand, after docs/protocol.md: other languages read them.
+func TestShardBytes(t *testing.T) {
+	got := AppendShard(nil, measured(), []int32{1})
+	want := "\x00\x00\x0d\x03\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x02" + // [1, 1, 2]
+		"\x40\x40\x00\x00\x40\x80\x00\x00" + // 3, 4
+		"\x00\x00\x0d\x01\x00\x00\x00\x01" + "\x3e\x80\x00\x00" // 0.25
+	if string(got) != want {
+		t.Errorf("got % x, want % x", got, want)
+	}
+	got = AppendShard(nil, must(numbered(t, 3).Scaled(Scaling{Scale: 0.5, Offset: -2})), []int32{1})
+	want = "\x00\x00\x08\x03\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x02\x01\x02" +
+		"\x00\x00\x08\x01\x00\x00\x00\x01\x01" +
+		"\x00\x00\x0d\x01\x00\x00\x00\x02\x3f\x00\x00\x00\xc0\x00\x00\x00"
+	if string(got) != want {
+		t.Errorf("scaled: got % x, want % x", got, want)
+	}
+}
