@@ -326,6 +326,7 @@ func (m *Order) write(w *writer) {
 	}
 	w.uint(7, m.Seed)
 	w.uint(8, uint64(m.Deadline))
+	w.bytes(9, m.Start)
 }
 
 func (m *Order) read(r *reader) {
@@ -350,6 +351,8 @@ func (m *Order) read(r *reader) {
 			m.Seed = r.uint64("seed")
 		case 8:
 			m.Deadline = r.uint32("deadline")
+		case 9:
+			m.Start = r.hash("start")
 		default:
 			r.skip()
 		}
@@ -378,6 +381,11 @@ func (h *Hyper) write(w *writer) {
 	w.uint(13, uint64(h.Every))
 	w.float(14, h.Factor)
 	w.uint(15, uint64(h.Warmup))
+	w.float(16, h.Prox)
+	w.bool(17, h.Control)
+	w.bool(18, h.Stream)
+	w.double(19, h.Delta)
+	w.uint(20, uint64(h.Parts))
 }
 
 func (h *Hyper) read(r *reader) {
@@ -413,6 +421,16 @@ func (h *Hyper) read(r *reader) {
 			h.Factor = r.float("factor")
 		case 15:
 			h.Warmup = r.uint32("warmup")
+		case 16:
+			h.Prox = r.float("prox")
+		case 17:
+			h.Control = r.bool("control")
+		case 18:
+			h.Stream = r.bool("stream")
+		case 19:
+			h.Delta = r.double("delta")
+		case 20:
+			h.Parts = r.uint32("parts")
 		default:
 			r.skip()
 		}
@@ -595,6 +613,7 @@ func (m *Ack) write(w *writer) {
 	w.uint(1, m.Order)
 	w.uint(2, uint64(m.Reason))
 	w.text(3, m.Detail)
+	w.uint(4, m.Round)
 }
 
 func (m *Ack) read(r *reader) {
@@ -606,6 +625,8 @@ func (m *Ack) read(r *reader) {
 			m.Reason = Reason(r.enum("reason"))
 		case 3:
 			m.Detail = r.text("detail", MaxText)
+		case 4:
+			m.Round = r.uint64("round")
 		default:
 			r.skip()
 		}

@@ -115,7 +115,7 @@ type OrderKind uint32
 // ReasonUnsupported.
 const (
 	OrderFit      OrderKind = 1 // train for some epochs, send the delta
-	OrderGradient OrderKind = 2 // send the summed gradient of a batch
+	OrderGradient OrderKind = 2 // send the summed gradient of one mini-batch
 	OrderMonitor  OrderKind = 3 // train on, report when a local condition breaks
 	OrderEvaluate OrderKind = 4 // send metrics of the model on local data
 	OrderBase     OrderKind = 5 // train a base model from scratch (Radon machine)
@@ -126,12 +126,13 @@ const (
 type Order struct {
 	Order    uint64 // unique per participant within the run
 	Kind     OrderKind
-	Round    uint64 // the round is the version that it makes
+	Round    uint64 // the round is the version that it makes; 0: any that is still to come
 	Base     uint64 // version to start from
 	BaseHash []byte // SHA-256 of version Base
 	Hyper    Hyper
 	Seed     uint64 // seed of the client's random choices in this order
 	Deadline uint32 // milliseconds from now; 0 is none
+	Start    []byte // SHA-256 of the local model to start from, sent before; empty: base, or one's own
 }
 
 // Hyper holds the hyper-parameters of an Order. A field that a kind does not
@@ -153,6 +154,12 @@ type Hyper struct {
 	Every       uint32  // steps, of the schedules that use it
 	Factor      float32 // of the schedules that use it
 	Warmup      uint32  // steps
+
+	Prox    float32 // FedProx's mu: pulls towards the base
+	Control bool    // SCAFFOLD: correct gradients by control variates, and send their change
+	Stream  bool    // take mini-batches up where the last order left off
+	Delta   float64 // OrderMonitor: squared distance from the base that is reported
+	Parts   uint32  // OrderBase: models to train, each on its own part of the local data
 }
 
 // Optimiser says how a step follows from gradients.
@@ -208,11 +215,13 @@ type Vector struct {
 	Size     uint64 // bytes of the block that follows in chunks; 0: Block is all
 }
 
-// Model carries parameters to a client.
+// Model carries parameters to a client: those of a version or, as a delta
+// against the same version (Version = Base), a local model to start from, which
+// is no version.
 type Model struct {
 	Transfer uint64 // of the body's chunks, see Chunk
 	Version  uint64
-	Hash     []byte // SHA-256 of the parameters of Version
+	Hash     []byte // SHA-256 of the parameters of Version, or of the local model
 	Base     uint64 // version that a delta is relative to
 	Vectors  []Vector
 }
@@ -243,6 +252,7 @@ type Ack struct {
 	Order  uint64
 	Reason Reason
 	Detail string // for people
+	Round  uint64 // that the contribution is for, if its own Round left that open
 }
 
 // Reason is the typed answer to a contribution or an order.

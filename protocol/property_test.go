@@ -98,15 +98,16 @@ func messages(t *rapid.T) Message {
 			Hyper{small(t, "epochs"), small(t, "steps"), small(t, "batch"), float32(doubles(t, "lr")), Codec(enums(t, "codec")),
 				Optimiser(enums(t, "optimiser")), float32(doubles(t, "momentum")), float32(doubles(t, "beta2")), float32(doubles(t, "epsilon")),
 				float32(doubles(t, "decay")), float32(doubles(t, "clip")), Schedule(enums(t, "schedule")), small(t, "every"),
-				float32(doubles(t, "factor")), small(t, "warmup")},
-			numbers(t, "seed"), small(t, "deadline")}
+				float32(doubles(t, "factor")), small(t, "warmup"),
+				float32(doubles(t, "prox")), rapid.Bool().Draw(t, "control"), rapid.Bool().Draw(t, "stream"), doubles(t, "delta"), small(t, "parts")},
+			numbers(t, "seed"), small(t, "deadline"), hashes(t, "start")}
 	case KindModel:
 		return &Model{numbers(t, "transfer"), numbers(t, "version"), hashes(t, "hash"), numbers(t, "base"), bodies(t)}
 	case KindContribution:
 		return &Contribution{numbers(t, "transfer"), numbers(t, "order"), numbers(t, "round"), numbers(t, "weight"),
 			Metrics{numbers(t, "examples"), numbers(t, "steps"), doubles(t, "loss"), numbers(t, "correct"), small(t, "millis")}, bodies(t)}
 	case KindAck:
-		return &Ack{numbers(t, "order"), Reason(enums(t, "reason")), texts(t, "detail", MaxText)}
+		return &Ack{numbers(t, "order"), Reason(enums(t, "reason")), texts(t, "detail", MaxText), numbers(t, "round")}
 	case KindDecline:
 		return &Decline{numbers(t, "order"), Reason(enums(t, "reason")), texts(t, "detail", MaxText)}
 	case KindWant:

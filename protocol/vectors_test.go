@@ -62,6 +62,14 @@ var vectors = []struct {
 		Order: 9, Kind: OrderFit, Round: 13, Base: 12, BaseHash: ramp(0x40, 32),
 		Hyper: Hyper{Epochs: 1, Batch: 10, LR: 0.1, Optimiser: OptimiserAdamW, Momentum: 0.75, Beta2: 0.5, Epsilon: 0.125, WeightDecay: 0.25,
 			Clip: 5, Schedule: ScheduleCosine, Every: 100, Factor: 0.0625, Warmup: 20}}},
+	{"order-monitor", "Dynamic averaging: train on from a balanced model, report when the squared distance exceeds 0.75.", &Order{
+		Order: 11, Kind: OrderMonitor, Round: 13, Base: 12, BaseHash: ramp(0x40, 32), Seed: 5, Start: ramp(0x50, 32),
+		Hyper: Hyper{Steps: 8, Batch: 10, LR: 0.1, Stream: true, Delta: 0.75}}},
+	{"order-scaffold", "Control variates and a proximal term.", &Order{
+		Order: 12, Kind: OrderFit, Round: 13, Base: 12, BaseHash: ramp(0x40, 32),
+		Hyper: Hyper{Epochs: 5, Batch: 10, LR: 0.1, Prox: 0.125, Control: true}}},
+	{"order-base", "Ten base models for the Radon machine.", &Order{
+		Order: 1, Kind: OrderBase, Round: 1, BaseHash: ramp(0x40, 32), Hyper: Hyper{Epochs: 20, Batch: 1, LR: 0.1, Parts: 10}}},
 	{"order-unknown-kind", "A kind of order that we do not know: kept, and declined.", &Order{
 		Order: 10, Kind: OrderKind(77), Round: 14, Hyper: Hyper{Steps: 1 << 31, LR: float32(math.Copysign(0, -1)), Codec: 5}}},
 	{"model", "Three parameters, inline.", &Model{
@@ -84,6 +92,7 @@ var vectors = []struct {
 	{"contribution-metrics", "The answer to an evaluation: no vectors, and a loss that is not finite.", &Contribution{
 		Order: 11, Round: 14, Weight: 100, Metrics: Metrics{Examples: 100, LossSum: math.Inf(1)}}},
 	{"ack", "Accepted is 0 and therefore not in the bytes.", &Ack{Order: 9}},
+	{"ack-round", "Accepted for a round that the order had left open.", &Ack{Order: 9, Round: 14}},
 	{"ack-late", "A refusal.", &Ack{Order: 9, Reason: ReasonLate, Detail: "round 13 closed"}},
 	{"decline", "A client that cannot do what it is asked for.", &Decline{Order: 10, Reason: ReasonUnsupported, Detail: "order kind 77"}},
 	{"want", "The newest model, in full.", &Want{Full: true}},
