@@ -21,6 +21,19 @@ type FitConfig struct {
 	Seed   uint64  // of the order in which examples are taken, and of dropout
 
 	Optimiser Optimiser
+
+	// From is the number of mini-batches that were taken before, by whoever
+	// goes through the examples in many short orders: they are skipped.
+	From int
+	// Prox is FedProx's mu: mu (w - w_0) is added to the gradient, w_0 being
+	// the parameters at Start.
+	Prox float32
+	// Correction is added to the gradient of every mini-batch; nil adds
+	// nothing. SCAFFOLD's is c - c_i. It must not change while training.
+	Correction []float32
+	// SumOnly takes no step: the sum of the gradients of one mini-batch is left
+	// in Fit.GradientSum. Epochs and Steps do not count.
+	SumOnly bool
 }
 
 // Validate reports everything that is wrong with c. Each problem wraps
@@ -36,11 +49,17 @@ func (c FitConfig) Validate() error {
 	if c.Epochs < 0 || c.Epochs > math.MaxInt32 {
 		bad("%d epochs, want 0 to %d", c.Epochs, math.MaxInt32)
 	}
-	if c.Epochs == 0 && c.Steps == 0 {
+	if c.Epochs == 0 && c.Steps == 0 && !c.SumOnly {
 		bad("neither epochs nor steps")
 	}
 	if c.Batch < 0 {
 		bad("batch of %d examples, want 0 or more", c.Batch)
+	}
+	if c.From < 0 || c.From > math.MaxInt32 {
+		bad("from mini-batch %d, want 0 to %d", c.From, math.MaxInt32)
+	}
+	if !(c.Prox >= 0) || math.IsInf(float64(c.Prox), 1) {
+		bad("proximal term is %v, want 0 or a positive number", c.Prox)
 	}
 	if !(c.LR > 0) || math.IsInf(float64(c.LR), 1) {
 		bad("learning rate is %v, want a positive number", c.LR)
@@ -69,6 +88,7 @@ type Fit struct {
 	sum    []float32 // gradient of the pieces so far; allocated when needed
 	part   []float32 // gradient of one piece
 	good   []float32 // parameters of a moment when all was well
+	base   []float32 // parameters at Start, for the proximal term; allocated when needed
 	opt    stepper
 	drops  bool // the model draws random numbers
 	src    rng.Source
@@ -78,8 +98,9 @@ type Fit struct {
 	examples data.Examples
 	cfg      FitConfig
 	batch    int // examples in a full mini-batch
-	planned  int // steps
-	steps    int // done
+	plain    bool // steps of SGD on the gradient as it is, which workers take by themselves
+	planned  int  // steps
+	steps    int  // done
 	epoch    int
 	at       int // examples of this epoch that are done
 	pieced   int // examples of this mini-batch that are summed but not yet applied
@@ -125,15 +146,22 @@ func (f *Fit) Start(params []float32, ex data.Examples, cfg FitConfig) error {
 		f.batch = min(cfg.Batch, n)
 	}
 	f.planned = cfg.Steps
-	if cfg.Steps == 0 {
+	switch {
+	case cfg.SumOnly:
+		f.planned = 1
+	case cfg.Steps == 0:
 		f.planned = cfg.Epochs * f.stepsPerEpoch()
 	}
+	if cfg.Correction != nil && len(cfg.Correction) != len(params) {
+		return fmt.Errorf("learn: correction of length %d, want %d: %w", len(cfg.Correction), len(params), ErrConfig)
+	}
+	f.plain = cfg.Optimiser.plain() && cfg.Prox == 0 && cfg.Correction == nil && !cfg.SumOnly
 	if cap(f.order) < n {
 		f.order = make([]int32, n)
 	}
 	f.order = f.order[:n]
 	size := f.model.Layout().Size
-	if (f.batch > f.piece || !cfg.Optimiser.plain()) && f.sum == nil {
+	if (f.batch > f.piece || !f.plain) && f.sum == nil {
 		f.sum = make([]float32, size)
 	}
 	if f.batch > f.piece && f.part == nil {
@@ -144,7 +172,14 @@ func (f *Fit) Start(params []float32, ex data.Examples, cfg FitConfig) error {
 		f.good = make([]float32, size)
 	}
 	copy(f.good, params)
-	f.steps, f.epoch, f.at, f.pieced = 0, 0, 0, 0
+	if cfg.Prox > 0 {
+		if f.base == nil {
+			f.base = make([]float32, size)
+		}
+		copy(f.base, params)
+	}
+	per := f.stepsPerEpoch()
+	f.steps, f.epoch, f.at, f.pieced = 0, cfg.From/per, cfg.From%per*f.batch, 0
 	f.sums, f.err = Sums{}, nil
 	f.shuffle()
 	return nil
@@ -207,11 +242,11 @@ func (f *Fit) one() {
 	x, y := f.x[:count*f.examples.Features()], f.y[:count]
 	f.examples.Fill(x, y, f.order[f.at:][:count])
 	if f.drops {
-		f.worker.Seed(rng.Derive(f.cfg.Seed, "dropout", uint64(f.steps), uint64(f.pieced)))
+		f.worker.Seed(rng.Derive(f.cfg.Seed, "dropout", uint64(f.cfg.From+f.steps), uint64(f.pieced)))
 	}
 	lr := float32(float64(f.cfg.LR) * f.cfg.Optimiser.rate(f.steps, f.planned))
 	var sums Sums
-	if batch <= f.piece && f.cfg.Optimiser.plain() {
+	if batch <= f.piece && f.plain {
 		sums = f.worker.Step(f.params, x, y, lr)
 	} else {
 		sums = f.gradient(x, y, batch, lr)
@@ -247,16 +282,31 @@ func (f *Fit) gradient(x, y []float32, batch int, lr float32) Sums {
 		sums = f.worker.Gradient(f.part, f.params, x, y)
 		kernel.Axpy(f.sum, 1, f.part)
 	}
-	if f.pieced+len(y) == batch {
-		if f.opt.plain() {
+	if f.pieced+len(y) == batch && !f.cfg.SumOnly {
+		if f.plain {
 			kernel.Axpy(f.params, -lr/float32(batch), f.sum)
+			return sums
+		}
+		kernel.Scale(f.sum, 1/float32(batch))
+		if f.cfg.Correction != nil {
+			kernel.Axpy(f.sum, 1, f.cfg.Correction)
+		}
+		if mu := f.cfg.Prox; mu > 0 {
+			kernel.Axpy(f.sum, mu, f.params)
+			kernel.Axpy(f.sum, -mu, f.base)
+		}
+		if f.opt.plain() {
+			kernel.Axpy(f.params, -lr, f.sum)
 		} else {
-			kernel.Scale(f.sum, 1/float32(batch))
 			f.opt.step(f.params, f.sum, lr)
 		}
 	}
 	return sums
 }
+
+// GradientSum returns the sum of the gradients of the mini-batch that a SumOnly
+// training went through. It is valid until the next Start.
+func (f *Fit) GradientSum() []float32 { return f.sum }
 
 func finite(v float64) bool { return v-v == 0 }
 
@@ -273,6 +323,8 @@ func (f *Fit) TotalExamples() int {
 	if f.params == nil {
 		return 0
 	}
-	per := f.stepsPerEpoch()
-	return f.planned/per*f.examples.Len() + f.planned%per*f.batch
+	n, per := f.examples.Len(), f.stepsPerEpoch()
+	upTo := func(steps int) int { return steps/per*n + steps%per*f.batch }
+	from := f.cfg.From % per
+	return upTo(from+f.planned) - upTo(from)
 }

@@ -3,22 +3,67 @@ package strategy
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Config is the strategy section of a task file. Zero fields take the
-// defaults given here.
+// defaults given here. A field that its kind does not use must be zero.
 type Config struct {
-	Kind     string  `yaml:"kind"`      // "fedavg"
-	Fraction float64 `yaml:"fraction"`  // C: share of the clients chosen for a round, 0 <= C <= 1; 0 chooses one client
-	Epochs   int     `yaml:"epochs"`    // E: passes over the local data; 0 means 1
-	Batch    int     `yaml:"batch"`     // B: examples per mini-batch; 0 is all of the local data
-	LR       float64 `yaml:"lr"`        // eta: learning rate of the mean loss, > 0
-	ServerLR float64 `yaml:"server_lr"` // eta_s, on the averaged update; 0 means 1
+	Kind string `yaml:"kind"` // one of Kinds
 
-	MinClients int           `yaml:"min_clients"` // participants present before a round opens; 0 means 1
+	// Local training.
+	Epochs  int     `yaml:"epochs"`  // E: passes over the local data between synchronisations; 0 means 1, unless Batches is given
+	Batches int     `yaml:"batches"` // b: mini-batches between synchronisations, or between two checks (dynamic); 0: Epochs decides
+	Batch   int     `yaml:"batch"`   // B: examples per mini-batch; 0 is all of the local data
+	LR      float64 `yaml:"lr"`      // eta: learning rate of the mean loss, > 0
+
+	// Rounds.
+	Fraction   float64       `yaml:"fraction"`    // C: share of the clients chosen for a round (fedavg, minibatch) or at work at a time (fedbuff); 0 chooses one (fedbuff: all)
+	MinClients int           `yaml:"min_clients"` // participants present before a round opens; 0 means 1, or 2 where one makes no sense
 	MinReports int           `yaml:"min_reports"` // contributions that a round needs; 0 means half of its cohort, rounded up
-	Deadline   time.Duration `yaml:"deadline"`    // of a round; 0 means DefaultDeadline
+	Deadline   time.Duration `yaml:"deadline"`    // of a round, or of fetched models (dynamic); 0 means DefaultDeadline
+
+	// The server's step.
+	ServerLR       float64 `yaml:"server_lr"`       // eta_s, on the averaged update; 0 means 1, or .1 for adam, yogi and adagrad
+	Server         string  `yaml:"server"`          // sgd (default), momentum, adagrad, adam, yogi
+	ServerMomentum float64 `yaml:"server_momentum"` // beta_1; 0 means .9
+	ServerBeta2    float64 `yaml:"server_beta2"`    // beta_2 of adam and yogi; 0 means .99
+	ServerTau      float64 `yaml:"server_tau"`      // tau of adagrad, adam and yogi; 0 means 1e-3
+	LRScale        string  `yaml:"lr_scale"`        // none (default), sqrt or linear in the number of contributions
+	Warmup         int     `yaml:"warmup"`          // rounds in which the scale rises from 1
+	Guard          float64 `yaml:"guard"`           // a version whose test loss exceeds this many times the last one's is rolled back; 0: only one that is not finite
+
+	// Client drift.
+	Prox       float64 `yaml:"prox"`       // FedProx's mu
+	Correction string  `yaml:"correction"` // none (default), scaffold, fednova
+
+	// Combiners in place of the mean.
+	Combine   string  `yaml:"combine"`   // mean (default), median, trimmed-mean, krum, geometric-median, radon
+	Trim      float64 `yaml:"trim"`      // of trimmed-mean, share per side; 0 means .2
+	Byzantine int     `yaml:"byzantine"` // of krum: f, how many may be wrong; 0 means 1
+	MaxKept   int     `yaml:"max_kept"`  // models held at a time by what is not linear; 0 means 100
+
+	// Dynamic averaging.
+	Delta     float64 `yaml:"delta"`      // squared distance that is a violation; .inf never communicates
+	Augment   float64 `yaml:"augment"`    // clients added to a balancing set at a time, in multiples of it; 0 means 2
+	FullShare float64 `yaml:"full_share"` // share of the clients beyond which all are synchronised; 0 means .5
+
+	// The Radon machine.
+	Height int `yaml:"height"` // h; 0: as high as the participants allow
+	Models int `yaml:"models"` // most base models per participant; 0 means 1
+
+	// FedBuff.
+	Buffer    int     `yaml:"buffer"`    // K, answers that make a version; 0 means 10
+	Staleness float64 `yaml:"staleness"` // a in 1/(1+s)^a; 0 means 1/2
+
+	// FedDC.
+	AverageEvery int `yaml:"average_every"` // legs from one average to the next; 0 means 10
+
+	// ClientMomentum is that of the clients' optimiser, which FedNova must
+	// know. It is no field of the section.
+	ClientMomentum float64 `yaml:"-"`
 }
 
 // DefaultDeadline bounds a round whose task gives no deadline: long enough
@@ -30,9 +75,11 @@ const DefaultDeadline = 2 * time.Minute
 // will ever finish.
 const (
 	MaxEpochs   = 1000
+	MaxBatches  = 1_000_000
 	MaxBatch    = 1 << 20
 	MinDeadline = time.Second
 	MaxDeadline = 24 * time.Hour
+	MaxModels   = 256 // base models of one participant: as many as vectors in a contribution
 )
 
 // A Problem is one thing wrong with a Config: the field as it is written in
@@ -48,9 +95,47 @@ func (p Problem) String() string {
 }
 
 // Kinds are the strategies that exist.
-func Kinds() []string { return []string{"fedavg"} }
+func Kinds() []string {
+	return []string{"central", "minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "fedbuff", "daisy"}
+}
 
-// Problems reports everything that is wrong with c.
+// The kinds that use a setting. What is not listed is used by all.
+var (
+	serverKinds = []string{"fedavg", "periodic", "oneshot", "minibatch", "fedbuff"}
+	uses        = map[string][]string{
+		"epochs":          {"central", "oneshot", "periodic", "fedavg", "radon", "fedbuff", "daisy"},
+		"batches":         {"central", "oneshot", "periodic", "fedavg", "dynamic", "fedbuff", "daisy"},
+		"fraction":        {"fedavg", "minibatch", "fedbuff"},
+		"min_clients":     {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "fedbuff", "daisy"},
+		"min_reports":     {"minibatch", "oneshot", "periodic", "fedavg", "daisy"},
+		"deadline":        {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "daisy"},
+		"server_lr":       {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "fedbuff", "daisy"},
+		"server":          serverKinds,
+		"server_momentum": serverKinds,
+		"server_beta2":    serverKinds,
+		"server_tau":      serverKinds,
+		"lr_scale":        {"fedavg", "periodic", "oneshot", "minibatch", "daisy"},
+		"warmup":          {"fedavg", "periodic", "oneshot", "minibatch", "daisy"},
+		"guard":           {"central", "fedavg", "periodic", "oneshot", "minibatch", "dynamic", "fedbuff", "daisy"},
+		"prox":            {"fedavg", "periodic", "oneshot", "fedbuff"},
+		"correction":      {"fedavg", "periodic"},
+		"combine":         {"fedavg", "periodic", "oneshot"},
+		"trim":            {"fedavg", "periodic", "oneshot"},
+		"byzantine":       {"fedavg", "periodic", "oneshot"},
+		"max_kept":        {"fedavg", "periodic", "oneshot", "daisy"},
+		"delta":           {"dynamic"},
+		"augment":         {"dynamic"},
+		"full_share":      {"dynamic"},
+		"height":          {"radon"},
+		"models":          {"radon"},
+		"buffer":          {"fedbuff"},
+		"staleness":       {"fedbuff"},
+		"average_every":   {"daisy"},
+	}
+)
+
+// Problems reports everything that is wrong with c by itself. What does not fit
+// the model or the participants is for New to say.
 func (c Config) Problems() []Problem {
 	var ps []Problem
 	bad := func(ok bool, field string, value any, want string) {
@@ -58,32 +143,170 @@ func (c Config) Problems() []Problem {
 			ps = append(ps, Problem{field, value, want})
 		}
 	}
-	finite := func(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-	bad(c.Kind == "fedavg", "kind", fmt.Sprintf("%q", c.Kind), `"fedavg"`)
-	bad(c.Fraction >= 0 && c.Fraction <= 1, "fraction", c.Fraction, "0 <= fraction <= 1")
-	bad(c.Epochs >= 0 && c.Epochs <= MaxEpochs, "epochs", c.Epochs, fmt.Sprintf("1 <= epochs <= %d", MaxEpochs))
+	known := slices.Contains(Kinds(), c.Kind)
+	bad(known, "kind", fmt.Sprintf("%q", c.Kind), oneOf(Kinds()))
+	// use says that a field is in use if it is not zero, and checks that the
+	// kind knows it.
+	use := func(given bool, field string, value any) bool {
+		if given && known && uses[field] != nil && !slices.Contains(uses[field], c.Kind) {
+			ps = append(ps, Problem{field, value, fmt.Sprintf("no such setting: %s has none (%s have)", c.Kind, strings.Join(uses[field], ", "))})
+			return false
+		}
+		return true
+	}
+	number := func(x, least, most float64, field, want string) {
+		if use(x != 0, field, x) {
+			bad(x >= least && x <= most, field, x, want)
+		}
+	}
+	whole := func(n, most int, field, want string) {
+		if use(n != 0, field, n) {
+			bad(n >= 0 && n <= most, field, n, want)
+		}
+	}
+	choice := func(s, field string, among ...string) {
+		if use(s != "", field, fmt.Sprintf("%q", s)) {
+			bad(s == "" || slices.Contains(among, s), field, fmt.Sprintf("%q", s), oneOf(among))
+		}
+	}
+	whole(c.Epochs, MaxEpochs, "epochs", fmt.Sprintf("1 <= epochs <= %d", MaxEpochs))
+	whole(c.Batches, MaxBatches, "batches", fmt.Sprintf("1 <= batches <= %d (0: epochs decide)", MaxBatches))
+	bad(c.Epochs == 0 || c.Batches == 0, "batches", c.Batches, "either epochs or batches, not both")
+	bad(c.Kind != "dynamic" || c.Batches > 0, "batches", c.Batches, "at least 1: dynamic checks its condition after so many mini-batches")
 	bad(c.Batch >= 0 && c.Batch <= MaxBatch, "batch", c.Batch, fmt.Sprintf("0 <= batch <= %d (0: all of the local data)", MaxBatch))
-	bad(finite(c.LR) && c.LR > 0 && c.LR <= 1000, "lr", c.LR, "0 < lr <= 1000")
-	bad(finite(c.ServerLR) && c.ServerLR >= 0 && c.ServerLR <= 1000, "server_lr", c.ServerLR, "0 < server_lr <= 1000")
-	bad(c.MinClients >= 0, "min_clients", c.MinClients, "min_clients >= 1")
-	bad(c.MinReports >= 0, "min_reports", c.MinReports, "min_reports >= 1 (0: half of the cohort)")
-	bad(c.Deadline == 0 || c.Deadline >= MinDeadline && c.Deadline <= MaxDeadline, "deadline", c.Deadline, fmt.Sprintf("%v <= deadline <= %v", MinDeadline, MaxDeadline))
+	bad(c.LR > 0 && c.LR <= 1000, "lr", c.LR, "0 < lr <= 1000")
+
+	number(c.Fraction, 0, 1, "fraction", "0 <= fraction <= 1")
+	whole(c.MinClients, 1<<30, "min_clients", "min_clients >= 1")
+	if c.Kind == "dynamic" || c.Kind == "daisy" {
+		bad(c.MinClients != 1, "min_clients", c.MinClients, fmt.Sprintf("at least 2: %s with one client is central training (the nearest is periodic)", c.Kind))
+	}
+	whole(c.MinReports, 1<<30, "min_reports", "min_reports >= 1 (0: half of the cohort)")
+	if use(c.Deadline != 0, "deadline", c.Deadline) {
+		bad(c.Deadline == 0 || c.Deadline >= MinDeadline && c.Deadline <= MaxDeadline, "deadline", c.Deadline, fmt.Sprintf("%v <= deadline <= %v", MinDeadline, MaxDeadline))
+	}
+
+	number(c.ServerLR, 0, 1000, "server_lr", "0 < server_lr <= 1000")
+	choice(c.Server, "server", "sgd", "momentum", "adagrad", "adam", "yogi")
+	number(c.ServerMomentum, 0, .9999, "server_momentum", "0 < server_momentum < 1")
+	number(c.ServerBeta2, 0, .99999, "server_beta2", "0 < server_beta2 < 1")
+	number(c.ServerTau, 0, 1, "server_tau", "0 < server_tau <= 1")
+	choice(c.LRScale, "lr_scale", "none", "sqrt", "linear")
+	whole(c.Warmup, 1_000_000, "warmup", "0 <= warmup <= 1000000 rounds")
+	bad(c.Guard == 0 || c.Guard >= 1 && use(true, "guard", c.Guard) && !math.IsInf(c.Guard, 0), "guard", c.Guard, "guard >= 1, in multiples of the last test loss (0: none)")
+
+	number(c.Prox, 0, 1000, "prox", "0 < prox <= 1000")
+	choice(c.Correction, "correction", "none", "scaffold", "fednova")
+	choice(c.Combine, "combine", "mean", "median", "trimmed-mean", "krum", "geometric-median", "radon")
+	number(c.Trim, 0, .4999, "trim", "0 < trim < 0.5, the share that is cut off on each side")
+	whole(c.Byzantine, 1<<20, "byzantine", "byzantine >= 1, how many may be wrong")
+	whole(c.MaxKept, 10_000, "max_kept", "1 <= max_kept <= 10000 models")
+	bad(c.Trim == 0 || c.Combine == "trimmed-mean", "trim", c.Trim, "combine: trimmed-mean beside it")
+	bad(c.Byzantine == 0 || c.Combine == "krum", "byzantine", c.Byzantine, "combine: krum beside it")
+	if c.robust() {
+		bad(c.Correction == "" || c.Correction == "none", "correction", fmt.Sprintf("%q", c.Correction), fmt.Sprintf("none beside combine: %s, which takes single deltas", c.Combine))
+		bad(c.Server == "" || c.Server == "sgd", "server", fmt.Sprintf("%q", c.Server), fmt.Sprintf("sgd beside combine: %s", c.Combine))
+	}
+	if c.Correction == "scaffold" || c.Correction == "fednova" {
+		bad(c.Server == "" || c.Server == "sgd", "server", fmt.Sprintf("%q", c.Server), fmt.Sprintf("sgd beside correction: %s", c.Correction))
+	}
+
+	bad(!math.IsNaN(c.Delta) && c.Delta >= 0 && use(c.Delta != 0, "delta", c.Delta), "delta", c.Delta, "delta >= 0 (.inf: never communicate)")
+	number(c.Augment, 0, 1000, "augment", "0 < augment <= 1000, in multiples of the balancing set")
+	number(c.FullShare, 0, 1, "full_share", "0 < full_share <= 1")
+	whole(c.Height, 16, "height", "1 <= height <= 16 (0: as high as the participants allow)")
+	whole(c.Models, MaxModels, "models", fmt.Sprintf("1 <= models <= %d per participant", MaxModels))
+	whole(c.Buffer, 10_000, "buffer", "1 <= buffer <= 10000 answers")
+	number(c.Staleness, 0, 10, "staleness", "0 < staleness <= 10")
+	whole(c.AverageEvery, 10_000, "average_every", "1 <= average_every <= 10000 legs")
 	return ps
+}
+
+func oneOf(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	if len(quoted) == 1 {
+		return quoted[0]
+	}
+	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
 }
 
 // WithDefaults returns c with its zeros replaced by the defaults.
 func (c Config) WithDefaults() Config {
-	if c.Epochs == 0 {
+	used := func(field string) bool { return slices.Contains(uses[field], c.Kind) }
+	if c.Epochs == 0 && c.Batches == 0 && used("epochs") {
 		c.Epochs = 1
 	}
-	if c.ServerLR == 0 {
+	adaptive := c.Server == "adam" || c.Server == "yogi" || c.Server == "adagrad"
+	if c.ServerLR == 0 && used("server_lr") {
 		c.ServerLR = 1
+		if adaptive {
+			c.ServerLR = .1
+		}
 	}
-	if c.MinClients == 0 {
-		c.MinClients = 1
+	if c.Server != "" && c.Server != "sgd" {
+		or(&c.ServerMomentum, .9)
 	}
-	if c.Deadline == 0 {
-		c.Deadline = DefaultDeadline
+	if adaptive {
+		or(&c.ServerTau, 1e-3)
+		if c.Server != "adagrad" {
+			or(&c.ServerBeta2, .99)
+		}
+	}
+	if used("min_clients") {
+		switch c.Kind {
+		case "dynamic", "daisy", "oneshot":
+			or(&c.MinClients, 2)
+		}
+		or(&c.MinClients, 1)
+	}
+	if used("deadline") {
+		or(&c.Deadline, DefaultDeadline)
+	}
+	if c.Combine == "trimmed-mean" {
+		or(&c.Trim, .2)
+	}
+	if c.Combine == "krum" {
+		or(&c.Byzantine, 1)
+	}
+	if c.robust() || c.Kind == "daisy" {
+		or(&c.MaxKept, 100)
+	}
+	switch c.Kind {
+	case "dynamic":
+		or(&c.Augment, 2)
+		or(&c.FullShare, .5)
+	case "radon":
+		or(&c.Models, 1)
+	case "fedbuff":
+		or(&c.Buffer, 10)
+		or(&c.Staleness, .5)
+	case "daisy":
+		or(&c.AverageEvery, 10)
 	}
 	return c
+}
+
+// or replaces a zero.
+func or[T comparable](v *T, other T) {
+	var zero T
+	if *v == zero {
+		*v = other
+	}
+}
+
+// robust says whether single models are combined by something other than a mean.
+func (c Config) robust() bool { return c.Combine != "" && c.Combine != "mean" }
+
+// leastKept is how few models the combiner can do with.
+func (c Config) leastKept(parameters int) int {
+	switch c.Combine {
+	case "krum":
+		return 2*c.Byzantine + 3
+	case "radon":
+		return parameters + 2
+	}
+	return 1
 }

@@ -9,13 +9,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-func fedavg(t testing.TB, cfg Config) *FedAvg {
+func newFedAvg(t testing.TB, cfg Config) *rounds {
 	cfg.Kind, cfg.LR = "fedavg", 0.1
 	s, err := New(cfg, Setup{Seed: 1, MinCohort: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.(*FedAvg)
+	return s.(*rounds)
 }
 
 // steps feeds events and returns the effects of the last one.
@@ -37,10 +37,10 @@ func names(effects []Effect) string {
 
 // collecting returns a strategy in whose first round clients 1 to n have
 // their orders.
-func collectingRound(t testing.TB, n int, cfg Config) *FedAvg {
+func collectingRound(t testing.TB, n int, cfg Config) *rounds {
 	cfg.MinClients = n
 	cfg.Fraction = 1
-	s := fedavg(t, cfg)
+	s := newFedAvg(t, cfg)
 	for i := range n {
 		s.Step(Joined{ClientID(i + 1)})
 	}
@@ -122,7 +122,7 @@ func TestFedAvgReopens(t *testing.T) {
 	commit := steps(before, Offered{Client: 3, Order: 1, Handle: 3, Weight: 1})[2].(Commit)
 	open := steps(before, Committed{1})[0].(Open)
 
-	after := fedavg(t, Config{Fraction: 1})
+	after := newFedAvg(t, Config{Fraction: 1})
 	if err := after.Restore(commit.Snapshot); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestFedAvgReopens(t *testing.T) {
 }
 
 func TestFedAvgRestoreRefuses(t *testing.T) {
-	s := fedavg(t, Config{})
+	s := newFedAvg(t, Config{})
 	for _, b := range [][]byte{nil, {2, 0, 0}, {1}, {1, 5}, {1, 5, 6, 7}, {1, 0x80}} {
 		if err := s.Restore(b); err == nil {
 			t.Errorf("Restore(%v) took it", b)

@@ -34,9 +34,13 @@ type ClientID uint32
 // OrderID numbers an order; it is unique per client within a run.
 type OrderID uint64
 
-// Handle names a contribution's vectors, which the caller holds until an Add,
-// Keep-then-Drop or Reject settles them.
+// Handle names a contribution's vectors, which the caller holds until an Add or
+// a Reject settles them, or Keep and later Add or Drop.
 type Handle uint64
+
+// MeanID names a mean of kept contributions, see Mean. Strategies count them
+// from 1.
+type MeanID uint64
 
 // A Strategy is one scheme in one run.
 type Strategy interface {
@@ -62,12 +66,13 @@ type (
 
 	// Offered says that a client has answered an order (or a fetch) with
 	// vectors that passed every check. An effect of the same Step settles
-	// Handle.
+	// Handle: Add, Keep or Reject.
 	Offered struct {
 		Client ClientID
 		Order  OrderID
 		Handle Handle
 		Weight float64 // examples behind it, > 0
+		Steps  uint64  // mini-batches behind it
 	}
 
 	// Declined says that a client will not answer an order.
@@ -85,6 +90,17 @@ type (
 	// Committed says that a Commit is durable and published.
 	Committed struct{ Round uint64 }
 
+	// RolledBack says that a Commit was not made: the model would not have
+	// been finite, or its loss would have jumped past the guard's bound. The
+	// base stays the newest version, and the sums are cleared.
+	RolledBack struct{ Round uint64 }
+
+	// Averaged answers a Mean.
+	Averaged struct {
+		Mean  MeanID
+		Norm2 float64 // squared Euclidean norm
+	}
+
 	// Reopened comes once, after Restore and before any other event, when
 	// the run was stopped in the middle of a round: it goes on with the
 	// round's own cohort and base. The cohort's clients are absent until
@@ -94,6 +110,9 @@ type (
 		Remaining time.Duration // until the deadline
 	}
 )
+
+func (RolledBack) event() {}
+func (Averaged) event()   {}
 
 func (Joined) event()    {}
 func (Left) event()      {}
@@ -115,15 +134,36 @@ type OrderKind uint32
 
 // The kinds of order that strategies give.
 const (
-	Fit OrderKind = 1 // train for Work.Epochs, send the delta
+	Fit      OrderKind = 1 // train for Work.Epochs or Work.Steps, send the delta
+	Gradient OrderKind = 2 // send the summed gradient of one mini-batch
+	Monitor  OrderKind = 3 // train on; send the delta once its squared norm exceeds Work.Delta, or when fetched
+	Base     OrderKind = 5 // train Work.Parts models on disjoint parts of the local data, send their deltas
 )
 
 // Work holds what a client needs to know to fulfil an Order.
 type Work struct {
 	Kind   OrderKind
 	Epochs int
+	Steps  int // mini-batches; 0 goes by Epochs. Monitor: between two looks at the distance
 	Batch  int // examples; 0 is all of the client's data
 	LR     float64
+
+	Stream  bool    // mini-batches follow those of the client's last order
+	Prox    float64 // FedProx's mu
+	Control bool    // SCAFFOLD: two vectors, the delta and the change of the control variate
+	Delta   float64 // of Monitor
+	Parts   int     // of Base
+}
+
+// Vectors returns how many vectors answer the order.
+func (w Work) Vectors() int {
+	switch {
+	case w.Kind == Base:
+		return max(w.Parts, 1)
+	case w.Control:
+		return 2
+	}
+	return 1
 }
 
 // Reason says why a contribution was rejected.
@@ -144,6 +184,7 @@ type (
 		Base     uint64 // version to train from
 		Cohort   []ClientID
 		Deadline time.Duration // from the time that the orders go out
+		State    []byte        // what Reopened must bring back beside this
 	}
 
 	// Order asks a client for work.
@@ -153,15 +194,44 @@ type (
 		Round  uint64
 		Base   uint64
 		Work   Work
+		Start  MeanID // local model to start from; 0: the base, or for Monitor the client's own
+		Fresh  bool   // of Monitor: start from the base all the same
 	}
 
-	// Add adds weight x the vector behind Handle to a sum, and forgets the
-	// handle.
+	// Add adds Scale x vector i behind Handle to sum i, for every i, counts
+	// Weight in each of them, and forgets the handle. The mean of a sum is
+	// its total over the weights counted.
 	Add struct {
 		Handle Handle
-		Sum    int // number of the sum, 0 for schemes with one
+		Scale  float64
 		Weight float64
 	}
+
+	// Keep accepts a contribution and holds its vectors until Add or Drop,
+	// for schemes that need single models: memory O(clients).
+	Keep struct{ Handle Handle }
+
+	// Drop forgets a contribution that was kept.
+	Drop struct{ Handle Handle }
+
+	// Fetch asks a client for its local model, ahead of time: the answer to
+	// its Monitor order. It is answered by Offered, Declined or Left.
+	Fetch struct {
+		Client ClientID
+		Order  OrderID
+	}
+
+	// Mean computes the weighted mean of the first vectors of kept
+	// contributions, in the order given, for Orders to start from, and is
+	// answered by Averaged. Forget gives its memory back.
+	Mean struct {
+		Mean    MeanID
+		Handles []Handle
+		Weights []float64
+	}
+
+	// Forget forgets a mean.
+	Forget struct{ Mean MeanID }
 
 	// Reject forgets a contribution and tells its sender why.
 	Reject struct {
@@ -188,13 +258,17 @@ type (
 
 	// Commit makes version Round from version Base by Plan once every Add
 	// before it is done, stores it together with Snapshot, publishes it, and
-	// is answered by Committed. The sums are cleared.
+	// is answered by Committed, or by RolledBack. The sums are cleared, and
+	// what is in Kept is forgotten.
 	Commit struct {
 		Round    uint64
 		Base     uint64
 		Plan     Plan
+		Kept     []Handle   // for Plan, in this order
 		Snapshot []byte     // for Restore: the state as of Committed
-		Clients  []ClientID // whose contributions are in it
+		Clients  []ClientID // whose contributions are in it, ascending
+		Rate     float64    // effective learning rate: of the clients, times the server's
+		Guard    float64    // roll back if the test loss exceeds Guard times the last; 0: only what is not finite
 	}
 
 	// Finish ends the run: the scheme has nothing left to do.
@@ -210,6 +284,11 @@ func (StopTimer) effect() {}
 func (Abandon) effect()   {}
 func (Commit) effect()    {}
 func (Finish) effect()    {}
+func (Keep) effect()      {}
+func (Drop) effect()      {}
+func (Fetch) effect()     {}
+func (Mean) effect()      {}
+func (Forget) effect()    {}
 
 // A Plan is the arithmetic of a Commit: plain data with one pure method, run
 // outside Step and, in production, on another goroutine.
@@ -223,5 +302,6 @@ type Vectors struct {
 	Base  []float32            // version Commit.Base; read only
 	Next  []float32            // the result
 	Sums  []*Sum               // what Add effects filled
+	Kept  [][][]float32        // the vectors of each handle in Commit.Kept; read only
 	State map[string][]float32 // server vectors by name (momentum, control), stored with the commit
 }

@@ -45,11 +45,15 @@ func NewSum(n int, bound float64) (*Sum, error) {
 // Add adds weight x v[i] to every element i. Values must be finite and,
 // together with the weight, within the bound of NewSum. It may be called from
 // several goroutines at once.
-func (s *Sum) Add(v []float32, weight float64) {
+func (s *Sum) Add(v []float32, weight float64) { s.AddScaled(v, weight, weight) }
+
+// AddScaled adds scale x v[i] to every element i and counts weight: a client's
+// sum of gradients is added as it is, and counts as many examples as it has.
+func (s *Sum) AddScaled(v []float32, scale, weight float64) {
 	if len(v) != len(s.counts) {
 		panic(fmt.Sprintf("strategy: Sum.Add of %d values, want %d", len(v), len(s.counts)))
 	}
-	factor := weight * s.scale
+	factor := scale * s.scale
 	blocks := len(s.locks)
 	// Goroutines that add at the same time start at different blocks, so
 	// that they seldom wait for each other.

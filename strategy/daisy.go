@@ -1,0 +1,95 @@
+package strategy
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"fedtab/learn/rng"
+)
+
+// daisy is FedDC (Kamp, Fischer and Vreeken 2023): models travel from client to
+// client before they are averaged, so that each sees more data than any client
+// has. A round consists of AverageEvery legs. After each but the last, the
+// models are handed on in a random permutation; after the last they are
+// averaged into the next version.
+//
+// A leg is an order of its own. A client that drops out takes along the model
+// that it was training. After a restart of the coordinator, clients go on with
+// the models that they have.
+type daisy struct {
+	fedavg
+	leg    int     // of the open round, from 0
+	starts []start // models that are handed on in this leg
+	means  MeanID  // newest
+}
+
+// start says with which model a client begins a leg.
+type start struct {
+	client ClientID
+	mean   MeanID
+}
+
+func (s *daisy) save(b []byte) []byte   { return binary.AppendUvarint(b, uint64(s.leg)) }
+func (s *daisy) restore(d *stateReader) { s.leg = int(d.uint()) }
+
+func (s *daisy) choose(r *rounds) []ClientID {
+	s.forget(r)
+	s.leg = 0
+	chosen := s.fedavg.choose(r)
+	if len(chosen) > r.cfg.MaxKept {
+		chosen = r.cohort.Sample(float64(r.cfg.MaxKept)/float64(r.cohort.Present()), 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+	}
+	return chosen
+}
+
+func (s *daisy) keeps() bool { return true }
+
+func (s *daisy) start(id ClientID) MeanID {
+	for _, t := range s.starts {
+		if t.client == id {
+			return t.mean
+		}
+	}
+	return 0
+}
+
+// done hands the models on, unless it is time to average them.
+func (s *daisy) done(r *rounds) bool {
+	s.forget(r)
+	if s.leg+1 >= r.cfg.AverageEvery || len(r.answers) < 2 {
+		for i, a := range r.answers {
+			r.do(Add{Handle: a.handle, Scale: a.weight, Weight: a.weight})
+			r.answers[i].handle = 0
+		}
+		return false
+	}
+	s.leg++
+	var clients []ClientID
+	for _, a := range r.answers {
+		clients = append(clients, a.client)
+	}
+	shuffled := slices.Clone(clients)
+	stream := rng.Stream(r.setup.Seed, "daisy", uint64(r.order))
+	for i := len(shuffled) - 1; i > 0; i-- {
+		j := int(stream.Uint64N(uint64(i + 1)))
+		shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
+	}
+	for i, a := range r.answers {
+		s.means++
+		s.starts = append(s.starts, start{shuffled[i], s.means})
+		r.do(Mean{Mean: s.means, Handles: []Handle{a.handle}, Weights: []float64{1}})
+		r.do(Drop{a.handle})
+	}
+	r.write(clients)
+	return true
+}
+
+// forget gives back the models of the last leg.
+func (s *daisy) forget(r *rounds) {
+	for _, t := range s.starts {
+		r.do(Forget{t.mean})
+	}
+	s.starts = nil
+}
+
+func (s *daisy) plan(_ *rounds, rate float64) Plan { return WeightedMean{ServerLR: rate} }

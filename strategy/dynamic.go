@@ -1,0 +1,442 @@
+package strategy
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"fedtab/learn/rng"
+)
+
+// Dynamic is dynamic averaging (Kamp et al. 2014, 2018): clients communicate
+// only when their models have something to tell.
+//
+//	init: every f_i = r = f_0; v = 0
+//	client, every b mini-batches:  if ||f_i - r||^2 > Delta: send f_i - r (a violation), wait
+//	coordinator: B = violators; v += |B|;  if v >= m: B = everybody, v = 0
+//	  while B != everybody and ||mean_B - r||^2 > Delta:  add clients to B, fetch their models
+//	  send mean_B to B only;   if B == everybody: r <- mean_B for everyone
+//
+// Means are weighted by examples. The reference r is the newest version: only a
+// full synchronisation commits one. The mean of a balancing set is transient.
+//
+// Every client has a Monitor order, which one contribution answers: its
+// violation, or what was fetched. Whoever gets a balanced model gets a new order
+// with it. Order numbers and the violation counter are durable before they have
+// any effect on clients: a resolution is written down by opening the round once
+// more.
+//
+// Where clients check in lock-step, as in simulations, after each resolution
+//
+//	(1/m) sum ||f_i - f_mean||^2 <= (1/m) sum ||f_i - r||^2 <= Delta
+//
+// and balancing leaves the global mean where it was.
+type Dynamic struct {
+	cfg   Config
+	setup Setup
+
+	phase   dynamicPhase
+	version uint64
+	order   OrderID     // newest that is or will be given
+	v       int         // violations since the last full synchronisation
+	clients []monitored // present, ascending by client
+
+	full    bool // B is to be everybody
+	mean    MeanID
+	changed bool   // the balancing set is another than the mean was asked for
+	drawn   uint64 // augmentations so far in this round
+	effects []Effect
+}
+
+// monitored is a client and how it takes part.
+type monitored struct {
+	client  ClientID
+	order   OrderID // that it has
+	handle  Handle  // of its model, while it is in the balancing set
+	weight  float64
+	awaited bool    // fetched, and the answer has not come
+	idle    bool    // has declined its order, and gets none before the next round
+	next    OrderID // that it will get when the resolution is durable
+	fresh   bool    // its next order starts from the reference
+}
+
+type dynamicPhase uint8
+
+const (
+	dynamicIdle       dynamicPhase = iota
+	dynamicOpening                 // a round is being written down
+	dynamicMonitoring              // everybody trains
+	dynamicGathering               // somebody has violated; others may have at the same moment
+	dynamicFetching                // answers are awaited
+	dynamicChecking                // the mean of the balancing set is being computed
+	dynamicSettling                // a resolution is being written down
+	dynamicCommitting
+)
+
+const (
+	timerGather Timer = 1 // ends the gathering of violations
+	timerFetch  Timer = 2 // ends the waiting for fetched models
+	timerAgain  Timer = 3 // after a rollback
+)
+
+// gatherFor is how long violators of one moment are waited for: those of one
+// lock-step check come together, give or take their latency.
+const gatherFor = 50 * time.Millisecond
+
+const dynamicFormat = 1
+
+// Restore implements Strategy.
+func (s *Dynamic) Restore(snapshot []byte) error {
+	d := stateReader{b: snapshot}
+	if f := d.byte(); f != dynamicFormat {
+		return fmt.Errorf("strategy: dynamic snapshot of %d bytes is not of a format this build knows", len(snapshot))
+	}
+	version, order, v := d.uint(), d.uint(), d.uint()
+	if err := d.end(); err != nil {
+		return fmt.Errorf("strategy: dynamic snapshot is %w", err)
+	}
+	s.version, s.order, s.v = version, OrderID(order), int(v)
+	return nil
+}
+
+func (s *Dynamic) snapshot(version uint64) []byte {
+	b := []byte{dynamicFormat}
+	b = binary.AppendUvarint(b, version)
+	b = binary.AppendUvarint(b, uint64(s.order))
+	return binary.AppendUvarint(b, uint64(s.v))
+}
+
+// Step implements Strategy.
+func (s *Dynamic) Step(e Event) []Effect {
+	s.effects = s.effects[:0]
+	switch e := e.(type) {
+	case Joined:
+		s.joined(e.Client)
+	case Left:
+		s.left(e.Client)
+	case Declined:
+		s.declined(e)
+	case Offered:
+		s.offered(e)
+	case Averaged:
+		if s.phase == dynamicChecking && e.Mean == s.mean {
+			s.checked(e.Norm2)
+		}
+	case Fired:
+		switch {
+		case e.Timer == timerGather && s.phase == dynamicGathering:
+			s.resolve()
+		case e.Timer == timerFetch && s.phase == dynamicFetching:
+			for i := range s.clients {
+				s.clients[i].awaited = false
+			}
+			s.resolve()
+		case e.Timer == timerAgain && s.phase == dynamicIdle:
+			s.open()
+		}
+	case Opened:
+		if e.Round == s.version+1 {
+			switch s.phase {
+			case dynamicOpening:
+				s.phase = dynamicMonitoring
+				for i := range s.clients {
+					s.send(&s.clients[i], 0)
+				}
+			case dynamicSettling:
+				s.settled()
+			}
+		}
+	case Committed:
+		if s.phase == dynamicCommitting && e.Round == s.version+1 {
+			s.version = e.Round
+			s.open()
+		}
+	case RolledBack:
+		if s.phase == dynamicCommitting && e.Round == s.version+1 {
+			s.phase = dynamicIdle
+			for i := range s.clients {
+				s.clients[i].fresh = true // their models are what must not be averaged
+			}
+			s.do(SetTimer{timerAgain, retryPause(2)})
+		}
+	case Reopened:
+		// Clients hold models of their own, which the coordinator never had:
+		// they go on with them under new orders.
+		d := stateReader{b: e.Open.State}
+		if v := d.uint(); d.end() == nil {
+			s.v = int(v)
+		}
+		s.order = e.Open.Order
+		s.phase = dynamicIdle
+	}
+	return s.effects
+}
+
+func (s *Dynamic) do(e Effect) { s.effects = append(s.effects, e) }
+
+func (s *Dynamic) find(id ClientID) (int, bool) {
+	return slices.BinarySearchFunc(s.clients, id, func(m monitored, id ClientID) int {
+		return int(int64(m.client) - int64(id))
+	})
+}
+
+func (s *Dynamic) joined(id ClientID) {
+	i, known := s.find(id)
+	if !known {
+		s.clients = slices.Insert(s.clients, i, monitored{client: id})
+	}
+	switch s.phase {
+	case dynamicIdle:
+		s.open()
+	case dynamicOpening:
+		// It gets its order with the others.
+	case dynamicCommitting, dynamicSettling:
+		// A newcomer gets its order when this is done.
+	default:
+		s.send(&s.clients[i], 0) // again, if it has lost its socket
+	}
+}
+
+// open writes a round down: everybody monitors from the newest version.
+func (s *Dynamic) open() {
+	if len(s.clients) < s.cfg.MinClients {
+		s.phase = dynamicIdle
+		return
+	}
+	s.order++
+	s.drawn, s.full = 0, false
+	for i := range s.clients {
+		m := &s.clients[i]
+		*m = monitored{client: m.client, order: s.order, fresh: m.fresh}
+	}
+	s.phase = dynamicOpening
+	s.write()
+}
+
+func (s *Dynamic) write() {
+	cohort := make([]ClientID, len(s.clients))
+	for i, m := range s.clients {
+		cohort[i] = m.client
+	}
+	s.do(Open{
+		Round: s.version + 1, Order: s.order, Base: s.version, Cohort: cohort,
+		Deadline: MaxDeadline, State: binary.AppendUvarint(nil, uint64(s.v)),
+	})
+}
+
+func (s *Dynamic) send(m *monitored, start MeanID) {
+	m.idle = false
+	if m.order == 0 {
+		m.order = s.order
+	}
+	s.do(Order{
+		Client: m.client, Order: m.order, Round: s.version + 1, Base: s.version, Start: start, Fresh: m.fresh,
+		Work: Work{Kind: Monitor, Steps: s.cfg.Batches, Stream: true, Batch: s.cfg.Batch, LR: s.cfg.LR, Delta: s.cfg.Delta},
+	})
+	m.fresh = false
+}
+
+func (s *Dynamic) left(id ClientID) {
+	i, ok := s.find(id)
+	if !ok {
+		return
+	}
+	if h := s.clients[i].handle; h != 0 {
+		s.do(Drop{h})
+		s.changed = true
+	}
+	s.clients = slices.Delete(s.clients, i, i+1)
+	s.resolve()
+}
+
+// declined takes a client out of what is awaited: it has no model to give, and
+// trains none before the next round.
+func (s *Dynamic) declined(e Declined) {
+	if i, ok := s.find(e.Client); ok && s.clients[i].order == e.Order && s.clients[i].handle == 0 {
+		m := &s.clients[i]
+		m.idle, m.fresh, m.awaited = true, true, false
+		s.resolve()
+	}
+}
+
+func (s *Dynamic) offered(e Offered) {
+	i, ok := s.find(e.Client)
+	switch {
+	case !ok || e.Order > s.clients[i].order:
+		s.do(Reject{e.Handle, Unordered})
+		return
+	case s.phase == dynamicCommitting || s.phase == dynamicIdle || s.phase == dynamicOpening || e.Order < s.clients[i].order:
+		s.do(Reject{e.Handle, Late})
+		return
+	case s.clients[i].handle != 0:
+		s.do(Reject{e.Handle, Duplicate})
+		return
+	}
+	m := &s.clients[i]
+	s.do(Keep{e.Handle})
+	m.handle, m.weight, s.changed = e.Handle, e.Weight, true
+	if m.awaited {
+		m.awaited = false
+	} else {
+		s.v++
+	}
+	switch s.phase {
+	case dynamicMonitoring:
+		s.phase = dynamicGathering
+		s.do(SetTimer{timerGather, gatherFor})
+	case dynamicFetching:
+		s.resolve()
+	}
+	// While a mean is computed or a resolution is written down it waits.
+}
+
+// set returns how many clients are in the balancing set, and how many are
+// awaited.
+func (s *Dynamic) set() (in, awaited int) {
+	for _, m := range s.clients {
+		if m.handle != 0 {
+			in++
+		}
+		if m.awaited {
+			awaited++
+		}
+	}
+	return in, awaited
+}
+
+// resolve goes on with a violation, unless answers are awaited.
+func (s *Dynamic) resolve() {
+	if s.phase != dynamicGathering && s.phase != dynamicFetching {
+		return
+	}
+	in, awaited := s.set()
+	if awaited > 0 {
+		return
+	}
+	if s.phase == dynamicGathering {
+		s.do(StopTimer{timerGather})
+	} else {
+		s.do(StopTimer{timerFetch})
+	}
+	m := len(s.clients)
+	switch {
+	case in == 0: // the violators are gone
+		s.phase, s.full = dynamicMonitoring, false
+	case in == m || s.full && s.phase == dynamicFetching:
+		s.synchronise()
+	case s.v >= m || s.full:
+		s.full = true
+		s.fetch(m - in)
+	default:
+		s.phase, s.changed = dynamicChecking, false
+		s.mean++
+		c := Mean{Mean: s.mean}
+		for _, m := range s.clients {
+			if m.handle != 0 {
+				c.Handles = append(c.Handles, m.handle)
+				c.Weights = append(c.Weights, m.weight)
+			}
+		}
+		s.do(c)
+	}
+}
+
+// checked ends the balancing, or adds clients to the set.
+func (s *Dynamic) checked(norm2 float64) {
+	in, _ := s.set()
+	if s.changed { // somebody has violated, or left, meanwhile
+		s.do(Forget{s.mean})
+		s.phase = dynamicGathering
+		s.resolve()
+		return
+	}
+	if norm2 <= s.cfg.Delta {
+		s.phase = dynamicSettling
+		for i := range s.clients {
+			if m := &s.clients[i]; m.handle != 0 {
+				s.order++
+				m.next = s.order
+			}
+		}
+		s.write()
+		return
+	}
+	s.do(Forget{s.mean})
+	m := len(s.clients)
+	more := int(max(1, s.cfg.Augment*float64(in)))
+	if float64(in+more) > s.cfg.FullShare*float64(m) {
+		s.full = true
+		more = m - in
+	}
+	s.fetch(more)
+}
+
+// fetch asks so many clients outside of the balancing set, at random, for
+// their models.
+func (s *Dynamic) fetch(n int) {
+	s.phase = dynamicFetching
+	s.drawn++
+	stream := rng.Stream(s.setup.Seed, "augment", s.version+1, s.drawn)
+	var outside []int
+	for i := range s.clients {
+		if m := &s.clients[i]; m.handle == 0 && !m.idle && m.order != 0 {
+			outside = append(outside, i)
+		}
+	}
+	n = min(n, len(outside))
+	for i := range n {
+		j := i + int(stream.Uint64N(uint64(len(outside)-i)))
+		outside[i], outside[j] = outside[j], outside[i]
+	}
+	slices.Sort(outside[:n])
+	for _, i := range outside[:n] {
+		m := &s.clients[i]
+		m.awaited = true
+		s.do(Fetch{m.client, m.order})
+	}
+	s.do(SetTimer{timerFetch, s.cfg.Deadline})
+	s.resolve() // if there was nobody to ask
+}
+
+// settled sends the balanced model to its set.
+func (s *Dynamic) settled() {
+	s.phase, s.full = dynamicMonitoring, false
+	again := false
+	for i := range s.clients {
+		m := &s.clients[i]
+		switch {
+		case m.next != 0 && m.handle != 0:
+			s.do(Drop{m.handle})
+			*m = monitored{client: m.client, order: m.next}
+			s.send(m, s.mean)
+		case m.handle != 0:
+			again = true // has violated meanwhile
+		case m.order == 0 && !m.idle:
+			s.send(m, 0) // has joined meanwhile
+		}
+	}
+	s.do(Forget{s.mean})
+	if again {
+		s.phase = dynamicGathering
+		s.resolve()
+	}
+}
+
+// synchronise makes the mean of all models the new reference.
+func (s *Dynamic) synchronise() {
+	s.phase = dynamicCommitting
+	s.v = 0
+	var clients []ClientID
+	for i := range s.clients {
+		if m := &s.clients[i]; m.handle != 0 {
+			s.do(Add{Handle: m.handle, Scale: m.weight, Weight: m.weight})
+			m.handle = 0
+			clients = append(clients, m.client)
+		}
+	}
+	s.do(Commit{
+		Round: s.version + 1, Base: s.version, Plan: WeightedMean{ServerLR: s.cfg.ServerLR}, Snapshot: s.snapshot(s.version + 1),
+		Clients: clients, Rate: s.cfg.LR * s.cfg.ServerLR, Guard: s.cfg.Guard,
+	})
+}

@@ -1,0 +1,289 @@
+package strategy
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"fedtab/learn/rng"
+)
+
+// FedBuff is buffered asynchronous aggregation (Nguyen et al. 2022): clients
+// train all the time, each from the version that was the newest when it began,
+// and every K answers make a version, whoever they come from:
+//
+//	w <- w + eta_s * 1/K * sum_{k < K} (1 + s_k)^-a delta_k
+//
+// s_k is how many versions have passed since client k got its model, its
+// staleness, and a = 1/2. Nobody waits for a straggler.
+//
+// A version is a round that nobody is chosen for. An order names its own base;
+// its answer is for whatever round is open when it comes, which the
+// acknowledgement tells, so that clients keep it until that round is closed. A
+// crash loses the buffer, and the clients offer again what was in it: the
+// orders that are out are written down with every version.
+type FedBuff struct {
+	cfg   Config
+	setup Setup
+
+	version uint64
+	order   OrderID
+	clients []buffered // present, ascending by client
+	absent  []buffered // orders that were out before a restart, of clients that are not back
+
+	opening    bool // a round is being written down
+	opened     bool // the round that is under way is durable
+	committing bool
+	count      int          // answers in the buffer
+	givers     []ClientID   // whose they are, ascending
+	waiting    []keptAnswer // came while a version was being committed
+	drawn      uint64
+	rollbacks  int
+	effects    []Effect
+}
+
+// buffered is a client and the order that it works on.
+type buffered struct {
+	client ClientID
+	order  OrderID // 0: none
+	base   uint64
+}
+
+type keptAnswer struct {
+	client ClientID
+	handle Handle
+	base   uint64
+}
+
+const bufferFormat = 1
+
+// keepAbsent is for how many versions an order from before a restart may still
+// be answered.
+const keepAbsent = 10
+
+// Restore implements Strategy.
+func (s *FedBuff) Restore(snapshot []byte) error {
+	d := stateReader{b: snapshot}
+	if f := d.byte(); f != bufferFormat {
+		return fmt.Errorf("strategy: fedbuff snapshot of %d bytes is not of a format this build knows", len(snapshot))
+	}
+	version, order, rollbacks, n := d.uint(), d.uint(), d.uint(), d.uint()
+	if n > uint64(len(d.b)) {
+		d.broken = true
+		n = 0
+	}
+	var out []buffered
+	for range n {
+		out = append(out, buffered{ClientID(d.uint()), OrderID(d.uint()), d.uint()})
+	}
+	if err := d.end(); err != nil {
+		return fmt.Errorf("strategy: fedbuff snapshot is %w", err)
+	}
+	s.version, s.order, s.rollbacks, s.absent = version, OrderID(order), int(min(rollbacks, 64)), out
+	return nil
+}
+
+func (s *FedBuff) snapshot(version uint64) []byte {
+	b := []byte{bufferFormat}
+	b = binary.AppendUvarint(b, version)
+	b = binary.AppendUvarint(b, uint64(s.order))
+	b = binary.AppendUvarint(b, uint64(s.rollbacks))
+	out := slices.Concat(s.absent, s.clients)
+	out = slices.DeleteFunc(out, func(c buffered) bool { return c.order == 0 })
+	b = binary.AppendUvarint(b, uint64(len(out)))
+	for _, c := range out {
+		b = binary.AppendUvarint(b, uint64(c.client))
+		b = binary.AppendUvarint(b, uint64(c.order))
+		b = binary.AppendUvarint(b, c.base)
+	}
+	return b
+}
+
+// Step implements Strategy.
+func (s *FedBuff) Step(e Event) []Effect {
+	s.effects = s.effects[:0]
+	switch e := e.(type) {
+	case Joined:
+		s.joined(e.Client)
+	case Left:
+		if i, ok := s.find(e.Client); ok {
+			s.clients = slices.Delete(s.clients, i, i+1)
+		}
+		s.give()
+	case Declined:
+		if i, ok := s.find(e.Client); ok && s.clients[i].order == e.Order {
+			s.clients[i].order = 0
+			s.pause()
+		}
+	case Fired:
+		if e.Timer == timerRetry {
+			s.give()
+		}
+	case Offered:
+		s.offered(e)
+	case Opened:
+		if e.Round == s.version+1 && !s.opened {
+			s.opening, s.opened = false, true
+			s.give()
+			s.commit()
+		}
+	case Committed:
+		if s.committing && e.Round == s.version+1 {
+			s.version = e.Round
+			s.absent = slices.DeleteFunc(s.absent, func(c buffered) bool { return c.base+keepAbsent < s.version })
+			s.next()
+		}
+	case RolledBack:
+		if s.committing && e.Round == s.version+1 {
+			s.rollbacks++
+			s.next()
+		}
+	case Reopened:
+		s.order = max(s.order, e.Open.Order)
+		s.opened = true
+	}
+	return s.effects
+}
+
+func (s *FedBuff) do(e Effect) { s.effects = append(s.effects, e) }
+
+func (s *FedBuff) find(id ClientID) (int, bool) {
+	return slices.BinarySearchFunc(s.clients, id, func(m buffered, id ClientID) int {
+		return int(int64(m.client) - int64(id))
+	})
+}
+
+func (s *FedBuff) joined(id ClientID) {
+	i, known := s.find(id)
+	if !known {
+		c := buffered{client: id}
+		if j := slices.IndexFunc(s.absent, func(b buffered) bool { return b.client == id }); j >= 0 {
+			c = s.absent[j] // it may have finished this one
+			s.absent = slices.Delete(s.absent, j, j+1)
+		}
+		s.clients = slices.Insert(s.clients, i, c)
+	}
+	if c := s.clients[i]; c.order != 0 && s.opened {
+		s.send(c)
+		return
+	}
+	if !s.opened && !s.opening && !s.committing && len(s.clients) >= s.cfg.MinClients {
+		s.open()
+	}
+	s.give()
+}
+
+// open writes down that the making of the next version has begun.
+func (s *FedBuff) open() {
+	s.opened, s.opening = false, true
+	cohort := make([]ClientID, len(s.clients))
+	for i, c := range s.clients {
+		cohort[i] = c.client
+	}
+	s.order++ // so that no number is given again after a crash, unless on the same base
+	s.do(Open{Round: s.version + 1, Order: s.order, Base: s.version, Cohort: cohort, Deadline: MaxDeadline})
+}
+
+// next begins the making of a version with what has come meanwhile.
+func (s *FedBuff) next() {
+	s.committing = false
+	s.count, s.givers = 0, nil
+	waiting := s.waiting
+	s.waiting = nil
+	for _, a := range waiting {
+		s.take(a.client, a.handle, a.base)
+	}
+	s.open()
+}
+
+// give hands orders to clients that have none, up to the concurrency, in a
+// random order so that over time everybody has a turn.
+func (s *FedBuff) give() {
+	if !s.opened || s.committing || len(s.clients) < s.cfg.MinClients {
+		return
+	}
+	most := max(int(math.Floor(s.cfg.Fraction*float64(len(s.clients))+1e-9)), s.setup.MinCohort, 1)
+	if s.cfg.Fraction == 0 {
+		most = len(s.clients)
+	}
+	var idle []int
+	busy := 0
+	for i, c := range s.clients {
+		if c.order == 0 {
+			idle = append(idle, i)
+		} else {
+			busy++
+		}
+	}
+	n := min(most-busy, len(idle))
+	if n <= 0 {
+		return
+	}
+	s.drawn++
+	stream := rng.Stream(s.setup.Seed, "buffer", s.version, s.drawn)
+	for k := range n {
+		j := k + int(stream.Uint64N(uint64(len(idle)-k)))
+		idle[k], idle[j] = idle[j], idle[k]
+		c := &s.clients[idle[k]]
+		s.order++
+		c.order, c.base = s.order, s.version
+		s.send(*c)
+	}
+}
+
+// pause gives a client that has declined its order another one, but not at once.
+func (s *FedBuff) pause() { s.do(SetTimer{timerRetry, retryPause(3)}) }
+
+func (s *FedBuff) send(c buffered) {
+	w := s.cfg.fit()
+	w.Prox = s.cfg.Prox
+	s.do(Order{Client: c.client, Order: c.order, Base: c.base, Work: w})
+}
+
+func (s *FedBuff) offered(e Offered) {
+	i, ok := s.find(e.Client)
+	switch {
+	case !ok || e.Order > s.clients[i].order && s.clients[i].order != 0 || e.Order > s.order:
+		s.do(Reject{e.Handle, Unordered})
+		return
+	case e.Order != s.clients[i].order:
+		s.do(Reject{e.Handle, Late})
+		return
+	}
+	c := &s.clients[i]
+	base := c.base
+	c.order = 0
+	if s.committing {
+		s.do(Keep{e.Handle})
+		s.waiting = append(s.waiting, keptAnswer{e.Client, e.Handle, base})
+		return
+	}
+	s.take(e.Client, e.Handle, base)
+	s.give()
+	s.commit()
+}
+
+// take puts an answer into the buffer.
+func (s *FedBuff) take(id ClientID, h Handle, base uint64) {
+	stale := float64(s.version - base)
+	s.do(Add{Handle: h, Scale: math.Pow(1+stale, -s.cfg.Staleness), Weight: 1})
+	s.count++
+	if j, have := slices.BinarySearch(s.givers, id); !have {
+		s.givers = slices.Insert(s.givers, j, id)
+	}
+}
+
+// commit makes a version when the buffer is full.
+func (s *FedBuff) commit() {
+	if s.count < s.cfg.Buffer || s.committing || !s.opened {
+		return
+	}
+	s.committing = true
+	rate := s.cfg.ServerLR * math.Ldexp(1, -s.rollbacks)
+	r := rounds{cfg: s.cfg}
+	s.do(Commit{
+		Round: s.version + 1, Base: s.version, Plan: r.serverPlan(rate, 1), Snapshot: s.snapshot(s.version + 1),
+		Clients: slices.Clone(s.givers), Rate: s.cfg.LR * rate, Guard: s.cfg.Guard,
+	})
+}

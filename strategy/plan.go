@@ -1,0 +1,116 @@
+package strategy
+
+import (
+	"fmt"
+
+	"fedtab/strategy/combine"
+)
+
+// WeightedMean makes the next model from the base and the weighted mean of
+// the deltas in the first sum: base + ServerLR x mean.
+type WeightedMean struct{ ServerLR float64 }
+
+// Combine implements Plan.
+func (p WeightedMean) Combine(v *Vectors) error {
+	return v.Sums[0].Mean(v.Next, v.Base, p.ServerLR)
+}
+
+// serverPlan applies the mean of the first sum by the configured server
+// optimiser; sign x mean is the direction in which to go.
+func (r *rounds) serverPlan(rate, sign float64) Plan {
+	if r.cfg.Server == "" || r.cfg.Server == "sgd" {
+		return WeightedMean{ServerLR: sign * rate}
+	}
+	return ServerStep{Sign: sign, Server: combine.Server{
+		Kind: combine.Kind(r.cfg.Server), LR: rate, Beta1: r.cfg.ServerMomentum, Beta2: r.cfg.ServerBeta2, Tau: r.cfg.ServerTau,
+	}}
+}
+
+// ServerStep takes a step of a server optimiser (Reddi et al. 2021) along Sign
+// times the mean of the first sum.
+type ServerStep struct {
+	Sign   float64
+	Server combine.Server
+}
+
+// Combine implements Plan.
+func (p ServerStep) Combine(v *Vectors) error {
+	mean := make([]float32, len(v.Base))
+	if err := v.Sums[0].Mean(mean, mean, p.Sign); err != nil {
+		return err
+	}
+	return p.Server.Step(v.Next, v.Base, mean, v.State)
+}
+
+// Scaffold moves the model along the mean delta and the server's control
+// variate along the mean change of the clients', for the Share of all clients
+// that took part:
+//
+//	x <- x + eta_s mean(delta);  c <- c + |S|/N mean(c_i+ - c_i)
+type Scaffold struct{ ServerLR, Share float64 }
+
+// ControlVector is the name of SCAFFOLD's server control variate in
+// Vectors.State.
+const ControlVector = "control"
+
+// Combine implements Plan.
+func (p Scaffold) Combine(v *Vectors) error {
+	if len(v.Sums) < 2 {
+		return fmt.Errorf("strategy: control variates need two sums, got %d", len(v.Sums))
+	}
+	if err := v.Sums[0].Mean(v.Next, v.Base, p.ServerLR); err != nil {
+		return err
+	}
+	c := make([]float32, len(v.Base))
+	if old := v.State[ControlVector]; old != nil {
+		copy(c, old)
+	}
+	v.State[ControlVector] = c
+	return v.Sums[1].Mean(c, c, p.Share)
+}
+
+// Robust combines the kept deltas by a combiner that some wrong ones cannot
+// lead astray, and applies the result at ServerLR.
+type Robust struct {
+	Combiner  string
+	ServerLR  float64
+	Trim      float64
+	Byzantine int
+	Weights   []float64
+	Seed      uint64
+}
+
+// Combine implements Plan.
+func (p Robust) Combine(v *Vectors) error {
+	deltas := make([][]float32, len(v.Kept))
+	for i, k := range v.Kept {
+		deltas[i] = k[0]
+	}
+	out := make([]float32, len(v.Base))
+	if err := p.combine(out, deltas); err != nil {
+		return err
+	}
+	for i, d := range out {
+		v.Next[i] = float32(float64(v.Base[i]) + p.ServerLR*float64(d))
+	}
+	return nil
+}
+
+func (p Robust) combine(out []float32, deltas [][]float32) error {
+	switch p.Combiner {
+	case "median":
+		return combine.Median(out, deltas)
+	case "trimmed-mean":
+		return combine.TrimmedMean(out, deltas, p.Trim)
+	case "krum":
+		_, err := combine.Krum(out, deltas, p.Byzantine, 1)
+		return err
+	case "geometric-median":
+		_, err := combine.GeometricMedian(out, deltas, p.Weights)
+		return err
+	case "radon":
+		height := combine.Height(len(out), len(deltas))
+		return combine.RadonMachine(out, deltas[:combine.Need(len(out), height)], height, p.Seed)
+	}
+	panic("strategy: combiner " + p.Combiner)
+}

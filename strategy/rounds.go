@@ -1,0 +1,391 @@
+package strategy
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// rounds is the state machine of every scheme that works in rounds: a cohort is
+// written down, gets its orders, answers or does not, and what came is combined
+// into the next version. A scheme says the rest.
+type rounds struct {
+	scheme
+	cfg   Config
+	setup Setup
+
+	state     roundState
+	cohort    Cohort
+	version   uint64  // newest committed
+	order     OrderID // newest given
+	answers   []answer
+	rollbacks int // so far; each halves the server's rate
+	effects   []Effect
+}
+
+// scheme is what tells round-based schemes apart.
+type scheme interface {
+	// choose returns the cohort of the next attempt, ascending. An empty one
+	// waits for somebody to join.
+	choose(r *rounds) []ClientID
+	// work returns what a member of the cohort is asked for.
+	work(r *rounds, id ClientID) Work
+	// weigh returns by how much the vectors of an answer are multiplied, and
+	// what they count.
+	weigh(r *rounds, e Offered) (scale, weight float64)
+	// keeps says whether the vectors are needed one by one.
+	keeps() bool
+	// enough says whether the answers suffice, when no more are to come.
+	enough(r *rounds) bool
+	// plan returns the arithmetic of the commit. rate multiplies the mean.
+	plan(r *rounds, rate float64) Plan
+	// done is asked instead of committing; true says that the scheme has
+	// gone on by itself.
+	done(r *rounds) bool
+	// after is told that a version is committed.
+	after(r *rounds)
+}
+
+// answer is a contribution that was accepted in the open attempt.
+type answer struct {
+	client ClientID
+	weight float64
+	steps  uint64
+	handle Handle
+}
+
+type roundState uint8
+
+const (
+	idle       roundState = iota // too few clients, or pausing before a retry
+	opening                      // the cohort is being written down
+	collecting                   // orders are out
+	committing
+	over
+)
+
+// The timers of a round-based strategy.
+const (
+	timerDeadline Timer = 1
+	timerRetry    Timer = 2
+)
+
+// roundsFormat is the first byte of a snapshot; formats before it are read too.
+const roundsFormat = 2
+
+// Restore implements Strategy.
+func (r *rounds) Restore(snapshot []byte) error {
+	d := stateReader{b: snapshot}
+	format := d.byte()
+	if format != 1 && format != roundsFormat {
+		return fmt.Errorf("strategy: %s snapshot of %d bytes is not of a format this build knows", r.cfg.Kind, len(snapshot))
+	}
+	version, order, rollbacks := d.uint(), d.uint(), uint64(0)
+	if format == roundsFormat {
+		rollbacks = d.uint()
+	}
+	if err := d.end(); err != nil {
+		return fmt.Errorf("strategy: %s snapshot is %w", r.cfg.Kind, err)
+	}
+	r.version, r.order, r.rollbacks = version, OrderID(order), int(min(rollbacks, 64))
+	return nil
+}
+
+// snapshot describes the state after version is committed.
+func (r *rounds) snapshot(version uint64) []byte {
+	b := []byte{roundsFormat}
+	b = binary.AppendUvarint(b, version)
+	b = binary.AppendUvarint(b, uint64(r.order))
+	return binary.AppendUvarint(b, uint64(r.rollbacks))
+}
+
+// Step implements Strategy.
+func (r *rounds) Step(e Event) []Effect {
+	r.effects = r.effects[:0]
+	if r.state == over {
+		if e, ok := e.(Offered); ok {
+			r.do(Reject{e.Handle, Late})
+		}
+		return r.effects
+	}
+	switch e := e.(type) {
+	case Joined:
+		r.cohort.Join(e.Client)
+		switch r.state {
+		case idle:
+			if r.cohort.Attempt == 0 { // otherwise the retry timer decides
+				r.open()
+			}
+		case opening:
+			r.cohort.Await(e.Client)
+		case collecting:
+			if r.cohort.Await(e.Client) {
+				r.send(e.Client)
+			}
+		}
+	case Left:
+		r.cohort.Leave(e.Client)
+		r.settle(false)
+	case Declined:
+		if e.Order == r.cohort.Order {
+			r.cohort.Excuse(e.Client)
+			r.settle(false)
+		}
+	case Offered:
+		r.offered(e)
+	case Fired:
+		switch {
+		case e.Timer == timerDeadline && r.state == collecting:
+			r.settle(true)
+		case e.Timer == timerRetry && r.state == idle:
+			r.open()
+		}
+	case Opened:
+		if r.state == opening && e.Round == r.cohort.Round {
+			r.collect(r.cfg.Deadline)
+		}
+	case Committed:
+		if r.state == committing && e.Round == r.version+1 {
+			r.version = e.Round
+			r.state = idle
+			r.cohort.Attempt = 0
+			r.after(r)
+			if r.state == idle {
+				r.open()
+			}
+		}
+	case RolledBack:
+		if r.state == committing && e.Round == r.version+1 {
+			r.rollbacks++
+			r.retry()
+		}
+	case Reopened:
+		r.reopened(e)
+	}
+	return r.effects
+}
+
+func (r *rounds) do(e Effect) { r.effects = append(r.effects, e) }
+
+func (r *rounds) reopened(e Reopened) {
+	r.cohort.Attempt = 1
+	r.order = e.Open.Order
+	d := stateReader{b: e.Open.State}
+	if len(e.Open.State) > 0 {
+		r.rollbacks = int(min(d.uint(), 64))
+		if s, ok := r.scheme.(legs); ok {
+			s.restore(&d)
+		}
+	}
+	r.begin(e.Open.Round, e.Open.Cohort)
+	r.collect(max(e.Remaining, 0))
+}
+
+// legs is a scheme whose rounds have several parts, each with an order of its
+// own.
+type legs interface {
+	save(b []byte) []byte
+	restore(d *stateReader)
+}
+
+// open begins the next attempt at the next round, if enough clients are
+// present.
+func (r *rounds) open() {
+	if r.cohort.Present() < r.cfg.MinClients {
+		r.cohort.Attempt = 0 // the next to join opens it
+		return
+	}
+	r.cohort.Attempt++
+	chosen := r.choose(r)
+	if len(chosen) == 0 {
+		r.cohort.Attempt = 0
+		return
+	}
+	r.write(chosen)
+}
+
+// write has a cohort written down, with a new order number.
+func (r *rounds) write(chosen []ClientID) {
+	r.order++
+	r.begin(r.version+1, chosen)
+	r.state = opening
+	state := binary.AppendUvarint(nil, uint64(r.rollbacks))
+	if s, ok := r.scheme.(legs); ok {
+		state = s.save(state)
+	}
+	r.do(Open{Round: r.version + 1, Order: r.order, Base: r.version, Cohort: chosen, Deadline: r.cfg.Deadline, State: state})
+}
+
+func (r *rounds) begin(round uint64, chosen []ClientID) {
+	r.cohort.Begin(round, r.order, chosen, r.cfg.MinReports)
+	r.answers = r.answers[:0]
+}
+
+// collect sends the orders of the cohort that has been written down.
+func (r *rounds) collect(deadline time.Duration) {
+	r.state = collecting
+	r.do(SetTimer{timerDeadline, deadline})
+	for _, m := range r.cohort.members {
+		if m.state == working && r.cohort.isPresent(m.client) {
+			r.send(m.client)
+		}
+	}
+	r.settle(false)
+}
+
+func (r *rounds) send(id ClientID) {
+	o := Order{Client: id, Order: r.order, Round: r.cohort.Round, Base: r.version, Work: r.work(r, id)}
+	if s, ok := r.scheme.(interface{ start(ClientID) MeanID }); ok {
+		o.Start = s.start(id)
+	}
+	r.do(o)
+}
+
+func (r *rounds) offered(e Offered) {
+	reason := Late
+	if r.state == collecting {
+		reason = r.cohort.Report(e.Client, e.Order)
+	} else if e.Order > r.order {
+		reason = Unordered
+	}
+	if reason != 0 {
+		r.do(Reject{e.Handle, reason})
+		return
+	}
+	r.answers = append(r.answers, answer{e.Client, e.Weight, e.Steps, e.Handle})
+	if r.keeps() {
+		r.do(Keep{e.Handle})
+	} else {
+		scale, weight := r.weigh(r, e)
+		r.do(Add{Handle: e.Handle, Scale: scale, Weight: weight})
+	}
+	r.settle(false)
+}
+
+// settle ends the open round if nobody is awaited, or time is up.
+func (r *rounds) settle(timeUp bool) {
+	if r.state != collecting {
+		return
+	}
+	none, enough := r.cohort.Outcome()
+	if !none && !timeUp {
+		return
+	}
+	r.do(StopTimer{timerDeadline})
+	if !enough || !r.enough(r) {
+		r.abandon(fmt.Sprintf("%d of %d contributions, %d needed", r.cohort.reported, len(r.cohort.members), r.cohort.need))
+		return
+	}
+	// Whatever is computed from answers one by one must not depend on the
+	// order in which they came.
+	slices.SortFunc(r.answers, func(a, b answer) int { return cmp.Compare(a.client, b.client) })
+	if !r.done(r) {
+		r.commit()
+	}
+}
+
+func (r *rounds) commit() {
+	r.state = committing
+	rate := r.serverRate(len(r.answers))
+	c := Commit{
+		Round: r.cohort.Round, Base: r.version, Plan: r.plan(r, rate), Snapshot: r.snapshot(r.cohort.Round),
+		Clients: r.cohort.Reported(), Rate: r.cfg.LR * rate, Guard: r.cfg.Guard,
+	}
+	if r.keeps() {
+		c.Kept = r.handles()
+	}
+	r.do(c)
+	r.cohort.End()
+}
+
+// handles returns the handles of the answers that are still kept, in their
+// order.
+func (r *rounds) handles() []Handle {
+	var hs []Handle
+	for _, a := range r.answers {
+		if a.handle != 0 {
+			hs = append(hs, a.handle)
+		}
+	}
+	return hs
+}
+
+func (r *rounds) abandon(reason string) {
+	if r.keeps() {
+		for _, a := range r.answers {
+			r.do(Drop{a.handle})
+		}
+	}
+	r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: reason})
+	r.retry()
+}
+
+func (r *rounds) retry() {
+	r.cohort.End()
+	r.state = idle
+	r.do(SetTimer{timerRetry, retryPause(r.cohort.Attempt + 1)})
+}
+
+// serverRate is the rate by which the mean of m updates is applied: the
+// configured one, scaled up for the number of nodes where that is asked for,
+// and halved for every round that had to be rolled back.
+//
+// Averaging m models that each took one step of rate eta on their own mean loss
+// equals one step of eta on the union, however many nodes there are; scaling by
+// m makes it the step of eta m that the union would take on the summed losses
+// (Kamp et al. 2018, Proposition 3).
+func (r *rounds) serverRate(m int) float64 {
+	scale := 1.0
+	switch r.cfg.LRScale {
+	case "sqrt":
+		scale = math.Sqrt(float64(m))
+	case "linear":
+		scale = float64(m)
+	}
+	if w := r.cfg.Warmup; w > 0 && r.version < uint64(w) {
+		scale = 1 + (scale-1)*float64(r.version)/float64(w)
+	}
+	return r.cfg.ServerLR * scale * math.Ldexp(1, -r.rollbacks)
+}
+
+// fit is the Work of plain local training.
+func (c Config) fit() Work {
+	return Work{Kind: Fit, Epochs: c.Epochs, Steps: c.Batches, Stream: c.Batches > 0, Batch: c.Batch, LR: c.LR}
+}
+
+// stateReader reads what a strategy has written down of itself.
+type stateReader struct {
+	b      []byte
+	broken bool
+}
+
+func (d *stateReader) byte() byte {
+	if len(d.b) == 0 {
+		d.broken = true
+		return 0
+	}
+	v := d.b[0]
+	d.b = d.b[1:]
+	return v
+}
+
+func (d *stateReader) uint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.broken = true
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// end says whether all was read, and nothing is left.
+func (d *stateReader) end() error {
+	if d.broken || len(d.b) > 0 {
+		return fmt.Errorf("cut off or too long")
+	}
+	return nil
+}
