@@ -30,7 +30,14 @@ const (
 // far; with s the weighted median of the distances from there, nu is 1e-6 s,
 // and it stops after a step no longer than 1e-8 s or after 200 steps. It
 // returns the number of steps. If s is 0, half of the weight lies in one
-// point, which is a geometric median.
+// point, which is a geometric median. A model that pulls as hard as all others
+// together is tested for being the median, or else left (Vardi and Zhang, "The
+// multivariate L1-median and associated data depth", 2000), for near a model
+// the steps are short whether it is the median or not. Among models spread in
+// many dimensions it makes about ten steps. Few models that almost balance each
+// other near a line can take more than 200; then the result is the better of z
+// and the best of the models, whose sum of distances is within a thousandth of
+// the least.
 //
 // With a share a < 1/2 of the weight behind bad models and all good ones
 // within R of a point, it stays within R (1-a)/sqrt(1-2a) of that point
@@ -38,9 +45,10 @@ const (
 // Lemma 2.1); it may leave the range of the good in single coordinates.
 //
 // weights may be nil: then models count alike and a is a share of the
-// clients. Each step takes O(n d); memory is 8 d bytes beside the models. It
-// returns ErrTooFew if there are no models, and ErrParameter for a weight
-// that is not positive and finite.
+// clients. Time is O(n d) a step, and O(n^2 d) after 200 of them; memory is 24 d
+// bytes beside the models, and what Krum takes after 200 steps. It returns
+// ErrTooFew if there are no models, and ErrParameter for a weight that is not
+// positive and finite.
 func GeometricMedian(dst []float32, models [][]float32, weights []float64) (steps int, err error) {
 	n, d := len(models), len(dst)
 	if err := checkWeights("geometric median", n, weights); err != nil {
@@ -49,25 +57,44 @@ func GeometricMedian(dst []float32, models [][]float32, weights []float64) (step
 	if err := Median(dst, models); err != nil {
 		return 0, err
 	}
-	g := weiszfeld{
-		z: make([]float64, d), pull: make([]float64, n), distances: make([]float64, n),
-		models: make([][]float32, n), weights: make([]float64, n),
-	}
-	for to, from := range canonical(models, weights) {
-		g.models[to], g.weights[to] = models[from], 1
+	g := weiszfeld{z: make([]float64, d)}
+	for _, i := range canonical(models, weights) {
+		w := 1.0
 		if weights != nil {
-			g.weights[to] = weights[from]
+			w = weights[i]
 		}
+		if last := len(g.models) - 1; last >= 0 && compareVectors(models[i], g.models[last]) == 0 {
+			g.weights[last] += w // equal models are one
+			continue
+		}
+		g.models, g.weights = append(g.models, models[i]), append(g.weights, w)
 	}
+	g.distances, g.pull = make([]float64, len(g.models)), make([]float64, len(g.models))
 	for j, x := range dst {
 		g.z[j] = float64(x)
 	}
 	g.measure()
 	s := weightedMedian(g.distances, g.weights)
+	tested := make([]bool, len(g.models))
 	for s > 0 && steps < weiszfeldSteps {
 		steps++
-		if g.step(weiszfeldSmoothing*s) <= weiszfeldStop*s {
+		moved := g.step(weiszfeldSmoothing * s)
+		if k := g.strongest(); g.pull[k] >= .5 && !tested[k] {
+			tested[k] = true
+			if g.test(k) {
+				copy(dst, g.models[k])
+				return steps, nil
+			}
+			continue
+		}
+		if moved <= weiszfeldStop*s {
 			break
+		}
+	}
+	if steps == weiszfeldSteps {
+		if k, sum := g.bestModel(); sum < g.objective() {
+			copy(dst, g.models[k])
+			return steps, nil
 		}
 	}
 	for j, x := range g.z {
@@ -78,7 +105,7 @@ func GeometricMedian(dst []float32, models [][]float32, weights []float64) (step
 
 // weiszfeld is the state of the iteration.
 type weiszfeld struct {
-	models    [][]float32 // in canonical order
+	models    [][]float32 // in canonical order, each once
 	weights   []float64
 	z         []float64
 	distances []float64 // of the models from z
@@ -127,6 +154,92 @@ func (g *weiszfeld) step(nu float64) float64 {
 		g.distances[i] = math.Sqrt(d)
 	}
 	return math.Sqrt(moved)
+}
+
+// strongest returns the model that pulled hardest in the last step.
+func (g *weiszfeld) strongest() int {
+	k := 0
+	for i, p := range g.pull {
+		if p > g.pull[k] {
+			k = i
+		}
+	}
+	return k
+}
+
+// test says whether model k is a geometric median: whether the others, each
+// drawing towards itself with its weight, cannot outweigh it.
+//
+//	R = sum_{i != k} weight_i (x_i - x_k) / ||x_i - x_k||
+//	||R|| <= weight_k
+//
+// If they can, it moves z to where they draw it from x_k, if that is better:
+//
+//	z = x_k + (1 - weight_k/||R||) R / sum_{i != k} weight_i / ||x_i - x_k||
+func (g *weiszfeld) test(k int) bool {
+	at, force := make([]float64, len(g.z)), make([]float64, len(g.z))
+	for j, x := range g.models[k] {
+		at[j] = float64(x)
+	}
+	var own, total float64
+	for i, m := range g.models {
+		d := math.Sqrt(squaredGap(m, at))
+		if d == 0 { // k itself, or one that differs in the sign of a zero
+			own += g.weights[i]
+			continue
+		}
+		w := g.weights[i] / d
+		total += w
+		for j, x := range m {
+			force[j] += w * (float64(x) - at[j])
+		}
+	}
+	var norm float64
+	for _, f := range force {
+		norm += f * f
+	}
+	norm = math.Sqrt(norm)
+	if norm <= own {
+		return true
+	}
+	before := g.objective()
+	for j, f := range force {
+		at[j] += (1 - own/norm) * f / total
+	}
+	g.z, at = at, g.z
+	g.measure()
+	if g.objective() > before {
+		g.z = at
+		g.measure()
+	}
+	return false
+}
+
+// bestModel returns the model with the least weighted sum of distances, and
+// that sum.
+func (g *weiszfeld) bestModel() (best int, least float64) {
+	n := len(g.models)
+	squares := pairwise(g.models)
+	least = math.Inf(1)
+	for k := range n {
+		var sum float64
+		for i, s := range squares[k*n:][:n] {
+			sum += g.weights[i] * math.Sqrt(s)
+		}
+		if sum < least {
+			best, least = k, sum
+		}
+	}
+	return best, least
+}
+
+// objective returns the weighted sum of the distances.
+func (g *weiszfeld) objective() float64 {
+	var sum float64
+	for i, d := range g.distances {
+		sum += g.weights[i] * d
+	}
+	return sum
 }
 
 // squaredGap returns the sum of (x[i] - z[i])^2.
