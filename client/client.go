@@ -15,6 +15,7 @@ import (
 	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/learn/data"
+	"fedtab/learn/kernel"
 	"fedtab/protocol"
 )
 
@@ -39,17 +40,39 @@ type Client struct {
 	hash    [32]byte
 	params  []float32
 
+	// A local model to start from that has been sent, and the one that the
+	// client trains where orders follow each other on one (Monitor).
+	start     []float32
+	startHash [32]byte
+	local     []float32
+	localBase [32]byte // that local has gone on from; zero when there is none
+	unchecked bool     // local may have violated the condition already
+
+	stream  int       // mini-batches taken by orders that follow each other
+	control []float32 // the server's control variate, of the version held; nil is zero
+	drift   []float32 // the client's own control variate; nil is zero
+
 	shards   map[uint32]*data.Set
 	assigned []uint32
 	own      data.Examples // a person's own data, in place of shards
 
-	order    *protocol.Order        // to be worked on
-	examples data.Examples          // that the order in work trains on
-	bench    *Bench                 // on which the order in work was begun
-	kept     *protocol.Contribution // packed, until its round is closed
+	order    *protocol.Order // to be worked on
+	examples data.Examples   // that the order in work trains on
+	bench    *Bench          // on which the order in work was begun
+	parts    []part          // base models that are done
+	sums     learn.Sums      // of a Monitor or Base order
+	made     int             // mini-batches, of the same
+	kept     []kept          // packed contributions, until their rounds are closed
 
 	status   *protocol.Status
 	progress Progress
+}
+
+// kept is a contribution that may have to be offered again.
+type kept struct {
+	*protocol.Contribution
+	closes   uint64 // round with which it is done with; 0 is not known yet
+	accepted bool
 }
 
 // Progress is what the client is doing, for people.
@@ -135,7 +158,7 @@ func (c *Client) Receive(m protocol.Message) ([]protocol.Message, error) {
 	case *protocol.Status:
 		c.statusChanged(m)
 	case *protocol.Fetch:
-		return []protocol.Message{&protocol.Decline{Order: m.Order, Reason: protocol.ReasonUnsupported}}, nil
+		return c.fetched(m), nil
 	case *protocol.Bye:
 		if m.Code == protocol.CloseFinished {
 			c.drop(Finished)
@@ -158,8 +181,12 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 	if c.welcome != nil && c.welcome.Run != w.Run {
 		c.drop(Waiting)
 		c.params, c.kept = nil, nil
+		c.start, c.localBase, c.stream, c.control, c.drift = nil, [32]byte{}, 0, nil, nil
 	}
 	c.welcome, c.model = w, model
+	if len(c.drift) != model.Layout().Size {
+		c.drift = nil // nil, or saved by something else
+	}
 	if c.progress.Activity == Idle {
 		c.progress.Activity = Waiting
 		if c.tab == protocol.TabPaused {
@@ -180,31 +207,65 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 }
 
 func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
-	params, err := c.cfg.Models.Unpack(m, c.model.Layout().Size)
+	if len(m.Vectors) == 1 && m.Vectors[0].Role == protocol.RoleDelta && m.Version == m.Base {
+		return nil, c.receivedStart(m)
+	}
+	params, control, err := c.cfg.Models.Unpack(m, c.model.Layout().Size)
 	if err != nil {
 		return nil, fmt.Errorf("client: model of version %d: %w", m.Version, err)
 	}
-	c.version, c.params = m.Version, params
+	c.version, c.params, c.control = m.Version, params, control
 	copy(c.hash[:], m.Hash)
+	if c.order != nil && !c.holds(c.order) {
+		// The version that it rests on is not to be had any more.
+		out := decline(c.order, protocol.ReasonWrongBase, "")
+		c.drop(Waiting)
+		return out, nil
+	}
 	return nil, nil
 }
 
+// receivedStart takes a local model to start from, a delta against the version
+// that the client holds.
+func (c *Client) receivedStart(m *protocol.Model) error {
+	v := &m.Vectors[0]
+	if c.params == nil || !slices.Equal(v.BaseHash, c.hash[:]) {
+		return nil // it is of no use; the order after it starts from its base
+	}
+	start := make([]float32, len(c.params))
+	if err := compress.Decode(v.Codec, start, v.Block); err != nil {
+		return fmt.Errorf("client: local model: %w", err)
+	}
+	kernel.Axpy(start, 1, c.params)
+	if hash := learn.Hash(start); !slices.Equal(hash[:], m.Hash) {
+		return fmt.Errorf("client: the local model does not match its hash %x", m.Hash)
+	}
+	c.start = start
+	copy(c.startHash[:], m.Hash)
+	return nil
+}
+
 func (c *Client) ordered(o *protocol.Order) []protocol.Message {
-	if c.kept != nil && c.kept.Order == o.Order {
-		return []protocol.Message{c.kept} // finished before the socket was lost
+	for _, k := range c.kept {
+		if k.Order == o.Order && slices.Equal(k.Vectors[0].BaseHash, o.BaseHash) {
+			return []protocol.Message{k.Contribution} // finished before the socket was lost
+		}
 	}
 	if c.order != nil && c.order.Order == o.Order {
 		return nil // at work on it
 	}
 	switch {
-	case o.Kind != protocol.OrderFit:
-		return decline(o, protocol.ReasonUnsupported, "this client does fit orders only")
+	case !supported(o.Kind):
+		return decline(o, protocol.ReasonUnsupported, fmt.Sprintf("this client has no orders of kind %v", o.Kind))
 	case c.tab == protocol.TabPaused || c.tab == protocol.TabFrozen:
 		return decline(o, protocol.ReasonPaused, "")
 	case !slices.Contains(compress.Codecs(), o.Hyper.Codec):
 		return decline(o, protocol.ReasonCodec, "")
 	}
-	c.order, c.kept, c.bench, c.examples = o, nil, nil, nil
+	// What is still to be offered again is what may be in an open buffer.
+	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool { return k.Round != 0 || !k.accepted })
+	c.drop(Downloading)
+	c.order = o
 	c.progress = Progress{
 		Activity: Downloading, Order: o.Order, Round: o.Round,
 		Accepted: c.progress.Accepted, Rejected: c.progress.Rejected, LastError: c.progress.LastError,
@@ -213,6 +274,14 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 		return []protocol.Message{&protocol.Want{Version: o.Base, Full: true}}
 	}
 	return nil
+}
+
+func supported(k protocol.OrderKind) bool {
+	switch k {
+	case protocol.OrderFit, protocol.OrderGradient, protocol.OrderMonitor, protocol.OrderBase:
+		return true
+	}
+	return false
 }
 
 func (c *Client) holds(o *protocol.Order) bool {
@@ -224,40 +293,57 @@ func decline(o *protocol.Order, r protocol.Reason, detail string) []protocol.Mes
 }
 
 func (c *Client) acknowledged(a *protocol.Ack) {
-	if c.kept == nil || c.kept.Order != a.Order {
+	i := slices.IndexFunc(c.kept, func(k kept) bool { return k.Order == a.Order })
+	if i < 0 {
 		if c.order != nil && c.order.Order == a.Order && a.Reason == protocol.ReasonAbandoned {
 			c.drop(Waiting)
 		}
 		return
 	}
+	forget := true
 	switch a.Reason {
-	case protocol.ReasonAccepted:
-		c.progress.Accepted++
-	case protocol.ReasonDuplicate: // counted when it was accepted
+	case protocol.ReasonAccepted, protocol.ReasonDuplicate:
+		if a.Reason == protocol.ReasonAccepted {
+			c.progress.Accepted++ // a duplicate was counted when it was accepted
+		}
+		k := &c.kept[i]
+		k.accepted, forget = true, false
+		if k.Round == 0 && a.Round != 0 {
+			k.closes = a.Round
+		}
 	case protocol.ReasonAbandoned:
-		c.kept = nil
 	case protocol.ReasonBusy:
-		// Kept, and offered again when the coordinator orders it again.
+		forget = false // offered again when the coordinator orders it again
 	default:
-		c.kept = nil
 		c.progress.Rejected++
 		c.progress.LastError = a.Reason.String()
 		if a.Detail != "" {
 			c.progress.LastError += ": " + a.Detail
 		}
 	}
-	c.progress.Activity = Waiting
+	if forget {
+		c.kept = slices.Delete(c.kept, i, i+1)
+	}
+	if c.order == nil {
+		c.progress.Activity = Waiting
+	}
 }
 
 func (c *Client) statusChanged(s *protocol.Status) {
 	c.status = s
-	if c.kept != nil && c.kept.Round <= s.Closed {
-		c.kept = nil
-		if c.progress.Activity == Sending {
-			c.progress.Activity = Waiting
+	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool {
+		if k.closes == 0 || k.closes > s.Closed {
+			return false
 		}
+		if k.accepted {
+			c.adopt(k.Contribution)
+		}
+		return true
+	})
+	if len(c.kept) == 0 && c.progress.Activity == Sending {
+		c.progress.Activity = Waiting
 	}
-	if c.order != nil && c.order.Round <= s.Closed {
+	if c.order != nil && c.order.Round != 0 && c.order.Round <= s.Closed {
 		c.drop(Waiting) // too late to matter
 	}
 	if s.Phase == protocol.PhaseFinished {
@@ -267,7 +353,8 @@ func (c *Client) statusChanged(s *protocol.Status) {
 
 // drop forgets the order in work.
 func (c *Client) drop(next Activity) {
-	c.order, c.examples, c.bench = nil, nil, nil
+	c.order, c.examples, c.bench, c.parts = nil, nil, nil, nil
+	c.sums, c.made = learn.Sums{}, 0
 	c.progress.Activity = next
 }
 
@@ -305,17 +392,26 @@ func (c *Client) Status() *protocol.Status { return c.status }
 func (c *Client) Welcome() *protocol.Welcome { return c.welcome }
 
 // Keeps says whether the client keeps a contribution whose round is open.
-func (c *Client) Keeps() bool { return c.kept != nil }
+func (c *Client) Keeps() bool { return len(c.kept) > 0 }
 
-// Kept returns the order that the kept contribution answers, 0 when there is
-// none.
+// Kept returns the order that the newest kept contribution answers, 0 when
+// there is none.
 func (c *Client) Kept() uint64 {
-	if c.kept == nil {
+	if len(c.kept) == 0 {
 		return 0
 	}
-	return c.kept.Order
+	return c.kept[len(c.kept)-1].Order
 }
 
 // Held returns the model that the client holds, which the caller must not
 // write to; params is nil when there is none.
 func (c *Client) Held() (version uint64, params []float32) { return c.version, c.params }
+
+// Local returns the model that the client trains between orders that follow each
+// other, which the caller must not write to; nil when there is none.
+func (c *Client) Local() []float32 {
+	if c.localBase == ([32]byte{}) || c.localBase != c.hash {
+		return nil
+	}
+	return c.local
+}

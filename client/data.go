@@ -60,9 +60,9 @@ func (c *Client) enough() bool {
 // SetExamples makes the client train on data of its own.
 func (c *Client) SetExamples(ex data.Examples) { c.own = ex }
 
-// local returns the examples at hand, in the order of the shards' numbers, or
+// atHand returns the examples at hand, in the order of the shards' numbers, or
 // nil when there are none yet.
-func (c *Client) local() data.Examples {
+func (c *Client) atHand() data.Examples {
 	if c.own != nil {
 		return c.own
 	}
@@ -83,7 +83,7 @@ func (c *Client) local() data.Examples {
 
 // Examples returns how many examples are at hand.
 func (c *Client) Examples() int {
-	ex := c.local()
+	ex := c.atHand()
 	if ex == nil {
 		return 0
 	}

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
+	"fedtab/compress"
 	"fedtab/protocol"
 )
 
@@ -12,18 +14,26 @@ import (
 var ErrSaved = errors.New("client: not a saved participant")
 
 // savedVersion is the first byte of what Save makes.
-const savedVersion = 1
+const savedVersion = 2
 
-// Bounds of what Restore takes, beside those of the protocol.
-const maxSaved = protocol.MaxBlock + 1<<20
+// Bounds of what Restore takes, beside those of the protocol: contributions that
+// wait for a version, with two vectors each, and a control variate.
+const (
+	maxKept  = 16
+	maxSaved = 3*protocol.MaxBlock + 1<<20
+)
 
 // Save returns what must not be lost when a tab is reloaded: who the participant
-// is, and the contribution that it keeps until its round is closed. It is nil
-// before the welcome. No example and no model is in it.
+// is, how far it has gone through its data, its control variate, and the
+// contributions that it keeps until their rounds are closed. It is nil before the
+// welcome. No example and no model is in it.
 //
-// The bytes are: the format's version; the run, the resume token and the
-// participant's number; and the frames of the contribution, if there is one, as
-// they travel. Texts and frames have their length before them, as a uvarint.
+// The bytes are: the format's version; the run, the resume token, the
+// participant's number, the mini-batches taken, the control variate (raw float32,
+// or nothing); and for each contribution 1 if it was accepted or else 0, the
+// round with which it is done with, how many frames it has, and these as they
+// travel. Texts, vectors and frames have their length before them; numbers are
+// uvarints.
 func (c *Client) Save() []byte {
 	if c.welcome == nil || len(c.welcome.ResumeToken) == 0 {
 		return nil
@@ -32,8 +42,21 @@ func (c *Client) Save() []byte {
 	b = appendBytes(b, []byte(c.welcome.Run))
 	b = appendBytes(b, c.welcome.ResumeToken)
 	b = binary.AppendUvarint(b, uint64(c.welcome.Participant))
-	if c.kept != nil {
-		for frame := range protocol.Frames(c.kept, nil) {
+	b = binary.AppendUvarint(b, uint64(c.stream))
+	b = appendBytes(b, compress.AppendFloat32(nil, c.drift))
+	for _, k := range c.kept {
+		accepted := byte(0)
+		if k.accepted {
+			accepted = 1
+		}
+		b = append(b, accepted)
+		b = binary.AppendUvarint(b, k.closes)
+		frames := 0
+		for range protocol.Frames(k.Contribution, nil) {
+			frames++
+		}
+		b = binary.AppendUvarint(b, uint64(frames))
+		for frame := range protocol.Frames(k.Contribution, nil) {
 			b = appendBytes(b, frame)
 		}
 	}
@@ -45,8 +68,8 @@ func appendBytes(b, v []byte) []byte {
 }
 
 // Restore makes a fresh client the participant that Save has saved. Its Hello
-// asks for the same number again, and a contribution that was kept is offered
-// when its order is given again, without training. The error wraps ErrSaved;
+// asks for the same number again, and contributions that were kept are offered
+// when their orders are given again, without training. The error wraps ErrSaved;
 // then the client is as it was.
 func (c *Client) Restore(saved []byte) error {
 	wrong := func(format string, args ...any) error {
@@ -55,57 +78,102 @@ func (c *Client) Restore(saved []byte) error {
 	if len(saved) == 0 || len(saved) > maxSaved || saved[0] != savedVersion {
 		return wrong("%d bytes of another format", len(saved))
 	}
-	rest := saved[1:]
-	next := func() ([]byte, bool) {
-		n, k := binary.Uvarint(rest)
-		if k <= 0 || n > uint64(len(rest)-k) {
-			return nil, false
-		}
-		v := rest[k:][:n:n]
-		rest = rest[k:][n:]
-		return v, true
-	}
-	run, ok1 := next()
-	token, ok2 := next()
-	number, n := binary.Uvarint(rest)
-	if !ok1 || !ok2 || n <= 0 || number == 0 || number > 1<<32-1 ||
+	d := savedReader{b: saved[1:]}
+	run, token := d.bytes(), d.bytes()
+	number, stream, drift := d.uint(), d.uint(), d.bytes()
+	if d.broken || number == 0 || number > math.MaxUint32 || stream > math.MaxInt32 ||
 		len(run) > protocol.MaxName || len(token) == 0 || len(token) > protocol.MaxToken {
 		return wrong("it is cut off, or too long")
 	}
-	rest = rest[n:]
-	var kept *protocol.Contribution
+	var control []float32
+	if len(drift) > 0 {
+		control = make([]float32, len(drift)/4)
+		if err := compress.DecodeFloat32(control, drift); err != nil {
+			return wrong("the control variate: %v", err)
+		}
+	}
+	var all []kept
+	for len(d.b) > 0 {
+		k, err := d.contribution()
+		if err != nil {
+			return wrong("contribution %d: %v", len(all), err)
+		}
+		if all = append(all, k); len(all) > maxKept {
+			return wrong("more than %d contributions", maxKept)
+		}
+	}
+	c.welcome = &protocol.Welcome{Run: string(run), ResumeToken: token, Participant: uint32(number)}
+	c.stream, c.drift, c.kept = int(stream), control, all
+	return nil
+}
+
+// savedReader reads what Save has written.
+type savedReader struct {
+	b      []byte
+	broken bool
+}
+
+func (d *savedReader) uint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.broken, n = true, len(d.b)
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *savedReader) bytes() []byte {
+	n := d.uint()
+	if n > uint64(len(d.b)) {
+		d.broken = true
+		return nil
+	}
+	v := d.b[:n:n]
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *savedReader) contribution() (kept, error) {
+	accepted := d.b[0]
+	d.b = d.b[1:]
+	k := kept{accepted: accepted == 1, closes: d.uint()}
+	frames := d.uint()
+	if d.broken || accepted > 1 || frames == 0 {
+		return k, errors.New("broken")
+	}
 	var body protocol.Assembler
-	for len(rest) > 0 {
-		frame, ok := next()
-		if !ok {
-			return wrong("the contribution is cut off")
+	for i := range frames {
+		frame := d.bytes()
+		if d.broken {
+			return k, errors.New("cut off")
 		}
 		m, err := protocol.Decode(frame)
 		if chunk, ok := m.(*protocol.Chunk); ok {
 			m, err = body.Add(chunk)
 		}
 		if err != nil {
-			return wrong("the contribution: %v", err)
+			return k, err
 		}
 		if m == nil {
 			continue // more chunks
 		}
 		whole, ok := m.(*protocol.Contribution)
 		switch {
-		case !ok || kept != nil:
-			return wrong("there is more in it than a contribution")
+		case !ok || k.Contribution != nil || len(whole.Vectors) == 0:
+			return k, errors.New("not the frames of one contribution")
 		case protocol.Announced(whole) > 0:
-			if err := body.Start(whole, protocol.MaxBlock, nil); err != nil {
-				return wrong("the contribution: %v", err)
+			if i > 0 {
+				return k, errors.New("not the frames of one contribution")
+			}
+			if err := body.Start(whole, 2*protocol.MaxBlock, nil); err != nil {
+				return k, err
 			}
 		default:
-			kept = whole
+			k.Contribution = whole
 		}
 	}
-	if body.Open() {
-		return wrong("the contribution is not complete")
+	if k.Contribution == nil {
+		return k, errors.New("not complete")
 	}
-	c.welcome = &protocol.Welcome{Run: string(run), ResumeToken: token, Participant: uint32(number)}
-	c.kept = kept
-	return nil
+	return k, nil
 }

@@ -20,7 +20,7 @@ func trained(t testing.TB, size int) (*Client, *protocol.Order) {
 	if !c.Keeps() {
 		t.Fatal("the client keeps nothing after its work")
 	}
-	c.kept.Vectors[0].Block = bytes.Repeat([]byte{1, 2, 3, 4}, size/4)
+	c.kept[0].Vectors[0].Block = bytes.Repeat([]byte{1, 2, 3, 4}, size/4)
 	return c, o
 }
 
@@ -52,7 +52,7 @@ func TestSave(t *testing.T) {
 				t.Fatalf("the order is answered with %v, %v", out, err)
 			}
 			got, ok := out[0].(*protocol.Contribution)
-			if !ok || !slices.Equal(got.Vectors[0].Block, c.kept.Vectors[0].Block) || got.Weight != c.kept.Weight || got.Metrics != c.kept.Metrics {
+			if !ok || !slices.Equal(got.Vectors[0].Block, c.kept[0].Vectors[0].Block) || got.Weight != c.kept[0].Weight || got.Metrics != c.kept[0].Metrics {
 				t.Errorf("the order is answered with %+v, want what was kept", out[0])
 			}
 			if again.Ready() {

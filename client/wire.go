@@ -25,6 +25,7 @@ func FitOf(o *protocol.Order) learn.FitConfig {
 	h := &o.Hyper
 	return learn.FitConfig{
 		Epochs: int(h.Epochs), Steps: int(h.Steps), Batch: int(h.Batch), LR: h.LR, Seed: o.Seed,
+		Prox: h.Prox, SumOnly: o.Kind == protocol.OrderGradient,
 		Optimiser: learn.Optimiser{
 			Kind: learn.OptimiserKind(h.Optimiser), Momentum: h.Momentum, Beta2: h.Beta2, Epsilon: h.Epsilon,
 			WeightDecay: h.WeightDecay, Clip: h.Clip,

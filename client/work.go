@@ -2,9 +2,12 @@ package client
 
 import (
 	"errors"
+	"fmt"
 
 	"fedtab/compress"
 	"fedtab/learn"
+	"fedtab/learn/data"
+	"fedtab/learn/kernel"
 	"fedtab/protocol"
 )
 
@@ -12,9 +15,10 @@ import (
 // buffers of a learn.Fit. A tab has one; a simulation has one for each core
 // and lends it to the client at work.
 type Bench struct {
-	model learn.Model
-	fit   *learn.Fit
-	local []float32
+	model      learn.Model
+	fit        *learn.Fit
+	local      []float32
+	correction []float32 // SCAFFOLD's; allocated when needed
 }
 
 // NewBench returns a bench for models of one shape.
@@ -33,32 +37,45 @@ func (c *Client) Ready() bool {
 }
 
 // Work trains for at most steps mini-batches on b and returns what is to be
-// sent: a Progress with the first slice, the Contribution with the last. An
-// order that was begun on one bench begins anew on another.
+// sent: a Progress with the first slice, the Contribution with the last. A
+// Monitor order has no end of its own; a slice of it ends where its condition is
+// checked. An order that was begun on one bench begins anew on another, unless
+// it is a Monitor order, whose model is the client's.
 func (c *Client) Work(b *Bench, steps int) []protocol.Message {
 	if !c.Ready() {
 		return nil
 	}
+	var out []protocol.Message
+	if c.order.Kind == protocol.OrderMonitor {
+		out = c.monitor(b, steps)
+	} else {
+		out = c.train(b, steps)
+	}
+	return out
+}
+
+// train works on an order that has an end.
+func (c *Client) train(b *Bench, steps int) []protocol.Message {
 	o := c.order
 	var out []protocol.Message
 	if c.bench != b { // not begun, or begun on a bench that is no more
 		c.bench = b
-		c.examples = c.local()
-		copy(b.local, c.params)
-		if err := b.fit.Start(b.local, c.examples, FitOf(o)); err != nil {
+		c.examples = c.atHand()
+		c.parts, c.sums, c.made = nil, learn.Sums{}, 0
+		if n := int(o.Hyper.Parts); o.Kind == protocol.OrderBase && (n < 1 || n > protocol.MaxVectors || n > c.examples.Len()) {
+			return c.fail(protocol.ReasonNoData, fmt.Errorf("%d base models from %d examples, want 1 to %d, with an example each", n, c.examples.Len(), protocol.MaxVectors))
+		}
+		if err := c.begin(b); err != nil {
 			return c.fail(protocol.ReasonUnsupported, err)
 		}
 		c.progress.Activity = Training
-		c.progress.Total = b.fit.TotalExamples()
-		out = append(out, &protocol.Progress{Order: o.Order, Examples: uint64(b.fit.TotalExamples())})
+		c.progress.Total = c.OrderExamples()
+		out = append(out, &protocol.Progress{Order: o.Order, Examples: uint64(c.progress.Total)})
 	}
 	done, err := b.fit.Run(steps)
-	sums := b.fit.Sums()
-	c.progress.Done = sums.Examples
-	if sums.Examples > 0 {
-		c.progress.Loss = sums.Loss / float64(sums.Examples)
-		c.progress.Accuracy = float64(sums.Correct) / float64(sums.Examples)
-	}
+	sums := c.sums
+	sums.Add(b.fit.Sums())
+	c.show(sums)
 	switch {
 	case errors.Is(err, learn.ErrDiverged):
 		return append(out, c.fail(protocol.ReasonDiverged, err)...)
@@ -67,31 +84,171 @@ func (c *Client) Work(b *Bench, steps int) []protocol.Message {
 	case !done:
 		return out
 	}
-	return append(out, c.finish(b, sums)...)
+	c.sums = sums
+	c.made += b.fit.Steps()
+	if o.Kind == protocol.OrderBase {
+		block, err := c.pack(c.delta(b.local))
+		if err != nil {
+			return append(out, c.fail(protocol.ReasonCodec, err)...)
+		}
+		if c.parts = append(c.parts, part(block)); len(c.parts) < int(o.Hyper.Parts) {
+			if err := c.begin(b); err != nil {
+				return append(out, c.fail(protocol.ReasonUnsupported, err)...)
+			}
+			return out
+		}
+	}
+	return append(out, c.finish(b)...)
 }
 
-// finish packs the delta of the order in work.
-func (c *Client) finish(b *Bench, sums learn.Sums) []protocol.Message {
+// part is a packed base model.
+type part []byte
+
+// begin starts training on b: of the order, or of its next base model.
+func (c *Client) begin(b *Bench) error {
 	o := c.order
-	delta := b.local
-	for i, base := range c.params {
-		delta[i] -= base
+	from := c.params
+	if c.startsFrom(o.Start) {
+		from = c.start
 	}
-	codec := o.Hyper.Codec
-	block, err := compress.Append(codec, make([]byte, 0, compress.MaxBlock(codec, len(delta))), delta)
-	if err != nil {
-		return c.fail(protocol.ReasonCodec, err)
+	copy(b.local, from)
+	cfg, examples := FitOf(o), c.examples
+	switch {
+	case o.Kind == protocol.OrderBase:
+		examples = everyNth(examples, len(c.parts), int(o.Hyper.Parts))
+		cfg.Seed += uint64(len(c.parts)) // the coordinator's seeds are hashes: these collide with none
+	case o.Hyper.Stream:
+		cfg.From = c.stream
 	}
-	c.kept = &protocol.Contribution{
-		Transfer: o.Order, Order: o.Order, Round: o.Round, Weight: uint64(c.examples.Len()),
+	if o.Hyper.Control {
+		if b.correction == nil {
+			b.correction = make([]float32, len(b.local))
+		}
+		clear(b.correction)
+		if c.control != nil {
+			copy(b.correction, c.control)
+		}
+		if c.drift != nil {
+			kernel.Axpy(b.correction, -1, c.drift)
+		}
+		cfg.Correction = b.correction
+	}
+	return b.fit.Start(b.local, examples, cfg)
+}
+
+// startsFrom says whether the local model with a hash is at hand.
+func (c *Client) startsFrom(hash []byte) bool {
+	return c.start != nil && len(hash) > 0 && string(hash) == string(c.startHash[:])
+}
+
+// everyNth returns the examples i, i+n, i+2n, ...: one of n disjoint parts.
+func everyNth(ex data.Examples, i, n int) data.Examples {
+	var index []int32
+	for ; i < ex.Len(); i += n {
+		index = append(index, int32(i))
+	}
+	return data.NewSubset(ex, index)
+}
+
+// show keeps the progress up to date.
+func (c *Client) show(sums learn.Sums) {
+	c.progress.Done = sums.Examples
+	if sums.Examples > 0 {
+		c.progress.Loss = sums.Loss / float64(sums.Examples)
+		c.progress.Accuracy = float64(sums.Correct) / float64(sums.Examples)
+	}
+}
+
+// delta turns a local model, in place, into its difference from the base.
+func (c *Client) delta(local []float32) []float32 {
+	kernel.Axpy(local, -1, c.params)
+	return local
+}
+
+func (c *Client) pack(v []float32) ([]byte, error) {
+	codec := c.order.Hyper.Codec
+	return compress.Append(codec, make([]byte, 0, compress.MaxBlock(codec, len(v))), v)
+}
+
+// finish packs the answer to the order in work.
+func (c *Client) finish(b *Bench) []protocol.Message {
+	o := c.order
+	if o.Hyper.Stream {
+		c.stream += c.made
+	}
+	switch o.Kind {
+	case protocol.OrderGradient:
+		return c.offer(protocol.RoleGradient, uint64(c.sums.Examples), b.fit.GradientSum())
+	case protocol.OrderBase:
+		vectors := make([]protocol.Vector, len(c.parts))
+		for i, block := range c.parts {
+			vectors[i] = protocol.Vector{Role: protocol.RoleDelta, BaseHash: o.BaseHash, Part: uint32(i), Codec: o.Hyper.Codec, Block: block}
+		}
+		return c.send(uint64(c.examples.Len()), vectors)
+	}
+	delta := c.delta(b.local)
+	if !o.Hyper.Control {
+		return c.offer(protocol.RoleDelta, uint64(c.examples.Len()), delta)
+	}
+	// SCAFFOLD's option II: c_i+ - c_i = -c + (x - y)/(K eta).
+	change := b.correction
+	clear(change)
+	if c.control != nil {
+		kernel.Axpy(change, -1, c.control)
+	}
+	kernel.Axpy(change, -1/(float32(c.made)*o.Hyper.LR), delta)
+	return c.offer(protocol.RoleDelta, uint64(c.examples.Len()), delta, change)
+}
+
+// offer packs a vector of some role, and with it perhaps the change of the
+// control variate.
+func (c *Client) offer(role protocol.Role, weight uint64, vectors ...[]float32) []protocol.Message {
+	var packed []protocol.Vector
+	for i, v := range vectors {
+		block, err := c.pack(v)
+		if err != nil {
+			return c.fail(protocol.ReasonCodec, err)
+		}
+		if i == 1 {
+			role = protocol.RoleControl
+		}
+		packed = append(packed, protocol.Vector{Role: role, BaseHash: c.order.BaseHash, Codec: c.order.Hyper.Codec, Block: block})
+	}
+	return c.send(weight, packed)
+}
+
+// send makes the contribution that answers the order in work, and keeps it.
+func (c *Client) send(weight uint64, vectors []protocol.Vector) []protocol.Message {
+	o := c.order
+	m := &protocol.Contribution{
+		Transfer: o.Order, Order: o.Order, Round: o.Round, Weight: weight,
 		Metrics: protocol.Metrics{
-			Examples: uint64(sums.Examples), Steps: uint64(b.fit.Steps()),
-			LossSum: sums.Loss, Correct: uint64(sums.Correct),
+			Examples: uint64(c.sums.Examples), Steps: uint64(c.made), LossSum: c.sums.Loss, Correct: uint64(c.sums.Correct),
 		},
-		Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: o.BaseHash, Codec: codec, Block: block}},
+		Vectors: vectors,
+	}
+	if c.kept = append(c.kept, kept{Contribution: m, closes: o.Round}); len(c.kept) > maxKept {
+		c.kept = c.kept[1:]
 	}
 	c.drop(Sending)
-	return []protocol.Message{c.kept}
+	return []protocol.Message{m}
+}
+
+// adopt makes the change of the control variate that is in m the client's own,
+// now that the server has it for good. It is taken as it travelled, so that both
+// sides add up.
+func (c *Client) adopt(m *protocol.Contribution) {
+	if len(m.Vectors) != 2 || m.Vectors[1].Role != protocol.RoleControl {
+		return
+	}
+	change := make([]float32, c.model.Layout().Size)
+	if compress.Decode(m.Vectors[1].Codec, change, m.Vectors[1].Block) != nil {
+		return // we have packed it ourselves
+	}
+	if c.drift != nil {
+		kernel.Axpy(change, 1, c.drift)
+	}
+	c.drift = change
 }
 
 func (c *Client) fail(r protocol.Reason, err error) []protocol.Message {
@@ -110,14 +267,23 @@ func (c *Client) Order() uint64 {
 }
 
 // OrderExamples returns how many examples the order in work will see, each as
-// often as it is seen. It is 0 while there is no order or no data.
+// often as it is seen; of a Monitor order, in one slice. It is 0 while there is
+// no order or no data.
 func (c *Client) OrderExamples() int {
-	ex := c.local()
+	ex := c.atHand()
 	if c.order == nil || ex == nil {
 		return 0
 	}
-	if h := c.order.Hyper; h.Steps > 0 {
-		return int(h.Steps) * int(h.Batch)
+	h := &c.order.Hyper
+	batch := ex.Len()
+	if h.Batch > 0 {
+		batch = min(batch, int(h.Batch))
 	}
-	return ex.Len() * int(c.order.Hyper.Epochs)
+	switch {
+	case c.order.Kind == protocol.OrderGradient:
+		return batch
+	case h.Steps > 0:
+		return int(h.Steps) * batch
+	}
+	return ex.Len() * int(h.Epochs)
 }

@@ -21,7 +21,6 @@ import (
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
 	"fedtab/static"
-	"fedtab/strategy"
 )
 
 // Config is what `coordinator serve` is told.
@@ -134,20 +133,20 @@ func (s *Server) prepare(st *study) error {
 	}
 	st.Run = id
 	st.Version = func(v uint64) ([]float32, [32]byte, error) { return s.store.Model(id, v) }
-	strat, err := strategy.New(t.Strategy, strategy.Setup{Seed: t.Seed, MinCohort: 2})
+	strat, err := st.Data.Strategy(t, st.Model, true)
 	if err != nil {
-		return fmt.Errorf("task %s: %w", t.Name, err)
+		return err
 	}
 	parameters := st.Model.Layout().Size
 	st.room = &hub.Room{
-		Task: t.Name, Checker: run.NewChecker(parameters, s.lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
-		MaxBody: protocol.MaxBody(uint64(parameters), 1),
+		Task: t.Name, Checker: run.NewChecker(parameters, t.Strategy.Vectors(), s.lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
+		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
 	}
 	st.live = run.NewLive()
 	st.room.Live = st.live
 	st.State = st.live.State
 	cfg := run.Config{
-		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Optimiser: t.Optimiser.Learn(),
+		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), Optimiser: t.Optimiser.Learn(),
 		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
 		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace, RestartGrace: restartGrace,

@@ -51,6 +51,8 @@ func describe(w io.Writer, t *task.Task) error {
 		fmt.Fprintf(&b, "the data cannot be loaded: %v\n", err)
 	} else if err := describeModel(&b, t, d); err != nil {
 		return err
+	} else if err := describeStrategy(&b, t, d); err != nil {
+		return err
 	} else if err := d.Describe(&b); err != nil {
 		return err
 	}
@@ -58,6 +60,23 @@ func describe(w io.Writer, t *task.Task) error {
 	for line := range strings.Lines(b.String()) {
 		if _, err := fmt.Fprint(w, "# ", line); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// describeStrategy says whether the strategy fits the model and the clients.
+func describeStrategy(w io.Writer, t *task.Task, d *dataset.Dataset) error {
+	m, err := d.Model(t)
+	if err != nil {
+		return err
+	}
+	for _, way := range []struct {
+		live bool
+		word string
+	}{{false, "simulated"}, {true, "live"}} {
+		if _, err := d.Strategy(t, m, way.live); err != nil {
+			fmt.Fprintf(w, "%s, it is refused: %v\n", way.word, err)
 		}
 	}
 	return nil

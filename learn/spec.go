@@ -125,6 +125,18 @@ func MLP(input []int, hidden []int, classes int) Spec {
 	return s
 }
 
+// Convex says whether the loss is convex in the parameters: then there is one
+// layer that has any, and every loss is convex in what it gives.
+func (s Spec) Convex() bool {
+	for i, l := range s.Layers {
+		last := i == len(s.Layers)-1
+		if last && (l.Kind != Dense || l.Activation != Identity) || !last && l.Kind != RBF {
+			return false
+		}
+	}
+	return len(s.Layers) > 0
+}
+
 // Features returns how many numbers one example has.
 func (s Spec) Features() int { return product(s.Input) }
 

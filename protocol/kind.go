@@ -25,6 +25,9 @@ const (
 	KindChunk        Kind = 15
 )
 
+// Kinds is how many kinds there are; they count from 1.
+const Kinds = 15
+
 // KindOf returns the kind of m, which must not be nil.
 func KindOf(m Message) Kind { return m.kind() }
 

@@ -14,56 +14,52 @@ type Config struct {
 	Kind string `yaml:"kind"` // one of Kinds
 
 	// Local training.
-	Epochs  int     `yaml:"epochs"`  // E: passes over the local data between synchronisations; 0 means 1, unless Batches is given
-	Batches int     `yaml:"batches"` // b: mini-batches between synchronisations, or between two checks (dynamic); 0: Epochs decides
-	Batch   int     `yaml:"batch"`   // B: examples per mini-batch; 0 is all of the local data
-	LR      float64 `yaml:"lr"`      // eta: learning rate of the mean loss, > 0
-
-	// Rounds.
-	Fraction   float64       `yaml:"fraction"`    // C: share of the clients chosen for a round (fedavg, minibatch) or at work at a time (fedbuff); 0 chooses one (fedbuff: all)
-	MinClients int           `yaml:"min_clients"` // participants present before a round opens; 0 means 1, or 2 where one makes no sense
-	MinReports int           `yaml:"min_reports"` // contributions that a round needs; 0 means half of its cohort, rounded up
-	Deadline   time.Duration `yaml:"deadline"`    // of a round, or of fetched models (dynamic); 0 means DefaultDeadline
+	Fraction float64 `yaml:"fraction,omitempty"` // C: share of the clients chosen for a round (fedavg, minibatch) or at work at a time (fedbuff); 0 chooses one (fedbuff: all)
+	Epochs   int     `yaml:"epochs,omitempty"`   // E: passes over the local data between synchronisations; 0 means 1, unless Batches is given
+	Batches  int     `yaml:"batches,omitempty"`  // b: mini-batches between synchronisations, or between two checks (dynamic); 0: Epochs decides
+	Batch    int     `yaml:"batch"`              // B: examples per mini-batch; 0 is all of the local data
+	LR       float64 `yaml:"lr"`                 // eta: learning rate of the mean loss, > 0
 
 	// The server's step.
-	ServerLR       float64 `yaml:"server_lr"`       // eta_s, on the averaged update; 0 means 1, or .1 for adam, yogi and adagrad
-	Server         string  `yaml:"server"`          // sgd (default), momentum, adagrad, adam, yogi
-	ServerMomentum float64 `yaml:"server_momentum"` // beta_1; 0 means .9
-	ServerBeta2    float64 `yaml:"server_beta2"`    // beta_2 of adam and yogi; 0 means .99
-	ServerTau      float64 `yaml:"server_tau"`      // tau of adagrad, adam and yogi; 0 means 1e-3
-	LRScale        string  `yaml:"lr_scale"`        // none (default), sqrt or linear in the number of contributions
-	Warmup         int     `yaml:"warmup"`          // rounds in which the scale rises from 1
-	Guard          float64 `yaml:"guard"`           // a version whose test loss exceeds this many times the last one's is rolled back; 0: only one that is not finite
+	ServerLR       float64 `yaml:"server_lr,omitempty"`       // eta_s, on the averaged update; 0 means 1, or .1 for adam, yogi and adagrad
+	Server         string  `yaml:"server,omitempty"`          // sgd (default), momentum, adagrad, adam, yogi
+	ServerMomentum float64 `yaml:"server_momentum,omitempty"` // beta_1; 0 means .9 (adagrad: 0)
+	ServerBeta2    float64 `yaml:"server_beta2,omitempty"`    // beta_2 of adam and yogi; 0 means .99
+	ServerTau      float64 `yaml:"server_tau,omitempty"`      // tau of adagrad, adam and yogi; 0 means 1e-3
+	LRScale        string  `yaml:"lr_scale,omitempty"`        // none (default), sqrt or linear in the number of contributions
+	Warmup         int     `yaml:"warmup,omitempty"`          // rounds in which the scale rises from 1
+	Guard          float64 `yaml:"guard,omitempty"`           // a version whose test loss exceeds this many times the last one's is rolled back; 0: only one that is not finite
 
 	// Client drift.
-	Prox       float64 `yaml:"prox"`       // FedProx's mu
-	Correction string  `yaml:"correction"` // none (default), scaffold, fednova
+	Prox       float64 `yaml:"prox,omitempty"`       // FedProx's mu
+	Correction string  `yaml:"correction,omitempty"` // none (default), scaffold, fednova
 
 	// Combiners in place of the mean.
-	Combine   string  `yaml:"combine"`   // mean (default), median, trimmed-mean, krum, geometric-median, radon
-	Trim      float64 `yaml:"trim"`      // of trimmed-mean, share per side; 0 means .2
-	Byzantine int     `yaml:"byzantine"` // of krum: f, how many may be wrong; 0 means 1
-	MaxKept   int     `yaml:"max_kept"`  // models held at a time by what is not linear; 0 means 100
+	Combine   string  `yaml:"combine,omitempty"`   // mean (default), median, trimmed-mean, krum, geometric-median, radon
+	Trim      float64 `yaml:"trim,omitempty"`      // of trimmed-mean, share per side; 0 means .2
+	Byzantine int     `yaml:"byzantine,omitempty"` // of krum: f, how many may be wrong; 0 means 1
+	MaxKept   int     `yaml:"max_kept,omitempty"`  // models held at a time by what is not linear; 0 means 100
 
 	// Dynamic averaging.
-	Delta     float64 `yaml:"delta"`      // squared distance that is a violation; .inf never communicates
-	Augment   float64 `yaml:"augment"`    // clients added to a balancing set at a time, in multiples of it; 0 means 2
-	FullShare float64 `yaml:"full_share"` // share of the clients beyond which all are synchronised; 0 means .5
+	Delta     float64 `yaml:"delta,omitempty"`      // squared distance that is a violation; .inf never communicates
+	Augment   float64 `yaml:"augment,omitempty"`    // clients added to a balancing set at a time, in multiples of it; 0 means 2
+	FullShare float64 `yaml:"full_share,omitempty"` // share of the clients beyond which all are synchronised; 0 means .5
 
 	// The Radon machine.
-	Height int `yaml:"height"` // h; 0: as high as the participants allow
-	Models int `yaml:"models"` // most base models per participant; 0 means 1
+	Height int `yaml:"height,omitempty"` // h; 0: as high as the participants allow
+	Models int `yaml:"models,omitempty"` // most base models per participant; 0 means 1
 
 	// FedBuff.
-	Buffer    int     `yaml:"buffer"`    // K, answers that make a version; 0 means 10
-	Staleness float64 `yaml:"staleness"` // a in 1/(1+s)^a; 0 means 1/2
+	Buffer    int     `yaml:"buffer,omitempty"`    // K, answers that make a version; 0 means 10
+	Staleness float64 `yaml:"staleness,omitempty"` // a in 1/(1+s)^a; 0 means 1/2
 
 	// FedDC.
-	AverageEvery int `yaml:"average_every"` // legs from one average to the next; 0 means 10
+	AverageEvery int `yaml:"average_every,omitempty"` // legs from one average to the next; 0 means 10
 
-	// ClientMomentum is that of the clients' optimiser, which FedNova must
-	// know. It is no field of the section.
-	ClientMomentum float64 `yaml:"-"`
+	// Rounds.
+	MinClients int           `yaml:"min_clients,omitempty"` // participants present before a round opens; 0 means 1, or 2 where one makes no sense
+	MinReports int           `yaml:"min_reports,omitempty"` // contributions that a round needs; 0 means half of its cohort, rounded up
+	Deadline   time.Duration `yaml:"deadline,omitempty"`    // of a round, or of fetched models (dynamic); 0 means DefaultDeadline
 }
 
 // DefaultDeadline bounds a round whose task gives no deadline: long enough
@@ -246,7 +242,7 @@ func (c Config) WithDefaults() Config {
 			c.ServerLR = .1
 		}
 	}
-	if c.Server != "" && c.Server != "sgd" {
+	if c.Server != "" && c.Server != "sgd" && c.Server != "adagrad" {
 		or(&c.ServerMomentum, .9)
 	}
 	if adaptive {
@@ -299,6 +295,22 @@ func or[T comparable](v *T, other T) {
 
 // robust says whether single models are combined by something other than a mean.
 func (c Config) robust() bool { return c.Combine != "" && c.Combine != "mean" }
+
+// Sums returns how many sums the contributions go into.
+func (c Config) Sums() int {
+	if c.Correction == "scaffold" {
+		return 2
+	}
+	return 1
+}
+
+// Vectors returns the most vectors that a contribution has.
+func (c Config) Vectors() int {
+	if c.Kind == "radon" {
+		return max(c.Models, 1)
+	}
+	return c.Sums()
+}
 
 // leastKept is how few models the combiner can do with.
 func (c Config) leastKept(parameters int) int {

@@ -52,7 +52,7 @@ func (fedavg) weigh(r *rounds, e Offered) (scale, weight float64) {
 
 // novaNorm is FedNova's a_k of a client that has made so many steps.
 func novaNorm(r *rounds, steps uint64) float64 {
-	return combine.MomentumNorm(int(max(steps, 1)), r.cfg.ClientMomentum)
+	return combine.MomentumNorm(int(max(steps, 1)), r.setup.ClientMomentum)
 }
 
 func (fedavg) keeps() bool           { return false }

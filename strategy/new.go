@@ -14,6 +14,8 @@ type Setup struct {
 	Clients    int    // of a simulation
 	Parameters int    // d, of the model
 	Convex     bool   // its loss is convex in the parameters
+
+	ClientMomentum float64 // of the clients' optimiser, which FedNova must know
 }
 
 // feasibleRadon is the largest number of parameters for which Radon points are

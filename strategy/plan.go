@@ -35,11 +35,11 @@ type ServerStep struct {
 
 // Combine implements Plan.
 func (p ServerStep) Combine(v *Vectors) error {
-	mean := make([]float32, len(v.Base))
-	if err := v.Sums[0].Mean(mean, mean, p.Sign); err != nil {
+	clear(v.Next) // becomes the mean first
+	if err := v.Sums[0].Mean(v.Next, v.Next, p.Sign); err != nil {
 		return err
 	}
-	return p.Server.Step(v.Next, v.Base, mean, v.State)
+	return p.Server.Step(v.Next, v.Base, v.Next, v.State)
 }
 
 // Scaffold moves the model along the mean delta and the server's control

@@ -3,6 +3,7 @@ package strategy
 import (
 	"fmt"
 
+	"fedtab/learn/rng"
 	"fedtab/strategy/combine"
 )
 
@@ -88,7 +89,7 @@ func (s *radon) enough(r *rounds) bool {
 
 func (s *radon) plan(r *rounds, _ float64) Plan {
 	_, height := s.models(r.cfg, len(s.parts), r.setup.Parameters)
-	return RadonTree{Height: height, Seed: r.setup.Seed}
+	return RadonTree{Height: height, Seed: rng.Derive(r.setup.Seed, "radon")}
 }
 
 func (s *radon) after(r *rounds) {

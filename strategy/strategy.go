@@ -303,5 +303,5 @@ type Vectors struct {
 	Next  []float32            // the result
 	Sums  []*Sum               // what Add effects filled
 	Kept  [][][]float32        // the vectors of each handle in Commit.Kept; read only
-	State map[string][]float32 // server vectors by name (momentum, control), stored with the commit
+	State map[string][]float32 // server vectors by name (momentum, control), stored with the commit; new ones replace the old, which are not written to
 }

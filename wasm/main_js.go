@@ -260,7 +260,7 @@ func (w *worker) receive(frame []byte) {
 			if welcome := w.client.Welcome(); welcome != nil {
 				parameters = welcome.Parameters
 			}
-			err = w.body.Start(m, protocol.MaxBody(parameters, 1), nil)
+			err = w.body.Start(m, protocol.MaxBody(parameters, 2), nil)
 			m = nil
 		}
 	}

@@ -3,6 +3,7 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 
@@ -11,6 +12,7 @@ import (
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
+	"fedtab/strategy"
 )
 
 // A Dataset is a task's data on the coordinator's side.
@@ -36,6 +38,14 @@ func Open(t *task.Task) (*Dataset, error) {
 	}
 	if err := d.scale(t.Data.Pixels); err != nil {
 		return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
+	}
+	if t.Strategy.Kind == "central" { // one learner with all of it
+		all := make([]int32, d.Train.Len())
+		for i := range all {
+			all[i] = int32(i)
+		}
+		d.Shards = [][]int32{all}
+		return d, nil
 	}
 	d.Shards, err = partition(d.Train, t.Data.Partition, rng.Derive(t.Seed, "partition"))
 	if err != nil {
@@ -86,6 +96,26 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 		return nil, fmt.Errorf("task %s: model: %w", t.Name, err)
 	}
 	return m, nil
+}
+
+// Strategy returns the task's strategy for the model, or why it fits it ill.
+// Live, participants come and go; otherwise each shard is a client.
+func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool) (strategy.Strategy, error) {
+	setup := strategy.Setup{
+		Seed: t.Seed, MinCohort: 1, Live: live, Clients: len(d.Shards),
+		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
+	}
+	if live {
+		setup.MinCohort, setup.Clients = 2, 0
+	}
+	if t.Optimiser.Kind == "momentum" {
+		setup.ClientMomentum = cmp.Or(t.Optimiser.Momentum, .9)
+	}
+	s, err := strategy.New(t.Strategy, setup)
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", t.Name, err)
+	}
+	return s, nil
 }
 
 // Evaluator returns a function that measures a model on the test set: mean

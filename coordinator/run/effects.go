@@ -1,7 +1,9 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -35,6 +37,16 @@ func (r *Run) apply(effect strategy.Effect) {
 		r.order(e)
 	case strategy.Add:
 		r.add(e)
+	case strategy.Keep:
+		r.keep(e.Handle)
+	case strategy.Drop:
+		delete(r.kept, e.Handle)
+	case strategy.Fetch:
+		r.fetch(e)
+	case strategy.Mean:
+		r.average(e)
+	case strategy.Forget:
+		delete(r.means, e.Mean)
 	case strategy.Reject:
 		r.reject(e)
 	case strategy.SetTimer:
@@ -75,7 +87,12 @@ func (r *Run) openRound(e strategy.Open) {
 	now := r.env.Now()
 	open := OpenRound{
 		Round: e.Round, Order: uint64(e.Order), Base: e.Base,
-		Opened: now, Deadline: now.Add(e.Deadline), Cohort: make([]uint32, len(e.Cohort)),
+		Opened: now, Deadline: now.Add(e.Deadline), Cohort: make([]uint32, len(e.Cohort)), State: e.State,
+	}
+	if was := r.open; was != nil && was.Round == e.Round {
+		open.Opened = was.Opened // a round that goes on, written down once more
+	} else {
+		r.firstOrder = open.Order
 	}
 	for i, c := range e.Cohort {
 		open.Cohort[i] = uint32(c)
@@ -89,29 +106,47 @@ func (r *Run) openRound(e strategy.Open) {
 	})
 }
 
-// order sends an order, and the model before it to whoever does not hold it.
+// order sends an order, and the models before it to whoever does not hold them.
 func (r *Run) order(e strategy.Order) {
 	m := r.members[uint32(e.Client)]
 	if m == nil || m.peer == nil {
 		return // it gets the order when it is back
 	}
-	if e.Base != r.version {
+	hash, ok := r.hashOf(e.Base)
+	if !ok {
 		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.version))
 	}
-	if !m.holds || m.held != r.version {
+	if e.Base == r.version && (!m.holds || m.held != r.version) {
 		r.sendModel(m)
 	}
 	o := &protocol.Order{
 		Order: uint64(e.Order), Kind: protocol.OrderKind(e.Work.Kind), Round: e.Round,
-		Base: e.Base, BaseHash: slices.Clone(r.hash[:]),
+		Base: e.Base, BaseHash: hash[:],
 		Hyper: protocol.Hyper{
-			Epochs: uint32(e.Work.Epochs), Batch: uint32(e.Work.Batch), LR: float32(e.Work.LR),
-			Codec: protocol.CodecFloat32,
+			Epochs: uint32(e.Work.Epochs), Steps: uint32(e.Work.Steps), Batch: uint32(e.Work.Batch), LR: float32(e.Work.LR),
+			Codec: protocol.CodecFloat32, Stream: e.Work.Stream, Prox: float32(e.Work.Prox), Control: e.Work.Control,
+			Delta: e.Work.Delta, Parts: uint32(e.Work.Parts),
 		},
 		Seed: rng.Derive(r.cfg.Seed, "order", uint64(e.Order), uint64(e.Client)),
 	}
-	setOptimiser(&o.Hyper, r.cfg.Optimiser)
-	if r.open != nil {
+	if e.Work.Stream {
+		o.Seed = rng.Derive(r.cfg.Seed, "stream", uint64(e.Client)) // one stream of mini-batches for all orders
+	}
+	if e.Work.Kind != strategy.Gradient {
+		setOptimiser(&o.Hyper, r.cfg.Optimiser)
+	}
+	if e.Fresh {
+		o.Start = hash[:]
+	}
+	if mean := r.means[e.Start]; mean != nil {
+		if !mean.ready {
+			mean.waiting = append(mean.waiting, func() { r.order(e) })
+			return
+		}
+		r.sendShared(m, r.localModel(mean))
+		o.Start = mean.hash[:]
+	}
+	if r.open != nil && e.Round != 0 {
 		if left := r.open.Deadline.Sub(r.env.Now()); left > 0 {
 			o.Deadline = uint32(min(left.Milliseconds(), math.MaxUint32))
 		}
@@ -119,9 +154,37 @@ func (r *Run) order(e strategy.Order) {
 	weight := r.weightOf(m)
 	if was := m.order; was != nil && was.order == e.Order {
 		weight = max(weight, was.weight) // given again: the work may rest on the shards of then
+		if was.answered {
+			return
+		}
 	}
-	m.order = &outstanding{order: e.Order, round: e.Round, base: r.hash, weight: weight}
+	m.order = &outstanding{order: e.Order, round: e.Round, base: hash, weight: weight, role: roleOf(e.Work), control: e.Work.Control, vectors: e.Work.Vectors()}
 	r.send(m, o)
+}
+
+// roleOf says what the first vector of an answer is.
+func roleOf(w strategy.Work) protocol.Role {
+	if w.Kind == strategy.Gradient {
+		return protocol.RoleGradient
+	}
+	return protocol.RoleDelta
+}
+
+// hashOf returns the hash of a version.
+func (r *Run) hashOf(version uint64) (hash [32]byte, ok bool) {
+	switch version {
+	case r.version:
+		return r.hash, true
+	case 0:
+		return r.initialHash, true
+	}
+	i, ok := slices.BinarySearchFunc(r.rounds, version, func(rec RoundRecord, v uint64) int {
+		return cmp.Compare(rec.Round, v)
+	})
+	if !ok {
+		return hash, false
+	}
+	return r.rounds[i].Hash, true
 }
 
 // sendModel sends the newest version.
@@ -130,23 +193,55 @@ func (r *Run) sendModel(m *member) {
 	m.holds, m.held = true, r.version
 }
 
-func (r *Run) add(e strategy.Add) {
-	offer := r.offers[e.Handle]
-	delete(r.offers, e.Handle)
+// fetch asks a participant for its local model, ahead of time.
+func (r *Run) fetch(e strategy.Fetch) {
+	m := r.members[uint32(e.Client)]
+	if m == nil || m.peer == nil || m.order == nil || m.order.order != e.Order || m.order.answered {
+		return // it leaves, or has answered
+	}
+	r.send(m, &protocol.Fetch{Order: uint64(e.Order), Codec: protocol.CodecFloat32})
+}
+
+// accept takes an offer over and tells its sender.
+func (r *Run) accept(h strategy.Handle) *Offer {
+	offer := r.offers[h]
+	delete(r.offers, h)
 	a := r.attempt
-	a.adding++
 	a.lossSum += offer.c.Metrics.LossSum
 	a.examples += offer.c.Metrics.Examples
-	a.weight += e.Weight
-	a.contributions = append(a.contributions, Contribution{
-		Participant: offer.number, Order: offer.c.Order, Weight: offer.c.Weight, Fingerprint: offer.fingerprint,
-	})
 	if m := r.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == offer.c.Order {
 		m.order.answered = true
 	}
 	r.answer(offer.number, offer.peer, offer.c, protocol.ReasonAccepted, "")
-	r.env.Compute(func() { a.sum.Add(offer.delta, e.Weight) }, func() {
-		offer.Release()
+	return offer
+}
+
+// contribution is what is recorded of an offer.
+func (o *Offer) contribution() Contribution {
+	return Contribution{Participant: o.number, Order: o.c.Order, Weight: o.c.Weight, Fingerprint: o.fingerprint}
+}
+
+func (r *Run) add(e strategy.Add) {
+	var vectors [][]float32
+	var c Contribution
+	release := func() {}
+	if k := r.kept[e.Handle]; k != nil {
+		delete(r.kept, e.Handle)
+		vectors, c = k.vectors, k.contribution
+	} else {
+		offer := r.accept(e.Handle)
+		vectors, c, release = offer.vectors, offer.contribution(), offer.Release
+	}
+	a := r.attempt
+	a.adding++
+	a.weight += float64(c.Weight)
+	a.contributions = append(a.contributions, c)
+	r.env.Compute(func() {
+		for i, sum := range a.sums {
+			sum.AddScaled(vectors[i], e.Scale, e.Weight)
+		}
+	}, func() {
+		release()
 		a.adding--
 		r.commitWhenAdded(a)
 	})
@@ -194,8 +289,10 @@ func (r *Run) abandon(e strategy.Abandon) {
 // something is still being added to them.
 func (r *Run) nextAttempt() {
 	if r.attempt.adding == 0 {
-		r.attempt.sum.Clear()
-		*r.attempt = attempt{sum: r.attempt.sum}
+		for _, sum := range r.attempt.sums {
+			sum.Clear()
+		}
+		*r.attempt = attempt{sums: r.attempt.sums}
 		return
 	}
 	a, err := r.newAttempt()
@@ -213,28 +310,43 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	}
 	c := *a.commit
 	a.commit = nil
-	next := make([]float32, r.n)
+	v := strategy.Vectors{Base: r.params, Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
+	for _, h := range c.Kept {
+		k := r.kept[h]
+		delete(r.kept, h)
+		v.Kept = append(v.Kept, k.vectors)
+		a.weight += float64(k.contribution.Weight)
+		a.contributions = append(a.contributions, k.contribution)
+	}
 	var hash [32]byte
 	var err error
+	var measured *Evaluation
+	was, state := r.evaluated, r.state
 	r.env.Compute(func() {
-		v := strategy.Vectors{Base: r.params, Next: next, Sums: []*strategy.Sum{a.sum}, State: r.state}
+		maps.Copy(v.State, state) // plans put new vectors in; the old stay if this comes to nothing
 		if err = c.Plan.Combine(&v); err == nil {
-			err = allFinite(next)
+			err = allFinite(v.Next)
 		}
-		hash = learn.Hash(next)
+		if err == nil && c.Guard > 0 && r.cfg.Evaluate != nil {
+			e := Evaluation{Version: c.Round}
+			e.Loss, e.Accuracy, e.Examples = r.cfg.Evaluate(v.Next)
+			measured = &e
+			if was != nil && !(e.Loss <= c.Guard*was.Loss) {
+				err = fmt.Errorf("the test loss would jump from %.4g to %.4g, the guard allows %.4g", was.Loss, e.Loss, c.Guard*was.Loss)
+			}
+		}
+		hash = learn.Hash(v.Next)
 	}, func() {
 		if r.finished != "" {
 			return
 		}
 		if err != nil {
-			// The base stays; the strategy has no event for this yet, and a
-			// model that is not finite would end the run for everybody.
-			r.finish(fmt.Sprintf("round %d cannot be combined: %v", c.Round, err))
+			r.rollBack(c, err)
 			return
 		}
 		rec := Commit{
-			Round: c.Round, Base: c.Base, Hash: hash, Params: next, State: r.state, Snapshot: c.Snapshot,
-			Weight: a.weight, BytesUp: r.up, BytesDown: r.down, Committed: r.env.Now(),
+			Round: c.Round, Base: c.Base, Hash: hash, Params: v.Next, State: v.State, Snapshot: c.Snapshot,
+			Weight: a.weight, Traffic: r.period, Clients: r.clientTraffic(), Committed: r.env.Now(), Rate: c.Rate,
 			Participants: make([]uint32, len(c.Clients)), Contributions: a.contributions,
 		}
 		for i, id := range c.Clients {
@@ -243,9 +355,23 @@ func (r *Run) commitWhenAdded(a *attempt) {
 		if a.examples > 0 {
 			rec.TrainLoss = a.lossSum / float64(a.examples)
 		}
-		r.up, r.down = 0, 0
-		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() { r.publish(rec) })
+		r.period = Traffic{}
+		clear(r.clients)
+		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() { r.publish(rec, measured) })
 	})
+}
+
+// rollBack goes on from the base of a version that must not be made.
+func (r *Run) rollBack(c strategy.Commit, why error) {
+	r.log.Warn("round rolled back", "round", c.Round, "reason", why)
+	r.record("rolled back", 0, why.Error())
+	r.ledger.RolledBack++
+	r.open = nil
+	r.phase = protocol.PhaseWaiting
+	r.nextAttempt()
+	r.broadcastStatus()
+	r.notify(nil)
+	r.step(strategy.RolledBack{Round: c.Round})
 }
 
 func allFinite(v []float32) error {
@@ -257,14 +383,15 @@ func allFinite(v []float32) error {
 	return nil
 }
 
-// publish makes a durable version the newest and tells everybody.
-func (r *Run) publish(c Commit) {
-	r.version, r.hash, r.params = c.Round, c.Hash, c.Params
+// publish makes a durable version the newest and tells everybody. It may have
+// been measured already.
+func (r *Run) publish(c Commit, measured *Evaluation) {
+	r.version, r.hash, r.params, r.state = c.Round, c.Hash, c.Params, c.State
 	r.model = nil
 	r.closed = c.Round
 	rec := RoundRecord{
 		Round: c.Round, Participants: len(c.Participants), Weight: c.Weight, TrainLoss: c.TrainLoss,
-		BytesUp: c.BytesUp, BytesDown: c.BytesDown, Committed: c.Committed, Hash: c.Hash, Opened: c.Committed,
+		Traffic: c.Traffic, Rate: c.Rate, Committed: c.Committed, Hash: c.Hash, Opened: c.Committed,
 	}
 	if r.open != nil {
 		rec.Opened = r.open.Opened
@@ -274,10 +401,19 @@ func (r *Run) publish(c Commit) {
 	r.phase = protocol.PhaseWaiting
 	r.nextAttempt()
 	r.log.Info("round committed", "round", c.Round, "participants", len(c.Participants),
-		"train_loss", c.TrainLoss, "seconds", c.Committed.Sub(rec.Opened).Seconds())
+		"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", c.Committed.Sub(rec.Opened).Seconds())
 	r.broadcastStatus()
 	r.notify(&rec)
-	r.evaluate()
+	if measured != nil {
+		e := *measured
+		r.evaluating = true
+		r.save("evaluation", func(j Journal) error { return j.Evaluate(r.cfg.ID, e) }, func() {
+			r.evaluating = false
+			r.evaluationDone(e)
+		})
+	} else {
+		r.evaluate()
+	}
 	if !r.stopReached() && !r.roundsDone() {
 		r.step(strategy.Committed{Round: c.Round})
 	}

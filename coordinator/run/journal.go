@@ -34,6 +34,7 @@ type OpenRound struct {
 	Cohort   []uint32 // participants, ascending
 	Opened   time.Time
 	Deadline time.Time
+	State    []byte // what the strategy needs beside this to go on
 }
 
 // Commit is a round that has ended, with the version that it made.
@@ -48,8 +49,9 @@ type Commit struct {
 	Contributions []Contribution // the same, one for each, in the order of their arrival
 	Weight        float64        // examples behind them
 	TrainLoss     float64        // mean loss that the participants saw while training
-	BytesUp       int64          // since the last commit, as docs/protocol.md counts
-	BytesDown     int64
+	Rate          float64        // effective learning rate: the participants', times the server's
+	Traffic       Traffic        // since the last commit
+	Clients       []ClientTraffic
 	Committed     time.Time
 }
 
@@ -98,8 +100,8 @@ type RoundRecord struct {
 	TrainLoss    float64
 	TestLoss     *float64 // nil when the version was not evaluated
 	TestAccuracy *float64
-	BytesUp      int64
-	BytesDown    int64
+	Traffic      Traffic
+	Rate         float64
 	Opened       time.Time
 	Committed    time.Time
 	Hash         [32]byte

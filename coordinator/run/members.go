@@ -32,7 +32,10 @@ type outstanding struct {
 	order    strategy.OrderID
 	round    uint64
 	base     [32]byte
-	weight   uint64 // most examples that its answer may rest on
+	weight   uint64        // most examples that its answer may rest on
+	role     protocol.Role // of the answer's first vector
+	control  bool          // its second is the change of a control variate
+	vectors  int           // 0: not known any more
 	answered bool
 }
 
@@ -96,7 +99,7 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	}
 	m.peer, m.tab = p, h.TabState
 	m.holds, m.held = r.heldBy(h), h.Held
-	r.count(h, true)
+	r.count(number, h, true)
 
 	w := &protocol.Welcome{
 		Participant: number, Run: r.cfg.ID, Title: r.cfg.Title, Model: specMessage(r.cfg.Model.Spec()), Seed: r.cfg.Seed,
@@ -296,7 +299,7 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	if m == nil || m.peer != p {
 		return nil // superseded
 	}
-	r.count(msg, true)
+	r.count(number, msg, true)
 	switch msg := msg.(type) {
 	case *protocol.Progress:
 	case *protocol.Tab:

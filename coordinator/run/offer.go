@@ -21,9 +21,9 @@ type Offer struct {
 	peer        Peer
 	c           *protocol.Contribution
 	size        int64 // on the wire
-	delta       []float32
+	vectors     [][]float32
 	fingerprint uint64
-	body        *Body // in which delta lies
+	body        *Body // in which the vectors lie
 	reason      protocol.Reason
 	detail      string
 }
@@ -32,19 +32,20 @@ type Offer struct {
 // many goroutines at once: the connections' own, so that the owner of the run
 // never touches a vector.
 type Checker struct {
-	n     int
-	lease *Lease
-	pool  sync.Pool // *Body
+	n       int
+	vectors int
+	lease   *Lease
+	pool    sync.Pool // *Body
 }
 
-// NewChecker returns a checker of contributions of n parameters, whose bodies
-// together take no more memory than the lease allows; nil allows any amount.
-func NewChecker(n int, lease *Lease) *Checker {
-	k := &Checker{n: n, lease: lease}
+// NewChecker returns a checker of contributions of up to so many vectors of n
+// parameters, whose bodies together take no more memory than the lease allows;
+// nil allows any amount.
+func NewChecker(n, vectors int, lease *Lease) *Checker {
+	k := &Checker{n: n, vectors: vectors, lease: lease}
 	k.pool.New = func() any {
-		// As many floats as the largest block of n parameters has bytes.
-		v := make([]float32, protocol.MaxBody(uint64(n), 1)/4)
-		return &Body{checker: k, v: v}
+		// As many floats as the largest body has bytes.
+		return &Body{checker: k, v: make([]float32, k.bodySize()/4)}
 	}
 	return k
 }
@@ -68,7 +69,7 @@ func (k *Checker) Borrow(ctx context.Context) (*Body, error) {
 	return b, nil
 }
 
-func (k *Checker) bodySize() int64 { return protocol.MaxBody(uint64(k.n), 1) }
+func (k *Checker) bodySize() int64 { return protocol.MaxBody(uint64(k.n), k.vectors) }
 
 // Bytes returns the memory, for a body to be put into.
 func (b *Body) Bytes() []byte { return compress.Bytes(b.v) }
@@ -82,9 +83,9 @@ func (b *Body) Release() {
 	b.checker.pool.Put(b)
 }
 
-// Check decodes c and checks its shape, its values and its weight. It takes
-// over body, in which the vector of c lies if it came in chunks. It is nil for
-// one that came in a single frame: those are small and not under the lease.
+// Check decodes c and checks its shape and its values. It takes over body, in
+// which the vectors of c lie if it came in chunks. It is nil for one that came in
+// a single frame: those are small and not under the lease.
 func (k *Checker) Check(c *protocol.Contribution, body *Body) *Offer {
 	o := &Offer{c: c, size: protocol.WireSize(c, true), body: body}
 	refuse := func(r protocol.Reason, format string, args ...any) *Offer {
@@ -95,39 +96,48 @@ func (k *Checker) Check(c *protocol.Contribution, body *Body) *Offer {
 		}
 		return o
 	}
-	if len(c.Vectors) != 1 || c.Vectors[0].Role != protocol.RoleDelta || c.Vectors[0].Part != 0 {
-		return refuse(protocol.ReasonWrongShape, "%d vectors, want one delta", len(c.Vectors))
+	if len(c.Vectors) == 0 || len(c.Vectors) > k.vectors {
+		return refuse(protocol.ReasonWrongShape, "%d vectors, want 1 to %d", len(c.Vectors), k.vectors)
 	}
-	v := &c.Vectors[0]
 	if o.body == nil {
 		o.body = k.pool.Get().(*Body)
 	}
-	o.fingerprint = xxhash.Sum64(v.Block)
-	delta := o.body.v[:k.n]
-	// A raw block that lies in the body is decoded where it is.
-	if err := compress.Decode(v.Codec, delta, v.Block); err != nil {
-		switch {
-		case errors.Is(err, compress.ErrNotFinite):
-			return refuse(protocol.ReasonNotFinite, "%v", err)
-		case v.Codec == protocol.CodecFloat32:
-			return refuse(protocol.ReasonWrongShape, "%v", err)
+	var print xxhash.Digest
+	print.Reset()
+	for i := range c.Vectors {
+		v := &c.Vectors[i]
+		print.Write(v.Block)
+		// A raw block that lies in the body is decoded where it is.
+		values := o.body.v[i*k.n:][:k.n]
+		if err := compress.Decode(v.Codec, values, v.Block); err != nil {
+			switch {
+			case errors.Is(err, compress.ErrNotFinite):
+				return refuse(protocol.ReasonNotFinite, "vector %d: %v", i, err)
+			case v.Codec == protocol.CodecFloat32:
+				return refuse(protocol.ReasonWrongShape, "vector %d: %v", i, err)
+			}
+			return refuse(protocol.ReasonCodec, "vector %d: %v", i, err)
 		}
-		return refuse(protocol.ReasonCodec, "%v", err)
-	}
-	for i, x := range delta {
-		if x > protocol.MaxDelta || x < -protocol.MaxDelta {
-			return refuse(protocol.ReasonOutOfBounds, "element %d is %g, want at most %d in magnitude", i, x, protocol.MaxDelta)
+		limit := float32(protocol.MaxDelta)
+		if v.Role == protocol.RoleGradient {
+			limit *= float32(c.Weight) // it is a sum over so many examples
 		}
+		for j, x := range values {
+			if x > limit || x < -limit {
+				return refuse(protocol.ReasonOutOfBounds, "vector %d: element %d is %g, want at most %g in magnitude", i, j, x, limit)
+			}
+		}
+		o.vectors = append(o.vectors, values)
+		v.Block = nil // decoded; it may lie in a buffer that the connection reuses
 	}
-	v.Block = nil // decoded; it may lie in a buffer that the connection reuses
-	o.delta = delta
+	o.fingerprint = print.Sum64()
 	return o
 }
 
 // Release gives the offer's memory back. Who hands the offer to the run need
 // not call it.
 func (o *Offer) Release() {
-	o.delta = nil
+	o.vectors = nil
 	if o.body != nil {
 		o.body.Release()
 		o.body = nil
@@ -153,9 +163,7 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 // for the run.
 func (r *Run) Charge(number uint32, p Peer, size int64) {
 	if m := r.members[number]; m != nil && m.peer == p {
-		r.up += size
-		r.ledger.Up += size
-		r.ledger.MessagesUp++
+		r.book(number, 0, size, 0, true)
 	}
 }
 
@@ -167,7 +175,7 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 		return
 	}
 	o.number, o.peer = number, p
-	r.countBytes(o.c, o.size, true)
+	r.book(number, protocol.KindContribution, o.size, models(o.c), true)
 	reason, detail := r.judge(m, o.c)
 	if reason == protocol.ReasonAccepted {
 		reason, detail = o.reason, o.detail
@@ -181,31 +189,49 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 	r.offers[r.handles] = o
 	r.step(strategy.Offered{
 		Client: strategy.ClientID(number), Order: strategy.OrderID(o.c.Order),
-		Handle: r.handles, Weight: float64(o.c.Weight),
+		Handle: r.handles, Weight: float64(o.c.Weight), Steps: o.c.Metrics.Steps,
 	})
 }
 
 // judge checks what a contribution claims against what the run ordered.
 func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, string) {
+	o := m.order
 	switch {
-	case r.finished != "" || c.Round <= r.closed:
+	case r.finished != "" || c.Round != 0 && c.Round <= r.closed:
 		return protocol.ReasonLate, ""
-	case c.Order <= r.newestOrder && (r.open == nil || c.Order < r.open.Order):
+	case c.Round != 0 && c.Order <= r.newestOrder && (r.open == nil || c.Order < r.firstOrder):
 		return protocol.ReasonLate, "" // an attempt that was given up
-	case m.order == nil || uint64(m.order.order) < c.Order || m.order.round != c.Round:
+	case o == nil || uint64(o.order) < c.Order:
 		return protocol.ReasonUnordered, ""
-	case uint64(m.order.order) > c.Order:
+	case uint64(o.order) > c.Order:
 		return protocol.ReasonLate, ""
-	case m.order.answered:
+	case o.round != c.Round:
+		return protocol.ReasonUnordered, ""
+	case o.answered:
 		return protocol.ReasonDuplicate, ""
-	case len(c.Vectors) != 1:
-		return protocol.ReasonWrongShape, fmt.Sprintf("%d vectors, want one delta", len(c.Vectors))
-	case !bytes.Equal(c.Vectors[0].BaseHash, m.order.base[:]):
-		return protocol.ReasonWrongBase, ""
-	case c.Weight == 0 || c.Weight > m.order.weight:
-		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight is %d, want 1 to %d", c.Weight, m.order.weight)
+	case o.vectors > 0 && len(c.Vectors) != o.vectors || o.vectors == 0 && len(c.Vectors) < max(r.cfg.Sums, 1):
+		return protocol.ReasonWrongShape, fmt.Sprintf("%d vectors, want %d", len(c.Vectors), max(o.vectors, r.cfg.Sums, 1))
+	case c.Weight == 0 || c.Weight > o.weight:
+		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight is %d, want 1 to %d", c.Weight, o.weight)
+	}
+	for i, v := range c.Vectors {
+		switch want, part := o.expects(i); {
+		case o.vectors > 0 && (v.Role != want || v.Part != part):
+			return protocol.ReasonWrongShape, fmt.Sprintf("vector %d is %v %d, want %v %d", i, v.Role, v.Part, want, part)
+		case v.Role != protocol.RoleControl && !bytes.Equal(v.BaseHash, o.base[:]):
+			return protocol.ReasonWrongBase, ""
+		}
 	}
 	return protocol.ReasonAccepted, ""
+}
+
+// expects returns what vector i of the answer is to be: a vector and the change
+// of a control variate, or several of one role.
+func (o *outstanding) expects(i int) (protocol.Role, uint32) {
+	if i == 1 && o.control {
+		return protocol.RoleControl, 0
+	}
+	return o.role, uint32(i)
 }
 
 // refuse answers a contribution that the strategy does not get to see.
@@ -236,6 +262,13 @@ func (r *Run) answer(number uint32, p Peer, c *protocol.Contribution, reason pro
 		r.ledger.Answers[reason]++
 	}
 	if m := r.members[number]; m != nil && m.peer == p {
-		r.send(m, &protocol.Ack{Order: c.Order, Reason: reason, Detail: detail})
+		ack := &protocol.Ack{Order: c.Order, Reason: reason, Detail: detail}
+		if c.Round == 0 && reason == protocol.ReasonAccepted {
+			ack.Round = r.version + 1 // the version that it will be in
+			if r.phase == protocol.PhaseCommitting {
+				ack.Round++
+			}
+		}
+		r.send(m, ack)
 	}
 }

@@ -59,6 +59,8 @@ type Config struct {
 	Seed         uint64
 	Model        learn.Model
 	Strategy     strategy.Strategy
+	Sums         int             // that contributions go into; 0 means 1
+	Uncounted    bool            // what is sent counts as no bytes: the data is all in one place
 	Optimiser    learn.Optimiser // of local training; the zero value is SGD
 	Stop         Stop
 	EvalEvery    int                             // evaluate every so many versions; 0 means 1
@@ -117,15 +119,19 @@ type Run struct {
 	attempt *attempt // sums of the open round
 	offers  map[strategy.Handle]*Offer
 	handles strategy.Handle
+	kept    map[strategy.Handle]*kept
+	means   map[strategy.MeanID]*mean
 	timers  map[strategy.Timer]func()
 	closed  uint64
 
 	newestOrder uint64 // number of the newest order that was opened
+	firstOrder  uint64 // of the open attempt
 
 	rounds     []RoundRecord
 	evaluated  *Evaluation
 	evaluating bool
-	up, down   int64 // bytes since the last commit
+	period     Traffic                   // since the last commit
+	clients    map[uint32]*ClientTraffic // the same, of each participant
 	ledger     Ledger
 	finished   string
 	over       bool   // finished, and durably so
@@ -142,7 +148,7 @@ type Run struct {
 // attempt is one try at a round. Sums that are still being added to when it
 // is abandoned stay with it.
 type attempt struct {
-	sum      *strategy.Sum
+	sums     []*strategy.Sum
 	adding   int
 	commit   *strategy.Commit // waits for adding to reach 0
 	lossSum  float64
@@ -171,17 +177,15 @@ type State struct {
 	StoreFailed  uint64 // how often it has failed
 }
 
-// Ledger counts bytes as docs/protocol.md says: every frame of every message
-// to and from every participant, WebSocket header and mask included.
+// Ledger counts all that has travelled, and what became of it.
 type Ledger struct {
-	Up, Down     int64
+	Traffic
 	MessagesUp   int64
 	MessagesDown int64
-	ModelsUp     int64 // contributions with a vector
-	ModelsDown   int64
 
-	Answers   [protocol.Reasons]int64 // to contributions, by reason
-	Abandoned int64                   // attempts at rounds
+	Answers    [protocol.Reasons]int64 // to contributions, by reason
+	Abandoned  int64                   // attempts at rounds
+	RolledBack int64                   // versions that were not made
 }
 
 // New returns a run that waits for Start.
@@ -196,6 +200,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
 		phase: protocol.PhaseWaiting, members: map[uint32]*member{}, nextNumber: 1,
 		offers: map[strategy.Handle]*Offer{}, timers: map[strategy.Timer]func(){},
+		kept: map[strategy.Handle]*kept{}, means: map[strategy.MeanID]*mean{}, clients: map[uint32]*ClientTraffic{},
 	}
 	r.params = make([]float32, r.n)
 	cfg.Model.Init(r.params, cfg.Seed)
@@ -242,11 +247,15 @@ func New(cfg Config, env Env) (*Run, error) {
 // newAttempt returns empty sums, sized so that no count can overflow.
 func (r *Run) newAttempt() (*attempt, error) {
 	bound := float64(MaxParticipants) * float64(r.maxWeight()) * protocol.MaxDelta
-	sum, err := strategy.NewSum(r.n, bound)
-	if err != nil {
-		return nil, fmt.Errorf("run %s: %w", r.cfg.ID, err)
+	a := &attempt{}
+	for range max(r.cfg.Sums, 1) {
+		sum, err := strategy.NewSum(r.n, bound)
+		if err != nil {
+			return nil, fmt.Errorf("run %s: %w", r.cfg.ID, err)
+		}
+		a.sums = append(a.sums, sum)
 	}
-	return &attempt{sum: sum}, nil
+	return a, nil
 }
 
 // MaxParticipants is how many participants a run takes at a time.
@@ -284,7 +293,7 @@ func (r *Run) Start() {
 	}
 	if s := r.cfg.Saved; s != nil && s.Open != nil {
 		open := *s.Open
-		r.open, r.phase, r.newestOrder = &open, protocol.PhaseTraining, open.Order
+		r.open, r.phase, r.newestOrder, r.firstOrder = &open, protocol.PhaseTraining, open.Order, open.Order
 		// A clock that was set back must not make the round longer; and its
 		// cohort needs time to come back, however long the coordinator was down.
 		remaining := min(open.Deadline.Sub(r.env.Now()), open.Deadline.Sub(open.Opened))
@@ -295,7 +304,7 @@ func (r *Run) Start() {
 			cohort[i] = strategy.ClientID(p)
 		}
 		r.step(strategy.Reopened{Remaining: remaining, Open: strategy.Open{
-			Round: open.Round, Order: strategy.OrderID(open.Order), Base: open.Base, Cohort: cohort,
+			Round: open.Round, Order: strategy.OrderID(open.Order), Base: open.Base, Cohort: cohort, State: open.State,
 		}})
 		r.env.AfterFunc(r.cfg.RestartGrace, func() { r.excuse(cohort) })
 	}
@@ -332,13 +341,14 @@ type Stats struct {
 	Members int // participants, present or lost and still waited for
 	Lost    int // of these: without a socket
 	Offers  int // contributions that are neither added nor rejected
+	Kept    int // contributions and means that the strategy has asked to keep
 	Timers  int // of the strategy
 	Retries int // writes that wait for another try
 }
 
 // Stats counts what the run keeps.
 func (r *Run) Stats() Stats {
-	s := Stats{Members: len(r.members), Offers: len(r.offers), Timers: len(r.timers), Retries: r.retrying}
+	s := Stats{Members: len(r.members), Offers: len(r.offers), Kept: len(r.kept) + len(r.means), Timers: len(r.timers), Retries: r.retrying}
 	for _, m := range r.members {
 		if m.peer == nil {
 			s.Lost++
@@ -500,6 +510,8 @@ func (r *Run) finish(reason string) {
 	for h := range r.offers {
 		r.settle(h)
 	}
+	clear(r.kept)
+	clear(r.means)
 	r.open = nil
 	r.log.Info("run finished", "reason", reason, "version", r.version)
 	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {

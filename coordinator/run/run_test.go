@@ -153,7 +153,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{env: &fakeEnv{now: time.Unix(1e9, 0)}, journal: &memoryJournal{}, n: m.Layout().Size}
-	f.checker = NewChecker(f.n, nil)
+	f.checker = NewChecker(f.n, 1, nil)
 	cfg := Config{
 		ID: "test", Seed: 1, Model: m, Journal: f.journal, ResumeGrace: 5 * time.Second, RestartGrace: 30 * time.Second,
 		Shards: Shards{Source: "/data/test", Sizes: []int{10, 10, 10, 10}, Divide: true},
@@ -247,7 +247,7 @@ func TestRound(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	c := f.journal.commits[0]
-	if !slices.Equal(c.Participants, []uint32{a, b}) || c.Weight != 30 || c.BytesUp == 0 || c.BytesDown == 0 {
+	if !slices.Equal(c.Participants, []uint32{a, b}) || c.Weight != 30 || c.Traffic.Up == 0 || c.Traffic.Down == 0 {
 		t.Errorf("commit %+v", c)
 	}
 }
@@ -361,7 +361,7 @@ func TestRejections(t *testing.T) {
 		edit func(*protocol.Contribution)
 		want protocol.Reason
 	}{
-		{"a round that is closed", func(c *protocol.Contribution) { c.Round = 0 }, protocol.ReasonLate},
+		{"no round, where the order has one", func(c *protocol.Contribution) { c.Round = 0 }, protocol.ReasonUnordered},
 		{"a round that is not open", func(c *protocol.Contribution) { c.Round = 9 }, protocol.ReasonUnordered},
 		{"an order never given", func(c *protocol.Contribution) { c.Order = 99 }, protocol.ReasonUnordered},
 		{"no vector", func(c *protocol.Contribution) { c.Vectors = nil }, protocol.ReasonWrongShape},
@@ -613,7 +613,7 @@ func TestAnnounce(t *testing.T) {
 // later waits, and goes away when it is told to.
 func TestLease(t *testing.T) {
 	const n = 1000
-	k := NewChecker(n, NewLease(2*protocol.MaxBody(n, 1)))
+	k := NewChecker(n, 1, NewLease(2*protocol.MaxBody(n, 1)))
 	var held []*Body
 	for range 2 {
 		b, err := k.Borrow(t.Context())
@@ -635,7 +635,7 @@ func TestLease(t *testing.T) {
 	b.Release()
 	held[1].Release()
 	// A body that is larger than the whole lease comes alone.
-	large := NewChecker(n, NewLease(1))
+	large := NewChecker(n, 1, NewLease(1))
 	if b, err = large.Borrow(t.Context()); err != nil {
 		t.Fatal(err)
 	}

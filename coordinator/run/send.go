@@ -5,15 +5,15 @@ import (
 
 	"fedtab/compress"
 	"fedtab/protocol"
+	"fedtab/strategy"
 )
 
-// send gives a message to a participant's peer, if it has one, and counts its
-// bytes.
+// send gives a message to a participant's peer, if it has one, and books it.
 func (r *Run) send(m *member, msg protocol.Message) {
 	if m.peer == nil {
 		return
 	}
-	r.count(msg, false)
+	r.count(m.number, msg, false)
 	m.peer.Send(msg)
 }
 
@@ -24,42 +24,25 @@ func (r *Run) sendShared(m *member, s *Shared) {
 	if s.size == 0 {
 		s.size = protocol.WireSize(s.Message, false)
 	}
-	r.countBytes(s.Message, s.size, false)
+	r.book(m.number, protocol.KindOf(s.Message), s.size, models(s.Message), false)
 	m.peer.SendShared(s)
-}
-
-func (r *Run) count(msg protocol.Message, up bool) {
-	r.countBytes(msg, protocol.WireSize(msg, up), up) // what clients send is masked
-}
-
-func (r *Run) countBytes(msg protocol.Message, size int64, up bool) {
-	if up {
-		r.up += size
-		r.ledger.Up += size
-		r.ledger.MessagesUp++
-		if _, ok := msg.(*protocol.Contribution); ok {
-			r.ledger.ModelsUp++
-		}
-		return
-	}
-	r.down += size
-	r.ledger.Down += size
-	r.ledger.MessagesDown++
-	if _, ok := msg.(*protocol.Model); ok {
-		r.ledger.ModelsDown++
-	}
 }
 
 // modelMessage returns the message that carries the newest version.
 func (r *Run) modelMessage() *Shared {
 	if r.model == nil {
-		r.model = &Shared{Message: &protocol.Model{
+		m := &protocol.Model{
 			Transfer: r.version, Version: r.version, Hash: slices.Clone(r.hash[:]),
 			Vectors: []protocol.Vector{{
-				Role: protocol.RoleModel, Codec: protocol.CodecFloat32,
-				Block: compress.AppendFloat32(nil, r.params),
+				Role: protocol.RoleModel, Codec: protocol.CodecFloat32, Block: compress.AppendFloat32(nil, r.params),
 			}},
-		}}
+		}
+		if c := r.state[strategy.ControlVector]; c != nil {
+			m.Vectors = append(m.Vectors, protocol.Vector{
+				Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: compress.AppendFloat32(nil, c),
+			})
+		}
+		r.model = &Shared{Message: m}
 	}
 	return r.model
 }

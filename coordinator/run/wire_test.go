@@ -34,7 +34,7 @@ func TestWireKeepsModelAndOptimiser(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := learn.FitConfig{Epochs: 2, Batch: 3, LR: .5, Seed: 5, Optimiser: want}
-	if got := client.FitOf(m.(*protocol.Order)); got != cfg {
+	if got := client.FitOf(m.(*protocol.Order)); !reflect.DeepEqual(got, cfg) {
 		t.Errorf("got  %+v\nwant %+v", got, cfg)
 	}
 }

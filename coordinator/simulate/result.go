@@ -34,18 +34,26 @@ type Round struct {
 	TestAccuracy   *float64 `json:"test_accuracy"`
 	BytesUp        int64    `json:"bytes_up"`
 	BytesDown      int64    `json:"bytes_down"`
+	ModelsUp       int64    `json:"models_up"` // vectors as long as the model, however packed
+	ModelsDown     int64    `json:"models_down"`
+	Rate           *float64 `json:"rate"`            // effective learning rate
 	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
 }
 
 // Final is how the run ended. Its bytes are those of the whole run.
 type Final struct {
-	Round          uint64   `json:"round"`
-	Reason         string   `json:"reason"`
-	TestLoss       *float64 `json:"test_loss"`
-	TestAccuracy   *float64 `json:"test_accuracy"`
-	BytesUp        int64    `json:"bytes_up"`
-	BytesDown      int64    `json:"bytes_down"`
-	VirtualSeconds float64  `json:"virtual_seconds"`
+	Round          uint64          `json:"round"`
+	Reason         string          `json:"reason"`
+	TestLoss       *float64        `json:"test_loss"`
+	TestAccuracy   *float64        `json:"test_accuracy"`
+	BytesUp        int64           `json:"bytes_up"`
+	BytesDown      int64           `json:"bytes_down"`
+	ModelsUp       int64           `json:"models_up"`
+	ModelsDown     int64           `json:"models_down"`
+	RolledBack     int64           `json:"rolled_back"` // versions that were not made
+	Abandoned      int64           `json:"abandoned"`   // attempts at rounds
+	Kinds          json.RawMessage `json:"kinds"`       // bytes by kind of message
+	VirtualSeconds float64         `json:"virtual_seconds"`
 }
 
 // record takes a round in, or its evaluation, and says whether it is new.
@@ -53,7 +61,8 @@ func (r *Result) record(rec run.RoundRecord) bool {
 	row := Round{
 		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),
 		TestLoss: run.Finite(rec.TestLoss), TestAccuracy: run.Finite(rec.TestAccuracy),
-		BytesUp: rec.BytesUp, BytesDown: rec.BytesDown,
+		BytesUp: rec.Traffic.Up, BytesDown: rec.Traffic.Down, ModelsUp: rec.Traffic.ModelsUp, ModelsDown: rec.Traffic.ModelsDown,
+		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
 	}
 	if n := len(r.Rounds); n > 0 && r.Rounds[n-1].Round == rec.Round {
@@ -65,7 +74,9 @@ func (r *Result) record(rec run.RoundRecord) bool {
 }
 
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
-	r.Final = Final{Round: version, Reason: s.Finished, BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down}
+	r.Final = Final{Round: version, Reason: s.Finished, BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down,
+		ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown, RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned,
+		Kinds: json.RawMessage(s.Ledger.KindsJSON())}
 	if e := s.Evaluated; e != nil {
 		r.Final.TestLoss, r.Final.TestAccuracy = run.Finite(&e.Loss), run.Finite(&e.Accuracy)
 	}

@@ -22,7 +22,6 @@ import (
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/protocol"
-	"fedtab/strategy"
 )
 
 // Options are what a task file does not say about a simulation.
@@ -70,19 +69,18 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	if o.Device == (Device{}) {
 		o.Device = DefaultDevice
 	}
-	cfg := t.Strategy
 	clients := len(d.Shards)
-	cfg.MinClients = clients // rounds are drawn from all K, as in the papers
-	s, err := strategy.New(cfg, strategy.Setup{Seed: t.Seed, MinCohort: 1})
+	s, err := d.Strategy(t, model, false)
 	if err != nil {
 		return nil, err
 	}
-	sim := &simulation{pool: newPool(model), dev: o.Device}
+	sim := &simulation{pool: newPool(model, t.Strategy.Vectors()), dev: o.Device}
 	defer sim.pool.close()
 	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients}
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
-		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s, Optimiser: t.Optimiser.Learn(),
+		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
+		Sums: t.Strategy.Sums(), Uncounted: t.Strategy.Kind == "central", Optimiser: t.Optimiser.Learn(),
 		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
 		EvalEvery: t.EvalEvery, Evaluate: d.Evaluator(model),
 		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()},
@@ -199,13 +197,13 @@ func (p *participant) receive(m protocol.Message) {
 func (p *participant) trained() {
 	out := p.sim.pool.wait(p.job)
 	p.job = nil
-	kept := p.client.Keeps()
+	kept := p.client.Kept()
 	inbox := p.inbox
 	p.inbox = nil
 	for _, m := range inbox {
 		p.receive(m)
 	}
-	if kept && !p.client.Keeps() {
+	if kept != 0 && p.client.Kept() != kept {
 		return
 	}
 	p.send(out)
@@ -237,6 +235,7 @@ type sharedModels struct {
 	initial []float32
 	version uint64
 	params  []float32
+	control []float32
 }
 
 func (s *sharedModels) Initial(m learn.Model, seed uint64) []float32 {
@@ -246,13 +245,13 @@ func (s *sharedModels) Initial(m learn.Model, seed uint64) []float32 {
 	return s.initial
 }
 
-func (s *sharedModels) Unpack(m *protocol.Model, n int) ([]float32, error) {
+func (s *sharedModels) Unpack(m *protocol.Model, n int) (params, control []float32, err error) {
 	if s.params == nil || s.version != m.Version {
-		params, err := client.OwnModels().Unpack(m, n)
+		params, control, err := client.OwnModels().Unpack(m, n)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		s.version, s.params = m.Version, params
+		s.version, s.params, s.control = m.Version, params, control
 	}
-	return s.params, nil
+	return s.params, s.control, nil
 }

@@ -114,7 +114,8 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 
 // records returns the committed rounds, in order.
 func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
-	rows, err := tx.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples, r.bytes_up, r.bytes_down, r.opened_at, r.committed_at, m.hash
+	rows, err := tx.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples, r.bytes_up, r.bytes_down,
+		coalesce(r.models_up, 0), coalesce(r.models_down, 0), r.rate, r.kinds, r.opened_at, r.committed_at, m.hash
 		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round
 		WHERE r.run = ? AND r.committed_at IS NOT NULL ORDER BY r.round`, id)
 	if err != nil {
@@ -124,11 +125,17 @@ func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
 	var all []run.RoundRecord
 	for rows.Next() {
 		var r run.RoundRecord
-		var weight, trainLoss, testLoss, accuracy sql.NullFloat64
+		var weight, trainLoss, testLoss, accuracy, rate sql.NullFloat64
+		var kinds sql.NullString
 		var examples sql.NullInt64
 		var opened, committed, hash string
-		if err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &testLoss, &accuracy, &examples, &r.BytesUp, &r.BytesDown, &opened, &committed, &hash); err != nil {
+		if err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &testLoss, &accuracy, &examples, &r.Traffic.Up, &r.Traffic.Down,
+			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &kinds, &opened, &committed, &hash); err != nil {
 			return nil, err
+		}
+		r.Rate = orNaN(rate)
+		if err := r.Traffic.ParseKinds(kinds.String); err != nil {
+			return nil, fmt.Errorf("round %d: %w: %w", r.Round, ErrCorrupt, err)
 		}
 		r.Weight, r.TrainLoss = orNaN(weight), orNaN(trainLoss)
 		if examples.Valid { // it was evaluated
@@ -150,19 +157,19 @@ func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
 // lastCommit returns the commit of round, which is the newest, in full.
 func lastCommit(tx *sql.Tx, id string, round uint64) (*run.Commit, error) {
 	c := &run.Commit{Round: round}
-	var weight, trainLoss sql.NullFloat64
+	var weight, trainLoss, rate sql.NullFloat64
 	var committed, participants, hash string
 	var blob []byte
-	err := tx.QueryRow(`SELECT r.base, r.weight, r.train_loss, r.bytes_up, r.bytes_down, r.committed_at, r.participant_list, m.hash, m.snapshot, m.parameters
+	err := tx.QueryRow(`SELECT r.base, r.weight, r.train_loss, r.bytes_up, r.bytes_down, r.rate, r.committed_at, r.participant_list, m.hash, m.snapshot, m.parameters
 		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round WHERE r.run = ? AND r.round = ?`, id, round).
-		Scan(&c.Base, &weight, &trainLoss, &c.BytesUp, &c.BytesDown, &committed, &participants, &hash, &c.Snapshot, &blob)
+		Scan(&c.Base, &weight, &trainLoss, &c.Traffic.Up, &c.Traffic.Down, &rate, &committed, &participants, &hash, &c.Snapshot, &blob)
 	if err != nil {
 		return nil, err
 	}
 	if blob == nil {
 		return nil, fmt.Errorf("%w: the newest version has no parameters", ErrCorrupt)
 	}
-	c.Weight, c.TrainLoss = orNaN(weight), orNaN(trainLoss)
+	c.Weight, c.TrainLoss, c.Rate = orNaN(weight), orNaN(trainLoss), orNaN(rate)
 	if c.Params, c.Hash, err = model(blob, hash); err != nil {
 		return nil, err
 	}
@@ -197,9 +204,9 @@ func lastCommit(tx *sql.Tx, id string, round uint64) (*run.Commit, error) {
 func openRound(tx *sql.Tx, id string, newest uint64) (*run.OpenRound, error) {
 	var o run.OpenRound
 	var opened, deadline, cohort string
-	err := tx.QueryRow(`SELECT round, order_number, base, opened_at, deadline_at, cohort FROM rounds
+	err := tx.QueryRow(`SELECT round, order_number, base, opened_at, deadline_at, cohort, state FROM rounds
 		WHERE run = ? AND committed_at IS NULL AND round > ? ORDER BY round DESC LIMIT 1`, id, newest).
-		Scan(&o.Round, &o.Order, &o.Base, &opened, &deadline, &cohort)
+		Scan(&o.Round, &o.Order, &o.Base, &opened, &deadline, &cohort, &o.State)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -28,15 +28,17 @@ func (s *Store) prepare() error {
 		text string
 	}{
 		{&s.reserve, `UPDATE runs SET participants_reserved = max(participants_reserved, ?) WHERE id = ?`},
-		{&s.openRound, `INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, cohort) VALUES (?, ?, ?, ?, ?, ?, ?)
+		{&s.openRound, `INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, cohort, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (run, round) DO UPDATE SET order_number = excluded.order_number, base = excluded.base,
-			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort
+			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort, state = excluded.state
 			WHERE committed_at IS NULL`},
-		{&s.commitRound, `UPDATE rounds SET committed_at = ?, base = ?, participants = ?, weight = ?, train_loss = ?, bytes_up = ?, bytes_down = ?, participant_list = ?
+		{&s.commitRound, `UPDATE rounds SET committed_at = ?, base = ?, participants = ?, weight = ?, train_loss = ?, bytes_up = ?, bytes_down = ?,
+			rate = ?, models_up = ?, models_down = ?, kinds = ?, participant_list = ?, state = NULL
 			WHERE run = ? AND round = ? AND committed_at IS NULL`},
 		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
 		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
 		{&s.insertContribution, `INSERT INTO contributions (run, round, participant, order_number, weight, fingerprint) VALUES (?, ?, ?, ?, ?, ?)`},
+		{&s.insertTraffic, `INSERT INTO traffic (run, round, participant, bytes_up, bytes_down, models_up, models_down) VALUES (?, ?, ?, ?, ?, ?, ?)`},
 		// The best of those that there still are: an evaluation may come after
 		// its version was pruned. Of equals, the earliest.
 		{&s.best, `SELECT m.version FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version
@@ -80,7 +82,7 @@ func (s *Store) ReserveParticipants(id string, limit uint32) error {
 
 // OpenRound implements run.Journal.
 func (s *Store) OpenRound(id string, o run.OpenRound) error {
-	r, err := s.openRound.Exec(id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort))
+	r, err := s.openRound.Exec(id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), o.State)
 	return step(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round)
 }
 
@@ -100,7 +102,7 @@ func (s *Store) Commit(id string, c run.Commit) error {
 
 func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	r, err := tx.Stmt(s.commitRound).Exec(timeText(c.Committed), c.Base, len(c.Participants), number(c.Weight), number(c.TrainLoss),
-		c.BytesUp, c.BytesDown, list(c.Participants), id, c.Round)
+		c.Traffic.Up, c.Traffic.Down, number(c.Rate), c.Traffic.ModelsUp, c.Traffic.ModelsDown, c.Traffic.KindsJSON(), list(c.Participants), id, c.Round)
 	if err := one(r, err, errNotOpen); errors.Is(err, errNotOpen) {
 		var hash string
 		if tx.QueryRow(`SELECT hash FROM models WHERE run = ? AND version = ?`, id, c.Round).Scan(&hash) == nil && hash == hex.EncodeToString(c.Hash[:]) {
@@ -126,6 +128,12 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	for _, k := range c.Contributions {
 		if _, err := contribution.Exec(id, c.Round, k.Participant, k.Order, k.Weight, fmt.Sprintf("%016x", k.Fingerprint)); err != nil {
 			return step(err, "store contribution of participant %d", k.Participant)
+		}
+	}
+	traffic := tx.Stmt(s.insertTraffic)
+	for _, t := range c.Clients {
+		if _, err := traffic.Exec(id, c.Round, t.Participant, t.Up, t.Down, t.ModelsUp, t.ModelsDown); err != nil {
+			return step(err, "store traffic of participant %d", t.Participant)
 		}
 	}
 	return step(s.retain(tx, id, c.Round), "prune models")

@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2}
+var migrations = []string{schema1, schema2, schema3}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -105,6 +105,28 @@ CREATE TABLE contributions (
 	weight       INTEGER NOT NULL,          -- examples
 	fingerprint  TEXT NOT NULL,             -- XXH64 of the packed vector, hexadecimal
 	PRIMARY KEY (run, round, participant, order_number),
+	FOREIGN KEY (run, round) REFERENCES rounds (run, round) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+`
+
+// schema3 adds the ledger, by kind of message and by participant, the effective
+// learning rate, and what a scheme writes down with an open round.
+const schema3 = `
+ALTER TABLE rounds ADD COLUMN rate REAL;           -- effective learning rate
+ALTER TABLE rounds ADD COLUMN models_up INTEGER;   -- vectors as long as the model, however packed
+ALTER TABLE rounds ADD COLUMN models_down INTEGER;
+ALTER TABLE rounds ADD COLUMN kinds TEXT;          -- JSON: bytes by kind of message, {"order": {"up": 0, "down": 90}}
+ALTER TABLE rounds ADD COLUMN state BLOB;          -- of the strategy, while the round is open
+
+CREATE TABLE traffic (
+	run         TEXT NOT NULL,
+	round       INTEGER NOT NULL,           -- the committed round that ended the period
+	participant INTEGER NOT NULL,
+	bytes_up    INTEGER NOT NULL,
+	bytes_down  INTEGER NOT NULL,
+	models_up   INTEGER NOT NULL,
+	models_down INTEGER NOT NULL,
+	PRIMARY KEY (run, round, participant),
 	FOREIGN KEY (run, round) REFERENCES rounds (run, round) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 `

@@ -49,7 +49,7 @@ type Store struct {
 	read   *sql.DB
 	secret []byte
 
-	openRound, commitRound, insertModel, insertVector, insertContribution, best, prune, pruneVectors,
+	openRound, commitRound, insertModel, insertVector, insertContribution, insertTraffic, best, prune, pruneVectors,
 	evaluate, reserve, log *sql.Stmt // on write
 
 	closing sync.Once

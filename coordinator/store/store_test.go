@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/run"
+	"fedtab/protocol"
 )
 
 const build = "fedtab test"
@@ -49,6 +50,14 @@ func testOpen(round uint64) run.OpenRound {
 	return run.OpenRound{Round: round, Order: 2*round + 1, Base: round - 1, Cohort: []uint32{1, 2, 5}, Opened: at, Deadline: at.Add(30 * time.Second)}
 }
 
+func testTraffic(round uint64) run.Traffic {
+	t := run.Traffic{Up: 1000 * int64(round), Down: 2000, ModelsUp: 2, ModelsDown: 3}
+	t.Kinds[0].Up = 1
+	t.Kinds[protocol.KindContribution].Up = t.Up - 1
+	t.Kinds[protocol.KindModel].Down = 2000
+	return t
+}
+
 func testCommit(round uint64, n int) run.Commit {
 	params := make([]float32, n)
 	for i := range params {
@@ -59,7 +68,8 @@ func testCommit(round uint64, n int) run.Commit {
 		Round: round, Base: round - 1, Params: params, Hash: sha256.Sum256(vectorBytes(params)),
 		State:    map[string][]float32{"momentum": {1, 2, float32(round)}, "empty": {}},
 		Snapshot: fmt.Appendf(nil, "snapshot %d", round), Participants: []uint32{2, 5}, Weight: 1200, TrainLoss: 1 / float64(round),
-		BytesUp: 1000 * int64(round), BytesDown: 2000, Committed: start.Add(time.Duration(round)*time.Minute + 10*time.Second),
+		Traffic: testTraffic(round), Rate: .1, Clients: []run.ClientTraffic{{Participant: 2, Up: 1000 * int64(round), ModelsUp: 1}, {Participant: 5, Down: 2000}},
+		Committed: start.Add(time.Duration(round)*time.Minute + 10*time.Second),
 	}
 }
 
@@ -96,7 +106,7 @@ func TestRoundTrip(t *testing.T) {
 	abandoned := testOpen(4)
 	must(t, s.OpenRound("r1", abandoned))
 	retried := testOpen(4)
-	retried.Order, retried.Cohort = 99, nil
+	retried.Order, retried.Cohort, retried.State = 99, nil, []byte{1, 2}
 	must(t, s.OpenRound("r1", retried))
 	secret := s.Secret()
 	must(t, s.Close())
@@ -114,11 +124,13 @@ func TestRoundTrip(t *testing.T) {
 	saved, err = s.Load("r1")
 	must(t, err)
 	last := testCommit(3, 10)
+	last.Clients, last.Traffic.Kinds = nil, [protocol.Kinds + 1]run.KindTraffic{} // the past is in the rounds
+	last.Traffic.ModelsUp, last.Traffic.ModelsDown = 0, 0
 	want := run.Saved{Participants: 64, Last: &last, Open: &retried, Elapsed: 3*time.Minute + 10*time.Second}
 	for i := uint64(1); i <= 3; i++ {
 		c := testCommit(i, 10)
 		want.Rounds = append(want.Rounds, run.RoundRecord{Round: i, Participants: 2, Weight: 1200, TrainLoss: c.TrainLoss,
-			BytesUp: c.BytesUp, BytesDown: 2000, Opened: testOpen(i).Opened, Committed: c.Committed, Hash: c.Hash})
+			Traffic: testTraffic(i), Rate: .1, Opened: testOpen(i).Opened, Committed: c.Committed, Hash: c.Hash})
 	}
 	loss, accuracy := 0.25, 0.9
 	want.Rounds[1].TestLoss, want.Rounds[1].TestAccuracy = &loss, &accuracy
@@ -297,7 +309,7 @@ func TestColumns(t *testing.T) {
 	defer db.Close()
 	for _, c := range []struct{ query, want string }{
 		{`SELECT group_concat(key || '=' || value, ' ') FROM meta WHERE key NOT IN ('secret', 'created_at') ORDER BY key`,
-			"created_by=fedtab test opened_by=fedtab test schema_version=2"},
+			"created_by=fedtab test opened_by=fedtab test schema_version=3"},
 		{`SELECT typeof(value) || length(value) FROM meta WHERE key = 'secret'`, "blob32"},
 		{`SELECT concat_ws('|', id, task, title, spec, seed, created_at, finished_at, finish_reason, participants_reserved, length(spec_hash)) FROM runs`,
 			"r|digits|A task|name: digits\n|18446744073709551615|2026-03-01T12:00:00.123Z|2026-03-01T13:00:00.123Z|stopped|1|64"},
@@ -308,7 +320,7 @@ func TestColumns(t *testing.T) {
 		{`SELECT group_concat(value) FROM rounds, json_each(cohort) WHERE round = 1`, "1,2,5"},
 		{`SELECT concat_ws('|', run, version, length(hash), length, length(parameters), snapshot, pinned) FROM models`, "r|1|64|10|40|snapshot 1|0"},
 		{`SELECT concat_ws('|', run, at, round, participant, kind, detail) FROM events`, "r|2026-03-01T12:00:00.123Z|1|5|join|tab"},
-		{`PRAGMA user_version`, "2"},
+		{`PRAGMA user_version`, "3"},
 		{`PRAGMA journal_mode`, "wal"},
 		{`PRAGMA foreign_key_check`, ""},
 	} {

@@ -135,7 +135,7 @@ func (p *Participant) read(messages chan<- protocol.Message, done <-chan struct{
 				continue
 			}
 		} else if protocol.Announced(m) > 0 {
-			if err := p.body.Start(m, protocol.MaxBlock, nil); err != nil { // of our own coordinator
+			if err := p.body.Start(m, 2*protocol.MaxBlock, nil); err != nil { // of our own coordinator
 				return err
 			}
 			continue

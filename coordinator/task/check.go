@@ -3,6 +3,7 @@ package task
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -36,6 +37,8 @@ func (d *decoder) check(t *Task) {
 		}
 	}
 
+	d.fits(t)
+
 	s := t.Stop
 	d.want(s.Rounds >= 0 && s.Rounds <= MaxRounds, "stop.rounds", s.Rounds,
 		fmt.Sprintf("1 <= rounds <= %d (0: no such condition)", MaxRounds))
@@ -46,6 +49,22 @@ func (d *decoder) check(t *Task) {
 		d.wrong("stop", "stop has no condition, want at least one of rounds, accuracy, time")
 	}
 	d.want(t.EvalEvery >= 1 && t.EvalEvery <= MaxRounds, "eval_every", t.EvalEvery, fmt.Sprintf("1 <= eval_every <= %d", MaxRounds))
+}
+
+// fits checks that the clients' optimiser is one that the strategy can work with.
+func (d *decoder) fits(t *Task) {
+	s, o := t.Strategy, t.Optimiser
+	only := func(why string, kinds ...string) {
+		d.want(slices.Contains(kinds, o.Kind), "optimiser.kind", quoted(o.Kind), fmt.Sprintf("%s, because %s", strings.Join(kinds, " or "), why))
+	}
+	switch {
+	case s.Kind == "minibatch":
+		only("with strategy.kind: minibatch clients take no steps (strategy.server says how the server does)", "sgd")
+	case s.Correction == "scaffold":
+		only("SCAFFOLD's control variates are gradients of plain steps", "sgd")
+	case s.Correction == "fednova":
+		only("FedNova knows by how much these move for so many steps", "sgd", "momentum")
+	}
 }
 
 // want reports the field at path unless ok, or that it is missing. It returns

@@ -267,7 +267,9 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 		v.SetUint(x)
 	case reflect.Float64:
 		x, err := strconv.ParseFloat(n.Value, 64)
-		if !scalar("!!int", "!!float") || !decimalFloat.MatchString(n.Value) || err != nil || math.IsInf(x, 0) {
+		if path == "strategy.delta" && n.Value == ".inf" {
+			x, err = math.Inf(1), nil // the one setting that knows it: never communicate
+		} else if !scalar("!!int", "!!float") || !decimalFloat.MatchString(n.Value) || err != nil || math.IsInf(x, 0) {
 			mismatch()
 			return
 		}

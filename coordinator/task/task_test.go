@@ -280,13 +280,11 @@ data:
     clients: 100
 strategy:
   kind: "fedavg"
-  fraction: 0
   epochs: 1
   batch: 0
   lr: 0.5
   server_lr: 1
   min_clients: 1
-  min_reports: 0
   deadline: 2m0s
 optimiser:
   kind: "sgd"

@@ -3,6 +3,7 @@ package task
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -55,6 +56,9 @@ func formatted(v reflect.Value) string {
 	case reflect.Uint64:
 		return strconv.FormatUint(v.Uint(), 10)
 	case reflect.Float64:
+		if math.IsInf(v.Float(), 1) {
+			return ".inf"
+		}
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
 	case reflect.Slice:
 		var all []string

@@ -61,10 +61,12 @@ var (
 	accuracyDesc     = desc("test_accuracy", "Test accuracy of the version evaluated last, 0 to 1.", "task", "run")
 	lossDesc         = desc("test_loss", "Mean test loss of the version evaluated last.", "task", "run")
 	bytesDesc        = desc("bytes_total", "Bytes of WebSocket frames since this process began.", "task", "run", "direction")
+	kindBytesDesc    = desc("message_bytes_total", "Bytes of WebSocket frames since this process began, by kind of message.", "task", "run", "direction", "kind")
 	messagesDesc     = desc("messages_total", "Messages since this process began.", "task", "run", "direction")
-	modelsDesc       = desc("models_total", "Messages that carried parameters since this process began.", "task", "run", "direction")
+	modelsDesc       = desc("models_total", "Vectors as long as the model that were carried since this process began.", "task", "run", "direction")
 	answersDesc      = desc("contributions_total", "Contributions since this process began, by the answer they got.", "task", "run", "reason")
 	abandonedDesc    = desc("rounds_abandoned_total", "Attempts at rounds that were given up since this process began.", "task", "run")
+	rolledBackDesc   = desc("rounds_rolled_back_total", "Versions that were not made because they would have diverged, since this process began.", "task", "run")
 	failuresDesc     = desc("store_failures_total", "Writes to the database that failed since this process began.", "task", "run")
 	storeDesc        = desc("store_up", "1 while the last write to the database has worked.", "task", "run")
 	upDesc           = desc("run_up", "1 if the run's owner answers.", "task", "run")
@@ -113,6 +115,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 		c.ledger(counter, with, s.Ledger)
 		counter(abandonedDesc, float64(s.Ledger.Abandoned), is...)
+		counter(rolledBackDesc, float64(s.Ledger.RolledBack), is...)
 		counter(failuresDesc, float64(s.StoreFailed), is...)
 		working := 1.0
 		if s.StoreError != "" {
@@ -125,6 +128,18 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 func (c *collector) ledger(counter func(*prometheus.Desc, float64, ...string), with func(string) []string, l run.Ledger) {
 	counter(bytesDesc, float64(l.Up), with("up")...)
 	counter(bytesDesc, float64(l.Down), with("down")...)
+	for k, n := range l.Kinds {
+		name := "refused"
+		if k > 0 {
+			name = protocol.Kind(k).String()
+		}
+		if n.Up > 0 {
+			counter(kindBytesDesc, float64(n.Up), append(with("up"), name)...)
+		}
+		if n.Down > 0 {
+			counter(kindBytesDesc, float64(n.Down), append(with("down"), name)...)
+		}
+	}
 	counter(messagesDesc, float64(l.MessagesUp), with("up")...)
 	counter(messagesDesc, float64(l.MessagesDown), with("down")...)
 	counter(modelsDesc, float64(l.ModelsUp), with("up")...)

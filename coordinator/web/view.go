@@ -28,6 +28,9 @@ type taskView struct {
 	TestAccuracy *float64     `json:"test_accuracy"`
 	BytesUp      int64        `json:"bytes_up"`
 	BytesDown    int64        `json:"bytes_down"`
+	ModelsUp     int64        `json:"models_up"`
+	ModelsDown   int64        `json:"models_down"`
+	RolledBack   int64        `json:"rolled_back"`
 	Finished     string       `json:"finished"`
 	Rounds       []roundView  `json:"rounds,omitempty"`
 }
@@ -67,6 +70,9 @@ type roundView struct {
 	TestAccuracy *float64 `json:"test_accuracy"`
 	BytesUp      int64    `json:"bytes_up"`
 	BytesDown    int64    `json:"bytes_down"`
+	ModelsUp     int64    `json:"models_up"` // vectors as long as the model
+	ModelsDown   int64    `json:"models_down"`
+	Rate         *float64 `json:"rate"`    // effective learning rate
 	Seconds      float64  `json:"seconds"` // from opening to commit
 }
 
@@ -82,7 +88,8 @@ func (st *Study) view(s run.State) taskView {
 		Data:  dataView{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Train.Classes(), Shards: len(st.Data.Shards)},
 		Stop:  stopView{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
 		Phase: s.Phase.String(), Round: s.Round, Version: s.Version, Participants: s.Participants,
-		BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down, Finished: s.Finished,
+		BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down, ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown,
+		RolledBack: s.Ledger.RolledBack, Finished: s.Finished,
 	}
 	if e := s.Evaluated; e != nil {
 		v.Evaluated, v.TestLoss, v.TestAccuracy = e.Version, run.Finite(&e.Loss), run.Finite(&e.Accuracy)
@@ -94,7 +101,8 @@ func viewRound(r run.RoundRecord) roundView {
 	return roundView{
 		Round: r.Round, Participants: r.Participants, TrainLoss: run.Finite(&r.TrainLoss),
 		TestLoss: run.Finite(r.TestLoss), TestAccuracy: run.Finite(r.TestAccuracy),
-		BytesUp: r.BytesUp, BytesDown: r.BytesDown, Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
+		BytesUp: r.Traffic.Up, BytesDown: r.Traffic.Down, ModelsUp: r.Traffic.ModelsUp, ModelsDown: r.Traffic.ModelsDown,
+		Rate: run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
 	}
 }
 

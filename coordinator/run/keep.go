@@ -1,0 +1,86 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+
+	"fedtab/compress"
+	"fedtab/learn"
+	"fedtab/learn/kernel"
+	"fedtab/protocol"
+	"fedtab/strategy"
+	"fedtab/strategy/combine"
+)
+
+// kept is a contribution that the strategy wants to hold: its vectors have left
+// the memory that connections borrow.
+type kept struct {
+	vectors      [][]float32
+	contribution Contribution
+}
+
+func (r *Run) keep(h strategy.Handle) {
+	offer := r.accept(h)
+	k := &kept{contribution: offer.contribution()}
+	for _, v := range offer.vectors {
+		k.vectors = append(k.vectors, slices.Clone(v))
+	}
+	offer.Release()
+	r.kept[h] = k
+}
+
+// mean is the mean of kept contributions, for clients to start from: a delta
+// against the newest version. It is no version itself.
+type mean struct {
+	ready   bool
+	delta   []float32
+	hash    [32]byte // of the version plus the delta
+	waiting []func() // what to do once it is ready
+	message *Shared
+}
+
+// average computes a mean. The strategy may drop what it is made from at once.
+func (r *Run) average(e strategy.Mean) {
+	m := &mean{delta: make([]float32, r.n)}
+	r.means[e.Mean] = m
+	vectors := make([][]float32, len(e.Handles))
+	for i, h := range e.Handles {
+		vectors[i] = r.kept[h].vectors[0]
+	}
+	base := r.params
+	var norm2 float64
+	r.env.Compute(func() {
+		var err error
+		if norm2, err = combine.Mean(m.delta, vectors, e.Weights); err != nil {
+			panic(fmt.Sprintf("run: mean of %d kept contributions: %v", len(vectors), err))
+		}
+		local := slices.Clone(base)
+		kernel.Axpy(local, 1, m.delta)
+		m.hash = learn.Hash(local)
+	}, func() {
+		m.ready = true
+		if r.means[e.Mean] != m || r.finished != "" {
+			return // forgotten
+		}
+		for _, f := range m.waiting {
+			f()
+		}
+		m.waiting = nil
+		r.step(strategy.Averaged{Mean: e.Mean, Norm2: norm2})
+	})
+}
+
+// localModel returns the message that carries a mean: a delta against the
+// version that everybody holds.
+func (r *Run) localModel(m *mean) *Shared {
+	if m.message == nil {
+		m.message = &Shared{Message: &protocol.Model{
+			Transfer: r.version, Version: r.version, Base: r.version, Hash: m.hash[:],
+			Vectors: []protocol.Vector{{
+				Role: protocol.RoleDelta, BaseHash: slices.Clone(r.hash[:]), Codec: protocol.CodecFloat32,
+				Block: compress.AppendFloat32(nil, m.delta),
+			}},
+		}}
+	}
+	return m.message
+}

@@ -1,0 +1,128 @@
+package run
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"fedtab/protocol"
+)
+
+// Traffic counts bytes as docs/protocol.md says: every frame of every message
+// to and from every participant, WebSocket header and mask included. It also
+// counts models, the way papers do: a vector as long as the model's parameters
+// is one, however it is packed.
+type Traffic struct {
+	Up, Down             int64
+	ModelsUp, ModelsDown int64
+	Kinds                [protocol.Kinds + 1]KindTraffic // by protocol.Kind; 0 is what was no message
+}
+
+// KindTraffic is the part of one kind of message.
+type KindTraffic struct {
+	Up   int64 `json:"up"` // bytes
+	Down int64 `json:"down"`
+}
+
+// ClientTraffic is what one participant has sent and received.
+type ClientTraffic struct {
+	Participant          uint32
+	Up, Down             int64
+	ModelsUp, ModelsDown int64
+}
+
+// KindsJSON writes the bytes by kind of message, those that there are.
+func (t *Traffic) KindsJSON() string {
+	kinds := map[string]KindTraffic{}
+	for k, n := range t.Kinds {
+		if n != (KindTraffic{}) {
+			kinds[kindName(k)] = n
+		}
+	}
+	b, err := json.Marshal(kinds)
+	if err != nil {
+		panic(err) // numbers and names
+	}
+	return string(b)
+}
+
+// ParseKinds reads what KindsJSON has written; an empty text is nothing.
+func (t *Traffic) ParseKinds(text string) error {
+	if text == "" {
+		return nil
+	}
+	var kinds map[string]KindTraffic
+	if err := json.Unmarshal([]byte(text), &kinds); err != nil {
+		return fmt.Errorf("bytes by kind: %w", err)
+	}
+	for k := range t.Kinds {
+		t.Kinds[k] = kinds[kindName(k)]
+	}
+	return nil
+}
+
+func kindName(k int) string {
+	if k == 0 {
+		return "refused"
+	}
+	return protocol.Kind(k).String()
+}
+
+// models returns how many models a message carries.
+func models(msg protocol.Message) int64 {
+	switch m := msg.(type) {
+	case *protocol.Contribution:
+		return int64(len(m.Vectors))
+	case *protocol.Model:
+		return int64(len(m.Vectors))
+	}
+	return 0
+}
+
+// count books a message of a participant; what clients send is masked.
+func (r *Run) count(number uint32, msg protocol.Message, up bool) {
+	r.book(number, protocol.KindOf(msg), protocol.WireSize(msg, up), models(msg), up)
+}
+
+// book enters bytes in every account that they belong to.
+func (r *Run) book(number uint32, kind protocol.Kind, size, models int64, up bool) {
+	if r.cfg.Uncounted {
+		return
+	}
+	c := r.clients[number]
+	if c == nil {
+		c = &ClientTraffic{Participant: number}
+		r.clients[number] = c
+	}
+	if up {
+		r.ledger.MessagesUp++
+		c.Up += size
+		c.ModelsUp += models
+	} else {
+		r.ledger.MessagesDown++
+		c.Down += size
+		c.ModelsDown += models
+	}
+	for _, t := range [...]*Traffic{&r.period, &r.ledger.Traffic} {
+		if up {
+			t.Up += size
+			t.ModelsUp += models
+			t.Kinds[kind].Up += size
+		} else {
+			t.Down += size
+			t.ModelsDown += models
+			t.Kinds[kind].Down += size
+		}
+	}
+}
+
+// clientTraffic returns the accounts since the last commit, by participant.
+func (r *Run) clientTraffic() []ClientTraffic {
+	all := make([]ClientTraffic, 0, len(r.clients))
+	for _, c := range r.clients {
+		all = append(all, *c)
+	}
+	slices.SortFunc(all, func(a, b ClientTraffic) int { return cmp.Compare(a.Participant, b.Participant) })
+	return all
+}
