@@ -204,7 +204,7 @@ func TestDeclines(t *testing.T) {
 		edit func(c *Client, o *protocol.Order)
 		want protocol.Reason
 	}{
-		{"a kind not built", func(_ *Client, o *protocol.Order) { o.Kind = protocol.OrderMonitor }, protocol.ReasonUnsupported},
+		{"a kind not built", func(_ *Client, o *protocol.Order) { o.Kind = protocol.OrderEvaluate }, protocol.ReasonUnsupported},
 		{"an unknown codec", func(_ *Client, o *protocol.Order) { o.Hyper.Codec = 99 }, protocol.ReasonCodec},
 		{"paused", func(c *Client, _ *protocol.Order) { c.SetTab(protocol.TabPaused) }, protocol.ReasonPaused},
 	} {
