@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"fedtab/compress"
+	"fedtab/learn/kernel"
 	"fedtab/protocol"
 	"fedtab/strategy"
 
@@ -114,10 +116,9 @@ func (k *Checker) Check(c *protocol.Contribution, body *Body) *Offer {
 		}
 		return refuse(protocol.ReasonCodec, "%v", err)
 	}
-	for i, x := range delta {
-		if x > protocol.MaxDelta || x < -protocol.MaxDelta {
-			return refuse(protocol.ReasonOutOfBounds, "element %d is %g, want at most %d in magnitude", i, x, protocol.MaxDelta)
-		}
+	if kernel.Magnitude(delta) > protocol.MaxDelta {
+		i := slices.IndexFunc(delta, func(x float32) bool { return x > protocol.MaxDelta || x < -protocol.MaxDelta })
+		return refuse(protocol.ReasonOutOfBounds, "element %d is %g, want at most %d in magnitude", i, delta[i], protocol.MaxDelta)
 	}
 	v.Block = nil // decoded; it may lie in a buffer that the connection reuses
 	o.delta = delta
