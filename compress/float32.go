@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"unsafe"
+
+	"fedtab/learn/kernel"
 )
 
 // AppendFloat32 appends v as little-endian IEEE 754 binary32: 32 bits per
@@ -27,16 +29,23 @@ func DecodeFloat32(dst []float32, block []byte) error {
 	if len(block) != 4*len(dst) {
 		return fmt.Errorf("%w: float32 block of %d bytes, want %d for %d values", ErrBlock, len(block), 4*len(dst), len(dst))
 	}
-	const exponent = 0x7f800000 // all ones in NaN and in infinities
-	for i := range dst {
-		bits := binary.LittleEndian.Uint32(block[4*i:])
-		if bits&exponent == exponent {
-			return fmt.Errorf("%w: element %d", ErrNotFinite, i)
-		}
-		dst[i] = math.Float32frombits(bits)
+	if len(dst) == 0 {
+		return nil
 	}
-	return nil
+	if !littleEndian || &Bytes(dst)[0] != &block[0] {
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(block[4*i:]))
+		}
+	}
+	if kernel.Magnitude(dst) <= math.MaxFloat32 {
+		return nil
+	}
+	i := slices.IndexFunc(dst, func(x float32) bool { return x-x != 0 }) // NaN or infinite
+	return fmt.Errorf("%w: element %d", ErrNotFinite, i)
 }
+
+// littleEndian says whether numbers lie in memory as they do in a block.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // Bytes returns the memory of v, for a block to be put into that is as large as
 // v or smaller. A float32 block at its beginning can be decoded into v in place.

@@ -256,24 +256,84 @@ func TestFitRefuses(t *testing.T) {
 	}
 }
 
+// allocations returns how often a Fit allocates in the middle of its work, in
+// as many steps as make more than an epoch.
+func allocations(t *testing.T, f *Fit, params []float32, ex data.Examples, cfg FitConfig) float64 {
+	t.Helper()
+	cfg.Epochs = 1000
+	if err := f.Start(params, ex, cfg); err != nil {
+		t.Fatal(err)
+	}
+	steps := 2
+	if cfg.Batch > 0 {
+		steps = ex.Len()/cfg.Batch + 2
+	}
+	return testing.AllocsPerRun(3, func() {
+		if _, err := f.Run(steps); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestFitAllocatesNothing(t *testing.T) {
 	m := must(t, MLP([]int{2, 2}, []int{8}, 3))
 	set := blobs(t, 1000)
 	halves := data.NewUnion(data.NewSubset(set, []int32{1, 2, 3}), set)
 	f := NewFit(m)
-	for _, batch := range []int{10, 0} {
-		p := version0(m, 1)
-		if err := f.Start(p, halves, FitConfig{Epochs: 1000, Batch: batch, LR: 0.01}); err != nil {
-			t.Fatal(err)
-		}
-		run := func() {
-			if _, err := f.Run(150); err != nil { // more than an epoch
-				t.Fatal(err)
+	for kind := SGD; kind <= AdamW; kind++ {
+		for schedule := Constant; schedule <= Inverse; schedule++ {
+			for _, batch := range []int{10, 0} {
+				o := Optimiser{Kind: kind, WeightDecay: .01, Clip: .5, Schedule: schedule, Every: 10, Factor: .5, Warmup: 3}
+				if n := allocations(t, f, version0(m, 1), halves, FitConfig{Batch: batch, LR: .001, Optimiser: o}); n != 0 {
+					t.Errorf("%v, %v, batch %d: %v allocations, want 0", kind, schedule, batch, n)
+				}
 			}
 		}
-		if n := testing.AllocsPerRun(5, run); n != 0 {
-			t.Errorf("batch %d: %v allocations, want 0", batch, n)
+	}
+}
+
+// Every kind of layer, activation, loss and penalty, and FedAvg's CNN.
+func TestLayersAllocateNothing(t *testing.T) {
+	specs := gradientSpecs()
+	specs["FedAvg's CNN"] = fedavgCNN
+	for name, spec := range specs {
+		m := must(t, spec)
+		const n = 24
+		ex := examples{spec: spec, n: n}
+		for _, kind := range []OptimiserKind{SGD, AdamW} {
+			cfg := FitConfig{Batch: 10, LR: 1e-4, Optimiser: Optimiser{Kind: kind}}
+			if got := allocations(t, NewFit(m), version0(m, 1), ex, cfg); got != 0 {
+				t.Errorf("%s, %v: %v allocations, want 0", name, kind, got)
+			}
 		}
+		w, p := m.NewWorker(n), version0(m, 1)
+		x, y := make([]float32, n*spec.Features()), make([]float32, n)
+		grad := make([]float32, len(p))
+		if got := testing.AllocsPerRun(1, func() { w.Gradient(grad, p, x, y); w.Evaluate(p, x, y) }); got != 0 {
+			t.Errorf("%s: gradient and evaluation make %v allocations, want 0", name, got)
+		}
+	}
+}
+
+// examples are n random ones for a model.
+type examples struct {
+	spec Spec
+	n    int
+}
+
+func (e examples) Len() int      { return e.n }
+func (e examples) Features() int { return e.spec.Features() }
+func (e examples) Classes() int  { return e.spec.Classes() }
+
+func (e examples) Fill(x, y []float32, index []int32) {
+	features := e.Features()
+	for i, n := range index {
+		state := uint32(n)
+		for j := range features {
+			state = state*1664525 + 1013904223
+			x[i*features+j] = float32(state>>8) / (1 << 24)
+		}
+		y[i] = float32(int(n) % max(e.Classes(), 2))
 	}
 }
 

@@ -12,6 +12,7 @@ type Setup struct {
 	MinCohort  int    // fewest clients to choose for a round, where as many are present: 2 live, 1 simulated
 	Live       bool   // participants come and go; otherwise there are Clients of them
 	Clients    int    // of a simulation
+	Least      int    // of them, for a round to open; 0 means all, as in the papers
 	Parameters int    // d, of the model
 	Convex     bool   // its loss is convex in the parameters
 
@@ -33,7 +34,11 @@ func New(cfg Config, setup Setup) (Strategy, error) {
 		return nil, err
 	}
 	if !setup.Live && setup.Clients > 0 {
-		cfg.MinClients = setup.Clients // rounds are drawn from all K, as in the papers
+		least := setup.Clients
+		if setup.Least > 0 {
+			least = max(cfg.MinClients, setup.Least)
+		}
+		cfg.MinClients = least
 	}
 	r := &rounds{cfg: cfg, setup: setup}
 	switch cfg.Kind {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+
+	"fedtab/learn/kernel"
 )
 
 // A Sum adds weighted vectors in 64-bit fixed point. Integer addition is
@@ -63,10 +65,7 @@ func (s *Sum) AddScaled(v []float32, scale, weight float64) {
 		lo := b * blockLen
 		hi := min(lo+blockLen, len(v))
 		s.locks[b].Lock()
-		counts := s.counts[lo:hi]
-		for i, x := range v[lo:hi] {
-			counts[i] += int64(math.RoundToEven(float64(x) * factor))
-		}
+		kernel.AddFixed(s.counts[lo:hi], v[lo:hi], factor)
 		s.locks[b].Unlock()
 	}
 	s.weight.Add(int64(math.RoundToEven(weight * weightScale)))

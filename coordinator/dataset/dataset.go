@@ -105,6 +105,9 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool) (strategy.Str
 		Seed: t.Seed, MinCohort: 1, Live: live, Clients: len(d.Shards),
 		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
 	}
+	if a := t.Devices.Availability; a < 1 {
+		setup.Least = max(1, int(a*float64(len(d.Shards))/2)) // from those who are there: at least half as many as usual
+	}
 	if live {
 		setup.MinCohort, setup.Clients = 2, 0
 	}

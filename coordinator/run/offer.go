@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"fedtab/compress"
+	"fedtab/learn/kernel"
 	"fedtab/protocol"
 	"fedtab/strategy"
 
@@ -122,10 +124,9 @@ func (k *Checker) Check(c *protocol.Contribution, body *Body) *Offer {
 		if v.Role == protocol.RoleGradient {
 			limit *= float32(c.Weight) // it is a sum over so many examples
 		}
-		for j, x := range values {
-			if x > limit || x < -limit {
-				return refuse(protocol.ReasonOutOfBounds, "vector %d: element %d is %g, want at most %g in magnitude", i, j, x, limit)
-			}
+		if kernel.Magnitude(values) > limit {
+			j := slices.IndexFunc(values, func(x float32) bool { return x > limit || x < -limit })
+			return refuse(protocol.ReasonOutOfBounds, "vector %d: element %d is %g, want at most %g in magnitude", i, j, values[j], limit)
 		}
 		o.vectors = append(o.vectors, values)
 		v.Block = nil // decoded; it may lie in a buffer that the connection reuses

@@ -26,20 +26,16 @@ import (
 
 // Options are what a task file does not say about a simulation.
 type Options struct {
-	Device  Device
 	OnRound func(Round, Timing) // called for every committed round
 }
 
-// Device is how fast every simulated participant is.
-type Device struct {
-	SamplesPerSecond float64 // of training
-	BytesPerSecond   float64 // each way
-	Latency          time.Duration
-}
+// resumeGrace is how long the run waits for a participant whose connection is
+// lost, as the server does.
+const resumeGrace = 5 * time.Second
 
-// DefaultDevice is about a laptop's tab: it trains the 2NN at the rate of the
-// tab's worker, on a home connection.
-var DefaultDevice = Device{SamplesPerSecond: 10_000, BytesPerSecond: 1.25e6, Latency: 20 * time.Millisecond}
+// patience is how much virtual time may pass without a new version before a
+// run without a time limit counts as stuck.
+const patience = 30 * 24 * time.Hour
 
 // Timing is what the wall clock says of a round. It is no part of the result.
 type Timing struct {
@@ -47,17 +43,17 @@ type Timing struct {
 	Samples int64   // examples trained on
 }
 
-// ErrStuck says that a run can go no further although it is not over.
-var ErrStuck = errors.New("simulate: nothing is left to happen and the run is not over")
+// ErrStuck says that a run gets no further although it is not over.
+var ErrStuck = errors.New("simulate: the run is not over and gets no further")
 
 // simulation is the Env of a Run in virtual time.
 type simulation struct {
 	clock virtual.Clock
 	run   *run.Run
 	pool  *pool
-	dev   Device
 
-	samples int64 // trained since the last round
+	samples int64         // trained since the last round
+	commit  time.Duration // when the newest version was made
 }
 
 // Run simulates t over d until the run is over or ctx ends.
@@ -66,15 +62,12 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	if err != nil {
 		return nil, err
 	}
-	if o.Device == (Device{}) {
-		o.Device = DefaultDevice
-	}
 	clients := len(d.Shards)
 	s, err := d.Strategy(t, model, false)
 	if err != nil {
 		return nil, err
 	}
-	sim := &simulation{pool: newPool(model, t.Strategy.Vectors()), dev: o.Device}
+	sim := &simulation{pool: newPool(model, t.Strategy.Vectors())}
 	defer sim.pool.close()
 	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients}
 	lastReal := time.Now()
@@ -83,12 +76,13 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		Sums: t.Strategy.Sums(), Uncounted: t.Strategy.Kind == "central", Optimiser: t.Optimiser.Learn(),
 		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
 		EvalEvery: t.EvalEvery, Evaluate: d.Evaluator(model),
-		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()},
+		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}, ResumeGrace: resumeGrace,
 		Notify: func(u run.Update) {
 			if u.Round == nil {
 				return
 			}
 			fresh := res.record(*u.Round)
+			sim.commit = sim.clock.Now()
 			if o.OnRound != nil && (u.Round.TestAccuracy != nil || fresh && t.EvalEvery > 1) {
 				now := time.Now()
 				o.OnRound(res.Rounds[len(res.Rounds)-1], Timing{Seconds: now.Sub(lastReal).Seconds(), Samples: sim.samples})
@@ -104,14 +98,14 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	for i, index := range d.Shards {
 		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models})
 		c.SetExamples(data.NewSubset(d.Train, index))
-		p := &participant{sim: sim, client: c}
-		sim.clock.At(0, uint32(i+1), p.join)
+		p := &participant{sim: sim, client: c, device: newDevice(t.Seed, i+1, &t.Devices)}
+		sim.clock.At(0, uint32(i+1), func() { p.attend(t.Seed, &t.Devices) })
 	}
 	for sim.run.State().Finished == "" {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if !sim.clock.Next() {
+		if !sim.clock.Next() || t.Stop.Time == 0 && sim.clock.Now()-sim.commit > patience {
 			return nil, fmt.Errorf("%w (at virtual time %v, phase %v)", ErrStuck, sim.clock.Now(), sim.run.State().Phase)
 		}
 	}
@@ -137,33 +131,34 @@ func (s *simulation) Store(work func() error, then func(error)) { then(work()) }
 
 // participant is one simulated client and its connection.
 type participant struct {
-	sim    *simulation
-	client *client.Client
-	number uint32
+	sim     *simulation
+	client  *client.Client
+	device  device
+	number  uint32
+	session int // how often it has left
 
 	downFree time.Duration // when the connection has delivered all that is on its way
 	upFree   time.Duration
 
-	job   *job               // under way; nobody else touches client meanwhile
+	busy  bool               // at work on an order
+	until time.Duration      // when that ends, unless the client leaves
+	left  time.Duration      // what was left of it when the client left
+	job   *job               // the work, until it is collected; nobody else touches client meanwhile
+	out   []protocol.Message // what it has made
 	inbox []protocol.Message // what has arrived meanwhile
-}
-
-func (p *participant) join() {
-	p.number, _ = p.sim.run.Join(p.client.Hello(), 0, p)
 }
 
 // transfer returns when a message of size bytes that is sent now has arrived
 // on a line that is free at *free, and keeps the line busy until then.
-func (s *simulation) transfer(free *time.Duration, size int64) time.Duration {
-	start := max(s.clock.Now(), *free)
-	*free = start + time.Duration(float64(size)/s.dev.BytesPerSecond*float64(time.Second))
-	return *free + s.dev.Latency
+func (p *participant) transfer(free *time.Duration, size int64) time.Duration {
+	*free = max(p.sim.clock.Now(), *free) + p.device.transfer(size)
+	return *free + p.device.latency
 }
 
 // Send implements run.Peer.
 func (p *participant) Send(m protocol.Message) {
-	when := p.sim.transfer(&p.downFree, protocol.WireSize(m, false))
-	p.sim.clock.At(when, p.number, func() { p.receive(m) })
+	when := p.transfer(&p.downFree, protocol.WireSize(m, false))
+	p.present(when, p.number, func() { p.receive(m) })
 }
 
 // SendShared implements run.Peer.
@@ -173,7 +168,7 @@ func (p *participant) SendShared(m *run.Shared) { p.Send(m.Message) }
 func (p *participant) Close(protocol.CloseCode, string) {}
 
 func (p *participant) receive(m protocol.Message) {
-	if p.job != nil {
+	if p.busy {
 		p.inbox = append(p.inbox, m)
 		return
 	}
@@ -184,22 +179,29 @@ func (p *participant) receive(m protocol.Message) {
 	p.send(out)
 	if p.client.Ready() {
 		examples := p.client.OrderExamples()
-		took := time.Duration(float64(examples) / p.sim.dev.SamplesPerSecond * float64(time.Second))
 		p.sim.samples += int64(examples)
-		when := p.sim.clock.Now() + took
-		p.job = p.sim.pool.submit(p.client, when)
-		p.sim.clock.At(when, p.number, p.trained)
+		took := p.device.training(examples)
+		p.busy = true
+		p.job = p.sim.pool.submit(p.client, p.sim.clock.Now()+took)
+		p.work(took)
 	}
+}
+
+// work lets the work on an order end after d.
+func (p *participant) work(d time.Duration) {
+	p.until = p.sim.clock.Now() + d
+	p.present(p.until, p.number, p.trained)
 }
 
 // trained collects the work on an order. If a message that came meanwhile has
 // closed the round, a tab would have stopped in the middle: nothing is sent.
 func (p *participant) trained() {
-	out := p.sim.pool.wait(p.job)
-	p.job = nil
+	if p.job != nil {
+		p.out = p.sim.pool.wait(p.job)
+	}
+	out, inbox := p.out, p.inbox
+	p.busy, p.job, p.out, p.inbox = false, nil, nil, nil
 	kept := p.client.Kept()
-	inbox := p.inbox
-	p.inbox = nil
 	for _, m := range inbox {
 		p.receive(m)
 	}
@@ -212,8 +214,8 @@ func (p *participant) trained() {
 // send delivers messages to the run.
 func (p *participant) send(out []protocol.Message) {
 	for _, m := range out {
-		when := p.sim.transfer(&p.upFree, protocol.WireSize(m, true))
-		p.sim.clock.At(when, 0, func() { p.deliver(m) })
+		when := p.transfer(&p.upFree, protocol.WireSize(m, true))
+		p.present(when, 0, func() { p.deliver(m) })
 	}
 }
 

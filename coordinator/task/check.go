@@ -26,6 +26,7 @@ func (d *decoder) check(t *Task) {
 	source := sources[t.Data.Source] // zero when it is unknown, as of a file that has not been read
 	d.model(t.Model, source)
 	d.optimiser(t.Optimiser)
+	d.devices(t.Devices)
 	d.data(&t.Data)
 
 	for _, p := range t.Strategy.Problems() {

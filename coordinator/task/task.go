@@ -32,6 +32,7 @@ type Task struct {
 	Data        Data            `yaml:"data"`
 	Strategy    strategy.Config `yaml:"strategy"`
 	Optimiser   Optimiser       `yaml:"optimiser"` // of local training
+	Devices     Devices         `yaml:"devices"`   // of simulated clients
 	Stop        Stop            `yaml:"stop"`
 	EvalEvery   int             `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
 	Seed        uint64          `yaml:"seed"`       // of everything random; default 1
@@ -64,6 +65,7 @@ func defaults() Task {
 	return Task{
 		Data:      Data{Partition: Partition{Kind: IID, Clients: 100}},
 		Optimiser: Optimiser{Kind: "sgd"},
+		Devices:   defaultDevices(),
 		EvalEvery: 1,
 		Seed:      1,
 	}

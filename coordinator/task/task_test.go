@@ -46,6 +46,7 @@ func TestDefaultTask(t *testing.T) {
 		Strategy: strategy.Config{Kind: "fedavg", Fraction: 0.1, Epochs: 1, Batch: 10, LR: 0.1,
 			ServerLR: 1, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
+		Devices:   defaultDevices(),
 		Stop:      Stop{Rounds: 100, Accuracy: 0.98},
 		EvalEvery: 1,
 		Seed:      1,
@@ -87,6 +88,7 @@ func TestMinimal(t *testing.T) {
 		Data:      Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
 		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
+		Devices:   defaultDevices(),
 		Stop:      Stop{Rounds: 3},
 		EvalEvery: 1,
 		Seed:      1,
@@ -175,7 +177,7 @@ func TestRefused(t *testing.T) {
 func TestRefusedFile(t *testing.T) {
 	bomb := "a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b, *b]\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"empty", "", "x.yaml: is empty, want a task with the fields name, title, description, model, data, strategy, optimiser, stop, eval_every, seed"},
+		{"empty", "", "x.yaml: is empty, want a task with the fields name, title, description, model, data, strategy, optimiser, devices, stop, eval_every, seed"},
 		{"byte order mark", "\xef\xbb\xbf" + minimal, "x.yaml:1: begins with a byte order mark, want plain UTF-8 without one"},
 		{"UTF-16", "\xff\xfen\x00a\x00", "x.yaml:1: is UTF-16, want plain UTF-8"},
 		{"binary", "name: x\n\x00\x01\x02", "x.yaml:2: is not text in UTF-8"},
@@ -183,7 +185,7 @@ func TestRefusedFile(t *testing.T) {
 		{"tab", "name: x\nmodel:\n\tkind: mlp\n", "x.yaml:3: is indented with a tab, want spaces (YAML allows no tabs there)"},
 		{"huge", minimal + "#" + strings.Repeat(" ", MaxFile), "x.yaml: is larger than 1048576 bytes, want a task file (the shipped ones have about 1000)"},
 		{"two documents", minimal + "---\n" + minimal, "x.yaml:6: a second YAML document begins, want one task per file"},
-		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: data, description, eval_every, model, name, optimiser, seed, stop, strategy, title)"},
+		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: data, description, devices, eval_every, model, name, optimiser, seed, stop, strategy, title)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Parse("x.yaml", []byte(c.text))
@@ -288,6 +290,16 @@ strategy:
   deadline: 2m0s
 optimiser:
   kind: "sgd"
+devices:
+  speed: 10000
+  speed_spread: 0
+  slow_fraction: 0
+  slow_factor: 10
+  bandwidth: 1.25e+06
+  bandwidth_spread: 0
+  latency: 20ms
+  availability: 1
+  session: 10m0s
 stop:
   rounds: 3
   time: 1h30m0s

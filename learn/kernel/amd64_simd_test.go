@@ -45,3 +45,12 @@ func vectorVersions() []version {
 	}
 	return all
 }
+
+// atEachLevel calls f with every level that can run here.
+func atEachLevel(f func(level string)) {
+	defer func(before level) { best = before }(best)
+	for l := best; l >= scalar; l-- {
+		best = l
+		f(Name())
+	}
+}

@@ -138,25 +138,25 @@ func block256x1(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 // tile256x2 is tile for the 16 columns from c on.
 func tile256x2(t *tile, c int) {
 	var s00, s01, s10, s11, s20, s21, s30, s31 archsimd.Float32x8
-	base, step := at(t.base, c), t.stride
-	x0, next := t.x, t.xNext
+	p, step := at(t.base, c), t.stride
+	x0, next, end := t.x, t.xNext, t.n*t.xNext
 	x1, x2, x3 := at(x0, t.xRow), at(x0, 2*t.xRow), at(x0, 3*t.xRow)
-	for k, row, i := t.n, 0, 0; k > 0; k, row, i = k-1, row+step, i+next {
-		p := at(base, row)
+	for i := 0; i < end; i += next {
 		w0 := load256(p)
 		w1 := load256(at(p, 8))
 		v := archsimd.BroadcastFloat32x8(*(*float32)(at(x0, i)))
-		s00 = w0.MulAdd(v, s00)
-		s01 = w1.MulAdd(v, s01)
+		s00 = v.MulAdd(w0, s00)
+		s01 = v.MulAdd(w1, s01)
 		v = archsimd.BroadcastFloat32x8(*(*float32)(at(x1, i)))
-		s10 = w0.MulAdd(v, s10)
-		s11 = w1.MulAdd(v, s11)
+		s10 = v.MulAdd(w0, s10)
+		s11 = v.MulAdd(w1, s11)
 		v = archsimd.BroadcastFloat32x8(*(*float32)(at(x2, i)))
-		s20 = w0.MulAdd(v, s20)
-		s21 = w1.MulAdd(v, s21)
+		s20 = v.MulAdd(w0, s20)
+		s21 = v.MulAdd(w1, s21)
 		v = archsimd.BroadcastFloat32x8(*(*float32)(at(x3, i)))
 		s30 = w0.MulAdd(v, s30)
 		s31 = w1.MulAdd(v, s31)
+		p = at(p, step)
 	}
 	f := archsimd.BroadcastFloat32x8(t.scale)
 	init, dst := at(t.init, c), at(t.dst, c)
@@ -169,7 +169,7 @@ func tile256x2(t *tile, c int) {
 	s30 = s30.MulAdd(f, load256(at(init, 3*t.initRow)))
 	s31 = s31.MulAdd(f, load256(at(init, 3*t.initRow+8)))
 	if t.relu {
-		var zero archsimd.Float32x8
+		zero := load256(unsafe.Pointer(&zeros))
 		s00 = zero.Merge(s00, s00.Less(zero))
 		s01 = zero.Merge(s01, s01.Less(zero))
 		s10 = zero.Merge(s10, s10.Less(zero))
@@ -192,20 +192,20 @@ func tile256x2(t *tile, c int) {
 // tile256x1 is tile for the 8 columns from c on.
 func tile256x1(t *tile, c int) {
 	var s00, s10, s20, s30 archsimd.Float32x8
-	base, step := at(t.base, c), t.stride
-	x0, next := t.x, t.xNext
+	p, step := at(t.base, c), t.stride
+	x0, next, end := t.x, t.xNext, t.n*t.xNext
 	x1, x2, x3 := at(x0, t.xRow), at(x0, 2*t.xRow), at(x0, 3*t.xRow)
-	for k, row, i := t.n, 0, 0; k > 0; k, row, i = k-1, row+step, i+next {
-		p := at(base, row)
+	for i := 0; i < end; i += next {
 		w0 := load256(p)
 		v := archsimd.BroadcastFloat32x8(*(*float32)(at(x0, i)))
-		s00 = w0.MulAdd(v, s00)
+		s00 = v.MulAdd(w0, s00)
 		v = archsimd.BroadcastFloat32x8(*(*float32)(at(x1, i)))
-		s10 = w0.MulAdd(v, s10)
+		s10 = v.MulAdd(w0, s10)
 		v = archsimd.BroadcastFloat32x8(*(*float32)(at(x2, i)))
-		s20 = w0.MulAdd(v, s20)
+		s20 = v.MulAdd(w0, s20)
 		v = archsimd.BroadcastFloat32x8(*(*float32)(at(x3, i)))
 		s30 = w0.MulAdd(v, s30)
+		p = at(p, step)
 	}
 	f := archsimd.BroadcastFloat32x8(t.scale)
 	init, dst := at(t.init, c), at(t.dst, c)
@@ -214,7 +214,7 @@ func tile256x1(t *tile, c int) {
 	s20 = s20.MulAdd(f, load256(at(init, 2*t.initRow)))
 	s30 = s30.MulAdd(f, load256(at(init, 3*t.initRow)))
 	if t.relu {
-		var zero archsimd.Float32x8
+		zero := load256(unsafe.Pointer(&zeros))
 		s00 = zero.Merge(s00, s00.Less(zero))
 		s10 = zero.Merge(s10, s10.Less(zero))
 		s20 = zero.Merge(s20, s20.Less(zero))

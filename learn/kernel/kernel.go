@@ -125,30 +125,6 @@ func BackReLU(dx, y []float32) {
 //	}
 func Axpy(y []float32, alpha float32, x []float32) { axpy(y, alpha, cut(x, len(y))) }
 
-// Scale multiplies x by alpha.
-//
-//	for i := range x {
-//		x[i] *= alpha
-//	}
-func Scale(x []float32, alpha float32) {
-	for i := range x {
-		x[i] *= alpha
-	}
-}
-
-// Sub computes dst = x - y; dst may be x or y. x and y are at least as long as
-// dst.
-//
-//	for i := range dst {
-//		dst[i] = x[i] - y[i]
-//	}
-func Sub(dst, x, y []float32) {
-	x, y = cut(x, len(dst)), cut(y, len(dst))
-	for i := range dst {
-		dst[i] = x[i] - y[i]
-	}
-}
-
 // Dot returns the inner product of x and y, which have the same length. The
 // relative error is that of float32 sums of 256 terms, however long they are.
 //
@@ -160,24 +136,6 @@ func Dot(x, y []float32) float64 { return dot(x, cut(y, len(x))) }
 
 // SquaredNorm returns the squared Euclidean norm, Dot(x, x).
 func SquaredNorm(x []float32) float64 { return dot(x, x) }
-
-// SquaredDistance returns the squared Euclidean distance of x and y, which
-// have the same length.
-//
-//	sum := float64(0)
-//	for i := range x {
-//		d := x[i] - y[i] // float32
-//		sum += float64(d) * float64(d)
-//	}
-func SquaredDistance(x, y []float32) float64 {
-	y = cut(y, len(x))
-	var sum float64
-	for i, v := range x {
-		d := float64(v - y[i])
-		sum += d * d
-	}
-	return sum
-}
 
 // SoftmaxCrossEntropy returns the sum over the rows of the cross-entropy
 // between the softmax of z and the labels, and how many rows have their

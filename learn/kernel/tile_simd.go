@@ -19,6 +19,10 @@ import "unsafe"
 //	}
 //
 // with dst = max(dst, 0) in the end if relu is set. dst may be init.
+//
+// MulAdd overwrites its receiver. The versions let it overwrite the number from
+// x, of which one instruction makes another copy, and each vector of base only
+// where it is used last.
 type tile struct {
 	dst, init, base, x  unsafe.Pointer
 	dstRow, initRow     int

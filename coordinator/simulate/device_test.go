@@ -1,0 +1,138 @@
+package simulate
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"fedtab/coordinator/task"
+)
+
+// Half of the clients are faster than the median and half slower, by a factor
+// of e^sigma for one in six either way; stragglers are their share.
+func TestNewDevice(t *testing.T) {
+	const n = 10_000
+	devices := func(v task.Devices) (speed, bandwidth []float64) {
+		for i := range n {
+			d := newDevice(1, i+1, &v)
+			speed, bandwidth = append(speed, d.speed), append(bandwidth, d.bandwidth)
+		}
+		slices.Sort(speed)
+		slices.Sort(bandwidth)
+		return speed, bandwidth
+	}
+	near := func(what string, got, want float64) {
+		t.Helper()
+		if math.Abs(got/want-1) > .05 {
+			t.Errorf("%s is %.4g, want about %.4g", what, got, want)
+		}
+	}
+	v := task.Devices{Speed: 1000, SpeedSpread: .5, Bandwidth: 1e6, BandSpread: 1}
+	speed, bandwidth := devices(v)
+	near("median speed", speed[n/2], 1000)
+	near("speed exceeded by 84%", speed[n*16/100], 1000*math.Exp(-.5))
+	near("median bandwidth", bandwidth[n/2], 1e6)
+	near("bandwidth exceeded by 16%", bandwidth[n*84/100], 1e6*math.E)
+
+	v = task.Devices{Speed: 1000, Bandwidth: 1e6, SlowFraction: .2, SlowFactor: 10}
+	speed, bandwidth = devices(v)
+	slow, _ := slices.BinarySearch(speed, 1000)
+	near("share of the slow", float64(slow)/n, .2)
+	if speed[0] != 100 || speed[n-1] != 1000 || bandwidth[0] != 1e5 {
+		t.Errorf("speeds from %v to %v, bandwidths from %v, want 100, 1000 and 1e5", speed[0], speed[n-1], bandwidth[0])
+	}
+}
+
+// A client that is slow misses deadlines that others meet.
+func TestStragglers(t *testing.T) {
+	small := []string{"stop.rounds=5", "model.hidden=[]", "strategy.deadline=2s", "strategy.fraction=.5"}
+	for _, r := range simulated(t, small...).Rounds {
+		if r.Participants != 50 {
+			t.Errorf("without stragglers: %d participants in round %d, want 50", r.Participants, r.Round)
+		}
+	}
+	res := simulated(t, append(small, "devices.slow_fraction=.3", "devices.slow_factor=100")...)
+	var reported, before float64
+	for _, r := range res.Rounds {
+		reported += float64(r.Participants)
+		if took := r.VirtualSeconds - before; math.Abs(took-2) > .5 {
+			t.Errorf("round %d took %.2f s, want the deadline of 2 s", r.Round, took)
+		}
+		before = r.VirtualSeconds
+	}
+	if share := reported / 250; share < .55 || share > .85 {
+		t.Errorf("%.0f%% of the cohorts reported, want about 70%%", share*100)
+	}
+}
+
+// Clients that come and go: the run goes on from round to round, with fewer
+// participants, the same at any number of cores.
+func TestAvailability(t *testing.T) {
+	sets := []string{
+		"stop.rounds=10", "model.hidden=[]", "strategy.fraction=.3", "strategy.deadline=20s",
+		"devices.speed=60", "devices.speed_spread=.5", "devices.bandwidth_spread=.5", "devices.availability=.5", "devices.session=20s",
+	}
+	result := func(procs int) (*Result, []byte) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		res := simulated(t, sets...)
+		var b bytes.Buffer
+		if err := res.WriteJSON(&b); err != nil {
+			t.Fatal(err)
+		}
+		return res, b.Bytes()
+	}
+	res, first := result(1)
+	if len(res.Rounds) != 10 {
+		t.Fatalf("%d rounds, want 10", len(res.Rounds))
+	}
+	var reported int
+	for _, r := range res.Rounds {
+		reported += r.Participants
+	}
+	// 30% of about 50, and of a few who are gone but still waited for; some
+	// leave or are too slow before they have answered.
+	if mean := float64(reported) / 10; mean < 6 || mean > 15 {
+		t.Errorf("%.1f participants a round, want about 10", mean)
+	}
+	if *res.Final.TestAccuracy < .8 {
+		t.Errorf("accuracy %.3f, want at least .8", *res.Final.TestAccuracy)
+	}
+	for _, procs := range []int{2, 4} {
+		if _, again := result(procs); !bytes.Equal(first, again) {
+			t.Errorf("another result at GOMAXPROCS %d", procs)
+		}
+	}
+}
+
+// A client works on after a break where it was, and its answer still counts:
+// all report although each leaves about six times while it works. The breaks of
+// 2 ms lengthen a round a little and do not begin it anew. (The first round is
+// drawn from those who came first.)
+func TestWorkGoesOnAfterABreak(t *testing.T) {
+	res := simulated(t, "stop.rounds=3", "model.hidden=[]", "data.partition.clients=5", "strategy.fraction=1", "strategy.deadline=24h",
+		"devices.availability=.999", "devices.session=2s", "devices.speed=1000")
+	for i, r := range res.Rounds[1:] {
+		if r.Participants != 5 {
+			t.Errorf("round %d: %d participants, want 5", r.Round, r.Participants)
+		}
+		if took := r.VirtualSeconds - res.Rounds[i].VirtualSeconds; took < 12 || took > 13 {
+			t.Errorf("round %d took %.2f s, want little more than 12", r.Round, took)
+		}
+	}
+}
+
+// A run that nothing can bring to its end is given up.
+func TestStuck(t *testing.T) {
+	tk, d := load(t, "model.hidden=[]", "strategy.min_clients=101", "devices.availability=.5", "devices.session=10h")
+	began := time.Now()
+	if _, err := Run(t.Context(), tk, d, Options{}); !errors.Is(err, ErrStuck) {
+		t.Errorf("got %v, want ErrStuck", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
