@@ -407,6 +407,9 @@ func (c *Client) Kept() uint64 {
 // write to; params is nil when there is none.
 func (c *Client) Held() (version uint64, params []float32) { return c.version, c.params }
 
+// Monitors says whether the order in work is one without an end.
+func (c *Client) Monitors() bool { return c.order != nil && c.order.Kind == protocol.OrderMonitor }
+
 // Local returns the model that the client trains between orders that follow each
 // other, which the caller must not write to; nil when there is none.
 func (c *Client) Local() []float32 {

@@ -147,7 +147,7 @@ func (s *Server) prepare(st *study) error {
 	st.State = st.live.State
 	cfg := run.Config{
 		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), Optimiser: t.Optimiser.Learn(),
-		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
+		Stop:      t.RunStop(),
 		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:    s.cfg.Log.With("run", id),

@@ -58,11 +58,17 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 
 	began := time.Now()
 	times := wallClock{}
-	res, err := simulate.Run(ctx, t, d, simulate.Options{OnRound: func(r simulate.Round, w simulate.Timing) {
-		times.Seconds = append(times.Seconds, w.Seconds)
-		times.Samples += w.Samples
-		progress(stderr, t, r, w)
-	}})
+	res, err := simulate.Run(ctx, t, d, simulate.Options{
+		OnRound: func(r simulate.Round, w simulate.Timing) {
+			times.Seconds = append(times.Seconds, w.Seconds)
+			times.Samples += w.Samples
+			progress(stderr, r, w)
+		},
+		OnCheck: func(c simulate.Check) {
+			fmt.Fprintf(stderr, "step %5d  version %d%s%s  distance %.3g  %d models up, %d down\n", c.Steps, c.Version,
+				figure("  test loss %.4f", c.TestLoss, 1), figure("  accuracy %.2f%%", c.TestAccuracy, 100), c.Distance, c.ModelsUp, c.ModelsDown)
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -93,13 +99,15 @@ type wallClock struct {
 	SamplesPerSecond float64   `json:"samples_per_second"`
 }
 
-func progress(w io.Writer, t *task.Task, r simulate.Round, wall simulate.Timing) {
-	figure := func(format string, x *float64, scale float64) string {
-		if x == nil {
-			return ""
-		}
-		return fmt.Sprintf(format, *x*scale)
+// figure writes a number that there may not be.
+func figure(format string, x *float64, scale float64) string {
+	if x == nil {
+		return ""
 	}
+	return fmt.Sprintf(format, *x*scale)
+}
+
+func progress(w io.Writer, r simulate.Round, wall simulate.Timing) {
 	line := fmt.Sprintf("round %3d  %d clients", r.Round, r.Participants) +
 		figure("  train loss %.4f", r.TrainLoss, 1) +
 		figure("  test loss %.4f", r.TestLoss, 1) +

@@ -123,9 +123,12 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool) (strategy.Str
 
 // Evaluator returns a function that measures a model on the test set: mean
 // loss and the share of examples classified rightly. It uses every core.
-func (d *Dataset) Evaluator(m learn.Model) run.Evaluator {
+func (d *Dataset) Evaluator(m learn.Model) run.Evaluator { return EvaluatorOf(m, d.Test) }
+
+// EvaluatorOf does the same on any examples that are of the model's shape.
+func EvaluatorOf(m learn.Model, test data.Examples) run.Evaluator {
 	return func(params []float32) (float64, float64, int) {
-		s, err := learn.Evaluate(m, params, d.Test, runtime.GOMAXPROCS(0))
+		s, err := learn.Evaluate(m, params, test, runtime.GOMAXPROCS(0))
 		if err != nil {
 			panic(err) // the model was made for this data
 		}

@@ -498,6 +498,9 @@ func (r *Run) Flush() {
 	})
 }
 
+// End finishes the run for a reason of its owner's.
+func (r *Run) End(reason string) { r.finish(reason) }
+
 func (r *Run) finish(reason string) {
 	if r.finished != "" {
 		return

@@ -18,10 +18,13 @@ type Result struct {
 	Seed        uint64  `json:"seed"`
 	Clients     int     `json:"clients"`
 	Rounds      []Round `json:"rounds"`
+	Checks      []Check `json:"checks,omitempty"` // of lock-step simulations
 	Final       Final   `json:"final"`
 	ModelSHA256 string  `json:"model_sha256"`
 
 	Model []float32 `json:"-"`
+
+	mean [32]byte // hash of the mean that the last Check measured
 }
 
 // Round is one committed round. A round that was not evaluated has null

@@ -27,6 +27,7 @@ import (
 // Options are what a task file does not say about a simulation.
 type Options struct {
 	OnRound func(Round, Timing) // called for every committed round
+	OnCheck func(Check)         // called for every look at a lock-step simulation
 }
 
 // resumeGrace is how long the run waits for a participant whose connection is
@@ -54,6 +55,17 @@ type simulation struct {
 
 	samples int64         // trained since the last round
 	commit  time.Duration // when the newest version was made
+
+	participants []*participant
+	result       *Result
+	evaluate     run.Evaluator
+	lock         lockstep
+	sliceSteps   int // mini-batches between two checks
+	stopSteps    int
+	checkEvery   int // slices between two looks
+	onCheck      func(Check)
+	driftAfter   int // mini-batches of every client
+	drifted      bool
 }
 
 // Run simulates t over d until the run is over or ctx ends.
@@ -67,15 +79,25 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	if err != nil {
 		return nil, err
 	}
-	sim := &simulation{pool: newPool(model, t.Strategy.Vectors())}
-	defer sim.pool.close()
 	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients}
+	sim := &simulation{
+		pool: newPool(model, t.Strategy.Vectors()), result: res, evaluate: d.Evaluator(model),
+		sliceSteps: max(t.Strategy.Batches, 1), stopSteps: t.Stop.Steps, checkEvery: t.EvalEvery, onCheck: o.OnCheck,
+		driftAfter: t.Data.Drift,
+	}
+	defer sim.pool.close()
+	train := data.Examples(d.Train)
+	if t.Data.Drift > 0 {
+		to := permutation(t.Seed, d.Train.Classes())
+		train = &drifting{d.Train, to, &sim.drifted}
+		sim.evaluate = dataset.EvaluatorOf(model, &drifting{d.Test, to, &sim.drifted})
+	}
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
 		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
 		Sums: t.Strategy.Sums(), Uncounted: t.Strategy.Kind == "central", Optimiser: t.Optimiser.Learn(),
-		Stop:      run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time},
-		EvalEvery: t.EvalEvery, Evaluate: d.Evaluator(model),
+		Stop:      t.RunStop(),
+		EvalEvery: t.EvalEvery, Evaluate: sim.evaluate,
 		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}, ResumeGrace: resumeGrace,
 		Notify: func(u run.Update) {
 			if u.Round == nil {
@@ -83,6 +105,9 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			}
 			fresh := res.record(*u.Round)
 			sim.commit = sim.clock.Now()
+			if t.Strategy.Kind != "dynamic" {
+				sim.drift(int(u.Round.Round) * sim.sliceSteps)
+			}
 			if o.OnRound != nil && (u.Round.TestAccuracy != nil || fresh && t.EvalEvery > 1) {
 				now := time.Now()
 				o.OnRound(res.Rounds[len(res.Rounds)-1], Timing{Seconds: now.Sub(lastReal).Seconds(), Samples: sim.samples})
@@ -97,13 +122,21 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	models := &sharedModels{}
 	for i, index := range d.Shards {
 		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models})
-		c.SetExamples(data.NewSubset(d.Train, index))
+		c.SetExamples(data.NewSubset(train, index))
 		p := &participant{sim: sim, client: c, device: newDevice(t.Seed, i+1, &t.Devices)}
+		sim.participants = append(sim.participants, p)
 		sim.clock.At(0, uint32(i+1), func() { p.attend(t.Seed, &t.Devices) })
 	}
 	for sim.run.State().Finished == "" {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if len(sim.lock.ready) > 0 && sim.quiet() {
+			if err := sim.release(); err != nil {
+				return nil, err
+			}
+			sim.commit = sim.clock.Now() // it moves
+			continue
 		}
 		if !sim.clock.Next() || t.Stop.Time == 0 && sim.clock.Now()-sim.commit > patience {
 			return nil, fmt.Errorf("%w (at virtual time %v, phase %v)", ErrStuck, sim.clock.Now(), sim.run.State().Phase)
@@ -177,14 +210,23 @@ func (p *participant) receive(m protocol.Message) {
 		panic(fmt.Sprintf("simulate: client %d: %v", p.number, err)) // both ends are ours
 	}
 	p.send(out)
-	if p.client.Ready() {
-		examples := p.client.OrderExamples()
-		p.sim.samples += int64(examples)
-		took := p.device.training(examples)
-		p.busy = true
-		p.job = p.sim.pool.submit(p.client, p.sim.clock.Now()+took)
-		p.work(took)
+	switch {
+	case !p.client.Ready():
+	case p.client.Monitors():
+		p.sim.await(p)
+	default:
+		p.begin()
 	}
+}
+
+// begin starts the work on an order, or on a slice of an endless one.
+func (p *participant) begin() {
+	examples := p.client.OrderExamples()
+	p.sim.samples += int64(examples)
+	took := p.device.training(examples)
+	p.busy = true
+	p.job = p.sim.pool.submit(p.client, p.sim.clock.Now()+took)
+	p.work(took)
 }
 
 // work lets the work on an order end after d.
@@ -209,6 +251,9 @@ func (p *participant) trained() {
 		return
 	}
 	p.send(out)
+	if p.client.Ready() && !p.busy && p.client.Monitors() {
+		p.sim.await(p)
+	}
 }
 
 // send delivers messages to the run.

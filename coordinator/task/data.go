@@ -17,6 +17,7 @@ type Data struct {
 	Pixels    Pixels    `yaml:"pixels,omitempty"`  // of images only
 	Holdout   float64   `yaml:"holdout,omitempty"` // of tables only: the share of rows to test with; default 0.2
 	Public    bool      `yaml:"public,omitempty"`  // idx and csv only: hand the training examples out to participants
+	Drift     int       `yaml:"drift,omitempty"`   // in a simulation, labels are permuted after so many mini-batches of every client
 	Partition Partition `yaml:"partition"`
 }
 

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/coordinator/run"
 	"fedtab/strategy"
 )
 
@@ -44,6 +45,7 @@ type Stop struct {
 	Rounds   int           `yaml:"rounds,omitempty"`
 	Accuracy float64       `yaml:"accuracy,omitempty"` // on the test set, 0 to 1
 	Time     time.Duration `yaml:"time,omitempty"`     // since the run was created
+	Steps    int           `yaml:"steps,omitempty"`    // mini-batches of every client, for strategies that count them (batches)
 }
 
 // Limits of a Task.
@@ -83,6 +85,19 @@ func (t *Task) fill() {
 	}
 	t.Data.fill()
 	t.Strategy = t.Strategy.WithDefaults()
+}
+
+// RunStop says when a run of the task is over. Steps are rounds, where a round is
+// so many mini-batches; those of dynamic averaging are not for a run to know.
+func (t *Task) RunStop() run.Stop {
+	s := run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time}
+	if b := t.Strategy.Batches * max(t.Strategy.AverageEvery, 1); t.Stop.Steps > 0 && t.Strategy.Kind != "dynamic" && b > 0 {
+		rounds := (t.Stop.Steps + b - 1) / b
+		if s.Rounds == 0 || rounds < s.Rounds {
+			s.Rounds = rounds
+		}
+	}
+	return s
 }
 
 // Load reads the task file at path.

@@ -15,6 +15,7 @@ var Epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 type Clock struct {
 	now    time.Duration
 	seq    uint64
+	timers int // of events
 	events eventHeap
 }
 
@@ -31,13 +32,18 @@ func (c *Clock) At(when time.Duration, actor uint32, f func()) {
 // AfterFunc has f called after d, for actor 0, unless it is stopped before.
 func (c *Clock) AfterFunc(d time.Duration, f func()) (stop func()) {
 	stopped := false
+	c.timers++
 	c.At(c.now+max(d, 0), 0, func() {
+		c.timers--
 		if !stopped {
 			f()
 		}
 	})
 	return func() { stopped = true }
 }
+
+// Quiet says whether only timers are left to happen.
+func (c *Clock) Quiet() bool { return len(c.events) == c.timers }
 
 // Next lets the next thing happen; it returns false when there is none.
 func (c *Clock) Next() bool {

@@ -1,0 +1,124 @@
+package simulate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"fedtab/coordinator/run"
+	"fedtab/learn"
+)
+
+// Clients that monitor a condition (dynamic averaging) check it in lock-step: all
+// of them make their mini-batches, then everything that follows from them happens,
+// and only then do the next ones begin. What is proved of the scheme is proved of
+// that.
+type lockstep struct {
+	ready []*participant // at work on a Monitor order, and done with the last slice
+	steps int            // mini-batches that every client has made
+}
+
+// Check is the state of a lock-step simulation after so many mini-batches of
+// every client. Its metrics are those of the mean of all clients' models, which
+// nobody has: it is computed out of band, and costs no bytes. Bytes and models
+// are those since the beginning.
+type Check struct {
+	Steps        int      `json:"steps"`
+	Version      uint64   `json:"version"`
+	Distance     float64  `json:"distance"`   // mean squared distance of the clients' models from the newest version
+	Divergence   float64  `json:"divergence"` // the same from their mean
+	TestLoss     *float64 `json:"test_loss"`
+	TestAccuracy *float64 `json:"test_accuracy"`
+	BytesUp      int64    `json:"bytes_up"`
+	BytesDown    int64    `json:"bytes_down"`
+	ModelsUp     int64    `json:"models_up"`
+	ModelsDown   int64    `json:"models_down"`
+}
+
+// await puts a participant that has an endless order into the line for the next
+// slice.
+func (s *simulation) await(p *participant) {
+	if !slices.Contains(s.lock.ready, p) {
+		s.lock.ready = append(s.lock.ready, p)
+	}
+}
+
+// quiet says whether nothing follows any more from the last slices: no message is
+// on its way, and the strategy waits for no timer.
+func (s *simulation) quiet() bool {
+	return s.clock.Quiet() && s.run.Stats().Timers == 0
+}
+
+// release lets everybody make the next slice, after a look at where they are.
+func (s *simulation) release() error {
+	l := &s.lock
+	ready := l.ready
+	l.ready = nil
+	slices.SortFunc(ready, func(a, b *participant) int { return cmp.Compare(a.number, b.number) })
+	if l.steps > 0 {
+		last := s.stopSteps > 0 && l.steps >= s.stopSteps
+		if last || l.steps/s.sliceSteps%s.checkEvery == 0 {
+			if err := s.look(); err != nil {
+				return err
+			}
+		}
+		if last {
+			s.run.End(fmt.Sprintf("%d mini-batches of every client", l.steps))
+			return nil
+		}
+	}
+	s.drift(l.steps)
+	for _, p := range ready {
+		if p.client.Ready() && !p.busy {
+			p.begin()
+		}
+	}
+	l.steps += s.sliceSteps
+	return nil
+}
+
+// look measures the mean of all clients' models.
+func (s *simulation) look() error {
+	version, _, base := s.run.Model()
+	mean := make([]float64, len(base))
+	var total float64
+	local := func(p *participant) []float32 {
+		if v := p.client.Local(); v != nil {
+			return v
+		}
+		return base
+	}
+	for _, p := range s.participants {
+		weight := float64(p.client.Examples())
+		total += weight
+		for i, x := range local(p) {
+			mean[i] += weight * float64(x)
+		}
+	}
+	params := make([]float32, len(base))
+	for i := range mean {
+		mean[i] /= total
+		params[i] = float32(mean[i])
+	}
+	state := s.run.State()
+	c := Check{
+		Steps: s.lock.steps, Version: version, BytesUp: state.Ledger.Up, BytesDown: state.Ledger.Down,
+		ModelsUp: state.Ledger.ModelsUp, ModelsDown: state.Ledger.ModelsDown,
+	}
+	for _, p := range s.participants {
+		weight := float64(p.client.Examples()) / total
+		for i, x := range local(p) {
+			d, e := float64(x)-float64(base[i]), float64(x)-mean[i]
+			c.Distance += weight * d * d
+			c.Divergence += weight * e * e
+		}
+	}
+	loss, accuracy, _ := s.evaluate(params)
+	c.TestLoss, c.TestAccuracy = run.Finite(&loss), run.Finite(&accuracy)
+	s.result.Checks = append(s.result.Checks, c)
+	s.result.mean = learn.Hash(params)
+	if s.onCheck != nil {
+		s.onCheck(c)
+	}
+	return nil
+}
