@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -104,7 +103,7 @@ var (
 		"fraction":        {"fedavg", "minibatch", "fedbuff"},
 		"min_clients":     {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "fedbuff", "daisy"},
 		"min_reports":     {"minibatch", "oneshot", "periodic", "fedavg", "daisy"},
-		"deadline":        {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "daisy"},
+		"deadline":        {"central", "minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "daisy"},
 		"server_lr":       {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "fedbuff", "daisy"},
 		"server":          serverKinds,
 		"server_momentum": serverKinds,
@@ -152,7 +151,7 @@ func (c Config) Problems() []Problem {
 	}
 	number := func(x, least, most float64, field, want string) {
 		if use(x != 0, field, x) {
-			bad(x >= least && x <= most, field, x, want)
+			bad(x == 0 || x >= least && x <= most, field, x, want)
 		}
 	}
 	whole := func(n, most int, field, want string) {
@@ -189,7 +188,7 @@ func (c Config) Problems() []Problem {
 	number(c.ServerTau, 0, 1, "server_tau", "0 < server_tau <= 1")
 	choice(c.LRScale, "lr_scale", "none", "sqrt", "linear")
 	whole(c.Warmup, 1_000_000, "warmup", "0 <= warmup <= 1000000 rounds")
-	bad(c.Guard == 0 || c.Guard >= 1 && use(true, "guard", c.Guard) && !math.IsInf(c.Guard, 0), "guard", c.Guard, "guard >= 1, in multiples of the last test loss (0: none)")
+	number(c.Guard, 1, 1e6, "guard", "1 <= guard <= 1000000, in multiples of the last test loss (0: none)")
 
 	number(c.Prox, 0, 1000, "prox", "0 < prox <= 1000")
 	choice(c.Correction, "correction", "none", "scaffold", "fednova")
@@ -207,7 +206,9 @@ func (c Config) Problems() []Problem {
 		bad(c.Server == "" || c.Server == "sgd", "server", fmt.Sprintf("%q", c.Server), fmt.Sprintf("sgd beside correction: %s", c.Correction))
 	}
 
-	bad(!math.IsNaN(c.Delta) && c.Delta >= 0 && use(c.Delta != 0, "delta", c.Delta), "delta", c.Delta, "delta >= 0 (.inf: never communicate)")
+	if use(c.Delta != 0, "delta", c.Delta) {
+		bad(c.Delta >= 0, "delta", c.Delta, "delta >= 0 (.inf: never communicate)")
+	}
 	number(c.Augment, 0, 1000, "augment", "0 < augment <= 1000, in multiples of the balancing set")
 	number(c.FullShare, 0, 1, "full_share", "0 < full_share <= 1")
 	whole(c.Height, 16, "height", "1 <= height <= 16 (0: as high as the participants allow)")
@@ -257,6 +258,9 @@ func (c Config) WithDefaults() Config {
 			or(&c.MinClients, 2)
 		}
 		or(&c.MinClients, 1)
+	}
+	if c.Kind == "central" {
+		or(&c.Deadline, MaxDeadline) // an epoch may take long, and nobody waits
 	}
 	if used("deadline") {
 		or(&c.Deadline, DefaultDeadline)

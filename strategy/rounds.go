@@ -348,7 +348,7 @@ func (r *rounds) serverRate(m int) float64 {
 	if w := r.cfg.Warmup; w > 0 && r.version < uint64(w) {
 		scale = 1 + (scale-1)*float64(r.version)/float64(w)
 	}
-	return r.cfg.ServerLR * scale * math.Ldexp(1, -r.rollbacks)
+	return cmp.Or(r.cfg.ServerLR, 1) * scale * math.Ldexp(1, -r.rollbacks)
 }
 
 // fit is the Work of plain local training.
