@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"fedtab/learn/data"
 	"fedtab/learn/kernel"
 )
 
@@ -62,13 +63,28 @@ func BenchmarkStepCNN(b *testing.B) {
 	}
 }
 
+// BenchmarkEvaluate2NN is an evaluation on as many images as MNIST has for
+// testing, on all cores.
 func BenchmarkEvaluate2NN(b *testing.B) {
 	m := must(b, MLP([]int{28, 28}, []int{200, 200}, 10))
-	p := version0(m, 1)
-	w := m.NewWorker(256)
-	x, y := digits(256)
-	for b.Loop() {
-		w.Evaluate(p, x, y)
+	const n = 10_000
+	x, y := digits(n)
+	pixels, labels := make([]uint8, len(x)), make([]uint8, n)
+	for i, v := range x {
+		pixels[i] = uint8(v * 255)
 	}
-	b.ReportMetric(256*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+	for i, v := range y {
+		labels[i] = uint8(v)
+	}
+	set, err := data.NewSet(data.Array{Dims: []int{n, 28, 28}, Data: pixels}, data.Array{Dims: []int{n}, Data: labels}, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := version0(m, 1)
+	for b.Loop() {
+		if _, err := Evaluate(m, p, set, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N), "ms/10000-images")
 }

@@ -22,6 +22,8 @@ type Result struct {
 	ModelSHA256 string  `json:"model_sha256"`
 
 	Model []float32 `json:"-"`
+
+	regression bool // nothing is right or wrong
 }
 
 // Round is one committed round. A round that was not evaluated has null
@@ -31,7 +33,7 @@ type Round struct {
 	Participants   int      `json:"participants"`
 	TrainLoss      *float64 `json:"train_loss"` // mean over the examples as they were trained on
 	TestLoss       *float64 `json:"test_loss"`
-	TestAccuracy   *float64 `json:"test_accuracy"`
+	TestAccuracy   *float64 `json:"test_accuracy"` // null for regression
 	BytesUp        int64    `json:"bytes_up"`
 	BytesDown      int64    `json:"bytes_down"`
 	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
@@ -56,6 +58,9 @@ func (r *Result) record(rec run.RoundRecord) bool {
 		BytesUp: rec.BytesUp, BytesDown: rec.BytesDown,
 		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
 	}
+	if r.regression {
+		row.TestAccuracy = nil
+	}
 	if n := len(r.Rounds); n > 0 && r.Rounds[n-1].Round == rec.Round {
 		r.Rounds[n-1] = row
 		return false
@@ -67,7 +72,10 @@ func (r *Result) record(rec run.RoundRecord) bool {
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
 	r.Final = Final{Round: version, Reason: s.Finished, BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down}
 	if e := s.Evaluated; e != nil {
-		r.Final.TestLoss, r.Final.TestAccuracy = run.Finite(&e.Loss), run.Finite(&e.Accuracy)
+		r.Final.TestLoss = run.Finite(&e.Loss)
+		if !r.regression {
+			r.Final.TestAccuracy = run.Finite(&e.Accuracy)
+		}
 	}
 	if n := len(r.Rounds); n > 0 {
 		r.Final.VirtualSeconds = r.Rounds[n-1].VirtualSeconds

@@ -76,7 +76,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	sim := &simulation{pool: newPool(model)}
 	defer sim.pool.close()
-	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients}
+	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients, regression: model.Spec().Loss.Regression()}
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
 		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s, Optimiser: t.Optimiser.Learn(),
