@@ -63,6 +63,25 @@ func BenchmarkStepCNN(b *testing.B) {
 	}
 }
 
+// BenchmarkStepLeNet is a CNN with few channels: NIID-Bench's for MNIST, which
+// is nearly LeNet-5.
+func BenchmarkStepLeNet(b *testing.B) {
+	m := must(b, Spec{Input: []int{28, 28}, Layers: []Layer{
+		{Kind: Conv, Units: 6, Size: 5, Activation: ReLU}, {Kind: MaxPool, Size: 2},
+		{Kind: Conv, Units: 16, Size: 5, Activation: ReLU}, {Kind: MaxPool, Size: 2},
+		{Kind: Dense, Units: 120, Activation: ReLU}, {Kind: Dense, Units: 84, Activation: ReLU}, {Kind: Dense, Units: 10},
+	}})
+	b.Run(fmt.Sprintf("%s/batch=64", kernel.Name()), func(b *testing.B) {
+		p := version0(m, 1)
+		w := m.NewWorker(64)
+		x, y := digits(64)
+		for b.Loop() {
+			w.Step(p, x, y, 0.01)
+		}
+		b.ReportMetric(64*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+	})
+}
+
 // BenchmarkEvaluate2NN is an evaluation on as many images as MNIST has for
 // testing, on all cores.
 func BenchmarkEvaluate2NN(b *testing.B) {
