@@ -34,7 +34,7 @@ test: build browsers ## every test, browsers included
 e2e: build browsers ## the browser tests alone
 	go test -count=1 -v ./e2e
 
-bench: build ## benchmarks of the inner loops
+bench: build ## benchmarks of the inner loops; docs/performance.md explains them
 	go test -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./strategy ./coordinator/store ./coordinator/simulate ./coordinator
 
 lint:

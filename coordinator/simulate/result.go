@@ -24,7 +24,7 @@ type Result struct {
 
 	Model []float32 `json:"-"`
 
-	mean [32]byte // hash of the mean that the last Check measured
+	regression bool // nothing is right or wrong
 }
 
 // Round is one committed round. A round that was not evaluated has null
@@ -34,7 +34,7 @@ type Round struct {
 	Participants   int      `json:"participants"`
 	TrainLoss      *float64 `json:"train_loss"` // mean over the examples as they were trained on
 	TestLoss       *float64 `json:"test_loss"`
-	TestAccuracy   *float64 `json:"test_accuracy"`
+	TestAccuracy   *float64 `json:"test_accuracy"` // null for regression
 	BytesUp        int64    `json:"bytes_up"`
 	BytesDown      int64    `json:"bytes_down"`
 	ModelsUp       int64    `json:"models_up"` // vectors as long as the model, however packed
@@ -68,6 +68,9 @@ func (r *Result) record(rec run.RoundRecord) bool {
 		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
 	}
+	if r.regression {
+		row.TestAccuracy = nil
+	}
 	if n := len(r.Rounds); n > 0 && r.Rounds[n-1].Round == rec.Round {
 		r.Rounds[n-1] = row
 		return false
@@ -81,7 +84,10 @@ func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
 		ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown, RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned,
 		Kinds: json.RawMessage(s.Ledger.KindsJSON())}
 	if e := s.Evaluated; e != nil {
-		r.Final.TestLoss, r.Final.TestAccuracy = run.Finite(&e.Loss), run.Finite(&e.Accuracy)
+		r.Final.TestLoss = run.Finite(&e.Loss)
+		if !r.regression {
+			r.Final.TestAccuracy = run.Finite(&e.Accuracy)
+		}
 	}
 	if n := len(r.Rounds); n > 0 {
 		r.Final.VirtualSeconds = r.Rounds[n-1].VirtualSeconds
