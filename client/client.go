@@ -59,7 +59,7 @@ type Client struct {
 	order    *protocol.Order // to be worked on
 	examples data.Examples   // that the order in work trains on
 	bench    *Bench          // on which the order in work was begun
-	parts    []part          // base models that are done
+	parts    [][]byte        // base models that are done, packed
 	sums     learn.Sums      // of a Monitor or Base order
 	made     int             // mini-batches, of the same
 	kept     []kept          // packed contributions, until their rounds are closed

@@ -72,37 +72,39 @@ func (c *Client) train(b *Bench, steps int) []protocol.Message {
 		c.progress.Total = c.OrderExamples()
 		out = append(out, &protocol.Progress{Order: o.Order, Examples: uint64(c.progress.Total)})
 	}
-	done, err := b.fit.Run(steps)
-	sums := c.sums
-	sums.Add(b.fit.Sums())
-	c.show(sums)
-	switch {
-	case errors.Is(err, learn.ErrDiverged):
-		return append(out, c.fail(protocol.ReasonDiverged, err)...)
-	case err != nil:
-		return append(out, c.fail(protocol.ReasonUnsupported, err)...)
-	case !done:
-		return out
-	}
-	c.sums = sums
-	c.made += b.fit.Steps()
-	if o.Kind == protocol.OrderBase {
+	for steps > 0 {
+		before := b.fit.Steps()
+		done, err := b.fit.Run(steps)
+		steps -= b.fit.Steps() - before
+		sums := c.sums
+		sums.Add(b.fit.Sums())
+		c.show(sums)
+		switch {
+		case errors.Is(err, learn.ErrDiverged):
+			return append(out, c.fail(protocol.ReasonDiverged, err)...)
+		case err != nil:
+			return append(out, c.fail(protocol.ReasonUnsupported, err)...)
+		case !done:
+			return out
+		}
+		c.sums = sums
+		c.made += b.fit.Steps()
+		if o.Kind != protocol.OrderBase {
+			return append(out, c.finish(b)...)
+		}
 		block, err := c.pack(c.delta(b.local))
 		if err != nil {
 			return append(out, c.fail(protocol.ReasonCodec, err)...)
 		}
-		if c.parts = append(c.parts, part(block)); len(c.parts) < int(o.Hyper.Parts) {
-			if err := c.begin(b); err != nil {
-				return append(out, c.fail(protocol.ReasonUnsupported, err)...)
-			}
-			return out
+		if c.parts = append(c.parts, block); len(c.parts) == int(o.Hyper.Parts) {
+			return append(out, c.finish(b)...)
+		}
+		if err := c.begin(b); err != nil {
+			return append(out, c.fail(protocol.ReasonUnsupported, err)...)
 		}
 	}
-	return append(out, c.finish(b)...)
+	return out
 }
-
-// part is a packed base model.
-type part []byte
 
 // begin starts training on b: of the order, or of its next base model.
 func (c *Client) begin(b *Bench) error {
