@@ -23,6 +23,9 @@ import (
 // acknowledgement tells, so that clients keep it until that round is closed. A
 // crash loses the buffer, and the clients offer again what was in it: the
 // orders that are out are written down with every version.
+//
+// Answers that come while a version is being made are all in the next one, which
+// may therefore count more than K; it is their mean all the same.
 type FedBuff struct {
 	cfg   Config
 	setup Setup
@@ -34,6 +37,7 @@ type FedBuff struct {
 
 	opening    bool // a round is being written down
 	opened     bool // the round that is under way is durable
+	reopened   bool // and was so before a restart: more orders of it are out than anybody knows
 	committing bool
 	count      int          // answers in the buffer
 	givers     []ClientID   // whose they are, ascending
@@ -48,6 +52,7 @@ type buffered struct {
 	client ClientID
 	order  OrderID // 0: none
 	base   uint64
+	due    bool // has come, or come back, when no order could be given: it may not know of its own
 }
 
 type keptAnswer struct {
@@ -62,6 +67,10 @@ const bufferFormat = 1
 // be answered.
 const keepAbsent = 10
 
+// ordersAhead is more than orders that are given while one version is made: after
+// a restart their numbers may be given again, but not on another base.
+const ordersAhead = 1 << 20
+
 // Restore implements Strategy.
 func (s *FedBuff) Restore(snapshot []byte) error {
 	d := stateReader{b: snapshot}
@@ -75,7 +84,7 @@ func (s *FedBuff) Restore(snapshot []byte) error {
 	}
 	var out []buffered
 	for range n {
-		out = append(out, buffered{ClientID(d.uint()), OrderID(d.uint()), d.uint()})
+		out = append(out, buffered{client: ClientID(d.uint()), order: OrderID(d.uint()), base: d.uint()})
 	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: fedbuff snapshot is %w", err)
@@ -125,6 +134,12 @@ func (s *FedBuff) Step(e Event) []Effect {
 	case Opened:
 		if e.Round == s.version+1 && !s.opened {
 			s.opening, s.opened = false, true
+			for i := range s.clients {
+				if c := &s.clients[i]; c.due && c.order != 0 {
+					s.send(*c)
+				}
+				s.clients[i].due = false
+			}
 			s.give()
 			s.commit()
 		}
@@ -141,7 +156,7 @@ func (s *FedBuff) Step(e Event) []Effect {
 		}
 	case Reopened:
 		s.order = max(s.order, e.Open.Order)
-		s.opened = true
+		s.opened, s.reopened = true, true
 	}
 	return s.effects
 }
@@ -164,9 +179,11 @@ func (s *FedBuff) joined(id ClientID) {
 		}
 		s.clients = slices.Insert(s.clients, i, c)
 	}
-	if c := s.clients[i]; c.order != 0 && s.opened {
-		s.send(c)
-		return
+	if c := &s.clients[i]; c.order != 0 {
+		c.due = !s.opened
+		if s.opened {
+			s.send(*c)
+		}
 	}
 	if !s.opened && !s.opening && !s.committing && len(s.clients) >= s.cfg.MinClients {
 		s.open()
@@ -280,6 +297,10 @@ func (s *FedBuff) commit() {
 		return
 	}
 	s.committing = true
+	if s.reopened {
+		s.order += ordersAhead
+		s.reopened = false
+	}
 	rate := s.cfg.ServerLR * math.Ldexp(1, -s.rollbacks)
 	r := rounds{cfg: s.cfg}
 	s.do(Commit{
