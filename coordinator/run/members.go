@@ -326,7 +326,8 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 const maxWants = 8
 
 // want sends a model that a client asks for. Only the newest is to be had,
-// and version 0 for a client that cannot make it.
+// and version 0 for a client that cannot make it. Who has an order on another
+// learns by that that it must decline.
 func (r *Run) want(m *member, w *protocol.Want) {
 	if m.wanted != r.version {
 		m.wanted, m.wanting = r.version, 0
@@ -335,7 +336,7 @@ func (r *Run) want(m *member, w *protocol.Want) {
 		m.peer.Close(protocol.CloseAbuse, fmt.Sprintf("version %d asked for %d times", r.version, m.wanting))
 		return
 	}
-	if w.Version == 0 && r.version > 0 {
+	if o := m.order; w.Version == 0 && r.version > 0 && (o == nil || o.answered) {
 		m.holds = false // it gets the newest with its next order
 		return
 	}
