@@ -338,7 +338,11 @@ func (r *Run) commitWhenAdded(a *attempt) {
 			e := Evaluation{Version: c.Round}
 			e.Loss, e.Accuracy, e.Examples = r.cfg.Evaluate(v.Next)
 			measured = &e
-			if was != nil && !(e.Loss <= c.Guard*was.Loss) {
+			if was == nil { // the first version, against what it was made from
+				was = &Evaluation{}
+				was.Loss, _, _ = r.cfg.Evaluate(v.Base)
+			}
+			if !(e.Loss <= c.Guard*was.Loss) {
 				err = fmt.Errorf("the test loss would jump from %.4g to %.4g, the guard allows %.4g", was.Loss, e.Loss, c.Guard*was.Loss)
 			}
 		}
