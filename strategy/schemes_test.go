@@ -81,13 +81,12 @@ func TestFedBuff(t *testing.T) {
 	if names(got) != "Add Open " || got[0] != Effect(want) {
 		t.Errorf("after the commit: %v, want %v", got, want)
 	}
-	got = take(steps(s, Opened{2}))
-	if names(got) != "Order " || order[2].Base != 1 {
+	if got := take(steps(s, Opened{2})); names(got) != "Order " || order[2].Base != 1 {
 		t.Errorf("once round 2 is open: %v, want an order on version 1 for client 2", got)
 	}
 	// The straggler is welcome however late it is.
 	answer(2)
-	got = answer(2)
+	answer(2)
 	steps(s, Committed{2}, Opened{3})
 	got = answer(3)
 	if want := (Add{Handle: 7, Scale: math.Pow(3, -.5), Weight: 1}); got[0] != Effect(want) {
