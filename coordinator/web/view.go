@@ -37,6 +37,7 @@ type taskView struct {
 
 type strategyView struct {
 	Kind     string  `json:"kind"`
+	Summary  string  `json:"summary"` // in words
 	Fraction float64 `json:"fraction"`
 	Epochs   int     `json:"epochs"`
 	Batch    int     `json:"batch"`
@@ -81,7 +82,7 @@ func (st *Study) view(s run.State) taskView {
 	v := taskView{
 		Name: t.Name, Title: t.Title, Description: t.Description, Run: st.Run,
 		Strategy: strategyView{
-			Kind: t.Strategy.Kind, Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
+			Kind: t.Strategy.Kind, Summary: t.Strategy.Summary(), Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
 			Batch: t.Strategy.Batch, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
 		},
 		Model: modelView{Summary: summary(st.Model.Spec()), Parameters: st.Model.Layout().Size},
