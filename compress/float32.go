@@ -27,10 +27,9 @@ func DecodeFloat32(dst []float32, block []byte) error {
 	if len(block) != 4*len(dst) {
 		return fmt.Errorf("%w: float32 block of %d bytes, want %d for %d values", ErrBlock, len(block), 4*len(dst), len(dst))
 	}
-	const exponent = 0x7f800000 // all ones in NaN and in infinities
 	for i := range dst {
 		bits := binary.LittleEndian.Uint32(block[4*i:])
-		if bits&exponent == exponent {
+		if bits&infinite == infinite { // NaN or infinity
 			return fmt.Errorf("%w: element %d", ErrNotFinite, i)
 		}
 		dst[i] = math.Float32frombits(bits)
@@ -42,4 +41,75 @@ func DecodeFloat32(dst []float32, block []byte) error {
 // v or smaller. A float32 block at its beginning can be decoded into v in place.
 func Bytes(v []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
+}
+
+// float32s is the Encoder of raw float32. It packs anything, NaN included.
+type float32s struct{}
+
+// Append appends v as it is.
+func (float32s) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
+	return AppendFloat32(dst, v), nil
+}
+
+type float32Decoder struct{ fixed }
+
+// Open checks the length.
+func (d *float32Decoder) Open(block []byte, n int, _ Options) error {
+	return d.open(block, n, 4)
+}
+
+// Next decodes in place if dst is the block's own memory.
+func (d *float32Decoder) Next(dst []float32) error {
+	b, err := d.take(len(dst))
+	if err != nil {
+		return err
+	}
+	return DecodeFloat32(dst, b)
+}
+
+// Add adds to dst.
+func (d *float32Decoder) Add(dst []float32, weight float32) error {
+	b, err := d.take(len(dst))
+	if err != nil {
+		return err
+	}
+	for i := range dst {
+		bits := binary.LittleEndian.Uint32(b[4*i:])
+		if bits&infinite == infinite {
+			return fmt.Errorf("%w: element %d", ErrNotFinite, i)
+		}
+		dst[i] += float32(math.Float32frombits(bits) * weight)
+	}
+	return nil
+}
+
+// fixed walks through a block in which every value takes the same.
+type fixed struct {
+	rest  []byte
+	width int // bytes of a value
+}
+
+func (f *fixed) open(block []byte, n, width int) error {
+	if len(block) != width*n {
+		return fmt.Errorf("%w: of %d bytes, want %d for %d values", ErrBlock, len(block), width*n, n)
+	}
+	f.rest, f.width = block, width
+	return nil
+}
+
+func (f *fixed) take(n int) ([]byte, error) {
+	if n*f.width > len(f.rest) {
+		return nil, fmt.Errorf("%w: %d values are asked for, %d are left", ErrBlock, n, len(f.rest)/f.width)
+	}
+	b := f.rest[:n*f.width]
+	f.rest = f.rest[n*f.width:]
+	return b, nil
+}
+
+// Close says whether all values were read.
+func (f *fixed) Close() error {
+	if len(f.rest) != 0 {
+		return fmt.Errorf("%w: %d values were not read", ErrBlock, len(f.rest)/f.width)
+	}
+	return nil
 }
