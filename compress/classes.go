@@ -12,6 +12,7 @@ import (
 // no bits.
 const (
 	bins       = 32
+	dead       = bins // of a segment whose values are all zero
 	maxClasses = 9
 )
 
@@ -38,10 +39,10 @@ type coder struct {
 	ids     table
 	idSym   []uint8
 
-	four   [4]counts
-	cells  [1 << maxTableLog]uint8
-	pack   packer
-	gather []uint8
+	four      [4]counts
+	cells     [1 << maxTableLog]uint8
+	pack      packer
+	gather    []uint8
 	gatherLow []uint32
 }
 

@@ -94,17 +94,17 @@ const overhead = 256
 func (e *deadzone) fit(v []float32, most float32, bits float64) float32 {
 	c := &e.c
 	want := bits * float64(len(v))
-	aim := want
+	aim := .991 * want
 	step := e.r.choose(most, aim)
 	for try := 0; ; try++ {
 		e.quantised(v, step)
 		c.count()
 		got := c.merge() + headerCost(&c.layout) + float64(8*shifts*c.classes) - overhead
-		if got > .985*want && got < want || try == 2 {
+		if got > .98*want && got < 1.002*want || try == 2 {
 			return step
 		}
 		// The estimate was off by a factor that hardly changes.
-		aim = max(aim*(.993*want)/got, aim/16)
+		aim = max(aim*(.991*want)/got, aim/16)
 		next := e.r.choose(most, aim)
 		if next == step {
 			return step
@@ -123,6 +123,10 @@ func (e *deadzone) quantised(v []float32, step float32) {
 	for i, b := range c.bin {
 		from, to := c.of(i)
 		c.lows[i] = int32(len(c.low))
+		if b == dead {
+			clear(c.sym[from:to])
+			continue
+		}
 		o := e.r.offsets[b]
 		if quantise(c.sym[from:to], v[from:to], inverse, o) {
 			c.low = quantiseWide(c.sym[from:to], v[from:to], inverse, o, c.low)
@@ -135,19 +139,19 @@ func (e *deadzone) quantised(v []float32, step float32) {
 // magnitude is above direct - 1. It says whether one is.
 func quantise(sym []uint8, v []float32, inverse float32, o offset) bool {
 	sym = sym[:len(v)]
-	most := int32(0)
+	var all int32
+	first := int32(math.Float32bits(o.first))
 	for i, x := range v {
-		b := math.Float32bits(x)
-		y := math.Float32frombits(b&0x7fffffff) * inverse
+		b := int32(math.Float32bits(x))
+		y := math.Float32frombits(uint32(b&0x7fffffff)) * inverse
+		// Positive floats are in the order of their bits: below is all ones where
+		// y < first. A branch would be mispredicted too often.
+		below := (int32(math.Float32bits(y)) - first) >> 31
 		m := int32(y + o.up)
-		s := 2*m - int32(b>>31)
-		if y < o.first {
-			s = 0
-		}
-		most = max(most, s)
-		sym[i] = uint8(s)
+		all |= m
+		sym[i] = uint8((2*m + b>>31) &^ below)
 	}
-	return most >= firstWide
+	return all >= direct
 }
 
 // quantiseWide is quantise for any magnitudes, and appends the low bits.

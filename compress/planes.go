@@ -193,4 +193,3 @@ func (d *planesDecoder) Close() error {
 	}
 	return nil
 }
-

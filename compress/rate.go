@@ -17,7 +17,7 @@ const (
 )
 
 // sampled is about how many values are counted.
-const sampled = 1 << 16
+const sampled = 3 << 14
 
 // Bits of float32s: infinity, and what quantisers take, 2^64. Vectors of nothing
 // but values below 2^-64 are taken as zeros.
@@ -44,6 +44,10 @@ type rate struct {
 // offset says where the quantiser's thresholds lie, in steps: from 0 to 1 at
 // first, from m - 1 to m at m - up.
 type offset struct{ first, up float32 }
+
+// refine is how often offsets are computed again from the frequencies that they
+// give.
+const refine = 2
 
 // price is what a bit is worth in squared steps: the slope of the distortion
 // of a uniform quantiser with an entropy coder, step^2/12 = c 2^(-2 bits), is
@@ -84,6 +88,10 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 	r.all = c.segments
 	skip := 0
 	for i := range c.bin {
+		if c.lows[i] == 0 {
+			c.bin[i] = dead
+			continue
+		}
 		b := uint8(max(bins-1-(top-c.lows[i]), 0))
 		c.bin[i] = b
 		from, to := c.of(i)
@@ -106,7 +114,6 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 			sum += float32(r.count[b][k])
 			r.over[b][k] = sum
 		}
-		r.offsets[b] = offset{.6, .45}
 	}
 	return math.Float32frombits(most), nil
 }
@@ -153,20 +160,28 @@ func (r *rate) above(b int, x float32) float64 {
 // size returns how many bits the streams and tables take at a step, and sets
 // the offsets that suit it.
 func (r *rate) size(step float32) float64 {
-	sum := 0.0
+	sum, live := 0.0, 0.0
 	for b := range r.total {
 		if r.total[b] > 0 {
-			sum += r.binSize(b, step)
+			bits := r.binSize(b, step)
+			sum += bits
+			if bits > 0 {
+				live += float64(r.rows[b])
+			}
 		}
 	}
-	return sum
+	// The list of classes takes up to 1.7 bits for a segment, fewer where most
+	// are zero.
+	return sum + 250 + min(3*live, 1.7*float64(r.all))
 }
 
 func (r *rate) binSize(b int, step float32) float64 {
 	n := float64(r.total[b])
 	var bits float64
-	for try := range 2 {
-		o := r.offsets[b]
+	// The thresholds depend on the frequencies and these on the thresholds. They
+	// begin anew with each step, so that the size is a continuous function of it.
+	o := offset{.6, .45}
+	for try := range refine + 1 {
 		var nonzero, p1, p2 float64
 		if r.plain {
 			bits, nonzero = r.dithered(b, step)
@@ -198,7 +213,8 @@ func (r *rate) binSize(b int, step float32) float64 {
 				width = 1 << k
 			}
 		}
-		if r.plain || try == 1 {
+		if r.plain || try == refine {
+			r.offsets[b] = o
 			if nonzero == 0 {
 				return 0
 			}
@@ -210,7 +226,6 @@ func (r *rate) binSize(b int, step float32) float64 {
 		up := .5 - price/2*max(math.Log2(atLeastOne(p1)/atLeastOne(p2)), 0)
 		o.up = float32(min(max(up, .3), .5))
 		o.first = float32(min(max(first, float64(1-o.up)+2e-6), 1.2))
-		r.offsets[b] = o
 	}
 	return bits*r.weight + 40
 }
