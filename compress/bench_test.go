@@ -19,7 +19,7 @@ func BenchmarkCodecs(b *testing.B) {
 		codec protocol.Codec
 		bits  float64
 	}{
-		{protocol.CodecDeadzone, .3}, {protocol.CodecDeadzone, 1}, {protocol.CodecDeadzone, 4},
+		{protocol.CodecDeadzone, .3}, {protocol.CodecDeadzone, 1}, {protocol.CodecDeadzone, 4}, {protocol.CodecDither, 1},
 		{protocol.CodecFloat16, 0}, {protocol.CodecPlanes, 0}, {protocol.CodecFloat32, 0},
 	} {
 		c, err := compress.Lookup(test.codec)

@@ -36,8 +36,13 @@ type coder struct {
 	classOf [bins]uint8
 	tables  []table
 	classes int // live ones, numbered from 1
-	ids     table
-	idSym   []uint8
+
+	// Of dither: bins from this on are subtractive, and so is a class whose
+	// kind is 1. For the others it is beyond the bins.
+	subtract uint8
+	kind     [maxClasses]uint8 // of the live classes
+	ids      table
+	idSym    []uint8
 
 	four      [4]counts
 	cells     [1 << maxTableLog]uint8
@@ -56,11 +61,13 @@ func (c *coder) reset(tensors []Tensor, n int) error {
 	c.class = grown(c.class, c.segments)
 	c.lows = grown(c.lows, c.segments+1)
 	c.order = grown(c.order, c.segments)
+	c.subtract = dead
 	c.start = append(grown(c.start, c.segments+1)[:0], 0)
 	at := 0
 	for _, p := range c.parts {
 		for left := p.size; left > 0; left -= p.segment {
 			at += min(left, p.segment)
+			c.subtract = dead
 			c.start = append(c.start, int32(at))
 		}
 	}
@@ -75,6 +82,12 @@ func grown[T any](s []T, n int) []T {
 	return s[:n]
 }
 
+// empty makes it a vector of zeros.
+func (c *coder) empty() {
+	clear(c.class)
+	c.classes = 0
+}
+
 // of returns where segment i lies.
 func (c *coder) of(i int) (from, to int) { return int(c.start[i]), int(c.start[i+1]) }
 
@@ -85,7 +98,7 @@ func (c *coder) count() {
 	clear(c.rows[:])
 	for i := range c.class {
 		from, to := c.of(i)
-		if zero(c.sym[from:to]) {
+		if c.bin[i] == dead || c.bin[i] < c.subtract && zero(c.sym[from:to]) {
 			c.class[i] = 0
 			continue
 		}
@@ -218,6 +231,9 @@ func (c *coder) merge() float64 {
 		if from == to {
 			return bitsOf(&c.hist[from], c.members[from], c.rows[from], c.segments)
 		}
+		if from < int(c.subtract) && to >= int(c.subtract) {
+			return math.Inf(1)
+		}
 		clear(sum[:])
 		n, rows := 0, 0
 		for b := from; b <= to; b++ {
@@ -273,6 +289,10 @@ func (c *coder) merge() float64 {
 				}
 				n += c.members[b]
 			}
+		}
+		c.kind[i] = 0
+		if list[i].first >= int(c.subtract) {
+			c.kind[i] = 1
 		}
 		t := &c.tables[i]
 		t.fit(&sum, n)

@@ -86,7 +86,7 @@ var codecs = [...]Codec{
 		NewEncoder: func(t []Tensor) Encoder { return &deadzone{tensors: t} },
 		NewDecoder: func() Decoder { return new(deadzoneDecoder) }},
 	{ID: protocol.CodecDither, Rated: true, Unbiased: true, Seeded: true,
-		NewEncoder: func(t []Tensor) Encoder { return &dither{deadzone{tensors: t}} },
+		NewEncoder: func(t []Tensor) Encoder { return &dither{deadzone: deadzone{tensors: t}} },
 		NewDecoder: func() Decoder { return new(ditherDecoder) }},
 	{ID: protocol.CodecFloat16,
 		NewEncoder: func([]Tensor) Encoder { return new(float16) },

@@ -65,9 +65,7 @@ func (e *deadzone) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 	}
 	step := float32(1)
 	if most == 0 {
-		clear(c.sym)
-		clear(c.class)
-		c.classes = 0
+		c.empty()
 	} else {
 		step = e.fit(v, most, o.Bits)
 	}
@@ -230,16 +228,22 @@ func readHeader(l *layout, block []byte, n int) (step float32, rest []byte, err 
 	if len(b) < 4 {
 		return 0, nil, fmt.Errorf("%w: ends in the step", ErrBlock)
 	}
-	bits := binary.LittleEndian.Uint32(b)
-	step = math.Float32frombits(bits)
-	// Levels below maxLevel times a step of up to 2^66 are finite.
-	if bits >= infinite {
-		return 0, nil, fmt.Errorf("%w: step", ErrNotFinite)
-	}
-	if !(step >= 1.0/(1<<30)/(1<<30)/(1<<30) && step <= 1<<66) {
-		return 0, nil, fmt.Errorf("%w: step is %g, want 2^-90 to 2^66", ErrRange, step)
+	step = math.Float32frombits(binary.LittleEndian.Uint32(b))
+	if err := checkStep(step); err != nil {
+		return 0, nil, fmt.Errorf("%w: %w", ErrBlock, err)
 	}
 	return step, b[4:], nil
+}
+
+// checkStep refuses steps with which a level below maxLevel may not be finite.
+func checkStep(step float32) error {
+	if math.Float32bits(step)&infinite == infinite {
+		return fmt.Errorf("%w: step", ErrNotFinite)
+	}
+	if !(step >= 1.0/(1<<30)/(1<<30)/(1<<30) && step <= 1<<66) {
+		return fmt.Errorf("%w: step is %g, want 2^-90 to 2^66", ErrRange, step)
+	}
+	return nil
 }
 
 // deadzoneDecoder unpacks what deadzone has packed.

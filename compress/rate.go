@@ -35,10 +35,9 @@ type rate struct {
 	total   [bins]int
 	weight  float64 // values that one of the sample stands for
 	rows    [bins]int
-	all     int               // segments
-	offsets [bins]offset      // of each bin, at the step tried last
-	levels  [magnitudes]int32 // scratch
-	plain   bool              // no dead zone: dithered
+	all     int          // segments
+	offsets [bins]offset // of each bin, at the step tried last
+	plain   bool         // no dead zone: dithered
 }
 
 // offset says where the quantiser's thresholds lie, in steps: from 0 to 1 at
@@ -236,8 +235,6 @@ func atLeastOne(x float64) float64 { return max(x, 1) }
 // dithered is the size of a bin when levels are rounded at random, without
 // bias.
 func (r *rate) dithered(b int, step float32) (bits, nonzero float64) {
-	h := &r.levels
-	clear(h[:])
 	var levels [magnitudes]float64
 	scale := 1 / float64(step)
 	for k, c := range r.count[b] {
@@ -248,7 +245,7 @@ func (r *rate) dithered(b int, step float32) (bits, nonzero float64) {
 			levels[0] += float64(c)
 			continue
 		}
-		x := float64(math.Float32frombits(uint32(r.base+int32(k)-1)<<perShift+1<<(perShift-1))) * scale
+		x := r.middle(k) * scale
 		low := math.Floor(x)
 		if low >= maxLevel-1 {
 			low = maxLevel - 2
@@ -271,6 +268,11 @@ func (r *rate) dithered(b int, step float32) (bits, nonzero float64) {
 		}
 	}
 	return bits + nlogn(n) + nonzero, nonzero
+}
+
+// middle returns the magnitude in the middle of cell k, which is not 0.
+func (r *rate) middle(k int) float64 {
+	return float64(math.Float32frombits(uint32(r.base+int32(k)-1)<<perShift + 1<<(perShift-1)))
 }
 
 // choose returns the step at which size is want bits, between the coarsest that
