@@ -1,11 +1,10 @@
-package compress_test
+package compress
 
 import (
 	"fmt"
 	"testing"
 	"time"
 
-	"fedtab/compress"
 	"fedtab/protocol"
 )
 
@@ -22,11 +21,11 @@ func BenchmarkCodecs(b *testing.B) {
 		{protocol.CodecDeadzone, .3}, {protocol.CodecDeadzone, 1}, {protocol.CodecDeadzone, 4}, {protocol.CodecDither, 1},
 		{protocol.CodecFloat16, 0}, {protocol.CodecPlanes, 0}, {protocol.CodecFloat32, 0},
 	} {
-		c, err := compress.Lookup(test.codec)
+		c, err := Lookup(test.codec)
 		if err != nil {
 			b.Fatal(err)
 		}
-		o := compress.Options{Bits: test.bits, Seed: 1}
+		o := Options{Bits: test.bits, Seed: 1}
 		name := c.Name
 		if c.Rated {
 			name = fmt.Sprintf("%s-%v", c.Name, test.bits)
@@ -41,8 +40,8 @@ func BenchmarkCodecs(b *testing.B) {
 			do   func() error
 		}{
 			{"encode", func() (err error) { block, err = enc.Append(block[:0], u, o); return err }},
-			{"decode", func() error { return compress.DecodeWith(dec, out, block, o) }},
-			{"add", func() error { return compress.AddWith(dec, out, 1e-9, block, o) }},
+			{"decode", func() error { return DecodeWith(dec, out, block, o) }},
+			{"add", func() error { return AddWith(dec, out, 1e-9, block, o) }},
 		} {
 			b.Run(name+"/"+part.name, func(b *testing.B) {
 				b.ReportAllocs()

@@ -121,11 +121,13 @@ func Named(name string) (Codec, error) {
 	return Codec{}, fmt.Errorf("%w %q", ErrUnknownCodec, name)
 }
 
-// Codecs are those that this build packs and unpacks, the preferred first.
+// Codecs are those that this build packs and unpacks, the preferred first. The
+// grid is among them, though it codes versions and not vectors by themselves, so
+// that Lookup does not know it.
 func Codecs() []protocol.Codec {
-	ids := make([]protocol.Codec, len(codecs))
-	for i, c := range codecs {
-		ids[i] = c.ID
+	ids := []protocol.Codec{protocol.CodecGrid}
+	for _, c := range codecs {
+		ids = append(ids, c.ID)
 	}
 	return ids
 }
@@ -171,6 +173,26 @@ func AddWith(d Decoder, dst []float32, weight float32, block []byte, o Options) 
 		return err
 	}
 	return d.Close()
+}
+
+// Check decodes block and forgets the values, of which it returns the largest
+// magnitude. What it accepts can be added without another look. piece is memory
+// to work in, some thousand values.
+func Check(d Decoder, block []byte, n int, o Options, piece []float32) (peak float32, err error) {
+	if err := d.Open(block, n, o); err != nil {
+		return 0, err
+	}
+	for n > 0 {
+		part := piece[:min(n, len(piece))]
+		if err := d.Next(part); err != nil {
+			return 0, err
+		}
+		for _, x := range part {
+			peak = max(peak, x, -x)
+		}
+		n -= len(part)
+	}
+	return peak, d.Close()
 }
 
 // MaxBlock is the largest block that codec makes of n values.

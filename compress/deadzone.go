@@ -240,8 +240,8 @@ func checkStep(step float32) error {
 	if math.Float32bits(step)&infinite == infinite {
 		return fmt.Errorf("%w: step", ErrNotFinite)
 	}
-	if !(step >= 1.0/(1<<30)/(1<<30)/(1<<30) && step <= 1<<66) {
-		return fmt.Errorf("%w: step is %g, want 2^-90 to 2^66", ErrRange, step)
+	if !(step >= 1.0/(1<<30)/(1<<30)/(1<<30) && step <= 1<<80) {
+		return fmt.Errorf("%w: step is %g, want 2^-90 to 2^80", ErrRange, step)
 	}
 	return nil
 }

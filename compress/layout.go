@@ -15,7 +15,7 @@ type Tensor struct{ Size, Row int }
 func Flat(n int) []Tensor { return []Tensor{{Size: n}} }
 
 const (
-	maxTensors = 1 << 10
+	maxTensors = 1 << 8 // 2 KiB of header
 	maxValues  = 1 << 28
 
 	// Segments are as long as a row where that is between these; shorter rows

@@ -134,10 +134,11 @@ func (d *planesDecoder) decode() error {
 	return nil
 }
 
+func errPlane() error { return fmt.Errorf("%w: ends in a plane", ErrBlock) }
+
 func (d *planesDecoder) decodePlane(n int) ([]byte, error) {
-	short := fmt.Errorf("%w: ends in a plane", ErrBlock)
 	if len(d.rest) < 2 {
-		return nil, short
+		return nil, errPlane()
 	}
 	kind := d.rest[0]
 	d.rest = d.rest[1:]
@@ -151,7 +152,7 @@ func (d *planesDecoder) decodePlane(n int) ([]byte, error) {
 		return d.plane, nil
 	case planeRaw:
 		if len(d.rest) < n {
-			return nil, short
+			return nil, errPlane()
 		}
 		plane := d.rest[:n]
 		d.rest = d.rest[n:]
@@ -161,12 +162,12 @@ func (d *planesDecoder) decodePlane(n int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: plane of kind %d", ErrBlock, kind)
 	}
 	if len(d.rest) < 3 {
-		return nil, short
+		return nil, errPlane()
 	}
 	size := int(d.rest[0]) | int(d.rest[1])<<8 | int(d.rest[2])<<16
 	d.rest = d.rest[3:]
 	if len(d.rest) < size {
-		return nil, short
+		return nil, errPlane()
 	}
 	_, in, err := huff0.ReadTable(d.rest[:size], &d.scratch)
 	if err != nil {

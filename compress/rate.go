@@ -279,6 +279,9 @@ func (r *rate) middle(k int) float64 {
 // makes sense for the largest magnitude and the finest that can be written.
 func (r *rate) choose(most float32, want float64) float32 {
 	lo, hi := math.Log2(float64(most))-octaves+1, math.Log2(float64(most))+2
+	if r.plain {
+		hi += 10 // a level is then reached with a chance of value / step
+	}
 	at := func(x float64) float64 { return r.size(float32(math.Exp2(x))) }
 	// The size falls by at most a bit for each value and octave: regula falsi
 	// on a nearly straight line, kept inside the bracket.

@@ -1,4 +1,4 @@
-package compress_test
+package compress
 
 import (
 	"compress/gzip"
@@ -8,11 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
-	"fedtab/strategy"
 )
 
 // recording is what the measurements of this package are made on: federated
@@ -21,7 +19,7 @@ import (
 // .1), in float32, from one seed. It takes seconds to make, so that no file of
 // megabytes need be kept.
 type recording struct {
-	tensors  []compress.Tensor
+	tensors  []Tensor
 	versions [][]float32 // after each round, version 0 first
 	updates  [][]float32 // of the ten clients of the last round
 }
@@ -45,7 +43,7 @@ var record = sync.OnceValues(func() (*recording, error) {
 	}
 	r := &recording{}
 	for _, t := range model.Layout().Tensors {
-		r.tensors = append(r.tensors, compress.Tensor{Size: t.Size(), Row: t.Shape[len(t.Shape)-1]})
+		r.tensors = append(r.tensors, Tensor{Size: t.Size(), Row: t.Shape[len(t.Shape)-1]})
 	}
 	w := make([]float32, model.Layout().Size)
 	model.Init(w, seed)
@@ -53,10 +51,7 @@ var record = sync.OnceValues(func() (*recording, error) {
 	fit := learn.NewFit(model)
 	for round := range recordedRounds {
 		r.updates = nil
-		sum, err := strategy.NewSum(len(w), 1<<30)
-		if err != nil {
-			return nil, err
-		}
+		sum := make([]float64, len(w))
 		for _, c := range rng.Stream(seed, "cohort", uint64(round)).Perm(clients)[:chosen] {
 			local := append([]float32(nil), w...)
 			err := fit.Start(local, data.NewSubset(train, shards[c]), learn.FitConfig{
@@ -70,13 +65,13 @@ var record = sync.OnceValues(func() (*recording, error) {
 			}
 			for i, base := range w {
 				local[i] -= base
+				sum[i] += float64(local[i])
 			}
-			sum.Add(local, 1)
 			r.updates = append(r.updates, local)
 		}
 		next := make([]float32, len(w))
-		if err := sum.Mean(next, w, 1); err != nil {
-			return nil, err
+		for i, x := range sum {
+			next[i] = w[i] + float32(x/chosen)
 		}
 		w = next
 		r.versions = append(r.versions, w)
