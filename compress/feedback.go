@@ -29,10 +29,10 @@ type Feedback struct {
 
 const (
 	// mostResidual bounds the norm of the residual, as a multiple of that of
-	// the vector that was packed last. With a codec that loses at most 9/10 of
-	// the square it is never reached; without it a client whose updates shrink
-	// would send what is long past.
-	mostResidual = 4
+	// the vector that was packed last. Updates that all point the same way and
+	// lose 3/4 of their square leave 6.5 times their norm, others less. Without a
+	// bound, a client whose updates shrink would send what is long past.
+	mostResidual = 8
 	// leastResidual is when ageing has left so little that it is flushed.
 	leastResidual = 1e-3
 )
