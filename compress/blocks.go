@@ -46,6 +46,17 @@ func (s *segments) readTables(r *bitReader) error {
 	return nil
 }
 
+// integers makes symbols stand for their levels.
+func (s *segments) integers() {
+	for i := range s.classes {
+		v := &s.values[i]
+		v.of[0], v.scale, v.shift = 0, 1, 0
+		for m := 1; m < direct; m++ {
+			v.of[2*m-1], v.of[2*m] = float32(-m), float32(m)
+		}
+	}
+}
+
 // open reads the list of classes and opens the streams, which lie in
 // block[at:] up to its end. The values must be set before any is read.
 func (s *segments) open(block []byte, at int) error {

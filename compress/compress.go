@@ -92,7 +92,7 @@ var codecs = [...]Codec{
 		NewEncoder: func([]Tensor) Encoder { return new(float16) },
 		NewDecoder: func() Decoder { return new(float16Decoder) }},
 	{ID: protocol.CodecPlanes, Lossless: true, Unbiased: true,
-		NewEncoder: func([]Tensor) Encoder { return new(planes) },
+		NewEncoder: func(t []Tensor) Encoder { return &planes{tensors: t} },
 		NewDecoder: func() Decoder { return new(planesDecoder) }},
 	{ID: protocol.CodecFloat32, Lossless: true, Unbiased: true,
 		NewEncoder: func([]Tensor) Encoder { return float32s{} },

@@ -211,17 +211,7 @@ func (d *ditherDecoder) Next(dst []float32) error {
 
 // Add adds weight x the next values to dst.
 func (d *ditherDecoder) Add(dst []float32, weight float32) error {
-	for len(dst) > 0 {
-		part := d.part[:min(len(dst), len(d.part))]
-		if err := d.Next(part); err != nil {
-			return err
-		}
-		for i, x := range part {
-			dst[i] += float32(x * weight)
-		}
-		dst = dst[len(part):]
-	}
-	return nil
+	return addParts(d, d.part[:], dst, weight)
 }
 
 // Close says whether all values were read and the block was whole.

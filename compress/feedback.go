@@ -67,7 +67,10 @@ func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 		was += float64(v[i]) * float64(v[i])
 		lost += float64(r) * float64(r)
 	}
-	if most := mostResidual * mostResidual * was; lost > most {
+	switch most := mostResidual * mostResidual * was; {
+	case !(lost <= math.MaxFloat64) || !(was <= math.MaxFloat64):
+		f.Flush()
+	case lost > most:
 		f.scale(float32(math.Sqrt(most / lost)))
 	}
 	return dst, nil
@@ -101,7 +104,11 @@ const feedbackVersion = 1
 func (f *Feedback) AppendState(dst []byte) []byte {
 	dst = append(dst, feedbackVersion)
 	dst = binary.AppendUvarint(dst, uint64(len(f.residual)))
-	dst, _ = new(planes).Append(dst, f.residual, Options{}) // packs anything
+	p := planes{tensors: Flat(len(f.residual))}
+	dst, err := p.Append(dst, f.residual, Options{})
+	if err != nil {
+		panic(err) // Append has seen to it that the residual is finite
+	}
 	return dst
 }
 

@@ -172,13 +172,7 @@ func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 	if err := s.readTables(&r); err != nil {
 		return 0, err
 	}
-	for i := range s.classes {
-		v := &s.values[i]
-		v.of[0], v.scale, v.shift = 0, 1, 0
-		for m := 1; m < direct; m++ {
-			v.of[2*m-1], v.of[2*m] = float32(-m), float32(m)
-		}
-	}
+	s.integers()
 	if err := s.open(block, len(block)-len(r.rest())); err != nil {
 		return 0, err
 	}

@@ -1,196 +1,166 @@
 package compress
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
-
-	"github.com/klauspost/compress/huff0"
 )
 
-// planes packs float32 without loss: the values are divided into their four
-// bytes, and each plane is coded by itself with Huffman codes where that makes
-// it smaller. Signs are moved to the last bit, so that the first plane holds
-// exponents alone. Parameters and updates take 24 to 28 bits: the low bits of a
-// mantissa are noise, the exponents are not, and zeros are cheap.
+// planes packs float32 without loss: signs and exponents go through the entropy
+// coder, class by class as deadzone's levels do, and mantissas as they are,
+// being noise. Zeros cost next to nothing and have no mantissa. Parameters take
+// about 27 bits, an update of the 2NN 20.
 //
-// The block is, for each piece of 128 Ki values and in it for each plane, the
-// highest first:
+// The block is
 //
-//	byte     0: the bytes as they are; 1: all are the byte that follows;
-//	         2: huff0's table and four streams, after their length (3 bytes)
+//	as in deadzone, up to the step, which is 1
+//	byte     the largest exponent, biased as in binary32
+//	uvarint  how many bytes of mantissas
+//	bits     mantissas of all but +0, 23 each, the low bits first, in order
+//	bits     number of classes, tables
+//	streams  as in deadzone: the level of +0 is 0, that of exponent e
+//	         is largest - e + 1, with the sign of the value
 //
-// A decoder needs a piece: 512 KiB, or what the vector takes if that is less.
+// A decoder needs no more memory than deadzone's.
 type planes struct {
-	scratch huff0.Scratch
-	plane   []byte
+	tensors []Tensor
+	c       coder
 }
 
-const (
-	pieceLen = 1 << 17 // less than huff0.BlockSizeMax
+const mantissaBits = 23
 
-	planeRaw  = 0
-	planeSame = 1
-	planeHuff = 2
-)
-
-// Append packs v, which may hold anything, NaN included.
-func (p *planes) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
-	for len(v) > 0 {
-		piece := v[:min(len(v), pieceLen)]
-		v = v[len(piece):]
-		p.plane = grown(p.plane, len(piece))
-		for shift := 24; shift >= 0; shift -= 8 {
-			for i, x := range piece {
-				b := math.Float32bits(x)
-				p.plane[i] = uint8((b<<1 | b>>31) >> shift)
-			}
-			dst = p.append(dst)
+// Append packs v.
+func (e *planes) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
+	c := &e.c
+	if err := c.reset(e.tensors, len(v)); err != nil {
+		return dst, err
+	}
+	c.low = c.low[:0]
+	at := len(dst)
+	var largest uint32
+	values := 0
+	for i, x := range v {
+		b := math.Float32bits(x)
+		if b&infinite == infinite {
+			return dst, fmt.Errorf("%w: element %d", ErrNotFinite, i)
+		}
+		largest = max(largest, b&infinite>>mantissaBits)
+		if b != 0 {
+			values++
 		}
 	}
-	return dst, nil
-}
-
-func (p *planes) append(dst []byte) []byte {
-	p.scratch.Reuse = huff0.ReusePolicyNone
-	out, _, err := huff0.Compress4X(p.plane, &p.scratch)
-	switch {
-	case err == huff0.ErrUseRLE:
-		return append(dst, planeSame, p.plane[0])
-	case err != nil || len(out)+3 >= len(p.plane):
-		return append(append(dst, planeRaw), p.plane...)
+	dst = append(appendHeader(dst, &c.layout, 1), byte(largest))
+	dst = binary.AppendUvarint(dst, uint64(values*mantissaBits+7)/8)
+	w := bitWriter{out: dst}
+	for i := range c.bin {
+		from, to := c.of(i)
+		c.lows[i] = int32(len(c.low))
+		sum, n := uint32(0), uint32(1)
+		sym := c.sym[from:to]
+		for j, x := range v[from:to] {
+			b := math.Float32bits(x)
+			if b == 0 {
+				sym[j] = 0
+				continue
+			}
+			w.put(uint64(b), mantissaBits)
+			m := largest - b&infinite>>mantissaBits + 1
+			sum += m
+			n++
+			mag, low, k := magnitudeOf(m)
+			if k > 0 {
+				c.low = append(c.low, low)
+			}
+			sym[j] = uint8(2*mag - b>>31)
+		}
+		c.bin[i] = uint8(min(sum/n, bins-1))
 	}
-	dst = append(dst, planeHuff, byte(len(out)), byte(len(out)>>8), byte(len(out)>>16))
-	return append(dst, out...)
+	c.lows[len(c.bin)] = int32(len(c.low))
+	c.count()
+	c.merge()
+	w = bitWriter{out: w.flush()}
+	c.appendTables(&w)
+	return c.appendStreams(w.flush(), at), nil
 }
 
 type planesDecoder struct {
-	rest    []byte
-	left    int // values not decoded yet
-	piece   []uint32
-	at      int // in piece
-	plane   []byte
-	scratch huff0.Scratch
+	s         segments
+	largest   int
+	block     []byte
+	pos, last int // of the mantissas in it, in bits
+	part      [mostSegment]float32
 }
 
 // Open begins a block of n values.
 func (d *planesDecoder) Open(block []byte, n int, _ Options) error {
-	d.rest, d.left, d.piece, d.at = block, n, d.piece[:0], 0
-	return nil
+	_, rest, err := readHeader(&d.s.layout, block, n)
+	if err != nil {
+		return err
+	}
+	if len(rest) == 0 || rest[0] == 255 {
+		return fmt.Errorf("%w: largest exponent", ErrBlock)
+	}
+	d.largest = int(rest[0])
+	size, rest, err := uvarint(rest[1:], uint64(len(rest)), "size of the mantissas")
+	if err != nil || uint64(len(rest)) < size {
+		return fmt.Errorf("%w: ends in the mantissas", ErrBlock)
+	}
+	d.block, d.pos = block, 8*(len(block)-len(rest))
+	d.last = d.pos + 8*int(size)
+	r := bitReader{in: rest[size:]}
+	if err := d.s.readTables(&r); err != nil {
+		return err
+	}
+	d.s.integers()
+	return d.s.open(block, len(block)-len(r.rest()))
 }
 
 // Next sets dst to the next values.
-func (d *planesDecoder) Next(dst []float32) error { return d.next(dst, 1, false) }
+func (d *planesDecoder) Next(dst []float32) error {
+	if err := d.s.read(dst, false); err != nil {
+		return err
+	}
+	for i, level := range dst {
+		if level == 0 {
+			continue
+		}
+		b := math.Float32bits(level)
+		e := d.largest + 1 - int(math.Float32frombits(b&0x7fffffff))
+		at := d.pos >> 3
+		if e < 0 || d.pos+mantissaBits > d.last || at+8 > len(d.block) {
+			return fmt.Errorf("%w: exponent %d, or no mantissa", ErrBlock, e)
+		}
+		m := uint32(binary.LittleEndian.Uint64(d.block[at:])>>(d.pos&7)) & (1<<mantissaBits - 1)
+		d.pos += mantissaBits
+		dst[i] = math.Float32frombits(b&(1<<31) | uint32(e)<<mantissaBits | m)
+	}
+	return nil
+}
 
 // Add adds weight x the next values to dst.
-func (d *planesDecoder) Add(dst []float32, weight float32) error { return d.next(dst, weight, true) }
-
-func (d *planesDecoder) next(dst []float32, weight float32, add bool) error {
-	for len(dst) > 0 {
-		if d.at == len(d.piece) {
-			if err := d.decode(); err != nil {
-				return err
-			}
-		}
-		n := min(len(dst), len(d.piece)-d.at)
-		for i, b := range d.piece[d.at : d.at+n] {
-			x := math.Float32frombits(b)
-			if add {
-				x = dst[i] + float32(x*weight)
-			}
-			dst[i] = x
-		}
-		d.at += n
-		dst = dst[n:]
-	}
-	return nil
+func (d *planesDecoder) Add(dst []float32, weight float32) error {
+	return addParts(d, d.part[:], dst, weight)
 }
 
-// decode decodes the next piece.
-func (d *planesDecoder) decode() error {
-	n := min(d.left, pieceLen)
-	if n == 0 {
-		return fmt.Errorf("%w: more than its values are asked for", ErrBlock)
+// Close says whether all values were read and the block was whole.
+func (d *planesDecoder) Close() error {
+	if d.last-d.pos >= 8 {
+		return fmt.Errorf("%w: mantissas are left", ErrBlock)
 	}
-	d.piece = grown(d.piece, n)
-	clear(d.piece)
-	for shift := 24; shift >= 0; shift -= 8 {
-		plane, err := d.decodePlane(n)
-		if err != nil {
+	return d.s.close()
+}
+
+// addParts is Add by way of Next.
+func addParts(d Decoder, part, dst []float32, weight float32) error {
+	for len(dst) > 0 {
+		p := part[:min(len(dst), len(part))]
+		if err := d.Next(p); err != nil {
 			return err
 		}
-		for i, b := range plane {
-			d.piece[i] |= uint32(b) << shift
+		for i, x := range p {
+			dst[i] += float32(x * weight)
 		}
-	}
-	for i, b := range d.piece {
-		b = b>>1 | b<<31
-		if b&infinite == infinite {
-			return fmt.Errorf("%w: in a piece of float32-planes", ErrNotFinite)
-		}
-		d.piece[i] = b
-	}
-	d.left -= n
-	d.at = 0
-	return nil
-}
-
-func errPlane() error { return fmt.Errorf("%w: ends in a plane", ErrBlock) }
-
-func (d *planesDecoder) decodePlane(n int) ([]byte, error) {
-	if len(d.rest) < 2 {
-		return nil, errPlane()
-	}
-	kind := d.rest[0]
-	d.rest = d.rest[1:]
-	switch kind {
-	case planeSame:
-		d.plane = grown(d.plane, n)
-		for i := range d.plane {
-			d.plane[i] = d.rest[0]
-		}
-		d.rest = d.rest[1:]
-		return d.plane, nil
-	case planeRaw:
-		if len(d.rest) < n {
-			return nil, errPlane()
-		}
-		plane := d.rest[:n]
-		d.rest = d.rest[n:]
-		return plane, nil
-	case planeHuff:
-	default:
-		return nil, fmt.Errorf("%w: plane of kind %d", ErrBlock, kind)
-	}
-	if len(d.rest) < 3 {
-		return nil, errPlane()
-	}
-	size := int(d.rest[0]) | int(d.rest[1])<<8 | int(d.rest[2])<<16
-	d.rest = d.rest[3:]
-	if len(d.rest) < size {
-		return nil, errPlane()
-	}
-	_, in, err := huff0.ReadTable(d.rest[:size], &d.scratch)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrBlock, err)
-	}
-	d.plane = grown(d.plane, n)
-	d.scratch.Out = d.plane[:0]
-	d.scratch.MaxDecodedSize = n
-	plane, err := d.scratch.Decompress4X(in, n)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrBlock, err)
-	}
-	if len(plane) != n {
-		return nil, fmt.Errorf("%w: plane of %d bytes, want %d", ErrBlock, len(plane), n)
-	}
-	d.rest = d.rest[size:]
-	return plane, nil
-}
-
-// Close says whether all values were read and nothing follows them.
-func (d *planesDecoder) Close() error {
-	if d.left != 0 || d.at != len(d.piece) || len(d.rest) != 0 {
-		return fmt.Errorf("%w: %d values were not read, %d bytes are left", ErrBlock, d.left+len(d.piece)-d.at, len(d.rest))
+		dst = dst[len(p):]
 	}
 	return nil
 }
