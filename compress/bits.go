@@ -2,8 +2,8 @@ package compress
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/bits"
+	"strconv"
 )
 
 // bitWriter appends numbers of a few bits to a slice, the low bits first.
@@ -13,7 +13,10 @@ type bitWriter struct {
 	n   uint // bits in acc
 }
 
-// put appends the low n bits of v, n up to 32.
+// put appends the low n bits of v, n up to 32. Copies of it in its many callers
+// would take kilobytes.
+//
+//go:noinline
 func (w *bitWriter) put(v uint64, n uint) {
 	w.acc |= v & (1<<n - 1) << w.n
 	w.n += n
@@ -82,9 +85,9 @@ func uvarint(b []byte, limit uint64, what string) (uint64, []byte, error) {
 	v, n := binary.Uvarint(b)
 	switch {
 	case n <= 0:
-		return 0, nil, fmt.Errorf("%w: ends in %s", ErrBlock, what)
+		return 0, nil, broken("ends in the " + what)
 	case v > limit:
-		return 0, nil, fmt.Errorf("%w: %s is %d, want at most %d", ErrBlock, what, v, limit)
+		return 0, nil, &refusal{ErrBlock, what, int(min(v, 1<<40)), "at most " + strconv.FormatUint(limit, 10)}
 	}
 	return v, b[n:], nil
 }

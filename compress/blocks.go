@@ -2,7 +2,6 @@ package compress
 
 import (
 	"encoding/binary"
-	"fmt"
 )
 
 // segments reads the symbols of a block, class by class and in the order of
@@ -30,7 +29,7 @@ type segments struct {
 func (s *segments) readTables(r *bitReader) error {
 	s.classes = int(r.get(4))
 	if s.classes >= maxClasses || r.short {
-		return fmt.Errorf("%w: %d classes", ErrBlock, s.classes)
+		return broken("too many classes")
 	}
 	if s.classes == 0 {
 		return nil
@@ -65,19 +64,19 @@ func (s *segments) open(block []byte, at int) error {
 	if s.classes == 0 {
 		clear(s.class)
 		if at != len(block) {
-			return fmt.Errorf("%w: %d bytes too many", ErrBlock, len(block)-at)
+			return brokenBy("bytes:", len(block), at)
 		}
 		return nil
 	}
 	next := func(u *unpacker, t *table, st *stream) error {
 		at = max(at, before-lengthBytes)
 		if len(block)-at < lengthBytes {
-			return fmt.Errorf("%w: ends in the length of a stream", ErrBlock)
+			return broken("ends in the length of a stream")
 		}
 		n := binary.LittleEndian.Uint32(block[at:])
 		at += lengthBytes
 		if uint64(n) > uint64(len(block)-at) {
-			return fmt.Errorf("%w: stream of %d bytes in %d", ErrBlock, n, len(block)-at)
+			return broken("ends in a stream")
 		}
 		u.build(t, &s.cells)
 		from := at
@@ -94,7 +93,7 @@ func (s *segments) open(block []byte, at int) error {
 		return err
 	}
 	if s.unpacks[0].wide {
-		return fmt.Errorf("%w: list of classes", ErrBlock)
+		return broken("wide symbol in the list of classes")
 	}
 	last := int32(0)
 	for i := range s.class {
@@ -104,7 +103,7 @@ func (s *segments) open(block []byte, at int) error {
 		sym, _ := s.streams[0].next()
 		last += unzigzag(sym)
 		if last < 0 || int(last) > s.classes {
-			return fmt.Errorf("%w: segment %d is of class %d, want at most %d", ErrBlock, i, last, s.classes)
+			return brokenBy("class beyond the last:", int(last), s.classes)
 		}
 		s.class[i] = uint8(last)
 	}
@@ -117,7 +116,7 @@ func (s *segments) open(block []byte, at int) error {
 		}
 	}
 	if at != len(block) {
-		return fmt.Errorf("%w: %d bytes too many", ErrBlock, len(block)-at)
+		return brokenBy("bytes:", len(block), at)
 	}
 	return nil
 }
@@ -155,7 +154,7 @@ func (s *segments) read(dst []float32, add bool) error {
 func (s *segments) run(most int) (n int, class int, err error) {
 	for s.left == 0 {
 		if s.at == s.n {
-			return 0, 0, fmt.Errorf("%w: more than its %d values are asked for", ErrBlock, s.n)
+			return 0, 0, broken("more than its values are asked for")
 		}
 		if s.at == s.end {
 			s.part++
@@ -174,7 +173,7 @@ func (s *segments) run(most int) (n int, class int, err error) {
 // it should.
 func (s *segments) close() error {
 	if s.at != s.n {
-		return fmt.Errorf("%w: %d of %d values read", ErrBlock, s.at, s.n)
+		return brokenBy("values read:", s.at, s.n)
 	}
 	for i := range s.classes {
 		if err := s.streams[i].close(); err != nil {

@@ -2,7 +2,6 @@ package compress
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
 
@@ -213,24 +212,24 @@ func appendHeader(dst []byte, l *layout, step float32) []byte {
 // rest of block.
 func readHeader(l *layout, block []byte, n int) (step float32, rest []byte, err error) {
 	if len(block) == 0 || block[0] != version {
-		return 0, nil, fmt.Errorf("%w: not of version %d", ErrBlock, version)
+		return 0, nil, broken("of another version")
 	}
 	count, b, err := uvarint(block[1:], maxValues, "number of values")
 	if err != nil {
 		return 0, nil, err
 	}
 	if count != uint64(n) {
-		return 0, nil, fmt.Errorf("%w: of %d values, want %d", ErrBlock, count, n)
+		return 0, nil, brokenBy("values:", int(count), n)
 	}
 	if b, err = l.read(b, n); err != nil {
 		return 0, nil, err
 	}
 	if len(b) < 4 {
-		return 0, nil, fmt.Errorf("%w: ends in the step", ErrBlock)
+		return 0, nil, broken("ends in the step")
 	}
 	step = math.Float32frombits(binary.LittleEndian.Uint32(b))
 	if err := checkStep(step); err != nil {
-		return 0, nil, fmt.Errorf("%w: %w", ErrBlock, err)
+		return 0, nil, err
 	}
 	return step, b[4:], nil
 }
@@ -238,10 +237,10 @@ func readHeader(l *layout, block []byte, n int) (step float32, rest []byte, err 
 // checkStep refuses steps with which a level below maxLevel may not be finite.
 func checkStep(step float32) error {
 	if math.Float32bits(step)&infinite == infinite {
-		return fmt.Errorf("%w: step", ErrNotFinite)
+		return &refusal{err: ErrNotFinite, what: "step"}
 	}
 	if !(step >= 1.0/(1<<30)/(1<<30)/(1<<30) && step <= 1<<80) {
-		return fmt.Errorf("%w: step is %g, want 2^-90 to 2^80", ErrRange, step)
+		return &refusal{err: ErrRange, what: "step, want 2^-90 to 2^80"}
 	}
 	return nil
 }
@@ -271,7 +270,7 @@ func (d *deadzoneDecoder) Open(block []byte, n int, _ Options) error {
 		}
 	}
 	if r.short {
-		return fmt.Errorf("%w: ends in its tables", ErrBlock)
+		return broken("ends in its tables")
 	}
 	d.weigh(1)
 	return d.s.open(block, len(block)-len(r.rest()))

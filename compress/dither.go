@@ -1,7 +1,6 @@
 package compress
 
 import (
-	"fmt"
 	"math"
 
 	"fedtab/learn/rng"
@@ -175,7 +174,7 @@ func (d *ditherDecoder) Open(block []byte, n int, o Options) error {
 		}
 	}
 	if r.short {
-		return fmt.Errorf("%w: ends in its tables", ErrBlock)
+		return broken("ends in its tables")
 	}
 	d.step, d.state = step, rng.Derive(o.Seed, "dither")
 	return d.s.open(block, len(block)-len(r.rest()))

@@ -1,6 +1,9 @@
 package compress
 
-import "errors"
+import (
+	"errors"
+	"strconv"
+)
 
 // Errors of packing and unpacking.
 var (
@@ -11,3 +14,41 @@ var (
 	ErrLayout       = errors.New("compress: layout does not fit the vector")
 	ErrOptions      = errors.New("compress: options do not fit the codec")
 )
+
+// refusal is an error of this package with what it is about. Decoding can fail
+// in many places, and a call of fmt.Errorf takes 200 bytes of WebAssembly in
+// each.
+type refusal struct {
+	err  error
+	what string
+	got  int
+	want string // what would be right, if that says more; with got
+}
+
+func (r *refusal) Error() string {
+	if r.want == "" {
+		return r.err.Error() + ": " + r.what
+	}
+	return r.err.Error() + ": " + r.what + " " + strconv.Itoa(r.got) + ", want " + r.want
+}
+
+func (r *refusal) Unwrap() error { return r.err }
+
+// broken says that a block is broken.
+//
+//go:noinline
+func broken(what string) error { return &refusal{err: ErrBlock, what: what} }
+
+// brokenBy says which number is wrong.
+//
+//go:noinline
+func brokenBy(what string, got, want int) error {
+	return &refusal{ErrBlock, what, got, strconv.Itoa(want)}
+}
+
+// notFinite says where.
+//
+//go:noinline
+func notFinite(i int) error {
+	return &refusal{err: ErrNotFinite, what: "element " + strconv.Itoa(i)}
+}

@@ -117,14 +117,14 @@ func (f *Feedback) AppendState(dst []byte) []byte {
 func (f *Feedback) RestoreState(state []byte, n int) error {
 	f.Flush()
 	if len(state) == 0 || state[0] != feedbackVersion {
-		return fmt.Errorf("%w: feedback is not of version %d", ErrBlock, feedbackVersion)
+		return broken("feedback of another version")
 	}
 	count, block, err := uvarint(state[1:], uint64(n), "length of the feedback")
 	if err != nil {
 		return err
 	}
 	if count != 0 && count != uint64(n) {
-		return fmt.Errorf("%w: feedback of %d values, want %d", ErrBlock, count, n)
+		return brokenBy("values of feedback:", int(count), n)
 	}
 	f.residual = slices.Grow(f.residual, int(count))[:count]
 	if err := DecodeWith(new(planesDecoder), f.residual, block, Options{}); err != nil {

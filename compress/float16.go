@@ -25,7 +25,7 @@ func (float16) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
 	for i, x := range v {
 		if !(x > -maxFloat16 && x < maxFloat16) {
 			if math.Float32bits(x)&infinite == infinite {
-				return dst[:n], fmt.Errorf("%w: element %d", ErrNotFinite, i)
+				return dst[:n], notFinite(i)
 			}
 			return dst[:n], fmt.Errorf("%w: element %d is %g, want at most 65504 in magnitude", ErrRange, i, x)
 		}
@@ -84,7 +84,7 @@ func (d *float16Decoder) next(dst []float32, weight float32, add bool) error {
 	for i := range dst {
 		h := binary.LittleEndian.Uint16(b[2*i:])
 		if h&0x7c00 == 0x7c00 {
-			return fmt.Errorf("%w: element %d", ErrNotFinite, i)
+			return notFinite(i)
 		}
 		x := halfValue(h)
 		if add {

@@ -2,7 +2,6 @@ package compress
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"slices"
 	"unsafe"
@@ -25,12 +24,12 @@ func AppendFloat32(dst []byte, v []float32) []byte {
 // finite.
 func DecodeFloat32(dst []float32, block []byte) error {
 	if len(block) != 4*len(dst) {
-		return fmt.Errorf("%w: float32 block of %d bytes, want %d for %d values", ErrBlock, len(block), 4*len(dst), len(dst))
+		return brokenBy("bytes of float32:", len(block), 4*len(dst))
 	}
 	for i := range dst {
 		bits := binary.LittleEndian.Uint32(block[4*i:])
 		if bits&infinite == infinite { // NaN or infinity
-			return fmt.Errorf("%w: element %d", ErrNotFinite, i)
+			return notFinite(i)
 		}
 		dst[i] = math.Float32frombits(bits)
 	}
@@ -76,7 +75,7 @@ func (d *float32Decoder) Add(dst []float32, weight float32) error {
 	for i := range dst {
 		bits := binary.LittleEndian.Uint32(b[4*i:])
 		if bits&infinite == infinite {
-			return fmt.Errorf("%w: element %d", ErrNotFinite, i)
+			return notFinite(i)
 		}
 		dst[i] += float32(math.Float32frombits(bits) * weight)
 	}
@@ -91,7 +90,7 @@ type fixed struct {
 
 func (f *fixed) open(block []byte, n, width int) error {
 	if len(block) != width*n {
-		return fmt.Errorf("%w: of %d bytes, want %d for %d values", ErrBlock, len(block), width*n, n)
+		return brokenBy("bytes:", len(block), width*n)
 	}
 	f.rest, f.width = block, width
 	return nil
@@ -99,7 +98,7 @@ func (f *fixed) open(block []byte, n, width int) error {
 
 func (f *fixed) take(n int) ([]byte, error) {
 	if n*f.width > len(f.rest) {
-		return nil, fmt.Errorf("%w: %d values are asked for, %d are left", ErrBlock, n, len(f.rest)/f.width)
+		return nil, broken("more than its values are asked for")
 	}
 	b := f.rest[:n*f.width]
 	f.rest = f.rest[n*f.width:]
@@ -109,7 +108,7 @@ func (f *fixed) take(n int) ([]byte, error) {
 // Close says whether all values were read.
 func (f *fixed) Close() error {
 	if len(f.rest) != 0 {
-		return fmt.Errorf("%w: %d values were not read", ErrBlock, len(f.rest)/f.width)
+		return brokenBy("bytes not read:", len(f.rest), 0)
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func (g *Grid) Round(levels []int32, p, w []float32, step float32) error {
 		k := level(x, g.base[i], inverse)
 		if !(math.Abs(k) < MaxLevel) {
 			if math.Float32bits(x)&infinite == infinite {
-				return fmt.Errorf("%w: element %d", ErrNotFinite, i)
+				return notFinite(i)
 			}
 			return fmt.Errorf("%w: element %d is %g steps of %g from version 0, want fewer than %d", ErrRange, i, k, step, MaxLevel)
 		}
@@ -165,7 +165,7 @@ func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 		return 0, err
 	}
 	if len(rest) == 0 || rest[0] > maxHalvings {
-		return 0, fmt.Errorf("%w: halvings of the step", ErrBlock)
+		return 0, broken("step halved too often")
 	}
 	halvings := rest[0]
 	r := bitReader{in: rest[1:]}
@@ -187,7 +187,7 @@ func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 			base := g.base[at+i]
 			k := math.Ldexp(level(p[at+i], base, inverse), int(halvings)) + float64(d)
 			if !(math.Abs(k) < MaxLevel) {
-				return 0, fmt.Errorf("%w: element %d would be %g steps from version 0", ErrRange, at+i, k)
+				return 0, &refusal{err: ErrRange, what: "a level too far from version 0"}
 			}
 			p[at+i] = point(base, step, int32(k))
 		}

@@ -105,13 +105,13 @@ func (l *layout) read(b []byte, n int) ([]byte, error) {
 			return nil, err
 		}
 		if size == 0 || segment < shortestSegment {
-			return nil, fmt.Errorf("%w: tensor of %d values in segments of %d", ErrBlock, size, segment)
+			return nil, broken("empty tensor, or segments that are too short")
 		}
 		left -= size
 		l.add(part{int(size), int(segment)})
 	}
 	if left != 0 {
-		return nil, fmt.Errorf("%w: tensors end %d values before the vector", ErrBlock, left)
+		return nil, brokenBy("values in tensors:", n-int(left), n)
 	}
 	return b, nil
 }

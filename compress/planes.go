@@ -2,7 +2,6 @@ package compress
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
 
@@ -42,7 +41,7 @@ func (e *planes) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
 	for i, x := range v {
 		b := math.Float32bits(x)
 		if b&infinite == infinite {
-			return dst, fmt.Errorf("%w: element %d", ErrNotFinite, i)
+			return dst, notFinite(i)
 		}
 		largest = max(largest, b&infinite>>mantissaBits)
 		if b != 0 {
@@ -98,12 +97,12 @@ func (d *planesDecoder) Open(block []byte, n int, _ Options) error {
 		return err
 	}
 	if len(rest) == 0 || rest[0] == 255 {
-		return fmt.Errorf("%w: largest exponent", ErrBlock)
+		return broken("largest exponent")
 	}
 	d.largest = int(rest[0])
 	size, rest, err := uvarint(rest[1:], uint64(len(rest)), "size of the mantissas")
 	if err != nil || uint64(len(rest)) < size {
-		return fmt.Errorf("%w: ends in the mantissas", ErrBlock)
+		return broken("ends in the mantissas")
 	}
 	d.block, d.pos = block, 8*(len(block)-len(rest))
 	d.last = d.pos + 8*int(size)
@@ -128,7 +127,7 @@ func (d *planesDecoder) Next(dst []float32) error {
 		e := d.largest + 1 - int(math.Float32frombits(b&0x7fffffff))
 		at := d.pos >> 3
 		if e < 0 || d.pos+mantissaBits > d.last || at+8 > len(d.block) {
-			return fmt.Errorf("%w: exponent %d, or no mantissa", ErrBlock, e)
+			return broken("exponent below 0, or no mantissa")
 		}
 		m := uint32(binary.LittleEndian.Uint64(d.block[at:])>>(d.pos&7)) & (1<<mantissaBits - 1)
 		d.pos += mantissaBits
@@ -145,7 +144,7 @@ func (d *planesDecoder) Add(dst []float32, weight float32) error {
 // Close says whether all values were read and the block was whole.
 func (d *planesDecoder) Close() error {
 	if d.last-d.pos >= 8 {
-		return fmt.Errorf("%w: mantissas are left", ErrBlock)
+		return broken("mantissas are left")
 	}
 	return d.s.close()
 }

@@ -68,7 +68,7 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 	if most > largest {
 		for i, x := range v {
 			if b := math.Float32bits(x) & 0x7fffffff; b >= infinite {
-				return 0, fmt.Errorf("%w: element %d", ErrNotFinite, i)
+				return 0, notFinite(i)
 			} else if b > largest {
 				return 0, fmt.Errorf("%w: element %d is %g, want at most 2^64 in magnitude", ErrRange, i, x)
 			}

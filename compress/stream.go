@@ -2,7 +2,6 @@ package compress
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/bits"
 	"slices"
 )
@@ -121,7 +120,7 @@ type stream struct {
 // least before.
 func (s *stream) open(u *unpacker, log uint, block []byte, from, to int) error {
 	if from < before || to <= from || to > len(block) || block[to-1] == 0 {
-		return fmt.Errorf("%w: stream of %d bytes", ErrBlock, to-from)
+		return broken("stream without a beginning")
 	}
 	s.u, s.in, s.start = u, block[:to], 8*from
 	s.pos = 8*(to-1) + bits.Len8(block[to-1]) - 1
@@ -142,7 +141,7 @@ func (s *stream) take(n uint) uint64 {
 
 func (s *stream) check() error {
 	if s.pos < s.start {
-		return fmt.Errorf("%w: stream ends early", ErrBlock)
+		return broken("stream ends early")
 	}
 	return nil
 }
@@ -150,7 +149,7 @@ func (s *stream) check() error {
 // close checks that the stream has been read to its end.
 func (s *stream) close() error {
 	if s.pos != s.start || s.x != [4]uint32{} {
-		return fmt.Errorf("%w: stream does not end where its symbols do", ErrBlock)
+		return broken("stream does not end where its symbols do")
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package compress
 
 import (
-	"fmt"
 	"math/bits"
 )
 
@@ -140,7 +139,7 @@ func (t *table) read(r *bitReader) error {
 	t.log = uint(r.get(3)) + minTableLog
 	t.last = int(r.get(7))
 	if r.short || t.log > maxTableLog {
-		return fmt.Errorf("%w: table of 2^%d", ErrBlock, t.log)
+		return broken("table too large")
 	}
 	clear(t.freq[:])
 	k := t.log - 2
@@ -148,7 +147,7 @@ func (t *table) read(r *bitReader) error {
 	for m := 0; m <= t.last; m++ {
 		f := r.golomb(k)
 		if r.short || f > 1<<t.log {
-			return fmt.Errorf("%w: frequency of magnitude %d", ErrBlock, m)
+			return broken("frequency")
 		}
 		t.freq[m] = uint16(f)
 		sum += int(f)
@@ -158,7 +157,7 @@ func (t *table) read(r *bitReader) error {
 		k = expect(t.freq[m])
 	}
 	if sum != 1<<t.log {
-		return fmt.Errorf("%w: frequencies add up to %d, want %d", ErrBlock, sum, 1<<t.log)
+		return brokenBy("sum of frequencies:", sum, 1<<t.log)
 	}
 	return nil
 }
