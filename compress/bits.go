@@ -3,7 +3,6 @@ package compress
 import (
 	"encoding/binary"
 	"math/bits"
-	"strconv"
 )
 
 // bitWriter appends numbers of a few bits to a slice, the low bits first.
@@ -87,7 +86,7 @@ func uvarint(b []byte, limit uint64, what string) (uint64, []byte, error) {
 	case n <= 0:
 		return 0, nil, broken("ends in the " + what)
 	case v > limit:
-		return 0, nil, &refusal{ErrBlock, what, int(min(v, 1<<40)), "at most " + strconv.FormatUint(limit, 10)}
+		return 0, nil, brokenBy(what+" beyond the limit:", int(min(v, 1<<40)), int(limit))
 	}
 	return v, b[n:], nil
 }

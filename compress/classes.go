@@ -3,7 +3,6 @@ package compress
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 // Segments of like activity are coded with one table. Activity is first put
@@ -15,9 +14,6 @@ const (
 	dead       = bins // of a segment whose values are all zero
 	maxClasses = 9
 )
-
-// counts are of symbols.
-type counts [symbols + 1]uint32
 
 // coder is the memory of encoding symbols, whichever codec makes them.
 type coder struct {
@@ -44,7 +40,7 @@ type coder struct {
 	ids      table
 	idSym    []uint8
 
-	four      [4]counts
+	four      [4 * (symbols + 1)]uint32 // see tally
 	cells     [1 << maxTableLog]uint8
 	pack      packer
 	gather    []uint8
@@ -75,6 +71,8 @@ func (c *coder) reset(tensors []Tensor, n int) error {
 }
 
 // grown returns a slice of n elements, s itself if that is long enough.
+//
+//go:noinline
 func grown[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)
@@ -132,10 +130,9 @@ func (c *coder) count() {
 		}
 		order = order[n:]
 		h := &c.hist[b]
-		h[0] = f[0][0] + f[1][0] + f[2][0] + f[3][0]
-		for m := 1; m < magnitudes; m++ {
-			s := 2*m - 1
-			h[m] = f[0][s] + f[1][s] + f[2][s] + f[3][s] + f[0][s+1] + f[1][s+1] + f[2][s+1] + f[3][s+1]
+		clear(h[:])
+		for i, x := range f[:4*symbols] {
+			h[(i/4+1)/2] += x
 		}
 	}
 }
@@ -158,21 +155,17 @@ func zero(b []uint8) bool {
 
 // tally counts symbols. Equal symbols often follow each other, and counting in
 // four places keeps a count from waiting for the one before.
-func tally(four *[4]counts, b []uint8) {
-	for len(b) >= 8 {
-		w := binary.LittleEndian.Uint64(b)
-		four[0][uint8(w)]++
-		four[1][uint8(w>>8)]++
-		four[2][uint8(w>>16)]++
-		four[3][uint8(w>>24)]++
-		four[0][uint8(w>>32)]++
-		four[1][uint8(w>>40)]++
-		four[2][uint8(w>>48)]++
-		four[3][uint8(w>>56)]++
-		b = b[8:]
+func tally(four *[4 * (symbols + 1)]uint32, b []uint8) {
+	for len(b) >= 4 {
+		w := binary.LittleEndian.Uint32(b)
+		four[4*uint(uint8(w))]++
+		four[4*uint(uint8(w>>8))+1]++
+		four[4*uint(uint8(w>>16))+2]++
+		four[4*uint(w>>24)+3]++
+		b = b[4:]
 	}
 	for _, x := range b {
-		four[0][x]++
+		four[4*uint(x)]++
 	}
 }
 
@@ -397,7 +390,7 @@ func (c *coder) appendStream(dst []byte, at int, sym []uint8, low []uint32) []by
 		dst = append(dst, 0)
 	}
 	mark := len(dst)
-	dst = slices.Grow(dst, lengthBytes)[:mark+lengthBytes]
+	dst = extend(dst, lengthBytes)
 	dst = c.pack.append(dst, sym, low)
 	binary.LittleEndian.PutUint32(dst[mark:], uint32(len(dst)-mark-lengthBytes))
 	return dst

@@ -15,10 +15,15 @@ var (
 	ErrOptions      = errors.New("compress: options do not fit the codec")
 )
 
+// incomparable keeps the compiler from making a function that compares the
+// structs that it is in, large arrays and all.
+type incomparable [0]func()
+
 // refusal is an error of this package with what it is about. Decoding can fail
 // in many places, and a call of fmt.Errorf takes 200 bytes of WebAssembly in
 // each.
 type refusal struct {
+	incomparable
 	err  error
 	what string
 	got  int
@@ -43,7 +48,14 @@ func broken(what string) error { return &refusal{err: ErrBlock, what: what} }
 //
 //go:noinline
 func brokenBy(what string, got, want int) error {
-	return &refusal{ErrBlock, what, got, strconv.Itoa(want)}
+	return &refusal{err: ErrBlock, what: what, got: got, want: strconv.Itoa(want)}
+}
+
+// outOfRange says what is wrong with which element.
+//
+//go:noinline
+func outOfRange(what string, i int) error {
+	return &refusal{err: ErrRange, what: "element " + strconv.Itoa(i) + " is " + what}
 }
 
 // notFinite says where.

@@ -2,9 +2,7 @@ package compress
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
-	"slices"
 )
 
 // float16 packs IEEE 754 binary16, little-endian, rounded to the nearest and
@@ -20,14 +18,14 @@ const maxFloat16 = 65520
 // Append packs v.
 func (float16) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
 	n := len(dst)
-	dst = slices.Grow(dst, 2*len(v))[:n+2*len(v)]
+	dst = extend(dst, 2*len(v))
 	out := dst[n:]
 	for i, x := range v {
 		if !(x > -maxFloat16 && x < maxFloat16) {
 			if math.Float32bits(x)&infinite == infinite {
 				return dst[:n], notFinite(i)
 			}
-			return dst[:n], fmt.Errorf("%w: element %d is %g, want at most 65504 in magnitude", ErrRange, i, x)
+			return dst[:n], outOfRange("more than 65504 in magnitude", i)
 		}
 		binary.LittleEndian.PutUint16(out[2*i:], halfOf(x))
 	}

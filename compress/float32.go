@@ -11,7 +11,7 @@ import (
 // parameter, nothing lost. It is the baseline that others are compared with.
 func AppendFloat32(dst []byte, v []float32) []byte {
 	n := len(dst)
-	dst = slices.Grow(dst, 4*len(v))[:n+4*len(v)]
+	dst = extend(dst, 4*len(v))
 	out := dst[n:]
 	for i, x := range v {
 		binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(x))
@@ -35,6 +35,11 @@ func DecodeFloat32(dst []float32, block []byte) error {
 	}
 	return nil
 }
+
+// extend makes dst n bytes longer; they may hold anything.
+//
+//go:noinline
+func extend(dst []byte, n int) []byte { return slices.Grow(dst, n)[:len(dst)+n] }
 
 // Bytes returns the memory of v, for a block to be put into that is as large as
 // v or smaller. A float32 block at its beginning can be decoded into v in place.

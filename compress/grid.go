@@ -71,12 +71,12 @@ func (g *Grid) Round(levels []int32, p, w []float32, step float32) error {
 			if math.Float32bits(x)&infinite == infinite {
 				return notFinite(i)
 			}
-			return fmt.Errorf("%w: element %d is %g steps of %g from version 0, want fewer than %d", ErrRange, i, k, step, MaxLevel)
+			return outOfRange("2^21 or more steps from version 0", i)
 		}
 		levels[i] = int32(k)
 		p[i] = point(g.base[i], step, levels[i])
 		if level(p[i], g.base[i], inverse) != k {
-			return fmt.Errorf("%w: a step of %g is lost beside element %d, which is %g", ErrRange, step, i, x)
+			return outOfRange("so large that the step is lost beside it", i)
 		}
 	}
 	return nil
@@ -96,7 +96,7 @@ func (g *Grid) Levels(levels []int32, p []float32, step float32) error {
 	for i, x := range p {
 		k := level(x, g.base[i], inverse)
 		if !(math.Abs(k) < MaxLevel) || point(g.base[i], step, int32(k)) != x {
-			return fmt.Errorf("%w: element %d is not on the grid of step %g", ErrRange, i, step)
+			return outOfRange("not on the grid", i)
 		}
 		levels[i] = int32(k)
 	}
@@ -130,7 +130,7 @@ func (g *Grid) Append(dst []byte, from, to []int32, step float32, halvings int) 
 			}
 			m := uint64(max(d, -d))
 			if m >= maxLevel {
-				return dst, fmt.Errorf("%w: element %d is %d steps from the version held, want fewer than %d", ErrRange, lo+j, d, maxLevel)
+				return dst, outOfRange("2^22 or more steps from the version held", lo+j)
 			}
 			sum += m
 			if m < direct {
@@ -187,7 +187,7 @@ func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 			base := g.base[at+i]
 			k := math.Ldexp(level(p[at+i], base, inverse), int(halvings)) + float64(d)
 			if !(math.Abs(k) < MaxLevel) {
-				return 0, &refusal{err: ErrRange, what: "a level too far from version 0"}
+				return 0, outOfRange("2^21 or more steps from version 0", at+i)
 			}
 			p[at+i] = point(base, step, int32(k))
 		}

@@ -2,7 +2,7 @@ package compress
 
 import (
 	"encoding/binary"
-	"fmt"
+	"strconv"
 )
 
 // Tensor is the size of one tensor of a vector and the length of its rows (its
@@ -44,7 +44,7 @@ func (l *layout) set(tensors []Tensor, n int) error {
 	sum := 0
 	for _, t := range tensors {
 		if t.Size < 0 || t.Row < 0 {
-			return fmt.Errorf("%w: tensor of %d values in rows of %d", ErrLayout, t.Size, t.Row)
+			return &refusal{err: ErrLayout, what: "negative size"}
 		}
 		sum += t.Size
 		if t.Size == 0 {
@@ -63,7 +63,7 @@ func (l *layout) set(tensors []Tensor, n int) error {
 		l.add(part{t.Size, row})
 	}
 	if sum != n {
-		return fmt.Errorf("%w: tensors of %d values, want %d", ErrLayout, sum, n)
+		return &refusal{err: ErrLayout, what: "values in tensors:", got: sum, want: strconv.Itoa(n)}
 	}
 	if len(l.parts) > maxTensors {
 		l.parts, l.segments = l.parts[:0], 0

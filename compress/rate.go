@@ -1,7 +1,6 @@
 package compress
 
 import (
-	"fmt"
 	"math"
 )
 
@@ -29,6 +28,7 @@ const (
 
 // rate is the memory of rate control.
 type rate struct {
+	incomparable
 	base    int32 // cell 0's bits >> perShift
 	count   [bins][cells + 2]uint32
 	over    [bins][cells + 2]float32 // how many lie in this cell or above
@@ -70,7 +70,7 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 			if b := math.Float32bits(x) & 0x7fffffff; b >= infinite {
 				return 0, notFinite(i)
 			} else if b > largest {
-				return 0, fmt.Errorf("%w: element %d is %g, want at most 2^64 in magnitude", ErrRange, i, x)
+				return 0, outOfRange("more than 2^64 in magnitude", i)
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package compress
 import (
 	"encoding/binary"
 	"math/bits"
-	"slices"
 )
 
 // A stream is the symbols of one class. It is written backwards, the last
@@ -29,8 +28,8 @@ func (p *packer) append(dst []byte, sym []uint8, low []uint32) []byte {
 	n := len(dst)
 	// A symbol takes at most log bits and 20 low ones.
 	most := len(sym)*int(p.log)/8 + len(low)*3 + 32
-	dst = slices.Grow(dst, most)
-	out := dst[n : n+most]
+	dst = extend(dst, most)
+	out := dst[n:]
 	at := 0
 	var acc uint64
 	var have uint
@@ -169,6 +168,7 @@ func (s *stream) next() (sym uint32, low uint32) {
 
 // values are what the symbols of a class stand for.
 type values struct {
+	incomparable
 	of    [symbols + 1]float32
 	scale float64 // of wide symbols: sign x (level + low + shift) x scale
 	shift float64
