@@ -92,7 +92,7 @@ func (s *segments) open(block []byte, at int) error {
 	if err := next(s.unpacks[0], &s.ids, &s.streams[0]); err != nil {
 		return err
 	}
-	if s.unpacks[0].wide {
+	if s.ids.last >= direct {
 		return broken("wide symbol in the list of classes")
 	}
 	last := int32(0)

@@ -54,13 +54,20 @@ func (p *packer) append(dst []byte, sym []uint8, low []uint32) []byte {
 		acc >>= have &^ 7
 		have &= 7
 	}
-	for i&3 != 0 || len(low) > 0 && i > 0 {
+	for i&3 != 0 {
 		step()
 	}
-	x0, x1, x2, x3 := x[0], x[1], x[2], x[3]
-	for ; i >= 4; i -= 4 {
+	for i > 0 {
+		// A wide symbol has the highest bit set once 1 is added.
 		s := sym[i-4 : i : i]
+		if (binary.LittleEndian.Uint32(s)+0x01010101)&0x80808080 != 0 {
+			for range 4 {
+				step()
+			}
+			continue
+		}
 		t3, t2, t1, t0 := &p.sym[s[3]], &p.sym[s[2]], &p.sym[s[1]], &p.sym[s[0]]
+		x3, x2, x1, x0 := x[3], x[2], x[1], x[0]
 		k3 := uint(x3+t3.bits) >> 16 & 15
 		k2 := uint(x2+t2.bits) >> 16 & 15
 		k1 := uint(x1+t1.bits) >> 16 & 15
@@ -73,16 +80,17 @@ func (p *packer) append(dst []byte, sym []uint8, low []uint32) []byte {
 		have += k1
 		acc |= uint64(x0&(1<<k0-1)) << (have & 63)
 		have += k0
-		x3 = uint32(p.state[(x3>>k3+uint32(t3.find))&(1<<maxTableLog-1)])
-		x2 = uint32(p.state[(x2>>k2+uint32(t2.find))&(1<<maxTableLog-1)])
-		x1 = uint32(p.state[(x1>>k1+uint32(t1.find))&(1<<maxTableLog-1)])
-		x0 = uint32(p.state[(x0>>k0+uint32(t0.find))&(1<<maxTableLog-1)])
+		x[3] = uint32(p.state[(x3>>k3+uint32(t3.find))&(1<<maxTableLog-1)])
+		x[2] = uint32(p.state[(x2>>k2+uint32(t2.find))&(1<<maxTableLog-1)])
+		x[1] = uint32(p.state[(x1>>k1+uint32(t1.find))&(1<<maxTableLog-1)])
+		x[0] = uint32(p.state[(x0>>k0+uint32(t0.find))&(1<<maxTableLog-1)])
 		binary.LittleEndian.PutUint64(out[at:], acc)
 		at += int(have >> 3)
 		acc >>= have & 56
 		have &= 7
+		i -= 4
 	}
-	for i, v := range [4]uint32{x3, x2, x1, x0} {
+	for i, v := range [4]uint32{x[3], x[2], x[1], x[0]} {
 		acc |= uint64(v-size) << have
 		have += p.log
 		if i == 3 {
@@ -190,35 +198,35 @@ func (v *values) value(sym, low uint32) float32 {
 // read sets dst to the values of the next len(dst) symbols; with add it adds
 // them.
 func (s *stream) read(dst []float32, v *values, add bool) error {
-	for len(dst) > 0 && (s.u.wide || s.done&3 != 0 || len(dst) < 4) {
-		if err := s.check(); err != nil {
-			return err
+	for len(dst) > 0 {
+		if s.done&3 == 0 && len(dst) >= 4 {
+			n := len(dst)
+			if add {
+				dst = s.addFours(dst, v)
+			} else {
+				dst = s.setFours(dst, v)
+			}
+			s.done += uint(n - len(dst))
 		}
-		x := v.value(s.next())
-		if add {
-			x += dst[0]
+		// One by one: what is left of a four, or a four with a wide symbol.
+		for range min(4-s.done&3, uint(len(dst))) {
+			if err := s.check(); err != nil {
+				return err
+			}
+			x := v.value(s.next())
+			if add {
+				x += dst[0]
+			}
+			dst[0] = x
+			dst = dst[1:]
 		}
-		dst[0] = x
-		dst = dst[1:]
 	}
-	whole := len(dst) &^ 3
-	if whole == 0 {
-		return s.check()
-	}
-	if add {
-		s.addFours(dst[:whole], v)
-	} else {
-		s.setFours(dst[:whole], v)
-	}
-	if err := s.check(); err != nil {
-		return err
-	}
-	return s.read(dst[whole:], v, add)
+	return s.check()
 }
 
-// setFours reads symbols, four at a time, none of them wide. It stops where
-// the stream ends.
-func (s *stream) setFours(dst []float32, v *values) {
+// setFours reads symbols, four at a time, and returns what it has not set. It
+// stops where the stream ends and before a four with a wide symbol.
+func (s *stream) setFours(dst []float32, v *values) []float32 {
 	const mask = 1<<maxTableLog - 1
 	in, pos, entry := s.in, s.pos, &s.u.entry
 	x0, x1, x2, x3 := s.x[0], s.x[1], s.x[2], s.x[3]
@@ -226,6 +234,9 @@ func (s *stream) setFours(dst []float32, v *values) {
 		b := pos >> 3
 		w := binary.LittleEndian.Uint64(in[b-7:]) << (8 - uint(pos)&7)
 		e0, e1, e2, e3 := entry[x0&mask], entry[x1&mask], entry[x2&mask], entry[x3&mask]
+		if (e0|e1|e2|e3)&wideEntry != 0 {
+			break
+		}
 		n0, n1, n2, n3 := uint(e0>>8&15), uint(e1>>8&15), uint(e2>>8&15), uint(e3>>8&15)
 		x0 = e0>>16 + uint32(w>>1>>(63-n0))
 		w <<= n0
@@ -241,14 +252,14 @@ func (s *stream) setFours(dst []float32, v *values) {
 		d[2] = v.of[e2&255]
 		d[3] = v.of[e3&255]
 		dst = dst[4:]
-		s.done += 4
 	}
 	s.pos = pos
 	s.x = [4]uint32{x0, x1, x2, x3}
+	return dst
 }
 
 // addFours is setFours that adds.
-func (s *stream) addFours(dst []float32, v *values) {
+func (s *stream) addFours(dst []float32, v *values) []float32 {
 	const mask = 1<<maxTableLog - 1
 	in, pos, entry := s.in, s.pos, &s.u.entry
 	x0, x1, x2, x3 := s.x[0], s.x[1], s.x[2], s.x[3]
@@ -256,6 +267,9 @@ func (s *stream) addFours(dst []float32, v *values) {
 		b := pos >> 3
 		w := binary.LittleEndian.Uint64(in[b-7:]) << (8 - uint(pos)&7)
 		e0, e1, e2, e3 := entry[x0&mask], entry[x1&mask], entry[x2&mask], entry[x3&mask]
+		if (e0|e1|e2|e3)&wideEntry != 0 {
+			break
+		}
 		n0, n1, n2, n3 := uint(e0>>8&15), uint(e1>>8&15), uint(e2>>8&15), uint(e3>>8&15)
 		x0 = e0>>16 + uint32(w>>1>>(63-n0))
 		w <<= n0
@@ -271,8 +285,8 @@ func (s *stream) addFours(dst []float32, v *values) {
 		d[2] += v.of[e2&255]
 		d[3] += v.of[e3&255]
 		dst = dst[4:]
-		s.done += 4
 	}
 	s.pos = pos
 	s.x = [4]uint32{x0, x1, x2, x3}
+	return dst
 }

@@ -196,8 +196,10 @@ func (t *table) spread(cells *[1 << maxTableLog]uint8) {
 type unpacker struct {
 	incomparable
 	entry [1 << maxTableLog]uint32
-	wide  bool // some symbols are followed by low bits
 }
+
+// wideEntry marks entries of wide symbols, which are followed by low bits.
+const wideEntry = 1 << 12
 
 func (u *unpacker) build(t *table, cells *[1 << maxTableLog]uint8) {
 	t.spread(cells)
@@ -210,9 +212,12 @@ func (u *unpacker) build(t *table, cells *[1 << maxTableLog]uint8) {
 		x := next[s]
 		next[s]++
 		n := t.log + 1 - uint(bits.Len32(x))
-		u.entry[i] = uint32(s) | uint32(n)<<8 | (x<<n-1<<t.log)<<16
+		wide := uint32(0)
+		if s >= firstWide {
+			wide = wideEntry
+		}
+		u.entry[i] = wide | uint32(s) | uint32(n)<<8 | (x<<n-1<<t.log)<<16
 	}
-	u.wide = t.last >= direct
 }
 
 // packer encodes symbols: a state x in [2^log, 2^(log+1)) gives off its low
