@@ -44,7 +44,7 @@ type deadzone struct {
 const shifts = 3
 
 type mean struct {
-	incomparable
+	_   incomparable
 	sum float32
 	n   int32
 }

@@ -23,7 +23,7 @@ type incomparable [0]func()
 // in many places, and a call of fmt.Errorf takes 200 bytes of WebAssembly in
 // each.
 type refusal struct {
-	incomparable
+	_    incomparable
 	err  error
 	what string
 	got  int

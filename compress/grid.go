@@ -197,8 +197,7 @@ func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 }
 
 // GridStep returns the step to begin with: coarseness x the root mean square of
-// the first round's aggregate, rounded to a power of two, which keeps every
-// step x level short. 0 if the aggregate is 0.
+// the first round's aggregate. 0 if the aggregate is 0.
 func GridStep(aggregate []float32, coarseness float64) float32 {
 	sum := 0.0
 	for _, x := range aggregate {
@@ -208,5 +207,5 @@ func GridStep(aggregate []float32, coarseness float64) float32 {
 		return 0
 	}
 	rms := math.Sqrt(sum / float64(len(aggregate)))
-	return float32(math.Exp2(math.Round(math.Log2(coarseness * rms))))
+	return float32(coarseness * rms)
 }

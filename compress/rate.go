@@ -28,7 +28,7 @@ const (
 
 // rate is the memory of rate control.
 type rate struct {
-	incomparable
+	_       incomparable
 	base    int32 // cell 0's bits >> perShift
 	count   [bins][cells + 2]uint32
 	over    [bins][cells + 2]float32 // how many lie in this cell or above

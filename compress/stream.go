@@ -176,7 +176,7 @@ func (s *stream) next() (sym uint32, low uint32) {
 
 // values are what the symbols of a class stand for.
 type values struct {
-	incomparable
+	_     incomparable
 	of    [symbols + 1]float32
 	scale float64 // of wide symbols: sign x (level + low + shift) x scale
 	shift float64

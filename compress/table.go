@@ -57,7 +57,7 @@ const (
 
 // table is the frequencies of one stream's magnitudes.
 type table struct {
-	incomparable
+	_    incomparable
 	log  uint
 	last int                // the highest magnitude with a frequency
 	freq [magnitudes]uint16 // of 0, and of each sign of the others
@@ -194,7 +194,7 @@ func (t *table) spread(cells *[1 << maxTableLog]uint8) {
 // unpacker decodes symbols: entry of a state = symbol | bits << 8 | base << 16,
 // and the next state is base + that many bits.
 type unpacker struct {
-	incomparable
+	_     incomparable
 	entry [1 << maxTableLog]uint32
 }
 
@@ -223,7 +223,7 @@ func (u *unpacker) build(t *table, cells *[1 << maxTableLog]uint8) {
 // packer encodes symbols: a state x in [2^log, 2^(log+1)) gives off its low
 // n = (x + bits[s]) >> 16 bits and becomes state[x >> n + find[s]].
 type packer struct {
-	incomparable
+	_     incomparable
 	log   uint
 	state [1 << maxTableLog]uint16
 	sym   [symbols + 1]struct {
