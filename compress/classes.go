@@ -63,7 +63,6 @@ func (c *coder) reset(tensors []Tensor, n int) error {
 	for _, p := range c.parts {
 		for left := p.size; left > 0; left -= p.segment {
 			at += min(left, p.segment)
-			c.subtract = dead
 			c.start = append(c.start, int32(at))
 		}
 	}
@@ -170,8 +169,8 @@ func tally(four *[4 * (symbols + 1)]uint32, b []uint8) {
 }
 
 // bitsOf estimates how many bits n values of the given magnitudes take, with
-// the table and the low bits, and rows entries in a list of of rows.
-func bitsOf(h *[magnitudes]uint32, n, rows, of int) float64 {
+// the table, the low bits, and rows of the all entries in the list of classes.
+func bitsOf(h *[magnitudes]uint32, n, rows, all int) float64 {
 	last, nonzero, low := 0, 0, 0
 	sum := nlogn(float64(n)) - nlogn(float64(h[0]))
 	for m := 1; m < magnitudes; m++ {
@@ -190,7 +189,7 @@ func bitsOf(h *[magnitudes]uint32, n, rows, of int) float64 {
 	sum += float64(nonzero + low)
 	// The list of classes costs less than its entropy of order 0, because
 	// neighbours are alike.
-	ids := .7 * float64(rows) * (math.Log2(float64(of)) - math.Log2(float64(rows)))
+	ids := .7 * float64(rows) * (math.Log2(float64(all)) - math.Log2(float64(rows)))
 	return sum + ids + 80 + 4.5*float64(last)
 }
 

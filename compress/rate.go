@@ -1,8 +1,6 @@
 package compress
 
-import (
-	"math"
-)
+import "math"
 
 // Rate control finds the step that makes a block of the size asked for, without
 // encoding twice: a sample of the values is counted by magnitude, 16 to an
@@ -43,6 +41,9 @@ type rate struct {
 // offset says where the quantiser's thresholds lie, in steps: from 0 to 1 at
 // first, from m - 1 to m at m - up.
 type offset struct{ first, up float32 }
+
+// usual offsets are those of a Laplacian that is about as wide as the step.
+var usual = offset{.6, .45}
 
 // refine is how often offsets are computed again from the frequencies that they
 // give.
@@ -105,6 +106,7 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 		skip = j - to
 	}
 	for b := range r.over {
+		r.offsets[b] = usual // even where the sample has missed the bin
 		if r.total[b] == 0 {
 			continue
 		}
@@ -179,7 +181,7 @@ func (r *rate) binSize(b int, step float32) float64 {
 	var bits float64
 	// The thresholds depend on the frequencies and these on the thresholds. They
 	// begin anew with each step, so that the size is a continuous function of it.
-	o := offset{.6, .45}
+	o := usual
 	for try := range refine + 1 {
 		var nonzero, p1, p2 float64
 		if r.plain {
