@@ -7,8 +7,9 @@ import (
 	"slices"
 )
 
-// FeedbackBelow is the rate, in bits for a parameter, from which on error
-// feedback is not worth its memory and its staleness.
+// FeedbackBelow is the rate, in bits for a parameter, below which error feedback
+// is on unless a task says otherwise. Above, what is lost is less, and the memory
+// and the staleness of the residual weigh more.
 const FeedbackBelow = .5
 
 // Feedback is an Encoder that adds to a vector what the one before it lost
