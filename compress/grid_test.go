@@ -159,7 +159,7 @@ func TestGridDamage(t *testing.T) {
 		_, err := g.Apply(p, b)
 		if err == nil {
 			checkFinite(t, p)
-		} else if !errors.Is(err, ErrBlock) && !errors.Is(err, ErrRange) {
+		} else if !errors.Is(err, ErrBlock) && !errors.Is(err, ErrNotFinite) && !errors.Is(err, ErrRange) {
 			t.Fatal(err)
 		}
 		return err
