@@ -13,6 +13,9 @@ import (
 // The mean of what is decoded, over many seeds, is what was packed: every
 // coordinate within five standard errors.
 func TestDitherIsUnbiased(t *testing.T) {
+	if raced {
+		t.Skip("20,000 blocks take a minute with the race detector")
+	}
 	const d, draws = 1024, 10_000
 	r := rand.New(rand.NewPCG(1, 2))
 	v := make([]float32, d)

@@ -83,6 +83,9 @@ var record = sync.OnceValues(func() (*recording, error) {
 // unpacked.
 func recorded(t testing.TB) *recording {
 	t.Helper()
+	if raced {
+		t.Skip("training takes minutes with the race detector")
+	}
 	r, err := record()
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip("MNIST is not there: run make data")
