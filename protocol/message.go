@@ -202,7 +202,12 @@ type Codec uint32
 
 // The codecs.
 const (
-	CodecFloat32 Codec = 0 // raw little-endian IEEE 754 binary32
+	CodecFloat32  Codec = 0 // raw little-endian IEEE 754 binary32
+	CodecPlanes   Codec = 1 // float32 without loss: exponents entropy coded
+	CodecFloat16  Codec = 2 // little-endian IEEE 754 binary16
+	CodecDeadzone Codec = 3 // uniform quantiser with a dead zone, entropy coded
+	CodecDither   Codec = 4 // the same without a dead zone, dithered: unbiased
+	CodecGrid     Codec = 5 // integer differences between versions on a grid
 )
 
 // Vector is one packed vector of a body.

@@ -257,7 +257,7 @@ func number(v reflect.Value) string {
 		return strconv.FormatUint(v.Uint(), 10)
 	}
 	if words := s.String(); !strings.HasSuffix(words, " "+strconv.FormatUint(v.Uint(), 10)) {
-		return strings.ToUpper(snake(v.Type().Name()) + "_" + strings.ReplaceAll(words, " ", "_"))
+		return strings.ToUpper(snake(v.Type().Name()) + "_" + strings.NewReplacer(" ", "_", "-", "_").Replace(words))
 	}
 	return strconv.FormatUint(v.Uint(), 10)
 }
