@@ -160,6 +160,9 @@ type Hyper struct {
 	Stream  bool    // take mini-batches up where the last order left off
 	Delta   float64 // OrderMonitor: squared distance from the base that is reported
 	Parts   uint32  // OrderBase: models to train, each on its own part of the local data
+
+	Bits     float32 // of the answer's vectors, per parameter, where the codec has a choice
+	Feedback bool    // add what earlier answers have lost in packing
 }
 
 // Optimiser says how a step follows from gradients.
