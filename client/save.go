@@ -87,8 +87,8 @@ func (c *Client) Restore(saved []byte) error {
 	}
 	d := savedReader{b: saved[1:]}
 	run, token := d.bytes(), d.bytes()
-	packedRound := d.uint()
 	number, stream, drift, residual := d.uint(), d.uint(), d.bytes(), d.bytes()
+	packedRound := d.uint()
 	if d.broken || number == 0 || number > math.MaxUint32 || stream > math.MaxInt32 ||
 		len(run) > protocol.MaxName || len(token) == 0 || len(token) > protocol.MaxToken {
 		return wrong("it is cut off, or too long")

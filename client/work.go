@@ -200,7 +200,7 @@ func (c *Client) pack(v []float32, i int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := compress.Options{Bits: float64(h.Bits), Seed: protocol.DitherSeed(c.welcome.Seed, c.welcome.Participant, c.order.Order, i)}
+	o := compress.Options{Bits: float64(h.Bits), Seed: compress.DitherSeed(c.welcome.Seed, c.welcome.Participant, c.order.Order, i)}
 	enc := p.enc
 	if h.Feedback && i == 0 {
 		if c.feedback == nil {
@@ -296,7 +296,7 @@ func (c *Client) adopt(m *protocol.Contribution) {
 	if err != nil {
 		return
 	}
-	seed := protocol.DitherSeed(c.welcome.Seed, c.welcome.Participant, m.Order, 1)
+	seed := compress.DitherSeed(c.welcome.Seed, c.welcome.Participant, m.Order, 1)
 	if compress.DecodeWith(p.NewDecoder(), change, m.Vectors[1].Block, compress.Options{Seed: seed}) != nil {
 		return // we have packed it ourselves
 	}

@@ -400,7 +400,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"tasks", "--show", "anes96"}, 0, "\n# 20 clients: 11 to 205 examples"},
 		{[]string{"tasks", "--show", "fashion-mnist-2nn", "--set", "data.dir=/nonexistent"}, 0, "# the data cannot be loaded: "},
 		{[]string{"simulate", "--task", "fashion-mnist-2nn", "--set", "data.dir=/nonexistent"}, 1, "there is no train-images-idx3-ubyte.gz in /nonexistent"},
-		{[]string{"version"}, 0, "fedtab.v1-draft"},
+		{[]string{"version"}, 0, "fedtab.v1"},
 	} {
 		t.Run(fmt.Sprint(test.args), func(t *testing.T) {
 			var out, errs strings.Builder

@@ -2,7 +2,7 @@ package protocol
 
 // Version names the protocol that this package speaks. A Hello carries it;
 // a coordinator that speaks another answers with CloseProtocolVersion.
-const Version = "fedtab.v1-draft"
+const Version = "fedtab.v1"
 
 // Message is one message of the protocol: one of the pointer types below.
 // Exactly one message travels in one binary WebSocket message.

@@ -140,7 +140,7 @@ func (k *Checker) Check(number uint32, c *protocol.Contribution, body *Body) *Of
 	for i := range c.Vectors {
 		v := &c.Vectors[i]
 		print.Write(v.Block)
-		values, err := o.body.decode(v, i, protocol.DitherSeed(k.seed, number, c.Order, i))
+		values, err := o.body.decode(v, i, compress.DitherSeed(k.seed, number, c.Order, i))
 		if err != nil {
 			switch {
 			case errors.Is(err, compress.ErrNotFinite):

@@ -32,7 +32,7 @@ type Down struct {
 
 // Defaults of Compress.
 const (
-	defaultBits = 1.1
+	defaultBits = 1
 	defaultStep = 3
 )
 

@@ -1,4 +1,4 @@
-package protocol
+package compress
 
 import "fedtab/learn/rng"
 
