@@ -434,8 +434,14 @@ func (c *Client) Held() (version uint64, params []float32) { return c.version, c
 func (c *Client) Monitors() bool { return c.order != nil && c.order.Kind == protocol.OrderMonitor }
 
 // Local returns the model that the client trains between orders that follow each
-// other, which the caller must not write to; nil when there is none.
+// other, or is about to train, which the caller must not write to; nil when there
+// is none.
 func (c *Client) Local() []float32 {
+	if o := c.order; c.Monitors() && c.holds(o) && c.examples == nil {
+		if from := c.source(o); from != nil {
+			return from
+		}
+	}
 	if c.localBase == ([32]byte{}) || c.localBase != c.hash {
 		return nil
 	}

@@ -56,7 +56,7 @@ type monitored struct {
 	handle  Handle  // of its model, while it is in the balancing set
 	weight  float64
 	awaited bool    // fetched, and the answer has not come
-	idle    bool    // has declined its order, and gets none before the next round
+	idle    bool    // has declined its order, or not answered a fetch, and is not asked before the next round
 	next    OrderID // that it will get when the resolution is durable
 	fresh   bool    // its next order starts from the reference
 }
@@ -129,7 +129,9 @@ func (s *Dynamic) Step(e Event) []Effect {
 			s.resolve()
 		case e.Timer == timerFetch && s.phase == dynamicFetching:
 			for i := range s.clients {
-				s.clients[i].awaited = false
+				if m := &s.clients[i]; m.awaited {
+					m.awaited, m.idle = false, true // not to be asked again
+				}
 			}
 			s.resolve()
 		case e.Timer == timerAgain && s.phase == dynamicIdle:
@@ -186,15 +188,19 @@ func (s *Dynamic) joined(id ClientID) {
 	if !known {
 		s.clients = slices.Insert(s.clients, i, monitored{client: id})
 	}
-	switch s.phase {
-	case dynamicIdle:
+	m := &s.clients[i]
+	switch {
+	case s.phase == dynamicIdle:
 		s.open()
-	case dynamicOpening:
+	case s.phase == dynamicOpening || s.phase == dynamicCommitting:
 		// It gets its order with the others.
-	case dynamicCommitting, dynamicSettling:
+	case s.phase == dynamicSettling && m.order == 0:
 		// A newcomer gets its order when this is done.
-	default:
-		s.send(&s.clients[i], 0) // again, if it has lost its socket
+	case m.handle == 0:
+		s.send(m, 0) // again, if it has lost its socket
+		if m.awaited {
+			s.do(Fetch{m.client, m.order}) // which was lost with it
+		}
 	}
 }
 
@@ -228,6 +234,9 @@ func (s *Dynamic) write() {
 func (s *Dynamic) send(m *monitored, start MeanID) {
 	m.idle = false
 	if m.order == 0 {
+		// Who comes back may have answered the number of the others. This one
+		// need not be on disk: after a crash it is given again, on the same base.
+		s.order++
 		m.order = s.order
 	}
 	s.do(Order{
@@ -385,6 +394,9 @@ func (s *Dynamic) fetch(n int) {
 		}
 	}
 	n = min(n, len(outside))
+	if n == 0 {
+		s.full = true // there is nobody to ask: who is in is everybody
+	}
 	for i := range n {
 		j := i + int(stream.Uint64N(uint64(len(outside)-i)))
 		outside[i], outside[j] = outside[j], outside[i]

@@ -48,6 +48,7 @@ type buffered struct {
 	client ClientID
 	order  OrderID // 0: none
 	base   uint64
+	due    bool // the order is to be sent (again) once the round is open
 }
 
 type keptAnswer struct {
@@ -75,7 +76,7 @@ func (s *FedBuff) Restore(snapshot []byte) error {
 	}
 	var out []buffered
 	for range n {
-		out = append(out, buffered{ClientID(d.uint()), OrderID(d.uint()), d.uint()})
+		out = append(out, buffered{client: ClientID(d.uint()), order: OrderID(d.uint()), base: d.uint()})
 	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: fedbuff snapshot is %w", err)
@@ -125,6 +126,12 @@ func (s *FedBuff) Step(e Event) []Effect {
 	case Opened:
 		if e.Round == s.version+1 && !s.opened {
 			s.opening, s.opened = false, true
+			for i := range s.clients {
+				if c := &s.clients[i]; c.due && c.order != 0 {
+					s.send(*c)
+				}
+				s.clients[i].due = false
+			}
 			s.give()
 			s.commit()
 		}
@@ -164,9 +171,12 @@ func (s *FedBuff) joined(id ClientID) {
 		}
 		s.clients = slices.Insert(s.clients, i, c)
 	}
-	if c := s.clients[i]; c.order != 0 && s.opened {
-		s.send(c)
-		return
+	if c := &s.clients[i]; c.order != 0 {
+		if s.opened {
+			s.send(*c)
+			return
+		}
+		c.due = true
 	}
 	if !s.opened && !s.opening && !s.committing && len(s.clients) >= s.cfg.MinClients {
 		s.open()

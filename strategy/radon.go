@@ -47,6 +47,9 @@ func (s *radon) choose(r *rounds) []ClientID {
 	if s.need == 0 {
 		return nil
 	}
+	if n := len(present); n > s.need { // one model each, and no more
+		present = r.cohort.Sample(float64(s.need)/float64(n), 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+	}
 	s.divide(present)
 	return present
 }

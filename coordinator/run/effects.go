@@ -158,7 +158,7 @@ func (r *Run) order(e strategy.Order) {
 	weight := r.weightOf(m)
 	if was := m.order; was != nil && was.order == e.Order {
 		weight = max(weight, was.weight) // given again: the work may rest on the shards of then
-		if was.answered {
+		if was.accepted {
 			return
 		}
 	}
@@ -214,7 +214,7 @@ func (r *Run) accept(h strategy.Handle) *Offer {
 	a.lossSum += offer.c.Metrics.LossSum
 	a.examples += offer.c.Metrics.Examples
 	if m := r.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == offer.c.Order {
-		m.order.answered = true
+		m.order.answered, m.order.accepted = true, true
 	}
 	r.answer(offer.number, offer.peer, offer.c, protocol.ReasonAccepted, "")
 	return offer
@@ -275,18 +275,25 @@ func (r *Run) abandon(e strategy.Abandon) {
 	r.log.Warn("round abandoned", "round", e.Round, "order", e.Order, "reason", e.Reason)
 	r.record("abandoned", 0, e.Reason)
 	r.ledger.Abandoned++
-	for _, p := range r.present {
-		m := r.members[p]
-		if m.order != nil && m.order.order == e.Order && !m.order.answered {
-			m.order = nil
-			r.send(m, &protocol.Ack{Order: uint64(e.Order), Reason: protocol.ReasonAbandoned, Detail: e.Reason})
-		}
-	}
+	r.release(e.Order, e.Reason)
 	r.open = nil
 	r.phase = protocol.PhaseWaiting
 	r.nextAttempt()
 	r.broadcastStatus()
 	r.notify(nil)
+}
+
+// release tells those who have an order of an attempt that came to nothing to
+// drop their work, and those who have answered it to drop what they keep: it is
+// in no model, even if the round is closed one day.
+func (r *Run) release(order strategy.OrderID, why string) {
+	for _, p := range r.present {
+		m := r.members[p]
+		if m.order != nil && m.order.order == order && (!m.order.answered || m.order.accepted) {
+			m.order = nil
+			r.send(m, &protocol.Ack{Order: uint64(order), Reason: protocol.ReasonAbandoned, Detail: why})
+		}
+	}
 }
 
 // nextAttempt gives the next round empty sums: the present ones, unless
@@ -352,7 +359,11 @@ func (r *Run) commitWhenAdded(a *attempt) {
 			e := Evaluation{Version: c.Round}
 			e.Loss, e.Accuracy, e.Examples = r.cfg.Evaluate(v.Next)
 			measured = &e
-			if was != nil && !(e.Loss <= c.Guard*was.Loss) {
+			if was == nil { // the first version, against what it was made from
+				was = &Evaluation{}
+				was.Loss, _, _ = r.cfg.Evaluate(v.Base)
+			}
+			if !(e.Loss <= c.Guard*was.Loss) {
 				err = fmt.Errorf("the test loss would jump from %.4g to %.4g, the guard allows %.4g", was.Loss, e.Loss, c.Guard*was.Loss)
 			}
 		}
@@ -392,6 +403,9 @@ func (r *Run) rollBack(c strategy.Commit, why error) {
 	r.log.Warn("round rolled back", "round", c.Round, "reason", why)
 	r.record("rolled back", 0, why.Error())
 	r.ledger.RolledBack++
+	if r.open != nil {
+		r.release(strategy.OrderID(r.open.Order), why.Error())
+	}
 	r.open = nil
 	r.phase = protocol.PhaseWaiting
 	r.nextAttempt()

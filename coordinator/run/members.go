@@ -40,6 +40,7 @@ type outstanding struct {
 	control  bool          // its second is the change of a control variate
 	vectors  int           // 0: not known any more
 	answered bool
+	accepted bool // and the answer was good
 }
 
 // participantsAhead is how many numbers are reserved at a time, so that the
