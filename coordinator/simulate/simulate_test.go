@@ -67,7 +67,6 @@ func TestDeterministic(t *testing.T) {
 // The paper's table (McMahan et al. 2017, Table 1): 2NN, IID, C = .1, E = 1,
 // B = 10 takes 87 rounds to 97%. Ten rounds already pass 93%.
 func TestLearnsMNIST(t *testing.T) {
-	raw := []string{"compress.up.codec=float32", "compress.down.codec=float32"}
 	res := simulated(t, append(raw, "stop.rounds=10")...)
 	if got := *res.Final.TestAccuracy; got < .93 {
 		t.Errorf("test accuracy %.4f after 10 rounds, want at least .93", got)

@@ -116,8 +116,15 @@ func lossless(name string) bool {
 	return err == nil && c.Lossless
 }
 
-// Run returns c as a run takes it.
-func (c Compress) Run() run.Packing {
+// smallModel is up to how many parameters travel raw whatever the task says: the
+// headers and tables of a coded block would be larger than what they save.
+const smallModel = 256
+
+// Run returns c as the run of a model with so many parameters takes it.
+func (c Compress) Run(parameters int) run.Packing {
+	if parameters <= smallModel {
+		return run.Packing{}
+	}
 	id := func(name string) protocol.Codec {
 		if name == "grid" {
 			return protocol.CodecGrid
