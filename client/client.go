@@ -94,6 +94,7 @@ type Progress struct {
 	Accepted  int     // contributions accepted so far
 	Rejected  int
 	LastError string // of the last contribution or order that failed
+	Codec     string // by which the last order's answer is packed
 }
 
 // Activity is the one thing that a client is doing.
@@ -289,6 +290,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 	c.progress = Progress{
 		Activity: Downloading, Order: o.Order, Round: o.Round,
 		Accepted: c.progress.Accepted, Rejected: c.progress.Rejected, LastError: c.progress.LastError,
+		Codec: o.Hyper.Codec.String(),
 	}
 	if !c.holds(o) {
 		return []protocol.Message{&protocol.Want{Version: o.Base, Full: true}}

@@ -20,6 +20,7 @@ type Task struct {
 	Classes    int
 
 	Strategy string // in words
+	Packing  string // codec by which participants pack their answers
 
 	Round        int
 	Version      int
@@ -91,6 +92,7 @@ type Local struct {
 	Participant  int    // number within the run
 	Participants int    // in this tab
 	Numbers      string // of all of them
+	Codec        string // by which the last answer was packed
 	Activity     string // idle, downloading, waiting, training, sending or paused
 	Detail       string // more, in words for people
 

@@ -403,7 +403,11 @@ func (t *Task) TrafficWords() string {
 	if t.BytesUp == 0 && t.BytesDown == 0 {
 		return dash
 	}
-	words := plural(t.ModelsUp, "model") + " (" + size(t.BytesUp) + ") up, " + plural(t.ModelsDown, "model") + " (" + size(t.BytesDown) + ") down"
+	words := plural(t.ModelsUp, "model") + " (" + t.packed(t.ModelsUp, t.BytesUp) + ") up, " + plural(t.ModelsDown, "model") + " (" + t.packed(t.ModelsDown, t.BytesDown) + ") down"
+	raw := 4 * float64(t.Parameters) * float64(t.ModelsUp+t.ModelsDown)
+	if ratio := raw / (t.BytesUp + t.BytesDown); ratio >= 2 {
+		words += "; " + count(int(ratio)) + " times less than raw float32"
+	}
 	if t.RolledBack > 0 {
 		words += "; " + plural(t.RolledBack, "round") + " rolled back"
 	}
@@ -419,4 +423,26 @@ func (f Figure) short() string {
 		return dash
 	}
 	return short(f.Value)
+}
+
+// packed is how large so many models were, in all and for each parameter.
+func (t *Task) packed(models int, bytes float64) string {
+	if models == 0 || t.Parameters == 0 {
+		return size(bytes)
+	}
+	bits := strconv.FormatFloat(8*bytes/float64(models)/float64(t.Parameters), 'g', 3, 64)
+	return size(bytes) + ", " + bits + " bits a parameter"
+}
+
+// PackedWords says by which codec this tab's answers are packed, and if it is not
+// the task's, why.
+func (p *Page) PackedWords() string {
+	switch codec := p.Local.Codec; {
+	case codec == "":
+		return dash
+	case p.Task.Packing != "" && codec != p.Task.Packing:
+		return codec + " (this tab lacks " + p.Task.Packing + ")"
+	default:
+		return codec
+	}
 }

@@ -18,6 +18,7 @@ type taskView struct {
 	Strategy     strategyView `json:"strategy"`
 	Model        modelView    `json:"model"`
 	Data         dataView     `json:"data"`
+	Packing      packingView  `json:"packing"`
 	Stop         stopView     `json:"stop"`
 	Phase        string       `json:"phase"`
 	Round        uint64       `json:"round"`
@@ -57,6 +58,12 @@ type dataView struct {
 	Shards  int    `json:"shards"`
 }
 
+// packingView names the codecs.
+type packingView struct {
+	Up   string `json:"up"`
+	Down string `json:"down"`
+}
+
 type stopView struct {
 	Rounds   int     `json:"rounds"`
 	Accuracy float64 `json:"accuracy"`
@@ -87,6 +94,9 @@ func (st *Study) view(s run.State) taskView {
 		},
 		Model: modelView{Summary: summary(st.Model.Spec()), Parameters: st.Model.Layout().Size},
 		Data:  dataView{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Train.Classes(), Shards: len(st.Data.Shards)},
+		Packing: packingView{
+			Up: t.Compress.Run(st.Model.Layout().Size).Up.String(), Down: t.Compress.Run(st.Model.Layout().Size).Down.String(),
+		},
 		Stop:  stopView{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
 		Phase: s.Phase.String(), Round: s.Round, Version: s.Version, Participants: s.Participants,
 		BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down, ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown,
