@@ -121,7 +121,7 @@ func (w *world) boot() {
 		panic(err) // of the schedule's making
 	}
 	n := uint64(w.model.Layout().Size)
-	l.checker = run.NewChecker(int(n), 1, run.NewLease(leased*protocol.MaxBody(n, 1)))
+	l.checker = run.NewChecker(int(n), 1, w.seed, run.NewLease(leased*protocol.MaxBody(n, 1)))
 	cfg := run.Config{
 		ID: "faults", Seed: w.seed, Model: w.model, Stop: w.stop, EvalEvery: w.evalEvery, Evaluate: w.evaluate,
 		Shards: w.shards, Journal: w.journal, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,

@@ -97,10 +97,13 @@ func TestStrategiesAreDeterministic(t *testing.T) {
 	}
 }
 
+// raw makes a task send what it has, bit for bit.
+var raw = []string{"compress.up.codec=float32", "compress.down.codec=float32"}
+
 // With Delta = 0 dynamic averaging is periodic averaging, bit for bit, and costs
 // as many models.
 func TestDynamicZeroIsPeriodic(t *testing.T) {
-	sets := []string{"model.hidden=[20]", "stop.rounds=8", "eval_every=8"}
+	sets := append([]string{"model.hidden=[20]", "stop.rounds=8", "eval_every=8"}, raw...)
 	periodic := simulate(t, "mnist-periodic", sets...)
 	dynamic := simulate(t, "mnist-dynamic", append(sets, "strategy.delta=0")...)
 	if dynamic.ModelSHA256 != periodic.ModelSHA256 || *dynamic.Final.TestLoss != *periodic.Final.TestLoss {
@@ -238,8 +241,8 @@ func TestFedBuffBeatsRoundsWithStragglers(t *testing.T) {
 // SCAFFOLD needs fewer rounds than FedAvg where clients hold two digits each (and
 // two vectors each way in a round).
 func TestScaffoldBeatsFedAvg(t *testing.T) {
-	scaffold := simulate(t, "mnist-scaffold", "stop.rounds=10", "eval_every=10")
-	fedavg := simulate(t, "mnist-scaffold", "stop.rounds=14", "eval_every=14", "strategy.correction=none")
+	scaffold := simulate(t, "mnist-scaffold", append(raw, "stop.rounds=10", "eval_every=10")...)
+	fedavg := simulate(t, "mnist-scaffold", append(raw, "stop.rounds=14", "eval_every=14", "strategy.correction=none")...)
 	s, f := scaffold.Final, fedavg.Final
 	if *s.TestLoss > *f.TestLoss || *s.TestAccuracy < *f.TestAccuracy {
 		t.Errorf("after 10 rounds loss %.4f, accuracy %.4f; FedAvg after 14: %.4f, %.4f; want better", *s.TestLoss, *s.TestAccuracy, *f.TestLoss, *f.TestAccuracy)
