@@ -48,6 +48,13 @@ type Client struct {
 	localBase [32]byte // that local has gone on from; zero when there is none
 	unchecked bool     // local may have violated the condition already
 
+	packers  map[protocol.Codec]*packer
+	feedback *compress.Feedback // of its deltas; nil until an order asks for it
+	residual []byte             // of feedback, as it was saved
+
+	packedRound uint64 // round of the newest answer
+	away        bool   // the client has been away since
+
 	stream  int       // mini-batches taken by orders that follow each other
 	control []float32 // the server's control variate, of the version held; nil is zero
 	drift   []float32 // the client's own control variate; nil is zero
@@ -87,6 +94,7 @@ type Progress struct {
 	Accepted  int     // contributions accepted so far
 	Rejected  int
 	LastError string // of the last contribution or order that failed
+	Codec     string // by which the last order's answer is packed
 }
 
 // Activity is the one thing that a client is doing.
@@ -106,7 +114,7 @@ const (
 // New returns a participant that has not said hello.
 func New(cfg Config) *Client {
 	if cfg.Models == nil {
-		cfg.Models = ownModels{}
+		cfg.Models = OwnModels()
 	}
 	return &Client{cfg: cfg, tab: protocol.TabVisible, shards: map[uint32]*data.Set{}, progress: Progress{Activity: Idle}}
 }
@@ -193,6 +201,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 			c.progress.Activity = Paused
 		}
 	}
+	c.away = c.packedRound > 0
 	if c.params != nil {
 		return nil, nil
 	}
@@ -210,7 +219,7 @@ func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
 	if len(m.Vectors) == 1 && m.Vectors[0].Role == protocol.RoleDelta && m.Version == m.Base {
 		return nil, c.receivedStart(m)
 	}
-	params, control, err := c.cfg.Models.Unpack(m, c.model.Layout().Size)
+	params, control, err := c.cfg.Models.Unpack(m, c.model.Layout().Size, c.held)
 	if err != nil {
 		return nil, fmt.Errorf("client: model of version %d: %w", m.Version, err)
 	}
@@ -223,6 +232,18 @@ func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
 		return out, nil
 	}
 	return nil, nil
+}
+
+// held returns the parameters of a version that the client holds, or of version 0,
+// which it can always make; nil for others.
+func (c *Client) held(version uint64, hash []byte) []float32 {
+	if c.params != nil && version == c.version && slices.Equal(hash, c.hash[:]) {
+		return c.params
+	}
+	if version == 0 && slices.Equal(hash, c.welcome.InitialHash) {
+		return c.cfg.Models.Initial(c.model, c.welcome.Seed)
+	}
+	return nil
 }
 
 // receivedStart takes a local model to start from, a delta against the version
@@ -273,6 +294,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 	c.progress = Progress{
 		Activity: Downloading, Order: o.Order, Round: o.Round,
 		Accepted: c.progress.Accepted, Rejected: c.progress.Rejected, LastError: c.progress.LastError,
+		Codec: o.Hyper.Codec.String(),
 	}
 	if !c.holds(o) {
 		return []protocol.Message{&protocol.Want{Version: o.Base, Full: true}}
@@ -319,6 +341,9 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 	case protocol.ReasonBusy:
 		forget = false // offered again when the coordinator orders it again
 	default:
+		if c.feedback != nil {
+			c.feedback.Flush() // what was packed is lost, and what it lost with it
+		}
 		c.progress.Rejected++
 		c.progress.LastError = a.Reason.String()
 		if a.Detail != "" {
@@ -415,8 +440,14 @@ func (c *Client) Held() (version uint64, params []float32) { return c.version, c
 func (c *Client) Monitors() bool { return c.order != nil && c.order.Kind == protocol.OrderMonitor }
 
 // Local returns the model that the client trains between orders that follow each
-// other, which the caller must not write to; nil when there is none.
+// other, or is about to train, which the caller must not write to; nil when there
+// is none.
 func (c *Client) Local() []float32 {
+	if o := c.order; c.Monitors() && c.holds(o) && c.examples == nil {
+		if from := c.source(o); from != nil {
+			return from
+		}
+	}
 	if c.localBase == ([32]byte{}) || c.localBase != c.hash {
 		return nil
 	}

@@ -361,5 +361,5 @@ func TestWorkAllocatesNothing(t *testing.T) {
 func Example() {
 	c := New(Config{Name: "example", Task: "digits"})
 	fmt.Println(c.Hello().Protocol, c.Progress().Activity)
-	// Output: fedtab.v1-draft idle
+	// Output: fedtab.v1 idle
 }

@@ -9,32 +9,61 @@ import (
 	"fedtab/protocol"
 )
 
+// Held returns the parameters of a version that the client has, or nil. They are
+// not to be written to.
+type Held func(version uint64, hash []byte) []float32
+
 // Models makes parameter vectors for a client. A simulation shares them
 // between thousands of clients; what they return is never written to.
 type Models interface {
 	// Initial returns version 0 of the run with the given seed.
 	Initial(m learn.Model, seed uint64) []float32
-	// Unpack returns the n parameters that a message carries, after checking
-	// them against the message's hash, and the server's control variate if
-	// that is with them.
-	Unpack(m *protocol.Model, n int) (params, control []float32, err error)
+	// Unpack returns the n parameters that a message carries, or leads to from
+	// a version that is held, after checking them against the message's hash,
+	// and the server's control variate if that is with them.
+	Unpack(m *protocol.Model, n int, held Held) (params, control []float32, err error)
 }
 
-type ownModels struct{}
+// ownModels keeps the grid that versions lie on, around version 0.
+type ownModels struct {
+	tensors []compress.Tensor
+	grid    *compress.Grid
+	initial []float32
+}
 
-func (ownModels) Initial(m learn.Model, seed uint64) []float32 {
+func (o *ownModels) Initial(m learn.Model, seed uint64) []float32 {
 	params := make([]float32, m.Layout().Size)
 	m.Init(params, seed)
+	o.tensors, o.initial, o.grid = compress.TensorsOf(m.Layout()), params, nil
 	return params
 }
 
-func (ownModels) Unpack(m *protocol.Model, n int) (params, control []float32, err error) {
-	if len(m.Vectors) == 0 || len(m.Vectors) > 2 || m.Vectors[0].Role != protocol.RoleModel {
+func (o *ownModels) Unpack(m *protocol.Model, n int, held Held) (params, control []float32, err error) {
+	if len(m.Vectors) == 0 || len(m.Vectors) > 2 {
 		return nil, nil, fmt.Errorf("want a vector of parameters, and a control variate at most, got %d vectors", len(m.Vectors))
 	}
 	params = make([]float32, n)
-	if err := compress.Decode(m.Vectors[0].Codec, params, m.Vectors[0].Block); err != nil {
-		return nil, nil, err
+	switch v := &m.Vectors[0]; {
+	case v.Role == protocol.RoleModel:
+		if err := compress.Decode(v.Codec, params, v.Block); err != nil {
+			return nil, nil, err
+		}
+	case v.Role == protocol.RoleDelta && v.Codec == protocol.CodecGrid:
+		from := held(m.Base, v.BaseHash)
+		if from == nil || len(o.initial) != n {
+			return nil, nil, fmt.Errorf("a difference from version %d, which is not held", m.Base)
+		}
+		if o.grid == nil {
+			if o.grid, err = compress.NewGrid(o.tensors, o.initial); err != nil {
+				return nil, nil, err
+			}
+		}
+		copy(params, from)
+		if _, err := o.grid.Apply(params, v.Block); err != nil {
+			return nil, nil, err
+		}
+	default:
+		return nil, nil, fmt.Errorf("want parameters, or a difference on the grid, got %v by %v", v.Role, v.Codec)
 	}
 	if hash := learn.Hash(params); !slices.Equal(hash[:], m.Hash) {
 		return nil, nil, fmt.Errorf("the parameters do not match their hash %x", m.Hash)
@@ -51,5 +80,5 @@ func (ownModels) Unpack(m *protocol.Model, n int) (params, control []float32, er
 	return params, control, nil
 }
 
-// OwnModels keeps nothing and shares nothing: every call makes a vector.
-func OwnModels() Models { return ownModels{} }
+// OwnModels shares nothing: every call makes a vector. It keeps version 0.
+func OwnModels() Models { return &ownModels{} }

@@ -58,18 +58,26 @@ func (c *Client) monitor(b *Bench, steps int) []protocol.Message {
 // sent for it, the base if that is asked for, or else the client's own, as long
 // as it has gone on from the same base.
 func (c *Client) take(o *protocol.Order) {
-	from := c.params
-	switch {
-	case c.startsFrom(o.Start):
-		from = c.start
-	case string(o.Start) != string(o.BaseHash) && c.localBase == c.hash:
-		return // and it may have gone too far already
+	from := c.source(o)
+	if from == nil {
+		return // its own, which may have gone too far already
 	}
 	if len(c.local) != len(from) {
 		c.local = make([]float32, len(from))
 	}
 	copy(c.local, from)
 	c.start, c.localBase, c.unchecked = nil, c.hash, false
+}
+
+// source returns the model that take is to copy, nil where the client's own stays.
+func (c *Client) source(o *protocol.Order) []float32 {
+	switch {
+	case c.startsFrom(o.Start):
+		return c.start
+	case string(o.Start) != string(o.BaseHash) && c.localBase == c.hash:
+		return nil
+	}
+	return c.params
 }
 
 // check reports the model if it is too far from the base.

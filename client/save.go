@@ -20,7 +20,7 @@ const savedVersion = 2
 // wait for a version, with two vectors each, and a control variate.
 const (
 	maxKept  = 16
-	maxSaved = 3*protocol.MaxBlock + 1<<20
+	maxSaved = 4*protocol.MaxBlock + 1<<20
 )
 
 // Save returns what must not be lost when a tab is reloaded: who the participant
@@ -30,7 +30,8 @@ const (
 //
 // The bytes are: the format's version; the run, the resume token, the
 // participant's number, the mini-batches taken, the control variate (raw float32,
-// or nothing); and for each contribution 1 if it was accepted or else 0, the
+// or nothing), the residual of error feedback (or nothing) and
+// the round that it is from; and for each contribution 1 if it was accepted or else 0, the
 // round with which it is done with, how many frames it has, and these as they
 // travel. Texts, vectors and frames have their length before them; numbers are
 // uvarints.
@@ -44,6 +45,12 @@ func (c *Client) Save() []byte {
 	b = binary.AppendUvarint(b, uint64(c.welcome.Participant))
 	b = binary.AppendUvarint(b, uint64(c.stream))
 	b = appendBytes(b, compress.AppendFloat32(nil, c.drift))
+	residual := c.residual
+	if c.feedback != nil {
+		residual = c.feedback.AppendState(nil)
+	}
+	b = appendBytes(b, residual)
+	b = binary.AppendUvarint(b, c.packedRound)
 	for _, k := range c.kept {
 		accepted := byte(0)
 		if k.accepted {
@@ -80,7 +87,8 @@ func (c *Client) Restore(saved []byte) error {
 	}
 	d := savedReader{b: saved[1:]}
 	run, token := d.bytes(), d.bytes()
-	number, stream, drift := d.uint(), d.uint(), d.bytes()
+	number, stream, drift, residual := d.uint(), d.uint(), d.bytes(), d.bytes()
+	packedRound := d.uint()
 	if d.broken || number == 0 || number > math.MaxUint32 || stream > math.MaxInt32 ||
 		len(run) > protocol.MaxName || len(token) == 0 || len(token) > protocol.MaxToken {
 		return wrong("it is cut off, or too long")
@@ -103,7 +111,7 @@ func (c *Client) Restore(saved []byte) error {
 		}
 	}
 	c.welcome = &protocol.Welcome{Run: string(run), ResumeToken: token, Participant: uint32(number)}
-	c.stream, c.drift, c.kept = int(stream), control, all
+	c.stream, c.drift, c.residual, c.packedRound, c.kept = int(stream), control, residual, packedRound, all
 	return nil
 }
 

@@ -92,7 +92,7 @@ func (c *Client) train(b *Bench, steps int) []protocol.Message {
 		if o.Kind != protocol.OrderBase {
 			return append(out, c.finish(b)...)
 		}
-		block, err := c.pack(c.delta(b.local))
+		block, err := c.pack(c.delta(b.local), len(c.parts))
 		if err != nil {
 			return append(out, c.fail(protocol.ReasonCodec, err)...)
 		}
@@ -167,9 +167,57 @@ func (c *Client) delta(local []float32) []float32 {
 	return local
 }
 
-func (c *Client) pack(v []float32) ([]byte, error) {
-	codec := c.order.Hyper.Codec
-	return compress.Append(codec, make([]byte, 0, compress.MaxBlock(codec, len(v))), v)
+// keepAway is how much of what is to be fed back stays for every round that a
+// client was away.
+const keepAway = .9
+
+// packer keeps a codec's buffers.
+type packer struct {
+	compress.Codec
+	enc compress.Encoder
+}
+
+func (c *Client) packer(codec protocol.Codec) (*packer, error) {
+	if p := c.packers[codec]; p != nil {
+		return p, nil
+	}
+	k, err := compress.Lookup(codec)
+	if err != nil {
+		return nil, err
+	}
+	p := &packer{k, k.NewEncoder(compress.TensorsOf(c.model.Layout()))}
+	if c.packers == nil {
+		c.packers = map[protocol.Codec]*packer{}
+	}
+	c.packers[codec] = p
+	return p, nil
+}
+
+// pack packs vector i of the answer to the order in work.
+func (c *Client) pack(v []float32, i int) ([]byte, error) {
+	h := &c.order.Hyper
+	p, err := c.packer(h.Codec)
+	if err != nil {
+		return nil, err
+	}
+	o := compress.Options{Bits: float64(h.Bits), Seed: compress.DitherSeed(c.welcome.Seed, c.welcome.Participant, c.order.Order, i)}
+	enc := p.enc
+	if h.Feedback && i == 0 {
+		if c.feedback == nil {
+			c.feedback = compress.NewFeedback(p.enc, p.NewDecoder())
+			if c.residual != nil {
+				// A saved one that does not fit is as good as none.
+				_ = c.feedback.RestoreState(c.residual, len(v))
+				c.residual = nil
+			}
+		}
+		if c.away { // the model has moved on without this client
+			c.feedback.Age(int(max(c.order.Round, c.packedRound+1)-c.packedRound), keepAway)
+		}
+		c.away, c.packedRound = false, c.order.Round
+		enc = c.feedback
+	}
+	return enc.Append(nil, v, o)
 }
 
 // finish packs the answer to the order in work.
@@ -207,7 +255,7 @@ func (c *Client) finish(b *Bench) []protocol.Message {
 func (c *Client) offer(role protocol.Role, weight uint64, vectors ...[]float32) []protocol.Message {
 	var packed []protocol.Vector
 	for i, v := range vectors {
-		block, err := c.pack(v)
+		block, err := c.pack(v, i)
 		if err != nil {
 			return c.fail(protocol.ReasonCodec, err)
 		}
@@ -244,7 +292,12 @@ func (c *Client) adopt(m *protocol.Contribution) {
 		return
 	}
 	change := make([]float32, c.model.Layout().Size)
-	if compress.Decode(m.Vectors[1].Codec, change, m.Vectors[1].Block) != nil {
+	p, err := c.packer(m.Vectors[1].Codec)
+	if err != nil {
+		return
+	}
+	seed := compress.DitherSeed(c.welcome.Seed, c.welcome.Participant, m.Order, 1)
+	if compress.DecodeWith(p.NewDecoder(), change, m.Vectors[1].Block, compress.Options{Seed: seed}) != nil {
 		return // we have packed it ourselves
 	}
 	if c.drift != nil {

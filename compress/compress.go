@@ -1,42 +1,200 @@
 // Package compress packs vectors of parameters into the blocks that travel in
 // a message's body, one file for each codec.
+//
+// docs/compression.md has the formats, what each codec costs, and what it was
+// measured to lose.
+//
+// A [Codec] makes an [Encoder] for vectors of one layout and a [Decoder] for
+// blocks of any. Both keep their memory from one vector to the next and are for
+// one goroutine at a time. Blocks describe themselves: reading one needs the
+// number of values, which the model's schema gives, and for some codecs the
+// seed that both ends have from the order.
+//
+// What arrives is not trusted. A decoder allocates in proportion to the number
+// of values that its caller expects, never to what a block claims; every error
+// wraps [ErrBlock], [ErrNotFinite] or [ErrRange]; and every value that it gives
+// is finite. Errors that only the values bring to light come from Next, Add or
+// Close, so what was decoded is good only once Close has said so.
 package compress
 
 import (
-	"errors"
 	"fmt"
 
 	"fedtab/protocol"
 )
 
-// Errors of decoding.
-var (
-	ErrUnknownCodec = errors.New("compress: unknown codec")
-	ErrBlock        = errors.New("compress: broken block")
-	ErrNotFinite    = errors.New("compress: value is not finite")
+// Options say how to pack one vector. Decoding must be given the same Seed.
+type Options struct {
+	// Bits is the size to reach, in bits for a parameter, for the codecs that
+	// have a choice. A block of fewer than some thousand parameters is larger
+	// than that by its header, some 40 to 60 bytes.
+	Bits float64
+	// Seed is what dither is drawn from.
+	Seed uint64
+}
+
+// Rates that Options.Bits may ask for. The finest step is 2^-17 of the largest
+// magnitude, which takes some 10 to 14 bits; no block takes more.
+const (
+	MinBits = 1. / 64
+	MaxBits = 16
 )
 
-// Codecs are those that this build packs and unpacks, the preferred first.
-func Codecs() []protocol.Codec { return []protocol.Codec{protocol.CodecFloat32} }
-
-// Append packs v with codec and appends the block to dst.
-func Append(codec protocol.Codec, dst []byte, v []float32) ([]byte, error) {
-	switch codec {
-	case protocol.CodecFloat32:
-		return AppendFloat32(dst, v), nil
+func (o Options) checkBits() error {
+	if !(o.Bits >= MinBits && o.Bits <= MaxBits) {
+		return fmt.Errorf("%w: %v bits for a parameter, want %v to %v", ErrOptions, o.Bits, MinBits, MaxBits)
 	}
-	return dst, fmt.Errorf("%w %d", ErrUnknownCodec, codec)
+	return nil
+}
+
+// Encoder packs vectors of one layout.
+type Encoder interface {
+	// Append appends the block of v to dst. v is not changed. An error leaves
+	// dst as it was; it wraps ErrNotFinite or ErrRange where a value cannot be
+	// packed.
+	Append(dst []byte, v []float32, o Options) ([]byte, error)
+}
+
+// Decoder unpacks blocks. It reads the block while it decodes, so the block
+// must stay as it is until Close.
+type Decoder interface {
+	// Open begins a block of n values.
+	Open(block []byte, n int, o Options) error
+	// Next sets dst to the next len(dst) values.
+	Next(dst []float32) error
+	// Add adds weight x the next len(dst) values to dst.
+	Add(dst []float32, weight float32) error
+	// Close says whether the block held these values and nothing else.
+	Close() error
+}
+
+// Codec is a way of packing.
+type Codec struct {
+	ID       protocol.Codec
+	Name     string
+	Rated    bool // has Options.Bits
+	Lossless bool
+	Unbiased bool // the expectation of what is decoded is what was packed
+	Seeded   bool // has Options.Seed
+
+	NewEncoder func([]Tensor) Encoder
+	NewDecoder func() Decoder
+}
+
+// codecs are those of this build, the preferred first.
+var codecs = [...]Codec{
+	{ID: protocol.CodecDeadzone, Rated: true,
+		NewEncoder: func(t []Tensor) Encoder { return &deadzone{tensors: t} },
+		NewDecoder: func() Decoder { return new(deadzoneDecoder) }},
+	{ID: protocol.CodecDither, Rated: true, Unbiased: true, Seeded: true,
+		NewEncoder: func(t []Tensor) Encoder { return &dither{deadzone: deadzone{tensors: t}} },
+		NewDecoder: func() Decoder { return new(ditherDecoder) }},
+	{ID: protocol.CodecFloat16,
+		NewEncoder: func([]Tensor) Encoder { return new(float16) },
+		NewDecoder: func() Decoder { return new(float16Decoder) }},
+	{ID: protocol.CodecPlanes, Lossless: true, Unbiased: true,
+		NewEncoder: func(t []Tensor) Encoder { return &planes{tensors: t} },
+		NewDecoder: func() Decoder { return new(planesDecoder) }},
+	{ID: protocol.CodecFloat32, Lossless: true, Unbiased: true,
+		NewEncoder: func([]Tensor) Encoder { return float32s{} },
+		NewDecoder: func() Decoder { return new(float32Decoder) }},
+}
+
+// Lookup returns the codec with a number.
+func Lookup(id protocol.Codec) (Codec, error) {
+	for _, c := range codecs {
+		if c.ID == id {
+			c.Name = id.String()
+			return c, nil
+		}
+	}
+	return Codec{}, fmt.Errorf("%w %d", ErrUnknownCodec, id)
+}
+
+// Named returns the codec with a name, such as "deadzone".
+func Named(name string) (Codec, error) {
+	for _, c := range codecs {
+		if c.ID.String() == name {
+			c.Name = name
+			return c, nil
+		}
+	}
+	return Codec{}, fmt.Errorf("%w %q", ErrUnknownCodec, name)
+}
+
+// Codecs are those that this build packs and unpacks, the preferred first. The
+// grid is among them, though it codes versions and not vectors by themselves, so
+// that Lookup does not know it.
+func Codecs() []protocol.Codec {
+	ids := []protocol.Codec{protocol.CodecGrid}
+	for _, c := range codecs {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+// Append packs v with a codec that needs no options, and appends the block to
+// dst.
+func Append(codec protocol.Codec, dst []byte, v []float32) ([]byte, error) {
+	c, err := Lookup(codec)
+	if err != nil {
+		return dst, err
+	}
+	return c.NewEncoder(Flat(len(v))).Append(dst, v, Options{})
 }
 
 // Decode unpacks block into dst, whose length is that of the vector. Every
 // value that it leaves there is finite when it returns nil.
 func Decode(codec protocol.Codec, dst []float32, block []byte) error {
-	switch codec {
-	case protocol.CodecFloat32:
-		return DecodeFloat32(dst, block)
+	c, err := Lookup(codec)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("%w %d", ErrUnknownCodec, codec)
+	return DecodeWith(c.NewDecoder(), dst, block, Options{})
+}
+
+// DecodeWith unpacks block into dst with a decoder that is kept.
+func DecodeWith(d Decoder, dst []float32, block []byte, o Options) error {
+	if err := d.Open(block, len(dst), o); err != nil {
+		return err
+	}
+	if err := d.Next(dst); err != nil {
+		return err
+	}
+	return d.Close()
+}
+
+// AddWith adds weight x the values of block to dst. After an error dst is
+// spoilt: check blocks that are not trusted beforehand.
+func AddWith(d Decoder, dst []float32, weight float32, block []byte, o Options) error {
+	if err := d.Open(block, len(dst), o); err != nil {
+		return err
+	}
+	if err := d.Add(dst, weight); err != nil {
+		return err
+	}
+	return d.Close()
+}
+
+// Check decodes block and forgets the values, of which it returns the largest
+// magnitude. What it accepts can be added without another look. piece is memory
+// to work in, some thousand values.
+func Check(d Decoder, block []byte, n int, o Options, piece []float32) (peak float32, err error) {
+	if err := d.Open(block, n, o); err != nil {
+		return 0, err
+	}
+	for n > 0 {
+		part := piece[:min(n, len(piece))]
+		if err := d.Next(part); err != nil {
+			return 0, err
+		}
+		for _, x := range part {
+			peak = max(peak, x, -x)
+		}
+		n -= len(part)
+	}
+	return peak, d.Close()
 }
 
 // MaxBlock is the largest block that codec makes of n values.
-func MaxBlock(codec protocol.Codec, n int) int { return 4 * n }
+func MaxBlock(codec protocol.Codec, n int) int { return 4*n + protocol.BlockOverhead }

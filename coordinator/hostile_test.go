@@ -295,7 +295,8 @@ func TestServeWithstands(t *testing.T) {
 		{"another role", protocol.ReasonWrongShape, func(c *protocol.Contribution) { c.Vectors[0].Role = protocol.RoleModel }},
 		{"another base", protocol.ReasonWrongBase, func(c *protocol.Contribution) { c.Vectors[0].BaseHash = make([]byte, 32) }},
 		{"an unknown codec", protocol.ReasonCodec, func(c *protocol.Contribution) { c.Vectors[0].Codec = 77 }},
-		{"a round that is over", protocol.ReasonLate, func(c *protocol.Contribution) { c.Round = 0 }},
+		{"no round", protocol.ReasonUnordered, func(c *protocol.Contribution) { c.Round = 0 }},
+		{"an attempt that is over", protocol.ReasonLate, func(c *protocol.Contribution) { c.Order = 0 }},
 		{"a round to come", protocol.ReasonUnordered, func(c *protocol.Contribution) { c.Round += 1000 }},
 		{"an order never given", protocol.ReasonUnordered, func(c *protocol.Contribution) { c.Order += 1000 }},
 	} {

@@ -139,14 +139,14 @@ func (s *Server) prepare(st *study) error {
 	}
 	parameters := st.Model.Layout().Size
 	st.room = &hub.Room{
-		Task: t.Name, Checker: run.NewChecker(parameters, t.Strategy.Vectors(), s.lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
+		Task: t.Name, Checker: run.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, s.lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
 	}
 	st.live = run.NewLive()
 	st.room.Live = st.live
 	st.State = st.live.State
 	cfg := run.Config{
-		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), Optimiser: t.Optimiser.Learn(),
+		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(),
 		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace, RestartGrace: restartGrace,

@@ -99,6 +99,7 @@ func smallTask(t testing.TB, edit ...string) string {
 model: {kind: mlp, hidden: [32]}
 data: {source: mnist, partition: {kind: iid, clients: 100}}
 strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 50, lr: 0.1, min_clients: 3}
+compress: {up: {codec: float32}, down: {codec: float32}} # so that tests can see what is in them
 stop: {rounds: 3}
 seed: 1
 `
@@ -400,7 +401,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"tasks", "--show", "anes96"}, 0, "\n# 20 clients: 11 to 205 examples"},
 		{[]string{"tasks", "--show", "fashion-mnist-2nn", "--set", "data.dir=/nonexistent"}, 0, "# the data cannot be loaded: "},
 		{[]string{"simulate", "--task", "fashion-mnist-2nn", "--set", "data.dir=/nonexistent"}, 1, "there is no train-images-idx3-ubyte.gz in /nonexistent"},
-		{[]string{"version"}, 0, "fedtab.v1-draft"},
+		{[]string{"version"}, 0, "fedtab.v1"},
 	} {
 		t.Run(fmt.Sprint(test.args), func(t *testing.T) {
 			var out, errs strings.Builder

@@ -147,6 +147,10 @@ type state struct {
 		Participants int
 		Seconds      float64
 		TestAccuracy *float64 `json:"test_accuracy"`
+		BytesUp      int64    `json:"bytes_up"`
+		BytesDown    int64    `json:"bytes_down"`
+		ModelsUp     int64    `json:"models_up"`
+		ModelsDown   int64    `json:"models_down"`
 	}
 }
 

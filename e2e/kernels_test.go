@@ -21,7 +21,7 @@ const decoder = new TextDecoder();
 globalThis.fs.writeSync = (fd, bytes) => { window.output += decoder.decode(bytes); return bytes.length };
 const go = new Go();
 go.argv = ['test', '-test.v', '-test.run=^Test']; // examples need a file system
-go.exit = code => { window.exitCode = code };
+go.exit = code => { window.exitCode = code; go._resume = () => {} }; // a timer may be left over
 WebAssembly.instantiateStreaming(fetch('test.wasm'), go.importObject).then(r => go.run(r.instance));
 `
 

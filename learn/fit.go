@@ -97,7 +97,7 @@ type Fit struct {
 	params   []float32
 	examples data.Examples
 	cfg      FitConfig
-	batch    int // examples in a full mini-batch
+	batch    int  // examples in a full mini-batch
 	plain    bool // steps of SGD on the gradient as it is, which workers take by themselves
 	planned  int  // steps
 	steps    int  // done

@@ -68,6 +68,15 @@ type Layout struct {
 	Size    int      // of the whole vector
 }
 
+// Row returns the length of the tensor's rows, its last dimension; 0 if it has
+// only one.
+func (t Tensor) Row() int {
+	if len(t.Shape) < 2 {
+		return 0
+	}
+	return t.Shape[len(t.Shape)-1]
+}
+
 // Sums are totals over examples; divide by Examples for means.
 type Sums struct {
 	Examples int

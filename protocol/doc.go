@@ -44,7 +44,7 @@
 //
 // # Compatibility
 //
-// [Version] is a draft. With v1 the field numbers and the test vectors in
-// testdata are frozen: later versions add fields, which old peers skip,
+// The field numbers and the test vectors in testdata are frozen with
+// fedtab.v1: later versions add fields, which old peers skip,
 // and kinds, which old peers answer with ReasonUnsupported.
 package protocol

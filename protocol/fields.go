@@ -386,6 +386,8 @@ func (h *Hyper) write(w *writer) {
 	w.bool(18, h.Stream)
 	w.double(19, h.Delta)
 	w.uint(20, uint64(h.Parts))
+	w.float(21, h.Bits)
+	w.bool(22, h.Feedback)
 }
 
 func (h *Hyper) read(r *reader) {
@@ -431,6 +433,10 @@ func (h *Hyper) read(r *reader) {
 			h.Delta = r.double("delta")
 		case 20:
 			h.Parts = r.uint32("parts")
+		case 21:
+			h.Bits = r.float("bits")
+		case 22:
+			h.Feedback = r.bool("feedback")
 		default:
 			r.skip()
 		}

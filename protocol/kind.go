@@ -124,7 +124,10 @@ func (r Role) String() string {
 
 // String returns the codec's name.
 func (c Codec) String() string {
-	return word([]string{CodecFloat32: "float32"}, uint32(c), "codec")
+	return word([]string{
+		CodecFloat32: "float32", CodecPlanes: "float32-planes", CodecFloat16: "float16",
+		CodecDeadzone: "deadzone", CodecDither: "dither", CodecGrid: "grid",
+	}, uint32(c), "codec")
 }
 
 // String returns the reason in words.

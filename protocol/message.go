@@ -2,7 +2,7 @@ package protocol
 
 // Version names the protocol that this package speaks. A Hello carries it;
 // a coordinator that speaks another answers with CloseProtocolVersion.
-const Version = "fedtab.v1-draft"
+const Version = "fedtab.v1"
 
 // Message is one message of the protocol: one of the pointer types below.
 // Exactly one message travels in one binary WebSocket message.
@@ -160,6 +160,9 @@ type Hyper struct {
 	Stream  bool    // take mini-batches up where the last order left off
 	Delta   float64 // OrderMonitor: squared distance from the base that is reported
 	Parts   uint32  // OrderBase: models to train, each on its own part of the local data
+
+	Bits     float32 // of the answer's vectors, per parameter, where the codec has a choice
+	Feedback bool    // add what earlier answers have lost in packing
 }
 
 // Optimiser says how a step follows from gradients.
@@ -202,7 +205,12 @@ type Codec uint32
 
 // The codecs.
 const (
-	CodecFloat32 Codec = 0 // raw little-endian IEEE 754 binary32
+	CodecFloat32  Codec = 0 // raw little-endian IEEE 754 binary32
+	CodecPlanes   Codec = 1 // float32 without loss: exponents entropy coded
+	CodecFloat16  Codec = 2 // little-endian IEEE 754 binary16
+	CodecDeadzone Codec = 3 // uniform quantiser with a dead zone, entropy coded
+	CodecDither   Codec = 4 // the same without a dead zone, dithered: unbiased
+	CodecGrid     Codec = 5 // integer differences between versions on a grid
 )
 
 // Vector is one packed vector of a body.

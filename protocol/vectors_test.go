@@ -68,6 +68,9 @@ var vectors = []struct {
 	{"order-scaffold", "Control variates and a proximal term.", &Order{
 		Order: 12, Kind: OrderFit, Round: 13, Base: 12, BaseHash: ramp(0x40, 32),
 		Hyper: Hyper{Epochs: 5, Batch: 10, LR: 0.1, Prox: 0.125, Control: true}}},
+	{"order-packed", "An answer of half a bit per parameter, with error feedback.", &Order{
+		Order: 12, Kind: OrderFit, Round: 13, Base: 12, BaseHash: ramp(0x40, 32),
+		Hyper: Hyper{Epochs: 1, Batch: 10, LR: 0.1, Codec: CodecDeadzone, Bits: 0.5, Feedback: true}}},
 	{"order-base", "Ten base models for the Radon machine.", &Order{
 		Order: 1, Kind: OrderBase, Round: 1, BaseHash: ramp(0x40, 32), Hyper: Hyper{Epochs: 20, Batch: 1, LR: 0.1, Parts: 10}}},
 	{"order-unknown-kind", "A kind of order that we do not know: kept, and declined.", &Order{
@@ -257,7 +260,7 @@ func number(v reflect.Value) string {
 		return strconv.FormatUint(v.Uint(), 10)
 	}
 	if words := s.String(); !strings.HasSuffix(words, " "+strconv.FormatUint(v.Uint(), 10)) {
-		return strings.ToUpper(snake(v.Type().Name()) + "_" + strings.ReplaceAll(words, " ", "_"))
+		return strings.ToUpper(snake(v.Type().Name()) + "_" + strings.NewReplacer(" ", "_", "-", "_").Replace(words))
 	}
 	return strconv.FormatUint(v.Uint(), 10)
 }

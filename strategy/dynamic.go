@@ -56,7 +56,7 @@ type monitored struct {
 	handle  Handle  // of its model, while it is in the balancing set
 	weight  float64
 	awaited bool    // fetched, and the answer has not come
-	idle    bool    // has declined its order, and gets none for a while
+	idle    bool    // has declined its order, or not answered a fetch, and is not asked for a while
 	next    OrderID // that it will get when the resolution is durable
 	fresh   bool    // its next order starts from the reference
 }
@@ -136,12 +136,14 @@ func (s *Dynamic) Step(e Event) []Effect {
 			s.resolve()
 		case e.Timer == timerFetch && s.phase == dynamicFetching:
 			for i := range s.clients {
-				s.clients[i].awaited = false
+				if m := &s.clients[i]; m.awaited {
+					m.awaited, m.idle = false, true // not to be asked again
+				}
 			}
 			s.resolve()
 		case e.Timer == timerAgain && s.phase == dynamicIdle:
 			s.open()
-		case e.Timer == timerAgain:
+		case e.Timer == timerAgain && s.phase == dynamicMonitoring:
 			s.awake()
 		}
 	case Opened:
@@ -195,18 +197,19 @@ func (s *Dynamic) joined(id ClientID) {
 	if !known {
 		s.clients = slices.Insert(s.clients, i, monitored{client: id})
 	}
-	if m := &s.clients[i]; m.idle { // it is done with its order
-		m.order, m.idle = 0, false
-	}
-	switch s.phase {
-	case dynamicIdle:
+	m := &s.clients[i]
+	switch {
+	case s.phase == dynamicIdle:
 		s.open()
-	case dynamicOpening:
+	case s.phase == dynamicOpening || s.phase == dynamicCommitting:
 		// It gets its order with the others.
-	case dynamicCommitting, dynamicSettling:
+	case s.phase == dynamicSettling && m.order == 0:
 		// A newcomer gets its order when this is done.
-	default:
-		s.send(&s.clients[i], 0) // again, if it has lost its socket
+	case m.handle == 0:
+		s.send(m, 0) // again, if it has lost its socket
+		if m.awaited {
+			s.do(Fetch{m.client, m.order}) // which was lost with it
+		}
 	}
 }
 
@@ -239,7 +242,9 @@ func (s *Dynamic) write() {
 
 func (s *Dynamic) send(m *monitored, start MeanID) {
 	m.idle = false
-	if m.order == 0 { // a number of its own: it may have left, and answered the newest before
+	if m.order == 0 {
+		// Who comes back may have answered the number of the others. This one
+		// need not be on disk: after a crash it is given again, on the same base.
 		s.order++
 		m.order = s.order
 	}
@@ -269,20 +274,31 @@ func (s *Dynamic) declined(e Declined) {
 	if i, ok := s.find(e.Client); ok && s.clients[i].order == e.Order && s.clients[i].handle == 0 {
 		m := &s.clients[i]
 		m.idle, m.fresh, m.awaited = true, true, false
-		s.do(SetTimer{timerAgain, idleFor})
-		s.resolve()
+		if s.phase == dynamicMonitoring {
+			s.monitor()
+		} else {
+			s.resolve()
+		}
 	}
 }
+
+// monitor lets everybody train; who has declined gets another order in a while.
+func (s *Dynamic) monitor() {
+	s.phase = dynamicMonitoring
+	if slices.ContainsFunc(s.clients, monitored.rests) {
+		s.do(SetTimer{timerAgain, idleFor})
+	}
+}
+
+// rests says whether the client has declined its order; one that is just late
+// with its model has not.
+func (m monitored) rests() bool { return m.idle && m.fresh }
 
 // awake gives those who have declined an order another one: if nobody trained,
 // nobody would violate, and the round would never end.
 func (s *Dynamic) awake() {
-	if s.phase != dynamicMonitoring {
-		s.do(SetTimer{timerAgain, idleFor})
-		return
-	}
 	for i := range s.clients {
-		if m := &s.clients[i]; m.idle {
+		if m := &s.clients[i]; m.rests() {
 			m.order = 0
 			s.send(m, 0)
 		}
@@ -351,7 +367,8 @@ func (s *Dynamic) resolve() {
 	m := len(s.clients)
 	switch {
 	case in == 0: // the violators are gone
-		s.phase, s.full = dynamicMonitoring, false
+		s.full = false
+		s.monitor()
 	case in == m || s.full && s.phase == dynamicFetching:
 		s.synchronise()
 	case s.v >= m || s.full:
@@ -413,10 +430,10 @@ func (s *Dynamic) fetch(n int) {
 			outside = append(outside, i)
 		}
 	}
-	if len(outside) == 0 { // the others have no models: it is everybody
-		s.full = true
-	}
 	n = min(n, len(outside))
+	if n == 0 {
+		s.full = true // there is nobody to ask: who is in is everybody
+	}
 	for i := range n {
 		j := i + int(stream.Uint64N(uint64(len(outside)-i)))
 		outside[i], outside[j] = outside[j], outside[i]
@@ -452,7 +469,9 @@ func (s *Dynamic) settled() {
 	if again {
 		s.phase = dynamicGathering
 		s.resolve()
+		return
 	}
+	s.monitor()
 }
 
 // synchronise makes the mean of all models the new reference.

@@ -52,7 +52,7 @@ type buffered struct {
 	client ClientID
 	order  OrderID // 0: none
 	base   uint64
-	due    bool // has come, or come back, when no order could be given: it may not know of its own
+	due    bool // the order is to be sent (again) once the round is open
 }
 
 type keptAnswer struct {

@@ -216,6 +216,11 @@ func (r *rounds) open() {
 func (r *rounds) write(chosen []ClientID) {
 	r.order++
 	r.begin(r.version+1, chosen)
+	for _, id := range chosen {
+		if !r.cohort.isPresent(id) {
+			r.cohort.Excuse(id) // has left after the leg before this one
+		}
+	}
 	r.state = opening
 	state := binary.AppendUvarint(nil, uint64(r.rollbacks))
 	if s, ok := r.scheme.(legs); ok {

@@ -1,11 +1,17 @@
 package main
 
-import "syscall/js"
+import (
+	"strconv"
+	"syscall/js"
+)
 
 // watchButtons does what the page's buttons ask for.
 func watchButtons(page *Page, loop *loop, tab *tab) {
 	actions := map[string]func(){
-		"join":   func() { tab.join(page.Selected) },
+		"join": func() {
+			tab.memory.many(several())
+			tab.join(page.Selected)
+		},
 		"pause":  func() { tab.pause(true) },
 		"resume": func() { tab.pause(false) },
 		"leave":  tab.leave,
@@ -25,3 +31,19 @@ func watchButtons(page *Page, loop *loop, tab *tab) {
 		}
 	})
 }
+
+// several returns as how many participants the person wants to take part.
+func several() int {
+	field := js.Global().Get("document").Call("getElementById", "several")
+	if !field.Truthy() {
+		return 1
+	}
+	n, err := strconv.Atoi(field.Get("value").String())
+	if err != nil {
+		return 1
+	}
+	return min(max(n, 1), mostParticipants)
+}
+
+// mostParticipants is how many a tab may have; the worker has the same bound.
+const mostParticipants = 16

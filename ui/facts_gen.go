@@ -80,6 +80,24 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
+				vgn.SetInnerHTML(vugu.HTML("Traffic"))
+				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "traffic"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "traffic"}}}
+				vgparent.AppendChild(vgn)
+				vgn.AddAttrInterface("data-down", exact(c.Page.Task.BytesDown))
+				vgn.AddAttrInterface("data-models-down", c.Page.Task.ModelsDown)
+				vgn.AddAttrInterface("data-models-up", c.Page.Task.ModelsUp)
+				vgn.AddAttrInterface("data-up", exact(c.Page.Task.BytesUp))
+				vgn.SetInnerHTML(c.Page.Task.TrafficWords())
+			}
+			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
+			vgparent.AppendChild(vgn)
+			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
+			vgparent.AppendChild(vgn)
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
+				vgparent.AppendChild(vgn)
 				vgn.SetInnerHTML(vugu.HTML("Until"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)

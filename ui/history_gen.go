@@ -46,7 +46,7 @@ func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent.AppendChild(vgn)
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "thead", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3ERound\x3C/th\x3E\x3Cth scope=\"col\"\x3EParticipants\x3C/th\x3E\x3Cth scope=\"col\"\x3ETrain loss\x3C/th\x3E\x3Cth scope=\"col\"\x3ETest loss\x3C/th\x3E\x3Cth scope=\"col\"\x3ETest accuracy\x3C/th\x3E\x3Cth scope=\"col\"\x3EUp\x3C/th\x3E\x3Cth scope=\"col\"\x3EDown\x3C/th\x3E\x3Cth scope=\"col\"\x3ETime\x3C/th\x3E\x3C/tr\x3E"))
+				vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3ERound\x3C/th\x3E\x3Cth scope=\"col\"\x3EParticipants\x3C/th\x3E\x3Cth scope=\"col\"\x3ETrain loss\x3C/th\x3E\x3Cth scope=\"col\"\x3ETest loss\x3C/th\x3E\x3Cth scope=\"col\"\x3ETest accuracy\x3C/th\x3E\x3Cth scope=\"col\"\x3ERate\x3C/th\x3E\x3Cth scope=\"col\"\x3EModels up, down\x3C/th\x3E\x3Cth scope=\"col\"\x3EUp\x3C/th\x3E\x3Cth scope=\"col\"\x3EDown\x3C/th\x3E\x3Cth scope=\"col\"\x3ETime\x3C/th\x3E\x3C/tr\x3E"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
 				vgparent.AppendChild(vgn)
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tbody", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "rounds"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "rounds"}}}
@@ -82,6 +82,12 @@ func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
 							vgparent.AppendChild(vgn)
 							vgn.SetInnerHTML(r.TestAccuracy.percent())
+							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
+							vgparent.AppendChild(vgn)
+							vgn.SetInnerHTML(r.Rate.short())
+							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
+							vgparent.AppendChild(vgn)
+							vgn.SetInnerHTML(r.ModelsWords())
 							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
 							vgparent.AppendChild(vgn)
 							vgn.SetInnerHTML(size(r.BytesUp))

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"strconv"
 	"syscall/js"
 )
 
@@ -17,6 +18,7 @@ const (
 	keyTask   = "fedtab.task"
 	keyPaused = "fedtab.paused"
 	keyTab    = "fedtab.tab"
+	keyMany   = "fedtab.participants"
 )
 
 // get returns a value, empty if there is none or the browser allows none.
@@ -55,6 +57,20 @@ func (m memory) tab() string {
 	return name
 }
 
+// participants returns as how many the tab takes part, and many remembers it.
+func (m memory) participants() int {
+	n, _ := strconv.Atoi(m.get(keyMany))
+	return max(n, 1)
+}
+
+func (m memory) many(n int) {
+	value := ""
+	if n > 1 {
+		value = strconv.Itoa(n)
+	}
+	m.set(keyMany, value)
+}
+
 // joined remembers that the tab takes part.
 func (m memory) joined(task string) { m.set(keyTask, task) }
 
@@ -69,7 +85,7 @@ func (m memory) pause(on bool) {
 
 // forget makes the tab as if it had never taken part.
 func (m memory) forget() {
-	for _, key := range []string{keyTask, keyPaused, keyTab} {
+	for _, key := range []string{keyTask, keyPaused, keyTab, keyMany} {
 		m.set(key, "")
 	}
 }

@@ -19,7 +19,8 @@ type Task struct {
 	DataPublic bool   // the coordinator hands the data out
 	Classes    int
 
-	Strategy Strategy
+	Strategy string // in words
+	Packing  string // codec by which participants pack their answers
 
 	Round        int
 	Version      int
@@ -27,20 +28,16 @@ type Task struct {
 	Evaluated    int // the version that TestLoss and TestAccuracy belong to
 	TestLoss     Figure
 	TestAccuracy Figure
+	BytesUp      float64
+	BytesDown    float64
+	ModelsUp     int // vectors as long as the model, however packed
+	ModelsDown   int
+	RolledBack   int    // versions that were not made
 	Finished     string // why the run ended, empty while it goes on
 
 	StopRounds   int
 	StopAccuracy Figure
 	StopSeconds  float64
-}
-
-// Strategy is how a task's models are combined.
-type Strategy struct {
-	Kind     string
-	Fraction Figure
-	Epochs   Figure
-	Batch    Figure
-	Rate     Figure // learning rate
 }
 
 // TaskName is one entry of the coordinator's list of tasks.
@@ -57,6 +54,9 @@ type Round struct {
 	TestAccuracy Figure
 	BytesUp      float64
 	BytesDown    float64
+	ModelsUp     int
+	ModelsDown   int
+	Rate         Figure // effective learning rate
 	Seconds      float64
 }
 
@@ -88,10 +88,13 @@ const (
 
 // Local is what this tab's Web Worker last said of itself.
 type Local struct {
-	Connection  string // connecting, joined, reconnecting, left, refused, superseded or finished
-	Participant int    // number within the run
-	Activity    string // idle, downloading, waiting, training, sending or paused
-	Detail      string // more, in words for people
+	Connection   string // connecting, joined, reconnecting, left, refused, superseded or finished
+	Participant  int    // number within the run
+	Participants int    // in this tab
+	Numbers      string // of all of them
+	Codec        string // by which the last answer was packed
+	Activity     string // idle, downloading, waiting, training, sending or paused
+	Detail       string // more, in words for people
 
 	Round         int
 	Shards        int

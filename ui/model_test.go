@@ -18,7 +18,7 @@ func decode(t *testing.T, text string) map[string]any {
 
 const description = `{
 	"name": "mnist-2nn", "title": "Handwritten digits", "description": "Reads digits.", "run": "r1",
-	"strategy": {"kind": "fedavg", "fraction": 0.1, "epochs": 1, "batch": 10, "lr": 0.1},
+	"strategy": {"kind": "fedavg", "summary": "Federated averaging: 1 epoch"},
 	"model": {"summary": "784-200-200-10, ReLU, softmax", "parameters": 199210},
 	"data": {"summary": "MNIST: 60,000 handwritten digits", "public": true, "classes": 10},
 	"phase": "training", "round": 7, "version": 6, "participants": 4,
@@ -46,7 +46,7 @@ func TestTaskIsRead(t *testing.T) {
 		Name: "mnist-2nn", Title: "Handwritten digits", Description: "Reads digits.", Run: "r1", Phase: "training",
 		Model: "784-200-200-10, ReLU, softmax", Parameters: 199210,
 		Data: "MNIST: 60,000 handwritten digits", DataPublic: true, Classes: 10,
-		Strategy: Strategy{Kind: "fedavg", Fraction: Figure{0.1, true}, Epochs: Figure{1, true}, Batch: Figure{10, true}, Rate: Figure{0.1, true}},
+		Strategy: "Federated averaging: 1 epoch",
 		Round:    7, Version: 6, Participants: 4, Evaluated: 6,
 		TestLoss: Figure{0.2, true}, TestAccuracy: Figure{0.94, true},
 		StopRounds: 100, StopAccuracy: Figure{0.98, true},

@@ -19,6 +19,13 @@ func (c *Panel) pauseAction() string {
 	return "pause"
 }
 
+func (c *Panel) participantTitle() string {
+	if c.Page.Local.Participants > 1 {
+		return "Participants here"
+	}
+	return "Participant"
+}
+
 // done and total are the progress bar's value and maximum; the bar is empty
 // outside of training.
 func (c *Panel) done() int {

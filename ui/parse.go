@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // object is a decoded JSON object. Its methods answer with zero values where a
 // field is missing or of another type: the page shows what it understands.
 type object map[string]any
@@ -41,29 +43,29 @@ func (o object) list(key string) []any {
 func parseTask(o object) Task {
 	model, data, strategy, stop := o.object("model"), o.object("data"), o.object("strategy"), o.object("stop")
 	return Task{
-		Name:        o.text("name"),
-		Title:       o.text("title"),
-		Description: o.text("description"),
-		Run:         o.text("run"),
-		Phase:       o.text("phase"),
-		Model:       model.text("summary"),
-		Parameters:  model.count("parameters"),
-		Data:        data.text("summary"),
-		DataPublic:  data.flag("public"),
-		Classes:     data.count("classes"),
-		Strategy: Strategy{
-			Kind:     strategy.text("kind"),
-			Fraction: strategy.figure("fraction"),
-			Epochs:   strategy.figure("epochs"),
-			Batch:    strategy.figure("batch"),
-			Rate:     strategy.figure("lr"),
-		},
+		Name:         o.text("name"),
+		Title:        o.text("title"),
+		Description:  o.text("description"),
+		Run:          o.text("run"),
+		Phase:        o.text("phase"),
+		Model:        model.text("summary"),
+		Parameters:   model.count("parameters"),
+		Data:         data.text("summary"),
+		DataPublic:   data.flag("public"),
+		Classes:      data.count("classes"),
+		Strategy:     strategy.text("summary"),
+		Packing:      o.object("packing").text("up"),
 		Round:        o.count("round"),
 		Version:      o.count("version"),
 		Participants: o.count("participants"),
 		Evaluated:    o.count("evaluated"),
 		TestLoss:     o.figure("test_loss"),
 		TestAccuracy: o.figure("test_accuracy"),
+		BytesUp:      o.number("bytes_up"),
+		BytesDown:    o.number("bytes_down"),
+		ModelsUp:     o.count("models_up"),
+		ModelsDown:   o.count("models_down"),
+		RolledBack:   o.count("rolled_back"),
 		Finished:     o.text("finished"),
 		StopRounds:   stop.count("rounds"),
 		StopAccuracy: positive(stop.figure("accuracy")),
@@ -86,16 +88,28 @@ func parseRound(o object) Round {
 		TestAccuracy: o.figure("test_accuracy"),
 		BytesUp:      o.number("bytes_up"),
 		BytesDown:    o.number("bytes_down"),
+		ModelsUp:     o.count("models_up"),
+		ModelsDown:   o.count("models_down"),
+		Rate:         o.figure("rate"),
 		Seconds:      o.number("seconds"),
 	}
 }
 
 func parseLocal(o object) Local {
+	var numbers []string
+	for _, n := range o.list("numbers") {
+		if f, ok := n.(float64); ok {
+			numbers = append(numbers, count(int(f)))
+		}
+	}
 	return Local{
 		Connection:    o.text("connection"),
 		Activity:      o.text("activity"),
 		Detail:        o.text("detail"),
 		Participant:   o.count("participant"),
+		Participants:  o.count("participants"),
+		Numbers:       strings.Join(numbers, ", "),
+		Codec:         o.text("codec"),
 		Round:         o.count("round"),
 		Shards:        o.count("shards"),
 		ShardsTotal:   o.count("shardsTotal"),

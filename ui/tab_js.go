@@ -109,7 +109,7 @@ func (t *tab) hear(task string, o object) {
 		if t.page.Paused {
 			t.tell(map[string]any{"type": "pause"}) // before the hello, which says so
 		}
-		t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": task, "tab": t.memory.tab()})
+		t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": task, "tab": t.memory.tab(), "participants": t.memory.participants()})
 		t.tell(map[string]any{"type": "tab", "state": js.Global().Get("document").Get("visibilityState").String()})
 	case "state":
 		if t.page.OnWorkerState(o) {

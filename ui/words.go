@@ -210,32 +210,10 @@ func (t *Task) PrivacyWords() string {
 
 // StrategyWords describes how the participants' models are combined.
 func (t *Task) StrategyWords() string {
-	s := t.Strategy
-	if s.Kind == "" {
+	if t.Strategy == "" {
 		return dash
 	}
-	names := map[string]string{"fedavg": "Federated averaging"}
-	name := names[s.Kind]
-	if name == "" {
-		name = s.Kind
-	}
-	var parts []string
-	if s.Fraction.Known {
-		parts = append(parts, percent(s.Fraction.Value, 0)+" of participants per round")
-	}
-	if s.Epochs.Known {
-		parts = append(parts, plural(int(s.Epochs.Value), "epoch"))
-	}
-	if s.Batch.Known && s.Batch.Value > 0 {
-		parts = append(parts, "batches of "+count(int(s.Batch.Value)))
-	}
-	if s.Rate.Known {
-		parts = append(parts, "learning rate "+short(s.Rate.Value))
-	}
-	if len(parts) == 0 {
-		return name
-	}
-	return name + ": " + strings.Join(parts, ", ")
+	return t.Strategy
 }
 
 // GoalWords says when the training ends.
@@ -405,4 +383,66 @@ func (l *Local) ParticipantWords() string {
 		return dash
 	}
 	return "No. " + count(l.Participant)
+}
+
+// ParticipantsWords says how many participants this tab has, if it is more than
+// one, and their numbers.
+func (l *Local) ParticipantsWords() string {
+	if l.Participants <= 1 {
+		return l.ParticipantWords()
+	}
+	if l.Numbers == "" {
+		return count(l.Participants)
+	}
+	return count(l.Participants) + ": No. " + l.Numbers
+}
+
+// TrafficWords says what has travelled since the coordinator started, in models,
+// as papers count, and in bytes.
+func (t *Task) TrafficWords() string {
+	if t.BytesUp == 0 && t.BytesDown == 0 {
+		return dash
+	}
+	words := plural(t.ModelsUp, "model") + " (" + t.packed(t.ModelsUp, t.BytesUp) + ") up, " + plural(t.ModelsDown, "model") + " (" + t.packed(t.ModelsDown, t.BytesDown) + ") down"
+	raw := 4 * float64(t.Parameters) * float64(t.ModelsUp+t.ModelsDown)
+	if ratio := raw / (t.BytesUp + t.BytesDown); ratio >= 2 {
+		words += "; " + count(int(ratio)) + " times less than raw float32"
+	}
+	if t.RolledBack > 0 {
+		words += "; " + plural(t.RolledBack, "round") + " rolled back"
+	}
+	return words
+}
+
+// ModelsWords says how many models went up and down.
+func (r *Round) ModelsWords() string { return count(r.ModelsUp) + ", " + count(r.ModelsDown) }
+
+// short writes a number in a few digits.
+func (f Figure) short() string {
+	if !f.Known {
+		return dash
+	}
+	return short(f.Value)
+}
+
+// packed is how large so many models were, in all and for each parameter.
+func (t *Task) packed(models int, bytes float64) string {
+	if models == 0 || t.Parameters == 0 {
+		return size(bytes)
+	}
+	bits := strconv.FormatFloat(8*bytes/float64(models)/float64(t.Parameters), 'g', 3, 64)
+	return size(bytes) + ", " + bits + " bits a parameter"
+}
+
+// PackedWords says by which codec this tab's answers are packed, and if it is not
+// the task's, why.
+func (p *Page) PackedWords() string {
+	switch codec := p.Local.Codec; {
+	case codec == "":
+		return dash
+	case p.Task.Packing != "" && codec != p.Task.Packing:
+		return codec + " (this tab lacks " + p.Task.Packing + ")"
+	default:
+		return codec
+	}
 }

@@ -14,7 +14,10 @@ import (
 type event any
 
 type (
-	joinCommand  struct{ socket, task, tab string }
+	joinCommand  struct {
+		socket, task, tab string
+		participants      int
+	}
 	leaveCommand struct{}
 	tabCommand   struct{ state protocol.TabState }
 	pauseCommand struct{ paused bool }
@@ -39,9 +42,8 @@ type (
 	fetchDue struct{ number uint32 } // after a fetch that failed
 )
 
-// worker is the loop's state.
+// worker is one participant.
 type worker struct {
-	page  *page
 	queue *queue
 
 	client *client.Client
@@ -65,6 +67,7 @@ type worker struct {
 	keep  keeper
 	joins int // counts them, so that late answers to older ones are dropped
 
+	steps  int // mini-batches in a slice
 	conn   connection
 	detail string
 	up     int64
@@ -85,15 +88,6 @@ const (
 	finished     connection = "finished"
 )
 
-func main() {
-	w := &worker{
-		page: newPage(), queue: newQueue(), fetching: map[uint32]bool{}, visible: true,
-	}
-	w.page.listen(w.queue)
-	w.page.post(map[string]any{"type": "ready", "kernel": kernel.Name()})
-	w.loop()
-}
-
 // sliceTime is how long a slice of training lasts: short enough that messages
 // and commands are answered at once, long enough that handing the thread over
 // costs nothing.
@@ -103,36 +97,21 @@ const sliceTime = 20 * time.Millisecond
 // timers fire, which a message round trip does not let happen.
 const sleepEvery = 200 * time.Millisecond
 
-func (w *worker) loop() {
-	steps := 1
-	lastSleep := time.Now()
-	for {
-		for _, e := range w.queue.take() {
-			w.handle(e)
-		}
-		w.save()
-		if w.client == nil || w.conn != joined && w.conn != reconnecting || !w.client.Ready() {
-			w.report(true)
-			w.meter.pause()
-			w.queue.wait()
-			continue
-		}
-		began := time.Now()
-		before := w.client.Progress()
-		out := w.client.Work(w.bench, steps)
-		w.meter.add(w.client.Progress(), before)
-		w.save() // before it is sent: it may be the last thing that this page does
-		w.send(out)
-		if len(out) == 0 { // a full slice, without packing
-			steps = nextSlice(steps, time.Since(began))
-		}
-		w.report(false)
-		if time.Since(lastSleep) > sleepEvery {
-			time.Sleep(time.Millisecond)
-			lastSleep = time.Now()
-		} else {
-			w.queue.yield()
-		}
+// able says whether the participant has something to train.
+func (w *worker) able() bool {
+	return w.client != nil && (w.conn == joined || w.conn == reconnecting) && w.client.Ready()
+}
+
+// slice trains for a moment.
+func (w *worker) slice() {
+	began := time.Now()
+	before := w.client.Progress()
+	out := w.client.Work(w.bench, w.steps)
+	w.meter.add(w.client.Progress(), before)
+	w.save() // before it is sent: it may be the last thing that this page does
+	w.send(out)
+	if len(out) == 0 { // a full slice, without packing
+		w.steps = nextSlice(w.steps, time.Since(began))
 	}
 }
 
@@ -204,6 +183,7 @@ func (w *worker) join(e joinCommand) {
 	w.fetching = map[uint32]bool{}
 	w.conn, w.detail = connecting, ""
 	w.joins++
+	w.steps = 1
 	w.keep = keeper{}
 	if e.tab != "" {
 		w.keep.key = e.tab + " " + e.task

@@ -10,31 +10,17 @@ import (
 type queue struct {
 	mu     sync.Mutex
 	events []event
-	wake   chan struct{}
-
-	channel js.Value // a MessageChannel, to hand the thread over
-	yielded chan struct{}
+	bell   *bell
 }
 
-func newQueue() *queue {
-	q := &queue{wake: make(chan struct{}, 1), yielded: make(chan struct{}, 1)}
-	q.channel = js.Global().Get("MessageChannel").New()
-	q.channel.Get("port2").Set("onmessage", js.FuncOf(func(js.Value, []js.Value) any {
-		q.yielded <- struct{}{}
-		return nil
-	}))
-	return q
-}
+func newQueue(b *bell) *queue { return &queue{bell: b} }
 
 // put adds an event.
 func (q *queue) put(e event) {
 	q.mu.Lock()
 	q.events = append(q.events, e)
 	q.mu.Unlock()
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
+	q.bell.ring()
 }
 
 // take returns what has happened since the last call.
@@ -46,12 +32,36 @@ func (q *queue) take() []event {
 	return events
 }
 
+// bell wakes the loop, and lets it hand the thread over.
+type bell struct {
+	wake    chan struct{}
+	channel js.Value // a MessageChannel
+	yielded chan struct{}
+}
+
+func newBell() *bell {
+	b := &bell{wake: make(chan struct{}, 1), yielded: make(chan struct{}, 1)}
+	b.channel = js.Global().Get("MessageChannel").New()
+	b.channel.Get("port2").Set("onmessage", js.FuncOf(func(js.Value, []js.Value) any {
+		b.yielded <- struct{}{}
+		return nil
+	}))
+	return b
+}
+
+func (b *bell) ring() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
 // wait returns when there may be an event.
-func (q *queue) wait() { <-q.wake }
+func (b *bell) wait() { <-b.wake }
 
 // yield lets the browser run what waits: a message to oneself comes back
 // behind all that came before.
-func (q *queue) yield() {
-	q.channel.Get("port1").Call("postMessage", 0)
-	<-q.yielded
+func (b *bell) yield() {
+	b.channel.Get("port1").Call("postMessage", 0)
+	<-b.yielded
 }

@@ -120,7 +120,7 @@ func (w *world) boot() {
 		panic(err) // of the schedule's making
 	}
 	n, vectors := uint64(w.model.Layout().Size), w.scheme.Config.Vectors()
-	l.checker = run.NewChecker(int(n), vectors, run.NewLease(leased*protocol.MaxBody(n, vectors)))
+	l.checker = run.NewChecker(int(n), vectors, w.seed, run.NewLease(leased*protocol.MaxBody(n, vectors)))
 	cfg := run.Config{
 		ID: "faults", Seed: w.seed, Model: w.model, Sums: w.scheme.Config.Sums(), Stop: w.stop, EvalEvery: w.evalEvery, Evaluate: w.evaluate,
 		Shards: w.shards, Journal: w.journal, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,

@@ -273,7 +273,7 @@ func (c *conn) offer(m *protocol.Contribution, honest bool, body *run.Body) {
 	if current {
 		c.life.countUp(m, protocol.WireSize(m, true))
 	}
-	offer := c.life.checker.Check(&copied, body)
+	offer := c.life.checker.Check(c.number, &copied, body)
 	c.life.run.Offer(c.number, c, offer)
 	if current {
 		c.checkAnswer(acks, m, honest, right)

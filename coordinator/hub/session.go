@@ -556,7 +556,7 @@ func (s *session) chunk(c *protocol.Chunk, frame int) error {
 
 // offer checks a complete contribution and hands it to the run.
 func (s *session) offer(c *protocol.Contribution) {
-	o := s.room.Checker.Check(c, s.memory)
+	o := s.room.Checker.Check(s.participant, c, s.memory)
 	s.memory = nil
 	live := s.room.Live
 	if !live.Do(func() { live.Run.Offer(s.participant, s, o) }) {

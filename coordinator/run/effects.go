@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/learn/rng"
 	"fedtab/protocol"
@@ -124,10 +125,13 @@ func (r *Run) order(e strategy.Order) {
 		Base: e.Base, BaseHash: hash[:],
 		Hyper: protocol.Hyper{
 			Epochs: uint32(e.Work.Epochs), Steps: uint32(e.Work.Steps), Batch: uint32(e.Work.Batch), LR: float32(e.Work.LR),
-			Codec: protocol.CodecFloat32, Stream: e.Work.Stream, Prox: float32(e.Work.Prox), Control: e.Work.Control,
+			Codec: m.codec, Stream: e.Work.Stream, Prox: float32(e.Work.Prox), Control: e.Work.Control,
 			Delta: e.Work.Delta, Parts: uint32(e.Work.Parts),
 		},
 		Seed: rng.Derive(r.cfg.Seed, "order", uint64(e.Order), uint64(e.Client)),
+	}
+	if m.codec == r.cfg.Packing.Up {
+		o.Hyper.Bits, o.Hyper.Feedback = float32(r.cfg.Packing.Bits), r.cfg.Packing.Feedback
 	}
 	if e.Work.Stream {
 		o.Seed = rng.Derive(r.cfg.Seed, "stream", uint64(e.Client)) // one stream of mini-batches for all orders
@@ -159,7 +163,7 @@ func (r *Run) order(e strategy.Order) {
 	}
 	if was := m.order; was != nil && was.order == e.Order {
 		weight = max(weight, was.weight) // given again: the work may rest on the shards of then
-		if was.answered {
+		if was.accepted {
 			return
 		}
 	}
@@ -194,7 +198,7 @@ func (r *Run) hashOf(version uint64) (hash [32]byte, ok bool) {
 
 // sendModel sends the newest version.
 func (r *Run) sendModel(m *member) {
-	r.sendShared(m, r.modelMessage())
+	r.sendShared(m, r.modelMessage(m))
 	m.holds, m.held = true, r.version
 }
 
@@ -204,7 +208,7 @@ func (r *Run) fetch(e strategy.Fetch) {
 	if m == nil || m.peer == nil || m.order == nil || m.order.order != e.Order || m.order.answered {
 		return // it leaves, or has answered
 	}
-	r.send(m, &protocol.Fetch{Order: uint64(e.Order), Codec: protocol.CodecFloat32})
+	r.send(m, &protocol.Fetch{Order: uint64(e.Order), Codec: m.codec})
 }
 
 // accept takes an offer over and tells its sender.
@@ -215,7 +219,7 @@ func (r *Run) accept(h strategy.Handle) *Offer {
 	a.lossSum += offer.c.Metrics.LossSum
 	a.examples += offer.c.Metrics.Examples
 	if m := r.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == offer.c.Order {
-		m.order.answered = true
+		m.order.answered, m.order.accepted = true, true
 	}
 	r.answer(offer.number, offer.peer, offer.c, protocol.ReasonAccepted, "")
 	return offer
@@ -276,18 +280,25 @@ func (r *Run) abandon(e strategy.Abandon) {
 	r.log.Warn("round abandoned", "round", e.Round, "order", e.Order, "reason", e.Reason)
 	r.record("abandoned", 0, e.Reason)
 	r.ledger.Abandoned++
-	for _, p := range r.present {
-		m := r.members[p]
-		if m.order != nil && m.order.order == e.Order && !m.order.answered {
-			m.order = nil
-			r.send(m, &protocol.Ack{Order: uint64(e.Order), Reason: protocol.ReasonAbandoned, Detail: e.Reason})
-		}
-	}
+	r.release(e.Order, e.Reason)
 	r.open = nil
 	r.phase = protocol.PhaseWaiting
 	r.nextAttempt()
 	r.broadcastStatus()
 	r.notify(nil)
+}
+
+// release tells those who have an order of an attempt that came to nothing to
+// drop their work, and those who have answered it to drop what they keep: it is
+// in no model, even if the round is closed one day.
+func (r *Run) release(order strategy.OrderID, why string) {
+	for _, p := range r.present {
+		m := r.members[p]
+		if m.order != nil && m.order.order == order && (!m.order.answered || m.order.accepted) {
+			m.order = nil
+			r.send(m, &protocol.Ack{Order: uint64(order), Reason: protocol.ReasonAbandoned, Detail: why})
+		}
+	}
 }
 
 // nextAttempt gives the next round empty sums: the present ones, unless
@@ -315,7 +326,11 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	}
 	c := *a.commit
 	a.commit = nil
-	v := strategy.Vectors{Base: r.params, Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
+	base := r.params
+	if exact := r.state[exactVector]; exact != nil {
+		base = exact
+	}
+	v := strategy.Vectors{Base: base, Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
 	for _, h := range c.Kept {
 		k := r.kept[h]
 		delete(r.kept, h)
@@ -326,17 +341,34 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	var hash [32]byte
 	var err error
 	var measured *Evaluation
+	var onGrid levels
 	was, state := r.evaluated, r.state
 	r.env.Compute(func() {
 		maps.Copy(v.State, state) // plans put new vectors in; the old stay if this comes to nothing
 		if err = c.Plan.Combine(&v); err == nil {
 			err = allFinite(v.Next)
 		}
+		if err == nil && r.grid != nil {
+			exact := v.Next
+			onGrid.version = c.Round
+			v.Next, onGrid.at, onGrid.step, err = r.grid.round(exact, r.cfg.Packing.Coarseness)
+			v.State[exactVector], v.State[stepVector] = exact, []float32{onGrid.step}
+		}
+		if err == nil && r.cfg.Packing.Down == protocol.CodecFloat16 {
+			// The version is what can be told of it; the rest goes into the next.
+			v.State[exactVector] = v.Next
+			v.Next = make([]float32, r.n)
+			err = compress.Decode(protocol.CodecFloat16, v.Next, r.pack(protocol.CodecFloat16, v.State[exactVector]))
+		}
 		if err == nil && c.Guard > 0 && r.cfg.Evaluate != nil {
 			e := Evaluation{Version: c.Round}
 			e.Loss, e.Accuracy, e.Examples = r.cfg.Evaluate(v.Next)
 			measured = &e
-			if was != nil && !(e.Loss <= c.Guard*was.Loss) {
+			if was == nil { // the first version, against what it was made from
+				was = &Evaluation{}
+				was.Loss, _, _ = r.cfg.Evaluate(v.Base)
+			}
+			if !(e.Loss <= c.Guard*was.Loss) {
 				err = fmt.Errorf("the test loss would jump from %.4g to %.4g, the guard allows %.4g", was.Loss, e.Loss, c.Guard*was.Loss)
 			}
 		}
@@ -362,7 +394,12 @@ func (r *Run) commitWhenAdded(a *attempt) {
 		}
 		r.period = Traffic{}
 		clear(r.clients)
-		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() { r.publish(rec, measured) })
+		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
+			if r.grid != nil {
+				r.grid.commit(onGrid, rec.State[exactVector])
+			}
+			r.publish(rec, measured)
+		})
 	})
 }
 
@@ -371,6 +408,9 @@ func (r *Run) rollBack(c strategy.Commit, why error) {
 	r.log.Warn("round rolled back", "round", c.Round, "reason", why)
 	r.record("rolled back", 0, why.Error())
 	r.ledger.RolledBack++
+	if r.open != nil {
+		r.release(strategy.OrderID(r.open.Order), why.Error())
+	}
 	r.open = nil
 	r.phase = protocol.PhaseWaiting
 	r.nextAttempt()

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/learn/kernel"
 	"fedtab/protocol"
@@ -74,11 +73,14 @@ func (r *Run) average(e strategy.Mean) {
 // version that everybody holds.
 func (r *Run) localModel(m *mean) *Shared {
 	if m.message == nil {
+		codec := protocol.CodecFloat32
+		if r.cfg.Packing.Down != codec {
+			codec = protocol.CodecPlanes
+		}
 		m.message = &Shared{Message: &protocol.Model{
 			Transfer: r.version, Version: r.version, Base: r.version, Hash: m.hash[:],
 			Vectors: []protocol.Vector{{
-				Role: protocol.RoleDelta, BaseHash: slices.Clone(r.hash[:]), Codec: protocol.CodecFloat32,
-				Block: compress.AppendFloat32(nil, m.delta),
+				Role: protocol.RoleDelta, BaseHash: slices.Clone(r.hash[:]), Codec: codec, Block: r.pack(codec, m.delta),
 			}},
 		}}
 	}

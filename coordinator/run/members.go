@@ -17,7 +17,10 @@ type member struct {
 	tab    protocol.TabState
 	active bool // the strategy counts it as present
 
-	holds bool // it holds version held of the model
+	codec protocol.Codec // of its answers
+	grid  bool           // it can follow versions on a grid
+	raw   bool           // it cannot make version 0, and gets versions in full
+	holds bool           // it holds version held of the model
 	held  uint64
 
 	wanted  uint64 // version that it has asked for
@@ -37,6 +40,7 @@ type outstanding struct {
 	control  bool          // its second is the change of a control variate
 	vectors  int           // 0: not known any more
 	answered bool
+	accepted bool // and the answer was good
 }
 
 // participantsAhead is how many numbers are reserved at a time, so that the
@@ -98,6 +102,12 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		r.record("resume", number, h.Client)
 	}
 	m.peer, m.tab = p, h.TabState
+	m.codec, m.grid = protocol.CodecFloat32, slices.Contains(h.Codecs, protocol.CodecGrid)
+	if up := r.cfg.Packing.Up; slices.Contains(h.Codecs, up) {
+		m.codec = up
+	} else {
+		r.record("codec", number, fmt.Sprintf("it lacks %v, and sends %v", up, m.codec))
+	}
 	m.holds, m.held = r.heldBy(h), h.Held
 	r.count(number, h, true)
 
@@ -336,6 +346,9 @@ func (r *Run) want(m *member, w *protocol.Want) {
 		m.peer.Close(protocol.CloseAbuse, fmt.Sprintf("version %d asked for %d times", r.version, m.wanting))
 		return
 	}
+	// Whoever wants version 0 cannot make it from the seed.
+	m.raw = m.raw || w.Version == 0
+	m.holds = m.holds && !w.Full
 	if o := m.order; w.Version == 0 && r.version > 0 && (o == nil || o.answered) {
 		m.holds = false // it gets the newest with its next order
 		return

@@ -36,15 +36,16 @@ type Offer struct {
 type Checker struct {
 	n       int
 	vectors int
+	seed    uint64 // of the run
 	lease   *Lease
 	pool    sync.Pool // *Body
 }
 
 // NewChecker returns a checker of contributions of up to so many vectors of n
-// parameters, whose bodies together take no more memory than the lease allows;
-// nil allows any amount.
-func NewChecker(n, vectors int, lease *Lease) *Checker {
-	k := &Checker{n: n, vectors: vectors, lease: lease}
+// parameters in the run with a seed, whose bodies together take no more memory
+// than the lease allows; nil allows any amount.
+func NewChecker(n, vectors int, seed uint64, lease *Lease) *Checker {
+	k := &Checker{n: n, vectors: vectors, seed: seed, lease: lease}
 	k.pool.New = func() any {
 		// As many floats as the largest body has bytes.
 		return &Body{checker: k, v: make([]float32, k.bodySize()/4)}
@@ -55,9 +56,38 @@ func NewChecker(n, vectors int, lease *Lease) *Checker {
 // A Body is borrowed memory for the body of one contribution: its bytes while
 // they arrive, and its values in the same place once they are decoded.
 type Body struct {
-	checker *Checker
-	v       []float32
-	leased  bool
+	checker  *Checker
+	v        []float32
+	leased   bool
+	unpacked []float32 // values of blocks that cannot be decoded where they lie; allocated when needed
+	decoders map[protocol.Codec]compress.Decoder
+}
+
+// decode unpacks block i of a contribution. A raw block that lies in the body is
+// decoded where it is.
+func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error) {
+	n := b.checker.n
+	if v.Codec == protocol.CodecFloat32 {
+		values := b.v[i*n:][:n]
+		return values, compress.DecodeFloat32(values, v.Block)
+	}
+	d := b.decoders[v.Codec]
+	if d == nil {
+		c, err := compress.Lookup(v.Codec)
+		if err != nil {
+			return nil, err
+		}
+		d = c.NewDecoder()
+		if b.decoders == nil {
+			b.decoders = map[protocol.Codec]compress.Decoder{}
+		}
+		b.decoders[v.Codec] = d
+	}
+	if b.unpacked == nil {
+		b.unpacked = make([]float32, b.checker.vectors*n)
+	}
+	values := b.unpacked[i*n:][:n]
+	return values, compress.DecodeWith(d, values, v.Block, compress.Options{Seed: seed})
 }
 
 // Borrow returns memory for a body. It waits until the lease allows it, or ctx
@@ -85,10 +115,11 @@ func (b *Body) Release() {
 	b.checker.pool.Put(b)
 }
 
-// Check decodes c and checks its shape and its values. It takes over body, in
+// Check decodes c, of the participant with a number, and checks its shape and its
+// values. It takes over body, in
 // which the vectors of c lie if it came in chunks. It is nil for one that came in
 // a single frame: those are small and not under the lease.
-func (k *Checker) Check(c *protocol.Contribution, body *Body) *Offer {
+func (k *Checker) Check(number uint32, c *protocol.Contribution, body *Body) *Offer {
 	o := &Offer{c: c, size: protocol.WireSize(c, true), body: body}
 	refuse := func(r protocol.Reason, format string, args ...any) *Offer {
 		o.reason, o.detail = r, fmt.Sprintf(format, args...)
@@ -109,9 +140,8 @@ func (k *Checker) Check(c *protocol.Contribution, body *Body) *Offer {
 	for i := range c.Vectors {
 		v := &c.Vectors[i]
 		print.Write(v.Block)
-		// A raw block that lies in the body is decoded where it is.
-		values := o.body.v[i*k.n:][:k.n]
-		if err := compress.Decode(v.Codec, values, v.Block); err != nil {
+		values, err := o.body.decode(v, i, compress.DitherSeed(k.seed, number, c.Order, i))
+		if err != nil {
 			switch {
 			case errors.Is(err, compress.ErrNotFinite):
 				return refuse(protocol.ReasonNotFinite, "vector %d: %v", i, err)

@@ -59,7 +59,8 @@ type Config struct {
 	Seed         uint64
 	Model        learn.Model
 	Strategy     strategy.Strategy
-	Sums         int             // that contributions go into; 0 means 1
+	Sums         int // that contributions go into; 0 means 1
+	Packing      Packing
 	Uncounted    bool            // what is sent counts as no bytes: the data is all in one place
 	Optimiser    learn.Optimiser // of local training; the zero value is SGD
 	Stop         Stop
@@ -107,7 +108,8 @@ type Run struct {
 	params      []float32 // of version; never written to once published
 	state       map[string][]float32
 	initialHash [32]byte
-	model       *Shared // message that carries version, made when first needed
+	model       *Shared // message that carries version in full, made when first needed
+	grid        *grid   // nil unless versions travel as differences
 
 	members    map[uint32]*member
 	present    []uint32 // participants, ascending
@@ -210,6 +212,11 @@ func New(cfg Config, env Env) (*Run, error) {
 	if r.attempt, err = r.newAttempt(); err != nil {
 		return nil, err
 	}
+	if cfg.Packing.Down == protocol.CodecGrid {
+		if r.grid, err = r.newGrid(); err != nil {
+			return nil, err
+		}
+	}
 	if s := cfg.Saved; s != nil {
 		if s.Participants > 0 {
 			r.nextNumber = s.Participants
@@ -226,6 +233,11 @@ func New(cfg Config, env Env) (*Run, error) {
 				return nil, fmt.Errorf("run %s: version %d: %w", cfg.ID, c.Round, err)
 			}
 			r.version, r.hash, r.params, r.state, r.closed = c.Round, c.Hash, c.Params, c.State, c.Round
+			if r.grid != nil {
+				if err := r.grid.restore(c.Round, c.Params, c.State); err != nil {
+					return nil, fmt.Errorf("run %s: %w", cfg.ID, err)
+				}
+			}
 		}
 		for i := len(r.rounds) - 1; i >= 0; i-- {
 			if rec := &r.rounds[i]; rec.TestAccuracy != nil {

@@ -153,7 +153,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{env: &fakeEnv{now: time.Unix(1e9, 0)}, journal: &memoryJournal{}, n: m.Layout().Size}
-	f.checker = NewChecker(f.n, 1, nil)
+	f.checker = NewChecker(f.n, 1, 1, nil)
 	cfg := Config{
 		ID: "test", Seed: 1, Model: m, Journal: f.journal, ResumeGrace: 5 * time.Second, RestartGrace: 30 * time.Second,
 		Shards: Shards{Source: "/data/test", Sizes: []int{10, 10, 10, 10}, Divide: true},
@@ -198,7 +198,7 @@ func (f *fixture) contribution(o *protocol.Order, value float32, weight uint64) 
 }
 
 func (f *fixture) offer(n uint32, p *fakePeer, c *protocol.Contribution) protocol.Reason {
-	f.Offer(n, p, f.checker.Check(c, nil))
+	f.Offer(n, p, f.checker.Check(0, c, nil))
 	return last[*protocol.Ack](p).Reason
 }
 
@@ -457,7 +457,7 @@ func TestSuperseded(t *testing.T) {
 		t.Errorf("the older socket was closed with %v", pa.closed)
 	}
 	acks := len(newer.got)
-	f.Offer(a, pa, f.checker.Check(f.contribution(last[*protocol.Order](pa), 1, 10), nil))
+	f.Offer(a, pa, f.checker.Check(0, f.contribution(last[*protocol.Order](pa), 1, 10), nil))
 	f.Leave(a, pa, true)
 	if len(newer.got) != acks || f.State().Participants != 2 {
 		t.Error("the superseded socket still counts")
@@ -613,7 +613,7 @@ func TestAnnounce(t *testing.T) {
 // later waits, and goes away when it is told to.
 func TestLease(t *testing.T) {
 	const n = 1000
-	k := NewChecker(n, 1, NewLease(2*protocol.MaxBody(n, 1)))
+	k := NewChecker(n, 1, 1, NewLease(2*protocol.MaxBody(n, 1)))
 	var held []*Body
 	for range 2 {
 		b, err := k.Borrow(t.Context())
@@ -627,7 +627,7 @@ func TestLease(t *testing.T) {
 	if _, err := k.Borrow(ctx); err == nil {
 		t.Fatal("a third body is let in")
 	}
-	k.Check(&protocol.Contribution{}, held[0]) // is refused, and gives it back
+	k.Check(0, &protocol.Contribution{}, held[0]) // is refused, and gives it back
 	b, err := k.Borrow(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -635,7 +635,7 @@ func TestLease(t *testing.T) {
 	b.Release()
 	held[1].Release()
 	// A body that is larger than the whole lease comes alone.
-	large := NewChecker(n, 1, NewLease(1))
+	large := NewChecker(n, 1, 1, NewLease(1))
 	if b, err = large.Borrow(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package run
 import (
 	"slices"
 
-	"fedtab/compress"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
@@ -28,18 +27,39 @@ func (r *Run) sendShared(m *member, s *Shared) {
 	m.peer.SendShared(s)
 }
 
-// modelMessage returns the message that carries the newest version.
-func (r *Run) modelMessage() *Shared {
+// modelMessage returns the message that brings a participant to the newest
+// version: a difference from the one that it holds, or all of it.
+func (r *Run) modelMessage(m *member) *Shared {
+	if r.grid != nil && r.version > 0 && !m.raw && m.grid {
+		held := uint64(0)
+		if m.holds {
+			held = m.held
+		}
+		s, err := r.grid.message(r, held)
+		if err == nil {
+			return s
+		}
+		r.log.Error("cannot code a version, sending all of it", "version", r.version, "held", held, "error", err)
+	}
+	return r.fullModel()
+}
+
+// fullModel returns the message that carries the newest version by itself.
+func (r *Run) fullModel() *Shared {
 	if r.model == nil {
+		codec := r.cfg.Packing.Down
+		if codec == protocol.CodecGrid {
+			codec = protocol.CodecPlanes // for who cannot make version 0
+		}
 		m := &protocol.Model{
 			Transfer: r.version, Version: r.version, Hash: slices.Clone(r.hash[:]),
 			Vectors: []protocol.Vector{{
-				Role: protocol.RoleModel, Codec: protocol.CodecFloat32, Block: compress.AppendFloat32(nil, r.params),
+				Role: protocol.RoleModel, Codec: codec, Block: r.pack(codec, r.params),
 			}},
 		}
 		if c := r.state[strategy.ControlVector]; c != nil {
 			m.Vectors = append(m.Vectors, protocol.Vector{
-				Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: compress.AppendFloat32(nil, c),
+				Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: r.pack(protocol.CodecFloat32, c),
 			})
 		}
 		r.model = &Shared{Message: m}

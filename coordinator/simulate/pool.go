@@ -39,8 +39,8 @@ type job struct {
 	out    []protocol.Message
 }
 
-func newPool(m learn.Model, vectors int) *pool {
-	p := &pool{model: m, checker: run.NewChecker(m.Layout().Size, vectors, nil), own: client.NewBench(m)}
+func newPool(m learn.Model, vectors int, seed uint64) *pool {
+	p := &pool{model: m, checker: run.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewBench(m)}
 	p.changed.L = &p.mu
 	// The simulation's own goroutine works too, whenever it has to wait for
 	// a job that nobody has begun.

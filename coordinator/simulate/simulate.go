@@ -81,7 +81,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients, regression: model.Spec().Loss.Regression()}
 	sim := &simulation{
-		pool: newPool(model, t.Strategy.Vectors()), result: res, evaluate: d.Evaluator(model),
+		pool: newPool(model, t.Strategy.Vectors(), t.Seed), result: res, evaluate: d.Evaluator(model),
 		sliceSteps: max(t.Strategy.Batches, 1), stopSteps: t.Stop.Steps, checkEvery: t.EvalEvery, onCheck: o.OnCheck,
 		driftAfter: t.Data.Drift,
 	}
@@ -95,7 +95,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
 		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
-		Sums: t.Strategy.Sums(), Uncounted: t.Strategy.Kind == "central", Optimiser: t.Optimiser.Learn(),
+		Sums: t.Strategy.Sums(), Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Kind == "central", Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(),
 		EvalEvery: t.EvalEvery, Evaluate: sim.evaluate,
 		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}, ResumeGrace: resumeGrace,
@@ -119,7 +119,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		return nil, err
 	}
 	sim.run.Start()
-	models := &sharedModels{}
+	models := &sharedModels{own: client.OwnModels()}
 	for i, index := range d.Shards {
 		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models})
 		c.SetExamples(data.NewSubset(train, index))
@@ -269,7 +269,7 @@ func (p *participant) deliver(m protocol.Message) {
 		// The run takes the message's body away; the client keeps its own.
 		copied := *c
 		copied.Vectors = append([]protocol.Vector(nil), c.Vectors...)
-		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(&copied, nil))
+		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(p.number, &copied, nil))
 		return
 	}
 	if err := p.sim.run.Receive(p.number, p, m); err != nil {
@@ -279,6 +279,7 @@ func (p *participant) deliver(m protocol.Message) {
 
 // sharedModels keeps one copy of a version for all clients.
 type sharedModels struct {
+	own     client.Models
 	initial []float32
 	version uint64
 	params  []float32
@@ -287,14 +288,14 @@ type sharedModels struct {
 
 func (s *sharedModels) Initial(m learn.Model, seed uint64) []float32 {
 	if s.initial == nil {
-		s.initial = client.OwnModels().Initial(m, seed)
+		s.initial = s.own.Initial(m, seed)
 	}
 	return s.initial
 }
 
-func (s *sharedModels) Unpack(m *protocol.Model, n int) (params, control []float32, err error) {
+func (s *sharedModels) Unpack(m *protocol.Model, n int, held client.Held) (params, control []float32, err error) {
 	if s.params == nil || s.version != m.Version {
-		params, control, err := client.OwnModels().Unpack(m, n)
+		params, control, err := s.own.Unpack(m, n, held)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -67,7 +67,7 @@ func TestDeterministic(t *testing.T) {
 // The paper's table (McMahan et al. 2017, Table 1): 2NN, IID, C = .1, E = 1,
 // B = 10 takes 87 rounds to 97%. Ten rounds already pass 93%.
 func TestLearnsMNIST(t *testing.T) {
-	res := simulated(t, "stop.rounds=10")
+	res := simulated(t, append(raw, "stop.rounds=10")...)
 	if got := *res.Final.TestAccuracy; got < .93 {
 		t.Errorf("test accuracy %.4f after 10 rounds, want at least .93", got)
 	}
@@ -95,6 +95,22 @@ func TestLearnsMNIST(t *testing.T) {
 	// Version 0 never travels.
 	if first := res.Rounds[0].BytesDown; first > 100_000 {
 		t.Errorf("%d bytes went down in the first round, want no model", first)
+	}
+}
+
+// By default a model takes less than a bit and a half for a parameter each way,
+// and learns as well.
+func TestPacked(t *testing.T) {
+	res := simulated(t, "stop.rounds=10")
+	if got := *res.Final.TestAccuracy; got < .925 {
+		t.Errorf("test accuracy %.4f after 10 rounds, want at least .925", got)
+	}
+	const parameters = 10 * 199_210
+	for _, r := range res.Rounds[1:] {
+		up, down := 8*float64(r.BytesUp)/parameters, 8*float64(r.BytesDown)/parameters
+		if up > 1.2 || down > 2.2 || r.ModelsUp != 10 || r.ModelsDown != 10 {
+			t.Errorf("round %d: %d models up at %.2f bits a parameter, %d down at %.2f", r.Round, r.ModelsUp, up, r.ModelsDown, down)
+		}
 	}
 }
 

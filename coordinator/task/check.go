@@ -39,6 +39,7 @@ func (d *decoder) check(t *Task) {
 	}
 
 	d.fits(t)
+	d.compress(t.Compress, t.Strategy)
 
 	s := t.Stop
 	d.want(s.Rounds >= 0 && s.Rounds <= MaxRounds, "stop.rounds", s.Rounds,

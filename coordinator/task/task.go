@@ -33,6 +33,7 @@ type Task struct {
 	Data        Data            `yaml:"data"`
 	Strategy    strategy.Config `yaml:"strategy"`
 	Optimiser   Optimiser       `yaml:"optimiser"` // of local training
+	Compress    Compress        `yaml:"compress"`  // of what travels
 	Devices     Devices         `yaml:"devices"`   // of simulated clients
 	Stop        Stop            `yaml:"stop"`
 	EvalEvery   int             `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
@@ -85,6 +86,7 @@ func (t *Task) fill() {
 	}
 	t.Data.fill()
 	t.Strategy = t.Strategy.WithDefaults()
+	t.Compress.fill(t.Strategy)
 }
 
 // RunStop says when a run of the task is over. Steps are rounds, where a round is

@@ -18,7 +18,11 @@ import (
 var update = flag.Bool("update", false, "write the testdata that the program makes now")
 
 func TestShipped(t *testing.T) {
-	want := []string{"anes96", "csv", "fashion-mnist-2nn", "mnist-2nn", "mnist-2nn-noniid", "mnist-cnn"}
+	want := []string{
+		"anes96", "anes96-daisy", "anes96-radon", "csv", "fashion-mnist-2nn", "mnist-2nn",
+		"mnist-2nn-noniid", "mnist-central", "mnist-cnn", "mnist-dynamic", "mnist-fedavgm",
+		"mnist-fedbuff", "mnist-minibatch", "mnist-oneshot", "mnist-periodic", "mnist-scaffold",
+	}
 	if got := Shipped(); !slices.Equal(got, want) {
 		t.Fatalf("Shipped() = %q, want %q", got, want)
 	}
@@ -46,6 +50,7 @@ func TestDefaultTask(t *testing.T) {
 		Strategy: strategy.Config{Kind: "fedavg", Fraction: 0.1, Epochs: 1, Batch: 10, LR: 0.1,
 			ServerLR: 1, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
+		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: 1, Feedback: "auto"}, Down: Down{Codec: "grid", Step: 3}},
 		Devices:   defaultDevices(),
 		Stop:      Stop{Rounds: 100, Accuracy: 0.98},
 		EvalEvery: 1,
@@ -88,6 +93,7 @@ func TestMinimal(t *testing.T) {
 		Data:      Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
 		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
+		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: 1, Feedback: "auto"}, Down: Down{Codec: "grid", Step: 3}},
 		Devices:   defaultDevices(),
 		Stop:      Stop{Rounds: 3},
 		EvalEvery: 1,
@@ -177,7 +183,7 @@ func TestRefused(t *testing.T) {
 func TestRefusedFile(t *testing.T) {
 	bomb := "a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b, *b]\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"empty", "", "x.yaml: is empty, want a task with the fields name, title, description, model, data, strategy, optimiser, devices, stop, eval_every, seed"},
+		{"empty", "", "x.yaml: is empty, want a task with the fields name, title, description, model, data, strategy, optimiser, compress, devices, stop, eval_every, seed"},
 		{"byte order mark", "\xef\xbb\xbf" + minimal, "x.yaml:1: begins with a byte order mark, want plain UTF-8 without one"},
 		{"UTF-16", "\xff\xfen\x00a\x00", "x.yaml:1: is UTF-16, want plain UTF-8"},
 		{"binary", "name: x\n\x00\x01\x02", "x.yaml:2: is not text in UTF-8"},
@@ -185,7 +191,7 @@ func TestRefusedFile(t *testing.T) {
 		{"tab", "name: x\nmodel:\n\tkind: mlp\n", "x.yaml:3: is indented with a tab, want spaces (YAML allows no tabs there)"},
 		{"huge", minimal + "#" + strings.Repeat(" ", MaxFile), "x.yaml: is larger than 1048576 bytes, want a task file (the shipped ones have about 1000)"},
 		{"two documents", minimal + "---\n" + minimal, "x.yaml:6: a second YAML document begins, want one task per file"},
-		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: data, description, devices, eval_every, model, name, optimiser, seed, stop, strategy, title)"},
+		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: compress, data, description, devices, eval_every, model, name, optimiser, seed, stop, strategy, title)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Parse("x.yaml", []byte(c.text))
@@ -216,9 +222,9 @@ func TestManyProblems(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
-		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: anes96, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-cnn; a file of yours: ./NAME.yaml)`},
-		{"cifar", `no such task: "cifar" (shipped: anes96, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-cnn; a file of yours: ./NAME.yaml)`},
-		{"", `no such task: "" (shipped: anes96, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-cnn; a file of yours: ./NAME.yaml)`},
+		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-scaffold; a file of yours: ./NAME.yaml)`},
+		{"cifar", `no such task: "cifar" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-scaffold; a file of yours: ./NAME.yaml)`},
+		{"", `no such task: "" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-scaffold; a file of yours: ./NAME.yaml)`},
 	} {
 		_, err := Find(c.name, nil)
 		if err == nil || err.Error() != c.want || !errors.Is(err, ErrUnknown) {
@@ -290,6 +296,14 @@ strategy:
   deadline: 2m0s
 optimiser:
   kind: "sgd"
+compress:
+  up:
+    codec: "deadzone"
+    bits: 1
+    feedback: "auto"
+  down:
+    codec: "grid"
+    step: 3
 devices:
   speed: 10000
   speed_spread: 0

@@ -18,6 +18,7 @@ type taskView struct {
 	Strategy     strategyView `json:"strategy"`
 	Model        modelView    `json:"model"`
 	Data         dataView     `json:"data"`
+	Packing      packingView  `json:"packing"`
 	Stop         stopView     `json:"stop"`
 	Phase        string       `json:"phase"`
 	Round        uint64       `json:"round"`
@@ -37,6 +38,7 @@ type taskView struct {
 
 type strategyView struct {
 	Kind     string  `json:"kind"`
+	Summary  string  `json:"summary"` // in words
 	Fraction float64 `json:"fraction"`
 	Epochs   int     `json:"epochs"`
 	Batch    int     `json:"batch"`
@@ -54,6 +56,12 @@ type dataView struct {
 	Public  bool   `json:"public"`
 	Classes int    `json:"classes"`
 	Shards  int    `json:"shards"`
+}
+
+// packingView names the codecs.
+type packingView struct {
+	Up   string `json:"up"`
+	Down string `json:"down"`
 }
 
 type stopView struct {
@@ -81,11 +89,14 @@ func (st *Study) view(s run.State) taskView {
 	v := taskView{
 		Name: t.Name, Title: t.Title, Description: t.Description, Run: st.Run,
 		Strategy: strategyView{
-			Kind: t.Strategy.Kind, Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
+			Kind: t.Strategy.Kind, Summary: t.Strategy.Summary(), Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
 			Batch: t.Strategy.Batch, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
 		},
 		Model: modelView{Summary: summary(st.Model.Spec()), Parameters: st.Model.Layout().Size},
 		Data:  dataView{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Train.Classes(), Shards: len(st.Data.Shards)},
+		Packing: packingView{
+			Up: t.Compress.Run(st.Model.Layout().Size).Up.String(), Down: t.Compress.Run(st.Model.Layout().Size).Down.String(),
+		},
 		Stop:  stopView{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
 		Phase: s.Phase.String(), Round: s.Round, Version: s.Version, Participants: s.Participants,
 		BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down, ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown,

@@ -1,0 +1,136 @@
+package compress
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// FeedbackBelow is the rate, in bits for a parameter, below which error feedback
+// is on unless a task says otherwise. Above, what is lost is less, and the memory
+// and the staleness of the residual weigh more.
+const FeedbackBelow = .5
+
+// Feedback is an Encoder that adds to a vector what the one before it lost
+// (Seide et al., "1-bit stochastic gradient descent", 2014; Karimireddy et al.,
+// "Error feedback fixes SignSGD", 2019). What is lost now is lost only until the
+// next contribution.
+//
+// It belongs to one client and one kind of vector, and goes stale while the
+// client is not chosen: the model has moved on. So it is to be aged by every
+// round that passes, and flushed when the client rejoins a run from which it
+// was away, or when what it has packed was refused.
+type Feedback struct {
+	enc      Encoder
+	dec      Decoder
+	residual []float32 // empty when there is none
+	sum      []float32
+}
+
+const (
+	// mostResidual bounds the norm of the residual, as a multiple of that of
+	// the vector that was packed last. Updates that all point the same way and
+	// lose 3/4 of their square leave 6.5 times their norm, others less. Without a
+	// bound, a client whose updates shrink would send what is long past.
+	mostResidual = 8
+	// leastResidual is when ageing has left so little that it is flushed.
+	leastResidual = 1e-3
+)
+
+// NewFeedback returns the wrapper of an encoder and the decoder that reads what
+// it packs, with nothing to feed back.
+func NewFeedback(enc Encoder, dec Decoder) *Feedback { return &Feedback{enc: enc, dec: dec} }
+
+// Append packs v and what is fed back. A vector of another length than the last
+// begins anew.
+func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
+	if len(f.residual) != len(v) {
+		f.Flush()
+	}
+	f.sum = append(f.sum[:0], v...)
+	for i, x := range f.residual {
+		f.sum[i] += x
+	}
+	at := len(dst)
+	dst, err := f.enc.Append(dst, f.sum, o)
+	if err != nil {
+		return dst, err
+	}
+	f.residual = grown(f.residual, len(v))
+	if err := DecodeWith(f.dec, f.residual, dst[at:], o); err != nil {
+		return dst[:at], fmt.Errorf("compress: reading what was packed: %w", err)
+	}
+	var was, lost float64
+	for i, x := range f.sum {
+		r := x - f.residual[i]
+		f.residual[i] = r
+		was += float64(v[i]) * float64(v[i])
+		lost += float64(r) * float64(r)
+	}
+	switch most := mostResidual * mostResidual * was; {
+	case !(lost <= math.MaxFloat64) || !(was <= math.MaxFloat64):
+		f.Flush()
+	case lost > most:
+		f.scale(float32(math.Sqrt(most / lost)))
+	}
+	return dst, nil
+}
+
+// Flush forgets what was to be fed back.
+func (f *Feedback) Flush() { f.residual = f.residual[:0] }
+
+// Age multiplies what is to be fed back by keep for each of some rounds that
+// have passed without this client; keep is 0 to 1.
+func (f *Feedback) Age(rounds int, keep float64) {
+	k := math.Pow(keep, float64(rounds))
+	if !(k >= leastResidual) {
+		f.Flush()
+		return
+	}
+	f.scale(float32(min(k, 1)))
+}
+
+func (f *Feedback) scale(by float32) {
+	for i := range f.residual {
+		f.residual[i] *= by
+	}
+}
+
+// feedbackVersion of what AppendState writes.
+const feedbackVersion = 1
+
+// AppendState appends the residual, to be saved with the client's session: the
+// version, the number of values (uvarint), and a float32-planes block.
+func (f *Feedback) AppendState(dst []byte) []byte {
+	dst = append(dst, feedbackVersion)
+	dst = binary.AppendUvarint(dst, uint64(len(f.residual)))
+	p := planes{tensors: Flat(len(f.residual))}
+	dst, err := p.Append(dst, f.residual, Options{})
+	if err != nil {
+		panic(err) // Append has seen to it that the residual is finite
+	}
+	return dst
+}
+
+// RestoreState takes up the residual of a vector of n values that AppendState
+// has written. After an error there is none.
+func (f *Feedback) RestoreState(state []byte, n int) error {
+	f.Flush()
+	if len(state) == 0 || state[0] != feedbackVersion {
+		return broken("feedback of another version")
+	}
+	count, block, err := uvarint(state[1:], uint64(n), "length of the feedback")
+	if err != nil {
+		return err
+	}
+	if count != 0 && count != uint64(n) {
+		return brokenBy("values of feedback:", int(count), n)
+	}
+	f.residual = slices.Grow(f.residual, int(count))[:count]
+	if err := DecodeWith(new(planesDecoder), f.residual, block, Options{}); err != nil {
+		f.Flush()
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package compress
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// planes packs float32 without loss: signs and exponents go through the entropy
+// coder, class by class as deadzone's levels do, and mantissas as they are,
+// being noise. Zeros cost next to nothing and have no mantissa. Parameters take
+// about 27 bits, an update of the 2NN 20.
+//
+// The block is
+//
+//	as in deadzone, up to the step, which is 1
+//	byte     the largest exponent, biased as in binary32
+//	uvarint  how many bytes of mantissas
+//	bits     mantissas of all but +0, 23 each, the low bits first, in order
+//	bits     number of classes, tables
+//	streams  as in deadzone: the level of +0 is 0, that of exponent e
+//	         is largest - e + 1, with the sign of the value
+//
+// A decoder needs no more memory than deadzone's.
+type planes struct {
+	tensors []Tensor
+	c       coder
+}
+
+const mantissaBits = 23
+
+// Append packs v.
+func (e *planes) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
+	c := &e.c
+	if err := c.reset(e.tensors, len(v)); err != nil {
+		return dst, err
+	}
+	c.low = c.low[:0]
+	at := len(dst)
+	var largest uint32
+	values := 0
+	for i, x := range v {
+		b := math.Float32bits(x)
+		if b&infinite == infinite {
+			return dst, notFinite(i)
+		}
+		largest = max(largest, b&infinite>>mantissaBits)
+		if b != 0 {
+			values++
+		}
+	}
+	dst = append(appendHeader(dst, &c.layout, 1), byte(largest))
+	dst = binary.AppendUvarint(dst, uint64(values*mantissaBits+7)/8)
+	w := bitWriter{out: dst}
+	for i := range c.bin {
+		from, to := c.of(i)
+		c.lows[i] = int32(len(c.low))
+		sum, n := uint32(0), uint32(1)
+		sym := c.sym[from:to]
+		for j, x := range v[from:to] {
+			b := math.Float32bits(x)
+			if b == 0 {
+				sym[j] = 0
+				continue
+			}
+			w.put(uint64(b), mantissaBits)
+			m := largest - b&infinite>>mantissaBits + 1
+			sum += m
+			n++
+			mag, low, k := magnitudeOf(m)
+			if k > 0 {
+				c.low = append(c.low, low)
+			}
+			sym[j] = uint8(2*mag - b>>31)
+		}
+		c.bin[i] = uint8(min(sum/n, bins-1))
+	}
+	c.lows[len(c.bin)] = int32(len(c.low))
+	c.count()
+	c.merge()
+	w = bitWriter{out: w.flush()}
+	c.appendTables(&w)
+	return c.appendStreams(w.flush(), at), nil
+}
+
+type planesDecoder struct {
+	s         segments
+	largest   int
+	block     []byte
+	pos, last int // of the mantissas in it, in bits
+	part      [mostSegment]float32
+}
+
+// Open begins a block of n values.
+func (d *planesDecoder) Open(block []byte, n int, _ Options) error {
+	_, rest, err := readHeader(&d.s.layout, block, n)
+	if err != nil {
+		return err
+	}
+	if len(rest) == 0 || rest[0] == 255 {
+		return broken("largest exponent")
+	}
+	d.largest = int(rest[0])
+	size, rest, err := uvarint(rest[1:], uint64(len(rest)), "size of the mantissas")
+	if err != nil || uint64(len(rest)) < size {
+		return broken("ends in the mantissas")
+	}
+	d.block, d.pos = block, 8*(len(block)-len(rest))
+	d.last = d.pos + 8*int(size)
+	r := bitReader{in: rest[size:]}
+	if err := d.s.readTables(&r); err != nil {
+		return err
+	}
+	d.s.integers()
+	return d.s.open(block, len(block)-len(r.rest()))
+}
+
+// Next sets dst to the next values.
+func (d *planesDecoder) Next(dst []float32) error {
+	if err := d.s.read(dst, false); err != nil {
+		return err
+	}
+	for i, level := range dst {
+		if level == 0 {
+			continue
+		}
+		b := math.Float32bits(level)
+		e := d.largest + 1 - int(math.Float32frombits(b&0x7fffffff))
+		at := d.pos >> 3
+		if e < 0 || d.pos+mantissaBits > d.last || at+8 > len(d.block) {
+			return broken("exponent below 0, or no mantissa")
+		}
+		m := uint32(binary.LittleEndian.Uint64(d.block[at:])>>(d.pos&7)) & (1<<mantissaBits - 1)
+		d.pos += mantissaBits
+		dst[i] = math.Float32frombits(b&(1<<31) | uint32(e)<<mantissaBits | m)
+	}
+	return nil
+}
+
+// Add adds weight x the next values to dst.
+func (d *planesDecoder) Add(dst []float32, weight float32) error {
+	return addParts(d, d.part[:], dst, weight)
+}
+
+// Close says whether all values were read and the block was whole.
+func (d *planesDecoder) Close() error {
+	if d.last-d.pos >= 8 {
+		return broken("mantissas are left")
+	}
+	return d.s.close()
+}
+
+// addParts is Add by way of Next.
+func addParts(d Decoder, part, dst []float32, weight float32) error {
+	for len(dst) > 0 {
+		p := part[:min(len(dst), len(part))]
+		if err := d.Next(p); err != nil {
+			return err
+		}
+		for i, x := range p {
+			dst[i] += float32(x * weight)
+		}
+		dst = dst[len(p):]
+	}
+	return nil
+}

@@ -1,0 +1,272 @@
+package simulate
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/task"
+)
+
+func open(t testing.TB, name string, sets ...string) (*task.Task, *dataset.Dataset) {
+	t.Helper()
+	tk, err := task.Find(name, sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := dataset.Open(tk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tk, d
+}
+
+func simulate(t testing.TB, name string, sets ...string) *Result {
+	t.Helper()
+	tk, d := open(t, name, sets...)
+	res, err := Run(t.Context(), tk, d, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// small are the tasks that ship, one for each strategy, cut down to what takes a
+// moment.
+var small = []struct {
+	name string
+	sets []string
+}{
+	{"mnist-central", []string{"model.hidden=[]", "strategy.epochs=", "strategy.batches=300", "stop.rounds=3"}},
+	{"mnist-minibatch", []string{"model.hidden=[20]", "stop.rounds=20", "eval_every=10", "strategy.server=adam"}},
+	{"mnist-oneshot", []string{"model.hidden=[]", "strategy.epochs=", "strategy.batches=100"}},
+	{"mnist-periodic", []string{"model.hidden=[20]", "stop.rounds=10"}},
+	{"mnist-fedavgm", []string{"model.hidden=[]", "data.partition.clients=1000", "strategy.fraction=.02", "stop.rounds=4"}},
+	{"mnist-scaffold", []string{"data.partition.clients=1000", "strategy.fraction=.02", "strategy.batch=20", "strategy.epochs=2", "stop.rounds=4"}},
+	{"mnist-dynamic", []string{"model.hidden=[20]", "strategy.delta=.2", "stop.rounds=", "stop.steps=160"}},
+	{"mnist-fedbuff", []string{"model.hidden=[]", "data.partition.clients=1000", "strategy.fraction=.02", "stop.rounds=5"}},
+	{"anes96", []string{"stop.rounds=5"}},
+	{"anes96", []string{"stop.rounds=5", "strategy.combine=trimmed-mean", "strategy.prox=.1"}},
+	{"anes96", []string{"stop.rounds=5", "strategy.correction=fednova"}},
+	{"anes96-daisy", []string{"stop.rounds=3"}},
+	{"anes96-radon", nil},
+}
+
+// One seed gives one result of every strategy, byte for byte, on one core and on
+// two; and all of it is a result.
+func TestStrategiesAreDeterministic(t *testing.T) {
+	for _, test := range small {
+		t.Run(test.name, func(t *testing.T) {
+			tk, d := open(t, test.name, test.sets...)
+			var results [2][]byte
+			for i := range results {
+				func() {
+					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(i + 1))
+					res, err := Run(t.Context(), tk, d, Options{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					var b bytes.Buffer
+					if err := res.WriteJSON(&b); err != nil {
+						t.Fatal(err)
+					}
+					results[i] = b.Bytes()
+					if i > 0 {
+						return
+					}
+					if loss := res.Final.TestLoss; tk.Strategy.Kind != "dynamic" && (res.Final.Round == 0 || loss == nil || !(*loss < math.Log(10))) {
+						t.Errorf("it ends with version %d and test loss %v, want it to learn something", res.Final.Round, loss)
+					}
+					var up, down int64
+					for _, r := range res.Rounds {
+						up, down = up+r.ModelsUp, down+r.ModelsDown
+					}
+					if up > res.Final.ModelsUp || down > res.Final.ModelsDown {
+						t.Errorf("%d models up and %d down in the rounds, %d and %d in all", up, down, res.Final.ModelsUp, res.Final.ModelsDown)
+					}
+				}()
+			}
+			if !bytes.Equal(results[0], results[1]) {
+				t.Error("two cores give another result than one")
+			}
+		})
+	}
+}
+
+// raw makes a task send what it has, bit for bit.
+var raw = []string{"compress.up.codec=float32", "compress.down.codec=float32"}
+
+// With Delta = 0 dynamic averaging is periodic averaging, bit for bit, and costs
+// as many models.
+func TestDynamicZeroIsPeriodic(t *testing.T) {
+	sets := append([]string{"model.hidden=[20]", "stop.rounds=8", "eval_every=8"}, raw...)
+	periodic := simulate(t, "mnist-periodic", sets...)
+	dynamic := simulate(t, "mnist-dynamic", append(sets, "strategy.delta=0")...)
+	if dynamic.ModelSHA256 != periodic.ModelSHA256 || *dynamic.Final.TestLoss != *periodic.Final.TestLoss {
+		t.Errorf("model %s with loss %g, want periodic averaging's %s with %g",
+			dynamic.ModelSHA256, *dynamic.Final.TestLoss, periodic.ModelSHA256, *periodic.Final.TestLoss)
+	}
+	if d, p := dynamic.Final, periodic.Final; d.ModelsUp != p.ModelsUp || d.ModelsDown != p.ModelsDown {
+		t.Errorf("%d models up and %d down, periodic averaging needs %d and %d", d.ModelsUp, d.ModelsDown, p.ModelsUp, p.ModelsDown)
+	}
+}
+
+// checks runs dynamic averaging and returns what it looked like after each check.
+func checks(t *testing.T, sets ...string) ([]Check, *Result) {
+	t.Helper()
+	res := simulate(t, "mnist-dynamic", append([]string{"model.hidden=[20]", "stop.rounds=", "stop.accuracy=", "eval_every=1"}, sets...)...)
+	return res.Checks, res
+}
+
+// With Delta = infinity no model travels.
+func TestDynamicInfinity(t *testing.T) {
+	looks, res := checks(t, "strategy.delta=.inf", "stop.steps=80", "eval_every=10")
+	if res.Final.ModelsUp != 0 || res.Final.ModelsDown != 0 || res.Final.Round != 0 {
+		t.Errorf("%d models up, %d down, version %d; want none", res.Final.ModelsUp, res.Final.ModelsDown, res.Final.Round)
+	}
+	if len(looks) != 1 || looks[0].Steps != 80 || !(looks[0].Distance > looks[0].Divergence) {
+		t.Errorf("checks %+v, want one after 80 mini-batches", looks)
+	}
+}
+
+// After every resolved check the models are no farther from each other than from
+// the reference, and that is at most Delta.
+func TestDynamicInvariants(t *testing.T) {
+	for _, test := range []struct {
+		delta float64
+		sets  []string
+	}{
+		{.05, []string{"strategy.delta=.05"}},
+		{.3, []string{"strategy.delta=.3", "data.partition={kind: power-law, exponent: 1, clients: 12}"}},
+		{.3, []string{"strategy.delta=.3", "strategy.augment=.5", "strategy.full_share=1", "data.partition={kind: shards, clients: 20, shards_per_client: 2}"}},
+	} {
+		looks, res := checks(t, append(test.sets, "stop.steps=120")...)
+		if len(looks) != 15 {
+			t.Fatalf("%d checks, want 15", len(looks))
+		}
+		for _, c := range looks {
+			const rounding = 1e-6
+			if !(c.Divergence <= c.Distance*(1+rounding)) || !(c.Distance <= test.delta*(1+rounding)) {
+				t.Errorf("after %d mini-batches: %g from the mean, %g from the reference, Delta is %g", c.Steps, c.Divergence, c.Distance, test.delta)
+			}
+		}
+		last := looks[len(looks)-1]
+		t.Logf("%v: version %d, %d models up, %d down, loss %.3f", test.sets, last.Version, last.ModelsUp, last.ModelsDown, *last.TestLoss)
+		if last.ModelsUp == 0 || last.ModelsDown == 0 || res.Final.Abandoned > 0 {
+			t.Errorf("nothing was communicated: %+v", last)
+		}
+	}
+}
+
+// Balancing leaves the mean of all models where it is, and brings them together.
+func TestDynamicBalancingKeepsTheMean(t *testing.T) {
+	quiet, _ := checks(t, "strategy.delta=.inf", "stop.steps=8")
+	d := quiet[0].Distance
+	found := false
+	for _, factor := range []string{"1.1", "1.02"} {
+		looks, _ := checks(t, "stop.steps=8", "strategy.full_share=1", "strategy.augment=1", "strategy.delta="+times(d, factor))
+		c := looks[0]
+		if c.Version > 0 || c.ModelsDown == 0 {
+			continue // nobody violated, or everybody was synchronised
+		}
+		found = true
+		if got, want := *c.TestLoss, *quiet[0].TestLoss; math.Abs(got/want-1) > 1e-5 {
+			t.Errorf("Delta = %s d: the mean's loss is %.8f, without balancing %.8f", factor, got, want)
+		}
+		if c.Divergence >= quiet[0].Divergence {
+			t.Errorf("Delta = %s d: %g from the mean, without balancing %g", factor, c.Divergence, quiet[0].Divergence)
+		}
+	}
+	if !found {
+		t.Error("no Delta led to balancing: the test shows nothing")
+	}
+}
+
+func times(x float64, factor string) string {
+	f, err := strconv.ParseFloat(factor, 64)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprint(x * f)
+}
+
+// When the concept changes, dynamic averaging has something to tell, and falls
+// quiet again.
+func TestDriftBursts(t *testing.T) {
+	looks, _ := checks(t, "strategy.delta=4", "data.drift=480", "stop.steps=960", "eval_every=6")
+	var models []float64 // travelled between two looks
+	var before int64
+	for _, c := range looks {
+		models = append(models, float64(c.ModelsUp-before))
+		before = c.ModelsUp
+	}
+	mean := func(v []float64) (m float64) {
+		for _, x := range v {
+			m += x / float64(len(v))
+		}
+		return m
+	}
+	quiet, burst, later := mean(models[5:10]), mean(models[10:12]), mean(models[17:])
+	t.Logf("models per 48 mini-batches: %v", models)
+	if !(burst >= 2*quiet) || !(later <= burst/2) {
+		t.Errorf("%.1f models per look before the drift, %.1f after it, %.1f later; want a burst of at least twice as many", quiet, burst, later)
+	}
+	if a, b, c := *looks[9].TestAccuracy, *looks[10].TestAccuracy, *looks[len(looks)-1].TestAccuracy; !(b < a-.2) || !(c > b+.2) {
+		t.Errorf("accuracy %.3f before, %.3f after the drift, %.3f at the end", a, b, c)
+	}
+}
+
+// Where some clients are ten times slower, FedBuff gets to the same accuracy in
+// less time than rounds that wait for everybody.
+func TestFedBuffBeatsRoundsWithStragglers(t *testing.T) {
+	sets := []string{"model.hidden=[]", "data.partition.clients=300", "devices.slow_fraction=.1", "devices.slow_factor=10", "stop.accuracy=.88", "stop.rounds=60"}
+	async := simulate(t, "mnist-fedbuff", append(sets, "strategy.fraction=.1")...)
+	sync := simulate(t, "mnist-2nn", append(sets, "strategy.fraction=.1")...)
+	for name, res := range map[string]*Result{"fedbuff": async, "rounds": sync} {
+		if *res.Final.TestAccuracy < .88 {
+			t.Fatalf("%s: accuracy %.3f after %d rounds", name, *res.Final.TestAccuracy, res.Final.Round)
+		}
+	}
+	a, s := async.Final.VirtualSeconds, sync.Final.VirtualSeconds
+	t.Logf("88%% after %.1f s in %d versions, rounds need %.1f s in %d", a, async.Final.Round, s, sync.Final.Round)
+	if a > s/2 {
+		t.Errorf("88%% after %.1f s, rounds need %.1f s; want at most half", a, s)
+	}
+}
+
+// SCAFFOLD needs fewer rounds than FedAvg where clients hold two digits each (and
+// two vectors each way in a round).
+func TestScaffoldBeatsFedAvg(t *testing.T) {
+	scaffold := simulate(t, "mnist-scaffold", append(raw, "stop.rounds=10", "eval_every=10")...)
+	fedavg := simulate(t, "mnist-scaffold", append(raw, "stop.rounds=14", "eval_every=14", "strategy.correction=none")...)
+	s, f := scaffold.Final, fedavg.Final
+	if *s.TestLoss > *f.TestLoss || *s.TestAccuracy < *f.TestAccuracy {
+		t.Errorf("after 10 rounds loss %.4f, accuracy %.4f; FedAvg after 14: %.4f, %.4f; want better", *s.TestLoss, *s.TestAccuracy, *f.TestLoss, *f.TestAccuracy)
+	}
+	if s.ModelsUp != 2*10*20 || f.ModelsUp != 14*20 {
+		t.Errorf("%d models up in 10 rounds of SCAFFOLD, %d in 14 of FedAvg", s.ModelsUp, f.ModelsUp)
+	}
+}
+
+// The guard: rounds at an absurd rate are rolled back, each halving it, until one
+// is good; the run goes on, and says what happened.
+func TestGuard(t *testing.T) {
+	res := simulate(t, "anes96", "strategy.guard=1.5", "strategy.server_lr=300", "stop.rounds=10")
+	if res.Final.RolledBack == 0 || res.Final.Round != 10 {
+		t.Fatalf("%d versions rolled back, %d made; want some, and 10", res.Final.RolledBack, res.Final.Round)
+	}
+	last := math.Inf(1)
+	for _, r := range res.Rounds {
+		if r.TestLoss == nil || *r.TestLoss > 1.5*last {
+			t.Errorf("round %d: test loss %v after %g", r.Round, r.TestLoss, last)
+		}
+		last = *r.TestLoss
+	}
+	if got, want := *res.Rounds[9].Rate, .05*300*math.Ldexp(1, -int(res.Final.RolledBack)); math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("rate %g at the end, want %g after %d rollbacks", got, want, res.Final.RolledBack)
+	}
+}

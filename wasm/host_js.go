@@ -1,0 +1,95 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"fedtab/learn/kernel"
+)
+
+// host is this tab: its participants, usually one, take turns on its thread.
+type host struct {
+	page    *page
+	queue   *queue // the page's commands
+	bell    *bell
+	workers []*worker
+	turn    int // whose slice was the last
+}
+
+// maxParticipants is how many participants a tab may have.
+const maxParticipants = 16
+
+func main() {
+	b := newBell()
+	h := &host{page: newPage(), queue: newQueue(b), bell: b}
+	h.page.listen(h.queue)
+	h.page.post(map[string]any{"type": "ready", "kernel": kernel.Name()})
+	h.loop()
+}
+
+func (h *host) loop() {
+	lastSleep := time.Now()
+	for {
+		for _, e := range h.queue.take() {
+			h.command(e)
+		}
+		for _, w := range h.workers {
+			for _, e := range w.queue.take() {
+				w.handle(e)
+			}
+			w.save()
+		}
+		w := h.next()
+		if w == nil {
+			h.report(true)
+			for _, w := range h.workers {
+				w.meter.pause()
+			}
+			h.bell.wait()
+			continue
+		}
+		w.slice()
+		h.report(false)
+		if time.Since(lastSleep) > sleepEvery {
+			time.Sleep(time.Millisecond)
+			lastSleep = time.Now()
+		} else {
+			h.bell.yield()
+		}
+	}
+}
+
+// next returns the next participant that has something to train, nil if none has.
+func (h *host) next() *worker {
+	for range h.workers {
+		h.turn = (h.turn + 1) % len(h.workers)
+		if w := h.workers[h.turn]; w.able() {
+			return w
+		}
+	}
+	return nil
+}
+
+// command does what the page asks for.
+func (h *host) command(e event) {
+	join, ok := e.(joinCommand)
+	if !ok {
+		for _, w := range h.workers {
+			w.handle(e)
+		}
+		return
+	}
+	for len(h.workers) < min(max(join.participants, 1), maxParticipants) {
+		h.workers = append(h.workers, &worker{queue: newQueue(h.bell), fetching: map[uint32]bool{}, visible: true, paused: h.paused()})
+	}
+	for i, w := range h.workers {
+		e := join
+		if i > 0 && e.tab != "" {
+			e.tab += "." + strconv.Itoa(i) // each keeps what is its own
+		}
+		w.handle(e)
+	}
+}
+
+// paused says whether the person has paused the tab before it joined.
+func (h *host) paused() bool { return h.page.paused }
