@@ -267,12 +267,16 @@ func (c *Client) receivedStart(m *protocol.Model) error {
 }
 
 func (c *Client) ordered(o *protocol.Order) []protocol.Message {
-	for _, k := range c.kept {
+	for i := range c.kept {
+		k := &c.kept[i]
 		if k.Order == o.Order && slices.Equal(k.Vectors[0].BaseHash, o.BaseHash) {
+			if k.Round == 0 { // it is in no buffer any more, so no round that is closed has counted it
+				k.closes = 0
+			}
 			return []protocol.Message{k.Contribution} // finished before the socket was lost
 		}
 	}
-	if c.order != nil && c.order.Order == o.Order {
+	if c.order != nil && c.order.Order == o.Order && c.holds(o) {
 		return nil // at work on it
 	}
 	switch {

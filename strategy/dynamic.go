@@ -77,12 +77,19 @@ const (
 const (
 	timerGather Timer = 1 // ends the gathering of violations
 	timerFetch  Timer = 2 // ends the waiting for fetched models
-	timerAgain  Timer = 3 // after a rollback
+	timerAgain  Timer = 3 // after a rollback, or when a client has declined
 )
 
 // gatherFor is how long violators of one moment are waited for: those of one
 // lock-step check come together, give or take their latency.
 const gatherFor = 50 * time.Millisecond
+
+// idleFor is how long a client that has declined its order gets no other.
+const idleFor = 10 * time.Second
+
+// joinsAhead is more than orders that are given between two openings of a round
+// to clients who join: after a restart their numbers are not given again.
+const joinsAhead = 1 << 20
 
 const dynamicFormat = 1
 
@@ -136,6 +143,8 @@ func (s *Dynamic) Step(e Event) []Effect {
 			s.resolve()
 		case e.Timer == timerAgain && s.phase == dynamicIdle:
 			s.open()
+		case e.Timer == timerAgain:
+			s.awake()
 		}
 	case Opened:
 		if e.Round == s.version+1 {
@@ -169,7 +178,7 @@ func (s *Dynamic) Step(e Event) []Effect {
 		if v := d.uint(); d.end() == nil {
 			s.v = int(v)
 		}
-		s.order = e.Open.Order
+		s.order = e.Open.Order + joinsAhead
 		s.phase = dynamicIdle
 	}
 	return s.effects
@@ -189,6 +198,9 @@ func (s *Dynamic) joined(id ClientID) {
 		s.clients = slices.Insert(s.clients, i, monitored{client: id})
 	}
 	m := &s.clients[i]
+	if m.idle { // it is done with its order
+		m.order, m.idle = 0, false
+	}
 	switch {
 	case s.phase == dynamicIdle:
 		s.open()
@@ -260,12 +272,28 @@ func (s *Dynamic) left(id ClientID) {
 }
 
 // declined takes a client out of what is awaited: it has no model to give, and
-// trains none before the next round.
+// trains none for a while.
 func (s *Dynamic) declined(e Declined) {
 	if i, ok := s.find(e.Client); ok && s.clients[i].order == e.Order && s.clients[i].handle == 0 {
 		m := &s.clients[i]
 		m.idle, m.fresh, m.awaited = true, true, false
+		s.do(SetTimer{timerAgain, idleFor})
 		s.resolve()
+	}
+}
+
+// awake gives those who have declined an order another one: if nobody trained,
+// nobody would violate, and the round would never end.
+func (s *Dynamic) awake() {
+	if s.phase != dynamicMonitoring {
+		s.do(SetTimer{timerAgain, idleFor})
+		return
+	}
+	for i := range s.clients {
+		if m := &s.clients[i]; m.idle {
+			m.order = 0
+			s.send(m, 0)
+		}
 	}
 }
 
@@ -393,10 +421,10 @@ func (s *Dynamic) fetch(n int) {
 			outside = append(outside, i)
 		}
 	}
-	n = min(n, len(outside))
-	if n == 0 {
-		s.full = true // there is nobody to ask: who is in is everybody
+	if len(outside) == 0 { // the others have no models: it is everybody
+		s.full = true
 	}
+	n = min(n, len(outside))
 	for i := range n {
 		j := i + int(stream.Uint64N(uint64(len(outside)-i)))
 		outside[i], outside[j] = outside[j], outside[i]

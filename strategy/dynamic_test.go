@@ -233,7 +233,7 @@ func TestDynamicLeavesMidResolution(t *testing.T) {
 		t.Errorf("the first to leave does %q", got)
 	}
 	mean := steps(s, Declined{ids[1], 1})
-	if got := names(mean); got != "StopTimer Mean " || !slices.Equal(mean[1].(Mean).Handles, []Handle{3}) {
+	if got := names(mean); got != "SetTimer StopTimer Mean " || !slices.Equal(mean[2].(Mean).Handles, []Handle{3}) {
 		t.Errorf("effects %v, want the mean of the violator alone", mean)
 	}
 	// A balanced client that leaves takes its model along.

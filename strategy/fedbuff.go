@@ -23,6 +23,9 @@ import (
 // acknowledgement tells, so that clients keep it until that round is closed. A
 // crash loses the buffer, and the clients offer again what was in it: the
 // orders that are out are written down with every version.
+//
+// Answers that come while a version is being made are all in the next one, which
+// may therefore count more than K; it is their mean all the same.
 type FedBuff struct {
 	cfg   Config
 	setup Setup
@@ -34,6 +37,7 @@ type FedBuff struct {
 
 	opening    bool // a round is being written down
 	opened     bool // the round that is under way is durable
+	reopened   bool // and was so before a restart: more orders of it are out than anybody knows
 	committing bool
 	count      int          // answers in the buffer
 	givers     []ClientID   // whose they are, ascending
@@ -48,7 +52,7 @@ type buffered struct {
 	client ClientID
 	order  OrderID // 0: none
 	base   uint64
-	due    bool // the order is to be sent (again) once the round is open
+	due    bool // has come, or come back, when no order could be given: it may not know of its own
 }
 
 type keptAnswer struct {
@@ -62,6 +66,10 @@ const bufferFormat = 1
 // keepAbsent is for how many versions an order from before a restart may still
 // be answered.
 const keepAbsent = 10
+
+// ordersAhead is more than orders that are given while one version is made: after
+// a restart their numbers may be given again, but not on another base.
+const ordersAhead = 1 << 20
 
 // Restore implements Strategy.
 func (s *FedBuff) Restore(snapshot []byte) error {
@@ -148,7 +156,7 @@ func (s *FedBuff) Step(e Event) []Effect {
 		}
 	case Reopened:
 		s.order = max(s.order, e.Open.Order)
-		s.opened = true
+		s.opened, s.reopened = true, true
 	}
 	return s.effects
 }
@@ -172,11 +180,10 @@ func (s *FedBuff) joined(id ClientID) {
 		s.clients = slices.Insert(s.clients, i, c)
 	}
 	if c := &s.clients[i]; c.order != 0 {
+		c.due = !s.opened
 		if s.opened {
 			s.send(*c)
-			return
 		}
-		c.due = true
 	}
 	if !s.opened && !s.opening && !s.committing && len(s.clients) >= s.cfg.MinClients {
 		s.open()
@@ -290,6 +297,10 @@ func (s *FedBuff) commit() {
 		return
 	}
 	s.committing = true
+	if s.reopened {
+		s.order += ordersAhead
+		s.reopened = false
+	}
 	rate := s.cfg.ServerLR * math.Ldexp(1, -s.rollbacks)
 	r := rounds{cfg: s.cfg}
 	s.do(Commit{

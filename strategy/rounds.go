@@ -45,7 +45,8 @@ type scheme interface {
 	// done is asked instead of committing; true says that the scheme has
 	// gone on by itself.
 	done(r *rounds) bool
-	// after is told that a version is committed.
+	// after is asked before every attempt that follows a version, and ends
+	// the run if there is nothing left to do.
 	after(r *rounds)
 }
 
@@ -152,10 +153,7 @@ func (r *rounds) Step(e Event) []Effect {
 			r.version = e.Round
 			r.state = idle
 			r.cohort.Attempt = 0
-			r.after(r)
-			if r.state == idle {
-				r.open()
-			}
+			r.open()
 		}
 	case RolledBack:
 		if r.state == committing && e.Round == r.version+1 {
@@ -194,6 +192,13 @@ type legs interface {
 // open begins the next attempt at the next round, if enough clients are
 // present.
 func (r *rounds) open() {
+	if r.version > 0 {
+		// Asked here, and not when the version is committed: a restart may have
+		// come between the last version and the end.
+		if r.after(r); r.state == over {
+			return
+		}
+	}
 	if r.cohort.Present() < r.cfg.MinClients {
 		r.cohort.Attempt = 0 // the next to join opens it
 		return

@@ -15,11 +15,12 @@
 // must come to its end in bounded time.
 //
 // The network, the disk and the clock are the simulator's; run, strategy and
-// client are those of production. What must hold for any scheme is in
-// invariants.go and witness.go, what a scheme's arithmetic must give in its own
-// file (fedavg.go). One seed gives one schedule, event for event:
+// client are those of production, and every kind of strategy that runs live has its
+// schedules: schemes.go draws their settings, arithmetic.go says what they must
+// give, invariants.go and witness.go what must hold whatever happens. One seed
+// gives one schedule of a kind, event for event:
 //
-//	go test ./coordinator/faults -run TestFaults -seed=1234 -v
+//	go test ./coordinator/faults -run 'TestFaults$' -scheme=dynamic -seed=1234 -v
 package faults
 
 import (
@@ -28,7 +29,6 @@ import (
 	"time"
 
 	"fedtab/learn/rng"
-	"fedtab/strategy"
 )
 
 // Config names a schedule. What it leaves out is drawn from the seed.
@@ -37,25 +37,8 @@ type Config struct {
 	Rounds  int                                               // that the run is to make; 0 draws 2 to 40
 	Clients int                                               // 0 draws 1 to 12
 	Chances *Chances                                          // nil draws them
-	Scheme  func(draw *rand.Rand, clients int) Scheme         // nil draws a FedAvg
+	Kind    string                                            // of strategy, one of Kinds; "" is fedavg
 	Trace   func(when time.Duration, format string, a ...any) // sees every event; nil sees none
-}
-
-// Scheme is a strategy under test.
-type Scheme struct {
-	// New returns a fresh strategy, one for each life of the coordinator.
-	New func(seed uint64) (strategy.Strategy, error)
-	// Combine makes a version once more from its base and the contributions
-	// that were accepted for it, none of more weight than most, bit for bit.
-	// If it is nil, the arithmetic of the scheme is not checked.
-	Combine func(base []float32, given []Given, most uint64) ([]float32, error)
-}
-
-// Given is a contribution that was accepted.
-type Given struct {
-	Participant uint32
-	Delta       []float32
-	Weight      uint64
 }
 
 // Chances are the probabilities of faults while the storm lasts.
@@ -101,6 +84,8 @@ type Result struct {
 	Sockets     int // lost
 	Failures    int // of the journal
 	Abandoned   int // attempts at rounds
+	RolledBack  int // versions
+	Balanced    int // violations that were resolved without a new version
 	Accepted    int
 	Refused     int
 	Calmed      int // runs that outlasted the storm
@@ -116,6 +101,8 @@ func (r *Result) Add(o Result) {
 	r.Sockets += o.Sockets
 	r.Failures += o.Failures
 	r.Abandoned += o.Abandoned
+	r.RolledBack += o.RolledBack
+	r.Balanced += o.Balanced
 	r.Accepted += o.Accepted
 	r.Refused += o.Refused
 	r.Calmed += o.Calmed

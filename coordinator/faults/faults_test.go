@@ -13,35 +13,48 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 20_000, "committed rounds to go through")
-	seed   = flag.Uint64("seed", 0, "go through the schedule of this seed alone, with its whole story under -v")
-	first  = flag.Uint64("first", 1, "seed of the first schedule")
+	rounds    = flag.Int("rounds", 20_000, "committed rounds to go through")
+	seed      = flag.Uint64("seed", 0, "go through the schedule of this seed alone, with its whole story under -v")
+	scheme    = flag.String("scheme", "", "kind of strategy; TestFaults goes through fedavg if it is empty")
+	schedules = flag.Int("schedules", 100, "schedules of every kind to go through in TestFaultsOfEveryStrategy")
+	first     = flag.Uint64("first", 1, "seed of the first schedule")
 )
 
 // report fails a test with all that is known of a violation.
-func report(t *testing.T, err error) {
+func report(t *testing.T, kind string, err error) {
 	t.Helper()
 	var v *Violation
 	if !errors.As(err, &v) {
 		t.Error(err)
 		return
 	}
-	t.Errorf("%v\n%s\nTo repeat it:\n\tgo test ./coordinator/faults -run TestFaults -seed=%d -v", v, strings.Join(v.Trace, "\n"), v.Seed)
+	t.Errorf("%v\n%s\nTo repeat it:\n\tgo test ./coordinator/faults -run 'TestFaults$' -scheme=%s -seed=%d -v", v, strings.Join(v.Trace, "\n"), kind, v.Seed)
 }
 
 // TestFaults goes through schedule after schedule until so many rounds have been
 // committed.
 func TestFaults(t *testing.T) {
 	if *seed != 0 {
-		result, err := Run(Config{Seed: *seed, Trace: func(when time.Duration, format string, a ...any) {
+		result, err := Run(Config{Kind: *scheme, Seed: *seed, Trace: func(when time.Duration, format string, a ...any) {
 			t.Logf("%12v  %s", when.Round(time.Millisecond), fmt.Sprintf(format, a...))
 		}})
 		if err != nil {
-			report(t, err)
+			report(t, *scheme, err)
 		}
 		t.Logf("%+v", result)
 		return
 	}
+	total := goThrough(t, *scheme, func(r Result) bool { return r.Rounds >= *rounds })
+	t.Logf("%+v", total)
+	// A simulator that lets nothing happen would find nothing.
+	if !t.Failed() && (total.Crashes == 0 || total.Resumed == 0 || total.Sockets == 0 || total.Failures == 0 ||
+		total.Abandoned == 0 || total.Refused == 0 || total.RolledBack == 0 || total.Calmed == 0) {
+		t.Errorf("some kind of fault never happens: %+v", total)
+	}
+}
+
+// goThrough goes through schedule after schedule of a kind until it is enough.
+func goThrough(t *testing.T, kind string, done func(Result) bool) Result {
 	var mu sync.Mutex
 	var total Result
 	next := *first
@@ -52,14 +65,14 @@ func TestFaults(t *testing.T) {
 				mu.Lock()
 				s := next
 				next++
-				enough := total.Rounds >= *rounds || t.Failed()
+				enough := done(total) || t.Failed()
 				mu.Unlock()
 				if enough {
 					return
 				}
-				r, err := Run(Config{Seed: s})
+				r, err := Run(Config{Kind: kind, Seed: s})
 				if err != nil {
-					report(t, err)
+					report(t, kind, err)
 					return
 				}
 				mu.Lock()
@@ -69,11 +82,23 @@ func TestFaults(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	t.Logf("%+v", total)
-	// A simulator that lets nothing happen would find nothing.
-	if !t.Failed() && (total.Crashes == 0 || total.Resumed == 0 || total.Sockets == 0 || total.Failures == 0 ||
-		total.Abandoned == 0 || total.Refused == 0 || total.Calmed == 0) {
-		t.Errorf("some kind of fault never happens: %+v", total)
+	return total
+}
+
+// TestFaultsOfEveryStrategy goes through so many schedules of every kind of
+// strategy.
+func TestFaultsOfEveryStrategy(t *testing.T) {
+	for _, kind := range Kinds() {
+		t.Run(kind, func(t *testing.T) {
+			total := goThrough(t, kind, func(r Result) bool { return r.Schedules >= *schedules })
+			t.Logf("%+v", total)
+			if !t.Failed() && (total.Crashes == 0 || total.Resumed == 0 || total.Sockets == 0 || total.Failures == 0 || total.Refused == 0) {
+				t.Errorf("some kind of fault never happens: %+v", total)
+			}
+			if kind == "dynamic" && !t.Failed() && total.Balanced == 0 {
+				t.Errorf("no violation is ever resolved by balancing: %+v", total)
+			}
+		})
 	}
 }
 
@@ -103,7 +128,7 @@ func TestNoFaults(t *testing.T) {
 	for s := range uint64(100) {
 		r, err := Run(Config{Seed: s, Chances: &Chances{}, Rounds: 5})
 		if err != nil {
-			report(t, err)
+			report(t, "", err)
 			continue
 		}
 		if r.Abandoned+r.Refused+r.Sockets+r.Crashes+r.Failures > 0 || r.Accepted < r.Rounds {

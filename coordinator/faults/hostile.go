@@ -40,10 +40,10 @@ func (p *participant) misuse(c *conn, m *protocol.Contribution, when time.Durati
 func (w *world) spoil(m *protocol.Contribution) *protocol.Contribution {
 	b := *m
 	b.Vectors = slices.Clone(m.Vectors)
-	v := &b.Vectors[0]
+	v := &b.Vectors[w.random.Uint64N(uint64(len(b.Vectors)))]
 	v.Block = slices.Clone(v.Block)
 	put := func(x float64) { binary.LittleEndian.PutUint32(v.Block, math.Float32bits(float32(x))) }
-	switch w.random.Uint64N(14) {
+	switch w.random.Uint64N(17) {
 	case 0:
 		put(math.NaN())
 	case 1:
@@ -72,11 +72,17 @@ func (w *world) spoil(m *protocol.Contribution) *protocol.Contribution {
 		b.Round++
 	case 13:
 		b.Vectors = nil
+	case 14:
+		b.Vectors = b.Vectors[1:]
+	case 15:
+		b.Vectors = append(b.Vectors, b.Vectors[0])
+	case 16:
+		v.Part++
 	}
 	return &b
 }
 
-// forge sends a contribution to whatever round is open, ordered or not.
+// forge sends a contribution to whatever is open, ordered or not.
 func (p *participant) forge() {
 	w, c := p.world, p.conn
 	if c == nil {
@@ -91,16 +97,31 @@ func (p *participant) forge() {
 		if n := len(w.journal.commits); n > 0 {
 			hash = w.journal.commits[n-1].Hash
 		}
-		delta := make([]float32, len(w.initial))
-		for i := range delta {
-			delta[i] = float32(w.random.Float64())
+		m := &protocol.Contribution{Order: o.Order, Round: o.Round, Weight: 1}
+		if w.scheme.Shape == buffered {
+			m.Round = 0
 		}
-		c.contribute(&protocol.Contribution{
-			Order: o.Order, Round: o.Round, Weight: 1,
-			Vectors: []protocol.Vector{{
-				Role: protocol.RoleDelta, BaseHash: hash[:], Codec: protocol.CodecFloat32, Block: compress.AppendFloat32(nil, delta),
-			}},
-		}, false)
+		if w.scheme.Shape != inRounds { // orders have numbers beside that
+			m.Order += w.random.Uint64N(4)
+		}
+		vectors := 1 + w.random.Uint64N(uint64(w.scheme.Config.Vectors()))
+		for i := range vectors {
+			values := make([]float32, len(w.initial))
+			for j := range values {
+				values[j] = float32(w.random.Float64())
+			}
+			v := protocol.Vector{Role: protocol.RoleDelta, BaseHash: hash[:], Codec: protocol.CodecFloat32, Block: compress.AppendFloat32(nil, values)}
+			switch {
+			case w.scheme.Config.Kind == "minibatch":
+				v.Role = protocol.RoleGradient
+			case w.scheme.Config.Kind == "radon":
+				v.Part = uint32(i)
+			case i > 0:
+				v.Role = protocol.RoleControl
+			}
+			m.Vectors = append(m.Vectors, v)
+		}
+		c.contribute(m, false)
 	})
 }
 

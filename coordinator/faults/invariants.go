@@ -17,7 +17,7 @@ import (
 // What must hold whatever happens, and whatever the scheme.
 
 // checkOpen is asked before an attempt at a round becomes durable.
-func (w *world) checkOpen(o run.OpenRound) {
+func (w *world) checkOpen(l *life, o run.OpenRound) {
 	n := uint64(len(w.journal.commits))
 	if o.Round != n+1 || o.Base != n {
 		w.violated("rounds form a chain", "round %d opens on version %d, and version %d is the newest", o.Round, o.Base, n)
@@ -25,7 +25,7 @@ func (w *world) checkOpen(o run.OpenRound) {
 	if w.ended() || o.Round > uint64(w.rounds) {
 		w.violated("the end is the end", "round %d opens, and the run makes %d", o.Round, w.rounds)
 	}
-	if len(o.Cohort) == 0 || !slices.IsSorted(o.Cohort) || len(slices.Compact(slices.Clone(o.Cohort))) != len(o.Cohort) {
+	if len(o.Cohort) == 0 && w.scheme.Shape != buffered || !slices.IsSorted(o.Cohort) || len(slices.Compact(slices.Clone(o.Cohort))) != len(o.Cohort) {
 		w.violated("a cohort is a set of participants", "order %d has %v, want different participants, ascending", o.Order, o.Cohort)
 	}
 	for _, p := range o.Cohort {
@@ -41,11 +41,14 @@ func (w *world) checkOpen(o run.OpenRound) {
 		w.violated("order numbers grow", "order %d is opened after order %d", o.Order, open.Order)
 	}
 	w.cohorts[o.Order] = o
+	if w.scheme.Shape == inRounds || w.scheme.Shape == inLegs {
+		w.rollbacks = l.witness.rollbacks // which are written down with it
+	}
 }
 
 // checkCommit is asked before a version becomes durable: it must follow the last
 // one and be what the accepted contributions make of it, each counted once and
-// none left out.
+// none left out, and so must the server's state beside it.
 func (w *world) checkCommit(l *life, c run.Commit) {
 	base := w.newest()
 	if n := uint64(len(w.journal.commits)); c.Round != n+1 || c.Base != n {
@@ -64,36 +67,49 @@ func (w *world) checkCommit(l *life, c run.Commit) {
 		w.violated("a version has its hash", "version %d has another", c.Round)
 	}
 	given, weight := []Given(nil), 0.0
+	counting := l.witness.counting
 	for _, k := range c.Contributions {
 		id := key{k.Participant, k.Order}
 		if w.counted[id] {
 			w.violated("no contribution is counted twice", "participant %d's answer to order %d is in version %d again", k.Participant, k.Order, c.Round)
 		}
 		w.counted[id] = true
-		was := a.accepted[strategy.ClientID(k.Participant)]
+		was := counting[id]
 		if was == nil || was.Contribution != k {
 			w.violated("a version is made of what was accepted", "version %d counts %+v, and %+v was accepted", c.Round, k, was)
 			return
 		}
-		given = append(given, Given{k.Participant, was.delta, k.Weight})
+		given = append(given, Given{
+			Participant: k.Participant, Order: k.Order, Base: was.base, Vectors: was.vectors, Weight: k.Weight, Steps: was.steps,
+		})
 		weight += float64(k.Weight)
 	}
-	if len(c.Contributions) != len(a.accepted) {
-		w.violated("every accepted contribution counts", "version %d is made of %d contributions, and %d were accepted", c.Round, len(c.Contributions), len(a.accepted))
+	if len(c.Contributions) != len(counting) {
+		w.violated("every accepted contribution counts", "version %d is made of %d contributions, and %d were accepted", c.Round, len(c.Contributions), len(counting))
 	}
-	who := slices.Sorted(maps.Keys(a.accepted))
+	var who []strategy.ClientID
+	for k := range counting {
+		who = append(who, strategy.ClientID(k.participant))
+	}
+	slices.Sort(who)
+	who = slices.Compact(who)
 	if !slices.EqualFunc(who, c.Participants, sameClient) || !slices.Equal(who, a.clients) {
 		w.violated("a version names its participants", "version %d names %v, the strategy %v, and %v were accepted", c.Round, c.Participants, a.clients, who)
 	}
 	if c.Weight != weight {
 		w.violated("a version names its weight", "version %d says %g, its contributions %g", c.Round, c.Weight, weight)
 	}
-	if w.scheme.Combine != nil {
-		want, err := w.scheme.Combine(base, given, w.mostExamples())
-		if err != nil || !slices.Equal(c.Params, want) {
-			w.violated("a version is what its contributions make of its base", "version %d is %v, want %v (%v)", c.Round, c.Params, want, err)
-		}
+	want, state, err := w.scheme.combine(made{
+		seed: w.seed, version: c.Base, base: base, state: w.serverState(), given: given, most: w.mostExamples(),
+		present: a.present, rollbacks: l.witness.rollbacks,
+	})
+	if err != nil || !slices.Equal(c.Params, want) {
+		w.violated("a version is what its contributions make of its base", "version %d is %v, want %v (%v)", c.Round, c.Params, want, err)
 	}
+	if !maps.EqualFunc(c.State, state, slices.Equal) {
+		w.violated("a version comes with the server's state", "version %d has %v, want %v", c.Round, c.State, state)
+	}
+	w.rollbacks = l.witness.rollbacks
 	// Bytes are counted up to the moment when the commit was asked for first.
 	if up, down := l.asked.Up-l.since.Up, l.asked.Down-l.since.Down; c.Traffic.Up != up || c.Traffic.Down != down {
 		w.violated("rounds account for all bytes", "version %d says %d up and %d down since the last, the peers %d and %d", c.Round, c.Traffic.Up, c.Traffic.Down, up, down)
@@ -113,6 +129,14 @@ func (w *world) newest() []float32 {
 		return w.journal.commits[n-1].Params
 	}
 	return w.initial
+}
+
+// serverState returns what the server keeps beside the newest durable version.
+func (w *world) serverState() map[string][]float32 {
+	if n := len(w.journal.commits); n > 0 {
+		return w.journal.commits[n-1].State
+	}
+	return nil
 }
 
 // checkSent looks at what the coordinator tells a participant.
@@ -140,21 +164,58 @@ func (w *world) checkSent(c *conn, m protocol.Message) {
 			w.violated("nobody is told of an end that is not durable", "participant %d is (%T)", c.number, m)
 		}
 	case *protocol.Model:
+		if m.Vectors[0].Role == protocol.RoleDelta {
+			told(m.Version, m.Vectors[0].BaseHash)
+			w.checkLocal(c, m)
+			return
+		}
 		told(m.Version, m.Hash)
+		var control []float32
+		if m.Version > 0 && m.Version <= durable {
+			control = w.journal.commits[m.Version-1].State[strategy.ControlVector]
+		}
+		if len(m.Vectors) == 2 != (control != nil) {
+			w.violated("a control variate travels with its model", "participant %d gets %d vectors of version %d", c.number, len(m.Vectors), m.Version)
+		}
 	case *protocol.Order:
 		told(m.Base, m.BaseHash)
 		w.checkOrder(c, m)
 	}
 }
 
+// checkLocal: a model to start from that is no version is one of the means of
+// what was kept.
+func (w *world) checkLocal(c *conn, m *protocol.Model) {
+	means := slices.AppendSeq(slices.Clone(c.life.witness.forgotten), maps.Values(c.life.witness.means))
+	for _, mean := range means {
+		if c.life.witness.compute(mean); string(m.Hash) == string(mean.hash[:]) {
+			return
+		}
+	}
+	w.violated("a mean is what it is made of", "participant %d gets %x, which is none of the %d means", c.number, m.Hash, len(means))
+}
+
 // checkOrder: orders are those of the durable round, and the same order asks for
 // the same work whenever it is given.
 func (w *world) checkOrder(c *conn, m *protocol.Order) {
-	switch o := w.journal.open; {
-	case o == nil || m.Round != o.Round || m.Order != o.Order || m.Base != o.Base:
-		w.violated("orders wait for the disk", "participant %d is given order %d of round %d, and %+v is durable", c.number, m.Order, m.Round, o)
-	case !slices.Contains(o.Cohort, c.number):
-		w.violated("orders go to the cohort", "participant %d is given order %d, whose cohort is %v", c.number, m.Order, o.Cohort)
+	w.note("participant %d is given order %d on version %d", c.number, m.Order, m.Base)
+	switch o := w.journal.open; w.scheme.Shape {
+	case inRounds, inLegs:
+		switch {
+		case o == nil || m.Round != o.Round || m.Order != o.Order || m.Base != o.Base:
+			w.violated("orders wait for the disk", "participant %d is given order %d of round %d, and %+v is durable", c.number, m.Order, m.Round, o)
+		case !slices.Contains(o.Cohort, c.number):
+			w.violated("orders go to the cohort", "participant %d is given order %d, whose cohort is %v", c.number, m.Order, o.Cohort)
+		}
+	case monitored:
+		if o == nil || m.Round != o.Round || m.Base != o.Base {
+			w.violated("orders wait for the disk", "participant %d is given order %d of round %d, and %+v is durable", c.number, m.Order, m.Round, o)
+		}
+	case buffered:
+		// Its base is durable, which is all that matters.
+		if m.Round != 0 || o == nil && len(w.journal.commits) == 0 {
+			w.violated("orders wait for the disk", "participant %d is given order %d of round %d, and %+v is durable", c.number, m.Order, m.Round, o)
+		}
 	}
 	k := key{c.number, m.Order}
 	was, again := w.orders[k]
@@ -178,8 +239,7 @@ func (w *world) checkNumber(c *conn, number uint32) {
 // checkAnswer: a contribution that reaches the run on its participant's socket
 // gets one answer; an honest one gets the right one; and only what is as ordered
 // is accepted.
-// a is the attempt that was open when it came.
-func (c *conn) checkAnswer(acks int, m *protocol.Contribution, honest bool, a *attempt, right []protocol.Reason) {
+func (c *conn) checkAnswer(acks int, m *protocol.Contribution, honest bool, right []protocol.Reason) {
 	w := c.participant.world
 	if c.acks != acks+1 || c.ack.Order != m.Order {
 		w.violated("every contribution gets one answer", "participant %d's to order %d gets %d, the last for order %d", c.number, m.Order, c.acks-acks, c.ack.Order)
@@ -190,32 +250,50 @@ func (c *conn) checkAnswer(acks int, m *protocol.Contribution, honest bool, a *a
 	if honest && !slices.Contains(right, c.ack.Reason) {
 		w.violated("an honest contribution gets the right answer", "participant %d's to order %d gets %v %q, want %v", c.number, m.Order, c.ack.Reason, c.ack.Detail, right)
 	}
-	if c.ack.Reason != protocol.ReasonAccepted {
+	a := c.life.witness.fresh
+	c.life.witness.fresh = nil
+	if (a != nil) != (c.ack.Reason == protocol.ReasonAccepted) || a != nil && (a.Participant != c.number || a.Contribution.Order != m.Order) {
+		w.violated("accepted is what the strategy accepts", "participant %d's to order %d is answered %v, and the strategy has accepted %+v", c.number, m.Order, c.ack.Reason, a)
+		return
+	}
+	if a == nil {
 		w.result.Refused++
 		return
 	}
 	w.result.Accepted++
-	id := strategy.ClientID(c.number)
-	if a == nil { // it may have been abandoned since, for want of others
-		w.violated("only answers to the open order are accepted", "participant %d's to order %d is, and none is open", c.number, m.Order)
-		return
-	}
-	if was, ok := a.accepted[id]; !ok || was != nil {
-		w.violated("accepted is what the strategy accepts", "participant %d's to order %d is accepted, and the strategy did not", c.number, m.Order)
-		return
-	}
-	delta := make([]float32, len(w.initial))
-	v := m.Vectors[0]
 	order := w.orders[key{c.number, m.Order}]
-	if err := compress.Decode(v.Codec, delta, v.Block); err != nil || m.Round != order.Round || !slices.Equal(v.BaseHash, order.BaseHash) {
-		w.violated("only what is as ordered is accepted", "participant %d's answer %+v to %+v is (%v)", c.number, m, order, err)
+	vectors, role := 1, protocol.RoleDelta
+	switch {
+	case order.Kind == protocol.OrderBase:
+		vectors = int(order.Hyper.Parts)
+	case order.Hyper.Control:
+		vectors = 2
+	case order.Kind == protocol.OrderGradient:
+		role = protocol.RoleGradient
 	}
-	if most := w.mostExamples(); m.Weight == 0 || m.Weight > most || slices.ContainsFunc(delta, func(x float32) bool { return x > protocol.MaxDelta || x < -protocol.MaxDelta }) {
-		w.violated("only what is within bounds is accepted", "participant %d's answer to order %d of weight %d is, and there are %d examples", c.number, m.Order, m.Weight, most)
+	if m.Round != order.Round || len(m.Vectors) != vectors || m.Vectors[0].Role != role {
+		w.violated("only what is as ordered is accepted", "participant %d's answer %+v to %+v is", c.number, m, order)
+		return
 	}
-	a.accepted[id] = &answer{delta: delta, Contribution: run.Contribution{
-		Participant: c.number, Order: m.Order, Weight: m.Weight, Fingerprint: xxhash.Sum64(v.Block),
-	}}
+	var print xxhash.Digest
+	print.Reset()
+	bound := float32(protocol.MaxDelta)
+	if role == protocol.RoleGradient {
+		bound *= float32(m.Weight)
+	}
+	most := w.mostExamples()
+	for i, v := range m.Vectors {
+		print.Write(v.Block)
+		values := make([]float32, len(w.initial))
+		if err := compress.Decode(v.Codec, values, v.Block); err != nil || v.Role != protocol.RoleControl && !slices.Equal(v.BaseHash, order.BaseHash) {
+			w.violated("only what is as ordered is accepted", "vector %d of participant %d's answer %+v to %+v is (%v)", i, c.number, m, order, err)
+		}
+		if m.Weight == 0 || m.Weight > most || slices.ContainsFunc(values, func(x float32) bool { return x > bound || x < -bound }) {
+			w.violated("only what is within bounds is accepted", "participant %d's answer to order %d of weight %d is, and there are %d examples", c.number, m.Order, m.Weight, most)
+		}
+		a.vectors = append(a.vectors, values)
+	}
+	a.steps, a.Weight, a.Fingerprint = m.Metrics.Steps, m.Weight, print.Sum64()
 }
 
 // mostExamples is how many examples any participant can have.
@@ -239,7 +317,7 @@ func (w *world) checkNow() {
 	l.seen.Abandoned = l.witness.abandoned
 	state := l.run.State()
 	l.seen.Kinds = state.Ledger.Kinds // checked by their sum
-	l.seen.RolledBack = state.Ledger.RolledBack
+	l.seen.RolledBack = l.witness.rolledBack
 	if state.Ledger != l.seen {
 		w.violated("the ledger is what the peers saw", "it says %+v, they %+v", state.Ledger, l.seen)
 	}
@@ -250,6 +328,10 @@ func (w *world) checkNow() {
 	l.checkPresent(state, s.Lost)
 	if s.Offers != 0 {
 		w.violated("memory does not grow", "%d contributions are kept between events", s.Offers)
+	}
+	l.witness.checkKept(s, state.Finished != "")
+	if s.Timers > strategyTimers {
+		w.violated("memory does not grow", "the strategy has %d timers", s.Timers)
 	}
 	if s.Members != state.Participants {
 		w.violated("memory does not grow", "%d members are kept of %d participants", s.Members, state.Participants)
@@ -290,6 +372,9 @@ func (l *life) checkPresent(state run.State, lost int) {
 // checkExcused is asked when the grace after a restart is over: of the cohort
 // that was open, nobody is waited for who has not come back, or is paused.
 func (l *life) checkExcused() {
+	if shape := l.world.scheme.Shape; shape != inRounds && shape != inLegs {
+		return
+	}
 	if a := l.witness.attempt; l.over || a == nil || a.Order != strategy.OrderID(l.saved.Open.Order) || a.committing || l.run.State().Finished != "" {
 		return
 	}
@@ -303,8 +388,9 @@ func (l *life) checkExcused() {
 
 // Bounds of checkNow.
 const (
-	ownTimers  = 3 // of a Run: its time limit, its event log, the grace after a restart
-	mostWrites = 6 // that wait for the disk: a round, an evaluation, numbers, the end, the event log
+	strategyTimers = 3 // of a strategy: deadline, retry, gathering
+	ownTimers      = 3 // of a Run: its time limit, its event log, the grace after a restart
+	mostWrites     = 6 // that wait for the disk: a round, an evaluation, numbers, the end, the event log
 )
 
 // checkEnd is asked when nothing is left to happen: the run is over, and has

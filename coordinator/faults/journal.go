@@ -131,11 +131,12 @@ func (j *journal) ReserveParticipants(_ string, limit uint32) error {
 
 // OpenRound implements run.Journal.
 func (j *journal) OpenRound(_ string, o run.OpenRound) error {
+	l := j.writing.life
 	return j.try(func() error {
 		if o.Round <= uint64(len(j.commits)) {
 			return fmt.Errorf("round %d is committed", o.Round)
 		}
-		j.world.checkOpen(o)
+		j.world.checkOpen(l, o)
 		j.world.note("durable: order %d opens round %d for %v", o.Order, o.Round, o.Cohort)
 		o.Cohort = slices.Clone(o.Cohort)
 		j.open = &o

@@ -7,7 +7,6 @@ import (
 	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/protocol"
-	"fedtab/strategy"
 )
 
 // life is one process of the coordinator: the Env of its Run.
@@ -120,10 +119,10 @@ func (w *world) boot() {
 	if err != nil {
 		panic(err) // of the schedule's making
 	}
-	n := uint64(w.model.Layout().Size)
-	l.checker = run.NewChecker(int(n), 1, w.seed, run.NewLease(leased*protocol.MaxBody(n, 1)))
+	n, vectors := uint64(w.model.Layout().Size), w.scheme.Config.Vectors()
+	l.checker = run.NewChecker(int(n), vectors, w.seed, run.NewLease(leased*protocol.MaxBody(n, vectors)))
 	cfg := run.Config{
-		ID: "faults", Seed: w.seed, Model: w.model, Stop: w.stop, EvalEvery: w.evalEvery, Evaluate: w.evaluate,
+		ID: "faults", Seed: w.seed, Model: w.model, Sums: w.scheme.Config.Sums(), Stop: w.stop, EvalEvery: w.evalEvery, Evaluate: w.evaluate,
 		Shards: w.shards, Journal: w.journal, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,
 	}
 	if w.lives > 1 {
@@ -133,7 +132,7 @@ func (w *world) boot() {
 			w.result.Resumed++
 		}
 	}
-	l.witness = &witness{strategy: s, life: l, present: map[strategy.ClientID]bool{}, left: map[strategy.ClientID]bool{}}
+	l.witness = newWitness(s, l)
 	cfg.Strategy = l.witness
 	w.note("life %d begins with version %d, order %d open", l.number, len(w.journal.commits), l.openOrder())
 	r, err := run.New(cfg, l)
@@ -159,10 +158,14 @@ func (l *life) openOrder() uint64 {
 	return l.saved.Open.Order
 }
 
-// evaluate is the run's Evaluator: one version in thirty has reached any goal.
+// evaluate is the run's Evaluator: one version in thirty has reached any goal,
+// and where there is a guard, one in ten is worse than it lets pass.
 func (w *world) evaluate(params []float32) (loss, accuracy float64, examples int) {
-	if learn.Hash(params)[0] < 8 {
-		return .1, 1, 10
+	switch hash := learn.Hash(params); {
+	case hash[0] < 8:
+		return .9, 1, 10
+	case hash[1] < 25 && w.scheme.Config.Guard > 0:
+		return 3, .1, 10
 	}
 	return 1, .5, 10
 }

@@ -166,8 +166,14 @@ func (c *conn) deliver(m protocol.Message) {
 	}
 	if c.current() {
 		c.life.countUp(m, protocol.WireSize(m, true))
-		if t, ok := m.(*protocol.Tab); ok {
-			c.tab = t.State
+		switch m := m.(type) {
+		case *protocol.Tab:
+			c.tab = m.State
+			c.participant.world.note("participant %d's tab is in state %d", c.number, m.State)
+		case *protocol.Want:
+			c.participant.world.note("participant %d asks for version %d", c.number, m.Version)
+		case *protocol.Decline:
+			c.participant.world.note("participant %d declines order %d: %v %s", c.number, m.Order, m.Reason, m.Detail)
 		}
 	}
 	if err := c.life.run.Receive(c.number, c, m); err != nil {
@@ -183,16 +189,19 @@ func (c *conn) contribute(m *protocol.Contribution, honest bool) {
 	if c.upDead || c.life.over || c.number == 0 || c.left {
 		return
 	}
-	if len(m.Vectors) != 1 || len(m.Vectors[0].Block) == 0 || c.receiving || w.chance(.5) {
+	if !w.long(m) || c.receiving || w.chance(.5) {
 		c.offer(m, honest, nil)
 		return
 	}
 	announced := *m
 	announced.Vectors = slices.Clone(m.Vectors)
-	announced.Vectors[0].Size, announced.Vectors[0].Block = uint64(len(m.Vectors[0].Block)), nil
+	for i := range announced.Vectors {
+		v := &announced.Vectors[i]
+		v.Size, v.Block = uint64(len(v.Block)), nil
+	}
 	size := protocol.WireSize(m, true)
 	acks, current := c.acks, c.current()
-	attempt, right := c.life.witness.attempt, c.life.rightAnswers(c.number, m)
+	right := c.life.rightAnswers(c.number, m)
 	wanted := c.life.run.Announce(c.number, c, &announced)
 	var body *run.Body
 	switch {
@@ -208,7 +217,7 @@ func (c *conn) contribute(m *protocol.Contribution, honest bool) {
 			return
 		}
 	case current:
-		c.checkAnswer(acks, m, honest, attempt, right)
+		c.checkAnswer(acks, m, honest, right)
 	}
 	c.receiving = true
 	w.soon(0, 2*time.Second, func() {
@@ -230,24 +239,44 @@ func (c *conn) contribute(m *protocol.Contribution, honest bool) {
 	})
 }
 
+// long says whether a contribution can be announced: it has a body, and one that
+// is not larger than any may be.
+func (w *world) long(m *protocol.Contribution) bool {
+	if len(m.Vectors) == 0 {
+		return false
+	}
+	size := int64(0)
+	for _, v := range m.Vectors {
+		if len(v.Block) == 0 {
+			return false
+		}
+		size += int64(len(v.Block))
+	}
+	return size <= protocol.MaxBody(uint64(len(w.initial)), w.scheme.Config.Vectors())
+}
+
 // offer hands a contribution to the run, in the memory of body if that is not
 // nil.
 func (c *conn) offer(m *protocol.Contribution, honest bool, body *run.Body) {
 	copied := *m
 	copied.Vectors = slices.Clone(m.Vectors)
 	if body != nil {
-		n := copy(body.Bytes(), m.Vectors[0].Block)
-		copied.Vectors[0].Block = body.Bytes()[:n]
+		rest := body.Bytes()
+		for i := range copied.Vectors {
+			v := &copied.Vectors[i]
+			n := copy(rest, v.Block)
+			v.Block, rest = rest[:n:n], rest[n:]
+		}
 	}
 	current, acks := c.current(), c.acks
-	attempt, right := c.life.witness.attempt, c.life.rightAnswers(c.number, m)
+	right := c.life.rightAnswers(c.number, m)
 	if current {
 		c.life.countUp(m, protocol.WireSize(m, true))
 	}
 	offer := c.life.checker.Check(c.number, &copied, body)
 	c.life.run.Offer(c.number, c, offer)
 	if current {
-		c.checkAnswer(acks, m, honest, attempt, right)
+		c.checkAnswer(acks, m, honest, right)
 	} else if c.acks != acks {
 		c.participant.world.violated("a superseded socket is nobody's", "participant %d is answered on one", c.number)
 	}

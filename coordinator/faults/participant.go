@@ -24,12 +24,17 @@ type participant struct {
 	silent     bool // takes orders, and answers none for a while
 	mute       bool // the same for ever
 
-	old   []sent          // contributions, for replays
-	begun map[uint64]bool // orders whose training has begun, and must not begin again; true: it has ended
+	old      []sent            // contributions, for replays
+	buffered map[uint64]uint64 // orders of no round whose answers were accepted, and for which version
+	done     []uint64          // newest orders that it has finished
+	begun    map[uint64]bool   // orders whose training has begun, and must not begin again; true: it has ended
 }
 
+// mostKept is how many contributions a client keeps.
+const mostKept = 16
+
 func newParticipant(w *world, i int) *participant {
-	p := &participant{world: w, index: i, calm: i < 3}
+	p := &participant{world: w, index: i, calm: i < w.scheme.Calm}
 	p.fresh(nil)
 	return p
 }
@@ -55,9 +60,10 @@ func (p *participant) badLuck() float64 {
 func (p *participant) fresh(saved []byte) {
 	p.client = client.New(client.Config{Name: "faults", Task: "faults"})
 	p.bench = client.NewBench(p.world.model)
-	p.begun = map[uint64]bool{}
+	p.done = nil
+	p.begun, p.buffered = map[uint64]bool{}, map[uint64]uint64{}
 	if p.world.shards.Source == "" {
-		p.client.SetExamples(p.world.examples(1 + p.index%3))
+		p.client.SetExamples(p.world.examples(max(p.world.scheme.Examples, 1) + p.index%3))
 	}
 	if saved == nil {
 		return
@@ -65,7 +71,7 @@ func (p *participant) fresh(saved []byte) {
 	if err := p.client.Restore(saved); err != nil {
 		p.world.violated("what is saved can be restored", "client %d: %v", p.index, err)
 	}
-	if kept := p.client.Kept(); kept != 0 {
+	if kept := p.client.Kept(); kept != 0 && p.world.scheme.Shape != buffered { // which may have been counted
 		p.begun[kept] = true // and will be offered again, not done again
 	}
 }
@@ -150,6 +156,11 @@ func (p *participant) receive(c *conn, m protocol.Message) {
 	done := false
 	if o, ok := m.(*protocol.Order); ok {
 		done = p.begun[o.Order]
+		for k := range p.begun { // it keeps what may be in an open buffer, and drops the rest
+			if k != o.Order && p.buffered[k] == 0 {
+				delete(p.begun, k)
+			}
+		}
 	}
 	out, err := p.client.Receive(m)
 	if err != nil {
@@ -162,8 +173,19 @@ func (p *participant) receive(c *conn, m protocol.Message) {
 	p.send(out)
 	switch m := m.(type) {
 	case *protocol.Ack:
-		if m.Reason != protocol.ReasonAccepted && m.Reason != protocol.ReasonDuplicate {
+		switch {
+		case m.Reason != protocol.ReasonAccepted && m.Reason != protocol.ReasonDuplicate:
 			delete(p.begun, m.Order) // it may drop its work
+			delete(p.buffered, m.Order)
+		case p.world.scheme.Shape == buffered && p.begun[m.Order]: // and not one that was forged
+			p.buffered[m.Order] = m.Round
+		}
+	case *protocol.Status:
+		for order, version := range p.buffered {
+			if version <= m.Closed { // it is in that version, as far as anybody can tell
+				delete(p.begun, order)
+				delete(p.buffered, order)
+			}
 		}
 	case *protocol.Shards:
 		p.fetch()
@@ -208,6 +230,8 @@ func (p *participant) work() {
 	p.working = true
 	most := 40 * time.Millisecond // with 80 slices, less than any deadline
 	switch {
+	case p.client.Monitors(): // without an end
+		most = time.Second
 	case p.client.Progress().Activity == client.Training:
 	case !p.calm && w.fault(w.chances.Slow):
 		most = 3 * time.Minute
@@ -291,9 +315,23 @@ func (p *participant) send(out []protocol.Message) {
 			}
 			p.begun[m.Order] = false
 		case *protocol.Contribution:
+			done, begun := p.begun[m.Order]
+			if !begun && w.scheme.Shape == buffered {
+				break // saved before a reload, together with who knows how many others
+			}
+			if !done {
+				p.done = append(p.done, m.Order)
+			}
 			p.begun[m.Order] = true
+			if len(p.done) > mostKept { // it keeps no more
+				delete(p.begun, p.done[0])
+				delete(p.buffered, p.done[0])
+				p.done = p.done[1:]
+			}
 		case *protocol.Want:
-			w.violated("a model comes before its order", "client %d has to ask for version %d", p.index, m.Version)
+			if w.scheme.Shape != buffered { // whose orders outlast their base
+				w.violated("a model comes before its order", "client %d has to ask for version %d", p.index, m.Version)
+			}
 		}
 	}
 	for _, m := range out {

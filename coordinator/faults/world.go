@@ -40,10 +40,11 @@ type world struct {
 	initialHash [32]byte
 
 	// What invariants.go remembers of the whole schedule.
-	numbers map[uint32]*participant  // who was given which number
-	orders  map[key]protocol.Order   // as they were given last
-	counted map[key]bool             // contributions that are in a durable version
-	cohorts map[uint64]run.OpenRound // durable attempts by order number
+	numbers   map[uint32]*participant  // who was given which number
+	orders    map[key]protocol.Order   // as they were given last
+	counted   map[key]bool             // contributions that are in a durable version
+	rollbacks int                      // of commits, as the strategy has them durable
+	cohorts   map[uint64]run.OpenRound // durable attempts by order number
 
 	result    Result
 	recent    [40]entry // ring of the newest events
@@ -71,22 +72,31 @@ type entry struct {
 // pause before the next attempt.
 const settling = 10 * time.Minute
 
-// How long a round may take when nothing goes wrong, and when one of many never
-// answers: then rounds end by their deadline, and attempts whose cohort cannot do
-// without it are abandoned.
+// How long a round may take when nothing goes wrong; in dynamic averaging, until
+// models that have converged are far enough from the last version; and when one
+// of many never answers: then rounds end by their deadline, and attempts whose
+// cohort cannot do without it are abandoned.
 const (
 	calmRound = 15 * time.Second
+	slowRound = 4 * time.Minute
 	muteRound = 15 * time.Minute
 )
 
 func newWorld(cfg Config) *world {
 	r := stream(cfg.Seed, "faults")
-	model, err := learn.New(learn.MLP([]int{3}, nil, 2))
+	kind := findKind(cfg.Kind)
+	clients := max(kind.least, 1+int(r.Uint64N(uint64(kind.most))))
+	if cfg.Clients > 0 {
+		clients = cfg.Clients
+	}
+	scheme := kind.draw(stream(cfg.Seed, "scheme"), clients)
+	model, err := learn.New(learn.MLP([]int{scheme.Inputs}, nil, 2))
 	if err != nil {
 		panic(err) // about the smallest model there is
 	}
+	scheme.Setup.Parameters = model.Layout().Size
 	w := &world{
-		random: r, seed: cfg.Seed, trace: cfg.Trace, model: model, evalEvery: 1 + int(r.Uint64N(3)),
+		random: r, seed: cfg.Seed, trace: cfg.Trace, scheme: scheme, model: model, evalEvery: 1 + int(r.Uint64N(3)),
 		initial: make([]float32, model.Layout().Size),
 		numbers: map[uint32]*participant{}, orders: map[key]protocol.Order{}, counted: map[key]bool{},
 		cohorts: map[uint64]run.OpenRound{},
@@ -97,9 +107,11 @@ func newWorld(cfg Config) *world {
 	if cfg.Rounds > 0 {
 		w.rounds = cfg.Rounds
 	}
-	clients := 1 + int(r.Uint64N(12))
-	if cfg.Clients > 0 {
-		clients = cfg.Clients
+	if scheme.Rounds > 0 {
+		w.rounds = min(w.rounds, scheme.Rounds)
+	}
+	if scheme.Once {
+		w.rounds = 1
 	}
 	w.chances = drawChances(r)
 	if cfg.Chances != nil {
@@ -113,19 +125,20 @@ func newWorld(cfg Config) *world {
 	case 1:
 		w.stop.Accuracy = .99
 	}
-	w.drawShards()
-	newScheme := cfg.Scheme
-	if newScheme == nil {
-		newScheme = drawFedAvg
+	if scheme.Once && w.chance(.5) {
+		w.stop.Rounds = 0 // it knows by itself
 	}
-	w.scheme = newScheme(stream(cfg.Seed, "scheme"), clients)
+	w.drawShards()
 	w.journal = newJournal(w)
 	for i := range clients {
 		w.participants = append(w.participants, newParticipant(w, i))
 	}
 	w.calmRound = calmRound
-	if clients > 3 && cfg.Chances == nil && r.Uint64N(8) == 0 {
-		w.participants[3].mute, w.calmRound = true, muteRound
+	if scheme.Shape == monitored {
+		w.calmRound = slowRound
+	}
+	if clients > scheme.Calm && cfg.Chances == nil && !scheme.All && r.Uint64N(8) == 0 {
+		w.participants[scheme.Calm].mute, w.calmRound = true, muteRound
 	}
 	return w
 }
@@ -138,7 +151,7 @@ func (w *world) drawShards() {
 	}
 	w.shards = run.Shards{Source: "/data/faults", Divide: w.random.Uint64N(3) > 0}
 	for range 1 + w.random.Uint64N(10) {
-		set := w.examples(1 + int(w.random.Uint64N(4)))
+		set := w.examples(max(w.scheme.Examples, 1) + int(w.random.Uint64N(4)))
 		w.sets = append(w.sets, set)
 		w.shards.Sizes = append(w.shards.Sizes, set.Len())
 	}

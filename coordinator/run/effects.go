@@ -156,6 +156,11 @@ func (r *Run) order(e strategy.Order) {
 		}
 	}
 	weight := r.weightOf(m)
+	if e.Round == 0 {
+		// After a restart, numbers are given again to who may have finished that
+		// work, with shards that nobody remembers.
+		weight = r.maxWeight()
+	}
 	if was := m.order; was != nil && was.order == e.Order {
 		weight = max(weight, was.weight) // given again: the work may rest on the shards of then
 		if was.accepted {

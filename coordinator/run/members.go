@@ -336,7 +336,8 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 const maxWants = 8
 
 // want sends a model that a client asks for. Only the newest is to be had,
-// and version 0 for a client that cannot make it.
+// and version 0 for a client that cannot make it. Who has an order on another
+// learns by that that it must decline.
 func (r *Run) want(m *member, w *protocol.Want) {
 	if m.wanted != r.version {
 		m.wanted, m.wanting = r.version, 0
@@ -348,7 +349,7 @@ func (r *Run) want(m *member, w *protocol.Want) {
 	// Whoever wants version 0 cannot make it from the seed.
 	m.raw = m.raw || w.Version == 0
 	m.holds = m.holds && !w.Full
-	if w.Version == 0 && r.version > 0 {
+	if o := m.order; w.Version == 0 && r.version > 0 && (o == nil || o.answered) {
 		m.holds = false // it gets the newest with its next order
 		return
 	}

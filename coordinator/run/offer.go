@@ -228,7 +228,7 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, string) {
 	o := m.order
 	switch {
-	case r.finished != "" || c.Round != 0 && c.Round <= r.closed:
+	case r.finished != "" || r.roundsDone() || c.Round != 0 && c.Round <= r.closed:
 		return protocol.ReasonLate, ""
 	case c.Round != 0 && c.Order <= r.newestOrder && (r.open == nil || c.Order < r.firstOrder):
 		return protocol.ReasonLate, "" // an attempt that was given up
