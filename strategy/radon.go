@@ -1,8 +1,6 @@
 package strategy
 
 import (
-	"fmt"
-
 	"fedtab/learn/rng"
 	"fedtab/strategy/combine"
 )
@@ -47,8 +45,9 @@ func (s *radon) choose(r *rounds) []ClientID {
 	if s.need == 0 {
 		return nil
 	}
-	if n := len(present); n > s.need { // one model each, and no more
-		present = r.cohort.Sample(float64(s.need)/float64(n), 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+	if len(present) > s.need {
+		// The others would have nothing to train, and half of the cohort must answer.
+		present = r.cohort.Sample(float64(s.need)/float64(len(present)), 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
 	}
 	s.divide(present)
 	return present
@@ -97,11 +96,7 @@ func (s *radon) plan(r *rounds, _ float64) Plan {
 
 func (s *radon) after(r *rounds) {
 	r.state = over
-	reason := "the Radon machine is done"
-	if s.need > 0 { // else it was done before a restart
-		reason = fmt.Sprintf("the Radon machine has combined %d base models", s.need)
-	}
-	r.do(Finish{reason})
+	r.do(Finish{"the Radon machine is done"})
 }
 
 // RadonTree takes the Radon points of the kept base models, level by level, in

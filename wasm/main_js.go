@@ -14,7 +14,7 @@ import (
 type event any
 
 type (
-	joinCommand  struct {
+	joinCommand struct {
 		socket, task, tab string
 		participants      int
 	}

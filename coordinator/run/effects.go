@@ -432,7 +432,7 @@ func allFinite(v []float32) error {
 // been measured already.
 func (r *Run) publish(c Commit, measured *Evaluation) {
 	r.version, r.hash, r.params, r.state = c.Round, c.Hash, c.Params, c.State
-	r.model = nil
+	clear(r.models)
 	r.closed = c.Round
 	rec := RoundRecord{
 		Round: c.Round, Participants: len(c.Participants), Weight: c.Weight, TrainLoss: c.TrainLoss,

@@ -17,11 +17,12 @@ type member struct {
 	tab    protocol.TabState
 	active bool // the strategy counts it as present
 
-	codec protocol.Codec // of its answers
-	grid  bool           // it can follow versions on a grid
-	raw   bool           // it cannot make version 0, and gets versions in full
-	holds bool           // it holds version held of the model
-	held  uint64
+	codecs []protocol.Codec // that it knows
+	codec  protocol.Codec   // of its answers
+	grid   bool             // it can follow versions on a grid
+	raw    bool             // it cannot make version 0, and gets versions in full
+	holds  bool             // it holds version held of the model
+	held   uint64
 
 	wanted  uint64 // version that it has asked for
 	wanting int    // how often
@@ -102,6 +103,7 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		r.record("resume", number, h.Client)
 	}
 	m.peer, m.tab = p, h.TabState
+	m.codecs = h.Codecs
 	m.codec, m.grid = protocol.CodecFloat32, slices.Contains(h.Codecs, protocol.CodecGrid)
 	if up := r.cfg.Packing.Up; slices.Contains(h.Codecs, up) {
 		m.codec = up

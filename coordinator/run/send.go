@@ -32,7 +32,7 @@ func (r *Run) sendShared(m *member, s *Shared) {
 func (r *Run) modelMessage(m *member) *Shared {
 	if r.grid != nil && r.version > 0 && !m.raw && m.grid {
 		held := uint64(0)
-		if m.holds {
+		if m.holds && m.held < r.version {
 			held = m.held
 		}
 		s, err := r.grid.message(r, held)
@@ -41,16 +41,19 @@ func (r *Run) modelMessage(m *member) *Shared {
 		}
 		r.log.Error("cannot code a version, sending all of it", "version", r.version, "held", held, "error", err)
 	}
-	return r.fullModel()
+	codec := r.cfg.Packing.Down
+	if codec == protocol.CodecGrid {
+		codec = protocol.CodecPlanes // for who cannot make version 0, or follow
+	}
+	if !slices.Contains(m.codecs, codec) {
+		codec = protocol.CodecFloat32 // the version is the same, however it is packed
+	}
+	return r.fullModel(codec)
 }
 
 // fullModel returns the message that carries the newest version by itself.
-func (r *Run) fullModel() *Shared {
-	if r.model == nil {
-		codec := r.cfg.Packing.Down
-		if codec == protocol.CodecGrid {
-			codec = protocol.CodecPlanes // for who cannot make version 0
-		}
+func (r *Run) fullModel(codec protocol.Codec) *Shared {
+	if r.models[codec] == nil {
 		m := &protocol.Model{
 			Transfer: r.version, Version: r.version, Hash: slices.Clone(r.hash[:]),
 			Vectors: []protocol.Vector{{
@@ -62,9 +65,9 @@ func (r *Run) fullModel() *Shared {
 				Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: r.pack(protocol.CodecFloat32, c),
 			})
 		}
-		r.model = &Shared{Message: m}
+		r.models[codec] = &Shared{Message: m}
 	}
-	return r.model
+	return r.models[codec]
 }
 
 func (r *Run) status() *protocol.Status {
