@@ -147,7 +147,7 @@ func (r *Run) order(e strategy.Order) {
 			mean.waiting = append(mean.waiting, func() { r.order(e) })
 			return
 		}
-		r.sendShared(m, r.localModel(mean))
+		r.sendShared(m, r.localModel(mean, m))
 		o.Start = mean.hash[:]
 	}
 	if r.open != nil && e.Round != 0 {
@@ -427,7 +427,7 @@ func allFinite(v []float32) error {
 // been measured already.
 func (r *Run) publish(c Commit, measured *Evaluation) {
 	r.version, r.hash, r.params, r.state = c.Round, c.Hash, c.Params, c.State
-	r.model = nil
+	clear(r.models)
 	r.closed = c.Round
 	rec := RoundRecord{
 		Round: c.Round, Participants: len(c.Participants), Weight: c.Weight, TrainLoss: c.TrainLoss,

@@ -97,7 +97,11 @@ func (g *grid) round(w []float32, coarseness float64) (p []float32, at []int32, 
 		step /= 2
 	}
 	p, at = make([]float32, len(w)), make([]int32, len(w))
-	return p, at, step, g.grid.Round(at, p, w, step)
+	if err = g.grid.Round(at, p, w, step); err != nil && g.step != 0 && step < g.step {
+		step = g.step // so fine a grid does not reach so far
+		err = g.grid.Round(at, p, w, step)
+	}
+	return p, at, step, err
 }
 
 // commit takes a version in that is durable now.
@@ -131,9 +135,10 @@ func (g *grid) message(r *Run, held uint64) (*Shared, error) {
 		return nil, err
 	}
 	base, _ := r.hashOf(held)
+	delta := protocol.Vector{Role: protocol.RoleDelta, BaseHash: base[:], Codec: protocol.CodecGrid, Block: block}
 	s := &Shared{Message: &protocol.Model{
 		Transfer: r.version, Version: r.version, Hash: slices.Clone(r.hash[:]), Base: held,
-		Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: base[:], Codec: protocol.CodecGrid, Block: block}},
+		Vectors: append([]protocol.Vector{delta}, r.controlVector()...),
 	}}
 	g.blocks[held] = s
 	return s, nil

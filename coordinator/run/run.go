@@ -108,8 +108,8 @@ type Run struct {
 	params      []float32 // of version; never written to once published
 	state       map[string][]float32
 	initialHash [32]byte
-	model       *Shared // message that carries version in full, made when first needed
-	grid        *grid   // nil unless versions travel as differences
+	models      map[protocol.Codec]*Shared // messages that carry version in full, made when first needed
+	grid        *grid                      // nil unless versions travel as differences
 
 	members    map[uint32]*member
 	present    []uint32 // participants, ascending
@@ -202,7 +202,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
 		phase: protocol.PhaseWaiting, members: map[uint32]*member{}, nextNumber: 1,
 		offers: map[strategy.Handle]*Offer{}, timers: map[strategy.Timer]func(){},
-		kept: map[strategy.Handle]*kept{}, means: map[strategy.MeanID]*mean{}, clients: map[uint32]*ClientTraffic{},
+		models: map[protocol.Codec]*Shared{}, kept: map[strategy.Handle]*kept{}, means: map[strategy.MeanID]*mean{}, clients: map[uint32]*ClientTraffic{},
 	}
 	r.params = make([]float32, r.n)
 	cfg.Model.Init(r.params, cfg.Seed)

@@ -30,7 +30,7 @@ func (r *Run) sendShared(m *member, s *Shared) {
 // modelMessage returns the message that brings a participant to the newest
 // version: a difference from the one that it holds, or all of it.
 func (r *Run) modelMessage(m *member) *Shared {
-	if r.grid != nil && r.version > 0 && !m.raw && m.grid {
+	if r.grid != nil && r.version > 0 && !m.raw && m.can(protocol.CodecGrid) {
 		held := uint64(0)
 		if m.holds {
 			held = m.held
@@ -41,30 +41,36 @@ func (r *Run) modelMessage(m *member) *Shared {
 		}
 		r.log.Error("cannot code a version, sending all of it", "version", r.version, "held", held, "error", err)
 	}
-	return r.fullModel()
+	codec := r.cfg.Packing.Down
+	if codec == protocol.CodecGrid {
+		codec = protocol.CodecPlanes
+	}
+	return r.fullModel(m.able(codec))
 }
 
 // fullModel returns the message that carries the newest version by itself.
-func (r *Run) fullModel() *Shared {
-	if r.model == nil {
-		codec := r.cfg.Packing.Down
-		if codec == protocol.CodecGrid {
-			codec = protocol.CodecPlanes // for who cannot make version 0
-		}
+func (r *Run) fullModel(codec protocol.Codec) *Shared {
+	if r.models[codec] == nil {
 		m := &protocol.Model{
 			Transfer: r.version, Version: r.version, Hash: slices.Clone(r.hash[:]),
 			Vectors: []protocol.Vector{{
 				Role: protocol.RoleModel, Codec: codec, Block: r.pack(codec, r.params),
 			}},
 		}
-		if c := r.state[strategy.ControlVector]; c != nil {
-			m.Vectors = append(m.Vectors, protocol.Vector{
-				Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: r.pack(protocol.CodecFloat32, c),
-			})
-		}
-		r.model = &Shared{Message: m}
+		m.Vectors = append(m.Vectors, r.controlVector()...)
+		r.models[codec] = &Shared{Message: m}
 	}
-	return r.model
+	return r.models[codec]
+}
+
+// controlVector returns the server's control variate, if there is one, to go with
+// the newest version.
+func (r *Run) controlVector() []protocol.Vector {
+	c := r.state[strategy.ControlVector]
+	if c == nil {
+		return nil
+	}
+	return []protocol.Vector{{Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: r.pack(protocol.CodecFloat32, c)}}
 }
 
 func (r *Run) status() *protocol.Status {
