@@ -190,6 +190,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		c.drop(Waiting)
 		c.params, c.kept = nil, nil
 		c.start, c.localBase, c.stream, c.control, c.drift = nil, [32]byte{}, 0, nil, nil
+		c.packers, c.feedback, c.residual, c.packedRound = nil, nil, nil, 0
 	}
 	c.welcome, c.model = w, model
 	if len(c.drift) != model.Layout().Size {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,16 +21,20 @@ window.output = '';
 const decoder = new TextDecoder();
 globalThis.fs.writeSync = (fd, bytes) => { window.output += decoder.decode(bytes); return bytes.length };
 const go = new Go();
-go.argv = ['test', '-test.v', '-test.run=^Test']; // examples need a file system
-go.exit = code => { window.exitCode = code; go._resume = () => {} }; // a timer may be left over
+go.argv = ['test', '-test.v', '-test.run=^Test' + location.hash.slice(1)]; // examples need a file system
+go.exit = code => { // timers that Go has left behind would wake what is no more
+	for (const id of go._scheduledTimeouts.values()) clearTimeout(id);
+	window.exitCode = code;
+};
 WebAssembly.instantiateStreaming(fetch('test.wasm'), go.importObject).then(r => go.run(r.instance));
 `
 
-// The property tests of the loops that training rests on pass in the browser,
-// where they run on WebAssembly SIMD.
-func TestKernelsInChromium(t *testing.T) {
+// testsInChromium runs the tests of a package whose names begin with Test and a
+// text, in a page, and returns what they print.
+func testsInChromium(t *testing.T, pkg, begin string) string {
+	t.Helper()
 	dir := t.TempDir()
-	build := exec.Command("go", "test", "-c", "-o", filepath.Join(dir, "test.wasm"), "../learn/kernel")
+	build := exec.Command("go", "test", "-c", "-o", filepath.Join(dir, "test.wasm"), pkg)
 	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -52,11 +57,40 @@ func TestKernelsInChromium(t *testing.T) {
 	}
 	s := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	b := open(t, s.URL+"/")
+	b := open(t, s.URL+"/#"+begin)
 	await(t, 2*time.Minute, "the tests have ended", func() bool { return js[bool](b, "window.exitCode !== undefined") })
 	output := js[string](b, "window.output")
-	if js[int](b, "window.exitCode") != 0 || !strings.Contains(output, "--- PASS: TestForward ") {
+	if js[int](b, "window.exitCode") != 0 {
+		t.Fatal(output)
+	}
+	return output
+}
+
+// The property tests of the loops that training rests on pass in the browser,
+// where they run on WebAssembly SIMD.
+func TestKernelsInChromium(t *testing.T) {
+	output := testsInChromium(t, "../learn/kernel", "")
+	if !strings.Contains(output, "--- PASS: TestForward ") {
 		t.Error(output)
 	}
 	t.Logf("%d tests passed", strings.Count(output, "--- PASS"))
+}
+
+// A tab packs and unpacks at 1 bit in milliseconds. On a machine to itself it is
+// 40 million parameters a second and more; the floor leaves room for company.
+func TestCodecsInChromium(t *testing.T) {
+	const floor = 15 // million parameters a second
+	output := testsInChromium(t, "../compress", "Speed$")
+	for _, codec := range []string{"deadzone", "dither"} {
+		_, figures, found := strings.Cut(output, codec+": ")
+		figures, _, _ = strings.Cut(figures, "\n")
+		var encode, decode, add float64
+		if _, err := fmt.Sscanf(figures, "encode %f, decode %f, add %f Mparam/s", &encode, &decode, &add); !found || err != nil {
+			t.Fatalf("%v: %s", err, output)
+		}
+		t.Logf("%s: %s", codec, figures)
+		if codec == "deadzone" && min(encode, decode) < floor {
+			t.Errorf("%s: want %d Mparam/s at least", figures, floor)
+		}
+	}
 }

@@ -147,7 +147,7 @@ func (r *Run) order(e strategy.Order) {
 			mean.waiting = append(mean.waiting, func() { r.order(e) })
 			return
 		}
-		r.sendShared(m, r.localModel(mean))
+		r.sendShared(m, r.localModel(mean, m))
 		o.Start = mean.hash[:]
 	}
 	if r.open != nil && e.Round != 0 {

@@ -35,12 +35,12 @@ type mean struct {
 	delta   []float32
 	hash    [32]byte // of the version plus the delta
 	waiting []func() // what to do once it is ready
-	message *Shared
+	message map[protocol.Codec]*Shared
 }
 
 // average computes a mean. The strategy may drop what it is made from at once.
 func (r *Run) average(e strategy.Mean) {
-	m := &mean{delta: make([]float32, r.n)}
+	m := &mean{delta: make([]float32, r.n), message: map[protocol.Codec]*Shared{}}
 	r.means[e.Mean] = m
 	vectors := make([][]float32, len(e.Handles))
 	for i, h := range e.Handles {
@@ -71,18 +71,18 @@ func (r *Run) average(e strategy.Mean) {
 
 // localModel returns the message that carries a mean: a delta against the
 // version that everybody holds.
-func (r *Run) localModel(m *mean) *Shared {
-	if m.message == nil {
-		codec := protocol.CodecFloat32
-		if r.cfg.Packing.Down != codec {
-			codec = protocol.CodecPlanes
-		}
-		m.message = &Shared{Message: &protocol.Model{
+func (r *Run) localModel(m *mean, to *member) *Shared {
+	codec := protocol.CodecFloat32
+	if r.cfg.Packing.Down != codec {
+		codec = to.able(protocol.CodecPlanes)
+	}
+	if m.message[codec] == nil {
+		m.message[codec] = &Shared{Message: &protocol.Model{
 			Transfer: r.version, Version: r.version, Base: r.version, Hash: m.hash[:],
 			Vectors: []protocol.Vector{{
 				Role: protocol.RoleDelta, BaseHash: slices.Clone(r.hash[:]), Codec: codec, Block: r.pack(codec, m.delta),
 			}},
 		}}
 	}
-	return m.message
+	return m.message[codec]
 }

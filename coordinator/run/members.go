@@ -17,9 +17,8 @@ type member struct {
 	tab    protocol.TabState
 	active bool // the strategy counts it as present
 
-	codecs []protocol.Codec // that it knows
+	codecs []protocol.Codec // that it has
 	codec  protocol.Codec   // of its answers
-	grid   bool             // it can follow versions on a grid
 	raw    bool             // it cannot make version 0, and gets versions in full
 	holds  bool             // it holds version held of the model
 	held   uint64
@@ -29,6 +28,16 @@ type member struct {
 
 	shards []uint32
 	order  *outstanding // newest
+}
+
+func (m *member) can(c protocol.Codec) bool { return slices.Contains(m.codecs, c) }
+
+// able returns c if the member has that codec, or else the one that all have.
+func (m *member) able(c protocol.Codec) protocol.Codec {
+	if m.can(c) {
+		return c
+	}
+	return protocol.CodecFloat32
 }
 
 // outstanding is an order that a participant has been given.
@@ -103,12 +112,13 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		r.record("resume", number, h.Client)
 	}
 	m.peer, m.tab = p, h.TabState
-	m.codecs = h.Codecs
-	m.codec, m.grid = protocol.CodecFloat32, slices.Contains(h.Codecs, protocol.CodecGrid)
-	if up := r.cfg.Packing.Up; slices.Contains(h.Codecs, up) {
-		m.codec = up
-	} else {
+	m.codecs = slices.Clone(h.Codecs)
+	m.codec = m.able(r.cfg.Packing.Up)
+	if up := r.cfg.Packing.Up; m.codec != up {
 		r.record("codec", number, fmt.Sprintf("it lacks %v, and sends %v", up, m.codec))
+	}
+	if down := r.cfg.Packing.Down; !m.can(down) {
+		r.record("codec", number, fmt.Sprintf("it lacks %v, and gets versions in full", down))
 	}
 	m.holds, m.held = r.heldBy(h), h.Held
 	r.count(number, h, true)

@@ -52,9 +52,10 @@ const (
 // holds an older one gets the difference from version 0.
 const keptLevels = 64 << 20
 
-// halveBelow is when the step is halved: once the versions change by so much less
-// than they did in the first round, the grid would be felt.
-const halveBelow = 4
+// halveBelow is when the step is halved: once it is so many times what would fit
+// the changes of now. The remainders stay with the coordinator, so a step of some
+// times the changes costs little, and a halving costs everybody a bit.
+const halveBelow = 8
 
 func (r *Run) newGrid() (*grid, error) {
 	g := &grid{initial: slices.Clone(r.params), exact: slices.Clone(r.params), kb: keptLevels, blocks: map[uint64]*Shared{}}
@@ -97,7 +98,11 @@ func (g *grid) round(w []float32, coarseness float64) (p []float32, at []int32, 
 		step /= 2
 	}
 	p, at = make([]float32, len(w)), make([]int32, len(w))
-	return p, at, step, g.grid.Round(at, p, w, step)
+	if err = g.grid.Round(at, p, w, step); err != nil && g.step != 0 && step < g.step {
+		step = g.step // so fine a grid does not reach so far
+		err = g.grid.Round(at, p, w, step)
+	}
+	return p, at, step, err
 }
 
 // commit takes a version in that is durable now.
@@ -131,9 +136,10 @@ func (g *grid) message(r *Run, held uint64) (*Shared, error) {
 		return nil, err
 	}
 	base, _ := r.hashOf(held)
+	delta := protocol.Vector{Role: protocol.RoleDelta, BaseHash: base[:], Codec: protocol.CodecGrid, Block: block}
 	s := &Shared{Message: &protocol.Model{
 		Transfer: r.version, Version: r.version, Hash: slices.Clone(r.hash[:]), Base: held,
-		Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: base[:], Codec: protocol.CodecGrid, Block: block}},
+		Vectors: append([]protocol.Vector{delta}, r.controlVector()...),
 	}}
 	g.blocks[held] = s
 	return s, nil

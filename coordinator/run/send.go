@@ -30,7 +30,7 @@ func (r *Run) sendShared(m *member, s *Shared) {
 // modelMessage returns the message that brings a participant to the newest
 // version: a difference from the one that it holds, or all of it.
 func (r *Run) modelMessage(m *member) *Shared {
-	if r.grid != nil && r.version > 0 && !m.raw && m.grid {
+	if r.grid != nil && r.version > 0 && !m.raw && m.can(protocol.CodecGrid) {
 		held := uint64(0)
 		if m.holds && m.held < r.version {
 			held = m.held
@@ -43,12 +43,9 @@ func (r *Run) modelMessage(m *member) *Shared {
 	}
 	codec := r.cfg.Packing.Down
 	if codec == protocol.CodecGrid {
-		codec = protocol.CodecPlanes // for who cannot make version 0, or follow
+		codec = protocol.CodecPlanes
 	}
-	if !slices.Contains(m.codecs, codec) {
-		codec = protocol.CodecFloat32 // the version is the same, however it is packed
-	}
-	return r.fullModel(codec)
+	return r.fullModel(m.able(codec))
 }
 
 // fullModel returns the message that carries the newest version by itself.
@@ -60,14 +57,20 @@ func (r *Run) fullModel(codec protocol.Codec) *Shared {
 				Role: protocol.RoleModel, Codec: codec, Block: r.pack(codec, r.params),
 			}},
 		}
-		if c := r.state[strategy.ControlVector]; c != nil {
-			m.Vectors = append(m.Vectors, protocol.Vector{
-				Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: r.pack(protocol.CodecFloat32, c),
-			})
-		}
+		m.Vectors = append(m.Vectors, r.controlVector()...)
 		r.models[codec] = &Shared{Message: m}
 	}
 	return r.models[codec]
+}
+
+// controlVector returns the server's control variate, if there is one, to go with
+// the newest version.
+func (r *Run) controlVector() []protocol.Vector {
+	c := r.state[strategy.ControlVector]
+	if c == nil {
+		return nil
+	}
+	return []protocol.Vector{{Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: r.pack(protocol.CodecFloat32, c)}}
 }
 
 func (r *Run) status() *protocol.Status {

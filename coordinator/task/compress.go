@@ -105,8 +105,6 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 	if d.want(c.Down.Codec == "" || slices.Contains(downCodecs, c.Down.Codec), "compress.down.codec", quoted(c.Down.Codec), "one of "+strings.Join(downCodecs, ", ")) {
 		d.want(c.Down.Codec != "grid" && c.Down.Codec != "float16" || s.Kind != "radon", "compress.down.codec", quoted(c.Down.Codec), "float32: a Radon point is taken as it is")
 	}
-	d.want(c.Down.Codec != "grid" || s.Correction != "scaffold", "compress.down.codec", quoted(c.Down.Codec),
-		"float32, float32-planes or float16 beside strategy.correction: scaffold: control variates travel with whole models")
 	if c.Down.Step != 0 {
 		d.want(c.Down.Codec == "grid" || c.Down.Codec == "" && lossy(s), "compress.down.step", c.Down.Step, "down.codec: grid beside it")
 		d.want(c.Down.Step >= .01 && c.Down.Step <= 1000, "compress.down.step", c.Down.Step, "0.01 <= step <= 1000")

@@ -1,0 +1,505 @@
+package run
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fedtab/client"
+	"fedtab/compress"
+	"fedtab/learn"
+	"fedtab/protocol"
+	"fedtab/strategy"
+)
+
+// able is the hello of a client that has every codec.
+func able() *protocol.Hello {
+	return &protocol.Hello{Protocol: protocol.Version, Codecs: compress.Codecs(), TabState: protocol.TabVisible}
+}
+
+// newPacked returns a run of two that packs what it sends down.
+func newPacked(t testing.TB, down protocol.Codec, edit func(*Config, *strategy.Config)) *fixture {
+	return newFixture(t, func(c *Config, s *strategy.Config) {
+		c.Packing.Down = down
+		if down == protocol.CodecGrid {
+			c.Packing.Coarseness = 3
+		}
+		if edit != nil {
+			edit(c, s)
+		}
+	})
+}
+
+// holder is a client as far as it holds models.
+type holder struct {
+	*fakePeer
+	number  uint32
+	models  client.Models
+	initial []float32
+	version uint64
+	params  []float32
+	read    int // messages
+}
+
+func (f *fixture) enter(t testing.TB, h *protocol.Hello) *holder {
+	t.Helper()
+	c := &holder{fakePeer: &fakePeer{}, models: client.OwnModels()}
+	c.initial = c.models.Initial(f.cfg.Model, f.cfg.Seed)
+	c.params = c.initial
+	var ok bool
+	if c.number, ok = f.Join(h, 0, c.fakePeer); !ok {
+		t.Fatalf("cannot join: %v", c.closed)
+	}
+	return c
+}
+
+// back lets a client resume on a new socket. It says that it holds a version.
+func (f *fixture) back(t testing.TB, c *holder, held uint64, hash [32]byte) {
+	t.Helper()
+	c.fakePeer, c.read = &fakePeer{}, 0
+	h := able()
+	h.Held, h.HeldHash = held, hash[:]
+	if _, ok := f.Join(h, c.number, c.fakePeer); !ok {
+		t.Fatalf("cannot resume: %v", c.closed)
+	}
+}
+
+// follow goes the way of every model that the client was sent, and returns them.
+func (c *holder) follow(t testing.TB) (models []*protocol.Model) {
+	t.Helper()
+	for _, m := range c.got[c.read:] {
+		m, ok := m.(*protocol.Model)
+		if !ok {
+			continue
+		}
+		params, _, err := c.models.Unpack(m, len(c.initial), func(version uint64, hash []byte) []float32 {
+			for v, p := range map[uint64][]float32{c.version: c.params, 0: c.initial} {
+				if h := learn.Hash(p); v == version && bytes.Equal(hash, h[:]) {
+					return p
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("version %d from version %d, holding %d: %v", m.Version, m.Base, c.version, err)
+		}
+		c.version, c.params = m.Version, params
+		models = append(models, m)
+	}
+	c.read = len(c.got)
+	return models
+}
+
+// round lets clients answer their orders with random deltas of some scale.
+func (f *fixture) round(t testing.TB, scale float32, clients ...*holder) {
+	t.Helper()
+	version, _, _ := f.Model()
+	r := rand.New(rand.NewPCG(1, version))
+	for _, c := range clients {
+		v := make([]float32, f.n)
+		for i := range v {
+			v[i] = scale * float32(r.NormFloat64())
+		}
+		o := last[*protocol.Order](c.fakePeer)
+		if o == nil {
+			t.Fatalf("participant %d has no order", c.number)
+		}
+		m := &protocol.Contribution{Order: o.Order, Round: o.Round, Weight: 10, Vectors: []protocol.Vector{
+			{Role: protocol.RoleDelta, BaseHash: o.BaseHash, Block: compress.AppendFloat32(nil, v)},
+		}}
+		if got := f.offer(c.number, c.fakePeer, m); got != protocol.ReasonAccepted {
+			t.Fatalf("participant %d: %v", c.number, got)
+		}
+	}
+	if now, _, _ := f.Model(); now != version+1 {
+		t.Fatalf("version %d after the round on version %d", now, version)
+	}
+}
+
+// holdsNewest checks what a client holds against the run, and how it got there: by
+// one difference from base.
+func (f *fixture) holdsNewest(t testing.TB, name string, c *holder, base uint64) {
+	t.Helper()
+	version, hash, params := f.Model()
+	models := c.follow(t)
+	if len(models) != 1 || models[0].Base != base || models[0].Vectors[0].Codec != protocol.CodecGrid {
+		t.Fatalf("%s was sent %d models, the last %+v; want a difference from version %d", name, len(models), models, base)
+	}
+	if got := learn.Hash(c.params); got != hash || c.version != version || !slices.Equal(c.params, params) {
+		t.Fatalf("%s holds version %d with other bits than version %d", name, c.version, version)
+	}
+}
+
+// Whatever version a client holds, the difference that it is sent leads it to the
+// newest, bit for bit.
+func TestGridVersions(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	everybody := []*holder{a, b}
+	var hashes [][32]byte
+	note := func() {
+		_, hash, params := f.Model()
+		hashes = append(hashes, hash)
+		if learn.Hash(params) != hash {
+			t.Fatal("a version is not what its hash says")
+		}
+	}
+	note()
+	for v := range uint64(4) {
+		f.round(t, 1, everybody...)
+		note()
+		f.holdsNewest(t, "who took part", a, v)
+		f.holdsNewest(t, "who took part", b, v)
+	}
+	blockOf := func(c *holder) *byte { return &last[*protocol.Model](c.fakePeer).Vectors[0].Block[0] }
+	if blockOf(a) != blockOf(b) {
+		t.Error("the same difference was coded twice")
+	}
+
+	// b goes away with version 4 and comes back two versions later; c is new.
+	was := *b
+	f.Leave(b.number, b.fakePeer, false)
+	c := f.enter(t, able())
+	if o := last[*protocol.Order](c.fakePeer); o != nil {
+		t.Fatal("an order in an open round")
+	}
+	f.env.advance(6 * time.Second) // b is given up
+	f.round(t, 1, a)
+	note()
+	f.round(t, 1, a, c)
+	note()
+	c.read = 0
+	first := last[*protocol.Model](c.fakePeer)
+	if models := all[*protocol.Model](c.fakePeer); models[0].Base != 0 || models[0].Version != 5 {
+		t.Errorf("who is new was sent %+v first, want the difference from version 0", models[0])
+	}
+	if first.Base != 5 {
+		t.Errorf("and then a difference from version %d, want 5", first.Base)
+	}
+	if c.follow(t); c.version != 6 {
+		t.Errorf("who is new holds version %d, want 6", c.version)
+	}
+	a.follow(t)
+	for _, test := range []struct {
+		name string
+		held uint64
+		hash [32]byte
+		base uint64
+	}{
+		{"who holds an old version", 4, hashes[4], 4},
+		{"who holds version 0", 0, hashes[0], 0},
+		{"who holds what is not in the run", 4, [32]byte{1}, 0},
+		{"who holds a version that is not there yet", 99, hashes[4], 0},
+	} {
+		h := able()
+		h.Held, h.HeldHash = test.held, test.hash[:]
+		d := f.enter(t, h)
+		d.version, d.params = was.version, was.params
+		f.round(t, 1, a, c) // d is chosen in the round after
+		note()
+		a.follow(t)
+		c.follow(t)
+		f.holdsNewest(t, test.name, d, test.base)
+		f.Leave(d.number, d.fakePeer, true)
+	}
+
+	// Of a version that is too old to be kept only the hash is known.
+	f.grid.kb = 2 * 4 * int64(f.n)
+	f.round(t, 1, a, c)
+	a.follow(t)
+	c.follow(t)
+	if len(f.grid.kept) != 2 {
+		t.Fatalf("%d versions are kept, want 2", len(f.grid.kept))
+	}
+	h := able()
+	h.Held, h.HeldHash = 4, hashes[4][:]
+	d := f.enter(t, h)
+	d.version, d.params = was.version, was.params
+	f.round(t, 1, a, c)
+	f.holdsNewest(t, "who holds a version that is not kept", d, 0)
+}
+
+// What is lost on the grid is in the next version: the public version is half a
+// step from the exact one at most, and the exact one is the sum of all rounds.
+func TestGridLosesNothing(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	exact := slices.Clone(f.params)
+	const change = .3
+	for v := range 20 {
+		for _, c := range []*holder{a, b} {
+			f.offer(c.number, c.fakePeer, f.contribution(last[*protocol.Order](c.fakePeer), change, 10))
+		}
+		commit := f.journal.commits[v]
+		step := commit.State[stepVector]
+		if len(step) != 1 || !(step[0] > 0) {
+			t.Fatalf("version %d has the step %v", v+1, step)
+		}
+		for i, p := range commit.Params {
+			exact[i] += change
+			if got := commit.State[exactVector][i]; got-exact[i] > 1e-4 || exact[i]-got > 1e-4 {
+				t.Fatalf("version %d: parameter %d is exactly %g, want %g", v+1, i, got, exact[i])
+			}
+			if d := p - exact[i]; d > step[0]/2+1e-4 || d < -step[0]/2-1e-4 {
+				t.Fatalf("version %d: parameter %d is %g, exactly %g: more than half of %g apart", v+1, i, p, exact[i], step[0])
+			}
+		}
+	}
+}
+
+// The step is halved, once in a round, while the versions change by an eighth or
+// less of what it was made for, and the way from a coarser version is found.
+func TestGridStepHalves(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	f.round(t, 1, a, b)
+	step := f.grid.step
+	if want := compress.GridStep(difference(f.grid.exact, a.initial), 3); step != want {
+		t.Fatalf("the first step is %g, want %g", step, want)
+	}
+	a.follow(t)
+	b.follow(t)
+	old := *b // holds version 1
+	_, oldHash, _ := f.Model()
+	f.Leave(b.number, b.fakePeer, false)
+	f.env.advance(6 * time.Second)
+	c := f.enter(t, able())
+	f.round(t, 1, a)
+	if f.grid.step != step {
+		t.Errorf("the step is %g after as large a change, want %g", f.grid.step, step)
+	}
+	halved := 0
+	for range 8 {
+		exact := f.grid.exact
+		f.round(t, 1./64, a, c)
+		fits := compress.GridStep(difference(f.grid.exact, exact), 3)
+		want := step
+		if step > halveBelow*fits {
+			want, halved = step/2, halved+1
+		}
+		if f.grid.step != want {
+			t.Fatalf("the step is %g, want %g: it was %g, and %g would fit the change", f.grid.step, want, step, fits)
+		}
+		step = want
+		a.follow(t)
+		c.follow(t)
+		if _, hash, _ := f.Model(); learn.Hash(a.params) != hash || learn.Hash(c.params) != hash {
+			t.Fatal("who follows does not hold the newest version")
+		}
+	}
+	if halved < 2 {
+		t.Fatalf("the step was halved %d times, want twice at least", halved)
+	}
+	h := able()
+	h.Held, h.HeldHash = 1, oldHash[:]
+	d := f.enter(t, h)
+	d.version, d.params = 1, old.params
+	f.round(t, 1./64, a, c)
+	f.holdsNewest(t, "who holds a version on the first grid", d, 1)
+}
+
+func difference(x, y []float32) []float32 {
+	d := make([]float32, len(x))
+	for i := range d {
+		d[i] = x[i] - y[i]
+	}
+	return d
+}
+
+// A step so fine that the grid does not reach the model is not taken: no round
+// comes to nothing because the training has converged.
+func TestGridStepHasAnEnd(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	delta := make([]float32, f.n)
+	delta[0] = 50 // far from version 0, and then only a bias that is 0 moves
+	for range 50 {
+		for _, c := range []*holder{a, b} {
+			m := f.contribution(last[*protocol.Order](c.fakePeer), 0, 10)
+			m.Vectors[0].Block = compress.AppendFloat32(nil, delta)
+			f.offer(c.number, c.fakePeer, m)
+		}
+		delta[0], delta[f.n-1] = 0, 1e-9
+	}
+	if v, _, _ := f.Model(); v != 50 || f.State().Ledger.RolledBack != 0 {
+		t.Errorf("version %d and %d rolled back after 50 rounds, the step is %g", v, f.State().Ledger.RolledBack, f.grid.step)
+	}
+	if f.grid.step > 1e-3 {
+		t.Errorf("the step is %g: this tests nothing", f.grid.step)
+	}
+}
+
+// A restart goes on from the newest version on the same grid. Of older versions
+// only the hashes are left.
+func TestGridRestart(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	f.round(t, 1, a, b)
+	_, hash1, _ := f.Model()
+	a.follow(t)
+	older := *a
+	f.round(t, 1, a, b)
+	a.follow(t)
+	b.follow(t)
+	saved := &Saved{Participants: 1000, Last: &f.journal.commits[1], Rounds: f.Rounds()}
+	g := newPacked(t, protocol.CodecGrid, func(c *Config, _ *strategy.Config) { c.Saved = saved })
+	if _, hash, _ := g.Model(); hash != f.hash {
+		t.Fatal("the restarted run has another version")
+	}
+	if !slices.Equal(g.grid.exact, f.grid.exact) || g.grid.step != f.grid.step {
+		t.Fatal("the restarted run has another grid")
+	}
+	g.back(t, a, 2, f.hash)
+	g.back(t, b, 1, hash1)
+	b.version, b.params = older.version, older.params
+	if models := a.follow(t); len(models) != 0 {
+		t.Errorf("who holds the newest version is sent %+v", models[0])
+	}
+	g.holdsNewest(t, "who holds an older version", b, 0)
+	f.round(t, 1, inRun(f, a), inRun(f, b))
+	g.round(t, 1, a, b)
+	g.holdsNewest(t, "after a round", a, 2)
+	g.holdsNewest(t, "after a round", b, 2)
+	if g.hash != f.hash || g.grid.step != f.grid.step || !slices.Equal(g.grid.exact, f.grid.exact) {
+		t.Error("the restarted run makes another version than the one that went on")
+	}
+
+	for name, edit := range map[string]func(*Commit){
+		"a version without a grid":    func(c *Commit) { c.State = nil },
+		"a version beside its grid":   func(c *Commit) { c.Params = slices.Clone(c.Params); c.Params[0] += c.State[stepVector][0] / 3 },
+		"an exact version cut short":  func(c *Commit) { c.State = map[string][]float32{exactVector: {1}, stepVector: {1}} },
+		"a version without its step":  func(c *Commit) { c.State = map[string][]float32{exactVector: c.State[exactVector]} },
+		"a version of another length": func(c *Commit) { c.Params = c.Params[1:] },
+	} {
+		commit := f.journal.commits[1]
+		edit(&commit)
+		cfg := g.cfg
+		cfg.Saved = &Saved{Participants: 1000, Last: &commit}
+		if _, err := New(cfg, g.env); err == nil || !strings.Contains(err.Error(), "version 2") {
+			t.Errorf("%s: got %v, want an error that names version 2", name, err)
+		}
+	}
+}
+
+// inRun returns the client as a run still knows it that it has left for another.
+func inRun(f *fixture, c *holder) *holder {
+	m := f.members[c.number]
+	return &holder{fakePeer: m.peer.(*fakePeer), number: c.number}
+}
+
+// By float16 the version is what the message says, and what is lost goes into the
+// next; a client that lacks the codec gets the same bits raw.
+func TestFloat16Down(t *testing.T) {
+	f := newPacked(t, protocol.CodecFloat16, nil)
+	a := f.enter(t, able())
+	bare := hello
+	b := f.enter(t, &bare)
+	for v := range 5 {
+		f.round(t, .001, a, b)
+		_, hash, params := f.Model()
+		for _, test := range []struct {
+			c    *holder
+			want protocol.Codec
+		}{{a, protocol.CodecFloat16}, {b, protocol.CodecFloat32}} {
+			models := test.c.follow(t)
+			if len(models) != 1 || models[0].Vectors[0].Codec != test.want || learn.Hash(test.c.params) != hash {
+				t.Fatalf("version %d came as %+v, want it by %v", v+1, models, test.want)
+			}
+		}
+		for i, exact := range f.journal.commits[v].State[exactVector] {
+			if d := params[i] - exact; d > .002 || d < -.002 {
+				t.Errorf("version %d: parameter %d is %g, exactly %g", v+1, i, params[i], exact)
+			}
+		}
+	}
+	if slices.Equal(f.params, f.state[exactVector]) {
+		t.Error("nothing was lost: this tests nothing")
+	}
+	last := &f.journal.commits[4]
+	g := newPacked(t, protocol.CodecFloat16, func(c *Config, _ *strategy.Config) { c.Saved = &Saved{Participants: 1000, Last: last} })
+	if !slices.Equal(g.state[exactVector], f.state[exactVector]) {
+		t.Error("a restart forgets what was lost")
+	}
+}
+
+// Who cannot make version 0, or lacks the grid, gets versions in full, by the
+// smallest codec that it has; others are served as before.
+func TestGridForThoseWhoCannot(t *testing.T) {
+	lacks := func(codecs ...protocol.Codec) *protocol.Hello {
+		h := able()
+		h.Codecs = slices.DeleteFunc(h.Codecs, func(c protocol.Codec) bool { return slices.Contains(codecs, c) })
+		return h
+	}
+	for _, test := range []struct {
+		name     string
+		hello    *protocol.Hello
+		wants    bool
+		down, up protocol.Codec
+		event    string
+	}{
+		{"has everything", able(), false, protocol.CodecGrid, protocol.CodecDeadzone, ""},
+		{"cannot make version 0", able(), true, protocol.CodecPlanes, protocol.CodecDeadzone, ""},
+		{"lacks grid", lacks(protocol.CodecGrid), false, protocol.CodecPlanes, protocol.CodecDeadzone, "codec"},
+		{"lacks deadzone", lacks(protocol.CodecDeadzone), false, protocol.CodecGrid, protocol.CodecFloat32, "codec"},
+		{"has float32 only", &hello, false, protocol.CodecFloat32, protocol.CodecFloat32, "codec"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newPacked(t, protocol.CodecGrid, func(c *Config, _ *strategy.Config) {
+				c.Packing.Up, c.Packing.Bits, c.Packing.Feedback = protocol.CodecDeadzone, .5, true
+			})
+			c, other := f.enter(t, test.hello), f.enter(t, able())
+			if test.wants {
+				if err := f.Receive(c.number, c.fakePeer, &protocol.Want{Version: 0, Full: true}); err != nil {
+					t.Fatal(err)
+				}
+				if m := last[*protocol.Model](c.fakePeer); m == nil || m.Version != 0 || m.Vectors[0].Role != protocol.RoleModel {
+					t.Fatalf("it is sent %+v, want version 0", m)
+				}
+				c.follow(t)
+			}
+			hyper := last[*protocol.Order](c.fakePeer).Hyper
+			if hyper.Codec != test.up || (hyper.Bits == .5) != (test.up == protocol.CodecDeadzone) || hyper.Feedback != (test.up == protocol.CodecDeadzone) {
+				t.Errorf("its order asks for %v at %g bits, feedback %v; want %v", hyper.Codec, hyper.Bits, hyper.Feedback, test.up)
+			}
+			for v := range uint64(3) {
+				for _, h := range []*holder{c, other} {
+					o := last[*protocol.Order](h.fakePeer)
+					if got := f.offer(h.number, h.fakePeer, f.contribution(o, 1, 10)); got != protocol.ReasonAccepted {
+						t.Fatalf("raw is refused: %v", got)
+					}
+				}
+				models := c.follow(t)
+				if len(models) != 1 || models[0].Vectors[0].Codec != test.down || learn.Hash(c.params) != f.hash {
+					t.Fatalf("version %d came as %+v, want it by %v", v+1, models, test.down)
+				}
+				f.holdsNewest(t, "the other", other, v)
+			}
+			f.Flush()
+			if slices.Contains(f.journal.kinds, "codec") != (test.event == "codec") {
+				t.Errorf("the event log has %v, want %q", f.journal.kinds, test.event)
+			}
+		})
+	}
+}
+
+// A control variate goes with a difference as with a version.
+func TestGridCarriesControl(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	f.round(t, 1, a, b)
+	control := make([]float32, f.n)
+	control[1] = 7
+	f.state[strategy.ControlVector] = control
+	clear(f.grid.blocks)
+	s, err := f.grid.message(f.Run, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got, err := a.models.Unpack(s.Message.(*protocol.Model), f.n, func(uint64, []byte) []float32 { return a.initial })
+	if err != nil || !slices.Equal(got, control) {
+		t.Errorf("the control variate arrives as %v, %v", got, err)
+	}
+}
