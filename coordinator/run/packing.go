@@ -52,9 +52,10 @@ const (
 // holds an older one gets the difference from version 0.
 const keptLevels = 64 << 20
 
-// halveBelow is when the step is halved: once the versions change by so much less
-// than they did in the first round, the grid would be felt.
-const halveBelow = 4
+// halveBelow is when the step is halved: once it is so many times what would fit
+// the changes of now. The remainders stay with the coordinator, so a step of some
+// times the changes costs little, and a halving costs everybody a bit.
+const halveBelow = 8
 
 func (r *Run) newGrid() (*grid, error) {
 	g := &grid{initial: slices.Clone(r.params), exact: slices.Clone(r.params), kb: keptLevels, blocks: map[uint64]*Shared{}}

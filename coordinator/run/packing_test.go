@@ -250,7 +250,7 @@ func TestGridLosesNothing(t *testing.T) {
 	}
 }
 
-// The step is halved, once in a round, while the versions change by a quarter or
+// The step is halved, once in a round, while the versions change by an eighth or
 // less of what it was made for, and the way from a coarser version is found.
 func TestGridStepHalves(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
@@ -274,7 +274,7 @@ func TestGridStepHalves(t *testing.T) {
 	halved := 0
 	for range 8 {
 		exact := f.grid.exact
-		f.round(t, 1./16, a, c)
+		f.round(t, 1./64, a, c)
 		fits := compress.GridStep(difference(f.grid.exact, exact), 3)
 		want := step
 		if step > halveBelow*fits {
@@ -297,7 +297,7 @@ func TestGridStepHalves(t *testing.T) {
 	h.Held, h.HeldHash = 1, oldHash[:]
 	d := f.enter(t, h)
 	d.version, d.params = 1, old.params
-	f.round(t, 1./16, a, c)
+	f.round(t, 1./64, a, c)
 	f.holdsNewest(t, "who holds a version on the first grid", d, 1)
 }
 
