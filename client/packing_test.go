@@ -1,0 +1,217 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"fedtab/compress"
+	"fedtab/learn"
+	"fedtab/protocol"
+)
+
+// line is some versions on a grid, version 0 first, and the differences between
+// them.
+type line struct {
+	t      testing.TB
+	grid   *compress.Grid
+	points [][]float32
+	levels [][]int32
+}
+
+const gridStep = .25
+
+func newLine(t testing.TB, versions int) *line {
+	t.Helper()
+	m := model(t)
+	l := &line{t: t, points: [][]float32{OwnModels().Initial(m, 1)}, levels: [][]int32{nil}}
+	var err error
+	if l.grid, err = compress.NewGrid(compress.TensorsOf(m.Layout()), l.points[0]); err != nil {
+		t.Fatal(err)
+	}
+	for v := 1; v <= versions; v++ {
+		at, p := make([]int32, parameters), make([]float32, parameters)
+		for i := range at {
+			at[i] = int32((v*i)%7 - 3)
+		}
+		l.grid.Points(p, at, gridStep)
+		l.points, l.levels = append(l.points, p), append(l.levels, at)
+	}
+	return l
+}
+
+func (l *line) hash(v uint64) []byte {
+	h := learn.Hash(l.points[v])
+	return h[:]
+}
+
+// message leads from one version to another.
+func (l *line) message(from, to uint64) *protocol.Model {
+	l.t.Helper()
+	block, err := l.grid.Append(nil, l.levels[from], l.levels[to], gridStep, 0)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return &protocol.Model{Transfer: to, Version: to, Hash: l.hash(to), Base: from, Vectors: []protocol.Vector{
+		{Role: protocol.RoleDelta, BaseHash: l.hash(from), Codec: protocol.CodecGrid, Block: block},
+	}}
+}
+
+// A client follows differences, from the version that it holds or from version 0,
+// and says which one it holds.
+func TestGrid(t *testing.T) {
+	c, w := joined(t)
+	l := newLine(t, 4)
+	for _, step := range []struct{ from, to uint64 }{{0, 1}, {1, 2}, {0, 3}, {3, 4}} {
+		held := c.params
+		was := slices.Clone(held)
+		receive(t, c, l.message(step.from, step.to))
+		if c.version != step.to || !slices.Equal(c.params, l.points[step.to]) {
+			t.Fatalf("from %d the client gets to version %d with other bits than version %d", step.from, c.version, step.to)
+		}
+		if !slices.Equal(held, was) {
+			t.Fatal("the version before was written to: others may share it")
+		}
+		if h := c.Hello(); h.Held != step.to || !bytes.Equal(h.HeldHash, l.hash(step.to)) {
+			t.Fatalf("its hello holds %d by %x", h.Held, h.HeldHash)
+		}
+	}
+	o := order(w, 1)
+	o.Base, o.BaseHash = 4, l.hash(4)
+	if out := receive(t, c, o); len(out) != 0 || !c.Ready() {
+		t.Errorf("an order on version 4 is answered by %v", out)
+	}
+}
+
+// What does not fit is refused with the reason, and the client holds what it held.
+func TestGridRefused(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		edit  func(m *protocol.Model)
+		want  string
+		block bool // the block is broken
+	}{
+		{"a base that is not held", func(m *protocol.Model) { m.Base = 2 }, "a difference from version 2, which is not held", false},
+		{"the base by another hash", func(m *protocol.Model) { m.Vectors[0].BaseHash = make([]byte, 32) }, "a difference from version 1, which is not held", false},
+		{"no hash of the base", func(m *protocol.Model) { m.Vectors[0].BaseHash = nil }, "a difference from version 1, which is not held", false},
+		{"another hash of what comes out", func(m *protocol.Model) { m.Hash = make([]byte, 32) }, "do not match their hash", false},
+		{"a block that is cut off", func(m *protocol.Model) { m.Vectors[0].Block = m.Vectors[0].Block[:20] }, "", true},
+		{"an empty block", func(m *protocol.Model) { m.Vectors[0].Block = nil }, "", true},
+		{"a block that goes on", func(m *protocol.Model) { m.Vectors[0].Block = append(m.Vectors[0].Block, 0) }, "", true},
+		{"a difference by another codec", func(m *protocol.Model) { m.Vectors[0].Codec = protocol.CodecDeadzone }, "deadzone", false},
+		{"parameters on the grid", func(m *protocol.Model) { m.Vectors[0].Role = protocol.RoleModel }, "unknown codec 5", false},
+		{"nothing", func(m *protocol.Model) { m.Vectors = nil }, "got 0 vectors", false},
+		{"a second difference", func(m *protocol.Model) { m.Vectors = append(m.Vectors, m.Vectors[0]) }, "want a control variate", false},
+		{"a broken control variate", func(m *protocol.Model) {
+			m.Vectors = append(m.Vectors, protocol.Vector{Role: protocol.RoleControl, Block: []byte{1}})
+		}, "control variate", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, _ := joined(t)
+			l := newLine(t, 3)
+			receive(t, c, l.message(0, 1))
+			m := l.message(1, 3)
+			test.edit(m)
+			_, err := c.Receive(m)
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "model of version 3") {
+				t.Errorf("got %v, want an error about version 3 with %q", err, test.want)
+			}
+			if test.block && !errors.Is(err, compress.ErrBlock) {
+				t.Errorf("got %v, want compress.ErrBlock", err)
+			}
+			if c.version != 1 || !slices.Equal(c.params, l.points[1]) {
+				t.Errorf("the client holds version %d now", c.version)
+			}
+			if receive(t, c, l.message(1, 3)); c.version != 3 {
+				t.Error("the right message after it is of no use")
+			}
+		})
+	}
+}
+
+// packedOrder asks for an answer of few bits, with what earlier ones have lost.
+func packedOrder(w *protocol.Welcome, number uint64) *protocol.Order {
+	o := order(w, number)
+	o.Hyper.Codec, o.Hyper.Bits, o.Hyper.Feedback = protocol.CodecDeadzone, 1, true
+	return o
+}
+
+// answer lets a client work on an order, and returns the block.
+func answer(t testing.TB, c *Client, o *protocol.Order) []byte {
+	t.Helper()
+	receive(t, c, o)
+	out := work(c, math.MaxInt)
+	receive(t, c, &protocol.Ack{Order: o.Order, Round: o.Round, Reason: protocol.ReasonAccepted})
+	return contribution(t, out).Vectors[0].Block
+}
+
+// What an answer has lost goes into the next one, also after a reload; it fades
+// with the rounds that were missed, and belongs to one run.
+func TestFeedbackIsSaved(t *testing.T) {
+	c, w := joined(t)
+	plain := packedOrder(w, 2)
+	plain.Hyper.Feedback = false
+	first := answer(t, c, packedOrder(w, 1))
+	saved := c.Save()
+	reload := func(w *protocol.Welcome) *Client {
+		t.Helper()
+		again := New(c.cfg)
+		if err := again.Restore(saved); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again.Save(), saved) {
+			t.Error("saved again, it is something else")
+		}
+		receive(t, again, w)
+		receive(t, again, &protocol.Shards{Shards: []uint32{3}, Total: 5})
+		if err := again.AddShard(3, examples(t, 22)); err != nil {
+			t.Fatal(err)
+		}
+		return again
+	}
+	other := *w
+	other.Run = "another"
+	blocks := map[string][]byte{
+		"after a reload":      answer(t, reload(w), packedOrder(w, 2)),
+		"five rounds later":   answer(t, reload(w), packedOrder(w, 7)),
+		"in another run":      answer(t, reload(&other), packedOrder(w, 1)),
+		"without feedback":    answer(t, reload(w), plain),
+		"without an interval": answer(t, c, packedOrder(w, 2)),
+	}
+	same := func(a, b string) bool { return bytes.Equal(blocks[a], blocks[b]) }
+	blocks["the first"] = first
+	if same("without an interval", "the first") || same("after a reload", "the first") {
+		t.Error("the second answer is as the first: nothing was fed back")
+	}
+	if !same("without feedback", "the first") || !same("in another run", "the first") {
+		t.Error("without feedback, or in another run, the answer is not as the first")
+	}
+	if same("five rounds later", "after a reload") {
+		t.Error("what is fed back does not fade")
+	}
+
+	// The residual itself, exactly.
+	again := reload(w)
+	again.feedback = compress.NewFeedback(nil, nil)
+	if err := again.feedback.RestoreState(again.residual, parameters); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.feedback.AppendState(nil), again.residual) || len(again.residual) < parameters {
+		t.Errorf("%d bytes of feedback do not come back as they were", len(again.residual))
+	}
+}
+
+// What was refused is not made up for.
+func TestFeedbackIsFlushed(t *testing.T) {
+	c, w := joined(t)
+	first := answer(t, c, packedOrder(w, 1))
+	receive(t, c, packedOrder(w, 2))
+	work(c, math.MaxInt)
+	receive(t, c, &protocol.Ack{Order: 2, Round: 2, Reason: protocol.ReasonOutOfBounds})
+	if got := answer(t, c, packedOrder(w, 3)); !bytes.Equal(got, first) {
+		t.Error("after a refusal something is still fed back")
+	}
+}
