@@ -314,12 +314,21 @@ func difference(x, y []float32) []float32 {
 func TestGridStepHasAnEnd(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
-	f.round(t, 1, a, b)
-	for range 40 {
-		f.round(t, 1e-12, a, b)
+	delta := make([]float32, f.n)
+	delta[0] = 50 // far from version 0, and then only a bias that is 0 moves
+	for range 50 {
+		for _, c := range []*holder{a, b} {
+			m := f.contribution(last[*protocol.Order](c.fakePeer), 0, 10)
+			m.Vectors[0].Block = compress.AppendFloat32(nil, delta)
+			f.offer(c.number, c.fakePeer, m)
+		}
+		delta[0], delta[f.n-1] = 0, 1e-9
 	}
-	if f.State().Ledger.RolledBack != 0 || !(f.grid.step > 0) {
-		t.Errorf("%d rolled back, step %g", f.State().Ledger.RolledBack, f.grid.step)
+	if v, _, _ := f.Model(); v != 50 || f.State().Ledger.RolledBack != 0 {
+		t.Errorf("version %d and %d rolled back after 50 rounds, the step is %g", v, f.State().Ledger.RolledBack, f.grid.step)
+	}
+	if f.grid.step > 1e-3 {
+		t.Errorf("the step is %g: this tests nothing", f.grid.step)
 	}
 }
 
@@ -339,6 +348,9 @@ func TestGridRestart(t *testing.T) {
 	g := newPacked(t, protocol.CodecGrid, func(c *Config, _ *strategy.Config) { c.Saved = saved })
 	if _, hash, _ := g.Model(); hash != f.hash {
 		t.Fatal("the restarted run has another version")
+	}
+	if !slices.Equal(g.grid.exact, f.grid.exact) || g.grid.step != f.grid.step {
+		t.Fatal("the restarted run has another grid")
 	}
 	g.back(t, a, 2, f.hash)
 	g.back(t, b, 1, hash1)
