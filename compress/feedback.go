@@ -7,10 +7,11 @@ import (
 	"slices"
 )
 
-// FeedbackBelow is the rate, in bits for a parameter, below which error feedback
-// is on unless a task says otherwise. Above, what is lost is less, and the memory
-// and the staleness of the residual weigh more.
-const FeedbackBelow = .5
+// FeedbackUpTo is the rate, in bits for a parameter, up to which error feedback is
+// on unless a task says otherwise. At 1 bit it still buys back half of the rounds
+// that packing costs; above, little is lost, and the memory and the staleness of
+// the residual weigh more.
+const FeedbackUpTo = 1
 
 // Feedback is an Encoder that adds to a vector what the one before it lost
 // (Seide et al., "1-bit stochastic gradient descent", 2014; Karimireddy et al.,

@@ -365,5 +365,10 @@ func (r *Run) want(m *member, w *protocol.Want) {
 		m.holds = false // it gets the newest with its next order
 		return
 	}
+	if w.Full { // a difference, even from version 0, is not what helps
+		r.sendShared(m, r.fullModel(m))
+		m.holds, m.held = true, r.version
+		return
+	}
 	r.sendModel(m)
 }

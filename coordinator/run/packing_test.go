@@ -503,3 +503,21 @@ func TestGridCarriesControl(t *testing.T) {
 		t.Errorf("the control variate arrives as %v, %v", got, err)
 	}
 }
+
+// Who asks for all of a version gets all of it, and differences again afterwards.
+func TestWantFull(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	f.round(t, 1, a, b)
+	a.follow(t)
+	b.follow(t)
+	if err := f.Receive(a.number, a.fakePeer, &protocol.Want{Version: 1, Full: true}); err != nil {
+		t.Fatal(err)
+	}
+	models := a.follow(t)
+	if len(models) != 1 || models[0].Vectors[0].Role != protocol.RoleModel || learn.Hash(a.params) != f.hash {
+		t.Fatalf("it is sent %+v, want all of version 1", models)
+	}
+	f.round(t, 1, a, b)
+	f.holdsNewest(t, "who has asked", a, 1)
+}

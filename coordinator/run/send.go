@@ -41,15 +41,17 @@ func (r *Run) modelMessage(m *member) *Shared {
 		}
 		r.log.Error("cannot code a version, sending all of it", "version", r.version, "held", held, "error", err)
 	}
+	return r.fullModel(m)
+}
+
+// fullModel returns the message that carries the newest version by itself, by a
+// codec that the participant has.
+func (r *Run) fullModel(to *member) *Shared {
 	codec := r.cfg.Packing.Down
 	if codec == protocol.CodecGrid {
 		codec = protocol.CodecPlanes
 	}
-	return r.fullModel(m.able(codec))
-}
-
-// fullModel returns the message that carries the newest version by itself.
-func (r *Run) fullModel(codec protocol.Codec) *Shared {
+	codec = to.able(codec)
 	if r.models[codec] == nil {
 		m := &protocol.Model{
 			Transfer: r.version, Version: r.version, Hash: slices.Clone(r.hash[:]),

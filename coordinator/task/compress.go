@@ -21,7 +21,7 @@ type Compress struct {
 type Up struct {
 	Codec    string  `yaml:"codec"`          // default: deadzone where the strategy bears it, else float32
 	Bits     float64 `yaml:"bits,omitempty"` // per parameter, of deadzone and dither; default 1
-	Feedback string  `yaml:"feedback"`       // "on", "off" or "auto" (default): on below half a bit
+	Feedback string  `yaml:"feedback"`       // "on", "off" or "auto" (default): on up to 1 bit where the strategy bears it
 }
 
 // Down is about what the coordinator sends.
@@ -59,6 +59,9 @@ func (c *Compress) fill(s strategy.Config) {
 	}
 	if c.Up.Feedback == "" {
 		c.Up.Feedback = "auto"
+	}
+	if c.Up.Feedback == "auto" && !lossy(s) {
+		c.Up.Feedback = "off"
 	}
 	if c.Down.Codec == "" {
 		c.Down.Codec = "float32"
@@ -138,7 +141,7 @@ func (c Compress) Run(parameters int) run.Packing {
 	p := run.Packing{Up: id(c.Up.Codec), Down: id(c.Down.Codec), Coarseness: c.Down.Step}
 	if rated(c.Up.Codec) {
 		p.Bits = c.Up.Bits
-		p.Feedback = c.Up.Feedback == "on" || c.Up.Feedback == "auto" && c.Up.Bits < compress.FeedbackBelow
+		p.Feedback = c.Up.Feedback == "on" || c.Up.Feedback == "auto" && c.Up.Bits <= compress.FeedbackUpTo
 	}
 	return p
 }

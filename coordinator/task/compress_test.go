@@ -1,0 +1,92 @@
+package task
+
+import (
+	"strings"
+	"testing"
+
+	"fedtab/coordinator/run"
+	"fedtab/protocol"
+)
+
+// compressTask is a task with a strategy and, if there is one, a compress section.
+func compressTask(strategy, section string) []byte {
+	text := `name: x
+title: t
+model: {kind: mlp, hidden: [200]}
+data: {source: mnist, partition: {kind: iid, clients: 100}}
+strategy: ` + strategy + "\n"
+	if section != "" {
+		text += "compress: " + section + "\n"
+	}
+	return []byte(text + "stop: {rounds: 3}\n")
+}
+
+const (
+	fedavg    = "{kind: fedavg, epochs: 1, batch: 10, lr: 0.1}"
+	minibatch = "{kind: minibatch, batch: 10, lr: 0.1}"
+	dynamic   = "{kind: dynamic, batches: 10, batch: 10, lr: 0.1, delta: 1}"
+	scaffold  = "{kind: fedavg, correction: scaffold, epochs: 1, batch: 10, lr: 0.1}"
+)
+
+// How a run packs follows from the section, the strategy and the model's size.
+func TestPacking(t *testing.T) {
+	deadzone := func(bits float64, feedback bool, step float64) run.Packing {
+		return run.Packing{Up: protocol.CodecDeadzone, Bits: bits, Feedback: feedback, Down: protocol.CodecGrid, Coarseness: step}
+	}
+	for _, test := range []struct {
+		name, strategy, section string
+		parameters              int
+		want                    run.Packing
+	}{
+		{"default", fedavg, "", 1000, deadzone(1, true, 3)},
+		{"small models travel raw", fedavg, "", 256, run.Packing{}},
+		{"one more parameter", fedavg, "", 257, deadzone(1, true, 3)},
+		{"few bits", fedavg, "{up: {bits: 0.3}, down: {step: 6}}", 1000, deadzone(.3, true, 6)},
+		{"more than a bit", fedavg, "{up: {bits: 1.5}}", 1000, deadzone(1.5, false, 3)},
+		{"no feedback", fedavg, "{up: {feedback: off}}", 1000, deadzone(1, false, 3)},
+		{"feedback", fedavg, "{up: {bits: 2, feedback: on}}", 1000, deadzone(2, true, 3)},
+		{"raw", fedavg, "{up: {codec: float32}, down: {codec: float32}}", 1000, run.Packing{}},
+		{"one way", fedavg, "{down: {codec: float16}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 1, Feedback: true, Down: protocol.CodecFloat16}},
+		{"minibatch", minibatch, "", 1000, run.Packing{}},
+		{"minibatch, dithered", minibatch, "{up: {codec: dither, bits: 0.3}}", 1000, run.Packing{Up: protocol.CodecDither, Bits: .3}},
+		{"dynamic", dynamic, "", 1000, run.Packing{}},
+		{"dynamic, few bits", dynamic, "{up: {codec: deadzone, bits: 0.3}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: .3}},
+		{"scaffold", scaffold, "", 1000, run.Packing{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			task, err := Parse("x.yaml", compressTask(test.strategy, test.section))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := task.Compress.Run(test.parameters); got != test.want {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestPackingRefused(t *testing.T) {
+	for _, test := range []struct{ name, strategy, section, want string }{
+		{"an unknown codec", fedavg, "{up: {codec: zip}}", "compress.up.codec"},
+		{"the grid, up", fedavg, "{up: {codec: grid}}", "compress.up.codec"},
+		{"deadzone, down", fedavg, "{down: {codec: deadzone}}", "compress.down.codec"},
+		{"no bits", fedavg, "{up: {bits: 0.001}}", "compress.up.bits"},
+		{"too many bits", fedavg, "{up: {bits: 17}}", "compress.up.bits"},
+		{"bits of what has none", fedavg, "{up: {codec: float16, bits: 1}}", "compress.up.bits"},
+		{"feedback of what loses nothing", fedavg, "{up: {codec: float32, feedback: on}}", "compress.up.feedback"},
+		{"feedback, maybe", fedavg, "{up: {feedback: maybe}}", "compress.up.feedback"},
+		{"feedback of gradients", minibatch, "{up: {codec: dither, feedback: on}}", "compress.up.feedback"},
+		{"feedback beside scaffold", scaffold, "{up: {codec: deadzone, feedback: on}}", "compress.up.feedback"},
+		{"a bias in every step", minibatch, "{up: {codec: deadzone}}", "compress.up.codec"},
+		{"a step of no grid", fedavg, "{down: {codec: float16, step: 3}}", "compress.down.step"},
+		{"a step out of range", fedavg, "{down: {step: 1001}}", "compress.down.step"},
+		{"an unknown field", fedavg, "{up: {rate: 1}}", "rate"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Parse("x.yaml", compressTask(test.strategy, test.section))
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "x.yaml:6: ") {
+				t.Errorf("got %v, want an error about %s in line 6", err, test.want)
+			}
+		})
+	}
+}
