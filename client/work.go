@@ -45,13 +45,10 @@ func (c *Client) Work(b *Bench, steps int) []protocol.Message {
 	if !c.Ready() {
 		return nil
 	}
-	var out []protocol.Message
 	if c.order.Kind == protocol.OrderMonitor {
-		out = c.monitor(b, steps)
-	} else {
-		out = c.train(b, steps)
+		return c.monitor(b, steps)
 	}
-	return out
+	return c.train(b, steps)
 }
 
 // train works on an order that has an end.

@@ -49,7 +49,7 @@ func (s *simulation) quiet() bool {
 }
 
 // release lets everybody make the next slice, after a look at where they are.
-func (s *simulation) release() error {
+func (s *simulation) release() {
 	l := &s.lock
 	ready := l.ready
 	l.ready = nil
@@ -57,13 +57,11 @@ func (s *simulation) release() error {
 	if l.steps > 0 {
 		last := s.stopSteps > 0 && l.steps >= s.stopSteps
 		if last || l.steps/s.sliceSteps%s.checkEvery == 0 {
-			if err := s.look(); err != nil {
-				return err
-			}
+			s.look()
 		}
 		if last {
 			s.run.End(fmt.Sprintf("%d mini-batches of every client", l.steps))
-			return nil
+			return
 		}
 	}
 	s.drift(l.steps)
@@ -73,11 +71,10 @@ func (s *simulation) release() error {
 		}
 	}
 	l.steps += s.sliceSteps
-	return nil
 }
 
 // look measures the mean of all clients' models.
-func (s *simulation) look() error {
+func (s *simulation) look() {
 	version, _, base := s.run.Model()
 	mean := make([]float64, len(base))
 	var total float64
@@ -121,5 +118,4 @@ func (s *simulation) look() error {
 	if s.onCheck != nil {
 		s.onCheck(c)
 	}
-	return nil
 }
