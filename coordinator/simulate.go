@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	name := fs.String("task", "", "task that ships, or a task file")
 	seed := fs.String("seed", "", "seed of the run, in place of the task's")
 	jsonFile := fs.String("json", "", "write the result to this file, - for standard output")
+	ledgerFile := fs.String("ledger", "", "write what every client sent and received in every round to this file, a line of JSON each")
 	timingFile := fs.String("timing", "", "write the wall-clock times to this file")
 	fs.Var(&sets, "set", "change one setting of the task, as in strategy.fraction=0.2 (may be repeated)")
 	if err := parse(fs, args, stdout); err != nil {
@@ -55,6 +57,12 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 		return err
 	}
 	defer timing.Close()
+	ledger, err := create(*ledgerFile, stdout)
+	if err != nil {
+		return err
+	}
+	defer ledger.Close()
+	lines := bufio.NewWriter(ledger)
 
 	began := time.Now()
 	times := wallClock{}
@@ -64,6 +72,7 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 			times.Samples += w.Samples
 			progress(stderr, r, w)
 		},
+		Ledger: wanted(*ledgerFile, lines),
 		OnCheck: func(c simulate.Check) {
 			fmt.Fprintf(stderr, "step %5d  version %d%s%s  distance %.3g  %d models up, %d down\n", c.Steps, c.Version,
 				figure("  test loss %.4f", c.TestLoss, 1), figure("  accuracy %.2f%%", c.TestAccuracy, 100), c.Distance, c.ModelsUp, c.ModelsDown)
@@ -82,6 +91,9 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 		if err := errors.Join(e.Encode(times), timing.Close()); err != nil {
 			return fmt.Errorf("--timing %s: %w", *timingFile, err)
 		}
+	}
+	if err := errors.Join(lines.Flush(), ledger.Close()); err != nil {
+		return fmt.Errorf("--ledger %s: %w", *ledgerFile, err)
 	}
 	if *jsonFile != "" {
 		if err := errors.Join(res.WriteJSON(out), out.Close()); err != nil {
@@ -123,6 +135,14 @@ func bytesText(n int64) string {
 		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 	}
 	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+}
+
+// wanted returns w if its file has a name.
+func wanted(name string, w io.Writer) io.Writer {
+	if name == "" {
+		return nil
+	}
+	return w
 }
 
 // output is a file, or a standard stream that is not to be closed.

@@ -383,7 +383,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 		}
 		rec := Commit{
 			Round: c.Round, Base: c.Base, Hash: hash, Params: v.Next, State: v.State, Snapshot: c.Snapshot,
-			Weight: a.weight, Traffic: r.period, Clients: r.clientTraffic(), Committed: r.env.Now(), Rate: c.Rate,
+			Weight: a.weight, Traffic: r.period, Clients: r.ClientTraffic(), Committed: r.env.Now(), Rate: c.Rate,
 			Participants: make([]uint32, len(c.Clients)), Contributions: a.contributions,
 		}
 		for i, id := range c.Clients {
@@ -448,7 +448,7 @@ func (r *Run) publish(c Commit, measured *Evaluation) {
 	r.log.Info("round committed", "round", c.Round, "participants", len(c.Participants),
 		"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", c.Committed.Sub(rec.Opened).Seconds())
 	r.broadcastStatus()
-	r.notify(&rec)
+	r.notify(&rec, c.Clients...)
 	if measured != nil {
 		e := *measured
 		r.evaluating = true

@@ -164,6 +164,8 @@ type attempt struct {
 type Update struct {
 	State State
 	Round *RoundRecord // a round that is new, or whose evaluation has come
+	// Clients are the accounts of a round that is new.
+	Clients []ClientTraffic
 }
 
 // State is how the run stands.
@@ -380,14 +382,14 @@ func (r *Run) Model() (version uint64, hash [32]byte, params []float32) {
 // StoreError returns why the journal failed last, nil while it works.
 func (r *Run) StoreError() error { return r.stored }
 
-func (r *Run) notify(round *RoundRecord) {
+func (r *Run) notify(round *RoundRecord, clients ...ClientTraffic) {
 	if r.cfg.Notify != nil {
 		var rec *RoundRecord
 		if round != nil {
 			c := *round
 			rec = &c
 		}
-		r.cfg.Notify(Update{State: r.State(), Round: rec})
+		r.cfg.Notify(Update{State: r.State(), Round: rec, Clients: clients})
 	}
 }
 

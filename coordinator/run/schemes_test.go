@@ -199,20 +199,18 @@ func TestLedgerAddsUp(t *testing.T) {
 	}
 	var rounds Traffic
 	for i, c := range f.journal.commits {
-		var sum ClientTraffic
+		var sum Traffic
 		for _, ct := range c.Clients {
-			sum.Up, sum.Down = sum.Up+ct.Up, sum.Down+ct.Down
-			sum.ModelsUp, sum.ModelsDown = sum.ModelsUp+ct.ModelsUp, sum.ModelsDown+ct.ModelsDown
+			sum.Add(&ct.Traffic)
 		}
 		tr := c.Traffic
-		if sum.Up != tr.Up || sum.Down != tr.Down || sum.ModelsUp != tr.ModelsUp || sum.ModelsDown != tr.ModelsDown {
+		if sum != tr {
 			t.Errorf("commit %d: clients add up to %+v, the round has %+v", i+1, sum, tr)
 		}
 		if up, down := kinds(tr); up != tr.Up || down != tr.Down {
 			t.Errorf("commit %d: kinds add up to %d and %d, the round has %d and %d", i+1, up, down, tr.Up, tr.Down)
 		}
-		rounds.Up, rounds.Down = rounds.Up+tr.Up, rounds.Down+tr.Down
-		rounds.ModelsUp, rounds.ModelsDown = rounds.ModelsUp+tr.ModelsUp, rounds.ModelsDown+tr.ModelsDown
+		rounds.Add(&tr)
 	}
 	if rounds.ModelsUp != 6 || l.ModelsUp != 6 || rounds.ModelsDown != 4 || l.ModelsDown != 6 { // those of the fourth round have left
 		t.Errorf("%d and %d models in three rounds, %d and %d in all", rounds.ModelsUp, rounds.ModelsDown, l.ModelsUp, l.ModelsDown)

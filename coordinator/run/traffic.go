@@ -27,9 +27,20 @@ type KindTraffic struct {
 
 // ClientTraffic is what one participant has sent and received.
 type ClientTraffic struct {
-	Participant          uint32
-	Up, Down             int64
-	ModelsUp, ModelsDown int64
+	Participant uint32
+	Traffic
+}
+
+// Add enters what another account has.
+func (t *Traffic) Add(u *Traffic) {
+	t.Up += u.Up
+	t.Down += u.Down
+	t.ModelsUp += u.ModelsUp
+	t.ModelsDown += u.ModelsDown
+	for k, n := range u.Kinds {
+		t.Kinds[k].Up += n.Up
+		t.Kinds[k].Down += n.Down
+	}
 }
 
 // KindsJSON writes the bytes by kind of message, those that there are.
@@ -97,14 +108,10 @@ func (r *Run) book(number uint32, kind protocol.Kind, size, models int64, up boo
 	}
 	if up {
 		r.ledger.MessagesUp++
-		c.Up += size
-		c.ModelsUp += models
 	} else {
 		r.ledger.MessagesDown++
-		c.Down += size
-		c.ModelsDown += models
 	}
-	for _, t := range [...]*Traffic{&r.period, &r.ledger.Traffic} {
+	for _, t := range [...]*Traffic{&c.Traffic, &r.period, &r.ledger.Traffic} {
 		if up {
 			t.Up += size
 			t.ModelsUp += models
@@ -117,8 +124,9 @@ func (r *Run) book(number uint32, kind protocol.Kind, size, models int64, up boo
 	}
 }
 
-// clientTraffic returns the accounts since the last commit, by participant.
-func (r *Run) clientTraffic() []ClientTraffic {
+// ClientTraffic returns the participants' accounts since the last commit, by
+// number.
+func (r *Run) ClientTraffic() []ClientTraffic {
 	all := make([]ClientTraffic, 0, len(r.clients))
 	for _, c := range r.clients {
 		all = append(all, *c)

@@ -13,14 +13,15 @@ import (
 // Result is what `coordinator simulate --json` writes. It holds nothing that
 // depends on the wall clock.
 type Result struct {
-	Task        string  `json:"task"`
-	Strategy    string  `json:"strategy"`
-	Seed        uint64  `json:"seed"`
-	Clients     int     `json:"clients"`
-	Rounds      []Round `json:"rounds"`
-	Checks      []Check `json:"checks,omitempty"` // of lock-step simulations
-	Final       Final   `json:"final"`
-	ModelSHA256 string  `json:"model_sha256"`
+	Task        string    `json:"task"`
+	Strategy    string    `json:"strategy"`
+	Seed        uint64    `json:"seed"`
+	Clients     int       `json:"clients"`
+	Rounds      []Round   `json:"rounds"`
+	Checks      []Check   `json:"checks,omitempty"` // of lock-step simulations
+	Final       Final     `json:"final"`
+	ModelSHA256 string    `json:"model_sha256"`
+	Accounts    []Account `json:"accounts"` // of every client, over the whole run
 
 	Model []float32 `json:"-"`
 

@@ -2,13 +2,17 @@ package simulate
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"runtime"
 	"strconv"
 	"testing"
 
 	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
 )
 
@@ -66,7 +70,8 @@ func TestStrategiesAreDeterministic(t *testing.T) {
 			for i := range results {
 				func() {
 					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(i + 1))
-					res, err := Run(t.Context(), tk, d, Options{})
+					var rows bytes.Buffer
+					res, err := Run(t.Context(), tk, d, Options{Ledger: &rows})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -88,6 +93,7 @@ func TestStrategiesAreDeterministic(t *testing.T) {
 					if up > res.Final.ModelsUp || down > res.Final.ModelsDown {
 						t.Errorf("%d models up and %d down in the rounds, %d and %d in all", up, down, res.Final.ModelsUp, res.Final.ModelsDown)
 					}
+					checkAccounts(t, res, &rows)
 				}()
 			}
 			if !bytes.Equal(results[0], results[1]) {
@@ -95,6 +101,51 @@ func TestStrategiesAreDeterministic(t *testing.T) {
 			}
 		})
 	}
+}
+
+// checkAccounts adds the clients' accounts up: by round to those of the whole run,
+// and those to the run's.
+func checkAccounts(t *testing.T, res *Result, rows io.Reader) {
+	t.Helper()
+	sum := make([]Account, res.Clients)
+	for d := json.NewDecoder(rows); ; {
+		var a Account
+		if err := d.Decode(&a); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if a.Round == 0 || a.Round > res.Final.Round+1 {
+			t.Fatalf("an account in round %d of %d", a.Round, res.Final.Round)
+		}
+		addAccount(t, &sum[a.Client-1], a)
+	}
+	var total Account
+	for i, a := range res.Accounts {
+		if s := sum[i]; s.BytesUp != a.BytesUp || s.BytesDown != a.BytesDown || s.ModelsUp != a.ModelsUp || s.ModelsDown != a.ModelsDown {
+			t.Fatalf("client %d: its rounds add up to %+v, its account is %+v", a.Client, s, a)
+		}
+		addAccount(t, &total, a)
+	}
+	if f := res.Final; total.BytesUp != f.BytesUp || total.BytesDown != f.BytesDown || total.ModelsUp != f.ModelsUp || total.ModelsDown != f.ModelsDown {
+		t.Errorf("the clients add up to %+v, the run has %+v", total, f)
+	}
+}
+
+func addAccount(t *testing.T, sum *Account, a Account) {
+	t.Helper()
+	var kinds run.Traffic
+	if err := kinds.ParseKinds(string(a.Kinds)); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range kinds.Kinds {
+		kinds.Up, kinds.Down = kinds.Up+k.Up, kinds.Down+k.Down
+	}
+	if kinds.Up != a.BytesUp || kinds.Down != a.BytesDown {
+		t.Fatalf("client %d: kinds add up to %d and %d, the account is %+v", a.Client, kinds.Up, kinds.Down, a)
+	}
+	sum.BytesUp, sum.BytesDown = sum.BytesUp+a.BytesUp, sum.BytesDown+a.BytesDown
+	sum.ModelsUp, sum.ModelsDown = sum.ModelsUp+a.ModelsUp, sum.ModelsDown+a.ModelsDown
 }
 
 // raw makes a task send what it has, bit for bit.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"fedtab/client"
@@ -28,6 +29,7 @@ import (
 type Options struct {
 	OnRound func(Round, Timing) // called for every committed round
 	OnCheck func(Check)         // called for every look at a lock-step simulation
+	Ledger  io.Writer           // gets the Account of every client in every round, a line of JSON each
 }
 
 // resumeGrace is how long the run waits for a participant whose connection is
@@ -58,6 +60,7 @@ type simulation struct {
 
 	participants []*participant
 	result       *Result
+	ledger       *ledger
 	evaluate     run.Evaluator
 	lock         lockstep
 	sliceSteps   int // mini-batches between two checks
@@ -81,7 +84,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients, regression: model.Spec().Loss.Regression()}
 	sim := &simulation{
-		pool: newPool(model, t.Strategy.Vectors(), t.Seed), result: res, evaluate: d.Evaluator(model),
+		pool: newPool(model, t.Strategy.Vectors(), t.Seed), result: res, ledger: newLedger(clients, o.Ledger), evaluate: d.Evaluator(model),
 		sliceSteps: max(t.Strategy.Batches, 1), stopSteps: t.Stop.Steps, checkEvery: t.EvalEvery, onCheck: o.OnCheck,
 		driftAfter: t.Data.Drift,
 	}
@@ -104,6 +107,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 				return
 			}
 			fresh := res.record(*u.Round)
+			sim.ledger.close(u.Round.Round, u.Clients)
 			sim.commit = sim.clock.Now()
 			if t.Strategy.Kind != "dynamic" {
 				sim.drift(int(u.Round.Round) * sim.sliceSteps)
@@ -141,7 +145,12 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		}
 	}
 	version, hash, params := sim.run.Model()
+	sim.ledger.close(version+1, sim.run.ClientTraffic()) // what no round has ended
+	if err := sim.ledger.err; err != nil {
+		return nil, fmt.Errorf("simulate: ledger: %w", err)
+	}
 	res.finish(sim.run.State(), version, hash)
+	res.Accounts = sim.ledger.accounts()
 	res.Model = params
 	return res, nil
 }

@@ -106,7 +106,7 @@ func TestRefusedFiles(t *testing.T) {
 	}{
 		{"newer", func(t *testing.T) []byte {
 			return make(t, exec("PRAGMA user_version = 7; UPDATE meta SET value = 'fedtab 9.1' WHERE key = 'opened_by'"))
-		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 7 (written by fedtab 9.1), this program (fedtab test) knows up to 3: start the newer program, or choose another directory"},
+		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 7 (written by fedtab 9.1), this program (fedtab test) knows up to 4: start the newer program, or choose another directory"},
 		{"text", func(*testing.T) []byte { return bytes.Repeat([]byte("not a database\n"), 100) },
 			ErrForeign, "not a fedtab database: DB is not a SQLite file: move it away, or choose another directory"},
 		{"short", func(*testing.T) []byte { return []byte("SQLite format 3\x00") }, ErrForeign, "not a fedtab database: DB is not a SQLite file"},
@@ -357,11 +357,11 @@ func TestSchema1(t *testing.T) {
 	c.Contributions = []run.Contribution{{Participant: 1, Order: saved.Open.Order, Weight: 600, Fingerprint: 0xabc}}
 	must(t, s.Commit(last.ID, c))
 	var events, version int
-	var fingerprint string
-	must(t, s.read.QueryRow("SELECT (SELECT count(*) FROM events), (SELECT fingerprint FROM contributions WHERE round = 9), (SELECT value FROM meta WHERE key = 'schema_version')").
-		Scan(&events, &fingerprint, &version))
-	if events != 30 || fingerprint != "0000000000000abc" || version != len(migrations) {
-		t.Errorf("%d events, fingerprint %s, schema version %d", events, fingerprint, version)
+	var fingerprint, kinds string
+	must(t, s.read.QueryRow("SELECT (SELECT count(*) FROM events), (SELECT fingerprint FROM contributions WHERE round = 9), (SELECT kinds FROM traffic WHERE round = 9 AND participant = 2), (SELECT value FROM meta WHERE key = 'schema_version')").
+		Scan(&events, &fingerprint, &kinds, &version))
+	if events != 30 || fingerprint != "0000000000000abc" || kinds != c.Traffic.KindsJSON() || version != len(migrations) {
+		t.Errorf("%d events, fingerprint %s, kinds %s, schema version %d", events, fingerprint, kinds, version)
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *Store) prepare() error {
 		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
 		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
 		{&s.insertContribution, `INSERT INTO contributions (run, round, participant, order_number, weight, fingerprint) VALUES (?, ?, ?, ?, ?, ?)`},
-		{&s.insertTraffic, `INSERT INTO traffic (run, round, participant, bytes_up, bytes_down, models_up, models_down) VALUES (?, ?, ?, ?, ?, ?, ?)`},
+		{&s.insertTraffic, `INSERT INTO traffic (run, round, participant, bytes_up, bytes_down, models_up, models_down, kinds) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
 		// The best of those that there still are: an evaluation may come after
 		// its version was pruned. Of equals, the earliest.
 		{&s.best, `SELECT m.version FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version
@@ -132,7 +132,7 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	}
 	traffic := tx.Stmt(s.insertTraffic)
 	for _, t := range c.Clients {
-		if _, err := traffic.Exec(id, c.Round, t.Participant, t.Up, t.Down, t.ModelsUp, t.ModelsDown); err != nil {
+		if _, err := traffic.Exec(id, c.Round, t.Participant, t.Up, t.Down, t.ModelsUp, t.ModelsDown, t.KindsJSON()); err != nil {
 			return step(err, "store traffic of participant %d", t.Participant)
 		}
 	}

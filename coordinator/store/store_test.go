@@ -68,7 +68,7 @@ func testCommit(round uint64, n int) run.Commit {
 		Round: round, Base: round - 1, Params: params, Hash: sha256.Sum256(vectorBytes(params)),
 		State:    map[string][]float32{"momentum": {1, 2, float32(round)}, "empty": {}},
 		Snapshot: fmt.Appendf(nil, "snapshot %d", round), Participants: []uint32{2, 5}, Weight: 1200, TrainLoss: 1 / float64(round),
-		Traffic: testTraffic(round), Rate: .1, Clients: []run.ClientTraffic{{Participant: 2, Up: 1000 * int64(round), ModelsUp: 1}, {Participant: 5, Down: 2000}},
+		Traffic: testTraffic(round), Rate: .1, Clients: []run.ClientTraffic{{Participant: 2, Traffic: testTraffic(round)}, {Participant: 5, Traffic: run.Traffic{Down: 2000}}},
 		Committed: start.Add(time.Duration(round)*time.Minute + 10*time.Second),
 	}
 }
@@ -309,7 +309,7 @@ func TestColumns(t *testing.T) {
 	defer db.Close()
 	for _, c := range []struct{ query, want string }{
 		{`SELECT group_concat(key || '=' || value, ' ') FROM meta WHERE key NOT IN ('secret', 'created_at') ORDER BY key`,
-			"created_by=fedtab test opened_by=fedtab test schema_version=3"},
+			"created_by=fedtab test opened_by=fedtab test schema_version=4"},
 		{`SELECT typeof(value) || length(value) FROM meta WHERE key = 'secret'`, "blob32"},
 		{`SELECT concat_ws('|', id, task, title, spec, seed, created_at, finished_at, finish_reason, participants_reserved, length(spec_hash)) FROM runs`,
 			"r|digits|A task|name: digits\n|18446744073709551615|2026-03-01T12:00:00.123Z|2026-03-01T13:00:00.123Z|stopped|1|64"},
@@ -320,7 +320,7 @@ func TestColumns(t *testing.T) {
 		{`SELECT group_concat(value) FROM rounds, json_each(cohort) WHERE round = 1`, "1,2,5"},
 		{`SELECT concat_ws('|', run, version, length(hash), length, length(parameters), snapshot, pinned) FROM models`, "r|1|64|10|40|snapshot 1|0"},
 		{`SELECT concat_ws('|', run, at, round, participant, kind, detail) FROM events`, "r|2026-03-01T12:00:00.123Z|1|5|join|tab"},
-		{`PRAGMA user_version`, "3"},
+		{`PRAGMA user_version`, "4"},
 		{`PRAGMA journal_mode`, "wal"},
 		{`PRAGMA foreign_key_check`, ""},
 	} {

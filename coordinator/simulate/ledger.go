@@ -1,0 +1,63 @@
+package simulate
+
+import (
+	"encoding/json"
+	"io"
+
+	"fedtab/coordinator/run"
+)
+
+// Account is what one client has sent and received.
+type Account struct {
+	Round      uint64          `json:"round,omitempty"` // whose commit ended the period; none: the whole run
+	Client     uint32          `json:"client"`          // its number as a participant
+	BytesUp    int64           `json:"bytes_up"`
+	BytesDown  int64           `json:"bytes_down"`
+	ModelsUp   int64           `json:"models_up"`
+	ModelsDown int64           `json:"models_down"`
+	Kinds      json.RawMessage `json:"kinds"` // bytes by kind of message
+}
+
+func account(round uint64, c *run.ClientTraffic) Account {
+	return Account{Round: round, Client: c.Participant, BytesUp: c.Up, BytesDown: c.Down,
+		ModelsUp: c.ModelsUp, ModelsDown: c.ModelsDown, Kinds: json.RawMessage(c.KindsJSON())}
+}
+
+// ledger adds up the clients' accounts, and writes them by round to where
+// somebody wants to see them.
+type ledger struct {
+	rounds *json.Encoder // nil: nobody wants to
+	total  []run.ClientTraffic
+	err    error // of the writer, the first
+}
+
+func newLedger(clients int, w io.Writer) *ledger {
+	l := &ledger{total: make([]run.ClientTraffic, clients)}
+	for i := range l.total {
+		l.total[i].Participant = uint32(i + 1)
+	}
+	if w != nil {
+		l.rounds = json.NewEncoder(w)
+	}
+	return l
+}
+
+// close books the period that ended with a round.
+func (l *ledger) close(round uint64, clients []run.ClientTraffic) {
+	for i := range clients {
+		c := &clients[i]
+		l.total[c.Participant-1].Add(&c.Traffic)
+		if l.rounds != nil && l.err == nil {
+			l.err = l.rounds.Encode(account(round, c))
+		}
+	}
+}
+
+// accounts returns those of the whole run, by client.
+func (l *ledger) accounts() []Account {
+	all := make([]Account, len(l.total))
+	for i := range l.total {
+		all[i] = account(0, &l.total[i])
+	}
+	return all
+}
