@@ -48,7 +48,7 @@ type Client struct {
 	localBase [32]byte // that local has gone on from; zero when there is none
 	unchecked bool     // local may have violated the condition already
 
-	packers  map[protocol.Codec]*packer
+	packers  []*packer          // of the codecs used so far
 	feedback *compress.Feedback // of its deltas; nil until an order asks for it
 	residual []byte             // of feedback, as it was saved
 
@@ -222,7 +222,7 @@ func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
 	}
 	params, control, err := c.cfg.Models.Unpack(m, c.model.Layout().Size, c.held)
 	if err != nil {
-		return nil, fmt.Errorf("client: model of version %d: %w", m.Version, err)
+		return nil, fmt.Errorf("client: model of version %d, from version %d: %w", m.Version, m.Base, err)
 	}
 	c.version, c.params, c.control = m.Version, params, control
 	copy(c.hash[:], m.Hash)

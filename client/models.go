@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -39,8 +40,8 @@ func (o *ownModels) Initial(m learn.Model, seed uint64) []float32 {
 }
 
 func (o *ownModels) Unpack(m *protocol.Model, n int, held Held) (params, control []float32, err error) {
-	if len(m.Vectors) == 0 || len(m.Vectors) > 2 {
-		return nil, nil, fmt.Errorf("want a vector of parameters, and a control variate at most, got %d vectors", len(m.Vectors))
+	if len(m.Vectors) == 0 || len(m.Vectors) > 2 || len(m.Vectors) == 2 && m.Vectors[1].Role != protocol.RoleControl {
+		return nil, nil, errors.New("want a vector of parameters, and a control variate at most")
 	}
 	params = make([]float32, n)
 	switch v := &m.Vectors[0]; {
@@ -51,7 +52,7 @@ func (o *ownModels) Unpack(m *protocol.Model, n int, held Held) (params, control
 	case v.Role == protocol.RoleDelta && v.Codec == protocol.CodecGrid:
 		from := held(m.Base, v.BaseHash)
 		if from == nil || len(o.initial) != n {
-			return nil, nil, fmt.Errorf("a difference from version %d, which is not held", m.Base)
+			return nil, nil, errors.New("a difference from a version that is not held, or by another hash")
 		}
 		if o.grid == nil {
 			if o.grid, err = compress.NewGrid(o.tensors, o.initial); err != nil {
@@ -63,15 +64,12 @@ func (o *ownModels) Unpack(m *protocol.Model, n int, held Held) (params, control
 			return nil, nil, err
 		}
 	default:
-		return nil, nil, fmt.Errorf("want parameters, or a difference on the grid, got %v by %v", v.Role, v.Codec)
+		return nil, nil, errors.New("want parameters, or a difference on the grid")
 	}
 	if hash := learn.Hash(params); !slices.Equal(hash[:], m.Hash) {
-		return nil, nil, fmt.Errorf("the parameters do not match their hash %x", m.Hash)
+		return nil, nil, errors.New("the parameters do not match their hash")
 	}
 	if len(m.Vectors) == 2 {
-		if m.Vectors[1].Role != protocol.RoleControl {
-			return nil, nil, fmt.Errorf("want a control variate beside the parameters, got %v", m.Vectors[1].Role)
-		}
 		control = make([]float32, n)
 		if err := compress.Decode(m.Vectors[1].Codec, control, m.Vectors[1].Block); err != nil {
 			return nil, nil, fmt.Errorf("control variate: %w", err)

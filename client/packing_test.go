@@ -94,17 +94,17 @@ func TestGridRefused(t *testing.T) {
 		want  string
 		block bool // the block is broken
 	}{
-		{"a base that is not held", func(m *protocol.Model) { m.Base = 2 }, "a difference from version 2, which is not held", false},
-		{"the base by another hash", func(m *protocol.Model) { m.Vectors[0].BaseHash = make([]byte, 32) }, "a difference from version 1, which is not held", false},
-		{"no hash of the base", func(m *protocol.Model) { m.Vectors[0].BaseHash = nil }, "a difference from version 1, which is not held", false},
+		{"a base that is not held", func(m *protocol.Model) { m.Base = 2 }, "from version 2: a difference from a version that is not held", false},
+		{"the base by another hash", func(m *protocol.Model) { m.Vectors[0].BaseHash = make([]byte, 32) }, "from version 1: a difference from a version that is not held", false},
+		{"no hash of the base", func(m *protocol.Model) { m.Vectors[0].BaseHash = nil }, "from version 1: a difference from a version that is not held", false},
 		{"another hash of what comes out", func(m *protocol.Model) { m.Hash = make([]byte, 32) }, "do not match their hash", false},
 		{"a block that is cut off", func(m *protocol.Model) { m.Vectors[0].Block = m.Vectors[0].Block[:20] }, "", true},
 		{"an empty block", func(m *protocol.Model) { m.Vectors[0].Block = nil }, "", true},
 		{"a block that goes on", func(m *protocol.Model) { m.Vectors[0].Block = append(m.Vectors[0].Block, 0) }, "", true},
-		{"a difference by another codec", func(m *protocol.Model) { m.Vectors[0].Codec = protocol.CodecDeadzone }, "deadzone", false},
+		{"a difference by another codec", func(m *protocol.Model) { m.Vectors[0].Codec = protocol.CodecDeadzone }, "want parameters, or a difference on the grid", false},
 		{"parameters on the grid", func(m *protocol.Model) { m.Vectors[0].Role = protocol.RoleModel }, "unknown codec 5", false},
-		{"nothing", func(m *protocol.Model) { m.Vectors = nil }, "got 0 vectors", false},
-		{"a second difference", func(m *protocol.Model) { m.Vectors = append(m.Vectors, m.Vectors[0]) }, "want a control variate", false},
+		{"nothing", func(m *protocol.Model) { m.Vectors = nil }, "want a vector of parameters", false},
+		{"a second difference", func(m *protocol.Model) { m.Vectors = append(m.Vectors, m.Vectors[0]) }, "and a control variate at most", false},
 		{"a broken control variate", func(m *protocol.Model) {
 			m.Vectors = append(m.Vectors, protocol.Vector{Role: protocol.RoleControl, Block: []byte{1}})
 		}, "control variate", true},

@@ -175,18 +175,17 @@ type packer struct {
 }
 
 func (c *Client) packer(codec protocol.Codec) (*packer, error) {
-	if p := c.packers[codec]; p != nil {
-		return p, nil
+	for _, p := range c.packers {
+		if p.ID == codec {
+			return p, nil
+		}
 	}
 	k, err := compress.Lookup(codec)
 	if err != nil {
 		return nil, err
 	}
 	p := &packer{k, k.NewEncoder(compress.TensorsOf(c.model.Layout()))}
-	if c.packers == nil {
-		c.packers = map[protocol.Codec]*packer{}
-	}
-	c.packers[codec] = p
+	c.packers = append(c.packers, p)
 	return p, nil
 }
 

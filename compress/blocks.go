@@ -128,9 +128,9 @@ func unzigzag(sym uint32) int32 {
 	return int32(sym / 2)
 }
 
-// read sets dst to the next len(dst) values, or adds them. It returns an error
+// read takes the next len(dst) values into dst. It returns an error
 // where a stream turns out to be broken.
-func (s *segments) read(dst []float32, add bool) error {
+func (s *segments) read(dst []float32, how *taking) error {
 	for len(dst) > 0 {
 		n, class, err := s.run(len(dst))
 		if err != nil {
@@ -138,10 +138,10 @@ func (s *segments) read(dst []float32, add bool) error {
 		}
 		switch {
 		case class > 0:
-			if err := s.streams[class-1].read(dst[:n], &s.values[class-1], add); err != nil {
+			if err := s.streams[class-1].read(dst[:n], &s.values[class-1], how); err != nil {
 				return err
 			}
-		case !add:
+		case !how.add:
 			clear(dst[:n])
 		}
 		dst = dst[n:]

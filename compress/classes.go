@@ -27,8 +27,9 @@ type coder struct {
 	order []int32  // the segments that are not all zero, by bin
 
 	hist    [bins][magnitudes]uint32
-	members [bins]int // values
-	rows    [bins]int // segments
+	sum     [magnitudes]uint32 // of several bins
+	members [bins]int          // values
+	rows    [bins]int          // segments
 	classOf [bins]uint8
 	tables  []table
 	classes int // live ones, numbered from 1
@@ -69,7 +70,8 @@ func (c *coder) reset(tensors []Tensor, n int) error {
 	return nil
 }
 
-// grown returns a slice of n elements, s itself if that is long enough.
+// grown returns a slice of n elements, s itself if that is long enough. It and
+// others here are not inlined because the worker would grow by a kilobyte.
 //
 //go:noinline
 func grown[T any](s []T, n int) []T {
@@ -87,6 +89,18 @@ func (c *coder) empty() {
 
 // of returns where segment i lies.
 func (c *coder) of(i int) (from, to int) { return int(c.start[i]), int(c.start[i+1]) }
+
+// wide returns the magnitude's symbol of a level of m below maxLevel, and keeps
+// the low bits that it leaves open.
+//
+//go:noinline
+func (c *coder) wide(m uint32) uint32 {
+	mag, low, n := magnitudeOf(m)
+	if n > 0 {
+		c.low = append(c.low, low)
+	}
+	return mag
+}
 
 // count counts the magnitudes of every bin, leaving out segments that are all
 // zero, which it puts into class 0.
@@ -194,11 +208,30 @@ func bitsOf(h *[magnitudes]uint32, n, rows, all int) float64 {
 }
 
 // nlogn returns x log2 x.
+//
+//go:noinline
 func nlogn(x float64) float64 {
 	if x <= 1 {
 		return 0
 	}
 	return x * math.Log2(x)
+}
+
+// join adds the bins up: magnitudes into c.sum, values and segments.
+//
+//go:noinline
+func (c *coder) join(from, to int) (n, rows int) {
+	clear(c.sum[:])
+	for b := from; b <= to; b++ {
+		if c.rows[b] > 0 {
+			for m, x := range &c.hist[b] {
+				c.sum[m] += x
+			}
+			n += c.members[b]
+			rows += c.rows[b]
+		}
+	}
+	return n, rows
 }
 
 // merge joins bins into classes, fits their tables, and returns how many bits
@@ -218,26 +251,12 @@ func (c *coder) merge() float64 {
 			all += c.rows[b]
 		}
 	}
-	var sum [magnitudes]uint32
 	cost := func(from, to int) float64 {
-		if from == to {
-			return bitsOf(&c.hist[from], c.members[from], c.rows[from], c.segments)
-		}
 		if from < int(c.subtract) && to >= int(c.subtract) {
 			return math.Inf(1)
 		}
-		clear(sum[:])
-		n, rows := 0, 0
-		for b := from; b <= to; b++ {
-			if c.rows[b] > 0 {
-				for m, x := range &c.hist[b] {
-					sum[m] += x
-				}
-				n += c.members[b]
-				rows += c.rows[b]
-			}
-		}
-		return bitsOf(&sum, n, rows, c.segments)
+		n, rows := c.join(from, to)
+		return bitsOf(&c.sum, n, rows, c.segments)
 	}
 	for i := range k {
 		list[i].bits = cost(list[i].first, list[i].last)
@@ -271,24 +290,17 @@ func (c *coder) merge() float64 {
 	c.tables = grown(c.tables, k)
 	total := 0.0
 	for i := range k {
-		clear(sum[:])
-		n := 0
+		n, _ := c.join(list[i].first, list[i].last)
 		for b := list[i].first; b <= list[i].last; b++ {
 			c.classOf[b] = uint8(i + 1)
-			if c.rows[b] > 0 {
-				for m, x := range &c.hist[b] {
-					sum[m] += x
-				}
-				n += c.members[b]
-			}
 		}
 		c.kind[i] = 0
 		if list[i].first >= int(c.subtract) {
 			c.kind[i] = 1
 		}
 		t := &c.tables[i]
-		t.fit(&sum, n)
-		total += t.bits(&sum) + float64(t.cost()+streamCost(t.log))
+		t.fit(&c.sum, n)
+		total += t.bits(&c.sum) + float64(t.cost()+streamCost(t.log))
 	}
 	for i := range c.class {
 		if c.class[i] != 0 {

@@ -126,9 +126,10 @@ func Named(name string) (Codec, error) {
 // grid is among them, though it codes versions and not vectors by themselves, so
 // that Lookup does not know it.
 func Codecs() []protocol.Codec {
-	ids := []protocol.Codec{protocol.CodecGrid}
-	for _, c := range codecs {
-		ids = append(ids, c.ID)
+	ids := make([]protocol.Codec, 1+len(codecs))
+	ids[0] = protocol.CodecGrid
+	for i := range codecs {
+		ids[1+i] = codecs[i].ID
 	}
 	return ids
 }

@@ -127,7 +127,7 @@ func (e *deadzone) quantised(v []float32, step float32) {
 		}
 		o := e.r.offsets[b]
 		if quantise(c.sym[from:to], v[from:to], inverse, o) {
-			c.low = quantiseWide(c.sym[from:to], v[from:to], inverse, o, c.low)
+			c.quantiseWide(c.sym[from:to], v[from:to], inverse, o)
 		}
 	}
 	c.lows[len(c.bin)] = int32(len(c.low))
@@ -152,8 +152,8 @@ func quantise(sym []uint8, v []float32, inverse float32, o offset) bool {
 	return all >= direct
 }
 
-// quantiseWide is quantise for any magnitudes, and appends the low bits.
-func quantiseWide(sym []uint8, v []float32, inverse float32, o offset, low []uint32) []uint32 {
+// quantiseWide is quantise for any magnitudes, and keeps the low bits.
+func (c *coder) quantiseWide(sym []uint8, v []float32, inverse float32, o offset) {
 	for i, x := range v {
 		b := math.Float32bits(x)
 		y := math.Float32frombits(b&0x7fffffff) * inverse
@@ -161,13 +161,8 @@ func quantiseWide(sym []uint8, v []float32, inverse float32, o offset, low []uin
 			sym[i] = 0
 			continue
 		}
-		mag, bits, _ := magnitudeOf(min(uint32(y+o.up), maxLevel-1))
-		if mag >= direct {
-			low = append(low, bits)
-		}
-		sym[i] = uint8(2*mag - b>>31)
+		sym[i] = uint8(2*c.wide(min(uint32(y+o.up), maxLevel-1)) - b>>31)
 	}
-	return low
 }
 
 // centroids finds by how much values lie below their levels, class by class,
@@ -298,7 +293,7 @@ func (d *deadzoneDecoder) Next(dst []float32) error {
 	if d.weight != 1 {
 		d.weigh(1)
 	}
-	return d.s.read(dst, false)
+	return d.s.read(dst, &setting)
 }
 
 // Add adds weight x the next values to dst.
@@ -306,7 +301,7 @@ func (d *deadzoneDecoder) Add(dst []float32, weight float32) error {
 	if d.weight != weight {
 		d.weigh(weight)
 	}
-	return d.s.read(dst, true)
+	return d.s.read(dst, &adding)
 }
 
 // Close says whether all values were read and the block was whole.

@@ -30,7 +30,7 @@ import (
 // quarters h, the lowest first, give u = (h + 1/2)/2^16 - 1/2.
 type dither struct {
 	deadzone
-	u [mostSegment]float32
+	u []float32 // of a segment
 }
 
 // drift is the step of rng.Source's state, with which any output can be had at
@@ -91,6 +91,7 @@ func (e *dither) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 func (e *dither) try(v []float32, step float32, state uint64) float64 {
 	c := &e.c
 	c.subtract = e.r.subtractive(step)
+	e.u = grown(e.u, mostSegment)
 	c.low = c.low[:0]
 	inverse := 1 / float64(step)
 	for i, b := range c.bin {
@@ -109,9 +110,7 @@ func (e *dither) try(v []float32, step float32, state uint64) float64 {
 			s := uint32(2*q) ^ uint32(q>>31)
 			if s >= firstWide {
 				m := uint32(max(q, -q))
-				mag, low, _ := magnitudeOf(min(m, maxLevel-1))
-				s = 2*mag - uint32(q)>>31
-				c.low = append(c.low, low)
+				s = 2*c.wide(min(m, maxLevel-1)) - uint32(q)>>31
 			}
 			sym[j] = uint8(s)
 		}
@@ -151,7 +150,7 @@ type ditherDecoder struct {
 	step     float32
 	subtract [maxClasses]bool // by class
 	state    uint64
-	u, part  [mostSegment]float32
+	u, part  []float32
 }
 
 // Open begins a block of n values.
@@ -176,7 +175,7 @@ func (d *ditherDecoder) Open(block []byte, n int, o Options) error {
 	if r.short {
 		return broken("ends in its tables")
 	}
-	d.step, d.state = step, rng.Derive(o.Seed, "dither")
+	d.step, d.state, d.u = step, rng.Derive(o.Seed, "dither"), grown(d.u, mostSegment)
 	return d.s.open(block, len(block)-len(r.rest()))
 }
 
@@ -194,7 +193,7 @@ func (d *ditherDecoder) Next(dst []float32) error {
 			clear(part)
 			continue
 		}
-		if err := d.s.streams[class-1].read(part, &d.s.values[class-1], false); err != nil {
+		if err := d.s.streams[class-1].read(part, &d.s.values[class-1], &setting); err != nil {
 			return err
 		}
 		if d.subtract[class] {
@@ -210,7 +209,7 @@ func (d *ditherDecoder) Next(dst []float32) error {
 
 // Add adds weight x the next values to dst.
 func (d *ditherDecoder) Add(dst []float32, weight float32) error {
-	return addParts(d, d.part[:], dst, weight)
+	return addParts(d, &d.part, dst, weight)
 }
 
 // Close says whether all values were read and the block was whole.

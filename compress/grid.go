@@ -137,9 +137,7 @@ func (g *Grid) Append(dst []byte, from, to []int32, step float32, halvings int) 
 				sym[j] = uint8(zigzag(int32(d)))
 				continue
 			}
-			mag, low, _ := magnitudeOf(uint32(m))
-			c.low = append(c.low, low)
-			sym[j] = uint8(2*mag - uint32(uint64(d)>>63))
+			sym[j] = uint8(2*c.wide(uint32(m)) - uint32(uint64(d)>>63))
 		}
 		// Bins of half an octave from a mean of 2^-12 on.
 		mean := math.Float32bits(float32(sum) / float32(hi-lo))
@@ -176,16 +174,16 @@ func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 	if err := s.open(block, len(block)-len(r.rest())); err != nil {
 		return 0, err
 	}
-	held := math.Ldexp(float64(step), int(halvings))
-	inverse := 1 / held
+	finer := float64(uint32(1) << halvings)
+	inverse := 1 / (float64(step) * finer)
 	for at := 0; at < len(p); {
 		part := g.part[:min(len(p)-at, len(g.part))]
-		if err := s.read(part, false); err != nil {
+		if err := s.read(part, &setting); err != nil {
 			return 0, err
 		}
 		for i, d := range part {
 			base := g.base[at+i]
-			k := math.Ldexp(level(p[at+i], base, inverse), int(halvings)) + float64(d)
+			k := level(p[at+i], base, inverse)*finer + float64(d)
 			if !(math.Abs(k) < MaxLevel) {
 				return 0, outOfRange("2^21 or more steps from version 0", at+i)
 			}

@@ -72,6 +72,9 @@ func (l *layout) set(tensors []Tensor, n int) error {
 	return nil
 }
 
+// add appends a part.
+//
+//go:noinline
 func (l *layout) add(p part) {
 	l.parts = append(l.parts, p)
 	l.segments += (p.size + p.segment - 1) / p.segment

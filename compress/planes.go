@@ -66,11 +66,7 @@ func (e *planes) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
 			m := largest - b&infinite>>mantissaBits + 1
 			sum += m
 			n++
-			mag, low, k := magnitudeOf(m)
-			if k > 0 {
-				c.low = append(c.low, low)
-			}
-			sym[j] = uint8(2*mag - b>>31)
+			sym[j] = uint8(2*c.wide(m) - b>>31)
 		}
 		c.bin[i] = uint8(min(sum/n, bins-1))
 	}
@@ -87,7 +83,7 @@ type planesDecoder struct {
 	largest   int
 	block     []byte
 	pos, last int // of the mantissas in it, in bits
-	part      [mostSegment]float32
+	part      []float32
 }
 
 // Open begins a block of n values.
@@ -116,7 +112,7 @@ func (d *planesDecoder) Open(block []byte, n int, _ Options) error {
 
 // Next sets dst to the next values.
 func (d *planesDecoder) Next(dst []float32) error {
-	if err := d.s.read(dst, false); err != nil {
+	if err := d.s.read(dst, &setting); err != nil {
 		return err
 	}
 	for i, level := range dst {
@@ -138,7 +134,7 @@ func (d *planesDecoder) Next(dst []float32) error {
 
 // Add adds weight x the next values to dst.
 func (d *planesDecoder) Add(dst []float32, weight float32) error {
-	return addParts(d, d.part[:], dst, weight)
+	return addParts(d, &d.part, dst, weight)
 }
 
 // Close says whether all values were read and the block was whole.
@@ -149,10 +145,11 @@ func (d *planesDecoder) Close() error {
 	return d.s.close()
 }
 
-// addParts is Add by way of Next.
-func addParts(d Decoder, part, dst []float32, weight float32) error {
+// addParts is Add by way of Next, with memory to work in.
+func addParts(d Decoder, part *[]float32, dst []float32, weight float32) error {
+	*part = grown(*part, mostSegment)
 	for len(dst) > 0 {
-		p := part[:min(len(dst), len(part))]
+		p := (*part)[:min(len(dst), mostSegment)]
 		if err := d.Next(p); err != nil {
 			return err
 		}

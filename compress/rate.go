@@ -29,7 +29,7 @@ type rate struct {
 	_       incomparable
 	base    int32 // cell 0's bits >> perShift
 	count   [bins][cells + 2]uint32
-	over    [bins][cells + 2]float32 // how many lie in this cell or above
+	over    [bins][cells + 2]uint32 // how many lie in this cell or above
 	total   [bins]int
 	weight  float64 // values that one of the sample stands for
 	rows    [bins]int
@@ -110,9 +110,9 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 		if r.total[b] == 0 {
 			continue
 		}
-		sum := float32(0)
+		sum := uint32(0)
 		for k := cells + 1; k >= 0; k-- {
-			sum += float32(r.count[b][k])
+			sum += r.count[b][k]
 			r.over[b][k] = sum
 		}
 	}

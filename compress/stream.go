@@ -195,17 +195,24 @@ func (v *values) value(sym, low uint32) float32 {
 	return x
 }
 
-// read sets dst to the values of the next len(dst) symbols; with add it adds
-// them.
-func (s *stream) read(dst []float32, v *values, add bool) error {
+// taking says what becomes of values: set or added. Code that only sets, as in
+// a tab, does without what adds.
+type taking struct {
+	fours func(s *stream, dst []float32, v *values) []float32
+	add   bool
+}
+
+var (
+	setting = taking{(*stream).setFours, false}
+	adding  = taking{(*stream).addFours, true}
+)
+
+// read takes the values of the next len(dst) symbols into dst.
+func (s *stream) read(dst []float32, v *values, how *taking) error {
 	for len(dst) > 0 {
 		if s.done&3 == 0 && len(dst) >= 4 {
 			n := len(dst)
-			if add {
-				dst = s.addFours(dst, v)
-			} else {
-				dst = s.setFours(dst, v)
-			}
+			dst = how.fours(s, dst, v)
 			s.done += uint(n - len(dst))
 		}
 		// One by one: what is left of a four, or a four with a wide symbol.
@@ -214,7 +221,7 @@ func (s *stream) read(dst []float32, v *values, add bool) error {
 				return err
 			}
 			x := v.value(s.next())
-			if add {
+			if how.add {
 				x += dst[0]
 			}
 			dst[0] = x

@@ -68,8 +68,11 @@ func TestStreamRoundTrip(t *testing.T) {
 		got := make([]float32, n)
 		for at := 0; at < n; {
 			k := min(rapid.IntRange(1, 700).Draw(t, "piece"), n-at)
-			add := rapid.Bool().Draw(t, "add")
-			if err := s.read(got[at:at+k], &v, add); err != nil {
+			how := &setting
+			if rapid.Bool().Draw(t, "add") {
+				how = &adding
+			}
+			if err := s.read(got[at:at+k], &v, how); err != nil {
 				t.Fatal(err)
 			}
 			at += k
