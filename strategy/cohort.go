@@ -17,6 +17,7 @@ type Cohort struct {
 	Attempt int // of this round, from 1
 
 	present  []ClientID // ascending
+	silent   []ClientID // did not answer an earlier attempt at this round
 	members  []member   // of the open round, ascending by client
 	need     int        // reports that the round must have
 	awaiting int        // members whose answer may still come
@@ -41,6 +42,31 @@ func (c *Cohort) Join(id ClientID) {
 	if i, ok := slices.BinarySearch(c.present, id); !ok {
 		c.present = slices.Insert(c.present, i, id)
 	}
+	c.Heard(id)
+}
+
+// Silence notes who has not answered an attempt that is given up. The next one
+// does without them, so that nobody who stays and says nothing can hold a round
+// up for ever.
+func (c *Cohort) Silence() {
+	for _, m := range c.members {
+		if m.state == working && !slices.Contains(c.silent, m.client) {
+			c.silent = append(c.silent, m.client)
+		}
+	}
+}
+
+// Heard takes a client that has said something from the silent ones.
+func (c *Cohort) Heard(id ClientID) {
+	c.silent = slices.DeleteFunc(c.silent, func(s ClientID) bool { return s == id })
+}
+
+// Forgive gives the silent ones another chance.
+func (c *Cohort) Forgive() { c.silent = nil }
+
+// responsive returns those present who are not silent, ascending.
+func (c *Cohort) responsive() []ClientID {
+	return slices.DeleteFunc(slices.Clone(c.present), func(id ClientID) bool { return slices.Contains(c.silent, id) })
 }
 
 // Leave takes a client from those present and from those waited for. A member
@@ -66,14 +92,15 @@ func (c *Cohort) Present() int { return len(c.present) }
 
 // Sample returns max(floor(fraction x present), least) of the clients
 // present, at random from seed's stream for this round and attempt, in
-// ascending order. least is cut to those present.
+// ascending order. Silent ones are left out; least is cut to the others.
 func (c *Cohort) Sample(fraction float64, least int, seed uint64, round uint64, attempt int) []ClientID {
 	n := len(c.present)
 	// A product such as .29 x 100 falls a hair below the whole number that
 	// is meant.
 	m := int(math.Floor(fraction*float64(n) + 1e-9))
+	chosen := c.responsive()
+	n = len(chosen)
 	m = min(max(m, least, 1), n)
-	chosen := slices.Clone(c.present)
 	r := rng.Stream(seed, "cohort", round, uint64(attempt))
 	for i := range m { // the first m steps of a Fisher-Yates shuffle
 		j := i + int(r.Uint64N(uint64(n-i)))

@@ -16,7 +16,9 @@ import (
 //	w <- w + eta_s * 1/K * sum_{k < K} (1 + s_k)^-a delta_k
 //
 // s_k is how many versions have passed since client k got its model, its
-// staleness, and a = 1/2. Nobody waits for a straggler.
+// staleness, and a = 1/2. Nobody waits for a straggler, and one that has had an
+// order for longer than the deadline loses its place among those at work to
+// somebody else; its answer still counts, should it come.
 //
 // A version is a round that nobody is chosen for. An order names its own base;
 // its answer is for whatever round is open when it comes, which the
@@ -43,6 +45,7 @@ type FedBuff struct {
 	givers     []ClientID   // whose they are, ascending
 	waiting    []keptAnswer // came while a version was being committed
 	drawn      uint64
+	timing     bool // the timer of the orders that are out is running
 	rollbacks  int
 	effects    []Effect
 }
@@ -53,6 +56,8 @@ type buffered struct {
 	order  OrderID // 0: none
 	base   uint64
 	due    bool // the order is to be sent (again) once the round is open
+	old    bool // it was out already when the timer ran out
+	silent bool // and still when it ran out again: nobody counts on an answer
 }
 
 type keptAnswer struct {
@@ -126,7 +131,11 @@ func (s *FedBuff) Step(e Event) []Effect {
 			s.pause()
 		}
 	case Fired:
-		if e.Timer == timerRetry {
+		switch e.Timer {
+		case timerDeadline:
+			s.age()
+			s.give()
+		case timerRetry:
 			s.give()
 		}
 	case Offered:
@@ -180,7 +189,7 @@ func (s *FedBuff) joined(id ClientID) {
 		s.clients = slices.Insert(s.clients, i, c)
 	}
 	if c := &s.clients[i]; c.order != 0 {
-		c.due = !s.opened
+		c.due, c.old, c.silent = !s.opened, false, false
 		if s.opened {
 			s.send(*c)
 		}
@@ -227,9 +236,10 @@ func (s *FedBuff) give() {
 	var idle []int
 	busy := 0
 	for i, c := range s.clients {
-		if c.order == 0 {
+		switch {
+		case c.order == 0:
 			idle = append(idle, i)
-		} else {
+		case !c.silent:
 			busy++
 		}
 	}
@@ -244,8 +254,28 @@ func (s *FedBuff) give() {
 		idle[k], idle[j] = idle[j], idle[k]
 		c := &s.clients[idle[k]]
 		s.order++
-		c.order, c.base = s.order, s.version
+		*c = buffered{client: c.client, order: s.order, base: s.version}
 		s.send(*c)
+	}
+}
+
+// age finds the orders that have been out for a whole deadline or more, up to
+// two of them.
+func (s *FedBuff) age() {
+	s.timing = false
+	for i := range s.clients {
+		if c := &s.clients[i]; c.order != 0 && !c.silent {
+			c.silent, c.old = c.old, true
+			s.time()
+		}
+	}
+}
+
+// time sees to it that orders that are out grow old.
+func (s *FedBuff) time() {
+	if !s.timing {
+		s.timing = true
+		s.do(SetTimer{timerDeadline, s.cfg.Deadline})
 	}
 }
 
@@ -256,6 +286,7 @@ func (s *FedBuff) send(c buffered) {
 	w := s.cfg.fit()
 	w.Prox = s.cfg.Prox
 	s.do(Order{Client: c.client, Order: c.order, Base: c.base, Work: w})
+	s.time()
 }
 
 func (s *FedBuff) offered(e Offered) {

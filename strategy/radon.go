@@ -41,7 +41,11 @@ func (s *radon) models(cfg Config, clients, parameters int) (need, height int) {
 
 func (s *radon) choose(r *rounds) []ClientID {
 	present := r.cohort.Sample(1, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
-	s.need, _ = s.models(r.cfg, len(present), r.setup.Parameters)
+	if s.need, _ = s.models(r.cfg, len(present), r.setup.Parameters); s.need == 0 {
+		r.cohort.Forgive() // too few without the silent ones
+		present = r.cohort.Sample(1, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+		s.need, _ = s.models(r.cfg, len(present), r.setup.Parameters)
+	}
 	if s.need == 0 {
 		return nil
 	}

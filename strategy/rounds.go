@@ -153,6 +153,7 @@ func (r *rounds) Step(e Event) []Effect {
 			r.version = e.Round
 			r.state = idle
 			r.cohort.Attempt = 0
+			r.cohort.Forgive()
 			r.open()
 		}
 	case RolledBack:
@@ -202,6 +203,9 @@ func (r *rounds) open() {
 	if r.cohort.Present() < r.cfg.MinClients {
 		r.cohort.Attempt = 0 // the next to join opens it
 		return
+	}
+	if len(r.cohort.responsive()) < r.cfg.MinClients {
+		r.cohort.Forgive() // there is nobody to do without
 	}
 	r.cohort.Attempt++
 	chosen := r.choose(r)
@@ -262,6 +266,7 @@ func (r *rounds) offered(e Offered) {
 		reason = Unordered
 	}
 	if reason != 0 {
+		r.cohort.Heard(e.Client)
 		r.do(Reject{e.Handle, reason})
 		return
 	}
@@ -329,6 +334,7 @@ func (r *rounds) abandon(reason string) {
 			r.do(Drop{a.handle})
 		}
 	}
+	r.cohort.Silence()
 	r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: reason})
 	r.retry()
 }
