@@ -24,6 +24,7 @@ type Config struct {
 	Name   string // of the program, for the coordinator's log
 	Task   string
 	Models Models // nil keeps models of its own
+	Lent   *Lent  // memory to pack in, nil for some of its own
 }
 
 // Client is one participant in one run. Its methods are called from one
@@ -48,7 +49,6 @@ type Client struct {
 	localBase [32]byte // that local has gone on from; zero when there is none
 	unchecked bool     // local may have violated the condition already
 
-	packers  []*packer          // of the codecs used so far
 	feedback *compress.Feedback // of its deltas; nil until an order asks for it
 	residual []byte             // of feedback, as it was saved
 
@@ -115,6 +115,9 @@ const (
 func New(cfg Config) *Client {
 	if cfg.Models == nil {
 		cfg.Models = OwnModels()
+	}
+	if cfg.Lent == nil {
+		cfg.Lent = new(Lent)
 	}
 	return &Client{cfg: cfg, tab: protocol.TabVisible, shards: map[uint32]*data.Set{}, progress: Progress{Activity: Idle}}
 }
@@ -190,7 +193,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		c.drop(Waiting)
 		c.params, c.kept = nil, nil
 		c.start, c.localBase, c.stream, c.control, c.drift = nil, [32]byte{}, 0, nil, nil
-		c.packers, c.feedback, c.residual, c.packedRound = nil, nil, nil, 0
+		c.feedback, c.residual, c.packedRound = nil, nil, 0
 	}
 	c.welcome, c.model = w, model
 	if len(c.drift) != model.Layout().Size {

@@ -168,31 +168,10 @@ func (c *Client) delta(local []float32) []float32 {
 // client was away.
 const keepAway = .9
 
-// packer keeps a codec's buffers.
-type packer struct {
-	compress.Codec
-	enc compress.Encoder
-}
-
-func (c *Client) packer(codec protocol.Codec) (*packer, error) {
-	for _, p := range c.packers {
-		if p.ID == codec {
-			return p, nil
-		}
-	}
-	k, err := compress.Lookup(codec)
-	if err != nil {
-		return nil, err
-	}
-	p := &packer{k, k.NewEncoder(compress.TensorsOf(c.model.Layout()))}
-	c.packers = append(c.packers, p)
-	return p, nil
-}
-
 // pack packs vector i of the answer to the order in work.
 func (c *Client) pack(v []float32, i int) ([]byte, error) {
 	h := &c.order.Hyper
-	p, err := c.packer(h.Codec)
+	p, err := c.cfg.Lent.take(c.model.Layout(), h.Codec)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +179,7 @@ func (c *Client) pack(v []float32, i int) ([]byte, error) {
 	enc := p.enc
 	if h.Feedback && i == 0 {
 		if c.feedback == nil {
-			c.feedback = compress.NewFeedback(p.enc, p.NewDecoder())
+			c.feedback = new(compress.Feedback)
 			if c.residual != nil {
 				// A saved one that does not fit is as good as none.
 				_ = c.feedback.RestoreState(c.residual, len(v))
@@ -211,9 +190,11 @@ func (c *Client) pack(v []float32, i int) ([]byte, error) {
 			c.feedback.Age(int(max(c.order.Round, c.packedRound+1)-c.packedRound), keepAway)
 		}
 		c.away, c.packedRound = false, c.order.Round
-		enc = c.feedback
+		enc = c.feedback.Using(p.enc, p.dec)
 	}
-	return enc.Append(nil, v, o)
+	block, err := enc.Append(nil, v, o)
+	c.cfg.Lent.back(p)
+	return block, err
 }
 
 // finish packs the answer to the order in work.
@@ -288,12 +269,14 @@ func (c *Client) adopt(m *protocol.Contribution) {
 		return
 	}
 	change := make([]float32, c.model.Layout().Size)
-	p, err := c.packer(m.Vectors[1].Codec)
+	p, err := c.cfg.Lent.take(c.model.Layout(), m.Vectors[1].Codec)
 	if err != nil {
 		return
 	}
 	seed := compress.DitherSeed(c.welcome.Seed, c.welcome.Participant, m.Order, 1)
-	if compress.DecodeWith(p.NewDecoder(), change, m.Vectors[1].Block, compress.Options{Seed: seed}) != nil {
+	err = compress.DecodeWith(p.dec, change, m.Vectors[1].Block, compress.Options{Seed: seed})
+	c.cfg.Lent.back(p)
+	if err != nil {
 		return // we have packed it ourselves
 	}
 	if c.drift != nil {

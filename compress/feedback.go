@@ -22,11 +22,14 @@ const FeedbackUpTo = 1
 // client is not chosen: the model has moved on. So it is to be aged by every
 // round that passes, and flushed when the client rejoins a run from which it
 // was away, or when what it has packed was refused.
+//
+// Between two calls it holds one vector, the residual. The encoder and the
+// decoder may be lent to other clients meanwhile.
 type Feedback struct {
 	enc      Encoder
 	dec      Decoder
 	residual []float32 // empty when there is none
-	sum      []float32
+	piece    []float32 // to decode into
 }
 
 const (
@@ -41,33 +44,50 @@ const (
 
 // NewFeedback returns the wrapper of an encoder and the decoder that reads what
 // it packs, with nothing to feed back.
-func NewFeedback(enc Encoder, dec Decoder) *Feedback { return &Feedback{enc: enc, dec: dec} }
+func NewFeedback(enc Encoder, dec Decoder) *Feedback { return new(Feedback).Using(enc, dec) }
+
+// Using makes f the wrapper of another encoder and decoder, and returns it.
+func (f *Feedback) Using(enc Encoder, dec Decoder) *Feedback {
+	f.enc, f.dec = enc, dec
+	return f
+}
 
 // Append packs v and what is fed back. A vector of another length than the last
-// begins anew.
+// begins anew. After an error there is nothing to feed back.
 func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 	if len(f.residual) != len(v) {
-		f.Flush()
-	}
-	f.sum = append(f.sum[:0], v...)
-	for i, x := range f.residual {
-		f.sum[i] += x
-	}
-	at := len(dst)
-	dst, err := f.enc.Append(dst, f.sum, o)
-	if err != nil {
-		return dst, err
-	}
-	f.residual = grown(f.residual, len(v))
-	if err := DecodeWith(f.dec, f.residual, dst[at:], o); err != nil {
-		return dst[:at], fmt.Errorf("compress: reading what was packed: %w", err)
+		f.residual = grown(f.residual, len(v))
+		clear(f.residual)
 	}
 	var was, lost float64
-	for i, x := range f.sum {
-		r := x - f.residual[i]
-		f.residual[i] = r
-		was += float64(v[i]) * float64(v[i])
-		lost += float64(r) * float64(r)
+	for i, x := range v {
+		f.residual[i] += x
+		was += float64(x) * float64(x)
+	}
+	at := len(dst)
+	dst, err := f.enc.Append(dst, f.residual, o)
+	if err != nil {
+		f.Flush()
+		return dst, err
+	}
+	f.piece = grown(f.piece, mostSegment)
+	err = f.dec.Open(dst[at:], len(v), o)
+	for left := f.residual; len(left) > 0 && err == nil; {
+		piece := f.piece[:min(len(left), mostSegment)]
+		err = f.dec.Next(piece)
+		for i, x := range piece {
+			r := left[i] - x
+			left[i] = r
+			lost += float64(r) * float64(r)
+		}
+		left = left[len(piece):]
+	}
+	if err == nil {
+		err = f.dec.Close()
+	}
+	if err != nil {
+		f.Flush()
+		return dst[:at], fmt.Errorf("compress: reading what was packed: %w", err)
 	}
 	switch most := mostResidual * mostResidual * was; {
 	case !(lost <= math.MaxFloat64) || !(was <= math.MaxFloat64):

@@ -1,0 +1,50 @@
+package client
+
+import (
+	"slices"
+	"sync"
+
+	"fedtab/compress"
+	"fedtab/learn"
+	"fedtab/protocol"
+)
+
+// Lent is memory that a client needs only while it packs. A tab has some of its
+// own; in a simulation thousands of clients share it, and there is as much of it
+// as there are clients that pack at the same time.
+type Lent struct {
+	mu   sync.Mutex
+	free []*packer
+}
+
+// packer is a codec and its buffers, for vectors of one size.
+type packer struct {
+	size  int
+	codec protocol.Codec
+	enc   compress.Encoder
+	dec   compress.Decoder
+}
+
+// take returns a packer, which is to be given back.
+func (l *Lent) take(layout learn.Layout, codec protocol.Codec) (*packer, error) {
+	l.mu.Lock()
+	for i, p := range l.free {
+		if p.codec == codec && p.size == layout.Size {
+			l.free = slices.Delete(l.free, i, i+1)
+			l.mu.Unlock()
+			return p, nil
+		}
+	}
+	l.mu.Unlock()
+	k, err := compress.Lookup(codec)
+	if err != nil {
+		return nil, err
+	}
+	return &packer{layout.Size, codec, k.NewEncoder(compress.TensorsOf(layout)), k.NewDecoder()}, nil
+}
+
+func (l *Lent) back(p *packer) {
+	l.mu.Lock()
+	l.free = append(l.free, p)
+	l.mu.Unlock()
+}
