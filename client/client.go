@@ -238,6 +238,15 @@ func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
 	return nil, nil
 }
 
+// Release lets go of a held version that is older than the one given, unless the
+// order in work needs it. A coordinator must not be about to send a difference
+// from it.
+func (c *Client) Release(before uint64) {
+	if c.order == nil && c.version != 0 && c.version < before {
+		c.version, c.hash, c.params, c.control = 0, [32]byte{}, nil, nil
+	}
+}
+
 // held returns the parameters of a version that the client holds, or of version 0,
 // which it can always make; nil for others.
 func (c *Client) held(version uint64, hash []byte) []float32 {

@@ -84,6 +84,32 @@ func TestGrid(t *testing.T) {
 	if out := receive(t, c, o); len(out) != 0 || !c.Ready() {
 		t.Errorf("an order on version 4 is answered by %v", out)
 	}
+	c.Release(9)
+	if !c.Ready() {
+		t.Error("what the order in work rests on was let go of")
+	}
+}
+
+// A version that is let go of is none that is held; version 0 can always be made.
+func TestRelease(t *testing.T) {
+	c, _ := joined(t)
+	l := newLine(t, 3)
+	receive(t, c, l.message(0, 2))
+	c.Release(2)
+	if h := c.Hello(); h.Held != 2 || h.HeldHash == nil {
+		t.Fatalf("version 2 is let go of, though differences from it may come: %+v", h)
+	}
+	c.Release(3)
+	if h := c.Hello(); h.Held != 0 || h.HeldHash != nil {
+		t.Fatalf("its hello holds %d by %x, want nothing", h.Held, h.HeldHash)
+	}
+	if _, err := c.Receive(l.message(2, 3)); err == nil {
+		t.Error("a difference from version 2 is taken")
+	}
+	receive(t, c, l.message(0, 3))
+	if c.version != 3 || !slices.Equal(c.params, l.points[3]) {
+		t.Error("the difference from version 0 does not lead to version 3")
+	}
 }
 
 // What does not fit is refused with the reason, and the client holds what it held.

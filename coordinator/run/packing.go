@@ -110,9 +110,18 @@ func (g *grid) commit(l levels, exact []float32) {
 	g.exact, g.step = exact, l.step
 	g.kept = append(g.kept, l)
 	for size := int64(4 * len(exact)); len(g.kept) > 1 && int64(len(g.kept))*size > g.kb; {
-		g.kept = g.kept[1:]
+		g.kept = slices.Delete(g.kept, 0, 1) // and let go of its levels
 	}
 	clear(g.blocks)
+}
+
+// Oldest returns the oldest version from which a difference may still be sent,
+// version 0 apart: it is of no use to hold one that is older.
+func (r *Run) Oldest() uint64 {
+	if r.grid != nil && len(r.grid.kept) > 0 {
+		return r.grid.kept[0].version
+	}
+	return r.version
 }
 
 // message returns the message that leads whoever holds a version to the newest.

@@ -214,6 +214,9 @@ func TestGridVersions(t *testing.T) {
 	if len(f.grid.kept) != 2 {
 		t.Fatalf("%d versions are kept, want 2", len(f.grid.kept))
 	}
+	if got, want := f.Oldest(), f.grid.kept[0].version; got != want || got+1 != f.version {
+		t.Fatalf("the oldest version is said to be %d, want %d", got, want)
+	}
 	h := able()
 	h.Held, h.HeldHash = 4, hashes[4][:]
 	d := f.enter(t, h)

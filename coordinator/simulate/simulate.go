@@ -107,6 +107,9 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 				return
 			}
 			fresh := res.record(*u.Round)
+			if fresh {
+				sim.tidy()
+			}
 			sim.ledger.close(u.Round.Round, u.Clients)
 			sim.commit = sim.clock.Now()
 			if t.Strategy.Kind != "dynamic" {
@@ -155,6 +158,18 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	return res, nil
 }
 
+// tidy lets clients go of versions that are of no use any more, so that memory
+// does not grow with the number of clients that have ever taken part. A tab has
+// room for one; a simulation has not for one of each client.
+func (s *simulation) tidy() {
+	oldest := s.run.Oldest()
+	for _, p := range s.participants {
+		if !p.busy && p.modelFree < s.clock.Now() { // and no difference is on its way to it
+			p.client.Release(oldest)
+		}
+	}
+}
+
 // Now implements run.Env.
 func (s *simulation) Now() time.Time { return virtual.Epoch.Add(s.clock.Now()) }
 
@@ -177,8 +192,9 @@ type participant struct {
 	number  uint32
 	session int // how often it has left
 
-	downFree time.Duration // when the connection has delivered all that is on its way
-	upFree   time.Duration
+	downFree  time.Duration // when the connection has delivered all that is on its way
+	upFree    time.Duration
+	modelFree time.Duration // when the newest model has come
 
 	busy  bool               // at work on an order
 	until time.Duration      // when that ends, unless the client leaves
@@ -198,6 +214,9 @@ func (p *participant) transfer(free *time.Duration, size int64) time.Duration {
 // Send implements run.Peer.
 func (p *participant) Send(m protocol.Message) {
 	when := p.transfer(&p.downFree, protocol.WireSize(m, false))
+	if _, ok := m.(*protocol.Model); ok {
+		p.modelFree = when
+	}
 	p.present(when, p.number, func() { p.receive(m) })
 }
 
