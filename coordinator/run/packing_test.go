@@ -428,6 +428,19 @@ func TestFloat16Down(t *testing.T) {
 	}
 }
 
+// Version 0 is as the seed made it, and whoever cannot make it gets all of its
+// bits.
+func TestFloat16VersionZero(t *testing.T) {
+	f := newPacked(t, protocol.CodecFloat16, nil)
+	a := f.enter(t, able())
+	if err := f.Receive(a.number, a.fakePeer, &protocol.Want{Version: 0, Full: true}); err != nil {
+		t.Fatal(err)
+	}
+	if models := a.follow(t); len(models) != 1 || models[0].Version != 0 || learn.Hash(a.params) != f.hash {
+		t.Errorf("it was sent %+v, want version 0", models)
+	}
+}
+
 // Who cannot make version 0, or lacks the grid, gets versions in full, by the
 // smallest codec that it has; others are served as before.
 func TestGridForThoseWhoCannot(t *testing.T) {

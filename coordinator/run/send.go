@@ -48,7 +48,7 @@ func (r *Run) modelMessage(m *member) *Shared {
 // codec that the participant has.
 func (r *Run) fullModel(to *member) *Shared {
 	codec := r.cfg.Packing.Down
-	if codec == protocol.CodecGrid {
+	if codec == protocol.CodecGrid || codec == protocol.CodecFloat16 && r.version == 0 { // which is rounded to nothing
 		codec = protocol.CodecPlanes
 	}
 	codec = to.able(codec)
