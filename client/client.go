@@ -40,6 +40,7 @@ type Client struct {
 	version uint64
 	hash    [32]byte
 	params  []float32
+	alien   bool // this machine makes another version 0 than the coordinator's
 
 	// A local model to start from that has been sent, and the one that the
 	// client trains where orders follow each other on one (Monitor).
@@ -129,6 +130,9 @@ func (c *Client) Hello() *protocol.Hello {
 		Protocol: protocol.Version, Task: c.cfg.Task, Client: c.cfg.Name,
 		Codecs: compress.Codecs(), TabState: c.tab,
 	}
+	if c.alien { // differences lead from the coordinator's version 0
+		h.Codecs = slices.DeleteFunc(h.Codecs, func(id protocol.Codec) bool { return id == protocol.CodecGrid })
+	}
 	if c.welcome != nil {
 		h.ResumeToken = c.welcome.ResumeToken
 	}
@@ -211,7 +215,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 	}
 	params := c.cfg.Models.Initial(model, w.Seed)
 	hash := learn.Hash(params)
-	if !slices.Equal(hash[:], w.InitialHash) {
+	if c.alien = !slices.Equal(hash[:], w.InitialHash); c.alien {
 		// This machine makes another version 0: ask for the coordinator's.
 		return []protocol.Message{&protocol.Want{Version: 0, Full: true}}, nil
 	}
@@ -220,6 +224,9 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 }
 
 func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
+	if c.alien && len(m.Vectors) > 0 && m.Vectors[0].Codec == protocol.CodecGrid {
+		return nil, nil // sent before the coordinator knew; all of a version is asked for
+	}
 	if len(m.Vectors) == 1 && m.Vectors[0].Role == protocol.RoleDelta && m.Version == m.Base {
 		return nil, c.receivedStart(m)
 	}
@@ -253,7 +260,7 @@ func (c *Client) held(version uint64, hash []byte) []float32 {
 	if c.params != nil && version == c.version && slices.Equal(hash, c.hash[:]) {
 		return c.params
 	}
-	if version == 0 && slices.Equal(hash, c.welcome.InitialHash) {
+	if version == 0 && !c.alien && slices.Equal(hash, c.welcome.InitialHash) {
 		return c.cfg.Models.Initial(c.model, c.welcome.Seed)
 	}
 	return nil

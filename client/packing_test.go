@@ -158,6 +158,42 @@ func TestGridRefused(t *testing.T) {
 	}
 }
 
+// elsewhere makes another version 0, as other arithmetic would.
+type elsewhere struct{ Models }
+
+func (e elsewhere) Initial(m learn.Model, seed uint64) []float32 {
+	params := slices.Clone(e.Models.Initial(m, seed))
+	params[0]++
+	return params
+}
+
+// Who cannot make version 0 cannot follow differences: it skips those that were
+// sent before the coordinator knew, and does not ask for them on its next socket.
+func TestGridElsewhere(t *testing.T) {
+	c, w := New(Config{Models: elsewhere{OwnModels()}}), welcome(t)
+	c.SetExamples(examples(t, 9))
+	if !slices.Contains(c.Hello().Codecs, protocol.CodecGrid) {
+		t.Error("its first hello lacks the grid, though nothing is known")
+	}
+	if out := receive(t, c, w); len(out) != 1 || *out[0].(*protocol.Want) != (protocol.Want{Version: 0, Full: true}) {
+		t.Fatalf("the welcome is answered by %v", out)
+	}
+	l := newLine(t, 2)
+	receive(t, c, l.message(0, 1))
+	receive(t, c, l.message(1, 2))
+	o := order(w, 1)
+	o.Base, o.BaseHash = 2, l.hash(2)
+	if out := receive(t, c, o); len(out) != 1 || *out[0].(*protocol.Want) != (protocol.Want{Version: 2, Full: true}) {
+		t.Fatalf("the order on what it could not follow is answered by %v", out)
+	}
+	receive(t, c, &protocol.Model{Version: 2, Hash: l.hash(2), Vectors: []protocol.Vector{
+		{Role: protocol.RoleModel, Block: compress.AppendFloat32(nil, l.points[2])},
+	}})
+	if !c.Ready() || slices.Contains(c.Hello().Codecs, protocol.CodecGrid) {
+		t.Error("with all of the version it is not ready, or its next hello has the grid")
+	}
+}
+
 // packedOrder asks for an answer of few bits, with what earlier ones have lost.
 func packedOrder(w *protocol.Welcome, number uint64) *protocol.Order {
 	o := order(w, number)
