@@ -64,11 +64,12 @@ type Body struct {
 }
 
 // decode unpacks block i of a contribution. A raw block that lies in the body is
-// decoded where it is.
+// decoded where it is, unless the blocks before it are of another size: then its
+// values would overwrite what is still to be read.
 func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error) {
 	n := b.checker.n
-	if v.Codec == protocol.CodecFloat32 {
-		values := b.v[i*n:][:n]
+	values := b.v[i*n:][:n]
+	if v.Codec == protocol.CodecFloat32 && (!b.leased || len(v.Block) > 0 && &compress.Bytes(values)[0] == &v.Block[0]) {
 		return values, compress.DecodeFloat32(values, v.Block)
 	}
 	d := b.decoders[v.Codec]
@@ -86,7 +87,7 @@ func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error)
 	if b.unpacked == nil {
 		b.unpacked = make([]float32, b.checker.vectors*n)
 	}
-	values := b.unpacked[i*n:][:n]
+	values = b.unpacked[i*n:][:n]
 	return values, compress.DecodeWith(d, values, v.Block, compress.Options{Seed: seed})
 }
 
