@@ -277,3 +277,35 @@ func TestFeedbackIsFlushed(t *testing.T) {
 		t.Error("after a refusal something is still fed back")
 	}
 }
+
+// Both ends draw dither from the run, the participant, the order and the vector:
+// the blocks are what the coordinator will take them for.
+func TestDitherSeed(t *testing.T) {
+	answer := func(codec protocol.Codec) []protocol.Vector {
+		c, w := joined(t)
+		o := order(w, 4)
+		o.Hyper.Control, o.Hyper.Codec, o.Hyper.Bits = true, codec, 8
+		receive(t, c, o)
+		return contribution(t, work(c, math.MaxInt)).Vectors
+	}
+	w, m := welcome(t), model(t)
+	dither, err := compress.Lookup(protocol.CodecDither)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := answer(protocol.CodecDither)
+	for i, v := range answer(protocol.CodecFloat32) {
+		exact := make([]float32, parameters)
+		if err := compress.DecodeFloat32(exact, v.Block); err != nil {
+			t.Fatal(err)
+		}
+		options := compress.Options{Bits: 8, Seed: compress.DitherSeed(w.Seed, w.Participant, 4, i)}
+		want, err := dither.NewEncoder(compress.TensorsOf(m.Layout())).Append(nil, exact, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got[i].Block, want) {
+			t.Errorf("vector %d is dithered by another seed", i)
+		}
+	}
+}
