@@ -16,9 +16,9 @@
 //
 // The network, the disk and the clock are the simulator's; run, strategy and
 // client are those of production, and every kind of strategy that runs live has its
-// schedules: schemes.go draws their settings, arithmetic.go says what they must
-// give, invariants.go and witness.go what must hold whatever happens. One seed
-// gives one schedule of a kind, event for event:
+// schedules: schemes.go draws their settings, packing.go how parameters travel,
+// arithmetic.go says what they must give, invariants.go and witness.go what must
+// hold whatever happens. One seed gives one schedule of a kind, event for event:
 //
 //	go test ./coordinator/faults -run 'TestFaults$' -scheme=dynamic -seed=1234 -v
 package faults
@@ -86,6 +86,8 @@ type Result struct {
 	Abandoned   int // attempts at rounds
 	RolledBack  int // versions
 	Balanced    int // violations that were resolved without a new version
+	Packed      int // schedules in which parameters did not travel as they are
+	Differences int // of versions that were sent
 	Accepted    int
 	Refused     int
 	Calmed      int // runs that outlasted the storm
@@ -103,6 +105,8 @@ func (r *Result) Add(o Result) {
 	r.Abandoned += o.Abandoned
 	r.RolledBack += o.RolledBack
 	r.Balanced += o.Balanced
+	r.Packed += o.Packed
+	r.Differences += o.Differences
 	r.Accepted += o.Accepted
 	r.Refused += o.Refused
 	r.Calmed += o.Calmed
@@ -150,6 +154,9 @@ func Run(cfg Config) (Result, error) {
 		}
 	}
 	w.result.Schedules = 1
+	if w.packed() {
+		w.result.Packed = 1
+	}
 	w.result.Rounds = len(w.journal.commits)
 	w.result.VirtualTime = w.clock.Now()
 	if w.violation != nil {

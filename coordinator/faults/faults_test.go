@@ -10,6 +10,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"fedtab/compress"
+	"fedtab/protocol"
 )
 
 var (
@@ -48,7 +51,7 @@ func TestFaults(t *testing.T) {
 	t.Logf("%+v", total)
 	// A simulator that lets nothing happen would find nothing.
 	if !t.Failed() && (total.Crashes == 0 || total.Resumed == 0 || total.Sockets == 0 || total.Failures == 0 ||
-		total.Abandoned == 0 || total.Refused == 0 || total.RolledBack == 0 || total.Calmed == 0) {
+		total.Abandoned == 0 || total.Refused == 0 || total.RolledBack == 0 || total.Calmed == 0 || total.Packed == 0 || total.Differences == 0) {
 		t.Errorf("some kind of fault never happens: %+v", total)
 	}
 }
@@ -92,13 +95,42 @@ func TestFaultsOfEveryStrategy(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			total := goThrough(t, kind, func(r Result) bool { return r.Schedules >= *schedules })
 			t.Logf("%+v", total)
-			if !t.Failed() && (total.Crashes == 0 || total.Resumed == 0 || total.Sockets == 0 || total.Failures == 0 || total.Refused == 0) {
+			if !t.Failed() && (total.Crashes == 0 || total.Resumed == 0 || total.Sockets == 0 || total.Failures == 0 || total.Refused == 0 || total.Packed == 0) {
 				t.Errorf("some kind of fault never happens: %+v", total)
 			}
 			if kind == "dynamic" && !t.Failed() && total.Balanced == 0 {
 				t.Errorf("no violation is ever resolved by balancing: %+v", total)
 			}
 		})
+	}
+}
+
+// Parameters travel in every way that there is: raw in three schedules of five, and
+// by each codec in some of the others.
+func TestPackings(t *testing.T) {
+	const seeds = 300
+	drawn := map[string]int{}
+	for s := range uint64(seeds) {
+		w := newWorld(Config{Seed: s})
+		p := w.scheme.Packing
+		if !w.packed() {
+			drawn["raw"]++
+			continue
+		}
+		drawn["up "+p.Up.String()]++
+		drawn["down "+p.Down.String()]++
+		if p.Feedback {
+			drawn[p.Up.String()+" with feedback"]++
+		}
+	}
+	for _, c := range compress.Codecs() {
+		name := c.String()
+		if rated := c == protocol.CodecDeadzone || c == protocol.CodecDither; rated && drawn[name+" with feedback"] == 0 || drawn["up "+name]+drawn["down "+name] == 0 {
+			t.Errorf("no schedule has %v, or none with feedback: %v", c, drawn)
+		}
+	}
+	if raw := drawn["raw"]; raw < seeds/2 || raw > seeds*7/10 {
+		t.Errorf("%d of %d schedules are raw, want about three in five", raw, seeds)
 	}
 }
 

@@ -43,7 +43,7 @@ func (w *world) spoil(m *protocol.Contribution) *protocol.Contribution {
 	v := &b.Vectors[w.random.Uint64N(uint64(len(b.Vectors)))]
 	v.Block = slices.Clone(v.Block)
 	put := func(x float64) { binary.LittleEndian.PutUint32(v.Block, math.Float32bits(float32(x))) }
-	switch w.random.Uint64N(17) {
+	switch w.random.Uint64N(20) {
 	case 0:
 		put(math.NaN())
 	case 1:
@@ -78,6 +78,12 @@ func (w *world) spoil(m *protocol.Contribution) *protocol.Contribution {
 		b.Vectors = append(b.Vectors, b.Vectors[0])
 	case 16:
 		v.Part++
+	case 17:
+		v.Codec = one(w.random, compress.Codecs()...)
+	case 18:
+		v.Block[w.random.Uint64N(uint64(len(v.Block)))] ^= 1 << w.random.Uint64N(8)
+	case 19:
+		v.Block = v.Block[:w.random.Uint64N(uint64(len(v.Block)))]
 	}
 	return &b
 }
@@ -110,7 +116,8 @@ func (p *participant) forge() {
 			for j := range values {
 				values[j] = float32(w.random.Float64())
 			}
-			v := protocol.Vector{Role: protocol.RoleDelta, BaseHash: hash[:], Codec: protocol.CodecFloat32, Block: compress.AppendFloat32(nil, values)}
+			v := protocol.Vector{Role: protocol.RoleDelta, BaseHash: hash[:]}
+			v.Codec, v.Block = w.pack(values)
 			switch {
 			case w.scheme.Config.Kind == "minibatch":
 				v.Role = protocol.RoleGradient
@@ -143,7 +150,7 @@ func (p *participant) chatter() {
 		case 1:
 			m = &protocol.Decline{Order: order, Reason: protocol.ReasonBusy}
 		case 2:
-			m = &protocol.Want{Version: w.random.Uint64N(4), Full: true}
+			m = &protocol.Want{Version: w.random.Uint64N(4), Full: w.chance(.5)}
 		case 3:
 			m = &protocol.Tab{State: protocol.TabState(w.random.Uint64N(6))}
 		case 4:

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"fedtab/compress"
 	"fedtab/coordinator/run"
 	"fedtab/learn"
 	"fedtab/protocol"
@@ -50,7 +49,6 @@ func (w *world) checkOpen(l *life, o run.OpenRound) {
 // one and be what the accepted contributions make of it, each counted once and
 // none left out, and so must the server's state beside it.
 func (w *world) checkCommit(l *life, c run.Commit) {
-	base := w.newest()
 	if n := uint64(len(w.journal.commits)); c.Round != n+1 || c.Base != n {
 		w.violated("rounds form a chain", "version %d is made from version %d, and version %d is the newest", c.Round, c.Base, n)
 		return
@@ -100,12 +98,14 @@ func (w *world) checkCommit(l *life, c run.Commit) {
 		w.violated("a version names its weight", "version %d says %g, its contributions %g", c.Round, c.Weight, weight)
 	}
 	want, state, err := w.scheme.combine(made{
-		seed: w.seed, version: c.Base, base: base, state: w.serverState(), given: given, most: w.mostExamples(),
+		seed: w.seed, version: c.Base, base: w.exact(), state: w.serverState(), given: given, most: w.mostExamples(),
 		present: a.present, rollbacks: l.witness.rollbacks,
 	})
-	if err != nil || !slices.Equal(c.Params, want) {
-		w.violated("a version is what its contributions make of its base", "version %d is %v, want %v (%v)", c.Round, c.Params, want, err)
+	if err != nil {
+		w.violated("a version is what its contributions make of its base", "version %d is %v, which %v make impossible: %v", c.Round, c.Params, given, err)
+		return
 	}
+	w.checkRounded(c, want, state)
 	if !maps.EqualFunc(c.State, state, slices.Equal) {
 		w.violated("a version comes with the server's state", "version %d has %v, want %v", c.Round, c.State, state)
 	}
@@ -164,12 +164,17 @@ func (w *world) checkSent(c *conn, m protocol.Message) {
 			w.violated("nobody is told of an end that is not durable", "participant %d is (%T)", c.number, m)
 		}
 	case *protocol.Model:
-		if m.Vectors[0].Role == protocol.RoleDelta {
-			told(m.Version, m.Vectors[0].BaseHash)
+		c.checkReadable(m)
+		switch v := &m.Vectors[0]; {
+		case v.Role == protocol.RoleDelta && v.Codec != protocol.CodecGrid:
+			told(m.Version, v.BaseHash)
 			w.checkLocal(c, m)
 			return
+		case v.Role == protocol.RoleDelta:
+			told(m.Base, v.BaseHash)
 		}
 		told(m.Version, m.Hash)
+		c.checkModel(m)
 		var control []float32
 		if m.Version > 0 && m.Version <= durable {
 			control = w.journal.commits[m.Version-1].State[strategy.ControlVector]
@@ -199,6 +204,7 @@ func (w *world) checkLocal(c *conn, m *protocol.Model) {
 // the same work whenever it is given.
 func (w *world) checkOrder(c *conn, m *protocol.Order) {
 	w.note("participant %d is given order %d on version %d", c.number, m.Order, m.Base)
+	c.checkCodec(m)
 	switch o := w.journal.open; w.scheme.Shape {
 	case inRounds, inLegs:
 		switch {
@@ -247,7 +253,7 @@ func (c *conn) checkAnswer(acks int, m *protocol.Contribution, honest bool, righ
 	}
 	c.life.seen.Answers[c.ack.Reason]++
 	w.note("participant %d's answer to order %d: %v (honest %v)", c.number, m.Order, c.ack.Reason, honest)
-	if honest && !slices.Contains(right, c.ack.Reason) {
+	if honest && !slices.Contains(right, c.ack.Reason) && !(c.ack.Reason == protocol.ReasonOutOfBounds && slices.Contains(right, protocol.ReasonAccepted) && w.blownUp(c.number, m)) {
 		w.violated("an honest contribution gets the right answer", "participant %d's to order %d gets %v %q, want %v", c.number, m.Order, c.ack.Reason, c.ack.Detail, right)
 	}
 	a := c.life.witness.fresh
@@ -277,18 +283,14 @@ func (c *conn) checkAnswer(acks int, m *protocol.Contribution, honest bool, righ
 	}
 	var print xxhash.Digest
 	print.Reset()
-	bound := float32(protocol.MaxDelta)
-	if role == protocol.RoleGradient {
-		bound *= float32(m.Weight)
-	}
 	most := w.mostExamples()
 	for i, v := range m.Vectors {
 		print.Write(v.Block)
-		values := make([]float32, len(w.initial))
-		if err := compress.Decode(v.Codec, values, v.Block); err != nil || v.Role != protocol.RoleControl && !slices.Equal(v.BaseHash, order.BaseHash) {
+		values, err := w.decode(c.number, m, i)
+		if err != nil || v.Role != protocol.RoleControl && !slices.Equal(v.BaseHash, order.BaseHash) {
 			w.violated("only what is as ordered is accepted", "vector %d of participant %d's answer %+v to %+v is (%v)", i, c.number, m, order, err)
 		}
-		if m.Weight == 0 || m.Weight > most || slices.ContainsFunc(values, func(x float32) bool { return x > bound || x < -bound }) {
+		if m.Weight == 0 || m.Weight > most || !bounded(m, values) {
 			w.violated("only what is within bounds is accepted", "participant %d's answer to order %d of weight %d is, and there are %d examples", c.number, m.Order, m.Weight, most)
 		}
 		a.vectors = append(a.vectors, values)

@@ -3,6 +3,7 @@ package faults
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -154,7 +155,7 @@ func (j *journal) Commit(_ string, c run.Commit) error {
 		}
 		j.world.checkCommit(j.writing.life, c)
 		j.world.note("durable: version %d of %v", c.Round, c.Participants)
-		c.Params, c.Participants = slices.Clone(c.Params), slices.Clone(c.Participants)
+		c.Params, c.State, c.Participants = slices.Clone(c.Params), cloned(c.State), slices.Clone(c.Participants)
 		c.Snapshot, c.Contributions = slices.Clone(c.Snapshot), slices.Clone(c.Contributions)
 		j.commits = append(j.commits, c)
 		j.open = nil
@@ -189,6 +190,14 @@ func (j *journal) Log(string, []run.LogEntry) error {
 	return j.try(func() error { return nil })
 }
 
+func cloned(state map[string][]float32) map[string][]float32 {
+	state = maps.Clone(state)
+	for name, v := range state {
+		state[name] = slices.Clone(v)
+	}
+	return state
+}
+
 // load returns what coordinator/store would.
 func (j *journal) load() *run.Saved {
 	s := &run.Saved{Participants: j.reserved, Finished: j.finished}
@@ -201,7 +210,7 @@ func (j *journal) load() *run.Saved {
 	}
 	if n := len(j.commits); n > 0 {
 		last := j.commits[n-1]
-		last.Params = slices.Clone(last.Params)
+		last.Params, last.State = slices.Clone(last.Params), cloned(last.State)
 		s.Last = &last
 		s.Elapsed = max(0, last.Committed.Sub(virtual.Epoch))
 	}

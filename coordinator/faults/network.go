@@ -24,6 +24,8 @@ type conn struct {
 	tab         protocol.TabState // as it was told
 	up, down    time.Duration     // when the newest message arrives
 	receiving   bool              // a body is on its way
+	codecs      []protocol.Codec  // of the participant
+	holds       uint64            // version that it holds once all that was sent has arrived
 
 	acks int // that were sent
 	ack  protocol.Ack

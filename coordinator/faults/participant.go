@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -14,6 +15,8 @@ type participant struct {
 	world  *world
 	index  int
 	calm   bool // does nothing wrong, so that every run can end
+	lacks  []protocol.Codec
+	alien  bool // its machine makes another version 0
 	client *client.Client
 	bench  *client.Bench
 	conn   *conn // nil while it has none
@@ -34,7 +37,7 @@ type participant struct {
 const mostKept = 16
 
 func newParticipant(w *world, i int) *participant {
-	p := &participant{world: w, index: i, calm: i < w.scheme.Calm}
+	p := &participant{world: w, index: i, calm: i < w.scheme.Calm, lacks: w.drawLacks(), alien: w.random.Uint64N(8) == 0}
 	p.fresh(nil)
 	return p
 }
@@ -58,7 +61,11 @@ func (p *participant) badLuck() float64 {
 
 // fresh makes a client that knows nothing, or what an earlier one has saved.
 func (p *participant) fresh(saved []byte) {
-	p.client = client.New(client.Config{Name: "faults", Task: "faults"})
+	cfg := client.Config{Name: "faults", Task: "faults", Lent: &p.world.lent}
+	if p.alien {
+		cfg.Models = alien{client.OwnModels()}
+	}
+	p.client = client.New(cfg)
 	p.bench = client.NewBench(p.world.model)
 	p.done = nil
 	p.begun, p.buffered = map[uint64]bool{}, map[uint64]uint64{}
@@ -68,7 +75,7 @@ func (p *participant) fresh(saved []byte) {
 	if saved == nil {
 		return
 	}
-	if err := p.client.Restore(saved); err != nil {
+	if err := p.client.Restore(saved); err != nil || !bytes.Equal(p.client.Save(), saved) {
 		p.world.violated("what is saved can be restored", "client %d: %v", p.index, err)
 	}
 	if kept := p.client.Kept(); kept != 0 && p.world.scheme.Shape != buffered { // which may have been counted
@@ -97,6 +104,8 @@ func (p *participant) connect() {
 	}
 	p.conn = c
 	hello := p.client.Hello()
+	hello.Codecs = slices.DeleteFunc(hello.Codecs, func(id protocol.Codec) bool { return slices.Contains(p.lacks, id) })
+	c.codecs, c.holds = hello.Codecs, hello.Held
 	c.resumes = numberOf(hello.ResumeToken)
 	c.up = w.clock.Now() + w.between(0, 100*time.Millisecond)
 	w.clock.At(c.up, 0, func() { c.join(hello) })
@@ -166,6 +175,9 @@ func (p *participant) receive(c *conn, m protocol.Message) {
 	if err != nil {
 		p.world.violated("the coordinator keeps to the protocol", "client %d: %v", p.index, err)
 		return
+	}
+	if _, ok := m.(*protocol.Model); ok {
+		p.checkHeld()
 	}
 	if done && !slices.ContainsFunc(out, isContribution) {
 		p.world.violated("finished work is offered again", "client %d is given an order again that it has finished, and answers %v", p.index, out)
@@ -262,7 +274,7 @@ func (p *participant) mood() {
 	w := p.world
 	later := func(f func()) { w.soon(p.actor(), time.Minute, f) }
 	c := p.conn
-	switch w.random.Uint64N(8) {
+	switch w.random.Uint64N(9) {
 	case 0:
 		p.setTab(protocol.TabPaused)
 		later(func() { p.setTab(protocol.TabVisible) })
@@ -283,7 +295,12 @@ func (p *participant) mood() {
 		p.connect()
 	case 6: // the machine sleeps, and the socket is lost
 		c.die(true, true)
-	case 7:
+	case 7: // loses what it had saved, and comes back as somebody else without a goodbye
+		p.conn, c.downDead = nil, true
+		w.soon(0, 30*time.Second, func() { c.upDead = true; c.gone(false) })
+		p.fresh(nil)
+		p.reconnect(10 * time.Second)
+	case 8:
 		p.silent = true
 		later(func() { p.silent = false; p.work() })
 	}
@@ -328,8 +345,12 @@ func (p *participant) send(out []protocol.Message) {
 				delete(p.buffered, p.done[0])
 				p.done = p.done[1:]
 			}
+		case *protocol.Decline:
+			if m.Reason == protocol.ReasonCodec {
+				w.violated("everybody can pack what it has made", "client %d declines order %d: %s", p.index, m.Order, m.Detail)
+			}
 		case *protocol.Want:
-			if w.scheme.Shape != buffered { // whose orders outlast their base
+			if w.scheme.Shape != buffered && !p.alien { // whose orders outlast their base
 				w.violated("a model comes before its order", "client %d has to ask for version %d", p.index, m.Version)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/coordinator/run"
 	"fedtab/strategy"
 )
 
@@ -24,6 +25,7 @@ const (
 type Scheme struct {
 	Config   strategy.Config
 	Setup    strategy.Setup // but for the seed
+	Packing  run.Packing
 	Shape    shape
 	Inputs   int  // of the model
 	Calm     int  // participants that do nothing wrong, as many as it cannot do without

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"fedtab/client"
+	"fedtab/compress"
 	"fedtab/coordinator/run"
 	"fedtab/coordinator/virtual"
 	"fedtab/learn"
@@ -23,6 +25,8 @@ type world struct {
 	calmRound time.Duration // how long a round may take then
 
 	model     learn.Model
+	lent      client.Lent // memory that all participants pack in
+	decoders  map[protocol.Codec]compress.Decoder
 	rounds    int // that the run is to make
 	stop      run.Stop
 	evalEvery int
@@ -90,6 +94,7 @@ func newWorld(cfg Config) *world {
 		clients = cfg.Clients
 	}
 	scheme := kind.draw(stream(cfg.Seed, "scheme"), clients)
+	drawPacking(stream(cfg.Seed, "packing"), &scheme)
 	model, err := learn.New(learn.MLP([]int{scheme.Inputs}, nil, 2))
 	if err != nil {
 		panic(err) // about the smallest model there is
@@ -99,7 +104,7 @@ func newWorld(cfg Config) *world {
 		random: r, seed: cfg.Seed, trace: cfg.Trace, scheme: scheme, model: model, evalEvery: 1 + int(r.Uint64N(3)),
 		initial: make([]float32, model.Layout().Size),
 		numbers: map[uint32]*participant{}, orders: map[key]protocol.Order{}, counted: map[key]bool{},
-		cohorts: map[uint64]run.OpenRound{},
+		cohorts: map[uint64]run.OpenRound{}, decoders: map[protocol.Codec]compress.Decoder{},
 	}
 	model.Init(w.initial, cfg.Seed)
 	w.initialHash = learn.Hash(w.initial)
