@@ -42,7 +42,7 @@ type Config struct {
 	// Dynamic averaging.
 	Delta     float64 `yaml:"delta,omitempty"`      // squared distance that is a violation; .inf never communicates
 	Augment   float64 `yaml:"augment,omitempty"`    // clients added to a balancing set at a time, in multiples of it; 0 means 2
-	FullShare float64 `yaml:"full_share,omitempty"` // share of the clients beyond which all are synchronised; 0 means .5
+	FullShare float64 `yaml:"full_share,omitempty"` // share of the clients from which on all are synchronised; 0 means .5
 
 	// The Radon machine.
 	Height int `yaml:"height,omitempty"` // h; 0: as high as the participants allow
