@@ -244,6 +244,8 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 		return protocol.ReasonWrongShape, fmt.Sprintf("%d vectors, want %d", len(c.Vectors), max(o.vectors, r.cfg.Sums, 1))
 	case c.Weight == 0 || c.Weight > o.weight:
 		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight is %d, want 1 to %d", c.Weight, o.weight)
+	case o.work.Kind == strategy.Fit && c.Metrics.Steps > steps(o.work, c.Weight):
+		return protocol.ReasonOutOfBounds, fmt.Sprintf("%d mini-batches, want at most the %d of the order", c.Metrics.Steps, steps(o.work, c.Weight))
 	}
 	for i, v := range c.Vectors {
 		switch want, part := o.expects(i); {
@@ -254,6 +256,18 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 		}
 	}
 	return protocol.ReasonAccepted, ""
+}
+
+// steps returns how many mini-batches an order takes with so many examples.
+func steps(w strategy.Work, examples uint64) uint64 {
+	if w.Steps > 0 {
+		return uint64(w.Steps)
+	}
+	batches := uint64(1)
+	if b := uint64(w.Batch); b > 0 {
+		batches = (examples-1)/b + 1
+	}
+	return uint64(w.Epochs) * batches
 }
 
 // expects returns what vector i of the answer is to be: a vector and the change

@@ -374,6 +374,7 @@ func TestRejections(t *testing.T) {
 		{"an absurd value", func(c *protocol.Contribution) { copy(c.Vectors[0].Block, "\x00\x00\x80\x47") }, protocol.ReasonOutOfBounds},
 		{"no weight", func(c *protocol.Contribution) { c.Weight = 0 }, protocol.ReasonOutOfBounds},
 		{"more weight than examples", func(c *protocol.Contribution) { c.Weight = 41 }, protocol.ReasonOutOfBounds},
+		{"more mini-batches than ordered", func(c *protocol.Contribution) { c.Metrics.Steps = 1 << 63 }, protocol.ReasonOutOfBounds},
 		{"an absurd weight", func(c *protocol.Contribution) { c.Weight = 1 << 60 }, protocol.ReasonOutOfBounds},
 		{"another base", func(c *protocol.Contribution) { c.Vectors[0].BaseHash = make([]byte, 32) }, protocol.ReasonWrongBase},
 	} {
