@@ -395,6 +395,10 @@ func (c *Client) statusChanged(s *protocol.Status) {
 }
 
 // drop forgets the order in work.
+//
+// Copies of it in its many callers would take 4 kB of the worker.
+//
+//go:noinline
 func (c *Client) drop(next Activity) {
 	c.order, c.examples, c.bench, c.parts = nil, nil, nil, nil
 	c.sums, c.made = learn.Sums{}, 0
