@@ -32,7 +32,7 @@ type Offer struct {
 
 // Checker decodes and checks contributions for one run. It may be used by
 // many goroutines at once: the connections' own, so that the owner of the run
-// never touches a vector.
+// never decodes one.
 type Checker struct {
 	n       int
 	vectors int
