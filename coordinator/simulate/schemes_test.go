@@ -53,6 +53,7 @@ var small = []struct {
 	{"mnist-scaffold", []string{"data.partition.clients=1000", "strategy.fraction=.02", "strategy.batch=20", "strategy.epochs=2", "stop.rounds=4"}},
 	{"mnist-dynamic", []string{"model.hidden=[20]", "strategy.delta=.2", "stop.rounds=", "stop.steps=160"}},
 	{"mnist-fedbuff", []string{"model.hidden=[]", "data.partition.clients=1000", "strategy.fraction=.02", "stop.rounds=5"}},
+	{"mnist-robust", []string{"model.hidden=[]", "data.partition.clients=1000", "strategy.fraction=.02", "stop.rounds=4"}},
 	{"anes96", []string{"stop.rounds=5"}},
 	{"anes96", []string{"stop.rounds=5", "strategy.combine=trimmed-mean", "strategy.prox=.1"}},
 	{"anes96", []string{"stop.rounds=5", "strategy.correction=fednova"}},
@@ -319,5 +320,16 @@ func TestGuard(t *testing.T) {
 	}
 	if got, want := *res.Rounds[9].Rate, .05*300*math.Ldexp(1, -int(res.Final.RolledBack)); math.Abs(got/want-1) > 1e-12 {
 		t.Errorf("rate %g at the end, want %g after %d rollbacks", got, want, res.Final.RolledBack)
+	}
+}
+
+// A rate at which dynamic averaging diverges is halved until it does not, and the
+// run goes on.
+func TestDynamicGuard(t *testing.T) {
+	res := simulate(t, "anes96-daisy", "data.partition.clients=12", "strategy=",
+		"strategy={kind: dynamic, batches: 4, batch: 10, lr: 40, delta: 1, guard: 1.2}", "stop={rounds: 0, steps: 2000}")
+	last := res.Checks[len(res.Checks)-1]
+	if f := res.Final; f.RolledBack == 0 || f.RolledBack > 20 || f.Round < 100 || !(*last.TestLoss < math.Ln2/2) {
+		t.Errorf("%d rolled back, %d versions, loss %g", f.RolledBack, f.Round, *last.TestLoss)
 	}
 }
