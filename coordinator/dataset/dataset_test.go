@@ -244,6 +244,20 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// A model that the data turns out not to fit is refused with its line.
+func TestModelRefused(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "x.csv"), []byte("a,b,y\n1,2,u\n2,3,v\n3,1,u\n4,5,v\n5,0,u\n"))
+	tk := parse(t, "{source: csv, partition: {clients: 2}, csv: {path: "+path+", target: y}}", "model={kind: layers, layers: [{conv: 3, size: 3}]}")
+	d, err := Open(tk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *task.Error
+	if _, err = d.Model(tk); !errors.As(err, &refused) || !strings.HasSuffix(err.Error(), ": model.layers[0], conv: its input has shape [2], want images [height, width] or [height, width, channels]") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The partitions by label refuse what has none; the others divide it.
 func TestPartition(t *testing.T) {
 	labelled, err := data.NewLabelled([]int{1}, make([]float32, 40), bytes.Repeat([]byte{0, 1}, 20), 2)
