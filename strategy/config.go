@@ -59,7 +59,7 @@ type Config struct {
 	// Rounds.
 	MinClients int           `yaml:"min_clients,omitempty"` // participants present before a round opens; 0 means 1, or 2 where one makes no sense
 	MinReports int           `yaml:"min_reports,omitempty"` // contributions that a round needs; 0 means half of its cohort, rounded up
-	Deadline   time.Duration `yaml:"deadline,omitempty"`    // of a round, or of fetched models (dynamic); 0 means DefaultDeadline
+	Deadline   time.Duration `yaml:"deadline,omitempty"`    // of a round, of fetched models (dynamic), or of an order (fedbuff); 0 means DefaultDeadline
 }
 
 // DefaultDeadline bounds a round whose task gives no deadline: long enough
@@ -104,7 +104,7 @@ var (
 		"fraction":        {"fedavg", "minibatch", "fedbuff"},
 		"min_clients":     {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "fedbuff", "daisy"},
 		"min_reports":     {"minibatch", "oneshot", "periodic", "fedavg", "daisy"},
-		"deadline":        {"central", "minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "daisy"},
+		"deadline":        {"central", "minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "fedbuff", "daisy"},
 		"server_lr":       {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "fedbuff", "daisy"},
 		"server":          serverKinds,
 		"server_momentum": serverKinds,

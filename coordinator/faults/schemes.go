@@ -92,9 +92,7 @@ func drawScheme(r *rand.Rand, kind string, clients, least int) Scheme {
 		},
 		Setup: strategy.Setup{MinCohort: 2}, Inputs: 3, Calm: 3,
 	}
-	if kind != "fedbuff" {
-		s.Config.Deadline = time.Duration(5+r.Uint64N(60)) * time.Second
-	}
+	s.Config.Deadline = time.Duration(5+r.Uint64N(60)) * time.Second
 	return s
 }
 
