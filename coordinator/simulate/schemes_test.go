@@ -249,12 +249,12 @@ func times(x float64, factor string) string {
 // When the concept changes, dynamic averaging has something to tell, and falls
 // quiet again.
 func TestDriftBursts(t *testing.T) {
-	looks, _ := checks(t, "strategy.delta=4", "data.drift=480", "stop.steps=960", "eval_every=6")
-	var models []float64 // travelled between two looks
+	looks, _ := checks(t, "strategy.delta=8", "data.drift=480", "stop.steps=960", "eval_every=6")
+	var sent []float64 // kB between two looks
 	var before int64
 	for _, c := range looks {
-		models = append(models, float64(c.ModelsUp-before))
-		before = c.ModelsUp
+		sent = append(sent, float64(c.BytesUp+c.BytesDown-before)/1e3)
+		before = c.BytesUp + c.BytesDown
 	}
 	mean := func(v []float64) (m float64) {
 		for _, x := range v {
@@ -262,10 +262,10 @@ func TestDriftBursts(t *testing.T) {
 		}
 		return m
 	}
-	quiet, burst, later := mean(models[5:10]), mean(models[10:12]), mean(models[17:])
-	t.Logf("models per 48 mini-batches: %v", models)
-	if !(burst >= 2*quiet) || !(later <= burst/2) {
-		t.Errorf("%.1f models per look before the drift, %.1f after it, %.1f later; want a burst of at least twice as many", quiet, burst, later)
+	quiet, burst, later := mean(sent[4:10]), mean(sent[10:12]), mean(sent[17:])
+	t.Logf("kB per 48 mini-batches: %.0f", sent)
+	if !(burst >= 3*quiet) || !(later <= burst/3) {
+		t.Errorf("%.0f kB per look before the drift, %.0f after it, %.0f later; want a burst of at least three times as many", quiet, burst, later)
 	}
 	if a, b, c := *looks[9].TestAccuracy, *looks[10].TestAccuracy, *looks[len(looks)-1].TestAccuracy; !(b < a-.2) || !(c > b+.2) {
 		t.Errorf("accuracy %.3f before, %.3f after the drift, %.3f at the end", a, b, c)
