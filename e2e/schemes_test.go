@@ -263,8 +263,11 @@ func (w *witness) check(was memory) {
 		w.t.Fatalf("the coordinator was killed after version %d, want 1", was.version)
 	}
 	m, _ := w.order(2)
-	if m == nil || m.Version != 1 || len(m.Vectors) != 2 {
-		w.t.Fatalf("after the restart %+v comes with the order, want version 1 and a control variate", m)
+	if m == nil {
+		w.t.Fatal("after the restart no model comes with the order")
+	}
+	if m.Version != 1 || len(m.Vectors) != 2 {
+		w.t.Fatalf("after the restart %d vectors of version %d come with the order, want version 1 and its control variate", len(m.Vectors), m.Version)
 	}
 	for i, want := range [][]float32{was.params, was.vectors[strategy.ControlVector]} {
 		got := make([]float32, w.welcome.Parameters)
