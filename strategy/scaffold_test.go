@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -154,4 +155,25 @@ func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
 			t.Fatalf("%d rounds", rounds)
 		}
 	})
+}
+
+// The share of all clients that took part is that of those who were present when
+// the round was opened, whoever is back after a restart.
+func TestScaffoldShareAfterRestart(t *testing.T) {
+	cfg := Config{Kind: "fedavg", Fraction: .5, Correction: "scaffold", MinClients: 4}
+	s := mustNew(t, cfg, Setup{Seed: 1, Live: true})
+	open := join(s, 1, 2, 3, 4)[0].(Open)
+	if len(open.Cohort) != 2 {
+		t.Fatalf("cohort %v", open.Cohort)
+	}
+	after := mustNew(t, cfg, Setup{Seed: 1, Live: true})
+	steps(after, Reopened{open, time.Minute})
+	var last []Effect
+	for _, id := range open.Cohort {
+		join(after, id)
+		last = steps(after, Offered{Client: id, Order: open.Order, Handle: Handle(id), Weight: 10, Steps: 1})
+	}
+	if c := last[len(last)-1].(Commit); c.Plan != Plan(Scaffold{ServerLR: 1, Share: .5}) {
+		t.Errorf("the plan is %+v, want a share of 2 of 4", c.Plan)
+	}
 }

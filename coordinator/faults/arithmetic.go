@@ -34,7 +34,7 @@ type made struct {
 	state     map[string][]float32 // of the server, as of the base
 	given     []Given
 	most      uint64 // examples that any of them can have
-	present   int    // participants, when the commit was asked for
+	among     int    // participants, when the attempt was opened
 	rollbacks int    // before
 }
 
@@ -81,7 +81,7 @@ func (s *Scheme) combine(m made) (next []float32, state map[string][]float32, er
 		}
 		control := make([]float32, len(m.base))
 		copy(control, state[strategy.ControlVector])
-		if err := changes.Mean(control, control, float64(len(given))/float64(max(m.present, len(given)))); err != nil {
+		if err := changes.Mean(control, control, float64(len(given))/float64(max(m.among, len(given)))); err != nil {
 			return nil, nil, err
 		}
 		state[strategy.ControlVector] = control

@@ -101,7 +101,7 @@ func (w *world) checkCommit(l *life, c run.Commit) {
 	}
 	want, state, err := w.scheme.combine(made{
 		seed: w.seed, version: c.Base, base: base, state: w.serverState(), given: given, most: w.mostExamples(),
-		present: a.present, rollbacks: l.witness.rollbacks,
+		among: l.world.among[a.Order], rollbacks: l.witness.rollbacks,
 	})
 	if err != nil || !slices.Equal(c.Params, want) {
 		w.violated("a version is what its contributions make of its base", "version %d is %v, want %v (%v)", c.Round, c.Params, want, err)
