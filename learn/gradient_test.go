@@ -211,6 +211,23 @@ func TestFedAvgCNN(t *testing.T) {
 	}
 }
 
+// DISCO's network for MNIST has 55,386 parameters on its images of three
+// channels, layer by layer 608, 3,216, 51,232 and 330, and fewer on ours of one.
+func TestDISCOsCNN(t *testing.T) {
+	for _, c := range []struct {
+		input []int
+		want  int
+	}{{[]int{28, 28, 3}, 55_386}, {[]int{28, 28}, 54_986}} {
+		m := must(t, Spec{Input: c.input, Layers: []Layer{
+			{Kind: Conv, Units: 8, Size: 5, Activation: ReLU}, {Kind: Conv, Units: 16, Size: 5, Activation: ReLU}, {Kind: MaxPool, Size: 2},
+			{Kind: Dropout, Rate: .25}, {Kind: Dense, Units: 32, Activation: ReLU}, {Kind: Dropout, Rate: .25}, {Kind: Dense, Units: 10},
+		}})
+		if got := m.Layout().Size; got != c.want {
+			t.Errorf("%v: %d parameters, want %d", c.input, got, c.want)
+		}
+	}
+}
+
 // fedavgCNN is the network of McMahan et al. (2017) for MNIST.
 var fedavgCNN = Spec{Input: []int{28, 28}, Layers: []Layer{
 	{Kind: Conv, Units: 32, Size: 5, Same: true, Activation: ReLU}, {Kind: MaxPool, Size: 2},
