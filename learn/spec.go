@@ -12,7 +12,7 @@ import (
 // Bounds on what a Spec may ask for, so that a description from the network
 // cannot make a client allocate gigabytes.
 const (
-	MaxParameters = 1 << 24 // 64 MiB; random features, and what one window sees, count as well
+	MaxParameters = 1 << 24 // 64 MiB; also random features, and what one window sees
 	MaxWidth      = 1 << 16 // numbers in an example, units in a layer
 	MaxLayers     = 64
 	MaxNumbers    = 1 << 22 // between two layers, per example
