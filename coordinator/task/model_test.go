@@ -24,8 +24,8 @@ func TestModelSpec(t *testing.T) {
 		{"{kind: svr, features: 50, gamma: 0.25}", 0, "28x28 - rbf 50 (gamma 0.25) - 1 - epsilon-insensitive"},
 		{"{kind: mlp, hidden: [5], loss: absolute}", 0, "28x28 - 5 relu - 1 - absolute"},
 		// DISCO's network for MNIST, and LeNet-5 (LeCun et al. 1998, as it is usually rebuilt).
-		{"{kind: layers, layers: [{conv: 16, size: 5, activation: relu}, {maxpool: 2}, {conv: 32, size: 5, activation: relu}, {maxpool: 2}, {conv: 32, size: 3, activation: relu}]}", 10,
-			"28x28 - conv 5x5x16 relu - maxpool 2x2 - conv 5x5x32 relu - maxpool 2x2 - conv 3x3x32 relu - 10 - softmax"},
+		{"{kind: layers, layers: [{conv: 8, size: 5, activation: relu}, {conv: 16, size: 5, activation: relu}, {maxpool: 2}, {dropout: 0.25}, {dense: 32, activation: relu}, {dropout: 0.25}]}", 10,
+			"28x28 - conv 5x5x8 relu - conv 5x5x16 relu - maxpool 2x2 - dropout 0.25 - 32 relu - dropout 0.25 - 10 - softmax"},
 		{"{kind: layers, layers: [{conv: 6, size: 5, padding: same, activation: tanh}, {avgpool: 2}, {conv: 16, size: 5, activation: tanh}, {avgpool: 2}, {dense: 120, activation: tanh}, {dense: 84, activation: tanh}]}", 10,
 			"28x28 - conv 5x5x6 tanh - avgpool 2x2 - conv 5x5x16 tanh - avgpool 2x2 - 120 tanh - 84 tanh - 10 - softmax"},
 	} {
