@@ -53,7 +53,7 @@ type Client struct {
 	feedback *compress.Feedback // of its deltas; nil until an order asks for it
 	residual []byte             // of feedback, as it was saved
 
-	packedRound uint64 // round of the newest answer
+	packedRound uint64 // that the newest answer was packed for
 	away        bool   // the client has been away since
 
 	stream  int       // mini-batches taken by orders that follow each other
@@ -304,7 +304,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 		return decline(o, protocol.ReasonUnsupported, fmt.Sprintf("this client has no orders of kind %v", o.Kind))
 	case c.tab == protocol.TabPaused || c.tab == protocol.TabFrozen:
 		return decline(o, protocol.ReasonPaused, "")
-	case !slices.Contains(compress.Codecs(), o.Hyper.Codec):
+	case o.Hyper.Codec == protocol.CodecGrid || !slices.Contains(compress.Codecs(), o.Hyper.Codec):
 		return decline(o, protocol.ReasonCodec, "")
 	}
 	// What is still to be offered again is what may be in an open buffer.
@@ -361,8 +361,9 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 	case protocol.ReasonBusy:
 		forget = false // offered again when the coordinator orders it again
 	default:
+		c.residual = nil // what was packed is lost, and what it lost with it
 		if c.feedback != nil {
-			c.feedback.Flush() // what was packed is lost, and what it lost with it
+			c.feedback.Flush()
 		}
 		c.progress.Rejected++
 		c.progress.LastError = a.Reason.String()
@@ -401,6 +402,10 @@ func (c *Client) statusChanged(s *protocol.Status) {
 }
 
 // drop forgets the order in work.
+//
+// Copies of it in its many callers would take 4 kB of the worker.
+//
+//go:noinline
 func (c *Client) drop(next Activity) {
 	c.order, c.examples, c.bench, c.parts = nil, nil, nil, nil
 	c.sums, c.made = learn.Sums{}, 0

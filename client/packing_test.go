@@ -309,3 +309,57 @@ func TestDitherSeed(t *testing.T) {
 		}
 	}
 }
+
+// Orders of no round in particular age what is fed back too, by their bases.
+func TestFeedbackFadesWithoutRounds(t *testing.T) {
+	c, w := joined(t)
+	l := newLine(t, 6)
+	asynchronous := func(number, base uint64) *protocol.Order {
+		o := packedOrder(w, number)
+		o.Round, o.Base, o.BaseHash = 0, base, l.hash(base)
+		return o
+	}
+	packedAnswer(t, c, asynchronous(1, 0))
+	receive(t, c, w) // back after an absence
+	receive(t, c, l.message(0, 5))
+	o := asynchronous(2, 5)
+	receive(t, c, o)
+	if c.packedRound != 1 || !c.away {
+		t.Fatalf("packed for round %d, away %v", c.packedRound, c.away)
+	}
+	work(c, math.MaxInt)
+	if c.away || c.packedRound != 6 {
+		t.Errorf("packed for round %d, away %v after the answer", c.packedRound, c.away)
+	}
+}
+
+// A refusal flushes what a reload has not unpacked yet, too.
+func TestRefusalFlushesSaved(t *testing.T) {
+	c, w := joined(t)
+	packedAnswer(t, c, packedOrder(w, 1))
+	receive(t, c, packedOrder(w, 2))
+	work(c, math.MaxInt) // on its way while the tab is reloaded
+	again := New(c.cfg)
+	if err := again.Restore(c.Save()); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, again, w)
+	if again.residual == nil {
+		t.Fatal("nothing was saved")
+	}
+	receive(t, again, &protocol.Ack{Order: 2, Round: 2, Reason: protocol.ReasonOutOfBounds})
+	if again.residual != nil {
+		t.Error("what was refused is fed back")
+	}
+}
+
+// The grid codes versions, not answers: such an order is declined at once.
+func TestOrderByGrid(t *testing.T) {
+	c, w := joined(t)
+	o := packedOrder(w, 1)
+	o.Hyper.Codec = protocol.CodecGrid
+	out := receive(t, c, o)
+	if d, ok := out[0].(*protocol.Decline); !ok || d.Reason != protocol.ReasonCodec || c.Ready() {
+		t.Errorf("it is answered by %v", out)
+	}
+}

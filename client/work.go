@@ -178,6 +178,10 @@ func (c *Client) pack(v []float32, i int) ([]byte, error) {
 	o := compress.Options{Bits: float64(h.Bits), Seed: compress.DitherSeed(c.welcome.Seed, c.welcome.Participant, c.order.Order, i)}
 	enc := p.enc
 	if h.Feedback && i == 0 {
+		round := c.order.Round
+		if round == 0 { // for whichever is open when it is done
+			round = c.order.Base + 1
+		}
 		if c.feedback == nil {
 			c.feedback = new(compress.Feedback)
 			if c.residual != nil {
@@ -187,9 +191,9 @@ func (c *Client) pack(v []float32, i int) ([]byte, error) {
 			}
 		}
 		if c.away { // the model has moved on without this client
-			c.feedback.Age(int(max(c.order.Round, c.packedRound+1)-c.packedRound), keepAway)
+			c.feedback.Age(int(max(round, c.packedRound+1)-c.packedRound), keepAway)
 		}
-		c.away, c.packedRound = false, c.order.Round
+		c.away, c.packedRound = false, round
 		enc = c.feedback.Using(p.enc, p.dec)
 	}
 	block, err := enc.Append(nil, v, o)

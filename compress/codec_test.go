@@ -286,59 +286,6 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A short block makes a decoder allocate what the vector calls for, at most.
-func TestDecodersAllocate(t *testing.T) {
-	const n = 1 << 20
-	r := rand.New(rand.NewPCG(5, 6))
-	dst := make([]float32, n)
-	for _, c := range codecs {
-		block := make([]byte, 100)
-		for range 200 {
-			for i := range block {
-				block[i] = byte(r.Uint32())
-			}
-			var d Decoder
-			got := testing.AllocsPerRun(1, func() {
-				d = c.NewDecoder()
-				DecodeWith(d, dst, block, Options{})
-			})
-			if got > 40 {
-				t.Fatalf("%v: %v allocations", c.ID, got)
-			}
-		}
-	}
-}
-
-func TestSteadyStateAllocatesNothing(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	v := make([]float32, 50000)
-	for i := range v {
-		v[i] = float32(r.NormFloat64())
-	}
-	layout := []Tensor{{Size: 40000, Row: 200}, {Size: 10000, Row: 100}}
-	got := make([]float32, len(v))
-	for _, c := range codecs {
-		o := Options{Bits: 1}
-		enc, dec := c.NewEncoder(layout), c.NewDecoder()
-		var block []byte
-		n := testing.AllocsPerRun(10, func() {
-			var err error
-			if block, err = enc.Append(block[:0], v, o); err != nil {
-				t.Fatal(err)
-			}
-			if err := DecodeWith(dec, got, block, o); err != nil {
-				t.Fatal(err)
-			}
-			if err := AddWith(dec, got, .5, block, o); err != nil {
-				t.Fatal(err)
-			}
-		})
-		if n > 0 {
-			t.Errorf("%v: %v allocations", c.ID, n)
-		}
-	}
-}
-
 // Many random layouts and vectors, whole and in rows.
 func TestRatedProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

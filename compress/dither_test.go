@@ -80,6 +80,15 @@ func TestDitherIsUnbiased(t *testing.T) {
 	}
 }
 
+// docs/protocol.md has these, for clients in other languages.
+func TestDitherSeed(t *testing.T) {
+	for i, want := range []uint64{0xf5750e4d57daeb9e, 0x7135d3b589eb1fd8} {
+		if got := DitherSeed(1, 2, 3, i); got != want {
+			t.Errorf("vector %d has seed %#x, want %#x", i, got, want)
+		}
+	}
+}
+
 // The dither of a value depends on its number and on nothing else.
 func TestNoise(t *testing.T) {
 	const n = 1000

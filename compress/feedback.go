@@ -8,10 +8,10 @@ import (
 )
 
 // FeedbackUpTo is the rate, in bits for a parameter, up to which error feedback is
-// on unless a task says otherwise. At 1 bit it still buys back half of the rounds
-// that packing costs; above, little is lost, and the memory and the staleness of
-// the residual weigh more.
-const FeedbackUpTo = 1
+// on unless a task says otherwise. Above, less is lost, and the memory and the
+// staleness of the residual weigh more; where clients come back often it pays at
+// 1 bit too (docs/compression.md).
+const FeedbackUpTo = .5
 
 // Feedback is an Encoder that adds to a vector what the one before it lost
 // (Seide et al., "1-bit stochastic gradient descent", 2014; Karimireddy et al.,

@@ -3,6 +3,7 @@ package compress
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"fedtab/protocol"
@@ -67,8 +68,10 @@ func FuzzDecodeDither(f *testing.F)   { fuzz(f, protocol.CodecDither) }
 func FuzzDecodeFloat16(f *testing.F)  { fuzz(f, protocol.CodecFloat16) }
 func FuzzDecodePlanes(f *testing.F)   { fuzz(f, protocol.CodecPlanes) }
 
+// The same block is applied to version 0 and to versions on a fine and a coarse
+// grid, whichever it was made for.
 func FuzzApplyGrid(f *testing.F) {
-	const n = 300
+	const n, step = 300, .125
 	base, levels := make([]float32, n), make([]int32, n)
 	for i := range base {
 		base[i] = float32(math.Sin(float64(i)))
@@ -78,18 +81,74 @@ func FuzzApplyGrid(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	block, err := g.Append(nil, nil, levels, .125, 0)
-	if err != nil {
-		f.Fatal(err)
+	fine, coarse := make([]float32, n), make([]float32, n)
+	g.Points(fine, levels, step)
+	g.Points(coarse, levels, 8*step)
+	moved, far := make([]int32, n), make([]int32, n)
+	for i, k := range levels {
+		moved[i] = k + int32(i%5-2)
+		far[i] = k * (MaxLevel / 100)
 	}
-	f.Add(block)
+	for _, way := range []struct {
+		from, to []int32
+		halvings int
+	}{
+		{nil, levels, 0}, {levels, moved, 0}, {levels, moved, 3}, {levels, far, 0}, {levels, levels, 0}, {levels, levels, 3},
+		{levels, levels, maxHalvings - 8},
+	} {
+		block, err := g.Append(nil, way.from, way.to, step, way.halvings)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(block)
+	}
 	p := make([]float32, n)
 	f.Fuzz(func(t *testing.T, block []byte) {
-		copy(p, base)
-		if _, err := g.Apply(p, block); err == nil {
-			checkFinite(t, p)
-		} else if !errors.Is(err, ErrBlock) && !errors.Is(err, ErrNotFinite) && !errors.Is(err, ErrRange) {
-			t.Fatal(err)
+		for _, held := range [][]float32{base, fine, coarse} {
+			copy(p, held)
+			if _, err := g.Apply(p, block); err == nil {
+				checkFinite(t, p)
+			} else if !errors.Is(err, ErrBlock) && !errors.Is(err, ErrNotFinite) && !errors.Is(err, ErrRange) {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// A saved session may hold anything. What is taken up is finite, of the right
+// length, and saved as it was.
+func FuzzRestoreState(f *testing.F) {
+	o := Options{Bits: .5}
+	v := make([]float32, 300)
+	for i := range v {
+		v[i] = float32(math.Sin(float64(i*i)) * math.Exp2(float64(i/60)))
+	}
+	kept := feedback(f, len(v))
+	f.Add(kept.AppendState(nil), uint16(len(v)))
+	for _, n := range []int{1, 40, len(v)} {
+		kept := feedback(f, n)
+		if _, err := kept.Append(nil, v[:n], o); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(kept.AppendState(nil), uint16(n))
+	}
+	f.Fuzz(func(t *testing.T, state []byte, n uint16) {
+		var got, again Feedback
+		if err := got.RestoreState(state, int(n)); err != nil {
+			if !errors.Is(err, ErrBlock) && !errors.Is(err, ErrNotFinite) && !errors.Is(err, ErrRange) {
+				t.Fatal(err)
+			}
+			if len(got.residual) != 0 {
+				t.Fatalf("%d values after an error", len(got.residual))
+			}
+			return
+		}
+		if len(got.residual) != 0 && len(got.residual) != int(n) {
+			t.Fatalf("%d values, want %d or none", len(got.residual), n)
+		}
+		checkFinite(t, got.residual)
+		if err := again.RestoreState(got.AppendState(nil), int(n)); err != nil || !slices.Equal(again.residual, got.residual) {
+			t.Fatalf("saved again: %v, other values", err)
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/compress"
 	"fedtab/coordinator/hub"
 	"fedtab/protocol"
 
@@ -271,6 +272,25 @@ func TestServeWithstands(t *testing.T) {
 		})
 	}
 
+	// packed replaces a contribution's values by others in a block by some codec,
+	// which is then forged.
+	packed := func(codec protocol.Codec, forge func([]byte) []byte) func(*protocol.Contribution) {
+		return func(c *protocol.Contribution) {
+			v := make([]float32, len(c.Vectors[0].Block)/4)
+			for i := range v {
+				v[i] = float32(i%13-6) / 100
+			}
+			k, err := compress.Lookup(codec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			block, err := k.NewEncoder(compress.Flat(len(v))).Append(nil, v, compress.Options{Bits: 2, Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Vectors[0].Codec, c.Vectors[0].Block = codec, forge(block)
+		}
+	}
 	// What a contribution can be wrong about.
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
 	for _, test := range []struct {
@@ -295,6 +315,14 @@ func TestServeWithstands(t *testing.T) {
 		{"another role", protocol.ReasonWrongShape, func(c *protocol.Contribution) { c.Vectors[0].Role = protocol.RoleModel }},
 		{"another base", protocol.ReasonWrongBase, func(c *protocol.Contribution) { c.Vectors[0].BaseHash = make([]byte, 32) }},
 		{"an unknown codec", protocol.ReasonCodec, func(c *protocol.Contribution) { c.Vectors[0].Codec = 77 }},
+		{"a deadzone block cut off", protocol.ReasonCodec, packed(protocol.CodecDeadzone, func(b []byte) []byte { return b[:len(b)-3] })},
+		{"a dither block that goes on", protocol.ReasonCodec, packed(protocol.CodecDither, func(b []byte) []byte { return append(b, 1) })},
+		{"planes of nothing", protocol.ReasonCodec, packed(protocol.CodecPlanes, func([]byte) []byte { return nil })},
+		{"a block of another size", protocol.ReasonCodec, packed(protocol.CodecDeadzone, func(b []byte) []byte { b[1] ^= 1; return b })},
+		{"a block of another version", protocol.ReasonCodec, packed(protocol.CodecDither, func(b []byte) []byte { b[0]++; return b })},
+		{"infinity by float16", protocol.ReasonNotFinite, packed(protocol.CodecFloat16, func(b []byte) []byte { b[0], b[1] = 0, 0x7c; return b })},
+		{"an absurd value by float16", protocol.ReasonOutOfBounds, packed(protocol.CodecFloat16, func(b []byte) []byte { b[0], b[1] = 0, 0x7b; return b })},
+		{"a difference on the grid", protocol.ReasonCodec, func(c *protocol.Contribution) { c.Vectors[0].Codec = protocol.CodecGrid }},
 		{"no round", protocol.ReasonUnordered, func(c *protocol.Contribution) { c.Round = 0 }},
 		{"an attempt that is over", protocol.ReasonLate, func(c *protocol.Contribution) { c.Order = 0 }},
 		{"a round to come", protocol.ReasonUnordered, func(c *protocol.Contribution) { c.Round += 1000 }},

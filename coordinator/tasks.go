@@ -6,11 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
+	"fedtab/learn"
 )
 
 func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
@@ -88,9 +90,17 @@ func describeModel(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 		return err
 	}
 	c := m.Cost()
+	fit := learn.FitConfig{
+		Batch: t.Strategy.Batch, Optimiser: t.Optimiser.Learn(), Prox: float32(t.Strategy.Prox), SumOnly: t.Strategy.Kind == "minibatch",
+	}
+	if t.Strategy.Correction == "scaffold" {
+		fit.Correction = []float32{}
+	}
+	memory := fit.Memory(m, slices.Max(d.Sizes()))
+	mb := func(bytes int) float64 { return float64(bytes) / 1e6 }
 	_, err = fmt.Fprintf(w, "model: %v\n%d parameters; %.3g MFLOP forward and %.3g MFLOP in training for one example\n"+
-		"memory of training, beside the model and its copy: %.2g MB for a batch of 10, %.2g MB for one of 100\n",
+		"memory of training: %.3g MB: %.3g MB for the parameters, %.3g MB for gradients, the optimiser and the last good parameters, %.3g MB of buffers for %d examples at a time\n",
 		m.Spec(), c.Parameters, float64(c.Forward)/1e6, float64(c.Training)/1e6,
-		float64(c.Numbers)*4*10/1e6, float64(c.Numbers)*4*100/1e6)
+		mb(memory.Total()), mb(memory.Parameters), mb(memory.Copies), mb(memory.Buffers), memory.Examples)
 	return err
 }

@@ -1,13 +1,21 @@
 package e2e
 
 import (
+	"database/sql"
+	encoding "encoding/binary"
 	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"fedtab/compress"
+	"fedtab/coordinator/store"
 	"fedtab/protocol"
+	"fedtab/strategy"
 )
 
 // joinAs joins with several participants at once.
@@ -30,6 +38,8 @@ var schemes = []struct {
 	{"minibatch", scheme("model: {kind: mlp, hidden: [32]}", "strategy: {kind: minibatch, fraction: 1, batch: 100, lr: 0.2, min_clients: 4}", "stop: {rounds: 40}"), 4, 40, .6},
 	{"periodic", scheme("model: {kind: mlp, hidden: [32]}", "strategy: {kind: periodic, batches: 50, batch: 10, lr: 0.1, min_clients: 4}", "stop: {rounds: 8}"), 4, 8, .85},
 	{"fedavg", scheme("model: {kind: mlp, hidden: [32]}", "strategy: {kind: fedavg, fraction: 0.5, epochs: 1, batch: 10, lr: 0.1, server: momentum, server_momentum: 0.5, min_clients: 4}", "stop: {rounds: 4}"), 4, 4, .85},
+	{"oneshot", scheme("model: {kind: softmax}", "strategy: {kind: oneshot, epochs: 1, batch: 20, lr: 0.1, min_clients: 4}", "stop: {rounds: 1}"), 4, 1, .85},
+	{"median", scheme("model: {kind: softmax}", "strategy: {kind: fedavg, fraction: 1, batches: 100, batch: 10, lr: 0.05, combine: median, min_clients: 4}", "stop: {rounds: 3}"), 4, 3, .8},
 	{"scaffold", scheme("model: {kind: softmax}", "strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 50, lr: 0.1, correction: scaffold, min_clients: 4}", "stop: {rounds: 4}"), 4, 4, .8},
 	{"dynamic", scheme("model: {kind: mlp, hidden: [32]}", "strategy: {kind: dynamic, delta: 0.5, batches: 8, batch: 10, lr: 0.1, min_clients: 10, deadline: 20s}", "stop: {rounds: 8}"), 12, 8, .8},
 	{"radon", `name: digits
@@ -95,21 +105,216 @@ func TestSchemes(t *testing.T) {
 	}
 }
 
+// memory is what the coordinator has on disk for a version, and for the round
+// that is open.
+type memory struct {
+	version  uint64
+	params   []float32
+	snapshot []byte
+	vectors  map[string][]float32
+	order    uint64 // of the open round
+	state    []byte // of the strategy, with it
+}
+
+// newest stands for the newest version.
+const newest = 1 << 32
+
+// remember reads the database, whether the coordinator runs or not.
+func (c *coordinator) remember(version uint64) (m memory) {
+	c.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(c.args[1], store.File)+"?mode=ro&_pragma=busy_timeout(10000)")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer db.Close()
+	m.vectors = map[string][]float32{}
+	floats := func(b []byte) []float32 {
+		v := make([]float32, len(b)/4)
+		for i := range v {
+			v[i] = math.Float32frombits(encoding.LittleEndian.Uint32(b[4*i:]))
+		}
+		return v
+	}
+	var params []byte
+	err = db.QueryRow("SELECT version, parameters, snapshot FROM models WHERE version <= ? ORDER BY version DESC LIMIT 1", version).Scan(&m.version, &params, &m.snapshot)
+	if err != nil && err != sql.ErrNoRows || version != newest && m.version != version {
+		c.t.Fatalf("version %d is not in the database: %v", version, err)
+	}
+	m.params = floats(params)
+	rows, err := db.Query("SELECT name, vector FROM vectors WHERE version = ?", m.version)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var b []byte
+		if err := rows.Scan(&name, &b); err != nil {
+			c.t.Fatal(err)
+		}
+		m.vectors[name] = floats(b)
+	}
+	if err := rows.Err(); err != nil {
+		c.t.Fatal(err)
+	}
+	err = db.QueryRow("SELECT order_number, state FROM rounds WHERE committed_at IS NULL").Scan(&m.order, &m.state)
+	if err != nil && err != sql.ErrNoRows {
+		c.t.Fatal(err)
+	}
+	return m
+}
+
+// violations is dynamic averaging's counter, which the state of an open round
+// begins with.
+func (m memory) violations() uint64 {
+	v, _ := encoding.Uvarint(m.state)
+	return v
+}
+
+// numbers returns a version and the newest order, which every strategy's snapshot
+// begins with, after its format.
+func (m memory) numbers() (version, order uint64) {
+	if len(m.snapshot) == 0 {
+		return 0, 0
+	}
+	version, n := encoding.Uvarint(m.snapshot[1:])
+	order, _ = encoding.Uvarint(m.snapshot[1+n:])
+	return version, order
+}
+
+func dot(a, b []float32) (sum float64) {
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
+}
+
+func norm2(v []float32) float64 { return dot(v, v) }
+
+// survive has what the schemes with a memory of their own must not lose, by name.
+var survive = map[string]struct {
+	vector string            // of the server
+	ready  func(memory) bool // there is something to lose
+	opened func(t *testing.T, c *coordinator, was memory)
+	next   func(t *testing.T, was, is memory) // of the version made then and the one before
+}{
+	// m' = m/2 + g: with g the mean of the new deltas, which are .2 of m along m
+	// here, m' is .7 of it, and .2 if the momentum began anew.
+	"fedavg": {vector: "momentum", next: func(t *testing.T, was, is memory) {
+		m := was.vectors["momentum"]
+		along := dot(is.vectors["momentum"], m) / norm2(m)
+		t.Logf("the momentum of version %d is %.3f of that of version %d", is.version, along, was.version)
+		if along < .45 {
+			t.Errorf("the momentum of version %d is %.3f of that of version %d, want about .7: it began anew", is.version, along, was.version)
+		}
+	}},
+	"scaffold": {vector: strategy.ControlVector}, // and see the witness
+	// The round is opened again with the violations that had been counted, under
+	// order numbers that have not been given.
+	"dynamic": {
+		ready: func(m memory) bool { return m.violations() > 0 },
+		opened: func(t *testing.T, c *coordinator, was memory) {
+			if was.violations() == 0 {
+				t.Fatal("the round was over before the coordinator was killed")
+			}
+			var is memory
+			await(t, time.Minute, "the round is opened again", func() bool { is = c.remember(newest); return is.order > was.order || is.version > was.version })
+			t.Logf("%d violations before, %d after", was.violations(), is.violations())
+			if is.version == was.version && is.violations() < was.violations() {
+				t.Errorf("%d violations were counted, and %d are after the restart", was.violations(), is.violations())
+			}
+		},
+	},
+}
+
+// A witness is a native participant that trains nothing, and looks at what is
+// sent to those who do.
+type witness struct{ silent }
+
+// order waits for the order of a round, and returns the model that came before
+// it, if one did.
+func (w *witness) order(round uint64) (model *protocol.Model, order uint64) {
+	w.t.Helper()
+	w.await(func(m protocol.Message) bool {
+		switch m := m.(type) {
+		case *protocol.Model:
+			model = m
+		case *protocol.Order:
+			order = m.Order
+			return m.Round == round
+		}
+		return false
+	})
+	return model, order
+}
+
+func (w *witness) decline(round uint64) {
+	w.t.Helper()
+	_, order := w.order(round)
+	w.send(&protocol.Decline{Order: order, Reason: protocol.ReasonNoData})
+}
+
+// check comes back after the restart, and is sent the version and the control
+// variate that were on disk. Then it leaves.
+func (w *witness) check(was memory) {
+	w.t.Helper()
+	w.connect()
+	if was.version != 1 {
+		w.t.Fatalf("the coordinator was killed after version %d, want 1", was.version)
+	}
+	m, _ := w.order(2)
+	if m == nil {
+		w.t.Fatal("after the restart no model comes with the order")
+	}
+	if m.Version != 1 || len(m.Vectors) != 2 {
+		w.t.Fatalf("after the restart %d vectors of version %d come with the order, want version 1 and its control variate", len(m.Vectors), m.Version)
+	}
+	for i, want := range [][]float32{was.params, was.vectors[strategy.ControlVector]} {
+		got := make([]float32, w.welcome.Parameters)
+		if err := compress.Decode(m.Vectors[i].Codec, got, m.Vectors[i].Block); err != nil || !slices.Equal(got, want) {
+			w.t.Errorf("vector %d of version 1, of %d values, is not the one on disk (%v)", i, len(got), err)
+		}
+	}
+	w.send(&protocol.Bye{Code: protocol.CloseNormal})
+	w.conn.Close()
+}
+
 // Every scheme goes on after the coordinator was killed in its middle, in the same
-// run and with the same participants.
+// run, with the same participants and what it knew: server momentum, control
+// variates and the violations counted.
 func TestSchemesKilled(t *testing.T) {
 	for _, s := range schemes {
 		t.Run(s.name, func(t *testing.T) {
 			c := serve(t, s.task)
+			var w *witness
+			if s.name == "scaffold" {
+				w = &witness{silent: silent{t: t, c: c}}
+				w.connect()
+			}
 			tabs := gather(t, c, s.participants)
+			if w != nil {
+				w.decline(1)
+				w.order(2) // it is there when round 2 is opened
+			}
 			began := func() bool {
 				st := c.state("digits")
 				return st.Version >= min(s.versions-1, 1) && st.Phase == "training" || st.Phase == "finished"
 			}
 			await(t, time.Minute, "the run is in its middle", began)
+			survives := survive[s.name]
+			if survives.ready != nil {
+				await(t, time.Minute, "there is something to lose", func() bool { return survives.ready(c.remember(newest)) })
+			}
 			before := c.state("digits")
 			c.stop(syscall.SIGKILL)
+			was := c.remember(newest)
 			c.start()
+			if w != nil {
+				w.check(was)
+			}
+			if survives.opened != nil {
+				survives.opened(t, c, was)
+			}
 			await(t, 2*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
 			after := c.state("digits")
 			if after.Run != before.Run || after.Version != s.versions {
@@ -117,6 +322,22 @@ func TestSchemesKilled(t *testing.T) {
 			}
 			if after.TestAccuracy == nil || *after.TestAccuracy < s.accuracy {
 				t.Errorf("accuracy %v, want at least %v", after.TestAccuracy, s.accuracy)
+			}
+			last := c.remember(newest)
+			version, order := last.numbers()
+			if _, before := was.numbers(); last.version != s.versions || version != s.versions || order <= before && was.version < s.versions {
+				t.Errorf("version %d has the snapshot %v, version %d had %v: want its number, and newer orders", last.version, last.snapshot, was.version, was.snapshot)
+			}
+			if name := survives.vector; name != "" {
+				is := c.remember(was.version + 1)
+				for _, m := range []memory{was, is, last} {
+					if v := m.vectors[name]; len(v) != len(m.params) || norm2(v) == 0 {
+						t.Fatalf("the %s of version %d has %d values, of squared length %g", name, m.version, len(v), norm2(v))
+					}
+				}
+				if survives.next != nil {
+					survives.next(t, was, is)
+				}
 			}
 			for i, r := range before.Rounds {
 				if got := after.Rounds[i]; got.Round != r.Round || got.Participants != r.Participants {

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"fedtab/learn/data"
@@ -83,7 +84,7 @@ func BenchmarkStepLeNet(b *testing.B) {
 }
 
 // BenchmarkEvaluate2NN is an evaluation on as many images as MNIST has for
-// testing, on all cores.
+// testing, on one core and on all.
 func BenchmarkEvaluate2NN(b *testing.B) {
 	m := must(b, MLP([]int{28, 28}, []int{200, 200}, 10))
 	const n = 10_000
@@ -100,10 +101,14 @@ func BenchmarkEvaluate2NN(b *testing.B) {
 		b.Fatal(err)
 	}
 	p := version0(m, 1)
-	for b.Loop() {
-		if _, err := Evaluate(m, p, set, 0); err != nil {
-			b.Fatal(err)
-		}
+	for _, goroutines := range []int{1, runtime.GOMAXPROCS(0)} {
+		b.Run(fmt.Sprintf("%s/goroutines=%d", kernel.Name(), goroutines), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Evaluate(m, p, set, goroutines); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N), "ms/10000-images")
+		})
 	}
-	b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N), "ms/10000-images")
 }

@@ -20,11 +20,16 @@ type conv struct {
 // rowsAtOnce is about how many patches a product takes.
 const rowsAtOnce = 256
 
+// groupOf returns how many images of a batch have their patches made at a time.
+func groupOf(g *kernel.Window, batch int) int {
+	return min(max(rowsAtOnce/g.Places(), 1), batch)
+}
+
 func (l *conv) flops() int { return 2 * l.window.Places() * l.window.Patch() * l.out }
 
 func (l *conv) worker(maxBatch int) layerWorker {
 	g := &l.window
-	group := min(max(rowsAtOnce/g.Places(), 1), maxBatch)
+	group := groupOf(g, maxBatch)
 	return &convWorker{
 		conv: l, activated: newActivated(l.act, maxBatch*g.Places()*l.out), group: group,
 		patches: make([]float32, group*g.Places()*g.Patch()),

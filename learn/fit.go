@@ -70,6 +70,11 @@ func (c FitConfig) Validate() error {
 	return errors.Join(problems...)
 }
 
+// plain says whether a step is SGD's on the gradient as it is.
+func (c *FitConfig) plain() bool {
+	return c.Optimiser.plain() && c.Prox == 0 && c.Correction == nil && !c.SumOnly
+}
+
 // Fit is local training: steps of an Optimiser on mini-batches of examples, in an
 // order that is shuffled anew for each epoch. The last mini-batch of an epoch may be short.
 // It is done in slices, by Run, so that the caller can see to other things in
@@ -108,11 +113,13 @@ type Fit struct {
 	err      error
 }
 
-// pieceOf returns how many examples of a model to work on at a time: enough to
-// be fast, and few enough that the numbers in flight take at most 16 MB.
-func pieceOf(m Model) int {
-	return min(max((1<<22)/m.Cost().Numbers, 1), 256)
-}
+// pieceOf returns how many examples of a model to work on at a time.
+func pieceOf(m Model) int { return atOnce(m.Cost().Numbers) }
+
+// atOnce returns how many examples of so many numbers each to work on at a time:
+// enough to be fast, and few enough that the numbers in flight take at most
+// 16 MB.
+func atOnce(numbers int) int { return min(max((1<<22)/numbers, 1), 256) }
 
 // NewFit returns a Fit for models like m. Call Start next.
 func NewFit(m Model) *Fit {
@@ -155,7 +162,7 @@ func (f *Fit) Start(params []float32, ex data.Examples, cfg FitConfig) error {
 	if cfg.Correction != nil && len(cfg.Correction) != len(params) {
 		return fmt.Errorf("learn: correction of length %d, want %d: %w", len(cfg.Correction), len(params), ErrConfig)
 	}
-	f.plain = cfg.Optimiser.plain() && cfg.Prox == 0 && cfg.Correction == nil && !cfg.SumOnly
+	f.plain = cfg.plain()
 	if cap(f.order) < n {
 		f.order = make([]int32, n)
 	}

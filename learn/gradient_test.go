@@ -3,6 +3,7 @@ package learn
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -210,6 +211,23 @@ func TestFedAvgCNN(t *testing.T) {
 	}
 }
 
+// DISCO's network for MNIST has 55,386 parameters on its images of three
+// channels, layer by layer 608, 3,216, 51,232 and 330, and fewer on ours of one.
+func TestDISCOsCNN(t *testing.T) {
+	for _, c := range []struct {
+		input []int
+		want  int
+	}{{[]int{28, 28, 3}, 55_386}, {[]int{28, 28}, 54_986}} {
+		m := must(t, Spec{Input: c.input, Layers: []Layer{
+			{Kind: Conv, Units: 8, Size: 5, Activation: ReLU}, {Kind: Conv, Units: 16, Size: 5, Activation: ReLU}, {Kind: MaxPool, Size: 2},
+			{Kind: Dropout, Rate: .25}, {Kind: Dense, Units: 32, Activation: ReLU}, {Kind: Dropout, Rate: .25}, {Kind: Dense, Units: 10},
+		}})
+		if got := m.Layout().Size; got != c.want {
+			t.Errorf("%v: %d parameters, want %d", c.input, got, c.want)
+		}
+	}
+}
+
 // fedavgCNN is the network of McMahan et al. (2017) for MNIST.
 var fedavgCNN = Spec{Input: []int{28, 28}, Layers: []Layer{
 	{Kind: Conv, Units: 32, Size: 5, Same: true, Activation: ReLU}, {Kind: MaxPool, Size: 2},
@@ -233,6 +251,12 @@ func TestSpecNamesLayerAndShapes(t *testing.T) {
 		{"a negative penalty", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, L2: -1}, "l2 is -1"},
 		{"an unknown loss", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, Loss: 99}, "loss is Loss(99), want one of softmax"},
 		{"too many numbers", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 128, Size: 3}, {Kind: Dense, Units: 2}}}, "want at most 4194304"},
+		{"random features", Spec{Input: []int{1 << 16}, Layers: []Layer{{Kind: RBF, Units: 1 << 16, Gamma: 1}, {Kind: Dense, Units: 2}}}, "layer 0, rbf, on an input of shape [65536] brings the model to 4295032832 parameters"},
+		{"a window past counting", Spec{Input: []int{1, 1, 1 << 16}, Layers: []Layer{{Kind: Conv, Units: 1 << 16, Size: 1 << 16, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv: a window of 65536x65536 on an input of shape [1 1 65536] sees 281474976710656 numbers, want at most 16777216"},
+		{"windows larger than the image", Spec{Input: []int{28, 28}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv, on an input of shape [28 28] brings the buffers of training to 50.3 GB"},
+		{"windows of a large image", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Same: true}, {Kind: Dense, Units: 2}}}, "brings the buffers of training to 4.19e+03 GB"},
+		{"few places, large windows", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Stride: 256, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv, on an input of shape [256 256] brings"},
+		{"deep and wide", Spec{Input: []int{256, 256}, Layers: append(slices.Repeat([]Layer{{Kind: Conv, Units: 64, Size: 1}}, 60), Layer{Kind: Dense, Units: 2})}, "layer 5, conv, on an input of shape [256 256 64] brings the buffers of training to 286 MB (examples at a time: 1), want at most 268 MB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := New(c.spec); err == nil || !strings.Contains(err.Error(), c.want) {

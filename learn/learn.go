@@ -114,7 +114,7 @@ type Cost struct {
 	Parameters int
 	Forward    int // floating-point operations for one example, a multiplication and an addition counting as two
 	Training   int // the same with the gradient
-	Numbers    int // between the layers and their gradients, for one example: 4 bytes each
+	Numbers    int // between the layers and their gradients, for one example; FitConfig.Memory has the bytes
 }
 
 // Worker computes. It is not safe for concurrent use, and its methods

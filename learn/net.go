@@ -90,11 +90,18 @@ func (m *net) Cost() Cost {
 			c.Training -= f // nobody asks for the gradient of the examples
 		}
 	}
-	c.Numbers = m.sizes[0]
-	for _, n := range m.sizes[1:] {
-		c.Numbers += 2 * n // what a layer gives, and its gradient
-	}
+	c.Numbers = numbersOf(m.sizes)
 	return c
+}
+
+// numbersOf returns Cost.Numbers, given those that go into each layer and out of
+// the last.
+func numbersOf(sizes []int) int {
+	n := sizes[0]
+	for _, size := range sizes[1:] {
+		n += 2 * size // what a layer gives, and its gradient
+	}
+	return n
 }
 
 func (m *net) Init(params []float32, seed uint64) {

@@ -27,6 +27,7 @@ func TestAgainstTorch(t *testing.T) {
 	var oracle struct {
 		Cases map[string]struct {
 			Loss, Norm float64
+			Penalty    float64
 			At         map[string]float64
 		}
 		Steps map[string][]float64
@@ -40,12 +41,33 @@ func TestAgainstTorch(t *testing.T) {
 	one := func(l Loss) Spec {
 		return Spec{Input: []int{6}, Layers: []Layer{{Kind: Dense, Units: 1}}, Loss: l, Epsilon: .25}
 	}
+	three := Layer{Kind: Dense, Units: 3}
+	images := func(ls ...Layer) Spec { return Spec{Input: []int{7, 6, 2}, Layers: append(ls, three)} }
+	small := Layer{Kind: Conv, Units: 4, Size: 2}
+	penalised := func(s Spec, l1, l2 float32) Spec { s.L1, s.L2 = l1, l2; return s }
+	features := Layer{Kind: RBF, Units: 20, Gamma: .25, Seed: 5}
 	specs := map[string]Spec{
 		"mlp relu": mlp(ReLU), "mlp gelu": mlp(GELU), "mlp tanh": mlp(Tanh), "mlp sigmoid": mlp(Sigmoid),
 		"cnn valid":  {Input: []int{7, 6, 2}, Layers: []Layer{{Kind: Conv, Units: 4, Size: 3, Activation: ReLU}, {Kind: MaxPool, Size: 2}, {Kind: Dense, Units: 3}}},
 		"cnn same":   {Input: []int{6, 6, 2}, Layers: []Layer{{Kind: Conv, Units: 4, Size: 3, Same: true, Activation: Tanh}, {Kind: AveragePool, Size: 2}, {Kind: Dense, Units: 3}}},
 		"cnn stride": {Input: []int{7, 7, 1}, Layers: []Layer{{Kind: Conv, Units: 4, Size: 3, Stride: 2, Activation: ReLU}, {Kind: Dense, Units: 3}}},
 		"logistic":   one(Logistic), "hinge": one(Hinge), "squared": one(Squared), "absolute": one(Absolute), "epsilon-insensitive": one(EpsilonInsensitive),
+		"logistic, three classes":      {Input: []int{6}, Layers: []Layer{three}, Loss: Logistic},
+		"hinge, three classes":         {Input: []int{6}, Layers: []Layer{three}, Loss: Hinge},
+		"penalties":                    penalised(mlp(ReLU), .01, .1),
+		"svm":                          penalised(one(Hinge), 0, .1),
+		"svr":                          {Input: []int{6}, Layers: []Layer{features, {Kind: Dense, Units: 1}}, Loss: EpsilonInsensitive, Epsilon: .25, L2: .1},
+		"rbf in the middle":            {Input: []int{6}, Layers: []Layer{{Kind: Dense, Units: 5}, features, three}},
+		"dropout":                      {Input: []int{6}, Layers: []Layer{{Kind: Dropout, Rate: .25}, {Kind: Dense, Units: 5, Activation: Tanh}, {Kind: Dropout, Rate: .5}, three}},
+		"cnn even window":              images(Layer{Kind: Conv, Units: 4, Size: 4, Same: true, Activation: GELU}),
+		"cnn same stride":              images(Layer{Kind: Conv, Units: 4, Size: 3, Stride: 2, Same: true, Activation: ReLU}),
+		"cnn even window, same stride": images(Layer{Kind: Conv, Units: 4, Size: 4, Stride: 3, Same: true, Activation: ReLU}),
+		"maxpool overlapping":          images(small, Layer{Kind: MaxPool, Size: 3, Stride: 2}),
+		"avgpool overlapping":          images(small, Layer{Kind: AveragePool, Size: 3, Stride: 2}),
+		"maxpool same":                 images(small, Layer{Kind: MaxPool, Size: 3, Stride: 2, Same: true}),
+		"avgpool same":                 images(small, Layer{Kind: AveragePool, Size: 3, Stride: 2, Same: true}),
+		"two convs":                    images(Layer{Kind: Conv, Units: 3, Size: 3, Activation: Tanh}, Layer{Kind: Conv, Units: 5, Size: 2, Activation: Sigmoid}),
+		"pool first":                   images(Layer{Kind: MaxPool, Size: 2}),
 	}
 	for name, want := range oracle.Cases {
 		t.Run(name, func(t *testing.T) {
@@ -59,9 +81,14 @@ func TestAgainstTorch(t *testing.T) {
 				}
 			}
 			grad := make([]float32, len(params))
-			sums := m.NewWorker(n).Gradient(grad, params, x, y)
+			w := m.NewWorker(n)
+			w.Seed(7) // of dropout
+			sums := w.Gradient(grad, params, x, y)
 			if math.Abs(sums.Loss-want.Loss) > 1e-5*want.Loss {
 				t.Errorf("loss %v, want %v", sums.Loss, want.Loss)
+			}
+			if got := m.Penalty(params); math.Abs(got-want.Penalty) > 1e-5*want.Penalty {
+				t.Errorf("penalty %v, want %v", got, want.Penalty)
 			}
 			var norm float64
 			for _, g := range grad {

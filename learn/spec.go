@@ -12,10 +12,11 @@ import (
 // Bounds on what a Spec may ask for, so that a description from the network
 // cannot make a client allocate gigabytes.
 const (
-	MaxParameters = 1 << 24 // 64 MiB
+	MaxParameters = 1 << 24 // 64 MiB; also random features, and what one window sees
 	MaxWidth      = 1 << 16 // numbers in an example, units in a layer
 	MaxLayers     = 64
 	MaxNumbers    = 1 << 22 // between two layers, per example
+	MaxBuffers    = 1 << 28 // bytes that training takes beside parameters and their gradients
 )
 
 // LayerKind says what a layer is. The values are those of the wire format.
@@ -290,11 +291,23 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	sizes := make([]int, len(shapes))
+	for i, shape := range shapes {
+		sizes[i] = product(shape)
+	}
+	n := atOnce(numbersOf(sizes))
+	for i, bytes := range s.buffers(shapes, n) {
+		if bytes > MaxBuffers {
+			in(i, "%v, on an input of shape %v brings the buffers of training to %s (examples at a time: %d), want at most %s",
+				s.Layers[i].Kind, shapes[i], bytesText(bytes), n, bytesText(MaxBuffers))
+			return nil, problems
+		}
+	}
 	return shapes, nil
 }
 
 // shape returns what l makes of an input shape (nil: unknown), how many
-// parameters it has, and what is wrong with it.
+// parameters it has, trained or fixed, and what is wrong with it.
 func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 	if l.Activation > GELU {
 		return nil, 0, fmt.Sprintf("activation %v, want one of %s", l.Activation, strings.Join(activations[:], ", "))
@@ -308,7 +321,7 @@ func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 			if !(l.Gamma > 0) || math.IsInf(float64(l.Gamma), 1) {
 				return nil, 0, fmt.Sprintf("gamma is %v, want a positive number", l.Gamma)
 			}
-			return []int{l.Units}, 0, ""
+			return []int{l.Units}, l.fixed(in), ""
 		}
 		if in != nil {
 			parameters = product(in)*l.Units + l.Units
@@ -342,6 +355,9 @@ func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 	channels := g.Channels
 	if l.Kind == Conv {
 		channels = l.Units
+		if g.Patch() > MaxParameters {
+			return nil, 0, fmt.Sprintf("a window of %dx%d on an input of shape %v sees %d numbers, want at most %d", l.Size, l.Size, in, g.Patch(), MaxParameters)
+		}
 		parameters = g.Patch()*l.Units + l.Units
 	}
 	if n := g.OutHeight * g.OutWidth * channels; n > MaxNumbers {

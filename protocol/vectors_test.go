@@ -2,10 +2,12 @@ package protocol
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,9 +19,48 @@ import (
 	"unicode"
 )
 
-// The vectors are frozen with v1: from then on this flag is for new files
-// only, and a test that fails shows an incompatible change.
-var update = flag.Bool("update", false, "rewrite testdata/vectors (frozen with v1)")
+// The vectors are frozen with v1: the flag makes files that are not there and
+// leaves the others as they are, and a test that fails shows an incompatible
+// change.
+var update = flag.Bool("update", false, "make the files that testdata/vectors lacks")
+
+// frozen is what sha256sum says of testdata/vectors. Whoever adds a vector adds
+// its line; no other changes as long as there is v1.
+const frozen = `
+04521c00440d29c120a0bd86fa6cadb6ba8be85db476851b4e7e85757b456f93  ack-late.txt
+99a2e380130de1c972380ad19af472ea191e3c7f373c9aa33135e1c47324ec2e  ack-round.txt
+e7a5fbbbca853d430ff6f70f5eaf4ada2dc4b6f3e7cbf016196168170568f3f0  ack.txt
+6d1287d328f38b02ae30afe394ff60670f6ad05b4ac5c7a20f26b2abad8646f5  bye.txt
+75b0616f3933c3198110544323ef6ccb7fe1b44199166dcf4880f251f594d8d3  chunk.txt
+27a570a72836a3006a9fdefa30c95aea23d6c98371868ac2226a32960addd159  contribution-announced.txt
+cce23bd0983bd6fad02e66fda10ea0c1264e25b03a10f0e100509fa2a2956445  contribution-metrics.txt
+0d9b452de4b44a795d924ad87538a694be95384ddd1caa4feda58783e404e66f  contribution.txt
+5b3c210b89d24048cc5b0ea21c364091133cc23664bdd32f2698f9771c8ae717  decline.txt
+025174c19e0aac73904f258442c26e3dc613532a8af2b81ec9233fb56cbbe0e7  fetch.txt
+480247fdf94d2f052476acabbaa7162db77012d0d44f24cdeca6f026bc84e625  hello-empty.txt
+f5f296042e072380088431ee19b1cefd5002b9a34b020f4054770b263e7c4319  hello-resumed.txt
+fa88bf60f89fcc260c5c26d61a370de79b17c94ed2e4b53aad41302b56f6f204  hello.txt
+b28c28aa1ccd7ee6353937f8a2b3101ecaaa3ced878b58f176e72bf89d423dbb  model-announced.txt
+156659bd60d29eae6efa31edeca7da23e473d99652ccd2ed2080affcc48795f3  model-delta.txt
+688f7bccae4fa1e55034b28e7725cc2598f70749d0434a0e6d0bd1b5a124a432  model.txt
+36179b390e8192f2c1e3631ac7c7caa0a07550b6f450d50792ac4ca44146946d  order-adam.txt
+e9b076e41e47ed6955a6bb80ed332b0ad5318f758604361562326ebf86deced7  order-base.txt
+2dee044ef1ea6499946d3365e192999f70aa1e1457b383616bde5110ca7a4f0e  order-monitor.txt
+c0bb89648c80fe57f7fabf79fe923575eaabb9629fa7456598fd902489a34db0  order-packed.txt
+b8cb5a087ff9bcab9b60eb97450a035f5269e0d21e901499e5942f32747a2aba  order-scaffold.txt
+e1610f18581d410305a8252a6b8091c14977c5b2b794fa068517277f4d7eb981  order-unknown-kind.txt
+680cdb8a2661baf95db7faca3a2ef135c21918c1ff5c5702b5bb9a875e61b08c  order.txt
+b52b2cf5e7e2fecf09975a1ca2f49cc2c3cc08e2b92268329dbe144f469f6118  progress.txt
+b8bbe3f058dfe62af0d19feaaa3007eee6a65fd31a218cbdd191ce96892dec47  shards.txt
+5b8ad79f0476f792aa16f3771848e5c9e8560d6bb3083ea7050019d6d907a807  status-finished.txt
+c7740ede42eed7402e44dcd326050771dc2fd30bfde622b7c875dc3796a7eece  status.txt
+480e76e6315ff1efb7dd39972b6b6423b3b54b93207ec3c7af633410367b92e8  tab.txt
+ec96a948c53271100e02a21d22866a3af391ea9379dbefa855332c9624127cba  want-version.txt
+bf6920c27e5bfbcc8f9ade7f7c51b293770575ad90fd6c0b10d555c6b7e64c97  want.txt
+a76528bd266e6075b466a0673b16659785459d94e91281dcfb0cd855ce1bb431  welcome-cnn.txt
+7b4b52d0d8acbe2713fb4368d844777e90880239036e103466c053236b6ae240  welcome-unknown-layer.txt
+70f62e389a37985da3f773e5a804266f37aa7d9deaf9803eb88248b5fc3990a5  welcome.txt
+`
 
 // ramp returns n bytes that count up from first.
 func ramp(first byte, n int) []byte {
@@ -82,13 +123,13 @@ var vectors = []struct {
 		Transfer: 12, Version: 12, Hash: ramp(0x60, 32), Vectors: []Vector{{Role: RoleModel, Size: 796840}}}},
 	{"model-delta", "A difference from version 10.", &Model{
 		Version: 12, Hash: ramp(0x60, 32), Base: 10, Vectors: []Vector{
-			{Role: RoleDelta, BaseHash: ramp(0x80, 32), Codec: 3, Block: ramp(1, 9)}}}},
+			{Role: RoleDelta, BaseHash: ramp(0x80, 32), Codec: CodecGrid, Block: ramp(1, 9)}}}},
 	{"contribution", "A delta and a control variate, inline.", &Contribution{
 		Order: 9, Round: 13, Weight: 600,
 		Metrics: Metrics{Examples: 600, Steps: 60, LossSum: 812.5, Correct: 431, Millis: 57},
 		Vectors: []Vector{
 			{Role: RoleDelta, BaseHash: ramp(0x40, 32), Block: ramp(1, 8)},
-			{Role: RoleControl, Part: 1, Block: ramp(9, 4)}}}},
+			{Role: RoleControl, Block: ramp(9, 8)}}}},
 	{"contribution-announced", "Two blocks that follow in chunks, the second empty.", &Contribution{
 		Transfer: 1, Order: 9, Round: 13, Weight: 600, Vectors: []Vector{
 			{Role: RoleDelta, BaseHash: ramp(0x40, 32), Size: 796840}, {Role: RoleControl}}}},
@@ -126,7 +167,7 @@ func TestVectors(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join("testdata", "vectors", v.name+".txt")
-			if *update {
+			if _, err := os.Stat(path); *update && errors.Is(err, fs.ErrNotExist) {
 				if err := os.WriteFile(path, []byte(vectorFile(v.note, v.m)), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -154,6 +195,28 @@ func TestVectors(t *testing.T) {
 		if !covered[k] {
 			t.Errorf("no vector of kind %v", k)
 		}
+	}
+}
+
+func TestVectorsAreFrozen(t *testing.T) {
+	files, err := filepath.Glob("testdata/vectors/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := frozen
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := fmt.Sprintf("\n%x  %s\n", sha256.Sum256(b), filepath.Base(path))
+		if !strings.Contains(left, line) {
+			t.Errorf("frozen lacks%s", line)
+		}
+		left = strings.Replace(left, line, "\n", 1)
+	}
+	if left != "\n" {
+		t.Errorf("no file is, or is any more, as in%s", left)
 	}
 }
 

@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +43,7 @@ type Config struct {
 	// Dynamic averaging.
 	Delta     float64 `yaml:"delta,omitempty"`      // squared distance that is a violation; .inf never communicates
 	Augment   float64 `yaml:"augment,omitempty"`    // clients added to a balancing set at a time, in multiples of it; 0 means 2
-	FullShare float64 `yaml:"full_share,omitempty"` // share of the clients beyond which all are synchronised; 0 means .5
+	FullShare float64 `yaml:"full_share,omitempty"` // share of the clients from which on all are synchronised; 0 means .5
 
 	// The Radon machine.
 	Height int `yaml:"height,omitempty"` // h; 0: as high as the participants allow
@@ -58,7 +59,7 @@ type Config struct {
 	// Rounds.
 	MinClients int           `yaml:"min_clients,omitempty"` // participants present before a round opens; 0 means 1, or 2 where one makes no sense
 	MinReports int           `yaml:"min_reports,omitempty"` // contributions that a round needs; 0 means half of its cohort, rounded up
-	Deadline   time.Duration `yaml:"deadline,omitempty"`    // of a round, or of fetched models (dynamic); 0 means DefaultDeadline
+	Deadline   time.Duration `yaml:"deadline,omitempty"`    // of a round, of fetched models (dynamic), or of an order (fedbuff); 0 means DefaultDeadline
 }
 
 // DefaultDeadline bounds a round whose task gives no deadline: long enough
@@ -103,7 +104,7 @@ var (
 		"fraction":        {"fedavg", "minibatch", "fedbuff"},
 		"min_clients":     {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "fedbuff", "daisy"},
 		"min_reports":     {"minibatch", "oneshot", "periodic", "fedavg", "daisy"},
-		"deadline":        {"central", "minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "daisy"},
+		"deadline":        {"central", "minibatch", "oneshot", "periodic", "fedavg", "dynamic", "radon", "fedbuff", "daisy"},
 		"server_lr":       {"minibatch", "oneshot", "periodic", "fedavg", "dynamic", "fedbuff", "daisy"},
 		"server":          serverKinds,
 		"server_momentum": serverKinds,
@@ -196,11 +197,20 @@ func (c Config) Problems() []Problem {
 	number(c.Trim, 0, .4999, "trim", "0 < trim < 0.5, the share that is cut off on each side")
 	whole(c.Byzantine, 1<<20, "byzantine", "byzantine >= 1, how many may be wrong")
 	whole(c.MaxKept, 10_000, "max_kept", "1 <= max_kept <= 10000 models")
+	bad(c.Warmup == 0 || c.LRScale == "sqrt" || c.LRScale == "linear", "warmup", c.Warmup, "lr_scale: sqrt or linear beside it, whose scale it lets rise (optimiser.warmup is the clients')")
+	adaptive := c.Server == "adam" || c.Server == "yogi" || c.Server == "adagrad"
+	bad(c.ServerMomentum == 0 || c.Server == "momentum" || adaptive, "server_momentum", c.ServerMomentum, "server: momentum, adagrad, adam or yogi beside it")
+	bad(c.ServerBeta2 == 0 || c.Server == "adam" || c.Server == "yogi", "server_beta2", c.ServerBeta2, "server: adam or yogi beside it")
+	bad(c.ServerTau == 0 || adaptive, "server_tau", c.ServerTau, "server: adagrad, adam or yogi beside it")
+	bad(c.MaxKept == 0 || c.robust() || c.Kind == "daisy" || !known, "max_kept", c.MaxKept, "a combiner that is not the mean beside it (the mean holds no models)")
 	bad(c.Trim == 0 || c.Combine == "trimmed-mean", "trim", c.Trim, "combine: trimmed-mean beside it")
 	bad(c.Byzantine == 0 || c.Combine == "krum", "byzantine", c.Byzantine, "combine: krum beside it")
 	if c.robust() {
 		bad(c.Correction == "" || c.Correction == "none", "correction", fmt.Sprintf("%q", c.Correction), fmt.Sprintf("none beside combine: %s, which takes single deltas", c.Combine))
 		bad(c.Server == "" || c.Server == "sgd", "server", fmt.Sprintf("%q", c.Server), fmt.Sprintf("sgd beside combine: %s", c.Combine))
+	}
+	if c.Correction == "scaffold" {
+		bad(c.Prox == 0, "prox", c.Prox, "none beside correction: scaffold, whose control variates are gradients of plain steps")
 	}
 	if c.Correction == "scaffold" || c.Correction == "fednova" {
 		bad(c.Server == "" || c.Server == "sgd", "server", fmt.Sprintf("%q", c.Server), fmt.Sprintf("sgd beside correction: %s", c.Correction))
@@ -308,6 +318,30 @@ func (c Config) Sums() int {
 	return 1
 }
 
+// Packing is what a scheme bears of what is lost in packing.
+type Packing struct {
+	Lossy    bool // the clients' vectors, and the versions, need not arrive bit for bit
+	Biased   bool // not even in the mean over many contributions
+	Feedback bool // what one contribution lacks may come with the next: they are deltas of whole orders, one a round
+	Default  bool // it is packed with loss unless a task says otherwise
+}
+
+// Packing says what c bears.
+func (c Config) Packing() Packing {
+	switch c.Kind {
+	case "radon": // a Radon point is taken of models as they are
+		return Packing{}
+	case "minibatch": // a bias would be in every step
+		return Packing{Lossy: true}
+	case "dynamic": // its condition is on models as they are; most contributions are not followed by another of their order
+		return Packing{Lossy: true, Biased: true}
+	case "fedavg", "periodic", "oneshot", "fedbuff":
+		whole := c.Correction != "scaffold" // whose control variates add up what is lost
+		return Packing{Lossy: true, Biased: true, Feedback: whole, Default: whole}
+	}
+	return Packing{Lossy: true, Biased: true, Feedback: true}
+}
+
 // Vectors returns the most vectors that a contribution has.
 func (c Config) Vectors() int {
 	if c.Kind == "radon" {
@@ -321,6 +355,8 @@ func (c Config) leastKept(parameters int) int {
 	switch c.Combine {
 	case "krum":
 		return 2*c.Byzantine + 3
+	case "trimmed-mean": // fewer, and nothing would be trimmed
+		return int(math.Ceil(1/c.Trim - 1e-9))
 	case "radon":
 		return parameters + 2
 	}

@@ -14,8 +14,10 @@ import (
 // averaged into the next version.
 //
 // A leg is an order of its own. A client that drops out takes along the model
-// that it was training. After a restart of the coordinator, clients go on with
-// the models that they have.
+// that it was training. A crash of the coordinator loses the models that it was
+// handing on, though not those that clients are training: the round goes on with
+// its cohort and begins to count legs anew, so that every model that is averaged
+// has gone through all of them.
 type daisy struct {
 	fedavg
 	leg    int     // of the open round, from 0
@@ -30,7 +32,7 @@ type start struct {
 }
 
 func (s *daisy) save(b []byte) []byte   { return binary.AppendUvarint(b, uint64(s.leg)) }
-func (s *daisy) restore(d *stateReader) { s.leg = int(d.uint()) }
+func (s *daisy) restore(d *stateReader) { d.uint(); s.leg = 0 }
 
 func (s *daisy) choose(r *rounds) []ClientID {
 	s.forget(r)

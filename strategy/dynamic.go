@@ -3,6 +3,7 @@ package strategy
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -39,13 +40,14 @@ type Dynamic struct {
 	phase   dynamicPhase
 	version uint64
 	order   OrderID     // newest that is or will be given
-	v       int         // violations since the last full synchronisation
+	v       int         // violations since there were last as many as clients
 	clients []monitored // present, ascending by client
 
 	full    bool // B is to be everybody
 	mean    MeanID
 	changed bool   // the balancing set is another than the mean was asked for
 	drawn   uint64 // augmentations so far in this round
+	backs   int    // rollbacks; each halves the clients' rate
 	effects []Effect
 }
 
@@ -56,7 +58,7 @@ type monitored struct {
 	handle  Handle  // of its model, while it is in the balancing set
 	weight  float64
 	awaited bool    // fetched, and the answer has not come
-	idle    bool    // has declined its order, or not answered a fetch, and is not asked for a while
+	idle    bool    // has declined its order, or not answered a fetch yet, and is not asked for a while
 	next    OrderID // that it will get when the resolution is durable
 	fresh   bool    // its next order starts from the reference
 }
@@ -91,19 +93,24 @@ const idleFor = 10 * time.Second
 // to clients who join: after a restart their numbers are not given again.
 const joinsAhead = 1 << 20
 
-const dynamicFormat = 1
+// dynamicFormat is the first byte of a snapshot; the one before it is read too.
+const dynamicFormat = 2
 
 // Restore implements Strategy.
 func (s *Dynamic) Restore(snapshot []byte) error {
 	d := stateReader{b: snapshot}
-	if f := d.byte(); f != dynamicFormat {
+	format := d.byte()
+	if format != 1 && format != dynamicFormat {
 		return fmt.Errorf("strategy: dynamic snapshot of %d bytes is not of a format this build knows", len(snapshot))
 	}
-	version, order, v := d.uint(), d.uint(), d.uint()
+	version, order, v, backs := d.uint(), d.uint(), d.uint(), uint64(0)
+	if format == dynamicFormat {
+		backs = d.uint()
+	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: dynamic snapshot is %w", err)
 	}
-	s.version, s.order, s.v = version, OrderID(order), int(v)
+	s.version, s.order, s.v, s.backs = version, OrderID(order), int(v), int(min(backs, 64))
 	return nil
 }
 
@@ -111,7 +118,13 @@ func (s *Dynamic) snapshot(version uint64) []byte {
 	b := []byte{dynamicFormat}
 	b = binary.AppendUvarint(b, version)
 	b = binary.AppendUvarint(b, uint64(s.order))
-	return binary.AppendUvarint(b, uint64(s.v))
+	return s.counters(b)
+}
+
+// counters are what is durable with every opening of a round too.
+func (s *Dynamic) counters(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(s.v))
+	return binary.AppendUvarint(b, uint64(s.backs))
 }
 
 // Step implements Strategy.
@@ -166,6 +179,7 @@ func (s *Dynamic) Step(e Event) []Effect {
 	case RolledBack:
 		if s.phase == dynamicCommitting && e.Round == s.version+1 {
 			s.phase = dynamicIdle
+			s.backs++
 			for i := range s.clients {
 				s.clients[i].fresh = true // their models are what must not be averaged
 			}
@@ -175,8 +189,9 @@ func (s *Dynamic) Step(e Event) []Effect {
 		// Clients hold models of their own, which the coordinator never had:
 		// they go on with them under new orders.
 		d := stateReader{b: e.Open.State}
-		if v := d.uint(); d.end() == nil {
-			s.v = int(v)
+		v, backs := d.uint(), d.uint()
+		if d.end() == nil {
+			s.v, s.backs = int(v), int(min(backs, 64))
 		}
 		s.order = e.Open.Order + joinsAhead
 		s.phase = dynamicIdle
@@ -236,7 +251,7 @@ func (s *Dynamic) write() {
 	}
 	s.do(Open{
 		Round: s.version + 1, Order: s.order, Base: s.version, Cohort: cohort,
-		Deadline: MaxDeadline, State: binary.AppendUvarint(nil, uint64(s.v)),
+		Deadline: MaxDeadline, State: s.counters(nil),
 	})
 }
 
@@ -250,10 +265,14 @@ func (s *Dynamic) send(m *monitored, start MeanID) {
 	}
 	s.do(Order{
 		Client: m.client, Order: m.order, Round: s.version + 1, Base: s.version, Start: start, Fresh: m.fresh,
-		Work: Work{Kind: Monitor, Steps: s.cfg.Batches, Stream: true, Batch: s.cfg.Batch, LR: s.cfg.LR, Delta: s.cfg.Delta},
+		Work: Work{Kind: Monitor, Steps: s.cfg.Batches, Stream: true, Batch: s.cfg.Batch, LR: s.rate(), Delta: s.cfg.Delta},
 	})
 	m.fresh = false
 }
+
+// rate is the clients' learning rate. There is no step of the server's that could
+// be made smaller after a rollback.
+func (s *Dynamic) rate() float64 { return math.Ldexp(s.cfg.LR, -s.backs) }
 
 func (s *Dynamic) left(id ClientID) {
 	i, ok := s.find(id)
@@ -321,11 +340,10 @@ func (s *Dynamic) offered(e Offered) {
 	m := &s.clients[i]
 	s.do(Keep{e.Handle})
 	m.handle, m.weight, s.changed = e.Handle, e.Weight, true
-	if m.awaited {
-		m.awaited = false
-	} else {
+	if !m.awaited && !m.idle { // one that is idle answers a fetch, late
 		s.v++
 	}
+	m.awaited, m.idle = false, false
 	switch s.phase {
 	case dynamicMonitoring:
 		s.phase = dynamicGathering
@@ -365,14 +383,17 @@ func (s *Dynamic) resolve() {
 		s.do(StopTimer{timerFetch})
 	}
 	m := len(s.clients)
+	asked := s.full && s.phase == dynamicFetching // everybody
+	if in > 0 && s.v >= m {
+		s.v, s.full = 0, true
+	}
 	switch {
 	case in == 0: // the violators are gone
 		s.full = false
 		s.monitor()
-	case in == m || s.full && s.phase == dynamicFetching:
+	case in == m || asked:
 		s.synchronise()
-	case s.v >= m || s.full:
-		s.full = true
+	case s.full:
 		s.fetch(m - in)
 	default:
 		s.phase, s.changed = dynamicChecking, false
@@ -411,7 +432,7 @@ func (s *Dynamic) checked(norm2 float64) {
 	s.do(Forget{s.mean})
 	m := len(s.clients)
 	more := int(max(1, s.cfg.Augment*float64(in)))
-	if float64(in+more) > s.cfg.FullShare*float64(m) {
+	if float64(in+more) >= s.cfg.FullShare*float64(m) {
 		s.full = true
 		more = m - in
 	}
@@ -477,7 +498,6 @@ func (s *Dynamic) settled() {
 // synchronise makes the mean of all models the new reference.
 func (s *Dynamic) synchronise() {
 	s.phase = dynamicCommitting
-	s.v = 0
 	var clients []ClientID
 	for i := range s.clients {
 		if m := &s.clients[i]; m.handle != 0 {
@@ -488,6 +508,6 @@ func (s *Dynamic) synchronise() {
 	}
 	s.do(Commit{
 		Round: s.version + 1, Base: s.version, Plan: WeightedMean{ServerLR: s.cfg.ServerLR}, Snapshot: s.snapshot(s.version + 1),
-		Clients: clients, Rate: s.cfg.LR * s.cfg.ServerLR, Guard: s.cfg.Guard,
+		Clients: clients, Rate: s.rate() * s.cfg.ServerLR, Guard: s.cfg.Guard,
 	})
 }

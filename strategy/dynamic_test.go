@@ -152,9 +152,9 @@ func TestDynamicBalances(t *testing.T) {
 }
 
 // A full synchronisation makes the weighted mean of everybody's model the new
-// reference, clears the counter, and gives everybody a new order.
+// reference and gives everybody a new order. It leaves the counter alone.
 func TestDynamicSynchronises(t *testing.T) {
-	s := monitoring(t, 6, Config{FullShare: .4})
+	s := monitoring(t, 6, Config{}) // one and two more are half of six
 	ids := fetches(steps(s, model(2), Fired{timerGather}, Averaged{1, 2}))
 	if !slices.Equal(ids, []ClientID{1, 3, 4, 5, 6}) {
 		t.Fatalf("fetches %v", ids)
@@ -173,7 +173,7 @@ func TestDynamicSynchronises(t *testing.T) {
 		}
 	}
 	c := last[len(last)-1].(Commit)
-	if !slices.Equal(handles, []Handle{1, 2, 3, 4, 5, 6}) || len(c.Clients) != 6 || c.Plan != Plan(WeightedMean{ServerLR: 1}) || s.v != 0 {
+	if !slices.Equal(handles, []Handle{1, 2, 3, 4, 5, 6}) || len(c.Clients) != 6 || c.Plan != Plan(WeightedMean{ServerLR: 1}) || s.v != 1 {
 		t.Errorf("adds %v, %+v, v = %d", handles, c, s.v)
 	}
 	open := steps(s, Committed{1})[0].(Open)
@@ -184,6 +184,56 @@ func TestDynamicSynchronises(t *testing.T) {
 		if o := e.(Order); o.Base != 1 || o.Start != 0 || o.Fresh {
 			t.Errorf("%+v, want one on version 1", o)
 		}
+	}
+}
+
+// After as many violations as there are clients everybody is synchronised, however
+// near the violators' mean is to the reference, and the counting begins anew. Those
+// who come while others are fetched count too, and the rest is asked all the same.
+func TestDynamicCounter(t *testing.T) {
+	s := monitoring(t, 4, Config{FullShare: 1})
+	v := 0
+	for round := range 3 { // three violations that are balanced at once
+		got := steps(s, Offered{Client: 2, Order: s.clients[1].order, Handle: Handle(round + 1), Weight: 1}, Fired{timerGather}, Averaged{MeanID(round + 1), .5})
+		if names(got) != "Open " {
+			t.Fatalf("violation %d does %q", round+1, names(got))
+		}
+		steps(s, Opened{1})
+		if v++; s.v != v {
+			t.Fatalf("v = %d after %d violations", s.v, v)
+		}
+	}
+	got := steps(s, Offered{Client: 1, Order: s.clients[0].order, Handle: 9, Weight: 1}, Fired{timerGather})
+	if ids := fetches(got); len(ids) != 3 || s.v != 0 {
+		t.Fatalf("the fourth violation of four clients fetches %v, v = %d", ids, s.v)
+	}
+
+	// Violators who come while others are fetched.
+	s = monitoring(t, 6, Config{FullShare: 1, Augment: 1})
+	s.v = 4
+	ids := fetches(steps(s, model(1), Fired{timerGather}, Averaged{1, 2}))
+	if len(ids) != 1 || s.v != 5 {
+		t.Fatalf("fetches %v, v = %d", ids, s.v)
+	}
+	other := ClientID(2)
+	if ids[0] == other {
+		other = 3
+	}
+	steps(s, model(other))
+	rest := fetches(steps(s, model(ids[0])))
+	if len(rest) != 3 || s.v != 0 {
+		t.Errorf("with v = m the rest is not fetched: %v, v = %d", rest, s.v)
+	}
+}
+
+// A fetched model that comes after the deadline is no violation.
+func TestDynamicLateFetch(t *testing.T) {
+	s := monitoring(t, 10, Config{Deadline: 7 * time.Second})
+	ids := fetches(steps(s, model(3), Fired{timerGather}, Averaged{1, 2}))
+	steps(s, model(ids[0]), Fired{timerFetch})
+	steps(s, model(ids[1]))
+	if s.v != 1 {
+		t.Errorf("v = %d, want the one violation", s.v)
 	}
 }
 
@@ -284,8 +334,8 @@ func TestDynamicRollBack(t *testing.T) {
 	}
 	orders := steps(s, Opened{1})
 	for _, e := range orders {
-		if o := e.(Order); !o.Fresh || o.Order != 2 || o.Base != 0 {
-			t.Errorf("%+v, want a fresh one", o)
+		if o := e.(Order); !o.Fresh || o.Order != 2 || o.Base != 0 || o.Work.LR != s.cfg.LR/2 {
+			t.Errorf("%+v, want a fresh one at half the rate", o)
 		}
 	}
 	if len(orders) != 2 {

@@ -1,6 +1,10 @@
 package strategy
 
-import "fedtab/strategy/combine"
+import (
+	"math"
+
+	"fedtab/strategy/combine"
+)
 
 // FedAvg is federated averaging (McMahan et al. 2017, Algorithm 1):
 //
@@ -50,9 +54,13 @@ func (fedavg) weigh(r *rounds, e Offered) (scale, weight float64) {
 	return e.Weight, e.Weight
 }
 
-// novaNorm is FedNova's a_k of a client that has made so many steps.
+// novaNorm is FedNova's a_k of a client that says it has made so many steps.
 func novaNorm(r *rounds, steps uint64) float64 {
-	return combine.MomentumNorm(int(max(steps, 1)), r.setup.ClientMomentum)
+	n := int(min(max(steps, 1), math.MaxInt32))
+	if r.cfg.Prox > 0 {
+		return combine.ProximalNorm(n, r.cfg.LR*r.cfg.Prox)
+	}
+	return combine.MomentumNorm(n, r.setup.ClientMomentum)
 }
 
 func (fedavg) keeps() bool           { return false }
@@ -62,7 +70,7 @@ func (fedavg) done(*rounds) bool     { return false }
 func (fedavg) plan(r *rounds, rate float64) Plan {
 	switch r.cfg.Correction {
 	case "scaffold":
-		return Scaffold{ServerLR: rate, Share: float64(len(r.answers)) / float64(max(r.cohort.Present(), len(r.answers)))}
+		return Scaffold{ServerLR: rate, Share: float64(len(r.answers)) / float64(max(r.among, len(r.answers)))}
 	case "fednova":
 		var examples, norms []float64
 		var total float64
@@ -89,11 +97,8 @@ type robust struct{ fedavg }
 func (robust) keeps() bool { return true }
 
 func (robust) plan(r *rounds, rate float64) Plan {
-	weights := make([]float64, len(r.answers))
-	for i, a := range r.answers {
-		weights[i] = a.weight
-	}
-	return Robust{Combiner: r.cfg.Combine, ServerLR: rate, Trim: r.cfg.Trim, Byzantine: r.cfg.Byzantine, Weights: weights, Seed: r.setup.Seed + r.cohort.Round}
+	// No weights: they are claims, and who lies about a model lies about those.
+	return Robust{Combiner: r.cfg.Combine, ServerLR: rate, Trim: r.cfg.Trim, Byzantine: r.cfg.Byzantine, Seed: r.setup.Seed + r.cohort.Round}
 }
 
 // enough also asks for as many answers as the combiner needs: a deadline may

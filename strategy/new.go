@@ -110,6 +110,28 @@ func fits(cfg Config, setup Setup) error {
 			return wrong("combine: radon takes d up to %d, and the model has %d parameters; the nearest that works is combine: geometric-median", feasibleRadon, d)
 		}
 	}
+	if cfg.robust() && k == 0 {
+		// Live, a round opens with min_clients.
+		most := cfg.MaxKept
+		cohort = cfg.MinClients
+		if cfg.Kind == "fedavg" {
+			cohort = min(max(int(cfg.Fraction*float64(cohort)+1e-9), setup.MinCohort, 1), cohort)
+		}
+		switch need := cfg.leastKept(d); {
+		case need > most:
+			return wrong("combine: %s needs at least %d models, and max_kept is %d; want max_kept: %d, or combine: median", cfg.Combine, need, most, need)
+		case cohort < need:
+			return wrong("combine: %s needs a cohort of at least %d, and with min_clients: %d a round may open with one of %d; want more min_clients or a larger fraction, or combine: median", cfg.Combine, need, cfg.MinClients, cohort)
+		}
+	}
+	if cfg.Correction == "fednova" && cfg.Prox > 0 {
+		switch {
+		case setup.ClientMomentum > 0:
+			return wrong("correction: fednova knows by how much clients move with prox or with momentum, not with both; want optimiser.kind: sgd, or no prox")
+		case cfg.LR*cfg.Prox >= 1:
+			return wrong("correction: fednova beside prox: %g and lr: %g, of which the product must be below 1", cfg.Prox, cfg.LR)
+		}
+	}
 	if cfg.Kind == "daisy" && k > cfg.MaxKept {
 		return wrong("daisy holds the models of all %d clients, and max_kept is %d; want max_kept: %d", k, cfg.MaxKept, k)
 	}

@@ -76,7 +76,6 @@ type Robust struct {
 	ServerLR  float64
 	Trim      float64
 	Byzantine int
-	Weights   []float64
 	Seed      uint64
 }
 
@@ -106,7 +105,7 @@ func (p Robust) combine(out []float32, deltas [][]float32) error {
 		_, err := combine.Krum(out, deltas, p.Byzantine, 1)
 		return err
 	case "geometric-median":
-		_, err := combine.GeometricMedian(out, deltas, p.Weights)
+		_, err := combine.GeometricMedian(out, deltas, nil)
 		return err
 	case "radon":
 		height := combine.Height(len(out), len(deltas))

@@ -22,6 +22,7 @@ type rounds struct {
 	version   uint64  // newest committed
 	order     OrderID // newest given
 	answers   []answer
+	among     int // clients that were present when the attempt was opened
 	rollbacks int // so far; each halves the server's rate
 	effects   []Effect
 }
@@ -174,7 +175,7 @@ func (r *rounds) reopened(e Reopened) {
 	r.order = e.Open.Order
 	d := stateReader{b: e.Open.State}
 	if len(e.Open.State) > 0 {
-		r.rollbacks = int(min(d.uint(), 64))
+		r.rollbacks, r.among = int(min(d.uint(), 64)), int(min(d.uint(), math.MaxInt32))
 		if s, ok := r.scheme.(legs); ok {
 			s.restore(&d)
 		}
@@ -226,7 +227,9 @@ func (r *rounds) write(chosen []ClientID) {
 		}
 	}
 	r.state = opening
+	r.among = r.cohort.Present()
 	state := binary.AppendUvarint(nil, uint64(r.rollbacks))
+	state = binary.AppendUvarint(state, uint64(r.among))
 	if s, ok := r.scheme.(legs); ok {
 		state = s.save(state)
 	}

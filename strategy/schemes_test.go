@@ -424,6 +424,18 @@ func TestRefusals(t *testing.T) {
 		{"scaffold with adam", Config{Kind: "fedavg", Correction: "scaffold", Server: "adam"}, live, "sgd beside correction: scaffold"},
 		{"trim without its combiner", Config{Kind: "fedavg", Trim: .1}, live, "combine: trimmed-mean"},
 		{"a buffer without fedbuff", Config{Kind: "fedavg", Buffer: 3}, live, "fedavg has none (fedbuff have)"},
+		{"krum live with too few kept", Config{Kind: "fedavg", Fraction: 1, Combine: "krum", Byzantine: 60}, live, "want max_kept: 123"},
+		{"krum live in a round that may be small", Config{Kind: "fedavg", Fraction: 1, Combine: "krum", MinClients: 4}, live, "at least 5, and with min_clients: 4"},
+		{"krum live in a small part", Config{Kind: "fedavg", Fraction: .1, Combine: "krum", MinClients: 20}, live, "may open with one of 2"},
+		{"a trimmed mean that trims nothing", Config{Kind: "periodic", Combine: "trimmed-mean"}, of(4), "at least 5, and it is 4"},
+		{"warmup of no scale", Config{Kind: "fedavg", Warmup: 3}, live, "lr_scale: sqrt or linear beside it"},
+		{"momentum of plain sgd", Config{Kind: "fedavg", ServerMomentum: .5}, live, "server: momentum, adagrad, adam or yogi beside it"},
+		{"beta2 of momentum", Config{Kind: "fedavg", Server: "momentum", ServerBeta2: .5}, live, "adam or yogi beside it"},
+		{"tau of momentum", Config{Kind: "fedavg", Server: "momentum", ServerTau: .5}, live, "adagrad, adam or yogi beside it"},
+		{"max_kept of the mean", Config{Kind: "fedavg", MaxKept: 5}, live, "the mean holds no models"},
+		{"scaffold with prox", Config{Kind: "fedavg", Correction: "scaffold", Prox: .1}, live, "none beside correction: scaffold"},
+		{"fednova with prox and momentum", Config{Kind: "fedavg", Correction: "fednova", Prox: .1}, Setup{Live: true, Parameters: 10, ClientMomentum: .9}, "not with both"},
+		{"fednova with a large prox", Config{Kind: "fedavg", Correction: "fednova", Prox: 10}, live, "must be below 1"},
 		{"epochs and batches", Config{Kind: "periodic", Epochs: 1, Batches: 1}, live, "either epochs or batches"},
 	} {
 		cfg := test.cfg

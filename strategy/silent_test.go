@@ -103,8 +103,8 @@ func TestFedBuffSilent(t *testing.T) {
 	if len(first) != 2 {
 		t.Fatalf("%d at work, want 2", len(first))
 	}
-	if got := names(steps(s, Fired{timerDeadline})); got != "SetTimer " {
-		t.Fatalf("after one deadline: %q", got)
+	if got := steps(s, Fired{timerDeadline}); len(got) != 1 || got[0] != Effect(SetTimer{timerDeadline, DefaultDeadline}) {
+		t.Fatalf("after one deadline: %v", got)
 	}
 	// The first answers, somebody else gets its place, and the second stays silent.
 	second := orders(steps(s, Offered{Client: first[0].Client, Order: first[0].Order, Handle: 1, Weight: 1}))

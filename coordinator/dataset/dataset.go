@@ -3,7 +3,6 @@
 package dataset
 
 import (
-	"cmp"
 	"fmt"
 	"runtime"
 
@@ -89,8 +88,12 @@ func (d *Dataset) Sizes() []int {
 	return sizes
 }
 
-// Model returns the task's model for the data.
+// Model returns the task's model for the data. The error is a *task.Error when
+// they do not fit each other.
 func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
+	if err := t.Fits(d.Train.Shape, d.Train.Classes()); err != nil {
+		return nil, err
+	}
 	m, err := learn.New(t.Model.Spec(d.Train.Shape, d.Train.Classes(), t.Seed))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: model: %w", t.Name, err)
@@ -112,7 +115,7 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool) (strategy.Str
 		setup.MinCohort, setup.Clients = 2, 0
 	}
 	if t.Optimiser.Kind == "momentum" {
-		setup.ClientMomentum = cmp.Or(t.Optimiser.Momentum, .9)
+		setup.ClientMomentum = t.Optimiser.Momentum
 	}
 	s, err := strategy.New(t.Strategy, setup)
 	if err != nil {

@@ -104,7 +104,11 @@ func TestIDXRefuses(t *testing.T) {
 		{"gzip of something else", "train-images", func([]byte) []byte { return packed(t, []byte("text")) }, `train-images: data: IDX file at byte 0 begins with 0x74 0x65, want two zeros`},
 		{"no file", "test-images", nil, "no such file or directory (paths are relative to /"},
 		{"counts", "train-labels", func([]byte) []byte { return idx(t, data.Array{Dims: []int{1}, Data: []uint8{0}}) }, "8 images but 1 labels"},
-		{"labels beyond", "test-labels", func([]byte) []byte { return idx(t, data.Array{Dims: []int{4}, Data: []uint8{0, 1, 2, 0}}) }, "test-labels: data: label 2 is 2, want less than 2"},
+		{"labels beyond", "test-labels", func([]byte) []byte { return idx(t, data.Array{Dims: []int{4}, Data: []uint8{0, 1, 2, 0}}) }, "/test-labels: label 2 is 2, want less than 2"},
+		{"labels for images", "train-images", func([]byte) []byte { return idx(t, data.Array{Dims: []int{8}, Data: make([]uint8, 8)}) }, "/train-images has shape [8], want images [n, ...]"},
+		{"images for labels", "train-labels", func([]byte) []byte {
+			return idx(t, data.Array{Dims: []int{8, 1}, Data: make([]uint8, 8)})
+		}, "/train-labels has shape [8 1], want labels [n]"},
 		{"shapes", "test-images", func([]byte) []byte {
 			return idx(t, data.Array{Dims: []int{4, 3}, Data: make([]uint8, 12)})
 		}, "test-images has images of shape [3], want [1 2] as in"},
@@ -240,6 +244,20 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// A model that the data turns out not to fit is refused with its line.
+func TestModelRefused(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "x.csv"), []byte("a,b,y\n1,2,u\n2,3,v\n3,1,u\n4,5,v\n5,0,u\n"))
+	tk := parse(t, "{source: csv, partition: {clients: 2}, csv: {path: "+path+", target: y}}", "model={kind: layers, layers: [{conv: 3, size: 3}]}")
+	d, err := Open(tk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *task.Error
+	if _, err = d.Model(tk); !errors.As(err, &refused) || !strings.HasSuffix(err.Error(), ": model.layers[0], conv: its input has shape [2], want images [height, width] or [height, width, channels]") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The partitions by label refuse what has none; the others divide it.
 func TestPartition(t *testing.T) {
 	labelled, err := data.NewLabelled([]int{1}, make([]float32, 40), bytes.Repeat([]byte{0, 1}, 20), 2)
@@ -292,14 +310,48 @@ distance of a client's classes from all examples' (total variation, 0 to 1): 0.0
        0         4   2    2     0.000
        1         2   1    1     0.000
 `)
-	// Many clients are summed up.
+	// Of many clients the first are shown.
 	d.Shards = nil
 	for i := range shownClients + 1 {
 		d.Shards = append(d.Shards, []int32{int32(i % 6)})
 	}
 	d.Shards = append(d.Shards, []int32{0, 1, 2})
-	check(head + `22 clients: 1 to 3 examples, median 1 (as uneven as 19.2 clients of equal size)
+	check(head + `202 clients: 1 to 3 examples, median 1 (as uneven as 198.2 clients of equal size)
 1 to 1 of 2 classes per client, 1.0 on average
-distance of a client's classes from all examples' (total variation, 0 to 1): 0.477 on average, 0.625 at most
+distance of a client's classes from all examples' (total variation, 0 to 1): 0.500 on average, 0.515 at most
+  client  examples  no  yes  distance
+       0         1   1    0     0.485
+       1         1   1    0     0.485
+       2         1   1    0     0.485
+       3         1   0    1     0.515
+       4         1   0    1     0.515
+       5         1   0    1     0.515
+       6         1   1    0     0.485
+       7         1   1    0     0.485
+       8         1   1    0     0.485
+       9         1   0    1     0.515
+      10         1   0    1     0.515
+      11         1   0    1     0.515
+      12         1   1    0     0.485
+      13         1   1    0     0.485
+      14         1   1    0     0.485
+      15         1   0    1     0.515
+      16         1   0    1     0.515
+      17         1   0    1     0.515
+      18         1   1    0     0.485
+      19         1   1    0     0.485
+and 182 more clients
 `)
+	// A line per client, with its classes, for a task of ordinary size.
+	d.Shards = nil
+	for i := range 200 {
+		d.Shards = append(d.Shards, []int32{int32(i % 6)})
+	}
+	var b strings.Builder
+	if err := d.Describe(&b); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "\n     199         1   1    0     0.495\n") || strings.Contains(b.String(), "more clients") {
+		t.Errorf("got\n%s", b.String())
+	}
 }

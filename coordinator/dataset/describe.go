@@ -10,16 +10,17 @@ import (
 	"fedtab/learn/data"
 )
 
-// shownClients and shownClasses bound the table that Describe writes. Longer
-// ones are summed up.
+// shownClients and shownClasses bound the table that Describe writes: every
+// digit or letter of a handwriting. Of more clients it shows the first few.
 const (
-	shownClients = 20
-	shownClasses = 12
+	shownClients = 200
+	shownClasses = 26
+	firstClients = 20
 )
 
 // Describe writes for people what the data is and how it is divided among the
-// clients of a simulation: a line per client if they are few, in any case the
-// spread of sizes and classes.
+// clients of a simulation: the spread of sizes and classes, and a line per
+// client.
 func (d *Dataset) Describe(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", d.Summary)
@@ -37,9 +38,7 @@ func (d *Dataset) Describe(w io.Writer) error {
 		counts = data.Statistics(d.Shards, d.Train.Y, d.Train.Classes())
 	}
 	b.WriteString(skew(data.MeasureSkew(d.Shards, counts), d.Train.Classes()))
-	if len(d.Shards) <= shownClients {
-		d.table(&b, counts)
-	}
+	d.table(&b, counts)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -58,7 +57,7 @@ func skew(s data.Skew, classes int) string {
 	return b.String()
 }
 
-// table writes a line per client: its examples, by class if there are few.
+// table writes a line per client: its examples, by class if those are few.
 func (d *Dataset) table(b *strings.Builder, counts [][]int) {
 	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(tw, "client\texamples\t")
@@ -83,7 +82,11 @@ func (d *Dataset) table(b *strings.Builder, counts [][]int) {
 			all[c] += n
 		}
 	}
-	for k, shard := range d.Shards {
+	shown := d.Shards
+	if len(shown) > shownClients {
+		shown = shown[:firstClients]
+	}
+	for k, shard := range shown {
 		fmt.Fprintf(tw, "%d\t%d\t", k, len(shard))
 		for c := range columns {
 			fmt.Fprintf(tw, "%d\t", counts[k][c])
@@ -94,6 +97,9 @@ func (d *Dataset) table(b *strings.Builder, counts [][]int) {
 		fmt.Fprintln(tw)
 	}
 	tw.Flush() // into memory: it cannot fail
+	if more := len(d.Shards) - len(shown); more > 0 {
+		fmt.Fprintf(b, "and %d more clients\n", more)
+	}
 }
 
 // few lists names, and says how many more there are.

@@ -91,6 +91,18 @@ func idxPair(images, labels string, classes int) (*data.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	// NewSet knows no files: what is wrong with one of them is better said here.
+	switch {
+	case len(x.Dims) < 2:
+		return nil, fmt.Errorf("%s has shape %v, want images [n, ...]", images, x.Dims)
+	case len(y.Dims) != 1:
+		return nil, fmt.Errorf("%s has shape %v, want labels [n]", labels, y.Dims)
+	}
+	for i, label := range y.Data {
+		if classes > 0 && int(label) >= classes {
+			return nil, fmt.Errorf("%s: label %d is %d, want less than %d", labels, i, label, classes)
+		}
+	}
 	set, err := data.NewSet(x, y, classes)
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s: %w", images, labels, err)

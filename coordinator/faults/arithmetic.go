@@ -34,7 +34,7 @@ type made struct {
 	state     map[string][]float32 // of the server, as of the base
 	given     []Given
 	most      uint64 // examples that any of them can have
-	present   int    // participants, when the commit was asked for
+	among     int    // participants, when the attempt was opened
 	rollbacks int    // before
 }
 
@@ -66,7 +66,7 @@ func (s *Scheme) combine(m made) (next []float32, state map[string][]float32, er
 		scale = func(Given) (float64, float64) { return 1, 1 }
 	case c.Correction == "fednova":
 		scale = func(g Given) (float64, float64) {
-			return float64(g.Weight) / float64(max(g.Steps, 1)), float64(g.Weight)
+			return float64(g.Weight) / norm(c, g), float64(g.Weight)
 		}
 	}
 	sum, err := s.sum(m, given, 0, scale)
@@ -81,7 +81,7 @@ func (s *Scheme) combine(m made) (next []float32, state map[string][]float32, er
 		}
 		control := make([]float32, len(m.base))
 		copy(control, state[strategy.ControlVector])
-		if err := changes.Mean(control, control, float64(len(given))/float64(max(m.present, len(given)))); err != nil {
+		if err := changes.Mean(control, control, float64(len(given))/float64(max(m.among, len(given)))); err != nil {
 			return nil, nil, err
 		}
 		state[strategy.ControlVector] = control
@@ -92,12 +92,12 @@ func (s *Scheme) combine(m made) (next []float32, state map[string][]float32, er
 			total += float64(g.Weight)
 		}
 		for _, g := range given {
-			steps += float64(g.Weight) / total * float64(max(g.Steps, 1))
+			steps += float64(g.Weight) / total * norm(c, g)
 		}
-		if want := rate * steps; !close(want, rate*novaRate(given)) {
-			return nil, nil, fmt.Errorf("FedNova's rate is %g, want %g", rate*novaRate(given), want)
+		if want := rate * steps; !close(want, rate*novaRate(c, given)) {
+			return nil, nil, fmt.Errorf("FedNova's rate is %g, want %g", rate*novaRate(c, given), want)
 		}
-		rate *= novaRate(given) // whose rounding is its own
+		rate *= novaRate(c, given) // whose rounding is its own
 	case c.Server != "" && c.Server != "sgd":
 		sign := 1.0
 		if c.Kind == "minibatch" {
@@ -117,12 +117,23 @@ func (s *Scheme) combine(m made) (next []float32, state map[string][]float32, er
 // close says whether two positive numbers are the same but for rounding.
 func close(a, b float64) bool { return math.Abs(a-b) <= 1e-12*math.Abs(b) }
 
-func novaRate(given []Given) float64 {
+// norm is FedNova's a_k: the sum of the factors with which a client's gradients
+// enter its delta. Each later step leaves 1 - eta mu of it.
+func norm(c strategy.Config, g Given) float64 {
+	sum, factor := 0.0, 1.0
+	for range max(g.Steps, 1) {
+		sum += factor
+		factor *= 1 - c.LR*c.Prox
+	}
+	return sum
+}
+
+func novaRate(c strategy.Config, given []Given) float64 {
 	var examples, norms []float64
 	total := 0.0
 	for _, g := range given {
 		total += float64(g.Weight)
-		examples, norms = append(examples, float64(g.Weight)), append(norms, float64(max(g.Steps, 1)))
+		examples, norms = append(examples, float64(g.Weight)), append(norms, norm(c, g))
 	}
 	return combine.NovaRate(examples, norms, total)
 }
@@ -162,9 +173,8 @@ func (s *Scheme) sum(m made, given []Given, vector int, scale func(Given) (scale
 func (s *Scheme) robust(next []float32, m made, given []Given, rate float64) error {
 	c := s.Config.WithDefaults()
 	var deltas [][]float32
-	var weights []float64
 	for _, g := range given {
-		deltas, weights = append(deltas, g.Vectors[0]), append(weights, float64(g.Weight))
+		deltas = append(deltas, g.Vectors[0])
 	}
 	out := make([]float32, len(m.base))
 	var err error
@@ -176,7 +186,7 @@ func (s *Scheme) robust(next []float32, m made, given []Given, rate float64) err
 	case "krum":
 		_, err = combine.Krum(out, deltas, c.Byzantine, 1)
 	case "geometric-median":
-		_, err = combine.GeometricMedian(out, deltas, weights)
+		_, err = combine.GeometricMedian(out, deltas, nil)
 	case "radon":
 		h := combine.Height(len(out), len(deltas))
 		err = combine.RadonMachine(out, deltas[:combine.Need(len(out), h)], h, m.seed+m.version+1)

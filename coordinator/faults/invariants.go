@@ -99,7 +99,7 @@ func (w *world) checkCommit(l *life, c run.Commit) {
 	}
 	want, state, err := w.scheme.combine(made{
 		seed: w.seed, version: c.Base, base: w.exact(), state: w.serverState(), given: given, most: w.mostExamples(),
-		present: a.present, rollbacks: l.witness.rollbacks,
+		among: l.world.among[a.Order], rollbacks: l.witness.rollbacks,
 	})
 	if err != nil {
 		w.violated("a version is what its contributions make of its base", "version %d is %v, which %v make impossible: %v", c.Round, c.Params, given, err)
@@ -410,7 +410,7 @@ func (w *world) checkEnd() {
 		w.violated("memory does not grow", "%+v and %d timers are left when everybody is gone", s, l.timers)
 	}
 	for i := range leased {
-		if l.borrow() == nil {
+		if l.borrow(&protocol.Contribution{}) == nil {
 			w.violated("memory does not grow", "%d of %d leased bodies were never given back", leased-i, leased)
 			return
 		}

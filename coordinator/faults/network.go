@@ -214,7 +214,7 @@ func (c *conn) contribute(m *protocol.Contribution, honest bool) {
 		if c.acks != acks {
 			w.violated("every contribution gets one answer", "participant %d's to order %d gets one before its body", c.number, m.Order)
 		}
-		if body = c.life.borrow(); body == nil {
+		if body = c.life.borrow(m); body == nil {
 			w.violated("memory does not grow", "%d leased bodies were never given back", leased)
 			return
 		}
@@ -287,10 +287,10 @@ func (c *conn) offer(m *protocol.Contribution, honest bool, body *run.Body) {
 // borrow returns memory for a body, or nil when there is none. Nobody else can
 // give any back meanwhile, so the real time only bounds how long a leak takes to
 // be seen: far more than a busy machine keeps a process waiting.
-func (l *life) borrow() *run.Body {
+func (l *life) borrow(c *protocol.Contribution) *run.Body {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	body, err := l.checker.Borrow(ctx)
+	body, err := l.checker.Borrow(ctx, c)
 	if err != nil {
 		return nil
 	}

@@ -94,9 +94,7 @@ func drawScheme(r *rand.Rand, kind string, clients, least int) Scheme {
 		},
 		Setup: strategy.Setup{MinCohort: 2}, Inputs: 3, Calm: 3,
 	}
-	if kind != "fedbuff" {
-		s.Config.Deadline = time.Duration(5+r.Uint64N(60)) * time.Second
-	}
+	s.Config.Deadline = time.Duration(5+r.Uint64N(60)) * time.Second
 	return s
 }
 
@@ -125,7 +123,9 @@ func drawServer(r *rand.Rand, c *strategy.Config) {
 func drawScale(r *rand.Rand, c *strategy.Config) {
 	if maybe(r, 4) {
 		c.LRScale = []string{"none", "sqrt", "linear"}[r.Uint64N(3)]
-		c.Warmup = int(r.Uint64N(4))
+		if c.LRScale != "none" {
+			c.Warmup = int(r.Uint64N(4))
+		}
 	}
 	drawGuard(r, c)
 }
@@ -146,7 +146,7 @@ func drawFamily(r *rand.Rand, s *Scheme, clients int) {
 	switch r.Uint64N(6) {
 	case 0:
 		if c.Kind != "oneshot" {
-			c.Correction = "scaffold"
+			c.Correction, c.Prox = "scaffold", 0
 		}
 		drawScale(r, c)
 	case 1:
@@ -168,7 +168,7 @@ func drawRobust(r *rand.Rand, s *Scheme, clients int) {
 	c.Combine = []string{"median", "trimmed-mean", "krum", "geometric-median", "radon"}[r.Uint64N(5)]
 	least := 1
 	switch c.Combine {
-	case "krum":
+	case "krum", "trimmed-mean":
 		least = 5
 	case "radon":
 		s.Inputs, least = 1, 6 // of 4 parameters

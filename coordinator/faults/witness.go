@@ -48,7 +48,6 @@ type attempt struct {
 	rewriting  bool // it is being written down once more, and goes on meanwhile
 	committing bool
 	clients    []strategy.ClientID        // of the commit
-	present    int                        // when it was asked for
 	declined   map[strategy.ClientID]bool // has refused, or given a broken answer
 }
 
@@ -260,6 +259,9 @@ func (w *witness) open(o strategy.Open, reopened bool) {
 	default:
 		w.violated("one round is open at a time", "order %d opens while order %d is open", o.Order, a.Order)
 	}
+	if !reopened {
+		w.life.world.among[o.Order] = len(w.present)
+	}
 	w.attempt = &attempt{Open: o, opened: reopened, reopened: reopened, declined: map[strategy.ClientID]bool{}}
 }
 
@@ -423,7 +425,7 @@ func (w *witness) commit(c strategy.Commit, e strategy.Event) {
 		w.violated("only the open round is committed", "round %d is, and %+v is open", c.Round, a)
 		return
 	}
-	a.committing, a.clients, a.present = true, slices.Clone(c.Clients), len(w.present)
+	a.committing, a.clients = true, slices.Clone(c.Clients)
 	kept := 0
 	for _, k := range w.accepted {
 		if k.kept {

@@ -12,6 +12,7 @@ import (
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/protocol"
+	"fedtab/strategy"
 )
 
 // world is everything around the lives of one coordinator.
@@ -49,6 +50,7 @@ type world struct {
 	counted   map[key]bool             // contributions that are in a durable version
 	rollbacks int                      // of commits, as the strategy has them durable
 	cohorts   map[uint64]run.OpenRound // durable attempts by order number
+	among     map[strategy.OrderID]int // by order: participants when it was opened
 
 	result    Result
 	recent    [40]entry // ring of the newest events
@@ -104,7 +106,7 @@ func newWorld(cfg Config) *world {
 		random: r, seed: cfg.Seed, trace: cfg.Trace, scheme: scheme, model: model, evalEvery: 1 + int(r.Uint64N(3)),
 		initial: make([]float32, model.Layout().Size),
 		numbers: map[uint32]*participant{}, orders: map[key]protocol.Order{}, counted: map[key]bool{},
-		cohorts: map[uint64]run.OpenRound{}, decoders: map[protocol.Codec]compress.Decoder{},
+		cohorts: map[uint64]run.OpenRound{}, among: map[strategy.OrderID]int{}, decoders: map[protocol.Codec]compress.Decoder{},
 	}
 	model.Init(w.initial, cfg.Seed)
 	w.initialHash = learn.Hash(w.initial)

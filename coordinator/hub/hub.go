@@ -4,7 +4,7 @@
 //
 // A session has one goroutine that reads and one that writes. Contributions
 // are put together, decoded and checked on the reading goroutine, so that the
-// run's owner never touches a vector and a slow or hostile peer holds up
+// run's owner never decodes one and a slow or hostile peer holds up
 // nobody but itself.
 //
 // Nothing that a peer does is trusted. Limits says how fast, how large and how

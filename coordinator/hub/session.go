@@ -493,7 +493,7 @@ func (s *session) message(m protocol.Message, frame int) error {
 		if protocol.Announced(m) > 0 {
 			return s.announced(m, frame)
 		}
-		s.offer(m)
+		return s.inline(m, frame)
 	case *protocol.Bye:
 		return errGoodbye
 	case *protocol.Hello:
@@ -523,15 +523,42 @@ func (s *session) announced(c *protocol.Contribution, frame int) error {
 		s.skipped = onWire(frame)
 		return s.body.Skip(c, s.room.MaxBody)
 	}
-	ctx, cancel := context.WithTimeout(s.hub.ctx, s.hub.limits.BodyWait)
-	defer cancel()
-	memory, err := s.room.Checker.Borrow(ctx)
+	memory, err := s.borrow(c)
 	if err != nil {
-		return closeError(protocol.CloseOverloaded, "no memory for your contribution within %v", s.hub.limits.BodyWait)
+		return err
 	}
 	s.memory = memory
 	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size)) // the waiting is not the peer's
 	return s.body.Start(c, s.room.MaxBody, memory.Bytes())
+}
+
+// borrow waits for memory for a contribution.
+func (s *session) borrow(c *protocol.Contribution) (*run.Body, error) {
+	ctx, cancel := context.WithTimeout(s.hub.ctx, s.hub.limits.BodyWait)
+	defer cancel()
+	memory, err := s.room.Checker.Borrow(ctx, c)
+	if err != nil {
+		return nil, closeError(protocol.CloseOverloaded, "no memory for your contribution within %v", s.hub.limits.BodyWait)
+	}
+	return memory, nil
+}
+
+// inline takes a contribution that has come in one frame. A few bytes may unpack to
+// a model, so that needs a reason and memory like a large body.
+func (s *session) inline(c *protocol.Contribution, frame int) error {
+	live := s.room.Live
+	wanted := false
+	live.Call(func() { wanted = live.Run.Announce(s.participant, s, c) })
+	if !wanted {
+		s.charge(onWire(frame))
+		return nil
+	}
+	memory, err := s.borrow(c)
+	if err != nil {
+		return err
+	}
+	s.offer(c, memory)
+	return nil
 }
 
 // chunk takes in a piece of a body, and offers the contribution after the last
@@ -542,7 +569,9 @@ func (s *session) chunk(c *protocol.Chunk, frame int) error {
 		return err
 	}
 	if c, ok := whole.(*protocol.Contribution); ok {
-		s.offer(c)
+		memory := s.memory
+		s.memory = nil
+		s.offer(c, memory)
 		return nil
 	}
 	if s.memory == nil {
@@ -555,9 +584,8 @@ func (s *session) chunk(c *protocol.Chunk, frame int) error {
 }
 
 // offer checks a complete contribution and hands it to the run.
-func (s *session) offer(c *protocol.Contribution) {
-	o := s.room.Checker.Check(s.participant, c, s.memory)
-	s.memory = nil
+func (s *session) offer(c *protocol.Contribution, memory *run.Body) {
+	o := s.room.Checker.Check(s.participant, c, memory)
 	live := s.room.Live
 	if !live.Do(func() { live.Run.Offer(s.participant, s, o) }) {
 		o.Release()

@@ -167,7 +167,7 @@ func (r *Run) order(e strategy.Order) {
 			return
 		}
 	}
-	m.order = &outstanding{order: e.Order, round: e.Round, base: hash, weight: weight, role: roleOf(e.Work), control: e.Work.Control, vectors: e.Work.Vectors()}
+	m.order = &outstanding{order: e.Order, round: e.Round, base: hash, weight: weight, role: roleOf(e.Work), control: e.Work.Control, vectors: e.Work.Vectors(), work: e.Work}
 	r.send(m, o)
 }
 
@@ -358,7 +358,10 @@ func (r *Run) commitWhenAdded(a *attempt) {
 			// The version is what can be told of it; the rest goes into the next.
 			v.State[exactVector] = v.Next
 			v.Next = make([]float32, r.n)
-			err = compress.Decode(protocol.CodecFloat16, v.Next, r.pack(protocol.CodecFloat16, v.State[exactVector]))
+			var block []byte
+			if block, err = compress.Append(protocol.CodecFloat16, nil, v.State[exactVector]); err == nil {
+				err = compress.Decode(protocol.CodecFloat16, v.Next, block)
+			}
 		}
 		if err == nil && c.Guard > 0 && r.cfg.Evaluate != nil {
 			e := Evaluation{Version: c.Round}

@@ -49,6 +49,7 @@ type outstanding struct {
 	role     protocol.Role // of the answer's first vector
 	control  bool          // its second is the change of a control variate
 	vectors  int           // 0: not known any more
+	work     strategy.Work
 	answered bool
 	accepted bool // and the answer was good
 }

@@ -32,7 +32,7 @@ type Offer struct {
 
 // Checker decodes and checks contributions for one run. It may be used by
 // many goroutines at once: the connections' own, so that the owner of the run
-// never touches a vector.
+// never decodes one.
 type Checker struct {
 	n       int
 	vectors int
@@ -53,13 +53,14 @@ func NewChecker(n, vectors int, seed uint64, lease *Lease) *Checker {
 	return k
 }
 
-// A Body is borrowed memory for the body of one contribution: its bytes while
-// they arrive, and its values in the same place once they are decoded.
+// A Body is borrowed memory for one contribution: its bytes, if they arrive in
+// chunks, and its values.
 type Body struct {
 	checker  *Checker
 	v        []float32
-	leased   bool
-	unpacked []float32 // values of blocks that cannot be decoded where they lie; allocated when needed
+	leased   int64
+	holds    bool      // bytes, in v: raw ones are decoded where they lie if that is their place, others into unpacked
+	unpacked []float32 // allocated when needed
 	decoders map[protocol.Codec]compress.Decoder
 }
 
@@ -69,7 +70,7 @@ type Body struct {
 func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error) {
 	n := b.checker.n
 	values := b.v[i*n:][:n]
-	if v.Codec == protocol.CodecFloat32 && (!b.leased || len(v.Block) > 0 && &compress.Bytes(values)[0] == &v.Block[0]) {
+	if v.Codec == protocol.CodecFloat32 && (!b.holds || len(v.Block) > 0 && &compress.Bytes(values)[0] == &v.Block[0]) {
 		return values, compress.DecodeFloat32(values, v.Block)
 	}
 	d := b.decoders[v.Codec]
@@ -84,42 +85,51 @@ func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error)
 		}
 		b.decoders[v.Codec] = d
 	}
-	if b.unpacked == nil {
-		b.unpacked = make([]float32, b.checker.vectors*n)
+	into := b.v
+	if b.holds {
+		if b.unpacked == nil {
+			b.unpacked = make([]float32, b.checker.vectors*n)
+		}
+		into = b.unpacked
 	}
-	values = b.unpacked[i*n:][:n]
+	values = into[i*n:][:n]
 	return values, compress.DecodeWith(d, values, v.Block, compress.Options{Seed: seed})
 }
 
-// Borrow returns memory for a body. It waits until the lease allows it, or ctx
-// ends. The Body goes to Check or is released.
-func (k *Checker) Borrow(ctx context.Context) (*Body, error) {
-	if err := k.lease.acquire(ctx, k.bodySize()); err != nil {
+// Borrow returns memory for c, of which perhaps no byte has come yet. It waits
+// until the lease allows it, or ctx ends. The Body goes to Check or is released.
+func (k *Checker) Borrow(ctx context.Context, c *protocol.Contribution) (*Body, error) {
+	size := k.bodySize()
+	if protocol.Announced(c) > 0 && slices.ContainsFunc(c.Vectors, func(v protocol.Vector) bool { return v.Codec != protocol.CodecFloat32 }) {
+		size += int64(4 * k.vectors * k.n) // unpacked
+	}
+	if err := k.lease.acquire(ctx, size); err != nil {
 		return nil, err
 	}
 	b := k.pool.Get().(*Body)
-	b.leased = true
+	b.leased = size
 	return b, nil
 }
 
 func (k *Checker) bodySize() int64 { return protocol.MaxBody(uint64(k.n), k.vectors) }
 
 // Bytes returns the memory, for a body to be put into.
-func (b *Body) Bytes() []byte { return compress.Bytes(b.v) }
+func (b *Body) Bytes() []byte {
+	b.holds = true
+	return compress.Bytes(b.v)
+}
 
 // Release gives the memory back.
 func (b *Body) Release() {
-	if b.leased {
-		b.leased = false
-		b.checker.lease.release(b.checker.bodySize())
-	}
+	b.checker.lease.release(b.leased)
+	b.leased, b.holds, b.unpacked = 0, false, nil
 	b.checker.pool.Put(b)
 }
 
 // Check decodes c, of the participant with a number, and checks its shape and its
 // values. It takes over body, in
-// which the vectors of c lie if it came in chunks. It is nil for one that came in
-// a single frame: those are small and not under the lease.
+// which the vectors of c lie if it came in chunks. With nil, memory is taken
+// without a lease.
 func (k *Checker) Check(number uint32, c *protocol.Contribution, body *Body) *Offer {
 	o := &Offer{c: c, size: protocol.WireSize(c, true), body: body}
 	refuse := func(r protocol.Reason, format string, args ...any) *Offer {
@@ -245,6 +255,8 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 		return protocol.ReasonWrongShape, fmt.Sprintf("%d vectors, want %d", len(c.Vectors), max(o.vectors, r.cfg.Sums, 1))
 	case c.Weight == 0 || c.Weight > o.weight:
 		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight is %d, want 1 to %d", c.Weight, o.weight)
+	case o.work.Kind == strategy.Fit && c.Metrics.Steps > steps(o.work, c.Weight):
+		return protocol.ReasonOutOfBounds, fmt.Sprintf("%d mini-batches, want at most the %d of the order", c.Metrics.Steps, steps(o.work, c.Weight))
 	}
 	for i, v := range c.Vectors {
 		switch want, part := o.expects(i); {
@@ -255,6 +267,18 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 		}
 	}
 	return protocol.ReasonAccepted, ""
+}
+
+// steps returns how many mini-batches an order takes with so many examples.
+func steps(w strategy.Work, examples uint64) uint64 {
+	if w.Steps > 0 {
+		return uint64(w.Steps)
+	}
+	batches := uint64(1)
+	if b := uint64(w.Batch); b > 0 {
+		batches = (examples-1)/b + 1
+	}
+	return uint64(w.Epochs) * batches
 }
 
 // expects returns what vector i of the answer is to be: a vector and the change

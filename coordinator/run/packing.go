@@ -1,7 +1,9 @@
 package run
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"fedtab/compress"
@@ -57,6 +59,12 @@ const keptLevels = 64 << 20
 // times the changes costs little, and a halving costs everybody a bit.
 const halveBelow = 8
 
+// coarsenAbove is when the step is made anew: once what would fit the changes of
+// now is so many times the step. A first round may have changed next to nothing,
+// and without this every later difference would pay for its fine step, or leave the
+// range of levels. It costs everybody a difference from version 0.
+const coarsenAbove = 16
+
 func (r *Run) newGrid() (*grid, error) {
 	g := &grid{initial: slices.Clone(r.params), exact: slices.Clone(r.params), kb: keptLevels, blocks: map[uint64]*Shared{}}
 	var err error
@@ -92,14 +100,14 @@ func (g *grid) round(w []float32, coarseness float64) (p []float32, at []int32, 
 	switch {
 	case step == 0 && fits == 0:
 		step = 1 // nothing has changed: any grid holds version 0
-	case step == 0:
+	case step == 0 || fits > coarsenAbove*step:
 		step = fits
 	case fits > 0 && step > halveBelow*fits:
 		step /= 2
 	}
 	p, at = make([]float32, len(w)), make([]int32, len(w))
-	if err = g.grid.Round(at, p, w, step); err != nil && g.step != 0 && step < g.step {
-		step = g.step // so fine a grid does not reach so far
+	for err = g.grid.Round(at, p, w, step); errors.Is(err, compress.ErrRange) && step < math.MaxFloat32/2; {
+		step *= 2 // so fine a grid does not reach so far
 		err = g.grid.Round(at, p, w, step)
 	}
 	return p, at, step, err
@@ -107,6 +115,9 @@ func (g *grid) round(w []float32, coarseness float64) (p []float32, at []int32, 
 
 // commit takes a version in that is durable now.
 func (g *grid) commit(l levels, exact []float32) {
+	if l.step > g.step {
+		g.kept = slices.Delete(g.kept, 0, len(g.kept)) // they lie on no coarser grid
+	}
 	g.exact, g.step = exact, l.step
 	g.kept = append(g.kept, l)
 	for size := int64(4 * len(exact)); len(g.kept) > 1 && int64(len(g.kept))*size > g.kb; {
@@ -154,7 +165,8 @@ func (g *grid) message(r *Run, held uint64) (*Shared, error) {
 	return s, nil
 }
 
-// pack encodes a vector with a codec that has no options.
+// pack encodes a vector with a codec that has no options and takes whatever is
+// finite, or a version that was rounded to it.
 func (r *Run) pack(codec protocol.Codec, v []float32) []byte {
 	c, err := compress.Lookup(codec)
 	if err == nil {

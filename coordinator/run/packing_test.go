@@ -335,6 +335,60 @@ func TestGridStepHasAnEnd(t *testing.T) {
 	}
 }
 
+// A first round in which next to nothing changes does not fix the step for good:
+// the grid is made anew, and everybody gets there from version 0.
+func TestGridStepGrows(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	f.round(t, 1e-9, a, b)
+	fine := f.grid.step
+	a.follow(t)
+	b.follow(t)
+	f.round(t, .01, a, b)
+	if f.grid.step < 1e5*fine {
+		t.Fatalf("the step is %g after %g: as if the changes were of that size", f.grid.step, fine)
+	}
+	for range 20 {
+		a.follow(t)
+		b.follow(t)
+		if _, hash, _ := f.Model(); learn.Hash(a.params) != hash || learn.Hash(b.params) != hash {
+			t.Fatal("who follows does not hold the newest version")
+		}
+		f.round(t, .01, a, b)
+	}
+	if v, _, _ := f.Model(); v != 22 || f.State().Ledger.RolledBack != 0 {
+		t.Errorf("version %d, %d rolled back", v, f.State().Ledger.RolledBack)
+	}
+}
+
+// A version too large for binary16 is rolled back like one that is not finite, and
+// version 0 reaches who cannot make it bit for bit.
+func TestFloat16TooLarge(t *testing.T) {
+	f := newPacked(t, protocol.CodecFloat16, func(_ *Config, s *strategy.Config) { s.ServerLR = 1000 })
+	a, b := f.enter(t, able()), f.enter(t, able())
+	f.Receive(a.number, a.fakePeer, &protocol.Want{Version: 0, Full: true})
+	if models := a.follow(t); len(models) != 1 || !slices.Equal(a.params, a.initial) {
+		t.Fatalf("asked for version 0, it is sent %d models", len(models))
+	}
+	delta := make([]float32, f.n)
+	delta[3] = protocol.MaxDelta
+	for range 2 { // to 64,000, and then beyond 65,504
+		for _, c := range []*holder{a, b} {
+			m := f.contribution(last[*protocol.Order](c.fakePeer), 0, 10)
+			m.Vectors[0].Block = compress.AppendFloat32(nil, delta)
+			f.offer(c.number, c.fakePeer, m)
+		}
+	}
+	if v, _, _ := f.Model(); v != 1 || f.State().Ledger.RolledBack != 1 {
+		t.Fatalf("version %d, %d rolled back; want the second to be", v, f.State().Ledger.RolledBack)
+	}
+	f.env.advance(time.Second) // another attempt
+	f.round(t, 1e-3, a, b)
+	if v, _, _ := f.Model(); v != 2 {
+		t.Errorf("version %d, want the run to go on", v)
+	}
+}
+
 // A restart goes on from the newest version on the same grid. Of older versions
 // only the hashes are left.
 func TestGridRestart(t *testing.T) {
@@ -428,19 +482,6 @@ func TestFloat16Down(t *testing.T) {
 	}
 }
 
-// Version 0 is as the seed made it, and whoever cannot make it gets all of its
-// bits.
-func TestFloat16VersionZero(t *testing.T) {
-	f := newPacked(t, protocol.CodecFloat16, nil)
-	a := f.enter(t, able())
-	if err := f.Receive(a.number, a.fakePeer, &protocol.Want{Version: 0, Full: true}); err != nil {
-		t.Fatal(err)
-	}
-	if models := a.follow(t); len(models) != 1 || models[0].Version != 0 || learn.Hash(a.params) != f.hash {
-		t.Errorf("it was sent %+v, want version 0", models)
-	}
-}
-
 // A body in borrowed memory whose blocks are by several codecs is decoded as the
 // same blocks elsewhere are.
 func TestBodyOfSeveralCodecs(t *testing.T) {
@@ -463,7 +504,7 @@ func TestBodyOfSeveralCodecs(t *testing.T) {
 		}
 		m.Vectors = append(m.Vectors, protocol.Vector{Part: uint32(i), Codec: codec, Block: block})
 	}
-	body, err := k.Borrow(t.Context())
+	body, err := k.Borrow(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}

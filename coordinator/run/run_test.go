@@ -374,6 +374,7 @@ func TestRejections(t *testing.T) {
 		{"an absurd value", func(c *protocol.Contribution) { copy(c.Vectors[0].Block, "\x00\x00\x80\x47") }, protocol.ReasonOutOfBounds},
 		{"no weight", func(c *protocol.Contribution) { c.Weight = 0 }, protocol.ReasonOutOfBounds},
 		{"more weight than examples", func(c *protocol.Contribution) { c.Weight = 41 }, protocol.ReasonOutOfBounds},
+		{"more mini-batches than ordered", func(c *protocol.Contribution) { c.Metrics.Steps = 1 << 63 }, protocol.ReasonOutOfBounds},
 		{"an absurd weight", func(c *protocol.Contribution) { c.Weight = 1 << 60 }, protocol.ReasonOutOfBounds},
 		{"another base", func(c *protocol.Contribution) { c.Vectors[0].BaseHash = make([]byte, 32) }, protocol.ReasonWrongBase},
 	} {
@@ -614,9 +615,10 @@ func TestAnnounce(t *testing.T) {
 func TestLease(t *testing.T) {
 	const n = 1000
 	k := NewChecker(n, 1, 1, NewLease(2*protocol.MaxBody(n, 1)))
+	raw := &protocol.Contribution{}
 	var held []*Body
 	for range 2 {
-		b, err := k.Borrow(t.Context())
+		b, err := k.Borrow(t.Context(), raw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -624,19 +626,30 @@ func TestLease(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := k.Borrow(ctx); err == nil {
+	if _, err := k.Borrow(ctx, raw); err == nil {
 		t.Fatal("a third body is let in")
 	}
 	k.Check(0, &protocol.Contribution{}, held[0]) // is refused, and gives it back
-	b, err := k.Borrow(t.Context())
+	b, err := k.Borrow(t.Context(), raw)
 	if err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+	// A packed body needs room for what is in it too, and a block that has come
+	// already none for its bytes.
+	packed := &protocol.Contribution{Vectors: []protocol.Vector{{Codec: protocol.CodecDeadzone, Size: 100}}}
+	if _, err := k.Borrow(ctx, packed); err == nil {
+		t.Fatal("a packed body is let in where there is room for a raw one")
+	}
+	packed.Vectors[0] = protocol.Vector{Codec: protocol.CodecDeadzone, Block: make([]byte, 100)}
+	if b, err = k.Borrow(t.Context(), packed); err != nil {
 		t.Fatal(err)
 	}
 	b.Release()
 	held[1].Release()
 	// A body that is larger than the whole lease comes alone.
 	large := NewChecker(n, 1, 1, NewLease(1))
-	if b, err = large.Borrow(t.Context()); err != nil {
+	if b, err = large.Borrow(t.Context(), raw); err != nil {
 		t.Fatal(err)
 	}
 	b.Release()

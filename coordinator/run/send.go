@@ -48,8 +48,8 @@ func (r *Run) modelMessage(m *member) *Shared {
 // codec that the participant has.
 func (r *Run) fullModel(to *member) *Shared {
 	codec := r.cfg.Packing.Down
-	if codec == protocol.CodecGrid || codec == protocol.CodecFloat16 && r.version == 0 { // which is rounded to nothing
-		codec = protocol.CodecPlanes
+	if codec == protocol.CodecGrid || codec == protocol.CodecFloat16 && r.version == 0 {
+		codec = protocol.CodecPlanes // version 0 was never rounded
 	}
 	codec = to.able(codec)
 	if r.models[codec] == nil {

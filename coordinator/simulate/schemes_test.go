@@ -53,6 +53,7 @@ var small = []struct {
 	{"mnist-scaffold", []string{"data.partition.clients=1000", "strategy.fraction=.02", "strategy.batch=20", "strategy.epochs=2", "stop.rounds=4"}},
 	{"mnist-dynamic", []string{"model.hidden=[20]", "strategy.delta=.2", "stop.rounds=", "stop.steps=160"}},
 	{"mnist-fedbuff", []string{"model.hidden=[]", "data.partition.clients=1000", "strategy.fraction=.02", "stop.rounds=5"}},
+	{"mnist-robust", []string{"model.hidden=[]", "data.partition.clients=1000", "strategy.fraction=.02", "stop.rounds=4"}},
 	{"anes96", []string{"stop.rounds=5"}},
 	{"anes96", []string{"stop.rounds=5", "strategy.combine=trimmed-mean", "strategy.prox=.1"}},
 	{"anes96", []string{"stop.rounds=5", "strategy.correction=fednova"}},
@@ -248,12 +249,12 @@ func times(x float64, factor string) string {
 // When the concept changes, dynamic averaging has something to tell, and falls
 // quiet again.
 func TestDriftBursts(t *testing.T) {
-	looks, _ := checks(t, "strategy.delta=4", "data.drift=480", "stop.steps=960", "eval_every=6")
-	var models []float64 // travelled between two looks
+	looks, _ := checks(t, "strategy.delta=8", "data.drift=480", "stop.steps=960", "eval_every=6")
+	var sent []float64 // kB between two looks
 	var before int64
 	for _, c := range looks {
-		models = append(models, float64(c.ModelsUp-before))
-		before = c.ModelsUp
+		sent = append(sent, float64(c.BytesUp+c.BytesDown-before)/1e3)
+		before = c.BytesUp + c.BytesDown
 	}
 	mean := func(v []float64) (m float64) {
 		for _, x := range v {
@@ -261,10 +262,10 @@ func TestDriftBursts(t *testing.T) {
 		}
 		return m
 	}
-	quiet, burst, later := mean(models[5:10]), mean(models[10:12]), mean(models[17:])
-	t.Logf("models per 48 mini-batches: %v", models)
-	if !(burst >= 2*quiet) || !(later <= burst/2) {
-		t.Errorf("%.1f models per look before the drift, %.1f after it, %.1f later; want a burst of at least twice as many", quiet, burst, later)
+	quiet, burst, later := mean(sent[4:10]), mean(sent[10:12]), mean(sent[17:])
+	t.Logf("kB per 48 mini-batches: %.0f", sent)
+	if !(burst >= 3*quiet) || !(later <= burst/3) {
+		t.Errorf("%.0f kB per look before the drift, %.0f after it, %.0f later; want a burst of at least three times as many", quiet, burst, later)
 	}
 	if a, b, c := *looks[9].TestAccuracy, *looks[10].TestAccuracy, *looks[len(looks)-1].TestAccuracy; !(b < a-.2) || !(c > b+.2) {
 		t.Errorf("accuracy %.3f before, %.3f after the drift, %.3f at the end", a, b, c)
@@ -319,5 +320,16 @@ func TestGuard(t *testing.T) {
 	}
 	if got, want := *res.Rounds[9].Rate, .05*300*math.Ldexp(1, -int(res.Final.RolledBack)); math.Abs(got/want-1) > 1e-12 {
 		t.Errorf("rate %g at the end, want %g after %d rollbacks", got, want, res.Final.RolledBack)
+	}
+}
+
+// A rate at which dynamic averaging diverges is halved until it does not, and the
+// run goes on.
+func TestDynamicGuard(t *testing.T) {
+	res := simulate(t, "anes96-daisy", "data.partition.clients=12", "strategy=",
+		"strategy={kind: dynamic, batches: 4, batch: 10, lr: 40, delta: 1, guard: 1.2}", "stop={rounds: 0, steps: 2000}")
+	last := res.Checks[len(res.Checks)-1]
+	if f := res.Final; f.RolledBack == 0 || f.RolledBack > 20 || f.Round < 100 || !(*last.TestLoss < math.Ln2/2) {
+		t.Errorf("%d rolled back, %d versions, loss %g", f.RolledBack, f.Round, *last.TestLoss)
 	}
 }

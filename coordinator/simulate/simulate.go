@@ -63,6 +63,7 @@ type simulation struct {
 	ledger       *ledger
 	evaluate     run.Evaluator
 	lock         lockstep
+	declined     declined
 	sliceSteps   int // mini-batches between two checks
 	stopSteps    int
 	checkEvery   int // slices between two looks
@@ -95,6 +96,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		train = &drifting{d.Train, to, &sim.drifted}
 		sim.evaluate = dataset.EvaluatorOf(model, &drifting{d.Test, to, &sim.drifted})
 	}
+	sim.declined.reset()
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
 		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
@@ -109,6 +111,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			fresh := res.record(*u.Round)
 			if fresh {
 				sim.tidy()
+				sim.declined.reset()
 			}
 			sim.ledger.close(u.Round.Round, u.Clients)
 			sim.commit = sim.clock.Now()
@@ -136,6 +139,9 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	for sim.run.State().Finished == "" {
 		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("simulate: interrupted after round %d: %w", sim.run.State().Version, err)
+		}
+		if err := sim.declined.err(sim.run.State().Version + 1); err != nil && t.Stop.Time == 0 {
 			return nil, err
 		}
 		if len(sim.lock.ready) > 0 && sim.quiet() {
@@ -213,6 +219,7 @@ func (p *participant) transfer(free *time.Duration, size int64) time.Duration {
 
 // Send implements run.Peer.
 func (p *participant) Send(m protocol.Message) {
+	p.sim.declined.sent(p.number, m)
 	when := p.transfer(&p.downFree, protocol.WireSize(m, false))
 	if _, ok := m.(*protocol.Model); ok {
 		p.modelFree = when
@@ -297,6 +304,9 @@ func (p *participant) deliver(m protocol.Message) {
 		copied.Vectors = append([]protocol.Vector(nil), c.Vectors...)
 		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(p.number, &copied, nil))
 		return
+	}
+	if d, ok := m.(*protocol.Decline); ok {
+		p.sim.declined.decline(p.number, d.Order, d.Reason, d.Detail)
 	}
 	if err := p.sim.run.Receive(p.number, p, m); err != nil {
 		panic(fmt.Sprintf("simulate: client %d: %v", p.number, err))

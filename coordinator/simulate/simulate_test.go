@@ -152,8 +152,30 @@ func TestCancel(t *testing.T) {
 	tk, d := load(t, "model.hidden=[]")
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := Run(ctx, tk, d, Options{OnRound: func(Round, Timing) { cancel() }})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+	if want := "interrupted after round 1"; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
+// A run whose clients decline is given up soon, and says why.
+func TestDeclined(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		sets []string
+		want string
+	}{
+		{"fedavg", []string{"strategy.fraction=.5"}, "the last 8 orders of round 1 were declined by half of their clients or more, lastly by client "},
+		{"one at a time", []string{"strategy.fraction=0"}, "the last 32 orders of round 1"},
+		{"fedbuff", []string{"strategy.kind=fedbuff"}, "diverged, learn: after"},
+		{"dynamic", []string{"strategy.kind=dynamic", "strategy.fraction=", "strategy.epochs=", "strategy.batches=8", "strategy.delta=1"}, "of round 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tk, d := load(t, append([]string{"strategy.lr=1000", "model.hidden=[50, 50]", "data.partition.clients=20"}, c.sets...)...)
+			_, err := Run(t.Context(), tk, d, Options{})
+			if !errors.Is(err, ErrStuck) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "; a smaller strategy.lr may help") {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
 	}
 }
 

@@ -68,9 +68,20 @@ func (d *decoder) fits(t *Task) {
 		only("with strategy.kind: minibatch clients take no steps (strategy.server says how the server does)", "sgd")
 	case s.Correction == "scaffold":
 		only("SCAFFOLD's control variates are gradients of plain steps", "sgd")
+		d.plain(o, "SCAFFOLD's control variates are gradients of plain steps")
 	case s.Correction == "fednova":
 		only("FedNova knows by how much these move for so many steps", "sgd", "momentum")
+		d.plain(o, "FedNova knows by how much plain steps move")
 	}
+}
+
+// plain checks that every step of an order has the same rate and nothing beside
+// the gradient.
+func (d *decoder) plain(o Optimiser, why string) {
+	d.want(o.Schedule == "" || o.Schedule == "constant", "optimiser.schedule", quoted(o.Schedule), "constant, because "+why)
+	d.want(o.Warmup == 0, "optimiser.warmup", o.Warmup, "0, because "+why)
+	d.want(o.Clip == 0, "optimiser.clip", o.Clip, "none, because "+why)
+	d.want(o.WeightDecay == 0, "optimiser.weight_decay", o.WeightDecay, "0, because "+why+" (model.l2 is part of the loss)")
 }
 
 // want reports the field at path unless ok, or that it is missing. It returns

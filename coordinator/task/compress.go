@@ -20,8 +20,8 @@ type Compress struct {
 // Up is about what clients send.
 type Up struct {
 	Codec    string  `yaml:"codec"`          // default: deadzone where the strategy bears it, else float32
-	Bits     float64 `yaml:"bits,omitempty"` // per parameter, of deadzone and dither; default 1
-	Feedback string  `yaml:"feedback"`       // "on", "off" or "auto" (default): on up to 1 bit where the strategy bears it
+	Bits     float64 `yaml:"bits,omitempty"` // per parameter, of deadzone and dither; default 1.2
+	Feedback string  `yaml:"feedback"`       // "on", "off" or "auto" (default): on up to half a bit where the strategy bears it
 }
 
 // Down is about what the coordinator sends.
@@ -32,25 +32,15 @@ type Down struct {
 
 // Defaults of Compress.
 const (
-	defaultBits = 1
+	defaultBits = 1.2 // with half a bit less, a tenth more rounds
 	defaultStep = 3
 )
-
-// lossy lists the strategies that bear what is lost in packing, and take it by
-// default. Others get what they send bit for bit unless the task says otherwise.
-func lossy(s strategy.Config) bool {
-	switch s.Kind {
-	case "fedavg", "periodic", "oneshot", "fedbuff":
-		return s.Correction != "scaffold"
-	}
-	return false
-}
 
 // fill replaces the zeros.
 func (c *Compress) fill(s strategy.Config) {
 	if c.Up.Codec == "" {
 		c.Up.Codec = "float32"
-		if lossy(s) {
+		if s.Packing().Default {
 			c.Up.Codec = "deadzone"
 		}
 	}
@@ -60,12 +50,12 @@ func (c *Compress) fill(s strategy.Config) {
 	if c.Up.Feedback == "" {
 		c.Up.Feedback = "auto"
 	}
-	if c.Up.Feedback == "auto" && !lossy(s) {
+	if c.Up.Feedback == "auto" && !s.Packing().Default {
 		c.Up.Feedback = "off"
 	}
 	if c.Down.Codec == "" {
 		c.Down.Codec = "float32"
-		if lossy(s) {
+		if s.Packing().Default {
 			c.Down.Codec = "grid"
 		}
 	}
@@ -82,6 +72,7 @@ func rated(name string) bool {
 var downCodecs = []string{"float32", "float32-planes", "float16", "grid"}
 
 func (d *decoder) compress(c Compress, s strategy.Config) {
+	bears := s.Packing()
 	var up []string
 	for _, id := range compress.Codecs() {
 		if id != protocol.CodecGrid {
@@ -89,27 +80,27 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 		}
 	}
 	if d.want(c.Up.Codec == "" || slices.Contains(up, c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec), "one of "+strings.Join(up, ", ")) {
-		d.want(c.Up.Codec == "" || s.Kind != "radon" || lossless(c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec),
-			"float32 or float32-planes, because a Radon point is taken of models as they are")
-		d.want(c.Up.Codec != "deadzone" || s.Kind != "minibatch", "compress.up.codec", quoted(c.Up.Codec),
-			"an unbiased codec (dither, or float32), because with strategy.kind: minibatch what gradients lose is lost in every step")
+		d.want(c.Up.Codec == "" || bears.Lossy || lossless(c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec),
+			"float32 or float32-planes, because "+s.Kind+" takes models as they are")
+		d.want(c.Up.Codec != "deadzone" || bears.Biased || !bears.Lossy, "compress.up.codec", quoted(c.Up.Codec),
+			"an unbiased codec (dither, or float32), because with strategy.kind: "+s.Kind+" what is lost is lost in every step")
 	}
 	if c.Up.Bits != 0 {
-		ok := d.want(c.Up.Codec == "" && lossy(s) || rated(c.Up.Codec), "compress.up.bits", c.Up.Bits, "a codec that has a rate beside it (deadzone, dither)")
+		ok := d.want(c.Up.Codec == "" && bears.Default || rated(c.Up.Codec), "compress.up.bits", c.Up.Bits, "a codec that has a rate beside it (deadzone, dither)")
 		if ok {
 			d.want(c.Up.Bits >= compress.MinBits && c.Up.Bits <= compress.MaxBits, "compress.up.bits", c.Up.Bits,
 				fmt.Sprintf("%v <= bits <= %v per parameter", compress.MinBits, compress.MaxBits))
 		}
 	}
 	d.want(slices.Contains([]string{"", "on", "off", "auto"}, c.Up.Feedback), "compress.up.feedback", quoted(c.Up.Feedback), `"on", "off" or "auto"`)
-	d.want(c.Up.Feedback != "on" || c.Up.Codec == "" && lossy(s) || rated(c.Up.Codec), "compress.up.feedback", quoted(c.Up.Feedback), "a codec that loses something (deadzone, dither)")
-	d.want(c.Up.Feedback != "on" || s.Kind != "minibatch" && s.Kind != "dynamic" && s.Kind != "radon" && s.Correction != "scaffold", "compress.up.feedback", quoted(c.Up.Feedback),
+	d.want(c.Up.Feedback != "on" || c.Up.Codec == "" && bears.Default || rated(c.Up.Codec), "compress.up.feedback", quoted(c.Up.Feedback), "a codec that loses something (deadzone, dither)")
+	d.want(c.Up.Feedback != "on" || bears.Feedback, "compress.up.feedback", quoted(c.Up.Feedback),
 		"off: only deltas of whole orders can be fed back")
 	if d.want(c.Down.Codec == "" || slices.Contains(downCodecs, c.Down.Codec), "compress.down.codec", quoted(c.Down.Codec), "one of "+strings.Join(downCodecs, ", ")) {
-		d.want(c.Down.Codec != "grid" && c.Down.Codec != "float16" || s.Kind != "radon", "compress.down.codec", quoted(c.Down.Codec), "float32: a Radon point is taken as it is")
+		d.want(c.Down.Codec != "grid" && c.Down.Codec != "float16" || bears.Lossy, "compress.down.codec", quoted(c.Down.Codec), "float32: "+s.Kind+" takes models as they are")
 	}
 	if c.Down.Step != 0 {
-		d.want(c.Down.Codec == "grid" || c.Down.Codec == "" && lossy(s), "compress.down.step", c.Down.Step, "down.codec: grid beside it")
+		d.want(c.Down.Codec == "grid" || c.Down.Codec == "" && bears.Default, "compress.down.step", c.Down.Step, "down.codec: grid beside it")
 		d.want(c.Down.Step >= .01 && c.Down.Step <= 1000, "compress.down.step", c.Down.Step, "0.01 <= step <= 1000")
 	}
 }

@@ -38,15 +38,16 @@ func TestPacking(t *testing.T) {
 		parameters              int
 		want                    run.Packing
 	}{
-		{"default", fedavg, "", 1000, deadzone(1, true, 3)},
+		{"default", fedavg, "", 1000, deadzone(1.2, false, 3)},
 		{"small models travel raw", fedavg, "", 256, run.Packing{}},
-		{"one more parameter", fedavg, "", 257, deadzone(1, true, 3)},
+		{"one more parameter", fedavg, "", 257, deadzone(1.2, false, 3)},
 		{"few bits", fedavg, "{up: {bits: 0.3}, down: {step: 6}}", 1000, deadzone(.3, true, 6)},
-		{"more than a bit", fedavg, "{up: {bits: 1.5}}", 1000, deadzone(1.5, false, 3)},
-		{"no feedback", fedavg, "{up: {feedback: off}}", 1000, deadzone(1, false, 3)},
+		{"half a bit", fedavg, "{up: {bits: 0.5}}", 1000, deadzone(.5, true, 3)},
+		{"more than half a bit", fedavg, "{up: {bits: 0.6}}", 1000, deadzone(.6, false, 3)},
+		{"no feedback", fedavg, "{up: {bits: 0.3, feedback: off}}", 1000, deadzone(.3, false, 3)},
 		{"feedback", fedavg, "{up: {bits: 2, feedback: on}}", 1000, deadzone(2, true, 3)},
 		{"raw", fedavg, "{up: {codec: float32}, down: {codec: float32}}", 1000, run.Packing{}},
-		{"one way", fedavg, "{down: {codec: float16}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 1, Feedback: true, Down: protocol.CodecFloat16}},
+		{"one way", fedavg, "{down: {codec: float16}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 1.2, Down: protocol.CodecFloat16}},
 		{"minibatch", minibatch, "", 1000, run.Packing{}},
 		{"minibatch, dithered", minibatch, "{up: {codec: dither, bits: 0.3}}", 1000, run.Packing{Up: protocol.CodecDither, Bits: .3}},
 		{"dynamic", dynamic, "", 1000, run.Packing{}},

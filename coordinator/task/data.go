@@ -151,6 +151,19 @@ func orNil[T any](s []T) []T {
 // table reports whether the examples are rows of a table.
 func (d *Data) table() bool { return d.Source == "csv" || d.Source == "anes96" }
 
+// target returns what the data has to be predicted, empty if that is not known.
+func (d *decoder) target() string {
+	v := &d.root.Data
+	source, known := sources[v.Source]
+	switch {
+	case !known || d.brokenAt("data.csv.predict"):
+		return ""
+	case v.Source == "csv" && v.CSV.Predict == "number", source.shape != nil && source.classes == 0:
+		return numbers
+	}
+	return classes
+}
+
 // data checks a Data section.
 func (d *decoder) data(v *Data) {
 	source, known := sources[v.Source]

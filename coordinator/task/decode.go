@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"reflect"
 	"regexp"
@@ -23,11 +24,16 @@ import (
 // It walks the nodes itself because yaml's own decoder stops at the first
 // unknown field, converts types quietly, and forgets the lines.
 type decoder struct {
-	file     string
+	places
 	root     *Task
-	given    map[string]origin // by path
-	broken   map[string]bool   // paths whose value could not be read
+	broken   map[string]bool // paths whose value could not be read
 	problems []Problem
+}
+
+// places are where a task's fields were given.
+type places struct {
+	file  string
+	given map[string]origin // by path
 }
 
 // An origin is the place that gave a field.
@@ -226,6 +232,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 			mismatch()
 			return
 		}
+		// The list replaces one that the file may have given.
+		elements := func(p string) bool { return strings.HasPrefix(p, path+"[") }
+		maps.DeleteFunc(d.given, func(p string, _ origin) bool { return elements(p) })
+		maps.DeleteFunc(d.broken, func(p string, _ bool) bool { return elements(p) })
 		s := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 		for i, e := range n.Content {
 			place := at

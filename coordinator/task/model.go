@@ -18,7 +18,7 @@ type Model struct {
 	Loss       string  `yaml:"loss,omitempty"`       // mlp and layers: default "softmax" for classes, "squared" for numbers
 	Features   int     `yaml:"features,omitempty"`   // svr: random features of the Gaussian kernel; default 200
 	Gamma      float64 `yaml:"gamma,omitempty"`      // svr: of exp(-gamma |x - x'|^2); default 1 / inputs
-	Epsilon    float64 `yaml:"epsilon,omitempty"`    // svr and loss "epsilon-insensitive": width of what costs nothing; default 0.1
+	Epsilon    float64 `yaml:"epsilon,omitempty"`    // svr and loss "epsilon-insensitive": errors up to it cost nothing; default 0.1
 	L1         float64 `yaml:"l1,omitempty"`         // penalties on weights: l1 |w|_1 + l2/2 |w|_2^2
 	L2         float64 `yaml:"l2,omitempty"`
 }
@@ -49,11 +49,23 @@ var modelKinds = map[string][]string{
 	"svr":      {"features", "gamma", "epsilon"},
 }
 
+// uses reports whether m has a setting whose zero is not its default.
+func (m Model) uses(field string) bool {
+	return field == "epsilon" && (m.Kind == "svr" || m.Loss == learn.EpsilonInsensitive.String())
+}
+
+func (m *Model) fill() {
+	m.Hidden = orNil(m.Hidden)
+	if !m.uses("epsilon") {
+		m.Epsilon = 0
+	}
+}
+
 // Spec returns the model for examples of a shape, in so many classes (0: the
 // targets are numbers), of a run with the given seed. The task must have passed
 // its checks for them.
 func (m Model) Spec(input []int, classes int, seed uint64) learn.Spec {
-	s := learn.Spec{Input: slices.Clone(input), L1: float32(m.L1), L2: float32(m.L2), Epsilon: float32(m.Epsilon)}
+	s := learn.Spec{Input: slices.Clone(input), L1: float32(m.L1), L2: float32(m.L2)}
 	s.Loss = learn.Softmax
 	if classes == 0 {
 		s.Loss = learn.Squared
@@ -93,8 +105,8 @@ func (m Model) Spec(input []int, classes int, seed uint64) learn.Spec {
 	if m.Loss != "" {
 		s.Loss = loss(m.Loss)
 	}
-	if s.Loss == learn.EpsilonInsensitive && m.Epsilon == 0 {
-		s.Epsilon = .1
+	if s.Loss == learn.EpsilonInsensitive {
+		s.Epsilon = float32(m.Epsilon)
 	}
 	add(learn.Layer{Kind: learn.Dense, Units: outputs(s.Loss, classes)})
 	return s
@@ -159,35 +171,99 @@ func (d *decoder) model(m Model, src source) {
 	}
 	names("model.activation", m.Activation, acts)
 	names("model.loss", m.Loss, losses)
+	useless := func(field, why string) {
+		if path := "model." + field; d.has(path) {
+			d.wrong(path, fmt.Sprintf("%s has no effect %s, want it left out", path, why))
+			known = false
+		}
+	}
+	if m.Kind == "mlp" && len(m.Hidden) == 0 {
+		useless("activation", "without hidden layers")
+		useless("dropout", "without hidden layers")
+	}
+	if slices.Contains(fields, "epsilon") && known && !m.uses("epsilon") {
+		useless("epsilon", `unless model.loss is "epsilon-insensitive"`)
+	}
 	number := func(path string, ok bool, value any, want string) { known = d.want(ok, path, value, want) && known }
 	number("model.hidden", len(m.Hidden) <= MaxHidden, fmt.Sprintf("a list of %d", len(m.Hidden)), fmt.Sprintf("at most %d layers", MaxHidden))
 	for i, units := range m.Hidden {
 		number(fmt.Sprintf("model.hidden[%d]", i), units >= 1 && units <= MaxUnits, units, fmt.Sprintf("1 <= units <= %d", MaxUnits))
 	}
-	number("model.dropout", m.Dropout >= 0 && m.Dropout < 1, m.Dropout, "0 <= dropout < 1")
-	number("model.features", m.Features >= 0 && m.Features <= MaxUnits, m.Features, fmt.Sprintf("1 <= features <= %d", MaxUnits))
-	number("model.gamma", m.Gamma >= 0, m.Gamma, "gamma > 0")
-	number("model.epsilon", m.Epsilon >= 0, m.Epsilon, "epsilon > 0")
-	number("model.l1", m.L1 >= 0, m.L1, "l1 >= 0")
-	number("model.l2", m.L2 >= 0, m.L2, "l2 >= 0")
+	number("model.dropout", m.Dropout >= 0 && float32(m.Dropout) < 1, m.Dropout, "0 <= dropout < 1"+single)
+	number("model.features", !d.has("model.features") || m.Features >= 1 && m.Features <= MaxUnits, m.Features, fmt.Sprintf("1 <= features <= %d", MaxUnits))
+	number("model.gamma", !d.has("model.gamma") || fitsSingle(m.Gamma), m.Gamma, "1e-37 <= gamma <= 1e38")
+	number("model.epsilon", m.Epsilon == 0 || fitsSingle(m.Epsilon), m.Epsilon, "0, or 1e-37 <= epsilon <= 1e38")
+	number("model.l1", m.L1 == 0 || fitsSingle(m.L1), m.L1, "0, or 1e-37 <= l1 <= 1e38")
+	number("model.l2", m.L2 == 0 || fitsSingle(m.L2), m.L2, "0, or 1e-37 <= l2 <= 1e38")
 	if m.Kind == "layers" {
 		known = d.layers(m.Layers, acts) && known
 	}
-	if !known || src.shape == nil {
+	switch target := d.target(); {
+	case !known || target == "":
+	case src.shape != nil:
+		d.fitsData(m, src.shape, src.classes)
+	default:
+		d.predicts(m, target)
+	}
+}
+
+// Training computes in single precision: what it cannot hold would be used as
+// another number than the one that was written.
+const single = " in single precision"
+
+// fitsSingle reports whether x is positive, and neither nothing nor infinite in
+// single precision.
+func fitsSingle(x float64) bool { return x >= 1e-37 && x <= 1e38 }
+
+// What a model predicts, and what data has to be predicted.
+const (
+	classes = "classes"
+	numbers = "numbers"
+)
+
+// predicts checks that the model predicts what the data has.
+func (d *decoder) predicts(m Model, target string) bool {
+	path, value, does := "model.kind", m.Kind, target
+	want := map[string]string{classes: `"softmax", "logistic", "svm", "mlp" or "layers"`, numbers: `"linear", "svr", "mlp" or "layers"`}[target]
+	switch {
+	case m.Loss != "":
+		path, value, does = "model.loss", m.Loss, classes
+		want = map[string]string{classes: `"softmax", "logistic" or "hinge"`, numbers: `"squared", "absolute" or "epsilon-insensitive"`}[target]
+		if loss(m.Loss).Regression() {
+			does = numbers
+		}
+	case m.Kind == "linear" || m.Kind == "svr":
+		does = numbers
+	case m.Kind == "softmax" || m.Kind == "logistic" || m.Kind == "svm":
+		does = classes
+	}
+	if does == target {
+		return true
+	}
+	if d.root.Data.Source == "csv" {
+		want += map[string]string{classes: `, or data.csv.predict: number`, numbers: `, or data.csv.predict: class`}[target]
+	}
+	d.wrong(path, fmt.Sprintf("%s is %q, which predicts %s, and the data has %s: want %s", path, value, does, target, want))
+	return false
+}
+
+// fitsData checks the model against examples of a shape, in so many classes (0:
+// the targets are numbers).
+func (d *decoder) fitsData(m Model, shape []int, n int) {
+	target := classes
+	if n == 0 {
+		target = numbers
+	}
+	if !d.predicts(m, target) {
 		return
 	}
-	if regression := m.Kind == "linear" || m.Kind == "svr"; m.Loss == "" && regression != (src.classes == 0) && (regression || m.Kind != "mlp" && m.Kind != "layers") {
-		what := map[bool]string{true: "numbers", false: "classes"}
-		d.wrong("model.kind", fmt.Sprintf("model.kind is %q, which predicts %s, and the data has %s", m.Kind, what[regression], what[src.classes == 0]))
-		return
-	}
-	spec := m.Spec(src.shape, src.classes, 1)
+	spec := m.Spec(shape, n, 1)
 	for _, p := range spec.Problems() {
 		switch {
 		case m.Kind == "layers" && p.Layer >= 0 && p.Layer < len(m.Layers):
 			path := fmt.Sprintf("model.layers[%d]", p.Layer)
 			d.wrong(path, path+", "+p.Text)
-		case m.Kind == "mlp":
+		case m.Kind == "mlp" && p.Layer >= 0:
 			d.wrong("model.hidden", fmt.Sprintf("model.hidden is %v: %s", m.Hidden, p.Text))
 		default:
 			d.wrong("model", "model: "+p.Text)
@@ -227,13 +303,13 @@ func (d *decoder) layers(layers []Layer, acts []string) bool {
 			}
 		}
 		switch {
-		case is[0] == "dropout" && !(l.Dropout >= 0 && l.Dropout < 1):
-			wrong("drops %v, want 0 <= dropout < 1", l.Dropout)
+		case is[0] == "dropout" && !(l.Dropout > 0 && float32(l.Dropout) < 1):
+			wrong("drops %v, want 0 < dropout < 1%s", l.Dropout, single)
 		case is[0] == "conv" && l.Size < 1:
 			wrong("has size %d, want the side of the window, such as 5", l.Size)
 		case l.Dense < 0 || l.Conv < 0 || l.MaxPool < 0 || l.AvgPool < 0 || is[0] != "dropout" && l.Dense+l.Conv+l.MaxPool+l.AvgPool == 0:
 			wrong("has %s: %d, want 1 or more", is[0], l.Dense+l.Conv+l.MaxPool+l.AvgPool)
-		case l.Stride < 0:
+		case l.Stride < 0 || l.Stride == 0 && d.has(path+".stride"):
 			wrong("has stride %d, want 1 or more", l.Stride)
 		case l.Padding != "" && l.Padding != "same" && l.Padding != "valid":
 			wrong("has padding %s, want \"same\" or \"valid\"", quoted(l.Padding))

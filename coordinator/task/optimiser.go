@@ -11,22 +11,48 @@ import (
 // has the formulas. Its state begins anew with every order.
 type Optimiser struct {
 	Kind        string  `yaml:"kind"`                   // "sgd" (default), "momentum", "nesterov", "adam" or "adamw"
-	Momentum    float64 `yaml:"momentum,omitempty"`     // or Adam's beta_1; default 0.9
+	Momentum    float64 `yaml:"momentum,omitempty"`     // or Adam's beta_1; default 0.9, and 0 is none
 	Beta2       float64 `yaml:"beta2,omitempty"`        // adam, adamw; default 0.999
 	Epsilon     float64 `yaml:"epsilon,omitempty"`      // adam, adamw; default 1e-8
 	WeightDecay float64 `yaml:"weight_decay,omitempty"` // default none
 	Clip        float64 `yaml:"clip,omitempty"`         // largest norm of a gradient; default any
 	Schedule    string  `yaml:"schedule,omitempty"`     // "constant" (default), "step", "exponential", "cosine" or "inverse"
-	Every       int     `yaml:"every,omitempty"`        // steps, of step, exponential and inverse
-	Factor      float64 `yaml:"factor,omitempty"`       // of step, exponential and cosine
+	Every       int     `yaml:"every,omitempty"`        // steps; required by step, exponential and inverse
+	Factor      float64 `yaml:"factor,omitempty"`       // required by step and exponential; of cosine, default 0
 	Warmup      int     `yaml:"warmup,omitempty"`       // steps in which the rate rises to strategy.lr
+}
+
+// optimisersWith are the kinds that have a setting.
+var optimisersWith = map[string][]string{
+	"momentum": {"momentum", "nesterov", "adam", "adamw"},
+	"beta2":    {"adam", "adamw"},
+	"epsilon":  {"adam", "adamw"},
+}
+
+// uses reports whether o has a setting whose zero is not its default.
+func (o Optimiser) uses(field string) bool { return slices.Contains(optimisersWith[field], o.Kind) }
+
+func (o *Optimiser) fill() {
+	for field, v := range map[string]*float64{"momentum": &o.Momentum, "beta2": &o.Beta2, "epsilon": &o.Epsilon} {
+		if !o.uses(field) {
+			*v = 0
+		}
+	}
 }
 
 // Learn returns o for the training loop.
 func (o Optimiser) Learn() learn.Optimiser {
+	// There, and in messages, 0 stands for the default. What no sum in single
+	// precision notices stands for none.
+	share := func(field string, v float64) float32 {
+		if o.uses(field) {
+			v = max(v, 1e-20)
+		}
+		return float32(v)
+	}
 	kinds, schedules := learn.OptimiserNames()
 	return learn.Optimiser{
-		Kind: learn.OptimiserKind(max(slices.Index(kinds, o.Kind), 0)), Momentum: float32(o.Momentum), Beta2: float32(o.Beta2),
+		Kind: learn.OptimiserKind(max(slices.Index(kinds, o.Kind), 0)), Momentum: share("momentum", o.Momentum), Beta2: share("beta2", o.Beta2),
 		Epsilon: float32(o.Epsilon), WeightDecay: float32(o.WeightDecay), Clip: float32(o.Clip),
 		Schedule: learn.ScheduleKind(max(slices.Index(schedules, o.Schedule), 0)), Every: o.Every, Factor: float32(o.Factor), Warmup: o.Warmup,
 	}
@@ -48,17 +74,25 @@ func (d *decoder) optimiser(o Optimiser) {
 			d.wrong(path, path+" does not belong to "+quoted(at)+" (it belongs to "+strings.Join(to, ", ")+")")
 		}
 	}
-	belongs("momentum", "momentum", "nesterov", "adam", "adamw")
-	belongs("beta2", "adam", "adamw")
-	belongs("epsilon", "adam", "adamw")
+	for _, field := range []string{"momentum", "beta2", "epsilon"} {
+		belongs(field, optimisersWith[field]...)
+	}
 	belongs("every", "step", "exponential", "inverse")
 	belongs("factor", "step", "exponential", "cosine")
-	d.want(o.Momentum >= 0 && o.Momentum < 1, "optimiser.momentum", o.Momentum, "0 < momentum < 1")
-	d.want(o.Beta2 >= 0 && o.Beta2 < 1, "optimiser.beta2", o.Beta2, "0 < beta2 < 1")
-	d.want(o.Epsilon >= 0 && o.Epsilon < 1, "optimiser.epsilon", o.Epsilon, "0 < epsilon < 1")
-	d.want(o.WeightDecay >= 0 && o.WeightDecay < 1, "optimiser.weight_decay", o.WeightDecay, "0 <= weight_decay < 1")
-	d.want(o.Clip >= 0, "optimiser.clip", o.Clip, "clip > 0")
-	d.want(o.Every >= 0 && o.Every <= MaxRounds, "optimiser.every", o.Every, "1 <= every <= 1000000")
-	d.want(o.Factor >= 0 && o.Factor <= 1, "optimiser.factor", o.Factor, "0 <= factor <= 1")
+	d.want(o.Momentum >= 0 && float32(o.Momentum) < 1, "optimiser.momentum", o.Momentum, "0 <= momentum < 1"+single)
+	d.want(o.Beta2 >= 0 && float32(o.Beta2) < 1, "optimiser.beta2", o.Beta2, "0 <= beta2 < 1"+single)
+	d.want(fitsSingle(o.Epsilon) && o.Epsilon < 1, "optimiser.epsilon", o.Epsilon, "1e-37 <= epsilon < 1")
+	d.want(o.WeightDecay == 0 || fitsSingle(o.WeightDecay) && float32(o.WeightDecay) < 1, "optimiser.weight_decay", o.WeightDecay, "0, or 1e-37 <= weight_decay < 1")
+	d.want(!d.has("optimiser.clip") || fitsSingle(o.Clip), "optimiser.clip", o.Clip, "1e-37 <= clip <= 1e38")
+	// These have no sensible default: it depends on how many steps an order has.
+	if o.Schedule == "step" || o.Schedule == "exponential" || o.Schedule == "inverse" {
+		d.want(o.Every >= 1 && o.Every <= MaxRounds, "optimiser.every", o.Every, "1 <= every <= 1000000")
+	}
+	switch o.Schedule {
+	case "step", "exponential":
+		d.want(float32(o.Factor) > 0 && o.Factor <= 1, "optimiser.factor", o.Factor, "0 < factor <= 1")
+	case "cosine":
+		d.want(o.Factor >= 0 && o.Factor <= 1, "optimiser.factor", o.Factor, "0 <= factor <= 1")
+	}
 	d.want(o.Warmup >= 0 && o.Warmup <= MaxRounds, "optimiser.warmup", o.Warmup, "0 <= warmup <= 1000000")
 }

@@ -38,6 +38,8 @@ type Task struct {
 	Stop        Stop            `yaml:"stop"`
 	EvalEvery   int             `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
 	Seed        uint64          `yaml:"seed"`       // of everything random; default 1
+
+	where places // for what is found to be wrong once the data is there
 }
 
 // Stop says when a run is over: as soon as one of its conditions holds. A
@@ -66,8 +68,9 @@ const (
 // defaults is the task that a file's fields replace.
 func defaults() Task {
 	return Task{
+		Model:     Model{Epsilon: 0.1},
 		Data:      Data{Partition: Partition{Kind: IID, Clients: 100}},
-		Optimiser: Optimiser{Kind: "sgd"},
+		Optimiser: Optimiser{Kind: "sgd", Momentum: 0.9, Beta2: 0.999, Epsilon: 1e-8},
 		Devices:   defaultDevices(),
 		EvalEvery: 1,
 		Seed:      1,
@@ -76,14 +79,13 @@ func defaults() Task {
 
 // fill replaces the zeros that stand for a default which depends on other
 // fields, or that the strategy would replace: a recorded task must not change
-// its meaning when a default does.
+// its meaning when a default does. Defaults of what a kind does not have go.
 func (t *Task) fill() {
 	if t.Title == "" {
 		t.Title = t.Name
 	}
-	if len(t.Model.Hidden) == 0 {
-		t.Model.Hidden = nil
-	}
+	t.Model.fill()
+	t.Optimiser.fill()
 	t.Data.fill()
 	t.Strategy = t.Strategy.WithDefaults()
 	t.Compress.fill(t.Strategy)
@@ -127,19 +129,37 @@ func load(path string, sets []string) (*Task, error) {
 // The error is an *Error when the task is wrong.
 func Parse(name string, text []byte, sets ...string) (*Task, error) {
 	t := defaults()
-	d := &decoder{file: name, root: &t, given: map[string]origin{}, broken: map[string]bool{}}
+	d := &decoder{places: places{name, map[string]origin{}}, root: &t, broken: map[string]bool{}}
 	if d.document(text) {
 		for _, s := range sets {
 			d.set(s)
 		}
 		d.check(&t)
 	}
-	if len(d.problems) > 0 {
-		slices.SortStableFunc(d.problems, byPlace)
-		return nil, &Error{Problems: d.problems}
+	if err := d.err(); err != nil {
+		return nil, err
 	}
 	t.fill()
+	t.where = d.places
 	return &t, nil
+}
+
+// Fits checks the model against the data that has been loaded: examples of a
+// shape, in so many classes (0: the targets are numbers). The error is an *Error
+// with the lines of the file that t was read from.
+func (t *Task) Fits(shape []int, classes int) error {
+	d := &decoder{places: t.where, root: t}
+	d.fitsData(t.Model, shape, classes)
+	return d.err()
+}
+
+// err returns all problems, or nil.
+func (d *decoder) err() error {
+	if len(d.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(d.problems, byPlace)
+	return &Error{Problems: d.problems}
 }
 
 // byPlace puts the file's problems first, by line.

@@ -26,7 +26,7 @@ func writeStruct(b *bytes.Buffer, v reflect.Value, indent int) {
 	for i := range v.NumField() {
 		name, omitEmpty := tag(v.Type().Field(i))
 		f := v.Field(i)
-		if name == "" || omitEmpty && f.IsZero() {
+		if name == "" || omitEmpty && f.IsZero() && !meantZero(v, name) {
 			continue
 		}
 		b.WriteString(strings.Repeat("  ", indent) + name + ":")
@@ -40,6 +40,13 @@ func writeStruct(b *bytes.Buffer, v reflect.Value, indent int) {
 			b.WriteString(" " + formatted(f) + "\n")
 		}
 	}
+}
+
+// meantZero reports whether the zero of a section's field is a setting and not
+// the lack of one.
+func meantZero(section reflect.Value, field string) bool {
+	s, ok := section.Interface().(interface{ uses(field string) bool })
+	return ok && s.uses(field)
 }
 
 func formatted(v reflect.Value) string {

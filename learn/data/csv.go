@@ -42,7 +42,7 @@ type Header int
 
 // The kinds of Header.
 const (
-	DetectHeader  Header = iota // it does if no field of it is a number or missing
+	DetectHeader  Header = iota // it does if its fields are texts, some perhaps empty
 	HeaderPresent               // it does
 	HeaderAbsent                // it does not: columns have numbers from 1
 )
@@ -120,6 +120,7 @@ type csvReader struct {
 	line    int // of the row at hand, from 1
 
 	names   []string // of the file's columns
+	unnamed string   // why the file names none, empty if it does
 	columns []column // of the file
 	target  int      // index into columns
 	table   *Table
@@ -150,7 +151,7 @@ func (c *csvReader) read(sample []byte) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := c.header(row)
+	header := c.header(row, sample)
 	if err := c.resolve(); err != nil {
 		return nil, err
 	}
@@ -249,15 +250,18 @@ func clipName(s string) string {
 
 // header takes the names of the columns from the first row, and reports
 // whether it holds them.
-func (c *csvReader) header(row []string) bool {
+func (c *csvReader) header(row []string, sample []byte) bool {
 	present := c.cfg.Header == HeaderPresent
+	c.unnamed = "header: absent is set"
 	if c.cfg.Header == DetectHeader {
-		present = !slices.ContainsFunc(row, func(s string) bool {
-			s = strings.TrimSpace(s)
-			_, point := parseNumber(s, '.')
-			_, comma := parseNumber(s, ',')
-			return point || comma || missing(s)
-		})
+		i := value(row, firstRows(sample, c.cfg.Separator))
+		if present = i < 0; !present {
+			c.unnamed = fmt.Sprintf("no header was recognised, because line %d has %s in column %d (header: present takes that line for one)",
+				c.line, clip(strings.TrimSpace(row[i])), i+1)
+		}
+	}
+	if present {
+		c.unnamed = ""
 	}
 	c.names = make([]string, len(row))
 	for i, s := range row {
@@ -267,6 +271,40 @@ func (c *csvReader) header(row []string) bool {
 		c.names[i] = strings.Clone(s)
 	}
 	return present
+}
+
+// value returns which field of a table's first row cannot be the name of a
+// column: a number, or what says that a value is missing. -1 is none, the row is
+// a header. Some fields may be empty, as pandas leaves the name of its index, but
+// then a text that comes again below itself in the first rows is a value, too.
+func value(row []string, rows [][]string) int {
+	texts, empty := 0, 0
+	for i, s := range row {
+		s = strings.TrimSpace(s)
+		_, point := parseNumber(s, '.')
+		_, comma := parseNumber(s, ',')
+		switch {
+		case s == "":
+			empty++
+		case point || comma || missing(s):
+			return i
+		default:
+			texts++
+		}
+	}
+	if texts == 0 {
+		return 0
+	}
+	if empty > 0 && len(rows) > 0 {
+		for _, below := range rows[1:] {
+			for i, s := range below[:min(len(below), len(row))] {
+				if s = strings.TrimSpace(s); s != "" && s == strings.TrimSpace(row[i]) {
+					return i
+				}
+			}
+		}
+	}
+	return -1
 }
 
 // resolve finds the columns that the settings name.
@@ -289,7 +327,12 @@ func (c *csvReader) resolve() error {
 		i, ok := at[name]
 		if !ok {
 			k, err := strconv.Atoi(name)
-			if i = k - 1; err != nil || k < 1 || k > len(c.names) {
+			i = k - 1
+			switch known := err == nil && k >= 1 && k <= len(c.names); {
+			case !known && c.unnamed != "":
+				return 0, fmt.Errorf("data: %s: there is no column %s for %s, want a number from 1 to %d: %s: %w",
+					c.name, clip(name), what, len(c.names), c.unnamed, ErrFormat)
+			case !known:
 				return 0, fmt.Errorf("data: %s: there is no column %s for %s, want one of %s, or a number from 1 to %d: %w",
 					c.name, clip(name), what, c.some(), len(c.names), ErrFormat)
 			}
@@ -391,6 +434,8 @@ func (c *csvReader) row(row []string) error {
 				return nil
 			case col.role == target:
 				return c.bad(i, s, "a value (rows without their target can only be dropped)")
+			case c.cfg.Missing == RefuseMissing && c.unnamed == "" && c.names[i] == strconv.Itoa(i+1):
+				return c.bad(i, s, "a value (the column has no name; it can be ignored)")
 			case c.cfg.Missing == RefuseMissing:
 				return c.bad(i, s, "a value (missing ones can be dropped, or filled with the mean or the median)")
 			}

@@ -84,6 +84,9 @@ func TestHeader(t *testing.T) {
 		{"told present", "1996,2000,c\n1,2,3\n", HeaderPresent, []string{"1996", "2000"}, 1},
 		{"told absent", "a,b,c\n1,2,3\n", HeaderAbsent, []string{"1", "2"}, 2},
 		{"names missing", ",b,\n1,2,3\n", HeaderPresent, []string{"1", "b"}, 1},
+		{"pandas' index without a name", ",b,c\n0,2,x\n1,2,y\n", DetectHeader, []string{"1", "b"}, 2},
+		{"a separator after the last name", "a,b,c,\n1,2,x,0\n1,2,y,0\n", DetectHeader, []string{"a", "b", "4"}, 2},
+		{"an empty field among values", ",red,no\n1,blue,yes\n2,red,no\n", DetectHeader, []string{"1", "2"}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := read(t, c.text, CSV{Target: "3", Header: c.header, Missing: FillMean, Categorical: []Category{{Column: "1"}, {Column: "2"}}})
@@ -95,6 +98,19 @@ func TestHeader(t *testing.T) {
 				t.Errorf("got %d rows of %q, want %d of %q", got.Len(), names, c.rows, c.names)
 			}
 		})
+	}
+}
+
+// What detects the separator is whole rows, even if the sample ends inside of a
+// long field.
+func TestSeparatorOfLongFields(t *testing.T) {
+	row := "1;\"" + strings.Repeat("a, b\n", 1200) + "\";yes\n"
+	got := read(t, "n;text;y\n"+strings.Repeat(row, 20)+"2;;no\n", CSV{Target: "y", Ignore: []string{"text"}})
+	if got.Len() != 21 || got.Target != "y" {
+		t.Errorf("%d rows, target %q", got.Len(), got.Target)
+	}
+	if rows := firstRows([]byte("1;2\n\"3\"4;5\n6;7\n"), ';'); rows != nil {
+		t.Errorf("a quote inside of a field: got %q, want nothing", rows)
 	}
 }
 
@@ -162,6 +178,11 @@ func TestReadCSVRefuses(t *testing.T) {
 		{"bare quote", "a,b\n1,2\n1\"2,3\n", CSV{Target: "b"}, ErrFormat, `x.csv:3: byte 2: a quote inside a field`},
 		{"open quote", "a,b\n1,2\n\"3,4\n5,6\n", CSV{Target: "b"}, ErrFormat, `never closed (the row begins in line 3)`},
 		{"no such column", "a,b\n1,2\n", CSV{Target: "c"}, ErrFormat, `x.csv: there is no column "c" for the target, want one of a, b, or a number from 1 to 2`},
+		{"no header", "a,3,y\n1,2,x\n", CSV{Target: "y"}, ErrFormat, `x.csv: there is no column "y" for the target, want a number from 1 to 3: no header was recognised, because line 1 has "3" in column 2 (header: present takes that line for one)`},
+		{"header absent", "a,b,y\n1,2,x\n", CSV{Target: "y", Header: HeaderAbsent}, ErrFormat, `x.csv: there is no column "y" for the target, want a number from 1 to 3: header: absent is set`},
+		{"no number of the columns", "1,2,3\n", CSV{Target: "4"}, ErrFormat, `no column "4" for the target, want a number from 1 to 3`},
+		{"nothing but empty fields", ",,\n1,2,3\n", CSV{Target: "3"}, ErrFormat, `x.csv:1: column 1 is "", want a value`},
+		{"separators after the rows", "a,y,\n1,x,\n", CSV{Target: "y"}, ErrFormat, `x.csv:2: column 3 is "", want a value (the column has no name; it can be ignored)`},
 		{"no such number", "a,b\n1,2\n", CSV{Target: "3"}, ErrFormat, `no column "3"`},
 		{"no target", "a,b\n1,2\n", CSV{}, ErrFormat, `no column "" for the target`},
 		{"ignored target", "a,b\n1,2\n", CSV{Target: "b", Ignore: []string{"b"}}, ErrFormat, "column 2 (b) is given for what is ignored, but has another use already"},

@@ -69,7 +69,8 @@ func separator(sample []byte) rune {
 	return best
 }
 
-// firstRows splits some rows of a sample; none if they cannot be split.
+// firstRows splits some rows of a sample; none if they cannot be split. A row
+// that the sample's end cuts inside a quoted field is left out.
 func firstRows(sample []byte, sep rune) [][]string {
 	const enough = 50
 	r := csv.NewReader(bytes.NewReader(sample))
@@ -81,6 +82,9 @@ func firstRows(sample []byte, sep rune) [][]string {
 			break
 		}
 		if err != nil {
+			if r.InputOffset() == int64(len(sample)) {
+				break
+			}
 			return nil
 		}
 		rows = append(rows, row)
