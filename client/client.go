@@ -131,7 +131,7 @@ func (c *Client) Hello() *protocol.Hello {
 		Codecs: compress.Codecs(), TabState: c.tab,
 	}
 	if c.alien { // differences lead from the coordinator's version 0
-		h.Codecs = slices.DeleteFunc(h.Codecs, func(id protocol.Codec) bool { return id == protocol.CodecGrid })
+		h.Codecs = compress.Unaided()
 	}
 	if c.welcome != nil {
 		h.ResumeToken = c.welcome.ResumeToken
@@ -304,7 +304,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 		return decline(o, protocol.ReasonUnsupported, fmt.Sprintf("this client has no orders of kind %v", o.Kind))
 	case c.tab == protocol.TabPaused || c.tab == protocol.TabFrozen:
 		return decline(o, protocol.ReasonPaused, "")
-	case o.Hyper.Codec == protocol.CodecGrid || !slices.Contains(compress.Codecs(), o.Hyper.Codec):
+	case !slices.Contains(compress.Unaided(), o.Hyper.Codec):
 		return decline(o, protocol.ReasonCodec, "")
 	}
 	// What is still to be offered again is what may be in an open buffer.

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"slices"
 	"sync"
 
 	"fedtab/compress"
@@ -30,7 +29,9 @@ func (l *Lent) take(layout learn.Layout, codec protocol.Codec) (*packer, error) 
 	l.mu.Lock()
 	for i, p := range l.free {
 		if p.codec == codec && p.size == layout.Size {
-			l.free = slices.Delete(l.free, i, i+1)
+			last := len(l.free) - 1
+			l.free[i] = l.free[last]
+			l.free = l.free[:last]
 			l.mu.Unlock()
 			return p, nil
 		}

@@ -134,6 +134,9 @@ func Codecs() []protocol.Codec {
 	return ids
 }
 
+// Unaided are those of Codecs that code a vector by itself.
+func Unaided() []protocol.Codec { return Codecs()[1:] }
+
 // Append packs v with a codec that needs no options, and appends the block to
 // dst.
 func Append(codec protocol.Codec, dst []byte, v []float32) ([]byte, error) {

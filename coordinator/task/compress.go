@@ -74,10 +74,8 @@ var downCodecs = []string{"float32", "float32-planes", "float16", "grid"}
 func (d *decoder) compress(c Compress, s strategy.Config) {
 	bears := s.Packing()
 	var up []string
-	for _, id := range compress.Codecs() {
-		if id != protocol.CodecGrid {
-			up = append(up, id.String())
-		}
+	for _, id := range compress.Unaided() {
+		up = append(up, id.String())
 	}
 	if d.want(c.Up.Codec == "" || slices.Contains(up, c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec), "one of "+strings.Join(up, ", ")) {
 		d.want(c.Up.Codec == "" || bears.Lossy || lossless(c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec),
