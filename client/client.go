@@ -96,6 +96,7 @@ type Progress struct {
 	Rejected  int
 	LastError string // of the last contribution or order that failed
 	Codec     string // by which the last order's answer is packed
+	CodecDown string // by which the version held came; empty while none has
 }
 
 // Activity is the one thing that a client is doing.
@@ -235,6 +236,7 @@ func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
 		return nil, fmt.Errorf("client: model of version %d, from version %d: %w", m.Version, m.Base, err)
 	}
 	c.version, c.params, c.control = m.Version, params, control
+	c.progress.CodecDown = m.Vectors[0].Codec.String()
 	copy(c.hash[:], m.Hash)
 	if c.order != nil && !c.holds(c.order) {
 		// The version that it rests on is not to be had any more.
@@ -314,7 +316,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 	c.progress = Progress{
 		Activity: Downloading, Order: o.Order, Round: o.Round,
 		Accepted: c.progress.Accepted, Rejected: c.progress.Rejected, LastError: c.progress.LastError,
-		Codec: o.Hyper.Codec.String(),
+		Codec: o.Hyper.Codec.String(), CodecDown: c.progress.CodecDown,
 	}
 	if !c.holds(o) {
 		return []protocol.Message{&protocol.Want{Version: o.Base, Full: true}}

@@ -66,6 +66,9 @@ func TestGrid(t *testing.T) {
 	c, w := joined(t)
 	l := newLine(t, 4)
 	for _, step := range []struct{ from, to uint64 }{{0, 1}, {1, 2}, {0, 3}, {3, 4}} {
+		if down := c.Progress().CodecDown; (down == "") != (step.to == 1) {
+			t.Fatalf("before version %d the last one came by %q", step.to, down)
+		}
 		held := c.params
 		was := slices.Clone(held)
 		receive(t, c, l.message(step.from, step.to))
@@ -83,6 +86,9 @@ func TestGrid(t *testing.T) {
 	o.Base, o.BaseHash = 4, l.hash(4)
 	if out := receive(t, c, o); len(out) != 0 || !c.Ready() {
 		t.Errorf("an order on version 4 is answered by %v", out)
+	}
+	if p := c.Progress(); p.CodecDown != "grid" || p.Codec != o.Hyper.Codec.String() {
+		t.Errorf("with the order, versions come by %q and answers go by %q", p.CodecDown, p.Codec)
 	}
 	c.Release(9)
 	if !c.Ready() {

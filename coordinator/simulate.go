@@ -83,8 +83,8 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	}
 	times.TotalSeconds = time.Since(began).Seconds()
 	times.SamplesPerSecond = float64(times.Samples) / times.TotalSeconds
-	fmt.Fprintf(stderr, "%s: %s after %d rounds, %.1f s, %.0f samples/s; %s up, %s down\n", t.Name, res.Final.Reason,
-		res.Final.Round, times.TotalSeconds, times.SamplesPerSecond, bytesText(res.Final.BytesUp), bytesText(res.Final.BytesDown))
+	fmt.Fprintf(stderr, "%s: %s after %d rounds, %.1f s, %.0f samples/s; %s\n", t.Name, res.Final.Reason,
+		res.Final.Round, times.TotalSeconds, times.SamplesPerSecond, traffic(&res.Final))
 	if *timingFile != "" {
 		e := json.NewEncoder(timing)
 		e.SetIndent("", "  ")
@@ -125,6 +125,14 @@ func progress(w io.Writer, r simulate.Round, wall simulate.Timing) {
 		figure("  test loss %.4f", r.TestLoss, 1) +
 		figure("  accuracy %.2f%%", r.TestAccuracy, 100)
 	fmt.Fprintf(w, "%s  %.2f s\n", line, wall.Seconds)
+}
+
+// traffic writes what has travelled, and what of it fell to a parameter.
+func traffic(f *simulate.Final) string {
+	const bits = " at %.2f bits a parameter"
+	return bytesText(f.BytesUp) + " up" + figure(bits, f.BitsUp, 1) +
+		", " + bytesText(f.BytesDown) + " down" + figure(bits, f.BitsDown, 1) +
+		figure("; raw float32 is %.1f times as much", f.RawRatio, 1)
 }
 
 func bytesText(n int64) string {

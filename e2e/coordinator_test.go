@@ -142,15 +142,14 @@ type state struct {
 	Evaluated            uint64
 	TestLoss             *float64 `json:"test_loss"`
 	TestAccuracy         *float64 `json:"test_accuracy"`
+	BitsUp               *float64 `json:"bits_up"`
+	BitsDown             *float64 `json:"bits_down"`
+	RawRatio             *float64 `json:"raw_ratio"`
 	Rounds               []struct {
 		Round        uint64
 		Participants int
 		Seconds      float64
 		TestAccuracy *float64 `json:"test_accuracy"`
-		BytesUp      int64    `json:"bytes_up"`
-		BytesDown    int64    `json:"bytes_down"`
-		ModelsUp     int64    `json:"models_up"`
-		ModelsDown   int64    `json:"models_down"`
 	}
 }
 

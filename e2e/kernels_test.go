@@ -79,7 +79,7 @@ func TestKernelsInChromium(t *testing.T) {
 // A tab packs and unpacks at 1 bit in milliseconds. On a machine to itself it is
 // 40 million parameters a second and more; the floor leaves room for company.
 func TestCodecsInChromium(t *testing.T) {
-	const floor = 15 // million parameters a second
+	const floor, goal = 15, 40 // million parameters a second
 	output := testsInChromium(t, "../compress", "Speed$")
 	for _, codec := range []string{"deadzone", "dither"} {
 		_, figures, found := strings.Cut(output, codec+": ")
@@ -88,9 +88,14 @@ func TestCodecsInChromium(t *testing.T) {
 		if _, err := fmt.Sscanf(figures, "encode %f, decode %f, add %f Mparam/s", &encode, &decode, &add); !found || err != nil {
 			t.Fatalf("%v: %s", err, output)
 		}
+		slowest := min(encode, decode)
 		t.Logf("%s: %s", codec, figures)
-		if codec == "deadzone" && min(encode, decode) < floor {
-			t.Errorf("%s: want %d Mparam/s at least", figures, floor)
+		if codec != "deadzone" {
+			continue
+		}
+		t.Logf("the slower of the two does %.0f million parameters a second; the goal, on a quiet machine, is %d", slowest, goal)
+		if slowest < floor {
+			t.Errorf("%s does %.0f million parameters a second (%s), want %d here, and %d on a quiet machine", codec, slowest, figures, floor, goal)
 		}
 	}
 }

@@ -20,9 +20,6 @@ func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("only with -screenshots FOLDER: the pictures are for people")
 	}
-	if err := os.MkdirAll(*screenshots, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	c := serve(t, digits("rounds: 15", "rounds: 8"))
 	b := open(t, c.url())
 	await(t, 30*time.Second, "the page is ready", func() bool { return js[bool](b, "!document.getElementById('join')?.disabled") })
@@ -52,6 +49,9 @@ func TestScreenshots(t *testing.T) {
 
 func (b *tab) pictures(name string) {
 	b.t.Helper()
+	if err := os.MkdirAll(*screenshots, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			emulate := chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -45,23 +47,34 @@ func TestTabsLearn(t *testing.T) {
 		}
 		n, _ := b.value("contributions")
 		contributions += n
-		if up, _ := b.value("bytes-up"); n > 0 && up > n*4*199_210/20 {
+		if up, _ := b.value("bytes-up"); n > 0 && up > n*4*digitsParameters/20 {
 			t.Errorf("tab %d has sent %.0f bytes for %.0f contributions", i, up, n)
 		}
 	}
 	want := 0
 	for _, r := range s.Rounds {
 		want += r.Participants
-		// By default models travel at less than a twentieth of raw float32, both
-		// ways, frames and headers and all; the first rounds begin at version 0.
-		raw := 4 * 199_210 * (r.ModelsUp + r.ModelsDown)
-		if got := r.BytesUp + r.BytesDown; r.Round > 3 && 20*got > raw {
-			t.Errorf("round %d: %d bytes for %d models up and %d down, raw ones are %d", r.Round, got, r.ModelsUp, r.ModelsDown, raw)
-		}
 	}
 	if int(contributions) != want {
 		t.Errorf("the tabs count %.0f contributions, the coordinator %d", contributions, want)
 	}
+	for i, b := range tabs {
+		if got := strings.ReplaceAll(b.text("codec"), "\n", " "); got != "deadzone, 1 bit up; grid down" {
+			t.Errorf("tab %d says that it packs by %q", i, got)
+		}
+		await(t, 10*time.Second, "bits and ratio are the coordinator's", func() bool {
+			s := c.state("digits")
+			for name, want := range map[string]*float64{"bitsUp": s.BitsUp, "bitsDown": s.BitsDown, "rawRatio": s.RawRatio} {
+				got, err := strconv.ParseFloat(js[string](b, "document.getElementById('traffic').dataset."+name), 64)
+				if err != nil || want == nil || got != *want {
+					return false
+				}
+			}
+			return true
+		})
+		b.offline = true
+	}
+	checkAccounts(t, c, s.Run, len(s.Rounds))
 }
 
 // longTasks records the main thread's tasks of over 50 ms, with the tab's

@@ -46,7 +46,7 @@ func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent.AppendChild(vgn)
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "thead", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3ERound\x3C/th\x3E\x3Cth scope=\"col\"\x3EParticipants\x3C/th\x3E\x3Cth scope=\"col\"\x3ETrain loss\x3C/th\x3E\x3Cth scope=\"col\"\x3ETest loss\x3C/th\x3E\x3Cth scope=\"col\"\x3ETest accuracy\x3C/th\x3E\x3Cth scope=\"col\"\x3ERate\x3C/th\x3E\x3Cth scope=\"col\"\x3EModels up, down\x3C/th\x3E\x3Cth scope=\"col\"\x3EUp\x3C/th\x3E\x3Cth scope=\"col\"\x3EDown\x3C/th\x3E\x3Cth scope=\"col\"\x3ETime\x3C/th\x3E\x3C/tr\x3E"))
+				vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3ERound\x3C/th\x3E\x3Cth scope=\"col\"\x3EParticipants\x3C/th\x3E\x3Cth scope=\"col\"\x3ETrain\x3Cbr/\x3Eloss\x3C/th\x3E\x3Cth scope=\"col\"\x3ETest\x3Cbr/\x3Eloss\x3C/th\x3E\x3Cth scope=\"col\"\x3ETest\x3Cbr/\x3Eaccuracy\x3C/th\x3E\x3Cth scope=\"col\"\x3ERate\x3C/th\x3E\x3Cth scope=\"col\"\x3EModels\x3Cbr/\x3Eup, down\x3C/th\x3E\x3Cth scope=\"col\"\x3EUp\x3C/th\x3E\x3Cth scope=\"col\"\x3EDown\x3C/th\x3E\x3Cth scope=\"col\"\x3EBits\x3Cbr/\x3Eup, down\x3C/th\x3E\x3Cth scope=\"col\"\x3ERaw\x3Cbr/\x3Efloat32\x3C/th\x3E\x3Cth scope=\"col\"\x3ETime\x3C/th\x3E\x3C/tr\x3E"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
 				vgparent.AppendChild(vgn)
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tbody", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "rounds"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "rounds"}}}
@@ -94,6 +94,12 @@ func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
 							vgparent.AppendChild(vgn)
 							vgn.SetInnerHTML(size(r.BytesDown))
+							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
+							vgparent.AppendChild(vgn)
+							vgn.SetInnerHTML(r.Density.BitsWords())
+							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
+							vgparent.AppendChild(vgn)
+							vgn.SetInnerHTML(r.Density.RawWords())
 							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
 							vgparent.AppendChild(vgn)
 							vgn.SetInnerHTML(seconds(r.Seconds))

@@ -20,7 +20,10 @@ type Task struct {
 	Classes    int
 
 	Strategy string // in words
-	Packing  string // codec by which participants pack their answers
+
+	PackingUp   string  // the codec by which participants pack their answers
+	PackingBits float64 // for a parameter, asked of it; 0 if it has no choice
+	PackingDown string  // the codec by which versions come
 
 	Round        int
 	Version      int
@@ -32,6 +35,7 @@ type Task struct {
 	BytesDown    float64
 	ModelsUp     int // vectors as long as the model, however packed
 	ModelsDown   int
+	Density      Density
 	RolledBack   int    // versions that were not made
 	Finished     string // why the run ended, empty while it goes on
 
@@ -56,8 +60,16 @@ type Round struct {
 	BytesDown    float64
 	ModelsUp     int
 	ModelsDown   int
+	Density      Density
 	Rate         Figure // effective learning rate
 	Seconds      float64
+}
+
+// Density is what parameters have cost to move, as the coordinator reckons it.
+type Density struct {
+	BitsUp   Figure // for a parameter of a model, everything counted
+	BitsDown Figure
+	RawRatio Figure // what the same models are as raw float32, by what has travelled
 }
 
 // Figure is a number that may not be known yet.
@@ -93,6 +105,7 @@ type Local struct {
 	Participants int    // in this tab
 	Numbers      string // of all of them
 	Codec        string // by which the last answer was packed
+	CodecDown    string // by which the newest version came; empty before the first
 	Activity     string // idle, downloading, waiting, training, sending or paused
 	Detail       string // more, in words for people
 
@@ -128,7 +141,8 @@ type Page struct {
 	Stage  Stage
 	Why    string // StageStopped: what happened
 	Kernel string
-	Paused bool // the person asked for a pause
+	Codecs []string // that the worker has
+	Paused bool     // the person asked for a pause
 	Local  Local
 }
 
@@ -153,7 +167,7 @@ func (p *Page) Select(name string) {
 	}
 	if p.Stage == StageAbsent {
 		p.Local = Local{}
-		p.Kernel = ""
+		p.Kernel, p.Codecs = "", nil
 	}
 }
 
@@ -287,14 +301,15 @@ func (p *Page) Newest(n int) []Round {
 // Join notes that a worker has been created.
 func (p *Page) Join() {
 	p.Stage = StageStarting
-	p.Why, p.Kernel = "", ""
+	p.Why, p.Kernel, p.Codecs = "", "", nil
 	p.Paused = false
 	p.Local = Local{}
 }
 
-// OnReady takes in the worker's first message: its program runs.
-func (p *Page) OnReady(kernel string) {
-	p.Kernel = kernel
+// OnReady takes in the worker's first message: its program runs, and has these
+// codecs.
+func (p *Page) OnReady(kernel string, codecs ...string) {
+	p.Kernel, p.Codecs = kernel, codecs
 	if p.Stage == StageStarting {
 		p.Stage = StageRunning
 		p.Local.Connection = "connecting"

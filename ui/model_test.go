@@ -21,11 +21,14 @@ const description = `{
 	"strategy": {"kind": "fedavg", "summary": "Federated averaging: 1 epoch"},
 	"model": {"summary": "784-200-200-10, ReLU, softmax", "parameters": 199210},
 	"data": {"summary": "MNIST: 60,000 handwritten digits", "public": true, "classes": 10},
+	"packing": {"up": "deadzone", "bits": 1, "down": "grid"},
 	"phase": "training", "round": 7, "version": 6, "participants": 4,
+	"bytes_up": 99605, "bytes_down": 49900, "models_up": 4, "models_down": 3, "bits_up": 1.0, "bits_down": 0.668, "raw_ratio": 37.31,
 	"evaluated": 6, "test_loss": 0.2, "test_accuracy": 0.94, "finished": "",
 	"stop": {"rounds": 100, "accuracy": 0.98},
 	"rounds": [
-		{"round": 5, "participants": 4, "train_loss": 0.3, "test_loss": 0.25, "test_accuracy": 0.93, "bytes_up": 10, "bytes_down": 20, "seconds": 1.5},
+		{"round": 5, "participants": 4, "train_loss": 0.3, "test_loss": 0.25, "test_accuracy": 0.93, "bytes_up": 24901, "bytes_down": 20, "models_up": 1, "models_down": 0,
+			"bits_up": 1.0, "bits_down": null, "raw_ratio": 31.97, "seconds": 1.5},
 		{"round": 6, "participants": 3, "train_loss": 0.2, "test_loss": null, "test_accuracy": null, "bytes_up": 11, "bytes_down": 21, "seconds": 2}
 	]}`
 
@@ -46,8 +49,11 @@ func TestTaskIsRead(t *testing.T) {
 		Name: "mnist-2nn", Title: "Handwritten digits", Description: "Reads digits.", Run: "r1", Phase: "training",
 		Model: "784-200-200-10, ReLU, softmax", Parameters: 199210,
 		Data: "MNIST: 60,000 handwritten digits", DataPublic: true, Classes: 10,
-		Strategy: "Federated averaging: 1 epoch",
-		Round:    7, Version: 6, Participants: 4, Evaluated: 6,
+		Strategy:  "Federated averaging: 1 epoch",
+		PackingUp: "deadzone", PackingBits: 1, PackingDown: "grid",
+		BytesUp: 99605, BytesDown: 49900, ModelsUp: 4, ModelsDown: 3,
+		Density: Density{Figure{1, true}, Figure{.668, true}, Figure{37.31, true}},
+		Round:   7, Version: 6, Participants: 4, Evaluated: 6,
 		TestLoss: Figure{0.2, true}, TestAccuracy: Figure{0.94, true},
 		StopRounds: 100, StopAccuracy: Figure{0.98, true},
 	}
@@ -56,6 +62,9 @@ func TestTaskIsRead(t *testing.T) {
 	}
 	if x, y := p.Series(accuracyOf); !slices.Equal(x, []float64{5}) || !slices.Equal(y, []float64{0.93}) {
 		t.Errorf("the accuracy chart has %v, %v, want [5], [0.93]", x, y)
+	}
+	if d, want := p.Rounds[0].Density, (Density{Figure{1, true}, Figure{}, Figure{31.97, true}}); d != want {
+		t.Errorf("round 5 has %+v, want %+v", d, want)
 	}
 	if n := p.Newest(1); len(n) != 1 || n[0].Number != 6 {
 		t.Errorf("the newest round is %+v, want round 6", n)

@@ -36,8 +36,8 @@ func tag(t *testing.T, page, id string) (opening, text string) {
 func TestPageShowsTheNumbers(t *testing.T) {
 	p := shown(t)
 	p.Join()
-	p.OnReady("wasm-simd128")
-	p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "training", "round": 7, "shards": 3, "shardsTotal": 3, "examples": 15000,
+	p.OnReady("wasm-simd128", "float32", "float32-planes", "deadzone")
+	p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "training", "round": 7, "codec": "deadzone", "codecDown": "float32-planes", "shards": 3, "shardsTotal": 3, "examples": 15000,
 		"done": 3200, "total": 15000, "loss": 0.25, "accuracy": 0.9, "rate": 14200.5, "contributions": 6, "bytesUp": 4781040, "bytesDown": 4790000}`))
 	page := render(t, p)
 	for _, c := range []struct{ id, attribute, text string }{
@@ -54,13 +54,17 @@ func TestPageShowsTheNumbers(t *testing.T) {
 		{"bytes-up", `data-value="4781040"`, "4.78 MB"},
 		{"bytes-down", `data-value="4790000"`, "4.79 MB"},
 		{"kernel", `data-value="wasm-simd128"`, "WebAssembly, SIMD"},
+		{"codec", `data-value="deadzone"`, "deadzone, 1 bit up; float32-planes down (this tab lacks grid)"},
+		{"codec", `data-down="float32-planes"`, "deadzone, 1 bit up; float32-planes down (this tab lacks grid)"},
+		{"traffic", `data-bits-down="0.668" data-bits-up="1"`,
+			"4 models up, 99.6 kB, 1.00 bits a parameter; 3 down, 49.9 kB, 0.668 bits a parameter; raw float32 is 37.3 times as much"},
 		{"chart-accuracy", `aria-label="Chart of test accuracy by round: 93.00% after round 5, 93.00% after round 5"`, ""},
 	} {
 		opening, text := tag(t, page, c.id)
 		if !strings.Contains(opening, c.attribute) {
 			t.Errorf("%s lacks %s: %s", c.id, c.attribute, opening)
 		}
-		if strings.TrimSpace(text) != c.text {
+		if strings.ReplaceAll(strings.TrimSpace(text), "\n", " ") != c.text {
 			t.Errorf("%s says %q, want %q", c.id, text, c.text)
 		}
 		if !strings.HasPrefix(c.id, "chart") && !strings.Contains(opening, `data-testid="`+c.id+`"`) {
@@ -71,6 +75,9 @@ func TestPageShowsTheNumbers(t *testing.T) {
 		if opening, _ := tag(t, page, id); strings.Contains(opening, "hidden") != hidden {
 			t.Errorf("%s hidden: want %v: %s", id, hidden, opening)
 		}
+	}
+	if row := "<td>24.9 kB</td><td>20 B</td><td>1.00, –</td><td>32.0×</td><td>1.5 s</td>"; !strings.Contains(page, row) {
+		t.Errorf("the table lacks %s:\n%s", row, page[strings.Index(page, "<table"):])
 	}
 	if n := strings.Count(page, `<tr data-round=`); n != 2 {
 		t.Errorf("the table has %d rounds, want 2", n)

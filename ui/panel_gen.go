@@ -251,6 +251,7 @@ func (c *Panel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.SetInnerHTML(vugu.HTML("Packed by"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "codec"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "codec"}}}
 				vgparent.AppendChild(vgn)
+				vgn.AddAttrInterface("data-down", c.Page.Local.CodecDown)
 				vgn.AddAttrInterface("data-value", c.Page.Local.Codec)
 				vgn.SetInnerHTML(c.Page.PackedWords())
 			}

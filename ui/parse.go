@@ -41,7 +41,8 @@ func (o object) list(key string) []any {
 }
 
 func parseTask(o object) Task {
-	model, data, strategy, stop := o.object("model"), o.object("data"), o.object("strategy"), o.object("stop")
+	model, data, strategy := o.object("model"), o.object("data"), o.object("strategy")
+	packing, stop := o.object("packing"), o.object("stop")
 	return Task{
 		Name:         o.text("name"),
 		Title:        o.text("title"),
@@ -54,7 +55,9 @@ func parseTask(o object) Task {
 		DataPublic:   data.flag("public"),
 		Classes:      data.count("classes"),
 		Strategy:     strategy.text("summary"),
-		Packing:      o.object("packing").text("up"),
+		PackingUp:    packing.text("up"),
+		PackingBits:  packing.number("bits"),
+		PackingDown:  packing.text("down"),
 		Round:        o.count("round"),
 		Version:      o.count("version"),
 		Participants: o.count("participants"),
@@ -65,6 +68,7 @@ func parseTask(o object) Task {
 		BytesDown:    o.number("bytes_down"),
 		ModelsUp:     o.count("models_up"),
 		ModelsDown:   o.count("models_down"),
+		Density:      parseDensity(o),
 		RolledBack:   o.count("rolled_back"),
 		Finished:     o.text("finished"),
 		StopRounds:   stop.count("rounds"),
@@ -79,6 +83,10 @@ func positive(f Figure) Figure {
 	return f
 }
 
+func parseDensity(o object) Density {
+	return Density{BitsUp: o.figure("bits_up"), BitsDown: o.figure("bits_down"), RawRatio: o.figure("raw_ratio")}
+}
+
 func parseRound(o object) Round {
 	return Round{
 		Number:       o.count("round"),
@@ -90,6 +98,7 @@ func parseRound(o object) Round {
 		BytesDown:    o.number("bytes_down"),
 		ModelsUp:     o.count("models_up"),
 		ModelsDown:   o.count("models_down"),
+		Density:      parseDensity(o),
 		Rate:         o.figure("rate"),
 		Seconds:      o.number("seconds"),
 	}
@@ -110,6 +119,7 @@ func parseLocal(o object) Local {
 		Participants:  o.count("participants"),
 		Numbers:       strings.Join(numbers, ", "),
 		Codec:         o.text("codec"),
+		CodecDown:     o.text("codecDown"),
 		Round:         o.count("round"),
 		Shards:        o.count("shards"),
 		ShardsTotal:   o.count("shardsTotal"),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"syscall/js"
 	"time"
 )
@@ -102,7 +103,7 @@ func (t *tab) rejoin() {
 func (t *tab) hear(task string, o object) {
 	switch o.text("type") {
 	case "ready":
-		t.page.OnReady(o.text("kernel"))
+		t.page.OnReady(o.text("kernel"), strings.Fields(o.text("codecs"))...)
 		if t.page.Stage != StageRunning {
 			return // left already
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -398,20 +399,29 @@ func (l *Local) ParticipantsWords() string {
 }
 
 // TrafficWords says what has travelled since the coordinator started, in models,
-// as papers count, and in bytes.
+// as papers count, in bytes, and against raw float32.
 func (t *Task) TrafficWords() string {
 	if t.BytesUp == 0 && t.BytesDown == 0 {
 		return dash
 	}
-	words := plural(t.ModelsUp, "model") + " (" + t.packed(t.ModelsUp, t.BytesUp) + ") up, " + plural(t.ModelsDown, "model") + " (" + t.packed(t.ModelsDown, t.BytesDown) + ") down"
-	raw := 4 * float64(t.Parameters) * float64(t.ModelsUp+t.ModelsDown)
-	if ratio := raw / (t.BytesUp + t.BytesDown); ratio >= 2 {
-		words += "; " + count(int(ratio)) + " times less than raw float32"
+	words := plural(t.ModelsUp, "model") + " up, " + packed(t.BytesUp, t.Density.BitsUp) +
+		"; " + count(t.ModelsDown) + " down, " + packed(t.BytesDown, t.Density.BitsDown)
+	if t.Density.RawRatio.Known {
+		words += "; raw float32 is " + three(t.Density.RawRatio.Value) + " times as much"
 	}
 	if t.RolledBack > 0 {
 		words += "; " + plural(t.RolledBack, "round") + " rolled back"
 	}
 	return words
+}
+
+// packed is how much the models of one direction were, in all and for each
+// parameter.
+func packed(bytes float64, bits Figure) string {
+	if !bits.Known {
+		return size(bytes)
+	}
+	return size(bytes) + ", " + three(bits.Value) + " bits a parameter"
 }
 
 // ModelsWords says how many models went up and down.
@@ -425,24 +435,75 @@ func (f Figure) short() string {
 	return short(f.Value)
 }
 
-// packed is how large so many models were, in all and for each parameter.
-func (t *Task) packed(models int, bytes float64) string {
-	if models == 0 || t.Parameters == 0 {
-		return size(bytes)
+// BitsWords says how many bits a parameter took up and down; a dash is a
+// direction in which no model went.
+func (d *Density) BitsWords() string {
+	if !d.BitsUp.Known && !d.BitsDown.Known {
+		return dash
 	}
-	bits := strconv.FormatFloat(8*bytes/float64(models)/float64(t.Parameters), 'g', 3, 64)
-	return size(bytes) + ", " + bits + " bits a parameter"
+	return d.BitsUp.three() + ", " + d.BitsDown.three()
 }
 
-// PackedWords says by which codec this tab's answers are packed, and if it is not
-// the task's, why.
-func (p *Page) PackedWords() string {
-	switch codec := p.Local.Codec; {
-	case codec == "":
+// RawWords says how many times as much raw float32 is.
+func (d *Density) RawWords() string {
+	if !d.RawRatio.Known {
 		return dash
-	case p.Task.Packing != "" && codec != p.Task.Packing:
-		return codec + " (this tab lacks " + p.Task.Packing + ")"
-	default:
-		return codec
 	}
+	return d.RawRatio.three() + "×"
+}
+
+func (f Figure) three() string {
+	if !f.Known {
+		return dash
+	}
+	return three(f.Value)
+}
+
+// three writes a positive number with three digits, of which at most three are
+// decimals.
+func three(v float64) string {
+	switch {
+	case v >= 99.95:
+		return count(int(math.Round(v)))
+	case v >= 9.995:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case v >= .9995:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 3, 64)
+}
+
+// PackedWords says by which codecs this tab's answers go up and versions come
+// down, a line each, and where one is not the task's, why.
+func (p *Page) PackedWords() string {
+	up, down, t := p.Local.Codec, p.Local.CodecDown, &p.Task
+	var parts []string
+	if up != "" {
+		bits := ""
+		if up == t.PackingUp && t.PackingBits == 1 {
+			bits = ", 1 bit"
+		} else if up == t.PackingUp && t.PackingBits > 0 {
+			bits = ", " + short(t.PackingBits) + " bits"
+		}
+		parts = append(parts, up+bits+" up"+p.instead(up, t.PackingUp))
+	}
+	if down != "" {
+		parts = append(parts, down+" down"+p.instead(down, t.PackingDown))
+	}
+	if len(parts) == 0 {
+		return dash
+	}
+	return strings.Join(parts, ";\n")
+}
+
+// instead says why a codec was taken that is not the task's: this tab lacks that
+// one, or a version came in full, by itself.
+func (p *Page) instead(codec, task string) string {
+	switch {
+	case task == "" || codec == task:
+		return ""
+	case len(p.Codecs) > 0 && !slices.Contains(p.Codecs, task):
+		return " (this tab lacks " + task + ")"
+	}
+	return " (in place of " + task + ")"
 }

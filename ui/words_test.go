@@ -2,6 +2,8 @@ package main
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -19,6 +21,8 @@ func TestNumbersInWords(t *testing.T) {
 		{Figure{0.123456, true}.loss(), "0.1235"}, {Figure{0.9812, true}.raw(), "0.9812"}, {exact(6376000), "6376000"},
 		{KernelWords(""), dash}, {KernelWords("wasm-simd128"), "WebAssembly, SIMD"}, {KernelWords("scalar"), "WebAssembly, no SIMD"}, {sentence("test accuracy reached"), "Test accuracy reached"}, {sentence("ölig"), "Ölig"}, {sentence(""), ""},
 		{KernelWords("wasm-relaxed"), "wasm-relaxed"},
+		{three(.0012), "0.001"}, {three(.59949), "0.599"}, {three(.9996), "1.00"}, {three(1), "1.00"}, {three(9.996), "10.0"},
+		{three(31.96), "32.0"}, {three(99.96), "100"}, {three(1234.5), "1,235"}, {Figure{}.three(), dash},
 		{(&Local{Examples: 15000, Shards: 3, ShardsTotal: 3}).ExamplesWords(), "15,000"},
 		{(&Local{Examples: 5000, Shards: 1, ShardsTotal: 3}).ExamplesWords(), "5,000 (part 1 of 3)"},
 	} {
@@ -44,5 +48,89 @@ func TestTaskInWords(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
+	}
+}
+
+// What has travelled in models, in bytes, in bits for a parameter, and against
+// raw float32.
+func TestTrafficInWords(t *testing.T) {
+	for _, c := range []struct {
+		name, task, want string
+	}{
+		{"nothing yet", `{"bytes_up": 0, "bytes_down": 0, "models_up": 0, "models_down": 0, "bits_up": null, "bits_down": null, "raw_ratio": null}`, dash},
+		{"packed", `{"bytes_up": 124300, "bytes_down": 74600, "models_up": 5, "models_down": 5, "bits_up": 0.9983, "bits_down": 0.5992, "raw_ratio": 40.06}`,
+			"5 models up, 124 kB, 0.998 bits a parameter; 5 down, 74.6 kB, 0.599 bits a parameter; raw float32 is 40.1 times as much"},
+		{"the first round", `{"bytes_up": 24860, "bytes_down": 386, "models_up": 1, "models_down": 0, "bits_up": 0.9983, "bits_down": null, "raw_ratio": 31.56}`,
+			"1 model up, 24.9 kB, 0.998 bits a parameter; 0 down, 386 B; raw float32 is 31.6 times as much"},
+		{"raw", `{"bytes_up": 797000000, "bytes_down": 797000000, "models_up": 1000, "models_down": 1000, "bits_up": 32.006, "bits_down": 32.004, "raw_ratio": 0.9998}`,
+			"1,000 models up, 797 MB, 32.0 bits a parameter; 1,000 down, 797 MB, 32.0 bits a parameter; raw float32 is 1.00 times as much"},
+		{"no model yet", `{"bytes_up": 60, "bytes_down": 300, "models_up": 0, "models_down": 0, "bits_up": null, "bits_down": null, "raw_ratio": null}`,
+			"0 models up, 60 B; 0 down, 300 B"},
+		{"rolled back", `{"bytes_up": 60, "bytes_down": 300, "rolled_back": 2}`, "0 models up, 60 B; 0 down, 300 B; 2 rounds rolled back"},
+	} {
+		task := parseTask(decode(t, c.task))
+		if got := task.TrafficWords(); got != c.want {
+			t.Errorf("%s:\ngot  %q\nwant %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestRoundsTrafficInWords(t *testing.T) {
+	for _, c := range []struct {
+		round, models, bits, raw string
+	}{
+		{`{"models_up": 2, "models_down": 2, "bits_up": 1.0034, "bits_down": 0.6241, "raw_ratio": 39.33}`, "2, 2", "1.00, 0.624", "39.3×"},
+		{`{"models_up": 2, "models_down": 0, "bits_up": 1.0034, "bits_down": null, "raw_ratio": 31.5}`, "2, 0", "1.00, " + dash, "31.5×"},
+		{`{"models_up": 0, "models_down": 1, "bits_up": null, "bits_down": 32.02, "raw_ratio": 0.97}`, "0, 1", dash + ", 32.0", "0.970×"},
+		{`{"models_up": 0, "models_down": 0, "bits_up": null, "bits_down": null, "raw_ratio": null}`, "0, 0", dash, dash},
+		{`{}`, "0, 0", dash, dash},
+	} {
+		r := parseRound(decode(t, c.round))
+		if m, b, s := r.ModelsWords(), r.Density.BitsWords(), r.Density.RawWords(); m != c.models || b != c.bits || s != c.raw {
+			t.Errorf("%s: %q, %q, %q; want %q, %q, %q", c.round, m, b, s, c.models, c.bits, c.raw)
+		}
+	}
+}
+
+// By which codecs this tab packs and gets versions, and why not by the task's.
+func TestPackingInWords(t *testing.T) {
+	all := []string{"float32", "float32-planes", "float16", "deadzone", "dither", "grid"}
+	without := func(codec string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(c string) bool { return c == codec })
+	}
+	for _, c := range []struct {
+		name, packing string
+		codecs        []string
+		worker, want  string
+	}{
+		{"nothing yet", `{"up": "deadzone", "bits": 1, "down": "grid"}`, all, `{}`, dash},
+		{"the first round", `{"up": "deadzone", "bits": 1, "down": "grid"}`, all, `{"codec": "deadzone", "codecDown": ""}`, "deadzone, 1 bit up"},
+		{"both ways", `{"up": "deadzone", "bits": 1, "down": "grid"}`, all, `{"codec": "deadzone", "codecDown": "grid"}`, "deadzone, 1 bit up; grid down"},
+		{"fewer bits", `{"up": "dither", "bits": 0.3, "down": "float16"}`, all, `{"codec": "dither", "codecDown": "float16"}`, "dither, 0.3 bits up; float16 down"},
+		{"raw", `{"up": "float32", "bits": 0, "down": "float32"}`, all, `{"codec": "float32", "codecDown": "float32"}`, "float32 up; float32 down"},
+		{"lacks the codec up", `{"up": "deadzone", "bits": 1, "down": "grid"}`, without("deadzone"), `{"codec": "float32", "codecDown": "grid"}`,
+			"float32 up (this tab lacks deadzone); grid down"},
+		{"lacks the codec down", `{"up": "deadzone", "bits": 1, "down": "grid"}`, without("grid"), `{"codec": "deadzone", "codecDown": "float32-planes"}`,
+			"deadzone, 1 bit up; float32-planes down (this tab lacks grid)"},
+		{"lacks both", `{"up": "deadzone", "bits": 1, "down": "grid"}`, []string{"float32"}, `{"codec": "float32", "codecDown": "float32"}`,
+			"float32 up (this tab lacks deadzone); float32 down (this tab lacks grid)"},
+		{"a version in full", `{"up": "deadzone", "bits": 1, "down": "grid"}`, all, `{"codec": "deadzone", "codecDown": "float32-planes"}`,
+			"deadzone, 1 bit up; float32-planes down (in place of grid)"},
+		{"a coordinator that does not say", `{}`, all, `{"codec": "deadzone", "codecDown": "grid"}`, "deadzone up; grid down"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := shown(t)
+			d := decode(t, description)
+			d["packing"] = decode(t, c.packing)
+			p.OnState(d)
+			p.Join()
+			p.OnReady("wasm-simd128", c.codecs...)
+			state := decode(t, c.worker)
+			state["connection"] = "joined"
+			p.OnWorkerState(state)
+			if got := strings.ReplaceAll(p.PackedWords(), "\n", " "); got != c.want {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"fedtab/compress"
 	"fedtab/learn/kernel"
 )
 
@@ -23,7 +24,11 @@ func main() {
 	b := newBell()
 	h := &host{page: newPage(), queue: newQueue(b), bell: b}
 	h.page.listen(h.queue)
-	h.page.post(map[string]any{"type": "ready", "kernel": kernel.Name()})
+	codecs := ""
+	for _, c := range compress.Codecs() {
+		codecs += " " + c.String()
+	}
+	h.page.post(map[string]any{"type": "ready", "kernel": kernel.Name(), "codecs": codecs})
 	h.loop()
 }
 

@@ -71,7 +71,7 @@ func (h *host) report(now bool) {
 		}
 		m["activity"] = string(p.Activity)
 		m["round"], m["done"], m["total"] = p.Round, p.Done, p.Total
-		m["loss"], m["accuracy"], m["codec"] = p.Loss, p.Accuracy, p.Codec
+		m["loss"], m["accuracy"], m["codec"], m["codecDown"] = p.Loss, p.Accuracy, p.Codec, p.CodecDown
 		if welcome := c.Welcome(); welcome != nil {
 			m["participant"] = welcome.Participant
 		}

@@ -43,6 +43,35 @@ func (t *Traffic) Add(u *Traffic) {
 	}
 }
 
+// Density is what parameters have cost to move. What is undefined is nil.
+type Density struct {
+	BitsUp   *float64 `json:"bits_up"`   // for a parameter of a model that went up: nil if none did
+	BitsDown *float64 `json:"bits_down"` // the same down
+	RawRatio *float64 `json:"raw_ratio"` // what the models that travelled are as raw float32, by the bytes that did
+}
+
+// Density spreads the bytes over the models, which have so many parameters. All
+// bytes of a direction count, whatever the message: frames, orders and answers are
+// part of the price.
+func (t *Traffic) Density(parameters int) Density {
+	n := float64(parameters)
+	return Density{
+		BitsUp:   per(8*float64(t.Up), float64(t.ModelsUp)*n),
+		BitsDown: per(8*float64(t.Down), float64(t.ModelsDown)*n),
+		RawRatio: per(4*float64(t.ModelsUp+t.ModelsDown)*n, float64(t.Up+t.Down)),
+	}
+}
+
+// per returns a by b, nil unless there is something of both: where no model has
+// travelled, and where its bytes are not counted, there is nothing to compare.
+func per(a, b float64) *float64 {
+	if a <= 0 || b <= 0 {
+		return nil
+	}
+	q := a / b
+	return &q
+}
+
 // KindsJSON writes the bytes by kind of message, those that there are.
 func (t *Traffic) KindsJSON() string {
 	kinds := map[string]KindTraffic{}

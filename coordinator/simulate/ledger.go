@@ -9,30 +9,32 @@ import (
 
 // Account is what one client has sent and received.
 type Account struct {
-	Round      uint64          `json:"round,omitempty"` // whose commit ended the period; none: the whole run
-	Client     uint32          `json:"client"`          // its number as a participant
-	BytesUp    int64           `json:"bytes_up"`
-	BytesDown  int64           `json:"bytes_down"`
-	ModelsUp   int64           `json:"models_up"`
-	ModelsDown int64           `json:"models_down"`
-	Kinds      json.RawMessage `json:"kinds"` // bytes by kind of message
+	Round      uint64 `json:"round,omitempty"` // whose commit ended the period; none: the whole run
+	Client     uint32 `json:"client"`          // its number as a participant
+	BytesUp    int64  `json:"bytes_up"`
+	BytesDown  int64  `json:"bytes_down"`
+	ModelsUp   int64  `json:"models_up"`
+	ModelsDown int64  `json:"models_down"`
+	run.Density
+	Kinds json.RawMessage `json:"kinds"` // bytes by kind of message
 }
 
-func account(round uint64, c *run.ClientTraffic) Account {
+func (l *ledger) account(round uint64, c *run.ClientTraffic) Account {
 	return Account{Round: round, Client: c.Participant, BytesUp: c.Up, BytesDown: c.Down,
-		ModelsUp: c.ModelsUp, ModelsDown: c.ModelsDown, Kinds: json.RawMessage(c.KindsJSON())}
+		ModelsUp: c.ModelsUp, ModelsDown: c.ModelsDown, Density: c.Density(l.parameters), Kinds: json.RawMessage(c.KindsJSON())}
 }
 
 // ledger adds up the clients' accounts, and writes them by round to where
 // somebody wants to see them.
 type ledger struct {
-	rounds *json.Encoder // nil: nobody wants to
-	total  []run.ClientTraffic
-	err    error // of the writer, the first
+	rounds     *json.Encoder // nil: nobody wants to
+	total      []run.ClientTraffic
+	parameters int   // of the model
+	err        error // of the writer, the first
 }
 
-func newLedger(clients int, w io.Writer) *ledger {
-	l := &ledger{total: make([]run.ClientTraffic, clients)}
+func newLedger(clients, parameters int, w io.Writer) *ledger {
+	l := &ledger{total: make([]run.ClientTraffic, clients), parameters: parameters}
 	for i := range l.total {
 		l.total[i].Participant = uint32(i + 1)
 	}
@@ -48,7 +50,7 @@ func (l *ledger) close(round uint64, clients []run.ClientTraffic) {
 		c := &clients[i]
 		l.total[c.Participant-1].Add(&c.Traffic)
 		if l.rounds != nil && l.err == nil {
-			l.err = l.rounds.Encode(account(round, c))
+			l.err = l.rounds.Encode(l.account(round, c))
 		}
 	}
 }
@@ -57,7 +59,7 @@ func (l *ledger) close(round uint64, clients []run.ClientTraffic) {
 func (l *ledger) accounts() []Account {
 	all := make([]Account, len(l.total))
 	for i := range l.total {
-		all[i] = account(0, &l.total[i])
+		all[i] = l.account(0, &l.total[i])
 	}
 	return all
 }

@@ -32,6 +32,7 @@ type Check struct {
 	BytesDown    int64    `json:"bytes_down"`
 	ModelsUp     int64    `json:"models_up"`
 	ModelsDown   int64    `json:"models_down"`
+	run.Density
 }
 
 // await puts a participant that has an endless order into the line for the next
@@ -99,7 +100,7 @@ func (s *simulation) look() {
 	state := s.run.State()
 	c := Check{
 		Steps: s.lock.steps, Version: version, BytesUp: state.Ledger.Up, BytesDown: state.Ledger.Down,
-		ModelsUp: state.Ledger.ModelsUp, ModelsDown: state.Ledger.ModelsDown,
+		ModelsUp: state.Ledger.ModelsUp, ModelsDown: state.Ledger.ModelsDown, Density: state.Ledger.Density(len(base)),
 	}
 	for _, p := range s.participants {
 		weight := float64(p.client.Examples()) / total

@@ -17,6 +17,7 @@ type Result struct {
 	Strategy    string    `json:"strategy"`
 	Seed        uint64    `json:"seed"`
 	Clients     int       `json:"clients"`
+	Parameters  int       `json:"parameters"` // of the model
 	Rounds      []Round   `json:"rounds"`
 	Checks      []Check   `json:"checks,omitempty"` // of lock-step simulations
 	Final       Final     `json:"final"`
@@ -31,29 +32,31 @@ type Result struct {
 // Round is one committed round. A round that was not evaluated has null
 // metrics.
 type Round struct {
-	Round          uint64   `json:"round"`
-	Participants   int      `json:"participants"`
-	TrainLoss      *float64 `json:"train_loss"` // mean over the examples as they were trained on
-	TestLoss       *float64 `json:"test_loss"`
-	TestAccuracy   *float64 `json:"test_accuracy"` // null for regression
-	BytesUp        int64    `json:"bytes_up"`
-	BytesDown      int64    `json:"bytes_down"`
-	ModelsUp       int64    `json:"models_up"` // vectors as long as the model, however packed
-	ModelsDown     int64    `json:"models_down"`
+	Round        uint64   `json:"round"`
+	Participants int      `json:"participants"`
+	TrainLoss    *float64 `json:"train_loss"` // mean over the examples as they were trained on
+	TestLoss     *float64 `json:"test_loss"`
+	TestAccuracy *float64 `json:"test_accuracy"` // null for regression
+	BytesUp      int64    `json:"bytes_up"`
+	BytesDown    int64    `json:"bytes_down"`
+	ModelsUp     int64    `json:"models_up"` // vectors as long as the model, however packed
+	ModelsDown   int64    `json:"models_down"`
+	run.Density
 	Rate           *float64 `json:"rate"`            // effective learning rate
 	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
 }
 
 // Final is how the run ended. Its bytes are those of the whole run.
 type Final struct {
-	Round          uint64          `json:"round"`
-	Reason         string          `json:"reason"`
-	TestLoss       *float64        `json:"test_loss"`
-	TestAccuracy   *float64        `json:"test_accuracy"`
-	BytesUp        int64           `json:"bytes_up"`
-	BytesDown      int64           `json:"bytes_down"`
-	ModelsUp       int64           `json:"models_up"`
-	ModelsDown     int64           `json:"models_down"`
+	Round        uint64   `json:"round"`
+	Reason       string   `json:"reason"`
+	TestLoss     *float64 `json:"test_loss"`
+	TestAccuracy *float64 `json:"test_accuracy"`
+	BytesUp      int64    `json:"bytes_up"`
+	BytesDown    int64    `json:"bytes_down"`
+	ModelsUp     int64    `json:"models_up"`
+	ModelsDown   int64    `json:"models_down"`
+	run.Density
 	RolledBack     int64           `json:"rolled_back"` // versions that were not made
 	Abandoned      int64           `json:"abandoned"`   // attempts at rounds
 	Kinds          json.RawMessage `json:"kinds"`       // bytes by kind of message
@@ -66,6 +69,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),
 		TestLoss: run.Finite(rec.TestLoss), TestAccuracy: run.Finite(rec.TestAccuracy),
 		BytesUp: rec.Traffic.Up, BytesDown: rec.Traffic.Down, ModelsUp: rec.Traffic.ModelsUp, ModelsDown: rec.Traffic.ModelsDown,
+		Density:        rec.Traffic.Density(r.Parameters),
 		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
 	}
@@ -82,7 +86,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
 	r.Final = Final{Round: version, Reason: s.Finished, BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down,
-		ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown, RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned,
+		ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown, Density: s.Ledger.Density(r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned,
 		Kinds: json.RawMessage(s.Ledger.KindsJSON())}
 	if e := s.Evaluated; e != nil {
 		r.Final.TestLoss = run.Finite(&e.Loss)

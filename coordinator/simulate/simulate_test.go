@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strconv"
@@ -110,6 +111,21 @@ func TestPacked(t *testing.T) {
 		up, down := 8*float64(r.BytesUp)/parameters, 8*float64(r.BytesDown)/parameters
 		if up > 1.2 || down > 2.2 || r.ModelsUp != 10 || r.ModelsDown != 10 {
 			t.Errorf("round %d: %d models up at %.2f bits a parameter, %d down at %.2f", r.Round, r.ModelsUp, up, r.ModelsDown, down)
+		}
+		if *r.BitsUp != up || *r.BitsDown != down || math.Abs(*r.RawRatio*(up+down)/64-1) > 1e-9 {
+			t.Errorf("round %d: it says %g bits up, %g down, raw %g times; want %g, %g, %g", r.Round, *r.BitsUp, *r.BitsDown, *r.RawRatio, up, down, 64/(up+down))
+		}
+	}
+	// Version 0 never travels.
+	if first := res.Rounds[0]; first.BitsUp == nil || first.BitsDown != nil || first.RawRatio == nil {
+		t.Errorf("round 1: bits %v up, %v down, raw ratio %v; want none down", first.BitsUp, first.BitsDown, first.RawRatio)
+	}
+	if f := res.Final; res.Parameters != 199_210 || f.BitsUp == nil || f.BitsDown == nil || *f.RawRatio < 20 {
+		t.Errorf("of %d parameters in the end: %+v", res.Parameters, f)
+	}
+	for _, a := range res.Accounts {
+		if (a.BitsUp == nil) != (a.ModelsUp == 0) || (a.BitsDown == nil) != (a.ModelsDown == 0) {
+			t.Errorf("client %d: %d models up, bits %v; %d down, bits %v", a.Client, a.ModelsUp, a.BitsUp, a.ModelsDown, a.BitsDown)
 		}
 	}
 }

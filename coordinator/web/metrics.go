@@ -60,16 +60,21 @@ var (
 	phaseDesc        = desc("phase", "1 for the phase that the run is in.", "task", "run", "phase")
 	accuracyDesc     = desc("test_accuracy", "Test accuracy of the version evaluated last, 0 to 1.", "task", "run")
 	lossDesc         = desc("test_loss", "Mean test loss of the version evaluated last.", "task", "run")
-	bytesDesc        = desc("bytes_total", "Bytes of WebSocket frames since this process began.", "task", "run", "direction")
-	kindBytesDesc    = desc("message_bytes_total", "Bytes of WebSocket frames since this process began, by kind of message.", "task", "run", "direction", "kind")
-	messagesDesc     = desc("messages_total", "Messages since this process began.", "task", "run", "direction")
-	modelsDesc       = desc("models_total", "Vectors as long as the model that were carried since this process began.", "task", "run", "direction")
-	answersDesc      = desc("contributions_total", "Contributions since this process began, by the answer they got.", "task", "run", "reason")
-	abandonedDesc    = desc("rounds_abandoned_total", "Attempts at rounds that were given up since this process began.", "task", "run")
-	rolledBackDesc   = desc("rounds_rolled_back_total", "Versions that were not made because they would have diverged, since this process began.", "task", "run")
-	failuresDesc     = desc("store_failures_total", "Writes to the database that failed since this process began.", "task", "run")
-	storeDesc        = desc("store_up", "1 while the last write to the database has worked.", "task", "run")
-	upDesc           = desc("run_up", "1 if the run's owner answers.", "task", "run")
+	// Bits for a parameter and the ratio to raw float32 are not among them: who
+	// asks chooses the time that they are of, and these have all it takes.
+	//
+	//	8 * rate(fedtab_bytes_total[5m]) / (rate(fedtab_models_total[5m]) * on (task, run) group_left () fedtab_parameters)
+	parametersDesc = desc("parameters", "Parameters of the model.", "task", "run")
+	bytesDesc      = desc("bytes_total", "Bytes of WebSocket frames since this process began.", "task", "run", "direction")
+	kindBytesDesc  = desc("message_bytes_total", "Bytes of WebSocket frames since this process began, by kind of message.", "task", "run", "direction", "kind")
+	messagesDesc   = desc("messages_total", "Messages since this process began.", "task", "run", "direction")
+	modelsDesc     = desc("models_total", "Vectors as long as the model that were carried since this process began.", "task", "run", "direction")
+	answersDesc    = desc("contributions_total", "Contributions since this process began, by the answer they got.", "task", "run", "reason")
+	abandonedDesc  = desc("rounds_abandoned_total", "Attempts at rounds that were given up since this process began.", "task", "run")
+	rolledBackDesc = desc("rounds_rolled_back_total", "Versions that were not made because they would have diverged, since this process began.", "task", "run")
+	failuresDesc   = desc("store_failures_total", "Writes to the database that failed since this process began.", "task", "run")
+	storeDesc      = desc("store_up", "1 while the last write to the database has worked.", "task", "run")
+	upDesc         = desc("run_up", "1 if the run's owner answers.", "task", "run")
 )
 
 // Describe sends nothing: the series depend on what has happened.
@@ -105,6 +110,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			continue
 		}
 		gauge(upDesc, 1, is...)
+		gauge(parametersDesc, float64(st.Model.Layout().Size), is...)
 		gauge(participantsDesc, float64(s.Participants), is...)
 		gauge(roundDesc, float64(s.Round), is...)
 		gauge(versionDesc, float64(s.Version), is...)

@@ -31,9 +31,10 @@ type taskView struct {
 	BytesDown    int64        `json:"bytes_down"`
 	ModelsUp     int64        `json:"models_up"`
 	ModelsDown   int64        `json:"models_down"`
-	RolledBack   int64        `json:"rolled_back"`
-	Finished     string       `json:"finished"`
-	Rounds       []roundView  `json:"rounds,omitempty"`
+	run.Density
+	RolledBack int64       `json:"rolled_back"`
+	Finished   string      `json:"finished"`
+	Rounds     []roundView `json:"rounds,omitempty"`
 }
 
 type strategyView struct {
@@ -60,8 +61,9 @@ type dataView struct {
 
 // packingView names the codecs.
 type packingView struct {
-	Up   string `json:"up"`
-	Down string `json:"down"`
+	Up   string  `json:"up"`
+	Bits float64 `json:"bits"` // for a parameter, asked of the codec up; 0 if that has no choice
+	Down string  `json:"down"`
 }
 
 type stopView struct {
@@ -80,27 +82,27 @@ type roundView struct {
 	BytesDown    int64    `json:"bytes_down"`
 	ModelsUp     int64    `json:"models_up"` // vectors as long as the model
 	ModelsDown   int64    `json:"models_down"`
-	Rate         *float64 `json:"rate"`    // effective learning rate
-	Seconds      float64  `json:"seconds"` // from opening to commit
+	run.Density
+	Rate    *float64 `json:"rate"`    // effective learning rate
+	Seconds float64  `json:"seconds"` // from opening to commit
 }
 
 func (st *Study) view(s run.State) taskView {
-	t := st.Task
+	t, parameters := st.Task, st.Model.Layout().Size
+	packing := t.Compress.Run(parameters)
 	v := taskView{
 		Name: t.Name, Title: t.Title, Description: t.Description, Run: st.Run,
 		Strategy: strategyView{
 			Kind: t.Strategy.Kind, Summary: t.Strategy.Summary(), Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
 			Batch: t.Strategy.Batch, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
 		},
-		Model: modelView{Summary: summary(st.Model.Spec()), Parameters: st.Model.Layout().Size},
-		Data:  dataView{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Train.Classes(), Shards: len(st.Data.Shards)},
-		Packing: packingView{
-			Up: t.Compress.Run(st.Model.Layout().Size).Up.String(), Down: t.Compress.Run(st.Model.Layout().Size).Down.String(),
-		},
-		Stop:  stopView{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
-		Phase: s.Phase.String(), Round: s.Round, Version: s.Version, Participants: s.Participants,
+		Model:   modelView{Summary: summary(st.Model.Spec()), Parameters: parameters},
+		Data:    dataView{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Train.Classes(), Shards: len(st.Data.Shards)},
+		Packing: packingView{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
+		Stop:    stopView{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
+		Phase:   s.Phase.String(), Round: s.Round, Version: s.Version, Participants: s.Participants,
 		BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down, ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown,
-		RolledBack: s.Ledger.RolledBack, Finished: s.Finished,
+		Density: s.Ledger.Density(parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished,
 	}
 	if e := s.Evaluated; e != nil {
 		v.Evaluated, v.TestLoss, v.TestAccuracy = e.Version, run.Finite(&e.Loss), run.Finite(&e.Accuracy)
@@ -108,12 +110,13 @@ func (st *Study) view(s run.State) taskView {
 	return v
 }
 
-func viewRound(r run.RoundRecord) roundView {
+func (st *Study) viewRound(r run.RoundRecord) roundView {
 	return roundView{
 		Round: r.Round, Participants: r.Participants, TrainLoss: run.Finite(&r.TrainLoss),
 		TestLoss: run.Finite(r.TestLoss), TestAccuracy: run.Finite(r.TestAccuracy),
 		BytesUp: r.Traffic.Up, BytesDown: r.Traffic.Down, ModelsUp: r.Traffic.ModelsUp, ModelsDown: r.Traffic.ModelsDown,
-		Rate: run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
+		Density: r.Traffic.Density(st.Model.Layout().Size),
+		Rate:    run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
 	}
 }
 

@@ -92,7 +92,7 @@ func (s *server) task(w http.ResponseWriter, st *Study) {
 	view := st.view(state)
 	view.Rounds = make([]roundView, len(rounds))
 	for i, r := range rounds {
-		view.Rounds[i] = viewRound(r)
+		view.Rounds[i] = st.viewRound(r)
 	}
 	writeJSON(w, view)
 }
@@ -121,7 +121,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
 			}
 			if !first { // what was there before is in /api/tasks/{name}
 				for _, rec := range rounds {
-					if err := event(w, "round", viewRound(rec)); err != nil {
+					if err := event(w, "round", st.viewRound(rec)); err != nil {
 						return
 					}
 				}

@@ -86,6 +86,8 @@ func TestPaths(t *testing.T) {
 		{"/", 200, "the page"},
 		{"/api/tasks", 200, `"name":"mnist-2nn"`},
 		{"/api/tasks/mnist-2nn", 200, `"summary":"784-200-200-10, ReLU, softmax","parameters":199210`},
+		{"/api/tasks/mnist-2nn", 200, `"packing":{"up":"deadzone","bits":1,"down":"grid"}`},
+		{"/api/tasks/mnist-2nn", 200, `"bits_up":null,"bits_down":null,"raw_ratio":null`},
 		{"/api/tasks/none", 404, "error"},
 		{"/api/", 404, "error"},
 		{DataPath(st.Task) + "/100", 404, "want 0 to 99"},
@@ -186,13 +188,20 @@ func TestEvents(t *testing.T) {
 	if e, v := next(); e != "state" || v["phase"] != "waiting" || v["test_accuracy"] != nil {
 		t.Fatalf("got %s %v", e, v)
 	}
-	rec := run.RoundRecord{Round: 1, Participants: 2, TrainLoss: math.Inf(1)}
-	state := run.State{Phase: protocol.PhaseTraining, Round: 2, Version: 1}
+	sent := run.Traffic{Up: 199_210 / 4, Down: 500, ModelsUp: 2}
+	rec := run.RoundRecord{Round: 1, Participants: 2, TrainLoss: math.Inf(1), Traffic: sent}
+	state := run.State{Phase: protocol.PhaseTraining, Round: 2, Version: 1, Ledger: run.Ledger{Traffic: sent}}
 	st.Feed.Publish(run.Update{State: state, Round: &rec})
-	if e, v := next(); e != "state" || v["version"] != 1.0 {
+	dense := func(v map[string]any) bool {
+		up, _ := v["bits_up"].(float64)
+		ratio, _ := v["raw_ratio"].(float64)
+		down, has := v["bits_down"]
+		return math.Abs(up-1) < 1e-4 && has && down == nil && math.Abs(ratio-31.7) < .1
+	}
+	if e, v := next(); e != "state" || v["version"] != 1.0 || !dense(v) {
 		t.Fatalf("got %s %v", e, v)
 	}
-	if e, v := next(); e != "round" || v["test_loss"] != nil || v["train_loss"] != nil {
+	if e, v := next(); e != "round" || v["test_loss"] != nil || v["train_loss"] != nil || !dense(v) {
 		t.Fatalf("got %s %v", e, v)
 	}
 	loss, accuracy := math.NaN(), .1
@@ -223,7 +232,7 @@ func TestProbes(t *testing.T) {
 			`fedtab_version{run="mnist-2nn-1",task="mnist-2nn"} 3`, `fedtab_participants{run="mnist-2nn-1",task="mnist-2nn"} 4`,
 			`fedtab_bytes_total{direction="up",run="mnist-2nn-1",task="mnist-2nn"} 77`, `fedtab_rounds_abandoned_total{run="mnist-2nn-1",task="mnist-2nn"} 2`,
 			`fedtab_test_accuracy{run="mnist-2nn-1",task="mnist-2nn"} 0.75`, `fedtab_phase{phase="training",run="mnist-2nn-1",task="mnist-2nn"} 1`,
-			`fedtab_store_up{run="mnist-2nn-1",task="mnist-2nn"} 1`, "fedtab_sessions 0", "go_goroutines",
+			`fedtab_store_up{run="mnist-2nn-1",task="mnist-2nn"} 1`, `fedtab_parameters{run="mnist-2nn-1",task="mnist-2nn"} 199210`, "fedtab_sessions 0", "go_goroutines",
 		}},
 		{"disk full", run.State{StoreError: "disk is full", StoreFailed: 9}, nil, 200, 503, []string{
 			`fedtab_store_up{run="mnist-2nn-1",task="mnist-2nn"} 0`, `fedtab_store_failures_total{run="mnist-2nn-1",task="mnist-2nn"} 9`,

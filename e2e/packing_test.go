@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"database/sql"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fedtab/protocol"
+
+	"github.com/gorilla/websocket"
+	_ "modernc.org/sqlite"
+)
+
+// digitsParameters is how many parameters the model of digits has.
+const digitsParameters = 199_210
+
+// account is a row of the table traffic, with the contributions that the round
+// has of the participant.
+type account struct {
+	round, participant          int
+	bytes, modelsUp, modelsDown int64
+	contributions               int
+}
+
+// accounts reads the ledger of a coordinator that is stopped as an organiser would.
+func (c *coordinator) accounts(run string) []account {
+	c.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(c.args[1], "fedtab.db")+"?mode=ro")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query(`SELECT t.round, t.participant, t.bytes_up + t.bytes_down, t.models_up, t.models_down,
+		(SELECT count(*) FROM contributions c WHERE c.run = t.run AND c.round = t.round AND c.participant = t.participant)
+		FROM traffic t WHERE t.run = ? ORDER BY t.round, t.participant`, run)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer rows.Close()
+	var all []account
+	for rows.Next() {
+		var a account
+		if err := rows.Scan(&a.round, &a.participant, &a.bytes, &a.modelsUp, &a.modelsDown, &a.contributions); err != nil {
+			c.t.Fatal(err)
+		}
+		all = append(all, a)
+	}
+	if err := rows.Err(); err != nil {
+		c.t.Fatal(err)
+	}
+	return all
+}
+
+// checkAccounts compares what every participant has sent and received in every
+// round with what its models are as raw float32: frames, headers and all, it is
+// less than a twentieth. The first rounds begin at version 0, which travels free.
+// It stops the coordinator to read its database.
+func checkAccounts(t *testing.T, c *coordinator, run string, rounds int) {
+	t.Helper()
+	c.stop(syscall.SIGTERM)
+	const after, times = 3, 20
+	checked := map[int]int{} // participants by round
+	least, idle := 1e9, 0
+	for _, a := range c.accounts(run) {
+		if a.round <= after || a.round > rounds {
+			continue
+		}
+		if a.contributions > 0 && a.modelsUp < 1 {
+			t.Errorf("round %d has a contribution of participant %d, whose account has no model up: %+v", a.round, a.participant, a)
+		}
+		models := a.modelsUp + a.modelsDown
+		if models == 0 { // it was not in the round's cohort: nothing to compare its status messages with
+			idle++
+			continue
+		}
+		checked[a.round]++
+		ratio := float64(4*digitsParameters*models) / float64(a.bytes)
+		least = min(least, ratio)
+		if ratio < times {
+			t.Errorf("round %d, participant %d: %d bytes for %d models up and %d down, raw ones are %.1f times as much, want at least %d",
+				a.round, a.participant, a.bytes, a.modelsUp, a.modelsDown, ratio, times)
+		}
+	}
+	total := 0
+	for round := after + 1; round <= rounds; round++ {
+		total += checked[round]
+		if checked[round] == 0 {
+			t.Errorf("round %d has no account with a model", round)
+		}
+	}
+	t.Logf("raw float32 is at least %.1f times as much in %d accounts of rounds %d to %d; %d others have no model, their participants were not chosen",
+		least, total, after+1, rounds, idle)
+}
+
+// oldProgram stands between a tab and a coordinator, and makes the tab's program
+// one that lacks a codec, as of an older build: in what it tells the coordinator,
+// and in what it tells the page.
+func oldProgram(t *testing.T, c *coordinator, lacks protocol.Codec) string {
+	t.Helper()
+	to, err := url.Parse(c.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.FlushInterval = -1 // the event stream
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if !strings.HasPrefix(r.Request.URL.Path, "/worker.") || !strings.HasSuffix(r.Request.URL.Path, ".js") {
+			return nil
+		}
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		script := "{ const post = self.postMessage.bind(self); self.postMessage = (m) => { if (m.type === 'ready') m.codecs = m.codecs.split(' ').filter((c) => c !== '" +
+			lacks.String() + "').join(' '); post(m); }; }\n" + string(b)
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(script)), int64(len(script))
+		r.Header.Del("Content-Length")
+		return nil
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ws" {
+			relay(t, w, r, "ws://"+c.addr+"/ws", func(h *protocol.Hello) {
+				h.Codecs = slices.DeleteFunc(h.Codecs, func(c protocol.Codec) bool { return c == lacks })
+			})
+			return
+		}
+		r.Header.Del("Accept-Encoding") // a script is to be edited
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s.URL + "/"
+}
+
+// relay carries messages both ways, with the Hello edited.
+func relay(t *testing.T, w http.ResponseWriter, r *http.Request, to string, edit func(*protocol.Hello)) {
+	out, _, err := websocket.DefaultDialer.Dial(to, nil)
+	if err != nil {
+		t.Errorf("relay: %v", err)
+		return
+	}
+	defer out.Close()
+	in, err := new(websocket.Upgrader).Upgrade(w, r, nil)
+	if err != nil {
+		t.Errorf("relay: %v", err)
+		return
+	}
+	defer in.Close()
+	pipe := func(from, to *websocket.Conn, change func([]byte) []byte) {
+		defer from.Close()
+		defer to.Close()
+		for {
+			kind, b, err := from.ReadMessage()
+			if err != nil {
+				if e, ok := err.(*websocket.CloseError); ok {
+					to.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(e.Code, e.Text), time.Now().Add(time.Second))
+				}
+				return
+			}
+			if to.WriteMessage(kind, change(b)) != nil {
+				return
+			}
+		}
+	}
+	go pipe(out, in, func(b []byte) []byte { return b })
+	pipe(in, out, func(b []byte) []byte {
+		if m, err := protocol.Decode(b); err == nil {
+			if h, ok := m.(*protocol.Hello); ok {
+				edit(h)
+				return protocol.Append(nil, h)
+			}
+		}
+		return b
+	})
+}
+
+// A tab whose program lacks a codec of the task takes part all the same, by one
+// that it has, and its page says so.
+func TestTabLacksCodec(t *testing.T) {
+	for _, test := range []struct {
+		lacks protocol.Codec
+		want  string
+	}{
+		{protocol.CodecGrid, "deadzone, 1 bit up; float32-planes down (this tab lacks grid)"},
+		{protocol.CodecDeadzone, "float32 up (this tab lacks deadzone); grid down"},
+	} {
+		t.Run(test.lacks.String(), func(t *testing.T) {
+			c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "rounds: 15", "rounds: 3"))
+			b := open(t, oldProgram(t, c, test.lacks))
+			b.join()
+			await(t, time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+			await(t, 10*time.Second, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
+			if got := strings.ReplaceAll(b.text("codec"), "\n", " "); got != test.want {
+				t.Errorf("the page says %q, want %q", got, test.want)
+			}
+			if *screenshots != "" {
+				b.pictures("7-lacks-" + test.lacks.String())
+			}
+			if s := c.state("digits"); s.Version != 3 || *s.TestAccuracy < .8 {
+				t.Errorf("version %d, test accuracy %.3f", s.Version, *s.TestAccuracy)
+			}
+		})
+	}
+}
