@@ -2,9 +2,7 @@ package compress
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
-	"slices"
 )
 
 // FeedbackUpTo is the rate, in bits for a parameter, up to which error feedback is
@@ -87,7 +85,7 @@ func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 	}
 	if err != nil {
 		f.Flush()
-		return dst[:at], fmt.Errorf("compress: reading what was packed: %w", err)
+		return dst[:at], err // the decoder is of another codec
 	}
 	switch most := mostResidual * mostResidual * was; {
 	case !(lost <= math.MaxFloat64) || !(was <= math.MaxFloat64):
@@ -148,7 +146,7 @@ func (f *Feedback) RestoreState(state []byte, n int) error {
 	if count != 0 && count != uint64(n) {
 		return brokenBy("values of feedback:", int(count), n)
 	}
-	f.residual = slices.Grow(f.residual, int(count))[:count]
+	f.residual = grown(f.residual, int(count))
 	if err := DecodeWith(new(planesDecoder), f.residual, block, Options{}); err != nil {
 		f.Flush()
 		return err

@@ -29,7 +29,7 @@ type Grid struct {
 	base    []float32
 	c       coder
 	s       segments
-	part    [pieceLevels]float32
+	part    []float32 // pieceLevels, of Apply
 }
 
 const (
@@ -176,8 +176,9 @@ func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 	}
 	finer := float64(uint32(1) << halvings)
 	inverse := 1 / (float64(step) * finer)
+	g.part = grown(g.part, pieceLevels)
 	for at := 0; at < len(p); {
-		part := g.part[:min(len(p)-at, len(g.part))]
+		part := g.part[:min(len(p)-at, pieceLevels)]
 		if err := s.read(part, &setting); err != nil {
 			return 0, err
 		}

@@ -3,6 +3,7 @@ package compress
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // planes packs float32 without loss: signs and exponents go through the entropy
@@ -36,15 +37,14 @@ func (e *planes) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
 	}
 	c.low = c.low[:0]
 	at := len(dst)
-	var largest uint32
+	_, most := activity(v, 0)
+	if most >= infinite {
+		return dst, notFinite(slices.IndexFunc(v, func(x float32) bool { return x-x != 0 }))
+	}
+	largest := most >> mantissaBits
 	values := 0
-	for i, x := range v {
-		b := math.Float32bits(x)
-		if b&infinite == infinite {
-			return dst, notFinite(i)
-		}
-		largest = max(largest, b&infinite>>mantissaBits)
-		if b != 0 {
+	for _, x := range v {
+		if math.Float32bits(x) != 0 {
 			values++
 		}
 	}
