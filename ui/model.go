@@ -36,6 +36,7 @@ type Task struct {
 	ModelsUp     int // vectors as long as the model, however packed
 	ModelsDown   int
 	Density      Density
+	Messages     string // which took most, in words
 	RolledBack   int    // versions that were not made
 	Finished     string // why the run ended, empty while it goes on
 

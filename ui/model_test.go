@@ -55,7 +55,7 @@ func TestTaskIsRead(t *testing.T) {
 		Density: Density{Figure{1, true}, Figure{.668, true}, Figure{37.31, true}},
 		Round:   7, Version: 6, Participants: 4, Evaluated: 6,
 		TestLoss: Figure{0.2, true}, TestAccuracy: Figure{0.94, true},
-		StopRounds: 100, StopAccuracy: Figure{0.98, true},
+		Messages: dash, StopRounds: 100, StopAccuracy: Figure{0.98, true},
 	}
 	if p.Task != want {
 		t.Errorf("got %+v\nwant %+v", p.Task, want)

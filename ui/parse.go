@@ -69,6 +69,7 @@ func parseTask(o object) Task {
 		ModelsUp:     o.count("models_up"),
 		ModelsDown:   o.count("models_down"),
 		Density:      parseDensity(o),
+		Messages:     kindsWords(o.object("kinds")),
 		RolledBack:   o.count("rolled_back"),
 		Finished:     o.text("finished"),
 		StopRounds:   stop.count("rounds"),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -414,6 +415,46 @@ func (t *Task) TrafficWords() string {
 	}
 	return words
 }
+
+// kindsWords says which kinds of messages took most of the bytes.
+func kindsWords(o object) string {
+	type kind struct {
+		name     string
+		up, down float64
+	}
+	var kinds []kind
+	for name := range o {
+		k := o.object(name)
+		kinds = append(kinds, kind{name, k.number("up"), k.number("down")})
+	}
+	slices.SortFunc(kinds, func(a, b kind) int {
+		return cmp.Or(cmp.Compare(b.up+b.down, a.up+a.down), cmp.Compare(a.name, b.name))
+	})
+	var words []string
+	rest := 0.0
+	for i, k := range kinds {
+		switch {
+		case i >= shownKinds:
+			rest += k.up + k.down
+		case k.up == 0:
+			words = append(words, k.name+" "+size(k.down)+" down")
+		case k.down == 0:
+			words = append(words, k.name+" "+size(k.up)+" up")
+		default:
+			words = append(words, k.name+" "+size(k.up)+" up, "+size(k.down)+" down")
+		}
+	}
+	if rest > 0 {
+		words = append(words, "the rest "+size(rest))
+	}
+	if len(words) == 0 {
+		return dash
+	}
+	return strings.Join(words, "; ")
+}
+
+// shownKinds is how many kinds of messages are named.
+const shownKinds = 3
 
 // packed is how much the models of one direction were, in all and for each
 // parameter.

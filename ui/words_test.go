@@ -75,6 +75,19 @@ func TestTrafficInWords(t *testing.T) {
 	}
 }
 
+func TestKindsInWords(t *testing.T) {
+	for kinds, want := range map[string]string{
+		`{}`: dash,
+		`{"contribution": {"up": 2000000, "down": 0}, "model": {"up": 0, "down": 1500000}}`:                                                                                        "contribution 2.00 MB up; model 1.50 MB down",
+		`{"status": {"up": 0, "down": 900}, "order": {"up": 0, "down": 1000}, "ack": {"up": 0, "down": 100}, "hello": {"up": 50, "down": 0}, "chunk": {"up": 4000, "down": 6000}}`: "chunk 4.00 kB up, 6.00 kB down; order 1.00 kB down; status 900 B down; the rest 150 B",
+	} {
+		task := parseTask(decode(t, `{"kinds": `+kinds+`}`))
+		if got := task.Messages; got != want {
+			t.Errorf("%s:\ngot  %q\nwant %q", kinds, got, want)
+		}
+	}
+}
+
 func TestRoundsTrafficInWords(t *testing.T) {
 	for _, c := range []struct {
 		round, models, bits, raw string

@@ -72,6 +72,21 @@ func per(a, b float64) *float64 {
 	return &q
 }
 
+// Figures is an account as JSON has it, wherever it is shown.
+type Figures struct {
+	BytesUp    int64 `json:"bytes_up"`
+	BytesDown  int64 `json:"bytes_down"`
+	ModelsUp   int64 `json:"models_up"` // vectors as long as the model, however packed
+	ModelsDown int64 `json:"models_down"`
+	Density
+	Kinds json.RawMessage `json:"kinds"` // bytes by kind of message
+}
+
+// Figures returns the account, for models of so many parameters.
+func (t *Traffic) Figures(parameters int) Figures {
+	return Figures{t.Up, t.Down, t.ModelsUp, t.ModelsDown, t.Density(parameters), json.RawMessage(t.KindsJSON())}
+}
+
 // KindsJSON writes the bytes by kind of message, those that there are.
 func (t *Traffic) KindsJSON() string {
 	kinds := map[string]KindTraffic{}

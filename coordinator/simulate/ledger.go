@@ -9,19 +9,13 @@ import (
 
 // Account is what one client has sent and received.
 type Account struct {
-	Round      uint64 `json:"round,omitempty"` // whose commit ended the period; none: the whole run
-	Client     uint32 `json:"client"`          // its number as a participant
-	BytesUp    int64  `json:"bytes_up"`
-	BytesDown  int64  `json:"bytes_down"`
-	ModelsUp   int64  `json:"models_up"`
-	ModelsDown int64  `json:"models_down"`
-	run.Density
-	Kinds json.RawMessage `json:"kinds"` // bytes by kind of message
+	Round  uint64 `json:"round,omitempty"` // whose commit ended the period; none: the whole run
+	Client uint32 `json:"client"`          // its number as a participant
+	run.Figures
 }
 
 func (l *ledger) account(round uint64, c *run.ClientTraffic) Account {
-	return Account{Round: round, Client: c.Participant, BytesUp: c.Up, BytesDown: c.Down,
-		ModelsUp: c.ModelsUp, ModelsDown: c.ModelsDown, Density: c.Density(l.parameters), Kinds: json.RawMessage(c.KindsJSON())}
+	return Account{Round: round, Client: c.Participant, Figures: c.Figures(l.parameters)}
 }
 
 // ledger adds up the clients' accounts, and writes them by round to where

@@ -28,11 +28,7 @@ type Check struct {
 	Divergence   float64  `json:"divergence"` // the same from their mean
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
-	BytesUp      int64    `json:"bytes_up"`
-	BytesDown    int64    `json:"bytes_down"`
-	ModelsUp     int64    `json:"models_up"`
-	ModelsDown   int64    `json:"models_down"`
-	run.Density
+	run.Figures
 }
 
 // await puts a participant that has an endless order into the line for the next
@@ -97,11 +93,8 @@ func (s *simulation) look() {
 		mean[i] /= total
 		params[i] = float32(mean[i])
 	}
-	state := s.run.State()
-	c := Check{
-		Steps: s.lock.steps, Version: version, BytesUp: state.Ledger.Up, BytesDown: state.Ledger.Down,
-		ModelsUp: state.Ledger.ModelsUp, ModelsDown: state.Ledger.ModelsDown, Density: state.Ledger.Density(len(base)),
-	}
+	ledger := s.run.State().Ledger
+	c := Check{Steps: s.lock.steps, Version: version, Figures: ledger.Figures(len(base))}
 	for _, p := range s.participants {
 		weight := float64(p.client.Examples()) / total
 		for i, x := range local(p) {

@@ -37,11 +37,7 @@ type Round struct {
 	TrainLoss    *float64 `json:"train_loss"` // mean over the examples as they were trained on
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"` // null for regression
-	BytesUp      int64    `json:"bytes_up"`
-	BytesDown    int64    `json:"bytes_down"`
-	ModelsUp     int64    `json:"models_up"` // vectors as long as the model, however packed
-	ModelsDown   int64    `json:"models_down"`
-	run.Density
+	run.Figures
 	Rate           *float64 `json:"rate"`            // effective learning rate
 	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
 }
@@ -52,15 +48,10 @@ type Final struct {
 	Reason       string   `json:"reason"`
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
-	BytesUp      int64    `json:"bytes_up"`
-	BytesDown    int64    `json:"bytes_down"`
-	ModelsUp     int64    `json:"models_up"`
-	ModelsDown   int64    `json:"models_down"`
-	run.Density
-	RolledBack     int64           `json:"rolled_back"` // versions that were not made
-	Abandoned      int64           `json:"abandoned"`   // attempts at rounds
-	Kinds          json.RawMessage `json:"kinds"`       // bytes by kind of message
-	VirtualSeconds float64         `json:"virtual_seconds"`
+	run.Figures
+	RolledBack     int64   `json:"rolled_back"` // versions that were not made
+	Abandoned      int64   `json:"abandoned"`   // attempts at rounds
+	VirtualSeconds float64 `json:"virtual_seconds"`
 }
 
 // record takes a round in, or its evaluation, and says whether it is new.
@@ -68,8 +59,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 	row := Round{
 		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),
 		TestLoss: run.Finite(rec.TestLoss), TestAccuracy: run.Finite(rec.TestAccuracy),
-		BytesUp: rec.Traffic.Up, BytesDown: rec.Traffic.Down, ModelsUp: rec.Traffic.ModelsUp, ModelsDown: rec.Traffic.ModelsDown,
-		Density:        rec.Traffic.Density(r.Parameters),
+		Figures:        rec.Traffic.Figures(r.Parameters),
 		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
 	}
@@ -85,9 +75,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 }
 
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
-	r.Final = Final{Round: version, Reason: s.Finished, BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down,
-		ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown, Density: s.Ledger.Density(r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned,
-		Kinds: json.RawMessage(s.Ledger.KindsJSON())}
+	r.Final = Final{Round: version, Reason: s.Finished, Figures: s.Ledger.Figures(r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned}
 	if e := s.Evaluated; e != nil {
 		r.Final.TestLoss = run.Finite(&e.Loss)
 		if !r.regression {

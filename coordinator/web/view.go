@@ -27,11 +27,7 @@ type taskView struct {
 	Evaluated    uint64       `json:"evaluated"`
 	TestLoss     *float64     `json:"test_loss"`
 	TestAccuracy *float64     `json:"test_accuracy"`
-	BytesUp      int64        `json:"bytes_up"`
-	BytesDown    int64        `json:"bytes_down"`
-	ModelsUp     int64        `json:"models_up"`
-	ModelsDown   int64        `json:"models_down"`
-	run.Density
+	run.Figures
 	RolledBack int64       `json:"rolled_back"`
 	Finished   string      `json:"finished"`
 	Rounds     []roundView `json:"rounds,omitempty"`
@@ -78,11 +74,7 @@ type roundView struct {
 	TrainLoss    *float64 `json:"train_loss"`
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
-	BytesUp      int64    `json:"bytes_up"`
-	BytesDown    int64    `json:"bytes_down"`
-	ModelsUp     int64    `json:"models_up"` // vectors as long as the model
-	ModelsDown   int64    `json:"models_down"`
-	run.Density
+	run.Figures
 	Rate    *float64 `json:"rate"`    // effective learning rate
 	Seconds float64  `json:"seconds"` // from opening to commit
 }
@@ -101,8 +93,7 @@ func (st *Study) view(s run.State) taskView {
 		Packing: packingView{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
 		Stop:    stopView{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
 		Phase:   s.Phase.String(), Round: s.Round, Version: s.Version, Participants: s.Participants,
-		BytesUp: s.Ledger.Up, BytesDown: s.Ledger.Down, ModelsUp: s.Ledger.ModelsUp, ModelsDown: s.Ledger.ModelsDown,
-		Density: s.Ledger.Density(parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished,
+		Figures: s.Ledger.Figures(parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished,
 	}
 	if e := s.Evaluated; e != nil {
 		v.Evaluated, v.TestLoss, v.TestAccuracy = e.Version, run.Finite(&e.Loss), run.Finite(&e.Accuracy)
@@ -114,8 +105,7 @@ func (st *Study) viewRound(r run.RoundRecord) roundView {
 	return roundView{
 		Round: r.Round, Participants: r.Participants, TrainLoss: run.Finite(&r.TrainLoss),
 		TestLoss: run.Finite(r.TestLoss), TestAccuracy: run.Finite(r.TestAccuracy),
-		BytesUp: r.Traffic.Up, BytesDown: r.Traffic.Down, ModelsUp: r.Traffic.ModelsUp, ModelsDown: r.Traffic.ModelsDown,
-		Density: r.Traffic.Density(st.Model.Layout().Size),
+		Figures: r.Traffic.Figures(st.Model.Layout().Size),
 		Rate:    run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
 	}
 }
