@@ -493,7 +493,7 @@ func (s *session) message(m protocol.Message, frame int) error {
 		if protocol.Announced(m) > 0 {
 			return s.announced(m, frame)
 		}
-		return s.inline(m, frame)
+		return s.inline(m)
 	case *protocol.Bye:
 		return errGoodbye
 	case *protocol.Hello:
@@ -545,12 +545,11 @@ func (s *session) borrow(c *protocol.Contribution) (*run.Body, error) {
 
 // inline takes a contribution that has come in one frame. A few bytes may unpack to
 // a model, so that needs a reason and memory like a large body.
-func (s *session) inline(c *protocol.Contribution, frame int) error {
+func (s *session) inline(c *protocol.Contribution) error {
 	live := s.room.Live
 	wanted := false
 	live.Call(func() { wanted = live.Run.Announce(s.participant, s, c) })
 	if !wanted {
-		s.charge(onWire(frame))
 		return nil
 	}
 	memory, err := s.borrow(c)

@@ -186,8 +186,8 @@ func (o *Offer) Release() {
 	}
 }
 
-// Announce says whether the body that c announces is wanted. If not, c has been
-// answered, and what follows of it is to be skipped.
+// Announce says whether the body that c has or announces is wanted. If not, c has
+// been answered, and charged if it is all here; what follows of it is to be skipped.
 func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 	m := r.members[number]
 	if m == nil || m.peer != p {
@@ -196,6 +196,9 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 	reason, detail := r.judge(m, c)
 	if reason == protocol.ReasonAccepted {
 		return true
+	}
+	if protocol.Announced(c) == 0 {
+		r.book(number, protocol.KindContribution, protocol.WireSize(c, true), models(c), true)
 	}
 	r.refuse(m, c, reason, detail)
 	return false

@@ -376,3 +376,21 @@ func TestFedBuffOldBase(t *testing.T) {
 		t.Errorf("version %d, want 6", v)
 	}
 }
+
+// A contribution that is all here and comes too late is in the ledger all the same.
+func TestLateIsCounted(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	late := f.contribution(last[*protocol.Order](pa), 1, 10)
+	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+	before := f.State().Ledger
+	if f.Announce(a, pa, late) {
+		t.Fatal("it is wanted")
+	}
+	after := f.State().Ledger
+	if up := after.Kinds[protocol.KindContribution].Up - before.Kinds[protocol.KindContribution].Up; up != protocol.WireSize(late, true) || after.ModelsUp != before.ModelsUp+1 {
+		t.Errorf("%d bytes and %d models are counted", up, after.ModelsUp-before.ModelsUp)
+	}
+}
