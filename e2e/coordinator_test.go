@@ -142,6 +142,7 @@ type state struct {
 	Evaluated            uint64
 	TestLoss             *float64 `json:"test_loss"`
 	TestAccuracy         *float64 `json:"test_accuracy"`
+	Packing              struct{ Bits float64 }
 	BitsUp               *float64 `json:"bits_up"`
 	BitsDown             *float64 `json:"bits_down"`
 	RawRatio             *float64 `json:"raw_ratio"`

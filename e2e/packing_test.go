@@ -112,6 +112,7 @@ func oldProgram(t *testing.T, c *coordinator, lacks protocol.Codec) string {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	proxy.FlushInterval = -1 // the event stream
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	proxy.ModifyResponse = func(r *http.Response) error {
 		if !strings.HasPrefix(r.Request.URL.Path, "/worker.") || !strings.HasSuffix(r.Request.URL.Path, ".js") {
 			return nil
@@ -189,11 +190,11 @@ func TestTabLacksCodec(t *testing.T) {
 		lacks protocol.Codec
 		want  string
 	}{
-		{protocol.CodecGrid, "deadzone, 1 bit up; float32-planes down (this tab lacks grid)"},
+		{protocol.CodecGrid, "deadzone, 0.5 bits up; float32-planes down (this tab lacks grid)"},
 		{protocol.CodecDeadzone, "float32 up (this tab lacks deadzone); grid down"},
 	} {
 		t.Run(test.lacks.String(), func(t *testing.T) {
-			c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "rounds: 15", "rounds: 3"))
+			c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "rounds: 15", "rounds: 3", "seed: 1", "compress: {up: {bits: 0.5}}\nseed: 1"))
 			b := open(t, oldProgram(t, c, test.lacks))
 			b.join()
 			await(t, time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
