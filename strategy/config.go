@@ -323,7 +323,8 @@ type Packing struct {
 	Lossy    bool // the clients' vectors, and the versions, need not arrive bit for bit
 	Biased   bool // not even in the mean over many contributions
 	Feedback bool // what one contribution lacks may come with the next: they are deltas of whole orders, one a round
-	Default  bool // it is packed with loss unless a task says otherwise
+	Default  bool // what clients send is packed with loss unless a task says otherwise
+	Grid     bool // and versions lie on a grid: what rounding takes off comes back in later rounds
 }
 
 // Packing says what c bears.
@@ -337,7 +338,7 @@ func (c Config) Packing() Packing {
 		return Packing{Lossy: true, Biased: true}
 	case "fedavg", "periodic", "oneshot", "fedbuff":
 		whole := c.Correction != "scaffold" // whose control variates add up what is lost
-		return Packing{Lossy: true, Biased: true, Feedback: whole, Default: whole}
+		return Packing{Lossy: true, Biased: true, Feedback: whole, Default: whole, Grid: whole && c.Kind != "oneshot"}
 	}
 	return Packing{Lossy: true, Biased: true, Feedback: true}
 }

@@ -55,7 +55,7 @@ func (c *Compress) fill(s strategy.Config) {
 	}
 	if c.Down.Codec == "" {
 		c.Down.Codec = "float32"
-		if s.Packing().Default {
+		if s.Packing().Grid {
 			c.Down.Codec = "grid"
 		}
 	}
@@ -98,7 +98,7 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 		d.want(c.Down.Codec != "grid" && c.Down.Codec != "float16" || bears.Lossy, "compress.down.codec", quoted(c.Down.Codec), "float32: "+s.Kind+" takes models as they are")
 	}
 	if c.Down.Step != 0 {
-		d.want(c.Down.Codec == "grid" || c.Down.Codec == "" && bears.Default, "compress.down.step", c.Down.Step, "down.codec: grid beside it")
+		d.want(c.Down.Codec == "grid" || c.Down.Codec == "" && bears.Grid, "compress.down.step", c.Down.Step, "down.codec: grid beside it")
 		d.want(c.Down.Step >= .01 && c.Down.Step <= 1000, "compress.down.step", c.Down.Step, "0.01 <= step <= 1000")
 	}
 }

@@ -53,6 +53,7 @@ func TestPacking(t *testing.T) {
 		{"dynamic", dynamic, "", 1000, run.Packing{}},
 		{"dynamic, few bits", dynamic, "{up: {codec: deadzone, bits: 0.3}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: .3}},
 		{"scaffold", scaffold, "", 1000, run.Packing{}},
+		{"oneshot: there is no later round", "{kind: oneshot, epochs: 1, batch: 10, lr: 0.1}", "", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 1.2}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			task, err := Parse("x.yaml", compressTask(test.strategy, test.section))
