@@ -36,6 +36,10 @@ const (
 	defaultStep = 3
 )
 
+// leastDither is the least rate of dither. With less it makes values that are so
+// few and large, to be right in the mean, that honest ones may be refused.
+const leastDither = .1
+
 // fill replaces the zeros.
 func (c *Compress) fill(s strategy.Config) {
 	if c.Up.Codec == "" {
@@ -86,8 +90,12 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 	if c.Up.Bits != 0 {
 		ok := d.want(c.Up.Codec == "" && bears.Default || rated(c.Up.Codec), "compress.up.bits", c.Up.Bits, "a codec that has a rate beside it (deadzone, dither)")
 		if ok {
-			d.want(c.Up.Bits >= compress.MinBits && c.Up.Bits <= compress.MaxBits, "compress.up.bits", c.Up.Bits,
-				fmt.Sprintf("%v <= bits <= %v per parameter", compress.MinBits, compress.MaxBits))
+			least := float64(compress.MinBits)
+			if c.Up.Codec == protocol.CodecDither.String() {
+				least = leastDither
+			}
+			d.want(c.Up.Bits >= least && c.Up.Bits <= compress.MaxBits, "compress.up.bits", c.Up.Bits,
+				fmt.Sprintf("%v <= bits <= %v per parameter", least, compress.MaxBits))
 		}
 	}
 	d.want(slices.Contains([]string{"", "on", "off", "auto"}, c.Up.Feedback), "compress.up.feedback", quoted(c.Up.Feedback), `"on", "off" or "auto"`)

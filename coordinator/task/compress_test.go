@@ -75,6 +75,7 @@ func TestPackingRefused(t *testing.T) {
 		{"no bits", fedavg, "{up: {bits: 0.001}}", "compress.up.bits"},
 		{"too many bits", fedavg, "{up: {bits: 17}}", "compress.up.bits"},
 		{"bits of what has none", fedavg, "{up: {codec: float16, bits: 1}}", "compress.up.bits"},
+		{"too few bits of dither", fedavg, "{up: {codec: dither, bits: 0.05}}", "compress.up.bits"},
 		{"feedback of what loses nothing", fedavg, "{up: {codec: float32, feedback: on}}", "compress.up.feedback"},
 		{"feedback, maybe", fedavg, "{up: {feedback: maybe}}", "compress.up.feedback"},
 		{"feedback of gradients", minibatch, "{up: {codec: dither, feedback: on}}", "compress.up.feedback"},
