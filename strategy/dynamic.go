@@ -189,7 +189,10 @@ func (s *Dynamic) Step(e Event) []Effect {
 		// Clients hold models of their own, which the coordinator never had:
 		// they go on with them under new orders.
 		d := stateReader{b: e.Open.State}
-		v, backs := d.uint(), d.uint()
+		v, backs := d.uint(), uint64(0)
+		if len(d.b) > 0 { // one written before there were rollbacks has none
+			backs = d.uint()
+		}
 		if d.end() == nil {
 			s.v, s.backs = int(v), int(min(backs, 64))
 		}
