@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fedtab/client"
+	"fedtab/combine"
 	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/learn/data"
@@ -99,7 +100,7 @@ func descend(t *testing.T, start []float64, groups [][][]int32, leavers []int, g
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum, err := strategy.NewSum(d, 1<<15)
+	sum, err := combine.NewSum(d, 1<<15)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func descend(t *testing.T, start []float64, groups [][][]int32, leavers []int, g
 		}
 		base := make([]float32, d)
 		for range 2 {
-			v := strategy.Vectors{Base: base, Next: make([]float32, d), Sums: []*strategy.Sum{sum}}
+			v := combine.Vectors{Base: base, Next: make([]float32, d), Sums: []*combine.Sum{sum}}
 			if err := commit.Plan.Combine(&v); err != nil {
 				t.Fatal(err)
 			}
@@ -265,7 +266,7 @@ func TestMinibatchEqualsOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sum, err := strategy.NewSum(len(base), n*protocol.MaxDelta)
+		sum, err := combine.NewSum(len(base), n*protocol.MaxDelta)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,7 +324,7 @@ func TestMinibatchEqualsOne(t *testing.T) {
 		if commit == nil {
 			t.Fatalf("%d clients make no version", len(groups))
 		}
-		v := strategy.Vectors{Base: make([]float32, len(base)), Next: make([]float32, len(base)), Sums: []*strategy.Sum{sum}}
+		v := combine.Vectors{Base: make([]float32, len(base)), Next: make([]float32, len(base)), Sums: []*combine.Sum{sum}}
 		if err := commit.Plan.Combine(&v); err != nil {
 			t.Fatal(err)
 		}

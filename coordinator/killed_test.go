@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/compress"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
 	"fedtab/learn"
 	"fedtab/protocol"
-	"fedtab/strategy"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -164,7 +164,7 @@ func recompute(t *testing.T, dir string, spec learn.Spec, seed uint64, sent map[
 	n := model.Layout().Size
 	params := make([]float32, n)
 	model.Init(params, seed)
-	sum, err := strategy.NewSum(n, 10_000*60_000*protocol.MaxDelta) // run.MaxParticipants x the examples x the bound
+	sum, err := combine.NewSum(n, 10_000*60_000*protocol.MaxDelta) // run.MaxParticipants x the examples x the bound
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/compress"
 	"fedtab/coordinator/store"
 	"fedtab/protocol"
-	"fedtab/strategy"
 )
 
 // joinAs joins with several participants at once.
@@ -208,7 +208,7 @@ var survive = map[string]struct {
 			t.Errorf("the momentum of version %d is %.3f of that of version %d, want about .7: it began anew", is.version, along, was.version)
 		}
 	}},
-	"scaffold": {vector: strategy.ControlVector}, // and see the witness
+	"scaffold": {vector: combine.ControlVector}, // and see the witness
 	// The round is opened again with the violations that had been counted, under
 	// order numbers that have not been given.
 	"dynamic": {
@@ -269,7 +269,7 @@ func (w *witness) check(was memory) {
 	if m.Version != 1 || len(m.Vectors) != 2 {
 		w.t.Fatalf("after the restart %d vectors of version %d come with the order, want version 1 and its control variate", len(m.Vectors), m.Version)
 	}
-	for i, want := range [][]float32{was.params, was.vectors[strategy.ControlVector]} {
+	for i, want := range [][]float32{was.params, was.vectors[combine.ControlVector]} {
 		got := make([]float32, w.welcome.Parameters)
 		if err := compress.Decode(m.Vectors[i].Codec, got, m.Vectors[i].Block); err != nil || !slices.Equal(got, want) {
 			w.t.Errorf("vector %d of version 1, of %d values, is not the one on disk (%v)", i, len(got), err)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"fedtab/combine"
 	"fedtab/learn/rng"
 )
 
@@ -94,4 +95,6 @@ func (s *daisy) forget(r *rounds) {
 	s.starts = nil
 }
 
-func (s *daisy) plan(_ *rounds, rate float64) Plan { return WeightedMean{ServerLR: rate} }
+func (s *daisy) plan(_ *rounds, rate float64) combine.Plan {
+	return combine.WeightedMean{ServerLR: rate}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/learn/rng"
 )
 
@@ -510,7 +511,7 @@ func (s *Dynamic) synchronise() {
 		}
 	}
 	s.do(Commit{
-		Round: s.version + 1, Base: s.version, Plan: WeightedMean{ServerLR: s.cfg.ServerLR}, Snapshot: s.snapshot(s.version + 1),
+		Round: s.version + 1, Base: s.version, Plan: combine.WeightedMean{ServerLR: s.cfg.ServerLR}, Snapshot: s.snapshot(s.version + 1),
 		Clients: clients, Rate: s.rate() * s.cfg.ServerLR, Guard: s.cfg.Guard,
 	})
 }

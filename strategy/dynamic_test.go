@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"fedtab/combine"
 )
 
 // monitoring returns dynamic averaging whose clients 1 to n have their orders,
@@ -173,7 +175,7 @@ func TestDynamicSynchronises(t *testing.T) {
 		}
 	}
 	c := last[len(last)-1].(Commit)
-	if !slices.Equal(handles, []Handle{1, 2, 3, 4, 5, 6}) || len(c.Clients) != 6 || c.Plan != Plan(WeightedMean{ServerLR: 1}) || s.v != 1 {
+	if !slices.Equal(handles, []Handle{1, 2, 3, 4, 5, 6}) || len(c.Clients) != 6 || c.Plan != combine.Plan(combine.WeightedMean{ServerLR: 1}) || s.v != 1 {
 		t.Errorf("adds %v, %+v, v = %d", handles, c, s.v)
 	}
 	open := steps(s, Committed{1})[0].(Open)

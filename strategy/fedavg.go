@@ -3,7 +3,7 @@ package strategy
 import (
 	"math"
 
-	"fedtab/strategy/combine"
+	"fedtab/combine"
 )
 
 // FedAvg is federated averaging (McMahan et al. 2017, Algorithm 1):
@@ -67,10 +67,10 @@ func (fedavg) keeps() bool           { return false }
 func (fedavg) enough(r *rounds) bool { return len(r.answers) > 0 }
 func (fedavg) done(*rounds) bool     { return false }
 
-func (fedavg) plan(r *rounds, rate float64) Plan {
+func (fedavg) plan(r *rounds, rate float64) combine.Plan {
 	switch r.cfg.Correction {
 	case "scaffold":
-		return Scaffold{ServerLR: rate, Share: float64(len(r.answers)) / float64(max(r.among, len(r.answers)))}
+		return combine.Scaffold{ServerLR: rate, Share: float64(len(r.answers)) / float64(max(r.among, len(r.answers)))}
 	case "fednova":
 		var examples, norms []float64
 		var total float64
@@ -79,7 +79,7 @@ func (fedavg) plan(r *rounds, rate float64) Plan {
 			examples, norms = append(examples, a.weight), append(norms, novaNorm(r, a.steps))
 		}
 		// The sum counts examples, not what they are divided by.
-		return WeightedMean{ServerLR: rate * combine.NovaRate(examples, norms, total)}
+		return combine.WeightedMean{ServerLR: rate * combine.NovaRate(examples, norms, total)}
 	}
 	return r.serverPlan(rate, 1)
 }
@@ -96,9 +96,9 @@ type robust struct{ fedavg }
 
 func (robust) keeps() bool { return true }
 
-func (robust) plan(r *rounds, rate float64) Plan {
+func (robust) plan(r *rounds, rate float64) combine.Plan {
 	// No weights: they are claims, and who lies about a model lies about those.
-	return Robust{Combiner: r.cfg.Combine, ServerLR: rate, Trim: r.cfg.Trim, Byzantine: r.cfg.Byzantine, Seed: r.setup.Seed + r.cohort.Round}
+	return combine.Robust{Combiner: r.cfg.Combine, ServerLR: rate, Trim: r.cfg.Trim, Byzantine: r.cfg.Byzantine, Seed: r.setup.Seed + r.cohort.Round}
 }
 
 // enough also asks for as many answers as the combiner needs: a deadline may

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"fedtab/combine"
+
 	"pgregory.net/rapid"
 )
 
@@ -204,7 +206,7 @@ func (w *walkers) one() {
 			w.t.Fatalf("version %d is of %v, and %d clients are there", c.Round, w.commit.Clients, len(w.present))
 		}
 		for i, x := range w.sum {
-			w.reference[i] += w.commit.Plan.(WeightedMean).ServerLR * x / w.weight
+			w.reference[i] += w.commit.Plan.(combine.WeightedMean).ServerLR * x / w.weight
 		}
 		clear(w.sum)
 		w.weight, w.version, w.synced = 0, c.Round, true

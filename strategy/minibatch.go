@@ -1,5 +1,7 @@
 package strategy
 
+import "fedtab/combine"
+
 // minibatch is distributed mini-batch (Dekel, Gilad-Bachrach, Shamir and Xiao
 // 2012): clients send gradients, and the server takes the steps.
 //
@@ -22,4 +24,4 @@ func (minibatch) work(r *rounds, _ ClientID) Work {
 func (minibatch) weigh(_ *rounds, e Offered) (scale, weight float64) { return 1, e.Weight }
 
 // plan takes the step against the gradient.
-func (minibatch) plan(r *rounds, rate float64) Plan { return r.serverPlan(rate, -r.cfg.LR) }
+func (minibatch) plan(r *rounds, rate float64) combine.Plan { return r.serverPlan(rate, -r.cfg.LR) }

@@ -3,7 +3,7 @@ package strategy
 import (
 	"fmt"
 
-	"fedtab/strategy/combine"
+	"fedtab/combine"
 )
 
 // Setup is what a strategy is told beside its Config.

@@ -1,8 +1,8 @@
 package strategy
 
 import (
+	"fedtab/combine"
 	"fedtab/learn/rng"
-	"fedtab/strategy/combine"
 )
 
 // radon is the Radon machine (Kamp, Boley, Missura and Gaertner 2017): one
@@ -93,35 +93,12 @@ func (s *radon) enough(r *rounds) bool {
 	return have >= s.need && s.need > 0
 }
 
-func (s *radon) plan(r *rounds, _ float64) Plan {
+func (s *radon) plan(r *rounds, _ float64) combine.Plan {
 	_, height := s.models(r.cfg, len(s.parts), r.setup.Parameters)
-	return RadonTree{Height: height, Seed: rng.Derive(r.setup.Seed, "radon")}
+	return combine.RadonTree{Height: height, Seed: rng.Derive(r.setup.Seed, "radon")}
 }
 
 func (s *radon) after(r *rounds) {
 	r.state = over
 	r.do(Finish{"the Radon machine is done"})
-}
-
-// RadonTree takes the Radon points of the kept base models, level by level, in
-// groups that Seed shuffles.
-type RadonTree struct {
-	Height int
-	Seed   uint64
-}
-
-// Combine implements Plan.
-func (p RadonTree) Combine(v *Vectors) error {
-	var points [][]float32
-	for _, k := range v.Kept {
-		points = append(points, k...)
-	}
-	delta := make([]float32, len(v.Base))
-	if err := combine.RadonMachine(delta, points, p.Height, p.Seed); err != nil {
-		return err
-	}
-	for i, d := range delta {
-		v.Next[i] = v.Base[i] + d
-	}
-	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/combine"
+
 	"pgregory.net/rapid"
 )
 
@@ -433,7 +435,7 @@ func TestRollBack(t *testing.T) {
 	}
 	s.Step(Opened{1})
 	second := offer(2)
-	if first.Rate != .1 || second.Rate != .05 || second.Plan != Plan(WeightedMean{ServerLR: .5}) {
+	if first.Rate != .1 || second.Rate != .05 || second.Plan != combine.Plan(combine.WeightedMean{ServerLR: .5}) {
 		t.Errorf("rates %g and %g, plan %+v; want .1, .05 and half the mean", first.Rate, second.Rate, second.Plan)
 	}
 	if err := again.Restore(second.Snapshot); err != nil || again.rollbacks != 1 {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"fedtab/combine"
 )
 
 // rounds is the state machine of every scheme that works in rounds: a cohort is
@@ -42,7 +44,7 @@ type scheme interface {
 	// enough says whether the answers suffice, when no more are to come.
 	enough(r *rounds) bool
 	// plan returns the arithmetic of the commit. rate multiplies the mean.
-	plan(r *rounds, rate float64) Plan
+	plan(r *rounds, rate float64) combine.Plan
 	// done is asked instead of committing; true says that the scheme has
 	// gone on by itself.
 	done(r *rounds) bool
@@ -368,6 +370,17 @@ func (r *rounds) serverRate(m int) float64 {
 		scale = 1 + (scale-1)*float64(r.version)/float64(w)
 	}
 	return cmp.Or(r.cfg.ServerLR, 1) * scale * math.Ldexp(1, -r.rollbacks)
+}
+
+// serverPlan applies the mean of the first sum by the configured server
+// optimiser; sign x mean is the direction in which to go.
+func (r *rounds) serverPlan(rate, sign float64) combine.Plan {
+	if r.cfg.Server == "" || r.cfg.Server == "sgd" {
+		return combine.WeightedMean{ServerLR: sign * rate}
+	}
+	return combine.ServerStep{Sign: sign, Server: combine.Server{
+		Kind: combine.Kind(r.cfg.Server), LR: rate, Beta1: r.cfg.ServerMomentum, Beta2: r.cfg.ServerBeta2, Tau: r.cfg.ServerTau,
+	}}
 }
 
 // fit is the Work of plain local training.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/combine"
+
 	"pgregory.net/rapid"
 )
 
@@ -23,7 +25,7 @@ func TestScaffoldKnown(t *testing.T) {
 		{"the first round", nil, []float32{1, -.5}},
 		{"a later one", []float32{10, 20}, []float32{11, 19.5}},
 	} {
-		deltas, changes := newSum(t, 2, 1<<20), newSum(t, 2, 1<<20)
+		deltas, changes := newTestSum(t, 2, 1<<20), newTestSum(t, 2, 1<<20)
 		for i, v := range [][2][]float32{{{1, 2}, {8, 0}}, {{3, -6}, {0, -4}}} {
 			deltas.AddScaled(v[0], 1, 1)
 			changes.AddScaled(v[1], 1, 1)
@@ -32,25 +34,25 @@ func TestScaffoldKnown(t *testing.T) {
 			}
 		}
 		old := slices.Clone(test.control)
-		v := Vectors{Base: []float32{100, 200}, Next: make([]float32, 2), Sums: []*Sum{deltas, changes}, State: map[string][]float32{}}
+		v := combine.Vectors{Base: []float32{100, 200}, Next: make([]float32, 2), Sums: []*combine.Sum{deltas, changes}, State: map[string][]float32{}}
 		if test.control != nil {
-			v.State[ControlVector] = test.control
+			v.State[combine.ControlVector] = test.control
 		}
-		if err := (Scaffold{ServerLR: .5, Share: 2. / 8}).Combine(&v); err != nil {
+		if err := (combine.Scaffold{ServerLR: .5, Share: 2. / 8}).Combine(&v); err != nil {
 			t.Fatal(err)
 		}
 		if want := []float32{101, 199}; !slices.Equal(v.Next, want) || !slices.Equal(v.Base, []float32{100, 200}) {
 			t.Errorf("%s: x = %v from %v, want %v from [100 200]", test.name, v.Next, v.Base, want)
 		}
-		if got := v.State[ControlVector]; !slices.Equal(got, test.want) {
+		if got := v.State[combine.ControlVector]; !slices.Equal(got, test.want) {
 			t.Errorf("%s: c = %v, want %v", test.name, got, test.want)
 		}
 		if !slices.Equal(test.control, old) {
 			t.Errorf("%s: the old control variate has become %v", test.name, test.control)
 		}
 	}
-	one := Vectors{Base: make([]float32, 2), Next: make([]float32, 2), Sums: []*Sum{newSum(t, 2, 1)}}
-	if err := (Scaffold{ServerLR: 1, Share: 1}).Combine(&one); err == nil {
+	one := combine.Vectors{Base: make([]float32, 2), Next: make([]float32, 2), Sums: []*combine.Sum{newTestSum(t, 2, 1)}}
+	if err := (combine.Scaffold{ServerLR: 1, Share: 1}).Combine(&one); err == nil {
 		t.Error("control variates without a sum of their own are no error")
 	}
 }
@@ -79,9 +81,9 @@ func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
 		fresh := make([][]float32, n) // c_i+
 		deltas := map[Handle][]float32{}
 		state := map[string][]float32{}
-		sums := [2]*Sum{}
+		sums := [2]*combine.Sum{}
 		for i := range sums {
-			if sums[i], err = NewSum(d, 1<<20); err != nil {
+			if sums[i], err = combine.NewSum(d, 1<<20); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -127,7 +129,7 @@ func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
 					sums[0].Clear()
 					sums[1].Clear()
 				case Commit:
-					v := Vectors{Base: x, Next: make([]float32, d), Sums: sums[:], State: state}
+					v := combine.Vectors{Base: x, Next: make([]float32, d), Sums: sums[:], State: state}
 					if err := e.Plan.Combine(&v); err != nil {
 						t.Fatal(err)
 					}
@@ -139,7 +141,7 @@ func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
 					sums[1].Clear()
 					rounds++
 					todo = append(todo, Committed{e.Round})
-					for j, c := range state[ControlVector] {
+					for j, c := range state[combine.ControlVector] {
 						var mean float64
 						for _, c := range own {
 							mean += float64(c[j]) / float64(n)
@@ -173,7 +175,15 @@ func TestScaffoldShareAfterRestart(t *testing.T) {
 		join(after, id)
 		last = steps(after, Offered{Client: id, Order: open.Order, Handle: Handle(id), Weight: 10, Steps: 1})
 	}
-	if c := last[len(last)-1].(Commit); c.Plan != Plan(Scaffold{ServerLR: 1, Share: .5}) {
+	if c := last[len(last)-1].(Commit); c.Plan != combine.Plan(combine.Scaffold{ServerLR: 1, Share: .5}) {
 		t.Errorf("the plan is %+v, want a share of 2 of 4", c.Plan)
 	}
+}
+
+func newTestSum(t *testing.T, n int, bound float64) *combine.Sum {
+	s, err := combine.NewSum(n, bound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

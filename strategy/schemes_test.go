@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fedtab/combine"
 )
 
 func mustNew(t testing.TB, cfg Config, setup Setup) Strategy {
@@ -69,7 +71,7 @@ func TestFedBuff(t *testing.T) {
 	if names(got) != "Add Order Commit " {
 		t.Fatalf("the third answer does %q", names(got))
 	}
-	if c := got[2].(Commit); !slices.Equal(c.Clients, []ClientID{1}) || c.Round != 1 || c.Plan != Plan(WeightedMean{ServerLR: 1}) {
+	if c := got[2].(Commit); !slices.Equal(c.Clients, []ClientID{1}) || c.Round != 1 || c.Plan != combine.Plan(combine.WeightedMean{ServerLR: 1}) {
 		t.Errorf("%+v", c)
 	}
 	// Answers during the commit wait, and are one version old when they count.
@@ -310,7 +312,7 @@ func TestRadonLeaves(t *testing.T) {
 	offer(3, order)
 	got := offer(4, order)
 	c, ok := got[len(got)-1].(Commit)
-	if !ok || len(c.Kept) != 3 || c.Plan.(RadonTree).Height != 1 {
+	if !ok || len(c.Kept) != 3 || c.Plan.(combine.RadonTree).Height != 1 {
 		t.Fatalf("effects %v, want a commit of all base models", got)
 	}
 	got = steps(s, Committed{1})
@@ -367,7 +369,7 @@ func TestRobustAnyOrder(t *testing.T) {
 					last = steps(s, Offered{Client: ClientID(i + 1), Order: 1, Handle: Handle(i + 1), Weight: float64(10 + i)})
 				}
 				c := last[len(last)-1].(Commit)
-				v := Vectors{Base: make([]float32, d), Next: make([]float32, d)}
+				v := combine.Vectors{Base: make([]float32, d), Next: make([]float32, d)}
 				for _, h := range c.Kept {
 					v.Kept = append(v.Kept, deltas[h])
 				}

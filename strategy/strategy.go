@@ -26,7 +26,11 @@
 // SCAFFOLD, FedBuff, dynamic averaging, Radon and a crash.
 package strategy
 
-import "time"
+import (
+	"time"
+
+	"fedtab/combine"
+)
 
 // ClientID numbers a participant within a run.
 type ClientID uint32
@@ -263,7 +267,7 @@ type (
 	Commit struct {
 		Round    uint64
 		Base     uint64
-		Plan     Plan
+		Plan     combine.Plan
 		Kept     []Handle   // for Plan, in this order
 		Snapshot []byte     // for Restore: the state as of Committed
 		Clients  []ClientID // whose contributions are in it, ascending
@@ -289,19 +293,3 @@ func (Drop) effect()      {}
 func (Fetch) effect()     {}
 func (Mean) effect()      {}
 func (Forget) effect()    {}
-
-// A Plan is the arithmetic of a Commit: plain data with one pure method, run
-// outside Step and, in production, on another goroutine.
-type Plan interface {
-	// Combine writes the next model to v.Next.
-	Combine(v *Vectors) error
-}
-
-// Vectors are what a Plan works on. All have the model's length.
-type Vectors struct {
-	Base  []float32            // version Commit.Base; read only
-	Next  []float32            // the result
-	Sums  []*Sum               // what Add effects filled
-	Kept  [][][]float32        // the vectors of each handle in Commit.Kept; read only
-	State map[string][]float32 // server vectors by name (momentum, control), stored with the commit; new ones replace the old, which are not written to
-}

@@ -6,11 +6,11 @@ import (
 	"maps"
 	"math"
 
+	"fedtab/combine"
 	"fedtab/coordinator/run"
 	"fedtab/learn/rng"
 	"fedtab/protocol"
 	"fedtab/strategy"
-	"fedtab/strategy/combine"
 )
 
 // What the schemes' arithmetic must give, written down once more: a version is
@@ -80,11 +80,11 @@ func (s *Scheme) combine(m made) (next []float32, state map[string][]float32, er
 			return nil, nil, err
 		}
 		control := make([]float32, len(m.base))
-		copy(control, state[strategy.ControlVector])
+		copy(control, state[combine.ControlVector])
 		if err := changes.Mean(control, control, float64(len(given))/float64(max(m.among, len(given)))); err != nil {
 			return nil, nil, err
 		}
-		state[strategy.ControlVector] = control
+		state[combine.ControlVector] = control
 	case c.Correction == "fednova":
 		// The mean number of steps, by examples.
 		var total, steps float64
@@ -157,8 +157,8 @@ func (s *Scheme) rate(c strategy.Config, m made, answers int) float64 {
 }
 
 // sum adds one vector of every answer.
-func (s *Scheme) sum(m made, given []Given, vector int, scale func(Given) (scale, weight float64)) (*strategy.Sum, error) {
-	sum, err := strategy.NewSum(len(m.base), run.MaxParticipants*float64(m.most)*protocol.MaxDelta)
+func (s *Scheme) sum(m made, given []Given, vector int, scale func(Given) (scale, weight float64)) (*combine.Sum, error) {
+	sum, err := combine.NewSum(len(m.base), run.MaxParticipants*float64(m.most)*protocol.MaxDelta)
 	if err != nil {
 		return nil, err
 	}

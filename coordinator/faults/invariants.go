@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/coordinator/run"
 	"fedtab/learn"
 	"fedtab/protocol"
@@ -177,7 +178,7 @@ func (w *world) checkSent(c *conn, m protocol.Message) {
 		c.checkModel(m)
 		var control []float32
 		if m.Version > 0 && m.Version <= durable {
-			control = w.journal.commits[m.Version-1].State[strategy.ControlVector]
+			control = w.journal.commits[m.Version-1].State[combine.ControlVector]
 		}
 		if len(m.Vectors) == 2 != (control != nil) {
 			w.violated("a control variate travels with its model", "participant %d gets %d vectors of version %d", c.number, len(m.Vectors), m.Version)

@@ -4,11 +4,11 @@ import (
 	"math"
 	"slices"
 
+	"fedtab/combine"
 	"fedtab/coordinator/run"
 	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/strategy"
-	"fedtab/strategy/combine"
 )
 
 // witness stands between a run and its strategy. It sees what the strategy is

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/learn/rng"
@@ -330,7 +331,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	if exact := r.state[exactVector]; exact != nil {
 		base = exact
 	}
-	v := strategy.Vectors{Base: base, Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
+	v := combine.Vectors{Base: base, Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
 	for _, h := range c.Kept {
 		k := r.kept[h]
 		delete(r.kept, h)

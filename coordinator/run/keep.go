@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"slices"
 
+	"fedtab/combine"
 	"fedtab/learn"
 	"fedtab/learn/kernel"
 	"fedtab/protocol"
 	"fedtab/strategy"
-	"fedtab/strategy/combine"
 )
 
 // kept is a contribution that the strategy wants to hold: its vectors have left

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fedtab/client"
+	"fedtab/combine"
 	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/protocol"
@@ -589,7 +590,7 @@ func TestGridCarriesControl(t *testing.T) {
 	f.round(t, 1, a, b)
 	control := make([]float32, f.n)
 	control[1] = 7
-	f.state[strategy.ControlVector] = control
+	f.state[combine.ControlVector] = control
 	clear(f.grid.blocks)
 	s, err := f.grid.message(f.Run, 0)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/strategy"
@@ -150,7 +151,7 @@ type Run struct {
 // attempt is one try at a round. Sums that are still being added to when it
 // is abandoned stay with it.
 type attempt struct {
-	sums     []*strategy.Sum
+	sums     []*combine.Sum
 	adding   int
 	commit   *strategy.Commit // waits for adding to reach 0
 	lossSum  float64
@@ -263,7 +264,7 @@ func (r *Run) newAttempt() (*attempt, error) {
 	bound := float64(MaxParticipants) * float64(r.maxWeight()) * protocol.MaxDelta
 	a := &attempt{}
 	for range max(r.cfg.Sums, 1) {
-		sum, err := strategy.NewSum(r.n, bound)
+		sum, err := combine.NewSum(r.n, bound)
 		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", r.cfg.ID, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/compress"
 	"fedtab/protocol"
 	"fedtab/strategy"
@@ -129,9 +130,9 @@ type broken struct {
 	left int
 }
 
-type notFinite struct{ strategy.Plan }
+type notFinite struct{ combine.Plan }
 
-func (p notFinite) Combine(v *strategy.Vectors) error {
+func (p notFinite) Combine(v *combine.Vectors) error {
 	v.State["momentum"] = v.Base
 	err := p.Plan.Combine(v)
 	v.Next[len(v.Next)-1] = float32(math.Inf(1))

@@ -3,8 +3,8 @@ package run
 import (
 	"slices"
 
+	"fedtab/combine"
 	"fedtab/protocol"
-	"fedtab/strategy"
 )
 
 // send gives a message to a participant's peer, if it has one, and books it.
@@ -68,7 +68,7 @@ func (r *Run) fullModel(to *member) *Shared {
 // controlVector returns the server's control variate, if there is one, to go with
 // the newest version.
 func (r *Run) controlVector() []protocol.Vector {
-	c := r.state[strategy.ControlVector]
+	c := r.state[combine.ControlVector]
 	if c == nil {
 		return nil
 	}

@@ -1,5 +1,3 @@
-// These tests see strategy from outside, for strategy's Plans import combine.
-
 package combine_test
 
 import (
@@ -8,12 +6,11 @@ import (
 
 	"pgregory.net/rapid"
 
+	"fedtab/combine"
 	"fedtab/learn/rng"
-	"fedtab/strategy"
-	"fedtab/strategy/combine"
 )
 
-// Through strategy.Sum, with NovaWeight and NovaRate, the next model is the
+// Through Sum, with NovaWeight and NovaRate, the next model is the
 // formula's.
 func TestNovaIsLinear(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -31,7 +28,7 @@ func TestNovaIsLinear(t *testing.T) {
 		clients := rapid.IntRange(1, 20).Draw(t, "clients")
 		equal := rapid.Bool().Draw(t, "equal work")
 		base, deltas := vector(1), make([][]float32, clients)
-		sum, err := strategy.NewSum(5, 1<<30)
+		sum, err := combine.NewSum(5, 1<<30)
 		if err != nil {
 			t.Fatal(err)
 		}

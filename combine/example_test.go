@@ -3,7 +3,7 @@ package combine_test
 import (
 	"fmt"
 
-	"fedtab/strategy/combine"
+	"fedtab/combine"
 )
 
 // Three points on a line and one beside it: the middle one of the three lies

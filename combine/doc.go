@@ -1,6 +1,8 @@
-// Package combine holds the mathematics by which models become one, for the
-// Plans of package strategy:
+// Package combine is the arithmetic that makes one model of many: what package
+// strategy decides and package run executes.
 //
+//	sum.go       fixed-point sums: the same bits in any order, mergeable
+//	plan.go      Plan: the arithmetic of one commit, as plain data
 //	radon.go     Radon points and the Radon machine
 //	robust.go    coordinate-wise median and trimmed mean
 //	krum.go      Krum and Multi-Krum

@@ -1,4 +1,4 @@
-package strategy
+package combine
 
 import (
 	"math"
@@ -50,10 +50,31 @@ func TestSumAnyOrder(t *testing.T) {
 		}
 		return dst
 	}
+	// merged adds the first contributions of an order to one sum and the others
+	// to a second, and merges the second into the first.
+	merged := func(order []int, first int) []float32 {
+		a, b := newSum(t, n, 1<<36), newSum(t, n, 1<<36)
+		for j, i := range order {
+			if j < first {
+				a.Add(v[i], w[i])
+			} else {
+				b.Add(v[i], w[i])
+			}
+		}
+		a.Merge(b)
+		dst := make([]float32, n)
+		if err := a.Mean(dst, base, 1); err != nil {
+			t.Fatal(err)
+		}
+		return dst
+	}
 	first := mean(r.Perm(clients), false)
 	for range 10 {
 		if !slices.Equal(first, mean(r.Perm(clients), true)) {
 			t.Fatal("another order gave other bits")
+		}
+		if !slices.Equal(first, merged(r.Perm(clients), r.IntN(clients+1))) {
+			t.Fatal("merged sums gave other bits than one sum")
 		}
 	}
 }

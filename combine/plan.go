@@ -1,10 +1,22 @@
-package strategy
+package combine
 
-import (
-	"fmt"
+import "fmt"
 
-	"fedtab/strategy/combine"
-)
+// A Plan is the arithmetic of a Commit: plain data with one pure method, run
+// outside Step and, in production, on another goroutine.
+type Plan interface {
+	// Combine writes the next model to v.Next.
+	Combine(v *Vectors) error
+}
+
+// Vectors are what a Plan works on. All have the model's length.
+type Vectors struct {
+	Base  []float32            // version Commit.Base; read only
+	Next  []float32            // the result
+	Sums  []*Sum               // what Add effects filled
+	Kept  [][][]float32        // the vectors of each handle in Commit.Kept; read only
+	State map[string][]float32 // server vectors by name (momentum, control), stored with the commit; new ones replace the old, which are not written to
+}
 
 // WeightedMean makes the next model from the base and the weighted mean of
 // the deltas in the first sum: base + ServerLR x mean.
@@ -15,22 +27,11 @@ func (p WeightedMean) Combine(v *Vectors) error {
 	return v.Sums[0].Mean(v.Next, v.Base, p.ServerLR)
 }
 
-// serverPlan applies the mean of the first sum by the configured server
-// optimiser; sign x mean is the direction in which to go.
-func (r *rounds) serverPlan(rate, sign float64) Plan {
-	if r.cfg.Server == "" || r.cfg.Server == "sgd" {
-		return WeightedMean{ServerLR: sign * rate}
-	}
-	return ServerStep{Sign: sign, Server: combine.Server{
-		Kind: combine.Kind(r.cfg.Server), LR: rate, Beta1: r.cfg.ServerMomentum, Beta2: r.cfg.ServerBeta2, Tau: r.cfg.ServerTau,
-	}}
-}
-
 // ServerStep takes a step of a server optimiser (Reddi et al. 2021) along Sign
 // times the mean of the first sum.
 type ServerStep struct {
 	Sign   float64
-	Server combine.Server
+	Server Server
 }
 
 // Combine implements Plan.
@@ -56,7 +57,7 @@ const ControlVector = "control"
 // Combine implements Plan.
 func (p Scaffold) Combine(v *Vectors) error {
 	if len(v.Sums) < 2 {
-		return fmt.Errorf("strategy: control variates need two sums, got %d", len(v.Sums))
+		return fmt.Errorf("combine: control variates need two sums, got %d", len(v.Sums))
 	}
 	if err := v.Sums[0].Mean(v.Next, v.Base, p.ServerLR); err != nil {
 		return err
@@ -98,18 +99,41 @@ func (p Robust) Combine(v *Vectors) error {
 func (p Robust) combine(out []float32, deltas [][]float32) error {
 	switch p.Combiner {
 	case "median":
-		return combine.Median(out, deltas)
+		return Median(out, deltas)
 	case "trimmed-mean":
-		return combine.TrimmedMean(out, deltas, p.Trim)
+		return TrimmedMean(out, deltas, p.Trim)
 	case "krum":
-		_, err := combine.Krum(out, deltas, p.Byzantine, 1)
+		_, err := Krum(out, deltas, p.Byzantine, 1)
 		return err
 	case "geometric-median":
-		_, err := combine.GeometricMedian(out, deltas, nil)
+		_, err := GeometricMedian(out, deltas, nil)
 		return err
 	case "radon":
-		height := combine.Height(len(out), len(deltas))
-		return combine.RadonMachine(out, deltas[:combine.Need(len(out), height)], height, p.Seed)
+		height := Height(len(out), len(deltas))
+		return RadonMachine(out, deltas[:Need(len(out), height)], height, p.Seed)
 	}
-	panic("strategy: combiner " + p.Combiner)
+	panic("combine: combiner " + p.Combiner)
+}
+
+// RadonTree takes the Radon points of the kept base models, level by level, in
+// groups that Seed shuffles.
+type RadonTree struct {
+	Height int
+	Seed   uint64
+}
+
+// Combine implements Plan.
+func (p RadonTree) Combine(v *Vectors) error {
+	var points [][]float32
+	for _, k := range v.Kept {
+		points = append(points, k...)
+	}
+	delta := make([]float32, len(v.Base))
+	if err := RadonMachine(delta, points, p.Height, p.Seed); err != nil {
+		return err
+	}
+	for i, d := range delta {
+		v.Next[i] = v.Base[i] + d
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package strategy
+package combine
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 // A Sum adds weighted vectors in 64-bit fixed point. Integer addition is
 // associative, so the same contributions give the same bits in any order of
 // arrival, from any number of goroutines, and however they are spread over
-// several Sums that are merged later.
+// several Sums that Merge brings together.
 type Sum struct {
 	scale  float64 // a power of two: one unit of weight x value is scale counts
 	counts []int64
@@ -34,7 +34,7 @@ const weightScale = 1 << 20
 // leaves a resolution of 2^-16 for weight x value.
 func NewSum(n int, bound float64) (*Sum, error) {
 	if !(bound > 0 && bound <= 1<<46) {
-		return nil, fmt.Errorf("strategy: sums would reach %g, want at most 2^46: allow fewer participants or a smaller weight", bound)
+		return nil, fmt.Errorf("combine: sums would reach %g, want at most 2^46: allow fewer participants or a smaller weight", bound)
 	}
 	_, exp := math.Frexp(bound) // bound <= 2^exp
 	return &Sum{
@@ -53,7 +53,7 @@ func (s *Sum) Add(v []float32, weight float64) { s.AddScaled(v, weight, weight) 
 // sum of gradients is added as it is, and counts as many examples as it has.
 func (s *Sum) AddScaled(v []float32, scale, weight float64) {
 	if len(v) != len(s.counts) {
-		panic(fmt.Sprintf("strategy: Sum.Add of %d values, want %d", len(v), len(s.counts)))
+		panic(fmt.Sprintf("combine: Sum.Add of %d values, want %d", len(v), len(s.counts)))
 	}
 	factor := scale * s.scale
 	blocks := len(s.locks)
@@ -71,6 +71,25 @@ func (s *Sum) AddScaled(v []float32, scale, weight float64) {
 	s.weight.Add(int64(math.RoundToEven(weight * weightScale)))
 }
 
+// Merge adds everything that was added to o, which must have been made with the
+// same length and bound. The result has the same bits as one sum of all the
+// contributions. Nothing may be added to o meanwhile.
+func (s *Sum) Merge(o *Sum) {
+	if len(o.counts) != len(s.counts) || o.scale != s.scale {
+		panic(fmt.Sprintf("combine: Sum.Merge of %d values at scale %g, want %d at %g", len(o.counts), o.scale, len(s.counts), s.scale))
+	}
+	for b := range s.locks {
+		lo := b * blockLen
+		hi := min(lo+blockLen, len(s.counts))
+		s.locks[b].Lock()
+		for i, c := range o.counts[lo:hi] {
+			s.counts[lo+i] += c
+		}
+		s.locks[b].Unlock()
+	}
+	s.weight.Add(o.weight.Load())
+}
+
 // Weight returns the sum of the weights added.
 func (s *Sum) Weight() float64 { return float64(s.weight.Load()) / weightScale }
 
@@ -79,7 +98,7 @@ func (s *Sum) Weight() float64 { return float64(s.weight.Load()) / weightScale }
 func (s *Sum) Mean(dst, base []float32, rate float64) error {
 	w := s.Weight()
 	if w <= 0 {
-		return fmt.Errorf("strategy: mean of no contributions")
+		return fmt.Errorf("combine: mean of no contributions")
 	}
 	factor := rate / (w * s.scale)
 	for i, c := range s.counts {
