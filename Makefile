@@ -26,7 +26,7 @@ assets: data ## the page: WebAssembly, scripts, styles, precompressed
 test: build browsers ## every test, browsers included
 	go test ./...
 	cd protocol/prototest && go test -count=1 ./... # the schema lies outside that module
-	go test -race ./client ./compress ./protocol ./strategy/... ./coordinator/hub ./coordinator/run ./coordinator/store ./coordinator/web
+	go test -race ./client ./compress ./protocol ./combine ./strategy ./coordinator/hub ./run ./coordinator/live ./coordinator/store ./coordinator/web
 	go test -race -run 'TestServe(Trains|RefusesClients|Answers|Withstands|DiskFull)' ./coordinator
 	GOEXPERIMENT=nosimd go test ./learn/...
 	$(MAKE) fuzz
@@ -35,7 +35,7 @@ e2e: build browsers ## the browser tests alone
 	go test -count=1 -v ./e2e
 
 bench: build ## benchmarks of the inner loops; docs/performance.md explains them
-	go test -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./strategy/... ./coordinator/store ./coordinator/simulate ./coordinator
+	go test -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./combine ./strategy ./coordinator/store ./coordinator/simulate ./coordinator
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt on these'; exit 1; }

@@ -15,10 +15,10 @@ import (
 )
 
 // pure are the folders that know no network, no clock and no browser.
-var pure = []string{"protocol", "compress", "learn", "strategy", "client"}
+var pure = []string{"protocol", "compress", "learn", "combine", "strategy", "client", "run"}
 
 // bannedImports may not be used there, nor anything below them.
-var bannedImports = []string{"net", "os", "syscall", "log", "github.com/gorilla", "fedtab/coordinator", "fedtab/wasm", "fedtab/ui"}
+var bannedImports = []string{"net", "os", "syscall", "log", "encoding/json", "github.com/gorilla", "fedtab/coordinator", "fedtab/wasm", "fedtab/ui"}
 
 // bannedCalls read the clock or wait for it.
 var bannedCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
@@ -74,6 +74,9 @@ func TestPurePackages(t *testing.T) {
 				if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(bannedCalls, s.Sel.Name) {
 					t.Errorf("%s calls time.%s", path, s.Sel.Name)
 				}
+				if s.Sel.Name == "WaitGroup" && !strings.HasPrefix(path, "learn/") {
+					t.Errorf("%s waits for goroutines", path)
+				}
 			}
 			if _, ok := n.(*ast.GoStmt); ok && !strings.HasPrefix(path, "learn/") {
 				t.Errorf("%s starts a goroutine", path)
@@ -85,7 +88,7 @@ func TestPurePackages(t *testing.T) {
 
 // syscall/js stays in wasm/, ui/ and files named _js.go.
 func TestBrowserStaysOutside(t *testing.T) {
-	goFiles(t, []string{"client", "compress", "coordinator", "learn", "protocol", "static", "strategy", "ui", "wasm"}, func(path string, f *ast.File) {
+	goFiles(t, []string{"client", "combine", "compress", "coordinator", "learn", "protocol", "run", "static", "strategy", "ui", "wasm"}, func(path string, f *ast.File) {
 		allowed := strings.HasPrefix(path, "wasm/") || strings.HasPrefix(path, "ui/") || strings.HasSuffix(path, "_js.go")
 		if !allowed && slices.Contains(imports(f), "syscall/js") {
 			t.Errorf("%s imports syscall/js", path)
@@ -93,20 +96,25 @@ func TestBrowserStaysOutside(t *testing.T) {
 	})
 }
 
-// Nothing under coordinator/ travels to the tab, nor do packages of hundreds
-// of kilobytes that it can do without.
+// heavy are packages of hundreds of kilobytes that a tab can do without.
+var heavy = []string{"encoding/json", "net", "net/http", "log/slog", "google.golang.org/protobuf/proto"}
+
+// The tab, and the run that the lab drives in it, link nothing under
+// coordinator/ and nothing heavy.
 func TestTabStaysSmall(t *testing.T) {
-	list := exec.Command("go", "list", "-deps", "./wasm")
-	list.Dir = ".."
-	list.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
-	out, err := list.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for p := range strings.Lines(string(out)) {
-		p = strings.TrimSpace(p)
-		if strings.HasPrefix(p, "fedtab/coordinator") || slices.Contains([]string{"encoding/json", "net/http", "log/slog", "google.golang.org/protobuf/proto"}, p) {
-			t.Errorf("the worker links %s", p)
+	for _, root := range []string{"./wasm", "./run"} {
+		list := exec.Command("go", "list", "-deps", root)
+		list.Dir = ".."
+		list.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+		out, err := list.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range strings.Lines(string(out)) {
+			p = strings.TrimSpace(p)
+			if strings.HasPrefix(p, "fedtab/coordinator") || slices.Contains(heavy, p) {
+				t.Errorf("%s links %s", root, p)
+			}
 		}
 	}
 }

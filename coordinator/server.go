@@ -15,11 +15,12 @@ import (
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/live"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
+	"fedtab/run"
 	"fedtab/static"
 )
 
@@ -38,7 +39,7 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	store    *store.Store
-	lease    *run.Lease // of the bodies on their way
+	lease    *live.Lease // of the bodies on their way
 	listener net.Listener
 	hub      *hub.Hub
 	http     *http.Server
@@ -48,7 +49,7 @@ type Server struct {
 // study is a task with its run.
 type study struct {
 	web.Study
-	live *run.Live
+	live *live.Live
 	room *hub.Room
 }
 
@@ -65,7 +66,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if cfg.Limits == (hub.Limits{}) {
 		cfg.Limits = hub.DefaultLimits()
 	}
-	s := &Server{cfg: cfg, lease: run.NewLease(protocol.MaxBodies)}
+	s := &Server{cfg: cfg, lease: live.NewLease(protocol.MaxBodies)}
 	if err := s.open(); err != nil {
 		s.close()
 		return nil, err
@@ -139,10 +140,10 @@ func (s *Server) prepare(st *study) error {
 	}
 	parameters := st.Model.Layout().Size
 	st.room = &hub.Room{
-		Task: t.Name, Checker: run.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, s.lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
+		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, s.lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
 	}
-	st.live = run.NewLive()
+	st.live = live.NewLive()
 	st.room.Live = st.live
 	st.State = st.live.State
 	cfg := run.Config{

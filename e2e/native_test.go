@@ -14,12 +14,12 @@ import (
 	"fedtab/compress"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
-	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/protocol"
+	"fedtab/run"
 	"fedtab/static"
 
 	"github.com/gorilla/websocket"

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"runtime"
 
-	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
+	"fedtab/run"
 	"fedtab/strategy"
 )
 

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"testing"
 
-	"fedtab/coordinator/run"
 	"fedtab/learn"
+	"fedtab/run"
 
 	"github.com/nlpodyssey/safetensors"
 )

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"fedtab/coordinator/run"
+	"fedtab/run"
 )
 
 // Pick returns the version that want names among the committed rounds:

@@ -7,9 +7,9 @@ import (
 	"math"
 
 	"fedtab/combine"
-	"fedtab/coordinator/run"
 	"fedtab/learn/rng"
 	"fedtab/protocol"
+	"fedtab/run"
 	"fedtab/strategy"
 )
 

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"fedtab/combine"
-	"fedtab/coordinator/run"
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/run"
 	"fedtab/strategy"
 
 	"github.com/cespare/xxhash/v2"

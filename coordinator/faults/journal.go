@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"fedtab/coordinator/run"
 	"fedtab/coordinator/virtual"
+	"fedtab/run"
 )
 
 // journal is a run.Journal in memory that is as durable, as slow and as

@@ -3,10 +3,11 @@ package faults
 import (
 	"time"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/live"
 	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/run"
 )
 
 // life is one process of the coordinator: the Env of its Run.
@@ -14,7 +15,7 @@ type life struct {
 	world   *world
 	number  int
 	run     *run.Run
-	checker *run.Checker
+	checker *live.Checker
 	witness *witness
 	saved   *run.Saved // what it goes on from
 	over    bool
@@ -120,7 +121,7 @@ func (w *world) boot() {
 		panic(err) // of the schedule's making
 	}
 	n, vectors := uint64(w.model.Layout().Size), w.scheme.Config.Vectors()
-	l.checker = run.NewChecker(int(n), vectors, w.seed, run.NewLease(leased*protocol.MaxBody(n, vectors)))
+	l.checker = live.NewChecker(int(n), vectors, w.seed, live.NewLease(leased*protocol.MaxBody(n, vectors)))
 	cfg := run.Config{
 		ID: "faults", Seed: w.seed, Model: w.model, Sums: w.scheme.Config.Sums(), Packing: w.scheme.Packing, Stop: w.stop, EvalEvery: w.evalEvery, Evaluate: w.evaluate,
 		Shards: w.shards, Journal: w.journal, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,

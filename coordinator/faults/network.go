@@ -6,8 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/live"
 	"fedtab/protocol"
+	"fedtab/run"
 )
 
 // conn is a socket, and the run.Peer of its participant. Each direction dies by
@@ -205,7 +206,7 @@ func (c *conn) contribute(m *protocol.Contribution, honest bool) {
 	acks, current := c.acks, c.current()
 	right := c.life.rightAnswers(c.number, m)
 	wanted := c.life.run.Announce(c.number, c, &announced)
-	var body *run.Body
+	var body *live.Body
 	switch {
 	case wanted && !current:
 		w.violated("a superseded socket is nobody's", "participant %d's body is wanted on one", c.number)
@@ -259,7 +260,7 @@ func (w *world) long(m *protocol.Contribution) bool {
 
 // offer hands a contribution to the run, in the memory of body if that is not
 // nil.
-func (c *conn) offer(m *protocol.Contribution, honest bool, body *run.Body) {
+func (c *conn) offer(m *protocol.Contribution, honest bool, body *live.Body) {
 	copied := *m
 	copied.Vectors = slices.Clone(m.Vectors)
 	if body != nil {
@@ -287,7 +288,7 @@ func (c *conn) offer(m *protocol.Contribution, honest bool, body *run.Body) {
 // borrow returns memory for a body, or nil when there is none. Nobody else can
 // give any back meanwhile, so the real time only bounds how long a leak takes to
 // be seen: far more than a busy machine keeps a process waiting.
-func (l *life) borrow(c *protocol.Contribution) *run.Body {
+func (l *life) borrow(c *protocol.Contribution) *live.Body {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	body, err := l.checker.Borrow(ctx, c)

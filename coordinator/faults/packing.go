@@ -8,10 +8,10 @@ import (
 
 	"fedtab/client"
 	"fedtab/compress"
-	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/run"
 )
 
 // How parameters travel in a schedule, and what must hold where they do not

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"fedtab/coordinator/run"
+	"fedtab/run"
 	"fedtab/strategy"
 )
 

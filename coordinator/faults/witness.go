@@ -5,9 +5,9 @@ import (
 	"slices"
 
 	"fedtab/combine"
-	"fedtab/coordinator/run"
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/run"
 	"fedtab/strategy"
 )
 

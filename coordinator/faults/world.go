@@ -7,11 +7,11 @@ import (
 
 	"fedtab/client"
 	"fedtab/compress"
-	"fedtab/coordinator/run"
 	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/protocol"
+	"fedtab/run"
 	"fedtab/strategy"
 )
 

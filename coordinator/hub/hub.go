@@ -20,7 +20,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/live"
 	"fedtab/protocol"
 
 	"github.com/gorilla/websocket"
@@ -29,8 +29,8 @@ import (
 // A Room is where the participants of one task meet.
 type Room struct {
 	Task    string
-	Live    *run.Live
-	Checker *run.Checker
+	Live    *live.Live
+	Checker *live.Checker
 	Tokens  Tokens
 	MaxBody int64 // largest body of a contribution
 }

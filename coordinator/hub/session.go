@@ -9,8 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/live"
 	"fedtab/protocol"
+	"fedtab/run"
 
 	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
@@ -38,7 +39,7 @@ type session struct {
 	rate        *rate.Limiter
 	inFrame     bool // a frame has begun and not ended
 	body        protocol.Assembler
-	memory      *run.Body // in which body arrives, nil if it is skipped
+	memory      *live.Body // in which body arrives, nil if it is skipped
 	bodyUntil   time.Time
 	skipped     int64 // bytes on the wire of a body that is skipped
 }
@@ -533,7 +534,7 @@ func (s *session) announced(c *protocol.Contribution, frame int) error {
 }
 
 // borrow waits for memory for a contribution.
-func (s *session) borrow(c *protocol.Contribution) (*run.Body, error) {
+func (s *session) borrow(c *protocol.Contribution) (*live.Body, error) {
 	ctx, cancel := context.WithTimeout(s.hub.ctx, s.hub.limits.BodyWait)
 	defer cancel()
 	memory, err := s.room.Checker.Borrow(ctx, c)
@@ -583,7 +584,7 @@ func (s *session) chunk(c *protocol.Chunk, frame int) error {
 }
 
 // offer checks a complete contribution and hands it to the run.
-func (s *session) offer(c *protocol.Contribution, memory *run.Body) {
+func (s *session) offer(c *protocol.Contribution, memory *live.Body) {
 	o := s.room.Checker.Check(s.participant, c, memory)
 	live := s.room.Live
 	if !live.Do(func() { live.Run.Offer(s.participant, s, o) }) {

@@ -4,18 +4,19 @@ import (
 	"encoding/json"
 	"io"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/account"
+	"fedtab/run"
 )
 
 // Account is what one client has sent and received.
 type Account struct {
 	Round  uint64 `json:"round,omitempty"` // whose commit ended the period; none: the whole run
 	Client uint32 `json:"client"`          // its number as a participant
-	run.Figures
+	account.Figures
 }
 
 func (l *ledger) account(round uint64, c *run.ClientTraffic) Account {
-	return Account{Round: round, Client: c.Participant, Figures: c.Figures(l.parameters)}
+	return Account{Round: round, Client: c.Participant, Figures: account.Of(&c.Traffic, l.parameters)}
 }
 
 // ledger adds up the clients' accounts, and writes them by round to where

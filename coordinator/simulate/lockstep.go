@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/account"
+	"fedtab/run"
 )
 
 // Clients that monitor a condition (dynamic averaging) check it in lock-step: all
@@ -28,7 +29,7 @@ type Check struct {
 	Divergence   float64  `json:"divergence"` // the same from their mean
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
-	run.Figures
+	account.Figures
 }
 
 // await puts a participant that has an endless order into the line for the next
@@ -94,7 +95,7 @@ func (s *simulation) look() {
 		params[i] = float32(mean[i])
 	}
 	ledger := s.run.State().Ledger
-	c := Check{Steps: s.lock.steps, Version: version, Figures: ledger.Figures(len(base))}
+	c := Check{Steps: s.lock.steps, Version: version, Figures: account.Of(&ledger.Traffic, len(base))}
 	for _, p := range s.participants {
 		weight := float64(p.client.Examples()) / total
 		for i, x := range local(p) {

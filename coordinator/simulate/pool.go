@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/live"
 	"fedtab/learn"
 	"fedtab/protocol"
 )
@@ -19,7 +19,7 @@ import (
 // further, so that memory is O(model x cores) and not O(clients).
 type pool struct {
 	model   learn.Model
-	checker *run.Checker
+	checker *live.Checker
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -40,7 +40,7 @@ type job struct {
 }
 
 func newPool(m learn.Model, vectors int, seed uint64) *pool {
-	p := &pool{model: m, checker: run.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewBench(m)}
+	p := &pool{model: m, checker: live.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewBench(m)}
 	p.changed.L = &p.mu
 	// The simulation's own goroutine works too, whenever it has to wait for
 	// a job that nobody has begun.

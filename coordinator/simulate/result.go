@@ -6,8 +6,9 @@ import (
 	"io"
 	"time"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/account"
 	"fedtab/coordinator/virtual"
+	"fedtab/run"
 )
 
 // Result is what `coordinator simulate --json` writes. It holds nothing that
@@ -37,7 +38,7 @@ type Round struct {
 	TrainLoss    *float64 `json:"train_loss"` // mean over the examples as they were trained on
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"` // null for regression
-	run.Figures
+	account.Figures
 	Rate           *float64 `json:"rate"`            // effective learning rate
 	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
 }
@@ -48,7 +49,7 @@ type Final struct {
 	Reason       string   `json:"reason"`
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
-	run.Figures
+	account.Figures
 	RolledBack     int64   `json:"rolled_back"` // versions that were not made
 	Abandoned      int64   `json:"abandoned"`   // attempts at rounds
 	VirtualSeconds float64 `json:"virtual_seconds"`
@@ -59,7 +60,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 	row := Round{
 		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),
 		TestLoss: run.Finite(rec.TestLoss), TestAccuracy: run.Finite(rec.TestAccuracy),
-		Figures:        rec.Traffic.Figures(r.Parameters),
+		Figures:        account.Of(&rec.Traffic, r.Parameters),
 		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
 	}
@@ -75,7 +76,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 }
 
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
-	r.Final = Final{Round: version, Reason: s.Finished, Figures: s.Ledger.Figures(r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned}
+	r.Final = Final{Round: version, Reason: s.Finished, Figures: account.Of(&s.Ledger.Traffic, r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned}
 	if e := s.Evaluated; e != nil {
 		r.Final.TestLoss = run.Finite(&e.Loss)
 		if !r.regression {

@@ -11,9 +11,10 @@ import (
 	"strconv"
 	"testing"
 
+	"fedtab/coordinator/account"
 	"fedtab/coordinator/dataset"
-	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
+	"fedtab/run"
 )
 
 func open(t testing.TB, name string, sets ...string) (*task.Task, *dataset.Dataset) {
@@ -136,7 +137,7 @@ func checkAccounts(t *testing.T, res *Result, rows io.Reader) {
 func addAccount(t *testing.T, sum *Account, a Account) {
 	t.Helper()
 	var kinds run.Traffic
-	if err := kinds.ParseKinds(string(a.Kinds)); err != nil {
+	if err := account.ParseKinds(&kinds, string(a.Kinds)); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range kinds.Kinds {

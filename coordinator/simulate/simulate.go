@@ -17,12 +17,12 @@ import (
 
 	"fedtab/client"
 	"fedtab/coordinator/dataset"
-	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/protocol"
+	"fedtab/run"
 )
 
 // Options are what a task file does not say about a simulation.

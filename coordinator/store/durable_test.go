@@ -13,7 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/account"
+	"fedtab/run"
 )
 
 // snapshotDir copies the database files as they are on disk, as if the power
@@ -360,7 +361,7 @@ func TestSchema1(t *testing.T) {
 	var fingerprint, kinds string
 	must(t, s.read.QueryRow("SELECT (SELECT count(*) FROM events), (SELECT fingerprint FROM contributions WHERE round = 9), (SELECT kinds FROM traffic WHERE round = 9 AND participant = 2), (SELECT value FROM meta WHERE key = 'schema_version')").
 		Scan(&events, &fingerprint, &kinds, &version))
-	if events != 30 || fingerprint != "0000000000000abc" || kinds != c.Traffic.KindsJSON() || version != len(migrations) {
+	if events != 30 || fingerprint != "0000000000000abc" || kinds != account.Kinds(&c.Traffic) || version != len(migrations) {
 		t.Errorf("%d events, fingerprint %s, kinds %s, schema version %d", events, fingerprint, kinds, version)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"os"
 	"time"
 
-	"fedtab/coordinator/run"
 	"fedtab/coordinator/store"
+	"fedtab/run"
 )
 
 func Example() {

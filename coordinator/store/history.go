@@ -9,7 +9,8 @@ import (
 	"strconv"
 	"time"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/account"
+	"fedtab/run"
 )
 
 // A Run is a task's run as the database records it.
@@ -134,7 +135,7 @@ func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
 			return nil, err
 		}
 		r.Rate = orNaN(rate)
-		if err := r.Traffic.ParseKinds(kinds.String); err != nil {
+		if err := account.ParseKinds(&r.Traffic, kinds.String); err != nil {
 			return nil, fmt.Errorf("round %d: %w: %w", r.Round, ErrCorrupt, err)
 		}
 		r.Weight, r.TrainLoss = orNaN(weight), orNaN(trainLoss)

@@ -10,7 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/account"
+	"fedtab/run"
 )
 
 var _ run.Journal = (*Store)(nil)
@@ -102,7 +103,7 @@ func (s *Store) Commit(id string, c run.Commit) error {
 
 func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	r, err := tx.Stmt(s.commitRound).Exec(timeText(c.Committed), c.Base, len(c.Participants), number(c.Weight), number(c.TrainLoss),
-		c.Traffic.Up, c.Traffic.Down, number(c.Rate), c.Traffic.ModelsUp, c.Traffic.ModelsDown, c.Traffic.KindsJSON(), list(c.Participants), id, c.Round)
+		c.Traffic.Up, c.Traffic.Down, number(c.Rate), c.Traffic.ModelsUp, c.Traffic.ModelsDown, account.Kinds(&c.Traffic), list(c.Participants), id, c.Round)
 	if err := one(r, err, errNotOpen); errors.Is(err, errNotOpen) {
 		var hash string
 		if tx.QueryRow(`SELECT hash FROM models WHERE run = ? AND version = ?`, id, c.Round).Scan(&hash) == nil && hash == hex.EncodeToString(c.Hash[:]) {
@@ -132,7 +133,7 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	}
 	traffic := tx.Stmt(s.insertTraffic)
 	for _, t := range c.Clients {
-		if _, err := traffic.Exec(id, c.Round, t.Participant, t.Up, t.Down, t.ModelsUp, t.ModelsDown, t.KindsJSON()); err != nil {
+		if _, err := traffic.Exec(id, c.Round, t.Participant, t.Up, t.Down, t.ModelsUp, t.ModelsDown, account.Kinds(&t.Traffic)); err != nil {
 			return step(err, "store traffic of participant %d", t.Participant)
 		}
 	}

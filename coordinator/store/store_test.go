@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"fedtab/coordinator/run"
 	"fedtab/protocol"
+	"fedtab/run"
 )
 
 const build = "fedtab test"

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"fedtab/compress"
-	"fedtab/coordinator/run"
 	"fedtab/protocol"
+	"fedtab/run"
 	"fedtab/strategy"
 )
 

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"fedtab/coordinator/run"
 	"fedtab/protocol"
+	"fedtab/run"
 )
 
 // compressTask is a task with a strategy and, if there is one, a compress section.

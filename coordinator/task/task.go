@@ -20,7 +20,7 @@ import (
 	"slices"
 	"time"
 
-	"fedtab/coordinator/run"
+	"fedtab/run"
 	"fedtab/strategy"
 )
 

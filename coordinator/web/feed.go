@@ -3,7 +3,7 @@ package web
 import (
 	"sync"
 
-	"fedtab/coordinator/run"
+	"fedtab/run"
 )
 
 // Feed keeps what a run has published for any number of readers, each at its

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"fedtab/coordinator/hub"
-	"fedtab/coordinator/run"
 	"fedtab/protocol"
+	"fedtab/run"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"

@@ -4,8 +4,9 @@ import (
 	"strconv"
 	"strings"
 
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/account"
 	"fedtab/learn"
+	"fedtab/run"
 )
 
 // The JSON that the page reads.
@@ -27,7 +28,7 @@ type taskView struct {
 	Evaluated    uint64       `json:"evaluated"`
 	TestLoss     *float64     `json:"test_loss"`
 	TestAccuracy *float64     `json:"test_accuracy"`
-	run.Figures
+	account.Figures
 	RolledBack int64       `json:"rolled_back"`
 	Finished   string      `json:"finished"`
 	Rounds     []roundView `json:"rounds,omitempty"`
@@ -74,7 +75,7 @@ type roundView struct {
 	TrainLoss    *float64 `json:"train_loss"`
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
-	run.Figures
+	account.Figures
 	Rate    *float64 `json:"rate"`    // effective learning rate
 	Seconds float64  `json:"seconds"` // from opening to commit
 }
@@ -93,7 +94,7 @@ func (st *Study) view(s run.State) taskView {
 		Packing: packingView{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
 		Stop:    stopView{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
 		Phase:   s.Phase.String(), Round: s.Round, Version: s.Version, Participants: s.Participants,
-		Figures: s.Ledger.Figures(parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished,
+		Figures: account.Of(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished,
 	}
 	if e := s.Evaluated; e != nil {
 		v.Evaluated, v.TestLoss, v.TestAccuracy = e.Version, run.Finite(&e.Loss), run.Finite(&e.Accuracy)
@@ -105,7 +106,7 @@ func (st *Study) viewRound(r run.RoundRecord) roundView {
 	return roundView{
 		Round: r.Round, Participants: r.Participants, TrainLoss: run.Finite(&r.TrainLoss),
 		TestLoss: run.Finite(r.TestLoss), TestAccuracy: run.Finite(r.TestAccuracy),
-		Figures: r.Traffic.Figures(st.Model.Layout().Size),
+		Figures: account.Of(&r.Traffic, st.Model.Layout().Size),
 		Rate:    run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
 	}
 }

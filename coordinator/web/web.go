@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"fedtab/coordinator/dataset"
-	"fedtab/coordinator/run"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
+	"fedtab/run"
 )
 
 // Study is one task as the page shows it.

@@ -1,13 +1,11 @@
 package web
 
 import (
-	"context"
-	"errors"
-	"fedtab/coordinator/hub"
-
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,10 +17,11 @@ import (
 	"testing"
 
 	"fedtab/coordinator/dataset"
-	"fedtab/coordinator/run"
+	"fedtab/coordinator/hub"
 	"fedtab/coordinator/task"
 	"fedtab/learn/data"
 	"fedtab/protocol"
+	"fedtab/run"
 )
 
 // What the owner of the test's run answers.

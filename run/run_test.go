@@ -1,7 +1,6 @@
 package run
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -142,7 +141,6 @@ type fixture struct {
 	*Run
 	env     *fakeEnv
 	journal *memoryJournal
-	checker *Checker
 	n       int
 }
 
@@ -153,7 +151,6 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{env: &fakeEnv{now: time.Unix(1e9, 0)}, journal: &memoryJournal{}, n: m.Layout().Size}
-	f.checker = NewChecker(f.n, 1, 1, nil)
 	cfg := Config{
 		ID: "test", Seed: 1, Model: m, Journal: f.journal, ResumeGrace: 5 * time.Second, RestartGrace: 30 * time.Second,
 		Shards: Shards{Source: "/data/test", Sizes: []int{10, 10, 10, 10}, Divide: true},
@@ -197,8 +194,16 @@ func (f *fixture) contribution(o *protocol.Order, value float32, weight uint64) 
 	}
 }
 
+// inspect decodes and checks a contribution as a connection would.
+func (f *fixture) inspect(c *protocol.Contribution) *Offer {
+	return Inspect(c, 1, func(v *protocol.Vector, _ int) ([]float32, error) {
+		values := make([]float32, f.n)
+		return values, compress.Decode(v.Codec, values, v.Block)
+	})
+}
+
 func (f *fixture) offer(n uint32, p *fakePeer, c *protocol.Contribution) protocol.Reason {
-	f.Offer(n, p, f.checker.Check(0, c, nil))
+	f.Offer(n, p, f.inspect(c))
 	return last[*protocol.Ack](p).Reason
 }
 
@@ -458,7 +463,7 @@ func TestSuperseded(t *testing.T) {
 		t.Errorf("the older socket was closed with %v", pa.closed)
 	}
 	acks := len(newer.got)
-	f.Offer(a, pa, f.checker.Check(0, f.contribution(last[*protocol.Order](pa), 1, 10), nil))
+	f.Offer(a, pa, f.inspect(f.contribution(last[*protocol.Order](pa), 1, 10)))
 	f.Leave(a, pa, true)
 	if len(newer.got) != acks || f.State().Participants != 2 {
 		t.Error("the superseded socket still counts")
@@ -608,51 +613,6 @@ func TestAnnounce(t *testing.T) {
 	if got := f.State().Ledger.Up - before; got != 1000 {
 		t.Errorf("the skipped body is charged %d bytes, want 1000", got)
 	}
-}
-
-// The bodies on their way take no more memory than the lease allows; who comes
-// later waits, and goes away when it is told to.
-func TestLease(t *testing.T) {
-	const n = 1000
-	k := NewChecker(n, 1, 1, NewLease(2*protocol.MaxBody(n, 1)))
-	raw := &protocol.Contribution{}
-	var held []*Body
-	for range 2 {
-		b, err := k.Borrow(t.Context(), raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		held = append(held, b)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := k.Borrow(ctx, raw); err == nil {
-		t.Fatal("a third body is let in")
-	}
-	k.Check(0, &protocol.Contribution{}, held[0]) // is refused, and gives it back
-	b, err := k.Borrow(t.Context(), raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.Release()
-	// A packed body needs room for what is in it too, and a block that has come
-	// already none for its bytes.
-	packed := &protocol.Contribution{Vectors: []protocol.Vector{{Codec: protocol.CodecDeadzone, Size: 100}}}
-	if _, err := k.Borrow(ctx, packed); err == nil {
-		t.Fatal("a packed body is let in where there is room for a raw one")
-	}
-	packed.Vectors[0] = protocol.Vector{Codec: protocol.CodecDeadzone, Block: make([]byte, 100)}
-	if b, err = k.Borrow(t.Context(), packed); err != nil {
-		t.Fatal(err)
-	}
-	b.Release()
-	held[1].Release()
-	// A body that is larger than the whole lease comes alone.
-	large := NewChecker(n, 1, 1, NewLease(1))
-	if b, err = large.Borrow(t.Context(), raw); err != nil {
-		t.Fatal(err)
-	}
-	b.Release()
 }
 
 // The event log is written in batches, the last of them by Flush.

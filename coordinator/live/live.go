@@ -1,4 +1,7 @@
-package run
+// Package live is the world around a run in production: the goroutine that owns
+// it, clocks, processors and the journal's queue (Live), the concurrent decoding
+// of contributions (Checker), and the bound on their memory (Lease).
+package live
 
 import (
 	"context"
@@ -7,12 +10,14 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"fedtab/run"
 )
 
 // Live owns a Run in production: one goroutine calls it, computing happens on
 // others, and the journal has one of its own.
 type Live struct {
-	Run *Run
+	Run *run.Run
 
 	mu      sync.Mutex
 	tasks   []func()
@@ -67,18 +72,18 @@ func (l *Live) Call(f func()) bool {
 }
 
 // State asks the owner how the run stands.
-func (l *Live) State(ctx context.Context) (State, error) {
-	answer := make(chan State, 1)
+func (l *Live) State(ctx context.Context) (run.State, error) {
+	answer := make(chan run.State, 1)
 	if l.Do(func() { answer <- l.Run.State() }) {
 		select {
 		case s := <-answer:
 			return s, nil
 		case <-ctx.Done():
-			return State{}, fmt.Errorf("its owner does not answer: %w", ctx.Err())
+			return run.State{}, fmt.Errorf("its owner does not answer: %w", ctx.Err())
 		case <-l.done:
 		}
 	}
-	return State{}, errors.New("it is no longer served")
+	return run.State{}, errors.New("it is no longer served")
 }
 
 func poke(c chan struct{}) {

@@ -21,7 +21,7 @@ type kept struct {
 func (r *Run) keep(h strategy.Handle) {
 	offer := r.accept(h)
 	k := &kept{contribution: offer.contribution()}
-	for _, v := range offer.vectors {
+	for _, v := range offer.Vectors {
 		k.vectors = append(k.vectors, slices.Clone(v))
 	}
 	offer.Release()

@@ -2,17 +2,16 @@
 // which contributions have come, when a version is committed and when the run
 // is over. It drives one strategy and keeps one ledger of bytes.
 //
-// A Run is a state machine like strategy's and client's: it reads no clock
-// and starts no goroutine. An Env does that for it. Live is the Env of
-// production, one goroutine that owns the Run; coordinator/simulate has one
-// in virtual time. Peers are whoever delivers messages to a participant: the
-// hub's WebSocket sessions, or simulated clients. Everything but Check is
-// called by the owner alone.
+// A Run is a pure state machine like those of strategy and client: it reads no
+// clock and starts no goroutine. An Env does that for it: coordinator/live in
+// production, where one goroutine owns the Run, and coordinator/simulate in
+// virtual time. A Peer delivers messages to a participant: a WebSocket session
+// of the hub, or a simulated client. Only the owner calls a Run's methods;
+// Inspect may be called by any goroutine.
 package run
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"fedtab/combine"
@@ -53,6 +52,23 @@ type Shared struct {
 	size    int64
 }
 
+// Logger takes log lines with their attributes as alternating keys and values;
+// *slog.Logger is one.
+type Logger interface {
+	Debug(msg string, args ...any)
+	Info(msg string, args ...any)
+	Warn(msg string, args ...any)
+	Error(msg string, args ...any)
+}
+
+// discard is a Logger that drops every line.
+type discard struct{}
+
+func (discard) Debug(string, ...any) {}
+func (discard) Info(string, ...any)  {}
+func (discard) Warn(string, ...any)  {}
+func (discard) Error(string, ...any) {}
+
 // Config is fixed for the life of a Run.
 type Config struct {
 	ID           string
@@ -73,7 +89,7 @@ type Config struct {
 	Token        func(participant uint32) []byte // makes resume tokens; nil makes none
 	ResumeGrace  time.Duration                   // how long a lost participant is still waited for
 	RestartGrace time.Duration                   // how long a cohort is waited for after a restart of the coordinator
-	Log          *slog.Logger                    // nil discards
+	Log          Logger                          // nil discards
 	Notify       func(Update)                    // told of every change; nil tells nobody
 }
 
@@ -99,7 +115,7 @@ type Shards struct {
 type Run struct {
 	cfg   Config
 	env   Env
-	log   *slog.Logger
+	log   Logger
 	n     int // parameters
 	began time.Time
 
@@ -199,7 +215,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		cfg.EvalEvery = 1
 	}
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+		cfg.Log = discard{}
 	}
 	r := &Run{
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,

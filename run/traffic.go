@@ -2,8 +2,6 @@ package run
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"fedtab/protocol"
@@ -72,52 +70,8 @@ func per(a, b float64) *float64 {
 	return &q
 }
 
-// Figures is an account as JSON has it, wherever it is shown.
-type Figures struct {
-	BytesUp    int64 `json:"bytes_up"`
-	BytesDown  int64 `json:"bytes_down"`
-	ModelsUp   int64 `json:"models_up"` // vectors as long as the model, however packed
-	ModelsDown int64 `json:"models_down"`
-	Density
-	Kinds json.RawMessage `json:"kinds"` // bytes by kind of message
-}
-
-// Figures returns the account, for models of so many parameters.
-func (t *Traffic) Figures(parameters int) Figures {
-	return Figures{t.Up, t.Down, t.ModelsUp, t.ModelsDown, t.Density(parameters), json.RawMessage(t.KindsJSON())}
-}
-
-// KindsJSON writes the bytes by kind of message, those that there are.
-func (t *Traffic) KindsJSON() string {
-	kinds := map[string]KindTraffic{}
-	for k, n := range t.Kinds {
-		if n != (KindTraffic{}) {
-			kinds[kindName(k)] = n
-		}
-	}
-	b, err := json.Marshal(kinds)
-	if err != nil {
-		panic(err) // numbers and names
-	}
-	return string(b)
-}
-
-// ParseKinds reads what KindsJSON has written; an empty text is nothing.
-func (t *Traffic) ParseKinds(text string) error {
-	if text == "" {
-		return nil
-	}
-	var kinds map[string]KindTraffic
-	if err := json.Unmarshal([]byte(text), &kinds); err != nil {
-		return fmt.Errorf("bytes by kind: %w", err)
-	}
-	for k := range t.Kinds {
-		t.Kinds[k] = kinds[kindName(k)]
-	}
-	return nil
-}
-
-func kindName(k int) string {
+// KindName names the entry k of Traffic.Kinds.
+func KindName(k int) string {
 	if k == 0 {
 		return "refused"
 	}

@@ -217,18 +217,18 @@ func (r *Run) accept(h strategy.Handle) *Offer {
 	offer := r.offers[h]
 	delete(r.offers, h)
 	a := r.attempt
-	a.lossSum += offer.c.Metrics.LossSum
-	a.examples += offer.c.Metrics.Examples
-	if m := r.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == offer.c.Order {
+	a.lossSum += offer.Contribution.Metrics.LossSum
+	a.examples += offer.Contribution.Metrics.Examples
+	if m := r.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == offer.Contribution.Order {
 		m.order.answered, m.order.accepted = true, true
 	}
-	r.answer(offer.number, offer.peer, offer.c, protocol.ReasonAccepted, "")
+	r.answer(offer.number, offer.peer, offer.Contribution, protocol.ReasonAccepted, "")
 	return offer
 }
 
 // contribution is what is recorded of an offer.
 func (o *Offer) contribution() Contribution {
-	return Contribution{Participant: o.number, Order: o.c.Order, Weight: o.c.Weight, Fingerprint: o.fingerprint}
+	return Contribution{Participant: o.number, Order: o.Contribution.Order, Weight: o.Contribution.Weight, Fingerprint: o.fingerprint}
 }
 
 func (r *Run) add(e strategy.Add) {
@@ -240,7 +240,7 @@ func (r *Run) add(e strategy.Add) {
 		vectors, c = k.vectors, k.contribution
 	} else {
 		offer := r.accept(e.Handle)
-		vectors, c, release = offer.vectors, offer.contribution(), offer.Release
+		vectors, c, release = offer.Vectors, offer.contribution(), offer.Release
 	}
 	a := r.attempt
 	a.adding++
@@ -265,7 +265,7 @@ var rejections = map[strategy.Reason]protocol.Reason{
 
 func (r *Run) reject(e strategy.Reject) {
 	offer := r.offers[e.Handle]
-	r.answer(offer.number, offer.peer, offer.c, rejections[e.Reason], "")
+	r.answer(offer.number, offer.peer, offer.Contribution, rejections[e.Reason], "")
 	r.settle(e.Handle)
 }
 

@@ -219,10 +219,6 @@ func TestLedgerAddsUp(t *testing.T) {
 	if rounds.Up > l.Up || rounds.Down > l.Down {
 		t.Errorf("the rounds have %+v, the run %+v", rounds, l)
 	}
-	var back Traffic
-	if err := back.ParseKinds(l.KindsJSON()); err != nil || back.Kinds != l.Kinds {
-		t.Errorf("read back from %s: %v", l.KindsJSON(), err)
-	}
 }
 
 // dynamic is a run of three by dynamic averaging.

@@ -483,46 +483,6 @@ func TestFloat16Down(t *testing.T) {
 	}
 }
 
-// A body in borrowed memory whose blocks are by several codecs is decoded as the
-// same blocks elsewhere are.
-func TestBodyOfSeveralCodecs(t *testing.T) {
-	const n = 100
-	k := NewChecker(n, 4, 1, nil)
-	r := rand.New(rand.NewPCG(1, 1))
-	m := &protocol.Contribution{Weight: 1, Order: 1}
-	for i, codec := range []protocol.Codec{protocol.CodecFloat32, protocol.CodecDeadzone, protocol.CodecFloat32, protocol.CodecPlanes} {
-		v := make([]float32, n)
-		for j := range v {
-			v[j] = r.Float32()
-		}
-		c, err := compress.Lookup(codec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		block, err := c.NewEncoder(compress.Flat(n)).Append(nil, v, compress.Options{Bits: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Vectors = append(m.Vectors, protocol.Vector{Part: uint32(i), Codec: codec, Block: block})
-	}
-	body, err := k.Borrow(t.Context(), m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	borrowed := *m
-	borrowed.Vectors = slices.Clone(m.Vectors)
-	rest := body.Bytes()
-	for i := range borrowed.Vectors {
-		v := &borrowed.Vectors[i]
-		size := copy(rest, v.Block)
-		v.Block, rest = rest[:size:size], rest[size:]
-	}
-	want, got := k.Check(1, m, nil), k.Check(1, &borrowed, body)
-	if got.reason != protocol.ReasonAccepted || got.fingerprint != want.fingerprint || !slices.EqualFunc(got.vectors, want.vectors, slices.Equal) {
-		t.Errorf("got %v %s, fingerprint %x, want %x, and the same values", got.reason, got.detail, got.fingerprint, want.fingerprint)
-	}
-}
-
 // Who cannot make version 0, or lacks the grid, gets versions in full, by the
 // smallest codec that it has; others are served as before.
 func TestGridForThoseWhoCannot(t *testing.T) {

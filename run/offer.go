@@ -2,11 +2,9 @@ package run
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"fedtab/compress"
 	"fedtab/learn/kernel"
@@ -16,142 +14,42 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Offer is a contribution that passed every check that needs no knowledge of
-// the run, or the reason why it did not.
+// Offer is a contribution whose values have been decoded and checked on their
+// own, before it is compared with what the run has ordered.
 type Offer struct {
+	Contribution *protocol.Contribution
+	Vectors      [][]float32
+	Reason       protocol.Reason // why it cannot be used; ReasonAccepted if it can
+	Detail       string
+
 	number      uint32
 	peer        Peer
-	c           *protocol.Contribution
-	size        int64 // on the wire
-	vectors     [][]float32
-	fingerprint uint64
-	body        *Body // in which the vectors lie
-	reason      protocol.Reason
-	detail      string
+	size        int64  // on the wire
+	fingerprint uint64 // of the packed blocks
+	release     func()
 }
 
-// Checker decodes and checks contributions for one run. It may be used by
-// many goroutines at once: the connections' own, so that the owner of the run
-// never decodes one.
-type Checker struct {
-	n       int
-	vectors int
-	seed    uint64 // of the run
-	lease   *Lease
-	pool    sync.Pool // *Body
-}
-
-// NewChecker returns a checker of contributions of up to so many vectors of n
-// parameters in the run with a seed, whose bodies together take no more memory
-// than the lease allows; nil allows any amount.
-func NewChecker(n, vectors int, seed uint64, lease *Lease) *Checker {
-	k := &Checker{n: n, vectors: vectors, seed: seed, lease: lease}
-	k.pool.New = func() any {
-		// As many floats as the largest body has bytes.
-		return &Body{checker: k, v: make([]float32, k.bodySize()/4)}
-	}
-	return k
-}
-
-// A Body is borrowed memory for one contribution: its bytes, if they arrive in
-// chunks, and its values.
-type Body struct {
-	checker  *Checker
-	v        []float32
-	leased   int64
-	holds    bool      // bytes, in v: raw ones are decoded where they lie if that is their place, others into unpacked
-	unpacked []float32 // allocated when needed
-	decoders map[protocol.Codec]compress.Decoder
-}
-
-// decode unpacks block i of a contribution. A raw block that lies in the body is
-// decoded where it is, unless the blocks before it are of another size: then its
-// values would overwrite what is still to be read.
-func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error) {
-	n := b.checker.n
-	values := b.v[i*n:][:n]
-	if v.Codec == protocol.CodecFloat32 && (!b.holds || len(v.Block) > 0 && &compress.Bytes(values)[0] == &v.Block[0]) {
-		return values, compress.DecodeFloat32(values, v.Block)
-	}
-	d := b.decoders[v.Codec]
-	if d == nil {
-		c, err := compress.Lookup(v.Codec)
-		if err != nil {
-			return nil, err
-		}
-		d = c.NewDecoder()
-		if b.decoders == nil {
-			b.decoders = map[protocol.Codec]compress.Decoder{}
-		}
-		b.decoders[v.Codec] = d
-	}
-	into := b.v
-	if b.holds {
-		if b.unpacked == nil {
-			b.unpacked = make([]float32, b.checker.vectors*n)
-		}
-		into = b.unpacked
-	}
-	values = into[i*n:][:n]
-	return values, compress.DecodeWith(d, values, v.Block, compress.Options{Seed: seed})
-}
-
-// Borrow returns memory for c, of which perhaps no byte has come yet. It waits
-// until the lease allows it, or ctx ends. The Body goes to Check or is released.
-func (k *Checker) Borrow(ctx context.Context, c *protocol.Contribution) (*Body, error) {
-	size := k.bodySize()
-	if protocol.Announced(c) > 0 && slices.ContainsFunc(c.Vectors, func(v protocol.Vector) bool { return v.Codec != protocol.CodecFloat32 }) {
-		size += int64(4 * k.vectors * k.n) // unpacked
-	}
-	if err := k.lease.acquire(ctx, size); err != nil {
-		return nil, err
-	}
-	b := k.pool.Get().(*Body)
-	b.leased = size
-	return b, nil
-}
-
-func (k *Checker) bodySize() int64 { return protocol.MaxBody(uint64(k.n), k.vectors) }
-
-// Bytes returns the memory, for a body to be put into.
-func (b *Body) Bytes() []byte {
-	b.holds = true
-	return compress.Bytes(b.v)
-}
-
-// Release gives the memory back.
-func (b *Body) Release() {
-	b.checker.lease.release(b.leased)
-	b.leased, b.holds, b.unpacked = 0, false, nil
-	b.checker.pool.Put(b)
-}
-
-// Check decodes c, of the participant with a number, and checks its shape and its
-// values. It takes over body, in
-// which the vectors of c lie if it came in chunks. With nil, memory is taken
-// without a lease.
-func (k *Checker) Check(number uint32, c *protocol.Contribution, body *Body) *Offer {
-	o := &Offer{c: c, size: protocol.WireSize(c, true), body: body}
+// Inspect decodes the vectors of c, at most maxVectors, and checks that their
+// values are finite and within the bounds of their role. decode returns the
+// values of vector i; they stay valid until the offer is released.
+func Inspect(c *protocol.Contribution, maxVectors int, decode func(v *protocol.Vector, i int) ([]float32, error)) *Offer {
+	o := &Offer{Contribution: c, size: protocol.WireSize(c, true)}
 	refuse := func(r protocol.Reason, format string, args ...any) *Offer {
-		o.reason, o.detail = r, fmt.Sprintf(format, args...)
-		o.Release()
+		o.Vectors, o.Reason, o.Detail = nil, r, fmt.Sprintf(format, args...)
 		for i := range c.Vectors {
 			c.Vectors[i].Block = nil
 		}
 		return o
 	}
-	if len(c.Vectors) == 0 || len(c.Vectors) > k.vectors {
-		return refuse(protocol.ReasonWrongShape, "%d vectors, want 1 to %d", len(c.Vectors), k.vectors)
-	}
-	if o.body == nil {
-		o.body = k.pool.Get().(*Body)
+	if len(c.Vectors) == 0 || len(c.Vectors) > maxVectors {
+		return refuse(protocol.ReasonWrongShape, "vectors: %d, want 1 to %d", len(c.Vectors), maxVectors)
 	}
 	var print xxhash.Digest
 	print.Reset()
 	for i := range c.Vectors {
 		v := &c.Vectors[i]
 		print.Write(v.Block)
-		values, err := o.body.decode(v, i, compress.DitherSeed(k.seed, number, c.Order, i))
+		values, err := decode(v, i)
 		if err != nil {
 			switch {
 			case errors.Is(err, compress.ErrNotFinite):
@@ -163,26 +61,32 @@ func (k *Checker) Check(number uint32, c *protocol.Contribution, body *Body) *Of
 		}
 		limit := float32(protocol.MaxDelta)
 		if v.Role == protocol.RoleGradient {
-			limit *= float32(c.Weight) // it is a sum over so many examples
+			limit *= float32(c.Weight) // a gradient is a sum over that many examples
 		}
 		if kernel.Magnitude(values) > limit {
 			j := slices.IndexFunc(values, func(x float32) bool { return x > limit || x < -limit })
-			return refuse(protocol.ReasonOutOfBounds, "vector %d: element %d is %g, want at most %g in magnitude", i, j, values[j], limit)
+			return refuse(protocol.ReasonOutOfBounds, "vector %d: element %d: %g, want at most %g in magnitude", i, j, values[j], limit)
 		}
-		o.vectors = append(o.vectors, values)
+		o.Vectors = append(o.Vectors, values)
 		v.Block = nil // decoded; it may lie in a buffer that the connection reuses
 	}
 	o.fingerprint = print.Sum64()
 	return o
 }
 
-// Release gives the offer's memory back. Who hands the offer to the run need
-// not call it.
+// Fingerprint is the XXH64 of the packed blocks, one after the other.
+func (o *Offer) Fingerprint() uint64 { return o.fingerprint }
+
+// OnRelease has f called when the offer's vectors are no longer needed.
+func (o *Offer) OnRelease(f func()) { o.release = f }
+
+// Release gives the memory of the vectors back. The run does it for every offer
+// that is handed to it.
 func (o *Offer) Release() {
-	o.vectors = nil
-	if o.body != nil {
-		o.body.Release()
-		o.body = nil
+	o.Vectors = nil
+	if o.release != nil {
+		o.release()
+		o.release = nil
 	}
 }
 
@@ -220,21 +124,21 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 		return
 	}
 	o.number, o.peer = number, p
-	r.book(number, protocol.KindContribution, o.size, models(o.c), true)
-	reason, detail := r.judge(m, o.c)
+	r.book(number, protocol.KindContribution, o.size, models(o.Contribution), true)
+	reason, detail := r.judge(m, o.Contribution)
 	if reason == protocol.ReasonAccepted {
-		reason, detail = o.reason, o.detail
+		reason, detail = o.Reason, o.Detail
 	}
 	if reason != protocol.ReasonAccepted {
 		o.Release()
-		r.refuse(m, o.c, reason, detail)
+		r.refuse(m, o.Contribution, reason, detail)
 		return
 	}
 	r.handles++
 	r.offers[r.handles] = o
 	r.step(strategy.Offered{
-		Client: strategy.ClientID(number), Order: strategy.OrderID(o.c.Order),
-		Handle: r.handles, Weight: float64(o.c.Weight), Steps: o.c.Metrics.Steps,
+		Client: strategy.ClientID(number), Order: strategy.OrderID(o.Contribution.Order),
+		Handle: r.handles, Weight: float64(o.Contribution.Weight), Steps: o.Contribution.Metrics.Steps,
 	})
 }
 

@@ -1,0 +1,96 @@
+package live
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"fedtab/compress"
+	"fedtab/protocol"
+)
+
+// The bodies on their way take no more memory than the lease allows; who comes
+// later waits, and goes away when it is told to.
+func TestLease(t *testing.T) {
+	const n = 1000
+	k := NewChecker(n, 1, 1, NewLease(2*protocol.MaxBody(n, 1)))
+	raw := &protocol.Contribution{}
+	var held []*Body
+	for range 2 {
+		b, err := k.Borrow(t.Context(), raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, b)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := k.Borrow(ctx, raw); err == nil {
+		t.Fatal("a third body is let in")
+	}
+	k.Check(0, &protocol.Contribution{}, held[0]) // is refused, and gives it back
+	b, err := k.Borrow(t.Context(), raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+	// A packed body needs room for what is in it too, and a block that has come
+	// already none for its bytes.
+	packed := &protocol.Contribution{Vectors: []protocol.Vector{{Codec: protocol.CodecDeadzone, Size: 100}}}
+	if _, err := k.Borrow(ctx, packed); err == nil {
+		t.Fatal("a packed body is let in where there is room for a raw one")
+	}
+	packed.Vectors[0] = protocol.Vector{Codec: protocol.CodecDeadzone, Block: make([]byte, 100)}
+	if b, err = k.Borrow(t.Context(), packed); err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+	held[1].Release()
+	// A body that is larger than the whole lease comes alone.
+	large := NewChecker(n, 1, 1, NewLease(1))
+	if b, err = large.Borrow(t.Context(), raw); err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+}
+
+// A body in borrowed memory whose blocks are by several codecs is decoded as the
+// same blocks elsewhere are.
+func TestBodyOfSeveralCodecs(t *testing.T) {
+	const n = 100
+	k := NewChecker(n, 4, 1, nil)
+	r := rand.New(rand.NewPCG(1, 1))
+	m := &protocol.Contribution{Weight: 1, Order: 1}
+	for i, codec := range []protocol.Codec{protocol.CodecFloat32, protocol.CodecDeadzone, protocol.CodecFloat32, protocol.CodecPlanes} {
+		v := make([]float32, n)
+		for j := range v {
+			v[j] = r.Float32()
+		}
+		c, err := compress.Lookup(codec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, err := c.NewEncoder(compress.Flat(n)).Append(nil, v, compress.Options{Bits: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Vectors = append(m.Vectors, protocol.Vector{Part: uint32(i), Codec: codec, Block: block})
+	}
+	body, err := k.Borrow(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	borrowed := *m
+	borrowed.Vectors = slices.Clone(m.Vectors)
+	rest := body.Bytes()
+	for i := range borrowed.Vectors {
+		v := &borrowed.Vectors[i]
+		size := copy(rest, v.Block)
+		v.Block, rest = rest[:size:size], rest[size:]
+	}
+	want, got := k.Check(1, m, nil), k.Check(1, &borrowed, body)
+	if got.Reason != protocol.ReasonAccepted || got.Fingerprint() != want.Fingerprint() || !slices.EqualFunc(got.Vectors, want.Vectors, slices.Equal) {
+		t.Errorf("got %v %s, fingerprint %x, want %x, and the same values", got.Reason, got.Detail, got.Fingerprint(), want.Fingerprint())
+	}
+}
