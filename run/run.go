@@ -12,104 +12,13 @@ package run
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
-	"fedtab/combine"
 	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
-
-// Env is the world as a Run sees it. Every function handed to it runs on the
-// owner, except the work of Compute and Store.
-type Env interface {
-	Now() time.Time
-	// AfterFunc calls f after d, unless it is stopped before.
-	AfterFunc(d time.Duration, f func()) (stop func())
-	// Compute runs work, which may take milliseconds, and then calls then.
-	Compute(work func(), then func())
-	// Store does work, which may wait for a disk, and then calls then. Works
-	// are done one at a time, in order.
-	Store(work func() error, then func(error))
-}
-
-// Peer delivers messages to one participant.
-type Peer interface {
-	// Send queues a message. It never blocks: a peer that cannot take more
-	// closes itself, and the run is told by Leave.
-	Send(protocol.Message)
-	// SendShared does the same with a message that many get.
-	SendShared(*Shared)
-	// Close says why and ends the connection. No Leave need follow.
-	Close(code protocol.CloseCode, detail string)
-}
-
-// Shared is a message for many peers. Frames is for the peers' use: the first
-// may leave its encoding there for the others.
-type Shared struct {
-	Message protocol.Message
-	Frames  any
-	size    int64
-}
-
-// Logger takes log lines with their attributes as alternating keys and values;
-// *slog.Logger is one.
-type Logger interface {
-	Debug(msg string, args ...any)
-	Info(msg string, args ...any)
-	Warn(msg string, args ...any)
-	Error(msg string, args ...any)
-}
-
-// discard is a Logger that drops every line.
-type discard struct{}
-
-func (discard) Debug(string, ...any) {}
-func (discard) Info(string, ...any)  {}
-func (discard) Warn(string, ...any)  {}
-func (discard) Error(string, ...any) {}
-
-// Config is fixed for the life of a Run.
-type Config struct {
-	ID           string
-	Title        string
-	Seed         uint64
-	Model        learn.Model
-	Strategy     strategy.Strategy
-	Sums         int // that contributions go into; 0 means 1
-	Packing      Packing
-	Uncounted    bool            // what is sent counts as no bytes: the data is all in one place
-	Optimiser    learn.Optimiser // of local training; the zero value is SGD
-	Stop         Stop
-	EvalEvery    int                             // evaluate every so many versions; 0 means 1
-	Evaluate     Evaluator                       // nil: versions are not evaluated
-	Shards       Shards                          // public data; zero when participants bring their own
-	Journal      Journal                         // nil keeps nothing
-	Saved        *Saved                          // what to go on from; nil starts anew
-	Token        func(participant uint32) []byte // makes resume tokens; nil makes none
-	ResumeGrace  time.Duration                   // how long a lost participant is still waited for
-	RestartGrace time.Duration                   // how long a cohort is waited for after a restart of the coordinator
-	Log          Logger                          // nil discards
-	Notify       func(Update)                    // told of every change; nil tells nobody
-}
-
-// Evaluator measures a model on the test set. It is called by one goroutine
-// at a time, not the owner's.
-type Evaluator func(params []float32) (loss, accuracy float64, examples int)
-
-// Stop says when a run is over; zero fields do not.
-type Stop struct {
-	Rounds   int
-	Accuracy float64
-	Time     time.Duration // since the run was created, not counting time when no coordinator ran
-}
-
-// Shards describes public data that the coordinator hands out.
-type Shards struct {
-	Source string // path prefix, see protocol.Shards
-	Sizes  []int  // examples in each
-	Divide bool   // all of them among those present; otherwise participant i has shard i-1
-}
 
 // Run is one run. Make it with New, then call Start once.
 type Run struct {
@@ -162,51 +71,6 @@ type Run struct {
 	flushing bool       // a flush is due
 	logging  bool       // entries are being written
 	dropped  int        // entries lost since the last flush, because there were too many
-}
-
-// attempt is one try at a round. Sums that are still being added to when it
-// is abandoned stay with it.
-type attempt struct {
-	sums     []*combine.Sum
-	adding   int
-	commit   *strategy.Commit // waits for adding to reach 0
-	lossSum  float64
-	examples uint64
-	weight   float64
-
-	contributions []Contribution
-}
-
-// Update is a change of the run, for observers.
-type Update struct {
-	State State
-	Round *RoundRecord // a round that is new, or whose evaluation has come
-	// Clients are the accounts of a round that is new.
-	Clients []ClientTraffic
-}
-
-// State is how the run stands.
-type State struct {
-	Phase        protocol.Phase
-	Round        uint64
-	Version      uint64
-	Participants int
-	Evaluated    *Evaluation // newest
-	Ledger       Ledger
-	Finished     string
-	StoreError   string // why the journal failed last, empty while it works
-	StoreFailed  uint64 // how often it has failed
-}
-
-// Ledger counts all that has travelled, and what became of it.
-type Ledger struct {
-	Traffic
-	MessagesUp   int64
-	MessagesDown int64
-
-	Answers    [protocol.Reasons]int64 // to contributions, by reason
-	Abandoned  int64                   // attempts at rounds
-	RolledBack int64                   // versions that were not made
 }
 
 // New returns a run that waits for Start.
@@ -275,35 +139,6 @@ func New(cfg Config, env Env) (*Run, error) {
 	return r, nil
 }
 
-// newAttempt returns empty sums, sized so that no count can overflow.
-func (r *Run) newAttempt() (*attempt, error) {
-	bound := float64(MaxParticipants) * float64(r.maxWeight()) * protocol.MaxDelta
-	a := &attempt{}
-	for range max(r.cfg.Sums, 1) {
-		sum, err := combine.NewSum(r.n, bound)
-		if err != nil {
-			return nil, fmt.Errorf("run %s: %w", r.cfg.ID, err)
-		}
-		a.sums = append(a.sums, sum)
-	}
-	return a, nil
-}
-
-// MaxParticipants is how many participants a run takes at a time.
-const MaxParticipants = 10_000
-
-// maxWeight is the largest weight that any contribution may have.
-func (r *Run) maxWeight() uint64 {
-	if len(r.cfg.Shards.Sizes) == 0 {
-		return protocol.MaxWeight
-	}
-	total := 0
-	for _, n := range r.cfg.Shards.Sizes {
-		total += n
-	}
-	return uint64(total)
-}
-
 // Start begins, or goes on with, the run.
 func (r *Run) Start() {
 	r.began = r.env.Now()
@@ -366,28 +201,6 @@ func (r *Run) State() State {
 	return s
 }
 
-// Stats says how much a Run keeps that comes and goes, for those who look for
-// leaks.
-type Stats struct {
-	Members int // participants, present or lost and still waited for
-	Lost    int // of these: without a socket
-	Offers  int // contributions that are neither added nor rejected
-	Kept    int // contributions and means that the strategy has asked to keep
-	Timers  int // of the strategy
-	Retries int // writes that wait for another try
-}
-
-// Stats counts what the run keeps.
-func (r *Run) Stats() Stats {
-	s := Stats{Members: len(r.members), Offers: len(r.offers), Kept: len(r.kept) + len(r.means), Timers: len(r.timers), Retries: r.retrying}
-	for _, m := range r.members {
-		if m.peer == nil {
-			s.Lost++
-		}
-	}
-	return s
-}
-
 // Rounds returns the committed rounds.
 func (r *Run) Rounds() []RoundRecord { return r.rounds }
 
@@ -410,172 +223,70 @@ func (r *Run) notify(round *RoundRecord, clients ...ClientTraffic) {
 	}
 }
 
-// storeRetry is how long the run waits before it tries again to write what
-// the journal could not take, as when a disk is full.
-const storeRetry = 2 * time.Second
-
-// save writes through the journal, again and again until it works, and then
-// goes on. The event log so far is written before it, unless a write of that is
-// under way.
-func (r *Run) save(what string, write func(Journal) error, then func()) {
-	r.try(what, write, then, func() { r.save(what, write, then) })
-}
-
-// saveRound does the same for a step of a round, which is of no use any more
-// once the run is over.
-func (r *Run) saveRound(what string, write func(Journal) error, then func()) {
-	if r.finished != "" {
-		return
+// step gives the strategy an event and does what it answers.
+func (r *Run) step(e strategy.Event) {
+	if r.finished != "" || r.roundsDone() {
+		return // it would open another round while the last is being evaluated
 	}
-	r.try(what, write, func() {
-		if r.finished == "" {
-			then()
-		}
-	}, func() { r.saveRound(what, write, then) })
-}
-
-// try writes through the journal and goes on with then, or later with again.
-func (r *Run) try(what string, write func(Journal) error, then, again func()) {
-	if r.cfg.Journal == nil {
-		then()
-		return
-	}
-	r.flush()
-	r.env.Store(func() error { return write(r.cfg.Journal) }, func(err error) {
-		r.journalAnswered(err)
-		if err != nil {
-			r.log.Error("cannot store, trying again", "what", what, "in", storeRetry, "error", err)
-			r.retrying++
-			r.env.AfterFunc(storeRetry, func() { r.retrying--; again() })
+	// An effect may be answered at once, by another step that reuses the
+	// strategy's slice.
+	for _, effect := range slices.Clone(r.cfg.Strategy.Step(e)) {
+		if r.finished != "" {
 			return
 		}
-		then()
-	})
+		r.apply(effect)
+	}
 }
 
-// journalAnswered keeps whether the journal works, and tells observers when
-// that has changed.
-func (r *Run) journalAnswered(err error) {
-	if err != nil {
-		r.failures++
-	}
-	changed := (err == nil) != (r.stored == nil)
-	r.stored = err
-	if changed {
-		if err == nil {
-			r.log.Info("the journal works again")
-		}
+func (r *Run) apply(effect strategy.Effect) {
+	switch e := effect.(type) {
+	case strategy.Open:
+		r.openRound(e)
+	case strategy.Order:
+		r.order(e)
+	case strategy.Add:
+		r.add(e)
+	case strategy.Keep:
+		r.keep(e.Handle)
+	case strategy.Drop:
+		delete(r.kept, e.Handle)
+	case strategy.Fetch:
+		r.fetch(e)
+	case strategy.Mean:
+		r.average(e)
+	case strategy.Forget:
+		delete(r.means, e.Mean)
+	case strategy.Reject:
+		r.reject(e)
+	case strategy.SetTimer:
+		r.setTimer(e.Timer, e.After)
+	case strategy.StopTimer:
+		r.stopTimer(e.Timer)
+	case strategy.Abandon:
+		r.abandon(e)
+	case strategy.Commit:
+		r.phase = protocol.PhaseCommitting
+		r.attempt.commit = &e
 		r.notify(nil)
+		r.commitWhenAdded(r.attempt)
+	case strategy.Finish:
+		r.finish(e.Reason)
+	default:
+		panic(fmt.Sprintf("run: unknown effect %T", e))
 	}
 }
 
-// Entries of the event log are written together: each write waits for the
-// disk, and a hundred tabs come in one moment.
-const (
-	flushAfter = 200 * time.Millisecond
-	maxEntries = 10_000 // that wait; more are dropped, and their number is logged
-)
-
-// record adds to the event log. A failure costs entries, never the run.
-func (r *Run) record(kind string, participant uint32, detail string) {
-	round := r.version
-	if r.open != nil {
-		round = r.open.Round
-	}
-	r.log.Debug(kind, "participant", participant, "round", round, "detail", detail)
-	if r.cfg.Journal == nil {
-		return
-	}
-	if len(r.entries) >= maxEntries {
-		r.dropped++
-		return
-	}
-	r.entries = append(r.entries, LogEntry{At: r.env.Now(), Round: round, Participant: participant, Kind: kind, Detail: detail})
-	if !r.flushing {
-		r.flushing = true
-		r.env.AfterFunc(flushAfter, func() { r.flushing = false; r.flush() })
-	}
-}
-
-// flush writes what waits of the event log, unless a write of it is under way:
-// on a slow disk they would pile up before the next commit.
-func (r *Run) flush() {
-	if !r.logging {
-		r.Flush()
-	}
-}
-
-// Flush writes what waits of the event log. Whoever stops a Run calls it last.
-func (r *Run) Flush() {
-	if len(r.entries) == 0 {
-		return
-	}
-	entries := r.entries
-	r.entries = nil
-	if r.dropped > 0 {
-		entries = append(entries, LogEntry{At: r.env.Now(), Round: r.version, Kind: "dropped", Detail: fmt.Sprintf("%d entries that were too many at once", r.dropped)})
-		r.dropped = 0
-	}
-	r.logging = true
-	r.env.Store(func() error { return r.cfg.Journal.Log(r.cfg.ID, entries) }, func(err error) {
-		r.logging = false
-		r.journalAnswered(err)
-		if err != nil {
-			r.log.Error("cannot write the event log", "entries_lost", len(entries), "error", err)
-		}
-		if !r.flushing {
-			r.flush() // what came meanwhile
-		}
+func (r *Run) setTimer(t strategy.Timer, after time.Duration) {
+	r.stopTimer(t)
+	r.timers[t] = r.env.AfterFunc(after, func() {
+		delete(r.timers, t)
+		r.step(strategy.Fired{Timer: t})
 	})
 }
 
-// End finishes the run for a reason of its owner's.
-func (r *Run) End(reason string) { r.finish(reason) }
-
-func (r *Run) finish(reason string) {
-	if r.finished != "" {
-		return
+func (r *Run) stopTimer(t strategy.Timer) {
+	if stop := r.timers[t]; stop != nil {
+		stop()
+		delete(r.timers, t)
 	}
-	r.finished = reason
-	r.phase = protocol.PhaseFinished
-	for t := range r.timers {
-		r.stopTimer(t)
-	}
-	for h := range r.offers {
-		r.settle(h)
-	}
-	clear(r.kept)
-	clear(r.means)
-	r.open = nil
-	r.log.Info("run finished", "reason", reason, "version", r.version)
-	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
-		r.over = true
-		r.broadcastStatus()
-		for _, p := range r.present {
-			if m := r.members[p]; m.peer != nil {
-				m.peer.Close(protocol.CloseFinished, reason)
-			}
-		}
-		r.notify(nil)
-	})
-}
-
-// stopReached finishes the run if it has made its rounds or reached its
-// accuracy.
-func (r *Run) stopReached() bool {
-	if a := r.cfg.Stop.Accuracy; a > 0 && r.evaluated != nil && r.evaluated.Accuracy >= a {
-		r.finish(fmt.Sprintf("test accuracy %.4g reached at version %d", r.evaluated.Accuracy, r.evaluated.Version))
-		return true
-	}
-	if r.roundsDone() && !r.evaluating {
-		r.finish(fmt.Sprintf("%d rounds done", r.cfg.Stop.Rounds))
-		return true
-	}
-	return false
-}
-
-// roundsDone says whether the run has made all its rounds. It is over when the
-// last of them has been evaluated.
-func (r *Run) roundsDone() bool {
-	return r.cfg.Stop.Rounds > 0 && r.version >= uint64(r.cfg.Stop.Rounds)
 }

@@ -1,9 +1,6 @@
 package run
 
 import (
-	"cmp"
-	"slices"
-
 	"fedtab/protocol"
 )
 
@@ -87,48 +84,4 @@ func models(msg protocol.Message) int64 {
 		return int64(len(m.Vectors))
 	}
 	return 0
-}
-
-// count books a message of a participant; what clients send is masked.
-func (r *Run) count(number uint32, msg protocol.Message, up bool) {
-	r.book(number, protocol.KindOf(msg), protocol.WireSize(msg, up), models(msg), up)
-}
-
-// book enters bytes in every account that they belong to.
-func (r *Run) book(number uint32, kind protocol.Kind, size, models int64, up bool) {
-	if r.cfg.Uncounted {
-		return
-	}
-	c := r.clients[number]
-	if c == nil {
-		c = &ClientTraffic{Participant: number}
-		r.clients[number] = c
-	}
-	if up {
-		r.ledger.MessagesUp++
-	} else {
-		r.ledger.MessagesDown++
-	}
-	for _, t := range [...]*Traffic{&c.Traffic, &r.period, &r.ledger.Traffic} {
-		if up {
-			t.Up += size
-			t.ModelsUp += models
-			t.Kinds[kind].Up += size
-		} else {
-			t.Down += size
-			t.ModelsDown += models
-			t.Kinds[kind].Down += size
-		}
-	}
-}
-
-// ClientTraffic returns the participants' accounts since the last commit, by
-// number.
-func (r *Run) ClientTraffic() []ClientTraffic {
-	all := make([]ClientTraffic, 0, len(r.clients))
-	for _, c := range r.clients {
-		all = append(all, *c)
-	}
-	slices.SortFunc(all, func(a, b ClientTraffic) int { return cmp.Compare(a.Participant, b.Participant) })
-	return all
 }

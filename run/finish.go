@@ -1,0 +1,58 @@
+package run
+
+import (
+	"fmt"
+
+	"fedtab/protocol"
+)
+
+// End finishes the run for a reason of its owner's.
+func (r *Run) End(reason string) { r.finish(reason) }
+
+func (r *Run) finish(reason string) {
+	if r.finished != "" {
+		return
+	}
+	r.finished = reason
+	r.phase = protocol.PhaseFinished
+	for t := range r.timers {
+		r.stopTimer(t)
+	}
+	for h := range r.offers {
+		r.settle(h)
+	}
+	clear(r.kept)
+	clear(r.means)
+	r.open = nil
+	r.log.Info("run finished", "reason", reason, "version", r.version)
+	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
+		r.over = true
+		r.broadcastStatus()
+		for _, p := range r.present {
+			if m := r.members[p]; m.peer != nil {
+				m.peer.Close(protocol.CloseFinished, reason)
+			}
+		}
+		r.notify(nil)
+	})
+}
+
+// stopReached finishes the run if it has made its rounds or reached its
+// accuracy.
+func (r *Run) stopReached() bool {
+	if a := r.cfg.Stop.Accuracy; a > 0 && r.evaluated != nil && r.evaluated.Accuracy >= a {
+		r.finish(fmt.Sprintf("test accuracy %.4g reached at version %d", r.evaluated.Accuracy, r.evaluated.Version))
+		return true
+	}
+	if r.roundsDone() && !r.evaluating {
+		r.finish(fmt.Sprintf("%d rounds done", r.cfg.Stop.Rounds))
+		return true
+	}
+	return false
+}
+
+// roundsDone says whether the run has made all its rounds. It is over when the
+// last of them has been evaluated.
+func (r *Run) roundsDone() bool {
+	return r.cfg.Stop.Rounds > 0 && r.version >= uint64(r.cfg.Stop.Rounds)
+}
