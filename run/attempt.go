@@ -14,16 +14,24 @@ type attempt struct {
 	sums     []*combine.Sum
 	adding   int
 	commit   *strategy.Commit // waits for adding to reach 0
-	lossSum  float64
+	lossSum  float64          // of training, over examples
 	examples uint64
 	weight   float64
 
 	contributions []Contribution
 }
 
+// accepted is what is recorded of a contribution, in the attempt that it is
+// combined in.
+type accepted struct {
+	Contribution
+	lossSum  float64
+	examples uint64
+}
+
 // newAttempt returns empty sums, sized so that no count can overflow.
 func (r *Run) newAttempt() (*attempt, error) {
-	bound := float64(MaxParticipants) * float64(r.maxWeight()) * protocol.MaxDelta
+	bound := float64(MaxParticipants) * float64(r.roster.maxWeight()) * protocol.MaxDelta
 	a := &attempt{}
 	for range max(r.cfg.Sums, 1) {
 		sum, err := combine.NewSum(r.n, bound)
@@ -35,19 +43,12 @@ func (r *Run) newAttempt() (*attempt, error) {
 	return a, nil
 }
 
-// MaxParticipants is how many participants a run takes at a time.
-const MaxParticipants = 10_000
-
-// maxWeight is the largest weight that any contribution may have.
-func (r *Run) maxWeight() uint64 {
-	if len(r.cfg.Shards.Sizes) == 0 {
-		return protocol.MaxWeight
-	}
-	total := 0
-	for _, n := range r.cfg.Shards.Sizes {
-		total += n
-	}
-	return uint64(total)
+// count records a contribution that is combined in this attempt.
+func (a *attempt) count(c accepted) {
+	a.lossSum += c.lossSum
+	a.examples += c.examples
+	a.weight += float64(c.Weight)
+	a.contributions = append(a.contributions, c.Contribution)
 }
 
 // nextAttempt gives the next round empty sums: the present ones, unless
@@ -68,39 +69,35 @@ func (r *Run) nextAttempt() {
 }
 
 // accept takes an offer over and tells its sender.
-func (r *Run) accept(h strategy.Handle) *Offer {
+func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 	offer := r.offers[h]
 	delete(r.offers, h)
-	a := r.attempt
-	a.lossSum += offer.Contribution.Metrics.LossSum
-	a.examples += offer.Contribution.Metrics.Examples
-	if m := r.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == offer.Contribution.Order {
-		m.order.answered, m.order.accepted = true, true
+	c := offer.Contribution
+	if m := r.roster.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == c.Order {
+		m.order.answered, m.order.accepted, m.order.start = true, true, nil
 	}
-	r.answer(offer.number, offer.peer, offer.Contribution, protocol.ReasonAccepted, "")
-	return offer
-}
-
-// contribution is what is recorded of an offer.
-func (o *Offer) contribution() Contribution {
-	return Contribution{Participant: o.number, Order: o.Contribution.Order, Weight: o.Contribution.Weight, Fingerprint: o.fingerprint}
+	r.answer(offer.number, offer.peer, c, protocol.ReasonAccepted, "")
+	return offer, accepted{
+		Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint},
+		lossSum:      c.Metrics.LossSum, examples: c.Metrics.Examples,
+	}
 }
 
 func (r *Run) add(e strategy.Add) {
 	var vectors [][]float32
-	var c Contribution
+	var c accepted
 	release := func() {}
 	if k := r.kept[e.Handle]; k != nil {
 		delete(r.kept, e.Handle)
-		vectors, c = k.vectors, k.contribution
+		vectors, c = k.vectors, k.accepted
 	} else {
-		offer := r.accept(e.Handle)
-		vectors, c, release = offer.Vectors, offer.contribution(), offer.Release
+		var offer *Offer
+		offer, c = r.accept(e.Handle)
+		vectors, release = offer.Vectors, offer.Release
 	}
 	a := r.attempt
 	a.adding++
-	a.weight += float64(c.Weight)
-	a.contributions = append(a.contributions, c)
+	a.count(c)
 	r.env.Compute(func() {
 		for i, sum := range a.sums {
 			sum.AddScaled(vectors[i], e.Scale, e.Weight)

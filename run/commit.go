@@ -6,118 +6,87 @@ import (
 	"math"
 
 	"fedtab/combine"
-	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
 
-// commitWhenAdded makes the next version, stores it and publishes it, once
-// all contributions are in the sums.
+// commit is a version on its way from the sums to the clients:
+//
+//	combine   the strategy's plan makes it of the sums and the kept vectors
+//	check     it must be finite
+//	quantise  what clients can be told of it; the rest stays a server vector
+//	guard     its test loss must not jump
+//	hash
+//	store     it is durable, with the strategy's snapshot and the round's figures
+//	publish   clients and observers are told, and it is evaluated
+//
+// The steps before store run off the owner's goroutine; the first that fails rolls
+// the round back.
+type commit struct {
+	strategy.Commit
+	attempt  *attempt
+	vectors  combine.Vectors
+	state    map[string][]float32 // server vectors of the base
+	baseline *Evaluation          // of the base, for the guard; nil if there is none yet
+	onGrid   levels
+	measured *Evaluation
+	hash     [32]byte
+}
+
+// commitSteps are the steps that make and judge a version.
+var commitSteps = [...]struct {
+	name string
+	do   func(*Run, *commit) error
+}{
+	{"combine", (*Run).combineVersion},
+	{"check", (*Run).checkVersion},
+	{"quantise", (*Run).quantiseVersion},
+	{"guard", (*Run).guardVersion},
+	{"hash", (*Run).hashVersion},
+}
+
+// commitWhenAdded makes the next version once all contributions are in the sums.
 func (r *Run) commitWhenAdded(a *attempt) {
 	if a.commit == nil || a.adding > 0 {
 		return
 	}
-	c := *a.commit
+	c := &commit{Commit: *a.commit, attempt: a, state: r.down.state, baseline: r.evaluated}
 	a.commit = nil
-	base := r.params
-	if exact := r.state[exactVector]; exact != nil {
-		base = exact
-	}
-	v := combine.Vectors{Base: base, Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
+	c.vectors = combine.Vectors{Base: r.down.exact(), Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
 	for _, h := range c.Kept {
 		k := r.kept[h]
 		delete(r.kept, h)
-		v.Kept = append(v.Kept, k.vectors)
-		a.weight += float64(k.contribution.Weight)
-		a.contributions = append(a.contributions, k.contribution)
+		c.vectors.Kept = append(c.vectors.Kept, k.vectors)
+		a.count(k.accepted)
 	}
-	var hash [32]byte
+	var failed string
 	var err error
-	var measured *Evaluation
-	var onGrid levels
-	was, state := r.evaluated, r.state
 	r.env.Compute(func() {
-		maps.Copy(v.State, state) // plans put new vectors in; the old stay if this comes to nothing
-		if err = c.Plan.Combine(&v); err == nil {
-			err = allFinite(v.Next)
-		}
-		if err == nil && r.grid != nil {
-			exact := v.Next
-			onGrid.version = c.Round
-			v.Next, onGrid.at, onGrid.step, err = r.grid.round(exact, r.cfg.Packing.Coarseness)
-			v.State[exactVector], v.State[stepVector] = exact, []float32{onGrid.step}
-		}
-		if err == nil && r.cfg.Packing.Down == protocol.CodecFloat16 {
-			// The version is what can be told of it; the rest goes into the next.
-			v.State[exactVector] = v.Next
-			v.Next = make([]float32, r.n)
-			var block []byte
-			if block, err = compress.Append(protocol.CodecFloat16, nil, v.State[exactVector]); err == nil {
-				err = compress.Decode(protocol.CodecFloat16, v.Next, block)
+		for _, step := range commitSteps {
+			if err = step.do(r, c); err != nil {
+				failed = step.name
+				return
 			}
 		}
-		if err == nil && c.Guard > 0 && r.cfg.Evaluate != nil {
-			e := Evaluation{Version: c.Round}
-			e.Loss, e.Accuracy, e.Examples = r.cfg.Evaluate(v.Next)
-			measured = &e
-			if was == nil { // the first version, against what it was made from
-				was = &Evaluation{}
-				was.Loss, _, _ = r.cfg.Evaluate(v.Base)
-			}
-			if !(e.Loss <= c.Guard*was.Loss) {
-				err = fmt.Errorf("the test loss would jump from %.4g to %.4g, the guard allows %.4g", was.Loss, e.Loss, c.Guard*was.Loss)
-			}
-		}
-		hash = learn.Hash(v.Next)
 	}, func() {
-		if r.finished != "" {
-			return
+		switch {
+		case r.finished != "":
+		case err != nil:
+			r.rollBack(c.Commit, failed, err)
+		default:
+			r.storeVersion(c)
 		}
-		if err != nil {
-			r.rollBack(c, err)
-			return
-		}
-		rec := Commit{
-			Round: c.Round, Base: c.Base, Hash: hash, Params: v.Next, State: v.State, Snapshot: c.Snapshot,
-			Weight: a.weight, Traffic: r.period, Clients: r.ClientTraffic(), Committed: r.env.Now(), Rate: c.Rate,
-			Participants: make([]uint32, len(c.Clients)), Contributions: a.contributions,
-		}
-		for i, id := range c.Clients {
-			rec.Participants[i] = uint32(id)
-		}
-		if a.examples > 0 {
-			rec.TrainLoss = a.lossSum / float64(a.examples)
-		}
-		r.period = Traffic{}
-		clear(r.clients)
-		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
-			if r.grid != nil {
-				r.grid.commit(onGrid, rec.State[exactVector])
-			}
-			r.publish(rec, measured)
-		})
 	})
 }
 
-// rollBack goes on from the base of a version that must not be made.
-func (r *Run) rollBack(c strategy.Commit, why error) {
-	r.log.Warn("round rolled back", "round", c.Round, "reason", why)
-	r.record("rolled back", 0, why.Error())
-	r.ledger.RolledBack++
-	if r.open != nil {
-		r.release(strategy.OrderID(r.open.Order), why.Error())
-	}
-	r.open = nil
-	r.phase = protocol.PhaseWaiting
-	r.nextAttempt()
-	r.broadcastStatus()
-	r.notify(nil)
-	r.step(strategy.RolledBack{Round: c.Round})
+func (r *Run) combineVersion(c *commit) error {
+	maps.Copy(c.vectors.State, c.state) // plans put new vectors in; the old stay if the version is not made
+	return c.Plan.Combine(&c.vectors)
 }
 
-func allFinite(v []float32) error {
-	for i, x := range v {
+func (r *Run) checkVersion(c *commit) error {
+	for i, x := range c.vectors.Next {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 			return fmt.Errorf("parameter %d would be %v", i, x)
 		}
@@ -125,11 +94,73 @@ func allFinite(v []float32) error {
 	return nil
 }
 
-// publish makes a durable version the newest and tells everybody. It may have
-// been measured already.
-func (r *Run) publish(c Commit, measured *Evaluation) {
-	r.version, r.hash, r.params, r.state = c.Round, c.Hash, c.Params, c.State
-	clear(r.models)
+func (r *Run) quantiseVersion(c *commit) (err error) {
+	c.onGrid, err = r.down.quantise(c.Round, &c.vectors)
+	return err
+}
+
+func (r *Run) guardVersion(c *commit) error {
+	if c.Guard == 0 || r.cfg.Evaluate == nil {
+		return nil
+	}
+	e := Evaluation{Version: c.Round}
+	e.Loss, e.Accuracy, e.Examples = r.cfg.Evaluate(c.vectors.Next)
+	c.measured = &e
+	var before float64
+	if c.baseline != nil {
+		before = c.baseline.Loss
+	} else { // the first version is compared with the one that it was made from
+		before, _, _ = r.cfg.Evaluate(c.vectors.Base)
+	}
+	if !(e.Loss <= c.Guard*before) {
+		return fmt.Errorf("the test loss would jump from %.4g to %.4g, the guard allows %.4g", before, e.Loss, c.Guard*before)
+	}
+	return nil
+}
+
+func (r *Run) hashVersion(c *commit) error {
+	c.hash = learn.Hash(c.vectors.Next)
+	return nil
+}
+
+// storeVersion makes a version durable, and publishes it then.
+func (r *Run) storeVersion(c *commit) {
+	a := c.attempt
+	rec := Commit{
+		Round: c.Round, Base: c.Base, Hash: c.hash, Params: c.vectors.Next, State: c.vectors.State, Snapshot: c.Snapshot,
+		Weight: a.weight, Committed: r.env.Now(), Rate: c.Rate,
+		Participants: make([]uint32, len(c.Clients)), Contributions: a.contributions,
+	}
+	rec.Traffic, rec.Clients = r.accounts.close()
+	for i, id := range c.Clients {
+		rec.Participants[i] = uint32(id)
+	}
+	if a.examples > 0 {
+		rec.TrainLoss = a.lossSum / float64(a.examples)
+	}
+	r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
+		r.down.publish(&rec, c.onGrid)
+		r.publish(&rec, c.measured)
+	})
+}
+
+// rollBack goes on from the base of a version that must not be made.
+func (r *Run) rollBack(c strategy.Commit, step string, why error) {
+	r.log.Warn("round rolled back", "round", c.Round, "step", step, "reason", why)
+	r.record("rolled back", 0, why.Error())
+	r.accounts.all.RolledBack++
+	if r.open != nil {
+		r.release(strategy.OrderID(r.open.Order), why.Error())
+	}
+	r.closeRound()
+	r.broadcastStatus()
+	r.notify(nil)
+	r.step(strategy.RolledBack{Round: c.Round})
+}
+
+// publish tells everyone of a durable version, which may have been measured
+// already.
+func (r *Run) publish(c *Commit, measured *Evaluation) {
 	r.closed = c.Round
 	rec := RoundRecord{
 		Round: c.Round, Participants: len(c.Participants), Weight: c.Weight, TrainLoss: c.TrainLoss,
@@ -139,24 +170,26 @@ func (r *Run) publish(c Commit, measured *Evaluation) {
 		rec.Opened = r.open.Opened
 	}
 	r.rounds = append(r.rounds, rec)
-	r.open = nil
-	r.phase = protocol.PhaseWaiting
-	r.nextAttempt()
+	r.closeRound()
 	r.log.Info("round committed", "round", c.Round, "participants", len(c.Participants),
 		"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", c.Committed.Sub(rec.Opened).Seconds())
 	r.broadcastStatus()
 	r.notify(&rec, c.Clients...)
 	if measured != nil {
-		e := *measured
 		r.evaluating = true
-		r.save("evaluation", func(j Journal) error { return j.Evaluate(r.cfg.ID, e) }, func() {
-			r.evaluating = false
-			r.evaluationDone(e)
-		})
+		r.saveEvaluation(*measured)
 	} else {
 		r.evaluate()
 	}
 	if !r.stopReached() && !r.roundsDone() {
 		r.step(strategy.Committed{Round: c.Round})
 	}
+}
+
+// closeRound ends the open round, whatever became of it.
+func (r *Run) closeRound() {
+	r.open = nil
+	clear(r.absent)
+	r.phase = protocol.PhaseWaiting
+	r.nextAttempt()
 }

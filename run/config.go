@@ -32,14 +32,6 @@ type Peer interface {
 	Close(code protocol.CloseCode, detail string)
 }
 
-// Shared is a message for many peers. Frames is for the peers' use: the first
-// may leave its encoding there for the others.
-type Shared struct {
-	Message protocol.Message
-	Frames  any
-	size    int64
-}
-
 // Logger takes log lines with their attributes as alternating keys and values;
 // *slog.Logger is one.
 type Logger interface {

@@ -1,21 +1,28 @@
 package run
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // evaluate measures the newest version, unless it is not its turn. While one
 // is being measured others wait, and only the newest of them is measured.
 func (r *Run) evaluate() {
-	if r.cfg.Evaluate == nil || r.evaluating || r.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
+	if r.cfg.Evaluate == nil || r.evaluating || r.down.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
 		return
 	}
 	r.evaluating = true
-	version, params := r.version, r.params
-	e := Evaluation{Version: version}
+	params := r.down.params
+	e := Evaluation{Version: r.down.version}
 	r.env.Compute(func() {
 		e.Loss, e.Accuracy, e.Examples = r.cfg.Evaluate(params)
-	}, func() {
+	}, func() { r.saveEvaluation(e) })
+}
+
+func (r *Run) saveEvaluation(e Evaluation) {
+	r.save("evaluation", func(j Journal) error { return j.Evaluate(r.cfg.ID, e) }, func() {
 		r.evaluating = false
-		r.save("evaluation", func(j Journal) error { return j.Evaluate(r.cfg.ID, e) }, func() { r.evaluationDone(e) })
+		r.evaluationDone(e)
 	})
 }
 
@@ -24,7 +31,7 @@ func (r *Run) evaluationDone(e Evaluation) {
 		r.evaluated = &e
 	}
 	i, ok := slices.BinarySearchFunc(r.rounds, e.Version, func(rec RoundRecord, v uint64) int {
-		return int(int64(rec.Round) - int64(v))
+		return cmp.Compare(rec.Round, v)
 	})
 	var rec *RoundRecord
 	if ok {
@@ -38,7 +45,7 @@ func (r *Run) evaluationDone(e Evaluation) {
 	}
 	r.broadcastStatus()
 	r.notify(rec)
-	if e.Version < r.version {
+	if e.Version < r.down.version {
 		r.evaluate()
 	}
 	r.stopReached()

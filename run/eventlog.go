@@ -6,15 +6,43 @@ import (
 )
 
 // Entries of the event log are written together: each write waits for the
-// disk, and a hundred tabs come in one moment.
+// disk, and a hundred tabs join at one moment.
 const (
 	flushAfter = 200 * time.Millisecond
-	maxEntries = 10_000 // that wait; more are dropped, and their number is logged
+	maxEntries = 10_000 // unwritten; further entries are dropped, and counted
 )
+
+// eventLog is the part of the event log that is not written yet.
+type eventLog struct {
+	entries  []LogEntry
+	flushing bool // a flush is due
+	writing  bool // entries are being written
+	dropped  int  // entries lost since the last flush
+}
+
+// add appends an entry, unless too many are unwritten.
+func (l *eventLog) add(e LogEntry) {
+	if len(l.entries) >= maxEntries {
+		l.dropped++
+		return
+	}
+	l.entries = append(l.entries, e)
+}
+
+// take returns the entries that are to be written now.
+func (l *eventLog) take(now time.Time, round uint64) []LogEntry {
+	entries := l.entries
+	l.entries = nil
+	if l.dropped > 0 {
+		entries = append(entries, LogEntry{At: now, Round: round, Kind: "dropped", Detail: fmt.Sprintf("%d entries above the limit of %d", l.dropped, maxEntries)})
+		l.dropped = 0
+	}
+	return entries
+}
 
 // record adds to the event log. A failure costs entries, never the run.
 func (r *Run) record(kind string, participant uint32, detail string) {
-	round := r.version
+	round := r.down.version
 	if r.open != nil {
 		round = r.open.Round
 	}
@@ -22,45 +50,36 @@ func (r *Run) record(kind string, participant uint32, detail string) {
 	if r.cfg.Journal == nil {
 		return
 	}
-	if len(r.entries) >= maxEntries {
-		r.dropped++
-		return
-	}
-	r.entries = append(r.entries, LogEntry{At: r.env.Now(), Round: round, Participant: participant, Kind: kind, Detail: detail})
-	if !r.flushing {
-		r.flushing = true
-		r.env.AfterFunc(flushAfter, func() { r.flushing = false; r.flush() })
+	r.events.add(LogEntry{At: r.env.Now(), Round: round, Participant: participant, Kind: kind, Detail: detail})
+	if !r.events.flushing {
+		r.events.flushing = true
+		r.env.AfterFunc(flushAfter, func() { r.events.flushing = false; r.flush() })
 	}
 }
 
-// flush writes what waits of the event log, unless a write of it is under way:
-// on a slow disk they would pile up before the next commit.
+// flush writes the event log so far, unless a write of it is under way: on a slow
+// disk they would pile up before the next commit.
 func (r *Run) flush() {
-	if !r.logging {
+	if !r.events.writing {
 		r.Flush()
 	}
 }
 
-// Flush writes what waits of the event log. Whoever stops a Run calls it last.
+// Flush writes the event log so far. The owner calls it last, when it stops.
 func (r *Run) Flush() {
-	if len(r.entries) == 0 {
+	if len(r.events.entries) == 0 {
 		return
 	}
-	entries := r.entries
-	r.entries = nil
-	if r.dropped > 0 {
-		entries = append(entries, LogEntry{At: r.env.Now(), Round: r.version, Kind: "dropped", Detail: fmt.Sprintf("%d entries that were too many at once", r.dropped)})
-		r.dropped = 0
-	}
-	r.logging = true
+	entries := r.events.take(r.env.Now(), r.down.version)
+	r.events.writing = true
 	r.env.Store(func() error { return r.cfg.Journal.Log(r.cfg.ID, entries) }, func(err error) {
-		r.logging = false
+		r.events.writing = false
 		r.journalAnswered(err)
 		if err != nil {
 			r.log.Error("cannot write the event log", "entries_lost", len(entries), "error", err)
 		}
-		if !r.flushing {
-			r.flush() // what came meanwhile
+		if !r.events.flushing {
+			r.flush() // entries that came meanwhile
 		}
 	})
 }

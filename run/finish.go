@@ -6,7 +6,7 @@ import (
 	"fedtab/protocol"
 )
 
-// End finishes the run for a reason of its owner's.
+// End finishes the run for the owner's reason.
 func (r *Run) End(reason string) { r.finish(reason) }
 
 func (r *Run) finish(reason string) {
@@ -14,6 +14,20 @@ func (r *Run) finish(reason string) {
 		return
 	}
 	r.finished = reason
+	r.drop()
+	r.log.Info("run finished", "reason", reason, "version", r.down.version)
+	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
+		r.over = true
+		r.broadcastStatus()
+		for _, p := range r.roster.present {
+			r.roster.members[p].closePeer(protocol.CloseFinished, reason)
+		}
+		r.notify(nil)
+	})
+}
+
+// drop forgets everything that belongs to a round: the run makes no other.
+func (r *Run) drop() {
 	r.phase = protocol.PhaseFinished
 	for t := range r.timers {
 		r.stopTimer(t)
@@ -23,18 +37,8 @@ func (r *Run) finish(reason string) {
 	}
 	clear(r.kept)
 	clear(r.means)
+	clear(r.absent)
 	r.open = nil
-	r.log.Info("run finished", "reason", reason, "version", r.version)
-	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
-		r.over = true
-		r.broadcastStatus()
-		for _, p := range r.present {
-			if m := r.members[p]; m.peer != nil {
-				m.peer.Close(protocol.CloseFinished, reason)
-			}
-		}
-		r.notify(nil)
-	})
 }
 
 // stopReached finishes the run if it has made its rounds or reached its
@@ -54,5 +58,5 @@ func (r *Run) stopReached() bool {
 // roundsDone says whether the run has made all its rounds. It is over when the
 // last of them has been evaluated.
 func (r *Run) roundsDone() bool {
-	return r.cfg.Stop.Rounds > 0 && r.version >= uint64(r.cfg.Stop.Rounds)
+	return r.cfg.Stop.Rounds > 0 && r.down.version >= uint64(r.cfg.Stop.Rounds)
 }

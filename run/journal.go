@@ -32,6 +32,7 @@ type OpenRound struct {
 	Order    uint64 // order number of the attempt
 	Base     uint64
 	Cohort   []uint32 // participants, ascending
+	Weights  []uint64 // max examples that each of them has; nil if not known
 	Opened   time.Time
 	Deadline time.Time
 	State    []byte // what the strategy needs beside this to go on

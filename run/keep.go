@@ -11,16 +11,16 @@ import (
 	"fedtab/strategy"
 )
 
-// kept is a contribution that the strategy wants to hold: its vectors have left
-// the memory that connections borrow.
+// kept is a contribution that the strategy wants to hold: its vectors are copies,
+// outside the memory that connections borrow.
 type kept struct {
-	vectors      [][]float32
-	contribution Contribution
+	accepted
+	vectors [][]float32
 }
 
 func (r *Run) keep(h strategy.Handle) {
-	offer := r.accept(h)
-	k := &kept{contribution: offer.contribution()}
+	offer, c := r.accept(h)
+	k := &kept{accepted: c}
 	for _, v := range offer.Vectors {
 		k.vectors = append(k.vectors, slices.Clone(v))
 	}
@@ -46,7 +46,7 @@ func (r *Run) average(e strategy.Mean) {
 	for i, h := range e.Handles {
 		vectors[i] = r.kept[h].vectors[0]
 	}
-	base := r.params
+	base := r.down.params
 	var norm2 float64
 	r.env.Compute(func() {
 		var err error
@@ -67,22 +67,4 @@ func (r *Run) average(e strategy.Mean) {
 		m.waiting = nil
 		r.step(strategy.Averaged{Mean: e.Mean, Norm2: norm2})
 	})
-}
-
-// localModel returns the message that carries a mean: a delta against the
-// version that everybody holds.
-func (r *Run) localModel(m *mean, to *member) *Shared {
-	codec := protocol.CodecFloat32
-	if r.cfg.Packing.Down != codec {
-		codec = to.able(protocol.CodecPlanes)
-	}
-	if m.message[codec] == nil {
-		m.message[codec] = &Shared{Message: &protocol.Model{
-			Transfer: r.version, Version: r.version, Base: r.version, Hash: m.hash[:],
-			Vectors: []protocol.Vector{{
-				Role: protocol.RoleDelta, BaseHash: slices.Clone(r.hash[:]), Codec: codec, Block: r.pack(codec, m.delta),
-			}},
-		}}
-	}
-	return m.message[codec]
 }

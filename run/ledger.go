@@ -7,7 +7,7 @@ import (
 	"fedtab/protocol"
 )
 
-// Ledger counts all that has travelled, and what became of it.
+// Ledger counts everything that has travelled, and what became of it.
 type Ledger struct {
 	Traffic
 	MessagesUp   int64
@@ -18,27 +18,51 @@ type Ledger struct {
 	RolledBack int64                   // versions that were not made
 }
 
-// count books a message of a participant; what clients send is masked.
-func (r *Run) count(number uint32, msg protocol.Message, up bool) {
-	r.book(number, protocol.KindOf(msg), protocol.WireSize(msg, up), models(msg), up)
+// accounts are the run's byte accounts: of the whole run, of the time since the
+// last commit, and of each participant in that time.
+type accounts struct {
+	uncounted bool // nothing counts: the data is all in one place
+	all       Ledger
+	period    Traffic
+	clients   map[uint32]*ClientTraffic
+}
+
+func newAccounts(uncounted bool) accounts {
+	return accounts{uncounted: uncounted, clients: map[uint32]*ClientTraffic{}}
+}
+
+// models returns how many models a message carries.
+func models(msg protocol.Message) int64 {
+	switch m := msg.(type) {
+	case *protocol.Contribution:
+		return int64(len(m.Vectors))
+	case *protocol.Model:
+		return int64(len(m.Vectors))
+	}
+	return 0
+}
+
+// count books a message of a participant; frames that clients send are masked.
+func (a *accounts) count(number uint32, msg protocol.Message, up bool) {
+	a.book(number, protocol.KindOf(msg), protocol.WireSize(msg, up), models(msg), up)
 }
 
 // book enters bytes in every account that they belong to.
-func (r *Run) book(number uint32, kind protocol.Kind, size, models int64, up bool) {
-	if r.cfg.Uncounted {
+func (a *accounts) book(number uint32, kind protocol.Kind, size, models int64, up bool) {
+	if a.uncounted {
 		return
 	}
-	c := r.clients[number]
+	c := a.clients[number]
 	if c == nil {
 		c = &ClientTraffic{Participant: number}
-		r.clients[number] = c
+		a.clients[number] = c
 	}
 	if up {
-		r.ledger.MessagesUp++
+		a.all.MessagesUp++
 	} else {
-		r.ledger.MessagesDown++
+		a.all.MessagesDown++
 	}
-	for _, t := range [...]*Traffic{&c.Traffic, &r.period, &r.ledger.Traffic} {
+	for _, t := range [...]*Traffic{&c.Traffic, &a.period, &a.all.Traffic} {
 		if up {
 			t.Up += size
 			t.ModelsUp += models
@@ -51,13 +75,31 @@ func (r *Run) book(number uint32, kind protocol.Kind, size, models int64, up boo
 	}
 }
 
-// ClientTraffic returns the participants' accounts since the last commit, by
-// number.
-func (r *Run) ClientTraffic() []ClientTraffic {
-	all := make([]ClientTraffic, 0, len(r.clients))
-	for _, c := range r.clients {
+// answered counts the answer to a contribution.
+func (a *accounts) answered(reason protocol.Reason) {
+	if int(reason) < len(a.all.Answers) {
+		a.all.Answers[reason]++
+	}
+}
+
+// perClient returns the participants' accounts since the last commit, by number.
+func (a *accounts) perClient() []ClientTraffic {
+	all := make([]ClientTraffic, 0, len(a.clients))
+	for _, c := range a.clients {
 		all = append(all, *c)
 	}
 	slices.SortFunc(all, func(a, b ClientTraffic) int { return cmp.Compare(a.Participant, b.Participant) })
 	return all
 }
+
+// close ends the period and returns its accounts.
+func (a *accounts) close() (Traffic, []ClientTraffic) {
+	period, clients := a.period, a.perClient()
+	a.period = Traffic{}
+	clear(a.clients)
+	return period, clients
+}
+
+// ClientTraffic returns the participants' accounts since the last commit, by
+// number.
+func (r *Run) ClientTraffic() []ClientTraffic { return r.accounts.perClient() }

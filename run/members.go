@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -9,63 +10,14 @@ import (
 	"fedtab/strategy"
 )
 
-// member is a participant: present, or lost and still waited for.
-type member struct {
-	number uint32
-	peer   Peer   // nil while its socket is lost
-	gone   func() // stops the timer that ends the waiting
-	tab    protocol.TabState
-	active bool // the strategy counts it as present
-
-	codecs []protocol.Codec // that it has
-	codec  protocol.Codec   // of its answers
-	raw    bool             // it cannot make version 0, and gets versions in full
-	holds  bool             // it holds version held of the model
-	held   uint64
-
-	wanted  uint64 // version that it has asked for
-	wanting int    // how often
-
-	shards []uint32
-	order  *outstanding // newest
-}
-
-func (m *member) can(c protocol.Codec) bool { return slices.Contains(m.codecs, c) }
-
-// able returns c if the member has that codec, or else the one that all have.
-func (m *member) able(c protocol.Codec) protocol.Codec {
-	if m.can(c) {
-		return c
-	}
-	return protocol.CodecFloat32
-}
-
-// outstanding is an order that a participant has been given.
-type outstanding struct {
-	order    strategy.OrderID
-	round    uint64
-	base     [32]byte
-	weight   uint64        // most examples that its answer may rest on
-	role     protocol.Role // of the answer's first vector
-	control  bool          // its second is the change of a control variate
-	vectors  int           // 0: not known any more
-	work     strategy.Work
-	answered bool
-	accepted bool // and the answer was good
-}
-
-// participantsAhead is how many numbers are reserved at a time, so that the
-// journal is seldom asked.
-const participantsAhead = 1000
-
-// reserve asks for more numbers before those at hand run out.
+// reserve asks for more participant numbers before those at hand run out.
 func (r *Run) reserve() {
-	if r.nextNumber+participantsAhead/2 < r.reserved {
+	if r.roster.next+numbersAhead/2 < r.roster.reserved {
 		return
 	}
-	limit := r.nextNumber + participantsAhead
+	limit := r.roster.next + numbersAhead
 	r.save("participant numbers", func(j Journal) error { return j.ReserveParticipants(r.cfg.ID, limit) }, func() {
-		r.reserved = max(r.reserved, limit)
+		r.roster.reserved = max(r.roster.reserved, limit)
 	})
 }
 
@@ -76,7 +28,7 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	if r.finished != "" {
 		if r.over {
 			p.Close(protocol.CloseFinished, r.finished)
-		} else { // a crash now would undo the end: come back and hear of it
+		} else { // the end is not durable: after a crash now the run goes on
 			p.Close(protocol.CloseOverloaded, "the run is ending")
 		}
 		return 0, false
@@ -85,68 +37,64 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		p.Close(protocol.CloseCapability, "this task needs codec 0, float32")
 		return 0, false
 	}
-	number := resumed
-	if number == 0 {
-		if r.nextNumber >= r.reserved || len(r.present) >= MaxParticipants {
-			p.Close(protocol.CloseOverloaded, "too many participants at once")
-			return 0, false
-		}
-		number = r.nextNumber
-		r.nextNumber++
-		r.reserve()
+	if resumed == 0 && r.roster.full() {
+		p.Close(protocol.CloseOverloaded, "too many participants at once")
+		return 0, false
 	}
-	m := r.members[number]
+	m := r.roster.members[resumed]
 	if m == nil {
-		m = &member{number: number}
-		r.members[number] = m
-		i, _ := slices.BinarySearch(r.present, number)
-		r.present = slices.Insert(r.present, i, number)
-		r.record("join", number, h.Client)
+		m = r.roster.add(resumed)
+		if resumed == 0 {
+			r.reserve()
+		}
+		r.record("join", m.number, h.Client)
 	} else {
 		if m.peer != nil {
 			m.peer.Close(protocol.CloseSuperseded, "a newer connection took this participant's place")
 		}
-		if m.gone != nil {
-			m.gone()
-			m.gone = nil
+		if m.expiry != nil {
+			m.expiry()
+			m.expiry = nil
 		}
-		r.record("resume", number, h.Client)
+		r.record("resume", m.number, h.Client)
 	}
 	m.peer, m.tab = p, h.TabState
+	m.blocked, m.outbox = false, nil // what was meant for the older socket
 	m.codecs = slices.Clone(h.Codecs)
 	m.codec = m.able(r.cfg.Packing.Up)
 	if up := r.cfg.Packing.Up; m.codec != up {
-		r.record("codec", number, fmt.Sprintf("it lacks %v, and sends %v", up, m.codec))
+		r.record("codec", m.number, fmt.Sprintf("it lacks %v, and sends %v", up, m.codec))
 	}
 	if down := r.cfg.Packing.Down; !m.can(down) {
-		r.record("codec", number, fmt.Sprintf("it lacks %v, and gets versions in full", down))
+		r.record("codec", m.number, fmt.Sprintf("it lacks %v, and gets versions in full", down))
 	}
 	m.holds, m.held = r.heldBy(h), h.Held
-	r.count(number, h, true)
+	r.accounts.count(m.number, h, true)
 
 	w := &protocol.Welcome{
-		Participant: number, Run: r.cfg.ID, Title: r.cfg.Title, Model: specMessage(r.cfg.Model.Spec()), Seed: r.cfg.Seed,
-		InitialHash: r.initialHash[:], Parameters: uint64(r.n), Version: r.version,
+		Participant: m.number, Run: r.cfg.ID, Title: r.cfg.Title, Model: specMessage(r.cfg.Model.Spec()), Seed: r.cfg.Seed,
+		InitialHash: r.down.initialHash[:], Parameters: uint64(r.n), Version: r.down.version,
 		PingInterval: uint32(protocol.PingInterval.Seconds()),
 	}
 	if r.cfg.Token != nil {
-		w.ResumeToken = r.cfg.Token(number)
+		w.ResumeToken = r.cfg.Token(m.number)
 	}
 	r.send(m, w)
 	r.divide()
-	if resumed != 0 && r.cfg.Shards.Source != "" {
+	if resumed != 0 && r.roster.shards.Source != "" {
 		r.sendShards(m) // a reloaded tab has lost its list
 	}
 	r.send(m, r.status())
-	if o := r.open; o != nil && m.order == nil && slices.Contains(o.Cohort, number) {
-		// It was chosen before it was lost, or the coordinator was: what it
-		// has finished meanwhile is welcome, even from a tab that is paused now
-		// and gets no order. Nobody remembers which shards it had then.
-		m.order = &outstanding{order: strategy.OrderID(o.Order), round: o.Round, base: r.hash, weight: r.maxWeight()}
+	if o := r.absent[m.number]; o != nil && m.order == nil {
+		// It was ordered before it left, or before the coordinator was restarted:
+		// what it has finished is welcome, even from a tab that is paused and
+		// gets no order.
+		m.order = o
+		delete(r.absent, m.number)
 	}
 	r.activate(m)
 	r.notify(nil)
-	return number, true
+	return m.number, true
 }
 
 // heldBy says whether the client really holds the version that it names. A
@@ -155,16 +103,25 @@ func (r *Run) heldBy(h *protocol.Hello) bool {
 	if len(h.HeldHash) == 0 {
 		return h.Held == 0
 	}
-	if h.Held == r.version {
-		return bytes.Equal(h.HeldHash, r.hash[:])
+	hash, ok := r.hashOf(h.Held)
+	return ok && bytes.Equal(h.HeldHash, hash[:])
+}
+
+// hashOf returns the hash of a version.
+func (r *Run) hashOf(version uint64) (hash [32]byte, ok bool) {
+	switch version {
+	case r.down.version:
+		return r.down.hash, true
+	case 0:
+		return r.down.initialHash, true
 	}
-	if h.Held == 0 {
-		return bytes.Equal(h.HeldHash, r.initialHash[:])
-	}
-	i, ok := slices.BinarySearchFunc(r.rounds, h.Held, func(rec RoundRecord, v uint64) int {
-		return int(int64(rec.Round) - int64(v))
+	i, ok := slices.BinarySearchFunc(r.rounds, version, func(rec RoundRecord, v uint64) int {
+		return cmp.Compare(rec.Round, v)
 	})
-	return ok && bytes.Equal(h.HeldHash, r.rounds[i].Hash[:])
+	if !ok {
+		return hash, false
+	}
+	return r.rounds[i].Hash, true
 }
 
 // activate tells the strategy that a participant takes part, or no longer
@@ -187,26 +144,26 @@ func (r *Run) activate(m *member) {
 // goodbye leaves at once; one whose socket was lost may come back within the
 // grace period.
 func (r *Run) Leave(number uint32, p Peer, goodbye bool) {
-	m := r.members[number]
+	m := r.roster.members[number]
 	if m == nil || m.peer != p {
 		return // superseded
 	}
-	m.peer = nil
+	m.peer, m.blocked, m.outbox = nil, false, nil
 	if goodbye || r.cfg.ResumeGrace == 0 || r.finished != "" {
 		r.remove(m)
 		return
 	}
 	r.record("lost", number, "")
-	m.gone = r.env.AfterFunc(r.cfg.ResumeGrace, func() { r.remove(m) })
+	m.expiry = r.env.AfterFunc(r.cfg.ResumeGrace, func() { r.remove(m) })
 }
 
 func (r *Run) remove(m *member) {
-	if m.gone != nil {
-		m.gone()
+	if m.expiry != nil {
+		m.expiry()
 	}
-	delete(r.members, m.number)
-	if i, ok := slices.BinarySearch(r.present, m.number); ok {
-		r.present = slices.Delete(r.present, i, i+1)
+	r.roster.remove(m)
+	if o := m.order; o != nil && r.open != nil && o.round == r.open.Round && uint64(o.order) >= r.firstOrder {
+		r.absent[m.number] = o // it may come back before the round is closed
 	}
 	r.record("leave", m.number, "")
 	r.step(strategy.Left{Client: strategy.ClientID(m.number)})
@@ -214,117 +171,39 @@ func (r *Run) remove(m *member) {
 	r.notify(nil)
 }
 
-// divide gives every participant its shards of the public data. All shards
-// are divided evenly among those present, and as few as possible change hands
-// when somebody comes or goes.
+// divide assigns the shards anew and tells the participants whose shards have
+// changed.
 func (r *Run) divide() {
-	sizes := r.cfg.Shards.Sizes
-	if len(sizes) == 0 || len(r.present) == 0 {
-		return
-	}
-	wanted := make(map[uint32][]uint32, len(r.present))
-	if !r.cfg.Shards.Divide {
-		for _, p := range r.present {
-			wanted[p] = []uint32{(p - 1) % uint32(len(sizes))}
-		}
-	} else {
-		divideEvenly(wanted, r.present, len(sizes), func(p uint32) []uint32 { return r.members[p].shards })
-	}
-	for _, p := range r.present {
-		m := r.members[p]
-		if slices.Equal(m.shards, wanted[p]) {
-			continue
-		}
-		m.shards = wanted[p]
-		r.assignment++
+	for _, m := range r.roster.divide() {
+		r.roster.assignment++
 		if m.peer != nil {
 			r.sendShards(m)
 		}
 	}
 }
 
-// divideEvenly fills wanted: shards 0..total-1 over the participants, sizes
-// differing by at most one, each keeping what it has as far as that allows.
-// With more participants than shards, some share one.
-func divideEvenly(wanted map[uint32][]uint32, present []uint32, total int, has func(uint32) []uint32) {
-	if len(present) > total {
-		for i, p := range present {
-			wanted[p] = []uint32{uint32(i % total)}
-		}
-		return
-	}
-	base, extra := total/len(present), total%len(present)
-	taken := make([]bool, total)
-	quota := make([]int, len(present))
-	// Those who hold more than the base keep the one that is over, first come
-	// first served.
-	for i, p := range present {
-		quota[i] = base
-		if extra > 0 && len(has(p)) > base {
-			quota[i]++
-			extra--
-		}
-	}
-	for i := range present {
-		if extra > 0 && quota[i] == base {
-			quota[i]++
-			extra--
-		}
-	}
-	for i, p := range present {
-		kept := make([]uint32, 0, quota[i])
-		for _, s := range has(p) {
-			if len(kept) < quota[i] && int(s) < total && !taken[s] {
-				taken[s] = true
-				kept = append(kept, s)
-			}
-		}
-		wanted[p] = kept
-	}
-	next := 0
-	for i, p := range present {
-		for len(wanted[p]) < quota[i] {
-			for taken[next] {
-				next++
-			}
-			taken[next] = true
-			wanted[p] = append(wanted[p], uint32(next))
-		}
-		slices.Sort(wanted[p])
-	}
-}
-
 func (r *Run) sendShards(m *member) {
 	r.send(m, &protocol.Shards{
-		Assignment: r.assignment, Source: r.cfg.Shards.Source, Shards: m.shards, Total: uint32(len(r.cfg.Shards.Sizes)),
+		Assignment: r.roster.assignment, Source: r.roster.shards.Source, Shards: m.shards, Total: uint32(len(r.roster.shards.Sizes)),
 	})
 	if m.order != nil {
-		m.order.weight = max(m.order.weight, r.weightOf(m))
+		m.order.weight = max(m.order.weight, r.roster.weight(m))
 	}
-}
-
-// weightOf is the most examples that a participant can have.
-func (r *Run) weightOf(m *member) uint64 {
-	if len(r.cfg.Shards.Sizes) == 0 {
-		return protocol.MaxWeight
-	}
-	var n uint64
-	for _, s := range m.shards {
-		n += uint64(r.cfg.Shards.Sizes[s])
-	}
-	return n
 }
 
 // Receive handles every message but a Hello and a Contribution. An error
 // means that the sender does not keep to the protocol.
 func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
-	m := r.members[number]
+	m := r.roster.members[number]
 	if m == nil || m.peer != p {
 		return nil // superseded
 	}
-	r.count(number, msg, true)
+	r.accounts.count(number, msg, true)
 	switch msg := msg.(type) {
 	case *protocol.Progress:
+		if m.order != nil && uint64(m.order.order) == msg.Order {
+			m.order.start = nil // it trains, so it has the model that the order starts from
+		}
 	case *protocol.Tab:
 		if msg.State != m.tab {
 			m.tab = msg.State
@@ -339,7 +218,7 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	case *protocol.Want:
 		r.want(m, msg)
 	default:
-		return fmt.Errorf("%T is not for the coordinator", msg)
+		return fmt.Errorf("%T: not a message for the coordinator", msg)
 	}
 	return nil
 }
@@ -348,27 +227,26 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 // each answer is as large as the model.
 const maxWants = 8
 
-// want sends a model that a client asks for. Only the newest is to be had,
-// and version 0 for a client that cannot make it. Who has an order on another
-// learns by that that it must decline.
+// want sends a model that a client asks for: the newest version, or version 0
+// for a client that cannot make it. A client whose order rests on another version
+// declines the order when it gets the newest.
 func (r *Run) want(m *member, w *protocol.Want) {
-	if m.wanted != r.version {
-		m.wanted, m.wanting = r.version, 0
+	if m.wanted != r.down.version {
+		m.wanted, m.wants = r.down.version, 0
 	}
-	if m.wanting++; m.wanting > maxWants {
-		m.peer.Close(protocol.CloseAbuse, fmt.Sprintf("version %d asked for %d times", r.version, m.wanting))
+	if m.wants++; m.wants > maxWants {
+		m.peer.Close(protocol.CloseAbuse, fmt.Sprintf("requests for version %d: %d, want at most %d", r.down.version, m.wants, maxWants))
 		return
 	}
-	// Whoever wants version 0 cannot make it from the seed.
-	m.raw = m.raw || w.Version == 0
+	m.initDiffers = m.initDiffers || w.Version == 0
 	m.holds = m.holds && !w.Full
-	if o := m.order; w.Version == 0 && r.version > 0 && (o == nil || o.answered) {
+	if o := m.order; w.Version == 0 && r.down.version > 0 && (o == nil || o.answered) {
 		m.holds = false // it gets the newest with its next order
 		return
 	}
-	if w.Full { // a difference, even from version 0, is not what helps
+	if w.Full { // a difference, even from version 0, does not help this client
 		r.sendShared(m, r.fullModel(m))
-		m.holds, m.held = true, r.version
+		m.holds, m.held = true, r.down.version
 		return
 	}
 	r.sendModel(m)

@@ -93,7 +93,7 @@ func (o *Offer) Release() {
 // Announce says whether the body that c has or announces is wanted. If not, c has
 // been answered, and charged if it is all here; what follows of it is to be skipped.
 func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
-	m := r.members[number]
+	m := r.roster.members[number]
 	if m == nil || m.peer != p {
 		return false
 	}
@@ -102,7 +102,7 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 		return true
 	}
 	if protocol.Announced(c) == 0 {
-		r.book(number, protocol.KindContribution, protocol.WireSize(c, true), models(c), true)
+		r.accounts.book(number, protocol.KindContribution, protocol.WireSize(c, true), models(c), true)
 	}
 	r.refuse(m, c, reason, detail)
 	return false
@@ -111,20 +111,20 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 // Charge counts bytes that a participant has sent and that became no message
 // for the run.
 func (r *Run) Charge(number uint32, p Peer, size int64) {
-	if m := r.members[number]; m != nil && m.peer == p {
-		r.book(number, 0, size, 0, true)
+	if m := r.roster.members[number]; m != nil && m.peer == p {
+		r.accounts.book(number, 0, size, 0, true)
 	}
 }
 
 // Offer hands a checked contribution to the run, which answers its sender.
 func (r *Run) Offer(number uint32, p Peer, o *Offer) {
-	m := r.members[number]
+	m := r.roster.members[number]
 	if m == nil || m.peer != p {
 		o.Release()
 		return
 	}
 	o.number, o.peer = number, p
-	r.book(number, protocol.KindContribution, o.size, models(o.Contribution), true)
+	r.accounts.book(number, protocol.KindContribution, o.size, models(o.Contribution), true)
 	reason, detail := r.judge(m, o.Contribution)
 	if reason == protocol.ReasonAccepted {
 		reason, detail = o.Reason, o.Detail
@@ -158,43 +158,22 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 		return protocol.ReasonUnordered, ""
 	case o.answered:
 		return protocol.ReasonDuplicate, ""
-	case o.vectors > 0 && len(c.Vectors) != o.vectors || o.vectors == 0 && len(c.Vectors) < max(r.cfg.Sums, 1):
-		return protocol.ReasonWrongShape, fmt.Sprintf("%d vectors, want %d", len(c.Vectors), max(o.vectors, r.cfg.Sums, 1))
+	case len(c.Vectors) != o.work.Vectors():
+		return protocol.ReasonWrongShape, fmt.Sprintf("vectors: %d, want %d", len(c.Vectors), o.work.Vectors())
 	case c.Weight == 0 || c.Weight > o.weight:
-		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight is %d, want 1 to %d", c.Weight, o.weight)
-	case o.work.Kind == strategy.Fit && c.Metrics.Steps > steps(o.work, c.Weight):
-		return protocol.ReasonOutOfBounds, fmt.Sprintf("%d mini-batches, want at most the %d of the order", c.Metrics.Steps, steps(o.work, c.Weight))
+		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight: %d, want 1 to %d", c.Weight, o.weight)
+	case o.work.Kind == strategy.Fit && c.Metrics.Steps > o.maxSteps(c.Weight):
+		return protocol.ReasonOutOfBounds, fmt.Sprintf("mini-batches: %d, want at most %d, as ordered", c.Metrics.Steps, o.maxSteps(c.Weight))
 	}
 	for i, v := range c.Vectors {
 		switch want, part := o.expects(i); {
-		case o.vectors > 0 && (v.Role != want || v.Part != part):
-			return protocol.ReasonWrongShape, fmt.Sprintf("vector %d is %v %d, want %v %d", i, v.Role, v.Part, want, part)
+		case v.Role != want || v.Part != part:
+			return protocol.ReasonWrongShape, fmt.Sprintf("vector %d: %v %d, want %v %d", i, v.Role, v.Part, want, part)
 		case v.Role != protocol.RoleControl && !bytes.Equal(v.BaseHash, o.base[:]):
 			return protocol.ReasonWrongBase, ""
 		}
 	}
 	return protocol.ReasonAccepted, ""
-}
-
-// steps returns how many mini-batches an order takes with so many examples.
-func steps(w strategy.Work, examples uint64) uint64 {
-	if w.Steps > 0 {
-		return uint64(w.Steps)
-	}
-	batches := uint64(1)
-	if b := uint64(w.Batch); b > 0 {
-		batches = (examples-1)/b + 1
-	}
-	return uint64(w.Epochs) * batches
-}
-
-// expects returns what vector i of the answer is to be: a vector and the change
-// of a control variate, or several of one role.
-func (o *outstanding) expects(i int) (protocol.Role, uint32) {
-	if i == 1 && o.control {
-		return protocol.RoleControl, 0
-	}
-	return o.role, uint32(i)
 }
 
 // refuse answers a contribution that the strategy does not get to see.
@@ -204,7 +183,7 @@ func (r *Run) refuse(m *member, c *protocol.Contribution, reason protocol.Reason
 	case protocol.ReasonLate, protocol.ReasonDuplicate, protocol.ReasonUnordered:
 		return
 	}
-	// A broken answer is an answer: nobody waits for a better one.
+	// The order is answered, if badly: no better answer is waited for.
 	m.order.answered = true
 	r.step(strategy.Declined{Client: strategy.ClientID(m.number), Order: strategy.OrderID(c.Order)})
 }
@@ -221,13 +200,11 @@ func (r *Run) answer(number uint32, p Peer, c *protocol.Contribution, reason pro
 		what += ": " + detail
 	}
 	r.record(kind, number, what)
-	if int(reason) < len(r.ledger.Answers) {
-		r.ledger.Answers[reason]++
-	}
-	if m := r.members[number]; m != nil && m.peer == p {
+	r.accounts.answered(reason)
+	if m := r.roster.members[number]; m != nil && m.peer == p {
 		ack := &protocol.Ack{Order: c.Order, Reason: reason, Detail: detail}
 		if c.Round == 0 && reason == protocol.ReasonAccepted {
-			ack.Round = r.version + 1 // the version that it will be in
+			ack.Round = r.down.version + 1 // the version that it will be in
 			if r.phase == protocol.PhaseCommitting {
 				ack.Round++
 			}

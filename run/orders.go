@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -16,7 +15,7 @@ func (r *Run) openRound(e strategy.Open) {
 	now := r.env.Now()
 	open := OpenRound{
 		Round: e.Round, Order: uint64(e.Order), Base: e.Base,
-		Opened: now, Deadline: now.Add(e.Deadline), Cohort: make([]uint32, len(e.Cohort)), State: e.State,
+		Opened: now, Deadline: now.Add(e.Deadline), Cohort: make([]uint32, len(e.Cohort)), Weights: make([]uint64, len(e.Cohort)), State: e.State,
 	}
 	if was := r.open; was != nil && was.Round == e.Round {
 		open.Opened = was.Opened // a round that goes on, written down once more
@@ -24,7 +23,10 @@ func (r *Run) openRound(e strategy.Open) {
 		r.firstOrder = open.Order
 	}
 	for i, c := range e.Cohort {
-		open.Cohort[i] = uint32(c)
+		open.Cohort[i], open.Weights[i] = uint32(c), r.roster.maxWeight()
+		if m := r.roster.members[uint32(c)]; m != nil {
+			open.Weights[i] = r.roster.weight(m)
+		}
 	}
 	r.open, r.newestOrder = &open, max(r.newestOrder, open.Order)
 	r.saveRound("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
@@ -35,22 +37,70 @@ func (r *Run) openRound(e strategy.Open) {
 	})
 }
 
-// order sends an order, and the models before it to whoever does not hold them.
+// order gives a participant an order, and before it the model that the order
+// rests on, unless it holds that. What was ordered is kept, so that the answer is
+// judged by it, also when the participant has lost its socket or has left and
+// comes back before the round is closed.
 func (r *Run) order(e strategy.Order) {
-	m := r.members[uint32(e.Client)]
-	if m == nil || m.peer == nil {
-		return // it gets the order when it is back
+	if e.Start != 0 {
+		if mean := r.means[e.Start]; mean != nil && !mean.ready {
+			mean.waiting = append(mean.waiting, func() { r.order(e) })
+			return
+		}
 	}
-	hash, ok := r.hashOf(e.Base)
+	base, ok := r.hashOf(e.Base)
 	if !ok {
-		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.version))
+		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
 	}
-	if e.Base == r.version && (!m.holds || m.held != r.version) {
+	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, start: r.means[e.Start]}
+	m := r.roster.members[uint32(e.Client)]
+	if m == nil {
+		return
+	}
+	o.weight = r.roster.weight(m)
+	if e.Round == 0 {
+		// After a restart, numbers are given again to participants that may have
+		// finished that work, with shards that are not known any more.
+		o.weight = r.roster.maxWeight()
+	}
+	if was := m.order; was != nil && was.order == e.Order { // given again
+		if was.accepted {
+			return
+		}
+		o.weight = max(o.weight, was.weight) // the work may rest on the shards of the first time
+		if o.start == nil {
+			o.start = was.start // which may not have arrived
+		}
+	}
+	m.order = o
+	if m.peer == nil {
+		return // the strategy orders it again when it is back
+	}
+	if e.Base == r.down.version && (!m.holds || m.held != r.down.version) {
 		r.sendModel(m)
 	}
-	o := &protocol.Order{
+	if o.start != nil {
+		r.sendShared(m, r.localModel(o.start, m))
+	}
+	r.send(m, r.orderMessage(e, o, m))
+}
+
+// expect keeps what an absent client was ordered before a restart.
+func (r *Run) expect(e strategy.Expect) {
+	base, ok := r.hashOf(e.Base)
+	if !ok {
+		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
+	}
+	r.absent[uint32(e.Client)] = &outstanding{
+		order: e.Order, round: e.Round, base: base, work: e.Work,
+		weight: r.open.weight(uint32(e.Client), r.roster.maxWeight()),
+	}
+}
+
+func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protocol.Order {
+	msg := &protocol.Order{
 		Order: uint64(e.Order), Kind: protocol.OrderKind(e.Work.Kind), Round: e.Round,
-		Base: e.Base, BaseHash: hash[:],
+		Base: e.Base, BaseHash: o.base[:],
 		Hyper: protocol.Hyper{
 			Epochs: uint32(e.Work.Epochs), Steps: uint32(e.Work.Steps), Batch: uint32(e.Work.Batch), LR: float32(e.Work.LR),
 			Codec: m.codec, Stream: e.Work.Stream, Prox: float32(e.Work.Prox), Control: e.Work.Control,
@@ -59,82 +109,42 @@ func (r *Run) order(e strategy.Order) {
 		Seed: rng.Derive(r.cfg.Seed, "order", uint64(e.Order), uint64(e.Client)),
 	}
 	if m.codec == r.cfg.Packing.Up {
-		o.Hyper.Bits, o.Hyper.Feedback = float32(r.cfg.Packing.Bits), r.cfg.Packing.Feedback
+		msg.Hyper.Bits, msg.Hyper.Feedback = float32(r.cfg.Packing.Bits), r.cfg.Packing.Feedback
 	}
 	if e.Work.Stream {
-		o.Seed = rng.Derive(r.cfg.Seed, "stream", uint64(e.Client)) // one stream of mini-batches for all orders
+		msg.Seed = rng.Derive(r.cfg.Seed, "stream", uint64(e.Client)) // one stream of mini-batches for all orders
 	}
 	if e.Work.Kind != strategy.Gradient {
-		setOptimiser(&o.Hyper, r.cfg.Optimiser)
+		setOptimiser(&msg.Hyper, r.cfg.Optimiser)
 	}
-	if e.Fresh {
-		o.Start = hash[:]
-	}
-	if mean := r.means[e.Start]; mean != nil {
-		if !mean.ready {
-			mean.waiting = append(mean.waiting, func() { r.order(e) })
-			return
-		}
-		r.sendShared(m, r.localModel(mean, m))
-		o.Start = mean.hash[:]
+	switch {
+	case o.start != nil:
+		msg.Start = o.start.hash[:]
+	case e.Fresh:
+		msg.Start = o.base[:]
 	}
 	if r.open != nil && e.Round != 0 {
 		if left := r.open.Deadline.Sub(r.env.Now()); left > 0 {
-			o.Deadline = uint32(min(left.Milliseconds(), math.MaxUint32))
+			msg.Deadline = uint32(min(left.Milliseconds(), math.MaxUint32))
 		}
 	}
-	weight := r.weightOf(m)
-	if e.Round == 0 {
-		// After a restart, numbers are given again to who may have finished that
-		// work, with shards that nobody remembers.
-		weight = r.maxWeight()
-	}
-	if was := m.order; was != nil && was.order == e.Order {
-		weight = max(weight, was.weight) // given again: the work may rest on the shards of then
-		if was.accepted {
-			return
-		}
-	}
-	m.order = &outstanding{order: e.Order, round: e.Round, base: hash, weight: weight, role: roleOf(e.Work), control: e.Work.Control, vectors: e.Work.Vectors(), work: e.Work}
-	r.send(m, o)
+	return msg
 }
 
-// roleOf says what the first vector of an answer is.
-func roleOf(w strategy.Work) protocol.Role {
-	if w.Kind == strategy.Gradient {
-		return protocol.RoleGradient
+// weight returns the max number of examples that a member of the cohort could have
+// when the round was opened, or unknown if that was not written down.
+func (o *OpenRound) weight(participant uint32, unknown uint64) uint64 {
+	if i, ok := slices.BinarySearch(o.Cohort, participant); ok && i < len(o.Weights) {
+		return o.Weights[i]
 	}
-	return protocol.RoleDelta
-}
-
-// hashOf returns the hash of a version.
-func (r *Run) hashOf(version uint64) (hash [32]byte, ok bool) {
-	switch version {
-	case r.version:
-		return r.hash, true
-	case 0:
-		return r.initialHash, true
-	}
-	i, ok := slices.BinarySearchFunc(r.rounds, version, func(rec RoundRecord, v uint64) int {
-		return cmp.Compare(rec.Round, v)
-	})
-	if !ok {
-		return hash, false
-	}
-	return r.rounds[i].Hash, true
-}
-
-// sendModel sends the newest version.
-func (r *Run) sendModel(m *member) {
-	r.sendShared(m, r.modelMessage(m))
-	m.holds, m.held = true, r.version
+	return unknown
 }
 
 // fetch asks a participant for its local model, ahead of time.
 func (r *Run) fetch(e strategy.Fetch) {
-	m := r.members[uint32(e.Client)]
+	m := r.roster.members[uint32(e.Client)]
 	if m == nil || m.peer == nil || m.order == nil || m.order.order != e.Order || m.order.answered {
-		return // it leaves, or has answered
+		return // it has no such order, or has answered it
 	}
 	r.send(m, &protocol.Fetch{Order: uint64(e.Order), Codec: m.codec})
 }
@@ -142,21 +152,19 @@ func (r *Run) fetch(e strategy.Fetch) {
 func (r *Run) abandon(e strategy.Abandon) {
 	r.log.Warn("round abandoned", "round", e.Round, "order", e.Order, "reason", e.Reason)
 	r.record("abandoned", 0, e.Reason)
-	r.ledger.Abandoned++
+	r.accounts.all.Abandoned++
 	r.release(e.Order, e.Reason)
-	r.open = nil
-	r.phase = protocol.PhaseWaiting
-	r.nextAttempt()
+	r.closeRound()
 	r.broadcastStatus()
 	r.notify(nil)
 }
 
-// release tells those who have an order of an attempt that came to nothing to
-// drop their work, and those who have answered it to drop what they keep: it is
-// in no model, even if the round is closed one day.
+// release tells clients that have an order of an attempt that was given up to drop
+// their work, and clients that have answered it to drop what they keep: it is in no
+// version, even if the round is closed later.
 func (r *Run) release(order strategy.OrderID, why string) {
-	for _, p := range r.present {
-		m := r.members[p]
+	for _, p := range r.roster.present {
+		m := r.roster.members[p]
 		if m.order != nil && m.order.order == order && (!m.order.answered || m.order.accepted) {
 			m.order = nil
 			r.send(m, &protocol.Ack{Order: uint64(order), Reason: protocol.ReasonAbandoned, Detail: why})

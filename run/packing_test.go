@@ -208,14 +208,14 @@ func TestGridVersions(t *testing.T) {
 	}
 
 	// Of a version that is too old to be kept only the hash is known.
-	f.grid.kb = 2 * 4 * int64(f.n)
+	f.down.grid.maxBytes = 2 * 4 * int64(f.n)
 	f.round(t, 1, a, c)
 	a.follow(t)
 	c.follow(t)
-	if len(f.grid.kept) != 2 {
-		t.Fatalf("%d versions are kept, want 2", len(f.grid.kept))
+	if len(f.down.grid.kept) != 2 {
+		t.Fatalf("%d versions are kept, want 2", len(f.down.grid.kept))
 	}
-	if got, want := f.Oldest(), f.grid.kept[0].version; got != want || got+1 != f.version {
+	if got, want := f.Oldest(), f.down.grid.kept[0].version; got != want || got+1 != f.down.version {
 		t.Fatalf("the oldest version is said to be %d, want %d", got, want)
 	}
 	h := able()
@@ -231,7 +231,7 @@ func TestGridVersions(t *testing.T) {
 func TestGridLosesNothing(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
-	exact := slices.Clone(f.params)
+	exact := slices.Clone(f.down.params)
 	const change = .3
 	for v := range 20 {
 		for _, c := range []*holder{a, b} {
@@ -260,8 +260,8 @@ func TestGridStepHalves(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
 	f.round(t, 1, a, b)
-	step := f.grid.step
-	if want := compress.GridStep(difference(f.grid.exact, a.initial), 3); step != want {
+	step := f.down.grid.step
+	if want := compress.GridStep(difference(f.down.grid.exact, a.initial), 3); step != want {
 		t.Fatalf("the first step is %g, want %g", step, want)
 	}
 	a.follow(t)
@@ -272,20 +272,20 @@ func TestGridStepHalves(t *testing.T) {
 	f.env.advance(6 * time.Second)
 	c := f.enter(t, able())
 	f.round(t, 1, a)
-	if f.grid.step != step {
-		t.Errorf("the step is %g after as large a change, want %g", f.grid.step, step)
+	if f.down.grid.step != step {
+		t.Errorf("the step is %g after as large a change, want %g", f.down.grid.step, step)
 	}
 	halved := 0
 	for range 8 {
-		exact := f.grid.exact
+		exact := f.down.grid.exact
 		f.round(t, 1./64, a, c)
-		fits := compress.GridStep(difference(f.grid.exact, exact), 3)
+		fits := compress.GridStep(difference(f.down.grid.exact, exact), 3)
 		want := step
 		if step > halveBelow*fits {
 			want, halved = step/2, halved+1
 		}
-		if f.grid.step != want {
-			t.Fatalf("the step is %g, want %g: it was %g, and %g would fit the change", f.grid.step, want, step, fits)
+		if f.down.grid.step != want {
+			t.Fatalf("the step is %g, want %g: it was %g, and %g would fit the change", f.down.grid.step, want, step, fits)
 		}
 		step = want
 		a.follow(t)
@@ -329,10 +329,10 @@ func TestGridStepHasAnEnd(t *testing.T) {
 		delta[0], delta[f.n-1] = 0, 1e-9
 	}
 	if v, _, _ := f.Model(); v != 50 || f.State().Ledger.RolledBack != 0 {
-		t.Errorf("version %d and %d rolled back after 50 rounds, the step is %g", v, f.State().Ledger.RolledBack, f.grid.step)
+		t.Errorf("version %d and %d rolled back after 50 rounds, the step is %g", v, f.State().Ledger.RolledBack, f.down.grid.step)
 	}
-	if f.grid.step > 1e-3 {
-		t.Errorf("the step is %g: this tests nothing", f.grid.step)
+	if f.down.grid.step > 1e-3 {
+		t.Errorf("the step is %g: this tests nothing", f.down.grid.step)
 	}
 }
 
@@ -342,12 +342,12 @@ func TestGridStepGrows(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
 	f.round(t, 1e-9, a, b)
-	fine := f.grid.step
+	fine := f.down.grid.step
 	a.follow(t)
 	b.follow(t)
 	f.round(t, .01, a, b)
-	if f.grid.step < 1e5*fine {
-		t.Fatalf("the step is %g after %g: as if the changes were of that size", f.grid.step, fine)
+	if f.down.grid.step < 1e5*fine {
+		t.Fatalf("the step is %g after %g: as if the changes were of that size", f.down.grid.step, fine)
 	}
 	for range 20 {
 		a.follow(t)
@@ -404,13 +404,13 @@ func TestGridRestart(t *testing.T) {
 	b.follow(t)
 	saved := &Saved{Participants: 1000, Last: &f.journal.commits[1], Rounds: f.Rounds()}
 	g := newPacked(t, protocol.CodecGrid, func(c *Config, _ *strategy.Config) { c.Saved = saved })
-	if _, hash, _ := g.Model(); hash != f.hash {
+	if _, hash, _ := g.Model(); hash != f.down.hash {
 		t.Fatal("the restarted run has another version")
 	}
-	if !slices.Equal(g.grid.exact, f.grid.exact) || g.grid.step != f.grid.step {
+	if !slices.Equal(g.down.grid.exact, f.down.grid.exact) || g.down.grid.step != f.down.grid.step {
 		t.Fatal("the restarted run has another grid")
 	}
-	g.back(t, a, 2, f.hash)
+	g.back(t, a, 2, f.down.hash)
 	g.back(t, b, 1, hash1)
 	b.version, b.params = older.version, older.params
 	if models := a.follow(t); len(models) != 0 {
@@ -421,7 +421,7 @@ func TestGridRestart(t *testing.T) {
 	g.round(t, 1, a, b)
 	g.holdsNewest(t, "after a round", a, 2)
 	g.holdsNewest(t, "after a round", b, 2)
-	if g.hash != f.hash || g.grid.step != f.grid.step || !slices.Equal(g.grid.exact, f.grid.exact) {
+	if g.down.hash != f.down.hash || g.down.grid.step != f.down.grid.step || !slices.Equal(g.down.grid.exact, f.down.grid.exact) {
 		t.Error("the restarted run makes another version than the one that went on")
 	}
 
@@ -444,7 +444,7 @@ func TestGridRestart(t *testing.T) {
 
 // inRun returns the client as a run still knows it that it has left for another.
 func inRun(f *fixture, c *holder) *holder {
-	m := f.members[c.number]
+	m := f.roster.members[c.number]
 	return &holder{fakePeer: m.peer.(*fakePeer), number: c.number}
 }
 
@@ -473,12 +473,12 @@ func TestFloat16Down(t *testing.T) {
 			}
 		}
 	}
-	if slices.Equal(f.params, f.state[exactVector]) {
+	if slices.Equal(f.down.params, f.down.state[exactVector]) {
 		t.Error("nothing was lost: this tests nothing")
 	}
 	last := &f.journal.commits[4]
 	g := newPacked(t, protocol.CodecFloat16, func(c *Config, _ *strategy.Config) { c.Saved = &Saved{Participants: 1000, Last: last} })
-	if !slices.Equal(g.state[exactVector], f.state[exactVector]) {
+	if !slices.Equal(g.down.state[exactVector], f.down.state[exactVector]) {
 		t.Error("a restart forgets what was lost")
 	}
 }
@@ -530,7 +530,7 @@ func TestGridForThoseWhoCannot(t *testing.T) {
 					}
 				}
 				models := c.follow(t)
-				if len(models) != 1 || models[0].Vectors[0].Codec != test.down || learn.Hash(c.params) != f.hash {
+				if len(models) != 1 || models[0].Vectors[0].Codec != test.down || learn.Hash(c.params) != f.down.hash {
 					t.Fatalf("version %d came as %+v, want it by %v", v+1, models, test.down)
 				}
 				f.holdsNewest(t, "the other", other, v)
@@ -550,12 +550,9 @@ func TestGridCarriesControl(t *testing.T) {
 	f.round(t, 1, a, b)
 	control := make([]float32, f.n)
 	control[1] = 7
-	f.state[combine.ControlVector] = control
-	clear(f.grid.blocks)
-	s, err := f.grid.message(f.Run, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f.down.state[combine.ControlVector] = control
+	clear(f.down.grid.messages)
+	s := f.modelMessage(f.roster.members[a.number])
 	_, got, err := a.models.Unpack(s.Message.(*protocol.Model), f.n, func(uint64, []byte) []float32 { return a.initial })
 	if err != nil || !slices.Equal(got, control) {
 		t.Errorf("the control variate arrives as %v, %v", got, err)
@@ -573,9 +570,41 @@ func TestWantFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	models := a.follow(t)
-	if len(models) != 1 || models[0].Vectors[0].Role != protocol.RoleModel || learn.Hash(a.params) != f.hash {
+	if len(models) != 1 || models[0].Vectors[0].Role != protocol.RoleModel || learn.Hash(a.params) != f.down.hash {
 		t.Fatalf("it is sent %+v, want all of version 1", models)
 	}
 	f.round(t, 1, a, b)
 	f.holdsNewest(t, "who has asked", a, 1)
+}
+
+// A version is coded off the owner's goroutine. Until it is, messages to the client
+// wait behind it, and others are served; a client that has lost its socket
+// meanwhile is sent nothing.
+func TestMessagesWaitForAVersion(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	f.round(t, 1, a, b)
+	f.env.busy = true
+	for _, c := range []*holder{a, b} {
+		c.got = nil
+		if err := f.Receive(c.number, c.fakePeer, &protocol.Want{Version: 1, Full: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	third := f.enter(t, able()) // everyone gets other shards
+	if len(a.got) != 0 || len(third.got) == 0 {
+		t.Fatalf("%d messages before the version is coded, want 0; %d to another client, want some", len(a.got), len(third.got))
+	}
+	up := f.State().Ledger.Down
+	f.Leave(b.number, b.fakePeer, false)
+	f.env.release()
+	if len(a.got) < 2 {
+		t.Fatalf("%d messages after the version is coded, want the version and what waited", len(a.got))
+	}
+	if _, ok := a.got[0].(*protocol.Model); !ok || f.State().Ledger.Down == up {
+		t.Errorf("the first message is a %T, want the version", a.got[0])
+	}
+	if len(b.got) != 0 {
+		t.Errorf("%d messages to a socket that was lost", len(b.got))
+	}
 }

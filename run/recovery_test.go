@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/compress"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
@@ -79,6 +80,60 @@ func TestRestartPaused(t *testing.T) {
 	f.env.advance(31 * time.Second)
 	if v, _, _ := f.Model(); v != 1 {
 		t.Error("the round waits for a tab that is paused")
+	}
+}
+
+// A member of a reopened cohort that is back but paused has no order yet. Its answer
+// is judged by what was ordered, not by the role and weight that it claims.
+func TestRestartPausedForges(t *testing.T) {
+	open := OpenRound{Round: 1, Order: 1, Cohort: []uint32{1, 2}, Weights: []uint64{20, 10}, Opened: time.Unix(1e9, 0), Deadline: time.Unix(1e9+3600, 0)}
+	for _, test := range []struct {
+		name string
+		edit func(*protocol.Contribution)
+		want protocol.Reason
+	}{
+		{"as ordered", func(*protocol.Contribution) {}, protocol.ReasonAccepted},
+		{"a gradient, whose bound grows with the weight claimed", func(c *protocol.Contribution) {
+			c.Vectors[0].Role = protocol.RoleGradient
+			c.Vectors[0].Block = compress.AppendFloat32(nil, []float32{640, 640, 640, 640, 640, 640})
+		}, protocol.ReasonWrongShape},
+		{"a model", func(c *protocol.Contribution) { c.Vectors[0].Role = protocol.RoleModel }, protocol.ReasonWrongShape},
+		{"a control variate", func(c *protocol.Contribution) { c.Vectors[0].Role = protocol.RoleControl }, protocol.ReasonWrongShape},
+		{"another part", func(c *protocol.Contribution) { c.Vectors[0].Part = 1 }, protocol.ReasonWrongShape},
+		{"more examples than it had when the round was opened", func(c *protocol.Contribution) { c.Weight = 11 }, protocol.ReasonOutOfBounds},
+		{"more mini-batches than ordered", func(c *protocol.Contribution) { c.Metrics.Steps = 100 }, protocol.ReasonOutOfBounds},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t, func(c *Config, s *strategy.Config) {
+				c.Saved = &Saved{Participants: 1000, Open: &open}
+				s.Epochs = 1
+			})
+			base := f.down.hash
+			p, paused := &fakePeer{}, hello
+			paused.TabState = protocol.TabPaused
+			f.Join(&paused, 2, p)
+			c := f.contribution(&protocol.Order{Order: 1, Round: 1, BaseHash: base[:]}, 1, 10)
+			test.edit(c)
+			if got := f.offer(2, p, c); got != test.want {
+				t.Errorf("answered %v (%s), want %v", got, last[*protocol.Ack](p).Detail, test.want)
+			}
+		})
+	}
+}
+
+// A member that leaves and comes back within the round keeps the bounds of its
+// order: they do not become those of the whole data.
+func TestLeaveAndReturnForges(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	f.join(t)
+	o := last[*protocol.Order](pa)
+	f.Leave(a, pa, true)
+	p, paused := &fakePeer{}, hello
+	paused.TabState = protocol.TabPaused
+	f.Join(&paused, a, p)
+	if got := f.offer(a, p, f.contribution(o, 1, 40)); got != protocol.ReasonOutOfBounds {
+		t.Errorf("a weight of 40 where the order had at most 20 examples is answered %v", got)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"time"
 
-	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
@@ -28,49 +27,32 @@ type Run struct {
 	n     int // parameters
 	began time.Time
 
-	phase       protocol.Phase
-	version     uint64
-	hash        [32]byte
-	params      []float32 // of version; never written to once published
-	state       map[string][]float32
-	initialHash [32]byte
-	models      map[protocol.Codec]*Shared // messages that carry version in full, made when first needed
-	grid        *grid                      // nil unless versions travel as differences
-
-	members    map[uint32]*member
-	present    []uint32 // participants, ascending
-	nextNumber uint32
-	reserved   uint32
-	assignment uint64
+	phase    protocol.Phase
+	roster   roster     // who takes part
+	down     downlink   // the newest version, and how it travels
+	accounts accounts   // bytes
+	events   eventLog   // what is not written of it yet
+	durable  durability // whether the journal works
 
 	open    *OpenRound
-	attempt *attempt // sums of the open round
+	attempt *attempt                // sums of the open round
+	absent  map[uint32]*outstanding // orders of the open round, of clients that are not here
 	offers  map[strategy.Handle]*Offer
-	handles strategy.Handle
+	handles strategy.Handle // newest
 	kept    map[strategy.Handle]*kept
 	means   map[strategy.MeanID]*mean
 	timers  map[strategy.Timer]func()
-	closed  uint64
+	closed  uint64 // newest round that is closed
 
 	newestOrder uint64 // number of the newest order that was opened
 	firstOrder  uint64 // of the open attempt
 
 	rounds     []RoundRecord
-	evaluated  *Evaluation
+	evaluated  *Evaluation // newest
 	evaluating bool
-	period     Traffic                   // since the last commit
-	clients    map[uint32]*ClientTraffic // the same, of each participant
-	ledger     Ledger
-	finished   string
+	finished   string // why the run makes no other round
 	over       bool   // finished, and durably so
-	stored     error  // the last failure of the journal, nil when it works
-	failures   uint64 // of the journal
-	retrying   int    // writes that wait for another try
-
-	entries  []LogEntry // of the event log, not written yet
-	flushing bool       // a flush is due
-	logging  bool       // entries are being written
-	dropped  int        // entries lost since the last flush, because there were too many
+	halted     bool   // the journal has failed for good
 }
 
 // New returns a run that waits for Start.
@@ -83,44 +65,33 @@ func New(cfg Config, env Env) (*Run, error) {
 	}
 	r := &Run{
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
-		phase: protocol.PhaseWaiting, members: map[uint32]*member{}, nextNumber: 1,
-		offers: map[strategy.Handle]*Offer{}, timers: map[strategy.Timer]func(){},
-		models: map[protocol.Codec]*Shared{}, kept: map[strategy.Handle]*kept{}, means: map[strategy.MeanID]*mean{}, clients: map[uint32]*ClientTraffic{},
+		phase: protocol.PhaseWaiting, roster: newRoster(cfg.Shards), accounts: newAccounts(cfg.Uncounted),
+		absent: map[uint32]*outstanding{}, offers: map[strategy.Handle]*Offer{}, kept: map[strategy.Handle]*kept{},
+		means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){},
 	}
-	r.params = make([]float32, r.n)
-	cfg.Model.Init(r.params, cfg.Seed)
-	r.hash = learn.Hash(r.params)
-	r.initialHash = r.hash
 	var err error
+	if r.down, err = newDownlink(cfg.Model, cfg.Seed, cfg.Packing); err != nil {
+		return nil, fmt.Errorf("run %s: %w", cfg.ID, err)
+	}
 	if r.attempt, err = r.newAttempt(); err != nil {
 		return nil, err
 	}
-	if cfg.Packing.Down == protocol.CodecGrid {
-		if r.grid, err = r.newGrid(); err != nil {
-			return nil, err
-		}
-	}
 	if s := cfg.Saved; s != nil {
 		if s.Participants > 0 {
-			r.nextNumber = s.Participants
+			r.roster.next = s.Participants
 		}
 		r.rounds, r.finished, r.over = s.Rounds, s.Finished, s.Finished != ""
 		if s.Finished != "" {
 			r.phase = protocol.PhaseFinished
 		}
 		if c := s.Last; c != nil {
-			if len(c.Params) != r.n {
-				return nil, fmt.Errorf("run %s: version %d has %d parameters, the model has %d", cfg.ID, c.Round, len(c.Params), r.n)
+			if err := r.down.restore(c); err != nil {
+				return nil, fmt.Errorf("run %s: %w", cfg.ID, err)
 			}
 			if err := cfg.Strategy.Restore(c.Snapshot); err != nil {
 				return nil, fmt.Errorf("run %s: version %d: %w", cfg.ID, c.Round, err)
 			}
-			r.version, r.hash, r.params, r.state, r.closed = c.Round, c.Hash, c.Params, c.State, c.Round
-			if r.grid != nil {
-				if err := r.grid.restore(c.Round, c.Params, c.State); err != nil {
-					return nil, fmt.Errorf("run %s: %w", cfg.ID, err)
-				}
-			}
+			r.closed = c.Round
 		}
 		for i := len(r.rounds) - 1; i >= 0; i-- {
 			if rec := &r.rounds[i]; rec.TestAccuracy != nil {
@@ -129,10 +100,10 @@ func New(cfg Config, env Env) (*Run, error) {
 			}
 		}
 	}
-	// The first numbers are there before anybody can ask for one.
-	r.reserved = r.nextNumber + participantsAhead
+	// The first numbers are reserved before a participant can ask for one.
+	r.roster.reserved = r.roster.next + numbersAhead
 	if cfg.Journal != nil && r.finished == "" {
-		if err := cfg.Journal.ReserveParticipants(cfg.ID, r.reserved); err != nil {
+		if err := cfg.Journal.ReserveParticipants(cfg.ID, r.roster.reserved); err != nil {
 			return nil, fmt.Errorf("run %s: %w", cfg.ID, err)
 		}
 	}
@@ -151,7 +122,7 @@ func (r *Run) Start() {
 	if d := r.cfg.Stop.Time; d > 0 {
 		r.env.AfterFunc(d-r.env.Now().Sub(r.began), func() { r.finish(fmt.Sprintf("time limit of %v reached", d)) })
 	}
-	if r.version > 0 && (r.evaluated == nil || r.evaluated.Version != r.version) {
+	if r.down.version > 0 && (r.evaluated == nil || r.evaluated.Version != r.down.version) {
 		r.evaluate() // what the crash cut off
 	}
 	if r.stopReached() || r.roundsDone() {
@@ -172,15 +143,15 @@ func (r *Run) Start() {
 		r.step(strategy.Reopened{Remaining: remaining, Open: strategy.Open{
 			Round: open.Round, Order: strategy.OrderID(open.Order), Base: open.Base, Cohort: cohort, State: open.State,
 		}})
-		r.env.AfterFunc(r.cfg.RestartGrace, func() { r.excuse(cohort) })
+		r.env.AfterFunc(r.cfg.RestartGrace, func() { r.dropAbsent(cohort) })
 	}
 }
 
-// excuse stops waiting for those of a reopened cohort who have not come back,
-// or are paused.
-func (r *Run) excuse(cohort []strategy.ClientID) {
+// dropAbsent stops waiting for clients of a reopened cohort that have not come
+// back, or are paused.
+func (r *Run) dropAbsent(cohort []strategy.ClientID) {
 	for _, c := range cohort {
-		if m := r.members[uint32(c)]; m == nil || !m.active {
+		if m := r.roster.members[uint32(c)]; m == nil || !m.active {
 			r.step(strategy.Left{Client: c})
 		}
 	}
@@ -189,11 +160,14 @@ func (r *Run) excuse(cohort []strategy.ClientID) {
 // State returns how the run stands.
 func (r *Run) State() State {
 	s := State{
-		Phase: r.phase, Version: r.version, Round: r.version, Participants: len(r.present),
-		Evaluated: r.evaluated, Ledger: r.ledger, Finished: r.finished, StoreFailed: r.failures,
+		Phase: r.phase, Version: r.down.version, Round: r.down.version, Participants: len(r.roster.present),
+		Evaluated: r.evaluated, Ledger: r.accounts.all, Finished: r.finished, Halted: r.halted, StoreFailed: r.durable.failures,
 	}
-	if r.stored != nil {
-		s.StoreError = r.stored.Error()
+	if r.halted && r.finished == haltedReason {
+		s.Finished = ""
+	}
+	if r.durable.err != nil {
+		s.StoreError = r.durable.err.Error()
 	}
 	if r.open != nil {
 		s.Round = r.open.Round
@@ -206,11 +180,11 @@ func (r *Run) Rounds() []RoundRecord { return r.rounds }
 
 // Model returns the newest version, which the caller must not write to.
 func (r *Run) Model() (version uint64, hash [32]byte, params []float32) {
-	return r.version, r.hash, r.params
+	return r.down.version, r.down.hash, r.down.params
 }
 
 // StoreError returns why the journal failed last, nil while it works.
-func (r *Run) StoreError() error { return r.stored }
+func (r *Run) StoreError() error { return r.durable.err }
 
 func (r *Run) notify(round *RoundRecord, clients ...ClientTraffic) {
 	if r.cfg.Notify != nil {
@@ -244,6 +218,8 @@ func (r *Run) apply(effect strategy.Effect) {
 		r.openRound(e)
 	case strategy.Order:
 		r.order(e)
+	case strategy.Expect:
+		r.expect(e)
 	case strategy.Add:
 		r.add(e)
 	case strategy.Keep:

@@ -348,14 +348,50 @@ func TestJournalFails(t *testing.T) {
 	f.journal.err = errors.New("disk full")
 	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
 	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
-	f.env.advance(10 * storeRetry)
+	for range 10 { // the pauses grow
+		f.env.advance(maxRetry)
+	}
 	if v, _, _ := f.Model(); v != 0 || f.StoreError() == nil {
 		t.Fatalf("version %d with a full disk, error %v", v, f.StoreError())
 	}
+	if s := last[*protocol.Status](pa); s.Reason == "" {
+		t.Error("participants are not told that the coordinator cannot write")
+	}
 	f.journal.err = nil
-	f.env.advance(storeRetry)
+	f.env.advance(maxRetry)
+	if s := last[*protocol.Status](pa); s.Reason != "" {
+		t.Errorf("participants are still told %q", s.Reason)
+	}
 	if v, _, _ := f.Model(); v != 1 || f.StoreError() != nil {
 		t.Errorf("version %d after there was room, error %v", v, f.StoreError())
+	}
+}
+
+// A write that fails for good halts the run at once: it is not tried for ever, the
+// participants are told why and may come back, and the run is not over.
+func TestJournalFailsForGood(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	f.journal.err = fmt.Errorf("attempt to write a readonly database: %w", ErrPermanent)
+	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+	s := f.State()
+	if !s.Halted || s.Finished != "" || s.StoreError == "" || s.Version != 0 {
+		t.Errorf("state %+v, want halted, not finished, with an error", s)
+	}
+	if f.Stats().Retries != 0 {
+		t.Error("it is tried again")
+	}
+	if !pa.closed.Reconnect() || pa.closed == 0 || pb.closed == 0 {
+		t.Errorf("the participants are closed with %v and %v, want a code to come back after", pa.closed, pb.closed)
+	}
+	p := &fakePeer{}
+	if _, ok := f.Join(&hello, a, p); ok || !p.closed.Reconnect() {
+		t.Errorf("a participant that comes back is let in or sent away with %v", p.closed)
+	}
+	if f.journal.finish != "" {
+		t.Errorf("finished as %q", f.journal.finish)
 	}
 }
 

@@ -221,6 +221,46 @@ func TestLedgerAddsUp(t *testing.T) {
 	}
 }
 
+// A violator whose socket is lost between its offer and the resolution gets the
+// mean that contains its model when it is back, and again until it says that it
+// trains on it: otherwise balancing would not keep the global mean.
+func TestBalancedModelIsNotLost(t *testing.T) {
+	f, n, p := dynamic(t)
+	f.offer(n[0], p[0], f.contribution(last[*protocol.Order](p[0]), 16, 10))
+	f.offer(n[2], p[2], f.contribution(last[*protocol.Order](p[2]), -15, 10))
+	f.Leave(n[0], p[0], false) // its socket
+	f.env.advance(time.Second)
+	mean := last[*protocol.Order](p[2]).Start
+	if mean == nil {
+		t.Fatal("no resolution")
+	}
+	back := func() *protocol.Order {
+		t.Helper()
+		p[0] = &fakePeer{}
+		if _, ok := f.Join(&hello, n[0], p[0]); !ok {
+			t.Fatal("cannot come back")
+		}
+		return last[*protocol.Order](p[0])
+	}
+	for i := range 2 { // the first delivery may be lost too
+		o := back()
+		if !slices.Equal(o.Start, mean) {
+			t.Fatalf("return %d: the order starts from %x, want the mean %x", i, o.Start, mean)
+		}
+		if m := last[*protocol.Model](p[0]); m == nil || !slices.Equal(m.Hash, mean) {
+			t.Fatalf("return %d: the mean does not come with the order", i)
+		}
+		f.Leave(n[0], p[0], false)
+	}
+	o := back()
+	if err := f.Receive(n[0], p[0], &protocol.Progress{Order: o.Order}); err != nil {
+		t.Fatal(err)
+	}
+	if o := back(); o.Start != nil || last[*protocol.Model](p[0]) != nil {
+		t.Error("a participant that trains on the mean is made to begin again")
+	}
+}
+
 // dynamic is a run of three by dynamic averaging.
 func dynamic(t *testing.T) (f *fixture, n [3]uint32, p [3]*fakePeer) {
 	f = newFixture(t, func(_ *Config, s *strategy.Config) {

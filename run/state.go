@@ -20,13 +20,13 @@ type State struct {
 	Participants int
 	Evaluated    *Evaluation // newest
 	Ledger       Ledger
-	Finished     string
+	Finished     string // why the run is over, empty while it is not
+	Halted       bool   // the journal has failed for good; StoreError says why
 	StoreError   string // why the journal failed last, empty while it works
 	StoreFailed  uint64 // how often it has failed
 }
 
-// Stats says how much a Run keeps that comes and goes, for those who look for
-// leaks.
+// Stats says how much a Run keeps that comes and goes, to find leaks.
 type Stats struct {
 	Members int // participants, present or lost and still waited for
 	Lost    int // of these: without a socket
@@ -38,11 +38,8 @@ type Stats struct {
 
 // Stats counts what the run keeps.
 func (r *Run) Stats() Stats {
-	s := Stats{Members: len(r.members), Offers: len(r.offers), Kept: len(r.kept) + len(r.means), Timers: len(r.timers), Retries: r.retrying}
-	for _, m := range r.members {
-		if m.peer == nil {
-			s.Lost++
-		}
+	return Stats{
+		Members: len(r.roster.members), Lost: r.roster.lost(), Offers: len(r.offers), Kept: len(r.kept) + len(r.means),
+		Timers: len(r.timers), Retries: r.durable.retrying,
 	}
-	return s
 }

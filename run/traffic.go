@@ -74,14 +74,3 @@ func KindName(k int) string {
 	}
 	return protocol.Kind(k).String()
 }
-
-// models returns how many models a message carries.
-func models(msg protocol.Message) int64 {
-	switch m := msg.(type) {
-	case *protocol.Contribution:
-		return int64(len(m.Vectors))
-	case *protocol.Model:
-		return int64(len(m.Vectors))
-	}
-	return 0
-}

@@ -183,7 +183,11 @@ func (r *rounds) reopened(e Reopened) {
 		}
 	}
 	r.begin(e.Open.Round, e.Open.Cohort)
-	r.collect(max(e.Remaining, 0))
+	r.state = collecting
+	r.do(SetTimer{timerDeadline, max(e.Remaining, 0)})
+	for _, id := range e.Open.Cohort {
+		r.do(Expect{Client: id, Order: r.order, Round: r.cohort.Round, Base: r.version, Work: r.work(r, id)})
+	}
 }
 
 // legs is a scheme whose rounds have several parts, each with an order of its

@@ -202,6 +202,17 @@ type (
 		Fresh  bool   // of Monitor: start from the base all the same
 	}
 
+	// Expect says what a client of a reopened cohort was ordered before the
+	// restart, so that its answer can be judged before it joins and gets the
+	// order again.
+	Expect struct {
+		Client ClientID
+		Order  OrderID
+		Round  uint64
+		Base   uint64
+		Work   Work
+	}
+
 	// Add adds Scale x vector i behind Handle to sum i, for every i, counts
 	// Weight in each of them, and forgets the handle. The mean of a sum is
 	// its total over the weights counted.
@@ -281,6 +292,7 @@ type (
 
 func (Open) effect()      {}
 func (Order) effect()     {}
+func (Expect) effect()    {}
 func (Add) effect()       {}
 func (Reject) effect()    {}
 func (SetTimer) effect()  {}

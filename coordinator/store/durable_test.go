@@ -107,7 +107,7 @@ func TestRefusedFiles(t *testing.T) {
 	}{
 		{"newer", func(t *testing.T) []byte {
 			return make(t, exec("PRAGMA user_version = 7; UPDATE meta SET value = 'fedtab 9.1' WHERE key = 'opened_by'"))
-		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 7 (written by fedtab 9.1), this program (fedtab test) knows up to 4: start the newer program, or choose another directory"},
+		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 7 (written by fedtab 9.1), this program (fedtab test) knows up to 5: start the newer program, or choose another directory"},
 		{"text", func(*testing.T) []byte { return bytes.Repeat([]byte("not a database\n"), 100) },
 			ErrForeign, "not a fedtab database: DB is not a SQLite file: move it away, or choose another directory"},
 		{"short", func(*testing.T) []byte { return []byte("SQLite format 3\x00") }, ErrForeign, "not a fedtab database: DB is not a SQLite file"},
@@ -410,4 +410,37 @@ func BenchmarkLoad(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// Errors of the journal that no later try can cure say so; a full disk may pass.
+func TestJournalErrorClasses(t *testing.T) {
+	s, err := Open(t.TempDir(), "test")
+	must(t, err)
+	defer s.Close()
+	must(t, s.CreateRun(testRun("r", "digits")))
+	class := func(what string, err error, permanent bool) {
+		t.Helper()
+		if err == nil {
+			t.Errorf("%s: no error", what)
+		} else if errors.Is(err, run.ErrPermanent) != permanent {
+			t.Errorf("%s: permanent = %v, want %v: %v", what, !permanent, permanent, err)
+		}
+	}
+	class("a run that is gone", s.ReserveParticipants("nonsense", 7), true)
+	class("a version whose round is not open", s.Commit("r", testCommit(9, 4)), true)
+	wrong := testCommit(1, 4)
+	wrong.Hash[0]++
+	class("parameters that do not match their hash", s.Commit("r", wrong), true)
+	must(t, s.OpenRound("r", testOpen(1)))
+	must(t, s.Limit(1))
+	class("a full disk", s.Log("r", make([]run.LogEntry, 10_000)), false)
+	must(t, s.Limit(0))
+	if _, err := s.write.Exec("PRAGMA query_only = ON"); err != nil {
+		t.Fatal(err)
+	}
+	class("a database that is read-only", s.OpenRound("r", testOpen(1)), true)
+	if _, err := s.write.Exec("PRAGMA query_only = OFF; DROP TABLE events"); err != nil {
+		t.Fatal(err)
+	}
+	class("a table that is gone", s.Log("r", make([]run.LogEntry, 1)), true)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"fedtab/run"
+
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -28,6 +30,36 @@ var (
 // errNotOpen answers a commit of a round that OpenRound has not written, or
 // that another version has closed.
 var errNotOpen = errors.New("the round is not open")
+
+// errHash answers a commit that could not be loaded again.
+var errHash = errors.New("hash of the parameters")
+
+// journal marks the errors of a journal's methods that no later try can cure. The
+// others may pass: a full or failing disk, a lock, a lack of memory.
+func journal(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, cause := range []error{ErrDirectory, ErrCorrupt, ErrNotFound, ErrExists, errNotOpen, errHash} {
+		if errors.Is(err, cause) {
+			return permanent{err}
+		}
+	}
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG,
+			sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_RANGE:
+			return permanent{err}
+		}
+	}
+	return err
+}
+
+// permanent wraps run.ErrPermanent without saying so.
+type permanent struct{ error }
+
+func (p permanent) Unwrap() []error { return []error{p.error, run.ErrPermanent} }
 
 // step wraps err with what was being done; nil stays nil. It puts the sentinel
 // to SQLite's errors.

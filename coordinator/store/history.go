@@ -177,7 +177,7 @@ func lastCommit(tx *sql.Tx, id string, round uint64) (*run.Commit, error) {
 	if c.Committed, err = parseTime(committed); err != nil {
 		return nil, err
 	}
-	if c.Participants, err = parseList(participants); err != nil {
+	if c.Participants, err = parseList[uint32](participants); err != nil {
 		return nil, err
 	}
 	rows, err := tx.Query(`SELECT name, vector FROM vectors WHERE run = ? AND version = ?`, id, round)
@@ -204,10 +204,10 @@ func lastCommit(tx *sql.Tx, id string, round uint64) (*run.Commit, error) {
 // openRound returns the round that has begun after the newest commit, or nil.
 func openRound(tx *sql.Tx, id string, newest uint64) (*run.OpenRound, error) {
 	var o run.OpenRound
-	var opened, deadline, cohort string
-	err := tx.QueryRow(`SELECT round, order_number, base, opened_at, deadline_at, cohort, state FROM rounds
+	var opened, deadline, cohort, weights string
+	err := tx.QueryRow(`SELECT round, order_number, base, opened_at, deadline_at, cohort, coalesce(weights, '[]'), state FROM rounds
 		WHERE run = ? AND committed_at IS NULL AND round > ? ORDER BY round DESC LIMIT 1`, id, newest).
-		Scan(&o.Round, &o.Order, &o.Base, &opened, &deadline, &cohort, &o.State)
+		Scan(&o.Round, &o.Order, &o.Base, &opened, &deadline, &cohort, &weights, &o.State)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -220,7 +220,10 @@ func openRound(tx *sql.Tx, id string, newest uint64) (*run.OpenRound, error) {
 	if o.Deadline, err = parseTime(deadline); err != nil {
 		return nil, err
 	}
-	o.Cohort, err = parseList(cohort)
+	if o.Cohort, err = parseList[uint32](cohort); err != nil {
+		return nil, err
+	}
+	o.Weights, err = parseList[uint64](weights)
 	return &o, err
 }
 

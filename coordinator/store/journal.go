@@ -29,12 +29,12 @@ func (s *Store) prepare() error {
 		text string
 	}{
 		{&s.reserve, `UPDATE runs SET participants_reserved = max(participants_reserved, ?) WHERE id = ?`},
-		{&s.openRound, `INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, cohort, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		{&s.openRound, `INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, cohort, weights, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (run, round) DO UPDATE SET order_number = excluded.order_number, base = excluded.base,
-			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort, state = excluded.state
+			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort, weights = excluded.weights, state = excluded.state
 			WHERE committed_at IS NULL`},
 		{&s.commitRound, `UPDATE rounds SET committed_at = ?, base = ?, participants = ?, weight = ?, train_loss = ?, bytes_up = ?, bytes_down = ?,
-			rate = ?, models_up = ?, models_down = ?, kinds = ?, participant_list = ?, state = NULL
+			rate = ?, models_up = ?, models_down = ?, kinds = ?, participant_list = ?, weights = NULL, state = NULL
 			WHERE run = ? AND round = ? AND committed_at IS NULL`},
 		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
 		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
@@ -78,13 +78,13 @@ func one(r sql.Result, err, none error) error {
 // ReserveParticipants implements run.Journal.
 func (s *Store) ReserveParticipants(id string, limit uint32) error {
 	r, err := s.reserve.Exec(limit, id)
-	return step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit)
+	return journal(step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit))
 }
 
 // OpenRound implements run.Journal.
 func (s *Store) OpenRound(id string, o run.OpenRound) error {
-	r, err := s.openRound.Exec(id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), o.State)
-	return step(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round)
+	r, err := s.openRound.Exec(id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), list(o.Weights), o.State)
+	return journal(step(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
 }
 
 // Commit implements run.Journal. The parameters that are no longer kept go in
@@ -95,10 +95,10 @@ func (s *Store) Commit(id string, c run.Commit) error {
 	blob := vectorBytes(c.Params)
 	if got := sha256.Sum256(blob); got != c.Hash {
 		// It could not be loaded again.
-		return fmt.Errorf("run %s: commit round %d: the parameters have hash %x, and the commit says %x", id, c.Round, got, c.Hash)
+		return journal(fmt.Errorf("run %s: commit round %d: %w: %x, want the commit's %x", id, c.Round, errHash, got, c.Hash))
 	}
 	err := transact(s.write, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
-	return step(err, "run %s: commit round %d", id, c.Round)
+	return journal(step(err, "run %s: commit round %d", id, c.Round))
 }
 
 func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
@@ -163,14 +163,14 @@ func (s *Store) retain(tx *sql.Tx, id string, newest uint64) error {
 // Evaluate implements run.Journal.
 func (s *Store) Evaluate(id string, e run.Evaluation) error {
 	r, err := s.evaluate.Exec(number(e.Loss), number(e.Accuracy), e.Examples, id, e.Version)
-	return step(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version)
+	return journal(step(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version))
 }
 
 // Finish implements run.Journal. A run that is over stays as it ended.
 func (s *Store) Finish(id, reason string, at time.Time) error {
 	r, err := s.write.Exec(`UPDATE runs SET finished_at = coalesce(finished_at, ?), finish_reason = coalesce(finish_reason, ?) WHERE id = ?`,
 		timeText(at), reason, id)
-	return step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id)
+	return journal(step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id))
 }
 
 // Log implements run.Journal.
@@ -184,7 +184,7 @@ func (s *Store) Log(id string, entries []run.LogEntry) error {
 		}
 		return nil
 	})
-	return step(err, "run %s", id)
+	return journal(step(err, "run %s", id))
 }
 
 // Limit bounds the size of the database file as a full disk does: what does not

@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -134,6 +134,11 @@ CREATE TABLE traffic (
 // schema4 adds the kinds of message to a participant's account.
 const schema4 = `
 ALTER TABLE traffic ADD COLUMN kinds TEXT;         -- as in rounds
+`
+
+// schema5 adds the bounds of the weights that an open round's cohort may claim.
+const schema5 = `
+ALTER TABLE rounds ADD COLUMN weights TEXT;        -- JSON array beside cohort: max examples of each, while the round is open
 `
 
 // migrate brings db from schema version have to len(list), each version in a

@@ -47,7 +47,7 @@ func testRun(id, task string) Run {
 
 func testOpen(round uint64) run.OpenRound {
 	at := start.Add(time.Duration(round) * time.Minute)
-	return run.OpenRound{Round: round, Order: 2*round + 1, Base: round - 1, Cohort: []uint32{1, 2, 5}, Opened: at, Deadline: at.Add(30 * time.Second)}
+	return run.OpenRound{Round: round, Order: 2*round + 1, Base: round - 1, Cohort: []uint32{1, 2, 5}, Weights: []uint64{600, 1200, 7}, Opened: at, Deadline: at.Add(30 * time.Second)}
 }
 
 func testTraffic(round uint64) run.Traffic {
@@ -218,7 +218,7 @@ func TestErrors(t *testing.T) {
 		{"open a committed round", s.OpenRound("r", testOpen(2)), ErrExists, "run r: open round 2: committed round exists already"},
 		{"commit without open", s.Commit("r", testCommit(3, 3)), errNotOpen, "run r: commit round 3: the round is not open"},
 		{"commit another", s.Commit("r", other), errNotOpen, "run r: commit round 2: the round is not open"},
-		{"commit with a wrong hash", s.Commit("r", wrongHash), nil, "run r: commit round 3: the parameters have hash "},
+		{"commit with a wrong hash", s.Commit("r", wrongHash), nil, "run r: commit round 3: hash of the parameters: "},
 		{"evaluate nothing", s.Evaluate("r", run.Evaluation{Version: 7}), ErrNotFound, "run r: store evaluation of version 7: committed round not found"},
 		{"pin nothing", s.Pin("r", 7, true), ErrNotFound, "run r: pin version 7: a model with its parameters is not found"},
 		{"log for no run", s.Log("x", []run.LogEntry{{Kind: "join"}}), nil, `run x: log "join": constraint failed`},
@@ -309,7 +309,7 @@ func TestColumns(t *testing.T) {
 	defer db.Close()
 	for _, c := range []struct{ query, want string }{
 		{`SELECT group_concat(key || '=' || value, ' ') FROM meta WHERE key NOT IN ('secret', 'created_at') ORDER BY key`,
-			"created_by=fedtab test opened_by=fedtab test schema_version=4"},
+			"created_by=fedtab test opened_by=fedtab test schema_version=5"},
 		{`SELECT typeof(value) || length(value) FROM meta WHERE key = 'secret'`, "blob32"},
 		{`SELECT concat_ws('|', id, task, title, spec, seed, created_at, finished_at, finish_reason, participants_reserved, length(spec_hash)) FROM runs`,
 			"r|digits|A task|name: digits\n|18446744073709551615|2026-03-01T12:00:00.123Z|2026-03-01T13:00:00.123Z|stopped|1|64"},
@@ -320,7 +320,7 @@ func TestColumns(t *testing.T) {
 		{`SELECT group_concat(value) FROM rounds, json_each(cohort) WHERE round = 1`, "1,2,5"},
 		{`SELECT concat_ws('|', run, version, length(hash), length, length(parameters), snapshot, pinned) FROM models`, "r|1|64|10|40|snapshot 1|0"},
 		{`SELECT concat_ws('|', run, at, round, participant, kind, detail) FROM events`, "r|2026-03-01T12:00:00.123Z|1|5|join|tab"},
-		{`PRAGMA user_version`, "4"},
+		{`PRAGMA user_version`, "5"},
 		{`PRAGMA journal_mode`, "wal"},
 		{`PRAGMA foreign_key_check`, ""},
 	} {

@@ -79,11 +79,11 @@ func parseHash(s string) (hash [32]byte, err error) {
 }
 
 // list returns ids as a JSON array.
-func list(ids []uint32) string {
-	if ids == nil {
+func list[T uint32 | uint64](numbers []T) string {
+	if numbers == nil {
 		return "[]"
 	}
-	b, err := json.Marshal(ids)
+	b, err := json.Marshal(numbers)
 	if err != nil {
 		panic(err) // numbers always marshal
 	}
@@ -91,13 +91,13 @@ func list(ids []uint32) string {
 }
 
 // parseList undoes list; the empty list is nil.
-func parseList(s string) ([]uint32, error) {
-	var ids []uint32
-	if err := json.Unmarshal([]byte(s), &ids); err != nil {
-		return nil, fmt.Errorf("%w: list of participants: %w", ErrCorrupt, err)
+func parseList[T uint32 | uint64](s string) ([]T, error) {
+	var numbers []T
+	if err := json.Unmarshal([]byte(s), &numbers); err != nil {
+		return nil, fmt.Errorf("%w: list of numbers: %w", ErrCorrupt, err)
 	}
-	if len(ids) == 0 {
+	if len(numbers) == 0 {
 		return nil, nil
 	}
-	return ids, nil
+	return numbers, nil
 }

@@ -1,0 +1,318 @@
+package run
+
+import (
+	"fmt"
+
+	"fedtab/combine"
+	"fedtab/compress"
+	"fedtab/learn"
+	"fedtab/protocol"
+)
+
+// downlink is what clients are sent of the model: the newest version, in full or
+// as the difference from a version that they hold. Messages are coded once for
+// all clients that need the same one, off the owner's goroutine.
+type downlink struct {
+	packing     Packing
+	tensors     []compress.Tensor
+	initialHash [32]byte
+
+	version uint64
+	hash    [32]byte
+	params  []float32            // of version; never written to once published
+	state   map[string][]float32 // server vectors of version
+	full    map[protocol.Codec]*Shared
+	grid    *grid // nil unless versions travel as differences
+}
+
+func newDownlink(model learn.Model, seed uint64, packing Packing) (downlink, error) {
+	layout := model.Layout()
+	d := downlink{packing: packing, tensors: compress.TensorsOf(layout), params: make([]float32, layout.Size), full: map[protocol.Codec]*Shared{}}
+	model.Init(d.params, seed)
+	d.hash = learn.Hash(d.params)
+	d.initialHash = d.hash
+	var err error
+	if packing.Down == protocol.CodecGrid {
+		d.grid, err = newGrid(d.tensors, d.params)
+	}
+	return d, err
+}
+
+// restore takes up the newest version after a restart.
+func (d *downlink) restore(c *Commit) error {
+	if len(c.Params) != len(d.params) {
+		return fmt.Errorf("version %d: %d parameters, want the model's %d", c.Round, len(c.Params), len(d.params))
+	}
+	d.version, d.hash, d.params, d.state = c.Round, c.Hash, c.Params, c.State
+	if d.grid == nil {
+		return nil
+	}
+	return d.grid.restore(c.Round, c.Params, c.State)
+}
+
+// publish makes a durable version the newest. onGrid is the same version as
+// levels of the grid, if there is one.
+func (d *downlink) publish(c *Commit, onGrid levels) {
+	d.version, d.hash, d.params, d.state = c.Round, c.Hash, c.Params, c.State
+	clear(d.full)
+	if d.grid != nil {
+		d.grid.commit(onGrid, c.State[exactVector])
+	}
+}
+
+// exact returns the newest version before it was rounded for the downlink.
+func (d *downlink) exact() []float32 {
+	if exact := d.state[exactVector]; exact != nil {
+		return exact
+	}
+	return d.params
+}
+
+// Shared is a message for many peers. Frames is for the peers' use: the first
+// may leave its encoding there for the others.
+type Shared struct {
+	Message protocol.Message // nil while it is being coded
+	Frames  any
+	size    int64
+	waiting []func() // what to do when it is coded
+}
+
+// code returns a message that work makes on another goroutine.
+func (r *Run) code(work func() protocol.Message) *Shared {
+	s := &Shared{}
+	var msg protocol.Message
+	r.env.Compute(func() { msg = work() }, func() {
+		s.Message = msg
+		for _, f := range s.waiting {
+			f()
+		}
+		s.waiting = nil
+	})
+	return s
+}
+
+// modelMessage returns the message that brings a participant to the newest
+// version: a difference from the one that it holds, or all of it.
+func (r *Run) modelMessage(m *member) *Shared {
+	d := &r.down
+	if d.grid == nil || d.version == 0 || m.initDiffers || !m.can(protocol.CodecGrid) {
+		return r.fullModel(m)
+	}
+	held := uint64(0)
+	if m.holds && m.held < d.version {
+		held = m.held
+	}
+	from, ok := d.grid.find(held)
+	if !ok {
+		held = 0
+	}
+	if s := d.grid.messages[held]; s != nil {
+		return s
+	}
+	base, _ := r.hashOf(held)
+	newest := d.grid.newest()
+	version, hash, params, control := d.version, d.hash, d.params, d.state[combine.ControlVector]
+	s := r.code(func() protocol.Message {
+		block, err := d.grid.difference(from, newest)
+		if err != nil {
+			r.log.Error("cannot code a difference between versions, sending all of the version", "version", version, "held", held, "error", err)
+			return d.message(version, hash, params, control, protocol.CodecFloat32)
+		}
+		delta := protocol.Vector{Role: protocol.RoleDelta, BaseHash: base[:], Codec: protocol.CodecGrid, Block: block}
+		return &protocol.Model{
+			Transfer: version, Version: version, Hash: hash[:], Base: held,
+			Vectors: append([]protocol.Vector{delta}, d.controlVector(control)...),
+		}
+	})
+	d.grid.messages[held] = s
+	return s
+}
+
+// fullModel returns the message that carries the newest version by itself, with a
+// codec that the participant has.
+func (r *Run) fullModel(to *member) *Shared {
+	d := &r.down
+	codec := d.packing.Down
+	if codec == protocol.CodecGrid || codec == protocol.CodecFloat16 && d.version == 0 {
+		codec = protocol.CodecPlanes // version 0 was never rounded
+	}
+	codec = to.able(codec)
+	if d.full[codec] == nil {
+		version, hash, params, control := d.version, d.hash, d.params, d.state[combine.ControlVector]
+		d.full[codec] = r.code(func() protocol.Message { return d.message(version, hash, params, control, codec) })
+	}
+	return d.full[codec]
+}
+
+func (d *downlink) message(version uint64, hash [32]byte, params, control []float32, codec protocol.Codec) *protocol.Model {
+	v := protocol.Vector{Role: protocol.RoleModel, Codec: codec, Block: d.pack(codec, params)}
+	return &protocol.Model{
+		Transfer: version, Version: version, Hash: hash[:],
+		Vectors: append([]protocol.Vector{v}, d.controlVector(control)...),
+	}
+}
+
+// controlVector returns the server's control variate, if there is one, to go with
+// its version.
+func (d *downlink) controlVector(control []float32) []protocol.Vector {
+	if control == nil {
+		return nil
+	}
+	return []protocol.Vector{{Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: d.pack(protocol.CodecFloat32, control)}}
+}
+
+// localModel returns the message that carries a mean: a delta against the newest
+// version.
+func (r *Run) localModel(m *mean, to *member) *Shared {
+	d := &r.down
+	codec := protocol.CodecFloat32
+	if d.packing.Down != codec {
+		codec = to.able(protocol.CodecPlanes)
+	}
+	if m.message[codec] == nil {
+		version, hash := d.version, d.hash
+		m.message[codec] = r.code(func() protocol.Message {
+			return &protocol.Model{
+				Transfer: version, Version: version, Base: version, Hash: m.hash[:],
+				Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: hash[:], Codec: codec, Block: d.pack(codec, m.delta)}},
+			}
+		})
+	}
+	return m.message[codec]
+}
+
+// pack encodes a vector with a codec that has no options and takes all finite
+// values, or a version that was rounded to it.
+func (d *downlink) pack(codec protocol.Codec, v []float32) []byte {
+	c, err := compress.Lookup(codec)
+	if err == nil {
+		var b []byte
+		if b, err = c.NewEncoder(d.tensors).Append(nil, v, compress.Options{}); err == nil {
+			return b
+		}
+	}
+	panic(fmt.Sprintf("run: packing with %v: %v", codec, err)) // checked when the task was loaded, and versions are finite
+}
+
+// sendModel sends the newest version.
+func (r *Run) sendModel(m *member) {
+	r.sendShared(m, r.modelMessage(m))
+	m.holds, m.held = true, r.down.version
+}
+
+// Oldest returns the oldest version from which a difference may still be sent,
+// version 0 apart. A client need not hold an older one.
+func (r *Run) Oldest() uint64 {
+	if g := r.down.grid; g != nil && len(g.kept) > 0 {
+		return g.kept[0].version
+	}
+	return r.down.version
+}
+
+// quantise replaces the next version by what clients can be told of it, and keeps
+// the exact one as a server vector for the round after it.
+func (d *downlink) quantise(version uint64, v *combine.Vectors) (onGrid levels, err error) {
+	switch d.packing.Down {
+	case protocol.CodecGrid:
+		exact := v.Next
+		onGrid.version = version
+		v.Next, onGrid.at, onGrid.step, err = d.grid.round(exact, d.packing.Coarseness)
+		v.State[exactVector], v.State[stepVector] = exact, []float32{onGrid.step}
+	case protocol.CodecFloat16:
+		exact := v.Next
+		v.State[exactVector], v.Next = exact, make([]float32, len(exact))
+		var block []byte
+		if block, err = compress.Append(protocol.CodecFloat16, nil, exact); err == nil {
+			err = compress.Decode(protocol.CodecFloat16, v.Next, block)
+		}
+	}
+	return onGrid, err
+}
+
+// enqueue does f now, or after the messages to the member that are still being
+// coded.
+func (m *member) enqueue(f func()) {
+	if m.blocked {
+		m.outbox = append(m.outbox, f)
+		return
+	}
+	f()
+}
+
+// unblock does what has waited for a message.
+func (m *member) unblock() {
+	m.blocked = false
+	for !m.blocked && len(m.outbox) > 0 {
+		f := m.outbox[0]
+		m.outbox = m.outbox[1:]
+		f()
+	}
+}
+
+// send gives a message to a participant's peer, if it has one, and counts it.
+func (r *Run) send(m *member, msg protocol.Message) {
+	if m.peer == nil {
+		return
+	}
+	m.enqueue(func() {
+		r.accounts.count(m.number, msg, false)
+		m.peer.Send(msg)
+	})
+}
+
+func (r *Run) sendShared(m *member, s *Shared) {
+	if m.peer == nil {
+		return
+	}
+	m.enqueue(func() { r.deliver(m, s) })
+}
+
+func (r *Run) deliver(m *member, s *Shared) {
+	if s.Message == nil {
+		m.blocked = true
+		peer := m.peer
+		s.waiting = append(s.waiting, func() {
+			if m.peer == peer {
+				r.deliver(m, s)
+				m.unblock()
+			}
+		})
+		return
+	}
+	if s.size == 0 {
+		s.size = protocol.WireSize(s.Message, false)
+	}
+	r.accounts.book(m.number, protocol.KindOf(s.Message), s.size, models(s.Message), false)
+	m.peer.SendShared(s)
+}
+
+// closePeer ends a participant's connection after the messages before it.
+func (m *member) closePeer(code protocol.CloseCode, detail string) {
+	if peer := m.peer; peer != nil {
+		m.enqueue(func() { peer.Close(code, detail) })
+	}
+}
+
+func (r *Run) status() *protocol.Status {
+	s := &protocol.Status{
+		Phase: r.phase, Round: r.down.version, Version: r.down.version, Participants: uint32(len(r.roster.present)),
+		Closed: r.closed, Reason: r.finished,
+	}
+	if r.finished == "" && r.durable.err != nil {
+		s.Reason = "the coordinator cannot write its database, and tries again"
+	}
+	if r.open != nil {
+		s.Round = r.open.Round
+	}
+	if e := r.evaluated; e != nil {
+		s.Evaluated, s.TestLoss, s.TestAccuracy = e.Version, e.Loss, e.Accuracy
+	}
+	return s
+}
+
+func (r *Run) broadcastStatus() {
+	s := &Shared{Message: r.status()}
+	for _, p := range r.roster.present {
+		r.sendShared(r.roster.members[p], s)
+	}
+}

@@ -1,0 +1,156 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"fedtab/compress"
+	"fedtab/protocol"
+)
+
+// Packing says how parameters travel. The zero value is raw float32 both ways.
+type Packing struct {
+	Up         protocol.Codec
+	Bits       float64 // per parameter, of codecs that have a choice
+	Feedback   bool    // clients add what earlier answers have lost
+	Down       protocol.Codec
+	Coarseness float64 // of the grid: its step, in multiples of the first round's mean change
+}
+
+// grid holds versions on a grid. All clients that hold a version hold the same
+// bits: version 0, which comes from the seed, plus a step times integers. The exact
+// version, which the sums give, is rounded to that grid; the remainder stays with
+// the coordinator and goes into the next version. The difference between two
+// versions is coded without loss, once for all clients that need it.
+//
+// The newest exact version and the step are server vectors (State), so that they
+// are durable with the version.
+type grid struct {
+	grid     *compress.Grid
+	exact    []float32          // the newest version before it was rounded
+	step     float32            // 0 before the first
+	kept     []levels           // newest versions, ascending
+	maxBytes int64              // of kept
+	messages map[uint64]*Shared // that lead from a version to the newest
+
+	coding sync.Mutex // grid codes one difference at a time, on any goroutine
+}
+
+// levels is a version as integers.
+type levels struct {
+	version uint64
+	step    float32
+	at      []int32
+}
+
+// The names of the grid's server vectors.
+const (
+	exactVector = "exact"
+	stepVector  = "step"
+)
+
+// keptLevels bounds the memory of old versions, in bytes: it holds 80 of the 2NN. A
+// client that holds an older one gets the difference from version 0.
+const keptLevels = 64 << 20
+
+// halveBelow is when the step is halved: once it is halveBelow times the step that
+// suits the present changes. The remainders stay with the coordinator, so a step
+// that is a few times too large costs little; a halving costs every client a bit
+// per parameter.
+const halveBelow = 8
+
+// coarsenAbove is when the step is chosen anew: once the step that suits the
+// present changes is coarsenAbove times the step in use. A first round may have
+// changed next to nothing, and without this every later difference would pay for
+// its fine step, or leave the range of levels. It costs every client a difference
+// from version 0.
+const coarsenAbove = 16
+
+func newGrid(tensors []compress.Tensor, initial []float32) (*grid, error) {
+	g := &grid{exact: slices.Clone(initial), maxBytes: keptLevels, messages: map[uint64]*Shared{}}
+	var err error
+	if g.grid, err = compress.NewGrid(tensors, slices.Clone(initial)); err != nil {
+		return nil, fmt.Errorf("grid: %w", err)
+	}
+	return g, nil
+}
+
+// restore takes up the newest version after a restart.
+func (g *grid) restore(version uint64, params []float32, state map[string][]float32) error {
+	exact, step := state[exactVector], state[stepVector]
+	if len(exact) != len(params) || len(step) != 1 {
+		return fmt.Errorf("version %d has no grid: it was made by a task that packed otherwise", version)
+	}
+	at := make([]int32, len(params))
+	if err := g.grid.Levels(at, params, step[0]); err != nil {
+		return fmt.Errorf("version %d: %w", version, err)
+	}
+	g.exact, g.step = exact, step[0]
+	g.kept = []levels{{version, step[0], at}}
+	return nil
+}
+
+// round makes the public version p of the exact one w, and says with which step.
+func (g *grid) round(w []float32, coarseness float64) (p []float32, at []int32, step float32, err error) {
+	change := make([]float32, len(w))
+	for i, x := range w {
+		change[i] = x - g.exact[i]
+	}
+	suited := compress.GridStep(change, coarseness) // as if this were the first round
+	step = g.step
+	switch {
+	case step == 0 && suited == 0:
+		step = 1 // nothing has changed: any grid holds version 0
+	case step == 0 || suited > coarsenAbove*step:
+		step = suited
+	case suited > 0 && step > halveBelow*suited:
+		step /= 2
+	}
+	p, at = make([]float32, len(w)), make([]int32, len(w))
+	for err = g.grid.Round(at, p, w, step); errors.Is(err, compress.ErrRange) && step < math.MaxFloat32/2; {
+		step *= 2 // the levels of this grid do not reach that far
+		err = g.grid.Round(at, p, w, step)
+	}
+	return p, at, step, err
+}
+
+// commit takes a version in that is durable now.
+func (g *grid) commit(l levels, exact []float32) {
+	if l.step > g.step {
+		g.kept = slices.Delete(g.kept, 0, len(g.kept)) // they do not lie on a coarser grid
+	}
+	g.exact, g.step = exact, l.step
+	g.kept = append(g.kept, l)
+	for size := int64(4 * len(exact)); len(g.kept) > 1 && int64(len(g.kept))*size > g.maxBytes; {
+		g.kept = slices.Delete(g.kept, 0, 1)
+	}
+	clear(g.messages)
+}
+
+// newest returns the newest version.
+func (g *grid) newest() levels { return g.kept[len(g.kept)-1] }
+
+// find returns a version that is still kept; otherwise ok is false, and the levels
+// stand for version 0.
+func (g *grid) find(version uint64) (l levels, ok bool) {
+	i := slices.IndexFunc(g.kept, func(l levels) bool { return l.version == version })
+	if i < 0 {
+		return levels{}, false
+	}
+	return g.kept[i], true
+}
+
+// difference codes the way from one version to another. Any goroutine may call
+// it.
+func (g *grid) difference(from, to levels) ([]byte, error) {
+	halvings := 0
+	for s := from.step; s > to.step; s /= 2 {
+		halvings++
+	}
+	g.coding.Lock()
+	defer g.coding.Unlock()
+	return g.grid.Append(nil, from.at, to.at, to.step, halvings)
+}

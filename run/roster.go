@@ -1,0 +1,241 @@
+package run
+
+import (
+	"slices"
+
+	"fedtab/protocol"
+	"fedtab/strategy"
+)
+
+// MaxParticipants is how many participants a run takes at a time.
+const MaxParticipants = 10_000
+
+// numbersAhead is how many participant numbers are reserved at a time, so that
+// the journal is seldom asked.
+const numbersAhead = 1000
+
+// roster is the set of participants: their numbers, their state, and the shards
+// of the public data that each has. It sends nothing.
+type roster struct {
+	shards     Shards
+	members    map[uint32]*member
+	present    []uint32 // participants, ascending
+	next       uint32   // first free number
+	reserved   uint32   // first number that is not reserved
+	assignment uint64   // number of the newest assignment of shards
+}
+
+// member is a participant: connected, or lost and still waited for.
+type member struct {
+	number uint32
+	peer   Peer   // nil while its socket is lost
+	expiry func() // stops the timer that ends the grace period
+	tab    protocol.TabState
+	active bool // the strategy counts it as present
+
+	codecs      []protocol.Codec // that it has
+	codec       protocol.Codec   // of its answers
+	initDiffers bool             // it cannot make version 0, and gets versions in full
+	holds       bool             // it holds version held of the model
+	held        uint64
+
+	wanted uint64 // version that it asked for last
+	wants  int    // how often it has asked for that version
+
+	shards []uint32
+	order  *outstanding // newest
+
+	blocked bool     // a message for it is being coded
+	outbox  []func() // what waits behind that message
+}
+
+// outstanding is an order that a participant has been given, and what its answer
+// may be.
+type outstanding struct {
+	order    strategy.OrderID
+	round    uint64
+	base     [32]byte
+	weight   uint64 // max examples that its answer may rest on
+	work     strategy.Work
+	start    *mean // model that the order starts from, until the client is known to have it
+	answered bool
+	accepted bool // and the answer was good
+}
+
+func newRoster(shards Shards) roster {
+	return roster{shards: shards, members: map[uint32]*member{}, next: 1}
+}
+
+func (m *member) can(c protocol.Codec) bool { return slices.Contains(m.codecs, c) }
+
+// able returns c if the member has that codec, or else float32, which every
+// client has.
+func (m *member) able(c protocol.Codec) protocol.Codec {
+	if m.can(c) {
+		return c
+	}
+	return protocol.CodecFloat32
+}
+
+// full says whether no newcomer can be taken in.
+func (r *roster) full() bool { return r.next >= r.reserved || len(r.present) >= MaxParticipants }
+
+// add takes a participant in; number 0 stands for the next free number.
+func (r *roster) add(number uint32) *member {
+	if number == 0 {
+		number = r.next
+		r.next++
+	}
+	m := &member{number: number}
+	r.members[number] = m
+	i, _ := slices.BinarySearch(r.present, number)
+	r.present = slices.Insert(r.present, i, number)
+	return m
+}
+
+func (r *roster) remove(m *member) {
+	delete(r.members, m.number)
+	if i, ok := slices.BinarySearch(r.present, m.number); ok {
+		r.present = slices.Delete(r.present, i, i+1)
+	}
+}
+
+// lost counts the members without a socket.
+func (r *roster) lost() (n int) {
+	for _, m := range r.members {
+		if m.peer == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// weight is the max number of examples that a participant can have.
+func (r *roster) weight(m *member) uint64 {
+	if len(r.shards.Sizes) == 0 {
+		return protocol.MaxWeight
+	}
+	var n uint64
+	for _, s := range m.shards {
+		n += uint64(r.shards.Sizes[s])
+	}
+	return n
+}
+
+// maxWeight is the largest weight that any contribution may have.
+func (r *roster) maxWeight() uint64 {
+	if len(r.shards.Sizes) == 0 {
+		return protocol.MaxWeight
+	}
+	var total uint64
+	for _, n := range r.shards.Sizes {
+		total += uint64(n)
+	}
+	return total
+}
+
+// divide assigns the shards of the public data to those present, and returns the
+// members whose shards have changed, ascending.
+func (r *roster) divide() (changed []*member) {
+	sizes := r.shards.Sizes
+	if len(sizes) == 0 || len(r.present) == 0 {
+		return nil
+	}
+	wanted := make(map[uint32][]uint32, len(r.present))
+	if !r.shards.Divide {
+		for _, p := range r.present {
+			wanted[p] = []uint32{(p - 1) % uint32(len(sizes))}
+		}
+	} else {
+		divideEvenly(wanted, r.present, len(sizes), func(p uint32) []uint32 { return r.members[p].shards })
+	}
+	for _, p := range r.present {
+		if m := r.members[p]; !slices.Equal(m.shards, wanted[p]) {
+			m.shards = wanted[p]
+			changed = append(changed, m)
+		}
+	}
+	return changed
+}
+
+// divideEvenly fills wanted: shards 0..total-1 over the participants, sizes
+// differing by at most one, each keeping what it has as far as that allows.
+// With more participants than shards, some share one.
+func divideEvenly(wanted map[uint32][]uint32, present []uint32, total int, has func(uint32) []uint32) {
+	if len(present) > total {
+		for i, p := range present {
+			wanted[p] = []uint32{uint32(i % total)}
+		}
+		return
+	}
+	base, extra := total/len(present), total%len(present)
+	taken := make([]bool, total)
+	quota := make([]int, len(present))
+	// The shards above an equal share stay with participants that hold more,
+	// in the order of their numbers.
+	for i, p := range present {
+		quota[i] = base
+		if extra > 0 && len(has(p)) > base {
+			quota[i]++
+			extra--
+		}
+	}
+	for i := range present {
+		if extra > 0 && quota[i] == base {
+			quota[i]++
+			extra--
+		}
+	}
+	for i, p := range present {
+		kept := make([]uint32, 0, quota[i])
+		for _, s := range has(p) {
+			if len(kept) < quota[i] && int(s) < total && !taken[s] {
+				taken[s] = true
+				kept = append(kept, s)
+			}
+		}
+		wanted[p] = kept
+	}
+	next := 0
+	for i, p := range present {
+		for len(wanted[p]) < quota[i] {
+			for taken[next] {
+				next++
+			}
+			taken[next] = true
+			wanted[p] = append(wanted[p], uint32(next))
+		}
+		slices.Sort(wanted[p])
+	}
+}
+
+// role is what the first vector of an answer is.
+func role(w strategy.Work) protocol.Role {
+	if w.Kind == strategy.Gradient {
+		return protocol.RoleGradient
+	}
+	return protocol.RoleDelta
+}
+
+// expects returns what vector i of the answer is to be: a vector and the change
+// of a control variate, or several vectors of one role.
+func (o *outstanding) expects(i int) (protocol.Role, uint32) {
+	if i == 1 && o.work.Control {
+		return protocol.RoleControl, 0
+	}
+	return role(o.work), uint32(i)
+}
+
+// maxSteps returns how many mini-batches the order takes with the given number
+// of examples.
+func (o *outstanding) maxSteps(examples uint64) uint64 {
+	w := o.work
+	if w.Steps > 0 {
+		return uint64(w.Steps)
+	}
+	batches := uint64(1)
+	if b := uint64(w.Batch); b > 0 {
+		batches = (examples-1)/b + 1
+	}
+	return uint64(w.Epochs) * batches
+}
