@@ -591,7 +591,8 @@ func TestMessagesWaitForAVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	third := f.enter(t, able()) // everyone gets other shards
+	third := f.enter(t, able())
+	f.broadcastStatus()
 	if len(a.got) != 0 || len(third.got) == 0 {
 		t.Fatalf("%d messages before the version is coded, want 0; %d to another client, want some", len(a.got), len(third.got))
 	}
