@@ -71,9 +71,6 @@ func (r *Run) nextAttempt() {
 func (r *Run) accept(h strategy.Handle) *Offer {
 	offer := r.offers[h]
 	delete(r.offers, h)
-	a := r.attempt
-	a.lossSum += offer.Contribution.Metrics.LossSum
-	a.examples += offer.Contribution.Metrics.Examples
 	if m := r.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == offer.Contribution.Order {
 		m.order.answered, m.order.accepted = true, true
 	}
@@ -81,26 +78,45 @@ func (r *Run) accept(h strategy.Handle) *Offer {
 	return offer
 }
 
-// contribution is what is recorded of an offer.
-func (o *Offer) contribution() Contribution {
-	return Contribution{Participant: o.number, Order: o.Contribution.Order, Weight: o.Contribution.Weight, Fingerprint: o.fingerprint}
+// account holds the figures of one accepted contribution. They count in the
+// version that its vectors go into, which may not be the open one.
+type account struct {
+	Contribution
+	lossSum  float64
+	examples uint64
+}
+
+// account returns the figures of an offer.
+func (o *Offer) account() account {
+	c := o.Contribution
+	return account{
+		Contribution: Contribution{Participant: o.number, Order: c.Order, Weight: c.Weight, Fingerprint: o.fingerprint},
+		lossSum:      c.Metrics.LossSum, examples: c.Metrics.Examples,
+	}
+}
+
+// count adds the figures of a contribution that is part of the attempt.
+func (a *attempt) count(c account) {
+	a.weight += float64(c.Weight)
+	a.lossSum += c.lossSum
+	a.examples += c.examples
+	a.contributions = append(a.contributions, c.Contribution)
 }
 
 func (r *Run) add(e strategy.Add) {
 	var vectors [][]float32
-	var c Contribution
+	var c account
 	release := func() {}
 	if k := r.kept[e.Handle]; k != nil {
 		delete(r.kept, e.Handle)
-		vectors, c = k.vectors, k.contribution
+		vectors, c = k.vectors, k.account
 	} else {
 		offer := r.accept(e.Handle)
-		vectors, c, release = offer.Vectors, offer.contribution(), offer.Release
+		vectors, c, release = offer.Vectors, offer.account(), offer.Release
 	}
 	a := r.attempt
 	a.adding++
-	a.weight += float64(c.Weight)
-	a.contributions = append(a.contributions, c)
+	a.count(c)
 	r.env.Compute(func() {
 		for i, sum := range a.sums {
 			sum.AddScaled(vectors[i], e.Scale, e.Weight)

@@ -29,8 +29,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 		k := r.kept[h]
 		delete(r.kept, h)
 		v.Kept = append(v.Kept, k.vectors)
-		a.weight += float64(k.contribution.Weight)
-		a.contributions = append(a.contributions, k.contribution)
+		a.count(k.account)
 	}
 	var hash [32]byte
 	var err error

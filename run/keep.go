@@ -14,13 +14,13 @@ import (
 // kept is a contribution that the strategy wants to hold: its vectors have left
 // the memory that connections borrow.
 type kept struct {
-	vectors      [][]float32
-	contribution Contribution
+	vectors [][]float32
+	account account
 }
 
 func (r *Run) keep(h strategy.Handle) {
 	offer := r.accept(h)
-	k := &kept{contribution: offer.contribution()}
+	k := &kept{account: offer.account()}
 	for _, v := range offer.Vectors {
 		k.vectors = append(k.vectors, slices.Clone(v))
 	}
