@@ -46,6 +46,11 @@ func (r *Run) record(kind string, participant uint32, detail string) {
 	if r.open != nil {
 		round = r.open.Round
 	}
+	r.recordIn(round, kind, participant, detail)
+}
+
+// recordIn adds an entry that belongs to a round.
+func (r *Run) recordIn(round uint64, kind string, participant uint32, detail string) {
 	r.log.Debug(kind, "participant", participant, "round", round, "detail", detail)
 	if r.cfg.Journal == nil {
 		return

@@ -199,15 +199,21 @@ func (r *Run) answer(number uint32, p Peer, c *protocol.Contribution, reason pro
 	if detail != "" {
 		what += ": " + detail
 	}
-	r.record(kind, number, what)
+	round := c.Round
+	if round == 0 && reason == protocol.ReasonAccepted {
+		round = r.down.version + 1 // the version that it will be in
+		if r.phase == protocol.PhaseCommitting {
+			round++
+		}
+		r.recordIn(round, kind, number, what)
+	} else {
+		r.record(kind, number, what)
+	}
 	r.accounts.answered(reason)
 	if m := r.roster.members[number]; m != nil && m.peer == p {
 		ack := &protocol.Ack{Order: c.Order, Reason: reason, Detail: detail}
-		if c.Round == 0 && reason == protocol.ReasonAccepted {
-			ack.Round = r.down.version + 1 // the version that it will be in
-			if r.phase == protocol.PhaseCommitting {
-				ack.Round++
-			}
+		if c.Round == 0 {
+			ack.Round = round
 		}
 		r.send(m, ack)
 	}

@@ -107,6 +107,7 @@ type memoryJournal struct {
 	opens   []OpenRound
 	commits []Commit
 	kinds   []string
+	entries []LogEntry
 	finish  string
 	err     error
 }
@@ -133,6 +134,7 @@ func (j *memoryJournal) Log(_ string, entries []LogEntry) error {
 	for _, e := range entries {
 		j.kinds = append(j.kinds, e.Kind)
 	}
+	j.entries = append(j.entries, entries...)
 	return nil
 }
 

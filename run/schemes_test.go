@@ -414,6 +414,80 @@ func TestFedBuffOldBase(t *testing.T) {
 	}
 }
 
+// The training loss of a contribution is in the version that the contribution is
+// part of: FedBuff accepts answers to the next version during a commit.
+func TestFedBuffTrainLoss(t *testing.T) {
+	f := newFixture(t, func(_ *Config, s *strategy.Config) {
+		*s = strategy.Config{Kind: "fedbuff", Buffer: 1, LR: .1, MinClients: 2}
+	})
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	f.env.hold = true
+	f.offerMetrics(t, a, pa, 1)
+	f.offerMetrics(t, b, pb, 9)
+	for f.env.hold || len(f.env.held) > 0 {
+		f.env.release()
+	}
+	trainLosses(t, f, 1, 9)
+	f.Flush()
+	rounds := map[uint32]uint64{}
+	for _, e := range f.journal.entries {
+		if e.Kind == "accepted" {
+			rounds[e.Participant] = e.Round
+		}
+	}
+	if rounds[a] != 1 || rounds[b] != 2 {
+		t.Errorf("the event log has them in rounds %d and %d, want 1 and 2", rounds[a], rounds[b])
+	}
+}
+
+// A model that is handed on or averaged for a few clients is in no version, and
+// neither is its training loss; one that a robust combiner takes is.
+func TestKeptTrainLoss(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		config strategy.Config
+		rounds [][2]float64 // training losses of the two clients
+		want   []float64
+	}{
+		{"daisy", strategy.Config{Kind: "daisy", Epochs: 1, LR: .1, AverageEvery: 2, Deadline: time.Minute}, [][2]float64{{100, 200}, {1, 3}}, []float64{2}},
+		{"median", strategy.Config{Kind: "fedavg", Fraction: 1, Combine: "median", LR: .1, MinClients: 2}, [][2]float64{{1, 3}, {5, 7}}, []float64{2, 6}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t, func(_ *Config, s *strategy.Config) { *s = c.config })
+			a, pa := f.join(t)
+			b, pb := f.join(t)
+			for _, losses := range c.rounds {
+				f.offerMetrics(t, a, pa, losses[0])
+				f.offerMetrics(t, b, pb, losses[1])
+			}
+			trainLosses(t, f, c.want...)
+		})
+	}
+}
+
+// offerMetrics answers the last order with a mean training loss over 10 examples.
+func (f *fixture) offerMetrics(t *testing.T, n uint32, p *fakePeer, loss float64) {
+	t.Helper()
+	c := f.contribution(last[*protocol.Order](p), 1, 10)
+	c.Metrics.LossSum, c.Metrics.Examples = 10*loss, 10
+	if got := f.offer(n, p, c); got != protocol.ReasonAccepted {
+		t.Fatal(got)
+	}
+}
+
+// trainLosses compares the training losses of the versions made so far.
+func trainLosses(t *testing.T, f *fixture, want ...float64) {
+	t.Helper()
+	var got []float64
+	for _, rec := range f.Rounds() {
+		got = append(got, rec.TrainLoss)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("training losses of the versions: %v, want %v", got, want)
+	}
+}
+
 // A contribution that is all here and comes too late is in the ledger all the same.
 func TestLateIsCounted(t *testing.T) {
 	f := newFixture(t, nil)

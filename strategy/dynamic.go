@@ -3,7 +3,6 @@ package strategy
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -48,7 +47,7 @@ type Dynamic struct {
 	mean    MeanID
 	changed bool   // the balancing set is another than the mean was asked for
 	drawn   uint64 // augmentations so far in this round
-	backs   int    // rollbacks; each halves the clients' rate
+	backoff backoff
 	effects []Effect
 }
 
@@ -94,24 +93,28 @@ const idleFor = 10 * time.Second
 // to clients who join: after a restart their numbers are not given again.
 const joinsAhead = 1 << 20
 
-// dynamicFormat is the first byte of a snapshot; the one before it is read too.
-const dynamicFormat = 2
+// dynamicFormat is the first byte of a snapshot; formats before it are read too.
+const dynamicFormat = 3
 
 // Restore implements Strategy.
 func (s *Dynamic) Restore(snapshot []byte) error {
 	d := stateReader{b: snapshot}
 	format := d.byte()
-	if format != 1 && format != dynamicFormat {
+	if format < 1 || format > dynamicFormat {
 		return fmt.Errorf("strategy: dynamic snapshot of %d bytes is not of a format this build knows", len(snapshot))
 	}
-	version, order, v, backs := d.uint(), d.uint(), d.uint(), uint64(0)
-	if format == dynamicFormat {
-		backs = d.uint()
+	version, order, v := d.uint(), d.uint(), d.uint()
+	var b backoff
+	if format >= 2 {
+		b.readHalvings(&d)
+	}
+	if format >= 3 {
+		b.readStreak(&d)
 	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: dynamic snapshot is %w", err)
 	}
-	s.version, s.order, s.v, s.backs = version, OrderID(order), int(v), int(min(backs, 64))
+	s.version, s.order, s.v, s.backoff = version, OrderID(order), int(v), b
 	return nil
 }
 
@@ -119,13 +122,13 @@ func (s *Dynamic) snapshot(version uint64) []byte {
 	b := []byte{dynamicFormat}
 	b = binary.AppendUvarint(b, version)
 	b = binary.AppendUvarint(b, uint64(s.order))
-	return s.counters(b)
+	return s.counters(b, s.backoff.afterCommit())
 }
 
 // counters are what is durable with every opening of a round too.
-func (s *Dynamic) counters(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(s.v))
-	return binary.AppendUvarint(b, uint64(s.backs))
+func (s *Dynamic) counters(to []byte, b backoff) []byte {
+	to = binary.AppendUvarint(to, uint64(s.v))
+	return b.appendStreak(b.appendHalvings(to))
 }
 
 // Step implements Strategy.
@@ -175,12 +178,13 @@ func (s *Dynamic) Step(e Event) []Effect {
 	case Committed:
 		if s.phase == dynamicCommitting && e.Round == s.version+1 {
 			s.version = e.Round
+			s.backoff.committed()
 			s.open()
 		}
 	case RolledBack:
 		if s.phase == dynamicCommitting && e.Round == s.version+1 {
 			s.phase = dynamicIdle
-			s.backs++
+			s.backoff.rolledBack()
 			for i := range s.clients {
 				s.clients[i].fresh = true // their models are what must not be averaged
 			}
@@ -190,12 +194,15 @@ func (s *Dynamic) Step(e Event) []Effect {
 		// Clients hold models of their own, which the coordinator never had:
 		// they go on with them under new orders.
 		d := stateReader{b: e.Open.State}
-		v, backs := d.uint(), uint64(0)
-		if len(d.b) > 0 { // one written before there were rollbacks has none
-			backs = d.uint()
+		v, b := d.uint(), s.backoff
+		if len(d.b) > 0 { // absent from rounds of older builds, like the streak
+			b.readHalvings(&d)
+		}
+		if len(d.b) > 0 {
+			b.readStreak(&d)
 		}
 		if d.end() == nil {
-			s.v, s.backs = int(v), int(min(backs, 64))
+			s.v, s.backoff = int(v), b
 		}
 		s.order = e.Open.Order + joinsAhead
 		s.phase = dynamicIdle
@@ -255,7 +262,7 @@ func (s *Dynamic) write() {
 	}
 	s.do(Open{
 		Round: s.version + 1, Order: s.order, Base: s.version, Cohort: cohort,
-		Deadline: MaxDeadline, State: s.counters(nil),
+		Deadline: MaxDeadline, State: s.counters(nil, s.backoff),
 	})
 }
 
@@ -274,9 +281,9 @@ func (s *Dynamic) send(m *monitored, start MeanID) {
 	m.fresh = false
 }
 
-// rate is the clients' learning rate. There is no step of the server's that could
-// be made smaller after a rollback.
-func (s *Dynamic) rate() float64 { return math.Ldexp(s.cfg.LR, -s.backs) }
+// rate is the clients' learning rate. Rollbacks lower this one: the server takes
+// no step of its own.
+func (s *Dynamic) rate() float64 { return s.cfg.LR * s.backoff.factor() }
 
 func (s *Dynamic) left(id ClientID) {
 	i, ok := s.find(id)

@@ -70,7 +70,7 @@ func (fedavg) done(*rounds) bool     { return false }
 func (fedavg) plan(r *rounds, rate float64) combine.Plan {
 	switch r.cfg.Correction {
 	case "scaffold":
-		return combine.Scaffold{ServerLR: rate, Share: float64(len(r.answers)) / float64(max(r.among, len(r.answers)))}
+		return combine.Scaffold{ServerLR: rate, Share: float64(len(r.answers)) / float64(max(r.present, len(r.answers)))}
 	case "fednova":
 		var examples, norms []float64
 		var total float64

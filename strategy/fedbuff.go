@@ -46,7 +46,7 @@ type FedBuff struct {
 	waiting    []keptAnswer // came while a version was being committed
 	drawn      uint64
 	timing     bool // the timer of the orders that are out is running
-	rollbacks  int
+	backoff    backoff
 	effects    []Effect
 }
 
@@ -66,7 +66,8 @@ type keptAnswer struct {
 	base   uint64
 }
 
-const bufferFormat = 1
+// bufferFormat is the first byte of a snapshot; formats before it are read too.
+const bufferFormat = 2
 
 // keepAbsent is for how many versions an order from before a restart may still
 // be answered.
@@ -79,10 +80,17 @@ const ordersAhead = 1 << 20
 // Restore implements Strategy.
 func (s *FedBuff) Restore(snapshot []byte) error {
 	d := stateReader{b: snapshot}
-	if f := d.byte(); f != bufferFormat {
+	f := d.byte()
+	if f < 1 || f > bufferFormat {
 		return fmt.Errorf("strategy: fedbuff snapshot of %d bytes is not of a format this build knows", len(snapshot))
 	}
-	version, order, rollbacks, n := d.uint(), d.uint(), d.uint(), d.uint()
+	version, order := d.uint(), d.uint()
+	var b backoff
+	b.readHalvings(&d)
+	if f >= 2 {
+		b.readStreak(&d)
+	}
+	n := d.uint()
 	if n > uint64(len(d.b)) {
 		d.broken = true
 		n = 0
@@ -94,7 +102,7 @@ func (s *FedBuff) Restore(snapshot []byte) error {
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: fedbuff snapshot is %w", err)
 	}
-	s.version, s.order, s.rollbacks, s.absent = version, OrderID(order), int(min(rollbacks, 64)), out
+	s.version, s.order, s.backoff, s.absent = version, OrderID(order), b, out
 	return nil
 }
 
@@ -102,7 +110,8 @@ func (s *FedBuff) snapshot(version uint64) []byte {
 	b := []byte{bufferFormat}
 	b = binary.AppendUvarint(b, version)
 	b = binary.AppendUvarint(b, uint64(s.order))
-	b = binary.AppendUvarint(b, uint64(s.rollbacks))
+	after := s.backoff.afterCommit()
+	b = after.appendStreak(after.appendHalvings(b))
 	out := slices.Concat(s.absent, s.clients)
 	out = slices.DeleteFunc(out, func(c buffered) bool { return c.order == 0 })
 	b = binary.AppendUvarint(b, uint64(len(out)))
@@ -149,22 +158,27 @@ func (s *FedBuff) Step(e Event) []Effect {
 				}
 				s.clients[i].due = false
 			}
-			s.give()
 			s.commit()
+			s.give()
 		}
 	case Committed:
 		if s.committing && e.Round == s.version+1 {
 			s.version = e.Round
+			s.backoff.committed()
 			s.absent = slices.DeleteFunc(s.absent, func(c buffered) bool { return c.base+keepAbsent < s.version })
 			s.next()
 		}
 	case RolledBack:
 		if s.committing && e.Round == s.version+1 {
-			s.rollbacks++
+			s.backoff.rolledBack()
 			s.next()
 		}
 	case Reopened:
 		s.order = max(s.order, e.Open.Order)
+		if d := (stateReader{b: e.Open.State}); len(d.b) > 0 { // absent from a round of an older build
+			s.backoff.readHalvings(&d)
+			s.backoff.readStreak(&d)
+		}
 		s.opened, s.reopened = true, true
 	}
 	return s.effects
@@ -208,7 +222,7 @@ func (s *FedBuff) open() {
 		cohort[i] = c.client
 	}
 	s.order++ // so that no number is given again after a crash, unless on the same base
-	s.do(Open{Round: s.version + 1, Order: s.order, Base: s.version, Cohort: cohort, Deadline: MaxDeadline})
+	s.do(Open{Round: s.version + 1, Order: s.order, Base: s.version, Cohort: cohort, Deadline: MaxDeadline, State: s.backoff.appendStreak(s.backoff.appendHalvings(nil))})
 }
 
 // next begins the making of a version with what has come meanwhile.
@@ -224,7 +238,8 @@ func (s *FedBuff) next() {
 }
 
 // give hands orders to clients that have none, up to the concurrency, in a
-// random order so that over time everybody has a turn.
+// random order so that over time every client has a turn. During a commit it
+// does nothing: those orders are given on the new version.
 func (s *FedBuff) give() {
 	if !s.opened || s.committing || len(s.clients) < s.cfg.MinClients {
 		return
@@ -308,8 +323,10 @@ func (s *FedBuff) offered(e Offered) {
 		return
 	}
 	s.take(e.Client, e.Handle, base)
-	s.give()
+	// The commit comes before the next orders: one given now would rest on a
+	// version that is about to be replaced.
 	s.commit()
+	s.give()
 }
 
 // take puts an answer into the buffer.
@@ -332,7 +349,7 @@ func (s *FedBuff) commit() {
 		s.order += ordersAhead
 		s.reopened = false
 	}
-	rate := s.cfg.ServerLR * math.Ldexp(1, -s.rollbacks)
+	rate := s.cfg.ServerLR * s.backoff.factor()
 	r := rounds{cfg: s.cfg}
 	s.do(Commit{
 		Round: s.version + 1, Base: s.version, Plan: r.serverPlan(rate, 1), Snapshot: s.snapshot(s.version + 1),

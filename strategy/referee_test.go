@@ -20,6 +20,7 @@ type referee struct {
 	s       Strategy
 	present map[ClientID]bool
 	given   map[ClientID][]OrderID // in this life
+	newest  map[ClientID]OrderID   // in all lives
 	handles map[Handle]handleState
 	means   map[MeanID]bool
 	asked   []MeanID // not answered yet
@@ -40,15 +41,22 @@ const (
 
 func newReferee(t *rapid.T, s Strategy) *referee {
 	return &referee{
-		t: t, s: s, present: map[ClientID]bool{}, given: map[ClientID][]OrderID{}, handles: map[Handle]handleState{},
+		t: t, s: s, present: map[ClientID]bool{}, given: map[ClientID][]OrderID{}, newest: map[ClientID]OrderID{}, handles: map[Handle]handleState{},
 		means: map[MeanID]bool{}, timers: map[Timer]bool{},
 	}
 }
 
 // step feeds one event and does what it brings about.
 func (r *referee) step(e Event) {
+	fresh := OrderID(0) // a number that no client has had
 	for _, effect := range slices.Clone(r.s.Step(e)) {
+		if o, ok := effect.(Order); ok && o.Order > r.newest[o.Client] {
+			r.newest[o.Client], fresh = o.Order, o.Order
+		}
 		r.do(effect)
+	}
+	if fresh != 0 && r.commit != nil {
+		r.t.Fatalf("%#v: order %d is given before version %d is committed, and will be stale", e, fresh, r.commit.Round)
 	}
 	for h, state := range r.handles {
 		if state == offeredHandle {
@@ -405,7 +413,7 @@ func TestServerRate(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := s.(*rounds)
-		r.version, r.rollbacks = test.version, test.rollbacks
+		r.version, r.backoff.halvings = test.version, test.rollbacks
 		if got := r.serverRate(16); math.Abs(got-test.want) > 1e-15 {
 			t.Errorf("%s: %g, want %g", test.name, got, test.want)
 		}
@@ -430,15 +438,15 @@ func TestRollBack(t *testing.T) {
 	}
 	again := newFedAvg(t, Config{Fraction: 1})
 	again.Step(Reopened{open, time.Minute})
-	if again.rollbacks != 1 {
-		t.Errorf("%d rollbacks after a restart, want 1", again.rollbacks)
+	if again.backoff.halvings != 1 {
+		t.Errorf("%d rollbacks after a restart, want 1", again.backoff.halvings)
 	}
 	s.Step(Opened{1})
 	second := offer(2)
 	if first.Rate != .1 || second.Rate != .05 || second.Plan != combine.Plan(combine.WeightedMean{ServerLR: .5}) {
 		t.Errorf("rates %g and %g, plan %+v; want .1, .05 and half the mean", first.Rate, second.Rate, second.Plan)
 	}
-	if err := again.Restore(second.Snapshot); err != nil || again.rollbacks != 1 {
-		t.Errorf("%d rollbacks in the snapshot, %v", again.rollbacks, err)
+	if err := again.Restore(second.Snapshot); err != nil || again.backoff.halvings != 1 {
+		t.Errorf("%d rollbacks in the snapshot, %v", again.backoff.halvings, err)
 	}
 }

@@ -19,14 +19,14 @@ type rounds struct {
 	cfg   Config
 	setup Setup
 
-	state     roundState
-	cohort    Cohort
-	version   uint64  // newest committed
-	order     OrderID // newest given
-	answers   []answer
-	among     int // clients that were present when the attempt was opened
-	rollbacks int // so far; each halves the server's rate
-	effects   []Effect
+	state   roundState
+	cohort  Cohort
+	version uint64  // newest committed
+	order   OrderID // newest given
+	answers []answer
+	present int // clients when the attempt was opened
+	backoff backoff
+	effects []Effect
 }
 
 // scheme is what tells round-based schemes apart.
@@ -78,23 +78,27 @@ const (
 )
 
 // roundsFormat is the first byte of a snapshot; formats before it are read too.
-const roundsFormat = 2
+const roundsFormat = 3
 
 // Restore implements Strategy.
 func (r *rounds) Restore(snapshot []byte) error {
 	d := stateReader{b: snapshot}
 	format := d.byte()
-	if format != 1 && format != roundsFormat {
+	if format < 1 || format > roundsFormat {
 		return fmt.Errorf("strategy: %s snapshot of %d bytes is not of a format this build knows", r.cfg.Kind, len(snapshot))
 	}
-	version, order, rollbacks := d.uint(), d.uint(), uint64(0)
-	if format == roundsFormat {
-		rollbacks = d.uint()
+	version, order := d.uint(), d.uint()
+	var b backoff
+	if format >= 2 {
+		b.readHalvings(&d)
+	}
+	if format >= 3 {
+		b.readStreak(&d)
 	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: %s snapshot is %w", r.cfg.Kind, err)
 	}
-	r.version, r.order, r.rollbacks = version, OrderID(order), int(min(rollbacks, 64))
+	r.version, r.order, r.backoff = version, OrderID(order), b
 	return nil
 }
 
@@ -103,7 +107,8 @@ func (r *rounds) snapshot(version uint64) []byte {
 	b := []byte{roundsFormat}
 	b = binary.AppendUvarint(b, version)
 	b = binary.AppendUvarint(b, uint64(r.order))
-	return binary.AppendUvarint(b, uint64(r.rollbacks))
+	after := r.backoff.afterCommit()
+	return after.appendStreak(after.appendHalvings(b))
 }
 
 // Step implements Strategy.
@@ -154,6 +159,7 @@ func (r *rounds) Step(e Event) []Effect {
 	case Committed:
 		if r.state == committing && e.Round == r.version+1 {
 			r.version = e.Round
+			r.backoff.committed()
 			r.state = idle
 			r.cohort.Attempt = 0
 			r.cohort.Forgive()
@@ -161,7 +167,7 @@ func (r *rounds) Step(e Event) []Effect {
 		}
 	case RolledBack:
 		if r.state == committing && e.Round == r.version+1 {
-			r.rollbacks++
+			r.backoff.rolledBack()
 			r.retry()
 		}
 	case Reopened:
@@ -177,9 +183,13 @@ func (r *rounds) reopened(e Reopened) {
 	r.order = e.Open.Order
 	d := stateReader{b: e.Open.State}
 	if len(e.Open.State) > 0 {
-		r.rollbacks, r.among = int(min(d.uint(), 64)), int(min(d.uint(), math.MaxInt32))
+		r.backoff.readHalvings(&d)
+		r.present = int(min(d.uint(), math.MaxInt32))
 		if s, ok := r.scheme.(legs); ok {
 			s.restore(&d)
+		}
+		if len(d.b) > 0 { // absent from a round of an older build
+			r.backoff.readStreak(&d)
 		}
 	}
 	r.begin(e.Open.Round, e.Open.Cohort)
@@ -233,12 +243,13 @@ func (r *rounds) write(chosen []ClientID) {
 		}
 	}
 	r.state = opening
-	r.among = r.cohort.Present()
-	state := binary.AppendUvarint(nil, uint64(r.rollbacks))
-	state = binary.AppendUvarint(state, uint64(r.among))
+	r.present = r.cohort.Present()
+	state := r.backoff.appendHalvings(nil)
+	state = binary.AppendUvarint(state, uint64(r.present))
 	if s, ok := r.scheme.(legs); ok {
 		state = s.save(state)
 	}
+	state = r.backoff.appendStreak(state)
 	r.do(Open{Round: r.version + 1, Order: r.order, Base: r.version, Cohort: chosen, Deadline: r.cfg.Deadline, State: state})
 }
 
@@ -356,7 +367,7 @@ func (r *rounds) retry() {
 
 // serverRate is the rate by which the mean of m updates is applied: the
 // configured one, scaled up for the number of nodes where that is asked for,
-// and halved for every round that had to be rolled back.
+// and lowered after rollbacks.
 //
 // Averaging m models that each took one step of rate eta on their own mean loss
 // equals one step of eta on the union, however many nodes there are; scaling by
@@ -373,7 +384,7 @@ func (r *rounds) serverRate(m int) float64 {
 	if w := r.cfg.Warmup; w > 0 && r.version < uint64(w) {
 		scale = 1 + (scale-1)*float64(r.version)/float64(w)
 	}
-	return cmp.Or(r.cfg.ServerLR, 1) * scale * math.Ldexp(1, -r.rollbacks)
+	return cmp.Or(r.cfg.ServerLR, 1) * scale * r.backoff.factor()
 }
 
 // serverPlan applies the mean of the first sum by the configured server

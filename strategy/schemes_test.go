@@ -37,8 +37,9 @@ func orders(effects []Effect) (all []Order) {
 	return all
 }
 
-// FedBuff: K answers make a version, whoever gives them, each weighted by how
-// old its base is; who answers gets the next order at once.
+// FedBuff: K answers of any clients make a version, each weighted by the age of
+// its base. A client gets its next order at once, but for the one whose answer
+// fills the buffer: it gets an order on the new version.
 func TestFedBuff(t *testing.T) {
 	s := mustNew(t, Config{Kind: "fedbuff", Buffer: 3, Staleness: .5}, Setup{Seed: 1, Live: true})
 	if got := names(join(s, 1)); got != "Open " {
@@ -68,10 +69,10 @@ func TestFedBuff(t *testing.T) {
 	}
 	answer(1)
 	got = answer(1)
-	if names(got) != "Add Order Commit " {
+	if names(got) != "Add Commit " {
 		t.Fatalf("the third answer does %q", names(got))
 	}
-	if c := got[2].(Commit); !slices.Equal(c.Clients, []ClientID{1}) || c.Round != 1 || c.Plan != combine.Plan(combine.WeightedMean{ServerLR: 1}) {
+	if c := got[1].(Commit); !slices.Equal(c.Clients, []ClientID{1}) || c.Round != 1 || c.Plan != combine.Plan(combine.WeightedMean{ServerLR: 1}) {
 		t.Errorf("%+v", c)
 	}
 	// Answers during the commit wait, and are one version old when they count.
@@ -83,8 +84,8 @@ func TestFedBuff(t *testing.T) {
 	if names(got) != "Add Open " || got[0] != Effect(want) {
 		t.Errorf("after the commit: %v, want %v", got, want)
 	}
-	if got := take(steps(s, Opened{2})); names(got) != "Order " || order[2].Base != 1 {
-		t.Errorf("once round 2 is open: %v, want an order on version 1 for client 2", got)
+	if got := take(steps(s, Opened{2})); names(got) != "Order Order " || order[1].Base != 1 || order[2].Base != 1 {
+		t.Errorf("once round 2 is open: %v, want orders on version 1 for clients 1 and 2", got)
 	}
 	// The straggler is welcome however late it is.
 	answer(2)
@@ -101,6 +102,58 @@ func TestFedBuff(t *testing.T) {
 		if got := names(steps(s, o)); got != "Reject " {
 			t.Errorf("%+v does %q", o, got)
 		}
+	}
+}
+
+// No answer is staler than it need be: where every client answers in turn, the
+// age of an answer is the number of commits since its order, and an order that
+// follows a commit rests on that version.
+func TestFedBuffStaleness(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		clients, buffer int
+		want            float64 // mean staleness
+	}{
+		{"a version from every answer of one client", 1, 1, 0},
+		{"a version from every answer of two clients", 2, 1, 1}, // one version of the other's between order and answer
+		{"a version from one answer of each", 4, 4, .75},        // of three the next order precedes the commit
+		{"a version from half of the clients", 4, 2, 1.5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := mustNew(t, Config{Kind: "fedbuff", Buffer: test.buffer, MinClients: test.clients}, Setup{Seed: 1, Live: true})
+			order := map[ClientID]Order{}
+			for i := range test.clients {
+				s.Step(Joined{ClientID(i + 1)})
+			}
+			version, sum, answers := uint64(0), 0., 0
+			step := func(e Event) (committed bool) {
+				for _, effect := range slices.Clone(s.Step(e)) {
+					switch effect := effect.(type) {
+					case Order:
+						order[effect.Client] = effect
+					case Commit:
+						committed = true
+					}
+				}
+				return committed
+			}
+			step(Opened{1})
+			for version < 40 {
+				id := ClientID(answers%test.clients + 1)
+				answers++
+				if version >= 10 {
+					sum += float64(version - order[id].Base)
+				}
+				if step(Offered{Client: id, Order: order[id].Order, Handle: Handle(answers), Weight: 1}) {
+					version++
+					step(Committed{version})
+					step(Opened{version + 1})
+				}
+			}
+			if got := sum / float64(30*test.buffer); got != test.want {
+				t.Errorf("mean staleness %g, want %g", got, test.want)
+			}
+		})
 	}
 }
 

@@ -28,14 +28,14 @@ type Given struct {
 
 // made is what a version is made of.
 type made struct {
-	seed      uint64
-	version   uint64 // of the base
-	base      []float32
-	state     map[string][]float32 // of the server, as of the base
-	given     []Given
-	most      uint64 // examples that any of them can have
-	among     int    // participants, when the attempt was opened
-	rollbacks int    // before
+	seed     uint64
+	version  uint64 // of the base
+	base     []float32
+	state    map[string][]float32 // of the server, as of the base
+	given    []Given
+	most     uint64 // examples that any of them can have
+	among    int    // participants, when the attempt was opened
+	halvings int    // of the server's rate
 }
 
 // combine returns the version that is made of m, and the server's state after it.
@@ -138,6 +138,24 @@ func novaRate(c strategy.Config, given []Given) float64 {
 	return combine.NovaRate(examples, norms, total)
 }
 
+// backoff is what rollbacks have made of a rate: each halves it, and 20 commits in
+// a row without one double it again.
+type backoff struct {
+	halvings int
+	row      int
+}
+
+func (b backoff) committed() backoff {
+	switch {
+	case b.halvings == 0:
+	case b.row == 19:
+		b = backoff{halvings: b.halvings - 1}
+	default:
+		b.row++
+	}
+	return b
+}
+
 // rate is what the mean is multiplied with.
 func (s *Scheme) rate(c strategy.Config, m made, answers int) float64 {
 	if c.Kind == "dynamic" {
@@ -153,7 +171,7 @@ func (s *Scheme) rate(c strategy.Config, m made, answers int) float64 {
 	if m.version < uint64(c.Warmup) {
 		scale = 1 + (scale-1)*float64(m.version)/float64(c.Warmup)
 	}
-	return cmp.Or(c.ServerLR, 1) * scale * math.Ldexp(1, -m.rollbacks)
+	return cmp.Or(c.ServerLR, 1) * scale * math.Ldexp(1, -m.halvings)
 }
 
 // sum adds one vector of every answer.

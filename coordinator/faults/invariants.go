@@ -41,9 +41,7 @@ func (w *world) checkOpen(l *life, o run.OpenRound) {
 		w.violated("order numbers grow", "order %d is opened after order %d", o.Order, open.Order)
 	}
 	w.cohorts[o.Order] = o
-	if w.scheme.Shape == inRounds || w.scheme.Shape == inLegs {
-		w.rollbacks = l.witness.rollbacks // which are written down with it
-	}
+	w.backoff = l.witness.backoff // which is written down with it
 }
 
 // checkCommit is asked before a version becomes durable: it must follow the last
@@ -100,7 +98,7 @@ func (w *world) checkCommit(l *life, c run.Commit) {
 	}
 	want, state, err := w.scheme.combine(made{
 		seed: w.seed, version: c.Base, base: w.exact(), state: w.serverState(), given: given, most: w.mostExamples(),
-		among: l.world.among[a.Order], rollbacks: l.witness.rollbacks,
+		among: l.world.among[a.Order], halvings: l.witness.backoff.halvings,
 	})
 	if err != nil {
 		w.violated("a version is what its contributions make of its base", "version %d is %v, which %v make impossible: %v", c.Round, c.Params, given, err)
@@ -110,7 +108,7 @@ func (w *world) checkCommit(l *life, c run.Commit) {
 	if !maps.EqualFunc(c.State, state, slices.Equal) {
 		w.violated("a version comes with the server's state", "version %d has %v, want %v", c.Round, c.State, state)
 	}
-	w.rollbacks = l.witness.rollbacks
+	w.backoff = l.witness.backoff.committed()
 	// Bytes are counted up to the moment when the commit was asked for first.
 	if up, down := l.asked.Up-l.since.Up, l.asked.Down-l.since.Down; c.Traffic.Up != up || c.Traffic.Down != down {
 		w.violated("rounds account for all bytes", "version %d says %d up and %d down since the last, the peers %d and %d", c.Round, c.Traffic.Up, c.Traffic.Down, up, down)

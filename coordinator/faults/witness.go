@@ -37,7 +37,7 @@ type witness struct {
 
 	abandoned  int64
 	rolledBack int64
-	rollbacks  int // as the strategy counts them
+	backoff    backoff // of the rate
 }
 
 // attempt is one try at a round, as far as one life of the coordinator knows.
@@ -80,7 +80,7 @@ type meanOf struct {
 
 func newWitness(s strategy.Strategy, l *life) *witness {
 	return &witness{
-		strategy: s, life: l, shape: l.world.scheme.Shape, rollbacks: l.world.rollbacks,
+		strategy: s, life: l, shape: l.world.scheme.Shape, backoff: l.world.backoff,
 		present: map[strategy.ClientID]bool{}, left: map[strategy.ClientID]bool{}, orders: map[strategy.ClientID]*ordering{},
 		refused: map[key]bool{}, was: map[key]bool{}, accepted: map[key]*answer{}, handles: map[strategy.Handle]key{}, means: map[strategy.MeanID]*meanOf{},
 	}
@@ -209,6 +209,7 @@ func (w *witness) told(e strategy.Event) {
 			w.violated("versions wait for the disk", "version %d is committed, and %d are durable", e.Round, len(w.life.world.journal.commits))
 		}
 		w.attempt, w.counting = nil, nil
+		w.backoff = w.backoff.committed()
 	case strategy.RolledBack:
 		a := w.attempt
 		if a == nil || !a.committing || a.Round != e.Round || w.life.world.scheme.Config.Guard == 0 {
@@ -218,7 +219,7 @@ func (w *witness) told(e strategy.Event) {
 		w.life.world.result.RolledBack++
 		w.attempt, w.counting = nil, nil
 		w.rolledBack++
-		w.rollbacks++
+		w.backoff = backoff{halvings: w.backoff.halvings + 1}
 	case strategy.Declined:
 		if a := w.attempt; a != nil && e.Order == a.Order {
 			a.declined[e.Client] = true

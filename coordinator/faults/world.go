@@ -45,12 +45,12 @@ type world struct {
 	initialHash [32]byte
 
 	// What invariants.go remembers of the whole schedule.
-	numbers   map[uint32]*participant  // who was given which number
-	orders    map[key]protocol.Order   // as they were given last
-	counted   map[key]bool             // contributions that are in a durable version
-	rollbacks int                      // of commits, as the strategy has them durable
-	cohorts   map[uint64]run.OpenRound // durable attempts by order number
-	among     map[strategy.OrderID]int // by order: participants when it was opened
+	numbers map[uint32]*participant  // who was given which number
+	orders  map[key]protocol.Order   // as they were given last
+	counted map[key]bool             // contributions that are in a durable version
+	backoff backoff                  // of the rate, as the strategy has it durable
+	cohorts map[uint64]run.OpenRound // durable attempts by order number
+	among   map[strategy.OrderID]int // by order: participants when it was opened
 
 	result    Result
 	recent    [40]entry // ring of the newest events
