@@ -124,8 +124,14 @@ func TestBackoffReopens(t *testing.T) {
 			t.Errorf("%s: %+v after the restart, want 2 halvings and 4 commits", name, *after.caution())
 		}
 		after = newScheme(t, cfg).(resumer)
-		o.State = o.State[:len(o.State)-1]
-		if name == "fedbuff" {
+		switch name {
+		case "periodic":
+			o.State = []byte{2, 3} // halvings, clients
+		case "daisy":
+			o.State = []byte{2, 3, 1} // and the leg
+		case "dynamic":
+			o.State = o.State[:len(o.State)-1]
+		case "fedbuff":
 			o.State = nil
 		}
 		after.Step(Reopened{Open: o})

@@ -1,7 +1,6 @@
 package strategy
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"fedtab/combine"
@@ -10,34 +9,31 @@ import (
 
 // daisy is FedDC (Kamp, Fischer and Vreeken 2023): models travel from client to
 // client before they are averaged, so that each sees more data than any client
-// has. A round consists of AverageEvery legs. After each but the last, the
+// has. A round consists of AverageEvery phases. After each but the last, the
 // models are handed on in a random permutation; after the last they are
 // averaged into the next version.
 //
-// A leg is an order of its own. A client that drops out takes along the model
-// that it was training. A crash of the coordinator loses the models that it was
-// handing on, though not those that clients are training: the round goes on with
-// its cohort and begins to count legs anew, so that every model that is averaged
-// has gone through all of them.
+// A client that drops out takes along the model that it was training. A crash of
+// the coordinator loses the models that it was handing on, though not those that
+// clients are training: the round goes on with its cohort and begins to count
+// phases anew, so that every model that is averaged has gone through all of them.
 type daisy struct {
 	fedavg
-	leg    int     // of the open round, from 0
-	starts []start // models that are handed on in this leg
+	starts []start // models that are handed on in this phase
 	means  MeanID  // newest
 }
 
-// start says with which model a client begins a leg.
+// start says with which model a client begins a phase.
 type start struct {
 	client ClientID
 	mean   MeanID
 }
 
-func (s *daisy) save(b []byte) []byte   { return binary.AppendUvarint(b, uint64(s.leg)) }
-func (s *daisy) restore(d *stateReader) { d.uint(); s.leg = 0 }
+// resume begins with the first phase again: the models that were handed on are lost.
+func (s *daisy) resume(*rounds, int, []byte) int { return 0 }
 
 func (s *daisy) choose(r *rounds) []ClientID {
 	s.forget(r)
-	s.leg = 0
 	chosen := s.fedavg.choose(r)
 	if len(chosen) > r.cfg.MaxKept {
 		chosen = r.cohort.Sample(float64(r.cfg.MaxKept)/float64(r.cohort.Present()), 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
@@ -56,17 +52,16 @@ func (s *daisy) start(id ClientID) MeanID {
 	return 0
 }
 
-// done hands the models on, unless it is time to average them.
-func (s *daisy) done(r *rounds) bool {
+// next hands the models on, unless it is time to average them.
+func (s *daisy) next(r *rounds) (phase, bool) {
 	s.forget(r)
-	if s.leg+1 >= r.cfg.AverageEvery || len(r.answers) < 2 {
+	if r.phase+1 >= r.cfg.AverageEvery || len(r.answers) < 2 {
 		for i, a := range r.answers {
 			r.do(Add{Handle: a.handle, Scale: a.weight, Weight: a.weight})
 			r.answers[i].handle = 0
 		}
-		return false
+		return phase{}, false
 	}
-	s.leg++
 	var clients []ClientID
 	for _, a := range r.answers {
 		clients = append(clients, a.client)
@@ -83,11 +78,10 @@ func (s *daisy) done(r *rounds) bool {
 		r.do(Mean{Mean: s.means, Handles: []Handle{a.handle}, Weights: []float64{1}})
 		r.do(Drop{a.handle})
 	}
-	r.write(clients)
-	return true
+	return phase{ask: clients}, true
 }
 
-// forget gives back the models of the last leg.
+// forget gives back the models of the last phase.
 func (s *daisy) forget(r *rounds) {
 	for _, t := range s.starts {
 		r.do(Forget{t.mean})

@@ -65,7 +65,6 @@ func novaNorm(r *rounds, steps uint64) float64 {
 
 func (fedavg) keeps() bool           { return false }
 func (fedavg) enough(r *rounds) bool { return len(r.answers) > 0 }
-func (fedavg) done(*rounds) bool     { return false }
 
 func (fedavg) plan(r *rounds, rate float64) combine.Plan {
 	switch r.cfg.Correction {

@@ -21,18 +21,19 @@ type rounds struct {
 
 	state   roundState
 	cohort  Cohort
-	version uint64  // newest committed
-	order   OrderID // newest given
-	answers []answer
-	present int // clients when the attempt was opened
+	version uint64   // newest committed
+	order   OrderID  // newest given
+	phase   int      // number of the open phase, from 0
+	answers []answer // to its orders
+	present int      // clients when the attempt was opened
 	backoff backoff
 	effects []Effect
 }
 
 // scheme is what tells round-based schemes apart.
 type scheme interface {
-	// choose returns the cohort of the next attempt, ascending. An empty one
-	// waits for somebody to join.
+	// choose returns the cohort of the next attempt, ascending, which the first
+	// phase asks. With an empty one the round waits until a client joins.
 	choose(r *rounds) []ClientID
 	// work returns what a member of the cohort is asked for.
 	work(r *rounds, id ClientID) Work
@@ -45,9 +46,12 @@ type scheme interface {
 	enough(r *rounds) bool
 	// plan returns the arithmetic of the commit. rate multiplies the mean.
 	plan(r *rounds, rate float64) combine.Plan
-	// done is asked instead of committing; true says that the scheme has
-	// gone on by itself.
-	done(r *rounds) bool
+	// next is asked when the open phase has its answers. It returns the phase
+	// after it, or false when the round is to be committed.
+	next(r *rounds) (phase, bool)
+	// resume returns the number of the phase to go on with after a restart, when
+	// the phase of the given number and state was open.
+	resume(r *rounds, number int, state []byte) int
 	// after is asked before every attempt that follows a version, and ends
 	// the run if there is nothing left to do.
 	after(r *rounds)
@@ -181,30 +185,16 @@ func (r *rounds) do(e Effect) { r.effects = append(r.effects, e) }
 func (r *rounds) reopened(e Reopened) {
 	r.cohort.Attempt = 1
 	r.order = e.Open.Order
-	d := stateReader{b: e.Open.State}
-	if len(e.Open.State) > 0 {
-		r.backoff.readHalvings(&d)
-		r.present = int(min(d.uint(), math.MaxInt32))
-		if s, ok := r.scheme.(legs); ok {
-			s.restore(&d)
-		}
-		if len(d.b) > 0 { // absent from a round of an older build
-			r.backoff.readStreak(&d)
-		}
+	if was, err := decodeOpenState(e.Open.State); err == nil {
+		r.backoff, r.present = was.backoff, was.present
+		r.phase = r.resume(r, was.phase, was.state)
 	}
-	r.begin(e.Open.Round, e.Open.Cohort)
+	r.begin(e.Open.Round, phase{ask: e.Open.Cohort})
 	r.state = collecting
 	r.do(SetTimer{timerDeadline, max(e.Remaining, 0)})
 	for _, id := range e.Open.Cohort {
 		r.do(Expect{Client: id, Order: r.order, Round: r.cohort.Round, Base: r.version, Work: r.work(r, id)})
 	}
-}
-
-// legs is a scheme whose rounds have several parts, each with an order of its
-// own.
-type legs interface {
-	save(b []byte) []byte
-	restore(d *stateReader)
 }
 
 // open begins the next attempt at the next round, if enough clients are
@@ -230,31 +220,27 @@ func (r *rounds) open() {
 		r.cohort.Attempt = 0
 		return
 	}
-	r.write(chosen)
+	r.phase = 0
+	r.write(phase{ask: chosen})
 }
 
-// write has a cohort written down, with a new order number.
-func (r *rounds) write(chosen []ClientID) {
+// write makes a phase durable, with a new order number.
+func (r *rounds) write(p phase) {
 	r.order++
-	r.begin(r.version+1, chosen)
-	for _, id := range chosen {
+	r.begin(r.version+1, p)
+	for _, id := range p.ask {
 		if !r.cohort.isPresent(id) {
-			r.cohort.Excuse(id) // has left after the leg before this one
+			r.cohort.Excuse(id) // has left after the phase before this one
 		}
 	}
 	r.state = opening
 	r.present = r.cohort.Present()
-	state := r.backoff.appendHalvings(nil)
-	state = binary.AppendUvarint(state, uint64(r.present))
-	if s, ok := r.scheme.(legs); ok {
-		state = s.save(state)
-	}
-	state = r.backoff.appendStreak(state)
-	r.do(Open{Round: r.version + 1, Order: r.order, Base: r.version, Cohort: chosen, Deadline: r.cfg.Deadline, State: state})
+	state := openState{backoff: r.backoff, present: r.present, phase: r.phase, state: p.state}
+	r.do(Open{Round: r.version + 1, Order: r.order, Base: r.version, Cohort: p.ask, Deadline: r.cfg.Deadline, State: state.encode()})
 }
 
-func (r *rounds) begin(round uint64, chosen []ClientID) {
-	r.cohort.Begin(round, r.order, chosen, r.cfg.MinReports)
+func (r *rounds) begin(round uint64, p phase) {
+	r.cohort.Begin(round, r.order, p.ask, cmp.Or(p.min, r.cfg.MinReports))
 	r.answers = r.answers[:0]
 }
 
@@ -317,9 +303,12 @@ func (r *rounds) settle(timeUp bool) {
 	// Whatever is computed from answers one by one must not depend on the
 	// order in which they came.
 	slices.SortFunc(r.answers, func(a, b answer) int { return cmp.Compare(a.client, b.client) })
-	if !r.done(r) {
-		r.commit()
+	if p, ok := r.next(r); ok {
+		r.phase++
+		r.write(p)
+		return
 	}
+	r.commit()
 }
 
 func (r *rounds) commit() {
