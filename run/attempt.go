@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"math"
 
 	"fedtab/combine"
 	"fedtab/protocol"
@@ -77,10 +78,11 @@ func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 		m.order.answered, m.order.accepted, m.order.start = true, true, nil
 	}
 	r.answer(offer.number, offer.peer, c, protocol.ReasonAccepted, "")
-	return offer, accepted{
-		Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint},
-		lossSum:      c.Metrics.LossSum, examples: c.Metrics.Examples,
+	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint}}
+	if loss := c.Metrics.LossSum; loss >= 0 && loss <= math.MaxFloat64 { // otherwise it would spoil the round's figure
+		a.lossSum, a.examples = loss, c.Metrics.Examples
 	}
+	return offer, a
 }
 
 func (r *Run) add(e strategy.Add) {

@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -394,6 +395,24 @@ func TestJournalFailsForGood(t *testing.T) {
 	}
 	if f.journal.finish != "" {
 		t.Errorf("finished as %q", f.journal.finish)
+	}
+}
+
+// A training loss that is not a number, or negative, spoils no round's figure.
+func TestForgedLoss(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	for i, loss := range []float64{math.NaN(), math.Inf(1), -1e300} {
+		forged := f.contribution(last[*protocol.Order](pa), 0, 10)
+		forged.Metrics = protocol.Metrics{Examples: 10, LossSum: loss}
+		f.offer(a, pa, forged)
+		honest := f.contribution(last[*protocol.Order](pb), 0, 10)
+		honest.Metrics = protocol.Metrics{Examples: 10, LossSum: 20}
+		f.offer(b, pb, honest)
+		if got := f.Rounds()[i].TrainLoss; got != 2 {
+			t.Errorf("with a loss of %g the round has %g, want the honest participant's 2", loss, got)
+		}
 	}
 }
 
