@@ -23,8 +23,9 @@ import (
 type Config struct {
 	Name   string // of the program, for the coordinator's log
 	Task   string
-	Models Models // nil keeps models of its own
-	Lent   *Lent  // memory to pack in, nil for some of its own
+	Models Models   // nil keeps models of its own
+	Lent   *Lent    // memory to pack in, nil for some of its own
+	Report Reporter // answers orders for payloads; nil declines them
 }
 
 // Client is one participant in one run. Its methods are called from one
@@ -130,6 +131,9 @@ func (c *Client) Hello() *protocol.Hello {
 	h := &protocol.Hello{
 		Protocol: protocol.Version, Task: c.cfg.Task, Client: c.cfg.Name,
 		Codecs: compress.Codecs(), TabState: c.tab,
+	}
+	if c.cfg.Report != nil {
+		h.Payloads = c.cfg.Report.Kinds()
 	}
 	if c.alien { // differences lead from the coordinator's version 0
 		h.Codecs = compress.Unaided()
@@ -291,7 +295,7 @@ func (c *Client) receivedStart(m *protocol.Model) error {
 func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 	for i := range c.kept {
 		k := &c.kept[i]
-		if k.Order == o.Order && slices.Equal(k.Vectors[0].BaseHash, o.BaseHash) {
+		if v := &k.Vectors[0]; k.Order == o.Order && (v.Kind != protocol.PayloadFloat32 || slices.Equal(v.BaseHash, o.BaseHash)) {
 			if k.Round == 0 { // it is in no buffer any more, so no round that is closed has counted it
 				k.closes = 0
 			}
@@ -302,6 +306,8 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 		return nil // at work on it
 	}
 	switch {
+	case !c.reports(o):
+		return decline(o, protocol.ReasonUnsupported, "this client does not have the payloads that are asked for")
 	case !supported(o.Kind):
 		return decline(o, protocol.ReasonUnsupported, fmt.Sprintf("this client has no orders of kind %v", o.Kind))
 	case c.tab == protocol.TabPaused || c.tab == protocol.TabFrozen:
@@ -326,7 +332,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 
 func supported(k protocol.OrderKind) bool {
 	switch k {
-	case protocol.OrderFit, protocol.OrderGradient, protocol.OrderMonitor, protocol.OrderBase:
+	case protocol.OrderFit, protocol.OrderGradient, protocol.OrderMonitor, protocol.OrderBase, protocol.OrderReport:
 		return true
 	}
 	return false

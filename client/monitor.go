@@ -87,11 +87,11 @@ func (c *Client) check() []protocol.Message {
 		return nil
 	}
 	c.unchecked = true // under the next order, unless that brings a model
-	return c.report()
+	return c.tell()
 }
 
-// report sends the client's model, as its difference from the base.
-func (c *Client) report() []protocol.Message {
+// tell sends the client's model, as its difference from the base.
+func (c *Client) tell() []protocol.Message {
 	delta := make([]float32, len(c.local))
 	kernel.Sub(delta, c.local, c.params)
 	return c.offer(protocol.RoleDelta, uint64(c.examples.Len()), delta)
@@ -126,5 +126,5 @@ func (c *Client) fetched(f *protocol.Fetch) []protocol.Message {
 		return c.fail(protocol.ReasonDiverged, learn.ErrDiverged)
 	}
 	c.unchecked = true
-	return c.report()
+	return c.tell()
 }

@@ -48,6 +48,9 @@ func (c *Client) Work(b *Bench, steps int) []protocol.Message {
 	if c.order.Kind == protocol.OrderMonitor {
 		return c.monitor(b, steps)
 	}
+	if c.order.Kind == protocol.OrderReport {
+		return c.report()
+	}
 	return c.train(b, steps)
 }
 
@@ -251,6 +254,13 @@ func (c *Client) offer(role protocol.Role, weight uint64, vectors ...[]float32) 
 // send makes the contribution that answers the order in work, and keeps it.
 func (c *Client) send(weight uint64, vectors []protocol.Vector) []protocol.Message {
 	o := c.order
+	if len(o.Payloads) > 0 {
+		payloads, err := c.payloads()
+		if err != nil {
+			return c.fail(protocol.ReasonUnsupported, err)
+		}
+		vectors = append(vectors, payloads...)
+	}
 	m := &protocol.Contribution{
 		Transfer: o.Order, Order: o.Order, Round: o.Round, Weight: weight,
 		Metrics: protocol.Metrics{
@@ -269,7 +279,7 @@ func (c *Client) send(weight uint64, vectors []protocol.Vector) []protocol.Messa
 // now that the server has it for good. It is taken as it travelled, so that both
 // sides add up.
 func (c *Client) adopt(m *protocol.Contribution) {
-	if len(m.Vectors) != 2 || m.Vectors[1].Role != protocol.RoleControl {
+	if len(m.Vectors) < 2 || m.Vectors[1].Role != protocol.RoleControl {
 		return
 	}
 	change := make([]float32, c.model.Layout().Size)

@@ -9,13 +9,23 @@ type Plan interface {
 	Combine(v *Vectors) error
 }
 
-// Vectors are what a Plan works on. All have the model's length.
+// Payload is what a contribution carries beside vectors of parameters: integers or
+// bytes.
+type Payload struct {
+	Name     string
+	Integers []uint64
+	Bytes    []byte
+}
+
+// Vectors are what a Plan works on. All but payloads have the model's
+// length.
 type Vectors struct {
-	Base  []float32            // version Commit.Base; read only
-	Next  []float32            // the result
-	Sums  []*Sum               // what Add effects filled
-	Kept  [][][]float32        // the vectors of each handle in Commit.Kept; read only
-	State map[string][]float32 // server vectors by name (momentum, control), stored with the commit; new ones replace the old, which are not written to
+	Base     []float32            // version Commit.Base; read only
+	Next     []float32            // the result
+	Sums     []*Sum               // what Add effects filled
+	Kept     [][][]float32        // the vectors of each handle in Commit.Kept; read only
+	Payloads [][]Payload          // of each handle in Commit.Kept, as ordered; read only
+	State    map[string][]float32 // server vectors by name (momentum, control), stored with the commit; new ones replace the old, which are not written to
 }
 
 // WeightedMean makes the next model from the base and the weighted mean of

@@ -122,6 +122,7 @@ func (m *Hello) write(w *writer) {
 	w.uint(6, m.Held)
 	w.bytes(7, m.HeldHash)
 	w.uint(8, uint64(m.TabState))
+	packed(w, 9, m.Payloads)
 }
 
 func (m *Hello) read(r *reader) {
@@ -143,6 +144,8 @@ func (m *Hello) read(r *reader) {
 			m.HeldHash = r.hash("held_hash")
 		case 8:
 			m.TabState = TabState(r.enum("tab_state"))
+		case 9:
+			m.Payloads = unpack(r, "payloads", m.Payloads, MaxCodecs, math.MaxInt32)
 		default:
 			r.skip()
 		}
@@ -327,6 +330,12 @@ func (m *Order) write(w *writer) {
 	w.uint(7, m.Seed)
 	w.uint(8, uint64(m.Deadline))
 	w.bytes(9, m.Start)
+	for i := range m.Payloads {
+		c := w.counter()
+		m.Payloads[i].write(&c)
+		w.open(10, c.n)
+		m.Payloads[i].write(w)
+	}
 }
 
 func (m *Order) read(r *reader) {
@@ -353,9 +362,48 @@ func (m *Order) read(r *reader) {
 			m.Deadline = r.uint32("deadline")
 		case 9:
 			m.Start = r.hash("start")
+		case 10:
+			sub, ok := r.element("payloads", len(m.Payloads), MaxPayloads)
+			if !ok {
+				continue
+			}
+			var p Payload
+			p.read(&sub)
+			r.joinElement("payloads", len(m.Payloads), &sub)
+			m.Payloads = append(m.Payloads, p)
 		default:
 			r.skip()
 		}
+	}
+}
+
+func (p *Payload) write(w *writer) {
+	w.uint(1, uint64(p.Kind))
+	w.string(2, p.Name)
+	w.uint(3, uint64(p.Bits))
+	w.uint(4, p.Count)
+	w.uint(5, p.MaxBytes)
+}
+
+func (p *Payload) read(r *reader) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			p.Kind = PayloadKind(r.enum("kind"))
+		case 2:
+			p.Name = r.text("name", MaxName)
+		case 3:
+			p.Bits = r.uint32("bits")
+		case 4:
+			p.Count = r.uint64("count")
+		case 5:
+			p.MaxBytes = r.uint64("max_bytes")
+		default:
+			r.skip()
+		}
+	}
+	if p.size() > MaxBlock {
+		r.fail("payloads", ErrTooLarge, "want at most MaxBlock bytes")
 	}
 }
 
@@ -473,10 +521,14 @@ func (v *Vector) write(w *writer) {
 	w.uint(4, uint64(v.Codec))
 	if w.announcing {
 		w.uint(6, uint64(len(v.Block)))
-		return
+	} else {
+		w.bytes(5, v.Block)
+		w.uint(6, v.Size)
 	}
-	w.bytes(5, v.Block)
-	w.uint(6, v.Size)
+	w.uint(7, uint64(v.Kind))
+	w.string(8, v.Name)
+	w.uint(9, uint64(v.Bits))
+	w.uint(10, v.Count)
 }
 
 func (v *Vector) read(r *reader) {
@@ -496,6 +548,14 @@ func (v *Vector) read(r *reader) {
 			if v.Size = r.uint64("size"); v.Size > MaxBlock {
 				r.fail("size", ErrTooLarge, "want at most MaxBlock")
 			}
+		case 7:
+			v.Kind = PayloadKind(r.enum("kind"))
+		case 8:
+			v.Name = r.text("name", MaxName)
+		case 9:
+			v.Bits = r.uint32("bits")
+		case 10:
+			v.Count = r.uint64("count")
 		default:
 			r.skip()
 		}

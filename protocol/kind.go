@@ -111,7 +111,7 @@ func (s Schedule) String() string {
 func (k OrderKind) String() string {
 	return word([]string{
 		OrderFit: "fit", OrderGradient: "gradient", OrderMonitor: "monitor",
-		OrderEvaluate: "evaluate", OrderBase: "base",
+		OrderEvaluate: "evaluate", OrderBase: "base", OrderReport: "report",
 	}, uint32(k), "order kind")
 }
 
@@ -120,6 +120,11 @@ func (r Role) String() string {
 	return word([]string{
 		RoleDelta: "delta", RoleGradient: "gradient", RoleModel: "model", RoleControl: "control",
 	}, uint32(r), "role")
+}
+
+// String returns the kind of payload in words.
+func (k PayloadKind) String() string {
+	return word([]string{PayloadFloat32: "float32", PayloadIntegers: "integers", PayloadBytes: "bytes"}, uint32(k), "payload kind")
 }
 
 // String returns the codec's name.

@@ -23,7 +23,8 @@ const (
 	InlineBody = 60 << 10
 
 	// MaxFrame is the largest frame. It holds a full chunk, and InlineBody
-	// with MaxVectors vector headers of at most 84 bytes.
+	// with MaxVectors vector headers of at most 84 bytes, MaxPayloads of them
+	// with a name and a count.
 	MaxFrame = 84 << 10
 )
 
@@ -38,6 +39,9 @@ const (
 	// MaxVectors is the most vectors in a body: a delta and a control variate
 	// need 2, a tab that trains Radon base models one for each of them.
 	MaxVectors = 256
+
+	// MaxPayloads is the max number of payloads that an order declares.
+	MaxPayloads = 16
 
 	// MaxShards is the most shards that one participant is given: with 100
 	// and more examples each, more than a tab can hold.

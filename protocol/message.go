@@ -10,14 +10,15 @@ type Message interface{ kind() Kind }
 
 // Hello opens a session: the first message on every socket, from the client.
 type Hello struct {
-	Protocol    string   // Version
-	Task        string   // name of the task to take part in
-	ResumeToken []byte   // of an earlier Welcome; empty for a new participant
-	Client      string   // free text for logs, "fedtab-tab/0.1 wasm simd"
-	Codecs      []Codec  // codecs that the client can decode and encode
-	Held        uint64   // version of the model that the client holds
-	HeldHash    []byte   // its SHA-256, empty when it holds none
-	TabState    TabState // state at the time of the hello
+	Protocol    string        // Version
+	Task        string        // name of the task to take part in
+	ResumeToken []byte        // of an earlier Welcome; empty for a new participant
+	Client      string        // free text for logs, "fedtab-tab/0.1 wasm simd"
+	Codecs      []Codec       // codecs that the client can decode and encode
+	Held        uint64        // version of the model that the client holds
+	HeldHash    []byte        // its SHA-256, empty when it holds none
+	TabState    TabState      // state at the time of the hello
+	Payloads    []PayloadKind // that it can send beside float32 vectors
 }
 
 // Welcome answers a Hello.
@@ -119,7 +120,28 @@ const (
 	OrderMonitor  OrderKind = 3 // train on, report when a local condition breaks
 	OrderEvaluate OrderKind = 4 // send metrics of the model on local data
 	OrderBase     OrderKind = 5 // train a base model from scratch (Radon machine)
+	OrderReport   OrderKind = 6 // train nothing, send the payloads
 )
+
+// PayloadKind says what the values of a Vector are.
+type PayloadKind uint32
+
+// The kinds of payload. A client says in its Hello which it can send beside
+// PayloadFloat32.
+const (
+	PayloadFloat32  PayloadKind = 0 // as many float32 as the model has parameters
+	PayloadIntegers PayloadKind = 1 // integers modulo 2^Bits
+	PayloadBytes    PayloadKind = 2 // opaque bytes
+)
+
+// Payload declares one vector of an answer beside those of float32.
+type Payload struct {
+	Kind     PayloadKind
+	Name     string
+	Bits     uint32 // of integers: 1 to 64
+	Count    uint64 // of integers: how many
+	MaxBytes uint64 // of bytes: largest size of the block
+}
 
 // Order asks a client for work. The model of version Base has been sent
 // before it on the same socket, unless the client holds it.
@@ -130,9 +152,10 @@ type Order struct {
 	Base     uint64 // version to start from
 	BaseHash []byte // SHA-256 of version Base
 	Hyper    Hyper
-	Seed     uint64 // seed of the client's random choices in this order
-	Deadline uint32 // milliseconds from now; 0 is none
-	Start    []byte // SHA-256 of the local model to start from, sent before; empty: base, or one's own
+	Seed     uint64    // seed of the client's random choices in this order
+	Deadline uint32    // milliseconds from now; 0 is none
+	Start    []byte    // SHA-256 of the local model to start from, sent before; empty: base, or one's own
+	Payloads []Payload // that the answer carries after its float32 vectors, in this order
 }
 
 // Hyper holds the hyper-parameters of an Order. A field that a kind does not
@@ -213,7 +236,8 @@ const (
 	CodecGrid     Codec = 5 // integer differences between versions on a grid
 )
 
-// Vector is one packed vector of a body.
+// Vector is one packed vector of a body: float32 values, or the answer to a
+// Payload.
 type Vector struct {
 	Role     Role
 	BaseHash []byte // of the model that the vector is relative to, if any
@@ -221,6 +245,12 @@ type Vector struct {
 	Codec    Codec
 	Block    []byte // the packed values
 	Size     uint64 // bytes of the block that follows in chunks; 0: Block is all
+
+	// Of a vector that answers a Payload.
+	Kind  PayloadKind
+	Bits  uint32
+	Count uint64
+	Name  string
 }
 
 // Model carries parameters to a client: those of a version or, as a delta

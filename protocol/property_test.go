@@ -61,7 +61,8 @@ func bodies(t *rapid.T) []Vector {
 	announced := rapid.Bool().Draw(t, "announced")
 	var list []Vector
 	for range rapid.IntRange(0, 4).Draw(t, "vectors") {
-		v := Vector{Role: Role(enums(t, "role")), BaseHash: hashes(t, "base hash"), Part: small(t, "part"), Codec: Codec(enums(t, "codec"))}
+		v := Vector{Role: Role(enums(t, "role")), BaseHash: hashes(t, "base hash"), Part: small(t, "part"), Codec: Codec(enums(t, "codec")),
+			Kind: PayloadKind(enums(t, "payload kind")), Name: texts(t, "name", MaxName), Bits: small(t, "bits"), Count: numbers(t, "count")}
 		if announced {
 			v.Size = rapid.Uint64Max(MaxBlock).Draw(t, "size")
 		} else {
@@ -72,12 +73,26 @@ func bodies(t *rapid.T) []Vector {
 	return list
 }
 
+// payloads draws a list of payloads that is small enough to be ordered.
+func payloads(t *rapid.T) []Payload {
+	var list []Payload
+	for range rapid.IntRange(0, MaxPayloads).Draw(t, "payloads") {
+		p := Payload{Kind: PayloadKind(enums(t, "payload kind")), Name: texts(t, "name", MaxName), Bits: small(t, "bits"), Count: numbers(t, "count"), MaxBytes: numbers(t, "max bytes")}
+		if p.size() > MaxBlock {
+			p.Bits, p.Count, p.MaxBytes = p.Bits%64, p.Count%MaxParameters, p.MaxBytes%MaxBlock
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
 // messages draws any message that Decode accepts.
 func messages(t *rapid.T) Message {
 	switch k := Kind(rapid.Uint32Range(uint32(KindHello), uint32(KindChunk)).Draw(t, "kind")); k {
 	case KindHello:
 		return &Hello{texts(t, "protocol", MaxName), texts(t, "task", MaxName), someBytes(t, "token", MaxToken), texts(t, "client", MaxText),
-			lists[Codec](t, "codecs", MaxCodecs, enums), numbers(t, "held"), hashes(t, "held hash"), TabState(enums(t, "tab state"))}
+			lists[Codec](t, "codecs", MaxCodecs, enums), numbers(t, "held"), hashes(t, "held hash"), TabState(enums(t, "tab state")),
+			lists[PayloadKind](t, "payload kinds", MaxCodecs, enums)}
 	case KindWelcome:
 		m := &Welcome{Session: numbers(t, "session"), Participant: small(t, "participant"), ResumeToken: someBytes(t, "token", MaxToken),
 			Run: texts(t, "run", MaxName), Title: texts(t, "title", MaxText), Seed: numbers(t, "seed"), InitialHash: hashes(t, "hash"),
@@ -101,7 +116,7 @@ func messages(t *rapid.T) Message {
 				float32(doubles(t, "factor")), small(t, "warmup"),
 				float32(doubles(t, "prox")), rapid.Bool().Draw(t, "control"), rapid.Bool().Draw(t, "stream"), doubles(t, "delta"), small(t, "parts"),
 				float32(doubles(t, "bits")), rapid.Bool().Draw(t, "feedback")},
-			numbers(t, "seed"), small(t, "deadline"), hashes(t, "start")}
+			numbers(t, "seed"), small(t, "deadline"), hashes(t, "start"), payloads(t)}
 	case KindModel:
 		return &Model{numbers(t, "transfer"), numbers(t, "version"), hashes(t, "hash"), numbers(t, "base"), bodies(t)}
 	case KindContribution:

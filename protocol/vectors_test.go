@@ -34,10 +34,13 @@ e7a5fbbbca853d430ff6f70f5eaf4ada2dc4b6f3e7cbf016196168170568f3f0  ack.txt
 75b0616f3933c3198110544323ef6ccb7fe1b44199166dcf4880f251f594d8d3  chunk.txt
 27a570a72836a3006a9fdefa30c95aea23d6c98371868ac2226a32960addd159  contribution-announced.txt
 cce23bd0983bd6fad02e66fda10ea0c1264e25b03a10f0e100509fa2a2956445  contribution-metrics.txt
+0f4e53eb944add4e85f1b7bc623ee07f0c6d090d1da3fff1a21c4e4729f84849  contribution-payloads-announced.txt
+d451acb8324bbad639fe4b00a2cca9db675a6fc317ffa0caad03196d5529fc7f  contribution-payloads.txt
 0d9b452de4b44a795d924ad87538a694be95384ddd1caa4feda58783e404e66f  contribution.txt
 5b3c210b89d24048cc5b0ea21c364091133cc23664bdd32f2698f9771c8ae717  decline.txt
 025174c19e0aac73904f258442c26e3dc613532a8af2b81ec9233fb56cbbe0e7  fetch.txt
 480247fdf94d2f052476acabbaa7162db77012d0d44f24cdeca6f026bc84e625  hello-empty.txt
+5849d65fdeedd4767ad579b30ba7cc6dd999cc6b7c9788df694c082d432becd8  hello-payloads.txt
 f5f296042e072380088431ee19b1cefd5002b9a34b020f4054770b263e7c4319  hello-resumed.txt
 fa88bf60f89fcc260c5c26d61a370de79b17c94ed2e4b53aad41302b56f6f204  hello.txt
 b28c28aa1ccd7ee6353937f8a2b3101ecaaa3ced878b58f176e72bf89d423dbb  model-announced.txt
@@ -47,6 +50,7 @@ b28c28aa1ccd7ee6353937f8a2b3101ecaaa3ced878b58f176e72bf89d423dbb  model-announce
 e9b076e41e47ed6955a6bb80ed332b0ad5318f758604361562326ebf86deced7  order-base.txt
 2dee044ef1ea6499946d3365e192999f70aa1e1457b383616bde5110ca7a4f0e  order-monitor.txt
 c0bb89648c80fe57f7fabf79fe923575eaabb9629fa7456598fd902489a34db0  order-packed.txt
+084a3d20e4cdd851b19f91c66819be6eb6c44ad2340d0a2bc9fd2af3b3f27f79  order-payloads.txt
 b8cb5a087ff9bcab9b60eb97450a035f5269e0d21e901499e5942f32747a2aba  order-scaffold.txt
 e1610f18581d410305a8252a6b8091c14977c5b2b794fa068517277f4d7eb981  order-unknown-kind.txt
 680cdb8a2661baf95db7faca3a2ef135c21918c1ff5c5702b5bb9a875e61b08c  order.txt
@@ -114,6 +118,19 @@ var vectors = []struct {
 		Hyper: Hyper{Epochs: 1, Batch: 10, LR: 0.1, Codec: CodecDeadzone, Bits: 0.5, Feedback: true}}},
 	{"order-base", "Ten base models for the Radon machine.", &Order{
 		Order: 1, Kind: OrderBase, Round: 1, BaseHash: ramp(0x40, 32), Hyper: Hyper{Epochs: 20, Batch: 1, LR: 0.1, Parts: 10}}},
+	{"order-payloads", "Nothing to train: sums modulo 2^40, and a sealed message of at most 100 bytes.", &Order{
+		Order: 13, Kind: OrderReport, Round: 13, Base: 12, BaseHash: ramp(0x40, 32), Payloads: []Payload{
+			{Kind: PayloadIntegers, Name: "sums", Bits: 40, Count: 3}, {Kind: PayloadBytes, Name: "sealed", MaxBytes: 100}}}},
+	{"hello-payloads", "A client that can send integers and bytes.", &Hello{
+		Protocol: Version, Task: "mnist-2nn", Codecs: []Codec{CodecFloat32}, TabState: TabVisible, Payloads: []PayloadKind{PayloadIntegers, PayloadBytes}}},
+	{"contribution-payloads", "The answer to order-payloads: 1, 2^40 - 1 and 0x123456789a, and five bytes.", &Contribution{
+		Order: 13, Round: 13, Weight: 600, Vectors: []Vector{
+			{Kind: PayloadIntegers, Name: "sums", Bits: 40, Count: 3, Block: []byte{1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x9a, 0x78, 0x56, 0x34, 0x12}},
+			{Kind: PayloadBytes, Name: "sealed", Block: ramp(1, 5)}}}},
+	{"contribution-payloads-announced", "Integers that follow in chunks after a delta.", &Contribution{
+		Transfer: 1, Order: 9, Round: 13, Weight: 600, Vectors: []Vector{
+			{Role: RoleDelta, BaseHash: ramp(0x40, 32), Size: 796840},
+			{Kind: PayloadIntegers, Name: "sums", Bits: 64, Count: 10000, Size: 80000}}}},
 	{"order-unknown-kind", "A kind of order that we do not know: kept, and declined.", &Order{
 		Order: 10, Kind: OrderKind(77), Round: 14, Hyper: Hyper{Steps: 1 << 31, LR: float32(math.Copysign(0, -1)), Codec: 5}}},
 	{"model", "Three parameters, inline.", &Model{

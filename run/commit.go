@@ -58,6 +58,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 		k := r.kept[h]
 		delete(r.kept, h)
 		c.vectors.Kept = append(c.vectors.Kept, k.vectors)
+		c.vectors.Payloads = append(c.vectors.Payloads, k.payloads)
 		a.count(k.accepted)
 	}
 	var failed string

@@ -15,12 +15,13 @@ import (
 // outside the memory that connections borrow.
 type kept struct {
 	accepted
-	vectors [][]float32
+	vectors  [][]float32
+	payloads []combine.Payload
 }
 
 func (r *Run) keep(h strategy.Handle) {
 	offer, c := r.accept(h)
-	k := &kept{accepted: c}
+	k := &kept{accepted: c, payloads: offer.Payloads}
 	for _, v := range offer.Vectors {
 		k.vectors = append(k.vectors, slices.Clone(v))
 	}

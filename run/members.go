@@ -60,7 +60,7 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	}
 	m.peer, m.tab = p, h.TabState
 	m.blocked, m.outbox = false, nil // what was meant for the older socket
-	m.codecs = slices.Clone(h.Codecs)
+	m.codecs, m.payloads = slices.Clone(h.Codecs), slices.Clone(h.Payloads)
 	m.codec = m.able(r.cfg.Packing.Up)
 	if up := r.cfg.Packing.Up; m.codec != up {
 		r.record("codec", m.number, fmt.Sprintf("it lacks %v, and sends %v", up, m.codec))

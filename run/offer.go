@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"fedtab/combine"
 	"fedtab/compress"
 	"fedtab/learn/kernel"
 	"fedtab/protocol"
@@ -19,6 +20,7 @@ import (
 type Offer struct {
 	Contribution *protocol.Contribution
 	Vectors      [][]float32
+	Payloads     []combine.Payload
 	Reason       protocol.Reason // why it cannot be used; ReasonAccepted if it can
 	Detail       string
 
@@ -29,9 +31,10 @@ type Offer struct {
 	release     func()
 }
 
-// Inspect decodes the vectors of c, at most maxVectors, and checks that their
-// values are finite and within the bounds of their role. decode returns the
-// values of vector i; they stay valid until the offer is released.
+// Inspect decodes the vectors of c, of which at most maxVectors are float32, and
+// checks that their values are finite and within the bounds of their role. decode
+// returns the values of float32 vector i; they stay valid until the offer is
+// released. Payloads are copied.
 func Inspect(c *protocol.Contribution, maxVectors int, decode func(v *protocol.Vector, i int) ([]float32, error)) *Offer {
 	o := &Offer{Contribution: c, size: protocol.WireSize(c, true)}
 	refuse := func(r protocol.Reason, format string, args ...any) *Offer {
@@ -41,14 +44,24 @@ func Inspect(c *protocol.Contribution, maxVectors int, decode func(v *protocol.V
 		}
 		return o
 	}
-	if len(c.Vectors) == 0 || len(c.Vectors) > maxVectors {
-		return refuse(protocol.ReasonWrongShape, "vectors: %d, want 1 to %d", len(c.Vectors), maxVectors)
+	floats := vectorCount(c)
+	if len(c.Vectors) == 0 || floats > maxVectors {
+		return refuse(protocol.ReasonWrongShape, "vectors: %d, want 1 to %d", floats, maxVectors)
 	}
 	var print xxhash.Digest
 	print.Reset()
 	for i := range c.Vectors {
 		v := &c.Vectors[i]
 		print.Write(v.Block)
+		if i >= floats {
+			p, err := payload(v)
+			if err != nil {
+				return refuse(protocol.ReasonWrongShape, "vector %d: %v", i, err)
+			}
+			o.Payloads = append(o.Payloads, p)
+			v.Block = slices.Clone(v.Block) // it is compared with the order once more
+			continue
+		}
 		values, err := decode(v, i)
 		if err != nil {
 			switch {
@@ -72,6 +85,36 @@ func Inspect(c *protocol.Contribution, maxVectors int, decode func(v *protocol.V
 	}
 	o.fingerprint = print.Sum64()
 	return o
+}
+
+// vectorCount returns how many vectors of c come before its payloads.
+func vectorCount(c *protocol.Contribution) int {
+	if i := slices.IndexFunc(c.Vectors, func(v protocol.Vector) bool { return v.Kind != protocol.PayloadFloat32 }); i >= 0 {
+		return i
+	}
+	return len(c.Vectors)
+}
+
+// payload decodes a vector that is not of float32. The run has compared it with
+// what it ordered.
+func payload(v *protocol.Vector) (combine.Payload, error) {
+	p := combine.Payload{Name: v.Name}
+	switch v.Kind {
+	case protocol.PayloadIntegers:
+		want := protocol.Payload{Kind: v.Kind, Name: v.Name, Bits: v.Bits, Count: v.Count}
+		if err := want.Validate(); err != nil {
+			return p, err
+		}
+		if err := want.Matches(v); err != nil {
+			return p, err
+		}
+		p.Integers = make([]uint64, v.Count)
+		return p, protocol.Integers(p.Integers, v)
+	case protocol.PayloadBytes:
+		p.Bytes = slices.Clone(v.Block)
+		return p, nil
+	}
+	return p, fmt.Errorf("kind: %v, want integers or bytes after the first payload", v.Kind)
 }
 
 // Fingerprint is the XXH64 of the packed blocks, one after the other.
@@ -158,15 +201,22 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 		return protocol.ReasonUnordered, ""
 	case o.answered:
 		return protocol.ReasonDuplicate, ""
-	case len(c.Vectors) != o.work.Vectors():
-		return protocol.ReasonWrongShape, fmt.Sprintf("vectors: %d, want %d", len(c.Vectors), o.work.Vectors())
+	case len(c.Vectors) != o.work.Vectors()+len(o.work.Payloads):
+		return protocol.ReasonWrongShape, fmt.Sprintf("vectors: %d, want %d", len(c.Vectors), o.work.Vectors()+len(o.work.Payloads))
 	case c.Weight == 0 || c.Weight > o.weight:
 		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight: %d, want 1 to %d", c.Weight, o.weight)
 	case o.work.Kind == strategy.Fit && c.Metrics.Steps > o.maxSteps(c.Weight):
 		return protocol.ReasonOutOfBounds, fmt.Sprintf("mini-batches: %d, want at most %d, as ordered", c.Metrics.Steps, o.maxSteps(c.Weight))
 	}
-	for i, v := range c.Vectors {
+	for i, p := range payloadMessages(o.work.Payloads) {
+		if err := p.Matches(&c.Vectors[o.work.Vectors()+i]); err != nil {
+			return protocol.ReasonWrongShape, fmt.Sprintf("vector %d: %v", o.work.Vectors()+i, err)
+		}
+	}
+	for i, v := range c.Vectors[:o.work.Vectors()] {
 		switch want, part := o.expects(i); {
+		case v.Kind != protocol.PayloadFloat32:
+			return protocol.ReasonWrongShape, fmt.Sprintf("vector %d: %v, want float32", i, v.Kind)
 		case v.Role != want || v.Part != part:
 			return protocol.ReasonWrongShape, fmt.Sprintf("vector %d: %v %d, want %v %d", i, v.Role, v.Part, want, part)
 		case v.Role != protocol.RoleControl && !bytes.Equal(v.BaseHash, o.base[:]):

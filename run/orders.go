@@ -76,13 +76,20 @@ func (r *Run) order(e strategy.Order) {
 	if m.peer == nil {
 		return // the strategy orders it again when it is back
 	}
+	msg := r.orderMessage(e, o, m)
+	if h := (&protocol.Hello{Payloads: m.payloads}); !h.Supports(msg.Payloads) {
+		r.record("declined", m.number, "it lacks a kind of payload that is asked for")
+		o.answered = true
+		r.step(strategy.Declined{Client: e.Client, Order: e.Order})
+		return
+	}
 	if e.Base == r.down.version && (!m.holds || m.held != r.down.version) {
 		r.sendModel(m)
 	}
 	if o.start != nil {
 		r.sendShared(m, r.localModel(o.start, m))
 	}
-	r.send(m, r.orderMessage(e, o, m))
+	r.send(m, msg)
 }
 
 // expect keeps what an absent client was ordered before a restart.
@@ -106,7 +113,8 @@ func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protoco
 			Codec: m.codec, Stream: e.Work.Stream, Prox: float32(e.Work.Prox), Control: e.Work.Control,
 			Delta: e.Work.Delta, Parts: uint32(e.Work.Parts),
 		},
-		Seed: rng.Derive(r.cfg.Seed, "order", uint64(e.Order), uint64(e.Client)),
+		Seed:     rng.Derive(r.cfg.Seed, "order", uint64(e.Order), uint64(e.Client)),
+		Payloads: payloadMessages(e.Work.Payloads),
 	}
 	if m.codec == r.cfg.Packing.Up {
 		msg.Hyper.Bits, msg.Hyper.Feedback = float32(r.cfg.Packing.Bits), r.cfg.Packing.Feedback

@@ -3,6 +3,7 @@ package run
 import (
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/strategy"
 )
 
 // specMessage says what a model is.
@@ -25,4 +26,14 @@ func setOptimiser(h *protocol.Hyper, o learn.Optimiser) {
 	h.Optimiser, h.Momentum, h.Beta2, h.Epsilon = protocol.Optimiser(o.Kind), o.Momentum, o.Beta2, o.Epsilon
 	h.WeightDecay, h.Clip = o.WeightDecay, o.Clip
 	h.Schedule, h.Every, h.Factor, h.Warmup = protocol.Schedule(o.Schedule), uint32(o.Every), o.Factor, uint32(o.Warmup)
+}
+
+// payloadMessages says what an answer is to carry beside vectors of parameters.
+func payloadMessages(payloads []strategy.Payload) (out []protocol.Payload) {
+	for _, p := range payloads {
+		out = append(out, protocol.Payload{
+			Kind: protocol.PayloadKind(p.Kind), Name: p.Name, Bits: uint32(p.Bits), Count: uint64(p.Count), MaxBytes: uint64(p.MaxBytes),
+		})
+	}
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -373,7 +374,7 @@ func TestSnapshots(t *testing.T) {
 			if len(again) == 0 || len(want) == 0 {
 				t.Fatalf("%d orders, after a restart %d", len(want), len(again))
 			}
-			if a, b := again[0], want[0]; a.Work != b.Work || a.Round != b.Round {
+			if a, b := again[0], want[0]; !reflect.DeepEqual(a.Work, b.Work) || a.Round != b.Round {
 				t.Errorf("its first order is %+v, want %+v", a, b)
 			}
 			for _, broken := range [][]byte{nil, {99}, commit.Snapshot[:len(commit.Snapshot)-1], append(slices.Clone(commit.Snapshot), 0)} {

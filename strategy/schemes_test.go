@@ -3,6 +3,7 @@ package strategy
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -387,7 +388,7 @@ func TestRadonReopens(t *testing.T) {
 	after := mustNew(t, Config{Kind: "radon", Models: 2, MinClients: 3}, setup)
 	after.Step(Reopened{open, time.Minute})
 	for i := len(want) - 1; i >= 0; i-- {
-		if got := orders(join(after, want[i].Client)); len(got) != 1 || got[0] != want[i] {
+		if got := orders(join(after, want[i].Client)); len(got) != 1 || !reflect.DeepEqual(got[0], want[i]) {
 			t.Errorf("client %d gets %+v, want %+v", want[i].Client, got, want[i])
 		}
 	}

@@ -142,6 +142,7 @@ const (
 	Gradient OrderKind = 2 // send the summed gradient of one mini-batch
 	Monitor  OrderKind = 3 // train on; send the delta once its squared norm exceeds Work.Delta, or when fetched
 	Base     OrderKind = 5 // train Work.Parts models on disjoint parts of the local data, send their deltas
+	Report   OrderKind = 6 // train nothing, send Work.Payloads
 )
 
 // Work holds what a client needs to know to fulfil an Order.
@@ -157,11 +158,34 @@ type Work struct {
 	Control bool    // SCAFFOLD: two vectors, the delta and the change of the control variate
 	Delta   float64 // of Monitor
 	Parts   int     // of Base
+
+	Payloads []Payload // that the answer carries after its vectors of parameters
 }
 
-// Vectors returns how many vectors answer the order.
+// PayloadKind says what a payload is; the values are the protocol's.
+type PayloadKind uint32
+
+// The kinds of payload.
+const (
+	Integers PayloadKind = 1 // modulo 2^Bits
+	Bytes    PayloadKind = 2 // opaque
+)
+
+// Payload declares what an answer carries beside vectors of parameters. A client
+// that lacks its kind declines the order.
+type Payload struct {
+	Kind     PayloadKind
+	Name     string
+	Bits     int // of Integers: 1 to 64
+	Count    int // of Integers
+	MaxBytes int // of Bytes
+}
+
+// Vectors returns how many vectors of parameters answer the order.
 func (w Work) Vectors() int {
 	switch {
+	case w.Kind == Report:
+		return 0
 	case w.Kind == Base:
 		return max(w.Parts, 1)
 	case w.Control:

@@ -516,7 +516,8 @@ func (s *session) announced(c *protocol.Contribution, frame int) error {
 	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size))
 	live := s.room.Live
 	wanted := false
-	if size <= s.room.MaxBody && !s.body.Open() {
+	limit := s.room.MaxBody + protocol.PayloadSize(c) // payloads are as large as the run has ordered, if it wants them
+	if size <= limit && !s.body.Open() {
 		live.Call(func() { wanted = live.Run.Announce(s.participant, s, c) })
 	}
 	if !wanted {
@@ -530,7 +531,7 @@ func (s *session) announced(c *protocol.Contribution, frame int) error {
 	}
 	s.memory = memory
 	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size)) // the waiting is not the peer's
-	return s.body.Start(c, s.room.MaxBody, memory.Bytes())
+	return s.body.Start(c, limit, memory.Bytes())
 }
 
 // borrow waits for memory for a contribution.

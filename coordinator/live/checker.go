@@ -39,6 +39,7 @@ type Body struct {
 	checker  *Checker
 	v        []float32
 	leased   int64
+	bytes    []byte    // for the packed bytes, where they and payloads have no room in v
 	holds    bool      // the packed bytes lie in v: raw blocks are decoded in place, others into unpacked
 	unpacked []float32 // allocated when first needed
 	decoders map[protocol.Codec]compress.Decoder
@@ -79,7 +80,10 @@ func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error)
 // Borrow returns memory for c, of which no byte need have come yet. It waits
 // until the lease allows it, or ctx ends. The Body goes to Check or is released.
 func (k *Checker) Borrow(ctx context.Context, c *protocol.Contribution) (*Body, error) {
-	size := k.bodySize()
+	size, payload := k.bodySize(), protocol.PayloadSize(c)
+	if payload > 0 {
+		size += k.bodySize() + payload
+	}
 	if protocol.Announced(c) > 0 && slices.ContainsFunc(c.Vectors, func(v protocol.Vector) bool { return v.Codec != protocol.CodecFloat32 }) {
 		size += int64(4 * k.vectors * k.n) // unpacked
 	}
@@ -88,6 +92,9 @@ func (k *Checker) Borrow(ctx context.Context, c *protocol.Contribution) (*Body, 
 	}
 	b := k.pool.Get().(*Body)
 	b.leased = size
+	if payload > 0 {
+		b.bytes = make([]byte, k.bodySize()+payload)
+	}
 	return b, nil
 }
 
@@ -95,6 +102,9 @@ func (k *Checker) bodySize() int64 { return protocol.MaxBody(uint64(k.n), k.vect
 
 // Bytes returns the memory, for a body to be put into.
 func (b *Body) Bytes() []byte {
+	if b.bytes != nil {
+		return b.bytes
+	}
 	b.holds = true
 	return compress.Bytes(b.v)
 }
@@ -102,7 +112,7 @@ func (b *Body) Bytes() []byte {
 // Release gives the memory back.
 func (b *Body) Release() {
 	b.checker.lease.release(b.leased)
-	b.leased, b.holds, b.unpacked = 0, false, nil
+	b.leased, b.holds, b.unpacked, b.bytes = 0, false, nil, nil
 	b.checker.pool.Put(b)
 }
 
