@@ -80,8 +80,10 @@ func (p *participant) goes(life *presence) {
 	})
 }
 
+// after has f called after d, whatever else happens: a lock-step simulation does not
+// wait for it.
 func (p *participant) after(d time.Duration, f func()) {
-	p.sim.clock.At(p.sim.clock.Now()+d, p.number, f)
+	p.sim.clock.Background(p.sim.clock.Now()+d, p.number, f)
 }
 
 // leave cuts the client off, as a lid that is closed does: what is on its way

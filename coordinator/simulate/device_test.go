@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,30 @@ func TestAvailability(t *testing.T) {
 		if _, again := result(procs); !bytes.Equal(first, again) {
 			t.Errorf("another result at GOMAXPROCS %d", procs)
 		}
+	}
+}
+
+// Clients that come and go hold up no scheme: every one that a simulation takes gets
+// to its end, with stragglers too.
+func TestEverySchemeWithAvailability(t *testing.T) {
+	for name, sets := range map[string][]string{
+		"mnist-2nn": nil, "mnist-periodic": nil, "mnist-oneshot": nil, "mnist-minibatch": nil, "mnist-scaffold": nil,
+		"mnist-robust": nil, "mnist-fedbuff": nil, "mnist-fedavgm": nil, "mnist-dynamic": {"stop={rounds: 0, steps: 40}"},
+		"anes96-daisy": nil, "anes96-radon": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := []string{
+				"stop={rounds: 3}", "devices.speed=2000", "devices.speed_spread=.5",
+				"devices.slow_fraction=.2", "devices.slow_factor=5", "devices.availability=.8", "devices.session=60s",
+			}
+			if strings.HasPrefix(name, "mnist") && name != "mnist-scaffold" {
+				all = append(all, "model.hidden=[]", "data.partition.clients=20")
+			}
+			if res := simulate(t, name, append(all, sets...)...); res.Final.Reason == "" {
+				t.Errorf("not over: %+v", res.Final)
+			}
+		})
 	}
 }
 

@@ -15,7 +15,7 @@ var Epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 type Clock struct {
 	now    time.Duration
 	seq    uint64
-	timers int // of events
+	timers int // of events: timers, and what comes from outside
 	events eventHeap
 }
 
@@ -42,7 +42,14 @@ func (c *Clock) AfterFunc(d time.Duration, f func()) (stop func()) {
 	return func() { stopped = true }
 }
 
-// Quiet says whether only timers are left to happen.
+// Background has f called at a time, like At. It does not count for Quiet: it comes
+// from outside, as clients that come and go do, and follows from nothing.
+func (c *Clock) Background(when time.Duration, actor uint32, f func()) {
+	c.timers++
+	c.At(when, actor, func() { c.timers--; f() })
+}
+
+// Quiet says whether only timers and background events are left to happen.
 func (c *Clock) Quiet() bool { return len(c.events) == c.timers }
 
 // Next lets the next thing happen; it returns false when there is none.
