@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -128,7 +129,7 @@ func (s *Server) open() (err error) {
 // prepare finds the run that a study goes on with, or starts a new one.
 func (s *Server) prepare(st *study) error {
 	t := st.Task
-	id, saved, err := s.runOf(t)
+	id, saved, err := s.runOf(t, st.Data)
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func (s *Server) prepare(st *study) error {
 		Notify: func(u run.Update) { st.Feed.Publish(u) },
 	}
 	if st.Data.Public {
-		cfg.Shards = run.Shards{Source: web.DataPath(t), Sizes: st.Data.Sizes(), Divide: true}
+		cfg.Shards = run.Shards{Source: web.DataPath(t, st.Data), Sizes: st.Data.Sizes(), Divide: true}
 	}
 	if st.live.Run, err = run.New(cfg, st.live); err != nil {
 		return err
@@ -164,39 +165,75 @@ func (s *Server) prepare(st *study) error {
 	return nil
 }
 
-// runOf returns the run of a task: the newest one if its settings are those
-// of the task, else a new one.
-func (s *Server) runOf(t *task.Task) (id string, saved *run.Saved, err error) {
+// runOf returns the run of a task: the newest one, if its training depends on what
+// the task says now, else a new one.
+func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.Saved, err error) {
 	last, ok, err := s.store.LatestRun(t.Name)
 	if err != nil {
 		return "", nil, err
 	}
-	if ok && !s.cfg.Fresh {
-		if last.SpecHash == t.Hash() {
-			sv, err := s.store.Load(last.ID)
-			if err != nil {
-				return "", nil, err
-			}
-			version := uint64(0)
-			if sv.Last != nil {
-				version = sv.Last.Round
-			}
-			s.cfg.Log.Info("going on with a run", "task", t.Name, "run", last.ID, "version", version, "finished", sv.Finished)
-			if sv.Finished != "" {
-				s.cfg.Log.Info("this run is over; --fresh starts another", "task", t.Name, "run", last.ID)
-			}
-			return last.ID, &sv, nil
+	log := s.cfg.Log.With("task", t.Name, "last_run", last.ID)
+	switch {
+	case !ok:
+	case s.cfg.Fresh:
+		log.Info("starting a new run, as --fresh says")
+	default:
+		why, err := changes(t, d, last)
+		if len(why) == 0 && err == nil {
+			return s.goOn(t, d, last)
 		}
-		s.cfg.Log.Warn("the task's settings have changed since its last run: starting a new one", "task", t.Name, "last_run", last.ID)
+		if err != nil {
+			log.Warn("the last run's task cannot be read any more: starting a new run", "error", err)
+		} else {
+			log.Warn("the last run was trained otherwise: starting a new run", "changes", strings.Join(why, "; "))
+		}
 	}
 	var b [4]byte
 	rand.Read(b[:])
 	id = t.Name + "-" + hex.EncodeToString(b[:])
 	err = s.store.CreateRun(store.Run{
-		ID: id, Task: t.Name, Title: t.Title, Spec: t.YAML(), SpecHash: t.Hash(), Seed: t.Seed, Created: time.Now(),
+		ID: id, Task: t.Name, Title: t.Title, Spec: t.YAML(), SpecHash: t.Hash(), DataHash: d.Hash, Seed: t.Seed, Created: time.Now(),
 	})
 	s.cfg.Log.Info("starting a run", "task", t.Name, "run", id)
 	return id, nil, err
+}
+
+// changes returns what training depends on and differs from a recorded run. Stop
+// conditions of a run that is over count too: it would not go on.
+func changes(t *task.Task, d *dataset.Dataset, r store.Run) ([]string, error) {
+	why, err := t.Changes(r.Spec)
+	if err != nil {
+		return nil, err
+	}
+	if r.DataHash != [32]byte{} && r.DataHash != d.Hash {
+		why = append(why, "the examples are others than before")
+	}
+	if r.Finished != "" && !t.SameStop(r.Spec) {
+		why = append(why, "stop has changed, and the run is over")
+	}
+	return why, nil
+}
+
+// goOn returns the state of a recorded run.
+func (s *Server) goOn(t *task.Task, d *dataset.Dataset, r store.Run) (string, *run.Saved, error) {
+	saved, err := s.store.Load(r.ID)
+	if err != nil {
+		return "", nil, err
+	}
+	if r.DataHash == [32]byte{} { // recorded by an older build
+		if err := s.store.SetDataHash(r.ID, d.Hash); err != nil {
+			return "", nil, err
+		}
+	}
+	version := uint64(0)
+	if saved.Last != nil {
+		version = saved.Last.Round
+	}
+	s.cfg.Log.Info("going on with a run", "task", t.Name, "run", r.ID, "version", version, "finished", saved.Finished)
+	if saved.Finished != "" {
+		s.cfg.Log.Info("this run is over; --fresh starts another", "task", t.Name, "run", r.ID)
+	}
+	return r.ID, &saved, nil
 }
 
 // Addr is where the server listens.

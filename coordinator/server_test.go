@@ -19,6 +19,7 @@ import (
 
 	"fedtab/client"
 	"fedtab/coordinator/swarm"
+	"fedtab/coordinator/web"
 	"fedtab/protocol"
 
 	"github.com/gorilla/websocket"
@@ -221,6 +222,51 @@ func TestServeGoesOn(t *testing.T) {
 		if c.Welcome().Participant != numbers[i] {
 			t.Errorf("participant %d came back as %d", numbers[i], c.Welcome().Participant)
 		}
+	}
+}
+
+// A run goes on while its training depends on the same, whatever else is edited; other
+// settings, and other data, start a new one, and other data has other paths.
+func TestServeKnowsItsRun(t *testing.T) {
+	dir := t.TempDir()
+	csv := filepath.Join(t.TempDir(), "table.csv")
+	rows := func(last string) {
+		text := "x,y,label\n"
+		for i := range 60 {
+			text += fmt.Sprintf("%d,%d,%s\n", i, (7*i)%13, []string{"a", "b"}[i%2])
+		}
+		if err := os.WriteFile(csv, []byte(text+last), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows("61,3,a\n")
+	task := "title: A table\ndata: {source: csv, csv: {path: " + csv + ", target: label}, holdout: 0.2, public: true, partition: {kind: iid, clients: 4}}"
+	serve := func(edit ...string) (id, source string) {
+		t.Helper()
+		edits := append(edit, "data: {source: mnist, partition: {kind: iid, clients: 100}}", task)
+		s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t, edits...)}})
+		st := s.studies[0]
+		id, source = st.Run, web.DataPath(st.Task, st.Data)
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+		return id, source
+	}
+	first, source := serve()
+	if again, s := serve(); again != first || s != source {
+		t.Errorf("unedited: run %s at %s, want %s at %s", again, s, first, source)
+	}
+	if again, _ := serve("stop: {rounds: 3}", "stop: {rounds: 9}\ndescription: A typo, mended\ndevices: {speed: 7}"); again != first {
+		t.Errorf("another description, stop and devices: run %s, want %s", again, first)
+	}
+	faster, _ := serve("lr: 0.1", "lr: 0.2")
+	if faster == first {
+		t.Error("another learning rate goes on with the same run")
+	}
+	rows("61,4,a\n") // one cell
+	other, moved := serve("lr: 0.1", "lr: 0.2")
+	if other == faster || moved == source {
+		t.Errorf("an edited table: run %s at %s, want another run and path than %s at %s", other, moved, faster, source)
 	}
 }
 

@@ -57,7 +57,7 @@ func TestTabEqualsNative(t *testing.T) {
 			{Kind: protocol.LayerDense, Units: 10},
 		}},
 	}
-	shards := &protocol.Shards{Source: web.DataPath(tk), Shards: []uint32{3, 14, 15, 92}, Total: 100}
+	shards := &protocol.Shards{Source: web.DataPath(tk, d), Shards: []uint32{3, 14, 15, 92}, Total: 100}
 	order := func(number uint64) *protocol.Order {
 		return &protocol.Order{
 			Order: number, Kind: protocol.OrderFit, Round: 1, BaseHash: hash[:], Seed: 42,

@@ -22,6 +22,7 @@ type Dataset struct {
 	Test    *data.Set // what versions are evaluated on
 	Shards  [][]int32 // indices into Train, one list for each client of the partition
 	Packed  [][]byte  // the shards as they are served, once Pack has been called
+	Hash    [32]byte  // of the examples of the shards, before they are compressed; likewise
 
 	Features []string // names, of a table
 	Target   string   // the column that is predicted, of a table

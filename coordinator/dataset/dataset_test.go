@@ -59,10 +59,11 @@ func idx(t *testing.T, a data.Array) []byte {
 func fourFiles(t *testing.T) (dir, section string) {
 	t.Helper()
 	dir = t.TempDir()
+	first := map[string]int{"train": 10, "test": 0} // no image is in both
 	for name, n := range map[string]int{"train": 8, "test": 4} {
 		images, labels := data.Array{Dims: []int{n, 1, 2}}, data.Array{Dims: []int{n}}
 		for i := range n {
-			images.Data = append(images.Data, uint8(i), 255)
+			images.Data = append(images.Data, uint8(first[name]+i), 255)
 			labels.Data = append(labels.Data, uint8(i%2))
 		}
 		write(t, filepath.Join(dir, name+"-images"), packed(t, idx(t, images)))
@@ -88,6 +89,35 @@ func TestIDX(t *testing.T) {
 	}
 	if d, err = Open(parse(t, section, "data.public=true")); err != nil || !d.Public {
 		t.Errorf("told to be public: %v, %v", d, err)
+	}
+}
+
+// A test set that is the training set, or part of it, whatever its files are called,
+// is refused; one that overlaps is noted.
+func TestTestSetIsTrainingSet(t *testing.T) {
+	copied := func(t *testing.T, edit func(images, labels data.Array) (data.Array, data.Array)) (*Dataset, error) {
+		dir, section := fourFiles(t)
+		images, labels := data.Array{Dims: []int{4, 1, 2}}, data.Array{Dims: []int{4}}
+		for i := range 4 { // the training set's
+			images.Data = append(images.Data, uint8(10+i), 255)
+			labels.Data = append(labels.Data, uint8(i%2))
+		}
+		images, labels = edit(images, labels)
+		write(t, filepath.Join(dir, "test-images"), idx(t, images)) // not packed, as the training set is
+		write(t, filepath.Join(dir, "test-labels"), idx(t, labels))
+		return Open(parse(t, section))
+	}
+	_, err := copied(t, func(x, y data.Array) (data.Array, data.Array) { return x, y })
+	if err == nil || !strings.Contains(err.Error(), "all of its 4 examples are in") || !strings.Contains(err.Error(), "want examples that training does not see") {
+		t.Errorf("a part of the training set: %v", err)
+	}
+	d, err := copied(t, func(x, y data.Array) (data.Array, data.Array) { x.Data[0] = 77; return x, y })
+	if err != nil || len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "3 of the 4 test examples are training examples too") {
+		t.Errorf("three of four: %v, %v", d, err)
+	}
+	d, err = copied(t, func(x, y data.Array) (data.Array, data.Array) { y.Data = []uint8{1, 0, 1, 0}; return x, y })
+	if err != nil || len(d.Notes) != 0 {
+		t.Errorf("other labels: %v, %v", d, err)
 	}
 }
 
@@ -151,7 +181,11 @@ func TestFashion(t *testing.T) {
 		for i := range labels.Data {
 			labels.Data[i] = uint8(i % 10)
 		}
-		write(t, filepath.Join(dir, name+"-images-idx3-ubyte.gz"), packed(t, idx(t, data.Array{Dims: []int{n, 28, 28}, Data: make([]uint8, n*784)})))
+		images := data.Array{Dims: []int{n, 28, 28}, Data: make([]uint8, n*784)}
+		if name == "t10k" {
+			images.Data[0] = 1 // an image that training does not see
+		}
+		write(t, filepath.Join(dir, name+"-images-idx3-ubyte.gz"), packed(t, idx(t, images)))
 		write(t, filepath.Join(dir, name+"-labels-idx1-ubyte"), idx(t, labels))
 	}
 	d, err := Open(parse(t, section))

@@ -76,10 +76,44 @@ func loadIDX(v task.IDX) (*Dataset, error) {
 	if !slices.Equal(train.Shape, test.Shape) {
 		return nil, fmt.Errorf("%s has images of shape %v, want %v as in %s", v.TestImages, test.Shape, train.Shape, v.TrainImages)
 	}
+	var notes []string
+	switch n := overlap(train, test); {
+	case n == test.Len():
+		return nil, fmt.Errorf("%s: all of its %d examples are in %s too, want examples that training does not see: accuracy on these would say nothing about others", v.TestImages, n, v.TrainImages)
+	case n > 0:
+		notes = append(notes, fmt.Sprintf("%d of the %d test examples are training examples too", n, test.Len()))
+	}
 	return &Dataset{
+		Notes:   notes,
 		Summary: fmt.Sprintf("%s: %d images of shape %v in %d classes, %d more for testing", filepath.Base(v.TrainImages), train.Len(), train.Shape, train.Classes(), test.Len()),
 		Train:   train, Test: test,
 	}, nil
+}
+
+// overlap returns how many test examples are found the training examples, label and
+// all. Equal content counts, whatever the files are called.
+func overlap(train, test *data.Set) (n int) {
+	example := func(s *data.Set, i int) string {
+		size := len(s.X) / s.Len()
+		return string(s.X[i*size:][:size]) + string(s.Y[i:i+1])
+	}
+	found := make(map[string]bool, test.Len())
+	for i := range test.Len() {
+		found[example(test, i)] = false
+	}
+	for i := range train.Len() {
+		if key := example(train, i); !found[key] {
+			if _, ok := found[key]; ok {
+				found[key] = true
+			}
+		}
+	}
+	for i := range test.Len() {
+		if found[example(test, i)] {
+			n++
+		}
+	}
+	return n
 }
 
 func idxPair(images, labels string, classes int) (*data.Set, error) {

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -17,6 +18,7 @@ import (
 // be simulated.
 func (d *Dataset) Pack() {
 	d.Packed = make([][]byte, len(d.Shards))
+	hashes := make([][sha256.Size]byte, len(d.Shards))
 	var wait sync.WaitGroup
 	next := make(chan int)
 	for range runtime.GOMAXPROCS(0) {
@@ -30,6 +32,7 @@ func (d *Dataset) Pack() {
 			var packed bytes.Buffer
 			for i := range next {
 				raw = data.AppendShard(raw[:0], d.Train, d.Shards[i])
+				hashes[i] = sha256.Sum256(raw)
 				packed.Reset()
 				z.Reset(&packed)
 				z.Write(raw) // into memory: it cannot fail
@@ -43,6 +46,11 @@ func (d *Dataset) Pack() {
 	}
 	close(next)
 	wait.Wait()
+	all := sha256.New()
+	for i := range hashes {
+		all.Write(hashes[i][:])
+	}
+	all.Sum(d.Hash[:0])
 	d.Train.Release()
 	debug.FreeOSMemory()
 }

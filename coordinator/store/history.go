@@ -20,6 +20,7 @@ type Run struct {
 	Title    string
 	Spec     []byte // the task, canonical YAML
 	SpecHash [32]byte
+	DataHash [32]byte // of the examples; zero: not recorded
 	Seed     uint64
 	Created  time.Time
 	Finished string // why it ended, empty while it goes on; CreateRun ignores it
@@ -27,9 +28,15 @@ type Run struct {
 
 // CreateRun records a new run. Its error wraps ErrExists when the ID is taken.
 func (s *Store) CreateRun(r Run) error {
-	res, err := s.write.Exec(`INSERT INTO runs (id, task, title, spec, spec_hash, seed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-		r.ID, r.Task, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), strconv.FormatUint(r.Seed, 10), timeText(r.Created))
+	res, err := s.write.Exec(`INSERT INTO runs (id, task, title, spec, spec_hash, data_hash, seed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		r.ID, r.Task, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), hex.EncodeToString(r.DataHash[:]), strconv.FormatUint(r.Seed, 10), timeText(r.Created))
 	return step(one(res, err, fmt.Errorf("run %w", ErrExists)), "run %s: create", r.ID)
+}
+
+// SetDataHash records the hash of a run's examples.
+func (s *Store) SetDataHash(id string, hash [32]byte) error {
+	r, err := s.write.Exec(`UPDATE runs SET data_hash = ? WHERE id = ?`, hex.EncodeToString(hash[:]), id)
+	return step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record the hash of its data", id)
 }
 
 // LatestRun returns the newest run of a task, and false when there is none.
@@ -46,14 +53,18 @@ func (s *Store) FindRun(id string) (Run, bool, error) {
 
 func (s *Store) findRun(where, value string) (r Run, ok bool, err error) {
 	var spec, hash, seed, created string
-	err = s.read.QueryRow(`SELECT id, task, title, spec, spec_hash, seed, created_at, coalesce(finish_reason, '') FROM runs WHERE `+where+` ORDER BY number DESC LIMIT 1`, value).
-		Scan(&r.ID, &r.Task, &r.Title, &spec, &hash, &seed, &created, &r.Finished)
+	var dataHash sql.NullString
+	err = s.read.QueryRow(`SELECT id, task, title, spec, spec_hash, data_hash, seed, created_at, coalesce(finish_reason, '') FROM runs WHERE `+where+` ORDER BY number DESC LIMIT 1`, value).
+		Scan(&r.ID, &r.Task, &r.Title, &spec, &hash, &dataHash, &seed, &created, &r.Finished)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Run{}, false, nil
 	}
 	if err == nil {
 		r.Spec = []byte(spec)
 		r.SpecHash, err = parseHash(hash)
+	}
+	if err == nil && dataHash.Valid {
+		r.DataHash, err = parseHash(dataHash.String)
 	}
 	if err == nil {
 		r.Created, err = parseTime(created)

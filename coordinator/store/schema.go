@@ -136,8 +136,10 @@ const schema4 = `
 ALTER TABLE traffic ADD COLUMN kinds TEXT;         -- as in rounds
 `
 
-// schema5 adds the bounds of the weights that an open round's cohort may claim.
+// schema5 adds the bounds of the weights that an open round's cohort may claim, and
+// what a run's data was.
 const schema5 = `
+ALTER TABLE runs ADD COLUMN data_hash TEXT;        -- SHA-256 of the shards' examples; NULL: not recorded
 ALTER TABLE rounds ADD COLUMN weights TEXT;        -- JSON array beside cohort: max examples of each, while the round is open
 `
 

@@ -175,6 +175,5 @@ func byPlace(a, b Problem) int {
 	return 0
 }
 
-// Hash returns the SHA-256 of t.YAML(). A run goes on only with the task that
-// it began with.
+// Hash returns the SHA-256 of t.YAML().
 func (t *Task) Hash() [32]byte { return sha256.Sum256(t.YAML()) }

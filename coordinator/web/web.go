@@ -31,11 +31,10 @@ type Study struct {
 	Version func(version uint64) ([]float32, [32]byte, error)
 }
 
-// DataPath returns the path prefix of the study's shards. It names the task's
-// settings, so that a browser may keep what it has fetched.
-func DataPath(t *task.Task) string {
-	hash := t.Hash()
-	return fmt.Sprintf("/data/%s/%x", t.Name, hash[:4])
+// DataPath returns the path prefix of a task's shards. It names their content, so
+// that a browser may keep what it has fetched: other data has another path.
+func DataPath(t *task.Task, d *dataset.Dataset) string {
+	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
 // New returns the coordinator's handler. page serves every other path.
@@ -55,7 +54,7 @@ func New(studies []*Study, sockets Sockets, page http.Handler, log *slog.Logger)
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { model(w, r, study) })
 		if study.Data.Public {
-			mux.Handle("GET "+DataPath(study.Task)+"/{shard}", shards(study))
+			mux.Handle("GET "+DataPath(study.Task, study.Data)+"/{shard}", shards(study))
 		}
 	}
 	mux.HandleFunc("GET /api/", func(w http.ResponseWriter, r *http.Request) {

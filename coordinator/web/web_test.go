@@ -89,10 +89,10 @@ func TestPaths(t *testing.T) {
 		{"/api/tasks/mnist-2nn", 200, `"bits_up":null,"bits_down":null,"raw_ratio":null`},
 		{"/api/tasks/none", 404, "error"},
 		{"/api/", 404, "error"},
-		{DataPath(st.Task) + "/100", 404, "want 0 to 99"},
-		{DataPath(st.Task) + "/-1", 404, "want 0 to 99"},
-		{DataPath(st.Task) + "/x", 404, "want 0 to 99"},
-		{"/data/mnist-2nn/00000000/1", 404, "error"},
+		{DataPath(st.Task, st.Data) + "/100", 404, "want 0 to 99"},
+		{DataPath(st.Task, st.Data) + "/-1", 404, "want 0 to 99"},
+		{DataPath(st.Task, st.Data) + "/x", 404, "want 0 to 99"},
+		{"/data/mnist-2nn/0000000000000000/1", 404, "error"},
 	} {
 		r, b := get(t, s.URL+test.path)
 		if r.StatusCode != test.code || !strings.Contains(string(b), test.want) {
@@ -109,7 +109,7 @@ func TestShards(t *testing.T) {
 	for i, n := range []string{"0", "57", "99"} {
 		// Go's client asks for gzip unless it is told not to.
 		http.DefaultTransport.(*http.Transport).DisableCompression = i == 1
-		r, b := get(t, s.URL+DataPath(st.Task)+"/"+n)
+		r, b := get(t, s.URL+DataPath(st.Task, st.Data)+"/"+n)
 		if r.Uncompressed != (i != 1) {
 			t.Errorf("shard %s was packed on the way: %v", n, r.Uncompressed)
 		}
@@ -139,7 +139,7 @@ func TestTableShards(t *testing.T) {
 	st, s := studyOf(t, "anes96")
 	seen := 0
 	for n, shard := range st.Data.Shards {
-		_, b := get(t, fmt.Sprintf("%s%s/%d", s.URL, DataPath(st.Task), n))
+		_, b := get(t, fmt.Sprintf("%s%s/%d", s.URL, DataPath(st.Task, st.Data), n))
 		set, err := data.ReadShard(bytes.NewReader(b), 1<<20)
 		if err != nil {
 			t.Fatal(err)

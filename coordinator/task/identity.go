@@ -1,0 +1,86 @@
+package task
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// withoutEffect are the settings that training does not depend on: what people
+// read, what only simulations use, and when a run is over or measured.
+var withoutEffect = []string{"title", "description", "devices", "stop", "eval_every"}
+
+// Changes compares t with the task of an earlier run, as YAML wrote it, perhaps by
+// an older build: what that build did not know has its default. It returns the
+// settings that training depends on and that differ, a line each ("strategy.lr is
+// 0.1, was 0.05"), or an error if the text is no task for this build.
+func (t *Task) Changes(earlier []byte) ([]string, error) {
+	was, err := Parse("the recorded task", earlier)
+	if err != nil {
+		return nil, err
+	}
+	var changes []string
+	compare(&changes, "", was.tree(), t.tree())
+	return changes, nil
+}
+
+// SameStop says whether t and the task of an earlier run end under the same
+// conditions.
+func (t *Task) SameStop(earlier []byte) bool {
+	was, err := Parse("the recorded task", earlier)
+	return err == nil && was.Stop == t.Stop
+}
+
+// tree returns the settings that training depends on.
+func (t *Task) tree() map[string]any {
+	var tree map[string]any
+	if err := yaml.Unmarshal(t.YAML(), &tree); err != nil {
+		panic(err) // YAML wrote it
+	}
+	for _, name := range withoutEffect {
+		delete(tree, name)
+	}
+	return tree
+}
+
+// compare appends the differences of two trees below path.
+func compare(changes *[]string, path string, was, is any) {
+	a, isMap := was.(map[string]any)
+	b, alsoMap := is.(map[string]any)
+	if !isMap && !alsoMap {
+		if x, y := shown(was), shown(is); x != y {
+			*changes = append(*changes, fmt.Sprintf("%s is %s, was %s", path, y, x))
+		}
+		return
+	}
+	var keys []string
+	for k := range a {
+		keys = append(keys, k)
+	}
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		compare(changes, strings.TrimPrefix(path+"."+k, "."), a[k], b[k])
+	}
+}
+
+// shown returns a setting as a line.
+func shown(v any) string {
+	if v == nil {
+		return "not set"
+	}
+	if list, ok := v.([]any); ok {
+		texts := make([]string, len(list))
+		for i, x := range list {
+			texts[i] = fmt.Sprint(x)
+		}
+		return printable("[" + strings.Join(texts, ", ") + "]")
+	}
+	return printable(fmt.Sprint(v))
+}

@@ -1,0 +1,60 @@
+package task
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Training depends on some settings; the others may change while a run goes on.
+func TestChanges(t *testing.T) {
+	was, err := Parse("a.yaml", []byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		sets []string
+		want []string
+	}{
+		{nil, nil},
+		{[]string{`title="Another title"`, "description=A typo, mended", "devices.speed=7", "stop={rounds: 99}", "eval_every=3"}, nil},
+		{[]string{"strategy.lr=0.25"}, []string{"strategy.lr is 0.25, was 0.5"}},
+		{[]string{"model.hidden=[5]", "seed=2"}, []string{"model.hidden is [5], was not set", "seed is 2, was 1"}},
+		{[]string{"data.partition={kind: shards}"}, []string{"data.partition.kind is shards, was iid", "data.partition.shards_per_client is 2, was not set"}},
+		{[]string{"strategy.server=momentum"}, []string{"strategy.server is momentum, was not set", "strategy.server_momentum is 0.9, was not set"}},
+	} {
+		is, err := Parse("a.yaml", []byte(minimal), test.sets...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := is.Changes(was.YAML())
+		if err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%v: %q, %v; want %q", test.sets, got, err, test.want)
+		}
+	}
+}
+
+// A task that was recorded by a build without a setting is the same task, as long as
+// the setting has its default; one that this build cannot read is an error.
+func TestChangesOfAnOlderBuild(t *testing.T) {
+	is, err := Parse("a.yaml", []byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var older []string
+	for line := range strings.Lines(string(is.YAML())) {
+		if !strings.Contains(line, "deadline:") && !strings.Contains(line, "feedback:") && !strings.Contains(line, "speed_spread:") {
+			older = append(older, line)
+		}
+	}
+	text := strings.Join(older, "")
+	if text == string(is.YAML()) {
+		t.Fatal("no setting was left out")
+	}
+	if got, err := is.Changes([]byte(text)); err != nil || len(got) > 0 {
+		t.Errorf("%q, %v; want no change", got, err)
+	}
+	if _, err := is.Changes([]byte("name: small\nnonsense: 1\n")); err == nil {
+		t.Error("a task with an unknown setting is compared")
+	}
+}
