@@ -21,11 +21,11 @@ import (
 
 // Config is fixed for the life of a Client.
 type Config struct {
-	Name   string // of the program, for the coordinator's log
-	Task   string
-	Models Models   // nil keeps models of its own
-	Lent   *Lent    // memory to pack in, nil for some of its own
-	Report Reporter // answers orders for payloads; nil declines them
+	Name    string // of the program, for the coordinator's log
+	Task    string
+	Models  Models   // nil keeps models of its own
+	Packers *Packers // memory to pack in, nil for some of its own
+	Report  Reporter // answers orders for payloads; nil declines them
 }
 
 // Client is one participant in one run. Its methods are called from one
@@ -38,10 +38,10 @@ type Client struct {
 
 	// The model that the client holds; params is nil when it holds none, and
 	// is never written to: others may share it.
-	version uint64
-	hash    [32]byte
-	params  []float32
-	alien   bool // this machine makes another version 0 than the coordinator's
+	version     uint64
+	hash        [32]byte
+	params      []float32
+	initDiffers bool // this machine makes another version 0 than the coordinator's
 
 	// A local model to start from that has been sent, and the one that the
 	// client trains where orders follow each other on one (Monitor).
@@ -57,21 +57,21 @@ type Client struct {
 	packedRound uint64 // that the newest answer was packed for
 	away        bool   // the client has been away since
 
-	stream  int       // mini-batches taken by orders that follow each other
-	control []float32 // the server's control variate, of the version held; nil is zero
-	drift   []float32 // the client's own control variate; nil is zero
+	stream     int       // mini-batches taken by orders that follow each other
+	control    []float32 // the server's control variate, of the version held; nil is zero
+	ownControl []float32 // the client's own control variate; nil is zero
 
 	shards   map[uint32]*data.Set
 	assigned []uint32
 	own      data.Examples // a person's own data, in place of shards
 
-	order    *protocol.Order // to be worked on
-	examples data.Examples   // that the order in work trains on
-	bench    *Bench          // on which the order in work was begun
-	parts    [][]byte        // base models that are done, packed
-	sums     learn.Sums      // of a Monitor or Base order
-	made     int             // mini-batches, of the same
-	kept     []kept          // packed contributions, until their rounds are closed
+	order     *protocol.Order // to be worked on
+	examples  data.Examples   // that the order in work trains on
+	workspace *Workspace      // on which the order in work was begun
+	parts     [][]byte        // base models that are done, packed
+	sums      learn.Sums      // of a Monitor or Base order
+	made      int             // mini-batches, of the same
+	kept      []kept          // packed contributions, until their rounds are closed
 
 	status   *protocol.Status
 	progress Progress
@@ -119,8 +119,8 @@ func New(cfg Config) *Client {
 	if cfg.Models == nil {
 		cfg.Models = OwnModels()
 	}
-	if cfg.Lent == nil {
-		cfg.Lent = new(Lent)
+	if cfg.Packers == nil {
+		cfg.Packers = new(Packers)
 	}
 	return &Client{cfg: cfg, tab: protocol.TabVisible, shards: map[uint32]*data.Set{}, progress: Progress{Activity: Idle}}
 }
@@ -135,8 +135,8 @@ func (c *Client) Hello() *protocol.Hello {
 	if c.cfg.Report != nil {
 		h.Payloads = c.cfg.Report.Kinds()
 	}
-	if c.alien { // differences lead from the coordinator's version 0
-		h.Codecs = compress.Unaided()
+	if c.initDiffers { // differences lead from the coordinator's version 0
+		h.Codecs = compress.Standalone()
 	}
 	if c.welcome != nil {
 		h.ResumeToken = c.welcome.ResumeToken
@@ -201,12 +201,12 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 	if c.welcome != nil && c.welcome.Run != w.Run {
 		c.drop(Waiting)
 		c.params, c.kept = nil, nil
-		c.start, c.localBase, c.stream, c.control, c.drift = nil, [32]byte{}, 0, nil, nil
+		c.start, c.localBase, c.stream, c.control, c.ownControl = nil, [32]byte{}, 0, nil, nil
 		c.feedback, c.residual, c.packedRound = nil, nil, 0
 	}
 	c.welcome, c.model = w, model
-	if len(c.drift) != model.Layout().Size {
-		c.drift = nil // nil, or saved by something else
+	if len(c.ownControl) != model.Layout().Size {
+		c.ownControl = nil // nil, or saved by something else
 	}
 	if c.progress.Activity == Idle {
 		c.progress.Activity = Waiting
@@ -220,7 +220,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 	}
 	params := c.cfg.Models.Initial(model, w.Seed)
 	hash := learn.Hash(params)
-	if c.alien = !slices.Equal(hash[:], w.InitialHash); c.alien {
+	if c.initDiffers = !slices.Equal(hash[:], w.InitialHash); c.initDiffers {
 		// This machine makes another version 0: ask for the coordinator's.
 		return []protocol.Message{&protocol.Want{Version: 0, Full: true}}, nil
 	}
@@ -229,7 +229,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 }
 
 func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
-	if c.alien && len(m.Vectors) > 0 && m.Vectors[0].Codec == protocol.CodecGrid {
+	if c.initDiffers && len(m.Vectors) > 0 && m.Vectors[0].Codec == protocol.CodecGrid {
 		return nil, nil // sent before the coordinator knew; all of a version is asked for
 	}
 	if len(m.Vectors) == 1 && m.Vectors[0].Role == protocol.RoleDelta && m.Version == m.Base {
@@ -266,7 +266,7 @@ func (c *Client) held(version uint64, hash []byte) []float32 {
 	if c.params != nil && version == c.version && slices.Equal(hash, c.hash[:]) {
 		return c.params
 	}
-	if version == 0 && !c.alien && slices.Equal(hash, c.welcome.InitialHash) {
+	if version == 0 && !c.initDiffers && slices.Equal(hash, c.welcome.InitialHash) {
 		return c.cfg.Models.Initial(c.model, c.welcome.Seed)
 	}
 	return nil
@@ -312,7 +312,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 		return decline(o, protocol.ReasonUnsupported, fmt.Sprintf("this client has no orders of kind %v", o.Kind))
 	case c.tab == protocol.TabPaused || c.tab == protocol.TabFrozen:
 		return decline(o, protocol.ReasonPaused, "")
-	case !slices.Contains(compress.Unaided(), o.Hyper.Codec):
+	case !slices.Contains(compress.Standalone(), o.Hyper.Codec):
 		return decline(o, protocol.ReasonCodec, "")
 	}
 	// What is still to be offered again is what may be in an open buffer.
@@ -415,7 +415,7 @@ func (c *Client) statusChanged(s *protocol.Status) {
 //
 //go:noinline
 func (c *Client) drop(next Activity) {
-	c.order, c.examples, c.bench, c.parts = nil, nil, nil, nil
+	c.order, c.examples, c.workspace, c.parts = nil, nil, nil, nil
 	c.sums, c.made = learn.Sums{}, 0
 	c.progress.Activity = next
 }

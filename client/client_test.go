@@ -88,7 +88,7 @@ func joined(t testing.TB) (*Client, *protocol.Welcome) {
 
 // work lets the client finish its order in slices of some steps.
 func work(c *Client, steps int) (out []protocol.Message) {
-	b := c.NewBench()
+	b := c.NewWorkspace()
 	for c.Ready() {
 		out = append(out, c.Work(b, steps)...)
 	}
@@ -189,7 +189,7 @@ func TestGivesUp(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c, w := joined(t)
 			receive(t, c, order(w, 1))
-			c.Work(c.NewBench(), 1)
+			c.Work(c.NewWorkspace(), 1)
 			receive(t, c, test.m)
 			if c.Ready() || c.Progress().Activity != test.next {
 				t.Errorf("ready %v, %v; want %v", c.Ready(), c.Progress().Activity, test.next)
@@ -221,7 +221,7 @@ func TestDeclines(t *testing.T) {
 	t.Run("paused in the middle", func(t *testing.T) {
 		c, w := joined(t)
 		receive(t, c, order(w, 1))
-		c.Work(c.NewBench(), 1)
+		c.Work(c.NewWorkspace(), 1)
 		out := c.SetTab(protocol.TabPaused)
 		if len(out) != 2 || out[1].(*protocol.Decline).Reason != protocol.ReasonPaused || c.Ready() {
 			t.Errorf("got %v", out)
@@ -327,7 +327,7 @@ func TestShards(t *testing.T) {
 	if !c.Ready() || c.Examples() != 32 {
 		t.Errorf("ready %v with %d examples", c.Ready(), c.Examples())
 	}
-	b := c.NewBench()
+	b := c.NewWorkspace()
 	c.Work(b, 1)
 	receive(t, c, &protocol.Shards{Shards: []uint32{5}})
 	if here, assigned := c.Shards(); here != 1 || assigned != 1 {
@@ -351,7 +351,7 @@ func TestWorkAllocatesNothing(t *testing.T) {
 	o := order(w, 1)
 	o.Hyper.Epochs = 1000
 	receive(t, c, o)
-	b := c.NewBench()
+	b := c.NewWorkspace()
 	c.Work(b, 1)
 	if n := testing.AllocsPerRun(100, func() { c.Work(b, 1) }); n > 0 {
 		t.Errorf("%.1f allocations a slice", n)

@@ -308,7 +308,7 @@ func TestMinibatchEqualsOne(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for b := c.NewBench(); c.Ready(); {
+			for b := c.NewWorkspace(); c.Ready(); {
 				for _, m := range c.Work(b, 1) {
 					if m, ok := m.(*protocol.Contribution); ok {
 						h := strategy.Handle(i + 1)

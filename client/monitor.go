@@ -13,7 +13,7 @@ import (
 // looks after every Steps of them whether it has gone too far from the base:
 // dynamic averaging's local condition. A slice ends with the look, or before it
 // when its steps are used up.
-func (c *Client) monitor(b *Bench, steps int) []protocol.Message {
+func (c *Client) monitor(b *Workspace, steps int) []protocol.Message {
 	o := c.order
 	var out []protocol.Message
 	if c.examples == nil {
@@ -27,8 +27,8 @@ func (c *Client) monitor(b *Bench, steps int) []protocol.Message {
 			}
 		}
 	}
-	if c.bench != b {
-		c.bench = b
+	if c.workspace != b {
+		c.workspace = b
 		cfg := FitOf(o)
 		cfg.From = c.stream
 		if err := b.fit.Start(c.local, c.examples, cfg); err != nil {
@@ -47,7 +47,7 @@ func (c *Client) monitor(b *Bench, steps int) []protocol.Message {
 	case !done:
 		return out
 	}
-	c.bench = nil // the next slice begins its steps anew
+	c.workspace = nil // the next slice begins its steps anew
 	c.stream += b.fit.Steps()
 	c.made += b.fit.Steps()
 	c.sums.Add(b.fit.Sums())
@@ -116,10 +116,10 @@ func (c *Client) fetched(f *protocol.Fetch) []protocol.Message {
 	if c.examples == nil { // not begun
 		c.examples = c.atHand()
 		c.take(o)
-	} else if c.bench != nil { // in the middle of a slice
-		c.stream += c.bench.fit.Steps()
-		c.made += c.bench.fit.Steps()
-		c.sums.Add(c.bench.fit.Sums())
+	} else if c.workspace != nil { // in the middle of a slice
+		c.stream += c.workspace.fit.Steps()
+		c.made += c.workspace.fit.Steps()
+		c.sums.Add(c.workspace.fit.Sums())
 	}
 	if math.IsNaN(kernel.SquaredNorm(c.local)) {
 		c.localBase = [32]byte{}

@@ -200,7 +200,7 @@ func TestMonitor(t *testing.T) {
 		return fitted(t, base, set, learn.FitConfig{Steps: steps, Batch: 4, LR: .1, Seed: 9})
 	}
 	c, w := joined(t)
-	b := c.NewBench()
+	b := c.NewWorkspace()
 	receive(t, c, monitorOrder(w, 1, math.Inf(1)))
 	if got := c.OrderExamples(); got != 12 || !c.Monitors() {
 		t.Errorf("a slice of %d examples, monitors: %v", got, c.Monitors())
@@ -214,11 +214,11 @@ func TestMonitor(t *testing.T) {
 			t.Fatalf("after slice %d the model is not that of %d mini-batches", i+1, 3*(i+1))
 		}
 	}
-	// Slices of single steps come to the same, on any bench.
+	// Slices of single steps come to the same, on any workspace.
 	c, w = joined(t)
 	receive(t, c, monitorOrder(w, 1, math.Inf(1)))
 	for range 4 {
-		b := c.NewBench()
+		b := c.NewWorkspace()
 		for range 3 {
 			c.Work(b, 1)
 		}
@@ -229,7 +229,7 @@ func TestMonitor(t *testing.T) {
 	// Too far: the delta, once.
 	c, w = joined(t)
 	receive(t, c, monitorOrder(w, 1, 0))
-	got := answer(t, c.Work(c.NewBench(), math.MaxInt))
+	got := answer(t, c.Work(c.NewWorkspace(), math.MaxInt))
 	if got.Weight != 22 || got.Metrics.Steps != 3 || got.Metrics.Examples != 12 || !slices.Equal(decoded(t, got.Vectors[0]), minus(trained(3), base)) {
 		t.Errorf("the violation is %+v", got)
 	}
@@ -246,19 +246,19 @@ func TestMonitorStarts(t *testing.T) {
 	violated := func() (*Client, *protocol.Welcome, []float32) {
 		c, w := joined(t)
 		receive(t, c, monitorOrder(w, 1, 0))
-		answer(t, c.Work(c.NewBench(), math.MaxInt))
+		answer(t, c.Work(c.NewWorkspace(), math.MaxInt))
 		return c, w, slices.Clone(c.Local())
 	}
 	t.Run("own", func(t *testing.T) {
 		c, w, local := violated()
 		receive(t, c, monitorOrder(w, 2, 0))
 		// It is too far still: it says so at once.
-		got := answer(t, c.Work(c.NewBench(), math.MaxInt))
+		got := answer(t, c.Work(c.NewWorkspace(), math.MaxInt))
 		if got.Order != 2 || got.Metrics.Steps != 0 || !slices.Equal(decoded(t, got.Vectors[0]), minus(local, base)) {
 			t.Errorf("answer %+v, want the model as it was", got)
 		}
 		receive(t, c, monitorOrder(w, 3, 1000))
-		c.Work(c.NewBench(), math.MaxInt)
+		c.Work(c.NewWorkspace(), math.MaxInt)
 		if want := fitted(t, local, set, learn.FitConfig{Steps: 3, Batch: 4, LR: .1, Seed: 9, From: 3}); !slices.Equal(c.Local(), want) {
 			t.Error("it does not go on with its own model")
 		}
@@ -285,7 +285,7 @@ func TestMonitorStarts(t *testing.T) {
 		if !slices.Equal(c.Local(), start) {
 			t.Error("before it begins, its model is not the one that was sent")
 		}
-		c.Work(c.NewBench(), math.MaxInt)
+		c.Work(c.NewWorkspace(), math.MaxInt)
 		if want := fitted(t, start, set, learn.FitConfig{Steps: 3, Batch: 4, LR: .1, Seed: 9, From: 3}); !slices.Equal(c.Local(), want) {
 			t.Error("it does not go on from what was sent")
 		}
@@ -303,7 +303,7 @@ func TestMonitorStarts(t *testing.T) {
 		if !slices.Equal(c.Local(), base) {
 			t.Error("before it begins, its model is not the base")
 		}
-		c.Work(c.NewBench(), math.MaxInt)
+		c.Work(c.NewWorkspace(), math.MaxInt)
 		if want := fitted(t, base, set, learn.FitConfig{Steps: 3, Batch: 4, LR: .1, Seed: 9, From: 3}); !slices.Equal(c.Local(), want) {
 			t.Error("it does not begin anew")
 		}
@@ -315,7 +315,7 @@ func TestMonitorStarts(t *testing.T) {
 		o := monitorOrder(w, 2, 1000)
 		o.Base, o.BaseHash = 1, m.Hash
 		receive(t, c, o)
-		c.Work(c.NewBench(), math.MaxInt)
+		c.Work(c.NewWorkspace(), math.MaxInt)
 		if want := fitted(t, start, set, learn.FitConfig{Steps: 3, Batch: 4, LR: .1, Seed: 9, From: 3}); !slices.Equal(c.Local(), want) {
 			t.Error("it goes on with a model of another base")
 		}
@@ -351,7 +351,7 @@ func TestFetch(t *testing.T) {
 	t.Run("in the middle of a slice", func(t *testing.T) {
 		c, w := joined(t)
 		receive(t, c, monitorOrder(w, 1, 1000))
-		b := c.NewBench()
+		b := c.NewWorkspace()
 		c.Work(b, math.MaxInt)
 		c.Work(b, 2)
 		got := answer(t, receive(t, c, &protocol.Fetch{Order: 1}))
@@ -488,7 +488,7 @@ func TestControlVariates(t *testing.T) {
 	near("first change", ci, change(local, nil))
 
 	receive(t, c, &protocol.Ack{Order: 1})
-	if c.drift != nil {
+	if c.ownControl != nil {
 		t.Error("it is the client's own before the round is closed")
 	}
 	again := New(c.cfg) // a tab that is reloaded now
@@ -498,11 +498,11 @@ func TestControlVariates(t *testing.T) {
 	receive(t, again, w)
 	for _, c := range []*Client{c, again} {
 		receive(t, c, &protocol.Status{Closed: 1})
-		if !slices.Equal(c.drift, ci) {
+		if !slices.Equal(c.ownControl, ci) {
 			t.Fatal("the round is closed, and the control variate is not what was sent")
 		}
 	}
-	if err := again.Restore(c.Save()); err != nil || !slices.Equal(again.drift, ci) {
+	if err := again.Restore(c.Save()); err != nil || !slices.Equal(again.ownControl, ci) {
 		t.Errorf("saved and restored it is another: %v", err)
 	}
 
@@ -537,7 +537,7 @@ func TestControlVariates(t *testing.T) {
 		}
 		receive(t, other, m)
 		receive(t, other, &protocol.Status{Closed: 3})
-		if !slices.Equal(other.drift, ci) {
+		if !slices.Equal(other.ownControl, ci) {
 			t.Errorf("%s: the control variate has changed", name)
 		}
 	}
@@ -545,7 +545,7 @@ func TestControlVariates(t *testing.T) {
 	run := *w
 	run.Run = "another"
 	receive(t, c, &run)
-	if c.drift != nil || c.control != nil || c.stream != 0 {
+	if c.ownControl != nil || c.control != nil || c.stream != 0 {
 		t.Error("another run begins with the control variate of this one")
 	}
 }

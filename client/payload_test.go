@@ -44,7 +44,7 @@ func workOn(t *testing.T, c *Client, o *protocol.Order) []protocol.Message {
 		t.Fatal(err)
 	}
 	if c.Ready() {
-		out = append(out, c.Work(c.NewBench(), 1000)...)
+		out = append(out, c.Work(c.NewWorkspace(), 1000)...)
 	}
 	for i, m := range out {
 		if out[i], err = protocol.Decode(protocol.Append(nil, m)); err != nil {

@@ -44,7 +44,7 @@ func (c *Client) Save() []byte {
 	b = appendBytes(b, c.welcome.ResumeToken)
 	b = binary.AppendUvarint(b, uint64(c.welcome.Participant))
 	b = binary.AppendUvarint(b, uint64(c.stream))
-	b = appendBytes(b, compress.AppendFloat32(nil, c.drift))
+	b = appendBytes(b, compress.AppendFloat32(nil, c.ownControl))
 	residual := c.residual
 	if c.feedback != nil {
 		residual = c.feedback.AppendState(nil)
@@ -91,16 +91,16 @@ func (c *Client) Restore(saved []byte) error {
 	}
 	d := savedReader{b: saved[1:]}
 	run, token := d.bytes(), d.bytes()
-	number, stream, drift, residual := d.uint(), d.uint(), d.bytes(), d.bytes()
+	number, stream, ownControl, residual := d.uint(), d.uint(), d.bytes(), d.bytes()
 	packedRound := d.uint()
 	if d.broken || number == 0 || number > math.MaxUint32 || stream > math.MaxInt32 ||
 		len(run) > protocol.MaxName || len(token) == 0 || len(token) > protocol.MaxToken {
 		return wrong("it is cut off, or too long")
 	}
 	var control []float32
-	if len(drift) > 0 {
-		control = make([]float32, len(drift)/4)
-		if err := compress.DecodeFloat32(control, drift); err != nil {
+	if len(ownControl) > 0 {
+		control = make([]float32, len(ownControl)/4)
+		if err := compress.DecodeFloat32(control, ownControl); err != nil {
 			return wrong("the control variate: %v", err)
 		}
 	}
@@ -115,7 +115,7 @@ func (c *Client) Restore(saved []byte) error {
 		}
 	}
 	c.welcome = &protocol.Welcome{Run: string(run), ResumeToken: token, Participant: uint32(number)}
-	c.stream, c.drift, c.residual, c.packedRound, c.kept = int(stream), control, residual, packedRound, all
+	c.stream, c.ownControl, c.residual, c.packedRound, c.kept = int(stream), control, residual, packedRound, all
 	return nil
 }
 

@@ -11,24 +11,24 @@ import (
 	"fedtab/protocol"
 )
 
-// Bench is the memory that training needs: a copy of the parameters and the
+// Workspace is the memory that training needs: a copy of the parameters and the
 // buffers of a learn.Fit. A tab has one; a simulation has one for each core
 // and lends it to the client at work.
-type Bench struct {
+type Workspace struct {
 	model      learn.Model
 	fit        *learn.Fit
 	local      []float32
 	correction []float32 // SCAFFOLD's; allocated when needed
 }
 
-// NewBench returns a bench for models of one shape.
-func NewBench(m learn.Model) *Bench {
-	return &Bench{model: m, fit: learn.NewFit(m), local: make([]float32, m.Layout().Size)}
+// NewWorkspace returns a workspace for models of one shape.
+func NewWorkspace(m learn.Model) *Workspace {
+	return &Workspace{model: m, fit: learn.NewFit(m), local: make([]float32, m.Layout().Size)}
 }
 
-// NewBench returns a bench for the client's model. It panics before the
+// NewWorkspace returns a workspace for the client's model. It panics before the
 // welcome.
-func (c *Client) NewBench() *Bench { return NewBench(c.model) }
+func (c *Client) NewWorkspace() *Workspace { return NewWorkspace(c.model) }
 
 // Ready says whether Work has something to do: an order, with its model and
 // enough data at hand.
@@ -39,9 +39,9 @@ func (c *Client) Ready() bool {
 // Work trains for at most steps mini-batches on b and returns what is to be
 // sent: a Progress with the first slice, the Contribution with the last. A
 // Monitor order has no end of its own; a slice of it ends where its condition is
-// checked. An order that was begun on one bench begins anew on another, unless
+// checked. An order that was begun on one workspace begins anew on another, unless
 // it is a Monitor order, whose model is the client's.
-func (c *Client) Work(b *Bench, steps int) []protocol.Message {
+func (c *Client) Work(b *Workspace, steps int) []protocol.Message {
 	if !c.Ready() {
 		return nil
 	}
@@ -55,11 +55,11 @@ func (c *Client) Work(b *Bench, steps int) []protocol.Message {
 }
 
 // train works on an order that has an end.
-func (c *Client) train(b *Bench, steps int) []protocol.Message {
+func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 	o := c.order
 	var out []protocol.Message
-	if c.bench != b { // not begun, or begun on a bench that is no more
-		c.bench = b
+	if c.workspace != b { // not begun, or begun on a workspace that is no more
+		c.workspace = b
 		c.examples = c.atHand()
 		c.parts, c.sums, c.made = nil, learn.Sums{}, 0
 		if n := int(o.Hyper.Parts); o.Kind == protocol.OrderBase && (n < 1 || n > protocol.MaxVectors || n > c.examples.Len()) {
@@ -107,7 +107,7 @@ func (c *Client) train(b *Bench, steps int) []protocol.Message {
 }
 
 // begin starts training on b: of the order, or of its next base model.
-func (c *Client) begin(b *Bench) error {
+func (c *Client) begin(b *Workspace) error {
 	o := c.order
 	from := c.params
 	if c.startsFrom(o.Start) {
@@ -130,8 +130,8 @@ func (c *Client) begin(b *Bench) error {
 		if c.control != nil {
 			copy(b.correction, c.control)
 		}
-		if c.drift != nil {
-			kernel.Axpy(b.correction, -1, c.drift)
+		if c.ownControl != nil {
+			kernel.Axpy(b.correction, -1, c.ownControl)
 		}
 		cfg.Correction = b.correction
 	}
@@ -174,7 +174,7 @@ const keepAway = .9
 // pack packs vector i of the answer to the order in work.
 func (c *Client) pack(v []float32, i int) ([]byte, error) {
 	h := &c.order.Hyper
-	p, err := c.cfg.Lent.take(c.model.Layout(), h.Codec)
+	p, err := c.cfg.Packers.take(c.model.Layout(), h.Codec)
 	if err != nil {
 		return nil, err
 	}
@@ -200,12 +200,12 @@ func (c *Client) pack(v []float32, i int) ([]byte, error) {
 		enc = c.feedback.Using(p.enc, p.dec)
 	}
 	block, err := enc.Append(nil, v, o)
-	c.cfg.Lent.back(p)
+	c.cfg.Packers.put(p)
 	return block, err
 }
 
 // finish packs the answer to the order in work.
-func (c *Client) finish(b *Bench) []protocol.Message {
+func (c *Client) finish(b *Workspace) []protocol.Message {
 	o := c.order
 	if o.Hyper.Stream {
 		c.stream += c.made
@@ -283,20 +283,20 @@ func (c *Client) adopt(m *protocol.Contribution) {
 		return
 	}
 	change := make([]float32, c.model.Layout().Size)
-	p, err := c.cfg.Lent.take(c.model.Layout(), m.Vectors[1].Codec)
+	p, err := c.cfg.Packers.take(c.model.Layout(), m.Vectors[1].Codec)
 	if err != nil {
 		return
 	}
 	seed := compress.DitherSeed(c.welcome.Seed, c.welcome.Participant, m.Order, 1)
 	err = compress.DecodeWith(p.dec, change, m.Vectors[1].Block, compress.Options{Seed: seed})
-	c.cfg.Lent.back(p)
+	c.cfg.Packers.put(p)
 	if err != nil {
 		return // we have packed it ourselves
 	}
-	if c.drift != nil {
-		kernel.Axpy(change, 1, c.drift)
+	if c.ownControl != nil {
+		kernel.Axpy(change, 1, c.ownControl)
 	}
-	c.drift = change
+	c.ownControl = change
 }
 
 func (c *Client) fail(r protocol.Reason, err error) []protocol.Message {

@@ -134,8 +134,8 @@ func Codecs() []protocol.Codec {
 	return ids
 }
 
-// Unaided are those of Codecs that code a vector by itself.
-func Unaided() []protocol.Codec { return Codecs()[1:] }
+// Standalone are those of Codecs that code a vector by itself.
+func Standalone() []protocol.Codec { return Codecs()[1:] }
 
 // Append packs v with a codec that needs no options, and appends the block to
 // dst.

@@ -151,7 +151,7 @@ func TestTabEqualsNative(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out := native.Work(native.NewBench(), math.MaxInt)
+	out := native.Work(native.NewWorkspace(), math.MaxInt)
 	fromNative := out[len(out)-1].(*protocol.Contribution)
 
 	decode := func(c *protocol.Contribution) []float32 {

@@ -46,9 +46,9 @@ type (
 type worker struct {
 	queue *queue
 
-	client *client.Client
-	bench  *client.Bench
-	spec   string // of the model that bench is for
+	client    *client.Client
+	workspace *client.Workspace
+	spec      string // of the model that workspace is for
 
 	socket     *socket
 	generation int // of the socket; events of older ones are dropped
@@ -106,7 +106,7 @@ func (w *worker) able() bool {
 func (w *worker) slice() {
 	began := time.Now()
 	before := w.client.Progress()
-	out := w.client.Work(w.bench, w.steps)
+	out := w.client.Work(w.workspace, w.steps)
 	w.meter.add(w.client.Progress(), before)
 	w.save() // before it is sent: it may be the last thing that this page does
 	w.send(out)
@@ -179,7 +179,7 @@ func (w *worker) join(e joinCommand) {
 	w.url, w.task = e.socket, e.task
 	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task})
 	w.client.SetTab(w.tab())
-	w.bench, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
+	w.workspace, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
 	w.fetching = map[uint32]bool{}
 	w.conn, w.detail = connecting, ""
 	w.joins++
@@ -199,7 +199,7 @@ func (w *worker) leave() {
 	}
 	w.generation++
 	w.joins++
-	w.client, w.bench = nil, nil
+	w.client, w.workspace = nil, nil
 	w.forget(func() { w.conn, w.detail = offline, "" })
 }
 
@@ -265,8 +265,8 @@ func (w *worker) received(m protocol.Message) {
 	}
 	if welcome, ok := m.(*protocol.Welcome); ok {
 		w.conn, w.detail, w.attempts = joined, "", 0
-		if w.bench == nil || w.spec != welcome.Run {
-			w.bench, w.spec = w.client.NewBench(), welcome.Run
+		if w.workspace == nil || w.spec != welcome.Run {
+			w.workspace, w.spec = w.client.NewWorkspace(), welcome.Run
 		}
 	}
 	if s, ok := m.(*protocol.Shards); ok {

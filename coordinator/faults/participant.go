@@ -12,14 +12,14 @@ import (
 // participant is a real client behind a bad line, in the hands of somebody
 // moody.
 type participant struct {
-	world  *world
-	index  int
-	calm   bool // does nothing wrong, so that every run can end
-	lacks  []protocol.Codec
-	alien  bool // its machine makes another version 0
-	client *client.Client
-	bench  *client.Bench
-	conn   *conn // nil while it has none
+	world     *world
+	index     int
+	calm      bool // does nothing wrong, so that every run can end
+	lacks     []protocol.Codec
+	alien     bool // its machine makes another version 0
+	client    *client.Client
+	workspace *client.Workspace
+	conn      *conn // nil while it has none
 
 	working    bool // a slice of training is due
 	connecting bool // an attempt to connect is due
@@ -61,12 +61,12 @@ func (p *participant) badLuck() float64 {
 
 // fresh makes a client that knows nothing, or what an earlier one has saved.
 func (p *participant) fresh(saved []byte) {
-	cfg := client.Config{Name: "faults", Task: "faults", Lent: &p.world.lent}
+	cfg := client.Config{Name: "faults", Task: "faults", Packers: &p.world.packers}
 	if p.alien {
 		cfg.Models = alien{client.OwnModels()}
 	}
 	p.client = client.New(cfg)
-	p.bench = client.NewBench(p.world.model)
+	p.workspace = client.NewWorkspace(p.world.model)
 	p.done = nil
 	p.begun, p.buffered = map[uint64]bool{}, map[uint64]uint64{}
 	if p.world.shards.Source == "" {
@@ -253,7 +253,7 @@ func (p *participant) work() {
 	w.soon(p.actor(), most, func() {
 		p.working = false
 		if !p.silent && p.client.Ready() && p.tab() != protocol.TabFrozen {
-			p.send(p.client.Work(p.bench, 1+int(w.random.Uint64N(8))))
+			p.send(p.client.Work(p.workspace, 1+int(w.random.Uint64N(8))))
 		}
 		p.work()
 	})

@@ -26,7 +26,7 @@ type pool struct {
 	waiting []*job // by when, ascending
 	ahead   int    // jobs begun and not collected
 	closed  bool
-	own     *client.Bench // of the simulation's own goroutine
+	own     *client.Workspace // of the simulation's own goroutine
 	workers sync.WaitGroup
 }
 
@@ -40,7 +40,7 @@ type job struct {
 }
 
 func newPool(m learn.Model, vectors int, seed uint64) *pool {
-	p := &pool{model: m, checker: live.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewBench(m)}
+	p := &pool{model: m, checker: live.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewWorkspace(m)}
 	p.changed.L = &p.mu
 	// The simulation's own goroutine works too, whenever it has to wait for
 	// a job that nobody has begun.
@@ -51,7 +51,7 @@ func newPool(m learn.Model, vectors int, seed uint64) *pool {
 }
 
 func (p *pool) work() {
-	bench := client.NewBench(p.model)
+	workspace := client.NewWorkspace(p.model)
 	for {
 		p.mu.Lock()
 		for !p.closed && (len(p.waiting) == 0 || p.ahead >= 2*runtime.GOMAXPROCS(0)) {
@@ -66,11 +66,11 @@ func (p *pool) work() {
 		j.begun = true
 		p.ahead++
 		p.mu.Unlock()
-		j.run(bench)
+		j.run(workspace)
 	}
 }
 
-func (j *job) run(b *client.Bench) {
+func (j *job) run(b *client.Workspace) {
 	j.out = j.client.Work(b, math.MaxInt)
 	close(j.done)
 }

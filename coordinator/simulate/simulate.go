@@ -129,9 +129,9 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		return nil, err
 	}
 	sim.run.Start()
-	models, lent := &sharedModels{own: client.OwnModels()}, new(client.Lent)
+	models, packers := &sharedModels{own: client.OwnModels()}, new(client.Packers)
 	for i, index := range d.Shards {
-		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models, Lent: lent})
+		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models, Packers: packers})
 		c.SetExamples(data.NewSubset(train, index))
 		p := &participant{sim: sim, client: c, device: newDevice(t.Seed, i+1, &t.Devices)}
 		sim.participants = append(sim.participants, p)

@@ -29,10 +29,10 @@ type Participant struct {
 	// OnMessage sees every complete message in both directions, if set.
 	OnMessage func(m protocol.Message, sent bool)
 
-	conn  *websocket.Conn
-	bench *client.Bench
-	body  protocol.Assembler
-	buf   []byte
+	conn      *websocket.Conn
+	workspace *client.Workspace
+	body      protocol.Assembler
+	buf       []byte
 }
 
 // sliceSteps is how many mini-batches a slice of training has: natively a few
@@ -91,10 +91,10 @@ func (p *Participant) Run(ctx context.Context) error {
 				err = p.receive(ctx, m)
 			case err = <-lost:
 			default:
-				if p.bench == nil {
-					p.bench = p.Client.NewBench()
+				if p.workspace == nil {
+					p.workspace = p.Client.NewWorkspace()
 				}
-				err = p.send(p.Client.Work(p.bench, sliceSteps))
+				err = p.send(p.Client.Work(p.workspace, sliceSteps))
 			}
 		}
 		if err != nil {

@@ -78,7 +78,7 @@ var downCodecs = []string{"float32", "float32-planes", "float16", "grid"}
 func (d *decoder) compress(c Compress, s strategy.Config) {
 	bears := s.Packing()
 	var up []string
-	for _, id := range compress.Unaided() {
+	for _, id := range compress.Standalone() {
 		up = append(up, id.String())
 	}
 	if d.want(c.Up.Codec == "" || slices.Contains(up, c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec), "one of "+strings.Join(up, ", ")) {

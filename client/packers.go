@@ -8,10 +8,10 @@ import (
 	"fedtab/protocol"
 )
 
-// Lent is memory that a client needs only while it packs. A tab has some of its
+// Packers is memory that a client needs only while it packs. A tab has some of its
 // own; in a simulation thousands of clients share it, and there is as much of it
 // as there are clients that pack at the same time.
-type Lent struct {
+type Packers struct {
 	mu   sync.Mutex
 	free []*packer
 }
@@ -25,7 +25,7 @@ type packer struct {
 }
 
 // take returns a packer, which is to be given back.
-func (l *Lent) take(layout learn.Layout, codec protocol.Codec) (*packer, error) {
+func (l *Packers) take(layout learn.Layout, codec protocol.Codec) (*packer, error) {
 	l.mu.Lock()
 	for i, p := range l.free {
 		if p.codec == codec && p.size == layout.Size {
@@ -44,7 +44,7 @@ func (l *Lent) take(layout learn.Layout, codec protocol.Codec) (*packer, error) 
 	return &packer{layout.Size, codec, k.NewEncoder(compress.TensorsOf(layout)), k.NewDecoder()}, nil
 }
 
-func (l *Lent) back(p *packer) {
+func (l *Packers) put(p *packer) {
 	l.mu.Lock()
 	l.free = append(l.free, p)
 	l.mu.Unlock()
