@@ -26,7 +26,7 @@ type world struct {
 	calmRound time.Duration // how long a round may take then
 
 	model     learn.Model
-	packers      client.Packers // memory that all participants pack in
+	packers   client.Packers // memory that all participants pack in
 	decoders  map[protocol.Codec]compress.Decoder
 	rounds    int // that the run is to make
 	stop      run.Stop
