@@ -91,7 +91,7 @@ func describeModel(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 	}
 	c := m.Cost()
 	fit := learn.FitConfig{
-		Batch: t.Strategy.Batch, Optimiser: t.Optimiser.Learn(), Prox: float32(t.Strategy.Prox), SumOnly: t.Strategy.Kind == "minibatch",
+		Batch: t.Strategy.Batch, Optimiser: t.Optimiser.Learn(), Prox: float32(t.Strategy.Prox), SumOnly: t.Strategy.Scheme().Gradients,
 	}
 	if t.Strategy.Correction == "scaffold" {
 		fit.Correction = []float32{}

@@ -3,12 +3,59 @@ package strategy
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"fedtab/combine"
 	"fedtab/learn/rng"
 )
+
+// DynamicSettings are the settings that dynamic averaging alone has.
+type DynamicSettings struct {
+	Delta     float64 `yaml:"delta,omitempty"`      // squared distance that is a violation
+	Augment   float64 `yaml:"augment,omitempty"`    // clients added to a balancing set at a time, in multiples of it
+	FullShare float64 `yaml:"full_share,omitempty"` // share of the clients from which on all are synchronised
+}
+
+func dynamicScheme() Scheme {
+	return Scheme{
+		Name: "dynamic", Title: "Dynamic averaging",
+		Help:   "only clients that have strayed too far communicate",
+		Models: "1 up, 1 down, when it pays",
+		Choose: "long training, data that may change",
+		Settings: []Setting{
+			{Key: "delta", Type: Number, Min: 0, Max: math.Inf(1), Note: " (.inf: never communicate)", Help: "Delta, squared distance from the reference that is a violation"},
+			batchesSetting().with(func(s *Setting) { s.Required, s.Help = true, "b, mini-batches between two checks" }),
+			batchSetting(), rateSetting(),
+			{Key: "augment", Type: Number, Min: 0, Above: true, Max: 1000, Note: ", in multiples of the balancing set", Default: 2., Help: "clients added to a balancing set at a time, in multiples of it"},
+			{Key: "full_share", Type: Number, Min: 0, Above: true, Max: 1, Default: .5, Help: "share of the clients from which on all are synchronised"},
+			atLeastTwoClients(),
+			deadlineSetting().with(func(s *Setting) { s.Help = "of fetched models" }),
+			serverRateSetting(), guardSetting(),
+		},
+		Own: DynamicSettings{},
+		CheckSetup: func(_ Config, s Setup) error {
+			if s.Clients == 1 {
+				return fmt.Errorf("dynamic needs at least 2 clients, and there is 1; the nearest that works is central")
+			}
+			return nil
+		},
+		// The condition is on models as they are, and most contributions are not
+		// followed by another of their order.
+		Packing: func(Config) Packing { return Packing{Lossy: true, Biased: true} },
+		Steps:   func(Config) int { return 0 },
+		Words: func(c Config) []string {
+			return []string{
+				"sends when the squared distance exceeds " + figure(own[DynamicSettings](c).Delta),
+				"checked every " + plural(c.Batches, "mini-batch"),
+			}
+		},
+		New: func(c Config, s Setup) Strategy {
+			return &Dynamic{cfg: c, settings: own[DynamicSettings](c), setup: s}
+		},
+	}
+}
 
 // Dynamic is dynamic averaging (Kamp et al. 2014, 2018): clients communicate
 // only when their models have something to tell.
@@ -34,8 +81,9 @@ import (
 //
 // and balancing leaves the global mean where it was.
 type Dynamic struct {
-	cfg   Config
-	setup Setup
+	cfg      Config
+	settings DynamicSettings
+	setup    Setup
 
 	phase   dynamicPhase
 	version uint64
@@ -276,7 +324,7 @@ func (s *Dynamic) send(m *monitored, start MeanID) {
 	}
 	s.do(Order{
 		Client: m.client, Order: m.order, Round: s.version + 1, Base: s.version, Start: start, Fresh: m.fresh,
-		Work: Work{Kind: Monitor, Steps: s.cfg.Batches, Stream: true, Batch: s.cfg.Batch, LR: s.rate(), Delta: s.cfg.Delta},
+		Work: Work{Kind: Monitor, Steps: s.cfg.Batches, Stream: true, Batch: s.cfg.Batch, LR: s.rate(), Delta: s.settings.Delta},
 	})
 	m.fresh = false
 }
@@ -429,7 +477,7 @@ func (s *Dynamic) checked(norm2 float64) {
 		s.resolve()
 		return
 	}
-	if norm2 <= s.cfg.Delta {
+	if norm2 <= s.settings.Delta {
 		s.phase = dynamicSettling
 		for i := range s.clients {
 			if m := &s.clients[i]; m.handle != 0 {
@@ -442,8 +490,8 @@ func (s *Dynamic) checked(norm2 float64) {
 	}
 	s.do(Forget{s.mean})
 	m := len(s.clients)
-	more := int(max(1, s.cfg.Augment*float64(in)))
-	if float64(in+more) >= s.cfg.FullShare*float64(m) {
+	more := int(max(1, s.settings.Augment*float64(in)))
+	if float64(in+more) >= s.settings.FullShare*float64(m) {
 		s.full = true
 		more = m - in
 	}

@@ -14,9 +14,11 @@ import (
 func monitoring(t testing.TB, n int, cfg Config) *Dynamic {
 	t.Helper()
 	cfg.Kind, cfg.Batches, cfg.LR, cfg.MinClients = "dynamic", 8, .1, n
-	if cfg.Delta == 0 {
-		cfg.Delta = 1
+	settings := own[DynamicSettings](cfg)
+	if settings.Delta == 0 {
+		settings.Delta = 1
 	}
+	cfg.Own = settings
 	s, err := New(cfg, Setup{Seed: 1, Live: true})
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +31,7 @@ func monitoring(t testing.TB, n int, cfg Config) *Dynamic {
 		t.Fatalf("the last of %d clients to join does %q, want Open", n, open)
 	}
 	orders := steps(s, Opened{1})
-	if len(orders) != n || orders[0].(Order).Work.Kind != Monitor || orders[0].(Order).Work.Delta != cfg.Delta || orders[0].(Order).Work.Steps != 8 {
+	if len(orders) != n || orders[0].(Order).Work.Kind != Monitor || orders[0].(Order).Work.Delta != settings.Delta || orders[0].(Order).Work.Steps != 8 {
 		t.Fatalf("orders %v", orders)
 	}
 	return s.(*Dynamic)
@@ -64,11 +66,11 @@ func TestDynamicTraces(t *testing.T) {
 		{"is good", 10, Config{}, []Event{model(3), gathered, Averaged{1, 1}}, "Open "},
 		{"is sent to them once that is durable", 10, Config{}, []Event{model(3), gathered, Averaged{1, 1}, Opened{1}}, "Drop Order Forget "},
 		{"is not good: twice as many are fetched", 10, Config{}, []Event{model(3), gathered, Averaged{1, 1.001}}, "Forget Fetch Fetch SetTimer "},
-		{"as many as augment says", 20, Config{Augment: 5}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
-		{"one at least", 10, Config{Augment: .1}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch SetTimer "},
-		{"all where the set would be more than a share", 6, Config{FullShare: .4}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
+		{"as many as augment says", 20, Config{Own: DynamicSettings{Augment: 5}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
+		{"one at least", 10, Config{Own: DynamicSettings{Augment: .1}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch SetTimer "},
+		{"all where the set would be more than a share", 6, Config{Own: DynamicSettings{FullShare: .4}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
 		{"everybody violates", 3, Config{}, []Event{model(1), model(2), model(3), gathered}, "StopTimer Add Add Add Commit "},
-		{"as many violations as clients", 4, Config{FullShare: 1}, []Event{
+		{"as many violations as clients", 4, Config{Own: DynamicSettings{FullShare: 1}}, []Event{
 			model(1), gathered, Averaged{1, 0}, Opened{1}, // v = 1
 			model(2), model(3), gathered, Averaged{2, 0}, Opened{1}, // v = 3
 			model(4), gathered, // v = 4: no mean is looked at
@@ -193,7 +195,7 @@ func TestDynamicSynchronises(t *testing.T) {
 // near the violators' mean is to the reference, and the counting begins anew. Those
 // who come while others are fetched count too, and the rest is asked all the same.
 func TestDynamicCounter(t *testing.T) {
-	s := monitoring(t, 4, Config{FullShare: 1})
+	s := monitoring(t, 4, Config{Own: DynamicSettings{FullShare: 1}})
 	v := 0
 	for round := range 3 { // three violations that are balanced at once
 		got := steps(s, Offered{Client: 2, Order: s.clients[1].order, Handle: Handle(round + 1), Weight: 1}, Fired{timerGather}, Averaged{MeanID(round + 1), .5})
@@ -211,7 +213,7 @@ func TestDynamicCounter(t *testing.T) {
 	}
 
 	// Violators who come while others are fetched.
-	s = monitoring(t, 6, Config{FullShare: 1, Augment: 1})
+	s = monitoring(t, 6, Config{Own: DynamicSettings{FullShare: 1, Augment: 1}})
 	s.v = 4
 	ids := fetches(steps(s, model(1), Fired{timerGather}, Averaged{1, 2}))
 	if len(ids) != 1 || s.v != 5 {
@@ -351,9 +353,9 @@ func TestDynamicRollBack(t *testing.T) {
 // A restart in the middle of a resolution: the violation counter and the order
 // numbers are those that were written down, and everybody goes on.
 func TestDynamicReopens(t *testing.T) {
-	s := monitoring(t, 4, Config{FullShare: 1})
+	s := monitoring(t, 4, Config{Own: DynamicSettings{FullShare: 1}})
 	open := steps(s, model(1), model(2), Fired{timerGather}, Averaged{1, 1})[0].(Open)
-	after, err := New(Config{Kind: "dynamic", Batches: 8, LR: .1, Delta: 1}, Setup{Seed: 1, Live: true})
+	after, err := New(Config{Kind: "dynamic", Batches: 8, LR: .1, Own: DynamicSettings{Delta: 1}}, Setup{Seed: 1, Live: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +377,7 @@ func TestDynamicReopens(t *testing.T) {
 
 // Delta = infinity orders a distance that nobody can violate.
 func TestDynamicInfiniteDelta(t *testing.T) {
-	s := monitoring(t, 2, Config{Delta: math.Inf(1)})
+	s := monitoring(t, 2, Config{Own: DynamicSettings{Delta: math.Inf(1)}})
 	if got := names(steps(s, Fired{timerGather}, Fired{timerFetch})); got != "" {
 		t.Errorf("without a violation: %q", got)
 	}

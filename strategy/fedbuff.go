@@ -9,6 +9,42 @@ import (
 	"fedtab/learn/rng"
 )
 
+// FedBuffSettings are the settings that FedBuff alone has.
+type FedBuffSettings struct {
+	Buffer    int     `yaml:"buffer,omitempty"`    // K, answers that make a version
+	Staleness float64 `yaml:"staleness,omitempty"` // a in 1/(1+s)^a
+}
+
+func fedbuffScheme() Scheme {
+	return Scheme{
+		Name: "fedbuff", Title: "Buffered asynchronous averaging",
+		Help:   "every K answers make a version",
+		Models: "1 up, 1 down, per answer",
+		Choose: "some are much slower than others",
+		Settings: slices.Concat([]Setting{
+			fractionSetting().with(func(s *Setting) { s.Zero, s.Help = "all", "C, share of the clients at work at a time" }),
+			{Key: "buffer", Type: Whole, Min: 1, Max: 10_000, Unit: "answers", Default: 10, Help: "K, answers that make a version"},
+			{Key: "staleness", Type: Number, Min: 0, Above: true, Max: 10, Default: .5, Help: "a: an answer that is s versions late counts (1+s)^-a"},
+		}, training(), []Setting{
+			minClientsSetting(1),
+			deadlineSetting().with(func(s *Setting) {
+				s.Help = "of an order: after one or two of them it no longer counts as at work; its answer still counts"
+			}),
+		}, serverStep(), []Setting{guardSetting(), proxSetting()}),
+		Own: FedBuffSettings{},
+		Packing: func(Config) Packing {
+			return Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true}
+		},
+		MaxScale: func(Config, float64) float64 { return 1 }, // an answer counts at most once, whatever its weight
+		Words: func(c Config) []string {
+			return append([]string{"a version from every " + plural(own[FedBuffSettings](c).Buffer, "answer")}, trainingWords(c)...)
+		},
+		New: func(c Config, s Setup) Strategy {
+			return &FedBuff{cfg: c, settings: own[FedBuffSettings](c), setup: s}
+		},
+	}
+}
+
 // FedBuff is buffered asynchronous aggregation (Nguyen et al. 2022): clients
 // train all the time, each from the version that was the newest when it began,
 // and every K answers make a version, whoever they come from:
@@ -29,8 +65,9 @@ import (
 // Answers that come while a version is being made are all in the next one, which
 // may therefore count more than K; it is their mean all the same.
 type FedBuff struct {
-	cfg   Config
-	setup Setup
+	cfg      Config
+	settings FedBuffSettings
+	setup    Setup
 
 	version uint64
 	order   OrderID
@@ -332,7 +369,7 @@ func (s *FedBuff) offered(e Offered) {
 // take puts an answer into the buffer.
 func (s *FedBuff) take(id ClientID, h Handle, base uint64) {
 	stale := float64(s.version - base)
-	s.do(Add{Handle: h, Scale: math.Pow(1+stale, -s.cfg.Staleness), Weight: 1})
+	s.do(Add{Handle: h, Scale: math.Pow(1+stale, -s.settings.Staleness), Weight: 1})
 	s.count++
 	if j, have := slices.BinarySearch(s.givers, id); !have {
 		s.givers = slices.Insert(s.givers, j, id)
@@ -341,7 +378,7 @@ func (s *FedBuff) take(id ClientID, h Handle, base uint64) {
 
 // commit makes a version when the buffer is full.
 func (s *FedBuff) commit() {
-	if s.count < s.cfg.Buffer || s.committing || !s.opened {
+	if s.count < s.settings.Buffer || s.committing || !s.opened {
 		return
 	}
 	s.committing = true

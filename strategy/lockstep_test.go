@@ -275,7 +275,7 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 		for i := range c.f {
 			c.f[i] += common[i] + spread*w.r.NormFloat64()
 		}
-		if norm2(minus(c.f, w.reference)) > w.s.cfg.Delta {
+		if norm2(minus(c.f, w.reference)) > w.s.settings.Delta {
 			violators = append(violators, id)
 		}
 	}
@@ -294,8 +294,8 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 	got, divergence, distance, farthest := w.average()
 	const rounding = 1e-9
 	tiny := 1e-24 * norm2(got) // what is left of a difference of equal models
-	if !(divergence <= distance*(1+rounding)+tiny) || !(distance <= w.s.cfg.Delta*(1+rounding)) || !(farthest <= w.s.cfg.Delta*(1+rounding)) {
-		w.t.Fatalf("%g from the mean, %g and at most %g from the reference, Delta is %g", divergence, distance, farthest, w.s.cfg.Delta)
+	if !(divergence <= distance*(1+rounding)+tiny) || !(distance <= w.s.settings.Delta*(1+rounding)) || !(farthest <= w.s.settings.Delta*(1+rounding)) {
+		w.t.Fatalf("%g from the mean, %g and at most %g from the reference, Delta is %g", divergence, distance, farthest, w.s.settings.Delta)
 	}
 	if w.synced && farthest != 0 {
 		w.t.Fatalf("a client is %g from the reference of its version", farthest)
@@ -356,10 +356,11 @@ func TestDynamicInvariants(t *testing.T) {
 	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := Config{
-			Kind: "dynamic", Batches: 8, LR: .1,
-			Delta:     rapid.SampledFrom([]float64{0, .3, 1, 7}).Draw(t, "delta"),
-			Augment:   rapid.SampledFrom([]float64{.3, 1, 2, 5}).Draw(t, "augment"),
-			FullShare: rapid.SampledFrom([]float64{.3, .5, .9, 1}).Draw(t, "full share"),
+			Kind: "dynamic", Batches: 8, LR: .1, Own: DynamicSettings{
+				Delta:     rapid.SampledFrom([]float64{0, .3, 1, 7}).Draw(t, "delta"),
+				Augment:   rapid.SampledFrom([]float64{.3, 1, 2, 5}).Draw(t, "augment"),
+				FullShare: rapid.SampledFrom([]float64{.3, .5, .9, 1}).Draw(t, "full share"),
+			},
 		}
 		seed := rapid.Uint64().Draw(t, "seed")
 		s, err := New(cfg, Setup{Seed: seed, Live: true})
@@ -377,7 +378,7 @@ func TestDynamicInvariants(t *testing.T) {
 		w.settle(0)
 		churn := rapid.SampledFrom([]float64{0, 0, .05, .3}).Draw(t, "churn")
 		w.late = rapid.SampledFrom([]float64{0, 0, .4}).Draw(t, "late")
-		spread := rapid.SampledFrom([]float64{.1, .3, 1}).Draw(t, "spread") * math.Sqrt(max(cfg.Delta, .1)/float64(d))
+		spread := rapid.SampledFrom([]float64{.1, .3, 1}).Draw(t, "spread") * math.Sqrt(max(w.s.settings.Delta, .1)/float64(d))
 		together := rapid.SampledFrom([]float64{0, .5}).Draw(t, "together") // of a step: what all have in common
 		for range 20 {
 			if w.r.Float64() < churn {

@@ -192,10 +192,10 @@ var schemes = map[string]Config{
 	"median":    {Kind: "fedavg", Fraction: 1, Combine: "median"},
 	"krum":      {Kind: "periodic", Combine: "krum", MinClients: 5},
 	"oneshot":   {Kind: "oneshot"},
-	"radon":     {Kind: "radon", Models: 2},
-	"daisy":     {Kind: "daisy", AverageEvery: 3},
-	"dynamic":   {Kind: "dynamic", Batches: 8, Delta: 1, FullShare: .8},
-	"fedbuff":   {Kind: "fedbuff", Buffer: 3, Fraction: .7},
+	"radon":     {Kind: "radon", Own: RadonSettings{Models: 2}},
+	"daisy":     {Kind: "daisy", Own: DaisySettings{AverageEvery: 3}},
+	"dynamic":   {Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: 1, FullShare: .8}},
+	"fedbuff":   {Kind: "fedbuff", Fraction: .7, Own: FedBuffSettings{Buffer: 3}},
 }
 
 func newScheme(t interface{ Fatal(...any) }, cfg Config) Strategy {

@@ -13,9 +13,9 @@ import (
 
 // rounds is the state machine of every scheme that works in rounds: a cohort is
 // written down, gets its orders, answers or does not, and what came is combined
-// into the next version. A scheme says the rest.
+// into the next version. A policy says the rest.
 type rounds struct {
-	scheme
+	policy
 	cfg   Config
 	setup Setup
 
@@ -30,8 +30,8 @@ type rounds struct {
 	effects []Effect
 }
 
-// scheme is what tells round-based schemes apart.
-type scheme interface {
+// policy is what tells round-based schemes apart.
+type policy interface {
 	// choose returns the cohort of the next attempt, ascending, which the first
 	// phase asks. With an empty one the round waits until a client joins.
 	choose(r *rounds) []ClientID
@@ -197,6 +197,19 @@ func (r *rounds) reopened(e Reopened) {
 	}
 }
 
+// finish ends the run.
+func (r *rounds) finish(reason string) {
+	r.state = over
+	r.do(Finish{reason})
+}
+
+// sampleKept returns as many of the clients present as the coordinator can hold
+// models of.
+func (r *rounds) sampleKept() []ClientID {
+	share := float64(r.cfg.MaxKept) / float64(r.cohort.Present())
+	return r.cohort.Sample(share, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+}
+
 // open begins the next attempt at the next round, if enough clients are
 // present.
 func (r *rounds) open() {
@@ -258,7 +271,7 @@ func (r *rounds) collect(deadline time.Duration) {
 
 func (r *rounds) send(id ClientID) {
 	o := Order{Client: id, Order: r.order, Round: r.cohort.Round, Base: r.version, Work: r.work(r, id)}
-	if s, ok := r.scheme.(interface{ start(ClientID) MeanID }); ok {
+	if s, ok := r.policy.(interface{ start(ClientID) MeanID }); ok {
 		o.Start = s.start(id)
 	}
 	r.do(o)

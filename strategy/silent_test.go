@@ -55,7 +55,7 @@ func TestSilentForgiven(t *testing.T) {
 // The Radon machine trains the base models of a silent participant elsewhere, if
 // the others can.
 func TestRadonSilent(t *testing.T) {
-	s := mustNew(t, Config{Kind: "radon", Models: 2}, Setup{Seed: 1, Live: true, Parameters: 2, Convex: true})
+	s := mustNew(t, Config{Kind: "radon", Own: RadonSettings{Models: 2}}, Setup{Seed: 1, Live: true, Parameters: 2, Convex: true})
 	join(s, 1, 2, 3)
 	first := orders(steps(s, Opened{1}))
 	silent := first[0].Client
@@ -97,7 +97,7 @@ func TestRadonSilent(t *testing.T) {
 // An order that is out for more than two deadlines holds nobody's place, and its
 // answer counts all the same.
 func TestFedBuffSilent(t *testing.T) {
-	s := mustNew(t, Config{Kind: "fedbuff", Buffer: 100, Fraction: .2}, Setup{Seed: 1, MinCohort: 1, Clients: 10})
+	s := mustNew(t, Config{Kind: "fedbuff", Fraction: .2, Own: FedBuffSettings{Buffer: 100}}, Setup{Seed: 1, MinCohort: 1, Clients: 10})
 	join(s, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
 	first := orders(steps(s, Opened{1}))
 	if len(first) != 2 {

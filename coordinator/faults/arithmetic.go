@@ -60,7 +60,7 @@ func (s *Scheme) combine(m made) (next []float32, state map[string][]float32, er
 		scale = func(g Given) (float64, float64) { return 1, float64(g.Weight) } // sums of gradients
 	case c.Kind == "fedbuff":
 		scale = func(g Given) (float64, float64) {
-			return math.Pow(1+float64(m.version-g.Base), -c.Staleness), 1
+			return math.Pow(1+float64(m.version-g.Base), -c.Own.(strategy.FedBuffSettings).Staleness), 1
 		}
 	case c.Correction == "scaffold":
 		scale = func(Given) (float64, float64) { return 1, 1 }
