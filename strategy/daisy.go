@@ -94,6 +94,7 @@ func (s *daisy) start(id ClientID) MeanID {
 func (s *daisy) next(r *rounds) (phase, bool) {
 	s.forget(r)
 	if r.phase+1 >= s.averageEvery || len(r.answers) < 2 {
+		r.do(Size{len(r.answers)})
 		for i, a := range r.answers {
 			r.do(Add{Handle: a.handle, Scale: a.weight, Weight: a.weight})
 			r.answers[i].handle = 0

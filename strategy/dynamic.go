@@ -557,6 +557,8 @@ func (s *Dynamic) settled() {
 // synchronise makes the mean of all models the new reference.
 func (s *Dynamic) synchronise() {
 	s.phase = dynamicCommitting
+	in, _ := s.set()
+	s.do(Size{in})
 	var clients []ClientID
 	for i := range s.clients {
 		if m := &s.clients[i]; m.handle != 0 {

@@ -69,7 +69,7 @@ func TestDynamicTraces(t *testing.T) {
 		{"as many as augment says", 20, Config{Own: DynamicSettings{Augment: 5}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
 		{"one at least", 10, Config{Own: DynamicSettings{Augment: .1}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch SetTimer "},
 		{"all where the set would be more than a share", 6, Config{Own: DynamicSettings{FullShare: .4}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
-		{"everybody violates", 3, Config{}, []Event{model(1), model(2), model(3), gathered}, "StopTimer Add Add Add Commit "},
+		{"everybody violates", 3, Config{}, []Event{model(1), model(2), model(3), gathered}, "StopTimer Size Add Add Add Commit "},
 		{"as many violations as clients", 4, Config{Own: DynamicSettings{FullShare: 1}}, []Event{
 			model(1), gathered, Averaged{1, 0}, Opened{1}, // v = 1
 			model(2), model(3), gathered, Averaged{2, 0}, Opened{1}, // v = 3
@@ -259,7 +259,7 @@ func TestDynamicFetchDeadline(t *testing.T) {
 	if len(next) != 7 || slices.Contains(next, ids[1]) {
 		t.Errorf("fetches %v, want 7 without client %d, which has not answered", next, ids[1])
 	}
-	if got := names(steps(s, Fired{timerFetch})); got != "StopTimer Add Add Commit " {
+	if got := names(steps(s, Fired{timerFetch})); got != "StopTimer Size Add Add Commit " {
 		t.Errorf("when none of them answers: %q, want to go on with those who did", got)
 	}
 }
@@ -273,7 +273,7 @@ func TestDynamicNobodyToAsk(t *testing.T) {
 	}
 	steps(s, model(1), Fired{timerGather})
 	got := names(steps(s, Averaged{1, 2}))
-	if got != "Forget SetTimer StopTimer Add Commit " {
+	if got != "Forget SetTimer StopTimer Size Add Commit " {
 		t.Errorf("effects %q, want a full synchronisation of who is there", got)
 	}
 }

@@ -127,8 +127,8 @@ func TestFedAvgReopens(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := names(steps(after, Reopened{open, 10 * time.Second}))
-	if got != "SetTimer Expect Expect Expect " {
-		t.Fatalf("reopening does %q, want a timer, and what was ordered of each member", got)
+	if got != "Size SetTimer Expect Expect Expect " {
+		t.Fatalf("reopening does %q, want the size, a timer, and what was ordered of each member", got)
 	}
 	order := steps(after, Joined{2})
 	if len(order) != 1 || order[0].(Order).Order != open.Order || order[0].(Order).Round != 2 {

@@ -132,6 +132,7 @@ func (w *walkers) do(effect Effect) {
 		}
 		w.means[e.Mean] = b
 		w.todo = append(w.todo, Averaged{e.Mean, norm2(b.mean)})
+	case Size: // this one has no limit
 	case Forget:
 		delete(w.means, e.Mean)
 	case Add:

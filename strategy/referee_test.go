@@ -31,6 +31,8 @@ type referee struct {
 	durable *Open
 	commit  *Commit
 	next    Handle
+	adds    int // since the sums were cleared
+	maxAdds int // as announced; 0: not
 }
 
 type handleState uint8
@@ -102,7 +104,15 @@ func (r *referee) do(effect Effect) {
 		if n := len(r.given[e.Client]); !r.present[e.Client] || n == 0 || r.given[e.Client][n-1] != e.Order {
 			r.t.Fatalf("fetch of order %d from client %d, which has %v", e.Order, e.Client, r.given[e.Client])
 		}
+	case Size:
+		if r.adds > 0 || e.Adds < 1 {
+			r.t.Fatalf("%+v after %d contributions were added", e, r.adds)
+		}
+		r.maxAdds = e.Adds
 	case Add:
+		if r.adds++; r.maxAdds > 0 && r.adds > r.maxAdds {
+			r.t.Fatalf("%d contributions are added, %d were announced", r.adds, r.maxAdds)
+		}
 		r.settle("Add", e.Handle, offeredHandle, keptHandle)
 		if !(e.Weight > 0) || !(e.Scale > 0) {
 			r.t.Fatalf("%+v", e)
@@ -139,6 +149,7 @@ func (r *referee) do(effect Effect) {
 			r.t.Fatalf("%+v at version %d", e, r.version)
 		}
 		r.noneKept("abandoned")
+		r.adds, r.maxAdds = 0, 0
 	case Commit:
 		if r.commit != nil || e.Round != r.version+1 || e.Base != r.version || len(e.Clients) == 0 || !slices.IsSorted(e.Clients) || !(e.Rate > 0) {
 			r.t.Fatalf("%+v at version %d", e, r.version)
@@ -147,6 +158,7 @@ func (r *referee) do(effect Effect) {
 			r.settle("Commit", h, keptHandle)
 		}
 		r.noneKept("committed")
+		r.adds, r.maxAdds = 0, 0
 		r.commit = &e
 	}
 }
@@ -172,6 +184,7 @@ func (r *referee) restart(s Strategy, snapshot []byte) {
 	clear(r.means)
 	clear(r.timers)
 	r.asked, r.open, r.commit = nil, nil, nil
+	r.adds, r.maxAdds = 0, 0
 	if snapshot != nil {
 		if err := s.Restore(snapshot); err != nil {
 			r.t.Fatal(err)

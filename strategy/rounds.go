@@ -191,6 +191,7 @@ func (r *rounds) reopened(e Reopened) {
 	}
 	r.begin(e.Open.Round, phase{ask: e.Open.Cohort})
 	r.state = collecting
+	r.size()
 	r.do(SetTimer{timerDeadline, max(e.Remaining, 0)})
 	for _, id := range e.Open.Cohort {
 		r.do(Expect{Client: id, Order: r.order, Round: r.cohort.Round, Base: r.version, Work: r.work(r, id)})
@@ -260,6 +261,7 @@ func (r *rounds) begin(round uint64, p phase) {
 // collect sends the orders of the cohort that has been written down.
 func (r *rounds) collect(deadline time.Duration) {
 	r.state = collecting
+	r.size()
 	r.do(SetTimer{timerDeadline, deadline})
 	for _, m := range r.cohort.members {
 		if m.state == working && r.cohort.isPresent(m.client) {
@@ -267,6 +269,14 @@ func (r *rounds) collect(deadline time.Duration) {
 		}
 	}
 	r.settle(false)
+}
+
+// size announces the Adds of a policy that adds answers as they come: at most one
+// of each member. Others announce theirs where they add.
+func (r *rounds) size() {
+	if !r.keeps() {
+		r.do(Size{len(r.cohort.members)})
+	}
 }
 
 func (r *rounds) send(id ClientID) {

@@ -257,7 +257,7 @@ func TestDaisy(t *testing.T) {
 			last = steps(s, Offered{Client: o.Client, Order: o.Order, Handle: handle, Weight: float64(o.Client)})
 		}
 		if leg == 2 {
-			if got := names(last); got != "Keep StopTimer Forget Forget Forget Forget Forget Add Add Add Add Add Commit " {
+			if got := names(last); got != "Keep StopTimer Forget Forget Forget Forget Forget Size Add Add Add Add Add Commit " {
 				t.Fatalf("the last leg ends with %q", got)
 			}
 			continue

@@ -110,11 +110,20 @@ func (s Setting) within(x float64) bool {
 // maxWhole is the Max of a Whole that nothing else bounds.
 const maxWhole = 1 << 30
 
-// Range says which values are allowed.
+// Range says which values are allowed, and what zero means.
 func (s Setting) Range() string {
 	if s.Type == Choice {
 		return oneOf(s.Choices)
 	}
+	text := s.limits() + s.Note
+	if s.Zero != "" && !s.Required && (s.Type != Number || s.Min > 0) {
+		text += fmt.Sprintf(" (0: %s)", s.Zero)
+	}
+	return text
+}
+
+// limits returns the range alone.
+func (s Setting) limits() string {
 	limit := func(x float64) string {
 		if s.Type == Duration {
 			return time.Duration(x * float64(time.Second)).String()
@@ -134,12 +143,6 @@ func (s Setting) Range() string {
 	}
 	if s.Unit != "" {
 		b.WriteString(" " + s.Unit)
-	}
-	if s.Note != "" {
-		b.WriteString(s.Note)
-	}
-	if s.Zero != "" && !s.Required && (s.Type != Number || s.Min > 0) {
-		fmt.Fprintf(&b, " (0: %s)", s.Zero)
 	}
 	return b.String()
 }

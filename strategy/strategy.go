@@ -246,6 +246,11 @@ type (
 		Weight float64
 	}
 
+	// Size says that at most Adds contributions are added before the sums are
+	// cleared. Without it there may be as many as participants. It comes before
+	// the first of them, and lets the sums be finer.
+	Size struct{ Adds int }
+
 	// Keep accepts a contribution and holds its vectors until Add or Drop,
 	// for schemes that need single models: memory O(clients).
 	Keep struct{ Handle Handle }
@@ -317,6 +322,7 @@ type (
 func (Open) effect()      {}
 func (Order) effect()     {}
 func (Expect) effect()    {}
+func (Size) effect()      {}
 func (Add) effect()       {}
 func (Reject) effect()    {}
 func (SetTimer) effect()  {}

@@ -38,6 +38,7 @@ type witness struct {
 	abandoned  int64
 	rolledBack int64
 	backoff    backoff // of the rate
+	adds       int     // that are announced for the attempt
 }
 
 // attempt is one try at a round, as far as one life of the coordinator knows.
@@ -108,6 +109,8 @@ func (w *witness) Step(e strategy.Event) []strategy.Effect {
 			if o := w.orders[f.Client]; w.shape != monitored || o == nil || o.Order.Order != f.Order {
 				w.violated("only who has an order is fetched", "participant %d is by order %d, and has %+v", f.Client, f.Order, o)
 			}
+		case strategy.Size:
+			w.adds = f.Adds
 		case strategy.Add:
 			if f.Handle == offered && settled == 0 {
 				settled++
