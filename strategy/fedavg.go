@@ -26,9 +26,9 @@ import (
 func fedavgScheme() Scheme {
 	s := averaging(admission())
 	s.Name, s.Title = "fedavg", "Federated averaging"
-	s.Help = "a random share is averaged ([or more robustly](#robust))"
+	s.Help = "a random share is averaged, or combined robustly"
 	s.Models = "1 up, 1 down, when chosen"
-	s.Choose = "**the default**"
+	s.Choose = "nothing else suits better: the default"
 	s.Settings = slices.Concat([]Setting{fractionSetting()}, s.Settings, []Setting{correctionSetting()})
 	s.CheckSetup = func(c Config, setup Setup) error {
 		return checkFamily(c, setup, func(clients int) int {

@@ -126,7 +126,7 @@ func (s Setting) Range() string {
 func (s Setting) limits() string {
 	limit := func(x float64) string {
 		if s.Type == Duration {
-			return time.Duration(x * float64(time.Second)).String()
+			return short(time.Duration(x * float64(time.Second)))
 		}
 		return strconv.FormatFloat(x, 'f', -1, 64)
 	}
@@ -153,12 +153,7 @@ func (s Setting) DefaultText() string {
 	add := func(value any, when When) {
 		text := fmt.Sprint(value)
 		if d, ok := value.(time.Duration); ok {
-			text = d.String()
-			for _, zero := range []string{"0s", "0m"} {
-				if short := strings.TrimSuffix(text, zero); strings.HasSuffix(short, "m") || strings.HasSuffix(short, "h") {
-					text = short
-				}
-			}
+			text = short(d)
 		}
 		if when.Key != "" {
 			text = strings.Join(when.Values, ", ") + ": " + text
@@ -171,18 +166,29 @@ func (s Setting) DefaultText() string {
 	case s.Type == Choice:
 		return s.Choices[0]
 	}
-	for _, d := range s.Defaults {
-		add(d.Value, d.When)
-	}
 	switch {
 	case s.Default != nil:
 		add(s.Default, When{})
 	case s.Zero != "":
 		parts = append(parts, "0: "+s.Zero)
-	case len(parts) == 0:
+	case len(s.Defaults) == 0:
 		parts = append(parts, "0")
 	}
+	for _, d := range s.Defaults {
+		add(d.Value, d.When)
+	}
 	return strings.Join(parts, "; ")
+}
+
+// short writes a duration without the zeros at its end: 2m, not 2m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"0s", "0m"} {
+		if rest := strings.TrimSuffix(text, zero); strings.HasSuffix(rest, "m") || strings.HasSuffix(rest, "h") {
+			text = rest
+		}
+	}
+	return text
 }
 
 // fill sets the default of a setting that is not given.

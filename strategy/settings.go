@@ -140,7 +140,7 @@ func robustCombiners() []string {
 func combining() []Setting {
 	return []Setting{
 		{Key: "combine", Type: Choice, Choices: append([]string{"mean"}, robustCombiners()...),
-			Help: "what combines the updates; all but the mean are [robust](#robust)"},
+			Help: "what combines the updates; all but the mean tolerate wrong ones"},
 		{Key: "trim", Type: Number, Min: 0, Above: true, Max: .4999, Default: .2, When: When{"combine", []string{"trimmed-mean"}},
 			Help: "share that is cut off on each side"},
 		{Key: "byzantine", Type: Whole, Min: 1, Max: 1 << 20, Default: 1, When: When{"combine", []string{"krum"}},

@@ -13,14 +13,14 @@ func (s Scheme) Table() string {
 	for _, t := range s.Settings {
 		allowed := t.limits
 		if t.Type == Choice {
-			allowed = func() string { return quoted(t.Choices) }
+			allowed = func() string { return strings.Join(quoted(t.Choices), ", ") }
 		}
 		text, meaning := t.DefaultText(), t.Help
 		if t.Type == Choice {
 			text = "`" + text + "`"
 		}
 		if t.When.Key != "" {
-			meaning += fmt.Sprintf("; with `%s` %s", t.When.Key, quoted(t.When.Values))
+			meaning += fmt.Sprintf("; if `%s` is %s", t.When.Key, either(quoted(t.When.Values)))
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", t.Key, text, allowed(), meaning)
 	}
@@ -38,4 +38,10 @@ func (r Registry) Table() string {
 }
 
 // quoted returns words in Markdown's quotes for code.
-func quoted(words []string) string { return "`" + strings.Join(words, "`, `") + "`" }
+func quoted(words []string) []string {
+	var all []string
+	for _, w := range words {
+		all = append(all, "`"+w+"`")
+	}
+	return all
+}
