@@ -69,7 +69,7 @@ func TestDynamicTraces(t *testing.T) {
 		{"as many as augment says", 20, Config{Own: DynamicSettings{Augment: 5}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
 		{"one at least", 10, Config{Own: DynamicSettings{Augment: .1}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch SetTimer "},
 		{"all where the set would be more than a share", 6, Config{Own: DynamicSettings{FullShare: .4}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
-		{"everybody violates", 3, Config{}, []Event{model(1), model(2), model(3), gathered}, "StopTimer Size Add Add Add Commit "},
+		{"all violate", 3, Config{}, []Event{model(1), model(2), model(3), gathered}, "StopTimer Size Add Add Add Commit "},
 		{"as many violations as clients", 4, Config{Own: DynamicSettings{FullShare: 1}}, []Event{
 			model(1), gathered, Averaged{1, 0}, Opened{1}, // v = 1
 			model(2), model(3), gathered, Averaged{2, 0}, Opened{1}, // v = 3
@@ -83,15 +83,15 @@ func TestDynamicTraces(t *testing.T) {
 		{"a violator leaves during the check", 10, Config{}, []Event{model(3), model(4), gathered, Left{3}}, "Drop "},
 		{"and the mean is taken anew", 10, Config{}, []Event{model(3), model(4), gathered, Left{3}, Averaged{1, 0}}, "Forget StopTimer Mean "},
 		{"a violation during the check joins in", 10, Config{}, []Event{model(3), gathered, model(4), Averaged{1, 0}}, "Forget StopTimer Mean "},
-		{"a mean that nobody asked for", 10, Config{}, []Event{model(3), gathered, Averaged{7, 0}}, ""},
+		{"a mean that was not asked for", 10, Config{}, []Event{model(3), gathered, Averaged{7, 0}}, ""},
 		{"a violator leaves before its mean is durable", 10, Config{}, []Event{model(3), model(4), gathered, Averaged{1, 0}, Left{3}, Opened{1}}, "Drop Order Forget "},
 		{"a violation while a mean is being written down", 10, Config{}, []Event{model(3), gathered, Averaged{1, 0}, model(4), Opened{1}}, "Drop Order Forget StopTimer Mean "},
 		{"a newcomer gets an order", 3, Config{}, []Event{Joined{9}}, "Order "},
 		{"not while a mean is being written down", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{9}}, ""},
 		{"but then", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{9}, Opened{1}}, "Drop Order Order Forget "},
-		{"who lost its socket then gets its order again", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{2}}, "Order "},
-		{"who comes back after its answer waits", 3, Config{}, []Event{model(1), Joined{1}}, ""},
-		{"a version: everybody goes on from it", 2, Config{}, []Event{model(1), model(2), gathered, Committed{1}}, "Open "},
+		{"a client that lost its socket then gets its order again", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{2}}, "Order "},
+		{"a client that comes back after its answer waits", 3, Config{}, []Event{model(1), Joined{1}}, ""},
+		{"a version: all go on from it", 2, Config{}, []Event{model(1), model(2), gathered, Committed{1}}, "Open "},
 		{"a timer of another time", 2, Config{}, []Event{Fired{timerFetch}}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestDynamicTraces(t *testing.T) {
 }
 
 // A resolution by balancing: the weighted mean of the set goes to the set alone,
-// under new orders; the reference and everybody else's orders stay.
+// under new orders; the reference and the others' orders stay.
 func TestDynamicBalances(t *testing.T) {
 	s := monitoring(t, 10, Config{})
 	steps(s, model(3), model(7))
@@ -145,7 +145,7 @@ func TestDynamicBalances(t *testing.T) {
 	if s.v != 2 {
 		t.Errorf("v = %d, want 2: fetched models are no violations", s.v)
 	}
-	// Those who have the mean answer their new orders, and not the old ones.
+	// Clients that have the mean answer their new orders, and not the old ones.
 	if got := steps(s, model(3)); got[0] != Effect(Reject{3, Late}) {
 		t.Errorf("an answer to the old order does %v", got)
 	}
@@ -155,8 +155,8 @@ func TestDynamicBalances(t *testing.T) {
 	}
 }
 
-// A full synchronisation makes the weighted mean of everybody's model the new
-// reference and gives everybody a new order. It leaves the counter alone.
+// A full synchronisation makes the weighted mean of all models the new
+// reference and gives all clients a new order. It leaves the counter alone.
 func TestDynamicSynchronises(t *testing.T) {
 	s := monitoring(t, 6, Config{}) // one and two more are half of six
 	ids := fetches(steps(s, model(2), Fired{timerGather}, Averaged{1, 2}))
@@ -191,9 +191,9 @@ func TestDynamicSynchronises(t *testing.T) {
 	}
 }
 
-// After as many violations as there are clients everybody is synchronised, however
+// After as many violations as there are clients all are synchronised, however
 // near the violators' mean is to the reference, and the counting begins anew. Those
-// who come while others are fetched count too, and the rest is asked all the same.
+// that come while others are fetched count too, and the rest is asked all the same.
 func TestDynamicCounter(t *testing.T) {
 	s := monitoring(t, 4, Config{Own: DynamicSettings{FullShare: 1}})
 	v := 0
@@ -212,7 +212,7 @@ func TestDynamicCounter(t *testing.T) {
 		t.Fatalf("the fourth violation of four clients fetches %v, v = %d", ids, s.v)
 	}
 
-	// Violators who come while others are fetched.
+	// Violators that come while others are fetched.
 	s = monitoring(t, 6, Config{Own: DynamicSettings{FullShare: 1, Augment: 1}})
 	s.v = 4
 	ids := fetches(steps(s, model(1), Fired{timerGather}, Averaged{1, 2}))
@@ -241,8 +241,8 @@ func TestDynamicLateFetch(t *testing.T) {
 	}
 }
 
-// Who does not answer a fetch in time is left out, and not asked again: with
-// nobody else to ask, those who are in are everybody.
+// A client that does not answer a fetch in time is left out, and not asked again:
+// with no other client to ask, those in the set are all.
 func TestDynamicFetchDeadline(t *testing.T) {
 	s := monitoring(t, 10, Config{Deadline: 7 * time.Second})
 	asked := steps(s, model(3), Fired{timerGather}, Averaged{1, 2})
@@ -260,13 +260,13 @@ func TestDynamicFetchDeadline(t *testing.T) {
 		t.Errorf("fetches %v, want 7 without client %d, which has not answered", next, ids[1])
 	}
 	if got := names(steps(s, Fired{timerFetch})); got != "StopTimer Size Add Add Commit " {
-		t.Errorf("when none of them answers: %q, want to go on with those who did", got)
+		t.Errorf("when none of them answers: %q, want to go on with those that did", got)
 	}
 }
 
-// Where all others have declined, there is nobody to augment with: the set is
-// everybody, and the run does not turn in circles.
-func TestDynamicNobodyToAsk(t *testing.T) {
+// Where all others have declined, no client is left to augment the set with: it
+// counts as all, and the run goes on.
+func TestDynamicNoneToAsk(t *testing.T) {
 	s := monitoring(t, 10, Config{})
 	for id := ClientID(2); id <= 10; id++ {
 		s.Step(Declined{id, 1})
@@ -274,7 +274,7 @@ func TestDynamicNobodyToAsk(t *testing.T) {
 	steps(s, model(1), Fired{timerGather})
 	got := names(steps(s, Averaged{1, 2}))
 	if got != "Forget SetTimer StopTimer Size Add Commit " {
-		t.Errorf("effects %q, want a full synchronisation of who is there", got)
+		t.Errorf("effects %q, want a full synchronisation of those present", got)
 	}
 }
 
@@ -313,7 +313,7 @@ func TestDynamicFetchesAgain(t *testing.T) {
 	}
 }
 
-// Who has answered, leaves and comes back within the round gets an order that it
+// A client that has answered, leaves and comes back within the round gets an order that it
 // has not answered yet.
 func TestDynamicComesBack(t *testing.T) {
 	s := monitoring(t, 10, Config{})
@@ -326,7 +326,7 @@ func TestDynamicComesBack(t *testing.T) {
 	}
 }
 
-// After a rollback nobody goes on with the models that led to it.
+// After a rollback no client goes on with the model that led to it.
 func TestDynamicRollBack(t *testing.T) {
 	s := monitoring(t, 2, Config{})
 	steps(s, model(1), model(2), Fired{timerGather})
@@ -351,7 +351,7 @@ func TestDynamicRollBack(t *testing.T) {
 }
 
 // A restart in the middle of a resolution: the violation counter and the order
-// numbers are those that were written down, and everybody goes on.
+// numbers are those that were written down, and all go on.
 func TestDynamicReopens(t *testing.T) {
 	s := monitoring(t, 4, Config{Own: DynamicSettings{FullShare: 1}})
 	open := steps(s, model(1), model(2), Fired{timerGather}, Averaged{1, 1})[0].(Open)
@@ -375,7 +375,7 @@ func TestDynamicReopens(t *testing.T) {
 	}
 }
 
-// Delta = infinity orders a distance that nobody can violate.
+// Delta = infinity orders a distance that no model can exceed.
 func TestDynamicInfiniteDelta(t *testing.T) {
 	s := monitoring(t, 2, Config{Own: DynamicSettings{Delta: math.Inf(1)}})
 	if got := names(steps(s, Fired{timerGather}, Fired{timerFetch})); got != "" {

@@ -49,7 +49,7 @@ func averaging(rounds []Setting) Scheme {
 		CheckSetup: func(c Config, s Setup) error { return checkFamily(c, s, func(clients int) int { return clients }) },
 		Optimiser:  familyOptimisers,
 		Packing: func(c Config) Packing {
-			whole := c.Correction != "scaffold" // whose control variates add up what is lost
+			whole := c.Correction != "scaffold" // control variates would accumulate the loss
 			return Packing{Lossy: true, Biased: true, Feedback: whole, Default: whole, Grid: whole}
 		},
 		MaxScale: func(c Config, maxWeight float64) float64 {
@@ -134,7 +134,7 @@ func (f fedavg) choose(r *rounds) []ClientID {
 }
 
 func (fedavg) work(r *rounds, _ ClientID) Work {
-	w := r.cfg.fit()
+	w := r.cfg.trainWork()
 	w.Prox, w.Control = r.cfg.Prox, r.cfg.Correction == "scaffold"
 	return w
 }
@@ -149,7 +149,7 @@ func (fedavg) weigh(r *rounds, e Offered) (scale, weight float64) {
 	return e.Weight, e.Weight
 }
 
-// novaNorm is FedNova's a_k of a client that reports a number of steps.
+// novaNorm is FedNova's a_k of a client that reports a number of local steps.
 func novaNorm(r *rounds, steps uint64) float64 {
 	n := int(min(max(steps, 1), math.MaxInt32))
 	if r.cfg.Prox > 0 {

@@ -67,9 +67,9 @@ func TestFedAvgTraces(t *testing.T) {
 		{"deadline with enough", 4, Config{}, []Event{offer(1, 1), offer(2, 2), Fired{timerDeadline}}, "StopTimer Commit "},
 		{"deadline with too few", 4, Config{}, []Event{offer(1, 1), Fired{timerDeadline}}, "StopTimer Abandon SetTimer "},
 		{"minimum reports as given", 4, Config{MinReports: 3}, []Event{offer(1, 1), offer(2, 2), Fired{timerDeadline}}, "StopTimer Abandon SetTimer "},
-		{"everybody leaves", 2, Config{}, []Event{Left{1}, Left{2}}, "StopTimer Abandon SetTimer "},
+		{"all leave", 2, Config{}, []Event{Left{1}, Left{2}}, "StopTimer Abandon SetTimer "},
 		{"retry", 2, Config{}, []Event{Declined{1, 1}, Declined{2, 1}, Fired{timerRetry}}, "Open "},
-		{"retry with nobody there", 2, Config{}, []Event{Left{1}, Left{2}, Fired{timerRetry}}, ""},
+		{"retry with none present", 2, Config{}, []Event{Left{1}, Left{2}, Fired{timerRetry}}, ""},
 		{"the first to come back opens it", 1, Config{}, []Event{Left{1}, Fired{timerRetry}, Joined{1}}, "Open "},
 		{"a member comes back", 2, Config{}, []Event{Left{1}, Joined{1}}, "Order "},
 		{"a member comes back after its report", 2, Config{}, []Event{offer(1, 1), Left{1}, Joined{1}}, ""},
@@ -104,7 +104,7 @@ func TestFedAvgReasons(t *testing.T) {
 	}
 }
 
-// An answer to an earlier attempt is late, not unheard of.
+// An answer to an earlier attempt is late, not unordered.
 func TestFedAvgEarlierAttempt(t *testing.T) {
 	s := collectingRound(t, 2, Config{})
 	steps(s, Declined{1, 1}, Declined{2, 1}, Fired{timerRetry}, Opened{1})

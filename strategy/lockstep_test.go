@@ -35,8 +35,8 @@ type walkers struct {
 	commit   *Commit
 	sum      []float64
 	weight   float64
-	changed  bool // somebody has come or gone since the check began
-	least    int  // fewest clients that were present since then
+	changed  bool // a client has joined or left since the check began
+	minimum  int  // fewest clients that were present since then
 	synced   bool // all have been synchronised
 	fetched  int  // models that were asked for
 	balanced int  // clients that got a mean
@@ -183,11 +183,11 @@ func (w *walkers) leave(id ClientID) {
 		}
 		return answers(e, id)
 	})
-	w.changed, w.least = true, min(w.least, len(w.present))
+	w.changed, w.minimum = true, min(w.minimum, len(w.present))
 	w.step(Left{id})
 }
 
-// comeOrGo lets somebody join or leave; two stay.
+// comeOrGo lets a client join or leave; two stay.
 func (w *walkers) comeOrGo() {
 	id := ClientID(1 + w.r.IntN(14))
 	if w.present[id] == nil {
@@ -263,7 +263,7 @@ func (w *walkers) average() (mean []float64, divergence, distance, farthest floa
 	return mean, divergence, distance, farthest
 }
 
-// check lets everybody make a step and checks what must hold when all that
+// check lets all clients make a step and checks what must hold when all that
 // follows from it is done. It returns what that was.
 func (w *walkers) check(spread, together, churn float64) (did resolution) {
 	common := make([]float64, len(w.reference))
@@ -281,7 +281,7 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 		}
 	}
 	mean, _, _, _ := w.average()
-	w.changed, w.least, w.synced, w.fetched, w.balanced = false, len(w.present), false, 0, 0
+	w.changed, w.minimum, w.synced, w.fetched, w.balanced = false, len(w.present), false, 0, 0
 	m, v := len(w.present), w.s.v+len(violators)
 	for _, i := range w.r.Perm(len(violators)) {
 		if model := w.model(violators[i]); w.r.Float64() < w.late {
@@ -302,8 +302,8 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 		w.t.Fatalf("a client is %g from the reference of its version", farthest)
 	}
 	if w.changed {
-		if w.late == 0 && w.s.v != v && !(w.s.v == 0 && w.synced && v >= w.least) {
-			w.t.Fatalf("v = %d after %d violations of %d clients or more (synchronised: %v)", w.s.v, v, w.least, w.synced)
+		if w.late == 0 && w.s.v != v && !(w.s.v == 0 && w.synced && v >= w.minimum) {
+			w.t.Fatalf("v = %d after %d violations of %d clients or more (synchronised: %v)", w.s.v, v, w.minimum, w.synced)
 		}
 		return resolution{churned: true}
 	}
@@ -328,7 +328,7 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 	case forced && !w.synced:
 		w.t.Fatalf("as many violations as clients do not synchronise all %d", m)
 	case len(violators) == 0 && (w.synced || w.fetched > 0 || w.balanced > 0):
-		w.t.Fatal("nobody violates, and models travel")
+		w.t.Fatal("no client violates, and models travel")
 	case len(violators) > 0 && w.synced == (w.balanced > 0):
 		w.t.Fatalf("synchronised: %v, balanced: %d of %d", w.synced, w.balanced, m)
 	}
@@ -347,9 +347,9 @@ type resolution struct{ balanced, augmented, forced, grown, churned, late bool }
 //	sum_i w_i ||f_i - mean||^2 <= sum_i w_i ||f_i - r||^2 <= Delta     (sum_i w_i = 1)
 //
 // the weighted mean of all models is where it was before, after balancing and
-// after synchronising, unless somebody has come or gone; and as many violations
-// as there are clients synchronise everybody and are forgotten, while a set that
-// has grown to everybody leaves their number alone.
+// after synchronising, unless a client has joined or left; and as many violations
+// as there are clients synchronise all and are forgotten, while a set that
+// has grown to all leaves their number alone.
 func TestDynamicInvariants(t *testing.T) {
 	before := flag.Lookup("rapid.checks").Value.String()
 	flag.Set("rapid.checks", "500")

@@ -104,7 +104,7 @@ func (s *radon) models(clients, parameters int) (need, height int) {
 func (s *radon) choose(r *rounds) []ClientID {
 	present := r.cohort.Sample(1, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
 	if s.need, _ = s.models(len(present), r.setup.Parameters); s.need == 0 {
-		r.cohort.Forgive() // too few without the silent ones
+		r.cohort.ReinstateAll() // too few without the suspended
 		present = r.cohort.Sample(1, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
 		s.need, _ = s.models(len(present), r.setup.Parameters)
 	}
@@ -112,7 +112,7 @@ func (s *radon) choose(r *rounds) []ClientID {
 		return nil
 	}
 	if len(present) > s.need {
-		// The others would have nothing to train, and half of the cohort must answer.
+		// Others would have nothing to train, and half of the cohort must answer.
 		present = r.cohort.Sample(float64(s.need)/float64(len(present)), 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
 	}
 	s.divide(present)
@@ -139,7 +139,7 @@ func (s *radon) work(r *rounds, id ClientID) Work {
 		s.need, _ = s.models(len(cohort), r.setup.Parameters)
 		s.divide(cohort)
 	}
-	w := r.cfg.fit()
+	w := r.cfg.trainWork()
 	w.Kind, w.Stream, w.Parts = Base, false, s.parts[id]
 	return w
 }

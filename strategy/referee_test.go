@@ -14,8 +14,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// referee does what a strategy asks for, as a run does, and complains when that
-// cannot be done: what holds for every scheme, whatever happens to it.
+// referee executes the effects of a strategy, as a run does, and fails the test when
+// one is not allowed: its checks hold for every scheme and every order of events.
 type referee struct {
 	t       *rapid.T
 	s       Strategy
@@ -222,9 +222,9 @@ func newScheme(t interface{ Fatal(...any) }, cfg Config) Strategy {
 }
 
 // Whatever clients, disks, timers and crashes do to a strategy, it settles every
-// contribution once, orders nothing from who is not there, and goes on.
+// contribution once, orders nothing from absent clients, and goes on.
 func TestSchemesInvariants(t *testing.T) {
-	// Rounds are long stories.
+	// A round takes many steps.
 	before := flag.Lookup("rapid.steps").Value.String()
 	flag.Set("rapid.steps", "150")
 	defer flag.Set("rapid.steps", before)

@@ -182,12 +182,12 @@ func TestFedBuffConcurrency(t *testing.T) {
 		}
 	}
 	if len(worked) != 10 {
-		t.Errorf("%d clients have worked, want everybody to have a turn", len(worked))
+		t.Errorf("%d clients have worked, want every client to have a turn", len(worked))
 	}
 }
 
-// Who is back after a restart before the next version is under way gets the order
-// that it may be working on as soon as it is: nobody waits for ever.
+// A client that is back after a restart, before the next version is open, gets the
+// order that it may be working on as soon as it is.
 func TestFedBuffRestart(t *testing.T) {
 	cfg := Config{Kind: "fedbuff", Own: FedBuffSettings{Buffer: 1}}
 	s := mustNew(t, cfg, Setup{Seed: 1, Live: true})
@@ -285,7 +285,7 @@ func TestDaisy(t *testing.T) {
 	}
 }
 
-// Who has left after its leg is not waited for in the next one.
+// A client that has left after its leg is not awaited in the next one.
 func TestDaisyLeaves(t *testing.T) {
 	s := mustNew(t, Config{Kind: "daisy", MinClients: 3, Own: DaisySettings{AverageEvery: 2}}, Setup{Seed: 1, Live: true})
 	join(s, 1, 2, 3)
@@ -300,12 +300,12 @@ func TestDaisyLeaves(t *testing.T) {
 		t.Fatalf("the leg ends with %v", got)
 	}
 	if got := orders(steps(s, Opened{1})); len(got) != 2 {
-		t.Fatalf("orders %v, want one for each of the two who are there", got)
+		t.Fatalf("orders %v, want one for each of the two present", got)
 	}
 	offer(2, 2)
 	got := offer(3, 2)
 	if _, ok := got[len(got)-1].(Commit); !ok {
-		t.Errorf("the round ends with %q, want a commit: nobody else is there", names(got))
+		t.Errorf("the round ends with %q, want a commit: no other client is present", names(got))
 	}
 }
 
@@ -313,10 +313,10 @@ func TestDaisyLeaves(t *testing.T) {
 // when one leaves the work is divided anew.
 func TestRadonParts(t *testing.T) {
 	for _, test := range []struct {
-		name             string
-		parameters, most int
-		clients          int
-		want             []int // parts by client; nil: no round
+		name               string
+		parameters, models int
+		clients            int
+		want               []int // parts by client; nil: no round
 	}{
 		{"one each", 3, 1, 5, []int{1, 1, 1, 1, 1}},
 		{"some train two", 3, 2, 4, []int{2, 1, 1, 1}},
@@ -324,7 +324,7 @@ func TestRadonParts(t *testing.T) {
 		{"as high as it goes", 1, 3, 4, []int{3, 2, 2, 2}},
 		{"more participants than models", 3, 1, 7, []int{1, 1, 1, 1, 1}},
 	} {
-		s := mustNew(t, Config{Kind: "radon", MinClients: test.clients, Own: RadonSettings{Models: test.most}}, Setup{Seed: 1, Live: true, Parameters: test.parameters, Convex: true})
+		s := mustNew(t, Config{Kind: "radon", MinClients: test.clients, Own: RadonSettings{Models: test.models}}, Setup{Seed: 1, Live: true, Parameters: test.parameters, Convex: true})
 		for i := range test.clients {
 			s.Step(Joined{ClientID(i + 1)})
 		}
@@ -358,7 +358,7 @@ func TestRadonLeaves(t *testing.T) {
 	}
 	open := join(s, 4)
 	if names(open) != "Open " {
-		t.Fatalf("when somebody comes: %v", open)
+		t.Fatalf("when a client joins: %v", open)
 	}
 	steps(s, Opened{1})
 	order := open[0].(Open).Order
@@ -395,7 +395,7 @@ func TestRadonReopens(t *testing.T) {
 }
 
 // The mean is no robust combiner, and each of those gives the same bits in
-// whatever order the answers came; wrong ones do not lead it astray.
+// whatever order the answers came; wrong ones do not move it far.
 func TestRobustAnyOrder(t *testing.T) {
 	const clients, d = 9, 3
 	r := rand.New(rand.NewPCG(1, 2))
@@ -447,7 +447,7 @@ func TestRobustAnyOrder(t *testing.T) {
 	}
 }
 
-// What does not fit is refused with the reason and the nearest thing that works.
+// A scheme that cannot work is refused with the reason and the nearest that can.
 func TestRefusals(t *testing.T) {
 	live := Setup{Live: true, Parameters: 10, Convex: true}
 	of := func(clients int) Setup { return Setup{Clients: clients, MinCohort: 1, Parameters: 10, Convex: true} }
@@ -465,7 +465,7 @@ func TestRefusals(t *testing.T) {
 		{"krum with n < 2f + 3", Config{Kind: "periodic", Combine: "krum", Byzantine: 2}, of(6), "at least 7, and it is 6"},
 		{"krum in a small cohort", Config{Kind: "fedavg", Fraction: .1, Combine: "krum"}, of(40), "combine: median"},
 		{"delta < 0", Config{Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: -1}}, live, "delta is -1, want delta >= 0"},
-		{"delta is no number", Config{Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: math.NaN()}}, live, "want delta >= 0"},
+		{"delta is NaN", Config{Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: math.NaN()}}, live, "want delta >= 0"},
 		{"dynamic without batches", Config{Kind: "dynamic", Own: DynamicSettings{Delta: 1}}, live, "batches is 0"},
 		{"dynamic with one client", Config{Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: 1}}, of(1), "the nearest that works is central"},
 		{"dynamic with one participant", Config{Kind: "dynamic", Batches: 8, MinClients: 1, Own: DynamicSettings{Delta: 1}}, live, "the nearest is periodic"},
