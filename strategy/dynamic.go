@@ -58,7 +58,7 @@ func dynamicScheme() Scheme {
 }
 
 // Dynamic is dynamic averaging (Kamp et al. 2014, 2018): clients communicate
-// only when their models have something to tell.
+// only when their models have moved far enough from a reference.
 //
 //	init: every f_i = r = f_0; v = 0
 //	client, every b mini-batches:  if ||f_i - r||^2 > Delta: send f_i - r (a violation), wait
@@ -129,8 +129,8 @@ const (
 	timerAgain  Timer = 3 // after a rollback, or when a client has declined
 )
 
-// gatherFor is how long violators of one moment are waited for: those of one
-// lock-step check come together, give or take their latency.
+// gatherFor is how long further violations are awaited after the first: those of
+// one lock-step check come together, up to their latency.
 const gatherFor = 50 * time.Millisecond
 
 // idleFor is how long a client that has declined its order gets no other.
@@ -426,7 +426,7 @@ func (s *Dynamic) set() (in, awaited int) {
 	return in, awaited
 }
 
-// resolve goes on with a violation, unless answers are awaited.
+// resolve continues the resolution of violations, unless answers are awaited.
 func (s *Dynamic) resolve() {
 	if s.phase != dynamicGathering && s.phase != dynamicFetching {
 		return
