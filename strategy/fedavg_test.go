@@ -218,8 +218,7 @@ func TestSampleIsFair(t *testing.T) {
 	}
 }
 
-// world checks the invariants of a round-based strategy against whatever
-// happens to it.
+// world checks the invariants of a round-based strategy in any order of events.
 type world struct {
 	t       *rapid.T
 	present map[ClientID]bool
@@ -349,8 +348,7 @@ func TestFedAvgInvariants(t *testing.T) {
 				}
 			}
 			w.added = map[ClientID]bool{}
-			// An attempt that was abandoned is on disk still, and is taken up
-			// again. A number that was never on disk may be used again: no
+			// An attempt that was abandoned is still on disk, and is resumed. A number that was never on disk may be used again: no
 			// order with it has left.
 			w.open, w.opened = w.durable, true
 			if w.open != nil {

@@ -14,8 +14,8 @@ import (
 )
 
 // walkers are clients of dynamic averaging that check their condition in
-// lock-step, with models of a few float64 values that wander at random between
-// the checks. They do what the strategy asks for; all arithmetic is theirs.
+// lock-step, with models of a few float64 values that move at random between the
+// checks. They execute the strategy's effects with arithmetic of their own.
 type walkers struct {
 	t *rapid.T
 	s *Dynamic
@@ -167,8 +167,7 @@ func answers(e Event, id ClientID) bool {
 	return ok && o.Client == id
 }
 
-// join lets a client come that has no model: a newcomer, or one whose page was
-// loaded again.
+// join adds a client without a model: a new one, or one whose page was reloaded.
 func (w *walkers) join(id ClientID) {
 	w.present[id] = &walker{f: slices.Clone(w.reference), weight: float64(1 + w.r.IntN(600))}
 	w.changed = true
@@ -197,7 +196,7 @@ func (w *walkers) comeOrGo() {
 	}
 }
 
-// one hands the strategy one thing that it waits for.
+// one gives the strategy one event that it waits for.
 func (w *walkers) one() {
 	i := w.r.IntN(len(w.todo))
 	e := w.todo[i]
@@ -215,7 +214,7 @@ func (w *walkers) one() {
 	w.step(e)
 }
 
-// settle does all that is to be done.
+// settle gives the strategy all events that it waits for.
 func (w *walkers) settle(churn float64) {
 	for {
 		switch {
@@ -237,7 +236,7 @@ func (w *walkers) settle(churn float64) {
 }
 
 // average returns the weighted mean of all models, and the weighted means of
-// their squared distances from it and from the reference, and the greatest of
+// their squared distances from it and from the reference, and the largest of
 // the latter.
 func (w *walkers) average() (mean []float64, divergence, distance, farthest float64) {
 	mean = make([]float64, len(w.reference))
@@ -340,7 +339,7 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 // resolution is how a check ended.
 type resolution struct{ balanced, augmented, forced, grown, churned, late bool }
 
-// What is proved of dynamic averaging (Kamp et al. 2014) holds of the state
+// The theorems on dynamic averaging (Kamp et al. 2014) hold for the state
 // machine, in lock-step, for models and weights of any kind: after each resolved
 // check
 //

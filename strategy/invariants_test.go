@@ -14,9 +14,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// referee executes the effects of a strategy, as a run does, and fails the test when
+// checker executes the effects of a strategy, as a run does, and fails the test when
 // one is not allowed: its checks hold for every scheme and every order of events.
-type referee struct {
+type checker struct {
 	t       *rapid.T
 	s       Strategy
 	present map[ClientID]bool
@@ -35,6 +35,9 @@ type referee struct {
 	maxAdds int // as announced; 0: not
 }
 
+// maxClients is the number of clients, more than FedBuff's buffer holds.
+const maxClients = 6
+
 type handleState uint8
 
 const (
@@ -42,15 +45,15 @@ const (
 	keptHandle
 )
 
-func newReferee(t *rapid.T, s Strategy) *referee {
-	return &referee{
+func newChecker(t *rapid.T, s Strategy) *checker {
+	return &checker{
 		t: t, s: s, present: map[ClientID]bool{}, given: map[ClientID][]OrderID{}, newest: map[ClientID]OrderID{}, handles: map[Handle]handleState{},
 		means: map[MeanID]bool{}, timers: map[Timer]bool{},
 	}
 }
 
-// step feeds one event and does what it brings about.
-func (r *referee) step(e Event) {
+// step feeds one event and executes its effects.
+func (r *checker) step(e Event) {
 	fresh := OrderID(0) // a number that no client has had
 	for _, effect := range slices.Clone(r.s.Step(e)) {
 		if o, ok := effect.(Order); ok && o.Order > r.newest[o.Client] {
@@ -69,14 +72,14 @@ func (r *referee) step(e Event) {
 }
 
 // settle takes a handle that is in one of some states.
-func (r *referee) settle(what string, h Handle, from ...handleState) {
+func (r *checker) settle(what string, h Handle, from ...handleState) {
 	if !slices.Contains(from, r.handles[h]) {
 		r.t.Fatalf("%s of handle %d, which is in state %d", what, h, r.handles[h])
 	}
 	delete(r.handles, h)
 }
 
-func (r *referee) do(effect Effect) {
+func (r *checker) do(effect Effect) {
 	switch e := effect.(type) {
 	case Open:
 		if r.open != nil || r.commit != nil || e.Round != r.version+1 || e.Base != r.version || !slices.IsSorted(e.Cohort) {
@@ -112,6 +115,9 @@ func (r *referee) do(effect Effect) {
 	case Add:
 		if r.adds++; r.maxAdds > 0 && r.adds > r.maxAdds {
 			r.t.Fatalf("%d contributions are added, %d were announced", r.adds, r.maxAdds)
+		}
+		if r.maxAdds == 0 && r.adds > maxClients {
+			r.t.Fatalf("%d contributions of %d clients are added, sums are sized for one of each", r.adds, maxClients)
 		}
 		r.settle("Add", e.Handle, offeredHandle, keptHandle)
 		if !(e.Weight > 0) || !(e.Scale > 0) {
@@ -163,20 +169,20 @@ func (r *referee) do(effect Effect) {
 	}
 }
 
-func (r *referee) noneKept(when string) {
+func (r *checker) noneKept(when string) {
 	if n := len(r.handles); n > 0 {
 		r.t.Fatalf("%s with %d contributions kept", when, n)
 	}
 }
 
-func (r *referee) offer(id ClientID, order OrderID) {
+func (r *checker) offer(id ClientID, order OrderID) {
 	r.next++
 	r.handles[r.next] = offeredHandle
 	r.step(Offered{Client: id, Order: order, Handle: r.next, Weight: float64(1 + uint64(id)%3), Steps: 3})
 }
 
 // restart begins another life from what is durable.
-func (r *referee) restart(s Strategy, snapshot []byte) {
+func (r *checker) restart(s Strategy, snapshot []byte) {
 	r.s = s
 	clear(r.present)
 	clear(r.given)
@@ -195,7 +201,7 @@ func (r *referee) restart(s Strategy, snapshot []byte) {
 	}
 }
 
-// schemes are all strategies, small enough for everything to happen to them.
+// schemes are configurations of all strategies, small enough to reach every state.
 var schemes = map[string]Config{
 	"central":   {Kind: "central"},
 	"minibatch": {Kind: "minibatch", Fraction: .5},
@@ -221,8 +227,8 @@ func newScheme(t interface{ Fatal(...any) }, cfg Config) Strategy {
 	return s
 }
 
-// Whatever clients, disks, timers and crashes do to a strategy, it settles every
-// contribution once, orders nothing from absent clients, and goes on.
+// In any order of answers, joins, leaves, timers and restarts a strategy settles
+// every contribution once, orders nothing from absent clients, and never hangs.
 func TestSchemesInvariants(t *testing.T) {
 	// A round takes many steps.
 	before := flag.Lookup("rapid.steps").Value.String()
@@ -231,10 +237,10 @@ func TestSchemesInvariants(t *testing.T) {
 	for name, cfg := range schemes {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				r := newReferee(t, newScheme(t, cfg))
+				r := newChecker(t, newScheme(t, cfg))
 				var snapshot []byte
 				declined := false
-				client := rapid.Map(rapid.IntRange(1, 6), func(i int) ClientID { return ClientID(i) })
+				client := rapid.Map(rapid.IntRange(1, maxClients), func(i int) ClientID { return ClientID(i) })
 				answer := func(t *rapid.T) {
 					id := client.Draw(t, "id")
 					if given := r.given[id]; len(given) > 0 {
@@ -322,14 +328,14 @@ func TestSchemesInvariants(t *testing.T) {
 	}
 }
 
-// snapshotter is every strategy: what it says of itself for a version.
+// snapshotter is every strategy.
 type snapshotter interface {
 	Strategy
 	snapshot(version uint64) []byte
 }
 
-// What a strategy was restored from it writes down again, and goes on with the
-// same orders as the one that wrote it.
+// A restored strategy encodes the snapshot that it was restored from, and gives the
+// same orders as the strategy that encoded it.
 func TestSnapshots(t *testing.T) {
 	for name, cfg := range schemes {
 		t.Run(name, func(t *testing.T) {
