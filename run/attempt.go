@@ -13,9 +13,9 @@ import (
 // is abandoned stay with it.
 type attempt struct {
 	sums     []*combine.Sum
-	adds     int // to the sums, so far
-	maxAdds  int // that the strategy has announced; 0: it has not
-	adding   int // that are not done yet
+	adds     int              // to the sums, so far
+	maxAdds  int              // that the strategy has announced; 0: it has not
+	adding   int              // that are not done yet
 	commit   *strategy.Commit // waits for adding to reach 0
 	lossSum  float64          // of training, over examples
 	examples uint64
