@@ -74,5 +74,5 @@ func SquaredNorm(v []float32) float64 {
 // the condition of dynamic averaging, which is norm2 <= delta (Kamp et al.
 // 2014). It is the clients' local condition and the coordinator's check of
 // the mean of B. A delta of 0 lets only the reference itself pass, and one of
-// +Inf everything. What is no number violates.
+// +Inf everything. NaN is a violation.
 func Violates(norm2, delta float64) bool { return !(norm2 <= delta) }

@@ -66,12 +66,12 @@ func TestMean(t *testing.T) {
 	})
 }
 
-// A set that begins with who violates, and grows until its weighted mean is
-// within Delta or it is everybody, and whose mean everybody in it gets, leaves
-// the weighted mean of all where it is and everybody within Delta: the models
+// A set that begins with the violators, and grows until its weighted mean is
+// within Delta or it has all clients, and whose mean all of it get, leaves
+// the weighted mean of all where it is and all within Delta: the models
 // are no further from their mean than from the reference, and that is at most
 // Delta (Kamp et al. 2014). Here the deltas stand for the models, and the
-// reference is 0 until everybody is in the set.
+// reference is 0 until all are in the set.
 func TestMeanOfSomeKeepsTheMeanOfAll(t *testing.T) {
 	some, all := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -168,7 +168,7 @@ func TestMeanOfSomeKeepsTheMeanOfAll(t *testing.T) {
 		}
 	})
 	if !t.Failed() && (some == 0 || all == 0) {
-		t.Errorf("%d sets are balanced and %d grow to everybody: the test shows nothing", some, all)
+		t.Errorf("%d sets are balanced and %d grow to all clients: the test shows nothing", some, all)
 	}
 }
 

@@ -84,10 +84,10 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// Vectors that do not fit each other are a bug of the caller.
+// Vectors of different lengths are a bug of the caller.
 func TestShapesPanic(t *testing.T) {
-	dst, fits, long := make([]float32, 2), []float32{1, 2}, []float32{1, 2, 3}
-	odd := [][]float32{fits, fits, fits, long, fits}
+	dst, short, long := make([]float32, 2), []float32{1, 2}, []float32{1, 2, 3}
+	odd := [][]float32{short, short, short, long, short}
 	for name, f := range map[string]func(){
 		"Median":             func() { Median(dst, odd) },
 		"TrimmedMean":        func() { TrimmedMean(dst, odd, .2) },
@@ -98,7 +98,7 @@ func TestShapesPanic(t *testing.T) {
 		"RadonMachine":       func() { RadonMachine(dst, odd, 1, 0) },
 		"RadonPoint, points": func() { RadonPoint(make([]float64, 2), make([][]float64, 3)) },
 		"RadonPoint, values": func() { RadonPoint(make([]float64, 1), [][]float64{{1}, {2, 3}, {3}}) },
-		"Step":               func() { DefaultServer(SGD).Step(dst, fits, long, nil) },
+		"Step":               func() { DefaultServer(SGD).Step(dst, short, long, nil) },
 		"NovaRate":           func() { NovaRate([]float64{1, 2}, []float64{1}, 1) },
 		"NovaRate of none":   func() { NovaRate(nil, nil, 1) },
 		"SGDNorm":            func() { SGDNorm(0) },

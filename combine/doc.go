@@ -17,7 +17,7 @@
 // so. They start no goroutine and draw from no random source that is not
 // passed in, so that the same arguments give the same bits.
 //
-// Lengths that do not fit each other are a bug of the caller and panic.
+// Lengths that differ are a bug of the caller and panic.
 // Counts and parameters that a task file or a population decides are answered
 // with an error. Values are taken to be finite, as the coordinator checks on
 // arrival.

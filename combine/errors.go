@@ -6,7 +6,7 @@ var (
 	// ErrTooFew says that a rule needs more models than it was given.
 	ErrTooFew = errors.New("too few models")
 
-	// ErrNotFinite says that a value is infinite or no number.
+	// ErrNotFinite says that a value is infinite or NaN.
 	ErrNotFinite = errors.New("value is not finite")
 
 	// ErrSides says that the two sides of a Radon partition do not meet in

@@ -7,7 +7,7 @@ import (
 )
 
 // Three points on a line and one beside it: the middle one of the three lies
-// in the hull of the other two, and whoever is beside does not count.
+// in the hull of the other two, and a point outside does not count.
 func ExampleRadonPoint() {
 	point := make([]float64, 2)
 	if err := combine.RadonPoint(point, [][]float64{{5, 7}, {0, 0}, {1, 0}, {2, 0}}); err != nil {

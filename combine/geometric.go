@@ -19,7 +19,7 @@ const (
 	weiszfeldSteps = 200
 )
 
-// GeometricMedian writes the point z with the least sum of distances
+// GeometricMedian writes the point z with the smallest sum of distances
 // sum_i weight_i ||z - x_i|| to dst, by the smoothed Weiszfeld algorithm
 // (Pillutla, Kakade and Harchaoui, "Robust Aggregation for Federated
 // Learning", 2022, Algorithm 2):
@@ -31,13 +31,13 @@ const (
 // and it stops after a step no longer than 1e-8 s or after 200 steps. It
 // returns the number of steps. If s is 0, half of the weight lies in one
 // point, which is a geometric median. A model that pulls as hard as all others
-// together is tested for being the median, or else left (Vardi and Zhang, "The
+// together is either the median or left (Vardi and Zhang, "The
 // multivariate L1-median and associated data depth", 2000), for near a model
 // the steps are short whether it is the median or not. Among models spread in
 // many dimensions it makes about ten steps. Few models that almost balance each
 // other near a line can take more than 200; then the result is the better of z
 // and the best of the models, whose sum of distances is within a thousandth of
-// the least.
+// the smallest.
 //
 // With a share a < 1/2 of the weight behind bad models and all good ones
 // within R of a point, it stays within R (1-a)/sqrt(1-2a) of that point
@@ -215,22 +215,22 @@ func (g *weiszfeld) test(k int) bool {
 	return false
 }
 
-// bestModel returns the model with the least weighted sum of distances, and
+// bestModel returns the model with the smallest weighted sum of distances, and
 // that sum.
-func (g *weiszfeld) bestModel() (best int, least float64) {
+func (g *weiszfeld) bestModel() (best int, smallest float64) {
 	n := len(g.models)
 	squares := pairwise(g.models)
-	least = math.Inf(1)
+	smallest = math.Inf(1)
 	for k := range n {
 		var sum float64
 		for i, s := range squares[k*n:][:n] {
 			sum += g.weights[i] * math.Sqrt(s)
 		}
-		if sum < least {
-			best, least = k, sum
+		if sum < smallest {
+			best, smallest = k, sum
 		}
 	}
-	return best, least
+	return best, smallest
 }
 
 // objective returns the weighted sum of the distances.
@@ -259,7 +259,7 @@ func squaredGap(x []float32, z []float64) float64 {
 	return a + b
 }
 
-// weightedMedian returns the least of the values up to which half of the
+// weightedMedian returns the smallest of the values up to which half of the
 // weight lies.
 func weightedMedian(values, weights []float64) float64 {
 	order := make([]int, len(values))

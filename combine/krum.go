@@ -13,13 +13,13 @@ import (
 //
 //	score(i) = sum of ||x_i - x_j||^2 over the n - f - 2 models j != i nearest to i
 //
-// It writes the mean of the keep models with the least scores to dst and
+// It writes the mean of the keep models with the smallest scores to dst and
 // returns their indices, best first. keep = 1 is Krum, which writes that
 // model itself; keep > 1 is Multi-Krum. Equal scores are settled by the
 // models' values, so the result does not depend on their order; of equal
-// models the one with the least index is named.
+// models the one with the smallest index is named.
 //
-// It withstands f bad models of n > 2f + 2. Weights are ignored. Time
+// It tolerates f bad models of n > 2f + 2. Weights are ignored. Time
 // O(n^2 d), memory 8 n^2 bytes and 2 KiB for each model. It returns
 // ErrTooFew unless n > 2f + 2, and ErrParameter unless f >= 0 and
 // 1 <= keep <= n - f.
@@ -84,7 +84,7 @@ func Krum(dst []float32, models [][]float32, f, keep int) ([]int, error) {
 const blockWidth = 256
 
 // pairwise returns the n x n matrix of squared distances, row-major. It is
-// symmetric, with infinity in place of what is no number.
+// symmetric, with infinity in place of NaN.
 func pairwise(models [][]float32) []float64 {
 	n, d := len(models), len(models[0])
 	distances := make([]float64, n*n)

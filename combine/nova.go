@@ -9,7 +9,7 @@ import (
 // FedNova (Wang, Liu, Liang, Joshi and Poor, "Tackling the Objective
 // Inconsistency Problem in Heterogeneous Federated Optimization", NeurIPS
 // 2020) divides a client's delta by the norm of its local work before
-// averaging, so that whoever makes more steps does not pull the model towards
+// averaging, so that a client with more steps does not pull the model towards
 // its own minimum:
 //
 //	next = base + (sum_k p_k a_k) sum_k p_k delta_k / a_k,   p_k = n_k / sum_j n_j
@@ -76,7 +76,7 @@ func NovaWeight(examples, norm float64) float64 { return examples / norm }
 //
 // examples holds n_k, norms a_k, in any order of the clients (the result is
 // the same, bit for bit), and weight is W = sum_k n_k / a_k as the sum that
-// took the deltas has rounded it (strategy.Sum's Weight), so that W cancels.
+// took the deltas has rounded it (Sum.Weight), so that W cancels.
 // It panics unless there are as many norms as examples, and at least one.
 func NovaRate(examples, norms []float64, weight float64) float64 {
 	if len(examples) != len(norms) || len(examples) == 0 {

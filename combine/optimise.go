@@ -25,7 +25,7 @@ type Kind string
 //	Yogi      v = v - (1-beta2) g^2 sign(v - g^2)
 //	          x += lr m / (sqrt(v) + tau)
 //
-// without bias correction, with m from 0 and v from tau^2, the least that the
+// without bias correction, with m from 0 and v from tau^2, the smallest that the
 // algorithm allows (v_{-1} >= tau^2).
 const (
 	SGD      Kind = "sgd"
@@ -106,8 +106,8 @@ func (s Server) State() []string {
 // state holds the vectors named by State, of d values each; a missing one is
 // the start: 0 for m, tau^2 for v. Step puts new vectors in their place and
 // does not write to the old, so that a copy of the map (maps.Clone) taken
-// before takes the step back. state may be nil only for SGD. They are kept as float32, so a run that is
-// stopped and goes on takes the same steps.
+// before undoes the step. state may be nil only for SGD. The vectors are float32,
+// as they are stored, so that a resumed run takes the same steps.
 //
 // It returns an error, and changes nothing, if s is not valid or a vector of
 // state has another length or a negative second moment. A mean that is not

@@ -184,7 +184,7 @@ func TestServerRefuses(t *testing.T) {
 		"v of another length": {MomentumState: {1, 1}, SecondState: {1, 1, 1}},
 		"v of no length":      {MomentumState: {1, 1}, SecondState: {}},
 		"v below 0":           {MomentumState: {1, 1}, SecondState: {1, -1}},
-		"v no number":         {MomentumState: {1, 1}, SecondState: {1, float32(math.NaN())}},
+		"v is NaN":            {MomentumState: {1, 1}, SecondState: {1, float32(math.NaN())}},
 	} {
 		next := []float32{7, 7}
 		before := maps.Clone(state)

@@ -64,7 +64,7 @@ func newRadon(d int) *radon {
 		alpha:  blas64.General{Rows: r, Cols: 1, Stride: 1, Data: make([]float64, r)},
 		centre: make([]float64, d), plus: make([]float64, d), minus: make([]float64, d),
 	}
-	// This is the least that Geqrf takes, which makes it work reflector by
+	// This is the smallest workspace that Geqrf takes, which makes it work reflector by
 	// reflector. The blocked version, which more memory would choose, is
 	// wrong in gonum 0.17: Dlarft forgets how long the first reflector of a
 	// block is where the second ends in zeros, as it does for points on a
@@ -156,7 +156,7 @@ func (p *radon) point(dst []float64, points [][]float64) (gap float64, err error
 //
 // seed decides the shuffle, and so does the order of points: give them in an
 // order of their own, such as (client, part), and not as they arrive. One
-// shuffle of the leaves parts every level at random.
+// shuffle of the leaves divides every level at random.
 //
 // It works depth first, in memory for h groups of r points and one
 // factorisation, about 8 (h+1) r^2 bytes, whatever r^h is; it computes
@@ -248,7 +248,7 @@ func Need(d, h int) int {
 	return n
 }
 
-// Height returns the greatest height of a Radon machine that m models of d
+// Height returns the largest height of a Radon machine that m models of d
 // parameters allow: floor(log_{d+2} m), or 0 if there are fewer than d + 2.
 func Height(d, m int) int {
 	h := 0

@@ -215,7 +215,7 @@ func planeRadon(p [][]float64) []float64 {
 }
 
 func TestRadonPointRefuses(t *testing.T) {
-	for name, x := range map[string]float64{"infinity": math.Inf(1), "no number": math.NaN()} {
+	for name, x := range map[string]float64{"infinity": math.Inf(1), "NaN": math.NaN()} {
 		dst := []float64{7}
 		if err := RadonPoint(dst, [][]float64{{1}, {x}, {2}}); !errors.Is(err, ErrNotFinite) {
 			t.Errorf("%s: got %v, want ErrNotFinite", name, err)
@@ -274,11 +274,11 @@ func TestRadonMachineBound(t *testing.T) {
 			"square":   func(x []float32) float64 { return distance2(x, target) },
 			"linear":   func(x []float32) float64 { return dot(x, planes[0]) },
 			"planes": func(x []float32) float64 {
-				most := math.Inf(-1)
+				furthest := math.Inf(-1)
 				for _, p := range planes {
-					most = max(most, dot(x, p))
+					furthest = max(furthest, dot(x, p))
 				}
-				return most
+				return furthest
 			},
 		}
 		for name, loss := range losses {

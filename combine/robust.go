@@ -7,8 +7,8 @@ import (
 )
 
 // The robust means of this package ignore how many examples are behind a
-// model: what they withstand is counted in clients, and a weight is only a
-// client's claim. (The geometric median takes weights for those who trust
+// model: what they tolerate is counted in clients, and a weight is only a
+// client's claim. (The geometric median takes weights for callers that trust
 // them.) All give the same bits in any order of the models, and all need them
 // at once: n d values of memory, where averaging takes d.
 
@@ -34,24 +34,23 @@ func Median(dst []float32, models [][]float32) error {
 	return nil
 }
 
-// DefaultTrim is the share that a trimmed mean leaves out on each side unless
-// told otherwise.
+// DefaultTrim is the default share that a trimmed mean leaves out on each side.
 const DefaultTrim = .2
 
 // Trimmed returns how many of n models a trimmed mean leaves out on each
-// side: floor(share n), so many bad ones it withstands.
+// side: floor(share n). It tolerates as many bad ones.
 func Trimmed(n int, share float64) int {
-	// A product such as .29 x 100 falls a hair below the whole number that
-	// is meant.
+	// A product such as .29 x 100 is just below the whole number that is
+	// meant.
 	return int(math.Floor(share*float64(n) + 1e-9))
 }
 
 // TrimmedMean writes the coordinate-wise trimmed mean to dst: for every
 // coordinate the mean of the models' values without the Trimmed(n, share)
-// least and as many greatest (Yin et al. 2018, Definition 2, who call the
+// smallest and as many largest (Yin et al. 2018, Definition 2, who call the
 // share beta).
 //
-// So many bad models leave it within the range of the good, coordinate by
+// As many bad models leave it within the range of the good, coordinate by
 // coordinate. A share of 0 is the mean of all. Weights are ignored. Time
 // O(d n log^2 n), memory 32 KiB beside the models. It returns ErrTooFew if
 // there are no models and ErrParameter unless 0 <= share < 1/2.
@@ -86,7 +85,7 @@ const blockValues = 8192
 
 // sortCoordinates sorts the n models' values of every coordinate of d, block
 // by block: visit gets a block's first coordinate and n rows of keys, the
-// least values in row 0.
+// smallest values in row 0.
 func sortCoordinates(name string, models [][]float32, d int, visit func(at int, rows [][]int32)) {
 	checkShape(name, d, models)
 	n := len(models)
@@ -109,7 +108,7 @@ func sortCoordinates(name string, models [][]float32, d int, visit func(at int, 
 // sortRows sorts every column of rows, upwards, by Batcher's merge exchange
 // (Knuth, The Art of Computer Programming 3, Algorithm 5.2.2M). The
 // comparisons are the same whatever the values, so that rows are compared
-// with rows, without a branch, and nobody can send values that sort slowly.
+// with rows, without a branch, and no values sort slowly.
 func sortRows(rows [][]int32) {
 	n := len(rows)
 	if n < 2 {

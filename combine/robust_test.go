@@ -14,9 +14,9 @@ import (
 
 // ordinary draws models of several kinds: spread out, with many ties, with
 // zeros of both signs.
-func ordinary(t *rapid.T, least int) [][]float32 {
+func ordinary(t *rapid.T, minModels int) [][]float32 {
 	r := random(t)
-	n := rapid.IntRange(least, 40).Draw(t, "models")
+	n := rapid.IntRange(minModels, 40).Draw(t, "models")
 	d := rapid.IntRange(1, 700).Draw(t, "values")
 	models := gaussian(r, n, d, 1)
 	if rapid.Bool().Draw(t, "ties") {
@@ -201,7 +201,7 @@ func TestGeometricMedianLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		best := math.Inf(1)
-		for _, m := range models { // a least value lies at a model
+		for _, m := range models { // a smallest value lies at a model
 			best = min(best, objective(m, models, weights))
 		}
 		if o := objective(got, models, weights); o > best*(1+1e-5) {
@@ -213,7 +213,7 @@ func TestGeometricMedianLine(t *testing.T) {
 // No step of a pattern search finds anything better by a thousandth, which
 // is where 200 steps may end among few models.
 func TestGeometricMedianIsLeast(t *testing.T) {
-	most := 0
+	maxSteps := 0
 	rapid.Check(t, func(t *rapid.T) {
 		r := random(t)
 		n := rapid.IntRange(1, 20).Draw(t, "models")
@@ -238,7 +238,7 @@ func TestGeometricMedianIsLeast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		most = max(most, steps)
+		maxSteps = max(maxSteps, steps)
 		o := objective(got, models, weights)
 		trial := slices.Clone(got)
 		for step := float32(1); step > 1e-4; step /= 4 {
@@ -253,7 +253,7 @@ func TestGeometricMedianIsLeast(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("at most %d steps", most)
+	t.Logf("at maxSteps %d steps", maxSteps)
 }
 
 func TestGeometricMedianKnown(t *testing.T) {
@@ -439,7 +439,7 @@ func TestRobustRefuses(t *testing.T) {
 		{"trimmed mean of none", TrimmedMean(dst, nil, .2), ErrTooFew},
 		{"half trimmed", TrimmedMean(dst, models, .5), ErrParameter},
 		{"share below 0", TrimmedMean(dst, models, -.1), ErrParameter},
-		{"share no number", TrimmedMean(dst, models, math.NaN()), ErrParameter},
+		{"a share of NaN", TrimmedMean(dst, models, math.NaN()), ErrParameter},
 		{"Krum of 2f+2", krum(6, 2, 1), ErrTooFew},
 		{"Krum of 2f+3", krum(5, 1, 1), nil},
 		{"Krum of none", krum(0, 0, 1), ErrTooFew},
@@ -452,7 +452,7 @@ func TestRobustRefuses(t *testing.T) {
 		{"geometric median of none", geometric(0), ErrTooFew},
 		{"weight 0", geometric(2, 1, 0), ErrParameter},
 		{"weight infinite", geometric(2, math.Inf(1), 1), ErrParameter},
-		{"weight no number", geometric(2, math.NaN(), 1), ErrParameter},
+		{"a weight of NaN", geometric(2, math.NaN(), 1), ErrParameter},
 	} {
 		if !errors.Is(test.got, test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, test.got, test.want)

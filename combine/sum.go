@@ -33,15 +33,22 @@ const weightScale = 1 << 20
 // fixes the scale so that no count overflows, and must be under 2^46, which
 // leaves a resolution of 2^-16 for weight x value.
 func NewSum(n int, bound float64) (*Sum, error) {
+	s := &Sum{counts: make([]int64, n), locks: make([]sync.Mutex, (n+blockLen-1)/blockLen)}
+	if err := s.Reset(bound); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Reset empties the sum and gives it another bound.
+func (s *Sum) Reset(bound float64) error {
 	if !(bound > 0 && bound <= 1<<46) {
-		return nil, fmt.Errorf("combine: sums would reach %g, want at most 2^46: allow fewer participants or a smaller weight", bound)
+		return fmt.Errorf("combine: sums would reach %g, want at most 2^46: allow fewer participants or a smaller weight", bound)
 	}
 	_, exp := math.Frexp(bound) // bound <= 2^exp
-	return &Sum{
-		scale:  math.Ldexp(1, 62-exp),
-		counts: make([]int64, n),
-		locks:  make([]sync.Mutex, (n+blockLen-1)/blockLen),
-	}, nil
+	s.scale = math.Ldexp(1, 62-exp)
+	s.Clear()
+	return nil
 }
 
 // Add adds weight x v[i] to every element i. Values must be finite and,

@@ -164,3 +164,31 @@ func BenchmarkSumAdd(b *testing.B) {
 		s.Add(v, 600)
 	}
 }
+
+// A sum that is given another bound is empty, and as fine as that bound allows.
+func TestSumReset(t *testing.T) {
+	s, err := NewSum(1, 1<<46)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mean := func() float32 {
+		s.Add([]float32{7e-6}, 1)
+		out := []float32{0}
+		if err := s.Mean(out, out, 1); err != nil {
+			t.Fatal(err)
+		}
+		return out[0]
+	}
+	if got := mean(); got != 0 {
+		t.Errorf("a resolution of 2^-16 keeps %g", got)
+	}
+	if err := s.Reset(64); err != nil || s.Weight() != 0 {
+		t.Errorf("%v, with a weight of %g", err, s.Weight())
+	}
+	if got := mean(); got != 7e-6 {
+		t.Errorf("mean %g, want 7e-6", got)
+	}
+	if err := s.Reset(1 << 47); err == nil {
+		t.Error("a bound of 2^47 is accepted")
+	}
+}

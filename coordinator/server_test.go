@@ -444,6 +444,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--drop", "2"}, 2, "--drop is 2"},
 		{[]string{"tasks"}, 0, "mnist-2nn-noniid"},
 		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "fraction"},
+		{[]string{"tasks", "--scheme", "radon"}, 0, "| `models` | 1 | 1 <= models <= 256 per participant | "},
+		{[]string{"tasks", "--scheme", "random"}, 1, `scheme: "random", want one of central, `},
 		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "\n# memory of training: 3.24 MB: "},
 		{[]string{"tasks", "--show", "anes96"}, 0, "\n# 20 clients: 11 to 205 examples"},
 		{[]string{"tasks", "--show", "fashion-mnist-2nn", "--set", "data.dir=/nonexistent"}, 0, "# the data cannot be loaded: "},

@@ -13,15 +13,20 @@ import (
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
+	"fedtab/strategy"
 )
 
 func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	fs := flag.NewFlagSet("tasks", flag.ContinueOnError)
 	show := fs.String("show", "", "print this task with all its defaults filled in, and what its data is")
+	scheme := fs.String("scheme", "", "print the settings of this scheme: defaults, what is allowed, and what they mean")
 	var sets list
 	fs.Var(&sets, "set", "with --show: change a field, such as data.partition.clients=10; may be repeated")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
+	}
+	if *scheme != "" {
+		return describeScheme(stdout, *scheme)
 	}
 	if *show != "" {
 		t, err := task.Find(*show, sets)
@@ -42,6 +47,17 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%s, %s\n", t.Name, t.Title, t.Strategy.Kind, t.Data.Source)
 	}
 	return w.Flush()
+}
+
+// describeScheme writes the table of a scheme's settings.
+func describeScheme(w io.Writer, name string) error {
+	all := strategy.Schemes()
+	s, ok := all.Find(name)
+	if !ok {
+		return fmt.Errorf("scheme: %q, want one of %s", name, strings.Join(all.Names(), ", "))
+	}
+	_, err := fmt.Fprintf(w, "%s (%s): %s.\n\n%s", s.Title, s.Name, s.Help, s.Table())
+	return err
 }
 
 // describe writes what a task's model and data are as comments, so that what
@@ -91,7 +107,7 @@ func describeModel(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 	}
 	c := m.Cost()
 	fit := learn.FitConfig{
-		Batch: t.Strategy.Batch, Optimiser: t.Optimiser.Learn(), Prox: float32(t.Strategy.Prox), SumOnly: t.Strategy.Kind == "minibatch",
+		Batch: t.Strategy.Batch, Optimiser: t.Optimiser.Learn(), Prox: float32(t.Strategy.Prox), SumOnly: t.Strategy.Scheme().Gradients,
 	}
 	if t.Strategy.Correction == "scaffold" {
 		fit.Correction = []float32{}

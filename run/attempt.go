@@ -13,7 +13,9 @@ import (
 // is abandoned stay with it.
 type attempt struct {
 	sums     []*combine.Sum
-	adding   int
+	adds     int              // to the sums, so far
+	maxAdds  int              // that the strategy has announced; 0: it has not
+	adding   int              // that are not done yet
 	commit   *strategy.Commit // waits for adding to reach 0
 	lossSum  float64          // of training, over examples
 	examples uint64
@@ -30,12 +32,20 @@ type accepted struct {
 	examples uint64
 }
 
+// bound returns what the sums of a number of contributions cannot exceed.
+func (r *Run) bound(adds int) float64 {
+	scale := float64(r.roster.maxWeight())
+	if r.cfg.MaxScale != nil {
+		scale = r.cfg.MaxScale(scale)
+	}
+	return float64(adds) * scale * protocol.MaxDelta
+}
+
 // newAttempt returns empty sums, sized so that no count can overflow.
 func (r *Run) newAttempt() (*attempt, error) {
-	bound := float64(MaxParticipants) * float64(r.roster.maxWeight()) * protocol.MaxDelta
 	a := &attempt{}
 	for range max(r.cfg.Sums, 1) {
-		sum, err := combine.NewSum(r.n, bound)
+		sum, err := combine.NewSum(r.n, r.bound(MaxParticipants))
 		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", r.cfg.ID, err)
 		}
@@ -56,9 +66,7 @@ func (a *attempt) count(c accepted) {
 // something is still being added to them.
 func (r *Run) nextAttempt() {
 	if r.attempt.adding == 0 {
-		for _, sum := range r.attempt.sums {
-			sum.Clear()
-		}
+		r.resetSums(MaxParticipants)
 		*r.attempt = attempt{sums: r.attempt.sums}
 		return
 	}
@@ -67,6 +75,27 @@ func (r *Run) nextAttempt() {
 		panic(err) // New has made one with the same bound
 	}
 	r.attempt = a
+}
+
+// resetSums empties the sums and sizes them for a number of contributions.
+func (r *Run) resetSums(adds int) {
+	for _, sum := range r.attempt.sums {
+		if err := sum.Reset(r.bound(adds)); err != nil {
+			panic(err) // New has made one with the largest bound
+		}
+	}
+}
+
+// size makes the sums as fine as the announced number of contributions allows.
+// Where shards bound the weights, the largest number leaves them fine enough, and
+// results do not depend on the cohort's size.
+func (r *Run) size(e strategy.Size) {
+	a := r.attempt
+	if a.adds > 0 || len(r.roster.shards.Sizes) > 0 {
+		return
+	}
+	a.maxAdds = min(max(e.Adds, 1), MaxParticipants)
+	r.resetSums(a.maxAdds)
 }
 
 // accept takes an offer over and tells its sender.
@@ -99,6 +128,9 @@ func (r *Run) add(e strategy.Add) {
 	}
 	a := r.attempt
 	a.adding++
+	if a.adds++; a.maxAdds > 0 && a.adds > a.maxAdds {
+		panic(fmt.Sprintf("run: %d contributions are added, the strategy has announced %d", a.adds, a.maxAdds))
+	}
 	a.count(c)
 	r.env.Compute(func() {
 		for i, sum := range a.sums {

@@ -51,12 +51,16 @@ func (discard) Error(string, ...any) {}
 
 // Config is fixed for the life of a Run.
 type Config struct {
-	ID           string
-	Title        string
-	Seed         uint64
-	Model        learn.Model
-	Strategy     strategy.Strategy
-	Sums         int // that contributions go into; 0 means 1
+	ID       string
+	Title    string
+	Seed     uint64
+	Model    learn.Model
+	Strategy strategy.Strategy
+	Sums     int // that contributions go into; 0 means 1
+	// MaxScale returns the largest scale x |value| of an Add, in multiples of
+	// protocol.MaxDelta, where no contribution weighs more than maxWeight; nil
+	// returns maxWeight.
+	MaxScale     func(maxWeight float64) float64
 	Packing      Packing
 	Uncounted    bool            // what is sent counts as no bytes: the data is all in one place
 	Optimiser    learn.Optimiser // of local training; the zero value is SGD

@@ -220,6 +220,8 @@ func (r *Run) apply(effect strategy.Effect) {
 		r.order(e)
 	case strategy.Expect:
 		r.expect(e)
+	case strategy.Size:
+		r.size(e)
 	case strategy.Add:
 		r.add(e)
 	case strategy.Keep:

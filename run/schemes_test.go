@@ -264,7 +264,7 @@ func TestBalancedModelIsNotLost(t *testing.T) {
 // dynamic is a run of three by dynamic averaging.
 func dynamic(t *testing.T) (f *fixture, n [3]uint32, p [3]*fakePeer) {
 	f = newFixture(t, func(_ *Config, s *strategy.Config) {
-		*s = strategy.Config{Kind: "dynamic", Batches: 4, LR: .1, Delta: 100, MinClients: 3, Augment: 1, FullShare: 1, Deadline: time.Minute}
+		*s = strategy.Config{Kind: "dynamic", Batches: 4, LR: .1, MinClients: 3, Deadline: time.Minute, Own: strategy.DynamicSettings{Delta: 100, Augment: 1, FullShare: 1}}
 	})
 	for i := range n {
 		n[i], p[i] = f.join(t)
@@ -345,7 +345,7 @@ func TestKeptIsForgotten(t *testing.T) {
 	// Daisy: the models of a leg are means until the next one, and none is left
 	// after the version.
 	f = newFixture(t, func(_ *Config, s *strategy.Config) {
-		*s = strategy.Config{Kind: "daisy", AverageEvery: 2, LR: .1, MinClients: 3, Deadline: time.Minute}
+		*s = strategy.Config{Kind: "daisy", LR: .1, MinClients: 3, Deadline: time.Minute, Own: strategy.DaisySettings{AverageEvery: 2}}
 	})
 	for i := range n {
 		n[i], p[i] = f.join(t)
@@ -371,7 +371,7 @@ func TestKeptIsForgotten(t *testing.T) {
 // since, and its acknowledgement names the version that it will be in.
 func TestFedBuffOldBase(t *testing.T) {
 	f := newFixture(t, func(_ *Config, s *strategy.Config) {
-		*s = strategy.Config{Kind: "fedbuff", Buffer: 1, LR: .1}
+		*s = strategy.Config{Kind: "fedbuff", LR: .1, Own: strategy.FedBuffSettings{Buffer: 1}}
 	})
 	a, pa := f.join(t)
 	b, pb := f.join(t)
@@ -418,7 +418,7 @@ func TestFedBuffOldBase(t *testing.T) {
 // part of: FedBuff accepts answers to the next version during a commit.
 func TestFedBuffTrainLoss(t *testing.T) {
 	f := newFixture(t, func(_ *Config, s *strategy.Config) {
-		*s = strategy.Config{Kind: "fedbuff", Buffer: 1, LR: .1, MinClients: 2}
+		*s = strategy.Config{Kind: "fedbuff", LR: .1, MinClients: 2, Own: strategy.FedBuffSettings{Buffer: 1}}
 	})
 	a, pa := f.join(t)
 	b, pb := f.join(t)
@@ -450,7 +450,7 @@ func TestKeptTrainLoss(t *testing.T) {
 		rounds [][2]float64 // training losses of the two clients
 		want   []float64
 	}{
-		{"daisy", strategy.Config{Kind: "daisy", Epochs: 1, LR: .1, AverageEvery: 2, Deadline: time.Minute}, [][2]float64{{100, 200}, {1, 3}}, []float64{2}},
+		{"daisy", strategy.Config{Kind: "daisy", Epochs: 1, LR: .1, Deadline: time.Minute, Own: strategy.DaisySettings{AverageEvery: 2}}, [][2]float64{{100, 200}, {1, 3}}, []float64{2}},
 		{"median", strategy.Config{Kind: "fedavg", Fraction: 1, Combine: "median", LR: .1, MinClients: 2}, [][2]float64{{1, 3}, {5, 7}}, []float64{2, 6}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,20 +8,20 @@ import (
 	"fedtab/learn/rng"
 )
 
-// Cohort is what every round-based scheme shares: who is present, who has
-// been chosen, who has answered, and when a round is over. It holds no
+// Cohort is what every round-based scheme shares: the clients that are present,
+// those that were chosen and have answered, and when a round is over. It holds no
 // vectors and makes no effects.
 type Cohort struct {
 	Round   uint64
 	Order   OrderID
 	Attempt int // of this round, from 1
 
-	present  []ClientID // ascending
-	silent   []ClientID // did not answer an earlier attempt at this round
-	members  []member   // of the open round, ascending by client
-	need     int        // reports that the round must have
-	awaiting int        // members whose answer may still come
-	reported int
+	present   []ClientID // ascending
+	suspended []ClientID // did not answer an earlier attempt at this round
+	members   []member   // of the open round, ascending by client
+	need      int        // reports that the round must have
+	awaiting  int        // members whose answer may still come
+	reported  int
 }
 
 type member struct {
@@ -32,7 +32,7 @@ type member struct {
 type memberState uint8
 
 const (
-	working  memberState = iota // has the order, or will get it when it joins
+	working  memberState = iota // has the order, or gets it when it joins
 	reported                    // its contribution counts
 	gone                        // left, or declined
 )
@@ -42,45 +42,45 @@ func (c *Cohort) Join(id ClientID) {
 	if i, ok := slices.BinarySearch(c.present, id); !ok {
 		c.present = slices.Insert(c.present, i, id)
 	}
-	c.Heard(id)
+	c.Reinstate(id)
 }
 
-// Silence notes who has not answered an attempt that is given up. The next one
-// does without them, so that nobody who stays and says nothing can hold a round
-// up for ever.
-func (c *Cohort) Silence() {
+// Suspend suspends the members that have not answered an attempt that is abandoned.
+// They are not chosen for the next attempts, so that an unresponsive client cannot
+// hold a round up for ever.
+func (c *Cohort) Suspend() {
 	for _, m := range c.members {
-		if m.state == working && !slices.Contains(c.silent, m.client) {
-			c.silent = append(c.silent, m.client)
+		if m.state == working && !slices.Contains(c.suspended, m.client) {
+			c.suspended = append(c.suspended, m.client)
 		}
 	}
 }
 
-// Heard takes a client that has said something from the silent ones.
-func (c *Cohort) Heard(id ClientID) {
-	c.silent = slices.DeleteFunc(c.silent, func(s ClientID) bool { return s == id })
+// Reinstate ends the suspension of a client that has joined or answered.
+func (c *Cohort) Reinstate(id ClientID) {
+	c.suspended = slices.DeleteFunc(c.suspended, func(s ClientID) bool { return s == id })
 }
 
-// Forgive gives the silent ones another chance.
-func (c *Cohort) Forgive() { c.silent = nil }
+// ReinstateAll ends all suspensions.
+func (c *Cohort) ReinstateAll() { c.suspended = nil }
 
-// responsive returns those present who are not silent, ascending.
+// responsive returns the clients present that are not suspended, ascending.
 func (c *Cohort) responsive() []ClientID {
-	return slices.DeleteFunc(slices.Clone(c.present), func(id ClientID) bool { return slices.Contains(c.silent, id) })
+	return slices.DeleteFunc(slices.Clone(c.present), func(id ClientID) bool { return slices.Contains(c.suspended, id) })
 }
 
-// Leave takes a client from those present and from those waited for. A member
-// that has reported still counts.
+// Leave removes a client from those present and from those awaited. A member that
+// has reported still counts.
 func (c *Cohort) Leave(id ClientID) {
 	if i, ok := slices.BinarySearch(c.present, id); ok {
 		c.present = slices.Delete(c.present, i, i+1)
 	}
-	c.Excuse(id)
+	c.Release(id)
 }
 
-// Excuse stops waiting for a member, which may still report until the round
+// Release stops waiting for a member, which may still report until the round
 // closes.
-func (c *Cohort) Excuse(id ClientID) {
+func (c *Cohort) Release(id ClientID) {
 	if m := c.find(id); m != nil && m.state == working {
 		m.state = gone
 		c.awaiting--
@@ -90,17 +90,16 @@ func (c *Cohort) Excuse(id ClientID) {
 // Present returns how many clients are present.
 func (c *Cohort) Present() int { return len(c.present) }
 
-// Sample returns max(floor(fraction x present), least) of the clients
-// present, at random from seed's stream for this round and attempt, in
-// ascending order. Silent ones are left out; least is cut to the others.
-func (c *Cohort) Sample(fraction float64, least int, seed uint64, round uint64, attempt int) []ClientID {
+// Sample returns max(floor(fraction x present), minCount) of the clients present,
+// at random from seed's stream for this round and attempt, in ascending order.
+// Suspended clients are left out, and no more than the others are returned.
+func (c *Cohort) Sample(fraction float64, minCount int, seed uint64, round uint64, attempt int) []ClientID {
 	n := len(c.present)
-	// A product such as .29 x 100 falls a hair below the whole number that
-	// is meant.
+	// A product such as .29 x 100 is just below the whole number that is meant.
 	m := int(math.Floor(fraction*float64(n) + 1e-9))
 	chosen := c.responsive()
 	n = len(chosen)
-	m = min(max(m, least, 1), n)
+	m = min(max(m, minCount, 1), n)
 	r := rng.Stream(seed, "cohort", round, uint64(attempt))
 	for i := range m { // the first m steps of a Fisher-Yates shuffle
 		j := i + int(r.Uint64N(uint64(n-i)))
@@ -178,15 +177,15 @@ func (c *Cohort) Reported() []ClientID {
 	return ids
 }
 
-// End closes the round: nobody is a member any more.
+// End closes the round: no client is a member any more.
 func (c *Cohort) End() {
 	c.members = c.members[:0]
 	c.awaiting, c.reported, c.need = 0, 0, 0
 }
 
 // retryPause is how long to wait before a round's next attempt: nothing
-// before the first, then twice as long each time, so that clients who decline
-// at once cannot make the coordinator spin.
+// before the first, then twice as long each time, so that clients that decline at
+// once cannot make the coordinator spin.
 func retryPause(attempt int) time.Duration {
 	if attempt <= 1 {
 		return 0

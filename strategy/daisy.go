@@ -1,13 +1,19 @@
 package strategy
 
 import (
+	"fmt"
 	"slices"
 
 	"fedtab/combine"
 	"fedtab/learn/rng"
 )
 
-// daisy is FedDC (Kamp, Fischer and Vreeken 2023): models travel from client to
+// DaisySettings are the settings that daisy-chaining alone has.
+type DaisySettings struct {
+	AverageEvery int `yaml:"average_every,omitempty"` // legs from one average to the next
+}
+
+// daisyScheme is FedDC (Kamp, Fischer and Vreeken 2023): models travel from client to
 // client before they are averaged, so that each sees more data than any client
 // has. A round consists of AverageEvery phases. After each but the last, the
 // models are handed on in a random permutation; after the last they are
@@ -17,8 +23,40 @@ import (
 // the coordinator loses the models that it was handing on, though not those that
 // clients are training: the round goes on with its cohort and begins to count
 // phases anew, so that every model that is averaged has gone through all of them.
+func daisyScheme() Scheme {
+	return Scheme{
+		Name: "daisy", Title: "Daisy-chaining",
+		Help:   "models travel before they are averaged",
+		Models: "1 up, 1 down, every leg",
+		Choose: "very few examples per participant",
+		Settings: slices.Concat(training(), []Setting{
+			{Key: "average_every", Type: Whole, Min: 1, Max: 10_000, Unit: "legs", Default: 10, Help: "legs from one average to the next"},
+			atLeastTwoClients(), minReportsSetting(), deadlineSetting(), serverRateSetting(),
+		}, scaling(), []Setting{guardSetting(), maxKeptSetting()}),
+		Own: DaisySettings{},
+		CheckSetup: func(c Config, s Setup) error {
+			switch {
+			case s.Clients == 1:
+				return fmt.Errorf("daisy needs at least 2 clients, and there is 1; the nearest that works is central")
+			case s.Clients > c.MaxKept:
+				return fmt.Errorf("daisy holds the models of all %d clients, and max_kept is %d; want max_kept: %d", s.Clients, c.MaxKept, s.Clients)
+			}
+			return nil
+		},
+		Steps: func(c Config) int { return c.Batches * max(own[DaisySettings](c).AverageEvery, 1) },
+		Words: func(c Config) []string {
+			return append([]string{"averaged after every " + plural(own[DaisySettings](c).AverageEvery, "leg")}, trainingWords(c)...)
+		},
+		New: func(c Config, s Setup) Strategy {
+			return &rounds{cfg: c, setup: s, policy: &daisy{fedavg: fedavg{all: true}, averageEvery: own[DaisySettings](c).AverageEvery}}
+		},
+	}
+}
+
 type daisy struct {
 	fedavg
+	averageEvery int
+
 	starts []start // models that are handed on in this phase
 	means  MeanID  // newest
 }
@@ -36,7 +74,7 @@ func (s *daisy) choose(r *rounds) []ClientID {
 	s.forget(r)
 	chosen := s.fedavg.choose(r)
 	if len(chosen) > r.cfg.MaxKept {
-		chosen = r.cohort.Sample(float64(r.cfg.MaxKept)/float64(r.cohort.Present()), 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+		chosen = r.sampleKept()
 	}
 	return chosen
 }
@@ -55,7 +93,8 @@ func (s *daisy) start(id ClientID) MeanID {
 // next hands the models on, unless it is time to average them.
 func (s *daisy) next(r *rounds) (phase, bool) {
 	s.forget(r)
-	if r.phase+1 >= r.cfg.AverageEvery || len(r.answers) < 2 {
+	if r.phase+1 >= s.averageEvery || len(r.answers) < 2 {
+		r.do(Size{len(r.answers)})
 		for i, a := range r.answers {
 			r.do(Add{Handle: a.handle, Scale: a.weight, Weight: a.weight})
 			r.answers[i].handle = 0

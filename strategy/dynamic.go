@@ -3,6 +3,7 @@ package strategy
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -10,23 +11,68 @@ import (
 	"fedtab/learn/rng"
 )
 
+// DynamicSettings are the settings that dynamic averaging alone has.
+type DynamicSettings struct {
+	Delta     float64 `yaml:"delta,omitempty"`      // squared distance that is a violation
+	Augment   float64 `yaml:"augment,omitempty"`    // clients added to a balancing set at a time, in multiples of it
+	FullShare float64 `yaml:"full_share,omitempty"` // share of the clients from which on all are synchronised
+}
+
+func dynamicScheme() Scheme {
+	return Scheme{
+		Name: "dynamic", Title: "Dynamic averaging",
+		Help:   "only clients that have strayed too far communicate",
+		Models: "1 up, 1 down, when it pays",
+		Choose: "long training, data that may change",
+		Settings: []Setting{
+			{Key: "delta", Type: Number, Min: 0, Max: math.Inf(1), Note: " (.inf: never communicate)", Help: "Delta, squared distance from the reference that is a violation"},
+			batchesSetting().with(func(s *Setting) { s.Required, s.Help = true, "b, mini-batches between two checks" }),
+			batchSetting(), rateSetting(),
+			{Key: "augment", Type: Number, Min: 0, Above: true, Max: 1000, Note: ", in multiples of the balancing set", Default: 2., Help: "clients added to a balancing set at a time, in multiples of it"},
+			{Key: "full_share", Type: Number, Min: 0, Above: true, Max: 1, Default: .5, Help: "share of the clients from which on all are synchronised"},
+			atLeastTwoClients(),
+			deadlineSetting().with(func(s *Setting) { s.Help = "of fetched models" }),
+			serverRateSetting(), guardSetting(),
+		},
+		Own: DynamicSettings{},
+		CheckSetup: func(_ Config, s Setup) error {
+			if s.Clients == 1 {
+				return fmt.Errorf("dynamic needs at least 2 clients, and there is 1; the nearest that works is central")
+			}
+			return nil
+		},
+		// The condition is on models as they are, and most contributions are not
+		// followed by another of their order.
+		Packing: func(Config) Packing { return Packing{Lossy: true, Biased: true} },
+		Steps:   func(Config) int { return 0 },
+		Words: func(c Config) []string {
+			return []string{
+				"sends when the squared distance exceeds " + figure(own[DynamicSettings](c).Delta),
+				"checked every " + plural(c.Batches, "mini-batch"),
+			}
+		},
+		New: func(c Config, s Setup) Strategy {
+			return &Dynamic{cfg: c, settings: own[DynamicSettings](c), setup: s}
+		},
+	}
+}
+
 // Dynamic is dynamic averaging (Kamp et al. 2014, 2018): clients communicate
-// only when their models have something to tell.
+// only when their models have moved far enough from a reference.
 //
 //	init: every f_i = r = f_0; v = 0
 //	client, every b mini-batches:  if ||f_i - r||^2 > Delta: send f_i - r (a violation), wait
-//	coordinator: B = violators; v += |B|;  if v >= m: B = everybody, v = 0
-//	  while B != everybody and ||mean_B - r||^2 > Delta:  add clients to B, fetch their models
-//	  send mean_B to B only;   if B == everybody: r <- mean_B for everyone
+//	coordinator: B = violators; v += |B|;  if v >= m: B = all clients, v = 0
+//	  while B != all and ||mean_B - r||^2 > Delta:  add clients to B, fetch their models
+//	  send mean_B to B only;   if B == all: r <- mean_B for all
 //
 // Means are weighted by examples. The reference r is the newest version: only a
 // full synchronisation commits one. The mean of a balancing set is transient.
 //
 // Every client has a Monitor order, which one contribution answers: its
-// violation, or what was fetched. Whoever gets a balanced model gets a new order
-// with it. Order numbers and the violation counter are durable before they have
-// any effect on clients: a resolution is written down by opening the round once
-// more.
+// violation, or a fetched model. A client that gets a balanced model gets a new
+// order with it. Order numbers and the violation counter are durable before they
+// have any effect on clients: a resolution opens the round once more.
 //
 // Where clients check in lock-step, as in simulations, after each resolution
 //
@@ -34,8 +80,9 @@ import (
 //
 // and balancing leaves the global mean where it was.
 type Dynamic struct {
-	cfg   Config
-	setup Setup
+	cfg      Config
+	settings DynamicSettings
+	setup    Setup
 
 	phase   dynamicPhase
 	version uint64
@@ -43,7 +90,7 @@ type Dynamic struct {
 	v       int         // violations since there were last as many as clients
 	clients []monitored // present, ascending by client
 
-	full    bool // B is to be everybody
+	full    bool // B is to be all clients
 	mean    MeanID
 	changed bool   // the balancing set is another than the mean was asked for
 	drawn   uint64 // augmentations so far in this round
@@ -68,8 +115,8 @@ type dynamicPhase uint8
 const (
 	dynamicIdle       dynamicPhase = iota
 	dynamicOpening                 // a round is being written down
-	dynamicMonitoring              // everybody trains
-	dynamicGathering               // somebody has violated; others may have at the same moment
+	dynamicMonitoring              // all clients train
+	dynamicGathering               // a client has violated; others may have at the same moment
 	dynamicFetching                // answers are awaited
 	dynamicChecking                // the mean of the balancing set is being computed
 	dynamicSettling                // a resolution is being written down
@@ -82,15 +129,15 @@ const (
 	timerAgain  Timer = 3 // after a rollback, or when a client has declined
 )
 
-// gatherFor is how long violators of one moment are waited for: those of one
-// lock-step check come together, give or take their latency.
+// gatherFor is how long further violations are awaited after the first: those of
+// one lock-step check come together, up to their latency.
 const gatherFor = 50 * time.Millisecond
 
 // idleFor is how long a client that has declined its order gets no other.
 const idleFor = 10 * time.Second
 
-// joinsAhead is more than orders that are given between two openings of a round
-// to clients who join: after a restart their numbers are not given again.
+// joinsAhead is more than the orders that are given to joining clients between two
+// openings of a round: after a restart their numbers are not given again.
 const joinsAhead = 1 << 20
 
 // dynamicFormat is the first byte of a snapshot; formats before it are read too.
@@ -154,14 +201,14 @@ func (s *Dynamic) Step(e Event) []Effect {
 		case e.Timer == timerFetch && s.phase == dynamicFetching:
 			for i := range s.clients {
 				if m := &s.clients[i]; m.awaited {
-					m.awaited, m.idle = false, true // not to be asked again
+					m.awaited, m.idle = false, true // it is not asked again
 				}
 			}
 			s.resolve()
 		case e.Timer == timerAgain && s.phase == dynamicIdle:
 			s.open()
 		case e.Timer == timerAgain && s.phase == dynamicMonitoring:
-			s.awake()
+			s.retry()
 		}
 	case Opened:
 		if e.Round == s.version+1 {
@@ -186,7 +233,7 @@ func (s *Dynamic) Step(e Event) []Effect {
 			s.phase = dynamicIdle
 			s.backoff.rolledBack()
 			for i := range s.clients {
-				s.clients[i].fresh = true // their models are what must not be averaged
+				s.clients[i].fresh = true // their models led to the rollback
 			}
 			s.do(SetTimer{timerAgain, retryPause(2)})
 		}
@@ -239,7 +286,7 @@ func (s *Dynamic) joined(id ClientID) {
 	}
 }
 
-// open writes a round down: everybody monitors from the newest version.
+// open opens a round: all clients monitor from the newest version.
 func (s *Dynamic) open() {
 	if len(s.clients) < s.cfg.MinClients {
 		s.phase = dynamicIdle
@@ -269,14 +316,14 @@ func (s *Dynamic) write() {
 func (s *Dynamic) send(m *monitored, start MeanID) {
 	m.idle = false
 	if m.order == 0 {
-		// Who comes back may have answered the number of the others. This one
-		// need not be on disk: after a crash it is given again, on the same base.
+		// A client that comes back may have answered the others' number. This one
+		// need not be durable: after a crash it is given again, on the same base.
 		s.order++
 		m.order = s.order
 	}
 	s.do(Order{
 		Client: m.client, Order: m.order, Round: s.version + 1, Base: s.version, Start: start, Fresh: m.fresh,
-		Work: Work{Kind: Monitor, Steps: s.cfg.Batches, Stream: true, Batch: s.cfg.Batch, LR: s.rate(), Delta: s.cfg.Delta},
+		Work: Work{Kind: Monitor, Steps: s.cfg.Batches, Stream: true, Batch: s.cfg.Batch, LR: s.rate(), Delta: s.settings.Delta},
 	})
 	m.fresh = false
 }
@@ -298,8 +345,8 @@ func (s *Dynamic) left(id ClientID) {
 	s.resolve()
 }
 
-// declined takes a client out of what is awaited: it has no model to give, and
-// trains none for a while.
+// declined stops waiting for a client: it has no model to give, and trains none for
+// a while.
 func (s *Dynamic) declined(e Declined) {
 	if i, ok := s.find(e.Client); ok && s.clients[i].order == e.Order && s.clients[i].handle == 0 {
 		m := &s.clients[i]
@@ -312,23 +359,23 @@ func (s *Dynamic) declined(e Declined) {
 	}
 }
 
-// monitor lets everybody train; who has declined gets another order in a while.
+// monitor lets all clients train; one that has declined gets another order later.
 func (s *Dynamic) monitor() {
 	s.phase = dynamicMonitoring
-	if slices.ContainsFunc(s.clients, monitored.rests) {
+	if slices.ContainsFunc(s.clients, monitored.pausing) {
 		s.do(SetTimer{timerAgain, idleFor})
 	}
 }
 
-// rests says whether the client has declined its order; one that is just late
-// with its model has not.
-func (m monitored) rests() bool { return m.idle && m.fresh }
+// pausing says whether the client has declined its order; one that is late with its
+// model has not.
+func (m monitored) pausing() bool { return m.idle && m.fresh }
 
-// awake gives those who have declined an order another one: if nobody trained,
-// nobody would violate, and the round would never end.
-func (s *Dynamic) awake() {
+// retry gives clients that have declined their order another one: without training
+// there would be no violation, and the round would never end.
+func (s *Dynamic) retry() {
 	for i := range s.clients {
-		if m := &s.clients[i]; m.rests() {
+		if m := &s.clients[i]; m.pausing() {
 			m.order = 0
 			s.send(m, 0)
 		}
@@ -379,7 +426,7 @@ func (s *Dynamic) set() (in, awaited int) {
 	return in, awaited
 }
 
-// resolve goes on with a violation, unless answers are awaited.
+// resolve continues the resolution of violations, unless answers are awaited.
 func (s *Dynamic) resolve() {
 	if s.phase != dynamicGathering && s.phase != dynamicFetching {
 		return
@@ -394,12 +441,12 @@ func (s *Dynamic) resolve() {
 		s.do(StopTimer{timerFetch})
 	}
 	m := len(s.clients)
-	asked := s.full && s.phase == dynamicFetching // everybody
+	asked := s.full && s.phase == dynamicFetching // all
 	if in > 0 && s.v >= m {
 		s.v, s.full = 0, true
 	}
 	switch {
-	case in == 0: // the violators are gone
+	case in == 0: // the violators have left
 		s.full = false
 		s.monitor()
 	case in == m || asked:
@@ -423,13 +470,13 @@ func (s *Dynamic) resolve() {
 // checked ends the balancing, or adds clients to the set.
 func (s *Dynamic) checked(norm2 float64) {
 	in, _ := s.set()
-	if s.changed { // somebody has violated, or left, meanwhile
+	if s.changed { // by another violation, or a client that left
 		s.do(Forget{s.mean})
 		s.phase = dynamicGathering
 		s.resolve()
 		return
 	}
-	if norm2 <= s.cfg.Delta {
+	if norm2 <= s.settings.Delta {
 		s.phase = dynamicSettling
 		for i := range s.clients {
 			if m := &s.clients[i]; m.handle != 0 {
@@ -442,16 +489,15 @@ func (s *Dynamic) checked(norm2 float64) {
 	}
 	s.do(Forget{s.mean})
 	m := len(s.clients)
-	more := int(max(1, s.cfg.Augment*float64(in)))
-	if float64(in+more) >= s.cfg.FullShare*float64(m) {
+	more := int(max(1, s.settings.Augment*float64(in)))
+	if float64(in+more) >= s.settings.FullShare*float64(m) {
 		s.full = true
 		more = m - in
 	}
 	s.fetch(more)
 }
 
-// fetch asks so many clients outside of the balancing set, at random, for
-// their models.
+// fetch asks n clients outside of the balancing set, at random, for their models.
 func (s *Dynamic) fetch(n int) {
 	s.phase = dynamicFetching
 	s.drawn++
@@ -464,7 +510,7 @@ func (s *Dynamic) fetch(n int) {
 	}
 	n = min(n, len(outside))
 	if n == 0 {
-		s.full = true // there is nobody to ask: who is in is everybody
+		s.full = true // no client is left to ask
 	}
 	for i := range n {
 		j := i + int(stream.Uint64N(uint64(len(outside)-i)))
@@ -477,7 +523,7 @@ func (s *Dynamic) fetch(n int) {
 		s.do(Fetch{m.client, m.order})
 	}
 	s.do(SetTimer{timerFetch, s.cfg.Deadline})
-	s.resolve() // if there was nobody to ask
+	s.resolve() // if no client was asked
 }
 
 // settled sends the balanced model to its set.
@@ -509,6 +555,8 @@ func (s *Dynamic) settled() {
 // synchronise makes the mean of all models the new reference.
 func (s *Dynamic) synchronise() {
 	s.phase = dynamicCommitting
+	in, _ := s.set()
+	s.do(Size{in})
 	var clients []ClientID
 	for i := range s.clients {
 		if m := &s.clients[i]; m.handle != 0 {

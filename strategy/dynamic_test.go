@@ -14,9 +14,11 @@ import (
 func monitoring(t testing.TB, n int, cfg Config) *Dynamic {
 	t.Helper()
 	cfg.Kind, cfg.Batches, cfg.LR, cfg.MinClients = "dynamic", 8, .1, n
-	if cfg.Delta == 0 {
-		cfg.Delta = 1
+	settings := own[DynamicSettings](cfg)
+	if settings.Delta == 0 {
+		settings.Delta = 1
 	}
+	cfg.Own = settings
 	s, err := New(cfg, Setup{Seed: 1, Live: true})
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +31,7 @@ func monitoring(t testing.TB, n int, cfg Config) *Dynamic {
 		t.Fatalf("the last of %d clients to join does %q, want Open", n, open)
 	}
 	orders := steps(s, Opened{1})
-	if len(orders) != n || orders[0].(Order).Work.Kind != Monitor || orders[0].(Order).Work.Delta != cfg.Delta || orders[0].(Order).Work.Steps != 8 {
+	if len(orders) != n || orders[0].(Order).Work.Kind != Monitor || orders[0].(Order).Work.Delta != settings.Delta || orders[0].(Order).Work.Steps != 8 {
 		t.Fatalf("orders %v", orders)
 	}
 	return s.(*Dynamic)
@@ -64,11 +66,11 @@ func TestDynamicTraces(t *testing.T) {
 		{"is good", 10, Config{}, []Event{model(3), gathered, Averaged{1, 1}}, "Open "},
 		{"is sent to them once that is durable", 10, Config{}, []Event{model(3), gathered, Averaged{1, 1}, Opened{1}}, "Drop Order Forget "},
 		{"is not good: twice as many are fetched", 10, Config{}, []Event{model(3), gathered, Averaged{1, 1.001}}, "Forget Fetch Fetch SetTimer "},
-		{"as many as augment says", 20, Config{Augment: 5}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
-		{"one at least", 10, Config{Augment: .1}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch SetTimer "},
-		{"all where the set would be more than a share", 6, Config{FullShare: .4}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
-		{"everybody violates", 3, Config{}, []Event{model(1), model(2), model(3), gathered}, "StopTimer Add Add Add Commit "},
-		{"as many violations as clients", 4, Config{FullShare: 1}, []Event{
+		{"as many as augment says", 20, Config{Own: DynamicSettings{Augment: 5}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
+		{"one at least", 10, Config{Own: DynamicSettings{Augment: .1}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch SetTimer "},
+		{"all where the set would be more than a share", 6, Config{Own: DynamicSettings{FullShare: .4}}, []Event{model(3), gathered, Averaged{1, 2}}, "Forget Fetch Fetch Fetch Fetch Fetch SetTimer "},
+		{"all violate", 3, Config{}, []Event{model(1), model(2), model(3), gathered}, "StopTimer Size Add Add Add Commit "},
+		{"as many violations as clients", 4, Config{Own: DynamicSettings{FullShare: 1}}, []Event{
 			model(1), gathered, Averaged{1, 0}, Opened{1}, // v = 1
 			model(2), model(3), gathered, Averaged{2, 0}, Opened{1}, // v = 3
 			model(4), gathered, // v = 4: no mean is looked at
@@ -81,15 +83,15 @@ func TestDynamicTraces(t *testing.T) {
 		{"a violator leaves during the check", 10, Config{}, []Event{model(3), model(4), gathered, Left{3}}, "Drop "},
 		{"and the mean is taken anew", 10, Config{}, []Event{model(3), model(4), gathered, Left{3}, Averaged{1, 0}}, "Forget StopTimer Mean "},
 		{"a violation during the check joins in", 10, Config{}, []Event{model(3), gathered, model(4), Averaged{1, 0}}, "Forget StopTimer Mean "},
-		{"a mean that nobody asked for", 10, Config{}, []Event{model(3), gathered, Averaged{7, 0}}, ""},
+		{"a mean that was not asked for", 10, Config{}, []Event{model(3), gathered, Averaged{7, 0}}, ""},
 		{"a violator leaves before its mean is durable", 10, Config{}, []Event{model(3), model(4), gathered, Averaged{1, 0}, Left{3}, Opened{1}}, "Drop Order Forget "},
 		{"a violation while a mean is being written down", 10, Config{}, []Event{model(3), gathered, Averaged{1, 0}, model(4), Opened{1}}, "Drop Order Forget StopTimer Mean "},
 		{"a newcomer gets an order", 3, Config{}, []Event{Joined{9}}, "Order "},
 		{"not while a mean is being written down", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{9}}, ""},
 		{"but then", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{9}, Opened{1}}, "Drop Order Order Forget "},
-		{"who lost its socket then gets its order again", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{2}}, "Order "},
-		{"who comes back after its answer waits", 3, Config{}, []Event{model(1), Joined{1}}, ""},
-		{"a version: everybody goes on from it", 2, Config{}, []Event{model(1), model(2), gathered, Committed{1}}, "Open "},
+		{"a client that lost its socket then gets its order again", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{2}}, "Order "},
+		{"a client that comes back after its answer waits", 3, Config{}, []Event{model(1), Joined{1}}, ""},
+		{"a version: all go on from it", 2, Config{}, []Event{model(1), model(2), gathered, Committed{1}}, "Open "},
 		{"a timer of another time", 2, Config{}, []Event{Fired{timerFetch}}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -101,7 +103,7 @@ func TestDynamicTraces(t *testing.T) {
 }
 
 // A resolution by balancing: the weighted mean of the set goes to the set alone,
-// under new orders; the reference and everybody else's orders stay.
+// under new orders; the reference and the others' orders stay.
 func TestDynamicBalances(t *testing.T) {
 	s := monitoring(t, 10, Config{})
 	steps(s, model(3), model(7))
@@ -143,7 +145,7 @@ func TestDynamicBalances(t *testing.T) {
 	if s.v != 2 {
 		t.Errorf("v = %d, want 2: fetched models are no violations", s.v)
 	}
-	// Those who have the mean answer their new orders, and not the old ones.
+	// Clients that have the mean answer their new orders, and not the old ones.
 	if got := steps(s, model(3)); got[0] != Effect(Reject{3, Late}) {
 		t.Errorf("an answer to the old order does %v", got)
 	}
@@ -153,8 +155,8 @@ func TestDynamicBalances(t *testing.T) {
 	}
 }
 
-// A full synchronisation makes the weighted mean of everybody's model the new
-// reference and gives everybody a new order. It leaves the counter alone.
+// A full synchronisation makes the weighted mean of all models the new
+// reference and gives all clients a new order. It leaves the counter alone.
 func TestDynamicSynchronises(t *testing.T) {
 	s := monitoring(t, 6, Config{}) // one and two more are half of six
 	ids := fetches(steps(s, model(2), Fired{timerGather}, Averaged{1, 2}))
@@ -189,11 +191,11 @@ func TestDynamicSynchronises(t *testing.T) {
 	}
 }
 
-// After as many violations as there are clients everybody is synchronised, however
+// After as many violations as there are clients all are synchronised, however
 // near the violators' mean is to the reference, and the counting begins anew. Those
-// who come while others are fetched count too, and the rest is asked all the same.
+// that come while others are fetched count too, and the rest is asked all the same.
 func TestDynamicCounter(t *testing.T) {
-	s := monitoring(t, 4, Config{FullShare: 1})
+	s := monitoring(t, 4, Config{Own: DynamicSettings{FullShare: 1}})
 	v := 0
 	for round := range 3 { // three violations that are balanced at once
 		got := steps(s, Offered{Client: 2, Order: s.clients[1].order, Handle: Handle(round + 1), Weight: 1}, Fired{timerGather}, Averaged{MeanID(round + 1), .5})
@@ -210,8 +212,8 @@ func TestDynamicCounter(t *testing.T) {
 		t.Fatalf("the fourth violation of four clients fetches %v, v = %d", ids, s.v)
 	}
 
-	// Violators who come while others are fetched.
-	s = monitoring(t, 6, Config{FullShare: 1, Augment: 1})
+	// Violators that come while others are fetched.
+	s = monitoring(t, 6, Config{Own: DynamicSettings{FullShare: 1, Augment: 1}})
 	s.v = 4
 	ids := fetches(steps(s, model(1), Fired{timerGather}, Averaged{1, 2}))
 	if len(ids) != 1 || s.v != 5 {
@@ -239,8 +241,8 @@ func TestDynamicLateFetch(t *testing.T) {
 	}
 }
 
-// Who does not answer a fetch in time is left out, and not asked again: with
-// nobody else to ask, those who are in are everybody.
+// A client that does not answer a fetch in time is left out, and not asked again:
+// with no other client to ask, those in the set are all.
 func TestDynamicFetchDeadline(t *testing.T) {
 	s := monitoring(t, 10, Config{Deadline: 7 * time.Second})
 	asked := steps(s, model(3), Fired{timerGather}, Averaged{1, 2})
@@ -257,22 +259,22 @@ func TestDynamicFetchDeadline(t *testing.T) {
 	if len(next) != 7 || slices.Contains(next, ids[1]) {
 		t.Errorf("fetches %v, want 7 without client %d, which has not answered", next, ids[1])
 	}
-	if got := names(steps(s, Fired{timerFetch})); got != "StopTimer Add Add Commit " {
-		t.Errorf("when none of them answers: %q, want to go on with those who did", got)
+	if got := names(steps(s, Fired{timerFetch})); got != "StopTimer Size Add Add Commit " {
+		t.Errorf("when none of them answers: %q, want to go on with those that did", got)
 	}
 }
 
-// Where all others have declined, there is nobody to augment with: the set is
-// everybody, and the run does not turn in circles.
-func TestDynamicNobodyToAsk(t *testing.T) {
+// Where all others have declined, no client is left to augment the set with: it
+// counts as all, and the run goes on.
+func TestDynamicNoneToAsk(t *testing.T) {
 	s := monitoring(t, 10, Config{})
 	for id := ClientID(2); id <= 10; id++ {
 		s.Step(Declined{id, 1})
 	}
 	steps(s, model(1), Fired{timerGather})
 	got := names(steps(s, Averaged{1, 2}))
-	if got != "Forget SetTimer StopTimer Add Commit " {
-		t.Errorf("effects %q, want a full synchronisation of who is there", got)
+	if got != "Forget SetTimer StopTimer Size Add Commit " {
+		t.Errorf("effects %q, want a full synchronisation of those present", got)
 	}
 }
 
@@ -311,7 +313,7 @@ func TestDynamicFetchesAgain(t *testing.T) {
 	}
 }
 
-// Who has answered, leaves and comes back within the round gets an order that it
+// A client that has answered, leaves and comes back within the round gets an order that it
 // has not answered yet.
 func TestDynamicComesBack(t *testing.T) {
 	s := monitoring(t, 10, Config{})
@@ -324,7 +326,7 @@ func TestDynamicComesBack(t *testing.T) {
 	}
 }
 
-// After a rollback nobody goes on with the models that led to it.
+// After a rollback no client goes on with the model that led to it.
 func TestDynamicRollBack(t *testing.T) {
 	s := monitoring(t, 2, Config{})
 	steps(s, model(1), model(2), Fired{timerGather})
@@ -349,11 +351,11 @@ func TestDynamicRollBack(t *testing.T) {
 }
 
 // A restart in the middle of a resolution: the violation counter and the order
-// numbers are those that were written down, and everybody goes on.
+// numbers are those that were written down, and all go on.
 func TestDynamicReopens(t *testing.T) {
-	s := monitoring(t, 4, Config{FullShare: 1})
+	s := monitoring(t, 4, Config{Own: DynamicSettings{FullShare: 1}})
 	open := steps(s, model(1), model(2), Fired{timerGather}, Averaged{1, 1})[0].(Open)
-	after, err := New(Config{Kind: "dynamic", Batches: 8, LR: .1, Delta: 1}, Setup{Seed: 1, Live: true})
+	after, err := New(Config{Kind: "dynamic", Batches: 8, LR: .1, Own: DynamicSettings{Delta: 1}}, Setup{Seed: 1, Live: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,9 +375,9 @@ func TestDynamicReopens(t *testing.T) {
 	}
 }
 
-// Delta = infinity orders a distance that nobody can violate.
+// Delta = infinity orders a distance that no model can exceed.
 func TestDynamicInfiniteDelta(t *testing.T) {
-	s := monitoring(t, 2, Config{Delta: math.Inf(1)})
+	s := monitoring(t, 2, Config{Own: DynamicSettings{Delta: math.Inf(1)}})
 	if got := names(steps(s, Fired{timerGather}, Fired{timerFetch})); got != "" {
 		t.Errorf("without a violation: %q", got)
 	}

@@ -1,7 +1,9 @@
 package strategy
 
 import (
+	"fmt"
 	"math"
+	"slices"
 
 	"fedtab/combine"
 )
@@ -12,34 +14,127 @@ import (
 //	client k: E epochs of local SGD in batches of B from w  ->  w_k
 //	w <- w + eta_s * sum_{k in S} (n_k / sum_{j in S} n_j) (w_k - w)
 //
-// The weights are normalised over the clients whose contributions arrived
-// (the paper's erratum), and eta_s = 1 is the paper's algorithm. E = 1 with
-// B = 0 is FedSGD.
+// The weights are normalised over the clients whose contributions arrived (the
+// paper's erratum), and eta_s = 1 is the paper's algorithm. E = 1 with B = 0 is
+// FedSGD.
 //
 // Around it there is a family, each member one setting: a server optimiser in
 // place of the last line (Reddi et al. 2021), a proximal term in the clients'
 // loss (FedProx, Li et al. 2020), control variates against client drift
-// (SCAFFOLD, Karimireddy et al. 2020), means normalised by local steps
-// (FedNova, Wang et al. 2020), and combiners that withstand wrong answers.
-//
-// C = 1 is periodic averaging of all (periodic), and one round of it one-shot
-// averaging (oneshot): black-box schemes, for any local learner.
-type fedavg struct{}
+// (SCAFFOLD, Karimireddy et al. 2020), means normalised by local steps (FedNova,
+// Wang et al. 2020), and combiners that withstand wrong answers (robust.go).
+func fedavgScheme() Scheme {
+	s := averaging(admission())
+	s.Name, s.Title = "fedavg", "Federated averaging"
+	s.Help = "a random share is averaged, or combined robustly"
+	s.Models = "1 up, 1 down, when chosen"
+	s.Choose = "nothing else suits better: the default"
+	s.Settings = slices.Concat([]Setting{fractionSetting()}, s.Settings, []Setting{correctionSetting()})
+	s.CheckSetup = func(c Config, setup Setup) error {
+		return checkFamily(c, setup, func(clients int) int {
+			return max(int(c.Fraction*float64(clients)+1e-9), setup.MinCohort, 1)
+		})
+	}
+	s.Words = func(c Config) []string { return append([]string{share(c.Fraction)}, trainingWords(c)...) }
+	s.New = func(c Config, setup Setup) Strategy { return newFamily(c, setup, fedavg{}) }
+	return s
+}
 
-func (fedavg) choose(r *rounds) []ClientID {
+// averaging returns what the schemes that average whole rounds have in common.
+// rounds are the settings that say when a round opens and closes.
+func averaging(rounds []Setting) Scheme {
+	return Scheme{
+		Settings:   slices.Concat(training(), rounds, serverStep(), scaling(), []Setting{guardSetting(), proxSetting()}, combining()),
+		Check:      familyProblems,
+		CheckSetup: func(c Config, s Setup) error { return checkFamily(c, s, func(clients int) int { return clients }) },
+		Optimiser:  familyOptimisers,
+		Packing: func(c Config) Packing {
+			whole := c.Correction != "scaffold" // control variates would accumulate the loss
+			return Packing{Lossy: true, Biased: true, Feedback: whole, Default: whole, Grid: whole}
+		},
+		MaxScale: func(c Config, maxWeight float64) float64 {
+			if c.robust() || c.Correction == "scaffold" {
+				return 1
+			}
+			return maxWeight // FedNova's norms are at least 1
+		},
+		Words: trainingWords,
+		New:   func(c Config, s Setup) Strategy { return newFamily(c, s, fedavg{all: true}) },
+	}
+}
+
+func newFamily(c Config, s Setup, of fedavg) Strategy {
+	r := &rounds{cfg: c, setup: s, policy: of}
+	if c.robust() {
+		r.policy = robust{of}
+	}
+	return r
+}
+
+// familyProblems reports settings that exclude each other.
+func familyProblems(c Config) (ps []Problem) {
+	exclude := func(given bool, field string, value any, format string, args ...any) {
+		if given {
+			ps = append(ps, Problem{field, value, fmt.Sprintf(format, args...)})
+		}
+	}
+	server, corrected := c.Server != "" && c.Server != "sgd", c.Correction != "" && c.Correction != "none"
+	if c.robust() {
+		exclude(corrected, "correction", fmt.Sprintf("%q", c.Correction), "none beside combine: %s, which takes single deltas", c.Combine)
+		exclude(server, "server", fmt.Sprintf("%q", c.Server), "sgd beside combine: %s", c.Combine)
+	}
+	if c.Correction == "scaffold" {
+		exclude(c.Prox != 0, "prox", c.Prox, "none beside correction: scaffold, whose control variates are gradients of plain steps")
+	}
+	if c.Correction == "scaffold" || c.Correction == "fednova" {
+		exclude(server, "server", fmt.Sprintf("%q", c.Server), "sgd beside correction: %s", c.Correction)
+	}
+	return ps
+}
+
+// checkFamily checks the family against the clients. cohort returns how many of
+// some clients are in a round.
+func checkFamily(c Config, s Setup, cohort func(clients int) int) error {
+	if err := checkRobust(c, s, cohort); err != nil {
+		return err
+	}
+	if c.Correction == "fednova" && c.Prox > 0 {
+		switch {
+		case s.ClientMomentum > 0:
+			return fmt.Errorf("correction: fednova knows by how much clients move with prox or with momentum, not with both; want optimiser.kind: sgd, or no prox")
+		case c.LR*c.Prox >= 1:
+			return fmt.Errorf("correction: fednova beside prox: %g and lr: %g, of which the product must be below 1", c.Prox, c.LR)
+		}
+	}
+	return nil
+}
+
+func familyOptimisers(c Config) Optimisers {
+	switch c.Correction {
+	case "scaffold":
+		return Optimisers{[]string{"sgd"}, true, "SCAFFOLD's control variates are gradients of plain steps"}
+	case "fednova":
+		return Optimisers{[]string{"sgd", "momentum"}, true, "FedNova knows by how much plain steps and momentum move"}
+	}
+	return Optimisers{}
+}
+
+// fedavg is the policy of the family.
+type fedavg struct {
+	all  bool // every client is in every round
+	once bool // the run ends with the first version
+}
+
+func (f fedavg) choose(r *rounds) []ClientID {
 	fraction := r.cfg.Fraction
-	if r.cfg.Kind != "fedavg" {
+	if f.all {
 		fraction = 1
 	}
-	chosen := r.cohort.Sample(fraction, r.setup.MinCohort, r.setup.Seed, r.version+1, r.cohort.Attempt)
-	if r.cfg.robust() && len(chosen) > r.cfg.MaxKept {
-		chosen = r.cohort.Sample(float64(r.cfg.MaxKept)/float64(r.cohort.Present()), 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
-	}
-	return chosen
+	return r.cohort.Sample(fraction, r.setup.MinCohort, r.setup.Seed, r.version+1, r.cohort.Attempt)
 }
 
 func (fedavg) work(r *rounds, _ ClientID) Work {
-	w := r.cfg.fit()
+	w := r.cfg.trainWork()
 	w.Prox, w.Control = r.cfg.Prox, r.cfg.Correction == "scaffold"
 	return w
 }
@@ -54,7 +149,7 @@ func (fedavg) weigh(r *rounds, e Offered) (scale, weight float64) {
 	return e.Weight, e.Weight
 }
 
-// novaNorm is FedNova's a_k of a client that says it has made so many steps.
+// novaNorm is FedNova's a_k of a client that reports a number of local steps.
 func novaNorm(r *rounds, steps uint64) float64 {
 	n := int(min(max(steps, 1), math.MaxInt32))
 	if r.cfg.Prox > 0 {
@@ -83,25 +178,8 @@ func (fedavg) plan(r *rounds, rate float64) combine.Plan {
 	return r.serverPlan(rate, 1)
 }
 
-func (fedavg) after(r *rounds) {
-	if r.cfg.Kind == "oneshot" {
-		r.state = over
-		r.do(Finish{"one-shot averaging is done"})
+func (f fedavg) after(r *rounds) {
+	if f.once {
+		r.finish("one-shot averaging is done")
 	}
-}
-
-// robust is fedavg with a combiner that needs the vectors one by one.
-type robust struct{ fedavg }
-
-func (robust) keeps() bool { return true }
-
-func (robust) plan(r *rounds, rate float64) combine.Plan {
-	// No weights: they are claims, and who lies about a model lies about those.
-	return combine.Robust{Combiner: r.cfg.Combine, ServerLR: rate, Trim: r.cfg.Trim, Byzantine: r.cfg.Byzantine, Seed: r.setup.Seed + r.cohort.Round}
-}
-
-// enough also asks for as many answers as the combiner needs: a deadline may
-// have left fewer than were chosen.
-func (robust) enough(r *rounds) bool {
-	return len(r.answers) >= r.cfg.leastKept(r.setup.Parameters)
 }

@@ -67,9 +67,9 @@ func TestFedAvgTraces(t *testing.T) {
 		{"deadline with enough", 4, Config{}, []Event{offer(1, 1), offer(2, 2), Fired{timerDeadline}}, "StopTimer Commit "},
 		{"deadline with too few", 4, Config{}, []Event{offer(1, 1), Fired{timerDeadline}}, "StopTimer Abandon SetTimer "},
 		{"minimum reports as given", 4, Config{MinReports: 3}, []Event{offer(1, 1), offer(2, 2), Fired{timerDeadline}}, "StopTimer Abandon SetTimer "},
-		{"everybody leaves", 2, Config{}, []Event{Left{1}, Left{2}}, "StopTimer Abandon SetTimer "},
+		{"all leave", 2, Config{}, []Event{Left{1}, Left{2}}, "StopTimer Abandon SetTimer "},
 		{"retry", 2, Config{}, []Event{Declined{1, 1}, Declined{2, 1}, Fired{timerRetry}}, "Open "},
-		{"retry with nobody there", 2, Config{}, []Event{Left{1}, Left{2}, Fired{timerRetry}}, ""},
+		{"retry with none present", 2, Config{}, []Event{Left{1}, Left{2}, Fired{timerRetry}}, ""},
 		{"the first to come back opens it", 1, Config{}, []Event{Left{1}, Fired{timerRetry}, Joined{1}}, "Open "},
 		{"a member comes back", 2, Config{}, []Event{Left{1}, Joined{1}}, "Order "},
 		{"a member comes back after its report", 2, Config{}, []Event{offer(1, 1), Left{1}, Joined{1}}, ""},
@@ -104,7 +104,7 @@ func TestFedAvgReasons(t *testing.T) {
 	}
 }
 
-// An answer to an earlier attempt is late, not unheard of.
+// An answer to an earlier attempt is late, not unordered.
 func TestFedAvgEarlierAttempt(t *testing.T) {
 	s := collectingRound(t, 2, Config{})
 	steps(s, Declined{1, 1}, Declined{2, 1}, Fired{timerRetry}, Opened{1})
@@ -127,8 +127,8 @@ func TestFedAvgReopens(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := names(steps(after, Reopened{open, 10 * time.Second}))
-	if got != "SetTimer Expect Expect Expect " {
-		t.Fatalf("reopening does %q, want a timer, and what was ordered of each member", got)
+	if got != "Size SetTimer Expect Expect Expect " {
+		t.Fatalf("reopening does %q, want the size, a timer, and what was ordered of each member", got)
 	}
 	order := steps(after, Joined{2})
 	if len(order) != 1 || order[0].(Order).Order != open.Order || order[0].(Order).Round != 2 {
@@ -218,8 +218,7 @@ func TestSampleIsFair(t *testing.T) {
 	}
 }
 
-// world checks the invariants of a round-based strategy against whatever
-// happens to it.
+// world checks the invariants of a round-based strategy in any order of events.
 type world struct {
 	t       *rapid.T
 	present map[ClientID]bool
@@ -349,8 +348,7 @@ func TestFedAvgInvariants(t *testing.T) {
 				}
 			}
 			w.added = map[ClientID]bool{}
-			// An attempt that was abandoned is on disk still, and is taken up
-			// again. A number that was never on disk may be used again: no
+			// An attempt that was abandoned is still on disk, and is resumed. A number that was never on disk may be used again: no
 			// order with it has left.
 			w.open, w.opened = w.durable, true
 			if w.open != nil {

@@ -9,28 +9,65 @@ import (
 	"fedtab/learn/rng"
 )
 
+// FedBuffSettings are the settings that FedBuff alone has.
+type FedBuffSettings struct {
+	Buffer    int     `yaml:"buffer,omitempty"`    // K, answers that make a version
+	Staleness float64 `yaml:"staleness,omitempty"` // a in 1/(1+s)^a
+}
+
+func fedbuffScheme() Scheme {
+	return Scheme{
+		Name: "fedbuff", Title: "Buffered asynchronous averaging",
+		Help:   "every K answers make a version",
+		Models: "1 up, 1 down, per answer",
+		Choose: "some are much slower than others",
+		Settings: slices.Concat([]Setting{
+			fractionSetting().with(func(s *Setting) { s.Zero, s.Help = "all", "C, share of the clients at work at a time" }),
+			{Key: "buffer", Type: Whole, Min: 1, Max: 10_000, Unit: "answers", Default: 10, Help: "K, answers that make a version"},
+			{Key: "staleness", Type: Number, Min: 0, Above: true, Max: 10, Default: .5, Help: "a: an answer that is s versions late counts (1+s)^-a"},
+		}, training(), []Setting{
+			minClientsSetting(1),
+			deadlineSetting().with(func(s *Setting) {
+				s.Help = "of an order: after one or two of them it no longer counts as at work; its answer still counts"
+			}),
+		}, serverStep(), []Setting{guardSetting(), proxSetting()}),
+		Own: FedBuffSettings{},
+		Packing: func(Config) Packing {
+			return Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true}
+		},
+		MaxScale: func(Config, float64) float64 { return 1 }, // an answer counts at most once, whatever its weight
+		Words: func(c Config) []string {
+			return append([]string{"a version from every " + plural(own[FedBuffSettings](c).Buffer, "answer")}, trainingWords(c)...)
+		},
+		New: func(c Config, s Setup) Strategy {
+			return &FedBuff{cfg: c, settings: own[FedBuffSettings](c), setup: s}
+		},
+	}
+}
+
 // FedBuff is buffered asynchronous aggregation (Nguyen et al. 2022): clients
 // train all the time, each from the version that was the newest when it began,
-// and every K answers make a version, whoever they come from:
+// and every K answers make a version, from whichever clients they come:
 //
 //	w <- w + eta_s * 1/K * sum_{k < K} (1 + s_k)^-a delta_k
 //
 // s_k is how many versions have passed since client k got its model, its
-// staleness, and a = 1/2. Nobody waits for a straggler, and one that has had an
-// order for longer than the deadline loses its place among those at work to
-// somebody else; its answer still counts, should it come.
+// staleness, and a = 1/2. No version waits for a straggler: after one or two
+// deadlines its order no longer counts as at work, and another client gets one; its
+// answer still counts.
 //
-// A version is a round that nobody is chosen for. An order names its own base;
+// A version is a round without a cohort. An order names its own base;
 // its answer is for whatever round is open when it comes, which the
 // acknowledgement tells, so that clients keep it until that round is closed. A
 // crash loses the buffer, and the clients offer again what was in it: the
 // orders that are out are written down with every version.
 //
-// Answers that come while a version is being made are all in the next one, which
-// may therefore count more than K; it is their mean all the same.
+// Answers that come during a commit are all in the next version, which may
+// therefore be the mean of more than K.
 type FedBuff struct {
-	cfg   Config
-	setup Setup
+	cfg      Config
+	settings FedBuffSettings
+	setup    Setup
 
 	version uint64
 	order   OrderID
@@ -39,10 +76,10 @@ type FedBuff struct {
 
 	opening    bool // a round is being written down
 	opened     bool // the round that is under way is durable
-	reopened   bool // and was so before a restart: more orders of it are out than anybody knows
+	reopened   bool // and was so before a restart: more of its orders are out than the snapshot has
 	committing bool
 	count      int          // answers in the buffer
-	givers     []ClientID   // whose they are, ascending
+	senders    []ClientID   // of these answers, ascending
 	waiting    []keptAnswer // came while a version was being committed
 	drawn      uint64
 	timing     bool // the timer of the orders that are out is running
@@ -56,8 +93,9 @@ type buffered struct {
 	order  OrderID // 0: none
 	base   uint64
 	due    bool // the order is to be sent (again) once the round is open
-	old    bool // it was out already when the timer ran out
-	silent bool // and still when it ran out again: nobody counts on an answer
+
+	overdue      bool // it was out when the timer ran out
+	unresponsive bool // and still when the timer ran out again: it is not counted as at work
 }
 
 type keptAnswer struct {
@@ -73,8 +111,8 @@ const bufferFormat = 2
 // be answered.
 const keepAbsent = 10
 
-// ordersAhead is more than orders that are given while one version is made: after
-// a restart their numbers may be given again, but not on another base.
+// ordersAhead is more than the orders that are given for one version: after a
+// restart their numbers may be given again, but not on another base.
 const ordersAhead = 1 << 20
 
 // Restore implements Strategy.
@@ -197,13 +235,13 @@ func (s *FedBuff) joined(id ClientID) {
 	if !known {
 		c := buffered{client: id}
 		if j := slices.IndexFunc(s.absent, func(b buffered) bool { return b.client == id }); j >= 0 {
-			c = s.absent[j] // it may have finished this one
+			c = s.absent[j] // it may have finished this order
 			s.absent = slices.Delete(s.absent, j, j+1)
 		}
 		s.clients = slices.Insert(s.clients, i, c)
 	}
 	if c := &s.clients[i]; c.order != 0 {
-		c.due, c.old, c.silent = !s.opened, false, false
+		c.due, c.overdue, c.unresponsive = !s.opened, false, false
 		if s.opened {
 			s.send(*c)
 		}
@@ -214,7 +252,7 @@ func (s *FedBuff) joined(id ClientID) {
 	s.give()
 }
 
-// open writes down that the making of the next version has begun.
+// open makes it durable that the next version has begun.
 func (s *FedBuff) open() {
 	s.opened, s.opening = false, true
 	cohort := make([]ClientID, len(s.clients))
@@ -225,10 +263,10 @@ func (s *FedBuff) open() {
 	s.do(Open{Round: s.version + 1, Order: s.order, Base: s.version, Cohort: cohort, Deadline: MaxDeadline, State: s.backoff.appendStreak(s.backoff.appendHalvings(nil))})
 }
 
-// next begins the making of a version with what has come meanwhile.
+// next begins a version with the answers that came during the commit.
 func (s *FedBuff) next() {
 	s.committing = false
-	s.count, s.givers = 0, nil
+	s.count, s.senders = 0, nil
 	waiting := s.waiting
 	s.waiting = nil
 	for _, a := range waiting {
@@ -244,9 +282,9 @@ func (s *FedBuff) give() {
 	if !s.opened || s.committing || len(s.clients) < s.cfg.MinClients {
 		return
 	}
-	most := max(int(math.Floor(s.cfg.Fraction*float64(len(s.clients))+1e-9)), s.setup.MinCohort, 1)
+	maxBusy := max(int(math.Floor(s.cfg.Fraction*float64(len(s.clients))+1e-9)), s.setup.MinCohort, 1)
 	if s.cfg.Fraction == 0 {
-		most = len(s.clients)
+		maxBusy = len(s.clients)
 	}
 	var idle []int
 	busy := 0
@@ -254,11 +292,11 @@ func (s *FedBuff) give() {
 		switch {
 		case c.order == 0:
 			idle = append(idle, i)
-		case !c.silent:
+		case !c.unresponsive:
 			busy++
 		}
 	}
-	n := min(most-busy, len(idle))
+	n := min(maxBusy-busy, len(idle))
 	if n <= 0 {
 		return
 	}
@@ -274,19 +312,19 @@ func (s *FedBuff) give() {
 	}
 }
 
-// age finds the orders that have been out for a whole deadline or more, up to
-// two of them.
+// age marks the orders that have been out for a whole deadline as overdue, and
+// the clients of overdue ones as unresponsive.
 func (s *FedBuff) age() {
 	s.timing = false
 	for i := range s.clients {
-		if c := &s.clients[i]; c.order != 0 && !c.silent {
-			c.silent, c.old = c.old, true
+		if c := &s.clients[i]; c.order != 0 && !c.unresponsive {
+			c.unresponsive, c.overdue = c.overdue, true
 			s.time()
 		}
 	}
 }
 
-// time sees to it that orders that are out grow old.
+// time starts the timer of the orders that are out.
 func (s *FedBuff) time() {
 	if !s.timing {
 		s.timing = true
@@ -294,11 +332,11 @@ func (s *FedBuff) time() {
 	}
 }
 
-// pause gives a client that has declined its order another one, but not at once.
+// pause gives a client that has declined its order another one after a while.
 func (s *FedBuff) pause() { s.do(SetTimer{timerRetry, retryPause(3)}) }
 
 func (s *FedBuff) send(c buffered) {
-	w := s.cfg.fit()
+	w := s.cfg.trainWork()
 	w.Prox = s.cfg.Prox
 	s.do(Order{Client: c.client, Order: c.order, Base: c.base, Work: w})
 	s.time()
@@ -332,16 +370,16 @@ func (s *FedBuff) offered(e Offered) {
 // take puts an answer into the buffer.
 func (s *FedBuff) take(id ClientID, h Handle, base uint64) {
 	stale := float64(s.version - base)
-	s.do(Add{Handle: h, Scale: math.Pow(1+stale, -s.cfg.Staleness), Weight: 1})
+	s.do(Add{Handle: h, Scale: math.Pow(1+stale, -s.settings.Staleness), Weight: 1})
 	s.count++
-	if j, have := slices.BinarySearch(s.givers, id); !have {
-		s.givers = slices.Insert(s.givers, j, id)
+	if j, have := slices.BinarySearch(s.senders, id); !have {
+		s.senders = slices.Insert(s.senders, j, id)
 	}
 }
 
 // commit makes a version when the buffer is full.
 func (s *FedBuff) commit() {
-	if s.count < s.cfg.Buffer || s.committing || !s.opened {
+	if s.count < s.settings.Buffer || s.committing || !s.opened {
 		return
 	}
 	s.committing = true
@@ -353,6 +391,6 @@ func (s *FedBuff) commit() {
 	r := rounds{cfg: s.cfg}
 	s.do(Commit{
 		Round: s.version + 1, Base: s.version, Plan: r.serverPlan(rate, 1), Snapshot: s.snapshot(s.version + 1),
-		Clients: slices.Clone(s.givers), Rate: s.cfg.LR * rate, Guard: s.cfg.Guard,
+		Clients: slices.Clone(s.senders), Rate: s.cfg.LR * rate, Guard: s.cfg.Guard,
 	})
 }

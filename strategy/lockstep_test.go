@@ -14,8 +14,8 @@ import (
 )
 
 // walkers are clients of dynamic averaging that check their condition in
-// lock-step, with models of a few float64 values that wander at random between
-// the checks. They do what the strategy asks for; all arithmetic is theirs.
+// lock-step, with models of a few float64 values that move at random between the
+// checks. They execute the strategy's effects with arithmetic of their own.
 type walkers struct {
 	t *rapid.T
 	s *Dynamic
@@ -35,8 +35,8 @@ type walkers struct {
 	commit   *Commit
 	sum      []float64
 	weight   float64
-	changed  bool // somebody has come or gone since the check began
-	least    int  // fewest clients that were present since then
+	changed  bool // a client has joined or left since the check began
+	minimum  int  // fewest clients that were present since then
 	synced   bool // all have been synchronised
 	fetched  int  // models that were asked for
 	balanced int  // clients that got a mean
@@ -132,6 +132,7 @@ func (w *walkers) do(effect Effect) {
 		}
 		w.means[e.Mean] = b
 		w.todo = append(w.todo, Averaged{e.Mean, norm2(b.mean)})
+	case Size: // this one has no limit
 	case Forget:
 		delete(w.means, e.Mean)
 	case Add:
@@ -166,8 +167,7 @@ func answers(e Event, id ClientID) bool {
 	return ok && o.Client == id
 }
 
-// join lets a client come that has no model: a newcomer, or one whose page was
-// loaded again.
+// join adds a client without a model: a new one, or one whose page was reloaded.
 func (w *walkers) join(id ClientID) {
 	w.present[id] = &walker{f: slices.Clone(w.reference), weight: float64(1 + w.r.IntN(600))}
 	w.changed = true
@@ -182,11 +182,11 @@ func (w *walkers) leave(id ClientID) {
 		}
 		return answers(e, id)
 	})
-	w.changed, w.least = true, min(w.least, len(w.present))
+	w.changed, w.minimum = true, min(w.minimum, len(w.present))
 	w.step(Left{id})
 }
 
-// comeOrGo lets somebody join or leave; two stay.
+// comeOrGo lets a client join or leave; two stay.
 func (w *walkers) comeOrGo() {
 	id := ClientID(1 + w.r.IntN(14))
 	if w.present[id] == nil {
@@ -196,7 +196,7 @@ func (w *walkers) comeOrGo() {
 	}
 }
 
-// one hands the strategy one thing that it waits for.
+// one gives the strategy one event that it waits for.
 func (w *walkers) one() {
 	i := w.r.IntN(len(w.todo))
 	e := w.todo[i]
@@ -214,7 +214,7 @@ func (w *walkers) one() {
 	w.step(e)
 }
 
-// settle does all that is to be done.
+// settle gives the strategy all events that it waits for.
 func (w *walkers) settle(churn float64) {
 	for {
 		switch {
@@ -236,7 +236,7 @@ func (w *walkers) settle(churn float64) {
 }
 
 // average returns the weighted mean of all models, and the weighted means of
-// their squared distances from it and from the reference, and the greatest of
+// their squared distances from it and from the reference, and the largest of
 // the latter.
 func (w *walkers) average() (mean []float64, divergence, distance, farthest float64) {
 	mean = make([]float64, len(w.reference))
@@ -262,7 +262,7 @@ func (w *walkers) average() (mean []float64, divergence, distance, farthest floa
 	return mean, divergence, distance, farthest
 }
 
-// check lets everybody make a step and checks what must hold when all that
+// check lets all clients make a step and checks what must hold when all that
 // follows from it is done. It returns what that was.
 func (w *walkers) check(spread, together, churn float64) (did resolution) {
 	common := make([]float64, len(w.reference))
@@ -275,12 +275,12 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 		for i := range c.f {
 			c.f[i] += common[i] + spread*w.r.NormFloat64()
 		}
-		if norm2(minus(c.f, w.reference)) > w.s.cfg.Delta {
+		if norm2(minus(c.f, w.reference)) > w.s.settings.Delta {
 			violators = append(violators, id)
 		}
 	}
 	mean, _, _, _ := w.average()
-	w.changed, w.least, w.synced, w.fetched, w.balanced = false, len(w.present), false, 0, 0
+	w.changed, w.minimum, w.synced, w.fetched, w.balanced = false, len(w.present), false, 0, 0
 	m, v := len(w.present), w.s.v+len(violators)
 	for _, i := range w.r.Perm(len(violators)) {
 		if model := w.model(violators[i]); w.r.Float64() < w.late {
@@ -294,15 +294,15 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 	got, divergence, distance, farthest := w.average()
 	const rounding = 1e-9
 	tiny := 1e-24 * norm2(got) // what is left of a difference of equal models
-	if !(divergence <= distance*(1+rounding)+tiny) || !(distance <= w.s.cfg.Delta*(1+rounding)) || !(farthest <= w.s.cfg.Delta*(1+rounding)) {
-		w.t.Fatalf("%g from the mean, %g and at most %g from the reference, Delta is %g", divergence, distance, farthest, w.s.cfg.Delta)
+	if !(divergence <= distance*(1+rounding)+tiny) || !(distance <= w.s.settings.Delta*(1+rounding)) || !(farthest <= w.s.settings.Delta*(1+rounding)) {
+		w.t.Fatalf("%g from the mean, %g and at most %g from the reference, Delta is %g", divergence, distance, farthest, w.s.settings.Delta)
 	}
 	if w.synced && farthest != 0 {
 		w.t.Fatalf("a client is %g from the reference of its version", farthest)
 	}
 	if w.changed {
-		if w.late == 0 && w.s.v != v && !(w.s.v == 0 && w.synced && v >= w.least) {
-			w.t.Fatalf("v = %d after %d violations of %d clients or more (synchronised: %v)", w.s.v, v, w.least, w.synced)
+		if w.late == 0 && w.s.v != v && !(w.s.v == 0 && w.synced && v >= w.minimum) {
+			w.t.Fatalf("v = %d after %d violations of %d clients or more (synchronised: %v)", w.s.v, v, w.minimum, w.synced)
 		}
 		return resolution{churned: true}
 	}
@@ -327,7 +327,7 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 	case forced && !w.synced:
 		w.t.Fatalf("as many violations as clients do not synchronise all %d", m)
 	case len(violators) == 0 && (w.synced || w.fetched > 0 || w.balanced > 0):
-		w.t.Fatal("nobody violates, and models travel")
+		w.t.Fatal("no client violates, and models travel")
 	case len(violators) > 0 && w.synced == (w.balanced > 0):
 		w.t.Fatalf("synchronised: %v, balanced: %d of %d", w.synced, w.balanced, m)
 	}
@@ -339,16 +339,16 @@ func (w *walkers) check(spread, together, churn float64) (did resolution) {
 // resolution is how a check ended.
 type resolution struct{ balanced, augmented, forced, grown, churned, late bool }
 
-// What is proved of dynamic averaging (Kamp et al. 2014) holds of the state
+// The theorems on dynamic averaging (Kamp et al. 2014) hold for the state
 // machine, in lock-step, for models and weights of any kind: after each resolved
 // check
 //
 //	sum_i w_i ||f_i - mean||^2 <= sum_i w_i ||f_i - r||^2 <= Delta     (sum_i w_i = 1)
 //
 // the weighted mean of all models is where it was before, after balancing and
-// after synchronising, unless somebody has come or gone; and as many violations
-// as there are clients synchronise everybody and are forgotten, while a set that
-// has grown to everybody leaves their number alone.
+// after synchronising, unless a client has joined or left; and as many violations
+// as there are clients synchronise all and are forgotten, while a set that
+// has grown to all leaves their number alone.
 func TestDynamicInvariants(t *testing.T) {
 	before := flag.Lookup("rapid.checks").Value.String()
 	flag.Set("rapid.checks", "500")
@@ -356,10 +356,11 @@ func TestDynamicInvariants(t *testing.T) {
 	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := Config{
-			Kind: "dynamic", Batches: 8, LR: .1,
-			Delta:     rapid.SampledFrom([]float64{0, .3, 1, 7}).Draw(t, "delta"),
-			Augment:   rapid.SampledFrom([]float64{.3, 1, 2, 5}).Draw(t, "augment"),
-			FullShare: rapid.SampledFrom([]float64{.3, .5, .9, 1}).Draw(t, "full share"),
+			Kind: "dynamic", Batches: 8, LR: .1, Own: DynamicSettings{
+				Delta:     rapid.SampledFrom([]float64{0, .3, 1, 7}).Draw(t, "delta"),
+				Augment:   rapid.SampledFrom([]float64{.3, 1, 2, 5}).Draw(t, "augment"),
+				FullShare: rapid.SampledFrom([]float64{.3, .5, .9, 1}).Draw(t, "full share"),
+			},
 		}
 		seed := rapid.Uint64().Draw(t, "seed")
 		s, err := New(cfg, Setup{Seed: seed, Live: true})
@@ -377,7 +378,7 @@ func TestDynamicInvariants(t *testing.T) {
 		w.settle(0)
 		churn := rapid.SampledFrom([]float64{0, 0, .05, .3}).Draw(t, "churn")
 		w.late = rapid.SampledFrom([]float64{0, 0, .4}).Draw(t, "late")
-		spread := rapid.SampledFrom([]float64{.1, .3, 1}).Draw(t, "spread") * math.Sqrt(max(cfg.Delta, .1)/float64(d))
+		spread := rapid.SampledFrom([]float64{.1, .3, 1}).Draw(t, "spread") * math.Sqrt(max(w.s.settings.Delta, .1)/float64(d))
 		together := rapid.SampledFrom([]float64{0, .5}).Draw(t, "together") // of a step: what all have in common
 		for range 20 {
 			if w.r.Float64() < churn {

@@ -1,9 +1,13 @@
 package strategy
 
-import "fedtab/combine"
+import (
+	"slices"
 
-// minibatch is distributed mini-batch (Dekel, Gilad-Bachrach, Shamir and Xiao
-// 2012): clients send gradients, and the server takes the steps.
+	"fedtab/combine"
+)
+
+// minibatchScheme is distributed mini-batch (Dekel, Gilad-Bachrach, Shamir and
+// Xiao 2012): clients send gradients, and the server takes the steps.
 //
 //	client i: G_i = sum of the gradients over its share of the batch, c_i examples
 //	g = sum_i G_i / sum_i c_i;  w <- optimiser step(w, g)
@@ -11,6 +15,26 @@ import "fedtab/combine"
 // Sums and counts keep unequal shares and drop-outs exact: k clients make the
 // step that one makes on the same examples. B is a client's share, so that the
 // effective batch is about B m.
+func minibatchScheme() Scheme {
+	return Scheme{
+		Name: "minibatch", Title: "Distributed mini-batch",
+		Help:     "gradients up, one step for all",
+		Models:   "1 up, 1 down, every step",
+		Choose:   "the line is fast and exactness matters",
+		Settings: slices.Concat([]Setting{fractionSetting(), batchSetting(), rateSetting()}, admission(), serverStep(), scaling(), []Setting{guardSetting()}),
+		Optimiser: func(Config) Optimisers {
+			return Optimisers{Kinds: []string{"sgd"}, Why: "with strategy.kind: minibatch clients take no steps (strategy.server says how the server does)"}
+		},
+		Packing: func(Config) Packing { return Packing{Lossy: true} }, // a bias would be in every step
+		// A gradient is a sum over its examples, bounded accordingly, and is added
+		// as it is.
+		MaxScale:  func(_ Config, maxWeight float64) float64 { return maxWeight },
+		Words:     func(c Config) []string { return []string{share(c.Fraction)} },
+		New:       func(c Config, s Setup) Strategy { return &rounds{cfg: c, setup: s, policy: minibatch{}} },
+		Gradients: true,
+	}
+}
+
 type minibatch struct{ fedavg }
 
 func (minibatch) choose(r *rounds) []ClientID {

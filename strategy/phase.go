@@ -13,9 +13,9 @@ import (
 //
 //   - whom to ask: ask, in the first phase the round's cohort, in later ones
 //     usually the clients that have answered;
-//   - what for: scheme.work, which may look at rounds.phase;
+//   - what for: policy.work, which may look at rounds.phase;
 //   - when it is over: when no answer is awaited any more, or at the deadline;
-//   - what suffices: min answers, and what scheme.enough says. With fewer the
+//   - what suffices: min answers, and what policy.enough says. With fewer the
 //     attempt at the whole round is given up and tried again;
 //   - what if a client leaves: it is no longer awaited, its answer, if there is one,
 //     counts, and it may come back until the phase is over.
@@ -26,13 +26,13 @@ import (
 type phase struct {
 	ask   []ClientID // ascending
 	min   int        // answers that it needs; 0: the task's min_reports
-	state []byte     // what scheme.resume needs after a restart
+	state []byte     // what policy.resume needs after a restart
 }
 
-// next is part of scheme for schemes of one phase.
+// next is part of policy for schemes of one phase.
 func (fedavg) next(*rounds) (phase, bool) { return phase{}, false }
 
-// resume is part of scheme for schemes that go on with the phase that was open.
+// resume is part of policy for schemes that go on with the phase that was open.
 func (fedavg) resume(_ *rounds, number int, _ []byte) int { return number }
 
 // openState is what is durable with an open round, beside its cohort.

@@ -43,9 +43,9 @@ func (s *survey) resume(_ *rounds, number int, state []byte) int {
 
 func newSurvey(t *testing.T) (*rounds, *survey) {
 	t.Helper()
-	s := &survey{}
+	s := &survey{fedavg: fedavg{all: true}}
 	cfg := Config{Kind: "periodic", LR: .1, MinClients: 3, MinReports: 1, Deadline: time.Minute}
-	return &rounds{scheme: s, cfg: cfg.WithDefaults(), setup: Setup{Seed: 1}}, s
+	return &rounds{policy: s, cfg: cfg.WithDefaults(), setup: Setup{Seed: 1}}, s
 }
 
 // A round of two phases: the second is durable before its orders leave, asks the

@@ -13,9 +13,9 @@ import (
 
 // rounds is the state machine of every scheme that works in rounds: a cohort is
 // written down, gets its orders, answers or does not, and what came is combined
-// into the next version. A scheme says the rest.
+// into the next version. A policy says the rest.
 type rounds struct {
-	scheme
+	policy
 	cfg   Config
 	setup Setup
 
@@ -30,8 +30,8 @@ type rounds struct {
 	effects []Effect
 }
 
-// scheme is what tells round-based schemes apart.
-type scheme interface {
+// policy is what round-based schemes differ in.
+type policy interface {
 	// choose returns the cohort of the next attempt, ascending, which the first
 	// phase asks. With an empty one the round waits until a client joins.
 	choose(r *rounds) []ClientID
@@ -68,7 +68,7 @@ type answer struct {
 type roundState uint8
 
 const (
-	idle       roundState = iota // too few clients, or pausing before a retry
+	idle       roundState = iota // too few clients, or waiting to retry
 	opening                      // the cohort is being written down
 	collecting                   // orders are out
 	committing
@@ -129,7 +129,7 @@ func (r *rounds) Step(e Event) []Effect {
 		r.cohort.Join(e.Client)
 		switch r.state {
 		case idle:
-			if r.cohort.Attempt == 0 { // otherwise the retry timer decides
+			if r.cohort.Attempt == 0 { // otherwise the retry timer opens it
 				r.open()
 			}
 		case opening:
@@ -144,7 +144,7 @@ func (r *rounds) Step(e Event) []Effect {
 		r.settle(false)
 	case Declined:
 		if e.Order == r.cohort.Order {
-			r.cohort.Excuse(e.Client)
+			r.cohort.Release(e.Client)
 			r.settle(false)
 		}
 	case Offered:
@@ -166,7 +166,7 @@ func (r *rounds) Step(e Event) []Effect {
 			r.backoff.committed()
 			r.state = idle
 			r.cohort.Attempt = 0
-			r.cohort.Forgive()
+			r.cohort.ReinstateAll()
 			r.open()
 		}
 	case RolledBack:
@@ -191,10 +191,24 @@ func (r *rounds) reopened(e Reopened) {
 	}
 	r.begin(e.Open.Round, phase{ask: e.Open.Cohort})
 	r.state = collecting
+	r.size()
 	r.do(SetTimer{timerDeadline, max(e.Remaining, 0)})
 	for _, id := range e.Open.Cohort {
 		r.do(Expect{Client: id, Order: r.order, Round: r.cohort.Round, Base: r.version, Work: r.work(r, id)})
 	}
+}
+
+// finish ends the run.
+func (r *rounds) finish(reason string) {
+	r.state = over
+	r.do(Finish{reason})
+}
+
+// sampleKept returns as many of the clients present as the coordinator can hold
+// models of.
+func (r *rounds) sampleKept() []ClientID {
+	share := float64(r.cfg.MaxKept) / float64(r.cohort.Present())
+	return r.cohort.Sample(share, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
 }
 
 // open begins the next attempt at the next round, if enough clients are
@@ -212,7 +226,7 @@ func (r *rounds) open() {
 		return
 	}
 	if len(r.cohort.responsive()) < r.cfg.MinClients {
-		r.cohort.Forgive() // there is nobody to do without
+		r.cohort.ReinstateAll() // too few are left without them
 	}
 	r.cohort.Attempt++
 	chosen := r.choose(r)
@@ -230,7 +244,7 @@ func (r *rounds) write(p phase) {
 	r.begin(r.version+1, p)
 	for _, id := range p.ask {
 		if !r.cohort.isPresent(id) {
-			r.cohort.Excuse(id) // has left after the phase before this one
+			r.cohort.Release(id) // has left after the phase before this one
 		}
 	}
 	r.state = opening
@@ -247,6 +261,7 @@ func (r *rounds) begin(round uint64, p phase) {
 // collect sends the orders of the cohort that has been written down.
 func (r *rounds) collect(deadline time.Duration) {
 	r.state = collecting
+	r.size()
 	r.do(SetTimer{timerDeadline, deadline})
 	for _, m := range r.cohort.members {
 		if m.state == working && r.cohort.isPresent(m.client) {
@@ -256,9 +271,17 @@ func (r *rounds) collect(deadline time.Duration) {
 	r.settle(false)
 }
 
+// size announces the Adds of a policy that adds answers as they come: at most one
+// of each member. Others announce theirs where they add.
+func (r *rounds) size() {
+	if !r.keeps() {
+		r.do(Size{len(r.cohort.members)})
+	}
+}
+
 func (r *rounds) send(id ClientID) {
 	o := Order{Client: id, Order: r.order, Round: r.cohort.Round, Base: r.version, Work: r.work(r, id)}
-	if s, ok := r.scheme.(interface{ start(ClientID) MeanID }); ok {
+	if s, ok := r.policy.(interface{ start(ClientID) MeanID }); ok {
 		o.Start = s.start(id)
 	}
 	r.do(o)
@@ -272,7 +295,7 @@ func (r *rounds) offered(e Offered) {
 		reason = Unordered
 	}
 	if reason != 0 {
-		r.cohort.Heard(e.Client)
+		r.cohort.Reinstate(e.Client)
 		r.do(Reject{e.Handle, reason})
 		return
 	}
@@ -286,7 +309,7 @@ func (r *rounds) offered(e Offered) {
 	r.settle(false)
 }
 
-// settle ends the open round if nobody is awaited, or time is up.
+// settle ends the open phase if no answer is awaited, or time is up.
 func (r *rounds) settle(timeUp bool) {
 	if r.state != collecting {
 		return
@@ -300,8 +323,7 @@ func (r *rounds) settle(timeUp bool) {
 		r.abandon(fmt.Sprintf("%d of %d contributions, %d needed", r.cohort.reported, len(r.cohort.members), r.cohort.need))
 		return
 	}
-	// Whatever is computed from answers one by one must not depend on the
-	// order in which they came.
+	// Results of single answers must not depend on the order of arrival.
 	slices.SortFunc(r.answers, func(a, b answer) int { return cmp.Compare(a.client, b.client) })
 	if p, ok := r.next(r); ok {
 		r.phase++
@@ -343,7 +365,7 @@ func (r *rounds) abandon(reason string) {
 			r.do(Drop{a.handle})
 		}
 	}
-	r.cohort.Silence()
+	r.cohort.Suspend()
 	r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: reason})
 	r.retry()
 }
@@ -387,12 +409,12 @@ func (r *rounds) serverPlan(rate, sign float64) combine.Plan {
 	}}
 }
 
-// fit is the Work of plain local training.
-func (c Config) fit() Work {
+// trainWork is the Work of plain local training.
+func (c Config) trainWork() Work {
 	return Work{Kind: Fit, Epochs: c.Epochs, Steps: c.Batches, Stream: c.Batches > 0, Batch: c.Batch, LR: c.LR}
 }
 
-// stateReader reads what a strategy has written down of itself.
+// stateReader reads the state that a strategy has encoded.
 type stateReader struct {
 	b      []byte
 	broken bool
@@ -418,7 +440,7 @@ func (d *stateReader) uint() uint64 {
 	return v
 }
 
-// end says whether all was read, and nothing is left.
+// end returns an error unless exactly all has been read.
 func (d *stateReader) end() error {
 	if d.broken || len(d.b) > 0 {
 		return fmt.Errorf("cut off or too long")

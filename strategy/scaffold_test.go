@@ -58,8 +58,8 @@ func TestScaffoldKnown(t *testing.T) {
 }
 
 // The server's control variate is the mean of the clients', of all N of them,
-// round after round: when everybody takes part in a round, and when only some do,
-// because the others keep theirs and the plan's share is that of those who answer.
+// round after round: when all clients take part in a round, and when only some do,
+// because the others keep theirs and the plan's share is that of the clients that answer.
 // The clients' shards are unequal, and do not count: the paper's means have no
 // weights.
 func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
@@ -69,7 +69,7 @@ func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
 		cfg := Config{Kind: "fedavg", Correction: "scaffold", LR: .1, MinReports: 1, MinClients: n}
 		cfg.Fraction = rapid.SampledFrom([]float64{1, 1, .5, .2}).Draw(t, "fraction")
 		cfg.ServerLR = rapid.SampledFrom([]float64{1, .5}).Draw(t, "server rate")
-		silent := rapid.SampledFrom([]float64{0, 0, .3}).Draw(t, "silent") // declines its order
+		declines := rapid.SampledFrom([]float64{0, 0, .3}).Draw(t, "declines") // declines its order
 		seed := rapid.Uint64().Draw(t, "seed")
 		s, err := New(cfg, Setup{Seed: seed, Live: true, MinCohort: 1})
 		if err != nil {
@@ -110,7 +110,7 @@ func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
 					if !e.Work.Control || e.Work.Vectors() != 2 {
 						t.Fatalf("%+v asks for no control variate", e.Work)
 					}
-					if r.Float64() < silent {
+					if r.Float64() < declines {
 						todo = append(todo, Declined{e.Client, e.Order})
 						continue
 					}
@@ -153,14 +153,14 @@ func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
 				}
 			}
 		}
-		if silent == 0 && rounds < 6 {
+		if declines == 0 && rounds < 6 {
 			t.Fatalf("%d rounds", rounds)
 		}
 	})
 }
 
-// The share of all clients that took part is that of those who were present when
-// the round was opened, whoever is back after a restart.
+// The share of all clients that took part is that of the clients that were present when
+// the round was opened, whichever are back after a restart.
 func TestScaffoldShareAfterRestart(t *testing.T) {
 	cfg := Config{Kind: "fedavg", Fraction: .5, Correction: "scaffold", MinClients: 4}
 	s := mustNew(t, cfg, Setup{Seed: 1, Live: true})

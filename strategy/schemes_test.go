@@ -42,7 +42,7 @@ func orders(effects []Effect) (all []Order) {
 // its base. A client gets its next order at once, but for the one whose answer
 // fills the buffer: it gets an order on the new version.
 func TestFedBuff(t *testing.T) {
-	s := mustNew(t, Config{Kind: "fedbuff", Buffer: 3, Staleness: .5}, Setup{Seed: 1, Live: true})
+	s := mustNew(t, Config{Kind: "fedbuff", Own: FedBuffSettings{Buffer: 3, Staleness: .5}}, Setup{Seed: 1, Live: true})
 	if got := names(join(s, 1)); got != "Open " {
 		t.Fatalf("the first client does %q", got)
 	}
@@ -121,7 +121,7 @@ func TestFedBuffStaleness(t *testing.T) {
 		{"a version from half of the clients", 4, 2, 1.5},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := mustNew(t, Config{Kind: "fedbuff", Buffer: test.buffer, MinClients: test.clients}, Setup{Seed: 1, Live: true})
+			s := mustNew(t, Config{Kind: "fedbuff", MinClients: test.clients, Own: FedBuffSettings{Buffer: test.buffer}}, Setup{Seed: 1, Live: true})
 			order := map[ClientID]Order{}
 			for i := range test.clients {
 				s.Step(Joined{ClientID(i + 1)})
@@ -161,7 +161,7 @@ func TestFedBuffStaleness(t *testing.T) {
 // At most a fraction of the clients is at work, and an answer's place may go to
 // another client.
 func TestFedBuffConcurrency(t *testing.T) {
-	s := mustNew(t, Config{Kind: "fedbuff", Buffer: 100, Fraction: .3}, Setup{Seed: 1, MinCohort: 1, Clients: 10})
+	s := mustNew(t, Config{Kind: "fedbuff", Fraction: .3, Own: FedBuffSettings{Buffer: 100}}, Setup{Seed: 1, MinCohort: 1, Clients: 10})
 	join(s, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
 	out := map[ClientID]OrderID{}
 	for _, o := range orders(steps(s, Opened{1})) {
@@ -182,14 +182,14 @@ func TestFedBuffConcurrency(t *testing.T) {
 		}
 	}
 	if len(worked) != 10 {
-		t.Errorf("%d clients have worked, want everybody to have a turn", len(worked))
+		t.Errorf("%d clients have worked, want every client to have a turn", len(worked))
 	}
 }
 
-// Who is back after a restart before the next version is under way gets the order
-// that it may be working on as soon as it is: nobody waits for ever.
+// A client that is back after a restart, before the next version is open, gets the
+// order that it may be working on as soon as it is.
 func TestFedBuffRestart(t *testing.T) {
-	cfg := Config{Kind: "fedbuff", Buffer: 1}
+	cfg := Config{Kind: "fedbuff", Own: FedBuffSettings{Buffer: 1}}
 	s := mustNew(t, cfg, Setup{Seed: 1, Live: true})
 	join(s, 1)
 	steps(s, Opened{1})
@@ -231,7 +231,7 @@ func TestFedBuffRestart(t *testing.T) {
 // Daisy: in each leg every model goes to one client and every client gets one;
 // after the last leg they are averaged.
 func TestDaisy(t *testing.T) {
-	s := mustNew(t, Config{Kind: "daisy", AverageEvery: 3, MinClients: 5}, Setup{Seed: 1, Live: true})
+	s := mustNew(t, Config{Kind: "daisy", MinClients: 5, Own: DaisySettings{AverageEvery: 3}}, Setup{Seed: 1, Live: true})
 	open := join(s, 1, 2, 3, 4, 5)[0].(Open)
 	moved := false
 	handle := Handle(0)
@@ -257,7 +257,7 @@ func TestDaisy(t *testing.T) {
 			last = steps(s, Offered{Client: o.Client, Order: o.Order, Handle: handle, Weight: float64(o.Client)})
 		}
 		if leg == 2 {
-			if got := names(last); got != "Keep StopTimer Forget Forget Forget Forget Forget Add Add Add Add Add Commit " {
+			if got := names(last); got != "Keep StopTimer Forget Forget Forget Forget Forget Size Add Add Add Add Add Commit " {
 				t.Fatalf("the last leg ends with %q", got)
 			}
 			continue
@@ -276,7 +276,7 @@ func TestDaisy(t *testing.T) {
 		if len(means) != 5 || len(models) != 5 {
 			t.Fatalf("leg %d ends with %v", leg, last)
 		}
-		for _, st := range s.(*rounds).scheme.(*daisy).starts {
+		for _, st := range s.(*rounds).policy.(*daisy).starts {
 			moved = moved || made[means[st.mean]] != st.client
 		}
 	}
@@ -285,9 +285,9 @@ func TestDaisy(t *testing.T) {
 	}
 }
 
-// Who has left after its leg is not waited for in the next one.
+// A client that has left after its leg is not awaited in the next one.
 func TestDaisyLeaves(t *testing.T) {
-	s := mustNew(t, Config{Kind: "daisy", AverageEvery: 2, MinClients: 3}, Setup{Seed: 1, Live: true})
+	s := mustNew(t, Config{Kind: "daisy", MinClients: 3, Own: DaisySettings{AverageEvery: 2}}, Setup{Seed: 1, Live: true})
 	join(s, 1, 2, 3)
 	steps(s, Opened{1})
 	offer := func(id ClientID, order OrderID) []Effect {
@@ -300,12 +300,12 @@ func TestDaisyLeaves(t *testing.T) {
 		t.Fatalf("the leg ends with %v", got)
 	}
 	if got := orders(steps(s, Opened{1})); len(got) != 2 {
-		t.Fatalf("orders %v, want one for each of the two who are there", got)
+		t.Fatalf("orders %v, want one for each of the two present", got)
 	}
 	offer(2, 2)
 	got := offer(3, 2)
 	if _, ok := got[len(got)-1].(Commit); !ok {
-		t.Errorf("the round ends with %q, want a commit: nobody else is there", names(got))
+		t.Errorf("the round ends with %q, want a commit: no other client is present", names(got))
 	}
 }
 
@@ -313,10 +313,10 @@ func TestDaisyLeaves(t *testing.T) {
 // when one leaves the work is divided anew.
 func TestRadonParts(t *testing.T) {
 	for _, test := range []struct {
-		name             string
-		parameters, most int
-		clients          int
-		want             []int // parts by client; nil: no round
+		name               string
+		parameters, models int
+		clients            int
+		want               []int // parts by client; nil: no round
 	}{
 		{"one each", 3, 1, 5, []int{1, 1, 1, 1, 1}},
 		{"some train two", 3, 2, 4, []int{2, 1, 1, 1}},
@@ -324,7 +324,7 @@ func TestRadonParts(t *testing.T) {
 		{"as high as it goes", 1, 3, 4, []int{3, 2, 2, 2}},
 		{"more participants than models", 3, 1, 7, []int{1, 1, 1, 1, 1}},
 	} {
-		s := mustNew(t, Config{Kind: "radon", Models: test.most, MinClients: test.clients}, Setup{Seed: 1, Live: true, Parameters: test.parameters, Convex: true})
+		s := mustNew(t, Config{Kind: "radon", MinClients: test.clients, Own: RadonSettings{Models: test.models}}, Setup{Seed: 1, Live: true, Parameters: test.parameters, Convex: true})
 		for i := range test.clients {
 			s.Step(Joined{ClientID(i + 1)})
 		}
@@ -342,7 +342,7 @@ func TestRadonParts(t *testing.T) {
 }
 
 func TestRadonLeaves(t *testing.T) {
-	s := mustNew(t, Config{Kind: "radon", Models: 2, MinClients: 3}, Setup{Seed: 1, Live: true, Parameters: 2, Convex: true})
+	s := mustNew(t, Config{Kind: "radon", MinClients: 3, Own: RadonSettings{Models: 2}}, Setup{Seed: 1, Live: true, Parameters: 2, Convex: true})
 	join(s, 1, 2, 3)
 	steps(s, Opened{1}) // 2, 1, 1 models
 	offer := func(id ClientID, order OrderID) []Effect {
@@ -358,7 +358,7 @@ func TestRadonLeaves(t *testing.T) {
 	}
 	open := join(s, 4)
 	if names(open) != "Open " {
-		t.Fatalf("when somebody comes: %v", open)
+		t.Fatalf("when a client joins: %v", open)
 	}
 	steps(s, Opened{1})
 	order := open[0].(Open).Order
@@ -382,10 +382,10 @@ func TestRadonLeaves(t *testing.T) {
 // parts as before.
 func TestRadonReopens(t *testing.T) {
 	setup := Setup{Seed: 1, Live: true, Parameters: 2, Convex: true}
-	s := mustNew(t, Config{Kind: "radon", Models: 2, MinClients: 3}, setup)
+	s := mustNew(t, Config{Kind: "radon", MinClients: 3, Own: RadonSettings{Models: 2}}, setup)
 	open := join(s, 1, 2, 3)[0].(Open)
 	want := orders(steps(s, Opened{1}))
-	after := mustNew(t, Config{Kind: "radon", Models: 2, MinClients: 3}, setup)
+	after := mustNew(t, Config{Kind: "radon", MinClients: 3, Own: RadonSettings{Models: 2}}, setup)
 	after.Step(Reopened{open, time.Minute})
 	for i := len(want) - 1; i >= 0; i-- {
 		if got := orders(join(after, want[i].Client)); len(got) != 1 || !reflect.DeepEqual(got[0], want[i]) {
@@ -395,7 +395,7 @@ func TestRadonReopens(t *testing.T) {
 }
 
 // The mean is no robust combiner, and each of those gives the same bits in
-// whatever order the answers came; wrong ones do not lead it astray.
+// whatever order the answers came; wrong ones do not move it far.
 func TestRobustAnyOrder(t *testing.T) {
 	const clients, d = 9, 3
 	r := rand.New(rand.NewPCG(1, 2))
@@ -447,7 +447,7 @@ func TestRobustAnyOrder(t *testing.T) {
 	}
 }
 
-// What does not fit is refused with the reason and the nearest thing that works.
+// A scheme that cannot work is refused with the reason and the nearest that can.
 func TestRefusals(t *testing.T) {
 	live := Setup{Live: true, Parameters: 10, Convex: true}
 	of := func(clients int) Setup { return Setup{Clients: clients, MinCohort: 1, Parameters: 10, Convex: true} }
@@ -461,25 +461,25 @@ func TestRefusals(t *testing.T) {
 		{"radon on a network", Config{Kind: "radon"}, network, "the nearest that works is oneshot"},
 		{"radon says how many models it would need", Config{Kind: "radon"}, network, "199212 for h = 1"},
 		{"radon on a small network", Config{Kind: "radon"}, Setup{Parameters: 50}, "convex losses only"},
-		{"radon with too few base models", Config{Kind: "radon", Models: 2}, of(5), "want models: 3, or 12 clients"},
+		{"radon with too few base models", Config{Kind: "radon", Own: RadonSettings{Models: 2}}, of(5), "want models: 3, or 12 clients"},
 		{"krum with n < 2f + 3", Config{Kind: "periodic", Combine: "krum", Byzantine: 2}, of(6), "at least 7, and it is 6"},
 		{"krum in a small cohort", Config{Kind: "fedavg", Fraction: .1, Combine: "krum"}, of(40), "combine: median"},
-		{"delta < 0", Config{Kind: "dynamic", Batches: 8, Delta: -1}, live, "delta is -1, want delta >= 0"},
-		{"delta is no number", Config{Kind: "dynamic", Batches: 8, Delta: math.NaN()}, live, "want delta >= 0"},
-		{"dynamic without batches", Config{Kind: "dynamic", Delta: 1}, live, "batches is 0"},
-		{"dynamic with one client", Config{Kind: "dynamic", Batches: 8, Delta: 1}, of(1), "the nearest that works is central"},
-		{"dynamic with one participant", Config{Kind: "dynamic", Batches: 8, Delta: 1, MinClients: 1}, live, "the nearest is periodic"},
+		{"delta < 0", Config{Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: -1}}, live, "delta is -1, want delta >= 0"},
+		{"delta is NaN", Config{Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: math.NaN()}}, live, "want delta >= 0"},
+		{"dynamic without batches", Config{Kind: "dynamic", Own: DynamicSettings{Delta: 1}}, live, "batches is 0"},
+		{"dynamic with one client", Config{Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: 1}}, of(1), "the nearest that works is central"},
+		{"dynamic with one participant", Config{Kind: "dynamic", Batches: 8, MinClients: 1, Own: DynamicSettings{Delta: 1}}, live, "the nearest is periodic"},
 		{"daisy with one client", Config{Kind: "daisy"}, of(1), "central"},
 		{"daisy with many", Config{Kind: "daisy"}, of(101), "max_kept: 101"},
-		{"a robust combiner on dynamic", Config{Kind: "dynamic", Batches: 8, Delta: 1, Combine: "median"}, live, "dynamic has none (fedavg, periodic, oneshot have)"},
-		{"a robust combiner on minibatch", Config{Kind: "minibatch", Combine: "krum"}, live, "minibatch has none"},
+		{"a robust combiner on dynamic", Config{Kind: "dynamic", Batches: 8, Combine: "median", Own: DynamicSettings{Delta: 1}}, live, "dynamic has no such setting (only oneshot, periodic, fedavg)"},
+		{"a robust combiner on minibatch", Config{Kind: "minibatch", Combine: "krum"}, live, "minibatch has no such setting"},
 		{"a robust combiner with scaffold", Config{Kind: "fedavg", Combine: "median", Correction: "scaffold"}, live, "none beside combine: median"},
 		{"a robust combiner of too many", Config{Kind: "periodic", Combine: "median"}, of(200), "max_kept: 200"},
 		{"radon points in a network", Config{Kind: "periodic", Combine: "radon"}, network, "combine: geometric-median"},
 		{"central in tabs", Config{Kind: "central"}, live, "the nearest that runs live is periodic"},
 		{"scaffold with adam", Config{Kind: "fedavg", Correction: "scaffold", Server: "adam"}, live, "sgd beside correction: scaffold"},
 		{"trim without its combiner", Config{Kind: "fedavg", Trim: .1}, live, "combine: trimmed-mean"},
-		{"a buffer without fedbuff", Config{Kind: "fedavg", Buffer: 3}, live, "fedavg has none (fedbuff have)"},
+		{"a buffer without fedbuff", Config{Kind: "fedavg", Own: FedBuffSettings{Buffer: 3}}, live, "not strategy.FedBuffSettings"},
 		{"krum live with too few kept", Config{Kind: "fedavg", Fraction: 1, Combine: "krum", Byzantine: 60}, live, "want max_kept: 123"},
 		{"krum live in a round that may be small", Config{Kind: "fedavg", Fraction: 1, Combine: "krum", MinClients: 4}, live, "at least 5, and with min_clients: 4"},
 		{"krum live in a small part", Config{Kind: "fedavg", Fraction: .1, Combine: "krum", MinClients: 20}, live, "may open with one of 2"},
@@ -488,7 +488,7 @@ func TestRefusals(t *testing.T) {
 		{"momentum of plain sgd", Config{Kind: "fedavg", ServerMomentum: .5}, live, "server: momentum, adagrad, adam or yogi beside it"},
 		{"beta2 of momentum", Config{Kind: "fedavg", Server: "momentum", ServerBeta2: .5}, live, "adam or yogi beside it"},
 		{"tau of momentum", Config{Kind: "fedavg", Server: "momentum", ServerTau: .5}, live, "adagrad, adam or yogi beside it"},
-		{"max_kept of the mean", Config{Kind: "fedavg", MaxKept: 5}, live, "the mean holds no models"},
+		{"max_kept of the mean", Config{Kind: "fedavg", MaxKept: 5}, live, "combine: median, trimmed-mean, krum, geometric-median or radon beside it"},
 		{"scaffold with prox", Config{Kind: "fedavg", Correction: "scaffold", Prox: .1}, live, "none beside correction: scaffold"},
 		{"fednova with prox and momentum", Config{Kind: "fedavg", Correction: "fednova", Prox: .1}, Setup{Live: true, Parameters: 10, ClientMomentum: .9}, "not with both"},
 		{"fednova with a large prox", Config{Kind: "fedavg", Correction: "fednova", Prox: 10}, live, "must be below 1"},
@@ -506,7 +506,7 @@ func TestRefusals(t *testing.T) {
 		cfg   Config
 		setup Setup
 	}{
-		"radon":   {Config{Kind: "radon", Models: 3}, of(5)},
+		"radon":   {Config{Kind: "radon", Own: RadonSettings{Models: 3}}, of(5)},
 		"krum":    {Config{Kind: "periodic", Combine: "krum", Byzantine: 2}, of(7)},
 		"dynamic": {Config{Kind: "dynamic", Batches: 8}, of(2)},
 		"daisy":   {Config{Kind: "daisy", MaxKept: 101}, of(101)},

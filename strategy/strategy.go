@@ -1,16 +1,15 @@
 // Package strategy holds the schemes that combine models, one file each, as
 // deterministic state machines.
 //
-// A strategy decides whom to choose, what to order, how contributions combine
-// and when to commit. It learns of the world through events and acts on it
-// through effects:
+// A strategy decides which clients to choose, what to order, how contributions
+// combine and when to commit. It is told of events and returns effects:
 //
 //	effects := s.Step(event)
 //
-// It does no I/O, reads no clock, starts no goroutine and draws from no
-// global random source, so the same code runs behind WebSockets, in virtual
-// time, in a tab and under a fault simulator, and one seed gives one run.
-// The model to read beside it is etcd's raft library.
+// It does no I/O, reads no clock, starts no goroutine and draws from no global
+// random source, so the same code runs behind WebSockets, in virtual time, in a tab
+// and under a fault simulator, and one seed gives one run. etcd's raft library has
+// the same design.
 //
 // Vectors stay outside. A strategy sees a contribution's metadata and a
 // Handle; it says where the vector goes (Add, Keep, Reject), and its Plan does
@@ -22,8 +21,9 @@
 // a Committed event when the model is. A slow disk delays the round; it never
 // blocks a step.
 //
-// docs/adr/0001-three-machines.md walks the interface through a drop-out,
-// SCAFFOLD, FedBuff, dynamic averaging, Radon and a crash.
+// A scheme is one file, and Schemes lists them: see Scheme for what it declares.
+// docs/adr/0001-three-machines.md walks the interface through a drop-out, SCAFFOLD,
+// FedBuff, dynamic averaging, Radon and a crash.
 package strategy
 
 import (
@@ -246,11 +246,16 @@ type (
 		Weight float64
 	}
 
+	// Size says that at most Adds contributions are added before the sums are
+	// cleared. Without it there may be as many as participants. It comes before
+	// the first of them, and lets the sums be finer.
+	Size struct{ Adds int }
+
 	// Keep accepts a contribution and holds its vectors until Add or Drop,
 	// for schemes that need single models: memory O(clients).
 	Keep struct{ Handle Handle }
 
-	// Drop forgets a contribution that was kept.
+	// Drop forgets a kept contribution.
 	Drop struct{ Handle Handle }
 
 	// Fetch asks a client for its local model, ahead of time: the answer to
@@ -284,10 +289,10 @@ type (
 		After time.Duration
 	}
 
-	// StopTimer takes a timer back.
+	// StopTimer stops a timer.
 	StopTimer struct{ Timer Timer }
 
-	// Abandon gives an attempt at a round up: its sums are cleared, and the
+	// Abandon abandons an attempt at a round: its sums are cleared, and the
 	// clients that still work on Order are told to stop.
 	Abandon struct {
 		Round  uint64
@@ -295,10 +300,10 @@ type (
 		Reason string
 	}
 
-	// Commit makes version Round from version Base by Plan once every Add
-	// before it is done, stores it together with Snapshot, publishes it, and
-	// is answered by Committed, or by RolledBack. The sums are cleared, and
-	// what is in Kept is forgotten.
+	// Commit makes version Round from version Base by Plan once every Add before it
+	// is done, stores it together with Snapshot, and publishes it. It is answered by
+	// Committed, or by RolledBack. The sums are cleared, and the contributions in
+	// Kept are forgotten.
 	Commit struct {
 		Round    uint64
 		Base     uint64
@@ -317,6 +322,7 @@ type (
 func (Open) effect()      {}
 func (Order) effect()     {}
 func (Expect) effect()    {}
+func (Size) effect()      {}
 func (Add) effect()       {}
 func (Reject) effect()    {}
 func (SetTimer) effect()  {}

@@ -39,7 +39,7 @@ func Open(t *task.Task) (*Dataset, error) {
 	if err := d.scale(t.Data.Pixels); err != nil {
 		return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
 	}
-	if t.Strategy.Kind == "central" { // one learner with all of it
+	if t.Strategy.Scheme().Central { // one learner with all of it
 		all := make([]int32, d.Train.Len())
 		for i := range all {
 			all[i] = int32(i)
@@ -110,7 +110,7 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool) (strategy.Str
 		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
 	}
 	if a := t.Devices.Availability; a < 1 {
-		setup.Least = max(1, int(a*float64(len(d.Shards))/2)) // from those who are there: at least half as many as usual
+		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // from those who are there: at least half as many as usual
 	}
 	if live {
 		setup.MinCohort, setup.Clients = 2, 0

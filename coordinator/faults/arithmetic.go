@@ -36,6 +36,7 @@ type made struct {
 	most     uint64 // examples that any of them can have
 	among    int    // participants, when the attempt was opened
 	halvings int    // of the server's rate
+	adds     int    // that the sums are sized for; 0: as many as participants
 }
 
 // combine returns the version that is made of m, and the server's state after it.
@@ -60,7 +61,7 @@ func (s *Scheme) combine(m made) (next []float32, state map[string][]float32, er
 		scale = func(g Given) (float64, float64) { return 1, float64(g.Weight) } // sums of gradients
 	case c.Kind == "fedbuff":
 		scale = func(g Given) (float64, float64) {
-			return math.Pow(1+float64(m.version-g.Base), -c.Staleness), 1
+			return math.Pow(1+float64(m.version-g.Base), -c.Own.(strategy.FedBuffSettings).Staleness), 1
 		}
 	case c.Correction == "scaffold":
 		scale = func(Given) (float64, float64) { return 1, 1 }
@@ -176,7 +177,11 @@ func (s *Scheme) rate(c strategy.Config, m made, answers int) float64 {
 
 // sum adds one vector of every answer.
 func (s *Scheme) sum(m made, given []Given, vector int, scale func(Given) (scale, weight float64)) (*combine.Sum, error) {
-	sum, err := combine.NewSum(len(m.base), run.MaxParticipants*float64(m.most)*protocol.MaxDelta)
+	adds := float64(run.MaxParticipants)
+	if m.most == protocol.MaxWeight && m.adds > 0 { // without shards
+		adds = float64(m.adds)
+	}
+	sum, err := combine.NewSum(len(m.base), adds*s.Config.MaxScale(float64(m.most))*protocol.MaxDelta)
 	if err != nil {
 		return nil, err
 	}

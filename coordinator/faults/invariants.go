@@ -98,7 +98,7 @@ func (w *world) checkCommit(l *life, c run.Commit) {
 	}
 	want, state, err := w.scheme.combine(made{
 		seed: w.seed, version: c.Base, base: w.exact(), state: w.serverState(), given: given, most: w.mostExamples(),
-		among: l.world.among[a.Order], halvings: l.witness.backoff.halvings,
+		among: l.world.among[a.Order], halvings: l.witness.backoff.halvings, adds: l.witness.adds,
 	})
 	if err != nil {
 		w.violated("a version is what its contributions make of its base", "version %d is %v, which %v make impossible: %v", c.Round, c.Params, given, err)

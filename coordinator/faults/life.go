@@ -123,7 +123,7 @@ func (w *world) boot() {
 	n, vectors := uint64(w.model.Layout().Size), w.scheme.Config.Vectors()
 	l.checker = live.NewChecker(int(n), vectors, w.seed, live.NewLease(leased*protocol.MaxBody(n, vectors)))
 	cfg := run.Config{
-		ID: "faults", Seed: w.seed, Model: w.model, Sums: w.scheme.Config.Sums(), Packing: w.scheme.Packing, Stop: w.stop, EvalEvery: w.evalEvery, Evaluate: w.evaluate,
+		ID: "faults", Seed: w.seed, Model: w.model, Sums: w.scheme.Config.Sums(), MaxScale: w.scheme.Config.MaxScale, Packing: w.scheme.Packing, Stop: w.stop, EvalEvery: w.evalEvery, Evaluate: w.evaluate,
 		Shards: w.shards, Journal: w.journal, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,
 	}
 	if w.lives > 1 {

@@ -225,7 +225,7 @@ func drawDaisy(r *rand.Rand, clients int) Scheme {
 	s := drawScheme(r, "daisy", clients, 2)
 	s.Shape, s.Rounds = inLegs, 12
 	s.Config.MinReports = int(r.Uint64N(4))
-	s.Config.AverageEvery = 1 + int(r.Uint64N(5))
+	s.Config.Own = strategy.DaisySettings{AverageEvery: 1 + int(r.Uint64N(5))}
 	if maybe(r, 4) {
 		s.Config.MaxKept = 3 + int(r.Uint64N(10))
 	}
@@ -240,19 +240,19 @@ func drawRadon(r *rand.Rand, clients int) Scheme {
 	s := drawScheme(r, "radon", clients, 1)
 	s.Inputs, s.Once, s.All = 1, true, true
 	s.Setup.Convex = true
-	s.Config.Models = 2 + int(r.Uint64N(11))
+	own := strategy.RadonSettings{Models: 2 + int(r.Uint64N(11))}
 	if maybe(r, 2) {
-		s.Config.Height = 1
+		own.Height = 1
 	}
 	if clients > 6 && maybe(r, 3) {
-		s.Config.Models, s.Config.MinClients, s.Calm = 1, 6, 6
+		own.Models, s.Config.MinClients, s.Calm = 1, 6, 6
 	}
-	s.Config.MinClients = max(s.Config.MinClients, (5+s.Config.Models)/s.Config.Models)
+	s.Config.MinClients = max(s.Config.MinClients, (5+own.Models)/own.Models)
 	s.Calm = max(s.Calm, s.Config.MinClients)
 	if s.Config.MinClients > clients {
-		s.Config.Models, s.Config.MinClients = 6, 1
+		own.Models, s.Config.MinClients = 6, 1
 	}
-	s.Examples = s.Config.Models
+	s.Examples, s.Config.Own = own.Models, own
 	s.Config.Epochs = 1 + int(r.Uint64N(2))
 	return s
 }
@@ -260,13 +260,14 @@ func drawRadon(r *rand.Rand, clients int) Scheme {
 func drawFedBuff(r *rand.Rand, clients int) Scheme {
 	s := drawScheme(r, "fedbuff", clients, 1)
 	s.Shape = buffered
-	s.Config.Buffer = 1 + int(r.Uint64N(6))
+	own := strategy.FedBuffSettings{Buffer: 1 + int(r.Uint64N(6))}
 	if maybe(r, 2) {
 		s.Config.Fraction = r.Float64()
 	}
 	if maybe(r, 3) {
-		s.Config.Staleness = 2 * r.Float64()
+		own.Staleness = 2 * r.Float64()
 	}
+	s.Config.Own = own
 	if maybe(r, 4) {
 		s.Config.Prox = .1
 	}
@@ -282,13 +283,14 @@ func drawDynamic(r *rand.Rand, clients int) Scheme {
 	s := drawScheme(r, "dynamic", clients, 2)
 	s.Shape, s.Rounds = monitored, 8
 	s.Config.Batches = 1 + int(r.Uint64N(8))
-	s.Config.Delta = []float64{0, 1e-5, 1e-3, 1e-2, 3e-2}[r.Uint64N(5)]
+	own := strategy.DynamicSettings{Delta: []float64{0, 1e-5, 1e-3, 1e-2, 3e-2}[r.Uint64N(5)]}
 	if maybe(r, 3) {
-		s.Config.Augment = 3 * r.Float64()
+		own.Augment = 3 * r.Float64()
 	}
 	if maybe(r, 3) {
-		s.Config.FullShare = r.Float64()
+		own.FullShare = r.Float64()
 	}
+	s.Config.Own = own
 	if maybe(r, 4) {
 		s.Config.ServerLR = .5 + r.Float64()
 	}

@@ -38,6 +38,7 @@ type witness struct {
 	abandoned  int64
 	rolledBack int64
 	backoff    backoff // of the rate
+	adds       int     // that are announced for the attempt
 }
 
 // attempt is one try at a round, as far as one life of the coordinator knows.
@@ -108,6 +109,8 @@ func (w *witness) Step(e strategy.Event) []strategy.Effect {
 			if o := w.orders[f.Client]; w.shape != monitored || o == nil || o.Order.Order != f.Order {
 				w.violated("only who has an order is fetched", "participant %d is by order %d, and has %+v", f.Client, f.Order, o)
 			}
+		case strategy.Size:
+			w.adds = f.Adds
 		case strategy.Add:
 			if f.Handle == offered && settled == 0 {
 				settled++
@@ -309,7 +312,7 @@ func (w *witness) balanced(f strategy.Order) {
 	if !slices.ContainsFunc(m.answers, func(a *answer) bool { return sameClient(f.Client, a.Participant) }) {
 		w.violated("a balanced model goes to its set", "participant %d gets mean %d, and is not in it", f.Client, f.Start)
 	}
-	if delta := w.life.world.scheme.Config.Delta; m.norm2 > delta {
+	if delta := w.life.world.scheme.Config.Own.(strategy.DynamicSettings).Delta; m.norm2 > delta {
 		w.violated("a balanced model is within the bound", "mean %d is %g from the reference, squared, and %g is allowed", f.Start, m.norm2, delta)
 	}
 	if m.sent++; m.sent == 1 {
@@ -439,7 +442,8 @@ func (w *witness) commit(c strategy.Commit, e strategy.Event) {
 	if kept != len(c.Kept) {
 		w.violated("every accepted contribution counts", "version %d is made of %d models, and %d are kept", c.Round, len(c.Kept), kept)
 	}
-	if n, buffer := len(w.accepted), w.life.world.scheme.Config.Buffer; w.shape == buffered {
+	if n := len(w.accepted); w.shape == buffered {
+		buffer := w.life.world.scheme.Config.Own.(strategy.FedBuffSettings).Buffer
 		// More only if they came while the version before was being made.
 		if _, opened := e.(strategy.Opened); n < buffer || n > buffer && !opened {
 			w.violated("a full buffer makes a version", "version %d is made of %d answers, want %d", c.Round, n, buffer)

@@ -100,7 +100,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
 		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
-		Sums: t.Strategy.Sums(), Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Kind == "central", Optimiser: t.Optimiser.Learn(),
+		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(),
 		EvalEvery: t.EvalEvery, Evaluate: sim.evaluate,
 		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}, ResumeGrace: resumeGrace,
@@ -115,8 +115,8 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			}
 			sim.ledger.close(u.Round.Round, u.Clients)
 			sim.commit = sim.clock.Now()
-			if t.Strategy.Kind != "dynamic" {
-				sim.drift(int(u.Round.Round) * sim.sliceSteps)
+			if n := t.Strategy.Steps(); n > 0 {
+				sim.drift(int(u.Round.Round) * n)
 			}
 			if o.OnRound != nil && (u.Round.TestAccuracy != nil || fresh && t.EvalEvery > 1) {
 				now := time.Now()

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"fedtab/strategy"
 )
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -29,7 +31,7 @@ func (d *decoder) check(t *Task) {
 	d.devices(t.Devices)
 	d.data(&t.Data)
 
-	for _, p := range t.Strategy.Problems() {
+	for _, p := range d.schemes.Problems(t.Strategy) {
 		path := "strategy." + p.Field
 		if d.has(path) {
 			d.wrong(path, fmt.Sprintf("%s is %v, want %s", path, p.Value, p.Want))
@@ -38,7 +40,7 @@ func (d *decoder) check(t *Task) {
 		}
 	}
 
-	d.fits(t)
+	d.bears(t.Strategy, t.Optimiser)
 	d.compress(t.Compress, t.Strategy)
 
 	s := t.Stop
@@ -57,21 +59,18 @@ func (d *decoder) check(t *Task) {
 	d.want(t.EvalEvery >= 1 && t.EvalEvery <= MaxRounds, "eval_every", t.EvalEvery, fmt.Sprintf("1 <= eval_every <= %d", MaxRounds))
 }
 
-// fits checks that the clients' optimiser is one that the strategy can work with.
-func (d *decoder) fits(t *Task) {
-	s, o := t.Strategy, t.Optimiser
-	only := func(why string, kinds ...string) {
-		d.want(slices.Contains(kinds, o.Kind), "optimiser.kind", quoted(o.Kind), fmt.Sprintf("%s, because %s", strings.Join(kinds, " or "), why))
+// bears checks that the clients' optimiser is one that the strategy bears.
+func (d *decoder) bears(s strategy.Config, o Optimiser) {
+	scheme, _ := d.schemes.Find(s.Kind)
+	if scheme.Optimiser == nil {
+		return
 	}
-	switch {
-	case s.Kind == "minibatch":
-		only("with strategy.kind: minibatch clients take no steps (strategy.server says how the server does)", "sgd")
-	case s.Correction == "scaffold":
-		only("SCAFFOLD's control variates are gradients of plain steps", "sgd")
-		d.plain(o, "SCAFFOLD's control variates are gradients of plain steps")
-	case s.Correction == "fednova":
-		only("FedNova knows by how much these move for so many steps", "sgd", "momentum")
-		d.plain(o, "FedNova knows by how much plain steps move")
+	limits := scheme.Optimiser(s)
+	if len(limits.Kinds) > 0 {
+		d.want(slices.Contains(limits.Kinds, o.Kind), "optimiser.kind", quoted(o.Kind), fmt.Sprintf("%s, because %s", strings.Join(limits.Kinds, " or "), limits.Why))
+	}
+	if limits.Plain {
+		d.plain(o, limits.Why)
 	}
 }
 

@@ -41,10 +41,10 @@ const (
 const leastDither = .1
 
 // fill replaces the zeros.
-func (c *Compress) fill(s strategy.Config) {
+func (c *Compress) fill(bears strategy.Packing) {
 	if c.Up.Codec == "" {
 		c.Up.Codec = "float32"
-		if s.Packing().Default {
+		if bears.Default {
 			c.Up.Codec = "deadzone"
 		}
 	}
@@ -54,12 +54,12 @@ func (c *Compress) fill(s strategy.Config) {
 	if c.Up.Feedback == "" {
 		c.Up.Feedback = "auto"
 	}
-	if c.Up.Feedback == "auto" && !s.Packing().Default {
+	if c.Up.Feedback == "auto" && !bears.Default {
 		c.Up.Feedback = "off"
 	}
 	if c.Down.Codec == "" {
 		c.Down.Codec = "float32"
-		if s.Packing().Grid {
+		if bears.Grid {
 			c.Down.Codec = "grid"
 		}
 	}
@@ -76,7 +76,7 @@ func rated(name string) bool {
 var downCodecs = []string{"float32", "float32-planes", "float16", "grid"}
 
 func (d *decoder) compress(c Compress, s strategy.Config) {
-	bears := s.Packing()
+	bears := d.schemes.Packing(s)
 	var up []string
 	for _, id := range compress.Standalone() {
 		up = append(up, id.String())

@@ -15,6 +15,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"fedtab/strategy"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -26,6 +28,8 @@ import (
 type decoder struct {
 	places
 	root     *Task
+	schemes  strategy.Registry
+	settings map[string]any  // of the strategy section, by key, until its scheme is known
 	broken   map[string]bool // paths whose value could not be read
 	problems []Problem
 }
@@ -155,21 +159,34 @@ func (d *decoder) set(arg string) {
 	}
 	base := defaults()
 	v, def := reflect.ValueOf(d.root).Elem(), reflect.ValueOf(&base).Elem()
-	parent := ""
+	parent, key := "", "" // key is that of a strategy's setting
 	for name := range strings.SplitSeq(path, ".") {
-		if v.Kind() != reflect.Struct {
+		if v.Kind() != reflect.Struct || key != "" {
 			d.fail(at, path, "unknown field %s (%s has no fields)", printable(path), parent)
 			return
 		}
-		i := field(v.Type(), name)
-		if i < 0 {
-			d.unknown(at, parent, name, v.Type())
+		fields := d.section(v)
+		if !slices.Contains(fields.names(), name) {
+			d.unknown(at, parent, name, fields)
 			return
 		}
-		v, def, parent = v.Field(i), def.Field(i), join(parent, name)
+		if v.Type() == strategyConfig {
+			key = name
+		} else {
+			i := field(v.Type(), name)
+			v, def = v.Field(i), def.Field(i)
+		}
+		parent = join(parent, name)
 	}
 	if strings.TrimSpace(text) == "" {
-		v.Set(def)
+		switch {
+		case key != "":
+			delete(d.settings, key)
+		case v.Type() == strategyConfig:
+			clear(d.settings)
+		default:
+			v.Set(def)
+		}
 		for p := range d.given {
 			if under(p, path) {
 				delete(d.given, p)
@@ -183,12 +200,20 @@ func (d *decoder) set(arg string) {
 		d.fail(at, path, "the value is not YAML: %s", message)
 		return
 	}
+	want := d.wanted(v)
+	if key != "" {
+		want = wanted(d.settingType(key))
+	}
 	if len(doc.Content) != 1 {
-		d.fail(at, path, "%s is empty, want %s", path, wanted(v.Type()))
+		d.fail(at, path, "%s is empty, want %s", path, want)
 		return
 	}
 	d.given[path] = at
-	d.value(doc.Content[0], v, path, at)
+	if key != "" {
+		d.setting(doc.Content[0], key, path, at)
+	} else {
+		d.value(doc.Content[0], v, path, at)
+	}
 }
 
 // value reads n into v, the field at path.
@@ -206,7 +231,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 		return
 	}
 	delete(d.broken, path)
-	mismatch := func() { bad("is %s, want %s", describe(n), wanted(v.Type())) }
+	mismatch := func() { bad("is %s, want %s", describe(n), d.wanted(v)) }
 	scalar := func(tags ...string) bool {
 		return n.Kind == yaml.ScalarNode && slices.Contains(tags, n.ShortTag())
 	}
@@ -226,7 +251,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 			mismatch()
 			return
 		}
-		d.mapping(n, v, path, at)
+		d.mapping(n, d.section(v), path, at)
 	case reflect.Slice:
 		if n.Kind != yaml.SequenceNode {
 			mismatch()
@@ -277,8 +302,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 		v.SetUint(x)
 	case reflect.Float64:
 		x, err := strconv.ParseFloat(n.Value, 64)
-		if path == "strategy.delta" && n.Value == ".inf" {
-			x, err = math.Inf(1), nil // the one setting that knows it: never communicate
+		if n.Value == ".inf" && d.unbounded(path) {
+			x, err = math.Inf(1), nil
 		} else if !scalar("!!int", "!!float") || !decimalFloat.MatchString(n.Value) || err != nil || math.IsInf(x, 0) {
 			mismatch()
 			return
@@ -299,9 +324,10 @@ var (
 	decimalFloat = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
 )
 
-// mapping reads n's fields into the struct v.
-func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string, at origin) {
+// mapping reads n's fields into a section.
+func (d *decoder) mapping(n *yaml.Node, fields section, path string, at origin) {
 	first := map[string]int{} // line
+	known := fields.names()
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, val := n.Content[i], n.Content[i+1]
 		place := at
@@ -315,9 +341,8 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string, at origin)
 		case yaml.SequenceNode:
 			name = "[...]"
 		}
-		f := field(v.Type(), name)
-		if f < 0 || key.Kind != yaml.ScalarNode {
-			d.unknown(place, path, name, v.Type())
+		if !slices.Contains(known, name) || key.Kind != yaml.ScalarNode {
+			d.unknown(place, path, name, fields)
 			continue
 		}
 		p := join(path, name)
@@ -331,13 +356,13 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string, at origin)
 		}
 		first[name] = key.Line
 		d.given[p] = place
-		d.value(val, v.Field(f), p, place)
+		fields.read(val, name, p, place)
 	}
 }
 
-// unknown reports a field that typ does not have.
-func (d *decoder) unknown(at origin, parent, name string, typ reflect.Type) {
-	all := names(typ)
+// unknown reports a field that a section does not have.
+func (d *decoder) unknown(at origin, parent, name string, fields section) {
+	all := slices.Clone(fields.names())
 	hint := ""
 	if near := nearest(name, all); near != "" {
 		hint = ", did you mean " + near + "?"

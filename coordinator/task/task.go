@@ -80,22 +80,22 @@ func defaults() Task {
 // fill replaces the zeros that stand for a default which depends on other
 // fields, or that the strategy would replace: a recorded task must not change
 // its meaning when a default does. Defaults of what a kind does not have go.
-func (t *Task) fill() {
+func (t *Task) fill(schemes strategy.Registry) {
 	if t.Title == "" {
 		t.Title = t.Name
 	}
 	t.Model.fill()
 	t.Optimiser.fill()
 	t.Data.fill()
-	t.Strategy = t.Strategy.WithDefaults()
-	t.Compress.fill(t.Strategy)
+	t.Strategy = schemes.WithDefaults(t.Strategy)
+	t.Compress.fill(schemes.Packing(t.Strategy))
 }
 
-// RunStop says when a run of the task is over. Steps are rounds, where a round is
-// so many mini-batches; those of dynamic averaging are not for a run to know.
+// RunStop says when a run of the task is over. Steps become rounds where a round
+// has a fixed number of mini-batches.
 func (t *Task) RunStop() run.Stop {
 	s := run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time}
-	if b := t.Strategy.Batches * max(t.Strategy.AverageEvery, 1); t.Stop.Steps > 0 && t.Strategy.Kind != "dynamic" && b > 0 {
+	if b := t.Strategy.Steps(); t.Stop.Steps > 0 && b > 0 {
 		rounds := (t.Stop.Steps + b - 1) / b
 		if s.Rounds == 0 || rounds < s.Rounds {
 			s.Rounds = rounds
@@ -128,18 +128,27 @@ func load(path string, sets []string) (*Task, error) {
 //
 // The error is an *Error when the task is wrong.
 func Parse(name string, text []byte, sets ...string) (*Task, error) {
+	return ParseWith(strategy.Schemes(), name, text, sets...)
+}
+
+// ParseWith does the same where the strategy is one of schemes.
+func ParseWith(schemes strategy.Registry, name string, text []byte, sets ...string) (*Task, error) {
 	t := defaults()
-	d := &decoder{places: places{name, map[string]origin{}}, root: &t, broken: map[string]bool{}}
+	d := &decoder{
+		places: places{name, map[string]origin{}}, root: &t, broken: map[string]bool{},
+		schemes: schemes, settings: map[string]any{},
+	}
 	if d.document(text) {
 		for _, s := range sets {
 			d.set(s)
 		}
+		d.strategy(&t)
 		d.check(&t)
 	}
 	if err := d.err(); err != nil {
 		return nil, err
 	}
-	t.fill()
+	t.fill(schemes)
 	t.where = d.places
 	return &t, nil
 }

@@ -349,6 +349,9 @@ func TestFieldTypes(t *testing.T) {
 			if !v.Type().Field(i).IsExported() {
 				continue
 			}
+			if inline(v.Type().Field(i)) {
+				continue
+			}
 			if name, _ := tag(v.Type().Field(i)); name == "" {
 				t.Errorf("%v.%s has no yaml tag", v.Type(), v.Type().Field(i).Name)
 			}
@@ -361,6 +364,11 @@ func TestFieldTypes(t *testing.T) {
 		}
 	}
 	walk(reflect.ValueOf(&Task{}).Elem())
+	for _, s := range strategy.Schemes() {
+		if s.Own != nil {
+			walk(reflect.ValueOf(s.Own))
+		}
+	}
 }
 
 // TestData reads data sections that are right, and writes them down and reads

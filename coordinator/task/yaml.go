@@ -26,6 +26,12 @@ func writeStruct(b *bytes.Buffer, v reflect.Value, indent int) {
 	for i := range v.NumField() {
 		name, omitEmpty := tag(v.Type().Field(i))
 		f := v.Field(i)
+		if inline(v.Type().Field(i)) {
+			if !f.IsNil() {
+				writeStruct(b, f.Elem(), indent)
+			}
+			continue
+		}
 		if name == "" || omitEmpty && f.IsZero() && !meantZero(v, name) {
 			continue
 		}
@@ -41,6 +47,9 @@ func writeStruct(b *bytes.Buffer, v reflect.Value, indent int) {
 		}
 	}
 }
+
+// inline reports whether a field holds a struct whose fields stand in its place.
+func inline(f reflect.StructField) bool { return f.Tag.Get("yaml") == ",inline" }
 
 // meantZero reports whether the zero of a section's field is a setting and not
 // the lack of one.

@@ -2,9 +2,9 @@ package strategy
 
 import "testing"
 
-// Most participants stay and say nothing: the first attempt at a round is given
-// up, and the second does without them. The next round asks them again.
-func TestSilentMajority(t *testing.T) {
+// Most clients stay and do not answer: the first attempt at a round is abandoned,
+// and the second does without them. The next round asks them again.
+func TestUnresponsiveMajority(t *testing.T) {
 	s := mustNew(t, Config{Kind: "fedavg", Fraction: 1}, Setup{Seed: 1, Live: true})
 	join(s, 1, 2, 3, 4, 5) // round 1 begins with the first alone
 	attempt := func(effects []Effect) Open {
@@ -27,9 +27,9 @@ func TestSilentMajority(t *testing.T) {
 	}
 	again := attempt(steps(s, Fired{timerRetry}))
 	if len(again.Cohort) != 1 || again.Cohort[0] != 4 {
-		t.Fatalf("the next attempt is of %v, want of who has answered", again.Cohort)
+		t.Fatalf("the next attempt is of %v, want of the client that has answered", again.Cohort)
 	}
-	// Who speaks, or comes back, is asked again.
+	// A client that answers late, or comes back, is asked again.
 	steps(s, Opened{again.Round}, Offered{Client: 2, Order: o, Handle: 11, Weight: 1}, Left{5}, Joined{5}, Left{4})
 	third := attempt(steps(s, Fired{timerRetry}))
 	if len(third.Cohort) != 2 || third.Cohort[0] != 2 || third.Cohort[1] != 5 {
@@ -41,8 +41,8 @@ func TestSilentMajority(t *testing.T) {
 	}
 }
 
-// With fewer than min_clients who say something, the silent ones are asked again.
-func TestSilentForgiven(t *testing.T) {
+// With fewer than min_clients responsive clients, the suspended are asked again.
+func TestReinstated(t *testing.T) {
 	s := mustNew(t, Config{Kind: "fedavg", Fraction: 1, MinClients: 3}, Setup{Seed: 1, Live: true})
 	join(s, 1, 2, 3)
 	steps(s, Opened{1}, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1}, Fired{timerDeadline})
@@ -52,20 +52,20 @@ func TestSilentForgiven(t *testing.T) {
 	}
 }
 
-// The Radon machine trains the base models of a silent participant elsewhere, if
+// The Radon machine trains the base models of an unresponsive participant elsewhere, if
 // the others can.
-func TestRadonSilent(t *testing.T) {
-	s := mustNew(t, Config{Kind: "radon", Models: 2}, Setup{Seed: 1, Live: true, Parameters: 2, Convex: true})
+func TestRadonUnresponsive(t *testing.T) {
+	s := mustNew(t, Config{Kind: "radon", Own: RadonSettings{Models: 2}}, Setup{Seed: 1, Live: true, Parameters: 2, Convex: true})
 	join(s, 1, 2, 3)
 	first := orders(steps(s, Opened{1}))
-	silent := first[0].Client
+	missing := first[0].Client
 	order := first[0].Order
 	for _, o := range first[1:] {
 		steps(s, Offered{Client: o.Client, Order: o.Order, Handle: Handle(o.Client), Weight: 1})
 	}
 	for range 3 {
 		if got := names(steps(s, Fired{timerDeadline})); got != "StopTimer Drop Drop Abandon SetTimer " && got != "StopTimer Drop Abandon SetTimer " {
-			t.Fatalf("without client %d of %d the deadline does %q", silent, len(first), got)
+			t.Fatalf("without client %d of %d the deadline does %q", missing, len(first), got)
 		}
 		open, ok := steps(s, Fired{timerRetry})[0].(Open)
 		if !ok {
@@ -78,8 +78,8 @@ func TestRadonSilent(t *testing.T) {
 		parts := 0
 		var last []Effect
 		for _, o := range orders(steps(s, Opened{1})) {
-			if o.Client == silent {
-				t.Fatalf("client %d is asked again", silent)
+			if o.Client == missing {
+				t.Fatalf("client %d is asked again", missing)
 			}
 			parts += o.Work.Parts
 			last = steps(s, Offered{Client: o.Client, Order: o.Order, Handle: Handle(100 + o.Client), Weight: 1})
@@ -94,10 +94,10 @@ func TestRadonSilent(t *testing.T) {
 	t.Error("the round is never done")
 }
 
-// An order that is out for more than two deadlines holds nobody's place, and its
-// answer counts all the same.
-func TestFedBuffSilent(t *testing.T) {
-	s := mustNew(t, Config{Kind: "fedbuff", Buffer: 100, Fraction: .2}, Setup{Seed: 1, MinCohort: 1, Clients: 10})
+// An order that is out for more than two deadlines no longer counts as at work, and
+// its answer counts all the same.
+func TestFedBuffUnresponsive(t *testing.T) {
+	s := mustNew(t, Config{Kind: "fedbuff", Fraction: .2, Own: FedBuffSettings{Buffer: 100}}, Setup{Seed: 1, MinCohort: 1, Clients: 10})
 	join(s, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
 	first := orders(steps(s, Opened{1}))
 	if len(first) != 2 {
@@ -106,7 +106,7 @@ func TestFedBuffSilent(t *testing.T) {
 	if got := steps(s, Fired{timerDeadline}); len(got) != 1 || got[0] != Effect(SetTimer{timerDeadline, DefaultDeadline}) {
 		t.Fatalf("after one deadline: %v", got)
 	}
-	// The first answers, somebody else gets its place, and the second stays silent.
+	// The first answers, another client gets its place, and the second does not answer.
 	second := orders(steps(s, Offered{Client: first[0].Client, Order: first[0].Order, Handle: 1, Weight: 1}))
 	if len(second) != 1 {
 		t.Fatalf("an answer gives %d orders, want 1", len(second))

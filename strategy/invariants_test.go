@@ -14,9 +14,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// referee does what a strategy asks for, as a run does, and complains when that
-// cannot be done: what holds for every scheme, whatever happens to it.
-type referee struct {
+// checker executes the effects of a strategy, as a run does, and fails the test when
+// one is not allowed: its checks hold for every scheme and every order of events.
+type checker struct {
 	t       *rapid.T
 	s       Strategy
 	present map[ClientID]bool
@@ -31,7 +31,12 @@ type referee struct {
 	durable *Open
 	commit  *Commit
 	next    Handle
+	adds    int // since the sums were cleared
+	maxAdds int // as announced; 0: not
 }
+
+// maxClients is the number of clients, more than FedBuff's buffer holds.
+const maxClients = 6
 
 type handleState uint8
 
@@ -40,15 +45,15 @@ const (
 	keptHandle
 )
 
-func newReferee(t *rapid.T, s Strategy) *referee {
-	return &referee{
+func newChecker(t *rapid.T, s Strategy) *checker {
+	return &checker{
 		t: t, s: s, present: map[ClientID]bool{}, given: map[ClientID][]OrderID{}, newest: map[ClientID]OrderID{}, handles: map[Handle]handleState{},
 		means: map[MeanID]bool{}, timers: map[Timer]bool{},
 	}
 }
 
-// step feeds one event and does what it brings about.
-func (r *referee) step(e Event) {
+// step feeds one event and executes its effects.
+func (r *checker) step(e Event) {
 	fresh := OrderID(0) // a number that no client has had
 	for _, effect := range slices.Clone(r.s.Step(e)) {
 		if o, ok := effect.(Order); ok && o.Order > r.newest[o.Client] {
@@ -67,14 +72,14 @@ func (r *referee) step(e Event) {
 }
 
 // settle takes a handle that is in one of some states.
-func (r *referee) settle(what string, h Handle, from ...handleState) {
+func (r *checker) settle(what string, h Handle, from ...handleState) {
 	if !slices.Contains(from, r.handles[h]) {
 		r.t.Fatalf("%s of handle %d, which is in state %d", what, h, r.handles[h])
 	}
 	delete(r.handles, h)
 }
 
-func (r *referee) do(effect Effect) {
+func (r *checker) do(effect Effect) {
 	switch e := effect.(type) {
 	case Open:
 		if r.open != nil || r.commit != nil || e.Round != r.version+1 || e.Base != r.version || !slices.IsSorted(e.Cohort) {
@@ -102,7 +107,18 @@ func (r *referee) do(effect Effect) {
 		if n := len(r.given[e.Client]); !r.present[e.Client] || n == 0 || r.given[e.Client][n-1] != e.Order {
 			r.t.Fatalf("fetch of order %d from client %d, which has %v", e.Order, e.Client, r.given[e.Client])
 		}
+	case Size:
+		if r.adds > 0 || e.Adds < 1 {
+			r.t.Fatalf("%+v after %d contributions were added", e, r.adds)
+		}
+		r.maxAdds = e.Adds
 	case Add:
+		if r.adds++; r.maxAdds > 0 && r.adds > r.maxAdds {
+			r.t.Fatalf("%d contributions are added, %d were announced", r.adds, r.maxAdds)
+		}
+		if r.maxAdds == 0 && r.adds > maxClients {
+			r.t.Fatalf("%d contributions of %d clients are added, sums are sized for one of each", r.adds, maxClients)
+		}
 		r.settle("Add", e.Handle, offeredHandle, keptHandle)
 		if !(e.Weight > 0) || !(e.Scale > 0) {
 			r.t.Fatalf("%+v", e)
@@ -139,6 +155,7 @@ func (r *referee) do(effect Effect) {
 			r.t.Fatalf("%+v at version %d", e, r.version)
 		}
 		r.noneKept("abandoned")
+		r.adds, r.maxAdds = 0, 0
 	case Commit:
 		if r.commit != nil || e.Round != r.version+1 || e.Base != r.version || len(e.Clients) == 0 || !slices.IsSorted(e.Clients) || !(e.Rate > 0) {
 			r.t.Fatalf("%+v at version %d", e, r.version)
@@ -147,24 +164,25 @@ func (r *referee) do(effect Effect) {
 			r.settle("Commit", h, keptHandle)
 		}
 		r.noneKept("committed")
+		r.adds, r.maxAdds = 0, 0
 		r.commit = &e
 	}
 }
 
-func (r *referee) noneKept(when string) {
+func (r *checker) noneKept(when string) {
 	if n := len(r.handles); n > 0 {
 		r.t.Fatalf("%s with %d contributions kept", when, n)
 	}
 }
 
-func (r *referee) offer(id ClientID, order OrderID) {
+func (r *checker) offer(id ClientID, order OrderID) {
 	r.next++
 	r.handles[r.next] = offeredHandle
 	r.step(Offered{Client: id, Order: order, Handle: r.next, Weight: float64(1 + uint64(id)%3), Steps: 3})
 }
 
 // restart begins another life from what is durable.
-func (r *referee) restart(s Strategy, snapshot []byte) {
+func (r *checker) restart(s Strategy, snapshot []byte) {
 	r.s = s
 	clear(r.present)
 	clear(r.given)
@@ -172,6 +190,7 @@ func (r *referee) restart(s Strategy, snapshot []byte) {
 	clear(r.means)
 	clear(r.timers)
 	r.asked, r.open, r.commit = nil, nil, nil
+	r.adds, r.maxAdds = 0, 0
 	if snapshot != nil {
 		if err := s.Restore(snapshot); err != nil {
 			r.t.Fatal(err)
@@ -182,7 +201,7 @@ func (r *referee) restart(s Strategy, snapshot []byte) {
 	}
 }
 
-// schemes are all strategies, small enough for everything to happen to them.
+// schemes are configurations of all strategies, small enough to reach every state.
 var schemes = map[string]Config{
 	"central":   {Kind: "central"},
 	"minibatch": {Kind: "minibatch", Fraction: .5},
@@ -192,10 +211,10 @@ var schemes = map[string]Config{
 	"median":    {Kind: "fedavg", Fraction: 1, Combine: "median"},
 	"krum":      {Kind: "periodic", Combine: "krum", MinClients: 5},
 	"oneshot":   {Kind: "oneshot"},
-	"radon":     {Kind: "radon", Models: 2},
-	"daisy":     {Kind: "daisy", AverageEvery: 3},
-	"dynamic":   {Kind: "dynamic", Batches: 8, Delta: 1, FullShare: .8},
-	"fedbuff":   {Kind: "fedbuff", Buffer: 3, Fraction: .7},
+	"radon":     {Kind: "radon", Own: RadonSettings{Models: 2}},
+	"daisy":     {Kind: "daisy", Own: DaisySettings{AverageEvery: 3}},
+	"dynamic":   {Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: 1, FullShare: .8}},
+	"fedbuff":   {Kind: "fedbuff", Fraction: .7, Own: FedBuffSettings{Buffer: 3}},
 }
 
 func newScheme(t interface{ Fatal(...any) }, cfg Config) Strategy {
@@ -208,20 +227,20 @@ func newScheme(t interface{ Fatal(...any) }, cfg Config) Strategy {
 	return s
 }
 
-// Whatever clients, disks, timers and crashes do to a strategy, it settles every
-// contribution once, orders nothing from who is not there, and goes on.
+// In any order of answers, joins, leaves, timers and restarts a strategy settles
+// every contribution once, orders nothing from absent clients, and never hangs.
 func TestSchemesInvariants(t *testing.T) {
-	// Rounds are long stories.
+	// A round takes many steps.
 	before := flag.Lookup("rapid.steps").Value.String()
 	flag.Set("rapid.steps", "150")
 	defer flag.Set("rapid.steps", before)
 	for name, cfg := range schemes {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				r := newReferee(t, newScheme(t, cfg))
+				r := newChecker(t, newScheme(t, cfg))
 				var snapshot []byte
 				declined := false
-				client := rapid.Map(rapid.IntRange(1, 6), func(i int) ClientID { return ClientID(i) })
+				client := rapid.Map(rapid.IntRange(1, maxClients), func(i int) ClientID { return ClientID(i) })
 				answer := func(t *rapid.T) {
 					id := client.Draw(t, "id")
 					if given := r.given[id]; len(given) > 0 {
@@ -309,14 +328,14 @@ func TestSchemesInvariants(t *testing.T) {
 	}
 }
 
-// snapshotter is every strategy: what it says of itself for a version.
+// snapshotter is every strategy.
 type snapshotter interface {
 	Strategy
 	snapshot(version uint64) []byte
 }
 
-// What a strategy was restored from it writes down again, and goes on with the
-// same orders as the one that wrote it.
+// A restored strategy encodes the snapshot that it was restored from, and gives the
+// same orders as the strategy that encoded it.
 func TestSnapshots(t *testing.T) {
 	for name, cfg := range schemes {
 		t.Run(name, func(t *testing.T) {

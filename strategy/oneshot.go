@@ -1,0 +1,16 @@
+package strategy
+
+// oneshotScheme is one-shot averaging (Zinkevich et al. 2010): one round of
+// periodic averaging, after which the run ends.
+func oneshotScheme() Scheme {
+	s := averaging([]Setting{minClientsSetting(2), minReportsSetting(), deadlineSetting()})
+	s.Name, s.Title = "oneshot", "One-shot averaging"
+	s.Help = "all train for long and are averaged once"
+	s.Models = "1 up"
+	s.Choose = "there is one chance to communicate"
+	s.Packing = func(Config) Packing { // no later round corrects the rounding to a grid
+		return Packing{Lossy: true, Biased: true, Feedback: true, Default: true}
+	}
+	s.New = func(c Config, setup Setup) Strategy { return newFamily(c, setup, fedavg{all: true, once: true}) }
+	return s
+}
