@@ -57,7 +57,7 @@ func TestTabEqualsNative(t *testing.T) {
 			{Kind: protocol.LayerDense, Units: 10},
 		}},
 	}
-	shards := &protocol.Shards{Source: web.DataPath(tk, d), Shards: []uint32{3, 14, 15, 92}, Total: 100}
+	shards := &protocol.Shards{Shards: []uint32{3, 14, 15, 92}, Total: 100}
 	order := func(number uint64) *protocol.Order {
 		return &protocol.Order{
 			Order: number, Kind: protocol.OrderFit, Round: 1, BaseHash: hash[:], Seed: 42,
@@ -117,6 +117,7 @@ func TestTabEqualsNative(t *testing.T) {
 		}
 	})
 	d.Pack()
+	shards.Source = web.DataPath(tk, d)
 	study := &web.Study{Task: tk, Data: d, Model: m, Run: "test", Feed: web.NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
 	s := httptest.NewServer(web.New([]*web.Study{study}, testSocket{socket}, static.Handler(), slog.New(slog.DiscardHandler)))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })

@@ -36,8 +36,8 @@ type member struct {
 	codecs      []protocol.Codec // that it has
 	codec       protocol.Codec   // of its answers
 	payloads    []protocol.PayloadKind
-	initDiffers bool             // it cannot make version 0, and gets versions in full
-	holds       bool             // it holds version held of the model
+	initDiffers bool // it cannot make version 0, and gets versions in full
+	holds       bool // it holds version held of the model
 	held        uint64
 
 	wanted uint64 // version that it asked for last
