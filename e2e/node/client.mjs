@@ -19,6 +19,7 @@ import { hashOf, layout, version0 } from "./version0.mjs";
 const chunkSize = 65536, inlineBody = 61440, reconnectMin = 500, reconnectMax = 30000;
 
 const report = (event, details = {}) => console.log(JSON.stringify({ event, ...details }));
+const codes = { normal: 1000, finished: 4507 };
 const hex = (bytes) => bytes.toString("hex");
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -43,6 +44,7 @@ class Client {
   token = Buffer.alloc(0);
   run = "";
   held; // {version, hash, parameters}
+  job; // the order in work; it goes on while the socket is lost
   kept = new Map(); // packed contributions by order: {round, accepted, frames}
   ordered = 0; // orders of this process that were begun
   welcomes = 0;
@@ -57,9 +59,8 @@ class Client {
   async join() {
     for (let pause = reconnectMin; ;) {
       const welcomes = this.welcomes, code = await this.session();
-      this.job = undefined;
       report("closed", { code });
-      if (this.finished) return;
+      if (code === codes.finished) return this.last();
       if (!comesBack(code)) throw new Error(`closed with code ${code}`);
       if (this.welcomes > welcomes) pause = reconnectMin;
       await sleep(pause * (.5 + Math.random() / 2));
@@ -71,13 +72,15 @@ class Client {
   session() {
     return new Promise((resolve, reject) => {
       const socket = this.socket = new Socket(this.url);
+      this.welcomed = false;
+      this.waiting = this.transfer = undefined; // the coordinator sends both anew
       let last = Promise.resolve();
-      socket.on("open", () => this.send("hello", {
+      socket.on("open", () => socket.send(frame("hello", {
         protocol: "fedtab.v1", task: this.task, resume_token: this.token, client: "node",
         codecs: [codecs.grid, codecs.deadzone, codecs.planes, codecs.float32],
         held: this.held?.version, held_hash: this.held ? Buffer.from(this.held.hash, "hex") : undefined,
         tab_state: enums.TabState.TAB_STATE_VISIBLE,
-      }));
+      })));
       // One message after the other; work goes on beside them.
       socket.on("message", (bytes) => {
         last = last.then(() => socket === this.socket && this.receive(...unframe(bytes))).catch((err) => {
@@ -89,7 +92,10 @@ class Client {
     });
   }
 
-  send(kind, message) { this.socket.send(frame(kind, message)); }
+  /** write sends frames, or drops them while there is no session: the order that they answer is repeated. */
+  write(frames) { if (this.welcomed) frames.forEach((f) => this.socket.send(f)); }
+
+  send(kind, message) { this.write([frame(kind, message)]); }
 
   leave(code, detail) {
     this.send("bye", { code, detail });
@@ -110,9 +116,10 @@ class Client {
 
   welcome(w) {
     this.welcomes++;
+    this.welcomed = true;
     if (w.run !== this.run) {
       this.run = w.run;
-      this.held = undefined;
+      this.held = this.job = undefined;
       this.kept.clear();
       this.data = undefined;
     }
@@ -141,19 +148,20 @@ class Client {
 
   status(s) {
     for (const [order, { round }] of this.kept) if (round !== 0n && round <= s.closed) this.kept.delete(order);
-    this.newest = s.version;
     report("status", { phase: s.phase, round: Number(s.round), version: Number(s.version), participants: s.participants });
-    if (s.phase !== enums.Phase.PHASE_FINISHED) return;
-    this.over = true;
-    report("finished", { reason: s.reason, version: Number(s.version), accuracy: s.test_accuracy });
-    if (this.held?.version === s.version) this.done();
-    else this.send("want", { version: s.version });
+    if (s.phase === enums.Phase.PHASE_FINISHED) report("finished", { reason: s.reason, version: Number(s.version), accuracy: s.test_accuracy });
   }
 
-  done() {
-    this.finished = true;
-    report("final", { version: Number(this.held.version), hash: this.held.hash });
-    this.leave(1000, "");
+  /** last fetches the final version, which no order brings, and reports its hash. */
+  async last() {
+    const base = new URL(this.url);
+    const file = await get(`http://${base.host}/api/tasks/${this.task}/models/newest.safetensors`);
+    const start = 8 + Number(file.readBigUInt64LE()), header = JSON.parse(file.subarray(8, start));
+    const { version } = header.__metadata__;
+    delete header.__metadata__;
+    const tensors = Object.values(header).map((t) => t.data_offsets).sort((a, b) => a[0] - b[0]);
+    const parameters = tensors.flatMap(([from, to]) => [...decode(codecs.float32, file.subarray(start + from, start + to), (to - from) / 4)]);
+    report("final", { version: Number(version), hash: hashOf(Float32Array.from(parameters)) });
   }
 
   model(m) {
@@ -197,8 +205,7 @@ class Client {
     if (hash !== hex(m.hash)) return this.leave(4502, `hash of version ${m.version}: ${hash}, want ${hex(m.hash)}`);
     this.held = { version: m.version, hash, parameters };
     report("model", { version: Number(m.version), base: Number(m.base), codec: v.codec, bytes: v.block.length, hash });
-    if (this.over) this.done();
-    else if (this.waiting) await this.begin();
+    if (this.waiting) await this.begin();
     return undefined;
   }
 
@@ -206,7 +213,7 @@ class Client {
     const kept = this.kept.get(o.order);
     if (kept) {
       report("offered again", { order: Number(o.order), round: Number(o.round) });
-      return kept.frames.forEach((f) => this.socket.send(f));
+      return this.write(kept.frames);
     }
     if (this.job?.order === o.order) return undefined;
     this.job = undefined; // superseded
@@ -249,7 +256,7 @@ class Client {
     this.ordered++;
     const examples = h.steps ? h.steps * (h.batch || data.n) : h.epochs * data.n;
     this.send("progress", { order: o.order, examples: BigInt(examples) });
-    if (this.cut("working")) return;
+    this.cut("working");
     const w = Float32Array.from(base);
     const metrics = await fit(w, this.tensors, this.spec, data, h, o.seed, () => this.job !== job);
     if (this.job !== job) return;
@@ -275,7 +282,7 @@ class Client {
     }
     this.kept.set(o.order, { round: o.round, accepted: false, frames });
     report("contribution", { order: Number(o.order), round: Number(o.round), codec: h.codec, bytes: block.length, loss: metrics.loss_sum / Number(metrics.examples) });
-    frames.forEach((f) => this.socket.send(f));
+    this.write(frames);
     this.cut("sent");
   }
 

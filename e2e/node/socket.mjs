@@ -7,6 +7,7 @@ import { EventEmitter } from "node:events";
 import http from "node:http";
 
 const continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10;
+const closeTimeout = 2000; // ms that the server has to end the connection after the closing handshake
 
 /** Socket emits "open", "message" (a Buffer, of binary messages) and "close" (code). */
 export class Socket extends EventEmitter {
@@ -110,6 +111,7 @@ export class Socket extends EventEmitter {
         this.#code = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
         this.#write(close, payload.subarray(0, 2));
         this.#connection.end();
+        setTimeout(() => this.#connection.destroy(), closeTimeout).unref();
         return this.#end();
       case text:
         return this.#fail(1003);

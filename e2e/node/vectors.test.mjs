@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import test from "node:test";
 import { applyGrid, codecs, decode, encodeDeadzone } from "./block.mjs";
 import { encode, decode as decodeMessage } from "./proto.mjs";
-import { derive, hashOf, version0 } from "./version0.mjs";
+import { derive, hashOf, splitmix64, version0 } from "./version0.mjs";
 
 const blocks = new URL("../../compress/testdata/blocks/", import.meta.url);
 const frames = new URL("../../protocol/testdata/vectors/", import.meta.url);
@@ -59,4 +59,25 @@ for (const name of readdirSync(frames)) {
 test("version 0", () => {
   assert.equal(derive(1n, "init", 0), 0xc09f7de1ec9e67d7n);
   assert.equal(hashOf(version0(1n, [{ rows: 2, units: 3 }, { rows: 3, units: 2 }])), "d459bb2de9f0d958d9b411fc63502caa9b2c3f7a45591c7d6b90921ed1ff865f");
+});
+
+// What this client packs is checked against the description by reading it back;
+// the coordinator reads it in TestNodeClient.
+test("deadzone meets its rate", () => {
+  const tensors = [{ rows: 40, units: 64 }, { rows: 64, units: 3 }], n = 41 * 64 + 65 * 3;
+  const next = splitmix64(7n);
+  const uniform = () => Number(next() >> 40n) / 2 ** 24;
+  // Rows of very different sizes, some of them zero.
+  const values = Float32Array.from({ length: n }, (_, i) => i % 640 < 64 ? 0 : (uniform() + uniform() - 1) * 2 ** -(i / 512 & 3));
+  const energy = (v) => v.reduce((a, x) => a + x * x, 0);
+  let last = Infinity;
+  for (const bits of [.5, 1, 2, 4, 8]) {
+    const block = encodeDeadzone(values, tensors, bits), read = decode(codecs.deadzone, block, n);
+    assert.ok(block.length <= n * bits / 8, `${bits} bits: ${block.length} bytes`);
+    assert.ok(block.length > .9 * n * bits / 8, `${bits} bits: only ${block.length} bytes`);
+    const error = energy(values.map((v, i) => v - read[i])) / energy(values);
+    assert.ok(error < last / 2 && error < 1, `${bits} bits: error ${error}, was ${last}`);
+    last = error;
+  }
+  assert.deepEqual(decode(codecs.deadzone, encodeDeadzone(new Float32Array(n), tensors, 1), n), new Float32Array(n));
 });
