@@ -34,7 +34,7 @@ function readBlock(block, want, { own = () => {}, shifted = false } = {}) {
   const n = r.uvarint();
   if (n !== want) throw new Error(`block: ${n} values, want ${want}`);
   const parts = Array.from({ length: r.uvarint() }, () => ({ size: r.uvarint(), segment: r.uvarint() }));
-  if (parts.length > 256 || parts.some((p) => p.segment < 16) || parts.reduce((a, p) => a + p.size, 0) !== n) {
+  if (parts.length > 256 || parts.some((p) => p.size < 1 || p.segment < 16) || parts.reduce((a, p) => a + p.size, 0) !== n) {
     throw new Error("block: wrong parts");
   }
   const step = r.float();
@@ -54,7 +54,6 @@ function readBlock(block, want, { own = () => {}, shifted = false } = {}) {
       const length = r.take(4).readUInt32LE();
       return r.take(length);
     };
-    while (r.at + 4 < 12) r.byte(); // zeros before the first stream
     const segments = segmentsOf(parts);
     let k = 0;
     const classes = list.decode(streamAt(), segments.length).map((d) => k += d);
@@ -179,9 +178,7 @@ function deadzoneAt(values, parts, step) {
     }
     for (const three of shifts) for (const s of three) w.put(s & 255, 8);
   }
-  const header = Buffer.concat([...head, w.bytes()]);
-  const out = [header];
-  if (streams.length > 0) out.push(Buffer.alloc(Math.max(0, 8 - header.length)));
+  const out = [...head, w.bytes()];
   for (const stream of streams) {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(stream.length);
