@@ -289,7 +289,7 @@ func TestStatusesDocumented(t *testing.T) {
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 	params := make([]float32, st.Model.Layout().Size)
 	st.Version = func(uint64) ([]float32, [32]byte, error) { return params, [32]byte{0xab}, nil }
-	shard := DataPath(st.Task) + "/0"
+	shard := DataPath(st.Task, st.Data) + "/0"
 	for _, test := range []struct {
 		method, path string
 		code         int

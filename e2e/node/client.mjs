@@ -219,8 +219,8 @@ class Client {
     this.job = undefined; // superseded
     for (const [number, { round, accepted }] of this.kept) if (round !== 0n || !accepted) this.kept.delete(number);
     const h = o.hyper, decline = (reason, detail) => this.send("decline", { order: o.order, reason, detail });
-    if (o.kind !== enums.OrderKind.ORDER_KIND_FIT || h.optimiser || h.control || h.stream || h.prox || h.clip || h.schedule || h.warmup || h.weight_decay || o.start.length) {
-      return decline(enums.Reason.REASON_UNSUPPORTED, "only SGD on whole epochs");
+    if (o.kind !== enums.OrderKind.ORDER_KIND_FIT || h.optimiser || h.control || h.stream || h.prox || h.clip || h.schedule || h.warmup || h.weight_decay || o.start.length || o.payloads.length) {
+      return decline(enums.Reason.REASON_UNSUPPORTED, "want a fit by SGD, from a version, of float32");
     }
     if (![codecs.float32, codecs.deadzone].includes(h.codec)) return decline(enums.Reason.REASON_CODEC, `codec ${h.codec}`);
     if (h.feedback) return decline(enums.Reason.REASON_UNSUPPORTED, "error feedback");
