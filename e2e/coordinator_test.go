@@ -132,6 +132,9 @@ func (c *coordinator) stop(s os.Signal) {
 	}
 }
 
+// dir returns the folder of the coordinator's database.
+func (c *coordinator) dir() string { return c.args[1] }
+
 func (c *coordinator) url() string { return "http://" + c.addr + "/" }
 
 // state is what GET /api/tasks/{name} says.

@@ -325,9 +325,9 @@ type Decline struct {
 	Detail string
 }
 
-// Want asks the coordinator for the model of a version.
+// Want asks the coordinator for the newest version of the model.
 type Want struct {
-	Version uint64 // 0 is the newest: version 0 itself is made from the seed
+	Version uint64 // that the order rests on; 0: the client cannot make version 0 from the seed
 	Full    bool   // send parameters, not a delta: the client's copy is wrong
 }
 
