@@ -50,7 +50,7 @@ lint:
 generate: ## the page's components
 	go generate ./ui
 
-browsers: ## install Chromium and Firefox where that is possible
+browsers: ## install Chromium, Firefox and Node.js where that is possible
 	@e2e/browsers.sh
 
 FUZZTIME ?= 10s

@@ -2,10 +2,11 @@
 // and protocol/fedtab.proto. It takes part in one run of dense networks trained
 // by FedAvg and exits with 0 when the run has finished.
 //
-//   node client.mjs --url ws://127.0.0.1:8080/ws --task NAME [--cut working:2,sent:4]
+//   node client.mjs --url ws://127.0.0.1:8080/ws --task NAME [--cut working:2,sent:4] [--inexact]
 //
-// --cut drops the socket without a word at the given order of this process:
-// `working` after its Progress, `sent` after its Contribution. What happens is
+// --cut drops the socket without a closing handshake at the given order of this
+// process: `working` after its Progress, `sent` after its Contribution. --inexact
+// makes a wrong version 0, as a platform with other arithmetic would. Events are
 // written to standard output, one JSON object a line.
 
 import http from "node:http";
@@ -19,7 +20,7 @@ import { hashOf, layout, version0 } from "./version0.mjs";
 const chunkSize = 65536, inlineBody = 61440, reconnectMin = 500, reconnectMax = 30000;
 
 const report = (event, details = {}) => console.log(JSON.stringify({ event, ...details }));
-const codes = { normal: 1000, finished: 4507 };
+const finished = 4507; // close code
 const hex = (bytes) => bytes.toString("hex");
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -49,10 +50,11 @@ class Client {
   ordered = 0; // orders of this process that were begun
   welcomes = 0;
 
-  constructor(url, task, cuts) {
+  constructor(url, task, cuts, inexact) {
     this.url = url;
     this.task = task;
     this.cuts = cuts;
+    this.inexact = inexact;
   }
 
   /** join takes part until the run has finished or the coordinator says to stay away. */
@@ -60,7 +62,7 @@ class Client {
     for (let pause = reconnectMin; ;) {
       const welcomes = this.welcomes, code = await this.session();
       report("closed", { code });
-      if (code === codes.finished) return this.last();
+      if (code === finished) return this.last();
       if (!comesBack(code)) throw new Error(`closed with code ${code}`);
       if (this.welcomes > welcomes) pause = reconnectMin;
       await sleep(pause * (.5 + Math.random() / 2));
@@ -77,7 +79,8 @@ class Client {
       let last = Promise.resolve();
       socket.on("open", () => socket.send(frame("hello", {
         protocol: "fedtab.v1", task: this.task, resume_token: this.token, client: "node",
-        codecs: [codecs.grid, codecs.deadzone, codecs.planes, codecs.float32],
+        // Without version 0 a difference on the grid leads nowhere.
+        codecs: [...this.zeroWrong ? [] : [codecs.grid], codecs.deadzone, codecs.planes, codecs.float32],
         held: this.held?.version, held_hash: this.held ? Buffer.from(this.held.hash, "hex") : undefined,
         tab_state: enums.TabState.TAB_STATE_VISIBLE,
       })));
@@ -129,21 +132,29 @@ class Client {
     this.spec = w.model;
     this.tensors = layout(w.model);
     this.zero = version0(w.seed, this.tensors);
+    if (this.inexact) this.zero[0] *= 1 + 2 ** -23;
     this.zeroHash = hashOf(this.zero);
     if (BigInt(this.zero.length) !== w.parameters) return this.leave(4508, `parameters: ${w.parameters}, want ${this.zero.length}`);
     report("welcome", {
       participant: w.participant, run: w.run, version: Number(w.version), parameters: this.zero.length,
-      zero: this.zeroHash, zero_right: this.zeroHash === hex(w.initial_hash),
+      zero: this.zeroHash, zero_right: this.zeroHash === hex(w.initial_hash), // version 0
     });
-    if (this.zeroHash !== hex(w.initial_hash)) this.send("want", { version: 0n, full: true });
+    this.zeroWrong = this.zeroHash !== hex(w.initial_hash);
+    if (this.zeroWrong) this.send("want", { version: 0n, full: true });
   }
 
   async shards(s) {
     const base = new URL(this.url);
-    const bodies = await Promise.all(s.shards.map((number) => get(`http://${base.host}${s.source}/${number}`)));
+    let bodies;
+    try {
+      bodies = await Promise.all(s.shards.map((number) => get(`http://${base.host}${s.source}/${number}`)));
+    } catch (err) {
+      report("shards lost", { error: err.message });
+      return this.socket.cut(); // the coordinator assigns them anew
+    }
     this.data = join(bodies.map(readShard));
     report("shards", { shards: s.shards.length, total: s.total, examples: this.data.n });
-    if (this.waiting) await this.begin();
+    return this.waiting && this.begin();
   }
 
   status(s) {
@@ -195,6 +206,7 @@ class Client {
     if (v.role === enums.Role.ROLE_MODEL) {
       parameters = decode(v.codec, v.block, this.zero.length);
     } else if (v.role === enums.Role.ROLE_DELTA && v.codec === codecs.grid) {
+      if (this.zeroWrong) return undefined; // sent before the coordinator knew
       const from = m.base === 0n ? this.zero : this.held?.version === m.base ? this.held.parameters : undefined;
       if (!from) return this.send("want", { version: m.version, full: true });
       parameters = applyGrid(v.block, from, this.zero);
@@ -205,8 +217,7 @@ class Client {
     if (hash !== hex(m.hash)) return this.leave(4502, `hash of version ${m.version}: ${hash}, want ${hex(m.hash)}`);
     this.held = { version: m.version, hash, parameters };
     report("model", { version: Number(m.version), base: Number(m.base), codec: v.codec, bytes: v.block.length, hash });
-    if (this.waiting) await this.begin();
-    return undefined;
+    return this.waiting && this.begin(true);
   }
 
   async order(o) {
@@ -228,11 +239,19 @@ class Client {
     return this.begin();
   }
 
-  /** begin starts the order that waits, if its base and its data are here. */
-  async begin() {
+  /** begin starts the order that waits, if its base and its data are here. answered: a model has just come. */
+  async begin(answered = false) {
     const o = this.waiting, want = hex(o.base_hash);
     const base = this.held?.hash === want ? this.held.parameters : this.zeroHash === want ? this.zero : undefined;
-    if (!base) return this.send("want", { version: o.base, full: true });
+    if (!base && answered) { // that version is not to be had any more
+      this.waiting = undefined;
+      return this.send("decline", { order: o.order, reason: enums.Reason.REASON_WRONG_BASE });
+    }
+    if (!base && o.asked) return undefined;
+    if (!base) {
+      o.asked = true;
+      return this.send("want", { version: o.base, full: true });
+    }
     if (!this.data) return undefined;
     this.waiting = undefined;
     this.work(o, base, this.data).catch((err) => {
@@ -302,10 +321,12 @@ class Client {
 }
 
 const { values } = parseArgs({
-  options: { url: { type: "string" }, task: { type: "string" }, cut: { type: "string", default: "" } },
+  options: {
+    url: { type: "string" }, task: { type: "string" }, cut: { type: "string", default: "" }, inexact: { type: "boolean", default: false },
+  },
 });
 const cuts = new Map(values.cut.split(",").filter(Boolean).map((cut) => [cut.split(":")[0], Number(cut.split(":")[1])]));
-new Client(values.url, values.task, cuts).join().catch((err) => {
+new Client(values.url, values.task, cuts, values.inexact).join().catch((err) => {
   report("failed", { error: err.stack });
   process.exit(1);
 });
