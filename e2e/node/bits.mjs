@@ -23,6 +23,7 @@ export class BitWriter {
 export class ByteReader {
   #bit = 0;
   constructor(bytes) { this.bytes = bytes; this.at = 0; }
+  get done() { return this.at === this.bytes.length; }
   take(n) {
     if (n > this.bytes.length - this.at) throw new Error(`block: ends at byte ${this.bytes.length}, want ${n} more`);
     return this.bytes.subarray(this.at, this.at += n);

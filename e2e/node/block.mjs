@@ -38,6 +38,7 @@ function readBlock(block, want, { own = () => {}, shifted = false } = {}) {
     throw new Error("block: wrong parts");
   }
   const step = r.float();
+  if (!(step >= 2 ** -90 && step <= 2 ** 80)) throw new Error(`block: step ${step}, want 2^-90 to 2^80`);
   const extra = own(r);
   const live = r.bits(4);
   if (live > 8) throw new Error(`block: ${live} classes, want at most 8`);
@@ -72,7 +73,9 @@ function readBlock(block, want, { own = () => {}, shifted = false } = {}) {
 export function decode(codec, block, n) {
   if (codec === codecs.float32) {
     if (block.length !== 4 * n) throw new Error(`block: ${block.length} bytes, want ${4 * n}`);
-    return Float32Array.from({ length: n }, (_, i) => block.readFloatLE(4 * i));
+    const values = Float32Array.from({ length: n }, (_, i) => block.readFloatLE(4 * i));
+    if (!values.every(Number.isFinite)) throw new Error("block: a value is not finite");
+    return values;
   }
   if (codec === codecs.deadzone) {
     const { step, levels, classOf, shifts } = readBlock(block, n, { shifted: true });
@@ -91,6 +94,7 @@ function dequantise(level, step, shifts) {
 function decodePlanes(block, n) {
   const own = (r) => {
     const top = r.byte();
+    if (top > 254) throw new Error(`block: largest exponent ${top}, want at most 254`);
     return { top, mantissas: new ByteReader(r.take(r.uvarint())) };
   };
   const { extra: { top, mantissas }, levels } = readBlock(block, n, { own });
@@ -98,10 +102,12 @@ function decodePlanes(block, n) {
   const values = Float32Array.from(levels, (level) => {
     if (level === 0) return 0;
     const exponent = top + 1 - Math.abs(level);
+    if (exponent < 0) throw new Error(`block: exponent ${exponent}, want at least 0`);
     bits.setUint32(0, ((level < 0 ? 1 << 31 : 0) | exponent << 23 | mantissas.bits(23)) >>> 0);
     return bits.getFloat32(0);
   });
   mantissas.align();
+  if (!mantissas.done) throw new Error("block: mantissas are left");
   return values;
 }
 
@@ -109,6 +115,7 @@ function decodePlanes(block, n) {
 export function applyGrid(block, held, zero) {
   const own = (r) => r.byte();
   const { step, extra: halved, levels } = readBlock(block, zero.length, { own });
+  if (halved > 20) throw new Error(`block: step halved ${halved} times, want at most 20`);
   return Float32Array.from(levels, (difference, i) => {
     const k = Math.round((held[i] - zero[i]) / (step * 2 ** halved));
     return zero[i] + step * (k * 2 ** halved + difference);

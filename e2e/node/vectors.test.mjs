@@ -49,6 +49,23 @@ for (const name of readdirSync(blocks)) {
   });
 }
 
+// The conformance kit: good blocks are read as their hash says, broken ones refused.
+const kit = new URL("../../compress/testdata/conformance/", import.meta.url);
+for (const name of readdirSync(kit).filter((name) => name.endsWith(".txt"))) {
+  const [header, hex] = readFileSync(new URL(name, kit), "utf8").split("\n\n");
+  const field = (key) => header.match(new RegExp(`^${key}: (.*)$`, "m"))?.[1];
+  const codec = { float32: 0, "float32-planes": 1, deadzone: 3, grid: 5 }[field("codec")];
+  if (codec === undefined) continue;
+  test(`kit ${name}`, () => {
+    const block = Buffer.from(hex.replace(/\s/g, ""), "hex"), n = Number(field("values"));
+    const read = () => codec === codecs.grid
+      ? applyGrid(block, Float32Array.from({ length: n }, (_, i) => i % 3 * 4 / 256), new Float32Array(n))
+      : decode(codec, block, n);
+    if (field("expect") === "ok") assert.equal(hashOf(read()), field("sha256"));
+    else assert.throws(read);
+  });
+}
+
 for (const name of readdirSync(frames)) {
   test(`frame ${name}`, () => {
     const hex = readFileSync(new URL(name, frames), "utf8").split("\n").filter((l) => /^[0-9a-f]+$/.test(l)).join("");
