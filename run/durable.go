@@ -91,7 +91,9 @@ func (r *Run) journalAnswered(err error) {
 		if err == nil {
 			r.log.Info("the journal works again")
 		}
-		r.broadcastStatus()
+		if r.finished == "" || r.over { // an end that is not durable is not told
+			r.broadcastStatus()
+		}
 		r.notify(nil)
 	}
 }

@@ -98,10 +98,11 @@ func (r *Run) expect(e strategy.Expect) {
 	if !ok {
 		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
 	}
-	r.absent[uint32(e.Client)] = &outstanding{
-		order: e.Order, round: e.Round, base: base, work: e.Work,
-		weight: r.open.weight(uint32(e.Client), r.roster.maxWeight()),
-	}
+	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, weight: r.roster.maxWeight()}
+	if !r.roster.shards.Divide {
+		o.weight = r.open.weight(uint32(e.Client), o.weight)
+	} // Otherwise its share may have grown after the round was opened.
+	r.absent[uint32(e.Client)] = o
 }
 
 func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protocol.Order {

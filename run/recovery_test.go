@@ -100,7 +100,8 @@ func TestRestartPausedForges(t *testing.T) {
 		{"a model", func(c *protocol.Contribution) { c.Vectors[0].Role = protocol.RoleModel }, protocol.ReasonWrongShape},
 		{"a control variate", func(c *protocol.Contribution) { c.Vectors[0].Role = protocol.RoleControl }, protocol.ReasonWrongShape},
 		{"another part", func(c *protocol.Contribution) { c.Vectors[0].Part = 1 }, protocol.ReasonWrongShape},
-		{"more examples than it had when the round was opened", func(c *protocol.Contribution) { c.Weight = 11 }, protocol.ReasonOutOfBounds},
+		{"all examples, of which it had a quarter when the round was opened", func(c *protocol.Contribution) { c.Weight = 40 }, protocol.ReasonAccepted},
+		{"more examples than there are", func(c *protocol.Contribution) { c.Weight = 41 }, protocol.ReasonOutOfBounds},
 		{"more mini-batches than ordered", func(c *protocol.Contribution) { c.Metrics.Steps = 100 }, protocol.ReasonOutOfBounds},
 	} {
 		t.Run(test.name, func(t *testing.T) {

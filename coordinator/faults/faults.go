@@ -1,24 +1,37 @@
-// Package faults runs the coordinator's state machine, real strategies and real
-// clients through everything that can go wrong, in virtual time, and checks
-// what must hold all the same.
+// Package faults is the fault simulator: it drives the real run, strategies and
+// clients through faults in virtual time, and checks after every event what must
+// hold all the same.
 //
-// One seed draws one schedule: sockets that die with what is in flight, in one
-// direction or both, noticed late by either side; participants that join late,
-// leave, pause, freeze, reload, fall silent or take over their own socket;
-// hostile ones that repeat, replay, spoil and forge contributions or chatter; a
-// journal that is slow, fails, or fails after it has written; and crashes of
-// the coordinator between any two of its effects, followed by a restart from
-// what was durable, by a clock that may have been set back or forward.
+// # What is simulated
 //
-// Every schedule begins with a storm in which all this happens and ends, if the
-// run is not over by then, with calm weather in which nothing does and the run
-// must come to its end in bounded time.
+// One seed draws one schedule. In its first part faults happen: sockets that die
+// in one direction or both, with what is in flight; messages that are late,
+// repeated or overtake each other; clients that pause, freeze, leave, reload, stop
+// answering or take over their own socket; hostile peers that forge contributions
+// of every role and weight, replay, corrupt and send nonsense, also from a paused
+// tab after a restart of the coordinator; a disk that is slow, or fails for once
+// or for good, before or after a write is durable; and crashes of the coordinator
+// between any two effects and on either side of every write, followed by a restart
+// under a clock that may have been set back or forward. In the second part there
+// are no faults, and the run must end within a bounded time.
 //
-// The network, the disk and the clock are the simulator's; run, strategy and
-// client are those of production, and every kind of strategy that runs live has its
-// schedules: schemes.go draws their settings, packing.go how parameters travel,
-// arithmetic.go says what they must give, invariants.go and witness.go what must
-// hold whatever happens. One seed gives one schedule of a kind, event for event:
+// The network (socket.go), the disk (disk.go) and the clock are simulated. The run,
+// the strategies, the checker of contributions and the clients are the product's.
+// scheme.go draws the settings of every strategy that runs live, and how parameters
+// are packed; peer.go and hostile.go are the clients.
+//
+// # What is checked
+//
+//   - transitions.go: tables of what may follow what, for the events and effects of
+//     a strategy and for the answers to contributions; observer.go applies them.
+//   - reference.go: the arithmetic of every scheme, written out from the formulas in
+//     math/big and float64. It does not import combine.
+//   - invariants.go: versions, orders, messages, byte counts, memory, the end.
+//
+// # Replaying a schedule
+//
+// A violation names its seed and prints the newest events. One seed gives one
+// schedule of a kind of strategy, event for event:
 //
 //	go test ./coordinator/faults -run 'TestFaults$' -scheme=dynamic -seed=1234 -v
 package faults
@@ -26,91 +39,75 @@ package faults
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
-	"fedtab/learn/rng"
+	"fedtab/protocol"
+	"fedtab/run"
+	"fedtab/strategy"
 )
 
-// Config names a schedule. What it leaves out is drawn from the seed.
+// Config names a schedule. Zero fields are drawn from the seed.
 type Config struct {
-	Seed    uint64
-	Rounds  int                                               // that the run is to make; 0 draws 2 to 40
-	Clients int                                               // 0 draws 1 to 12
-	Chances *Chances                                          // nil draws them
-	Kind    string                                            // of strategy, one of Kinds; "" is fedavg
-	Trace   func(when time.Duration, format string, a ...any) // sees every event; nil sees none
+	Seed   uint64
+	Kind   string // of strategy, one of Kinds; "" is fedavg
+	Rounds int    // that the run makes; 0 draws 2 to 40
+	Rates  *Rates // nil draws them
+	Trace  func(when time.Duration, format string, args ...any)
+
+	mutant mutant
 }
 
-// Chances are the probabilities of faults while the storm lasts.
-type Chances struct {
-	Lose      float64 // a socket dies with a message on its way
+// mutant damages the product, so that tests can show that it is noticed. Nil
+// functions change nothing.
+type mutant struct {
+	strategy func(strategy.Strategy) strategy.Strategy // between run and observer
+	journal  func(run.Journal) run.Journal
+	send     func(protocol.Message) protocol.Message
+}
+
+// Rates are the probabilities of faults in the first part of a schedule.
+type Rates struct {
+	Lose      float64 // a socket dies, per message
 	Duplicate float64 // a contribution arrives twice
 	Replay    float64 // an old contribution is sent again
-	Spoil     float64 // a contribution is sent broken as well
-	Forge     float64 // a contribution is sent that nobody ordered
-	Chatter   float64 // messages that make no sense are sent
-	Swap      float64 // two messages overtake each other
+	Corrupt   float64 // a broken copy of a contribution is sent as well
+	Forge     float64 // a contribution that was not ordered is sent
+	Nonsense  float64 // well-formed messages without a meaning are sent
+	Reorder   float64 // two messages overtake each other
 	Slow      float64 // training takes longer than a round may
-	Moody     float64 // a participant pauses, freezes, leaves, reloads ..., per order
-	Fail      float64 // a write of the journal fails
+	Interrupt float64 // a client pauses, freezes, leaves, reloads ..., per order
+	Fail      float64 // a write fails
 	FailLate  float64 // of these: after it has become durable
+	Permanent float64 // of these: with an error that no later try can cure
 	SlowDisk  float64 // a write takes seconds
 	Crash     float64 // the coordinator crashes, per effect
-	Shutdown  float64 // it is stopped in good order, per event
+	Stop      float64 // the coordinator is stopped in good order, per event
 }
 
-// drawChances draws a kind of schedule: a third of them leaves a given kind of
-// fault out.
-func drawChances(r *rand.Rand) Chances {
-	some := func(most float64) float64 {
-		if r.Uint64N(3) == 0 {
+// drawRates leaves each kind of fault out of a third of the schedules.
+func drawRates(r *rand.Rand) Rates {
+	upTo := func(limit float64) float64 {
+		if maybe(r, 3) {
 			return 0
 		}
-		return most * r.Float64()
+		return limit * r.Float64()
 	}
-	return Chances{
-		Lose: some(.05), Duplicate: some(.2), Replay: some(.1), Spoil: some(.1), Forge: some(.1), Chatter: some(.1),
-		Swap: some(.05), Slow: some(.2), Moody: some(.2), Fail: some(.2), FailLate: .5, SlowDisk: some(.2),
-		Crash: some(.02), Shutdown: some(.002),
+	return Rates{
+		Lose: upTo(.05), Duplicate: upTo(.2), Replay: upTo(.1), Corrupt: upTo(.1), Forge: upTo(.2), Nonsense: upTo(.1),
+		Reorder: upTo(.05), Slow: upTo(.2), Interrupt: upTo(.2), Fail: upTo(.2), FailLate: .5, Permanent: upTo(.05),
+		SlowDisk: upTo(.2), Crash: upTo(.02), Stop: upTo(.002),
 	}
 }
 
-// Result counts what happened.
-type Result struct {
-	Schedules   int
-	Rounds      int // committed
-	Crashes     int // of the coordinator
-	Resumed     int // rounds that went on after a restart
-	Sockets     int // lost
-	Failures    int // of the journal
-	Abandoned   int // attempts at rounds
-	RolledBack  int // versions
-	Balanced    int // violations that were resolved without a new version
-	Packed      int // schedules in which parameters did not travel as they are
-	Differences int // of versions that were sent
-	Accepted    int
-	Refused     int
-	Calmed      int // runs that outlasted the storm
-	VirtualTime time.Duration
-}
+// Result counts what has happened, by name.
+type Result map[string]int
 
 // Add adds o to r.
-func (r *Result) Add(o Result) {
-	r.Schedules += o.Schedules
-	r.Rounds += o.Rounds
-	r.Crashes += o.Crashes
-	r.Resumed += o.Resumed
-	r.Sockets += o.Sockets
-	r.Failures += o.Failures
-	r.Abandoned += o.Abandoned
-	r.RolledBack += o.RolledBack
-	r.Balanced += o.Balanced
-	r.Packed += o.Packed
-	r.Differences += o.Differences
-	r.Accepted += o.Accepted
-	r.Refused += o.Refused
-	r.Calmed += o.Calmed
-	r.VirtualTime += o.VirtualTime
+func (r Result) Add(o Result) {
+	for name, n := range o {
+		r[name] += n
+	}
 }
 
 // A Violation is an invariant that did not hold.
@@ -119,7 +116,7 @@ type Violation struct {
 	Detail    string
 	Seed      uint64
 	When      time.Duration // virtual
-	Trace     []string      // what happened last, newest at the end
+	Trace     []string      // newest events, in their order
 }
 
 // Error says what was violated and when.
@@ -127,43 +124,40 @@ func (v *Violation) Error() string {
 	return fmt.Sprintf("seed %d at %v: %s: %s", v.Seed, v.When, v.Invariant, v.Detail)
 }
 
-// maxEvents is how many events a schedule may have before it counts as endless:
-// a hundred times what the longest have.
+// maxEvents is a hundred times what the longest schedules have.
 const maxEvents = 5_000_000
 
-// Run runs one schedule until nothing is left to happen, which is when the run
-// is over and everybody knows. The error is a *Violation: the first invariant
-// that did not hold.
+// Run runs one schedule until no event is left. The error is a *Violation: the
+// first invariant that did not hold.
 func Run(cfg Config) (Result, error) {
-	w := newWorld(cfg)
-	w.start()
-	for events := 0; w.violation == nil; events++ {
+	s := newSim(cfg)
+	s.start()
+	for events := 0; s.violation == nil; events++ {
 		if events > maxEvents {
-			w.violated("the run ends", "it has made %d rounds of %d after %d events", len(w.journal.commits), w.rounds, events)
+			s.violated("the run ends", "%d of %d rounds after %d events", len(s.disk.commits), s.rounds, events)
+		}
+		more := true // also after a crash
+		s.survive(func() { more = s.clock.Next() })
+		if !more && s.violation == nil {
+			s.checkEnd()
 			break
 		}
-		more := true // a crash leaves it so
-		w.survive(func() { more = w.clock.Next() })
-		if !more {
-			w.checkEnd()
-			break
-		}
-		w.checkNow()
-		if w.life != nil && w.fault(w.chances.Shutdown) {
-			w.survive(w.shutdown)
+		s.checkNow()
+		if s.process != nil && s.fault(s.rates.Stop) {
+			s.survive(s.stop)
 		}
 	}
-	w.result.Schedules = 1
-	if w.packed() {
-		w.result.Packed = 1
+	s.result["schedules"], s.result["rounds"] = 1, len(s.disk.commits)
+	if s.packed() {
+		s.result["packed"] = 1
 	}
-	w.result.Rounds = len(w.journal.commits)
-	w.result.VirtualTime = w.clock.Now()
-	if w.violation != nil {
-		return w.result, w.violation
+	if s.violation != nil {
+		return s.result, s.violation
 	}
-	return w.result, nil
+	return s.result, nil
 }
 
-// stream returns a named stream of a schedule's seed.
-func stream(seed uint64, purpose string) *rand.Rand { return rng.Stream(seed, purpose) }
+// Kinds returns the kinds of strategy that run live.
+func Kinds() []string {
+	return slices.DeleteFunc(strategy.Kinds(), func(kind string) bool { return kind == "central" })
+}

@@ -10,152 +10,169 @@ import (
 	"fedtab/protocol"
 )
 
-// What hostile and broken clients do.
-
-// misuse sends a contribution again, or an old one, or a broken copy first.
-func (p *participant) misuse(c *conn, m *protocol.Contribution, when time.Duration) {
-	w := p.world
-	p.old = append(p.old, sent{m, c.number})
-	if w.fault(w.chances.Duplicate) {
-		w.clock.At(when+w.between(0, time.Minute), 0, func() { c.contribute(m, true) })
+// misbehave is what an unreliable peer does when it gets an order.
+func (p *peer) misbehave() {
+	s := p.sim
+	if p.reliable {
+		return
 	}
-	if w.fault(w.chances.Replay) {
-		again := p.old[w.random.Uint64N(uint64(len(p.old)))]
-		w.clock.At(when+w.between(0, time.Minute), 0, func() {
-			if c := p.conn; c != nil { // perhaps to another life of the coordinator
-				c.contribute(again.contribution, again.number == c.number)
+	if s.fault(s.rates.Interrupt) {
+		p.interrupt()
+	}
+	if s.fault(s.rates.Forge) {
+		s.soon(p.actor(), 10*time.Second, p.forge)
+	}
+	if s.fault(s.rates.Nonsense) {
+		p.nonsense()
+	}
+}
+
+// misuse repeats or corrupts a contribution, or sends an old one.
+func (p *peer) misuse(c *socket, m *protocol.Contribution, when time.Duration) {
+	s := p.sim
+	p.sent = append(p.sent, sent{m, c.number})
+	later := func(f func()) { s.clock.At(when+s.between(0, time.Minute), 0, f) }
+	if s.fault(s.rates.Duplicate) {
+		later(func() { c.contribute(m, true) })
+	}
+	if s.fault(s.rates.Replay) {
+		old := one(s.random, p.sent...)
+		later(func() {
+			if c := p.socket; c != nil { // perhaps to another process of the coordinator
+				c.contribute(old.contribution, old.number == c.number)
 			}
 		})
 	}
-	if w.fault(w.chances.Moody) { // its successor overtakes it, or the answer
-		w.soon(p.actor(), 2*time.Second, p.connect)
+	if s.fault(s.rates.Interrupt) { // a new socket overtakes it, or its answer
+		s.soon(p.actor(), 2*time.Second, p.connect)
 	}
-	if w.fault(w.chances.Spoil) {
-		bad := w.spoil(m)
-		w.soon(0, time.Second, func() { c.contribute(bad, false) })
+	if s.fault(s.rates.Corrupt) {
+		bad := s.corrupt(m)
+		s.soon(0, time.Second, func() { c.contribute(bad, false) })
 	}
 }
 
-// spoil returns a contribution that is wrong in one way.
-func (w *world) spoil(m *protocol.Contribution) *protocol.Contribution {
+// corrupt returns a contribution that is wrong in one way.
+func (s *sim) corrupt(m *protocol.Contribution) *protocol.Contribution {
 	b := *m
 	b.Vectors = slices.Clone(m.Vectors)
-	v := &b.Vectors[w.random.Uint64N(uint64(len(b.Vectors)))]
+	v := &b.Vectors[s.random.IntN(len(b.Vectors))]
 	v.Block = slices.Clone(v.Block)
+	n := len(v.Block)
 	put := func(x float64) { binary.LittleEndian.PutUint32(v.Block, math.Float32bits(float32(x))) }
-	switch w.random.Uint64N(20) {
-	case 0:
-		put(math.NaN())
-	case 1:
-		put(math.Inf(-1))
-	case 2:
-		put(1e9)
-	case 3:
-		v.BaseHash = make([]byte, protocol.HashSize)
-	case 4:
-		v.BaseHash = nil
-	case 5:
-		v.Block = v.Block[4:]
-	case 6:
-		v.Block = append(v.Block, 0, 0, 0, 0)
-	case 7:
-		v.Role = protocol.RoleModel
-	case 8:
-		v.Codec = 99
-	case 9:
-		b.Weight = 0
-	case 10:
-		b.Weight = math.MaxUint64
-	case 11:
-		b.Order += 1 + w.random.Uint64N(3)
-	case 12:
-		b.Round++
-	case 13:
-		b.Vectors = nil
-	case 14:
-		b.Vectors = b.Vectors[1:]
-	case 15:
-		b.Vectors = append(b.Vectors, b.Vectors[0])
-	case 16:
-		v.Part++
-	case 17:
-		v.Codec = one(w.random, compress.Codecs()...)
-	case 18:
-		v.Block[w.random.Uint64N(uint64(len(v.Block)))] ^= 1 << w.random.Uint64N(8)
-	case 19:
-		v.Block = v.Block[:w.random.Uint64N(uint64(len(v.Block)))]
-	}
+	one(s.random,
+		func() { put(math.NaN()) },
+		func() { put(math.Inf(-1)) },
+		func() { put(1e9) },
+		func() { v.BaseHash = make([]byte, protocol.HashSize) },
+		func() { v.BaseHash = nil },
+		func() { v.Block = v.Block[4:] },
+		func() { v.Block = append(v.Block, 0, 0, 0, 0) },
+		func() { v.Role = 1 + v.Role%4 },
+		func() { v.Codec = 99 },
+		func() { v.Codec = one(s.random, compress.Codecs()...) },
+		func() { b.Weight = 0 },
+		func() { b.Weight = math.MaxUint64 },
+		func() { b.Order += 1 + s.random.Uint64N(3) },
+		func() { b.Round++ },
+		func() { b.Vectors = nil },
+		func() { b.Vectors = b.Vectors[1:] },
+		func() { b.Vectors = append(b.Vectors, b.Vectors[0]) },
+		func() { v.Part++ },
+		func() { b.Metrics.Steps = math.MaxUint64 },
+		func() { v.Block[s.random.IntN(n)] ^= 1 << s.random.IntN(8) },
+		func() { v.Block = v.Block[:s.random.IntN(n)] },
+	)()
 	return &b
 }
 
-// forge sends a contribution to whatever is open, ordered or not.
-func (p *participant) forge() {
-	w, c := p.world, p.conn
-	if c == nil {
+// forge sends a contribution to what is open, ordered or not: of every role and
+// every weight, with values as large as role and weight would allow.
+func (p *peer) forge() {
+	s, c, o := p.sim, p.socket, p.sim.disk.open
+	if c == nil || o == nil || c.number == 0 || s.clock.Now() > s.faultsEnd {
 		return
 	}
-	w.soon(0, 10*time.Second, func() {
-		o := w.journal.open
-		if o == nil {
-			return
-		}
-		hash := w.initialHash
-		if n := len(w.journal.commits); n > 0 {
-			hash = w.journal.commits[n-1].Hash
-		}
-		m := &protocol.Contribution{Order: o.Order, Round: o.Round, Weight: 1}
-		if w.scheme.Shape == buffered {
+	hash := s.disk.hash(o.Base)
+	m := &protocol.Contribution{Order: o.Order, Round: o.Round}
+	if order, ok := s.orders[key{c.number, p.client.Order()}]; ok && s.chance(.7) {
+		m.Order, m.Round = order.Order, order.Round
+		copy(hash[:], order.BaseHash)
+	} else if s.shape&perClient != 0 {
+		m.Order += s.random.Uint64N(4)
+		if s.shape == buffered {
 			m.Round = 0
 		}
-		if w.scheme.Shape != inRounds { // orders have numbers beside that
-			m.Order += w.random.Uint64N(4)
+	}
+	bound := s.maxExamples()
+	m.Weight = one(s.random, 0, 1, 1, bound, bound+1, math.MaxUint64)
+	n, role := s.vectors(o.Cohort, c.number)
+	if maybe(s.random, 4) {
+		n = 1 + s.random.IntN(s.Vectors())
+	}
+	if maybe(s.random, 2) {
+		role = protocol.Role(1 + s.random.IntN(4))
+	}
+	limit := float64(protocol.MaxDelta)
+	if role == protocol.RoleGradient {
+		limit *= float64(m.Weight)
+	}
+	limit = one(s.random, 1, min(limit, math.MaxFloat32), math.Nextafter(limit, math.MaxFloat32))
+	for i := range n {
+		values := make([]float32, len(s.initial))
+		for j := range values {
+			values[j] = float32(limit * one(s.random, 1, s.random.Float64()))
 		}
-		vectors := 1 + w.random.Uint64N(uint64(w.scheme.Config.Vectors()))
-		for i := range vectors {
-			values := make([]float32, len(w.initial))
-			for j := range values {
-				values[j] = float32(w.random.Float64())
-			}
-			v := protocol.Vector{Role: protocol.RoleDelta, BaseHash: hash[:]}
-			v.Codec, v.Block = w.pack(values)
-			switch {
-			case w.scheme.Config.Kind == "minibatch":
-				v.Role = protocol.RoleGradient
-			case w.scheme.Config.Kind == "radon":
-				v.Part = uint32(i)
-			case i > 0:
-				v.Role = protocol.RoleControl
-			}
-			m.Vectors = append(m.Vectors, v)
+		v := protocol.Vector{Role: role, BaseHash: hash[:]}
+		if s.Kind == "radon" {
+			v.Part = uint32(i)
+		} else if i > 0 && !maybe(s.random, 4) {
+			v.Role = protocol.RoleControl
 		}
-		c.contribute(m, false)
-	})
+		v.Codec, v.Block = s.encode(values)
+		m.Vectors = append(m.Vectors, v)
+	}
+	s.note("participant %d forges role %d weight %d of %d order %d (paused %v)", c.number, role, m.Weight, bound, m.Order, c.tab == protocol.TabPaused)
+	s.result["forged"]++
+	s.soon(0, time.Second, func() { c.contribute(m, false) })
 }
 
-// chatter sends messages that are well formed and make no sense.
-func (p *participant) chatter() {
-	w, c := p.world, p.conn
+// encode packs a forged vector: raw, or with any codec that can where parameters
+// are packed.
+func (s *sim) encode(values []float32) (protocol.Codec, []byte) {
+	id := protocol.CodecFloat32
+	if s.packed() {
+		id = one(s.random, protocol.CodecDeadzone, protocol.CodecDither, protocol.CodecFloat16, protocol.CodecPlanes, protocol.CodecFloat32)
+	}
+	c, err := compress.Lookup(id)
+	if err == nil {
+		var block []byte
+		if block, err = c.NewEncoder(compress.TensorsOf(s.model.Layout())).Append(nil, values, compress.Options{Bits: 4}); err == nil {
+			return id, block
+		}
+	}
+	return protocol.CodecFloat32, compress.AppendFloat32(nil, values) // the values exceed the codec's range
+}
+
+// nonsense sends well-formed messages without a meaning.
+func (p *peer) nonsense() {
+	s, c := p.sim, p.socket
 	if c == nil {
 		return
 	}
 	var order uint64
-	if o := w.journal.open; o != nil {
-		order = o.Order - min(o.Order, w.random.Uint64N(3)) + w.random.Uint64N(3)
+	if o := s.disk.open; o != nil {
+		order = o.Order - min(o.Order, s.random.Uint64N(3)) + s.random.Uint64N(3)
 	}
-	for range 1 + w.random.Uint64N(12) {
-		var m protocol.Message
-		switch w.random.Uint64N(5) {
-		case 0:
-			m = &protocol.Progress{Order: order, Examples: math.MaxUint64}
-		case 1:
-			m = &protocol.Decline{Order: order, Reason: protocol.ReasonBusy}
-		case 2:
-			m = &protocol.Want{Version: w.random.Uint64N(4), Full: w.chance(.5)}
-		case 3:
-			m = &protocol.Tab{State: protocol.TabState(w.random.Uint64N(6))}
-		case 4:
-			m = &protocol.Tab{State: protocol.TabVisible}
-		}
-		w.soon(0, 5*time.Second, func() { c.deliver(m) })
+	p.lied = true
+	for range 1 + s.random.IntN(12) {
+		m := one[protocol.Message](s.random,
+			&protocol.Progress{Order: order, Examples: math.MaxUint64},
+			&protocol.Decline{Order: order, Reason: protocol.ReasonBusy},
+			&protocol.Want{Version: s.random.Uint64N(4), Full: s.chance(.5)},
+			&protocol.Tab{State: protocol.TabState(s.random.Uint64N(6))},
+			&protocol.Tab{State: protocol.TabVisible},
+		)
+		s.soon(0, 5*time.Second, func() { c.deliver(m) })
 	}
 }

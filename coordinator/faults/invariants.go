@@ -1,416 +1,441 @@
 package faults
 
 import (
-	"maps"
+	"math"
 	"slices"
 	"time"
 
-	"fedtab/combine"
+	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/run"
-	"fedtab/strategy"
 
 	"github.com/cespare/xxhash/v2"
 )
 
-// What must hold whatever happens, and whatever the scheme.
-
-// checkOpen is asked before an attempt at a round becomes durable.
-func (w *world) checkOpen(l *life, o run.OpenRound) {
-	n := uint64(len(w.journal.commits))
-	if o.Round != n+1 || o.Base != n {
-		w.violated("rounds form a chain", "round %d opens on version %d, and version %d is the newest", o.Round, o.Base, n)
-	}
-	if w.ended() || o.Round > uint64(w.rounds) {
-		w.violated("the end is the end", "round %d opens, and the run makes %d", o.Round, w.rounds)
-	}
-	if len(o.Cohort) == 0 && w.scheme.Shape != buffered || !slices.IsSorted(o.Cohort) || len(slices.Compact(slices.Clone(o.Cohort))) != len(o.Cohort) {
-		w.violated("a cohort is a set of participants", "order %d has %v, want different participants, ascending", o.Order, o.Cohort)
-	}
-	for _, p := range o.Cohort {
-		if w.numbers[p] == nil {
-			w.violated("a cohort is a set of participants", "order %d has %d, and nobody has that number", o.Order, p)
-		}
-	}
-	was, again := w.cohorts[o.Order]
-	if again && (was.Round != o.Round || was.Base != o.Base || !slices.Equal(was.Cohort, o.Cohort)) {
-		w.violated("an order number is used once", "order %d was %+v and becomes %+v", o.Order, was, o)
-	}
-	if open := w.journal.open; open != nil && o.Order < open.Order {
-		w.violated("order numbers grow", "order %d is opened after order %d", o.Order, open.Order)
-	}
-	w.cohorts[o.Order] = o
-	w.backoff = l.witness.backoff // which is written down with it
+// checkOpen comes before an attempt at a round is durable.
+func (s *sim) checkOpen(p *process, o run.OpenRound) {
+	n := uint64(len(s.disk.commits))
+	s.must(o.Round == n+1 && o.Base == n, "rounds form a chain", "round %d opens on version %d, and version %d is the newest", o.Round, o.Base, n)
+	s.must(!s.ended() && o.Round <= uint64(s.rounds), "the end is the end", "round %d opens, and the run makes %d", o.Round, s.rounds)
+	s.must((len(o.Cohort) > 0 || s.shape == buffered) && slices.IsSorted(o.Cohort) && len(slices.Compact(slices.Clone(o.Cohort))) == len(o.Cohort) &&
+		!slices.ContainsFunc(o.Cohort, func(n uint32) bool { return s.numbers[n] == nil }), "a cohort is a set of participants", "order %d has %v", o.Order, o.Cohort)
+	was, again := s.cohorts[o.Order]
+	s.must(!again || was.Round == o.Round && was.Base == o.Base && slices.Equal(was.Cohort, o.Cohort), "an order number is used once", "order %d was %+v and becomes %+v", o.Order, was, o)
+	open := s.disk.open
+	s.must(open == nil || o.Order >= open.Order, "order numbers grow", "order %d is opened after %+v", o.Order, open)
+	s.cohorts[o.Order] = o
+	s.backoff = p.observer.backoff // it is written down with the round
 }
 
-// checkCommit is asked before a version becomes durable: it must follow the last
-// one and be what the accepted contributions make of it, each counted once and
-// none left out, and so must the server's state beside it.
-func (w *world) checkCommit(l *life, c run.Commit) {
-	if n := uint64(len(w.journal.commits)); c.Round != n+1 || c.Base != n {
-		w.violated("rounds form a chain", "version %d is made from version %d, and version %d is the newest", c.Round, c.Base, n)
-		return
+// given is an answer as the reference arithmetic takes it.
+func (s *sim) given(a *answer) given {
+	return given{
+		participant: a.Participant, order: a.Contribution.Order, stale: uint64(len(s.disk.commits)) - a.base,
+		weight: float64(a.Weight), steps: a.steps, vectors: a.vectors,
 	}
-	if w.ended() {
-		w.violated("the end is the end", "version %d becomes durable after it", c.Round)
+}
+
+// checkCommit comes before a version is durable: it follows the newest one, and is
+// what its accepted contributions make of it, each counted once and none left out.
+func (s *sim) checkCommit(p *process, c run.Commit) {
+	o, open := p.observer, s.disk.open
+	n := uint64(len(s.disk.commits))
+	s.must(c.Round == n+1 && c.Base == n, "rounds form a chain", "version %d is made from version %d, and version %d is the newest", c.Round, c.Base, n)
+	s.must(!s.ended(), "the end is the end", "version %d becomes durable after it", c.Round)
+	s.must(o.round == committing && open != nil && open.Round == c.Round && open.Order == uint64(o.open.Order), "only an open round is committed", "version %d is, and %+v is durable", c.Round, open)
+	s.must(c.Hash == learn.Hash(c.Params), "a version has its hash", "version %d has another", c.Round)
+	params, state := s.disk.newest()
+	in := input{seed: s.seed, version: c.Base, base: params, state: state, max: s.maxExamples(), present: s.present[o.open.Order], backoff: o.backoff}
+	if exact := state[exactVector]; exact != nil {
+		in.base = exact
 	}
-	a := l.witness.attempt
-	if o := w.journal.open; a == nil || !a.committing || o == nil || o.Round != c.Round || o.Order != uint64(a.Order) {
-		w.violated("only an open round is committed", "version %d is, and %+v is durable", c.Round, o)
-		return
-	}
-	if c.Hash != learn.Hash(c.Params) {
-		w.violated("a version has its hash", "version %d has another", c.Round)
-	}
-	given, weight := []Given(nil), 0.0
-	counting := l.witness.counting
+	weight, clients := 0.0, []clientID(nil)
 	for _, k := range c.Contributions {
 		id := key{k.Participant, k.Order}
-		if w.counted[id] {
-			w.violated("no contribution is counted twice", "participant %d's answer to order %d is in version %d again", k.Participant, k.Order, c.Round)
-		}
-		w.counted[id] = true
-		was := counting[id]
+		s.must(!s.counted[id], "no contribution is counted twice", "participant %d's answer to order %d is in version %d again", k.Participant, k.Order, c.Round)
+		s.counted[id] = true
+		was := o.counting[id]
 		if was == nil || was.Contribution != k {
-			w.violated("a version is made of what was accepted", "version %d counts %+v, and %+v was accepted", c.Round, k, was)
+			s.violated("a version is made of what was accepted", "version %d counts %+v, and %+v was accepted", c.Round, k, was)
 			return
 		}
-		given = append(given, Given{
-			Participant: k.Participant, Order: k.Order, Base: was.base, Vectors: was.vectors, Weight: k.Weight, Steps: was.steps,
-		})
+		in.given = append(in.given, s.given(was))
 		weight += float64(k.Weight)
+		clients = append(clients, clientID(k.Participant))
 	}
-	if len(c.Contributions) != len(counting) {
-		w.violated("every accepted contribution counts", "version %d is made of %d contributions, and %d were accepted", c.Round, len(c.Contributions), len(counting))
+	s.must(len(c.Contributions) == len(o.counting), "every accepted contribution counts", "version %d is made of %d contributions, and %d were accepted", c.Round, len(c.Contributions), len(o.counting))
+	slices.Sort(clients)
+	clients = slices.Compact(clients)
+	s.must(slices.EqualFunc(clients, c.Participants, same) && slices.Equal(clients, o.clients), "a version names its participants", "version %d names %v, the strategy %v, and %v were accepted", c.Round, c.Participants, o.clients, clients)
+	s.must(c.Weight == weight, "a version names its weight", "version %d says %g, its contributions %g", c.Round, c.Weight, weight)
+	exact, server := s.checkRounded(c)
+	if err := s.verify(in, exact, server); err != nil {
+		s.violated("a version is what its contributions make of its base", "version %d, %s %s %s: %v; rate %g, base %v, given %+v",
+			c.Round, s.Server, s.Correction, s.Combine, err, s.rate(s.WithDefaults(), in), in.base, in.given)
 	}
-	var who []strategy.ClientID
-	for k := range counting {
-		who = append(who, strategy.ClientID(k.participant))
-	}
-	slices.Sort(who)
-	who = slices.Compact(who)
-	if !slices.EqualFunc(who, c.Participants, sameClient) || !slices.Equal(who, a.clients) {
-		w.violated("a version names its participants", "version %d names %v, the strategy %v, and %v were accepted", c.Round, c.Participants, a.clients, who)
-	}
-	if c.Weight != weight {
-		w.violated("a version names its weight", "version %d says %g, its contributions %g", c.Round, c.Weight, weight)
-	}
-	want, state, err := w.scheme.combine(made{
-		seed: w.seed, version: c.Base, base: w.exact(), state: w.serverState(), given: given, most: w.mostExamples(),
-		among: l.world.among[a.Order], halvings: l.witness.backoff.halvings, adds: l.witness.adds,
-	})
-	if err != nil {
-		w.violated("a version is what its contributions make of its base", "version %d is %v, which %v make impossible: %v", c.Round, c.Params, given, err)
-		return
-	}
-	w.checkRounded(c, want, state)
-	if !maps.EqualFunc(c.State, state, slices.Equal) {
-		w.violated("a version comes with the server's state", "version %d has %v, want %v", c.Round, c.State, state)
-	}
-	w.backoff = l.witness.backoff.committed()
+	s.backoff = o.backoff.committed()
 	// Bytes are counted up to the moment when the commit was asked for first.
-	if up, down := l.asked.Up-l.since.Up, l.asked.Down-l.since.Down; c.Traffic.Up != up || c.Traffic.Down != down {
-		w.violated("rounds account for all bytes", "version %d says %d up and %d down since the last, the peers %d and %d", c.Round, c.Traffic.Up, c.Traffic.Down, up, down)
-	}
+	s.must(c.Traffic.Up+c.Traffic.Down == p.asked-p.previous, "rounds account for all bytes", "version %d says %d up and %d down since the last, the peers %d", c.Round, c.Traffic.Up, c.Traffic.Down, p.asked-p.previous)
 }
 
-// checkRepeated is asked when a version is made durable that already is.
-func (w *world) checkRepeated(c run.Commit) {
-	if was := w.journal.commits[c.Round-1]; was.Hash != c.Hash || !slices.Equal(was.Participants, c.Participants) {
-		w.violated("a durable version is never rewritten", "version %d of %v was committed, and is again of %v", c.Round, was.Participants, c.Participants)
+// The server vectors of a version that is rounded before it is sent.
+const (
+	exactVector = "exact"
+	stepVector  = "step"
+)
+
+// checkRounded: the version that is sent is the exact one, rounded to what can be
+// sent. It returns the exact one, and the server's other vectors.
+func (s *sim) checkRounded(c run.Commit) (exact []float32, server map[string][]float32) {
+	server = clone(c).State
+	if s.packing.Down != protocol.CodecGrid && s.packing.Down != protocol.CodecFloat16 {
+		return c.Params, server
 	}
+	exact, step := c.State[exactVector], c.State[stepVector]
+	delete(server, exactVector)
+	delete(server, stepVector)
+	onGrid := s.packing.Down == protocol.CodecGrid
+	s.must(len(exact) == len(c.Params) && onGrid == (len(step) == 1 && step[0] > 0), "a version is the exact one, rounded", "version %d has %d exact values and the step %v", c.Round, len(exact), step)
+	for i, x := range exact {
+		ok := c.Params[i] == float16(x)
+		if onGrid { // version 0 plus integers times the step
+			base, step := float64(s.initial[i]), float64(step[0])
+			at := base + step*math.Round((float64(c.Params[i])-base)/step)
+			ok = c.Params[i] == float32(at) && math.Abs(float64(x)-at) <= step/2*(1+1e-9)
+		}
+		s.must(ok, "a version is the exact one, rounded", "parameter %d of version %d is %v, the exact one %v (step %v)", i, c.Round, c.Params[i], x, step)
+	}
+	return exact, server
 }
 
-// newest returns the newest durable version.
-func (w *world) newest() []float32 {
-	if n := len(w.journal.commits); n > 0 {
-		return w.journal.commits[n-1].Params
-	}
-	return w.initial
+// float16 rounds to 11 significant bits, of which the last is at least 2^-24.
+func float16(x float32) float32 {
+	_, exp := math.Frexp(float64(x))
+	last := math.Ldexp(1, max(exp-11, -24))
+	return float32(math.RoundToEven(float64(x)/last) * last)
 }
 
-// serverState returns what the server keeps beside the newest durable version.
-func (w *world) serverState() map[string][]float32 {
-	if n := len(w.journal.commits); n > 0 {
-		return w.journal.commits[n-1].State
-	}
-	return nil
-}
-
-// checkSent looks at what the coordinator tells a participant.
-func (w *world) checkSent(c *conn, m protocol.Message) {
-	if c.left || c.code == protocol.CloseSuperseded {
-		w.violated("nothing is sent to a socket that is gone", "participant %d gets %T on one", c.number, m)
-	}
-	durable := uint64(len(w.journal.commits))
+// checkSent looks at what a participant is sent.
+func (s *sim) checkSent(c *socket, m protocol.Message) {
+	s.must(!c.left && c.code != protocol.CloseSuperseded, "nothing is sent to a socket that is gone", "participant %d gets %T on one", c.number, m)
+	durable := uint64(len(s.disk.commits))
 	told := func(version uint64, hash []byte) {
-		switch {
-		case version > durable:
-			w.violated("nobody is told of a version that is not durable", "participant %d is told of version %d, and %d are (%T)", c.number, version, durable, m)
-		case hash == nil:
-		case version == 0 && !slices.Equal(hash, w.initialHash[:]), version > 0 && !slices.Equal(hash, w.journal.commits[version-1].Hash[:]):
-			w.violated("a version has its hash", "participant %d is told another of version %d (%T)", c.number, version, m)
+		if version > durable {
+			s.violated("nobody is told of a version that is not durable", "participant %d is told of version %d, and %d are (%T)", c.number, version, durable, m)
+		} else if want := s.disk.hash(version); hash != nil {
+			s.must(string(hash) == string(want[:]), "a version has its hash", "participant %d is told another of version %d (%T)", c.number, version, m)
 		}
 	}
 	switch m := m.(type) {
 	case *protocol.Welcome:
 		told(m.Version, nil)
-		w.checkNumber(c, m.Participant)
+		owner := s.numbers[m.Participant]
+		s.must(c.resumes == 0 || c.resumes == m.Participant, "a participant keeps its number", "participant %d comes back as %d", c.resumes, m.Participant)
+		s.must(c.resumes != 0 || owner == nil, "a number is given to one participant", "%d is given to a second", m.Participant)
+		s.numbers[m.Participant] = c.peer
 	case *protocol.Status:
 		told(max(m.Version, m.Closed, m.Evaluated), nil)
-		if (m.Phase == protocol.PhaseFinished || m.Reason != "") && !w.ended() {
-			w.violated("nobody is told of an end that is not durable", "participant %d is (%T)", c.number, m)
-		}
+		s.must(m.Phase != protocol.PhaseFinished || s.ended(), "nobody is told of an end that is not durable", "participant %d is (%T)", c.number, m)
 	case *protocol.Model:
-		c.checkReadable(m)
-		switch v := &m.Vectors[0]; {
-		case v.Role == protocol.RoleDelta && v.Codec != protocol.CodecGrid:
-			told(m.Version, v.BaseHash)
-			w.checkLocal(c, m)
-			return
-		case v.Role == protocol.RoleDelta:
-			told(m.Base, v.BaseHash)
+		first := &m.Vectors[0]
+		for _, v := range m.Vectors {
+			s.must(slices.Contains(c.codecs, v.Codec), "a client can decode what it is sent", "participant %d gets version %d by %v, and has %v", c.number, m.Version, v.Codec, c.codecs)
+		}
+		if first.Role == protocol.RoleDelta {
+			told(m.Base, first.BaseHash)
+			if first.Codec != protocol.CodecGrid {
+				s.checkMean(c, m)
+				return
+			}
+			s.must(m.Base == 0 || m.Base == c.holds, "a difference is from what its receiver holds", "participant %d gets one from version %d, and holds version %d", c.number, m.Base, c.holds)
+			s.result["differences"]++
 		}
 		told(m.Version, m.Hash)
-		c.checkModel(m)
-		var control []float32
-		if m.Version > 0 && m.Version <= durable {
-			control = w.journal.commits[m.Version-1].State[combine.ControlVector]
-		}
-		if len(m.Vectors) == 2 != (control != nil) {
-			w.violated("a control variate travels with its model", "participant %d gets %d vectors of version %d", c.number, len(m.Vectors), m.Version)
-		}
+		c.holds = m.Version
+		control := m.Version > 0 && m.Version <= durable && s.disk.commits[m.Version-1].State["control"] != nil
+		s.must((len(m.Vectors) == 2) == control, "a control variate travels with its model", "participant %d gets %d vectors of version %d", c.number, len(m.Vectors), m.Version)
 	case *protocol.Order:
 		told(m.Base, m.BaseHash)
-		w.checkOrder(c, m)
+		s.checkOrder(c, m)
 	}
 }
 
-// checkLocal: a model to start from that is no version is one of the means of
-// what was kept.
-func (w *world) checkLocal(c *conn, m *protocol.Model) {
-	means := slices.AppendSeq(slices.Clone(c.life.witness.forgotten), maps.Values(c.life.witness.means))
-	for _, mean := range means {
-		if c.life.witness.compute(mean); string(m.Hash) == string(mean.hash[:]) {
-			return
-		}
+// checkMean: a model to start from that is no version is the mean that the
+// participant's order starts from.
+func (s *sim) checkMean(c *socket, m *protocol.Model) {
+	o := c.process.observer
+	mean := o.means[o.starts[clientID(c.number)]]
+	if mean == nil {
+		s.violated("a mean is what it is made of", "participant %d gets one, and its order starts from none", c.number)
+		return
 	}
-	w.violated("a mean is what it is made of", "participant %d gets %x, which is none of the %d means", c.number, m.Hash, len(means))
+	o.compute(mean)
+	base, _ := s.disk.newest()
+	local := make([]float32, len(base))
+	err := compress.Decode(m.Vectors[0].Codec, local, m.Vectors[0].Block)
+	if err == nil {
+		err = within("delta", local, mean.delta)
+	}
+	for j := range local {
+		local[j] += base[j]
+	}
+	hash := learn.Hash(local)
+	s.must(err == nil && string(m.Hash) == string(hash[:]), "a mean is what it is made of", "participant %d gets %v (%v)", c.number, local, err)
+}
+
+// checkStart: a client of a balancing set that takes up the order after the
+// resolution trains from the mean.
+func (c *socket) checkStart(m *protocol.Order) {
+	s, o := c.peer.sim, c.process.observer
+	owed, ok := o.owed[clientID(c.number)]
+	if !ok || c.process.over || uint64(owed.Order) != m.Order || c.peer.lied {
+		return
+	}
+	delete(o.owed, clientID(c.number))
+	mean, local := o.means[owed.Start], c.peer.client.Local()
+	base, _ := s.disk.newest()
+	want := make([]interval, len(base))
+	for j, x := range mean.delta {
+		want[j] = affine(base[j], 1, x.widen(ulp(x.mid())))
+	}
+	if err := within("local model", local, want); err != nil {
+		s.violated("a balancing set trains from its mean", "participant %d takes up order %d: %v", c.number, m.Order, err)
+	}
 }
 
 // checkOrder: orders are those of the durable round, and the same order asks for
 // the same work whenever it is given.
-func (w *world) checkOrder(c *conn, m *protocol.Order) {
-	w.note("participant %d is given order %d on version %d", c.number, m.Order, m.Base)
-	c.checkCodec(m)
-	switch o := w.journal.open; w.scheme.Shape {
+func (s *sim) checkOrder(c *socket, m *protocol.Order) {
+	s.note("participant %d is given order %d on version %d", c.number, m.Order, m.Base)
+	want := run.Packing{Up: protocol.CodecFloat32}
+	if up := s.packing.Up; slices.Contains(c.codecs, up) {
+		want = run.Packing{Up: up, Bits: float64(float32(s.packing.Bits)), Feedback: s.packing.Feedback}
+	}
+	h := &m.Hyper
+	s.must(run.Packing{Up: h.Codec, Bits: float64(h.Bits), Feedback: h.Feedback} == want, "an order says how to pack", "participant %d's order %d says %+v, want %+v", c.number, m.Order, *h, want)
+	s.must(!c.process.run.State().Halted, "a halted run orders nothing", "participant %d is given order %d", c.number, m.Order)
+	o := s.disk.open
+	ok := o != nil && m.Round == o.Round && m.Base == o.Base
+	switch s.shape {
 	case inRounds, inLegs:
-		switch {
-		case o == nil || m.Round != o.Round || m.Order != o.Order || m.Base != o.Base:
-			w.violated("orders wait for the disk", "participant %d is given order %d of round %d, and %+v is durable", c.number, m.Order, m.Round, o)
-		case !slices.Contains(o.Cohort, c.number):
-			w.violated("orders go to the cohort", "participant %d is given order %d, whose cohort is %v", c.number, m.Order, o.Cohort)
-		}
-	case monitored:
-		if o == nil || m.Round != o.Round || m.Base != o.Base {
-			w.violated("orders wait for the disk", "participant %d is given order %d of round %d, and %+v is durable", c.number, m.Order, m.Round, o)
-		}
-	case buffered:
-		// Its base is durable, which is all that matters.
-		if m.Round != 0 || o == nil && len(w.journal.commits) == 0 {
-			w.violated("orders wait for the disk", "participant %d is given order %d of round %d, and %+v is durable", c.number, m.Order, m.Round, o)
-		}
+		ok = ok && m.Order == o.Order && slices.Contains(o.Cohort, c.number)
+	case buffered: // the base is durable, which is all that matters
+		ok = m.Round == 0 && (o != nil || len(s.disk.commits) > 0)
 	}
+	s.must(ok, "orders wait for the disk", "participant %d is given order %d of round %d on version %d, and %+v is durable", c.number, m.Order, m.Round, m.Base, o)
 	k := key{c.number, m.Order}
-	was, again := w.orders[k]
-	if again && (was.Round != m.Round || was.Base != m.Base || was.Hyper != m.Hyper || was.Seed != m.Seed || was.Kind != m.Kind) {
-		w.violated("the same order asks for the same work", "participant %d is given order %d again, as %+v after %+v", c.number, m.Order, *m, was)
-	}
-	w.orders[k] = *m
+	was, again := s.orders[k]
+	s.must(!again || was.Round == m.Round && was.Base == m.Base && was.Hyper == m.Hyper && was.Seed == m.Seed && was.Kind == m.Kind,
+		"the same order asks for the same work", "participant %d is given order %d again, as %+v after %+v", c.number, m.Order, *m, was)
+	s.orders[k] = *m
 }
 
-// checkNumber: a number belongs to one participant for ever.
-func (w *world) checkNumber(c *conn, number uint32) {
-	switch owner := w.numbers[number]; {
-	case c.resumes != 0 && c.resumes != number:
-		w.violated("a participant keeps its number", "participant %d comes back as %d", c.resumes, number)
-	case c.resumes == 0 && owner != nil:
-		w.violated("a number is given to one participant", "%d is given to a second", number)
-	}
-	w.numbers[number] = c.participant
-}
-
-// checkAnswer: a contribution that reaches the run on its participant's socket
-// gets one answer; an honest one gets the right one; and only what is as ordered
-// is accepted.
-func (c *conn) checkAnswer(acks int, m *protocol.Contribution, honest bool, right []protocol.Reason) {
-	w := c.participant.world
-	if c.acks != acks+1 || c.ack.Order != m.Order {
-		w.violated("every contribution gets one answer", "participant %d's to order %d gets %d, the last for order %d", c.number, m.Order, c.acks-acks, c.ack.Order)
+// checkAnswer: a contribution gets one answer, an honest one the right one, and
+// only what the strategy accepts is accepted.
+func (c *socket) checkAnswer(m *protocol.Contribution, honest bool, right reasons) {
+	s, o := c.peer.sim, c.process.observer
+	reason, n := c.process.answers()
+	if n != 1 {
+		s.violated("every contribution gets one answer", "participant %d's to order %d gets %d", c.number, m.Order, n)
 		return
 	}
-	c.life.seen.Answers[c.ack.Reason]++
-	w.note("participant %d's answer to order %d: %v (honest %v)", c.number, m.Order, c.ack.Reason, honest)
-	if honest && !slices.Contains(right, c.ack.Reason) && !(c.ack.Reason == protocol.ReasonOutOfBounds && slices.Contains(right, protocol.ReasonAccepted) && w.blownUp(c.number, m)) {
-		w.violated("an honest contribution gets the right answer", "participant %d's to order %d gets %v %q, want %v", c.number, m.Order, c.ack.Reason, c.ack.Detail, right)
+	c.due = append(c.due, ack{m.Order, reason})
+	c.process.seen.Answers[reason]++
+	s.note("participant %d's contribution to order %d: %v (honest %v)", c.number, m.Order, reason, honest)
+	if honest && !slices.Contains(right, reason) {
+		// Dither with few bits makes few and large values of a small model; and the
+		// model that a leg begins with may be a hostile one.
+		exempt := reason == protocol.ReasonOutOfBounds && slices.Contains(right, accepted) &&
+			(s.shape == inLegs || slices.ContainsFunc(m.Vectors, func(v protocol.Vector) bool { return v.Codec == protocol.CodecDither }))
+		s.must(exempt, "an honest contribution gets the right answer", "participant %d's to order %d gets %v, want %v", c.number, m.Order, reason, right)
 	}
-	a := c.life.witness.fresh
-	c.life.witness.fresh = nil
-	if (a != nil) != (c.ack.Reason == protocol.ReasonAccepted) || a != nil && (a.Participant != c.number || a.Contribution.Order != m.Order) {
-		w.violated("accepted is what the strategy accepts", "participant %d's to order %d is answered %v, and the strategy has accepted %+v", c.number, m.Order, c.ack.Reason, a)
-		return
-	}
-	if a == nil {
-		w.result.Refused++
-		return
-	}
-	w.result.Accepted++
-	order := w.orders[key{c.number, m.Order}]
-	vectors, role := 1, protocol.RoleDelta
+	a := o.fresh
+	o.fresh = nil
 	switch {
-	case order.Kind == protocol.OrderBase:
-		vectors = int(order.Hyper.Parts)
-	case order.Hyper.Control:
-		vectors = 2
-	case order.Kind == protocol.OrderGradient:
-		role = protocol.RoleGradient
+	case (a != nil) != (reason == accepted) || a != nil && (a.Participant != c.number || a.Contribution.Order != m.Order):
+		s.violated("accepted is what the strategy accepts", "participant %d's to order %d is answered %v, and the strategy has accepted %+v", c.number, m.Order, reason, a)
+	case a == nil:
+		s.result["refused"]++
+	default:
+		s.result["accepted"]++
+		c.checkAccepted(m, a, honest)
 	}
-	if m.Round != order.Round || len(m.Vectors) != vectors || m.Vectors[0].Role != role {
-		w.violated("only what is as ordered is accepted", "participant %d's answer %+v to %+v is", c.number, m, order)
-		return
+}
+
+// answers returns the reason of the contributions that the run has answered and
+// checkAnswer has not seen, and their number.
+func (p *process) answers() (reason protocol.Reason, n int64) {
+	for r, answers := range p.run.State().Ledger.Answers {
+		if new := answers - p.seen.Answers[r]; new != 0 {
+			reason, n = protocol.Reason(r), n+new
+		}
+	}
+	return reason, n
+}
+
+// maxCoding is more than messages that are being coded hold others up.
+const maxCoding = 5 * time.Second
+
+// checkAcks: the answers reach the socket, in their order.
+func (c *socket) checkAcks() {
+	s, n := c.peer.sim, min(len(c.due), len(c.acks))
+	if n > 0 || len(c.due) == 0 {
+		c.since = s.clock.Now()
+	}
+	s.must(slices.Equal(c.due[:n], c.acks[:n]) && len(c.acks) == n && s.clock.Now() < c.since+maxCoding, "every contribution gets one answer", "participant %d is sent %v, want %v", c.number, c.acks, c.due)
+	c.due, c.acks = c.due[n:], c.acks[n:]
+}
+
+// checkAccepted: a contribution that is accepted is as its order asks, by shape,
+// role, base and bounds, whatever it claims.
+func (c *socket) checkAccepted(m *protocol.Contribution, a *answer, honest bool) {
+	s, o := c.peer.sim, c.process.observer
+	round, base := s.disk.open, s.disk.hash(a.base)
+	number, ok := uint64(0), true
+	if s.shape != buffered {
+		number = round.Round
+	}
+	cohort := make([]uint32, len(o.open.Cohort))
+	for i, id := range o.open.Cohort {
+		cohort[i] = uint32(id)
+	}
+	n, role := s.vectors(cohort, c.number)
+	ok = m.Round == number && len(m.Vectors) == n && m.Weight > 0 && m.Weight <= s.maxExamples()
+	limit := float64(protocol.MaxDelta)
+	if role == protocol.RoleGradient {
+		limit *= float64(m.Weight)
 	}
 	var print xxhash.Digest
 	print.Reset()
-	most := w.mostExamples()
 	for i, v := range m.Vectors {
 		print.Write(v.Block)
-		values, err := w.decode(c.number, m, i)
-		if err != nil || v.Role != protocol.RoleControl && !slices.Equal(v.BaseHash, order.BaseHash) {
-			w.violated("only what is as ordered is accepted", "vector %d of participant %d's answer %+v to %+v is (%v)", i, c.number, m, order, err)
+		values, err := s.decode(c.number, m, i)
+		want, part := role, uint32(0)
+		if i > 0 && s.Kind != "radon" {
+			want = protocol.RoleControl
+		} else if i > 0 {
+			part = uint32(i)
 		}
-		if m.Weight == 0 || m.Weight > most || !bounded(m, values) {
-			w.violated("only what is within bounds is accepted", "participant %d's answer to order %d of weight %d is, and there are %d examples", c.number, m.Order, m.Weight, most)
-		}
+		ok = ok && err == nil && v.Role == want && v.Part == part && (want == protocol.RoleControl || string(v.BaseHash) == string(base[:])) &&
+			!slices.ContainsFunc(values, func(x float32) bool { return !(math.Abs(float64(x)) <= float64(float32(limit))) })
 		a.vectors = append(a.vectors, values)
 	}
+	s.must(ok, "only what is as ordered is accepted", "participant %d's answer to order %d: round %d, weight %d, vectors %+v; want %d of role %d, at most %g", c.number, m.Order, m.Round, m.Weight, m.Vectors, n, role, limit)
 	a.steps, a.Weight, a.Fingerprint = m.Metrics.Steps, m.Weight, print.Sum64()
-}
-
-// mostExamples is how many examples any participant can have.
-func (w *world) mostExamples() uint64 {
-	if len(w.sets) == 0 {
-		return protocol.MaxWeight
-	}
-	n := 0
-	for _, s := range w.sets {
-		n += s.Len()
-	}
-	return uint64(n)
-}
-
-// checkNow is asked between any two events.
-func (w *world) checkNow() {
-	l := w.life
-	if l == nil || l.run == nil {
-		return
-	}
-	l.seen.Abandoned = l.witness.abandoned
-	state := l.run.State()
-	l.seen.Kinds = state.Ledger.Kinds // checked by their sum
-	l.seen.RolledBack = l.witness.rolledBack
-	if state.Ledger != l.seen {
-		w.violated("the ledger is what the peers saw", "it says %+v, they %+v", state.Ledger, l.seen)
-	}
-	if (state.Finished != "") != (state.Phase == protocol.PhaseFinished) {
-		w.violated("the end is the end", "the run is over (%q) and in phase %d", state.Finished, state.Phase)
-	}
-	s := l.run.Stats()
-	l.checkPresent(state, s.Lost)
-	if s.Offers != 0 {
-		w.violated("memory does not grow", "%d contributions are kept between events", s.Offers)
-	}
-	l.witness.checkKept(s, state.Finished != "")
-	if s.Timers > strategyTimers {
-		w.violated("memory does not grow", "the strategy has %d timers", s.Timers)
-	}
-	if s.Members != state.Participants {
-		w.violated("memory does not grow", "%d members are kept of %d participants", s.Members, state.Participants)
-	}
-	// Each lost participant has a timer, and so have writes that are to be
-	// tried again; the rest is the strategy's and the run's own.
-	if most := s.Lost + s.Timers + s.Retries + ownTimers; l.timers > most {
-		w.violated("memory does not grow", "%d timers are set, want at most %d for %+v", l.timers, most, s)
-	}
-	if n := len(w.journal.pending); n > mostWrites {
-		w.violated("memory does not grow", "%d writes wait for the disk", n)
-	}
-	if over := w.clock.Now() - w.calmAt - settling; over > w.calmRound*time.Duration(w.rounds) && !w.ended() {
-		w.violated("the run ends", "it has made %d rounds of %d, %v after the storm", len(w.journal.commits), w.rounds, over+settling)
+	if owed, waits := o.owed[clientID(c.number)]; waits && honest && !c.peer.lied {
+		s.must(uint64(owed.Order) != m.Order, "a balancing set trains from its mean", "participant %d answers order %d without the mean", c.number, m.Order)
 	}
 }
 
-// checkPresent: until the run has made its rounds, the strategy knows who is
-// there and able to work, beside those who are lost and still waited for.
-func (l *life) checkPresent(state run.State, lost int) {
-	if state.Finished != "" || state.Version >= uint64(l.world.rounds) {
-		return
-	}
-	for number, c := range l.peers {
-		able := c.tab != protocol.TabPaused && c.tab != protocol.TabFrozen
-		if able != l.witness.present[strategy.ClientID(number)] {
-			l.world.violated("the strategy knows who is there", "participant %d is able to work: %v (tab state %d); the strategy believes the opposite", number, able, c.tab)
+// decode decodes vector i of a participant's contribution.
+func (s *sim) decode(number uint32, m *protocol.Contribution, i int) ([]float32, error) {
+	v := &m.Vectors[i]
+	d := s.decoders[v.Codec]
+	if d == nil {
+		c, err := compress.Lookup(v.Codec)
+		if err != nil {
+			return nil, err
 		}
-		if !able {
-			lost++ // not counted among those present
-		}
+		d = c.NewDecoder()
+		s.decoders[v.Codec] = d
 	}
-	if n := len(l.witness.present); n > len(l.peers)+lost {
-		l.world.violated("the strategy knows who is there", "it believes in %d participants, there are %d and %d lost ones", n, len(l.peers), lost)
-	}
+	values := make([]float32, len(s.initial))
+	return values, compress.DecodeWith(d, values, v.Block, compress.Options{Seed: compress.DitherSeed(s.seed, number, m.Order, i)})
 }
 
-// checkExcused is asked when the grace after a restart is over: of the cohort
-// that was open, nobody is waited for who has not come back, or is paused.
-func (l *life) checkExcused() {
-	if shape := l.world.scheme.Shape; shape != inRounds && shape != inLegs {
-		return
-	}
-	if a := l.witness.attempt; l.over || a == nil || a.Order != strategy.OrderID(l.saved.Open.Order) || a.committing || l.run.State().Finished != "" {
-		return
-	}
-	for _, p := range l.saved.Open.Cohort {
-		id := strategy.ClientID(p)
-		if !l.witness.present[id] && !l.witness.left[id] {
-			l.world.violated("nobody waits for who does not come back", "participant %d of order %d is still awaited", p, l.saved.Open.Order)
-		}
-	}
+// checkHeld: a client that holds a version holds its bits.
+func (p *peer) checkHeld() {
+	version, params := p.client.Held()
+	p.sim.must(params == nil || learn.Hash(params) == p.sim.disk.hash(version), "all clients hold the same bits", "client %d holds version %d as %v", p.index, version, params)
 }
 
 // Bounds of checkNow.
 const (
-	strategyTimers = 3 // of a strategy: deadline, retry, gathering
-	ownTimers      = 3 // of a Run: its time limit, its event log, the grace after a restart
-	mostWrites     = 6 // that wait for the disk: a round, an evaluation, numbers, the end, the event log
+	strategyTimers = 3 // deadline, retry, gathering
+	runTimers      = 3 // time limit, event log, grace after a restart
+	maxWrites      = 6 // pending: a round, an evaluation, numbers, the end, the event log
 )
 
-// checkEnd is asked when nothing is left to happen: the run is over, and has
-// forgotten everybody.
-func (w *world) checkEnd() {
-	if !w.ended() || w.life == nil || w.life.run == nil || w.life.run.State().Finished == "" {
-		w.violated("the run never gets stuck", "nothing is left to happen after %d rounds of %d", len(w.journal.commits), w.rounds)
+// checkNow comes between any two events.
+func (s *sim) checkNow() {
+	p := s.process
+	if over := s.clock.Now() - s.faultsEnd - settling; over > 0 && !s.ended() {
+		s.must(float64(over) <= float64(s.maxRound)*float64(s.rounds), "the run ends", "%d of %d rounds, %v after the faults", len(s.disk.commits), s.rounds, over+settling)
+	}
+	if p == nil || p.run == nil || s.violation != nil {
 		return
 	}
-	if n := len(w.journal.commits); n > w.rounds || n < w.rounds && w.stop.Time == 0 && w.stop.Accuracy == 0 {
-		w.violated("the run makes its rounds", "it is over (%s) after %d rounds of %d", w.journal.finished, n, w.rounds)
+	state, stats := p.run.State(), p.run.Stats()
+	p.seen.Abandoned, p.seen.RolledBack = p.observer.abandoned, p.observer.rolledBack
+	p.seen.Kinds = state.Ledger.Kinds // checked by their sum
+	s.must(state.Ledger == p.seen, "the ledger is what the peers saw", "it says %+v, they %+v", state.Ledger, p.seen)
+	for _, c := range p.sockets {
+		c.checkAcks()
 	}
-	l := w.life
-	if s := l.run.Stats(); s != (run.Stats{}) || l.timers != 0 {
-		w.violated("memory does not grow", "%+v and %d timers are left when everybody is gone", s, l.timers)
+	done := state.Finished != "" || state.Halted
+	s.must(done == (state.Phase == protocol.PhaseFinished), "the end is the end", "the run is over (%q, halted %v) and in phase %d", state.Finished, state.Halted, state.Phase)
+	if !done && state.Version < uint64(s.rounds) {
+		p.checkPresent(stats.Lost)
 	}
-	for i := range leased {
-		if l.borrow(&protocol.Contribution{}) == nil {
-			w.violated("memory does not grow", "%d of %d leased bodies were never given back", leased-i, leased)
+	p.observer.checkKept(stats.Kept, done)
+	// Each lost participant and each failed write has a timer.
+	timers := stats.Lost + stats.Timers + stats.Retries + runTimers
+	s.must(stats.Offers == 0 && stats.Timers <= strategyTimers && stats.Members == state.Participants && p.timers <= timers && len(s.disk.pending) <= maxWrites,
+		"memory does not grow", "%+v of %d participants, %d timers, want at most %d; %d writes", stats, state.Participants, p.timers, timers, len(s.disk.pending))
+	if state.Halted && !p.halted { // the organiser mends the disk and starts it again
+		p.halted = true
+		s.result["halts"]++
+		s.note("the run is halted")
+		s.soon(0, 0, func() {
+			if s.process == p {
+				s.disk.flush(.5)
+				s.down()
+			}
+		})
+	}
+}
+
+// checkPresent: the strategy knows which clients are present and able to work.
+func (p *process) checkPresent(lost int) {
+	for number, c := range p.sockets {
+		able := c.tab != protocol.TabPaused && c.tab != protocol.TabFrozen
+		p.sim.must(able == p.observer.present[clientID(number)], "the strategy knows which clients are present", "participant %d is able to work: %v (tab state %d); the strategy is told the opposite", number, able, c.tab)
+		if !able {
+			lost++ // not counted as present
+		}
+	}
+	n := len(p.observer.present)
+	p.sim.must(n <= len(p.sockets)+lost, "the strategy knows which clients are present", "it counts %d, there are %d and %d lost ones", n, len(p.sockets), lost)
+}
+
+// checkAbsent comes when the grace after a restart is over: no client of the open
+// cohort is waited for that has not come back, or is paused.
+func (p *process) checkAbsent() {
+	o := p.observer
+	if p.sim.shape&perRound == 0 || p.over || o.round != collecting || uint64(o.open.Order) != p.saved.Open.Order || p.run.State().Finished != "" {
+		return
+	}
+	for _, id := range o.open.Cohort {
+		p.sim.must(o.present[id] || o.left[id], "absent clients are not waited for", "participant %d of order %d is", id, o.open.Order)
+	}
+}
+
+// checkEnd comes when no event is left: the run is over, and has forgotten its
+// clients.
+func (s *sim) checkEnd() {
+	p := s.process
+	if !s.ended() || p == nil || p.run == nil || p.run.State().Finished == "" {
+		s.violated("the run never gets stuck", "no event is left after %d rounds of %d", len(s.disk.commits), s.rounds)
+		return
+	}
+	n := len(s.disk.commits)
+	s.must(n == s.rounds || n < s.rounds && (s.stopAt.Time > 0 || s.stopAt.Accuracy > 0), "the run makes its rounds", "it is over (%s) after %d rounds of %d", s.disk.finished, n, s.rounds)
+	stats := p.run.Stats()
+	s.must(stats == (run.Stats{}) && p.timers == 0, "memory does not grow", "%+v and %d timers are left when all clients are gone", stats, p.timers)
+	for i := range maxBodies {
+		if p.borrow(&protocol.Contribution{}) == nil {
+			s.violated("memory does not grow", "%d of %d leased bodies were not given back", maxBodies-i, maxBodies)
 			return
 		}
 	}

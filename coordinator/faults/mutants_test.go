@@ -1,0 +1,333 @@
+package faults
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fedtab/combine"
+	"fedtab/protocol"
+	"fedtab/run"
+	"fedtab/strategy"
+)
+
+// effects is a strategy whose effects are changed on their way to the run. A nil
+// effect is dropped.
+type effects struct {
+	strategy.Strategy
+	change func(strategy.Effect) strategy.Effect
+}
+
+func (e effects) Step(event strategy.Event) (changed []strategy.Effect) {
+	for _, effect := range e.Strategy.Step(event) {
+		if effect = e.change(effect); effect != nil {
+			changed = append(changed, effect)
+		}
+	}
+	return changed
+}
+
+// journal is a journal that loses or changes what it is given.
+type journal struct {
+	run.Journal
+	open    bool // rounds are not written down
+	reserve bool // nor participant numbers
+	commit  func(*run.Commit) (write bool)
+}
+
+func (j journal) OpenRound(id string, o run.OpenRound) error {
+	if j.open {
+		return nil
+	}
+	return j.Journal.OpenRound(id, o)
+}
+
+func (j journal) ReserveParticipants(id string, limit uint32) error {
+	if j.reserve {
+		return nil
+	}
+	return j.Journal.ReserveParticipants(id, limit)
+}
+
+func (j journal) Commit(id string, c run.Commit) error {
+	if j.commit != nil && !j.commit(&c) {
+		return nil
+	}
+	return j.Journal.Commit(id, c)
+}
+
+// The simulator notices damage to the product: each mutant violates an invariant.
+func TestMutants(t *testing.T) {
+	change := func(f func(strategy.Effect) strategy.Effect) mutant {
+		return mutant{strategy: func(s strategy.Strategy) strategy.Strategy { return effects{s, f} }}
+	}
+	add := func(f func(*strategy.Add)) mutant {
+		return change(func(e strategy.Effect) strategy.Effect {
+			if a, ok := e.(strategy.Add); ok {
+				f(&a)
+				return a
+			}
+			return e
+		})
+	}
+	disk := func(j journal) mutant {
+		return mutant{journal: func(real run.Journal) run.Journal { j.Journal = real; return j }}
+	}
+	const made = "a version is what its contributions make of its base"
+	for _, test := range []struct {
+		name string
+		kind string
+		mutant
+		want string // invariant; "" takes each
+	}{
+		{"a gradient is multiplied by its weight again", "minibatch", add(func(a *strategy.Add) { a.Scale *= a.Weight }), made},
+		{"a sum wraps round", "periodic", add(func(a *strategy.Add) { a.Scale *= 1 << 50 }), made},
+		{"a contribution counts one example too many", "fedavg", add(func(a *strategy.Add) { a.Weight++ }), made},
+		{"staleness is left out", "fedbuff", add(func(a *strategy.Add) { a.Scale = 1 }), made},
+		{"the server steps twice as far", "daisy", change(func(e strategy.Effect) strategy.Effect {
+			if c, ok := e.(strategy.Commit); ok {
+				c.Plan = combine.WeightedMean{ServerLR: 2}
+				return c
+			}
+			return e
+		}), made},
+		{"models are kept for ever", "daisy", change(func(e strategy.Effect) strategy.Effect {
+			if _, ok := e.(strategy.Drop); ok {
+				return nil
+			}
+			return e
+		}), "memory does not grow"},
+		{"a mean has other weights", "dynamic", change(func(e strategy.Effect) strategy.Effect {
+			if m, ok := e.(strategy.Mean); ok && len(m.Weights) > 1 {
+				m.Weights = slices.Clone(m.Weights)
+				m.Weights[0]++
+				return m
+			}
+			return e
+		}), "a mean is what it is made of"},
+		{"a balancing set does not get its mean", "dynamic", change(func(e strategy.Effect) strategy.Effect {
+			if o, ok := e.(strategy.Order); ok {
+				o.Start = 0
+				return o
+			}
+			return e
+		}), "a balancing set trains from its mean"},
+		{"a deadline is forgotten", "fedavg", change(func(e strategy.Effect) strategy.Effect {
+			if _, ok := e.(strategy.SetTimer); ok {
+				return nil
+			}
+			return e
+		}), ""},
+		{"an order has another number than the round", "fedavg", change(func(e strategy.Effect) strategy.Effect {
+			if o, ok := e.(strategy.Order); ok {
+				o.Order += 1000
+				return o
+			}
+			return e
+		}), "orders wait for the disk"},
+		{"a version is not written", "fedavg", disk(journal{commit: func(*run.Commit) bool { return false }}), "nobody is told of a version that is not durable"},
+		{"a version forgets a contribution", "periodic", disk(journal{commit: func(c *run.Commit) bool {
+			c.Contributions = c.Contributions[1:]
+			return true
+		}}), "every accepted contribution counts"},
+		{"a version forgets the server's state", "minibatch", disk(journal{commit: func(c *run.Commit) bool { c.State = nil; return true }}), made},
+		{"a round is not written", "fedavg", disk(journal{open: true}), "orders wait for the disk"},
+		{"participant numbers are not written", "fedavg", disk(journal{reserve: true}), "a number is given to one participant"},
+		{"an answer says that the round is closed", "fedavg", mutant{send: func(m protocol.Message) protocol.Message {
+			if a, ok := m.(*protocol.Ack); ok && a.Reason == accepted {
+				return &protocol.Ack{Order: a.Order, Reason: late}
+			}
+			return m
+		}}, "every contribution gets one answer"},
+		{"an order asks for other work when it is given again", "periodic", mutant{send: func(m protocol.Message) protocol.Message {
+			if o, ok := m.(*protocol.Order); ok {
+				changed := *o
+				changed.Seed ^= uint64(o.Deadline)
+				return &changed
+			}
+			return m
+		}}, "the same order asks for the same work"},
+		{"a version is told by another hash", "fedbuff", mutant{send: func(m protocol.Message) protocol.Message {
+			if o, ok := m.(*protocol.Order); ok {
+				changed := *o
+				changed.BaseHash = make([]byte, protocol.HashSize)
+				return &changed
+			}
+			return m
+		}}, "a version has its hash"},
+		{"the end is told before it is written", "oneshot", mutant{send: func(m protocol.Message) protocol.Message {
+			if s, ok := m.(*protocol.Status); ok && s.Version > 0 {
+				changed := *s
+				changed.Phase = protocol.PhaseFinished
+				return &changed
+			}
+			return m
+		}}, "nobody is told of an end that is not durable"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for s := range uint64(200) {
+				_, err := Run(Config{Seed: s, Kind: test.kind, mutant: test.mutant})
+				if v, ok := err.(*Violation); ok {
+					if test.want != "" && v.Invariant != test.want {
+						t.Errorf("%v, want %s", v, test.want)
+					}
+					return
+				}
+			}
+			t.Error("no schedule of 200 notices")
+		})
+	}
+}
+
+// A fixed-point sum that wraps round differs from the reference, by whatever
+// multiple of 2^64 it is off.
+func TestReferenceSeesOverflow(t *testing.T) {
+	const clients, weight = 40, 1 << 20
+	for _, test := range []struct {
+		name  string
+		bound float64 // that the sum was made for
+		value float32
+		ok    bool
+	}{
+		{"within the bound", clients * weight * protocol.MaxDelta, protocol.MaxDelta, true},
+		{"beyond it", clients * weight * protocol.MaxDelta, protocol.MaxDelta * weight, false},
+		{"a bound for one client", weight * protocol.MaxDelta, protocol.MaxDelta, false},
+	} {
+		s := scheme{Config: strategy.Config{Kind: "fedavg", LR: .1, Epochs: 1}}
+		in := input{base: make([]float32, 3), max: weight}
+		sum, err := combine.NewSum(3, test.bound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range clients {
+			v := []float32{test.value, -test.value, test.value / 2}
+			sum.Add(v, weight)
+			in.given = append(in.given, given{participant: uint32(i), weight: weight, vectors: [][]float32{v}})
+		}
+		next := make([]float32, 3)
+		if err := sum.Mean(next, in.base, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.verify(in, next, nil); (err == nil) != test.ok {
+			t.Errorf("%s: the product gives %v, the reference says: %v", test.name, next, err)
+		}
+	}
+}
+
+// The reference gives what can be worked out by hand.
+func TestReference(t *testing.T) {
+	two := func(v ...float32) []given {
+		return []given{
+			{participant: 1, weight: 1, steps: 1, vectors: [][]float32{{v[0]}, {v[0]}}},
+			{participant: 2, weight: 3, steps: 2, stale: 3, vectors: [][]float32{{v[1]}, {v[1]}}},
+		}
+	}
+	for _, test := range []struct {
+		name  string
+		c     strategy.Config
+		state map[string][]float32
+		next  float32
+		after map[string][]float32
+	}{
+		{"weighted mean", strategy.Config{Kind: "fedavg"}, nil, 10 + (1*1+3*2)/4., nil},
+		{"minibatch", strategy.Config{Kind: "minibatch"}, nil, 10 - .1*(1+2)/4, nil},
+		{"fedbuff", strategy.Config{Kind: "fedbuff"}, nil, 10 + (1+2*.5)/2, nil}, // (1 + 3)^-1/2
+		{"scaffold", strategy.Config{Kind: "fedavg", Correction: "scaffold"}, map[string][]float32{"control": {5}}, 10 + 1.5, map[string][]float32{"control": {5 + .5*1.5}}},
+		{"fednova", strategy.Config{Kind: "fedavg", Correction: "fednova"}, nil, 10 + (1*1+3*2)/4.*(1*1./1+3*2./2)/4, nil},
+		{"momentum", strategy.Config{Kind: "fedavg", Server: "momentum", ServerLR: 1}, map[string][]float32{"momentum": {2}}, 10 + .9*2 + 1.75, map[string][]float32{"momentum": {.9*2 + 1.75}}},
+		{"adagrad", strategy.Config{Kind: "fedavg", Server: "adagrad", ServerLR: 1, ServerTau: 1}, map[string][]float32{"momentum": {0}, "second": {0}}, 10 + 1.75/(1.75+1), map[string][]float32{"momentum": {1.75}, "second": {1.75 * 1.75}}},
+		{"adam", strategy.Config{Kind: "fedavg", Server: "adam", ServerLR: 1, ServerTau: 1}, map[string][]float32{"momentum": {0}, "second": {0}}, 10 + .175/(.175+1), map[string][]float32{"momentum": {.175}, "second": {.01 * 1.75 * 1.75}}},
+		{"yogi", strategy.Config{Kind: "fedavg", Server: "yogi", ServerLR: 1, ServerTau: 1}, map[string][]float32{"momentum": {0}, "second": {4}}, 10 + .175/float32(math.Sqrt(4-.01*1.75*1.75)+1), map[string][]float32{"momentum": {.175}, "second": {4 - .01*1.75*1.75}}},
+		{"median", strategy.Config{Kind: "fedavg", Combine: "median"}, nil, 10 + 1.5, nil},
+	} {
+		test.c.LR = .1
+		s := scheme{Config: test.c}
+		in := func() input {
+			return input{base: []float32{10}, state: test.state, given: two(1, 2), max: 3, present: 4}
+		}
+		if err := s.verify(in(), []float32{test.next}, test.after); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if err := s.verify(in(), []float32{test.next * (1 + 1e-5)}, test.after); err == nil {
+			t.Errorf("%s: takes %v for %v", test.name, test.next*(1+1e-5), test.next)
+		}
+	}
+}
+
+// A Radon point, a geometric median and Krum's choice in the plane.
+func TestReferenceRobust(t *testing.T) {
+	square := [][]float32{{0, 0}, {2, 0}, {2, 2}, {0, 2}} // its diagonals cross at (1, 1)
+	base := []float32{0, 0}
+	for _, test := range []struct {
+		name string
+		got  []float32
+		ok   bool
+	}{
+		{"the Radon point", []float32{1, 1}, true}, {"a point of the square", []float32{1, .9}, false}, {"a corner", []float32{2, 2}, false},
+	} {
+		if err := checkRadon(test.got, base, square, 1, 7); (err == nil) != test.ok {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if err := checkGeometric(test.got, base, square, 1); (err == nil) != test.ok {
+			t.Errorf("%s as the geometric median: %v", test.name, err)
+		}
+	}
+	line := [][]float32{{0}, {1}, {1.5}, {2}, {9}}
+	var chosen []float32
+	if checkKrum(line, 1, func(v []float32) error { chosen = v; return nil }); !slices.Equal(chosen, []float32{1.5}) {
+		t.Errorf("Krum chooses %v, want 1.5", chosen)
+	}
+}
+
+// Hostile peers forge every role with every weight, for every kind of strategy, also
+// from a paused tab after a restart of the coordinator.
+func TestForgeries(t *testing.T) {
+	rates := Rates{Forge: 1, Interrupt: .5, Crash: .01}
+	for _, kind := range Kinds() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			type forgery struct {
+				role   protocol.Role
+				weight string
+				paused bool
+			}
+			seen, seeds := map[forgery]int{}, uint64(300)
+			if kind == "oneshot" || kind == "radon" { // which are short
+				seeds = 1000
+			}
+			for s := range seeds {
+				_, err := Run(Config{Seed: s, Kind: kind, Rates: &rates, Rounds: 6, Trace: func(_ time.Duration, format string, args ...any) {
+					if strings.Contains(format, " forges ") {
+						w := "bound"
+						switch weight := args[2].(uint64); {
+						case weight < 2:
+							w = fmt.Sprint(weight)
+						case weight == math.MaxUint64:
+							w = "max"
+						case args[3].(uint64) < weight:
+							w = "bound + 1"
+						}
+						seen[forgery{args[1].(protocol.Role), w, args[5].(bool)}]++
+					}
+				}})
+				if err != nil {
+					report(t, kind, err)
+					return
+				}
+			}
+			for role := protocol.RoleDelta; role <= protocol.RoleControl; role++ {
+				for _, w := range []string{"0", "1", "bound", "bound + 1", "max"} {
+					for _, paused := range []bool{false, true} {
+						if f := (forgery{role, w, paused}); seen[f] == 0 {
+							t.Errorf("%+v is never forged", f)
+						}
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,189 @@
+package faults
+
+import (
+	"time"
+
+	"fedtab/coordinator/live"
+	"fedtab/coordinator/virtual"
+	"fedtab/learn"
+	"fedtab/protocol"
+	"fedtab/run"
+	"fedtab/strategy"
+)
+
+// process is one process of the coordinator: the run's Env.
+type process struct {
+	sim      *sim
+	number   int
+	run      *run.Run // nil if it could not start
+	checker  *live.Checker
+	observer *observer
+	saved    *run.Saved // what it went on from, nil for the first
+	over     bool
+	halted   bool
+
+	sockets map[uint32]*socket // the run's Peer of each participant
+	timers  int                // that are set
+	seen    run.Ledger         // what its peers were sent and delivered
+
+	committing uint64 // the round whose commit was asked for last
+	asked      int64  // bytes up and down when it was asked for first
+	previous   int64  // the same of the round before
+}
+
+const (
+	resumeGrace  = 5 * time.Second // as in coordinator/server.go
+	restartGrace = protocol.ReconnectMax
+	maxBodies    = 64 // leased at a time: more than ever are, unless leases leak
+)
+
+// crash is what an effect panics with when the coordinator crashes in it.
+type crash struct{}
+
+// effect comes before every effect of the coordinator on its environment.
+func (s *sim) effect() {
+	if s.process != nil && !s.process.over && s.fault(s.rates.Crash) {
+		panic(crash{})
+	}
+}
+
+// crashed drops what was not durable; a new process starts later.
+func (s *sim) crashed() {
+	s.note("the coordinator crashes")
+	s.result["crashes"]++
+	s.process.over = true
+	s.disk.flush(.5)
+	s.down()
+}
+
+// stop stops the coordinator in good order.
+func (s *sim) stop() {
+	s.note("the coordinator is stopped")
+	s.process.run.Flush()
+	s.disk.flush(1)
+	s.down()
+}
+
+func (s *sim) down() {
+	s.process.over, s.process = true, nil
+	if maybe(s.random, 4) {
+		s.skew += s.between(-10*time.Hour, 10*time.Hour)
+	}
+	s.soon(0, 20*time.Second, s.boot)
+	for _, p := range s.peers {
+		if c := p.socket; c != nil {
+			c.upDead = true // what is on its way to the client may still arrive
+			s.soon(p.actor(), time.Second, func() { p.lost(c) })
+		}
+	}
+}
+
+// boot starts a process from what is durable.
+func (s *sim) boot() {
+	if s.process != nil {
+		return
+	}
+	s.processes++
+	p := &process{sim: s, number: s.processes, sockets: map[uint32]*socket{}}
+	s.process = p
+	st, err := strategy.New(s.Config, s.setup)
+	if err != nil {
+		panic(err)
+	}
+	n, vectors, open := uint64(len(s.initial)), s.Vectors(), uint64(0)
+	p.checker = live.NewChecker(int(n), vectors, s.seed, live.NewLease(maxBodies*protocol.MaxBody(n, vectors)))
+	cfg := run.Config{
+		ID: "faults", Seed: s.seed, Model: s.model, Sums: s.Sums(), Packing: s.packing, Stop: s.stopAt, EvalEvery: s.evalEvery, Evaluate: s.evaluate,
+		Shards: s.shards, Journal: s.disk, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,
+	}
+	if s.processes > 1 {
+		p.saved = s.disk.load()
+		cfg.Saved = p.saved
+		if p.saved.Open != nil {
+			s.result["resumed"]++
+			open = p.saved.Open.Order
+		}
+	}
+	p.observer = newObserver(st, p)
+	cfg.Strategy = p.observer
+	if s.mutant.strategy != nil {
+		cfg.Strategy = s.mutant.strategy(cfg.Strategy)
+	}
+	if s.mutant.journal != nil {
+		cfg.Journal = s.mutant.journal(cfg.Journal)
+	}
+	s.note("process %d begins with version %d, order %d open", p.number, len(s.disk.commits), open)
+	if p.run, err = run.New(cfg, p); err != nil {
+		p.run = nil
+		s.note("it cannot start: %v", err)
+		s.disk.flush(.5)
+		s.down()
+		return
+	}
+	p.run.Start()
+	if open != 0 {
+		s.clock.At(s.clock.Now()+restartGrace+time.Millisecond, ^uint32(0), p.checkAbsent)
+	}
+}
+
+// evaluate is the run's Evaluator: one version in thirty reaches every goal, and
+// with a guard one in ten is worse than the guard allows. Which these are changes
+// with every rollback, because a coarse packing may give the same version again.
+func (s *sim) evaluate(params []float32) (loss, accuracy float64, examples int) {
+	switch hash := learn.Hash(params); {
+	case hash[0] < 8:
+		return .9, 1, 10
+	case hash[1+s.result["rolled back"]%31] < 25 && s.Guard > 0:
+		return 3, .1, 10
+	}
+	return 1, .5, 10
+}
+
+// alive returns f, without effect once the process is over.
+func (p *process) alive(f func()) func() {
+	return func() {
+		if !p.over {
+			f()
+		}
+	}
+}
+
+// Now implements run.Env: the wall clock, which may be set between processes.
+func (p *process) Now() time.Time { return virtual.Epoch.Add(p.sim.clock.Now() + p.sim.skew) }
+
+// AfterFunc implements run.Env.
+func (p *process) AfterFunc(d time.Duration, f func()) (stop func()) {
+	p.sim.effect()
+	p.timers++
+	pending := true
+	done := func() bool {
+		was := pending
+		if pending {
+			pending = false
+			p.timers--
+		}
+		return was
+	}
+	cancel := p.sim.clock.AfterFunc(d, func() { done(); p.alive(f)() })
+	return func() {
+		if done() {
+			cancel()
+		}
+	}
+}
+
+// Compute implements run.Env: works take time and overtake each other.
+func (p *process) Compute(work func(), then func()) {
+	p.sim.effect()
+	p.sim.soon(0, 50*time.Millisecond, p.alive(func() {
+		work()
+		p.sim.soon(0, 50*time.Millisecond, p.alive(then))
+	}))
+}
+
+// Store implements run.Env.
+func (p *process) Store(work func() error, then func(error)) {
+	p.sim.effect()
+	p.sim.disk.pending = append(p.sim.disk.pending, write{work, then, p.seen.Up + p.seen.Down})
+	p.sim.disk.next()
+}

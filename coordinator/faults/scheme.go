@@ -1,0 +1,233 @@
+package faults
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"fedtab/compress"
+	"fedtab/coordinator/task"
+	"fedtab/protocol"
+	"fedtab/run"
+	"fedtab/strategy"
+)
+
+// shape is how a strategy uses orders and rounds. Shapes are bits, so that a row of
+// a table names several.
+type shape uint8
+
+const (
+	inRounds  shape = 1 << iota // an order is an attempt at a round; all accepted answers are in the version
+	inLegs                      // the same, but a round has several orders, and the answers to the last are in the version
+	monitored                   // each client has orders of its own; answers are kept, and may be dropped
+	buffered                    // each client has orders of its own, of no round; answers are in the next version
+	allShapes = inRounds | inLegs | monitored | buffered
+	perClient = monitored | buffered
+	perRound  = inRounds | inLegs
+)
+
+// scheme is a strategy with settings under which its run can end.
+type scheme struct {
+	strategy.Config
+	setup     strategy.Setup
+	packing   run.Packing
+	shape     shape
+	inputs    int  // of the model
+	binary    bool // the model has one output
+	reliable  int  // peers without faults, as many as it needs
+	examples  int  // that each client needs
+	maxRounds int
+	once      bool // it makes one version, and ends by itself
+	all       bool // it needs the answer of each client that is present
+}
+
+func maybe(r *rand.Rand, n uint64) bool { return r.Uint64N(n) == 0 }
+
+func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+func drawClients(r *rand.Rand, kind string) int {
+	switch kind {
+	case "radon":
+		return 1 + r.IntN(18)
+	case "oneshot", "dynamic", "daisy":
+		return 2 + r.IntN(11)
+	}
+	return 1 + r.IntN(12)
+}
+
+// drawScheme draws the settings of a kind of strategy.
+func drawScheme(r *rand.Rand, kind string, clients int) scheme {
+	kind = cmp.Or(kind, "fedavg")
+	s := scheme{
+		Config: strategy.Config{Kind: kind, Batch: r.IntN(3), LR: .1, Deadline: time.Duration(5+r.IntN(60)) * time.Second},
+		setup:  strategy.Setup{MinCohort: 2}, shape: inRounds, inputs: 3, reliable: 3, examples: 1, maxRounds: math.MaxInt,
+	}
+	c := &s.Config
+	c.MinClients = 1 + r.IntN(min(clients, 3))
+	if kind != "minibatch" && kind != "dynamic" { // local training
+		if maybe(r, 3) && kind != "radon" {
+			c.Batches = 1 + r.IntN(4)
+		} else {
+			c.Epochs = 1 + r.IntN(2)
+		}
+	}
+	if kind != "radon" && kind != "dynamic" && kind != "fedbuff" {
+		c.MinReports = r.IntN(4)
+	}
+	if maybe(r, 4) && kind != "oneshot" && kind != "radon" {
+		c.Guard = 2
+	}
+	switch kind {
+	case "fedavg":
+		c.Fraction = one(r, 1, r.Float64(), r.Float64(), r.Float64(), r.Float64())
+		s.drawFamily(r, clients)
+	case "periodic":
+		s.drawFamily(r, clients)
+	case "oneshot":
+		c.MinClients, s.maxRounds, s.once = max(c.MinClients, 2), 1, true
+		s.drawFamily(r, clients)
+	case "minibatch":
+		c.Fraction = r.Float64()
+		s.drawServer(r)
+		s.drawRate(r)
+	case "fedbuff":
+		s.shape, c.Buffer = buffered, 1+r.IntN(6)
+		c.Fraction, c.Staleness, c.Prox = one(r, 0, r.Float64()), one(r, 0, 0, 2*r.Float64()), one(r, 0, 0, 0, .1)
+		s.drawServer(r)
+	case "daisy":
+		c.MinClients, s.shape, s.maxRounds = max(c.MinClients, 2), inLegs, 12
+		c.AverageEvery, c.MaxKept = 1+r.IntN(5), one(r, 0, 0, 0, 3+r.IntN(10))
+		s.drawRate(r)
+	case "dynamic": // every client violates its condition at last
+		c.MinClients, s.shape, s.maxRounds = max(c.MinClients, 2), monitored, 8
+		c.Batches, c.Delta = 1+r.IntN(8), one(r, 0, 1e-5, 1e-3, 1e-2, 3e-2)
+		c.Augment, c.FullShare, c.ServerLR = one(r, 0, 0, 3*r.Float64()), one(r, 0, 0, r.Float64()), one(r, 0, 0, 0, .5+r.Float64())
+	case "radon": // 4 parameters: 6 base models, or 36
+		s.binary, s.once, s.all, s.maxRounds, s.setup.Convex = true, true, true, 1, true
+		c.Models, c.Height = 2+r.IntN(11), r.IntN(2)
+		if clients > 6 && maybe(r, 3) {
+			c.Models = 1
+		}
+		c.MinClients = max(c.MinClients, (5+c.Models)/c.Models)
+		if c.MinClients > clients {
+			c.Models, c.MinClients = 6, 1
+		}
+		s.reliable, s.examples = max(s.reliable, c.MinClients), c.Models
+	}
+	s.drawPacking(r)
+	return s
+}
+
+// drawFamily draws a member of the family of federated averaging.
+func (s *scheme) drawFamily(r *rand.Rand, clients int) {
+	c := &s.Config
+	c.Prox = one(r, 0, 0, 0, .1)
+	s.drawRate(r)
+	switch draw := r.IntN(6); {
+	case draw == 0 && c.Kind != "oneshot":
+		c.Correction, c.Prox = "scaffold", 0
+	case draw == 1 && c.Kind != "oneshot":
+		c.Correction = "fednova"
+	case draw == 2:
+		s.drawRobust(r, clients)
+	case draw > 2:
+		s.drawServer(r)
+	}
+}
+
+// drawRate draws a scale of the server's rate.
+func (s *scheme) drawRate(r *rand.Rand) {
+	if s.LRScale = one(r, "", "", "", "none", "sqrt", "linear"); s.LRScale == "sqrt" || s.LRScale == "linear" {
+		s.Warmup = r.IntN(4)
+	}
+}
+
+// drawServer draws a step of the server.
+func (s *scheme) drawServer(r *rand.Rand) {
+	s.ServerLR = one(r, 0, 0, 0, 2*r.Float64())
+	s.Server = one(r, "", "", "sgd", "momentum", "adagrad", "adam", "yogi")
+}
+
+// drawRobust draws a combiner for which there are enough clients.
+func (s *scheme) drawRobust(r *rand.Rand, clients int) {
+	s.Combine = one(r, "median", "trimmed-mean", "krum", "geometric-median", "radon")
+	need := map[string]int{"krum": 5, "trimmed-mean": 5, "radon": 6}[s.Combine]
+	if need > clients || need > 0 && s.Kind == "fedavg" && s.Fraction < 1 {
+		s.Combine, need = "median", 0
+	}
+	s.binary = s.Combine == "radon"
+	s.MinClients, s.reliable = max(s.MinClients, need), max(s.reliable, need)
+	if need == 0 {
+		s.MaxKept = one(r, 0, 3+r.IntN(10))
+	}
+}
+
+// drawPacking draws a packing for two schedules of five; in the others parameters
+// are raw. It is one that a task of this strategy may have, except for the model's
+// size: a task leaves models as small as these raw. Some are made large enough for
+// several classes of rows.
+func (s *scheme) drawPacking(r *rand.Rand) {
+	if r.IntN(5) > 1 {
+		return
+	}
+	if !s.binary && maybe(r, 8) {
+		s.inputs = 70
+	}
+	t := task.Task{
+		Name: "faults", Title: "Faults", Model: task.Model{Kind: "logistic"}, Data: task.Data{Source: "mnist"},
+		Strategy: s.WithDefaults(), Stop: task.Stop{Rounds: 1}, EvalEvery: 1,
+	}
+	for range 1000 {
+		up := task.Up{
+			Codec:    one(r, "deadzone", "deadzone", "dither", "float16", "float32-planes", "float32"),
+			Feedback: one(r, "auto", "on", "off"),
+		}
+		if c, err := compress.Named(up.Codec); err == nil && c.Rated {
+			up.Bits = one(r, compress.MinBits, 1, 3, 8, compress.MaxBits)
+		}
+		down := task.Down{Codec: one(r, "grid", "grid", "float16", "float32-planes", "float32")}
+		if down.Codec == "grid" {
+			down.Step = one(r, .01, .1, 1, 3, 30)
+		}
+		t.Compress = task.Compress{Up: up, Down: down}
+		if checked, err := task.Parse("faults", t.YAML()); err == nil {
+			s.packing = checked.Compress.Run(math.MaxInt)
+			return
+		}
+	}
+	panic(fmt.Sprintf("faults: no packing is right for %+v", s.Config))
+}
+
+func (s *scheme) packed() bool { return s.packing != run.Packing{} }
+
+// drawLacks draws the codecs that a client lacks: where parameters are packed, one
+// client in four lacks some.
+func (s *sim) drawLacks() []protocol.Codec {
+	if !s.packed() || !maybe(s.random, 4) {
+		return nil
+	}
+	return slices.DeleteFunc(compress.Codecs(), func(c protocol.Codec) bool { return c == protocol.CodecFloat32 || s.chance(.6) })
+}
+
+// vectors returns how many vectors answer an order, and the role of the first: of
+// the scheme, not of what anyone claims.
+func (s *scheme) vectors(cohort []uint32, participant uint32) (n int, role protocol.Role) {
+	switch {
+	case s.Kind == "minibatch":
+		return 1, protocol.RoleGradient
+	case s.Kind == "radon": // r^h base models, as evenly as possible over the cohort
+		need := 1
+		for r, h := s.setup.Parameters+2, 0; need*r <= len(cohort)*s.Models && (s.Height == 0 || h < s.Height); h++ {
+			need *= r
+		}
+		i, n := slices.Index(cohort, participant), len(cohort)
+		if i < need%n {
+			return need/n + 1, protocol.RoleDelta
+		}
+		return need / n, protocol.RoleDelta
+	}
+	return s.Sums(), protocol.RoleDelta
+}
