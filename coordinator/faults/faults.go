@@ -39,7 +39,6 @@ package faults
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"fedtab/protocol"
@@ -158,6 +157,11 @@ func Run(cfg Config) (Result, error) {
 }
 
 // Kinds returns the kinds of strategy that run live.
-func Kinds() []string {
-	return slices.DeleteFunc(strategy.Kinds(), func(kind string) bool { return kind == "central" })
+func Kinds() (names []string) {
+	for _, s := range strategy.Schemes() {
+		if s.Name != "central" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }

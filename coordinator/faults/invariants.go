@@ -46,7 +46,7 @@ func (s *sim) checkCommit(p *process, c run.Commit) {
 	s.must(o.round == committing && open != nil && open.Round == c.Round && open.Order == uint64(o.open.Order), "only an open round is committed", "version %d is, and %+v is durable", c.Round, open)
 	s.must(c.Hash == learn.Hash(c.Params), "a version has its hash", "version %d has another", c.Round)
 	params, state := s.disk.newest()
-	in := input{seed: s.seed, version: c.Base, base: params, state: state, max: s.maxExamples(), present: s.present[o.open.Order], backoff: o.backoff}
+	in := input{seed: s.seed, version: c.Base, base: params, state: state, max: s.maxExamples(), present: s.present[o.open.Order], cohort: len(o.open.Cohort), backoff: o.backoff}
 	if exact := state[exactVector]; exact != nil {
 		in.base = exact
 	}

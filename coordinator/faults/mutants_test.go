@@ -246,6 +246,7 @@ func TestReference(t *testing.T) {
 	} {
 		test.c.LR = .1
 		s := scheme{Config: test.c}
+		s.Staleness = .5
 		in := func() input {
 			return input{base: []float32{10}, state: test.state, given: two(1, 2), max: 3, present: 4}
 		}

@@ -278,7 +278,7 @@ func (o *observer) commits(c strategy.Commit, e strategy.Event) {
 	for _, h := range c.Kept {
 		o.use(h)
 	}
-	n, kept, buffer := len(o.pending), keptAnswers(o.pending), o.sim.WithDefaults().Buffer
+	n, kept, buffer := len(o.pending), keptAnswers(o.pending), o.sim.Buffer
 	o.sim.must(kept == len(c.Kept), "every accepted contribution counts", "version %d is made of %d kept models, want %d", c.Round, len(c.Kept), kept)
 	// More than a buffer only if they came while the version before was being made.
 	_, opened := e.(strategy.Opened)

@@ -43,6 +43,7 @@ type input struct {
 	given   []given
 	max     uint64 // examples of one client
 	present int    // clients, when the attempt was opened
+	cohort  int    // of them chosen
 	backoff backoff
 }
 
@@ -115,6 +116,7 @@ func (s *scheme) verify(in input, next []float32, state map[string][]float32) er
 		return cmp.Or(cmp.Compare(a.participant, b.participant), cmp.Compare(a.order, b.order))
 	})
 	rate, limit := s.rate(c, in), float64(in.max) // limit of scale x value, in units of MaxDelta
+	adds := float64(run.MaxParticipants)
 	if len(in.given) == 0 {
 		return fmt.Errorf("a version of no contributions")
 	}
@@ -137,7 +139,7 @@ func (s *scheme) verify(in input, next []float32, state map[string][]float32) er
 		case c.Kind == "minibatch": // sums of gradients
 			g.scale = 1
 		case c.Kind == "fedbuff":
-			g.scale, g.count = math.Pow(1+float64(g.stale), -c.Staleness), 1
+			g.scale, g.count = math.Pow(1+float64(g.stale), -s.Staleness), 1
 		case c.Correction == "scaffold":
 			g.scale, g.count = 1, 1
 		case c.Correction == "fednova":
@@ -150,10 +152,12 @@ func (s *scheme) verify(in input, next []float32, state map[string][]float32) er
 		}
 		examples += g.weight
 	}
-	if c.Kind == "fedbuff" || c.Correction == "scaffold" {
-		limit = float64(in.max) // TODO
+	if c.Kind == "fedbuff" || c.Correction == "scaffold" { // whose scale is at most 1
+		limit = 1
+	} else if in.max == protocol.MaxWeight { // no shards bound the weights
+		adds = float64(max(in.cohort, len(in.given)))
 	}
-	_, exponent := math.Frexp(run.MaxParticipants * limit * protocol.MaxDelta)
+	_, exponent := math.Frexp(adds * limit * protocol.MaxDelta)
 	unit := math.Ldexp(1, exponent-62)
 	mean := weightedMean(in.given, 0, unit)
 	want, states := make([]interval, len(mean)), map[string][]interval{}

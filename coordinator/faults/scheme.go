@@ -32,6 +32,9 @@ const (
 // scheme is a strategy with settings under which its run can end.
 type scheme struct {
 	strategy.Config
+	strategy.FedBuffSettings
+	strategy.DynamicSettings
+	strategy.RadonSettings
 	setup     strategy.Setup
 	packing   run.Packing
 	shape     shape
@@ -94,28 +97,30 @@ func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 		s.drawServer(r)
 		s.drawRate(r)
 	case "fedbuff":
-		s.shape, c.Buffer = buffered, 1+r.IntN(6)
-		c.Fraction, c.Staleness, c.Prox = one(r, 0, r.Float64()), one(r, 0, 0, 2*r.Float64()), one(r, 0, 0, 0, .1)
+		s.shape, s.Buffer = buffered, 1+r.IntN(6)
+		c.Fraction, s.Staleness, c.Prox = one(r, 0, r.Float64()), one(r, .5, .5, 2*r.Float64()), one(r, 0, 0, 0, .1)
+		c.Own = s.FedBuffSettings
 		s.drawServer(r)
 	case "daisy":
 		c.MinClients, s.shape, s.maxRounds = max(c.MinClients, 2), inLegs, 12
-		c.AverageEvery, c.MaxKept = 1+r.IntN(5), one(r, 0, 0, 0, 3+r.IntN(10))
+		c.Own, c.MaxKept = strategy.DaisySettings{AverageEvery: 1 + r.IntN(5)}, one(r, 0, 0, 0, 3+r.IntN(10))
 		s.drawRate(r)
 	case "dynamic": // every client violates its condition at last
 		c.MinClients, s.shape, s.maxRounds = max(c.MinClients, 2), monitored, 8
-		c.Batches, c.Delta = 1+r.IntN(8), one(r, 0, 1e-5, 1e-3, 1e-2, 3e-2)
-		c.Augment, c.FullShare, c.ServerLR = one(r, 0, 0, 3*r.Float64()), one(r, 0, 0, r.Float64()), one(r, 0, 0, 0, .5+r.Float64())
+		c.Batches, s.Delta = 1+r.IntN(8), one(r, 0, 1e-5, 1e-3, 1e-2, 3e-2)
+		s.Augment, s.FullShare, c.ServerLR = one(r, 0, 0, 3*r.Float64()), one(r, 0, 0, r.Float64()), one(r, 0, 0, 0, .5+r.Float64())
+		c.Own = s.DynamicSettings
 	case "radon": // 4 parameters: 6 base models, or 36
 		s.binary, s.once, s.all, s.maxRounds, s.setup.Convex = true, true, true, 1, true
-		c.Models, c.Height = 2+r.IntN(11), r.IntN(2)
+		s.Models, s.Height = 2+r.IntN(11), r.IntN(2)
 		if clients > 6 && maybe(r, 3) {
-			c.Models = 1
+			s.Models = 1
 		}
-		c.MinClients = max(c.MinClients, (5+c.Models)/c.Models)
+		c.MinClients = max(c.MinClients, (5+s.Models)/s.Models)
 		if c.MinClients > clients {
-			c.Models, c.MinClients = 6, 1
+			s.Models, c.MinClients = 6, 1
 		}
-		s.reliable, s.examples = max(s.reliable, c.MinClients), c.Models
+		s.reliable, s.examples, c.Own = max(s.reliable, c.MinClients), s.Models, s.RadonSettings
 	}
 	s.drawPacking(r)
 	return s
