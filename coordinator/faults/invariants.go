@@ -161,46 +161,45 @@ func (s *sim) checkSent(c *socket, m protocol.Message) {
 	}
 }
 
-// checkMean: a model to start from that is no version is the mean that the
-// participant's order starts from.
-func (s *sim) checkMean(c *socket, m *protocol.Model) {
-	o := c.process.observer
-	mean := o.means[o.starts[clientID(c.number)]]
+// checkLocal: a local model is the newest version plus a mean.
+func (s *sim) checkLocal(invariant string, number uint32, mean *mean, local []float32) {
 	if mean == nil {
-		s.violated("a mean is what it is made of", "participant %d gets one, and its order starts from none", c.number)
+		s.violated(invariant, "participant %d gets a mean, and its order starts from none", number)
 		return
 	}
-	o.compute(mean)
 	base, _ := s.disk.newest()
-	local := make([]float32, len(base))
-	err := compress.Decode(m.Vectors[0].Codec, local, m.Vectors[0].Block)
-	if err == nil {
-		err = within("delta", local, mean.delta)
-	}
-	for j := range local {
-		local[j] += base[j]
-	}
-	hash := learn.Hash(local)
-	s.must(err == nil && string(m.Hash) == string(hash[:]), "a mean is what it is made of", "participant %d gets %v (%v)", c.number, local, err)
-}
-
-// checkStart: a client of a balancing set that takes up the order after the
-// resolution trains from the mean.
-func (c *socket) checkStart(m *protocol.Order) {
-	s, o := c.peer.sim, c.process.observer
-	owed, ok := o.owed[clientID(c.number)]
-	if !ok || c.process.over || uint64(owed.Order) != m.Order || c.peer.lied {
-		return
-	}
-	delete(o.owed, clientID(c.number))
-	mean, local := o.means[owed.Start], c.peer.client.Local()
-	base, _ := s.disk.newest()
+	c := s.process.observer.compute(mean)
 	want := make([]interval, len(base))
 	for j, x := range mean.delta {
 		want[j] = affine(base[j], 1, x.widen(ulp(x.mid())))
 	}
 	if err := within("local model", local, want); err != nil {
-		s.violated("a balancing set trains from its mean", "participant %d takes up order %d: %v", c.number, m.Order, err)
+		s.violated(invariant, "participant %d, mean %v of squared norm %g: %v", number, mean.delta, c, err)
+	}
+}
+
+// checkMean: a model to start from that is no version is the mean that the
+// participant's order starts from.
+func (s *sim) checkMean(c *socket, m *protocol.Model) {
+	o := c.process.observer
+	local := make([]float32, len(s.initial))
+	err := compress.Decode(m.Vectors[0].Codec, local, m.Vectors[0].Block)
+	base, _ := s.disk.newest()
+	for j := range local {
+		local[j] += base[j]
+	}
+	hash := learn.Hash(local)
+	s.must(err == nil && string(m.Hash) == string(hash[:]), "a mean has its hash", "participant %d gets %v (%v)", c.number, local, err)
+	s.checkLocal("a mean is what it is made of", c.number, o.means[o.starts[clientID(c.number)]], local)
+}
+
+// checkStart: a client of a balancing set that takes up the order after the
+// resolution trains from the mean.
+func (c *socket) checkStart(m *protocol.Order) {
+	o := c.process.observer
+	if owed, ok := o.owed[clientID(c.number)]; ok && !c.process.over && uint64(owed.Order) == m.Order && !c.peer.lied {
+		delete(o.owed, clientID(c.number))
+		c.peer.sim.checkLocal("a balancing set trains from its mean", c.number, o.means[owed.Start], c.peer.client.Local())
 	}
 }
 
@@ -330,18 +329,12 @@ func (c *socket) checkAccepted(m *protocol.Contribution, a *answer, honest bool)
 
 // decode decodes vector i of a participant's contribution.
 func (s *sim) decode(number uint32, m *protocol.Contribution, i int) ([]float32, error) {
-	v := &m.Vectors[i]
-	d := s.decoders[v.Codec]
-	if d == nil {
-		c, err := compress.Lookup(v.Codec)
-		if err != nil {
-			return nil, err
-		}
-		d = c.NewDecoder()
-		s.decoders[v.Codec] = d
+	c, err := compress.Lookup(m.Vectors[i].Codec)
+	if err != nil {
+		return nil, err
 	}
 	values := make([]float32, len(s.initial))
-	return values, compress.DecodeWith(d, values, v.Block, compress.Options{Seed: compress.DitherSeed(s.seed, number, m.Order, i)})
+	return values, compress.DecodeWith(c.NewDecoder(), values, m.Vectors[i].Block, compress.Options{Seed: compress.DitherSeed(s.seed, number, m.Order, i)})
 }
 
 // checkHeld: a client that holds a version holds its bits.

@@ -2,14 +2,12 @@ package faults
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"fedtab/compress"
-	"fedtab/coordinator/task"
 	"fedtab/protocol"
 	"fedtab/run"
 	"fedtab/strategy"
@@ -170,10 +168,9 @@ func (s *scheme) drawRobust(r *rand.Rand, clients int) {
 	}
 }
 
-// drawPacking draws a packing for two schedules of five; in the others parameters
-// are raw. It is one that a task of this strategy may have, except for the model's
-// size: a task leaves models as small as these raw. Some are made large enough for
-// several classes of rows.
+// drawPacking draws a packing that the scheme bears (package task checks the same of
+// a task), for two schedules of five; in the others parameters are raw. Some models
+// are made large enough for several classes of rows.
 func (s *scheme) drawPacking(r *rand.Rand) {
 	if r.IntN(5) > 1 {
 		return
@@ -181,29 +178,26 @@ func (s *scheme) drawPacking(r *rand.Rand) {
 	if !s.binary && maybe(r, 8) {
 		s.inputs = 70
 	}
-	t := task.Task{
-		Name: "faults", Title: "Faults", Model: task.Model{Kind: "logistic"}, Data: task.Data{Source: "mnist"},
-		Strategy: s.WithDefaults(), Stop: task.Stop{Rounds: 1}, EvalEvery: 1,
+	bears, p := s.Packing(), &s.packing
+	up, down := []protocol.Codec{protocol.CodecPlanes, protocol.CodecFloat32}, []protocol.Codec{protocol.CodecPlanes, protocol.CodecFloat32}
+	if bears.Lossy {
+		up = append(up, protocol.CodecDither, protocol.CodecFloat16)
+		down = append(down, protocol.CodecFloat16, protocol.CodecGrid, protocol.CodecGrid)
 	}
-	for range 1000 {
-		up := task.Up{
-			Codec:    one(r, "deadzone", "deadzone", "dither", "float16", "float32-planes", "float32"),
-			Feedback: one(r, "auto", "on", "off"),
-		}
-		if c, err := compress.Named(up.Codec); err == nil && c.Rated {
-			up.Bits = one(r, compress.MinBits, 1, 3, 8, compress.MaxBits)
-		}
-		down := task.Down{Codec: one(r, "grid", "grid", "float16", "float32-planes", "float32")}
-		if down.Codec == "grid" {
-			down.Step = one(r, .01, .1, 1, 3, 30)
-		}
-		t.Compress = task.Compress{Up: up, Down: down}
-		if checked, err := task.Parse("faults", t.YAML()); err == nil {
-			s.packing = checked.Compress.Run(math.MaxInt)
-			return
-		}
+	if bears.Lossy && bears.Biased {
+		up = append(up, protocol.CodecDeadzone, protocol.CodecDeadzone)
 	}
-	panic(fmt.Sprintf("faults: no packing is right for %+v", s.Config))
+	p.Up, p.Down = one(r, up...), one(r, down...)
+	if p.Up == protocol.CodecDeadzone || p.Up == protocol.CodecDither {
+		p.Bits = one[float64](r, 1, 3, 8, compress.MaxBits)
+		if p.Up == protocol.CodecDeadzone {
+			p.Bits = one[float64](r, compress.MinBits, p.Bits)
+		}
+		p.Feedback = bears.Feedback && maybe(r, 2)
+	}
+	if p.Down == protocol.CodecGrid {
+		p.Coarseness = one(r, .01, .1, 1, 3, 30)
+	}
 }
 
 func (s *scheme) packed() bool { return s.packing != run.Packing{} }

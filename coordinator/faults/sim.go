@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/compress"
 	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/learn/data"
@@ -29,9 +28,8 @@ type sim struct {
 
 	model     learn.Model
 	packers   client.Packers // of all clients
-	decoders  map[protocol.Codec]compress.Decoder
-	rounds    int           // that the run makes
-	maxRound  time.Duration // of each, without faults
+	rounds    int            // that the run makes
+	maxRound  time.Duration  // of each, without faults
 	stopAt    run.Stop
 	evalEvery int
 	shards    run.Shards
@@ -83,7 +81,7 @@ func newSim(cfg Config) *sim {
 	r := rng.Stream(cfg.Seed, "faults")
 	s := &sim{
 		random: r, seed: cfg.Seed, trace: cfg.Trace, mutant: cfg.mutant, evalEvery: 1 + r.IntN(3), maxRound: 15 * time.Second, rates: drawRates(r),
-		result: Result{}, numbers: map[uint32]*peer{}, orders: map[key]protocol.Order{}, counted: map[key]bool{}, decoders: map[protocol.Codec]compress.Decoder{},
+		result: Result{}, numbers: map[uint32]*peer{}, orders: map[key]protocol.Order{}, counted: map[key]bool{},
 		cohorts: map[uint64]run.OpenRound{}, present: map[strategy.OrderID]int{},
 	}
 	clients := drawClients(r, cfg.Kind)
