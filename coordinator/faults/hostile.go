@@ -108,7 +108,7 @@ func (p *peer) forge() {
 	m.Weight = one(s.random, 0, 1, 1, bound, bound+1, math.MaxUint64)
 	n, role := s.vectors(o.Cohort, c.number)
 	if maybe(s.random, 4) {
-		n = 1 + s.random.IntN(s.Vectors())
+		n = 1 + s.random.IntN(s.maxVectors)
 	}
 	if maybe(s.random, 2) {
 		role = protocol.Role(1 + s.random.IntN(4))

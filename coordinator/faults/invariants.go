@@ -72,7 +72,7 @@ func (s *sim) checkCommit(p *process, c run.Commit) {
 	exact, server := s.checkRounded(c)
 	if err := s.verify(in, exact, server); err != nil {
 		s.violated("a version is what its contributions make of its base", "version %d, %s %s %s: %v; rate %g, base %v, given %+v",
-			c.Round, s.Server, s.Correction, s.Combine, err, s.rate(s.WithDefaults(), in), in.base, in.given)
+			c.Round, s.Server, s.Correction, s.Combine, err, s.rate(s.Config, in), in.base, in.given)
 	}
 	s.backoff = o.backoff.committed()
 	// Bytes are counted up to the moment when the commit was asked for first.

@@ -197,7 +197,7 @@ func TestReferenceSeesOverflow(t *testing.T) {
 		{"beyond it", clients * weight * protocol.MaxDelta, protocol.MaxDelta * weight, false},
 		{"a bound for one client", weight * protocol.MaxDelta, protocol.MaxDelta, false},
 	} {
-		s := scheme{Config: strategy.Config{Kind: "fedavg", LR: .1, Epochs: 1}}
+		s := scheme{Config: strategy.Config{Kind: "fedavg", LR: .1, Epochs: 1}.WithDefaults()}
 		in := input{base: make([]float32, 3), max: weight}
 		sum, err := combine.NewSum(3, test.bound)
 		if err != nil {
@@ -245,7 +245,7 @@ func TestReference(t *testing.T) {
 		{"median", strategy.Config{Kind: "fedavg", Combine: "median"}, nil, 10 + 1.5, nil},
 	} {
 		test.c.LR = .1
-		s := scheme{Config: test.c}
+		s := scheme{Config: test.c.WithDefaults()}
 		s.Staleness = .5
 		in := func() input {
 			return input{base: []float32{10}, state: test.state, given: two(1, 2), max: 3, present: 4}
@@ -296,11 +296,9 @@ func TestForgeries(t *testing.T) {
 				weight string
 				paused bool
 			}
-			seen, seeds := map[forgery]int{}, uint64(300)
-			if kind == "oneshot" || kind == "radon" { // which are short
-				seeds = 1000
-			}
-			for s := range seeds {
+			const all = 4 * 5 * 2
+			seen := map[forgery]int{}
+			for s := uint64(0); len(seen) < all && s < 5000; s++ {
 				_, err := Run(Config{Seed: s, Kind: kind, Rates: &rates, Rounds: 6, Trace: func(_ time.Duration, format string, args ...any) {
 					if strings.Contains(format, " forges ") {
 						w := "bound"
@@ -320,14 +318,8 @@ func TestForgeries(t *testing.T) {
 					return
 				}
 			}
-			for role := protocol.RoleDelta; role <= protocol.RoleControl; role++ {
-				for _, w := range []string{"0", "1", "bound", "bound + 1", "max"} {
-					for _, paused := range []bool{false, true} {
-						if f := (forgery{role, w, paused}); seen[f] == 0 {
-							t.Errorf("%+v is never forged", f)
-						}
-					}
-				}
+			if len(seen) < all {
+				t.Errorf("%d of %d forgeries are tried: %v", len(seen), all, seen)
 			}
 		})
 	}

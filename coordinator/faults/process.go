@@ -90,7 +90,7 @@ func (s *sim) boot() {
 	if err != nil {
 		panic(err)
 	}
-	n, vectors, open := uint64(len(s.initial)), s.Vectors(), uint64(0)
+	n, vectors, open := uint64(len(s.initial)), s.maxVectors, uint64(0)
 	p.checker = live.NewChecker(int(n), vectors, s.seed, live.NewLease(maxBodies*protocol.MaxBody(n, vectors)))
 	cfg := run.Config{
 		ID: "faults", Seed: s.seed, Model: s.model, Sums: s.Sums(), MaxScale: s.MaxScale, Packing: s.packing, Stop: s.stopAt, EvalEvery: s.evalEvery, Evaluate: s.evaluate,

@@ -111,7 +111,7 @@ func weightedMean(all []given, v int, unit float64) []interval {
 // verify says whether a version, and the server vectors beside it, are what a
 // scheme makes of in.
 func (s *scheme) verify(in input, next []float32, state map[string][]float32) error {
-	c := s.WithDefaults()
+	c := s.Config
 	slices.SortFunc(in.given, func(a, b given) int {
 		return cmp.Or(cmp.Compare(a.participant, b.participant), cmp.Compare(a.order, b.order))
 	})

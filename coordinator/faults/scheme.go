@@ -33,16 +33,17 @@ type scheme struct {
 	strategy.FedBuffSettings
 	strategy.DynamicSettings
 	strategy.RadonSettings
-	setup     strategy.Setup
-	packing   run.Packing
-	shape     shape
-	inputs    int  // of the model
-	binary    bool // the model has one output
-	reliable  int  // peers without faults, as many as it needs
-	examples  int  // that each client needs
-	maxRounds int
-	once      bool // it makes one version, and ends by itself
-	all       bool // it needs the answer of each client that is present
+	setup      strategy.Setup
+	packing    run.Packing
+	shape      shape
+	inputs     int  // of the model
+	binary     bool // the model has one output
+	reliable   int  // peers without faults, as many as it needs
+	examples   int  // that each client needs
+	maxRounds  int
+	maxVectors int  // of a contribution
+	once       bool // it makes one version, and ends by itself
+	all        bool // it needs the answer of each client that is present
 }
 
 func maybe(r *rand.Rand, n uint64) bool { return r.Uint64N(n) == 0 }
@@ -121,6 +122,7 @@ func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 		s.reliable, s.examples, c.Own = max(s.reliable, c.MinClients), s.Models, s.RadonSettings
 	}
 	s.drawPacking(r)
+	s.Config, s.maxVectors = s.WithDefaults(), s.Vectors()
 	return s
 }
 

@@ -188,7 +188,7 @@ func (c *socket) contribute(m *protocol.Contribution, honest bool) {
 		v.Size, v.Block = uint64(len(v.Block)), nil
 		body, empty = body+int64(v.Size), empty || v.Size == 0
 	}
-	if empty || body > protocol.MaxBody(uint64(len(s.initial)), s.Vectors()) || c.receiving || s.chance(.5) {
+	if empty || body > protocol.MaxBody(uint64(len(s.initial)), s.maxVectors) || c.receiving || s.chance(.5) {
 		c.offer(m, honest, nil)
 		return
 	}
