@@ -370,6 +370,23 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
+// An end that the disk does not take is told to no participant: after a crash the run
+// would go on.
+func TestJournalFailsAtTheEnd(t *testing.T) {
+	f := newFixture(t, nil)
+	_, p := f.join(t)
+	f.journal.err = errors.New("disk full")
+	f.End("enough")
+	if s := last[*protocol.Status](p); s.Phase == protocol.PhaseFinished || p.closed != 0 {
+		t.Errorf("the participant is told %+v and closed with %v before the end is durable", s, p.closed)
+	}
+	f.journal.err = nil
+	f.env.advance(maxRetry)
+	if s := last[*protocol.Status](p); s.Phase != protocol.PhaseFinished || s.Reason != "enough" || p.closed != protocol.CloseFinished {
+		t.Errorf("the participant is told %+v and closed with %v, want the end", s, p.closed)
+	}
+}
+
 // A write that fails for good halts the run at once: it is not tried for ever, the
 // participants are told why and may come back, and the run is not over.
 func TestJournalFailsForGood(t *testing.T) {
