@@ -203,8 +203,8 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 		return protocol.ReasonDuplicate, ""
 	case len(c.Vectors) != o.work.Vectors()+len(o.work.Payloads):
 		return protocol.ReasonWrongShape, fmt.Sprintf("vectors: %d, want %d", len(c.Vectors), o.work.Vectors()+len(o.work.Payloads))
-	case c.Weight == 0 || c.Weight > o.weight:
-		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight: %d, want 1 to %d", c.Weight, o.weight)
+	case c.Weight == 0 || c.Weight > o.maxWeight():
+		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight: %d, want 1 to %d", c.Weight, o.maxWeight())
 	case o.work.Kind == strategy.Fit && c.Metrics.Steps > o.maxSteps(c.Weight):
 		return protocol.ReasonOutOfBounds, fmt.Sprintf("mini-batches: %d, want at most %d, as ordered", c.Metrics.Steps, o.maxSteps(c.Weight))
 	}

@@ -227,6 +227,15 @@ func (o *outstanding) expects(i int) (protocol.Role, uint32) {
 	return role(o.work), uint32(i)
 }
 
+// maxWeight returns how many examples an answer to the order can rest on. A gradient
+// rests on one mini-batch, whatever its sender has.
+func (o *outstanding) maxWeight() uint64 {
+	if o.work.Kind == strategy.Gradient && o.work.Batch > 0 {
+		return min(o.weight, uint64(o.work.Batch))
+	}
+	return o.weight
+}
+
 // maxSteps returns how many mini-batches the order takes with the given number
 // of examples.
 func (o *outstanding) maxSteps(examples uint64) uint64 {

@@ -433,6 +433,21 @@ func TestForgedLoss(t *testing.T) {
 	}
 }
 
+// A gradient rests on the mini-batch that was ordered: a weight of all the examples
+// that its sender has is refused, because the bound on its values grows with it.
+func TestGradientOutweighsItsBatch(t *testing.T) {
+	for weight, want := range map[uint64]protocol.Reason{5: protocol.ReasonAccepted, 6: protocol.ReasonOutOfBounds, 20: protocol.ReasonOutOfBounds} {
+		f := newFixture(t, func(_ *Config, s *strategy.Config) { s.Kind, s.Batch = "minibatch", 5 })
+		a, pa := f.join(t)
+		f.join(t)
+		c := f.contribution(last[*protocol.Order](pa), 64, weight)
+		c.Vectors[0].Role = protocol.RoleGradient
+		if got := f.offer(a, pa, c); got != want {
+			t.Errorf("weight %d: %v, want %v", weight, got, want)
+		}
+	}
+}
+
 // What a contribution can do wrong costs its sender, not the round.
 func TestRejections(t *testing.T) {
 	for _, test := range []struct {

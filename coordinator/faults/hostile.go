@@ -104,7 +104,7 @@ func (p *peer) forge() {
 			m.Round = 0
 		}
 	}
-	bound := s.maxExamples()
+	bound := s.maxWeight()
 	m.Weight = one(s.random, 0, 1, 1, bound, bound+1, math.MaxUint64)
 	n, role := s.vectors(o.Cohort, c.number)
 	if maybe(s.random, 4) {

@@ -300,7 +300,7 @@ func (c *socket) checkAccepted(m *protocol.Contribution, a *answer, honest bool)
 		cohort[i] = uint32(id)
 	}
 	n, role := s.vectors(cohort, c.number)
-	ok = m.Round == number && len(m.Vectors) == n && m.Weight > 0 && m.Weight <= s.maxExamples()
+	ok = m.Round == number && len(m.Vectors) == n && m.Weight > 0 && m.Weight <= s.maxWeight()
 	limit := float64(protocol.MaxDelta)
 	if role == protocol.RoleGradient {
 		limit *= float64(m.Weight)

@@ -154,13 +154,22 @@ func (s *sim) makeExamples(n int) *data.Set {
 	return set
 }
 
+// maxWeight is how many examples an answer can rest on: those of a client, or the
+// batch that is ordered.
+func (s *sim) maxWeight() uint64 {
+	if s.Kind == "minibatch" && s.Batch > 0 {
+		return min(s.maxExamples(), uint64(s.Batch))
+	}
+	return s.maxExamples()
+}
+
 // maxExamples is how many examples a client can have.
 func (s *sim) maxExamples() (n uint64) {
 	for _, size := range s.shards.Sizes {
 		n += uint64(size)
 	}
 	if n == 0 {
-		return protocol.MaxWeight
+		n = protocol.MaxWeight
 	}
 	return n
 }
