@@ -66,7 +66,7 @@ func (d *disk) do(w write) error {
 }
 
 // flush is the end of a process: pending writes are done, in order, each if those
-// before it were and with probability p, and nobody is told.
+// before it were and with probability p, and the process is not told.
 func (d *disk) flush(p float64) {
 	for _, w := range d.pending {
 		if !d.sim.chance(p) {

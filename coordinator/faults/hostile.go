@@ -137,21 +137,15 @@ func (p *peer) forge() {
 	s.soon(0, time.Second, func() { c.contribute(m, false) })
 }
 
-// encode packs a forged vector: raw, or with any codec that can where parameters
-// are packed.
+// encode packs a forged vector: raw, or with any codec that takes the values where
+// parameters are packed.
 func (s *sim) encode(values []float32) (protocol.Codec, []byte) {
-	id := protocol.CodecFloat32
-	if s.packed() {
-		id = one(s.random, protocol.CodecDeadzone, protocol.CodecDither, protocol.CodecFloat16, protocol.CodecPlanes, protocol.CodecFloat32)
-	}
-	c, err := compress.Lookup(id)
-	if err == nil {
-		var block []byte
-		if block, err = c.NewEncoder(compress.TensorsOf(s.model.Layout())).Append(nil, values, compress.Options{Bits: 4}); err == nil {
-			return id, block
+	if c, err := compress.Lookup(one(s.random, compress.Codecs()...)); err == nil && s.packed() {
+		if block, err := c.NewEncoder(compress.TensorsOf(s.model.Layout())).Append(nil, values, compress.Options{Bits: 4}); err == nil {
+			return c.ID, block
 		}
 	}
-	return protocol.CodecFloat32, compress.AppendFloat32(nil, values) // the values exceed the codec's range
+	return protocol.CodecFloat32, compress.AppendFloat32(nil, values)
 }
 
 // nonsense sends well-formed messages without a meaning.

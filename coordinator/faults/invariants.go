@@ -122,7 +122,7 @@ func (s *sim) checkSent(c *socket, m protocol.Message) {
 	durable := uint64(len(s.disk.commits))
 	told := func(version uint64, hash []byte) {
 		if version > durable {
-			s.violated("nobody is told of a version that is not durable", "participant %d is told of version %d, and %d are (%T)", c.number, version, durable, m)
+			s.violated("a version is told only when it is durable", "participant %d is told of version %d, and %d are (%T)", c.number, version, durable, m)
 		} else if want := s.disk.hash(version); hash != nil {
 			s.must(string(hash) == string(want[:]), "a version has its hash", "participant %d is told another of version %d (%T)", c.number, version, m)
 		}
@@ -136,7 +136,7 @@ func (s *sim) checkSent(c *socket, m protocol.Message) {
 		s.numbers[m.Participant] = c.peer
 	case *protocol.Status:
 		told(max(m.Version, m.Closed, m.Evaluated), nil)
-		s.must(m.Phase != protocol.PhaseFinished || s.ended(), "nobody is told of an end that is not durable", "participant %d is (%T)", c.number, m)
+		s.must(m.Phase != protocol.PhaseFinished || s.ended(), "the end is told only when it is durable", "participant %d is (%T)", c.number, m)
 	case *protocol.Model:
 		first := &m.Vectors[0]
 		for _, v := range m.Vectors {

@@ -128,7 +128,7 @@ func TestMutants(t *testing.T) {
 			}
 			return e
 		}), "orders wait for the disk"},
-		{"a version is not written", "fedavg", disk(journal{commit: func(*run.Commit) bool { return false }}), "nobody is told of a version that is not durable"},
+		{"a version is not written", "fedavg", disk(journal{commit: func(*run.Commit) bool { return false }}), "a version is told only when it is durable"},
 		{"a version forgets a contribution", "periodic", disk(journal{commit: func(c *run.Commit) bool {
 			c.Contributions = c.Contributions[1:]
 			return true
@@ -165,7 +165,7 @@ func TestMutants(t *testing.T) {
 				return &changed
 			}
 			return m
-		}}, "nobody is told of an end that is not durable"},
+		}}, "the end is told only when it is durable"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -11,11 +11,12 @@ import (
 	"fedtab/protocol"
 )
 
-// peer is a real client on an unreliable network, with a user who interrupts it.
+// peer is a real client on an unreliable network, with a user that interrupts it.
 type peer struct {
 	sim       *sim
 	index     int
-	reliable  bool // it does nothing wrong, so that every run can end
+	reliable  bool    // it does nothing wrong, so that every run can end
+	lose      float64 // rate of lost sockets, per message
 	lacks     []protocol.Codec
 	otherInit bool // it makes another version 0
 	client    *client.Client
@@ -26,7 +27,7 @@ type peer struct {
 	connecting bool // an attempt to connect is due
 	away       bool // it has left
 	silent     bool // it takes orders, and answers none for a while
-	mute       bool // the same for ever
+	mute       bool // for ever
 	lied       bool // it has sent nonsense: what it says it trains on is not what it does
 
 	sent    []sent            // contributions, for replays
@@ -55,14 +56,6 @@ func (o otherInit) Initial(m learn.Model, seed uint64) []float32 {
 
 // actor is the peer's number on the clock.
 func (p *peer) actor() uint32 { return uint32(p.index + 1) }
-
-// lossFactor scales the rate of lost sockets.
-func (p *peer) lossFactor() float64 {
-	if p.reliable {
-		return .1
-	}
-	return 1
-}
 
 // reset makes a client that knows nothing, or what an earlier one has saved.
 func (p *peer) reset(saved []byte) {
@@ -159,7 +152,7 @@ func (p *peer) closed(c *socket, code protocol.CloseCode, detail string) {
 
 // recover ends the faults of the peer.
 func (p *peer) recover() {
-	p.silent = false
+	p.silent = p.mute
 	p.setTab(protocol.TabVisible)
 	if p.socket == nil {
 		p.reconnect(time.Second)
@@ -230,7 +223,7 @@ func (p *peer) receive(c *socket, m protocol.Message) {
 // work trains in slices, between which anything may happen.
 func (p *peer) work() {
 	s := p.sim
-	if p.working || p.silent || p.mute || !p.client.Ready() || p.tab() == protocol.TabFrozen {
+	if p.working || p.silent || !p.client.Ready() || p.tab() == protocol.TabFrozen {
 		return
 	}
 	p.working = true
@@ -280,7 +273,7 @@ func (p *peer) interrupt() {
 		func() { vanish(30*time.Second, nil) },            // loses what it had saved
 		p.connect,                                         // a second socket while the first still works
 		func() { c.die(true, true) },                      // the machine sleeps
-		func() { p.silent = true; later(func() { p.silent = false; p.work() }) },
+		func() { p.silent = true; later(func() { p.silent = p.mute; p.work() }) },
 	)()
 }
 
@@ -331,7 +324,7 @@ func (p *peer) send(out []protocol.Message) {
 		if c == nil || c.downDead && c.code != 0 {
 			return
 		}
-		if s.fault(p.lossFactor() * s.rates.Lose) {
+		if s.fault(p.lose) {
 			c.die(true, s.chance(.7))
 		}
 		when := max(c.up, s.clock.Now()+s.between(0, 500*time.Millisecond))

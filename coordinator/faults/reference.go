@@ -100,7 +100,7 @@ func weightedMean(all []given, v int, unit float64) []interval {
 	for j := range mean {
 		sum := new(big.Float).SetPrec(1024) // exact
 		for _, g := range all {
-			sum.Add(sum, new(big.Float).SetPrec(64).Mul(big.NewFloat(g.scale), big.NewFloat(float64(g.vectors[v][j]))))
+			sum.Add(sum, new(big.Float).SetPrec(128).Mul(big.NewFloat(g.scale), big.NewFloat(float64(g.vectors[v][j]))))
 		}
 		x, _ := sum.Quo(sum, big.NewFloat(count)).Float64()
 		mean[j] = point(x).widen(unit / 2 * float64(len(all)) / count)

@@ -120,19 +120,24 @@ func newSim(cfg Config) *sim {
 			s.sets, s.shards.Sizes = append(s.sets, set), append(s.shards.Sizes, set.Len())
 		}
 	}
+	if cfg.Rates != nil {
+		s.rates = *cfg.Rates
+	}
 	s.disk = &disk{sim: s, reserved: 1, evaluations: map[uint64]run.Evaluation{}}
 	for i := range clients {
-		p := &peer{sim: s, index: i, reliable: i < s.reliable, lacks: s.drawLacks(), otherInit: maybe(r, 8)}
+		p := &peer{sim: s, index: i, reliable: i < s.reliable, lacks: s.drawLacks(), otherInit: maybe(r, 8), lose: s.rates.Lose}
+		if p.reliable {
+			p.lose /= 10
+		}
 		p.reset(nil)
 		s.peers = append(s.peers, p)
 	}
 	if s.shape == monitored { // models that have converged take longer to move far enough
 		s.maxRound = 4 * time.Minute
 	}
-	if cfg.Rates != nil {
-		s.rates = *cfg.Rates
-	} else if clients > s.reliable && !s.all && maybe(r, 8) {
-		s.peers[s.reliable].mute, s.maxRound = true, 15*time.Minute // rounds end by their deadline
+	if clients > s.reliable && cfg.Rates == nil && !s.all && maybe(r, 8) {
+		p := s.peers[s.reliable]
+		p.mute, p.silent, s.maxRound = true, true, 15*time.Minute // rounds end by their deadline
 	}
 	return s
 }

@@ -94,7 +94,7 @@ func (c *socket) Send(m protocol.Message) {
 		}
 	}
 	s.checkSent(c, m)
-	if !c.downDead && s.fault(c.peer.lossFactor()*s.rates.Lose) {
+	if !c.downDead && s.fault(c.peer.lose) {
 		c.die(s.chance(.7), true)
 	}
 	c.arrive(func() { c.peer.receive(c, m) })
@@ -116,7 +116,7 @@ func (c *socket) Close(code protocol.CloseCode, detail string) {
 	s := c.peer.sim
 	s.effect()
 	s.note("participant %d's socket is closed: %v %s", c.number, code, detail)
-	s.must(code != protocol.CloseFinished || s.ended(), "nobody is told of an end that is not durable", "client %d is (%v)", c.peer.index, code)
+	s.must(code != protocol.CloseFinished || s.ended(), "the end is told only when it is durable", "client %d is (%v)", c.peer.index, code)
 	if c.code == 0 {
 		c.code = code
 		c.lose(time.Second)
