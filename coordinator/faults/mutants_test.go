@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"go/build"
 	"math"
 	"slices"
 	"strings"
@@ -180,6 +181,17 @@ func TestMutants(t *testing.T) {
 			}
 			t.Error("no schedule of 200 notices")
 		})
+	}
+}
+
+// The reference arithmetic is independent: no program file imports combine.
+func TestReferenceIsIndependent(t *testing.T) {
+	p, err := build.ImportDir(".", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.GoFiles) < 10 || slices.Contains(p.Imports, "fedtab/combine") {
+		t.Errorf("the files %v import %v", p.GoFiles, p.Imports)
 	}
 }
 
