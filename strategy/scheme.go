@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Scheme is all that is known of one way to combine models. Each is declared in
@@ -52,13 +53,17 @@ type Scheme struct {
 	Gradients bool // clients send gradients and take no steps
 }
 
-// Schemes returns every scheme, in the order in which documents name them.
-func Schemes() Registry {
+// Schemes returns every scheme, in the order in which documents name them. The
+// caller must not change it.
+func Schemes() Registry { return registry() }
+
+// registry is made once: rounds look their scheme up.
+var registry = sync.OnceValue(func() Registry {
 	return Registry{
 		centralScheme(), minibatchScheme(), oneshotScheme(), periodicScheme(), fedavgScheme(),
 		dynamicScheme(), radonScheme(), fedbuffScheme(), daisyScheme(),
 	}
-}
+})
 
 // Optimisers says which optimisers of the clients a scheme bears.
 type Optimisers struct {
