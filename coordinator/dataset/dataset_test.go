@@ -302,7 +302,7 @@ func TestPartition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, byLabel := range map[string]bool{task.IID: false, task.Shards: true, task.Dirichlet: true, task.Classes: true, task.DirichletSizes: false, task.PowerLaw: false} {
+	for kind, byLabel := range map[string]bool{task.IID: false, task.Shards: true, task.Dirichlet: true, task.DirichletClients: true, task.Classes: true, task.DirichletSizes: false, task.PowerLaw: false} {
 		p := task.Partition{Kind: kind, Clients: 4, PerClient: 2, ClassesPerClient: 1, Alpha: 1, Exponent: 1}
 		if got, err := partition(labelled, p, 1); err != nil || len(got) != 4 {
 			t.Errorf("%s: %v, %v", kind, got, err)

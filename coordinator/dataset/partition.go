@@ -27,6 +27,8 @@ func partition(train *data.Set, p task.Partition, seed uint64) ([][]int32, error
 		return data.LabelShards(train.Y, p.Clients, p.PerClient, seed)
 	case task.Dirichlet:
 		return data.Dirichlet(train.Y, train.Classes(), p.Clients, p.Alpha, seed)
+	case task.DirichletClients:
+		return data.DirichletClients(train.Y, train.Classes(), p.Clients, p.Alpha, seed)
 	case task.Classes:
 		return data.Classes(train.Y, p.Clients, p.ClassesPerClient, seed)
 	}

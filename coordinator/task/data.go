@@ -65,21 +65,26 @@ type Partition struct {
 	Clients          int     `yaml:"clients"`                      // default 100
 	PerClient        int     `yaml:"shards_per_client,omitempty"`  // kind shards only; default 2
 	ClassesPerClient int     `yaml:"classes_per_client,omitempty"` // kind classes only; default 1
-	Alpha            float64 `yaml:"alpha,omitempty"`              // kinds dirichlet and dirichlet-sizes only: concentration, the smaller the more uneven
+	Alpha            float64 `yaml:"alpha,omitempty"`              // kinds dirichlet, dirichlet-clients and dirichlet-sizes only: concentration, the smaller the more uneven
 	Exponent         float64 `yaml:"exponent,omitempty"`           // kind power-law only: the larger the more uneven; 1 is Zipf's law
 }
 
 // Kinds of Partition.
 const (
-	IID            = "iid"             // every client a random sample, all of one size
-	Shards         = "shards"          // sorted by label, cut, dealt out: FedAvg's pathological split
-	Dirichlet      = "dirichlet"       // label shares drawn from Dirichlet(Alpha) per client
-	Classes        = "classes"         // ClassesPerClient classes for every client
-	DirichletSizes = "dirichlet-sizes" // random samples, sizes drawn from Dirichlet(Alpha)
-	PowerLaw       = "power-law"       // random samples, sizes as rank^-Exponent
+	IID              = "iid"               // random samples of equal size
+	Shards           = "shards"            // sorted by label, cut, dealt out: FedAvg's pathological split
+	Dirichlet        = "dirichlet"         // per class, the clients' shares of it drawn from Dir(Alpha, ..., Alpha)
+	DirichletClients = "dirichlet-clients" // per client, its class distribution drawn from Dir(Alpha * that of all examples); equal sizes
+	Classes          = "classes"           // ClassesPerClient classes for every client
+	DirichletSizes   = "dirichlet-sizes"   // random samples, sizes drawn from Dir(Alpha, ..., Alpha)
+	PowerLaw         = "power-law"         // random samples, sizes proportional to rank^-Exponent
 )
 
-var partitionKinds = []string{IID, Shards, Dirichlet, Classes, DirichletSizes, PowerLaw}
+var (
+	partitionKinds = []string{IID, Shards, Dirichlet, DirichletClients, Classes, DirichletSizes, PowerLaw}
+	withClasses    = []string{Shards, Dirichlet, DirichletClients, Classes} // divide by class
+	withAlpha      = []string{Dirichlet, DirichletClients, DirichletSizes}
+)
 
 // source is what is known of a data set before it is read. Without a shape
 // nothing is known of its examples.
@@ -198,7 +203,7 @@ func (d *decoder) data(v *Data) {
 	if only("holdout", v.table(), "tables") && d.has("data.holdout") {
 		d.want(v.Holdout > 0 && v.Holdout < 1, "data.holdout", v.Holdout, "0 < holdout < 1, the share of rows to test with")
 	}
-	byLabel := v.Partition.Kind == Shards || v.Partition.Kind == Dirichlet || v.Partition.Kind == Classes
+	byLabel := slices.Contains(withClasses, v.Partition.Kind)
 	if v.Source == "csv" && v.CSV.Predict == "number" && byLabel {
 		d.wrong("data.partition.kind", fmt.Sprintf("data.partition.kind is %q, want %q, %q or %q, because data.csv.predict is \"number\": there are no classes to divide by",
 			v.Partition.Kind, IID, DirichletSizes, PowerLaw))
@@ -324,9 +329,9 @@ func (d *decoder) partition(p Partition, examples int) {
 	}
 	// Below 0.001 the draws underflow; above 1000 it is IID.
 	const wantAlpha = "0.001 <= alpha <= 1000"
-	if only("alpha", p.Alpha, Dirichlet, DirichletSizes) {
+	if only("alpha", p.Alpha, withAlpha...) {
 		d.want(p.Alpha >= 0.001 && p.Alpha <= 1000, path+"alpha", p.Alpha, wantAlpha)
-	} else if p.Kind == Dirichlet || p.Kind == DirichletSizes {
+	} else if slices.Contains(withAlpha, p.Kind) {
 		d.wrong(path+"alpha", fmt.Sprintf("%salpha is missing, want %s (kind is %q)", path, wantAlpha, p.Kind))
 	}
 	const wantExponent = "0 < exponent <= 10"

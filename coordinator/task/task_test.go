@@ -124,6 +124,9 @@ func TestSet(t *testing.T) {
 		{"section", []string{"data.partition={kind: dirichlet, alpha: 0.5}"}, func(t *Task) {
 			t.Data.Partition = Partition{Kind: Dirichlet, Clients: 100, Alpha: 0.5}
 		}},
+		{"per client", []string{"data.partition={kind: dirichlet-clients, alpha: 1}"}, func(t *Task) {
+			t.Data.Partition = Partition{Kind: DirichletClients, Clients: 100, Alpha: 1}
+		}},
 		{"the last counts", []string{"seed=2", "seed=18446744073709551615"}, func(t *Task) { t.Seed = 1<<64 - 1 }},
 		{"back to the default", []string{"stop.accuracy=", "data.partition.clients="}, func(t *Task) { t.Stop.Accuracy = 0 }},
 		{"a list of sections replaces", []string{"model={kind: layers, layers: [{conv: 3, size: 5}, {maxpool: 2}]}", "model.hidden=", "model.layers=[{dense: 10, activation: tanh}]"}, func(t *Task) {

@@ -50,62 +50,6 @@ func LabelShards(labels []uint8, clients, shardsPerClient int, seed uint64) ([][
 	return parts, nil
 }
 
-// Dirichlet divides every class among the clients by proportions drawn from a
-// symmetric Dirichlet distribution (Hsu, Qi and Brown, 2019): a small alpha
-// gives clients few labels and unequal sizes, a large one approaches IID. A
-// client that would get nothing takes one example from the largest part.
-func Dirichlet(labels []uint8, classes, clients int, alpha float64, seed uint64) ([][]int32, error) {
-	n := len(labels)
-	if err := check(n, clients); err != nil {
-		return nil, err
-	}
-	if !(alpha > 0) || math.IsInf(alpha, 1) {
-		return nil, fmt.Errorf("data: alpha is %v, want a positive number: %w", alpha, ErrSettings)
-	}
-	of := byLabel(labels)
-	for c := max(classes, 0); c < len(of); c++ {
-		if len(of[c]) > 0 {
-			return nil, fmt.Errorf("data: example %d has label %d, want less than %d: %w", of[c][0], c, classes, ErrSettings)
-		}
-	}
-	parts := make([][]int32, clients)
-	share := make([]float64, clients)
-	for c := range classes {
-		r := rng.Stream(seed, "dirichlet", uint64(c))
-		dirichlet(share, alpha, r)
-		if c >= len(of) {
-			break
-		}
-		class := of[c]
-		r.Shuffle(len(class), func(i, j int) { class[i], class[j] = class[j], class[i] })
-		from, below := 0, 0.0
-		for k := range parts {
-			below += share[k]
-			to := len(class)
-			if k < clients-1 {
-				to = min(max(int(math.Round(below*float64(len(class)))), from), len(class))
-			}
-			parts[k] = append(parts[k], class[from:to]...)
-			from = to
-		}
-	}
-	for k := range parts {
-		if len(parts[k]) > 0 {
-			continue
-		}
-		largest := 0
-		for j := range parts {
-			if len(parts[j]) > len(parts[largest]) {
-				largest = j
-			}
-		}
-		last := len(parts[largest]) - 1
-		parts[k] = []int32{parts[largest][last]}
-		parts[largest] = parts[largest][:last]
-	}
-	return parts, nil
-}
-
 // Classes gives every client the same number of classes, one for instance, and
 // divides each class evenly among the clients that have it: "#C = k" of Li,
 // Diao, Chen and He (2022). Classes without examples are not dealt. There must be
@@ -154,23 +98,6 @@ func Classes(labels []uint8, clients, perClient int, seed uint64) ([][]int32, er
 		}
 	}
 	return parts, nil
-}
-
-// DirichletSizes gives every client a random sample, of a size drawn from a
-// symmetric Dirichlet distribution over the clients (quantity skew of Li, Diao,
-// Chen and He, 2022): the smaller alpha, the more unequal. Everybody gets one
-// example at least.
-func DirichletSizes(n, clients int, alpha float64, seed uint64) ([][]int32, error) {
-	if err := check(n, clients); err != nil {
-		return nil, err
-	}
-	if !(alpha > 0) || math.IsInf(alpha, 1) {
-		return nil, fmt.Errorf("data: alpha is %v, want a positive number: %w", alpha, ErrSettings)
-	}
-	r := rng.Stream(seed, "dirichlet sizes")
-	share := make([]float64, clients)
-	dirichlet(share, alpha, r)
-	return sized(n, share, r), nil
 }
 
 // PowerLaw gives every client a random sample. The client at rank i = 1, 2, ...
@@ -255,49 +182,4 @@ func byLabel(labels []uint8) [256][]int32 {
 		of[y] = append(of[y], int32(i))
 	}
 	return of
-}
-
-// dirichlet draws p from the symmetric Dirichlet distribution: independent
-// Gamma(alpha, 1) numbers divided by their sum. It works on logarithms,
-// because for a small alpha all of the numbers themselves may be zero in
-// floating point.
-func dirichlet(p []float64, alpha float64, r *rand.Rand) {
-	largest := math.Inf(-1)
-	for k := range p {
-		p[k] = logGamma(alpha, r)
-		largest = max(largest, p[k])
-	}
-	sum := 0.0
-	for k := range p {
-		p[k] = math.Exp(p[k] - largest)
-		sum += p[k]
-	}
-	for k := range p {
-		p[k] /= sum
-	}
-}
-
-// logGamma draws the logarithm of a number with the Gamma(alpha, 1)
-// distribution, by Marsaglia and Tsang's rejection method (ACM Transactions on
-// Mathematical Software 26, 2000); for alpha < 1 by their remark that
-// Gamma(alpha) is Gamma(alpha+1) * U^(1/alpha).
-func logGamma(alpha float64, r *rand.Rand) float64 {
-	if alpha < 1 {
-		u := 1 - r.Float64() // in (0, 1]
-		return logGamma(alpha+1, r) + math.Log(u)/alpha
-	}
-	d := alpha - 1.0/3
-	c := 1 / math.Sqrt(9*d)
-	for {
-		x := r.NormFloat64()
-		v := 1 + c*x
-		if v <= 0 {
-			continue
-		}
-		v = v * v * v
-		u := 1 - r.Float64()
-		if math.Log(u) < x*x/2+d-d*v+d*math.Log(v) {
-			return math.Log(d) + math.Log(v)
-		}
-	}
 }

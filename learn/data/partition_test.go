@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"fedtab/learn/rng"
-
 	"pgregory.net/rapid"
 )
 
@@ -133,65 +131,6 @@ func TestLabelShardsOfThePaper(t *testing.T) {
 	}
 }
 
-func TestDirichlet(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		labels := drawLabels(t)
-		clients := rapid.IntRange(1, len(labels)).Draw(t, "clients")
-		alpha := rapid.SampledFrom([]float64{1e-300, 1e-3, 0.1, 0.5, 1, 10, 1e6, 1e300}).Draw(t, "alpha")
-		again(t, func(seed uint64) ([][]int32, error) { return Dirichlet(labels, 10, clients, alpha, seed) }, len(labels))
-	})
-}
-
-// A small alpha gives most of a class to one client, a large one the same to
-// all.
-func TestDirichletSpread(t *testing.T) {
-	labels := make([]uint8, 10000)
-	for i := range labels {
-		labels[i] = uint8(i % 10)
-	}
-	for _, c := range []struct{ alpha, least, most float64 }{{0.01, 0.8, 1}, {1000, 0.1, 0.13}} {
-		parts, err := Dirichlet(labels, 10, 10, c.alpha, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		largest := make([]int, 10) // share of a class, in thousandths
-		for _, counts := range Statistics(parts, labels, 10) {
-			for class, n := range counts {
-				largest[class] = max(largest[class], n)
-			}
-		}
-		sum := 0.0
-		for _, n := range largest {
-			sum += float64(n) / 1000 / 10
-		}
-		if sum < c.least || sum > c.most {
-			t.Errorf("alpha %v: the largest share of a class is %.3f on average, want %v to %v", c.alpha, sum, c.least, c.most)
-		}
-	}
-}
-
-// Gamma(alpha, 1) has mean alpha and variance alpha; its fourth central moment
-// is 3 alpha^2 + 6 alpha, which bounds the error of the variance here.
-func TestGammaMoments(t *testing.T) {
-	const n = 200000
-	for _, alpha := range []float64{0.1, 0.5, 1, 2.5, 30} {
-		r := rng.Stream(1, "test")
-		var sum, squares float64
-		for range n {
-			v := math.Exp(logGamma(alpha, r))
-			sum += v
-			squares += (v - alpha) * (v - alpha)
-		}
-		if got, tol := sum/n, 5*math.Sqrt(alpha/n); math.Abs(got-alpha) > tol {
-			t.Errorf("alpha %v: mean is %v, want within %v", alpha, got, tol)
-		}
-		tol := 5 * math.Sqrt((2*alpha*alpha+6*alpha)/n)
-		if got := squares / n; math.Abs(got-alpha) > tol {
-			t.Errorf("alpha %v: variance is %v, want within %v", alpha, got, tol)
-		}
-	}
-}
-
 func TestClasses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		// Every class that occurs has 40 examples or more.
@@ -227,28 +166,6 @@ func TestClasses(t *testing.T) {
 			t.Fatalf("classes are held by %d to %d clients", fewest, most)
 		}
 	})
-}
-
-func TestDirichletSizes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(1, 500).Draw(t, "n")
-		clients := rapid.IntRange(1, n).Draw(t, "clients")
-		alpha := rapid.SampledFrom([]float64{1e-300, 0.1, 1, 1e6}).Draw(t, "alpha")
-		again(t, func(seed uint64) ([][]int32, error) { return DirichletSizes(n, clients, alpha, seed) }, n)
-	})
-	// A large alpha makes all sizes alike, a small one gives one client most.
-	for _, c := range []struct {
-		alpha       float64
-		least, most float64 // effective clients of 100
-	}{{1000, 99, 100}, {1, 35, 70}, {0.001, 1, 2}} {
-		parts, err := DirichletSizes(100000, 100, c.alpha, 7)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := MeasureSkew(parts, nil).EffectiveClients; got < c.least || got > c.most {
-			t.Errorf("alpha %v: %v effective clients, want %v to %v", c.alpha, got, c.least, c.most)
-		}
-	}
 }
 
 func TestPowerLaw(t *testing.T) {
@@ -310,6 +227,10 @@ func TestPartitionsRefuse(t *testing.T) {
 		"label beyond":     second(Dirichlet(labels, 2, 2, 1, 1)),
 		"alpha zero":       second(Dirichlet(labels, 3, 2, 0, 1)),
 		"alpha NaN":        second(Dirichlet(labels, 3, 2, math.NaN(), 1)),
+		"classes":          second(Dirichlet(labels, 257, 2, 1, 1)),
+		"clients' alpha":   second(DirichletClients(labels, 3, 2, 0, 1)),
+		"clients' label":   second(DirichletClients(labels, 2, 2, 1, 1)),
+		"clients' clients": second(DirichletClients(labels, 3, 5, 1, 1)),
 		"no classes":       second(Classes(labels, 2, 0, 1)),
 		"too many classes": second(Classes(labels, 2, 4, 1)),
 		"classes left":     second(Classes(labels, 2, 1, 1)),
