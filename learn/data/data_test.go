@@ -100,7 +100,7 @@ func TestIDXRoundTrip(t *testing.T) {
 	}
 }
 
-// The bytes by hand, after LeCun's description.
+// The bytes are written by hand from LeCun's description.
 func TestIDXBytes(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteIDX(&b, Array{[]int{1, 258}, make([]uint8, 258)}); err != nil {
@@ -197,7 +197,7 @@ func FuzzReadIDX(f *testing.F) {
 		}
 		var again bytes.Buffer
 		if err := WriteIDX(&again, a); err != nil || !bytes.Equal(again.Bytes(), b) {
-			t.Fatalf("% x came back as % x, %v", b, again.Bytes(), err)
+			t.Fatalf("% x, encoded again: % x, %v", b, again.Bytes(), err)
 		}
 	})
 }
@@ -218,7 +218,7 @@ func FuzzReadShard(f *testing.F) {
 			index[i] = int32(i)
 		}
 		if again := AppendShard(nil, s, index); !bytes.Equal(again, b) {
-			t.Fatalf("% x came back as % x", b, again)
+			t.Fatalf("% x, encoded again: % x", b, again)
 		}
 		s.Fill(make([]float32, s.Len()*s.Features()), make([]float32, s.Len()), index)
 	})

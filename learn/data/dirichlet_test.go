@@ -19,14 +19,14 @@ func TestDirichlet(t *testing.T) {
 	})
 }
 
-// A small alpha gives most of a class to one client, a large one the same to
+// A small alpha gives most of a class to one client, a large one equal shares to
 // all.
 func TestDirichletSpread(t *testing.T) {
 	labels := make([]uint8, 10000)
 	for i := range labels {
 		labels[i] = uint8(i % 10)
 	}
-	for _, c := range []struct{ alpha, least, most float64 }{{0.01, 0.8, 1}, {1000, 0.1, 0.13}} {
+	for _, c := range []struct{ alpha, min, max float64 }{{0.01, 0.8, 1}, {1000, 0.1, 0.13}} {
 		parts, err := Dirichlet(labels, 10, 10, c.alpha, 3)
 		if err != nil {
 			t.Fatal(err)
@@ -41,8 +41,8 @@ func TestDirichletSpread(t *testing.T) {
 		for _, n := range largest {
 			sum += float64(n) / 1000 / 10
 		}
-		if sum < c.least || sum > c.most {
-			t.Errorf("alpha %v: the largest share of a class is %.3f on average, want %v to %v", c.alpha, sum, c.least, c.most)
+		if sum < c.min || sum > c.max {
+			t.Errorf("alpha %v: the largest share of a class is %.3f on average, want %v to %v", c.alpha, sum, c.min, c.max)
 		}
 	}
 }
@@ -60,14 +60,14 @@ func TestDirichletClients(t *testing.T) {
 	a, _ := DirichletClients(make([]uint8, 100), 1, 4, 1, 1)
 	b, _ := DirichletClients(make([]uint8, 100), 1, 4, 1, 2)
 	if fmt.Sprint(a) == fmt.Sprint(b) {
-		t.Error("the seed changes nothing")
+		t.Error("two seeds give the same parts")
 	}
 }
 
 // With q from Dir(alpha * p), two examples of one client have the same class with
 // probability sum q^2, whose mean is s + (1 - s)/(alpha + 1) with s = sum p^2,
 // because q_c has mean p_c and variance p_c (1 - p_c)/(alpha + 1). The tolerances
-// allow for 200 draws and for classes that run out, which mixes clients a little.
+// allow for 200 draws, and for renormalising where a class has no examples left.
 func TestDirichletClientsConcentration(t *testing.T) {
 	var labels []uint8
 	const n, clients = 20000, 200
@@ -95,9 +95,9 @@ func TestDirichletClientsConcentration(t *testing.T) {
 	}
 }
 
-// Of ten equally frequent classes, clients' class distributions differ alike where
-// one alpha is ten times the other: one is each parameter, the other their sum. Sizes
-// differ in one of the two divisions only.
+// With ten equally frequent classes, alpha in Dirichlet has the effect of 10 alpha
+// in DirichletClients: it is each parameter in one, their sum in the other. Sizes
+// differ in Dirichlet alone.
 func TestDirichletDivisionsDiffer(t *testing.T) {
 	labels := make([]uint8, 10000)
 	for i := range labels {
@@ -155,17 +155,17 @@ func TestDirichletSizes(t *testing.T) {
 		alpha := rapid.SampledFrom([]float64{1e-300, 0.1, 1, 1e6}).Draw(t, "alpha")
 		again(t, func(seed uint64) ([][]int32, error) { return DirichletSizes(n, clients, alpha, seed) }, n)
 	})
-	// A large alpha makes all sizes alike, a small one gives one client most.
+	// A large alpha makes sizes equal, a small one gives most examples to one client.
 	for _, c := range []struct {
-		alpha       float64
-		least, most float64 // effective clients of 100
+		alpha    float64
+		min, max float64 // effective clients of 100
 	}{{1000, 99, 100}, {1, 35, 70}, {0.001, 1, 2}} {
 		parts, err := DirichletSizes(100000, 100, c.alpha, 7)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := MeasureSkew(parts, nil).EffectiveClients; got < c.least || got > c.most {
-			t.Errorf("alpha %v: %v effective clients, want %v to %v", c.alpha, got, c.least, c.most)
+		if got := MeasureSkew(parts, nil).EffectiveClients; got < c.min || got > c.max {
+			t.Errorf("alpha %v: %v effective clients, want %v to %v", c.alpha, got, c.min, c.max)
 		}
 	}
 }

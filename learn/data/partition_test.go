@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// complete fails unless every one of n examples is in exactly one part and no
-// part is empty.
+// complete fails unless every one of n examples is in exactly one part and no part
+// is empty.
 func complete(t *rapid.T, parts [][]int32, n int) {
 	t.Helper()
 	seen := make([]bool, n)
@@ -31,12 +31,12 @@ func complete(t *rapid.T, parts [][]int32, n int) {
 	}
 }
 
-// drawLabels draws labels and, for the balanced case, how many of each.
+// drawLabels draws labels from 0 to 9.
 func drawLabels(t *rapid.T) []uint8 {
 	return rapid.SliceOfN(rapid.Uint8Range(0, 9), 1, 300).Draw(t, "labels")
 }
 
-// again fails unless making the parts again gives the same.
+// again fails unless the partition is complete and a second call gives the same.
 func again(t *rapid.T, make func(seed uint64) ([][]int32, error), n int) [][]int32 {
 	t.Helper()
 	seed := rapid.Uint64().Draw(t, "seed")
@@ -46,17 +46,17 @@ func again(t *rapid.T, make func(seed uint64) ([][]int32, error), n int) [][]int
 	}
 	complete(t, parts, n)
 	if same, _ := make(seed); !reflect.DeepEqual(parts, same) {
-		t.Fatal("made again, the parts differ")
+		t.Fatal("a second call gives other parts")
 	}
 	return parts
 }
 
-func sizes(parts [][]int32) (least, most int) {
-	least = len(parts[0])
+func sizes(parts [][]int32) (smallest, largest int) {
+	smallest = len(parts[0])
 	for _, p := range parts {
-		least, most = min(least, len(p)), max(most, len(p))
+		smallest, largest = min(smallest, len(p)), max(largest, len(p))
 	}
-	return least, most
+	return smallest, largest
 }
 
 func TestIID(t *testing.T) {
@@ -64,14 +64,14 @@ func TestIID(t *testing.T) {
 		n := rapid.IntRange(1, 500).Draw(t, "n")
 		clients := rapid.IntRange(1, n).Draw(t, "clients")
 		parts := again(t, func(seed uint64) ([][]int32, error) { return IID(n, clients, seed) }, n)
-		if least, most := sizes(parts); most-least > 1 {
-			t.Fatalf("sizes from %d to %d", least, most)
+		if smallest, largest := sizes(parts); largest-smallest > 1 {
+			t.Fatalf("sizes from %d to %d", smallest, largest)
 		}
 	})
 	a, _ := IID(100, 4, 1)
 	b, _ := IID(100, 4, 2)
 	if reflect.DeepEqual(a, b) {
-		t.Error("the seed changes nothing")
+		t.Error("two seeds give the same parts")
 	}
 }
 
@@ -82,10 +82,10 @@ func TestLabelShards(t *testing.T) {
 		clients := rapid.IntRange(1, n).Draw(t, "clients")
 		per := rapid.IntRange(1, n/clients).Draw(t, "shards per client")
 		parts := again(t, func(seed uint64) ([][]int32, error) { return LabelShards(labels, clients, per, seed) }, n)
-		if least, most := sizes(parts); most-least > per {
-			t.Fatalf("sizes from %d to %d with %d shards each", least, most, per)
+		if smallest, largest := sizes(parts); largest-smallest > per {
+			t.Fatalf("sizes from %d to %d with %d shards each", smallest, largest, per)
 		}
-		// A border between two labels gives one shard one label more.
+		// A shard that spans two labels has one label more.
 		borders := 0
 		for k, counts := range Statistics(parts, labels, 10) {
 			distinct := 0
@@ -100,12 +100,13 @@ func TestLabelShards(t *testing.T) {
 			}
 		}
 		if borders > 9 {
-			t.Fatalf("%d labels too many for 9 borders", borders)
+			t.Fatalf("%d labels more than shards, want at most 9", borders)
 		}
 	})
 }
 
-// The federated averaging paper's division: 200 shards of 300, two each.
+// The federated averaging paper's partition: 200 shards of 300 examples, two for
+// each client.
 func TestLabelShardsOfThePaper(t *testing.T) {
 	labels := make([]uint8, 60000)
 	for i := range labels {
@@ -133,7 +134,7 @@ func TestLabelShardsOfThePaper(t *testing.T) {
 
 func TestClasses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		// Every class that occurs has 40 examples or more.
+		// Every class that occurs has at least 40 examples.
 		present := rapid.SliceOfNDistinct(rapid.Uint8Range(0, 9), 1, 10, rapid.ID).Draw(t, "present")
 		var labels []uint8
 		for _, c := range present {
@@ -142,8 +143,8 @@ func TestClasses(t *testing.T) {
 			}
 		}
 		per := rapid.IntRange(1, len(present)).Draw(t, "classes per client")
-		least := (len(present) + per - 1) / per
-		clients := rapid.IntRange(least, max(least, 40)).Draw(t, "clients")
+		minClients := (len(present) + per - 1) / per
+		clients := rapid.IntRange(minClients, max(minClients, 40)).Draw(t, "clients")
 		parts := again(t, func(seed uint64) ([][]int32, error) { return Classes(labels, clients, per, seed) }, len(labels))
 		holders := make([]int, 10)
 		for k, counts := range Statistics(parts, labels, 10) {
@@ -158,12 +159,12 @@ func TestClasses(t *testing.T) {
 				t.Fatalf("client %d has %d classes, want %d", k, distinct, per)
 			}
 		}
-		fewest, most := clients, 0
+		fewest, largest := clients, 0
 		for _, c := range present {
-			fewest, most = min(fewest, holders[c]), max(most, holders[c])
+			fewest, largest = min(fewest, holders[c]), max(largest, holders[c])
 		}
-		if most-fewest > 1 {
-			t.Fatalf("classes are held by %d to %d clients", fewest, most)
+		if largest-fewest > 1 {
+			t.Fatalf("classes have %d to %d clients, want at most one more", fewest, largest)
 		}
 	})
 }
