@@ -90,6 +90,8 @@ func (p *participant) after(d time.Duration, f func()) {
 // is lost, and work stands still until it comes back.
 func (p *participant) leave() {
 	p.session++
+	p.away = true
+	p.sim.lock.remove(p)
 	p.sim.run.Leave(p.number, p, false)
 	if p.busy {
 		p.left = p.until - p.sim.clock.Now()
@@ -101,6 +103,7 @@ func (p *participant) leave() {
 
 // join opens a connection, for the same participant as before if there was one.
 func (p *participant) join() {
+	p.away = false
 	now := p.sim.clock.Now()
 	p.downFree, p.upFree = now, now
 	p.number, _ = p.sim.run.Join(p.client.Hello(), p.number, p)

@@ -133,6 +133,30 @@ func TestEverySchemeWithAvailability(t *testing.T) {
 	}
 }
 
+// A lock-step simulation waits for no client that is away, and gives it no work,
+// whether it leaves in the middle of a slice or between two. Which clients are
+// present at a check depends on the seed alone.
+func TestLockStepWithAvailability(t *testing.T) {
+	for _, seed := range []string{"1", "2", "3"} {
+		for _, delta := range []string{".001", ".inf"} {
+			sets := []string{
+				"seed=" + seed, "data.partition.clients=12", "strategy=", "strategy={kind: dynamic, batches: 4, batch: 10, lr: .1, delta: " + delta + "}",
+				"stop={rounds: 0, steps: 200}", "devices.speed=20", "devices.availability=.4", "devices.session=2s",
+			}
+			res := simulate(t, "anes96-daisy", sets...)
+			if got := res.Checks[len(res.Checks)-1].Steps; got < 200 {
+				t.Errorf("seed %s, Delta %s: it ended after %d mini-batches, want 200", seed, delta, got)
+			}
+			old := runtime.GOMAXPROCS(1)
+			again := simulate(t, "anes96-daisy", sets...)
+			runtime.GOMAXPROCS(old)
+			if again.ModelSHA256 != res.ModelSHA256 || again.Final.VirtualSeconds != res.Final.VirtualSeconds {
+				t.Errorf("seed %s, Delta %s: another result on one core", seed, delta)
+			}
+		}
+	}
+}
+
 // A client works on after a break where it was, and its answer still counts:
 // all report although each leaves about six times while it works. The breaks of
 // 2 ms lengthen a round a little and do not begin it anew. (The first round is

@@ -32,7 +32,13 @@ type Check struct {
 	account.Figures
 }
 
-// await puts a participant that has an endless order into the line for the next
+// remove takes a participant that leaves out of the lock-step. When it is back, the
+// coordinator's welcome or the end of its slice puts it in again.
+func (l *lockstep) remove(p *participant) {
+	l.ready = slices.DeleteFunc(l.ready, func(q *participant) bool { return q == p })
+}
+
+// await adds a participant with a Monitor order to those that wait for the next
 // slice.
 func (s *simulation) await(p *participant) {
 	if !slices.Contains(s.lock.ready, p) {

@@ -196,7 +196,8 @@ type participant struct {
 	client  *client.Client
 	device  device
 	number  uint32
-	session int // how often it has left
+	session int  // how often it has left
+	away    bool // between leave and join
 
 	downFree  time.Duration // when the connection has delivered all that is on its way
 	upFree    time.Duration
@@ -256,6 +257,9 @@ func (p *participant) receive(m protocol.Message) {
 func (p *participant) begin() {
 	examples := p.client.OrderExamples()
 	p.sim.samples += int64(examples)
+	if p.away || p.busy {
+		panic(fmt.Sprintf("simulate: client %d begins work while away: %v, busy: %v", p.number, p.away, p.busy))
+	}
 	took := p.device.training(examples)
 	p.busy = true
 	p.job = p.sim.pool.submit(p.client, p.sim.clock.Now()+took)
