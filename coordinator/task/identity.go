@@ -8,14 +8,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// withoutEffect are the settings that training does not depend on: what people
-// read, what only simulations use, and when a run is over or measured.
+// withoutEffect are the settings that training does not depend on: texts, settings of
+// simulations, stop conditions and the evaluation period.
 var withoutEffect = []string{"title", "description", "devices", "stop", "eval_every"}
 
-// Changes compares t with the task of an earlier run, as YAML wrote it, perhaps by
-// an older build: what that build did not know has its default. It returns the
-// settings that training depends on and that differ, a line each ("strategy.lr is
-// 0.1, was 0.05"), or an error if the text is no task for this build.
+// Changes compares t with the recorded task of an earlier run, in the form of YAML.
+// Settings that an older build did not have get their defaults. It returns the
+// differences in settings that training depends on, one line each ("strategy.lr is
+// 0.1, was 0.05"), or an error if this build refuses the recorded task.
 func (t *Task) Changes(earlier []byte) ([]string, error) {
 	was, err := Parse("the recorded task", earlier)
 	if err != nil {
@@ -26,8 +26,8 @@ func (t *Task) Changes(earlier []byte) ([]string, error) {
 	return changes, nil
 }
 
-// SameStop says whether t and the task of an earlier run end under the same
-// conditions.
+// SameStop reports whether t and the recorded task of an earlier run have the same
+// stop conditions.
 func (t *Task) SameStop(earlier []byte) bool {
 	was, err := Parse("the recorded task", earlier)
 	return err == nil && was.Stop == t.Stop
@@ -37,7 +37,7 @@ func (t *Task) SameStop(earlier []byte) bool {
 func (t *Task) tree() map[string]any {
 	var tree map[string]any
 	if err := yaml.Unmarshal(t.YAML(), &tree); err != nil {
-		panic(err) // YAML wrote it
+		panic(err) // a bug: YAML wrote it
 	}
 	for _, name := range withoutEffect {
 		delete(tree, name)

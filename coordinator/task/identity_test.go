@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Training depends on some settings; the others may change while a run goes on.
+// A change of a setting that training depends on is reported; others may change
+// during a run.
 func TestChanges(t *testing.T) {
 	was, err := Parse("a.yaml", []byte(minimal))
 	if err != nil {
@@ -34,8 +35,8 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// A task that was recorded by a build without a setting is the same task, as long as
-// the setting has its default; one that this build cannot read is an error.
+// A task recorded by a build without a setting equals one where the setting has its
+// default. A recorded task that this build refuses is an error.
 func TestChangesOfAnOlderBuild(t *testing.T) {
 	is, err := Parse("a.yaml", []byte(minimal))
 	if err != nil {
