@@ -154,7 +154,7 @@ func (d *decoder) set(arg string) {
 		return
 	}
 	if len(arg) > MaxFile || !utf8.ValidString(arg) {
-		d.fail(at, "", "is not a text of a sensible length")
+		d.fail(at, "", "has %d bytes or is not UTF-8, want at most %d bytes of UTF-8", len(arg), MaxFile)
 		return
 	}
 	base := defaults()
