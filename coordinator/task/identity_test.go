@@ -28,7 +28,7 @@ func TestChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := is.Changes(was.YAML())
+		got, err := is.Changes(was.YAML(), true)
 		if err != nil || !slices.Equal(got, test.want) {
 			t.Errorf("%v: %q, %v; want %q", test.sets, got, err, test.want)
 		}
@@ -52,10 +52,40 @@ func TestChangesOfAnOlderBuild(t *testing.T) {
 	if text == string(is.YAML()) {
 		t.Fatal("no setting was left out")
 	}
-	if got, err := is.Changes([]byte(text)); err != nil || len(got) > 0 {
+	if got, err := is.Changes([]byte(text), true); err != nil || len(got) > 0 {
 		t.Errorf("%q, %v; want no change", got, err)
 	}
-	if _, err := is.Changes([]byte("name: small\nnonsense: 1\n")); err == nil {
+	if _, err := is.Changes([]byte("name: small\nnonsense: 1\n"), true); err == nil {
 		t.Error("a task with an unknown setting is compared")
+	}
+}
+
+// A file that has moved is the same data if its content is the same.
+func TestChangesOfPaths(t *testing.T) {
+	at := func(csv string) *Task {
+		text := "name: x\nmodel: {kind: mlp}\ndata: {source: csv, csv: {path: " + csv + ", target: y}}\nstrategy: {kind: fedavg, lr: 0.1}\nstop: {rounds: 1}\n"
+		tk, err := Parse("x.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tk
+	}
+	was, is := at("a.csv"), at("data/a.csv.gz")
+	if got, err := is.Changes(was.YAML(), true); err != nil || len(got) > 0 {
+		t.Errorf("the same content: %q, %v; want no change", got, err)
+	}
+	want := []string{"data.csv.path is data/a.csv.gz, was a.csv"}
+	if got, err := is.Changes(was.YAML(), false); err != nil || !slices.Equal(got, want) {
+		t.Errorf("unknown content: %q, %v; want %q", got, err, want)
+	}
+	idx := "{source: idx, idx: {train_images: a, train_labels: b, test_images: c, test_labels: d}, drift: 0}"
+	tk, err := Parse("x.yaml", []byte("name: x\nmodel: {kind: mlp}\ndata: "+idx+"\nstrategy: {kind: fedavg, lr: 0.1}\nstop: {rounds: 1}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := *tk
+	moved.Data.IDX = IDX{TrainImages: "e", TrainLabels: "f", TestImages: "g", TestLabels: "h"}
+	if got, err := moved.Changes(tk.YAML(), true); err != nil || len(got) > 0 {
+		t.Errorf("images with the same content: %q, %v; want no change", got, err)
 	}
 }
