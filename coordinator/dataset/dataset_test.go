@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -275,6 +276,31 @@ func TestCSV(t *testing.T) {
 	_, err = Open(parse(t, "{source: csv, csv: {path: nowhere.csv, target: y}}"))
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want %v", err, fs.ErrNotExist)
+	}
+}
+
+// Duplicated rows of a table, of which the hold-out takes one copy, are a note.
+func TestDuplicateRows(t *testing.T) {
+	for _, predict := range []string{"class", "number"} {
+		table := func(copies int) *Dataset {
+			var b strings.Builder
+			b.WriteString("a,b,y\n")
+			for i := range 60 * copies {
+				fmt.Fprintf(&b, "%d,%d,%d\n", i%60, i%60*7%13, i%60%2)
+			}
+			path := write(t, filepath.Join(t.TempDir(), "x.csv"), []byte(b.String()))
+			d, err := Open(parse(t, "{source: csv, partition: {clients: 2}, csv: {path: "+path+", target: y, predict: "+predict+"}}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		if d := table(1); len(d.Notes) > 0 {
+			t.Errorf("%s, distinct rows: notes %q, want none", predict, d.Notes)
+		}
+		if d := table(5); len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "of the 60 test rows are equal to training rows") {
+			t.Errorf("%s, five copies: notes %q", predict, d.Notes)
+		}
 	}
 }
 

@@ -91,32 +91,6 @@ func loadIDX(v task.IDX) (*Dataset, error) {
 	}, nil
 }
 
-// overlap returns the number of test examples that are training examples too. It
-// compares pixels and labels, so that copies of a file are found.
-func overlap(train, test *data.Set) (n int) {
-	example := func(s *data.Set, i int) string {
-		size := len(s.X) / s.Len()
-		return string(s.X[i*size:][:size]) + string(s.Y[i:i+1])
-	}
-	found := make(map[string]bool, test.Len())
-	for i := range test.Len() {
-		found[example(test, i)] = false
-	}
-	for i := range train.Len() {
-		if key := example(train, i); !found[key] {
-			if _, ok := found[key]; ok {
-				found[key] = true
-			}
-		}
-	}
-	for i := range test.Len() {
-		if found[example(test, i)] {
-			n++
-		}
-	}
-	return n
-}
-
 func idxPair(images, labels string, classes int) (*data.Set, error) {
 	x, err := idxFile(images)
 	if err != nil {

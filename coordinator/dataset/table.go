@@ -74,9 +74,15 @@ func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (
 	if err != nil {
 		return nil, err
 	}
+	said := notes(table, p)
+	// Rows may be equal by chance where columns have few values; many equal rows are
+	// most often duplicates.
+	if n := overlap(p.Train, p.Test); n > 0 && 10*n >= p.Test.Len() {
+		said = append(said, fmt.Sprintf("%d of the %d test rows are equal to training rows: test metrics are optimistic if these are duplicates", n, p.Test.Len()))
+	}
 	return &Dataset{
 		Summary: summary(table, p), Train: p.Train, Test: p.Test,
-		Features: p.Features, Classes: table.Classes, Target: table.Target, Notes: notes(table, p),
+		Features: p.Features, Classes: table.Classes, Target: table.Target, Notes: said,
 	}, nil
 }
 
