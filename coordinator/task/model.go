@@ -207,8 +207,7 @@ func (d *decoder) model(m Model, src source) {
 	}
 }
 
-// single is for settings that training holds in single precision: others would be
-// rounded to another number.
+// single qualifies the bounds of settings that training rounds to single precision.
 const single = " in single precision"
 
 // positiveSingle reports whether x is positive, normal and finite in single
@@ -308,9 +307,9 @@ func (d *decoder) layers(layers []Layer, acts []string) bool {
 		case is[0] == "conv" && l.Size < 1:
 			wrong("has size %d, want the side of the window, such as 5", l.Size)
 		case l.Dense < 0 || l.Conv < 0 || l.MaxPool < 0 || l.AvgPool < 0 || is[0] != "dropout" && l.Dense+l.Conv+l.MaxPool+l.AvgPool == 0:
-			wrong("has %s: %d, want 1 or more", is[0], l.Dense+l.Conv+l.MaxPool+l.AvgPool)
+			wrong("has %s: %d, want at least 1", is[0], l.Dense+l.Conv+l.MaxPool+l.AvgPool)
 		case l.Stride < 0 || l.Stride == 0 && d.has(path+".stride"):
-			wrong("has stride %d, want 1 or more", l.Stride)
+			wrong("has stride %d, want at least 1", l.Stride)
 		case l.Padding != "" && l.Padding != "same" && l.Padding != "valid":
 			wrong("has padding %s, want \"same\" or \"valid\"", quoted(l.Padding))
 		case l.Activation != "" && !slices.Contains(acts, l.Activation):

@@ -62,7 +62,7 @@ func TestModelRefused(t *testing.T) {
 		{"{kind: layers, layers: [{dense: 3, activation: swish}]}", `model.layers[0] has activation "swish", want one of identity, relu`},
 		{"{kind: layers, layers: [{dropout: 1}]}", "model.layers[0] drops 1, want 0 < dropout < 1"},
 		{"{kind: layers, layers: [{dropout: 0}]}", "model.layers[0] drops 0, want 0 < dropout < 1"},
-		{"{kind: layers, layers: [{maxpool: 2, stride: 0}]}", "model.layers[0] has stride 0, want 1 or more"},
+		{"{kind: layers, layers: [{maxpool: 2, stride: 0}]}", "model.layers[0] has stride 0, want at least 1"},
 		{"{kind: mlp, gamma: 1}", `model.gamma does not belong to a model of kind "mlp"`},
 		{"{kind: mlp, loss: squared}", `model.loss is "squared", which predicts numbers, and the data has classes: want "softmax", "logistic" or "hinge"`},
 		{"{kind: layers, layers: [{dense: 3}], loss: absolute}", `model.loss is "absolute", which predicts numbers`},

@@ -43,7 +43,7 @@ func TestFill(t *testing.T) {
 		{"union", NewUnion(empty, b, empty, sub, empty, a, empty), 18, []int32{0, 4, 5, 7, 8, 17}, []uint8{0, 4, 9, 4, 0, 9}},
 		{"union of one", NewUnion(b), 5, []int32{4}, []uint8{4}},
 		{"subset of a union", NewSubset(NewUnion(b, a), []int32{5, 4}), 2, []int32{0, 1}, []uint8{0, 4}},
-		{"somebody else's", NewSubset(struct{ Examples }{a}, []int32{7, 6}), 2, []int32{1, 0}, []uint8{6, 7}},
+		{"another type", NewSubset(struct{ Examples }{a}, []int32{7, 6}), 2, []int32{1, 0}, []uint8{6, 7}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.ex.Len() != c.n || c.ex.Features() != 2 || c.ex.Classes() != 3 {
