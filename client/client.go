@@ -62,6 +62,7 @@ type Client struct {
 	ownControl []float32 // the client's own control variate; nil is zero
 
 	shards   map[uint32]*data.Set
+	origin   string // the source of the shards
 	assigned []uint32
 	own      data.Examples // a person's own data, in place of shards
 

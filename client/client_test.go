@@ -309,6 +309,35 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// A coordinator that comes back with other data names another source: shards of the
+// old one are not used under the same numbers.
+func TestShardsOfAnotherSource(t *testing.T) {
+	c, w := joined(t)
+	assigned := func(source string) *protocol.Shards {
+		return &protocol.Shards{Source: source, Shards: []uint32{1, 2}, Total: 8}
+	}
+	receive(t, c, assigned("/data/a/01"))
+	for n := range uint32(2) {
+		if err := c.AddShard(n+1, examples(t, 20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receive(t, c, assigned("/data/a/01")) // the same data: nothing is fetched again
+	if got := c.Missing(); len(got) > 0 || c.Examples() != 40 {
+		t.Errorf("missing %v, %d examples; want none missing of 40", got, c.Examples())
+	}
+	again := *w
+	again.Run = "another"
+	receive(t, c, &again)
+	receive(t, c, assigned("/data/a/02"))
+	if got := c.Missing(); !slices.Equal(got, []uint32{1, 2}) || c.Examples() != 0 {
+		t.Errorf("missing %v, %d examples of another source; want all missing", got, c.Examples())
+	}
+	if err := c.AddShard(2, examples(t, 5)); err != nil || c.Examples() != 5 {
+		t.Errorf("%d examples, %v; want the 5 of the new shard", c.Examples(), err)
+	}
+}
+
 // Training starts with a quarter of the shards; what is no longer assigned is
 // given up.
 func TestShards(t *testing.T) {

@@ -8,10 +8,15 @@ import (
 	"fedtab/protocol"
 )
 
-// assign takes a new set of shards. What is no longer assigned is given up at
-// once, unless the order in work trains on it.
+// assign replaces the assigned shards. It drops shards that are no longer assigned,
+// and all if the source differs: the source names the content, so that a coordinator
+// that comes back with other data has other shards under the same numbers. The
+// current order keeps its examples.
 func (c *Client) assign(m *protocol.Shards) {
-	c.assigned = m.Shards
+	if m.Source != c.origin {
+		clear(c.shards)
+	}
+	c.origin, c.assigned = m.Source, m.Shards
 	for n := range c.shards {
 		if !slices.Contains(m.Shards, n) {
 			delete(c.shards, n)
@@ -19,8 +24,8 @@ func (c *Client) assign(m *protocol.Shards) {
 	}
 }
 
-// Missing returns the assigned shards that the client has not got, the ones
-// to be fetched first in front.
+// Missing returns the assigned shards that the client does not have, in the order in
+// which to fetch them.
 func (c *Client) Missing() []uint32 {
 	var missing []uint32
 	for _, n := range c.assigned {
@@ -31,9 +36,9 @@ func (c *Client) Missing() []uint32 {
 	return missing
 }
 
-// AddShard hands over a shard. One that is not assigned (any more) is
-// ignored. Training may start before all have come. It is an error when the
-// examples are not of the model's shape.
+// AddShard adds a shard of the current source, and ignores it if it is not assigned.
+// Training may start before all shards are there. It returns an error if the examples
+// are not of the model's shape.
 func (c *Client) AddShard(n uint32, s *data.Set) error {
 	if !slices.Contains(c.assigned, n) {
 		return nil
@@ -47,12 +52,11 @@ func (c *Client) AddShard(n uint32, s *data.Set) error {
 	return nil
 }
 
-// Shards returns how many shards are here and how many are assigned.
+// Shards returns the number of shards that are here, and of those assigned.
 func (c *Client) Shards() (here, assigned int) { return len(c.shards), len(c.assigned) }
 
-// enough says whether training may start: with a quarter of the shards, so
-// that a tab need not wait for all of them, and yet does not begin with one
-// that may hold a single label.
+// enough reports whether training may start: with a quarter of the shards. A tab need
+// not wait for all of them, and does not start with one that may have a single label.
 func (c *Client) enough() bool {
 	return c.own != nil || len(c.shards) > 0 && 4*len(c.shards) >= len(c.assigned)
 }
@@ -60,8 +64,8 @@ func (c *Client) enough() bool {
 // SetExamples makes the client train on data of its own.
 func (c *Client) SetExamples(ex data.Examples) { c.own = ex }
 
-// atHand returns the examples at hand, in the order of the shards' numbers, or
-// nil when there are none yet.
+// atHand returns the available examples in the order of assignment, or nil if there
+// are none.
 func (c *Client) atHand() data.Examples {
 	if c.own != nil {
 		return c.own
@@ -81,7 +85,7 @@ func (c *Client) atHand() data.Examples {
 	return data.NewUnion(parts...)
 }
 
-// Examples returns how many examples are at hand.
+// Examples returns the number of available examples.
 func (c *Client) Examples() int {
 	ex := c.atHand()
 	if ex == nil {

@@ -201,12 +201,13 @@ func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.
 // changes returns what training depends on and differs from a recorded run. Stop
 // conditions of a run that is over count too: it would not go on.
 func changes(t *task.Task, d *dataset.Dataset, r store.Run) ([]string, error) {
-	why, err := t.Changes(r.Spec)
+	recorded := r.DataHash != [32]byte{}
+	why, err := t.Changes(r.Spec, recorded && r.DataHash == d.Hash)
 	if err != nil {
 		return nil, err
 	}
-	if r.DataHash != [32]byte{} && r.DataHash != d.Hash {
-		why = append(why, "the examples are others than before")
+	if recorded && r.DataHash != d.Hash {
+		why = append(why, "the content of the training data has changed")
 	}
 	if r.Finished != "" && !t.SameStop(r.Spec) {
 		why = append(why, "stop has changed, and the run is over")

@@ -18,9 +18,9 @@ type OptimiserKind uint32
 const (
 	SGD      OptimiserKind = 0 // w -= lr g; with all examples in a batch it is gradient descent
 	Momentum OptimiserKind = 1 // v = mu v + g; w -= lr v (Polyak 1964, as PyTorch writes it)
-	Nesterov OptimiserKind = 2 // v = mu v + g; w -= lr (g + mu v) (Sutskever et al. 2013)
+	Nesterov OptimiserKind = 2 // v = mu v + g; w -= lr (g + mu v) (Sutskever et al. 2013, as PyTorch writes it: w is where they take the gradient)
 	Adam     OptimiserKind = 3 // Kingma and Ba 2015, with bias correction
-	AdamW    OptimiserKind = 4 // Adam whose weight decay does not go through the moments (Loshchilov and Hutter 2019)
+	AdamW    OptimiserKind = 4 // Adam with decoupled weight decay (Loshchilov and Hutter 2019), times lr as in PyTorch
 )
 
 var optimisers = [...]string{"sgd", "momentum", "nesterov", "adam", "adamw"}

@@ -38,7 +38,11 @@ func (w *worker) fetchShards() {
 
 func (w *worker) shardFetched(e shardFetched) {
 	delete(w.fetching, e.number)
-	if w.client == nil || e.source != w.origin {
+	if w.client == nil {
+		return
+	}
+	if e.source != w.origin { // other data has come meanwhile under the same number
+		w.fetchShards()
 		return
 	}
 	if e.err == nil {

@@ -1,5 +1,5 @@
-// Package dataset loads the data that a task names, divides it into the
-// task's shards and makes the task's model for it.
+// Package dataset loads the data of a task, divides it into the task's shards, and
+// makes the task's model and strategy for it.
 package dataset
 
 import (
@@ -16,18 +16,18 @@ import (
 
 // A Dataset is a task's data on the coordinator's side.
 type Dataset struct {
-	Summary string    // one line for people
-	Public  bool      // the coordinator may hand its examples out
-	Train   *data.Set // what the clients learn from
-	Test    *data.Set // what versions are evaluated on
+	Summary string    // one line of text
+	Public  bool      // the coordinator may serve its examples to participants
+	Train   *data.Set // training set of all clients
+	Test    *data.Set // test set that versions are evaluated on
 	Shards  [][]int32 // indices into Train, one list for each client of the partition
-	Packed  [][]byte  // the shards as they are served, once Pack has been called
-	Hash    [32]byte  // of the examples of the shards, before they are compressed; likewise
+	Packed  [][]byte  // the shards as served; set by Pack
+	Hash    [32]byte  // SHA-256 of the shards before compression; set by Pack
 
-	Features []string // names, of a table
-	Target   string   // the column that is predicted, of a table
-	Classes  []string // names by label, where they have any
-	Notes    []string // what was done to the data, a line each
+	Features []string // names of a table's features
+	Target   string   // the predicted column of a table
+	Classes  []string // names by label, if known
+	Notes    []string // what preparation has changed, one line each
 }
 
 // Open loads and divides the data of a task.
@@ -39,7 +39,7 @@ func Open(t *task.Task) (*Dataset, error) {
 	if err := d.scale(t.Data.Pixels); err != nil {
 		return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
 	}
-	if t.Strategy.Scheme().Central { // one learner with all of it
+	if t.Strategy.Scheme().Central { // one client with all examples
 		all := make([]int32, d.Train.Len())
 		for i := range all {
 			all[i] = int32(i)
@@ -71,7 +71,7 @@ func load(t *task.Task) (*Dataset, error) {
 	case "csv":
 		d, err = loadCSV(t)
 	default:
-		return nil, fmt.Errorf("data.source is %q, which is no source", t.Data.Source)
+		return nil, fmt.Errorf("data.source is %q, want a source", t.Data.Source)
 	}
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func load(t *task.Task) (*Dataset, error) {
 	return d, nil
 }
 
-// Sizes returns how many examples each shard has.
+// Sizes returns the number of examples of each shard.
 func (d *Dataset) Sizes() []int {
 	sizes := make([]int, len(d.Shards))
 	for i, s := range d.Shards {
@@ -89,10 +89,10 @@ func (d *Dataset) Sizes() []int {
 	return sizes
 }
 
-// Model returns the task's model for the data. The error is a *task.Error when
-// they do not fit each other.
+// Model returns the task's model for the data. The error is a *task.Error if the
+// model cannot take the examples.
 func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
-	if err := t.Fits(d.Train.Shape, d.Train.Classes()); err != nil {
+	if err := t.CheckModel(d.Train.Shape, d.Train.Classes()); err != nil {
 		return nil, err
 	}
 	m, err := learn.New(t.Model.Spec(d.Train.Shape, d.Train.Classes(), t.Seed))
@@ -102,15 +102,16 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 	return m, nil
 }
 
-// Strategy returns the task's strategy for the model, or why it fits it ill.
-// Live, participants come and go; otherwise each shard is a client.
+// Strategy returns the task's strategy for the model, or an error if they cannot be
+// combined. In a live run participants come and go; in a simulation each shard is a
+// client.
 func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool) (strategy.Strategy, error) {
 	setup := strategy.Setup{
 		Seed: t.Seed, MinCohort: 1, Live: live, Clients: len(d.Shards),
 		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
 	}
 	if a := t.Devices.Availability; a < 1 {
-		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // from those who are there: at least half as many as usual
+		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // half of the mean number of present clients
 	}
 	if live {
 		setup.MinCohort, setup.Clients = 2, 0
@@ -125,11 +126,11 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool) (strategy.Str
 	return s, nil
 }
 
-// Evaluator returns a function that measures a model on the test set: mean
-// loss and the share of examples classified rightly. It uses every core.
+// Evaluator returns a function that evaluates a model on the test set: mean loss
+// and accuracy. It uses all cores.
 func (d *Dataset) Evaluator(m learn.Model) run.Evaluator { return EvaluatorOf(m, d.Test) }
 
-// EvaluatorOf does the same on any examples that are of the model's shape.
+// EvaluatorOf is Evaluator for any examples of the model's shape.
 func EvaluatorOf(m learn.Model, test data.Examples) run.Evaluator {
 	return func(params []float32) (float64, float64, int) {
 		s, err := learn.Evaluate(m, params, test, runtime.GOMAXPROCS(0))

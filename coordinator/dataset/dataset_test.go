@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 	"fedtab/learn/data"
 )
 
-// parse makes a task with the given data section.
+// parse returns a task with the given data section.
 func parse(t *testing.T, section string, sets ...string) *task.Task {
 	t.Helper()
 	text := "name: x\nmodel: {kind: mlp}\ndata: " + section + "\nstrategy: {kind: fedavg, lr: 0.1}\nstop: {rounds: 1}\n"
@@ -92,23 +93,23 @@ func TestIDX(t *testing.T) {
 	}
 }
 
-// A test set that is the training set, or part of it, whatever its files are called,
-// is refused; one that overlaps is noted.
+// A test set whose examples are all training examples is refused, by content and not
+// by file name. A partial overlap is a note.
 func TestTestSetIsTrainingSet(t *testing.T) {
 	copied := func(t *testing.T, edit func(images, labels data.Array) (data.Array, data.Array)) (*Dataset, error) {
 		dir, section := fourFiles(t)
 		images, labels := data.Array{Dims: []int{4, 1, 2}}, data.Array{Dims: []int{4}}
-		for i := range 4 { // the training set's
+		for i := range 4 { // as in the training set
 			images.Data = append(images.Data, uint8(10+i), 255)
 			labels.Data = append(labels.Data, uint8(i%2))
 		}
 		images, labels = edit(images, labels)
-		write(t, filepath.Join(dir, "test-images"), idx(t, images)) // not packed, as the training set is
+		write(t, filepath.Join(dir, "test-images"), idx(t, images)) // not compressed, unlike the training set
 		write(t, filepath.Join(dir, "test-labels"), idx(t, labels))
 		return Open(parse(t, section))
 	}
 	_, err := copied(t, func(x, y data.Array) (data.Array, data.Array) { return x, y })
-	if err == nil || !strings.Contains(err.Error(), "all of its 4 examples are in") || !strings.Contains(err.Error(), "want examples that training does not see") {
+	if err == nil || !strings.Contains(err.Error(), "all 4 test examples are training examples in") || !strings.Contains(err.Error(), "want a test set of other examples") {
 		t.Errorf("a part of the training set: %v", err)
 	}
 	d, err := copied(t, func(x, y data.Array) (data.Array, data.Array) { x.Data[0] = 77; return x, y })
@@ -169,7 +170,7 @@ func TestIDXRefuses(t *testing.T) {
 	}
 }
 
-// Files of Fashion-MNIST's size, without its pictures.
+// Files of Fashion-MNIST's size, with other images.
 func TestFashion(t *testing.T) {
 	dir := t.TempDir()
 	section := "{source: fashion-mnist, dir: " + dir + "}"
@@ -183,7 +184,7 @@ func TestFashion(t *testing.T) {
 		}
 		images := data.Array{Dims: []int{n, 28, 28}, Data: make([]uint8, n*784)}
 		if name == "t10k" {
-			images.Data[0] = 1 // an image that training does not see
+			images.Data[0] = 1 // not a training image
 		}
 		write(t, filepath.Join(dir, name+"-images-idx3-ubyte.gz"), packed(t, idx(t, images)))
 		write(t, filepath.Join(dir, name+"-labels-idx1-ubyte"), idx(t, labels))
@@ -195,7 +196,7 @@ func TestFashion(t *testing.T) {
 	if !d.Public || d.Train.Len() != 60000 || d.Train.Classes() != 10 || len(d.Classes) != 10 {
 		t.Errorf("got %+v", d)
 	}
-	write(t, filepath.Join(dir, "t10k-images-idx3-ubyte"), nil) // the packed one is preferred
+	write(t, filepath.Join(dir, "t10k-images-idx3-ubyte"), nil) // the compressed one is preferred
 	write(t, filepath.Join(dir, "train-images-idx3-ubyte.gz"), idx(t, data.Array{Dims: []int{2, 28, 28}, Data: make([]uint8, 2*784)}))
 	write(t, filepath.Join(dir, "train-labels-idx1-ubyte"), idx(t, data.Array{Dims: []int{2}, Data: make([]uint8, 2)}))
 	if _, err := Open(parse(t, section)); err == nil || !strings.Contains(err.Error(), "has 2 and 10000 images") {
@@ -203,8 +204,8 @@ func TestFashion(t *testing.T) {
 	}
 }
 
-// The shipped table: enough rows and few enough features, all of them known, and
-// no more than the training rows in its scale.
+// The shipped table has its rows, features and classes, and is standardised by the
+// training rows alone.
 func TestANES96(t *testing.T) {
 	d, err := Open(parse(t, "{source: anes96, partition: {clients: 10}}"))
 	if err != nil {
@@ -227,14 +228,14 @@ func TestANES96(t *testing.T) {
 		t.Fatal(err)
 	}
 	if slices.Equal(d.Test.Values, other.Test.Values) {
-		t.Error("the seed does not change what is held out")
+		t.Error("two seeds hold out the same rows")
 	}
 	if _, err := d.Model(parse(t, "{source: anes96}")); err != nil {
 		t.Error(err)
 	}
 }
 
-// Everything that a task file says about a table reaches the reader.
+// All settings of a table in a task file reach the reader.
 func TestCSV(t *testing.T) {
 	const text = "id|when|size|colour|y\n1|2,5|?|blue|up\n2|3,5|1|blue|down\n3|4,5|2|red|up\n4|0,5|2|red|down\n5|1,5|9|red|up\n"
 	path := write(t, filepath.Join(t.TempDir(), "x.csv"), packed(t, []byte(text)))
@@ -278,7 +279,32 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// A model that the data turns out not to fit is refused with its line.
+// Duplicated rows of a table, of which the hold-out takes one copy, are a note.
+func TestDuplicateRows(t *testing.T) {
+	for _, predict := range []string{"class", "number"} {
+		table := func(copies int) *Dataset {
+			var b strings.Builder
+			b.WriteString("a,b,y\n")
+			for i := range 60 * copies {
+				fmt.Fprintf(&b, "%d,%d,%d\n", i%60, i%60*7%13, i%60%2)
+			}
+			path := write(t, filepath.Join(t.TempDir(), "x.csv"), []byte(b.String()))
+			d, err := Open(parse(t, "{source: csv, partition: {clients: 2}, csv: {path: "+path+", target: y, predict: "+predict+"}}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		if d := table(1); len(d.Notes) > 0 {
+			t.Errorf("%s, distinct rows: notes %q, want none", predict, d.Notes)
+		}
+		if d := table(5); len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "of the 60 test rows are equal to training rows") {
+			t.Errorf("%s, five copies: notes %q", predict, d.Notes)
+		}
+	}
+}
+
+// A model that cannot take the loaded data is refused with its line.
 func TestModelRefused(t *testing.T) {
 	path := write(t, filepath.Join(t.TempDir(), "x.csv"), []byte("a,b,y\n1,2,u\n2,3,v\n3,1,u\n4,5,v\n5,0,u\n"))
 	tk := parse(t, "{source: csv, partition: {clients: 2}, csv: {path: "+path+", target: y}}", "model={kind: layers, layers: [{conv: 3, size: 3}]}")
@@ -292,7 +318,7 @@ func TestModelRefused(t *testing.T) {
 	}
 }
 
-// The partitions by label refuse what has none; the others divide it.
+// Partitions by label refuse examples without labels; the others divide them.
 func TestPartition(t *testing.T) {
 	labelled, err := data.NewLabelled([]int{1}, make([]float32, 40), bytes.Repeat([]byte{0, 1}, 20), 2)
 	if err != nil {
@@ -302,7 +328,7 @@ func TestPartition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, byLabel := range map[string]bool{task.IID: false, task.Shards: true, task.Dirichlet: true, task.Classes: true, task.DirichletSizes: false, task.PowerLaw: false} {
+	for kind, byLabel := range map[string]bool{task.IID: false, task.Shards: true, task.Dirichlet: true, task.DirichletClients: true, task.Classes: true, task.DirichletSizes: false, task.PowerLaw: false} {
 		p := task.Partition{Kind: kind, Clients: 4, PerClient: 2, ClassesPerClient: 1, Alpha: 1, Exponent: 1}
 		if got, err := partition(labelled, p, 1); err != nil || len(got) != 4 {
 			t.Errorf("%s: %v, %v", kind, got, err)
@@ -344,7 +370,7 @@ distance of a client's classes from all examples' (total variation, 0 to 1): 0.0
        0         4   2    2     0.000
        1         2   1    1     0.000
 `)
-	// Of many clients the first are shown.
+	// Of many clients, the first ones are shown.
 	d.Shards = nil
 	for i := range shownClients + 1 {
 		d.Shards = append(d.Shards, []int32{int32(i % 6)})
@@ -376,7 +402,7 @@ distance of a client's classes from all examples' (total variation, 0 to 1): 0.5
       19         1   1    0     0.485
 and 182 more clients
 `)
-	// A line per client, with its classes, for a task of ordinary size.
+	// A task of common size has a line per client, with its classes.
 	d.Shards = nil
 	for i := range 200 {
 		d.Shards = append(d.Shards, []int32{int32(i % 6)})

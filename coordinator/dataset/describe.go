@@ -10,17 +10,16 @@ import (
 	"fedtab/learn/data"
 )
 
-// shownClients and shownClasses bound the table that Describe writes: every
-// digit or letter of a handwriting. Of more clients it shows the first few.
+// shownClients and shownClasses bound the table that Describe writes: 26 classes
+// are the letters of the alphabet. Of more clients it shows the first ones.
 const (
 	shownClients = 200
 	shownClasses = 26
 	firstClients = 20
 )
 
-// Describe writes for people what the data is and how it is divided among the
-// clients of a simulation: the spread of sizes and classes, and a line per
-// client.
+// Describe writes what the data is and how it is divided among the clients of a
+// simulation: the distribution of sizes and classes, and a line per client.
 func (d *Dataset) Describe(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", d.Summary)
@@ -57,7 +56,8 @@ func skew(s data.Skew, classes int) string {
 	return b.String()
 }
 
-// table writes a line per client: its examples, by class if those are few.
+// table writes a line per client: its number of examples, also by class if there are
+// at most shownClasses.
 func (d *Dataset) table(b *strings.Builder, counts [][]int) {
 	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(tw, "client\texamples\t")
@@ -96,33 +96,33 @@ func (d *Dataset) table(b *strings.Builder, counts [][]int) {
 		}
 		fmt.Fprintln(tw)
 	}
-	tw.Flush() // into memory: it cannot fail
+	tw.Flush() // writes to memory: cannot fail
 	if more := len(d.Shards) - len(shown); more > 0 {
 		fmt.Fprintf(b, "and %d more clients\n", more)
 	}
 }
 
-// few lists names, and says how many more there are.
+// few returns the first names and the number of the others.
 func few(names []string) string {
-	const most = 40
+	const maxNames = 40
 	var shown []string
-	for _, s := range names[:min(len(names), most)] {
+	for _, s := range names[:min(len(names), maxNames)] {
 		shown = append(shown, short(s))
 	}
 	s := strings.Join(shown, ", ")
-	if len(names) > most {
-		s += fmt.Sprintf(" and %d more", len(names)-most)
+	if len(names) > maxNames {
+		s += fmt.Sprintf(" and %d more", len(names)-maxNames)
 	}
 	return s
 }
 
-// short returns s as it is, or quoted and shortened when it is long or has
-// characters that cannot be printed: names come from files.
+// short returns s, cut if it is long and quoted if it has characters that cannot be
+// printed: names come from files.
 func short(s string) string {
-	const most = 24
+	const maxRunes = 24
 	clipped := []rune(s)
-	if len(clipped) > most {
-		s = string(clipped[:most]) + "..."
+	if len(clipped) > maxRunes {
+		s = string(clipped[:maxRunes]) + "..."
 	}
 	if q := strconv.QuoteToGraphic(s); q != `"`+s+`"` {
 		return q

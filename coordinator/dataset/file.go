@@ -12,15 +12,14 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// file is a file of examples that is being read, plain or packed by gzip.
+// file is an open file of examples, plain or compressed with gzip.
 type file struct {
 	io.Reader
-	size int64 // in bytes; 0 if it is not known, because the file is packed
+	size int64 // in bytes; 0 if unknown, because the file is compressed
 	f    *os.File
 }
 
-// open opens a file. Whether it is packed is seen from its first bytes, and not
-// from its name.
+// open opens a file. It detects gzip from the first bytes, not from the name.
 func open(path string) (*file, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,7 +47,7 @@ func unpack(path string, f *os.File) (*file, error) {
 	}
 	b := bufio.NewReaderSize(f, 1<<16)
 	if head, _ := b.Peek(2); !bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		return &file{b, info.Size(), f}, nil // an error of Peek comes again
+		return &file{b, info.Size(), f}, nil // Read returns the error of Peek again
 	}
 	z, err := gzip.NewReader(b)
 	if err != nil {

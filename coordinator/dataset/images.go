@@ -12,14 +12,15 @@ import (
 	"fedtab/learn/data"
 )
 
-// imageLimit bounds one file of images, unpacked: twenty times MNIST's.
+// imageLimit is the max number of bytes of a decompressed file of images: twenty
+// times MNIST's.
 const imageLimit = 1 << 30
 
-// fashionDir is where Debian's package dataset-fashion-mnist puts its files.
+// fashionDir is the folder of Debian's package dataset-fashion-mnist.
 const fashionDir = "/usr/share/datasets/fashion-mnist"
 
-// fashionClasses are the ten kinds of clothes, in the order of their labels
-// (Xiao, Rasul and Vollgraf, 2017).
+// fashionClasses are the names of the ten classes, in the order of their labels
+// (Xiao, Rasul and Vollgraf 2017).
 var fashionClasses = []string{"T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"}
 
 func loadFashion(dir string) (*Dataset, error) {
@@ -27,12 +28,12 @@ func loadFashion(dir string) (*Dataset, error) {
 	if dir == "" {
 		dir = fashionDir
 	} else {
-		hint = "want the folder of Fashion-MNIST's four files, packed or not"
+		hint = "want the folder of Fashion-MNIST's four files, compressed or not"
 	}
 	find := func(name string) (string, error) {
 		for _, path := range []string{filepath.Join(dir, name+".gz"), filepath.Join(dir, name)} {
 			if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
-				return path, nil // opening it tells what is wrong
+				return path, nil // open returns the error
 			}
 		}
 		return "", fmt.Errorf("fashion-mnist: there is no %s.gz in %s: %s", name, dir, hint)
@@ -63,7 +64,7 @@ func loadFashion(dir string) (*Dataset, error) {
 	return d, nil
 }
 
-// loadIDX reads any four files.
+// loadIDX reads four IDX files.
 func loadIDX(v task.IDX) (*Dataset, error) {
 	train, err := idxPair(v.TrainImages, v.TrainLabels, v.Classes)
 	if err != nil {
@@ -79,41 +80,15 @@ func loadIDX(v task.IDX) (*Dataset, error) {
 	var notes []string
 	switch n := overlap(train, test); {
 	case n == test.Len():
-		return nil, fmt.Errorf("%s: all of its %d examples are in %s too, want examples that training does not see: accuracy on these would say nothing about others", v.TestImages, n, v.TrainImages)
+		return nil, fmt.Errorf("%s: all %d test examples are training examples in %s, want a test set of other examples (hold some out of the training files)", v.TestImages, n, v.TrainImages)
 	case n > 0:
-		notes = append(notes, fmt.Sprintf("%d of the %d test examples are training examples too", n, test.Len()))
+		notes = append(notes, fmt.Sprintf("%d of the %d test examples are training examples too: test metrics are optimistic", n, test.Len()))
 	}
 	return &Dataset{
 		Notes:   notes,
 		Summary: fmt.Sprintf("%s: %d images of shape %v in %d classes, %d more for testing", filepath.Base(v.TrainImages), train.Len(), train.Shape, train.Classes(), test.Len()),
 		Train:   train, Test: test,
 	}, nil
-}
-
-// overlap returns how many test examples are found the training examples, label and
-// all. Equal content counts, whatever the files are called.
-func overlap(train, test *data.Set) (n int) {
-	example := func(s *data.Set, i int) string {
-		size := len(s.X) / s.Len()
-		return string(s.X[i*size:][:size]) + string(s.Y[i:i+1])
-	}
-	found := make(map[string]bool, test.Len())
-	for i := range test.Len() {
-		found[example(test, i)] = false
-	}
-	for i := range train.Len() {
-		if key := example(train, i); !found[key] {
-			if _, ok := found[key]; ok {
-				found[key] = true
-			}
-		}
-	}
-	for i := range test.Len() {
-		if found[example(test, i)] {
-			n++
-		}
-	}
-	return n
 }
 
 func idxPair(images, labels string, classes int) (*data.Set, error) {
@@ -125,7 +100,7 @@ func idxPair(images, labels string, classes int) (*data.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	// NewSet knows no files: what is wrong with one of them is better said here.
+	// NewSet does not know the files; these errors name them.
 	switch {
 	case len(x.Dims) < 2:
 		return nil, fmt.Errorf("%s has shape %v, want images [n, ...]", images, x.Dims)
@@ -160,7 +135,7 @@ func idxFile(path string) (data.Array, error) {
 	return a, nil
 }
 
-// scale makes images read as v says.
+// scale sets the scaling of images.
 func (d *Dataset) scale(v task.Pixels) error {
 	if v == (task.Pixels{}) {
 		return nil

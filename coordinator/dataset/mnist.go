@@ -10,14 +10,14 @@ import (
 	"fedtab/learn/data"
 )
 
-// The four files of MNIST (LeCun, Cortes, Burges) are put here by the build;
-// without them the folder holds a placeholder.
+// The four files of MNIST (LeCun, Cortes, Burges). The build copies them here;
+// without it the folder holds a placeholder.
 //
 //go:embed all:mnist
 var mnist embed.FS
 
-// mnistLimit bounds what unpacking a file may give: the training images are
-// 47 MB.
+// mnistLimit is the max number of bytes of a decompressed file: the training images
+// are 47 MB.
 const mnistLimit = 64 << 20
 
 func loadMNIST() (*Dataset, error) {
@@ -57,7 +57,7 @@ func mnistPair(name string, want int) (*data.Set, error) {
 func mnistFile(name string) (data.Array, error) {
 	f, err := mnist.Open("mnist/" + name) // ReadFile would copy it
 	if errors.Is(err, fs.ErrNotExist) {
-		return data.Array{}, errors.New("mnist is not in this build of the coordinator: build it with `make build`")
+		return data.Array{}, errors.New("mnist is not in this binary: build it with `make build`")
 	}
 	if err != nil {
 		return data.Array{}, err

@@ -12,10 +12,10 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Pack makes the shards ready to be served: each in the shard format, packed
-// with gzip. The training examples are given up (Train keeps its labels and its
-// shape): MNIST then takes 10 MB instead of 47. A Dataset that is packed cannot
-// be simulated.
+// Pack encodes the shards for serving: each in the shard format, compressed with
+// gzip. It sets Packed and Hash and releases the training examples (Train keeps its
+// labels and its shape): MNIST then takes 10 MB instead of 47. A packed Dataset
+// cannot be simulated.
 func (d *Dataset) Pack() {
 	d.Packed = make([][]byte, len(d.Shards))
 	hashes := make([][sha256.Size]byte, len(d.Shards))
@@ -23,7 +23,7 @@ func (d *Dataset) Pack() {
 	next := make(chan int)
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
-			// Level 3 is the fastest that finds more than runs of black.
+			// Level 3 is the fastest that finds more than runs of one value.
 			z, err := gzip.NewWriterLevel(nil, 3)
 			if err != nil {
 				panic(err) // the level exists
@@ -35,7 +35,7 @@ func (d *Dataset) Pack() {
 				hashes[i] = sha256.Sum256(raw)
 				packed.Reset()
 				z.Reset(&packed)
-				z.Write(raw) // into memory: it cannot fail
+				z.Write(raw) // writes to memory: cannot fail
 				z.Close()
 				d.Packed[i] = bytes.Clone(packed.Bytes())
 			}

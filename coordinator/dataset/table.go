@@ -14,7 +14,7 @@ import (
 	"fedtab/learn/rng"
 )
 
-// anes96 is the table that ships: see anes96/README.md.
+// anes96 is the embedded table; see anes96/README.md.
 //
 //go:embed anes96/anes96.csv
 var anes96 []byte
@@ -44,7 +44,7 @@ func loadCSV(t *task.Task) (*Dataset, error) {
 	return d, nil
 }
 
-// loadTable reads a table, holds rows out and prepares both parts.
+// loadTable reads a table, holds out the test rows and prepares both sets.
 func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (*Dataset, error) {
 	cfg := data.CSV{
 		Target: v.Target, Values: v.Predict == "number", Classes: v.Classes, Ignore: v.Ignore, Size: size,
@@ -74,9 +74,15 @@ func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (
 	if err != nil {
 		return nil, err
 	}
+	said := notes(table, p)
+	// Rows may be equal by chance where columns have few values; many equal rows are
+	// most often duplicates.
+	if n := overlap(p.Train, p.Test); n > 0 && 10*n >= p.Test.Len() {
+		said = append(said, fmt.Sprintf("%d of the %d test rows are equal to training rows: test metrics are optimistic if these are duplicates", n, p.Test.Len()))
+	}
 	return &Dataset{
 		Summary: summary(table, p), Train: p.Train, Test: p.Test,
-		Features: p.Features, Classes: table.Classes, Target: table.Target, Notes: notes(table, p),
+		Features: p.Features, Classes: table.Classes, Target: table.Target, Notes: said,
 	}, nil
 }
 
@@ -88,17 +94,17 @@ func summary(t *data.Table, p *data.Prepared) string {
 	return fmt.Sprintf("%d rows of %d features, %d more for testing; %s is %s", p.Train.Len(), len(p.Features), p.Test.Len(), t.Target, what)
 }
 
-// notes says what has been done to the table.
+// notes tells what preparation has changed, one line each.
 func notes(t *data.Table, p *data.Prepared) []string {
 	var notes []string
 	if t.Dropped > 0 {
-		notes = append(notes, fmt.Sprintf("%d rows left out: a value is missing", t.Dropped))
+		notes = append(notes, fmt.Sprintf("%d rows dropped: a value is missing", t.Dropped))
 	}
 	if t.Missing > 0 {
 		notes = append(notes, fmt.Sprintf("%d missing values filled", t.Missing))
 	}
 	if len(p.Constant) > 0 {
-		notes = append(notes, "constant columns left out: "+strings.Join(p.Constant, ", "))
+		notes = append(notes, "constant columns dropped: "+strings.Join(p.Constant, ", "))
 	}
 	for _, c := range t.Columns {
 		if c.Categories != nil {

@@ -6,31 +6,31 @@ import (
 	"fedtab/protocol"
 )
 
-// declined notices that a run gets no further because its clients cannot do what
-// they are asked, as when training diverges: strategies try again for ever.
+// declined detects a run without progress because its clients decline their orders,
+// as when training diverges: strategies retry without end.
 type declined struct {
-	orders map[uint64]*answers // since the last that was not declined, and the newest version
-	row    int                 // of these: declined
-	times  int                 // by so many clients in all
-	last   string              // who declined last, and why
+	orders map[uint64]*answers // since the newest version and the last order that was not declined
+	row    int                 // declined orders in a row
+	times  int                 // declined answers to them
+	last   string              // the last client that declined, and its reason
 	rate   bool                // a smaller learning rate may help
 }
 
-// answers counts what has become of an order.
+// answers counts the answers to an order.
 type answers struct{ asked, accepted, declined int }
 
-// An order is declined when half of its clients have declined it: the others are
-// too few for a round, by default. The run is given up after so many orders in a
-// row that were declined by so many clients in all.
+// An order is declined if at least half of its clients have declined it: by default,
+// the others are too few for a round. The run is stuck after maxDeclined such orders
+// in a row with maxDeclinedTimes declined answers.
 const (
 	maxDeclined      = 8
 	maxDeclinedTimes = 32
 )
 
-// reset begins anew: the run gets on.
+// reset clears the counts after progress.
 func (d *declined) reset() { *d = declined{orders: map[uint64]*answers{}} }
 
-// sent looks at what a participant is sent.
+// sent counts orders and acknowledgements sent to a participant.
 func (d *declined) sent(number uint32, m protocol.Message) {
 	switch m := m.(type) {
 	case *protocol.Order:
@@ -54,7 +54,7 @@ func (d *declined) sent(number uint32, m protocol.Message) {
 	}
 }
 
-// decline notes that an order has no answer that can be used.
+// decline counts an answer that is declined or refused.
 func (d *declined) decline(number uint32, order uint64, reason protocol.Reason, detail string) {
 	a := d.orders[order]
 	if a == nil {
@@ -74,7 +74,7 @@ func (d *declined) decline(number uint32, order uint64, reason protocol.Reason, 
 	}
 }
 
-// err says that the run is to be given up.
+// err returns an error that wraps ErrStuck if the run is stuck.
 func (d *declined) err(round uint64) error {
 	if d.row < maxDeclined || d.times < maxDeclinedTimes {
 		return nil
@@ -83,5 +83,5 @@ func (d *declined) err(round uint64) error {
 	if d.rate {
 		hint = "; a smaller strategy.lr may help"
 	}
-	return fmt.Errorf("%w: the last %d orders of round %d were declined by half of their clients or more, lastly by client %s%s", ErrStuck, d.row, round, d.last, hint)
+	return fmt.Errorf("%w: the last %d orders of round %d were declined by at least half of their clients, last by client %s%s", ErrStuck, d.row, round, d.last, hint)
 }

@@ -13,8 +13,8 @@ import (
 	"fedtab/coordinator/task"
 )
 
-// Half of the clients are faster than the median and half slower, by a factor
-// of e^sigma for one in six either way; stragglers are their share.
+// Speeds and bandwidths are log-normal: half of the clients are above the median, one
+// in six above e^sigma times it. The share of slow clients is slow_fraction.
 func TestNewDevice(t *testing.T) {
 	const n = 10_000
 	devices := func(v task.Devices) (speed, bandwidth []float64) {
@@ -48,7 +48,7 @@ func TestNewDevice(t *testing.T) {
 	}
 }
 
-// A client that is slow misses deadlines that others meet.
+// Slow clients miss a deadline that the others meet.
 func TestStragglers(t *testing.T) {
 	small := []string{"stop.rounds=5", "model.hidden=[]", "strategy.deadline=2s", "strategy.fraction=.5"}
 	for _, r := range simulated(t, small...).Rounds {
@@ -70,8 +70,8 @@ func TestStragglers(t *testing.T) {
 	}
 }
 
-// Clients that come and go: the run goes on from round to round, with fewer
-// participants, the same at any number of cores.
+// A run whose clients come and go completes its rounds, with fewer participants and
+// with the same result at any number of cores.
 func TestAvailability(t *testing.T) {
 	sets := []string{
 		"stop.rounds=10", "model.hidden=[]", "strategy.fraction=.3", "strategy.deadline=20s",
@@ -94,8 +94,8 @@ func TestAvailability(t *testing.T) {
 	for _, r := range res.Rounds {
 		reported += r.Participants
 	}
-	// 30% of about 50, and of a few who are gone but still waited for; some
-	// leave or are too slow before they have answered.
+	// 30% of about 50 present clients and a few within the resume grace; some of
+	// them leave, or are too slow to report.
 	if mean := float64(reported) / 10; mean < 6 || mean > 15 {
 		t.Errorf("%.1f participants a round, want about 10", mean)
 	}
@@ -109,13 +109,13 @@ func TestAvailability(t *testing.T) {
 	}
 }
 
-// Clients that come and go hold up no scheme: every one that a simulation takes gets
-// to its end, with stragglers too.
+// Every scheme completes with clients that come and go, and with stragglers.
 func TestEverySchemeWithAvailability(t *testing.T) {
 	for name, sets := range map[string][]string{
 		"mnist-2nn": nil, "mnist-periodic": nil, "mnist-oneshot": nil, "mnist-minibatch": nil, "mnist-scaffold": nil,
 		"mnist-robust": nil, "mnist-fedbuff": nil, "mnist-fedavgm": nil, "mnist-dynamic": {"stop={rounds: 0, steps: 40}"},
-		"anes96-daisy": nil, "anes96-radon": nil,
+		"anes96-daisy": nil, "anes96-radon": nil, "anes96": nil, "mnist-2nn-noniid": nil,
+		"mnist-central": {"strategy.epochs=", "strategy.batches=300"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,16 +127,39 @@ func TestEverySchemeWithAvailability(t *testing.T) {
 				all = append(all, "model.hidden=[]", "data.partition.clients=20")
 			}
 			if res := simulate(t, name, append(all, sets...)...); res.Final.Reason == "" {
-				t.Errorf("not over: %+v", res.Final)
+				t.Errorf("not finished: %+v", res.Final)
 			}
 		})
 	}
 }
 
-// A client works on after a break where it was, and its answer still counts:
-// all report although each leaves about six times while it works. The breaks of
-// 2 ms lengthen a round a little and do not begin it anew. (The first round is
-// drawn from those who came first.)
+// A lock-step simulation waits for no client that is away, and gives it no work,
+// whether it leaves in the middle of a slice or between two. Which clients are
+// present at a check depends on the seed alone.
+func TestLockStepWithAvailability(t *testing.T) {
+	for _, seed := range []string{"1", "2", "3"} {
+		for _, delta := range []string{".001", ".inf"} {
+			sets := []string{
+				"seed=" + seed, "data.partition.clients=12", "strategy=", "strategy={kind: dynamic, batches: 4, batch: 10, lr: .1, delta: " + delta + "}",
+				"stop={rounds: 0, steps: 200}", "devices.speed=20", "devices.availability=.4", "devices.session=2s",
+			}
+			res := simulate(t, "anes96-daisy", sets...)
+			if got := res.Checks[len(res.Checks)-1].Steps; got < 200 {
+				t.Errorf("seed %s, Delta %s: it ended after %d mini-batches, want 200", seed, delta, got)
+			}
+			old := runtime.GOMAXPROCS(1)
+			again := simulate(t, "anes96-daisy", sets...)
+			runtime.GOMAXPROCS(old)
+			if again.ModelSHA256 != res.ModelSHA256 || again.Final.VirtualSeconds != res.Final.VirtualSeconds {
+				t.Errorf("seed %s, Delta %s: another result on one core", seed, delta)
+			}
+		}
+	}
+}
+
+// A client continues its work after an absence, and its answer counts: all report
+// although each leaves about six times during its work. The absences of 2 ms lengthen
+// a round and do not restart it. (The first round is drawn from the first clients.)
 func TestWorkGoesOnAfterABreak(t *testing.T) {
 	res := simulated(t, "stop.rounds=3", "model.hidden=[]", "data.partition.clients=5", "strategy.fraction=1", "strategy.deadline=24h",
 		"devices.availability=.999", "devices.session=2s", "devices.speed=1000")
@@ -150,7 +173,7 @@ func TestWorkGoesOnAfterABreak(t *testing.T) {
 	}
 }
 
-// A run that nothing can bring to its end is given up.
+// A run that cannot make progress ends with ErrStuck.
 func TestStuck(t *testing.T) {
 	tk, d := load(t, "model.hidden=[]", "strategy.min_clients=101", "devices.availability=.5", "devices.session=10h")
 	began := time.Now()

@@ -5,8 +5,8 @@ import (
 	"fedtab/learn/rng"
 )
 
-// drifting are examples whose labels are permuted from some moment on: the
-// concept that there is to learn becomes another.
+// drifting are examples with concept drift: from some step on their labels are
+// permuted.
 type drifting struct {
 	data.Examples
 	to []float32 // new label of each class
@@ -23,14 +23,14 @@ func (d *drifting) Fill(x, y []float32, index []int32) {
 	}
 }
 
-// permutation returns new labels for all classes, none of which keeps its own.
+// permutation returns a new label for every class, different from its own.
 func permutation(seed uint64, classes int) []float32 {
 	order := make([]int, classes)
 	for i := range order {
 		order[i] = i
 	}
 	r := rng.Stream(seed, "drift")
-	for i := len(order) - 1; i > 0; i-- { // Sattolo: one cycle through all
+	for i := len(order) - 1; i > 0; i-- { // Sattolo's algorithm: one cycle
 		j := int(r.Uint64N(uint64(i)))
 		order[i], order[j] = order[j], order[i]
 	}
@@ -41,8 +41,9 @@ func permutation(seed uint64, classes int) []float32 {
 	return to
 }
 
-// drift lets the concept change once every client has made so many mini-batches.
-func (s *simulation) drift(steps int) {
+// conceptDrift permutes the labels once every client has made driftAfter
+// mini-batches.
+func (s *simulation) conceptDrift(steps int) {
 	if s.driftAfter > 0 && steps >= s.driftAfter {
 		s.drifted = true
 	}

@@ -8,10 +8,10 @@ import (
 	"fedtab/run"
 )
 
-// Account is what one client has sent and received.
+// Account is the traffic of one client.
 type Account struct {
-	Round  uint64 `json:"round,omitempty"` // whose commit ended the period; none: the whole run
-	Client uint32 `json:"client"`          // its number as a participant
+	Round  uint64 `json:"round,omitempty"` // whose commit ended the period; 0: the whole run
+	Client uint32 `json:"client"`          // participant number
 	account.Figures
 }
 
@@ -19,13 +19,13 @@ func (l *ledger) account(round uint64, c *run.ClientTraffic) Account {
 	return Account{Round: round, Client: c.Participant, Figures: account.Of(&c.Traffic, l.parameters)}
 }
 
-// ledger adds up the clients' accounts, and writes them by round to where
-// somebody wants to see them.
+// ledger sums the clients' accounts, and writes those of each round if it has a
+// writer.
 type ledger struct {
-	rounds     *json.Encoder // nil: nobody wants to
+	rounds     *json.Encoder // nil: not written
 	total      []run.ClientTraffic
 	parameters int   // of the model
-	err        error // of the writer, the first
+	err        error // the first error of the writer
 }
 
 func newLedger(clients, parameters int, w io.Writer) *ledger {
@@ -39,7 +39,7 @@ func newLedger(clients, parameters int, w io.Writer) *ledger {
 	return l
 }
 
-// close books the period that ended with a round.
+// close adds the period that ended with a round.
 func (l *ledger) close(round uint64, clients []run.ClientTraffic) {
 	for i := range clients {
 		c := &clients[i]
@@ -50,7 +50,7 @@ func (l *ledger) close(round uint64, clients []run.ClientTraffic) {
 	}
 }
 
-// accounts returns those of the whole run, by client.
+// accounts returns the accounts of the whole run, by client.
 func (l *ledger) accounts() []Account {
 	all := make([]Account, len(l.total))
 	for i := range l.total {

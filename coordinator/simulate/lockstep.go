@@ -9,19 +9,19 @@ import (
 	"fedtab/run"
 )
 
-// Clients that monitor a condition (dynamic averaging) check it in lock-step: all
-// of them make their mini-batches, then everything that follows from them happens,
-// and only then do the next ones begin. What is proved of the scheme is proved of
-// that.
+// lockstep synchronises clients that monitor a condition (dynamic averaging). All
+// present clients make their mini-batches, then all messages and timers that follow
+// from them are handled, then the next mini-batches begin. The guarantees of the
+// scheme are proved for this model of time.
 type lockstep struct {
-	ready []*participant // at work on a Monitor order, and done with the last slice
-	steps int            // mini-batches that every client has made
+	ready []*participant // present, with a Monitor order, and done with the last slice
+	steps int            // mini-batches of every client, had it always been present
 }
 
-// Check is the state of a lock-step simulation after so many mini-batches of
-// every client. Its metrics are those of the mean of all clients' models, which
-// nobody has: it is computed out of band, and costs no bytes. Bytes and models
-// are those since the beginning.
+// Check is the state of a lock-step simulation after Steps mini-batches of every
+// client. Its metrics are those of the mean of all clients' models. No client has
+// that mean: it is computed out of band and costs no bytes. Bytes and models are
+// cumulative.
 type Check struct {
 	Steps        int      `json:"steps"`
 	Version      uint64   `json:"version"`
@@ -32,7 +32,13 @@ type Check struct {
 	account.Figures
 }
 
-// await puts a participant that has an endless order into the line for the next
+// remove takes a participant that leaves out of the lock-step. When it is back, the
+// coordinator's welcome or the end of its slice puts it in again.
+func (l *lockstep) remove(p *participant) {
+	l.ready = slices.DeleteFunc(l.ready, func(q *participant) bool { return q == p })
+}
+
+// await adds a participant with a Monitor order to those that wait for the next
 // slice.
 func (s *simulation) await(p *participant) {
 	if !slices.Contains(s.lock.ready, p) {
@@ -40,13 +46,14 @@ func (s *simulation) await(p *participant) {
 	}
 }
 
-// quiet says whether nothing follows any more from the last slices: no message is
-// on its way, and the strategy waits for no timer.
+// quiet reports whether all consequences of the last slices are handled: no message
+// is on its way, and the strategy has no timer.
 func (s *simulation) quiet() bool {
 	return s.clock.Quiet() && s.run.Stats().Timers == 0
 }
 
-// release lets everybody make the next slice, after a look at where they are.
+// release starts the next slice of all ready participants, after a check if one is
+// due.
 func (s *simulation) release() {
 	l := &s.lock
 	ready := l.ready
@@ -55,14 +62,14 @@ func (s *simulation) release() {
 	if l.steps > 0 {
 		last := s.stopSteps > 0 && l.steps >= s.stopSteps
 		if last || l.steps/s.sliceSteps%s.checkEvery == 0 {
-			s.look()
+			s.check()
 		}
 		if last {
 			s.run.End(fmt.Sprintf("%d mini-batches of every client", l.steps))
 			return
 		}
 	}
-	s.drift(l.steps)
+	s.conceptDrift(l.steps)
 	for _, p := range ready {
 		if p.client.Ready() && !p.busy {
 			p.begin()
@@ -71,8 +78,8 @@ func (s *simulation) release() {
 	l.steps += s.sliceSteps
 }
 
-// look measures the mean of all clients' models.
-func (s *simulation) look() {
+// check records a Check.
+func (s *simulation) check() {
 	version, _, base := s.run.Model()
 	mean := make([]float64, len(base))
 	var total float64

@@ -14,17 +14,17 @@ import (
 	"fedtab/protocol"
 )
 
-// pool trains clients on all cores, those first whose work ends first in
-// virtual time. It runs ahead of virtual time by two results a core and no
-// further, so that memory is O(model x cores) and not O(clients).
+// pool trains clients on all cores, in the order in which their work ends in virtual
+// time. It runs ahead of virtual time by at most two results per core, so that memory
+// is O(model x cores), not O(model x clients).
 type pool struct {
 	model   learn.Model
 	checker *live.Checker
 
 	mu      sync.Mutex
 	changed sync.Cond
-	waiting []*job // by when, ascending
-	ahead   int    // jobs begun and not collected
+	waiting []*job // sorted by when
+	ahead   int    // jobs started and not collected
 	closed  bool
 	own     *client.Workspace // of the simulation's own goroutine
 	workers sync.WaitGroup
@@ -32,18 +32,18 @@ type pool struct {
 
 // job is one client's work on one order.
 type job struct {
-	client *client.Client
-	when   time.Duration
-	begun  bool
-	done   chan struct{}
-	out    []protocol.Message
+	client  *client.Client
+	when    time.Duration
+	started bool
+	done    chan struct{}
+	out     []protocol.Message
 }
 
 func newPool(m learn.Model, vectors int, seed uint64) *pool {
 	p := &pool{model: m, checker: live.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewWorkspace(m)}
 	p.changed.L = &p.mu
-	// The simulation's own goroutine works too, whenever it has to wait for
-	// a job that nobody has begun.
+	// The simulation's own goroutine runs a job too, if it waits for one that no
+	// worker has started.
 	for range runtime.GOMAXPROCS(0) {
 		p.workers.Go(p.work)
 	}
@@ -63,7 +63,7 @@ func (p *pool) work() {
 		}
 		j := p.waiting[0]
 		p.waiting = p.waiting[1:]
-		j.begun = true
+		j.started = true
 		p.ahead++
 		p.mu.Unlock()
 		j.run(workspace)
@@ -75,13 +75,13 @@ func (j *job) run(b *client.Workspace) {
 	close(j.done)
 }
 
-// submit has a client work off its order. Until the job is collected nobody
-// else may touch the client.
+// submit starts a client's work on its order. Until the job is collected, nothing
+// else may use the client.
 func (p *pool) submit(c *client.Client, when time.Duration) *job {
 	j := &job{client: c, when: when, done: make(chan struct{})}
 	p.mu.Lock()
 	i, _ := slices.BinarySearchFunc(p.waiting, when, func(j *job, w time.Duration) int {
-		return cmp.Compare(j.when, w+1) // behind those of the same time
+		return cmp.Compare(j.when, w+1) // after jobs of the same time
 	})
 	p.waiting = slices.Insert(p.waiting, i, j)
 	p.mu.Unlock()
@@ -89,17 +89,17 @@ func (p *pool) submit(c *client.Client, when time.Duration) *job {
 	return j
 }
 
-// wait returns what a job has made, and does it if nobody has begun it.
+// wait returns the result of a job, and runs it if no worker has started it.
 func (p *pool) wait(j *job) []protocol.Message {
 	p.mu.Lock()
-	begun := j.begun
-	if !begun {
+	started := j.started
+	if !started {
 		i := slices.Index(p.waiting, j)
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 		p.ahead++
 	}
 	p.mu.Unlock()
-	if !begun {
+	if !started {
 		j.run(p.own)
 	}
 	<-j.done

@@ -11,8 +11,8 @@ import (
 	"fedtab/run"
 )
 
-// Result is what `coordinator simulate --json` writes. It holds nothing that
-// depends on the wall clock.
+// Result is the output of `coordinator simulate --json`. It does not depend on the
+// wall clock.
 type Result struct {
 	Task        string    `json:"task"`
 	Strategy    string    `json:"strategy"`
@@ -27,15 +27,14 @@ type Result struct {
 
 	Model []float32 `json:"-"`
 
-	regression bool // nothing is right or wrong
+	regression bool // no accuracy
 }
 
-// Round is one committed round. A round that was not evaluated has null
-// metrics.
+// Round is one committed round. Its metrics are null if it was not evaluated.
 type Round struct {
 	Round        uint64   `json:"round"`
 	Participants int      `json:"participants"`
-	TrainLoss    *float64 `json:"train_loss"` // mean over the examples as they were trained on
+	TrainLoss    *float64 `json:"train_loss"` // mean over the examples during training
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"` // null for regression
 	account.Figures
@@ -50,12 +49,12 @@ type Final struct {
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
 	account.Figures
-	RolledBack     int64   `json:"rolled_back"` // versions that were not made
-	Abandoned      int64   `json:"abandoned"`   // attempts at rounds
+	RolledBack     int64   `json:"rolled_back"` // versions that the guard discarded
+	Abandoned      int64   `json:"abandoned"`   // attempts of rounds
 	VirtualSeconds float64 `json:"virtual_seconds"`
 }
 
-// record takes a round in, or its evaluation, and says whether it is new.
+// record adds a round, or its evaluation, and reports whether it is new.
 func (r *Result) record(rec run.RoundRecord) bool {
 	row := Round{
 		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),

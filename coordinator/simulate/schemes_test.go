@@ -40,8 +40,7 @@ func simulate(t testing.TB, name string, sets ...string) *Result {
 	return res
 }
 
-// small are the tasks that ship, one for each strategy, cut down to what takes a
-// moment.
+// small are shipped tasks, one for each strategy, cut down to short runs.
 var small = []struct {
 	name string
 	sets []string
@@ -62,8 +61,8 @@ var small = []struct {
 	{"anes96-radon", nil},
 }
 
-// One seed gives one result of every strategy, byte for byte, on one core and on
-// two; and all of it is a result.
+// With every strategy, one seed gives the same result, byte for byte, on one core and
+// on two, and the model learns.
 func TestStrategiesAreDeterministic(t *testing.T) {
 	for _, test := range small {
 		t.Run(test.name, func(t *testing.T) {
@@ -86,7 +85,7 @@ func TestStrategiesAreDeterministic(t *testing.T) {
 						return
 					}
 					if loss := res.Final.TestLoss; tk.Strategy.Kind != "dynamic" && (res.Final.Round == 0 || loss == nil || !(*loss < math.Log(10))) {
-						t.Errorf("it ends with version %d and test loss %v, want it to learn something", res.Final.Round, loss)
+						t.Errorf("it ends with version %d and test loss %v, want a smaller loss than at the start", res.Final.Round, loss)
 					}
 					var up, down int64
 					for _, r := range res.Rounds {
@@ -105,8 +104,8 @@ func TestStrategiesAreDeterministic(t *testing.T) {
 	}
 }
 
-// checkAccounts adds the clients' accounts up: by round to those of the whole run,
-// and those to the run's.
+// checkAccounts checks that the clients' accounts by round add up to those of the
+// whole run, and these to the run's.
 func checkAccounts(t *testing.T, res *Result, rows io.Reader) {
 	t.Helper()
 	sum := make([]Account, res.Clients)
@@ -150,11 +149,11 @@ func addAccount(t *testing.T, sum *Account, a Account) {
 	sum.ModelsUp, sum.ModelsDown = sum.ModelsUp+a.ModelsUp, sum.ModelsDown+a.ModelsDown
 }
 
-// raw makes a task send what it has, bit for bit.
+// raw makes a task send float32 vectors.
 var raw = []string{"compress.up.codec=float32", "compress.down.codec=float32"}
 
-// With Delta = 0 dynamic averaging is periodic averaging, bit for bit, and costs
-// as many models.
+// With Delta = 0, dynamic averaging equals periodic averaging, bit for bit, with the
+// same number of models.
 func TestDynamicZeroIsPeriodic(t *testing.T) {
 	sets := append([]string{"model.hidden=[20]", "stop.rounds=8", "eval_every=8"}, raw...)
 	periodic := simulate(t, "mnist-periodic", sets...)
@@ -168,26 +167,26 @@ func TestDynamicZeroIsPeriodic(t *testing.T) {
 	}
 }
 
-// checks runs dynamic averaging and returns what it looked like after each check.
+// checks runs dynamic averaging and returns its checks.
 func checks(t *testing.T, sets ...string) ([]Check, *Result) {
 	t.Helper()
 	res := simulate(t, "mnist-dynamic", append([]string{"model.hidden=[20]", "stop.rounds=", "stop.accuracy=", "eval_every=1"}, sets...)...)
 	return res.Checks, res
 }
 
-// With Delta = infinity no model travels.
+// With Delta = infinity, no model is sent.
 func TestDynamicInfinity(t *testing.T) {
-	looks, res := checks(t, "strategy.delta=.inf", "stop.steps=80", "eval_every=10")
+	states, res := checks(t, "strategy.delta=.inf", "stop.steps=80", "eval_every=10")
 	if res.Final.ModelsUp != 0 || res.Final.ModelsDown != 0 || res.Final.Round != 0 {
 		t.Errorf("%d models up, %d down, version %d; want none", res.Final.ModelsUp, res.Final.ModelsDown, res.Final.Round)
 	}
-	if len(looks) != 1 || looks[0].Steps != 80 || !(looks[0].Distance > looks[0].Divergence) {
-		t.Errorf("checks %+v, want one after 80 mini-batches", looks)
+	if len(states) != 1 || states[0].Steps != 80 || !(states[0].Distance > states[0].Divergence) {
+		t.Errorf("checks %+v, want one after 80 mini-batches", states)
 	}
 }
 
-// After every resolved check the models are no farther from each other than from
-// the reference, and that is at most Delta.
+// After every resolved check, the divergence of the models is at most their distance
+// from the reference, and that is at most Delta.
 func TestDynamicInvariants(t *testing.T) {
 	for _, test := range []struct {
 		delta float64
@@ -197,17 +196,17 @@ func TestDynamicInvariants(t *testing.T) {
 		{.3, []string{"strategy.delta=.3", "data.partition={kind: power-law, exponent: 1, clients: 12}"}},
 		{.3, []string{"strategy.delta=.3", "strategy.augment=.5", "strategy.full_share=1", "data.partition={kind: shards, clients: 20, shards_per_client: 2}"}},
 	} {
-		looks, res := checks(t, append(test.sets, "stop.steps=120")...)
-		if len(looks) != 15 {
-			t.Fatalf("%d checks, want 15", len(looks))
+		states, res := checks(t, append(test.sets, "stop.steps=120")...)
+		if len(states) != 15 {
+			t.Fatalf("%d checks, want 15", len(states))
 		}
-		for _, c := range looks {
+		for _, c := range states {
 			const rounding = 1e-6
 			if !(c.Divergence <= c.Distance*(1+rounding)) || !(c.Distance <= test.delta*(1+rounding)) {
 				t.Errorf("after %d mini-batches: %g from the mean, %g from the reference, Delta is %g", c.Steps, c.Divergence, c.Distance, test.delta)
 			}
 		}
-		last := looks[len(looks)-1]
+		last := states[len(states)-1]
 		t.Logf("%v: version %d, %d models up, %d down, loss %.3f", test.sets, last.Version, last.ModelsUp, last.ModelsDown, *last.TestLoss)
 		if last.ModelsUp == 0 || last.ModelsDown == 0 || res.Final.Abandoned > 0 {
 			t.Errorf("nothing was communicated: %+v", last)
@@ -215,16 +214,16 @@ func TestDynamicInvariants(t *testing.T) {
 	}
 }
 
-// Balancing leaves the mean of all models where it is, and brings them together.
+// Balancing keeps the mean of all models and reduces their divergence.
 func TestDynamicBalancingKeepsTheMean(t *testing.T) {
 	quiet, _ := checks(t, "strategy.delta=.inf", "stop.steps=8")
 	d := quiet[0].Distance
 	found := false
 	for _, factor := range []string{"1.1", "1.02"} {
-		looks, _ := checks(t, "stop.steps=8", "strategy.full_share=1", "strategy.augment=1", "strategy.delta="+times(d, factor))
-		c := looks[0]
+		states, _ := checks(t, "stop.steps=8", "strategy.full_share=1", "strategy.augment=1", "strategy.delta="+times(d, factor))
+		c := states[0]
 		if c.Version > 0 || c.ModelsDown == 0 {
-			continue // nobody violated, or everybody was synchronised
+			continue // no violation, or a full synchronisation
 		}
 		found = true
 		if got, want := *c.TestLoss, *quiet[0].TestLoss; math.Abs(got/want-1) > 1e-5 {
@@ -247,13 +246,12 @@ func times(x float64, factor string) string {
 	return fmt.Sprint(x * f)
 }
 
-// When the concept changes, dynamic averaging has something to tell, and falls
-// quiet again.
+// Dynamic averaging communicates more after a concept drift, and less again later.
 func TestDriftBursts(t *testing.T) {
-	looks, _ := checks(t, "strategy.delta=8", "data.drift=480", "stop.steps=960", "eval_every=6")
-	var sent []float64 // kB between two looks
+	states, _ := checks(t, "strategy.delta=8", "data.drift=480", "stop.steps=960", "eval_every=6")
+	var sent []float64 // kB between two checks
 	var before int64
-	for _, c := range looks {
+	for _, c := range states {
 		sent = append(sent, float64(c.BytesUp+c.BytesDown-before)/1e3)
 		before = c.BytesUp + c.BytesDown
 	}
@@ -266,15 +264,15 @@ func TestDriftBursts(t *testing.T) {
 	quiet, burst, later := mean(sent[4:10]), mean(sent[10:12]), mean(sent[17:])
 	t.Logf("kB per 48 mini-batches: %.0f", sent)
 	if !(burst >= 3*quiet) || !(later <= burst/3) {
-		t.Errorf("%.0f kB per look before the drift, %.0f after it, %.0f later; want a burst of at least three times as many", quiet, burst, later)
+		t.Errorf("%.0f kB per check before the drift, %.0f after it, %.0f later; want a burst of at least three times as many", quiet, burst, later)
 	}
-	if a, b, c := *looks[9].TestAccuracy, *looks[10].TestAccuracy, *looks[len(looks)-1].TestAccuracy; !(b < a-.2) || !(c > b+.2) {
+	if a, b, c := *states[9].TestAccuracy, *states[10].TestAccuracy, *states[len(states)-1].TestAccuracy; !(b < a-.2) || !(c > b+.2) {
 		t.Errorf("accuracy %.3f before, %.3f after the drift, %.3f at the end", a, b, c)
 	}
 }
 
-// Where some clients are ten times slower, FedBuff gets to the same accuracy in
-// less time than rounds that wait for everybody.
+// Where some clients are ten times slower, FedBuff reaches the same accuracy in less
+// time than rounds that wait for the whole cohort.
 func TestFedBuffBeatsRoundsWithStragglers(t *testing.T) {
 	sets := []string{"model.hidden=[]", "data.partition.clients=300", "devices.slow_fraction=.1", "devices.slow_factor=10", "stop.accuracy=.88", "stop.rounds=60"}
 	async := simulate(t, "mnist-fedbuff", append(sets, "strategy.fraction=.1")...)
@@ -291,7 +289,7 @@ func TestFedBuffBeatsRoundsWithStragglers(t *testing.T) {
 	}
 }
 
-// SCAFFOLD needs fewer rounds than FedAvg where clients hold two digits each (and
+// SCAFFOLD needs fewer rounds than FedAvg where clients have two digits each (with
 // two vectors each way in a round).
 func TestScaffoldBeatsFedAvg(t *testing.T) {
 	scaffold := simulate(t, "mnist-scaffold", append(raw, "stop.rounds=10", "eval_every=10")...)
@@ -305,8 +303,8 @@ func TestScaffoldBeatsFedAvg(t *testing.T) {
 	}
 }
 
-// The guard: rounds at an absurd rate are rolled back, each halving it, until one
-// is good; the run goes on, and says what happened.
+// The guard rolls back rounds at a rate that is far too large, halves the rate each
+// time until a round passes, and records it.
 func TestGuard(t *testing.T) {
 	res := simulate(t, "anes96", "strategy.guard=1.5", "strategy.server_lr=300", "stop.rounds=10")
 	if res.Final.RolledBack == 0 || res.Final.Round != 10 {
@@ -324,8 +322,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// A rate at which dynamic averaging diverges is halved until it does not, and the
-// run goes on.
+// The guard halves a rate at which dynamic averaging diverges until it converges.
 func TestDynamicGuard(t *testing.T) {
 	res := simulate(t, "anes96-daisy", "data.partition.clients=12", "strategy=",
 		"strategy={kind: dynamic, batches: 4, batch: 10, lr: 40, delta: 1, guard: 1.2}", "stop={rounds: 0, steps: 2000}")

@@ -1,10 +1,9 @@
-// Package simulate runs a task without a network: the same strategy, run and
-// client as in production, thousands of clients in one process, in virtual
-// time.
+// Package simulate runs a task without a network, in virtual time: the strategy, run
+// and client of production, with thousands of clients in one process.
 //
-// Events are delivered in the order of (time, client, sequence). Training is
-// the only real work; it happens on all cores ahead of the virtual time at
-// which it ends, and cannot change what is computed, so one seed gives one
+// Events are delivered in the order of (time, client, sequence). Only training takes
+// real time. It runs on all cores, ahead of the virtual time at which it ends, and
+// the order of the cores' work does not change results: one seed gives the same
 // result, byte for byte, at any GOMAXPROCS.
 package simulate
 
@@ -25,29 +24,29 @@ import (
 	"fedtab/run"
 )
 
-// Options are what a task file does not say about a simulation.
+// Options configure a simulation beyond its task file.
 type Options struct {
 	OnRound func(Round, Timing) // called for every committed round
-	OnCheck func(Check)         // called for every look at a lock-step simulation
-	Ledger  io.Writer           // gets the Account of every client in every round, a line of JSON each
+	OnCheck func(Check)         // called for every Check of a lock-step simulation
+	Ledger  io.Writer           // receives the Account of every client in every round, one line of JSON each; nil: not written
 }
 
-// resumeGrace is how long the run waits for a participant whose connection is
-// lost, as the server does.
+// resumeGrace is how long the run waits for a participant that has lost its
+// connection, as in the server.
 const resumeGrace = 5 * time.Second
 
-// patience is how much virtual time may pass without a new version before a
-// run without a time limit counts as stuck.
-const patience = 30 * 24 * time.Hour
+// maxIdle is the max virtual time without a new version, in a run without a time
+// limit; the run is stuck then.
+const maxIdle = 30 * 24 * time.Hour
 
-// Timing is what the wall clock says of a round. It is no part of the result.
+// Timing is the real time of a round. It is not part of the result.
 type Timing struct {
 	Seconds float64 // real time
 	Samples int64   // examples trained on
 }
 
-// ErrStuck says that a run gets no further although it is not over.
-var ErrStuck = errors.New("simulate: the run is not over and gets no further")
+// ErrStuck is wrapped by the error of a run that makes no progress.
+var ErrStuck = errors.New("simulate: the run makes no progress")
 
 // simulation is the Env of a Run in virtual time.
 type simulation struct {
@@ -64,11 +63,11 @@ type simulation struct {
 	evaluate     run.Evaluator
 	lock         lockstep
 	declined     declined
-	sliceSteps   int // mini-batches between two checks
+	sliceSteps   int // mini-batches of a slice
 	stopSteps    int
-	checkEvery   int // slices between two looks
+	checkEvery   int // slices between two Checks
 	onCheck      func(Check)
-	driftAfter   int // mini-batches of every client
+	driftAfter   int // mini-batches of every client before the concept drift; 0: none
 	drifted      bool
 }
 
@@ -116,7 +115,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			sim.ledger.close(u.Round.Round, u.Clients)
 			sim.commit = sim.clock.Now()
 			if n := t.Strategy.Steps(); n > 0 {
-				sim.drift(int(u.Round.Round) * n)
+				sim.conceptDrift(int(u.Round.Round) * n)
 			}
 			if o.OnRound != nil && (u.Round.TestAccuracy != nil || fresh && t.EvalEvery > 1) {
 				now := time.Now()
@@ -146,15 +145,15 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		}
 		if len(sim.lock.ready) > 0 && sim.quiet() {
 			sim.release()
-			sim.commit = sim.clock.Now() // it moves
+			sim.commit = sim.clock.Now() // a slice is progress too
 			continue
 		}
-		if !sim.clock.Next() || t.Stop.Time == 0 && sim.clock.Now()-sim.commit > patience {
+		if !sim.clock.Next() || t.Stop.Time == 0 && sim.clock.Now()-sim.commit > maxIdle {
 			return nil, fmt.Errorf("%w (at virtual time %v, phase %v)", ErrStuck, sim.clock.Now(), sim.run.State().Phase)
 		}
 	}
 	version, hash, params := sim.run.Model()
-	sim.ledger.close(version+1, sim.run.ClientTraffic()) // what no round has ended
+	sim.ledger.close(version+1, sim.run.ClientTraffic()) // the period after the last commit
 	if err := sim.ledger.err; err != nil {
 		return nil, fmt.Errorf("simulate: ledger: %w", err)
 	}
@@ -164,13 +163,12 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	return res, nil
 }
 
-// tidy lets clients go of versions that are of no use any more, so that memory
-// does not grow with the number of clients that have ever taken part. A tab has
-// room for one; a simulation has not for one of each client.
+// tidy frees versions that clients do not need any more, so that memory does not grow
+// with the number of clients that have ever taken part.
 func (s *simulation) tidy() {
 	oldest := s.run.Oldest()
 	for _, p := range s.participants {
-		if !p.busy && p.modelFree < s.clock.Now() { // and no difference is on its way to it
+		if !p.busy && p.modelFree < s.clock.Now() { // and no version difference is on its way to it
 			p.client.Release(oldest)
 		}
 	}
@@ -196,22 +194,23 @@ type participant struct {
 	client  *client.Client
 	device  device
 	number  uint32
-	session int // how often it has left
+	session int  // number of times it has left
+	away    bool // between leave and join
 
-	downFree  time.Duration // when the connection has delivered all that is on its way
+	downFree  time.Duration // when the downlink has delivered all messages
 	upFree    time.Duration
-	modelFree time.Duration // when the newest model has come
+	modelFree time.Duration // when the newest model arrives
 
 	busy  bool               // at work on an order
-	until time.Duration      // when that ends, unless the client leaves
-	left  time.Duration      // what was left of it when the client left
-	job   *job               // the work, until it is collected; nobody else touches client meanwhile
-	out   []protocol.Message // what it has made
-	inbox []protocol.Message // what has arrived meanwhile
+	until time.Duration      // when the work ends, unless the client leaves
+	left  time.Duration      // remaining work when the client left
+	job   *job               // the work, until it is collected; nothing else uses client meanwhile
+	out   []protocol.Message // its answers
+	inbox []protocol.Message // messages that arrived during the work
 }
 
-// transfer returns when a message of size bytes that is sent now has arrived
-// on a line that is free at *free, and keeps the line busy until then.
+// transfer returns when a message of size bytes, sent now, arrives over a link that is
+// free at *free, and updates *free.
 func (p *participant) transfer(free *time.Duration, size int64) time.Duration {
 	*free = max(p.sim.clock.Now(), *free) + p.device.transfer(size)
 	return *free + p.device.latency
@@ -240,7 +239,7 @@ func (p *participant) receive(m protocol.Message) {
 	}
 	out, err := p.client.Receive(m)
 	if err != nil {
-		panic(fmt.Sprintf("simulate: client %d: %v", p.number, err)) // both ends are ours
+		panic(fmt.Sprintf("simulate: client %d: %v", p.number, err)) // a bug: both ends are this program's
 	}
 	p.send(out)
 	switch {
@@ -252,24 +251,27 @@ func (p *participant) receive(m protocol.Message) {
 	}
 }
 
-// begin starts the work on an order, or on a slice of an endless one.
+// begin starts the work on an order, or on a slice of a Monitor order.
 func (p *participant) begin() {
 	examples := p.client.OrderExamples()
 	p.sim.samples += int64(examples)
+	if p.away || p.busy {
+		panic(fmt.Sprintf("simulate: client %d begins work while away: %v, busy: %v", p.number, p.away, p.busy))
+	}
 	took := p.device.training(examples)
 	p.busy = true
 	p.job = p.sim.pool.submit(p.client, p.sim.clock.Now()+took)
 	p.work(took)
 }
 
-// work lets the work on an order end after d.
+// work schedules the end of the work on an order after d.
 func (p *participant) work(d time.Duration) {
 	p.until = p.sim.clock.Now() + d
 	p.present(p.until, p.number, p.trained)
 }
 
-// trained collects the work on an order. If a message that came meanwhile has
-// closed the round, a tab would have stopped in the middle: nothing is sent.
+// trained collects the work on an order. It sends nothing if a message that arrived
+// meanwhile has closed the round: a tab would have stopped its work.
 func (p *participant) trained() {
 	if p.job != nil {
 		p.out = p.sim.pool.wait(p.job)
@@ -299,7 +301,7 @@ func (p *participant) send(out []protocol.Message) {
 
 func (p *participant) deliver(m protocol.Message) {
 	if c, ok := m.(*protocol.Contribution); ok {
-		// The run takes the message's body away; the client keeps its own.
+		// The run clears the message's body; the client keeps its own.
 		copied := *c
 		copied.Vectors = append([]protocol.Vector(nil), c.Vectors...)
 		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(p.number, &copied, nil))
@@ -313,7 +315,7 @@ func (p *participant) deliver(m protocol.Message) {
 	}
 }
 
-// sharedModels keeps one copy of a version for all clients.
+// sharedModels holds one copy of a version for all clients.
 type sharedModels struct {
 	own     client.Models
 	initial []float32

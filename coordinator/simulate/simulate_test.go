@@ -39,8 +39,8 @@ func simulated(t testing.TB, sets ...string) *Result {
 	return res
 }
 
-// One seed gives one result, byte for byte, at any number of cores; another
-// seed gives another.
+// One seed gives the same result, byte for byte, at any number of cores; another seed
+// gives another result.
 func TestDeterministic(t *testing.T) {
 	result := func(procs int, sets ...string) []byte {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
@@ -82,8 +82,8 @@ func TestLearnsMNIST(t *testing.T) {
 		}
 		up, down = up+r.BytesUp, down+r.BytesDown
 	}
-	// Ten raw float32 models of 199,210 parameters go up in a round, and
-	// everything else is small.
+	// Ten float32 models of 199,210 parameters go up in a round; other messages are
+	// small.
 	const models = 10 * 4 * 199_210
 	for _, r := range res.Rounds[1:] {
 		if r.BytesUp < models || r.BytesUp > models*101/100 {
@@ -99,8 +99,8 @@ func TestLearnsMNIST(t *testing.T) {
 	}
 }
 
-// By default a model takes less than a bit and a half for a parameter each way,
-// and learns as well.
+// By default a model takes less than 1.5 bits per parameter each way, at the same
+// accuracy.
 func TestPacked(t *testing.T) {
 	res := simulated(t, "stop.rounds=10")
 	if got := *res.Final.TestAccuracy; got < .925 {
@@ -113,7 +113,7 @@ func TestPacked(t *testing.T) {
 			t.Errorf("round %d: %d models up at %.2f bits a parameter, %d down at %.2f", r.Round, r.ModelsUp, up, r.ModelsDown, down)
 		}
 		if *r.BitsUp != up || *r.BitsDown != down || math.Abs(*r.RawRatio*(up+down)/64-1) > 1e-9 {
-			t.Errorf("round %d: it says %g bits up, %g down, raw %g times; want %g, %g, %g", r.Round, *r.BitsUp, *r.BitsDown, *r.RawRatio, up, down, 64/(up+down))
+			t.Errorf("round %d: reported %g bits up, %g down, ratio %g; want %g, %g, %g", r.Round, *r.BitsUp, *r.BitsDown, *r.RawRatio, up, down, 64/(up+down))
 		}
 	}
 	// Version 0 never travels.
@@ -130,7 +130,7 @@ func TestPacked(t *testing.T) {
 	}
 }
 
-// C = 0 chooses one client; C = 1 all.
+// C = 0 selects one client, C = 1 all.
 func TestFraction(t *testing.T) {
 	for _, test := range []struct {
 		fraction string
@@ -145,7 +145,7 @@ func TestFraction(t *testing.T) {
 	}
 }
 
-// A round that is not its turn to be evaluated has no metrics.
+// A round that is not evaluated has no metrics.
 func TestEvalEvery(t *testing.T) {
 	res := simulated(t, "stop.rounds=4", "model.hidden=[]", "eval_every=3")
 	for i, want := range []bool{false, false, true, true} { // the last one always
@@ -155,8 +155,8 @@ func TestEvalEvery(t *testing.T) {
 	}
 }
 
-// A deadline shorter than the work abandons every attempt; time goes on, and
-// the time limit ends the run.
+// A deadline shorter than the work abandons every attempt until the time limit ends
+// the run.
 func TestDeadline(t *testing.T) {
 	res := simulated(t, "strategy.deadline=1s", "strategy.epochs=50", "stop.time=1m", "stop.rounds=", "stop.accuracy=", "model.hidden=[]")
 	if res.Final.Round != 0 || len(res.Rounds) != 0 {
@@ -173,14 +173,14 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// A run whose clients decline is given up soon, and says why.
+// A run whose clients decline ends early with the reason.
 func TestDeclined(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		sets []string
 		want string
 	}{
-		{"fedavg", []string{"strategy.fraction=.5"}, "the last 8 orders of round 1 were declined by half of their clients or more, lastly by client "},
+		{"fedavg", []string{"strategy.fraction=.5"}, "the last 8 orders of round 1 were declined by at least half of their clients, last by client "},
 		{"one at a time", []string{"strategy.fraction=0"}, "the last 32 orders of round 1"},
 		{"fedbuff", []string{"strategy.kind=fedbuff"}, "diverged, learn: after"},
 		{"dynamic", []string{"strategy.kind=dynamic", "strategy.fraction=", "strategy.epochs=", "strategy.batches=8", "strategy.delta=1"}, "of round 1"},
@@ -225,12 +225,12 @@ func BenchmarkRound2NN(b *testing.B) {
 }
 
 // BenchmarkThousandClients is a run of 100 rounds of the 2NN with 1,000 clients of
-// 60 examples, of whom 10 take part in a round, evaluated once. It reports the
-// most memory that the process had, where the system tells.
+// 60 examples, 10 of them in a round, evaluated once. It reports the peak memory of
+// the process where the system has it.
 func BenchmarkThousandClients(b *testing.B) {
 	tk, d := load(b, "data.partition.clients=1000", "strategy.fraction=.01", "stop.rounds=100", "stop.accuracy=", "eval_every=1000000")
 	runtime.GC()
-	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // begins the peak anew
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // resets the peak
 	for b.Loop() {
 		if _, err := Run(b.Context(), tk, d, Options{}); err != nil {
 			b.Fatal(err)
@@ -239,7 +239,7 @@ func BenchmarkThousandClients(b *testing.B) {
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/run")
 	status, _ := os.ReadFile("/proc/self/status")
 	if _, peak, ok := strings.Cut(string(status), "VmHWM:"); ok {
-		kb, _ := strconv.ParseFloat(strings.Fields(peak)[0], 64)
-		b.ReportMetric(kb/1024, "MB-peak")
+		kib, _ := strconv.ParseFloat(strings.Fields(peak)[0], 64)
+		b.ReportMetric(kib/1024, "MB-peak")
 	}
 }

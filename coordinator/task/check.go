@@ -14,7 +14,7 @@ import (
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-// check looks at the values of a task whose fields could be read.
+// check validates the values of all fields that could be read.
 func (d *decoder) check(t *Task) {
 	d.want(validName.MatchString(t.Name), "name", quoted(t.Name),
 		fmt.Sprintf("a-z, 0-9 and -, up to %d characters, - not first (it is part of addresses)", MaxName))
@@ -40,7 +40,7 @@ func (d *decoder) check(t *Task) {
 		}
 	}
 
-	d.bears(t.Strategy, t.Optimiser)
+	d.optimiserFor(t.Strategy, t.Optimiser)
 	d.compress(t.Compress, t.Strategy)
 
 	s := t.Stop
@@ -59,8 +59,8 @@ func (d *decoder) check(t *Task) {
 	d.want(t.EvalEvery >= 1 && t.EvalEvery <= MaxRounds, "eval_every", t.EvalEvery, fmt.Sprintf("1 <= eval_every <= %d", MaxRounds))
 }
 
-// bears checks that the clients' optimiser is one that the strategy bears.
-func (d *decoder) bears(s strategy.Config, o Optimiser) {
+// optimiserFor checks that the strategy can be combined with the clients' optimiser.
+func (d *decoder) optimiserFor(s strategy.Config, o Optimiser) {
 	scheme, _ := d.schemes.Find(s.Kind)
 	if scheme.Optimiser == nil {
 		return
@@ -74,8 +74,7 @@ func (d *decoder) bears(s strategy.Config, o Optimiser) {
 	}
 }
 
-// plain checks that every step of an order has the same rate and nothing beside
-// the gradient.
+// plain checks that every step of an order is the gradient times one rate.
 func (d *decoder) plain(o Optimiser, why string) {
 	d.want(o.Schedule == "" || o.Schedule == "constant", "optimiser.schedule", quoted(o.Schedule), "constant, because "+why)
 	d.want(o.Warmup == 0, "optimiser.warmup", o.Warmup, "0, because "+why)
@@ -83,8 +82,8 @@ func (d *decoder) plain(o Optimiser, why string) {
 	d.want(o.WeightDecay == 0, "optimiser.weight_decay", o.WeightDecay, "0, because "+why+" (model.l2 is part of the loss)")
 }
 
-// want reports the field at path unless ok, or that it is missing. It returns
-// ok; a field that could not be read has been reported.
+// want reports the field at path unless ok, as wrong or as missing. It returns ok. A
+// field that could not be read has been reported before.
 func (d *decoder) want(ok bool, path string, value any, want string) bool {
 	if ok {
 		return true
@@ -97,8 +96,8 @@ func (d *decoder) want(ok bool, path string, value any, want string) bool {
 	return false
 }
 
-// wrong reports a problem of the field at path, at the place where it or its
-// section was given, unless its value could not be read in the first place.
+// wrong reports a problem of the field at path, with the place of the field or its
+// section, unless its value could not be read.
 func (d *decoder) wrong(path, text string) {
 	if d.brokenAt(path) {
 		return
@@ -132,8 +131,8 @@ func (d *decoder) place(path string) origin {
 
 func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
-// hasControl reports whether s has control characters other than those in
-// but, or what is not a character.
+// hasControl reports whether s has control characters other than those in but, or
+// invalid UTF-8.
 func hasControl(s, but string) bool {
 	for _, r := range s {
 		if (unicode.IsControl(r) || r == utf8.RuneError) && !strings.ContainsRune(but, r) {

@@ -11,40 +11,40 @@ import (
 	"fedtab/strategy"
 )
 
-// Compress says how parameters are packed. docs/compression.md has the codecs.
+// Compress configures the codecs of parameters; see docs/compression.md.
 type Compress struct {
 	Up   Up   `yaml:"up"`
 	Down Down `yaml:"down"`
 }
 
-// Up is about what clients send.
+// Up configures what clients send.
 type Up struct {
-	Codec    string  `yaml:"codec"`          // default: deadzone where the strategy bears it, else float32
+	Codec    string  `yaml:"codec"`          // default: deadzone where the strategy supports it, else float32
 	Bits     float64 `yaml:"bits,omitempty"` // per parameter, of deadzone and dither; default 1.2
-	Feedback string  `yaml:"feedback"`       // "on", "off" or "auto" (default): on up to half a bit where the strategy bears it
+	Feedback string  `yaml:"feedback"`       // "on", "off" or "auto" (default): on up to half a bit per parameter where the strategy supports it
 }
 
-// Down is about what the coordinator sends.
+// Down configures what the coordinator sends.
 type Down struct {
-	Codec string  `yaml:"codec"`          // default: grid where the strategy bears it, else float32
+	Codec string  `yaml:"codec"`          // default: grid where the strategy supports it, else float32
 	Step  float64 `yaml:"step,omitempty"` // of grid, in multiples of the first round's mean change; default 3
 }
 
 // Defaults of Compress.
 const (
-	defaultBits = 1.2 // with half a bit less, a tenth more rounds
+	defaultBits = 1.2 // half a bit less takes a tenth more rounds
 	defaultStep = 3
 )
 
-// leastDither is the least rate of dither. With less it makes values that are so
-// few and large, to be right in the mean, that honest ones may be refused.
-const leastDither = .1
+// minDitherBits is the min rate of dither. Below it, its unbiased values are so rare
+// and large that contributions of honest clients may be out of bounds.
+const minDitherBits = .1
 
-// fill replaces the zeros.
-func (c *Compress) fill(bears strategy.Packing) {
+// fill replaces zeros by defaults.
+func (c *Compress) fill(support strategy.Packing) {
 	if c.Up.Codec == "" {
 		c.Up.Codec = "float32"
-		if bears.Default {
+		if support.Default {
 			c.Up.Codec = "deadzone"
 		}
 	}
@@ -54,12 +54,12 @@ func (c *Compress) fill(bears strategy.Packing) {
 	if c.Up.Feedback == "" {
 		c.Up.Feedback = "auto"
 	}
-	if c.Up.Feedback == "auto" && !bears.Default {
+	if c.Up.Feedback == "auto" && !support.Default {
 		c.Up.Feedback = "off"
 	}
 	if c.Down.Codec == "" {
 		c.Down.Codec = "float32"
-		if bears.Grid {
+		if support.Grid {
 			c.Down.Codec = "grid"
 		}
 	}
@@ -76,37 +76,37 @@ func rated(name string) bool {
 var downCodecs = []string{"float32", "float32-planes", "float16", "grid"}
 
 func (d *decoder) compress(c Compress, s strategy.Config) {
-	bears := d.schemes.Packing(s)
+	support := d.schemes.Packing(s)
 	var up []string
 	for _, id := range compress.Standalone() {
 		up = append(up, id.String())
 	}
 	if d.want(c.Up.Codec == "" || slices.Contains(up, c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec), "one of "+strings.Join(up, ", ")) {
-		d.want(c.Up.Codec == "" || bears.Lossy || lossless(c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec),
-			"float32 or float32-planes, because "+s.Kind+" takes models as they are")
-		d.want(c.Up.Codec != "deadzone" || bears.Biased || !bears.Lossy, "compress.up.codec", quoted(c.Up.Codec),
-			"an unbiased codec (dither, or float32), because with strategy.kind: "+s.Kind+" what is lost is lost in every step")
+		d.want(c.Up.Codec == "" || support.Lossy || lossless(c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec),
+			"float32 or float32-planes, because "+s.Kind+" needs exact models")
+		d.want(c.Up.Codec != "deadzone" || support.Biased || !support.Lossy, "compress.up.codec", quoted(c.Up.Codec),
+			"an unbiased codec (dither, or float32), because with strategy.kind: "+s.Kind+" a biased error repeats in every step")
 	}
 	if c.Up.Bits != 0 {
-		ok := d.want(c.Up.Codec == "" && bears.Default || rated(c.Up.Codec), "compress.up.bits", c.Up.Bits, "a codec that has a rate beside it (deadzone, dither)")
+		ok := d.want(c.Up.Codec == "" && support.Default || rated(c.Up.Codec), "compress.up.bits", c.Up.Bits, "none without a codec that has a rate (deadzone, dither)")
 		if ok {
-			least := float64(compress.MinBits)
+			minBits := float64(compress.MinBits)
 			if c.Up.Codec == protocol.CodecDither.String() {
-				least = leastDither
+				minBits = minDitherBits
 			}
-			d.want(c.Up.Bits >= least && c.Up.Bits <= compress.MaxBits, "compress.up.bits", c.Up.Bits,
-				fmt.Sprintf("%v <= bits <= %v per parameter", least, compress.MaxBits))
+			d.want(c.Up.Bits >= minBits && c.Up.Bits <= compress.MaxBits, "compress.up.bits", c.Up.Bits,
+				fmt.Sprintf("%v <= bits <= %v per parameter", minBits, compress.MaxBits))
 		}
 	}
 	d.want(slices.Contains([]string{"", "on", "off", "auto"}, c.Up.Feedback), "compress.up.feedback", quoted(c.Up.Feedback), `"on", "off" or "auto"`)
-	d.want(c.Up.Feedback != "on" || c.Up.Codec == "" && bears.Default || rated(c.Up.Codec), "compress.up.feedback", quoted(c.Up.Feedback), "a codec that loses something (deadzone, dither)")
-	d.want(c.Up.Feedback != "on" || bears.Feedback, "compress.up.feedback", quoted(c.Up.Feedback),
-		"off: only deltas of whole orders can be fed back")
+	d.want(c.Up.Feedback != "on" || c.Up.Codec == "" && support.Default || rated(c.Up.Codec), "compress.up.feedback", quoted(c.Up.Feedback), "off without a lossy codec with a rate (deadzone, dither)")
+	d.want(c.Up.Feedback != "on" || support.Feedback, "compress.up.feedback", quoted(c.Up.Feedback),
+		"off: error feedback needs deltas of whole orders")
 	if d.want(c.Down.Codec == "" || slices.Contains(downCodecs, c.Down.Codec), "compress.down.codec", quoted(c.Down.Codec), "one of "+strings.Join(downCodecs, ", ")) {
-		d.want(c.Down.Codec != "grid" && c.Down.Codec != "float16" || bears.Lossy, "compress.down.codec", quoted(c.Down.Codec), "float32: "+s.Kind+" takes models as they are")
+		d.want(c.Down.Codec != "grid" && c.Down.Codec != "float16" || support.Lossy, "compress.down.codec", quoted(c.Down.Codec), "float32, because "+s.Kind+" needs exact models")
 	}
 	if c.Down.Step != 0 {
-		d.want(c.Down.Codec == "grid" || c.Down.Codec == "" && bears.Grid, "compress.down.step", c.Down.Step, "down.codec: grid beside it")
+		d.want(c.Down.Codec == "grid" || c.Down.Codec == "" && support.Grid, "compress.down.step", c.Down.Step, "none without down.codec grid")
 		d.want(c.Down.Step >= .01 && c.Down.Step <= 1000, "compress.down.step", c.Down.Step, "0.01 <= step <= 1000")
 	}
 }
@@ -116,11 +116,11 @@ func lossless(name string) bool {
 	return err == nil && c.Lossless
 }
 
-// smallModel is up to how many parameters travel raw whatever the task says: the
-// headers and tables of a coded block would be larger than what they save.
+// smallModel is the max number of parameters that are always sent as float32: the
+// headers and tables of a coded block would be larger than what it saves.
 const smallModel = 256
 
-// Run returns c as the run of a model with so many parameters takes it.
+// Run returns the packing of a run with the given number of parameters.
 func (c Compress) Run(parameters int) run.Packing {
 	if parameters <= smallModel {
 		return run.Packing{}

@@ -7,21 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// Data says what there is to learn from. Paths are relative to the folder in
-// which the coordinator is started.
+// Data names the training and test data. Paths are relative to the working directory
+// of the coordinator.
 type Data struct {
 	Source    string    `yaml:"source"`            // "mnist", "fashion-mnist", "anes96", "idx" or "csv"
-	Dir       string    `yaml:"dir,omitempty"`     // fashion-mnist only: the folder of its four files; default: where Debian's package puts them
+	Dir       string    `yaml:"dir,omitempty"`     // fashion-mnist only: the folder of its four files; default: that of Debian's package
 	IDX       IDX       `yaml:"idx,omitempty"`     // source idx only
 	CSV       CSV       `yaml:"csv,omitempty"`     // source csv only
 	Pixels    Pixels    `yaml:"pixels,omitempty"`  // of images only
-	Holdout   float64   `yaml:"holdout,omitempty"` // of tables only: the share of rows to test with; default 0.2
-	Public    bool      `yaml:"public,omitempty"`  // idx and csv only: hand the training examples out to participants
-	Drift     int       `yaml:"drift,omitempty"`   // in a simulation, labels are permuted after so many mini-batches of every client
+	Holdout   float64   `yaml:"holdout,omitempty"` // of tables only: the share of rows in the test set; default 0.2
+	Public    bool      `yaml:"public,omitempty"`  // idx and csv only: serve the training examples to participants
+	Drift     int       `yaml:"drift,omitempty"`   // in a simulation: mini-batches of every client until a concept drift that permutes the labels
 	Partition Partition `yaml:"partition"`
 }
 
-// IDX names four files in the format of MNIST, plain or packed by gzip.
+// IDX names four files in the format of MNIST, plain or compressed with gzip.
 type IDX struct {
 	TrainImages string `yaml:"train_images"`
 	TrainLabels string `yaml:"train_labels"`
@@ -30,14 +30,14 @@ type IDX struct {
 	Classes     int    `yaml:"classes,omitempty"` // default: the largest label plus one
 }
 
-// CSV says how to read a table, plain or packed by gzip.
+// CSV configures the reading of a table, plain or compressed with gzip.
 type CSV struct {
 	Path        string     `yaml:"path"`
-	Target      string     `yaml:"target"`                // the column to be predicted: its name, or its number from 1 in quotes
+	Target      string     `yaml:"target"`                // the predicted column: its name, or its number from 1 in quotes
 	Predict     string     `yaml:"predict"`               // "class" (default) or "number"
 	Classes     []string   `yaml:"classes,omitempty"`     // in the order of their labels; default: those in the file, sorted
-	Ignore      []string   `yaml:"ignore,omitempty"`      // columns to leave out
-	Categorical []Category `yaml:"categorical,omitempty"` // columns that hold one of several texts; all others hold numbers
+	Ignore      []string   `yaml:"ignore,omitempty"`      // columns that are not read
+	Categorical []Category `yaml:"categorical,omitempty"` // columns of categories; all others hold numbers
 	Separator   string     `yaml:"separator"`             // "detect" (default), "comma", "semicolon", "tab" or a single character
 	Decimal     string     `yaml:"decimal"`               // "detect" (default), "point" or "comma"
 	Header      string     `yaml:"header"`                // "detect" (default), "present" or "absent"
@@ -46,43 +46,48 @@ type CSV struct {
 	Scale       string     `yaml:"scale"`                 // "standard" (default): mean 0, variance 1; or "none"
 }
 
-// Category is a column of a CSV file that holds one of several texts.
+// Category is a categorical column of a CSV file.
 type Category struct {
 	Column string   `yaml:"column"`           // its name, or its number from 1 in quotes
-	Values []string `yaml:"values,omitempty"` // the only ones allowed; default: those in the file
+	Values []string `yaml:"values,omitempty"` // the allowed values; default: those in the file
 }
 
-// Pixels standardises images: pixel p of 0 to 255 reads as (p/255 - Mean) /
-// Deviation. The zero leaves it at p/255.
+// Pixels standardises images: pixel p, 0 to 255, becomes (p/255 - Mean) / Deviation.
+// The zero value stands for p/255.
 type Pixels struct {
 	Mean      float64 `yaml:"mean"`
-	Deviation float64 `yaml:"deviation"` // more than 0
+	Deviation float64 `yaml:"deviation"` // > 0
 }
 
-// Partition says how a simulation divides the examples among its clients.
+// Partition configures how the training examples are divided among clients.
 type Partition struct {
 	Kind             string  `yaml:"kind"`                         // one of the kinds below; default "iid"
 	Clients          int     `yaml:"clients"`                      // default 100
 	PerClient        int     `yaml:"shards_per_client,omitempty"`  // kind shards only; default 2
 	ClassesPerClient int     `yaml:"classes_per_client,omitempty"` // kind classes only; default 1
-	Alpha            float64 `yaml:"alpha,omitempty"`              // kinds dirichlet and dirichlet-sizes only: concentration, the smaller the more uneven
-	Exponent         float64 `yaml:"exponent,omitempty"`           // kind power-law only: the larger the more uneven; 1 is Zipf's law
+	Alpha            float64 `yaml:"alpha,omitempty"`              // kinds dirichlet, dirichlet-clients and dirichlet-sizes only: concentration; a smaller one makes clients differ more
+	Exponent         float64 `yaml:"exponent,omitempty"`           // kind power-law only: a larger one makes sizes differ more; 1 is Zipf's law
 }
 
 // Kinds of Partition.
 const (
-	IID            = "iid"             // every client a random sample, all of one size
-	Shards         = "shards"          // sorted by label, cut, dealt out: FedAvg's pathological split
-	Dirichlet      = "dirichlet"       // label shares drawn from Dirichlet(Alpha) per client
-	Classes        = "classes"         // ClassesPerClient classes for every client
-	DirichletSizes = "dirichlet-sizes" // random samples, sizes drawn from Dirichlet(Alpha)
-	PowerLaw       = "power-law"       // random samples, sizes as rank^-Exponent
+	IID              = "iid"               // random samples of equal size
+	Shards           = "shards"            // sorted by label, cut, assigned at random: FedAvg's pathological partition
+	Dirichlet        = "dirichlet"         // per class, the clients' shares of it drawn from Dir(Alpha, ..., Alpha)
+	DirichletClients = "dirichlet-clients" // per client, its class distribution drawn from Dir(Alpha * that of all examples); equal sizes
+	Classes          = "classes"           // ClassesPerClient classes for every client
+	DirichletSizes   = "dirichlet-sizes"   // random samples, sizes drawn from Dir(Alpha, ..., Alpha)
+	PowerLaw         = "power-law"         // random samples, sizes proportional to rank^-Exponent
 )
 
-var partitionKinds = []string{IID, Shards, Dirichlet, Classes, DirichletSizes, PowerLaw}
+var (
+	partitionKinds = []string{IID, Shards, Dirichlet, DirichletClients, Classes, DirichletSizes, PowerLaw}
+	withClasses    = []string{Shards, Dirichlet, DirichletClients, Classes} // divide by class
+	withAlpha      = []string{Dirichlet, DirichletClients, DirichletSizes}
+)
 
-// source is what is known of a data set before it is read. Without a shape
-// nothing is known of its examples.
+// source is what is known of a data set before it is read. Without a shape, its
+// examples are unknown.
 type source struct {
 	images   bool
 	examples int
@@ -90,8 +95,7 @@ type source struct {
 	classes  int
 }
 
-// sources are the data sets that exist, with what is known of them before they
-// are read.
+// sources are the data sets by name.
 var sources = map[string]source{
 	"mnist":         {true, 60000, []int{28, 28}, 10},
 	"fashion-mnist": {true, 60000, []int{28, 28}, 10},
@@ -109,7 +113,7 @@ const (
 	maxCategory = 256  // classes, or values of a column
 )
 
-// fill replaces the zeros that stand for a default.
+// fill replaces zeros by defaults.
 func (d *Data) fill() {
 	if p := &d.Partition; p.Kind == Shards && p.PerClient == 0 {
 		p.PerClient = 2
@@ -134,7 +138,7 @@ func (d *Data) fill() {
 			*f.field = f.value
 		}
 	}
-	// An empty list is none: equal tasks must be equal.
+	// Empty lists become nil, so that equal tasks have equal hashes.
 	c.Classes, c.Ignore, c.Categorical = orNil(c.Classes), orNil(c.Ignore), orNil(c.Categorical)
 	for i := range c.Categorical {
 		c.Categorical[i].Values = orNil(c.Categorical[i].Values)
@@ -151,7 +155,8 @@ func orNil[T any](s []T) []T {
 // table reports whether the examples are rows of a table.
 func (d *Data) table() bool { return d.Source == "csv" || d.Source == "anes96" }
 
-// target returns what the data has to be predicted, empty if that is not known.
+// target returns whether the data has classes or numbers to predict, empty if
+// unknown.
 func (d *decoder) target() string {
 	v := &d.root.Data
 	source, known := sources[v.Source]
@@ -171,8 +176,7 @@ func (d *decoder) data(v *Data) {
 	if !d.want(known, "data.source", quoted(v.Source), wantSource) {
 		return
 	}
-	// What belongs to another source is refused, so that nothing given is
-	// silently without effect.
+	// A setting of another source would have no effect: it is refused.
 	only := func(field string, here bool, owner string) bool {
 		path := "data." + field
 		if d.has(path) && !here {
@@ -196,16 +200,16 @@ func (d *decoder) data(v *Data) {
 		d.want(p.Deviation >= 0.001 && p.Deviation <= 1000, "data.pixels.deviation", p.Deviation, "0.001 <= deviation <= 1000")
 	}
 	if only("holdout", v.table(), "tables") && d.has("data.holdout") {
-		d.want(v.Holdout > 0 && v.Holdout < 1, "data.holdout", v.Holdout, "0 < holdout < 1, the share of rows to test with")
+		d.want(v.Holdout > 0 && v.Holdout < 1, "data.holdout", v.Holdout, "0 < holdout < 1, the share of rows in the test set")
 	}
-	byLabel := v.Partition.Kind == Shards || v.Partition.Kind == Dirichlet || v.Partition.Kind == Classes
+	byLabel := slices.Contains(withClasses, v.Partition.Kind)
 	if v.Source == "csv" && v.CSV.Predict == "number" && byLabel {
 		d.wrong("data.partition.kind", fmt.Sprintf("data.partition.kind is %q, want %q, %q or %q, because data.csv.predict is \"number\": there are no classes to divide by",
 			v.Partition.Kind, IID, DirichletSizes, PowerLaw))
 	}
 }
 
-// path checks that s may be the path of a file.
+// path checks that s can be the path of a file.
 func (d *decoder) path(path, s string) {
 	d.want(s != "" && len(s) <= maxPath && !hasControl(s, ""), path, quoted(s), fmt.Sprintf("a path of 1 to %d bytes", maxPath))
 }
@@ -254,8 +258,8 @@ func (d *decoder) csv(v CSV) {
 }
 
 // texts checks a list of names or values.
-func (d *decoder) texts(path string, list []string, most int) {
-	if !d.want(len(list) <= most, path, fmt.Sprintf("a list of %d", len(list)), fmt.Sprintf("at most %d", most)) {
+func (d *decoder) texts(path string, list []string, maxLen int) {
+	if !d.want(len(list) <= maxLen, path, fmt.Sprintf("a list of %d", len(list)), fmt.Sprintf("at most %d", maxLen)) {
 		return
 	}
 	first := map[string]int{}
@@ -272,14 +276,13 @@ func (d *decoder) texts(path string, list []string, most int) {
 	}
 }
 
-// validText reports whether s may be the name of a column or a value in it.
-// Values are compared without the spaces around them, so a text with some would
-// never be found.
+// validText reports whether s can be the name of a column or a value in it. Spaces
+// around values are ignored, so s must not have them.
 func validText(s string) bool {
 	return s != "" && len(s) <= maxPath && strings.TrimSpace(s) == s && !hasControl(s, "")
 }
 
-// oneOf writes a choice: "a", "b" or "c".
+// oneOf returns the list as "a", "b" or "c".
 func oneOf(list []string) string {
 	var b strings.Builder
 	for i, s := range list {
@@ -294,8 +297,7 @@ func oneOf(list []string) string {
 	return b.String()
 }
 
-// partition checks how the examples are divided. examples is 0 if it is not
-// known yet how many there are.
+// partition checks a Partition of the given number of examples, 0 if unknown.
 func (d *decoder) partition(p Partition, examples int) {
 	const path = "data.partition."
 	kind := d.want(slices.Contains(partitionKinds, p.Kind), path+"kind", quoted(p.Kind), oneOf(partitionKinds))
@@ -303,8 +305,8 @@ func (d *decoder) partition(p Partition, examples int) {
 	if !kind {
 		return
 	}
-	// only reports whether field is there to be checked, and refuses it with
-	// kinds that it has no meaning for.
+	// only reports whether field is given, and refuses it with kinds that do not
+	// have it.
 	only := func(field string, value any, kinds ...string) bool {
 		if !d.has(path + field) {
 			return false
@@ -322,11 +324,12 @@ func (d *decoder) partition(p Partition, examples int) {
 	if only("classes_per_client", p.ClassesPerClient, Classes) {
 		d.want(p.ClassesPerClient >= 1 && p.ClassesPerClient <= maxCategory, path+"classes_per_client", p.ClassesPerClient, fmt.Sprintf("1 <= classes_per_client <= %d", maxCategory))
 	}
-	// Below 0.001 the draws underflow; above 1000 it is IID.
+	// Below 0.001 one client or class gets everything; above 1000 the partition is
+	// close to IID.
 	const wantAlpha = "0.001 <= alpha <= 1000"
-	if only("alpha", p.Alpha, Dirichlet, DirichletSizes) {
+	if only("alpha", p.Alpha, withAlpha...) {
 		d.want(p.Alpha >= 0.001 && p.Alpha <= 1000, path+"alpha", p.Alpha, wantAlpha)
-	} else if p.Kind == Dirichlet || p.Kind == DirichletSizes {
+	} else if slices.Contains(withAlpha, p.Kind) {
 		d.wrong(path+"alpha", fmt.Sprintf("%salpha is missing, want %s (kind is %q)", path, wantAlpha, p.Kind))
 	}
 	const wantExponent = "0 < exponent <= 10"

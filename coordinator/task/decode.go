@@ -20,11 +20,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A decoder fills a Task from YAML nodes and notes where each field was given
-// and what is wrong with it.
+// A decoder fills a Task from YAML nodes and records where each field was given and
+// what is wrong with it.
 //
-// It walks the nodes itself because yaml's own decoder stops at the first
-// unknown field, converts types quietly, and forgets the lines.
+// It walks the nodes itself because yaml's own decoder stops at the first unknown
+// field, converts types silently, and drops the lines.
 type decoder struct {
 	places
 	root     *Task
@@ -34,7 +34,7 @@ type decoder struct {
 	problems []Problem
 }
 
-// places are where a task's fields were given.
+// places records where a task's fields were given.
 type places struct {
 	file  string
 	given map[string]origin // by path
@@ -52,8 +52,8 @@ func (d *decoder) fail(at origin, path, format string, args ...any) {
 	})
 }
 
-// document reads the whole file. It returns false when there was nothing to
-// read fields from.
+// document reads the whole file. It returns false if the file has no fields to
+// read.
 func (d *decoder) document(text []byte) bool {
 	refuse := func(line int, format string, args ...any) bool {
 		d.fail(origin{line: line}, "", format, args...)
@@ -129,7 +129,7 @@ func tabLine(text []byte) int {
 
 var syntaxError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
-// syntax takes the line out of an error of the YAML parser.
+// syntax returns the line and the message of an error of the YAML parser.
 func syntax(err error) (line int, message string) {
 	m := syntaxError.FindStringSubmatch(printable(err.Error()))
 	if m == nil {
@@ -137,7 +137,7 @@ func syntax(err error) (line int, message string) {
 	}
 	line, _ = strconv.Atoi(m[1])
 	if strings.HasPrefix(m[2], "did not find expected") {
-		line++ // yaml counts the lines of these from 0, and leaves 0 out
+		line++ // yaml counts the lines of these from 0, and omits 0
 	}
 	return line, m[2]
 }
@@ -154,7 +154,7 @@ func (d *decoder) set(arg string) {
 		return
 	}
 	if len(arg) > MaxFile || !utf8.ValidString(arg) {
-		d.fail(at, "", "is not a text of a sensible length")
+		d.fail(at, "", "has %d bytes or is not UTF-8, want at most %d bytes of UTF-8", len(arg), MaxFile)
 		return
 	}
 	base := defaults()
@@ -257,7 +257,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 			mismatch()
 			return
 		}
-		// The list replaces one that the file may have given.
+		// The list replaces one from the file.
 		elements := func(p string) bool { return strings.HasPrefix(p, path+"[") }
 		maps.DeleteFunc(d.given, func(p string, _ origin) bool { return elements(p) })
 		maps.DeleteFunc(d.broken, func(p string, _ bool) bool { return elements(p) })
@@ -294,7 +294,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 		v.SetInt(x)
 	case reflect.Uint64:
 		x, err := strconv.ParseUint(n.Value, 10, 64)
-		// A whole number above the largest int64 is a float to some parsers.
+		// Some parsers read an integer above the largest int64 as a float.
 		if !scalar("!!int", "!!float") || !decimalInt.MatchString(n.Value) || err != nil {
 			mismatch()
 			return
@@ -317,14 +317,14 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 	}
 }
 
-// YAML also knows 0x1f, 0o17, 017 and 1_000; a task file needs none of them,
-// and 017 is 15 to one reader and 17 to another.
+// YAML also has 0x1f, 0o17, 017 and 1_000. A task file needs none of them, and parsers
+// disagree on 017: 15 or 17.
 var (
 	decimalInt   = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 	decimalFloat = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
 )
 
-// mapping reads n's fields into a section.
+// mapping reads the fields of n into a section.
 func (d *decoder) mapping(n *yaml.Node, fields section, path string, at origin) {
 	first := map[string]int{} // line
 	known := fields.names()
@@ -372,7 +372,7 @@ func (d *decoder) unknown(at origin, parent, name string, fields section) {
 	d.fail(at, path, "unknown field %s%s (allowed: %s)", path, hint, strings.Join(all, ", "))
 }
 
-// names returns typ's fields as a task file writes them.
+// names returns the names of typ's fields in a task file.
 func names(typ reflect.Type) []string {
 	var all []string
 	for i := range typ.NumField() {
@@ -383,7 +383,7 @@ func names(typ reflect.Type) []string {
 	return all
 }
 
-// field returns the index of typ's field that a task file calls name, or -1.
+// field returns the index of typ's field with the given name in a task file, or -1.
 func field(typ reflect.Type, name string) int {
 	for i := range typ.NumField() {
 		if n, _ := tag(typ.Field(i)); n == name && n != "" {
@@ -393,8 +393,8 @@ func field(typ reflect.Type, name string) int {
 	return -1
 }
 
-// tag returns a field's name in a task file, empty if it has none, and
-// whether YAML leaves its zero out.
+// tag returns a field's name in a task file, empty if it has none, and whether YAML
+// omits its zero.
 func tag(f reflect.StructField) (name string, omitEmpty bool) {
 	name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 	if name == "-" {

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Devices says how fast simulated clients are and how often they are there. A
-// live run takes the devices that come.
+// Devices configures the speed and the availability of simulated clients. A live run
+// ignores it.
 type Devices struct {
 	Speed        float64       `yaml:"speed"`         // examples trained on per second; the median; default 10,000, the 2NN in a laptop's tab
-	SpeedSpread  float64       `yaml:"speed_spread"`  // standard deviation of its logarithm; default 0: all alike
-	SlowFraction float64       `yaml:"slow_fraction"` // stragglers: the share of the clients that is slow; default 0
-	SlowFactor   float64       `yaml:"slow_factor"`   // how many times slower those train and transfer; default 10
+	SpeedSpread  float64       `yaml:"speed_spread"`  // standard deviation of its logarithm; default 0: all equal
+	SlowFraction float64       `yaml:"slow_fraction"` // stragglers: the share of slow clients; default 0
+	SlowFactor   float64       `yaml:"slow_factor"`   // slow clients divide speed and bandwidth by it; default 10
 	Bandwidth    float64       `yaml:"bandwidth"`     // bytes per second each way; the median; default 1.25e6, a home connection
 	BandSpread   float64       `yaml:"bandwidth_spread"`
 	Latency      time.Duration `yaml:"latency"`      // of a message; default 20ms
-	Availability float64       `yaml:"availability"` // share of the time that a client is present; default 1
-	Session      time.Duration `yaml:"session"`      // mean length of a stay, if it is less than 1; default 10m
+	Availability float64       `yaml:"availability"` // share of the time in which a client is present; default 1
+	Session      time.Duration `yaml:"session"`      // mean length of a stay, with availability below 1; default 10m
 }
 
 // Limits of Devices.
 const (
-	MaxSpread       = 3 // one client in six is then 20 times as fast as the median, and one 20 times as slow
+	MaxSpread       = 3 // one client in six is at least 20 times as fast as the median, and one 20 times as slow
 	MaxSlowFactor   = 1000
 	MinAvailability = 0.01
 	MaxLatency      = time.Minute

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// ErrUnknown is what Find's error wraps when no task of that name ships.
+// ErrUnknown is wrapped by the error of Find if no shipped task has the name.
 var ErrUnknown = errors.New("no such task")
 
-// An Error holds everything that is wrong with a task.
+// An Error holds all problems of a task.
 type Error struct {
-	Problems []Problem // at least one: the file's by line, then those of --set
+	Problems []Problem // at least one: those of the file by line, then those of --set
 }
 
-// maxShown bounds what Error prints of a file that is not a task at all.
+// maxShown is the max number of problems that Error prints.
 const maxShown = 50
 
 // Error returns the problems, one per line.
@@ -33,13 +33,13 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// A Problem is one thing wrong with a task.
+// A Problem is one problem of a task.
 type Problem struct {
-	File string // as it was named
-	Line int    // from 1; 0 is the whole file
-	Set  string // the --set argument that is wrong, if it is not the file
-	Path string // "strategy.fraction"; empty if it is not about one field
-	Text string // what is wrong and what would be right, with path and value
+	File string // as given to Parse or Load
+	Line int    // from 1; 0: the whole file
+	Set  string // the wrong --set argument; empty if the problem is in the file
+	Path string // such as "strategy.fraction"; empty if the problem is not of one field
+	Text string // path, value, and what is wanted
 }
 
 // String returns "FILE:LINE: TEXT" or "--set PATH=VALUE: TEXT".

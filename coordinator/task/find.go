@@ -10,12 +10,11 @@ import (
 	"fedtab/tasks"
 )
 
-// Find returns the task that ships under nameOrFile, or reads the file at
-// that path: what contains a separator or ends in .yaml or .yml is a path.
-// sets are as for Parse.
+// Find returns the shipped task called nameOrFile, or reads the file at that path: a
+// path contains a separator or ends in .yaml or .yml. sets are as for Parse.
 //
-// The error is an *Error when the task is wrong, and wraps ErrUnknown when
-// there is none of that name.
+// The error is an *Error if the task is invalid, and wraps ErrUnknown if no shipped
+// task has the name.
 func Find(nameOrFile string, sets []string) (*Task, error) {
 	if strings.ContainsAny(nameOrFile, `/`+string(os.PathSeparator)) ||
 		strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") {
@@ -35,19 +34,19 @@ func Find(nameOrFile string, sets []string) (*Task, error) {
 	if near := nearest(nameOrFile, shipped); near != "" {
 		hint = ", did you mean " + near + "?"
 	}
-	return nil, fmt.Errorf("%w: %s%s (shipped: %s; a file of yours: ./NAME.yaml)",
+	return nil, fmt.Errorf("%w: %s%s (shipped: %s; or a file: ./NAME.yaml)",
 		ErrUnknown, quoted(nameOrFile), hint, strings.Join(shipped, ", "))
 }
 
-// Shipped returns the names of the tasks that ship, sorted.
+// Shipped returns the sorted names of the shipped tasks.
 func Shipped() []string {
 	files, err := fs.Glob(tasks.Files, "*.yaml")
 	if err != nil {
-		panic(err) // the pattern is well formed
+		panic(err) // the pattern is valid
 	}
 	for i, f := range files {
 		files[i] = strings.TrimSuffix(f, ".yaml")
 	}
-	slices.Sort(files) // a before a-b, which the file names are not
+	slices.Sort(files) // a before a-b; file names sort the other way
 	return files
 }

@@ -8,26 +8,36 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// withoutEffect are the settings that training does not depend on: what people
-// read, what only simulations use, and when a run is over or measured.
-var withoutEffect = []string{"title", "description", "devices", "stop", "eval_every"}
+// withoutEffect are the settings that training does not depend on: texts, settings of
+// simulations, stop conditions and the evaluation period.
+var withoutEffect = []string{"title", "description", "devices", "stop", "eval_every", "data.drift"}
 
-// Changes compares t with the task of an earlier run, as YAML wrote it, perhaps by
-// an older build: what that build did not know has its default. It returns the
-// settings that training depends on and that differ, a line each ("strategy.lr is
-// 0.1, was 0.05"), or an error if the text is no task for this build.
-func (t *Task) Changes(earlier []byte) ([]string, error) {
+// paths are the settings that name files. Training depends on the content of the files
+// alone.
+var paths = []string{"data.dir", "data.csv.path", "data.idx.train_images", "data.idx.train_labels", "data.idx.test_images", "data.idx.test_labels"}
+
+// Changes compares t with the recorded task of an earlier run, in the form of YAML.
+// Settings that an older build did not have get their defaults. It returns the
+// differences in settings that training depends on, one line each ("strategy.lr is
+// 0.1, was 0.05"), or an error if this build refuses the recorded task. Where the
+// content of the data is not known to be the same, paths of files count too.
+func (t *Task) Changes(earlier []byte, sameContent bool) ([]string, error) {
 	was, err := Parse("the recorded task", earlier)
 	if err != nil {
 		return nil, err
 	}
 	var changes []string
-	compare(&changes, "", was.tree(), t.tree())
+	a, b := was.tree(), t.tree()
+	if sameContent {
+		remove(a, paths)
+		remove(b, paths)
+	}
+	compare(&changes, "", a, b)
 	return changes, nil
 }
 
-// SameStop says whether t and the task of an earlier run end under the same
-// conditions.
+// SameStop reports whether t and the recorded task of an earlier run have the same
+// stop conditions.
 func (t *Task) SameStop(earlier []byte) bool {
 	was, err := Parse("the recorded task", earlier)
 	return err == nil && was.Stop == t.Stop
@@ -37,12 +47,22 @@ func (t *Task) SameStop(earlier []byte) bool {
 func (t *Task) tree() map[string]any {
 	var tree map[string]any
 	if err := yaml.Unmarshal(t.YAML(), &tree); err != nil {
-		panic(err) // YAML wrote it
+		panic(err) // a bug: YAML wrote it
 	}
-	for _, name := range withoutEffect {
-		delete(tree, name)
-	}
+	remove(tree, withoutEffect)
 	return tree
+}
+
+// remove deletes settings from a tree.
+func remove(tree map[string]any, settings []string) {
+	for _, path := range settings {
+		at := tree
+		names := strings.Split(path, ".")
+		for _, name := range names[:len(names)-1] {
+			at, _ = at[name].(map[string]any)
+		}
+		delete(at, names[len(names)-1]) // no effect on a nil map
+	}
 }
 
 // compare appends the differences of two trees below path.

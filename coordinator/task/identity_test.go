@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Training depends on some settings; the others may change while a run goes on.
+// A change of a setting that training depends on is reported; others may change
+// during a run.
 func TestChanges(t *testing.T) {
 	was, err := Parse("a.yaml", []byte(minimal))
 	if err != nil {
@@ -27,15 +28,15 @@ func TestChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := is.Changes(was.YAML())
+		got, err := is.Changes(was.YAML(), true)
 		if err != nil || !slices.Equal(got, test.want) {
 			t.Errorf("%v: %q, %v; want %q", test.sets, got, err, test.want)
 		}
 	}
 }
 
-// A task that was recorded by a build without a setting is the same task, as long as
-// the setting has its default; one that this build cannot read is an error.
+// A task recorded by a build without a setting equals one where the setting has its
+// default. A recorded task that this build refuses is an error.
 func TestChangesOfAnOlderBuild(t *testing.T) {
 	is, err := Parse("a.yaml", []byte(minimal))
 	if err != nil {
@@ -51,10 +52,40 @@ func TestChangesOfAnOlderBuild(t *testing.T) {
 	if text == string(is.YAML()) {
 		t.Fatal("no setting was left out")
 	}
-	if got, err := is.Changes([]byte(text)); err != nil || len(got) > 0 {
+	if got, err := is.Changes([]byte(text), true); err != nil || len(got) > 0 {
 		t.Errorf("%q, %v; want no change", got, err)
 	}
-	if _, err := is.Changes([]byte("name: small\nnonsense: 1\n")); err == nil {
+	if _, err := is.Changes([]byte("name: small\nnonsense: 1\n"), true); err == nil {
 		t.Error("a task with an unknown setting is compared")
+	}
+}
+
+// A file that has moved is the same data if its content is the same.
+func TestChangesOfPaths(t *testing.T) {
+	at := func(csv string) *Task {
+		text := "name: x\nmodel: {kind: mlp}\ndata: {source: csv, csv: {path: " + csv + ", target: y}}\nstrategy: {kind: fedavg, lr: 0.1}\nstop: {rounds: 1}\n"
+		tk, err := Parse("x.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tk
+	}
+	was, is := at("a.csv"), at("data/a.csv.gz")
+	if got, err := is.Changes(was.YAML(), true); err != nil || len(got) > 0 {
+		t.Errorf("the same content: %q, %v; want no change", got, err)
+	}
+	want := []string{"data.csv.path is data/a.csv.gz, was a.csv"}
+	if got, err := is.Changes(was.YAML(), false); err != nil || !slices.Equal(got, want) {
+		t.Errorf("unknown content: %q, %v; want %q", got, err, want)
+	}
+	idx := "{source: idx, idx: {train_images: a, train_labels: b, test_images: c, test_labels: d}, drift: 0}"
+	tk, err := Parse("x.yaml", []byte("name: x\nmodel: {kind: mlp}\ndata: "+idx+"\nstrategy: {kind: fedavg, lr: 0.1}\nstop: {rounds: 1}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := *tk
+	moved.Data.IDX = IDX{TrainImages: "e", TrainLabels: "f", TestImages: "g", TestLabels: "h"}
+	if got, err := moved.Changes(tk.YAML(), true); err != nil || len(got) > 0 {
+		t.Errorf("images with the same content: %q, %v; want no change", got, err)
 	}
 }

@@ -8,23 +8,23 @@ import (
 	"fedtab/learn"
 )
 
-// Model says what learns. docs/models.md has every kind.
+// Model configures the model; see docs/models.md.
 type Model struct {
 	Kind       string  `yaml:"kind"`                 // "mlp", "layers", "linear", "logistic", "softmax", "svm" or "svr"
-	Hidden     []int   `yaml:"hidden,omitempty"`     // mlp: units per hidden layer; none makes it softmax regression
+	Hidden     []int   `yaml:"hidden,omitempty"`     // mlp: units of each hidden layer; empty: softmax regression
 	Activation string  `yaml:"activation,omitempty"` // mlp: of the hidden layers; default "relu"
 	Dropout    float64 `yaml:"dropout,omitempty"`    // mlp: share of each hidden layer that is dropped in training
-	Layers     []Layer `yaml:"layers,omitempty"`     // layers: one after the other; the outputs follow by themselves
+	Layers     []Layer `yaml:"layers,omitempty"`     // layers: in order; the output layer is added
 	Loss       string  `yaml:"loss,omitempty"`       // mlp and layers: default "softmax" for classes, "squared" for numbers
 	Features   int     `yaml:"features,omitempty"`   // svr: random features of the Gaussian kernel; default 200
 	Gamma      float64 `yaml:"gamma,omitempty"`      // svr: of exp(-gamma |x - x'|^2); default 1 / inputs
-	Epsilon    float64 `yaml:"epsilon,omitempty"`    // svr and loss "epsilon-insensitive": errors up to it cost nothing; default 0.1
+	Epsilon    float64 `yaml:"epsilon,omitempty"`    // svr and loss "epsilon-insensitive": errors up to it have loss 0; default 0.1
 	L1         float64 `yaml:"l1,omitempty"`         // penalties on weights: l1 |w|_1 + l2/2 |w|_2^2
 	L2         float64 `yaml:"l2,omitempty"`
 }
 
 // Layer is one layer of a model of kind "layers". Exactly one of its first five
-// fields says what it is.
+// fields is set: it is the kind of the layer.
 type Layer struct {
 	Dense   int     `yaml:"dense,omitempty"`   // outputs
 	Conv    int     `yaml:"conv,omitempty"`    // channels of the output
@@ -38,7 +38,7 @@ type Layer struct {
 	Activation string `yaml:"activation,omitempty"` // dense, conv: default none
 }
 
-// modelKinds are the kinds of Model, and what else each takes.
+// modelKinds are the kinds of Model and their settings.
 var modelKinds = map[string][]string{
 	"mlp":      {"hidden", "activation", "dropout", "loss", "epsilon"},
 	"layers":   {"layers", "loss", "epsilon"},
@@ -61,9 +61,9 @@ func (m *Model) fill() {
 	}
 }
 
-// Spec returns the model for examples of a shape, in so many classes (0: the
-// targets are numbers), of a run with the given seed. The task must have passed
-// its checks for them.
+// Spec returns the model for examples of the given shape and number of classes (0 for
+// numbers), of a run with the given seed. The task must have passed CheckModel for
+// them.
 func (m Model) Spec(input []int, classes int, seed uint64) learn.Spec {
 	s := learn.Spec{Input: slices.Clone(input), L1: float32(m.L1), L2: float32(m.L2)}
 	s.Loss = learn.Softmax
@@ -112,7 +112,7 @@ func (m Model) Spec(input []int, classes int, seed uint64) learn.Spec {
 	return s
 }
 
-// outputs returns how many numbers a model gives.
+// outputs returns the number of outputs of a model.
 func outputs(l learn.Loss, classes int) int {
 	if l.Regression() || classes == 2 && l != learn.Softmax {
 		return 1
@@ -120,7 +120,7 @@ func outputs(l learn.Loss, classes int) int {
 	return classes
 }
 
-// spec returns what the layer is.
+// spec returns the layer for package learn.
 func (l Layer) spec() learn.Layer {
 	out := learn.Layer{Size: l.Size, Stride: l.Stride, Same: l.Padding == "same"}
 	if l.Activation != "" {
@@ -151,7 +151,7 @@ func loss(name string) learn.Loss {
 	return learn.Loss(slices.Index(all, name))
 }
 
-// model checks the model by itself, and for the data if that is known.
+// model checks the model, also against the data if that is known.
 func (d *decoder) model(m Model, src source) {
 	fields, known := modelKinds[m.Kind]
 	if !d.want(known, "model.kind", quoted(m.Kind), `"mlp", "layers", "linear", "logistic", "softmax", "svm" or "svr"`) {
@@ -171,18 +171,18 @@ func (d *decoder) model(m Model, src source) {
 	}
 	names("model.activation", m.Activation, acts)
 	names("model.loss", m.Loss, losses)
-	useless := func(field, why string) {
+	noEffect := func(field, why string) {
 		if path := "model." + field; d.has(path) {
 			d.wrong(path, fmt.Sprintf("%s has no effect %s, want it left out", path, why))
 			known = false
 		}
 	}
 	if m.Kind == "mlp" && len(m.Hidden) == 0 {
-		useless("activation", "without hidden layers")
-		useless("dropout", "without hidden layers")
+		noEffect("activation", "without hidden layers")
+		noEffect("dropout", "without hidden layers")
 	}
 	if slices.Contains(fields, "epsilon") && known && !m.uses("epsilon") {
-		useless("epsilon", `unless model.loss is "epsilon-insensitive"`)
+		noEffect("epsilon", `unless model.loss is "epsilon-insensitive"`)
 	}
 	number := func(path string, ok bool, value any, want string) { known = d.want(ok, path, value, want) && known }
 	number("model.hidden", len(m.Hidden) <= MaxHidden, fmt.Sprintf("a list of %d", len(m.Hidden)), fmt.Sprintf("at most %d layers", MaxHidden))
@@ -191,31 +191,30 @@ func (d *decoder) model(m Model, src source) {
 	}
 	number("model.dropout", m.Dropout >= 0 && float32(m.Dropout) < 1, m.Dropout, "0 <= dropout < 1"+single)
 	number("model.features", !d.has("model.features") || m.Features >= 1 && m.Features <= MaxUnits, m.Features, fmt.Sprintf("1 <= features <= %d", MaxUnits))
-	number("model.gamma", !d.has("model.gamma") || fitsSingle(m.Gamma), m.Gamma, "1e-37 <= gamma <= 1e38")
-	number("model.epsilon", m.Epsilon == 0 || fitsSingle(m.Epsilon), m.Epsilon, "0, or 1e-37 <= epsilon <= 1e38")
-	number("model.l1", m.L1 == 0 || fitsSingle(m.L1), m.L1, "0, or 1e-37 <= l1 <= 1e38")
-	number("model.l2", m.L2 == 0 || fitsSingle(m.L2), m.L2, "0, or 1e-37 <= l2 <= 1e38")
+	number("model.gamma", !d.has("model.gamma") || positiveSingle(m.Gamma), m.Gamma, "1e-37 <= gamma <= 1e38")
+	number("model.epsilon", m.Epsilon == 0 || positiveSingle(m.Epsilon), m.Epsilon, "0, or 1e-37 <= epsilon <= 1e38")
+	number("model.l1", m.L1 == 0 || positiveSingle(m.L1), m.L1, "0, or 1e-37 <= l1 <= 1e38")
+	number("model.l2", m.L2 == 0 || positiveSingle(m.L2), m.L2, "0, or 1e-37 <= l2 <= 1e38")
 	if m.Kind == "layers" {
 		known = d.layers(m.Layers, acts) && known
 	}
 	switch target := d.target(); {
 	case !known || target == "":
 	case src.shape != nil:
-		d.fitsData(m, src.shape, src.classes)
+		d.modelForData(m, src.shape, src.classes)
 	default:
 		d.predicts(m, target)
 	}
 }
 
-// Training computes in single precision: what it cannot hold would be used as
-// another number than the one that was written.
+// single qualifies the bounds of settings that training rounds to single precision.
 const single = " in single precision"
 
-// fitsSingle reports whether x is positive, and neither nothing nor infinite in
-// single precision.
-func fitsSingle(x float64) bool { return x >= 1e-37 && x <= 1e38 }
+// positiveSingle reports whether x is positive, normal and finite in single
+// precision.
+func positiveSingle(x float64) bool { return x >= 1e-37 && x <= 1e38 }
 
-// What a model predicts, and what data has to be predicted.
+// What a model predicts, and what data has to predict.
 const (
 	classes = "classes"
 	numbers = "numbers"
@@ -247,9 +246,9 @@ func (d *decoder) predicts(m Model, target string) bool {
 	return false
 }
 
-// fitsData checks the model against examples of a shape, in so many classes (0:
-// the targets are numbers).
-func (d *decoder) fitsData(m Model, shape []int, n int) {
+// modelForData checks the model against examples of the given shape and number of
+// classes (0 for numbers).
+func (d *decoder) modelForData(m Model, shape []int, n int) {
 	target := classes
 	if n == 0 {
 		target = numbers
@@ -271,7 +270,7 @@ func (d *decoder) fitsData(m Model, shape []int, n int) {
 	}
 }
 
-// layers checks that each layer is one thing, and has no settings of another.
+// layers checks that each layer has one kind and no settings of another.
 func (d *decoder) layers(layers []Layer, acts []string) bool {
 	if !d.want(len(layers) >= 1 && len(layers) < learn.MaxLayers, "model.layers", fmt.Sprintf("a list of %d", len(layers)), fmt.Sprintf("1 to %d layers", learn.MaxLayers-1)) {
 		return false
@@ -308,9 +307,9 @@ func (d *decoder) layers(layers []Layer, acts []string) bool {
 		case is[0] == "conv" && l.Size < 1:
 			wrong("has size %d, want the side of the window, such as 5", l.Size)
 		case l.Dense < 0 || l.Conv < 0 || l.MaxPool < 0 || l.AvgPool < 0 || is[0] != "dropout" && l.Dense+l.Conv+l.MaxPool+l.AvgPool == 0:
-			wrong("has %s: %d, want 1 or more", is[0], l.Dense+l.Conv+l.MaxPool+l.AvgPool)
+			wrong("has %s: %d, want at least 1", is[0], l.Dense+l.Conv+l.MaxPool+l.AvgPool)
 		case l.Stride < 0 || l.Stride == 0 && d.has(path+".stride"):
-			wrong("has stride %d, want 1 or more", l.Stride)
+			wrong("has stride %d, want at least 1", l.Stride)
 		case l.Padding != "" && l.Padding != "same" && l.Padding != "valid":
 			wrong("has padding %s, want \"same\" or \"valid\"", quoted(l.Padding))
 		case l.Activation != "" && !slices.Contains(acts, l.Activation):

@@ -7,7 +7,7 @@ import (
 	"fedtab/learn"
 )
 
-// Every kind of model makes the spec that its name says.
+// Every kind of model has its spec.
 func TestModelSpec(t *testing.T) {
 	for _, c := range []struct {
 		model   string
@@ -48,7 +48,7 @@ func TestModelSpec(t *testing.T) {
 	}
 }
 
-// What is wrong with a model is said with the line, the layer and the shapes.
+// Errors of a model have the line, the layer and the shapes.
 func TestModelRefused(t *testing.T) {
 	for _, c := range []struct{ model, want string }{
 		{"{kind: layers}", "model.layers is missing, want 1 to 63 layers"},
@@ -62,7 +62,7 @@ func TestModelRefused(t *testing.T) {
 		{"{kind: layers, layers: [{dense: 3, activation: swish}]}", `model.layers[0] has activation "swish", want one of identity, relu`},
 		{"{kind: layers, layers: [{dropout: 1}]}", "model.layers[0] drops 1, want 0 < dropout < 1"},
 		{"{kind: layers, layers: [{dropout: 0}]}", "model.layers[0] drops 0, want 0 < dropout < 1"},
-		{"{kind: layers, layers: [{maxpool: 2, stride: 0}]}", "model.layers[0] has stride 0, want 1 or more"},
+		{"{kind: layers, layers: [{maxpool: 2, stride: 0}]}", "model.layers[0] has stride 0, want at least 1"},
 		{"{kind: mlp, gamma: 1}", `model.gamma does not belong to a model of kind "mlp"`},
 		{"{kind: mlp, loss: squared}", `model.loss is "squared", which predicts numbers, and the data has classes: want "softmax", "logistic" or "hinge"`},
 		{"{kind: layers, layers: [{dense: 3}], loss: absolute}", `model.loss is "absolute", which predicts numbers`},
@@ -89,7 +89,7 @@ func TestModelRefused(t *testing.T) {
 	}
 }
 
-// A model and its target are compared before the data is read.
+// The model is checked against the target before the data is read.
 func TestTarget(t *testing.T) {
 	const idx = "{source: idx, idx: {train_images: a, train_labels: b, test_images: c, test_labels: d}}"
 	const csvClasses, csvNumbers = "{source: csv, csv: {path: x, target: y}}", "{source: csv, csv: {path: x, target: y, predict: number}}"
@@ -118,7 +118,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// What only the data tells is said with the line, too.
+// Errors that depend on the loaded data have the line too.
 func TestFits(t *testing.T) {
 	text := strings.Replace(minimal, "{source: mnist}", "{source: csv, csv: {path: x, target: y}}", 1)
 	for _, c := range []struct {
@@ -139,7 +139,7 @@ func TestFits(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if err := tk.Fits(c.shape, c.classes); err != nil {
+		if err := tk.CheckModel(c.shape, c.classes); err != nil {
 			got = err.Error()
 		}
 		if got != c.want {
@@ -148,8 +148,8 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// A zero that is written stays, here and when the task is read again; one that
-// means nothing is refused.
+// An explicit zero is kept, also when the written task is read again; an invalid one is
+// refused.
 func TestZeros(t *testing.T) {
 	numbers := strings.Replace(minimal, "{source: mnist}", "{source: csv, csv: {path: x, target: y, predict: number}}", 1)
 	read := func(text string, sets ...string) *Task {
@@ -232,7 +232,7 @@ func TestOptimiser(t *testing.T) {
 	}
 }
 
-// A task that has been written down is read back as the same.
+// A written task is read as an equal one.
 func TestModelYAML(t *testing.T) {
 	tk, err := Find("mnist-cnn", []string{"optimiser={kind: adam, clip: 5, schedule: cosine, factor: 0}", "model.l2=0.001"})
 	if err != nil {

@@ -7,22 +7,22 @@ import (
 	"fedtab/learn"
 )
 
-// Optimiser says how local training turns gradients into steps. docs/models.md
-// has the formulas. Its state begins anew with every order.
+// Optimiser configures the optimiser of local training; docs/models.md has the
+// formulas. Its state is reset for every order.
 type Optimiser struct {
 	Kind        string  `yaml:"kind"`                   // "sgd" (default), "momentum", "nesterov", "adam" or "adamw"
-	Momentum    float64 `yaml:"momentum,omitempty"`     // or Adam's beta_1; default 0.9, and 0 is none
+	Momentum    float64 `yaml:"momentum,omitempty"`     // or Adam's beta_1; default 0.9; 0 turns it off
 	Beta2       float64 `yaml:"beta2,omitempty"`        // adam, adamw; default 0.999
 	Epsilon     float64 `yaml:"epsilon,omitempty"`      // adam, adamw; default 1e-8
 	WeightDecay float64 `yaml:"weight_decay,omitempty"` // default none
-	Clip        float64 `yaml:"clip,omitempty"`         // largest norm of a gradient; default any
+	Clip        float64 `yaml:"clip,omitempty"`         // max norm of a gradient; default none
 	Schedule    string  `yaml:"schedule,omitempty"`     // "constant" (default), "step", "exponential", "cosine" or "inverse"
 	Every       int     `yaml:"every,omitempty"`        // steps; required by step, exponential and inverse
 	Factor      float64 `yaml:"factor,omitempty"`       // required by step and exponential; of cosine, default 0
-	Warmup      int     `yaml:"warmup,omitempty"`       // steps in which the rate rises to strategy.lr
+	Warmup      int     `yaml:"warmup,omitempty"`       // steps in which the rate rises linearly to strategy.lr
 }
 
-// optimisersWith are the kinds that have a setting.
+// optimisersWith are the kinds that have each setting.
 var optimisersWith = map[string][]string{
 	"momentum": {"momentum", "nesterov", "adam", "adamw"},
 	"beta2":    {"adam", "adamw"},
@@ -42,8 +42,8 @@ func (o *Optimiser) fill() {
 
 // Learn returns o for the training loop.
 func (o Optimiser) Learn() learn.Optimiser {
-	// There, and in messages, 0 stands for the default. What no sum in single
-	// precision notices stands for none.
+	// In package learn and in messages 0 stands for the default. A value that is
+	// absorbed in single precision stands for 0.
 	share := func(field string, v float64) float32 {
 		if o.uses(field) {
 			v = max(v, 1e-20)
@@ -81,10 +81,10 @@ func (d *decoder) optimiser(o Optimiser) {
 	belongs("factor", "step", "exponential", "cosine")
 	d.want(o.Momentum >= 0 && float32(o.Momentum) < 1, "optimiser.momentum", o.Momentum, "0 <= momentum < 1"+single)
 	d.want(o.Beta2 >= 0 && float32(o.Beta2) < 1, "optimiser.beta2", o.Beta2, "0 <= beta2 < 1"+single)
-	d.want(fitsSingle(o.Epsilon) && o.Epsilon < 1, "optimiser.epsilon", o.Epsilon, "1e-37 <= epsilon < 1")
-	d.want(o.WeightDecay == 0 || fitsSingle(o.WeightDecay) && float32(o.WeightDecay) < 1, "optimiser.weight_decay", o.WeightDecay, "0, or 1e-37 <= weight_decay < 1")
-	d.want(!d.has("optimiser.clip") || fitsSingle(o.Clip), "optimiser.clip", o.Clip, "1e-37 <= clip <= 1e38")
-	// These have no sensible default: it depends on how many steps an order has.
+	d.want(positiveSingle(o.Epsilon) && o.Epsilon < 1, "optimiser.epsilon", o.Epsilon, "1e-37 <= epsilon < 1")
+	d.want(o.WeightDecay == 0 || positiveSingle(o.WeightDecay) && float32(o.WeightDecay) < 1, "optimiser.weight_decay", o.WeightDecay, "0, or 1e-37 <= weight_decay < 1")
+	d.want(!d.has("optimiser.clip") || positiveSingle(o.Clip), "optimiser.clip", o.Clip, "1e-37 <= clip <= 1e38")
+	// These have no default: it would depend on the number of steps of an order.
 	if o.Schedule == "step" || o.Schedule == "exponential" || o.Schedule == "inverse" {
 		d.want(o.Every >= 1 && o.Every <= MaxRounds, "optimiser.every", o.Every, "1 <= every <= 1000000")
 	}

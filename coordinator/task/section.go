@@ -36,8 +36,8 @@ func (s fieldsOf) read(n *yaml.Node, name, path string, at origin) {
 	s.d.value(n, s.v.Field(field(s.v.Type(), name)), path, at)
 }
 
-// settingsOf is the strategy section: its fields are the settings of all schemes.
-// Which of them the task's own scheme has is known when everything has been read.
+// settingsOf is the strategy section: its fields are the settings of all schemes. The
+// task's scheme, and so the settings that it has, is known after decoding.
 type settingsOf struct{ d *decoder }
 
 var strategyConfig = reflect.TypeFor[strategy.Config]()
@@ -70,7 +70,7 @@ func (d *decoder) settingType(key string) reflect.Type {
 	return reflect.TypeFor[string]() // kind
 }
 
-// unbounded says whether the field at path may be .inf.
+// unbounded reports whether the field at path may be .inf.
 func (d *decoder) unbounded(path string) bool {
 	for _, s := range d.schemes.Settings() {
 		if path == "strategy."+s.Key {
@@ -80,7 +80,7 @@ func (d *decoder) unbounded(path string) bool {
 	return false
 }
 
-// wanted says what the field v takes.
+// wanted returns what the field v takes, for messages.
 func (d *decoder) wanted(v reflect.Value) string {
 	if v.Kind() == reflect.Struct {
 		return "the fields " + strings.Join(d.section(v).names(), ", ")

@@ -1,15 +1,14 @@
-// Package task reads task files: what is learned, from which data, by which
-// strategy, and when a run is over.
+// Package task reads task files: the model, the data, the strategy and the stop
+// conditions of a run.
 //
-// A task is a small YAML file that an organiser writes by hand, so reading it
-// is strict and its errors are the documentation at hand: every unknown or
-// wrong field is refused, all at once, each with its line, its path, its
-// value and what is allowed. Values from the command line (--set PATH=VALUE)
-// go through the very same checks.
+// Organisers write task files by hand in YAML, so decoding is strict: every unknown or
+// wrong field is an error, and all errors are reported at once, each with its line,
+// path, value and what is allowed. Values from the command line (--set PATH=VALUE)
+// pass the same checks.
 //
-// Parse replaces every default, so that a Task says all there is to say about
-// a run; YAML writes it down in one canonical form, which the database
-// records and Hash tells apart.
+// Parse fills in every default, so that a Task describes a run completely. YAML writes
+// it in one canonical form, which the database records; Changes compares a task with a
+// recorded one.
 package task
 
 import (
@@ -24,36 +23,36 @@ import (
 	"fedtab/strategy"
 )
 
-// A Task is a checked task file with its defaults filled in.
+// A Task is a valid task file with its defaults filled in.
 type Task struct {
 	Name        string          `yaml:"name"`                  // in URLs: [a-z0-9][a-z0-9-]{0,62}
-	Title       string          `yaml:"title"`                 // for people; default: Name
+	Title       string          `yaml:"title"`                 // one line; default: Name
 	Description string          `yaml:"description,omitempty"` // a paragraph for the page
 	Model       Model           `yaml:"model"`
 	Data        Data            `yaml:"data"`
 	Strategy    strategy.Config `yaml:"strategy"`
 	Optimiser   Optimiser       `yaml:"optimiser"` // of local training
-	Compress    Compress        `yaml:"compress"`  // of what travels
+	Compress    Compress        `yaml:"compress"`  // codecs of models and contributions
 	Devices     Devices         `yaml:"devices"`   // of simulated clients
 	Stop        Stop            `yaml:"stop"`
 	EvalEvery   int             `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
-	Seed        uint64          `yaml:"seed"`       // of everything random; default 1
+	Seed        uint64          `yaml:"seed"`       // of all random streams; default 1
 
-	where places // for what is found to be wrong once the data is there
+	where places // for errors of CheckModel
 }
 
-// Stop says when a run is over: as soon as one of its conditions holds. A
-// zero is no condition.
+// Stop has the stop conditions: a run is over as soon as one of them holds. Zero is
+// no condition.
 type Stop struct {
 	Rounds   int           `yaml:"rounds,omitempty"`
 	Accuracy float64       `yaml:"accuracy,omitempty"` // on the test set, 0 to 1
 	Time     time.Duration `yaml:"time,omitempty"`     // since the run was created
-	Steps    int           `yaml:"steps,omitempty"`    // mini-batches of every client, for strategies that count them (batches)
+	Steps    int           `yaml:"steps,omitempty"`    // mini-batches of every client, for strategies with batches
 }
 
 // Limits of a Task.
 const (
-	MaxFile        = 1 << 20 // bytes; a task takes less than one kilobyte
+	MaxFile        = 1 << 20 // bytes; shipped tasks have about 1000
 	MaxName        = 63      // as a DNS label
 	MaxTitle       = 120     // characters: a heading
 	MaxDescription = 2000    // characters: a paragraph or two
@@ -65,7 +64,7 @@ const (
 	MaxTime        = 366 * 24 * time.Hour
 )
 
-// defaults is the task that a file's fields replace.
+// defaults returns the task that a file's fields replace.
 func defaults() Task {
 	return Task{
 		Model:     Model{Epsilon: 0.1},
@@ -77,9 +76,9 @@ func defaults() Task {
 	}
 }
 
-// fill replaces the zeros that stand for a default which depends on other
-// fields, or that the strategy would replace: a recorded task must not change
-// its meaning when a default does. Defaults of what a kind does not have go.
+// fill replaces zeros by the defaults that depend on other fields or on the strategy,
+// and clears defaults of settings that a kind does not have. A recorded task keeps its
+// meaning when a default changes.
 func (t *Task) fill(schemes strategy.Registry) {
 	if t.Title == "" {
 		t.Title = t.Name
@@ -91,8 +90,8 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Compress.fill(schemes.Packing(t.Strategy))
 }
 
-// RunStop says when a run of the task is over. Steps become rounds where a round
-// has a fixed number of mini-batches.
+// RunStop returns the stop conditions of a run. Steps become rounds where a round has
+// a fixed number of mini-batches.
 func (t *Task) RunStop() run.Stop {
 	s := run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time}
 	if b := t.Strategy.Steps(); t.Stop.Steps > 0 && b > 0 {
@@ -120,18 +119,17 @@ func load(path string, sets []string) (*Task, error) {
 	return Parse(path, text, sets...)
 }
 
-// Parse reads a task from text, the content of the file called name, and then
-// applies sets in order. Each is PATH=VALUE: PATH as in
-// "data.partition.clients", VALUE in YAML ("[100, 50]"). Setting a section
-// ("stop={rounds: 5}") sets the fields that it names; setting a field to
-// nothing ("stop.accuracy=") gives it back its default.
+// Parse reads a task from text, the content of the file called name, and then applies
+// sets in order. Each is PATH=VALUE: PATH as in "data.partition.clients", VALUE in
+// YAML ("[100, 50]"). A section ("stop={rounds: 5}") sets the fields in it. An empty
+// value ("stop.accuracy=") resets a field to its default.
 //
-// The error is an *Error when the task is wrong.
+// The error is an *Error if the task is invalid.
 func Parse(name string, text []byte, sets ...string) (*Task, error) {
 	return ParseWith(strategy.Schemes(), name, text, sets...)
 }
 
-// ParseWith does the same where the strategy is one of schemes.
+// ParseWith is Parse with the given registry of schemes.
 func ParseWith(schemes strategy.Registry, name string, text []byte, sets ...string) (*Task, error) {
 	t := defaults()
 	d := &decoder{
@@ -153,12 +151,12 @@ func ParseWith(schemes strategy.Registry, name string, text []byte, sets ...stri
 	return &t, nil
 }
 
-// Fits checks the model against the data that has been loaded: examples of a
-// shape, in so many classes (0: the targets are numbers). The error is an *Error
-// with the lines of the file that t was read from.
-func (t *Task) Fits(shape []int, classes int) error {
+// CheckModel checks the model against the loaded data: examples of the given shape and
+// number of classes (0 for numbers). The error is an *Error with the lines of the file
+// that t was read from.
+func (t *Task) CheckModel(shape []int, classes int) error {
 	d := &decoder{places: t.where, root: t}
-	d.fitsData(t.Model, shape, classes)
+	d.modelForData(t.Model, shape, classes)
 	return d.err()
 }
 
@@ -171,7 +169,7 @@ func (d *decoder) err() error {
 	return &Error{Problems: d.problems}
 }
 
-// byPlace puts the file's problems first, by line.
+// byPlace orders problems: those of the file by line, then those of --set.
 func byPlace(a, b Problem) int {
 	switch {
 	case a.Set == "" && b.Set == "":

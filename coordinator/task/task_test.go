@@ -37,7 +37,7 @@ func TestShipped(t *testing.T) {
 	}
 }
 
-// equal compares tasks, wherever they were read.
+// equal compares tasks without the places of their fields.
 func equal(a, b *Task) bool {
 	x, y := *a, *b
 	x.where, y.where = places{}, places{}
@@ -81,7 +81,7 @@ func TestNonIID(t *testing.T) {
 	}
 }
 
-// minimal has what is required and nothing else.
+// minimal has the required fields only.
 const minimal = `name: small
 model: {kind: mlp}
 data: {source: mnist}
@@ -123,6 +123,9 @@ func TestSet(t *testing.T) {
 		{"duration", []string{"stop.time=90s"}, func(t *Task) { t.Stop.Time = 90 * time.Second }},
 		{"section", []string{"data.partition={kind: dirichlet, alpha: 0.5}"}, func(t *Task) {
 			t.Data.Partition = Partition{Kind: Dirichlet, Clients: 100, Alpha: 0.5}
+		}},
+		{"per client", []string{"data.partition={kind: dirichlet-clients, alpha: 1}"}, func(t *Task) {
+			t.Data.Partition = Partition{Kind: DirichletClients, Clients: 100, Alpha: 1}
 		}},
 		{"the last counts", []string{"seed=2", "seed=18446744073709551615"}, func(t *Task) { t.Seed = 1<<64 - 1 }},
 		{"back to the default", []string{"stop.accuracy=", "data.partition.clients="}, func(t *Task) { t.Stop.Accuracy = 0 }},
@@ -194,7 +197,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestRefusedFile has what does not fit in a text file.
+// TestRefusedFile has inputs that a text file cannot hold.
 func TestRefusedFile(t *testing.T) {
 	bomb := "a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b, *b]\n"
 	for _, c := range []struct{ name, text, want string }{
@@ -237,9 +240,9 @@ func TestManyProblems(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
-		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold; a file of yours: ./NAME.yaml)`},
-		{"cifar", `no such task: "cifar" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold; a file of yours: ./NAME.yaml)`},
-		{"", `no such task: "" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold; a file of yours: ./NAME.yaml)`},
+		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold; or a file: ./NAME.yaml)`},
+		{"cifar", `no such task: "cifar" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold; or a file: ./NAME.yaml)`},
+		{"", `no such task: "" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold; or a file: ./NAME.yaml)`},
 	} {
 		_, err := Find(c.name, nil)
 		if err == nil || err.Error() != c.want || !errors.Is(err, ErrUnknown) {
@@ -340,8 +343,7 @@ seed: 1
 	}
 }
 
-// TestFieldTypes makes sure that a field added to a section can be read and
-// written.
+// TestFieldTypes checks that every field of a section can be read and written.
 func TestFieldTypes(t *testing.T) {
 	var walk func(v reflect.Value)
 	walk = func(v reflect.Value) {
@@ -371,8 +373,7 @@ func TestFieldTypes(t *testing.T) {
 	}
 }
 
-// TestData reads data sections that are right, and writes them down and reads
-// them again.
+// TestData reads valid data sections, writes them and reads them again.
 func TestData(t *testing.T) {
 	iid := Partition{Kind: IID, Clients: 100}
 	for _, c := range []struct {

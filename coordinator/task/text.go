@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// subject names the thing at path in a sentence.
+// subject returns the name of the field at path in a message.
 func subject(path string) string {
 	if path == "" {
 		return "the file"
@@ -18,7 +18,7 @@ func subject(path string) string {
 	return path
 }
 
-// describe says what a node holds.
+// describe returns what a node holds, for messages.
 func describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -37,7 +37,7 @@ func describe(n *yaml.Node) string {
 	return printable(n.Value)
 }
 
-// wanted says what a field of type typ takes.
+// wanted returns what a field of type typ takes, for messages.
 func wanted(typ reflect.Type) string {
 	if typ == reflect.TypeFor[time.Duration]() {
 		return "a duration with its unit, such as 90s or 2h"
@@ -67,8 +67,8 @@ func wanted(typ reflect.Type) string {
 	return typ.String()
 }
 
-// printable returns s for an error message: as it is when it is short and
-// plain, quoted and shortened otherwise.
+// printable returns s for a message: unchanged if it is short and printable, else
+// shortened and quoted.
 func printable(s string) string {
 	plain := s != "" && len(s) <= maxPrinted
 	for _, r := range s {
@@ -80,10 +80,10 @@ func printable(s string) string {
 	return quoted(s)
 }
 
-// maxPrinted bounds a value in an error message, in bytes.
+// maxPrinted is the max length of a value in a message, in bytes.
 const maxPrinted = 200
 
-// quoted returns s in quotes, shortened when it is long.
+// quoted returns s in quotes, shortened if it is long.
 func quoted(s string) string {
 	if len(s) > maxPrinted {
 		return strconv.Quote(strings.ToValidUTF8(s[:maxPrinted], "")) + "..."
@@ -91,8 +91,7 @@ func quoted(s string) string {
 	return strconv.Quote(s)
 }
 
-// nearest returns the candidate that name is most likely a misspelling of,
-// or nothing.
+// nearest returns the candidate that name is most likely a misspelling of, or "".
 func nearest(name string, candidates []string) string {
 	const longest = 64
 	if len(name) > longest {
@@ -107,8 +106,8 @@ func nearest(name string, candidates []string) string {
 	return near
 }
 
-// distance returns the number of bytes to insert, delete, replace or swap
-// with their neighbour to turn a into b (optimal string alignment).
+// distance returns the optimal string alignment distance of a and b: the number of
+// bytes to insert, delete, replace or swap with a neighbour.
 func distance(a, b string) int {
 	var before, last, row []int
 	for j := range len(b) + 1 {

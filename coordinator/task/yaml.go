@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// YAML returns t as a task file: every field, defaults included, in the order
-// of the struct and always in the same form, so that equal tasks have equal
-// bytes. Parse reads it back into an equal Task.
+// YAML returns t as a task file in a canonical form: every field, defaults included,
+// in the order of the struct. Equal tasks have equal bytes, and Parse returns an equal
+// Task.
 //
-// It is written here and not by the yaml package because Hash must not change
-// with a dependency's taste in quotes.
+// The yaml package is not used, so that Hash does not depend on its choice of quotes.
 func (t *Task) YAML() []byte {
 	var b bytes.Buffer
 	writeStruct(&b, reflect.ValueOf(t).Elem(), 0)
@@ -48,11 +47,11 @@ func writeStruct(b *bytes.Buffer, v reflect.Value, indent int) {
 	}
 }
 
-// inline reports whether a field holds a struct whose fields stand in its place.
+// inline reports whether a field is an inlined struct.
 func inline(f reflect.StructField) bool { return f.Tag.Get("yaml") == ",inline" }
 
-// meantZero reports whether the zero of a section's field is a setting and not
-// the lack of one.
+// meantZero reports whether a zero of a section's field is a value, not an unset
+// field.
 func meantZero(section reflect.Value, field string) bool {
 	s, ok := section.Interface().(interface{ uses(field string) bool })
 	return ok && s.uses(field)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -42,6 +43,7 @@ func model(w http.ResponseWriter, r *http.Request, st *Study) {
 	h.Set("Content-Type", export.ContentType)
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fmt.Sprintf("%s-%d.safetensors", st.Run, version)))
 	h.Set("Cache-Control", "no-cache")
-	h.Set("ETag", fmt.Sprintf(`"%x"`, hash[:8]))
+	content := sha256.Sum256(file.Bytes()) // the names of run and version are in the file too
+	h.Set("ETag", fmt.Sprintf(`"%x"`, content[:8]))
 	w.Write(file.Bytes())
 }

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// header takes the names of the columns from the first row, and reports
-// whether it holds them.
+// header sets the names of the columns, and reports whether the first row holds
+// them.
 func (c *csvReader) header(row []string, sample []byte) bool {
 	present := c.cfg.Header == HeaderPresent
 	c.unnamed = "header: absent is set"
@@ -32,10 +32,10 @@ func (c *csvReader) header(row []string, sample []byte) bool {
 	return present
 }
 
-// value returns which field of a table's first row cannot be the name of a
-// column: a number, or what says that a value is missing. -1 is none, the row is
-// a header. Some fields may be empty, as pandas leaves the name of its index, but
-// then a text that comes again below itself in the first rows is a value, too.
+// value returns the first field of a table's first row that cannot be the name of
+// a column: a number, or a mark of a missing value. It returns -1 if the row is a
+// header. Fields may be empty, as pandas writes its index; then a text that its
+// column has again in the first rows is a value too.
 func value(row []string, rows [][]string) int {
 	texts, empty := 0, 0
 	for i, s := range row {
@@ -66,7 +66,7 @@ func value(row []string, rows [][]string) int {
 	return -1
 }
 
-// resolve finds the columns that the settings name.
+// resolve finds the columns of the settings.
 func (c *csvReader) resolve() error {
 	if n := len(c.names); n > c.cfg.Limits.Columns {
 		return fmt.Errorf("data: %s:%d: %d columns, want at most %d: %w", c.name, c.line, n, c.cfg.Limits.Columns, ErrTooLarge)
@@ -77,7 +77,7 @@ func (c *csvReader) resolve() error {
 			return c.refuse("the name of column %d is %s, want text in UTF-8", i+1, clip(s))
 		}
 		if j, twice := at[s]; twice {
-			return c.refuse("columns %d and %d are both called %s, want a name once", j+1, i+1, clip(s))
+			return c.refuse("columns %d and %d are both called %s, want different names", j+1, i+1, clip(s))
 		}
 		at[s] = i
 	}
@@ -97,7 +97,7 @@ func (c *csvReader) resolve() error {
 			}
 		}
 		if c.columns[i].role != number {
-			return 0, fmt.Errorf("data: %s: %s is given for %s, but has another use already: %w", c.name, c.column(i), what, ErrFormat)
+			return 0, fmt.Errorf("data: %s: %s is given for %s and for another use, want one use: %w", c.name, c.column(i), what, ErrFormat)
 		}
 		c.columns[i].role = r
 		return i, nil
@@ -112,7 +112,7 @@ func (c *csvReader) resolve() error {
 		}
 	}
 	for _, name := range c.cfg.Ignore {
-		if _, err := find(name, "what is ignored", ignored); err != nil {
+		if _, err := find(name, "ignore", ignored); err != nil {
 			return err
 		}
 	}
@@ -138,7 +138,7 @@ func (c *csvReader) resolve() error {
 	return nil
 }
 
-// some lists the first columns' names.
+// some returns the names of the first columns, for errors.
 func (c *csvReader) some() string {
 	const most = 20
 	var b strings.Builder
@@ -154,8 +154,7 @@ func (c *csvReader) some() string {
 	return b.String()
 }
 
-// allow makes column i hold texts: these and no others, or any if there is
-// none.
+// allow makes column i hold texts: the given ones, or any if none is given.
 func (c *csvReader) allow(i int, texts []string) error {
 	col := &c.columns[i]
 	col.fixed = len(texts) > 0

@@ -13,54 +13,53 @@ import (
 	"unicode/utf8"
 )
 
-// CSV says how to read a table. Only Target is needed.
+// CSV configures ReadCSV. Only Target is required.
 type CSV struct {
 	Target  string   // the column to be predicted: its name, or its number from 1
 	Values  bool     // the target is a number; otherwise it is a class
-	Classes []string // the classes in the order of their labels; none: those in the file, sorted
+	Classes []string // the classes in the order of their labels; empty: those in the file, sorted
 
 	Ignore      []string   // columns that are left out
 	Categorical []Category // columns that hold categories; all others hold numbers
 
-	Separator rune    // ',', ';' or '\t', or any other; 0: found out from the first lines
-	Decimal   rune    // '.' or ','; 0: found out from the first lines
-	Header    Header  // whether the first line names the columns
-	Missing   Missing // what becomes of rows with missing values
+	Separator rune    // ',', ';', '\t' or any other; 0: detected from the first lines
+	Decimal   rune    // '.' or ','; 0: detected from the first lines
+	Header    Header  // whether the first line holds the names of the columns
+	Missing   Missing // what happens to rows with missing values
 
-	Size   int64  // of the file in bytes if known: too large a table is then refused early
-	Limits Limits // zeros: DefaultLimits
+	Size   int64  // of the file in bytes, 0 if unknown; refuses a table that is too large early
+	Limits Limits // zero: DefaultLimits
 }
 
 // Category is a column that holds one of several texts.
 type Category struct {
 	Column string   // its name, or its number from 1
-	Values []string // the only ones allowed, in this order; none: those in the file, sorted
+	Values []string // the allowed values, in this order; empty: those in the file, sorted
 }
 
-// Header says whether the first line of a table names the columns.
+// Header tells whether the first line of a table holds the names of the columns.
 type Header int
 
 // The kinds of Header.
 const (
-	DetectHeader  Header = iota // it does if its fields are texts, some perhaps empty
-	HeaderPresent               // it does
-	HeaderAbsent                // it does not: columns have numbers from 1
+	DetectHeader  Header = iota // a header if all fields are texts or empty
+	HeaderPresent               // a header
+	HeaderAbsent                // a row; columns are numbered from 1
 )
 
-// Missing says what becomes of a row in which a value is missing: an empty
-// field, ?, NA, N/A, NaN or null, in small or capital letters.
+// Missing tells what happens to a row with a missing value: an empty field, ?,
+// NA, N/A, NaN or null, in lower or upper case.
 type Missing int
 
-// The kinds of Missing. A row without its target is refused by all but
-// DropMissing.
+// The kinds of Missing. All but DropMissing refuse a row whose target is missing.
 const (
 	RefuseMissing Missing = iota
-	DropMissing           // the row is left out
-	FillMean              // the mean of the column over the training rows, or its commonest category
+	DropMissing           // drop the row
+	FillMean              // the mean of the column over the training rows, or its most frequent category
 	FillMedian            // the same with the median
 )
 
-// Limits bound a table, so that a file cannot take all memory.
+// Limits bound the memory that a file can take.
 type Limits struct {
 	Rows    int // examples
 	Columns int // of the file
@@ -68,21 +67,21 @@ type Limits struct {
 	Record  int // bytes of one row
 }
 
-// DefaultLimits keep the reading of a table below about 600 MB.
+// DefaultLimits keep ReadCSV below about 600 MB.
 var DefaultLimits = Limits{Rows: 1 << 23, Columns: 4096, Values: 1 << 24, Record: 1 << 20}
 
-// maxCategories bounds the categories of a column and the classes.
+// maxCategories is the max number of categories of a column, and of classes.
 const maxCategories = 256
 
-// ReadCSV reads a table as RFC 4180 describes it, and its usual relatives:
-// separated by comma, semicolon or tab, with LF or CRLF, a byte order mark or
-// none, fields in quotes that may hold separators and line ends. Empty lines are
-// skipped and spaces around a value are ignored.
+// ReadCSV reads a table in the format of RFC 4180 or a common variant: comma,
+// semicolon or tab as separator, LF or CRLF as line end, with or without a byte
+// order mark. Quoted fields may hold separators and line ends. ReadCSV skips empty
+// lines and ignores spaces around a value.
 //
 // Numbers may have a decimal comma if all of them do. The table is read in one
-// pass and holds numbers only. name is what errors call the file: they read
+// pass and holds numbers only. name is the file's name in errors, which read
 // NAME:LINE: column 3 (age) is "x", want a number. They wrap ErrFormat, or
-// ErrTooLarge when a limit is passed.
+// ErrTooLarge if a limit is exceeded.
 func ReadCSV(r io.Reader, name string, cfg CSV) (*Table, error) {
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits
@@ -102,7 +101,7 @@ func ReadCSV(r io.Reader, name string, cfg CSV) (*Table, error) {
 	c := &csvReader{cfg: cfg, name: name, bounded: bounded, in: csv.NewReader(bounded)}
 	c.in.Comma, c.in.FieldsPerRecord, c.in.ReuseRecord = cfg.Separator, -1, true
 	if !validSeparator(cfg.Separator) {
-		return nil, fmt.Errorf("data: separator %q, want a character that is no quote, line end or mark of another: %w", cfg.Separator, ErrFormat)
+		return nil, fmt.Errorf("data: separator %q, want a valid character other than a quote or a line end: %w", cfg.Separator, ErrFormat)
 	}
 	return c.read(sample)
 }
@@ -117,19 +116,19 @@ type csvReader struct {
 	name    string
 	in      *csv.Reader
 	bounded *boundedReader
-	line    int // of the row at hand, from 1
+	line    int // of the current row, from 1
 
 	names   []string // of the file's columns
-	unnamed string   // why the file names none, empty if it does
+	unnamed string   // why the columns have no names; empty if they have
 	columns []column // of the file
 	target  int      // index into columns
 	table   *Table
 }
 
-// column is what a column of the file is read as.
+// column is how a column of the file is read.
 type column struct {
 	role  role
-	fixed bool           // no other categories than those in codes
+	fixed bool           // the categories in codes are the only ones
 	codes map[string]int // of a category or class
 	texts []string       // by code
 }
@@ -139,7 +138,7 @@ type role uint8
 const (
 	number role = iota
 	category
-	target // whose column has codes if it is a class
+	target // with codes if it is a class
 	ignored
 )
 
@@ -201,7 +200,7 @@ func (c *csvReader) next() ([]string, error) {
 	if p := (*csv.ParseError)(nil); errors.As(err, &p) {
 		what := "a quote inside a field that is not in quotes, want it doubled and the field in quotes"
 		if errors.Is(p.Err, csv.ErrQuote) {
-			what = "a quote that is not followed by a separator, or never closed"
+			what = "a quote that is not closed, or not followed by a separator"
 		}
 		c.line = p.Line
 		at := ""
@@ -213,17 +212,17 @@ func (c *csvReader) next() ([]string, error) {
 	return nil, fmt.Errorf("data: read %s after line %d: %w", c.name, c.line, err)
 }
 
-// refuse makes an error about the line at hand.
+// refuse returns an error about the current line.
 func (c *csvReader) refuse(format string, args ...any) error {
 	return fmt.Errorf("data: %s:%d: %s: %w", c.name, c.line, fmt.Sprintf(format, args...), ErrFormat)
 }
 
-// bad makes an error about a value of the line at hand.
+// bad returns an error about a value of the current line.
 func (c *csvReader) bad(i int, value, want string) error {
 	return c.refuse("%s is %s, want %s", c.column(i), clip(value), want)
 }
 
-// column names a column for people.
+// column returns a column's number and name, for errors.
 func (c *csvReader) column(i int) string {
 	if c.names[i] == strconv.Itoa(i+1) {
 		return fmt.Sprintf("column %d", i+1)
@@ -240,7 +239,7 @@ func clip(s string) string {
 	return strconv.Quote(s)
 }
 
-// clipName is clip for what is usually short and plain.
+// clipName is clip without quotes for a short printable name.
 func clipName(s string) string {
 	if q := clip(s); len(q) != len(s)+2 {
 		return q
@@ -358,8 +357,8 @@ func (c *csvReader) bound() error {
 	if t.rows*features > limits.Values {
 		return fmt.Errorf("data: %s:%d: %d rows of %d values each, want at most %d values: %w", c.name, c.line, t.rows, features, limits.Values, ErrTooLarge)
 	}
-	// After some rows the file's size says how many will come. Twice the limit,
-	// because rows differ in length.
+	// After some rows, the file's size gives an estimate of their number. It may
+	// exceed the limit twice, because rows differ in length.
 	const enough = 1000
 	if t.rows == enough && c.cfg.Size > 0 {
 		rows := float64(c.cfg.Size) / float64(c.in.InputOffset()) * float64(t.rows+t.Dropped)
@@ -371,7 +370,7 @@ func (c *csvReader) bound() error {
 	return nil
 }
 
-// finish puts categories and classes in order.
+// finish sorts categories and classes and returns the table.
 func (c *csvReader) finish() *Table {
 	t := c.table
 	if col := &c.columns[c.target]; !c.cfg.Values {
@@ -400,8 +399,8 @@ func (c *csvReader) finish() *Table {
 	return t
 }
 
-// sort puts the texts in order, by value if all are numbers, unless they were
-// given, and returns the new code of every old one.
+// sort sorts texts that the settings do not list, by value if all are numbers. It
+// returns the new code of every old one.
 func (c *column) sort() []int {
 	order := make([]int, len(c.texts))
 	old := slices.Clone(c.texts)
@@ -432,7 +431,7 @@ func (c *column) sort() []int {
 	return order
 }
 
-// missing reports whether a value says that there is none.
+// missing reports whether s stands for a missing value.
 func missing(s string) bool {
 	switch len(s) {
 	case 0:
@@ -445,8 +444,8 @@ func missing(s string) bool {
 	return false
 }
 
-// parseNumber reads a finite decimal number and nothing else that Go knows: no
-// hexadecimal, no infinity, no underscores.
+// parseNumber reads a finite decimal number. It refuses what else strconv reads:
+// hexadecimal numbers, infinities, underscores.
 func parseNumber(s string, decimal rune) (float64, bool) {
 	comma := -1
 	for i := range len(s) {

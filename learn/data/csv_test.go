@@ -25,7 +25,7 @@ var (
 
 func read(t *testing.T, text string, cfg CSV) *Table {
 	t.Helper()
-	// Small pieces, as from a network or a gzip reader.
+	// Short reads, as from a network or a gzip reader.
 	got, err := ReadCSV(iotest.HalfReader(strings.NewReader(text)), "x.csv", cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -101,8 +101,8 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// What detects the separator is whole rows, even if the sample ends inside of a
-// long field.
+// The separator is detected from whole rows, even if the sample ends inside a long
+// field.
 func TestSeparatorOfLongFields(t *testing.T) {
 	row := "1;\"" + strings.Repeat("a, b\n", 1200) + "\";yes\n"
 	got := read(t, "n;text;y\n"+strings.Repeat(row, 20)+"2;;no\n", CSV{Target: "y", Ignore: []string{"text"}})
@@ -110,7 +110,7 @@ func TestSeparatorOfLongFields(t *testing.T) {
 		t.Errorf("%d rows, target %q", got.Len(), got.Target)
 	}
 	if rows := firstRows([]byte("1;2\n\"3\"4;5\n6;7\n"), ';'); rows != nil {
-		t.Errorf("a quote inside of a field: got %q, want nothing", rows)
+		t.Errorf("a quote inside a field: got %q, want no rows", rows)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestMissing(t *testing.T) {
 	if got.Len() != 6 || got.Missing != 5 {
 		t.Errorf("%d rows, %d values missing, want 6, 5", got.Len(), got.Missing)
 	}
-	// A category that is listed is one, whatever it is called.
+	// A listed category may have the name of a missing value.
 	cfg = CSV{Target: "y", Categorical: []Category{{"b", []string{"NA", "x"}}}}
 	if got := read(t, "a,b,y\n1,NA,0\n2,x,1\n", cfg); !slices.Equal(got.cells, []float64{1, 0, 2, 1}) {
 		t.Errorf("cells are %v", got.cells)
@@ -176,7 +176,7 @@ func TestReadCSVRefuses(t *testing.T) {
 		{"short row", "a,b\n1,2\n\n3\n", CSV{Target: "b"}, ErrFormat, "x.csv:4: 1 fields, want 2 as in line 1"},
 		{"long row", "a,b\n1,2,3\n", CSV{Target: "b"}, ErrFormat, "x.csv:2: 3 fields, want 2 as in line 1"},
 		{"bare quote", "a,b\n1,2\n1\"2,3\n", CSV{Target: "b"}, ErrFormat, `x.csv:3: byte 2: a quote inside a field`},
-		{"open quote", "a,b\n1,2\n\"3,4\n5,6\n", CSV{Target: "b"}, ErrFormat, `never closed (the row begins in line 3)`},
+		{"open quote", "a,b\n1,2\n\"3,4\n5,6\n", CSV{Target: "b"}, ErrFormat, `a quote that is not closed, or not followed by a separator (the row begins in line 3)`},
 		{"no such column", "a,b\n1,2\n", CSV{Target: "c"}, ErrFormat, `x.csv: there is no column "c" for the target, want one of a, b, or a number from 1 to 2`},
 		{"no header", "a,3,y\n1,2,x\n", CSV{Target: "y"}, ErrFormat, `x.csv: there is no column "y" for the target, want a number from 1 to 3: no header was recognised, because line 1 has "3" in column 2 (header: present takes that line for one)`},
 		{"header absent", "a,b,y\n1,2,x\n", CSV{Target: "y", Header: HeaderAbsent}, ErrFormat, `x.csv: there is no column "y" for the target, want a number from 1 to 3: header: absent is set`},
@@ -185,7 +185,7 @@ func TestReadCSVRefuses(t *testing.T) {
 		{"separators after the rows", "a,y,\n1,x,\n", CSV{Target: "y"}, ErrFormat, `x.csv:2: column 3 is "", want a value (the column has no name; it can be ignored)`},
 		{"no such number", "a,b\n1,2\n", CSV{Target: "3"}, ErrFormat, `no column "3"`},
 		{"no target", "a,b\n1,2\n", CSV{}, ErrFormat, `no column "" for the target`},
-		{"ignored target", "a,b\n1,2\n", CSV{Target: "b", Ignore: []string{"b"}}, ErrFormat, "column 2 (b) is given for what is ignored, but has another use already"},
+		{"ignored target", "a,b\n1,2\n", CSV{Target: "b", Ignore: []string{"b"}}, ErrFormat, "column 2 (b) is given for ignore and for another use, want one use"},
 		{"one column", "a\n1\n", CSV{Target: "a"}, ErrFormat, "no column is left beside the target"},
 		{"same name", "a,b,a\n1,2,3\n", CSV{Target: "b"}, ErrFormat, `x.csv:1: columns 1 and 3 are both called "a"`},
 		{"unknown category", "a,b\nred,2\n", CSV{Target: "b", Categorical: []Category{{"a", []string{"blue", "green"}}}}, ErrFormat, `x.csv:2: column 1 (a) is "red", want one of blue, green`},
@@ -223,7 +223,7 @@ func TestReadCSVRefuses(t *testing.T) {
 	}
 }
 
-// endless repeats text for n bytes and counts what is read of it.
+// endless repeats text for n bytes and counts the bytes read.
 type endless struct {
 	text string
 	n    int64
@@ -239,8 +239,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// What looks like 4 GB is refused early and without keeping it: a row that never
-// ends, a quote that is never closed, and a file whose size says too much.
+// A file of 4 GB is refused early and without buffering it: a row that never ends,
+// a quote that is not closed, or a size above the limit.
 func TestEndlessCSV(t *testing.T) {
 	const size = 4 << 30
 	for _, c := range []struct {
@@ -270,7 +270,7 @@ func TestEndlessCSV(t *testing.T) {
 	}
 }
 
-// The limit is on a row, not on what came before it.
+// The limit is per row.
 func TestManyShortRows(t *testing.T) {
 	limits := DefaultLimits
 	limits.Record = 100
@@ -280,7 +280,7 @@ func TestManyShortRows(t *testing.T) {
 	}
 }
 
-// A row costs one allocation, of encoding/csv.
+// A row takes one allocation, by encoding/csv.
 func TestReadCSVAllocates(t *testing.T) {
 	const rows = 20000
 	text := strings.Repeat("12,0.25,red,1\n", rows)
@@ -305,9 +305,9 @@ func BenchmarkReadCSV(b *testing.B) {
 	}
 }
 
-// What is accepted is sound: as many cells as rows and columns, categories and
-// labels in range, numbers finite, and the sets made of it too; refusals are one
-// line and of a known kind. testdata has tricky files to begin with.
+// An accepted table is consistent: its cells are rows times columns, categories and
+// labels are in range, numbers are finite, and so are the sets made of it. An error
+// is one line and wraps a sentinel. testdata has the seeds.
 func FuzzReadCSV(f *testing.F) {
 	f.Add([]byte(small), "vote", "colour", uint8(0))
 	files, _ := filepath.Glob("testdata/*.csv")

@@ -1,13 +1,13 @@
 // Package data holds the examples that clients train on, reads and writes
-// them, and divides them among clients.
+// them, and divides them into one part for each client.
 //
-// Images are kept as bytes and become float32 only while a batch is being
-// filled, so that MNIST takes 47 MB and not 188; tables are kept as float32.
+// Images stay bytes and are converted to float32 when a batch is filled: MNIST
+// takes 47 MB instead of 188. Tables are kept as float32.
 // Images come from IDX files (LeCun's format of the MNIST database), tables
 // from CSV: [ReadCSV] makes a [Table] of numbers, [Table.Prepare] the two
-// [Set]s that are learned from and tested on. A shard, as fetched over HTTP, is
-// an IDX file of examples followed directly by an IDX file of labels. Files are
-// read here uncompressed.
+// training and test [Set]. A shard, as fetched over HTTP, is an IDX file of
+// examples followed directly by an IDX file of labels. This package reads
+// uncompressed files only.
 package data
 
 import (
@@ -18,16 +18,16 @@ import (
 // Examples are labelled examples that training reads in any order. Reading is
 // safe for concurrent use.
 type Examples interface {
-	// Len returns how many examples there are.
+	// Len returns the number of examples.
 	Len() int
-	// Features returns how many numbers one example has.
+	// Features returns the number of features of an example.
 	Features() int
-	// Classes returns a number that all labels are less than, 0 for regression.
+	// Classes returns the number of classes, 0 for a regression. Labels are less
+	// than it.
 	Classes() int
-	// Fill writes the examples with the given numbers to x,
-	// [len(index), Features()], and their targets (class numbers, or what a
-	// regression is to find) to y, [len(index)]. It
-	// panics when a slice is too short or an index out of range.
+	// Fill writes the examples index to x, [len(index), Features()], and their
+	// labels or regression targets to y, [len(index)]. It panics if a slice is
+	// too short or an index is out of range.
 	Fill(x, y []float32, index []int32)
 }
 
@@ -39,8 +39,8 @@ type Array struct {
 
 // Set is a set of examples: of images, made by [NewSet], or of rows of a table,
 // made by [NewLabelled] or [NewMeasured]; [ReadShard] makes either. Pixel p of
-// an image reads as float32(p) / 255, or as [Set.Scaled] says. It must not be
-// changed.
+// an image becomes float32(p) / 255, or what [Set.Scaled] defines. A Set must not
+// be changed.
 type Set struct {
 	Shape   []int     // of one example, for instance 28, 28
 	X       []uint8   // pixels, [Len(), Shape...]; nil in a table
@@ -50,7 +50,7 @@ type Set struct {
 
 	n, features, classes int
 	scaling              *Scaling      // nil: float32(p) / 255
-	pixel                *[256]float32 // what pixels read as
+	pixel                *[256]float32 // the feature of each pixel value
 }
 
 // NewSet makes a set of images, an array [n, ...], and labels, an array [n].
@@ -70,7 +70,7 @@ func NewSet(images, labels Array, classes int) (*Set, error) {
 	features := 1
 	for _, d := range images.Dims[1:] {
 		if d <= 0 {
-			return nil, fmt.Errorf("data: images have shape %v, want every side positive: %w", images.Dims[1:], ErrFormat)
+			return nil, fmt.Errorf("data: images have shape %v, want dimensions >= 1: %w", images.Dims[1:], ErrFormat)
 		}
 		features *= d
 	}
@@ -94,13 +94,13 @@ func NewSet(images, labels Array, classes int) (*Set, error) {
 	}, nil
 }
 
-// Len returns how many examples there are.
+// Len returns the number of examples.
 func (s *Set) Len() int { return s.n }
 
-// Features returns how many numbers an example has.
+// Features returns the number of features of an example.
 func (s *Set) Features() int { return s.features }
 
-// Classes returns how many classes there are, 0 for a regression.
+// Classes returns the number of classes, 0 for a regression.
 func (s *Set) Classes() int { return s.classes }
 
 // unit maps a byte p to float32(p) / 255.
@@ -141,8 +141,8 @@ type Subset struct {
 	index []int32
 }
 
-// NewSubset returns the examples of ex with the given numbers, in that order.
-// It keeps index, and panics when one is out of range.
+// NewSubset returns the examples index of ex, in that order. It keeps index and
+// panics if one is out of range.
 func NewSubset(ex Examples, index []int32) *Subset {
 	n := ex.Len()
 	for _, i := range index {
@@ -178,11 +178,11 @@ type Union struct {
 	classes int
 }
 
-// NewUnion returns the examples of all parts. It panics when there is none or
-// when they differ in the number of features.
+// NewUnion returns the examples of all parts. It panics if there is no part or if
+// they differ in the number of features.
 func NewUnion(parts ...Examples) *Union {
 	if len(parts) == 0 {
-		panic("data: union of nothing")
+		panic("data: union of no parts")
 	}
 	u := &Union{parts: slices.Clone(parts), ends: make([]int, len(parts))}
 	n := 0
@@ -226,9 +226,9 @@ func (u *Union) find(i int32) (Examples, int32) {
 	return u.parts[p], i
 }
 
-// fillOne writes example i of ex to x and its label to y[0]. It goes through
-// the types of this package by hand: a call through the interface would make
-// the slice of indices escape, and so allocate for every example.
+// fillOne writes example i of ex to x and its label to y[0]. It switches on the
+// types of this package: a call through the interface would make the slice of
+// indices escape and so allocate for every example.
 func fillOne(ex Examples, x, y []float32, i int32) {
 	for {
 		switch e := ex.(type) {

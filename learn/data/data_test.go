@@ -43,7 +43,7 @@ func TestFill(t *testing.T) {
 		{"union", NewUnion(empty, b, empty, sub, empty, a, empty), 18, []int32{0, 4, 5, 7, 8, 17}, []uint8{0, 4, 9, 4, 0, 9}},
 		{"union of one", NewUnion(b), 5, []int32{4}, []uint8{4}},
 		{"subset of a union", NewSubset(NewUnion(b, a), []int32{5, 4}), 2, []int32{0, 1}, []uint8{0, 4}},
-		{"somebody else's", NewSubset(struct{ Examples }{a}, []int32{7, 6}), 2, []int32{1, 0}, []uint8{6, 7}},
+		{"another type", NewSubset(struct{ Examples }{a}, []int32{7, 6}), 2, []int32{1, 0}, []uint8{6, 7}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.ex.Len() != c.n || c.ex.Features() != 2 || c.ex.Classes() != 3 {
@@ -100,7 +100,7 @@ func TestIDXRoundTrip(t *testing.T) {
 	}
 }
 
-// The bytes by hand, after LeCun's description.
+// The bytes are written by hand from LeCun's description.
 func TestIDXBytes(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteIDX(&b, Array{[]int{1, 258}, make([]uint8, 258)}); err != nil {
@@ -197,7 +197,7 @@ func FuzzReadIDX(f *testing.F) {
 		}
 		var again bytes.Buffer
 		if err := WriteIDX(&again, a); err != nil || !bytes.Equal(again.Bytes(), b) {
-			t.Fatalf("% x came back as % x, %v", b, again.Bytes(), err)
+			t.Fatalf("% x, encoded again: % x, %v", b, again.Bytes(), err)
 		}
 	})
 }
@@ -218,7 +218,7 @@ func FuzzReadShard(f *testing.F) {
 			index[i] = int32(i)
 		}
 		if again := AppendShard(nil, s, index); !bytes.Equal(again, b) {
-			t.Fatalf("% x came back as % x", b, again)
+			t.Fatalf("% x, encoded again: % x", b, again)
 		}
 		s.Fill(make([]float32, s.Len()*s.Features()), make([]float32, s.Len()), index)
 	})

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// sampleSize is how much of a table is looked at to find out its dialect.
+// sampleSize is how many bytes of a table its dialect is detected from.
 const sampleSize = 1 << 16
 
-// look returns the whole lines at the beginning of in, and how many bytes stand
-// before them. It reads nothing away. What is no text in a form that can be read
-// is refused.
+// look returns the whole lines at the beginning of in, and the number of bytes
+// before them. It consumes nothing. It refuses what is not text in UTF-8 with LF or
+// CRLF.
 func look(in *bufio.Reader, name string) (sample []byte, skip int, err error) {
 	sample, err = in.Peek(sampleSize)
 	if err != nil && err != io.EOF {
@@ -45,9 +45,9 @@ func look(in *bufio.Reader, name string) (sample []byte, skip int, err error) {
 	return sample, skip, nil
 }
 
-// separator finds out what separates the fields of a sample: a tab or a
-// semicolon if all of the first rows have as many of it, or else a comma. The
-// comma comes last because it is also a decimal sign.
+// separator detects the separator of a sample: a tab or a semicolon if all of the
+// first rows have the same number of it, else a comma. The comma comes last because
+// it is also a decimal sign.
 func separator(sample []byte) rune {
 	best, most := ',', 1
 	for _, sep := range []rune{'\t', ';', ','} {
@@ -63,14 +63,14 @@ func separator(sample []byte) rune {
 			return sep
 		}
 		if n > most {
-			best, most = sep, n // should nothing fit, errors are about the likeliest
+			best, most = sep, n // if no separator is consistent, errors are about the most likely one
 		}
 	}
 	return best
 }
 
-// firstRows splits some rows of a sample; none if they cannot be split. A row
-// that the sample's end cuts inside a quoted field is left out.
+// firstRows splits the first rows of a sample, and returns none if it cannot. It
+// drops a row that the end of the sample cuts inside a quoted field.
 func firstRows(sample []byte, sep rune) [][]string {
 	const enough = 50
 	r := csv.NewReader(bytes.NewReader(sample))
@@ -92,9 +92,8 @@ func firstRows(sample []byte, sep rune) [][]string {
 	return rows
 }
 
-// decimal finds out the decimal sign of a sample. It is a comma only if a
-// number can be read in no other way, as 0,5 or 12,75 but not 1,234, and no
-// number has a point.
+// decimal detects the decimal sign of a sample. It is a comma only if a number can
+// be read in no other way (0,5 or 12,75, but not 1,234) and no number has a point.
 func decimal(sample []byte, sep rune) rune {
 	comma := false
 	for _, row := range firstRows(sample, sep) {
@@ -114,27 +113,27 @@ func decimal(sample []byte, sep rune) rune {
 	return '.'
 }
 
-// thousands reports whether the comma of a number may be one between thousands,
-// as in 1,234.
+// thousands reports whether the comma of a number may separate thousands, as in
+// 1,234.
 func thousands(s string) bool {
 	whole, rest, _ := strings.Cut(strings.TrimLeft(s, "+-"), ",")
 	return len(whole) >= 1 && len(whole) <= 3 && whole[0] != '0' && len(rest) == 3 && !strings.ContainsAny(rest, "eE+-")
 }
 
-var errRecord = errors.New("a row is too long")
+var errRecord = errors.New("row too long")
 
-// boundedReader bounds what encoding/csv collects for one row: a file without
-// line ends, or with a quote that is never closed, would fill the memory.
+// boundedReader bounds what encoding/csv buffers for one row: without it, a file
+// without line ends, or with a quote that is not closed, would fill the memory.
 type boundedReader struct {
 	r     io.Reader
 	at    int64 // bytes read
-	start int64 // of the row at hand
+	start int64 // of the current row
 	limit int
 }
 
 // Read implements io.Reader.
 func (b *boundedReader) Read(p []byte) (int, error) {
-	// encoding/csv reads ahead into a buffer of bufio's usual size.
+	// encoding/csv reads ahead by a buffer of bufio's default size.
 	const ahead = 4096
 	if b.at-b.start > int64(b.limit)+ahead {
 		return 0, errRecord

@@ -3,11 +3,12 @@ package data
 import "errors"
 
 var (
-	// ErrFormat is wrapped when bytes are not a valid IDX file or shard.
+	// ErrFormat is wrapped by errors about malformed input: an IDX file, a shard
+	// or a table.
 	ErrFormat = errors.New("malformed data")
-	// ErrTooLarge is wrapped when a file announces more than the caller's
-	// limit allows.
+	// ErrTooLarge is wrapped by errors about input that exceeds a limit.
 	ErrTooLarge = errors.New("data too large")
-	// ErrSettings is wrapped when examples cannot be divided as asked.
-	ErrSettings = errors.New("impossible partition")
+	// ErrSettings is wrapped by errors about the arguments of a partition or a
+	// hold-out.
+	ErrSettings = errors.New("invalid partition")
 )

@@ -6,8 +6,8 @@ import (
 	"fedtab/learn/data"
 )
 
-// The pathological division of the federated averaging paper: each client sees
-// two labels.
+// The pathological non-IID partition of the federated averaging paper: each client
+// has two labels.
 func ExampleLabelShards() {
 	labels := []uint8{0, 1, 2, 3, 0, 1, 2, 3}
 	parts, err := data.LabelShards(labels, 2, 2, 1)

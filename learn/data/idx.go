@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// An IDX file is: two zero bytes, the type, the number of dimensions, each
-// dimension as four bytes big-endian, and the elements, row-major and
-// big-endian. (Yann LeCun, "The MNIST database of handwritten digits".) Files of
-// images are of unsigned bytes; shards know float32 too.
+// An IDX file consists of two zero bytes, the type, the number of dimensions, each
+// dimension as four bytes big-endian, and the elements, row-major and big-endian
+// (Yann LeCun, "The MNIST database of handwritten digits"). Images are unsigned
+// bytes; shards have float32 too.
 const (
 	idxUint8   = 0x08
 	idxFloat32 = 0x0d
 	maxDims    = 8
 )
 
-// ReadIDX reads an IDX file of unsigned bytes that must end where its header
-// says. limit bounds the number of elements, and is checked before they are
-// allocated.
+// ReadIDX reads an IDX file of unsigned bytes. The file must end after the elements
+// that its header declares. limit is the max number of elements, checked before
+// they are allocated.
 func ReadIDX(r io.Reader, limit int) (Array, error) {
 	in := &reader{r: r}
 	a, err := in.array("file", limit)
@@ -35,8 +35,8 @@ func ReadIDX(r io.Reader, limit int) (Array, error) {
 	return a, nil
 }
 
-// WriteIDX writes a as an IDX file. It panics when a has no dimension or too
-// many, or a dimension that does not fit in 32 bits.
+// WriteIDX writes a as an IDX file. It panics if a has not 1 to maxDims dimensions,
+// or one of more than 32 bits.
 func WriteIDX(w io.Writer, a Array) error {
 	if _, err := w.Write(appendIDXHeader(nil, idxUint8, a.Dims...)); err != nil {
 		return fmt.Errorf("data: write IDX header: %w", err)
@@ -61,13 +61,13 @@ func appendIDXHeader(dst []byte, kind byte, dims ...int) []byte {
 	return dst
 }
 
-// reader reads IDX files and knows how far it is.
+// reader reads IDX files and counts the bytes read.
 type reader struct {
 	r  io.Reader
 	at int64
 }
 
-// full fills b, which is the given part of the given array.
+// full fills b; array and part name it in errors.
 func (in *reader) full(b []byte, array, part string) error {
 	n, err := io.ReadFull(in.r, b)
 	in.at += int64(n)
@@ -80,8 +80,8 @@ func (in *reader) full(b []byte, array, part string) error {
 	return nil
 }
 
-// header reads what stands before the elements and returns their type, one of
-// kinds, the dimensions and their product. limit bounds the bytes of the
+// header reads a header and returns the type of the elements, which must be one of
+// kinds, the dimensions and their product. limit is the max number of bytes of the
 // elements.
 func (in *reader) header(name string, limit int, kinds ...byte) (kind byte, dims []int, size int, err error) {
 	start := in.at
@@ -103,8 +103,7 @@ func (in *reader) header(name string, limit int, kinds ...byte) (kind byte, dims
 		return 0, nil, 0, err
 	}
 	limit = max(limit, 0) / width(kind)
-	// A dimension of zero makes the product zero whatever the others are, so
-	// the others are bounded one by one too.
+	// The product is zero if one dimension is, so each dimension is bounded too.
 	size, least := 1, uint64(1)
 	for i := range dims {
 		d := binary.BigEndian.Uint32(sizes[4*i:])
@@ -118,7 +117,7 @@ func (in *reader) header(name string, limit int, kinds ...byte) (kind byte, dims
 	return kind, dims, size, nil
 }
 
-// width returns the bytes of an element.
+// width returns the number of bytes of an element.
 func width(kind byte) int {
 	if kind == idxFloat32 {
 		return 4
@@ -155,7 +154,7 @@ func (in *reader) elements(name string, dims []int, size int) (Array, error) {
 	return a, nil
 }
 
-// more reports whether anything follows.
+// more reports whether bytes follow.
 func (in *reader) more() (bool, error) {
 	b := make([]byte, 1)
 	switch _, err := io.ReadFull(in.r, b); {
@@ -168,7 +167,7 @@ func (in *reader) more() (bool, error) {
 	return true, nil
 }
 
-// end checks that nothing follows.
+// end returns an error if bytes follow.
 func (in *reader) end() error {
 	more, err := in.more()
 	if more {

@@ -9,12 +9,11 @@ import (
 	"fedtab/learn/rng"
 )
 
-// The partitions below divide n examples among clients: part k lists the
-// numbers of client k's examples, and every example is in exactly one part.
-// They depend on nothing but their arguments. An error wraps ErrSettings.
+// A partition divides n examples into one part for each client: part k lists the
+// indices of client k's examples, and every example is in exactly one part. It
+// depends on its arguments alone. Errors wrap ErrSettings.
 
-// IID deals examples at random, so that all parts have the same distribution.
-// Their sizes differ by at most one.
+// IID gives every client a random sample. Sizes differ by at most one.
 func IID(n, clients int, seed uint64) ([][]int32, error) {
 	if err := check(n, clients); err != nil {
 		return nil, err
@@ -22,10 +21,10 @@ func IID(n, clients int, seed uint64) ([][]int32, error) {
 	return cut(permutation(n, rng.Stream(seed, "iid")), clients), nil
 }
 
-// LabelShards is the pathological division of McMahan et al. (2017): sort by
-// label, cut into clients * shardsPerClient equal shards, and deal each client
-// shardsPerClient of them. A client sees few labels: as many as it has shards,
-// and more only where a shard spans a border between labels.
+// LabelShards is the pathological non-IID partition of McMahan et al. (2017): sort
+// by label, cut into clients * shardsPerClient equal shards, and assign
+// shardsPerClient of them to each client at random. A client has at most
+// shardsPerClient labels, plus one for each shard that spans two labels.
 func LabelShards(labels []uint8, clients, shardsPerClient int, seed uint64) ([][]int32, error) {
 	n := len(labels)
 	if err := check(n, clients); err != nil {
@@ -50,67 +49,11 @@ func LabelShards(labels []uint8, clients, shardsPerClient int, seed uint64) ([][
 	return parts, nil
 }
 
-// Dirichlet divides every class among the clients by proportions drawn from a
-// symmetric Dirichlet distribution (Hsu, Qi and Brown, 2019): a small alpha
-// gives clients few labels and unequal sizes, a large one approaches IID. A
-// client that would get nothing takes one example from the largest part.
-func Dirichlet(labels []uint8, classes, clients int, alpha float64, seed uint64) ([][]int32, error) {
-	n := len(labels)
-	if err := check(n, clients); err != nil {
-		return nil, err
-	}
-	if !(alpha > 0) || math.IsInf(alpha, 1) {
-		return nil, fmt.Errorf("data: alpha is %v, want a positive number: %w", alpha, ErrSettings)
-	}
-	of := byLabel(labels)
-	for c := max(classes, 0); c < len(of); c++ {
-		if len(of[c]) > 0 {
-			return nil, fmt.Errorf("data: example %d has label %d, want less than %d: %w", of[c][0], c, classes, ErrSettings)
-		}
-	}
-	parts := make([][]int32, clients)
-	share := make([]float64, clients)
-	for c := range classes {
-		r := rng.Stream(seed, "dirichlet", uint64(c))
-		dirichlet(share, alpha, r)
-		if c >= len(of) {
-			break
-		}
-		class := of[c]
-		r.Shuffle(len(class), func(i, j int) { class[i], class[j] = class[j], class[i] })
-		from, below := 0, 0.0
-		for k := range parts {
-			below += share[k]
-			to := len(class)
-			if k < clients-1 {
-				to = min(max(int(math.Round(below*float64(len(class)))), from), len(class))
-			}
-			parts[k] = append(parts[k], class[from:to]...)
-			from = to
-		}
-	}
-	for k := range parts {
-		if len(parts[k]) > 0 {
-			continue
-		}
-		largest := 0
-		for j := range parts {
-			if len(parts[j]) > len(parts[largest]) {
-				largest = j
-			}
-		}
-		last := len(parts[largest]) - 1
-		parts[k] = []int32{parts[largest][last]}
-		parts[largest] = parts[largest][:last]
-	}
-	return parts, nil
-}
-
-// Classes gives every client the same number of classes, one for instance, and
-// divides each class evenly among the clients that have it: "#C = k" of Li,
-// Diao, Chen and He (2022). Classes without examples are not dealt. There must be
-// enough clients for every class to have one, and enough examples of a class for
-// all that have it.
+// Classes gives every client perClient classes and divides each class evenly among
+// its clients: "#C = k" of Li, Diao, Chen and He (2022), who draw the classes
+// independently; here the numbers of clients of two classes differ by at most one.
+// Classes without examples are ignored. Every class needs at least one client, and
+// an example for each of its clients.
 func Classes(labels []uint8, clients, perClient int, seed uint64) ([][]int32, error) {
 	if err := check(len(labels), clients); err != nil {
 		return nil, err
@@ -123,13 +66,13 @@ func Classes(labels []uint8, clients, perClient int, seed uint64) ([][]int32, er
 		}
 	}
 	if perClient < 1 || perClient > len(present) {
-		return nil, fmt.Errorf("data: %d classes per client, want 1 to %d, as many as there are: %w", perClient, len(present), ErrSettings)
+		return nil, fmt.Errorf("data: %d classes per client, want 1 to %d, the number of classes: %w", perClient, len(present), ErrSettings)
 	}
 	if clients*perClient < len(present) {
-		return nil, fmt.Errorf("data: %d clients with %d classes each cannot hold all %d classes: %w", clients, perClient, len(present), ErrSettings)
+		return nil, fmt.Errorf("data: %d clients with %d classes each, want clients * classes >= %d, the number of classes: %w", clients, perClient, len(present), ErrSettings)
 	}
-	// Each client gets the classes that the fewest have got so far, at random
-	// among equals, so that no two classes differ by more than one client.
+	// Each client gets the classes with the fewest clients so far, ties broken at
+	// random, so that no two classes differ by more than one client.
 	r := rng.Stream(seed, "classes")
 	holders := make([][]int, 256)
 	for k := range clients {
@@ -145,7 +88,7 @@ func Classes(labels []uint8, clients, perClient int, seed uint64) ([][]int32, er
 			continue
 		}
 		if len(class) < len(holders[c]) {
-			return nil, fmt.Errorf("data: label %d has %d examples for %d clients, want at least one each: %w", c, len(class), len(holders[c]), ErrSettings)
+			return nil, fmt.Errorf("data: label %d has %d examples for %d clients, want at least one for each: %w", c, len(class), len(holders[c]), ErrSettings)
 		}
 		r.Shuffle(len(class), func(i, j int) { class[i], class[j] = class[j], class[i] })
 		for j, piece := range cut(class, len(holders[c])) {
@@ -156,32 +99,15 @@ func Classes(labels []uint8, clients, perClient int, seed uint64) ([][]int32, er
 	return parts, nil
 }
 
-// DirichletSizes gives every client a random sample, of a size drawn from a
-// symmetric Dirichlet distribution over the clients (quantity skew of Li, Diao,
-// Chen and He, 2022): the smaller alpha, the more unequal. Everybody gets one
-// example at least.
-func DirichletSizes(n, clients int, alpha float64, seed uint64) ([][]int32, error) {
-	if err := check(n, clients); err != nil {
-		return nil, err
-	}
-	if !(alpha > 0) || math.IsInf(alpha, 1) {
-		return nil, fmt.Errorf("data: alpha is %v, want a positive number: %w", alpha, ErrSettings)
-	}
-	r := rng.Stream(seed, "dirichlet sizes")
-	share := make([]float64, clients)
-	dirichlet(share, alpha, r)
-	return sized(n, share, r), nil
-}
-
-// PowerLaw gives every client a random sample. The client at rank i = 1, 2, ...
-// of a random order gets a share proportional to i^-exponent: 0 makes all equal,
-// 1 is Zipf's law. Everybody gets one example at least.
+// PowerLaw gives every client a random sample. The client at rank i = 1, 2, ... of
+// a random order gets a share proportional to i^-exponent: exponent 0 makes all
+// sizes equal, 1 is Zipf's law. Every client gets at least one example.
 func PowerLaw(n, clients int, exponent float64, seed uint64) ([][]int32, error) {
 	if err := check(n, clients); err != nil {
 		return nil, err
 	}
 	if !(exponent >= 0) || math.IsInf(exponent, 1) {
-		return nil, fmt.Errorf("data: exponent is %v, want 0 or a positive number: %w", exponent, ErrSettings)
+		return nil, fmt.Errorf("data: exponent is %v, want a finite number >= 0: %w", exponent, ErrSettings)
 	}
 	r := rng.Stream(seed, "power law")
 	share, sum := make([]float64, clients), 0.0
@@ -196,8 +122,8 @@ func PowerLaw(n, clients int, exponent float64, seed uint64) ([][]int32, error) 
 	return sized(n, share, r), nil
 }
 
-// sized divides n examples at random by the given shares, after everybody has
-// got one.
+// sized divides n examples at random. Every client gets one example; the others
+// follow the shares.
 func sized(n int, share []float64, r *rand.Rand) [][]int32 {
 	order := permutation(n, r)
 	parts := make([][]int32, len(share))
@@ -218,9 +144,9 @@ func sized(n int, share []float64, r *rand.Rand) [][]int32 {
 func check(n, clients int) error {
 	switch {
 	case clients < 1:
-		return fmt.Errorf("data: %d clients, want at least 1: %w", clients, ErrSettings)
+		return fmt.Errorf("data: %d clients, want at least one: %w", clients, ErrSettings)
 	case clients > n:
-		return fmt.Errorf("data: %d clients for %d examples, want at least one example each: %w", clients, n, ErrSettings)
+		return fmt.Errorf("data: %d clients for %d examples, want at most as many clients as examples: %w", clients, n, ErrSettings)
 	case n > math.MaxInt32:
 		return fmt.Errorf("data: %d examples, want at most %d: %w", n, math.MaxInt32, ErrSettings)
 	}
@@ -236,7 +162,7 @@ func permutation(n int, r *rand.Rand) []int32 {
 	return p
 }
 
-// cut cuts index into parts whose sizes differ by at most one.
+// cut divides index into parts whose sizes differ by at most one.
 func cut(index []int32, parts int) [][]int32 {
 	cuts := make([][]int32, parts)
 	from := 0
@@ -248,56 +174,11 @@ func cut(index []int32, parts int) [][]int32 {
 	return cuts
 }
 
-// byLabel returns the numbers of the examples with each label, in order.
+// byLabel returns the indices of the examples of each label, in ascending order.
 func byLabel(labels []uint8) [256][]int32 {
 	var of [256][]int32
 	for i, y := range labels {
 		of[y] = append(of[y], int32(i))
 	}
 	return of
-}
-
-// dirichlet draws p from the symmetric Dirichlet distribution: independent
-// Gamma(alpha, 1) numbers divided by their sum. It works on logarithms,
-// because for a small alpha all of the numbers themselves may be zero in
-// floating point.
-func dirichlet(p []float64, alpha float64, r *rand.Rand) {
-	largest := math.Inf(-1)
-	for k := range p {
-		p[k] = logGamma(alpha, r)
-		largest = max(largest, p[k])
-	}
-	sum := 0.0
-	for k := range p {
-		p[k] = math.Exp(p[k] - largest)
-		sum += p[k]
-	}
-	for k := range p {
-		p[k] /= sum
-	}
-}
-
-// logGamma draws the logarithm of a number with the Gamma(alpha, 1)
-// distribution, by Marsaglia and Tsang's rejection method (ACM Transactions on
-// Mathematical Software 26, 2000); for alpha < 1 by their remark that
-// Gamma(alpha) is Gamma(alpha+1) * U^(1/alpha).
-func logGamma(alpha float64, r *rand.Rand) float64 {
-	if alpha < 1 {
-		u := 1 - r.Float64() // in (0, 1]
-		return logGamma(alpha+1, r) + math.Log(u)/alpha
-	}
-	d := alpha - 1.0/3
-	c := 1 / math.Sqrt(9*d)
-	for {
-		x := r.NormFloat64()
-		v := 1 + c*x
-		if v <= 0 {
-			continue
-		}
-		v = v * v * v
-		u := 1 - r.Float64()
-		if math.Log(u) < x*x/2+d-d*v+d*math.Log(v) {
-			return math.Log(d) + math.Log(v)
-		}
-	}
 }

@@ -7,13 +7,11 @@ import (
 	"slices"
 	"testing"
 
-	"fedtab/learn/rng"
-
 	"pgregory.net/rapid"
 )
 
-// complete fails unless every one of n examples is in exactly one part and no
-// part is empty.
+// complete fails unless every one of n examples is in exactly one part and no part
+// is empty.
 func complete(t *rapid.T, parts [][]int32, n int) {
 	t.Helper()
 	seen := make([]bool, n)
@@ -33,12 +31,12 @@ func complete(t *rapid.T, parts [][]int32, n int) {
 	}
 }
 
-// drawLabels draws labels and, for the balanced case, how many of each.
+// drawLabels draws labels from 0 to 9.
 func drawLabels(t *rapid.T) []uint8 {
 	return rapid.SliceOfN(rapid.Uint8Range(0, 9), 1, 300).Draw(t, "labels")
 }
 
-// again fails unless making the parts again gives the same.
+// again fails unless the partition is complete and a second call gives the same.
 func again(t *rapid.T, make func(seed uint64) ([][]int32, error), n int) [][]int32 {
 	t.Helper()
 	seed := rapid.Uint64().Draw(t, "seed")
@@ -48,17 +46,17 @@ func again(t *rapid.T, make func(seed uint64) ([][]int32, error), n int) [][]int
 	}
 	complete(t, parts, n)
 	if same, _ := make(seed); !reflect.DeepEqual(parts, same) {
-		t.Fatal("made again, the parts differ")
+		t.Fatal("a second call gives other parts")
 	}
 	return parts
 }
 
-func sizes(parts [][]int32) (least, most int) {
-	least = len(parts[0])
+func sizes(parts [][]int32) (smallest, largest int) {
+	smallest = len(parts[0])
 	for _, p := range parts {
-		least, most = min(least, len(p)), max(most, len(p))
+		smallest, largest = min(smallest, len(p)), max(largest, len(p))
 	}
-	return least, most
+	return smallest, largest
 }
 
 func TestIID(t *testing.T) {
@@ -66,14 +64,14 @@ func TestIID(t *testing.T) {
 		n := rapid.IntRange(1, 500).Draw(t, "n")
 		clients := rapid.IntRange(1, n).Draw(t, "clients")
 		parts := again(t, func(seed uint64) ([][]int32, error) { return IID(n, clients, seed) }, n)
-		if least, most := sizes(parts); most-least > 1 {
-			t.Fatalf("sizes from %d to %d", least, most)
+		if smallest, largest := sizes(parts); largest-smallest > 1 {
+			t.Fatalf("sizes from %d to %d", smallest, largest)
 		}
 	})
 	a, _ := IID(100, 4, 1)
 	b, _ := IID(100, 4, 2)
 	if reflect.DeepEqual(a, b) {
-		t.Error("the seed changes nothing")
+		t.Error("two seeds give the same parts")
 	}
 }
 
@@ -84,10 +82,10 @@ func TestLabelShards(t *testing.T) {
 		clients := rapid.IntRange(1, n).Draw(t, "clients")
 		per := rapid.IntRange(1, n/clients).Draw(t, "shards per client")
 		parts := again(t, func(seed uint64) ([][]int32, error) { return LabelShards(labels, clients, per, seed) }, n)
-		if least, most := sizes(parts); most-least > per {
-			t.Fatalf("sizes from %d to %d with %d shards each", least, most, per)
+		if smallest, largest := sizes(parts); largest-smallest > per {
+			t.Fatalf("sizes from %d to %d with %d shards each", smallest, largest, per)
 		}
-		// A border between two labels gives one shard one label more.
+		// A shard that spans two labels has one label more.
 		borders := 0
 		for k, counts := range Statistics(parts, labels, 10) {
 			distinct := 0
@@ -102,12 +100,13 @@ func TestLabelShards(t *testing.T) {
 			}
 		}
 		if borders > 9 {
-			t.Fatalf("%d labels too many for 9 borders", borders)
+			t.Fatalf("%d labels more than shards, want at most 9", borders)
 		}
 	})
 }
 
-// The federated averaging paper's division: 200 shards of 300, two each.
+// The federated averaging paper's partition: 200 shards of 300 examples, two for
+// each client.
 func TestLabelShardsOfThePaper(t *testing.T) {
 	labels := make([]uint8, 60000)
 	for i := range labels {
@@ -133,68 +132,9 @@ func TestLabelShardsOfThePaper(t *testing.T) {
 	}
 }
 
-func TestDirichlet(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		labels := drawLabels(t)
-		clients := rapid.IntRange(1, len(labels)).Draw(t, "clients")
-		alpha := rapid.SampledFrom([]float64{1e-300, 1e-3, 0.1, 0.5, 1, 10, 1e6, 1e300}).Draw(t, "alpha")
-		again(t, func(seed uint64) ([][]int32, error) { return Dirichlet(labels, 10, clients, alpha, seed) }, len(labels))
-	})
-}
-
-// A small alpha gives most of a class to one client, a large one the same to
-// all.
-func TestDirichletSpread(t *testing.T) {
-	labels := make([]uint8, 10000)
-	for i := range labels {
-		labels[i] = uint8(i % 10)
-	}
-	for _, c := range []struct{ alpha, least, most float64 }{{0.01, 0.8, 1}, {1000, 0.1, 0.13}} {
-		parts, err := Dirichlet(labels, 10, 10, c.alpha, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		largest := make([]int, 10) // share of a class, in thousandths
-		for _, counts := range Statistics(parts, labels, 10) {
-			for class, n := range counts {
-				largest[class] = max(largest[class], n)
-			}
-		}
-		sum := 0.0
-		for _, n := range largest {
-			sum += float64(n) / 1000 / 10
-		}
-		if sum < c.least || sum > c.most {
-			t.Errorf("alpha %v: the largest share of a class is %.3f on average, want %v to %v", c.alpha, sum, c.least, c.most)
-		}
-	}
-}
-
-// Gamma(alpha, 1) has mean alpha and variance alpha; its fourth central moment
-// is 3 alpha^2 + 6 alpha, which bounds the error of the variance here.
-func TestGammaMoments(t *testing.T) {
-	const n = 200000
-	for _, alpha := range []float64{0.1, 0.5, 1, 2.5, 30} {
-		r := rng.Stream(1, "test")
-		var sum, squares float64
-		for range n {
-			v := math.Exp(logGamma(alpha, r))
-			sum += v
-			squares += (v - alpha) * (v - alpha)
-		}
-		if got, tol := sum/n, 5*math.Sqrt(alpha/n); math.Abs(got-alpha) > tol {
-			t.Errorf("alpha %v: mean is %v, want within %v", alpha, got, tol)
-		}
-		tol := 5 * math.Sqrt((2*alpha*alpha+6*alpha)/n)
-		if got := squares / n; math.Abs(got-alpha) > tol {
-			t.Errorf("alpha %v: variance is %v, want within %v", alpha, got, tol)
-		}
-	}
-}
-
 func TestClasses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		// Every class that occurs has 40 examples or more.
+		// Every class that occurs has at least 40 examples.
 		present := rapid.SliceOfNDistinct(rapid.Uint8Range(0, 9), 1, 10, rapid.ID).Draw(t, "present")
 		var labels []uint8
 		for _, c := range present {
@@ -203,8 +143,8 @@ func TestClasses(t *testing.T) {
 			}
 		}
 		per := rapid.IntRange(1, len(present)).Draw(t, "classes per client")
-		least := (len(present) + per - 1) / per
-		clients := rapid.IntRange(least, max(least, 40)).Draw(t, "clients")
+		minClients := (len(present) + per - 1) / per
+		clients := rapid.IntRange(minClients, max(minClients, 40)).Draw(t, "clients")
 		parts := again(t, func(seed uint64) ([][]int32, error) { return Classes(labels, clients, per, seed) }, len(labels))
 		holders := make([]int, 10)
 		for k, counts := range Statistics(parts, labels, 10) {
@@ -219,36 +159,14 @@ func TestClasses(t *testing.T) {
 				t.Fatalf("client %d has %d classes, want %d", k, distinct, per)
 			}
 		}
-		fewest, most := clients, 0
+		fewest, largest := clients, 0
 		for _, c := range present {
-			fewest, most = min(fewest, holders[c]), max(most, holders[c])
+			fewest, largest = min(fewest, holders[c]), max(largest, holders[c])
 		}
-		if most-fewest > 1 {
-			t.Fatalf("classes are held by %d to %d clients", fewest, most)
+		if largest-fewest > 1 {
+			t.Fatalf("classes have %d to %d clients, want at most one more", fewest, largest)
 		}
 	})
-}
-
-func TestDirichletSizes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(1, 500).Draw(t, "n")
-		clients := rapid.IntRange(1, n).Draw(t, "clients")
-		alpha := rapid.SampledFrom([]float64{1e-300, 0.1, 1, 1e6}).Draw(t, "alpha")
-		again(t, func(seed uint64) ([][]int32, error) { return DirichletSizes(n, clients, alpha, seed) }, n)
-	})
-	// A large alpha makes all sizes alike, a small one gives one client most.
-	for _, c := range []struct {
-		alpha       float64
-		least, most float64 // effective clients of 100
-	}{{1000, 99, 100}, {1, 35, 70}, {0.001, 1, 2}} {
-		parts, err := DirichletSizes(100000, 100, c.alpha, 7)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := MeasureSkew(parts, nil).EffectiveClients; got < c.least || got > c.most {
-			t.Errorf("alpha %v: %v effective clients, want %v to %v", c.alpha, got, c.least, c.most)
-		}
-	}
 }
 
 func TestPowerLaw(t *testing.T) {
@@ -310,6 +228,10 @@ func TestPartitionsRefuse(t *testing.T) {
 		"label beyond":     second(Dirichlet(labels, 2, 2, 1, 1)),
 		"alpha zero":       second(Dirichlet(labels, 3, 2, 0, 1)),
 		"alpha NaN":        second(Dirichlet(labels, 3, 2, math.NaN(), 1)),
+		"classes":          second(Dirichlet(labels, 257, 2, 1, 1)),
+		"clients' alpha":   second(DirichletClients(labels, 3, 2, 0, 1)),
+		"clients' label":   second(DirichletClients(labels, 2, 2, 1, 1)),
+		"clients' clients": second(DirichletClients(labels, 3, 5, 1, 1)),
 		"no classes":       second(Classes(labels, 2, 0, 1)),
 		"too many classes": second(Classes(labels, 2, 4, 1)),
 		"classes left":     second(Classes(labels, 2, 1, 1)),

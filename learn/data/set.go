@@ -32,9 +32,9 @@ func NewLabelled(shape []int, values []float32, labels []uint8, classes int) (*S
 	return s, nil
 }
 
-// NewMeasured makes a set of rows with numbers to be predicted: values is [n,
-// shape...], row-major, and targets [n]. It keeps their memory. The error wraps
-// ErrFormat and names the first number that is not finite.
+// NewMeasured makes a set of rows with regression targets: values is [n, shape...],
+// row-major, and targets [n]. It keeps their memory. The error wraps ErrFormat and
+// names the first number that is not finite.
 func NewMeasured(shape []int, values, targets []float32) (*Set, error) {
 	s, err := newTable(shape, values, len(targets))
 	if err != nil {
@@ -53,7 +53,7 @@ func newTable(shape []int, values []float32, n int) (*Set, error) {
 	features := 1
 	for _, d := range shape {
 		if d <= 0 {
-			return nil, fmt.Errorf("data: rows have shape %v, want every side positive: %w", shape, ErrFormat)
+			return nil, fmt.Errorf("data: rows have shape %v, want dimensions >= 1: %w", shape, ErrFormat)
 		}
 		features *= d
 	}
@@ -66,40 +66,41 @@ func newTable(shape []int, values []float32, n int) (*Set, error) {
 		}
 	}
 	if values == nil {
-		values = []float32{} // nil would make it a set of images
+		values = []float32{} // nil stands for a set of images
 	}
 	return &Set{Shape: slices.Clone(shape), Values: values, n: n, features: features}, nil
 }
 
 func finite(v float32) bool { return v-v == 0 }
 
-// Scaling is what pixels read as: p becomes float32(p)*Scale + Offset. Scale =
-// 1/(255*deviation) and Offset = -mean/deviation standardise pixels whose mean
-// and deviation are given on the scale from 0 to 1.
+// Scaling maps pixel p to float32(p)*Scale + Offset. Scale = 1/(255*deviation) and
+// Offset = -mean/deviation standardise pixels with the given mean and deviation of
+// p/255.
 type Scaling struct {
 	Scale, Offset float32
 }
 
-// Scaled returns the same images read otherwise; the bytes are shared. It is an
-// error, wrapping ErrFormat, when s is a table or a number is not finite.
+// Scaled returns the same images with another scaling; it shares the bytes. It
+// returns an error that wraps ErrFormat if s is a table or a feature would not be
+// finite.
 func (s *Set) Scaled(by Scaling) (*Set, error) {
 	if s.Values != nil {
 		return nil, fmt.Errorf("data: a table has no pixels to scale: %w", ErrFormat)
 	}
 	t := new([256]float32)
 	for p := range t {
-		// The conversion keeps a processor from fusing the two operations:
-		// every device must read the same numbers.
+		// The conversion prevents a fused multiply-add:
+		// all devices must get the same features.
 		t[p] = float32(float32(p)*by.Scale) + by.Offset
 	}
 	if by.Scale == 0 || !finite(by.Scale) || !finite(by.Offset) || !finite(t[255]) || math.Abs(float64(t[255])) > 1e6 {
-		return nil, fmt.Errorf("data: pixels scaled by %v and moved by %v reach %v, want a scale that is not 0 and at most 1e6: %w", by.Scale, by.Offset, t[255], ErrFormat)
+		return nil, fmt.Errorf("data: pixels with scale %v and offset %v reach %v, want scale != 0 and at most 1e6: %w", by.Scale, by.Offset, t[255], ErrFormat)
 	}
 	scaled := *s
 	scaled.scaling, scaled.pixel = &by, t
 	return &scaled, nil
 }
 
-// Release gives up the features and keeps the labels, the shape and the counts:
-// what is needed of a set whose examples are elsewhere.
+// Release frees the features. The labels, the shape and the counts remain, which
+// is all that a coordinator needs after it has packed the shards.
 func (s *Set) Release() { s.X, s.Values = nil, nil }

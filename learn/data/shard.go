@@ -9,13 +9,12 @@ import (
 
 // A shard is an IDX file of examples followed directly by one of labels. The
 // examples are unsigned bytes (images) or float32 (rows of a table), the labels
-// unsigned bytes (classes) or float32 (targets of a regression). Images that do
-// not read as p / 255 are followed by a third file, float32 [2]: their scaling.
-// What the bytes are is in IDX's own headers, so a reader that knows only
-// images refuses the others by their type.
+// unsigned bytes (classes) or float32 (targets of a regression). Images with a
+// scaling other than p / 255 are followed by a third file, float32 [2]: the
+// scaling. The types are in the IDX headers, so a reader of images alone refuses
+// other shards by their type.
 
-// AppendShard appends the examples of s with the given numbers in the shard
-// format.
+// AppendShard appends the examples index of s in the shard format.
 func AppendShard(dst []byte, s *Set, index []int32) []byte {
 	dims := append([]int{len(index)}, s.Shape...)
 	if s.Values != nil {
@@ -54,9 +53,9 @@ func appendFloats(dst []byte, v []float32) []byte {
 	return dst
 }
 
-// ReadShard reads what AppendShard wrote and nothing else. limit bounds the
-// number of bytes in examples and labels together, and is checked before they
-// are allocated. The set's classes go up to the largest label in the shard.
+// ReadShard reads a shard. No bytes may follow it. limit is the max number of bytes
+// of examples and labels together, checked before they are allocated. The set's
+// number of classes is the largest label plus one.
 func ReadShard(r io.Reader, limit int) (*Set, error) {
 	in := &reader{r: r}
 	kind, dims, size, err := in.header("images", limit, idxUint8, idxFloat32)
@@ -142,7 +141,7 @@ func (in *reader) floats(name string, n int) ([]float32, error) {
 	return v, nil
 }
 
-// scaling reads a third file of a shard.
+// scaling reads the third file of a shard.
 func (in *reader) scaling() (Scaling, error) {
 	_, dims, n, err := in.header("scaling", 8, idxFloat32)
 	if err != nil {

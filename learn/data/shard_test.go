@@ -24,7 +24,7 @@ func measured() *Set {
 	return must(NewMeasured([]int{1, 2}, []float32{1, 2, 3, 4}, []float32{-1, 0.25}))
 }
 
-// A shard holds everything that is needed to read the examples as they were.
+// A shard holds all that Fill needs.
 func TestShardKinds(t *testing.T) {
 	for name, s := range map[string]*Set{
 		"table":         labelled(),
@@ -49,7 +49,7 @@ func TestShardKinds(t *testing.T) {
 				t.Errorf("targets are %v, want those of %v", got.Targets, s.Targets)
 			}
 			for cut := range b {
-				// Without its scaling, a shard of images is another one.
+				// A shard of images without its scaling is valid, with other features.
 				if s.scaling != nil && cut == len(b)-16 {
 					continue
 				}
@@ -67,7 +67,7 @@ func TestShardKinds(t *testing.T) {
 	}
 }
 
-// MNIST's shards are what they always were: two IDX files of bytes.
+// A shard of unscaled images is two IDX files of bytes.
 func TestShardOfImagesIsPlainIDX(t *testing.T) {
 	b := AppendShard(nil, numbered(t, 9), []int32{4, 6, 8})
 	if want := 4 + 3*4 + 3*2 + 4 + 4 + 3; len(b) != want || b[2] != idxUint8 || b[16+6+2] != idxUint8 {
@@ -134,7 +134,8 @@ func TestFillTableAllocatesNothing(t *testing.T) {
 	}
 }
 
-// The bytes by hand, after docs/protocol.md: other languages read them.
+// The bytes are written by hand from docs/protocol.md: clients in other languages
+// read them.
 func TestShardBytes(t *testing.T) {
 	got := AppendShard(nil, measured(), []int32{1})
 	want := "\x00\x00\x0d\x03\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x02" + // [1, 1, 2]

@@ -18,23 +18,23 @@ func Statistics(parts [][]int32, labels []uint8, classes int) [][]int {
 	return counts
 }
 
-// Skew says how unevenly examples are divided.
+// Skew measures how much the parts of a partition differ.
 type Skew struct {
 	Clients                         int
 	SmallestSize, LargestSize       int
 	MedianSize                      float64
-	FewestClasses, MostClasses      int     // that a client has examples of
+	FewestClasses, MostClasses      int     // of one client
 	MeanClasses                     float64 // 0 without labels
-	MeanVariation, LargestVariation float64 // total variation distance of a client's classes from all examples'
-	EffectiveClients                float64 // (sum of sizes)^2 / sum of squared sizes: Clients if all are equal
+	MeanVariation, LargestVariation float64 // total variation distance of a client's class distribution from that of all examples
+	EffectiveClients                float64 // (sum of sizes)^2 / (sum of squared sizes); equals Clients if all sizes are equal
 }
 
-// MeasureSkew summarises parts, of which there must be one. counts is what
-// Statistics returns for them, or nil when the examples have no labels.
+// MeasureSkew measures parts; it needs at least one. counts is the result of
+// Statistics for them, or nil if the examples have no labels.
 //
 // The total variation distance of two distributions is half the sum of the
-// absolute differences of their probabilities: 0 if they are the same, 1 if
-// they have nothing in common.
+// absolute differences of their probabilities: 0 if they are equal, 1 if no class
+// is in both.
 func MeasureSkew(parts [][]int32, counts [][]int) Skew {
 	sizes := make([]int, len(parts))
 	sum, squares := 0.0, 0.0
@@ -80,8 +80,8 @@ func MeasureSkew(parts [][]int32, counts [][]int) Skew {
 	return s
 }
 
-// Variation returns the total variation distance of two distributions given by
-// counts, which are of one length. It is 0 when either has none.
+// Variation returns the total variation distance of two distributions, given by
+// counts of equal length. It is 0 if all counts of one are 0.
 func Variation(a, b []int) float64 {
 	var na, nb float64
 	for i := range a {

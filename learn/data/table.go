@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Table is what [ReadCSV] reads: rows of numbers and categories with their
+// Table is the result of [ReadCSV]: rows of numbers and categories with their
 // classes or targets. [Table.Prepare] makes sets of it.
 type Table struct {
 	Columns []Column // of the features, in the order of the file
 	Target  string   // the name of the column to be predicted
 	Classes []string // by label; nil for a regression
-	Dropped int      // rows left out because a value is missing
-	Missing int      // values that are missing and to be filled
+	Dropped int      // rows dropped because of a missing value
+	Missing int      // missing values that Prepare fills
 
 	name    string
 	missing Missing
@@ -30,38 +30,37 @@ type Column struct {
 	Categories []string // nil if it holds numbers
 }
 
-// Len returns how many rows there are.
+// Len returns the number of rows.
 func (t *Table) Len() int { return t.rows }
 
-// Preparation says how a Table becomes sets.
+// Preparation configures Prepare.
 type Preparation struct {
 	// Standardise gives every column of numbers mean 0 and variance 1 over the
 	// training rows.
 	Standardise bool
-	// DropConstant leaves out columns in which all training rows have the same
-	// value; otherwise they are an error, because nothing can be learned from
-	// them and they cannot be standardised.
+	// DropConstant drops columns in which all training rows have the same value.
+	// Otherwise they are an error: they carry no information and cannot be
+	// standardised.
 	DropConstant bool
 }
 
-// Prepared are the sets that a Table becomes. Whatever is computed from rows, a
-// mean for instance, is computed from the training rows alone: otherwise the
-// test would know too much.
+// Prepared is the result of Prepare. All statistics, such as means, come from the
+// training rows alone, so that nothing leaks from the test rows into training.
 type Prepared struct {
 	Train, Test *Set
 	Features    []string  // names; COLUMN=CATEGORY for the indicator of a category
-	Mean        []float64 // that was subtracted from a feature; 0 if it is not standardised
-	Deviation   []float64 // by which it was divided then; 1 if it is not standardised
-	Constant    []string  // columns left out
+	Mean        []float64 // subtracted from each feature; 0 if it is not standardised
+	Deviation   []float64 // each feature is then divided by it; 1 if it is not standardised
+	Constant    []string  // dropped columns
 }
 
-// Prepare makes a set of the training rows and one of the test rows, which may
-// be none. A number becomes one feature, a category one for each of its values,
-// 1 where the row has it and 0 elsewhere. Missing values are filled. The error
-// wraps ErrFormat and names the columns at fault.
+// Prepare makes a set of the training rows and one of the test rows, which may be
+// empty. A number becomes one feature. A category becomes an indicator feature, 1
+// or 0, for each of its values. Missing values are filled. The error wraps
+// ErrFormat and names the columns.
 func (t *Table) Prepare(train, test []int32, p Preparation) (*Prepared, error) {
 	if len(train) == 0 {
-		return nil, fmt.Errorf("data: %s: no rows to learn from: %w", t.name, ErrFormat)
+		return nil, fmt.Errorf("data: %s: no training rows, want at least one: %w", t.name, ErrFormat)
 	}
 	out := &Prepared{}
 	var plans []plan
@@ -114,12 +113,12 @@ type plan struct {
 	categories      int // 0 for a number
 	fill            float64
 	mean, deviation float64
-	known           bool // some training row has a value
-	constant        bool // all training rows have the same
+	known           bool // at least one training row has a value
+	constant        bool // all training rows have the same value
 }
 
-// plan learns from the training rows what is needed of column k. values is
-// scratch space, [len(train)].
+// plan computes the plan of column k from the training rows. values is a
+// workspace, [len(train)].
 func (t *Table) plan(k int, train []int32, values []float64) plan {
 	c := plan{column: k, categories: len(t.Columns[k].Categories), constant: true}
 	present := values[:0]
@@ -137,24 +136,24 @@ func (t *Table) plan(k int, train []int32, values []float64) plan {
 	switch {
 	case len(present) == len(train):
 	case c.categories > 0:
-		c.fill = commonest(present, c.categories)
+		c.fill = mode(present, c.categories)
 	case t.missing == FillMedian:
 		c.fill = median(present)
 	default:
 		c.fill = mean
 	}
-	// The moments with the filled values among them (Chan, Golub and LeVeque,
-	// 1979, for two samples of which one has no spread).
+	// The moments including the filled values (Chan, Golub and LeVeque 1979, for
+	// two samples, one of which has variance 0).
 	n, filled := float64(len(present)), float64(len(train)-len(present))
 	square += (c.fill - mean) * (c.fill - mean) * n * filled / (n + filled)
 	c.mean = mean + (c.fill-mean)*filled/(n+filled)
 	c.deviation = math.Sqrt(square / (n + filled))
-	c.constant = c.deviation == 0 // the values differ, by less than can be squared
+	c.constant = c.deviation == 0 // the squared differences underflow
 	return c
 }
 
-// moments returns the mean of v and the sum of squared distances from it, by
-// Welford's method (Technometrics 4, 1962), which does not cancel.
+// moments returns the mean of v and the sum of squared deviations from it, by
+// Welford's method (Technometrics 4, 1962), which avoids cancellation.
 func moments(v []float64) (mean, square float64) {
 	for i, x := range v {
 		d := x - mean
@@ -164,7 +163,7 @@ func moments(v []float64) (mean, square float64) {
 	return mean, square
 }
 
-// median sorts v and returns the number in the middle, or the mean of the two.
+// median sorts v and returns its median.
 func median(v []float64) float64 {
 	slices.Sort(v)
 	m := len(v) / 2
@@ -174,8 +173,8 @@ func median(v []float64) float64 {
 	return v[m-1] + (v[m]-v[m-1])/2
 }
 
-// commonest returns the category that v has most of, of several the first.
-func commonest(v []float64, categories int) float64 {
+// mode returns the most frequent category in v; of several, the first.
+func mode(v []float64, categories int) float64 {
 	count, best := make([]int, categories), 0
 	for _, c := range v {
 		count[int(c)]++
@@ -219,16 +218,16 @@ func (t *Table) set(rows []int32, plans []plan, features int) (*Set, error) {
 	return NewLabelled([]int{features}, x, y, len(t.Classes))
 }
 
-// listed writes some names for people.
+// listed returns the first names, for errors.
 func listed(names []string) string {
-	const most = 10
+	const maxNames = 10
 	var short []string
-	for _, s := range names[:min(len(names), most)] {
+	for _, s := range names[:min(len(names), maxNames)] {
 		short = append(short, clipName(s))
 	}
 	s := strings.Join(short, ", ")
-	if len(names) > most {
-		s += fmt.Sprintf(" and %d more columns", len(names)-most)
+	if len(names) > maxNames {
+		s += fmt.Sprintf(" and %d more columns", len(names)-maxNames)
 	}
 	if len(names) == 1 {
 		return "column " + s

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// rowsOf returns 0, 1, ... n-1.
+// rowsOf returns 0 to n-1.
 func rowsOf(n int) []int32 {
 	rows := make([]int32, n)
 	for i := range rows {
@@ -19,7 +19,7 @@ func rowsOf(n int) []int32 {
 	return rows
 }
 
-// Everything is learned from the training rows, 0 to 3, and used on row 4 too.
+// Statistics come from the training rows, 0 to 3, and are applied to row 4 too.
 func TestPrepare(t *testing.T) {
 	const text = "a,b,c,y\n1,red,7,no\n2,blue,7,yes\n,red,7,yes\n9,?,7,no\n?,green,8,no\n"
 	for _, c := range []struct {
@@ -50,7 +50,7 @@ func TestPrepare(t *testing.T) {
 			if math.Abs(p.Mean[0]-c.mean) > 1e-12 || math.Abs(p.Deviation[0]-c.sd) > 1e-12 || p.Mean[3] != 0 || p.Deviation[3] != 1 {
 				t.Errorf("means are %v, deviations %v, want %v and %v first", p.Mean, p.Deviation, c.mean, c.sd)
 			}
-			// Row 3 has no colour: red is the commonest.
+			// Row 3 has no colour: red is the most frequent.
 			indicators := [][]float32{{0, 0, 1}, {1, 0, 0}, {0, 0, 1}, {0, 0, 1}, {0, 1, 0}}
 			x, y := make([]float32, 4), make([]float32, 1)
 			for i, want := range c.features {
@@ -94,7 +94,7 @@ func TestPrepareRefuses(t *testing.T) {
 		p           Preparation
 		want        string
 	}{
-		{"no rows", "a,y\n1,2\n", nil, nil, Preparation{}, "no rows to learn from"},
+		{"no rows", "a,y\n1,2\n", nil, nil, Preparation{}, "no training rows, want at least one"},
 		{"constant", "a,b,y\n1,2,3\n1,3,3\n1,4,3\n", []int32{0, 1, 2}, nil, Preparation{}, "x.csv: all training rows have the same value in column a,"},
 		{"constant but for the test", "a,b,y\n1,5,3\n1,5,3\n1,4,3\n", []int32{0, 1}, []int32{2}, Preparation{Standardise: true}, "in columns a, b,"},
 		{"all constant", "a,b,y\n1,5,3\n1,5,3\n", []int32{0, 1}, nil, Preparation{DropConstant: true}, "no column is left: columns a, b are constant"},
@@ -115,8 +115,8 @@ func TestPrepareRefuses(t *testing.T) {
 	}
 }
 
-// Standardised training columns have mean 0 and variance 1, whatever their
-// offset and spread, and filled values are among them.
+// Standardised training columns have mean 0 and variance 1 at any offset and
+// variance, filled values included.
 func TestStandardised(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(3, 60).Draw(t, "rows")
@@ -167,13 +167,13 @@ func TestHoldout(t *testing.T) {
 		}
 		train2, test2, _ := Holdout(n, share, seed)
 		if !slices.Equal(train, train2) || !slices.Equal(test, test2) {
-			t.Fatal("made again, they differ")
+			t.Fatal("a second call gives another hold-out")
 		}
 	})
 	_, a, _ := Holdout(100, 0.5, 1)
 	_, b, _ := Holdout(100, 0.5, 2)
 	if slices.Equal(a, b) {
-		t.Error("the seed changes nothing")
+		t.Error("two seeds give the same hold-out")
 	}
 	for _, c := range []struct {
 		n     int
