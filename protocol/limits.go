@@ -26,6 +26,10 @@ const (
 	// with MaxVectors vector headers of at most 84 bytes, MaxPayloads of them
 	// with a name and a count.
 	MaxFrame = 84 << 10
+
+	// MaxFragments is the most WebSocket frames that one message may be cut
+	// into. Browsers cut a message above 64 KiB into a few pieces.
+	MaxFragments = 64
 )
 
 // Sizes of fields.

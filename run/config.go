@@ -63,6 +63,7 @@ type Config struct {
 	MaxScale     func(maxWeight float64) float64
 	Packing      Packing
 	Uncounted    bool            // what is sent counts as no bytes: the data is all in one place
+	Metered      bool            // peers measure what travels and report it to Book; otherwise messages count as they are handed over
 	Optimiser    learn.Optimiser // of local training; the zero value is SGD
 	Stop         Stop
 	EvalEvery    int                             // evaluate every so many versions; 0 means 1

@@ -73,8 +73,17 @@ func (d *downlink) exact() []float32 {
 type Shared struct {
 	Message protocol.Message // nil while it is being coded
 	Frames  any
-	size    int64
+	entry   Entry
 	waiting []func() // what to do when it is coded
+}
+
+// Entry returns what one delivery of the message costs. Only the owner of the
+// run calls it.
+func (s *Shared) Entry() Entry {
+	if s.entry == (Entry{}) {
+		s.entry = EntryOf(s.Message, false)
+	}
+	return s.entry
 }
 
 // code returns a message that work makes on another goroutine.
@@ -279,10 +288,7 @@ func (r *Run) deliver(m *member, s *Shared) {
 		})
 		return
 	}
-	if s.size == 0 {
-		s.size = protocol.WireSize(s.Message, false)
-	}
-	r.accounts.book(m.number, protocol.KindOf(s.Message), s.size, models(s.Message), false)
+	r.accounts.book(m.number, s.Entry())
 	m.peer.SendShared(s)
 }
 

@@ -65,19 +65,25 @@ func (r *Run) recordIn(round uint64, kind string, participant uint32, detail str
 // flush writes the event log so far, unless a write of it is under way: on a slow
 // disk they would pile up before the next commit.
 func (r *Run) flush() {
-	if !r.events.writing {
-		r.Flush()
+	if !r.events.writing && len(r.events.entries) > 0 {
+		r.writeEvents()
 	}
 }
 
-// Flush writes the event log so far. The owner calls it last, when it stops.
+// Flush writes the event log so far, and the ledger if it has changed. The owner
+// calls it last, when it stops.
 func (r *Run) Flush() {
-	if len(r.events.entries) == 0 {
-		return
+	if len(r.events.entries) > 0 || r.cfg.Journal != nil && r.accounts.all != r.accounts.written {
+		r.writeEvents()
 	}
+}
+
+func (r *Run) writeEvents() {
+	ledger := r.accounts.all
+	r.accounts.written = ledger
 	entries := r.events.take(r.env.Now(), r.down.version)
 	r.events.writing = true
-	r.env.Store(func() error { return r.cfg.Journal.Log(r.cfg.ID, entries) }, func(err error) {
+	r.env.Store(func() error { return r.cfg.Journal.Log(r.cfg.ID, entries, ledger) }, func(err error) {
 		r.events.writing = false
 		r.journalAnswered(err)
 		if err != nil {

@@ -22,8 +22,9 @@ type Journal interface {
 	Evaluate(run string, e Evaluation) error
 	// Finish marks the run as over.
 	Finish(run string, reason string, at time.Time) error
-	// Log appends to the event log, all of the entries or none.
-	Log(run string, entries []LogEntry) error
+	// Log appends to the event log, all of the entries or none, and keeps the
+	// ledger as it stands.
+	Log(run string, entries []LogEntry, ledger Ledger) error
 }
 
 // OpenRound is a round that has begun.
@@ -53,6 +54,7 @@ type Commit struct {
 	Rate          float64        // effective learning rate: the participants', times the server's
 	Traffic       Traffic        // since the last commit
 	Clients       []ClientTraffic
+	Ledger        Ledger // of the whole run, this round included
 	Committed     time.Time
 }
 
@@ -89,6 +91,7 @@ type Saved struct {
 	Last         *Commit    // newest commit, nil before the first
 	Open         *OpenRound // a round after Last that has begun, or nil
 	Rounds       []RoundRecord
+	Ledger       Ledger        // as it was kept last; zero begins anew
 	Finished     string        // reason, empty while the run goes on
 	Elapsed      time.Duration // from the run's creation to its newest commit
 }

@@ -22,13 +22,48 @@ type Ledger struct {
 // last commit, and of each participant in that time.
 type accounts struct {
 	uncounted bool // nothing counts: the data is all in one place
+	metered   bool // peers report what travels: messages do not count as they are handed over
 	all       Ledger
+	written   Ledger // all, as the journal has it
 	period    Traffic
 	clients   map[uint32]*ClientTraffic
 }
 
-func newAccounts(uncounted bool) accounts {
-	return accounts{uncounted: uncounted, clients: map[uint32]*ClientTraffic{}}
+func newAccounts(uncounted, metered bool) accounts {
+	return accounts{uncounted: uncounted, metered: metered, clients: map[uint32]*ClientTraffic{}}
+}
+
+// Entry is bytes that have travelled to or from a participant.
+type Entry struct {
+	Kind     protocol.Kind // 0 for bytes that became no message
+	Messages int64
+	Bytes    int64 // WebSocket headers and masks included
+	Models   int64 // vectors as long as the model
+	Up       bool  // from the participant
+}
+
+// EntryOf returns the entry of a message in its canonical encoding. What clients
+// send is masked.
+func EntryOf(msg protocol.Message, up bool) Entry {
+	return Entry{Kind: protocol.KindOf(msg), Messages: 1, Bytes: protocol.WireSize(msg, up), Models: models(msg), Up: up}
+}
+
+// Book enters what has travelled between a participant and a peer that measures
+// its own traffic (Config.Metered). The participant may have left meanwhile.
+func (r *Run) Book(number uint32, e Entry) { r.accounts.enter(number, e) }
+
+// restore continues the ledger of an earlier process. What it has beyond the
+// committed rounds belongs to the round that comes next; which participants it
+// belongs to is not known any more.
+func (a *accounts) restore(l Ledger, rounds []RoundRecord) {
+	a.all, a.written = l, l
+	if l == (Ledger{}) {
+		return
+	}
+	a.period = l.Traffic
+	for i := range rounds {
+		a.period.Subtract(&rounds[i].Traffic)
+	}
 }
 
 // models returns how many models a message carries.
@@ -44,11 +79,18 @@ func models(msg protocol.Message) int64 {
 
 // count books a message of a participant; frames that clients send are masked.
 func (a *accounts) count(number uint32, msg protocol.Message, up bool) {
-	a.book(number, protocol.KindOf(msg), protocol.WireSize(msg, up), models(msg), up)
+	a.book(number, EntryOf(msg, up))
 }
 
-// book enters bytes in every account that they belong to.
-func (a *accounts) book(number uint32, kind protocol.Kind, size, models int64, up bool) {
+// book enters what was handed over to a peer, or by it.
+func (a *accounts) book(number uint32, e Entry) {
+	if !a.metered {
+		a.enter(number, e)
+	}
+}
+
+// enter puts an entry in every account that it belongs to.
+func (a *accounts) enter(number uint32, e Entry) {
 	if a.uncounted {
 		return
 	}
@@ -57,20 +99,20 @@ func (a *accounts) book(number uint32, kind protocol.Kind, size, models int64, u
 		c = &ClientTraffic{Participant: number}
 		a.clients[number] = c
 	}
-	if up {
-		a.all.MessagesUp++
+	if e.Up {
+		a.all.MessagesUp += e.Messages
 	} else {
-		a.all.MessagesDown++
+		a.all.MessagesDown += e.Messages
 	}
 	for _, t := range [...]*Traffic{&c.Traffic, &a.period, &a.all.Traffic} {
-		if up {
-			t.Up += size
-			t.ModelsUp += models
-			t.Kinds[kind].Up += size
+		if e.Up {
+			t.Up += e.Bytes
+			t.ModelsUp += e.Models
+			t.Kinds[e.Kind].Up += e.Bytes
 		} else {
-			t.Down += size
-			t.ModelsDown += models
-			t.Kinds[kind].Down += size
+			t.Down += e.Bytes
+			t.ModelsDown += e.Models
+			t.Kinds[e.Kind].Down += e.Bytes
 		}
 	}
 }

@@ -145,7 +145,7 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 		return true
 	}
 	if protocol.Announced(c) == 0 {
-		r.accounts.book(number, protocol.KindContribution, protocol.WireSize(c, true), models(c), true)
+		r.accounts.count(number, c, true)
 	}
 	r.refuse(m, c, reason, detail)
 	return false
@@ -155,7 +155,7 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 // for the run.
 func (r *Run) Charge(number uint32, p Peer, size int64) {
 	if m := r.roster.members[number]; m != nil && m.peer == p {
-		r.accounts.book(number, 0, size, 0, true)
+		r.accounts.book(number, Entry{Messages: 1, Bytes: size, Up: true})
 	}
 }
 
@@ -167,7 +167,7 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 		return
 	}
 	o.number, o.peer = number, p
-	r.accounts.book(number, protocol.KindContribution, o.size, models(o.Contribution), true)
+	r.accounts.book(number, Entry{protocol.KindContribution, 1, o.size, models(o.Contribution), true})
 	reason, detail := r.judge(m, o.Contribution)
 	if reason == protocol.ReasonAccepted {
 		reason, detail = o.Reason, o.Detail

@@ -213,3 +213,32 @@ func TestEventLogDoesNotPileUp(t *testing.T) {
 		t.Errorf("%d entries were written, want 50", n)
 	}
 }
+
+// A ledger goes on where it was, and what it has beyond the committed rounds
+// belongs to the round that comes next.
+func TestLedgerGoesOn(t *testing.T) {
+	earlier := Ledger{Traffic: Traffic{Up: 500, Down: 900, ModelsUp: 3}, MessagesUp: 12, Abandoned: 2}
+	earlier.Kinds[protocol.KindStatus].Down = 900
+	rounds := []RoundRecord{{Round: 1, Traffic: Traffic{Up: 400, Down: 100}}}
+	rounds[0].Traffic.Kinds[protocol.KindStatus].Down = 100
+	f := newFixture(t, func(c *Config, s *strategy.Config) {
+		c.Saved = &Saved{Participants: 1, Rounds: rounds, Ledger: earlier}
+	})
+	if got := f.State().Ledger; got != earlier {
+		t.Fatalf("the ledger begins with %+v, want %+v", got, earlier)
+	}
+	if got := f.accounts.period; got.Up != 100 || got.Down != 800 || got.ModelsUp != 3 || got.Kinds[protocol.KindStatus].Down != 800 {
+		t.Errorf("the next round begins with %+v", got)
+	}
+	_, p := f.join(t)
+	now := f.State().Ledger
+	up := protocol.WireSize(&hello, true)
+	if now.Up != earlier.Up+up || now.MessagesUp != earlier.MessagesUp+1 || now.Down <= earlier.Down || len(p.got) == 0 {
+		t.Errorf("after a join the ledger is %+v", now)
+	}
+	f.Flush()
+	f.env.advance(time.Second)
+	if got := f.journal.ledger; got != f.State().Ledger {
+		t.Errorf("the journal has %+v, want %+v", got, f.State().Ledger)
+	}
+}

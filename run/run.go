@@ -65,7 +65,7 @@ func New(cfg Config, env Env) (*Run, error) {
 	}
 	r := &Run{
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
-		phase: protocol.PhaseWaiting, roster: newRoster(cfg.Shards), accounts: newAccounts(cfg.Uncounted),
+		phase: protocol.PhaseWaiting, roster: newRoster(cfg.Shards), accounts: newAccounts(cfg.Uncounted, cfg.Metered),
 		absent: map[uint32]*outstanding{}, offers: map[strategy.Handle]*Offer{}, kept: map[strategy.Handle]*kept{},
 		means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){},
 	}
@@ -81,6 +81,7 @@ func New(cfg Config, env Env) (*Run, error) {
 			r.roster.next = s.Participants
 		}
 		r.rounds, r.finished, r.over = s.Rounds, s.Finished, s.Finished != ""
+		r.accounts.restore(s.Ledger, s.Rounds)
 		if s.Finished != "" {
 			r.phase = protocol.PhaseFinished
 		}

@@ -109,6 +109,7 @@ type memoryJournal struct {
 	commits []Commit
 	kinds   []string
 	entries []LogEntry
+	ledger  Ledger
 	finish  string
 	err     error
 }
@@ -131,7 +132,8 @@ func (j *memoryJournal) Finish(_, reason string, _ time.Time) error {
 	j.finish = reason
 	return j.err
 }
-func (j *memoryJournal) Log(_ string, entries []LogEntry) error {
+func (j *memoryJournal) Log(_ string, entries []LogEntry, l Ledger) error {
+	j.ledger = l
 	for _, e := range entries {
 		j.kinds = append(j.kinds, e.Kind)
 	}

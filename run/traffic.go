@@ -38,6 +38,18 @@ func (t *Traffic) Add(u *Traffic) {
 	}
 }
 
+// Subtract undoes Add.
+func (t *Traffic) Subtract(u *Traffic) {
+	t.Up -= u.Up
+	t.Down -= u.Down
+	t.ModelsUp -= u.ModelsUp
+	t.ModelsDown -= u.ModelsDown
+	for k, n := range u.Kinds {
+		t.Kinds[k].Up -= n.Up
+		t.Kinds[k].Down -= n.Down
+	}
+}
+
 // Density is what parameters have cost to move. What is undefined is nil.
 type Density struct {
 	BitsUp   *float64 `json:"bits_up"`   // for a parameter of a model that went up: nil if none did

@@ -107,7 +107,7 @@ func TestRefusedFiles(t *testing.T) {
 	}{
 		{"newer", func(t *testing.T) []byte {
 			return make(t, exec("PRAGMA user_version = 7; UPDATE meta SET value = 'fedtab 9.1' WHERE key = 'opened_by'"))
-		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 7 (written by fedtab 9.1), this program (fedtab test) knows up to 5: start the newer program, or choose another directory"},
+		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 7 (written by fedtab 9.1), this program (fedtab test) knows up to 6: start the newer program, or choose another directory"},
 		{"text", func(*testing.T) []byte { return bytes.Repeat([]byte("not a database\n"), 100) },
 			ErrForeign, "not a fedtab database: DB is not a SQLite file: move it away, or choose another directory"},
 		{"short", func(*testing.T) []byte { return []byte("SQLite format 3\x00") }, ErrForeign, "not a fedtab database: DB is not a SQLite file"},
@@ -395,7 +395,7 @@ func BenchmarkLog(b *testing.B) {
 	must(b, s.CreateRun(testRun("r", "digits")))
 	e := run.LogEntry{At: start, Round: 3, Participant: 12, Kind: "accepted", Detail: "600 examples"}
 	for b.Loop() {
-		must(b, s.Log("r", []run.LogEntry{e}))
+		must(b, s.Log("r", []run.LogEntry{e}, run.Ledger{}))
 	}
 }
 
@@ -433,7 +433,7 @@ func TestJournalErrorClasses(t *testing.T) {
 	class("parameters that do not match their hash", s.Commit("r", wrong), true)
 	must(t, s.OpenRound("r", testOpen(1)))
 	must(t, s.Limit(1))
-	class("a full disk", s.Log("r", make([]run.LogEntry, 10_000)), false)
+	class("a full disk", s.Log("r", make([]run.LogEntry, 10_000), run.Ledger{}), false)
 	must(t, s.Limit(0))
 	if _, err := s.write.Exec("PRAGMA query_only = ON"); err != nil {
 		t.Fatal(err)
@@ -442,5 +442,5 @@ func TestJournalErrorClasses(t *testing.T) {
 	if _, err := s.write.Exec("PRAGMA query_only = OFF; DROP TABLE events"); err != nil {
 		t.Fatal(err)
 	}
-	class("a table that is gone", s.Log("r", make([]run.LogEntry, 1)), true)
+	class("a table that is gone", s.Log("r", make([]run.LogEntry, 1), run.Ledger{}), true)
 }

@@ -96,8 +96,9 @@ func (s *Store) Load(id string) (run.Saved, error) {
 
 func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 	var createdText string
-	err = tx.QueryRow(`SELECT participants_reserved, coalesce(finish_reason, ''), created_at FROM runs WHERE id = ?`, id).
-		Scan(&saved.Participants, &saved.Finished, &createdText)
+	var ledger sql.NullString
+	err = tx.QueryRow(`SELECT participants_reserved, coalesce(finish_reason, ''), created_at, ledger FROM runs WHERE id = ?`, id).
+		Scan(&saved.Participants, &saved.Finished, &createdText, &ledger)
 	if errors.Is(err, sql.ErrNoRows) {
 		return saved, fmt.Errorf("run %w", ErrNotFound)
 	}
@@ -110,6 +111,15 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 	}
 	if saved.Rounds, err = records(tx, id); err != nil {
 		return saved, step(err, "rounds")
+	}
+	if ledger.Valid {
+		if err = account.ParseLedger(&saved.Ledger, ledger.String); err != nil {
+			return saved, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+	} else {
+		for i := range saved.Rounds {
+			saved.Ledger.Traffic.Add(&saved.Rounds[i].Traffic)
+		}
 	}
 	newest := uint64(0)
 	if n := len(saved.Rounds); n > 0 {

@@ -50,6 +50,7 @@ func (s *Store) prepare() error {
 		{&s.pruneVectors, `DELETE FROM vectors WHERE run = ? AND version IN
 			(SELECT m.version FROM models m WHERE m.run = vectors.run AND m.version = vectors.version AND m.parameters IS NULL)`},
 		{&s.evaluate, `UPDATE rounds SET test_loss = ?, test_accuracy = ?, test_examples = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
+		{&s.keepLedger, `UPDATE runs SET ledger = ? WHERE id = ?`},
 		{&s.log, `INSERT INTO events (run, at, round, participant, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`},
 	} {
 		var err error
@@ -137,6 +138,9 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 			return step(err, "store traffic of participant %d", t.Participant)
 		}
 	}
+	if _, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&c.Ledger), id); err != nil {
+		return step(err, "store ledger")
+	}
 	return step(s.retain(tx, id, c.Round), "prune models")
 }
 
@@ -174,7 +178,7 @@ func (s *Store) Finish(id, reason string, at time.Time) error {
 }
 
 // Log implements run.Journal.
-func (s *Store) Log(id string, entries []run.LogEntry) error {
+func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error {
 	err := transact(s.write, func(tx *sql.Tx) error {
 		log := tx.Stmt(s.log)
 		for _, e := range entries {
@@ -182,7 +186,8 @@ func (s *Store) Log(id string, entries []run.LogEntry) error {
 				return step(err, "log %q", e.Kind)
 			}
 		}
-		return nil
+		_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), id)
+		return step(err, "store ledger")
 	})
 	return journal(step(err, "run %s", id))
 }

@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -141,6 +141,11 @@ ALTER TABLE traffic ADD COLUMN kinds TEXT;         -- as in rounds
 const schema5 = `
 ALTER TABLE runs ADD COLUMN data_hash TEXT;        -- SHA-256 of the shards' examples; NULL: not recorded
 ALTER TABLE rounds ADD COLUMN weights TEXT;        -- JSON array beside cohort: max examples of each, while the round is open
+`
+
+// schema6 adds what has travelled and was answered in the whole run.
+const schema6 = `
+ALTER TABLE runs ADD COLUMN ledger TEXT;           -- JSON; NULL in a run of an earlier schema: its rounds have all there is
 `
 
 // migrate brings db from schema version have to len(list), each version in a

@@ -50,7 +50,7 @@ type Store struct {
 	secret []byte
 
 	openRound, commitRound, insertModel, insertVector, insertContribution, insertTraffic, best, prune, pruneVectors,
-	evaluate, reserve, log *sql.Stmt // on write
+	evaluate, reserve, keepLedger, log *sql.Stmt // on write
 
 	closing sync.Once
 	closed  error

@@ -58,6 +58,18 @@ func testTraffic(round uint64) run.Traffic {
 	return t
 }
 
+// testLedger is a run's ledger after some rounds.
+func testLedger(rounds uint64) run.Ledger {
+	var l run.Ledger
+	for r := uint64(1); r <= rounds; r++ {
+		t := testTraffic(r)
+		l.Traffic.Add(&t)
+		l.MessagesUp += 2
+		l.Answers[protocol.ReasonAccepted] += 2
+	}
+	return l
+}
+
 func testCommit(round uint64, n int) run.Commit {
 	params := make([]float32, n)
 	for i := range params {
@@ -69,7 +81,7 @@ func testCommit(round uint64, n int) run.Commit {
 		State:    map[string][]float32{"momentum": {1, 2, float32(round)}, "empty": {}},
 		Snapshot: fmt.Appendf(nil, "snapshot %d", round), Participants: []uint32{2, 5}, Weight: 1200, TrainLoss: 1 / float64(round),
 		Traffic: testTraffic(round), Rate: .1, Clients: []run.ClientTraffic{{Participant: 2, Traffic: testTraffic(round)}, {Participant: 5, Traffic: run.Traffic{Down: 2000}}},
-		Committed: start.Add(time.Duration(round)*time.Minute + 10*time.Second),
+		Ledger: testLedger(round), Committed: start.Add(time.Duration(round)*time.Minute + 10*time.Second),
 	}
 }
 
@@ -102,7 +114,10 @@ func TestRoundTrip(t *testing.T) {
 	must(t, s.ReserveParticipants("r1", 32)) // never back
 	play(t, s, "r1", 1, 3)
 	must(t, s.Evaluate("r1", run.Evaluation{Version: 2, Loss: 0.25, Accuracy: 0.9, Examples: 10000}))
-	must(t, s.Log("r1", []run.LogEntry{{At: start, Round: 1, Participant: 2, Kind: "join", Detail: "x"}}))
+	beyond := testLedger(3) // and what was in no round
+	beyond.Up += 1000
+	beyond.Abandoned = 1
+	must(t, s.Log("r1", []run.LogEntry{{At: start, Round: 1, Participant: 2, Kind: "join", Detail: "x"}}, beyond))
 	abandoned := testOpen(4)
 	must(t, s.OpenRound("r1", abandoned))
 	retried := testOpen(4)
@@ -126,7 +141,8 @@ func TestRoundTrip(t *testing.T) {
 	last := testCommit(3, 10)
 	last.Clients, last.Traffic.Kinds = nil, [protocol.Kinds + 1]run.KindTraffic{} // the past is in the rounds
 	last.Traffic.ModelsUp, last.Traffic.ModelsDown = 0, 0
-	want := run.Saved{Participants: 64, Last: &last, Open: &retried, Elapsed: 3*time.Minute + 10*time.Second}
+	last.Ledger = run.Ledger{}
+	want := run.Saved{Participants: 64, Last: &last, Open: &retried, Ledger: beyond, Elapsed: 3*time.Minute + 10*time.Second}
 	for i := uint64(1); i <= 3; i++ {
 		c := testCommit(i, 10)
 		want.Rounds = append(want.Rounds, run.RoundRecord{Round: i, Participants: 2, Weight: 1200, TrainLoss: c.TrainLoss,
@@ -221,7 +237,7 @@ func TestErrors(t *testing.T) {
 		{"commit with a wrong hash", s.Commit("r", wrongHash), nil, "run r: commit round 3: hash of the parameters: "},
 		{"evaluate nothing", s.Evaluate("r", run.Evaluation{Version: 7}), ErrNotFound, "run r: store evaluation of version 7: committed round not found"},
 		{"pin nothing", s.Pin("r", 7, true), ErrNotFound, "run r: pin version 7: a model with its parameters is not found"},
-		{"log for no run", s.Log("x", []run.LogEntry{{Kind: "join"}}), nil, `run x: log "join": constraint failed`},
+		{"log for no run", s.Log("x", []run.LogEntry{{Kind: "join"}}, run.Ledger{}), nil, `run x: log "join": constraint failed`},
 		{"model of no version", third(s.Model("r", 9)), ErrNotFound, "run r: model version 9: not found"},
 	} {
 		if c.err == nil || c.is != nil && !errors.Is(c.err, c.is) || !strings.HasPrefix(c.err.Error(), c.text) {
@@ -301,7 +317,7 @@ func TestColumns(t *testing.T) {
 	play(t, s, "r", 1, 1)
 	must(t, s.Evaluate("r", run.Evaluation{Version: 1, Loss: 0.5, Accuracy: 0.75, Examples: 100}))
 	must(t, s.OpenRound("r", testOpen(2)))
-	must(t, s.Log("r", []run.LogEntry{{At: start, Round: 1, Participant: 5, Kind: "join", Detail: "tab"}}))
+	must(t, s.Log("r", []run.LogEntry{{At: start, Round: 1, Participant: 5, Kind: "join", Detail: "tab"}}, run.Ledger{}))
 	must(t, s.Finish("r", "stopped", start.Add(time.Hour)))
 
 	db, err := sql.Open("sqlite", filepath.Join(dir, File))
@@ -309,7 +325,7 @@ func TestColumns(t *testing.T) {
 	defer db.Close()
 	for _, c := range []struct{ query, want string }{
 		{`SELECT group_concat(key || '=' || value, ' ') FROM meta WHERE key NOT IN ('secret', 'created_at') ORDER BY key`,
-			"created_by=fedtab test opened_by=fedtab test schema_version=5"},
+			"created_by=fedtab test opened_by=fedtab test schema_version=6"},
 		{`SELECT typeof(value) || length(value) FROM meta WHERE key = 'secret'`, "blob32"},
 		{`SELECT concat_ws('|', id, task, title, spec, seed, created_at, finished_at, finish_reason, participants_reserved, length(spec_hash)) FROM runs`,
 			"r|digits|A task|name: digits\n|18446744073709551615|2026-03-01T12:00:00.123Z|2026-03-01T13:00:00.123Z|stopped|1|64"},
@@ -320,7 +336,7 @@ func TestColumns(t *testing.T) {
 		{`SELECT group_concat(value) FROM rounds, json_each(cohort) WHERE round = 1`, "1,2,5"},
 		{`SELECT concat_ws('|', run, version, length(hash), length, length(parameters), snapshot, pinned) FROM models`, "r|1|64|10|40|snapshot 1|0"},
 		{`SELECT concat_ws('|', run, at, round, participant, kind, detail) FROM events`, "r|2026-03-01T12:00:00.123Z|1|5|join|tab"},
-		{`PRAGMA user_version`, "5"},
+		{`PRAGMA user_version`, "6"},
 		{`PRAGMA journal_mode`, "wal"},
 		{`PRAGMA foreign_key_check`, ""},
 	} {
@@ -357,7 +373,7 @@ func TestConcurrent(t *testing.T) {
 		must(t, s.CreateRun(testRun(id, id)))
 		writers.Go(func() {
 			for r := uint64(1); r <= rounds; r++ {
-				if err := errors.Join(s.OpenRound(id, testOpen(r)), s.Commit(id, testCommit(r, 10)), s.Log(id, []run.LogEntry{{At: start, Kind: "x"}})); err != nil {
+				if err := errors.Join(s.OpenRound(id, testOpen(r)), s.Commit(id, testCommit(r, 10)), s.Log(id, []run.LogEntry{{At: start, Kind: "x"}}, run.Ledger{})); err != nil {
 					t.Error(err)
 					return
 				}
@@ -394,5 +410,19 @@ func TestConcurrent(t *testing.T) {
 		if saved, err := s.Load(fmt.Sprint("r", i)); err != nil || len(saved.Rounds) != rounds {
 			t.Errorf("%d rounds, %v", len(saved.Rounds), err)
 		}
+	}
+}
+
+// A run of an earlier schema goes on with the sum of its rounds.
+func TestLedgerOfEarlierSchema(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.CreateRun(testRun("r", "digits")))
+	play(t, s, "r", 1, 3)
+	_, err := s.write.Exec("UPDATE runs SET ledger = NULL")
+	must(t, err)
+	saved, err := s.Load("r")
+	must(t, err)
+	if want := (run.Ledger{Traffic: testLedger(3).Traffic}); saved.Ledger != want {
+		t.Errorf("got %+v, want %+v", saved.Ledger, want)
 	}
 }
