@@ -152,8 +152,8 @@ func (s *Server) prepare(st *study) error {
 		Stop:      t.RunStop(),
 		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
-		Log:    s.cfg.Log.With("run", id),
-		Notify: func(u run.Update) { st.Feed.Publish(u) },
+		Log:     s.cfg.Log.With("run", id),
+		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
 	}
 	if st.Data.Public {
 		cfg.Shards = run.Shards{Source: web.DataPath(t, st.Data), Sizes: st.Data.Sizes(), Divide: true}

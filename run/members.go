@@ -191,8 +191,8 @@ func (r *Run) sendShards(m *member) {
 	}
 }
 
-// Receive handles every message but a Hello and a Contribution. An error
-// means that the sender does not keep to the protocol.
+// Receive handles every message but a Hello and a Contribution. Its error is a
+// CloseError: the sender breaks the protocol.
 func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	m := r.roster.members[number]
 	if m == nil || m.peer != p {
@@ -218,7 +218,7 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	case *protocol.Want:
 		r.want(m, msg)
 	default:
-		return fmt.Errorf("%T: not a message for the coordinator", msg)
+		return &protocol.CloseError{Code: protocol.CloseUnexpected, Detail: fmt.Sprintf("%v: not a message for the coordinator", protocol.KindOf(msg))}
 	}
 	return nil
 }

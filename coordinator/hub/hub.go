@@ -3,24 +3,29 @@
 // messages mean is the run's business.
 //
 // A session has one goroutine that reads and one that writes. Contributions
-// are put together, decoded and checked on the reading goroutine, so that the
-// run's owner never decodes one and a slow or hostile peer holds up
-// nobody but itself.
+// are assembled, decoded and checked on the reading goroutine: the run's owner
+// never decodes one, and a slow or hostile peer delays only itself.
 //
 // Nothing that a peer does is trusted. Limits says how fast, how large and how
-// often; whatever goes beyond them closes that peer's socket with a code that
-// says which limit it was, and is counted (Counts).
+// often; a peer beyond them is closed with a code that names the limit, and
+// counted (Counts).
+//
+// Sessions measure their own traffic: they report to the run's ledger what was
+// read from the socket and written to it (docs/protocol.md, "Counting bytes").
 package hub
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 
 	"fedtab/coordinator/live"
+	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 
 	"github.com/gorilla/websocket"
@@ -46,19 +51,19 @@ type Hub struct {
 	ctx      context.Context // ends with Shutdown
 	stop     context.CancelFunc
 
-	mu        sync.Mutex
-	sessions  map[*session]struct{}
-	total     int            // sessions, and handshakes under way
-	addresses map[string]int // the same, of each address
-	closing   bool
-	wait      sync.WaitGroup
+	quota *quota.Quota // of sessions, and handshakes under way
+
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+	closing  bool
+	wait     sync.WaitGroup
 }
 
 // New returns a hub with one room for each task.
 func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 	h := &Hub{
 		rooms: map[string]*Room{}, limits: limits, log: log,
-		sessions: map[*session]struct{}{}, addresses: map[string]int{},
+		quota: quota.New(limits.Sessions, limits.PerAddress), sessions: map[*session]struct{}{},
 		counts: counts{closed: map[protocol.CloseCode]int{}, refused: map[string]int{}},
 	}
 	h.ctx, h.stop = context.WithCancel(context.Background())
@@ -94,23 +99,20 @@ func (h *Hub) refused(why string) { h.counts.add(func(c *counts) { c.refused[why
 // goroutines of its own, so that what the HTTP server holds for the request can
 // go.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	from := address(r)
+	from := quota.Address(r)
 	if err := h.admit(from); err != nil {
-		status := http.StatusServiceUnavailable
-		if err == errAddress {
-			status = http.StatusTooManyRequests
-		}
 		w.Header().Set("Retry-After", "30")
-		http.Error(w, err.Error(), status)
+		http.Error(w, err.Error(), quota.Status(err))
 		return
 	}
-	conn, err := h.upgrader.Upgrade(w, r, nil)
+	below := &hijacker{ResponseWriter: w}
+	conn, err := h.upgrader.Upgrade(below, r, nil)
 	if err != nil {
 		h.dismiss(from)
-		h.wait.Done()
 		return // Upgrade has answered
 	}
-	s := newSession(h, conn)
+	below.wire.open = true
+	s := newSession(h, below.wire, conn)
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
 	closing := h.closing
@@ -125,45 +127,53 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serve()
 		ends.Done()
 		ends.Wait()
+		s.settle()
 		h.mu.Lock()
 		delete(h.sessions, s)
 		h.mu.Unlock()
 		h.dismiss(from)
-		h.wait.Done()
 	}()
+}
+
+// hijacker hands a handshake's connection over with a wire around it.
+type hijacker struct {
+	http.ResponseWriter
+	wire *wire
+}
+
+// Hijack implements http.Hijacker.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.wire = &wire{Conn: conn}
+	return h.wire, buffers, nil
 }
 
 // admit counts a session in, or says why there is no room for it.
 func (h *Hub) admit(from string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case h.closing || h.total >= h.limits.Sessions:
-		h.refused("full")
-		return errFull
-	case from != "" && h.limits.PerAddress > 0 && h.addresses[from] >= h.limits.PerAddress:
+	err := quota.ErrFull
+	if !h.closing {
+		err = h.quota.Acquire(from)
+	}
+	switch err {
+	case nil:
+		h.wait.Add(1)
+	case quota.ErrAddress:
 		h.refused("address")
-		return errAddress
+	default:
+		h.refused("full")
 	}
-	h.total++
-	if from != "" {
-		h.addresses[from]++
-	}
-	h.wait.Add(1)
-	return nil
+	return err
 }
 
 // dismiss counts it out.
 func (h *Hub) dismiss(from string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.total--
-	if from == "" {
-		return
-	}
-	if h.addresses[from]--; h.addresses[from] == 0 {
-		delete(h.addresses, from)
-	}
+	h.quota.Release(from)
+	h.wait.Done()
 }
 
 // Sessions returns how many sockets are open.

@@ -1,0 +1,381 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"fedtab/coordinator/live"
+	"fedtab/protocol"
+	"fedtab/run"
+
+	"github.com/gorilla/websocket"
+)
+
+var (
+	// errGoodbye is the end of a session that the client announced.
+	errGoodbye = errors.New("hub: the participant left")
+	// errClosing is the end of a session that has been closed from this side.
+	errClosing = errors.New("hub: closed")
+)
+
+func closeError(code protocol.CloseCode, format string, args ...any) error {
+	return &protocol.CloseError{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// serve is the reading goroutine, from hello to the end.
+func (s *session) serve() {
+	defer close(s.readDone)
+	s.conn.SetReadDeadline(time.Now().Add(s.hub.limits.Hello))
+	s.conn.SetPongHandler(func(string) error { return s.control() })
+	answer := s.conn.PingHandler()
+	s.conn.SetPingHandler(func(text string) error {
+		if err := s.control(); err != nil {
+			return err
+		}
+		return answer(text)
+	})
+	err := s.hello()
+	if err == nil {
+		s.extend()
+		err = s.read()
+		goodbye := errors.Is(err, errGoodbye)
+		s.do(func(r *run.Run) { r.Leave(s.participant, s, goodbye) })
+	}
+	if s.memory != nil {
+		s.memory.Release()
+		s.memory = nil
+	}
+	code, detail := s.verdict(err)
+	s.Close(code, detail)
+	s.drain()
+	s.hub.log.Debug("session ended", "session", s.number, "participant", s.participant, "remote", s.remote, "code", uint16(code), "reason", err)
+}
+
+// drain reads on, and drops what it reads, until the peer's close frame, the
+// deadline, or Limits.Drain bytes: a socket that is closed with bytes unread is
+// reset, and the close frame may be lost with it.
+func (s *session) drain() {
+	end := time.Now().Add(s.hub.limits.Close)
+	s.conn.SetReadDeadline(end)
+	s.wire.draining = true
+	lent := frameBuffers.Get().(*[]byte)
+	defer frameBuffers.Put(lent)
+	for left := s.hub.limits.Drain; !s.wire.in.closing; {
+		n, err := s.wire.Read(*lent)
+		if err != nil {
+			return
+		}
+		if left -= int64(n); left <= 0 {
+			time.Sleep(time.Until(end)) // without reading; the peer is held up by TCP
+			return
+		}
+	}
+}
+
+// control is called for every ping and pong of the peer.
+func (s *session) control() error {
+	if !s.rate.Allow() {
+		return s.tooMany()
+	}
+	if s.joined && !s.inFrame {
+		s.extend()
+	}
+	return nil
+}
+
+func (s *session) tooMany() error {
+	return closeError(protocol.CloseAbuse, "more than %v messages a second", s.hub.limits.Messages)
+}
+
+// extend gives the peer time for its next frame.
+func (s *session) extend() {
+	until := time.Now().Add(s.hub.limits.Pong)
+	if s.body.Open() && s.bodyUntil.Before(until) {
+		until = s.bodyUntil
+	}
+	s.conn.SetReadDeadline(until)
+}
+
+// verdict turns the error that ended the reading into a close code.
+func (s *session) verdict(err error) (protocol.CloseCode, string) {
+	if code, detail := breach(err); code != 0 {
+		return code, detail
+	}
+	if !timeout(err) {
+		return protocol.CloseNormal, "" // the peer has left or closed, or the socket is lost
+	}
+	limits := &s.hub.limits
+	switch {
+	case !s.joined:
+		return protocol.CloseNoHello, fmt.Sprintf("no hello within %v", limits.Hello)
+	case s.inFrame:
+		return protocol.CloseSlow, fmt.Sprintf("a frame took longer than %v", limits.Frame)
+	case s.body.Open() && !time.Now().Before(s.bodyUntil):
+		n, total := s.body.Received()
+		return protocol.CloseSlow, fmt.Sprintf("contribution: %d of %d bytes have come, want at least %d bytes a second", n, total, limits.BodyRate)
+	}
+	return protocol.CloseNoPong, fmt.Sprintf("nothing received for %v", limits.Pong)
+}
+
+// breach returns the close code and the text for a breach of the protocol, and
+// code 0 for any other error.
+func breach(err error) (protocol.CloseCode, string) {
+	var ce *protocol.CloseError
+	if errors.As(err, &ce) {
+		return ce.Code, ce.Detail
+	}
+	if code := protocol.CloseFor(err); code != 0 {
+		return code, err.Error()
+	}
+	return 0, ""
+}
+
+func timeout(err error) bool {
+	var ne interface{ Timeout() bool }
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// frameBuffers hold a frame while it is read and decoded. An idle session has
+// none.
+var frameBuffers = sync.Pool{New: func() any { b := make([]byte, protocol.MaxFrame+1); return &b }}
+
+// chunkTag begins the canonical frame of a Chunk: its field number and wire type.
+const chunkTag = byte(protocol.KindChunk)<<3 | 2
+
+// receive reads one frame. It returns its message and how long the frame was; a
+// chunk it has taken in itself, and the message is nil.
+func (s *session) receive() (m protocol.Message, size int, err error) {
+	kind, r, err := s.conn.NextReader()
+	if err != nil {
+		return nil, 0, err
+	}
+	if kind != websocket.BinaryMessage {
+		return nil, 0, closeError(protocol.CloseMalformed, "got a text message, want binary messages")
+	}
+	s.inFrame = true
+	if s.joined {
+		s.conn.SetReadDeadline(time.Now().Add(s.hub.limits.Frame))
+	}
+	lent := frameBuffers.Get().(*[]byte)
+	defer frameBuffers.Put(lent)
+	n, err := io.ReadFull(r, *lent)
+	if err != io.EOF && err != io.ErrUnexpectedEOF {
+		// A whole buffer is a frame beyond MaxFrame, which wire has refused.
+		return nil, 0, err
+	}
+	s.inFrame = false
+	frame := (*lent)[:n]
+	if n == 0 || frame[0] != chunkTag {
+		frame = bytes.Clone(frame) // the message lies in it, and the buffer goes back
+	}
+	m, err = protocol.Decode(frame)
+	if c, ok := m.(*protocol.Chunk); ok && err == nil {
+		return nil, n, s.chunk(c, n)
+	}
+	return m, n, err
+}
+
+// hello takes the first message and joins the run of its task.
+func (s *session) hello() error {
+	m, size, err := s.receive()
+	if err != nil {
+		return err
+	}
+	h, ok := m.(*protocol.Hello)
+	if !ok {
+		return closeError(protocol.CloseUnexpected, "the first message is %T, want a hello", m)
+	}
+	if h.Protocol != protocol.Version {
+		return closeError(protocol.CloseProtocolVersion, "protocol: %q, want %q: reload the page or update the client", h.Protocol, protocol.Version)
+	}
+	room := s.hub.rooms[h.Task]
+	if room == nil {
+		return closeError(protocol.CloseUnknownTask, "task: %q: there is none of this name", h.Task)
+	}
+	var resumed uint32
+	if len(h.ResumeToken) > 0 {
+		if resumed, ok = room.Tokens.Check(h.ResumeToken); !ok {
+			return closeError(protocol.CloseBadToken, "the resume token is not of this run: join anew")
+		}
+	}
+	s.mu.Lock()
+	s.room = room
+	s.mu.Unlock()
+	r := room.Live.Run
+	if !room.Live.Call(func() {
+		s.participant, s.joined = r.Join(h, resumed, s)
+		s.enter(r, s.received(h, onWire(size)))
+	}) {
+		return closeError(protocol.CloseShutdown, "%s", shutdownText)
+	}
+	if !s.joined {
+		return errClosing // Join has closed the session and said why
+	}
+	s.hub.log.Debug("joined", "session", s.number, "run", room.Tokens.Run, "participant", s.participant, "resumed", resumed != 0, "remote", s.remote, "client", h.Client)
+	return nil
+}
+
+// read handles everything after the hello.
+func (s *session) read() error {
+	for {
+		m, size, err := s.receive()
+		switch {
+		case s.isClosing():
+			return errClosing
+		case errors.Is(err, protocol.ErrUnknownKind):
+			err = s.unknown(err, size)
+		case err == nil && m != nil:
+			err = s.message(m, size)
+		}
+		if err != nil {
+			return err
+		}
+		s.extend()
+	}
+}
+
+// onWire is what a frame of a client costs.
+func onWire(frame int) int64 { return int64(frame + protocol.FrameOverhead(frame, true)) }
+
+// received returns the entry of a message, or of bytes that became none (nil),
+// whose frames took so many bytes.
+func (s *session) received(m protocol.Message, bytes int64) run.Entry {
+	s.upBooked += bytes
+	e := run.Entry{Messages: 1, Up: true}
+	if m != nil {
+		e = run.EntryOf(m, true)
+	}
+	e.Bytes = bytes
+	return e
+}
+
+// unknown answers a message of a later protocol; the session goes on.
+func (s *session) unknown(err error, frame int) error {
+	if !s.rate.Allow() {
+		return s.tooMany()
+	}
+	s.hub.counts.add(func(c *counts) { c.ignored++ })
+	s.book(s.received(nil, onWire(frame)))
+	s.Send(&protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
+	return nil
+}
+
+// message handles a message that came in one frame of the given size.
+func (s *session) message(m protocol.Message, frame int) error {
+	if !s.rate.Allow() {
+		return s.tooMany()
+	}
+	switch m := m.(type) {
+	case *protocol.Contribution:
+		if err := s.earn(); err != nil {
+			return err
+		}
+		if protocol.Announced(m) > 0 {
+			return s.announced(m, frame)
+		}
+		return s.inline(m, frame)
+	case *protocol.Bye:
+		s.book(s.received(m, onWire(frame)))
+		return errGoodbye
+	case *protocol.Hello:
+		return closeError(protocol.CloseUnexpected, "a second hello")
+	}
+	e := s.received(m, onWire(frame))
+	s.do(func(r *run.Run) {
+		s.enter(r, e)
+		if err := r.Receive(s.participant, s, m); err != nil {
+			s.Close(breach(err))
+		}
+	})
+	return nil
+}
+
+// wanted asks the run whether it has a use for a contribution. If not, the run has
+// answered it.
+func (s *session) wanted(c *protocol.Contribution) (wanted bool) {
+	l := s.room.Live
+	l.Call(func() { wanted = l.Run.Announce(s.participant, s, c) })
+	return wanted
+}
+
+// announced begins to take a body in, or to skip it if the run has no use for
+// it, before any of it has come.
+func (s *session) announced(c *protocol.Contribution, frame int) error {
+	size := int64(protocol.Announced(c))
+	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size))
+	s.bodyWire = onWire(frame)
+	limit := s.room.MaxBody + protocol.PayloadSize(c) // payloads are as large as the run has ordered, if it wants them
+	if size > limit || s.body.Open() || !s.wanted(c) {
+		s.hub.counts.add(func(c *counts) { c.skipped++ })
+		return s.body.Skip(c, s.room.MaxBody)
+	}
+	memory, err := s.borrow(c)
+	if err != nil {
+		return err
+	}
+	s.memory = memory
+	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size)) // the waiting is not the peer's
+	return s.body.Start(c, limit, memory.Bytes())
+}
+
+// borrow waits for memory for a contribution.
+func (s *session) borrow(c *protocol.Contribution) (*live.Body, error) {
+	ctx, cancel := context.WithTimeout(s.hub.ctx, s.hub.limits.BodyWait)
+	defer cancel()
+	memory, err := s.room.Checker.Borrow(ctx, c)
+	if err != nil {
+		return nil, closeError(protocol.CloseOverloaded, "no memory for a contribution within %v", s.hub.limits.BodyWait)
+	}
+	return memory, nil
+}
+
+// inline takes a contribution that has come in one frame. A few bytes may unpack to
+// a model, so that needs a reason and memory like a large body.
+func (s *session) inline(c *protocol.Contribution, frame int) error {
+	s.book(s.received(c, onWire(frame)))
+	if !s.wanted(c) {
+		return nil
+	}
+	memory, err := s.borrow(c)
+	if err != nil {
+		return err
+	}
+	s.offer(c, memory)
+	return nil
+}
+
+// chunk takes in a piece of a body, and offers the contribution after the last
+// one.
+func (s *session) chunk(c *protocol.Chunk, frame int) error {
+	whole, err := s.body.Add(c)
+	if err != nil {
+		return err
+	}
+	s.bodyWire += onWire(frame)
+	if s.body.Open() {
+		return nil
+	}
+	contribution, ok := whole.(*protocol.Contribution)
+	if !ok { // it was skipped
+		s.book(s.received(nil, s.bodyWire))
+		return nil
+	}
+	s.book(s.received(contribution, s.bodyWire))
+	memory := s.memory
+	s.memory = nil
+	s.offer(contribution, memory)
+	return nil
+}
+
+// offer checks a complete contribution and hands it to the run.
+func (s *session) offer(c *protocol.Contribution, memory *live.Body) {
+	o := s.room.Checker.Check(s.participant, c, memory)
+	if !s.do(func(r *run.Run) { r.Offer(s.participant, s, o) }) {
+		o.Release()
+	}
+}
