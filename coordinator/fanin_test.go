@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"fedtab/compress"
+	"fedtab/coordinator/hub/hubtest"
 	"fedtab/protocol"
 
 	"github.com/gorilla/websocket"
@@ -115,13 +116,13 @@ func playCrowd(url string) error {
 		if err != nil {
 			return err
 		}
-		if err := conn.WriteMessage(websocket.BinaryMessage, protocol.Append(nil, &hello)); err != nil {
+		if err := conn.WriteMessage(websocket.BinaryMessage, protocol.Append(nil, hubtest.Hello("small"))); err != nil {
 			return err
 		}
-		p := &peer{conn: conn}
+		p := &hubtest.Peer{Conn: conn}
 		go func() {
 			for {
-				m, err := p.read()
+				m, err := p.Read()
 				if err != nil {
 					errs <- err
 					return
@@ -140,7 +141,7 @@ func playCrowd(url string) error {
 		go func() {
 			for range gate[i] {
 				o := orders[i]
-				c := contribution(o, nil)
+				c := hubtest.Contribution(o, nil)
 				c.Transfer, c.Vectors[0].Size = 1, crowdBody
 				_, err := conn.NetConn().Write(append(rawFrame(protocol.Append(nil, c)), chunks...))
 				if err != nil {

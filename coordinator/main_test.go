@@ -7,6 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
+
+	"fedtab/coordinator/hub/hubtest"
 )
 
 // asCoordinator makes the test binary behave as the coordinator's, so that tests
@@ -53,4 +56,15 @@ func freeAddress(t testing.TB) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// waitFor waits for a condition.
+func waitFor(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(hubtest.Patience); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s", hubtest.Patience, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }

@@ -21,8 +21,6 @@ import (
 	"fedtab/coordinator/swarm"
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
-
-	"github.com/gorilla/websocket"
 )
 
 // testServer serves until the test ends.
@@ -267,96 +265,6 @@ func TestServeKnowsItsRun(t *testing.T) {
 	other, moved := serve("lr: 0.1", "lr: 0.2")
 	if other == faster || moved == source {
 		t.Errorf("an edited table: run %s at %s, want another run and path than %s at %s", other, moved, faster, source)
-	}
-}
-
-// What a client does wrong before it has joined is answered by a close code
-// that says whether to come back.
-func TestServeRefusesClients(t *testing.T) {
-	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
-	good := protocol.Hello{Protocol: protocol.Version, Task: "small", Codecs: []protocol.Codec{protocol.CodecFloat32}}
-	edit := func(f func(h *protocol.Hello)) []byte {
-		h := good
-		f(&h)
-		return protocol.Append(nil, &h)
-	}
-	for _, test := range []struct {
-		name  string
-		frame []byte
-		want  protocol.CloseCode
-	}{
-		{"another protocol version", edit(func(h *protocol.Hello) { h.Protocol = "fedtab.v0" }), protocol.CloseProtocolVersion},
-		{"an unknown task", edit(func(h *protocol.Hello) { h.Task = "nothing" }), protocol.CloseUnknownTask},
-		{"a foreign resume token", edit(func(h *protocol.Hello) { h.ResumeToken = make([]byte, 36) }), protocol.CloseBadToken},
-		{"no codec in common", edit(func(h *protocol.Hello) { h.Codecs = []protocol.Codec{77} }), protocol.CloseCapability},
-		{"no hello first", protocol.Append(nil, &protocol.Progress{Order: 1}), protocol.CloseUnexpected},
-		{"garbage", []byte("\xff\xff\xff\xff"), protocol.CloseMalformed},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), s.socket(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			if err := conn.WriteMessage(websocket.BinaryMessage, test.frame); err != nil {
-				t.Fatal(err)
-			}
-			_, frame, err := conn.ReadMessage()
-			if err != nil {
-				t.Fatal(err)
-			}
-			m, err := protocol.Decode(frame)
-			if bye, ok := m.(*protocol.Bye); err != nil || !ok || bye.Code != test.want || bye.Detail == "" {
-				t.Errorf("got %+v (%v), want a bye with %d and a reason", m, err, test.want)
-			}
-			_, _, err = conn.ReadMessage()
-			if !websocket.IsCloseError(err, int(test.want)) {
-				t.Errorf("got %v, want close code %d", err, test.want)
-			}
-			if test.want.Reconnect() {
-				t.Errorf("%d asks to come back", test.want)
-			}
-		})
-	}
-}
-
-// A message of a later protocol gets a typed answer, and the session goes on.
-func TestServeAnswersUnknownKinds(t *testing.T) {
-	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
-	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), s.socket(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	hello := protocol.Append(nil, &protocol.Hello{Protocol: protocol.Version, Task: "small", Codecs: []protocol.Codec{protocol.CodecFloat32}})
-	const unknown = "\xfa\x3e\x00" // field 1007, an empty message
-	for _, frame := range [][]byte{hello, []byte(unknown), []byte(unknown)} {
-		if err := conn.WriteMessage(websocket.BinaryMessage, frame); err != nil {
-			t.Fatal(err)
-		}
-	}
-	answers := 0
-	for answers < 2 {
-		_, frame, err := conn.ReadMessage()
-		if err != nil {
-			t.Fatalf("after %d answers: %v", answers, err)
-		}
-		m, err := protocol.Decode(frame)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a, ok := m.(*protocol.Ack); ok && a.Reason == protocol.ReasonUnsupported {
-			answers++
-		}
-	}
-}
-
-// A page of another site cannot open a socket here.
-func TestServeRefusesForeignPages(t *testing.T) {
-	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
-	_, r, err := websocket.DefaultDialer.Dial(s.socket(), http.Header{"Origin": {"https://example.com"}})
-	if err == nil || r == nil || r.StatusCode != http.StatusForbidden {
-		t.Errorf("got %v, want 403", err)
 	}
 }
 

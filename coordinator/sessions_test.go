@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/coordinator/hub/hubtest"
 	"fedtab/protocol"
 
 	"github.com/gorilla/websocket"
@@ -77,7 +78,7 @@ func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
 	}()
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
-	frame := protocol.Append(nil, &hello)
+	frame := protocol.Append(nil, hubtest.Hello("small"))
 	some := func(limit int) {
 		var wait sync.WaitGroup
 		for range 32 {
@@ -94,7 +95,7 @@ func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
 						err = conn.WriteMessage(websocket.BinaryMessage, frame)
 					}
 					if err == nil {
-						conn.SetReadDeadline(time.Now().Add(patience))
+						conn.SetReadDeadline(time.Now().Add(hubtest.Patience))
 						_, _, err = conn.ReadMessage() // the welcome
 					}
 					if err != nil {

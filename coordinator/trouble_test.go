@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/coordinator/hub/hubtest"
 	"fedtab/coordinator/store"
 	"fedtab/protocol"
 )
@@ -26,8 +27,8 @@ func TestServeDiskFull(t *testing.T) {
 	var peers sync.WaitGroup
 	defer func() { cancel(); peers.Wait() }()
 	for range 3 {
-		p := join(t, s.socket())
-		peers.Go(func() { p.obey(ctx) })
+		p := hubtest.Connect(t, nil, s.socket()).Join(hubtest.Hello("small"))
+		peers.Go(func() { p.Obey(ctx, 0) })
 	}
 	version := func() uint64 { return s.api(t, "/api/tasks/small").Version }
 	waitFor(t, "two versions", func() bool { return version() >= 2 })
@@ -53,11 +54,11 @@ func TestServeDiskFull(t *testing.T) {
 		t.Error("/metrics does not say that the database fails")
 	}
 	// Whoever joins now hears of no version that is not on disk.
-	p := join(t, s.socket())
-	if told, stored := await[*protocol.Status](p).Version, durable(t, dir); told > stored {
+	p := hubtest.Connect(t, nil, s.socket()).Join(hubtest.Hello("small"))
+	if told, stored := hubtest.Await[*protocol.Status](p).Version, durable(t, dir); told > stored {
 		t.Errorf("version %d is announced, and %d is durable", told, stored)
 	}
-	p.send(&protocol.Bye{Code: protocol.CloseNormal})
+	p.Send(&protocol.Bye{Code: protocol.CloseNormal})
 
 	if err := s.store.Limit(0); err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ func (s *session) serve() {
 // reset, and the close frame may be lost with it.
 func (s *session) drain() {
 	end := time.Now().Add(s.hub.limits.Close)
-	s.conn.SetReadDeadline(end)
+	s.wire.SetReadDeadline(end)
 	s.wire.draining = true
 	lent := frameBuffers.Get().(*[]byte)
 	defer frameBuffers.Put(lent)

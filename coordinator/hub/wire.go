@@ -52,6 +52,7 @@ type frames struct {
 
 	head [14]byte
 	have int   // bytes of head
+	size int64 // payload bytes of the frame whose header is under way
 	rest int64 // payload bytes still to come
 	data bool  // the frame under way is a data frame
 
@@ -61,7 +62,7 @@ type frames struct {
 
 // follow takes the next bytes in. With limits it returns, for a data frame
 // beyond MaxFrame or MaxFragments, how many bytes came before the end of its
-// header, and a CloseError; the rest of p is counted all the same.
+// length, and a CloseError; the rest of p is counted all the same.
 func (f *frames) follow(p []byte, limits bool) (allowed int, refused error) {
 	allowed = len(p)
 	for i := 0; i < len(p); {
@@ -84,57 +85,59 @@ func (f *frames) follow(p []byte, limits bool) (allowed int, refused error) {
 		if f.data {
 			f.bytes++
 		}
-		if f.have < headerSize(f.head[:f.have]) {
-			i++
-			continue
+		mask, end := headerSize(f.head[:f.have])
+		if f.have == mask {
+			err := f.length()
+			if err != nil && limits && refused == nil {
+				allowed, refused = i, err
+			}
 		}
-		err := f.header()
-		if err != nil && limits && refused == nil {
-			allowed, refused = i, err
+		if f.have == end {
+			f.have, f.rest = 0, f.size
 		}
 		i++
 	}
 	return allowed, refused
 }
 
-// headerSize returns the bytes of the header that begins with head.
-func headerSize(head []byte) int {
+// headerSize returns where the mask of the header that begins with head starts,
+// and where the header ends.
+func headerSize(head []byte) (mask, end int) {
 	if len(head) < 2 {
-		return 2
+		return 2, 2
 	}
-	n := 2
+	mask = 2
 	switch head[1] & 0x7f {
 	case 126:
-		n += 2
+		mask += 2
 	case 127:
-		n += 8
+		mask += 8
 	}
+	end = mask
 	if head[1]&0x80 != 0 {
-		n += 4
+		end += 4
 	}
-	return n
+	return mask, end
 }
 
-// header takes a complete header in.
-func (f *frames) header() error {
-	head := f.head[:f.have]
-	f.have = 0
-	size := uint64(head[1] & 0x7f)
+// length takes the length of a frame in, when its header has come as far as that.
+func (f *frames) length() error {
+	size := uint64(f.head[1] & 0x7f)
 	switch size {
 	case 126:
-		size = uint64(binary.BigEndian.Uint16(head[2:]))
+		size = uint64(binary.BigEndian.Uint16(f.head[2:]))
 	case 127:
-		size = binary.BigEndian.Uint64(head[2:])
+		size = binary.BigEndian.Uint64(f.head[2:])
 	}
-	f.rest = int64(min(size, math.MaxInt64))
+	f.size = int64(min(size, math.MaxInt64))
 	if !f.data {
 		return nil
 	}
-	if head[0]&0x0f != 0 { // the first frame of a message
+	if f.head[0]&0x0f != 0 { // the first frame of a message
 		f.message, f.parts = 0, 0
 	}
 	f.parts++
-	if f.message += f.rest; f.message < 0 || f.message > protocol.MaxFrame {
+	if f.message += f.size; f.message < 0 || f.message > protocol.MaxFrame {
 		return closeError(protocol.CloseTooLarge, "frame: %d bytes, want <= %d", size, protocol.MaxFrame)
 	}
 	if f.parts > protocol.MaxFragments {
