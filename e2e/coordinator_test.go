@@ -159,7 +159,7 @@ type state struct {
 
 func (c *coordinator) state(name string) state {
 	c.t.Helper()
-	r, err := http.Get(c.url() + "api/tasks/" + name)
+	r, err := http.Get(c.url() + "api/tasks/" + name + "?limit=1000")
 	if err != nil {
 		c.t.Fatal(err)
 	}

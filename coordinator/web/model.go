@@ -19,8 +19,7 @@ func model(w http.ResponseWriter, r *http.Request, st *Study) {
 		fail(w, http.StatusNotFound, "there is no %s, want NAME.safetensors with newest, best or the number of a version as NAME", r.PathValue("file"))
 		return
 	}
-	_, rounds, _ := st.Feed.Since(0)
-	version, err := export.Pick(rounds, want)
+	version, err := st.Feed.Pick(want)
 	if err != nil {
 		fail(w, http.StatusNotFound, "%v", err)
 		return

@@ -3,16 +3,22 @@
 package web
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 	"time"
 
+	"fedtab/api"
 	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
+	"fedtab/protocol"
 	"fedtab/run"
 )
 
@@ -39,7 +45,7 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 
 // New returns the coordinator's handler. page serves every other path.
 func New(studies []*Study, sockets Sockets, page http.Handler, log *slog.Logger) http.Handler {
-	s := &server{log: log}
+	s := &server{log: log, streams: quota.New(protocol.MaxSessions, protocol.MaxPerAddress)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	probes := &health{studies, sockets}
@@ -49,8 +55,9 @@ func New(studies []*Study, sockets Sockets, page http.Handler, log *slog.Logger)
 	mux.HandleFunc("GET /api/tasks", s.tasks)
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
+		study.Feed.view, study.Feed.round = study.view, study.viewRound
 		name := study.Task.Name
-		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, study) })
+		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { model(w, r, study) })
 		if study.Data.Public {
@@ -64,45 +71,70 @@ func New(studies []*Study, sockets Sockets, page http.Handler, log *slog.Logger)
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
 	mux.Handle("/", page)
-	return mux
+	return guard(mux)
 }
 
 type server struct {
 	log     *slog.Logger
 	studies []*Study
+	streams *quota.Quota // of event streams
 }
 
 func (s *server) tasks(w http.ResponseWriter, _ *http.Request) {
-	type row struct {
-		Name  string `json:"name"`
-		Title string `json:"title"`
-		Phase string `json:"phase"`
-	}
-	rows := []row{}
+	rows := []api.TaskName{}
 	for _, st := range s.studies {
-		state, _, _ := st.Feed.Since(0)
-		rows = append(rows, row{st.Task.Name, st.Task.Title, state.Phase.String()})
+		rows = append(rows, api.TaskName{Name: st.Task.Name, Title: st.Task.Title, Phase: st.Feed.State().Phase.String()})
 	}
 	writeJSON(w, rows)
 }
 
-func (s *server) task(w http.ResponseWriter, st *Study) {
-	state, rounds, _ := st.Feed.Since(0)
-	view := st.view(state)
-	view.Rounds = make([]roundView, len(rounds))
-	for i, r := range rounds {
-		view.Rounds[i] = st.viewRound(r)
+// task answers with how a study stands, and a page of its rounds: the newest
+// ?limit of those above ?since and below ?before, ascending. With ?points it adds
+// the learning curve at no more than that many rounds.
+func (s *server) task(w http.ResponseWriter, r *http.Request, st *Study) {
+	var problem string
+	query := r.URL.Query()
+	number := func(name string, otherwise, limit uint64) uint64 {
+		text := query.Get(name)
+		if text == "" {
+			return otherwise
+		}
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil || n > limit {
+			problem = fmt.Sprintf("%s: %q, want a number from 0 to %d", name, text, limit)
+		}
+		return n
 	}
-	writeJSON(w, view)
+	since, before := number("since", 0, math.MaxInt64), number("before", 0, math.MaxInt64)
+	limit, points := number("limit", api.DefaultRounds, api.MaxRounds), number("points", 0, api.MaxPoints)
+	if problem != "" {
+		fail(w, http.StatusBadRequest, "%s", problem)
+		return
+	}
+	state, rounds := st.Feed.Page(since, before, int(limit))
+	b := append(bytes.Clone(state[:len(state)-1]), `,"rounds":[`...)
+	b = append(append(b, bytes.Join(rounds, []byte(","))...), ']')
+	if points > 0 {
+		b = append(append(b, `,"curve":`...), st.Feed.Curve(int(points))...)
+	}
+	send(w, http.StatusOK, append(b, "}\n"...))
 }
 
-// keepAlive is how often a silent event stream says that it lives, so that
-// proxies do not close it.
+// keepAlive is how often a silent event stream sends a comment, so that proxies do
+// not close it.
 const keepAlive = 15 * time.Second
 
 // events streams every change as server-sent events: "state", and "round" for
-// each round that is new or has been evaluated.
+// each round that is new or has been evaluated. Changes within 100 ms become one.
+// What was there before is in /api/tasks/NAME.
 func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
+	from := quota.Address(r)
+	if err := s.streams.Acquire(from); err != nil {
+		w.Header().Set("Retry-After", "30")
+		fail(w, quota.Status(err), "%v", err)
+		return
+	}
+	defer s.streams.Release(from)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -110,30 +142,24 @@ func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
 	var seen uint64
-	first := true
 	for {
 		changed := st.Feed.Changed()
 		state, rounds, now := st.Feed.Since(seen)
-		if now != seen || first {
-			if err := event(w, "state", st.view(state)); err != nil {
+		if now != seen {
+			var b []byte
+			b = event(b, "state", state)
+			for _, round := range rounds {
+				b = event(b, "round", round)
+			}
+			if _, err := w.Write(b); err != nil || control.Flush() != nil {
 				return
 			}
-			if !first { // what was there before is in /api/tasks/{name}
-				for _, rec := range rounds {
-					if err := event(w, "round", st.viewRound(rec)); err != nil {
-						return
-					}
-				}
-			}
-			seen, first = now, false
-			if control.Flush() != nil {
-				return
-			}
+			seen = now
 		}
 		select {
 		case <-changed:
 		case <-tick.C:
-			if _, err := fmt.Fprint(w, ": alive\n\n"); err != nil || control.Flush() != nil {
+			if _, err := io.WriteString(w, ": alive\n\n"); err != nil || control.Flush() != nil {
 				return
 			}
 		case <-r.Context().Done():
@@ -142,13 +168,8 @@ func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
 	}
 }
 
-func event(w http.ResponseWriter, name string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, b)
-	return err
+func event(b []byte, name string, data []byte) []byte {
+	return fmt.Appendf(b, "event: %s\ndata: %s\n\n", name, data)
 }
 
 func writeJSON(w http.ResponseWriter, v any) { answer(w, http.StatusOK, v) }
@@ -157,10 +178,12 @@ func fail(w http.ResponseWriter, code int, format string, args ...any) {
 	answer(w, code, map[string]string{"error": fmt.Sprintf(format, args...)})
 }
 
-func answer(w http.ResponseWriter, code int, v any) {
+func answer(w http.ResponseWriter, code int, v any) { send(w, code, append(encode(v), '\n')) }
+
+func send(w http.ResponseWriter, code int, json []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(v) // an error means that the reader has gone
+	w.Write(json) // an error means that the reader has gone
 }

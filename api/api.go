@@ -1,0 +1,127 @@
+// Package api declares the JSON of the coordinator's HTTP API, as
+// coordinator/web writes it and ui reads it. A figure that is undefined, not
+// finite or not known yet is null.
+package api
+
+// TaskName is one entry of /api/tasks.
+type TaskName struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Phase string `json:"phase"`
+}
+
+// Task is /api/tasks/NAME, and, without Rounds and Curve, a "state" event.
+type Task struct {
+	Name         string   `json:"name"`
+	Title        string   `json:"title"`
+	Description  string   `json:"description"`
+	Run          string   `json:"run"`
+	Strategy     Strategy `json:"strategy"`
+	Model        Model    `json:"model"`
+	Data         Data     `json:"data"`
+	Packing      Packing  `json:"packing"`
+	Stop         Stop     `json:"stop"`
+	Phase        string   `json:"phase"` // waiting, training, committing or finished
+	Round        int      `json:"round"`
+	Version      int      `json:"version"`
+	Participants int      `json:"participants"`
+	Evaluated    int      `json:"evaluated"` // the version that TestLoss and TestAccuracy belong to
+	TestLoss     *float64 `json:"test_loss"`
+	TestAccuracy *float64 `json:"test_accuracy"`
+	Traffic
+	RolledBack int64   `json:"rolled_back"` // versions that were not made
+	Finished   string  `json:"finished"`    // why the run ended, empty while it goes on
+	Rounds     []Round `json:"rounds,omitempty"`
+	Curve      *Curve  `json:"curve,omitempty"`
+}
+
+// Strategy is how contributions are combined.
+type Strategy struct {
+	Kind     string  `json:"kind"`
+	Summary  string  `json:"summary"` // in words
+	Fraction float64 `json:"fraction"`
+	Epochs   int     `json:"epochs"`
+	Batch    int     `json:"batch"`
+	LR       float64 `json:"lr"`
+	ServerLR float64 `json:"server_lr"`
+}
+
+// Model is what is trained.
+type Model struct {
+	Summary    string `json:"summary"` // in words: "784-200-200-10, ReLU, softmax"
+	Parameters int    `json:"parameters"`
+}
+
+// Data is what is learned from.
+type Data struct {
+	Summary string `json:"summary"` // in words: "MNIST: 60,000 handwritten digits"
+	Public  bool   `json:"public"`  // the coordinator hands it out
+	Classes int    `json:"classes"`
+	Shards  int    `json:"shards"`
+}
+
+// Packing names the codecs.
+type Packing struct {
+	Up   string  `json:"up"`
+	Bits float64 `json:"bits"` // for a parameter, asked of the codec up; 0 if that has no choice
+	Down string  `json:"down"`
+}
+
+// Stop is when the run ends; zero fields set no limit.
+type Stop struct {
+	Rounds   int     `json:"rounds"`
+	Accuracy float64 `json:"accuracy"`
+	Seconds  float64 `json:"seconds"`
+}
+
+// Traffic is a byte account (docs/protocol.md, "Counting bytes").
+type Traffic struct {
+	BytesUp    int64           `json:"bytes_up"`
+	BytesDown  int64           `json:"bytes_down"`
+	ModelsUp   int64           `json:"models_up"` // vectors as long as the model, however packed
+	ModelsDown int64           `json:"models_down"`
+	BitsUp     *float64        `json:"bits_up"` // for a parameter of a model that went up
+	BitsDown   *float64        `json:"bits_down"`
+	RawRatio   *float64        `json:"raw_ratio"` // the same models as raw float32, by the bytes that travelled
+	Kinds      map[string]Kind `json:"kinds"`     // bytes by kind of message
+}
+
+// Kind is the bytes of one kind of message.
+type Kind struct {
+	Up   int64 `json:"up"`
+	Down int64 `json:"down"`
+}
+
+// Round is a committed round, and a "round" event.
+type Round struct {
+	Round        int      `json:"round"`
+	Participants int      `json:"participants"`
+	TrainLoss    *float64 `json:"train_loss"`
+	TestLoss     *float64 `json:"test_loss"`
+	TestAccuracy *float64 `json:"test_accuracy"`
+	Traffic
+	Rate    *float64 `json:"rate"`    // effective learning rate
+	Seconds float64  `json:"seconds"` // from opening to commit
+}
+
+// Curve is a learning curve of some of the rounds that were evaluated, as columns.
+type Curve struct {
+	Round        []int      `json:"round"`
+	TestLoss     []*float64 `json:"test_loss"`
+	TestAccuracy []*float64 `json:"test_accuracy"`
+}
+
+// The phases of a Task, from protocol.Phase.
+const (
+	Waiting    = "waiting"
+	Training   = "training"
+	Committing = "committing"
+	Finished   = "finished"
+)
+
+// Limits of /api/tasks/NAME.
+const (
+	DefaultRounds = 100  // rounds without ?limit
+	MaxRounds     = 1000 // ?limit at most
+	MaxPoints     = 1000 // ?points at most
+)
