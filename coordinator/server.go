@@ -17,6 +17,7 @@ import (
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/live"
+	"fedtab/coordinator/quota"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
@@ -59,6 +60,10 @@ const (
 	shutdownTimeout = 8 * time.Second       // for participants and requests that are under way
 	resumeGrace     = 5 * time.Second       // a lost participant is waited for: a reload, or a change of network
 	restartGrace    = protocol.ReconnectMax // a cohort is waited for after a restart: every client has tried by then
+
+	// A tab has a WebSocket, an event stream and up to six other connections.
+	connectionsPerSession = 8
+	maxConnections        = 2 * protocol.MaxSessions // in all
 )
 
 // NewServer loads the tasks, opens the database and listens. Whatever is
@@ -107,6 +112,7 @@ func (s *Server) open() (err error) {
 	if s.store, err = store.Open(cfg.Data, build()); err != nil {
 		return err
 	}
+	s.listener = quota.Listen(s.listener, quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress))
 	var rooms []*hub.Room
 	var shown []*web.Study
 	for _, st := range s.studies {

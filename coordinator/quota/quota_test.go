@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"net"
 	"net/http"
 	"testing"
 )
@@ -50,5 +51,58 @@ func TestAddress(t *testing.T) {
 		if got := Address(r); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+// fakeListener accepts connections from given addresses.
+type fakeListener struct {
+	net.Listener
+	from   []string
+	closed int
+}
+
+type fakeConn struct {
+	net.Conn
+	l    *fakeListener
+	from string
+}
+
+func (f *fakeListener) Accept() (net.Conn, error) {
+	if len(f.from) == 0 {
+		return nil, net.ErrClosed
+	}
+	c := &fakeConn{l: f, from: f.from[0]}
+	f.from = f.from[1:]
+	return c, nil
+}
+
+func (f *fakeConn) RemoteAddr() net.Addr {
+	return &net.TCPAddr{IP: net.ParseIP(f.from), Port: 1}
+}
+
+func (f *fakeConn) Close() error { f.l.closed++; return nil }
+
+func TestListen(t *testing.T) {
+	f := &fakeListener{from: []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "127.0.0.1", "127.0.0.1", "192.0.2.2"}}
+	q := New(4, 2)
+	l := Listen(f, q)
+	var got []net.Conn
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			break
+		}
+		got = append(got, c)
+	}
+	// The third of one address is closed, and the fifth in all.
+	if len(got) != 4 || f.closed != 2 {
+		t.Errorf("%d are accepted and %d closed, want 4 and 2", len(got), f.closed)
+	}
+	for _, c := range got {
+		c.Close()
+		c.Close()
+	}
+	if q.held != 0 {
+		t.Errorf("%d are held after all are closed", q.held)
 	}
 }

@@ -60,19 +60,19 @@ var (
 	phaseDesc        = desc("phase", "1 for the phase that the run is in.", "task", "run", "phase")
 	accuracyDesc     = desc("test_accuracy", "Test accuracy of the version evaluated last, 0 to 1.", "task", "run")
 	lossDesc         = desc("test_loss", "Mean test loss of the version evaluated last.", "task", "run")
-	// Bits for a parameter and the ratio to raw float32 are not among them: who
-	// asks chooses the time that they are of, and these have all it takes.
+	// Bits for a parameter and the ratio to raw float32 follow from these, over any
+	// period of time:
 	//
 	//	8 * rate(fedtab_bytes_total[5m]) / (rate(fedtab_models_total[5m]) * on (task, run) group_left () fedtab_parameters)
 	parametersDesc = desc("parameters", "Parameters of the model.", "task", "run")
-	bytesDesc      = desc("bytes_total", "Bytes of WebSocket frames since this process began.", "task", "run", "direction")
-	kindBytesDesc  = desc("message_bytes_total", "Bytes of WebSocket frames since this process began, by kind of message.", "task", "run", "direction", "kind")
-	messagesDesc   = desc("messages_total", "Messages since this process began.", "task", "run", "direction")
-	modelsDesc     = desc("models_total", "Vectors as long as the model that were carried since this process began.", "task", "run", "direction")
-	answersDesc    = desc("contributions_total", "Contributions since this process began, by the answer they got.", "task", "run", "reason")
-	abandonedDesc  = desc("rounds_abandoned_total", "Attempts at rounds that were given up since this process began.", "task", "run")
-	rolledBackDesc = desc("rounds_rolled_back_total", "Versions that were not made because they would have diverged, since this process began.", "task", "run")
-	failuresDesc   = desc("store_failures_total", "Writes to the database that failed since this process began.", "task", "run")
+	bytesDesc      = desc("bytes_total", "Bytes of WebSocket data frames of the run.", "task", "run", "direction")
+	kindBytesDesc  = desc("message_bytes_total", "Bytes of WebSocket data frames of the run, by kind of message.", "task", "run", "direction", "kind")
+	messagesDesc   = desc("messages_total", "Messages.", "task", "run", "direction")
+	modelsDesc     = desc("models_total", "Vectors as long as the model that were carried in the run.", "task", "run", "direction")
+	answersDesc    = desc("contributions_total", "Contributions, by the answer they got.", "task", "run", "reason")
+	abandonedDesc  = desc("rounds_abandoned_total", "Attempts at rounds that were given up.", "task", "run")
+	rolledBackDesc = desc("rounds_rolled_back_total", "Versions that were not made because they would have diverged,.", "task", "run")
+	failuresDesc   = desc("store_failures_total", "Writes to the database that failed.", "task", "run")
 	storeDesc      = desc("store_up", "1 while the last write to the database has worked.", "task", "run")
 	upDesc         = desc("run_up", "1 if the run's owner answers.", "task", "run")
 )
@@ -135,10 +135,7 @@ func (c *collector) ledger(counter func(*prometheus.Desc, float64, ...string), w
 	counter(bytesDesc, float64(l.Up), with("up")...)
 	counter(bytesDesc, float64(l.Down), with("down")...)
 	for k, n := range l.Kinds {
-		name := "refused"
-		if k > 0 {
-			name = protocol.Kind(k).String()
-		}
+		name := run.KindName(k)
 		if n.Up > 0 {
 			counter(kindBytesDesc, float64(n.Up), append(with("up"), name)...)
 		}
