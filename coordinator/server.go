@@ -61,9 +61,9 @@ const (
 	resumeGrace     = 5 * time.Second       // a lost participant is waited for: a reload, or a change of network
 	restartGrace    = protocol.ReconnectMax // a cohort is waited for after a restart: every client has tried by then
 
-	// A tab has a WebSocket, an event stream and up to six other connections.
-	connectionsPerSession = 8
-	maxConnections        = 2 * protocol.MaxSessions // in all
+	// HTTP connections: a tab has an event stream and up to five others.
+	connectionsPerSession = 6
+	maxConnections        = protocol.MaxSessions // in all, WebSockets not counted
 )
 
 // NewServer loads the tasks, opens the database and listens. Whatever is
@@ -112,7 +112,6 @@ func (s *Server) open() (err error) {
 	if s.store, err = store.Open(cfg.Data, build()); err != nil {
 		return err
 	}
-	s.listener = quota.Listen(s.listener, quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress))
 	var rooms []*hub.Room
 	var shown []*web.Study
 	for _, st := range s.studies {
@@ -126,6 +125,7 @@ func (s *Server) open() (err error) {
 		Handler:           web.New(shown, s.hub, static.Handler(), cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       2 * time.Minute,
+		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress)).State,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}

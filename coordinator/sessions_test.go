@@ -96,7 +96,13 @@ func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
 					}
 					if err == nil {
 						conn.SetReadDeadline(time.Now().Add(hubtest.Patience))
-						_, _, err = conn.ReadMessage() // the welcome
+						var answer []byte
+						if _, answer, err = conn.ReadMessage(); err == nil {
+							var m protocol.Message
+							if m, err = protocol.Decode(answer); err == nil && protocol.KindOf(m) != protocol.KindWelcome {
+								err = fmt.Errorf("got %+v, want a welcome", m)
+							}
+						}
 					}
 					if err != nil {
 						failed.Store(&err)

@@ -10,12 +10,14 @@ import (
 	"fedtab/strategy"
 )
 
-// reserve asks for more participant numbers before those at hand run out.
+// reserve asks for more participant numbers before those at hand run out, once for
+// each half of them: a write waits for the disk.
 func (r *Run) reserve() {
-	if r.roster.next+numbersAhead/2 < r.roster.reserved {
+	if r.roster.next+numbersAhead/2 < max(r.roster.reserved, r.roster.asked) {
 		return
 	}
 	limit := r.roster.next + numbersAhead
+	r.roster.asked = limit
 	r.save("participant numbers", func(j Journal) error { return j.ReserveParticipants(r.cfg.ID, limit) }, func() {
 		r.roster.reserved = max(r.roster.reserved, limit)
 	})

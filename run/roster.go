@@ -22,6 +22,7 @@ type roster struct {
 	present    []uint32 // participants, ascending
 	next       uint32   // first free number
 	reserved   uint32   // first number that is not reserved
+	asked      uint32   // the same, once the journal has answered
 	assignment uint64   // number of the newest assignment of shards
 }
 

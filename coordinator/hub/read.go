@@ -63,10 +63,9 @@ func (s *session) drain() {
 	end := time.Now().Add(s.hub.limits.Close)
 	s.wire.SetReadDeadline(end)
 	s.wire.draining = true
-	lent := frameBuffers.Get().(*[]byte)
-	defer frameBuffers.Put(lent)
+	buf := make([]byte, 2<<10) // small: it is held for as long as the peer does not answer
 	for left := s.hub.limits.Drain; !s.wire.in.closing; {
-		n, err := s.wire.Read(*lent)
+		n, err := s.wire.Read(buf)
 		if err != nil {
 			return
 		}

@@ -54,55 +54,41 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// fakeListener accepts connections from given addresses.
-type fakeListener struct {
-	net.Listener
-	from   []string
-	closed int
-}
-
+// fakeConn is a connection from an address.
 type fakeConn struct {
 	net.Conn
-	l    *fakeListener
-	from string
+	from   string
+	closed bool
 }
 
-func (f *fakeListener) Accept() (net.Conn, error) {
-	if len(f.from) == 0 {
-		return nil, net.ErrClosed
-	}
-	c := &fakeConn{l: f, from: f.from[0]}
-	f.from = f.from[1:]
-	return c, nil
-}
+func (f *fakeConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(f.from), Port: 1} }
+func (f *fakeConn) Close() error         { f.closed = true; return nil }
 
-func (f *fakeConn) RemoteAddr() net.Addr {
-	return &net.TCPAddr{IP: net.ParseIP(f.from), Port: 1}
-}
-
-func (f *fakeConn) Close() error { f.l.closed++; return nil }
-
-func TestListen(t *testing.T) {
-	f := &fakeListener{from: []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "127.0.0.1", "127.0.0.1", "192.0.2.2"}}
+func TestConns(t *testing.T) {
 	q := New(4, 2)
-	l := Listen(f, q)
-	var got []net.Conn
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			break
+	c := NewConns(q)
+	var all []*fakeConn
+	for _, test := range []struct {
+		from   string
+		closed bool
+	}{
+		{"192.0.2.1", false}, {"192.0.2.1", false}, {"192.0.2.1", true}, // the third of one address
+		{"127.0.0.1", false}, {"127.0.0.1", false}, {"192.0.2.2", true}, // the fifth in all
+	} {
+		conn := &fakeConn{from: test.from}
+		c.State(conn, http.StateNew)
+		if conn.closed != test.closed {
+			t.Errorf("connection %d from %s: closed %v, want %v", len(all)+1, test.from, conn.closed, test.closed)
 		}
-		got = append(got, c)
+		all = append(all, conn)
 	}
-	// The third of one address is closed, and the fifth in all.
-	if len(got) != 4 || f.closed != 2 {
-		t.Errorf("%d are accepted and %d closed, want 4 and 2", len(got), f.closed)
+	for i, conn := range all {
+		if i%2 == 0 {
+			c.State(conn, http.StateHijacked)
+		}
+		c.State(conn, http.StateClosed)
 	}
-	for _, c := range got {
-		c.Close()
-		c.Close()
-	}
-	if q.held != 0 {
-		t.Errorf("%d are held after all are closed", q.held)
+	if q.held != 0 || len(c.admitted) != 0 {
+		t.Errorf("%d are held after all have ended", q.held)
 	}
 }
