@@ -17,6 +17,7 @@ import (
 	"fedtab/learn/data"
 	"fedtab/learn/kernel"
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 // Config is fixed for the life of a Client.
@@ -102,17 +103,17 @@ type Progress struct {
 }
 
 // Activity is the one thing that a client is doing.
-type Activity string
+type Activity = tab.Activity
 
 // The activities.
 const (
-	Idle        Activity = "idle"        // not welcomed yet
-	Waiting     Activity = "waiting"     // for an order
-	Downloading Activity = "downloading" // model or data, with an order at hand
-	Training    Activity = "training"
-	Sending     Activity = "sending" // until the acknowledgement
-	Paused      Activity = "paused"
-	Finished    Activity = "finished"
+	Idle        = tab.Idle
+	Waiting     = tab.Waiting
+	Downloading = tab.Downloading
+	Training    = tab.Training
+	Sending     = tab.Sending
+	Paused      = tab.Paused
+	Finished    = tab.Over
 )
 
 // New returns a participant that has not said hello.

@@ -8,6 +8,7 @@ import (
 	"fedtab/learn/data"
 	"fedtab/learn/kernel"
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 // event is anything that happens outside the loop.
@@ -67,26 +68,13 @@ type worker struct {
 	keep  keeper
 	joins int // counts them, so that late answers to older ones are dropped
 
-	steps  int // mini-batches in a slice
-	conn   connection
+	steps  int            // mini-batches in a slice
+	conn   tab.Connection // empty before it is to join
 	detail string
 	up     int64
 	down   int64
 	meter  meter
 }
-
-// connection is how the participant stands with the coordinator.
-type connection string
-
-const (
-	offline      connection = "left"
-	connecting   connection = "connecting"
-	joined       connection = "joined"
-	reconnecting connection = "reconnecting"
-	refused      connection = "refused"
-	superseded   connection = "superseded" // another tab has taken the participant's place
-	finished     connection = "finished"
-)
 
 // sliceTime is how long a slice of training lasts: short enough that messages
 // and commands are answered at once, long enough that handing the thread over
@@ -99,7 +87,7 @@ const sleepEvery = 200 * time.Millisecond
 
 // able says whether the participant has something to train.
 func (w *worker) able() bool {
-	return w.client != nil && (w.conn == joined || w.conn == reconnecting) && w.client.Ready()
+	return w.client != nil && (w.conn == tab.Joined || w.conn == tab.Reconnecting) && w.client.Ready()
 }
 
 // slice trains for a moment.
@@ -150,7 +138,7 @@ func (w *worker) handle(e event) {
 			w.closed(e.code, e.detail)
 		}
 	case reconnectDue:
-		if e.generation == w.generation && w.conn == reconnecting {
+		if e.generation == w.generation && w.conn == tab.Reconnecting {
 			w.connect()
 		}
 	case keptLoaded:
@@ -173,7 +161,7 @@ func (w *worker) handle(e event) {
 }
 
 func (w *worker) join(e joinCommand) {
-	if w.conn == joined || w.conn == connecting || w.conn == reconnecting {
+	if w.conn == tab.Joined || w.conn == tab.Connecting || w.conn == tab.Reconnecting {
 		return
 	}
 	w.url, w.task = e.socket, e.task
@@ -181,7 +169,7 @@ func (w *worker) join(e joinCommand) {
 	w.client.SetTab(w.tab())
 	w.workspace, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
 	w.fetching = map[uint32]bool{}
-	w.conn, w.detail = connecting, ""
+	w.conn, w.detail = tab.Connecting, ""
 	w.joins++
 	w.steps = 1
 	w.keep = keeper{}
@@ -200,7 +188,7 @@ func (w *worker) leave() {
 	w.generation++
 	w.joins++
 	w.client, w.workspace = nil, nil
-	w.forget(func() { w.conn, w.detail = offline, "" })
+	w.forget(func() { w.conn, w.detail = tab.Left, "" })
 }
 
 // tab is what the protocol calls the state of this tab: the person's wish
@@ -264,7 +252,7 @@ func (w *worker) received(m protocol.Message) {
 		return
 	}
 	if welcome, ok := m.(*protocol.Welcome); ok {
-		w.conn, w.detail, w.attempts = joined, "", 0
+		w.conn, w.detail, w.attempts = tab.Joined, "", 0
 		if w.workspace == nil || w.spec != welcome.Run {
 			w.workspace, w.spec = w.client.NewWorkspace(), welcome.Run
 		}
@@ -283,7 +271,7 @@ func (w *worker) refuse(code protocol.CloseCode, err error) {
 	w.socket.close()
 	w.socket = nil
 	w.generation++
-	w.conn, w.detail = refused, err.Error()
+	w.conn, w.detail = tab.Refused, err.Error()
 }
 
 func (w *worker) send(out []protocol.Message) {

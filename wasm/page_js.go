@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"fedtab/client"
+	"fedtab/fields"
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 // page is the other end of the worker's messages.
@@ -51,70 +53,58 @@ func (p *page) listen(q *queue) {
 const reportEvery = 100 * time.Millisecond
 
 // report tells the page how things stand; now says that it cannot wait.
-func (h *host) report(now bool) {
+func (h *scheduler) report(now bool) {
 	lead := h.lead()
 	if lead == nil || !now && time.Since(h.page.lastReport) < reportEvery {
 		return // nobody has asked to join yet, or the page knows enough
 	}
 	h.page.lastReport = time.Now()
-	m := map[string]any{
-		"type": "state", "connection": string(lead.conn), "detail": lead.detail, "activity": string(client.Idle),
-		"participants": len(h.workers),
-	}
-	if lead.conn == reconnecting {
-		m["retrySeconds"] = max(0, time.Until(lead.retryAt).Seconds())
+	r := tab.Report{Type: "state", Connection: lead.conn, Detail: lead.detail, Activity: tab.Idle, Participants: len(h.workers)}
+	if lead.conn == tab.Reconnecting {
+		r.RetrySeconds = max(0, time.Until(lead.retryAt).Seconds())
 	}
 	if c := lead.client; c != nil {
 		p := c.Progress()
 		if lead.detail == "" {
-			m["detail"] = p.LastError
+			r.Detail = p.LastError
 		}
-		m["activity"] = string(p.Activity)
-		m["round"], m["done"], m["total"] = p.Round, p.Done, p.Total
-		m["loss"], m["accuracy"], m["codec"], m["codecDown"] = p.Loss, p.Accuracy, p.Codec, p.CodecDown
+		r.Activity, r.Round, r.Done, r.Total = p.Activity, int(p.Round), p.Done, p.Total
+		r.Loss, r.Accuracy, r.Codec, r.CodecDown = &p.Loss, &p.Accuracy, p.Codec, p.CodecDown
 		if welcome := c.Welcome(); welcome != nil {
-			m["participant"] = welcome.Participant
+			r.Participant = int(welcome.Participant)
 		}
 	}
-	// What several participants do adds up.
-	var up, down int64
-	var rate float64
-	var accepted, rejected, here, assigned, examples int
-	var numbers []any
 	for _, w := range h.workers {
-		up, down, rate = up+w.up, down+w.down, rate+w.meter.rate()
+		r.BytesUp, r.BytesDown, r.Rate = r.BytesUp+w.up, r.BytesDown+w.down, r.Rate+w.meter.rate()
 		c := w.client
 		if c == nil {
 			continue
 		}
 		p := c.Progress()
-		accepted, rejected, examples = accepted+p.Accepted, rejected+p.Rejected, examples+c.Examples()
-		have, all := c.Shards()
-		here, assigned = here+have, assigned+all
+		r.Contributions, r.Rejected, r.Examples = r.Contributions+p.Accepted, r.Rejected+p.Rejected, r.Examples+c.Examples()
+		here, assigned := c.Shards()
+		r.Shards, r.ShardsTotal = r.Shards+here, r.ShardsTotal+assigned
 		if welcome := c.Welcome(); welcome != nil {
-			numbers = append(numbers, welcome.Participant)
+			r.Numbers = append(r.Numbers, int(welcome.Participant))
 		}
 	}
-	m["bytesUp"], m["bytesDown"], m["rate"] = up, down, rate
-	m["contributions"], m["rejected"], m["examples"] = accepted, rejected, examples
-	m["shards"], m["shardsTotal"], m["numbers"] = here, assigned, numbers
-	h.page.post(m)
+	h.page.post(fields.Map(r))
 }
 
 // lead returns the participant whose state is shown for all: one that trains, or
 // else the one that stands best with the coordinator.
-func (h *host) lead() *worker {
+func (h *scheduler) lead() *worker {
 	var best *worker
 	rank := func(w *worker) int {
 		switch w.conn {
-		case joined:
+		case tab.Joined:
 			if w.client != nil && w.client.Progress().Activity == client.Training {
 				return 7
 			}
 			return 6
-		case connecting:
+		case tab.Connecting:
 			return 5
-		case reconnecting:
+		case tab.Reconnecting:
 			return 4
 		case "":
 			return 0

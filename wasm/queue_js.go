@@ -10,17 +10,17 @@ import (
 type queue struct {
 	mu     sync.Mutex
 	events []event
-	bell   *bell
+	waker  *waker
 }
 
-func newQueue(b *bell) *queue { return &queue{bell: b} }
+func newQueue(w *waker) *queue { return &queue{waker: w} }
 
 // put adds an event.
 func (q *queue) put(e event) {
 	q.mu.Lock()
 	q.events = append(q.events, e)
 	q.mu.Unlock()
-	q.bell.ring()
+	q.waker.wake()
 }
 
 // take returns what has happened since the last call.
@@ -32,36 +32,37 @@ func (q *queue) take() []event {
 	return events
 }
 
-// bell wakes the loop, and lets it hand the thread over.
-type bell struct {
-	wake    chan struct{}
+// waker wakes the loop, and lets it hand the thread over.
+type waker struct {
+	pending chan struct{}
 	channel js.Value // a MessageChannel
 	yielded chan struct{}
 }
 
-func newBell() *bell {
-	b := &bell{wake: make(chan struct{}, 1), yielded: make(chan struct{}, 1)}
-	b.channel = js.Global().Get("MessageChannel").New()
-	b.channel.Get("port2").Set("onmessage", js.FuncOf(func(js.Value, []js.Value) any {
-		b.yielded <- struct{}{}
+func newWaker() *waker {
+	w := &waker{pending: make(chan struct{}, 1), yielded: make(chan struct{}, 1)}
+	w.channel = js.Global().Get("MessageChannel").New()
+	w.channel.Get("port2").Set("onmessage", js.FuncOf(func(js.Value, []js.Value) any {
+		w.yielded <- struct{}{}
 		return nil
 	}))
-	return b
+	return w
 }
 
-func (b *bell) ring() {
+// wake notes that there may be an event.
+func (w *waker) wake() {
 	select {
-	case b.wake <- struct{}{}:
+	case w.pending <- struct{}{}:
 	default:
 	}
 }
 
 // wait returns when there may be an event.
-func (b *bell) wait() { <-b.wake }
+func (w *waker) wait() { <-w.pending }
 
-// yield lets the browser run what waits: a message to oneself comes back
-// behind all that came before.
-func (b *bell) yield() {
-	b.channel.Get("port1").Call("postMessage", 0)
-	<-b.yielded
+// yield lets the browser run what is pending: a message to oneself arrives behind
+// all that came before.
+func (w *waker) yield() {
+	w.channel.Get("port1").Call("postMessage", 0)
+	<-w.yielded
 }

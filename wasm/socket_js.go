@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 // socket is a browser's WebSocket.
@@ -32,7 +33,7 @@ func (w *worker) connect() {
 	ws, err := newWebSocket(w.url)
 	if err != nil {
 		w.socket = nil
-		w.conn, w.detail = refused, err.Error()
+		w.conn, w.detail = tab.Refused, err.Error()
 		return
 	}
 	s.ws = ws
@@ -102,16 +103,16 @@ func (w *worker) closed(code protocol.CloseCode, detail string) {
 	}
 	switch {
 	case code == protocol.CloseFinished:
-		w.forget(func() { w.conn, w.detail = finished, detail })
+		w.forget(func() { w.conn, w.detail = tab.Finished, detail })
 		return
 	case code == protocol.CloseSuperseded:
 		w.keep = keeper{} // it is the other tab's now
-		w.conn, w.detail = superseded, detail
+		w.conn, w.detail = tab.Superseded, detail
 		return
 	case code == protocol.CloseBadToken:
 		w.client.Forget() // the run is another one: join it as somebody new
 	case !code.Reconnect():
-		w.conn, w.detail = refused, detail
+		w.conn, w.detail = tab.Refused, detail
 		if detail == "" {
 			w.detail = code.String()
 		}
@@ -119,7 +120,7 @@ func (w *worker) closed(code protocol.CloseCode, detail string) {
 	}
 	pause := protocol.Backoff(w.attempts, rand.Float64())
 	w.attempts++
-	w.conn, w.detail = reconnecting, detail
+	w.conn, w.detail = tab.Reconnecting, detail
 	w.retryAt = time.Now().Add(pause)
 	generation := w.generation
 	time.AfterFunc(pause, func() { w.queue.put(reconnectDue{generation}) })

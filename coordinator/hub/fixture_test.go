@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"fedtab/coordinator/hub/hubtest"
@@ -102,6 +103,7 @@ func (f *fixture) honest(t *testing.T) {
 		wait.Go(func() { accepted[i], ends[i] = p.Obey(ctx, 100*time.Millisecond) })
 	}
 	t.Cleanup(func() {
+		synctest.Wait() // for the answers on their way
 		cancel()
 		wait.Wait()
 		for i, err := range ends {

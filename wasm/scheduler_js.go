@@ -8,21 +8,22 @@ import (
 	"fedtab/learn/kernel"
 )
 
-// host is this tab: its participants, usually one, take turns on its thread.
-type host struct {
+// scheduler runs the tab's participants, usually one, which take turns on its
+// thread.
+type scheduler struct {
 	page    *page
 	queue   *queue // the page's commands
-	bell    *bell
+	waker   *waker
 	workers []*worker
-	turn    int // whose slice was the last
+	turn    int // index of the participant that had the last slice
 }
 
 // maxParticipants is how many participants a tab may have.
 const maxParticipants = 16
 
 func main() {
-	b := newBell()
-	h := &host{page: newPage(), queue: newQueue(b), bell: b}
+	wake := newWaker()
+	h := &scheduler{page: newPage(), queue: newQueue(wake), waker: wake}
 	h.page.listen(h.queue)
 	codecs := ""
 	for _, c := range compress.Codecs() {
@@ -32,7 +33,7 @@ func main() {
 	h.loop()
 }
 
-func (h *host) loop() {
+func (h *scheduler) loop() {
 	lastSleep := time.Now()
 	for {
 		for _, e := range h.queue.take() {
@@ -50,7 +51,7 @@ func (h *host) loop() {
 			for _, w := range h.workers {
 				w.meter.pause()
 			}
-			h.bell.wait()
+			h.waker.wait()
 			continue
 		}
 		w.slice()
@@ -59,13 +60,13 @@ func (h *host) loop() {
 			time.Sleep(time.Millisecond)
 			lastSleep = time.Now()
 		} else {
-			h.bell.yield()
+			h.waker.yield()
 		}
 	}
 }
 
 // next returns the next participant that has something to train, nil if none has.
-func (h *host) next() *worker {
+func (h *scheduler) next() *worker {
 	for range h.workers {
 		h.turn = (h.turn + 1) % len(h.workers)
 		if w := h.workers[h.turn]; w.able() {
@@ -76,7 +77,7 @@ func (h *host) next() *worker {
 }
 
 // command does what the page asks for.
-func (h *host) command(e event) {
+func (h *scheduler) command(e event) {
 	join, ok := e.(joinCommand)
 	if !ok {
 		for _, w := range h.workers {
@@ -85,7 +86,7 @@ func (h *host) command(e event) {
 		return
 	}
 	for len(h.workers) < min(max(join.participants, 1), maxParticipants) {
-		h.workers = append(h.workers, &worker{queue: newQueue(h.bell), fetching: map[uint32]bool{}, visible: true, paused: h.paused()})
+		h.workers = append(h.workers, &worker{queue: newQueue(h.waker), fetching: map[uint32]bool{}, visible: true, paused: h.paused()})
 	}
 	for i, w := range h.workers {
 		e := join
@@ -97,4 +98,4 @@ func (h *host) command(e event) {
 }
 
 // paused says whether the person has paused the tab before it joined.
-func (h *host) paused() bool { return h.page.paused }
+func (h *scheduler) paused() bool { return h.page.paused }

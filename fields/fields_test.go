@@ -1,0 +1,75 @@
+package fields
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"fedtab/api"
+	"fedtab/tab"
+)
+
+// What encoding/json writes of the API is read as encoding/json reads it.
+func TestFillTask(t *testing.T) {
+	one, half := 1.0, .5
+	in := api.Task{
+		Name: "a", Strategy: api.Strategy{Kind: "fedavg", LR: .1, Epochs: 3}, Data: api.Data{Public: true}, Version: 7, TestLoss: &half,
+		Traffic: api.Traffic{BytesUp: 12, BitsUp: &one, Kinds: map[string]api.Kind{"order": {Up: 1, Down: 2}}},
+		Rounds:  []api.Round{{Round: 3, TrainLoss: &one, Traffic: api.Traffic{BytesDown: 5}}, {Round: 4}},
+		Curve:   &api.Curve{Round: []int{3, 4}, TestLoss: []*float64{&half, nil}, TestAccuracy: []*float64{nil, &one}},
+	}
+	text, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	var out, want api.Task
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	Fill(&out, m)
+	if !reflect.DeepEqual(out, want) {
+		t.Errorf("got  %+v\nwant %+v", out, want)
+	}
+	Fill(&out, map[string]any{"name": 3.0, "strategy": "x", "rounds": map[string]any{}, "test_loss": "none", "version": "7"})
+	if !reflect.DeepEqual(out, api.Task{}) {
+		t.Errorf("of fields of other types there is %+v, want nothing", out)
+	}
+}
+
+// What the worker says is what the page hears, every field of it.
+func TestReport(t *testing.T) {
+	var in tab.Report
+	v := reflect.ValueOf(&in).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString(v.Type().Field(i).Name)
+		case reflect.Slice:
+			f.Set(reflect.ValueOf([]int{1, 2, 3}))
+		case reflect.Pointer:
+			x := float64(i) + .25
+			f.Set(reflect.ValueOf(&x))
+		case reflect.Float64:
+			f.SetFloat(float64(i) + .5)
+		default:
+			f.SetInt(int64(i + 1))
+		}
+	}
+	text, err := json.Marshal(Map(in)) // as structured clone does: numbers become float64
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	var out tab.Report
+	Fill(&out, m)
+	if !reflect.DeepEqual(out, in) {
+		t.Errorf("got  %+v\nwant %+v", out, in)
+	}
+}

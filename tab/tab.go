@@ -1,0 +1,60 @@
+// Package tab declares what a tab's worker tells its page.
+package tab
+
+// Connection is how the tab's participant stands with the coordinator.
+type Connection string
+
+// The connections.
+const (
+	Left         Connection = "left" // or not joined yet
+	Connecting   Connection = "connecting"
+	Joined       Connection = "joined"
+	Reconnecting Connection = "reconnecting"
+	Refused      Connection = "refused"
+	Superseded   Connection = "superseded" // another tab has taken the participant's place
+	Finished     Connection = "finished"
+)
+
+// Activity is the one thing that a participant is doing.
+type Activity string
+
+// The activities.
+const (
+	Idle        Activity = "idle"        // not welcomed yet
+	Waiting     Activity = "waiting"     // for an order
+	Downloading Activity = "downloading" // model or data, with an order at hand
+	Training    Activity = "training"
+	Sending     Activity = "sending" // until the acknowledgement
+	Paused      Activity = "paused"
+	Over        Activity = "finished"
+)
+
+// Report is a worker's message of type "state". Figures of several participants in
+// one tab are sums.
+type Report struct {
+	Type         string     `json:"type"`
+	Connection   Connection `json:"connection"`
+	Activity     Activity   `json:"activity"`
+	Detail       string     `json:"detail"` // more, in words
+	RetrySeconds float64    `json:"retrySeconds"`
+
+	Participant  int    `json:"participant"`  // number within the run
+	Participants int    `json:"participants"` // in this tab
+	Numbers      []int  `json:"numbers"`      // of all of them
+	Codec        string `json:"codec"`        // of the last answer
+	CodecDown    string `json:"codecDown"`    // of the newest version; empty before the first
+
+	Round         int      `json:"round"`
+	Shards        int      `json:"shards"`
+	ShardsTotal   int      `json:"shardsTotal"`
+	Examples      int      `json:"examples"`
+	Done          int      `json:"done"` // examples of this order that are trained
+	Total         int      `json:"total"`
+	Loss          *float64 `json:"loss"` // nil before training
+	Accuracy      *float64 `json:"accuracy"`
+	Rate          float64  `json:"rate"` // examples per second
+	Contributions int      `json:"contributions"`
+	Rejected      int      `json:"rejected"`
+	BytesUp       int64    `json:"bytesUp"`
+	BytesDown     int64    `json:"bytesDown"`
+}
