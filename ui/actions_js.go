@@ -6,7 +6,7 @@ import (
 )
 
 // watchButtons does what the page's buttons ask for.
-func watchButtons(page *Page, loop *loop, tab *tab) {
+func watchButtons(page *Page, loop *loop, tab *worker) {
 	actions := map[string]func(){
 		"join": func() {
 			tab.memory.many(several())

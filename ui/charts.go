@@ -1,24 +1,21 @@
 package main
 
+import "slices"
+
 // Charts holds the places of the two charts. What is in them is drawn by uPlot
 // and left alone by Vugu, which touches no children where it has none.
 type Charts struct {
 	Page *Page
 }
 
-func accuracyOf(r Round) Figure { return r.TestAccuracy }
-func lossOf(r Round) Figure     { return r.TestLoss }
+func accuracyOf(p Point) *float64 { return p.Accuracy }
+func lossOf(p Point) *float64     { return p.Loss }
 
 func (c *Charts) hasAccuracy() bool { return c.has(accuracyOf) }
 func (c *Charts) hasLoss() bool     { return c.has(lossOf) }
 
-func (c *Charts) has(figure func(Round) Figure) bool {
-	for _, r := range c.Page.Rounds {
-		if figure(r).Known {
-			return true
-		}
-	}
-	return false
+func (c *Charts) has(value func(Point) *float64) bool {
+	return slices.ContainsFunc(c.Page.Curve, func(p Point) bool { return value(p) != nil })
 }
 
 // blank returns the class of a chart's place: one without points is not shown.
@@ -38,8 +35,8 @@ func (c *Charts) lossWords() string {
 }
 
 // words describes a chart to those who cannot see it by its two ends.
-func (c *Charts) words(what string, figure func(Round) Figure, write func(Figure) string) string {
-	x, y := c.Page.Series(figure)
+func (c *Charts) words(what string, value func(Point) *float64, write func(Figure) string) string {
+	x, y := c.Page.Series(value)
 	if len(x) == 0 {
 		return what + ": nothing yet"
 	}

@@ -1,5 +1,7 @@
 package main
 
+import "fedtab/api"
+
 // Chooser leads from one task to another. The address says which is shown, so
 // these are plain links. Its line is there even with one task: whether there are
 // more is known late, and the page should not move then.
@@ -8,7 +10,7 @@ type Chooser struct {
 }
 
 // choices returns the tasks if there is a choice.
-func (c *Chooser) choices() []TaskName {
+func (c *Chooser) choices() []api.TaskName {
 	if len(c.Page.Tasks) < 2 {
 		return nil
 	}
@@ -26,28 +28,28 @@ func (c *Chooser) hint() string {
 }
 
 // href returns nil, and so no attribute, where the link leads nowhere now.
-func (c *Chooser) href(t TaskName) any {
+func (c *Chooser) href(t api.TaskName) any {
 	if c.Page.Taking() {
 		return nil
 	}
 	return "#" + t.Name
 }
 
-func (c *Chooser) current(t TaskName) any {
+func (c *Chooser) current(t api.TaskName) any {
 	if t.Name == c.Page.Selected {
 		return "page"
 	}
 	return nil
 }
 
-func (c *Chooser) disabled(t TaskName) any {
+func (c *Chooser) disabled(t api.TaskName) any {
 	if c.Page.Taking() && t.Name != c.Page.Selected {
 		return "true"
 	}
 	return nil
 }
 
-func (t TaskName) words() string {
+func (c *Chooser) words(t api.TaskName) string {
 	if t.Title == "" {
 		return t.Name
 	}

@@ -36,7 +36,7 @@ func (c *Chooser) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgn.AddAttrInterface("aria-current", c.current(t))
 			vgn.AddAttrInterface("aria-disabled", c.disabled(t))
 			vgn.AddAttrInterface("href", c.href(t))
-			vgn.SetInnerHTML(t.words())
+			vgn.SetInnerHTML(c.words(t))
 		}
 		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
 		vgparent.AppendChild(vgn)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"syscall/js"
 	"time"
@@ -146,9 +147,13 @@ func (c *coordinator) open() {
 	})
 }
 
-// load fetches the shown task with all its rounds.
+// chartPoints is how many points of the curve are fetched: about one for each
+// pixel of a chart's width.
+const chartPoints = 500
+
+// load fetches the shown task with the rounds and the points that the page shows.
 func (c *coordinator) load(serial int) {
-	fetchJSON(c.path(), func(v any, problem string) {
+	fetchJSON(c.path()+"?limit="+strconv.Itoa(shownRounds)+"&points="+strconv.Itoa(chartPoints), func(v any, problem string) {
 		c.loop.do(func() {
 			if serial != c.serial {
 				return

@@ -83,12 +83,12 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.SetInnerHTML(vugu.HTML("Traffic"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "traffic"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "traffic"}}}
 				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-bits-down", c.Page.Task.Density.BitsDown.raw())
-				vgn.AddAttrInterface("data-bits-up", c.Page.Task.Density.BitsUp.raw())
+				vgn.AddAttrInterface("data-bits-down", figure(c.Page.Task.BitsDown).raw())
+				vgn.AddAttrInterface("data-bits-up", figure(c.Page.Task.BitsUp).raw())
 				vgn.AddAttrInterface("data-down", exact(c.Page.Task.BytesDown))
 				vgn.AddAttrInterface("data-models-down", c.Page.Task.ModelsDown)
 				vgn.AddAttrInterface("data-models-up", c.Page.Task.ModelsUp)
-				vgn.AddAttrInterface("data-raw-ratio", c.Page.Task.Density.RawRatio.raw())
+				vgn.AddAttrInterface("data-raw-ratio", figure(c.Page.Task.RawRatio).raw())
 				vgn.AddAttrInterface("data-up", exact(c.Page.Task.BytesUp))
 				vgn.SetInnerHTML(c.Page.Task.TrafficWords())
 			}
@@ -104,7 +104,7 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.SetInnerHTML(vugu.HTML("Messages"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "kinds"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "kinds"}}}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.Messages)
+				vgn.SetInnerHTML(c.Page.Task.KindsWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)

@@ -82,9 +82,9 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.SetInnerHTML(vugu.HTML("Test accuracy"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "test-accuracy"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "test-accuracy"}}}
 				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", c.Page.Task.TestAccuracy.raw())
+				vgn.AddAttrInterface("data-value", figure(c.Page.Task.TestAccuracy).raw())
 				vgn.AddAttrInterface("data-version", c.Page.Task.Evaluated)
-				vgn.SetInnerHTML(c.Page.Task.TestAccuracy.percent())
+				vgn.SetInnerHTML(figure(c.Page.Task.TestAccuracy).percent())
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
 				vgparent.AppendChild(vgn)
 				vgn.SetInnerHTML(c.Page.Task.EvaluatedWords())
@@ -101,9 +101,9 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.SetInnerHTML(vugu.HTML("Test loss"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "test-loss"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "test-loss"}}}
 				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", c.Page.Task.TestLoss.raw())
+				vgn.AddAttrInterface("data-value", figure(c.Page.Task.TestLoss).raw())
 				vgn.AddAttrInterface("data-version", c.Page.Task.Evaluated)
-				vgn.SetInnerHTML(c.Page.Task.TestLoss.loss())
+				vgn.SetInnerHTML(figure(c.Page.Task.TestLoss).loss())
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
 				vgparent.AppendChild(vgn)
 				vgn.SetInnerHTML(c.Page.Task.EvaluatedWords())

@@ -28,7 +28,7 @@ func main() {
 	host := js.Global().Get("fedtab")
 	page.Slow = !host.Get("simd").Bool()
 
-	tab := &tab{page: page, loop: events, url: host.Get("worker").String(), simd: !page.Slow}
+	tab := &worker{page: page, loop: events, url: host.Get("worker").String(), simd: !page.Slow}
 	tab.again = tab.memory.task()
 	coordinator := &coordinator{page: page, loop: events, wish: tab.again}
 	watchButtons(page, events, tab)

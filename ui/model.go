@@ -1,82 +1,35 @@
 package main
 
 import (
+	"cmp"
 	"slices"
+
+	"fedtab/api"
+	"fedtab/fields"
+	"fedtab/tab"
 )
 
 // Task is a training task as the coordinator describes it.
-type Task struct {
-	Name        string
-	Title       string
-	Description string
-	Run         string
-	Phase       string // waiting, training, committing or finished
+type Task struct{ api.Task }
 
-	Model      string // in words: "784-200-200-10, ReLU, softmax"
-	Parameters int
-
-	Data       string // in words: "MNIST: 60,000 handwritten digits"
-	DataPublic bool   // the coordinator hands the data out
-	Classes    int
-
-	Strategy string // in words
-
-	PackingUp   string  // the codec by which participants pack their answers
-	PackingBits float64 // for a parameter, asked of it; 0 if it has no choice
-	PackingDown string  // the codec by which versions come
-
-	Round        int
-	Version      int
-	Participants int
-	Evaluated    int // the version that TestLoss and TestAccuracy belong to
-	TestLoss     Figure
-	TestAccuracy Figure
-	BytesUp      float64
-	BytesDown    float64
-	ModelsUp     int // vectors as long as the model, however packed
-	ModelsDown   int
-	Density      Density
-	Messages     string // which took most, in words
-	RolledBack   int    // versions that were not made
-	Finished     string // why the run ended, empty while it goes on
-
-	StopRounds   int
-	StopAccuracy Figure
-	StopSeconds  float64
+// Point is a version that was evaluated, on the learning curve.
+type Point struct {
+	Round          int
+	Loss, Accuracy *float64
 }
 
-// TaskName is one entry of the coordinator's list of tasks.
-type TaskName struct {
-	Name, Title, Phase string
-}
-
-// Round is what is known of one round of training.
-type Round struct {
-	Number       int
-	Participants int
-	TrainLoss    Figure
-	TestLoss     Figure
-	TestAccuracy Figure
-	BytesUp      float64
-	BytesDown    float64
-	ModelsUp     int
-	ModelsDown   int
-	Density      Density
-	Rate         Figure // effective learning rate
-	Seconds      float64
-}
-
-// Density is what parameters have cost to move, as the coordinator reckons it.
-type Density struct {
-	BitsUp   Figure // for a parameter of a model, everything counted
-	BitsDown Figure
-	RawRatio Figure // what the same models are as raw float32, by what has travelled
-}
-
-// Figure is a number that may not be known yet.
+// Figure is a number that may not be known.
 type Figure struct {
 	Value float64
 	Known bool
+}
+
+// figure returns what x points to; nil is not known.
+func figure(x *float64) Figure {
+	if x == nil {
+		return Figure{}
+	}
+	return Figure{*x, true}
 }
 
 // Link is the state of the page's connection to the coordinator's event stream.
@@ -100,30 +53,7 @@ const (
 )
 
 // Local is what this tab's Web Worker last said of itself.
-type Local struct {
-	Connection   string // connecting, joined, reconnecting, left, refused, superseded or finished
-	Participant  int    // number within the run
-	Participants int    // in this tab
-	Numbers      string // of all of them
-	Codec        string // by which the last answer was packed
-	CodecDown    string // by which the newest version came; empty before the first
-	Activity     string // idle, downloading, waiting, training, sending or paused
-	Detail       string // more, in words for people
-
-	Round         int
-	Shards        int
-	ShardsTotal   int
-	Examples      int
-	Done          int // examples of this order that are trained
-	Total         int
-	Loss          Figure
-	Accuracy      Figure
-	Rate          float64 // samples per second
-	Contributions int
-	BytesUp       float64
-	BytesDown     float64
-	RetrySeconds  float64
-}
+type Local struct{ tab.Report }
 
 // Page is everything the page shows. Its zero value is the page before anything
 // has arrived.
@@ -132,12 +62,14 @@ type Page struct {
 	Slow  bool // the browser lacks SIMD, the scalar build is used
 
 	Link     Link
-	Tasks    []TaskName
+	Tasks    []api.TaskName
 	Selected string // the name of the task that is shown
 	Loaded   bool   // Task is filled in
 	Problem  string // why the task cannot be shown
 	Task     Task
-	Rounds   []Round // ascending by number
+	Rounds   []api.Round // the newest, ascending by number
+	Curve    []Point     // ascending by round
+	drawing  int         // counts the changes of Curve
 
 	Stage  Stage
 	Why    string // StageStopped: what happened
@@ -155,13 +87,13 @@ func (p *Page) Select(name string) {
 	p.Selected = name
 	p.Loaded = false
 	p.Problem = ""
-	p.Task = Task{Name: name}
+	p.Task = Task{api.Task{Name: name}}
 	for _, t := range p.Tasks {
 		if t.Name == name {
 			p.Task.Title = t.Title
 		}
 	}
-	p.Rounds = nil
+	p.forget()
 	p.Link = LinkOpening
 	if p.Stage == StageStopped {
 		p.Stage = StageAbsent
@@ -180,7 +112,7 @@ func (p *Page) Choose(wanted string) string {
 		if t.Name == wanted {
 			return wanted
 		}
-		if open == "" && t.Phase != phaseFinished {
+		if open == "" && t.Phase != api.Finished {
 			open = t.Name
 		}
 	}
@@ -190,28 +122,28 @@ func (p *Page) Choose(wanted string) string {
 	return open
 }
 
-const phaseFinished = "finished"
-
 // OnTasks takes in the coordinator's list of tasks.
 func (p *Page) OnTasks(list []any) {
 	p.Tasks = p.Tasks[:0]
 	for _, v := range list {
-		if o := asObject(v); o.text("name") != "" {
-			p.Tasks = append(p.Tasks, TaskName{Name: o.text("name"), Title: o.text("title"), Phase: o.text("phase")})
+		o, _ := v.(map[string]any)
+		var t api.TaskName
+		if fields.Fill(&t, o); t.Name != "" {
+			p.Tasks = append(p.Tasks, t)
 		}
 	}
 }
 
-// OnTask takes in the description of the shown task, with its past rounds.
-// Descriptions travel beside the event stream, so what it says of the moment may
-// be older than what the stream has said; then the newer is kept.
+// OnTask takes in the description of the shown task, with its newest rounds and its
+// curve. Descriptions travel beside the event stream, so that a figure may be older
+// than the stream's; then the newer is kept.
 func (p *Page) OnTask(o map[string]any) {
-	d := object(o)
-	if d.text("name") != p.Selected {
+	var next api.Task
+	fields.Fill(&next, o)
+	if next.Name != p.Selected {
 		return
 	}
-	sameRun := p.Loaded && d.text("run") == p.Task.Run
-	next := parseTask(d)
+	sameRun := p.Loaded && next.Run == p.Task.Run
 	if sameRun && (next.Version < p.Task.Version || next.Round < p.Task.Round) {
 		next.Phase, next.Finished = p.Task.Phase, p.Task.Finished
 		next.Round, next.Version, next.Participants = p.Task.Round, p.Task.Version, p.Task.Participants
@@ -220,29 +152,36 @@ func (p *Page) OnTask(o map[string]any) {
 		next.Evaluated, next.TestLoss, next.TestAccuracy = p.Task.Evaluated, p.Task.TestLoss, p.Task.TestAccuracy
 	}
 	if !sameRun {
-		p.Rounds = nil
+		p.forget()
 	}
-	p.Task = next
+	if c := next.Curve; c != nil {
+		for i := range min(len(c.Round), len(c.TestLoss), len(c.TestAccuracy)) {
+			p.addPoint(Point{c.Round[i], c.TestLoss[i], c.TestAccuracy[i]})
+		}
+	}
+	for _, r := range next.Rounds {
+		p.addRound(r)
+	}
+	next.Rounds, next.Curve = nil, nil
+	p.Task = Task{next}
 	p.Loaded = true
 	p.Problem = ""
-	for _, v := range d.list("rounds") {
-		p.addRound(parseRound(asObject(v)))
-	}
 }
 
 // OnState takes in a state event of the stream: a description without rounds.
 // It reports whether it belongs to another run than the rounds already here, so
 // that the whole description has to be fetched again.
 func (p *Page) OnState(o map[string]any) (stale bool) {
-	d := object(o)
-	if d.text("name") != p.Selected {
+	var next api.Task
+	fields.Fill(&next, o)
+	if next.Name != p.Selected {
 		return false
 	}
-	stale = !p.Loaded || d.text("run") != p.Task.Run
+	stale = !p.Loaded || next.Run != p.Task.Run
 	if stale {
-		p.Rounds = nil
+		p.forget()
 	}
-	p.Task = parseTask(d)
+	p.Task = Task{next}
 	p.Loaded = true
 	p.Problem = ""
 	return stale
@@ -250,7 +189,15 @@ func (p *Page) OnState(o map[string]any) (stale bool) {
 
 // OnRound takes in one round: a new one, or more about one already here.
 func (p *Page) OnRound(o map[string]any) {
-	p.addRound(parseRound(object(o)))
+	var r api.Round
+	fields.Fill(&r, o)
+	p.addRound(r)
+}
+
+// forget drops the rounds of a run that is no longer shown.
+func (p *Page) forget() {
+	p.Rounds, p.Curve = nil, nil
+	p.drawing++
 }
 
 // OnLink takes in a change of the connection to the event stream.
@@ -259,39 +206,62 @@ func (p *Page) OnLink(l Link) { p.Link = l }
 // OnProblem takes in why the shown task could not be had.
 func (p *Page) OnProblem(words string) { p.Problem = words }
 
-func (p *Page) addRound(r Round) {
-	if r.Number <= 0 {
+// keptRounds is how many rounds are kept for the table.
+const keptRounds = 2 * shownRounds
+
+func (p *Page) addRound(r api.Round) {
+	if r.Round <= 0 {
 		return
 	}
-	i, found := slices.BinarySearchFunc(p.Rounds, r.Number, func(e Round, n int) int { return e.Number - n })
+	p.addPoint(Point{r.Round, r.TestLoss, r.TestAccuracy})
+	i, found := slices.BinarySearchFunc(p.Rounds, r.Round, func(e api.Round, n int) int { return e.Round - n })
 	if !found {
 		p.Rounds = slices.Insert(p.Rounds, i, r)
+		p.Rounds = slices.Delete(p.Rounds, 0, max(0, len(p.Rounds)-keptRounds))
 		return
 	}
-	old := p.Rounds[i]
-	for _, f := range []struct{ new, old *Figure }{
-		{&r.TestLoss, &old.TestLoss}, {&r.TestAccuracy, &old.TestAccuracy}, {&r.TrainLoss, &old.TrainLoss},
-	} {
-		if !f.new.Known {
-			*f.new = *f.old
-		}
-	}
-	p.Rounds[i] = r
+	old := &p.Rounds[i]
+	r.TestLoss, r.TestAccuracy = cmp.Or(r.TestLoss, old.TestLoss), cmp.Or(r.TestAccuracy, old.TestAccuracy)
+	r.TrainLoss = cmp.Or(r.TrainLoss, old.TrainLoss)
+	*old = r
 }
 
-// Series returns the rounds whose figure is known, as the x and y of a chart.
-func (p *Page) Series(figure func(Round) Figure) (x, y []float64) {
-	for _, r := range p.Rounds {
-		if f := figure(r); f.Known {
-			x = append(x, float64(r.Number))
-			y = append(y, f.Value)
+// addPoint adds a version that was evaluated to the curve. A curve that gets too
+// long loses every second point.
+func (p *Page) addPoint(v Point) {
+	if v.Round <= 0 || v.Loss == nil && v.Accuracy == nil {
+		return
+	}
+	p.drawing++
+	i, found := slices.BinarySearchFunc(p.Curve, v.Round, func(e Point, n int) int { return e.Round - n })
+	if found {
+		old := p.Curve[i]
+		p.Curve[i] = Point{v.Round, cmp.Or(v.Loss, old.Loss), cmp.Or(v.Accuracy, old.Accuracy)}
+		return
+	}
+	p.Curve = slices.Insert(p.Curve, i, v)
+	if len(p.Curve) > api.MaxPoints {
+		half := p.Curve[:0]
+		for i := len(p.Curve) % 2; i < len(p.Curve); i += 2 {
+			half = append(half, p.Curve[i])
+		}
+		p.Curve = half
+	}
+}
+
+// Series returns the points whose figure is known, as the x and y of a chart.
+func (p *Page) Series(value func(Point) *float64) (x, y []float64) {
+	for _, v := range p.Curve {
+		if f := value(v); f != nil {
+			x = append(x, float64(v.Round))
+			y = append(y, *f)
 		}
 	}
 	return x, y
 }
 
 // Newest returns at most n rounds, the newest first.
-func (p *Page) Newest(n int) []Round {
+func (p *Page) Newest(n int) []api.Round {
 	rounds := slices.Clone(p.Rounds[max(0, len(p.Rounds)-n):])
 	slices.Reverse(rounds)
 	return rounds
@@ -313,28 +283,29 @@ func (p *Page) OnReady(kernel string, codecs ...string) {
 	p.Kernel, p.Codecs = kernel, codecs
 	if p.Stage == StageStarting {
 		p.Stage = StageRunning
-		p.Local.Connection = "connecting"
+		p.Local.Connection = tab.Connecting
 	}
 }
 
 // OnWorkerState takes in what the worker says of itself. It reports whether the
 // worker has nothing more to do and can be ended.
 func (p *Page) OnWorkerState(o map[string]any) (done bool) {
-	next := parseLocal(object(o))
-	if next.Connection == "left" && p.Stage != StageLeaving {
+	var next Local
+	fields.Fill(&next.Report, o)
+	if next.Connection == tab.Left && p.Stage != StageLeaving {
 		return false // it has not heard yet that it is to join
 	}
 	p.Local = next
 	switch p.Local.Connection {
-	case "left":
+	case tab.Left:
 		p.OnGone()
 		return true
-	case "finished":
-		p.Task.Phase = phaseFinished
+	case tab.Finished:
+		p.Task.Phase = api.Finished
 		p.Stage = StageAbsent
 		p.Paused = false
 		return true
-	case "refused", "superseded":
+	case tab.Refused, tab.Superseded:
 		return true
 	}
 	return false
@@ -354,7 +325,7 @@ func (p *Page) Leave() {
 func (p *Page) OnGone() {
 	p.Stage = StageAbsent
 	p.Paused = false
-	p.Local.Connection = "left"
+	p.Local.Connection = tab.Left
 }
 
 // OnExit takes in that the worker's program ended by itself.
@@ -374,18 +345,18 @@ func (p *Page) Taking() bool {
 	case StageStarting, StageLeaving:
 		return true
 	case StageRunning:
-		return p.Local.Connection != "refused" && p.Local.Connection != "superseded"
+		return p.Local.Connection != tab.Refused && p.Local.Connection != tab.Superseded
 	}
 	return false
 }
 
 // Superseded reports whether another tab has taken the place of this one.
 func (p *Page) Superseded() bool {
-	return p.Stage == StageRunning && p.Local.Connection == "superseded"
+	return p.Stage == StageRunning && p.Local.Connection == tab.Superseded
 }
 
 // Over reports whether the shown task is finished.
-func (p *Page) Over() bool { return p.Task.Phase == phaseFinished }
+func (p *Page) Over() bool { return p.Task.Phase == api.Finished }
 
 // Which buttons there are.
 
@@ -395,10 +366,10 @@ func (p *Page) ShowPause() bool  { return p.Taking() && p.Stage != StageLeaving 
 func (p *Page) CanPause() bool   { return p.Stage == StageRunning }
 func (p *Page) ShowLeave() bool  { return p.Taking() }
 func (p *Page) CanLeave() bool   { return p.Stage != StageLeaving }
-func (p *Page) ShowReload() bool { return p.Stage == StageRunning && p.Local.Connection == "refused" }
+func (p *Page) ShowReload() bool { return p.Stage == StageRunning && p.Local.Connection == tab.Refused }
 
 // Working reports whether the worker is training or about to, which is when the
 // screen should stay on.
 func (p *Page) Working() bool {
-	return p.Stage == StageRunning && p.Local.Connection == "joined" && !p.Paused
+	return p.Stage == StageRunning && p.Local.Connection == tab.Joined && !p.Paused
 }

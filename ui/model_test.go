@@ -2,8 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"reflect"
 	"slices"
 	"testing"
+
+	"fedtab/api"
 )
 
 // decode makes of JSON what the browser's parser and fromJS make of it.
@@ -45,28 +49,29 @@ func shown(t *testing.T) *Page {
 
 func TestTaskIsRead(t *testing.T) {
 	p := shown(t)
-	want := Task{
-		Name: "mnist-2nn", Title: "Handwritten digits", Description: "Reads digits.", Run: "r1", Phase: "training",
-		Model: "784-200-200-10, ReLU, softmax", Parameters: 199210,
-		Data: "MNIST: 60,000 handwritten digits", DataPublic: true, Classes: 10,
-		Strategy:  "Federated averaging: 1 epoch",
-		PackingUp: "deadzone", PackingBits: 1, PackingDown: "grid",
-		BytesUp: 99605, BytesDown: 49900, ModelsUp: 4, ModelsDown: 3,
-		Density: Density{Figure{1, true}, Figure{.668, true}, Figure{37.31, true}},
-		Round:   7, Version: 6, Participants: 4, Evaluated: 6,
-		TestLoss: Figure{0.2, true}, TestAccuracy: Figure{0.94, true},
-		Messages: dash, StopRounds: 100, StopAccuracy: Figure{0.98, true},
-	}
-	if p.Task != want {
+	is := func(x float64) *float64 { return &x }
+	want := Task{api.Task{
+		Name: "mnist-2nn", Title: "Handwritten digits", Description: "Reads digits.", Run: "r1", Phase: api.Training,
+		Model:    api.Model{Summary: "784-200-200-10, ReLU, softmax", Parameters: 199210},
+		Data:     api.Data{Summary: "MNIST: 60,000 handwritten digits", Public: true, Classes: 10},
+		Strategy: api.Strategy{Kind: "fedavg", Summary: "Federated averaging: 1 epoch"},
+		Packing:  api.Packing{Up: "deadzone", Bits: 1, Down: "grid"},
+		Traffic: api.Traffic{
+			BytesUp: 99605, BytesDown: 49900, ModelsUp: 4, ModelsDown: 3, BitsUp: is(1), BitsDown: is(.668), RawRatio: is(37.31),
+		},
+		Round: 7, Version: 6, Participants: 4, Evaluated: 6, TestLoss: is(0.2), TestAccuracy: is(0.94),
+		Stop: api.Stop{Rounds: 100, Accuracy: 0.98},
+	}}
+	if !reflect.DeepEqual(p.Task, want) {
 		t.Errorf("got %+v\nwant %+v", p.Task, want)
 	}
 	if x, y := p.Series(accuracyOf); !slices.Equal(x, []float64{5}) || !slices.Equal(y, []float64{0.93}) {
 		t.Errorf("the accuracy chart has %v, %v, want [5], [0.93]", x, y)
 	}
-	if d, want := p.Rounds[0].Density, (Density{Figure{1, true}, Figure{}, Figure{31.97, true}}); d != want {
-		t.Errorf("round 5 has %+v, want %+v", d, want)
+	if r := p.Rounds[0]; *r.BitsUp != 1 || r.BitsDown != nil || *r.RawRatio != 31.97 {
+		t.Errorf("round 5 has %+v", r)
 	}
-	if n := p.Newest(1); len(n) != 1 || n[0].Number != 6 {
+	if n := p.Newest(1); len(n) != 1 || n[0].Round != 6 {
 		t.Errorf("the newest round is %+v, want round 6", n)
 	}
 }
@@ -88,7 +93,7 @@ func TestDamagedDescriptionsAreSurvived(t *testing.T) {
 		if len(p.Rounds) != 0 {
 			t.Errorf("%s: rounds %+v, want none", text, p.Rounds)
 		}
-		if p.Task.TestAccuracy.Known {
+		if p.Task.TestAccuracy != nil {
 			t.Errorf("%s: an accuracy is known", text)
 		}
 	}
@@ -102,7 +107,7 @@ func TestRoundEvaluatedLater(t *testing.T) {
 	if !slices.Equal(x, []float64{5, 6}) {
 		t.Errorf("evaluated rounds %v, want 5 and 6", x)
 	}
-	if len(p.Rounds) != 3 || p.Rounds[2].Number != 7 {
+	if len(p.Rounds) != 3 || p.Rounds[2].Round != 7 {
 		t.Errorf("rounds %+v, want 5, 6, 7", p.Rounds)
 	}
 	// An older answer, arriving late, takes nothing back.
@@ -120,8 +125,8 @@ func TestLateDescriptionDoesNotTurnBackTime(t *testing.T) {
 		t.Error("a state of the same run asks for the description again")
 	}
 	p.OnTask(decode(t, description))
-	if p.Task.Round != 9 || p.Task.Version != 8 || p.Task.TestAccuracy.Value != 0.95 {
-		t.Errorf("round %d, version %d, accuracy %v, want 9, 8, 0.95", p.Task.Round, p.Task.Version, p.Task.TestAccuracy)
+	if p.Task.Round != 9 || p.Task.Version != 8 || *p.Task.TestAccuracy != 0.95 {
+		t.Errorf("round %d, version %d, accuracy %v, want 9, 8, 0.95", p.Task.Round, p.Task.Version, *p.Task.TestAccuracy)
 	}
 }
 
@@ -131,7 +136,7 @@ func TestNewRunForgetsTheOld(t *testing.T) {
 	if stale := p.OnState(next); !stale {
 		t.Error("the state of another run does not ask for its description")
 	}
-	if len(p.Rounds) != 0 || p.Task.TestAccuracy.Known {
+	if len(p.Rounds) != 0 || len(p.Curve) != 0 || p.Task.TestAccuracy != nil {
 		t.Errorf("rounds %+v and accuracy %v of the old run are still there", p.Rounds, p.Task.TestAccuracy)
 	}
 	p.OnState(map[string]any{"name": "another", "round": 99.0})
@@ -258,7 +263,7 @@ func TestStateWithoutTask(t *testing.T) {
 		{"nothing yet", func(p *Page) { p.Ready = false }, "Loading"},
 		{"unreachable", func(p *Page) { p.OnLink(LinkLost) }, "The coordinator cannot be reached, trying again"},
 		{"no task", func(p *Page) { p.OnProblem("The coordinator has no task") }, "The coordinator has no task"},
-		{"waiting", func(p *Page) { p.Loaded, p.Task.Phase = true, "waiting" }, "Nobody is training yet: join to start"},
+		{"waiting", func(p *Page) { p.Loaded, p.Task.Phase = true, "waiting" }, "No participant yet: join to start the training"},
 		{"finished at once", func(p *Page) { p.Loaded, p.Task.Phase = true, "finished" }, "Training is finished"},
 		{"unknown phase", func(p *Page) { p.Loaded, p.Task.Phase = true, "dreaming" }, "Ready to join"},
 	} {
@@ -282,5 +287,31 @@ func TestAnnouncementIsSteady(t *testing.T) {
 	}
 	if len(heard) != 1 || !heard["Training round 7"] {
 		t.Errorf("announced %v, want only Training round 7", heard)
+	}
+}
+
+// However long a run, the page keeps the newest rounds and a bounded curve, which
+// begins with what the coordinator has thinned and goes on with every evaluation.
+func TestLongRuns(t *testing.T) {
+	p := shown(t)
+	p.OnTask(decode(t, `{"name": "mnist-2nn", "run": "r1", "round": 9000, "version": 9000,
+		"rounds": [{"round": 8999}, {"round": 9000, "test_loss": 0.1, "test_accuracy": 0.97}],
+		"curve": {"round": [1, 4500, 9000], "test_loss": [2.3, null, 0.1], "test_accuracy": [0.1, 0.9, 0.97]}}`))
+	if x, y := p.Series(lossOf); !slices.Equal(x, []float64{1, 5, 9000}) || !slices.Equal(y, []float64{2.3, .25, .1}) {
+		t.Errorf("the loss chart has %v, %v", x, y)
+	}
+	before := p.drawing
+	for n := 9001; n <= 13_000; n++ {
+		p.OnRound(decode(t, fmt.Sprintf(`{"round": %d, "test_loss": 0.1, "test_accuracy": 0.9}`, n)))
+	}
+	if p.drawing == before {
+		t.Error("the charts are not drawn again")
+	}
+	x, _ := p.Series(accuracyOf)
+	if len(x) > api.MaxPoints || len(x) < api.MaxPoints/2 || x[len(x)-1] != 13_000 || !slices.IsSorted(x) {
+		t.Errorf("the curve has %d points to %v, want at most %d to 13000", len(x), x[len(x)-1], api.MaxPoints)
+	}
+	if n := len(p.Rounds); n > keptRounds || p.Newest(1)[0].Round != 13_000 || len(p.Newest(shownRounds)) != shownRounds {
+		t.Errorf("%d rounds are kept, the newest %d", n, p.Newest(1)[0].Round)
 	}
 }

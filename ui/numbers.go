@@ -1,6 +1,9 @@
 package main
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // While a tab trains, a few numbers change ten times a second and nothing else
 // does. Vugu would send the whole page each time, which costs the main thread
@@ -25,8 +28,8 @@ func (p *Page) numbers() []number {
 		{"progress", "data-value", done},
 		{"rate", "", perSecond(l.Rate)},
 		{"rate", "data-value", exact(l.Rate)},
-		{"train-loss", "", l.Loss.loss()},
-		{"train-loss", "data-value", l.Loss.raw()},
+		{"train-loss", "", figure(l.Loss).loss()},
+		{"train-loss", "data-value", figure(l.Loss).raw()},
 		{"bytes-up", "", size(l.BytesUp)},
 		{"bytes-up", "data-value", exact(l.BytesUp)},
 		{"bytes-down", "", size(l.BytesDown)},
@@ -34,8 +37,9 @@ func (p *Page) numbers() []number {
 	}
 }
 
-// still returns l without what numbers covers.
-func (l Local) still() Local {
-	l.Done, l.Loss, l.Accuracy, l.Rate, l.BytesUp, l.BytesDown, l.RetrySeconds = 0, Figure{}, Figure{}, 0, 0, 0, 0
-	return l
+// still returns what numbers does not cover.
+func (l Local) still() string {
+	r := l.Report
+	r.Done, r.Loss, r.Accuracy, r.Rate, r.BytesUp, r.BytesDown, r.RetrySeconds = 0, nil, nil, 0, 0, 0, 0
+	return fmt.Sprint(r)
 }

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"fedtab/api"
 )
 
 func render(t *testing.T, p *Page) string {
@@ -129,8 +131,8 @@ func TestNumbersAreWhatIsDrawn(t *testing.T) {
 func TestPageEscapes(t *testing.T) {
 	p := shown(t)
 	const evil = `<img src=x onerror=alert(1)>`
-	p.Task.Title, p.Task.Description, p.Task.Model, p.Task.Finished = evil, evil, evil, evil
-	p.Tasks = []TaskName{{Name: `"><script>`, Title: evil}, {Name: "b", Title: "B"}}
+	p.Task.Title, p.Task.Description, p.Task.Model.Summary, p.Task.Finished = evil, evil, evil, evil
+	p.Tasks = []api.TaskName{{Name: `"><script>`, Title: evil}, {Name: "b", Title: "B"}}
 	p.Join()
 	p.OnExit(evil)
 	page := render(t, p)

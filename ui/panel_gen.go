@@ -32,8 +32,8 @@ func (c *Panel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "state"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "state"}}}
 		vgparent.AppendChild(vgn)
 		vgn.AddAttrInterface("class", "state "+c.Page.Tone())
-		vgn.AddAttrInterface("data-activity", c.Page.Local.Activity)
-		vgn.AddAttrInterface("data-connection", c.Page.Local.Connection)
+		vgn.AddAttrInterface("data-activity", string(c.Page.Local.Activity))
+		vgn.AddAttrInterface("data-connection", string(c.Page.Local.Connection))
 		vgn.SetInnerHTML(c.Page.State())
 		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
 		vgparent.AppendChild(vgn)
@@ -175,8 +175,8 @@ func (c *Panel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.SetInnerHTML(vugu.HTML("Training loss, running"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "train-loss"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "train-loss"}}}
 				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", c.Page.Local.Loss.raw())
-				vgn.SetInnerHTML(c.Page.Local.Loss.loss())
+				vgn.AddAttrInterface("data-value", figure(c.Page.Local.Loss).raw())
+				vgn.SetInnerHTML(figure(c.Page.Local.Loss).loss())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)

@@ -4,13 +4,15 @@ import (
 	"strings"
 	"syscall/js"
 	"time"
+
+	"fedtab/tab"
 )
 
 // leaveWithin is how long a worker may take to say goodbye.
 const leaveWithin = 1500 * time.Millisecond
 
-// tab drives this tab's Web Worker, in which all training happens.
-type tab struct {
+// worker drives this tab's Web Worker, in which all training happens.
+type worker struct {
 	page *Page
 	loop *loop
 	url  string // the worker's script
@@ -29,7 +31,7 @@ type tab struct {
 
 // join creates a fresh worker and has it join the named task. The worker is told
 // once its program says that it is ready; until then nobody would hear it.
-func (t *tab) join(task string) {
+func (t *worker) join(task string) {
 	t.end()
 	if task == "" {
 		return
@@ -88,7 +90,7 @@ func (t *tab) join(task string) {
 }
 
 // rejoin joins again after a reload, as soon as that is possible.
-func (t *tab) rejoin() {
+func (t *worker) rejoin() {
 	switch {
 	case t.again == "" || !t.page.Loaded:
 	case t.page.Selected != t.again || t.page.Over():
@@ -100,10 +102,14 @@ func (t *tab) rejoin() {
 }
 
 // hear takes in one message of the worker.
-func (t *tab) hear(task string, o object) {
-	switch o.text("type") {
+func (t *worker) hear(task string, o map[string]any) {
+	text := func(key string) string {
+		s, _ := o[key].(string)
+		return s
+	}
+	switch text("type") {
 	case "ready":
-		t.page.OnReady(o.text("kernel"), strings.Fields(o.text("codecs"))...)
+		t.page.OnReady(text("kernel"), strings.Fields(text("codecs"))...)
 		if t.page.Stage != StageRunning {
 			return // left already
 		}
@@ -116,23 +122,23 @@ func (t *tab) hear(task string, o object) {
 		if t.page.OnWorkerState(o) {
 			t.end()
 			t.memory.joined("") // a reload must not bring it back
-			if t.page.Local.Connection != "refused" {
+			if t.page.Local.Connection != tab.Refused {
 				t.memory.forget() // joining again makes somebody new
 			}
 		}
 	case "exit":
 		t.end()
-		t.page.OnExit(o.text("detail"))
+		t.page.OnExit(text("detail"))
 	}
 }
 
-func (t *tab) tell(message map[string]any) {
+func (t *worker) tell(message map[string]any) {
 	if t.worker.Truthy() {
 		t.worker.Call("postMessage", message)
 	}
 }
 
-func (t *tab) pause(on bool) {
+func (t *worker) pause(on bool) {
 	if !t.page.CanPause() {
 		return
 	}
@@ -147,7 +153,7 @@ func (t *tab) pause(on bool) {
 
 // leave tells the worker to say goodbye, and ends it when it has, or has not in
 // time. A worker that is still loading has nobody to say goodbye to.
-func (t *tab) leave() {
+func (t *worker) leave() {
 	t.memory.joined("")
 	if t.page.Stage != StageRunning {
 		t.end()
@@ -169,7 +175,7 @@ func (t *tab) leave() {
 }
 
 // end terminates the worker: the only way to give its memory back.
-func (t *tab) end() {
+func (t *worker) end() {
 	if !t.worker.Truthy() {
 		return
 	}
@@ -181,7 +187,7 @@ func (t *tab) end() {
 
 // watchVisibility tells the worker what the browser does with this tab. This
 // must not wait for a rendering: a tab that is being frozen has no time.
-func (t *tab) watchVisibility() {
+func (t *worker) watchVisibility() {
 	document := js.Global().Get("document")
 	tell := func(state string) { t.tell(map[string]any{"type": "tab", "state": state}) }
 	visibility := func(js.Value) {
@@ -196,7 +202,7 @@ func (t *tab) watchVisibility() {
 
 // keepAwake holds the screen's wake lock while this tab is visible and training,
 // where the browser has such a thing.
-func (t *tab) keepAwake() {
+func (t *worker) keepAwake() {
 	locks := js.Global().Get("navigator").Get("wakeLock")
 	if !locks.Truthy() {
 		return

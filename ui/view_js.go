@@ -1,15 +1,12 @@
 package main
 
-import (
-	"slices"
-	"syscall/js"
-)
+import "syscall/js"
 
 // view keeps what lies outside of Vugu's tree in step with the page: the title,
 // what screen readers are told, and the charts.
 type view struct {
 	title, said string
-	drawn       []Round
+	drawn       int  // Page.drawing
 	begun       bool // the charts are there
 	written     []number
 }
@@ -54,17 +51,17 @@ func (v *view) numbers(p *Page) {
 // charts hands the rounds to the charts when they have changed. It makes them,
 // empty, when the page starts: later that would disturb the training.
 func (v *view) charts(p *Page) {
-	if v.begun && slices.Equal(v.drawn, p.Rounds) {
+	if v.begun && v.drawn == p.drawing {
 		return
 	}
 	v.begun = true
-	v.drawn = append(v.drawn[:0], p.Rounds...)
+	v.drawn = p.drawing
 	draw := js.Global().Get("fedtab").Get("chart")
 	for _, c := range []struct {
-		id     string
-		figure func(Round) Figure
+		id    string
+		value func(Point) *float64
 	}{{"chart-accuracy", accuracyOf}, {"chart-loss", lossOf}} {
-		x, y := p.Series(c.figure)
+		x, y := p.Series(c.value)
 		draw.Invoke(c.id, array(x), array(y))
 	}
 }

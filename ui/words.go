@@ -8,6 +8,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"fedtab/api"
+	"fedtab/tab"
 )
 
 // dash stands where a number is not known.
@@ -41,42 +44,42 @@ func (p *Page) state(exact bool) string {
 func (p *Page) running(exact bool) string {
 	l := p.Local
 	switch l.Connection {
-	case "reconnecting":
+	case tab.Reconnecting:
 		if exact && l.RetrySeconds > 0 {
 			return "Connection lost, trying again in " + count(int(math.Ceil(l.RetrySeconds))) + " s"
 		}
 		return "Connection lost, trying again"
-	case "refused":
+	case tab.Refused:
 		if l.Detail != "" {
 			return sentence(l.Detail)
 		}
 		return "The coordinator does not accept this tab"
-	case "superseded":
+	case tab.Superseded:
 		return "Another tab has taken this participant's place"
-	case "joined":
+	case tab.Joined:
 		// below
 	default:
 		return "Connecting to the coordinator"
 	}
-	if p.Paused || l.Activity == "paused" {
+	if p.Paused || l.Activity == tab.Paused {
 		return "Paused: this tab takes no part until you resume"
 	}
 	switch l.Activity {
-	case "downloading":
+	case tab.Downloading:
 		if exact && l.ShardsTotal > 1 {
 			return "Fetching data: part " + count(min(l.Shards+1, l.ShardsTotal)) + " of " + count(l.ShardsTotal)
 		}
 		return "Fetching data"
-	case "training":
+	case tab.Training:
 		words := "Training round " + count(l.Round)
 		if exact && l.Total > 0 {
 			words += ": " + count(l.Done) + " of " + count(l.Total) + " examples"
 		}
 		return words
-	case "sending":
+	case tab.Sending:
 		return "Sending what was learned in round " + count(l.Round)
 	}
-	if p.Task.Phase == "waiting" {
+	if p.Task.Phase == api.Waiting {
 		return "Joined: waiting for more participants"
 	}
 	return "Waiting for the next round"
@@ -93,9 +96,9 @@ func (p *Page) watching() string {
 		return "The coordinator cannot be reached, trying again"
 	case !p.Ready || !p.Loaded:
 		return "Loading"
-	case p.Task.Phase == "waiting":
-		return "Nobody is training yet: join to start"
-	case p.Task.Phase == "training" || p.Task.Phase == "committing":
+	case p.Task.Phase == api.Waiting:
+		return "No participant yet: join to start the training"
+	case p.Task.Phase == api.Training || p.Task.Phase == api.Committing:
 		return "Round " + count(p.Task.Round) + " is being trained by others: join to take part"
 	}
 	return "Ready to join"
@@ -105,10 +108,10 @@ func (p *Page) finished() string {
 	words := "Training is finished"
 	rounds := p.Task.Round
 	if n := len(p.Rounds); n > 0 {
-		rounds = p.Rounds[n-1].Number
+		rounds = p.Rounds[n-1].Round
 	}
-	if a := p.Task.TestAccuracy; a.Known {
-		words += ": " + percent(a.Value, 1) + " test accuracy"
+	if a := p.Task.TestAccuracy; a != nil {
+		words += ": " + percent(*a, 1) + " test accuracy"
 	}
 	if rounds > 0 {
 		words += " after " + plural(rounds, "round")
@@ -120,13 +123,13 @@ func (p *Page) finished() string {
 func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
-		p.Stage == StageRunning && (p.Local.Connection == "reconnecting" || !p.Taking()),
+		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking()),
 		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != ""):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
 	case p.Stage == StageStarting,
-		p.Working() && (p.Local.Activity == "training" || p.Local.Activity == "sending" || p.Local.Activity == "downloading"):
+		p.Working() && (p.Local.Activity == tab.Training || p.Local.Activity == tab.Sending || p.Local.Activity == tab.Downloading):
 		return "busy"
 	}
 	return "calm"
@@ -184,27 +187,27 @@ func (p *Page) Title() string {
 
 // ModelWords describes the model that is trained.
 func (t *Task) ModelWords() string {
-	if t.Model == "" {
+	if t.Model.Summary == "" {
 		return dash
 	}
-	if t.Parameters == 0 {
-		return t.Model
+	if t.Model.Parameters == 0 {
+		return t.Model.Summary
 	}
-	return t.Model + " (" + count(t.Parameters) + " parameters)"
+	return t.Model.Summary + " (" + count(t.Model.Parameters) + " parameters)"
 }
 
 // DataWords describes the data and where it comes from.
 func (t *Task) DataWords() string {
-	if t.Data == "" {
+	if t.Data.Summary == "" {
 		return dash
 	}
-	return t.Data
+	return t.Data.Summary
 }
 
 // PrivacyWords says where the data comes from and that it stays here.
 func (t *Task) PrivacyWords() string {
 	const stays = "Training happens in this tab; examples never leave it. Only what was learned travels: changes of the model's parameters."
-	if t.DataPublic {
+	if t.Data.Public {
 		return "This data is public, so the coordinator hands out parts of it. " + stays
 	}
 	return stays
@@ -212,24 +215,24 @@ func (t *Task) PrivacyWords() string {
 
 // StrategyWords describes how the participants' models are combined.
 func (t *Task) StrategyWords() string {
-	if t.Strategy == "" {
+	if t.Strategy.Summary == "" {
 		return dash
 	}
-	return t.Strategy
+	return t.Strategy.Summary
 }
 
 // GoalWords says when the training ends.
 func (t *Task) GoalWords() string {
 	var parts []string
-	if t.StopAccuracy.Known {
-		share := strings.Replace(percent(t.StopAccuracy.Value, 1), ".0%", "%", 1)
+	if t.Stop.Accuracy > 0 {
+		share := strings.Replace(percent(t.Stop.Accuracy, 1), ".0%", "%", 1)
 		parts = append(parts, share+" test accuracy")
 	}
-	if t.StopRounds > 0 {
-		parts = append(parts, plural(t.StopRounds, "round"))
+	if t.Stop.Rounds > 0 {
+		parts = append(parts, plural(t.Stop.Rounds, "round"))
 	}
-	if t.StopSeconds > 0 {
-		parts = append(parts, seconds(t.StopSeconds))
+	if t.Stop.Seconds > 0 {
+		parts = append(parts, seconds(t.Stop.Seconds))
 	}
 	if len(parts) == 0 {
 		return dash
@@ -239,7 +242,7 @@ func (t *Task) GoalWords() string {
 
 // EvaluatedWords says which version the test figures belong to.
 func (t *Task) EvaluatedWords() string {
-	if !t.TestAccuracy.Known && !t.TestLoss.Known {
+	if t.TestAccuracy == nil && t.TestLoss == nil {
 		return "not evaluated yet"
 	}
 	return "model version " + count(t.Evaluated)
@@ -247,10 +250,10 @@ func (t *Task) EvaluatedWords() string {
 
 // RoundWords says how many rounds there will be at most.
 func (t *Task) RoundWords() string {
-	if t.StopRounds == 0 {
+	if t.Stop.Rounds == 0 {
 		return ""
 	}
-	return "of at most " + count(t.StopRounds)
+	return "of at most " + count(t.Stop.Rounds)
 }
 
 // KernelWords names the arithmetic that the worker uses.
@@ -338,12 +341,13 @@ func (f Figure) raw() string {
 	return exact(f.Value)
 }
 
-func exact(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+func exact[N int64 | float64](v N) string { return strconv.FormatFloat(float64(v), 'f', -1, 64) }
 
 func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 
 // size writes a number of bytes in decimal units, with three digits.
-func size(bytes float64) string {
+func size[N int | int64 | float64](n N) string {
+	bytes := float64(n)
 	units := []string{"B", "kB", "MB", "GB", "TB"}
 	i := 0
 	for bytes >= 999.5 && i < len(units)-1 {
@@ -393,45 +397,48 @@ func (l *Local) ParticipantsWords() string {
 	if l.Participants <= 1 {
 		return l.ParticipantWords()
 	}
-	if l.Numbers == "" {
+	if len(l.Numbers) == 0 {
 		return count(l.Participants)
 	}
-	return count(l.Participants) + ": No. " + l.Numbers
+	var numbers []string
+	for _, n := range l.Numbers {
+		numbers = append(numbers, count(n))
+	}
+	return count(l.Participants) + ": No. " + strings.Join(numbers, ", ")
 }
 
-// TrafficWords says what has travelled since the coordinator started, in models,
+// TrafficWords says what has travelled in the run, in models,
 // as papers count, in bytes, and against raw float32.
 func (t *Task) TrafficWords() string {
 	if t.BytesUp == 0 && t.BytesDown == 0 {
 		return dash
 	}
-	words := plural(t.ModelsUp, "model") + " up, " + packed(t.BytesUp, t.Density.BitsUp) +
-		"; " + count(t.ModelsDown) + " down, " + packed(t.BytesDown, t.Density.BitsDown)
-	if t.Density.RawRatio.Known {
-		words += "; raw float32 is " + three(t.Density.RawRatio.Value) + " times as much"
+	words := plural(int(t.ModelsUp), "model") + " up, " + packed(t.BytesUp, figure(t.BitsUp)) +
+		"; " + count(int(t.ModelsDown)) + " down, " + packed(t.BytesDown, figure(t.BitsDown))
+	if t.RawRatio != nil {
+		words += "; raw float32 is " + three(*t.RawRatio) + " times as much"
 	}
 	if t.RolledBack > 0 {
-		words += "; " + plural(t.RolledBack, "round") + " rolled back"
+		words += "; " + plural(int(t.RolledBack), "round") + " rolled back"
 	}
 	return words
 }
 
-// kindsWords says which kinds of messages took most of the bytes.
-func kindsWords(o object) string {
+// KindsWords says which kinds of messages took most of the bytes.
+func (t *Task) KindsWords() string {
 	type kind struct {
 		name     string
-		up, down float64
+		up, down int64
 	}
 	var kinds []kind
-	for name := range o {
-		k := o.object(name)
-		kinds = append(kinds, kind{name, k.number("up"), k.number("down")})
+	for name, k := range t.Kinds {
+		kinds = append(kinds, kind{name, k.Up, k.Down})
 	}
 	slices.SortFunc(kinds, func(a, b kind) int {
 		return cmp.Or(cmp.Compare(b.up+b.down, a.up+a.down), cmp.Compare(a.name, b.name))
 	})
 	var words []string
-	rest := 0.0
+	rest := int64(0)
 	for i, k := range kinds {
 		switch {
 		case i >= shownKinds:
@@ -458,15 +465,17 @@ const shownKinds = 3
 
 // packed is how much the models of one direction were, in all and for each
 // parameter.
-func packed(bytes float64, bits Figure) string {
+func packed(bytes int64, bits Figure) string {
 	if !bits.Known {
 		return size(bytes)
 	}
 	return size(bytes) + ", " + three(bits.Value) + " bits a parameter"
 }
 
-// ModelsWords says how many models went up and down.
-func (r *Round) ModelsWords() string { return count(r.ModelsUp) + ", " + count(r.ModelsDown) }
+// modelsWords says how many models went up and down.
+func modelsWords(t api.Traffic) string {
+	return count(int(t.ModelsUp)) + ", " + count(int(t.ModelsDown))
+}
 
 // short writes a number in a few digits.
 func (f Figure) short() string {
@@ -476,21 +485,21 @@ func (f Figure) short() string {
 	return short(f.Value)
 }
 
-// BitsWords says how many bits a parameter took up and down; a dash is a
+// bitsWords says how many bits a parameter took up and down; a dash is a
 // direction in which no model went.
-func (d *Density) BitsWords() string {
-	if !d.BitsUp.Known && !d.BitsDown.Known {
+func bitsWords(t api.Traffic) string {
+	if t.BitsUp == nil && t.BitsDown == nil {
 		return dash
 	}
-	return d.BitsUp.three() + ", " + d.BitsDown.three()
+	return figure(t.BitsUp).three() + ", " + figure(t.BitsDown).three()
 }
 
-// RawWords says how many times as much raw float32 is.
-func (d *Density) RawWords() string {
-	if !d.RawRatio.Known {
+// rawWords says how many times as much raw float32 is.
+func rawWords(t api.Traffic) string {
+	if t.RawRatio == nil {
 		return dash
 	}
-	return d.RawRatio.three() + "×"
+	return three(*t.RawRatio) + "×"
 }
 
 func (f Figure) three() string {
@@ -521,15 +530,15 @@ func (p *Page) PackedWords() string {
 	var parts []string
 	if up != "" {
 		bits := ""
-		if up == t.PackingUp && t.PackingBits == 1 {
+		if up == t.Packing.Up && t.Packing.Bits == 1 {
 			bits = ", 1 bit"
-		} else if up == t.PackingUp && t.PackingBits > 0 {
-			bits = ", " + short(t.PackingBits) + " bits"
+		} else if up == t.Packing.Up && t.Packing.Bits > 0 {
+			bits = ", " + short(t.Packing.Bits) + " bits"
 		}
-		parts = append(parts, up+bits+" up"+p.instead(up, t.PackingUp))
+		parts = append(parts, up+bits+" up"+p.instead(up, t.Packing.Up))
 	}
 	if down != "" {
-		parts = append(parts, down+" down"+p.instead(down, t.PackingDown))
+		parts = append(parts, down+" down"+p.instead(down, t.Packing.Down))
 	}
 	if len(parts) == 0 {
 		return dash

@@ -5,6 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fedtab/api"
+	"fedtab/fields"
+	"fedtab/tab"
 )
 
 func TestNumbersInWords(t *testing.T) {
@@ -18,13 +22,13 @@ func TestNumbersInWords(t *testing.T) {
 		{perSecond(0), dash}, {perSecond(14200.4), "14,200/s"},
 		{seconds(1.24), "1.2 s"}, {seconds(61), "61 s"}, {seconds(600), "10 min"},
 		{Figure{}.percent(), dash}, {Figure{}.loss(), dash}, {Figure{}.raw(), ""}, {Figure{math.Inf(1), true}.loss(), dash},
-		{Figure{0.123456, true}.loss(), "0.1235"}, {Figure{0.9812, true}.raw(), "0.9812"}, {exact(6376000), "6376000"},
+		{Figure{0.123456, true}.loss(), "0.1235"}, {Figure{0.9812, true}.raw(), "0.9812"}, {exact(int64(6376000)), "6376000"},
 		{KernelWords(""), dash}, {KernelWords("wasm-simd128"), "WebAssembly, SIMD"}, {KernelWords("scalar"), "WebAssembly, no SIMD"}, {sentence("test accuracy reached"), "Test accuracy reached"}, {sentence("ölig"), "Ölig"}, {sentence(""), ""},
 		{KernelWords("wasm-relaxed"), "wasm-relaxed"},
 		{three(.0012), "0.001"}, {three(.59949), "0.599"}, {three(.9996), "1.00"}, {three(1), "1.00"}, {three(9.996), "10.0"},
 		{three(31.96), "32.0"}, {three(99.96), "100"}, {three(1234.5), "1,235"}, {Figure{}.three(), dash},
-		{(&Local{Examples: 15000, Shards: 3, ShardsTotal: 3}).ExamplesWords(), "15,000"},
-		{(&Local{Examples: 5000, Shards: 1, ShardsTotal: 3}).ExamplesWords(), "5,000 (part 1 of 3)"},
+		{(&Local{tab.Report{Examples: 15000, Shards: 3, ShardsTotal: 3}}).ExamplesWords(), "15,000"},
+		{(&Local{tab.Report{Examples: 5000, Shards: 1, ShardsTotal: 3}}).ExamplesWords(), "5,000 (part 1 of 3)"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
@@ -68,7 +72,8 @@ func TestTrafficInWords(t *testing.T) {
 			"0 models up, 60 B; 0 down, 300 B"},
 		{"rolled back", `{"bytes_up": 60, "bytes_down": 300, "rolled_back": 2}`, "0 models up, 60 B; 0 down, 300 B; 2 rounds rolled back"},
 	} {
-		task := parseTask(decode(t, c.task))
+		var task Task
+		fields.Fill(&task, decode(t, c.task))
 		if got := task.TrafficWords(); got != c.want {
 			t.Errorf("%s:\ngot  %q\nwant %q", c.name, got, c.want)
 		}
@@ -81,8 +86,9 @@ func TestKindsInWords(t *testing.T) {
 		`{"contribution": {"up": 2000000, "down": 0}, "model": {"up": 0, "down": 1500000}}`:                                                                                        "contribution 2.00 MB up; model 1.50 MB down",
 		`{"status": {"up": 0, "down": 900}, "order": {"up": 0, "down": 1000}, "ack": {"up": 0, "down": 100}, "hello": {"up": 50, "down": 0}, "chunk": {"up": 4000, "down": 6000}}`: "chunk 4.00 kB up, 6.00 kB down; order 1.00 kB down; status 900 B down; the rest 150 B",
 	} {
-		task := parseTask(decode(t, `{"kinds": `+kinds+`}`))
-		if got := task.Messages; got != want {
+		var task Task
+		fields.Fill(&task, decode(t, `{"kinds": `+kinds+`}`))
+		if got := task.KindsWords(); got != want {
 			t.Errorf("%s:\ngot  %q\nwant %q", kinds, got, want)
 		}
 	}
@@ -98,8 +104,9 @@ func TestRoundsTrafficInWords(t *testing.T) {
 		{`{"models_up": 0, "models_down": 0, "bits_up": null, "bits_down": null, "raw_ratio": null}`, "0, 0", dash, dash},
 		{`{}`, "0, 0", dash, dash},
 	} {
-		r := parseRound(decode(t, c.round))
-		if m, b, s := r.ModelsWords(), r.Density.BitsWords(), r.Density.RawWords(); m != c.models || b != c.bits || s != c.raw {
+		var r api.Round
+		fields.Fill(&r, decode(t, c.round))
+		if m, b, s := modelsWords(r.Traffic), bitsWords(r.Traffic), rawWords(r.Traffic); m != c.models || b != c.bits || s != c.raw {
 			t.Errorf("%s: %q, %q, %q; want %q, %q, %q", c.round, m, b, s, c.models, c.bits, c.raw)
 		}
 	}
