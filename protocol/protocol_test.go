@@ -342,7 +342,7 @@ func TestDocumentation(t *testing.T) {
 	}
 	doc := string(b)
 	documented := map[string]any{
-		"ChunkSize": ChunkSize, "MinChunk": MinChunk, "InlineBody": InlineBody, "MaxFrame": MaxFrame,
+		"ChunkSize": ChunkSize, "MinChunk": MinChunk, "InlineBody": InlineBody, "MaxFrame": MaxFrame, "MaxFragments": MaxFragments, "MaxDrain": MaxDrain,
 		"HashSize": HashSize, "MaxText": MaxText, "MaxName": MaxName, "MaxToken": MaxToken, "MaxCodecs": MaxCodecs,
 		"MaxVectors": MaxVectors, "MaxPayloads": MaxPayloads, "MaxShards": MaxShards, "MaxDimensions": MaxDimensions, "MaxLayers": MaxLayers,
 		"MaxUnits": MaxUnits, "MaxParameters": MaxParameters, "MaxUnknown": MaxUnknown, "BlockOverhead": BlockOverhead,
