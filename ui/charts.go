@@ -34,7 +34,7 @@ func (c *Charts) lossWords() string {
 	return c.words("Chart of test loss by round", lossOf, func(f Figure) string { return f.loss() })
 }
 
-// words describes a chart to those who cannot see it by its two ends.
+// words describes a chart for screen readers, by its two ends.
 func (c *Charts) words(what string, value func(Point) *float64, write func(Figure) string) string {
 	x, y := c.Page.Series(value)
 	if len(x) == 0 {

@@ -24,7 +24,7 @@ func (c *coordinator) start() {
 	c.loadTasks()
 }
 
-// hidden says whether nobody can see the page.
+// hidden says whether the page is hidden.
 func hidden() bool { return js.Global().Get("document").Get("visibilityState").String() == "hidden" }
 
 // look stops listening while the page is hidden and begins again when it is
@@ -118,7 +118,7 @@ func (c *coordinator) open() {
 	on("open", func(js.Value) {
 		c.failed = 0
 		c.page.OnLink(LinkOpen)
-		c.load(serial) // what happened while nobody listened
+		c.load(serial) // what the stream has missed
 	})
 	on("error", func(js.Value) {
 		c.page.OnLink(LinkLost)

@@ -30,7 +30,7 @@ type worker struct {
 }
 
 // join creates a fresh worker and has it join the named task. The worker is told
-// once its program says that it is ready; until then nobody would hear it.
+// once its program says that it is ready; a message before that would be lost.
 func (t *worker) join(task string) {
 	t.end()
 	if task == "" {
@@ -123,7 +123,7 @@ func (t *worker) hear(task string, o map[string]any) {
 			t.end()
 			t.memory.joined("") // a reload must not bring it back
 			if t.page.Local.Connection != tab.Refused {
-				t.memory.forget() // joining again makes somebody new
+				t.memory.forget() // joining again makes a new participant
 			}
 		}
 	case "exit":
@@ -152,7 +152,7 @@ func (t *worker) pause(on bool) {
 }
 
 // leave tells the worker to say goodbye, and ends it when it has, or has not in
-// time. A worker that is still loading has nobody to say goodbye to.
+// time. A worker that is still loading is ended at once.
 func (t *worker) leave() {
 	t.memory.joined("")
 	if t.page.Stage != StageRunning {

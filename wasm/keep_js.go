@@ -7,8 +7,8 @@ import (
 )
 
 // keeper writes what the client must not lose to the browser's storage, so that
-// a reload of the tab finds it. A browser that keeps nothing (some do not in
-// private windows) costs the tab that comfort and nothing else.
+// a reload of the tab finds it. Some browsers have no storage in
+// private windows: a reload then joins as a new participant.
 type keeper struct {
 	key     string // of this tab and task; empty keeps nothing
 	saved   state  // what is written, or being written
@@ -117,7 +117,7 @@ func (w *worker) forget(then func()) {
 // keepFailed gives keeping up for this session.
 func (w *worker) keepFailed(err error) {
 	w.keep.key = ""
-	w.detail = "this browser keeps nothing for this page (" + err.Error() + "): a reload will join as a new participant"
+	w.detail = "this browser stores nothing for this page (" + err.Error() + "): a reload joins as a new participant"
 }
 
 func (w *worker) keepCall(name string, args ...any) js.Value {

@@ -191,8 +191,7 @@ func (w *worker) leave() {
 	w.forget(func() { w.conn, w.detail = tab.Left, "" })
 }
 
-// tab is what the protocol calls the state of this tab: the person's wish
-// goes before the browser's.
+// tab returns the state of this tab: a pause comes before what the browser says.
 func (w *worker) tab() protocol.TabState {
 	switch {
 	case w.paused:

@@ -56,7 +56,7 @@ const reportEvery = 100 * time.Millisecond
 func (h *scheduler) report(now bool) {
 	lead := h.lead()
 	if lead == nil || !now && time.Since(h.page.lastReport) < reportEvery {
-		return // nobody has asked to join yet, or the page knows enough
+		return // no participant has joined yet, or the last report is recent
 	}
 	h.page.lastReport = time.Now()
 	r := tab.Report{Type: "state", Connection: lead.conn, Detail: lead.detail, Activity: tab.Idle, Participants: len(h.workers)}

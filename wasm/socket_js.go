@@ -110,7 +110,7 @@ func (w *worker) closed(code protocol.CloseCode, detail string) {
 		w.conn, w.detail = tab.Superseded, detail
 		return
 	case code == protocol.CloseBadToken:
-		w.client.Forget() // the run is another one: join it as somebody new
+		w.client.Forget() // the token is of another run: join this one as a new participant
 	case !code.Reconnect():
 		w.conn, w.detail = tab.Refused, detail
 		if detail == "" {

@@ -6,16 +6,16 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// A Lease bounds the memory of the bodies that are on their way, over all runs
-// of a coordinator. Who finds it used up waits, and its peer's line with it,
-// first come first served. A nil Lease bounds nothing.
+// A Lease bounds the memory of the bodies in flight, over all runs of a
+// coordinator. A session that finds it used up stops reading its socket until memory
+// is released, in order of arrival. A nil Lease bounds nothing.
 type Lease struct {
 	total int64
 	used  *semaphore.Weighted
 }
 
-// NewLease returns a lease of so many bytes. A body that is larger waits until
-// it is alone.
+// NewLease returns a lease of the given number of bytes. A larger body waits until
+// no other is in flight.
 func NewLease(bytes int64) *Lease {
 	return &Lease{total: bytes, used: semaphore.NewWeighted(bytes)}
 }

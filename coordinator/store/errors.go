@@ -61,9 +61,9 @@ type permanent struct{ error }
 
 func (p permanent) Unwrap() []error { return []error{p.error, run.ErrPermanent} }
 
-// step wraps err with what was being done; nil stays nil. It puts the sentinel
+// wrap wraps err with what was being done; nil stays nil. It puts the sentinel
 // to SQLite's errors.
-func step(err error, format string, args ...any) error {
+func wrap(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}

@@ -30,25 +30,25 @@ type Run struct {
 func (s *Store) CreateRun(r Run) error {
 	res, err := s.write.Exec(`INSERT INTO runs (id, task, title, spec, spec_hash, data_hash, seed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 		r.ID, r.Task, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), hex.EncodeToString(r.DataHash[:]), strconv.FormatUint(r.Seed, 10), timeText(r.Created))
-	return step(one(res, err, fmt.Errorf("run %w", ErrExists)), "run %s: create", r.ID)
+	return wrap(one(res, err, fmt.Errorf("run %w", ErrExists)), "run %s: create", r.ID)
 }
 
 // SetDataHash records the hash of a run's examples.
 func (s *Store) SetDataHash(id string, hash [32]byte) error {
 	r, err := s.write.Exec(`UPDATE runs SET data_hash = ? WHERE id = ?`, hex.EncodeToString(hash[:]), id)
-	return step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record the hash of its data", id)
+	return wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record the hash of its data", id)
 }
 
 // LatestRun returns the newest run of a task, and false when there is none.
 func (s *Store) LatestRun(task string) (Run, bool, error) {
 	r, ok, err := s.findRun(`task = ?`, task)
-	return r, ok, step(err, "newest run of task %s", task)
+	return r, ok, wrap(err, "newest run of task %s", task)
 }
 
 // FindRun returns the run with an ID, and false when there is none.
 func (s *Store) FindRun(id string) (Run, bool, error) {
 	r, ok, err := s.findRun(`id = ?`, id)
-	return r, ok, step(err, "run %s", id)
+	return r, ok, wrap(err, "run %s", id)
 }
 
 func (s *Store) findRun(where, value string) (r Run, ok bool, err error) {
@@ -84,12 +84,12 @@ func (s *Store) Load(id string) (run.Saved, error) {
 	// One transaction sees one moment, whatever is written meanwhile.
 	tx, err := s.read.BeginTx(context.Background(), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return run.Saved{}, step(err, "run %s: load", id)
+		return run.Saved{}, wrap(err, "run %s: load", id)
 	}
 	defer tx.Rollback()
 	saved, err := load(tx, id)
 	if err != nil {
-		return run.Saved{}, step(err, "run %s: load", id)
+		return run.Saved{}, wrap(err, "run %s: load", id)
 	}
 	return saved, nil
 }
@@ -110,7 +110,7 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 		return saved, err
 	}
 	if saved.Rounds, err = records(tx, id); err != nil {
-		return saved, step(err, "rounds")
+		return saved, wrap(err, "rounds")
 	}
 	if ledger.Valid {
 		if err = account.ParseLedger(&saved.Ledger, ledger.String); err != nil {
@@ -127,11 +127,11 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 		newest = last.Round
 		saved.Elapsed = max(0, last.Committed.Sub(created)) // a clock may have been set back
 		if saved.Last, err = lastCommit(tx, id, newest); err != nil {
-			return saved, step(err, "version %d", newest)
+			return saved, wrap(err, "version %d", newest)
 		}
 	}
 	saved.Open, err = openRound(tx, id, newest)
-	return saved, step(err, "open round")
+	return saved, wrap(err, "open round")
 }
 
 // records returns the committed rounds, in order.
@@ -269,5 +269,5 @@ func (s *Store) Model(id string, version uint64) ([]float32, [32]byte, error) {
 	default:
 		params, hash, err = model(blob, hashText)
 	}
-	return params, hash, step(err, "run %s: model version %d", id, version)
+	return params, hash, wrap(err, "run %s: model version %d", id, version)
 }

@@ -55,7 +55,7 @@ func (s *Store) prepare() error {
 	} {
 		var err error
 		if *p.stmt, err = s.write.Prepare(p.text); err != nil {
-			return step(err, "prepare %.40q", p.text)
+			return wrap(err, "prepare %.40q", p.text)
 		}
 	}
 	return nil
@@ -79,13 +79,13 @@ func one(r sql.Result, err, none error) error {
 // ReserveParticipants implements run.Journal.
 func (s *Store) ReserveParticipants(id string, limit uint32) error {
 	r, err := s.reserve.Exec(limit, id)
-	return journal(step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit))
+	return journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit))
 }
 
 // OpenRound implements run.Journal.
 func (s *Store) OpenRound(id string, o run.OpenRound) error {
 	r, err := s.openRound.Exec(id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), list(o.Weights), o.State)
-	return journal(step(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
+	return journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
 }
 
 // Commit implements run.Journal. The parameters that are no longer kept go in
@@ -99,7 +99,7 @@ func (s *Store) Commit(id string, c run.Commit) error {
 		return journal(fmt.Errorf("run %s: commit round %d: %w: %x, want the commit's %x", id, c.Round, errHash, got, c.Hash))
 	}
 	err := transact(s.write, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
-	return journal(step(err, "run %s: commit round %d", id, c.Round))
+	return journal(wrap(err, "run %s: commit round %d", id, c.Round))
 }
 
 func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
@@ -112,36 +112,36 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 		}
 		return err
 	} else if err != nil {
-		return step(err, "store figures")
+		return wrap(err, "store figures")
 	}
 	snapshot := c.Snapshot
 	if snapshot == nil {
 		snapshot = []byte{} // NULL is for what is no longer kept
 	}
 	if _, err := tx.Stmt(s.insertModel).Exec(id, c.Round, hex.EncodeToString(c.Hash[:]), len(c.Params), snapshot, blob); err != nil {
-		return step(err, "store model")
+		return wrap(err, "store model")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.State)) {
 		if _, err := tx.Stmt(s.insertVector).Exec(id, c.Round, name, vectorBytes(c.State[name])); err != nil {
-			return step(err, "store server vector %q", name)
+			return wrap(err, "store server vector %q", name)
 		}
 	}
 	contribution := tx.Stmt(s.insertContribution)
 	for _, k := range c.Contributions {
 		if _, err := contribution.Exec(id, c.Round, k.Participant, k.Order, k.Weight, fmt.Sprintf("%016x", k.Fingerprint)); err != nil {
-			return step(err, "store contribution of participant %d", k.Participant)
+			return wrap(err, "store contribution of participant %d", k.Participant)
 		}
 	}
 	traffic := tx.Stmt(s.insertTraffic)
 	for _, t := range c.Clients {
 		if _, err := traffic.Exec(id, c.Round, t.Participant, t.Up, t.Down, t.ModelsUp, t.ModelsDown, account.Kinds(&t.Traffic)); err != nil {
-			return step(err, "store traffic of participant %d", t.Participant)
+			return wrap(err, "store traffic of participant %d", t.Participant)
 		}
 	}
 	if _, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&c.Ledger), id); err != nil {
-		return step(err, "store ledger")
+		return wrap(err, "store ledger")
 	}
-	return step(s.retain(tx, id, c.Round), "prune models")
+	return wrap(s.retain(tx, id, c.Round), "prune models")
 }
 
 // retain takes away the parameters that are no longer kept.
@@ -167,14 +167,14 @@ func (s *Store) retain(tx *sql.Tx, id string, newest uint64) error {
 // Evaluate implements run.Journal.
 func (s *Store) Evaluate(id string, e run.Evaluation) error {
 	r, err := s.evaluate.Exec(number(e.Loss), number(e.Accuracy), e.Examples, id, e.Version)
-	return journal(step(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version))
+	return journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version))
 }
 
 // Finish implements run.Journal. A run that is over stays as it ended.
 func (s *Store) Finish(id, reason string, at time.Time) error {
 	r, err := s.write.Exec(`UPDATE runs SET finished_at = coalesce(finished_at, ?), finish_reason = coalesce(finish_reason, ?) WHERE id = ?`,
 		timeText(at), reason, id)
-	return journal(step(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id))
+	return journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id))
 }
 
 // Log implements run.Journal.
@@ -183,13 +183,13 @@ func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error 
 		log := tx.Stmt(s.log)
 		for _, e := range entries {
 			if _, err := log.Exec(id, timeText(e.At), e.Round, e.Participant, e.Kind, e.Detail); err != nil {
-				return step(err, "log %q", e.Kind)
+				return wrap(err, "log %q", e.Kind)
 			}
 		}
 		_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), id)
-		return step(err, "store ledger")
+		return wrap(err, "store ledger")
 	})
-	return journal(step(err, "run %s", id))
+	return journal(wrap(err, "run %s", id))
 }
 
 // Limit bounds the size of the database file as a full disk does: what does not
@@ -197,7 +197,7 @@ func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error 
 func (s *Store) Limit(bytes int64) error {
 	var page int64
 	if err := s.write.QueryRow("PRAGMA page_size").Scan(&page); err != nil {
-		return step(err, "limit the database")
+		return wrap(err, "limit the database")
 	}
 	pages := int64(1<<32 - 2) // SQLite's own
 	if bytes > 0 {
@@ -205,11 +205,11 @@ func (s *Store) Limit(bytes int64) error {
 	}
 	// PRAGMA takes no parameters. The pages that there are stay.
 	_, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages))
-	return step(err, "limit the database")
+	return wrap(err, "limit the database")
 }
 
 // Pin keeps the parameters of a version for ever, or no longer.
 func (s *Store) Pin(id string, version uint64, pinned bool) error {
 	r, err := s.write.Exec(`UPDATE models SET pinned = ? WHERE run = ? AND version = ? AND (parameters IS NOT NULL OR NOT ?)`, pinned, id, version, pinned)
-	return step(one(r, err, fmt.Errorf("a model with its parameters is %w", ErrNotFound)), "run %s: pin version %d", id, version)
+	return wrap(one(r, err, fmt.Errorf("a model with its parameters is %w", ErrNotFound)), "run %s: pin version %d", id, version)
 }

@@ -164,7 +164,7 @@ func migrate(db *sql.DB, list []string, have int) error {
 			return err
 		})
 		if err != nil {
-			return step(err, "migrate the schema from version %d to %d", v, v+1)
+			return wrap(err, "migrate the schema from version %d to %d", v, v+1)
 		}
 	}
 	return nil
@@ -174,11 +174,11 @@ func migrate(db *sql.DB, list []string, have int) error {
 func transact(db *sql.DB, do func(*sql.Tx) error) error {
 	tx, err := db.Begin()
 	if err != nil {
-		return step(err, "begin")
+		return wrap(err, "begin")
 	}
 	defer tx.Rollback() // after Commit it does nothing
 	if err := do(tx); err != nil {
 		return err
 	}
-	return step(tx.Commit(), "write to disk")
+	return wrap(tx.Commit(), "write to disk")
 }

@@ -110,7 +110,7 @@ func cause(err error) error {
 	return err
 }
 
-// holder says who holds the lock.
+// holder names the process that holds the lock.
 func holder(path string) string {
 	text, err := os.ReadFile(path)
 	if pid, e := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && e == nil && pid > 0 {
@@ -141,7 +141,7 @@ func (s *Store) open(path, build string) error {
 	s.write.SetMaxOpenConns(1)
 	var mode string
 	if err := s.write.QueryRow("PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
-		return step(err, "open %s", path)
+		return wrap(err, "open %s", path)
 	}
 	if mode != "wal" {
 		return fmt.Errorf("%w: the file system of %s does not allow SQLite's write-ahead log (network file systems do not): use a local directory", ErrDirectory, path)
@@ -150,7 +150,7 @@ func (s *Store) open(path, build string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := transact(s.write, func(tx *sql.Tx) error { return s.sign(tx, build) }); err != nil {
-		return step(err, "record the build in %s", path)
+		return wrap(err, "record the build in %s", path)
 	}
 	if s.read, err = connect(path, "_pragma=query_only(1)"); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (s *Store) open(path, build string) error {
 func connect(path, query string) (*sql.DB, error) {
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: "_pragma=busy_timeout(10000)&" + query}
 	db, err := sql.Open("sqlite", u.String())
-	return db, step(err, "open %s", path)
+	return db, wrap(err, "open %s", path)
 }
 
 // sign records the build, reads the secret, and makes it in a new database.
@@ -274,7 +274,7 @@ func unreadable(path string, err error) error {
 	if meaning(err) == ErrCorrupt {
 		return damaged(path, err.Error())
 	}
-	return step(err, "read %s", path)
+	return wrap(err, "read %s", path)
 }
 
 // damaged refuses a database that SQLite finds faults in.
@@ -296,7 +296,7 @@ func (s *Store) Close() error {
 			errs = append(errs, s.write.Close()) // the last one empties the write-ahead log
 		}
 		errs = append(errs, s.lock.Close())
-		s.closed = step(errors.Join(errs...), "close the database")
+		s.closed = wrap(errors.Join(errs...), "close the database")
 	})
 	return s.closed
 }

@@ -103,11 +103,6 @@ func (p *Participant) Run(ctx context.Context) error {
 	}
 }
 
-// Leave says goodbye.
-func (p *Participant) Leave() error {
-	return p.send([]protocol.Message{&protocol.Bye{Code: protocol.CloseNormal}})
-}
-
 // read passes complete messages on until the socket closes.
 func (p *Participant) read(messages chan<- protocol.Message, done <-chan struct{}) error {
 	var bye *protocol.Bye
