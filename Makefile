@@ -27,7 +27,7 @@ test: build browsers ## every test, browsers included
 	go test ./...
 	cd protocol/prototest && go test -count=1 ./... # the schema lies outside that module
 	go test -race ./client ./compress ./protocol ./combine ./strategy ./coordinator/hub ./run ./coordinator/live ./coordinator/store ./coordinator/web
-	go test -race -run 'TestServe(Trains|RefusesClients|Answers|Withstands|DiskFull)' ./coordinator
+	go test -race -run 'TestServe(Trains|CountsBytes|DiskFull)' ./coordinator
 	GOEXPERIMENT=nosimd go test ./learn/...
 	$(MAKE) fuzz
 

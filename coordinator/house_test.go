@@ -15,7 +15,7 @@ import (
 )
 
 // pure are the folders that know no network, no clock and no browser.
-var pure = []string{"protocol", "compress", "learn", "combine", "strategy", "client", "run"}
+var pure = []string{"api", "fields", "tab", "protocol", "compress", "learn", "combine", "strategy", "client", "run"}
 
 // bannedImports may not be used there, nor anything below them.
 var bannedImports = []string{"net", "os", "syscall", "log", "encoding/json", "github.com/gorilla", "fedtab/coordinator", "fedtab/wasm", "fedtab/ui"}

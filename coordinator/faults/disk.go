@@ -160,7 +160,9 @@ func (d *disk) Finish(_, reason string, _ time.Time) error {
 }
 
 // Log implements run.Journal.
-func (d *disk) Log(string, []run.LogEntry, run.Ledger) error { return d.try(func() error { return nil }) }
+func (d *disk) Log(string, []run.LogEntry, run.Ledger) error {
+	return d.try(func() error { return nil })
+}
 
 // clone returns a copy that shares no memory with a process.
 func clone(c run.Commit) run.Commit {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,17 +86,19 @@ func TestPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, nil)
 		p := f.join(t)
-		silent := make(chan struct{})
+		var silent atomic.Bool
+		answer := p.Conn.PingHandler()
+		p.Conn.SetPingHandler(func(text string) error {
+			if silent.Load() {
+				return nil
+			}
+			return answer(text)
+		})
 		go func() { // reading answers pings
 			for {
-				select {
-				case <-silent:
+				p.Conn.SetReadDeadline(time.Now().Add(time.Hour))
+				if _, _, err := p.Conn.ReadMessage(); err != nil {
 					return
-				default:
-					p.Conn.SetReadDeadline(time.Now().Add(time.Hour))
-					if _, _, err := p.Conn.ReadMessage(); err != nil {
-						return
-					}
 				}
 			}
 		}()
@@ -103,7 +106,7 @@ func TestPings(t *testing.T) {
 		if n := f.hub.Sessions(); n != 1 {
 			t.Fatalf("after 10 minutes %d sessions are open, want 1", n)
 		}
-		p.Conn.SetPingHandler(func(string) error { return nil })
+		silent.Store(true)
 		time.Sleep(protocol.PongTimeout + protocol.CloseTimeout + time.Second)
 		if n := f.hub.Sessions(); n != 0 {
 			t.Fatalf("a silent session is still open")
@@ -113,7 +116,6 @@ func TestPings(t *testing.T) {
 		if w := f.connect(t).Join(h).Welcome; w.Participant != p.Welcome.Participant {
 			t.Errorf("it comes back as %d, want %d", w.Participant, p.Welcome.Participant)
 		}
-		close(silent)
 	})
 }
 
