@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// gradientSpecs are models that have every layer, activation, loss and penalty
-// among them. Images are [7, 6, 2], so that nothing divides evenly.
+// gradientSpecs are models that together cover every layer, activation, loss and
+// penalty. No window divides the images, [7, 6, 2], evenly.
 func gradientSpecs() map[string]Spec {
 	image, flat := []int{7, 6, 2}, []int{9}
 	last := Layer{Kind: Dense, Units: 3}
@@ -103,8 +103,8 @@ func TestGradientByDifferences(t *testing.T) {
 	}
 }
 
-// A step is the gradient's, whatever the model.
-func TestStepIsTheGradients(t *testing.T) {
+// A step moves the parameters by -lr times the gradient, for every model.
+func TestStepFollowsGradient(t *testing.T) {
 	for name, spec := range gradientSpecs() {
 		t.Run(name, func(t *testing.T) {
 			m := must(t, spec)
@@ -140,8 +140,8 @@ func TestStepIsTheGradients(t *testing.T) {
 	}
 }
 
-// Dropout drops the share it says, scales the rest so that the mean stays, and
-// does nothing outside of training.
+// Dropout zeroes the configured share, keeps the mean, and is the identity outside
+// of training.
 func TestDropout(t *testing.T) {
 	const n, rate = 100_000, .3
 	l := (&dropout{size: n, rate: rate}).worker(1)
@@ -241,9 +241,9 @@ func TestSpecNamesLayerAndShapes(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{"conv on a vector", Spec{Input: []int{9}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 3}, {Kind: Dense, Units: 2}}}, "layer 0, conv: its input has shape [9], want images"},
-		{"a window too large", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 5}, {Kind: Dense, Units: 2}}}, "layer 0, conv: a window of 5x5 does not fit into an input of shape [4 4]"},
-		{"pooled away", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: MaxPool, Size: 3}, {Kind: MaxPool, Size: 3}, {Kind: Dense, Units: 2}}}, "layer 1, maxpool: a window of 3x3 does not fit into an input of shape [1 1 1]"},
+		{"conv on a vector", Spec{Input: []int{9}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 3}, {Kind: Dense, Units: 2}}}, "layer 0, conv: input shape: [9], want [height, width]"},
+		{"a window too large", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 5}, {Kind: Dense, Units: 2}}}, "layer 0, conv: window: 5x5, larger than the input [4 4]"},
+		{"pooled away", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: MaxPool, Size: 3}, {Kind: MaxPool, Size: 3}, {Kind: Dense, Units: 2}}}, "layer 1, maxpool: window: 3x3, larger than the input [1 1 1]"},
 		{"all dropped", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dropout, Rate: 1}, {Kind: Dense, Units: 2}}}, "layer 0, dropout: rate is 1"},
 		{"no gamma", Spec{Input: []int{4}, Layers: []Layer{{Kind: RBF, Units: 9}, {Kind: Dense, Units: 2}}}, "layer 0, rbf: gamma is 0"},
 		{"two outputs in regression", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, Loss: Squared}, "layer 0, the last, has 2 units, want 1 for the loss squared"},
@@ -252,7 +252,7 @@ func TestSpecNamesLayerAndShapes(t *testing.T) {
 		{"an unknown loss", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, Loss: 99}, "loss is Loss(99), want one of softmax"},
 		{"too many numbers", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 128, Size: 3}, {Kind: Dense, Units: 2}}}, "want at most 4194304"},
 		{"random features", Spec{Input: []int{1 << 16}, Layers: []Layer{{Kind: RBF, Units: 1 << 16, Gamma: 1}, {Kind: Dense, Units: 2}}}, "layer 0, rbf, on an input of shape [65536] brings the model to 4295032832 parameters"},
-		{"a window past counting", Spec{Input: []int{1, 1, 1 << 16}, Layers: []Layer{{Kind: Conv, Units: 1 << 16, Size: 1 << 16, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv: a window of 65536x65536 on an input of shape [1 1 65536] sees 281474976710656 numbers, want at most 16777216"},
+		{"a window past counting", Spec{Input: []int{1, 1, 1 << 16}, Layers: []Layer{{Kind: Conv, Units: 1 << 16, Size: 1 << 16, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv: window: 65536x65536 on an input of shape [1 1 65536] has 281474976710656 values, want at most 16777216"},
 		{"windows larger than the image", Spec{Input: []int{28, 28}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv, on an input of shape [28 28] brings the buffers of training to 50.3 GB"},
 		{"windows of a large image", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Same: true}, {Kind: Dense, Units: 2}}}, "brings the buffers of training to 4.19e+03 GB"},
 		{"few places, large windows", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Stride: 256, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv, on an input of shape [256 256] brings"},

@@ -42,8 +42,8 @@ func batch(s Spec, n int, seed uint64) (x, y []float32) {
 	return x, y
 }
 
-// reference computes the same as a Worker, in float64 and by the textbook: the
-// summed loss, the right answers and the summed gradient.
+// reference computes the results of a Worker in float64, by the definition: the
+// summed loss, the number of correct answers and the summed gradient.
 func reference(m Model, params []float64, x, y []float32) (loss float64, correct int, grad []float64) {
 	spec, tensors := m.Spec(), m.Layout().Tensors
 	grad = make([]float64, len(params))
