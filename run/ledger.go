@@ -7,7 +7,7 @@ import (
 	"fedtab/protocol"
 )
 
-// Ledger counts everything that has travelled, and what became of it.
+// Ledger counts the traffic of a run and the answers to contributions.
 type Ledger struct {
 	Traffic
 	MessagesUp   int64
@@ -15,13 +15,13 @@ type Ledger struct {
 
 	Answers    [protocol.Reasons]int64 // to contributions, by reason
 	Abandoned  int64                   // attempts at rounds
-	RolledBack int64                   // versions that were not made
+	RolledBack int64                   // versions that were rolled back
 }
 
 // accounts are the run's byte accounts: of the whole run, of the time since the
 // last commit, and of each participant in that time.
 type accounts struct {
-	uncounted bool // nothing counts: the data is all in one place
+	uncounted bool // Config.Uncounted
 	all       Ledger
 	period    Traffic
 	clients   map[uint32]*ClientTraffic
@@ -31,7 +31,7 @@ func newAccounts(uncounted bool) accounts {
 	return accounts{uncounted: uncounted, clients: map[uint32]*ClientTraffic{}}
 }
 
-// models returns how many models a message carries.
+// models returns the number of models in a message.
 func models(msg protocol.Message) int64 {
 	switch m := msg.(type) {
 	case *protocol.Contribution:
@@ -47,7 +47,7 @@ func (a *accounts) count(number uint32, msg protocol.Message, up bool) {
 	a.book(number, protocol.KindOf(msg), protocol.WireSize(msg, up), models(msg), up)
 }
 
-// book enters bytes in every account that they belong to.
+// book adds bytes to every account concerned.
 func (a *accounts) book(number uint32, kind protocol.Kind, size, models int64, up bool) {
 	if a.uncounted {
 		return
