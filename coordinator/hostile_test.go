@@ -22,9 +22,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// TestServeWithstands lets peers do everything that they should not, while a
-// run of honest participants goes on beside them. Each gets its own answer, and
-// the run commits a round after every case.
+// TestServeWithstands runs hostile peers beside a run of honest participants. Each
+// case has its close code or answer, and the run commits a round after every case.
 func TestServeWithstands(t *testing.T) {
 	limits := hub.DefaultLimits()
 	limits.Hello, limits.Frame, limits.Close = 2*time.Second, time.Second, time.Second
@@ -55,7 +54,7 @@ func TestServeWithstands(t *testing.T) {
 	announcement := func(p *peer, o *protocol.Order) (first []byte, chunks [][]byte) {
 		frames := protocol.AppendFrames(nil, p.contribution(o))
 		if len(frames) < 3 {
-			p.t.Fatalf("the body travels in %d frames, want several chunks", len(frames))
+			p.t.Fatalf("frames of the body: %d, want several chunks", len(frames))
 		}
 		return frames[0], frames[1:]
 	}
@@ -166,7 +165,7 @@ func TestServeWithstands(t *testing.T) {
 			first, chunks := announcement(p, o)
 			p.frame(first)
 			p.frame(chunks[0])
-			return p // it answers pings while it waits for the end
+			return p // closed answers pings
 		}},
 		{"a byte now and then", protocol.CloseSlow, func(t *testing.T) *peer {
 			p := join(t, url)
@@ -222,7 +221,7 @@ func TestServeWithstands(t *testing.T) {
 			p := join(t, url)
 			for range 2 * protocol.MessageBurst {
 				if p.conn.WriteMessage(websocket.BinaryMessage, protocol.Append(nil, &protocol.Progress{Order: 1})) != nil {
-					break // cut off already
+					break // closed already
 				}
 			}
 			return p
@@ -253,7 +252,7 @@ func TestServeWithstands(t *testing.T) {
 			}
 			return p
 		}},
-		{"contribution after contribution that nobody ordered", protocol.CloseAbuse, func(t *testing.T) *peer {
+		{"a flood of unordered contributions", protocol.CloseAbuse, func(t *testing.T) *peer {
 			p := join(t, url)
 			for range protocol.MaxRejected + 1 {
 				p.send(&protocol.Contribution{Order: 1 << 40, Round: 1 << 40, Weight: 1})
@@ -272,8 +271,8 @@ func TestServeWithstands(t *testing.T) {
 		})
 	}
 
-	// packed replaces a contribution's values by others in a block by some codec,
-	// which is then forged.
+	// packed replaces a contribution's values by a block of a codec, which forge
+	// then changes.
 	packed := func(codec protocol.Codec, forge func([]byte) []byte) func(*protocol.Contribution) {
 		return func(c *protocol.Contribution) {
 			v := make([]float32, len(c.Vectors[0].Block)/4)
@@ -291,7 +290,7 @@ func TestServeWithstands(t *testing.T) {
 			c.Vectors[0].Codec, c.Vectors[0].Block = codec, forge(block)
 		}
 	}
-	// What a contribution can be wrong about.
+	// Invalid contributions.
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
 	for _, test := range []struct {
 		name string
@@ -339,7 +338,7 @@ func TestServeWithstands(t *testing.T) {
 				t.Errorf("answered with %v (%s), want %v", got.Reason, got.Detail, test.want)
 			}
 			advances(t, version, before)
-			// The session goes on: the next answer, a good one, is taken.
+			// The session goes on: the next answer, a valid one, is accepted.
 			acceptedSoon(t, p)
 		})
 	}
@@ -358,7 +357,7 @@ func TestServeWithstands(t *testing.T) {
 		_, o := ordered(t)
 		p := connect(t, url)
 		h := hello
-		h.TabState = protocol.TabPaused // the paused are never chosen
+		h.TabState = protocol.TabPaused // a paused client is never chosen
 		p.send(&h)
 		p.welcome = await[*protocol.Welcome](p)
 		p.send(p.contribution(o))
@@ -380,8 +379,8 @@ func TestServeWithstands(t *testing.T) {
 		defer conn.Close()
 		p := &peer{t: t, conn: conn}
 		p.send(&hello)
-		// Models of 100 KB, until the buffers of the socket are full. How the
-		// session ended is seen from the other side only.
+		// Models of 100 KB until the socket's buffers are full. Only the
+		// coordinator's counters show how the session ended.
 		tick := time.NewTicker(60 * time.Millisecond)
 		defer tick.Stop()
 		for ; err == nil; <-tick.C {
@@ -488,8 +487,8 @@ func TestServeWithstands(t *testing.T) {
 	})
 }
 
-// trickle begins a frame and then sends a byte of it (or a pong and an empty
-// fragment) every few milliseconds, until the socket is closed.
+// trickle starts a frame and sends one byte of it (or a pong and an empty fragment)
+// every few milliseconds, until the socket is closed.
 func trickle(t *testing.T, p *peer, head []byte, fragments bool) {
 	t.Helper()
 	conn := p.conn.NetConn()

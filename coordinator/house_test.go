@@ -14,13 +14,14 @@ import (
 	"testing"
 )
 
-// pure are the folders that know no network, no clock and no browser.
+// pure are the packages without network, clock and browser.
 var pure = []string{"protocol", "compress", "learn", "combine", "strategy", "client", "run"}
 
-// bannedImports may not be used there, nor anything below them.
+// bannedImports are the imports that pure packages may not have, with everything
+// below them.
 var bannedImports = []string{"net", "os", "syscall", "log", "encoding/json", "github.com/gorilla", "fedtab/coordinator", "fedtab/wasm", "fedtab/ui"}
 
-// bannedCalls read the clock or wait for it.
+// bannedCalls are the functions of package time that read the clock or wait.
 var bannedCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
 
 // goFiles parses the program files of folders below the project's root.
@@ -58,7 +59,7 @@ func imports(f *ast.File) []string {
 	return paths
 }
 
-// The three machines and what they rest on import no network, clock or
+// The three state machines and the packages below them import no network, clock or
 // browser (docs/adr/0001).
 func TestPurePackages(t *testing.T) {
 	goFiles(t, pure, func(path string, f *ast.File) {
@@ -96,11 +97,11 @@ func TestBrowserStaysOutside(t *testing.T) {
 	})
 }
 
-// heavy are packages of hundreds of kilobytes that a tab can do without.
+// heavy are packages of hundreds of kilobytes that the tab does not link.
 var heavy = []string{"encoding/json", "net", "net/http", "log/slog", "google.golang.org/protobuf/proto"}
 
-// The tab, and the run that the lab drives in it, link nothing under
-// coordinator/ and nothing heavy.
+// The tab and package run, which must build for it, link no package under
+// coordinator/ and none of heavy.
 func TestTabStaysSmall(t *testing.T) {
 	for _, root := range []string{"./wasm", "./run"} {
 		list := exec.Command("go", "list", "-deps", root)

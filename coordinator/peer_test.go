@@ -13,8 +13,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// peer is a participant that does what a test tells it: it trains nothing and
-// can send anything.
+// peer is a participant under a test's control: it does not train and can send any
+// frame.
 type peer struct {
 	t       testing.TB
 	conn    *websocket.Conn
@@ -27,10 +27,10 @@ var hello = protocol.Hello{
 	Codecs: []protocol.Codec{protocol.CodecFloat32},
 }
 
-// patience bounds everything that a test waits for.
+// patience is the deadline of every wait in these tests.
 const patience = 30 * time.Second
 
-// connect opens a socket and says nothing.
+// connect opens a socket and sends nothing.
 func connect(t testing.TB, url string) *peer {
 	t.Helper()
 	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), url, nil)

@@ -93,7 +93,7 @@ func (s *testServer) body(t *testing.T, path string, status int) string {
 	return string(b)
 }
 
-// smallTask writes a task that is over after some rounds.
+// smallTask writes a task of three rounds, edited by pairs of old and new text.
 func smallTask(t testing.TB, edit ...string) string {
 	t.Helper()
 	text := `name: small
@@ -112,8 +112,8 @@ seed: 1
 	return file
 }
 
-// Native participants join over real sockets, learn, and are told when the
-// run is over; everything is in the database afterwards.
+// Native participants join over real sockets, train, and get the end of the run. The
+// database then holds every round.
 func TestServeTrains(t *testing.T) {
 	dir := t.TempDir()
 	s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t)}})
@@ -178,8 +178,7 @@ func TestServeTrains(t *testing.T) {
 	}
 }
 
-// A coordinator that is stopped in the middle goes on where it was, with the
-// participants that come back to it.
+// A restarted coordinator continues its run with the participants that reconnect.
 func TestServeGoesOn(t *testing.T) {
 	dir, file := t.TempDir(), smallTask(t, "rounds: 3", "rounds: 6")
 	var clients [3]*client.Client
@@ -225,8 +224,8 @@ func TestServeGoesOn(t *testing.T) {
 	}
 }
 
-// A run goes on while its training depends on the same, whatever else is edited; other
-// settings, and other data, start a new one, and other data has other paths.
+// A run continues if the settings and the data that training depends on are equal.
+// Otherwise a new run starts; other data has other paths.
 func TestServeKnowsItsRun(t *testing.T) {
 	dir := t.TempDir()
 	csv := filepath.Join(t.TempDir(), "table.csv")
@@ -270,8 +269,8 @@ func TestServeKnowsItsRun(t *testing.T) {
 	}
 }
 
-// What a client does wrong before it has joined is answered by a close code
-// that says whether to come back.
+// An invalid message before the welcome is answered by a close code, which says
+// whether to reconnect.
 func TestServeRefusesClients(t *testing.T) {
 	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
 	good := protocol.Hello{Protocol: protocol.Version, Task: "small", Codecs: []protocol.Codec{protocol.CodecFloat32}}
@@ -360,8 +359,7 @@ func TestServeRefusesForeignPages(t *testing.T) {
 	}
 }
 
-// What the organiser does wrong is told in one line, before anything is
-// changed.
+// An invalid task or flag is reported in one line, before anything is changed.
 func TestServeRefusesSettings(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -440,8 +438,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"export"}, 2, "--run is missing"},
 		{[]string{"export", "--run", "x", "--format", "onnx"}, 2, "safetensors"},
 		{[]string{"export", "--run", "x", "--data", "/nonexistent"}, 1, "/nonexistent"},
-		{[]string{"swarm"}, 2, "--url is missing"},
-		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--drop", "2"}, 2, "--drop is 2"},
+		{[]string{"swarm"}, 2, "--url: empty"},
+		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--drop", "2"}, 2, "--drop: 2, want"},
 		{[]string{"tasks"}, 0, "mnist-2nn-noniid"},
 		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "fraction"},
 		{[]string{"tasks", "--scheme", "radon"}, 0, "| `models` | 1 | 1 <= models <= 256 per participant | "},

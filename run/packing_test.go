@@ -442,7 +442,7 @@ func TestGridRestart(t *testing.T) {
 	}
 }
 
-// inRun returns a copy of the client for a second run with the same participants.
+// inRun returns client c with its peer in f.
 func inRun(f *fixture, c *holder) *holder {
 	m := f.roster.members[c.number]
 	return &holder{fakePeer: m.peer.(*fakePeer), number: c.number}

@@ -13,8 +13,8 @@ import (
 // tiny is a typical magnitude of an update late in training.
 const tiny = 7e-6
 
-// Without shards a weight may be as large as protocol allows. Ten updates of 7e-6
-// still move the model by 7e-6, in every scheme.
+// Without shards a weight may be up to protocol.MaxWeight. Ten updates of 7e-6 still
+// move the model by 7e-6, in every scheme.
 func TestTinyUpdatesWithoutShards(t *testing.T) {
 	const clients = 10
 	for _, c := range []struct {
