@@ -20,18 +20,18 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// digitsParameters is how many parameters the model of digits has.
+// digitsParameters is the number of parameters of the model of digits.
 const digitsParameters = 199_210
 
-// account is a row of the table traffic, with the contributions that the round
-// has of the participant.
+// account is a row of the table traffic, with the number of the participant's
+// contributions in that round.
 type account struct {
 	round, participant          int
 	bytes, modelsUp, modelsDown int64
 	contributions               int
 }
 
-// accounts reads the ledger of a coordinator that is stopped as an organiser would.
+// accounts reads the ledger of a stopped coordinator from its database.
 func (c *coordinator) accounts(run string) []account {
 	c.t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(c.args[1], "fedtab.db")+"?mode=ro")
@@ -60,10 +60,10 @@ func (c *coordinator) accounts(run string) []account {
 	return all
 }
 
-// checkAccounts compares what every participant has sent and received in every
-// round with what its models are as raw float32: frames, headers and all, it is
-// less than a twentieth. The first rounds begin at version 0, which travels free.
-// It stops the coordinator to read its database.
+// checkAccounts checks that the bytes of every participant in every round, frame
+// headers included, are less than a twentieth of its models as raw float32. The first
+// rounds start from version 0, which is not sent. It stops the coordinator to read its
+// database.
 func checkAccounts(t *testing.T, c *coordinator, run string, rounds int) {
 	t.Helper()
 	c.stop(syscall.SIGTERM)
@@ -101,9 +101,9 @@ func checkAccounts(t *testing.T, c *coordinator, run string, rounds int) {
 		least, total, after+1, rounds, idle)
 }
 
-// oldProgram stands between a tab and a coordinator, and makes the tab's program
-// one that lacks a codec, as of an older build: in what it tells the coordinator,
-// and in what it tells the page.
+// oldProgram is a proxy between a tab and a coordinator that removes a codec from the
+// tab's program, as in an older build: from its Hello, and from its messages to the
+// page.
 func oldProgram(t *testing.T, c *coordinator, lacks protocol.Codec) string {
 	t.Helper()
 	to, err := url.Parse(c.url())
@@ -183,8 +183,8 @@ func relay(t *testing.T, w http.ResponseWriter, r *http.Request, to string, edit
 	})
 }
 
-// A tab whose program lacks a codec of the task takes part all the same, by one
-// that it has, and its page says so.
+// A tab whose program lacks a codec of the task takes part with another codec, and
+// its page shows that.
 func TestTabLacksCodec(t *testing.T) {
 	for _, test := range []struct {
 		lacks protocol.Codec

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Four tabs learn MNIST: 95% test accuracy within 15 rounds. When the run has
-// come to rest, every tab shows the coordinator's own figures.
+// Four tabs learn MNIST: 95% test accuracy within 15 rounds. After the run every tab
+// shows the coordinator's figures.
 func TestTabsLearn(t *testing.T) {
 	c := serve(t, digits())
 	var tabs []*tab
@@ -178,7 +178,7 @@ func TestLeaveAndPause(t *testing.T) {
 	await(t, 10*time.Second, "the tab says that it pauses", func() bool { return a.state("activity") == "paused" })
 	done, _ := a.value("contributions")
 	version := c.state("digits").Version
-	// With two needed, nothing begins; what was open goes on without it.
+	// No round starts below two participants; an open one continues without it.
 	await(t, time.Minute, "the round ends without the paused tab", func() bool {
 		s := c.state("digits")
 		return s.Phase == "waiting" || s.Version > version+1
@@ -193,8 +193,8 @@ func TestLeaveAndPause(t *testing.T) {
 	})
 }
 
-// The coordinator is killed in the middle and started again: four tabs go on
-// by themselves, in the same run.
+// The coordinator is killed during a run and restarted: four tabs reconnect and
+// continue the same run.
 func TestCoordinatorKilled(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 6"))
 	var tabs []*tab
@@ -245,7 +245,7 @@ func TestNoSIMD(t *testing.T) {
 	}
 }
 
-// hide makes a page believe that it is hidden, or seen again.
+// hide sets the page's visibility state.
 func (b *tab) hide(hidden bool) {
 	b.t.Helper()
 	state := map[bool]string{true: "hidden", false: "visible"}[hidden]
@@ -253,9 +253,8 @@ func (b *tab) hide(hidden bool) {
 		"document.dispatchEvent(new Event('visibilitychange'))")
 }
 
-// A browser opens six connections to a host, all its tabs together. More tabs
-// than that work all the same, because a hidden page does not listen; seen
-// again, it catches up.
+// A browser opens at most six connections to a host for all tabs. More tabs work,
+// because a hidden page closes its event stream; once visible it catches up.
 func TestManyTabs(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 3", "min_clients: 1", "min_clients: 9"))
 	var tabs []*tab
