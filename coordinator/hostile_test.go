@@ -213,7 +213,7 @@ func TestServeWithstands(t *testing.T) {
 			newer := connect(t, url)
 			newer.send(&h)
 			if w := await[*protocol.Welcome](newer); w.Participant != p.welcome.Participant {
-				t.Errorf("came back as %d, want %d", w.Participant, p.welcome.Participant)
+				t.Errorf("resumed as %d, want %d", w.Participant, p.welcome.Participant)
 			}
 			return p
 		}},
@@ -315,7 +315,7 @@ func TestServeWithstands(t *testing.T) {
 		{"another base", protocol.ReasonWrongBase, func(c *protocol.Contribution) { c.Vectors[0].BaseHash = make([]byte, 32) }},
 		{"an unknown codec", protocol.ReasonCodec, func(c *protocol.Contribution) { c.Vectors[0].Codec = 77 }},
 		{"a deadzone block cut off", protocol.ReasonCodec, packed(protocol.CodecDeadzone, func(b []byte) []byte { return b[:len(b)-3] })},
-		{"a dither block that goes on", protocol.ReasonCodec, packed(protocol.CodecDither, func(b []byte) []byte { return append(b, 1) })},
+		{"a dither block with a trailing byte", protocol.ReasonCodec, packed(protocol.CodecDither, func(b []byte) []byte { return append(b, 1) })},
 		{"planes of nothing", protocol.ReasonCodec, packed(protocol.CodecPlanes, func([]byte) []byte { return nil })},
 		{"a block of another size", protocol.ReasonCodec, packed(protocol.CodecDeadzone, func(b []byte) []byte { b[1] ^= 1; return b })},
 		{"a block of another version", protocol.ReasonCodec, packed(protocol.CodecDither, func(b []byte) []byte { b[0]++; return b })},

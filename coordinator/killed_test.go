@@ -58,7 +58,7 @@ func TestServeKilled(t *testing.T) {
 				case *protocol.Welcome:
 					runs[m.Run] = true
 					if p, ok := participants[client]; ok && p != m.Participant {
-						t.Errorf("participant %d came back as %d", p, m.Participant)
+						t.Errorf("participant %d resumed as %d", p, m.Participant)
 					} else if ok {
 						back++
 					}

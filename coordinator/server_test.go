@@ -219,7 +219,7 @@ func TestServeGoesOn(t *testing.T) {
 	}
 	for i, c := range clients {
 		if c.Welcome().Participant != numbers[i] {
-			t.Errorf("participant %d came back as %d", numbers[i], c.Welcome().Participant)
+			t.Errorf("participant %d resumed as %d", numbers[i], c.Welcome().Participant)
 		}
 	}
 }
@@ -255,7 +255,7 @@ func TestServeKnowsItsRun(t *testing.T) {
 	if again, s := serve(); again != first || s != source {
 		t.Errorf("unedited: run %s at %s, want %s at %s", again, s, first, source)
 	}
-	if again, _ := serve("stop: {rounds: 3}", "stop: {rounds: 9}\ndescription: A typo, mended\ndevices: {speed: 7}"); again != first {
+	if again, _ := serve("stop: {rounds: 3}", "stop: {rounds: 9}\ndescription: A corrected typo\ndevices: {speed: 7}"); again != first {
 		t.Errorf("another description, stop and devices: run %s, want %s", again, first)
 	}
 	faster, _ := serve("lr: 0.1", "lr: 0.2")

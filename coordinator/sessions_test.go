@@ -61,7 +61,7 @@ func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
 	resident := func() float64 {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Process.Pid))
 		if err != nil {
-			t.Skipf("this system does not tell how much memory a process has: %v", err)
+			t.Skipf("the memory of a process is unknown on this system: %v", err)
 		}
 		return fieldMB(status, "VmRSS")
 	}

@@ -69,7 +69,7 @@ func checkAccounts(t *testing.T, c *coordinator, run string, rounds int) {
 	c.stop(syscall.SIGTERM)
 	const after, times = 3, 20
 	checked := map[int]int{} // participants by round
-	least, idle := 1e9, 0
+	smallest, idle := 1e9, 0
 	for _, a := range c.accounts(run) {
 		if a.round <= after || a.round > rounds {
 			continue
@@ -84,9 +84,9 @@ func checkAccounts(t *testing.T, c *coordinator, run string, rounds int) {
 		}
 		checked[a.round]++
 		ratio := float64(4*digitsParameters*models) / float64(a.bytes)
-		least = min(least, ratio)
+		smallest = min(smallest, ratio)
 		if ratio < times {
-			t.Errorf("round %d, participant %d: %d bytes for %d models up and %d down, raw ones are %.1f times as much, want at least %d",
+			t.Errorf("round %d, participant %d: %d bytes for %d models up and %d down; ratio of raw float32: %.1f, want at least %d",
 				a.round, a.participant, a.bytes, a.modelsUp, a.modelsDown, ratio, times)
 		}
 	}
@@ -97,8 +97,8 @@ func checkAccounts(t *testing.T, c *coordinator, run string, rounds int) {
 			t.Errorf("round %d has no account with a model", round)
 		}
 	}
-	t.Logf("raw float32 is at least %.1f times as much in %d accounts of rounds %d to %d; %d others have no model, their participants were not chosen",
-		least, total, after+1, rounds, idle)
+	t.Logf("min ratio of raw float32: %.1f in %d accounts of rounds %d to %d; %d accounts without a model, of participants that were not chosen",
+		smallest, total, after+1, rounds, idle)
 }
 
 // oldProgram is a proxy between a tab and a coordinator that removes a codec from the
@@ -198,9 +198,9 @@ func TestTabLacksCodec(t *testing.T) {
 			b := open(t, oldProgram(t, c, test.lacks))
 			b.join()
 			await(t, time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
-			await(t, 10*time.Second, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
+			await(t, 10*time.Second, "the page shows that the run is over", func() bool { return b.state("connection") == "finished" })
 			if got := strings.ReplaceAll(b.text("codec"), "\n", " "); got != test.want {
-				t.Errorf("the page says %q, want %q", got, test.want)
+				t.Errorf("codec on the page: %q, want %q", got, test.want)
 			}
 			if *screenshots != "" {
 				b.pictures("7-lacks-" + test.lacks.String())

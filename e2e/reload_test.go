@@ -31,7 +31,7 @@ type peer struct {
 	body    protocol.Assembler
 }
 
-// connect joins, or comes back.
+// connect joins, or resumes.
 func (s *peer) connect() {
 	s.t.Helper()
 	conn, _, err := websocket.DefaultDialer.Dial("ws://"+s.c.addr+"/ws", nil)
@@ -134,12 +134,12 @@ func TestReload(t *testing.T) {
 			t.Errorf("the %s tab was back after %v, want at most 3 s", what, took)
 		}
 		if got := b.participant(); got != number {
-			t.Errorf("participant %d came back as %d", number, got)
+			t.Errorf("participant %d resumed as %d", number, got)
 		}
 	}
 	back("reloaded")
 	c.stop(syscall.SIGKILL)
-	await(t, 10*time.Second, "the page says that it tries again", func() bool { return b.state("connection") == "reconnecting" })
+	await(t, 10*time.Second, "the page shows that it reconnects", func() bool { return b.state("connection") == "reconnecting" })
 	c.start()
 	await(t, time.Minute, "the tab is back", func() bool { return b.state("connection") == "joined" })
 	other.connect()
@@ -157,7 +157,7 @@ func TestReload(t *testing.T) {
 
 	// A tab that was paused is still paused after a reload.
 	b.press("pause")
-	await(t, 10*time.Second, "the tab says that it pauses", func() bool { return b.state("activity") == "paused" })
+	await(t, 10*time.Second, "the tab shows that it pauses", func() bool { return b.state("activity") == "paused" })
 	back("paused")
 	await(t, 10*time.Second, "the tab is still paused", func() bool { return b.state("activity") == "paused" })
 	// A tab that has left does not rejoin.
@@ -186,9 +186,9 @@ func TestDuplicatedTab(t *testing.T) {
 	if got := newer.participant(); got != number {
 		t.Errorf("the duplicate of participant %d is %d", number, got)
 	}
-	await(t, 10*time.Second, "the older tab says what has happened", func() bool { return older.state("connection") == "superseded" })
+	await(t, 10*time.Second, "the older tab shows that it is superseded", func() bool { return older.state("connection") == "superseded" })
 	if got := older.text("state"); !strings.Contains(got, "Another tab") {
-		t.Errorf("the older tab says %q", got)
+		t.Errorf("text of the older tab: %q", got)
 	}
 	js[bool](older, "window.gone = true, location.reload(), true")
 	await(t, 30*time.Second, "the page is there again", func() bool {

@@ -95,7 +95,7 @@ func TestSchemes(t *testing.T) {
 			}
 			t.Logf("accuracy %.4f after %d versions", *got.TestAccuracy, got.Version)
 			for _, b := range tabs {
-				await(t, 10*time.Second, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
+				await(t, 10*time.Second, "the page shows that the run is over", func() bool { return b.state("connection") == "finished" })
 			}
 			up := js[string](tabs[0], "document.getElementById('traffic').dataset.modelsUp")
 			if up == "" || up == "0" {
@@ -381,7 +381,7 @@ func TestSchemesLeft(t *testing.T) {
 				t.Errorf("version %d with accuracy %.4f, want %d with at least %v", got.Version, *got.TestAccuracy, s.versions, s.accuracy)
 			}
 			for _, b := range tabs {
-				await(t, 10*time.Second, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
+				await(t, 10*time.Second, "the page shows that the run is over", func() bool { return b.state("connection") == "finished" })
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 	"fedtab/learn/rng"
 )
 
-// FitConfig says how to train locally.
+// FitConfig is the configuration of local training.
 type FitConfig struct {
 	Epochs int     // passes over the examples
 	Steps  int     // mini-batches; 0 goes by Epochs, more than 0 overrides it
@@ -70,7 +70,7 @@ func (c FitConfig) Validate() error {
 	return errors.Join(problems...)
 }
 
-// plain says whether a step is SGD's on the gradient as it is.
+// plain reports whether a step is w -= lr g with g the gradient of the loss.
 func (c *FitConfig) plain() bool {
 	return c.Optimiser.plain() && c.Prox == 0 && c.Correction == nil && !c.SumOnly
 }
@@ -195,11 +195,11 @@ func compatible(m Model, params []float32, ex data.Examples) error {
 	spec := m.Spec()
 	switch {
 	case len(params) != m.Layout().Size:
-		return fmt.Errorf("learn: %d parameters, want %d: %w", len(params), m.Layout().Size, ErrConfig)
+		return fmt.Errorf("learn: parameters: %d, want %d: %w", len(params), m.Layout().Size, ErrConfig)
 	case ex.Features() != spec.Features():
-		return fmt.Errorf("learn: examples have %d features, want %d for an input of shape %v: %w", ex.Features(), spec.Features(), spec.Input, ErrConfig)
+		return fmt.Errorf("learn: features: %d, want %d for an input of shape %v: %w", ex.Features(), spec.Features(), spec.Input, ErrConfig)
 	case ex.Classes() > spec.Classes():
-		return fmt.Errorf("learn: examples have %d classes, want at most %d: %w", ex.Classes(), spec.Classes(), ErrConfig)
+		return fmt.Errorf("learn: classes: %d, want at most %d: %w", ex.Classes(), spec.Classes(), ErrConfig)
 	}
 	return nil
 }

@@ -125,7 +125,7 @@ func TestSumOnly(t *testing.T) {
 		if !slices.Equal(params, version0(m, 1)) {
 			t.Fatalf("%+v: the parameters have moved", test)
 		}
-		// Which examples those were, the order of the epoch says.
+		// The order of the epoch gives these examples.
 		at := test.from * f.batch % (f.stepsPerEpoch() * f.batch)
 		index := slices.Clone(f.order[at:min(at+f.batch, test.examples)])
 		if f.Sums().Examples != len(index) {

@@ -124,7 +124,7 @@ func (m *net) Init(params []float32, seed uint64) {
 	}
 }
 
-// weight says whether a tensor holds weights, and not biases.
+// weight reports whether a tensor holds weights, and not biases.
 func (t Tensor) weight() bool { return len(t.Shape) > 1 }
 
 func checkParams(params []float32, l Layout) {

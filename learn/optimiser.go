@@ -9,8 +9,8 @@ import (
 	"fedtab/learn/kernel"
 )
 
-// OptimiserKind says how a step follows from gradients. The values are those of
-// the wire format.
+// OptimiserKind is the update rule of an optimiser. The values are those of the wire
+// format.
 type OptimiserKind uint32
 
 // The optimisers. g is the gradient of the mean loss of a mini-batch, w the
@@ -28,8 +28,8 @@ var optimisers = [...]string{"sgd", "momentum", "nesterov", "adam", "adamw"}
 // String returns the optimiser's name.
 func (k OptimiserKind) String() string { return name(optimisers[:], uint32(k), "OptimiserKind") }
 
-// ScheduleKind says how the learning rate changes from step to step. The values
-// are those of the wire format.
+// ScheduleKind is a schedule of the learning rate. The values are those of the wire
+// format.
 type ScheduleKind uint32
 
 // The schedules: the factor of the learning rate at step t, 0 <= t < T, of T steps.
@@ -109,8 +109,7 @@ func (o *Optimiser) rate(t, total int) float64 {
 	return 1
 }
 
-// plain says whether a step is w -= lr g and nothing else, so that a worker can
-// take it in place.
+// plain reports whether a step is w -= lr g, which a worker can compute in place.
 func (o *Optimiser) plain() bool { return o.Kind == SGD && o.WeightDecay == 0 && o.Clip == 0 }
 
 // stepper applies an Optimiser. Its buffers are reused by later trainings.

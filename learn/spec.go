@@ -233,13 +233,13 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 	bad := func(format string, args ...any) { in(-1, format, args...) }
 	var shape []int // nil once it is unknown
 	if len(s.Input) == 0 || len(s.Input) > 8 {
-		bad("input has %d dimensions, want 1 to 8", len(s.Input))
+		bad("input: %d dimensions, want 1 to 8", len(s.Input))
 	} else {
 		shape = s.Input
 		width := 1
 		for _, d := range s.Input {
 			if d < 1 || d > MaxWidth || width*d > MaxWidth {
-				bad("input has shape %v, want positive sides and at most %d numbers", s.Input, MaxWidth)
+				bad("input: shape %v, want positive sides and at most %d values", s.Input, MaxWidth)
 				shape = nil
 				break
 			}
@@ -247,7 +247,7 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 		}
 	}
 	if len(s.Layers) == 0 || len(s.Layers) > MaxLayers {
-		bad("%d layers, want 1 to %d", len(s.Layers), MaxLayers)
+		bad("layers: %d, want 1 to %d", len(s.Layers), MaxLayers)
 		return nil, problems
 	}
 	size := 0
@@ -259,31 +259,31 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 		}
 		before := size
 		if size += parameters; size > MaxParameters && before <= MaxParameters {
-			in(i, "%v, on an input of shape %v brings the model to %d parameters, want at most %d", l.Kind, shape, size, MaxParameters)
+			in(i, "%v, input shape %v: %d parameters in the model, want at most %d", l.Kind, shape, size, MaxParameters)
 		}
 		shape = out
 	}
 	shapes = append(shapes, shape)
 	last := len(s.Layers) - 1
 	if l := s.Layers[last]; l.Kind != Dense {
-		in(last, "the last, is of kind %v, want dense", l.Kind)
+		in(last, "the last: kind %v, want dense", l.Kind)
 	} else if l.Activation != Identity {
-		in(last, "the last, has activation %v, want %v before the loss", l.Activation, Identity)
+		in(last, "the last: activation %v, want %v before the loss", l.Activation, Identity)
 	}
 	switch units := s.Layers[last].Units; {
 	case s.Loss > EpsilonInsensitive:
-		bad("loss is %v, want one of %s", s.Loss, strings.Join(losses[:], ", "))
+		bad("loss: %v, want one of %s", s.Loss, strings.Join(losses[:], ", "))
 	case s.Loss == Softmax && units < 2:
-		in(last, "the last, has %d units, want at least 2 classes", units)
+		in(last, "the last: %d units, want at least 2 classes", units)
 	case s.Loss.Regression() && units != 1:
-		in(last, "the last, has %d units, want 1 for the loss %v", units, s.Loss)
+		in(last, "the last: %d units, want 1 for the loss %v", units, s.Loss)
 	}
 	for _, p := range []struct {
 		name string
 		v    float32
 	}{{"epsilon", s.Epsilon}, {"l1", s.L1}, {"l2", s.L2}} {
 		if !(p.v >= 0) || math.IsInf(float64(p.v), 1) {
-			bad("%s is %v, want 0 or more", p.name, p.v)
+			bad("%s: %v, want 0 <= %[1]s < +Inf", p.name, p.v)
 		}
 	}
 	if len(problems) > 0 {
@@ -296,7 +296,7 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 	n := atOnce(numbersOf(sizes))
 	for i, bytes := range s.buffers(shapes, n) {
 		if bytes > MaxBuffers {
-			in(i, "%v, on an input of shape %v brings the buffers of training to %s (examples at a time: %d), want at most %s",
+			in(i, "%v, input shape %v: %s of training buffers (examples at a time: %d), want at most %s",
 				s.Layers[i].Kind, shapes[i], bytesText(bytes), n, bytesText(MaxBuffers))
 			return nil, problems
 		}
@@ -317,7 +317,7 @@ func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 		}
 		if l.Kind == RBF {
 			if !(l.Gamma > 0) || math.IsInf(float64(l.Gamma), 1) {
-				return nil, 0, fmt.Sprintf("gamma is %v, want a positive number", l.Gamma)
+				return nil, 0, fmt.Sprintf("gamma: %v, want 0 < gamma < +Inf", l.Gamma)
 			}
 			return []int{l.Units}, l.fixed(in), ""
 		}
@@ -327,7 +327,7 @@ func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 		return []int{l.Units}, parameters, ""
 	case Dropout:
 		if !(l.Rate >= 0 && l.Rate < 1) {
-			problem = fmt.Sprintf("rate is %v, want 0 <= rate < 1", l.Rate)
+			problem = fmt.Sprintf("rate: %v, want 0 <= rate < 1", l.Rate)
 		}
 		return in, 0, problem
 	case Conv, MaxPool, AveragePool:

@@ -104,7 +104,7 @@ func (r *Run) halt(what string, err error) {
 		return
 	}
 	r.halted = true
-	r.log.Error("run halted: its database cannot be written; mend it and restart", "what", what, "version", r.down.version, "error", err)
+	r.log.Error("run halted: the database is not writable; repair it and restart", "what", what, "version", r.down.version, "error", err)
 	if r.finished == "" {
 		r.finished = haltedReason
 		r.drop()
@@ -116,4 +116,4 @@ func (r *Run) halt(what string, err error) {
 }
 
 // haltedReason is the reason in the bye. Clients reconnect after it.
-const haltedReason = "the coordinator cannot write its database, and its organiser must mend that"
+const haltedReason = "the coordinator's database is not writable; its organiser must repair it"

@@ -145,7 +145,7 @@ func TestGridVersions(t *testing.T) {
 		_, hash, params := f.Model()
 		hashes = append(hashes, hash)
 		if learn.Hash(params) != hash {
-			t.Fatal("a version is not what its hash says")
+			t.Fatal("a version and its hash differ")
 		}
 	}
 	note()
@@ -160,7 +160,7 @@ func TestGridVersions(t *testing.T) {
 		t.Error("the same difference was coded twice")
 	}
 
-	// b goes away with version 4 and comes back two versions later; c is new.
+	// b leaves with version 4 and returns two versions later; c is new.
 	was := *b
 	f.Leave(b.number, b.fakePeer, false)
 	c := f.enter(t, able())
@@ -255,7 +255,7 @@ func TestGridLosesNothing(t *testing.T) {
 }
 
 // The step is halved, once in a round, while the versions change by an eighth or
-// less of what it was made for, and the way from a coarser version is found.
+// less of the first change. Differences from coarser versions stay possible.
 func TestGridStepHalves(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
@@ -291,7 +291,7 @@ func TestGridStepHalves(t *testing.T) {
 		a.follow(t)
 		c.follow(t)
 		if _, hash, _ := f.Model(); learn.Hash(a.params) != hash || learn.Hash(c.params) != hash {
-			t.Fatal("who follows does not hold the newest version")
+			t.Fatal("a client that applies every model does not hold the newest version")
 		}
 	}
 	if halved < 2 {
@@ -353,7 +353,7 @@ func TestGridStepGrows(t *testing.T) {
 		a.follow(t)
 		b.follow(t)
 		if _, hash, _ := f.Model(); learn.Hash(a.params) != hash || learn.Hash(b.params) != hash {
-			t.Fatal("who follows does not hold the newest version")
+			t.Fatal("a client that applies every model does not hold the newest version")
 		}
 		f.round(t, .01, a, b)
 	}
@@ -390,8 +390,8 @@ func TestFloat16TooLarge(t *testing.T) {
 	}
 }
 
-// A restart goes on from the newest version on the same grid. Of older versions
-// only the hashes are left.
+// A restarted run continues from the newest version on the same grid. Of older
+// versions it has only the hashes.
 func TestGridRestart(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())

@@ -73,7 +73,7 @@ func TestPayloads(t *testing.T) {
 			protocol.IntegersVector(&o.Payloads[0], integers), {Kind: protocol.PayloadBytes, Name: "key", Block: []byte{1, 2}},
 		}}
 	}
-	lacks := &fakePeer{} // comes back as participant 1 without a kind of payload
+	lacks := &fakePeer{} // resumes participant 1 without support for a kind of payload
 	older := hello
 	older.Payloads = []protocol.PayloadKind{protocol.PayloadIntegers}
 	f.Join(&older, 1, lacks)

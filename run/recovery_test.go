@@ -48,7 +48,7 @@ func TestRestartAfterTheDeadline(t *testing.T) {
 		f.Join(&hello, number, p)
 		o := last[*protocol.Order](p)
 		if o == nil || o.Order != 7 {
-			t.Fatalf("participant %d came back and was given %+v, want order 7", number, o)
+			t.Fatalf("order of participant %d after its return: %+v, want 7", number, o)
 		}
 		if got := f.offer(number, p, f.contribution(o, 1, 10)); got != protocol.ReasonAccepted {
 			t.Errorf("participant %d: %v", number, got)
@@ -118,8 +118,8 @@ func TestRestartPausedForges(t *testing.T) {
 	}
 }
 
-// A member that leaves and comes back within the round keeps the bounds of its
-// order: they do not become those of the whole data.
+// A member that leaves and returns within the round keeps the bounds of its order,
+// not those of the whole data.
 func TestLeaveAndReturnForges(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)

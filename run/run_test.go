@@ -402,11 +402,11 @@ func TestJournalFailsForGood(t *testing.T) {
 		t.Error("it is tried again")
 	}
 	if !pa.closed.Reconnect() || pa.closed == 0 || pb.closed == 0 {
-		t.Errorf("the participants are closed with %v and %v, want a code to come back after", pa.closed, pb.closed)
+		t.Errorf("close codes: %v and %v, want one that allows to reconnect", pa.closed, pb.closed)
 	}
 	p := &fakePeer{}
 	if _, ok := f.Join(&hello, a, p); ok || !p.closed.Reconnect() {
-		t.Errorf("a participant that comes back is let in or sent away with %v", p.closed)
+		t.Errorf("close code of a participant that returns: %v, want one that allows to reconnect", p.closed)
 	}
 	if f.journal.finish != "" {
 		t.Errorf("finished as %q", f.journal.finish)
@@ -518,14 +518,14 @@ func TestLostSocket(t *testing.T) {
 	}
 	again := &fakePeer{}
 	if n, ok := f.Join(&hello, a, again); !ok || n != a {
-		t.Fatalf("came back as %d", n)
+		t.Fatalf("resumed as %d", n)
 	}
 	if o := last[*protocol.Order](again); o == nil || o.Order != last[*protocol.Order](pa).Order {
 		t.Fatalf("its order was %v, now %v", last[*protocol.Order](pa), o)
 	}
 	f.env.advance(10 * time.Second)
 	if v, _, _ := f.Model(); v != 0 || f.State().Participants != 2 {
-		t.Fatal("the participant that came back was not waited for")
+		t.Fatal("the round does not wait for the participant that resumed")
 	}
 	f.Leave(a, again, false)
 	f.env.advance(6 * time.Second)
@@ -631,7 +631,7 @@ func TestRestart(t *testing.T) {
 	}
 	g.env.advance(31 * time.Second)
 	if v, _, _ := g.Model(); v != 1 {
-		t.Error("the round still waits for a member that did not come back")
+		t.Error("the round still waits for a member that has not returned")
 	}
 	if n, _ := g.join(t); n < 1000 {
 		t.Errorf("a new participant is %d, a number that has been used", n)

@@ -221,9 +221,9 @@ func TestLedgerAddsUp(t *testing.T) {
 	}
 }
 
-// A violator whose socket is lost between its offer and the resolution gets the
-// mean that contains its model when it is back, and again until it says that it
-// trains on it: otherwise balancing would not keep the global mean.
+// A violator that loses its socket between its offer and the resolution gets the mean
+// of the balancing set after its resume, and again until it reports progress on it.
+// Otherwise balancing would not keep the global mean.
 func TestBalancedModelIsNotLost(t *testing.T) {
 	f, n, p := dynamic(t)
 	f.offer(n[0], p[0], f.contribution(last[*protocol.Order](p[0]), 16, 10))
@@ -367,8 +367,8 @@ func TestKeptIsReleased(t *testing.T) {
 	}
 }
 
-// FedBuff: an answer rests on the version of its order, however many have come
-// since, and its acknowledgement names the version that it will be in.
+// FedBuff: an answer is a delta against the version of its order, which may be old.
+// Its acknowledgement names the version that will contain it.
 func TestFedBuffOldBase(t *testing.T) {
 	f := newFixture(t, func(_ *Config, s *strategy.Config) {
 		*s = strategy.Config{Kind: "fedbuff", LR: .1, Own: strategy.FedBuffSettings{Buffer: 1}}

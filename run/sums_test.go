@@ -81,8 +81,8 @@ func TestTinyUpdatesWithoutShards(t *testing.T) {
 	}
 }
 
-// With shards the sums have one size, whatever the cohort: the results of
-// simulations do not depend on how many take part in a round.
+// With shards the resolution of the sums does not depend on the cohort's size, so
+// that the results of simulations do not either.
 func TestSumsWithShards(t *testing.T) {
 	f := newFixture(t, nil)
 	before := f.bound(MaxParticipants)

@@ -131,7 +131,7 @@ func TestFits(t *testing.T) {
 		{"{kind: mlp, hidden: [20]}", nil, []int{2}, 3, ""},
 		{"\n  kind: layers\n  layers:\n    - {dense: 3}\n    - {conv: 3, size: 3}", nil, []int{2}, 3, "x.yaml:6: model.layers[1], conv: input shape: [3], want [height, width] or [height, width, channels]"},
 		{"{kind: mlp}", []string{"model={kind: layers, layers: [{conv: 3, size: 3}]}"}, []int{2}, 3, "--set model={kind: layers, layers: [{conv: 3, size: 3}]}: model.layers[0], conv: input shape: [2], want [height, width] or [height, width, channels]"},
-		{"{kind: mlp, hidden: [16384]}", nil, []int{4000}, 3, "x.yaml:2: model.hidden is [16384]: dense, on an input of shape [4000] brings the model to 65552384 parameters, want at most 16777216"},
+		{"{kind: mlp, hidden: [16384]}", nil, []int{4000}, 3, "x.yaml:2: model.hidden is [16384]: dense, input shape [4000]: 65552384 parameters in the model, want at most 16777216"},
 		{"{kind: logistic}", nil, []int{2}, 0, `x.yaml:2: model.kind is "logistic", which predicts classes, and the data has numbers: want "linear", "svr", "mlp" or "layers", or data.csv.predict: class`},
 	} {
 		tk, err := Parse("x.yaml", []byte(strings.Replace(text, "{kind: mlp}", c.model, 1)), c.sets...)

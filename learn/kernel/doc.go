@@ -23,6 +23,6 @@
 // Skipping a zero changes no bit of a finite result, but an infinite or NaN weight
 // that is multiplied by zeros only does not reach the result.
 //
-// Every kernel panics when a slice is shorter than its shape says. No kernel
+// Every kernel panics when a slice is shorter than its shape. No kernel
 // allocates.
 package kernel

@@ -5,7 +5,7 @@ import "math"
 // cut returns x[:n] and panics if len(x) < n, whatever the capacity.
 func cut(x []float32, n int) []float32 {
 	if uint(n) > uint(len(x)) {
-		panic("kernel: a slice is shorter than its shape says")
+		panic("kernel: a slice is shorter than its shape")
 	}
 	return x[:n]
 }
@@ -124,7 +124,7 @@ func BackReLU(dx, y []float32) {
 func Axpy(y []float32, alpha float32, x []float32) { axpy(y, alpha, cut(x, len(y))) }
 
 // Dot returns the inner product of x and y, which have the same length. The
-// relative error is that of float32 sums of 256 terms, however long they are.
+// relative error is that of float32 sums of 256 terms, at every length.
 //
 //	sum := float64(0)
 //	for i := range x {

@@ -62,8 +62,7 @@ func dim(t *rapid.T, label string) int {
 	return rapid.OneOf(rapid.IntRange(1, 40), rapid.IntRange(41, 150)).Draw(t, label)
 }
 
-// near fails unless got is want up to the rounding of a sum of n terms of at
-// most size 1.
+// near fails unless got is want up to the rounding of a sum of n terms in [-1, 1].
 func near(t *rapid.T, what string, got, want []float32, n int) {
 	t.Helper()
 	tol := 1e-6 * (1 + float64(n))
