@@ -119,3 +119,42 @@ func TestTabStaysSmall(t *testing.T) {
 		}
 	}
 }
+
+// README's tree of packages is the tree on disk.
+func TestReadmeTree(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "## Packages\n\n```\n")
+	text, _, ok := strings.Cut(text, "```")
+	if !ok {
+		t.Fatal("README.md: no tree under \"## Packages\"")
+	}
+	var listed []string
+	parent := ""
+	for line := range strings.Lines(text) {
+		name := strings.TrimSuffix(strings.Fields(line)[0], "/")
+		if strings.HasPrefix(line, " ") {
+			name = parent + "/" + name
+		} else {
+			parent = name
+		}
+		if name != "docs" {
+			listed = append(listed, name)
+		}
+	}
+	out, err := exec.Command("go", "list", "../...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, pkg := range strings.Fields(string(out)) {
+		want = append(want, strings.TrimPrefix(pkg, "fedtab/"))
+	}
+	slices.Sort(listed)
+	slices.Sort(want)
+	if !slices.Equal(listed, want) {
+		t.Errorf("packages in README.md: %v\nwant those on disk: %v", listed, want)
+	}
+}
