@@ -51,7 +51,7 @@ func exportCommand(_ context.Context, args []string, stdout, _ io.Writer) error 
 		return err
 	}
 	if !ok {
-		return fmt.Errorf("--run %s: there is no such run, nor a task of this name, in %s", *name, *dir)
+		return fmt.Errorf("--run: %q, want a run or a task in %s", *name, *dir)
 	}
 	saved, err := s.Load(r.ID)
 	if err != nil {

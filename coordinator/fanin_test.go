@@ -20,17 +20,16 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// asCrowd makes the test binary play the participants of BenchmarkFanIn at the
-// socket that it names.
+// asCrowd is an environment variable: the test binary then runs the participants of
+// BenchmarkFanIn, on the socket that it names.
 const asCrowd = "FEDTAB_TEST_AS_CROWD"
 
 const crowdSize = 200
 
-// BenchmarkFanIn measures a round of 200 participants who all send a raw
-// float32 update of MNIST's 2NN (199,210 parameters) in one moment: from the
-// first byte sent until the first of them hears that the version is committed.
-// Coordinator and participants are processes of their own. It reports the
-// median, and the coordinator's peak memory over its whole life.
+// BenchmarkFanIn measures a round in which 200 participants send a raw float32
+// update of MNIST's 2NN (199,210 parameters) at once: from the first byte sent to
+// the first status with the committed version. Coordinator and participants are
+// separate processes. It reports the median, and the coordinator's peak memory.
 func BenchmarkFanIn(b *testing.B) {
 	address := freeAddress(b)
 	task := smallTask(b, "hidden: [32]", "hidden: [200, 200]", "rounds: 3", "rounds: 1000000",
@@ -76,10 +75,10 @@ func BenchmarkFanIn(b *testing.B) {
 	b.ReportMetric(took[len(took)/2], "ms/round-median")
 	b.ReportMetric(took[len(took)-1], "ms/round-max")
 	b.ReportMetric(peakMemory(b, c.Process.Pid), "MB-peak")
-	b.ReportMetric(0, "ns/op") // includes handing the next model to everybody
+	b.ReportMetric(0, "ns/op") // would include the next model's broadcast
 }
 
-// peakMemory returns the VmHWM of a process in MB, as far as the system tells.
+// peakMemory returns the VmHWM of a process in MiB; 0 if it is unknown.
 func peakMemory(t testing.TB, pid int) float64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -94,14 +93,13 @@ func fieldMB(status []byte, name string) float64 {
 	if m == nil {
 		return 0
 	}
-	kb, _ := strconv.ParseFloat(string(m[1]), 64)
-	return kb / 1024
+	kibibytes, _ := strconv.ParseFloat(string(m[1]), 64)
+	return kibibytes / 1024
 }
 
-// playCrowd joins with every participant, and then, again and again, waits until
-// all have their order, has all of them answer at once, and prints how many
-// nanoseconds passed until the round was committed. Frames are made before: what
-// is measured is the coordinator.
+// playCrowd joins all participants. In each round it waits until all have their
+// order, sends all answers at once, and prints the nanoseconds until the commit.
+// Frames are encoded before, so that only the coordinator is measured.
 func playCrowd(url string) error {
 	var ready, answered sync.WaitGroup
 	gate := make([]chan struct{}, crowdSize)
@@ -175,7 +173,7 @@ func playCrowd(url string) error {
 
 const crowdBody = 4 * 199_210
 
-// crowdChunks returns the chunks of a body as they travel.
+// crowdChunks returns the frames of a body's chunks.
 func crowdChunks() []byte {
 	delta := make([]float32, crowdBody/4)
 	for i := range delta {

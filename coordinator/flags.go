@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// usageError is a mistake in the arguments.
+// usageError is an error in the arguments, with exit code 2.
 type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// errHelp says that --help has been answered.
+// errHelp is returned after --help has been answered.
 var errHelp = errors.New("help")
 
 // list is a flag that may be given several times.
@@ -36,7 +36,7 @@ func parse(fs *flag.FlagSet, args []string, stdout io.Writer) error {
 		return usageError(fmt.Sprintf("%s: %v (see coordinator %s --help)", fs.Name(), err, fs.Name()))
 	}
 	if fs.NArg() > 0 {
-		return usageError(fmt.Sprintf("%s: %q is no flag (see coordinator %s --help)", fs.Name(), fs.Arg(0), fs.Name()))
+		return usageError(fmt.Sprintf("%s: argument: %q, want flags only (see coordinator %s --help)", fs.Name(), fs.Arg(0), fs.Name()))
 	}
 	return nil
 }

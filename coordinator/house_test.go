@@ -14,13 +14,14 @@ import (
 	"testing"
 )
 
-// pure are the folders that know no network, no clock and no browser.
+// pure are the packages without network, clock and browser.
 var pure = []string{"api", "fields", "tab", "protocol", "compress", "learn", "combine", "strategy", "client", "run"}
 
-// bannedImports may not be used there, nor anything below them.
+// bannedImports are the imports that pure packages may not have, with everything
+// below them.
 var bannedImports = []string{"net", "os", "syscall", "log", "encoding/json", "github.com/gorilla", "fedtab/coordinator", "fedtab/wasm", "fedtab/ui"}
 
-// bannedCalls read the clock or wait for it.
+// bannedCalls are the functions of package time that read the clock or wait.
 var bannedCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
 
 // goFiles parses the program files of folders below the project's root.
@@ -58,7 +59,7 @@ func imports(f *ast.File) []string {
 	return paths
 }
 
-// The three machines and what they rest on import no network, clock or
+// The three state machines and the packages below them import no network, clock or
 // browser (docs/adr/0001).
 func TestPurePackages(t *testing.T) {
 	goFiles(t, pure, func(path string, f *ast.File) {
@@ -96,11 +97,11 @@ func TestBrowserStaysOutside(t *testing.T) {
 	})
 }
 
-// heavy are packages of hundreds of kilobytes that a tab can do without.
+// heavy are packages of hundreds of kilobytes that the tab does not link.
 var heavy = []string{"encoding/json", "net", "net/http", "log/slog", "google.golang.org/protobuf/proto"}
 
-// The tab, and the run that the lab drives in it, link nothing under
-// coordinator/ and nothing heavy.
+// The tab and package run, which must build for it, link no package under
+// coordinator/ and none of heavy.
 func TestTabStaysSmall(t *testing.T) {
 	for _, root := range []string{"./wasm", "./run"} {
 		list := exec.Command("go", "list", "-deps", root)
@@ -116,5 +117,44 @@ func TestTabStaysSmall(t *testing.T) {
 				t.Errorf("%s links %s", root, p)
 			}
 		}
+	}
+}
+
+// README's tree of packages is the tree on disk.
+func TestReadmeTree(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "## Packages\n\n```\n")
+	text, _, ok := strings.Cut(text, "```")
+	if !ok {
+		t.Fatal("README.md: no tree under \"## Packages\"")
+	}
+	var listed []string
+	parent := ""
+	for line := range strings.Lines(text) {
+		name := strings.TrimSuffix(strings.Fields(line)[0], "/")
+		if strings.HasPrefix(line, " ") {
+			name = parent + "/" + name
+		} else {
+			parent = name
+		}
+		if name != "docs" {
+			listed = append(listed, name)
+		}
+	}
+	out, err := exec.Command("go", "list", "../...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, pkg := range strings.Fields(string(out)) {
+		want = append(want, strings.TrimPrefix(pkg, "fedtab/"))
+	}
+	slices.Sort(listed)
+	slices.Sort(want)
+	if !slices.Equal(listed, want) {
+		t.Errorf("packages in README.md: %v\nwant those on disk: %v", listed, want)
 	}
 }

@@ -25,9 +25,9 @@ import (
 )
 
 // TestServeKilled kills the coordinator 50 times at random moments while twelve
-// participants learn. It must be one run all the time; no version that anybody
-// has seen may be lost or made twice; and every version must be what its
-// recorded contributions make of the version before.
+// participants train. All restarts continue one run; no version that a participant
+// has seen is lost or committed twice; every version is its predecessor plus its
+// recorded contributions.
 func TestServeKilled(t *testing.T) {
 	kills := 50
 	if testing.Short() {
@@ -43,7 +43,7 @@ func TestServeKilled(t *testing.T) {
 	sent := map[uint64][]byte{}      // blocks by fingerprint
 	bases := map[uint64][]byte{}     // hash of a version, as told
 	runs := map[string]bool{}        // identities of the run
-	newest, back := uint64(0), 0     // version committed, sockets that were taken up again
+	newest, back := uint64(0), 0     // version committed, resumed sessions
 	participants := map[int]uint32{} // by client
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -58,7 +58,7 @@ func TestServeKilled(t *testing.T) {
 				case *protocol.Welcome:
 					runs[m.Run] = true
 					if p, ok := participants[client]; ok && p != m.Participant {
-						t.Errorf("participant %d came back as %d", p, m.Participant)
+						t.Errorf("participant %d resumed as %d", p, m.Participant)
 					} else if ok {
 						back++
 					}
@@ -148,8 +148,8 @@ func TestServeKilled(t *testing.T) {
 	t.Logf("%d kills, %d versions, %d returns, newest seen %d", kills, len(saved.Rounds), back, newest)
 }
 
-// recompute makes every version of the only run in dir anew from the recorded
-// contributions and compares hashes. It returns how many there are.
+// recompute computes every version of the only run in dir from the recorded
+// contributions and compares hashes. It returns the number of versions.
 func recompute(t *testing.T, dir string, spec learn.Spec, seed uint64, sent map[uint64][]byte) (rounds int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, store.File)+"?mode=ro")
@@ -200,7 +200,7 @@ func recompute(t *testing.T, dir string, spec learn.Spec, seed uint64, sent map[
 			fmt.Sscanf(text, "%x", &fingerprint)
 			block := sent[fingerprint]
 			if block == nil {
-				t.Fatalf("round %d: nobody sent contribution %s", round, text)
+				t.Fatalf("round %d: contribution %s was not sent", round, text)
 			}
 			if err := compress.DecodeFloat32(delta, block); err != nil {
 				t.Fatal(err)

@@ -1,6 +1,6 @@
-// Command coordinator runs a federated learning study: it serves the page and
-// the WebSocket that browser tabs join through, or simulates the same run
-// without a network.
+// Command coordinator serves the page and the WebSocket of federated learning runs,
+// or simulates a run without a network. Its other commands export models, start
+// native clients and print tasks.
 package main
 
 import (
@@ -21,12 +21,12 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--addr HOST:PORT] [--data DIR] [--task NAME|FILE]... [--fresh] [--per-address N]", "serve the page and coordinate runs", serveCommand},
-		{"simulate", "--task NAME|FILE [--seed N] [--set KEY=VALUE]... [--json FILE] [--timing FILE]", "run a task without a network, in virtual time", simulateCommand},
+		{"serve", "[--addr HOST:PORT] [--data DIR] [--task NAME|FILE]... [--fresh] [--per-address N] [--verbose]", "serve the page and coordinate runs", serveCommand},
+		{"simulate", "--task NAME|FILE [--seed N] [--set KEY=VALUE]... [--json FILE] [--ledger FILE] [--timing FILE]", "run a task without a network, in virtual time", simulateCommand},
 		{"export", "--run RUN|TASK [--version N|newest|best] [--format safetensors] [--data DIR] [--out FILE]", "write a version of a model to a file", exportCommand},
-		{"swarm", "--url ws://HOST:PORT/ws --clients N [--task NAME] [--drop P] [--slow P] [--seed N]", "take part with native clients, to test or to size a machine", swarmCommand},
-		{"tasks", "[--show NAME|FILE]", "list the tasks that ship, or show one", tasksCommand},
-		{"version", "", "print the version and what it was built with", versionCommand},
+		{"swarm", "--url ws://HOST:PORT/ws --clients N [--task NAME] [--drop P] [--slow P] [--seed N]", "take part with native clients, for tests and load measurements", swarmCommand},
+		{"tasks", "[--show NAME|FILE [--set KEY=VALUE]...] [--scheme NAME]", "list the tasks that ship, or print one, or the settings of a scheme", tasksCommand},
+		{"version", "", "print the version, the protocol, the Go version and the kernels", versionCommand},
 	}
 }
 

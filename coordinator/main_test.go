@@ -12,8 +12,8 @@ import (
 	"fedtab/coordinator/hub/hubtest"
 )
 
-// asCoordinator makes the test binary behave as the coordinator's, so that tests
-// can start, kill and measure real processes.
+// asCoordinator is an environment variable: the test binary then runs the
+// coordinator, so that tests can start, kill and measure processes.
 const asCoordinator = "FEDTAB_TEST_AS_COORDINATOR"
 
 func TestMain(m *testing.M) {
@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// command returns a coordinator process that is to be started. What it logs
-// goes to the test's output.
+// command returns a coordinator process that has not started. Its log goes to the
+// test's output.
 func coordinator(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -47,7 +47,7 @@ func coordinator(t testing.TB, args ...string) *exec.Cmd {
 	return c
 }
 
-// freeAddress returns a loopback address at which nobody listens.
+// freeAddress returns a loopback address without a listener.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

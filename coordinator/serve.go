@@ -20,8 +20,8 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "address to listen on, HOST:PORT")
 	fs.StringVar(&cfg.Data, "data", "fedtab-data", "directory of the database, made if it is missing")
 	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
-	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, although earlier ones of the same tasks could go on")
-	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "participants at a time from one address, 0 allows any number; those on this machine are not counted")
+	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, even if earlier ones of the same tasks could continue")
+	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "max participants at a time from one address, 0 for no limit; loopback is not limited")
 	verbose := fs.Bool("verbose", false, "log every session and contribution")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
@@ -36,7 +36,7 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		cfg.Tasks = []string{"mnist-2nn"}
 	}
 	if os.Getenv("GOGC") == "" {
-		// Memory is dearer here than the processor: most of what is live stays so.
+		// Most of the heap is long-lived: trade processor time for memory.
 		debug.SetGCPercent(25)
 	}
 	level := slog.LevelInfo

@@ -26,7 +26,7 @@ import (
 	"fedtab/static"
 )
 
-// Config is what `coordinator serve` is told.
+// Config is the configuration of `coordinator serve`.
 type Config struct {
 	Addr   string     // HOST:PORT; port 0 takes a free one
 	Data   string     // directory of the database
@@ -41,7 +41,7 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	store    *store.Store
-	lease    *live.Lease // of the bodies on their way
+	lease    *live.Lease // of the bodies in flight
 	listener net.Listener
 	hub      *hub.Hub
 	http     *http.Server
@@ -55,7 +55,7 @@ type study struct {
 	room *hub.Room
 }
 
-// Limits of the life of a server.
+// Time limits of a server.
 const (
 	shutdownTimeout = 8 * time.Second       // for participants and requests that are under way
 	resumeGrace     = 5 * time.Second       // a lost participant is waited for: a reload, or a change of network
@@ -66,8 +66,8 @@ const (
 	maxConnections        = protocol.MaxSessions // in all, WebSockets not counted
 )
 
-// NewServer loads the tasks, opens the database and listens. Whatever is
-// wrong is found here.
+// NewServer loads the tasks, opens the database and listens. It returns every error
+// of the configuration; Run returns only errors of serving.
 func NewServer(cfg Config) (*Server, error) {
 	if cfg.Limits == (hub.Limits{}) {
 		cfg.Limits = hub.DefaultLimits()
@@ -89,7 +89,7 @@ func (s *Server) open() (err error) {
 			return err
 		}
 		if seen[t.Name] {
-			return fmt.Errorf("--task %s: the task %s is there already, want each task once", name, t.Name)
+			return fmt.Errorf("--task: %s is given twice (%s), want each task once", t.Name, name)
 		}
 		seen[t.Name] = true
 		d, err := dataset.Open(t)
@@ -105,7 +105,7 @@ func (s *Server) open() (err error) {
 	}
 	if s.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("--addr %s is in use: end the other program or choose another port", cfg.Addr)
+			return fmt.Errorf("--addr: %s is in use, want a free port: stop the other program or choose another port", cfg.Addr)
 		}
 		return fmt.Errorf("--addr %s: %w", cfg.Addr, err)
 	}
@@ -132,7 +132,7 @@ func (s *Server) open() (err error) {
 	return nil
 }
 
-// prepare finds the run that a study goes on with, or starts a new one.
+// prepare resumes the run of a study, or creates one.
 func (s *Server) prepare(st *study) error {
 	t := st.Task
 	id, saved, err := s.runOf(t, st.Data)
@@ -171,8 +171,8 @@ func (s *Server) prepare(st *study) error {
 	return nil
 }
 
-// runOf returns the run of a task: the newest one, if its training depends on what
-// the task says now, else a new one.
+// runOf returns the run of a task: the newest one, if its training settings and data
+// equal the present ones, otherwise a new one.
 func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.Saved, err error) {
 	last, ok, err := s.store.LatestRun(t.Name)
 	if err != nil {
@@ -182,16 +182,16 @@ func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.
 	switch {
 	case !ok:
 	case s.cfg.Fresh:
-		log.Info("starting a new run, as --fresh says")
+		log.Info("starting a new run: --fresh")
 	default:
 		why, err := changes(t, d, last)
 		if len(why) == 0 && err == nil {
-			return s.goOn(t, d, last)
+			return s.resume(t, d, last)
 		}
 		if err != nil {
-			log.Warn("the last run's task cannot be read any more: starting a new run", "error", err)
+			log.Warn("starting a new run: the task of the last run is invalid", "error", err)
 		} else {
-			log.Warn("the last run was trained otherwise: starting a new run", "changes", strings.Join(why, "; "))
+			log.Warn("starting a new run: the training settings have changed", "changes", strings.Join(why, "; "))
 		}
 	}
 	var b [4]byte
@@ -200,12 +200,12 @@ func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.
 	err = s.store.CreateRun(store.Run{
 		ID: id, Task: t.Name, Title: t.Title, Spec: t.YAML(), SpecHash: t.Hash(), DataHash: d.Hash, Seed: t.Seed, Created: time.Now(),
 	})
-	s.cfg.Log.Info("starting a run", "task", t.Name, "run", id)
+	s.cfg.Log.Info("run started", "task", t.Name, "run", id)
 	return id, nil, err
 }
 
-// changes returns what training depends on and differs from a recorded run. Stop
-// conditions of a run that is over count too: it would not go on.
+// changes returns the differences from a recorded run on which training depends. The
+// stop conditions of a finished run count too: it cannot continue.
 func changes(t *task.Task, d *dataset.Dataset, r store.Run) ([]string, error) {
 	recorded := r.DataHash != [32]byte{}
 	why, err := t.Changes(r.Spec, recorded && r.DataHash == d.Hash)
@@ -221,8 +221,8 @@ func changes(t *task.Task, d *dataset.Dataset, r store.Run) ([]string, error) {
 	return why, nil
 }
 
-// goOn returns the state of a recorded run.
-func (s *Server) goOn(t *task.Task, d *dataset.Dataset, r store.Run) (string, *run.Saved, error) {
+// resume returns the state of a recorded run.
+func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run) (string, *run.Saved, error) {
 	saved, err := s.store.Load(r.ID)
 	if err != nil {
 		return "", nil, err
@@ -236,18 +236,18 @@ func (s *Server) goOn(t *task.Task, d *dataset.Dataset, r store.Run) (string, *r
 	if saved.Last != nil {
 		version = saved.Last.Round
 	}
-	s.cfg.Log.Info("going on with a run", "task", t.Name, "run", r.ID, "version", version, "finished", saved.Finished)
+	s.cfg.Log.Info("run resumed", "task", t.Name, "run", r.ID, "version", version, "finished", saved.Finished)
 	if saved.Finished != "" {
-		s.cfg.Log.Info("this run is over; --fresh starts another", "task", t.Name, "run", r.ID)
+		s.cfg.Log.Info("run is finished; --fresh starts a new one", "task", t.Name, "run", r.ID)
 	}
 	return r.ID, &saved, nil
 }
 
-// Addr is where the server listens.
+// Addr returns the address of the listener, HOST:PORT.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Run serves until ctx ends, then tells the participants, finishes what is
-// being written and returns.
+// Run serves until ctx ends, then sends participants a bye, completes pending writes
+// and returns.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.close()
 	lives, stopLives := context.WithCancel(context.Background())

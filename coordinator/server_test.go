@@ -91,7 +91,7 @@ func (s *testServer) body(t *testing.T, path string, status int) string {
 	return string(b)
 }
 
-// smallTask writes a task that is over after some rounds.
+// smallTask writes a task of three rounds, edited by pairs of old and new text.
 func smallTask(t testing.TB, edit ...string) string {
 	t.Helper()
 	text := `name: small
@@ -110,8 +110,8 @@ seed: 1
 	return file
 }
 
-// Native participants join over real sockets, learn, and are told when the
-// run is over; everything is in the database afterwards.
+// Native participants join over real sockets, train, and get the end of the run. The
+// database then holds every round.
 func TestServeTrains(t *testing.T) {
 	dir := t.TempDir()
 	s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t)}})
@@ -176,8 +176,7 @@ func TestServeTrains(t *testing.T) {
 	}
 }
 
-// A coordinator that is stopped in the middle goes on where it was, with the
-// participants that come back to it.
+// A restarted coordinator continues its run with the participants that reconnect.
 func TestServeGoesOn(t *testing.T) {
 	dir, file := t.TempDir(), smallTask(t, "rounds: 3", "rounds: 6")
 	var clients [3]*client.Client
@@ -218,13 +217,13 @@ func TestServeGoesOn(t *testing.T) {
 	}
 	for i, c := range clients {
 		if c.Welcome().Participant != numbers[i] {
-			t.Errorf("participant %d came back as %d", numbers[i], c.Welcome().Participant)
+			t.Errorf("participant %d resumed as %d", numbers[i], c.Welcome().Participant)
 		}
 	}
 }
 
-// A run goes on while its training depends on the same, whatever else is edited; other
-// settings, and other data, start a new one, and other data has other paths.
+// A run continues if the settings and the data that training depends on are equal.
+// Otherwise a new run starts; other data has other paths.
 func TestServeKnowsItsRun(t *testing.T) {
 	dir := t.TempDir()
 	csv := filepath.Join(t.TempDir(), "table.csv")
@@ -254,7 +253,7 @@ func TestServeKnowsItsRun(t *testing.T) {
 	if again, s := serve(); again != first || s != source {
 		t.Errorf("unedited: run %s at %s, want %s at %s", again, s, first, source)
 	}
-	if again, _ := serve("stop: {rounds: 3}", "stop: {rounds: 9}\ndescription: A typo, mended\ndevices: {speed: 7}"); again != first {
+	if again, _ := serve("stop: {rounds: 3}", "stop: {rounds: 9}\ndescription: A corrected typo\ndevices: {speed: 7}"); again != first {
 		t.Errorf("another description, stop and devices: run %s, want %s", again, first)
 	}
 	faster, _ := serve("lr: 0.1", "lr: 0.2")
@@ -268,8 +267,7 @@ func TestServeKnowsItsRun(t *testing.T) {
 	}
 }
 
-// What the organiser does wrong is told in one line, before anything is
-// changed.
+// An invalid task or flag is reported in one line, before anything is changed.
 func TestServeRefusesSettings(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -348,8 +346,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"export"}, 2, "--run is missing"},
 		{[]string{"export", "--run", "x", "--format", "onnx"}, 2, "safetensors"},
 		{[]string{"export", "--run", "x", "--data", "/nonexistent"}, 1, "/nonexistent"},
-		{[]string{"swarm"}, 2, "--url is missing"},
-		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--drop", "2"}, 2, "--drop is 2"},
+		{[]string{"swarm"}, 2, "--url: empty"},
+		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--drop", "2"}, 2, "--drop: 2, want"},
 		{[]string{"tasks"}, 0, "mnist-2nn-noniid"},
 		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "fraction"},
 		{[]string{"tasks", "--scheme", "radon"}, 0, "| `models` | 1 | 1 <= models <= 256 per participant | "},

@@ -15,10 +15,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// BenchmarkSessions opens 5,000 sockets whose participants join and then do
-// nothing. It reports how long the first 2,000 took to be welcomed, and how
-// much memory the coordinator, a process of its own, needs for all of them
-// beyond what it had before.
+// BenchmarkSessions opens 5,000 sockets with idle participants. It reports the time
+// until the first 2,000 are welcomed, and the memory that all of them add to the
+// coordinator, a separate process.
 func BenchmarkSessions(b *testing.B) {
 	for b.Loop() {
 		seconds, idle := sessions(b, 5000, 2000)
@@ -28,11 +27,11 @@ func BenchmarkSessions(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// TestManySessions holds the bound on the memory of idle sessions. (How fast
-// they join is the benchmark's to say.)
+// TestManySessions checks the bound on the memory of idle sessions. Their speed is
+// measured by the benchmark only.
 func TestManySessions(t *testing.T) {
 	const total, bound = 5000, 120
-	var files syscall.Rlimit // Go has raised it as far as it goes
+	var files syscall.Rlimit // Go has raised it to the hard limit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < total+100 {
 		t.Skipf("this system allows %d open files, and %d sessions need one each (%v)", files.Cur, total, err)
 	}
@@ -42,8 +41,8 @@ func TestManySessions(t *testing.T) {
 	}
 }
 
-// sessions lets so many participants join a coordinator. It returns the seconds
-// that the first of them took, and the megabytes that all of them hold.
+// sessions joins total participants to a coordinator. It returns the seconds that
+// the first of them took, and the megabytes that all of them hold.
 func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
 	address := freeAddress(t)
 	task := smallTask(t, "min_clients: 3", "min_clients: 10000")
@@ -63,7 +62,7 @@ func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
 	resident := func() float64 {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Process.Pid))
 		if err != nil {
-			t.Skipf("this system does not tell how much memory a process has: %v", err)
+			t.Skipf("the memory of a process is unknown on this system: %v", err)
 		}
 		return fieldMB(status, "VmRSS")
 	}

@@ -46,7 +46,7 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	if err != nil {
 		return err
 	}
-	// A result that cannot be written is better known before the work.
+	// Open the output files before the work, so that an error is found first.
 	out, err := create(*jsonFile, stdout)
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	return nil
 }
 
-// wallClock is what --timing writes.
+// wallClock is the content of --timing.
 type wallClock struct {
 	Seconds          []float64 `json:"seconds"` // of each round, its evaluation included
 	TotalSeconds     float64   `json:"total_seconds"`
@@ -111,7 +111,7 @@ type wallClock struct {
 	SamplesPerSecond float64   `json:"samples_per_second"`
 }
 
-// figure writes a number that there may not be.
+// figure formats *x * scale; "" if x is nil.
 func figure(format string, x *float64, scale float64) string {
 	if x == nil {
 		return ""
@@ -127,7 +127,7 @@ func progress(w io.Writer, r simulate.Round, wall simulate.Timing) {
 	fmt.Fprintf(w, "%s  %.2f s\n", line, wall.Seconds)
 }
 
-// traffic writes what has travelled, and what of it fell to a parameter.
+// traffic formats the bytes of a run, per direction and per parameter.
 func traffic(f *simulate.Final) string {
 	const bits = " at %.2f bits a parameter"
 	return bytesText(f.BytesUp) + " up" + figure(bits, f.BitsUp, 1) +
@@ -145,7 +145,7 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 }
 
-// wanted returns w if its file has a name.
+// wanted returns w, or nil if the file name is empty.
 func wanted(name string, w io.Writer) io.Writer {
 	if name == "" {
 		return nil
@@ -153,7 +153,7 @@ func wanted(name string, w io.Writer) io.Writer {
 	return w
 }
 
-// output is a file, or a standard stream that is not to be closed.
+// output is a file, or standard output, which stays open.
 type output struct {
 	io.Writer
 	file *os.File

@@ -15,7 +15,7 @@ func swarmCommand(ctx context.Context, args []string, stdout, _ io.Writer) error
 	fs := flag.NewFlagSet("swarm", flag.ContinueOnError)
 	fs.StringVar(&o.URL, "url", "", "WebSocket of the coordinator, ws://HOST:PORT/ws")
 	fs.StringVar(&o.Task, "task", "mnist-2nn", "name of the task to take part in")
-	fs.IntVar(&o.Clients, "clients", 10, "how many clients")
+	fs.IntVar(&o.Clients, "clients", 10, "number of clients, 1 to 10000")
 	fs.Float64Var(&o.Drop, "drop", 0, "probability that a client loses its socket during an order")
 	fs.Float64Var(&o.Slow, "slow", 0, "probability that a client pauses before it works on an order")
 	fs.Uint64Var(&o.Seed, "seed", 1, "seed of the faults")

@@ -18,8 +18,8 @@ import (
 
 func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	fs := flag.NewFlagSet("tasks", flag.ContinueOnError)
-	show := fs.String("show", "", "print this task with all its defaults filled in, and what its data is")
-	scheme := fs.String("scheme", "", "print the settings of this scheme: defaults, what is allowed, and what they mean")
+	show := fs.String("show", "", "print this task with all defaults, and a description of its model and data")
+	scheme := fs.String("scheme", "", "print the settings of this scheme: defaults, ranges and meanings")
 	var sets list
 	fs.Var(&sets, "set", "with --show: change a field, such as data.partition.clients=10; may be repeated")
 	if err := parse(fs, args, stdout); err != nil {
@@ -60,9 +60,8 @@ func describeScheme(w io.Writer, name string) error {
 	return err
 }
 
-// describe writes what a task's model and data are as comments, so that what
-// --show prints is a task file. Data that is not there is no error: the task can
-// be read without it.
+// describe writes a task's model and data as comments, so that the output of --show
+// is a task file. Missing data is no error.
 func describe(w io.Writer, t *task.Task) error {
 	var b bytes.Buffer
 	if d, err := dataset.Open(t); err != nil {
@@ -83,7 +82,8 @@ func describe(w io.Writer, t *task.Task) error {
 	return nil
 }
 
-// describeStrategy says whether the strategy fits the model and the clients.
+// describeStrategy writes why the strategy rejects the model or the clients, if it
+// does.
 func describeStrategy(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 	m, err := d.Model(t)
 	if err != nil {
@@ -94,7 +94,7 @@ func describeStrategy(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 		word string
 	}{{false, "simulated"}, {true, "live"}} {
 		if _, err := d.Strategy(t, m, way.live); err != nil {
-			fmt.Fprintf(w, "%s, it is refused: %v\n", way.word, err)
+			fmt.Fprintf(w, "rejected when %s: %v\n", way.word, err)
 		}
 	}
 	return nil
@@ -115,7 +115,7 @@ func describeModel(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 	memory := fit.Memory(m, slices.Max(d.Sizes()))
 	mb := func(bytes int) float64 { return float64(bytes) / 1e6 }
 	_, err = fmt.Fprintf(w, "model: %v\n%d parameters; %.3g MFLOP forward and %.3g MFLOP in training for one example\n"+
-		"memory of training: %.3g MB: %.3g MB for the parameters, %.3g MB for gradients, the optimiser and the last good parameters, %.3g MB of buffers for %d examples at a time\n",
+		"memory of training: %.3g MB: %.3g MB for the parameters, %.3g MB for gradients, the optimiser and the last finite parameters, %.3g MB of buffers for %d examples at a time\n",
 		m.Spec(), c.Parameters, float64(c.Forward)/1e6, float64(c.Training)/1e6,
 		mb(memory.Total()), mb(memory.Parameters), mb(memory.Copies), mb(memory.Buffers), memory.Examples)
 	return err

@@ -17,9 +17,8 @@ import (
 	"fedtab/protocol"
 )
 
-// A full disk delays the round: nothing is announced that is not durable,
-// probes and metrics say what is wrong, and the run goes on by itself when there
-// is room again.
+// A full disk delays the round: no version is announced before it is durable, probes
+// and metrics report the error, and the run continues once there is space.
 func TestServeDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t, "rounds: 3", "rounds: 1000000")}})
@@ -53,7 +52,7 @@ func TestServeDiskFull(t *testing.T) {
 	if body := s.body(t, "/metrics", 200); !strings.Contains(body, "fedtab_store_up{") || !strings.Contains(body, "} 0\n") {
 		t.Error("/metrics does not say that the database fails")
 	}
-	// Whoever joins now hears of no version that is not on disk.
+	// A client that joins now is told of durable versions only.
 	p := hubtest.Connect(t, nil, s.socket()).Join(hubtest.Hello("small"))
 	if told, stored := hubtest.Await[*protocol.Status](p).Version, durable(t, dir); told > stored {
 		t.Errorf("version %d is announced, and %d is durable", told, stored)
@@ -82,10 +81,9 @@ func durable(t *testing.T, dir string) (version uint64) {
 	return version
 }
 
-// A database that is damaged is refused with what to do, and left as it is; a
-// task that has changed since its run began starts another run, and the log
-// says so.
-func TestServeGoesOnWithWhatItFinds(t *testing.T) {
+// A changed task starts a new run, and the log names the change. A damaged database
+// is rejected with a remedy and not modified.
+func TestServeChangedTaskAndDamagedDatabase(t *testing.T) {
 	dir := t.TempDir()
 	first := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t)}})
 	if err := first.stop(); err != nil {

@@ -12,8 +12,8 @@ import (
 	"fedtab/protocol"
 )
 
-// build names this build: the version that the linker was given, and the
-// commit that it was made from where the build knows it.
+// build returns the version that the linker was given, with the commit if the build
+// recorded it.
 func build() string {
 	v := version
 	if info, ok := debug.ReadBuildInfo(); ok {

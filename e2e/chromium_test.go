@@ -81,7 +81,7 @@ type tab struct {
 	host   string
 
 	mu       sync.Mutex
-	problems []string // what must not happen in any page
+	problems []string // requests to other hosts, console errors and exceptions
 	offline  bool     // failures to reach the coordinator are expected
 }
 
@@ -173,7 +173,7 @@ func (b *tab) state(name string) string {
 	return js[string](b, fmt.Sprintf("document.getElementById('state')?.dataset[%q] ?? ''", name))
 }
 
-// press waits until a button can be pressed and presses it.
+// press waits until a button is enabled and presses it.
 func (b *tab) press(id string) {
 	b.t.Helper()
 	await(b.t, 30*time.Second, "the button "+id+" can be pressed", func() bool {

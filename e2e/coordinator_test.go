@@ -1,6 +1,6 @@
-// Package e2e drives the coordinator's binary and real browsers, as people
-// use them: Chromium through the DevTools protocol, Firefox through WebDriver
-// BiDi. `make test` runs it; `make e2e` runs it alone.
+// Package e2e tests the coordinator's binary with browsers: Chromium through the
+// DevTools protocol, Firefox through WebDriver BiDi. `make test` runs it; `make e2e`
+// runs it alone.
 package e2e
 
 import (
@@ -61,7 +61,7 @@ type coordinator struct {
 	log  lines
 }
 
-// lines keeps what a process writes, for when a test fails.
+// lines records the output of a process, for the message of a failed test.
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -137,7 +137,7 @@ func (c *coordinator) dir() string { return c.args[1] }
 
 func (c *coordinator) url() string { return "http://" + c.addr + "/" }
 
-// state is what GET /api/tasks/{name} says.
+// state is the response of GET /api/tasks/{name}.
 type state struct {
 	Run, Phase, Finished string
 	Round, Version       uint64
@@ -171,7 +171,7 @@ func (c *coordinator) state(name string) state {
 	return s
 }
 
-// await asks again and again until a condition holds.
+// await polls until a condition holds.
 func await(t *testing.T, limit time.Duration, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(limit)

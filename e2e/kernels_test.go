@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// kernelPage runs a test binary of Go's as a program of its own.
+// kernelPage runs a Go test binary in a page.
 const kernelPage = `<!doctype html><title>tests</title><link rel="icon" href="data:,">
 <script src="wasm_exec.js"></script><script src="run.js"></script>`
 
@@ -66,8 +66,7 @@ func testsInChromium(t *testing.T, pkg, begin string) string {
 	return output
 }
 
-// The property tests of the loops that training rests on pass in the browser,
-// where they run on WebAssembly SIMD.
+// The kernels' property tests pass in the browser, on WebAssembly SIMD.
 func TestKernelsInChromium(t *testing.T) {
 	output := testsInChromium(t, "../learn/kernel", "")
 	if !strings.Contains(output, "--- PASS: TestForward ") {

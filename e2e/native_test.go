@@ -25,7 +25,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// testSocket is a hub that counts nothing.
+// testSocket is a hub without counters.
 type testSocket struct{ http.Handler }
 
 func (testSocket) Counts() hub.Counts { return hub.Counts{} }
@@ -65,7 +65,7 @@ func TestTabEqualsNative(t *testing.T) {
 		}
 	}
 
-	// The tab may begin with a part of its shards; it is asked again until it
+	// The tab may start with a part of its shards. The order is repeated until it
 	// has trained on all of them.
 	answers := make(chan *protocol.Contribution, 1)
 	socket := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -123,7 +123,7 @@ func TestTabEqualsNative(t *testing.T) {
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 
 	b := open(t, s.URL+"/")
-	b.offline = true // the test hangs up once it has what it wants
+	b.offline = true // the test closes the socket after the contribution
 	b.press("join")
 	var fromTab *protocol.Contribution
 	select {

@@ -93,8 +93,8 @@ func TestNodeClient(t *testing.T) {
 			t.Errorf("version %d came by codec %d, want 5, grid", m.Version, m.Codec)
 		}
 	}
-	// Logistic regression and networks alike reach .88 to .91 on this test set; a
-	// coin .5, and the commoner answer .58.
+	// Logistic regression and networks reach .88 to .91 on this test set, a random
+	// guess .5, the more frequent class .58.
 	if a := r.check(rounds); a < .85 {
 		t.Errorf("test accuracy: %.3f, want at least .85", a)
 	}
@@ -245,7 +245,7 @@ func (r *nodeClient) check(rounds int) (accuracy float64) {
 	for _, a := range r.of("ack") {
 		switch a.Reason {
 		case 0., 3.: // accepted, or a duplicate of what was
-		case 1., 14.: // late or abandoned: it took longer to come back than it is waited for
+		case 1., 14.: // late or abandoned: it reconnected after the grace period
 		default:
 			t.Errorf("order %d: acknowledged with reason %v, want 0, 1, 3 or 14", a.Order, a.Reason)
 		}

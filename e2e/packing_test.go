@@ -20,18 +20,18 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// digitsParameters is how many parameters the model of digits has.
+// digitsParameters is the number of parameters of the model of digits.
 const digitsParameters = 199_210
 
-// account is a row of the table traffic, with the contributions that the round
-// has of the participant.
+// account is a row of the table traffic, with the number of the participant's
+// contributions in that round.
 type account struct {
 	round, participant          int
 	bytes, modelsUp, modelsDown int64
 	contributions               int
 }
 
-// accounts reads the ledger of a coordinator that is stopped as an organiser would.
+// accounts reads the ledger of a stopped coordinator from its database.
 func (c *coordinator) accounts(run string) []account {
 	c.t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(c.args[1], "fedtab.db")+"?mode=ro")
@@ -60,16 +60,16 @@ func (c *coordinator) accounts(run string) []account {
 	return all
 }
 
-// checkAccounts compares what every participant has sent and received in every
-// round with what its models are as raw float32: frames, headers and all, it is
-// less than a twentieth. The first rounds begin at version 0, which travels free.
-// It stops the coordinator to read its database.
+// checkAccounts checks that the bytes of every participant in every round, frame
+// headers included, are less than a twentieth of its models as raw float32. The first
+// rounds start from version 0, which is not sent. It stops the coordinator to read its
+// database.
 func checkAccounts(t *testing.T, c *coordinator, run string, rounds int) {
 	t.Helper()
 	c.stop(syscall.SIGTERM)
 	const after, times = 3, 20
 	checked := map[int]int{} // participants by round
-	least, idle := 1e9, 0
+	smallest, idle := 1e9, 0
 	for _, a := range c.accounts(run) {
 		if a.round <= after || a.round > rounds {
 			continue
@@ -84,9 +84,9 @@ func checkAccounts(t *testing.T, c *coordinator, run string, rounds int) {
 		}
 		checked[a.round]++
 		ratio := float64(4*digitsParameters*models) / float64(a.bytes)
-		least = min(least, ratio)
+		smallest = min(smallest, ratio)
 		if ratio < times {
-			t.Errorf("round %d, participant %d: %d bytes for %d models up and %d down, raw ones are %.1f times as much, want at least %d",
+			t.Errorf("round %d, participant %d: %d bytes for %d models up and %d down; ratio of raw float32: %.1f, want at least %d",
 				a.round, a.participant, a.bytes, a.modelsUp, a.modelsDown, ratio, times)
 		}
 	}
@@ -97,13 +97,13 @@ func checkAccounts(t *testing.T, c *coordinator, run string, rounds int) {
 			t.Errorf("round %d has no account with a model", round)
 		}
 	}
-	t.Logf("raw float32 is at least %.1f times as much in %d accounts of rounds %d to %d; %d others have no model, their participants were not chosen",
-		least, total, after+1, rounds, idle)
+	t.Logf("min ratio of raw float32: %.1f in %d accounts of rounds %d to %d; %d accounts without a model, of participants that were not chosen",
+		smallest, total, after+1, rounds, idle)
 }
 
-// oldProgram stands between a tab and a coordinator, and makes the tab's program
-// one that lacks a codec, as of an older build: in what it tells the coordinator,
-// and in what it tells the page.
+// oldProgram is a proxy between a tab and a coordinator that removes a codec from the
+// tab's program, as in an older build: from its Hello, and from its messages to the
+// page.
 func oldProgram(t *testing.T, c *coordinator, lacks protocol.Codec) string {
 	t.Helper()
 	to, err := url.Parse(c.url())
@@ -183,8 +183,8 @@ func relay(t *testing.T, w http.ResponseWriter, r *http.Request, to string, edit
 	})
 }
 
-// A tab whose program lacks a codec of the task takes part all the same, by one
-// that it has, and its page says so.
+// A tab whose program lacks a codec of the task takes part with another codec, and
+// its page shows that.
 func TestTabLacksCodec(t *testing.T) {
 	for _, test := range []struct {
 		lacks protocol.Codec
@@ -198,9 +198,9 @@ func TestTabLacksCodec(t *testing.T) {
 			b := open(t, oldProgram(t, c, test.lacks))
 			b.join()
 			await(t, time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
-			await(t, 10*time.Second, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
+			await(t, 10*time.Second, "the page shows that the run is over", func() bool { return b.state("connection") == "finished" })
 			if got := strings.ReplaceAll(b.text("codec"), "\n", " "); got != test.want {
-				t.Errorf("the page says %q, want %q", got, test.want)
+				t.Errorf("codec on the page: %q, want %q", got, test.want)
 			}
 			if *screenshots != "" {
 				b.pictures("7-lacks-" + test.lacks.String())

@@ -22,8 +22,8 @@ new MutationObserver(() => {
 }).observe(document, {subtree: true, childList: true, attributes: true});
 `
 
-// silent is a native participant that does nothing until it is told to.
-type silent struct {
+// peer is a native participant under a test's control; it does not train.
+type peer struct {
 	t       *testing.T
 	c       *coordinator
 	conn    *websocket.Conn
@@ -31,8 +31,8 @@ type silent struct {
 	body    protocol.Assembler
 }
 
-// connect joins, or comes back.
-func (s *silent) connect() {
+// connect joins, or resumes.
+func (s *peer) connect() {
 	s.t.Helper()
 	conn, _, err := websocket.DefaultDialer.Dial("ws://"+s.c.addr+"/ws", nil)
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *silent) connect() {
 	})
 }
 
-func (s *silent) send(m protocol.Message) {
+func (s *peer) send(m protocol.Message) {
 	s.t.Helper()
 	for _, f := range protocol.AppendFrames(nil, m) {
 		if err := s.conn.WriteMessage(websocket.BinaryMessage, f); err != nil {
@@ -63,7 +63,7 @@ func (s *silent) send(m protocol.Message) {
 	}
 }
 
-func (s *silent) await(done func(protocol.Message) bool) {
+func (s *peer) await(done func(protocol.Message) bool) {
 	s.t.Helper()
 	for {
 		s.conn.SetReadDeadline(time.Now().Add(time.Minute))
@@ -87,7 +87,7 @@ func (s *silent) await(done func(protocol.Message) bool) {
 }
 
 // answer waits for the order and answers it with zeros.
-func (s *silent) answer() {
+func (s *peer) answer() {
 	s.t.Helper()
 	var o *protocol.Order
 	s.await(func(m protocol.Message) (ok bool) { o, ok = m.(*protocol.Order); return ok })
@@ -103,13 +103,13 @@ func (b *tab) participant() int {
 	return int(v)
 }
 
-// A tab that is reloaded in the middle of a round is back as the same
-// participant within 3 seconds. What it had finished is kept in the tab: when
-// the coordinator is killed and has forgotten it, the reloaded page offers it
-// again, and it is in the next version, without a second training.
+// A tab that is reloaded during a round resumes as the same participant. Its finished
+// contribution is kept in the tab: when a kill of the coordinator loses it, the
+// reloaded page offers it again, and the next version contains it without a second
+// training.
 func TestReload(t *testing.T) {
 	c := serve(t, digits("fraction: 0.1", "fraction: 1", "min_clients: 1", "min_clients: 2, min_reports: 2, deadline: 10m"))
-	other := &silent{t: t, c: c}
+	other := &peer{t: t, c: c}
 	other.connect()
 	b := open(t, c.url(), activities)
 	b.offline = true
@@ -134,12 +134,12 @@ func TestReload(t *testing.T) {
 			t.Errorf("the %s tab was back after %v, want at most 3 s", what, took)
 		}
 		if got := b.participant(); got != number {
-			t.Errorf("participant %d came back as %d", number, got)
+			t.Errorf("participant %d resumed as %d", number, got)
 		}
 	}
 	back("reloaded")
 	c.stop(syscall.SIGKILL)
-	await(t, 10*time.Second, "the page says that it tries again", func() bool { return b.state("connection") == "reconnecting" })
+	await(t, 10*time.Second, "the page shows that it reconnects", func() bool { return b.state("connection") == "reconnecting" })
 	c.start()
 	await(t, time.Minute, "the tab is back", func() bool { return b.state("connection") == "joined" })
 	other.connect()
@@ -157,10 +157,10 @@ func TestReload(t *testing.T) {
 
 	// A tab that was paused is still paused after a reload.
 	b.press("pause")
-	await(t, 10*time.Second, "the tab says that it pauses", func() bool { return b.state("activity") == "paused" })
+	await(t, 10*time.Second, "the tab shows that it pauses", func() bool { return b.state("activity") == "paused" })
 	back("paused")
 	await(t, 10*time.Second, "the tab is still paused", func() bool { return b.state("activity") == "paused" })
-	// One that has left stays away.
+	// A tab that has left does not rejoin.
 	b.press("leave")
 	await(t, 10*time.Second, "the tab has left", func() bool { return c.state("digits").Participants == 1 })
 	js[bool](b, "window.gone = true, location.reload(), true")
@@ -172,9 +172,9 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// A tab that is duplicated comes with its participant's token: the newer one goes
-// on, the older one says so, stays away even when it is reloaded, and may join as
-// somebody new.
+// A duplicated tab has its participant's token. The newer tab continues. The older
+// one shows that it is superseded, does not rejoin after a reload, and may join as a
+// new participant.
 func TestDuplicatedTab(t *testing.T) {
 	c := serve(t, digits("min_clients: 1", "min_clients: 3"))
 	older := open(t, c.url())
@@ -186,9 +186,9 @@ func TestDuplicatedTab(t *testing.T) {
 	if got := newer.participant(); got != number {
 		t.Errorf("the duplicate of participant %d is %d", number, got)
 	}
-	await(t, 10*time.Second, "the older tab says what has happened", func() bool { return older.state("connection") == "superseded" })
+	await(t, 10*time.Second, "the older tab shows that it is superseded", func() bool { return older.state("connection") == "superseded" })
 	if got := older.text("state"); !strings.Contains(got, "Another tab") {
-		t.Errorf("the older tab says %q", got)
+		t.Errorf("text of the older tab: %q", got)
 	}
 	js[bool](older, "window.gone = true, location.reload(), true")
 	await(t, 30*time.Second, "the page is there again", func() bool {

@@ -58,7 +58,7 @@ func scheme(lines ...string) string {
 	return "name: digits\ntitle: Handwritten digits\ndata: {source: mnist, partition: {kind: iid, clients: 100}}\nseed: 1\n" + strings.Join(lines, "\n") + "\n"
 }
 
-// gather opens two tabs that take part as so many participants together.
+// gather opens two tabs with the given number of participants together.
 func gather(t *testing.T, c *coordinator, participants int) []*tab {
 	t.Helper()
 	var tabs []*tab
@@ -95,7 +95,7 @@ func TestSchemes(t *testing.T) {
 			}
 			t.Logf("accuracy %.4f after %d versions", *got.TestAccuracy, got.Version)
 			for _, b := range tabs {
-				await(t, 10*time.Second, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
+				await(t, 10*time.Second, "the page shows that the run is over", func() bool { return b.state("connection") == "finished" })
 			}
 			up := js[string](tabs[0], "document.getElementById('traffic').dataset.modelsUp")
 			if up == "" || up == "0" {
@@ -105,8 +105,7 @@ func TestSchemes(t *testing.T) {
 	}
 }
 
-// memory is what the coordinator has on disk for a version, and for the round
-// that is open.
+// memory is the durable state of the coordinator: a version and the open round.
 type memory struct {
 	version  uint64
 	params   []float32
@@ -191,7 +190,7 @@ func dot(a, b []float32) (sum float64) {
 
 func norm2(v []float32) float64 { return dot(v, v) }
 
-// survive has what the schemes with a memory of their own must not lose, by name.
+// survive holds the server state that a restart must keep, by scheme.
 var survive = map[string]struct {
 	vector string            // of the server
 	ready  func(memory) bool // there is something to lose
@@ -208,7 +207,7 @@ var survive = map[string]struct {
 			t.Errorf("the momentum of version %d is %.3f of that of version %d, want about .7: it began anew", is.version, along, was.version)
 		}
 	}},
-	"scaffold": {vector: combine.ControlVector}, // and see the witness
+	"scaffold": {vector: combine.ControlVector}, // and see observer
 	// The round is opened again with the violations that had been counted, under
 	// order numbers that have not been given.
 	"dynamic": {
@@ -227,13 +226,13 @@ var survive = map[string]struct {
 	},
 }
 
-// A witness is a native participant that trains nothing, and looks at what is
-// sent to those who do.
-type witness struct{ silent }
+// An observer is a native participant that checks the messages sent to a cohort. It
+// does not train.
+type observer struct{ peer }
 
 // order waits for the order of a round, and returns the model that came before
 // it, if one did.
-func (w *witness) order(round uint64) (model *protocol.Model, order uint64) {
+func (w *observer) order(round uint64) (model *protocol.Model, order uint64) {
 	w.t.Helper()
 	w.await(func(m protocol.Message) bool {
 		switch m := m.(type) {
@@ -248,15 +247,15 @@ func (w *witness) order(round uint64) (model *protocol.Model, order uint64) {
 	return model, order
 }
 
-func (w *witness) decline(round uint64) {
+func (w *observer) decline(round uint64) {
 	w.t.Helper()
 	_, order := w.order(round)
 	w.send(&protocol.Decline{Order: order, Reason: protocol.ReasonNoData})
 }
 
-// check comes back after the restart, and is sent the version and the control
-// variate that were on disk. Then it leaves.
-func (w *witness) check(was memory) {
+// check resumes after the restart and checks that it is sent the durable version and
+// control variate. Then it leaves.
+func (w *observer) check(was memory) {
 	w.t.Helper()
 	w.connect()
 	if was.version != 1 {
@@ -279,16 +278,16 @@ func (w *witness) check(was memory) {
 	w.conn.Close()
 }
 
-// Every scheme goes on after the coordinator was killed in its middle, in the same
-// run, with the same participants and what it knew: server momentum, control
-// variates and the violations counted.
+// Every scheme continues after a kill of the coordinator, in the same run, with the
+// same participants and its state: server momentum, control variates, the count of
+// violations.
 func TestSchemesKilled(t *testing.T) {
 	for _, s := range schemes {
 		t.Run(s.name, func(t *testing.T) {
 			c := serve(t, s.task)
-			var w *witness
+			var w *observer
 			if s.name == "scaffold" {
-				w = &witness{silent: silent{t: t, c: c}}
+				w = &observer{peer: peer{t: t, c: c}}
 				w.connect()
 			}
 			tabs := gather(t, c, s.participants)
@@ -345,15 +344,14 @@ func TestSchemesKilled(t *testing.T) {
 				}
 			}
 			for _, b := range tabs {
-				await(t, time.Minute, "the tab has come back and heard of the end", func() bool { return b.state("connection") == "finished" })
+				await(t, time.Minute, "the tab has reconnected and shows the end", func() bool { return b.state("connection") == "finished" })
 			}
 		})
 	}
 }
 
-// A participant that leaves while a balancing set is being resolved (it is asked
-// for its model, and goes), or before its base models have come, does not hold
-// the others up.
+// A participant that leaves during the resolution of a balancing set, or before its
+// base models have arrived, does not delay the others.
 func TestSchemesLeft(t *testing.T) {
 	for _, s := range schemes {
 		var asked func(protocol.Message) bool
@@ -367,15 +365,15 @@ func TestSchemesLeft(t *testing.T) {
 		}
 		t.Run(s.name, func(t *testing.T) {
 			c := serve(t, s.task)
-			leaver := &silent{t: t, c: c}
+			leaver := &peer{t: t, c: c}
 			leaver.connect()
 			tabs := gather(t, c, s.participants)
 			leaver.await(asked)
 			if s.name == "radon" {
-				await(t, time.Minute, "somebody's base models have come", func() bool { v, _ := tabs[0].value("contributions"); return v > 0 })
+				await(t, time.Minute, "base models of a participant have arrived", func() bool { v, _ := tabs[0].value("contributions"); return v > 0 })
 			}
 			if st := c.state("digits"); st.Phase == "finished" {
-				t.Fatalf("the run is over (%s) before anybody could leave", st.Finished)
+				t.Fatalf("the run is over (%s) before a participant has left", st.Finished)
 			}
 			leaver.conn.Close()
 			await(t, 2*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
@@ -383,13 +381,13 @@ func TestSchemesLeft(t *testing.T) {
 				t.Errorf("version %d with accuracy %.4f, want %d with at least %v", got.Version, *got.TestAccuracy, s.versions, s.accuracy)
 			}
 			for _, b := range tabs {
-				await(t, 10*time.Second, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
+				await(t, 10*time.Second, "the page shows that the run is over", func() bool { return b.state("connection") == "finished" })
 			}
 		})
 	}
 }
 
-// known writes a figure that may be missing.
+// known returns *x, or "unknown" if x is nil.
 func known(x *float64) any {
 	if x == nil {
 		return "unknown"

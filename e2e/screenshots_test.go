@@ -14,8 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots takes pictures of the page in its states, in light and
-// dark, wide and narrow, for people to look at.
+// TestScreenshots takes screenshots of the page in its states, light and dark, wide
+// and narrow, for a review by eye.
 func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("only with -screenshots FOLDER: the pictures are for people")

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Four tabs learn MNIST: 95% test accuracy within 15 rounds. When the run has
-// come to rest, every tab shows the coordinator's own figures.
+// Four tabs learn MNIST: 95% test accuracy within 15 rounds. After the run every tab
+// shows the coordinator's figures.
 func TestTabsLearn(t *testing.T) {
 	c := serve(t, digits())
 	var tabs []*tab
@@ -24,12 +24,12 @@ func TestTabsLearn(t *testing.T) {
 	await(t, 3*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
 	s := c.state("digits")
 	reached := uint64(0)
-	most := 0
+	largest := 0
 	for _, r := range s.Rounds {
 		if reached == 0 && r.TestAccuracy != nil && *r.TestAccuracy >= .95 {
 			reached = r.Round
 		}
-		most = max(most, r.Participants)
+		largest = max(largest, r.Participants)
 	}
 	t.Logf("95%% after %d rounds, %.4f after %d", reached, *s.TestAccuracy, s.Version)
 	if reached == 0 || reached > 15 {
@@ -37,7 +37,7 @@ func TestTabsLearn(t *testing.T) {
 	}
 	contributions := 0.
 	for i, b := range tabs {
-		await(t, 10*time.Second, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
+		await(t, 10*time.Second, "the page shows that the run is over", func() bool { return b.state("connection") == "finished" })
 		for id, want := range map[string]float64{
 			"round": float64(s.Version), "test-accuracy": *s.TestAccuracy, "test-loss": *s.TestLoss,
 			"participants": float64(c.state("digits").Participants),
@@ -63,7 +63,7 @@ func TestTabsLearn(t *testing.T) {
 	for i, b := range tabs {
 		want := fmt.Sprintf("deadzone, %v bit", s.Packing.Bits) // or bits
 		if got := strings.ReplaceAll(b.text("codec"), "\n", " "); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, " up; grid down") {
-			t.Errorf("tab %d says that it packs by %q, want %s", i, got, want)
+			t.Errorf("codec of tab %d: %q, want %s", i, got, want)
 		}
 		await(t, 10*time.Second, "bits and ratio are the coordinator's", func() bool {
 			s := c.state("digits")
@@ -92,8 +92,8 @@ new PerformanceObserver(list => {
 }).observe({type: 'longtask'});
 `
 
-// A tab that trains by itself does at least 10,000 examples a second where
-// the machine is quiet, and its training never holds the page up.
+// A single tab trains on at least 10,000 examples a second on an idle machine, and
+// training does not block the page.
 func TestTrainingSpeed(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 5"))
 	b := open(t, c.url(), longTasks)
@@ -122,19 +122,19 @@ func TestTrainingSpeed(t *testing.T) {
 	tasks := js[[]longTask](b, "window.longTasks")
 	t.Logf("%.0f examples/s (the goal is 10,000), kernel %s; %d long tasks %v", best, b.text("kernel"), len(tasks), tasks)
 	if best < 5000 {
-		// Half the goal: these machines are shared, and a slow one must not
-		// fail a sound build. The scalar build does 2,000.
-		t.Errorf("%.0f examples/s", best)
+		// Half the goal, because test machines are shared. The scalar build does
+		// 2,000.
+		t.Errorf("examples/s: %.0f, want at least 5000", best)
 	}
-	// What the program itself holds the page up with comes with every round, and
-	// three were watched. Fewer are a busy machine's.
+	// A long task of the program recurs in each of the three rounds. Fewer come from
+	// the load of the machine.
 	tasks = slices.DeleteFunc(tasks, func(task longTask) bool { return task.Duration <= 50 })
 	if len(tasks) >= 3 {
-		t.Errorf("the page was held up for more than 50 ms while the tab trained: %v", tasks)
+		t.Errorf("long tasks of the page during training: %v, want fewer than 3", tasks)
 	}
 }
 
-// longTask is what the browser tells of one that held the page up.
+// longTask is a browser's performance entry of a task of the main thread.
 type longTask struct {
 	Duration float64 // milliseconds
 	Activity string
@@ -175,10 +175,10 @@ func TestLeaveAndPause(t *testing.T) {
 	b.press("join")
 	await(t, time.Minute, "a tab trains", func() bool { return a.state("activity") == "training" })
 	a.press("pause")
-	await(t, 10*time.Second, "the tab says that it pauses", func() bool { return a.state("activity") == "paused" })
+	await(t, 10*time.Second, "the tab shows that it pauses", func() bool { return a.state("activity") == "paused" })
 	done, _ := a.value("contributions")
 	version := c.state("digits").Version
-	// With two needed, nothing begins; what was open goes on without it.
+	// No round starts below two participants; an open one continues without it.
 	await(t, time.Minute, "the round ends without the paused tab", func() bool {
 		s := c.state("digits")
 		return s.Phase == "waiting" || s.Version > version+1
@@ -193,8 +193,8 @@ func TestLeaveAndPause(t *testing.T) {
 	})
 }
 
-// The coordinator is killed in the middle and started again: four tabs go on
-// by themselves, in the same run.
+// The coordinator is killed during a run and restarted: four tabs reconnect and
+// continue the same run.
 func TestCoordinatorKilled(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 6"))
 	var tabs []*tab
@@ -211,12 +211,12 @@ func TestCoordinatorKilled(t *testing.T) {
 		numbers[b] = b.participant()
 	}
 	c.stop(syscall.SIGKILL)
-	await(t, 10*time.Second, "the page says that it tries again", func() bool { return tabs[0].state("connection") == "reconnecting" })
+	await(t, 10*time.Second, "the page shows that it reconnects", func() bool { return tabs[0].state("connection") == "reconnecting" })
 	c.start()
 	for _, b := range tabs {
 		await(t, time.Minute, "the tab is back", func() bool { c := b.state("connection"); return c == "joined" || c == "finished" })
 		if got := b.participant(); got != numbers[b] {
-			t.Errorf("participant %d came back as %d", numbers[b], got)
+			t.Errorf("participant %d resumed as %d", numbers[b], got)
 		}
 	}
 	await(t, 2*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
@@ -231,7 +231,7 @@ func TestCoordinatorKilled(t *testing.T) {
 	}
 }
 
-// A browser without WebAssembly SIMD trains with the slower build and says so.
+// A browser without WebAssembly SIMD trains with the slower build and shows that.
 func TestNoSIMD(t *testing.T) {
 	c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "batch: 10", "batch: 50", "rounds: 15", "rounds: 2"))
 	b := open(t, c.url(), "WebAssembly.validate = () => false;")
@@ -245,7 +245,7 @@ func TestNoSIMD(t *testing.T) {
 	}
 }
 
-// hide makes a page believe that it is hidden, or seen again.
+// hide sets the page's visibility state.
 func (b *tab) hide(hidden bool) {
 	b.t.Helper()
 	state := map[bool]string{true: "hidden", false: "visible"}[hidden]
@@ -253,9 +253,8 @@ func (b *tab) hide(hidden bool) {
 		"document.dispatchEvent(new Event('visibilitychange'))")
 }
 
-// A browser opens six connections to a host, all its tabs together. More tabs
-// than that work all the same, because a hidden page does not listen; seen
-// again, it catches up.
+// A browser opens at most six connections to a host for all tabs. More tabs work,
+// because a hidden page closes its event stream; once visible it catches up.
 func TestManyTabs(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 3", "min_clients: 1", "min_clients: 9"))
 	var tabs []*tab

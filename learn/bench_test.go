@@ -9,8 +9,8 @@ import (
 	"fedtab/learn/kernel"
 )
 
-// digits makes n batches' worth of images that are as empty as MNIST's: a
-// fifth of the pixels is not zero, and those lie together in the middle.
+// digits returns n images with the sparsity of MNIST's: a fifth of the pixels,
+// in the middle, is nonzero.
 func digits(n int) (x, y []float32) {
 	x, y = make([]float32, n*784), make([]float32, n)
 	state := uint32(7)
@@ -64,8 +64,8 @@ func BenchmarkStepCNN(b *testing.B) {
 	}
 }
 
-// BenchmarkStepLeNet is a CNN with few channels: NIID-Bench's for MNIST, which
-// is nearly LeNet-5.
+// BenchmarkStepLeNet is a CNN with few channels: the network of NIID-Bench for
+// MNIST, a variant of LeNet-5.
 func BenchmarkStepLeNet(b *testing.B) {
 	m := must(b, Spec{Input: []int{28, 28}, Layers: []Layer{
 		{Kind: Conv, Units: 6, Size: 5, Activation: ReLU}, {Kind: MaxPool, Size: 2},
@@ -83,8 +83,8 @@ func BenchmarkStepLeNet(b *testing.B) {
 	})
 }
 
-// BenchmarkEvaluate2NN is an evaluation on as many images as MNIST has for
-// testing, on one core and on all.
+// BenchmarkEvaluate2NN evaluates 10,000 images, the size of MNIST's test set, on
+// one core and on all.
 func BenchmarkEvaluate2NN(b *testing.B) {
 	m := must(b, MLP([]int{28, 28}, []int{200, 200}, 10))
 	const n = 10_000

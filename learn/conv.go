@@ -5,11 +5,9 @@ import (
 	"fedtab/learn/rng"
 )
 
-// conv is a convolution, as the field calls it (a cross-correlation): every
-// place of y is act(patch w + b), where patch is what the window sees of x and w
-// is [size, size, channels, out]. It is computed as products of matrices over
-// the patches of a few images at a time, which stay in the caches; all patches
-// of a batch would not.
+// conv is a convolutional layer (a cross-correlation): each position of y is
+// act(patch w + b), with w [size, size, channels, out]. It is computed as matrix
+// products over the patches of a few images at a time, which stay in cache.
 type conv struct {
 	window kernel.Window
 	out    int
@@ -17,10 +15,10 @@ type conv struct {
 	w, b   Tensor
 }
 
-// rowsAtOnce is about how many patches a product takes.
+// rowsAtOnce is the approximate number of patches in a matrix product.
 const rowsAtOnce = 256
 
-// groupOf returns how many images of a batch have their patches made at a time.
+// groupOf returns the number of images whose patches are computed at a time.
 func groupOf(g *kernel.Window, batch int) int {
 	return min(max(rowsAtOnce/g.Places(), 1), batch)
 }
@@ -47,7 +45,7 @@ type convWorker struct {
 	zero    []float32
 }
 
-// look fills in the patches of count images.
+// look computes the patches of count images.
 func (l *convWorker) look(x []float32, count int) []float32 {
 	g := &l.window
 	n := g.Places() * g.Patch()

@@ -2,9 +2,9 @@ package learn
 
 import "fedtab/learn/rng"
 
-// dropout drops a share of the numbers in training and scales the others up, so
-// that the mean stays (Srivastava et al., 2014, inverted). Outside of training
-// it does nothing.
+// dropout is inverted dropout (Srivastava et al., 2014): in training it zeroes a
+// random share of the values and scales the others up, which keeps the mean.
+// Outside of training it is the identity.
 type dropout struct {
 	size int
 	rate float32

@@ -8,12 +8,12 @@ import (
 	"fedtab/learn/data"
 )
 
-// Evaluate returns the loss and the correct answers of the model with the
-// given parameters over all examples. It uses up to the given number of
-// goroutines; 0 and 1 use the caller's alone. The result does not depend on
-// it: blocks of examples are summed in order.
+// Evaluate returns the summed loss and the number of correct answers of the model
+// with params over all of ex. It uses at most the given number of goroutines; 0
+// and 1 use the caller's. Blocks of examples are summed in order, so the result
+// does not depend on that number. An error wraps ErrConfig.
 func Evaluate(m Model, params []float32, ex data.Examples, goroutines int) (Sums, error) {
-	if err := fits(m, params, ex); err != nil {
+	if err := compatible(m, params, ex); err != nil {
 		return Sums{}, err
 	}
 	n, block := ex.Len(), pieceOf(m)
@@ -50,11 +50,11 @@ func Evaluate(m Model, params []float32, ex data.Examples, goroutines int) (Sums
 	return total, nil
 }
 
-// Gradient overwrites grad with the sum over all examples of their gradients,
-// what a client sends in distributed mini-batch. The examples are worked off
-// in pieces, in order.
+// Gradient overwrites grad, of the length of params, with the sum of the
+// examples' gradients: the contribution of a client in distributed mini-batch.
+// Pieces of the examples are summed in order. An error wraps ErrConfig.
 func Gradient(m Model, grad, params []float32, ex data.Examples) (Sums, error) {
-	if err := fits(m, params, ex); err != nil {
+	if err := compatible(m, params, ex); err != nil {
 		return Sums{}, err
 	}
 	if len(grad) != len(params) {

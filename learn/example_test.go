@@ -32,7 +32,7 @@ func ExampleFit() {
 		if done, err = fit.Run(10); err != nil {
 			panic(err)
 		}
-		// Here a tab lets the browser breathe.
+		// Here a tab returns to the browser's event loop.
 	}
 	sums, err := learn.Evaluate(model, params, set, 1)
 	fmt.Println(fit.Steps(), "steps,", sums.Correct, "of", sums.Examples, "correct", err)

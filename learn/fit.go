@@ -12,7 +12,7 @@ import (
 	"fedtab/learn/rng"
 )
 
-// FitConfig says how to train locally.
+// FitConfig is the configuration of local training.
 type FitConfig struct {
 	Epochs int     // passes over the examples
 	Steps  int     // mini-batches; 0 goes by Epochs, more than 0 overrides it
@@ -22,8 +22,8 @@ type FitConfig struct {
 
 	Optimiser Optimiser
 
-	// From is the number of mini-batches that were taken before, by whoever
-	// goes through the examples in many short orders: they are skipped.
+	// From is the number of mini-batches that earlier orders have taken from
+	// the same stream. They are skipped.
 	From int
 	// Prox is FedProx's mu: mu (w - w_0) is added to the gradient, w_0 being
 	// the parameters at Start.
@@ -31,8 +31,8 @@ type FitConfig struct {
 	// Correction is added to the gradient of every mini-batch; nil adds
 	// nothing. SCAFFOLD's is c - c_i. It must not change while training.
 	Correction []float32
-	// SumOnly takes no step: the sum of the gradients of one mini-batch is left
-	// in Fit.GradientSum. Epochs and Steps do not count.
+	// SumOnly takes no step: Fit.GradientSum returns the sum of the gradients of
+	// one mini-batch. Epochs and Steps are ignored.
 	SumOnly bool
 }
 
@@ -70,29 +70,28 @@ func (c FitConfig) Validate() error {
 	return errors.Join(problems...)
 }
 
-// plain says whether a step is SGD's on the gradient as it is.
+// plain reports whether a step is w -= lr g with g the gradient of the loss.
 func (c *FitConfig) plain() bool {
 	return c.Optimiser.plain() && c.Prox == 0 && c.Correction == nil && !c.SumOnly
 }
 
-// Fit is local training: steps of an Optimiser on mini-batches of examples, in an
-// order that is shuffled anew for each epoch. The last mini-batch of an epoch may be short.
-// It is done in slices, by Run, so that the caller can see to other things in
-// between. A Fit may be started again and again; it keeps its buffers. It is
-// not safe for concurrent use.
+// Fit is local training: steps of an Optimiser on mini-batches, in an order that
+// is shuffled for each epoch. The last mini-batch of an epoch may be short. Run
+// trains in slices, so that the caller regains control between them. A Fit may be
+// started repeatedly and keeps its buffers. It is not safe for concurrent use.
 //
-// A mini-batch of more than some hundred examples is worked off in pieces,
-// whose gradients are summed, so that memory does not grow with it.
+// A large mini-batch is processed in pieces whose gradients are summed. Memory is
+// bounded by the piece, not by the mini-batch.
 type Fit struct {
 	model  Model
 	worker Worker
-	piece  int // most examples at a time
+	piece  int // max examples at a time
 	x      []float32
 	y      []float32
 	order  []int32   // examples in the order of the epoch
 	sum    []float32 // gradient of the pieces so far; allocated when needed
 	part   []float32 // gradient of one piece
-	good   []float32 // parameters of a moment when all was well
+	good   []float32 // last snapshot of finite parameters
 	base   []float32 // parameters at Start, for the proximal term; allocated when needed
 	opt    stepper
 	drops  bool // the model draws random numbers
@@ -113,12 +112,11 @@ type Fit struct {
 	err      error
 }
 
-// pieceOf returns how many examples of a model to work on at a time.
+// pieceOf returns the max number of examples of a model in a piece.
 func pieceOf(m Model) int { return atOnce(m.Cost().Numbers) }
 
-// atOnce returns how many examples of so many numbers each to work on at a time:
-// enough to be fast, and few enough that the numbers in flight take at most
-// 16 MB.
+// atOnce returns the number of examples in a piece, given the number of values
+// that one example takes: large enough to be fast, at most 16 MB of values.
 func atOnce(numbers int) int { return min(max((1<<22)/numbers, 1), 256) }
 
 // NewFit returns a Fit for models like m. Call Start next.
@@ -133,14 +131,14 @@ func NewFit(m Model) *Fit {
 	return f
 }
 
-// Start begins training params, in place, on ex. It gives up whatever was
-// going on. An error wraps ErrConfig.
+// Start begins training params, in place, on ex. Training that is under way is
+// abandoned. An error wraps ErrConfig.
 func (f *Fit) Start(params []float32, ex data.Examples, cfg FitConfig) error {
 	f.params, f.examples = nil, nil
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	if err := fits(f.model, params, ex); err != nil {
+	if err := compatible(f.model, params, ex); err != nil {
 		return err
 	}
 	n := ex.Len()
@@ -192,16 +190,16 @@ func (f *Fit) Start(params []float32, ex data.Examples, cfg FitConfig) error {
 	return nil
 }
 
-// fits checks that params and ex are for m.
-func fits(m Model, params []float32, ex data.Examples) error {
+// compatible checks that params and ex have the sizes of m.
+func compatible(m Model, params []float32, ex data.Examples) error {
 	spec := m.Spec()
 	switch {
 	case len(params) != m.Layout().Size:
-		return fmt.Errorf("learn: %d parameters, want %d: %w", len(params), m.Layout().Size, ErrConfig)
+		return fmt.Errorf("learn: parameters: %d, want %d: %w", len(params), m.Layout().Size, ErrConfig)
 	case ex.Features() != spec.Features():
-		return fmt.Errorf("learn: examples have %d features, want %d for an input of shape %v: %w", ex.Features(), spec.Features(), spec.Input, ErrConfig)
+		return fmt.Errorf("learn: features: %d, want %d for an input of shape %v: %w", ex.Features(), spec.Features(), spec.Input, ErrConfig)
 	case ex.Classes() > spec.Classes():
-		return fmt.Errorf("learn: examples have %d classes, want at most %d: %w", ex.Classes(), spec.Classes(), ErrConfig)
+		return fmt.Errorf("learn: classes: %d, want at most %d: %w", ex.Classes(), spec.Classes(), ErrConfig)
 	}
 	return nil
 }
@@ -221,11 +219,10 @@ func (f *Fit) shuffle() {
 	}
 }
 
-// Run trains for at most the given number of mini-batches and says whether
-// training is done. A piece of a large mini-batch counts like a mini-batch, so
-// that a slice is short in any case. The error wraps ErrDiverged when the loss
-// or a parameter is no longer finite; the parameters are then those of the last
-// time that all was well, at most lookEvery steps before.
+// Run trains for at most the given number of mini-batches and reports whether
+// training is done. A piece of a large mini-batch counts as a mini-batch. The
+// error wraps ErrDiverged when the loss or a parameter is NaN or infinite; params
+// are then the last snapshot that was finite, at most lookEvery steps old.
 func (f *Fit) Run(steps int) (done bool, err error) {
 	if f.params == nil {
 		return false, fmt.Errorf("learn: Run without Start: %w", ErrConfig)
@@ -236,7 +233,7 @@ func (f *Fit) Run(steps int) (done bool, err error) {
 	return f.steps >= f.planned, f.err
 }
 
-// one works off one mini-batch, or a piece of one.
+// one processes a mini-batch, or a piece of one.
 func (f *Fit) one() {
 	n := len(f.order)
 	if f.at == n {
@@ -265,7 +262,7 @@ func (f *Fit) one() {
 		f.pieced = 0
 		f.steps++
 	}
-	// A step may have thrown the parameters off without a loss to show for it.
+	// A parameter can be NaN or infinite while every loss so far was finite.
 	look := f.pieced == 0 && (f.steps%lookEvery == 0 || f.steps == f.planned)
 	if !finite(sums.Loss) || look && !finite(kernel.SquaredNorm(f.params)) {
 		f.err = fmt.Errorf("learn: after %d steps at learning rate %v: %w", f.steps, f.cfg.LR, ErrDiverged)
@@ -275,8 +272,8 @@ func (f *Fit) one() {
 	}
 }
 
-// lookEvery is after how many steps the parameters are looked at, and kept if
-// all is well.
+// lookEvery is the number of steps between two checks of the parameters. Finite
+// parameters are kept as the snapshot.
 const lookEvery = 64
 
 // gradient adds a piece to the gradient of a mini-batch, and takes the step with
@@ -311,8 +308,8 @@ func (f *Fit) gradient(x, y []float32, batch int, lr float32) Sums {
 	return sums
 }
 
-// GradientSum returns the sum of the gradients of the mini-batch that a SumOnly
-// training went through. It is valid until the next Start.
+// GradientSum returns the sum of the gradients of a SumOnly training's
+// mini-batch. It is valid until the next Start.
 func (f *Fit) GradientSum() []float32 { return f.sum }
 
 func finite(v float64) bool { return v-v == 0 }
@@ -321,11 +318,11 @@ func finite(v float64) bool { return v-v == 0 }
 // step that it took part in.
 func (f *Fit) Sums() Sums { return f.sums }
 
-// Steps returns how many steps of SGD were done since Start.
+// Steps returns the number of optimiser steps since Start.
 func (f *Fit) Steps() int { return f.steps }
 
-// TotalExamples returns how many examples training goes through in all,
-// repetitions included.
+// TotalExamples returns the number of examples in the whole training; an example
+// counts once in each epoch.
 func (f *Fit) TotalExamples() int {
 	if f.params == nil {
 		return 0

@@ -9,7 +9,7 @@ import (
 	"fedtab/learn/data"
 )
 
-// blobs makes n images of 2x2 pixels in 3 classes that a line can tell apart.
+// blobs returns n images of 2x2 pixels in 3 linearly separable classes.
 func blobs(t testing.TB, n int) *data.Set {
 	t.Helper()
 	x := make([]uint8, 0, 4*n)
@@ -67,9 +67,7 @@ func TestFitLearns(t *testing.T) {
 	}
 }
 
-// However training is sliced, and whatever the Fit did before, the result is
-// the same; and a large batch, worked off in pieces, gives what one step over
-// all of it gives.
+// The result depends neither on the slices nor on an earlier use of the Fit.
 func TestFitIsDeterministic(t *testing.T) {
 	m := must(t, MLP([]int{2, 2}, []int{8}, 3))
 	set := blobs(t, 100)
@@ -112,7 +110,7 @@ func TestFitLargeBatchInPieces(t *testing.T) {
 	a, b := version0(m, 1), version0(m, 1)
 	f := NewFit(m)
 	if n <= f.piece || n%f.piece == 0 {
-		t.Fatalf("pieces of %d make this test useless", f.piece)
+		t.Fatalf("piece: %d examples, want less than the batch", f.piece)
 	}
 	fitAll(t, f, a, set, FitConfig{Epochs: 1, LR: 0.5}, 1)
 	if f.Steps() != 1 || f.Sums().Examples != n {
@@ -139,7 +137,7 @@ func TestFitLargeBatchInPieces(t *testing.T) {
 	}
 }
 
-// recorder notes which examples are asked for.
+// recorder records the indices of the examples that are read.
 type recorder struct {
 	*data.Set
 	batches [][]int32
@@ -207,7 +205,7 @@ func TestFitDiverges(t *testing.T) {
 	for _, cfg := range []FitConfig{{Steps: 1, LR: 3e38}, {Epochs: 50, Batch: 10, LR: 1e30}} {
 		p := version0(m, 1)
 		for i := range p {
-			p[i] *= 1e3 // so that the very first step leaves the numbers
+			p[i] *= 1e3 // the first step overflows
 		}
 		if err := f.Start(p, set, cfg); err != nil {
 			t.Fatal(err)
@@ -256,8 +254,8 @@ func TestFitRefuses(t *testing.T) {
 	}
 }
 
-// allocations returns how often a Fit allocates in the middle of its work, in
-// as many steps as make more than an epoch.
+// allocations returns the number of allocations of a Fit after its start, over
+// more than an epoch.
 func allocations(t *testing.T, f *Fit, params []float32, ex data.Examples, cfg FitConfig) float64 {
 	t.Helper()
 	cfg.Epochs = 1000
@@ -315,7 +313,7 @@ func TestLayersAllocateNothing(t *testing.T) {
 	}
 }
 
-// examples are n random ones for a model.
+// examples returns n random examples for a model.
 type examples struct {
 	spec Spec
 	n    int

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// gradientSpecs are models that have every layer, activation, loss and penalty
-// among them. Images are [7, 6, 2], so that nothing divides evenly.
+// gradientSpecs are models that together cover every layer, activation, loss and
+// penalty. No window divides the images, [7, 6, 2], evenly.
 func gradientSpecs() map[string]Spec {
 	image, flat := []int{7, 6, 2}, []int{9}
 	last := Layer{Kind: Dense, Units: 3}
@@ -96,15 +96,15 @@ func TestGradientByDifferences(t *testing.T) {
 				}
 				got := (at(1) - at(-1)) / (2 * h)
 				if math.Abs(got-along) > 2e-2*(math.Abs(along)+math.Sqrt(length)*.05) {
-					t.Fatalf("direction %d: the gradient says %v, differences %v", direction, along, got)
+					t.Fatalf("direction %d: the gradient gives %v, central differences %v", direction, along, got)
 				}
 			}
 		})
 	}
 }
 
-// A step is the gradient's, whatever the model.
-func TestStepIsTheGradients(t *testing.T) {
+// A step moves the parameters by -lr times the gradient, for every model.
+func TestStepFollowsGradient(t *testing.T) {
 	for name, spec := range gradientSpecs() {
 		t.Run(name, func(t *testing.T) {
 			m := must(t, spec)
@@ -140,8 +140,8 @@ func TestStepIsTheGradients(t *testing.T) {
 	}
 }
 
-// Dropout drops the share it says, scales the rest so that the mean stays, and
-// does nothing outside of training.
+// Dropout zeroes the configured share, keeps the mean, and is the identity outside
+// of training.
 func TestDropout(t *testing.T) {
 	const n, rate = 100_000, .3
 	l := (&dropout{size: n, rate: rate}).worker(1)
@@ -241,22 +241,22 @@ func TestSpecNamesLayerAndShapes(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{"conv on a vector", Spec{Input: []int{9}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 3}, {Kind: Dense, Units: 2}}}, "layer 0, conv: its input has shape [9], want images"},
-		{"a window too large", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 5}, {Kind: Dense, Units: 2}}}, "layer 0, conv: a window of 5x5 does not fit into an input of shape [4 4]"},
-		{"pooled away", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: MaxPool, Size: 3}, {Kind: MaxPool, Size: 3}, {Kind: Dense, Units: 2}}}, "layer 1, maxpool: a window of 3x3 does not fit into an input of shape [1 1 1]"},
-		{"all dropped", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dropout, Rate: 1}, {Kind: Dense, Units: 2}}}, "layer 0, dropout: rate is 1"},
-		{"no gamma", Spec{Input: []int{4}, Layers: []Layer{{Kind: RBF, Units: 9}, {Kind: Dense, Units: 2}}}, "layer 0, rbf: gamma is 0"},
-		{"two outputs in regression", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, Loss: Squared}, "layer 0, the last, has 2 units, want 1 for the loss squared"},
-		{"a pool at the end", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: MaxPool, Size: 2}}}, "layer 0, the last, is of kind maxpool"},
-		{"a negative penalty", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, L2: -1}, "l2 is -1"},
-		{"an unknown loss", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, Loss: 99}, "loss is Loss(99), want one of softmax"},
+		{"conv on a vector", Spec{Input: []int{9}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 3}, {Kind: Dense, Units: 2}}}, "layer 0, conv: input shape: [9], want [height, width]"},
+		{"a window too large", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 5}, {Kind: Dense, Units: 2}}}, "layer 0, conv: window: 5x5, larger than the input [4 4]"},
+		{"pooled away", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: MaxPool, Size: 3}, {Kind: MaxPool, Size: 3}, {Kind: Dense, Units: 2}}}, "layer 1, maxpool: window: 3x3, larger than the input [1 1 1]"},
+		{"all dropped", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dropout, Rate: 1}, {Kind: Dense, Units: 2}}}, "layer 0, dropout: rate: 1"},
+		{"no gamma", Spec{Input: []int{4}, Layers: []Layer{{Kind: RBF, Units: 9}, {Kind: Dense, Units: 2}}}, "layer 0, rbf: gamma: 0"},
+		{"two outputs in regression", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, Loss: Squared}, "layer 0, the last: 2 units, want 1 for the loss squared"},
+		{"a pool at the end", Spec{Input: []int{4, 4}, Layers: []Layer{{Kind: MaxPool, Size: 2}}}, "layer 0, the last: kind maxpool"},
+		{"a negative penalty", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, L2: -1}, "l2: -1"},
+		{"an unknown loss", Spec{Input: []int{4}, Layers: []Layer{{Kind: Dense, Units: 2}}, Loss: 99}, "loss: Loss(99), want one of softmax"},
 		{"too many numbers", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 128, Size: 3}, {Kind: Dense, Units: 2}}}, "want at most 4194304"},
-		{"random features", Spec{Input: []int{1 << 16}, Layers: []Layer{{Kind: RBF, Units: 1 << 16, Gamma: 1}, {Kind: Dense, Units: 2}}}, "layer 0, rbf, on an input of shape [65536] brings the model to 4295032832 parameters"},
-		{"a window past counting", Spec{Input: []int{1, 1, 1 << 16}, Layers: []Layer{{Kind: Conv, Units: 1 << 16, Size: 1 << 16, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv: a window of 65536x65536 on an input of shape [1 1 65536] sees 281474976710656 numbers, want at most 16777216"},
-		{"windows larger than the image", Spec{Input: []int{28, 28}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv, on an input of shape [28 28] brings the buffers of training to 50.3 GB"},
-		{"windows of a large image", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Same: true}, {Kind: Dense, Units: 2}}}, "brings the buffers of training to 4.19e+03 GB"},
-		{"few places, large windows", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Stride: 256, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv, on an input of shape [256 256] brings"},
-		{"deep and wide", Spec{Input: []int{256, 256}, Layers: append(slices.Repeat([]Layer{{Kind: Conv, Units: 64, Size: 1}}, 60), Layer{Kind: Dense, Units: 2})}, "layer 5, conv, on an input of shape [256 256 64] brings the buffers of training to 286 MB (examples at a time: 1), want at most 268 MB"},
+		{"random features", Spec{Input: []int{1 << 16}, Layers: []Layer{{Kind: RBF, Units: 1 << 16, Gamma: 1}, {Kind: Dense, Units: 2}}}, "layer 0, rbf, input shape [65536]: 4295032832 parameters in the model"},
+		{"a window past counting", Spec{Input: []int{1, 1, 1 << 16}, Layers: []Layer{{Kind: Conv, Units: 1 << 16, Size: 1 << 16, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv: window: 65536x65536 on an input of shape [1 1 65536] has 281474976710656 values, want at most 16777216"},
+		{"windows larger than the image", Spec{Input: []int{28, 28}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv, input shape [28 28]: 50.3 GB of training buffers"},
+		{"windows of a large image", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Same: true}, {Kind: Dense, Units: 2}}}, "4.19e+03 GB of training buffers"},
+		{"few places, large windows", Spec{Input: []int{256, 256}, Layers: []Layer{{Kind: Conv, Units: 1, Size: 4000, Stride: 256, Same: true}, {Kind: Dense, Units: 2}}}, "layer 0, conv, input shape [256 256]:"},
+		{"deep and wide", Spec{Input: []int{256, 256}, Layers: append(slices.Repeat([]Layer{{Kind: Conv, Units: 64, Size: 1}}, 60), Layer{Kind: Dense, Units: 2})}, "layer 5, conv, input shape [256 256 64]: 286 MB of training buffers (examples at a time: 1), want at most 268 MB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := New(c.spec); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -1,20 +1,19 @@
-// Package learn trains models: it says what a model is, computes its
-// gradients, and runs local training in slices.
+// Package learn describes models, computes their gradients and runs local
+// training in slices.
 //
 // It is pure computation. It reads no clock and no network, starts goroutines
 // only where a caller asks Evaluate for them, and with equal arguments gives
 // equal bits on one build and processor.
 //
-// The parameters of a model are one flat []float32; a [Layout] says which part
-// belongs to what. A [Spec] describes a model so that it can travel; [New]
-// makes the [Model], whose Workers hold the buffers of the computation. [Fit]
-// is local training as a client does it: epochs of mini-batch SGD over
-// examples that are shuffled from a seed.
+// The parameters of a model are one flat []float32; a [Layout] names its parts. A
+// [Spec] describes a model on the wire; [New] returns the [Model], whose Workers
+// hold the buffers of the computation. [Fit] is the training loop of a client:
+// epochs of mini-batch SGD over examples that are shuffled from a seed.
 //
 // # Version 0
 //
-// All participants start from the same parameters without sending them, so
-// their making is part of the protocol. Tensor i of the layout, counted from 0
+// All participants generate the same initial parameters, so their construction is
+// part of the protocol. Tensor i of the layout, counted from 0
 // with the biases included, is filled in order. Biases are zero. The weights of
 // a layer with fan_in inputs per unit are uniform in [-b, b), after He et al.
 // (2015):
@@ -62,7 +61,7 @@ func (t Tensor) Of(params []float32) []float32 {
 	return params[t.Offset:end:end]
 }
 
-// Layout says what is where in the flat vector of parameters.
+// Layout names the parts of the flat vector of parameters.
 type Layout struct {
 	Tensors []Tensor // one after the other, without gaps
 	Size    int      // of the whole vector
@@ -81,7 +80,7 @@ func (t Tensor) Row() int {
 type Sums struct {
 	Examples int
 	Loss     float64 // sum of the examples' losses
-	Correct  int     // how many were classified correctly
+	Correct  int     // examples classified correctly; 0 in regression
 }
 
 // Add adds t to s.
@@ -102,14 +101,14 @@ type Model interface {
 	Init(params []float32, seed uint64)
 	// NewWorker returns the buffers for batches of up to maxBatch examples.
 	NewWorker(maxBatch int) Worker
-	// Penalty returns what the spec's L1 and L2 add to the mean loss. It is in
-	// the gradients, and not in the Sums.
+	// Penalty returns the L1 and L2 terms of the mean loss. The gradients include
+	// them, the Sums do not.
 	Penalty(params []float32) float64
-	// Cost says what the model takes.
+	// Cost returns the size of the model and its operations for an example.
 	Cost() Cost
 }
 
-// Cost is what a model takes.
+// Cost is the size of a model and its number of operations for one example.
 type Cost struct {
 	Parameters int
 	Forward    int // floating-point operations for one example, a multiplication and an addition counting as two
@@ -117,12 +116,11 @@ type Cost struct {
 	Numbers    int // between the layers and their gradients, for one example; FitConfig.Memory has the bytes
 }
 
-// Worker computes. It is not safe for concurrent use, and its methods
-// allocate nothing once they have been called. In all of them params has length
-// Layout().Size, x is [len(y), features] and y the targets: numbers in
-// regression, otherwise classes, less than their number. The batch must not
-// exceed the worker's. They panic otherwise. The Sums are of the batch, before
-// the step.
+// Worker computes losses and gradients. It is not safe for concurrent use; its
+// methods allocate on their first use only. params has length Layout().Size, x is [len(y),
+// features], y holds targets: values in regression, otherwise classes below
+// Outputs (below 2 for one output). len(y) is at most the worker's maxBatch. Other
+// shapes panic. The Sums are of the batch, before the step.
 type Worker interface {
 	// Step does one step of SGD on the mean loss of the batch, penalties
 	// included: params -= lr * gradient.
@@ -132,8 +130,7 @@ type Worker interface {
 	Gradient(grad, params, x, y []float32) Sums
 	// Evaluate computes the loss and counts correct answers.
 	Evaluate(params, x, y []float32) Sums
-	// Seed says what the next Steps and Gradients draw random numbers from
-	// (dropout).
+	// Seed seeds the random numbers of the next Steps and Gradients (dropout).
 	Seed(seed uint64)
 }
 
@@ -168,7 +165,7 @@ func Hash(params []float32) [32]byte {
 	return sum
 }
 
-// checkBatch panics when a batch does not fit a worker.
+// checkBatch panics when a batch is larger than a worker's or of another shape.
 func checkBatch(n, features, maxBatch int, x []float32) {
 	if n > maxBatch || len(x) != n*features {
 		panic(fmt.Sprintf("learn: batch of %d examples with %d numbers, want at most %d examples of %d", n, len(x), maxBatch, features))

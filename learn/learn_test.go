@@ -42,8 +42,8 @@ func batch(s Spec, n int, seed uint64) (x, y []float32) {
 	return x, y
 }
 
-// reference computes the same as a Worker, in float64 and by the textbook: the
-// summed loss, the right answers and the summed gradient.
+// reference computes the results of a Worker in float64, by the definition: the
+// summed loss, the number of correct answers and the summed gradient.
 func reference(m Model, params []float64, x, y []float32) (loss float64, correct int, grad []float64) {
 	spec, tensors := m.Spec(), m.Layout().Tensors
 	grad = make([]float64, len(params))
@@ -305,14 +305,14 @@ func TestValidate(t *testing.T) {
 		{"valid", MLP([]int{28, 28}, []int{200, 200}, 10), nil},
 		{"no input", Spec{Layers: []Layer{{Kind: Dense, Units: 2, Activation: Identity}}}, []string{"0 dimensions"}},
 		{"negative side", MLP([]int{3, -1}, nil, 2), []string{"[3 -1]"}},
-		{"overflowing input", MLP([]int{1 << 16, 1 << 16, 1 << 16, 1 << 16}, nil, 2), []string{"input has shape"}},
-		{"no layers", Spec{Input: []int{1}}, []string{"0 layers"}},
-		{"too many layers", MLP([]int{1}, make([]int, 100), 2), []string{"101 layers"}},
+		{"overflowing input", MLP([]int{1 << 16, 1 << 16, 1 << 16, 1 << 16}, nil, 2), []string{"input: shape"}},
+		{"no layers", Spec{Input: []int{1}}, []string{"layers: 0"}},
+		{"too many layers", MLP([]int{1}, make([]int, 100), 2), []string{"layers: 101"}},
 		{"kind", Spec{Input: []int{1}, Layers: []Layer{{Kind: 77, Units: 2}}}, []string{"layer 0, LayerKind(77): no such kind"}},
 		{"activation", Spec{Input: []int{1}, Layers: []Layer{{Kind: Dense, Units: 2, Activation: 9}, {Kind: Dense, Units: 2, Activation: Identity}}}, []string{"layer 0, dense: activation Activation(9)"}},
-		{"relu at the end", Spec{Input: []int{1}, Layers: []Layer{{Kind: Dense, Units: 2, Activation: ReLU}}}, []string{"layer 0, the last, has activation relu"}},
-		{"one class", MLP([]int{1}, nil, 1), []string{"layer 0, the last, has 1 units"}},
-		{"too large", MLP([]int{1 << 16}, []int{1 << 16}, 10), []string{"layer 0, dense, on an input of shape [65536]"}},
+		{"relu at the end", Spec{Input: []int{1}, Layers: []Layer{{Kind: Dense, Units: 2, Activation: ReLU}}}, []string{"layer 0, the last: activation relu"}},
+		{"one class", MLP([]int{1}, nil, 1), []string{"layer 0, the last: 1 units"}},
+		{"too large", MLP([]int{1 << 16}, []int{1 << 16}, 10), []string{"layer 0, dense, input shape [65536]"}},
 		{"several", MLP([]int{0}, []int{0, 1 << 20}, 1), []string{"shape [0]", "layer 0, dense: 0 units", "layer 1, dense: 1048576", "layer 2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

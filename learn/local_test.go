@@ -8,8 +8,8 @@ import (
 	"fedtab/learn/data"
 )
 
-// gradientOf returns the mean gradient of all of ex at params, by the other way
-// that there is to it.
+// gradientOf returns the mean gradient of all of ex at params, computed by
+// Gradient.
 func gradientOf(t testing.TB, m Model, params []float32, ex data.Examples) []float32 {
 	t.Helper()
 	g := make([]float32, len(params))
@@ -74,7 +74,7 @@ func TestProxAndCorrection(t *testing.T) {
 	}
 	for _, mu := range []float32{-1, float32(math.NaN()), float32(math.Inf(1))} {
 		if err := (FitConfig{Epochs: 1, LR: .1, Prox: mu}).Validate(); err == nil {
-			t.Errorf("a proximal term of %g is taken", mu)
+			t.Errorf("mu: %g is accepted, want an error", mu)
 		}
 	}
 }
@@ -108,7 +108,7 @@ func TestFromContinues(t *testing.T) {
 				total += steps
 			}
 			if !slices.Equal(got, want) {
-				t.Errorf("%s, batch %d: other bits than one long training", name, batch)
+				t.Errorf("%s, batch %d: parameters differ from those of one long training", name, batch)
 			}
 		}
 	}
@@ -125,7 +125,7 @@ func TestSumOnly(t *testing.T) {
 		if !slices.Equal(params, version0(m, 1)) {
 			t.Fatalf("%+v: the parameters have moved", test)
 		}
-		// Which examples those were, the order of the epoch says.
+		// The order of the epoch gives these examples.
 		at := test.from * f.batch % (f.stepsPerEpoch() * f.batch)
 		index := slices.Clone(f.order[at:min(at+f.batch, test.examples)])
 		if f.Sums().Examples != len(index) {

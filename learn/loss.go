@@ -6,9 +6,9 @@ import (
 	"fedtab/learn/kernel"
 )
 
-// loss returns the sum of the losses of a batch and how many examples were
-// classified rightly (none in regression). z is [n, outputs], targets [n]; dz,
-// unless it is nil, gets scale times the gradient with respect to z, and may be z.
+// loss returns the sum of the losses of a batch and the number of examples that
+// are classified correctly (0 in regression). z is [n, outputs], targets [n]. dz,
+// unless nil, is set to scale times the gradient with respect to z, and may be z.
 func (s *Spec) loss(dz, z, targets []float32, scale float32) (loss float64, correct int) {
 	k := s.Layers[len(s.Layers)-1].Units
 	switch {
@@ -56,7 +56,7 @@ func sign(x float64) float64 {
 	return 0
 }
 
-// margin returns the loss of an output z whose sign should be that of s, and its
+// margin returns the loss of an output z with target s, which is 1 or -1, and its
 // derivative with respect to z.
 func (s *Spec) margin(z, sign float64) (loss, slope float64) {
 	m := z * sign

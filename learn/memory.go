@@ -4,18 +4,18 @@ import "fmt"
 
 // Memory is what training takes, in bytes.
 type Memory struct {
-	Parameters int // those that are trained, and fixed ones of RBF layers
-	Copies     int // as long as they: gradients, corrections, the last good ones, what the optimiser remembers
-	Buffers    int // examples, what passes between the layers, and its gradients
-	Examples   int // that the buffers are for
+	Parameters int // trained ones, and fixed ones of RBF layers
+	Copies     int // vectors of that length: gradients, corrections, the last snapshot, the optimiser's state
+	Buffers    int // examples, activations and their gradients
+	Examples   int // number of examples that Buffers hold; not bytes
 }
 
-// Total returns all of it.
+// Total returns the sum of the byte counts.
 func (m Memory) Total() int { return m.Parameters + m.Copies + m.Buffers }
 
-// Memory returns what it takes to train m as c says on so many examples, the
-// examples themselves apart. It is what New, NewFit and Start allocate, and the
-// caller for the parameters and the correction.
+// Memory returns the memory of training m with c on a number of examples, without
+// the examples. New, NewFit and Start allocate it; the caller allocates the
+// parameters and the correction, which are included.
 func (c FitConfig) Memory(m Model, examples int) Memory {
 	spec := m.Spec()
 	shapes, _ := spec.shapes()
@@ -55,7 +55,7 @@ func (c FitConfig) Memory(m Model, examples int) Memory {
 	}
 }
 
-// fixed returns how many numbers a layer has that are not trained.
+// fixed returns the number of a layer's parameters that are not trained.
 func (l Layer) fixed(in []int) int {
 	if l.Kind != RBF || in == nil {
 		return 0
@@ -63,8 +63,8 @@ func (l Layer) fixed(in []int) int {
 	return product(in)*l.Units + l.Units
 }
 
-// buffers returns how many bytes a Fit takes to work on n examples at a time: for
-// the examples and the layers up to and including layer i.
+// buffers returns the bytes of a Fit's buffers for n examples at a time: element i
+// is for the examples and the layers up to and including layer i.
 func (s Spec) buffers(shapes [][]int, n int) []int {
 	upTo := make([]int, len(s.Layers))
 	bytes := 4 * n * (product(shapes[0]) + 1) // and the targets
@@ -75,8 +75,8 @@ func (s Spec) buffers(shapes [][]int, n int) []int {
 	return upTo
 }
 
-// buffers returns how many numbers a layer's worker for n examples has, with
-// what the layer gives and the gradient of that.
+// buffers returns the number of values in a layer's worker for n examples, with
+// the layer's output and its gradient.
 func (l Layer) buffers(in, out []int, n int) int {
 	given := n * product(out)
 	total := 2 * given

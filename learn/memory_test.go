@@ -8,7 +8,7 @@ import (
 	"fedtab/learn/data"
 )
 
-// What Memory says is what a Fit allocates, up to rounding.
+// Memory agrees with the bytes that a Fit allocates, up to rounding.
 func TestMemory(t *testing.T) {
 	image := []int{28, 28}
 	last := Layer{Kind: Dense, Units: 10}

@@ -13,7 +13,7 @@ type net struct {
 	spec   Spec
 	layout Layout
 	layers []layer
-	sizes  []int // numbers per example that go into each layer, and out of the last
+	sizes  []int // values per example: the input of each layer, then the last output
 }
 
 // layer is one layer without its parameters. It is safe for concurrent use.
@@ -87,15 +87,15 @@ func (m *net) Cost() Cost {
 		c.Forward += f
 		c.Training += 3 * f // the gradients of input and of parameters cost as much each
 		if i == 0 {
-			c.Training -= f // nobody asks for the gradient of the examples
+			c.Training -= f // the gradient of the examples is not computed
 		}
 	}
 	c.Numbers = numbersOf(m.sizes)
 	return c
 }
 
-// numbersOf returns Cost.Numbers, given those that go into each layer and out of
-// the last.
+// numbersOf returns Cost.Numbers, given the input size of each layer and the last
+// output size.
 func numbersOf(sizes []int) int {
 	n := sizes[0]
 	for _, size := range sizes[1:] {
@@ -124,7 +124,7 @@ func (m *net) Init(params []float32, seed uint64) {
 	}
 }
 
-// weight says whether a tensor holds weights, and not biases.
+// weight reports whether a tensor holds weights, and not biases.
 func (t Tensor) weight() bool { return len(t.Shape) > 1 }
 
 func checkParams(params []float32, l Layout) {
@@ -133,13 +133,13 @@ func checkParams(params []float32, l Layout) {
 	}
 }
 
-// netWorker holds what passes between the layers.
+// netWorker holds the activations and their gradients.
 type netWorker struct {
 	*net
 	maxBatch int
 	layers   []layerWorker
-	y        [][]float32 // y[l] is what layer l gives, [maxBatch, out]
-	dy       [][]float32 // the gradient with respect to that
+	y        [][]float32 // y[l] is the output of layer l, [maxBatch, out]
+	dy       [][]float32 // the gradient with respect to y
 	src      rng.Source
 	grad     []float32 // for steps that cannot be done in place; allocated when needed
 }
@@ -214,8 +214,8 @@ func (w *netWorker) forward(params, x, targets []float32, scale float32, train b
 	return Sums{Examples: n, Loss: loss, Correct: correct}
 }
 
-// backward adds alpha times the gradient to dst, which may be params: a
-// layer's weights are done with before they are changed.
+// backward adds alpha times the gradient to dst, which may be params: each layer
+// computes dx before it changes its weights.
 func (w *netWorker) backward(dst, params []float32, alpha float32, x []float32, n int) {
 	for i := len(w.layers) - 1; i >= 0; i-- {
 		in, dx := x, []float32(nil)

@@ -9,8 +9,8 @@ import (
 	"fedtab/learn/kernel"
 )
 
-// OptimiserKind says how a step follows from gradients. The values are those of
-// the wire format.
+// OptimiserKind is the update rule of an optimiser. The values are those of the wire
+// format.
 type OptimiserKind uint32
 
 // The optimisers. g is the gradient of the mean loss of a mini-batch, w the
@@ -28,12 +28,11 @@ var optimisers = [...]string{"sgd", "momentum", "nesterov", "adam", "adamw"}
 // String returns the optimiser's name.
 func (k OptimiserKind) String() string { return name(optimisers[:], uint32(k), "OptimiserKind") }
 
-// ScheduleKind says how the learning rate changes from step to step. The values
-// are those of the wire format.
+// ScheduleKind is a schedule of the learning rate. The values are those of the wire
+// format.
 type ScheduleKind uint32
 
-// The schedules: what the learning rate is multiplied with at step t, from 0, of
-// T steps in all.
+// The schedules: the factor of the learning rate at step t, 0 <= t < T, of T steps.
 const (
 	Constant    ScheduleKind = 0 // 1
 	StepDecay   ScheduleKind = 1 // Factor^floor(t / Every)
@@ -51,9 +50,8 @@ func (k ScheduleKind) String() string { return name(schedules[:], uint32(k), "Sc
 // files write them.
 func OptimiserNames() (kinds, scheduleKinds []string) { return optimisers[:], schedules[:] }
 
-// Optimiser says how local training turns gradients into steps. The zero value
-// is plain SGD at a constant rate. Its state (velocities, moments) begins anew
-// with every Start.
+// Optimiser is the configuration of the local optimiser. The zero value is plain
+// SGD at a constant rate. Every Start resets the state (velocities, moments).
 type Optimiser struct {
 	Kind        OptimiserKind
 	Momentum    float32 // mu, or Adam's beta_1; 0 means 0.9
@@ -90,7 +88,7 @@ func (o Optimiser) Validate() error {
 	return errors.Join(problems...)
 }
 
-// rate returns what the learning rate is multiplied with at step t of total.
+// rate returns the factor of the learning rate at step t of total.
 func (o *Optimiser) rate(t, total int) float64 {
 	if t < o.Warmup {
 		return float64(t+1) / float64(o.Warmup)
@@ -111,19 +109,17 @@ func (o *Optimiser) rate(t, total int) float64 {
 	return 1
 }
 
-// plain says whether a step is w -= lr g and nothing else, so that a worker can
-// take it in place.
+// plain reports whether a step is w -= lr g, which a worker can compute in place.
 func (o *Optimiser) plain() bool { return o.Kind == SGD && o.WeightDecay == 0 && o.Clip == 0 }
 
-// stepper applies an Optimiser. It keeps its buffers from one training to the
-// next.
+// stepper applies an Optimiser. Its buffers are reused by later trainings.
 type stepper struct {
 	Optimiser
 	t    int       // steps taken
 	m, v []float32 // velocity or first moment, second moment; allocated when needed
 }
 
-// start begins anew for n parameters.
+// start resets the state for n parameters.
 func (s *stepper) start(o Optimiser, n int) {
 	s.Optimiser, s.t = o, 0
 	or := func(v *float32, other float32) {

@@ -63,7 +63,7 @@ func TestClipAndDecay(t *testing.T) {
 	}
 	s.step(w, []float32{.3, .4}, 1)
 	if math.Abs(float64(w[0])+3.3) > 1e-5 {
-		t.Errorf("a gradient below the limit is scaled: %v", w)
+		t.Errorf("w: %v, want [-.3 -.4]: the gradient is below the limit", w)
 	}
 	s.start(Optimiser{WeightDecay: .1}, 2)
 	w = []float32{10, 0}
@@ -148,7 +148,7 @@ func TestFitWithEveryOptimiser(t *testing.T) {
 	}
 }
 
-// Training that diverges stops with a reason and leaves parameters that work.
+// Training that diverges returns ErrDiverged and leaves finite parameters.
 func TestDivergedKeepsGoodParameters(t *testing.T) {
 	m := must(t, MLP([]int{2, 2}, []int{8}, 3))
 	f, params := NewFit(m), version0(m, 1)

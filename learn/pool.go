@@ -5,8 +5,8 @@ import (
 	"fedtab/learn/rng"
 )
 
-// pool takes the largest number, or the mean, of what a window sees of each
-// channel.
+// pool is max or average pooling: the max or the mean of each channel over each
+// window.
 type pool struct {
 	window kernel.Window
 	max    bool

@@ -9,17 +9,17 @@ import (
 	"fedtab/learn/kernel"
 )
 
-// Bounds on what a Spec may ask for, so that a description from the network
-// cannot make a client allocate gigabytes.
+// Bounds of a Spec. They bound the memory that a description from the network can
+// make a client allocate.
 const (
-	MaxParameters = 1 << 24 // 64 MiB; also random features, and what one window sees
-	MaxWidth      = 1 << 16 // numbers in an example, units in a layer
+	MaxParameters = 1 << 24 // 64 MiB; also random features, and the values in one window
+	MaxWidth      = 1 << 16 // values in an example, units in a layer
 	MaxLayers     = 64
 	MaxNumbers    = 1 << 22 // between two layers, per example
-	MaxBuffers    = 1 << 28 // bytes that training takes beside parameters and their gradients
+	MaxBuffers    = 1 << 28 // bytes of training without parameters and their gradients
 )
 
-// LayerKind says what a layer is. The values are those of the wire format.
+// LayerKind is the kind of a layer. The values are those of the wire format.
 type LayerKind uint32
 
 // The kinds of layer.
@@ -28,7 +28,7 @@ const (
 	Conv        LayerKind = 2 // convolution of images [height, width, channels]
 	MaxPool     LayerKind = 3
 	AveragePool LayerKind = 4
-	Dropout     LayerKind = 5 // in training, drops numbers at random and scales the others up
+	Dropout     LayerKind = 5 // in training, zeroes random values and scales the others up
 	RBF         LayerKind = 6 // random Fourier features of a Gaussian kernel; has no parameters
 )
 
@@ -55,13 +55,13 @@ var activations = [...]string{"identity", "relu", "tanh", "sigmoid", "gelu"}
 // String returns the activation's name.
 func (a Activation) String() string { return name(activations[:], uint32(a), "Activation") }
 
-// Loss is what training makes small, summed over the examples. z is what the
-// last layer gives. The values are those of the wire format.
+// Loss is the loss of an example; z is the output of the last layer. The values
+// are those of the wire format.
 type Loss uint32
 
-// The losses. Of Logistic and Hinge, one unit tells class 1 from class 0 by its
-// sign, s = 2y - 1; several units tell each class from all others, s = 1 at the
-// label and -1 elsewhere, and the losses are added.
+// The losses. Logistic and Hinge with one unit are binary, s = 2y - 1. With several
+// units they are one-vs-rest, s = 1 at the label and -1 elsewhere, and summed over
+// the units.
 const (
 	Softmax            Loss = 0 // cross-entropy with the softmax of z: multinomial logistic
 	Logistic           Loss = 1 // log(1 + exp(-s z))
@@ -76,7 +76,7 @@ var losses = [...]string{"softmax", "logistic", "hinge", "squared", "absolute", 
 // String returns the loss's name.
 func (l Loss) String() string { return name(losses[:], uint32(l), "Loss") }
 
-// Regression says whether targets are numbers and not classes.
+// Regression reports whether targets are real values and not classes.
 func (l Loss) Regression() bool { return l >= Squared }
 
 func name(names []string, v uint32, what string) string {
@@ -100,7 +100,7 @@ type Layer struct {
 	Size       int        // Conv, pools: side of the window
 	Stride     int        // Conv, pools: step of the window; 0 is 1 for Conv and Size for pools
 	Same       bool       // Conv, pools: pad so that the output has ceil(input / stride) rows
-	Rate       float32    // Dropout: share of numbers that is dropped, 0 <= Rate < 1
+	Rate       float32    // Dropout: share of values that is dropped, 0 <= Rate < 1
 	Gamma      float32    // RBF: of exp(-Gamma |x - x'|^2)
 	Seed       uint64     // RBF: of the features
 }
@@ -114,9 +114,8 @@ type Spec struct {
 	L1, L2  float32 // penalties per example: L1 |w|_1 + L2/2 |w|_2^2, of weights and not of biases
 }
 
-// MLP describes a perceptron with hidden layers of the given sizes, with ReLU.
-// MLP([]int{28, 28}, []int{200, 200}, 10) is the 2NN of the federated averaging
-// paper.
+// MLP returns a multilayer perceptron with ReLU hidden layers of the given sizes.
+// MLP([]int{28, 28}, []int{200, 200}, 10) is the 2NN of McMahan et al. (2017).
 func MLP(input []int, hidden []int, classes int) Spec {
 	s := Spec{Input: slices.Clone(input)}
 	for _, units := range hidden {
@@ -126,8 +125,8 @@ func MLP(input []int, hidden []int, classes int) Spec {
 	return s
 }
 
-// Convex says whether the loss is convex in the parameters: then there is one
-// layer that has any, and every loss is convex in what it gives.
+// Convex reports whether the loss is convex in the parameters: exactly one layer
+// has parameters, and every loss is convex in its output.
 func (s Spec) Convex() bool {
 	for i, l := range s.Layers {
 		last := i == len(s.Layers)-1
@@ -138,7 +137,7 @@ func (s Spec) Convex() bool {
 	return len(s.Layers) > 0
 }
 
-// Features returns how many numbers one example has.
+// Features returns the number of features of an example.
 func (s Spec) Features() int { return product(s.Input) }
 
 func product(dims []int) int {
@@ -149,10 +148,10 @@ func product(dims []int) int {
 	return n
 }
 
-// Outputs returns how many numbers the last layer gives.
+// Outputs returns the number of outputs of the last layer.
 func (s Spec) Outputs() int { return s.Layers[len(s.Layers)-1].Units }
 
-// Classes returns how many classes the model tells apart; 0 for regression.
+// Classes returns the number of classes; 0 for regression.
 func (s Spec) Classes() int {
 	switch n := s.Outputs(); {
 	case s.Loss.Regression():
@@ -205,7 +204,7 @@ func shapeText(shape []int) string {
 	return strings.Join(parts, "x")
 }
 
-// A SpecProblem is one thing that is wrong with a Spec. It wraps ErrSpec.
+// A SpecProblem is one invalid setting of a Spec. It wraps ErrSpec.
 type SpecProblem struct {
 	Layer int // in which layer, -1 for none
 	Text  string
@@ -226,8 +225,7 @@ func (s Spec) Problems() []*SpecProblem {
 	return problems
 }
 
-// shapes returns the shape of what goes into each layer, and of what comes out
-// of the last.
+// shapes returns the input shape of each layer, then the shape of the last output.
 func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 	in := func(layer int, format string, args ...any) {
 		problems = append(problems, &SpecProblem{layer, fmt.Sprintf(format, args...)})
@@ -235,13 +233,13 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 	bad := func(format string, args ...any) { in(-1, format, args...) }
 	var shape []int // nil once it is unknown
 	if len(s.Input) == 0 || len(s.Input) > 8 {
-		bad("input has %d dimensions, want 1 to 8", len(s.Input))
+		bad("input: %d dimensions, want 1 to 8", len(s.Input))
 	} else {
 		shape = s.Input
 		width := 1
 		for _, d := range s.Input {
 			if d < 1 || d > MaxWidth || width*d > MaxWidth {
-				bad("input has shape %v, want positive sides and at most %d numbers", s.Input, MaxWidth)
+				bad("input: shape %v, want positive sides and at most %d values", s.Input, MaxWidth)
 				shape = nil
 				break
 			}
@@ -249,7 +247,7 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 		}
 	}
 	if len(s.Layers) == 0 || len(s.Layers) > MaxLayers {
-		bad("%d layers, want 1 to %d", len(s.Layers), MaxLayers)
+		bad("layers: %d, want 1 to %d", len(s.Layers), MaxLayers)
 		return nil, problems
 	}
 	size := 0
@@ -261,31 +259,31 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 		}
 		before := size
 		if size += parameters; size > MaxParameters && before <= MaxParameters {
-			in(i, "%v, on an input of shape %v brings the model to %d parameters, want at most %d", l.Kind, shape, size, MaxParameters)
+			in(i, "%v, input shape %v: %d parameters in the model, want at most %d", l.Kind, shape, size, MaxParameters)
 		}
 		shape = out
 	}
 	shapes = append(shapes, shape)
 	last := len(s.Layers) - 1
 	if l := s.Layers[last]; l.Kind != Dense {
-		in(last, "the last, is of kind %v, want dense", l.Kind)
+		in(last, "the last: kind %v, want dense", l.Kind)
 	} else if l.Activation != Identity {
-		in(last, "the last, has activation %v, want %v before the loss", l.Activation, Identity)
+		in(last, "the last: activation %v, want %v before the loss", l.Activation, Identity)
 	}
 	switch units := s.Layers[last].Units; {
 	case s.Loss > EpsilonInsensitive:
-		bad("loss is %v, want one of %s", s.Loss, strings.Join(losses[:], ", "))
+		bad("loss: %v, want one of %s", s.Loss, strings.Join(losses[:], ", "))
 	case s.Loss == Softmax && units < 2:
-		in(last, "the last, has %d units, want at least 2 classes", units)
+		in(last, "the last: %d units, want at least 2 classes", units)
 	case s.Loss.Regression() && units != 1:
-		in(last, "the last, has %d units, want 1 for the loss %v", units, s.Loss)
+		in(last, "the last: %d units, want 1 for the loss %v", units, s.Loss)
 	}
 	for _, p := range []struct {
 		name string
 		v    float32
 	}{{"epsilon", s.Epsilon}, {"l1", s.L1}, {"l2", s.L2}} {
 		if !(p.v >= 0) || math.IsInf(float64(p.v), 1) {
-			bad("%s is %v, want 0 or more", p.name, p.v)
+			bad("%s: %v, want 0 <= %[1]s < +Inf", p.name, p.v)
 		}
 	}
 	if len(problems) > 0 {
@@ -298,7 +296,7 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 	n := atOnce(numbersOf(sizes))
 	for i, bytes := range s.buffers(shapes, n) {
 		if bytes > MaxBuffers {
-			in(i, "%v, on an input of shape %v brings the buffers of training to %s (examples at a time: %d), want at most %s",
+			in(i, "%v, input shape %v: %s of training buffers (examples at a time: %d), want at most %s",
 				s.Layers[i].Kind, shapes[i], bytesText(bytes), n, bytesText(MaxBuffers))
 			return nil, problems
 		}
@@ -306,8 +304,8 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 	return shapes, nil
 }
 
-// shape returns what l makes of an input shape (nil: unknown), how many
-// parameters it has, trained or fixed, and what is wrong with it.
+// shape returns the output shape of l for an input shape (nil: unknown), its
+// number of parameters, trained or fixed, and a problem or "".
 func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 	if l.Activation > GELU {
 		return nil, 0, fmt.Sprintf("activation %v, want one of %s", l.Activation, strings.Join(activations[:], ", "))
@@ -319,7 +317,7 @@ func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 		}
 		if l.Kind == RBF {
 			if !(l.Gamma > 0) || math.IsInf(float64(l.Gamma), 1) {
-				return nil, 0, fmt.Sprintf("gamma is %v, want a positive number", l.Gamma)
+				return nil, 0, fmt.Sprintf("gamma: %v, want 0 < gamma < +Inf", l.Gamma)
 			}
 			return []int{l.Units}, l.fixed(in), ""
 		}
@@ -329,7 +327,7 @@ func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 		return []int{l.Units}, parameters, ""
 	case Dropout:
 		if !(l.Rate >= 0 && l.Rate < 1) {
-			problem = fmt.Sprintf("rate is %v, want 0 <= rate < 1", l.Rate)
+			problem = fmt.Sprintf("rate: %v, want 0 <= rate < 1", l.Rate)
 		}
 		return in, 0, problem
 	case Conv, MaxPool, AveragePool:
@@ -346,27 +344,27 @@ func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 		return nil, 0, ""
 	}
 	if len(in) != 2 && len(in) != 3 {
-		return nil, 0, fmt.Sprintf("its input has shape %v, want images [height, width] or [height, width, channels]", in)
+		return nil, 0, fmt.Sprintf("input shape: %v, want [height, width] or [height, width, channels]", in)
 	}
 	g := l.window(in)
 	if g.OutHeight < 1 || g.OutWidth < 1 {
-		return nil, 0, fmt.Sprintf("a window of %dx%d does not fit into an input of shape %v; same padding would make it fit", l.Size, l.Size, in)
+		return nil, 0, fmt.Sprintf("window: %dx%d, larger than the input %v; want a smaller one, or same padding", l.Size, l.Size, in)
 	}
 	channels := g.Channels
 	if l.Kind == Conv {
 		channels = l.Units
 		if g.Patch() > MaxParameters {
-			return nil, 0, fmt.Sprintf("a window of %dx%d on an input of shape %v sees %d numbers, want at most %d", l.Size, l.Size, in, g.Patch(), MaxParameters)
+			return nil, 0, fmt.Sprintf("window: %dx%d on an input of shape %v has %d values, want at most %d", l.Size, l.Size, in, g.Patch(), MaxParameters)
 		}
 		parameters = g.Patch()*l.Units + l.Units
 	}
 	if n := g.OutHeight * g.OutWidth * channels; n > MaxNumbers {
-		return nil, parameters, fmt.Sprintf("it makes %d numbers of an input of shape %v, want at most %d", n, in, MaxNumbers)
+		return nil, parameters, fmt.Sprintf("output: %d values for an input of shape %v, want at most %d", n, in, MaxNumbers)
 	}
 	return []int{g.OutHeight, g.OutWidth, channels}, parameters, ""
 }
 
-// window returns how the layer's window goes over images of shape in.
+// window returns the layer's window for images of shape in.
 func (l Layer) window(in []int) kernel.Window {
 	g := kernel.Window{Height: in[0], Width: in[1], Channels: 1, Size: l.Size, Stride: l.Stride}
 	if len(in) == 3 {
@@ -383,8 +381,8 @@ func (l Layer) window(in []int) kernel.Window {
 	return g
 }
 
-// places returns how many windows there are along a side, and the padding before
-// it. With same padding the odd pixel goes after, as TensorFlow does.
+// places returns the number of windows along a side, and the padding before it.
+// With same padding an odd pixel goes after, as in TensorFlow.
 func places(side, size, stride int, same bool) (n, before int) {
 	if !same {
 		if size > side {

@@ -9,14 +9,14 @@ import (
 	"fedtab/strategy"
 )
 
-// attempt is one try at a round. Sums that are still being added to when it
-// is abandoned stay with it.
+// attempt is one attempt at a round. Sums with pending additions stay with the
+// attempt when it is abandoned.
 type attempt struct {
 	sums     []*combine.Sum
-	adds     int              // to the sums, so far
-	maxAdds  int              // that the strategy has announced; 0: it has not
-	adding   int              // that are not done yet
-	commit   *strategy.Commit // waits for adding to reach 0
+	adds     int              // additions to the sums
+	maxAdds  int              // max of adds, announced by the strategy; 0: not announced
+	adding   int              // pending additions
+	commit   *strategy.Commit // pending until adding is 0
 	lossSum  float64          // of training, over examples
 	examples uint64
 	weight   float64
@@ -24,15 +24,14 @@ type attempt struct {
 	contributions []Contribution
 }
 
-// accepted is what is recorded of a contribution, in the attempt that it is
-// combined in.
+// accepted is the record of a contribution, in the attempt that it is combined in.
 type accepted struct {
 	Contribution
 	lossSum  float64
 	examples uint64
 }
 
-// bound returns what the sums of a number of contributions cannot exceed.
+// bound returns the largest magnitude of a sum of a number of contributions.
 func (r *Run) bound(adds int) float64 {
 	scale := float64(r.roster.maxWeight())
 	if r.cfg.MaxScale != nil {
@@ -98,7 +97,7 @@ func (r *Run) size(e strategy.Size) {
 	r.resetSums(a.maxAdds)
 }
 
-// accept takes an offer over and tells its sender.
+// accept takes ownership of an offer and acknowledges it.
 func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 	offer := r.offers[h]
 	delete(r.offers, h)
@@ -108,7 +107,7 @@ func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 	}
 	r.answer(offer.number, offer.peer, c, protocol.ReasonAccepted, "")
 	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint}}
-	if loss := c.Metrics.LossSum; loss >= 0 && loss <= math.MaxFloat64 { // otherwise it would spoil the round's figure
+	if loss := c.Metrics.LossSum; loss >= 0 && loss <= math.MaxFloat64 { // NaN would make the round's mean NaN
 		a.lossSum, a.examples = loss, c.Metrics.Examples
 	}
 	return offer, a
@@ -129,7 +128,7 @@ func (r *Run) add(e strategy.Add) {
 	a := r.attempt
 	a.adding++
 	if a.adds++; a.maxAdds > 0 && a.adds > a.maxAdds {
-		panic(fmt.Sprintf("run: %d contributions are added, the strategy has announced %d", a.adds, a.maxAdds))
+		panic(fmt.Sprintf("run: additions: %d, want at most %d, as announced", a.adds, a.maxAdds))
 	}
 	a.count(c)
 	r.env.Compute(func() {
@@ -155,7 +154,7 @@ func (r *Run) reject(e strategy.Reject) {
 	r.settle(e.Handle)
 }
 
-// settle forgets an offer and gives its memory back.
+// settle removes an offer and releases its memory.
 func (r *Run) settle(h strategy.Handle) {
 	if offer := r.offers[h]; offer != nil {
 		delete(r.offers, h)

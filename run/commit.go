@@ -11,15 +11,15 @@ import (
 	"fedtab/strategy"
 )
 
-// commit is a version on its way from the sums to the clients:
+// commit is the pipeline of a version from the sums to the clients:
 //
-//	combine   the strategy's plan makes it of the sums and the kept vectors
-//	check     it must be finite
-//	quantise  what clients can be told of it; the rest stays a server vector
-//	guard     its test loss must not jump
+//	combine   the strategy's plan computes it from the sums and the kept vectors
+//	check     every parameter is finite
+//	quantise  round it for the downlink; the remainder stays a server vector
+//	guard     bound its test loss by that of the base
 //	hash
-//	store     it is durable, with the strategy's snapshot and the round's figures
-//	publish   clients and observers are told, and it is evaluated
+//	store     make it durable, with the strategy's snapshot and the round's figures
+//	publish   send it to clients and observers, and evaluate it
 //
 // The steps before store run off the owner's goroutine; the first that fails rolls
 // the round back.
@@ -34,7 +34,7 @@ type commit struct {
 	hash     [32]byte
 }
 
-// commitSteps are the steps that make and judge a version.
+// commitSteps are the steps that compute and check a version.
 var commitSteps = [...]struct {
 	name string
 	do   func(*Run, *commit) error
@@ -46,7 +46,7 @@ var commitSteps = [...]struct {
 	{"hash", (*Run).hashVersion},
 }
 
-// commitWhenAdded makes the next version once all contributions are in the sums.
+// commitWhenAdded starts the commit once no addition is pending.
 func (r *Run) commitWhenAdded(a *attempt) {
 	if a.commit == nil || a.adding > 0 {
 		return
@@ -82,14 +82,14 @@ func (r *Run) commitWhenAdded(a *attempt) {
 }
 
 func (r *Run) combineVersion(c *commit) error {
-	maps.Copy(c.vectors.State, c.state) // plans put new vectors in; the old stay if the version is not made
+	maps.Copy(c.vectors.State, c.state) // plans replace vectors; a rollback keeps the old ones
 	return c.Plan.Combine(&c.vectors)
 }
 
 func (r *Run) checkVersion(c *commit) error {
 	for i, x := range c.vectors.Next {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return fmt.Errorf("parameter %d would be %v", i, x)
+			return fmt.Errorf("parameter %d: %v, want a finite value", i, x)
 		}
 	}
 	return nil
@@ -110,11 +110,11 @@ func (r *Run) guardVersion(c *commit) error {
 	var before float64
 	if c.baseline != nil {
 		before = c.baseline.Loss
-	} else { // the first version is compared with the one that it was made from
+	} else { // the base has not been evaluated
 		before, _, _ = r.cfg.Evaluate(c.vectors.Base)
 	}
 	if !(e.Loss <= c.Guard*before) {
-		return fmt.Errorf("the test loss would jump from %.4g to %.4g, the guard allows %.4g", before, e.Loss, c.Guard*before)
+		return fmt.Errorf("test loss: %.4g after %.4g, want at most %.4g", e.Loss, before, c.Guard*before)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (r *Run) hashVersion(c *commit) error {
 	return nil
 }
 
-// storeVersion makes a version durable, and publishes it then.
+// storeVersion makes a version durable and then publishes it.
 func (r *Run) storeVersion(c *commit) {
 	a := c.attempt
 	rec := Commit{
@@ -145,7 +145,8 @@ func (r *Run) storeVersion(c *commit) {
 	})
 }
 
-// rollBack goes on from the base of a version that must not be made.
+// rollBack discards a version that has failed a step; the run continues from its
+// base.
 func (r *Run) rollBack(c strategy.Commit, step string, why error) {
 	r.log.Warn("round rolled back", "round", c.Round, "step", step, "reason", why)
 	r.record("rolled back", 0, why.Error())
@@ -159,8 +160,8 @@ func (r *Run) rollBack(c strategy.Commit, step string, why error) {
 	r.step(strategy.RolledBack{Round: c.Round})
 }
 
-// publish tells everyone of a durable version, which may have been measured
-// already.
+// publish announces a durable version to clients and observers. It may have been
+// evaluated already, by the guard.
 func (r *Run) publish(c *Commit, measured *Evaluation) {
 	r.closed = c.Round
 	rec := RoundRecord{
@@ -187,7 +188,7 @@ func (r *Run) publish(c *Commit, measured *Evaluation) {
 	}
 }
 
-// closeRound ends the open round, whatever became of it.
+// closeRound ends the open round, committed or not.
 func (r *Run) closeRound() {
 	r.open = nil
 	clear(r.absent)

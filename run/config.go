@@ -8,27 +8,28 @@ import (
 	"fedtab/strategy"
 )
 
-// Env is the world as a Run sees it. Every function handed to it runs on the
-// owner, except the work of Compute and Store.
+// Env is a Run's clock and executor. Every function passed to it runs on the owner,
+// except the work of Compute and Store.
 type Env interface {
 	Now() time.Time
 	// AfterFunc calls f after d, unless it is stopped before.
 	AfterFunc(d time.Duration, f func()) (stop func())
-	// Compute runs work, which may take milliseconds, and then calls then.
+	// Compute runs work, which may take milliseconds, and calls then afterwards.
 	Compute(work func(), then func())
-	// Store does work, which may wait for a disk, and then calls then. Works
-	// are done one at a time, in order.
+	// Store runs work, which may wait for a disk, and calls then with its error.
+	// Calls run one at a time, in order.
 	Store(work func() error, then func(error))
 }
 
 // Peer delivers messages to one participant.
 type Peer interface {
-	// Send queues a message. It never blocks: a peer that cannot take more
-	// closes itself, and the run is told by Leave.
+	// Send queues a message. It never blocks: a peer whose queue is full closes,
+	// and Leave follows.
 	Send(protocol.Message)
-	// SendShared does the same with a message that many get.
+	// SendShared queues a message that several peers get.
 	SendShared(*Shared)
-	// Close says why and ends the connection. No Leave need follow.
+	// Close sends the code and the reason, and ends the connection. Leave need not
+	// follow.
 	Close(code protocol.CloseCode, detail string)
 }
 
@@ -49,7 +50,7 @@ func (discard) Info(string, ...any)  {}
 func (discard) Warn(string, ...any)  {}
 func (discard) Error(string, ...any) {}
 
-// Config is fixed for the life of a Run.
+// Config is the configuration of a Run. It does not change after New.
 type Config struct {
 	ID       string
 	Title    string
@@ -66,32 +67,32 @@ type Config struct {
 	Metered      bool            // peers measure what travels and report it to Book; otherwise messages count as they are handed over
 	Optimiser    learn.Optimiser // of local training; the zero value is SGD
 	Stop         Stop
-	EvalEvery    int                             // evaluate every so many versions; 0 means 1
+	EvalEvery    int                             // versions from one evaluation to the next; 0 means 1
 	Evaluate     Evaluator                       // nil: versions are not evaluated
-	Shards       Shards                          // public data; zero when participants bring their own
-	Journal      Journal                         // nil keeps nothing
-	Saved        *Saved                          // what to go on from; nil starts anew
+	Shards       Shards                          // public data; zero: participants have their own
+	Journal      Journal                         // nil: nothing is durable
+	Saved        *Saved                          // state to resume from; nil starts a new run
 	Token        func(participant uint32) []byte // makes resume tokens; nil makes none
-	ResumeGrace  time.Duration                   // how long a lost participant is still waited for
-	RestartGrace time.Duration                   // how long a cohort is waited for after a restart of the coordinator
+	ResumeGrace  time.Duration                   // from a lost socket until its participant leaves
+	RestartGrace time.Duration                   // from a restart until absent members of the cohort leave
 	Log          Logger                          // nil discards
-	Notify       func(Update)                    // told of every change; nil tells nobody
+	Notify       func(Update)                    // called with every change, unless nil
 }
 
 // Evaluator measures a model on the test set. It is called by one goroutine
 // at a time, not the owner's.
 type Evaluator func(params []float32) (loss, accuracy float64, examples int)
 
-// Stop says when a run is over; zero fields do not.
+// Stop holds the stop conditions of a run; a zero field is no condition.
 type Stop struct {
 	Rounds   int
 	Accuracy float64
 	Time     time.Duration // since the run was created, not counting time when no coordinator ran
 }
 
-// Shards describes public data that the coordinator hands out.
+// Shards describes public data that the coordinator assigns to participants.
 type Shards struct {
 	Source string // path prefix, see protocol.Shards
 	Sizes  []int  // examples in each
-	Divide bool   // all of them among those present; otherwise participant i has shard i-1
+	Divide bool   // divide all shards over the present participants; otherwise participant i has shard i-1
 }

@@ -9,9 +9,9 @@ import (
 	"fedtab/protocol"
 )
 
-// downlink is what clients are sent of the model: the newest version, in full or
-// as the difference from a version that they hold. Messages are coded once for
-// all clients that need the same one, off the owner's goroutine.
+// downlink encodes the newest version, in full or as the difference from a version
+// that a client holds. A message is encoded once for all clients that need it, off
+// the owner's goroutine.
 type downlink struct {
 	packing     Packing
 	tensors     []compress.Tensor
@@ -38,7 +38,7 @@ func newDownlink(model learn.Model, seed uint64, packing Packing) (downlink, err
 	return d, err
 }
 
-// restore takes up the newest version after a restart.
+// restore loads the newest version after a restart.
 func (d *downlink) restore(c *Commit) error {
 	if len(c.Params) != len(d.params) {
 		return fmt.Errorf("version %d: %d parameters, want the model's %d", c.Round, len(c.Params), len(d.params))
@@ -50,8 +50,8 @@ func (d *downlink) restore(c *Commit) error {
 	return d.grid.restore(c.Round, c.Params, c.State)
 }
 
-// publish makes a durable version the newest. onGrid is the same version as
-// levels of the grid, if there is one.
+// publish makes a durable version the newest. onGrid holds its levels if there is a
+// grid.
 func (d *downlink) publish(c *Commit, onGrid levels) {
 	d.version, d.hash, d.params, d.state = c.Round, c.Hash, c.Params, c.State
 	clear(d.full)
@@ -68,8 +68,8 @@ func (d *downlink) exact() []float32 {
 	return d.params
 }
 
-// Shared is a message for many peers. Frames is for the peers' use: the first
-// may leave its encoding there for the others.
+// Shared is a message for several peers. Frames belongs to the peers: the first may
+// cache its encoding there.
 type Shared struct {
 	Message protocol.Message // nil while it is being coded
 	Frames  any
@@ -100,8 +100,8 @@ func (r *Run) code(work func() protocol.Message) *Shared {
 	return s
 }
 
-// modelMessage returns the message that brings a participant to the newest
-// version: a difference from the one that it holds, or all of it.
+// modelMessage returns the message of the newest version for a participant: the
+// difference from the version that it holds, or the full version.
 func (r *Run) modelMessage(m *member) *Shared {
 	d := &r.down
 	if d.grid == nil || d.version == 0 || m.initDiffers || !m.can(protocol.CodecGrid) {
@@ -137,8 +137,8 @@ func (r *Run) modelMessage(m *member) *Shared {
 	return s
 }
 
-// fullModel returns the message that carries the newest version by itself, with a
-// codec that the participant has.
+// fullModel returns the message of the full newest version, in a codec that the
+// participant supports.
 func (r *Run) fullModel(to *member) *Shared {
 	d := &r.down
 	codec := d.packing.Down
@@ -161,8 +161,8 @@ func (d *downlink) message(version uint64, hash [32]byte, params, control []floa
 	}
 }
 
-// controlVector returns the server's control variate, if there is one, to go with
-// its version.
+// controlVector returns the server's control variate of the newest version, if
+// there is one.
 func (d *downlink) controlVector(control []float32) []protocol.Vector {
 	if control == nil {
 		return nil
@@ -170,8 +170,7 @@ func (d *downlink) controlVector(control []float32) []protocol.Vector {
 	return []protocol.Vector{{Role: protocol.RoleControl, Codec: protocol.CodecFloat32, Block: d.pack(protocol.CodecFloat32, control)}}
 }
 
-// localModel returns the message that carries a mean: a delta against the newest
-// version.
+// localModel returns the message of a mean, a delta against the newest version.
 func (r *Run) localModel(m *mean, to *member) *Shared {
 	d := &r.down
 	codec := protocol.CodecFloat32
@@ -190,8 +189,8 @@ func (r *Run) localModel(m *mean, to *member) *Shared {
 	return m.message[codec]
 }
 
-// pack encodes a vector with a codec that has no options and takes all finite
-// values, or a version that was rounded to it.
+// pack encodes a vector with a codec that has no options. Its values are in the
+// range of the codec.
 func (d *downlink) pack(codec protocol.Codec, v []float32) []byte {
 	c, err := compress.Lookup(codec)
 	if err == nil {
@@ -200,7 +199,7 @@ func (d *downlink) pack(codec protocol.Codec, v []float32) []byte {
 			return b
 		}
 	}
-	panic(fmt.Sprintf("run: packing with %v: %v", codec, err)) // checked when the task was loaded, and versions are finite
+	panic(fmt.Sprintf("run: packing with %v: %v", codec, err)) // the task is validated, and versions are finite
 }
 
 // sendModel sends the newest version.
@@ -218,8 +217,8 @@ func (r *Run) Oldest() uint64 {
 	return r.down.version
 }
 
-// quantise replaces the next version by what clients can be told of it, and keeps
-// the exact one as a server vector for the round after it.
+// quantise rounds the next version for the downlink and keeps the exact one as a
+// server vector for the next round.
 func (d *downlink) quantise(version uint64, v *combine.Vectors) (onGrid levels, err error) {
 	switch d.packing.Down {
 	case protocol.CodecGrid:
@@ -238,7 +237,7 @@ func (d *downlink) quantise(version uint64, v *combine.Vectors) (onGrid levels, 
 	return onGrid, err
 }
 
-// enqueue does f now, or after the messages to the member that are still being
+// enqueue calls f at once, or after the messages to the member that are being
 // coded.
 func (m *member) enqueue(f func()) {
 	if m.blocked {
@@ -248,8 +247,8 @@ func (m *member) enqueue(f func()) {
 	f()
 }
 
-// unblock does what has waited for a message.
-func (m *member) unblock() {
+// drain calls the functions in the outbox, up to the next message being coded.
+func (m *member) drain() {
 	m.blocked = false
 	for !m.blocked && len(m.outbox) > 0 {
 		f := m.outbox[0]
@@ -258,7 +257,7 @@ func (m *member) unblock() {
 	}
 }
 
-// send gives a message to a participant's peer, if it has one, and counts it.
+// send passes a message to a participant's peer, if it is connected, and counts it.
 func (r *Run) send(m *member, msg protocol.Message) {
 	if m.peer == nil {
 		return
@@ -283,7 +282,7 @@ func (r *Run) deliver(m *member, s *Shared) {
 		s.waiting = append(s.waiting, func() {
 			if m.peer == peer {
 				r.deliver(m, s)
-				m.unblock()
+				m.drain()
 			}
 		})
 		return

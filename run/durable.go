@@ -7,38 +7,37 @@ import (
 	"fedtab/protocol"
 )
 
-// ErrPermanent is wrapped by the errors of a Journal that no later try can cure,
-// such as a database that is read-only or corrupt. They halt the run. Every other
-// error, such as a full disk, is tried again.
+// ErrPermanent is wrapped by the errors of a Journal that a retry cannot cure, such
+// as a read-only or corrupt database. They halt the run. After any other error, such
+// as a full disk, the write is retried.
 var ErrPermanent = errors.New("no later try can succeed")
 
-// The pause before a failed write is tried again: minRetry, doubled with each
-// failure in a row up to maxRetry.
+// The backoff of failed writes: minRetry, doubled with each consecutive failure up
+// to maxRetry.
 const (
 	minRetry = 2 * time.Second
 	maxRetry = time.Minute
 )
 
-// durability is whether the journal works.
+// durability is the state of the journal's writes.
 type durability struct {
 	err      error  // the last failure; nil while it works
 	failures uint64 // in all
 	inARow   int
-	retrying int // writes that wait for another try
+	retrying int // writes that wait for a retry
 }
 
 func (d *durability) pause() time.Duration {
 	return min(minRetry<<min(max(d.inARow-1, 0), 10), maxRetry)
 }
 
-// save writes through the journal until it works, and then goes on. The event log
-// so far is written before it, unless a write of that is under way.
+// save writes to the journal, with retries, and then calls then. Pending entries of
+// the event log are written before, unless such a write is under way.
 func (r *Run) save(what string, write func(Journal) error, then func()) {
 	r.try(what, write, then, func() { r.save(what, write, then) })
 }
 
-// saveRound does the same for a step of a round, which is of no use once the run
-// is over.
+// saveRound is save for a write of a round. It is dropped once the run is over.
 func (r *Run) saveRound(what string, write func(Journal) error, then func()) {
 	if r.finished != "" {
 		return
@@ -50,7 +49,7 @@ func (r *Run) saveRound(what string, write func(Journal) error, then func()) {
 	}, func() { r.saveRound(what, write, then) })
 }
 
-// try writes through the journal and goes on with then, or later with again.
+// try writes to the journal and calls then, or, after the backoff, again.
 func (r *Run) try(what string, write func(Journal) error, then, again func()) {
 	if r.cfg.Journal == nil {
 		then()
@@ -76,8 +75,8 @@ func (r *Run) try(what string, write func(Journal) error, then, again func()) {
 	})
 }
 
-// journalAnswered keeps whether the journal works, and tells observers and
-// participants when that has changed.
+// journalAnswered records the outcome of a write, and notifies observers and
+// participants of a change.
 func (r *Run) journalAnswered(err error) {
 	if err != nil {
 		r.durable.failures++
@@ -98,14 +97,14 @@ func (r *Run) journalAnswered(err error) {
 	}
 }
 
-// halt stops a run whose history cannot be written any more. It is not over: the
-// next process that can write the database goes on from the last version.
+// halt stops a run whose journal has failed permanently. The run is not over: the
+// next process that can write the database resumes it from the last version.
 func (r *Run) halt(what string, err error) {
 	if r.halted {
 		return
 	}
 	r.halted = true
-	r.log.Error("run halted: its database cannot be written; mend it and restart", "what", what, "version", r.down.version, "error", err)
+	r.log.Error("run halted: the database is not writable; repair it and restart", "what", what, "version", r.down.version, "error", err)
 	if r.finished == "" {
 		r.finished = haltedReason
 		r.drop()
@@ -116,5 +115,5 @@ func (r *Run) halt(what string, err error) {
 	r.notify(nil)
 }
 
-// haltedReason is what participants are told. They come back by themselves.
-const haltedReason = "the coordinator cannot write its database, and its organiser must mend that"
+// haltedReason is the reason in the bye. Clients reconnect after it.
+const haltedReason = "the coordinator's database is not writable; its organiser must repair it"

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// evaluate measures the newest version, unless it is not its turn. While one
-// is being measured others wait, and only the newest of them is measured.
+// evaluate evaluates the newest version if it is due. After an evaluation under way
+// only the newest of the pending versions is evaluated.
 func (r *Run) evaluate() {
 	if r.cfg.Evaluate == nil || r.evaluating || r.down.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
 		return

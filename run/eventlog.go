@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Entries of the event log are written together: each write waits for the
-// disk, and a hundred tabs join at one moment.
+// Entries of the event log are written in batches, because each write waits for the
+// disk.
 const (
 	flushAfter = 200 * time.Millisecond
 	maxEntries = 10_000 // unwritten; further entries are dropped, and counted
 )
 
-// eventLog is the part of the event log that is not written yet.
+// eventLog holds the pending entries of the event log.
 type eventLog struct {
 	entries  []LogEntry
 	flushing bool // a flush is due
@@ -20,7 +20,7 @@ type eventLog struct {
 	dropped  int  // entries lost since the last flush
 }
 
-// add appends an entry, unless too many are unwritten.
+// add appends an entry, or counts it as dropped if maxEntries are pending.
 func (l *eventLog) add(e LogEntry) {
 	if len(l.entries) >= maxEntries {
 		l.dropped++
@@ -29,7 +29,7 @@ func (l *eventLog) add(e LogEntry) {
 	l.entries = append(l.entries, e)
 }
 
-// take returns the entries that are to be written now.
+// take removes and returns the pending entries.
 func (l *eventLog) take(now time.Time, round uint64) []LogEntry {
 	entries := l.entries
 	l.entries = nil
@@ -62,8 +62,8 @@ func (r *Run) recordIn(round uint64, kind string, participant uint32, detail str
 	}
 }
 
-// flush writes the event log so far, unless a write of it is under way: on a slow
-// disk they would pile up before the next commit.
+// flush writes the pending entries, unless a write of entries is under way. On a
+// slow disk at most one such write waits.
 func (r *Run) flush() {
 	if !r.events.writing && len(r.events.entries) > 0 {
 		r.writeEvents()

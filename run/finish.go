@@ -6,7 +6,7 @@ import (
 	"fedtab/protocol"
 )
 
-// End finishes the run for the owner's reason.
+// End finishes the run with the owner's reason.
 func (r *Run) End(reason string) { r.finish(reason) }
 
 func (r *Run) finish(reason string) {
@@ -26,7 +26,7 @@ func (r *Run) finish(reason string) {
 	})
 }
 
-// drop forgets everything that belongs to a round: the run makes no other.
+// drop releases the state of the open round.
 func (r *Run) drop() {
 	r.phase = protocol.PhaseFinished
 	for t := range r.timers {
@@ -41,8 +41,7 @@ func (r *Run) drop() {
 	r.open = nil
 }
 
-// stopReached finishes the run if it has made its rounds or reached its
-// accuracy.
+// stopReached finishes the run if its rounds are done or its accuracy is reached.
 func (r *Run) stopReached() bool {
 	if a := r.cfg.Stop.Accuracy; a > 0 && r.evaluated != nil && r.evaluated.Accuracy >= a {
 		r.finish(fmt.Sprintf("test accuracy %.4g reached at version %d", r.evaluated.Accuracy, r.evaluated.Version))
@@ -55,8 +54,8 @@ func (r *Run) stopReached() bool {
 	return false
 }
 
-// roundsDone says whether the run has made all its rounds. It is over when the
-// last of them has been evaluated.
+// roundsDone reports whether all rounds are committed. The run is over once the
+// last of them is evaluated.
 func (r *Run) roundsDone() bool {
 	return r.cfg.Stop.Rounds > 0 && r.down.version >= uint64(r.cfg.Stop.Rounds)
 }

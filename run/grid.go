@@ -11,11 +11,11 @@ import (
 	"fedtab/protocol"
 )
 
-// Packing says how parameters travel. The zero value is raw float32 both ways.
+// Packing is the compression of the run. The zero value is raw float32 both ways.
 type Packing struct {
 	Up         protocol.Codec
-	Bits       float64 // per parameter, of codecs that have a choice
-	Feedback   bool    // clients add what earlier answers have lost
+	Bits       float64 // per parameter, of codecs with that setting
+	Feedback   bool    // error feedback of the clients
 	Down       protocol.Codec
 	Coarseness float64 // of the grid: its step, in multiples of the first round's mean change
 }
@@ -39,7 +39,7 @@ type grid struct {
 	coding sync.Mutex // grid codes one difference at a time, on any goroutine
 }
 
-// levels is a version as integers.
+// levels is a version as grid levels.
 type levels struct {
 	version uint64
 	step    float32
@@ -56,17 +56,14 @@ const (
 // client that holds an older one gets the difference from version 0.
 const keptLevels = 64 << 20
 
-// halveBelow is when the step is halved: once it is halveBelow times the step that
-// suits the present changes. The remainders stay with the coordinator, so a step
-// that is a few times too large costs little; a halving costs every client a bit
-// per parameter.
+// halveBelow is the ratio of the step to the step for the present change at which
+// the step is halved. Too large a step costs little, since the remainders stay with
+// the coordinator; a halving costs every client a bit per parameter.
 const halveBelow = 8
 
-// coarsenAbove is when the step is chosen anew: once the step that suits the
-// present changes is coarsenAbove times the step in use. A first round may have
-// changed next to nothing, and without this every later difference would pay for
-// its fine step, or leave the range of levels. It costs every client a difference
-// from version 0.
+// coarsenAbove is the ratio of the step for the present change to the step in use
+// at which the step is chosen anew. Otherwise a first round with a tiny change would
+// fix too fine a step. A new step costs every client a difference from version 0.
 const coarsenAbove = 16
 
 func newGrid(tensors []compress.Tensor, initial []float32) (*grid, error) {
@@ -78,11 +75,11 @@ func newGrid(tensors []compress.Tensor, initial []float32) (*grid, error) {
 	return g, nil
 }
 
-// restore takes up the newest version after a restart.
+// restore loads the newest version after a restart.
 func (g *grid) restore(version uint64, params []float32, state map[string][]float32) error {
 	exact, step := state[exactVector], state[stepVector]
 	if len(exact) != len(params) || len(step) != 1 {
-		return fmt.Errorf("version %d has no grid: it was made by a task that packed otherwise", version)
+		return fmt.Errorf("version %d: no grid, want one; the run was packed with another codec", version)
 	}
 	at := make([]int32, len(params))
 	if err := g.grid.Levels(at, params, step[0]); err != nil {
@@ -93,7 +90,7 @@ func (g *grid) restore(version uint64, params []float32, state map[string][]floa
 	return nil
 }
 
-// round makes the public version p of the exact one w, and says with which step.
+// round rounds the exact version w to the public version p and returns the step.
 func (g *grid) round(w []float32, coarseness float64) (p []float32, at []int32, step float32, err error) {
 	change := make([]float32, len(w))
 	for i, x := range w {
@@ -111,13 +108,13 @@ func (g *grid) round(w []float32, coarseness float64) (p []float32, at []int32, 
 	}
 	p, at = make([]float32, len(w)), make([]int32, len(w))
 	for err = g.grid.Round(at, p, w, step); errors.Is(err, compress.ErrRange) && step < math.MaxFloat32/2; {
-		step *= 2 // the levels of this grid do not reach that far
+		step *= 2 // out of the range of levels
 		err = g.grid.Round(at, p, w, step)
 	}
 	return p, at, step, err
 }
 
-// commit takes a version in that is durable now.
+// commit adds a version that has become durable.
 func (g *grid) commit(l levels, exact []float32) {
 	if l.step > g.step {
 		g.kept = slices.Delete(g.kept, 0, len(g.kept)) // they do not lie on a coarser grid
@@ -143,7 +140,7 @@ func (g *grid) find(version uint64) (l levels, ok bool) {
 	return g.kept[i], true
 }
 
-// difference codes the way from one version to another. Any goroutine may call
+// difference encodes the difference between two versions. Any goroutine may call
 // it.
 func (g *grid) difference(from, to levels) ([]byte, error) {
 	halvings := 0

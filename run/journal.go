@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// A Journal keeps a run's history. The calls of one run come one at a time
-// and in order; each returns when what it wrote is durable. coordinator/store
-// is the one that production uses; a nil Journal keeps nothing (simulate).
+// A Journal keeps a run's history. The calls of one run are sequential; each returns
+// once its write is durable. coordinator/store implements it; simulations have none.
 type Journal interface {
-	// ReserveParticipants makes sure that no later process hands out a
-	// participant number below limit.
+	// ReserveParticipants reserves the participant numbers below limit: later
+	// processes start at limit.
 	ReserveParticipants(run string, limit uint32) error
 	// OpenRound writes a round's cohort, base and deadline, before its first
 	// order leaves. A new attempt replaces the earlier one.
@@ -27,19 +26,19 @@ type Journal interface {
 	Log(run string, entries []LogEntry, ledger Ledger) error
 }
 
-// OpenRound is a round that has begun.
+// OpenRound is a round that is open.
 type OpenRound struct {
 	Round    uint64
 	Order    uint64 // order number of the attempt
 	Base     uint64
 	Cohort   []uint32 // participants, ascending
-	Weights  []uint64 // max examples that each of them has; nil if not known
+	Weights  []uint64 // max examples of each; nil: unknown
 	Opened   time.Time
 	Deadline time.Time
-	State    []byte // what the strategy needs beside this to go on
+	State    []byte // further state of the strategy
 }
 
-// Commit is a round that has ended, with the version that it made.
+// Commit is a committed round with its version.
 type Commit struct {
 	Round         uint64 // also the number of the version
 	Base          uint64
@@ -47,10 +46,10 @@ type Commit struct {
 	Params        []float32            // the model
 	State         map[string][]float32 // server vectors of the strategy
 	Snapshot      []byte
-	Participants  []uint32       // whose contributions are in it, ascending
-	Contributions []Contribution // the same, one for each, in the order of their arrival
-	Weight        float64        // examples behind them
-	TrainLoss     float64        // mean loss that the participants saw while training
+	Participants  []uint32       // of the contributions, ascending
+	Contributions []Contribution // in the order of their arrival
+	Weight        float64        // their sum of examples
+	TrainLoss     float64        // mean training loss per example
 	Rate          float64        // effective learning rate: the participants', times the server's
 	Traffic       Traffic        // since the last commit
 	Clients       []ClientTraffic
@@ -58,14 +57,13 @@ type Commit struct {
 	Committed     time.Time
 }
 
-// Contribution is what is kept of a contribution that a version was made from.
-// With the vector itself, which is not kept, it lets anybody check the version:
-// it is the base plus the weighted mean of the vectors.
+// Contribution is the record of a contribution to a version. The vector is not kept;
+// the fingerprint identifies it.
 type Contribution struct {
 	Participant uint32
 	Order       uint64
 	Weight      uint64 // examples
-	Fingerprint uint64 // XXH64 of the packed vector, as it travelled
+	Fingerprint uint64 // XXH64 of the packed vectors as received
 }
 
 // Evaluation holds a version's metrics on the test set.
@@ -85,18 +83,18 @@ type LogEntry struct {
 	Detail      string
 }
 
-// Saved is what a Journal knows of a run that goes on after a restart.
+// Saved is the state of a run that is resumed after a restart.
 type Saved struct {
-	Participants uint32     // first number that is free
+	Participants uint32     // first unreserved number
 	Last         *Commit    // newest commit, nil before the first
-	Open         *OpenRound // a round after Last that has begun, or nil
+	Open         *OpenRound // the open round after Last, or nil
 	Rounds       []RoundRecord
 	Ledger       Ledger        // as it was kept last; zero begins anew
 	Finished     string        // reason, empty while the run goes on
 	Elapsed      time.Duration // from the run's creation to its newest commit
 }
 
-// RoundRecord is a committed round as tables and charts show it.
+// RoundRecord is a committed round without its parameters.
 type RoundRecord struct {
 	Round        uint64
 	Participants int
@@ -111,8 +109,8 @@ type RoundRecord struct {
 	Hash         [32]byte
 }
 
-// Finite returns x, or nil for what JSON cannot say: NaN and the infinities
-// that a model which diverges gives.
+// Finite returns a pointer to x, or nil if x is NaN or infinite, which JSON cannot
+// represent.
 func Finite(x *float64) *float64 {
 	if x == nil || math.IsNaN(*x) || math.IsInf(*x, 0) {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"fedtab/strategy"
 )
 
-// kept is a contribution that the strategy wants to hold: its vectors are copies,
-// outside the memory that connections borrow.
+// kept is a contribution that the strategy keeps. Its vectors are copies, outside
+// of the connections' lease.
 type kept struct {
 	accepted
 	vectors  [][]float32
@@ -29,17 +29,17 @@ func (r *Run) keep(h strategy.Handle) {
 	r.kept[h] = k
 }
 
-// mean is the mean of kept contributions, for clients to start from: a delta
-// against the newest version. It is no version itself.
+// mean is the mean of kept contributions, a delta against the newest version.
+// Clients start from it; it is not a version.
 type mean struct {
 	ready   bool
 	delta   []float32
 	hash    [32]byte // of the version plus the delta
-	waiting []func() // what to do once it is ready
+	waiting []func() // called once it is ready
 	message map[protocol.Codec]*Shared
 }
 
-// average computes a mean. The strategy may drop what it is made from at once.
+// average computes a mean. The strategy may drop the kept contributions at once.
 func (r *Run) average(e strategy.Mean) {
 	m := &mean{delta: make([]float32, r.n), message: map[protocol.Codec]*Shared{}}
 	r.means[e.Mean] = m
@@ -60,7 +60,7 @@ func (r *Run) average(e strategy.Mean) {
 	}, func() {
 		m.ready = true
 		if r.means[e.Mean] != m || r.finished != "" {
-			return // forgotten
+			return // dropped meanwhile
 		}
 		for _, f := range m.waiting {
 			f()

@@ -7,7 +7,7 @@ import (
 	"fedtab/protocol"
 )
 
-// Ledger counts everything that has travelled, and what became of it.
+// Ledger counts the traffic of a run and the answers to contributions.
 type Ledger struct {
 	Traffic
 	MessagesUp   int64
@@ -15,7 +15,7 @@ type Ledger struct {
 
 	Answers    [protocol.Reasons]int64 // to contributions, by reason
 	Abandoned  int64                   // attempts at rounds
-	RolledBack int64                   // versions that were not made
+	RolledBack int64                   // versions that were rolled back
 }
 
 // accounts are the run's byte accounts: of the whole run, of the time since the
@@ -66,7 +66,7 @@ func (a *accounts) restore(l Ledger, rounds []RoundRecord) {
 	}
 }
 
-// models returns how many models a message carries.
+// models returns the number of models in a message.
 func models(msg protocol.Message) int64 {
 	switch m := msg.(type) {
 	case *protocol.Contribution:

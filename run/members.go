@@ -23,14 +23,13 @@ func (r *Run) reserve() {
 	})
 }
 
-// Join takes a participant in: a new one, or, where its resume token was good,
-// the one numbered resumed. It returns the participant's number, or false
-// when the peer has been sent away.
+// Join adds a participant: a new one (resumed 0), or the one whose resume token was
+// valid. It returns the participant's number, or false if the peer was closed.
 func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	if r.finished != "" {
 		if r.over {
 			p.Close(protocol.CloseFinished, r.finished)
-		} else { // the end is not durable: after a crash now the run goes on
+		} else { // the end is not durable: a crash would undo it
 			p.Close(protocol.CloseOverloaded, "the run is ending")
 		}
 		return 0, false
@@ -61,7 +60,7 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		r.record("resume", m.number, h.Client)
 	}
 	m.peer, m.tab = p, h.TabState
-	m.blocked, m.outbox = false, nil // what was meant for the older socket
+	m.blocked, m.outbox = false, nil // messages for the older socket
 	m.codecs, m.payloads = slices.Clone(h.Codecs), slices.Clone(h.Payloads)
 	m.codec = m.able(r.cfg.Packing.Up)
 	if up := r.cfg.Packing.Up; m.codec != up {
@@ -84,13 +83,12 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	r.send(m, w)
 	r.divide()
 	if resumed != 0 && r.roster.shards.Source != "" {
-		r.sendShards(m) // a reloaded tab has lost its list
+		r.sendShards(m) // a reloaded tab has lost its assignment
 	}
 	r.send(m, r.status())
 	if o := r.absent[m.number]; o != nil && m.order == nil {
-		// It was ordered before it left, or before the coordinator was restarted:
-		// what it has finished is welcome, even from a tab that is paused and
-		// gets no order.
+		// The order is from before the client left or the coordinator restarted.
+		// Its answer is accepted even from a paused tab, which gets no order.
 		m.order = o
 		delete(r.absent, m.number)
 	}
@@ -99,8 +97,8 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	return m.number, true
 }
 
-// heldBy says whether the client really holds the version that it names. A
-// new participant makes version 0 from the seed.
+// heldBy reports whether the hash that the client sends is that of the version it
+// names. A new participant holds version 0, which it makes from the seed.
 func (r *Run) heldBy(h *protocol.Hello) bool {
 	if len(h.HeldHash) == 0 {
 		return h.Held == 0
@@ -126,14 +124,14 @@ func (r *Run) hashOf(version uint64) (hash [32]byte, ok bool) {
 	return r.rounds[i].Hash, true
 }
 
-// activate tells the strategy that a participant takes part, or no longer
-// does, as its tab's state and its socket allow.
+// activate reports to the strategy whether a participant is present: it is
+// connected and its tab is not paused.
 func (r *Run) activate(m *member) {
 	can := m.peer != nil && m.tab != protocol.TabPaused && m.tab != protocol.TabFrozen
 	switch {
 	case can:
-		// Said again after a resume: a member of the open cohort gets its
-		// order again.
+		// Repeated after a resume: a member of the open cohort gets its order
+		// again.
 		m.active = true
 		r.step(strategy.Joined{Client: strategy.ClientID(m.number)})
 	case m.active && m.peer != nil:
@@ -142,9 +140,8 @@ func (r *Run) activate(m *member) {
 	}
 }
 
-// Leave ends a peer's connection to its participant. A participant that said
-// goodbye leaves at once; one whose socket was lost may come back within the
-// grace period.
+// Leave ends a peer's connection to its participant. A participant that has sent a
+// bye leaves at once; one that lost its socket may resume within the grace period.
 func (r *Run) Leave(number uint32, p Peer, goodbye bool) {
 	m := r.roster.members[number]
 	if m == nil || m.peer != p {
@@ -173,8 +170,8 @@ func (r *Run) remove(m *member) {
 	r.notify(nil)
 }
 
-// divide assigns the shards anew and tells the participants whose shards have
-// changed.
+// divide divides the shards again and sends the participants the assignments that
+// have changed.
 func (r *Run) divide() {
 	for _, m := range r.roster.divide() {
 		r.roster.assignment++
@@ -204,7 +201,7 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	switch msg := msg.(type) {
 	case *protocol.Progress:
 		if m.order != nil && uint64(m.order.order) == msg.Order {
-			m.order.start = nil // it trains, so it has the model that the order starts from
+			m.order.start = nil // progress: the client has the model that the order starts from
 		}
 	case *protocol.Tab:
 		if msg.State != m.tab {
@@ -225,13 +222,12 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	return nil
 }
 
-// maxWants is how often a client may ask for one version: once is enough, and
-// each answer is as large as the model.
+// maxWants is the max number of requests of a client for one version. One is
+// enough; each answer is as large as the model.
 const maxWants = 8
 
-// want sends a model that a client asks for: the newest version, or version 0
-// for a client that cannot make it. A client whose order rests on another version
-// declines the order when it gets the newest.
+// want answers a client's request for the newest version, or for version 0. A
+// client with an order on another version declines it when it gets the newest.
 func (r *Run) want(m *member, w *protocol.Want) {
 	if m.wanted != r.down.version {
 		m.wanted, m.wants = r.down.version, 0
@@ -246,7 +242,7 @@ func (r *Run) want(m *member, w *protocol.Want) {
 		m.holds = false // it gets the newest with its next order
 		return
 	}
-	if w.Full { // a difference, even from version 0, does not help this client
+	if w.Full { // this client cannot use a difference, even from version 0
 		r.sendShared(m, r.fullModel(m))
 		m.holds, m.held = true, r.down.version
 		return

@@ -15,13 +15,13 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Offer is a contribution whose values have been decoded and checked on their
-// own, before it is compared with what the run has ordered.
+// Offer is a contribution whose values have been decoded and checked, before it is
+// compared with its order.
 type Offer struct {
 	Contribution *protocol.Contribution
 	Vectors      [][]float32
 	Payloads     []combine.Payload
-	Reason       protocol.Reason // why it cannot be used; ReasonAccepted if it can
+	Reason       protocol.Reason // why it is rejected; ReasonAccepted if it is valid so far
 	Detail       string
 
 	number      uint32
@@ -59,7 +59,7 @@ func Inspect(c *protocol.Contribution, maxVectors int, decode func(v *protocol.V
 				return refuse(protocol.ReasonWrongShape, "vector %d: %v", i, err)
 			}
 			o.Payloads = append(o.Payloads, p)
-			v.Block = slices.Clone(v.Block) // it is compared with the order once more
+			v.Block = slices.Clone(v.Block) // compared with the order later
 			continue
 		}
 		values, err := decode(v, i)
@@ -81,13 +81,13 @@ func Inspect(c *protocol.Contribution, maxVectors int, decode func(v *protocol.V
 			return refuse(protocol.ReasonOutOfBounds, "vector %d: element %d: %g, want at most %g in magnitude", i, j, values[j], limit)
 		}
 		o.Vectors = append(o.Vectors, values)
-		v.Block = nil // decoded; it may lie in a buffer that the connection reuses
+		v.Block = nil // decoded; the connection may reuse its buffer
 	}
 	o.fingerprint = print.Sum64()
 	return o
 }
 
-// vectorCount returns how many vectors of c come before its payloads.
+// vectorCount returns the number of vectors of c before its payloads.
 func vectorCount(c *protocol.Contribution) int {
 	if i := slices.IndexFunc(c.Vectors, func(v protocol.Vector) bool { return v.Kind != protocol.PayloadFloat32 }); i >= 0 {
 		return i
@@ -95,8 +95,7 @@ func vectorCount(c *protocol.Contribution) int {
 	return len(c.Vectors)
 }
 
-// payload decodes a vector that is not of float32. The run has compared it with
-// what it ordered.
+// payload decodes a payload vector. The run compares it with the order.
 func payload(v *protocol.Vector) (combine.Payload, error) {
 	p := combine.Payload{Name: v.Name}
 	switch v.Kind {
@@ -120,11 +119,11 @@ func payload(v *protocol.Vector) (combine.Payload, error) {
 // Fingerprint is the XXH64 of the packed blocks, one after the other.
 func (o *Offer) Fingerprint() uint64 { return o.fingerprint }
 
-// OnRelease has f called when the offer's vectors are no longer needed.
+// OnRelease registers f to be called by Release.
 func (o *Offer) OnRelease(f func()) { o.release = f }
 
-// Release gives the memory of the vectors back. The run does it for every offer
-// that is handed to it.
+// Release releases the memory of the vectors. The run calls it for every offer that
+// it is given.
 func (o *Offer) Release() {
 	o.Vectors = nil
 	if o.release != nil {
@@ -133,8 +132,8 @@ func (o *Offer) Release() {
 	}
 }
 
-// Announce says whether the body that c has or announces is wanted. If not, c has
-// been answered, and charged if it is all here; what follows of it is to be skipped.
+// Announce reports whether the body that c has or announces is wanted. If not, c is
+// answered, and counted if it is complete; the caller skips the rest of the body.
 func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 	m := r.roster.members[number]
 	if m == nil || m.peer != p {
@@ -151,15 +150,14 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 	return false
 }
 
-// Charge counts bytes that a participant has sent and that became no message
-// for the run.
+// Charge counts bytes from a participant that are not part of a message to the run.
 func (r *Run) Charge(number uint32, p Peer, size int64) {
 	if m := r.roster.members[number]; m != nil && m.peer == p {
 		r.accounts.book(number, Entry{Messages: 1, Bytes: size, Up: true})
 	}
 }
 
-// Offer hands a checked contribution to the run, which answers its sender.
+// Offer passes a checked contribution to the run, which answers its sender.
 func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 	m := r.roster.members[number]
 	if m == nil || m.peer != p {
@@ -185,14 +183,14 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 	})
 }
 
-// judge checks what a contribution claims against what the run ordered.
+// judge checks a contribution against its order.
 func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, string) {
 	o := m.order
 	switch {
 	case r.finished != "" || r.roundsDone() || c.Round != 0 && c.Round <= r.closed:
 		return protocol.ReasonLate, ""
 	case c.Round != 0 && c.Order <= r.newestOrder && (r.open == nil || c.Order < r.firstOrder):
-		return protocol.ReasonLate, "" // an attempt that was given up
+		return protocol.ReasonLate, "" // an abandoned attempt
 	case o == nil || uint64(o.order) < c.Order:
 		return protocol.ReasonUnordered, ""
 	case uint64(o.order) > c.Order:
@@ -226,14 +224,14 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 	return protocol.ReasonAccepted, ""
 }
 
-// refuse answers a contribution that the strategy does not get to see.
+// refuse rejects a contribution before it reaches the strategy.
 func (r *Run) refuse(m *member, c *protocol.Contribution, reason protocol.Reason, detail string) {
 	r.answer(m.number, m.peer, c, reason, detail)
 	switch reason {
 	case protocol.ReasonLate, protocol.ReasonDuplicate, protocol.ReasonUnordered:
 		return
 	}
-	// The order is answered, if badly: no better answer is waited for.
+	// The rejected answer was the only one: the strategy does not wait for another.
 	m.order.answered = true
 	r.step(strategy.Declined{Client: strategy.ClientID(m.number), Order: strategy.OrderID(c.Order)})
 }
@@ -251,7 +249,7 @@ func (r *Run) answer(number uint32, p Peer, c *protocol.Contribution, reason pro
 	}
 	round := c.Round
 	if round == 0 && reason == protocol.ReasonAccepted {
-		round = r.down.version + 1 // the version that it will be in
+		round = r.down.version + 1 // the version that will contain it
 		if r.phase == protocol.PhaseCommitting {
 			round++
 		}

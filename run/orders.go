@@ -10,7 +10,7 @@ import (
 	"fedtab/strategy"
 )
 
-// openRound writes the cohort down; orders leave once it is durable.
+// openRound writes the cohort to the journal; orders are sent once it is durable.
 func (r *Run) openRound(e strategy.Open) {
 	now := r.env.Now()
 	open := OpenRound{
@@ -18,7 +18,7 @@ func (r *Run) openRound(e strategy.Open) {
 		Opened: now, Deadline: now.Add(e.Deadline), Cohort: make([]uint32, len(e.Cohort)), Weights: make([]uint64, len(e.Cohort)), State: e.State,
 	}
 	if was := r.open; was != nil && was.Round == e.Round {
-		open.Opened = was.Opened // a round that goes on, written down once more
+		open.Opened = was.Opened // a reopened round
 	} else {
 		r.firstOrder = open.Order
 	}
@@ -37,10 +37,9 @@ func (r *Run) openRound(e strategy.Open) {
 	})
 }
 
-// order gives a participant an order, and before it the model that the order
-// rests on, unless it holds that. What was ordered is kept, so that the answer is
-// judged by it, also when the participant has lost its socket or has left and
-// comes back before the round is closed.
+// order sends a participant an order and, unless it holds it, the order's base
+// before. The order is kept for the check of its answer, also if the participant
+// loses its socket or leaves and returns before the round is closed.
 func (r *Run) order(e strategy.Order) {
 	if e.Start != 0 {
 		if mean := r.means[e.Start]; mean != nil && !mean.ready {
@@ -59,22 +58,22 @@ func (r *Run) order(e strategy.Order) {
 	}
 	o.weight = r.roster.weight(m)
 	if e.Round == 0 {
-		// After a restart, numbers are given again to participants that may have
-		// finished that work, with shards that are not known any more.
+		// After a restart the strategy repeats order numbers. Participants may have
+		// finished that work, on shards that are not recorded.
 		o.weight = r.roster.maxWeight()
 	}
-	if was := m.order; was != nil && was.order == e.Order { // given again
+	if was := m.order; was != nil && was.order == e.Order { // repeated
 		if was.accepted {
 			return
 		}
-		o.weight = max(o.weight, was.weight) // the work may rest on the shards of the first time
+		o.weight = max(o.weight, was.weight) // the work may be on the shards of the first delivery
 		if o.start == nil {
-			o.start = was.start // which may not have arrived
+			o.start = was.start // its delivery may have failed
 		}
 	}
 	m.order = o
 	if m.peer == nil {
-		return // the strategy orders it again when it is back
+		return // the strategy repeats the order when it returns
 	}
 	msg := r.orderMessage(e, o, m)
 	if h := (&protocol.Hello{Payloads: m.payloads}); !h.Supports(msg.Payloads) {
@@ -92,7 +91,7 @@ func (r *Run) order(e strategy.Order) {
 	r.send(m, msg)
 }
 
-// expect keeps what an absent client was ordered before a restart.
+// expect records the order that an absent client has had since before a restart.
 func (r *Run) expect(e strategy.Expect) {
 	base, ok := r.hashOf(e.Base)
 	if !ok {
@@ -140,8 +139,8 @@ func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protoco
 	return msg
 }
 
-// weight returns the max number of examples that a member of the cohort could have
-// when the round was opened, or unknown if that was not written down.
+// weight returns the max number of examples of a member of the cohort when the round
+// was opened, or unknown if that was not recorded.
 func (o *OpenRound) weight(participant uint32, unknown uint64) uint64 {
 	if i, ok := slices.BinarySearch(o.Cohort, participant); ok && i < len(o.Weights) {
 		return o.Weights[i]
@@ -153,7 +152,7 @@ func (o *OpenRound) weight(participant uint32, unknown uint64) uint64 {
 func (r *Run) fetch(e strategy.Fetch) {
 	m := r.roster.members[uint32(e.Client)]
 	if m == nil || m.peer == nil || m.order == nil || m.order.order != e.Order || m.order.answered {
-		return // it has no such order, or has answered it
+		return // no such order, or it is answered
 	}
 	r.send(m, &protocol.Fetch{Order: uint64(e.Order), Codec: m.codec})
 }
@@ -168,9 +167,8 @@ func (r *Run) abandon(e strategy.Abandon) {
 	r.notify(nil)
 }
 
-// release tells clients that have an order of an attempt that was given up to drop
-// their work, and clients that have answered it to drop what they keep: it is in no
-// version, even if the round is closed later.
+// release tells clients with an order of an abandoned attempt to drop their work or
+// their kept answer: no version contains it, even if the round is committed later.
 func (r *Run) release(order strategy.OrderID, why string) {
 	for _, p := range r.roster.present {
 		m := r.roster.members[p]

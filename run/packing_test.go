@@ -21,7 +21,7 @@ func able() *protocol.Hello {
 	return &protocol.Hello{Protocol: protocol.Version, Codecs: compress.Codecs(), TabState: protocol.TabVisible}
 }
 
-// newPacked returns a run of two that packs what it sends down.
+// newPacked returns a run of two clients with a packed downlink.
 func newPacked(t testing.TB, down protocol.Codec, edit func(*Config, *strategy.Config)) *fixture {
 	return newFixture(t, func(c *Config, s *strategy.Config) {
 		c.Packing.Down = down
@@ -34,7 +34,7 @@ func newPacked(t testing.TB, down protocol.Codec, edit func(*Config, *strategy.C
 	})
 }
 
-// holder is a client as far as it holds models.
+// holder is a client that holds models and does not train.
 type holder struct {
 	*fakePeer
 	number  uint32
@@ -57,7 +57,7 @@ func (f *fixture) enter(t testing.TB, h *protocol.Hello) *holder {
 	return c
 }
 
-// back lets a client resume on a new socket. It says that it holds a version.
+// back lets a client resume on a new socket, with a hello that names a version.
 func (f *fixture) back(t testing.TB, c *holder, held uint64, hash [32]byte) {
 	t.Helper()
 	c.fakePeer, c.read = &fakePeer{}, 0
@@ -68,7 +68,7 @@ func (f *fixture) back(t testing.TB, c *holder, held uint64, hash [32]byte) {
 	}
 }
 
-// follow goes the way of every model that the client was sent, and returns them.
+// follow applies every model that the client was sent, and returns them.
 func (c *holder) follow(t testing.TB) (models []*protocol.Model) {
 	t.Helper()
 	for _, m := range c.got[c.read:] {
@@ -94,7 +94,7 @@ func (c *holder) follow(t testing.TB) (models []*protocol.Model) {
 	return models
 }
 
-// round lets clients answer their orders with random deltas of some scale.
+// round lets clients answer their orders with random deltas of a scale.
 func (f *fixture) round(t testing.TB, scale float32, clients ...*holder) {
 	t.Helper()
 	version, _, _ := f.Model()
@@ -120,8 +120,8 @@ func (f *fixture) round(t testing.TB, scale float32, clients ...*holder) {
 	}
 }
 
-// holdsNewest checks what a client holds against the run, and how it got there: by
-// one difference from base.
+// holdsNewest checks that a client holds the run's newest version, by one difference
+// from base.
 func (f *fixture) holdsNewest(t testing.TB, name string, c *holder, base uint64) {
 	t.Helper()
 	version, hash, params := f.Model()
@@ -134,33 +134,33 @@ func (f *fixture) holdsNewest(t testing.TB, name string, c *holder, base uint64)
 	}
 }
 
-// Whatever version a client holds, the difference that it is sent leads it to the
+// The difference that a client is sent leads from the version that it holds to the
 // newest, bit for bit.
 func TestGridVersions(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
-	everybody := []*holder{a, b}
+	clients := []*holder{a, b}
 	var hashes [][32]byte
 	note := func() {
 		_, hash, params := f.Model()
 		hashes = append(hashes, hash)
 		if learn.Hash(params) != hash {
-			t.Fatal("a version is not what its hash says")
+			t.Fatal("a version and its hash differ")
 		}
 	}
 	note()
 	for v := range uint64(4) {
-		f.round(t, 1, everybody...)
+		f.round(t, 1, clients...)
 		note()
-		f.holdsNewest(t, "who took part", a, v)
-		f.holdsNewest(t, "who took part", b, v)
+		f.holdsNewest(t, "client a of the cohort", a, v)
+		f.holdsNewest(t, "client b of the cohort", b, v)
 	}
 	blockOf := func(c *holder) *byte { return &last[*protocol.Model](c.fakePeer).Vectors[0].Block[0] }
 	if blockOf(a) != blockOf(b) {
 		t.Error("the same difference was coded twice")
 	}
 
-	// b goes away with version 4 and comes back two versions later; c is new.
+	// b leaves with version 4 and returns two versions later; c is new.
 	was := *b
 	f.Leave(b.number, b.fakePeer, false)
 	c := f.enter(t, able())
@@ -175,13 +175,13 @@ func TestGridVersions(t *testing.T) {
 	c.read = 0
 	first := last[*protocol.Model](c.fakePeer)
 	if models := all[*protocol.Model](c.fakePeer); models[0].Base != 0 || models[0].Version != 5 {
-		t.Errorf("who is new was sent %+v first, want the difference from version 0", models[0])
+		t.Errorf("first model of a new client: %+v, want the difference from version 0", models[0])
 	}
 	if first.Base != 5 {
 		t.Errorf("and then a difference from version %d, want 5", first.Base)
 	}
 	if c.follow(t); c.version != 6 {
-		t.Errorf("who is new holds version %d, want 6", c.version)
+		t.Errorf("version of a new client: %d, want 6", c.version)
 	}
 	a.follow(t)
 	for _, test := range []struct {
@@ -190,10 +190,10 @@ func TestGridVersions(t *testing.T) {
 		hash [32]byte
 		base uint64
 	}{
-		{"who holds an old version", 4, hashes[4], 4},
-		{"who holds version 0", 0, hashes[0], 0},
-		{"who holds what is not in the run", 4, [32]byte{1}, 0},
-		{"who holds a version that is not there yet", 99, hashes[4], 0},
+		{"a client with an old version", 4, hashes[4], 4},
+		{"a client with version 0", 0, hashes[0], 0},
+		{"a client with an unknown hash", 4, [32]byte{1}, 0},
+		{"a client with a version that does not exist", 99, hashes[4], 0},
 	} {
 		h := able()
 		h.Held, h.HeldHash = test.held, test.hash[:]
@@ -223,11 +223,11 @@ func TestGridVersions(t *testing.T) {
 	d := f.enter(t, h)
 	d.version, d.params = was.version, was.params
 	f.round(t, 1, a, c)
-	f.holdsNewest(t, "who holds a version that is not kept", d, 0)
+	f.holdsNewest(t, "a client with a version that is not kept", d, 0)
 }
 
-// What is lost on the grid is in the next version: the public version is half a
-// step from the exact one at most, and the exact one is the sum of all rounds.
+// The rounding error of the grid is carried into the next version: the public
+// version is at most half a step from the exact one, which is the sum of all rounds.
 func TestGridLosesNothing(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
@@ -255,7 +255,7 @@ func TestGridLosesNothing(t *testing.T) {
 }
 
 // The step is halved, once in a round, while the versions change by an eighth or
-// less of what it was made for, and the way from a coarser version is found.
+// less of the first change. Differences from coarser versions stay possible.
 func TestGridStepHalves(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
@@ -279,30 +279,30 @@ func TestGridStepHalves(t *testing.T) {
 	for range 8 {
 		exact := f.down.grid.exact
 		f.round(t, 1./64, a, c)
-		fits := compress.GridStep(difference(f.down.grid.exact, exact), 3)
+		suited := compress.GridStep(difference(f.down.grid.exact, exact), 3)
 		want := step
-		if step > halveBelow*fits {
+		if step > halveBelow*suited {
 			want, halved = step/2, halved+1
 		}
 		if f.down.grid.step != want {
-			t.Fatalf("the step is %g, want %g: it was %g, and %g would fit the change", f.down.grid.step, want, step, fits)
+			t.Fatalf("step: %g, want %g: it was %g, and the change asks for %g", f.down.grid.step, want, step, suited)
 		}
 		step = want
 		a.follow(t)
 		c.follow(t)
 		if _, hash, _ := f.Model(); learn.Hash(a.params) != hash || learn.Hash(c.params) != hash {
-			t.Fatal("who follows does not hold the newest version")
+			t.Fatal("a client that applies every model does not hold the newest version")
 		}
 	}
 	if halved < 2 {
-		t.Fatalf("the step was halved %d times, want twice at least", halved)
+		t.Fatalf("halvings: %d, want at least 2", halved)
 	}
 	h := able()
 	h.Held, h.HeldHash = 1, oldHash[:]
 	d := f.enter(t, h)
 	d.version, d.params = 1, old.params
 	f.round(t, 1./64, a, c)
-	f.holdsNewest(t, "who holds a version on the first grid", d, 1)
+	f.holdsNewest(t, "a client with a version on the first grid", d, 1)
 }
 
 func difference(x, y []float32) []float32 {
@@ -313,8 +313,8 @@ func difference(x, y []float32) []float32 {
 	return d
 }
 
-// A step so fine that the grid does not reach the model is not taken: no round
-// comes to nothing because the training has converged.
+// The step has a lower limit, at which the levels still reach the model. No round is
+// rolled back because training has converged.
 func TestGridStepHasAnEnd(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
@@ -332,12 +332,12 @@ func TestGridStepHasAnEnd(t *testing.T) {
 		t.Errorf("version %d and %d rolled back after 50 rounds, the step is %g", v, f.State().Ledger.RolledBack, f.down.grid.step)
 	}
 	if f.down.grid.step > 1e-3 {
-		t.Errorf("the step is %g: this tests nothing", f.down.grid.step)
+		t.Errorf("step: %g, above the limit that this test needs", f.down.grid.step)
 	}
 }
 
-// A first round in which next to nothing changes does not fix the step for good:
-// the grid is made anew, and everybody gets there from version 0.
+// A tiny change in the first round does not fix the step: a new grid is made, and
+// every client gets the difference from version 0.
 func TestGridStepGrows(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
@@ -347,13 +347,13 @@ func TestGridStepGrows(t *testing.T) {
 	b.follow(t)
 	f.round(t, .01, a, b)
 	if f.down.grid.step < 1e5*fine {
-		t.Fatalf("the step is %g after %g: as if the changes were of that size", f.down.grid.step, fine)
+		t.Fatalf("step: %g after %g, want a coarser one", f.down.grid.step, fine)
 	}
 	for range 20 {
 		a.follow(t)
 		b.follow(t)
 		if _, hash, _ := f.Model(); learn.Hash(a.params) != hash || learn.Hash(b.params) != hash {
-			t.Fatal("who follows does not hold the newest version")
+			t.Fatal("a client that applies every model does not hold the newest version")
 		}
 		f.round(t, .01, a, b)
 	}
@@ -362,8 +362,8 @@ func TestGridStepGrows(t *testing.T) {
 	}
 }
 
-// A version too large for binary16 is rolled back like one that is not finite, and
-// version 0 reaches who cannot make it bit for bit.
+// A version too large for binary16 is rolled back like one that is not finite. A
+// client that cannot make version 0 gets it exactly.
 func TestFloat16TooLarge(t *testing.T) {
 	f := newPacked(t, protocol.CodecFloat16, func(_ *Config, s *strategy.Config) { s.ServerLR = 1000 })
 	a, b := f.enter(t, able()), f.enter(t, able())
@@ -390,8 +390,8 @@ func TestFloat16TooLarge(t *testing.T) {
 	}
 }
 
-// A restart goes on from the newest version on the same grid. Of older versions
-// only the hashes are left.
+// A restarted run continues from the newest version on the same grid. Of older
+// versions it has only the hashes.
 func TestGridRestart(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
@@ -414,15 +414,15 @@ func TestGridRestart(t *testing.T) {
 	g.back(t, b, 1, hash1)
 	b.version, b.params = older.version, older.params
 	if models := a.follow(t); len(models) != 0 {
-		t.Errorf("who holds the newest version is sent %+v", models[0])
+		t.Errorf("a client with the newest version is sent %+v", models[0])
 	}
-	g.holdsNewest(t, "who holds an older version", b, 0)
+	g.holdsNewest(t, "a client with an older version", b, 0)
 	f.round(t, 1, inRun(f, a), inRun(f, b))
 	g.round(t, 1, a, b)
 	g.holdsNewest(t, "after a round", a, 2)
 	g.holdsNewest(t, "after a round", b, 2)
 	if g.down.hash != f.down.hash || g.down.grid.step != f.down.grid.step || !slices.Equal(g.down.grid.exact, f.down.grid.exact) {
-		t.Error("the restarted run makes another version than the one that went on")
+		t.Error("the next version differs from that of the run without a restart")
 	}
 
 	for name, edit := range map[string]func(*Commit){
@@ -442,14 +442,14 @@ func TestGridRestart(t *testing.T) {
 	}
 }
 
-// inRun returns the client as a run still knows it that it has left for another.
+// inRun returns client c with its peer in f.
 func inRun(f *fixture, c *holder) *holder {
 	m := f.roster.members[c.number]
 	return &holder{fakePeer: m.peer.(*fakePeer), number: c.number}
 }
 
-// By float16 the version is what the message says, and what is lost goes into the
-// next; a client that lacks the codec gets the same bits raw.
+// With float16 the version is the decoded message, and the rounding error is carried
+// into the next one. A client without the codec gets the same bits raw.
 func TestFloat16Down(t *testing.T) {
 	f := newPacked(t, protocol.CodecFloat16, nil)
 	a := f.enter(t, able())
@@ -474,18 +474,18 @@ func TestFloat16Down(t *testing.T) {
 		}
 	}
 	if slices.Equal(f.down.params, f.down.state[exactVector]) {
-		t.Error("nothing was lost: this tests nothing")
+		t.Error("rounding error: 0, want some for this test")
 	}
 	last := &f.journal.commits[4]
 	g := newPacked(t, protocol.CodecFloat16, func(c *Config, _ *strategy.Config) { c.Saved = &Saved{Participants: 1000, Last: last} })
 	if !slices.Equal(g.down.state[exactVector], f.down.state[exactVector]) {
-		t.Error("a restart forgets what was lost")
+		t.Error("a restart loses the rounding error")
 	}
 }
 
-// Who cannot make version 0, or lacks the grid, gets versions in full, by the
-// smallest codec that it has; others are served as before.
-func TestGridForThoseWhoCannot(t *testing.T) {
+// A client that cannot make version 0, or lacks the grid codec, gets full versions
+// in the smallest codec that it supports.
+func TestGridFallback(t *testing.T) {
 	lacks := func(codecs ...protocol.Codec) *protocol.Hello {
 		h := able()
 		h.Codecs = slices.DeleteFunc(h.Codecs, func(c protocol.Codec) bool { return slices.Contains(codecs, c) })
@@ -543,7 +543,7 @@ func TestGridForThoseWhoCannot(t *testing.T) {
 	}
 }
 
-// A control variate goes with a difference as with a version.
+// A control variate is sent with a difference as with a full version.
 func TestGridCarriesControl(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
@@ -559,7 +559,7 @@ func TestGridCarriesControl(t *testing.T) {
 	}
 }
 
-// Who asks for all of a version gets all of it, and differences again afterwards.
+// A client that asks for a full version gets it, and differences again afterwards.
 func TestWantFull(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())
@@ -574,12 +574,12 @@ func TestWantFull(t *testing.T) {
 		t.Fatalf("it is sent %+v, want all of version 1", models)
 	}
 	f.round(t, 1, a, b)
-	f.holdsNewest(t, "who has asked", a, 1)
+	f.holdsNewest(t, "the client that asked", a, 1)
 }
 
-// A version is coded off the owner's goroutine. Until it is, messages to the client
-// wait behind it, and others are served; a client that has lost its socket
-// meanwhile is sent nothing.
+// A version is coded off the owner's goroutine. Later messages to the same client
+// wait for it; other clients do not. A client that has lost its socket meanwhile is
+// sent nothing.
 func TestMessagesWaitForAVersion(t *testing.T) {
 	f := newPacked(t, protocol.CodecGrid, nil)
 	a, b := f.enter(t, able()), f.enter(t, able())

@@ -11,8 +11,8 @@ import (
 	"fedtab/strategy"
 )
 
-// census is a strategy that asks everyone for integers and bytes, twice over, and
-// makes the first parameter the sum of the integers modulo 2^20.
+// census is a strategy that asks every client for integers and bytes, in two rounds,
+// and sets the first parameter to the sum of the integers modulo 2^20.
 type census struct{ handles []strategy.Handle }
 
 var censusWork = strategy.Work{Kind: strategy.Report, Payloads: []strategy.Payload{
@@ -54,8 +54,8 @@ func (total) Combine(v *combine.Vectors) error {
 	return nil
 }
 
-// Contributions of integers and bytes go from the order to the plan; what differs
-// from the order costs its sender, not the round.
+// Payloads of integers and bytes reach the plan. A contribution that differs from its
+// order is rejected, and the round goes on.
 func TestPayloads(t *testing.T) {
 	f := newFixture(t, func(c *Config, _ *strategy.Config) {})
 	f.cfg.Strategy = &census{}
@@ -73,7 +73,7 @@ func TestPayloads(t *testing.T) {
 			protocol.IntegersVector(&o.Payloads[0], integers), {Kind: protocol.PayloadBytes, Name: "key", Block: []byte{1, 2}},
 		}}
 	}
-	lacks := &fakePeer{} // comes back as participant 1 without a kind of payload
+	lacks := &fakePeer{} // resumes participant 1 without support for a kind of payload
 	older := hello
 	older.Payloads = []protocol.PayloadKind{protocol.PayloadIntegers}
 	f.Join(&older, 1, lacks)
@@ -125,8 +125,7 @@ func (f *fixture) events() []string {
 	return f.journal.kinds
 }
 
-// offerOf offers a contribution whose payloads are judged as they would be by a
-// connection.
+// offerOf inspects a contribution as a connection does, and offers it.
 func (f *fixture) offerOf(n uint32, p *fakePeer, c *protocol.Contribution) protocol.Reason {
 	if f.Announce(n, p, c) {
 		f.Offer(n, p, f.inspect(c))

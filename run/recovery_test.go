@@ -10,12 +10,9 @@ import (
 	"fedtab/strategy"
 )
 
-// What follows was found by coordinator/faults.
-
-// Work may rest on the shards that its participant had when it was ordered:
-// those who come later take some away, and a resume or a restart must not make
-// the work too heavy.
-func TestWorkRestsOnTheShardsOfThen(t *testing.T) {
+// The bound of a weight comes from the shards at the time of the order. A later
+// division, a resume or a restart does not lower it.
+func TestWeightBoundOfOrder(t *testing.T) {
 	f := newFixture(t, func(c *Config, s *strategy.Config) { s.MinClients = 1 })
 	a, pa := f.join(t)
 	o := last[*protocol.Order](pa) // on all 40 examples
@@ -40,8 +37,8 @@ func TestWorkRestsOnTheShardsOfThen(t *testing.T) {
 	}
 }
 
-// However long the coordinator was away, those of an open round have time to
-// come back to it.
+// After a restart the cohort of the open round has the grace period to reconnect,
+// however long the coordinator was down.
 func TestRestartAfterTheDeadline(t *testing.T) {
 	open := OpenRound{Round: 1, Order: 7, Cohort: []uint32{1, 2}, Opened: time.Unix(0, 0), Deadline: time.Unix(60, 0)}
 	f := newFixture(t, func(c *Config, s *strategy.Config) { c.Saved = &Saved{Participants: 1000, Open: &open} })
@@ -51,7 +48,7 @@ func TestRestartAfterTheDeadline(t *testing.T) {
 		f.Join(&hello, number, p)
 		o := last[*protocol.Order](p)
 		if o == nil || o.Order != 7 {
-			t.Fatalf("participant %d came back and was given %+v, want order 7", number, o)
+			t.Fatalf("order of participant %d after its return: %+v, want 7", number, o)
 		}
 		if got := f.offer(number, p, f.contribution(o, 1, 10)); got != protocol.ReasonAccepted {
 			t.Errorf("participant %d: %v", number, got)
@@ -62,8 +59,7 @@ func TestRestartAfterTheDeadline(t *testing.T) {
 	}
 }
 
-// Who comes back to an open round paused is no more waited for than who does not
-// come back.
+// A member of the cohort that returns paused is treated like an absent one.
 func TestRestartPaused(t *testing.T) {
 	open := OpenRound{Round: 1, Order: 1, Cohort: []uint32{1, 2}, Opened: time.Unix(1e9, 0), Deadline: time.Unix(1e9+3600, 0)}
 	f := newFixture(t, func(c *Config, s *strategy.Config) {
@@ -83,8 +79,8 @@ func TestRestartPaused(t *testing.T) {
 	}
 }
 
-// A member of a reopened cohort that is back but paused has no order yet. Its answer
-// is judged by what was ordered, not by the role and weight that it claims.
+// A member of a reopened cohort that returns paused has no order yet. Its answer is
+// checked against the recorded order, not against its own role and weight.
 func TestRestartPausedForges(t *testing.T) {
 	open := OpenRound{Round: 1, Order: 1, Cohort: []uint32{1, 2}, Weights: []uint64{20, 10}, Opened: time.Unix(1e9, 0), Deadline: time.Unix(1e9+3600, 0)}
 	for _, test := range []struct {
@@ -122,8 +118,8 @@ func TestRestartPausedForges(t *testing.T) {
 	}
 }
 
-// A member that leaves and comes back within the round keeps the bounds of its
-// order: they do not become those of the whole data.
+// A member that leaves and returns within the round keeps the bounds of its order,
+// not those of the whole data.
 func TestLeaveAndReturnForges(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -138,9 +134,8 @@ func TestLeaveAndReturnForges(t *testing.T) {
 	}
 }
 
-// The step of a round that the end of the run overtakes changes nothing any
-// more, neither when the disk confirms it nor when it must be tried again.
-func TestEndOvertakesARound(t *testing.T) {
+// A write of a round that completes or fails after the end of the run has no effect.
+func TestEndDuringRoundWrite(t *testing.T) {
 	for _, err := range []error{nil, errors.New("the disk is full")} {
 		f := newFixture(t, func(c *Config, _ *strategy.Config) { c.Stop.Time = time.Hour })
 		f.join(t)
@@ -162,7 +157,7 @@ func TestEndOvertakesARound(t *testing.T) {
 	}
 }
 
-// Nobody is sent away for good before the end is durable: a crash would undo it.
+// No client is told of the end before it is durable: a crash would undo it.
 func TestEndIsToldWhenItIsDurable(t *testing.T) {
 	f := newFixture(t, func(c *Config, _ *strategy.Config) { c.Stop.Time = time.Hour })
 	f.env.hold = true
@@ -178,8 +173,8 @@ func TestEndIsToldWhenItIsDurable(t *testing.T) {
 	}
 }
 
-// What comes too late is late however often it comes: a duplicate would be kept
-// as if it counted.
+// A late contribution is answered late each time, never duplicate: a client keeps a
+// duplicate as if it counted.
 func TestLateTwice(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -196,8 +191,7 @@ func TestLateTwice(t *testing.T) {
 	}
 }
 
-// On a slow disk one write of the event log waits, not one for every batch, and
-// no entry is lost.
+// On a slow disk at most one write of the event log waits, and no entry is lost.
 func TestEventLogDoesNotPileUp(t *testing.T) {
 	f := newFixture(t, func(_ *Config, s *strategy.Config) { s.MinClients = 1000 })
 	f.env.hold = true

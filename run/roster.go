@@ -7,15 +7,14 @@ import (
 	"fedtab/strategy"
 )
 
-// MaxParticipants is how many participants a run takes at a time.
+// MaxParticipants is the max number of participants of a run at a time.
 const MaxParticipants = 10_000
 
-// numbersAhead is how many participant numbers are reserved at a time, so that
-// the journal is seldom asked.
+// numbersAhead is the number of participant numbers that one write reserves.
 const numbersAhead = 1000
 
-// roster is the set of participants: their numbers, their state, and the shards
-// of the public data that each has. It sends nothing.
+// roster is the set of participants: their numbers, states and shards of the public
+// data. It sends no messages.
 type roster struct {
 	shards     Shards
 	members    map[uint32]*member
@@ -26,13 +25,13 @@ type roster struct {
 	assignment uint64   // number of the newest assignment of shards
 }
 
-// member is a participant: connected, or lost and still waited for.
+// member is a participant: connected, or lost and within the grace period.
 type member struct {
 	number uint32
 	peer   Peer   // nil while its socket is lost
 	expiry func() // stops the timer that ends the grace period
 	tab    protocol.TabState
-	active bool // the strategy counts it as present
+	active bool // present for the strategy
 
 	codecs      []protocol.Codec // that it has
 	codec       protocol.Codec   // of its answers
@@ -41,27 +40,26 @@ type member struct {
 	holds       bool // it holds version held of the model
 	held        uint64
 
-	wanted uint64 // version that it asked for last
-	wants  int    // how often it has asked for that version
+	wanted uint64 // version of its last request
+	wants  int    // number of requests for that version
 
 	shards []uint32
 	order  *outstanding // newest
 
 	blocked bool     // a message for it is being coded
-	outbox  []func() // what waits behind that message
+	outbox  []func() // pending until that message is coded
 }
 
-// outstanding is an order that a participant has been given, and what its answer
-// may be.
+// outstanding is an order of a participant, with the bounds of its answer.
 type outstanding struct {
 	order    strategy.OrderID
 	round    uint64
 	base     [32]byte
-	weight   uint64 // max examples that its answer may rest on
+	weight   uint64 // max examples in its answer
 	work     strategy.Work
 	start    *mean // model that the order starts from, until the client is known to have it
 	answered bool
-	accepted bool // and the answer was good
+	accepted bool // the answer was accepted
 }
 
 func newRoster(shards Shards) roster {
@@ -70,8 +68,8 @@ func newRoster(shards Shards) roster {
 
 func (m *member) can(c protocol.Codec) bool { return slices.Contains(m.codecs, c) }
 
-// able returns c if the member has that codec, or else float32, which every
-// client has.
+// able returns c if the member supports it, otherwise float32, which every client
+// supports.
 func (m *member) able(c protocol.Codec) protocol.Codec {
 	if m.can(c) {
 		return c
@@ -79,10 +77,10 @@ func (m *member) able(c protocol.Codec) protocol.Codec {
 	return protocol.CodecFloat32
 }
 
-// full says whether no newcomer can be taken in.
+// full reports whether the roster has MaxParticipants members.
 func (r *roster) full() bool { return r.next >= r.reserved || len(r.present) >= MaxParticipants }
 
-// add takes a participant in; number 0 stands for the next free number.
+// add adds a participant; number 0 stands for the next free number.
 func (r *roster) add(number uint32) *member {
 	if number == 0 {
 		number = r.next
@@ -112,7 +110,7 @@ func (r *roster) lost() (n int) {
 	return n
 }
 
-// weight is the max number of examples that a participant can have.
+// weight returns the max number of examples of a participant.
 func (r *roster) weight(m *member) uint64 {
 	if len(r.shards.Sizes) == 0 {
 		return protocol.MaxWeight
@@ -124,7 +122,7 @@ func (r *roster) weight(m *member) uint64 {
 	return n
 }
 
-// maxWeight is the largest weight that any contribution may have.
+// maxWeight returns the max weight of a contribution.
 func (r *roster) maxWeight() uint64 {
 	if len(r.shards.Sizes) == 0 {
 		return protocol.MaxWeight
@@ -136,8 +134,8 @@ func (r *roster) maxWeight() uint64 {
 	return total
 }
 
-// divide assigns the shards of the public data to those present, and returns the
-// members whose shards have changed, ascending.
+// divide divides the shards of the public data over the present members and returns
+// the members whose shards have changed, ascending.
 func (r *roster) divide() (changed []*member) {
 	sizes := r.shards.Sizes
 	if len(sizes) == 0 || len(r.present) == 0 {
@@ -160,9 +158,9 @@ func (r *roster) divide() (changed []*member) {
 	return changed
 }
 
-// divideEvenly fills wanted: shards 0..total-1 over the participants, sizes
-// differing by at most one, each keeping what it has as far as that allows.
-// With more participants than shards, some share one.
+// divideEvenly fills wanted: shards 0..total-1 over the participants, with counts
+// that differ by at most one. Each keeps its shards as far as that allows. With more
+// participants than shards, some share one.
 func divideEvenly(wanted map[uint32][]uint32, present []uint32, total int, has func(uint32) []uint32) {
 	if len(present) > total {
 		for i, p := range present {
@@ -173,8 +171,8 @@ func divideEvenly(wanted map[uint32][]uint32, present []uint32, total int, has f
 	base, extra := total/len(present), total%len(present)
 	taken := make([]bool, total)
 	quota := make([]int, len(present))
-	// The shards above an equal share stay with participants that hold more,
-	// in the order of their numbers.
+	// Participants that hold more than an equal share keep one more, in the
+	// order of their numbers.
 	for i, p := range present {
 		quota[i] = base
 		if extra > 0 && len(has(p)) > base {
@@ -211,7 +209,7 @@ func divideEvenly(wanted map[uint32][]uint32, present []uint32, total int, has f
 	}
 }
 
-// role is what the first vector of an answer is.
+// role returns the role of the first vector of an answer.
 func role(w strategy.Work) protocol.Role {
 	if w.Kind == strategy.Gradient {
 		return protocol.RoleGradient
@@ -219,8 +217,8 @@ func role(w strategy.Work) protocol.Role {
 	return protocol.RoleDelta
 }
 
-// expects returns what vector i of the answer is to be: a vector and the change
-// of a control variate, or several vectors of one role.
+// expects returns the role and the part of vector i of the answer: a vector and the
+// change of a control variate, or several vectors of one role.
 func (o *outstanding) expects(i int) (protocol.Role, uint32) {
 	if i == 1 && o.work.Control {
 		return protocol.RoleControl, 0
@@ -228,8 +226,8 @@ func (o *outstanding) expects(i int) (protocol.Role, uint32) {
 	return role(o.work), uint32(i)
 }
 
-// maxWeight returns how many examples an answer to the order can rest on. A gradient
-// rests on one mini-batch, whatever its sender has.
+// maxWeight returns the max number of examples in an answer to the order. A gradient
+// is of one mini-batch.
 func (o *outstanding) maxWeight() uint64 {
 	if o.work.Kind == strategy.Gradient && o.work.Batch > 0 {
 		return min(o.weight, uint64(o.work.Batch))
@@ -237,8 +235,7 @@ func (o *outstanding) maxWeight() uint64 {
 	return o.weight
 }
 
-// maxSteps returns how many mini-batches the order takes with the given number
-// of examples.
+// maxSteps returns the number of mini-batches of the order for a number of examples.
 func (o *outstanding) maxSteps(examples uint64) uint64 {
 	w := o.work
 	if w.Steps > 0 {

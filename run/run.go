@@ -1,9 +1,9 @@
-// Package run is the life of one run: who takes part, what has been ordered,
-// which contributions have come, when a version is committed and when the run
-// is over. It drives one strategy and keeps one ledger of bytes.
+// Package run executes one training run: its participants, orders, contributions
+// and versions, from start to end. It drives one strategy and keeps one ledger of
+// bytes.
 //
 // A Run is a pure state machine like those of strategy and client: it reads no
-// clock and starts no goroutine. An Env does that for it: coordinator/live in
+// clock and starts no goroutine. Its Env provides both: coordinator/live in
 // production, where one goroutine owns the Run, and coordinator/simulate in
 // virtual time. A Peer delivers messages to a participant: a WebSocket session
 // of the hub, or a simulated client. Only the owner calls a Run's methods;
@@ -28,15 +28,15 @@ type Run struct {
 	began time.Time
 
 	phase    protocol.Phase
-	roster   roster     // who takes part
-	down     downlink   // the newest version, and how it travels
+	roster   roster     // participants
+	down     downlink   // the newest version and its encodings
 	accounts accounts   // bytes
-	events   eventLog   // what is not written of it yet
-	durable  durability // whether the journal works
+	events   eventLog   // pending entries
+	durable  durability // state of the journal
 
 	open    *OpenRound
 	attempt *attempt                // sums of the open round
-	absent  map[uint32]*outstanding // orders of the open round, of clients that are not here
+	absent  map[uint32]*outstanding // orders of the open round, of absent clients
 	offers  map[strategy.Handle]*Offer
 	handles strategy.Handle // newest
 	kept    map[strategy.Handle]*kept
@@ -50,12 +50,13 @@ type Run struct {
 	rounds     []RoundRecord
 	evaluated  *Evaluation // newest
 	evaluating bool
-	finished   string // why the run makes no other round
+	finished   string // reason of the end; empty while the run goes on
 	over       bool   // finished, and durably so
-	halted     bool   // the journal has failed for good
+	halted     bool   // the journal has failed permanently
 }
 
-// New returns a run that waits for Start.
+// New returns a run that has not started. An error names an invalid setting, or saved
+// state that does not match the configuration.
 func New(cfg Config, env Env) (*Run, error) {
 	if cfg.EvalEvery == 0 {
 		cfg.EvalEvery = 1
@@ -111,7 +112,7 @@ func New(cfg Config, env Env) (*Run, error) {
 	return r, nil
 }
 
-// Start begins, or goes on with, the run.
+// Start starts or resumes the run.
 func (r *Run) Start() {
 	r.began = r.env.Now()
 	if r.cfg.Saved != nil {
@@ -124,7 +125,7 @@ func (r *Run) Start() {
 		r.env.AfterFunc(d-r.env.Now().Sub(r.began), func() { r.finish(fmt.Sprintf("time limit of %v reached", d)) })
 	}
 	if r.down.version > 0 && (r.evaluated == nil || r.evaluated.Version != r.down.version) {
-		r.evaluate() // what the crash cut off
+		r.evaluate() // the evaluation that the restart interrupted
 	}
 	if r.stopReached() || r.roundsDone() {
 		return
@@ -132,8 +133,8 @@ func (r *Run) Start() {
 	if s := r.cfg.Saved; s != nil && s.Open != nil {
 		open := *s.Open
 		r.open, r.phase, r.newestOrder, r.firstOrder = &open, protocol.PhaseTraining, open.Order, open.Order
-		// A clock that was set back must not make the round longer; and its
-		// cohort needs time to come back, however long the coordinator was down.
+		// A clock that was set back must not extend the round. The cohort gets
+		// the grace period to reconnect, however long the coordinator was down.
 		remaining := min(open.Deadline.Sub(r.env.Now()), open.Deadline.Sub(open.Opened))
 		remaining = max(remaining, r.cfg.RestartGrace)
 		r.open.Deadline = r.env.Now().Add(remaining)
@@ -148,8 +149,8 @@ func (r *Run) Start() {
 	}
 }
 
-// dropAbsent stops waiting for clients of a reopened cohort that have not come
-// back, or are paused.
+// dropAbsent reports the clients of a reopened cohort that are absent or paused as
+// having left.
 func (r *Run) dropAbsent(cohort []strategy.ClientID) {
 	for _, c := range cohort {
 		if m := r.roster.members[uint32(c)]; m == nil || !m.active {
@@ -158,7 +159,7 @@ func (r *Run) dropAbsent(cohort []strategy.ClientID) {
 	}
 }
 
-// State returns how the run stands.
+// State returns the state of the run.
 func (r *Run) State() State {
 	s := State{
 		Phase: r.phase, Version: r.down.version, Round: r.down.version, Participants: len(r.roster.present),
@@ -184,7 +185,7 @@ func (r *Run) Model() (version uint64, hash [32]byte, params []float32) {
 	return r.down.version, r.down.hash, r.down.params
 }
 
-// StoreError returns why the journal failed last, nil while it works.
+// StoreError returns the last error of the journal, nil while it works.
 func (r *Run) StoreError() error { return r.durable.err }
 
 func (r *Run) notify(round *RoundRecord, clients ...ClientTraffic) {
@@ -198,13 +199,13 @@ func (r *Run) notify(round *RoundRecord, clients ...ClientTraffic) {
 	}
 }
 
-// step gives the strategy an event and does what it answers.
+// step passes an event to the strategy and executes its effects.
 func (r *Run) step(e strategy.Event) {
 	if r.finished != "" || r.roundsDone() {
-		return // it would open another round while the last is being evaluated
+		return // the strategy would open another round during the last evaluation
 	}
-	// An effect may be answered at once, by another step that reuses the
-	// strategy's slice.
+	// An effect may cause another step at once, which reuses the strategy's
+	// slice.
 	for _, effect := range slices.Clone(r.cfg.Strategy.Step(e)) {
 		if r.finished != "" {
 			return

@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// fakeEnv runs everything at once, in virtual time.
+// fakeEnv is an Env in virtual time that runs work at once.
 type fakeEnv struct {
 	now    time.Time
 	timers []*fakeTimer
@@ -57,7 +57,7 @@ func (e *fakeEnv) Store(work func() error, then func(error)) {
 	then(work())
 }
 
-// release does what the disk or the processors held back.
+// release runs the held work.
 func (e *fakeEnv) release() {
 	e.hold, e.busy = false, false
 	held := e.held
@@ -79,7 +79,7 @@ func (e *fakeEnv) advance(d time.Duration) {
 	}
 }
 
-// fakePeer keeps what it is sent.
+// fakePeer records the messages that it is sent.
 type fakePeer struct {
 	got    []protocol.Message
 	closed protocol.CloseCode
@@ -103,7 +103,7 @@ func last[M protocol.Message](p *fakePeer) (m M) {
 	return m
 }
 
-// memoryJournal keeps what it is told, and fails when it is told to.
+// memoryJournal is a Journal in memory; it returns err if set.
 type memoryJournal struct {
 	opens   []OpenRound
 	commits []Commit
@@ -141,7 +141,7 @@ func (j *memoryJournal) Log(_ string, entries []LogEntry, l Ledger) error {
 	return nil
 }
 
-// fixture is a run of a tiny model with fake surroundings.
+// fixture is a run of a tiny model with a fake Env, Journal and peers.
 type fixture struct {
 	*Run
 	env     *fakeEnv
@@ -262,8 +262,8 @@ func TestRound(t *testing.T) {
 	}
 }
 
-// The bytes of a round are those of the frames that travelled.
-func TestLedgerIsWhatTravelled(t *testing.T) {
+// The bytes of a round are those of the frames sent.
+func TestLedgerCountsFrames(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
 	b, pb := f.join(t)
@@ -311,9 +311,8 @@ func TestDurableFirst(t *testing.T) {
 	}
 }
 
-// A round is combined when the last contribution has been added, however long
-// adding takes; what is added to an attempt that was abandoned meanwhile is in
-// no model.
+// A round is combined once the last pending addition is done. Additions to an
+// abandoned attempt are in no version.
 func TestSlowProcessor(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -345,7 +344,7 @@ func TestSlowProcessor(t *testing.T) {
 	}
 }
 
-// A disk that is full delays the round; it loses nothing.
+// A full disk delays the round and loses no contribution.
 func TestJournalFails(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -372,8 +371,7 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
-// An end that the disk does not take is told to no participant: after a crash the run
-// would go on.
+// An end that is not durable is not announced: a crash would undo it.
 func TestJournalFailsAtTheEnd(t *testing.T) {
 	f := newFixture(t, nil)
 	_, p := f.join(t)
@@ -389,8 +387,8 @@ func TestJournalFailsAtTheEnd(t *testing.T) {
 	}
 }
 
-// A write that fails for good halts the run at once: it is not tried for ever, the
-// participants are told why and may come back, and the run is not over.
+// A permanent error of the journal halts the run: the write is not retried, the
+// participants get the reason and may reconnect, and the run is not over.
 func TestJournalFailsForGood(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -406,18 +404,18 @@ func TestJournalFailsForGood(t *testing.T) {
 		t.Error("it is tried again")
 	}
 	if !pa.closed.Reconnect() || pa.closed == 0 || pb.closed == 0 {
-		t.Errorf("the participants are closed with %v and %v, want a code to come back after", pa.closed, pb.closed)
+		t.Errorf("close codes: %v and %v, want one that allows to reconnect", pa.closed, pb.closed)
 	}
 	p := &fakePeer{}
 	if _, ok := f.Join(&hello, a, p); ok || !p.closed.Reconnect() {
-		t.Errorf("a participant that comes back is let in or sent away with %v", p.closed)
+		t.Errorf("close code of a participant that returns: %v, want one that allows to reconnect", p.closed)
 	}
 	if f.journal.finish != "" {
 		t.Errorf("finished as %q", f.journal.finish)
 	}
 }
 
-// A training loss that is not a number, or negative, spoils no round's figure.
+// A training loss that is NaN or negative is left out of the round's mean.
 func TestForgedLoss(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -435,8 +433,8 @@ func TestForgedLoss(t *testing.T) {
 	}
 }
 
-// A gradient rests on the mini-batch that was ordered: a weight of all the examples
-// that its sender has is refused, because the bound on its values grows with it.
+// The weight of a gradient is at most the ordered mini-batch, because the bound on its
+// values grows with it.
 func TestGradientOutweighsItsBatch(t *testing.T) {
 	for weight, want := range map[uint64]protocol.Reason{5: protocol.ReasonAccepted, 6: protocol.ReasonOutOfBounds, 20: protocol.ReasonOutOfBounds} {
 		f := newFixture(t, func(_ *Config, s *strategy.Config) { s.Kind, s.Batch = "minibatch", 5 })
@@ -450,7 +448,7 @@ func TestGradientOutweighsItsBatch(t *testing.T) {
 	}
 }
 
-// What a contribution can do wrong costs its sender, not the round.
+// An invalid contribution is rejected, and the round goes on without it.
 func TestRejections(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -486,7 +484,7 @@ func TestRejections(t *testing.T) {
 			if pa.closed != 0 {
 				t.Errorf("closed with %v", pa.closed)
 			}
-			// The other one's good contribution still makes a round.
+			// The other client's valid contribution completes the round.
 			f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
 			f.env.advance(2 * time.Minute)
 			if v, _, _ := f.Model(); v != 1 {
@@ -508,9 +506,8 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-// Who loses the socket is waited for, comes back with the token as the same
-// participant, and is given its order again; who does not come back is not
-// waited for any longer.
+// A client that loses its socket resumes as the same participant and gets its order
+// again. A client that does not resume leaves after the grace period.
 func TestLostSocket(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -523,27 +520,26 @@ func TestLostSocket(t *testing.T) {
 	}
 	again := &fakePeer{}
 	if n, ok := f.Join(&hello, a, again); !ok || n != a {
-		t.Fatalf("came back as %d", n)
+		t.Fatalf("resumed as %d", n)
 	}
 	if o := last[*protocol.Order](again); o == nil || o.Order != last[*protocol.Order](pa).Order {
 		t.Fatalf("its order was %v, now %v", last[*protocol.Order](pa), o)
 	}
 	f.env.advance(10 * time.Second)
 	if v, _, _ := f.Model(); v != 0 || f.State().Participants != 2 {
-		t.Fatal("the participant that came back was not waited for")
+		t.Fatal("the round does not wait for the participant that resumed")
 	}
 	f.Leave(a, again, false)
 	f.env.advance(6 * time.Second)
 	if v, _, _ := f.Model(); v != 1 {
-		t.Error("the round still waits for somebody who has gone")
+		t.Error("the round still waits for a participant that has left")
 	}
 	if s := last[*protocol.Shards](pb); len(s.Shards) != 4 {
-		t.Errorf("the one who stays has shards %v, want all", s.Shards)
+		t.Errorf("shards of the remaining participant: %v, want all", s.Shards)
 	}
 }
 
-// The newest socket with a token wins, and what the older one still says does
-// not count.
+// The newest socket with a token wins. Messages of the older one are ignored.
 func TestSuperseded(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -578,7 +574,7 @@ func TestPaused(t *testing.T) {
 	}
 }
 
-// Stop conditions end the run, tell everybody why, and are written down.
+// Stop conditions end the run. The reason is sent to every participant and stored.
 func TestStops(t *testing.T) {
 	accuracy := func([]float32) (float64, float64, int) { return .5, .9, 10 }
 	for _, test := range []struct {
@@ -611,8 +607,8 @@ func TestStops(t *testing.T) {
 	}
 }
 
-// A restarted coordinator goes on in the open round with its own cohort, and
-// stops waiting for those who do not come back.
+// A restarted coordinator continues the open round with its cohort. Members that do
+// not return in the grace period leave.
 func TestRestart(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -637,7 +633,7 @@ func TestRestart(t *testing.T) {
 	}
 	g.env.advance(31 * time.Second)
 	if v, _, _ := g.Model(); v != 1 {
-		t.Error("the round still waits for a member that did not come back")
+		t.Error("the round still waits for a member that has not returned")
 	}
 	if n, _ := g.join(t); n < 1000 {
 		t.Errorf("a new participant is %d, a number that has been used", n)
@@ -668,8 +664,7 @@ func TestRestartClockBack(t *testing.T) {
 	}
 }
 
-// What was announced and is not wanted is answered before its body comes, and
-// counted; what is wanted may come.
+// An announced body that is not wanted is answered before it arrives, and counted.
 func TestAnnounce(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -685,7 +680,7 @@ func TestAnnounce(t *testing.T) {
 		t.Error("a good contribution is not wanted, or answered before it has come")
 	}
 	if announced(func(c *protocol.Contribution) { c.Order++ }) || last[*protocol.Ack](pa).Reason != protocol.ReasonUnordered {
-		t.Error("a contribution that nobody ordered is wanted")
+		t.Error("an unordered contribution is wanted")
 	}
 	if f.Announce(a, &fakePeer{}, f.contribution(o, 1, 10)) {
 		t.Error("a contribution of a superseded socket is wanted")
@@ -730,7 +725,7 @@ func TestEventLogBatches(t *testing.T) {
 	}
 }
 
-// A client that holds another model than it says gets the model.
+// A client whose hash does not match the version that it names gets the model.
 func TestHeld(t *testing.T) {
 	f := newFixture(t, nil)
 	_, hash, _ := f.Model()
@@ -754,8 +749,8 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// All shards are divided, evenly, whoever comes and goes, and nobody loses a
-// shard without need.
+// All shards are divided evenly after every join and leave, with a min number of
+// moves.
 func TestDivideEvenly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		total := rapid.IntRange(1, 60).Draw(t, "shards")
@@ -778,11 +773,11 @@ func TestDivideEvenly(t *testing.T) {
 			wanted := map[uint32][]uint32{}
 			divideEvenly(wanted, present, total, func(p uint32) []uint32 { return has[p] })
 			owners := make([]int, total)
-			fewest, most := total, 0
+			smallest, largest := total, 0
 			moved := 0
 			for _, p := range present {
 				s := wanted[p]
-				fewest, most = min(fewest, len(s)), max(most, len(s))
+				smallest, largest = min(smallest, len(s)), max(largest, len(s))
 				if !slices.IsSorted(s) {
 					t.Fatalf("not ascending: %v", s)
 				}
@@ -796,11 +791,11 @@ func TestDivideEvenly(t *testing.T) {
 			if len(present) <= total {
 				for n, k := range owners {
 					if k != 1 {
-						t.Fatalf("shard %d has %d owners among %d participants", n, k, len(present))
+						t.Fatalf("owners of shard %d: %d of %d participants, want 1", n, k, len(present))
 					}
 				}
-				if most-fewest > 1 {
-					t.Fatalf("from %d to %d shards each", fewest, most)
+				if largest-smallest > 1 {
+					t.Fatalf("shards per participant: %d to %d, want a difference of at most 1", smallest, largest)
 				}
 				free := total
 				for _, p := range present {
@@ -809,8 +804,8 @@ func TestDivideEvenly(t *testing.T) {
 				if !shared && moved > free {
 					t.Fatalf("%d shards moved, %d had to", moved, free)
 				}
-			} else if fewest == 0 {
-				t.Fatal("somebody has nothing")
+			} else if smallest == 0 {
+				t.Fatal("shards of a participant: 0, want at least 1")
 			}
 			has, shared = wanted, len(present) > total
 		}

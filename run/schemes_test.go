@@ -23,8 +23,8 @@ func all[M protocol.Message](p *fakePeer) (ms []M) {
 	return ms
 }
 
-// Who pauses in the middle of a round declines its order, and gets it again when
-// it comes back: the round does not wait for what nobody works on.
+// A client that pauses during a round declines its order and gets it again when it
+// continues. Meanwhile the round does not wait for it.
 func TestPausedAndBack(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
@@ -43,7 +43,7 @@ func TestPausedAndBack(t *testing.T) {
 	}
 	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
 	if v, _, _ := f.Model(); v != 0 {
-		t.Fatal("the round does not wait for who is back")
+		t.Fatal("the round does not wait for the client that continues")
 	}
 	if got := f.offer(a, pa, f.contribution(o, 1, 10)); got != protocol.ReasonAccepted {
 		t.Errorf("its answer: %v", got)
@@ -53,8 +53,8 @@ func TestPausedAndBack(t *testing.T) {
 	}
 }
 
-// An attempt that comes to nothing is over for those who have answered too: what
-// they keep is in no version, even if another attempt makes one.
+// The end of an abandoned attempt is sent to clients that have answered, too: their
+// kept answer is in no version, even if a later attempt commits.
 func TestAbandonedAnswersAreDropped(t *testing.T) {
 	f := newFixture(t, func(_ *Config, s *strategy.Config) { s.MinReports = 2 })
 	a, pa := f.join(t)
@@ -62,7 +62,7 @@ func TestAbandonedAnswersAreDropped(t *testing.T) {
 	o := last[*protocol.Order](pa)
 	f.offer(a, pa, f.contribution(o, 1, 10))
 	f.env.advance(2 * time.Minute)
-	for name, p := range map[string]*fakePeer{"who has answered": pa, "who has not": pb} {
+	for name, p := range map[string]*fakePeer{"the client that has answered": pa, "the client that has not": pb} {
 		if ack := last[*protocol.Ack](p); ack == nil || ack.Order != o.Order || ack.Reason != protocol.ReasonAbandoned {
 			t.Errorf("%s was told %+v, want that it is abandoned", name, ack)
 		}
@@ -80,8 +80,8 @@ func guarded(t *testing.T, edit func(*Config, *strategy.Config)) *fixture {
 	})
 }
 
-// A version whose test loss jumps is not made: it is reported, those who took
-// part are told, and the run goes on from the same base at half the rate.
+// A version whose test loss jumps is rolled back: the event is logged, its
+// participants are told, and the run continues from the base at half the rate.
 func TestGuardRollsBack(t *testing.T) {
 	f := guarded(t, nil)
 	a, pa := f.join(t)
@@ -103,7 +103,7 @@ func TestGuardRollsBack(t *testing.T) {
 		t.Errorf("the event log has %v", f.journal.kinds)
 	}
 	if ack := last[*protocol.Ack](pa); ack.Reason != protocol.ReasonAbandoned {
-		t.Errorf("who took part is told %v", ack.Reason)
+		t.Errorf("the participant's answer is acknowledged with %v", ack.Reason)
 	}
 	first := last[*protocol.Order](pa).Order
 	f.env.advance(time.Second)
@@ -151,8 +151,8 @@ func (s *broken) Step(e strategy.Event) []strategy.Effect {
 	return effects
 }
 
-// What is not finite is never a version, guard or not, and leaves nothing behind
-// in the server's state.
+// A result with NaN or infinity is rolled back, with and without a guard, and the
+// server's state stays that of the base.
 func TestNotFiniteRollsBack(t *testing.T) {
 	f := newFixture(t, nil)
 	f.cfg.Strategy = &broken{f.cfg.Strategy, 1}
@@ -221,9 +221,9 @@ func TestLedgerAddsUp(t *testing.T) {
 	}
 }
 
-// A violator whose socket is lost between its offer and the resolution gets the
-// mean that contains its model when it is back, and again until it says that it
-// trains on it: otherwise balancing would not keep the global mean.
+// A violator that loses its socket between its offer and the resolution gets the mean
+// of the balancing set after its resume, and again until it reports progress on it.
+// Otherwise balancing would not keep the global mean.
 func TestBalancedModelIsNotLost(t *testing.T) {
 	f, n, p := dynamic(t)
 	f.offer(n[0], p[0], f.contribution(last[*protocol.Order](p[0]), 16, 10))
@@ -297,7 +297,7 @@ func TestDynamicBalancing(t *testing.T) {
 	if got := f.offer(n[other], p[other], f.contribution(last[*protocol.Order](p[other]), -16, 5)); got != protocol.ReasonAccepted {
 		t.Fatal(got)
 	}
-	// The mean is 16/3: 6 x 28 > 100. Everybody is in.
+	// The mean is 16/3: 6 x 28 > 100. The set holds all three.
 	third := 3 - other
 	if last[*protocol.Fetch](p[third]) == nil {
 		t.Fatal("want the third to be fetched")
@@ -330,8 +330,8 @@ func TestDynamicBalancing(t *testing.T) {
 	}
 }
 
-// What the strategy keeps is forgotten when the run ends in the middle of it.
-func TestKeptIsForgotten(t *testing.T) {
+// Kept contributions are released when the run ends.
+func TestKeptIsReleased(t *testing.T) {
 	f, n, p := dynamic(t)
 	f.offer(n[0], p[0], f.contribution(last[*protocol.Order](p[0]), 16, 10))
 	if f.Stats().Kept != 1 {
@@ -367,8 +367,8 @@ func TestKeptIsForgotten(t *testing.T) {
 	}
 }
 
-// FedBuff: an answer rests on the version of its order, however many have come
-// since, and its acknowledgement names the version that it will be in.
+// FedBuff: an answer is a delta against the version of its order, which may be old.
+// Its acknowledgement names the version that will contain it.
 func TestFedBuffOldBase(t *testing.T) {
 	f := newFixture(t, func(_ *Config, s *strategy.Config) {
 		*s = strategy.Config{Kind: "fedbuff", LR: .1, Own: strategy.FedBuffSettings{Buffer: 1}}
@@ -399,7 +399,7 @@ func TestFedBuffOldBase(t *testing.T) {
 	if v, _, after := f.Model(); v != 4 || math.Abs(float64(after[0]-before[0]-.5)) > 1e-5 {
 		t.Errorf("version %d with a step of %g, want 4 with .5", v, after[0]-before[0])
 	}
-	// While a version is being written down, answers are for the one after it.
+	// During the write of a version, answers are for the next one.
 	f.env.hold = true
 	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
 	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
@@ -441,8 +441,8 @@ func TestFedBuffTrainLoss(t *testing.T) {
 	}
 }
 
-// A model that is handed on or averaged for a few clients is in no version, and
-// neither is its training loss; one that a robust combiner takes is.
+// A model that is passed on or averaged for some clients is in no version, and
+// neither is its training loss. A model in a robust combiner is.
 func TestKeptTrainLoss(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -488,7 +488,7 @@ func trainLosses(t *testing.T, f *fixture, want ...float64) {
 	}
 }
 
-// A contribution that is all here and comes too late is in the ledger all the same.
+// A complete contribution that is late is counted in the ledger.
 func TestLateIsCounted(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)

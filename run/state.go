@@ -7,12 +7,12 @@ import (
 // Update is a change of the run, for observers.
 type Update struct {
 	State State
-	Round *RoundRecord // a round that is new, or whose evaluation has come
-	// Clients are the accounts of a round that is new.
+	Round *RoundRecord // a round that is new or newly evaluated, or nil
+	// Clients are the accounts of a new round.
 	Clients []ClientTraffic
 }
 
-// State is how the run stands.
+// State is the state of a run, for observers.
 type State struct {
 	Phase        protocol.Phase
 	Round        uint64
@@ -21,22 +21,22 @@ type State struct {
 	Evaluated    *Evaluation // newest
 	Ledger       Ledger
 	Finished     string // why the run is over, empty while it is not
-	Halted       bool   // the journal has failed for good; StoreError says why
-	StoreError   string // why the journal failed last, empty while it works
-	StoreFailed  uint64 // how often it has failed
+	Halted       bool   // the journal has failed permanently, with StoreError
+	StoreError   string // last error of the journal, empty while it works
+	StoreFailed  uint64 // number of failures
 }
 
-// Stats says how much a Run keeps that comes and goes, to find leaks.
+// Stats counts the transient state of a Run, to find leaks.
 type Stats struct {
-	Members int // participants, present or lost and still waited for
+	Members int // participants, connected or within the grace period
 	Lost    int // of these: without a socket
 	Offers  int // contributions that are neither added nor rejected
-	Kept    int // contributions and means that the strategy has asked to keep
+	Kept    int // contributions and means kept for the strategy
 	Timers  int // of the strategy
-	Retries int // writes that wait for another try
+	Retries int // writes that wait for a retry
 }
 
-// Stats counts what the run keeps.
+// Stats returns the counts of the transient state.
 func (r *Run) Stats() Stats {
 	return Stats{
 		Members: len(r.roster.members), Lost: r.roster.lost(), Offers: len(r.offers), Kept: len(r.kept) + len(r.means),

@@ -10,12 +10,11 @@ import (
 	"fedtab/strategy"
 )
 
-// tiny is an update as they are late in training.
+// tiny is a typical magnitude of an update late in training.
 const tiny = 7e-6
 
-// Participants with data of their own may claim the largest weight, and small
-// updates count all the same: ten updates of 7e-6 move the model by 7e-6, by
-// whatever scheme.
+// Without shards a weight may be up to protocol.MaxWeight. Ten updates of 7e-6 still
+// move the model by 7e-6, in every scheme.
 func TestTinyUpdatesWithoutShards(t *testing.T) {
 	const clients = 10
 	for _, c := range []struct {
@@ -82,8 +81,8 @@ func TestTinyUpdatesWithoutShards(t *testing.T) {
 	}
 }
 
-// With shards the sums have one size, whatever the cohort: the results of
-// simulations do not depend on how many take part in a round.
+// With shards the resolution of the sums does not depend on the cohort's size, so
+// that the results of simulations do not either.
 func TestSumsWithShards(t *testing.T) {
 	f := newFixture(t, nil)
 	before := f.bound(MaxParticipants)

@@ -4,14 +4,13 @@ import (
 	"fedtab/protocol"
 )
 
-// Traffic counts bytes as docs/protocol.md says: every frame of every message
-// to and from every participant, WebSocket header and mask included. It also
-// counts models, the way papers do: a vector as long as the model's parameters
-// is one, however it is packed.
+// Traffic counts bytes by the rules of docs/protocol.md: every frame of every
+// message, WebSocket header and mask included. It also counts models: a vector of
+// the length of the parameters is one, in any codec.
 type Traffic struct {
 	Up, Down             int64
 	ModelsUp, ModelsDown int64
-	Kinds                [protocol.Kinds + 1]KindTraffic // by protocol.Kind; 0 is what was no message
+	Kinds                [protocol.Kinds + 1]KindTraffic // by protocol.Kind; 0: rejected frames
 }
 
 // KindTraffic is the part of one kind of message.
@@ -26,7 +25,7 @@ type ClientTraffic struct {
 	Traffic
 }
 
-// Add enters what another account has.
+// Add adds another account to t.
 func (t *Traffic) Add(u *Traffic) {
 	t.Up += u.Up
 	t.Down += u.Down
@@ -52,14 +51,13 @@ func (t *Traffic) Subtract(u *Traffic) {
 
 // Density is what parameters have cost to move. What is undefined is nil.
 type Density struct {
-	BitsUp   *float64 `json:"bits_up"`   // for a parameter of a model that went up: nil if none did
+	BitsUp   *float64 `json:"bits_up"`   // per parameter of the models sent up; nil if there are none
 	BitsDown *float64 `json:"bits_down"` // the same down
-	RawRatio *float64 `json:"raw_ratio"` // what the models that travelled are as raw float32, by the bytes that did
+	RawRatio *float64 `json:"raw_ratio"` // size of the models sent as raw float32, divided by the bytes sent
 }
 
-// Density spreads the bytes over the models, which have so many parameters. All
-// bytes of a direction count, whatever the message: frames, orders and answers are
-// part of the price.
+// Density divides all bytes of a direction, orders and answers included, by the
+// models of that direction, of the given number of parameters.
 func (t *Traffic) Density(parameters int) Density {
 	n := float64(parameters)
 	return Density{
@@ -69,8 +67,8 @@ func (t *Traffic) Density(parameters int) Density {
 	}
 }
 
-// per returns a by b, nil unless there is something of both: where no model has
-// travelled, and where its bytes are not counted, there is nothing to compare.
+// per returns a/b, or nil if either is 0: no model was sent, or its bytes are not
+// counted.
 func per(a, b float64) *float64 {
 	if a <= 0 || b <= 0 {
 		return nil
@@ -79,7 +77,7 @@ func per(a, b float64) *float64 {
 	return &q
 }
 
-// KindName names the entry k of Traffic.Kinds.
+// KindName returns the name of entry k of Traffic.Kinds.
 func KindName(k int) string {
 	if k == 0 {
 		return "refused"

@@ -6,7 +6,7 @@ import (
 	"fedtab/strategy"
 )
 
-// specMessage says what a model is.
+// specMessage returns the wire form of a model's spec.
 func specMessage(s learn.Spec) protocol.ModelSpec {
 	m := protocol.ModelSpec{Loss: protocol.Loss(s.Loss), Epsilon: s.Epsilon, L1: s.L1, L2: s.L2}
 	for _, n := range s.Input {
@@ -21,14 +21,14 @@ func specMessage(s learn.Spec) protocol.ModelSpec {
 	return m
 }
 
-// setOptimiser says how to take steps.
+// setOptimiser writes an optimiser to the wire form.
 func setOptimiser(h *protocol.Hyper, o learn.Optimiser) {
 	h.Optimiser, h.Momentum, h.Beta2, h.Epsilon = protocol.Optimiser(o.Kind), o.Momentum, o.Beta2, o.Epsilon
 	h.WeightDecay, h.Clip = o.WeightDecay, o.Clip
 	h.Schedule, h.Every, h.Factor, h.Warmup = protocol.Schedule(o.Schedule), uint32(o.Every), o.Factor, uint32(o.Warmup)
 }
 
-// payloadMessages says what an answer is to carry beside vectors of parameters.
+// payloadMessages returns the wire form of the payloads of an order.
 func payloadMessages(payloads []strategy.Payload) (out []protocol.Payload) {
 	for _, p := range payloads {
 		out = append(out, protocol.Payload{

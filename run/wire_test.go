@@ -9,8 +9,8 @@ import (
 	"fedtab/protocol"
 )
 
-// A client makes the very model that the coordinator has, and trains as it is
-// told: every setting survives the wire.
+// A client gets the coordinator's model and optimiser: every setting survives the
+// wire.
 func TestWireKeepsModelAndOptimiser(t *testing.T) {
 	spec := learn.Spec{Input: []int{6, 6}, Loss: learn.Hinge, Epsilon: .5, L1: .25, L2: .125, Layers: []learn.Layer{
 		{Kind: learn.Conv, Units: 3, Size: 3, Stride: 2, Same: true, Activation: learn.GELU}, {Kind: learn.MaxPool, Size: 2},

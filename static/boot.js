@@ -20,8 +20,8 @@ window.fedtab = (() => {
 	};
 	const missing = Object.keys(needs).filter((name) => !needs[name]);
 
-	// trouble shows words above everything else, and takes away the buttons,
-	// which nobody answers any more.
+	// trouble shows an error above the page and hides the buttons, which have no
+	// handler any more.
 	function trouble(words, reload) {
 		const box = document.getElementById("trouble");
 		box.textContent = words;

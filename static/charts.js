@@ -1,6 +1,5 @@
 // The page's charts. The Go program calls fedtab.chart with an element's id and
-// the values; the element's place in the page belongs to Vugu, what is in it to
-// uPlot.
+// the values. Vugu owns the element, uPlot its content.
 "use strict";
 
 (() => {
@@ -37,7 +36,7 @@
 			height,
 			padding: [12, 12, 0, 0],
 			legend: { show: true, live: true, markers: { show: false } },
-			// The legend tells of the round that is pointed at.
+			// The legend shows the round under the pointer.
 			hooks: { setLegend: [(u) => u.root.classList.toggle("pointing", u.legend.idx != null)] },
 			cursor: { y: false, drag: { x: false, y: false } },
 			scales: {

@@ -1,8 +1,8 @@
-// Package static holds what browsers load (the page, its scripts and its
-// WebAssembly, built by static/pack into dist) and serves it over HTTP.
+// Package static embeds the files that browsers load (the page, its scripts and its
+// WebAssembly, built by static/pack into dist) and serves them over HTTP.
 //
-// Every file is there as it is, as gzip and as Brotli, so that serving costs no
-// compression; names that carry a hash of their content may be cached for ever.
+// Every file is stored uncompressed, as gzip and as Brotli, so that serving needs no
+// compression. Files with a hash in their name are cached as immutable.
 package static
 
 import (
@@ -19,8 +19,8 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// Packed returns what is packed into this build. It is empty, without error, if
-// static/pack has not run before it.
+// Packed returns the manifest of this build's files. It is empty, without error, if
+// static/pack has not run before the build.
 func Packed() (manifest.Manifest, error) {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {

@@ -1,7 +1,6 @@
-// Keeps, in this browser's IndexedDB, what a participant must not lose when its
-// tab is reloaded: a few bytes that say who it is, and a contribution that is
-// finished and not yet part of a committed round. Never an example. The Go
-// program calls fedtabKeep; each function returns a promise.
+// Stores the state of a participant in IndexedDB, so that it survives a reload: its
+// resume token and a finished contribution whose round is not yet committed. Never
+// an example. The Go program calls fedtabKeep; each function returns a promise.
 "use strict";
 
 self.fedtabKeep = (() => {
@@ -24,7 +23,7 @@ self.fedtabKeep = (() => {
 		return database;
 	}
 
-	// change does something to the table, and is done when that is on disk.
+	// change modifies the table; its promise resolves once that is durable.
 	async function change(what) {
 		const transaction = (await open()).transaction(table, "readwrite");
 		const done = new Promise((resolve, reject) => {
@@ -35,7 +34,7 @@ self.fedtabKeep = (() => {
 		return done;
 	}
 
-	// prune drops what nobody will ask for any more.
+	// prune deletes expired entries.
 	function prune() {
 		return change((entries) => {
 			const cursor = entries.openCursor();

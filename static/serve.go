@@ -17,8 +17,8 @@ const ContentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsaf
 	"img-src 'self' data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// SetSecurityHeaders sets the headers that every answer of a coordinator's site
-// carries, whatever it answers with.
+// SetSecurityHeaders sets the headers of every response of a coordinator, errors
+// included.
 func SetSecurityHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", ContentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -28,8 +28,8 @@ func SetSecurityHeaders(h http.Header) {
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), screen-wake-lock=(self)")
 }
 
-// types are the content types of what is packed. The standard library's depend
-// on files of the machine it runs on.
+// types are the content types of the packed files. Those of package mime depend on
+// files of the machine.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -38,8 +38,7 @@ var types = map[string]string{
 	".wasm": "application/wasm",
 }
 
-// Handler serves the page at / and everything that belongs to it beside it. All
-// other paths are answered with 404.
+// Handler serves the page at / and its files beside it. Other paths get 404.
 func Handler() http.Handler {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {
@@ -48,7 +47,7 @@ func Handler() http.Handler {
 	return handler(files)
 }
 
-// handler serves the files that the manifest among them lists.
+// handler serves the files that the manifest in files lists.
 func handler(files fs.FS) http.Handler {
 	m, err := readManifest(files)
 	s := &site{files: files, byPath: map[string]manifest.File{}, broken: err}
@@ -72,7 +71,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	SetSecurityHeaders(h)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
-		http.Error(w, "this can only be read", http.StatusMethodNotAllowed)
+		http.Error(w, "method not allowed, want GET or HEAD", http.StatusMethodNotAllowed)
 		return
 	}
 	f, ok := s.byPath[r.URL.Path]
@@ -113,12 +112,12 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodGet {
-		// An error here means that the browser has gone.
+		// An error here means that the browser has disconnected.
 		_, _ = io.Copy(w, body)
 	}
 }
 
-// unbuilt is the page of a coordinator that was built without one.
+// unbuilt is the page of a coordinator that was built without static/dist.
 const unbuilt = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -128,7 +127,7 @@ const unbuilt = `<!doctype html>
 <p>This coordinator runs, but was built without its page. Run <code>make build</code> in its checkout and start it again.</p>
 `
 
-// absent answers for what is not there.
+// absent answers a request for a path that does not exist.
 func (s *site) absent(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -150,16 +149,16 @@ func (s *site) absent(w http.ResponseWriter, r *http.Request) {
 
 // coding is a way to store a file.
 type coding struct {
-	name   string // in Content-Encoding; empty for a file as it is
+	name   string // in Content-Encoding; empty for identity
 	suffix string
 }
 
-// codings are those there are, the best first.
+// codings are all codings, the smallest first.
 var codings = []coding{{"br", ".br"}, {"gzip", ".gz"}, {"", ""}}
 
-// negotiate picks the coding that an Accept-Encoding header likes best, and the
-// smaller of two it likes as well (RFC 9110, section 12.5.3). A client that
-// accepts none of them gets the file as it is.
+// negotiate returns the coding with the highest weight in an Accept-Encoding header,
+// the smaller one of equals (RFC 9110, section 12.5.3). A client that accepts none of
+// them gets identity.
 func negotiate(accept []string) coding {
 	plain := codings[len(codings)-1]
 	if len(accept) == 0 {
@@ -190,8 +189,8 @@ func negotiate(accept []string) coding {
 		if !said {
 			q = others
 			if c.name == "" && others == unsaid {
-				// Acceptable if nothing else is, and liked less than
-				// whatever was named.
+				// Acceptable, with a lower weight than every coding in the
+				// header.
 				q = 0
 			}
 		}
@@ -202,7 +201,7 @@ func negotiate(accept []string) coding {
 	return best
 }
 
-// weight reads the q of a list element's parameters; it is 1 if there is none.
+// weight returns the q of a list element's parameters; 1 if there is none.
 func weight(parameters string) (q float64, ok bool) {
 	for _, p := range strings.Split(parameters, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(p), "=")
@@ -215,8 +214,8 @@ func weight(parameters string) (q float64, ok bool) {
 	return 1, true
 }
 
-// matches reports whether an If-None-Match header names tag. Weak tags count:
-// they say enough for a cache.
+// matches reports whether an If-None-Match header names tag, by weak comparison
+// (RFC 9110, section 13.1.2).
 func matches(header []string, tag string) bool {
 	for _, part := range strings.Split(strings.Join(header, ","), ",") {
 		part = strings.TrimSpace(part)

@@ -13,7 +13,7 @@ import (
 	"fedtab/static/manifest"
 )
 
-// packedFS is a folder with a page and a program, whose codings can be told apart.
+// packedFS is a folder with a page and a program; each coding has its own content.
 func packedFS(t *testing.T) fstest.MapFS {
 	t.Helper()
 	files := fstest.MapFS{".keep": {}}
@@ -220,7 +220,7 @@ func TestUnbuilt(t *testing.T) {
 			t.Errorf("%s: /boot.js has status %d, want 404", name, r.StatusCode)
 		}
 	}
-	// A file that the manifest promises is missing.
+	// A file of the manifest is missing.
 	files := packedFS(t)
 	delete(files, "index.html.br")
 	if r := ask(handler(files), "GET", "/", "Accept-Encoding", "br"); r.StatusCode != http.StatusInternalServerError {
@@ -228,7 +228,8 @@ func TestUnbuilt(t *testing.T) {
 	}
 }
 
-// What a browser loads must fit together, whatever was built.
+// The packed files are consistent: every file is served, and every reference
+// resolves.
 func TestPackedPageIsWhole(t *testing.T) {
 	m, err := Packed()
 	if err != nil {
@@ -254,7 +255,7 @@ func TestPackedPageIsWhole(t *testing.T) {
 		if !strings.HasSuffix(f.Name, ".wasm") {
 			named[f.Source] = b
 		} else if !bytes.HasPrefix([]byte(b), []byte("\x00asm")) {
-			t.Errorf("%s is no WebAssembly", f.Name)
+			t.Errorf("%s: not a WebAssembly module", f.Name)
 		}
 	}
 	for _, f := range m.Files {

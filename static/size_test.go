@@ -2,9 +2,8 @@ package static
 
 import "testing"
 
-// budgets is how many bytes may travel, as Brotli, for what a browser loads; some
-// 5% above what it was when they were set. Whoever needs more raises them, and
-// says in the commit what the bytes buy.
+// budgets are the max sizes of the files, in bytes of Brotli: about 5% above the
+// sizes when they were set. A commit that raises one says what the bytes are for.
 var budgets = map[string]int{
 	"ui.wasm":            1_120_000,
 	"worker.wasm":        920_000,

@@ -1,4 +1,4 @@
-// The last script of the page: it starts the Go program, or says why not.
+// The last script of the page: it starts the Go program, or shows why it cannot.
 "use strict";
 
 (async () => {
@@ -34,8 +34,8 @@
 	// The program runs for as long as the page does. If it ends, it crashed.
 	trouble("The page stopped because of an error in its program.", true);
 
-	// fetchWorkerLater brings the worker's program into the browser's cache, so
-	// that training begins at once when somebody joins.
+	// fetchWorkerLater loads the worker's program into the browser's cache, so that
+	// training starts at once after Join.
 	function fetchWorkerLater() {
 		if (navigator.connection && navigator.connection.saveData) {
 			return;
@@ -45,8 +45,8 @@
 		later(() => fetch(url, { priority: "low" }).then((answer) => answer.arrayBuffer()).catch(() => {}));
 	}
 
-	// instantiate compiles while downloading, if a proxy on the way has not
-	// spoiled the content type.
+	// instantiate compiles while downloading, unless a proxy has changed the
+	// content type.
 	function instantiate(answer, imports) {
 		if (WebAssembly.instantiateStreaming && answer.headers.get("Content-Type") === "application/wasm") {
 			return WebAssembly.instantiateStreaming(answer, imports);

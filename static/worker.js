@@ -1,13 +1,12 @@
-// The Web Worker in which all training happens. It loads the Go program; from
-// then on the program talks to the page by itself (onmessage, postMessage). The
-// page chooses the build through the worker's name, and says nothing before the
-// program has posted {type: "ready"}.
+// The Web Worker that trains. It loads the Go program, which then exchanges messages
+// with the page (onmessage, postMessage). The worker's name selects the build. The
+// page sends nothing before the program has posted {type: "ready"}.
 "use strict";
 
 importScripts("asset:wasm_exec.js", "asset:keep.js");
 
 (async () => {
-	// exit tells the page that there will be no more messages, and why.
+	// exit tells the page that the program has ended, and why.
 	let exited = false;
 	const exit = (detail) => {
 		if (!exited) {
@@ -16,8 +15,8 @@ importScripts("asset:wasm_exec.js", "asset:keep.js");
 		}
 	};
 
-	// What Go prints when it panics goes to the console by way of wasm_exec.js;
-	// keep its first line, it says more than the exit code.
+	// wasm_exec.js writes a Go panic to the console. Keep its first line, which says
+	// more than the exit code.
 	let panic = "";
 	const log = console.log;
 	console.log = (...words) => {

@@ -313,7 +313,7 @@ func TestModelRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *task.Error
-	if _, err = d.Model(tk); !errors.As(err, &refused) || !strings.HasSuffix(err.Error(), ": model.layers[0], conv: its input has shape [2], want images [height, width] or [height, width, channels]") {
+	if _, err = d.Model(tk); !errors.As(err, &refused) || !strings.HasSuffix(err.Error(), ": model.layers[0], conv: input shape: [2], want [height, width] or [height, width, channels]") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/nlpodyssey/safetensors"
 )
 
-// A reader that knows the format's description alone gets every tensor back.
+// A reader written from the format's specification gets every tensor.
 func TestSafetensors(t *testing.T) {
 	m, err := learn.New(learn.MLP([]int{4}, []int{3}, 2))
 	if err != nil {
@@ -94,7 +94,7 @@ func TestPick(t *testing.T) {
 	}
 }
 
-// Another implementation of the format reads the same.
+// An independent implementation of the format reads the same tensors.
 func TestSafetensorsOutsideReader(t *testing.T) {
 	m, err := learn.New(learn.MLP([]int{28, 28}, []int{200, 200}, 10))
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"fedtab/run"
 )
 
-// Pick returns the version that want names among the committed rounds:
-// "newest", "best" (by test accuracy, the earliest of equals), or a number.
+// Pick returns the committed version that want names: "newest", "best" (by test
+// accuracy, the earliest of equals), or a number.
 func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
 	if len(rounds) == 0 {
-		return 0, fmt.Errorf("no version has been committed yet")
+		return 0, fmt.Errorf("committed versions: 0, want at least 1")
 	}
 	newest := rounds[len(rounds)-1].Round
 	switch want {
@@ -26,18 +26,18 @@ func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
 			}
 		}
 		if best < 0 {
-			return 0, fmt.Errorf("no version has been evaluated yet: ask for newest")
+			return 0, fmt.Errorf("evaluated versions: 0, want at least 1 for best; newest needs none")
 		}
 		return rounds[best].Round, nil
 	}
 	v, err := strconv.ParseUint(want, 10, 64)
 	if err != nil || v < 1 || v > newest {
-		return 0, fmt.Errorf("version is %q, want newest, best or 1 to %d", want, newest)
+		return 0, fmt.Errorf("version: %q, want newest, best or 1 to %d", want, newest)
 	}
 	return v, nil
 }
 
-// Metadata says where a file comes from.
+// Metadata returns the provenance of a file: run, version and figures.
 func Metadata(task, runID string, version uint64, hash [32]byte) map[string]string {
 	return map[string]string{
 		"format": "fedtab", "task": task, "run": runID,

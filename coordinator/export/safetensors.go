@@ -21,7 +21,7 @@ const ContentType = "application/octet-stream"
 // text.
 func Safetensors(w io.Writer, layout learn.Layout, params []float32, metadata map[string]string) error {
 	if len(params) != layout.Size {
-		return fmt.Errorf("export: %d parameters, the layout has %d", len(params), layout.Size)
+		return fmt.Errorf("export: parameters: %d, want the layout's %d", len(params), layout.Size)
 	}
 	type tensor struct {
 		Type    string `json:"dtype"`
@@ -39,7 +39,7 @@ func Safetensors(w io.Writer, layout learn.Layout, params []float32, metadata ma
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	for len(text)%8 != 0 { // so that the tensors are aligned, as readers expect
+	for len(text)%8 != 0 { // readers expect aligned tensors
 		text = append(text, ' ')
 	}
 	file := binary.LittleEndian.AppendUint64(make([]byte, 0, 8+len(text)+4*len(params)), uint64(len(text)))

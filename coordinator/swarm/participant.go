@@ -1,5 +1,5 @@
-// Package swarm takes part in runs natively: the client of the tab over a
-// socket of gorilla's. Tests and organisers who size a machine use it.
+// Package swarm runs native participants: the client of the tab over a socket of
+// gorilla/websocket. It is for tests and for load measurements.
 package swarm
 
 import (
@@ -35,25 +35,25 @@ type Participant struct {
 	buf       []byte
 }
 
-// sliceSteps is how many mini-batches a slice of training has: natively a few
+// sliceSteps is the number of mini-batches in a slice of training: a few
 // milliseconds.
 const sliceSteps = 50
 
 // writeBuffers are shared by all participants of a process.
 var writeBuffers sync.Pool
 
-// shardLimit bounds what a shard may unpack to.
+// shardLimit is the max size of an unpacked shard, in bytes.
 const shardLimit = 64 << 20
 
-// Run takes part over one socket until the coordinator closes it or ctx ends.
-// A *protocol.CloseError says why it was closed.
+// Run takes part over one socket until the coordinator closes it or ctx ends. The
+// error is a *protocol.CloseError if the coordinator closed it.
 func (p *Participant) Run(ctx context.Context) error {
 	if p.Client == nil {
 		p.Client = client.New(client.Config{Name: "fedtab-swarm", Task: p.Task})
 	}
 	dialer := websocket.Dialer{
 		HandshakeTimeout: protocol.HelloTimeout,
-		// A smaller buffer would cut messages into fragments.
+		// A smaller buffer would fragment messages.
 		WriteBufferSize: protocol.MaxFrame + 14, WriteBufferPool: &writeBuffers,
 	}
 	conn, response, err := dialer.DialContext(ctx, p.URL, nil)
@@ -86,7 +86,7 @@ func (p *Participant) Run(ctx context.Context) error {
 				return ctx.Err()
 			}
 		} else {
-			select { // messages go before work
+			select { // messages have priority over training
 			case m := <-messages:
 				err = p.receive(ctx, m)
 			case err = <-lost:
@@ -103,7 +103,7 @@ func (p *Participant) Run(ctx context.Context) error {
 	}
 }
 
-// read passes complete messages on until the socket closes.
+// read forwards complete messages until the socket closes.
 func (p *Participant) read(messages chan<- protocol.Message, done <-chan struct{}) error {
 	var bye *protocol.Bye
 	for {

@@ -33,7 +33,7 @@ type Options struct {
 // Pause of a slow client.
 const slowPause = 2 * time.Second
 
-// Problems reports everything that is wrong with o.
+// Problems returns every invalid field of o.
 func (o Options) Problems() []string {
 	var ps []string
 	bad := func(ok bool, format string, args ...any) {
@@ -41,22 +41,21 @@ func (o Options) Problems() []string {
 			ps = append(ps, fmt.Sprintf(format, args...))
 		}
 	}
-	bad(o.URL != "", "--url is missing, want ws://HOST:PORT/ws")
-	bad(o.Clients >= 1 && o.Clients <= 10_000, "--clients is %d, want 1 to 10000", o.Clients)
-	bad(o.Drop >= 0 && o.Drop < 1, "--drop is %g, want 0 <= drop < 1", o.Drop)
-	bad(o.Slow >= 0 && o.Slow <= 1, "--slow is %g, want 0 <= slow <= 1", o.Slow)
+	bad(o.URL != "", "--url: empty, want ws://HOST:PORT/ws")
+	bad(o.Clients >= 1 && o.Clients <= 10_000, "--clients: %d, want 1 to 10000", o.Clients)
+	bad(o.Drop >= 0 && o.Drop < 1, "--drop: %g, want 0 <= drop < 1", o.Drop)
+	bad(o.Slow >= 0 && o.Slow <= 1, "--slow: %g, want 0 <= slow <= 1", o.Slow)
 	return ps
 }
 
-// Totals are what a swarm has done.
+// Totals are the counters of a swarm.
 type Totals struct {
 	Accepted, Rejected, Reconnects int64
 }
 
-// Run lets a swarm take part until its run is over or ctx ends. Each client
-// comes back after a lost socket as long as the close code allows it. The
-// error is that of the first client that had to stay away for another reason
-// than the end of the run.
+// Run runs a swarm until its run is over or ctx ends. A client reconnects after a
+// lost socket if the close code allows it. The error is that of the first client
+// that may not reconnect, unless the run is over.
 func Run(ctx context.Context, o Options) (Totals, error) {
 	var wait sync.WaitGroup
 	var reconnects atomic.Int64

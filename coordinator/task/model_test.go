@@ -56,8 +56,8 @@ func TestModelRefused(t *testing.T) {
 		{"{kind: layers, layers: [{conv: 3, dense: 4}]}", "model.layers[0] is dense and conv, want exactly one of"},
 		{"{kind: layers, layers: [{activation: relu}]}", "model.layers[0] is nothing, want exactly one of"},
 		{"{kind: layers, layers: [{dense: 4, size: 3}]}", "model.layers[0] has size, which does not belong to a dense layer"},
-		{"{kind: layers, layers: [{dense: 9}, {conv: 3, size: 3}]}", "model.layers[1], conv: its input has shape [9], want images"},
-		{"{kind: layers, layers: [{maxpool: 20}, {conv: 3, size: 3}]}", "model.layers[1], conv: a window of 3x3 does not fit into an input of shape [1 1 1]"},
+		{"{kind: layers, layers: [{dense: 9}, {conv: 3, size: 3}]}", "model.layers[1], conv: input shape: [9], want [height, width]"},
+		{"{kind: layers, layers: [{maxpool: 20}, {conv: 3, size: 3}]}", "model.layers[1], conv: window: 3x3, larger than the input [1 1 1]"},
 		{"{kind: layers, layers: [{conv: 3, size: 3, padding: full}]}", `model.layers[0] has padding "full", want "same" or "valid"`},
 		{"{kind: layers, layers: [{dense: 3, activation: swish}]}", `model.layers[0] has activation "swish", want one of identity, relu`},
 		{"{kind: layers, layers: [{dropout: 1}]}", "model.layers[0] drops 1, want 0 < dropout < 1"},
@@ -129,9 +129,9 @@ func TestFits(t *testing.T) {
 		want    string
 	}{
 		{"{kind: mlp, hidden: [20]}", nil, []int{2}, 3, ""},
-		{"\n  kind: layers\n  layers:\n    - {dense: 3}\n    - {conv: 3, size: 3}", nil, []int{2}, 3, "x.yaml:6: model.layers[1], conv: its input has shape [3], want images [height, width] or [height, width, channels]"},
-		{"{kind: mlp}", []string{"model={kind: layers, layers: [{conv: 3, size: 3}]}"}, []int{2}, 3, "--set model={kind: layers, layers: [{conv: 3, size: 3}]}: model.layers[0], conv: its input has shape [2], want images [height, width] or [height, width, channels]"},
-		{"{kind: mlp, hidden: [16384]}", nil, []int{4000}, 3, "x.yaml:2: model.hidden is [16384]: dense, on an input of shape [4000] brings the model to 65552384 parameters, want at most 16777216"},
+		{"\n  kind: layers\n  layers:\n    - {dense: 3}\n    - {conv: 3, size: 3}", nil, []int{2}, 3, "x.yaml:6: model.layers[1], conv: input shape: [3], want [height, width] or [height, width, channels]"},
+		{"{kind: mlp}", []string{"model={kind: layers, layers: [{conv: 3, size: 3}]}"}, []int{2}, 3, "--set model={kind: layers, layers: [{conv: 3, size: 3}]}: model.layers[0], conv: input shape: [2], want [height, width] or [height, width, channels]"},
+		{"{kind: mlp, hidden: [16384]}", nil, []int{4000}, 3, "x.yaml:2: model.hidden is [16384]: dense, input shape [4000]: 65552384 parameters in the model, want at most 16777216"},
 		{"{kind: logistic}", nil, []int{2}, 0, `x.yaml:2: model.kind is "logistic", which predicts classes, and the data has numbers: want "linear", "svr", "mlp" or "layers", or data.csv.predict: class`},
 	} {
 		tk, err := Parse("x.yaml", []byte(strings.Replace(text, "{kind: mlp}", c.model, 1)), c.sets...)

@@ -1,5 +1,5 @@
-// Package virtual keeps time for simulations: what is to happen happens in the
-// order of (time, actor, order of scheduling), as fast as it can be computed.
+// Package virtual is the event queue of simulations. Events run in the order of
+// (time, actor, order of scheduling), without waiting.
 package virtual
 
 import (
@@ -10,26 +10,26 @@ import (
 // Epoch is when virtual time begins.
 var Epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// A Clock is a virtual time with what is still to happen. The zero value is
+// A Clock is a virtual time with a queue of pending events. The zero value is
 // ready. It belongs to one goroutine.
 type Clock struct {
 	now    time.Duration
 	seq    uint64
-	timers int // of events: timers, and what comes from outside
+	timers int // of events: timers and background events
 	events eventHeap
 }
 
 // Now returns the time since Epoch.
 func (c *Clock) Now() time.Duration { return c.now }
 
-// At has f called at a time, which must not be in the past. Of what happens at
-// one time, lower actors come first.
+// At schedules f for a time that is not in the past. At equal times the lower actor
+// is first.
 func (c *Clock) At(when time.Duration, actor uint32, f func()) {
 	c.seq++
 	heap.Push(&c.events, event{when, actor, c.seq, f})
 }
 
-// AfterFunc has f called after d, for actor 0, unless it is stopped before.
+// AfterFunc schedules f for actor 0 after d, or now if d < 0. stop cancels it.
 func (c *Clock) AfterFunc(d time.Duration, f func()) (stop func()) {
 	stopped := false
 	c.timers++
@@ -42,17 +42,17 @@ func (c *Clock) AfterFunc(d time.Duration, f func()) (stop func()) {
 	return func() { stopped = true }
 }
 
-// Background has f called at a time, like At. It does not count for Quiet: it comes
-// from outside, as clients that come and go do, and follows from nothing.
+// Background schedules f like At, for an external event such as a client that joins
+// or leaves. Quiet ignores it.
 func (c *Clock) Background(when time.Duration, actor uint32, f func()) {
 	c.timers++
 	c.At(when, actor, func() { c.timers--; f() })
 }
 
-// Quiet says whether only timers and background events are left to happen.
+// Quiet reports whether only timers and background events are pending.
 func (c *Clock) Quiet() bool { return len(c.events) == c.timers }
 
-// Next lets the next thing happen; it returns false when there is none.
+// Next runs the next event; it returns false if none is pending.
 func (c *Clock) Next() bool {
 	if len(c.events) == 0 {
 		return false

@@ -4,7 +4,7 @@ package kernel
 
 import "simd/archsimd"
 
-// level is what the processor can do.
+// level is a set of vector instructions.
 type level int
 
 const (
@@ -26,7 +26,7 @@ func detect() level {
 	return scalar
 }
 
-// Name says which version of the kernels is in use.
+// Name returns the version of the kernels that is in use.
 func Name() string {
 	switch best {
 	case avx512:
@@ -55,7 +55,7 @@ func gather(dst, init, base []float32, l *list, scale float32, relu bool) {
 // maxLanes is the largest that lanes returns.
 const maxLanes = 16
 
-// lanes returns how many numbers a vector of the level in use has.
+// lanes returns the number of elements in a vector of the level in use.
 func lanes() int {
 	if best == avx512 {
 		return 16
@@ -68,7 +68,7 @@ func lanes() int {
 // quarters of the speed when it lies across two cache lines.
 var zeros [maxLanes]float32
 
-// columns does the first cols columns of a tile, a multiple of lanes().
+// columns computes the first cols columns of a tile, a multiple of lanes().
 func (t *tile) columns(cols int) {
 	c := 0
 	if best == avx512 {

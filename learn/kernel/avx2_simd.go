@@ -25,8 +25,8 @@ func gather256(dst, init, base []float32, l *list, scale float32, relu bool) {
 		columns256(d, i, b, cols, l, scale, relu)
 		return
 	}
-	// What is left over at the end is done first, as part of a whole vector,
-	// and put in place last: dst may be init.
+	// The remaining columns are computed first, as part of a whole vector,
+	// and stored last: dst may be init.
 	var rest [8]float32
 	c := cols - 8
 	columns256(unsafe.Pointer(&rest), at(i, c), at(b, c), 8, l, scale, relu)
@@ -76,7 +76,7 @@ func block256x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 	s7 = s7.MulAdd(f, load256(at(init, 56)))
 	if relu {
 		var zero archsimd.Float32x8
-		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN, which Max may not
+		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 		s1 = zero.Merge(s1, s1.Less(zero))
 		s2 = zero.Merge(s2, s2.Less(zero))
 		s3 = zero.Merge(s3, s3.Less(zero))
@@ -110,7 +110,7 @@ func block256x2(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 	s1 = s1.MulAdd(f, load256(at(init, 8)))
 	if relu {
 		var zero archsimd.Float32x8
-		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN, which Max may not
+		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 		s1 = zero.Merge(s1, s1.Less(zero))
 	}
 	store256(dst, s0)
@@ -130,7 +130,7 @@ func block256x1(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 	s0 = s0.MulAdd(f, load256(init))
 	if relu {
 		var zero archsimd.Float32x8
-		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN, which Max may not
+		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 	}
 	store256(dst, s0)
 }
@@ -227,8 +227,8 @@ func tile256x1(t *tile, c int) {
 }
 
 // inputGradient256 is inputGradient with vectors of 8, for at least 4
-// inputs and 8 outputs. It goes by tiles of 2 rows and 4 inputs; at the
-// edges tiles overlap, and write the same again.
+// inputs and 8 outputs. Tiles are 2 rows by 4 inputs; at the
+// edges tiles overlap and write the same values.
 func inputGradient256(dx, dy, w []float32, rows, in, out int) {
 	x, y, m := unsafe.Pointer(&dx[0]), unsafe.Pointer(&dy[0]), unsafe.Pointer(&w[0])
 	for r := 0; r < rows; r += 2 {
@@ -262,7 +262,7 @@ func dots256(xa, xb, a, b, w unsafe.Pointer, n int) {
 		b3 = v.MulAdd(vb, b3)
 	}
 	if rest := n - k; rest > 0 {
-		// The last whole vector, without what was counted already.
+		// The last whole vector, without the elements counted before.
 		k = n - 8
 		keep := archsimd.LoadInt32x8Array((*[8]int32)(at(unsafe.Pointer(&lastOnes), rest))).ToMask()
 		va, vb := load256(at(a, k)).Masked(keep), load256(at(b, k)).Masked(keep)
@@ -283,7 +283,7 @@ func dots256(xa, xb, a, b, w unsafe.Pointer, n int) {
 	store128(xb, sums256(b0, b1, b2, b3))
 }
 
-// lastOnes, read from number n on, are 8 masks of which the last n are set.
+// lastOnes, read from element n on, are 8 masks of which the last n are set.
 var lastOnes = [16]int32{8: -1, -1, -1, -1, -1, -1, -1, -1}
 
 func store128(p unsafe.Pointer, v archsimd.Float32x4) { v.StoreArray((*[4]float32)(p)) }
@@ -306,7 +306,7 @@ func axpy256(y []float32, alpha float32, x []float32) {
 }
 
 // dot256 is dot with vectors of 8: float32 within a block of 256
-// numbers, float64 beyond.
+// elements, float64 beyond.
 func dot256(x, y []float32) float64 {
 	const block = 256
 	var total float64

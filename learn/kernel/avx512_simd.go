@@ -25,8 +25,8 @@ func gather512(dst, init, base []float32, l *list, scale float32, relu bool) {
 		columns512(d, i, b, cols, l, scale, relu)
 		return
 	}
-	// What is left over at the end is done first, as part of a whole vector,
-	// and put in place last: dst may be init.
+	// The remaining columns are computed first, as part of a whole vector,
+	// and stored last: dst may be init.
 	var rest [16]float32
 	c := cols - 16
 	columns512(unsafe.Pointer(&rest), at(i, c), at(b, c), 16, l, scale, relu)
@@ -76,7 +76,7 @@ func block512x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 	s7 = s7.MulAdd(f, load512(at(init, 112)))
 	if relu {
 		var zero archsimd.Float32x16
-		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN, which Max may not
+		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 		s1 = zero.Merge(s1, s1.Less(zero))
 		s2 = zero.Merge(s2, s2.Less(zero))
 		s3 = zero.Merge(s3, s3.Less(zero))
@@ -114,7 +114,7 @@ func block512x4(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 	s3 = s3.MulAdd(f, load512(at(init, 48)))
 	if relu {
 		var zero archsimd.Float32x16
-		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN, which Max may not
+		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 		s1 = zero.Merge(s1, s1.Less(zero))
 		s2 = zero.Merge(s2, s2.Less(zero))
 		s3 = zero.Merge(s3, s3.Less(zero))
@@ -138,7 +138,7 @@ func block512x1(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 	s0 = s0.MulAdd(f, load512(init))
 	if relu {
 		var zero archsimd.Float32x16
-		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN, which Max may not
+		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 	}
 	store512(dst, s0)
 }
@@ -235,8 +235,8 @@ func tile512x1(t *tile, c int) {
 }
 
 // inputGradient512 is inputGradient with vectors of 16, for at least 4
-// inputs and 16 outputs. It goes by tiles of 2 rows and 4 inputs; at the
-// edges tiles overlap, and write the same again.
+// inputs and 16 outputs. Tiles are 2 rows by 4 inputs; at the
+// edges tiles overlap and write the same values.
 func inputGradient512(dx, dy, w []float32, rows, in, out int) {
 	x, y, m := unsafe.Pointer(&dx[0]), unsafe.Pointer(&dy[0]), unsafe.Pointer(&w[0])
 	for r := 0; r < rows; r += 2 {
@@ -270,7 +270,7 @@ func dots512(xa, xb, a, b, w unsafe.Pointer, n int) {
 		b3 = v.MulAdd(vb, b3)
 	}
 	if rest := n - k; rest > 0 {
-		// The last whole vector, without what was counted already.
+		// The last whole vector, without the elements counted before.
 		k = n - 16
 		keep := archsimd.Mask32x16FromBits(^uint16(0) << (16 - rest))
 		va, vb := load512(at(a, k)).Masked(keep), load512(at(b, k)).Masked(keep)

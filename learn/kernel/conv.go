@@ -1,35 +1,34 @@
 package kernel
 
-// Window is how a convolution or a pooling goes over images. Images are
-// [height, width, channels], row-major, so that the channels of a pixel lie
-// together. What a window sees outside of the image is zero for a convolution
-// and nothing for a pooling.
+// Window is the geometry of a convolution or a pooling. Images are [height,
+// width, channels], row-major. Outside of the image a convolution reads zeros; a
+// pooling ignores these positions.
 type Window struct {
 	Height, Width, Channels int // of an image
 	Size                    int // side of the window
 	Stride                  int
 	Top, Left               int // rows and columns of padding before the image
-	OutHeight, OutWidth     int // how many windows there are, down and across
+	OutHeight, OutWidth     int // number of windows, down and across
 }
 
-// Patch returns how many numbers a window sees.
+// Patch returns the number of values in a window.
 func (g *Window) Patch() int { return g.Size * g.Size * g.Channels }
 
-// Image returns how many numbers an image has.
+// Image returns the number of values in an image.
 func (g *Window) Image() int { return g.Height * g.Width * g.Channels }
 
-// Places returns how many windows there are.
+// Places returns the number of windows.
 func (g *Window) Places() int { return g.OutHeight * g.OutWidth }
 
-// span returns which of the window's rows (or columns) from 0 to Size lie in the
-// image when its first is at from.
+// span returns the range of the window's rows (or columns) that lie in the image
+// when its first one is at from.
 func span(from, size, side int) (lo, hi int) {
 	return max(0, -from), min(size, side-from)
 }
 
-// Patches writes what every window sees of one image, so that a convolution
-// becomes a product of matrices. x is [height, width, channels], p is [out
-// height * out width, size * size * channels].
+// Patches writes the values in every window of one image (im2col), so that a
+// convolution is a matrix product. x is [height, width, channels], p is
+// [out height * out width, size * size * channels].
 //
 //	for oy := range OutHeight {
 //		for ox := range OutWidth {
@@ -69,9 +68,8 @@ func Patches(p, x []float32, g *Window) {
 	}
 }
 
-// AddPatches is the transpose of [Patches]: it adds every number of p to the
-// place in x that it was taken from. A convolution's gradient goes back through
-// it.
+// AddPatches is the transpose of [Patches] (col2im): it adds every element of p to
+// its position in x. The backward pass of a convolution uses it.
 func AddPatches(x, p []float32, g *Window) {
 	p, x = cut(p, g.Places()*g.Patch()), cut(x, g.Image())
 	row, line := g.Size*g.Channels, g.Width*g.Channels
@@ -114,10 +112,9 @@ func Transpose(t, x []float32, rows, cols int) {
 	}
 }
 
-// MaxPool writes the largest number that every window sees of each channel to y,
-// [out height, out width, channels], and its place in x to where, of the same
-// shape. The first of equal ones counts; a NaN is the largest of all, so that a
-// diverged model shows itself.
+// MaxPool writes the max of each channel in every window to y, [out height, out
+// width, channels], and its index in x to where, of the same shape. The first of
+// equal values counts. NaN is above every value, so that divergence reaches y.
 func MaxPool(y []float32, where []int32, x []float32, g *Window) {
 	y, x = cut(y, g.Places()*g.Channels), cut(x, g.Image())
 	where = where[:len(y)]
@@ -154,8 +151,7 @@ func MaxPool(y []float32, where []int32, x []float32, g *Window) {
 	}
 }
 
-// BackMaxPool adds every number of dy to the place of dx that its maximum came
-// from.
+// BackMaxPool adds every element of dy to the element of dx at its maximum.
 //
 //	dx[where[i]] += dy[i]
 func BackMaxPool(dx, dy []float32, where []int32) {
@@ -165,23 +161,23 @@ func BackMaxPool(dx, dy []float32, where []int32) {
 	}
 }
 
-// AveragePool writes the mean of what every window sees of each channel to y,
-// [out height, out width, channels]. What lies outside of the image does not
-// count.
+// AveragePool writes the mean of each channel in every window to y, [out height,
+// out width, channels]. Positions outside of the image are not counted.
 func AveragePool(y, x []float32, g *Window) {
 	y, x = cut(y, g.Places()*g.Channels), cut(x, g.Image())
 	clear(y)
 	average(y, x, g, false)
 }
 
-// BackAveragePool adds to dx what dy says of the means.
+// BackAveragePool is the transpose of [AveragePool]: it adds the gradient dy of the
+// means, distributed over their windows, to dx.
 func BackAveragePool(dx, dy []float32, g *Window) {
 	dy, dx = cut(dy, g.Places()*g.Channels), cut(dx, g.Image())
 	average(dy, dx, g, true)
 }
 
-// average goes over every pixel of x that every window sees. It adds the pixel's
-// share to y, or, going back, y's share to the pixel.
+// average visits every pixel of every window. It adds the pixel's share to y or,
+// in the backward pass, y's share to the pixel.
 func average(y, x []float32, g *Window, back bool) {
 	line := g.Width * g.Channels
 	for oy := range g.OutHeight {

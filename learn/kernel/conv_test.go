@@ -30,7 +30,7 @@ func drawNumbers(t *rapid.T, n int) []float32 {
 	return x
 }
 
-// seen returns what window (oy, ox) sees at (ky, kx) of a channel, and whether
+// seen returns the value at (ky, kx) of a channel in window (oy, ox), and whether
 // that is inside of the image.
 func seen(x []float32, g *Window, oy, ox, ky, kx, c int) (v float32, at int, ok bool) {
 	y, xx := oy*g.Stride+ky-g.Top, ox*g.Stride+kx-g.Left

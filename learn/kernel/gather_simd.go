@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// Both products with x come down to one loop, gather: a row of the result is a
-// sum of rows of another matrix, picked by a list,
+// Both products with x use one loop, gather: a row of the result is a weighted sum
+// of rows of another matrix, selected by a list,
 //
 //	for c := range cols {
 //		sum := 0
@@ -18,29 +18,29 @@ import (
 //		dst[c] = init[c] + scale*sum
 //	}
 //
-// with dst[c] = max(dst[c], 0) in the end if relu is set. A block of columns
-// stays in registers while k runs.
+// then dst[c] = max(dst[c], 0) if relu is set. l.row holds offsets into base. A
+// block of columns stays in registers while k runs.
 
-// listLen is how many rows are summed in one go.
+// listLen is the max number of rows that one call of gather sums.
 const listLen = 1024
 
-// list picks rows of a matrix: where they begin, and their factors.
+// list selects rows of a matrix: their offsets and their factors.
 type list struct {
 	n      int
 	row    [listLen]int
 	factor [listLen]float32
 }
 
-// fill lists what is not zero among count numbers of x, stride apart. Number k
-// picks row first+k of a matrix with the given number of columns.
+// fill lists the nonzero ones of count elements of x, stride apart. Element k
+// selects row first+k of a matrix with the given number of columns.
 func (l *list) fill(x []float32, stride, count, first, cols int) {
 	n, row := 0, first*cols
 	for k, i := 0, 0; k < count; k, i = k+1, i+stride {
 		v := x[i]
 		l.row[n&(listLen-1)] = row
 		l.factor[n&(listLen-1)] = v
-		// Without a branch, which could not be foreseen: add 1 unless the
-		// number is 0 or -0.
+		// Branch-free, since a branch would be mispredicted: add 1 unless the
+		// element is 0 or -0.
 		u := math.Float32bits(v) << 1
 		n += int((u | -u) >> 31)
 		row += cols
@@ -54,7 +54,7 @@ func forward(y, x, w, b []float32, rows, in, out int, relu bool) {
 		return
 	}
 	if in == 0 {
-		w = b // never read, but it has an address
+		w = b // not read; a pointer must be valid
 	}
 	var l list
 	for r := forwardTiles(y, x, w, b, rows, in, out, relu); r < rows; r++ {
@@ -122,9 +122,8 @@ func scalarGather(dst, init, base []float32, l *list, scale float32, relu bool) 
 	}
 }
 
-// at returns the address of number i of x, without a check: a loop's last step
-// goes one row past what it reads, which the race detector's checks of pointers
-// would not have.
+// at returns the address of element i of x without a check. The last step of a
+// loop computes an address one row past its reads, which checkptr would reject.
 //
 //go:nocheckptr
 func at(x unsafe.Pointer, i int) unsafe.Pointer { return unsafe.Add(x, i*4) }

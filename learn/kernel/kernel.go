@@ -2,11 +2,10 @@ package kernel
 
 import "math"
 
-// cut returns the first n numbers of x, which must have that many: a slice's
-// capacity does not count.
+// cut returns x[:n] and panics if len(x) < n, whatever the capacity.
 func cut(x []float32, n int) []float32 {
 	if uint(n) > uint(len(x)) {
-		panic("kernel: a slice is shorter than its shape says")
+		panic("kernel: a slice is shorter than its shape")
 	}
 	return x[:n]
 }
@@ -22,7 +21,7 @@ func cut(x []float32, n int) []float32 {
 //				sum += x[r*in+i] * w[i*out+o]
 //			}
 //			if relu && sum < 0 {
-//				sum = 0 // a NaN stays, so that a diverged model shows itself
+//				sum = 0 // NaN stays, so that divergence reaches y
 //			}
 //			y[r*out+o] = sum
 //		}
@@ -57,10 +56,9 @@ func InputGradient(dx, dy, w []float32, rows, in, out int) {
 }
 
 // AddWeightGradient adds alpha times the gradient with respect to a dense
-// layer's weights, w += alpha * x^T dy. With alpha = -rate that is a step of
-// SGD without a buffer for the gradient; with alpha = 1 and w the gradient's
-// buffer it sums gradients. x is [rows, in], dy is [rows, out], w is
-// [in, out]; w must not overlap the others.
+// layer's weights, w += alpha * x^T dy: a step of SGD with alpha = -rate, a sum of
+// gradients with alpha = 1 and w a gradient. x is [rows, in], dy is [rows, out],
+// w is [in, out]; w must not overlap the others.
 //
 //	for i := range in {
 //		for o := range out {
@@ -98,8 +96,8 @@ func AddColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
 	addColumnSums(b, alpha, dy, rows, out)
 }
 
-// BackReLU takes a gradient back through a ReLU, in place: dx is the gradient
-// with respect to what came out, y is what came out.
+// BackReLU is the backward pass of a ReLU, in place: y is the output, dx on entry
+// the gradient with respect to it.
 //
 //	for i := range dx {
 //		if y[i] <= 0 {
@@ -107,12 +105,12 @@ func AddColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
 //		}
 //	}
 //
-// Where y is NaN it may do either.
+// Where y is NaN, dx[i] may be either.
 func BackReLU(dx, y []float32) {
 	y = cut(y, len(dx))
 	for i, v := range y {
-		// Without a branch, which could not be foreseen: a float32 is positive
-		// when its bits are, as an integer.
+		// Branch-free, since a branch would be mispredicted: a float32 is
+		// positive if its bits are, as an integer.
 		mask := uint32(-int64(int32(math.Float32bits(v))) >> 63)
 		dx[i] = math.Float32frombits(math.Float32bits(dx[i]) & mask)
 	}
@@ -126,7 +124,7 @@ func BackReLU(dx, y []float32) {
 func Axpy(y []float32, alpha float32, x []float32) { axpy(y, alpha, cut(x, len(y))) }
 
 // Dot returns the inner product of x and y, which have the same length. The
-// relative error is that of float32 sums of 256 terms, however long they are.
+// relative error is that of float32 sums of 256 terms, at every length.
 //
 //	sum := float64(0)
 //	for i := range x {
@@ -137,13 +135,11 @@ func Dot(x, y []float32) float64 { return dot(x, cut(y, len(x))) }
 // SquaredNorm returns the squared Euclidean norm, Dot(x, x).
 func SquaredNorm(x []float32) float64 { return dot(x, x) }
 
-// SoftmaxCrossEntropy returns the sum over the rows of the cross-entropy
-// between the softmax of z and the labels, and how many rows have their
-// largest logit at the label (the first of equal ones counts). z is
-// [rows, classes], y is [rows], each a whole number, at least 0 and less than
-// classes. If dz
-// is not nil, it gets scale times the gradient with respect to z; dz is like z
-// and may be z itself.
+// SoftmaxCrossEntropy returns the sum over the rows of the cross-entropy between
+// the softmax of z and the labels, and the number of rows whose largest logit (the
+// first of equal ones) is at the label. z is [rows, classes]; y is [rows], integers
+// with 0 <= y < classes. dz, unless nil, is set to scale times the gradient with
+// respect to z; it has the shape of z and may be z.
 //
 //	for r := range rows {
 //		zr := z[r*classes:][:classes]

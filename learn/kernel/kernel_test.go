@@ -26,9 +26,8 @@ func versions() []version {
 	return append(all, vectorVersions()...)
 }
 
-// guarded returns a slice of n numbers with guard numbers around it, at a
-// drawn distance from an aligned address, and a check that the guards are
-// still there.
+// guarded returns a slice of n elements with guards around it, at a drawn offset
+// from an aligned address, and a check that the guards are unchanged.
 func guarded(t *rapid.T, n int) ([]float32, func()) {
 	const guard = 12345
 	pad := rapid.IntRange(1, 20).Draw(t, "pad")
@@ -46,7 +45,7 @@ func guarded(t *rapid.T, n int) ([]float32, func()) {
 	}
 }
 
-// fill draws the numbers' seed rather than every number, which would be slow.
+// fill draws a seed and not every element, which would be slow.
 func fill(t *rapid.T, x []float32, label string) {
 	state := rapid.Uint64().Draw(t, label)
 	zeros := rapid.SampledFrom([]uint64{0, 50, 80, 100}).Draw(t, label+" zeros")
@@ -63,8 +62,7 @@ func dim(t *rapid.T, label string) int {
 	return rapid.OneOf(rapid.IntRange(1, 40), rapid.IntRange(41, 150)).Draw(t, label)
 }
 
-// near fails unless got is want up to the rounding of a sum of n terms of at
-// most size 1.
+// near fails unless got is want up to the rounding of a sum of n terms in [-1, 1].
 func near(t *rapid.T, what string, got, want []float32, n int) {
 	t.Helper()
 	tol := 1e-6 * (1 + float64(n))
@@ -145,11 +143,11 @@ func TestForward(t *testing.T) {
 	})
 }
 
-// Sums so long that the vector versions do them in several goes.
+// Sums longer than listLen and tileInputs, which the vector versions split.
 func TestLongSums(t *testing.T) {
 	const rows, long, out = 6, 2100, 19
 	for _, v := range versions() {
-		for _, every := range []int{1, 3} { // one number in so many is not zero
+		for _, every := range []int{1, 3} { // one element in every is nonzero
 			x, w := make([]float32, rows*long), make([]float32, long*out)
 			for i := 0; i < len(x); i += every {
 				x[i] = float32(i*7919%1009)/1009 - 0.5
@@ -243,7 +241,7 @@ func TestAxpyAndDot(t *testing.T) {
 	})
 }
 
-// A NaN must come through, or a diverged model would look healthy.
+// NaN reaches the output; otherwise divergence would not be detected.
 func TestForwardKeepsNaN(t *testing.T) {
 	for _, v := range versions() {
 		for _, out := range []int{1, 10, 40} {
@@ -260,7 +258,7 @@ func TestForwardKeepsNaN(t *testing.T) {
 	}
 }
 
-// The same numbers give the same bits wherever they lie in memory.
+// The same input gives the same bits at every alignment.
 func TestAlignmentDoesNotMatter(t *testing.T) {
 	each(t, func(t *rapid.T, v version) {
 		rows, in, out := dim(t, "rows"), dim(t, "in"), dim(t, "out")
@@ -359,7 +357,7 @@ func TestSoftmaxCrossEntropyByHand(t *testing.T) {
 func TestSoftmaxCrossEntropyExtremes(t *testing.T) {
 	loss, _ := SoftmaxCrossEntropy(nil, []float32{1e30, -1e30}, []float32{0}, 2, 0)
 	if loss != 0 {
-		t.Errorf("loss of a sure right answer is %v, want 0", loss)
+		t.Errorf("loss of a correct answer with probability 1 is %v, want 0", loss)
 	}
 	loss, _ = SoftmaxCrossEntropy(nil, []float32{float32(math.NaN()), 0}, []float32{0}, 2, 0)
 	if !math.IsNaN(loss) {

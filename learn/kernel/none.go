@@ -2,7 +2,7 @@
 
 package kernel
 
-// Name says which version of the kernels is in use.
+// Name returns the version of the kernels that is in use.
 func Name() string { return "scalar" }
 
 func forward(y, x, w, b []float32, rows, in, out int, relu bool) {

@@ -1,7 +1,7 @@
 package kernel
 
-// scalarForward is [Forward], one input after the other: the inner loop runs
-// along a row of w, as memory lies.
+// scalarForward is [Forward], input by input: the inner loop runs along a row of w,
+// which is contiguous.
 func scalarForward(y, x, w, b []float32, rows, in, out int, relu bool) {
 	for r := range rows {
 		yr := y[r*out:][:out]
@@ -35,7 +35,7 @@ func scalarInputGradient(dx, dy, w []float32, rows, in, out int) {
 	}
 }
 
-// scalarBlock is how many columns scalarAddWeightGradient sums at a time.
+// scalarBlock is the number of columns that scalarAddWeightGradient sums at a time.
 const scalarBlock = 64
 
 func scalarAddWeightGradient(w []float32, alpha float32, x, dy []float32, rows, in, out int) {

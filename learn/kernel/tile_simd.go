@@ -4,9 +4,8 @@ package kernel
 
 import "unsafe"
 
-// tile is the other way to do what gather does, for x without many zeros: four
-// rows of the result at a time, which share each row of base once it is
-// loaded.
+// tile is the dense counterpart of gather, for x with few zeros: four rows of the
+// result at a time, which share each load of a row of base.
 //
 //	for j := range 4 {
 //		for c := range cols {
@@ -14,15 +13,14 @@ import "unsafe"
 //			for k := range n {
 //				sum += x[j*xRow+k*xNext] * base[k*stride+c]
 //			}
-//			dst[j*stride+c] = init[j*initRow+c] + scale*sum
+//			dst[j*dstRow+c] = init[j*initRow+c] + scale*sum
 //		}
 //	}
 //
-// with dst = max(dst, 0) in the end if relu is set. dst may be init.
+// then dst = max(dst, 0) if relu is set. dst may be init.
 //
-// MulAdd overwrites its receiver. The versions let it overwrite the number from
-// x, of which one instruction makes another copy, and each vector of base only
-// where it is used last.
+// MulAdd overwrites its receiver. The versions let it overwrite the broadcast of
+// x, which one instruction makes again, and each vector of base at its last use.
 type tile struct {
 	dst, init, base, x  unsafe.Pointer
 	dstRow, initRow     int
@@ -32,14 +30,14 @@ type tile struct {
 	relu                bool
 }
 
-// suits says whether tiles are faster than lists for x and a result of so many
-// columns. It looks at a sample of the numbers; the list wins when fewer than
-// about half are not zero, unless its rows would be shorter than a vector.
+// suits reports whether tiles are faster than lists for x and a result of cols
+// columns: about half or more of a sample of x is nonzero, or cols is less than a
+// vector.
 func suits(x []float32, cols int) bool {
 	if cols < lanes() {
 		return true
 	}
-	const step = 29 // prime, so as not to keep to one column
+	const step = 29 // prime, so that the sample covers all columns
 	nonzero := 0
 	for i := 0; i < len(x); i += step {
 		if x[i] != 0 {
@@ -49,7 +47,7 @@ func suits(x []float32, cols int) bool {
 	return nonzero*step > len(x)/2
 }
 
-// rows does four rows of cols columns.
+// rows computes four rows of cols columns.
 func (t *tile) rows(cols int) {
 	lanes := lanes()
 	if cols < lanes {
@@ -59,7 +57,7 @@ func (t *tile) rows(cols int) {
 	whole := cols &^ (lanes - 1)
 	var rest [4 * maxLanes]float32
 	if whole < cols {
-		// As in gather: what is left over is done first and put in place last.
+		// As in gather: the remaining columns are computed first and stored last.
 		c := cols - lanes
 		last := *t
 		last.dst, last.dstRow = unsafe.Pointer(&rest), lanes
@@ -75,8 +73,8 @@ func (t *tile) rows(cols int) {
 	}
 }
 
-// narrow does four rows of fewer columns than a vector has. Those of base have
-// been widened.
+// narrow computes four rows of fewer columns than a vector has. The rows of base
+// are those of widen.
 func (t *tile) narrow(cols int) {
 	lanes := lanes()
 	var rows [4 * maxLanes]float32
@@ -92,8 +90,7 @@ func (t *tile) narrow(cols int) {
 	}
 }
 
-// widen writes n rows of x, of cols numbers each, to wide, a vector each, with
-// zeros behind them.
+// widen writes n rows of cols elements from x to wide, each padded to a vector.
 func widen(wide, x []float32, n, cols int) {
 	lanes := lanes()
 	for k := range n {
@@ -101,15 +98,15 @@ func widen(wide, x []float32, n, cols int) {
 	}
 }
 
-// minTiled is the fewest columns for which a vector of the widest kind, most of
-// it empty, is faster than numbers one by one.
+// minTiled is the min number of columns for which a padded vector of the widest
+// level is faster than scalar code.
 const minTiled = 4
 
-// tileInputs is how many inputs forwardTiles takes at a time.
+// tileInputs is the max number of inputs that forwardTiles sums at a time.
 const tileInputs = 128
 
-// forwardTiles does as many rows of forward as fit in tiles, and returns how
-// many.
+// forwardTiles computes the rows of forward in whole tiles of four and returns
+// their number.
 func forwardTiles(y, x, w, b []float32, rows, in, out int, relu bool) int {
 	if rows < 4 || in == 0 || out < minTiled || !suits(x, out) {
 		return 0
@@ -120,8 +117,7 @@ func forwardTiles(y, x, w, b []float32, rows, in, out int, relu bool) int {
 		wide, t.stride = make([]float32, tileInputs*maxLanes), lanes()
 	}
 	rows &^= 3
-	// By blocks of inputs, whose weights stay in the nearest cache while all
-	// rows use them.
+	// By blocks of inputs, whose weights stay in the L1 cache for all rows.
 	for i := 0; i < in; i += tileInputs {
 		t.n = min(in-i, tileInputs)
 		t.base = unsafe.Pointer(&w[i*out])
@@ -142,8 +138,8 @@ func forwardTiles(y, x, w, b []float32, rows, in, out int, relu bool) int {
 	return rows
 }
 
-// weightTiles does as many inputs of addWeightGradient as fit in tiles, and
-// returns how many.
+// weightTiles computes the inputs of addWeightGradient in whole tiles of four and
+// returns their number.
 func weightTiles(w []float32, alpha float32, x, dy []float32, rows, in, out int) int {
 	if in < 4 || out < minTiled || !suits(x, out) {
 		return 0

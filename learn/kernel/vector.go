@@ -27,8 +27,8 @@ func Sub(dst, x, y []float32) { sub(dst, cut(x, len(dst)), cut(y, len(dst))) }
 //	}
 func SquaredDistance(x, y []float32) float64 { return squaredDistance(x, cut(y, len(x))) }
 
-// Magnitude returns the largest magnitude in x, 0 if x is empty: NaN if there
-// is one, otherwise infinity if there is one.
+// Magnitude returns the largest magnitude in x; 0 if x is empty, NaN if x contains
+// NaN.
 //
 //	for i := range x {
 //		largest = max(largest, abs(x[i]))
@@ -37,9 +37,9 @@ func Magnitude(x []float32) float32 {
 	return math.Float32frombits(magnitude(x))
 }
 
-// AddFixed adds x to sum in fixed point, one unit of x being factor counts.
-// Every version gives the same bits. x is at least as long as sum; products are
-// finite and under 2^62 in magnitude.
+// AddFixed adds x to sum in fixed point with factor counts per unit. Every version
+// gives the same bits. x is at least as long as sum; products are finite, with
+// magnitudes below 2^62.
 //
 //	for i := range sum {
 //		sum[i] += int64(math.RoundToEven(float64(x[i]) * factor))
@@ -69,8 +69,8 @@ func scalarSquaredDistance(x, y []float32) float64 {
 	return sum
 }
 
-// scalarMagnitude works on the bits, whose order without the sign is that of
-// the magnitudes, NaN last.
+// scalarMagnitude compares the bits without the sign: their order is that of the
+// magnitudes, NaN last.
 func scalarMagnitude(x []float32) uint32 {
 	var largest uint32
 	for _, v := range x {

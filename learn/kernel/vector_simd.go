@@ -33,7 +33,7 @@ func sub(dst, x, y []float32) {
 	scalarSub(dst[n:], x[n:], y[n:])
 }
 
-// squaredDistance is float32 within a block of 256 numbers, float64 beyond.
+// squaredDistance is float32 within a block of 256 elements, float64 beyond.
 func squaredDistance(x, y []float32) float64 {
 	var total float64
 	n := 0

@@ -25,8 +25,8 @@ func gather128(dst, init, base []float32, l *list, scale float32, relu bool) {
 		columns128(d, i, b, cols, l, scale, relu)
 		return
 	}
-	// What is left over at the end is done first, as part of a whole vector,
-	// and put in place last: dst may be init.
+	// The remaining columns are computed first, as part of a whole vector,
+	// and stored last: dst may be init.
 	var rest [4]float32
 	c := cols - 4
 	columns128(unsafe.Pointer(&rest), at(i, c), at(b, c), 4, l, scale, relu)
@@ -227,8 +227,8 @@ func tile128x1(t *tile, c int) {
 }
 
 // inputGradient128 is inputGradient with vectors of 4, for at least 4
-// inputs and 4 outputs. It goes by tiles of 2 rows and 4 inputs; at the
-// edges tiles overlap, and write the same again.
+// inputs and 4 outputs. Tiles are 2 rows by 4 inputs; at the
+// edges tiles overlap and write the same values.
 func inputGradient128(dx, dy, w []float32, rows, in, out int) {
 	x, y, m := unsafe.Pointer(&dx[0]), unsafe.Pointer(&dy[0]), unsafe.Pointer(&w[0])
 	for r := 0; r < rows; r += 2 {
@@ -262,7 +262,7 @@ func dots128(xa, xb, a, b, w unsafe.Pointer, n int) {
 		b3 = b3.Add(v.Mul(vb))
 	}
 	if rest := n - k; rest > 0 {
-		// The last whole vector, without what was counted already.
+		// The last whole vector, without the elements counted before.
 		k = n - 4
 		keep := load128(at(unsafe.Pointer(&lastOnes), rest))
 		va, vb := load128(at(a, k)).Mul(keep), load128(at(b, k)).Mul(keep)
@@ -283,7 +283,7 @@ func dots128(xa, xb, a, b, w unsafe.Pointer, n int) {
 	*(*[4]float32)(xb) = [4]float32{sum128(b0), sum128(b1), sum128(b2), sum128(b3)}
 }
 
-// lastOnes, read from number n on, are 4 factors of which the last n are one.
+// lastOnes, read from element n on, are 4 factors of which the last n are one.
 var lastOnes = [8]float32{4: 1, 1, 1, 1}
 
 // sum128 returns the sum of v's elements.
@@ -303,7 +303,7 @@ func axpy128(y []float32, alpha float32, x []float32) {
 }
 
 // dot128 is dot with vectors of 4: float32 within a block of 128
-// numbers, float64 beyond.
+// elements, float64 beyond.
 func dot128(x, y []float32) float64 {
 	const block = 128
 	var total float64

@@ -2,7 +2,7 @@
 
 package kernel
 
-// Name says which version of the kernels is in use.
+// Name returns the version of the kernels that is in use.
 func Name() string { return "wasm-simd128" }
 
 func vector() bool { return true }
@@ -16,10 +16,10 @@ func gather(dst, init, base []float32, l *list, scale float32, relu bool) {
 // maxLanes is the largest that lanes returns.
 const maxLanes = 4
 
-// lanes returns how many numbers a vector has.
+// lanes returns the number of elements in a vector.
 func lanes() int { return 4 }
 
-// columns does the first cols columns of a tile, a multiple of lanes().
+// columns computes the first cols columns of a tile, a multiple of lanes().
 func (t *tile) columns(cols int) {
 	c := 0
 	for ; c+8 <= cols; c += 8 {

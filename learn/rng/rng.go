@@ -1,25 +1,24 @@
-// Package rng makes every random number of a run from the run's seed.
+// Package rng generates all random numbers of a run from the run's seed.
 //
 // The generator is SplitMix64 (Steele, Lea and Flood, "Fast splittable
 // pseudorandom number generators", OOPSLA 2014): integer arithmetic only, a few
-// lines in any language, the same numbers on every machine. It is not meant
-// for secrets.
+// lines in any language, the same output on every machine. It is not
+// cryptographically secure.
 //
 // # Named streams
 //
-// Whoever needs random numbers takes a stream of their own, named by a purpose
-// and by keys such as the round and the client. Streams do not disturb each
-// other, so the result does not depend on who asks first. The state that a
-// stream starts from is
+// Each use of random numbers has its own stream, named by a purpose and by keys
+// such as the round and the client. Streams are independent: results do not depend
+// on the order of the draws of different streams. The initial state of a stream is
 //
 //	Derive(seed, purpose, key1, key2, ...) =
 //	    first 8 bytes, little-endian, of
 //	    SHA-256(seed || key1 || key2 || ... || purpose)
 //
 // where the seed and the keys are 8 bytes each, little-endian, and the purpose
-// is its UTF-8 bytes without length or terminator. The keys come first so that
-// the purpose, which has no fixed length, can be told from them; one purpose
-// must always be used with the same number of keys.
+// is its UTF-8 bytes without length or terminator. The keys come first because the
+// purpose has no fixed length; one purpose is always used with the same number of
+// keys.
 package rng
 
 import (

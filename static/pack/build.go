@@ -21,36 +21,36 @@ type program struct {
 	experiment string // GOEXPERIMENT
 }
 
-// programs is every WebAssembly file there is. The page does not compute, and
-// must start in browsers without SIMD.
+// programs are all WebAssembly files. The page does not train, and must start in
+// browsers without SIMD.
 var programs = []program{
 	{"ui.wasm", "./ui", "nosimd"},
 	{"worker.wasm", "./wasm", "simd"},
 	{"worker-scalar.wasm", "./wasm", "nosimd"},
 }
 
-// environment is what the go command needs to build p.
+// environment returns the environment variables of p's build.
 func (p program) environment() []string {
 	return []string{"GOOS=js", "GOARCH=wasm", "GOEXPERIMENT=" + p.experiment, "CGO_ENABLED=0"}
 }
 
 // build compiles p into the file at path.
 func (c config) build(p program, path string) error {
-	// -s and -w leave out symbols and DWARF, of which browsers make no use.
+	// -s and -w leave out symbols and DWARF, which browsers do not use.
 	_, err := c.goCommand(p.environment(), "build", "-trimpath", "-ldflags=-s -w", "-o", path, p.pkg)
 	return err
 }
 
-// firstPage returns the HTML of the page before anything has arrived.
+// firstPage returns the HTML of the page's first state.
 func (c config) firstPage() ([]byte, error) {
 	return c.goCommand(native, "run", "./ui")
 }
 
-// native makes the go command build for the machine it runs on, whatever is set.
+// native makes the go command build for this machine, whatever the environment sets.
 var native = []string{"GOOS=", "GOARCH="}
 
-// goCommand runs the go command in the module's folder and returns what it
-// prints.
+// goCommand runs the go command in the module's folder and returns its standard
+// output.
 func (c config) goCommand(environment []string, arguments ...string) ([]byte, error) {
 	cmd := exec.Command("go", arguments...)
 	cmd.Dir = c.root
@@ -72,13 +72,13 @@ func moduleRoot() (string, error) {
 	}
 	mod := strings.TrimSpace(string(out))
 	if mod == "" || mod == os.DevNull {
-		return "", errors.New("not inside a module: run it in fedtab's checkout")
+		return "", errors.New("working directory: not in a module, want fedtab's checkout")
 	}
 	return filepath.Dir(mod), nil
 }
 
-// sources returns the files that are packed as they are, but for references: by
-// the name that other files use for them, where they lie.
+// sources returns the paths of the files that are packed unchanged except for
+// references, by the name in those references.
 func (c config) sources() (map[string]string, error) {
 	goroot, err := c.goCommand(nil, "env", "GOROOT")
 	if err != nil {
@@ -106,7 +106,7 @@ func (c config) sources() (map[string]string, error) {
 	}, nil
 }
 
-// readSource returns what a source is packed from.
+// readSource returns the content of a source.
 func readSource(name, path string) ([]byte, error) {
 	b, err := os.ReadFile(path)
 	if err == nil && name == "vugu.js" {
@@ -115,9 +115,8 @@ func readSource(name, path string) ([]byte, error) {
 	return b, err
 }
 
-// rendererScript returns the script that Vugu would evaluate. It takes it from
-// the Go source: the .js file beside it is what that is made from, and does not
-// run as it is.
+// rendererScript returns the script that Vugu would evaluate. It is taken from the Go
+// source; the .js file beside it is a template and does not run.
 func rendererScript(path string, source []byte) ([]byte, error) {
 	f, err := parser.ParseFile(token.NewFileSet(), path, source, 0)
 	if err != nil {
@@ -132,5 +131,5 @@ func rendererScript(path string, source []byte) ([]byte, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("%s has no constant jsHelperScript: this is not the version of Vugu that the page was written for", path)
+	return nil, fmt.Errorf("%s: no constant jsHelperScript, want the version of Vugu in go.mod", path)
 }

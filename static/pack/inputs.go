@@ -15,9 +15,9 @@ import (
 	"fedtab/static/manifest"
 )
 
-// fingerprint hashes everything that what is packed depends on: the toolchain,
-// the module's own files that the programs are built from, the versions of the
-// modules they use, the scripts and style sheets, this packer, and its options.
+// fingerprint hashes all inputs of the packed files: the toolchain, the module's own
+// files, the versions of other modules, the scripts and style sheets, this packer and
+// its options.
 func (c config) fingerprint() (string, error) {
 	h := sha256.New()
 	version, err := c.goCommand(nil, "env", "GOVERSION")
@@ -26,8 +26,8 @@ func (c config) fingerprint() (string, error) {
 	}
 	fmt.Fprintf(h, "%s fast=%v\n", version, c.fast)
 
-	// Files of other modules are as fixed as their versions, which is in the
-	// name of their folder; of this module's packages every file counts.
+	// A file of another module is identified by the version in its folder's name; of
+	// this module's packages every file is hashed.
 	const format = `{{if not .Standard}}{{if .Module.Main}}{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}
 {{end}}{{range .SFiles}}{{$dir}}/{{.}}
 {{end}}{{range .EmbedFiles}}{{$dir}}/{{.}}
@@ -77,7 +77,7 @@ func addFile(w io.Writer, path string) error {
 	return err
 }
 
-// packed reports whether the folder holds, complete, what would be packed.
+// packed reports whether the folder is complete and of this fingerprint.
 func (c config) packed(inputs string) bool {
 	m, err := c.readManifest()
 	return err == nil && m.Inputs == inputs && !slices.ContainsFunc(m.Files, func(f manifest.File) bool { return !c.complete(f) })
@@ -92,8 +92,8 @@ func (c config) readManifest() (manifest.Manifest, error) {
 	return m, err
 }
 
-// complete reports whether the folder holds f as often as it should, each of the
-// size it should have.
+// complete reports whether the folder holds f in every coding, with the size in the
+// manifest.
 func (c config) complete(f manifest.File) bool {
 	for i, size := range []int{f.Size, f.Gzip, f.Brotli} {
 		info, err := os.Stat(filepath.Join(c.out, f.Name+suffixes[i]))

@@ -1,14 +1,13 @@
-// Pack builds everything a browser loads into static/dist, from where package
-// static embeds it: the page's and the worker's WebAssembly, the scripts, the
-// style sheets and the page itself. It is the one place that knows how the
-// WebAssembly is built.
+// Pack builds the files that a browser loads into static/dist, which package static
+// embeds: the WebAssembly of the page and of the worker, the scripts, the style
+// sheets and the page. All build flags of the WebAssembly are here.
 //
-// Every file but index.html gets a name with a hash of its content (and so may
-// be cached for ever), and is stored three times: as it is, as gzip and as
-// Brotli. Sources refer to each other as asset:NAME; what is packed has the
-// hashed name in its place. manifest.json lists what there is.
+// Every file but index.html gets a name with a hash of its content, so that it can be
+// cached as immutable. It is stored uncompressed, as gzip and as Brotli. Sources refer
+// to each other as asset:NAME; the packed files hold the hashed names. manifest.json
+// lists all files.
 //
-// If nothing has changed since the last run, pack does nothing.
+// If no input has changed since the last run, pack does nothing.
 //
 //	go run ./static/pack [-out static/dist] [-fast] [-force]
 package main
@@ -24,8 +23,8 @@ import (
 func main() {
 	var c config
 	flag.StringVar(&c.out, "out", "", "folder for the packed files (default static/dist in the module)")
-	flag.BoolVar(&c.fast, "fast", false, "compress less well and much faster, for development")
-	flag.BoolVar(&c.force, "force", false, "build and compress everything, even what has not changed")
+	flag.BoolVar(&c.fast, "fast", false, "compress faster and less, for development")
+	flag.BoolVar(&c.force, "force", false, "build and compress everything, even without changes")
 	flag.Parse()
 	if err := run(c); err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
@@ -38,7 +37,7 @@ type config struct {
 	root string // the module's folder
 	out  string // the folder for the packed files
 	fast bool
-	// force leaves nothing as it is from the last run.
+	// force ignores the files of the last run.
 	force bool
 }
 

@@ -23,8 +23,7 @@ import (
 	"fedtab/static/manifest"
 )
 
-// suffixes are those under which every file is stored: as it is, as gzip and as
-// Brotli.
+// suffixes are the file name suffixes of the codings: identity, gzip and Brotli.
 var suffixes = []string{"", ".gz", ".br"}
 
 // pack builds, names, compresses and writes everything.
@@ -51,8 +50,8 @@ func (c config) pack(inputs string) ([]manifest.File, error) {
 		return nil, err
 	}
 
-	// Brotli takes longer than building: compress one program while the next
-	// is being built, on as many threads as there are.
+	// Brotli takes longer than building: compress a program while the next one is
+	// being built, on all threads.
 	w := &writer{config: c, slots: make(chan struct{}, runtime.GOMAXPROCS(0)), old: old, files: map[string]manifest.File{}}
 	tmp, err := os.MkdirTemp("", "pack")
 	if err != nil {
@@ -100,9 +99,9 @@ func (c config) writeManifest(m manifest.Manifest) error {
 	return os.WriteFile(filepath.Join(c.out, manifest.Name), append(b, '\n'), 0o644)
 }
 
-// begin makes the folder ready: it takes away the manifest, without which the
-// folder counts as empty. It returns the files of the last run that are there
-// complete, by name; compressing them again would give the same.
+// begin prepares the folder: it deletes the manifest, so that the folder counts as
+// empty until pack has finished. It returns the complete files of the last run by
+// name, which need not be compressed again.
 func (c config) begin() (map[string]manifest.File, error) {
 	if err := os.MkdirAll(c.out, 0o755); err != nil {
 		return nil, err
@@ -122,8 +121,7 @@ func (c config) begin() (map[string]manifest.File, error) {
 	return old, err
 }
 
-// clear removes from the folder whatever is not, or belongs to, one of files,
-// but for what keeps the folder in the repository.
+// clear deletes everything from the folder except files, their codings and .keep.
 func (c config) clear(files []manifest.File) error {
 	keep := map[string]bool{".keep": true}
 	for _, f := range files {
@@ -146,20 +144,19 @@ func (c config) clear(files []manifest.File) error {
 	return nil
 }
 
-// fill puts the page's first state in its place in index.html.
+// fill inserts the page's first state into index.html.
 func fill(index, page []byte) ([]byte, error) {
 	mark := []byte("{{page}}")
 	if n := bytes.Count(index, mark); n != 1 {
-		return nil, fmt.Errorf("static/index.html has %d places for the page (%s), want 1", n, mark)
+		return nil, fmt.Errorf("static/index.html: %d marks %s, want 1", n, mark)
 	}
 	return bytes.Replace(index, mark, bytes.TrimSpace(page), 1), nil
 }
 
-// namer gives files names with hashes, and puts those names into the files that
-// refer to them.
+// namer names files by hash and replaces the references to them.
 type namer struct {
 	content map[string][]byte
-	names   map[string]string // empty while a name is being found
+	names   map[string]string // by source; empty while it is being resolved
 }
 
 var reference = regexp.MustCompile(`asset:([A-Za-z0-9._-]+)`)
@@ -169,13 +166,13 @@ var reference = regexp.MustCompile(`asset:([A-Za-z0-9._-]+)`)
 func (n *namer) resolve(source string) (string, error) {
 	if name, begun := n.names[source]; begun {
 		if name == "" {
-			return "", fmt.Errorf("%s refers to itself by way of others", source)
+			return "", fmt.Errorf("%s: a cycle of references, want none", source)
 		}
 		return name, nil
 	}
 	content, exists := n.content[source]
 	if !exists {
-		return "", fmt.Errorf("there is no asset %q", source)
+		return "", fmt.Errorf("asset: %q, want the name of a source", source)
 	}
 	n.names[source] = ""
 	if filepath.Ext(source) != ".wasm" {
@@ -199,7 +196,7 @@ func (n *namer) resolve(source string) (string, error) {
 	return n.names[source], nil
 }
 
-// hashed puts the first bytes of content's hash before the extension.
+// hashed inserts the first bytes of the content's hash before the extension.
 func hashed(source string, content []byte) string {
 	sum := sha256.Sum256(content)
 	ext := filepath.Ext(source)
@@ -210,7 +207,7 @@ func hashed(source string, content []byte) string {
 type writer struct {
 	config
 	slots chan struct{}
-	old   map[string]manifest.File // what is there already
+	old   map[string]manifest.File // complete files of the last run
 	done  sync.WaitGroup
 
 	mu    sync.Mutex
@@ -232,7 +229,7 @@ func (w *writer) add(source, name string, content []byte) {
 	})
 }
 
-// compress writes f three times and returns it with its sizes.
+// compress writes f in every coding and returns it with its sizes.
 func (w *writer) compress(f manifest.File, content []byte) (manifest.File, error) {
 	zipped, err := gzipped(content)
 	if err != nil {
@@ -260,7 +257,7 @@ func (w *writer) finish(f manifest.File, err error) {
 	}
 }
 
-// wait returns what has been written, by name.
+// wait waits for pending writes and returns the files, by name.
 func (w *writer) wait() ([]manifest.File, error) {
 	w.done.Wait()
 	var files []manifest.File
@@ -284,7 +281,7 @@ func gzipped(content []byte) ([]byte, error) {
 }
 
 func (c config) brotlied(content []byte) ([]byte, error) {
-	// A window of 4 MB and more finds what repeats across a whole program.
+	// A window of at least 4 MB covers repetitions across a whole program.
 	options := brotli.WriterOptions{Quality: brotli.BestCompression, LGWin: 24}
 	if c.fast {
 		options.Quality = 5
