@@ -17,14 +17,14 @@ import (
 
 // fingerprint hashes everything that what is packed depends on: the toolchain,
 // the module's own files that the programs are built from, the versions of the
-// modules they use, the scripts and style sheets, this packer, and its options.
+// modules they use, the scripts and style sheets, and this packer.
 func (c config) fingerprint() (string, error) {
 	h := sha256.New()
 	version, err := c.goCommand(nil, "env", "GOVERSION")
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(h, "%s fast=%v\n", version, c.fast)
+	fmt.Fprintf(h, "%s\n", version)
 
 	// Files of other modules are as fixed as their versions, which is in the
 	// name of their folder; of this module's packages every file counts.
@@ -93,8 +93,11 @@ func (c config) readManifest() (manifest.Manifest, error) {
 }
 
 // complete reports whether the folder holds f as often as it should, each of the
-// size it should have.
+// size it should have, and compressed as well as is asked for.
 func (c config) complete(f manifest.File) bool {
+	if f.Fast && !c.fast {
+		return false
+	}
 	for i, size := range []int{f.Size, f.Gzip, f.Brotli} {
 		info, err := os.Stat(filepath.Join(c.out, f.Name+suffixes[i]))
 		if err != nil || info.Size() != int64(size) {
