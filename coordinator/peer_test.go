@@ -28,7 +28,7 @@ var hello = protocol.Hello{
 }
 
 // patience bounds everything that a test waits for.
-const patience = 30 * time.Second
+const patience = 5 * time.Minute
 
 // connect opens a socket and says nothing.
 func connect(t testing.TB, url string) *peer {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // Four tabs learn MNIST: 95% test accuracy within 15 rounds. When the run has
