@@ -12,7 +12,11 @@ import (
 // Four tabs learn MNIST: 95% test accuracy within 15 rounds. When the run has
 // come to rest, every tab shows the coordinator's own figures.
 func TestTabsLearn(t *testing.T) {
-	c := serve(t, digits())
+	rounds := 15
+	if testing.Short() {
+		rounds = 6
+	}
+	c := serve(t, digits("rounds: 15", fmt.Sprint("rounds: ", rounds)))
 	var tabs []*tab
 	for range 4 {
 		b := open(t, c.url())
@@ -30,8 +34,8 @@ func TestTabsLearn(t *testing.T) {
 		most = max(most, r.Participants)
 	}
 	t.Logf("95%% after %d rounds, %.4f after %d", reached, *s.TestAccuracy, s.Version)
-	if reached == 0 || reached > 15 {
-		t.Errorf("95%% test accuracy after %d rounds, want at most 15", reached)
+	if reached == 0 {
+		t.Errorf("no round of %d reached 95%% test accuracy", rounds)
 	}
 	contributions := 0.
 	for i, b := range tabs {
