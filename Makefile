@@ -54,7 +54,7 @@ test: build browsers ## every test in its short form, browsers included
 checks: units race scalar fuzz
 
 browsertests:
-	$(TEST) -short ./e2e
+	$(TEST) -count=1 -short ./e2e # it builds the coordinator, which its imports do not say
 
 units:
 	$(TEST) -short $$(go list ./... | grep -v /e2e$$)
