@@ -14,7 +14,7 @@ run: binary ## serve the page at http://localhost:8080
 
 build: binary ## bin/coordinator, with the page and MNIST in it
 
-# The packages of other modules (SQLite above all) compile while the page is built
+# What does not hold the page (SQLite above all) compiles while the page is built
 # and compressed.
 binary: data
 	@echo 'building the coordinator and the page (1 to 2 minutes the first time, seconds later)'
@@ -22,8 +22,9 @@ binary: data
 	@echo 'linking bin/coordinator'
 	@go build -ldflags '-X main.version=$(VERSION)' -o bin/coordinator ./coordinator
 
+PAGELESS := {{$$page := eq .ImportPath "fedtab/static"}}{{range .Deps}}{{if eq . "fedtab/static"}}{{$$page = true}}{{end}}{{end}}{{if not $$page}}{{.ImportPath}}{{end}}
 warm:
-	@go build $$(go list -deps -f '{{with .Module}}{{if not .Main}}{{$$.ImportPath}}{{end}}{{end}}' ./coordinator)
+	@go build $$(go list -deps -f '$(PAGELESS)' ./coordinator)
 
 # MNIST comes as a Go module; the coordinator embeds its four files.
 MNIST := coordinator/dataset/mnist
