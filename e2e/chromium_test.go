@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
@@ -55,7 +54,7 @@ func browser(t *testing.T) context.Context {
 			return
 		}
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
-			chromedp.ExecPath(path), chromedp.UserDataDir(dir),
+			chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(patience),
 			chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
 			chromedp.Flag("disable-component-update", true),
 		)
@@ -94,7 +93,7 @@ func open(t *testing.T, address string, scripts ...string) *tab {
 		t.Fatal(err)
 	}
 	ctx, cancel := chromedp.NewContext(browser(t))
-	ctx, stop := context.WithTimeout(ctx, 4*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 4*patience)
 	b := &tab{t: t, ctx: ctx, cancel: func() { stop(); cancel() }, host: u.Host}
 	t.Cleanup(func() {
 		b.cancel()
@@ -176,7 +175,7 @@ func (b *tab) state(name string) string {
 // press waits until a button is enabled and presses it.
 func (b *tab) press(id string) {
 	b.t.Helper()
-	await(b.t, 30*time.Second, "the button "+id+" can be pressed", func() bool {
+	await(b.t, "the button "+id+" can be pressed", func() bool {
 		return js[bool](b, fmt.Sprintf("(() => { const e = document.getElementById(%q); if (!e || e.disabled || e.hidden) return false; e.click(); return true })()", id))
 	})
 }
@@ -185,5 +184,5 @@ func (b *tab) press(id string) {
 func (b *tab) join() {
 	b.t.Helper()
 	b.press("join")
-	await(b.t, 30*time.Second, "the tab has joined", func() bool { return b.state("connection") == "joined" })
+	await(b.t, "the tab has joined", func() bool { return b.state("connection") == "joined" })
 }

@@ -55,7 +55,7 @@ func startFirefox(t *testing.T) *firefox {
 		if f.conn, _, err = websocket.DefaultDialer.Dial(ws+"/session", nil); err != nil {
 			t.Fatal(err)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("Firefox does not listen")
 	}
 	t.Cleanup(func() { f.conn.Close() })
@@ -74,7 +74,7 @@ func (f *firefox) call(method, params string, result any) {
 	if err := f.conn.WriteMessage(websocket.TextMessage, []byte(command)); err != nil {
 		f.t.Fatal(err)
 	}
-	f.conn.SetReadDeadline(time.Now().Add(time.Minute))
+	f.conn.SetReadDeadline(time.Now().Add(patience))
 	for {
 		var answer struct {
 			ID             int
@@ -118,12 +118,12 @@ func TestFirefox(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 2"))
 	f := startFirefox(t)
 	f.call("browsingContext.navigate", fmt.Sprintf(`{"context": %q, "url": %q, "wait": "complete"}`, f.page, c.url()), nil)
-	await(t, 30*time.Second, "the button can be pressed", func() bool {
+	await(t, "the button can be pressed", func() bool {
 		return f.js(`(() => { const e = document.getElementById('join'); if (!e || e.disabled || e.hidden) return ''; e.click(); return 'yes' })()`) == "yes"
 	})
-	await(t, 2*time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+	await(t, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
 	s := c.state("digits")
-	await(t, 10*time.Second, "the page says so", func() bool {
+	await(t, "the page says so", func() bool {
 		return f.js("document.getElementById('state').dataset.connection ?? ''") == "finished"
 	})
 	got := f.js("document.getElementById('test-accuracy').dataset.value")

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // kernelPage runs a Go test binary in a page.
@@ -58,7 +57,7 @@ func testsInChromium(t *testing.T, pkg, begin string) string {
 	s := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	b := open(t, s.URL+"/#"+begin)
-	await(t, 2*time.Minute, "the tests have ended", func() bool { return js[bool](b, "window.exitCode !== undefined") })
+	await(t, "the tests have ended", func() bool { return js[bool](b, "window.exitCode !== undefined") })
 	output := js[string](b, "window.output")
 	if js[int](b, "window.exitCode") != 0 {
 		t.Fatal(output)
@@ -75,10 +74,23 @@ func TestKernelsInChromium(t *testing.T) {
 	t.Logf("%d tests passed", strings.Count(output, "--- PASS"))
 }
 
-// A tab packs and unpacks at 1 bit in milliseconds. On a machine to itself it is
-// 40 million parameters a second and more; the floor leaves room for company.
+// The codecs pass their tests in the browser too, those that need no file and
+// little time.
 func TestCodecsInChromium(t *testing.T) {
-	const floor, goal = 15, 40 // million parameters a second
+	output := testsInChromium(t, "../compress", "(Feedback|Float32|Golomb|GridDamage|GridExtremes|GridRefuses|GridVersions|Halves|Noise|Rated|Steady|Stream)")
+	if !strings.Contains(output, "--- PASS: TestRatedProperties ") {
+		t.Error(output)
+	}
+	t.Logf("%d tests passed", strings.Count(output, "--- PASS"))
+}
+
+// A tab packs and unpacks at 1 bit in milliseconds: 40 million parameters a second
+// and more, on a machine to itself.
+func TestCodecSpeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures: make measure")
+	}
+	const goal = 40 // million parameters a second
 	output := testsInChromium(t, "../compress", "Speed$")
 	for _, codec := range []string{"deadzone", "dither"} {
 		_, figures, found := strings.Cut(output, codec+": ")
@@ -87,14 +99,9 @@ func TestCodecsInChromium(t *testing.T) {
 		if _, err := fmt.Sscanf(figures, "encode %f, decode %f, add %f Mparam/s", &encode, &decode, &add); !found || err != nil {
 			t.Fatalf("%v: %s", err, output)
 		}
-		slowest := min(encode, decode)
 		t.Logf("%s: %s", codec, figures)
-		if codec != "deadzone" {
-			continue
-		}
-		t.Logf("the slower of the two does %.0f million parameters a second; the goal, on a quiet machine, is %d", slowest, goal)
-		if slowest < floor {
-			t.Errorf("%s does %.0f million parameters a second (%s), want %d here, and %d on a quiet machine", codec, slowest, figures, floor, goal)
+		if codec == "deadzone" {
+			t.Logf("the slower of the two does %.0f million parameters a second; the goal, on a quiet machine, is %d", min(encode, decode), goal)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func TestTabEqualsNative(t *testing.T) {
 	var fromTab *protocol.Contribution
 	select {
 	case fromTab = <-answers:
-	case <-time.After(2 * time.Minute):
+	case <-time.After(patience):
 		t.Fatal("the tab sent nothing")
 	}
 	b.press("leave")

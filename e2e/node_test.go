@@ -196,7 +196,7 @@ func nodeRun(t *testing.T, c *coordinator, on func(event), flags ...string) *nod
 	if err := second.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stuck := time.AfterFunc(5*time.Minute, func() { second.Process.Kill(); swarm.Process.Kill() })
+	stuck := time.AfterFunc(patience, func() { second.Process.Kill(); swarm.Process.Kill() })
 	defer stuck.Stop()
 	r := &nodeClient{t: t, c: c}
 	var text strings.Builder

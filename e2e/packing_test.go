@@ -162,7 +162,7 @@ func relay(t *testing.T, w http.ResponseWriter, r *http.Request, to string, edit
 			kind, b, err := from.ReadMessage()
 			if err != nil {
 				if e, ok := err.(*websocket.CloseError); ok {
-					to.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(e.Code, e.Text), time.Now().Add(time.Second))
+					to.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(e.Code, e.Text), time.Now().Add(patience))
 				}
 				return
 			}
@@ -197,8 +197,8 @@ func TestTabLacksCodec(t *testing.T) {
 			c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "rounds: 15", "rounds: 3", "seed: 1", "compress: {up: {bits: 0.5}}\nseed: 1"))
 			b := open(t, oldProgram(t, c, test.lacks))
 			b.join()
-			await(t, time.Minute, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
-			await(t, 10*time.Second, "the page shows that the run is over", func() bool { return b.state("connection") == "finished" })
+			await(t, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+			await(t, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
 			if got := strings.ReplaceAll(b.text("codec"), "\n", " "); got != test.want {
 				t.Errorf("codec on the page: %q, want %q", got, test.want)
 			}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -22,28 +21,28 @@ func TestScreenshots(t *testing.T) {
 	}
 	c := serve(t, digits("rounds: 15", "rounds: 8"))
 	b := open(t, c.url())
-	await(t, 30*time.Second, "the page is ready", func() bool { return js[bool](b, "!document.getElementById('join')?.disabled") })
+	await(t, "the page is ready", func() bool { return js[bool](b, "!document.getElementById('join')?.disabled") })
 	b.pictures("1-ready")
 	b.join()
-	await(t, time.Minute, "some rounds are over", func() bool { return c.state("digits").Version >= 5 })
+	await(t, "some rounds are over", func() bool { return c.state("digits").Version >= 5 })
 	b.press("pause")
 	b.pictures("2-paused")
 	b.press("pause")
-	await(t, time.Minute, "the tab trains", func() bool { return b.state("activity") == "training" })
+	await(t, "the tab trains", func() bool { return b.state("activity") == "training" })
 	b.pictures("3-training")
 	kept := js[string](b, "JSON.stringify(Object.fromEntries(Object.entries(sessionStorage)))")
 	newer := open(t, c.url(), fmt.Sprintf("if (!sessionStorage.length) for (const [k, v] of Object.entries(%s)) sessionStorage.setItem(k, v)", kept))
-	await(t, time.Minute, "the tab is superseded", func() bool { return b.state("connection") == "superseded" })
+	await(t, "the tab is superseded", func() bool { return b.state("connection") == "superseded" })
 	b.pictures("5-superseded")
 	b.offline = true
 	b = newer
-	await(t, time.Minute, "the other tab goes on", func() bool { return b.state("connection") == "joined" })
+	await(t, "the other tab goes on", func() bool { return b.state("connection") == "joined" })
 	b.offline = true
 	c.stop(syscall.SIGKILL)
-	await(t, time.Minute, "the tab tries again", func() bool { return b.state("connection") == "reconnecting" })
+	await(t, "the tab tries again", func() bool { return b.state("connection") == "reconnecting" })
 	b.pictures("6-reconnecting")
 	c.start()
-	await(t, 2*time.Minute, "the run is finished", func() bool { return b.state("connection") == "finished" })
+	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
 	b.pictures("4-finished")
 }
 

@@ -307,7 +307,9 @@ func TestLayersAllocateNothing(t *testing.T) {
 		w, p := m.NewWorker(n), version0(m, 1)
 		x, y := make([]float32, n*spec.Features()), make([]float32, n)
 		grad := make([]float32, len(p))
-		if got := testing.AllocsPerRun(1, func() { w.Gradient(grad, p, x, y); w.Evaluate(p, x, y) }); got != 0 {
+		// The mean over several runs is rounded down: one allocation by the runtime,
+		// which happens on a busy machine, is none for each.
+		if got := testing.AllocsPerRun(5, func() { w.Gradient(grad, p, x, y); w.Evaluate(p, x, y) }); got != 0 {
 			t.Errorf("%s: gradient and evaluation make %v allocations, want 0", name, got)
 		}
 	}

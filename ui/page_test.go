@@ -168,9 +168,6 @@ func TestStructureIsStable(t *testing.T) {
 
 // The generated files are those of the components beside them.
 func TestGenerated(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs the go command")
-	}
 	dir := t.TempDir()
 	sources, err := filepath.Glob("*.vugu")
 	if err != nil || len(sources) == 0 {

@@ -42,17 +42,21 @@ func simulated(t testing.TB, sets ...string) *Result {
 // One seed gives the same result, byte for byte, at any number of cores; another seed
 // gives another result.
 func TestDeterministic(t *testing.T) {
+	rounds, cores := "stop.rounds=4", []int{1, 2, 4}
+	if testing.Short() {
+		rounds, cores = "stop.rounds=2", []int{4}
+	}
 	result := func(procs int, sets ...string) []byte {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 		var b bytes.Buffer
-		if err := simulated(t, append(sets, "stop.rounds=4", "model.hidden=[50]")...).WriteJSON(&b); err != nil {
+		if err := simulated(t, append(sets, rounds, "model.hidden=[50]")...).WriteJSON(&b); err != nil {
 			t.Fatal(err)
 		}
 		return b.Bytes()
 	}
 	first, many := result(1), []string{"data.partition.clients=1000", "strategy.fraction=.01"}
 	thousand := result(1, many...)
-	for _, procs := range []int{1, 2, 4} {
+	for _, procs := range cores {
 		if !bytes.Equal(first, result(procs)) {
 			t.Errorf("another result at GOMAXPROCS %d", procs)
 		}
@@ -158,7 +162,7 @@ func TestEvalEvery(t *testing.T) {
 // A deadline shorter than the work abandons every attempt until the time limit ends
 // the run.
 func TestDeadline(t *testing.T) {
-	res := simulated(t, "strategy.deadline=1s", "strategy.epochs=50", "stop.time=1m", "stop.rounds=", "stop.accuracy=", "model.hidden=[]")
+	res := simulated(t, "strategy.deadline=1s", "devices.speed=100", "stop.time=1m", "stop.rounds=", "stop.accuracy=", "model.hidden=[]")
 	if res.Final.Round != 0 || len(res.Rounds) != 0 {
 		t.Errorf("%d rounds committed, want none", res.Final.Round)
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // program is one WebAssembly file and how it is built.
@@ -34,16 +35,53 @@ func (p program) environment() []string {
 	return []string{"GOOS=js", "GOARCH=wasm", "GOEXPERIMENT=" + p.experiment, "CGO_ENABLED=0"}
 }
 
-// build compiles p into the file at path.
-func (c config) build(p program, path string) error {
-	// -s and -w leave out symbols and DWARF, which browsers do not use.
-	_, err := c.goCommand(p.environment(), "build", "-trimpath", "-ldflags=-s -w", "-o", path, p.pkg)
-	return err
+// compile builds every program, and gives each to done as it is there. It returns
+// the HTML of the page before anything has arrived.
+//
+// Programs of one GOEXPERIMENT share most packages, and the go command does not
+// wait for another that compiles the same one. So they are built one after the
+// other, those of different experiments side by side.
+func (c config) compile(folder string, done func(p program, content []byte)) (page []byte, err error) {
+	lanes := map[string][]program{}
+	for _, p := range programs {
+		lanes[p.experiment] = append(lanes[p.experiment], p)
+	}
+	var mu sync.Mutex // of done and problems
+	var problems []error
+	var building sync.WaitGroup
+	for _, lane := range lanes {
+		building.Go(func() {
+			for _, p := range lane {
+				content, err := c.build(p, folder)
+				mu.Lock()
+				if err != nil {
+					problems = append(problems, err)
+				} else {
+					done(p, content)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	page, err = c.firstPage()
+	building.Wait()
+	return page, errors.Join(append(problems, err)...)
+}
+
+// build compiles p, by way of a file in the folder, and returns it.
+func (c config) build(p program, folder string) ([]byte, error) {
+	c.step("compiling %s", p.name)
+	path := filepath.Join(folder, p.name)
+	// -s and -w leave out symbols and DWARF, of which browsers make no use.
+	if _, err := c.goCommand(p.environment(), "build", "-trimpath", "-ldflags=-s -w", "-o", path, p.pkg); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }
 
 // firstPage returns the HTML of the page's first state.
 func (c config) firstPage() ([]byte, error) {
-	return c.goCommand(native, "run", "./ui")
+	return c.goCommand(native, "run", "-trimpath", "./ui")
 }
 
 // native makes the go command build for this machine, whatever the environment sets.

@@ -24,7 +24,7 @@ func (c config) fingerprint() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(h, "%s fast=%v\n", version, c.fast)
+	fmt.Fprintf(h, "%s\n", version)
 
 	// A file of another module is identified by the version in its folder's name; of
 	// this module's packages every file is hashed.
@@ -95,6 +95,9 @@ func (c config) readManifest() (manifest.Manifest, error) {
 // complete reports whether the folder holds f in every coding, with the size in the
 // manifest.
 func (c config) complete(f manifest.File) bool {
+	if f.Fast && !c.fast {
+		return false
+	}
 	for i, size := range []int{f.Size, f.Gzip, f.Brotli} {
 		info, err := os.Stat(filepath.Join(c.out, f.Name+suffixes[i]))
 		if err != nil || info.Size() != int64(size) {

@@ -42,35 +42,24 @@ func (c config) pack(inputs string) ([]manifest.File, error) {
 			return nil, err
 		}
 	}
-	page, err := c.firstPage()
-	if err != nil {
-		return nil, err
-	}
-	if n.content["index.html"], err = fill(n.content["index.html"], page); err != nil {
-		return nil, err
-	}
-
-	// Brotli takes longer than building: compress a program while the next one is
-	// being built, on all threads.
-	w := &writer{config: c, slots: make(chan struct{}, runtime.GOMAXPROCS(0)), old: old, files: map[string]manifest.File{}}
 	tmp, err := os.MkdirTemp("", "pack")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
-	for _, p := range programs {
-		path := filepath.Join(tmp, p.name)
-		if err := c.build(p, path); err != nil {
-			return nil, err
-		}
-		if n.content[p.name], err = os.ReadFile(path); err != nil {
-			return nil, err
-		}
-		name, err := n.resolve(p.name)
-		if err != nil {
-			return nil, err
-		}
-		w.add(p.name, name, n.content[p.name])
+	// Programs are compressed while others are being built, on as many threads as
+	// there are.
+	w := &writer{config: c, slots: make(chan struct{}, runtime.GOMAXPROCS(0)), old: old, files: map[string]manifest.File{}}
+	page, err := c.compile(tmp, func(p program, content []byte) {
+		n.content[p.name] = content
+		w.add(p.name, hashed(p.name, content), content)
+	})
+	if err != nil {
+		w.done.Wait()
+		return nil, err
+	}
+	if n.content["index.html"], err = fill(n.content["index.html"], page); err != nil {
+		return nil, err
 	}
 	for source := range sources {
 		name, err := n.resolve(source)
@@ -88,7 +77,7 @@ func (c config) pack(inputs string) ([]manifest.File, error) {
 		return nil, err
 	}
 	// The manifest comes last: a folder with a manifest is complete.
-	return files, c.writeManifest(manifest.Manifest{Inputs: inputs, Fast: c.fast, Files: files})
+	return files, c.writeManifest(manifest.Manifest{Inputs: inputs, Files: files})
 }
 
 func (c config) writeManifest(m manifest.Manifest) error {
@@ -107,7 +96,7 @@ func (c config) begin() (map[string]manifest.File, error) {
 		return nil, err
 	}
 	old := map[string]manifest.File{}
-	if m, err := c.readManifest(); err == nil && m.Fast == c.fast && !c.force {
+	if m, err := c.readManifest(); err == nil && !c.force {
 		for _, f := range m.Files {
 			if c.complete(f) {
 				old[f.Name] = f
@@ -217,7 +206,7 @@ type writer struct {
 
 func (w *writer) add(source, name string, content []byte) {
 	sum := sha256.Sum256(content)
-	f := manifest.File{Name: name, Source: source, Hash: hex.EncodeToString(sum[:16]), Size: len(content)}
+	f := manifest.File{Name: name, Source: source, Hash: hex.EncodeToString(sum[:16]), Size: len(content), Fast: w.fast}
 	if old, ok := w.old[name]; ok && old.Hash == f.Hash {
 		w.finish(old, nil)
 		return
@@ -231,6 +220,9 @@ func (w *writer) add(source, name string, content []byte) {
 
 // compress writes f in every coding and returns it with its sizes.
 func (w *writer) compress(f manifest.File, content []byte) (manifest.File, error) {
+	if len(content) > 1<<20 {
+		w.step("compressing %s", f.Source)
+	}
 	zipped, err := gzipped(content)
 	if err != nil {
 		return f, err

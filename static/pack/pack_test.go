@@ -97,7 +97,7 @@ func TestSecondRunReusesAndClears(t *testing.T) {
 		if err := c.clear(files); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.writeManifest(manifest.Manifest{Inputs: content, Fast: true, Files: files}); err != nil {
+		if err := c.writeManifest(manifest.Manifest{Inputs: content, Files: files}); err != nil {
 			t.Fatal(err)
 		}
 		return files
@@ -126,6 +126,19 @@ func TestSecondRunReusesAndClears(t *testing.T) {
 	write("one")
 	if b, _ := os.ReadFile(path); string(b) != "one" {
 		t.Errorf("the damaged file was left: %q", b)
+	}
+
+	// What is compressed fast does for a fast run alone; what is compressed well for
+	// both.
+	c.fast = false
+	if c.packed("one") {
+		t.Error("files that were packed with -fast count as packed without it")
+	}
+	write("one")
+	for _, c.fast = range []bool{false, true} {
+		if !c.packed("one") {
+			t.Errorf("fast %v: what was packed without -fast counts as missing", c.fast)
+		}
 	}
 
 	write("two")
