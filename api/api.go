@@ -31,6 +31,7 @@ type Task struct {
 	Traffic
 	RolledBack int64   `json:"rolled_back"` // versions that were not made
 	Finished   string  `json:"finished"`    // why the run ended, empty while it goes on
+	Problem    string  `json:"problem"`     // why the run makes no progress, empty while it can
 	Rounds     []Round `json:"rounds,omitempty"`
 	Curve      *Curve  `json:"curve,omitempty"`
 }

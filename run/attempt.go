@@ -2,7 +2,6 @@ package run
 
 import (
 	"fmt"
-	"math"
 
 	"fedtab/combine"
 	"fedtab/protocol"
@@ -97,18 +96,26 @@ func (r *Run) size(e strategy.Size) {
 	r.resetSums(a.maxAdds)
 }
 
+// maxLoss is the max mean loss that is counted: a squared error of a million.
+const maxLoss = 1e12
+
 // accept takes ownership of an offer and acknowledges it.
 func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 	offer := r.offers[h]
 	delete(r.offers, h)
 	c := offer.Contribution
+	examples := c.Metrics.Examples
 	if m := r.roster.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == c.Order {
 		m.order.answered, m.order.accepted, m.order.start = true, true, nil
+		if examples > m.order.maxExamples(c.Weight) {
+			examples = 0
+		}
 	}
 	r.answer(offer.number, offer.peer, c, protocol.ReasonAccepted, "")
 	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint}}
-	if loss := c.Metrics.LossSum; loss >= 0 && loss <= math.MaxFloat64 { // NaN would make the round's mean NaN
-		a.lossSum, a.examples = loss, c.Metrics.Examples
+	// Absurd metrics, NaN included, would spoil the round's training loss.
+	if loss := c.Metrics.LossSum; examples > 0 && loss >= 0 && loss <= maxLoss*float64(examples) {
+		a.lossSum, a.examples = loss, examples
 	}
 	return offer, a
 }

@@ -304,7 +304,7 @@ func (r *Run) status() *protocol.Status {
 		Closed: r.closed, Reason: r.finished,
 	}
 	if r.finished == "" && r.durable.err != nil {
-		s.Reason = "the coordinator cannot write its database, and tries again"
+		s.Reason = retryReason
 	}
 	if r.open != nil {
 		s.Round = r.open.Round

@@ -84,6 +84,9 @@ func (r *Run) journalAnswered(err error) {
 	} else {
 		r.durable.inARow = 0
 	}
+	if err == nil && r.durable.retrying > 0 {
+		return // a larger write has failed, and still waits
+	}
 	changed := (err == nil) != (r.durable.err == nil)
 	r.durable.err = err
 	if changed {
@@ -108,6 +111,7 @@ func (r *Run) halt(what string, err error) {
 	if r.finished == "" {
 		r.finished = haltedReason
 		r.drop()
+		r.phase = protocol.PhaseWaiting // it is not over
 	}
 	for _, p := range r.roster.present {
 		r.roster.members[p].closePeer(protocol.CloseOverloaded, haltedReason)
@@ -115,5 +119,19 @@ func (r *Run) halt(what string, err error) {
 	r.notify(nil)
 }
 
-// haltedReason is the reason in the bye. Clients reconnect after it.
-const haltedReason = "the coordinator's database is not writable; its organiser must repair it"
+// The reasons that observers and participants get while nothing can be stored.
+const (
+	haltedReason = "the coordinator cannot write its database; its organiser must repair it and restart"
+	retryReason  = "the coordinator cannot write its database, and tries again"
+)
+
+// Problem says why the run makes no progress; it is empty while it can.
+func (s *State) Problem() string {
+	switch {
+	case s.Halted:
+		return haltedReason
+	case s.StoreError != "" && s.Finished == "":
+		return retryReason
+	}
+	return ""
+}

@@ -118,6 +118,38 @@ func TestRestartPausedForges(t *testing.T) {
 	}
 }
 
+// Where each participant has a shard of its own, the bounds of the weights are those
+// that were written down when the round was opened.
+func TestRestartWeights(t *testing.T) {
+	for weight, want := range map[uint64]protocol.Reason{7: protocol.ReasonAccepted, 8: protocol.ReasonOutOfBounds} {
+		open := OpenRound{Round: 1, Order: 1, Cohort: []uint32{1, 2}, Weights: []uint64{20, 7}, Opened: time.Unix(1e9, 0), Deadline: time.Unix(1e9+3600, 0)}
+		f := newFixture(t, func(c *Config, _ *strategy.Config) {
+			c.Saved = &Saved{Participants: 1000, Open: &open}
+			c.Shards.Divide = false
+		})
+		base := f.down.hash
+		p, paused := &fakePeer{}, hello
+		paused.TabState = protocol.TabPaused
+		f.Join(&paused, 2, p)
+		if got := f.offer(2, p, f.contribution(&protocol.Order{Order: 1, Round: 1, BaseHash: base[:]}, 1, weight)); got != want {
+			t.Errorf("a weight of %d is answered %v, want %v", weight, got, want)
+		}
+	}
+}
+
+// A round that is written down again, as by a later phase, keeps its beginning.
+func TestOpenedOnce(t *testing.T) {
+	f := newFixture(t, nil)
+	f.join(t)
+	f.join(t)
+	first := f.journal.opens[0]
+	f.env.advance(10 * time.Second)
+	f.apply(strategy.Open{Round: 1, Order: 2, Cohort: []strategy.ClientID{1, 2}, Deadline: time.Minute})
+	if again := f.journal.opens[1]; !again.Opened.Equal(first.Opened) || !again.Deadline.Equal(f.env.now.Add(time.Minute)) || len(again.Weights) != 2 {
+		t.Errorf("written again as %+v, want opened at %v", again, first.Opened)
+	}
+}
+
 // A member that leaves and returns within the round keeps the bounds of its order,
 // not those of the whole data.
 func TestLeaveAndReturnForges(t *testing.T) {

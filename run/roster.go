@@ -235,6 +235,25 @@ func (o *outstanding) maxWeight() uint64 {
 	return o.weight
 }
 
+// maxExamples returns the max number of examples, with repetition, that an answer
+// of the given weight can have seen.
+func (o *outstanding) maxExamples(weight uint64) uint64 {
+	w := o.work
+	batch := weight
+	if w.Batch > 0 {
+		batch = min(uint64(w.Batch), weight)
+	}
+	switch w.Kind {
+	case strategy.Gradient:
+		return batch
+	case strategy.Fit:
+		return o.maxSteps(weight) * batch
+	case strategy.Base: // each part may end with a shorter mini-batch
+		return o.maxSteps(weight)*batch + uint64(w.Parts)*batch*uint64(max(w.Epochs, 1))
+	}
+	return weight << 20 // a monitored client trains until it is far enough from its base
+}
+
 // maxSteps returns the number of mini-batches of the order for a number of examples.
 func (o *outstanding) maxSteps(examples uint64) uint64 {
 	w := o.work

@@ -387,6 +387,43 @@ func TestJournalFailsAtTheEnd(t *testing.T) {
 	}
 }
 
+// The pauses between the tries of a write double up to a minute.
+func TestRetryPauses(t *testing.T) {
+	f := newFixture(t, nil)
+	f.join(t)
+	f.journal.err = errors.New("disk full")
+	f.join(t) // opens a round, which is to be written
+	var pauses []time.Duration
+	for began, failures := f.env.now, f.State().StoreFailed; len(pauses) < 7; {
+		f.env.advance(time.Second)
+		if n := f.State().StoreFailed; n > failures {
+			pauses = append(pauses, f.env.now.Sub(began))
+			began, failures = f.env.now, n
+		}
+	}
+	if want := []time.Duration{2e9, 4e9, 8e9, 16e9, 32e9, 60e9, 60e9}; !slices.Equal(pauses, want) {
+		t.Errorf("pauses %v, want %v", pauses, want)
+	}
+}
+
+// A write that works while a larger one waits for another try does not end the
+// failure.
+func TestSmallWriteDuringAFailure(t *testing.T) {
+	f := newFixture(t, nil)
+	f.join(t)
+	f.journal.err = errors.New("disk full")
+	f.join(t) // opens a round, which is to be written
+	f.journal.err = nil
+	f.Flush() // the event log has room
+	if f.StoreError() == nil {
+		t.Error("the journal counts as working while the round waits")
+	}
+	f.env.advance(minRetry)
+	if f.StoreError() != nil {
+		t.Errorf("after the round is written: %v", f.StoreError())
+	}
+}
+
 // A permanent error of the journal halts the run: the write is not retried, the
 // participants get the reason and may reconnect, and the run is not over.
 func TestJournalFailsForGood(t *testing.T) {
@@ -420,15 +457,18 @@ func TestForgedLoss(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
 	b, pb := f.join(t)
-	for i, loss := range []float64{math.NaN(), math.Inf(1), -1e300} {
+	for i, metrics := range []protocol.Metrics{
+		{Examples: 10, LossSum: math.NaN()}, {Examples: 10, LossSum: math.Inf(1)}, {Examples: 10, LossSum: -1e300}, {Examples: 10, LossSum: 1e300},
+		{Examples: 1 << 60, LossSum: 1}, {Examples: math.MaxUint64 - 9, LossSum: 1}, {Examples: 21, LossSum: 0}, {LossSum: 1},
+	} {
 		forged := f.contribution(last[*protocol.Order](pa), 0, 10)
-		forged.Metrics = protocol.Metrics{Examples: 10, LossSum: loss}
+		forged.Metrics = metrics
 		f.offer(a, pa, forged)
 		honest := f.contribution(last[*protocol.Order](pb), 0, 10)
 		honest.Metrics = protocol.Metrics{Examples: 10, LossSum: 20}
 		f.offer(b, pb, honest)
 		if got := f.Rounds()[i].TrainLoss; got != 2 {
-			t.Errorf("with a loss of %g the round has %g, want the honest participant's 2", loss, got)
+			t.Errorf("with %+v the round has %g, want the honest participant's 2", metrics, got)
 		}
 	}
 }

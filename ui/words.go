@@ -96,6 +96,8 @@ func (p *Page) watching() string {
 		return "The coordinator cannot be reached, trying again"
 	case !p.Ready || !p.Loaded:
 		return "Loading"
+	case p.Task.Problem != "":
+		return "Training is held up"
 	case p.Task.Phase == api.Waiting:
 		return "No participant yet: join to start the training"
 	case p.Task.Phase == api.Training || p.Task.Phase == api.Committing:
@@ -124,7 +126,7 @@ func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
 		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking()),
-		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != ""):
+		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != ""):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
@@ -150,6 +152,8 @@ func (p *Page) Aside() string {
 		return "The coordinator's figures on this page may be old: it cannot be reached."
 	case p.Over() && p.Task.Finished != "":
 		return sentence(p.Task.Finished)
+	case p.Task.Problem != "":
+		return sentence(p.Task.Problem) + ". Nothing that is learned so far is lost."
 	case p.Slow:
 		return "This browser has no WebAssembly SIMD: training works, but is many times slower."
 	}

@@ -27,6 +27,8 @@ func (h *health) look(ctx context.Context) (stuck, troubled []string) {
 		switch s, err := st.State(ctx); {
 		case err != nil:
 			stuck = append(stuck, "run "+st.Run+": "+err.Error())
+		case s.Halted:
+			troubled = append(troubled, "run "+st.Run+": halted, the database cannot be written; repair it and restart: "+s.StoreError)
 		case s.StoreError != "":
 			troubled = append(troubled, "run "+st.Run+": cannot write to the database, trying again: "+s.StoreError)
 		}

@@ -24,7 +24,7 @@ func (st *Study) view(s run.State) api.Task {
 		Packing: api.Packing{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
 		Stop:    api.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
 		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants,
-		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished,
+		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Problem: s.Problem(),
 	}
 	if e := s.Evaluated; e != nil {
 		v.Evaluated, v.TestLoss, v.TestAccuracy = int(e.Version), run.Finite(&e.Loss), run.Finite(&e.Accuracy)

@@ -236,6 +236,9 @@ func TestProbes(t *testing.T) {
 		{"disk full", run.State{StoreError: "disk is full", StoreFailed: 9}, nil, 200, 503, []string{
 			`fedtab_store_up{run="mnist-2nn-1",task="mnist-2nn"} 0`, `fedtab_store_failures_total{run="mnist-2nn-1",task="mnist-2nn"} 9`,
 		}},
+		{"halted", run.State{StoreError: "read-only", StoreFailed: 1, Halted: true}, nil, 200, 503, []string{
+			`fedtab_store_up{run="mnist-2nn-1",task="mnist-2nn"} 0`,
+		}},
 		{"stuck", run.State{}, errors.New("its owner does not answer"), 503, 503, []string{`fedtab_run_up{run="mnist-2nn-1",task="mnist-2nn"} 0`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -243,6 +246,9 @@ func TestProbes(t *testing.T) {
 			why := test.state.StoreError
 			if test.failure != nil {
 				why = test.failure.Error()
+			}
+			if test.state.Halted {
+				why = "repair it and restart: " + why
 			}
 			for path, want := range map[string]int{"/healthz": test.health, "/readyz": test.ready} {
 				if r, b := get(t, s.URL+path); r.StatusCode != want || !strings.Contains(string(b), why) {
