@@ -367,7 +367,7 @@ func (s *sim) checkNow() {
 		c.checkAcks()
 	}
 	done := state.Finished != "" || state.Halted
-	s.must(done == (state.Phase == protocol.PhaseFinished), "the end is the end", "the run is over (%q, halted %v) and in phase %d", state.Finished, state.Halted, state.Phase)
+	s.must((state.Finished != "") == (state.Phase == protocol.PhaseFinished), "the end is the end", "the run is over (%q, halted %v) and in phase %d", state.Finished, state.Halted, state.Phase)
 	if !done && state.Version < uint64(s.rounds) {
 		p.checkPresent(stats.Lost)
 	}
