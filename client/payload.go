@@ -17,8 +17,14 @@ type Reporter interface {
 	Report(o *protocol.Order, examples data.Examples) ([]protocol.Vector, error)
 }
 
-// reports says whether the client can answer an order's payloads.
+// reports says whether the client can answer an order's payloads. A payload that
+// may not be ordered never reaches the Reporter, which allocates what it declares.
 func (c *Client) reports(o *protocol.Order) bool {
+	for i := range o.Payloads {
+		if o.Payloads[i].Validate() != nil {
+			return false
+		}
+	}
 	if c.cfg.Report == nil {
 		return len(o.Payloads) == 0 && o.Kind != protocol.OrderReport
 	}

@@ -108,6 +108,10 @@ func TestPayloadDeclined(t *testing.T) {
 	declined("no reporter, and no payloads", nil, func(o *protocol.Order) { o.Payloads = nil })
 	declined("no reporter, and a delta", nil, func(o *protocol.Order) { o.Kind = protocol.OrderFit })
 	declined("an unknown kind", reporter{}, func(o *protocol.Order) { o.Payloads[1].Kind = 7 })
+	declined("integers of 0 bits", reporter{}, func(o *protocol.Order) { o.Payloads[0].Bits = 0 })
+	declined("integers of 65 bits", reporter{}, func(o *protocol.Order) { o.Payloads[0].Bits = 65 })
+	declined("no integers", reporter{}, func(o *protocol.Order) { o.Payloads[0].Count = 0 })
+	declined("bytes without a bound", reporter{}, func(o *protocol.Order) { o.Payloads[1].MaxBytes = 0 })
 	declined("a reporter that fails", reporter{errors.New("no numbers")}, func(*protocol.Order) {})
 	declined("bytes above the bound", reporter{}, func(o *protocol.Order) { o.Payloads[1].MaxBytes = 3 })
 }

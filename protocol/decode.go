@@ -23,12 +23,14 @@ import (
 // most MaxUnknown in each message. Enumerations keep unknown values, because
 // they have typed answers; see docs/protocol.md.
 //
-// Errors wrap ErrMalformed, ErrTooLarge or ErrUnknownKind. Decode allocates
+// Errors wrap a class of ErrMalformed or of ErrTooLarge, or ErrUnknownKind. What a
+// message announces (blocks, payloads, parameters) is refused here if it is
+// larger than any model needs. Decode allocates
 // at most a small multiple of the frame's length and a fixed amount of about
 // 50 KB.
 func Decode(frame []byte) (Message, error) {
 	if len(frame) > MaxFrame {
-		return nil, &FieldError{"frame", strconv.Itoa(len(frame)) + " bytes, want at most " + strconv.Itoa(MaxFrame), ErrTooLarge}
+		return nil, &FieldError{"frame", strconv.Itoa(len(frame)) + " bytes, want at most " + strconv.Itoa(MaxFrame), ErrFrameSize}
 	}
 	r := reader{b: frame}
 	var m Message
@@ -43,7 +45,7 @@ func Decode(frame []byte) (Message, error) {
 		}
 		name := Kind(r.num).String()
 		if m != nil {
-			r.fail(name, ErrMalformed, "a second message in the frame")
+			r.fail(name, ErrMessageCount, "a second message in the frame")
 			break
 		}
 		if sub, ok := r.nested(name); ok {
@@ -62,7 +64,7 @@ func Decode(frame []byte) (Message, error) {
 	case unknown != 0:
 		return nil, &UnknownKindError{unknown}
 	}
-	return nil, &FieldError{"frame", "no message in it", ErrMalformed}
+	return nil, &FieldError{"frame", "no message in it", ErrMessageCount}
 }
 
 // A reader decodes the fields of one message. After an error it has no more
@@ -85,7 +87,7 @@ func (r *reader) next() bool {
 	}
 	num, typ, n := protowire.ConsumeTag(r.b)
 	if n < 0 {
-		r.fail("", ErrMalformed, "broken tag")
+		r.fail("", ErrBrokenField, "broken tag")
 		return false
 	}
 	r.num, r.typ, r.b = num, typ, r.b[n:]
@@ -100,11 +102,14 @@ func (r *reader) next() bool {
 		r.u, n = protowire.ConsumeFixed64(r.b)
 	case protowire.BytesType:
 		r.v, n = protowire.ConsumeBytes(r.b)
+	case protowire.StartGroupType, protowire.EndGroupType:
+		r.fail("", ErrGroup, "field "+strconv.Itoa(int(num))+" has wire type "+strconv.Itoa(int(typ)))
+		return false
 	default:
 		n = -1
 	}
 	if n < 0 {
-		r.fail("", ErrMalformed, "broken or truncated field "+strconv.Itoa(int(num)))
+		r.fail("", ErrBrokenField, "broken or truncated field "+strconv.Itoa(int(num)))
 		return false
 	}
 	r.b = r.b[n:]
@@ -119,21 +124,21 @@ func (r *reader) fail(name string, err error, detail string) {
 }
 
 // over records that the field has n units and may have limit.
-func (r *reader) over(name string, n, limit int, unit string) {
-	r.fail(name, ErrTooLarge, strconv.Itoa(n)+" "+unit+", want at most "+strconv.Itoa(limit))
+func (r *reader) over(name string, err error, n, limit int, unit string) {
+	r.fail(name, err, strconv.Itoa(n)+" "+unit+", want at most "+strconv.Itoa(limit))
 }
 
 // skip passes over an unknown field.
 func (r *reader) skip() {
 	if r.unknown++; r.unknown > MaxUnknown {
-		r.over("", r.unknown, MaxUnknown, "unknown fields")
+		r.over("", ErrUnknownFields, r.unknown, MaxUnknown, "unknown fields")
 	}
 }
 
 // wire reports whether the field has the wire type that its name wants.
 func (r *reader) wire(name string, want protowire.Type) bool {
 	if r.typ != want {
-		r.fail(name, ErrMalformed, "wire type "+strconv.Itoa(int(r.typ))+", want "+strconv.Itoa(int(want)))
+		r.fail(name, ErrWireType, "wire type "+strconv.Itoa(int(r.typ))+", want "+strconv.Itoa(int(want)))
 		return false
 	}
 	return true
@@ -143,7 +148,7 @@ func (r *reader) wire(name string, want protowire.Type) bool {
 func (r *reader) singular(name string, want protowire.Type) bool {
 	bit := uint32(1) << r.num // the field numbers of all messages are below 32
 	if r.seen&bit != 0 {
-		r.fail(name, ErrMalformed, "occurs twice")
+		r.fail(name, ErrRepeatedField, "occurs twice")
 		return false
 	}
 	r.seen |= bit
@@ -170,6 +175,17 @@ func (r *reader) uint64(name string) uint64 {
 	return r.u
 }
 
+// announced returns the size or count of something that is to come, for which
+// memory will be needed: above limit it is refused before any is allocated.
+func (r *reader) announced(name string, limit uint64) uint64 {
+	v := r.uint64(name)
+	if v > limit {
+		r.fail(name, ErrAnnouncedSize, strconv.FormatUint(v, 10)+", want at most "+strconv.FormatUint(limit, 10))
+		return 0
+	}
+	return v
+}
+
 func (r *reader) uint32(name string) uint32 {
 	return uint32(r.most(name, math.MaxUint32))
 }
@@ -178,7 +194,7 @@ func (r *reader) uint32(name string) uint32 {
 func (r *reader) most(name string, limit uint64) uint64 {
 	v := r.uint64(name)
 	if v > limit {
-		r.fail(name, ErrMalformed, strconv.FormatUint(v, 10)+", want at most "+strconv.FormatUint(limit, 10))
+		r.fail(name, ErrNumber, strconv.FormatUint(v, 10)+", want at most "+strconv.FormatUint(limit, 10))
 		return 0
 	}
 	return v
@@ -214,7 +230,7 @@ func (r *reader) alias(name string, limit int) []byte {
 		return nil
 	}
 	if len(r.v) > limit {
-		r.over(name, len(r.v), limit, "bytes")
+		r.over(name, ErrFieldSize, len(r.v), limit, "bytes")
 		return nil
 	}
 	return r.v[:len(r.v):len(r.v)]
@@ -230,7 +246,7 @@ func (r *reader) hash(name string) []byte {
 		return nil
 	}
 	if len(r.v) != HashSize {
-		r.fail(name, ErrMalformed, strconv.Itoa(len(r.v))+" bytes, want 0 or "+strconv.Itoa(HashSize))
+		r.fail(name, ErrHash, strconv.Itoa(len(r.v))+" bytes, want 0 or "+strconv.Itoa(HashSize))
 		return nil
 	}
 	return append([]byte(nil), r.v...)
@@ -239,7 +255,7 @@ func (r *reader) hash(name string) []byte {
 func (r *reader) text(name string, limit int) string {
 	v := r.alias(name, limit)
 	if !utf8.Valid(v) {
-		r.fail(name, ErrMalformed, "not UTF-8")
+		r.fail(name, ErrText, "not UTF-8")
 		return ""
 	}
 	return string(v)
@@ -250,11 +266,11 @@ func (r *reader) text(name string, limit int) string {
 func unpack[T ~uint32](r *reader, name string, list []T, limit int, max uint32) []T {
 	one := func(v uint64) bool {
 		if len(list) == limit {
-			r.over(name, limit+1, limit, "numbers")
+			r.over(name, ErrListSize, limit+1, limit, "numbers")
 			return false
 		}
 		if v > uint64(max) {
-			r.fail(name, ErrMalformed, strconv.FormatUint(v, 10)+", want at most "+strconv.FormatUint(uint64(max), 10))
+			r.fail(name, ErrNumber, strconv.FormatUint(v, 10)+", want at most "+strconv.FormatUint(uint64(max), 10))
 			return false
 		}
 		list = append(list, T(v))
@@ -273,7 +289,7 @@ func unpack[T ~uint32](r *reader, name string, list []T, limit int, max uint32) 
 	for b := r.v; len(b) > 0; {
 		v, n := protowire.ConsumeVarint(b)
 		if n < 0 {
-			r.fail(name, ErrMalformed, "broken or truncated number")
+			r.fail(name, ErrBrokenField, "broken or truncated number")
 			return list
 		}
 		if !one(v) {
@@ -291,7 +307,7 @@ func unpack[T ~uint32](r *reader, name string, list []T, limit int, max uint32) 
 // which there are n so far and may be limit.
 func (r *reader) element(name string, n, limit int) (reader, bool) {
 	if n == limit {
-		r.over(name, n+1, limit, "elements")
+		r.over(name, ErrListSize, n+1, limit, "elements")
 		return reader{}, false
 	}
 	ok := r.wire(name, protowire.BytesType)

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"math"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -192,7 +193,7 @@ func (m *Welcome) read(r *reader) {
 		case 8:
 			m.InitialHash = r.hash("initial_hash")
 		case 9:
-			m.Parameters = r.uint64("parameters")
+			m.Parameters = r.announced("parameters", MaxParameters)
 		case 10:
 			m.Version = r.uint64("version")
 		case 11:
@@ -395,16 +396,14 @@ func (p *Payload) read(r *reader) {
 		case 3:
 			p.Bits = r.uint32("bits")
 		case 4:
-			p.Count = r.uint64("count")
+			p.Count = r.announced("count", MaxCount)
 		case 5:
-			p.MaxBytes = r.uint64("max_bytes")
+			p.MaxBytes = r.announced("max_bytes", MaxBlock)
 		default:
 			r.skip()
 		}
 	}
-	if p.size() > MaxBlock {
-		r.fail("payloads", ErrTooLarge, "want at most MaxBlock bytes")
-	}
+	r.integers(p.Kind, p.Count, p.Bits)
 }
 
 func (h *Hyper) size() int {
@@ -545,9 +544,7 @@ func (v *Vector) read(r *reader) {
 		case 5:
 			v.Block = r.alias("block", MaxFrame)
 		case 6:
-			if v.Size = r.uint64("size"); v.Size > MaxBlock {
-				r.fail("size", ErrTooLarge, "want at most MaxBlock")
-			}
+			v.Size = r.announced("size", MaxBlock)
 		case 7:
 			v.Kind = PayloadKind(r.enum("kind"))
 		case 8:
@@ -555,13 +552,21 @@ func (v *Vector) read(r *reader) {
 		case 9:
 			v.Bits = r.uint32("bits")
 		case 10:
-			v.Count = r.uint64("count")
+			v.Count = r.announced("count", MaxCount)
 		default:
 			r.skip()
 		}
 	}
+	r.integers(v.Kind, v.Count, v.Bits)
 	if v.Size > 0 && len(v.Block) > 0 {
-		r.fail("size", ErrMalformed, "the block is inline")
+		r.fail("size", ErrMixedBody, "the block is inline")
+	}
+}
+
+// integers records an error when the integers of a payload take more than a block.
+func (r *reader) integers(kind PayloadKind, count uint64, bits uint32) {
+	if size := integersSize(count, bits); kind == PayloadIntegers && size > MaxBlock {
+		r.fail("count", ErrAnnouncedSize, strconv.FormatUint(size, 10)+" bytes of integers, want at most "+strconv.Itoa(MaxBlock))
 	}
 }
 
@@ -573,7 +578,7 @@ func (r *reader) either(vectors []Vector) {
 		announced = announced || vectors[i].Size > 0
 	}
 	if inline && announced {
-		r.fail("vectors", ErrMalformed, "some blocks inline, some in chunks")
+		r.fail("vectors", ErrMixedBody, "some blocks inline, some in chunks")
 	}
 }
 

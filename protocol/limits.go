@@ -47,6 +47,10 @@ const (
 	// MaxPayloads is the max number of payloads that an order declares.
 	MaxPayloads = 16
 
+	// MaxCount is the max number of integers in a payload: one for each
+	// parameter of the largest model, and as many to spare.
+	MaxCount = 2 * MaxParameters
+
 	// MaxShards is the most shards that one participant is given: with 100
 	// and more examples each, more than a tab can hold.
 	MaxShards = 4096

@@ -46,6 +46,8 @@ func (p *Payload) Validate() error {
 		return fmt.Errorf("payload %q: kind: %d, want 1 (integers) or 2 (bytes)", p.Name, p.Kind)
 	case p.Kind == PayloadIntegers && (p.Bits < 1 || p.Bits > 64):
 		return fmt.Errorf("payload %q: bits: %d, want 1 to 64", p.Name, p.Bits)
+	case p.Kind == PayloadIntegers && p.Count > MaxCount:
+		return fmt.Errorf("payload %q: count: %d, want at most %d", p.Name, p.Count, MaxCount)
 	case p.size() == 0 || p.size() > MaxBlock:
 		return fmt.Errorf("payload %q: %d bytes, want 1 to %d", p.Name, p.size(), MaxBlock)
 	}

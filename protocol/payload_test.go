@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -86,11 +87,11 @@ func TestPayloadMatches(t *testing.T) {
 	}
 }
 
-// What nobody may order is refused, absurd sizes at decoding.
+// A payload that may not be ordered is refused, absurd sizes at decoding.
 func TestPayloadValidate(t *testing.T) {
 	for _, p := range []Payload{
 		{Kind: PayloadFloat32}, {Kind: 9, MaxBytes: 1}, {Kind: PayloadIntegers, Bits: 0, Count: 1}, {Kind: PayloadIntegers, Bits: 65, Count: 1},
-		{Kind: PayloadIntegers, Bits: 1}, {Kind: PayloadIntegers, Bits: 64, Count: 1 << 62}, {Kind: PayloadBytes}, {Kind: PayloadBytes, MaxBytes: 1 << 63},
+		{Kind: PayloadIntegers, Bits: 1}, {Kind: PayloadIntegers, Bits: 1, Count: MaxCount + 1}, {Kind: PayloadIntegers, Bits: 64, Count: 1 << 62}, {Kind: PayloadBytes}, {Kind: PayloadBytes, MaxBytes: 1 << 63},
 	} {
 		if err := p.Validate(); err == nil || !strings.Contains(err.Error(), "want") {
 			t.Errorf("%+v: %v, want an error that says what would be right", p, err)
@@ -99,6 +100,19 @@ func TestPayloadValidate(t *testing.T) {
 	huge := Append(nil, &Order{Payloads: []Payload{{Kind: PayloadIntegers, Bits: 64, Count: 1 << 62}}})
 	if _, err := Decode(huge); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a payload of 2^65 bytes is decoded: %v", err)
+	}
+	for _, p := range []Payload{ // a size that is only absurd without its bits, or of another kind
+		{Kind: PayloadIntegers, Bits: 0, Count: math.MaxInt64}, {Kind: PayloadIntegers, Bits: 1, Count: MaxCount + 1}, {Kind: PayloadBytes, MaxBytes: 1, Count: math.MaxInt64},
+		{Kind: PayloadBytes, MaxBytes: math.MaxInt64}, {Kind: PayloadIntegers, Bits: 1, Count: 1, MaxBytes: MaxBlock + 1}, {Kind: 9, Count: math.MaxUint64},
+		{Kind: PayloadIntegers, Bits: math.MaxUint32, Count: MaxCount},
+	} {
+		if m, err := Decode(Append(nil, &Order{Payloads: []Payload{p}})); !errors.Is(err, ErrAnnouncedSize) {
+			t.Errorf("%+v is decoded as %+v, %v", p, m, err)
+		}
+		v := Vector{Kind: p.Kind, Bits: p.Bits, Count: p.Count, Size: p.MaxBytes}
+		if m, err := Decode(Append(nil, &Contribution{Vectors: []Vector{v}})); !errors.Is(err, ErrAnnouncedSize) {
+			t.Errorf("%+v is decoded as %+v, %v", v, m, err)
+		}
 	}
 	many := Append(nil, &Order{Payloads: make([]Payload, MaxPayloads+1)})
 	if _, err := Decode(many); !errors.Is(err, ErrTooLarge) {

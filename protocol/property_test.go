@@ -62,7 +62,11 @@ func bodies(t *rapid.T) []Vector {
 	var list []Vector
 	for range rapid.IntRange(0, 4).Draw(t, "vectors") {
 		v := Vector{Role: Role(enums(t, "role")), BaseHash: hashes(t, "base hash"), Part: small(t, "part"), Codec: Codec(enums(t, "codec")),
-			Kind: PayloadKind(enums(t, "payload kind")), Name: texts(t, "name", MaxName), Bits: small(t, "bits"), Count: numbers(t, "count")}
+			Kind: PayloadKind(enums(t, "payload kind")), Name: texts(t, "name", MaxName), Bits: small(t, "bits"), Count: rapid.Uint64Max(MaxCount).Draw(t, "count")}
+		if v.Kind == PayloadIntegers {
+			v.Bits %= 65
+			v.Count %= 8 * MaxBlock / 64
+		}
 		if announced {
 			v.Size = rapid.Uint64Max(MaxBlock).Draw(t, "size")
 		} else {
@@ -77,9 +81,10 @@ func bodies(t *rapid.T) []Vector {
 func payloads(t *rapid.T) []Payload {
 	var list []Payload
 	for range rapid.IntRange(0, MaxPayloads).Draw(t, "payloads") {
-		p := Payload{Kind: PayloadKind(enums(t, "payload kind")), Name: texts(t, "name", MaxName), Bits: small(t, "bits"), Count: numbers(t, "count"), MaxBytes: numbers(t, "max bytes")}
-		if p.size() > MaxBlock {
-			p.Bits, p.Count, p.MaxBytes = p.Bits%64, p.Count%MaxParameters, p.MaxBytes%MaxBlock
+		p := Payload{Kind: PayloadKind(enums(t, "payload kind")), Name: texts(t, "name", MaxName), Bits: small(t, "bits"), Count: rapid.Uint64Max(MaxCount).Draw(t, "count"), MaxBytes: rapid.Uint64Max(MaxBlock).Draw(t, "max bytes")}
+		if p.Kind == PayloadIntegers {
+			p.Bits %= 65
+			p.Count %= 8 * MaxBlock / 64
 		}
 		list = append(list, p)
 	}
@@ -96,7 +101,7 @@ func messages(t *rapid.T) Message {
 	case KindWelcome:
 		m := &Welcome{Session: numbers(t, "session"), Participant: small(t, "participant"), ResumeToken: someBytes(t, "token", MaxToken),
 			Run: texts(t, "run", MaxName), Title: texts(t, "title", MaxText), Seed: numbers(t, "seed"), InitialHash: hashes(t, "hash"),
-			Parameters: numbers(t, "parameters"), Version: numbers(t, "version"), PingInterval: small(t, "ping")}
+			Parameters: rapid.Uint64Max(MaxParameters).Draw(t, "parameters"), Version: numbers(t, "version"), PingInterval: small(t, "ping")}
 		m.Model.Input = lists[uint32](t, "input", MaxDimensions, small)
 		for range rapid.IntRange(0, 5).Draw(t, "layers") {
 			m.Model.Layers = append(m.Model.Layers, Layer{

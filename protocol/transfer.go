@@ -199,7 +199,7 @@ type Assembler struct {
 // complete the Assembler owns m and buf; afterwards the blocks of m lie in it.
 //
 // The errors wrap ErrTransfer (a transfer is open, or m announces nothing) or
-// ErrTooLarge. After ErrTooLarge the caller may Skip the body instead.
+// ErrBodySize. After ErrBodySize the caller may Skip the body instead.
 func (a *Assembler) Start(m Message, limit int64, buf []byte) error {
 	if err := a.begin(m, limit); err != nil {
 		return err
@@ -227,7 +227,7 @@ func (a *Assembler) begin(m Message, limit int64) error {
 	case size == 0:
 		return fmt.Errorf("protocol: %v announces no body: %w", m.kind(), ErrTransfer)
 	case limit < 0 || size > uint64(limit):
-		return fmt.Errorf("protocol: %v announces a body of %d bytes, want at most %d: %w", m.kind(), size, limit, ErrTooLarge)
+		return fmt.Errorf("protocol: %v announces a body of %d bytes, want at most %d: %w", m.kind(), size, limit, ErrBodySize)
 	}
 	transfer, _ := vectorsOf(m)
 	*a = Assembler{transfer: transfer, size: int(size), open: true}
