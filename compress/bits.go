@@ -2,6 +2,7 @@ package compress
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -65,12 +66,16 @@ func (r *bitReader) get(n uint) uint64 {
 	return v
 }
 
+// golomb reads what bitWriter's golomb has written; a number of 2^31 and more,
+// which that does not write, is returned as the largest.
 func (r *bitReader) golomb(k uint) uint32 {
 	u := uint(0)
 	for r.get(1) == 0 {
-		if u++; r.short || k+u > 31 {
-			r.short = true
+		if r.short {
 			return 0
+		}
+		if u++; k+u > 31 {
+			return math.MaxUint32
 		}
 	}
 	return uint32(r.get(k+u) | 1<<(k+u) - 1<<k)
@@ -79,14 +84,17 @@ func (r *bitReader) golomb(k uint) uint32 {
 // rest returns what follows the last byte touched.
 func (r *bitReader) rest() []byte { return r.in[min((r.at+7)>>3, len(r.in)):] }
 
-// uvarint reads a number of at most limit from the front of b.
-func uvarint(b []byte, limit uint64, what string) (uint64, []byte, error) {
+// uvarint reads a number of at most limit from the front of b. class is that of a
+// larger one.
+func uvarint(b []byte, limit uint64, class error, what string) (uint64, []byte, error) {
 	v, n := binary.Uvarint(b)
 	switch {
-	case n <= 0:
-		return 0, nil, broken("ends in the " + what)
+	case n == 0:
+		return 0, nil, broken(ErrTruncated, "ends in the "+what)
+	case n < 0:
+		return 0, nil, broken(class, what+" of more than 64 bits")
 	case v > limit:
-		return 0, nil, brokenBy(what+" beyond the limit:", int(min(v, 1<<40)), int(limit))
+		return 0, nil, brokenBy(class, what+" beyond the limit:", int(min(v, 1<<40)), int(limit))
 	}
 	return v, b[n:], nil
 }

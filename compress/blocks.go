@@ -28,8 +28,11 @@ type segments struct {
 // readTables reads what appendTables has written.
 func (s *segments) readTables(r *bitReader) error {
 	s.classes = int(r.get(4))
-	if s.classes >= maxClasses || r.short {
-		return broken("too many classes")
+	if r.short {
+		return broken(ErrTruncated, "ends in the number of classes")
+	}
+	if s.classes >= maxClasses {
+		return brokenBy(ErrClasses, "classes:", s.classes, maxClasses-1)
 	}
 	if s.classes == 0 {
 		return nil
@@ -64,19 +67,19 @@ func (s *segments) open(block []byte, at int) error {
 	if s.classes == 0 {
 		clear(s.class)
 		if at != len(block) {
-			return brokenBy("bytes:", len(block), at)
+			return brokenBy(ErrTrailing, "bytes:", len(block), at)
 		}
 		return nil
 	}
 	next := func(u *unpacker, t *table, st *stream) error {
 		at = max(at, before-lengthBytes)
 		if len(block)-at < lengthBytes {
-			return broken("ends in the length of a stream")
+			return broken(ErrTruncated, "ends in the length of a stream")
 		}
 		n := binary.LittleEndian.Uint32(block[at:])
 		at += lengthBytes
 		if uint64(n) > uint64(len(block)-at) {
-			return broken("ends in a stream")
+			return broken(ErrTruncated, "ends in a stream")
 		}
 		u.build(t, &s.cells)
 		from := at
@@ -93,7 +96,7 @@ func (s *segments) open(block []byte, at int) error {
 		return err
 	}
 	if s.ids.last >= direct {
-		return broken("wide symbol in the list of classes")
+		return broken(ErrClasses, "wide symbol in the list of classes")
 	}
 	last := int32(0)
 	for i := range s.class {
@@ -103,7 +106,7 @@ func (s *segments) open(block []byte, at int) error {
 		sym, _ := s.streams[0].next()
 		last += unzigzag(sym)
 		if last < 0 || int(last) > s.classes {
-			return brokenBy("class beyond the last:", int(last), s.classes)
+			return brokenBy(ErrClasses, "class beyond the last:", int(last), s.classes)
 		}
 		s.class[i] = uint8(last)
 	}
@@ -116,7 +119,7 @@ func (s *segments) open(block []byte, at int) error {
 		}
 	}
 	if at != len(block) {
-		return brokenBy("bytes:", len(block), at)
+		return brokenBy(ErrTrailing, "bytes:", len(block), at)
 	}
 	return nil
 }
@@ -154,7 +157,7 @@ func (s *segments) read(dst []float32, how *taking) error {
 func (s *segments) run(most int) (n int, class int, err error) {
 	for s.left == 0 {
 		if s.at == s.n {
-			return 0, 0, broken("more than its values are asked for")
+			return 0, 0, broken(ErrLength, "more than its values are asked for")
 		}
 		if s.at == s.end {
 			s.part++
@@ -173,7 +176,7 @@ func (s *segments) run(most int) (n int, class int, err error) {
 // it should.
 func (s *segments) close() error {
 	if s.at != s.n {
-		return brokenBy("values read:", s.at, s.n)
+		return brokenBy(ErrLength, "values read:", s.at, s.n)
 	}
 	for i := range s.classes {
 		if err := s.streams[i].close(); err != nil {

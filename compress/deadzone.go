@@ -207,21 +207,24 @@ func appendHeader(dst []byte, l *layout, step float32) []byte {
 // readHeader reads what appendHeader has written for n values and returns the
 // rest of block.
 func readHeader(l *layout, block []byte, n int) (step float32, rest []byte, err error) {
-	if len(block) == 0 || block[0] != version {
-		return 0, nil, broken("of another version")
+	if len(block) == 0 {
+		return 0, nil, broken(ErrTruncated, "ends in the version")
 	}
-	count, b, err := uvarint(block[1:], maxValues, "number of values")
+	if block[0] != version {
+		return 0, nil, brokenBy(ErrVersion, "version:", int(block[0]), version)
+	}
+	count, b, err := uvarint(block[1:], maxValues, ErrLength, "number of values")
 	if err != nil {
 		return 0, nil, err
 	}
 	if count != uint64(n) {
-		return 0, nil, brokenBy("values:", int(count), n)
+		return 0, nil, brokenBy(ErrLength, "values:", int(count), n)
 	}
 	if b, err = l.read(b, n); err != nil {
 		return 0, nil, err
 	}
 	if len(b) < 4 {
-		return 0, nil, broken("ends in the step")
+		return 0, nil, broken(ErrTruncated, "ends in the step")
 	}
 	step = math.Float32frombits(binary.LittleEndian.Uint32(b))
 	if err := checkStep(step); err != nil {
@@ -266,7 +269,7 @@ func (d *deadzoneDecoder) Open(block []byte, n int, _ Options) error {
 		}
 	}
 	if r.short {
-		return broken("ends in its tables")
+		return broken(ErrTruncated, "ends in its tables")
 	}
 	d.weigh(1)
 	return d.s.open(block, len(block)-len(r.rest()))

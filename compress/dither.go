@@ -173,7 +173,7 @@ func (d *ditherDecoder) Open(block []byte, n int, o Options) error {
 		}
 	}
 	if r.short {
-		return broken("ends in its tables")
+		return broken(ErrTruncated, "ends in its tables")
 	}
 	d.step, d.state, d.u = step, rng.Derive(o.Seed, "dither"), grown(d.u, mostSegment)
 	return d.s.open(block, len(block)-len(r.rest()))

@@ -137,14 +137,14 @@ func (f *Feedback) AppendState(dst []byte) []byte {
 func (f *Feedback) RestoreState(state []byte, n int) error {
 	f.Flush()
 	if len(state) == 0 || state[0] != feedbackVersion {
-		return broken("feedback of another version")
+		return broken(ErrVersion, "feedback of another version")
 	}
-	count, block, err := uvarint(state[1:], uint64(n), "length of the feedback")
+	count, block, err := uvarint(state[1:], uint64(n), ErrLength, "length of the feedback")
 	if err != nil {
 		return err
 	}
 	if count != 0 && count != uint64(n) {
-		return brokenBy("values of feedback:", int(count), n)
+		return brokenBy(ErrLength, "values of feedback:", int(count), n)
 	}
 	f.residual = grown(f.residual, int(count))
 	if err := DecodeWith(new(planesDecoder), f.residual, block, Options{}); err != nil {

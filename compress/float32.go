@@ -26,7 +26,7 @@ func AppendFloat32(dst []byte, v []float32) []byte {
 // finite.
 func DecodeFloat32(dst []float32, block []byte) error {
 	if len(block) != 4*len(dst) {
-		return brokenBy("bytes of float32:", len(block), 4*len(dst))
+		return brokenBy(ErrLength, "bytes of float32:", len(block), 4*len(dst))
 	}
 	if len(dst) == 0 {
 		return nil
@@ -105,7 +105,7 @@ type fixed struct {
 
 func (f *fixed) open(block []byte, n, width int) error {
 	if len(block) != width*n {
-		return brokenBy("bytes:", len(block), width*n)
+		return brokenBy(ErrLength, "bytes:", len(block), width*n)
 	}
 	f.rest, f.width = block, width
 	return nil
@@ -113,7 +113,7 @@ func (f *fixed) open(block []byte, n, width int) error {
 
 func (f *fixed) take(n int) ([]byte, error) {
 	if n*f.width > len(f.rest) {
-		return nil, broken("more than its values are asked for")
+		return nil, broken(ErrLength, "more than its values are asked for")
 	}
 	b := f.rest[:n*f.width]
 	f.rest = f.rest[n*f.width:]
@@ -123,7 +123,7 @@ func (f *fixed) take(n int) ([]byte, error) {
 // Close says whether all values were read.
 func (f *fixed) Close() error {
 	if len(f.rest) != 0 {
-		return brokenBy("bytes not read:", len(f.rest), 0)
+		return brokenBy(ErrLength, "bytes not read:", len(f.rest), 0)
 	}
 	return nil
 }

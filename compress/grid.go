@@ -162,8 +162,11 @@ func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(rest) == 0 || rest[0] > maxHalvings {
-		return 0, broken("step halved too often")
+	if len(rest) == 0 {
+		return 0, broken(ErrTruncated, "ends in the halvings of the step")
+	}
+	if rest[0] > maxHalvings {
+		return 0, brokenBy(ErrHalvings, "halvings of the step:", int(rest[0]), maxHalvings)
 	}
 	halvings := rest[0]
 	r := bitReader{in: rest[1:]}

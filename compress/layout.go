@@ -94,27 +94,27 @@ func (l *layout) append(dst []byte) []byte {
 // of b.
 func (l *layout) read(b []byte, n int) ([]byte, error) {
 	l.n, l.segments, l.parts = n, 0, l.parts[:0]
-	count, b, err := uvarint(b, maxTensors, "number of tensors")
+	count, b, err := uvarint(b, maxTensors, ErrParts, "number of parts")
 	if err != nil {
 		return nil, err
 	}
 	left := uint64(n)
 	for range count {
 		var size, segment uint64
-		if size, b, err = uvarint(b, left, "size of a tensor"); err != nil {
+		if size, b, err = uvarint(b, left, ErrParts, "size of a part"); err != nil {
 			return nil, err
 		}
-		if segment, b, err = uvarint(b, maxValues, "length of a segment"); err != nil {
+		if segment, b, err = uvarint(b, maxValues, ErrParts, "length of a segment"); err != nil {
 			return nil, err
 		}
 		if size == 0 || segment < shortestSegment {
-			return nil, broken("empty tensor, or segments that are too short")
+			return nil, broken(ErrParts, "empty part, or segments that are too short")
 		}
 		left -= size
 		l.add(part{int(size), int(segment)})
 	}
 	if left != 0 {
-		return nil, brokenBy("values in tensors:", n-int(left), n)
+		return nil, brokenBy(ErrParts, "values in parts:", n-int(left), n)
 	}
 	return b, nil
 }

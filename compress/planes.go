@@ -92,13 +92,19 @@ func (d *planesDecoder) Open(block []byte, n int, _ Options) error {
 	if err != nil {
 		return err
 	}
-	if len(rest) == 0 || rest[0] == 255 {
-		return broken("largest exponent")
+	if len(rest) == 0 {
+		return broken(ErrTruncated, "ends in the largest exponent")
+	}
+	if rest[0] == 255 {
+		return brokenBy(ErrExponent, "largest exponent:", 255, 254)
 	}
 	d.largest = int(rest[0])
-	size, rest, err := uvarint(rest[1:], uint64(len(rest)), "size of the mantissas")
-	if err != nil || uint64(len(rest)) < size {
-		return broken("ends in the mantissas")
+	size, rest, err := uvarint(rest[1:], maxValues, ErrMantissas, "size of the mantissas")
+	if err != nil {
+		return err
+	}
+	if uint64(len(rest)) < size {
+		return broken(ErrTruncated, "ends in the mantissas")
 	}
 	d.block, d.pos = block, 8*(len(block)-len(rest))
 	d.last = d.pos + 8*int(size)
@@ -122,8 +128,11 @@ func (d *planesDecoder) Next(dst []float32) error {
 		b := math.Float32bits(level)
 		e := d.largest + 1 - int(math.Float32frombits(b&0x7fffffff))
 		at := d.pos >> 3
-		if e < 0 || d.pos+mantissaBits > d.last || at+8 > len(d.block) {
-			return broken("exponent below 0, or no mantissa")
+		if e < 0 {
+			return brokenBy(ErrExponent, "exponent:", e, 0)
+		}
+		if d.pos+mantissaBits > d.last || at+8 > len(d.block) {
+			return broken(ErrMantissas, "fewer mantissas than values")
 		}
 		m := uint32(binary.LittleEndian.Uint64(d.block[at:])>>(d.pos&7)) & (1<<mantissaBits - 1)
 		d.pos += mantissaBits
@@ -140,7 +149,7 @@ func (d *planesDecoder) Add(dst []float32, weight float32) error {
 // Close says whether all values were read and the block was whole.
 func (d *planesDecoder) Close() error {
 	if d.last-d.pos >= 8 {
-		return broken("mantissas are left")
+		return broken(ErrMantissas, "more mantissas than values")
 	}
 	return d.s.close()
 }

@@ -127,7 +127,7 @@ type stream struct {
 // least before.
 func (s *stream) open(u *unpacker, log uint, block []byte, from, to int) error {
 	if from < before || to <= from || to > len(block) || block[to-1] == 0 {
-		return broken("stream without a beginning")
+		return broken(ErrStream, "stream without a beginning")
 	}
 	s.u, s.in, s.start = u, block[:to], 8*from
 	s.pos = 8*(to-1) + bits.Len8(block[to-1]) - 1
@@ -148,7 +148,7 @@ func (s *stream) take(n uint) uint64 {
 
 func (s *stream) check() error {
 	if s.pos < s.start {
-		return broken("stream ends early")
+		return broken(ErrStream, "stream ends early")
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (s *stream) check() error {
 // close checks that the stream has been read to its end.
 func (s *stream) close() error {
 	if s.pos != s.start || s.x != [4]uint32{} {
-		return broken("stream does not end where its symbols do")
+		return broken(ErrStream, "stream does not end where its symbols do")
 	}
 	return nil
 }

@@ -139,16 +139,22 @@ func expect(f uint16) uint { return uint(max(bits.Len16(f)-2, 0)) }
 func (t *table) read(r *bitReader) error {
 	t.log = uint(r.get(3)) + minTableLog
 	t.last = int(r.get(7))
-	if r.short || t.log > maxTableLog {
-		return broken("table too large")
+	if r.short {
+		return broken(ErrTruncated, "ends in a table")
+	}
+	if t.log > maxTableLog {
+		return brokenBy(ErrTable, "logarithm of the size:", int(t.log), maxTableLog)
 	}
 	clear(t.freq[:])
 	k := t.log - 2
 	sum := 0
 	for m := 0; m <= t.last; m++ {
 		f := r.golomb(k)
-		if r.short || f > 1<<t.log {
-			return broken("frequency")
+		if r.short {
+			return broken(ErrTruncated, "ends in a table")
+		}
+		if f > 1<<t.log {
+			return brokenBy(ErrTable, "frequency:", int(f), 1<<t.log)
 		}
 		t.freq[m] = uint16(f)
 		sum += int(f)
@@ -158,7 +164,7 @@ func (t *table) read(r *bitReader) error {
 		k = expect(t.freq[m])
 	}
 	if sum != 1<<t.log {
-		return brokenBy("sum of frequencies:", sum, 1<<t.log)
+		return brokenBy(ErrTable, "sum of frequencies:", sum, 1<<t.log)
 	}
 	return nil
 }
