@@ -7,7 +7,18 @@ import "math/rand/v2"
 // is what a codec has after the step, and each class has so many bits, drawn too,
 // after the tables.
 func handmade(r *rand.Rand, parts []part, tables []table, class func(i int) int, head []byte, bits uint) []byte {
-	c := coder{tables: tables, classes: len(tables), start: []int32{0}, lows: []int32{0}}
+	c := drawn(r, parts, tables, class)
+	w := bitWriter{out: append(appendHeader(nil, &c.layout, 1./1024), head...)}
+	c.appendTables(&w)
+	for range tables {
+		w.put(r.Uint64(), bits)
+	}
+	return c.appendStreams(w.flush(), 0)
+}
+
+// drawn returns a coder whose symbols are drawn from the tables.
+func drawn(r *rand.Rand, parts []part, tables []table, class func(i int) int) *coder {
+	c := &coder{tables: tables, classes: len(tables), start: []int32{0}, lows: []int32{0}}
 	for _, p := range parts {
 		c.n += p.size
 		c.add(p)
@@ -35,12 +46,7 @@ func handmade(r *rand.Rand, parts []part, tables []table, class func(i int) int,
 		c.lows = append(c.lows, int32(len(c.low)))
 	}
 	c.list()
-	w := bitWriter{out: append(appendHeader(nil, &c.layout, 1./1024), head...)}
-	c.appendTables(&w)
-	for range tables {
-		w.put(r.Uint64(), bits)
-	}
-	return c.appendStreams(w.flush(), 0)
+	return c
 }
 
 // falling returns a table of 2^log cells whose frequencies fall, down to that of

@@ -86,7 +86,7 @@ func (r *reader) next() bool {
 		return false
 	}
 	num, typ, n := protowire.ConsumeTag(r.b)
-	if n < 0 {
+	if n < 0 || num > protowire.MaxValidNumber {
 		r.fail("", ErrBrokenField, "broken tag")
 		return false
 	}

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -113,4 +114,104 @@ func unknownFields(m protoreflect.Message) int {
 		return true
 	})
 	return n
+}
+
+// TestConformance reads the kit with the protobuf runtime: it decodes the frames
+// that must be decoded to the message that the file has, and refuses those that
+// are no protobuf messages.
+func TestConformance(t *testing.T) {
+	frame := schema(t)
+	paths, err := filepath.Glob("../testdata/conformance/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	older, err := os.ReadFile("../testdata/conformance/CLASSES")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, rest, _ := strings.Cut(string(b), "\n\n")
+		_, class, _ := strings.Cut("\n"+head, "\nclass: ")
+		if class == "" {
+			_, class, _ = strings.Cut("\n"+string(older), "\n"+filepath.Base(path)+" ")
+		}
+		class, _, _ = strings.Cut(class, "\n")
+		ok := strings.Contains("\n"+head+"\n", "\nexpect: ok\n")
+		name, text, _ := strings.Cut(rest, "\n")
+		frameText, message, hasMessage := strings.Cut(text, "\n\nmessage\n")
+		decodes := ok && hasMessage
+		if name != "frame" || !decodes && class != "broken-field" && class != "text" {
+			continue // of a transfer, an order, or a limit of fedtab's
+		}
+		read++
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
+			got := dynamicpb.NewMessage(frame)
+			err := proto.Unmarshal(unhex(t, frameText), got)
+			if !decodes {
+				if err == nil {
+					t.Fatalf("the runtime takes it as %v, want an error (%s)", got, class)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := dynamicpb.NewMessage(frame)
+			if err := prototext.Unmarshal([]byte(message), want); err != nil {
+				t.Fatal(err)
+			}
+			discard(got)
+			if !proto.Equal(got, want) {
+				t.Errorf("the runtime reads\n%v\nthe file has\n%v", got, want)
+			}
+		})
+	}
+	if read < 60 {
+		t.Errorf("%d cases are read, want at least 60", read)
+	}
+}
+
+// discard drops unknown fields, at any depth, and messages within that are empty:
+// fedtab does not tell them from those that are not there.
+func discard(m protoreflect.Message) {
+	m.SetUnknown(nil)
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Message() == nil:
+		case f.IsList():
+			for i := range v.List().Len() {
+				discard(v.List().Get(i).Message())
+			}
+		default:
+			discard(v.Message())
+			if within := f.ContainingOneof() == nil; within && proto.Size(v.Message().Interface()) == 0 {
+				m.Clear(f)
+			}
+		}
+		return true
+	})
+}
+
+// unhex reads words of hexadecimal, *n after one that comes n times.
+func unhex(t *testing.T, text string) (b []byte) {
+	t.Helper()
+	for _, word := range strings.Fields(text) {
+		digits, times, repeated := strings.Cut(word, "*")
+		part, err := hex.DecodeString(digits)
+		n := 1
+		if repeated && err == nil {
+			n, err = strconv.Atoi(times)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = append(b, bytes.Repeat(part, n)...)
+	}
+	return b
 }
