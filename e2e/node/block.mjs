@@ -118,7 +118,9 @@ export function applyGrid(block, held, zero) {
   if (halved > 20) throw new Error(`block: step halved ${halved} times, want at most 20`);
   return Float32Array.from(levels, (difference, i) => {
     const k = Math.round((held[i] - zero[i]) / (step * 2 ** halved));
-    return zero[i] + step * (k * 2 ** halved + difference);
+    const level = k * 2 ** halved + difference;
+    if (Math.abs(level) >= 2 ** 21) throw new Error(`block: level ${level}, want below 2^21`);
+    return zero[i] + step * level;
   });
 }
 

@@ -100,6 +100,7 @@ class Reader {
     for (let shift = 0n; ; shift += 7n) {
       if (this.at >= this.bytes.length || shift > 63n) throw new Error("malformed: truncated or overlong varint");
       const b = this.bytes[this.at++];
+      if (shift === 63n && b > 1) throw new Error("malformed: varint of more than 64 bits");
       v |= BigInt(b & 127) << shift;
       if (b < 128) return v;
     }
@@ -144,8 +145,9 @@ export function decode(name, bytes) {
   }
   const r = new Reader(bytes);
   while (r.at < bytes.length) {
-    const tag = Number(r.varint());
-    const field = known.get(tag >> 3), wire = tag & 7;
+    const tag = r.varint();
+    if (tag < 8n || tag >= 1n << 32n) throw new Error(`malformed: field number ${tag >> 3n}`);
+    const field = known.get(Number(tag >> 3n)), wire = Number(tag & 7n);
     if (!field) { r.skip(wire); continue; }
     if (field.repeated && wire === 2 && wireType(field.type) !== 2) {
       const packed = new Reader(r.take(Number(r.varint())));
