@@ -15,8 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/e2e/kit"
 	"fedtab/protocol"
-	"fedtab/protocol/kit"
 )
 
 // answers are what the kit's files expect of a decoder.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"fedtab/protocol/kit"
+	"fedtab/e2e/kit"
 )
 
 // answers are what the kit's files expect of a receiver.
