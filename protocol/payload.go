@@ -71,6 +71,15 @@ func (p *Payload) Matches(v *Vector) error {
 	return nil
 }
 
+// OrderedSize returns the max bytes of the vectors that answer the payloads: what
+// the body of the answer may have beside MaxBody.
+func OrderedSize(payloads []Payload) (n int64) {
+	for i := range payloads {
+		n += int64(min(payloads[i].size(), MaxBlock))
+	}
+	return n
+}
+
 // PayloadSize returns the bytes of a contribution's vectors that are not float32,
 // at hand or announced.
 func PayloadSize(m *Contribution) (n int64) {

@@ -124,6 +124,75 @@ func TestPayloadValidate(t *testing.T) {
 	}
 }
 
+// A body has room for what an order declares, to the byte.
+func TestOrderedSize(t *testing.T) {
+	for _, c := range []struct {
+		payloads []Payload
+		want     int64
+	}{
+		{nil, 0},
+		{[]Payload{{Kind: PayloadIntegers, Bits: 20, Count: 3}}, 8},
+		{[]Payload{{Kind: PayloadIntegers, Bits: 1, Count: 9}, {Kind: PayloadBytes, MaxBytes: 100}}, 102},
+		{[]Payload{{Kind: PayloadFloat32, MaxBytes: 5}, {Kind: 9, MaxBytes: 5}}, 0},
+		{[]Payload{{Kind: PayloadBytes, MaxBytes: math.MaxUint64}, {Kind: PayloadIntegers, Bits: 64, Count: math.MaxUint64}}, 2 * MaxBlock},
+	} {
+		if got := OrderedSize(c.payloads); got != c.want {
+			t.Errorf("OrderedSize(%+v) = %d, want %d", c.payloads, got, c.want)
+		}
+	}
+}
+
+// Integers and bytes that are too large for one frame travel in chunks, within the
+// limit that the order gives, and WireSize counts them.
+func TestPayloadsInChunks(t *testing.T) {
+	payloads := []Payload{{Kind: PayloadIntegers, Name: "sums", Bits: 40, Count: 30_000}, {Kind: PayloadBytes, Name: "sealed", MaxBytes: 70_000}}
+	in := make([]uint64, 30_000)
+	for i := range in {
+		in[i] = uint64(i) * 36_650_387 % (1 << 40)
+	}
+	sent := &Contribution{Transfer: 3, Order: 3, Round: 1, Weight: 1, Vectors: []Vector{
+		{Role: RoleDelta, Block: make([]byte, 4000)}, IntegersVector(&payloads[0], in), {Kind: PayloadBytes, Name: "sealed", Block: make([]byte, 70_000)}}}
+	limit := MaxBody(1000, 1) + OrderedSize(payloads)
+	var body Assembler
+	var got Message
+	frames, wire := 0, int64(0)
+	for frame := range Frames(sent, nil) {
+		frames++
+		wire += int64(len(frame) + FrameOverhead(len(frame), true))
+		m, err := Decode(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch m := m.(type) {
+		case *Contribution:
+			for i := range payloads {
+				if err := payloads[i].Matches(&m.Vectors[1+i]); err != nil {
+					t.Errorf("the announcement: %v", err)
+				}
+			}
+			if err := body.Start(m, int64(Announced(m))-1, nil); !errors.Is(err, ErrBodySize) {
+				t.Errorf("a limit that is a byte too small: %v, want ErrBodySize", err)
+			}
+			err = body.Start(m, limit, nil)
+		case *Chunk:
+			got, err = body.Add(m)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if frames < 4 || wire != WireSize(sent, true) {
+		t.Errorf("%d frames of %d bytes on the wire, want at least 4 of %d", frames, wire, WireSize(sent, true))
+	}
+	if !equal(got, sent) {
+		t.Error("the contribution is not what was sent")
+	}
+	out := make([]uint64, len(in))
+	if err := Integers(out, &got.(*Contribution).Vectors[1]); err != nil || !slices.Equal(out, in) {
+		t.Errorf("other integers than were sent, %v", err)
+	}
+}
+
 func FuzzIntegers(f *testing.F) {
 	f.Add(uint32(20), uint16(3), []byte{1, 2, 3, 4, 5, 6, 7, 0})
 	f.Fuzz(func(t *testing.T, width uint32, count uint16, block []byte) {

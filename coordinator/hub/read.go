@@ -308,10 +308,12 @@ func (s *session) announced(c *protocol.Contribution, frame int) error {
 	size := int64(protocol.Announced(c))
 	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size))
 	s.bodyWire = onWire(frame)
-	limit := s.room.MaxBody + protocol.PayloadSize(c) // payloads are as large as the run has ordered, if it wants them
+	s.mu.Lock()
+	limit := s.room.MaxBody + s.payload
+	s.mu.Unlock()
 	if size > limit || s.body.Open() || !s.wanted(c) {
 		s.hub.counts.add(func(c *counts) { c.skipped++ })
-		return s.body.Skip(c, s.room.MaxBody)
+		return s.body.Skip(c, limit)
 	}
 	memory, err := s.borrow(c)
 	if err != nil {

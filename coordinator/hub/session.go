@@ -30,9 +30,10 @@ type session struct {
 	queued  int // bytes of the session's own frames in the queue
 	closing bool
 	bye     *protocol.Bye
-	refused int // messages answered with a refusal
-	orders  int // orders and fetches sent: contributions that may come
-	offered int // contributions that have come
+	refused int   // messages answered with a refusal
+	orders  int   // orders and fetches sent: contributions that may come
+	offered int   // contributions that have come
+	payload int64 // the largest OrderedSize of an order sent
 
 	participant uint32 // set by the run's owner, before which nothing is booked
 	upBooked    int64  // bytes reported to the run; of the reading goroutine
@@ -66,22 +67,32 @@ func newSession(h *Hub, w *wire, conn *websocket.Conn) *session {
 	}
 }
 
-// Send implements run.Peer. It counts the refusals that it carries.
+// Send implements run.Peer. It counts the refusals and the orders that it carries,
+// an order before it can be answered.
 func (s *session) Send(m protocol.Message) {
 	frames := protocol.AppendFrames(nil, m)
 	n := 0
 	for _, f := range frames {
 		n += len(f)
 	}
-	s.enqueue(item{frames: frames, bytes: n, entry: run.EntryOf(m, false)})
 	switch m := m.(type) {
-	case *protocol.Ack:
-		s.answered(m.Reason)
-	case *protocol.Order, *protocol.Fetch:
-		s.mu.Lock()
-		s.orders++
-		s.mu.Unlock()
+	case *protocol.Order:
+		s.ordered(protocol.OrderedSize(m.Payloads))
+	case *protocol.Fetch:
+		s.ordered(0)
 	}
+	s.enqueue(item{frames: frames, bytes: n, entry: run.EntryOf(m, false)})
+	if ack, ok := m.(*protocol.Ack); ok {
+		s.answered(ack.Reason)
+	}
+}
+
+// ordered counts an order whose answer may have payloads of so many bytes.
+func (s *session) ordered(payload int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.orders++
+	s.payload = max(s.payload, payload)
 }
 
 // answered closes the session of a peer with too many rejected messages. A late
