@@ -106,7 +106,7 @@ func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 	c := offer.Contribution
 	examples := c.Metrics.Examples
 	if m := r.roster.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == c.Order {
-		m.order.answered, m.order.accepted, m.order.start = true, true, nil
+		m.order.answered, m.order.accepted, m.order.start, m.order.fresh = true, true, nil, false
 		if examples > m.order.maxExamples(c.Weight) {
 			examples = 0
 		}

@@ -201,7 +201,7 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	switch msg := msg.(type) {
 	case *protocol.Progress:
 		if m.order != nil && uint64(m.order.order) == msg.Order {
-			m.order.start = nil // progress: the client has the model that the order starts from
+			m.order.start, m.order.fresh = nil, false // progress: the client has the model that the order starts from
 		}
 	case *protocol.Tab:
 		if msg.State != m.tab {

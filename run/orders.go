@@ -51,7 +51,7 @@ func (r *Run) order(e strategy.Order) {
 	if !ok {
 		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
 	}
-	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, start: r.means[e.Start]}
+	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, start: r.means[e.Start], fresh: e.Fresh}
 	m := r.roster.members[uint32(e.Client)]
 	if m == nil {
 		return
@@ -67,9 +67,9 @@ func (r *Run) order(e strategy.Order) {
 			return
 		}
 		o.weight = max(o.weight, was.weight) // the work may be on the shards of the first delivery
-		if o.start == nil {
-			o.start = was.start // its delivery may have failed
-		}
+		o.resumeStart(was)
+	} else if was != nil && e.Work.Kind == strategy.Monitor && was.round == e.Round && was.base == base && !was.answered {
+		o.resumeStart(was) // it left before it began, and its own model is another
 	}
 	m.order = o
 	if m.peer == nil {
@@ -128,7 +128,7 @@ func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protoco
 	switch {
 	case o.start != nil:
 		msg.Start = o.start.hash[:]
-	case e.Fresh:
+	case o.fresh:
 		msg.Start = o.base[:]
 	}
 	if r.open != nil && e.Round != 0 {

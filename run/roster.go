@@ -58,8 +58,17 @@ type outstanding struct {
 	weight   uint64 // max examples in its answer
 	work     strategy.Work
 	start    *mean // model that the order starts from, until the client is known to have it
+	fresh    bool  // the order starts from the base, until the client is known to have begun
 	answered bool
 	accepted bool // the answer was accepted
+}
+
+// resumeStart takes over what an order starts from, which may not have arrived, from
+// the order before it.
+func (o *outstanding) resumeStart(was *outstanding) {
+	if o.start == nil && !o.fresh {
+		o.start, o.fresh = was.start, was.fresh
+	}
 }
 
 func newRoster(shards Shards) roster {
