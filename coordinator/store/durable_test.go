@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"fedtab/coordinator/account"
 	"fedtab/run"
@@ -443,4 +444,57 @@ func TestJournalErrorClasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	class("a table that is gone", s.Log("r", make([]run.LogEntry, 1), run.Ledger{}), true)
+}
+
+// SQLite goes on writing to a database that was removed or moved away. Nothing of that
+// is durable, and the journal says so.
+func TestFilesRemoved(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		remove func(t *testing.T, dir string)
+	}{
+		{"the database", func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, File))) }},
+		{"the write-ahead log", func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, File+"-wal"))) }},
+		{"the directory", func(t *testing.T, dir string) { must(t, os.RemoveAll(dir)) }},
+		{"the directory, moved", func(t *testing.T, dir string) { must(t, os.Rename(dir, dir+".old")) }},
+		{"the database, replaced", func(t *testing.T, dir string) {
+			must(t, os.Rename(filepath.Join(dir, File), filepath.Join(dir, "old")))
+			must(t, os.WriteFile(filepath.Join(dir, File), nil, 0o600))
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			s, err := Open(dir, "test")
+			must(t, err)
+			defer s.Close()
+			must(t, s.CreateRun(testRun("r", "digits")))
+			must(t, s.OpenRound("r", testOpen(1)))
+			test.remove(t, dir)
+			for what, err := range map[string]error{
+				"reserve": s.ReserveParticipants("r", 7), "open round": s.OpenRound("r", testOpen(1)), "commit": s.Commit("r", testCommit(1, 4)),
+				"log": s.Log("r", make([]run.LogEntry, 1), run.Ledger{}), "finish": s.Finish("r", "enough", time.Now()),
+			} {
+				if !errors.Is(err, ErrDirectory) || !errors.Is(err, run.ErrPermanent) {
+					t.Errorf("%s: %v, want ErrDirectory for good", what, err)
+				}
+			}
+		})
+	}
+}
+
+// A database may be a symbolic link.
+func TestLinkedFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(t.TempDir(), "elsewhere.db"), filepath.Join(dir, File)); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	for range 2 {
+		s, err := Open(dir, "test")
+		must(t, err)
+		if err := s.CreateRun(testRun("r", "digits")); err != nil && !errors.Is(err, ErrExists) {
+			t.Fatal(err)
+		}
+		must(t, s.ReserveParticipants("r", 7))
+		must(t, s.Close())
+	}
 }

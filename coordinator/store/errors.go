@@ -36,9 +36,13 @@ var errHash = errors.New("hash of the parameters")
 
 // journal marks the errors of a journal's methods that no later try can cure. The
 // others may pass: a full or failing disk, a lock, a lack of memory.
-func journal(err error) error {
+//
+// A write that succeeded in a file that is no longer in place has failed for good.
+func (s *Store) journal(err error) error {
 	if err == nil {
-		return nil
+		if err = s.inPlace(); err == nil {
+			return nil
+		}
 	}
 	for _, cause := range []error{ErrDirectory, ErrCorrupt, ErrNotFound, ErrExists, errNotOpen, errHash} {
 		if errors.Is(err, cause) {

@@ -79,13 +79,13 @@ func one(r sql.Result, err, none error) error {
 // ReserveParticipants implements run.Journal.
 func (s *Store) ReserveParticipants(id string, limit uint32) error {
 	r, err := s.reserve.Exec(limit, id)
-	return journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit))
+	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit))
 }
 
 // OpenRound implements run.Journal.
 func (s *Store) OpenRound(id string, o run.OpenRound) error {
 	r, err := s.openRound.Exec(id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), list(o.Weights), o.State)
-	return journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
+	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
 }
 
 // Commit implements run.Journal. The parameters that are no longer kept go in
@@ -96,10 +96,10 @@ func (s *Store) Commit(id string, c run.Commit) error {
 	blob := vectorBytes(c.Params)
 	if got := sha256.Sum256(blob); got != c.Hash {
 		// It could not be loaded again.
-		return journal(fmt.Errorf("run %s: commit round %d: %w: %x, want the commit's %x", id, c.Round, errHash, got, c.Hash))
+		return s.journal(fmt.Errorf("run %s: commit round %d: %w: %x, want the commit's %x", id, c.Round, errHash, got, c.Hash))
 	}
 	err := transact(s.write, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
-	return journal(wrap(err, "run %s: commit round %d", id, c.Round))
+	return s.journal(wrap(err, "run %s: commit round %d", id, c.Round))
 }
 
 func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
@@ -167,14 +167,14 @@ func (s *Store) retain(tx *sql.Tx, id string, newest uint64) error {
 // Evaluate implements run.Journal.
 func (s *Store) Evaluate(id string, e run.Evaluation) error {
 	r, err := s.evaluate.Exec(number(e.Loss), number(e.Accuracy), e.Examples, id, e.Version)
-	return journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version))
+	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version))
 }
 
 // Finish implements run.Journal. A run that is over stays as it ended.
 func (s *Store) Finish(id, reason string, at time.Time) error {
 	r, err := s.write.Exec(`UPDATE runs SET finished_at = coalesce(finished_at, ?), finish_reason = coalesce(finish_reason, ?) WHERE id = ?`,
 		timeText(at), reason, id)
-	return journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id))
+	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id))
 }
 
 // Log implements run.Journal.
@@ -189,7 +189,7 @@ func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error 
 		_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), id)
 		return wrap(err, "store ledger")
 	})
-	return journal(wrap(err, "run %s", id))
+	return s.journal(wrap(err, "run %s", id))
 }
 
 // Limit bounds the size of the database file as a full disk does: what does not

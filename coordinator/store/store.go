@@ -48,6 +48,7 @@ type Store struct {
 	write  *sql.DB // one connection
 	read   *sql.DB
 	secret []byte
+	files  map[string]os.FileInfo // the database and its write-ahead log, as they were opened, by path
 
 	openRound, commitRound, insertModel, insertVector, insertContribution, insertTraffic, best, prune, pruneVectors,
 	evaluate, reserve, keepLedger, log *sql.Stmt // on write
@@ -156,7 +157,33 @@ func (s *Store) open(path, build string) error {
 		return err
 	}
 	s.read.SetMaxOpenConns(4)
+	real, err := filepath.EvalSymlinks(path) // SQLite puts the write-ahead log beside the file itself
+	if err != nil {
+		return fmt.Errorf("%w: cannot read %s: %w", ErrDirectory, path, cause(err))
+	}
+	s.files = map[string]os.FileInfo{}
+	for _, path := range []string{path, real + "-wal"} {
+		if s.files[path], err = os.Stat(path); err != nil {
+			return fmt.Errorf("%w: cannot read %s: %w", ErrDirectory, path, cause(err))
+		}
+	}
 	return s.prepare()
+}
+
+// inPlace says whether the files are still where they were opened. SQLite goes on
+// writing to files that were removed or moved away, and what it writes there is lost
+// with the process or belongs to another directory.
+func (s *Store) inPlace() error {
+	for path, opened := range s.files {
+		now, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%w: %s was removed or moved while it was in use", ErrDirectory, path)
+		case err == nil && !os.SameFile(opened, now):
+			return fmt.Errorf("%w: %s was replaced while it was in use", ErrDirectory, path)
+		} // Any other error of Stat may pass, and does not say that the file is gone.
+	}
+	return nil
 }
 
 // connect opens a pool on the file at path.
