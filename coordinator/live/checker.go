@@ -83,6 +83,11 @@ func (k *Checker) Borrow(ctx context.Context, c *protocol.Contribution) (*Body, 
 	size, payload := k.bodySize(), protocol.PayloadSize(c)
 	if payload > 0 {
 		size += k.bodySize() + payload
+		for i := range c.Vectors {
+			if v := &c.Vectors[i]; v.Kind == protocol.PayloadIntegers {
+				size += 8 * int64(min(v.Count, 8*protocol.MaxBlock)) // decoded
+			}
+		}
 	}
 	if protocol.Announced(c) > 0 && slices.ContainsFunc(c.Vectors, func(v protocol.Vector) bool { return v.Codec != protocol.CodecFloat32 }) {
 		size += int64(4 * k.vectors * k.n) // unpacked

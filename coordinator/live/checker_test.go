@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"fedtab/compress"
 	"fedtab/protocol"
@@ -24,9 +25,7 @@ func TestLease(t *testing.T) {
 		}
 		held = append(held, b)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := k.Borrow(ctx, raw); err == nil {
+	if fits(t, k, raw) {
 		t.Fatal("a third body is let in")
 	}
 	k.Check(0, &protocol.Contribution{}, held[0]) // is refused, and gives it back
@@ -38,7 +37,7 @@ func TestLease(t *testing.T) {
 	// A packed body needs room for what is in it too, and a block that has come
 	// already none for its bytes.
 	packed := &protocol.Contribution{Vectors: []protocol.Vector{{Codec: protocol.CodecDeadzone, Size: 100}}}
-	if _, err := k.Borrow(ctx, packed); err == nil {
+	if fits(t, k, packed) {
 		t.Fatal("a packed body is let in where there is room for a raw one")
 	}
 	packed.Vectors[0] = protocol.Vector{Codec: protocol.CodecDeadzone, Block: make([]byte, 100)}
@@ -53,6 +52,38 @@ func TestLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Release()
+}
+
+// fits says whether the lease has room for c. A context that is done from the start
+// would be an error whether there is room or not.
+func fits(t *testing.T, k *Checker, c *protocol.Contribution) (ok bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	b, err := k.Borrow(ctx, c)
+	if err == nil {
+		b.Release()
+	}
+	return err == nil
+}
+
+// Integers take eight bytes each once they are decoded, however few bits they travel
+// in, and the lease counts them.
+func TestLeaseOfIntegers(t *testing.T) {
+	k := NewChecker(10, 1, 1, NewLease(100<<10))
+	p := protocol.Payload{Kind: protocol.PayloadIntegers, Name: "bits", Bits: 1, Count: 10 << 10}
+	c := &protocol.Contribution{Vectors: []protocol.Vector{protocol.IntegersVector(&p, make([]uint64, p.Count))}}
+	first, err := k.Borrow(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fits(t, k, c) {
+		t.Error("two contributions of 80 KiB of integers fit in 100 KiB")
+	}
+	first.Release()
+	if !fits(t, k, c) {
+		t.Error("one does not fit in 100 KiB")
+	}
 }
 
 // A body in borrowed memory whose blocks are by several codecs is decoded as the
