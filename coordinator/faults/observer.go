@@ -186,7 +186,10 @@ func (o *observer) ordered(f strategy.Order) {
 	if again && f.Order == was.Order {
 		return
 	}
-	o.orders[f.Client], o.starts[f.Client] = f, f.Start
+	o.orders[f.Client] = f
+	if f.Start != 0 || f.Fresh || o.sim.shape != monitored {
+		o.starts[f.Client] = f.Start
+	} // Otherwise a client that has left before it began may get its mean with this order.
 	delete(o.owed, f.Client)
 	if f.Start == 0 || o.sim.shape != monitored {
 		return
