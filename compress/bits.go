@@ -13,7 +13,7 @@ type bitWriter struct {
 	n   uint // bits in acc
 }
 
-// put appends the low n bits of v, n up to 32. Copies of it in its many callers
+// put appends the low n bits of v, n at most 32. Inlined in its many callers it
 // would take kilobytes.
 //
 //go:noinline

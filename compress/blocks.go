@@ -48,7 +48,7 @@ func (s *segments) readTables(r *bitReader) error {
 	return nil
 }
 
-// integers makes symbols stand for their levels.
+// integers sets the values of symbols to their levels.
 func (s *segments) integers() {
 	for i := range s.classes {
 		v := &s.values[i]
@@ -91,7 +91,7 @@ func (s *segments) open(block []byte, at int) error {
 			s.unpacks[i] = new(unpacker)
 		}
 	}
-	// The list is read before the classes need their tables.
+	// The list comes first; its unpacker is reused for class 1.
 	if err := next(s.unpacks[0], &s.ids, &s.streams[0]); err != nil {
 		return err
 	}
@@ -131,8 +131,8 @@ func unzigzag(sym uint32) int32 {
 	return int32(sym / 2)
 }
 
-// read takes the next len(dst) values into dst. It returns an error
-// where a stream turns out to be broken.
+// read takes the next len(dst) values into dst. It returns an error if a stream
+// is broken.
 func (s *segments) read(dst []float32, how *taking) error {
 	for len(dst) > 0 {
 		n, class, err := s.run(len(dst))
@@ -152,9 +152,9 @@ func (s *segments) read(dst []float32, how *taking) error {
 	return nil
 }
 
-// run goes on by at most most values of one segment and returns how many, and
-// their class.
-func (s *segments) run(most int) (n int, class int, err error) {
+// run advances by at most limit values of one segment and returns their number
+// and class.
+func (s *segments) run(limit int) (n int, class int, err error) {
 	for s.left == 0 {
 		if s.at == s.n {
 			return 0, 0, broken(ErrLength, "more than its values are asked for")
@@ -166,14 +166,14 @@ func (s *segments) run(most int) (n int, class int, err error) {
 		s.segment++
 		s.left = min(s.parts[s.part].segment, s.end-s.at)
 	}
-	n = min(most, s.left)
+	n = min(limit, s.left)
 	s.left -= n
 	s.at += n
 	return n, int(s.class[s.segment]), nil
 }
 
-// close checks that everything has been read and that every stream ends where
-// it should.
+// close checks that all values were read and that every stream ends with its
+// symbols.
 func (s *segments) close() error {
 	if s.at != s.n {
 		return brokenBy(ErrLength, "values read:", s.at, s.n)

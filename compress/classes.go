@@ -87,11 +87,11 @@ func (c *coder) empty() {
 	c.classes = 0
 }
 
-// of returns where segment i lies.
+// of returns the bounds of segment i.
 func (c *coder) of(i int) (from, to int) { return int(c.start[i]), int(c.start[i+1]) }
 
-// wide returns the magnitude's symbol of a level of m below maxLevel, and keeps
-// the low bits that it leaves open.
+// wide returns the magnitude of a level m below maxLevel, which has low bits, and
+// appends these to c.low.
 //
 //go:noinline
 func (c *coder) wide(m uint32) uint32 {
@@ -103,7 +103,7 @@ func (c *coder) wide(m uint32) uint32 {
 }
 
 // count counts the magnitudes of every bin, leaving out segments that are all
-// zero, which it puts into class 0.
+// zero: these are class 0.
 func (c *coder) count() {
 	clear(c.members[:])
 	clear(c.rows[:])

@@ -119,7 +119,7 @@ func TestRoundTrip(t *testing.T) {
 						// Below .1 bit, and for vectors of few distinct values, a block may be
 						// smaller than asked for.
 						if size > 1.1*o.Bits+.2 {
-							t.Errorf("%.3f bits for a parameter, want %.3f", size, o.Bits)
+							t.Errorf("%.3f bits per parameter, want %.3f", size, o.Bits)
 						}
 						// Distortion is that of a Gaussian variable or less, within a bit, down to
 						// the finest step, 2^-17 of the largest magnitude.
@@ -233,8 +233,7 @@ func TestEncodersRefuse(t *testing.T) {
 	}
 }
 
-// Whatever becomes of a block on its way, decoding ends with an error or with
-// finite values.
+// However a block is damaged, decoding ends with an error or with finite values.
 func TestDamage(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	v := make([]float32, 1500)

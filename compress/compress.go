@@ -10,11 +10,11 @@
 // number of values, which the model's schema gives, and for some codecs the
 // seed that both ends have from the order.
 //
-// What arrives is not trusted. A decoder allocates in proportion to the number
-// of values that its caller expects, never to what a block claims; every error
-// wraps [ErrBlock], [ErrNotFinite] or [ErrRange]; and every value that it gives
-// is finite. Errors that only the values bring to light come from Next, Add or
-// Close, so what was decoded is good only once Close has said so.
+// Blocks are not trusted. A decoder allocates in proportion to the number of
+// values that its caller expects, never to what a block claims. Every error wraps
+// [ErrBlock], [ErrNotFinite] or [ErrRange], and every decoded value is finite.
+// Next, Add and Close return errors too, so the values are valid only once Close
+// has returned nil.
 package compress
 
 import (
@@ -25,16 +25,16 @@ import (
 
 // Options say how to pack one vector. Decoding must be given the same Seed.
 type Options struct {
-	// Bits is the size to reach, in bits for a parameter, for the codecs that
-	// have a choice. A block of fewer than some thousand parameters is larger
-	// than that by its header, some 40 to 60 bytes.
+	// Bits is the target size in bits per parameter, of the codecs that are
+	// Rated. A block of fewer than about a thousand parameters exceeds it by
+	// its header, about 40 to 60 bytes.
 	Bits float64
-	// Seed is what dither is drawn from.
+	// Seed of the dither.
 	Seed uint64
 }
 
-// Rates that Options.Bits may ask for. The finest step is 2^-17 of the largest
-// magnitude, which takes some 10 to 14 bits; no block takes more.
+// Bounds of Options.Bits. The finest step is 2^-17 of the largest magnitude,
+// which takes about 10 to 14 bits; no block takes more.
 const (
 	MinBits = 1. / 64
 	MaxBits = 16
@@ -42,7 +42,7 @@ const (
 
 func (o Options) checkBits() error {
 	if !(o.Bits >= MinBits && o.Bits <= MaxBits) {
-		return fmt.Errorf("%w: %v bits for a parameter, want %v to %v", ErrOptions, o.Bits, MinBits, MaxBits)
+		return fmt.Errorf("%w: %v bits per parameter, want %v to %v", ErrOptions, o.Bits, MinBits, MaxBits)
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ type Decoder interface {
 	Next(dst []float32) error
 	// Add adds weight x the next len(dst) values to dst.
 	Add(dst []float32, weight float32) error
-	// Close says whether the block held these values and nothing else.
+	// Close returns an error unless the block held these values and nothing else.
 	Close() error
 }
 
@@ -157,7 +157,7 @@ func Decode(codec protocol.Codec, dst []float32, block []byte) error {
 	return DecodeWith(c.NewDecoder(), dst, block, Options{})
 }
 
-// DecodeWith unpacks block into dst with a decoder that is kept.
+// DecodeWith unpacks block into dst with a decoder that is reused.
 func DecodeWith(d Decoder, dst []float32, block []byte, o Options) error {
 	if err := d.Open(block, len(dst), o); err != nil {
 		return err
@@ -168,8 +168,8 @@ func DecodeWith(d Decoder, dst []float32, block []byte, o Options) error {
 	return d.Close()
 }
 
-// AddWith adds weight x the values of block to dst. After an error dst is
-// spoilt: check blocks that are not trusted beforehand.
+// AddWith adds weight x the values of block to dst. After an error dst
+// is undefined: Check untrusted blocks first.
 func AddWith(d Decoder, dst []float32, weight float32, block []byte, o Options) error {
 	if err := d.Open(block, len(dst), o); err != nil {
 		return err
@@ -180,9 +180,9 @@ func AddWith(d Decoder, dst []float32, weight float32, block []byte, o Options) 
 	return d.Close()
 }
 
-// Check decodes block and forgets the values, of which it returns the largest
-// magnitude. What it accepts can be added without another look. piece is memory
-// to work in, some thousand values.
+// Check decodes block, drops the values and returns their largest magnitude.
+// AddWith succeeds for every block that Check accepts. piece is workspace of
+// about a thousand values.
 func Check(d Decoder, block []byte, n int, o Options, piece []float32) (peak float32, err error) {
 	if err := d.Open(block, n, o); err != nil {
 		return 0, err
@@ -200,5 +200,5 @@ func Check(d Decoder, block []byte, n int, o Options, piece []float32) (peak flo
 	return peak, d.Close()
 }
 
-// MaxBlock is the largest block that codec makes of n values.
+// MaxBlock returns the max size of a block of n values.
 func MaxBlock(codec protocol.Codec, n int) int { return 4*n + protocol.BlockOverhead }

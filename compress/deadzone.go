@@ -9,11 +9,11 @@ import (
 const version = 1
 
 // deadzone packs with a uniform quantiser that has one step for all values and
-// a dead zone around 0, followed by an entropy coder. The step is what makes the
-// block Options.Bits for a parameter, all headers included; small values are
-// rounded down where that saves more bits than the error is worth; and a value
-// is read as the mean of those that were rounded to the same level, so the
-// result is biased towards 0 and close in the square.
+// a dead zone around 0, followed by an entropy coder. The step is chosen so that
+// the block takes Options.Bits per parameter, headers included. Small values are
+// rounded down where that saves more bits than the error is worth. A value is
+// decoded as the mean of those that were rounded to the same level, so the result
+// is biased towards 0 and its squared error is small.
 //
 // It follows Sullivan, "Efficient scalar quantization of exponential and
 // Laplacian random variables" (1996), with a table of its own for every class
@@ -39,8 +39,8 @@ type deadzone struct {
 	mean    [maxClasses][shifts]mean
 }
 
-// shifts is how many levels have a centroid of their own, the last with all
-// above.
+// shifts is the number of levels with a centroid of their own; the last one
+// shares its centroid with all higher levels.
 const shifts = 3
 
 type mean struct {
@@ -59,15 +59,15 @@ func (e *deadzone) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 		return dst, err
 	}
 	e.r.plain = false
-	most, err := e.r.measure(c, v)
+	peak, err := e.r.measure(c, v)
 	if err != nil {
 		return dst, err
 	}
 	step := float32(1)
-	if most == 0 {
+	if peak == 0 {
 		c.empty()
 	} else {
-		step = e.fit(v, most, o.Bits)
+		step = e.quantiseTo(v, peak, o.Bits)
 	}
 	at := len(dst)
 	dst = appendHeader(dst, &c.layout, step)
@@ -84,16 +84,16 @@ func (e *deadzone) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 	return c.appendStreams(w.flush(), at), nil
 }
 
-// overhead is what a block may take besides Options.Bits for a parameter: the
-// header, in bits.
+// overhead is the size of the header in bits, beyond Options.Bits per parameter.
 const overhead = 256
 
-// fit quantises v with the step that gives bits for a parameter, and returns it.
-func (e *deadzone) fit(v []float32, most float32, bits float64) float32 {
+// quantiseTo quantises v with the step that takes bits per parameter, and returns
+// the step.
+func (e *deadzone) quantiseTo(v []float32, peak float32, bits float64) float32 {
 	c := &e.c
 	want := bits * float64(len(v))
 	aim := .991 * want
-	step := e.r.choose(most, aim)
+	step := e.r.choose(peak, aim)
 	for try := 0; ; try++ {
 		e.quantised(v, step)
 		c.count()
@@ -103,7 +103,7 @@ func (e *deadzone) fit(v []float32, most float32, bits float64) float32 {
 		}
 		// The estimate was off by a factor that hardly changes.
 		aim = max(aim*(.991*want)/got, aim/16)
-		next := e.r.choose(most, aim)
+		next := e.r.choose(peak, aim)
 		if next == step {
 			return step
 		}
@@ -134,7 +134,7 @@ func (e *deadzone) quantised(v []float32, step float32) {
 }
 
 // quantise sets sym[i] to the symbol of v[i] * inverse, provided that no
-// magnitude is above direct - 1. It says whether one is.
+// magnitude is above direct - 1. It reports whether one is.
 func quantise(sym []uint8, v []float32, inverse float32, o offset) bool {
 	sym = sym[:len(v)]
 	var all int32
@@ -165,8 +165,8 @@ func (c *coder) quantiseWide(sym []uint8, v []float32, inverse float32, o offset
 	}
 }
 
-// centroids finds by how much values lie below their levels, class by class,
-// from a sample.
+// centroids computes the mean distance of values below their levels, class by
+// class, from a sample.
 func (e *deadzone) centroids(v []float32, inverse float32) {
 	clear(e.mean[:])
 	c := &e.c
@@ -307,5 +307,5 @@ func (d *deadzoneDecoder) Add(dst []float32, weight float32) error {
 	return d.s.read(dst, &adding)
 }
 
-// Close says whether all values were read and the block was whole.
+// Close returns an error unless all values were read and every stream ended.
 func (d *deadzoneDecoder) Close() error { return d.s.close() }

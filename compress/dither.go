@@ -20,7 +20,7 @@ import (
 //
 // For both, the expectation over the seed is x. The step is chosen from the
 // values and from another seed, never from the dither it is used with; nor do
-// the bins depend on that, nor which of the two a bin is read in. Class 0, which
+// the bins depend on that, nor the way in which a bin is read. Class 0, which
 // is read as zeros, has the segments whose values are all 0 and those of
 // stochastic bins that were rounded to zeros, but none of subtractive ones.
 //
@@ -33,9 +33,9 @@ type dither struct {
 	u []float32 // of a segment
 }
 
-// drift is the step of rng.Source's state, with which any output can be had at
-// once.
-const drift = 0x9e3779b97f4a7c15
+// increment is that of rng.Source's state; with it any output can be computed
+// directly.
+const increment = 0x9e3779b97f4a7c15
 
 // noise sets u to the dither of the values from number from on.
 func noise(u []float32, state uint64, from int) {
@@ -43,7 +43,7 @@ func noise(u []float32, state uint64, from int) {
 	i := 0
 	for i < len(u) {
 		k := from + i
-		h := rng.New(state+uint64(k>>2)*drift).Uint64() >> (16 * uint(k&3))
+		h := rng.New(state+uint64(k>>2)*increment).Uint64() >> (16 * uint(k&3))
 		for end := min(len(u), i+4-k&3); i < end; i++ {
 			u[i] = (float32(uint16(h))+.5)*unit - .5
 			h >>= 16
@@ -61,20 +61,20 @@ func (e *dither) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 		return dst, err
 	}
 	e.r.plain = true
-	most, err := e.r.measure(c, v)
+	peak, err := e.r.measure(c, v)
 	if err != nil {
 		return dst, err
 	}
 	step := float32(1)
-	if most == 0 {
+	if peak == 0 {
 		c.empty()
 	} else {
 		want := o.Bits*float64(len(v)) + overhead
-		step = e.r.choose(most, .99*want)
-		// The size is tried out on another seed: the step may not depend on the
-		// dither that it is used with.
+		step = e.r.choose(peak, .99*want)
+		// The trial uses another seed: the step may not depend on the dither
+		// that it is used with.
 		if got := e.try(v, step, rng.Derive(o.Seed, "dither trial")); got < .98*want || got > want {
-			step = e.r.choose(most, max(.99*.99*want*want/got, want/16))
+			step = e.r.choose(peak, max(.99*.99*want*want/got, want/16))
 		}
 		e.try(v, step, rng.Derive(o.Seed, "dither"))
 	}
@@ -91,7 +91,7 @@ func (e *dither) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 func (e *dither) try(v []float32, step float32, state uint64) float64 {
 	c := &e.c
 	c.subtract = e.r.subtractive(step)
-	e.u = grown(e.u, mostSegment)
+	e.u = grown(e.u, maxSegment)
 	c.low = c.low[:0]
 	inverse := 1 / float64(step)
 	for i, b := range c.bin {
@@ -124,7 +124,7 @@ func (e *dither) try(v []float32, step float32, state uint64) float64 {
 // the bins below are small beside the step, and rounding them at random adds
 // less error than the dither does.
 func (r *rate) subtractive(step float32) uint8 {
-	best, least, sum := 0, 0.0, 0.0 // error of stochastic bins less what it would be
+	best, lowest, sum := 0, 0.0, 0.0 // error of stochastic bins less that of subtractive ones
 	for b, n := range r.total {
 		if n == 0 {
 			continue
@@ -137,8 +137,8 @@ func (r *rate) subtractive(step float32) uint8 {
 				sum += float64(c) * y * (1 - y)
 			}
 		}
-		if sum < least {
-			best, least = b+1, sum
+		if sum < lowest {
+			best, lowest = b+1, sum
 		}
 	}
 	return uint8(best)
@@ -175,7 +175,7 @@ func (d *ditherDecoder) Open(block []byte, n int, o Options) error {
 	if r.short {
 		return broken(ErrTruncated, "ends in its tables")
 	}
-	d.step, d.state, d.u = step, rng.Derive(o.Seed, "dither"), grown(d.u, mostSegment)
+	d.step, d.state, d.u = step, rng.Derive(o.Seed, "dither"), grown(d.u, maxSegment)
 	return d.s.open(block, len(block)-len(r.rest()))
 }
 
@@ -212,5 +212,5 @@ func (d *ditherDecoder) Add(dst []float32, weight float32) error {
 	return addParts(d, &d.part, dst, weight)
 }
 
-// Close says whether all values were read and the block was whole.
+// Close returns an error unless all values were read and every stream ended.
 func (d *ditherDecoder) Close() error { return d.s.close() }

@@ -20,7 +20,7 @@ func TestDitherIsUnbiased(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	v := make([]float32, d)
 	for i := range v {
-		// Rows from silent to loud, so that both kinds of reading occur.
+		// Rows from zero to large, so that both kinds of reading occur.
 		if row := i / 128; row > 0 {
 			v[i] = float32(r.NormFloat64() * math.Exp2(float64(row)))
 		}

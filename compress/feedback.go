@@ -5,24 +5,23 @@ import (
 	"math"
 )
 
-// FeedbackUpTo is the rate, in bits for a parameter, up to which error feedback is
-// on unless a task says otherwise. Above, less is lost, and the memory and the
-// staleness of the residual weigh more; where clients come back often it pays at
-// 1 bit too (docs/compression.md).
+// FeedbackUpTo is the max rate, in bits per parameter, at which error feedback is
+// on by default. At higher rates the residual is small and its memory and
+// staleness cost more than it gains; with clients that are chosen often it gains
+// at 1 bit too (docs/compression.md).
 const FeedbackUpTo = .5
 
-// Feedback is an Encoder that adds to a vector what the one before it lost
+// Feedback is an Encoder that adds the residual of the last vector to the next
 // (Seide et al., "1-bit stochastic gradient descent", 2014; Karimireddy et al.,
-// "Error feedback fixes SignSGD", 2019). What is lost now is lost only until the
-// next contribution.
+// "Error feedback fixes SignSGD", 2019). The residual is what packing lost.
 //
-// It belongs to one client and one kind of vector, and goes stale while the
-// client is not chosen: the model has moved on. So it is to be aged by every
-// round that passes, and flushed when the client rejoins a run from which it
-// was away, or when what it has packed was refused.
+// It belongs to one client and one kind of vector. The residual becomes stale
+// while the client is not chosen, because the model changes. The caller ages it
+// by every round that passes, and flushes it when the client rejoins a run after
+// an absence or when a contribution was rejected.
 //
-// Between two calls it holds one vector, the residual. The encoder and the
-// decoder may be lent to other clients meanwhile.
+// Between two calls it holds one vector, the residual. Other clients may
+// use the encoder and the decoder meanwhile.
 type Feedback struct {
 	enc      Encoder
 	dec      Decoder
@@ -31,17 +30,17 @@ type Feedback struct {
 }
 
 const (
-	// mostResidual bounds the norm of the residual, as a multiple of that of
-	// the vector that was packed last. Updates that all point the same way and
-	// lose 3/4 of their square leave 6.5 times their norm, others less. Without a
-	// bound, a client whose updates shrink would send what is long past.
-	mostResidual = 8
-	// leastResidual is when ageing has left so little that it is flushed.
-	leastResidual = 1e-3
+	// maxResidual bounds the norm of the residual, as a multiple of that of
+	// the vector that was packed last. Updates of one direction that lose 3/4 of
+	// their squared norm leave 6.5 times their norm, others less. Without a bound,
+	// a client whose updates shrink would send mainly stale residuals.
+	maxResidual = 8
+	// minResidual is the factor of ageing below which the residual is flushed.
+	minResidual = 1e-3
 )
 
-// NewFeedback returns the wrapper of an encoder and the decoder that reads what
-// it packs, with nothing to feed back.
+// NewFeedback returns the wrapper of an encoder and the decoder of its blocks,
+// without a residual.
 func NewFeedback(enc Encoder, dec Decoder) *Feedback { return new(Feedback).Using(enc, dec) }
 
 // Using makes f the wrapper of another encoder and decoder, and returns it.
@@ -50,8 +49,8 @@ func (f *Feedback) Using(enc Encoder, dec Decoder) *Feedback {
 	return f
 }
 
-// Append packs v and what is fed back. A vector of another length than the last
-// begins anew. After an error there is nothing to feed back.
+// Append packs the sum of v and the residual. A vector of another length than the
+// last resets the residual; so does an error.
 func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 	if len(f.residual) != len(v) {
 		f.residual = grown(f.residual, len(v))
@@ -68,10 +67,10 @@ func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 		f.Flush()
 		return dst, err
 	}
-	f.piece = grown(f.piece, mostSegment)
+	f.piece = grown(f.piece, maxSegment)
 	err = f.dec.Open(dst[at:], len(v), o)
 	for left := f.residual; len(left) > 0 && err == nil; {
-		piece := f.piece[:min(len(left), mostSegment)]
+		piece := f.piece[:min(len(left), maxSegment)]
 		err = f.dec.Next(piece)
 		for i, x := range piece {
 			r := left[i] - x
@@ -87,23 +86,23 @@ func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 		f.Flush()
 		return dst[:at], err // the decoder is of another codec
 	}
-	switch most := mostResidual * mostResidual * was; {
+	switch limit := maxResidual * maxResidual * was; {
 	case !(lost <= math.MaxFloat64) || !(was <= math.MaxFloat64):
 		f.Flush()
-	case lost > most:
-		f.scale(float32(math.Sqrt(most / lost)))
+	case lost > limit:
+		f.scale(float32(math.Sqrt(limit / lost)))
 	}
 	return dst, nil
 }
 
-// Flush forgets what was to be fed back.
+// Flush drops the residual.
 func (f *Feedback) Flush() { f.residual = f.residual[:0] }
 
-// Age multiplies what is to be fed back by keep for each of some rounds that
-// have passed without this client; keep is 0 to 1.
+// Age multiplies the residual by keep, 0 to 1, for each of the rounds that have
+// passed without this client.
 func (f *Feedback) Age(rounds int, keep float64) {
 	k := math.Pow(keep, float64(rounds))
-	if !(k >= leastResidual) {
+	if !(k >= minResidual) {
 		f.Flush()
 		return
 	}
@@ -127,13 +126,13 @@ func (f *Feedback) AppendState(dst []byte) []byte {
 	p := planes{tensors: Flat(len(f.residual))}
 	dst, err := p.Append(dst, f.residual, Options{})
 	if err != nil {
-		panic(err) // Append has seen to it that the residual is finite
+		panic(err) // Append keeps the residual finite
 	}
 	return dst
 }
 
-// RestoreState takes up the residual of a vector of n values that AppendState
-// has written. After an error there is none.
+// RestoreState reads the residual of a vector of n values that AppendState has
+// written. After an error the residual is empty.
 func (f *Feedback) RestoreState(state []byte, n int) error {
 	f.Flush()
 	if len(state) == 0 || state[0] != feedbackVersion {

@@ -55,7 +55,7 @@ func TestFeedbackLosesNothing(t *testing.T) {
 	if with > without/3 || with > .27 {
 		t.Errorf("error is %.3f of the sum with feedback, %.3f without", with, without)
 	}
-	if got := norm(f.residual); got > mostResidual*norm(always)*1.001 {
+	if got := norm(f.residual); got > maxResidual*norm(always)*1.001 {
 		t.Errorf("residual is %g, the vector %g", got, norm(always))
 	}
 }
@@ -71,7 +71,7 @@ func TestFeedbackIsBounded(t *testing.T) {
 		if _, err := f.Append(nil, v, Options{Bits: MinBits}); err != nil {
 			t.Fatal(err)
 		}
-		if got := norm(f.residual); got > mostResidual*norm(v)*1.001 {
+		if got := norm(f.residual); got > maxResidual*norm(v)*1.001 {
 			t.Fatalf("residual is %g, the vector %g", got, norm(v))
 		}
 		for i := range v {

@@ -6,10 +6,10 @@ import (
 )
 
 // float16 packs IEEE 754 binary16, little-endian, rounded to the nearest and
-// ties to even: 16 bits for a parameter. From 2^-14 on the error is at most
-// 2^-11 of the value, below it at most 2^-25. What would round to more than
-// 65504 in magnitude is refused and not saturated, because a parameter of that
-// size has diverged, and an infinity would travel on.
+// ties to even: 16 bits per parameter. From 2^-14 on the error is at most
+// 2^-11 of the value, below it at most 2^-25. A value that would
+// round to more than 65504 in magnitude is refused, not saturated, because a
+// parameter of that size has diverged.
 type float16 struct{}
 
 // maxFloat16 is the smallest magnitude that would round to infinity.

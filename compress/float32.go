@@ -10,7 +10,7 @@ import (
 )
 
 // AppendFloat32 appends v as little-endian IEEE 754 binary32: 32 bits per
-// parameter, nothing lost. It is the baseline that others are compared with.
+// parameter, lossless. It is the baseline of the other codecs.
 func AppendFloat32(dst []byte, v []float32) []byte {
 	n := len(dst)
 	dst = extend(dst, 4*len(v))
@@ -43,10 +43,10 @@ func DecodeFloat32(dst []float32, block []byte) error {
 	return notFinite(i)
 }
 
-// littleEndian says whether numbers lie in memory as they do in a block.
+// littleEndian reports whether numbers in memory have the byte order of a block.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// extend makes dst n bytes longer; they may hold anything.
+// extend makes dst n bytes longer; their contents are undefined.
 //
 //go:noinline
 func extend(dst []byte, n int) []byte { return slices.Grow(dst, n)[:len(dst)+n] }
@@ -97,7 +97,7 @@ func (d *float32Decoder) Add(dst []float32, weight float32) error {
 	return nil
 }
 
-// fixed walks through a block in which every value takes the same.
+// fixed reads a block in which every value has the same size.
 type fixed struct {
 	rest  []byte
 	width int // bytes of a value
@@ -120,7 +120,7 @@ func (f *fixed) take(n int) ([]byte, error) {
 	return b, nil
 }
 
-// Close says whether all values were read.
+// Close returns an error unless all values were read.
 func (f *fixed) Close() error {
 	if len(f.rest) != 0 {
 		return brokenBy(ErrLength, "bytes not read:", len(f.rest), 0)

@@ -22,8 +22,8 @@ import (
 // makeFiles is for a block that is new: files that are there stay as they are.
 var makeFiles = flag.Bool("update", false, "make the files that testdata/blocks lacks")
 
-// frozen is what sha256sum says of testdata/blocks. Whoever adds a block adds its
-// line; no other changes as long as there is protocol v1.
+// frozen is what sha256sum says of testdata/blocks. A new block adds its
+// line; no other line changes while protocol v1 lasts.
 const frozen = `
 403a5482970906b27367f47c6b766943a5bcc3994598f1b3d63daba7c7f82789  deadzone-0.3.txt
 5bfca02a929ded7d2f13dc103f187dfc2016169c6b1551a6324bb11defad69e7  deadzone-1.txt
@@ -67,8 +67,8 @@ var blocks = []struct {
 	{"grid-wide", "From a version held, with levels up to the largest.", stepped(MaxLevel, MaxLevel, 0)},
 }
 
-// rows returns n values in rows of 64, of which some are silent and others loud,
-// the last a spike.
+// rows returns n values in rows of 64, of which some are zero and others large;
+// the last value is an outlier.
 func rows(n int) []float32 {
 	r := rand.New(rand.NewPCG(11, 12))
 	v := make([]float32, n)
@@ -138,9 +138,9 @@ func stepped(held, moved int32, halvings int) func(*testing.T) string {
 		from, to := make([]int32, n), make([]int32, n)
 		for i := range base {
 			base[i] = float32(r.NormFloat64())
-			loud := math.Exp2(float64(-i / 13))
-			from[i] = int32(loud * float64(held) * (2*r.Float64() - 1))
-			to[i] = from[i]<<halvings + int32(loud*float64(moved)*(2*r.Float64()-1))
+			scale := math.Exp2(float64(-i / 13))
+			from[i] = int32(scale * float64(held) * (2*r.Float64() - 1))
+			to[i] = from[i]<<halvings + int32(scale*float64(moved)*(2*r.Float64()-1))
 			to[i] = min(max(to[i], -MaxLevel+1), MaxLevel-1)
 		}
 		if moved == MaxLevel {

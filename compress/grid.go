@@ -5,23 +5,23 @@ import (
 	"math"
 )
 
-// Grid codes the versions of a model that everybody holds bit for bit. A
+// Grid codes the versions of a model that all clients hold bit for bit. A
 // version is
 //
 //	p = base + step x levels
 //
-// with version 0, which all have from the run's seed, as the base and integer
-// levels, so the difference between two versions is a vector of integers, coded
-// here without loss. From one version to a later one the step may be halved,
+// with integer levels and version 0, which every client makes from the run's seed,
+// as the base. The difference between two versions is a vector of integers, which
+// is coded without loss. From one version to a later one the step may be halved,
 // any number of times: the levels of the earlier one are then doubled, and the
 // grids are nested.
 //
 // p is computed in binary64 and rounded once to binary32; step x level is exact
-// there, so it is the same everywhere. Whoever holds p and the base has the
-// levels too: they are the integers nearest to (p - base) / step.
+// there, so it is the same on every machine. The levels follow from p and the
+// base: they are the integers nearest to (p - base) / step.
 //
-// The block is that of deadzone, with the new step, then a byte, how many times
-// the step was halved since the version held, and no shifts.
+// The block is that of deadzone without shifts. After the new step it has a byte:
+// the number of times that the step was halved since the version held.
 //
 // A Grid is for one goroutine at a time.
 type Grid struct {
@@ -34,9 +34,9 @@ type Grid struct {
 
 const (
 	pieceLevels = 4096
-	// MaxLevel is more than any level, so that a difference can be coded.
+	// MaxLevel is above every level, so that a difference can be coded.
 	MaxLevel = maxLevel / 2
-	// maxHalvings is how far apart the steps of two versions may lie.
+	// maxHalvings is the max number of halvings between two versions.
 	maxHalvings = 20
 )
 
@@ -57,9 +57,8 @@ func level(p, base float32, inverse float64) float64 {
 }
 
 // Round sets levels and p to the version nearest to w: levels = round((w -
-// base) / step). What w has beyond it is the caller's to keep: it goes into the
-// next version. p may be w. A step too fine for w, or for binary32 to tell
-// neighbours apart, gives ErrRange.
+// base) / step). The caller keeps the remainder of w for the next version. p may be w. The error wraps ErrRange if the step is too
+// fine for w, or for binary32 to distinguish neighbours.
 func (g *Grid) Round(levels []int32, p, w []float32, step float32) error {
 	if err := checkStep(step); err != nil {
 		return err
@@ -155,7 +154,7 @@ func (g *Grid) Append(dst []byte, from, to []int32, step float32, halvings int) 
 
 // Apply turns p, the version held, into the one that block leads to, and returns
 // its step. p must have been made by Round or Apply or be version 0. After an
-// error p is spoilt.
+// error p is undefined.
 func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 	s := &g.s
 	step, rest, err := readHeader(&s.layout, block, len(p))

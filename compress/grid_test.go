@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A coordinator trains and halves its step now and then; whoever holds any
-// version gets to the newest, bit for bit, at once or by way of others.
+// A coordinator trains and sometimes halves its step; a client that holds any
+// version gets the newest, bit for bit, directly or through others.
 func TestGridVersions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 2000).Draw(t, "n")
@@ -180,7 +180,7 @@ func TestGridDamage(t *testing.T) {
 }
 
 func ExampleGrid() {
-	base := []float32{0, 1, 2} // version 0, which everybody makes from the seed
+	base := []float32{0, 1, 2} // version 0, which every client makes from the seed
 	coordinator, _ := NewGrid(Flat(3), base)
 	client, _ := NewGrid(Flat(3), base)
 

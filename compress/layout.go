@@ -6,24 +6,24 @@ import (
 )
 
 // Tensor is the size of one tensor of a vector and the length of its rows (its
-// last dimension; 0 or 1 if it has none). Rows are worth knowing because
-// whole rows of an update are alike: those of the first layer that belong to a
-// dark pixel are all zero.
+// last dimension; 0 or 1 if it has none). The
+// values of a row of an update are alike: the rows of the first layer that
+// belong to a dark pixel are all zero.
 type Tensor struct{ Size, Row int }
 
-// Flat is the layout of a vector of which nothing but its length is known.
+// Flat is the layout of a vector of which only the length is known.
 func Flat(n int) []Tensor { return []Tensor{{Size: n}} }
 
 const (
 	maxTensors = 1 << 8 // 2 KiB of header
 	maxValues  = 1 << 28
 
-	// Segments are as long as a row where that is between these; shorter rows
-	// are put together, longer ones cut.
-	leastSegment = 64
-	mostSegment  = 1 << 10
-	// shortestSegment is the shortest that decoding takes, so that the list of
-	// segments takes a small part of the memory of the values.
+	// A segment is one row if its length is between these; shorter rows are
+	// joined, longer ones cut.
+	minSegment = 64
+	maxSegment = 1 << 10
+	// shortestSegment is the min length that a decoder accepts. It bounds the
+	// memory of the list of segments by that of the values.
 	shortestSegment = 16
 )
 
@@ -53,11 +53,11 @@ func (l *layout) set(tensors []Tensor, n int) error {
 		row := t.Row
 		switch {
 		case row <= 1:
-			row = 2 * leastSegment
-		case row < leastSegment:
-			row *= (leastSegment + row - 1) / row
-		case row > mostSegment:
-			pieces := (row + mostSegment/2 - 1) / (mostSegment / 2)
+			row = 2 * minSegment
+		case row < minSegment:
+			row *= (minSegment + row - 1) / row
+		case row > maxSegment:
+			pieces := (row + maxSegment/2 - 1) / (maxSegment / 2)
 			row = (row + pieces - 1) / pieces
 		}
 		l.add(part{t.Size, row})
@@ -67,7 +67,7 @@ func (l *layout) set(tensors []Tensor, n int) error {
 	}
 	if len(l.parts) > maxTensors {
 		l.parts, l.segments = l.parts[:0], 0
-		l.add(part{n, 2 * leastSegment})
+		l.add(part{n, 2 * minSegment})
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"fedtab/protocol"
 )
 
-// packed returns the size of u in bits for a parameter, headers and all, what
+// packed returns the size of u in bits per parameter, headers and all, what
 // it decodes to, and the squared error.
 func packed(t testing.TB, enc Encoder, dec Decoder, u []float32, o Options) (bits float64, got []float32, lost float64) {
 	t.Helper()
@@ -30,7 +30,7 @@ func median(v []float64) float64 {
 }
 
 // entropy returns the ideal size of levels for a coder that knows how frequent
-// each is in its tensor and nothing else, in bits for a parameter.
+// each is in its tensor and nothing else, in bits per parameter.
 func entropy[T comparable](tensors []Tensor, level func(i int) T) float64 {
 	bits, at := 0.0, 0
 	for _, t := range tensors {

@@ -11,9 +11,9 @@ import (
 	"fedtab/protocol"
 )
 
-// mostBytes is what a decoder may allocate for a block, by "Cost" in
+// maxBytes is what a decoder may allocate for a block, by "Cost" in
 // docs/compression.md.
-func mostBytes(classes, segments int) uint64 { return uint64(36<<10 + classes*(16<<10) + segments) }
+func maxBytes(classes, segments int) uint64 { return uint64(36<<10 + classes*(16<<10) + segments) }
 
 // unpackBytes decodes and adds a block of n values with a decoder that is new. It
 // returns how many bytes that allocates, and what was read of the block; nil of a
@@ -85,11 +85,11 @@ func TestDecodersAllocate(t *testing.T) {
 		if s == nil {
 			s = new(segments)
 		}
-		if most := n/shortestSegment + maxTensors; s.segments > most {
-			t.Errorf("%d segments of %d values, want at most %d; block %x", s.segments, n, most, block)
+		if limit := n/shortestSegment + maxTensors; s.segments > limit {
+			t.Errorf("%d segments of %d values, want at most %d; block %x", s.segments, n, limit, block)
 		}
-		if most := mostBytes(min(s.classes, maxClasses-1), s.segments); bytes > most {
-			t.Errorf("%d bytes for %d classes and %d segments, want at most %d; block %x", bytes, s.classes, s.segments, most, block)
+		if limit := maxBytes(min(s.classes, maxClasses-1), s.segments); bytes > limit {
+			t.Errorf("%d bytes for %d classes and %d segments, want at most %d; block %x", bytes, s.classes, s.segments, limit, block)
 		}
 		return bytes, s.unpacks[0] != nil
 	}

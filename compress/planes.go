@@ -7,15 +7,15 @@ import (
 )
 
 // planes packs float32 without loss: signs and exponents go through the entropy
-// coder, class by class as deadzone's levels do, and mantissas as they are,
-// being noise. Zeros cost next to nothing and have no mantissa. Parameters take
-// about 27 bits, an update of the 2NN 20.
+// coder, class by class as deadzone's levels do, mantissas, which are noise,
+// are not coded. Zeros have no mantissa. Parameters take about 27 bits, an update
+// of the 2NN 20.
 //
 // The block is
 //
 //	as in deadzone, up to the step, which is 1
 //	byte     the largest exponent, biased as in binary32
-//	uvarint  how many bytes of mantissas
+//	uvarint  number of bytes of mantissas
 //	bits     mantissas of all but +0, 23 each, the low bits first, in order
 //	bits     number of classes, tables
 //	streams  as in deadzone: the level of +0 is 0, that of exponent e
@@ -37,11 +37,11 @@ func (e *planes) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
 	}
 	c.low = c.low[:0]
 	at := len(dst)
-	_, most := activity(v, 0)
-	if most >= infinite {
+	_, peak := activity(v, 0)
+	if peak >= infinite {
 		return dst, notFinite(slices.IndexFunc(v, func(x float32) bool { return x-x != 0 }))
 	}
-	largest := most >> mantissaBits
+	largest := peak >> mantissaBits
 	values := 0
 	for _, x := range v {
 		if math.Float32bits(x) != 0 {
@@ -146,7 +146,7 @@ func (d *planesDecoder) Add(dst []float32, weight float32) error {
 	return addParts(d, &d.part, dst, weight)
 }
 
-// Close says whether all values were read and the block was whole.
+// Close returns an error unless all values were read and every stream ended.
 func (d *planesDecoder) Close() error {
 	if d.last-d.pos >= 8 {
 		return broken(ErrMantissas, "more mantissas than values")
@@ -154,11 +154,11 @@ func (d *planesDecoder) Close() error {
 	return d.s.close()
 }
 
-// addParts is Add by way of Next, with memory to work in.
+// addParts is Add by means of Next, with a workspace.
 func addParts(d Decoder, part *[]float32, dst []float32, weight float32) error {
-	*part = grown(*part, mostSegment)
+	*part = grown(*part, maxSegment)
 	for len(dst) > 0 {
-		p := (*part)[:min(len(dst), mostSegment)]
+		p := (*part)[:min(len(dst), maxSegment)]
 		if err := d.Next(p); err != nil {
 			return err
 		}

@@ -2,22 +2,21 @@ package compress
 
 import "math"
 
-// Rate control finds the step that makes a block of the size asked for, without
-// encoding twice: a sample of the values is counted by magnitude, 16 to an
-// octave, separately for each bin of activity, and the size that a step would
-// give is computed from these counts.
+// Rate control finds the step for a given size of the block without encoding
+// twice. It counts a sample of the values by magnitude, 16 to an octave, for each
+// bin of activity, and computes the size for a step from these counts.
 const (
-	octaves  = 18 // below the largest magnitude; what is smaller counts as 0
+	octaves  = 18 // below the largest magnitude; smaller values count as 0
 	perShift = 19 // of a float32's bits: 16 to an octave
 	cells    = octaves * 16
 	binShift = 22 // of a float32's bits: 2 bins of activity to an octave
 )
 
-// sampled is about how many values are counted.
+// sampled is the approximate number of values that are counted.
 const sampled = 3 << 14
 
-// Bits of float32s: infinity, and what quantisers take, 2^64. Vectors of nothing
-// but values below 2^-64 are taken as zeros.
+// Bits of float32s: infinity, and the range of the quantisers, 2^-64 to 2^64. A
+// vector whose values are all below 2^-64 is coded as zeros.
 const (
 	infinite = 0x7f800000
 	largest  = (127 + 64) << 23
@@ -29,7 +28,7 @@ type rate struct {
 	_       incomparable
 	base    int32 // cell 0's bits >> perShift
 	count   [bins][cells + 2]uint32
-	over    [bins][cells + 2]uint32 // how many lie in this cell or above
+	over    [bins][cells + 2]uint32 // values in this cell or above
 	total   [bins]int
 	weight  float64 // values that one of the sample stands for
 	rows    [bins]int
@@ -38,35 +37,35 @@ type rate struct {
 	plain   bool         // no dead zone: dithered
 }
 
-// offset says where the quantiser's thresholds lie, in steps: from 0 to 1 at
-// first, from m - 1 to m at m - up.
+// offset holds the quantiser's thresholds in steps: from 0 to 1 at first, from
+// m - 1 to m at m - up.
 type offset struct{ first, up float32 }
 
 // usual offsets are those of a Laplacian that is about as wide as the step.
 var usual = offset{.6, .45}
 
-// refine is how often offsets are computed again from the frequencies that they
-// give.
+// refine is the number of times that offsets are computed again from the
+// frequencies that result from them.
 const refine = 2
 
-// price is what a bit is worth in squared steps: the slope of the distortion
+// price is the value of a bit in squared steps: the slope of the distortion
 // of a uniform quantiser with an entropy coder, step^2/12 = c 2^(-2 bits), is
 // -2 ln 2 step^2/12 per bit.
 const price = 2 * math.Ln2 / 12
 
-// measure looks at all of v: it puts the segments of c into bins and counts a
-// sample. It refuses what is not finite. It returns the largest magnitude, or 0
-// if all are to be zero.
+// measure puts the segments of c into bins by the values of v and counts a sample.
+// It returns the largest magnitude, or 0 if v is coded as zeros, and an error if a
+// value is not finite or above 2^64.
 func (r *rate) measure(c *coder, v []float32) (float32, error) {
-	var most uint32
+	var peak uint32
 	for i := range c.bin {
 		from, to := c.of(i)
 		var sum float32
-		sum, most = activity(v[from:to], most)
+		sum, peak = activity(v[from:to], peak)
 		// Until the largest is known, lows keeps the means.
 		c.lows[i] = int32(math.Float32bits(sum/float32(to-from)) >> binShift)
 	}
-	if most > largest {
+	if peak > largest {
 		for i, x := range v {
 			if b := math.Float32bits(x) & 0x7fffffff; b >= infinite {
 				return 0, notFinite(i)
@@ -75,11 +74,11 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 			}
 		}
 	}
-	if most < smallest {
+	if peak < smallest {
 		return 0, nil
 	}
-	r.base = int32(most>>perShift) - cells + 1
-	top := int32(most >> binShift)
+	r.base = int32(peak>>perShift) - cells + 1
+	top := int32(peak >> binShift)
 	clear(r.count[:])
 	clear(r.total[:])
 	clear(r.rows[:])
@@ -116,14 +115,14 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 			r.over[b][k] = sum
 		}
 	}
-	return math.Float32frombits(most), nil
+	return math.Float32frombits(peak), nil
 }
 
-// activity returns the sum of the magnitudes of v, and the larger of most and
-// the bits of the largest.
-func activity(v []float32, most uint32) (float32, uint32) {
+// activity returns the sum of the magnitudes of v, and the larger of peak and the
+// bits of the largest.
+func activity(v []float32, peak uint32) (float32, uint32) {
 	var s0, s1, s2, s3 float32
-	m0, m1 := most, uint32(0)
+	m0, m1 := peak, uint32(0)
 	for len(v) >= 4 {
 		w := v[:4:4]
 		b0, b1 := math.Float32bits(w[0])&0x7fffffff, math.Float32bits(w[1])&0x7fffffff
@@ -144,7 +143,7 @@ func activity(v []float32, most uint32) (float32, uint32) {
 	return s0 + s1 + s2 + s3, max(m0, m1)
 }
 
-// above returns how many of bin b's sample have at least magnitude x.
+// above returns the number of bin b's sampled values of magnitude x or more.
 func (r *rate) above(b int, x float32) float64 {
 	u := math.Float32bits(x)
 	k := int32(u>>perShift) - r.base + 1
@@ -158,8 +157,8 @@ func (r *rate) above(b int, x float32) float64 {
 	return float64(r.over[b][k]) - part*float64(r.count[b][k])
 }
 
-// size returns how many bits the streams and tables take at a step, and sets
-// the offsets that suit it.
+// size returns the bits of the streams and tables at a step, and sets the offsets
+// for it.
 func (r *rate) size(step float32) float64 {
 	sum, live := 0.0, 0.0
 	for b := range r.total {
@@ -171,8 +170,8 @@ func (r *rate) size(step float32) float64 {
 			}
 		}
 	}
-	// The list of classes takes up to 1.7 bits for a segment, fewer where most
-	// are zero.
+	// The list of classes takes at most 1.7 bits per segment, fewer if most
+	// segments are zero.
 	return sum + 250 + min(3*live, 1.7*float64(r.all))
 }
 
@@ -277,10 +276,10 @@ func (r *rate) middle(k int) float64 {
 	return float64(math.Float32frombits(uint32(r.base+int32(k)-1)<<perShift + 1<<(perShift-1)))
 }
 
-// choose returns the step at which size is want bits, between the coarsest that
-// makes sense for the largest magnitude and the finest that can be written.
-func (r *rate) choose(most float32, want float64) float32 {
-	lo, hi := math.Log2(float64(most))-octaves+1, math.Log2(float64(most))+2
+// choose returns the step at which size is want bits, between the coarsest useful
+// one for the largest magnitude, peak, and the finest that can be written.
+func (r *rate) choose(peak float32, want float64) float32 {
+	lo, hi := math.Log2(float64(peak))-octaves+1, math.Log2(float64(peak))+2
 	if r.plain {
 		hi += 10 // a level is then reached with a chance of value / step
 	}

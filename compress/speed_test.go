@@ -71,7 +71,7 @@ func TestSpeed(t *testing.T) {
 		bits := 8 * float64(len(block)) / float64(len(u))
 		t.Logf("%s: encode %.0f, decode %.0f, add %.0f Mparam/s, at %.3f bits", c.Name, encode, decode, add, bits)
 		if bits < .9 || bits > 1.05 {
-			t.Errorf("%s takes %.3f bits for a parameter, want about 1", c.Name, bits)
+			t.Errorf("%s takes %.3f bits per parameter, want about 1", c.Name, bits)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 //
 // and ends, at the first bit of the first byte, with all states 0.
 
-// streamCost is how many bits a stream takes beyond those of its symbols.
+// streamCost is the size of a stream in bits beyond its symbols.
 func streamCost(log uint) int { return 4*int(log) + 1 + 4 + 16 }
 
 // append appends the stream of sym. low has the low bits of the wide symbols,
@@ -27,8 +27,8 @@ func (p *packer) append(dst []byte, sym []uint8, low []uint32) []byte {
 	x := [4]uint32{size, size, size, size}
 	n := len(dst)
 	// A symbol takes at most log bits and 20 low ones.
-	most := len(sym)*int(p.log)/8 + len(low)*3 + 32
-	dst = extend(dst, most)
+	maxBytes := len(sym)*int(p.log)/8 + len(low)*3 + 32
+	dst = extend(dst, maxBytes)
 	out := dst[n:]
 	at := 0
 	var acc uint64
@@ -109,8 +109,8 @@ func (p *packer) append(dst []byte, sym []uint8, low []uint32) []byte {
 	return dst[:n+at]
 }
 
-// before is how many bytes must lie before a stream: reading looks at eight
-// bytes at a time, and a broken stream is noticed up to six bytes late.
+// before is the min number of bytes before a stream: reading loads eight bytes at
+// a time, and a broken stream is detected at most six bytes late.
 const before = 16
 
 // stream reads a stream that lies in a block.
@@ -174,7 +174,7 @@ func (s *stream) next() (sym uint32, low uint32) {
 	return sym, low
 }
 
-// values are what the symbols of a class stand for.
+// values are the values of the symbols of a class.
 type values struct {
 	_     incomparable
 	of    [symbols + 1]float32
@@ -195,8 +195,8 @@ func (v *values) value(sym, low uint32) float32 {
 	return x
 }
 
-// taking says what becomes of values: set or added. Code that only sets, as in
-// a tab, does without what adds.
+// taking is the way in which values are stored: set or added. A program that only
+// sets, such as a tab's, is linked without addFours.
 type taking struct {
 	fours func(s *stream, dst []float32, v *values) []float32
 	add   bool

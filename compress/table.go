@@ -7,13 +7,13 @@ import (
 // The entropy coder is tANS (Duda, "Asymmetric numeral systems", 2013) with
 // the tables of Collet's Finite State Entropy. It is not klauspost's fse, which
 // is the same idea, because here
-//   - symbols are single parameters, and four states take turns, which decodes
+//   - symbols are single parameters, and four states alternate, which decodes
 //     about three times as fast as two;
-//   - the frequencies of +m and -m are one number, so that a table takes some
+//   - the frequencies of +m and -m are one number, so that a table takes about
 //     ten bytes and every class of rows can have its own;
 //   - decoding goes on where it stopped, straight into the caller's floats,
 //     so that it needs no buffer of symbols;
-//   - the states begin and must end at zero, which finds most damage.
+//   - the states begin and must end at zero, which detects most damage.
 
 // A symbol stands for an integer q. Magnitudes below direct have a symbol
 // each: 0 for 0, 2m-1 for -m and 2m for m. Larger ones share symbols, four to
@@ -74,8 +74,8 @@ func (t *table) fit(count *[magnitudes]uint32, n int) {
 			used += 2
 		}
 	}
-	// A table as fine as the counts can tell, and at least fine enough to give
-	// every symbol something.
+	// The size follows from the counts and is large enough to give every symbol
+	// a frequency.
 	t.log = uint(min(max(bits.Len(uint(n))-2, bits.Len(uint(2*used)), minTableLog), maxTableLog))
 	size := 1 << t.log
 	sum := 0
@@ -92,8 +92,8 @@ func (t *table) fit(count *[magnitudes]uint32, n int) {
 		t.freq[m] = uint16(f)
 		sum += f * sides
 	}
-	// What rounding has left over goes where it is noticed least: to 0, or else,
-	// in pairs, to the likeliest.
+	// The remainder of rounding goes to 0, or else, in pairs, to the most frequent
+	// magnitude, where it costs the fewest bits.
 	d := size - sum
 	if zero := int(t.freq[0]); zero > 0 && zero+d > zero/2 {
 		t.freq[0] = uint16(zero + d)
@@ -184,7 +184,7 @@ func (t *table) cost() int {
 func (t *table) of(s int) int { return int(t.freq[(s+1)/2]) }
 
 // spread calls put for each cell of the table with the symbol that it belongs
-// to, every symbol getting as many as its frequency, far apart.
+// to: each symbol has as many cells as its frequency, far apart.
 func (t *table) spread(cells *[1 << maxTableLog]uint8) {
 	size := 1 << t.log
 	step := size>>1 + size>>3 + 3
@@ -250,12 +250,12 @@ func (p *packer) build(t *table, cells *[1 << maxTableLog]uint8) {
 		if f == 0 {
 			continue
 		}
-		// x >= f << most gives off most bits, a smaller one a bit less.
-		most := t.log
+		// x >= f << n gives off n bits, a smaller one n - 1.
+		n := t.log
 		if f > 1 {
-			most -= uint(bits.Len32(uint32(f-1))) - 1
+			n -= uint(bits.Len32(uint32(f-1))) - 1
 		}
-		p.sym[s].bits = uint32(most)<<16 - uint32(f)<<most
+		p.sym[s].bits = uint32(n)<<16 - uint32(f)<<n
 		p.sym[s].find = total - f
 		total += f
 	}

@@ -5,30 +5,30 @@ import (
 	"strconv"
 )
 
-// CloseCode is a WebSocket close code. 4000 to 4499 ask the client to come
-// back with its resume token after a pause; 4500 to 4999 ask it to stay away
+// CloseCode is a WebSocket close code. After 4000 to 4499 the client reconnects
+// with its resume token after a pause; after 4500 to 4999 it does not reconnect
 // until a person acts. Of the standard codes, 1000, 1002, 1003, 1007, 1008,
-// 1009 and 1010 mean stay away, all others (1001, 1006, 1011 and so on) mean
-// come back.
+// 1009 and 1010 mean do not reconnect; all others (1001, 1006, 1011 and so on)
+// mean reconnect.
 type CloseCode uint16
 
-// CloseNormal is the code of a person who leaves.
+// CloseNormal: the participant leaves.
 const CloseNormal CloseCode = 1000
 
-// The close codes that ask a client to come back.
+// The close codes after which a client reconnects.
 const (
 	CloseShutdown   CloseCode = 4000 // the coordinator is stopping or restarting
 	CloseSlow       CloseCode = 4001 // the client reads or sends too slowly
 	CloseNoHello    CloseCode = 4002 // no Hello within HelloTimeout
-	CloseNoPong     CloseCode = 4003 // the client went silent
+	CloseNoPong     CloseCode = 4003 // no bytes from the client for PongTimeout
 	CloseOverloaded CloseCode = 4004 // too many sessions, try again later
 )
 
-// The close codes that ask a client to stay away.
+// The close codes after which a client does not reconnect.
 const (
 	CloseProtocolVersion CloseCode = 4500 // reload the page, or update the client
 	CloseMalformed       CloseCode = 4501 // bytes that are no message
-	CloseUnexpected      CloseCode = 4502 // a message out of order
+	CloseUnexpected      CloseCode = 4502 // a message that is not allowed at this point
 	CloseTooLarge        CloseCode = 4503 // a frame or a body over its limit
 	CloseUnknownTask     CloseCode = 4504
 	CloseBadToken        CloseCode = 4505 // the resume token is of another run: join anew
@@ -38,8 +38,8 @@ const (
 	CloseAbuse           CloseCode = 4509 // too many rejected messages
 )
 
-// Reconnect reports whether a client whose socket closed with c comes back by
-// itself, after a pause between ReconnectMin and ReconnectMax.
+// Reconnect reports whether a client whose socket was closed with c reconnects
+// without a person's doing, after the pause of Backoff.
 func (c CloseCode) Reconnect() bool {
 	switch c {
 	case 1000, 1002, 1003, 1007, 1008, 1009, 1010:

@@ -144,7 +144,7 @@ func (r *reader) wire(name string, want protowire.Type) bool {
 	return true
 }
 
-// singular is wire for a field that occurs at most once.
+// singular is wire for a field that may occur at most once.
 func (r *reader) singular(name string, want protowire.Type) bool {
 	bit := uint32(1) << r.num // the field numbers of all messages are below 32
 	if r.seen&bit != 0 {
@@ -187,11 +187,11 @@ func (r *reader) announced(name string, limit uint64) uint64 {
 }
 
 func (r *reader) uint32(name string) uint32 {
-	return uint32(r.most(name, math.MaxUint32))
+	return uint32(r.atMost(name, math.MaxUint32))
 }
 
-// most returns the number in the field, which is an error above limit.
-func (r *reader) most(name string, limit uint64) uint64 {
+// atMost returns the number in the field; above limit it is an error.
+func (r *reader) atMost(name string, limit uint64) uint64 {
 	v := r.uint64(name)
 	if v > limit {
 		r.fail(name, ErrNumber, strconv.FormatUint(v, 10)+", want at most "+strconv.FormatUint(limit, 10))
@@ -200,14 +200,14 @@ func (r *reader) most(name string, limit uint64) uint64 {
 	return v
 }
 
-// enum returns the number in the field, known or not. Proto3 has no negative
-// ones in this protocol.
+// enum returns the number in the field, known or not. This protocol has no
+// negative enumerations.
 func (r *reader) enum(name string) uint32 {
-	return uint32(r.most(name, math.MaxInt32))
+	return uint32(r.atMost(name, math.MaxInt32))
 }
 
 func (r *reader) bool(name string) bool {
-	return r.most(name, 1) == 1
+	return r.atMost(name, 1) == 1
 }
 
 func (r *reader) float(name string) float32 {
@@ -261,8 +261,8 @@ func (r *reader) text(name string, limit int) string {
 	return string(v)
 }
 
-// unpack appends to list the numbers in the field, one or many of them, each
-// at most max, until list has limit.
+// unpack appends the numbers in the field, one or a packed list, to list. Each
+// is at most max; list has at most limit.
 func unpack[T ~uint32](r *reader, name string, list []T, limit int, max uint32) []T {
 	one := func(v uint64) bool {
 		if len(list) == limit {
@@ -303,8 +303,8 @@ func unpack[T ~uint32](r *reader, name string, list []T, limit int, max uint32) 
 	return list
 }
 
-// element returns a reader of the next element of a repeated sub-message, of
-// which there are n so far and may be limit.
+// element returns a reader of the next element of a repeated sub-message, which
+// has n elements so far and may have limit.
 func (r *reader) element(name string, n, limit int) (reader, bool) {
 	if n == limit {
 		r.over(name, ErrListSize, n+1, limit, "elements")

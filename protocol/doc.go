@@ -4,13 +4,13 @@
 // languages, and fedtab.proto gives the schema.
 //
 // Each binary WebSocket message is one frame, which holds one [Message].
-// [Append] and [Decode] turn one into the other. The whole conversation:
+// [Append] encodes it and [Decode] decodes it. A session:
 //
 //	client                               coordinator
 //	  Hello (protocol, task, token) ------->
 //	  <------- Welcome (run, model, seed, hash of version 0)
 //	  <------- Shards (public data only)    client: GET each shard by HTTP
-//	  <------- Status (how the run stands)
+//	  <------- Status (state of the run)
 //	  <------- Model (unless version 0, or held), Chunk...
 //	  <------- Order (kind, base, hyper-parameters, seed, deadline)
 //	  Progress ---------------------------->    training has begun
@@ -30,17 +30,17 @@
 // list of them, packed by package compress into blocks. The blocks of one
 // message are its body. A body of at most [InlineBody] bytes lies within the
 // message; a larger one follows in messages of type [Chunk], so that pings and
-// small messages can pass between them. [Frames] and [AppendFrames] cut,
-// [Assembler] puts together, and [WireSize] tells the cost of either without
-// doing it.
+// small messages can interleave. [Frames] and [AppendFrames] cut a body into
+// chunks, [Assembler] reassembles it, and [WireSize] returns the bytes on the
+// wire without encoding.
 //
-// Nothing that arrives is trusted: Decode is strict, bounded by the constants
-// of limits.go and fuzzed. It checks form alone. Whether a contribution was
-// ordered, has the right shape or is finite is for the coordinator to find
-// out, and to answer with a [Reason].
+// Input is not trusted: Decode is strict, bounded by the constants of limits.go
+// and fuzzed. It checks form alone. The coordinator checks whether a
+// contribution was ordered, has the right shape and is finite, and answers with
+// a [Reason].
 //
-// The package is pure: no network, no clock, no reflection. It is small,
-// because it goes into the worker of every tab.
+// The package is pure: no network, no clock, no reflection. It is small because
+// it is part of the worker of every tab.
 //
 // # Compatibility
 //

@@ -8,9 +8,9 @@ import (
 
 // Append appends m's frame to dst and returns the extended slice. The
 // encoding is canonical: fields in ascending order, zero values left out,
-// lists of numbers packed. Texts for people pass through ClipText; apart from
-// that Append does not check m against the limits. A Model or Contribution is encoded as one
-// frame however large it is: Frames cuts it where it must be cut.
+// lists of numbers packed. Texts for people pass through ClipText; Append checks
+// no other limit. It encodes a Model or Contribution of any size as one frame:
+// Frames cuts bodies over InlineBody into chunks.
 //
 // Append allocates only where dst lacks room.
 func Append(dst []byte, m Message) []byte {
@@ -126,7 +126,7 @@ func (w *writer) string(num protowire.Number, v string) {
 	}
 }
 
-// text writes a text for people, cut so that the peer takes it.
+// text writes a text for people, clipped to what Decode accepts.
 func (w *writer) text(num protowire.Number, v string) { w.string(num, ClipText(v)) }
 
 // packed writes a list of numbers as one field.

@@ -842,7 +842,7 @@ func (m *Bye) read(r *reader) {
 	for r.next() {
 		switch r.num {
 		case 1:
-			m.Code = CloseCode(r.most("code", math.MaxUint16))
+			m.Code = CloseCode(r.atMost("code", math.MaxUint16))
 		case 2:
 			m.Detail = r.text("detail", MaxText)
 		default:

@@ -25,7 +25,7 @@ const (
 	KindChunk        Kind = 15
 )
 
-// Kinds is how many kinds there are; they count from 1.
+// Kinds is the number of kinds, which count from 1.
 const Kinds = 15
 
 // KindOf returns the kind of m, which must not be nil.
@@ -47,7 +47,7 @@ func (*Status) kind() Kind       { return KindStatus }
 func (*Bye) kind() Kind          { return KindBye }
 func (*Chunk) kind() Kind        { return KindChunk }
 
-// word returns names[v], or what and the number where there is no such name.
+// word returns names[v], or what and the number if v has no name.
 func word(names []string, v uint32, what string) string {
 	if uint64(v) < uint64(len(names)) && names[v] != "" {
 		return names[v]

@@ -25,7 +25,7 @@ type Hello struct {
 type Welcome struct {
 	Session      uint64 // number of this session, for logs and support
 	Participant  uint32 // number of the participant within the run
-	ResumeToken  []byte // hand it back in the Hello of the next socket
+	ResumeToken  []byte // for the Hello of the next socket
 	Run          string // identity of the run
 	Title        string // of the task, for people
 	Model        ModelSpec
@@ -37,8 +37,7 @@ type Welcome struct {
 }
 
 // ModelSpec describes the model that is trained: a chain of layers, and the loss
-// of what the last of them gives. Package learn says exactly what each part
-// computes.
+// of the last layer's output. Package learn defines what each part computes.
 type ModelSpec struct {
 	Input   []uint32 // dimensions of one example, for instance 28, 28
 	Layers  []Layer
@@ -86,7 +85,7 @@ const (
 	ActivationGELU     Activation = 4 // x Phi(x)
 )
 
-// Loss is what training makes small.
+// Loss is the function that training minimises.
 type Loss uint32
 
 // The losses.
@@ -100,13 +99,13 @@ const (
 )
 
 // Shards tells a client which shards of a public data set it trains on.
-// It replaces any earlier assignment. Orders that are under way go on with
-// the data that they began with.
+// It replaces any earlier assignment. Pending orders continue with the data that
+// they began with.
 type Shards struct {
 	Assignment uint64   // grows with every assignment of the run
 	Source     string   // path prefix on the coordinator: GET Source/<shard>
 	Shards     []uint32 // numbers of the shards, ascending
-	Total      uint32   // how many shards the data set has
+	Total      uint32   // number of shards of the data set
 }
 
 // OrderKind says what an Order asks for.
@@ -126,10 +125,10 @@ const (
 // PayloadKind says what the values of a Vector are.
 type PayloadKind uint32
 
-// The kinds of payload. A client says in its Hello which it can send beside
+// The kinds of payload. A client's Hello lists those that it can send beside
 // PayloadFloat32.
 const (
-	PayloadFloat32  PayloadKind = 0 // as many float32 as the model has parameters
+	PayloadFloat32  PayloadKind = 0 // float32, one for each parameter of the model
 	PayloadIntegers PayloadKind = 1 // integers modulo 2^Bits
 	PayloadBytes    PayloadKind = 2 // opaque bytes
 )
@@ -139,8 +138,8 @@ type Payload struct {
 	Kind     PayloadKind
 	Name     string
 	Bits     uint32 // of integers: 1 to 64
-	Count    uint64 // of integers: how many
-	MaxBytes uint64 // of bytes: largest size of the block
+	Count    uint64 // of integers: their number
+	MaxBytes uint64 // of bytes: max size of the block
 }
 
 // Order asks a client for work. The model of version Base has been sent
@@ -148,13 +147,13 @@ type Payload struct {
 type Order struct {
 	Order    uint64 // unique per participant within the run
 	Kind     OrderKind
-	Round    uint64 // the round is the version that it makes; 0: any that is still to come
+	Round    uint64 // number of the version that the round makes; 0: any later one
 	Base     uint64 // version to start from
 	BaseHash []byte // SHA-256 of version Base
 	Hyper    Hyper
 	Seed     uint64    // seed of the client's random choices in this order
 	Deadline uint32    // milliseconds from now; 0 is none
-	Start    []byte    // SHA-256 of the local model to start from, sent before; empty: base, or one's own
+	Start    []byte    // SHA-256 of the local model to start from, sent before; empty: base, or the client's own
 	Payloads []Payload // that the answer carries after its float32 vectors, in this order
 }
 
@@ -172,7 +171,7 @@ type Hyper struct {
 	Beta2       float32 // 0 means 0.999
 	Epsilon     float32 // 0 means 1e-8
 	WeightDecay float32
-	Clip        float32 // largest norm of a gradient; 0 is any
+	Clip        float32 // max norm of a gradient; 0: no limit
 	Schedule    Schedule
 	Every       uint32  // steps, of the schedules that use it
 	Factor      float32 // of the schedules that use it
@@ -180,15 +179,15 @@ type Hyper struct {
 
 	Prox    float32 // FedProx's mu: pulls towards the base
 	Control bool    // SCAFFOLD: correct gradients by control variates, and send their change
-	Stream  bool    // take mini-batches up where the last order left off
-	Delta   float64 // OrderMonitor: squared distance from the base that is reported
+	Stream  bool    // continue with the mini-batch after the last order's
+	Delta   float64 // OrderMonitor: squared distance from the base from which it is reported
 	Parts   uint32  // OrderBase: models to train, each on its own part of the local data
 
 	Bits     float32 // of the answer's vectors, per parameter, where the codec has a choice
-	Feedback bool    // add what earlier answers have lost in packing
+	Feedback bool    // add the residual of earlier answers (error feedback)
 }
 
-// Optimiser says how a step follows from gradients.
+// Optimiser is the rule that computes a step from gradients.
 type Optimiser uint32
 
 // The optimisers.
@@ -200,7 +199,7 @@ const (
 	OptimiserAdamW    Optimiser = 4
 )
 
-// Schedule says how the learning rate changes from step to step.
+// Schedule is the rule by which the learning rate changes from step to step.
 type Schedule uint32
 
 // The schedules.
@@ -255,7 +254,7 @@ type Vector struct {
 
 // Model carries parameters to a client: those of a version or, as a delta
 // against the same version (Version = Base), a local model to start from, which
-// is no version.
+// has no version number.
 type Model struct {
 	Transfer uint64 // of the body's chunks, see Chunk
 	Version  uint64
@@ -274,13 +273,13 @@ type Contribution struct {
 	Vectors  []Vector
 }
 
-// Metrics are what a client measured while it worked on an order. They are
-// sums, so that the coordinator can combine them exactly.
+// Metrics are what a client measured during an order. They are sums, so that the
+// coordinator can combine them exactly.
 type Metrics struct {
 	Examples uint64  // examples seen, with repetition
 	Steps    uint64  // mini-batches
 	LossSum  float64 // sum of the examples' losses
-	Correct  uint64  // of the examples seen, how many were classified rightly
+	Correct  uint64  // examples seen that were classified correctly
 	Millis   uint32  // time spent training, milliseconds
 }
 
@@ -290,7 +289,7 @@ type Ack struct {
 	Order  uint64
 	Reason Reason
 	Detail string // for people
-	Round  uint64 // that the contribution is for, if its own Round left that open
+	Round  uint64 // that the contribution counts for, if its own Round was 0
 }
 
 // Reason is the typed answer to a contribution or an order.
@@ -315,7 +314,7 @@ const (
 	ReasonAbandoned   Reason = 14 // the round was abandoned; drop the work
 )
 
-// Reasons is how many reasons there are; they count from 0.
+// Reasons is the number of reasons, which count from 0.
 const Reasons = 15
 
 // Decline is a client's refusal of an Order or a Fetch.
@@ -345,7 +344,7 @@ type Progress struct {
 	Examples uint64 // examples that will be seen in all
 }
 
-// TabState is how much the browser lets a tab do.
+// TabState is the state of a tab in its browser.
 type TabState uint32
 
 // The tab states.
@@ -359,7 +358,7 @@ const (
 // Tab tells a change of the tab's state.
 type Tab struct{ State TabState }
 
-// Phase is where a run stands.
+// Phase is the phase of a run.
 type Phase uint32
 
 // The phases of a run.
@@ -370,7 +369,7 @@ const (
 	PhaseFinished   Phase = 4
 )
 
-// Status tells every participant how the run stands. It is sent when a
+// Status tells every participant the state of the run. It is sent when a
 // version is committed and published, when an evaluation ends, when a round
 // is abandoned and when the run finishes.
 type Status struct {

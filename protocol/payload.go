@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// ErrPayload says that a vector is not what its Payload declares.
+// ErrPayload: a vector differs from what its Payload declares.
 var ErrPayload = errors.New("not the payload that was ordered")
 
 // size returns the max bytes of the block that answers p.
@@ -21,8 +21,8 @@ func (p *Payload) size() uint64 {
 	return 0
 }
 
-// integersSize returns the bytes of count integers of the given bits; of a product
-// that has no 64 bits, the largest number.
+// integersSize returns the bytes of count integers of the given bits, or 2^60 if
+// their bits exceed 2^63.
 func integersSize(count uint64, width uint32) uint64 {
 	high, low := bits.Mul64(count, uint64(width))
 	if high != 0 || low > 1<<63 {
@@ -31,7 +31,7 @@ func integersSize(count uint64, width uint32) uint64 {
 	return (low + 7) / 8
 }
 
-// Supports says whether a client that said h can answer an order with the
+// Supports reports whether a client with the Hello h can answer an order with the
 // payloads.
 func (h *Hello) Supports(payloads []Payload) bool {
 	return !slices.ContainsFunc(payloads, func(p Payload) bool {
@@ -39,7 +39,7 @@ func (h *Hello) Supports(payloads []Payload) bool {
 	})
 }
 
-// Validate says whether a peer may order p.
+// Validate returns an error unless an order may declare p.
 func (p *Payload) Validate() error {
 	switch {
 	case p.Kind != PayloadIntegers && p.Kind != PayloadBytes:
@@ -54,8 +54,8 @@ func (p *Payload) Validate() error {
 	return nil
 }
 
-// Matches says whether v answers p, of which only the announcement need have come.
-// The error wraps ErrPayload.
+// Matches returns an error, which wraps ErrPayload, unless v answers p. The block
+// of v may be announced only.
 func (p *Payload) Matches(v *Vector) error {
 	size := uint64(len(v.Block)) + v.Size
 	switch {
@@ -81,7 +81,7 @@ func OrderedSize(payloads []Payload) (n int64) {
 }
 
 // PayloadSize returns the bytes of a contribution's vectors that are not float32,
-// at hand or announced.
+// inline or announced.
 func PayloadSize(m *Contribution) (n int64) {
 	for i := range m.Vectors {
 		if v := &m.Vectors[i]; v.Kind != PayloadFloat32 {

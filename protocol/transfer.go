@@ -7,7 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// vectorsOf returns the body of m; it has one if m is a Model or a
+// vectorsOf returns the body of m, which is empty unless m is a Model or a
 // Contribution.
 func vectorsOf(m Message) (transfer uint64, vectors []Vector) {
 	switch m := m.(type) {
@@ -43,9 +43,9 @@ func Announced(m Message) uint64 {
 // one, or the announcement and the chunks of a Model or Contribution whose
 // body exceeds InlineBody. No Vector of m may have a Size.
 //
-// Every frame lies in buf, which is enlarged if it lacks room, and is valid
-// until the next one is asked for: a frame is at most MaxFrame, however large
-// the body. AppendFrames makes frames that last.
+// Every frame lies in buf, which grows if it lacks room, and is valid until the
+// next frame is yielded. A frame of a cut body is at most MaxFrame. AppendFrames
+// makes frames that stay valid.
 func Frames(m Message, buf []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		transfer, vectors := vectorsOf(m)
@@ -71,7 +71,7 @@ func Frames(m Message, buf []byte) iter.Seq[[]byte] {
 }
 
 // AppendFrames appends the frames of m to dst, as Frames yields them. They
-// lie in memory of their own, allocated at once, and last: a coordinator
+// lie in memory of their own, allocated at once, and stay valid: a coordinator
 // frames a model once for all clients.
 func AppendFrames(dst [][]byte, m Message) [][]byte {
 	transfer, vectors := vectorsOf(m)
@@ -104,7 +104,7 @@ func chunkSize(transfer uint64, offset, n int) int {
 	return protowire.SizeTag(protowire.Number(KindChunk)) + protowire.SizeBytes(inner)
 }
 
-// chunkHeader returns how many bytes of a Chunk come before its data.
+// chunkHeader returns the size of a Chunk before its data.
 func chunkHeader(transfer uint64, offset, n int) int {
 	w := writer{counting: true}
 	w.uint(1, transfer)
@@ -145,8 +145,8 @@ func (c *cutter) append(b []byte) []byte {
 }
 
 // FrameOverhead returns the bytes that WebSocket (RFC 6455) puts before a
-// payload of so many bytes in one unfragmented frame: 2, 4 or 10, and 4 more
-// for the mask of everything that a client sends.
+// payload of the given size in one unfragmented frame: 2, 4 or 10, and 4 more
+// for the mask of a client's frames.
 func FrameOverhead(payload int, masked bool) int {
 	n := 2
 	switch {
@@ -162,8 +162,8 @@ func FrameOverhead(payload int, masked bool) int {
 }
 
 // WireSize returns the bytes of all frames of m, with the WebSocket headers,
-// without encoding anything: what a real socket is charged, and therefore a
-// simulated one. Masked is true for what a client sends.
+// without encoding. A real and a simulated socket are charged the same. masked
+// is true for a client's frames.
 func WireSize(m Message, masked bool) int64 {
 	transfer, vectors := vectorsOf(m)
 	body := bodySize(vectors)
@@ -180,8 +180,8 @@ func WireSize(m Message, masked bool) int64 {
 	return total
 }
 
-// An Assembler puts a message together whose body arrives in chunks. There is
-// one for each direction of a socket. The zero value is ready.
+// An Assembler reassembles a message whose body arrives in chunks. Each direction
+// of a socket has one. The zero value is ready to use.
 type Assembler struct {
 	m        Message
 	transfer uint64
@@ -193,9 +193,9 @@ type Assembler struct {
 }
 
 // Start begins the transfer that m announces: Announced(m) must not be 0.
-// Limit is the most bytes that the body may have, usually MaxBody of the run's
-// parameters; it is checked before anything is allocated. The body is put
-// into buf[:0] if that has room, else into new memory. Until the transfer is
+// limit is the max size of the body in bytes, usually MaxBody of the run's
+// parameters; it is checked before anything is allocated. The body is appended
+// to buf[:0] if that has room, else to new memory. Until the transfer is
 // complete the Assembler owns m and buf; afterwards the blocks of m lie in it.
 //
 // The errors wrap ErrTransfer (a transfer is open, or m announces nothing) or
@@ -212,9 +212,9 @@ func (a *Assembler) Start(m Message, limit int64, buf []byte) error {
 	return nil
 }
 
-// Skip begins the transfer that m announces, of a body that is not wanted,
-// because the answer is known already: its chunks are checked and dropped, and
-// Add never returns a message. Limit and errors are those of Start.
+// Skip begins the transfer that m announces, of a body that is not needed because
+// m is rejected already: its chunks are checked and dropped, and Add never returns
+// a message. limit and errors are those of Start.
 func (a *Assembler) Skip(m Message, limit int64) error {
 	return a.begin(m, limit)
 }
@@ -236,13 +236,12 @@ func (a *Assembler) begin(m Message, limit int64) error {
 
 // Add takes the next chunk, whose data is copied, and returns the complete
 // message after the last one: each Block filled in, each Size 0, as if it had
-// come in one frame. Before that, and after Skip, it returns nil. The Open
-// method tells whether more is to come.
+// come in one frame. Before that, and after Skip, it returns nil. Open
+// reports whether the transfer continues.
 //
 // The errors wrap ErrTransfer: no transfer is open, or the chunk is of
 // another, does not begin where the last one ended, goes beyond the body, or
-// is shorter than MinChunk though not the last. The transfer is then
-// abandoned.
+// is shorter than MinChunk and not the last. The transfer is then abandoned.
 func (a *Assembler) Add(c *Chunk) (Message, error) {
 	n, left := len(c.Data), a.size-a.offset
 	var what string
@@ -281,11 +280,11 @@ func (a *Assembler) Add(c *Chunk) (Message, error) {
 	return m, nil
 }
 
-// Open reports whether a transfer is under way.
+// Open reports whether a transfer is open.
 func (a *Assembler) Open() bool { return a.open }
 
-// Received returns how many bytes of the body have come, and how many there
-// are; both are 0 when no transfer is open.
+// Received returns the bytes of the body received so far, and its size; both are
+// 0 if no transfer is open.
 func (a *Assembler) Received() (n, total int64) {
 	return int64(a.offset), int64(a.size)
 }

@@ -24,8 +24,8 @@ import (
 // change.
 var update = flag.Bool("update", false, "make the files that testdata/vectors lacks")
 
-// frozen is what sha256sum says of testdata/vectors. Whoever adds a vector adds
-// its line; no other changes as long as there is v1.
+// frozen is what sha256sum says of testdata/vectors. A new vector adds its
+// line; no other line changes while v1 lasts.
 const frozen = `
 04521c00440d29c120a0bd86fa6cadb6ba8be85db476851b4e7e85757b456f93  ack-late.txt
 99a2e380130de1c972380ad19af472ea191e3c7f373c9aa33135e1c47324ec2e  ack-round.txt
