@@ -142,14 +142,28 @@ func (b *tab) watch(ev any) {
 	}
 }
 
-// js evaluates an expression in the page.
+// js evaluates an expression in the page, again if the page is left meanwhile for
+// the one that a reload brings.
 func js[T any](b *tab, expression string) T {
 	b.t.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	for err != nil && left(err) {
+		v, err = chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	}
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
 	return v
+}
+
+// left reports whether an expression had no answer because its page was left.
+func left(err error) bool {
+	for _, text := range []string{"Inspected target navigated", "Execution context was destroyed", "Cannot find context"} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
 }
 
 // text returns what an element shows.

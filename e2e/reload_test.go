@@ -124,7 +124,7 @@ func TestReload(t *testing.T) {
 		t.Helper()
 		js[bool](b, "window.gone = true")
 		began := time.Now()
-		js[bool](b, "location.reload(), true")
+		js[bool](b, "setTimeout(() => location.reload()), true") // not before it has answered
 		await(t, "the "+what+" tab has joined again", func() bool {
 			return js[bool](b, "!window.gone") && b.state("connection") == "joined"
 		})
@@ -159,7 +159,7 @@ func TestReload(t *testing.T) {
 	// One that has left stays away.
 	b.press("leave")
 	await(t, "the tab has left", func() bool { return c.state("digits").Participants == 1 })
-	js[bool](b, "window.gone = true, location.reload(), true")
+	js[bool](b, "window.gone = true, setTimeout(() => location.reload()), true")
 	await(t, "the page is there again", func() bool {
 		return js[bool](b, "!window.gone && document.getElementById('join')?.disabled === false")
 	})
@@ -186,7 +186,7 @@ func TestDuplicatedTab(t *testing.T) {
 	if got := older.text("state"); !strings.Contains(got, "Another tab") {
 		t.Errorf("text of the older tab: %q", got)
 	}
-	js[bool](older, "window.gone = true, location.reload(), true")
+	js[bool](older, "window.gone = true, setTimeout(() => location.reload()), true")
 	await(t, "the page is there again", func() bool {
 		return js[bool](older, "!window.gone && document.getElementById('join')?.disabled === false")
 	})
