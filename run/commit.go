@@ -74,7 +74,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 		switch {
 		case r.finished != "":
 		case err != nil:
-			r.rollBack(c.Commit, failed, err)
+			r.rollBack(c, failed, err)
 		default:
 			r.storeVersion(c)
 		}
@@ -147,12 +147,24 @@ func (r *Run) storeVersion(c *commit) {
 
 // rollBack discards a version that has failed a step; the run continues from its
 // base.
-func (r *Run) rollBack(c strategy.Commit, step string, why error) {
+func (r *Run) rollBack(c *commit, step string, why error) {
 	r.log.Warn("round rolled back", "round", c.Round, "step", step, "reason", why)
 	r.record("rolled back", 0, why.Error())
 	r.accounts.all.RolledBack++
 	if r.open != nil {
 		r.release(strategy.OrderID(r.open.Order), why.Error())
+	}
+	// Answers to other orders are in no version either: those of asynchronous
+	// schemes, of clients that were ordered again, and of earlier phases.
+	for _, k := range c.attempt.contributions {
+		m := r.roster.members[k.Participant]
+		if m == nil || r.open != nil && k.Order == r.open.Order {
+			continue
+		}
+		if m.order != nil && uint64(m.order.order) == k.Order {
+			m.order = nil
+		}
+		r.send(m, &protocol.Ack{Order: k.Order, Reason: protocol.ReasonAbandoned, Detail: why.Error()})
 	}
 	r.closeRound()
 	r.broadcastStatus()

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -88,6 +89,10 @@ func (r *Run) writeEvents() {
 		r.journalAnswered(err)
 		if err != nil {
 			r.log.Error("cannot write the event log", "entries_lost", len(entries), "error", err)
+		}
+		if errors.Is(err, ErrPermanent) {
+			r.halt("event log", err)
+			return
 		}
 		if !r.events.flushing {
 			r.flush() // entries that came meanwhile

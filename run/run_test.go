@@ -112,6 +112,7 @@ type memoryJournal struct {
 	ledger  Ledger
 	finish  string
 	err     error
+	logErr  error // of the event log alone
 }
 
 func (j *memoryJournal) ReserveParticipants(string, uint32) error { return j.err }
@@ -138,7 +139,7 @@ func (j *memoryJournal) Log(_ string, entries []LogEntry, l Ledger) error {
 		j.kinds = append(j.kinds, e.Kind)
 	}
 	j.entries = append(j.entries, entries...)
-	return nil
+	return j.logErr
 }
 
 // fixture is a run of a tiny model with a fake Env, Journal and peers.
@@ -403,6 +404,17 @@ func TestRetryPauses(t *testing.T) {
 	}
 	if want := []time.Duration{2e9, 4e9, 8e9, 16e9, 32e9, 60e9, 60e9}; !slices.Equal(pauses, want) {
 		t.Errorf("pauses %v, want %v", pauses, want)
+	}
+}
+
+// The event log is enough to notice that the journal has failed for good.
+func TestEventLogFailsForGood(t *testing.T) {
+	f := newFixture(t, nil)
+	f.join(t) // no round is open
+	f.journal.logErr = fmt.Errorf("the file was moved: %w", ErrPermanent)
+	f.env.advance(flushAfter)
+	if s := f.State(); !s.Halted || s.Problem() == "" {
+		t.Errorf("state %+v, want halted", s)
 	}
 }
 

@@ -171,6 +171,29 @@ func TestNotFiniteRollsBack(t *testing.T) {
 	}
 }
 
+// Every client whose answer was in a version that is rolled back is told so, also
+// where each order has a number of its own: it would keep the answer as part of the
+// version of that number.
+func TestRollBackReleasesEveryOrder(t *testing.T) {
+	f := newFixture(t, func(_ *Config, s *strategy.Config) {
+		*s = strategy.Config{Kind: "fedbuff", LR: .1, Own: strategy.FedBuffSettings{Buffer: 2}}
+	})
+	f.cfg.Strategy = &broken{f.cfg.Strategy, 1}
+	a, pa := f.join(t)
+	b, pb := f.join(t)
+	orders := map[*fakePeer]uint64{pa: last[*protocol.Order](pa).Order, pb: last[*protocol.Order](pb).Order}
+	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+	for p, order := range orders {
+		released := slices.ContainsFunc(all[*protocol.Ack](p), func(a *protocol.Ack) bool {
+			return a.Order == order && a.Reason == protocol.ReasonAbandoned
+		})
+		if !released {
+			t.Errorf("the answer to order %d is not released: %+v", order, all[*protocol.Ack](p))
+		}
+	}
+}
+
 // The ledger's accounts add up: kinds to the total, clients to the rounds, rounds
 // to no more than the run.
 func TestLedgerAddsUp(t *testing.T) {
