@@ -167,7 +167,7 @@ func TestMeanOfSomeKeepsTheMeanOfAll(t *testing.T) {
 			t.Fatalf("%g from the mean, %g from the reference, want at most that and Delta = %g", spread, fromReference, delta)
 		}
 	})
-	if !t.Failed() && (some == 0 || all == 0) {
+	if !t.Failed() && !testing.Short() && (some == 0 || all == 0) { // the short form draws a fifth as often
 		t.Errorf("%d sets are balanced and %d grow to all clients: the test shows nothing", some, all)
 	}
 }

@@ -396,7 +396,7 @@ func TestDynamicInvariants(t *testing.T) {
 		}
 	})
 	t.Log(seen)
-	if len(seen) < 6 && !t.Failed() {
+	if len(seen) < 6 && !t.Failed() && !testing.Short() { // the short form draws a fifth as often
 		t.Errorf("only %v has happened: the test shows nothing", seen)
 	}
 }
