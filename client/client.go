@@ -2,7 +2,7 @@
 // and packs the answer. The tab, the swarm and the simulator share it.
 //
 // A Client is a deterministic state machine beside strategy's and run's. It
-// has no socket, no clock and no goroutine. Whoever drives it hands it the
+// has no socket, no clock and no goroutine. Its driver hands it the
 // coordinator's messages (Receive) and the examples (AddShard), calls Work for
 // one bounded slice of training at a time, so that a tab can breathe between
 // slices, and sends the messages that these calls return, in order.

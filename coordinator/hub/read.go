@@ -242,7 +242,7 @@ func (s *session) read() error {
 func onWire(frame int) int64 { return int64(frame + protocol.FrameOverhead(frame, true)) }
 
 // received returns the entry of a message, or of bytes that became none (nil),
-// whose frames took so many bytes.
+// whose frames took the given number of bytes.
 func (s *session) received(m protocol.Message, bytes int64) run.Entry {
 	s.upBooked += bytes
 	e := run.Entry{Messages: 1, Up: true}

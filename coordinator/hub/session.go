@@ -87,7 +87,7 @@ func (s *session) Send(m protocol.Message) {
 	}
 }
 
-// ordered counts an order whose answer may have payloads of so many bytes.
+// ordered counts an order whose answer may have payloads of the given number of bytes.
 func (s *session) ordered(payload int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
