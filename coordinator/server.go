@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -141,7 +144,7 @@ func (s *Server) prepare(st *study) error {
 	}
 	st.Run = id
 	st.Version = func(v uint64) ([]float32, [32]byte, error) { return s.store.Model(id, v) }
-	strat, err := st.Data.Strategy(t, st.Model, true)
+	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), id))
 	if err != nil {
 		return err
 	}
@@ -169,6 +172,15 @@ func (s *Server) prepare(st *study) error {
 	}
 	st.Feed = web.NewFeed(st.live.Run.State(), st.live.Run.Rounds())
 	return nil
+}
+
+// choices is the seed of a live run's choices among participants. The seed of the run
+// is public: with it every cohort could be predicted, and joined. This one follows
+// from the database's secret, so that a restart repeats the choices.
+func choices(secret []byte, run string) uint64 {
+	h := hmac.New(sha256.New, secret)
+	h.Write([]byte("choices of run " + run))
+	return binary.LittleEndian.Uint64(h.Sum(nil))
 }
 
 // runOf returns the run of a task: the newest one, if its training settings and data

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"fedtab/coordinator/swarm"
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
+	"fedtab/strategy"
 )
 
 // testServer serves until the test ends.
@@ -219,6 +221,50 @@ func TestServeGoesOn(t *testing.T) {
 		if c.Welcome().Participant != numbers[i] {
 			t.Errorf("participant %d resumed as %d", numbers[i], c.Welcome().Participant)
 		}
+	}
+}
+
+// Cohorts of a live run follow from a secret, not from the seed that every welcome
+// carries: the same database repeats them, another has others.
+func TestServeChoicesAreSecret(t *testing.T) {
+	cohorts := func(secret []byte, id string) (chosen [][]strategy.ClientID) {
+		s, err := strategy.New(strategy.Config{Kind: "fedavg", Fraction: .3, LR: .1}, strategy.Setup{Seed: choices(secret, id), MinCohort: 2, Live: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := func(effects []strategy.Effect) {
+			for _, e := range effects {
+				if o, ok := e.(strategy.Open); ok {
+					chosen = append(chosen, o.Cohort)
+				}
+			}
+		}
+		for c := range 20 {
+			open(s.Step(strategy.Joined{Client: strategy.ClientID(c + 1)}))
+		}
+		for round := uint64(1); round <= 5; round++ {
+			s.Step(strategy.Opened{Round: round})
+			for i, c := range chosen[len(chosen)-1] {
+				s.Step(strategy.Offered{Client: c, Order: strategy.OrderID(round), Handle: strategy.Handle(i + 1), Weight: 1})
+			}
+			open(s.Step(strategy.Committed{Round: round}))
+		}
+		return chosen[1:]
+	}
+	one, same := cohorts([]byte("one database"), "run"), cohorts([]byte("one database"), "run")
+	if !reflect.DeepEqual(one, same) {
+		t.Error("the same database and run have other cohorts")
+	}
+	for name, other := range map[string][][]strategy.ClientID{
+		"another database": cohorts([]byte("another"), "run"), "another run": cohorts([]byte("one database"), "second"),
+	} {
+		if reflect.DeepEqual(one, other) {
+			t.Errorf("%s has the same five cohorts %v", name, one)
+		}
+	}
+	a, b := serveTest(t, Config{Tasks: []string{smallTask(t)}}), serveTest(t, Config{Tasks: []string{smallTask(t)}})
+	if choices(a.store.Secret(), "run") == choices(b.store.Secret(), "run") {
+		t.Error("two databases have one secret")
 	}
 }
 

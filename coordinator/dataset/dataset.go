@@ -104,10 +104,11 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 
 // Strategy returns the task's strategy for the model, or an error if they cannot be
 // combined. In a live run participants come and go; in a simulation each shard is a
-// client.
-func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool) (strategy.Strategy, error) {
+// client. seed is that of the scheme's choices among clients: the run's own in a
+// simulation, a secret one in a live run.
+func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) (strategy.Strategy, error) {
 	setup := strategy.Setup{
-		Seed: t.Seed, MinCohort: 1, Live: live, Clients: len(d.Shards),
+		Seed: seed, MinCohort: 1, Live: live, Clients: len(d.Shards),
 		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
 	}
 	if a := t.Devices.Availability; a < 1 {

@@ -78,7 +78,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		return nil, err
 	}
 	clients := len(d.Shards)
-	s, err := d.Strategy(t, model, false)
+	s, err := d.Strategy(t, model, false, t.Seed)
 	if err != nil {
 		return nil, err
 	}
