@@ -17,7 +17,7 @@ type Cohort struct {
 	Attempt int // of this round, from 1
 
 	present   []ClientID // ascending
-	suspended []ClientID // did not answer an earlier attempt at this round
+	suspended []ClientID // did not answer, or declined, an earlier attempt at this round
 	members   []member   // of the open round, ascending by client
 	need      int        // reports that the round must have
 	awaiting  int        // members whose answer may still come
@@ -34,7 +34,8 @@ type memberState uint8
 const (
 	working  memberState = iota // has the order, or gets it when it joins
 	reported                    // its contribution counts
-	gone                        // left, or declined
+	gone                        // left
+	declined                    // has declined its order
 )
 
 // Join adds a client to those present.
@@ -45,12 +46,12 @@ func (c *Cohort) Join(id ClientID) {
 	c.Reinstate(id)
 }
 
-// Suspend suspends the members that have not answered an attempt that is abandoned.
-// They are not chosen for the next attempts, so that an unresponsive client cannot
+// Suspend suspends the members that have not answered an attempt that is abandoned,
+// or have declined. They are not chosen for the next attempts, so that neither can
 // hold a round up for ever.
 func (c *Cohort) Suspend() {
 	for _, m := range c.members {
-		if m.state == working && !slices.Contains(c.suspended, m.client) {
+		if (m.state == working || m.state == declined) && !slices.Contains(c.suspended, m.client) {
 			c.suspended = append(c.suspended, m.client)
 		}
 	}
@@ -83,6 +84,14 @@ func (c *Cohort) Leave(id ClientID) {
 func (c *Cohort) Release(id ClientID) {
 	if m := c.find(id); m != nil && m.state == working {
 		m.state = gone
+		c.awaiting--
+	}
+}
+
+// Decline stops waiting for a member that has declined its order.
+func (c *Cohort) Decline(id ClientID) {
+	if m := c.find(id); m != nil && m.state == working {
+		m.state = declined
 		c.awaiting--
 	}
 }
@@ -132,7 +141,7 @@ func (c *Cohort) Await(id ClientID) bool {
 	if m == nil || m.state == reported {
 		return false
 	}
-	if m.state == gone {
+	if m.state == gone || m.state == declined {
 		m.state = working
 		c.awaiting++
 	}

@@ -144,7 +144,7 @@ func (r *rounds) Step(e Event) []Effect {
 		r.settle(false)
 	case Declined:
 		if e.Order == r.cohort.Order {
-			r.cohort.Release(e.Client)
+			r.cohort.Decline(e.Client)
 			r.settle(false)
 		}
 	case Offered:

@@ -41,6 +41,27 @@ func TestUnresponsiveMajority(t *testing.T) {
 	}
 }
 
+// Clients that decline are no better: the attempt after one that a majority has
+// declined does without them, and a client that joins again is asked again.
+func TestDecliningMajority(t *testing.T) {
+	s := mustNew(t, Config{Kind: "fedavg", Fraction: 1}, Setup{Seed: 1, Live: true})
+	join(s, 1)
+	o := steps(s, Opened{1}, Joined{2}, Joined{3}, Joined{4}, Joined{5}, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1}, Committed{1})
+	open := o[len(o)-1].(Open)
+	if len(open.Cohort) != 5 {
+		t.Fatalf("the round is of %v, want of all", open.Cohort)
+	}
+	steps(s, Opened{2}, Offered{Client: 1, Order: open.Order, Handle: 2, Weight: 1})
+	for id := ClientID(2); id <= 5; id++ {
+		steps(s, Declined{Client: id, Order: open.Order})
+	}
+	steps(s, Joined{3}) // has ended its pause, say
+	again := steps(s, Fired{timerRetry})[0].(Open)
+	if len(again.Cohort) != 2 || again.Cohort[0] != 1 || again.Cohort[1] != 3 {
+		t.Errorf("the next attempt is of %v, want of 1 and 3", again.Cohort)
+	}
+}
+
 // With fewer than min_clients responsive clients, the suspended are asked again.
 func TestReinstated(t *testing.T) {
 	s := mustNew(t, Config{Kind: "fedavg", Fraction: 1, MinClients: 3}, Setup{Seed: 1, Live: true})
