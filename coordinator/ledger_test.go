@@ -136,7 +136,7 @@ func dataBytes(t *testing.T, stream []byte) (n int64) {
 // body, send a refused frame, send in fragments and are told of the end. A restart
 // changes nothing.
 func TestServeCountsBytes(t *testing.T) {
-	dir, file := t.TempDir(), smallTask(t, "min_clients: 3", "min_clients: 3, min_reports: 1, deadline: 2s")
+	dir, file := t.TempDir(), smallTask(t, "min_clients: 3", "min_clients: 3, min_reports: 1, deadline: 1m", "batch: 50", "batch: 500")
 	s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
 	p := newProxy(t, s.Addr())
 	url := "ws://" + p.Addr().String() + "/ws"
