@@ -133,7 +133,7 @@ func (r *Run) activate(m *member) {
 		// Repeated after a resume: a member of the open cohort gets its order
 		// again.
 		m.active = true
-		r.step(strategy.Joined{Client: strategy.ClientID(m.number)})
+		r.step(strategy.Joined{Client: strategy.ClientID(m.number), Address: m.peer.Address()})
 	case m.active && m.peer != nil:
 		m.active = false
 		r.step(strategy.Left{Client: strategy.ClientID(m.number)})
