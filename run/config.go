@@ -31,6 +31,9 @@ type Peer interface {
 	// Close sends the code and the reason, and ends the connection. Leave need not
 	// follow.
 	Close(code protocol.CloseCode, detail string)
+	// Address names the network address that the peer is counted for; it is empty
+	// for a peer that no limit per address counts. It does not change.
+	Address() string
 }
 
 // Logger takes log lines with their attributes as alternating keys and values;
