@@ -65,6 +65,7 @@ type simulation struct {
 	evaluate     run.Evaluator
 	lock         lockstep
 	declined     declined
+	liars        *liars
 	sliceSteps   int // mini-batches of a slice
 	stopSteps    int
 	checkEvery   int // slices between two Checks
@@ -91,6 +92,9 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		driftAfter: t.Data.Drift,
 	}
 	defer sim.pool.close()
+	if sim.liars, err = newLiars(t, d, model); err != nil {
+		return nil, err
+	}
 	judge := d.Judge(t, model)
 	train := data.Examples(d.Train)
 	if t.Data.Drift > 0 {
@@ -116,10 +120,11 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			if u.Round == nil {
 				return
 			}
-			fresh := res.record(*u.Round)
+			fresh := res.record(*u.Round, sim.measureBackdoor(*u.Round))
 			if fresh {
 				sim.tidy()
 				sim.declined.reset()
+				sim.liars.reset()
 			}
 			sim.ledger.close(u.Round.Round, u.Clients)
 			sim.commit = sim.clock.Now()
@@ -140,8 +145,13 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	models, packers := &sharedModels{own: client.OwnModels()}, new(client.Packers)
 	for i, index := range d.Shards {
 		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models, Packers: packers})
-		c.SetExamples(data.NewSubset(train, index))
-		p := &participant{sim: sim, client: c, device: newDevice(t.Seed, i+1, &t.Devices)}
+		var examples data.Examples = data.NewSubset(train, index)
+		liar := sim.liars.who[i]
+		if liar {
+			examples = sim.liars.gang.Examples(examples, d.Train.Shape)
+		}
+		c.SetExamples(examples)
+		p := &participant{sim: sim, client: c, liar: liar, device: newDevice(t.Seed, i+1, &t.Devices)}
 		sim.participants = append(sim.participants, p)
 		sim.clock.At(0, uint32(i+1), func() { p.attend(t.Seed, &t.Devices) })
 	}
@@ -201,6 +211,7 @@ func (s *simulation) Store(work func() error, then func(error)) { then(work()) }
 type participant struct {
 	sim     *simulation
 	client  *client.Client
+	liar    bool
 	device  device
 	number  uint32
 	session int  // number of times it has left
@@ -227,7 +238,12 @@ func (p *participant) transfer(free *time.Duration, size int64) time.Duration {
 
 // Send implements run.Peer.
 func (p *participant) Send(m protocol.Message) {
-	p.sim.declined.sent(p.number, m)
+	if !p.liar {
+		p.sim.declined.sent(p.number, m)
+	}
+	if o, ok := m.(*protocol.Order); ok {
+		p.sim.liars.ordered(p, o)
+	}
 	when := p.transfer(&p.downFree, protocol.WireSize(m, false))
 	if _, ok := m.(*protocol.Model); ok {
 		p.modelFree = when
@@ -245,6 +261,15 @@ func (p *participant) Close(protocol.CloseCode, string) {}
 func (p *participant) Address() string { return "" }
 
 func (p *participant) receive(m protocol.Message) {
+	if o, ok := m.(*protocol.Order); ok && p.liar {
+		switch gang := p.sim.liars.gang; {
+		case gang.Idles():
+			return
+		case gang.Refuses():
+			p.transmit(&protocol.Decline{Order: o.Order, Reason: protocol.ReasonBusy})
+			return
+		}
+	}
 	if p.busy {
 		p.inbox = append(p.inbox, m)
 		return
@@ -306,9 +331,25 @@ func (p *participant) trained() {
 // send delivers messages to the run.
 func (p *participant) send(out []protocol.Message) {
 	for _, m := range out {
-		when := p.transfer(&p.upFree, protocol.WireSize(m, true))
-		p.present(when, 0, func() { p.deliver(m) })
+		c, ok := m.(*protocol.Contribution)
+		switch {
+		case ok && p.liar:
+			p.sim.liars.tell(p, c)
+			continue
+		case ok:
+			p.sim.liars.answered(p, c)
+		}
+		if d, ok := m.(*protocol.Decline); ok {
+			p.sim.liars.gone(p, d.Order)
+		}
+		p.transmit(m)
 	}
+}
+
+// transmit sends a message over the participant's line.
+func (p *participant) transmit(m protocol.Message) {
+	when := p.transfer(&p.upFree, protocol.WireSize(m, true))
+	p.present(when, 0, func() { p.deliver(m) })
 }
 
 func (p *participant) deliver(m protocol.Message) {
@@ -319,7 +360,7 @@ func (p *participant) deliver(m protocol.Message) {
 		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(p.number, &copied, nil))
 		return
 	}
-	if d, ok := m.(*protocol.Decline); ok {
+	if d, ok := m.(*protocol.Decline); ok && !p.liar {
 		p.sim.declined.decline(p.number, d.Order, d.Reason, d.Detail)
 	}
 	if err := p.sim.run.Receive(p.number, p, m); err != nil {
