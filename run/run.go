@@ -29,7 +29,6 @@ type Run struct {
 
 	phase    protocol.Phase
 	roster   roster     // participants
-	division division   // of the public data
 	down     downlink   // the newest version and its encodings
 	accounts accounts   // bytes
 	events   eventLog   // pending entries
