@@ -31,6 +31,9 @@ type Peer interface {
 	// Close sends the code and the reason, and ends the connection. Leave need not
 	// follow.
 	Close(code protocol.CloseCode, detail string)
+	// Address is the network address that the connection counts for; it is empty
+	// for one that counts for none. It does not change.
+	Address() string
 }
 
 // Logger takes log lines with their attributes as alternating keys and values;

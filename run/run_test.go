@@ -81,12 +81,14 @@ func (e *fakeEnv) advance(d time.Duration) {
 
 // fakePeer records the messages that it is sent.
 type fakePeer struct {
-	got    []protocol.Message
-	closed protocol.CloseCode
+	got     []protocol.Message
+	closed  protocol.CloseCode
+	address string
 }
 
 func (p *fakePeer) Send(m protocol.Message) { p.got = append(p.got, m) }
 func (p *fakePeer) SendShared(s *Shared)    { p.got = append(p.got, s.Message) }
+func (p *fakePeer) Address() string         { return p.address }
 func (p *fakePeer) Close(c protocol.CloseCode, _ string) {
 	if p.closed == 0 {
 		p.closed = c

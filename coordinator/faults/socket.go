@@ -124,6 +124,9 @@ func (c *socket) Close(code protocol.CloseCode, detail string) {
 	}
 }
 
+// Address implements run.Peer.
+func (c *socket) Address() string { return "" }
+
 // die loses the socket, up, down or both. Each end notices later by itself.
 func (c *socket) die(up, down bool) {
 	s := c.peer.sim

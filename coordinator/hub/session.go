@@ -21,6 +21,7 @@ type session struct {
 	conn     *websocket.Conn
 	number   uint64
 	remote   string
+	from     string        // quota.Address of the handshake
 	readDone chan struct{} // closed when the reading goroutine has ended
 	wake     chan struct{} // tells the writing goroutine to look at the queue
 
@@ -59,9 +60,9 @@ type item struct {
 	entry    run.Entry
 }
 
-func newSession(h *Hub, w *wire, conn *websocket.Conn) *session {
+func newSession(h *Hub, w *wire, conn *websocket.Conn, from string) *session {
 	return &session{
-		hub: h, wire: w, conn: conn, number: h.number.Add(1), remote: conn.RemoteAddr().String(),
+		hub: h, wire: w, conn: conn, number: h.number.Add(1), remote: conn.RemoteAddr().String(), from: from,
 		readDone: make(chan struct{}), wake: make(chan struct{}, 1),
 		rate: rate.NewLimiter(h.limits.Messages, h.limits.Burst),
 	}
@@ -169,6 +170,9 @@ func (s *session) Close(code protocol.CloseCode, detail string) {
 		s.close(code, detail)
 	}
 }
+
+// Address implements run.Peer.
+func (s *session) Address() string { return s.from }
 
 func (s *session) close(code protocol.CloseCode, detail string) {
 	s.closing = true

@@ -232,6 +232,9 @@ func (p *participant) SendShared(m *run.Shared) { p.Send(m.Message) }
 // Close implements run.Peer.
 func (p *participant) Close(protocol.CloseCode, string) {}
 
+// Address implements run.Peer.
+func (p *participant) Address() string { return "" }
+
 func (p *participant) receive(m protocol.Message) {
 	if p.busy {
 		p.inbox = append(p.inbox, m)
