@@ -125,10 +125,10 @@ func (s *Server) open() (err error) {
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	s.http = &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), cfg.Log),
+		Handler:           web.New(shown, s.hub, static.Handler(), cfg.Limits.Addresses, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       2 * time.Minute,
-		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress)).State,
+		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress), cfg.Limits.Addresses).State,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}

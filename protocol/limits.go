@@ -158,7 +158,8 @@ const (
 
 	// MaxSessions is how many sockets a coordinator holds, at 24 KiB each, and
 	// MaxPerAddress how many of them from one address: two schools behind one
-	// router. Programs on the coordinator's own machine are not counted.
+	// router. The addresses of one IPv6 network (/64) are one. Programs on the
+	// coordinator's own machine are not counted.
 	MaxSessions   = 12_000
 	MaxPerAddress = 64
 

@@ -21,7 +21,7 @@ type session struct {
 	conn     *websocket.Conn
 	number   uint64
 	remote   string
-	from     string        // quota.Address of the handshake
+	from     string        // Limits.Addresses of the handshake
 	readDone chan struct{} // closed when the reading goroutine has ended
 	wake     chan struct{} // tells the writing goroutine to look at the queue
 
