@@ -81,8 +81,9 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		w.ResumeToken = r.cfg.Token(m.number)
 	}
 	r.send(m, w)
-	r.divide()
-	if resumed != 0 && r.roster.shards.Source != "" {
+	sent := m.assignment
+	r.share(m)
+	if len(m.shards) > 0 && m.assignment == sent {
 		r.sendShards(m) // a reloaded tab has lost its assignment
 	}
 	r.send(m, r.status())
@@ -166,28 +167,8 @@ func (r *Run) remove(m *member) {
 	}
 	r.record("leave", m.number, "")
 	r.step(strategy.Left{Client: strategy.ClientID(m.number)})
-	r.divide()
+	r.share(nil)
 	r.notify(nil)
-}
-
-// divide divides the shards again and sends the participants the assignments that
-// have changed.
-func (r *Run) divide() {
-	for _, m := range r.roster.divide() {
-		r.roster.assignment++
-		if m.peer != nil {
-			r.sendShards(m)
-		}
-	}
-}
-
-func (r *Run) sendShards(m *member) {
-	r.send(m, &protocol.Shards{
-		Assignment: r.roster.assignment, Source: r.roster.shards.Source, Shards: m.shards, Total: uint32(len(r.roster.shards.Sizes)),
-	})
-	if m.order != nil {
-		m.order.weight = max(m.order.weight, r.roster.weight(m))
-	}
 }
 
 // Receive handles every message but a Hello and a Contribution. Its error is a
@@ -205,7 +186,11 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 		}
 	case *protocol.Tab:
 		if msg.State != m.tab {
+			took := m.takesPart()
 			m.tab = msg.State
+			if m.takesPart() != took {
+				r.share(m)
+			}
 			r.activate(m)
 		}
 	case *protocol.Decline:
