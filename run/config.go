@@ -31,6 +31,9 @@ type Peer interface {
 	// Close sends the code and the reason, and ends the connection. Leave need not
 	// follow.
 	Close(code protocol.CloseCode, detail string)
+	// Fault counts a message that an honest peer does not send. A peer with too many
+	// is closed.
+	Fault()
 	// Address is the network address that the connection counts for; it is empty
 	// for one that counts for none. It does not change.
 	Address() string

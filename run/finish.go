@@ -38,6 +38,7 @@ func (r *Run) drop() {
 	clear(r.kept)
 	clear(r.means)
 	clear(r.absent)
+	r.faults = faults{}
 	r.open = nil
 }
 

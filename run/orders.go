@@ -88,6 +88,7 @@ func (r *Run) order(e strategy.Order) {
 	if o.start != nil {
 		r.sendShared(m, r.localModel(o.start, m))
 	}
+	m.asked++
 	r.send(m, msg)
 }
 
@@ -154,6 +155,7 @@ func (r *Run) fetch(e strategy.Fetch) {
 	if m == nil || m.peer == nil || m.order == nil || m.order.order != e.Order || m.order.answered {
 		return // no such order, or it is answered
 	}
+	m.asked++
 	r.send(m, &protocol.Fetch{Order: uint64(e.Order), Codec: m.codec})
 }
 

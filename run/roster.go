@@ -36,6 +36,10 @@ type member struct {
 	tab    protocol.TabState
 	active bool // present for the strategy
 
+	address string // of its newest socket
+	events  budget // of what it causes in the event log
+	asked   int    // orders and fetches that it was sent and has not declined
+
 	codecs      []protocol.Codec // that it has
 	codec       protocol.Codec   // of its answers
 	payloads    []protocol.PayloadKind
@@ -99,7 +103,7 @@ func (r *roster) add(number uint32) *member {
 		number = r.next
 		r.next++
 	}
-	m := &member{number: number}
+	m := &member{number: number, events: participantBudget}
 	r.members[number] = m
 	i, _ := slices.BinarySearch(r.present, number)
 	r.present = slices.Insert(r.present, i, number)

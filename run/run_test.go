@@ -84,11 +84,13 @@ type fakePeer struct {
 	got     []protocol.Message
 	closed  protocol.CloseCode
 	address string
+	faults  int
 }
 
 func (p *fakePeer) Send(m protocol.Message) { p.got = append(p.got, m) }
 func (p *fakePeer) SendShared(s *Shared)    { p.got = append(p.got, s.Message) }
 func (p *fakePeer) Address() string         { return p.address }
+func (p *fakePeer) Fault()                  { p.faults++ }
 func (p *fakePeer) Close(c protocol.CloseCode, _ string) {
 	if p.closed == 0 {
 		p.closed = c

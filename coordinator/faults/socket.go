@@ -124,6 +124,9 @@ func (c *socket) Close(code protocol.CloseCode, detail string) {
 	}
 }
 
+// Fault implements run.Peer.
+func (c *socket) Fault() {}
+
 // Address implements run.Peer.
 func (c *socket) Address() string { return "" }
 

@@ -261,6 +261,7 @@ func (s *session) unknown(err error, frame int) error {
 	s.hub.counts.add(func(c *counts) { c.ignored++ })
 	s.book(s.received(nil, onWire(frame)))
 	s.Send(&protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
+	s.Fault()
 	return nil
 }
 

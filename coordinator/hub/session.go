@@ -31,7 +31,7 @@ type session struct {
 	queued  int // bytes of the session's own frames in the queue
 	closing bool
 	bye     *protocol.Bye
-	refused int   // messages answered with a refusal
+	faults  int   // rejected messages that are the peer's doing
 	orders  int   // orders and fetches sent: contributions that may come
 	offered int   // contributions that have come
 	payload int64 // the largest OrderedSize of an order sent
@@ -68,8 +68,8 @@ func newSession(h *Hub, w *wire, conn *websocket.Conn, from string) *session {
 	}
 }
 
-// Send implements run.Peer. It counts the refusals and the orders that it carries,
-// an order before it can be answered.
+// Send implements run.Peer. It counts the orders that it carries, before they can be
+// answered.
 func (s *session) Send(m protocol.Message) {
 	frames := protocol.AppendFrames(nil, m)
 	n := 0
@@ -83,9 +83,6 @@ func (s *session) Send(m protocol.Message) {
 		s.ordered(0)
 	}
 	s.enqueue(item{frames: frames, bytes: n, entry: run.EntryOf(m, false)})
-	if ack, ok := m.(*protocol.Ack); ok {
-		s.answered(ack.Reason)
-	}
 }
 
 // ordered counts an order whose answer may have payloads of the given number of bytes.
@@ -96,18 +93,14 @@ func (s *session) ordered(payload int64) {
 	s.payload = max(s.payload, payload)
 }
 
-// answered closes the session of a peer with too many rejected messages. A late
-// or an abandoned contribution is not the peer's fault; earn bounds how many come.
-func (s *session) answered(r protocol.Reason) {
-	switch r {
-	case protocol.ReasonAccepted, protocol.ReasonLate, protocol.ReasonAbandoned, protocol.ReasonBusy:
-		return
-	}
+// Fault implements run.Peer. It closes the session of a peer with too many faults.
+// Late contributions are none; earn bounds how many come.
+func (s *session) Fault() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.refused++
-	if limit := s.hub.limits.Rejected; s.refused > limit && !s.closing {
-		s.close(protocol.CloseAbuse, fmt.Sprintf("too many rejected messages (%d, limit %d)", s.refused, limit))
+	s.faults++
+	if limit := s.hub.limits.Rejected; s.faults > limit && !s.closing {
+		s.close(protocol.CloseAbuse, fmt.Sprintf("too many rejected messages (%d, limit %d)", s.faults, limit))
 	}
 }
 
