@@ -44,7 +44,6 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	store    *store.Store
-	lease    *live.Lease // of the bodies in flight
 	listener net.Listener
 	hub      *hub.Hub
 	http     *http.Server
@@ -75,7 +74,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if cfg.Limits == (hub.Limits{}) {
 		cfg.Limits = hub.DefaultLimits()
 	}
-	s := &Server{cfg: cfg, lease: live.NewLease(protocol.MaxBodies)}
+	s := &Server{cfg: cfg}
 	if err := s.open(); err != nil {
 		s.close()
 		return nil, err
@@ -149,8 +148,9 @@ func (s *Server) prepare(st *study) error {
 		return err
 	}
 	parameters := st.Model.Layout().Size
+	lease := live.NewLease(live.LeaseBytes(parameters, t.Strategy.Vectors()))
 	st.room = &hub.Room{
-		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, s.lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
+		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
 	}
 	st.live = live.NewLive()

@@ -261,7 +261,7 @@ func (c *socket) offer(m *protocol.Contribution, honest bool, body *live.Body) {
 func (p *process) borrow(c *protocol.Contribution) *live.Body {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	body, err := p.checker.Borrow(ctx, c)
+	body, err := p.checker.Borrow(ctx, "", c)
 	if err != nil {
 		return nil
 	}

@@ -46,9 +46,12 @@ type session struct {
 	rate      *rate.Limiter
 	inFrame   bool // a frame has begun and not ended
 	body      protocol.Assembler
-	memory    *live.Body // in which body arrives, nil if it is skipped
-	bodyUntil time.Time
-	bodyWire  int64 // bytes on the wire of the body under way
+	awaited   *protocol.Contribution // whose body is under way, nil if it is skipped
+	memory    *live.Body             // in which body arrives, nil before its first chunk
+	asked     time.Time              // when the run said last that it wants it
+	bodyFrom  time.Time              // when it began
+	bodyUntil time.Time              // deadline of its next chunk
+	bodyWire  int64                  // bytes on the wire of the body under way
 }
 
 // item is what the writing goroutine writes: frames of the session's own, or
