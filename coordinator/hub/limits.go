@@ -3,6 +3,7 @@ package hub
 import (
 	"time"
 
+	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 
 	"golang.org/x/time/rate"
@@ -29,6 +30,7 @@ type Limits struct {
 
 	Sessions   int // at a time
 	PerAddress int // at a time from one address; 0 sets no bound
+	Addresses  quota.Addresses
 }
 
 // DefaultLimits returns the limits of production.

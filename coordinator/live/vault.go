@@ -46,7 +46,7 @@ type packed struct {
 	order       uint64
 	codecs      []protocol.Codec
 	sizes       []int
-	size        int64  // of the blocks together
+	size        int64 // of the blocks together
 	inFile      bool
 	at          int64  // in the file
 	bytes       []byte // in memory

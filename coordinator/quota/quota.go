@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 )
@@ -72,22 +73,52 @@ func Status(err error) int {
 	return http.StatusServiceUnavailable
 }
 
-// Address returns the address that a request is counted for. A proxy on this
-// machine names its client in the last entry of X-Forwarded-For; from elsewhere
-// the header cannot be trusted. Programs on this machine are not counted, and
-// the address is empty.
-func Address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return host
-	}
+// Addresses says which address a connection counts for. A home or a server has an
+// IPv6 network of 2^64 addresses at the least: they count as one, by their prefix.
+type Addresses struct {
+	// CountLoopback counts programs on this machine like any other, each loopback
+	// address by itself; otherwise they are not counted.
+	CountLoopback bool
+}
+
+// Of returns the address that a request counts for, empty if it is not counted. A
+// proxy on this machine names its client in the last entry of X-Forwarded-For; from
+// elsewhere the header cannot be trusted.
+func (a Addresses) Of(r *http.Request) string {
 	forwarded := r.Header.Values("X-Forwarded-For")
-	if len(forwarded) == 0 {
+	if len(forwarded) > 0 && isLoopback(r.RemoteAddr) {
+		list := forwarded[len(forwarded)-1]
+		return group(strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:]))
+	}
+	return a.of(r.RemoteAddr)
+}
+
+// of returns the address that a connection from a remote HOST:PORT counts for.
+func (a Addresses) of(remote string) string {
+	if !a.CountLoopback && isLoopback(remote) {
 		return ""
 	}
-	list := forwarded[len(forwarded)-1]
-	return strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return group(host)
+}
+
+func isLoopback(remote string) bool {
+	host, _, err := net.SplitHostPort(remote)
+	ip := net.ParseIP(host)
+	return err == nil && ip != nil && ip.IsLoopback()
+}
+
+// group returns an IPv4 address as it is, and the /64 network of an IPv6 address.
+func group(host string) string {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	if ip = ip.Unmap().WithZone(""); ip.Is4() || ip.IsLoopback() {
+		return ip.String()
+	}
+	return netip.PrefixFrom(ip, 64).Masked().String()
 }
