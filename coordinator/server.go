@@ -45,6 +45,7 @@ type Server struct {
 	cfg      Config
 	store    *store.Store
 	lease    *live.Lease // of the bodies in flight
+	vault    *live.Vault // of the contributions that are not judged yet
 	listener net.Listener
 	hub      *hub.Hub
 	http     *http.Server
@@ -115,6 +116,7 @@ func (s *Server) open() (err error) {
 	if s.store, err = store.Open(cfg.Data, build()); err != nil {
 		return err
 	}
+	s.vault = live.NewVault(cfg.Data, protocol.MaxBodies)
 	var rooms []*hub.Room
 	var shown []*web.Study
 	for _, st := range s.studies {
@@ -159,13 +161,16 @@ func (s *Server) prepare(st *study) error {
 	cfg := run.Config{
 		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(),
-		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Journal: s.store, Saved: saved,
+		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
 		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
 	}
 	if st.Data.Public {
 		cfg.Shards = run.Shards{Source: web.DataPath(t, st.Data), Sizes: st.Data.Sizes(), Divide: true}
+	}
+	if cfg.Judge != nil {
+		st.room.Checker.KeepIn(s.vault)
 	}
 	if st.live.Run, err = run.New(cfg, st.live); err != nil {
 		return err
@@ -299,6 +304,9 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) close() {
 	if s.listener != nil {
 		s.listener.Close()
+	}
+	if s.vault != nil {
+		s.vault.Close()
 	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {

@@ -21,6 +21,13 @@ type attempt struct {
 	weight   float64
 
 	contributions []Contribution
+	parts         []part // what was added, for the guard
+}
+
+// part is a contribution that was added to the sums.
+type part struct {
+	accepted
+	add strategy.Add
 }
 
 // accepted is the record of a contribution, in the attempt that it is combined in.
@@ -28,6 +35,8 @@ type accepted struct {
 	Contribution
 	lossSum  float64
 	examples uint64
+	packed   Packed  // nil: not kept
+	scale    float64 // by which its vectors were multiplied when they were kept
 }
 
 // bound returns the largest magnitude of a sum of a number of contributions.
@@ -60,9 +69,33 @@ func (a *attempt) count(c accepted) {
 	a.contributions = append(a.contributions, c.Contribution)
 }
 
+// recount counts anew the contributions that were added and are left.
+func (a *attempt) recount() {
+	a.lossSum, a.examples, a.weight, a.contributions = 0, 0, 0, nil
+	for _, p := range a.parts {
+		a.count(p.accepted)
+	}
+}
+
+// dropParts forgets the packed contributions.
+func (a *attempt) dropParts() {
+	for i := range a.parts {
+		a.parts[i].drop()
+	}
+	a.parts = nil
+}
+
+func (c *accepted) drop() {
+	if c.packed != nil {
+		c.packed.Drop()
+		c.packed = nil
+	}
+}
+
 // nextAttempt gives the next round empty sums: the present ones, unless
 // something is still being added to them.
 func (r *Run) nextAttempt() {
+	r.attempt.dropParts()
 	if r.attempt.adding == 0 {
 		r.resetSums(MaxParticipants)
 		*r.attempt = attempt{sums: r.attempt.sums}
@@ -112,7 +145,8 @@ func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 		}
 	}
 	r.answer(offer.number, offer.peer, c, protocol.ReasonAccepted, "")
-	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint}}
+	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint}, packed: offer.Packed, scale: 1}
+	offer.Packed = nil
 	// Absurd metrics, NaN included, would spoil the round's training loss.
 	if loss := c.Metrics.LossSum; examples > 0 && loss >= 0 && loss <= maxLoss*float64(examples) {
 		a.lossSum, a.examples = loss, examples
@@ -138,6 +172,7 @@ func (r *Run) add(e strategy.Add) {
 		panic(fmt.Sprintf("run: additions: %d, want at most %d, as announced", a.adds, a.maxAdds))
 	}
 	a.count(c)
+	a.parts = append(a.parts, part{c, e})
 	r.env.Compute(func() {
 		for i, sum := range a.sums {
 			sum.AddScaled(vectors[i], e.Scale, e.Weight)

@@ -16,22 +16,22 @@ import (
 //	combine   the strategy's plan computes it from the sums and the kept vectors
 //	check     every parameter is finite
 //	quantise  round it for the downlink; the remainder stays a server vector
-//	guard     bound its test loss by that of the base
+//	guard     bound its loss on a sample of the test set by that of the base
 //	hash
 //	store     make it durable, with the strategy's snapshot and the round's figures
 //	publish   send it to clients and observers, and evaluate it
 //
 // The steps before store run off the owner's goroutine; the first that fails rolls
-// the round back.
+// the round back, unless the guard can say whose contributions are to blame.
 type commit struct {
 	strategy.Commit
-	attempt  *attempt
-	vectors  combine.Vectors
-	state    map[string][]float32 // server vectors of the base
-	baseline *Evaluation          // of the base, for the guard; nil if there is none yet
-	onGrid   levels
-	measured *Evaluation
-	hash     [32]byte
+	attempt *attempt
+	vectors combine.Vectors
+	state   map[string][]float32 // server vectors of the base
+	kept    []*kept              // the contributions of Kept
+	onGrid  levels
+	blamed  []strategy.Handle // contributions that the guard wants taken out
+	hash    [32]byte
 }
 
 // commitSteps are the steps that compute and check a version.
@@ -51,12 +51,13 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	if a.commit == nil || a.adding > 0 {
 		return
 	}
-	c := &commit{Commit: *a.commit, attempt: a, state: r.down.state, baseline: r.evaluated}
+	c := &commit{Commit: *a.commit, attempt: a, state: r.down.state}
 	a.commit = nil
 	c.vectors = combine.Vectors{Base: r.down.exact(), Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
 	for _, h := range c.Kept {
 		k := r.kept[h]
 		delete(r.kept, h)
+		c.kept = append(c.kept, k)
 		c.vectors.Kept = append(c.vectors.Kept, k.vectors)
 		c.vectors.Payloads = append(c.vectors.Payloads, k.payloads)
 		a.count(k.accepted)
@@ -73,6 +74,9 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	}, func() {
 		switch {
 		case r.finished != "":
+			c.dropKept()
+		case len(c.blamed) > 0:
+			r.blame(c, err)
 		case err != nil:
 			r.rollBack(c, failed, err)
 		default:
@@ -100,25 +104,6 @@ func (r *Run) quantiseVersion(c *commit) (err error) {
 	return err
 }
 
-func (r *Run) guardVersion(c *commit) error {
-	if c.Guard == 0 || r.cfg.Evaluate == nil {
-		return nil
-	}
-	e := Evaluation{Version: c.Round}
-	e.Loss, e.Accuracy, e.Examples = r.cfg.Evaluate(c.vectors.Next)
-	c.measured = &e
-	var before float64
-	if c.baseline != nil {
-		before = c.baseline.Loss
-	} else { // the base has not been evaluated
-		before, _, _ = r.cfg.Evaluate(c.vectors.Base)
-	}
-	if !(e.Loss <= c.Guard*before) {
-		return fmt.Errorf("test loss: %.4g after %.4g, want at most %.4g", e.Loss, before, c.Guard*before)
-	}
-	return nil
-}
-
 func (r *Run) hashVersion(c *commit) error {
 	c.hash = learn.Hash(c.vectors.Next)
 	return nil
@@ -141,13 +126,22 @@ func (r *Run) storeVersion(c *commit) {
 	}
 	r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
 		r.down.publish(&rec, c.onGrid)
-		r.publish(&rec, c.measured)
+		c.dropKept()
+		r.publish(&rec)
 	})
+}
+
+// dropKept forgets the kept contributions of a version that is made, or rolled back.
+func (c *commit) dropKept() {
+	for _, k := range c.kept {
+		k.drop()
+	}
 }
 
 // rollBack discards a version that has failed a step; the run continues from its
 // base.
 func (r *Run) rollBack(c *commit, step string, why error) {
+	c.dropKept()
 	r.log.Warn("round rolled back", "round", c.Round, "step", step, "reason", why)
 	r.record("rolled back", 0, why.Error())
 	r.accounts.all.RolledBack++
@@ -169,12 +163,12 @@ func (r *Run) rollBack(c *commit, step string, why error) {
 	r.closeRound()
 	r.broadcastStatus()
 	r.notify(nil)
+	r.rewound(c.Round, fmt.Errorf("round rolled back: %w", why))
 	r.step(strategy.RolledBack{Round: c.Round})
 }
 
-// publish announces a durable version to clients and observers. It may have been
-// evaluated already, by the guard.
-func (r *Run) publish(c *Commit, measured *Evaluation) {
+// publish announces a durable version to clients and observers.
+func (r *Run) publish(c *Commit) {
 	r.closed = c.Round
 	rec := RoundRecord{
 		Round: c.Round, Participants: len(c.Participants), Weight: c.Weight, TrainLoss: c.TrainLoss,
@@ -189,12 +183,8 @@ func (r *Run) publish(c *Commit, measured *Evaluation) {
 		"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", c.Committed.Sub(rec.Opened).Seconds())
 	r.broadcastStatus()
 	r.notify(&rec, c.Clients...)
-	if measured != nil {
-		r.evaluating = true
-		r.saveEvaluation(*measured)
-	} else {
-		r.evaluate()
-	}
+	r.evaluate()
+	r.rewound(c.Round, nil)
 	if !r.stopReached() && !r.roundsDone() {
 		r.step(strategy.Committed{Round: c.Round})
 	}

@@ -31,6 +31,9 @@ type Peer interface {
 	// Close sends the code and the reason, and ends the connection. Leave need not
 	// follow.
 	Close(code protocol.CloseCode, detail string)
+	// Address names the network address that the peer is counted for; it is empty
+	// for a peer that no limit per address counts. It does not change.
+	Address() string
 }
 
 // Logger takes log lines with their attributes as alternating keys and values;
@@ -62,6 +65,7 @@ type Config struct {
 	// protocol.MaxDelta, where no contribution weighs more than maxWeight; nil
 	// returns maxWeight.
 	MaxScale     func(maxWeight float64) float64
+	MaxWeight    float64 // most that one contribution weighs, in multiples of the cohort's median; 0 or infinite: no bound
 	Packing      Packing
 	Uncounted    bool            // what is sent counts as no bytes: the data is all in one place
 	Metered      bool            // peers measure what travels and report it to Book; otherwise messages count as they are handed over
@@ -69,6 +73,7 @@ type Config struct {
 	Stop         Stop
 	EvalEvery    int                             // versions from one evaluation to the next; 0 means 1
 	Evaluate     Evaluator                       // nil: versions are not evaluated
+	Judge        Evaluator                       // the guard's, on few examples; nil: versions are not guarded
 	Shards       Shards                          // public data; zero: participants have their own
 	Journal      Journal                         // nil: nothing is durable
 	Saved        *Saved                          // state to resume from; nil starts a new run
@@ -79,8 +84,8 @@ type Config struct {
 	Notify       func(Update)                    // called with every change, unless nil
 }
 
-// Evaluator measures a model on the test set. It is called by one goroutine
-// at a time, not the owner's.
+// Evaluator measures a model on the test set. It is called by any goroutine but the
+// owner's, several at a time.
 type Evaluator func(params []float32) (loss, accuracy float64, examples int)
 
 // Stop holds the stop conditions of a run; a zero field is no condition.

@@ -15,6 +15,7 @@ func (r *Run) finish(reason string) {
 	}
 	r.finished = reason
 	r.drop()
+	r.rewound(0, fmt.Errorf("run %s is over: %s", r.cfg.ID, reason))
 	r.log.Info("run finished", "reason", reason, "version", r.down.version)
 	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
 		r.over = true
@@ -35,7 +36,10 @@ func (r *Run) drop() {
 	for h := range r.offers {
 		r.settle(h)
 	}
-	clear(r.kept)
+	for h := range r.kept {
+		r.forgetKept(h)
+	}
+	r.attempt.dropParts()
 	clear(r.means)
 	clear(r.absent)
 	r.open = nil

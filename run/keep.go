@@ -19,14 +19,25 @@ type kept struct {
 	payloads []combine.Payload
 }
 
-func (r *Run) keep(h strategy.Handle) {
-	offer, c := r.accept(h)
+func (r *Run) keep(e strategy.Keep) {
+	offer, c := r.accept(e.Handle)
 	k := &kept{accepted: c, payloads: offer.Payloads}
 	for _, v := range offer.Vectors {
-		k.vectors = append(k.vectors, slices.Clone(v))
+		if e.Scale != 0 {
+			k.scale = e.Scale
+		}
+		k.vectors = append(k.vectors, scaled(v, k.scale))
 	}
 	offer.Release()
-	r.kept[h] = k
+	r.kept[e.Handle] = k
+}
+
+// forgetKept drops a contribution that is kept.
+func (r *Run) forgetKept(h strategy.Handle) {
+	if k := r.kept[h]; k != nil {
+		k.drop()
+		delete(r.kept, h)
+	}
 }
 
 // mean is the mean of kept contributions, a delta against the newest version.

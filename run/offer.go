@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"fedtab/combine"
@@ -21,6 +22,8 @@ type Offer struct {
 	Contribution *protocol.Contribution
 	Vectors      [][]float32
 	Payloads     []combine.Payload
+	Norms        []float64       // Euclidean norm of each vector
+	Packed       Packed          // the same vectors as they came, for the guard; nil if they are not kept
 	Reason       protocol.Reason // why it is rejected; ReasonAccepted if it is valid so far
 	Detail       string
 
@@ -29,6 +32,15 @@ type Offer struct {
 	size        int64  // on the wire
 	fingerprint uint64 // of the packed blocks
 	release     func()
+}
+
+// Packed is a contribution as it came, which the run keeps until the guard has judged
+// the version that it is in.
+type Packed interface {
+	// Unpack decodes the vectors; they are valid until release.
+	Unpack() (vectors [][]float32, release func(), err error)
+	// Drop forgets the contribution.
+	Drop()
 }
 
 // Inspect decodes the vectors of c, of which at most maxVectors are float32, and
@@ -81,6 +93,7 @@ func Inspect(c *protocol.Contribution, maxVectors int, decode func(v *protocol.V
 			return refuse(protocol.ReasonOutOfBounds, "vector %d: element %d: %g, want at most %g in magnitude", i, j, values[j], limit)
 		}
 		o.Vectors = append(o.Vectors, values)
+		o.Norms = append(o.Norms, math.Sqrt(kernel.SquaredNorm(values)))
 		v.Block = nil // decoded; the connection may reuse its buffer
 	}
 	o.fingerprint = print.Sum64()
@@ -126,6 +139,10 @@ func (o *Offer) OnRelease(f func()) { o.release = f }
 // it is given.
 func (o *Offer) Release() {
 	o.Vectors = nil
+	if o.Packed != nil {
+		o.Packed.Drop()
+		o.Packed = nil
+	}
 	if o.release != nil {
 		o.release()
 		o.release = nil
@@ -177,9 +194,11 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 	}
 	r.handles++
 	r.offers[r.handles] = o
+	weight := min(float64(o.Contribution.Weight), m.order.cap)
 	r.step(strategy.Offered{
-		Client: strategy.ClientID(number), Order: strategy.OrderID(o.Contribution.Order),
-		Handle: r.handles, Weight: float64(o.Contribution.Weight), Steps: o.Contribution.Metrics.Steps,
+		Client: strategy.ClientID(number), Order: strategy.OrderID(o.Contribution.Order), Handle: r.handles,
+		Weight: weight, Share: weight / float64(o.Contribution.Weight), Steps: o.Contribution.Metrics.Steps,
+		Norms: o.Norms, Took: r.env.Now().Sub(m.order.sent),
 	})
 }
 

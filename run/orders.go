@@ -30,6 +30,9 @@ func (r *Run) openRound(e strategy.Open) {
 	}
 	r.open, r.newestOrder = &open, max(r.newestOrder, open.Order)
 	r.saveRound("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
+		if r.open == nil || r.open.Order != open.Order {
+			return // given up meanwhile
+		}
 		r.phase = protocol.PhaseTraining
 		r.log.Info("round opened", "round", e.Round, "order", e.Order, "cohort", len(e.Cohort))
 		r.step(strategy.Opened{Round: e.Round})
@@ -51,7 +54,7 @@ func (r *Run) order(e strategy.Order) {
 	if !ok {
 		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
 	}
-	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, start: r.means[e.Start], fresh: e.Fresh}
+	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, start: r.means[e.Start], fresh: e.Fresh, cap: r.weightCap(), sent: r.env.Now()}
 	m := r.roster.members[uint32(e.Client)]
 	if m == nil {
 		return
@@ -66,6 +69,7 @@ func (r *Run) order(e strategy.Order) {
 		if was.accepted {
 			return
 		}
+		o.sent = was.sent
 		o.weight = max(o.weight, was.weight) // the work may be on the shards of the first delivery
 		o.resumeStart(was)
 	} else if was != nil && e.Work.Kind == strategy.Monitor && was.round == e.Round && was.base == base && !was.answered {
@@ -97,7 +101,7 @@ func (r *Run) expect(e strategy.Expect) {
 	if !ok {
 		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
 	}
-	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, weight: r.roster.maxWeight()}
+	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, weight: r.roster.maxWeight(), cap: r.weightCap(), sent: r.env.Now()}
 	if !r.roster.shards.Divide {
 		o.weight = r.open.weight(uint32(e.Client), o.weight)
 	} // Otherwise its share may have grown after the round was opened.
@@ -137,6 +141,16 @@ func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protoco
 		}
 	}
 	return msg
+}
+
+// weightCap returns the most that one contribution to the open round weighs: MaxWeight
+// times the median of the cohort's numbers of examples, which were fixed with it.
+func (r *Run) weightCap() float64 {
+	if r.open == nil || len(r.open.Weights) == 0 || r.cfg.MaxWeight == 0 {
+		return math.Inf(1)
+	}
+	sorted := slices.Sorted(slices.Values(r.open.Weights))
+	return r.cfg.MaxWeight * max(float64(sorted[len(sorted)/2]), 1)
 }
 
 // weight returns the max number of examples of a member of the cohort when the round

@@ -2,6 +2,7 @@ package run
 
 import (
 	"slices"
+	"time"
 
 	"fedtab/protocol"
 	"fedtab/strategy"
@@ -55,7 +56,9 @@ type outstanding struct {
 	order    strategy.OrderID
 	round    uint64
 	base     [32]byte
-	weight   uint64 // max examples in its answer
+	weight   uint64  // max examples in its answer
+	cap      float64 // most that the answer weighs, whatever its examples
+	sent     time.Time
 	work     strategy.Work
 	start    *mean // model that the order starts from, until the client is known to have it
 	fresh    bool  // the order starts from the base, until the client is known to have begun

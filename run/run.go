@@ -38,6 +38,8 @@ type Run struct {
 	attempt *attempt                // sums of the open round
 	absent  map[uint32]*outstanding // orders of the open round, of absent clients
 	offers  map[strategy.Handle]*Offer
+	guard   guard
+	rewind  *rewind         // the way back to an earlier version, while it is asked for
 	handles strategy.Handle // newest
 	kept    map[strategy.Handle]*kept
 	means   map[strategy.MeanID]*mean
@@ -46,6 +48,8 @@ type Run struct {
 
 	newestOrder uint64 // number of the newest order that was opened
 	firstOrder  uint64 // of the open attempt
+
+	stepping bool // the strategy's effects are being executed
 
 	rounds     []RoundRecord
 	evaluated  *Evaluation // newest
@@ -68,7 +72,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
 		phase: protocol.PhaseWaiting, roster: newRoster(cfg.Shards), accounts: newAccounts(cfg.Uncounted, cfg.Metered),
 		absent: map[uint32]*outstanding{}, offers: map[strategy.Handle]*Offer{}, kept: map[strategy.Handle]*kept{},
-		means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){},
+		guard: guard{evaluate: cfg.Judge}, means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){},
 	}
 	var err error
 	if r.down, err = newDownlink(cfg.Model, cfg.Seed, cfg.Packing); err != nil {
@@ -206,11 +210,16 @@ func (r *Run) step(e strategy.Event) {
 	}
 	// An effect may cause another step at once, which reuses the strategy's
 	// slice.
+	outer := r.stepping
+	r.stepping = true
 	for _, effect := range slices.Clone(r.cfg.Strategy.Step(e)) {
 		if r.finished != "" {
-			return
+			break
 		}
 		r.apply(effect)
+	}
+	if r.stepping = outer; !outer {
+		r.tryRewind()
 	}
 }
 
@@ -227,9 +236,11 @@ func (r *Run) apply(effect strategy.Effect) {
 	case strategy.Add:
 		r.add(e)
 	case strategy.Keep:
-		r.keep(e.Handle)
+		r.keep(e)
 	case strategy.Drop:
-		delete(r.kept, e.Handle)
+		r.forgetKept(e.Handle)
+	case strategy.Judge:
+		r.judgeAlone(e)
 	case strategy.Fetch:
 		r.fetch(e)
 	case strategy.Mean:

@@ -74,6 +74,7 @@ func guarded(t *testing.T, edit func(*Config, *strategy.Config)) *fixture {
 	return newFixture(t, func(c *Config, s *strategy.Config) {
 		s.Guard = 2
 		c.Evaluate = func(params []float32) (float64, float64, int) { return 10 + float64(params[0]), .5, 10 }
+		c.Judge = c.Evaluate
 		if edit != nil {
 			edit(c, s)
 		}
@@ -470,19 +471,24 @@ func TestKeptTrainLoss(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		config strategy.Config
-		rounds [][2]float64 // training losses of the two clients
+		rounds [][]float64 // training losses of the clients
 		want   []float64
 	}{
-		{"daisy", strategy.Config{Kind: "daisy", Epochs: 1, LR: .1, Deadline: time.Minute, Own: strategy.DaisySettings{AverageEvery: 2}}, [][2]float64{{100, 200}, {1, 3}}, []float64{2}},
-		{"median", strategy.Config{Kind: "fedavg", Fraction: 1, Combine: "median", LR: .1, MinClients: 2}, [][2]float64{{1, 3}, {5, 7}}, []float64{2, 6}},
+		{"daisy", strategy.Config{Kind: "daisy", Epochs: 1, LR: .1, Deadline: time.Minute, Own: strategy.DaisySettings{AverageEvery: 2}}, [][]float64{{100, 200}, {1, 3}}, []float64{2}},
+		{"median", strategy.Config{Kind: "fedavg", Fraction: 1, Combine: "median", LR: .1, MinClients: 3}, [][]float64{{1, 2, 3}, {5, 6, 7}}, []float64{2, 6}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t, func(_ *Config, s *strategy.Config) { *s = c.config })
-			a, pa := f.join(t)
-			b, pb := f.join(t)
+			var numbers []uint32
+			var peers []*fakePeer
+			for range c.rounds[0] {
+				n, p := f.join(t)
+				numbers, peers = append(numbers, n), append(peers, p)
+			}
 			for _, losses := range c.rounds {
-				f.offerMetrics(t, a, pa, losses[0])
-				f.offerMetrics(t, b, pb, losses[1])
+				for i, loss := range losses {
+					f.offerMetrics(t, numbers[i], peers[i], loss)
+				}
 			}
 			trainLosses(t, f, c.want...)
 		})

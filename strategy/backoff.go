@@ -52,3 +52,11 @@ func (b backoff) appendHalvings(to []byte) []byte {
 }
 
 func (b backoff) appendStreak(to []byte) []byte { return binary.AppendUvarint(to, uint64(b.streak)) }
+
+// blamed lowers the rate when many of the contributions to a version were to blame:
+// then the rate is too large, rather than a few clients wrong.
+func (b *backoff) blamed(contributions, of int) {
+	if 4*contributions > of && contributions > 1 {
+		b.rolledBack()
+	}
+}

@@ -18,8 +18,8 @@ func centralScheme() Scheme {
 		Models: "none",
 		Choose: "you want a baseline (simulation only)",
 		Settings: slices.Concat(training(), []Setting{
-			deadlineSetting().with(func(s *Setting) { s.Default = MaxDeadline }), // no other client waits
-			guardSetting(),
+			deadlineSetting().with(func(s *Setting) { s.Default = MaxDeadline }),                                   // no other client waits
+			guardSetting().with(func(s *Setting) { s.Default, s.Zero = nil, "only a version that is not finite" }), // nobody else contributes
 		}),
 		CheckSetup: func(_ Config, s Setup) error {
 			if s.Live {
@@ -27,8 +27,11 @@ func centralScheme() Scheme {
 			}
 			return nil
 		},
-		Words:   trainingWords,
-		New:     func(c Config, s Setup) Strategy { return &rounds{cfg: c, setup: s, policy: central{}} },
+		Words: trainingWords,
+		New: func(c Config, s Setup) Strategy {
+			c.Clip = "none"
+			return newRounds(c, s, central{})
+		},
 		Central: true,
 	}
 }

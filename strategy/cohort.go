@@ -1,7 +1,10 @@
 package strategy
 
 import (
+	"encoding/binary"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,12 +19,14 @@ type Cohort struct {
 	Order   OrderID
 	Attempt int // of this round, from 1
 
-	present   []ClientID // ascending
-	suspended []ClientID // did not answer, or declined, an earlier attempt at this round
-	members   []member   // of the open round, ascending by client
-	need      int        // reports that the round must have
-	awaiting  int        // members whose answer may still come
-	reported  int
+	attention
+	present  []ClientID // ascending
+	members  []member   // of the open round, ascending by client
+	need     int        // reports that the round must have
+	awaiting int        // members whose answer may still come
+	reported int
+
+	quarantined map[ClientID]int // good answers that each still owes, see quarantine
 }
 
 type member struct {
@@ -36,45 +41,81 @@ const (
 	reported                    // its contribution counts
 	gone                        // left
 	declined                    // has declined its order
+	trial                       // in quarantine: its answer is judged, and not awaited
+	tried                       // and has come
 )
 
+// NewCohort returns the cohort of a run that is live, or simulated.
+func NewCohort(live bool) Cohort {
+	return Cohort{attention: newAttention(live), quarantined: map[ClientID]int{}}
+}
+
 // Join adds a client to those present.
-func (c *Cohort) Join(id ClientID) {
+func (c *Cohort) Join(id ClientID, address string) {
 	if i, ok := slices.BinarySearch(c.present, id); !ok {
 		c.present = slices.Insert(c.present, i, id)
 	}
-	c.Reinstate(id)
+	c.join(id, address)
 }
 
-// Suspend suspends the members that have not answered an attempt that is abandoned,
-// or have declined. They are not chosen for the next attempts, so that neither can
-// hold a round up for ever.
-func (c *Cohort) Suspend() {
-	for _, m := range c.members {
-		if (m.state == working || m.state == declined) && !slices.Contains(c.suspended, m.client) {
-			c.suspended = append(c.suspended, m.client)
+// missing records the members that have not answered, or have declined, at the end of
+// a phase.
+func (c *Cohort) missing() {
+	for i := range c.members {
+		if m := &c.members[i]; m.state == working || m.state == declined || m.state == trial {
+			c.missed(m.client)
+			m.state = gone
 		}
 	}
 }
 
-// Reinstate ends the suspension of a client that has joined or answered.
-func (c *Cohort) Reinstate(id ClientID) {
-	c.suspended = slices.DeleteFunc(c.suspended, func(s ClientID) bool { return s == id })
+// askable returns how many of the clients present may be asked for contributions.
+func (c *Cohort) askable() (n int) {
+	for _, id := range c.able() {
+		if c.free(id) || c.due(id) {
+			n++
+		}
+	}
+	return n
 }
 
-// ReinstateAll ends all suspensions.
-func (c *Cohort) ReinstateAll() { c.suspended = nil }
+// deadline returns for how long the members' answers are awaited, at most the scheme's
+// own deadline.
+func (c *Cohort) deadline(most time.Duration) time.Duration {
+	misses := 0
+	for _, m := range c.members {
+		if m.state != trial {
+			misses = max(misses, c.of(m.client).misses)
+		}
+	}
+	return c.attention.deadline(misses, most)
+}
 
-// responsive returns the clients present that are not suspended, ascending.
-func (c *Cohort) responsive() []ClientID {
-	return slices.DeleteFunc(slices.Clone(c.present), func(id ClientID) bool { return slices.Contains(c.suspended, id) })
+// measure learns how long answers take.
+func (c *Cohort) measure(answers []answer) {
+	var took []time.Duration
+	for _, a := range answers {
+		took = append(took, a.took)
+	}
+	c.measured(took)
+}
+
+// able returns the clients present that are not in quarantine, ascending.
+func (c *Cohort) able() []ClientID {
+	return slices.DeleteFunc(slices.Clone(c.present), func(id ClientID) bool { return c.quarantined[id] > 0 })
 }
 
 // Leave removes a client from those present and from those awaited. A member that
 // has reported still counts.
+//
+// One that leaves instead of answering has missed its order: otherwise a client could
+// choose, by pausing, in which cohorts it is.
 func (c *Cohort) Leave(id ClientID) {
 	if i, ok := slices.BinarySearch(c.present, id); ok {
 		c.present = slices.Delete(c.present, i, i+1)
+	}
+	if m := c.find(id); m != nil && m.state == working && c.live {
+		c.missed(id)
 	}
 	c.Release(id)
 }
@@ -99,46 +140,60 @@ func (c *Cohort) Decline(id ClientID) {
 // Present returns how many clients are present.
 func (c *Cohort) Present() int { return len(c.present) }
 
-// Sample returns max(floor(fraction x present), minCount) of the clients present,
+// Sample returns max(floor(fraction x n), minCount) of the n clients that may be asked,
 // at random from seed's stream for this round and attempt, in ascending order.
-// Suspended clients are left out, and no more than the others are returned.
 func (c *Cohort) Sample(fraction float64, minCount int, seed uint64, round uint64, attempt int) []ClientID {
-	n := len(c.present)
+	r := rng.Stream(seed, "cohort", round, uint64(attempt))
+	able := c.able()
+	n := len(able)
+	if c.live {
+		able = c.worthy(able, func(n int) int { return int(r.Uint64N(uint64(n))) })
+		n = len(able)
+	} else { // C is a share of all clients, whether they answer or not
+		able = slices.DeleteFunc(able, func(id ClientID) bool { return !c.free(id) })
+	}
 	// A product such as .29 x 100 is just below the whole number that is meant.
 	m := int(math.Floor(fraction*float64(n) + 1e-9))
-	chosen := c.responsive()
-	n = len(chosen)
-	m = min(max(m, minCount, 1), n)
-	r := rng.Stream(seed, "cohort", round, uint64(attempt))
-	for i := range m { // the first m steps of a Fisher-Yates shuffle
-		j := i + int(r.Uint64N(uint64(n-i)))
-		chosen[i], chosen[j] = chosen[j], chosen[i]
-	}
-	chosen = chosen[:m]
-	slices.Sort(chosen)
-	return chosen
+	return draw(able, min(max(m, minCount, 1), len(able)), r)
 }
 
-// Begin opens a round with the given members, all of them awaited. minReports
-// of 0 asks for half of them, rounded up.
+// draw returns m of some clients at random, in ascending order. It reorders them.
+func draw(clients []ClientID, m int, r *rand.Rand) []ClientID {
+	for i := range m { // the first m steps of a Fisher-Yates shuffle
+		j := i + int(r.Uint64N(uint64(len(clients)-i)))
+		clients[i], clients[j] = clients[j], clients[i]
+	}
+	clients = clients[:m]
+	slices.Sort(clients)
+	return clients
+}
+
+// Begin opens a round with the given members, all of them awaited but those in
+// quarantine. minReports of 0 asks for half of those awaited, rounded up.
 func (c *Cohort) Begin(round uint64, order OrderID, clients []ClientID, minReports int) {
 	c.Round, c.Order = round, order
 	c.members = c.members[:0]
+	c.awaiting, c.reported = 0, 0
 	for _, id := range clients {
-		c.members = append(c.members, member{client: id})
+		m := member{client: id}
+		if c.quarantined[id] > 0 {
+			m.state = trial
+		} else {
+			c.awaiting++
+		}
+		c.members = append(c.members, m)
 	}
-	c.awaiting, c.reported = len(clients), 0
 	if minReports == 0 {
-		minReports = (len(clients) + 1) / 2
+		minReports = (c.awaiting + 1) / 2
 	}
-	c.need = min(minReports, len(clients))
+	c.need = min(minReports, c.awaiting)
 }
 
 // Await marks a member that has come back as awaited again and says whether
 // it is to be given its order (again).
 func (c *Cohort) Await(id ClientID) bool {
 	m := c.find(id)
-	if m == nil || m.state == reported {
+	if m == nil || m.state == reported || m.state == tried {
 		return false
 	}
 	if m.state == gone || m.state == declined {
@@ -148,25 +203,46 @@ func (c *Cohort) Await(id ClientID) bool {
 	return true
 }
 
-// Report counts a member's contribution to order. It returns 0 when the
-// contribution is to be used and the reason when it is to be rejected.
-func (c *Cohort) Report(id ClientID, order OrderID) Reason {
+// Report counts a member's contribution to order. The reason is 0 when the
+// contribution is to be used, or is only to be judged, which onTrial says.
+func (c *Cohort) Report(id ClientID, order OrderID) (reason Reason, onTrial bool) {
 	if order < c.Order {
-		return Late
+		return Late, false
 	}
 	m := c.find(id)
 	if m == nil || order != c.Order {
-		return Unordered
+		return Unordered, false
 	}
 	switch m.state {
-	case reported:
-		return Duplicate
+	case reported, tried:
+		return Duplicate, false
+	case trial:
+		m.state = tried
+		return 0, true
 	case working:
 		c.awaiting--
 	}
 	m.state = reported
 	c.reported++
-	return 0
+	return 0, false
+}
+
+// takeBack undoes the report of a member whose contribution is taken out again.
+func (c *Cohort) takeBack(id ClientID) {
+	if m := c.find(id); m != nil && m.state == reported {
+		m.state = tried
+		c.reported--
+	}
+}
+
+// asked returns how many members are asked for contributions that count.
+func (c *Cohort) asked() (n int) {
+	for _, m := range c.members {
+		if m.state != trial && m.state != tried {
+			n++
+		}
+	}
+	return n
 }
 
 // Outcome says what has become of the round: whether it is over because no
@@ -215,4 +291,66 @@ func (c *Cohort) find(id ClientID) *member {
 		return nil
 	}
 	return &c.members[i]
+}
+
+// goodAnswers is how many answers in a row must be good before a client in quarantine
+// counts again.
+const goodAnswers = 3
+
+// quarantine puts a client whose contribution has made the model worse into quarantine:
+// its answers are judged, and not added, until goodAnswers in a row are good.
+func (c *Cohort) quarantine(id ClientID) { c.quarantined[id] = goodAnswers }
+
+// judged counts the verdict on an answer of a client in quarantine.
+func (c *Cohort) judged(id ClientID, good bool) {
+	switch {
+	case c.quarantined[id] == 0:
+	case !good:
+		c.quarantined[id] = goodAnswers
+	default:
+		if c.quarantined[id]--; c.quarantined[id] == 0 {
+			delete(c.quarantined, id)
+		}
+	}
+}
+
+// withTrials adds the present clients in quarantine that may be asked to a cohort.
+func (c *Cohort) withTrials(chosen []ClientID) []ClientID {
+	for _, id := range c.present {
+		if c.quarantined[id] > 0 && (c.free(id) || c.due(id)) {
+			chosen = append(chosen, id)
+		}
+	}
+	slices.Sort(chosen)
+	return chosen
+}
+
+// release ends every quarantine: too few clients are left without those in it.
+func (c *Cohort) release() { clear(c.quarantined) }
+
+// append encodes who is in quarantine.
+func (c *Cohort) append(to []byte) []byte {
+	to = binary.AppendUvarint(to, uint64(len(c.quarantined)))
+	for _, id := range slices.Sorted(maps.Keys(c.quarantined)) {
+		to = binary.AppendUvarint(to, uint64(id))
+		to = binary.AppendUvarint(to, uint64(c.quarantined[id]))
+	}
+	return to
+}
+
+// read reads what append has written.
+func (c *Cohort) read(d *stateReader) {
+	n := d.uint()
+	if n > uint64(len(d.b)) {
+		d.broken = true
+		return
+	}
+	for range n {
+		id, owed := d.uint(), d.uint()
+		if id > math.MaxUint32 || owed < 1 || owed > goodAnswers {
+			d.broken = true
+			return
+		}
+		c.quarantined[ClientID(id)] = int(owed)
+	}
 }

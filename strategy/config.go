@@ -28,6 +28,8 @@ type Config struct {
 	LRScale        string  `yaml:"lr_scale,omitempty"`
 	Warmup         int     `yaml:"warmup,omitempty"`
 	Guard          float64 `yaml:"guard,omitempty"`
+	Clip           string  `yaml:"clip,omitempty"`
+	MaxWeight      float64 `yaml:"max_weight,omitempty"`
 
 	// Client drift.
 	Prox       float64 `yaml:"prox,omitempty"`

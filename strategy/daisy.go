@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"fedtab/combine"
@@ -32,7 +33,7 @@ func daisyScheme() Scheme {
 		Settings: slices.Concat(training(), []Setting{
 			{Key: "average_every", Type: Whole, Min: 1, Max: 10_000, Unit: "legs", Default: 10, Help: "legs from one average to the next"},
 			atLeastTwoClients(), minReportsSetting(), deadlineSetting(), serverRateSetting(),
-		}, scaling(), []Setting{guardSetting(), maxKeptSetting()}),
+		}, scaling(), defences(), []Setting{maxKeptSetting()}),
 		Own: DaisySettings{},
 		CheckSetup: func(c Config, s Setup) error {
 			switch {
@@ -48,7 +49,7 @@ func daisyScheme() Scheme {
 			return append([]string{"averaged after every " + plural(own[DaisySettings](c).AverageEvery, "leg")}, trainingWords(c)...)
 		},
 		New: func(c Config, s Setup) Strategy {
-			return &rounds{cfg: c, setup: s, policy: &daisy{fedavg: fedavg{all: true}, averageEvery: own[DaisySettings](c).AverageEvery}}
+			return newRounds(c, s, &daisy{fedavg: fedavg{all: true}, averageEvery: own[DaisySettings](c).AverageEvery})
 		},
 	}
 }
@@ -81,6 +82,9 @@ func (s *daisy) choose(r *rounds) []ClientID {
 
 func (s *daisy) keeps() bool { return true }
 
+// unit grows with the legs that a model has gone.
+func (s *daisy) unit(r *rounds, _ Offered) float64 { return math.Sqrt(float64(r.phase + 1)) }
+
 func (s *daisy) start(id ClientID) MeanID {
 	for _, t := range s.starts {
 		if t.client == id {
@@ -97,7 +101,7 @@ func (s *daisy) next(r *rounds) (phase, bool) {
 		r.do(Size{len(r.answers)})
 		for i, a := range r.answers {
 			r.do(Add{Handle: a.handle, Scale: a.weight, Weight: a.weight})
-			r.answers[i].handle = 0
+			r.answers[i].added = true
 		}
 		return phase{}, false
 	}

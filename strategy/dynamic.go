@@ -32,7 +32,7 @@ func dynamicScheme() Scheme {
 			{Key: "full_share", Type: Number, Min: 0, Above: true, Max: 1, Default: .5, Help: "share of the clients from which on all are synchronised"},
 			atLeastTwoClients(),
 			deadlineSetting().with(func(s *Setting) { s.Help = "of fetched models" }),
-			serverRateSetting(), guardSetting(),
+			serverRateSetting(), guardSetting(), clipSetting(), maxWeightSetting(),
 		},
 		Own: DynamicSettings{},
 		CheckSetup: func(_ Config, s Setup) error {
@@ -52,7 +52,7 @@ func dynamicScheme() Scheme {
 			}
 		},
 		New: func(c Config, s Setup) Strategy {
-			return &Dynamic{cfg: c, settings: own[DynamicSettings](c), setup: s}
+			return &Dynamic{cfg: c, settings: own[DynamicSettings](c), setup: s, clip: newClip(c, s, 1)}
 		},
 	}
 }
@@ -95,7 +95,15 @@ type Dynamic struct {
 	changed bool   // the balancing set is another than the mean was asked for
 	drawn   uint64 // augmentations so far in this round
 	backoff backoff
+	clip    clip
+	sent    []synchronised // in the version that is being made
 	effects []Effect
+}
+
+// synchronised is a model in the version that is being made.
+type synchronised struct {
+	client ClientID
+	handle Handle
 }
 
 // monitored is a client and how it takes part.
@@ -141,7 +149,7 @@ const idleFor = 10 * time.Second
 const joinsAhead = 1 << 20
 
 // dynamicFormat is the first byte of a snapshot; formats before it are read too.
-const dynamicFormat = 3
+const dynamicFormat = 4
 
 // Restore implements Strategy.
 func (s *Dynamic) Restore(snapshot []byte) error {
@@ -158,6 +166,9 @@ func (s *Dynamic) Restore(snapshot []byte) error {
 	if format >= 3 {
 		b.readStreak(&d)
 	}
+	if format >= 4 {
+		s.clip.read(&d)
+	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: dynamic snapshot is %w", err)
 	}
@@ -169,7 +180,7 @@ func (s *Dynamic) snapshot(version uint64) []byte {
 	b := []byte{dynamicFormat}
 	b = binary.AppendUvarint(b, version)
 	b = binary.AppendUvarint(b, uint64(s.order))
-	return s.counters(b, s.backoff.afterCommit())
+	return s.clip.afterCommit().append(s.counters(b, s.backoff.afterCommit()))
 }
 
 // counters are what is durable with every opening of a round too.
@@ -226,17 +237,20 @@ func (s *Dynamic) Step(e Event) []Effect {
 		if s.phase == dynamicCommitting && e.Round == s.version+1 {
 			s.version = e.Round
 			s.backoff.committed()
+			s.clip.committed()
 			s.open()
 		}
 	case RolledBack:
 		if s.phase == dynamicCommitting && e.Round == s.version+1 {
-			s.phase = dynamicIdle
 			s.backoff.rolledBack()
-			for i := range s.clients {
-				s.clients[i].fresh = true // their models led to the rollback
-			}
-			s.do(SetTimer{timerAgain, retryPause(2)})
+			s.again()
 		}
+	case Blamed:
+		if s.phase == dynamicCommitting && e.Round == s.version+1 {
+			s.blamed(e.Handles)
+		}
+	case Rewind:
+		s.rewind(e.Plan)
 	case Reopened:
 		// Clients hold models of their own, which the coordinator never had:
 		// they go on with them under new orders.
@@ -396,7 +410,7 @@ func (s *Dynamic) offered(e Offered) {
 		return
 	}
 	m := &s.clients[i]
-	s.do(Keep{e.Handle})
+	s.do(Keep{e.Handle, s.clip.factor(e.Norms, 1)})
 	m.handle, m.weight, s.changed = e.Handle, e.Weight, true
 	if !m.awaited && !m.idle { // one that is idle answers a fetch, late
 		s.v++
@@ -557,16 +571,72 @@ func (s *Dynamic) synchronise() {
 	s.phase = dynamicCommitting
 	in, _ := s.set()
 	s.do(Size{in})
-	var clients []ClientID
+	s.sent = s.sent[:0]
 	for i := range s.clients {
 		if m := &s.clients[i]; m.handle != 0 {
 			s.do(Add{Handle: m.handle, Scale: m.weight, Weight: m.weight})
+			s.sent = append(s.sent, synchronised{m.client, m.handle})
 			m.handle = 0
-			clients = append(clients, m.client)
 		}
+	}
+	s.commit()
+}
+
+// commit makes a version of the models that were sent.
+func (s *Dynamic) commit() {
+	clients := make([]ClientID, len(s.sent))
+	for i, m := range s.sent {
+		clients[i] = m.client
 	}
 	s.do(Commit{
 		Round: s.version + 1, Base: s.version, Plan: combine.WeightedMean{ServerLR: s.cfg.ServerLR}, Snapshot: s.snapshot(s.version + 1),
 		Clients: clients, Rate: s.rate() * s.cfg.ServerLR, Guard: s.cfg.Guard,
 	})
+}
+
+// blamed takes models out of the version that is being made and commits the others.
+// Every client trains on from it, so that none is in quarantine: the next
+// synchronisation is judged again.
+func (s *Dynamic) blamed(handles []Handle) {
+	s.backoff.blamed(len(handles), len(s.sent))
+	s.sent = slices.DeleteFunc(s.sent, func(m synchronised) bool { return slices.Contains(handles, m.handle) })
+	if len(s.sent) > 0 {
+		s.commit()
+		return
+	}
+	s.do(Abandon{Round: s.version + 1, Order: s.order, Reason: "every model made the mean worse"})
+	s.again()
+}
+
+// again opens the round once more, after a while, from the reference: the clients'
+// models led nowhere.
+func (s *Dynamic) again() {
+	s.phase = dynamicIdle
+	s.clip.discard()
+	for i := range s.clients {
+		s.clients[i].fresh = true
+	}
+	s.do(SetTimer{timerAgain, retryPause(2)})
+}
+
+// rewind commits the model of an earlier version; every client trains on from it.
+func (s *Dynamic) rewind(plan combine.Plan) {
+	if s.phase == dynamicCommitting || s.phase == dynamicChecking || s.phase == dynamicSettling {
+		return // the run asks again
+	}
+	for i := range s.clients {
+		if m := &s.clients[i]; m.handle != 0 {
+			s.do(Drop{m.handle})
+			m.handle = 0
+		}
+		s.clients[i].fresh = true
+	}
+	for _, t := range []Timer{timerGather, timerFetch, timerAgain} {
+		s.do(StopTimer{t})
+	}
+	s.do(Abandon{Round: s.version + 1, Order: s.order, Reason: "the model goes back to an earlier version"})
+	s.phase = dynamicCommitting
+	s.clip.discard()
+	s.sent = s.sent[:0]
+	s.do(Commit{Round: s.version + 1, Base: s.version, Plan: plan, Snapshot: s.snapshot(s.version + 1)})
 }

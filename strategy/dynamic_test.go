@@ -25,7 +25,7 @@ func monitoring(t testing.TB, n int, cfg Config) *Dynamic {
 	}
 	var open string
 	for i := range n {
-		open = names(steps(s, Joined{ClientID(i + 1)}))
+		open = names(steps(s, Joined{Client: ClientID(i + 1)}))
 	}
 	if open != "Open " {
 		t.Fatalf("the last of %d clients to join does %q, want Open", n, open)
@@ -86,11 +86,11 @@ func TestDynamicTraces(t *testing.T) {
 		{"a mean that was not asked for", 10, Config{}, []Event{model(3), gathered, Averaged{7, 0}}, ""},
 		{"a violator leaves before its mean is durable", 10, Config{}, []Event{model(3), model(4), gathered, Averaged{1, 0}, Left{3}, Opened{1}}, "Drop Order Forget "},
 		{"a violation while a mean is being written down", 10, Config{}, []Event{model(3), gathered, Averaged{1, 0}, model(4), Opened{1}}, "Drop Order Forget StopTimer Mean "},
-		{"a newcomer gets an order", 3, Config{}, []Event{Joined{9}}, "Order "},
-		{"not while a mean is being written down", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{9}}, ""},
-		{"but then", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{9}, Opened{1}}, "Drop Order Order Forget "},
-		{"a client that lost its socket then gets its order again", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{2}}, "Order "},
-		{"a client that comes back after its answer waits", 3, Config{}, []Event{model(1), Joined{1}}, ""},
+		{"a newcomer gets an order", 3, Config{}, []Event{Joined{Client: 9}}, "Order "},
+		{"not while a mean is being written down", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{Client: 9}}, ""},
+		{"but then", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{Client: 9}, Opened{1}}, "Drop Order Order Forget "},
+		{"a client that lost its socket then gets its order again", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{Client: 2}}, "Order "},
+		{"a client that comes back after its answer waits", 3, Config{}, []Event{model(1), Joined{Client: 1}}, ""},
 		{"a version: all go on from it", 2, Config{}, []Event{model(1), model(2), gathered, Committed{1}}, "Open "},
 		{"a timer of another time", 2, Config{}, []Event{Fired{timerFetch}}, ""},
 	} {
@@ -307,7 +307,7 @@ func TestDynamicLeavesMidResolution(t *testing.T) {
 func TestDynamicFetchesAgain(t *testing.T) {
 	s := monitoring(t, 10, Config{})
 	ids := fetches(steps(s, model(3), Fired{timerGather}, Averaged{1, 2}))
-	got := steps(s, Joined{ids[0]})
+	got := steps(s, Joined{Client: ids[0]})
 	if names(got) != "Order Fetch " || got[1] != Effect(Fetch{ids[0], 1}) {
 		t.Errorf("effects %v, want the order and the fetch", got)
 	}
@@ -317,7 +317,7 @@ func TestDynamicFetchesAgain(t *testing.T) {
 // has not answered yet.
 func TestDynamicComesBack(t *testing.T) {
 	s := monitoring(t, 10, Config{})
-	got := steps(s, model(3), Left{3}, Joined{3})
+	got := steps(s, model(3), Left{3}, Joined{Client: 3})
 	if len(got) != 1 || got[0].(Order).Order != 2 {
 		t.Fatalf("effects %v, want order 2", got)
 	}
@@ -345,7 +345,7 @@ func TestDynamicRollBack(t *testing.T) {
 	if len(orders) != 2 {
 		t.Errorf("%d orders, want 2", len(orders))
 	}
-	if o := steps(s, Joined{1})[0].(Order); o.Fresh {
+	if o := steps(s, Joined{Client: 1})[0].(Order); o.Fresh {
 		t.Error("an order that is given again is fresh: its work would be lost")
 	}
 }
@@ -363,8 +363,8 @@ func TestDynamicReopens(t *testing.T) {
 	if v := after.(*Dynamic).v; v != 2 {
 		t.Errorf("v = %d after the restart, want 2", v)
 	}
-	after.Step(Joined{1})
-	again := steps(after, Joined{2})[0].(Open)
+	after.Step(Joined{Client: 1})
+	again := steps(after, Joined{Client: 2})[0].(Open)
 	if again.Round != 1 || again.Order <= open.Order {
 		t.Errorf("%+v after %+v, want the same round with newer orders", again, open)
 	}

@@ -44,7 +44,7 @@ func fedavgScheme() Scheme {
 // rounds are the settings that say when a round opens and closes.
 func averaging(rounds []Setting) Scheme {
 	return Scheme{
-		Settings:   slices.Concat(training(), rounds, serverStep(), scaling(), []Setting{guardSetting(), proxSetting()}, combining()),
+		Settings:   slices.Concat(training(), rounds, serverStep(), scaling(), defences(), []Setting{proxSetting()}, combining()),
 		Check:      familyProblems,
 		CheckSetup: func(c Config, s Setup) error { return checkFamily(c, s, func(clients int) int { return clients }) },
 		Optimiser:  familyOptimisers,
@@ -64,11 +64,12 @@ func averaging(rounds []Setting) Scheme {
 }
 
 func newFamily(c Config, s Setup, of fedavg) Strategy {
-	r := &rounds{cfg: c, setup: s, policy: of}
 	if c.robust() {
-		r.policy = robust{of}
+		c.MinClients = max(c.MinClients, c.minModels(s.Parameters))
+		s.MinCohort = max(s.MinCohort, c.minModels(s.Parameters))
+		return newRounds(c, s, robust{of})
 	}
-	return r
+	return newRounds(c, s, of)
 }
 
 // familyProblems reports settings that exclude each other.
@@ -80,6 +81,7 @@ func familyProblems(c Config) (ps []Problem) {
 	}
 	server, corrected := c.Server != "" && c.Server != "sgd", c.Correction != "" && c.Correction != "none"
 	if c.robust() {
+		exclude(c.Clip != "", "clip", fmt.Sprintf("%q", c.Clip), "none beside combine: %s, which bounds what one contribution moves by itself", c.Combine)
 		exclude(corrected, "correction", fmt.Sprintf("%q", c.Correction), "none beside combine: %s, which takes single deltas", c.Combine)
 		exclude(server, "server", fmt.Sprintf("%q", c.Server), "sgd beside combine: %s", c.Combine)
 	}
@@ -158,7 +160,11 @@ func novaNorm(r *rounds, steps uint64) float64 {
 	return combine.MomentumNorm(n, r.setup.ClientMomentum)
 }
 
-func (fedavg) keeps() bool           { return false }
+func (fedavg) keeps() bool { return false }
+
+func (fedavg) unit(*rounds, Offered) float64      { return 1 }
+func (fedavg) direction(*rounds, Offered) float64 { return 1 }
+
 func (fedavg) enough(r *rounds) bool { return len(r.answers) > 0 }
 
 func (fedavg) plan(r *rounds, rate float64) combine.Plan {

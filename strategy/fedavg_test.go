@@ -42,7 +42,7 @@ func collectingRound(t testing.TB, n int, cfg Config) *rounds {
 	cfg.Fraction = 1
 	s := newFedAvg(t, cfg)
 	for i := range n {
-		s.Step(Joined{ClientID(i + 1)})
+		s.Step(Joined{Client: ClientID(i + 1)})
 	}
 	s.Step(Opened{1})
 	return s
@@ -70,10 +70,10 @@ func TestFedAvgTraces(t *testing.T) {
 		{"all leave", 2, Config{}, []Event{Left{1}, Left{2}}, "StopTimer Abandon SetTimer "},
 		{"retry", 2, Config{}, []Event{Declined{1, 1}, Declined{2, 1}, Fired{timerRetry}}, "Open "},
 		{"retry with none present", 2, Config{}, []Event{Left{1}, Left{2}, Fired{timerRetry}}, ""},
-		{"the first to come back opens it", 1, Config{}, []Event{Left{1}, Fired{timerRetry}, Joined{1}}, "Open "},
-		{"a member comes back", 2, Config{}, []Event{Left{1}, Joined{1}}, "Order "},
-		{"a member comes back after its report", 2, Config{}, []Event{offer(1, 1), Left{1}, Joined{1}}, ""},
-		{"a stranger joins", 2, Config{}, []Event{Joined{9}}, ""},
+		{"the first to come back opens it", 1, Config{}, []Event{Left{1}, Fired{timerRetry}, Joined{Client: 1}}, "Open "},
+		{"a member comes back", 2, Config{}, []Event{Left{1}, Joined{Client: 1}}, "Order "},
+		{"a member comes back after its report", 2, Config{}, []Event{offer(1, 1), Left{1}, Joined{Client: 1}}, ""},
+		{"a stranger joins", 2, Config{}, []Event{Joined{Client: 9}}, ""},
 		{"a stranger offers", 2, Config{}, []Event{offer(9, 1)}, "Reject "},
 		{"twice the same", 2, Config{}, []Event{offer(1, 1), offer(1, 2)}, "Reject "},
 		{"an order that was never given", 2, Config{}, []Event{Offered{Client: 1, Order: 7, Handle: 1, Weight: 1}}, "Reject "},
@@ -130,11 +130,11 @@ func TestFedAvgReopens(t *testing.T) {
 	if got != "Size SetTimer Expect Expect Expect " {
 		t.Fatalf("reopening does %q, want the size, a timer, and what was ordered of each member", got)
 	}
-	order := steps(after, Joined{2})
+	order := steps(after, Joined{Client: 2})
 	if len(order) != 1 || order[0].(Order).Order != open.Order || order[0].(Order).Round != 2 {
 		t.Fatalf("a member that comes back gets %v, want its order %d of round 2", order, open.Order)
 	}
-	if got := names(steps(after, Joined{7})); got != "" {
+	if got := names(steps(after, Joined{Client: 7})); got != "" {
 		t.Errorf("a newcomer gets %q, want to wait", got)
 	}
 	steps(after, Offered{Client: 2, Order: open.Order, Handle: 1, Weight: 1})
@@ -172,10 +172,10 @@ func TestConfigProblems(t *testing.T) {
 // the same seed chooses the same ones.
 func TestSample(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var c Cohort
+		c := NewCohort(true)
 		k := rapid.IntRange(1, 200).Draw(t, "K")
 		for i := range k {
-			c.Join(ClientID(3*i + 1))
+			c.Join(ClientID(3*i+1), "")
 		}
 		hundredths := rapid.IntRange(0, 100).Draw(t, "100 C")
 		seed := rapid.Uint64().Draw(t, "seed")
@@ -199,9 +199,9 @@ func TestSample(t *testing.T) {
 
 // Every client is as likely as any other.
 func TestSampleIsFair(t *testing.T) {
-	var c Cohort
+	c := NewCohort(true)
 	for i := range 20 {
-		c.Join(ClientID(i))
+		c.Join(ClientID(i), "")
 	}
 	var count [20]int
 	const rounds = 20_000
@@ -362,7 +362,7 @@ func TestFedAvgInvariants(t *testing.T) {
 			"join": func(t *rapid.T) {
 				id := client.Draw(t, "id")
 				w.present[id] = true
-				w.do(slices.Clone(s.Step(Joined{id})))
+				w.do(slices.Clone(s.Step(Joined{Client: id})))
 			},
 			"leave": func(t *rapid.T) {
 				id := client.Draw(t, "id")

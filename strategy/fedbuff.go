@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"fedtab/combine"
 	"fedtab/learn/rng"
 )
 
@@ -30,7 +31,7 @@ func fedbuffScheme() Scheme {
 			deadlineSetting().with(func(s *Setting) {
 				s.Help = "of an order: after one or two of them it no longer counts as at work; its answer still counts"
 			}),
-		}, serverStep(), []Setting{guardSetting(), proxSetting()}),
+		}, serverStep(), []Setting{guardSetting(), clipSetting(), proxSetting()}),
 		Own: FedBuffSettings{},
 		Packing: func(Config) Packing {
 			return Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true}
@@ -40,7 +41,7 @@ func fedbuffScheme() Scheme {
 			return append([]string{"a version from every " + plural(own[FedBuffSettings](c).Buffer, "answer")}, trainingWords(c)...)
 		},
 		New: func(c Config, s Setup) Strategy {
-			return &FedBuff{cfg: c, settings: own[FedBuffSettings](c), setup: s}
+			return &FedBuff{cfg: c, settings: own[FedBuffSettings](c), setup: s, cohort: NewCohort(s.Live), clip: newClip(c, s, 1)}
 		},
 	}
 }
@@ -71,6 +72,7 @@ type FedBuff struct {
 
 	version uint64
 	order   OrderID
+	cohort  Cohort     // who may be asked, and who is in quarantine
 	clients []buffered // present, ascending by client
 	absent  []buffered // orders that were out before a restart, of clients that are not back
 
@@ -78,12 +80,12 @@ type FedBuff struct {
 	opened     bool // the round that is under way is durable
 	reopened   bool // and was so before a restart: more of its orders are out than the snapshot has
 	committing bool
-	count      int          // answers in the buffer
-	senders    []ClientID   // of these answers, ascending
+	taken      []keptAnswer // in the buffer
 	waiting    []keptAnswer // came while a version was being committed
 	drawn      uint64
 	timing     bool // the timer of the orders that are out is running
 	backoff    backoff
+	clip       clip
 	effects    []Effect
 }
 
@@ -98,14 +100,16 @@ type buffered struct {
 	unresponsive bool // and still when the timer ran out again: it is not counted as at work
 }
 
+// keptAnswer is an answer that is in the buffer, or waits to be.
 type keptAnswer struct {
 	client ClientID
 	handle Handle
 	base   uint64
+	norms  []float64
 }
 
 // bufferFormat is the first byte of a snapshot; formats before it are read too.
-const bufferFormat = 2
+const bufferFormat = 3
 
 // keepAbsent is for how many versions an order from before a restart may still
 // be answered.
@@ -137,6 +141,10 @@ func (s *FedBuff) Restore(snapshot []byte) error {
 	for range n {
 		out = append(out, buffered{client: ClientID(d.uint()), order: OrderID(d.uint()), base: d.uint()})
 	}
+	if f >= 3 {
+		s.clip.read(&d)
+		s.cohort.read(&d)
+	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: fedbuff snapshot is %w", err)
 	}
@@ -158,7 +166,7 @@ func (s *FedBuff) snapshot(version uint64) []byte {
 		b = binary.AppendUvarint(b, uint64(c.order))
 		b = binary.AppendUvarint(b, c.base)
 	}
-	return b
+	return s.cohort.append(s.clip.afterCommit().append(b))
 }
 
 // Step implements Strategy.
@@ -166,8 +174,10 @@ func (s *FedBuff) Step(e Event) []Effect {
 	s.effects = s.effects[:0]
 	switch e := e.(type) {
 	case Joined:
+		s.cohort.Join(e.Client, e.Address)
 		s.joined(e.Client)
 	case Left:
+		s.cohort.Leave(e.Client)
 		if i, ok := s.find(e.Client); ok {
 			s.clients = slices.Delete(s.clients, i, i+1)
 		}
@@ -175,6 +185,7 @@ func (s *FedBuff) Step(e Event) []Effect {
 	case Declined:
 		if i, ok := s.find(e.Client); ok && s.clients[i].order == e.Order {
 			s.clients[i].order = 0
+			s.cohort.missed(e.Client)
 			s.pause()
 		}
 	case Fired:
@@ -203,14 +214,27 @@ func (s *FedBuff) Step(e Event) []Effect {
 		if s.committing && e.Round == s.version+1 {
 			s.version = e.Round
 			s.backoff.committed()
+			s.clip.committed()
+			s.cohort.attempt++
+			s.cohort.committed()
 			s.absent = slices.DeleteFunc(s.absent, func(c buffered) bool { return c.base+keepAbsent < s.version })
 			s.next()
 		}
 	case RolledBack:
 		if s.committing && e.Round == s.version+1 {
 			s.backoff.rolledBack()
+			s.clip.discard()
 			s.next()
 		}
+	case Blamed:
+		if s.committing && e.Round == s.version+1 {
+			s.blamed(e.Handles)
+		}
+	case Judged:
+		s.cohort.judged(e.Client, e.Good)
+		s.give()
+	case Rewind:
+		s.rewind(e.Plan)
 	case Reopened:
 		s.order = max(s.order, e.Open.Order)
 		if d := (stateReader{b: e.Open.State}); len(d.b) > 0 { // absent from a round of an older build
@@ -266,11 +290,11 @@ func (s *FedBuff) open() {
 // next begins a version with the answers that came during the commit.
 func (s *FedBuff) next() {
 	s.committing = false
-	s.count, s.senders = 0, nil
+	s.taken = s.taken[:0]
 	waiting := s.waiting
 	s.waiting = nil
 	for _, a := range waiting {
-		s.take(a.client, a.handle, a.base)
+		s.take(a)
 	}
 	s.open()
 }
@@ -286,22 +310,43 @@ func (s *FedBuff) give() {
 	if s.cfg.Fraction == 0 {
 		maxBusy = len(s.clients)
 	}
-	var idle []int
+	s.drawn++
+	stream := rng.Stream(s.setup.Seed, "buffer", s.version, s.drawn)
+	var idle, trials []int
+	var able []ClientID
 	busy := 0
 	for i, c := range s.clients {
 		switch {
+		case c.order == 0 && s.cohort.quarantined[c.client] > 0:
+			trials = append(trials, i)
 		case c.order == 0:
-			idle = append(idle, i)
-		case !c.unresponsive:
+			able = append(able, c.client)
+		case !c.unresponsive && s.cohort.quarantined[c.client] == 0:
 			busy++
+		}
+	}
+	if s.setup.Live {
+		able = s.cohort.worthy(able, func(n int) int { return int(stream.Uint64N(uint64(n))) })
+		if len(able) == 0 && busy == 0 {
+			s.cohort.forgive() // nobody else is left
+			s.cohort.release()
+		}
+	}
+	for _, id := range able {
+		i, _ := s.find(id)
+		idle = append(idle, i)
+	}
+	for _, i := range trials {
+		if id := s.clients[i].client; s.cohort.free(id) || s.cohort.due(id) {
+			s.order++
+			s.clients[i] = buffered{client: id, order: s.order, base: s.version}
+			s.send(s.clients[i])
 		}
 	}
 	n := min(maxBusy-busy, len(idle))
 	if n <= 0 {
 		return
 	}
-	s.drawn++
-	stream := rng.Stream(s.setup.Seed, "buffer", s.version, s.drawn)
 	for k := range n {
 		j := k + int(stream.Uint64N(uint64(len(idle)-k)))
 		idle[k], idle[j] = idle[j], idle[k]
@@ -318,7 +363,9 @@ func (s *FedBuff) age() {
 	s.timing = false
 	for i := range s.clients {
 		if c := &s.clients[i]; c.order != 0 && !c.unresponsive {
-			c.unresponsive, c.overdue = c.overdue, true
+			if c.unresponsive, c.overdue = c.overdue, true; c.unresponsive {
+				s.cohort.missed(c.client)
+			}
 			s.time()
 		}
 	}
@@ -353,14 +400,19 @@ func (s *FedBuff) offered(e Offered) {
 		return
 	}
 	c := &s.clients[i]
-	base := c.base
+	a := keptAnswer{e.Client, e.Handle, c.base, e.Norms}
 	c.order = 0
-	if s.committing {
-		s.do(Keep{e.Handle})
-		s.waiting = append(s.waiting, keptAnswer{e.Client, e.Handle, base})
+	s.cohort.answered(e.Client)
+	switch {
+	case s.cohort.quarantined[e.Client] > 0:
+		s.do(Judge{Handle: e.Handle, Client: e.Client, Scale: 1, Guard: s.cfg.Guard})
+		return
+	case s.committing:
+		s.do(Keep{Handle: e.Handle})
+		s.waiting = append(s.waiting, a)
 		return
 	}
-	s.take(e.Client, e.Handle, base)
+	s.take(a)
 	// The commit comes before the next orders: one given now would rest on a
 	// version that is about to be replaced.
 	s.commit()
@@ -368,18 +420,25 @@ func (s *FedBuff) offered(e Offered) {
 }
 
 // take puts an answer into the buffer.
-func (s *FedBuff) take(id ClientID, h Handle, base uint64) {
-	stale := float64(s.version - base)
-	s.do(Add{Handle: h, Scale: math.Pow(1+stale, -s.settings.Staleness), Weight: 1})
-	s.count++
-	if j, have := slices.BinarySearch(s.senders, id); !have {
-		s.senders = slices.Insert(s.senders, j, id)
+func (s *FedBuff) take(a keptAnswer) {
+	stale := float64(s.version - a.base)
+	s.do(Add{Handle: a.handle, Scale: s.clip.factor(a.norms, 1) * math.Pow(1+stale, -s.settings.Staleness), Weight: 1})
+	s.taken = append(s.taken, a)
+}
+
+// senders returns the clients whose answers are in the buffer, ascending.
+func (s *FedBuff) senders() []ClientID {
+	ids := make([]ClientID, len(s.taken))
+	for i, a := range s.taken {
+		ids[i] = a.client
 	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // commit makes a version when the buffer is full.
 func (s *FedBuff) commit() {
-	if s.count < s.settings.Buffer || s.committing || !s.opened {
+	if len(s.taken) < s.settings.Buffer || s.committing || !s.opened {
 		return
 	}
 	s.committing = true
@@ -387,10 +446,47 @@ func (s *FedBuff) commit() {
 		s.order += ordersAhead
 		s.reopened = false
 	}
+	s.make()
+}
+
+// make commits what is in the buffer.
+func (s *FedBuff) make() {
 	rate := s.cfg.ServerLR * s.backoff.factor()
 	r := rounds{cfg: s.cfg}
 	s.do(Commit{
 		Round: s.version + 1, Base: s.version, Plan: r.serverPlan(rate, 1), Snapshot: s.snapshot(s.version + 1),
-		Clients: slices.Clone(s.senders), Rate: s.cfg.LR * rate, Guard: s.cfg.Guard,
+		Clients: s.senders(), Rate: s.cfg.LR * rate, Guard: s.cfg.Guard,
 	})
+}
+
+// blamed takes answers out of the version that is being made, puts their senders into
+// quarantine, and commits the others.
+func (s *FedBuff) blamed(handles []Handle) {
+	s.backoff.blamed(len(handles), len(s.taken))
+	s.taken = slices.DeleteFunc(s.taken, func(a keptAnswer) bool {
+		blamed := slices.Contains(handles, a.handle)
+		if blamed {
+			s.cohort.quarantine(a.client)
+		}
+		return blamed
+	})
+	if len(s.taken) > 0 {
+		s.make()
+		return
+	}
+	s.do(Abandon{Round: s.version + 1, Order: s.order, Reason: "every contribution made the model worse"})
+	s.clip.discard()
+	s.next()
+}
+
+// rewind commits the model of an earlier version in place of what is in the buffer.
+func (s *FedBuff) rewind(plan combine.Plan) {
+	if s.committing {
+		return // the run asks again
+	}
+	s.do(Abandon{Round: s.version + 1, Order: s.order, Reason: "the model goes back to an earlier version"})
+	s.taken = s.taken[:0]
+	s.clip.discard()
+	s.opening, s.opened, s.committing = false, false, true
+	s.do(Commit{Round: s.version + 1, Base: s.version, Plan: plan, Snapshot: s.snapshot(s.version + 1)})
 }

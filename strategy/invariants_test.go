@@ -259,7 +259,7 @@ func TestSchemesInvariants(t *testing.T) {
 					"join": func(t *rapid.T) {
 						id := client.Draw(t, "id")
 						r.present[id] = true
-						r.step(Joined{id})
+						r.step(Joined{Client: id})
 					},
 					"leave": func(t *rapid.T) {
 						id := client.Draw(t, "id")
@@ -375,7 +375,7 @@ func TestSnapshots(t *testing.T) {
 			}
 			var joins []Event
 			for id := range ClientID(5) {
-				joins = append(joins, Joined{id + 1})
+				joins = append(joins, Joined{Client: id + 1})
 			}
 			run(s, 0, joins...)
 			if commit == nil {

@@ -171,7 +171,7 @@ func answers(e Event, id ClientID) bool {
 func (w *walkers) join(id ClientID) {
 	w.present[id] = &walker{f: slices.Clone(w.reference), weight: float64(1 + w.r.IntN(600))}
 	w.changed = true
-	w.step(Joined{id})
+	w.step(Joined{Client: id})
 }
 
 func (w *walkers) leave(id ClientID) {

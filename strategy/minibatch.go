@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"cmp"
 	"slices"
 
 	"fedtab/combine"
@@ -21,7 +22,7 @@ func minibatchScheme() Scheme {
 		Help:     "gradients up, one step for all",
 		Models:   "1 up, 1 down, every step",
 		Choose:   "the line is fast and exactness matters",
-		Settings: slices.Concat([]Setting{fractionSetting(), batchSetting(), rateSetting()}, admission(), serverStep(), scaling(), []Setting{guardSetting()}),
+		Settings: slices.Concat([]Setting{fractionSetting(), batchSetting(), rateSetting()}, admission(), serverStep(), scaling(), defences()),
 		Optimiser: func(Config) Optimisers {
 			return Optimisers{Kinds: []string{"sgd"}, Why: "with strategy.kind: minibatch clients take no steps (strategy.server says how the server does)"}
 		},
@@ -30,7 +31,7 @@ func minibatchScheme() Scheme {
 		// as it is.
 		MaxScale:  func(_ Config, maxWeight float64) float64 { return maxWeight },
 		Words:     func(c Config) []string { return []string{share(c.Fraction)} },
-		New:       func(c Config, s Setup) Strategy { return &rounds{cfg: c, setup: s, policy: minibatch{}} },
+		New:       func(c Config, s Setup) Strategy { return newRounds(c, s, minibatch{}) },
 		Gradients: true,
 	}
 }
@@ -45,7 +46,14 @@ func (minibatch) work(r *rounds, _ ClientID) Work {
 	return Work{Kind: Gradient, Steps: 1, Stream: true, Batch: r.cfg.Batch, LR: r.cfg.LR}
 }
 
-func (minibatch) weigh(_ *rounds, e Offered) (scale, weight float64) { return 1, e.Weight }
+func (minibatch) weigh(_ *rounds, e Offered) (scale, weight float64) {
+	return cmp.Or(e.Share, 1), e.Weight
+}
+
+// unit makes of a sum of gradients their mean.
+func (minibatch) unit(_ *rounds, e Offered) float64 { return e.Weight / cmp.Or(e.Share, 1) }
+
+func (m minibatch) direction(r *rounds, e Offered) float64 { return -r.cfg.LR / m.unit(r, e) }
 
 // plan takes the step against the gradient.
 func (minibatch) plan(r *rounds, rate float64) combine.Plan { return r.serverPlan(rate, -r.cfg.LR) }

@@ -45,7 +45,7 @@ func newSurvey(t *testing.T) (*rounds, *survey) {
 	t.Helper()
 	s := &survey{fedavg: fedavg{all: true}}
 	cfg := Config{Kind: "periodic", LR: .1, MinClients: 3, MinReports: 1, Deadline: time.Minute}
-	return &rounds{policy: s, cfg: cfg.WithDefaults(), setup: Setup{Seed: 1}}, s
+	return newRounds(cfg.WithDefaults(), Setup{Seed: 1}, s), s
 }
 
 // A round of two phases: the second is durable before its orders leave, asks the
@@ -127,10 +127,10 @@ func TestPhaseSurvivesARestart(t *testing.T) {
 	if string(s.resumed) != "kept" {
 		t.Errorf("the scheme gets %q back", s.resumed)
 	}
-	if got := steps(after, Joined{1}); got[0].(Order).Order != 2 || got[0].(Order).Work.Kind != Fit {
+	if got := steps(after, Joined{Client: 1}); got[0].(Order).Order != 2 || got[0].(Order).Work.Kind != Fit {
 		t.Errorf("a client that is back gets %+v", got)
 	}
-	steps(after, Offered{Client: 1, Order: 2, Handle: 1, Weight: 1}, Joined{2}, Offered{Client: 2, Order: 2, Handle: 2, Weight: 1})
+	steps(after, Offered{Client: 1, Order: 2, Handle: 1, Weight: 1}, Joined{Client: 2}, Offered{Client: 2, Order: 2, Handle: 2, Weight: 1})
 	if got := names(steps(after, Left{3})); got != "StopTimer Commit " {
 		t.Errorf("the end of the phase does %q", got)
 	}

@@ -57,7 +57,8 @@ func radonScheme() Scheme {
 			return words
 		},
 		New: func(c Config, s Setup) Strategy {
-			return &rounds{cfg: c, setup: s, policy: &radon{RadonSettings: own[RadonSettings](c)}}
+			c.Clip = "none" // a Radon point is no mean
+			return newRounds(c, s, &radon{RadonSettings: own[RadonSettings](c)})
 		},
 	}
 }
@@ -104,7 +105,7 @@ func (s *radon) models(clients, parameters int) (need, height int) {
 func (s *radon) choose(r *rounds) []ClientID {
 	present := r.cohort.Sample(1, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
 	if s.need, _ = s.models(len(present), r.setup.Parameters); s.need == 0 {
-		r.cohort.ReinstateAll() // too few without the suspended
+		r.cohort.forgive() // too few without those that have not answered
 		present = r.cohort.Sample(1, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
 		s.need, _ = s.models(len(present), r.setup.Parameters)
 	}

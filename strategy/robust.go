@@ -32,17 +32,37 @@ func (robust) enough(r *rounds) bool {
 	return len(r.answers) >= r.cfg.minModels(r.setup.Parameters)
 }
 
-// minModels is the smallest number of models that the combiner needs.
+// minModels is the smallest number of models of which the combiner withstands
+// c.Byzantine wrong ones. A live cohort is never smaller.
 func (c Config) minModels(parameters int) int {
+	f := c.Byzantine
 	switch c.Combine {
-	case "krum":
-		return 2*c.Byzantine + 3
-	case "trimmed-mean": // of fewer nothing is trimmed
-		return int(math.Ceil(1/c.Trim - 1e-9))
+	case "krum": // Blanchard et al. 2017: n > 2 f + 2
+		return 2*f + 3
+	case "trimmed-mean": // floor(trim n) >= f
+		return max(2*f+1, int(math.Ceil(float64(f)/c.Trim-1e-9)))
 	case "radon":
 		return parameters + 2
 	}
-	return 1
+	return 2*f + 1
+}
+
+// Withstands returns how many wrong answers a cohort of n withstands, by the
+// combiner's guarantee; -1 if it combines by the mean, which the clipping bound and
+// the guard protect instead.
+func (c Config) Withstands(n int) int {
+	if !c.robust() {
+		return -1
+	}
+	switch c.Combine {
+	case "krum":
+		return max(min(c.Byzantine, (n-3)/2), 0)
+	case "trimmed-mean":
+		return combine.Trimmed(n, c.Trim)
+	case "radon": // a Radon point of d + 2 models lies within the hull of all but one
+		return 1
+	}
+	return max((n-1)/2, 0)
 }
 
 // checkRobust checks a robust combiner against the model and the clients. cohort
@@ -68,13 +88,8 @@ func checkRobust(c Config, s Setup, cohort func(clients int) int) error {
 			return fmt.Errorf("combine: radon takes d up to %d, and the model has %d parameters; the nearest that works is combine: geometric-median", maxRadonParameters, d)
 		}
 	}
-	if s.Clients == 0 { // live, a round opens with min_clients
-		switch smallest := min(cohort(c.MinClients), c.MinClients); {
-		case need > c.MaxKept:
-			return fmt.Errorf("combine: %s needs at least %d models, and max_kept is %d; want max_kept: %d, or combine: median", c.Combine, need, c.MaxKept, need)
-		case smallest < need:
-			return fmt.Errorf("combine: %s needs a cohort of at least %d, and with min_clients: %d a round may open with one of %d; want more min_clients or a larger fraction, or combine: median", c.Combine, need, c.MinClients, smallest)
-		}
+	if s.Clients == 0 && need > c.MaxKept {
+		return fmt.Errorf("combine: %s needs at least %d models, and max_kept is %d; want max_kept: %d, or combine: median", c.Combine, need, c.MaxKept, need)
 	}
 	return nil
 }

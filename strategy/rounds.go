@@ -27,7 +27,17 @@ type rounds struct {
 	answers []answer // to its orders
 	present int      // clients when the attempt was opened
 	backoff backoff
+	clip    clip
 	effects []Effect
+}
+
+// newRounds returns the machine of a policy.
+func newRounds(c Config, s Setup, p policy) *rounds {
+	vectors := 1
+	if c.Correction == "scaffold" {
+		vectors = 2
+	}
+	return &rounds{cfg: c, setup: s, policy: p, cohort: NewCohort(s.Live), clip: newClip(c, s, vectors)}
 }
 
 // policy is what round-based schemes differ in.
@@ -42,6 +52,11 @@ type policy interface {
 	weigh(r *rounds, e Offered) (scale, weight float64)
 	// keeps says whether the vectors are needed one by one.
 	keeps() bool
+	// unit is what the norms of an answer are measured in, so that those of different
+	// phases and weights compare.
+	unit(r *rounds, e Offered) float64
+	// direction is the scale by which an answer alone is a step from the base.
+	direction(r *rounds, e Offered) float64
 	// enough says whether the answers suffice, when no more are to come.
 	enough(r *rounds) bool
 	// plan returns the arithmetic of the commit. rate multiplies the mean.
@@ -63,6 +78,8 @@ type answer struct {
 	weight float64
 	steps  uint64
 	handle Handle
+	added  bool // no longer kept one by one
+	took   time.Duration
 }
 
 type roundState uint8
@@ -82,7 +99,7 @@ const (
 )
 
 // roundsFormat is the first byte of a snapshot; formats before it are read too.
-const roundsFormat = 3
+const roundsFormat = 4
 
 // Restore implements Strategy.
 func (r *rounds) Restore(snapshot []byte) error {
@@ -99,6 +116,10 @@ func (r *rounds) Restore(snapshot []byte) error {
 	if format >= 3 {
 		b.readStreak(&d)
 	}
+	if format >= 4 {
+		r.clip.read(&d)
+		r.cohort.read(&d)
+	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: %s snapshot is %w", r.cfg.Kind, err)
 	}
@@ -112,7 +133,8 @@ func (r *rounds) snapshot(version uint64) []byte {
 	b = binary.AppendUvarint(b, version)
 	b = binary.AppendUvarint(b, uint64(r.order))
 	after := r.backoff.afterCommit()
-	return after.appendStreak(after.appendHalvings(b))
+	b = after.appendStreak(after.appendHalvings(b))
+	return r.cohort.append(r.clip.afterCommit().append(b))
 }
 
 // Step implements Strategy.
@@ -126,7 +148,7 @@ func (r *rounds) Step(e Event) []Effect {
 	}
 	switch e := e.(type) {
 	case Joined:
-		r.cohort.Join(e.Client)
+		r.cohort.Join(e.Client, e.Address)
 		switch r.state {
 		case idle:
 			if r.cohort.Attempt == 0 { // otherwise the retry timer opens it
@@ -158,22 +180,33 @@ func (r *rounds) Step(e Event) []Effect {
 		}
 	case Opened:
 		if r.state == opening && e.Round == r.cohort.Round {
-			r.collect(r.cfg.Deadline)
+			r.collect(r.deadline())
 		}
 	case Committed:
 		if r.state == committing && e.Round == r.version+1 {
 			r.version = e.Round
 			r.backoff.committed()
+			r.clip.committed()
 			r.state = idle
+			r.cohort.End()
 			r.cohort.Attempt = 0
-			r.cohort.ReinstateAll()
+			r.cohort.committed()
 			r.open()
 		}
 	case RolledBack:
 		if r.state == committing && e.Round == r.version+1 {
 			r.backoff.rolledBack()
+			r.clip.discard()
 			r.retry()
 		}
+	case Blamed:
+		if r.state == committing && e.Round == r.version+1 {
+			r.blamed(e.Handles)
+		}
+	case Judged:
+		r.cohort.judged(e.Client, e.Good)
+	case Rewind:
+		r.rewind(e.Plan)
 	case Reopened:
 		r.reopened(e)
 	}
@@ -225,17 +258,21 @@ func (r *rounds) open() {
 		r.cohort.Attempt = 0 // the next to join opens it
 		return
 	}
-	if len(r.cohort.responsive()) < r.cfg.MinClients {
-		r.cohort.ReinstateAll() // too few are left without them
+	if len(r.cohort.able()) < r.cfg.MinClients {
+		r.cohort.release()
 	}
+	r.cohort.attempt++
 	r.cohort.Attempt++
+	if r.cohort.askable() < r.cfg.MinClients {
+		r.cohort.forgive() // too few are left without those that have not answered
+	}
 	chosen := r.choose(r)
 	if len(chosen) == 0 {
 		r.cohort.Attempt = 0
 		return
 	}
 	r.phase = 0
-	r.write(phase{ask: chosen})
+	r.write(phase{ask: r.cohort.withTrials(chosen)})
 }
 
 // write makes a phase durable, with a new order number.
@@ -250,7 +287,12 @@ func (r *rounds) write(p phase) {
 	r.state = opening
 	r.present = r.cohort.Present()
 	state := openState{backoff: r.backoff, present: r.present, phase: r.phase, state: p.state}
-	r.do(Open{Round: r.version + 1, Order: r.order, Base: r.version, Cohort: p.ask, Deadline: r.cfg.Deadline, State: state.encode()})
+	r.do(Open{Round: r.version + 1, Order: r.order, Base: r.version, Cohort: p.ask, Deadline: r.deadline(), State: state.encode()})
+}
+
+// deadline is for how long the answers of the open phase are awaited.
+func (r *rounds) deadline() time.Duration {
+	return r.cohort.deadline(r.cfg.Deadline)
 }
 
 func (r *rounds) begin(round uint64, p phase) {
@@ -264,7 +306,7 @@ func (r *rounds) collect(deadline time.Duration) {
 	r.size()
 	r.do(SetTimer{timerDeadline, deadline})
 	for _, m := range r.cohort.members {
-		if m.state == working && r.cohort.isPresent(m.client) {
+		if (m.state == working || m.state == trial) && r.cohort.isPresent(m.client) {
 			r.send(m.client)
 		}
 	}
@@ -275,7 +317,7 @@ func (r *rounds) collect(deadline time.Duration) {
 // of each member. Others announce theirs where they add.
 func (r *rounds) size() {
 	if !r.keeps() {
-		r.do(Size{len(r.cohort.members)})
+		r.do(Size{max(r.cohort.asked(), 1)})
 	}
 }
 
@@ -288,25 +330,44 @@ func (r *rounds) send(id ClientID) {
 }
 
 func (r *rounds) offered(e Offered) {
-	reason := Late
+	reason, onTrial := Late, false
 	if r.state == collecting {
-		reason = r.cohort.Report(e.Client, e.Order)
+		reason, onTrial = r.cohort.Report(e.Client, e.Order)
 	} else if e.Order > r.order {
 		reason = Unordered
 	}
-	if reason != 0 {
-		r.cohort.Reinstate(e.Client)
+	r.cohort.answered(e.Client)
+	switch {
+	case reason != 0:
 		r.do(Reject{e.Handle, reason})
 		return
+	case onTrial:
+		r.do(Judge{Handle: e.Handle, Client: e.Client, Scale: r.direction(r, e), Guard: r.cfg.Guard})
+		return
 	}
-	r.answers = append(r.answers, answer{e.Client, e.Weight, e.Steps, e.Handle})
+	r.answers = append(r.answers, answer{client: e.Client, weight: e.Weight, steps: e.Steps, handle: e.Handle, took: e.Took})
+	clipped := r.clip.factor(e.Norms, r.unit(r, e))
 	if r.keeps() {
-		r.do(Keep{e.Handle})
+		r.do(Keep{e.Handle, clipped})
 	} else {
 		scale, weight := r.weigh(r, e)
-		r.do(Add{Handle: e.Handle, Scale: scale, Weight: weight})
+		r.do(Add{Handle: e.Handle, Scale: scale * clipped, Weight: weight})
 	}
 	r.settle(false)
+	if r.state == collecting {
+		r.hasten(e.Took)
+	}
+}
+
+// hasten shortens the wait for the rest of the run's first cohorts, once there are
+// answers enough to say how long one takes.
+func (r *rounds) hasten(took time.Duration) {
+	if !r.cohort.live || r.cohort.pace > 0 || r.cohort.reported != r.cohort.need {
+		return
+	}
+	if wait := r.cohort.patience(took); wait < r.cfg.Deadline-took {
+		r.do(SetTimer{timerDeadline, wait})
+	}
 }
 
 // settle ends the open phase if no answer is awaited, or time is up.
@@ -319,12 +380,14 @@ func (r *rounds) settle(timeUp bool) {
 		return
 	}
 	r.do(StopTimer{timerDeadline})
+	r.cohort.missing()
 	if !enough || !r.enough(r) {
 		r.abandon(fmt.Sprintf("%d of %d contributions, %d needed", r.cohort.reported, len(r.cohort.members), r.cohort.need))
 		return
 	}
 	// Results of single answers must not depend on the order of arrival.
 	slices.SortFunc(r.answers, func(a, b answer) int { return cmp.Compare(a.client, b.client) })
+	r.cohort.measure(r.answers)
 	if p, ok := r.next(r); ok {
 		r.phase++
 		r.write(p)
@@ -344,7 +407,43 @@ func (r *rounds) commit() {
 		c.Kept = r.handles()
 	}
 	r.do(c)
-	r.cohort.End()
+}
+
+// blamed takes contributions out of the version that is being made, puts their senders
+// into quarantine, and commits the others.
+func (r *rounds) blamed(handles []Handle) {
+	r.backoff.blamed(len(handles), len(r.answers))
+	r.answers = slices.DeleteFunc(r.answers, func(a answer) bool {
+		blamed := slices.Contains(handles, a.handle)
+		if blamed {
+			r.cohort.takeBack(a.client)
+			r.cohort.quarantine(a.client)
+		}
+		return blamed
+	})
+	if len(r.answers) == 0 || !r.enough(r) {
+		r.abandon(fmt.Sprintf("the contributions of %d of %d clients made the model worse", len(handles), len(handles)+len(r.answers)))
+		return
+	}
+	r.commit()
+}
+
+// rewind gives up what is open and commits the model of an earlier version.
+func (r *rounds) rewind(plan combine.Plan) {
+	switch r.state {
+	case committing:
+		return // the run asks again
+	case opening, collecting:
+		r.do(StopTimer{timerDeadline})
+		r.drop()
+		r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: "the model goes back to an earlier version"})
+	case idle:
+		r.do(StopTimer{timerRetry})
+	}
+	r.answers = r.answers[:0]
+	r.clip.discard()
+	r.state = committing
+	r.do(Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1)})
 }
 
 // handles returns the handles of the answers that are still kept, in their
@@ -352,7 +451,7 @@ func (r *rounds) commit() {
 func (r *rounds) handles() []Handle {
 	var hs []Handle
 	for _, a := range r.answers {
-		if a.handle != 0 {
+		if !a.added {
 			hs = append(hs, a.handle)
 		}
 	}
@@ -360,14 +459,19 @@ func (r *rounds) handles() []Handle {
 }
 
 func (r *rounds) abandon(reason string) {
-	if r.keeps() {
-		for _, a := range r.answers {
-			r.do(Drop{a.handle})
-		}
-	}
-	r.cohort.Suspend()
+	r.drop()
+	r.clip.discard()
 	r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: reason})
 	r.retry()
+}
+
+// drop forgets the answers that are kept.
+func (r *rounds) drop() {
+	if r.keeps() {
+		for _, h := range r.handles() {
+			r.do(Drop{h})
+		}
+	}
 }
 
 func (r *rounds) retry() {

@@ -93,7 +93,7 @@ func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
 		x, rounds, handle := make([]float32, d), 0, Handle(0)
 		var todo []Event
 		for i := range n {
-			todo = append(todo, Joined{ClientID(i)})
+			todo = append(todo, Joined{Client: ClientID(i)})
 		}
 		for len(todo) > 0 && rounds < 6 {
 			e := todo[0]

@@ -81,8 +81,8 @@ type Packing struct {
 	Grid     bool // and versions lie on a grid: what rounding takes off comes back in later rounds
 }
 
-// setting returns the setting of a key.
-func (s Scheme) setting(key string) (Setting, bool) {
+// Setting returns the setting of a key.
+func (s Scheme) Setting(key string) (Setting, bool) {
 	for _, t := range s.Settings {
 		if t.Key == key {
 			return t, true
@@ -139,7 +139,7 @@ func (r Registry) Settings() []Setting {
 func (r Registry) Misplaced(kind, key string, value any) Problem {
 	var have []string
 	for _, s := range r {
-		if _, ok := s.setting(key); ok {
+		if _, ok := s.Setting(key); ok {
 			have = append(have, s.Name)
 		}
 	}
@@ -176,7 +176,7 @@ func (r Registry) Problems(c Config) []Problem {
 		}
 	}
 	for _, s := range r.Settings() {
-		if _, has := scheme.setting(s.Key); known && !has {
+		if _, has := scheme.Setting(s.Key); known && !has {
 			if v, _ := c.Get(s.Key); given(v) {
 				ps = append(ps, r.Misplaced(c.Kind, s.Key, v))
 			}

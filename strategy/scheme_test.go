@@ -54,7 +54,7 @@ func TestSchemesAreComplete(t *testing.T) {
 				}
 			}
 			for _, on := range []string{k.When.Key, k.InsteadOf} {
-				if _, ok := s.setting(on); on != "" && !ok {
+				if _, ok := s.Setting(on); on != "" && !ok {
 					t.Errorf("%s: setting %s depends on %s, which the scheme does not have", s.Name, k.Key, on)
 				}
 			}
@@ -74,7 +74,7 @@ func TestSchemesAreComplete(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	for _, s := range Schemes() {
 		c := Config{Kind: s.Name, LR: .1, Batches: 3}
-		if _, ok := s.setting("batches"); !ok {
+		if _, ok := s.Setting("batches"); !ok {
 			c.Batches = 0
 		}
 		full := c.WithDefaults()
@@ -89,16 +89,16 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]struct{ given, want Config }{
-		"fedavg": {Config{Kind: "fedavg"}, Config{Kind: "fedavg", Epochs: 1, ServerLR: 1, MinClients: 1, Deadline: DefaultDeadline}},
+		"fedavg": {Config{Kind: "fedavg"}, Config{Kind: "fedavg", Epochs: 1, ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: DefaultDeadline}},
 		"adam": {Config{Kind: "fedavg", Server: "adam"},
-			Config{Kind: "fedavg", Epochs: 1, Server: "adam", ServerLR: .1, ServerMomentum: .9, ServerBeta2: .99, ServerTau: 1e-3, MinClients: 1, Deadline: DefaultDeadline}},
+			Config{Kind: "fedavg", Epochs: 1, Server: "adam", ServerLR: .1, ServerMomentum: .9, ServerBeta2: .99, ServerTau: 1e-3, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: DefaultDeadline}},
 		"adagrad": {Config{Kind: "fedbuff", Server: "adagrad", Own: FedBuffSettings{Buffer: 3}},
-			Config{Kind: "fedbuff", Epochs: 1, Server: "adagrad", ServerLR: .1, ServerTau: 1e-3, MinClients: 1, Deadline: DefaultDeadline, Own: FedBuffSettings{3, .5}}},
+			Config{Kind: "fedbuff", Epochs: 1, Server: "adagrad", ServerLR: .1, ServerTau: 1e-3, Guard: 3, MinClients: 1, Deadline: DefaultDeadline, Own: FedBuffSettings{3, .5}}},
 		"krum": {Config{Kind: "periodic", Combine: "krum"},
-			Config{Kind: "periodic", Epochs: 1, ServerLR: 1, Combine: "krum", Byzantine: 1, MaxKept: 100, MinClients: 1, Deadline: DefaultDeadline}},
+			Config{Kind: "periodic", Epochs: 1, ServerLR: 1, Combine: "krum", Byzantine: 1, MaxKept: 100, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: DefaultDeadline}},
 		"central": {Config{Kind: "central"}, Config{Kind: "central", Epochs: 1, Deadline: MaxDeadline}},
 		"daisy": {Config{Kind: "daisy", Batches: 2},
-			Config{Kind: "daisy", Batches: 2, ServerLR: 1, MaxKept: 100, MinClients: 2, Deadline: DefaultDeadline, Own: DaisySettings{10}}},
+			Config{Kind: "daisy", Batches: 2, ServerLR: 1, Guard: 3, MaxWeight: 4, MaxKept: 100, MinClients: 2, Deadline: DefaultDeadline, Own: DaisySettings{10}}},
 	} {
 		if got := test.given.WithDefaults(); got != test.want {
 			t.Errorf("%s: got  %+v\nwant %+v", name, got, test.want)
@@ -201,7 +201,7 @@ func TestToyScheme(t *testing.T) {
 		Settings: []Setting{rateSetting(), batchSetting(), {Key: "laps", Type: Whole, Min: 1, Max: 9, Default: 4, Help: "laps around the data"}},
 		Own:      toySettings{},
 		Words:    func(c Config) []string { return []string{plural(own[toySettings](c).Laps, "lap")} },
-		New:      func(c Config, s Setup) Strategy { return &rounds{cfg: c, setup: s, policy: fedavg{all: true}} },
+		New:      func(c Config, s Setup) Strategy { return newRounds(c, s, fedavg{all: true}) },
 	}
 	r := append(Schemes(), toy)
 	good := Config{Kind: "toy", LR: .1, Own: toySettings{Laps: 3}}

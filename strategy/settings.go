@@ -1,6 +1,9 @@
 package strategy
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // The settings that several schemes have. One that a single scheme has is in the
 // file of that scheme.
@@ -81,9 +84,22 @@ func deadlineSetting() Setting {
 		Help: "of a round"}
 }
 
+// defences returns the settings that keep single contributions from ruining a mean.
+func defences() []Setting { return []Setting{guardSetting(), clipSetting(), maxWeightSetting()} }
+
 func guardSetting() Setting {
-	return Setting{Key: "guard", Type: Number, Min: 1, Max: 1e6, Note: ", in multiples of the last test loss", Zero: "only a version that is not finite",
-		Help: "a version whose test loss exceeds this many times the last one's is rolled back"}
+	return Setting{Key: "guard", Type: Number, Min: 1, Max: math.Inf(1), Note: ", in multiples of the last test loss (.inf: only a version that is not finite)", Default: 3.,
+		Help: "a version whose loss on a sample of the test set exceeds this many times the last one's is not made: the contributions to blame are taken out, or the round is rolled back"}
+}
+
+func clipSetting() Setting {
+	return Setting{Key: "clip", Type: Choice, Choices: []string{"adaptive", "none"},
+		Help: "bound on the norm of a contribution: `adaptive` is twice the median norm of earlier rounds"}
+}
+
+func maxWeightSetting() Setting {
+	return Setting{Key: "max_weight", Type: Number, Min: 1, Max: math.Inf(1), Note: ", in multiples of the median (.inf: no bound)", Default: 4.,
+		Help: "most that one participant weighs, in multiples of the median number of examples of those present"}
 }
 
 func serverRateSetting() Setting {
@@ -143,8 +159,8 @@ func combining() []Setting {
 			Help: "what combines the updates; all but the mean tolerate wrong ones"},
 		{Key: "trim", Type: Number, Min: 0, Above: true, Max: .4999, Default: .2, When: When{"combine", []string{"trimmed-mean"}},
 			Help: "share that is cut off on each side"},
-		{Key: "byzantine", Type: Whole, Min: 1, Max: 1 << 20, Default: 1, When: When{"combine", []string{"krum"}},
-			Help: "f, contributions that may be wrong"},
+		{Key: "byzantine", Type: Whole, Min: 1, Max: 1 << 20, Default: 1, When: When{"combine", robustCombiners()},
+			Help: "f, contributions that may be wrong; live, a cohort has at least 2 f + 1 (krum: 2 f + 3; trimmed-mean: f / trim too)"},
 		maxKeptSetting().with(func(s *Setting) { s.When = When{"combine", robustCombiners()} }),
 	}
 }

@@ -63,7 +63,10 @@ type Event interface{ event() }
 type (
 	// Joined says that a client takes part from now on: it has come, come
 	// back, or ended its pause.
-	Joined struct{ Client ClientID }
+	Joined struct {
+		Client  ClientID
+		Address string // where it comes from; empty: not to be held against others
+	}
 
 	// Left says that a client no longer takes part.
 	Left struct{ Client ClientID }
@@ -75,8 +78,11 @@ type (
 		Client ClientID
 		Order  OrderID
 		Handle Handle
-		Weight float64 // examples behind it, > 0
-		Steps  uint64  // mini-batches behind it
+		Weight float64       // that it may have, > 0: the examples behind it, or the most that one contribution may weigh
+		Share  float64       // Weight over the examples behind it; 0 means 1
+		Steps  uint64        // mini-batches behind it
+		Norms  []float64     // Euclidean norm of each vector of parameters
+		Took   time.Duration // since the order went out
 	}
 
 	// Declined says that a client will not answer an order.
@@ -99,6 +105,24 @@ type (
 	// base stays the newest version, and the sums are cleared.
 	RolledBack struct{ Round uint64 }
 
+	// Blamed says that the version of a Commit was worse than its guard allows,
+	// and would not be without the contributions of Handles. The strategy
+	// commits the others, or abandons the attempt.
+	Blamed struct {
+		Round   uint64
+		Handles []Handle
+	}
+
+	// Judged answers a Judge.
+	Judged struct {
+		Client ClientID
+		Good   bool
+	}
+
+	// Rewind asks that the model go back to that of an earlier version, by a new
+	// one. What is open is abandoned.
+	Rewind struct{ Plan combine.Plan }
+
 	// Averaged answers a Mean.
 	Averaged struct {
 		Mean  MeanID
@@ -116,6 +140,9 @@ type (
 )
 
 func (RolledBack) event() {}
+func (Blamed) event()     {}
+func (Judged) event()     {}
+func (Rewind) event()     {}
 func (Averaged) event()   {}
 
 func (Joined) event()    {}
@@ -251,9 +278,21 @@ type (
 	// the first of them, and lets the sums be finer.
 	Size struct{ Adds int }
 
-	// Keep accepts a contribution and holds its vectors until Add or Drop,
-	// for schemes that need single models: memory O(clients).
-	Keep struct{ Handle Handle }
+	// Keep accepts a contribution and holds its vectors, multiplied by Scale, until
+	// Add or Drop, for schemes that need single models: memory O(clients).
+	Keep struct {
+		Handle Handle
+		Scale  float64 // 0 means 1
+	}
+
+	// Judge accepts a contribution, evaluates the base plus Scale x its first
+	// vector by the guard's bound, and forgets it. It is answered by Judged.
+	Judge struct {
+		Handle Handle
+		Client ClientID
+		Scale  float64
+		Guard  float64
+	}
 
 	// Drop forgets a kept contribution.
 	Drop struct{ Handle Handle }
@@ -312,7 +351,7 @@ type (
 		Snapshot []byte     // for Restore: the state as of Committed
 		Clients  []ClientID // whose contributions are in it, ascending
 		Rate     float64    // effective learning rate: of the clients, times the server's
-		Guard    float64    // roll back if the test loss exceeds Guard times the last; 0: only what is not finite
+		Guard    float64    // refuse a version whose test loss exceeds Guard times the last; 0: only what is not finite
 	}
 
 	// Finish ends the run: the scheme has nothing left to do.
@@ -331,6 +370,7 @@ func (Abandon) effect()   {}
 func (Commit) effect()    {}
 func (Finish) effect()    {}
 func (Keep) effect()      {}
+func (Judge) effect()     {}
 func (Drop) effect()      {}
 func (Fetch) effect()     {}
 func (Mean) effect()      {}

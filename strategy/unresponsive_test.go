@@ -1,9 +1,15 @@
 package strategy
 
-import "testing"
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
 
 // Most clients stay and do not answer: the first attempt at a round is abandoned,
-// and the second does without them. The next round asks them again.
+// and the following do without them. They are asked again after four attempts, and one
+// that has answered at once.
 func TestUnresponsiveMajority(t *testing.T) {
 	s := mustNew(t, Config{Kind: "fedavg", Fraction: 1}, Setup{Seed: 1, Live: true})
 	join(s, 1, 2, 3, 4, 5) // round 1 begins with the first alone
@@ -29,24 +35,27 @@ func TestUnresponsiveMajority(t *testing.T) {
 	if len(again.Cohort) != 1 || again.Cohort[0] != 4 {
 		t.Fatalf("the next attempt is of %v, want of the client that has answered", again.Cohort)
 	}
-	// A client that answers late, or comes back, is asked again.
-	steps(s, Opened{again.Round}, Offered{Client: 2, Order: o, Handle: 11, Weight: 1}, Left{5}, Joined{5}, Left{4})
-	third := attempt(steps(s, Fired{timerRetry}))
-	if len(third.Cohort) != 2 || third.Cohort[0] != 2 || third.Cohort[1] != 5 {
-		t.Fatalf("the third attempt is of %v, want of 2 and 5", third.Cohort)
+	// A client that answers late is asked again, one that only comes back is not.
+	steps(s, Opened{again.Round}, Offered{Client: 2, Order: o, Handle: 11, Weight: 1}, Left{5}, Joined{Client: 5}, Left{4})
+	next := attempt(steps(s, Fired{timerRetry}))
+	if !slices.Equal(next.Cohort, []ClientID{2}) {
+		t.Fatalf("the third attempt is of %v, want of 2", next.Cohort)
 	}
-	steps(s, Opened{third.Round}, Offered{Client: 2, Order: third.Order, Handle: 12, Weight: 1}, Offered{Client: 5, Order: third.Order, Handle: 13, Weight: 1})
-	if next := attempt(steps(s, Committed{third.Round})); len(next.Cohort) != 4 {
-		t.Errorf("the next round is of %v, want of all", next.Cohort)
+	for range 2 {
+		steps(s, Opened{next.Round}, Offered{Client: 2, Order: next.Order, Handle: 12, Weight: 1})
+		next = attempt(steps(s, Committed{next.Round}))
+	}
+	if !slices.Equal(next.Cohort, []ClientID{1, 2, 3, 5}) { // 4 has left
+		t.Errorf("four attempts later the cohort is %v, want all", next.Cohort)
 	}
 }
 
 // Clients that decline are no better: the attempt after one that a majority has
-// declined does without them, and a client that joins again is asked again.
+// declined does without them, whether they join again or not.
 func TestDecliningMajority(t *testing.T) {
 	s := mustNew(t, Config{Kind: "fedavg", Fraction: 1}, Setup{Seed: 1, Live: true})
 	join(s, 1)
-	o := steps(s, Opened{1}, Joined{2}, Joined{3}, Joined{4}, Joined{5}, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1}, Committed{1})
+	o := steps(s, Opened{1}, Joined{Client: 2}, Joined{Client: 3}, Joined{Client: 4}, Joined{Client: 5}, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1}, Committed{1})
 	open := o[len(o)-1].(Open)
 	if len(open.Cohort) != 5 {
 		t.Fatalf("the round is of %v, want of all", open.Cohort)
@@ -55,10 +64,102 @@ func TestDecliningMajority(t *testing.T) {
 	for id := ClientID(2); id <= 5; id++ {
 		steps(s, Declined{Client: id, Order: open.Order})
 	}
-	steps(s, Joined{3}) // has ended its pause, say
+	steps(s, Joined{Client: 3}) // has ended its pause, say
 	again := steps(s, Fired{timerRetry})[0].(Open)
-	if len(again.Cohort) != 2 || again.Cohort[0] != 1 || again.Cohort[1] != 3 {
-		t.Errorf("the next attempt is of %v, want of 1 and 3", again.Cohort)
+	if !slices.Equal(again.Cohort, []ClientID{1}) {
+		t.Errorf("the next attempt is of %v, want of 1", again.Cohort)
+	}
+}
+
+// idlers joins n clients of one address that will never answer.
+func idlers(s Strategy, n int, address string) {
+	for i := range n {
+		s.Step(Joined{Client: ClientID(1000 + i), Address: address})
+	}
+}
+
+// However many clients of one address never answer, or leave and come again, the
+// number of attempts that wait for a deadline stays small: their address is asked for
+// one of them at growing intervals. Six honest clients answer all they are asked.
+func TestAttention(t *testing.T) {
+	for name, churn := range map[string]bool{"idle": false, "churn": true} {
+		t.Run(name, func(t *testing.T) {
+			s := mustNew(t, Config{Kind: "fedavg", Fraction: .1}, Setup{Seed: 1, MinCohort: 2, Live: true})
+			idlers(s, 64, "192.0.2.1")
+			for id := range ClientID(6) {
+				s.Step(Joined{Client: 1 + id, Address: fmt.Sprintf("198.51.100.%d", id)})
+			}
+			effects := steps(s, Opened{1})
+			deadlines, next := 0, ClientID(2000)
+			var open Open
+			for made := 0; made < 100; {
+				idle := false
+				for _, o := range orders(effects) {
+					if o.Client >= 1000 {
+						idle = true
+						if churn { // another session takes its place
+							steps(s, Left{o.Client}, Joined{Client: next, Address: "192.0.2.1"})
+							next++
+						}
+					}
+				}
+				var last []Effect
+				for _, o := range orders(effects) {
+					if o.Client < 1000 {
+						last = append(last, steps(s, Offered{Client: o.Client, Order: o.Order, Handle: Handle(1000*made + int(o.Client)), Weight: 1, Took: time.Second})...)
+					}
+				}
+				if idle && !churn {
+					deadlines++
+					last = steps(s, Fired{timerDeadline})
+				}
+				find := func(effects []Effect) (opened bool) {
+					for _, e := range effects {
+						if o, ok := e.(Open); ok {
+							open, opened = o, true
+						}
+					}
+					return opened
+				}
+				for _, e := range last {
+					if c, ok := e.(Commit); ok {
+						made++
+						last = steps(s, Committed{c.Round})
+					}
+				}
+				if !find(last) && !find(steps(s, Fired{timerRetry})) {
+					t.Fatalf("after %d versions: no attempt in %q", made, names(last))
+				}
+				effects = steps(s, Opened{open.Round})
+			}
+			t.Logf("%d of the attempts waited for a deadline", deadlines)
+			if deadlines > 8 {
+				t.Errorf("%d attempts waited for a deadline, want at most 8", deadlines)
+			}
+		})
+	}
+}
+
+// A deadline follows the time that answers take, and doubles for a client that has
+// missed several, up to the task's own.
+func TestDeadlineAdapts(t *testing.T) {
+	a := newAttention(true)
+	if got := a.deadline(0, time.Hour); got != time.Hour {
+		t.Errorf("without an answer: %v, want the task's", got)
+	}
+	a.measured([]time.Duration{4 * time.Second, time.Second, 50 * time.Second}) // the median is 4 s
+	for misses, want := range []time.Duration{32 * time.Second, 32 * time.Second, 64 * time.Second, 128 * time.Second} {
+		if got := a.deadline(misses, time.Hour); got != want {
+			t.Errorf("after %d misses: %v, want %v", misses, got, want)
+		}
+	}
+	if got := a.deadline(3, time.Minute); got != time.Minute {
+		t.Errorf("%v, want the task's own minute at most", got)
+	}
+	a = newAttention(true)
+	a.measured([]time.Duration{time.Millisecond})
+	if got := a.deadline(0, time.Hour); got != minPatience {
+		t.Errorf("for fast answers: %v, want %v", got, minPatience)
 	}
 }
 

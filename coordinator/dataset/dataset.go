@@ -4,11 +4,13 @@ package dataset
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/learn/data"
+	"fedtab/learn/kernel"
 	"fedtab/learn/rng"
 	"fedtab/run"
 	"fedtab/strategy"
@@ -111,6 +113,9 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 		Seed: seed, MinCohort: 1, Live: live, Clients: len(d.Shards),
 		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
 	}
+	initial := make([]float32, setup.Parameters)
+	m.Init(initial, t.Seed)
+	setup.Norm = math.Sqrt(kernel.SquaredNorm(initial))
 	if a := t.Devices.Availability; a < 1 {
 		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // half of the mean number of present clients
 	}
@@ -130,6 +135,28 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 // Evaluator returns a function that evaluates a model on the test set: mean loss
 // and accuracy. It uses all cores.
 func (d *Dataset) Evaluator(m learn.Model) run.Evaluator { return EvaluatorOf(m, d.Test) }
+
+// judged is the max number of test examples that the guard judges by.
+const judged = 1000
+
+// Judge returns a function that evaluates a model on a fixed sample of the test set,
+// for the guard of the task's strategy; nil if it has none.
+func (d *Dataset) Judge(t *task.Task, m learn.Model) run.Evaluator {
+	return JudgeOf(t, m, d.Test)
+}
+
+// JudgeOf is Judge for any examples of the model's shape.
+func JudgeOf(t *task.Task, m learn.Model, test data.Examples) run.Evaluator {
+	if g := t.Strategy.Guard; g == 0 || math.IsInf(g, 1) || test.Len() == 0 {
+		return nil
+	}
+	n := min(test.Len(), judged)
+	sample := make([]int32, n)
+	for i := range sample {
+		sample[i] = int32(i * test.Len() / n)
+	}
+	return EvaluatorOf(m, data.NewSubset(test, sample))
+}
 
 // EvaluatorOf is Evaluator for any examples of the model's shape.
 func EvaluatorOf(m learn.Model, test data.Examples) run.Evaluator {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -37,6 +38,8 @@ type observer struct {
 	counting map[key]*answer // what the version is made of that is being committed
 	fresh    *answer         // accepted in this step
 	kept     map[strategy.Handle]key
+	handles  map[strategy.Handle]key   // of every contribution that was accepted
+	retaken  map[key]*answer           // of a version whose other contributions were to blame
 	means    map[strategy.MeanID]*mean // of this round
 
 	abandoned, rolledBack int64
@@ -79,7 +82,7 @@ func newObserver(st strategy.Strategy, p *process) *observer {
 	return &observer{
 		Strategy: st, process: p, sim: p.sim, round: closed, backoff: p.sim.backoff,
 		present: map[clientID]bool{}, left: map[clientID]bool{}, orders: map[clientID]strategy.Order{}, owed: map[clientID]strategy.Order{}, starts: map[clientID]strategy.MeanID{},
-		declined: map[key]bool{}, answered: map[key]bool{}, pending: map[key]*answer{}, kept: map[strategy.Handle]key{}, means: map[strategy.MeanID]*mean{},
+		declined: map[key]bool{}, answered: map[key]bool{}, pending: map[key]*answer{}, kept: map[strategy.Handle]key{}, handles: map[strategy.Handle]key{}, means: map[strategy.MeanID]*mean{},
 	}
 }
 
@@ -108,11 +111,15 @@ func (o *observer) Step(e strategy.Event) []strategy.Effect {
 		case strategy.Keep:
 			settled++
 			o.accept(offered, true)
+		case strategy.Judge:
+			settled++
+			o.judge(offered)
 		case strategy.Reject:
 			settled++
 		case strategy.Drop:
 			if a := o.use(f.Handle); a != nil {
 				delete(o.pending, key{a.Participant, a.Contribution.Order})
+				delete(o.retaken, key{a.Participant, a.Contribution.Order})
 				delete(o.kept, f.Handle)
 			}
 		case strategy.Mean:
@@ -123,8 +130,9 @@ func (o *observer) Step(e strategy.Event) []strategy.Effect {
 			}
 		case strategy.Abandon:
 			o.sim.note("order %d is abandoned: %s", f.Order, f.Reason)
-			clear(o.pending)
-			clear(o.kept)
+			maps.DeleteFunc(o.pending, func(_ key, a *answer) bool { return o.sim.shape != buffered || !a.kept }) // others came during a commit
+			maps.DeleteFunc(o.kept, func(_ strategy.Handle, k key) bool { return o.pending[k] == nil })
+			o.retaken = nil
 			o.abandoned++
 			o.sim.result["abandoned"]++
 		case strategy.Commit:
@@ -159,11 +167,15 @@ func (o *observer) told(e strategy.Event) {
 	case strategy.Committed:
 		o.counting, o.backoff = nil, o.backoff.committed()
 	case strategy.RolledBack:
-		s.must(s.Guard > 0, "only a guard rolls back", "round %d is", e.Round)
+		s.must(s.Guard == 2, "only a guard rolls back", "round %d is", e.Round)
 		s.note("round %d is rolled back", e.Round)
 		s.result["rolled back"]++
 		o.rolledBack++
 		o.counting, o.backoff = nil, backoff{halvings: o.backoff.halvings + 1}
+	case strategy.Blamed:
+		s.note("round %d: %v are to blame", e.Round, e.Handles)
+		s.result["blamed"]++
+		o.takeOut(e.Handles)
 	case strategy.Declined:
 		o.declined[key{uint32(e.Client), uint64(e.Order)}] = true
 	case strategy.Averaged:
@@ -235,7 +247,7 @@ func (o *observer) compute(m *mean) (norm2 float64) {
 
 // use returns the answer that is kept under a handle.
 func (o *observer) use(h strategy.Handle) *answer {
-	a := o.pending[o.kept[h]]
+	a := cmp.Or(o.pending[o.kept[h]], o.retaken[o.kept[h]])
 	o.sim.must(a != nil && a.kept, "only what is kept is used", "handle %d is not", h)
 	return a
 }
@@ -272,8 +284,35 @@ func (o *observer) accept(e strategy.Offered, keep bool) {
 	}
 	a.Participant, a.Contribution.Order = k.participant, k.order
 	o.fresh, o.answered[k], o.pending[k] = a, true, a
+	o.handles[e.Handle] = k
 	if keep {
 		o.kept[e.Handle] = k
+	}
+}
+
+// judge books a contribution that is judged and counts in no version.
+func (o *observer) judge(e strategy.Offered) {
+	o.next("Accept", e)
+	k := key{uint32(e.Client), uint64(e.Order)}
+	a := &answer{base: o.open.Base}
+	if o.sim.shape == buffered {
+		a.base = o.orders[e.Client].Base
+	}
+	a.Participant, a.Contribution.Order = k.participant, k.order
+	o.fresh, o.answered[k] = a, true
+}
+
+// takeOut takes the contributions to blame out of the version that is being made; the
+// others are retaken.
+func (o *observer) takeOut(blamed []strategy.Handle) {
+	o.retaken, o.counting = o.counting, nil
+	for _, h := range blamed {
+		delete(o.retaken, o.handles[h])
+	}
+	for h, k := range o.handles {
+		if a := o.retaken[k]; a != nil && a.kept {
+			o.kept[h] = k
+		}
 	}
 }
 
@@ -281,13 +320,20 @@ func (o *observer) commits(c strategy.Commit, e strategy.Event) {
 	for _, h := range c.Kept {
 		o.use(h)
 	}
-	n, kept, buffer := len(o.pending), keptAnswers(o.pending), o.sim.Buffer
+	_, fewer := e.(strategy.Blamed)
+	made := o.pending
+	if fewer {
+		made = o.retaken
+	} else {
+		o.pending = map[key]*answer{}
+	}
+	n, kept, buffer := len(made), keptAnswers(made), o.sim.Buffer
 	o.sim.must(kept == len(c.Kept), "every accepted contribution counts", "version %d is made of %d kept models, want %d", c.Round, len(c.Kept), kept)
 	// More than a buffer only if they came while the version before was being made.
 	_, opened := e.(strategy.Opened)
-	o.sim.must(o.sim.shape != buffered || n == buffer || n > buffer && opened, "a full buffer makes a version", "version %d is made of %d answers, want %d", c.Round, n, buffer)
-	o.clients, o.counting, o.pending = slices.Clone(c.Clients), o.pending, map[key]*answer{}
-	clear(o.kept)
+	o.sim.must(o.sim.shape != buffered || fewer || n == buffer || n > buffer && opened, "a full buffer makes a version", "version %d is made of %d answers, want %d", c.Round, n, buffer)
+	o.clients, o.counting, o.retaken = slices.Clone(c.Clients), made, nil
+	maps.DeleteFunc(o.kept, func(_ strategy.Handle, k key) bool { return o.pending[k] == nil })
 	clear(o.owed)
 	maps.DeleteFunc(o.means, func(_ strategy.MeanID, m *mean) bool { return m.forgotten })
 	o.sim.note("round %d is to be committed, of %v", c.Round, c.Clients)

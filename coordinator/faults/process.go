@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"math"
 	"time"
 
 	"fedtab/coordinator/live"
@@ -92,8 +93,11 @@ func (s *sim) boot() {
 	}
 	n, vectors, open := uint64(len(s.initial)), s.maxVectors, uint64(0)
 	p.checker = live.NewChecker(int(n), vectors, s.seed, live.NewLease(maxBodies*protocol.MaxBody(n, vectors)))
+	if s.Guard == 2 {
+		p.checker.KeepIn(live.NewVault("", math.MaxInt64))
+	}
 	cfg := run.Config{
-		ID: "faults", Seed: s.seed, Model: s.model, Sums: s.Sums(), MaxScale: s.MaxScale, Packing: s.packing, Stop: s.stopAt, EvalEvery: s.evalEvery, Evaluate: s.evaluate,
+		ID: "faults", Seed: s.seed, Model: s.model, Sums: s.Sums(), MaxScale: s.MaxScale, Packing: s.packing, Stop: s.stopAt, EvalEvery: s.evalEvery, Evaluate: s.evaluate, Judge: s.judge(),
 		Shards: s.shards, Journal: s.disk, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,
 	}
 	if s.processes > 1 {
@@ -126,6 +130,14 @@ func (s *sim) boot() {
 	}
 }
 
+// judge is the guard's Evaluator, nil without a guard.
+func (s *sim) judge() run.Evaluator {
+	if s.Guard != 2 {
+		return nil
+	}
+	return s.evaluate
+}
+
 // evaluate is the run's Evaluator: one version in thirty reaches every goal, and
 // with a guard one in ten is worse than the guard allows. Which these are changes
 // with every rollback, because a coarse packing may give the same version again.
@@ -133,7 +145,7 @@ func (s *sim) evaluate(params []float32) (loss, accuracy float64, examples int) 
 	switch hash := learn.Hash(params); {
 	case hash[0] < 8:
 		return .9, 1, 10
-	case hash[1+s.result["rolled back"]%31] < 25 && s.Guard > 0:
+	case hash[1+(s.result["rolled back"]+s.result["blamed"])%31] < 25 && s.Guard == 2:
 		return 3, .1, 10
 	}
 	return 1, .5, 10

@@ -81,6 +81,8 @@ func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 	}
 	if maybe(r, 4) && kind != "oneshot" && kind != "radon" {
 		c.Guard = 2
+	} else {
+		c.Guard = math.Inf(1)
 	}
 	switch kind {
 	case "fedavg":
@@ -122,8 +124,24 @@ func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 		s.reliable, s.examples, c.Own = max(s.reliable, c.MinClients), s.Models, s.RadonSettings
 	}
 	s.drawPacking(r)
+	s.exact()
 	s.Config, s.maxVectors = s.WithDefaults(), s.Vectors()
 	return s
+}
+
+// exact turns off what makes a sum other than what was sent, so that the two can be
+// compared exactly; tests of strategy have the clipping bound.
+func (s *scheme) exact() {
+	c := &s.Config
+	if _, has := c.Scheme().Setting("max_weight"); has {
+		c.MaxWeight = math.Inf(1)
+	}
+	if _, has := c.Scheme().Setting("clip"); has && (c.Combine == "" || c.Combine == "mean") {
+		c.Clip = "none"
+	}
+	if _, has := c.Scheme().Setting("guard"); !has {
+		c.Guard = 0
+	}
 }
 
 // drawFamily draws a member of the family of federated averaging.
@@ -159,13 +177,17 @@ func (s *scheme) drawServer(r *rand.Rand) {
 // drawRobust draws a combiner for which there are enough clients.
 func (s *scheme) drawRobust(r *rand.Rand, clients int) {
 	s.Combine = one(r, "median", "trimmed-mean", "krum", "geometric-median", "radon")
-	need := map[string]int{"krum": 5, "trimmed-mean": 5, "radon": 6}[s.Combine]
-	if need > clients || need > 0 && s.Kind == "fedavg" && s.Fraction < 1 {
-		s.Combine, need = "median", 0
+	need := map[string]int{"median": 3, "geometric-median": 3, "krum": 5, "trimmed-mean": 5, "radon": 6}[s.Combine]
+	switch {
+	case clients < 3: // too few for any
+		s.Combine = ""
+		return
+	case need > clients:
+		s.Combine, need = "median", 3
 	}
 	s.binary = s.Combine == "radon"
 	s.MinClients, s.reliable = max(s.MinClients, need), max(s.reliable, need)
-	if need == 0 {
+	if need == 3 {
 		s.MaxKept = one(r, 0, 3+r.IntN(10))
 	}
 }

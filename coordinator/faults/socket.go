@@ -111,6 +111,9 @@ func (c *socket) arrive(f func()) {
 // SendShared implements run.Peer.
 func (c *socket) SendShared(m *run.Shared) { c.Send(m.Message) }
 
+// Address implements run.Peer.
+func (c *socket) Address() string { return "" }
+
 // Close implements run.Peer. What the client sent before still arrives.
 func (c *socket) Close(code protocol.CloseCode, detail string) {
 	s := c.peer.sim

@@ -17,6 +17,7 @@ const (
 	rewriting                    // collecting, and being written down once more
 	reopened                     // left open by an earlier process, whose clients have models of their own
 	committing
+	blaming        // a version was not made, and some of its contributions are to blame
 	over           // the run is, or the round of the contribution is closed
 	anyState state = 1<<iota - 1
 )
@@ -65,6 +66,9 @@ var transitions = []struct {
 	{"Commit", allShapes, collecting, committing, ofRound | ofBase},
 	{"Committed", allShapes, committing, closed, ofRound},
 	{"RolledBack", allShapes, committing, closed, ofRound},
+	{"Blamed", allShapes, committing, blaming, ofRound},
+	{"Commit", allShapes, blaming, committing, ofRound | ofBase},
+	{"Abandon", allShapes, blaming, closed, ofRound},
 }
 
 // next moves the round on by an event or effect.

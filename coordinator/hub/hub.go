@@ -115,7 +115,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // Upgrade has answered
 	}
 	below.wire.open = true
-	s := newSession(h, below.wire, conn)
+	s := newSession(h, below.wire, conn, from)
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
 	closing := h.closing

@@ -21,6 +21,7 @@ type session struct {
 	conn     *websocket.Conn
 	number   uint64
 	remote   string
+	address  string        // that it is counted for (quota.Address)
 	readDone chan struct{} // closed when the reading goroutine has ended
 	wake     chan struct{} // tells the writing goroutine to look at the queue
 
@@ -59,9 +60,9 @@ type item struct {
 	entry    run.Entry
 }
 
-func newSession(h *Hub, w *wire, conn *websocket.Conn) *session {
+func newSession(h *Hub, w *wire, conn *websocket.Conn, address string) *session {
 	return &session{
-		hub: h, wire: w, conn: conn, number: h.number.Add(1), remote: conn.RemoteAddr().String(),
+		hub: h, wire: w, conn: conn, number: h.number.Add(1), remote: conn.RemoteAddr().String(), address: address,
 		readDone: make(chan struct{}), wake: make(chan struct{}, 1),
 		rate: rate.NewLimiter(h.limits.Messages, h.limits.Burst),
 	}
@@ -137,6 +138,9 @@ func (s *session) SendShared(m *run.Shared) {
 	}
 	s.enqueue(item{prepared: prepared, entry: m.Entry()})
 }
+
+// Address implements run.Peer.
+func (s *session) Address() string { return s.address }
 
 func (s *session) enqueue(i item) {
 	s.mu.Lock()

@@ -18,6 +18,7 @@ type Checker struct {
 	vectors int
 	seed    uint64 // of the run
 	lease   *Lease
+	vault   *Vault    // nil: contributions are not kept for the guard
 	pool    sync.Pool // *Body
 }
 
@@ -103,6 +104,10 @@ func (k *Checker) Borrow(ctx context.Context, c *protocol.Contribution) (*Body, 
 	return b, nil
 }
 
+// KeepIn has accepted contributions kept in a vault for the run's guard. It is called
+// before the first Check.
+func (k *Checker) KeepIn(v *Vault) { k.vault = v }
+
 func (k *Checker) bodySize() int64 { return protocol.MaxBody(uint64(k.n), k.vectors) }
 
 // Bytes returns the memory, for a body to be put into.
@@ -128,12 +133,26 @@ func (k *Checker) Check(participant uint32, c *protocol.Contribution, body *Body
 	if body == nil {
 		body = k.pool.Get().(*Body)
 	}
+	var codecs []protocol.Codec
+	var blocks [][]byte
+	if k.vault != nil {
+		for i := range c.Vectors {
+			if v := &c.Vectors[i]; v.Kind == protocol.PayloadFloat32 {
+				codecs, blocks = append(codecs, v.Codec), append(blocks, v.Block)
+			}
+		}
+	}
 	o := run.Inspect(c, k.vectors, func(v *protocol.Vector, i int) ([]float32, error) {
 		return body.decode(v, i, compress.DitherSeed(k.seed, participant, c.Order, i))
 	})
 	if o.Reason != protocol.ReasonAccepted {
 		body.Release()
 		return o
+	}
+	if k.vault != nil {
+		if p, err := k.vault.put(k, participant, c.Order, codecs, blocks); err == nil {
+			o.Packed = p
+		} // Otherwise the guard cannot take it out, and says so.
 	}
 	o.OnRelease(body.Release)
 	return o

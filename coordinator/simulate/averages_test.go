@@ -54,7 +54,7 @@ func TestAverageOfOneStepIsOneOnTheUnion(t *testing.T) {
 	one := []string{"strategy.batches=1", "strategy.batch=0", "stop.rounds=1"}
 	union, _ := moved(t, "mnist-central", append(one, "strategy.epochs=")...)
 	for _, partition := range []string{unequal, "data.partition={kind: shards, clients: 20, shards_per_client: 2}"} {
-		average, _ := moved(t, "mnist-periodic", append(one, partition)...)
+		average, _ := moved(t, "mnist-periodic", append(one, partition, "strategy.max_weight=.inf")...)
 		sameDelta(t, partition, average, union)
 	}
 }

@@ -112,7 +112,7 @@ func TestAvailability(t *testing.T) {
 func TestEverySchemeWithAvailability(t *testing.T) {
 	for name, sets := range map[string][]string{
 		"mnist-2nn": nil, "mnist-periodic": nil, "mnist-oneshot": nil, "mnist-minibatch": nil, "mnist-scaffold": nil,
-		"mnist-robust": nil, "mnist-fedbuff": nil, "mnist-fedavgm": nil, "mnist-dynamic": {"stop={rounds: 0, steps: 40}"},
+		"mnist-robust": {"strategy.fraction=.3"}, "mnist-fedbuff": nil, "mnist-fedavgm": nil, "mnist-dynamic": {"stop={rounds: 0, steps: 40}"},
 		"anes96-daisy": nil, "anes96-radon": nil, "anes96": nil, "mnist-2nn-noniid": nil,
 		"mnist-central": {"strategy.epochs=", "strategy.batches=300"},
 	} {

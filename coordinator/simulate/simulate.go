@@ -12,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"fedtab/client"
 	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/live"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/virtual"
 	"fedtab/learn"
@@ -89,11 +91,18 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		driftAfter: t.Data.Drift,
 	}
 	defer sim.pool.close()
+	judge := d.Judge(t, model)
 	train := data.Examples(d.Train)
 	if t.Data.Drift > 0 {
 		to := permutation(t.Seed, d.Train.Classes())
 		train = &drifting{d.Train, to, &sim.drifted}
-		sim.evaluate = dataset.EvaluatorOf(model, &drifting{d.Test, to, &sim.drifted})
+		test := &drifting{d.Test, to, &sim.drifted}
+		sim.evaluate, judge = dataset.EvaluatorOf(model, test), dataset.JudgeOf(t, model, test)
+	}
+	if judge != nil {
+		vault := live.NewVault(os.TempDir(), protocol.MaxBodies)
+		defer vault.Close()
+		sim.pool.checker.KeepIn(vault)
 	}
 	sim.declined.reset()
 	lastReal := time.Now()
@@ -101,7 +110,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(),
-		EvalEvery: t.EvalEvery, Evaluate: sim.evaluate,
+		EvalEvery: t.EvalEvery, Evaluate: sim.evaluate, Judge: judge, MaxWeight: t.Strategy.MaxWeight,
 		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}, ResumeGrace: resumeGrace,
 		Notify: func(u run.Update) {
 			if u.Round == nil {
@@ -231,6 +240,9 @@ func (p *participant) SendShared(m *run.Shared) { p.Send(m.Message) }
 
 // Close implements run.Peer.
 func (p *participant) Close(protocol.CloseCode, string) {}
+
+// Address implements run.Peer.
+func (p *participant) Address() string { return "" }
 
 func (p *participant) receive(m protocol.Message) {
 	if p.busy {

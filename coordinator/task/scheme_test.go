@@ -93,9 +93,9 @@ func TestToySchemeRefused(t *testing.T) {
 // wrote them: runs in databases carry its hash.
 func TestOwnSettingsInYAML(t *testing.T) {
 	for section, want := range map[string]string{
-		"{kind: daisy, lr: 0.5}":                         "max_kept: 100\n  average_every: 10\n  min_clients: 2\n",
-		"{kind: dynamic, lr: 0.5, batches: 8, delta: 1}": "server_lr: 1\n  delta: 1\n  augment: 2\n  full_share: 0.5\n  min_clients: 2\n",
-		"{kind: fedbuff, lr: 0.5}":                       "server_lr: 1\n  buffer: 10\n  staleness: 0.5\n  min_clients: 1\n",
+		"{kind: daisy, lr: 0.5}":                         "guard: 3\n  max_weight: 4\n  max_kept: 100\n  average_every: 10\n  min_clients: 2\n",
+		"{kind: dynamic, lr: 0.5, batches: 8, delta: 1}": "server_lr: 1\n  guard: 3\n  max_weight: 4\n  delta: 1\n  augment: 2\n  full_share: 0.5\n  min_clients: 2\n",
+		"{kind: fedbuff, lr: 0.5}":                       "server_lr: 1\n  guard: 3\n  buffer: 10\n  staleness: 0.5\n  min_clients: 1\n",
 		"{kind: radon, lr: 0.5, height: 2}":              "lr: 0.5\n  height: 2\n  models: 1\n  min_clients: 1\n",
 	} {
 		got, err := Parse("x.yaml", []byte(strings.Replace(minimal, "{kind: fedavg, lr: 0.5}", section, 1)))

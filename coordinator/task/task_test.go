@@ -55,7 +55,7 @@ func TestDefaultTask(t *testing.T) {
 		Model: Model{Kind: "mlp", Hidden: []int{200, 200}},
 		Data:  Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
 		Strategy: strategy.Config{Kind: "fedavg", Fraction: 0.1, Epochs: 1, Batch: 10, LR: 0.1,
-			ServerLR: 1, MinClients: 1, Deadline: 2 * time.Minute},
+			ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
 		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: 1.2, Feedback: "auto"}, Down: Down{Codec: "grid", Step: 3}},
 		Devices:   defaultDevices(),
@@ -98,7 +98,7 @@ func TestMinimal(t *testing.T) {
 		Name: "small", Title: "small",
 		Model:     Model{Kind: "mlp"},
 		Data:      Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
-		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, MinClients: 1, Deadline: 2 * time.Minute},
+		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
 		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: 1.2, Feedback: "auto"}, Down: Down{Codec: "grid", Step: 3}},
 		Devices:   defaultDevices(),
@@ -310,6 +310,8 @@ strategy:
   batch: 0
   lr: 0.5
   server_lr: 1
+  guard: 3
+  max_weight: 4
   min_clients: 1
   deadline: 2m0s
 optimiser:

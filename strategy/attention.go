@@ -1,0 +1,193 @@
+package strategy
+
+import (
+	"slices"
+	"time"
+)
+
+// attention says which clients of a live run are asked, and for how long an answer is
+// awaited: attention is earned. A client that has not answered an order is asked again
+// after a number of attempts that grows with every miss, and so are newcomers of an
+// address whose clients have missed more orders than they have answered. n clients of
+// one address that never answer therefore delay the others by a number of deadlines
+// that does not depend on n. Simulated populations are fixed, as in the papers: there
+// a miss is forgotten with the next version.
+type attention struct {
+	live      bool
+	attempt   int // attempts opened so far
+	clients   map[ClientID]*regard
+	addresses map[string]*regard
+	pace      time.Duration // that an answer takes; 0: not known
+}
+
+// regard is what a client, or an address, has earned.
+type regard struct {
+	address  string
+	answered bool // its last order; an address has no such
+	misses   int  // in a row; of an address: less its answers
+	again    int  // attempt from which on it may be asked
+}
+
+const (
+	// A client is asked again 4, 16, ... attempts after its misses, at most 4^maxMisses.
+	maxMisses = 5
+
+	// Answers are awaited for patience times as long as the median of the last
+	// cohorts took, and twice as long with every miss of a member after its first, so
+	// that a slow device is heard. minPatience covers a poor connection.
+	patience    = 8
+	minPatience = 15 * time.Second
+
+	// maxRegards bounds the clients that are remembered after they have left.
+	maxRegards = 20_000
+)
+
+func newAttention(live bool) attention {
+	return attention{live: live, clients: map[ClientID]*regard{}, addresses: map[string]*regard{}}
+}
+
+// of returns the regard of a client.
+func (a *attention) of(id ClientID) *regard {
+	r := a.clients[id]
+	if r == nil {
+		r = &regard{}
+		a.clients[id] = r
+	}
+	return r
+}
+
+// addressOf returns the regard of a client's address, nil if none is known.
+func (a *attention) addressOf(r *regard) *regard {
+	if r.address == "" {
+		return nil
+	}
+	at := a.addresses[r.address]
+	if at == nil {
+		at = &regard{}
+		a.addresses[r.address] = at
+	}
+	return at
+}
+
+// join records the address of a client.
+func (a *attention) join(id ClientID, address string) {
+	if len(a.clients) >= maxRegards || len(a.addresses) >= maxRegards {
+		clear(a.clients)
+		clear(a.addresses)
+	}
+	a.of(id).address = address
+}
+
+// missed records that a client has not answered its order.
+func (a *attention) missed(id ClientID) {
+	r := a.of(id)
+	r.answered, r.misses = false, min(r.misses+1, maxMisses)
+	r.again = a.attempt + spacing(r.misses)
+	if at := a.addressOf(r); at != nil {
+		at.misses = min(at.misses+1, maxMisses)
+		at.again = a.attempt + spacing(at.misses)
+	}
+}
+
+// spacing is the number of attempts after which a client is asked again.
+func spacing(misses int) int { return 1 << (2 * misses) }
+
+// answered records that a client has answered an order, on time or late.
+func (a *attention) answered(id ClientID) {
+	r := a.of(id)
+	r.answered, r.misses = true, 0
+	if at := a.addressOf(r); at != nil {
+		at.misses = max(at.misses-1, 0)
+	}
+}
+
+// measured learns from the times that the answers of a cohort took: from their lower
+// median, which slow liars do not move.
+func (a *attention) measured(took []time.Duration) {
+	if len(took) == 0 {
+		return
+	}
+	slices.Sort(took)
+	median := took[(len(took)-1)/2]
+	if a.pace == 0 {
+		a.pace = median
+	}
+	a.pace = (a.pace + median) / 2
+}
+
+// forgive forgets what has been missed.
+func (a *attention) forgive() {
+	for _, r := range a.clients {
+		r.misses = 0
+	}
+	clear(a.addresses)
+}
+
+// committed is called with every version.
+func (a *attention) committed() {
+	if !a.live {
+		a.forgive()
+	}
+}
+
+// free says whether a client may be asked at any time.
+func (a *attention) free(id ClientID) bool {
+	r := a.of(id)
+	if r.misses > 0 {
+		return false
+	}
+	at := a.addresses[r.address]
+	return r.answered || at == nil || at.misses == 0
+}
+
+// due says whether a client that is not free may be asked again.
+func (a *attention) due(id ClientID) bool {
+	r := a.of(id)
+	at := a.addresses[r.address]
+	return a.live && a.attempt >= r.again && (r.address == "" || at == nil || a.attempt >= at.again)
+}
+
+// worthy returns those of some clients that may be asked, in the same order: all that
+// are free, and of each address one that is due. draw(n) returns a random number
+// below n.
+func (a *attention) worthy(present []ClientID, draw func(n int) int) []ClientID {
+	worthy := make([]ClientID, 0, len(present))
+	due := map[string][]ClientID{}
+	var addresses []string
+	for _, id := range present {
+		switch {
+		case a.free(id):
+			worthy = append(worthy, id)
+		case a.due(id):
+			address := a.of(id).address
+			if address == "" {
+				worthy = append(worthy, id)
+				continue
+			}
+			if due[address] == nil {
+				addresses = append(addresses, address)
+			}
+			due[address] = append(due[address], id)
+		}
+	}
+	for _, address := range addresses {
+		of := due[address]
+		worthy = append(worthy, of[draw(len(of))])
+	}
+	slices.Sort(worthy)
+	return worthy
+}
+
+// deadline returns for how long the answers of a cohort are awaited of which a member
+// has missed so many orders, at most the scheme's own deadline.
+func (a *attention) deadline(misses int, most time.Duration) time.Duration {
+	if !a.live || a.pace == 0 {
+		return most
+	}
+	return min(a.patience(a.pace)<<max(misses-1, 0), most)
+}
+
+// patience is for how long an answer is awaited where others took pace.
+func (a *attention) patience(pace time.Duration) time.Duration {
+	return max(patience*pace, minPatience)
+}

@@ -1,0 +1,168 @@
+package strategy
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// A clip bounds what one contribution can move. Its bound on the Euclidean norm of a
+// vector is fixed when a round opens, so a contribution can be scaled as it is added,
+// and the sum is the same in any order of arrival.
+//
+// The bound is clipFactor times an estimate of the median norm, which follows the
+// norms of earlier rounds (the quantile method of Andrew, Thakkar, McMahan and
+// Ramaswamy, "Differentially Private Learning with Adaptive Clipping", 2021):
+//
+//	q <- q exp(-clipRate (b - 1/2)),  b = share of the round's norms that are <= q
+//
+// A norm moves the estimate by one vote, however large it is. The estimate starts
+// wide, at the norm of version 0, and is halved or doubled until it has crossed
+// the median once; it is doubled again when most norms are beyond the bound, as after a
+// change of the data. TensorFlow Federated's robust aggregator zeroes and clips by two
+// such estimates.
+type clip struct {
+	estimates []estimate // of each vector of a contribution; none: nothing is clipped
+}
+
+// estimate is the estimate of a median norm.
+type estimate struct {
+	q     float64
+	found bool // q has crossed the median
+	lower bool // before that: the last step was down
+	moved bool // and there was one
+
+	votes, below, beyond int // of the open round: all, up to q, and beyond the bound
+}
+
+const (
+	// clipFactor is the bound in multiples of the median norm. Few honest norms are
+	// beyond twice their median; one liar of seven then weighs as much as two.
+	clipFactor = 2
+
+	// clipRate moves the estimate by at most a fifth in a round.
+	clipRate = .4
+)
+
+// newClip returns a clip of contributions of a number of vectors.
+func newClip(c Config, s Setup, vectors int) clip {
+	if c.Clip == "none" || c.robust() {
+		return clip{}
+	}
+	start := s.Norm
+	if !(start > 0) {
+		start = math.Sqrt(float64(max(s.Parameters, 1))) // version 0 is all zeros
+	}
+	k := clip{estimates: make([]estimate, vectors)}
+	for i := range k.estimates {
+		k.estimates[i].q = start
+	}
+	return k
+}
+
+// factor counts the norms of a contribution and returns by how much it is multiplied.
+// unit is what the norms are measured in.
+func (k *clip) factor(norms []float64, unit float64) float64 {
+	factor := 1.0
+	for i := range min(len(k.estimates), len(norms)) {
+		e, norm := &k.estimates[i], norms[i]/unit
+		e.votes++
+		if norm <= e.q {
+			e.below++
+		}
+		if bound := clipFactor * e.q; norm > bound {
+			e.beyond++
+			factor = min(factor, bound/norm)
+		}
+	}
+	return factor
+}
+
+// discard drops the votes of a round that was abandoned.
+func (k *clip) discard() {
+	for i := range k.estimates {
+		k.estimates[i].reset()
+	}
+}
+
+// committed applies the votes of a round.
+func (k *clip) committed() {
+	for i := range k.estimates {
+		k.estimates[i].committed()
+	}
+}
+
+// afterCommit returns the state as of the next Committed event.
+func (k clip) afterCommit() clip {
+	k.estimates = append([]estimate(nil), k.estimates...)
+	k.committed()
+	return k
+}
+
+func (e *estimate) reset() { e.votes, e.below, e.beyond = 0, 0, 0 }
+
+func (e *estimate) committed() {
+	if e.votes == 0 {
+		return
+	}
+	excess := float64(e.below)/float64(e.votes) - .5
+	far := 2*e.beyond > e.votes
+	e.reset()
+	if excess == 0 {
+		e.found = true
+		return
+	}
+	if lower := excess > 0; !e.found {
+		if e.moved && lower != e.lower {
+			e.found = true
+		}
+		e.lower, e.moved = lower, true
+	}
+	if !e.found || far {
+		excess = math.Copysign(math.Ln2/clipRate, excess)
+	}
+	e.q = min(max(e.q*math.Exp(-clipRate*excess), minEstimate), maxEstimate)
+}
+
+// Estimates stay within numbers whose products are finite and not zero.
+const (
+	minEstimate = 1e-12
+	maxEstimate = 1e12
+)
+
+// append encodes the state between rounds.
+func (k clip) append(to []byte) []byte {
+	to = binary.AppendUvarint(to, uint64(len(k.estimates)))
+	for _, e := range k.estimates {
+		to = binary.AppendUvarint(to, math.Float64bits(e.q))
+		var flags uint64
+		for i, set := range []bool{e.found, e.lower, e.moved} {
+			if set {
+				flags |= 1 << i
+			}
+		}
+		to = binary.AppendUvarint(to, flags)
+	}
+	return to
+}
+
+// read reads what append has written. A state of another number of vectors, from
+// before a setting was changed, is dropped.
+func (k *clip) read(d *stateReader) {
+	n := d.uint()
+	if n > uint64(len(d.b)) {
+		d.broken = true
+		return
+	}
+	was := make([]estimate, n)
+	for i := range was {
+		q, flags := math.Float64frombits(d.uint()), d.uint()
+		if !(q >= minEstimate && q <= maxEstimate) {
+			d.broken = true
+			return
+		}
+		was[i] = estimate{q: q, found: flags&1 != 0, lower: flags&2 != 0, moved: flags&4 != 0}
+	}
+	if len(was) == len(k.estimates) {
+		k.estimates = was
+	}
+}
