@@ -3,6 +3,7 @@ package hostile
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -101,7 +102,7 @@ func ended(t *T, p *hubtest.Peer) {
 	for {
 		if _, err := p.Read(); err != nil {
 			var ne net.Error
-			t.cost(!errors.As(err, &ne) || !ne.Timeout(), "socket ended")
+			t.cost(!errors.As(err, &ne) || !ne.Timeout(), fmt.Sprintf("ended %v", err))
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -21,16 +22,16 @@ const (
 )
 
 func choosing(honest int) *Setting {
-	s := pacing("choice", "fraction: 0.2, min_clients: 10")
+	s := pacing("choice", fmt.Sprintf("fraction: %g, min_clients: %d", choiceShare, honest))
 	s.Honest, s.Pace = honest, 100*time.Millisecond
 	return s
 }
 
 // predict returns the cohort of a round as it follows from the run's public seed.
 func predict(present []uint32, seed, round uint64) (cohort []uint32) {
-	var c strategy.Cohort
+	c := strategy.NewCohort(true)
 	for _, p := range present {
-		c.Join(strategy.ClientID(p))
+		c.Join(strategy.ClientID(p), "")
 	}
 	for _, id := range c.Sample(choiceShare, chosen, seed, round, 1) {
 		cohort = append(cohort, uint32(id))
@@ -43,9 +44,9 @@ func choosers() []Case {
 	return []Case{
 		{Name: "choice/cohorts-foreseen", About: "cohorts of 2 of 10 computed from the welcome's seed; by chance 1 in 45 comes true", Needs: "a task of its own", World: choosing(candidates), Attack: func(t *T) {
 			c := t.World.Crew
-			c.Await(t.Context(), warmup)
+			t.Await(warmup)
 			first := c.Version() + 2
-			c.Await(t.Context(), first+choices)
+			t.Await(first + choices)
 			welcome, members := c.Members()
 			if len(members) != candidates {
 				t.Fatalf("%d participants, want %d that stay", len(members), candidates)
@@ -65,16 +66,16 @@ func choosers() []Case {
 				o.peers[i] = a.Join()
 			}
 			c := t.World.Crew
-			c.Await(t.Context(), 1)
+			t.Await(1)
 			_, o.honest = c.Members()
 			var wait sync.WaitGroup
 			for i := range o.peers {
 				wait.Go(func() { o.follow(i) })
 			}
 			t.Cleanup(func() { a.close(); wait.Wait() })
-			c.Await(t.Context(), warmup)
+			t.Await(warmup)
 			first := c.Version() + 2
-			c.Await(t.Context(), first+choices)
+			t.Await(first + choices)
 			alone := 0
 			for round := first; round < first+choices; round++ {
 				if c.Cohort(round) == nil {

@@ -86,7 +86,7 @@ func (o Options) Run(ctx context.Context) (cases, failed int, err error) {
 
 // slots are what the worlds that run at one time may take together. A world whose
 // participants mostly wait takes 1, one that keeps the processors busy more.
-const slots = 8
+const slots = 16
 
 type suite struct {
 	Options
@@ -139,7 +139,7 @@ func (s *suite) together(ctx context.Context, setting *Setting, cases []Case) {
 	}
 	defer s.slots.Release(setting.slots())
 	t := s.run(ctx, setting.Name, setting, nil, func(t *T) {
-		before := t.World.Baseline()
+		before := t.Baseline()
 		began, first := time.Now(), t.World.Crew.Version()
 		beside := semaphore.NewWeighted(sharers)
 		var wait sync.WaitGroup

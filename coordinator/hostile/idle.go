@@ -11,7 +11,7 @@ import (
 // pacing is a world in which a round takes what the crew takes for an order, so that
 // other work of the machine does not change the figures. Its deadline is the default.
 func pacing(name, strategy string) *Setting {
-	return &Setting{Name: name, Honest: 6, Pace: 200 * time.Millisecond, Task: `
+	return &Setting{Name: name, Honest: 6, Pace: time.Second, Task: `
 model: {kind: mlp, hidden: [8]}
 data: {source: anes96, holdout: 0.2, partition: {kind: iid, clients: 20}}
 strategy: {kind: fedavg, batches: 1, batch: 10, lr: 0.05, ` + strategy + `}
@@ -33,15 +33,15 @@ const (
 
 // Times of a measurement: what is lost at first is not lost for good.
 const (
-	settleTime     = 10 * time.Second
-	measureTime    = 20 * time.Second
+	settleTime     = 20 * time.Second
+	measureTime    = 40 * time.Second
 	longSettleTime = 20 * time.Second
 	longMeasure    = 2 * time.Minute
 )
 
 // measure starts an attack and reports the rounds that the crew keeps.
 func (t *T) measure(atLeast float64, attack func()) {
-	before := t.World.Baseline()
+	before := t.Baseline()
 	settle, over := settleTime, measureTime
 	if t.suite.Long {
 		settle, over = longSettleTime, longMeasure

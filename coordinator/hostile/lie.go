@@ -57,7 +57,7 @@ func lies() (cases []Case) {
 			for {
 				p, o := peers.Ordered()
 				p.Send(&protocol.Bye{Code: protocol.CloseNormal})
-				ended(t, p)
+				ends(p)
 				h := hubtest.Hello(t.World.Task)
 				h.ResumeToken = p.Welcome.ResumeToken
 				p = peers.Connect().Join(h)

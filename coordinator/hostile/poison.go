@@ -24,7 +24,7 @@ const (
 
 // poisoned are worlds that the cases make themselves, of two to three processors'
 // work each.
-var poisoned = &Setting{Name: "poison", Slots: 4}
+var poisoned = &Setting{Name: "poison", Slots: 8}
 
 // study is a kind of run to be poisoned: MNIST with a small layer, and settings of
 // the scheme beside defaults.

@@ -224,7 +224,7 @@ func resources() (cases []Case) {
 
 	logged := func(words, about string, n int, long bool, act func(*attacker)) {
 		add(words, about, "the coordinator's database", inAll, long, func(t *T) {
-			t.World.Baseline()
+			t.Baseline()
 			count := func() float64 {
 				n, err := t.World.EventBytes(t.Context())
 				if err != nil {

@@ -141,6 +141,30 @@ func (t *T) Peers() hubtest.World {
 	return hubtest.World{T: t, Task: t.World.Task, Connect: func() *hubtest.Peer { return t.Connect(from) }}
 }
 
+// Await waits until the crew has seen a version.
+func (t *T) Await(version uint64) {
+	t.World.Crew.Await(t.ctx, version)
+	if got := t.World.Crew.Version(); got < version {
+		t.Fatalf("version %d after %v, want %d", got, caseTime, version)
+	}
+}
+
+// Where rounds are counted: one takes about a second.
+const (
+	baselineTime = 10 * time.Second
+	warmup       = 3 // rounds before the baseline: shards are fetched
+)
+
+// Baseline returns the rounds per minute of the crew alone, measured when it is first
+// called.
+func (t *T) Baseline() float64 {
+	if t.World.base == 0 {
+		t.Await(warmup)
+		t.World.base = t.World.Crew.Rate(baselineTime)
+	}
+	return t.World.base
+}
+
 // Pause waits, and ends the case if that has taken too long.
 func (t *T) Pause(d time.Duration) {
 	select {

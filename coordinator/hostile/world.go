@@ -194,22 +194,6 @@ func (w *World) State(ctx context.Context) (t api.Task, err error) {
 	return t, w.get(ctx, "/api/tasks/"+w.Task+"?limit=0", &t)
 }
 
-// Times over which rounds are counted: a round takes about a quarter of a second.
-const (
-	baselineTime = 6 * time.Second
-	warmup       = 3 // rounds before the baseline: shards are fetched
-)
-
-// Baseline returns the rounds per minute of the crew alone, measured when it is first
-// called.
-func (w *World) Baseline() float64 {
-	if w.base == 0 {
-		w.Crew.Await(w.Crew.ctx, warmup)
-		w.base = w.Crew.Rate(baselineTime)
-	}
-	return w.base
-}
-
 // Resident returns the memory of the coordinator's process, in MiB.
 func (w *World) Resident() (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.process.Process.Pid))
