@@ -22,7 +22,6 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
 	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, even if earlier ones of the same tasks could continue")
 	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "max participants at a time from one address, 0 for no limit; loopback is not limited")
-	countLoopback := fs.Bool("count-loopback", false, "count loopback addresses like any other, for tests")
 	verbose := fs.Bool("verbose", false, "log every session and contribution")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
@@ -32,7 +31,6 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	cfg.Limits = hub.DefaultLimits()
 	cfg.Limits.PerAddress = *perAddress
-	cfg.Limits.CountLoopback = *countLoopback
 	cfg.Tasks = tasks
 	if len(cfg.Tasks) == 0 {
 		cfg.Tasks = []string{"mnist-2nn"}

@@ -100,9 +100,6 @@ func (h *Hub) refused(why string) { h.counts.add(func(c *counts) { c.refused[why
 // go.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from := quota.Address(r)
-	if from == "" && h.limits.CountLoopback {
-		from = quota.Host(r)
-	}
 	if err := h.admit(from); err != nil {
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, err.Error(), quota.Status(err))

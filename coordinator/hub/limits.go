@@ -29,8 +29,6 @@ type Limits struct {
 
 	Sessions   int // at a time
 	PerAddress int // at a time from one address; 0 sets no bound
-
-	CountLoopback bool // loopback addresses count like any other
 }
 
 // DefaultLimits returns the limits of production.

@@ -72,15 +72,6 @@ func Status(err error) int {
 	return http.StatusServiceUnavailable
 }
 
-// Host returns the address of a request's connection, loopback included.
-func Host(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
-}
-
 // Address returns the address that a request is counted for. A proxy on this
 // machine names its client in the last entry of X-Forwarded-For; from elsewhere
 // the header cannot be trusted. Programs on this machine are not counted, and
