@@ -126,11 +126,12 @@ func (s *Server) open() (err error) {
 		rooms, shown = append(rooms, st.room), append(shown, &st.Study)
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
+	addresses := quota.Addresses{Loopback: cfg.Limits.Loopback}
 	s.http = &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), cfg.Log),
+		Handler:           web.New(shown, s.hub, static.Handler(), addresses, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       2 * time.Minute,
-		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress)).State,
+		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress), addresses).State,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}

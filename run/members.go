@@ -81,7 +81,7 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		w.ResumeToken = r.cfg.Token(m.number)
 	}
 	r.send(m, w)
-	r.divide()
+	r.assign(m)
 	if resumed != 0 && r.roster.shards.Source != "" {
 		r.sendShards(m) // a reloaded tab has lost its assignment
 	}
@@ -127,13 +127,13 @@ func (r *Run) hashOf(version uint64) (hash [32]byte, ok bool) {
 // activate reports to the strategy whether a participant is present: it is
 // connected and its tab is not paused.
 func (r *Run) activate(m *member) {
-	can := m.peer != nil && m.tab != protocol.TabPaused && m.tab != protocol.TabFrozen
+	can := m.peer != nil && m.trains()
 	switch {
 	case can:
 		// Repeated after a resume: a member of the open cohort gets its order
 		// again.
 		m.active = true
-		r.step(strategy.Joined{Client: strategy.ClientID(m.number)})
+		r.step(strategy.Joined{Client: strategy.ClientID(m.number), Address: m.peer.Address()})
 	case m.active && m.peer != nil:
 		m.active = false
 		r.step(strategy.Left{Client: strategy.ClientID(m.number)})
@@ -166,19 +166,8 @@ func (r *Run) remove(m *member) {
 	}
 	r.record("leave", m.number, "")
 	r.step(strategy.Left{Client: strategy.ClientID(m.number)})
-	r.divide()
+	r.unassign(m)
 	r.notify(nil)
-}
-
-// divide divides the shards again and sends the participants the assignments that
-// have changed.
-func (r *Run) divide() {
-	for _, m := range r.roster.divide() {
-		r.roster.assignment++
-		if m.peer != nil {
-			r.sendShards(m)
-		}
-	}
 }
 
 func (r *Run) sendShards(m *member) {
@@ -206,6 +195,11 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	case *protocol.Tab:
 		if msg.State != m.tab {
 			m.tab = msg.State
+			if m.trains() {
+				r.assign(m)
+			} else {
+				r.unassign(m)
+			}
 			r.activate(m)
 		}
 	case *protocol.Decline:

@@ -39,11 +39,11 @@ func (r *Run) tryRewind() {
 	if w == nil || w.version != 0 || r.finished != "" || r.phase == protocol.PhaseCommitting || r.stepping {
 		return
 	}
+	w.version = r.down.version + 1
+	r.record("going back", 0, fmt.Sprintf("to version %d, as version %d", w.to, w.version))
 	r.step(strategy.Rewind{Plan: w.plan})
-	if r.attempt.commit != nil || r.phase == protocol.PhaseCommitting {
-		w.version = r.down.version + 1
-		r.log.Warn("going back to an earlier version", "version", w.to, "as", w.version)
-		r.record("going back", 0, fmt.Sprintf("to version %d, as version %d", w.to, w.version))
+	if r.rewind == w && r.attempt.commit == nil && r.phase != protocol.PhaseCommitting {
+		w.version = 0 // not now
 	}
 }
 

@@ -44,8 +44,10 @@ type member struct {
 	wanted uint64 // version of its last request
 	wants  int    // number of requests for that version
 
-	shards []uint32
-	order  *outstanding // newest
+	shards  []uint32
+	since   time.Time    // when it last began to train without shards
+	settled bool         // its shards are from a division
+	order   *outstanding // newest
 
 	blocked bool     // a message for it is being coded
 	outbox  []func() // pending until that message is coded
@@ -146,38 +148,23 @@ func (r *roster) maxWeight() uint64 {
 	return total
 }
 
-// divide divides the shards of the public data over the present members and returns
-// the members whose shards have changed, ascending.
-func (r *roster) divide() (changed []*member) {
-	sizes := r.shards.Sizes
-	if len(sizes) == 0 || len(r.present) == 0 {
-		return nil
+// divide divides the shards of the public data over participants, ascending, and
+// returns those of each.
+func (r *roster) divide(present []uint32) map[uint32][]uint32 {
+	wanted := make(map[uint32][]uint32, len(present))
+	if len(present) > 0 {
+		divideEvenly(wanted, present, len(r.shards.Sizes), func(p uint32) []uint32 { return r.members[p].shards })
 	}
-	wanted := make(map[uint32][]uint32, len(r.present))
-	if !r.shards.Divide {
-		for _, p := range r.present {
-			wanted[p] = []uint32{(p - 1) % uint32(len(sizes))}
-		}
-	} else {
-		divideEvenly(wanted, r.present, len(sizes), func(p uint32) []uint32 { return r.members[p].shards })
-	}
-	for _, p := range r.present {
-		if m := r.members[p]; !slices.Equal(m.shards, wanted[p]) {
-			m.shards = wanted[p]
-			changed = append(changed, m)
-		}
-	}
-	return changed
+	return wanted
 }
 
 // divideEvenly fills wanted: shards 0..total-1 over the participants, with counts
 // that differ by at most one. Each keeps its shards as far as that allows. With more
-// participants than shards, some share one.
+// participants than shards, each has one, and the counts of participants per shard
+// differ by at most one.
 func divideEvenly(wanted map[uint32][]uint32, present []uint32, total int, has func(uint32) []uint32) {
 	if len(present) > total {
-		for i, p := range present {
-			wanted[p] = []uint32{uint32(i % total)}
-		}
+		divideOne(wanted, present, total, has)
 		return
 	}
 	base, extra := total/len(present), total%len(present)
@@ -218,6 +205,39 @@ func divideEvenly(wanted map[uint32][]uint32, present []uint32, total int, has f
 			wanted[p] = append(wanted[p], uint32(next))
 		}
 		slices.Sort(wanted[p])
+	}
+}
+
+// divideOne is divideEvenly for more participants than shards.
+func divideOne(wanted map[uint32][]uint32, present []uint32, total int, has func(uint32) []uint32) {
+	base, extra := len(present)/total, len(present)%total
+	holders := make([]int, total)
+	room := func(s uint32) bool {
+		return int(s) < total && (holders[s] < base || holders[s] == base && extra > 0)
+	}
+	take := func(p, s uint32) {
+		if holders[s]++; holders[s] > base {
+			extra--
+		}
+		wanted[p] = []uint32{s}
+	}
+	for _, p := range present {
+		for _, s := range has(p) {
+			if room(s) {
+				take(p, s)
+				break
+			}
+		}
+	}
+	next := uint32(0)
+	for _, p := range present {
+		if wanted[p] != nil {
+			continue
+		}
+		for !room(next) {
+			next++
+		}
+		take(p, next)
 	}
 }
 

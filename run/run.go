@@ -29,6 +29,7 @@ type Run struct {
 
 	phase    protocol.Phase
 	roster   roster     // participants
+	division division   // of the public data
 	down     downlink   // the newest version and its encodings
 	accounts accounts   // bytes
 	events   eventLog   // pending entries

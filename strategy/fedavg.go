@@ -67,7 +67,9 @@ func newFamily(c Config, s Setup, of fedavg) Strategy {
 	if c.robust() {
 		c.MinClients = max(c.MinClients, c.minModels(s.Parameters))
 		s.MinCohort = max(s.MinCohort, c.minModels(s.Parameters))
-		return newRounds(c, s, robust{of})
+		r := newRounds(c, s, robust{of})
+		r.fewest = c.minModels(s.Parameters)
+		return r
 	}
 	return newRounds(c, s, of)
 }

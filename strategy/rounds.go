@@ -26,6 +26,7 @@ type rounds struct {
 	phase   int      // number of the open phase, from 0
 	answers []answer // to its orders
 	present int      // clients when the attempt was opened
+	fewest  int      // answers without which there is nothing to combine
 	backoff backoff
 	clip    clip
 	effects []Effect
@@ -37,7 +38,7 @@ func newRounds(c Config, s Setup, p policy) *rounds {
 	if c.Correction == "scaffold" {
 		vectors = 2
 	}
-	return &rounds{cfg: c, setup: s, policy: p, cohort: NewCohort(s.Live), clip: newClip(c, s, vectors)}
+	return &rounds{cfg: c, setup: s, policy: p, fewest: 1, cohort: NewCohort(s.Live), clip: newClip(c, s, vectors)}
 }
 
 // policy is what round-based schemes differ in.
@@ -258,7 +259,7 @@ func (r *rounds) open() {
 		r.cohort.Attempt = 0 // the next to join opens it
 		return
 	}
-	if len(r.cohort.able()) < r.cfg.MinClients {
+	if len(r.cohort.able()) < r.fewest {
 		r.cohort.release()
 	}
 	r.cohort.attempt++

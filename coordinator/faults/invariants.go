@@ -346,7 +346,7 @@ func (p *peer) checkHeld() {
 // Bounds of checkNow.
 const (
 	strategyTimers = 3 // deadline, retry, gathering
-	runTimers      = 3 // time limit, event log, grace after a restart
+	runTimers      = 4 // time limit, event log, division of shards, grace after a restart
 	maxWrites      = 6 // pending: a round, an evaluation, numbers, the end, the event log
 )
 

@@ -99,7 +99,7 @@ func (h *Hub) refused(why string) { h.counts.add(func(c *counts) { c.refused[why
 // goroutines of its own, so that what the HTTP server holds for the request can
 // go.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	from := quota.Address(r)
+	from := quota.Addresses{Loopback: h.limits.Loopback}.Of(r)
 	if err := h.admit(from); err != nil {
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, err.Error(), quota.Status(err))

@@ -29,6 +29,8 @@ type Limits struct {
 
 	Sessions   int // at a time
 	PerAddress int // at a time from one address; 0 sets no bound
+
+	Loopback bool // loopback addresses are counted like any other
 }
 
 // DefaultLimits returns the limits of production.

@@ -21,7 +21,7 @@ type session struct {
 	conn     *websocket.Conn
 	number   uint64
 	remote   string
-	address  string        // that it is counted for (quota.Address)
+	address  string        // that it is counted for (quota.Addresses)
 	readDone chan struct{} // closed when the reading goroutine has ended
 	wake     chan struct{} // tells the writing goroutine to look at the queue
 

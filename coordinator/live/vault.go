@@ -46,82 +46,80 @@ type packed struct {
 	order       uint64
 	codecs      []protocol.Codec
 	sizes       []int
-	bytes       []byte // of the blocks, one after the other; nil: in the file
-	buffer      []byte // of bytes, for the next contribution
+	size        int64 // of the blocks together
+	inFile      bool
 	at          int64  // in the file
-	counted     int64  // of the budget
+	bytes       []byte // in memory
 }
 
 // maxFree is the number of contributions whose buffers are kept for others.
 const maxFree = 64
 
-// put keeps the blocks of a contribution.
+// put keeps the blocks of a contribution. Room is taken under the lock; connections copy
+// side by side.
 func (v *Vault) put(k *Checker, participant uint32, order uint64, codecs []protocol.Codec, blocks [][]byte) (*packed, error) {
 	size := 0
 	for _, b := range blocks {
 		size += len(b)
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	p := &packed{}
-	if n := len(v.free); n > 0 {
-		p, v.free = v.free[n-1], v.free[:n-1]
+	p, err := v.take(int64(size))
+	if err != nil {
+		return nil, fmt.Errorf("live: keep a contribution until it is judged: %w", err)
 	}
 	p.checker, p.participant, p.order = k, participant, order
 	p.codecs, p.sizes = append(p.codecs[:0], codecs...), p.sizes[:0]
+	if !p.inFile {
+		p.bytes = slices.Grow(p.bytes[:0], size)
+	}
+	at := p.at
 	for _, b := range blocks {
 		p.sizes = append(p.sizes, len(b))
-	}
-	if v.used+int64(size) <= v.budget {
-		v.used += int64(size)
-		p.counted = int64(size)
-		p.bytes = slices.Grow(p.buffer[:0], size)
-		for _, b := range blocks {
+		if !p.inFile {
 			p.bytes = append(p.bytes, b...)
+			continue
 		}
-		p.buffer = p.bytes
-		return p, nil
-	}
-	if err := v.spill(p, blocks); err != nil {
-		return nil, fmt.Errorf("live: keep a contribution until it is judged: %w", err)
+		if _, err := v.file.WriteAt(b, at); err != nil {
+			p.Drop()
+			return nil, fmt.Errorf("live: keep a contribution until it is judged: %w", err)
+		}
+		at += int64(len(b))
 	}
 	return p, nil
 }
 
-// spill writes blocks to the file.
-func (v *Vault) spill(p *packed, blocks [][]byte) error {
-	if v.file == nil {
+// take takes room for a number of bytes, in memory or in the file.
+func (v *Vault) take(size int64) (*packed, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	inFile := v.used+size > v.budget
+	if inFile && v.file == nil {
 		f, err := os.CreateTemp(v.dir, "fedtab-bodies-*")
 		if err != nil {
-			return err
+			return nil, err
 		}
 		os.Remove(f.Name())
 		v.file = f
 	}
-	p.at, p.bytes, p.counted = v.end, nil, 0
-	at := v.end
-	for _, b := range blocks {
-		n, err := v.file.WriteAt(b, at)
-		if err != nil {
-			return err
-		}
-		at += int64(n)
+	p := &packed{}
+	if n := len(v.free); n > 0 {
+		p, v.free = v.free[n-1], v.free[:n-1]
 	}
-	v.end = at
+	if p.size, p.inFile = size, inFile; !inFile {
+		v.used += size
+		return p, nil
+	}
+	p.at = v.end
+	v.end += size
 	v.inFile++
-	return nil
+	return p, nil
 }
 
 // Unpack implements run.Packed.
 func (p *packed) Unpack() (vectors [][]float32, release func(), err error) {
 	k := p.checker
 	bytes := p.bytes
-	if bytes == nil {
-		size := 0
-		for _, n := range p.sizes {
-			size += n
-		}
-		bytes = make([]byte, size)
+	if p.inFile {
+		bytes = make([]byte, p.size)
 		if _, err := k.vault.file.ReadAt(bytes, p.at); err != nil {
 			return nil, nil, fmt.Errorf("live: a contribution that was kept until it is judged: %w", err)
 		}
@@ -145,14 +143,12 @@ func (p *packed) Drop() {
 	v := p.checker.vault
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.used -= p.counted
-	if p.bytes == nil {
-		if v.inFile--; v.inFile == 0 {
-			v.end = 0
-			v.file.Truncate(0) // its blocks are of no use any more; an error leaves them to the next
-		}
+	if !p.inFile {
+		v.used -= p.size
+	} else if v.inFile--; v.inFile == 0 {
+		v.end = 0
+		v.file.Truncate(0) // what is in it is of no use any more; after an error it is written over
 	}
-	p.bytes, p.counted = nil, 0
 	if len(v.free) < maxFree {
 		v.free = append(v.free, p)
 	}

@@ -6,24 +6,28 @@ import (
 	"sync"
 )
 
-// Conns bounds the connections of an HTTP server. Connections from this machine
-// count towards the total only; those that a handler has taken over count no more.
+// Conns bounds the connections of an HTTP server. Those without an address to count
+// them for count towards the total only; those that a handler has taken over count no
+// more.
 type Conns struct {
-	quota *Quota
+	quota     *Quota
+	addresses Addresses
 
 	mu       sync.Mutex
 	admitted map[net.Conn]string // by address
 }
 
 // NewConns returns a bound by q.
-func NewConns(q *Quota) *Conns { return &Conns{quota: q, admitted: map[net.Conn]string{}} }
+func NewConns(q *Quota, addresses Addresses) *Conns {
+	return &Conns{quota: q, addresses: addresses, admitted: map[net.Conn]string{}}
+}
 
 // State is the server's ConnState. It closes a new connection beyond the quota.
 // (A listener that wraps connections would cost every session a larger stack.)
 func (c *Conns) State(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		from := remote(conn)
+		from := c.addresses.remote(conn.RemoteAddr().String())
 		if c.quota.Acquire(from) != nil {
 			conn.Close()
 			return
@@ -40,12 +44,4 @@ func (c *Conns) State(conn net.Conn, state http.ConnState) {
 			c.quota.Release(from)
 		}
 	}
-}
-
-func remote(c net.Conn) string {
-	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
-	if ip := net.ParseIP(host); err != nil || ip.IsLoopback() {
-		return ""
-	}
-	return host
 }

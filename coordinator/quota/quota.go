@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 )
@@ -72,22 +73,47 @@ func Status(err error) int {
 	return http.StatusServiceUnavailable
 }
 
-// Address returns the address that a request is counted for. A proxy on this
-// machine names its client in the last entry of X-Forwarded-For; from elsewhere
-// the header cannot be trusted. Programs on this machine are not counted, and
-// the address is empty.
-func Address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// Addresses names the addresses that peers are counted for. The zero value counts no
+// loopback address: programs on this machine are its owner's.
+type Addresses struct {
+	Loopback bool // count loopback addresses as well, each by itself
+}
+
+// Of returns the address that a request is counted for; it is empty for one that is
+// not counted. A proxy on this machine names its client in the last entry of
+// X-Forwarded-For; from elsewhere the header cannot be trusted.
+func (a Addresses) Of(r *http.Request) string {
+	if forwarded := r.Header.Values("X-Forwarded-For"); len(forwarded) > 0 {
+		if ip, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && ip.Addr().IsLoopback() {
+			list := forwarded[len(forwarded)-1]
+			return group(strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:]))
+		}
+	}
+	return a.remote(r.RemoteAddr)
+}
+
+// remote returns the address that a connection from HOST:PORT is counted for.
+func (a Addresses) remote(hostPort string) string {
+	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {
-		return r.RemoteAddr
+		return hostPort
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return host
-	}
-	forwarded := r.Header.Values("X-Forwarded-For")
-	if len(forwarded) == 0 {
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() && !a.Loopback {
 		return ""
 	}
-	list := forwarded[len(forwarded)-1]
-	return strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
+	return group(host)
+}
+
+// group returns what a host is counted as: an IPv6 address as its /64 network, all of
+// which one subscriber has (RFC 6177), and any other as itself.
+func group(host string) string {
+	ip, err := netip.ParseAddr(host)
+	if err != nil || ip.IsLoopback() {
+		return host
+	}
+	if ip = ip.Unmap(); ip.Is4() {
+		return ip.String()
+	}
+	network, _ := ip.WithZone("").Prefix(64)
+	return network.String()
 }

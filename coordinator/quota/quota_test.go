@@ -46,10 +46,20 @@ func TestAddress(t *testing.T) {
 		{"a proxy on this machine", "127.0.0.1:5000", []string{"203.0.113.7"}, "203.0.113.7"},
 		{"a list", "[::1]:5000", []string{"10.0.0.1", "spoofed, 203.0.113.7"}, "203.0.113.7"},
 		{"no port", "pipe", nil, "pipe"},
+		{"a subscriber's network", "[2001:db8:1:2:3:4:5:6]:5000", nil, "2001:db8:1:2::/64"},
+		{"a host of it behind a proxy", "127.0.0.1:5000", []string{"2001:db8:1:2:ffff::1"}, "2001:db8:1:2::/64"},
+		{"IPv4 as IPv6", "[::ffff:192.0.2.1]:5000", nil, "192.0.2.1"},
 	} {
 		r := &http.Request{RemoteAddr: test.remote, Header: http.Header{"X-Forwarded-For": test.forwarded}}
-		if got := Address(r); got != test.want {
+		if got := (Addresses{}).Of(r); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+		want := test.want
+		if want == "" {
+			want = "127.0.0.1"
+		}
+		if got := (Addresses{Loopback: true}).Of(r); got != want {
+			t.Errorf("%s, with loopback addresses counted: got %q, want %q", test.name, got, want)
 		}
 	}
 }
@@ -66,7 +76,7 @@ func (f *fakeConn) Close() error         { f.closed = true; return nil }
 
 func TestConns(t *testing.T) {
 	q := New(4, 2)
-	c := NewConns(q)
+	c := NewConns(q, Addresses{})
 	var all []*fakeConn
 	for _, test := range []struct {
 		from   string

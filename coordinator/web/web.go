@@ -43,9 +43,10 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
-// New returns the coordinator's handler. page serves every other path.
-func New(studies []*Study, sockets Sockets, page http.Handler, log *slog.Logger) http.Handler {
-	s := &server{log: log, streams: quota.New(protocol.MaxSessions, protocol.MaxPerAddress)}
+// New returns the coordinator's handler. page serves every other path. Event streams
+// are counted by addresses.
+func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.Addresses, log *slog.Logger) http.Handler {
+	s := &server{log: log, addresses: addresses, streams: quota.New(protocol.MaxSessions, protocol.MaxPerAddress)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	probes := &health{studies, sockets}
@@ -75,9 +76,10 @@ func New(studies []*Study, sockets Sockets, page http.Handler, log *slog.Logger)
 }
 
 type server struct {
-	log     *slog.Logger
-	studies []*Study
-	streams *quota.Quota // of event streams
+	log       *slog.Logger
+	studies   []*Study
+	streams   *quota.Quota // of event streams
+	addresses quota.Addresses
 }
 
 func (s *server) tasks(w http.ResponseWriter, _ *http.Request) {
@@ -128,7 +130,7 @@ const keepAlive = 15 * time.Second
 // each round that is new or has been evaluated. Changes within 100 ms become one.
 // What was there before is in /api/tasks/NAME.
 func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
-	from := quota.Address(r)
+	from := s.addresses.Of(r)
 	if err := s.streams.Acquire(from); err != nil {
 		w.Header().Set("Retry-After", "30")
 		fail(w, quota.Status(err), "%v", err)

@@ -1,0 +1,209 @@
+package run
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"fedtab/combine"
+	"fedtab/protocol"
+	"fedtab/strategy"
+)
+
+// held is a contribution that a test keeps for the guard.
+type held struct {
+	vectors [][]float32
+	kept    *int
+}
+
+func (h *held) Unpack() ([][]float32, func(), error) { return h.vectors, func() {}, nil }
+func (h *held) Drop()                                { *h.kept-- }
+
+// judged is a run of n whose guard has the loss 10 + 10 |first parameter|. kept counts the
+// contributions that are held for it.
+func judged(t *testing.T, n int, edit func(*Config, *strategy.Config)) (f *fixture, numbers []uint32, peers []*fakePeer, offer func(i int, value float32) protocol.Reason, kept *int) {
+	t.Helper()
+	f = newFixture(t, func(c *Config, s *strategy.Config) {
+		c.Judge = func(params []float32) (float64, float64, int) { return 10 + 10*math.Abs(float64(params[0])), .5, 10 }
+		s.Guard, s.MinClients = 2, n
+		if edit != nil {
+			edit(c, s)
+		}
+	})
+	kept = new(int)
+	for range n {
+		number, peer := f.join(t)
+		numbers, peers = append(numbers, number), append(peers, peer)
+	}
+	offer = func(i int, value float32) protocol.Reason {
+		o := f.inspect(f.contribution(last[*protocol.Order](peers[i]), value, 10))
+		*kept++
+		o.Packed = &held{[][]float32{slices.Clone(o.Vectors[0])}, kept}
+		f.Offer(numbers[i], peers[i], o)
+		return last[*protocol.Ack](peers[i]).Reason
+	}
+	return f, numbers, peers, offer, kept
+}
+
+// A liar is found, taken out and told so; the version is exactly the mean of the others,
+// at the whole rate. Its next answers are judged, and do not count, until three are good.
+func TestGuardFindsTheLiar(t *testing.T) {
+	for _, n := range []int{2, 3, 7, 12} {
+		for _, combiner := range []string{"", "geometric-median"} {
+			if n < 3 && combiner != "" {
+				continue
+			}
+			f, numbers, peers, offer, kept := judged(t, n, func(_ *Config, s *strategy.Config) { s.Combine = combiner })
+			liar := (n - 1) / 2 // not the last, so that its answers come before the round is over
+			_, _, base := f.Model()
+			for i := range n {
+				value := float32(.125)
+				if i == liar {
+					value = 60
+					if combiner != "" {
+						value = -60 // which the combiner itself withstands: nobody is blamed
+					}
+				}
+				offer(i, value)
+			}
+			version, _, params := f.Model()
+			if version != 1 || f.State().Ledger.RolledBack != 0 {
+				t.Fatalf("%d, %q: version %d, %d rolled back", n, combiner, version, f.State().Ledger.RolledBack)
+			}
+			if combiner != "" {
+				continue
+			}
+			if params[0] != base[0]+.125 {
+				t.Errorf("%d: moved by %g, want exactly the others' .125", n, params[0]-base[0])
+			}
+			if ack := last[*protocol.Ack](peers[liar]); ack.Reason != protocol.ReasonAbandoned || ack.Detail == "" {
+				t.Errorf("%d: the liar is told %+v", n, ack)
+			}
+			if c := f.journal.commits[0]; len(c.Participants) != n-1 || slices.Contains(c.Participants, numbers[liar]) || len(c.Contributions) != n-1 {
+				t.Errorf("%d: recorded of %v", n, c.Participants)
+			}
+			if *kept != 0 {
+				t.Errorf("%d: %d contributions are still held", n, *kept)
+			}
+			for round := range 4 { // three that are judged, and one that counts
+				_, _, before := f.Model()
+				for i := range n {
+					value := float32(0)
+					if i == liar {
+						value = float32(n) / 8
+					}
+					if got := offer(i, value); got != protocol.ReasonAccepted {
+						t.Fatalf("%d, round %d: participant %d is answered %v", n, round, i, got)
+					}
+				}
+				_, _, after := f.Model()
+				if moved, want := after[0]-before[0], float32(round/3)/8; math.Abs(float64(moved-want)) > 1e-6 {
+					t.Errorf("%d, round %d after it was found: moved by %g, want %g", n, round, moved, want)
+				}
+			}
+			f.Flush()
+			if !slices.Contains(f.journal.kinds, "taken out") || !slices.Contains(f.journal.kinds, "judged") {
+				t.Errorf("the event log has %v", f.journal.kinds)
+			}
+		}
+	}
+}
+
+// Where every contribution is bad, nobody is to blame: the round is rolled back.
+func TestGuardBlamesNobody(t *testing.T) {
+	f, _, _, offer, kept := judged(t, 4, nil)
+	for i := range 4 {
+		offer(i, 60)
+	}
+	if v, _, _ := f.Model(); v != 0 || f.State().Ledger.RolledBack != 1 || *kept != 0 {
+		t.Errorf("version %d, %d rolled back, %d held; want 0, 1 and 0", v, f.State().Ledger.RolledBack, *kept)
+	}
+}
+
+// Taking a contribution out leaves the very bits of a sum that never had it.
+func TestTakenOutExactly(t *testing.T) {
+	with, without := newSum(t, 5), newSum(t, 5)
+	a, b := []float32{1e-7, -3.25, 64, 1e-30, .1}, []float32{.3, 17, -64, -1e-9, 1.0 / 3}
+	without.AddScaled(a, 3.7, 3.7)
+	with.AddScaled(a, 3.7, 3.7)
+	p := part{accepted: accepted{packed: &held{[][]float32{b}, new(int)}, scale: 1}, add: strategy.Add{Scale: .123, Weight: 41}}
+	for _, sign := range []float64{1, -1} {
+		if err := p.addTo([]*combine.Sum{with}, sign); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, want := make([]float32, 5), make([]float32, 5)
+	if with.Mean(got, got, 1) != nil || without.Mean(want, want, 1) != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func newSum(t *testing.T, n int) *combine.Sum {
+	t.Helper()
+	s, err := combine.NewSum(n, 1e9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A run goes back to an earlier version by a new one with its very parameters; open work
+// is given up, also while a version is being made.
+func TestRewind(t *testing.T) {
+	f, _, peers, offer, kept := judged(t, 3, nil)
+	_, _, initial := f.Model()
+	for range 2 {
+		for i := range 3 {
+			offer(i, 1)
+		}
+	}
+	offer(0, 1) // one answer of round 3
+	var got uint64
+	f.Rewind(0, slices.Clone(initial), func(v uint64, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+		got = v
+	})
+	if v, _, params := f.Model(); got != 3 || v != 3 || !slices.Equal(params, initial) || *kept != 0 {
+		t.Fatalf("answered with %d at version %d, equal %v, %d held", got, v, slices.Equal(params, initial), *kept)
+	}
+	if ack := last[*protocol.Ack](peers[0]); ack.Reason != protocol.ReasonAbandoned {
+		t.Errorf("the open answer is acknowledged with %v", ack.Reason)
+	}
+	if o := last[*protocol.Order](peers[0]); o.Base != 3 || o.Round != 4 {
+		t.Errorf("the next order is on %d for round %d", o.Base, o.Round)
+	}
+	// While a version is being made, that one comes first.
+	f.env.hold = true
+	for i := range 3 {
+		offer(i, 1)
+	}
+	got = 0
+	f.Rewind(0, slices.Clone(initial), func(v uint64, _ error) { got = v })
+	f.Rewind(0, initial, func(_ uint64, err error) {
+		if err == nil {
+			t.Error("a second way back is begun")
+		}
+	})
+	if got != 0 {
+		t.Error("it is answered before the open version is made")
+	}
+	f.env.release()
+	f.env.advance(time.Second)
+	if v, _, params := f.Model(); got != 5 || v != 5 || !slices.Equal(params, initial) {
+		t.Errorf("answered with %d at version %d", got, v)
+	}
+	f.Rewind(1, initial[1:], func(_ uint64, err error) {
+		if err == nil {
+			t.Error("parameters of another model are taken")
+		}
+	})
+	f.End("done")
+	f.Rewind(0, initial, func(_ uint64, err error) {
+		if err == nil {
+			t.Error("a run that is over goes back")
+		}
+	})
+}
