@@ -1,6 +1,6 @@
 // Command coordinator serves the page and the WebSocket of federated learning runs,
 // or simulates a run without a network. Its other commands export models, start
-// native clients and print tasks.
+// native clients, attack a coordinator and print tasks.
 package main
 
 import (
@@ -25,6 +25,7 @@ func commands() []command {
 		{"simulate", "--task NAME|FILE [--seed N] [--set KEY=VALUE]... [--json FILE] [--ledger FILE] [--timing FILE]", "run a task without a network, in virtual time", simulateCommand},
 		{"export", "--run RUN|TASK [--version N|newest|best] [--format safetensors] [--data DIR] [--out FILE]", "write a version of a model to a file", exportCommand},
 		{"swarm", "--url ws://HOST:PORT/ws --clients N [--task NAME] [--drop P] [--slow P] [--seed N]", "take part with native clients, for tests and load measurements", swarmCommand},
+		{"hostile", "[--url ws://HOST:PORT/ws] [--i-own-this-server] [--long] [--only REGEXP] [--list]", "attack a coordinator and measure what honest participants lose", hostileCommand},
 		{"tasks", "[--show NAME|FILE [--set KEY=VALUE]...] [--scheme NAME]", "list the tasks that ship, or print one, or the settings of a scheme", tasksCommand},
 		{"version", "", "print the version, the protocol, the Go version and the kernels", versionCommand},
 	}

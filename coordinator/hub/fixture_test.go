@@ -87,10 +87,13 @@ func (f *fixture) connect(t *testing.T) *hubtest.Peer { return hubtest.Connect(t
 
 func (f *fixture) join(t *testing.T) *hubtest.Peer { return f.connect(t).Join(hubtest.Hello("small")) }
 
+func (f *fixture) world(t *testing.T) hubtest.World {
+	return hubtest.World{T: t, Task: "small", Connect: func() *hubtest.Peer { return f.connect(t) }}
+}
+
 // ordered joins and waits for an order.
 func (f *fixture) ordered(t *testing.T) (*hubtest.Peer, *protocol.Order) {
-	p := f.join(t)
-	return p, hubtest.Await[*protocol.Order](p)
+	return f.world(t).Ordered()
 }
 
 // honest has three participants obey until the test ends.
@@ -140,13 +143,4 @@ func (f *fixture) advances() {
 // narrow bounds what a connection in memory holds for its reader.
 func narrow(conn net.Conn, bytes int) {
 	conn.(interface{ SetReadBufferSize(int) }).SetReadBufferSize(bytes)
-}
-
-// announcement returns the first frame and the chunks of a contribution.
-func announcement(p *hubtest.Peer, o *protocol.Order) (first []byte, chunks [][]byte) {
-	frames := protocol.AppendFrames(nil, p.Contribution(o))
-	if len(frames) < 3 {
-		p.T.Fatalf("the body travels in %d frames, want several chunks", len(frames))
-	}
-	return frames[0], frames[1:]
 }

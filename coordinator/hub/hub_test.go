@@ -68,7 +68,7 @@ func TestUnknownKinds(t *testing.T) {
 		f := newFixture(t, nil)
 		p := f.join(t)
 		for range 2 {
-			p.Frame(unknownKind)
+			p.Frame(hubtest.UnknownKind)
 			if a := hubtest.Await[*protocol.Ack](p); a.Reason != protocol.ReasonUnsupported {
 				t.Errorf("answered with %v, want %v", a.Reason, protocol.ReasonUnsupported)
 			}

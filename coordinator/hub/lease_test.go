@@ -37,7 +37,7 @@ func TestAnnouncedAndNeverSent(t *testing.T) {
 	leased(t, func(*Limits) {}, func(t *testing.T, f *fixture) {
 		for range 40 {
 			p, o := f.ordered(t)
-			first, _ := announcement(p, o)
+			first, _ := hubtest.Announcement(p, o)
 			p.Frame(first)
 		}
 		began, before := time.Now(), f.state().Version
@@ -54,7 +54,7 @@ func TestAnnouncedAndNeverSent(t *testing.T) {
 func TestBodyEndsWithItsOrder(t *testing.T) {
 	leased(t, func(*Limits) {}, func(t *testing.T, f *fixture) {
 		p, o := f.ordered(t)
-		first, chunks := announcement(p, o)
+		first, chunks := hubtest.Announcement(p, o)
 		p.Frame(first)
 		p.Frame(chunks[0])
 		time.Sleep(2 * time.Second) // beyond the deadline of the round
@@ -85,7 +85,7 @@ func TestBodyWithoutProgress(t *testing.T) {
 	for _, sent := range []int{0, 1} {
 		leased(t, func(l *Limits) { l.BodyGrace, l.BodyRate = time.Second, protocol.MinBodyRate }, func(t *testing.T, f *fixture) {
 			p, o := f.ordered(t)
-			first, chunks := announcement(p, o)
+			first, chunks := hubtest.Announcement(p, o)
 			p.Frame(first)
 			for _, c := range chunks[:sent] {
 				p.Frame(c)

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,10 +28,18 @@ type Participant struct {
 	Task   string
 	Client *client.Client // nil makes one
 
+	Local net.IP // address to connect from; nil leaves it to the system
+
+	// Edit changes a contribution before it is sent, and EditShard a shard before
+	// it is trained on, if set: for adversaries.
+	Edit      func(*protocol.Contribution)
+	EditShard func(*data.Set)
+
 	// OnMessage sees every complete message in both directions, if set.
 	OnMessage func(m protocol.Message, sent bool)
 
 	conn      *websocket.Conn
+	http      *http.Client
 	workspace *client.Workspace
 	body      protocol.Assembler
 	buf       []byte
@@ -55,6 +65,13 @@ func (p *Participant) Run(ctx context.Context) error {
 		HandshakeTimeout: protocol.HelloTimeout,
 		// A smaller buffer would fragment messages.
 		WriteBufferSize: protocol.MaxFrame + 14, WriteBufferPool: &writeBuffers,
+	}
+	p.http = http.DefaultClient
+	if p.Local != nil {
+		dialer.NetDialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: p.Local}}).DialContext
+		transport := &http.Transport{DialContext: dialer.NetDialContext}
+		defer transport.CloseIdleConnections()
+		p.http = &http.Client{Transport: transport}
 	}
 	conn, response, err := dialer.DialContext(ctx, p.URL, nil)
 	if err != nil {
@@ -182,7 +199,7 @@ func (p *Participant) shard(ctx context.Context, source string, n uint32) (*data
 	if err != nil {
 		return nil, err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := p.http.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("swarm: %w", err)
 	}
@@ -194,11 +211,21 @@ func (p *Participant) shard(ctx context.Context, source string, n uint32) (*data
 	if err != nil {
 		return nil, fmt.Errorf("swarm: %s: %w", u, err)
 	}
-	return data.ReadShard(bytes.NewReader(b), shardLimit)
+	set, err := data.ReadShard(bytes.NewReader(b), shardLimit)
+	if err == nil && p.EditShard != nil {
+		p.EditShard(set)
+	}
+	return set, err
 }
 
 func (p *Participant) send(out []protocol.Message) error {
 	for _, m := range out {
+		if c, ok := m.(*protocol.Contribution); ok && p.Edit != nil {
+			edited := *c // the client keeps its own
+			edited.Vectors = slices.Clone(c.Vectors)
+			p.Edit(&edited)
+			m = &edited
+		}
 		if p.OnMessage != nil {
 			p.OnMessage(m, true)
 		}

@@ -1,5 +1,7 @@
 // Package hubtest has a participant for tests of the hub and of whole
-// coordinators: it trains nothing, and sends whatever a test tells it to.
+// coordinators, and for the hostile suite: it trains nothing, and sends whatever it
+// is told to. Breaches and Lies are what tests of the hub, in virtual time, and the
+// hostile suite, over real sockets, have in common.
 package hubtest
 
 import (
@@ -7,7 +9,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"testing"
 	"time"
 
 	"fedtab/compress"
@@ -27,16 +28,26 @@ func Hello(task string) *protocol.Hello {
 	}
 }
 
+// T is what a Peer reports to: a testing.TB, or a case of the hostile suite.
+type T interface {
+	Helper()
+	Context() context.Context
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // Peer is one socket.
 type Peer struct {
-	T       testing.TB
+	T       T
 	Conn    *websocket.Conn
 	Welcome *protocol.Welcome // nil before Join
 	body    protocol.Assembler
 }
 
 // Connect opens a socket and sends nothing. A nil dialer is websocket's own.
-func Connect(t testing.TB, dialer *websocket.Dialer, url string) *Peer {
+func Connect(t T, dialer *websocket.Dialer, url string) *Peer {
 	t.Helper()
 	if dialer == nil {
 		dialer = websocket.DefaultDialer

@@ -1,0 +1,173 @@
+package hostile
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"fedtab/protocol"
+)
+
+// Runs with a liar, and without.
+const (
+	poisonRounds = 60
+	poisonSeeds  = 3 // of the long form; the short form has seed 1
+	poisonPoints = 2 // of accuracy, percent, that a liar may cost
+
+	// A run takes some 8 s. One that is frozen is looked at after:
+	poisonTime     = 40 * time.Second
+	longPoisonTime = 3 * time.Minute
+)
+
+// poisoned are worlds that the cases make themselves, of two to three processors'
+// work each.
+var poisoned = &Setting{Name: "poison", Slots: 8}
+
+// study is a kind of run to be poisoned: MNIST with a small layer, and settings of
+// the scheme beside defaults.
+type study struct {
+	name, strategy string
+	honest         int
+}
+
+func (s study) setting(clients, rounds, seed int) *Setting {
+	return &Setting{Name: "poison", Honest: s.honest, Task: fmt.Sprintf(`
+model: {kind: mlp, hidden: [32]}
+data: {source: mnist, partition: {kind: iid, clients: 100}}
+strategy: {kind: fedavg, batches: 20, batch: 50, lr: 0.1, min_clients: %d, %s}
+stop: {rounds: %d}
+seed: %d
+`, clients, s.strategy, rounds, seed)}
+}
+
+var (
+	everybody = study{"all", "fraction: 1", 6}
+	pairs     = study{"pairs", "fraction: 0.1", 6} // live cohorts are of at least two
+	guarded   = study{"guard", "fraction: 1, guard: 1.5", 6}
+	robust    = study{"robust", "fraction: 0.1, combine: median", 5}
+)
+
+// outcome is what has become of a run.
+type outcome struct {
+	accuracy        float64 // percent
+	version         int
+	closed, refused int // of the honest
+}
+
+// train runs a study with or without a liar.
+func (s *suite) train(ctx context.Context, setting *Setting, rounds int, l *liar) (o outcome, err error) {
+	w, err := s.open(ctx, setting)
+	if err != nil {
+		return o, err
+	}
+	defer w.Close()
+	if l != nil {
+		w.Crew.AddLiar(l)
+	}
+	limit := poisonTime
+	if s.Long {
+		limit = longPoisonTime
+	}
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	w.Crew.Await(bounded, uint64(rounds))
+	for {
+		state, err := w.State(ctx)
+		if err != nil {
+			return o, err
+		}
+		o.version = state.Version
+		if state.TestAccuracy != nil {
+			o.accuracy = 100 * *state.TestAccuracy
+		}
+		if state.Evaluated == state.Version || bounded.Err() != nil {
+			break
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
+	o.closed, o.refused = w.Crew.Harm()
+	return o, nil
+}
+
+// clean returns the accuracy of a study without a liar, in percent. It is trained
+// once.
+func (s *suite) clean(ctx context.Context, st study, rounds, seed int) (float64, error) {
+	key := fmt.Sprint(st.name, rounds, seed)
+	s.mu.Lock()
+	once := s.accuracies[key]
+	if once == nil {
+		once = sync.OnceValues(func() (float64, error) {
+			o, err := s.train(ctx, st.setting(st.honest, rounds, seed), rounds, nil)
+			if err == nil && o.version < rounds {
+				err = fmt.Errorf("without the liar: %d of %d rounds", o.version, rounds)
+			}
+			return o.accuracy, err
+		})
+		s.accuracies[key] = once
+	}
+	s.mu.Unlock()
+	return once()
+}
+
+// poison compares runs with a liar to the same without it.
+func poison(t *T, st study, l liar) {
+	seeds := 1
+	if t.suite.Long {
+		seeds = poisonSeeds
+	}
+	var lost, accuracy float64
+	version, closed, refused := math.MaxInt, 0, 0
+	for seed := 1; seed <= seeds; seed++ {
+		without, err := t.suite.clean(t.Context(), st, poisonRounds, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := l
+		o, err := t.suite.train(t.Context(), st.setting(st.honest+1, poisonRounds, seed), poisonRounds, &one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accuracy += o.accuracy / float64(seeds)
+		lost += (without - o.accuracy) / float64(seeds)
+		version, closed, refused = min(version, o.version), closed+o.closed, refused+o.refused
+	}
+	t.cost(lost <= poisonPoints, fmt.Sprintf("accuracy %.1f%%, lost %.1f points <= %d points", accuracy, lost, poisonPoints))
+	t.AtLeast("rounds", float64(version), float64(poisonRounds), "")
+	t.AtMost("honest closes", float64(closed), 0, "")
+	t.AtMost("honest refusals", float64(refused), 0, "")
+}
+
+// poisons are lies that are accepted: one liar of seven, or of six, in every round
+// that it is chosen for.
+func poisons() (cases []Case) {
+	add := func(st study, words, about string, long bool, l liar) {
+		cases = append(cases, Case{
+			Name: "poison/" + st.name + "-" + words, About: about, Needs: "a run of its own", Long: long, World: poisoned,
+			Attack: func(t *T) { poison(t, st, l) },
+		})
+	}
+	flip, most := liar{lie: scaled(-10)}, liar{lie: filled(protocol.MaxDelta)}
+	add(everybody, "sign-flip", "one of seven sends -10 times its delta", false, flip)
+	add(everybody, "scale", "one of seven sends 10 times its delta", false, liar{lie: scaled(10)})
+	add(everybody, "noise", "one of seven adds noise of 10 times its delta's norm", false, liar{lie: noise})
+	add(everybody, "every-value-64", "one of seven sends the largest value everywhere", false, most)
+	add(everybody, "every-value-1", "one of seven sends 1 everywhere", false, liar{lie: filled(1)})
+	add(everybody, "spikes", "one of seven sends the largest value in every hundredth parameter", false, liar{lie: spikes})
+	add(everybody, "label-flip", "one of seven trains on flipped labels", false, liar{flip: true})
+	add(everybody, "label-flip-scaled", "one of seven trains on flipped labels and sends 10 times its delta", false, liar{flip: true, lie: scaled(10)})
+	add(everybody, "zero", "one of seven sends zeros with its full weight", false, liar{lie: filled(0)})
+	add(everybody, "inner-product", "one of seven cancels what the others send", false, liar{lie: scaled(-6)})
+	add(everybody, "sleeper", "one of seven is honest for 15 rounds, then sends the largest value", false, liar{lie: from(16, most.lie)})
+	add(everybody, "every-second-round", "one of seven sends the largest value in every second round", false, liar{lie: everySecond(most.lie)})
+	add(pairs, "sign-flip", "cohorts of two of seven, one of whom sends -10 times its delta", false, flip)
+	add(pairs, "every-value-64", "cohorts of two of seven, one of whom sends the largest value", false, most)
+	add(pairs, "label-flip-scaled", "cohorts of two of seven, one of whom trains on flipped labels and sends 10 times its delta", false, liar{flip: true, lie: scaled(10)})
+	add(pairs, "noise", "cohorts of two of seven, one of whom adds noise", true, liar{lie: noise})
+	add(guarded, "sign-flip", "guard: 1.5, one of seven sends -10 times its delta", false, flip)
+	add(guarded, "every-value-64", "guard: 1.5, one of seven sends the largest value", false, most)
+	add(robust, "sign-flip", "the median of a tenth of six tabs, one of whom sends -10 times its delta", false, flip)
+	add(robust, "every-value-64", "the median of a tenth of six tabs, one of whom sends the largest value", false, most)
+	return cases
+}
