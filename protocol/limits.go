@@ -164,6 +164,12 @@ const (
 	MaxSessions   = 12_000
 	MaxPerAddress = 64
 
+	// MaxHandshakeRate is the max average rate of handshakes from one address, per
+	// second; HandshakeBurst is the max number at once: two classes that open the page,
+	// lose it and open it again. Each handshake costs all others a little.
+	MaxHandshakeRate = 4
+	HandshakeBurst   = 128
+
 	// MaxBodies is the max memory of all bodies of a run that are being received:
 	// 20 raw updates of MNIST's 2NN. Further bodies wait. A quarter of it is for the
 	// bodies of one address; a run of large models has more, so that a quarter has

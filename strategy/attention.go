@@ -38,7 +38,7 @@ const (
 	// every miss of a member after its first, so that a slow device is heard.
 	// minPatience covers a poor connection.
 	patience    = 4
-	minPatience = 4 * time.Second
+	minPatience = 10 * time.Second
 
 	// maxRegards bounds the clients that are remembered after they have left.
 	maxRegards = 20_000
