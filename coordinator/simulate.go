@@ -123,8 +123,7 @@ func progress(w io.Writer, r simulate.Round, wall simulate.Timing) {
 	line := fmt.Sprintf("round %3d  %d clients", r.Round, r.Participants) +
 		figure("  train loss %.4f", r.TrainLoss, 1) +
 		figure("  test loss %.4f", r.TestLoss, 1) +
-		figure("  accuracy %.2f%%", r.TestAccuracy, 100) +
-		figure("  backdoor %.2f%%", r.Backdoor, 100)
+		figure("  accuracy %.2f%%", r.TestAccuracy, 100)
 	fmt.Fprintf(w, "%s  %.2f s\n", line, wall.Seconds)
 }
 

@@ -93,7 +93,6 @@ func (p *participant) leave() {
 	p.session++
 	p.away = true
 	p.sim.lock.remove(p)
-	p.sim.liars.left(p)
 	p.sim.run.Leave(p.number, p, false)
 	if p.busy {
 		p.left = p.until - p.sim.clock.Now()

@@ -20,7 +20,6 @@ import (
 type pool struct {
 	model   learn.Model
 	checker *live.Checker
-	opener  *live.Checker // of contributions that do not reach the coordinator
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -41,7 +40,7 @@ type job struct {
 }
 
 func newPool(m learn.Model, vectors int, seed uint64) *pool {
-	p := &pool{model: m, checker: live.NewChecker(m.Layout().Size, vectors, seed, nil), opener: live.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewWorkspace(m)}
+	p := &pool{model: m, checker: live.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewWorkspace(m)}
 	p.changed.L = &p.mu
 	// The simulation's own goroutine runs a job too, if it waits for one that no
 	// worker has started.

@@ -36,8 +36,7 @@ type Round struct {
 	Participants int      `json:"participants"`
 	TrainLoss    *float64 `json:"train_loss"` // mean over the examples during training
 	TestLoss     *float64 `json:"test_loss"`
-	TestAccuracy *float64 `json:"test_accuracy"`      // null for regression
-	Backdoor     *float64 `json:"backdoor,omitempty"` // share of triggered examples that get the target, with adversaries of this kind
+	TestAccuracy *float64 `json:"test_accuracy"` // null for regression
 	account.Figures
 	Rate           *float64 `json:"rate"`            // effective learning rate
 	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
@@ -49,7 +48,6 @@ type Final struct {
 	Reason       string   `json:"reason"`
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
-	Backdoor     *float64 `json:"backdoor,omitempty"` // as in the last round that was evaluated
 	account.Figures
 	RolledBack     int64   `json:"rolled_back"` // versions that the guard discarded
 	Abandoned      int64   `json:"abandoned"`   // attempts of rounds
@@ -57,10 +55,10 @@ type Final struct {
 }
 
 // record adds a round, or its evaluation, and reports whether it is new.
-func (r *Result) record(rec run.RoundRecord, backdoor *float64) bool {
+func (r *Result) record(rec run.RoundRecord) bool {
 	row := Round{
 		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),
-		TestLoss: run.Finite(rec.TestLoss), TestAccuracy: run.Finite(rec.TestAccuracy), Backdoor: backdoor,
+		TestLoss: run.Finite(rec.TestLoss), TestAccuracy: run.Finite(rec.TestAccuracy),
 		Figures:        account.Of(&rec.Traffic, r.Parameters),
 		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
@@ -86,11 +84,6 @@ func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
 	}
 	if n := len(r.Rounds); n > 0 {
 		r.Final.VirtualSeconds = r.Rounds[n-1].VirtualSeconds
-	}
-	for _, round := range r.Rounds {
-		if round.Backdoor != nil {
-			r.Final.Backdoor = round.Backdoor
-		}
 	}
 	r.ModelSHA256 = hex.EncodeToString(hash[:])
 }

@@ -65,7 +65,6 @@ type simulation struct {
 	evaluate     run.Evaluator
 	lock         lockstep
 	declined     declined
-	liars        *liars
 	sliceSteps   int // mini-batches of a slice
 	stopSteps    int
 	checkEvery   int // slices between two Checks
@@ -92,9 +91,6 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		driftAfter: t.Data.Drift,
 	}
 	defer sim.pool.close()
-	if sim.liars, err = newLiars(t, d, model); err != nil {
-		return nil, err
-	}
 	judge := d.Judge(t, model)
 	train := data.Examples(d.Train)
 	if t.Data.Drift > 0 {
@@ -120,11 +116,10 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			if u.Round == nil {
 				return
 			}
-			fresh := res.record(*u.Round, sim.measureBackdoor(*u.Round))
+			fresh := res.record(*u.Round)
 			if fresh {
 				sim.tidy()
 				sim.declined.reset()
-				sim.liars.reset()
 			}
 			sim.ledger.close(u.Round.Round, u.Clients)
 			sim.commit = sim.clock.Now()
@@ -145,13 +140,8 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	models, packers := &sharedModels{own: client.OwnModels()}, new(client.Packers)
 	for i, index := range d.Shards {
 		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models, Packers: packers})
-		var examples data.Examples = data.NewSubset(train, index)
-		liar := sim.liars.who[i]
-		if liar {
-			examples = sim.liars.gang.Examples(examples, d.Train.Shape)
-		}
-		c.SetExamples(examples)
-		p := &participant{sim: sim, client: c, liar: liar, device: newDevice(t.Seed, i+1, &t.Devices)}
+		c.SetExamples(data.NewSubset(train, index))
+		p := &participant{sim: sim, client: c, device: newDevice(t.Seed, i+1, &t.Devices)}
 		sim.participants = append(sim.participants, p)
 		sim.clock.At(0, uint32(i+1), func() { p.attend(t.Seed, &t.Devices) })
 	}
@@ -211,7 +201,6 @@ func (s *simulation) Store(work func() error, then func(error)) { then(work()) }
 type participant struct {
 	sim     *simulation
 	client  *client.Client
-	liar    bool
 	device  device
 	number  uint32
 	session int  // number of times it has left
@@ -238,12 +227,7 @@ func (p *participant) transfer(free *time.Duration, size int64) time.Duration {
 
 // Send implements run.Peer.
 func (p *participant) Send(m protocol.Message) {
-	if !p.liar {
-		p.sim.declined.sent(p.number, m)
-	}
-	if o, ok := m.(*protocol.Order); ok {
-		p.sim.liars.ordered(p, o)
-	}
+	p.sim.declined.sent(p.number, m)
 	when := p.transfer(&p.downFree, protocol.WireSize(m, false))
 	if _, ok := m.(*protocol.Model); ok {
 		p.modelFree = when
@@ -264,15 +248,6 @@ func (p *participant) Fault() {}
 func (p *participant) Address() string { return "" }
 
 func (p *participant) receive(m protocol.Message) {
-	if o, ok := m.(*protocol.Order); ok && p.liar {
-		switch gang := p.sim.liars.gang; {
-		case gang.Idles():
-			return
-		case gang.Refuses():
-			p.transmit(&protocol.Decline{Order: o.Order, Reason: protocol.ReasonBusy})
-			return
-		}
-	}
 	if p.busy {
 		p.inbox = append(p.inbox, m)
 		return
@@ -334,25 +309,9 @@ func (p *participant) trained() {
 // send delivers messages to the run.
 func (p *participant) send(out []protocol.Message) {
 	for _, m := range out {
-		c, ok := m.(*protocol.Contribution)
-		switch {
-		case ok && p.liar:
-			p.sim.liars.tell(p, c)
-			continue
-		case ok:
-			p.sim.liars.answered(p, c)
-		}
-		if d, ok := m.(*protocol.Decline); ok {
-			p.sim.liars.gone(p, d.Order)
-		}
-		p.transmit(m)
+		when := p.transfer(&p.upFree, protocol.WireSize(m, true))
+		p.present(when, 0, func() { p.deliver(m) })
 	}
-}
-
-// transmit sends a message over the participant's line.
-func (p *participant) transmit(m protocol.Message) {
-	when := p.transfer(&p.upFree, protocol.WireSize(m, true))
-	p.present(when, 0, func() { p.deliver(m) })
 }
 
 func (p *participant) deliver(m protocol.Message) {
@@ -363,7 +322,7 @@ func (p *participant) deliver(m protocol.Message) {
 		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(p.number, &copied, nil))
 		return
 	}
-	if d, ok := m.(*protocol.Decline); ok && !p.liar {
+	if d, ok := m.(*protocol.Decline); ok {
 		p.sim.declined.decline(p.number, d.Order, d.Reason, d.Detail)
 	}
 	if err := p.sim.run.Receive(p.number, p, m); err != nil {

@@ -31,10 +31,9 @@ type Task struct {
 	Model       Model           `yaml:"model"`
 	Data        Data            `yaml:"data"`
 	Strategy    strategy.Config `yaml:"strategy"`
-	Optimiser   Optimiser       `yaml:"optimiser"`             // of local training
-	Compress    Compress        `yaml:"compress"`              // codecs of models and contributions
-	Devices     Devices         `yaml:"devices"`               // of simulated clients
-	Adversaries Adversaries     `yaml:"adversaries,omitempty"` // among simulated clients
+	Optimiser   Optimiser       `yaml:"optimiser"` // of local training
+	Compress    Compress        `yaml:"compress"`  // codecs of models and contributions
+	Devices     Devices         `yaml:"devices"`   // of simulated clients
 	Stop        Stop            `yaml:"stop"`
 	EvalEvery   int             `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
 	Seed        uint64          `yaml:"seed"`       // of all random streams; default 1
@@ -88,7 +87,6 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Optimiser.fill()
 	t.Data.fill()
 	t.Strategy = schemes.WithDefaults(t.Strategy)
-	t.Adversaries.fill()
 	t.Compress.fill(schemes.Packing(t.Strategy))
 }
 
