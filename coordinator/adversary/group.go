@@ -18,12 +18,12 @@ type Group struct {
 
 	mu      sync.Mutex
 	cohorts []*cohort  // of the newest orders, oldest first
-	honest  []*moments // of the newest bases, oldest first
+	honest  []*moments // of the newest rounds, oldest first
 }
 
-// maxBases is the number of bases whose honest deltas are kept: asynchronous schemes
-// have several in use.
-const maxBases = 4
+// maxRounds is the number of rounds whose honest deltas are kept: asynchronous schemes
+// have several versions in use.
+const maxRounds = 4
 
 // cohort is the clients with one order.
 type cohort struct {

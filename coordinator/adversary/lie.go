@@ -9,14 +9,23 @@ import (
 	"fedtab/protocol"
 )
 
-// moments are sums of the honest deltas against one base, by vector of an answer. A
-// gradient sum counts by example.
+// moments are sums of the honest deltas of one round, by vector of an answer. A gradient
+// sum counts by example.
 type moments struct {
-	base    string
+	round   round
 	n       []int
 	sum     [][]float64
 	squares [][]float64
 }
+
+// round is a round, or where contributions count for any (round 0) the version that they
+// were trained from.
+type round struct {
+	number uint64
+	base   string
+}
+
+func roundOf(c *protocol.Contribution) round { return round{c.Round, string(c.Vectors[0].BaseHash)} }
 
 // unit returns the number of deltas that vector v of c sums up.
 func unit(c *protocol.Contribution, v *protocol.Vector) float64 {
@@ -26,16 +35,16 @@ func unit(c *protocol.Contribution, v *protocol.Vector) float64 {
 	return 1
 }
 
-// observe adds the honest deltas of c, at least one, to the moments of their base.
+// observe adds the honest deltas of c, at least one, to the moments of their round.
 func (g *Group) observe(c *protocol.Contribution, deltas [][]float32) {
-	base := string(c.Vectors[0].BaseHash)
-	i := slices.IndexFunc(g.honest, func(m *moments) bool { return m.base == base })
+	r := roundOf(c)
+	i := slices.IndexFunc(g.honest, func(m *moments) bool { return m.round == r })
 	if i < 0 {
-		if i = len(g.honest); i == maxBases {
+		if i = len(g.honest); i == maxRounds {
 			g.honest = slices.Delete(g.honest, 0, 1)
 			i--
 		}
-		g.honest = append(g.honest, &moments{base: base})
+		g.honest = append(g.honest, &moments{round: r})
 	}
 	m := g.honest[i]
 	for i, v := range deltas {
@@ -54,12 +63,12 @@ func (g *Group) observe(c *protocol.Contribution, deltas [][]float32) {
 	}
 }
 
-// known returns the honest deltas against the base of c or, if there are none, those
-// against the newest base; nil if the adversaries have seen none.
+// known returns the honest deltas of the round of c or, if there are none, of the newest
+// round that has some; nil if the adversaries have seen none.
 func (g *Group) known(c *protocol.Contribution) *moments {
-	base := string(c.Vectors[0].BaseHash)
+	r := roundOf(c)
 	for _, m := range g.honest {
-		if m.base == base {
+		if m.round == r {
 			return m
 		}
 	}

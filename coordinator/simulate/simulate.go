@@ -232,6 +232,8 @@ type participant struct {
 	out   []protocol.Message // its answers
 	inbox []protocol.Message // messages that arrived during the work
 
+	refusal []protocol.Message // of a Monitor order by an adversary, in place of its next slice
+
 	held []*protocol.Contribution // of an adversary that waits for the honest answers
 }
 
@@ -269,7 +271,12 @@ func (p *participant) receive(m protocol.Message) {
 		return
 	}
 	if out, taken := p.member.Receive(m); taken {
-		p.send(out)
+		if o, ok := m.(*protocol.Order); ok && o.Kind == protocol.OrderMonitor && len(out) > 0 {
+			p.refusal = out
+			p.sim.await(p)
+		} else {
+			p.send(out)
+		}
 		return
 	}
 	out, err := p.client.Receive(m)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"fedtab/client"
+	"fedtab/coordinator/adversary"
 	"fedtab/learn/data"
 	"fedtab/protocol"
 
@@ -24,7 +25,8 @@ import (
 type Participant struct {
 	URL    string // of the WebSocket, ws://HOST:PORT/ws
 	Task   string
-	Client *client.Client // nil makes one
+	Client *client.Client    // nil makes one
+	Member *adversary.Member // nil: no adversary, and none watches it
 
 	// OnMessage sees every complete message in both directions, if set.
 	OnMessage func(m protocol.Message, sent bool)
@@ -68,6 +70,9 @@ func (p *Participant) Run(ctx context.Context) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	if p.Member != nil {
+		defer p.Member.Left()
+	}
 	if err := p.send([]protocol.Message{p.Client.Hello()}); err != nil {
 		return err
 	}
@@ -150,6 +155,14 @@ func (p *Participant) receive(ctx context.Context, m protocol.Message) error {
 	if p.OnMessage != nil {
 		p.OnMessage(m, false)
 	}
+	if p.Member != nil {
+		if o, ok := m.(*protocol.Order); ok {
+			p.Member.Ordered(o)
+		}
+		if out, taken := p.Member.Receive(m); taken {
+			return p.send(out)
+		}
+	}
 	out, err := p.Client.Receive(m)
 	if err != nil {
 		return err
@@ -162,6 +175,11 @@ func (p *Participant) receive(ctx context.Context, m protocol.Message) error {
 			set, err := p.shard(ctx, s.Source, n)
 			if err != nil {
 				return err
+			}
+			if p.Member != nil {
+				if set, err = p.Member.Set(set); err != nil {
+					return err
+				}
 			}
 			if err := p.Client.AddShard(n, set); err != nil {
 				return err
@@ -199,6 +217,9 @@ func (p *Participant) shard(ctx context.Context, source string, n uint32) (*data
 
 func (p *Participant) send(out []protocol.Message) error {
 	for _, m := range out {
+		if c, ok := m.(*protocol.Contribution); ok && p.Member != nil {
+			m = p.Member.Lie(c)
+		}
 		if p.OnMessage != nil {
 			p.OnMessage(m, true)
 		}
@@ -210,6 +231,9 @@ func (p *Participant) send(out []protocol.Message) error {
 			if err := p.conn.WriteMessage(websocket.BinaryMessage, f); err != nil {
 				return fmt.Errorf("swarm: %w", err)
 			}
+		}
+		if p.Member != nil {
+			p.Member.Answered(m)
 		}
 	}
 	return nil
