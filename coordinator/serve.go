@@ -21,8 +21,8 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.StringVar(&cfg.Data, "data", "fedtab-data", "directory of the database, made if it is missing")
 	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
 	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, even if earlier ones of the same tasks could continue")
-	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "max participants at a time from one address, 0 for no limit; loopback is not limited, see --count-loopback")
-	countLoopback := fs.Bool("count-loopback", false, "count each loopback address like any other in every limit per address")
+	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "max participants at a time from one address, 0 for no limit; loopback is not limited without --count-loopback")
+	countLoopback := fs.Bool("count-loopback", false, "count every loopback address like any other in all limits per address, for tests")
 	verbose := fs.Bool("verbose", false, "log every session and contribution")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
@@ -31,7 +31,8 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return usageError(fmt.Sprintf("serve: --per-address is %d, want 0 or more", *perAddress))
 	}
 	cfg.Limits = hub.DefaultLimits()
-	cfg.Limits.PerAddress, cfg.Limits.Loopback = *perAddress, *countLoopback
+	cfg.Limits.PerAddress = *perAddress
+	cfg.Limits.Addresses.CountLoopback = *countLoopback
 	cfg.Tasks = tasks
 	if len(cfg.Tasks) == 0 {
 		cfg.Tasks = []string{"mnist-2nn"}

@@ -44,7 +44,6 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	store    *store.Store
-	lease    *live.Lease // of the bodies in flight
 	vault    *live.Vault // of the contributions that are not judged yet
 	listener net.Listener
 	hub      *hub.Hub
@@ -76,7 +75,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if cfg.Limits == (hub.Limits{}) {
 		cfg.Limits = hub.DefaultLimits()
 	}
-	s := &Server{cfg: cfg, lease: live.NewLease(protocol.MaxBodies)}
+	s := &Server{cfg: cfg}
 	if err := s.open(); err != nil {
 		s.close()
 		return nil, err
@@ -126,12 +125,11 @@ func (s *Server) open() (err error) {
 		rooms, shown = append(rooms, st.room), append(shown, &st.Study)
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
-	addresses := quota.Addresses{Loopback: cfg.Limits.Loopback}
 	s.http = &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), addresses, cfg.Log),
+		Handler:           web.New(shown, s.hub, static.Handler(), cfg.Limits.Addresses, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       2 * time.Minute,
-		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress), addresses).State,
+		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress), cfg.Limits.Addresses).State,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
@@ -152,8 +150,9 @@ func (s *Server) prepare(st *study) error {
 		return err
 	}
 	parameters := st.Model.Layout().Size
+	lease := live.NewLease(live.LeaseBytes(parameters, t.Strategy.Vectors()))
 	st.room = &hub.Room{
-		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, s.lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
+		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
 	}
 	st.live = live.NewLive()

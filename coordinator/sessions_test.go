@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -10,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"fedtab/coordinator/hub"
 	"fedtab/coordinator/hub/hubtest"
 	"fedtab/protocol"
 
@@ -124,31 +122,4 @@ func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
 	seconds = time.Since(began).Seconds()
 	some(total)
 	return seconds, resident() - before
-}
-
-// With Limits.Loopback each loopback address counts like any other: the address that
-// has its sessions gets no other, and the one beside it does.
-func TestCountLoopback(t *testing.T) {
-	limits := hub.DefaultLimits()
-	limits.PerAddress, limits.Loopback = 2, true
-	s := serveTest(t, Config{Tasks: []string{smallTask(t)}, Limits: limits})
-	dial := func(from string) int {
-		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-		conn, r, err := (&websocket.Dialer{NetDialContext: d.DialContext}).Dial(s.socket(), nil)
-		if err == nil {
-			t.Cleanup(func() { conn.Close() })
-		}
-		if r == nil {
-			t.Fatal(err)
-		}
-		return r.StatusCode
-	}
-	for i, test := range []struct {
-		from string
-		want int
-	}{{"127.0.0.2", 101}, {"127.0.0.2", 101}, {"127.0.0.2", 429}, {"127.0.0.3", 101}} {
-		if got := dial(test.from); got != test.want {
-			t.Errorf("connection %d, from %s: status %d, want %d", i+1, test.from, got, test.want)
-		}
-	}
 }

@@ -117,7 +117,8 @@ const (
 
 	// The deadline of a body is BodyGrace plus its size over MinBodyRate, in
 	// bytes per second, because it occupies memory of the coordinator. 8 KiB/s
-	// is a bad mobile line; a raw update of MNIST's 2NN then has 117 seconds.
+	// is a bad mobile line; a raw update of MNIST's 2NN then has 117 seconds. Each
+	// chunk has the deadline that a body ending with it would have.
 	BodyGrace   = 20 * time.Second
 	MinBodyRate = 8 << 10
 
@@ -158,12 +159,21 @@ const (
 
 	// MaxSessions is how many sockets a coordinator holds, at 24 KiB each, and
 	// MaxPerAddress how many of them from one address: two schools behind one
-	// router. Programs on the coordinator's own machine are not counted.
+	// router. The addresses of one IPv6 network (/64) are one. Programs on the
+	// coordinator's own machine are not counted.
 	MaxSessions   = 12_000
 	MaxPerAddress = 64
 
-	// MaxBodies is the max memory of all bodies that are being received: 20 raw
-	// updates of MNIST's 2NN. Further bodies wait.
+	// MaxHandshakeRate is the max average rate of handshakes from one address, per
+	// second; HandshakeBurst is the max number at once: two classes that open the page,
+	// lose it and open it again. Each handshake costs all others a little.
+	MaxHandshakeRate = 4
+	HandshakeBurst   = 128
+
+	// MaxBodies is the max memory of all bodies of a run that are being received:
+	// 20 raw updates of MNIST's 2NN. Further bodies wait. A quarter of it is for the
+	// bodies of one address; a run of large models has more, so that a quarter has
+	// room for one of its bodies.
 	MaxBodies = 16 << 20
 )
 

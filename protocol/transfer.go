@@ -280,6 +280,10 @@ func (a *Assembler) Add(c *Chunk) (Message, error) {
 	return m, nil
 }
 
+// Drop makes the open transfer one of Skip: what has come is dropped, and so is the
+// rest. The buffer given to Start is the caller's again.
+func (a *Assembler) Drop() { a.m, a.vectors, a.buf = nil, nil, nil }
+
 // Open reports whether a transfer is open.
 func (a *Assembler) Open() bool { return a.open }
 

@@ -192,6 +192,7 @@ var rejections = map[strategy.Reason]protocol.Reason{
 
 func (r *Run) reject(e strategy.Reject) {
 	offer := r.offers[e.Handle]
+	fault(offer.peer, rejections[e.Reason])
 	r.answer(offer.number, offer.peer, offer.Contribution, rejections[e.Reason], "")
 	r.settle(e.Handle)
 }

@@ -195,5 +195,6 @@ func (r *Run) closeRound() {
 	r.open = nil
 	clear(r.absent)
 	r.phase = protocol.PhaseWaiting
+	r.settleFaults()
 	r.nextAttempt()
 }

@@ -31,8 +31,11 @@ type Peer interface {
 	// Close sends the code and the reason, and ends the connection. Leave need not
 	// follow.
 	Close(code protocol.CloseCode, detail string)
-	// Address names the network address that the peer is counted for; it is empty
-	// for a peer that no limit per address counts. It does not change.
+	// Fault counts a message that an honest peer does not send. A peer with too many
+	// is closed.
+	Fault()
+	// Address is the network address that the connection counts for; it is empty
+	// for one that counts for none. It does not change.
 	Address() string
 }
 

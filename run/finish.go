@@ -42,6 +42,7 @@ func (r *Run) drop() {
 	r.attempt.dropParts()
 	clear(r.means)
 	clear(r.absent)
+	r.faults = faults{}
 	r.open = nil
 }
 

@@ -48,7 +48,8 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		if resumed == 0 {
 			r.reserve()
 		}
-		r.record("join", m.number, h.Client)
+		m.address = p.Address()
+		r.recordFrom(m, "join", h.Client)
 	} else {
 		if m.peer != nil {
 			m.peer.Close(protocol.CloseSuperseded, "a newer connection took this participant's place")
@@ -57,17 +58,18 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 			m.expiry()
 			m.expiry = nil
 		}
-		r.record("resume", m.number, h.Client)
+		m.address = p.Address()
+		r.recordFrom(m, "resume", h.Client)
 	}
 	m.peer, m.tab = p, h.TabState
 	m.blocked, m.outbox = false, nil // messages for the older socket
 	m.codecs, m.payloads = slices.Clone(h.Codecs), slices.Clone(h.Payloads)
 	m.codec = m.able(r.cfg.Packing.Up)
 	if up := r.cfg.Packing.Up; m.codec != up {
-		r.record("codec", m.number, fmt.Sprintf("it lacks %v, and sends %v", up, m.codec))
+		r.recordFrom(m, "codec", fmt.Sprintf("it lacks %v, and sends %v", up, m.codec))
 	}
 	if down := r.cfg.Packing.Down; !m.can(down) {
-		r.record("codec", m.number, fmt.Sprintf("it lacks %v, and gets versions in full", down))
+		r.recordFrom(m, "codec", fmt.Sprintf("it lacks %v, and gets versions in full", down))
 	}
 	m.holds, m.held = r.heldBy(h), h.Held
 	r.accounts.count(m.number, h, true)
@@ -81,8 +83,9 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		w.ResumeToken = r.cfg.Token(m.number)
 	}
 	r.send(m, w)
-	r.assign(m)
-	if resumed != 0 && r.roster.shards.Source != "" {
+	sent := m.assignment
+	r.share(m)
+	if len(m.shards) > 0 && m.assignment == sent {
 		r.sendShards(m) // a reloaded tab has lost its assignment
 	}
 	r.send(m, r.status())
@@ -127,7 +130,7 @@ func (r *Run) hashOf(version uint64) (hash [32]byte, ok bool) {
 // activate reports to the strategy whether a participant is present: it is
 // connected and its tab is not paused.
 func (r *Run) activate(m *member) {
-	can := m.peer != nil && m.trains()
+	can := m.peer != nil && m.tab != protocol.TabPaused && m.tab != protocol.TabFrozen
 	switch {
 	case can:
 		// Repeated after a resume: a member of the open cohort gets its order
@@ -152,7 +155,7 @@ func (r *Run) Leave(number uint32, p Peer, goodbye bool) {
 		r.remove(m)
 		return
 	}
-	r.record("lost", number, "")
+	r.recordFrom(m, "lost", "")
 	m.expiry = r.env.AfterFunc(r.cfg.ResumeGrace, func() { r.remove(m) })
 }
 
@@ -164,19 +167,10 @@ func (r *Run) remove(m *member) {
 	if o := m.order; o != nil && r.open != nil && o.round == r.open.Round && uint64(o.order) >= r.firstOrder {
 		r.absent[m.number] = o // it may come back before the round is closed
 	}
-	r.record("leave", m.number, "")
+	r.recordFrom(m, "leave", "")
 	r.step(strategy.Left{Client: strategy.ClientID(m.number)})
-	r.unassign(m)
+	r.share(nil)
 	r.notify(nil)
-}
-
-func (r *Run) sendShards(m *member) {
-	r.send(m, &protocol.Shards{
-		Assignment: r.roster.assignment, Source: r.roster.shards.Source, Shards: m.shards, Total: uint32(len(r.roster.shards.Sizes)),
-	})
-	if m.order != nil {
-		m.order.weight = max(m.order.weight, r.roster.weight(m))
-	}
 }
 
 // Receive handles every message but a Hello and a Contribution. Its error is a
@@ -194,16 +188,23 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 		}
 	case *protocol.Tab:
 		if msg.State != m.tab {
+			took := m.takesPart()
 			m.tab = msg.State
-			if m.trains() {
-				r.assign(m)
-			} else {
-				r.unassign(m)
+			if m.takesPart() != took {
+				r.share(m)
 			}
 			r.activate(m)
 		}
 	case *protocol.Decline:
-		r.record("declined", number, msg.Reason.String()+" "+msg.Detail)
+		if msg.Order == 0 {
+			return nil // of a message that it does not know
+		}
+		if m.asked == 0 {
+			m.peer.Fault()
+			return nil
+		}
+		m.asked--
+		r.recordFrom(m, "declined", msg.Reason.String()+" "+msg.Detail)
 		if m.order != nil && uint64(m.order.order) == msg.Order {
 			m.order.answered = true
 		}

@@ -163,6 +163,7 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 	if protocol.Announced(c) == 0 {
 		r.accounts.count(number, c, true)
 	}
+	fault(p, reason)
 	r.refuse(m, c, reason, detail)
 	return false
 }
@@ -184,11 +185,18 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 	o.number, o.peer = number, p
 	r.accounts.book(number, Entry{protocol.KindContribution, 1, o.size, models(o.Contribution), true})
 	reason, detail := r.judge(m, o.Contribution)
+	values := false
 	if reason == protocol.ReasonAccepted {
 		reason, detail = o.Reason, o.Detail
+		values = reason == protocol.ReasonOutOfBounds || reason == protocol.ReasonNotFinite
 	}
 	if reason != protocol.ReasonAccepted {
 		o.Release()
+		if values {
+			r.faults.refused = append(r.faults.refused, p)
+		} else {
+			fault(p, reason)
+		}
 		r.refuse(m, o.Contribution, reason, detail)
 		return
 	}
@@ -257,27 +265,28 @@ func (r *Run) refuse(m *member, c *protocol.Contribution, reason protocol.Reason
 
 // answer acknowledges a contribution.
 func (r *Run) answer(number uint32, p Peer, c *protocol.Contribution, reason protocol.Reason, detail string) {
-	kind := "accepted"
-	what := fmt.Sprintf("order %d weight %d", c.Order, c.Weight)
-	if reason != protocol.ReasonAccepted {
-		kind = "rejected"
-		what += " " + reason.String()
-	}
-	if detail != "" {
-		what += ": " + detail
-	}
+	m := r.roster.members[number]
 	round := c.Round
-	if round == 0 && reason == protocol.ReasonAccepted {
-		round = r.down.version + 1 // the version that will contain it
-		if r.phase == protocol.PhaseCommitting {
-			round++
+	what := fmt.Sprintf("order %d weight %d", c.Order, c.Weight)
+	switch {
+	case reason == protocol.ReasonAccepted:
+		if round == 0 {
+			round = r.down.version + 1 // the version that will contain it
+			if r.phase == protocol.PhaseCommitting {
+				round++
+			}
 		}
-		r.recordIn(round, kind, number, what)
-	} else {
-		r.record(kind, number, what)
+		r.faults.accepted++
+		r.recordIn(round, "accepted", number, what)
+	case m != nil:
+		what += " " + reason.String()
+		if detail != "" {
+			what += ": " + detail
+		}
+		r.recordFrom(m, "rejected", what)
 	}
 	r.accounts.answered(reason)
-	if m := r.roster.members[number]; m != nil && m.peer == p {
+	if m != nil && m.peer == p {
 		ack := &protocol.Ack{Order: c.Order, Reason: reason, Detail: detail}
 		if c.Round == 0 {
 			ack.Round = round

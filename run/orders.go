@@ -92,6 +92,7 @@ func (r *Run) order(e strategy.Order) {
 	if o.start != nil {
 		r.sendShared(m, r.localModel(o.start, m))
 	}
+	m.asked++
 	r.send(m, msg)
 }
 
@@ -168,6 +169,7 @@ func (r *Run) fetch(e strategy.Fetch) {
 	if m == nil || m.peer == nil || m.order == nil || m.order.order != e.Order || m.order.answered {
 		return // no such order, or it is answered
 	}
+	m.asked++
 	r.send(m, &protocol.Fetch{Order: uint64(e.Order), Codec: m.codec})
 }
 

@@ -155,6 +155,7 @@ func TestOpenedOnce(t *testing.T) {
 func TestLeaveAndReturnForges(t *testing.T) {
 	f := newFixture(t, nil)
 	a, pa := f.join(t)
+	f.env.advance(divideEvery)
 	f.join(t)
 	o := last[*protocol.Order](pa)
 	f.Leave(a, pa, true)

@@ -19,11 +19,13 @@ const numbersAhead = 1000
 type roster struct {
 	shards     Shards
 	members    map[uint32]*member
-	present    []uint32 // participants, ascending
-	next       uint32   // first free number
-	reserved   uint32   // first number that is not reserved
-	asked      uint32   // the same, once the journal has answered
-	assignment uint64   // number of the newest assignment of shards
+	present    []uint32  // participants, ascending
+	next       uint32    // first free number
+	reserved   uint32    // first number that is not reserved
+	asked      uint32    // the same, once the journal has answered
+	assignment uint64    // number of the newest assignment of shards
+	divided    time.Time // when the shards were divided last
+	due        func()    // stops the timer of the next division; nil if none is due
 }
 
 // member is a participant: connected, or lost and within the grace period.
@@ -33,6 +35,10 @@ type member struct {
 	expiry func() // stops the timer that ends the grace period
 	tab    protocol.TabState
 	active bool // present for the strategy
+
+	address string // of its newest socket
+	events  budget // of what it causes in the event log
+	asked   int    // orders and fetches that it was sent and has not declined
 
 	codecs      []protocol.Codec // that it has
 	codec       protocol.Codec   // of its answers
@@ -44,10 +50,9 @@ type member struct {
 	wanted uint64 // version of its last request
 	wants  int    // number of requests for that version
 
-	shards  []uint32
-	since   time.Time    // when it last began to train without shards
-	settled bool         // its shards are from a division
-	order   *outstanding // newest
+	shards     []uint32
+	assignment uint64       // of the shards that it was sent last
+	order      *outstanding // newest
 
 	blocked bool     // a message for it is being coded
 	outbox  []func() // pending until that message is coded
@@ -100,7 +105,7 @@ func (r *roster) add(number uint32) *member {
 		number = r.next
 		r.next++
 	}
-	m := &member{number: number}
+	m := &member{number: number, events: participantBudget}
 	r.members[number] = m
 	i, _ := slices.BinarySearch(r.present, number)
 	r.present = slices.Insert(r.present, i, number)
@@ -146,99 +151,6 @@ func (r *roster) maxWeight() uint64 {
 		total += uint64(n)
 	}
 	return total
-}
-
-// divide divides the shards of the public data over participants, ascending, and
-// returns those of each.
-func (r *roster) divide(present []uint32) map[uint32][]uint32 {
-	wanted := make(map[uint32][]uint32, len(present))
-	if len(present) > 0 {
-		divideEvenly(wanted, present, len(r.shards.Sizes), func(p uint32) []uint32 { return r.members[p].shards })
-	}
-	return wanted
-}
-
-// divideEvenly fills wanted: shards 0..total-1 over the participants, with counts
-// that differ by at most one. Each keeps its shards as far as that allows. With more
-// participants than shards, each has one, and the counts of participants per shard
-// differ by at most one.
-func divideEvenly(wanted map[uint32][]uint32, present []uint32, total int, has func(uint32) []uint32) {
-	if len(present) > total {
-		divideOne(wanted, present, total, has)
-		return
-	}
-	base, extra := total/len(present), total%len(present)
-	taken := make([]bool, total)
-	quota := make([]int, len(present))
-	// Participants that hold more than an equal share keep one more, in the
-	// order of their numbers.
-	for i, p := range present {
-		quota[i] = base
-		if extra > 0 && len(has(p)) > base {
-			quota[i]++
-			extra--
-		}
-	}
-	for i := range present {
-		if extra > 0 && quota[i] == base {
-			quota[i]++
-			extra--
-		}
-	}
-	for i, p := range present {
-		kept := make([]uint32, 0, quota[i])
-		for _, s := range has(p) {
-			if len(kept) < quota[i] && int(s) < total && !taken[s] {
-				taken[s] = true
-				kept = append(kept, s)
-			}
-		}
-		wanted[p] = kept
-	}
-	next := 0
-	for i, p := range present {
-		for len(wanted[p]) < quota[i] {
-			for taken[next] {
-				next++
-			}
-			taken[next] = true
-			wanted[p] = append(wanted[p], uint32(next))
-		}
-		slices.Sort(wanted[p])
-	}
-}
-
-// divideOne is divideEvenly for more participants than shards.
-func divideOne(wanted map[uint32][]uint32, present []uint32, total int, has func(uint32) []uint32) {
-	base, extra := len(present)/total, len(present)%total
-	holders := make([]int, total)
-	room := func(s uint32) bool {
-		return int(s) < total && (holders[s] < base || holders[s] == base && extra > 0)
-	}
-	take := func(p, s uint32) {
-		if holders[s]++; holders[s] > base {
-			extra--
-		}
-		wanted[p] = []uint32{s}
-	}
-	for _, p := range present {
-		for _, s := range has(p) {
-			if room(s) {
-				take(p, s)
-				break
-			}
-		}
-	}
-	next := uint32(0)
-	for _, p := range present {
-		if wanted[p] != nil {
-			continue
-		}
-		for !room(next) {
-			next++
-		}
-		take(p, next)
-	}
 }
 
 // role returns the role of the first vector of an answer.

@@ -29,10 +29,10 @@ type Run struct {
 
 	phase    protocol.Phase
 	roster   roster     // participants
-	division division   // of the public data
 	down     downlink   // the newest version and its encodings
 	accounts accounts   // bytes
 	events   eventLog   // pending entries
+	faults   faults     // refusals that await the round's end
 	durable  durability // state of the journal
 
 	open    *OpenRound
@@ -73,7 +73,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
 		phase: protocol.PhaseWaiting, roster: newRoster(cfg.Shards), accounts: newAccounts(cfg.Uncounted, cfg.Metered),
 		absent: map[uint32]*outstanding{}, offers: map[strategy.Handle]*Offer{}, kept: map[strategy.Handle]*kept{},
-		guard: guard{evaluate: cfg.Judge}, means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){},
+		guard: guard{evaluate: cfg.Judge}, means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){}, events: eventLog{all: runBudget},
 	}
 	var err error
 	if r.down, err = newDownlink(cfg.Model, cfg.Seed, cfg.Packing); err != nil {

@@ -84,11 +84,13 @@ type fakePeer struct {
 	got     []protocol.Message
 	closed  protocol.CloseCode
 	address string
+	faults  int
 }
 
 func (p *fakePeer) Send(m protocol.Message) { p.got = append(p.got, m) }
 func (p *fakePeer) SendShared(s *Shared)    { p.got = append(p.got, s.Message) }
 func (p *fakePeer) Address() string         { return p.address }
+func (p *fakePeer) Fault()                  { p.faults++ }
 func (p *fakePeer) Close(c protocol.CloseCode, _ string) {
 	if p.closed == 0 {
 		p.closed = c
@@ -861,8 +863,10 @@ func TestDivideEvenly(t *testing.T) {
 				if !shared && moved > free {
 					t.Fatalf("%d shards moved, %d had to", moved, free)
 				}
-			} else if smallest == 0 {
-				t.Fatal("shards of a participant: 0, want at least 1")
+			} else if fewest, most := slices.Min(owners), slices.Max(owners); smallest != 1 || largest != 1 || most-fewest > 1 {
+				t.Fatalf("%d participants have %d to %d of %d shards each, a shard %d to %d of them", len(present), smallest, largest, total, fewest, most)
+			} else if shared && moved > len(present)-len(has)+1 {
+				t.Fatalf("%d of %d participants have another shard after one came or left", moved, len(present))
 			}
 			has, shared = wanted, len(present) > total
 		}

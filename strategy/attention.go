@@ -23,20 +23,22 @@ type attention struct {
 // regard is what a client, or an address, has earned.
 type regard struct {
 	address  string
-	answered bool // its last order; an address has no such
-	misses   int  // in a row; of an address: less its answers
-	again    int  // attempt from which on it may be asked
+	answered bool          // its last order; an address has no such
+	misses   int           // in a row; of an address: less its answers
+	again    int           // attempt from which on it may be asked
+	took     time.Duration // its last answer
 }
 
 const (
-	// A client is asked again 4, 16, ... attempts after its misses, at most 4^maxMisses.
-	maxMisses = 5
+	// A client is asked again 8, 64, ... attempts after its misses, at most 8^maxMisses.
+	maxMisses = 4
 
 	// Answers are awaited for patience times as long as the median of the last
-	// cohorts took, and twice as long with every miss of a member after its first, so
-	// that a slow device is heard. minPatience covers a poor connection.
-	patience    = 8
-	minPatience = 15 * time.Second
+	// cohorts took, or as long again as a member's own last answer; twice as long with
+	// every miss of a member after its first, so that a slow device is heard.
+	// minPatience covers a poor connection.
+	patience    = 4
+	minPatience = 10 * time.Second
 
 	// maxRegards bounds the clients that are remembered after they have left.
 	maxRegards = 20_000
@@ -90,11 +92,13 @@ func (a *attention) missed(id ClientID) {
 }
 
 // spacing is the number of attempts after which a client is asked again.
-func spacing(misses int) int { return 1 << (2 * misses) }
+func spacing(misses int) int { return 1 << (3 * misses) }
 
-// answered records that a client has answered an order, on time or late.
-func (a *attention) answered(id ClientID) {
+// answered records that a client has answered an order, on time or late, after the
+// given time.
+func (a *attention) answered(id ClientID, took time.Duration) {
 	r := a.of(id)
+	r.took = took
 	r.answered, r.misses = true, 0
 	if at := a.addressOf(r); at != nil {
 		at.misses = max(at.misses-1, 0)
@@ -178,13 +182,18 @@ func (a *attention) worthy(present []ClientID, draw func(n int) int) []ClientID 
 	return worthy
 }
 
-// deadline returns for how long the answers of a cohort are awaited of which a member
-// has missed so many orders, at most the scheme's own deadline.
-func (a *attention) deadline(misses int, most time.Duration) time.Duration {
+// deadline returns for how long the answers of some clients are awaited, at most the
+// scheme's own deadline.
+func (a *attention) deadline(cohort []ClientID, most time.Duration) time.Duration {
 	if !a.live || a.pace == 0 {
 		return most
 	}
-	return min(a.patience(a.pace)<<max(misses-1, 0), most)
+	wait := a.patience(a.pace)
+	for _, id := range cohort {
+		r := a.of(id)
+		wait = max(wait, 2*r.took, a.patience(a.pace)<<max(r.misses-1, 0))
+	}
+	return min(wait, most)
 }
 
 // patience is for how long an answer is awaited where others took pace.

@@ -3,6 +3,7 @@ package strategy
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // A clip bounds what one contribution can move. Its bound on the Euclidean norm of a
@@ -15,11 +16,10 @@ import (
 //
 //	q <- q exp(-clipRate (b - 1/2)),  b = share of the round's norms that are <= q
 //
-// A norm moves the estimate by one vote, however large it is. The estimate starts
-// wide, at the norm of version 0, and is halved or doubled until it has crossed
-// the median once; it is doubled again when most norms are beyond the bound, as after a
-// change of the data. TensorFlow Federated's robust aggregator zeroes and clips by two
-// such estimates.
+// A norm moves the estimate by one vote, however large it is. The estimate starts at a
+// tenth of the norm of version 0 and becomes the median of the first round; it is
+// doubled when most norms are beyond the bound, as after a change of the data.
+// TensorFlow Federated's robust aggregator zeroes and clips by two such estimates.
 type clip struct {
 	estimates []estimate // of each vector of a contribution; none: nothing is clipped
 }
@@ -27,11 +27,11 @@ type clip struct {
 // estimate is the estimate of a median norm.
 type estimate struct {
 	q     float64
-	found bool // q has crossed the median
-	lower bool // before that: the last step was down
-	moved bool // and there was one
+	found bool // it follows a median
 
-	votes, below, beyond int // of the open round: all, up to q, and beyond the bound
+	norms         []float64 // of the first round
+	below, beyond int       // norms of the open round up to q, and beyond the bound
+	votes         int
 }
 
 const (
@@ -41,6 +41,10 @@ const (
 
 	// clipRate moves the estimate by at most a fifth in a round.
 	clipRate = .4
+
+	// startShare is the first estimate, as a share of the norm of version 0. Most
+	// local updates are smaller.
+	startShare = .1
 )
 
 // newClip returns a clip of contributions of a number of vectors.
@@ -54,7 +58,7 @@ func newClip(c Config, s Setup, vectors int) clip {
 	}
 	k := clip{estimates: make([]estimate, vectors)}
 	for i := range k.estimates {
-		k.estimates[i].q = start
+		k.estimates[i].q = startShare * start
 	}
 	return k
 }
@@ -66,6 +70,9 @@ func (k *clip) factor(norms []float64, unit float64) float64 {
 	for i := range min(len(k.estimates), len(norms)) {
 		e, norm := &k.estimates[i], norms[i]/unit
 		e.votes++
+		if !e.found {
+			e.norms = append(e.norms, norm)
+		}
 		if norm <= e.q {
 			e.below++
 		}
@@ -93,34 +100,28 @@ func (k *clip) committed() {
 
 // afterCommit returns the state as of the next Committed event.
 func (k clip) afterCommit() clip {
-	k.estimates = append([]estimate(nil), k.estimates...)
+	k.estimates = slices.Clone(k.estimates)
 	k.committed()
 	return k
 }
 
-func (e *estimate) reset() { e.votes, e.below, e.beyond = 0, 0, 0 }
+func (e *estimate) reset() { e.votes, e.below, e.beyond, e.norms = 0, 0, 0, nil }
 
 func (e *estimate) committed() {
 	if e.votes == 0 {
 		return
 	}
-	excess := float64(e.below)/float64(e.votes) - .5
-	far := 2*e.beyond > e.votes
+	switch {
+	case !e.found:
+		norms := slices.Sorted(slices.Values(e.norms))
+		e.q, e.found = norms[(len(norms)-1)/2], true // of two the lower: the other may be a lie
+	case 2*e.beyond > e.votes:
+		e.q *= 2
+	default:
+		e.q *= math.Exp(-clipRate * (float64(e.below)/float64(e.votes) - .5))
+	}
+	e.q = min(max(e.q, minEstimate), maxEstimate)
 	e.reset()
-	if excess == 0 {
-		e.found = true
-		return
-	}
-	if lower := excess > 0; !e.found {
-		if e.moved && lower != e.lower {
-			e.found = true
-		}
-		e.lower, e.moved = lower, true
-	}
-	if !e.found || far {
-		excess = math.Copysign(math.Ln2/clipRate, excess)
-	}
-	e.q = min(max(e.q*math.Exp(-clipRate*excess), minEstimate), maxEstimate)
 }
 
 // Estimates stay within numbers whose products are finite and not zero.
@@ -134,13 +135,11 @@ func (k clip) append(to []byte) []byte {
 	to = binary.AppendUvarint(to, uint64(len(k.estimates)))
 	for _, e := range k.estimates {
 		to = binary.AppendUvarint(to, math.Float64bits(e.q))
-		var flags uint64
-		for i, set := range []bool{e.found, e.lower, e.moved} {
-			if set {
-				flags |= 1 << i
-			}
+		found := uint64(0)
+		if e.found {
+			found = 1
 		}
-		to = binary.AppendUvarint(to, flags)
+		to = binary.AppendUvarint(to, found)
 	}
 	return to
 }
@@ -155,12 +154,12 @@ func (k *clip) read(d *stateReader) {
 	}
 	was := make([]estimate, n)
 	for i := range was {
-		q, flags := math.Float64frombits(d.uint()), d.uint()
+		q, found := math.Float64frombits(d.uint()), d.uint()
 		if !(q >= minEstimate && q <= maxEstimate) {
 			d.broken = true
 			return
 		}
-		was[i] = estimate{q: q, found: flags&1 != 0, lower: flags&2 != 0, moved: flags&4 != 0}
+		was[i] = estimate{q: q, found: found == 1}
 	}
 	if len(was) == len(k.estimates) {
 		k.estimates = was

@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"math"
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -66,17 +67,17 @@ func TestClipVotes(t *testing.T) {
 	for _, n := range []float64{9, 1, 5} {
 		b.factor([]float64{n}, 1)
 	}
-	if x, y := a.afterCommit(), b.afterCommit(); x.estimates[0] != y.estimates[0] {
+	if x, y := a.afterCommit(), b.afterCommit(); !reflect.DeepEqual(x.estimates, y.estimates) {
 		t.Errorf("%+v and %+v after the same votes", x.estimates[0], y.estimates[0])
 	}
 	a.discard()
-	if a.estimates[0] != clipOf(2).estimates[0] {
+	if !reflect.DeepEqual(a.estimates, clipOf(2).estimates) {
 		t.Errorf("an abandoned round leaves %+v", a.estimates[0])
 	}
 	d := stateReader{b: b.afterCommit().append(nil)}
 	restored := clipOf(7)
 	restored.read(&d)
-	if b.committed(); d.end() != nil || restored.estimates[0] != b.estimates[0] {
+	if b.committed(); d.end() != nil || !reflect.DeepEqual(restored.estimates, b.estimates) {
 		t.Errorf("restored as %+v, want %+v", restored.estimates[0], b.estimates[0])
 	}
 }

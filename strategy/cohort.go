@@ -82,13 +82,13 @@ func (c *Cohort) askable() (n int) {
 // deadline returns for how long the members' answers are awaited, at most the scheme's
 // own deadline.
 func (c *Cohort) deadline(most time.Duration) time.Duration {
-	misses := 0
+	var awaited []ClientID
 	for _, m := range c.members {
 		if m.state != trial {
-			misses = max(misses, c.of(m.client).misses)
+			awaited = append(awaited, m.client)
 		}
 	}
-	return c.attention.deadline(misses, most)
+	return c.attention.deadline(awaited, most)
 }
 
 // measure learns how long answers take.

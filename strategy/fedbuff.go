@@ -402,7 +402,7 @@ func (s *FedBuff) offered(e Offered) {
 	c := &s.clients[i]
 	a := keptAnswer{e.Client, e.Handle, c.base, e.Norms}
 	c.order = 0
-	s.cohort.answered(e.Client)
+	s.cohort.answered(e.Client, e.Took)
 	switch {
 	case s.cohort.quarantined[e.Client] > 0:
 		s.do(Judge{Handle: e.Handle, Client: e.Client, Scale: 1, Guard: s.cfg.Guard})

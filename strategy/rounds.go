@@ -337,7 +337,7 @@ func (r *rounds) offered(e Offered) {
 	} else if e.Order > r.order {
 		reason = Unordered
 	}
-	r.cohort.answered(e.Client)
+	r.cohort.answered(e.Client, e.Took)
 	switch {
 	case reason != 0:
 		r.do(Reject{e.Handle, reason})

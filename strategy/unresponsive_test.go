@@ -8,7 +8,7 @@ import (
 )
 
 // Most clients stay and do not answer: the first attempt at a round is abandoned,
-// and the following do without them. They are asked again after four attempts, and one
+// and the following do without them. They are asked again after eight attempts, and one
 // that has answered at once.
 func TestUnresponsiveMajority(t *testing.T) {
 	s := mustNew(t, Config{Kind: "fedavg", Fraction: 1}, Setup{Seed: 1, Live: true})
@@ -41,12 +41,12 @@ func TestUnresponsiveMajority(t *testing.T) {
 	if !slices.Equal(next.Cohort, []ClientID{2}) {
 		t.Fatalf("the third attempt is of %v, want of 2", next.Cohort)
 	}
-	for range 2 {
+	for range 6 {
 		steps(s, Opened{next.Round}, Offered{Client: 2, Order: next.Order, Handle: 12, Weight: 1})
 		next = attempt(steps(s, Committed{next.Round}))
 	}
 	if !slices.Equal(next.Cohort, []ClientID{1, 2, 3, 5}) { // 4 has left
-		t.Errorf("four attempts later the cohort is %v, want all", next.Cohort)
+		t.Errorf("eight attempts later the cohort is %v, want all", next.Cohort)
 	}
 }
 
@@ -144,21 +144,26 @@ func TestAttention(t *testing.T) {
 // missed several, up to the task's own.
 func TestDeadlineAdapts(t *testing.T) {
 	a := newAttention(true)
-	if got := a.deadline(0, time.Hour); got != time.Hour {
+	if got := a.deadline(nil, time.Hour); got != time.Hour {
 		t.Errorf("without an answer: %v, want the task's", got)
 	}
 	a.measured([]time.Duration{4 * time.Second, time.Second, 50 * time.Second}) // the median is 4 s
-	for misses, want := range []time.Duration{32 * time.Second, 32 * time.Second, 64 * time.Second, 128 * time.Second} {
-		if got := a.deadline(misses, time.Hour); got != want {
+	for misses, want := range []time.Duration{16 * time.Second, 16 * time.Second, 32 * time.Second, 64 * time.Second} {
+		a.of(1).misses = misses
+		if got := a.deadline([]ClientID{1, 2}, time.Hour); got != want {
 			t.Errorf("after %d misses: %v, want %v", misses, got, want)
 		}
 	}
-	if got := a.deadline(3, time.Minute); got != time.Minute {
+	if got := a.deadline([]ClientID{1}, time.Minute); got != time.Minute {
 		t.Errorf("%v, want the task's own minute at most", got)
+	}
+	a.answered(1, 50*time.Second)
+	if got := a.deadline([]ClientID{1, 2}, time.Hour); got != 100*time.Second {
+		t.Errorf("with a slow client: %v, want twice its own time", got)
 	}
 	a = newAttention(true)
 	a.measured([]time.Duration{time.Millisecond})
-	if got := a.deadline(0, time.Hour); got != minPatience {
+	if got := a.deadline(nil, time.Hour); got != minPatience {
 		t.Errorf("for fast answers: %v, want %v", got, minPatience)
 	}
 }

@@ -346,7 +346,7 @@ func (p *peer) checkHeld() {
 // Bounds of checkNow.
 const (
 	strategyTimers = 3 // deadline, retry, gathering
-	runTimers      = 4 // time limit, event log, division of shards, grace after a restart
+	runTimers      = 5 // time limit, event log and what it left out, grace after a restart, division of shards
 	maxWrites      = 6 // pending: a round, an evaluation, numbers, the end, the event log
 )
 

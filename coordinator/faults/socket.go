@@ -111,9 +111,6 @@ func (c *socket) arrive(f func()) {
 // SendShared implements run.Peer.
 func (c *socket) SendShared(m *run.Shared) { c.Send(m.Message) }
 
-// Address implements run.Peer.
-func (c *socket) Address() string { return "" }
-
 // Close implements run.Peer. What the client sent before still arrives.
 func (c *socket) Close(code protocol.CloseCode, detail string) {
 	s := c.peer.sim
@@ -126,6 +123,12 @@ func (c *socket) Close(code protocol.CloseCode, detail string) {
 		c.arrive(func() { c.peer.closed(c, code, detail) })
 	}
 }
+
+// Fault implements run.Peer.
+func (c *socket) Fault() {}
+
+// Address implements run.Peer.
+func (c *socket) Address() string { return "" }
 
 // die loses the socket, up, down or both. Each end notices later by itself.
 func (c *socket) die(up, down bool) {
@@ -258,7 +261,7 @@ func (c *socket) offer(m *protocol.Contribution, honest bool, body *live.Body) {
 func (p *process) borrow(c *protocol.Contribution) *live.Body {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	body, err := p.checker.Borrow(ctx, c)
+	body, err := p.checker.Borrow(ctx, "", c)
 	if err != nil {
 		return nil
 	}

@@ -46,7 +46,7 @@ func newFixture(t *testing.T, edit func(*run.Config, *strategy.Config, *Limits))
 	limits := testLimits()
 	parameters := model.Layout().Size
 	f := &fixture{t: t, room: &Room{
-		Task: "small", Checker: live.NewChecker(parameters, 1, 1, live.NewLease(protocol.MaxBodies)),
+		Task: "small", Checker: live.NewChecker(parameters, 1, 1, live.NewLease(live.LeaseBytes(parameters, 1))),
 		Tokens: Tokens{Secret: make([]byte, 32), Run: "small-1"}, MaxBody: protocol.MaxBody(uint64(parameters), 1), Live: live.NewLive(),
 	}}
 	cfg := run.Config{

@@ -52,6 +52,7 @@ type Hub struct {
 	stop     context.CancelFunc
 
 	quota *quota.Quota // of sessions, and handshakes under way
+	pace  *quota.Pace  // of handshakes
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -63,7 +64,7 @@ type Hub struct {
 func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 	h := &Hub{
 		rooms: map[string]*Room{}, limits: limits, log: log,
-		quota: quota.New(limits.Sessions, limits.PerAddress), sessions: map[*session]struct{}{},
+		quota: quota.New(limits.Sessions, limits.PerAddress), pace: quota.NewPace(limits.Handshakes, limits.HandshakeBurst), sessions: map[*session]struct{}{},
 		counts: counts{closed: map[protocol.CloseCode]int{}, refused: map[string]int{}},
 	}
 	h.ctx, h.stop = context.WithCancel(context.Background())
@@ -99,7 +100,7 @@ func (h *Hub) refused(why string) { h.counts.add(func(c *counts) { c.refused[why
 // goroutines of its own, so that what the HTTP server holds for the request can
 // go.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	from := quota.Addresses{Loopback: h.limits.Loopback}.Of(r)
+	from := h.limits.Addresses.Of(r)
 	if err := h.admit(from); err != nil {
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, err.Error(), quota.Status(err))
@@ -156,7 +157,11 @@ func (h *Hub) admit(from string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	err := quota.ErrFull
-	if !h.closing {
+	switch {
+	case h.closing:
+	case !h.pace.Allow(from):
+		err = quota.ErrAddress
+	default:
 		err = h.quota.Acquire(from)
 	}
 	switch err {

@@ -3,6 +3,7 @@ package hub
 import (
 	"time"
 
+	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 
 	"golang.org/x/time/rate"
@@ -30,7 +31,9 @@ type Limits struct {
 	Sessions   int // at a time
 	PerAddress int // at a time from one address; 0 sets no bound
 
-	Loopback bool // loopback addresses are counted like any other
+	Handshakes     rate.Limit // a second from one address; 0 sets no bound
+	HandshakeBurst int
+	Addresses      quota.Addresses
 }
 
 // DefaultLimits returns the limits of production.
@@ -41,6 +44,7 @@ func DefaultLimits() Limits {
 		BodyGrace: protocol.BodyGrace, BodyRate: protocol.MinBodyRate, BodyWait: protocol.BodyGrace,
 		Messages: protocol.MaxMessageRate, Burst: protocol.MessageBurst, Rejected: protocol.MaxRejected,
 		Sessions: protocol.MaxSessions, PerAddress: protocol.MaxPerAddress,
+		Handshakes: protocol.MaxHandshakeRate, HandshakeBurst: protocol.HandshakeBurst,
 	}
 }
 

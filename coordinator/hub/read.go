@@ -46,10 +46,7 @@ func (s *session) serve() {
 		goodbye := errors.Is(err, errGoodbye)
 		s.do(func(r *run.Run) { r.Leave(s.participant, s, goodbye) })
 	}
-	if s.memory != nil {
-		s.memory.Release()
-		s.memory = nil
-	}
+	s.forget()
 	code, detail := s.verdict(err)
 	s.Close(code, detail)
 	s.drain()
@@ -156,6 +153,11 @@ func (s *session) receive() (m protocol.Message, size int, err error) {
 	if kind != websocket.BinaryMessage {
 		return nil, 0, closeError(protocol.CloseMalformed, "got a text message, want binary messages")
 	}
+	if s.awaited != nil && s.memory == nil {
+		if err := s.begin(); err != nil {
+			return nil, 0, err
+		}
+	}
 	s.inFrame = true
 	if s.joined {
 		s.conn.SetReadDeadline(time.Now().Add(s.hub.limits.Frame))
@@ -261,6 +263,7 @@ func (s *session) unknown(err error, frame int) error {
 	s.hub.counts.add(func(c *counts) { c.ignored++ })
 	s.book(s.received(nil, onWire(frame)))
 	s.Send(&protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
+	s.Fault()
 	return nil
 }
 
@@ -302,33 +305,77 @@ func (s *session) wanted(c *protocol.Contribution) (wanted bool) {
 	return wanted
 }
 
-// announced begins to take a body in, or to skip it if the run has no use for
-// it, before any of it has come.
+// announced begins to take a body in, or to skip it if the run has no use for it.
+// Memory is borrowed when its first chunk comes.
 func (s *session) announced(c *protocol.Contribution, frame int) error {
-	size := int64(protocol.Announced(c))
-	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size))
-	s.bodyWire = onWire(frame)
 	s.mu.Lock()
 	limit := s.room.MaxBody + s.payload
 	s.mu.Unlock()
-	if size > limit || s.body.Open() || !s.wanted(c) {
+	if int64(protocol.Announced(c)) > limit || s.body.Open() || !s.wanted(c) {
 		s.hub.counts.add(func(c *counts) { c.skipped++ })
-		return s.body.Skip(c, limit)
+	} else {
+		s.awaited = c
 	}
-	memory, err := s.borrow(c)
+	if err := s.body.Skip(c, limit); err != nil {
+		return err
+	}
+	s.bodyWire, s.bodyFrom = onWire(frame), time.Now()
+	s.await()
+	return nil
+}
+
+// await sets the deadline of the next chunk. A body may be late by BodyGrace at any
+// time, not by the time that the whole of it may take: memory waits with it.
+func (s *session) await() {
+	n, total := s.body.Received()
+	s.bodyUntil = s.bodyFrom.Add(s.hub.limits.bodyTime(min(n+protocol.ChunkSize, total)))
+}
+
+// begin borrows memory for a body, of which the first chunk has begun to come.
+func (s *session) begin() error {
+	_, total := s.body.Received()
+	memory, err := s.borrow(s.awaited)
 	if err != nil {
 		return err
 	}
 	s.memory = memory
-	s.bodyUntil = time.Now().Add(s.hub.limits.bodyTime(size)) // the waiting is not the peer's
-	return s.body.Start(c, limit, memory.Bytes())
+	s.bodyFrom = time.Now() // the waiting is not the peer's
+	s.asked = s.bodyFrom
+	s.body.Reset()
+	return s.body.Start(s.awaited, total, memory.Bytes())
+}
+
+// wantedAfter is how often the run is asked whether it still has a use for a body.
+const wantedAfter = time.Second
+
+// giveUp skips the rest of a body whose order has ended, and releases its memory.
+func (s *session) giveUp() {
+	now := time.Now()
+	if s.memory == nil || now.Sub(s.asked) < wantedAfter {
+		return
+	}
+	s.asked = now
+	if s.wanted(s.awaited) {
+		return
+	}
+	s.hub.counts.add(func(c *counts) { c.skipped++ })
+	s.body.Drop()
+	s.forget()
+}
+
+// forget releases the memory of a body.
+func (s *session) forget() {
+	if s.memory != nil {
+		s.memory.Release()
+	}
+	s.awaited, s.memory = nil, nil
 }
 
 // borrow waits for memory for a contribution.
 func (s *session) borrow(c *protocol.Contribution) (*live.Body, error) {
 	ctx, cancel := context.WithTimeout(s.hub.ctx, s.hub.limits.BodyWait)
 	defer cancel()
-	memory, err := s.room.Checker.Borrow(ctx, c)
+	memory, err := s.room.Checker.Borrow(ctx, s.from, c)
 	if err != nil {
 		return nil, closeError(protocol.CloseOverloaded, "no memory for a contribution within %v", s.hub.limits.BodyWait)
 	}
@@ -359,6 +406,8 @@ func (s *session) chunk(c *protocol.Chunk, frame int) error {
 	}
 	s.bodyWire += onWire(frame)
 	if s.body.Open() {
+		s.await()
+		s.giveUp()
 		return nil
 	}
 	contribution, ok := whole.(*protocol.Contribution)
@@ -368,7 +417,7 @@ func (s *session) chunk(c *protocol.Chunk, frame int) error {
 	}
 	s.book(s.received(contribution, s.bodyWire))
 	memory := s.memory
-	s.memory = nil
+	s.awaited, s.memory = nil, nil
 	s.offer(contribution, memory)
 	return nil
 }

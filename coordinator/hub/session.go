@@ -21,7 +21,7 @@ type session struct {
 	conn     *websocket.Conn
 	number   uint64
 	remote   string
-	address  string        // that it is counted for (quota.Addresses)
+	from     string        // Limits.Addresses of the handshake
 	readDone chan struct{} // closed when the reading goroutine has ended
 	wake     chan struct{} // tells the writing goroutine to look at the queue
 
@@ -31,7 +31,7 @@ type session struct {
 	queued  int // bytes of the session's own frames in the queue
 	closing bool
 	bye     *protocol.Bye
-	refused int   // messages answered with a refusal
+	faults  int   // rejected messages that are the peer's doing
 	orders  int   // orders and fetches sent: contributions that may come
 	offered int   // contributions that have come
 	payload int64 // the largest OrderedSize of an order sent
@@ -46,9 +46,12 @@ type session struct {
 	rate      *rate.Limiter
 	inFrame   bool // a frame has begun and not ended
 	body      protocol.Assembler
-	memory    *live.Body // in which body arrives, nil if it is skipped
-	bodyUntil time.Time
-	bodyWire  int64 // bytes on the wire of the body under way
+	awaited   *protocol.Contribution // whose body is under way, nil if it is skipped
+	memory    *live.Body             // in which body arrives, nil before its first chunk
+	asked     time.Time              // when the run said last that it wants it
+	bodyFrom  time.Time              // when it began
+	bodyUntil time.Time              // deadline of its next chunk
+	bodyWire  int64                  // bytes on the wire of the body under way
 }
 
 // item is what the writing goroutine writes: frames of the session's own, or
@@ -60,16 +63,16 @@ type item struct {
 	entry    run.Entry
 }
 
-func newSession(h *Hub, w *wire, conn *websocket.Conn, address string) *session {
+func newSession(h *Hub, w *wire, conn *websocket.Conn, from string) *session {
 	return &session{
-		hub: h, wire: w, conn: conn, number: h.number.Add(1), remote: conn.RemoteAddr().String(), address: address,
+		hub: h, wire: w, conn: conn, number: h.number.Add(1), remote: conn.RemoteAddr().String(), from: from,
 		readDone: make(chan struct{}), wake: make(chan struct{}, 1),
 		rate: rate.NewLimiter(h.limits.Messages, h.limits.Burst),
 	}
 }
 
-// Send implements run.Peer. It counts the refusals and the orders that it carries,
-// an order before it can be answered.
+// Send implements run.Peer. It counts the orders that it carries, before they can be
+// answered.
 func (s *session) Send(m protocol.Message) {
 	frames := protocol.AppendFrames(nil, m)
 	n := 0
@@ -83,9 +86,6 @@ func (s *session) Send(m protocol.Message) {
 		s.ordered(0)
 	}
 	s.enqueue(item{frames: frames, bytes: n, entry: run.EntryOf(m, false)})
-	if ack, ok := m.(*protocol.Ack); ok {
-		s.answered(ack.Reason)
-	}
 }
 
 // ordered counts an order whose answer may have payloads of the given number of bytes.
@@ -96,18 +96,14 @@ func (s *session) ordered(payload int64) {
 	s.payload = max(s.payload, payload)
 }
 
-// answered closes the session of a peer with too many rejected messages. A late
-// or an abandoned contribution is not the peer's fault; earn bounds how many come.
-func (s *session) answered(r protocol.Reason) {
-	switch r {
-	case protocol.ReasonAccepted, protocol.ReasonLate, protocol.ReasonAbandoned, protocol.ReasonBusy:
-		return
-	}
+// Fault implements run.Peer. It closes the session of a peer with too many faults.
+// Late contributions are none; earn bounds how many come.
+func (s *session) Fault() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.refused++
-	if limit := s.hub.limits.Rejected; s.refused > limit && !s.closing {
-		s.close(protocol.CloseAbuse, fmt.Sprintf("too many rejected messages (%d, limit %d)", s.refused, limit))
+	s.faults++
+	if limit := s.hub.limits.Rejected; s.faults > limit && !s.closing {
+		s.close(protocol.CloseAbuse, fmt.Sprintf("too many rejected messages (%d, limit %d)", s.faults, limit))
 	}
 }
 
@@ -138,9 +134,6 @@ func (s *session) SendShared(m *run.Shared) {
 	}
 	s.enqueue(item{prepared: prepared, entry: m.Entry()})
 }
-
-// Address implements run.Peer.
-func (s *session) Address() string { return s.address }
 
 func (s *session) enqueue(i item) {
 	s.mu.Lock()
@@ -173,6 +166,9 @@ func (s *session) Close(code protocol.CloseCode, detail string) {
 		s.close(code, detail)
 	}
 }
+
+// Address implements run.Peer.
+func (s *session) Address() string { return s.from }
 
 func (s *session) close(code protocol.CloseCode, detail string) {
 	s.closing = true

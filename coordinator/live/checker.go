@@ -40,6 +40,7 @@ type Body struct {
 	checker  *Checker
 	v        []float32
 	leased   int64
+	address  string    // that it is leased for
 	bytes    []byte    // for the packed bytes, where they and payloads have no room in v
 	holds    bool      // the packed bytes lie in v: raw blocks are decoded in place, others into unpacked
 	unpacked []float32 // allocated when first needed
@@ -78,9 +79,10 @@ func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error)
 	return values, compress.DecodeWith(d, values, v.Block, compress.Options{Seed: seed})
 }
 
-// Borrow returns memory for c, of which no byte need have come yet. It waits
-// until the lease allows it, or ctx ends. The Body goes to Check or is released.
-func (k *Checker) Borrow(ctx context.Context, c *protocol.Contribution) (*Body, error) {
+// Borrow returns memory for c, of which no byte need have come yet, from a peer of the
+// given address, empty if that is not counted. It waits until the lease allows it, or
+// ctx ends. The Body goes to Check or is released.
+func (k *Checker) Borrow(ctx context.Context, address string, c *protocol.Contribution) (*Body, error) {
 	size, payload := k.bodySize(), protocol.PayloadSize(c)
 	if payload > 0 {
 		size += k.bodySize() + payload
@@ -93,11 +95,11 @@ func (k *Checker) Borrow(ctx context.Context, c *protocol.Contribution) (*Body, 
 	if protocol.Announced(c) > 0 && slices.ContainsFunc(c.Vectors, func(v protocol.Vector) bool { return v.Codec != protocol.CodecFloat32 }) {
 		size += int64(4 * k.vectors * k.n) // unpacked
 	}
-	if err := k.lease.acquire(ctx, size); err != nil {
+	if err := k.lease.acquire(ctx, address, size); err != nil {
 		return nil, err
 	}
 	b := k.pool.Get().(*Body)
-	b.leased = size
+	b.leased, b.address = size, address
 	if payload > 0 {
 		b.bytes = make([]byte, k.bodySize()+payload)
 	}
@@ -121,7 +123,7 @@ func (b *Body) Bytes() []byte {
 
 // Release gives the memory back.
 func (b *Body) Release() {
-	b.checker.lease.release(b.leased)
+	b.checker.lease.release(b.address, b.leased)
 	b.leased, b.holds, b.unpacked, b.bytes = 0, false, nil, nil
 	b.checker.pool.Put(b)
 }

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// Conns bounds the connections of an HTTP server. Those without an address to count
-// them for count towards the total only; those that a handler has taken over count no
-// more.
+// Conns bounds the connections of an HTTP server. Those that a handler has taken over
+// count no more. Connections from this machine may be a proxy's: they count towards
+// the total only, unless loopback addresses count.
 type Conns struct {
 	quota     *Quota
 	addresses Addresses
@@ -18,8 +18,8 @@ type Conns struct {
 }
 
 // NewConns returns a bound by q.
-func NewConns(q *Quota, addresses Addresses) *Conns {
-	return &Conns{quota: q, addresses: addresses, admitted: map[net.Conn]string{}}
+func NewConns(q *Quota, a Addresses) *Conns {
+	return &Conns{quota: q, addresses: a, admitted: map[net.Conn]string{}}
 }
 
 // State is the server's ConnState. It closes a new connection beyond the quota.
@@ -27,7 +27,7 @@ func NewConns(q *Quota, addresses Addresses) *Conns {
 func (c *Conns) State(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		from := c.addresses.remote(conn.RemoteAddr().String())
+		from := c.addresses.of(conn.RemoteAddr().String())
 		if c.quota.Acquire(from) != nil {
 			conn.Close()
 			return

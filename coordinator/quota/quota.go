@@ -73,47 +73,52 @@ func Status(err error) int {
 	return http.StatusServiceUnavailable
 }
 
-// Addresses names the addresses that peers are counted for. The zero value counts no
-// loopback address: programs on this machine are its owner's.
+// Addresses says which address a connection counts for. A home or a server has an
+// IPv6 network of 2^64 addresses at the least: they count as one, by their prefix.
 type Addresses struct {
-	Loopback bool // count loopback addresses as well, each by itself
+	// CountLoopback counts programs on this machine like any other, each loopback
+	// address by itself; otherwise they are not counted.
+	CountLoopback bool
 }
 
-// Of returns the address that a request is counted for; it is empty for one that is
-// not counted. A proxy on this machine names its client in the last entry of
-// X-Forwarded-For; from elsewhere the header cannot be trusted.
+// Of returns the address that a request counts for, empty if it is not counted. A
+// proxy on this machine names its client in the last entry of X-Forwarded-For; from
+// elsewhere the header cannot be trusted.
 func (a Addresses) Of(r *http.Request) string {
-	if forwarded := r.Header.Values("X-Forwarded-For"); len(forwarded) > 0 {
-		if ip, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && ip.Addr().IsLoopback() {
-			list := forwarded[len(forwarded)-1]
-			return group(strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:]))
-		}
+	forwarded := r.Header.Values("X-Forwarded-For")
+	if len(forwarded) > 0 && isLoopback(r.RemoteAddr) {
+		list := forwarded[len(forwarded)-1]
+		return group(strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:]))
 	}
-	return a.remote(r.RemoteAddr)
+	return a.of(r.RemoteAddr)
 }
 
-// remote returns the address that a connection from HOST:PORT is counted for.
-func (a Addresses) remote(hostPort string) string {
-	host, _, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		return hostPort
-	}
-	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() && !a.Loopback {
+// of returns the address that a connection from a remote HOST:PORT counts for.
+func (a Addresses) of(remote string) string {
+	if !a.CountLoopback && isLoopback(remote) {
 		return ""
+	}
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
 	}
 	return group(host)
 }
 
-// group returns what a host is counted as: an IPv6 address as its /64 network, all of
-// which one subscriber has (RFC 6177), and any other as itself.
+func isLoopback(remote string) bool {
+	host, _, err := net.SplitHostPort(remote)
+	ip := net.ParseIP(host)
+	return err == nil && ip != nil && ip.IsLoopback()
+}
+
+// group returns an IPv4 address as it is, and the /64 network of an IPv6 address.
 func group(host string) string {
 	ip, err := netip.ParseAddr(host)
-	if err != nil || ip.IsLoopback() {
+	if err != nil {
 		return host
 	}
-	if ip = ip.Unmap(); ip.Is4() {
+	if ip = ip.Unmap().WithZone(""); ip.Is4() || ip.IsLoopback() {
 		return ip.String()
 	}
-	network, _ := ip.WithZone("").Prefix(64)
-	return network.String()
+	return netip.PrefixFrom(ip, 64).Masked().String()
 }

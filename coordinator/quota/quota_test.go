@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"testing"
@@ -39,27 +40,28 @@ func TestAddress(t *testing.T) {
 		name, remote string
 		forwarded    []string
 		want         string
+		counted      string // with CountLoopback; empty: the same
 	}{
-		{"a client", "192.0.2.1:5000", nil, "192.0.2.1"},
-		{"a client that names another", "192.0.2.1:5000", []string{"203.0.113.7"}, "192.0.2.1"},
-		{"a program on this machine", "127.0.0.1:5000", nil, ""},
-		{"a proxy on this machine", "127.0.0.1:5000", []string{"203.0.113.7"}, "203.0.113.7"},
-		{"a list", "[::1]:5000", []string{"10.0.0.1", "spoofed, 203.0.113.7"}, "203.0.113.7"},
-		{"no port", "pipe", nil, "pipe"},
-		{"a subscriber's network", "[2001:db8:1:2:3:4:5:6]:5000", nil, "2001:db8:1:2::/64"},
-		{"a host of it behind a proxy", "127.0.0.1:5000", []string{"2001:db8:1:2:ffff::1"}, "2001:db8:1:2::/64"},
-		{"IPv4 as IPv6", "[::ffff:192.0.2.1]:5000", nil, "192.0.2.1"},
+		{"a client", "192.0.2.1:5000", nil, "192.0.2.1", ""},
+		{"a client that names another", "192.0.2.1:5000", []string{"203.0.113.7"}, "192.0.2.1", ""},
+		{"a client over IPv6", "[2001:db8:1:2:3:4:5:6]:5000", nil, "2001:db8:1:2::/64", ""},
+		{"its neighbour", "[2001:db8:1:2::7]:5000", nil, "2001:db8:1:2::/64", ""},
+		{"IPv4 in IPv6", "[::ffff:192.0.2.1]:5000", nil, "192.0.2.1", ""},
+		{"a program on this machine", "127.0.0.1:5000", nil, "", "127.0.0.1"},
+		{"another", "127.0.0.2:5000", nil, "", "127.0.0.2"},
+		{"over IPv6", "[::1]:5000", nil, "", "::1"},
+		{"a proxy on this machine", "127.0.0.1:5000", []string{"203.0.113.7"}, "203.0.113.7", ""},
+		{"a proxy of IPv6", "127.0.0.1:5000", []string{"2001:db8::1"}, "2001:db8::/64", ""},
+		{"a list", "[::1]:5000", []string{"10.0.0.1", "spoofed, 203.0.113.7"}, "203.0.113.7", ""},
+		{"no port", "pipe", nil, "pipe", ""},
 	} {
 		r := &http.Request{RemoteAddr: test.remote, Header: http.Header{"X-Forwarded-For": test.forwarded}}
 		if got := (Addresses{}).Of(r); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
-		want := test.want
-		if want == "" {
-			want = "127.0.0.1"
-		}
-		if got := (Addresses{Loopback: true}).Of(r); got != want {
-			t.Errorf("%s, with loopback addresses counted: got %q, want %q", test.name, got, want)
+		want := cmp.Or(test.counted, test.want)
+		if got := (Addresses{CountLoopback: true}).Of(r); got != want {
+			t.Errorf("%s, with loopback counted: got %q, want %q", test.name, got, want)
 		}
 	}
 }
@@ -100,5 +102,12 @@ func TestConns(t *testing.T) {
 	}
 	if q.held != 0 || len(c.admitted) != 0 {
 		t.Errorf("%d are held after all have ended", q.held)
+	}
+	c = NewConns(q, Addresses{CountLoopback: true})
+	for i, from := range []string{"127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3"} {
+		conn := &fakeConn{from: from}
+		if c.State(conn, http.StateNew); conn.closed != (i == 2) {
+			t.Errorf("with loopback counted: connection %d from %s: closed %v", i+1, from, conn.closed)
+		}
 	}
 }

@@ -241,6 +241,9 @@ func (p *participant) SendShared(m *run.Shared) { p.Send(m.Message) }
 // Close implements run.Peer.
 func (p *participant) Close(protocol.CloseCode, string) {}
 
+// Fault implements run.Peer.
+func (p *participant) Fault() {}
+
 // Address implements run.Peer.
 func (p *participant) Address() string { return "" }
 

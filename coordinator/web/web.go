@@ -43,8 +43,8 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
-// New returns the coordinator's handler. page serves every other path. Event streams
-// are counted by addresses.
+// New returns the coordinator's handler. page serves every other path; addresses
+// says where event streams come from.
 func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.Addresses, log *slog.Logger) http.Handler {
 	s := &server{log: log, addresses: addresses, streams: quota.New(protocol.MaxSessions, protocol.MaxPerAddress)}
 	mux := http.NewServeMux()
@@ -78,8 +78,8 @@ func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.A
 type server struct {
 	log       *slog.Logger
 	studies   []*Study
-	streams   *quota.Quota // of event streams
 	addresses quota.Addresses
+	streams   *quota.Quota // of event streams
 }
 
 func (s *server) tasks(w http.ResponseWriter, _ *http.Request) {

@@ -263,6 +263,14 @@ var breaches = []Breach{
 		}
 		return p
 	}},
+	{"decline after decline of what was not ordered", protocol.CloseAbuse, false, func(w World) *Peer {
+		p := w.Join()
+		p.Send(&protocol.Tab{State: protocol.TabPaused}) // at most one order has come
+		for range protocol.MaxRejected + 2 {
+			p.Send(&protocol.Decline{Order: 1 << 40, Reason: protocol.ReasonPaused, Detail: strings.Repeat("x", 1000)})
+		}
+		return p
+	}},
 	// A late answer is not a fault, but each order allows only one.
 	{"late bodies without end", protocol.CloseAbuse, false, func(w World) *Peer {
 		p, o := w.Ordered()
