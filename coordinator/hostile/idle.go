@@ -33,8 +33,8 @@ const (
 
 // Times of a measurement: what is lost at first is not lost for good.
 const (
-	settleTime     = 20 * time.Second
-	measureTime    = 40 * time.Second
+	settleTime     = 16 * time.Second // an order is awaited for 15 s at least
+	measureTime    = 24 * time.Second
 	longSettleTime = 20 * time.Second
 	longMeasure    = 2 * time.Minute
 )
@@ -154,9 +154,10 @@ func idlers() (cases []Case) {
 		return func(t *T, from net.IP) { t.Crowd(n, from, act) }
 	}
 	all := func(act func(*attacker)) func(*T, net.IP) { return crowd(perAddress, act) }
+	often := churn(10 * time.Millisecond)
 	add("64 silent", "64 sessions that answer nothing, all asked", inAll, oneAddress, false, all(idle))
 	add("64 silent of a tenth", "64 sessions that answer nothing, a tenth asked", inTenth, oneAddress, false, all(idle))
-	add("one silent", "one session that answers nothing", inAll, 80, false, crowd(1, idle))
+	add("one silent", "one session that answers nothing", inAll, oneAddress, false, crowd(1, idle))
 	add("64 declining", "64 sessions that decline every order", inAll, oneAddress, false, all(decline))
 	add("64 declining of a tenth", "64 sessions that decline every order, a tenth asked", inTenth, oneAddress, false, all(decline))
 	add("64 with progress", "64 sessions that report progress and never answer", inAll, oneAddress, true, all(progress))
@@ -165,10 +166,11 @@ func idlers() (cases []Case) {
 	add("64 refused", "64 sessions whose answers are refused", inTenth, oneAddress, false, all(refused))
 	add("join and leave 10 a second", "shards divided anew for each", inAll, oneAddress, false, crowd(1, churn(100*time.Millisecond)))
 	add("join and leave 20 a second", "shards divided anew for each", inAll, oneAddress, false, crowd(1, churn(50*time.Millisecond)))
-	add("join and leave without pause", "shards divided anew for each", inAll, oneAddress, false, crowd(8, churn(0)))
+	add("join and leave 400 a second", "shards divided anew for each", inAll, oneAddress, false, crowd(4, often))
+	add("join and leave without pause", "shards divided anew for each", inAll, oneAddress, true, crowd(8, churn(0)))
 	add("64 toggling pause", "64 sessions that pause and go on ten times a second", inTenth, oneAddress, false, all(toggle))
 	add("two addresses silent", "128 sessions of two addresses that answer nothing", inTenth, twoAddresses, false, all(idle), all(idle))
 	add("two addresses declining and vanishing", "128 sessions of two addresses in collusion", inTenth, twoAddresses, false, all(decline), all(vanish))
-	add("two addresses silent and churning", "128 sessions of two addresses in collusion", inAll, twoAddresses, false, all(idle), crowd(8, churn(0)))
+	add("two addresses silent and churning", "128 sessions of two addresses in collusion", inAll, twoAddresses, false, all(idle), crowd(4, often))
 	return cases
 }

@@ -189,9 +189,9 @@ func (w *World) get(ctx context.Context, path string, into any) error {
 	return json.Unmarshal(b, into)
 }
 
-// State asks how the run stands.
+// State asks how the run stands, with its newest ten rounds.
 func (w *World) State(ctx context.Context) (t api.Task, err error) {
-	return t, w.get(ctx, "/api/tasks/"+w.Task+"?limit=0", &t)
+	return t, w.get(ctx, "/api/tasks/"+w.Task+"?limit=10", &t)
 }
 
 // Resident returns the memory of the coordinator's process, in MiB.
