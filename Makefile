@@ -6,7 +6,7 @@ export GOEXPERIMENT  := simd
 export GOFLAGS       := -trimpath
 VERSION              := 0.1.0-dev
 
-.PHONY: run build binary warm assets data test units race scalar browsertests nightly measure e2e bench lint generate browsers fuzz clean
+.PHONY: run build binary warm assets data test units race scalar browsertests nightly measure e2e bench liars lint generate browsers fuzz clean
 
 run: PACK := -fast
 run: binary ## serve the page at http://localhost:8080
@@ -87,6 +87,9 @@ e2e: build browsers ## the browser tests alone
 
 bench: build ## benchmarks of the inner loops; docs/performance.md explains them
 	$(TEST) -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./combine ./strategy ./coordinator/store ./coordinator/simulate ./coordinator
+
+liars: data ## tables of accuracy by combiner, kind and number of adversaries (docs/simulation.md)
+	$(TEST) -count=1 -v -timeout 0 -run "TestLiars|TestLiarOfSeven|TestHonestCost" ./coordinator/simulate -liars $(ARGS)
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt on these'; exit 1; }

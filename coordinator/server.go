@@ -48,6 +48,7 @@ type Server struct {
 	listener net.Listener
 	hub      *hub.Hub
 	http     *http.Server
+	orders   *http.Server // of commands
 	studies  []*study
 }
 
@@ -123,6 +124,9 @@ func (s *Server) open() (err error) {
 			return err
 		}
 		rooms, shown = append(rooms, st.room), append(shown, &st.Study)
+	}
+	if err := s.control(); err != nil {
+		return err
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	s.http = &http.Server{
@@ -304,6 +308,9 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) close() {
 	if s.listener != nil {
 		s.listener.Close()
+	}
+	if s.orders != nil {
+		s.orders.Close() // and removes the socket
 	}
 	if s.vault != nil {
 		s.vault.Close()

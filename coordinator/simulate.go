@@ -83,8 +83,8 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	}
 	times.TotalSeconds = time.Since(began).Seconds()
 	times.SamplesPerSecond = float64(times.Samples) / times.TotalSeconds
-	fmt.Fprintf(stderr, "%s: %s after %d rounds, %.1f s, %.0f samples/s; %s\n", t.Name, res.Final.Reason,
-		res.Final.Round, times.TotalSeconds, times.SamplesPerSecond, traffic(&res.Final))
+	fmt.Fprintf(stderr, "%s: %s after %d rounds%s, %.1f s, %.0f samples/s; %s\n", t.Name, res.Final.Reason,
+		res.Final.Round, figure(", backdoor %.2f%%", res.Final.BackdoorSuccess, 100), times.TotalSeconds, times.SamplesPerSecond, traffic(&res.Final))
 	if *timingFile != "" {
 		e := json.NewEncoder(timing)
 		e.SetIndent("", "  ")
@@ -123,7 +123,8 @@ func progress(w io.Writer, r simulate.Round, wall simulate.Timing) {
 	line := fmt.Sprintf("round %3d  %d clients", r.Round, r.Participants) +
 		figure("  train loss %.4f", r.TrainLoss, 1) +
 		figure("  test loss %.4f", r.TestLoss, 1) +
-		figure("  accuracy %.2f%%", r.TestAccuracy, 100)
+		figure("  accuracy %.2f%%", r.TestAccuracy, 100) +
+		figure("  backdoor %.2f%%", r.BackdoorSuccess, 100)
 	fmt.Fprintf(w, "%s  %.2f s\n", line, wall.Seconds)
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"fedtab/coordinator/adversary"
 	"fedtab/coordinator/swarm"
 )
 
@@ -18,9 +19,17 @@ func swarmCommand(ctx context.Context, args []string, stdout, _ io.Writer) error
 	fs.IntVar(&o.Clients, "clients", 10, "number of clients, 1 to 10000")
 	fs.Float64Var(&o.Drop, "drop", 0, "probability that a client loses its socket during an order")
 	fs.Float64Var(&o.Slow, "slow", 0, "probability that a client pauses before it works on an order")
-	fs.Uint64Var(&o.Seed, "seed", 1, "seed of the faults")
+	fs.Uint64Var(&o.Seed, "seed", 1, "seed of the faults and of the choice of adversaries")
+	fs.StringVar(&o.Adversaries.Kind, "adversaries", "", "kind of the clients that attack the run: "+strings.Join(adversary.Kinds, ", ")+" (docs/simulation.md)")
+	fs.Float64Var(&o.Adversaries.Fraction, "adversary-fraction", 0, "share of the clients that are adversaries; with --adversaries, 0 is 0.2")
+	fs.Float64Var(&o.Adversaries.Scale, "adversary-scale", 0, "factor of sign-flip, scale, backdoor and inner-product; 0 is the kind's default")
+	fs.Float64Var(&o.Adversaries.Noise, "adversary-noise", 0, "norm of the noise over the norm of the honest delta, of kind noise; 0 is its default")
+	fs.IntVar(&o.Adversaries.Target, "adversary-target", 0, "class that the trigger of a backdoor stands for")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
+	}
+	if o.Adversaries.Kind != "" && o.Adversaries.Fraction == 0 {
+		o.Adversaries.Fraction = 0.2
 	}
 	if ps := o.Problems(); len(ps) > 0 {
 		return usageError("swarm: " + strings.Join(ps, "\nswarm: "))

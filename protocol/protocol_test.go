@@ -351,7 +351,7 @@ func TestDocumentation(t *testing.T) {
 		"ReconnectMin": ReconnectMin, "ReconnectMax": ReconnectMax, "SendQueue": SendQueue, "SendQueueBytes": SendQueueBytes,
 		"MaxMessageRate": MaxMessageRate, "MessageBurst": MessageBurst, "MaxRejected": MaxRejected,
 		"FrameTimeout": FrameTimeout, "BodyGrace": BodyGrace, "MinBodyRate": MinBodyRate,
-		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxBodies": MaxBodies,
+		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxHandshakeRate": MaxHandshakeRate, "HandshakeBurst": HandshakeBurst, "MaxBodies": MaxBodies,
 	}
 	for name, value := range documented {
 		if row := fmt.Sprintf("\n| `%s` | %v", name, value); !strings.Contains(doc, row+" ") {

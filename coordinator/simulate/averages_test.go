@@ -83,6 +83,7 @@ func TestPeriodicOfOneIsMinibatch(t *testing.T) {
 		{"batches of ten, equal shares, 30 steps", []string{"stop.rounds=30"}},
 		{"all of unequal shares, 2 steps", []string{"stop.rounds=2", "strategy.batch=0", unequal}},
 	} {
+		test.sets = append(test.sets, "strategy.clip=none") // each has a bound of its own
 		models, _ := moved(t, "mnist-periodic", append(test.sets, "strategy.batches=1")...)
 		gradients, _ := moved(t, "mnist-minibatch", test.sets...)
 		sameDelta(t, test.name, models, gradients)

@@ -93,6 +93,9 @@ func (p *participant) leave() {
 	p.session++
 	p.away = true
 	p.sim.lock.remove(p)
+	p.member.Left()
+	p.drop()
+	p.sim.unhold()
 	p.sim.run.Leave(p.number, p, false)
 	if p.busy {
 		p.left = p.until - p.sim.clock.Now()

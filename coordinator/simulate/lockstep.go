@@ -36,6 +36,7 @@ type Check struct {
 // coordinator's welcome or the end of its slice puts it in again.
 func (l *lockstep) remove(p *participant) {
 	l.ready = slices.DeleteFunc(l.ready, func(q *participant) bool { return q == p })
+	p.refusal = nil
 }
 
 // await adds a participant with a Monitor order to those that wait for the next
@@ -71,6 +72,11 @@ func (s *simulation) release() {
 	}
 	s.conceptDrift(l.steps)
 	for _, p := range ready {
+		if p.refusal != nil {
+			p.send(p.refusal)
+			p.refusal = nil
+			continue
+		}
 		if p.client.Ready() && !p.busy {
 			p.begin()
 		}

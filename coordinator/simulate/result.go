@@ -37,6 +37,11 @@ type Round struct {
 	TrainLoss    *float64 `json:"train_loss"` // mean over the examples during training
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"` // null for regression
+
+	// BackdoorSuccess is the share of test examples with the trigger, of other classes
+	// than the target, that the model gives the target. It is measured in tasks with
+	// adversaries of kind backdoor.
+	BackdoorSuccess *float64 `json:"backdoor_success,omitempty"`
 	account.Figures
 	Rate           *float64 `json:"rate"`            // effective learning rate
 	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
@@ -48,6 +53,8 @@ type Final struct {
 	Reason       string   `json:"reason"`
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
+
+	BackdoorSuccess *float64 `json:"backdoor_success,omitempty"` // of the last version
 	account.Figures
 	RolledBack     int64   `json:"rolled_back"` // versions that the guard discarded
 	Abandoned      int64   `json:"abandoned"`   // attempts of rounds

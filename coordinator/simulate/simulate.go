@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fedtab/client"
+	"fedtab/coordinator/adversary"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/live"
 	"fedtab/coordinator/task"
@@ -60,9 +61,11 @@ type simulation struct {
 	commit  time.Duration // when the newest version was made
 
 	participants []*participant
+	holding      []*participant // with answers in held
 	result       *Result
 	ledger       *ledger
 	evaluate     run.Evaluator
+	backdoor     run.Evaluator // on triggered test examples; nil: not measured
 	lock         lockstep
 	declined     declined
 	sliceSteps   int // mini-batches of a slice
@@ -104,6 +107,9 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		defer vault.Close()
 		sim.pool.checker.KeepIn(vault)
 	}
+	if triggered := t.Adversaries.Triggered(d.Test); triggered != nil {
+		sim.backdoor = dataset.EvaluatorOf(model, triggered)
+	}
 	sim.declined.reset()
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
@@ -117,6 +123,9 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 				return
 			}
 			fresh := res.record(*u.Round)
+			if u.Round.TestLoss != nil {
+				res.Rounds[len(res.Rounds)-1].BackdoorSuccess = sim.success()
+			}
 			if fresh {
 				sim.tidy()
 				sim.declined.reset()
@@ -137,11 +146,13 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		return nil, err
 	}
 	sim.run.Start()
+	group := adversary.NewGroup(t.Adversaries, clients, t.Seed)
 	models, packers := &sharedModels{own: client.OwnModels()}, new(client.Packers)
 	for i, index := range d.Shards {
 		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models, Packers: packers})
-		c.SetExamples(data.NewSubset(train, index))
-		p := &participant{sim: sim, client: c, device: newDevice(t.Seed, i+1, &t.Devices)}
+		m := group.Member(i)
+		c.SetExamples(m.Examples(data.NewSubset(train, index), d.Train.Shape, d.Train.White()))
+		p := &participant{sim: sim, client: c, member: m, device: newDevice(t.Seed, i+1, &t.Devices)}
 		sim.participants = append(sim.participants, p)
 		sim.clock.At(0, uint32(i+1), func() { p.attend(t.Seed, &t.Devices) })
 	}
@@ -167,9 +178,21 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		return nil, fmt.Errorf("simulate: ledger: %w", err)
 	}
 	res.finish(sim.run.State(), version, hash)
+	res.Final.BackdoorSuccess = sim.success()
 	res.Accounts = sim.ledger.accounts()
 	res.Model = params
 	return res, nil
+}
+
+// success returns the share of triggered test examples that the newest version gives
+// the backdoor's target; nil if that is not measured.
+func (s *simulation) success() *float64 {
+	if s.backdoor == nil {
+		return nil
+	}
+	_, _, params := s.run.Model()
+	_, share, _ := s.backdoor(params)
+	return run.Finite(&share)
 }
 
 // tidy frees versions that clients do not need any more, so that memory does not grow
@@ -201,6 +224,7 @@ func (s *simulation) Store(work func() error, then func(error)) { then(work()) }
 type participant struct {
 	sim     *simulation
 	client  *client.Client
+	member  *adversary.Member
 	device  device
 	number  uint32
 	session int  // number of times it has left
@@ -216,6 +240,10 @@ type participant struct {
 	job   *job               // the work, until it is collected; nothing else uses client meanwhile
 	out   []protocol.Message // its answers
 	inbox []protocol.Message // messages that arrived during the work
+
+	refusal []protocol.Message // of a Monitor order by an adversary, in place of its next slice
+
+	held []*protocol.Contribution // of an adversary that waits for the honest answers
 }
 
 // transfer returns when a message of size bytes, sent now, arrives over a link that is
@@ -227,7 +255,12 @@ func (p *participant) transfer(free *time.Duration, size int64) time.Duration {
 
 // Send implements run.Peer.
 func (p *participant) Send(m protocol.Message) {
-	p.sim.declined.sent(p.number, m)
+	if o, ok := m.(*protocol.Order); ok {
+		p.member.Ordered(o)
+	}
+	if !p.member.Lies() {
+		p.sim.declined.sent(p.number, m)
+	}
 	when := p.transfer(&p.downFree, protocol.WireSize(m, false))
 	if _, ok := m.(*protocol.Model); ok {
 		p.modelFree = when
@@ -250,6 +283,15 @@ func (p *participant) Address() string { return "" }
 func (p *participant) receive(m protocol.Message) {
 	if p.busy {
 		p.inbox = append(p.inbox, m)
+		return
+	}
+	if out, taken := p.member.Receive(m); taken {
+		if o, ok := m.(*protocol.Order); ok && o.Kind == protocol.OrderMonitor && len(out) > 0 {
+			p.refusal = out
+			p.sim.await(p)
+		} else {
+			p.send(out)
+		}
 		return
 	}
 	out, err := p.client.Receive(m)
@@ -306,15 +348,25 @@ func (p *participant) trained() {
 	}
 }
 
-// send delivers messages to the run.
+// send delivers messages to the run. What an adversary's client has made is replaced,
+// and held if the adversary waits for honest answers.
 func (p *participant) send(out []protocol.Message) {
 	for _, m := range out {
+		if c, ok := m.(*protocol.Contribution); ok {
+			if p.member.Waits(c) {
+				p.hold(c)
+				continue
+			}
+			m = p.member.Lie(c)
+		}
 		when := p.transfer(&p.upFree, protocol.WireSize(m, true))
 		p.present(when, 0, func() { p.deliver(m) })
 	}
 }
 
 func (p *participant) deliver(m protocol.Message) {
+	p.member.Answered(m)
+	p.sim.unhold()
 	if c, ok := m.(*protocol.Contribution); ok {
 		// The run clears the message's body; the client keeps its own.
 		copied := *c
@@ -322,7 +374,7 @@ func (p *participant) deliver(m protocol.Message) {
 		p.sim.run.Offer(p.number, p, p.sim.pool.checker.Check(p.number, &copied, nil))
 		return
 	}
-	if d, ok := m.(*protocol.Decline); ok {
+	if d, ok := m.(*protocol.Decline); ok && !p.member.Lies() {
 		p.sim.declined.decline(p.number, d.Order, d.Reason, d.Detail)
 	}
 	if err := p.sim.run.Receive(p.number, p, m); err != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fedtab/client"
+	"fedtab/coordinator/adversary"
 	"fedtab/learn/data"
 	"fedtab/protocol"
 
@@ -26,7 +27,8 @@ import (
 type Participant struct {
 	URL    string // of the WebSocket, ws://HOST:PORT/ws
 	Task   string
-	Client *client.Client // nil makes one
+	Client *client.Client    // nil makes one
+	Member *adversary.Member // nil: no adversary, and none watches it
 
 	Local net.IP // address to connect from; nil leaves it to the system
 
@@ -85,6 +87,9 @@ func (p *Participant) Run(ctx context.Context) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	if p.Member != nil {
+		defer p.Member.Left()
+	}
 	if err := p.send([]protocol.Message{p.Client.Hello()}); err != nil {
 		return err
 	}
@@ -167,6 +172,14 @@ func (p *Participant) receive(ctx context.Context, m protocol.Message) error {
 	if p.OnMessage != nil {
 		p.OnMessage(m, false)
 	}
+	if p.Member != nil {
+		if o, ok := m.(*protocol.Order); ok {
+			p.Member.Ordered(o)
+		}
+		if out, taken := p.Member.Receive(m); taken {
+			return p.send(out)
+		}
+	}
 	out, err := p.Client.Receive(m)
 	if err != nil {
 		return err
@@ -179,6 +192,11 @@ func (p *Participant) receive(ctx context.Context, m protocol.Message) error {
 			set, err := p.shard(ctx, s.Source, n)
 			if err != nil {
 				return err
+			}
+			if p.Member != nil {
+				if set, err = p.Member.Set(set); err != nil {
+					return err
+				}
 			}
 			if err := p.Client.AddShard(n, set); err != nil {
 				return err
@@ -226,6 +244,9 @@ func (p *Participant) send(out []protocol.Message) error {
 			p.Edit(&edited)
 			m = &edited
 		}
+		if c, ok := m.(*protocol.Contribution); ok && p.Member != nil {
+			m = p.Member.Lie(c)
+		}
 		if p.OnMessage != nil {
 			p.OnMessage(m, true)
 		}
@@ -237,6 +258,9 @@ func (p *Participant) send(out []protocol.Message) error {
 			if err := p.conn.WriteMessage(websocket.BinaryMessage, f); err != nil {
 				return fmt.Errorf("swarm: %w", err)
 			}
+		}
+		if p.Member != nil {
+			p.Member.Answered(m)
 		}
 	}
 	return nil

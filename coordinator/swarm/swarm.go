@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fedtab/client"
+	"fedtab/coordinator/adversary"
 	"fedtab/learn/rng"
 	"fedtab/protocol"
 )
@@ -22,8 +23,12 @@ type Options struct {
 	Clients int
 	Drop    float64 // probability that a client loses its socket during an order
 	Slow    float64 // probability that a client pauses before it works on an order
-	Seed    uint64  // of the faults
+	Seed    uint64  // of the faults and of the choice of adversaries
 	Log     *slog.Logger
+
+	// Adversaries are among the clients. Those that collude know what the swarm's
+	// honest clients have sent by the time they answer, and wait for none.
+	Adversaries adversary.Config
 
 	// OnMessage sees every complete message of every client, if set. Clients
 	// call it from goroutines of their own.
@@ -45,6 +50,13 @@ func (o Options) Problems() []string {
 	bad(o.Clients >= 1 && o.Clients <= 10_000, "--clients: %d, want 1 to 10000", o.Clients)
 	bad(o.Drop >= 0 && o.Drop < 1, "--drop: %g, want 0 <= drop < 1", o.Drop)
 	bad(o.Slow >= 0 && o.Slow <= 1, "--slow: %g, want 0 <= slow <= 1", o.Slow)
+	for _, p := range o.Adversaries.Problems() {
+		flag := "--adversary-" + p.Field
+		if p.Field == "kind" {
+			flag = "--adversaries"
+		}
+		bad(false, "%s: %v, want %s", flag, p.Value, p.Want)
+	}
 	return ps
 }
 
@@ -61,9 +73,10 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	var reconnects atomic.Int64
 	clients := make([]*client.Client, o.Clients)
 	errs := make([]error, o.Clients)
+	group := adversary.NewGroup(o.Adversaries, o.Clients, o.Seed)
 	for i := range clients {
 		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task})
-		wait.Go(func() { errs[i] = o.run(ctx, i, clients[i], &reconnects) })
+		wait.Go(func() { errs[i] = o.run(ctx, i, clients[i], group.Member(i), &reconnects) })
 	}
 	wait.Wait()
 	t := Totals{Reconnects: reconnects.Load()}
@@ -80,11 +93,11 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	return t, nil
 }
 
-func (o Options) run(ctx context.Context, i int, c *client.Client, reconnects *atomic.Int64) error {
+func (o Options) run(ctx context.Context, i int, c *client.Client, member *adversary.Member, reconnects *atomic.Int64) error {
 	faults := rng.Stream(o.Seed, "swarm", uint64(i))
 	attempts := 0
 	for {
-		p := &Participant{URL: o.URL, Task: o.Task, Client: c}
+		p := &Participant{URL: o.URL, Task: o.Task, Client: c, Member: member}
 		socket, cancel := context.WithCancel(ctx)
 		p.OnMessage = func(m protocol.Message, sent bool) {
 			if o.OnMessage != nil {

@@ -29,6 +29,7 @@ func (d *decoder) check(t *Task) {
 	d.model(t.Model, source)
 	d.optimiser(t.Optimiser)
 	d.devices(t.Devices)
+	d.adversaries(t)
 	d.data(&t.Data)
 
 	for _, p := range d.schemes.Problems(t.Strategy) {

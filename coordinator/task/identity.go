@@ -10,7 +10,7 @@ import (
 
 // withoutEffect are the settings that training does not depend on: texts, settings of
 // simulations, stop conditions and the evaluation period.
-var withoutEffect = []string{"title", "description", "devices", "stop", "eval_every", "data.drift"}
+var withoutEffect = []string{"title", "description", "devices", "adversaries", "stop", "eval_every", "data.drift"}
 
 // paths are the settings that name files. Training depends on the content of the files
 // alone.

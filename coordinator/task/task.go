@@ -19,24 +19,26 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/coordinator/adversary"
 	"fedtab/run"
 	"fedtab/strategy"
 )
 
 // A Task is a valid task file with its defaults filled in.
 type Task struct {
-	Name        string          `yaml:"name"`                  // in URLs: [a-z0-9][a-z0-9-]{0,62}
-	Title       string          `yaml:"title"`                 // one line; default: Name
-	Description string          `yaml:"description,omitempty"` // a paragraph for the page
-	Model       Model           `yaml:"model"`
-	Data        Data            `yaml:"data"`
-	Strategy    strategy.Config `yaml:"strategy"`
-	Optimiser   Optimiser       `yaml:"optimiser"` // of local training
-	Compress    Compress        `yaml:"compress"`  // codecs of models and contributions
-	Devices     Devices         `yaml:"devices"`   // of simulated clients
-	Stop        Stop            `yaml:"stop"`
-	EvalEvery   int             `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
-	Seed        uint64          `yaml:"seed"`       // of all random streams; default 1
+	Name        string           `yaml:"name"`                  // in URLs: [a-z0-9][a-z0-9-]{0,62}
+	Title       string           `yaml:"title"`                 // one line; default: Name
+	Description string           `yaml:"description,omitempty"` // a paragraph for the page
+	Model       Model            `yaml:"model"`
+	Data        Data             `yaml:"data"`
+	Strategy    strategy.Config  `yaml:"strategy"`
+	Optimiser   Optimiser        `yaml:"optimiser"`             // of local training
+	Compress    Compress         `yaml:"compress"`              // codecs of models and contributions
+	Devices     Devices          `yaml:"devices"`               // of simulated clients
+	Adversaries adversary.Config `yaml:"adversaries,omitempty"` // among simulated clients; default: none
+	Stop        Stop             `yaml:"stop"`
+	EvalEvery   int              `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
+	Seed        uint64           `yaml:"seed"`       // of all random streams; default 1
 
 	where places // for errors of CheckModel
 }
@@ -86,6 +88,7 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Model.fill()
 	t.Optimiser.fill()
 	t.Data.fill()
+	t.Adversaries = t.Adversaries.WithDefaults()
 	t.Strategy = schemes.WithDefaults(t.Strategy)
 	t.Compress.fill(schemes.Packing(t.Strategy))
 }
@@ -151,12 +154,13 @@ func ParseWith(schemes strategy.Registry, name string, text []byte, sets ...stri
 	return &t, nil
 }
 
-// CheckModel checks the model against the loaded data: examples of the given shape and
-// number of classes (0 for numbers). The error is an *Error with the lines of the file
+// CheckModel checks the model and the adversaries against the loaded data: examples of
+// the given shape and number of classes (0 for numbers). The error is an *Error with the lines of the file
 // that t was read from.
 func (t *Task) CheckModel(shape []int, classes int) error {
 	d := &decoder{places: t.where, root: t}
 	d.modelForData(t.Model, shape, classes)
+	d.adversaryProblems(t.Adversaries.DataProblems(shape, classes))
 	return d.err()
 }
 

@@ -101,6 +101,14 @@ func (s *Set) Scaled(by Scaling) (*Set, error) {
 	return &scaled, nil
 }
 
+// White returns the feature of pixel 255, the largest of an image; 1 for a table.
+func (s *Set) White() float32 {
+	if s.pixel == nil {
+		return 1
+	}
+	return s.pixel[255]
+}
+
 // Release frees the features. The labels, the shape and the counts remain, which
 // is all that a coordinator needs after it has packed the shards.
 func (s *Set) Release() { s.X, s.Values = nil, nil }

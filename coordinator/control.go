@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// controlFile is the socket in the data directory by which commands reach the
+// coordinator that serves it. Whoever may write there may give orders.
+const controlFile = "fedtab.sock"
+
+// controlTimeout bounds an order: a version that is being made comes first.
+const controlTimeout = 2 * time.Minute
+
+// control serves orders of commands until the server stops.
+func (s *Server) control() error {
+	path := filepath.Join(s.cfg.Data, controlFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a process that was killed; the lock says that none is left
+		return fmt.Errorf("cannot take over %s: %w", path, err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return fmt.Errorf("cannot protect %s: %w", path, err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /runs/{run}/rollback/{version}", s.serveRollback)
+	s.orders = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go s.orders.Serve(l)
+	return nil
+}
+
+// rolledBack is the answer to an order to go back.
+type rolledBack struct {
+	Run     string `json:"run"`
+	Version uint64 `json:"version"` // new
+	Error   string `json:"error,omitempty"`
+}
+
+func (s *Server) serveRollback(w http.ResponseWriter, r *http.Request) {
+	var answer rolledBack
+	version, err := strconv.ParseUint(r.PathValue("version"), 10, 64)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(r.Context(), controlTimeout)
+		defer cancel()
+		answer.Run, answer.Version, err = s.rollBack(ctx, r.PathValue("run"), version)
+	}
+	if err != nil {
+		answer.Error = err.Error()
+		w.WriteHeader(http.StatusConflict)
+	}
+	json.NewEncoder(w).Encode(answer)
+}
+
+// rollBack makes the model of an earlier version the newest version of a run, which is
+// named by its identity or by its task.
+func (s *Server) rollBack(ctx context.Context, name string, version uint64) (id string, made uint64, err error) {
+	var st *study
+	for _, one := range s.studies {
+		if one.Run == name || one.Task.Name == name {
+			st = one
+		}
+	}
+	if st == nil {
+		return "", 0, fmt.Errorf("run: %q, want a run or a task that is served", name)
+	}
+	params := make([]float32, st.Model.Layout().Size)
+	if version == 0 {
+		st.Model.Init(params, st.Task.Seed)
+	} else if params, _, err = s.store.Model(st.Run, version); err != nil {
+		return "", 0, fmt.Errorf("version %d of run %s: %w", version, st.Run, err)
+	}
+	type answer struct {
+		version uint64
+		err     error
+	}
+	done := make(chan answer, 1)
+	if !st.live.Do(func() {
+		st.live.Run.Rewind(version, params, func(v uint64, err error) { done <- answer{v, err} })
+	}) {
+		return "", 0, errors.New("the coordinator is stopping")
+	}
+	select {
+	case a := <-done:
+		return st.Run, a.version, a.err
+	case <-ctx.Done():
+		return "", 0, fmt.Errorf("run %s does not answer: %w", st.Run, ctx.Err())
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/hub"
+	"fedtab/coordinator/live"
+	"fedtab/coordinator/store"
+	"fedtab/coordinator/task"
+	"fedtab/coordinator/web"
+	"fedtab/protocol"
+)
+
+func rollbackCommand(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	fs := flag.NewFlagSet("rollback", flag.ContinueOnError)
+	name := fs.String("run", "", "identity of the run, or the name of a task for its newest run")
+	want := fs.String("version", "", "version to go back to, whose model is still kept; 0 is the model before training")
+	dir := fs.String("data", "fedtab-data", "directory of the database")
+	if err := parse(fs, args, stdout); err != nil {
+		return err
+	}
+	if *name == "" {
+		return usageError("rollback: --run is missing, want the identity of a run or the name of a task")
+	}
+	version, err := strconv.ParseUint(*want, 10, 64)
+	if err != nil {
+		return usageError(fmt.Sprintf("rollback: --version is %q, want the number of a version", *want))
+	}
+	if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
+		return fmt.Errorf("--data %s: %w", *dir, err)
+	}
+	done, err := orderRollback(ctx, *dir, *name, version)
+	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) {
+		done, err = rollBackAlone(ctx, *dir, *name, version) // no coordinator serves the directory
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "run %s: version %d is the model of version %d\n", done.Run, done.Version, version)
+	return nil
+}
+
+// orderRollback asks the coordinator that serves the directory.
+func orderRollback(ctx context.Context, dir, name string, version uint64) (done rolledBack, err error) {
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", filepath.Join(dir, controlFile))
+	}}}
+	defer client.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("http://coordinator/runs/%s/rollback/%d", url.PathEscape(name), version), nil)
+	if err != nil {
+		return done, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return done, err
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&done); err != nil {
+		return done, fmt.Errorf("the coordinator answers %s: %w", response.Status, err)
+	}
+	if done.Error != "" {
+		return done, errors.New(done.Error)
+	}
+	return done, nil
+}
+
+// rollBackAlone opens the directory as a coordinator would, serves nobody, and goes
+// back.
+func rollBackAlone(ctx context.Context, dir, name string, version uint64) (done rolledBack, err error) {
+	s := &Server{cfg: Config{Data: dir, Log: slog.New(slog.DiscardHandler), Limits: hub.DefaultLimits()}}
+	defer s.close()
+	if s.store, err = store.Open(dir, build()); err != nil {
+		return done, err
+	}
+	s.vault = live.NewVault(dir, protocol.MaxBodies)
+	r, ok, err := s.store.FindRun(name)
+	if err == nil && !ok {
+		r, ok, err = s.store.LatestRun(name)
+	}
+	if err != nil {
+		return done, err
+	}
+	if !ok {
+		return done, fmt.Errorf("--run: %q, want a run or a task in %s", name, dir)
+	}
+	if last, _, err := s.store.LatestRun(r.Task); err != nil {
+		return done, err
+	} else if last.ID != r.ID {
+		return done, fmt.Errorf("--run: %s, want %s, the newest run of task %s: the others do not go on", r.ID, last.ID, r.Task)
+	}
+	t, err := task.Parse("the task of run "+r.ID, r.Spec)
+	if err != nil {
+		return done, err
+	}
+	d, err := dataset.Open(t)
+	if err != nil {
+		return done, err
+	}
+	m, err := d.Model(t)
+	if err != nil {
+		return done, err
+	}
+	d.Pack() // its hash says whether the data is the run's
+	st := &study{Study: web.Study{Task: t, Data: d, Model: m}}
+	s.studies = []*study{st}
+	if err := s.prepare(st); err != nil {
+		return done, err
+	}
+	if st.Run != r.ID {
+		return done, fmt.Errorf("run %s cannot go on: its data has changed", r.ID)
+	}
+	served, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { defer close(ended); st.live.Serve(served) }()
+	done.Run, done.Version, err = s.rollBack(ctx, r.ID, version)
+	stop()
+	<-ended
+	return done, err
+}

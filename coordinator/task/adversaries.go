@@ -1,0 +1,29 @@
+package task
+
+import (
+	"strconv"
+
+	"fedtab/coordinator/adversary"
+)
+
+// adversaries checks the adversaries of a simulation. A live run ignores them.
+func (d *decoder) adversaries(t *Task) {
+	c := t.Adversaries
+	if !d.has("adversaries.kind") && c == (adversary.Config{}) {
+		return
+	}
+	d.want(d.has("adversaries.fraction"), "adversaries.fraction", c.Fraction, "0 <= fraction <= 1")
+	d.adversaryProblems(c.Problems())
+	if s := sources[t.Data.Source]; s.shape != nil { // of others, CheckModel knows it
+		d.adversaryProblems(c.DataProblems(s.shape, s.classes))
+	}
+	d.want(c.Kind != adversary.Backdoor || t.Data.Drift == 0, "adversaries.kind", strconv.Quote(c.Kind),
+		"another kind, because data.drift changes the classes that its success is measured by")
+}
+
+// adversaryProblems reports problems of the adversaries section.
+func (d *decoder) adversaryProblems(ps []adversary.Problem) {
+	for _, p := range ps {
+		d.want(false, "adversaries."+p.Field, p.Value, p.Want)
+	}
+}
