@@ -42,9 +42,9 @@ type Options struct {
 	Log     io.Writer      // what the coordinators log
 }
 
-// Time limits of a case: the short form's longest takes a minute.
+// Time limits of a case. On an idle machine the short form's longest takes a minute.
 const (
-	caseTime     = 2 * time.Minute
+	caseTime     = 5 * time.Minute
 	longCaseTime = 20 * time.Minute
 )
 
@@ -155,6 +155,7 @@ func (s *suite) together(ctx context.Context, setting *Setting, cases []Case) {
 			})
 		}
 		wait.Wait()
+		t.Pause(baselineTime - time.Since(began)) // few rounds are no measure
 		rate := float64(t.World.Crew.Version()-first) / time.Since(began).Minutes()
 		t.AtLeast("honest rounds", 100*rate/before, setting.Share, "%")
 		t.honestUnharmed()
@@ -172,11 +173,8 @@ func (s *suite) attack(ctx context.Context, c Case, w *World) *T {
 // run calls f with a T, in a world that is there or in one that it makes and ends.
 func (s *suite) run(ctx context.Context, name string, setting *Setting, w *World, f func(t *T)) *T {
 	limit := caseTime
-	if s.Long {
+	if s.Long || setting.Shared && w == nil { // the latter bounds all of its cases
 		limit = longCaseTime
-	}
-	if setting.Shared && w == nil {
-		limit = longCaseTime // it bounds all of its cases
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -18,8 +18,7 @@ const (
 	poisonPoints = 2 // of accuracy, percent, that a liar may cost
 
 	// A run takes some 8 s. One that is frozen is looked at after:
-	poisonTime     = 40 * time.Second
-	longPoisonTime = 3 * time.Minute
+	poisonTime = 90 * time.Second
 )
 
 // poisoned are worlds that the cases make themselves, of two to three processors'
@@ -67,11 +66,7 @@ func (s *suite) train(ctx context.Context, setting *Setting, rounds int, l *liar
 	if l != nil {
 		w.Crew.AddLiar(l)
 	}
-	limit := poisonTime
-	if s.Long {
-		limit = longPoisonTime
-	}
-	bounded, cancel := context.WithTimeout(ctx, limit)
+	bounded, cancel := context.WithTimeout(ctx, poisonTime)
 	defer cancel()
 	w.Crew.Await(bounded, uint64(rounds))
 	for {

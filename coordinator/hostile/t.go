@@ -145,7 +145,7 @@ func (t *T) Peers() hubtest.World {
 func (t *T) Await(version uint64) {
 	t.World.Crew.Await(t.ctx, version)
 	if got := t.World.Crew.Version(); got < version {
-		t.Fatalf("version %d after %v, want %d", got, caseTime, version)
+		t.Fatalf("version %d, want %d in the time of a case", got, version)
 	}
 }
 
@@ -161,6 +161,9 @@ func (t *T) Baseline() float64 {
 	if t.World.base == 0 {
 		t.Await(warmup)
 		t.World.base = t.World.Crew.Rate(baselineTime)
+		if t.World.base == 0 {
+			t.Fatalf("honest rounds before the attack: none in %v, want some", baselineTime)
+		}
 	}
 	return t.World.base
 }
