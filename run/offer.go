@@ -205,7 +205,7 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 	weight := min(float64(o.Contribution.Weight), m.order.cap)
 	r.step(strategy.Offered{
 		Client: strategy.ClientID(number), Order: strategy.OrderID(o.Contribution.Order), Handle: r.handles,
-		Weight: weight, Share: weight / float64(o.Contribution.Weight), Steps: o.Contribution.Metrics.Steps,
+		Weight: weight, Share: weight / float64(o.Contribution.Weight), Heavy: weight / m.order.median, Steps: o.Contribution.Metrics.Steps,
 		Norms: o.Norms, Took: r.env.Now().Sub(m.order.sent),
 	})
 }

@@ -28,6 +28,7 @@ func (r *Run) openRound(e strategy.Open) {
 			open.Weights[i] = r.roster.weight(m)
 		}
 	}
+	r.median = open.medianWeight()
 	r.open, r.newestOrder = &open, max(r.newestOrder, open.Order)
 	r.saveRound("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
 		if r.open == nil || r.open.Order != open.Order {
@@ -54,7 +55,7 @@ func (r *Run) order(e strategy.Order) {
 	if !ok {
 		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
 	}
-	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, start: r.means[e.Start], fresh: e.Fresh, cap: r.weightCap(), sent: r.env.Now()}
+	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, start: r.means[e.Start], fresh: e.Fresh, cap: r.weightCap(), median: r.median, sent: r.env.Now()}
 	m := r.roster.members[uint32(e.Client)]
 	if m == nil {
 		return
@@ -102,7 +103,7 @@ func (r *Run) expect(e strategy.Expect) {
 	if !ok {
 		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
 	}
-	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, weight: r.roster.maxWeight(), cap: r.weightCap(), sent: r.env.Now()}
+	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, weight: r.roster.maxWeight(), cap: r.weightCap(), median: r.median, sent: r.env.Now()}
 	if !r.roster.shards.Divide {
 		o.weight = r.open.weight(uint32(e.Client), o.weight)
 	} // Otherwise its share may have grown after the round was opened.
@@ -144,14 +145,22 @@ func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protoco
 	return msg
 }
 
-// weightCap returns the most that one contribution to the open round weighs: MaxWeight
-// times the median of the cohort's numbers of examples, which were fixed with it.
-func (r *Run) weightCap() float64 {
-	if r.open == nil || len(r.open.Weights) == 0 || r.cfg.MaxWeight == 0 {
+// medianWeight returns the median of the numbers of examples of the round's cohort, which
+// were fixed with it; infinite if they are not known.
+func (o *OpenRound) medianWeight() float64 {
+	if len(o.Weights) == 0 {
 		return math.Inf(1)
 	}
-	sorted := slices.Sorted(slices.Values(r.open.Weights))
-	return r.cfg.MaxWeight * max(float64(sorted[len(sorted)/2]), 1)
+	sorted := slices.Sorted(slices.Values(o.Weights))
+	return max(float64(sorted[len(sorted)/2]), 1)
+}
+
+// weightCap returns the most that one contribution to the open round weighs.
+func (r *Run) weightCap() float64 {
+	if r.cfg.MaxWeight == 0 {
+		return math.Inf(1)
+	}
+	return r.cfg.MaxWeight * r.median
 }
 
 // weight returns the max number of examples of a member of the cohort when the round

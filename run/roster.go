@@ -65,6 +65,7 @@ type outstanding struct {
 	base     [32]byte
 	weight   uint64  // max examples in its answer
 	cap      float64 // most that the answer weighs, whatever its examples
+	median   float64 // weight of the cohort
 	sent     time.Time
 	work     strategy.Work
 	start    *mean // model that the order starts from, until the client is known to have it

@@ -12,6 +12,7 @@ package run
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -47,8 +48,9 @@ type Run struct {
 	timers  map[strategy.Timer]func()
 	closed  uint64 // newest round that is closed
 
-	newestOrder uint64 // number of the newest order that was opened
-	firstOrder  uint64 // of the open attempt
+	median      float64 // weight of the newest round's cohort
+	newestOrder uint64  // number of the newest order that was opened
+	firstOrder  uint64  // of the open attempt
 
 	stepping bool // the strategy's effects are being executed
 
@@ -73,7 +75,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
 		phase: protocol.PhaseWaiting, roster: newRoster(cfg.Shards), accounts: newAccounts(cfg.Uncounted, cfg.Metered),
 		absent: map[uint32]*outstanding{}, offers: map[strategy.Handle]*Offer{}, kept: map[strategy.Handle]*kept{},
-		guard: guard{evaluate: cfg.Judge}, means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){}, events: eventLog{all: runBudget},
+		median: math.Inf(1), guard: guard{evaluate: cfg.Judge}, means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){}, events: eventLog{all: runBudget},
 	}
 	var err error
 	if r.down, err = newDownlink(cfg.Model, cfg.Seed, cfg.Packing); err != nil {
@@ -138,6 +140,7 @@ func (r *Run) Start() {
 	if s := r.cfg.Saved; s != nil && s.Open != nil {
 		open := *s.Open
 		r.open, r.phase, r.newestOrder, r.firstOrder = &open, protocol.PhaseTraining, open.Order, open.Order
+		r.median = open.medianWeight()
 		// A clock that was set back must not extend the round. The cohort gets
 		// the grace period to reconnect, however long the coordinator was down.
 		remaining := min(open.Deadline.Sub(r.env.Now()), open.Deadline.Sub(open.Opened))

@@ -17,7 +17,7 @@ import (
 //	q <- q exp(-clipRate (b - 1/2)),  b = share of the round's norms that are <= q
 //
 // A norm moves the estimate by one vote, however large it is. The estimate starts at a
-// tenth of the norm of version 0 and becomes the median of the first round; it is
+// twentieth of the norm of version 0 and becomes the median of the first round; it is
 // doubled when most norms are beyond the bound, as after a change of the data.
 // TensorFlow Federated's robust aggregator zeroes and clips by two such estimates.
 type clip struct {
@@ -36,15 +36,15 @@ type estimate struct {
 
 const (
 	// clipFactor is the bound in multiples of the median norm. Few honest norms are
-	// beyond twice their median; one liar of seven then weighs as much as two.
-	clipFactor = 2
+	// beyond it, and a liar weighs as much as one and a half others.
+	clipFactor = 1.5
 
 	// clipRate moves the estimate by at most a fifth in a round.
 	clipRate = .4
 
 	// startShare is the first estimate, as a share of the norm of version 0. Most
 	// local updates are smaller.
-	startShare = .1
+	startShare = .05
 )
 
 // newClip returns a clip of contributions of a number of vectors.
@@ -64,8 +64,10 @@ func newClip(c Config, s Setup, vectors int) clip {
 }
 
 // factor counts the norms of a contribution and returns by how much it is multiplied.
-// unit is what the norms are measured in.
-func (k *clip) factor(norms []float64, unit float64) float64 {
+// unit is what the norms are measured in. heavy is the contribution's weight in
+// multiples of the median: one that weighs more is bounded so that weight x norm is not
+// beyond that of others.
+func (k *clip) factor(norms []float64, unit, heavy float64) float64 {
 	factor := 1.0
 	for i := range min(len(k.estimates), len(norms)) {
 		e, norm := &k.estimates[i], norms[i]/unit
@@ -76,8 +78,10 @@ func (k *clip) factor(norms []float64, unit float64) float64 {
 		if norm <= e.q {
 			e.below++
 		}
-		if bound := clipFactor * e.q; norm > bound {
+		if norm > clipFactor*e.q {
 			e.beyond++
+		}
+		if bound := clipFactor * e.q / max(heavy, 1); norm > bound {
 			factor = min(factor, bound/norm)
 		}
 	}

@@ -19,14 +19,14 @@ func TestClipFindsTheMedian(t *testing.T) {
 		k := clipOf(start)
 		for range 40 {
 			for i := range 9 { // within a factor of 1.5 of the median
-				k.factor([]float64{median * math.Pow(1.5, float64(i-4)/4)}, 1)
+				k.factor([]float64{median * math.Pow(1.5, float64(i-4)/4)}, 1, 1)
 			}
 			k.committed()
 		}
 		if q := k.estimates[0].q; q < median/1.5 || q > median*1.5 {
 			t.Fatalf("estimate %g of a median of %g", q, median)
 		}
-		if f := k.factor([]float64{median}, 1); f != 1 {
+		if f := k.factor([]float64{median}, 1, 1); f != 1 {
 			t.Fatalf("a contribution of the median norm is multiplied by %g", f)
 		}
 	})
@@ -42,11 +42,11 @@ func TestClipWithstandsLiars(t *testing.T) {
 		for range 60 {
 			bound := clipFactor * k.estimates[0].q
 			for range honest {
-				k.factor([]float64{1}, 1)
+				k.factor([]float64{1}, 1, 1)
 			}
 			for range liars {
 				lie := math.Pow(10, rapid.Float64Range(-9, 9).Draw(t, "norm"))
-				if f := k.factor([]float64{lie}, 1); f*lie > bound*(1+1e-12) {
+				if f := k.factor([]float64{lie}, 1, 1); f*lie > bound*(1+1e-12) {
 					t.Fatalf("a norm of %g counts %g, want at most %g", lie, f*lie, bound)
 				}
 			}
@@ -58,14 +58,27 @@ func TestClipWithstandsLiars(t *testing.T) {
 	})
 }
 
+// A contribution of four times the median weight moves the mean no more than one of the
+// median weight can.
+func TestClipHeavy(t *testing.T) {
+	k := clipOf(20)
+	q := k.estimates[0].q
+	if got, want := k.factor([]float64{100 * q}, 1, 4)*100*q*4, k.factor([]float64{100 * q}, 1, 1)*100*q; math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("it moves %g, want %g", got, want)
+	}
+	if f := k.factor([]float64{q}, 1, .1); f != 1 {
+		t.Errorf("a light one is multiplied by %g", f)
+	}
+}
+
 // The votes of a round may come in any order, and one that is abandoned leaves nothing.
 func TestClipVotes(t *testing.T) {
 	a, b := clipOf(2), clipOf(2)
 	for _, n := range []float64{1, 5, 9} {
-		a.factor([]float64{n}, 1)
+		a.factor([]float64{n}, 1, 1)
 	}
 	for _, n := range []float64{9, 1, 5} {
-		b.factor([]float64{n}, 1)
+		b.factor([]float64{n}, 1, 1)
 	}
 	if x, y := a.afterCommit(), b.afterCommit(); !reflect.DeepEqual(x.estimates, y.estimates) {
 		t.Errorf("%+v and %+v after the same votes", x.estimates[0], y.estimates[0])

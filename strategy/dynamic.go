@@ -410,7 +410,7 @@ func (s *Dynamic) offered(e Offered) {
 		return
 	}
 	m := &s.clients[i]
-	s.do(Keep{e.Handle, s.clip.factor(e.Norms, 1)})
+	s.do(Keep{e.Handle, s.clip.factor(e.Norms, 1, e.Heavy)})
 	m.handle, m.weight, s.changed = e.Handle, e.Weight, true
 	if !m.awaited && !m.idle { // one that is idle answers a fetch, late
 		s.v++

@@ -422,7 +422,7 @@ func (s *FedBuff) offered(e Offered) {
 // take puts an answer into the buffer.
 func (s *FedBuff) take(a keptAnswer) {
 	stale := float64(s.version - a.base)
-	s.do(Add{Handle: a.handle, Scale: s.clip.factor(a.norms, 1) * math.Pow(1+stale, -s.settings.Staleness), Weight: 1})
+	s.do(Add{Handle: a.handle, Scale: s.clip.factor(a.norms, 1, 1) * math.Pow(1+stale, -s.settings.Staleness), Weight: 1})
 	s.taken = append(s.taken, a)
 }
 

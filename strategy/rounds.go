@@ -347,7 +347,11 @@ func (r *rounds) offered(e Offered) {
 		return
 	}
 	r.answers = append(r.answers, answer{client: e.Client, weight: e.Weight, steps: e.Steps, handle: e.Handle, took: e.Took})
-	clipped := r.clip.factor(e.Norms, r.unit(r, e))
+	heavy := e.Heavy
+	if r.cfg.Correction == "scaffold" {
+		heavy = 1 // its means are not weighted
+	}
+	clipped := r.clip.factor(e.Norms, r.unit(r, e), heavy)
 	if r.keeps() {
 		r.do(Keep{e.Handle, clipped})
 	} else {

@@ -80,6 +80,7 @@ type (
 		Handle Handle
 		Weight float64       // that it may have, > 0: the examples behind it, or the most that one contribution may weigh
 		Share  float64       // Weight over the examples behind it; 0 means 1
+		Heavy  float64       // Weight over the median of those that its cohort may have; 0: not known
 		Steps  uint64        // mini-batches behind it
 		Norms  []float64     // Euclidean norm of each vector of parameters
 		Took   time.Duration // since the order went out
