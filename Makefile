@@ -6,7 +6,7 @@ export GOEXPERIMENT  := simd
 export GOFLAGS       := -trimpath
 VERSION              := 0.1.0-dev
 
-.PHONY: run build binary warm assets data test units race scalar browsertests nightly measure e2e bench liars lint generate browsers fuzz clean
+.PHONY: run build binary warm assets data test units race scalar browsertests nightly measure e2e bench liars hostile lint generate browsers fuzz clean
 
 run: PACK := -fast
 run: binary ## serve the page at http://localhost:8080
@@ -50,6 +50,7 @@ RACED_RUNS := TestServe(Trains|CountsBytes|DiskFull)
 # run beside theirs.
 test: build browsers ## every test in its short form, browsers included
 	@$(MAKE) --no-print-directory -j2 -Otarget browsertests checks
+	@$(MAKE) --no-print-directory hostile
 
 .PHONY: checks
 checks: units race scalar fuzz
@@ -58,8 +59,11 @@ browsertests:
 	$(TEST) -count=1 -short ./e2e # it builds the coordinator, which its imports do not say
 
 units:
-	$(TEST) -short $$(go list ./... | grep -v /e2e$$)
+	$(TEST) -short -skip 'TestHostile$$' $$(go list ./... | grep -v /e2e$$)
 	cd protocol/prototest && $(TEST) -count=1 ./... # the schema lies outside that module
+
+hostile: # measures what honest participants lose, so nothing else runs beside it
+	$(TEST) -short -count=1 -run 'TestHostile$$' ./coordinator
 
 race:
 	$(TEST) -short -race $(RACE)
@@ -69,10 +73,11 @@ scalar: # the code for processors and browsers without SIMD
 	GOEXPERIMENT=nosimd $(TEST) -short ./learn/...
 
 nightly: build browsers ## everything in its long form, under the race detector too
-	$(TEST) -count=1 ./...
+	$(TEST) -count=1 -skip 'TestHostile$$' ./...
+	$(TEST) -count=1 -run 'TestHostile$$' ./coordinator
 	cd protocol/prototest && $(TEST) -count=1 ./...
 	$(TEST) -count=1 -timeout 0 ./coordinator/faults -schedules $(SCHEDULES)
-	$(TEST) -count=1 -race -timeout 0 $$(go list ./... | grep -v /e2e$$)
+	$(TEST) -count=1 -race -timeout 0 -skip 'TestHostile$$' $$(go list ./... | grep -v /e2e$$)
 	GOEXPERIMENT=nosimd $(TEST) -count=1 ./learn/... ./compress ./combine
 	$(MAKE) fuzz FUZZTIME=60s
 	$(MAKE) measure

@@ -45,6 +45,7 @@ type Strategy struct {
 	Batch    int     `json:"batch"`
 	LR       float64 `json:"lr"`
 	ServerLR float64 `json:"server_lr"`
+	Fewest   int     `json:"fewest"` // participants without whom no round opens
 }
 
 // Model is what is trained.

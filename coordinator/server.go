@@ -125,8 +125,8 @@ func (s *Server) open() (err error) {
 		}
 		rooms, shown = append(rooms, st.room), append(shown, &st.Study)
 	}
-	if err := s.control(); err != nil {
-		return err
+	if err := s.control(); err != nil { // a path may be too long for a socket
+		cfg.Log.Warn("commands cannot reach this coordinator; to go back to an earlier version, stop it first", "error", err)
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	s.http = &http.Server{
@@ -173,8 +173,13 @@ func (s *Server) prepare(st *study) error {
 	if st.Data.Public {
 		cfg.Shards = run.Shards{Source: web.DataPath(t, st.Data), Sizes: st.Data.Sizes(), Divide: true}
 	}
+	if fewest := t.Strategy.Fewest(parameters); t.Strategy.Withstands(fewest) >= 0 {
+		cfg.Log.Info("robust combiner", "combine", t.Strategy.Combine, "participants_at_least", fewest, "of_whom_wrong", t.Strategy.Withstands(fewest))
+	}
 	if cfg.Judge != nil {
 		st.room.Checker.KeepIn(s.vault)
+	} else {
+		cfg.Log.Info("versions are not guarded: no test set, or guard: .inf")
 	}
 	if st.live.Run, err = run.New(cfg, st.live); err != nil {
 		return err

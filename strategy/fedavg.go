@@ -65,7 +65,7 @@ func averaging(rounds []Setting) Scheme {
 
 func newFamily(c Config, s Setup, of fedavg) Strategy {
 	if c.robust() {
-		c.MinClients = max(c.MinClients, c.minModels(s.Parameters))
+		c.MinClients = c.Fewest(s.Parameters)
 		s.MinCohort = max(s.MinCohort, c.minModels(s.Parameters))
 		r := newRounds(c, s, robust{of})
 		r.fewest = c.minModels(s.Parameters)

@@ -47,6 +47,14 @@ func (c Config) minModels(parameters int) int {
 	return 2*f + 1
 }
 
+// Fewest returns without how many participants no live round opens.
+func (c Config) Fewest(parameters int) int {
+	if c.robust() {
+		return max(c.MinClients, c.minModels(parameters))
+	}
+	return max(c.MinClients, 1)
+}
+
 // Withstands returns how many wrong answers a cohort of n withstands, by the
 // combiner's guarantee; -1 if it combines by the mean, which the clipping bound and
 // the guard protect instead.

@@ -30,6 +30,10 @@ func (c Config) Summary() string {
 	}
 	if c.robust() {
 		add("%s instead of the mean", strings.ReplaceAll(c.Combine, "-", " "))
+		if c.Combine != "radon" {
+			n := c.minModels(0)
+			add("which withstands %d wrong of %d or more answers", c.Withstands(n), n)
+		}
 	}
 	if c.LRScale != "" && c.LRScale != "none" {
 		add("rate scaled by nodes (%s)", c.LRScale)

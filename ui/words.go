@@ -80,6 +80,9 @@ func (p *Page) running(exact bool) string {
 		return "Sending what was learned in round " + count(l.Round)
 	}
 	if p.Task.Phase == api.Waiting {
+		if fewest := p.Task.Strategy.Fewest; fewest > p.Task.Participants && fewest > 1 {
+			return "Joined: a round needs " + count(fewest) + " participants, " + count(p.Task.Participants) + " are here"
+		}
 		return "Joined: waiting for more participants"
 	}
 	return "Waiting for the next round"

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"fedtab/coordinator/swarm"
+)
+
+// A run goes back to an earlier version while it is served and its participants train,
+// and while it is not; an error says what would be right.
+func TestRollback(t *testing.T) {
+	dir := t.TempDir()
+	file := smallTask(t, "epochs: 1", "batches: 2", "rounds: 3", "rounds: 100000")
+	s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := swarm.Run(ctx, swarm.Options{URL: s.socket(), Task: "small", Clients: 3})
+		done <- err
+	}()
+	version := func() uint64 { return s.api(t, "/api/tasks/small").Version }
+	reach := func(want uint64) {
+		t.Helper()
+		for end := time.Now().Add(2 * time.Minute); version() < want; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("version %d, want %d", version(), want)
+			}
+		}
+	}
+	order := func(code int, args ...string) string {
+		t.Helper()
+		var out, errors bytes.Buffer
+		if got := Main(t.Context(), append([]string{"rollback", "--data", dir}, args...), &out, &errors); got != code {
+			t.Fatalf("%v: exit code %d, want %d\n%s%s", args, got, code, &out, &errors)
+		}
+		return out.String() + errors.String()
+	}
+	reach(2)
+	var made uint64
+	text := order(0, "--run", "small", "--version", "0")
+	if _, err := fmt.Sscanf(text[strings.Index(text, "version"):], "version %d", &made); err != nil || !strings.Contains(text, "is the model of version 0") {
+		t.Fatalf("it prints %q (%v)", text, err)
+	}
+	got, _, err := s.store.Model(s.studies[0].Run, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	initial := make([]float32, len(got))
+	s.studies[0].Model.Init(initial, 1)
+	for i := range got {
+		if got[i] != initial[i] {
+			t.Fatalf("parameter %d of version %d is %g, want %g", i, made, got[i], initial[i])
+		}
+	}
+	reach(made + 2) // the participants go on from it
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--run", "other", "--version", "0"}, "want a run or a task that is served"},
+		{[]string{"--run", "small", "--version", "1000000"}, "version 1000000 of run"},
+	} {
+		if text := order(1, c.args...); !strings.Contains(text, c.want) {
+			t.Errorf("%v: %q, want an error that says %q", c.args, text, c.want)
+		}
+	}
+	order(2, "--version", "0")
+	order(2, "--run", "small", "--version", "first")
+	cancel()
+	<-done
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	last := durable(t, dir)
+	if text := order(0, "--run", "small", "--version", "0"); !strings.Contains(text, fmt.Sprintf("version %d is the model of version 0", last+1)) {
+		t.Errorf("alone, after version %d: %q", last, text)
+	}
+	if text := order(1, "--run", "other", "--version", "0"); !strings.Contains(text, "want a run or a task in") {
+		t.Errorf("alone, of another run: %q", text)
+	}
+}
