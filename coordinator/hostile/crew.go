@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fedtab/client"
+	"fedtab/coordinator/adversary"
 	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
 )
@@ -41,27 +42,50 @@ func newCrew(ctx context.Context, w *World, pace time.Duration) *Crew {
 // Add has n more participants take part until the crew ends.
 func (c *Crew) Add(n int) {
 	for range n {
-		p := &swarm.Participant{URL: c.world.URL, Task: c.world.Task, Local: c.world.Address()}
-		var number uint32
-		p.OnMessage = func(m protocol.Message, sent bool) {
-			if w, ok := m.(*protocol.Welcome); ok {
-				number = w.Participant
-			}
-			c.saw(number, m)
-			if _, ok := m.(*protocol.Order); ok {
-				pause(c.ctx, c.pace)
-			}
-		}
-		c.wait.Go(func() { c.follow(p, c.wasClosed) })
+		c.add(&swarm.Participant{})
 	}
 }
 
-// AddLiar has a dishonest participant take part, whose fate does not count.
-func (c *Crew) AddLiar(l *liar) {
-	p := &swarm.Participant{
-		URL: c.world.URL, Task: c.world.Task, Local: c.world.Address(), OnMessage: l.saw, Edit: l.edit, EditShard: l.shard,
+// AddLiar has n more participants take part, and with them a dishonest one, whose fate
+// does not count.
+func (c *Crew) AddLiar(n int, l *liar) {
+	if l.kind.Kind == "" {
+		c.Add(n)
+		c.join(&swarm.Participant{OnMessage: l.saw, Edit: l.edit}, func() {})
+		return
 	}
-	c.wait.Go(func() { c.follow(p, func() {}) })
+	cfg := l.kind
+	cfg.Fraction = 1 / float64(n+1)
+	group := adversary.NewGroup(cfg, n+1, 1)
+	for i := range n + 1 { // the honest are known to it
+		p := &swarm.Participant{Member: group.Member(i)}
+		if p.Member.Lies() {
+			c.join(p, func() {})
+		} else {
+			c.add(p)
+		}
+	}
+}
+
+// add has an honest participant take part.
+func (c *Crew) add(p *swarm.Participant) {
+	var number uint32
+	p.OnMessage = func(m protocol.Message, sent bool) {
+		if w, ok := m.(*protocol.Welcome); ok {
+			number = w.Participant
+		}
+		c.saw(number, m)
+		if _, ok := m.(*protocol.Order); ok {
+			pause(c.ctx, c.pace)
+		}
+	}
+	c.join(p, c.wasClosed)
+}
+
+// join has a participant take part from an address of its own.
+func (c *Crew) join(p *swarm.Participant, closed func()) {
+	p.URL, p.Task, p.Local = c.world.URL, c.world.Task, c.world.Address()
+	c.wait.Go(func() { c.follow(p, closed) })
 }
 
 // Stop ends the crew.

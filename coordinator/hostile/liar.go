@@ -1,12 +1,8 @@
 package hostile
 
 import (
-	"math"
-	"math/rand/v2"
-	"slices"
-
 	"fedtab/compress"
-	"fedtab/learn/data"
+	"fedtab/coordinator/adversary"
 	"fedtab/protocol"
 )
 
@@ -14,9 +10,8 @@ import (
 // it sends is well formed, within the protocol's bounds, and raw, so that no codec
 // blunts it.
 type liar struct {
-	lie func(delta []float32, round uint64) // nil: it sends what it has trained
-	// flip has it train on other labels.
-	flip bool
+	kind adversary.Config // of package adversary; zero: lie says what it sends
+	lie  func(delta []float32, round uint64)
 
 	welcome *protocol.Welcome
 }
@@ -28,7 +23,7 @@ func (l *liar) saw(m protocol.Message, _ bool) {
 }
 
 func (l *liar) edit(c *protocol.Contribution) {
-	if l.lie == nil || len(c.Vectors) == 0 {
+	if len(c.Vectors) == 0 {
 		return
 	}
 	v := &c.Vectors[0]
@@ -48,45 +43,12 @@ func (l *liar) edit(c *protocol.Contribution) {
 	v.Codec, v.Block = protocol.CodecFloat32, compress.AppendFloat32(nil, delta)
 }
 
-// shard gives every class the label of its opposite: 9 for 0, 8 for 1.
-func (l *liar) shard(s *data.Set) {
-	if !l.flip || len(s.Y) == 0 {
-		return
-	}
-	last := slices.Max(s.Y)
-	for i, y := range s.Y {
-		s.Y[i] = last - y
-	}
-}
-
-// scaled multiplies the liar's own delta.
-func scaled(by float32) func([]float32, uint64) {
-	return func(delta []float32, _ uint64) {
-		for i := range delta {
-			delta[i] *= by
-		}
-	}
-}
-
 // filled sends one value in every parameter.
 func filled(x float32) func([]float32, uint64) {
 	return func(delta []float32, _ uint64) {
 		for i := range delta {
 			delta[i] = x
 		}
-	}
-}
-
-// noise adds Gaussian noise of ten times the delta's norm.
-func noise(delta []float32, round uint64) {
-	var square float64
-	for _, x := range delta {
-		square += float64(x) * float64(x)
-	}
-	sigma := 10 * math.Sqrt(square/float64(len(delta)))
-	r := rand.New(rand.NewPCG(round, 1))
-	for i := range delta {
-		delta[i] += float32(sigma * r.NormFloat64())
 	}
 }
 

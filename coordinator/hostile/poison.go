@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fedtab/api"
+	"fedtab/coordinator/adversary"
 	"fedtab/protocol"
 )
 
@@ -32,14 +33,14 @@ type study struct {
 	honest         int
 }
 
-func (s study) setting(clients, rounds, seed int) *Setting {
-	return &Setting{Name: "poison", Honest: s.honest, Task: fmt.Sprintf(`
+func (s study) setting(clients, seed int) *Setting {
+	return &Setting{Name: "poison", Task: fmt.Sprintf(`
 model: {kind: mlp, hidden: [32]}
 data: {source: mnist, partition: {kind: iid, clients: 100}}
 strategy: {kind: fedavg, batches: 20, batch: 50, lr: 0.1, min_clients: %d, %s}
 stop: {rounds: %d}
 seed: %d
-`, clients, s.strategy, rounds, seed)}
+`, clients, s.strategy, poisonRounds, seed)}
 }
 
 var (
@@ -57,18 +58,24 @@ type outcome struct {
 }
 
 // train runs a study with or without a liar.
-func (s *suite) train(ctx context.Context, setting *Setting, rounds int, l *liar) (o outcome, err error) {
-	w, err := s.open(ctx, setting)
+func (s *suite) train(ctx context.Context, st study, seed int, l *liar) (o outcome, err error) {
+	clients := st.honest
+	if l != nil {
+		clients++
+	}
+	w, err := s.open(ctx, st.setting(clients, seed))
 	if err != nil {
 		return o, err
 	}
 	defer w.Close()
 	if l != nil {
-		w.Crew.AddLiar(l)
+		w.Crew.AddLiar(st.honest, l)
+	} else {
+		w.Crew.Add(st.honest)
 	}
 	bounded, cancel := context.WithTimeout(ctx, poisonTime)
 	defer cancel()
-	w.Crew.Await(bounded, uint64(rounds))
+	w.Crew.Await(bounded, poisonRounds)
 	for {
 		state, err := w.State(ctx)
 		if err != nil {
@@ -99,15 +106,15 @@ func mean(state api.Task) float64 {
 
 // clean returns the accuracy of a study without a liar, in percent. It is trained
 // once.
-func (s *suite) clean(ctx context.Context, st study, rounds, seed int) (float64, error) {
-	key := fmt.Sprint(st.name, rounds, seed)
+func (s *suite) clean(ctx context.Context, st study, seed int) (float64, error) {
+	key := fmt.Sprint(st.name, seed)
 	s.mu.Lock()
 	once := s.accuracies[key]
 	if once == nil {
 		once = sync.OnceValues(func() (float64, error) {
-			o, err := s.train(ctx, st.setting(st.honest, rounds, seed), rounds, nil)
-			if err == nil && o.version < rounds {
-				err = fmt.Errorf("without the liar: %d of %d rounds", o.version, rounds)
+			o, err := s.train(ctx, st, seed, nil)
+			if err == nil && o.version < poisonRounds {
+				err = fmt.Errorf("without the liar: %d of %d rounds", o.version, poisonRounds)
 			}
 			return o.accuracy, err
 		})
@@ -126,12 +133,12 @@ func poison(t *T, st study, l liar) {
 	var lost, accuracy float64
 	version, closed, refused := math.MaxInt, 0, 0
 	for seed := 1; seed <= seeds; seed++ {
-		without, err := t.suite.clean(t.Context(), st, poisonRounds, seed)
+		without, err := t.suite.clean(t.Context(), st, seed)
 		if err != nil {
 			t.Fatal(err)
 		}
 		one := l
-		o, err := t.suite.train(t.Context(), st.setting(st.honest+1, poisonRounds, seed), poisonRounds, &one)
+		o, err := t.suite.train(t.Context(), st, seed, &one)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,26 +161,30 @@ func poisons() (cases []Case) {
 			Attack: func(t *T) { poison(t, st, l) },
 		})
 	}
-	flip, most := liar{lie: scaled(-10)}, liar{lie: filled(protocol.MaxDelta)}
-	add(everybody, "sign-flip", "one of seven sends -10 times its delta", false, flip)
-	add(everybody, "scale", "one of seven sends 10 times its delta", false, liar{lie: scaled(10)})
-	add(everybody, "noise", "one of seven adds noise of 10 times its delta's norm", false, liar{lie: noise})
+	kind := func(name string) liar { return liar{kind: adversary.Config{Kind: name}} }
+	most := liar{lie: filled(protocol.MaxDelta)}
+	for _, k := range []struct{ name, about string }{
+		{adversary.SignFlip, "sends -10 times its delta"},
+		{adversary.Scale, "sends 10 times its delta"},
+		{adversary.Noise, "adds noise of 10 times its delta's norm"},
+		{adversary.LabelFlip, "trains on flipped labels"},
+		{adversary.Backdoor, "trains on a trigger, and sends a multiple of its delta"},
+		{adversary.LittleIsEnough, "sends the mean less a multiple of the standard deviation"},
+		{adversary.InnerProduct, "sends the mean, negated"},
+	} {
+		add(everybody, k.name, "one of seven "+k.about, false, kind(k.name))
+		add(pairs, k.name, "cohorts of two of seven, one of whom "+k.about, k.name != adversary.SignFlip && k.name != adversary.LabelFlip, kind(k.name))
+	}
 	add(everybody, "every-value-64", "one of seven sends the largest value everywhere", false, most)
 	add(everybody, "every-value-1", "one of seven sends 1 everywhere", false, liar{lie: filled(1)})
 	add(everybody, "spikes", "one of seven sends the largest value in every hundredth parameter", false, liar{lie: spikes})
-	add(everybody, "label-flip", "one of seven trains on flipped labels", false, liar{flip: true})
-	add(everybody, "label-flip-scaled", "one of seven trains on flipped labels and sends 10 times its delta", false, liar{flip: true, lie: scaled(10)})
 	add(everybody, "zero", "one of seven sends zeros with its full weight", false, liar{lie: filled(0)})
-	add(everybody, "inner-product", "one of seven cancels what the others send", false, liar{lie: scaled(-6)})
 	add(everybody, "sleeper", "one of seven is honest for 15 rounds, then sends the largest value", false, liar{lie: from(16, most.lie)})
 	add(everybody, "every-second-round", "one of seven sends the largest value in every second round", false, liar{lie: everySecond(most.lie)})
-	add(pairs, "sign-flip", "cohorts of two of seven, one of whom sends -10 times its delta", false, flip)
 	add(pairs, "every-value-64", "cohorts of two of seven, one of whom sends the largest value", false, most)
-	add(pairs, "label-flip-scaled", "cohorts of two of seven, one of whom trains on flipped labels and sends 10 times its delta", false, liar{flip: true, lie: scaled(10)})
-	add(pairs, "noise", "cohorts of two of seven, one of whom adds noise", true, liar{lie: noise})
-	add(guarded, "sign-flip", "guard: 1.5, one of seven sends -10 times its delta", false, flip)
+	add(guarded, "sign-flip", "guard: 1.5, one of seven sends -10 times its delta", false, kind(adversary.SignFlip))
 	add(guarded, "every-value-64", "guard: 1.5, one of seven sends the largest value", false, most)
-	add(robust, "sign-flip", "the median of a tenth of six tabs, one of whom sends -10 times its delta", false, flip)
+	add(robust, "sign-flip", "the median of a tenth of six tabs, one of whom sends -10 times its delta", false, kind(adversary.SignFlip))
 	add(robust, "every-value-64", "the median of a tenth of six tabs, one of whom sends the largest value", false, most)
 	return cases
 }

@@ -32,10 +32,8 @@ type Participant struct {
 
 	Local net.IP // address to connect from; nil leaves it to the system
 
-	// Edit changes a contribution before it is sent, and EditShard a shard before
-	// it is trained on, if set: for adversaries.
-	Edit      func(*protocol.Contribution)
-	EditShard func(*data.Set)
+	// Edit changes a contribution before it is sent, if set.
+	Edit func(*protocol.Contribution)
 
 	// OnMessage sees every complete message in both directions, if set.
 	OnMessage func(m protocol.Message, sent bool)
@@ -229,11 +227,7 @@ func (p *Participant) shard(ctx context.Context, source string, n uint32) (*data
 	if err != nil {
 		return nil, fmt.Errorf("swarm: %s: %w", u, err)
 	}
-	set, err := data.ReadShard(bytes.NewReader(b), shardLimit)
-	if err == nil && p.EditShard != nil {
-		p.EditShard(set)
-	}
-	return set, err
+	return data.ReadShard(bytes.NewReader(b), shardLimit)
 }
 
 func (p *Participant) send(out []protocol.Message) error {
