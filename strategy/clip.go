@@ -16,8 +16,8 @@ import (
 //
 //	q <- q exp(-clipRate (b - 1/2)),  b = share of the round's norms that are <= q
 //
-// A norm moves the estimate by one vote, however large it is. The estimate starts at a
-// twentieth of the norm of version 0 and becomes the median of the first round; it is
+// A norm moves the estimate by one vote, however large it is. The estimate starts at an
+// eighth of the norm of version 0 and becomes the median of the first round; it is
 // doubled when most norms are beyond the bound, as after a change of the data.
 // TensorFlow Federated's robust aggregator zeroes and clips by two such estimates.
 type clip struct {
@@ -44,7 +44,7 @@ const (
 
 	// startShare is the first estimate, as a share of the norm of version 0. Most
 	// local updates are smaller.
-	startShare = .05
+	startShare = .13
 )
 
 // newClip returns a clip of contributions of a number of vectors.

@@ -32,7 +32,10 @@ func dynamicScheme() Scheme {
 			{Key: "full_share", Type: Number, Min: 0, Above: true, Max: 1, Default: .5, Help: "share of the clients from which on all are synchronised"},
 			atLeastTwoClients(),
 			deadlineSetting().with(func(s *Setting) { s.Help = "of fetched models" }),
-			serverRateSetting(), guardSetting(), clipSetting(), maxWeightSetting(),
+			serverRateSetting(), guardSetting(),
+			// Its guarantees are on models as they are.
+			clipSetting().with(func(s *Setting) { s.Choices = []string{"none", "adaptive"} }),
+			maxWeightSetting(),
 		},
 		Own: DynamicSettings{},
 		CheckSetup: func(_ Config, s Setup) error {
@@ -52,6 +55,9 @@ func dynamicScheme() Scheme {
 			}
 		},
 		New: func(c Config, s Setup) Strategy {
+			if c.Clip == "" {
+				c.Clip = "none"
+			}
 			return &Dynamic{cfg: c, settings: own[DynamicSettings](c), setup: s, clip: newClip(c, s, 1)}
 		},
 	}

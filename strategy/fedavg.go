@@ -64,6 +64,9 @@ func averaging(rounds []Setting) Scheme {
 }
 
 func newFamily(c Config, s Setup, of fedavg) Strategy {
+	if of.once {
+		c.Clip = "none"
+	}
 	if c.robust() {
 		c.MinClients = c.Fewest(s.Parameters)
 		s.MinCohort = max(s.MinCohort, c.minModels(s.Parameters))

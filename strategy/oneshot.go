@@ -1,5 +1,7 @@
 package strategy
 
+import "slices"
+
 // oneshotScheme is one-shot averaging (Zinkevich et al. 2010): one round of
 // periodic averaging, after which the run ends.
 func oneshotScheme() Scheme {
@@ -11,6 +13,8 @@ func oneshotScheme() Scheme {
 	s.Packing = func(Config) Packing { // no later round corrects the rounding to a grid
 		return Packing{Lossy: true, Biased: true, Feedback: true, Default: true}
 	}
+	// There are no earlier rounds that a clipping bound could follow.
+	s.Settings = slices.DeleteFunc(s.Settings, func(t Setting) bool { return t.Key == "clip" })
 	s.New = func(c Config, setup Setup) Strategy { return newFamily(c, setup, fedavg{all: true, once: true}) }
 	return s
 }

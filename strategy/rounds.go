@@ -370,7 +370,7 @@ func (r *rounds) hasten(took time.Duration) {
 	if !r.cohort.live || r.cohort.pace > 0 || r.cohort.reported != r.cohort.need {
 		return
 	}
-	if wait := r.cohort.patience(took); wait < r.cfg.Deadline-took {
+	if wait := 2 * r.cohort.patience(took); wait < r.cfg.Deadline-took {
 		r.do(SetTimer{timerDeadline, wait})
 	}
 }
