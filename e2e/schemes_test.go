@@ -273,20 +273,20 @@ func (w *observer) decline(round uint64) {
 func (w *observer) check(was memory) {
 	w.t.Helper()
 	w.connect()
-	if was.version != 1 {
-		w.t.Fatalf("the coordinator was killed after version %d, want 1", was.version)
+	if was.version != 2 {
+		w.t.Fatalf("the coordinator was killed after version %d, want 2", was.version)
 	}
-	m, _ := w.order(2)
+	m, _ := w.order(3)
 	if m == nil {
 		w.t.Fatal("after the restart no model comes with the order")
 	}
-	if m.Version != 1 || len(m.Vectors) != 2 {
-		w.t.Fatalf("after the restart %d vectors of version %d come with the order, want version 1 and its control variate", len(m.Vectors), m.Version)
+	if m.Version != 2 || len(m.Vectors) != 2 {
+		w.t.Fatalf("after the restart %d vectors of version %d come with the order, want version 2 and its control variate", len(m.Vectors), m.Version)
 	}
 	for i, want := range [][]float32{was.params, was.vectors[combine.ControlVector]} {
 		got := make([]float32, w.welcome.Parameters)
 		if err := compress.Decode(m.Vectors[i].Codec, got, m.Vectors[i].Block); err != nil || !slices.Equal(got, want) {
-			w.t.Errorf("vector %d of version 1, of %d values, is not the one on disk (%v)", i, len(got), err)
+			w.t.Errorf("vector %d of version 2, of %d values, is not the one on disk (%v)", i, len(got), err)
 		}
 	}
 	w.send(&protocol.Bye{Code: protocol.CloseNormal})
@@ -308,7 +308,7 @@ func TestSchemesKilled(t *testing.T) {
 			tabs := gather(t, c, s.participants)
 			if w != nil {
 				w.decline(1)
-				w.order(2) // it is there when round 2 is opened
+				w.order(3) // it is there when round 3 is opened: after a decline it is asked two attempts later
 			}
 			showsParticipants(tabs[0], s.participants-s.participants/2)
 			began := func() bool {
