@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"fedtab/coordinator/swarm"
 )
@@ -27,11 +26,7 @@ func TestRollback(t *testing.T) {
 	version := func() uint64 { return s.api(t, "/api/tasks/small").Version }
 	reach := func(want uint64) {
 		t.Helper()
-		for end := time.Now().Add(2 * time.Minute); version() < want; time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("version %d, want %d", version(), want)
-			}
-		}
+		waitFor(t, fmt.Sprintf("version %d", want), func() bool { return version() >= want })
 	}
 	order := func(code int, args ...string) string {
 		t.Helper()

@@ -148,18 +148,7 @@ func (r *Run) rollBack(c *commit, step string, why error) {
 	if r.open != nil {
 		r.release(strategy.OrderID(r.open.Order), why.Error())
 	}
-	// Answers to other orders are in no version either: those of asynchronous
-	// schemes, of clients that were ordered again, and of earlier phases.
-	for _, k := range c.attempt.contributions {
-		m := r.roster.members[k.Participant]
-		if m == nil || r.open != nil && k.Order == r.open.Order {
-			continue
-		}
-		if m.order != nil && uint64(m.order.order) == k.Order {
-			m.order = nil
-		}
-		r.send(m, &protocol.Ack{Order: k.Order, Reason: protocol.ReasonAbandoned, Detail: why.Error()})
-	}
+	r.releaseAdded(c.attempt, why.Error())
 	r.closeRound()
 	r.broadcastStatus()
 	r.notify(nil)

@@ -207,3 +207,32 @@ func TestRewind(t *testing.T) {
 		}
 	})
 }
+
+// Under FedBuff the answers in the buffer are given up with it, and their senders are
+// told; an order that is out goes on, and its answer counts.
+func TestRewindBuffer(t *testing.T) {
+	f, numbers, peers, offer, _ := judged(t, 3, func(_ *Config, s *strategy.Config) {
+		*s = strategy.Config{Kind: "fedbuff", LR: .1, Guard: 2, MinClients: 3, Own: strategy.FedBuffSettings{Buffer: 9}}
+	})
+	first, out := last[*protocol.Order](peers[0]), last[*protocol.Order](peers[2])
+	offer(0, 1)
+	f.Rewind(0, make([]float32, f.n), func(_ uint64, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	told := false
+	for _, ack := range all[*protocol.Ack](peers[0]) {
+		told = told || ack.Order == first.Order && ack.Reason == protocol.ReasonAbandoned
+	}
+	if !told {
+		t.Error("the sender of the answer in the buffer is not told that it is lost")
+	}
+	if acks := all[*protocol.Ack](peers[2]); len(acks) != 0 {
+		t.Errorf("a client that is at work is told %+v", acks[0])
+	}
+	f.Offer(numbers[2], peers[2], f.inspect(f.contribution(out, 1, 10)))
+	if got := last[*protocol.Ack](peers[2]); got == nil || got.Reason != protocol.ReasonAccepted {
+		t.Errorf("its answer is acknowledged with %+v", got)
+	}
+}

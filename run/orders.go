@@ -187,6 +187,7 @@ func (r *Run) abandon(e strategy.Abandon) {
 	r.record("abandoned", 0, e.Reason)
 	r.accounts.all.Abandoned++
 	r.release(e.Order, e.Reason)
+	r.releaseAdded(r.attempt, e.Reason)
 	r.closeRound()
 	r.broadcastStatus()
 	r.notify(nil)
@@ -201,5 +202,21 @@ func (r *Run) release(order strategy.OrderID, why string) {
 			m.order = nil
 			r.send(m, &protocol.Ack{Order: uint64(order), Reason: protocol.ReasonAbandoned, Detail: why})
 		}
+	}
+}
+
+// releaseAdded does the same for answers that were added to an attempt under other
+// orders than the open one: those of asynchronous schemes, of clients that were ordered
+// again, and of earlier phases.
+func (r *Run) releaseAdded(a *attempt, why string) {
+	for _, k := range a.contributions {
+		m := r.roster.members[k.Participant]
+		if m == nil || r.open != nil && k.Order == r.open.Order {
+			continue
+		}
+		if m.order != nil && uint64(m.order.order) == k.Order {
+			m.order = nil
+		}
+		r.send(m, &protocol.Ack{Order: k.Order, Reason: protocol.ReasonAbandoned, Detail: why})
 	}
 }

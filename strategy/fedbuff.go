@@ -474,7 +474,7 @@ func (s *FedBuff) blamed(handles []Handle) {
 		s.make()
 		return
 	}
-	s.do(Abandon{Round: s.version + 1, Order: s.order, Reason: "every contribution made the model worse"})
+	s.do(Abandon{Round: s.version + 1, Reason: "every contribution made the model worse"})
 	s.clip.discard()
 	s.next()
 }
@@ -484,7 +484,7 @@ func (s *FedBuff) rewind(plan combine.Plan) {
 	if s.committing {
 		return // the run asks again
 	}
-	s.do(Abandon{Round: s.version + 1, Order: s.order, Reason: "the model goes back to an earlier version"})
+	s.do(Abandon{Round: s.version + 1, Reason: "the model goes back to an earlier version"})
 	s.taken = s.taken[:0]
 	s.clip.discard()
 	s.opening, s.opened, s.committing = false, false, true

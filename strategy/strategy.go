@@ -333,7 +333,8 @@ type (
 	StopTimer struct{ Timer Timer }
 
 	// Abandon abandons an attempt at a round: its sums are cleared, and the
-	// clients that still work on Order are told to stop.
+	// clients that still work on Order are told to stop; 0: none, each goes on with
+	// its own.
 	Abandon struct {
 		Round  uint64
 		Order  OrderID

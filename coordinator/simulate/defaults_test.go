@@ -48,7 +48,7 @@ func seven(attack, fraction string, seed int) []string {
 	return sets
 }
 
-// One liar of seven against the defaults: the table of docs/threats.md.
+// One liar of seven against the defaults: a table of make liars.
 func TestLiarOfSeven(t *testing.T) {
 	if !*liars {
 		t.Skip("prints a table, with -liars; TestDefaultsWithstandALiar asserts")
@@ -84,7 +84,7 @@ func TestLiarOfSeven(t *testing.T) {
 	}
 }
 
-// What the defaults cost where nobody lies: the other table of docs/threats.md.
+// What the defaults cost where nobody lies: another table of make liars.
 func TestHonestCost(t *testing.T) {
 	if !*liars {
 		t.Skip("prints a table, with -liars")

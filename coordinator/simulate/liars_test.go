@@ -42,7 +42,7 @@ type table struct {
 	partitions []string
 }
 
-// tables are those of docs/schemes.md. All clients train in every round.
+// tables are those that make liars prints. All clients train in every round.
 func tables() []table {
 	silent := func(kind string) bool { return kind == adversary.Idle || kind == adversary.Decline }
 	kinds := slices.DeleteFunc(slices.Clone(adversary.Kinds), silent)
