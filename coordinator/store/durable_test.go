@@ -498,3 +498,43 @@ func TestLinkedFile(t *testing.T) {
 		must(t, s.Close())
 	}
 }
+
+// A process that is killed while it makes the database leaves a rollback journal. The
+// next one undoes what was begun, and makes it anew.
+func TestKilledWhileMakingTheDatabase(t *testing.T) {
+	from, dir := t.TempDir(), t.TempDir()
+	path := filepath.Join(from, File)
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, q := range []string{
+		"CREATE TABLE first (x)", "DROP TABLE first", // the file has a header, and nothing in it
+		"PRAGMA cache_size = 1", // pages are written before the transaction ends
+		"BEGIN", "CREATE TABLE half (x)",
+		"INSERT INTO half WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT randomblob(4000) FROM n",
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{File, File + "-journal"} {
+		b, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil || len(b) == 0 {
+			t.Fatalf("%s: %d bytes (%v), want what a killed process leaves", name, len(b), err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Open(dir, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.CreateRun(Run{ID: "a", Task: "a", Spec: []byte("x"), Created: time.Now()}); err != nil {
+		t.Error(err)
+	}
+}

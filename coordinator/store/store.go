@@ -32,7 +32,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite" // registers the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Files in the data directory.
@@ -225,7 +226,8 @@ func (s *Store) sign(tx *sql.Tx, build string) error {
 }
 
 // inspect says which schema version the file at path has, 0 if it has to be
-// made, and refuses what this program cannot use. It changes nothing.
+// made, and refuses what this program cannot use. It changes nothing, except that it
+// undoes what a process had begun that was killed before the write-ahead log was there.
 func inspect(path, build string) (version int, err error) {
 	header := make([]byte, 100)
 	f, err := os.Open(path)
@@ -252,14 +254,19 @@ func inspect(path, build string) (version int, err error) {
 		return 0, newer(path, v, build)
 	}
 
-	db, err := connect(path, "mode=ro")
-	if err != nil {
-		return 0, err
-	}
-	defer db.Close()
 	var application, tables int
-	err = db.QueryRow("SELECT a.application_id, v.user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id a, pragma_user_version v").
-		Scan(&application, &version, &tables)
+	var db *sql.DB
+	for _, mode := range []string{"mode=ro", "mode=rw"} {
+		if db, err = connect(path, mode); err != nil {
+			return 0, err
+		}
+		defer db.Close()
+		err = db.QueryRow("SELECT a.application_id, v.user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id a, pragma_user_version v").
+			Scan(&application, &version, &tables)
+		if e := (*sqlite.Error)(nil); !errors.As(err, &e) || e.Code() != sqlite3.SQLITE_READONLY_ROLLBACK {
+			break
+		}
+	}
 	switch {
 	case err != nil:
 		return 0, unreadable(path, err)
