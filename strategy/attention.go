@@ -30,13 +30,13 @@ type regard struct {
 }
 
 const (
-	// A client is asked again 2, 16, 128, ... attempts after its misses, for maxMisses
+	// A client is asked again 2, 32, 512, ... attempts after its misses, for maxMisses
 	// of them.
 	maxMisses = 4
 
 	// Answers are awaited for patience times as long as the median of the last
 	// cohorts took, or as long again as a member's own last answer; twice as long with
-	// every miss of a member after its second, so that a slow device is heard.
+	// every miss of a member after its first, so that a slow device is heard.
 	// minPatience covers a poor connection.
 	patience    = 4
 	minPatience = 10 * time.Second
@@ -93,7 +93,7 @@ func (a *attention) missed(id ClientID) {
 }
 
 // spacing is the number of attempts after which a client is asked again.
-func spacing(misses int) int { return 2 << (3 * (misses - 1)) }
+func spacing(misses int) int { return 2 << (4 * (misses - 1)) }
 
 // answered records that a client has answered an order, on time or late, after the
 // given time.
@@ -192,7 +192,7 @@ func (a *attention) deadline(cohort []ClientID, most time.Duration) time.Duratio
 	wait := a.patience(a.pace)
 	for _, id := range cohort {
 		r := a.of(id)
-		wait = max(wait, 2*r.took, a.patience(a.pace)<<max(r.misses-2, 0))
+		wait = max(wait, 2*r.took, a.patience(a.pace)<<max(r.misses-1, 0))
 	}
 	return min(wait, most)
 }

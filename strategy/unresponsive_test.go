@@ -147,7 +147,7 @@ func TestDeadlineAdapts(t *testing.T) {
 		t.Errorf("without an answer: %v, want the task's", got)
 	}
 	a.measured([]time.Duration{4 * time.Second, time.Second, 50 * time.Second}) // the median is 4 s
-	for misses, want := range []time.Duration{16 * time.Second, 16 * time.Second, 16 * time.Second, 32 * time.Second} {
+	for misses, want := range []time.Duration{16 * time.Second, 16 * time.Second, 32 * time.Second, 64 * time.Second} {
 		a.of(1).misses = misses
 		if got := a.deadline([]ClientID{1, 2}, time.Hour); got != want {
 			t.Errorf("after %d misses: %v, want %v", misses, got, want)
