@@ -99,7 +99,7 @@ func smallTask(t testing.TB, edit ...string) string {
 	text := `name: small
 model: {kind: mlp, hidden: [32]}
 data: {source: mnist, partition: {kind: iid, clients: 100}}
-strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 50, lr: 0.1, min_clients: 3, clip: none}
+strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 50, lr: 0.1, min_clients: 3, clip: none, max_weight: .inf}
 compress: {up: {codec: float32}, down: {codec: float32}} # raw and unclipped, so that tests can see what is in versions
 stop: {rounds: 3}
 seed: 1
