@@ -44,6 +44,10 @@ func TestScreenshots(t *testing.T) {
 	c.start()
 	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
 	b.pictures("4-finished")
+	b = open(t, serve(t, digits("lr: 0.1", "lr: 0.1, combine: median")).url())
+	b.join()
+	await(t, "the tab waits for others", func() bool { return js[bool](b, "document.body.innerText.includes('waiting for 2 more participants')") })
+	b.pictures("7-too-few")
 }
 
 func (b *tab) pictures(name string) {

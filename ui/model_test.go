@@ -210,7 +210,7 @@ func TestLifeOfTheWorker(t *testing.T) {
 		{"waiting", []func(*testing.T){join, ready, say("joined", "waiting")}, "Waiting for the next round", "calm", []string{"Pause", "Leave"}},
 		{"too few for a round", []func(*testing.T){join, ready, say("joined", "waiting"), func(*testing.T) {
 			p.Task.Phase, p.Task.Strategy.Fewest, p.Task.Participants = api.Waiting, 3, 2
-		}}, "Joined: a round needs 3 participants, 2 are here", "calm", []string{"Pause", "Leave"}},
+		}}, "Joined: waiting for one more participant", "calm", []string{"Pause", "Leave"}},
 		{"training", []func(*testing.T){join, ready, say("joined", "training")}, "Training round 7: 3,200 of 15,000 examples", "busy", []string{"Pause", "Leave"}},
 		{"sending", []func(*testing.T){join, ready, say("joined", "sending")}, "Sending what was learned in round 7", "busy", []string{"Pause", "Leave"}},
 		{"paused", []func(*testing.T){join, ready, func(*testing.T) { p.Pause(true) }, say("joined", "paused")}, "Paused: this tab takes no part until you resume", "calm", []string{"Resume", "Leave"}},

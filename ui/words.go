@@ -80,8 +80,11 @@ func (p *Page) running(exact bool) string {
 		return "Sending what was learned in round " + count(l.Round)
 	}
 	if p.Task.Phase == api.Waiting {
-		if fewest := p.Task.Strategy.Fewest; fewest > p.Task.Participants && fewest > 1 {
-			return "Joined: a round needs " + count(fewest) + " participants, " + count(p.Task.Participants) + " are here"
+		switch missing := p.Task.Strategy.Fewest - p.Task.Participants; {
+		case missing == 1:
+			return "Joined: waiting for one more participant"
+		case missing > 1:
+			return "Joined: waiting for " + count(missing) + " more participants"
 		}
 		return "Joined: waiting for more participants"
 	}
