@@ -10,25 +10,60 @@ import (
 	"fedtab/strategy"
 )
 
-// reserve asks for more participant numbers before those at hand run out, once for
-// each half of them: a write waits for the disk.
+// reserve asks for more participant numbers when half of a block is left: a write waits
+// for the disk. One write is under way at a time, for a block beside the numbers of all
+// that wait, so that a storm of joins takes no more writes than a slow disk can do.
 func (r *Run) reserve() {
-	if r.roster.next+numbersAhead/2 < max(r.roster.reserved, r.roster.asked) {
+	needed := r.roster.next + uint32(len(r.roster.waiting))
+	if r.roster.reserving || needed+numbersAhead/2 < r.roster.reserved {
 		return
 	}
-	limit := r.roster.next + numbersAhead
-	r.roster.asked = limit
+	limit := needed + numbersAhead
+	r.roster.reserving = true
 	r.save("participant numbers", func(j Journal) error { return j.ReserveParticipants(r.cfg.ID, limit) }, func() {
-		r.roster.reserved = max(r.roster.reserved, limit)
+		r.roster.reserved, r.roster.reserving = limit, false
+		r.admit()
+		r.reserve()
 	})
 }
 
-// Join adds a participant: a new one (resumed 0), or the one whose resume token was
-// valid. It returns the participant's number, or false if the peer was closed.
+// Admit calls join, which calls Join for a new participant, as soon as a number is
+// reserved for it: at once, unless participants join faster than the journal reserves
+// numbers. After numberTimeout it calls join all the same, and Join refuses.
+func (r *Run) Admit(join func()) {
+	if r.finished != "" || r.roster.full() || !r.roster.spent() {
+		join()
+		return
+	}
+	w := &waiter{join: join}
+	w.expiry = r.env.AfterFunc(numberTimeout, func() {
+		r.roster.waiting = slices.DeleteFunc(r.roster.waiting, func(o *waiter) bool { return o == w })
+		join()
+	})
+	r.roster.waiting = append(r.roster.waiting, w)
+	r.reserve()
+}
+
+// admit lets waiting participants join: those for whom a number is reserved, and all
+// if none will be.
+func (r *Run) admit() {
+	for len(r.roster.waiting) > 0 && (r.finished != "" || r.roster.full() || !r.roster.spent()) {
+		w := r.roster.waiting[0]
+		r.roster.waiting = r.roster.waiting[1:]
+		w.expiry()
+		w.join()
+	}
+}
+
+// Join adds a participant: a new one (resumed 0), which Admit has admitted, or the one
+// whose resume token was valid. It returns the participant's number, or false if the
+// peer was closed.
 func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	if r.finished != "" {
 		if r.over {
 			p.Close(protocol.CloseFinished, r.finished)
+		} else if r.halted {
+			p.Close(protocol.CloseOverloaded, haltedReason)
 		} else { // the end is not durable: a crash would undo it
 			p.Close(protocol.CloseOverloaded, "the run is ending")
 		}
@@ -39,7 +74,15 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		return 0, false
 	}
 	if resumed == 0 && r.roster.full() {
-		p.Close(protocol.CloseOverloaded, "too many participants at once")
+		p.Close(protocol.CloseOverloaded, fmt.Sprintf("participants: %d, limit %d", len(r.roster.present), MaxParticipants))
+		return 0, false
+	}
+	if resumed == 0 && r.roster.spent() {
+		reason := fmt.Sprintf("no participant number reserved within %v", numberTimeout)
+		if r.durable.err != nil {
+			reason = retryReason
+		}
+		p.Close(protocol.CloseOverloaded, reason)
 		return 0, false
 	}
 	m := r.roster.members[resumed]

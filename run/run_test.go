@@ -83,6 +83,7 @@ func (e *fakeEnv) advance(d time.Duration) {
 type fakePeer struct {
 	got     []protocol.Message
 	closed  protocol.CloseCode
+	detail  string // of the close
 	address string
 	faults  int
 }
@@ -91,9 +92,9 @@ func (p *fakePeer) Send(m protocol.Message) { p.got = append(p.got, m) }
 func (p *fakePeer) SendShared(s *Shared)    { p.got = append(p.got, s.Message) }
 func (p *fakePeer) Address() string         { return p.address }
 func (p *fakePeer) Fault()                  { p.faults++ }
-func (p *fakePeer) Close(c protocol.CloseCode, _ string) {
+func (p *fakePeer) Close(c protocol.CloseCode, detail string) {
 	if p.closed == 0 {
-		p.closed = c
+		p.closed, p.detail = c, detail
 	}
 }
 
@@ -115,11 +116,17 @@ type memoryJournal struct {
 	entries []LogEntry
 	ledger  Ledger
 	finish  string
+	limits  []uint32 // of ReserveParticipants
 	err     error
 	logErr  error // of the event log alone
 }
 
-func (j *memoryJournal) ReserveParticipants(string, uint32) error { return j.err }
+func (j *memoryJournal) ReserveParticipants(_ string, limit uint32) error {
+	if j.err == nil {
+		j.limits = append(j.limits, limit)
+	}
+	return j.err
+}
 func (j *memoryJournal) OpenRound(_ string, r OpenRound) error {
 	if j.err == nil {
 		j.opens = append(j.opens, r)
@@ -193,6 +200,15 @@ func (f *fixture) join(t testing.TB) (uint32, *fakePeer) {
 		t.Fatalf("cannot join: %v", p.closed)
 	}
 	return n, p
+}
+
+// admit joins a new participant once it has a number; joined gets the number, or 0 if
+// it is refused.
+func (f *fixture) admit(p *fakePeer, joined func(number uint32)) {
+	f.Admit(func() {
+		n, _ := f.Join(&hello, 0, p)
+		joined(n)
+	})
 }
 
 // contribution answers an order with a delta of equal values.

@@ -52,10 +52,24 @@ func (c *socket) current() bool {
 
 // join is the arrival of a hello.
 func (c *socket) join(hello *protocol.Hello) {
-	p, s := c.process, c.peer.sim
 	if !c.open() {
 		return
 	}
+	p := c.process
+	if c.resumes != 0 {
+		c.enter(hello)
+		return
+	}
+	p.run.Admit(func() {
+		if c.open() {
+			c.enter(hello)
+		}
+	})
+}
+
+// enter joins the run.
+func (c *socket) enter(hello *protocol.Hello) {
+	p, s := c.process, c.peer.sim
 	number, ok := p.run.Join(hello, c.resumes, c)
 	if !ok {
 		return // sent away: its bytes are no participant's

@@ -208,9 +208,17 @@ func (s *session) hello() error {
 	s.room = room
 	s.mu.Unlock()
 	r := room.Live.Run
-	if !room.Live.Call(func() {
-		s.participant, s.joined = r.Join(h, resumed, s)
-		s.enter(r, s.received(h, onWire(size)))
+	if !room.Live.Await(func(done func()) {
+		join := func() {
+			s.participant, s.joined = r.Join(h, resumed, s)
+			s.enter(r, s.received(h, onWire(size)))
+			done()
+		}
+		if resumed == 0 {
+			r.Admit(join)
+		} else {
+			join()
+		}
 	}) {
 		return closeError(protocol.CloseShutdown, "%s", shutdownText)
 	}
