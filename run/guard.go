@@ -215,8 +215,8 @@ func (p *part) addTo(sums []*combine.Sum, sign float64) error {
 	defer release()
 	for i, sum := range sums {
 		v := vectors[i]
-		if p.scale != 1 {
-			v = scaled(v, p.scale)
+		if p.multiplied != 1 {
+			v = scaled(v, p.multiplied)
 		}
 		sum.AddScaled(v, sign*p.add.Scale, sign*p.add.Weight)
 	}
