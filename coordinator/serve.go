@@ -31,7 +31,7 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return usageError(fmt.Sprintf("serve: --per-address is %d, want 0 or more", *perAddress))
 	}
 	cfg.Limits = hub.DefaultLimits()
-	cfg.Limits.PerAddress = *perAddress
+	cfg.Limits.Allow(*perAddress)
 	cfg.Limits.Addresses.CountLoopback = *countLoopback
 	cfg.Tasks = tasks
 	if len(cfg.Tasks) == 0 {
