@@ -96,12 +96,18 @@ func (s *Server) open() (err error) {
 			return fmt.Errorf("--task: %s is given twice (%s), want each task once", t.Name, name)
 		}
 		seen[t.Name] = true
+		if err := t.CheckLive(); err != nil {
+			return err
+		}
 		d, err := dataset.Open(t)
 		if err != nil {
 			return err
 		}
 		m, err := d.Model(t)
 		if err != nil {
+			return err
+		}
+		if _, err := d.Strategy(t, m, true, t.Seed); err != nil { // before anything is opened
 			return err
 		}
 		d.Pack()

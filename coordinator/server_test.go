@@ -313,6 +313,53 @@ func TestServeKnowsItsRun(t *testing.T) {
 	}
 }
 
+// A task that only a simulation can run is refused with what to write instead, before
+// a port is opened or the data directory is made.
+func TestServeRefusesTask(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	csv := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(csv, []byte("age,label\n1,a\n2,b\n3,a\n4,b\n5,a\n6,b\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const mnist, fedavg, stop = "{source: mnist, partition: {kind: iid, clients: 100}}", "kind: fedavg, fraction: 1, epochs: 1", "stop: {rounds: 3}"
+	private := "{source: csv, csv: {path: " + csv + ", target: label}, holdout: 0.2, partition: {kind: iid, clients: 2}}"
+	for _, test := range []struct {
+		name string
+		task string
+		want []string
+	}{
+		{"private data", smallTask(t, mnist, private), []string{"small.yaml:3: data.public is missing, want true if all participants may have the rows"}},
+		{"data that is said to be private", smallTask(t, mnist, strings.Replace(private, "holdout", "public: false, holdout", 1)), []string{"small.yaml:3: data.public is false, want true"}},
+		{"central", smallTask(t, fedavg, "kind: central, epochs: 1", ", min_clients: 3, clip: none, max_weight: .inf", ""), []string{`strategy.kind is "central", want a scheme of several participants`, `"periodic"`}},
+		{"adversaries", smallTask(t, stop, "stop: {rounds: 3}\nadversaries: {kind: noise, fraction: 0.2}"), []string{`adversaries.kind is "noise", want none`, "coordinator swarm --adversaries"}},
+		{"drift", smallTask(t, mnist, "{source: mnist, drift: 100, partition: {kind: iid, clients: 100}}", "epochs: 1", "batches: 1"), []string{"data.drift is 100, want none"}},
+		{"steps that are not counted", smallTask(t, fedavg, "kind: dynamic, delta: 1, batches: 1", ", clip: none", "", stop, "stop: {steps: 50}"), []string{"stop.steps is 50, want rounds, accuracy or time beside it"}},
+		{"several", smallTask(t, mnist, private, stop, "stop: {rounds: 3}\nadversaries: {kind: noise, fraction: 0.2}"), []string{"data.public is missing", "adversaries.kind is"}},
+		{"a scheme that the model cannot have", smallTask(t, fedavg+", batch: 50, lr: 0.1, min_clients: 3, clip: none, max_weight: .inf", "kind: radon, epochs: 1, batch: 50, lr: 0.1"), []string{"the Radon machine needs"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			data := filepath.Join(t.TempDir(), "data")
+			var out, errs strings.Builder
+			code := Main(t.Context(), []string{"serve", "--addr", taken.Addr().String(), "--data", data, "--task", test.task}, &out, &errs)
+			for _, want := range test.want {
+				if !strings.Contains(errs.String(), want) {
+					t.Errorf("no %q in:\n%s", want, errs.String())
+				}
+			}
+			if code != 1 || out.Len() > 0 || strings.Contains(errs.String(), "in use") {
+				t.Errorf("exit code %d, output %q, want 1, none, and no attempt to listen:\n%s", code, out.String(), errs.String())
+			}
+			if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the data directory: %v, want none", err)
+			}
+		})
+	}
+}
+
 // An invalid task or flag is reported in one line, before anything is changed.
 func TestServeRefusesSettings(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
