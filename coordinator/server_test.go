@@ -419,6 +419,23 @@ func TestServeRefusesSettings(t *testing.T) {
 	}
 }
 
+// A swarm on a wrong task or path ends with the reason.
+func TestSwarmRefused(t *testing.T) {
+	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
+	for _, test := range []struct{ name, url, task, want string }{
+		{"task", s.socket(), "samll", `unknown task (4504): task: "samll", want one of small`},
+		{"path", strings.TrimSuffix(s.socket(), "ws") + "wss", "small", "/wss: 404 Not Found"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out, errs strings.Builder
+			code := Main(t.Context(), []string{"swarm", "--url", test.url, "--task", test.task, "--clients", "3"}, &out, &errs)
+			if code != 1 || !strings.Contains(errs.String(), test.want) {
+				t.Errorf("exit code %d, %s, want 1 and %q", code, errs.String(), test.want)
+			}
+		})
+	}
+}
+
 func TestUsage(t *testing.T) {
 	for _, test := range []struct {
 		args []string

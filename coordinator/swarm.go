@@ -5,13 +5,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"fedtab/coordinator/adversary"
 	"fedtab/coordinator/swarm"
 )
 
-func swarmCommand(ctx context.Context, args []string, stdout, _ io.Writer) error {
+func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o swarm.Options
 	fs := flag.NewFlagSet("swarm", flag.ContinueOnError)
 	fs.StringVar(&o.URL, "url", "", "WebSocket of the coordinator, ws://HOST:PORT/ws")
@@ -34,6 +35,7 @@ func swarmCommand(ctx context.Context, args []string, stdout, _ io.Writer) error
 	if ps := o.Problems(); len(ps) > 0 {
 		return usageError("swarm: " + strings.Join(ps, "\nswarm: "))
 	}
+	o.Log = slog.New(slog.NewTextHandler(stderr, nil))
 	t, err := swarm.Run(ctx, o)
 	fmt.Fprintf(stdout, "%d contributions accepted, %d rejected, %d reconnections\n", t.Accepted, t.Rejected, t.Reconnects)
 	return err

@@ -24,6 +24,7 @@ import (
 	"fedtab/api"
 	"fedtab/coordinator/hub/hubtest"
 	"fedtab/coordinator/store"
+	"fedtab/coordinator/swarm"
 )
 
 // Setting is what a world is made of.
@@ -123,6 +124,11 @@ func (w *World) attach(ctx context.Context, address string) error {
 	w.local = u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	w.URL = address
 	w.http = map[string]string{"ws": "http://", "wss": "https://"}[u.Scheme] + u.Host
+	conn, err := swarm.Dial(ctx, dialerFrom(nil), address)
+	if err != nil {
+		return fmt.Errorf("cannot connect: %w", err)
+	}
+	conn.Close()
 	var names []api.TaskName
 	if err := w.get(ctx, "/api/tasks", &names); err != nil {
 		return err
@@ -180,7 +186,7 @@ func (w *World) get(ctx context.Context, path string, into any) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s%s: %s", w.http, path, response.Status)
+		return swarm.Refused(w.http+path, response)
 	}
 	b, err := io.ReadAll(response.Body)
 	if err != nil {

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -196,7 +199,7 @@ func (s *session) hello() error {
 	}
 	room := s.hub.rooms[h.Task]
 	if room == nil {
-		return closeError(protocol.CloseUnknownTask, "task: %q: there is none of this name", h.Task)
+		return closeError(protocol.CloseUnknownTask, "task: %q, want one of %s", h.Task, strings.Join(slices.Sorted(maps.Keys(s.hub.rooms)), ", "))
 	}
 	var resumed uint32
 	if len(h.ResumeToken) > 0 {
