@@ -51,5 +51,6 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	fmt.Fprintf(stdout, "fedtab is at http://%s (data in %s)\n", s.Addr(), cfg.Data)
+	s.describe(stdout, "http://"+s.Addr())
 	return s.Run(ctx)
 }

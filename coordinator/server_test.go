@@ -419,6 +419,30 @@ func TestServeRefusesSettings(t *testing.T) {
 	}
 }
 
+// What is served is printed in plain lines, and where the run stands.
+func TestServePrints(t *testing.T) {
+	cfg := Config{Data: t.TempDir(), Tasks: []string{smallTask(t)}}
+	check := func(s *testServer, stands string) {
+		t.Helper()
+		want := "task small: small\n  run: " + s.studies[0].Run + " (" + stands + ")\n  page: http://study.example/#small\n  training: fedavg, 25450 parameters\n" +
+			"  participants: at least 3 at a time, each with a browser and no data of its own\n" +
+			"  data: MNIST: 60,000 handwritten digits of 28 x 28 pixels, 10,000 more for testing; handed out in 100 shards\n"
+		var b strings.Builder
+		if s.describe(&b, "http://study.example"); b.String() != want {
+			t.Errorf("got\n%swant\n%s", b.String(), want)
+		}
+	}
+	s := serveTest(t, cfg)
+	check(s, "new")
+	if _, err := swarm.Run(t.Context(), swarm.Options{URL: s.socket(), Task: "small", Clients: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	check(serveTest(t, cfg), "finished: 3 rounds done")
+}
+
 // A swarm on a wrong task or path ends with the reason.
 func TestSwarmRefused(t *testing.T) {
 	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})

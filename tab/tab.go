@@ -38,6 +38,10 @@ type Report struct {
 	Detail       string     `json:"detail"` // more, in words
 	RetrySeconds float64    `json:"retrySeconds"`
 
+	DataFailures int    `json:"dataFailures"` // fetches of examples that failed in a row
+	DataStatus   int    `json:"dataStatus"`   // HTTP status of the last of them; 0: no answer, or none that can be read
+	DataError    string `json:"dataError"`    // why it failed
+
 	Participant  int    `json:"participant"`  // number within the run
 	Participants int    `json:"participants"` // in this tab
 	Numbers      []int  `json:"numbers"`      // of all of them

@@ -64,6 +64,9 @@ func (p *Page) running(exact bool) string {
 	if p.Paused || l.Activity == tab.Paused {
 		return "Paused: this tab takes no part until you resume"
 	}
+	if p.NoData() {
+		return "Cannot fetch data: " + l.DataError + ", trying again"
+	}
 	switch l.Activity {
 	case tab.Downloading:
 		if exact && l.ShardsTotal > 1 {
@@ -89,6 +92,35 @@ func (p *Page) running(exact bool) string {
 		return "Joined: waiting for more participants"
 	}
 	return "Waiting for the next round"
+}
+
+// NoData says whether the tab waits for examples that it cannot fetch. While it trains
+// on others, the trouble is only an aside.
+func (p *Page) NoData() bool {
+	l := p.Local
+	return p.Stage == StageRunning && l.Connection == tab.Joined && !p.Paused && l.DataFailures > 0 && (l.Activity == tab.Downloading || l.Examples == 0)
+}
+
+// stubborn is the number of failures in a row after which a person is asked to act.
+const stubborn = 4
+
+// dataAside says what to do about examples that cannot be fetched.
+func (l *Local) dataAside() string {
+	switch {
+	case l.DataFailures < stubborn:
+		return "The data is fetched again by itself: there is nothing to do."
+	case l.DataStatus == 404 || l.DataStatus == 410:
+		return "The coordinator does not have the data that it has assigned to this tab. Reload the page; if that does not help, tell the organiser."
+	case l.DataStatus == 401 || l.DataStatus == 403:
+		return "The coordinator, or a proxy before it, refuses this tab the data. Tell the organiser."
+	case l.DataStatus == 429 || l.DataStatus == 503:
+		return "The coordinator is busy. Keep the page open, or join later."
+	case l.DataStatus >= 500:
+		return "The coordinator fails to send the data. Tell the organiser if it stays so."
+	case l.DataStatus > 0:
+		return "Reload the page; if that does not help, tell the organiser."
+	}
+	return "Check the network of this computer. If other pages load, reload this one."
 }
 
 // watching says what the training does while this tab takes no part.
@@ -131,7 +163,7 @@ func (p *Page) finished() string {
 func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
-		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking()),
+		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking() || p.NoData()),
 		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != ""):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
@@ -152,6 +184,11 @@ func (p *Page) Aside() string {
 		return "Reloading the page fetches its newest version."
 	case p.Superseded():
 		return "This tab stays out of it. The other one goes on where this one was, and nothing is lost. You can join from here too, as a new participant."
+	case p.Stage == StageRunning && p.Local.Connection == tab.Joined && p.Local.DataFailures > 0:
+		if p.NoData() {
+			return p.Local.dataAside()
+		}
+		return "A part of the data cannot be fetched: " + p.Local.DataError + ". " + p.Local.dataAside()
 	case p.Stage == StageRunning && p.Local.Detail != "":
 		return sentence(p.Local.Detail)
 	case p.Link == LinkLost && p.Stage != StageAbsent:

@@ -60,6 +60,7 @@ type worker struct {
 	bye        *protocol.Bye
 
 	fetching map[uint32]bool
+	trouble  fetchTrouble
 	origin   string // of the shards
 
 	visible, paused bool
@@ -251,7 +252,7 @@ func (w *worker) received(m protocol.Message) {
 		return
 	}
 	if welcome, ok := m.(*protocol.Welcome); ok {
-		w.conn, w.detail, w.attempts = tab.Joined, "", 0
+		w.conn, w.detail, w.attempts, w.trouble = tab.Joined, "", 0, fetchTrouble{}
 		if w.workspace == nil || w.spec != welcome.Run {
 			w.workspace, w.spec = w.client.NewWorkspace(), welcome.Run
 		}

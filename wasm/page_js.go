@@ -63,6 +63,7 @@ func (h *scheduler) report(now bool) {
 	if lead.conn == tab.Reconnecting {
 		r.RetrySeconds = max(0, time.Until(lead.retryAt).Seconds())
 	}
+	r.DataFailures, r.DataStatus, r.DataError = lead.trouble.failures, lead.trouble.status, lead.trouble.reason
 	if c := lead.client; c != nil {
 		p := c.Progress()
 		if lead.detail == "" {

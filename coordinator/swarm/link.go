@@ -10,8 +10,8 @@ import (
 // How long a swarm goes on without a connection.
 const (
 	// firstAttempts is how often a client tries before any of the swarm has joined: a
-	// coordinator that is starting is waited for, about ten seconds with Backoff.
-	firstAttempts = 6
+	// coordinator that is starting is waited for, half a minute at most with Backoff.
+	firstAttempts = 7
 	// lostLimit is how long all clients may be without a session, once one has joined.
 	lostLimit = 5 * time.Minute
 	// noticeEvery is how often the log says the same.

@@ -82,8 +82,8 @@ func TestWaitsForCoordinator(t *testing.T) {
 				began := time.Now()
 				_, err := Run(t.Context(), Options{URL: test.url, Task: "small", Clients: 2, Log: slog.New(slog.NewTextHandler(&log, nil))})
 				took := time.Since(began)
-				if err == nil || !strings.Contains(err.Error(), test.want) || took < 5*time.Second || took > 30*time.Second {
-					t.Errorf("after %v: %v, want %q after about ten seconds", took, err, test.want)
+				if err == nil || !strings.Contains(err.Error(), test.want) || took < 5*time.Second || took > 40*time.Second {
+					t.Errorf("after %v: %v, want %q after 5 to 40 seconds", took, err, test.want)
 				}
 				if n := strings.Count(log.String(), "cannot connect yet, waiting for the coordinator"); n != 1 {
 					t.Errorf("%d lines say that it waits, want 1:\n%s", n, log.String())
