@@ -11,8 +11,10 @@ import "slices"
 //	resource  memory, disk, connections
 //	choice    of cohorts
 //
-// A line of category honest says what the crew has lost beside cases that share a
-// coordinator.
+//	honest    participants who do nothing wrong, and many at once
+//
+// A line honest/beside-X says what the crew has lost beside cases that share
+// coordinator X.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources())
+	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), []Case{storm(2_000, false), storm(10_000, true)})
 }
