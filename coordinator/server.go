@@ -88,7 +88,7 @@ func (s *Server) open() (err error) {
 	cfg := s.cfg
 	seen := map[string]bool{}
 	for _, name := range cfg.Tasks {
-		t, err := task.Find(name, nil)
+		t, err := flagTask("--task", name, nil)
 		if err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (s *Server) open() (err error) {
 		return fmt.Errorf("--addr %s: %w", cfg.Addr, err)
 	}
 	if s.store, err = store.Open(cfg.Data, build()); err != nil {
-		return err
+		return fmt.Errorf("--data %s: %w", cfg.Data, err)
 	}
 	s.vault = live.NewVault(cfg.Data, protocol.MaxBodies)
 	var rooms []*hub.Room

@@ -393,11 +393,12 @@ func TestServeRefusesSettings(t *testing.T) {
 		want string
 	}{
 		{"port in use", []string{"--addr", taken.Addr().String(), "--data", t.TempDir()}, "is in use"},
-		{"data under a file", []string{"--data", filepath.Join(notDir, "data")}, notDir},
+		{"data under a file", []string{"--data", filepath.Join(notDir, "data")}, "--data " + notDir},
 		{"database of a newer version", []string{"--data", newer}, "999"},
 		{"directory in use", []string{"--data", held}, held},
 		{"the same task twice", []string{"--data", t.TempDir(), "--task", "mnist-2nn", "--task", "mnist-2nn"}, "each task once"},
-		{"unknown task", []string{"--data", t.TempDir(), "--task", "mnist-3nn"}, "mnist-2nn"},
+		{"unknown task", []string{"--data", t.TempDir(), "--task", "mnist-3nn"}, `--task mnist-3nn: no such task: "mnist-3nn", did you mean mnist-2nn?`},
+		{"no such file", []string{"--data", t.TempDir(), "--task", notDir + "/x.yaml"}, "--task " + notDir + "/x.yaml: "},
 		{"wrong task file", []string{"--data", t.TempDir(), "--task", smallTask(t, "fraction: 1", "fraction: 1.5")}, "small.yaml:4: strategy.fraction is 1.5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -476,7 +477,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"simulate"}, 2, "--task is missing"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--seed", "x"}, 2, "--seed"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--set", "strategy.fraction=7"}, 1, "--set strategy.fraction=7"},
-		{[]string{"simulate", "--task", "mnist-2nn", "--json", "/nonexistent/x"}, 1, "/nonexistent/x"},
+		{[]string{"simulate", "--task", "mnist-2nn", "--json", "/nonexistent/x"}, 1, "--json: open /nonexistent/x"},
 		{[]string{"export"}, 2, "--run is missing"},
 		{[]string{"export", "--run", "x", "--format", "onnx"}, 2, "safetensors"},
 		{[]string{"export", "--run", "x", "--data", "/nonexistent"}, 1, "/nonexistent"},
@@ -487,6 +488,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--adversary-fraction", ".1"}, 2, "--adversaries: \"\", want one of"},
 		{[]string{"tasks"}, 0, "mnist-2nn-noniid"},
 		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "fraction"},
+		{[]string{"tasks", "--show", "mnist-3nn"}, 1, "--show mnist-3nn: no such task"},
+		{[]string{"tasks", "--set", "seed=2"}, 2, "--set seed=2: given without --show"},
 		{[]string{"tasks", "--scheme", "radon"}, 0, "| `models` | 1 | 1 <= models <= 256 per participant | "},
 		{[]string{"tasks", "--scheme", "random"}, 1, `scheme: "random", want one of central, `},
 		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "\n# memory of training: 3.24 MB: "},

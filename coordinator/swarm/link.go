@@ -1,10 +1,13 @@
 package swarm
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"fedtab/protocol"
 )
 
 // How long a swarm goes on without a connection.
@@ -14,8 +17,10 @@ const (
 	firstAttempts = 7
 	// lostLimit is how long all clients may be without a session, once one has joined.
 	lostLimit = 5 * time.Minute
-	// noticeEvery is how often the log says the same.
+	// noticeEvery is how often the log says the same, and that the run waits.
 	noticeEvery = time.Minute
+	// firstLook is when the log says first that the run waits.
+	firstLook = 10 * time.Second
 	// dataAttempts is in how many sessions in a row a client may be refused its data.
 	dataAttempts = 4
 )
@@ -30,6 +35,8 @@ type link struct {
 	joined  int                  // clients that have a session
 	lost    time.Time            // since when none has
 	noticed map[string]time.Time // when the log said what
+	busy    bool                 // a client had something to do since the last look
+	status  protocol.Status      // newest
 }
 
 func newLink(url string, log *slog.Logger) *link {
@@ -37,6 +44,38 @@ func newLink(url string, log *slog.Logger) *link {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &link{url: url, log: log, noticed: map[string]time.Time{}}
+}
+
+// saw notes what a client has been told or has sent.
+func (l *link) saw(m protocol.Message, sent bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch m := m.(type) {
+	case *protocol.Status:
+		l.status = *m
+	case *protocol.Order:
+		l.busy = true
+	case *protocol.Hello:
+	default:
+		l.busy = l.busy || sent
+	}
+}
+
+// watch says in the log when no client has had anything to do for a while, until ctx
+// ends: the run may wait for more participants than the swarm has.
+func (l *link) watch(ctx context.Context) {
+	for d := firstLook; ; d = noticeEvery {
+		pause(ctx, d)
+		if ctx.Err() != nil {
+			return
+		}
+		l.mu.Lock()
+		if l.joined > 0 && !l.busy {
+			l.log.Info("no orders: the run waits, perhaps for more participants", "phase", l.status.Phase, "round", l.status.Round, "participants", l.status.Participants)
+		}
+		l.busy = false
+		l.mu.Unlock()
+	}
 }
 
 // join notes that a client has joined.

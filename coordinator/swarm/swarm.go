@@ -75,6 +75,10 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	clients := make([]*client.Client, o.Clients)
 	errs := make([]error, o.Clients)
 	way := newLink(o.URL, o.Log)
+	watched, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { way.watch(watched) })
+	defer func() { stop(); watching.Wait() }()
 	group := adversary.NewGroup(o.Adversaries, o.Clients, o.Seed)
 	for i := range clients {
 		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task})
@@ -107,6 +111,7 @@ func (o Options) run(ctx context.Context, i int, c *client.Client, member *adver
 			if o.OnMessage != nil {
 				o.OnMessage(i, m, sent)
 			}
+			way.saw(m, sent)
 			switch m.(type) {
 			case *protocol.Welcome:
 				attempts, joined = 0, true

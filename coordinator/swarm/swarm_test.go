@@ -124,6 +124,39 @@ func TestConnectionLost(t *testing.T) {
 	})
 }
 
+// A swarm that is too small for a round says that the run waits.
+func TestRunWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		l := newLink("ws://x/ws", slog.New(slog.NewTextHandler(&log, nil)))
+		ctx, stop := context.WithCancel(t.Context())
+		go l.watch(ctx)
+		look := func(after time.Duration, want int) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			if n := strings.Count(log.String(), "no orders: the run waits"); n != want {
+				t.Errorf("%d lines, want %d:\n%s", n, want, log.String())
+			}
+		}
+		look(firstLook, 0) // no client has joined
+		l.join()
+		l.saw(&protocol.Hello{}, true)
+		l.saw(&protocol.Status{Phase: protocol.PhaseWaiting, Participants: 2}, false)
+		look(noticeEvery, 1)
+		l.saw(&protocol.Order{}, false)
+		look(noticeEvery, 1)
+		l.saw(&protocol.Progress{}, true)
+		look(noticeEvery, 1)
+		look(noticeEvery, 2)
+		stop()
+		synctest.Wait()
+		if want := "phase=waiting round=0 participants=2"; !strings.Contains(log.String(), want) {
+			t.Errorf("no %q in:\n%s", want, log.String())
+		}
+	})
+}
+
 // A client whose data is refused gives up, and says which and why.
 func TestDataRefused(t *testing.T) {
 	t.Parallel() // it waits between sessions
