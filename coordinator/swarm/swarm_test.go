@@ -70,7 +70,7 @@ func refusing(t *testing.T) string {
 // A coordinator that may be starting is waited for, with a line in the log, and not for
 // ever.
 func TestWaitsForCoordinator(t *testing.T) {
-	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "too many", 429) }))
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "too many", http.StatusTooManyRequests) }))
 	defer busy.Close()
 	for _, test := range []struct{ name, url, want string }{
 		{"nothing listens", refusing(t), "connection refused"},
@@ -135,6 +135,8 @@ func TestRunWaits(t *testing.T) {
 			t.Helper()
 			time.Sleep(after)
 			synctest.Wait()
+			l.mu.Lock() // it is held where the log is written
+			defer l.mu.Unlock()
 			if n := strings.Count(log.String(), "no orders: the run waits"); n != want {
 				t.Errorf("%d lines, want %d:\n%s", n, want, log.String())
 			}
@@ -162,7 +164,7 @@ func TestDataRefused(t *testing.T) {
 	t.Parallel() // it waits between sessions
 	sessions := 0
 	mux := http.NewServeMux()
-	mux.HandleFunc("/data/gone/", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no such data", 404) })
+	mux.HandleFunc("/data/gone/", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no such data", http.StatusNotFound) })
 	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
 		conn, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
 		if err != nil {
