@@ -9,12 +9,12 @@ import "slices"
 //	poison    what is accepted cannot ruin the model
 //	idle      what is not answered cannot stop the run
 //	resource  memory, disk, connections
+//	http      the same, of the web server
 //	choice    of cohorts
-//
 //	honest    participants who do nothing wrong, and many at once
 //
 // A line honest/beside-X says what the crew has lost beside cases that share
 // coordinator X.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), []Case{storm(2_000, false), storm(10_000, true)})
+	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), sites(), []Case{storm(2_000, false), storm(10_000, true)})
 }
