@@ -17,8 +17,10 @@ import (
 )
 
 var (
-	// errGoodbye is the end of a session that the client announced.
-	errGoodbye = errors.New("hub: the participant left")
+	// errDone is the end of a session that the participant has left for good.
+	errDone = errors.New("hub: the participant left")
+	// errGoodbye is the end of a session that the client announced for another reason.
+	errGoodbye = errors.New("hub: the client closes")
 	// errClosing is the end of a session that has been closed from this side.
 	errClosing = errors.New("hub: closed")
 )
@@ -43,8 +45,14 @@ func (s *session) serve() {
 	if err == nil {
 		s.extend()
 		err = s.read()
-		goodbye := errors.Is(err, errGoodbye)
-		s.do(func(r *run.Run) { r.Leave(s.participant, s, goodbye) })
+		how := run.Lost
+		switch {
+		case errors.Is(err, errDone):
+			how = run.Done
+		case errors.Is(err, errGoodbye):
+			how = run.Left
+		}
+		s.do(func(r *run.Run) { r.Leave(s.participant, s, how) })
 	}
 	s.forget()
 	code, detail := s.verdict(err)
@@ -200,8 +208,8 @@ func (s *session) hello() error {
 	}
 	var resumed uint32
 	if len(h.ResumeToken) > 0 {
-		if resumed, ok = room.Tokens.Check(h.ResumeToken); !ok {
-			return closeError(protocol.CloseBadToken, "the resume token is not of this run: join anew")
+		if resumed, err = room.Tokens.Check(h.ResumeToken, time.Now()); err != nil {
+			return closeError(protocol.CloseBadToken, "%v", err)
 		}
 	}
 	s.mu.Lock()
@@ -283,6 +291,9 @@ func (s *session) message(m protocol.Message, frame int) error {
 		return s.inline(m, frame)
 	case *protocol.Bye:
 		s.book(s.received(m, onWire(frame)))
+		if m.Code == protocol.CloseNormal {
+			return errDone
+		}
 		return errGoodbye
 	case *protocol.Hello:
 		return closeError(protocol.CloseUnexpected, "a second hello")

@@ -208,7 +208,7 @@ var breaches = []Breach{
 		p := w.Connect()
 		h := Hello(w.Task)
 		h.ResumeToken = bytes.Clone(w.Join().Welcome.ResumeToken)
-		h.ResumeToken[3]++ // another participant's number
+		h.ResumeToken[4]++ // another participant's number
 		p.Send(h)
 		return p
 	}},
