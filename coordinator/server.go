@@ -25,6 +25,7 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
+	"fedtab/protocol/invite"
 	"fedtab/run"
 	"fedtab/static"
 )
@@ -158,6 +159,9 @@ func (s *Server) prepare(st *study) error {
 	st.room = &hub.Room{
 		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id, Life: protocol.TokenLife},
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
+	}
+	if t.Join == task.Invited {
+		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store}
 	}
 	st.live = live.NewLive()
 	st.room.Live = st.live

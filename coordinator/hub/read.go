@@ -212,6 +212,12 @@ func (s *session) hello() error {
 			return closeError(protocol.CloseBadToken, "%v", err)
 		}
 	}
+	giveBack := func() {}
+	if resumed == 0 && room.Invites != nil {
+		if giveBack, err = s.admit(room, h.Invite); err != nil {
+			return err
+		}
+	}
 	s.mu.Lock()
 	s.room = room
 	s.mu.Unlock()
@@ -220,9 +226,11 @@ func (s *session) hello() error {
 		s.participant, s.joined = r.Join(h, resumed, s)
 		s.enter(r, s.received(h, onWire(size)))
 	}) {
+		giveBack()
 		return closeError(protocol.CloseShutdown, "%s", shutdownText)
 	}
 	if !s.joined {
+		giveBack()
 		return errClosing // Join has closed the session and said why
 	}
 	s.hub.log.Debug("joined", "session", s.number, "run", room.Tokens.Run, "participant", s.participant, "resumed", resumed != 0, "remote", s.remote, "client", h.Client)

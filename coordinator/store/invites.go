@@ -2,16 +2,11 @@ package store
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
 	"fedtab/protocol/invite"
 )
-
-// ErrUsedUp is the error of UseInvite when as many participants have joined with an
-// invite as may, or when it was revoked.
-var ErrUsedUp = errors.New("the invite is used up")
 
 // Invite is an invite in the database. Its Uses are 0 once it was revoked.
 type Invite struct {
@@ -28,14 +23,14 @@ func (s *Store) AddInvite(i invite.Invite, now time.Time) error {
 }
 
 // UseInvite counts a use of an invite that was signed with this database's secret, and
-// returns when that is on disk. The error wraps ErrUsedUp if none was left. An invite
+// returns when that is on disk. The error wraps invite.ErrUsedUp if none was left. An invite
 // that is not there, because a copy of the database from before it was restored, is
 // recorded.
 func (s *Store) UseInvite(i invite.Invite, now time.Time) error {
 	r, err := s.write.Exec(`INSERT INTO invites (id, task, uses, used, created_at, expires_at) VALUES (?, ?, ?, 1, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET used = used + 1 WHERE used < uses`,
 		i.ID.String(), i.Task, i.Uses, timeText(now), timeText(i.Expires))
-	return wrap(one(r, err, ErrUsedUp), "invite %s", i.ID)
+	return wrap(one(r, err, invite.ErrUsedUp), "invite %s", i.ID)
 }
 
 // ReturnInvite undoes UseInvite.

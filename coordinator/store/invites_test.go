@@ -25,16 +25,16 @@ func TestInvites(t *testing.T) {
 	must(t, s.UseInvite(two, start))
 	cut := open(t, snapshotDir(t, dir))
 	must(t, cut.UseInvite(two, start))
-	if err := cut.UseInvite(two, start); !errors.Is(err, ErrUsedUp) || err.Error() != "invite 0100000000000000: the invite is used up" {
-		t.Errorf("a third use after the power was cut: %v, want %v", err, ErrUsedUp)
+	if err := cut.UseInvite(two, start); !errors.Is(err, invite.ErrUsedUp) || err.Error() != "invite 0100000000000000: the invite is used up" {
+		t.Errorf("a third use after the power was cut: %v, want %v", err, invite.ErrUsedUp)
 	}
 	must(t, cut.Close())
 	must(t, s.Close())
 
 	s = open(t, dir)
 	must(t, s.UseInvite(two, start))
-	if err := s.UseInvite(two, start); !errors.Is(err, ErrUsedUp) {
-		t.Errorf("a third use after a restart: %v, want %v", err, ErrUsedUp)
+	if err := s.UseInvite(two, start); !errors.Is(err, invite.ErrUsedUp) {
+		t.Errorf("a third use after a restart: %v, want %v", err, invite.ErrUsedUp)
 	}
 	must(t, s.ReturnInvite(two.ID))
 	must(t, s.UseInvite(two, start))
@@ -49,16 +49,16 @@ func TestInvites(t *testing.T) {
 	// Of a database that was restored from before it was made.
 	one := invite.Invite{ID: invite.ID{2}, Task: "digits", Uses: 1, Expires: start.Add(time.Hour)}
 	must(t, s.UseInvite(one, start))
-	if err := s.UseInvite(one, start); !errors.Is(err, ErrUsedUp) {
-		t.Errorf("a second use of an invite that was not recorded: %v, want %v", err, ErrUsedUp)
+	if err := s.UseInvite(one, start); !errors.Is(err, invite.ErrUsedUp) {
+		t.Errorf("a second use of an invite that was not recorded: %v, want %v", err, invite.ErrUsedUp)
 	}
 
 	many := invite.Invite{ID: invite.ID{3}, Task: "digits", Uses: 5, Expires: start.Add(time.Hour)}
 	must(t, s.AddInvite(many, start))
 	must(t, s.UseInvite(many, start))
 	must(t, s.RevokeInvite(many.ID))
-	if err := s.UseInvite(many, start); !errors.Is(err, ErrUsedUp) {
-		t.Errorf("a use of an invite that was revoked: %v, want %v", err, ErrUsedUp)
+	if err := s.UseInvite(many, start); !errors.Is(err, invite.ErrUsedUp) {
+		t.Errorf("a use of an invite that was revoked: %v, want %v", err, invite.ErrUsedUp)
 	}
 	for name, err := range map[string]error{"revoke": s.RevokeInvite(invite.ID{9}), "return": s.ReturnInvite(invite.ID{9})} {
 		if !errors.Is(err, ErrNotFound) {

@@ -36,10 +36,12 @@ const (
 // MaxUses is the max number of participants that may join with one invite.
 const MaxUses = 1_000_000
 
-// The errors of Read and Check.
+// Why an invite admits no participant, as a person is told. The coordinator's database
+// returns ErrUsedUp; it also stands for an invite that was revoked.
 var (
 	ErrInvalid = errors.New("the invite is not valid")
 	ErrExpired = errors.New("the invite has expired")
+	ErrUsedUp  = errors.New("the invite is used up")
 )
 
 // ID identifies an invite in the database and to its organiser.
