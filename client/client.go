@@ -24,6 +24,7 @@ import (
 type Config struct {
 	Name    string // of the program, for the coordinator's log
 	Task    string
+	Invite  string   // code of an invite, with which it joins as a new participant; empty: none
 	Models  Models   // nil keeps models of its own
 	Packers *Packers // memory to pack in, nil for some of its own
 	Report  Reporter // answers orders for payloads; nil declines them
@@ -142,6 +143,9 @@ func (c *Client) Hello() *protocol.Hello {
 	}
 	if c.welcome != nil {
 		h.ResumeToken = c.welcome.ResumeToken
+	}
+	if len(h.ResumeToken) == 0 {
+		h.Invite = c.cfg.Invite
 	}
 	if c.params != nil {
 		h.Held, h.HeldHash = c.version, c.hash[:]
@@ -390,6 +394,11 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 }
 
 func (c *Client) statusChanged(s *protocol.Status) {
+	if len(s.ResumeToken) > 0 {
+		w := *c.welcome
+		w.ResumeToken = s.ResumeToken
+		c.welcome = &w
+	}
 	c.status = s
 	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool {
 		if k.closes == 0 || k.closes > s.Closed {
