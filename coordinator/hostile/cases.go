@@ -10,9 +10,10 @@ import "slices"
 //	idle      what is not answered cannot stop the run
 //	resource  memory, disk, connections
 //	choice    of cohorts
+//	invite    what joins a task that is joined by invite
 //
 // A line of category honest says what the crew has lost beside cases that share a
 // coordinator.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources())
+	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), invites())
 }
