@@ -210,6 +210,11 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		c.start, c.localBase, c.stream, c.control, c.ownControl = nil, [32]byte{}, 0, nil, nil
 		c.feedback, c.residual, c.packedRound = nil, nil, 0
 	}
+	var out []protocol.Message
+	if c.welcome == nil && c.cfg.Invite != "" {
+		// Until the coordinator hears from it, a client whose socket is lost has not joined.
+		out = append(out, &protocol.Tab{State: c.tab})
+	}
 	c.welcome, c.model = w, model
 	if len(c.ownControl) != model.Layout().Size {
 		c.ownControl = nil // nil, or saved by something else
@@ -222,16 +227,16 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 	}
 	c.away = c.packedRound > 0
 	if c.params != nil {
-		return nil, nil
+		return out, nil
 	}
 	params := c.cfg.Models.Initial(model, w.Seed)
 	hash := learn.Hash(params)
 	if c.initDiffers = !slices.Equal(hash[:], w.InitialHash); c.initDiffers {
 		// This machine makes another version 0: ask for the coordinator's.
-		return []protocol.Message{&protocol.Want{Version: 0, Full: true}}, nil
+		return append(out, &protocol.Want{Version: 0, Full: true}), nil
 	}
 	c.version, c.hash, c.params = 0, hash, params
-	return nil, nil
+	return out, nil
 }
 
 func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {

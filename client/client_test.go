@@ -400,8 +400,15 @@ func TestHelloIdentity(t *testing.T) {
 		t.Errorf("a new participant sends invite %q and token %q, want the invite alone", h.Invite, h.ResumeToken)
 	}
 	w := welcome(t)
-	if _, err := c.Receive(w); err != nil {
+	out, err := c.Receive(w)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if len(out) != 1 || protocol.KindOf(out[0]) != protocol.KindTab {
+		t.Errorf("after its welcome it sends %v, want its tab's state", out)
+	}
+	if out, err = c.Receive(w); err != nil || len(out) > 0 {
+		t.Errorf("after a second welcome it sends %v, %v, want nothing", out, err)
 	}
 	if h := c.Hello(); h.Invite != "" || string(h.ResumeToken) != "token" {
 		t.Errorf("a participant sends invite %q and token %q, want the token alone", h.Invite, h.ResumeToken)

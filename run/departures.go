@@ -1,13 +1,17 @@
 package run
 
-import "slices"
-
 // departures are the participants that have left for good, which ends their resume
 // tokens. A number is never given again, so they take a bit for each number.
 type departures struct {
 	bits    []uint64
-	pending []uint32 // not written yet
-	due     bool     // a write is due, or under way
+	pending []departure
+	due     bool // a write is due, or under way
+}
+
+// departure is one that is not written yet.
+type departure struct {
+	number uint32
+	then   func() // called once it is; may be nil
 }
 
 func (d *departures) has(number uint32) bool {
@@ -24,13 +28,10 @@ func (d *departures) add(number uint32) {
 }
 
 // depart ends the resume tokens of a participant: at once here, and within flushAfter
-// in the journal.
-func (r *Run) depart(number uint32) {
+// in the journal, after which it calls then, unless that is nil.
+func (r *Run) depart(number uint32, then func()) {
 	r.departures.add(number)
-	if r.cfg.Journal == nil {
-		return
-	}
-	r.departures.pending = append(r.departures.pending, number)
+	r.departures.pending = append(r.departures.pending, departure{number, then})
 	r.departLater()
 }
 
@@ -48,10 +49,19 @@ func (r *Run) saveDepartures() {
 		d.due = false
 		return
 	}
-	batch, now := slices.Clone(d.pending), r.env.Now()
-	d.pending = d.pending[:0]
-	r.save("departures", func(j Journal) error { return j.Depart(r.cfg.ID, batch, now) }, func() {
+	batch, now := d.pending, r.env.Now()
+	d.pending = nil
+	numbers := make([]uint32, len(batch))
+	for i, one := range batch {
+		numbers[i] = one.number
+	}
+	r.save("departures", func(j Journal) error { return j.Depart(r.cfg.ID, numbers, now) }, func() {
 		d.due = false
+		for _, one := range batch {
+			if one.then != nil {
+				one.then()
+			}
+		}
 		r.departLater() // those that came meanwhile
 	})
 }

@@ -200,7 +200,14 @@ const (
 )
 
 // Leave ends a peer's connection to its participant.
-func (r *Run) Leave(number uint32, p Peer, how Parting) {
+func (r *Run) Leave(number uint32, p Peer, how Parting) { r.leave(number, p, how, nil) }
+
+// Revoke is Leave with Done for a client that may not know its resume token. It calls
+// then once it is durable that the token has ended, unless the peer was superseded or
+// the run is over.
+func (r *Run) Revoke(number uint32, p Peer, then func()) { r.leave(number, p, Done, then) }
+
+func (r *Run) leave(number uint32, p Peer, how Parting, then func()) {
 	m := r.roster.members[number]
 	if m == nil || m.peer != p {
 		return // superseded
@@ -208,7 +215,7 @@ func (r *Run) Leave(number uint32, p Peer, how Parting) {
 	m.peer, m.blocked, m.outbox = nil, false, nil
 	m.stopRenewing()
 	if how == Done && r.finished == "" {
-		r.depart(number)
+		r.depart(number, then)
 	}
 	if how != Lost || r.cfg.ResumeGrace == 0 || r.finished != "" {
 		r.remove(m)

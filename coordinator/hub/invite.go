@@ -24,8 +24,9 @@ type Uses interface {
 }
 
 // admit takes a use of the invite of a new participant. The error is a CloseError. The
-// use is to be given back if the participant cannot join: after a crash in between it
-// is lost, rather than given twice.
+// use is to be given back if the participant cannot join, or if its socket is lost
+// before it is known to have its welcome: then its token ends first. After a crash in
+// between the use is lost, rather than given twice.
 func (s *session) admit(room *Room, code string) (giveBack func(), err error) {
 	if code == "" {
 		return nil, closeError(protocol.CloseInvite, "this task needs an invite")

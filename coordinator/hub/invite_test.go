@@ -119,6 +119,7 @@ func TestInviteUses(t *testing.T) {
 		f, u := invited(t, nil)
 		code := f.invite(nil)
 		p := f.connect(t).Join(helloWith(code))
+		p.Send(&protocol.Tab{State: protocol.TabHidden})
 		p.Conn.Close()
 		back := helloWith(code)
 		back.ResumeToken = p.Welcome.ResumeToken
@@ -137,6 +138,64 @@ func TestInviteUses(t *testing.T) {
 			t.Errorf("%d uses, want 1", n)
 		}
 	})
+}
+
+// A socket that is lost before the client is known to have its welcome gives the use
+// back, and its token ends: the client can join with the same invite.
+func TestInviteOfLostSocket(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(p *hubtest.Peer)
+		used uint32
+		want protocol.CloseCode // of one that comes back with the token
+	}{
+		{"at once", func(p *hubtest.Peer) { p.Conn.Close() }, 0, protocol.CloseBadToken},
+		{"after a message", func(p *hubtest.Peer) {
+			p.Send(&protocol.Tab{State: protocol.TabHidden})
+			p.Conn.Close()
+		}, 1, 0},
+		{"after a pong", func(p *hubtest.Peer) {
+			for p.Conn.SetReadDeadline(time.Now().Add(protocol.PingInterval + time.Second)); ; {
+				if _, _, err := p.Conn.ReadMessage(); err != nil {
+					break // it has answered a ping by then
+				}
+			}
+			p.Conn.Close()
+		}, 1, 0},
+		{"with a bye", func(p *hubtest.Peer) {
+			p.Send(&protocol.Bye{Code: protocol.CloseNormal})
+			p.Closed()
+		}, 1, protocol.CloseBadToken},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, u := invited(t, nil)
+				p := f.connect(t).Join(helloWith(f.invite(nil)))
+				test.end(p)
+				time.Sleep(time.Second)
+				u.mu.Lock()
+				if n := u.used[invite.ID{1}]; n != test.used {
+					t.Errorf("%d uses, want %d", n, test.used)
+				}
+				u.mu.Unlock()
+				h := hubtest.Hello("small")
+				h.ResumeToken = p.Welcome.ResumeToken
+				again := f.connect(t)
+				again.Send(h)
+				var got protocol.CloseCode
+				switch m, err := again.Read(); m := m.(type) {
+				case *protocol.Welcome:
+				case *protocol.Bye:
+					got = m.Code
+				default:
+					t.Fatalf("%T (%v), want a welcome or a bye", m, err)
+				}
+				if got != test.want {
+					t.Errorf("it comes back with its token: closed with %v, want %v", got, test.want)
+				}
+			})
+		})
+	}
 }
 
 // A task that is open takes a hello with an invite of any kind.

@@ -45,6 +45,10 @@ func (s *session) serve() {
 	if err == nil {
 		s.extend()
 		err = s.read()
+		if giveBack := s.giveBack; giveBack != nil && !errors.Is(err, errClosing) {
+			// It may come back without the token, which is in the welcome.
+			s.do(func(r *run.Run) { r.Revoke(s.participant, s, func() { go giveBack() }) })
+		}
 		how := run.Lost
 		switch {
 		case errors.Is(err, errDone):
@@ -89,6 +93,7 @@ func (s *session) control() error {
 	if s.joined && !s.inFrame {
 		s.extend()
 	}
+	s.giveBack = nil
 	return nil
 }
 
@@ -217,6 +222,7 @@ func (s *session) hello() error {
 		if giveBack, err = s.admit(room, h.Invite); err != nil {
 			return err
 		}
+		s.giveBack = giveBack
 	}
 	s.mu.Lock()
 	s.room = room
@@ -241,6 +247,9 @@ func (s *session) hello() error {
 func (s *session) read() error {
 	for {
 		m, size, err := s.receive()
+		if err == nil {
+			s.giveBack = nil
+		}
 		switch {
 		case s.isClosing():
 			return errClosing
