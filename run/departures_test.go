@@ -82,7 +82,9 @@ func TestDeparturesAreWritten(t *testing.T) {
 func TestRenew(t *testing.T) {
 	f := newFixture(t, func(c *Config, _ *strategy.Config) {
 		c.TokenLife = 24 * time.Hour
-		c.Token = func(p uint32, now time.Time) []byte { return binary.BigEndian.AppendUint64([]byte{byte(p)}, uint64(now.Unix())) }
+		c.Token = func(p uint32, now time.Time) []byte {
+			return binary.BigEndian.AppendUint64([]byte{byte(p)}, uint64(now.Unix()))
+		}
 	})
 	made := func(p *fakePeer) (times []time.Duration) {
 		for _, m := range p.got {

@@ -110,3 +110,11 @@ func TestDepartures(t *testing.T) {
 		t.Errorf("departed of another run %v, %v", saved.Departed, err)
 	}
 }
+
+func BenchmarkUseInvite(b *testing.B) {
+	s := open(b, b.TempDir())
+	i := invite.Invite{ID: invite.ID{1}, Task: "digits", Uses: invite.MaxUses, Expires: start.Add(time.Hour)}
+	for b.Loop() {
+		must(b, s.UseInvite(i, start))
+	}
+}
