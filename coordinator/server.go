@@ -25,6 +25,7 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
+	"fedtab/protocol/invite"
 	"fedtab/run"
 	"fedtab/static"
 
@@ -174,8 +175,11 @@ func (s *Server) prepare(st *study) error {
 	parameters := st.Model.Layout().Size
 	lease := live.NewLease(live.LeaseBytes(parameters, t.Strategy.Vectors()))
 	st.room = &hub.Room{
-		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
+		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id, Life: protocol.TokenLife},
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
+	}
+	if t.Join == task.Invited {
+		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store}
 	}
 	st.live = live.NewLive()
 	st.room.Live = st.live
@@ -184,7 +188,7 @@ func (s *Server) prepare(st *study) error {
 		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(),
 		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
-		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
+		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
 		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
 	}

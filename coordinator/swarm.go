@@ -10,6 +10,7 @@ import (
 
 	"fedtab/coordinator/adversary"
 	"fedtab/coordinator/swarm"
+	"fedtab/protocol/invite"
 )
 
 func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -17,6 +18,7 @@ func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs := flag.NewFlagSet("swarm", flag.ContinueOnError)
 	fs.StringVar(&o.URL, "url", "", "WebSocket of the coordinator, ws://HOST:PORT/ws")
 	fs.StringVar(&o.Task, "task", "mnist-2nn", "name of the task to take part in")
+	text := fs.String("invite", "", "link or code of an invite with a use for each client, for a task that is joined by invite")
 	fs.IntVar(&o.Clients, "clients", 10, "number of clients, 1 to 10000")
 	fs.Float64Var(&o.Drop, "drop", 0, "probability that a client loses its socket during an order")
 	fs.Float64Var(&o.Slow, "slow", 0, "probability that a client pauses before it works on an order")
@@ -29,6 +31,7 @@ func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err := parse(fs, args, stdout); err != nil {
 		return err
 	}
+	o.Invite = invite.Code(*text)
 	if o.Adversaries.Kind != "" && o.Adversaries.Fraction == 0 {
 		o.Adversaries.Fraction = 0.2
 	}

@@ -48,6 +48,17 @@ func TestScreenshots(t *testing.T) {
 	b.join()
 	await(t, "the tab waits for others", func() bool { return js[bool](b, "document.body.innerText.includes('waiting for 2 more participants')") })
 	b.pictures("7-too-few")
+	b = open(t, serve(t, invited()).url())
+	b.says("This task is joined by invite")
+	b.pictures("8-invite")
+	b.fill("invite", "please")
+	b.press("join")
+	b.says("This is not a valid invite")
+	b.pictures("9-no-invite")
+	b.fill("invite", "")
+	b.press("join")
+	b.says("This task needs an invite")
+	b.pictures("10-uninvited")
 }
 
 func (b *tab) pictures(name string) {

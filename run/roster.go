@@ -38,11 +38,13 @@ type member struct {
 	number uint32
 	peer   Peer   // nil while its socket is lost
 	expiry func() // stops the timer that ends the grace period
+	renew  func() // stops the timer that renews the resume token
 	tab    protocol.TabState
 	active bool // present for the strategy
 
 	address string // of its newest socket
 	events  budget // of what it causes in the event log
+	takes   budget // of sockets that take it over from one that is open
 	asked   int    // orders and fetches that it was sent and has not declined
 
 	codecs      []protocol.Codec // that it has
@@ -120,7 +122,7 @@ func (r *roster) add(number uint32) *member {
 		number = r.next
 		r.next++
 	}
-	m := &member{number: number, events: participantBudget}
+	m := &member{number: number, events: participantBudget, takes: takeOverBudget}
 	r.members[number] = m
 	i, _ := slices.BinarySearch(r.present, number)
 	r.present = slices.Insert(r.present, i, number)

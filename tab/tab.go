@@ -12,6 +12,7 @@ const (
 	Reconnecting Connection = "reconnecting"
 	Refused      Connection = "refused"
 	Superseded   Connection = "superseded" // another tab has taken the participant's place
+	Uninvited    Connection = "uninvited"  // the task needs an invite, and the tab has none that is accepted
 	Finished     Connection = "finished"
 )
 

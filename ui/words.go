@@ -49,6 +49,8 @@ func (p *Page) running(exact bool) string {
 			return "Connection lost, trying again in " + count(int(math.Ceil(l.RetrySeconds))) + " s"
 		}
 		return "Connection lost, trying again"
+	case tab.Uninvited:
+		return sentence(l.Detail)
 	case tab.Refused:
 		if l.Detail != "" {
 			return sentence(l.Detail)
@@ -134,6 +136,12 @@ func (p *Page) watching() string {
 		return "The coordinator cannot be reached, trying again"
 	case !p.Ready || !p.Loaded:
 		return "Loading"
+	case p.StrayInvite():
+		return "This invite is to a task that this coordinator does not have"
+	case p.BadInvite:
+		return "This is not a valid invite"
+	case p.ShowInvite():
+		return "This task is joined by invite"
 	case p.Task.Problem != "":
 		return "Training is held up"
 	case p.Task.Phase == api.Waiting:
@@ -164,7 +172,7 @@ func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
 		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking() || p.NoData()),
-		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != ""):
+		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
@@ -182,6 +190,12 @@ func (p *Page) Aside() string {
 		return "Nothing is lost on the coordinator. You can start again with a fresh program."
 	case p.ShowReload():
 		return "Reloading the page fetches its newest version."
+	case p.Uninvited() && p.invited, p.Stage == StageAbsent && p.Link != LinkLost && p.StrayInvite():
+		return "Ask the person who invited you for a new link. Open it, or paste it below."
+	case p.Uninvited(), p.Stage == StageAbsent && p.Link != LinkLost && !p.BadInvite && p.ShowInvite():
+		return "Open the link that you were given, or paste it below."
+	case p.Stage == StageAbsent && p.Link != LinkLost && p.BadInvite:
+		return "Open or paste the whole link that you were given."
 	case p.Superseded():
 		return "This tab stays out of it. The other one goes on where this one was, and nothing is lost. You can join from here too, as a new participant."
 	case p.Stage == StageRunning && p.Local.Connection == tab.Joined && p.Local.DataFailures > 0:

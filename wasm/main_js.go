@@ -16,8 +16,8 @@ type event any
 
 type (
 	joinCommand struct {
-		socket, task, tab string
-		participants      int
+		socket, task, tab, invite string
+		participants              int
 	}
 	leaveCommand struct{}
 	tabCommand   struct{ state protocol.TabState }
@@ -166,7 +166,7 @@ func (w *worker) join(e joinCommand) {
 		return
 	}
 	w.url, w.task = e.socket, e.task
-	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task})
+	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite})
 	w.client.SetTab(w.tab())
 	w.workspace, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
 	w.fetching = map[uint32]bool{}

@@ -26,7 +26,7 @@ func (p *page) listen(q *queue) {
 		m := args[0].Get("data")
 		switch m.Get("type").String() {
 		case "join":
-			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), whole(m.Get("participants"))})
+			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), m.Get("invite").String(), whole(m.Get("participants"))})
 		case "leave":
 			q.put(leaveCommand{})
 		case "pause":

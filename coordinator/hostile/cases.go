@@ -12,9 +12,10 @@ import "slices"
 //	http      the same, of the web server
 //	choice    of cohorts
 //	honest    participants who do nothing wrong, and many at once
+//	invite    what joins a task that is joined by invite
 //
 // A line honest/beside-X says what the crew has lost beside cases that share
 // coordinator X.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), sites(), []Case{storm(2_000, false), storm(10_000, true)})
+	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), sites(), invites(), []Case{storm(2_000, false), storm(10_000, true)})
 }

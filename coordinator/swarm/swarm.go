@@ -20,6 +20,7 @@ import (
 type Options struct {
 	URL     string // of the WebSocket, ws://HOST:PORT/ws
 	Task    string
+	Invite  string // code of an invite, for a task that is joined by invite
 	Clients int
 	Drop    float64      // probability that a client loses its socket during an order
 	Slow    float64      // probability that a client pauses before it works on an order
@@ -81,7 +82,7 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	defer func() { stop(); watching.Wait() }()
 	group := adversary.NewGroup(o.Adversaries, o.Clients, o.Seed)
 	for i := range clients {
-		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task})
+		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task, Invite: o.Invite})
 		wait.Go(func() { errs[i] = o.run(ctx, i, clients[i], group.Member(i), way, &reconnects) })
 	}
 	wait.Wait()
