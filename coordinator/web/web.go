@@ -43,7 +43,7 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
-// New returns the coordinator's handler. page serves every other path; addresses
+// New returns the handler of the participants' address. page serves every other path; addresses
 // says where event streams come from.
 func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.Addresses, log *slog.Logger) http.Handler {
 	s := &server{log: log, addresses: addresses, streams: quota.New(protocol.MaxSessions, protocol.MaxPerAddress)}
@@ -52,7 +52,9 @@ func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.A
 	probes := &health{studies, sockets}
 	mux.HandleFunc("GET /healthz", probes.healthz)
 	mux.HandleFunc("GET /readyz", probes.readyz)
-	mux.Handle("GET /metrics", metrics(studies, sockets))
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "there are no metrics here, want the address of coordinator serve --admin-addr", http.StatusNotFound)
+	})
 	mux.HandleFunc("GET /api/tasks", s.tasks)
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
