@@ -130,7 +130,7 @@ func (s *Server) open() (err error) {
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	front := &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), cfg.Limits.Addresses, cfg.Log),
+		Handler:           web.New(shown, s.hub, static.Handler(), web.Limits{Addresses: cfg.Limits.Addresses, Participants: cfg.Limits.PerAddress}, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       2 * time.Minute,
 		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress), cfg.Limits.Addresses).State,

@@ -202,6 +202,10 @@ const (
 
 // Limits of HTTP, for a coordinator.
 const (
+	// MaxAnswers is the max number of answers at one time that are made for one request,
+	// at most 400 kB each; those of one address are at most as many as its participants.
+	MaxAnswers = 256
+
 	// MaxModelFiles is the max memory of the model files that are being downloaded;
 	// there is room for two of any size.
 	MaxModelFiles = 32 << 20

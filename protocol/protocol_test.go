@@ -354,7 +354,7 @@ func TestDocumentation(t *testing.T) {
 		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxHandshakeRate": MaxHandshakeRate, "HandshakeBurst": HandshakeBurst, "MaxBodies": MaxBodies,
 		"MessagesPerOrder": MessagesPerOrder, "MaxModelRate": MaxModelRate, "ModelBurst": ModelBurst,
 		"MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
-		"MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
+		"MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
 	}
 	for name, value := range documented {
 		if row := fmt.Sprintf("\n| `%s` | %v", name, value); !strings.Contains(doc, row+" ") {

@@ -15,10 +15,8 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/dataset"
-	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
-	"fedtab/protocol"
 	"fedtab/run"
 )
 
@@ -43,10 +41,9 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
-// New returns the handler of the participants' address. page serves every other path; addresses
-// says where event streams come from.
-func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.Addresses, log *slog.Logger) http.Handler {
-	s := &server{log: log, addresses: addresses, streams: quota.New(protocol.MaxSessions, protocol.MaxPerAddress)}
+// New returns the handler of the participants' address. page serves every other path.
+func New(studies []*Study, sockets Sockets, page http.Handler, limits Limits, log *slog.Logger) http.Handler {
+	s := &server{budgets: newBudgets(limits, log), files: newFiles()}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	probes := &health{studies, sockets}
@@ -62,7 +59,7 @@ func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.A
 		name := study.Task.Name
 		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
-		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { model(w, r, study) })
+		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { s.model(w, r, study) })
 		if study.Data.Public {
 			mux.Handle("GET "+DataPath(study.Task, study.Data)+"/{shard}", shards(study))
 		}
@@ -74,14 +71,13 @@ func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.A
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
 	mux.Handle("/", page)
-	return guard(mux)
+	return s.guard(mux)
 }
 
 type server struct {
-	log       *slog.Logger
-	studies   []*Study
-	addresses quota.Addresses
-	streams   *quota.Quota // of event streams
+	studies []*Study
+	budgets *budgets
+	files   *files
 }
 
 func (s *server) tasks(w http.ResponseWriter, _ *http.Request) {
@@ -115,6 +111,11 @@ func (s *server) task(w http.ResponseWriter, r *http.Request, st *Study) {
 		fail(w, http.StatusBadRequest, "%s", problem)
 		return
 	}
+	release := s.budgets.hold(w, r, s.budgets.answers)
+	if release == nil {
+		return
+	}
+	defer release()
 	state, rounds := st.Feed.Page(since, before, int(limit))
 	b := append(bytes.Clone(state[:len(state)-1]), `,"rounds":[`...)
 	b = append(append(b, bytes.Join(rounds, []byte(","))...), ']')
@@ -132,15 +133,13 @@ const keepAlive = 15 * time.Second
 // each round that is new or has been evaluated. Changes within 100 ms become one.
 // What was there before is in /api/tasks/NAME.
 func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
-	from := s.addresses.Of(r)
-	if err := s.streams.Acquire(from); err != nil {
-		w.Header().Set("Retry-After", "30")
-		fail(w, quota.Status(err), "%v", err)
+	release := s.budgets.hold(w, r, s.budgets.streams)
+	if release == nil {
 		return
 	}
-	defer s.streams.Release(from)
+	defer release()
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", eventStream)
 	h.Set("Cache-Control", "no-store")
 	control := http.NewResponseController(w)
 	tick := time.NewTicker(keepAlive)
@@ -171,6 +170,9 @@ func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
 		}
 	}
 }
+
+// eventStream is the type of an event stream, whose bytes are in no budget.
+const eventStream = "text/event-stream"
 
 func event(b []byte, name string, data []byte) []byte {
 	return fmt.Appendf(b, "event: %s\ndata: %s\n\n", name, data)
