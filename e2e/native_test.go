@@ -14,7 +14,6 @@ import (
 	"fedtab/compress"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
-	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/learn"
@@ -120,7 +119,7 @@ func TestTabEqualsNative(t *testing.T) {
 	d.Pack()
 	shards.Source = web.DataPath(tk, d)
 	study := &web.Study{Task: tk, Data: d, Model: m, Run: "test", Feed: web.NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
-	s := httptest.NewServer(web.New([]*web.Study{study}, testSocket{socket}, static.Handler(), quota.Addresses{}, slog.New(slog.DiscardHandler)))
+	s := httptest.NewServer(web.New([]*web.Study{study}, testSocket{socket}, static.Handler(), web.Limits{}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 
 	b := open(t, s.URL+"/")
