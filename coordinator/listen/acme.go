@@ -112,7 +112,7 @@ func (a ACME) open(log *slog.Logger) (*acmeCerts, error) {
 // allow returns an error if host is none of the names. The Host header of an http-01
 // challenge has a port if it is not 80.
 func (c *acmeCerts) allow(host string) error {
-	if _, ok := c.name(hostOf(host)); !ok {
+	if !c.covers(hostOf(host)) {
 		return fmt.Errorf("host: %q, want one of %s", host, strings.Join(c.hosts, ", "))
 	}
 	return nil
@@ -148,10 +148,7 @@ func (c *acmeCerts) protocols() []string { return []string{"http/1.1", acme.ALPN
 
 func (c *acmeCerts) names() []string { return c.hosts }
 
-func (c *acmeCerts) name(host string) (string, bool) {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host, slices.Contains(c.hosts, host)
-}
+func (c *acmeCerts) covers(host string) bool { return slices.Contains(c.hosts, host) }
 
 func (c *acmeCerts) challenges(next http.Handler) http.Handler { return c.manager.HTTPHandler(next) }
 

@@ -15,9 +15,7 @@ type certificates interface {
 	get(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	protocols() []string // of ALPN
 	names() []string     // that the certificates are for
-	// name returns the name in the certificates that a Host header without its port
-	// means.
-	name(host string) (string, bool)
+	covers(host string) bool
 	// challenges answers those of ACME, and leaves other requests to next.
 	challenges(next http.Handler) http.Handler
 	// prepare makes sure that certificates are there before the first handshake. It

@@ -138,6 +138,13 @@ func (l *Listeners) URL() string {
 	return "https://" + l.Addr()
 }
 
+// Name returns the host that a Host header means, and whether there is a certificate for
+// it.
+func (l *Listeners) Name(host string) (name string, ok bool) {
+	name = hostOf(host)
+	return name, l.certs != nil && l.certs.covers(name)
+}
+
 // https returns the URL of the participants' listener under a name.
 func (l *Listeners) https(name string) string {
 	port := l.front.Addr().(*net.TCPAddr).Port
@@ -186,10 +193,10 @@ func (l *Listeners) Handle(front *http.Server, admin http.Handler) {
 		add(front, func() error { return front.ServeTLS(l.front, "", "") })
 	}
 	if l.admin != nil {
-		side(l.admin, admin, quota.NewConns(quota.New(maxAdmin, 0), quota.Addresses{}).State)
+		side(l.admin, secured(admin), quota.NewConns(quota.New(maxAdmin, 0), quota.Addresses{}).State)
 	}
 	if l.plain != nil {
-		s := side(l.plain, l.certs.challenges(http.HandlerFunc(l.redirect)), front.ConnState)
+		s := side(l.plain, secured(l.certs.challenges(http.HandlerFunc(l.redirect))), front.ConnState)
 		s.SetKeepAlivesEnabled(false) // a client needs one redirect only
 	}
 }

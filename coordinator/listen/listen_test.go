@@ -110,7 +110,7 @@ func get(t *testing.T, c *http.Client, url string) (*http.Response, string) {
 // plain.
 func TestTLS(t *testing.T) {
 	r := listentest.NewRoot(t)
-	certFile, keyFile := r.Sign(t.TempDir(), 7, 0, "study.example.org", "127.0.0.1")
+	certFile, keyFile := r.Sign(t.TempDir(), 7, 0, "study.example.org", "localhost", "127.0.0.1")
 	l, book := serve(t, Config{Cert: certFile, Key: keyFile, AdminAddr: "127.0.0.1:0"}, say("hello"))
 	c := client(t, r.Pool(), l.Addr())
 	response, body := get(t, c, "https://study.example.org/")
@@ -119,6 +119,9 @@ func TestTLS(t *testing.T) {
 	}
 	if got := response.Header.Get("Strict-Transport-Security"); got != "max-age=31536000" {
 		t.Errorf("Strict-Transport-Security: %q, want a year, without subdomains and preload", got)
+	}
+	if response, _ := get(t, c, "https://localhost/"); response.Header.Get("Strict-Transport-Security") != "" {
+		t.Error("localhost is told to be served by https only, on all its ports")
 	}
 	_, port, _ := net.SplitHostPort(l.Addr())
 	if want := "https://study.example.org:" + port; l.URL() != want {
@@ -227,8 +230,8 @@ func TestChangedFiles(t *testing.T) {
 		if got := serial(); got != 1234567 {
 			t.Errorf("serial %d after %v, want 1234567", got, lookInterval)
 		}
-		if name, ok := f.name("WWW.example.org."); name != "www.example.org" || !ok {
-			t.Errorf("www.example.org: %q, %v, want it to be a name", name, ok)
+		if !f.covers("www.example.org") {
+			t.Error("the new certificate does not cover its second name")
 		}
 		if err := os.Remove(keyFile); err != nil {
 			t.Fatal(err)
@@ -305,6 +308,9 @@ func TestRedirect(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			status, header := ask(t, l.HTTPAddr(), test.request+" HTTP/1.1\r\nHost: "+test.host+"\r\n\r\n")
 			want := strings.ReplaceAll(test.location, "PORT", port)
+			if test.status != http.StatusBadRequest && header.Get("Content-Security-Policy") == "" {
+				t.Error("no security headers")
+			}
 			if got := header.Get("Location"); status != test.status || got != want {
 				t.Errorf("%d to %q, want %d to %q", status, got, test.status, want)
 			}

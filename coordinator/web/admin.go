@@ -30,7 +30,6 @@ func NewAdmin(studies []*Study, sockets Sockets, addr string) http.Handler {
 			http.Error(w, fmt.Sprintf("host: %.100q, want an IP address, or the name in --admin-addr", host), http.StatusForbidden)
 			return
 		}
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		mux.ServeHTTP(w, r)
 	})
 }
