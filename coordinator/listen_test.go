@@ -221,8 +221,9 @@ func testACME(t *testing.T, build, challenge string) {
 	}
 	stop := serveUntil(s)
 	defer stop()
+	cache := filepath.Join(cfg.Data, acmeCache, strings.ReplaceAll(directory, ":", "_"))
 	waitFor(t, "the certificate", func() bool {
-		_, err := os.Stat(filepath.Join(cfg.Data, acmeCache, host))
+		_, err := os.Stat(filepath.Join(cache, host))
 		return err == nil
 	})
 
@@ -279,9 +280,9 @@ func testACME(t *testing.T, build, challenge string) {
 	}
 	defer serveUntil(s)()
 	if again := certificate(s); !again.Equal(first) {
-		t.Errorf("after a restart the certificate is %v, want %v from %s", again.SerialNumber, first.SerialNumber, acmeCache)
+		t.Errorf("after a restart the certificate is %v, want %v from %s", again.SerialNumber, first.SerialNumber, cache)
 	}
-	files, err := os.ReadDir(filepath.Join(cfg.Data, acmeCache))
+	files, err := os.ReadDir(cache)
 	if err != nil {
 		t.Fatal(err)
 	}

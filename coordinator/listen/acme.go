@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,6 +11,7 @@ import (
 	"net/mail"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,7 +29,7 @@ type ACME struct {
 	Directory string   // https URL; empty: Let's Encrypt's
 	CA        string   // PEM file of the roots that the directory's own certificate is checked against; empty: the system's
 	Email     string   // contact of the account; empty: none
-	Cache     string   // directory of the account's key, and of certificates with their keys
+	Cache     string   // folder for accounts' keys, and certificates with their keys
 }
 
 // directoryTimeout bounds a request to the directory.
@@ -94,13 +96,14 @@ func (a ACME) open(log *slog.Logger) (*acmeCerts, error) {
 		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 		client.Transport = transport
 	}
-	directory := a.Directory
-	if directory == "" {
-		directory = acme.LetsEncryptURL
+	directory := cmp.Or(a.Directory, acme.LetsEncryptURL)
+	u, err := url.Parse(directory)
+	if err != nil {
+		return nil, fmt.Errorf("--acme-directory: %w", err)
 	}
 	c.manager = &autocert.Manager{
 		Prompt:     autocert.AcceptTOS,
-		Cache:      autocert.DirCache(a.Cache),
+		Cache:      autocert.DirCache(filepath.Join(a.Cache, strings.ReplaceAll(u.Host, ":", "_"))), // certificates of a directory for tests are of no use later
 		HostPolicy: func(_ context.Context, host string) error { return c.allow(host) },
 		Client:     &acme.Client{DirectoryURL: directory, HTTPClient: client, UserAgent: "fedtab"},
 		Email:      a.Email,
