@@ -66,6 +66,9 @@ func TestServeTLS(t *testing.T) {
 	if err := swarm.Run(); err != nil {
 		t.Errorf("a swarm over wss: %v", err)
 	}
+	if err := s.stop(); err != nil {
+		t.Error(err)
+	}
 	if v := s.studies[0].live.Run.State().Version; v != 3 {
 		t.Errorf("the run is at version %d, want 3", v)
 	}
