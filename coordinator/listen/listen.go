@@ -193,7 +193,7 @@ func (l *Listeners) Handle(front *http.Server, admin http.Handler) {
 		add(front, func() error { return front.ServeTLS(l.front, "", "") })
 	}
 	if l.admin != nil {
-		side(l.admin, secured(admin), quota.NewConns(quota.New(maxAdmin, 0), quota.Addresses{}).State)
+		side(l.admin, secured(admin), quota.NewConns(quota.New(maxAdmin, 0), quota.NewPace(0, 0), quota.Addresses{}).State)
 	}
 	if l.plain != nil {
 		s := side(l.plain, secured(l.certs.challenges(http.HandlerFunc(l.redirect))), front.ConnState)

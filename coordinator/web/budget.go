@@ -78,5 +78,6 @@ func (b *budgets) refuse(w http.ResponseWriter, r *http.Request, status int, for
 	}
 	b.log.Log(context.Background(), level, "request refused", "remote", r.RemoteAddr, "for", b.addresses.Of(r), "path", r.URL.Path, "status", status)
 	w.Header().Set("Retry-After", "30")
+	w.Header().Set("Connection", "close") // what is pipelined behind it costs nothing
 	fail(w, status, format, args...)
 }
