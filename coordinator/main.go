@@ -21,7 +21,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--addr HOST:PORT] [--data DIR] [--task NAME|FILE]... [--fresh] [--per-address N] [--count-loopback] [--verbose]", "serve the page and coordinate runs", serveCommand},
+		{"serve", "[--addr HOST:PORT] [--admin-addr HOST:PORT] [--tls-cert FILE --tls-key FILE | --acme HOST[,HOST]... [--acme-directory URL] [--acme-ca FILE] [--acme-email ADDRESS]] [--http-addr HOST:PORT] [--data DIR] [--task NAME|FILE]... [--fresh] [--per-address N] [--count-loopback] [--verbose]", "serve the page and coordinate runs", serveCommand},
 		{"simulate", "--task NAME|FILE [--seed N] [--set KEY=VALUE]... [--json FILE] [--ledger FILE] [--timing FILE]", "run a task without a network, in virtual time", simulateCommand},
 		{"export", "--run RUN|TASK [--version N|newest|best] [--format safetensors] [--data DIR] [--out FILE]", "write a version of a model to a file", exportCommand},
 		{"rollback", "--run RUN|TASK --version N [--data DIR]", "go back to the model of an earlier version, also while the run is served", rollbackCommand},

@@ -36,7 +36,7 @@ func serveTest(t *testing.T, cfg Config) *testServer {
 	if cfg.Data == "" {
 		cfg.Data = t.TempDir()
 	}
-	cfg.Addr = "127.0.0.1:0"
+	cfg.Listen.Addr, cfg.Listen.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
@@ -78,10 +78,10 @@ func (s *testServer) api(t *testing.T, path string) (v struct {
 	return v
 }
 
-// body gets a path and wants a status.
-func (s *testServer) body(t *testing.T, path string, status int) string {
+// body gets a path of one of the server's addresses and wants a status.
+func (s *testServer) body(t *testing.T, address, path string, status int) string {
 	t.Helper()
-	r, err := http.Get("http://" + s.Addr() + path)
+	r, err := http.Get("http://" + address + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,9 +141,9 @@ func TestServeTrains(t *testing.T) {
 	if *v.TestAccuracy < .85 {
 		t.Errorf("test accuracy %.3f after three passes, want at least .85", *v.TestAccuracy)
 	}
-	served := s.body(t, "/api/tasks/small/models/newest.safetensors", http.StatusOK)
-	s.body(t, "/api/tasks/small/models/4.safetensors", http.StatusNotFound)
-	s.body(t, "/api/tasks/small/models/newest.onnx", http.StatusNotFound)
+	served := s.body(t, s.Addr(), "/api/tasks/small/models/newest.safetensors", http.StatusOK)
+	s.body(t, s.Addr(), "/api/tasks/small/models/4.safetensors", http.StatusNotFound)
+	s.body(t, s.Addr(), "/api/tasks/small/models/newest.onnx", http.StatusNotFound)
 	var out, errs strings.Builder
 	if code := Main(t.Context(), []string{"export", "--data", dir, "--run", "small"}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "newest.safetensors") {
 		t.Errorf("exporting from a coordinator that runs: exit code %d, %s", code, errs.String())

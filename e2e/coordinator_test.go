@@ -80,14 +80,14 @@ func (l *lines) String() string {
 }
 
 // serve starts a coordinator with one task, which is a file's text.
-func serve(t *testing.T, task string) *coordinator {
+func serve(t *testing.T, task string, flags ...string) *coordinator {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "task.yaml")
 	if err := os.WriteFile(file, []byte(task), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c := &coordinator{t: t, addr: "127.0.0.1:0", args: []string{"--data", filepath.Join(dir, "data"), "--task", file}}
+	c := &coordinator{t: t, addr: "127.0.0.1:0", args: append([]string{"--data", filepath.Join(dir, "data"), "--task", file}, flags...)}
 	c.start()
 	t.Cleanup(func() {
 		c.stop(syscall.SIGTERM)
@@ -110,7 +110,8 @@ func (c *coordinator) start() {
 		c.t.Fatal(err)
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	if _, err := fmt.Sscanf(line, "fedtab is at http://%s", &c.addr); err != nil {
+	_, at, _ := strings.Cut(line, "://")
+	if _, err := fmt.Sscanf(at, "%s", &c.addr); err != nil {
 		c.cmd.Wait()
 		c.t.Fatalf("the coordinator said %q: %s", line, c.log.String())
 	}

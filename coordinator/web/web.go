@@ -41,7 +41,7 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
-// New returns the coordinator's handler. page serves every other path.
+// New returns the handler of the participants' address. page serves every other path.
 func New(studies []*Study, sockets Sockets, page http.Handler, limits Limits, log *slog.Logger) http.Handler {
 	s := &server{budgets: newBudgets(limits, log), files: newFiles()}
 	mux := http.NewServeMux()
@@ -49,7 +49,9 @@ func New(studies []*Study, sockets Sockets, page http.Handler, limits Limits, lo
 	probes := &health{studies, sockets}
 	mux.HandleFunc("GET /healthz", probes.healthz)
 	mux.HandleFunc("GET /readyz", probes.readyz)
-	mux.Handle("GET /metrics", metrics(studies, sockets))
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "there are no metrics here, want the address of coordinator serve --admin-addr", http.StatusNotFound)
+	})
 	mux.HandleFunc("GET /api/tasks", s.tasks)
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
