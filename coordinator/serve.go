@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 
 	"fedtab/coordinator/hub"
+	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 )
 
@@ -22,6 +23,8 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
 	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, even if earlier ones of the same tasks could continue")
 	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "max participants at a time from one address, 0 for no limit; loopback is not limited without --count-loopback")
+	fs.StringVar(&cfg.Public, "public-url", "", "address that participants use, http(s)://HOST[:PORT][/PREFIX]; without it only IP addresses and local names are served")
+	proxies := fs.String("trusted-proxies", quota.LoopbackProxies, "addresses and networks of the reverse proxies that say for whom they ask, separated by commas")
 	countLoopback := fs.Bool("count-loopback", false, "count every loopback address like any other in all limits per address, for tests")
 	verbose := fs.Bool("verbose", false, "log every session and contribution")
 	if err := parse(fs, args, stdout); err != nil {
@@ -30,9 +33,18 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if *perAddress < 0 {
 		return usageError(fmt.Sprintf("serve: --per-address is %d, want 0 or more", *perAddress))
 	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	cfg.Limits = hub.DefaultLimits()
 	cfg.Limits.PerAddress = *perAddress
 	cfg.Limits.Addresses.CountLoopback = *countLoopback
+	var err error
+	if cfg.Limits.Addresses.Proxies, err = quota.ParseProxies(*proxies, cfg.Log); err != nil {
+		return usageError(fmt.Sprintf("serve: --trusted-proxies: %v", err))
+	}
 	cfg.Tasks = tasks
 	if len(cfg.Tasks) == 0 {
 		cfg.Tasks = []string{"mnist-2nn"}
@@ -41,15 +53,13 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		// Most of the heap is long-lived: trade processor time for memory.
 		debug.SetGCPercent(25)
 	}
-	level := slog.LevelInfo
-	if *verbose {
-		level = slog.LevelDebug
-	}
-	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	s, err := NewServer(cfg)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "fedtab is at http://%s (data in %s)\n", s.Addr(), cfg.Data)
+	if cfg.Public != "" {
+		fmt.Fprintf(stdout, "participants use %s\n", cfg.Public)
+	}
 	return s.Run(ctx)
 }

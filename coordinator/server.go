@@ -35,6 +35,7 @@ type Config struct {
 	Data   string     // directory of the database
 	Tasks  []string   // names of tasks that ship, or files
 	Fresh  bool       // start new runs
+	Public string     // address that participants use, empty if it has none
 	Limits hub.Limits // zero takes hub.DefaultLimits
 	Log    *slog.Logger
 }
@@ -86,6 +87,10 @@ func NewServer(cfg Config) (*Server, error) {
 
 func (s *Server) open() (err error) {
 	cfg := s.cfg
+	site, err := web.NewSite(cfg.Public, cfg.Addr, cfg.Limits.Addresses, cfg.Log)
+	if err != nil {
+		return fmt.Errorf("--public-url: %w", err)
+	}
 	seen := map[string]bool{}
 	for _, name := range cfg.Tasks {
 		t, err := task.Find(name, nil)
@@ -130,7 +135,7 @@ func (s *Server) open() (err error) {
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	s.http = &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), cfg.Limits.Addresses, cfg.Log),
+		Handler:           web.New(shown, s.hub, static.Handler(), site, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       2 * time.Minute,
 		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress), cfg.Limits.Addresses).State,

@@ -7,8 +7,8 @@ import (
 )
 
 // Conns bounds the connections of an HTTP server. Those that a handler has taken over
-// count no more. Connections from this machine may be a proxy's: they count towards
-// the total only, unless loopback addresses count.
+// count no more. Connections of trusted proxies, and of this machine unless loopback
+// addresses count, count towards the total only.
 type Conns struct {
 	quota     *Quota
 	addresses Addresses
@@ -27,7 +27,7 @@ func NewConns(q *Quota, a Addresses) *Conns {
 func (c *Conns) State(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		from := c.addresses.of(conn.RemoteAddr().String())
+		from := c.addresses.ofConn(conn.RemoteAddr().String())
 		if c.quota.Acquire(from) != nil {
 			conn.Close()
 			return

@@ -46,3 +46,14 @@ func (p *Pace) Allow(address string) bool {
 	}
 	return l.Allow()
 }
+
+// Ready reports whether Allow would.
+func (p *Pace) Ready(address string) bool {
+	if address == "" || p.limit == 0 {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.addresses[address]
+	return l == nil || l.Tokens() >= 1
+}

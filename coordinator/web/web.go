@@ -43,16 +43,17 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
-// New returns the coordinator's handler. page serves every other path; addresses
-// says where event streams come from.
-func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.Addresses, log *slog.Logger) http.Handler {
-	s := &server{log: log, addresses: addresses, streams: quota.New(protocol.MaxSessions, protocol.MaxPerAddress)}
+// New returns the coordinator's handler at the address of a site. page serves every
+// other path.
+func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, log *slog.Logger) http.Handler {
+	s := &server{log: log, site: site, sockets: sockets, streams: quota.New(protocol.MaxSessions, protocol.MaxPerAddress)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	probes := &health{studies, sockets}
 	mux.HandleFunc("GET /healthz", probes.healthz)
 	mux.HandleFunc("GET /readyz", probes.readyz)
-	mux.Handle("GET /metrics", metrics(studies, sockets))
+	mux.Handle("GET /metrics", metrics(studies, sockets, site.addresses.Proxies))
+	mux.HandleFunc("GET /api/door", s.door)
 	mux.HandleFunc("GET /api/tasks", s.tasks)
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
@@ -72,14 +73,30 @@ func New(studies []*Study, sockets Sockets, page http.Handler, addresses quota.A
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
 	mux.Handle("/", page)
-	return guard(mux)
+	return secured(site.strip(guard(site.check(sockets, mux))))
 }
 
 type server struct {
-	log       *slog.Logger
-	studies   []*Study
-	addresses quota.Addresses
-	streams   *quota.Quota // of event streams
+	log     *slog.Logger
+	site    *Site
+	sockets Sockets
+	studies []*Study
+	streams *quota.Quota // of event streams
+	notices quota.Notices
+}
+
+// door says whether a WebSocket handshake of a page would be refused now, and why: a
+// browser does not tell the page. The origin is that of the page.
+func (s *server) door(w http.ResponseWriter, r *http.Request) {
+	refusal := s.site.refuseOrigin(r.URL.Query().Get("origin"), r)
+	if refusal == nil {
+		refusal = s.sockets.Door(r)
+	}
+	if refusal == nil {
+		writeJSON(w, api.Door{Open: true})
+		return
+	}
+	writeJSON(w, api.Door{Code: refusal.Code, Error: refusal.Text, RetrySeconds: refusal.Retry.Seconds()})
 }
 
 func (s *server) tasks(w http.ResponseWriter, _ *http.Request) {
@@ -130,10 +147,11 @@ const keepAlive = 15 * time.Second
 // each round that is new or has been evaluated. Changes within 100 ms become one.
 // What was there before is in /api/tasks/NAME.
 func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
-	from := s.addresses.Of(r)
-	if err := s.streams.Acquire(from); err != nil {
-		w.Header().Set("Retry-After", "30")
-		fail(w, quota.Status(err), "%v", err)
+	addresses := s.site.addresses
+	from := addresses.Of(r)
+	if refusal := quota.Refuse(s.streams.Acquire(from), addresses.Untrusted(r)); refusal != nil {
+		s.notices.Refused(s.log, r, from, refusal)
+		refuse(w, r, refusal)
 		return
 	}
 	defer s.streams.Release(from)
