@@ -37,6 +37,7 @@ type Report struct {
 	Activity     Activity   `json:"activity"`
 	Detail       string     `json:"detail"` // more, in words
 	RetrySeconds float64    `json:"retrySeconds"`
+	Refusal      string     `json:"refusal"` // code of why a handshake was refused (docs/api.md, "The door"); Detail says it in words
 
 	Participant  int    `json:"participant"`  // number within the run
 	Participants int    `json:"participants"` // in this tab

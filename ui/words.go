@@ -45,10 +45,11 @@ func (p *Page) running(exact bool) string {
 	l := p.Local
 	switch l.Connection {
 	case tab.Reconnecting:
+		words := turnedAway(l.Refusal) + ", trying again"
 		if exact && l.RetrySeconds > 0 {
-			return "Connection lost, trying again in " + count(int(math.Ceil(l.RetrySeconds))) + " s"
+			words += " in " + count(int(math.Ceil(l.RetrySeconds))) + " s"
 		}
-		return "Connection lost, trying again"
+		return words
 	case tab.Refused:
 		if l.Detail != "" {
 			return sentence(l.Detail)
@@ -89,6 +90,25 @@ func (p *Page) running(exact bool) string {
 		return "Joined: waiting for more participants"
 	}
 	return "Waiting for the next round"
+}
+
+// turnedAway says why there is no connection, by the code of the refusal.
+func turnedAway(code string) string {
+	switch code {
+	case "":
+		return "Connection lost"
+	case "address", "pace":
+		return "Too many connections from your address"
+	case "proxy":
+		return "The coordinator takes everybody behind its proxy for one address"
+	case "host", "origin":
+		return "The coordinator does not know the address of this page"
+	case "full":
+		return "The coordinator is full"
+	case "stopping":
+		return "The coordinator is stopping"
+	}
+	return "The coordinator does not let this tab in"
 }
 
 // watching says what the training does while this tab takes no part.
@@ -165,6 +185,10 @@ func (p *Page) Aside() string {
 	}
 	return ""
 }
+
+// insecureWords says what it means that the page came without encryption.
+const insecureWords = "This page is not encrypted: others on the network can read and change what this tab sends and gets. " +
+	"Join only if that does not matter, or ask the organiser for an address that begins with https."
 
 // JoinLabel is the text of the join button.
 func (p *Page) JoinLabel() string {

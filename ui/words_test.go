@@ -154,3 +154,36 @@ func TestPackingInWords(t *testing.T) {
 		})
 	}
 }
+
+// A tab that is turned away says why, and what to do.
+func TestRefusalInWords(t *testing.T) {
+	for code, want := range map[string]string{
+		"":        "Connection lost, trying again in 4 s",
+		"proxy":   "The coordinator takes everybody behind its proxy for one address, trying again in 4 s",
+		"pace":    "Too many connections from your address, trying again in 4 s",
+		"host":    "The coordinator does not know the address of this page, trying again in 4 s",
+		"unknown": "The coordinator does not let this tab in, trying again in 4 s",
+	} {
+		p := shown(t)
+		p.Join()
+		p.OnReady("scalar")
+		p.OnWorkerState(decode(t, `{"connection": "reconnecting", "refusal": "`+code+`", "detail": "start the coordinator with --x", "retrySeconds": 3.2}`))
+		if got := p.State(); got != want {
+			t.Errorf("%q: the page says %q, want %q", code, got, want)
+		}
+		if got := p.Aside(); got != "Start the coordinator with --x" {
+			t.Errorf("%q: beside it %q, want the coordinator's sentence", code, got)
+		}
+	}
+}
+
+func TestPlainPage(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		p := shown(t)
+		p.Plain = plain
+		opening, text := tag(t, render(t, p), "plain")
+		if got := !strings.Contains(opening, "hidden"); got != plain || !strings.Contains(text, "not encrypted") {
+			t.Errorf("not encrypted %v: shown %v, %q", plain, got, text)
+		}
+	}
+}
