@@ -79,15 +79,15 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// serve starts a coordinator with one task, which is a file's text.
-func serve(t *testing.T, task string) *coordinator {
+// serve starts a coordinator with one task, which is a file's text, and more flags.
+func serve(t *testing.T, task string, flags ...string) *coordinator {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "task.yaml")
 	if err := os.WriteFile(file, []byte(task), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c := &coordinator{t: t, addr: "127.0.0.1:0", args: []string{"--data", filepath.Join(dir, "data"), "--task", file}}
+	c := &coordinator{t: t, addr: "127.0.0.1:0", args: append([]string{"--data", filepath.Join(dir, "data"), "--task", file}, flags...)}
 	c.start()
 	t.Cleanup(func() {
 		c.stop(syscall.SIGTERM)

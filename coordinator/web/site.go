@@ -200,8 +200,8 @@ func (s *Site) refuseOrigin(origin string, r *http.Request) *quota.Refusal {
 	if s.public != nil {
 		want = s.public.Scheme + "://" + s.public.Host
 	}
-	todo := "start the coordinator with --public-url and the address that participants use"
-	return &quota.Refusal{Code: "origin", Status: http.StatusForbidden, Text: fmt.Sprintf("origin: %q, want %s: if participants come from there, %s", quoted(origin), quoted(want), todo)}
+	origin = quoted(origin)
+	return &quota.Refusal{Code: "origin", Status: http.StatusForbidden, Text: fmt.Sprintf("origin: %q, want %[2]s: if participants use that address, start the coordinator with --public-url %[1]q", origin, quoted(want))}
 }
 
 // hostOf returns the name or address in a Host header, in lower case.

@@ -266,7 +266,7 @@ func TestRefusals(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{`\"evil.example\"`, `\"evil.example:8080\"`, `\"http://evil.example\"`} {
+	for _, text := range []string{`\"evil.example\"`, `\"evil.example:8080\"`, `origin: \"http://evil.example\"`} {
 		if got := strings.Count(log.String(), text); got != 1 {
 			t.Errorf("the log has %s %d times, want once:\n%s", text, got, log)
 		}
