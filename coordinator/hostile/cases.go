@@ -9,10 +9,11 @@ import "slices"
 //	poison    what is accepted cannot ruin the model
 //	idle      what is not answered cannot stop the run
 //	resource  memory, disk, connections
+//	origin    pages of other sites, and headers of proxies
 //	choice    of cohorts
 //
 // A line of category honest says what the crew has lost beside cases that share a
 // coordinator.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources())
+	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), origins())
 }
