@@ -248,7 +248,8 @@ func TestProxyTimeouts(t *testing.T) {
 	}
 }
 
-// docs/operating.md shows the configurations that the tests run, and what to change in
+// docs/operating.md shows the files of its folder, and with them the configurations that
+// the tests run, and what to change in
 // them for a prefix.
 func TestProxiesDocumented(t *testing.T) {
 	b, err := os.ReadFile("../docs/operating.md")
@@ -256,14 +257,20 @@ func TestProxiesDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(b)
-	for _, p := range proxies {
-		config, err := os.ReadFile(filepath.Join("..", "docs", "operating", p.config))
+	files, err := os.ReadDir("../docs/operating")
+	if err != nil || len(files) < len(proxies) {
+		t.Fatalf("docs/operating: %d files (%v), want those of the page", len(files), err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join("..", "docs", "operating", f.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(page, string(config)) {
-			t.Errorf("docs/operating.md does not show docs/operating/%s as it is", p.config)
+		if !strings.Contains(page, string(text)) {
+			t.Errorf("docs/operating.md does not show docs/operating/%s as it is", f.Name())
 		}
+	}
+	for _, p := range proxies {
 		for _, text := range []string{p.plain[1], p.strip[1]} {
 			for line := range strings.SplitSeq(text, "\n") {
 				if line = strings.TrimSpace(line); !strings.Contains(page, line) {

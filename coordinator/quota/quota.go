@@ -113,6 +113,12 @@ func (a Addresses) Untrusted(r *http.Request) bool {
 	return names(r.Header) && !a.Proxies.trusts(peerOf(r.RemoteAddr))
 }
 
+// Unnamed reports whether a request comes from a trusted proxy's address, and names no
+// client.
+func (a Addresses) Unnamed(r *http.Request) bool {
+	return !names(r.Header) && a.Proxies.trusts(peerOf(r.RemoteAddr))
+}
+
 // Proxied reports whether a request comes from a trusted proxy on another machine.
 func (a Addresses) Proxied(r *http.Request) bool {
 	peer := peerOf(r.RemoteAddr)

@@ -127,6 +127,9 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 			refuse(w, r, refusal)
 			return
 		}
+		if s.unnamed(r) && s.notices.Due("unnamed") {
+			s.log.Warn("the proxy does not say for whom it asks, so no limit of an address applies: have it set X-Forwarded-For", "proxy", r.RemoteAddr)
+		}
 		if prefix := s.prefix(); prefix != "" && r.URL.Path == prefix {
 			http.Redirect(w, r, prefix+"/", http.StatusMovedPermanently)
 			return
@@ -141,6 +144,12 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// unnamed reports whether a request must have come through a proxy that does not name
+// its clients. On this machine the public name tells it from other programs' requests.
+func (s *Site) unnamed(r *http.Request) bool {
+	return s.public != nil && s.addresses.Unnamed(r) && (s.addresses.Proxied(r) || !local(hostOf(r.Host)) && hostOf(r.Host) == hostOf(s.public.Host))
 }
 
 // refuse answers a request with a refusal: the API in JSON, everything else in text.
@@ -176,12 +185,14 @@ func (s *Site) refuseHost(r *http.Request) *quota.Refusal {
 // allows reports whether a Host header is allowed.
 func (s *Site) allows(host string) bool {
 	name := hostOf(host)
+	return local(name) || name == s.listener || s.public != nil && name == hostOf(s.public.Host)
+}
+
+// local reports whether no stranger can hold a name: it is an address, localhost or a
+// name below that, has no dot, or there is none.
+func local(name string) bool {
 	_, err := netip.ParseAddr(name)
-	switch {
-	case name == "", err == nil, !strings.Contains(name, "."), strings.HasSuffix(name, ".localhost"):
-		return true
-	}
-	return name == s.listener || s.public != nil && name == hostOf(s.public.Host)
+	return err == nil || !strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost")
 }
 
 // refuseOrigin returns why a request of a page of the given origin is refused, nil if

@@ -317,6 +317,22 @@ func TestRefusals(t *testing.T) {
 	compare(t, "door: field", served, documented)
 }
 
+// The log says that a proxy does not name its clients.
+func TestUnnamedClients(t *testing.T) {
+	url, log := siteServer(t, "https://study.example", hub.DefaultLimits())
+	ask(t, "GET", url+"/api/tasks")
+	ask(t, "GET", url+"/api/tasks", "Host", "study.example", "X-Forwarded-For", "203.0.113.7")
+	if strings.Contains(log.String(), "X-Forwarded-For") {
+		t.Errorf("no proxy leaves anything to be desired, and the log says:\n%s", log)
+	}
+	for range 2 {
+		ask(t, "GET", url+"/api/tasks", "Host", "study.example")
+	}
+	if got := strings.Count(log.String(), "have it set X-Forwarded-For"); got != 1 {
+		t.Errorf("the log says %d times that the proxy names no client, want once:\n%s", got, log)
+	}
+}
+
 // Every answer has the security headers, errors and redirects too.
 func TestSecurityHeaders(t *testing.T) {
 	url, _ := siteServer(t, "https://study.example/lab", hub.DefaultLimits())
