@@ -35,7 +35,8 @@ func TestServeKilled(t *testing.T) {
 	}
 	const seed, hidden = 1, 32
 	dir, address := t.TempDir(), freeAddress(t)
-	task := smallTask(t, "min_clients: 3", "min_clients: 12, deadline: 20s", "rounds: 3", "rounds: 1000000", "batch: 50", "batch: 500")
+	task := smallTask(t, "min_clients: 3", "min_clients: 12, deadline: 20s", "rounds: 3", "rounds: 1000000", "batch: 50", "batch: 500",
+		"{kind: iid, clients: 100}", "{kind: dirichlet, alpha: .1, clients: 100}", ", clip: none, max_weight: .inf", "")
 	random := rand.New(rand.NewPCG(1, 2))
 
 	// What the participants saw and sent.
@@ -127,7 +128,7 @@ func TestServeKilled(t *testing.T) {
 	if saved.Last == nil || saved.Last.Round < newest {
 		t.Fatalf("version %d was seen, and the database ends with %+v", newest, saved.Last)
 	}
-	made := recompute(t, dir, learn.MLP([]int{28, 28}, []int{hidden}, 10), seed, sent)
+	made, bounded := recompute(t, dir, learn.MLP([]int{28, 28}, []int{hidden}, 10), seed, sent)
 	if made != len(saved.Rounds) {
 		t.Errorf("%d rounds recomputed, the database has %d", made, len(saved.Rounds))
 	}
@@ -143,12 +144,16 @@ func TestServeKilled(t *testing.T) {
 			t.Errorf("version %d was announced with hash %x, and %x was kept", v, told, h)
 		}
 	}
-	t.Logf("%d kills, %d versions, %d returns, newest seen %d", kills, len(saved.Rounds), back, newest)
+	if bounded == 0 {
+		t.Error("no contribution was clipped")
+	}
+	t.Logf("%d kills, %d versions, %d contributions clipped, %d returns, newest seen %d", kills, len(saved.Rounds), bounded, back, newest)
 }
 
 // recompute computes every version of the only run in dir from the recorded
-// contributions and compares hashes. It returns the number of versions.
-func recompute(t *testing.T, dir string, spec learn.Spec, seed uint64, sent map[uint64][]byte) (rounds int) {
+// contributions and compares hashes. It returns the number of versions, and of contributions
+// that count less than their examples.
+func recompute(t *testing.T, dir string, spec learn.Spec, seed uint64, sent map[uint64][]byte) (rounds, bounded int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, store.File)+"?mode=ro")
 	if err != nil {
@@ -172,28 +177,31 @@ func recompute(t *testing.T, dir string, spec learn.Spec, seed uint64, sent map[
 		var participants int
 		err := db.QueryRow("SELECT hash, participants FROM models JOIN rounds ON rounds.run = models.run AND round = version WHERE version = ?", round).Scan(&want, &participants)
 		if err == sql.ErrNoRows {
-			return rounds
+			return rounds, bounded
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, err := db.Query("SELECT participant, weight, fingerprint FROM contributions WHERE round = ?", round)
+		rows, err := db.Query("SELECT participant, weight, scale, counted, fingerprint FROM contributions WHERE round = ?", round)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sum.Clear()
-		counted := map[int]bool{}
+		seen := map[int]bool{}
 		for rows.Next() {
 			var participant int
-			var weight uint64
+			var examples, scale, weight float64
 			var text string
-			if err := rows.Scan(&participant, &weight, &text); err != nil {
+			if err := rows.Scan(&participant, &examples, &scale, &weight, &text); err != nil {
 				t.Fatal(err)
 			}
-			if counted[participant] {
+			if seen[participant] {
 				t.Errorf("round %d: participant %d is in it twice", round, participant)
 			}
-			counted[participant] = true
+			seen[participant] = true
+			if scale < examples {
+				bounded++
+			}
 			var fingerprint uint64
 			fmt.Sscanf(text, "%x", &fingerprint)
 			block := sent[fingerprint]
@@ -203,13 +211,13 @@ func recompute(t *testing.T, dir string, spec learn.Spec, seed uint64, sent map[
 			if err := compress.DecodeFloat32(delta, block); err != nil {
 				t.Fatal(err)
 			}
-			sum.Add(delta, float64(weight))
+			sum.AddScaled(delta, scale, weight)
 		}
 		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
-		if len(counted) != participants {
-			t.Errorf("round %d has %d contributions and %d participants", round, len(counted), participants)
+		if len(seen) != participants {
+			t.Errorf("round %d has %d contributions and %d participants", round, len(seen), participants)
 		}
 		if err := sum.Mean(params, params, 1); err != nil {
 			t.Fatal(err)

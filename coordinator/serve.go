@@ -39,7 +39,7 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	cfg.Limits = hub.DefaultLimits()
-	cfg.Limits.PerAddress = *perAddress
+	cfg.Limits.Allow(*perAddress)
 	cfg.Limits.Addresses.CountLoopback = *countLoopback
 	var err error
 	if cfg.Limits.Addresses.Proxies, err = quota.ParseProxies(*proxies, cfg.Log); err != nil {

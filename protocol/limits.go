@@ -148,10 +148,12 @@ const (
 	SendQueueBytes = 256 << 10
 
 	// MaxMessageRate is the max average rate of a client's messages, per second,
-	// without chunks; MessageBurst is the max number at once. A client sends
-	// about 4 per order.
-	MaxMessageRate = 20
-	MessageBurst   = 100
+	// without chunks; MessageBurst is the max number at once. What answers the
+	// coordinator does not count: MessagesPerOrder for each order and fetch, of which
+	// about 4 are used, and MessageBurst of them at most.
+	MaxMessageRate   = 20
+	MessageBurst     = 100
+	MessagesPerOrder = 8
 
 	// MaxRejected is the max number of rejected contributions and unknown
 	// messages of one session, beyond which it is closed with CloseAbuse.
@@ -170,11 +172,43 @@ const (
 	MaxHandshakeRate = 4
 	HandshakeBurst   = 128
 
+	// MaxModelRate is the max average rate of versions that the participants of one
+	// address ask for beside their orders, per second; ModelBurst is the max number at
+	// once: a class whose browsers make another version 0. More wait for their turn.
+	MaxModelRate = .2
+	ModelBurst   = 64
+
 	// MaxBodies is the max memory of all bodies of a run that are being received:
 	// 20 raw updates of MNIST's 2NN. Further bodies wait. A quarter of it is for the
 	// bodies of one address; a run of large models has more, so that a quarter has
 	// room for one of its bodies.
 	MaxBodies = 16 << 20
+)
+
+// Limits of HTTP, for one address. They are for MaxPerAddress participants, and grow
+// with the number that the organiser allows.
+const (
+	// MaxRequestRate is the max average rate of requests, per second; RequestBurst is
+	// the max number at once: two classes that open the page and fetch 20 shards each.
+	MaxRequestRate = 128
+	RequestBurst   = 2048
+
+	// MaxDownloadRate is the max average rate of answers, in bytes per second;
+	// DownloadBurst is the max size of answers at once, in bytes: two classes that open
+	// the page without a cache, at 2 MiB each, and 6 MiB of data.
+	MaxDownloadRate = 4 << 20
+	DownloadBurst   = 512 << 20
+)
+
+// Limits of HTTP, for a coordinator.
+const (
+	// MaxModelFiles is the max memory of the model files that are being downloaded;
+	// there is room for two of any size.
+	MaxModelFiles = 32 << 20
+
+	// MaxUnsent is the max number of bytes that wait in the kernel for one connection,
+	// beside those that are on their way.
+	MaxUnsent = 128 << 10
 )
 
 // MaxBody returns the max size of a body of the given number of vectors of the

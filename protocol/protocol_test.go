@@ -352,6 +352,9 @@ func TestDocumentation(t *testing.T) {
 		"MaxMessageRate": MaxMessageRate, "MessageBurst": MessageBurst, "MaxRejected": MaxRejected,
 		"FrameTimeout": FrameTimeout, "BodyGrace": BodyGrace, "MinBodyRate": MinBodyRate,
 		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxHandshakeRate": MaxHandshakeRate, "HandshakeBurst": HandshakeBurst, "MaxBodies": MaxBodies,
+		"MessagesPerOrder": MessagesPerOrder, "MaxModelRate": MaxModelRate, "ModelBurst": ModelBurst,
+		"MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
+		"MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
 	}
 	for name, value := range documented {
 		if row := fmt.Sprintf("\n| `%s` | %v", name, value); !strings.Contains(doc, row+" ") {

@@ -27,7 +27,8 @@ type attempt struct {
 // part is a contribution that was added to the sums.
 type part struct {
 	accepted
-	add strategy.Add
+	add        strategy.Add
+	multiplied float64 // its vectors, when they were kept; otherwise 1
 }
 
 // accepted is the record of a contribution, in the attempt that it is combined in.
@@ -35,8 +36,7 @@ type accepted struct {
 	Contribution
 	lossSum  float64
 	examples uint64
-	packed   Packed  // nil: not kept
-	scale    float64 // by which its vectors were multiplied when they were kept
+	packed   Packed // nil: not kept
 }
 
 // bound returns the largest magnitude of a sum of a number of contributions.
@@ -145,7 +145,7 @@ func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 		}
 	}
 	r.answer(offer.number, offer.peer, c, protocol.ReasonAccepted, "")
-	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint}, packed: offer.Packed, scale: 1}
+	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint, Scale: 1}, packed: offer.Packed}
 	offer.Packed = nil
 	// Absurd metrics, NaN included, would spoil the round's training loss.
 	if loss := c.Metrics.LossSum; examples > 0 && loss >= 0 && loss <= maxLoss*float64(examples) {
@@ -166,13 +166,15 @@ func (r *Run) add(e strategy.Add) {
 		offer, c = r.accept(e.Handle)
 		vectors, release = offer.Vectors, offer.Release
 	}
+	multiplied := c.Scale
+	c.Scale, c.Counted = multiplied*e.Scale, e.Weight
 	a := r.attempt
 	a.adding++
 	if a.adds++; a.maxAdds > 0 && a.adds > a.maxAdds {
 		panic(fmt.Sprintf("run: additions: %d, want at most %d, as announced", a.adds, a.maxAdds))
 	}
 	a.count(c)
-	a.parts = append(a.parts, part{c, e})
+	a.parts = append(a.parts, part{c, e, multiplied})
 	r.env.Compute(func() {
 		for i, sum := range a.sums {
 			sum.AddScaled(vectors[i], e.Scale, e.Weight)

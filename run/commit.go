@@ -25,13 +25,14 @@ import (
 // the round back, unless the guard can say whose contributions are to blame.
 type commit struct {
 	strategy.Commit
-	attempt *attempt
-	vectors combine.Vectors
-	state   map[string][]float32 // server vectors of the base
-	kept    []*kept              // the contributions of Kept
-	onGrid  levels
-	blamed  []strategy.Handle // contributions that the guard wants taken out
-	hash    [32]byte
+	attempt   *attempt
+	vectors   combine.Vectors
+	state     map[string][]float32 // server vectors of the base
+	published []float32            // the base as clients have it
+	kept      []*kept              // the contributions of Kept
+	onGrid    levels
+	blamed    []strategy.Handle // contributions that the guard wants taken out
+	hash      [32]byte
 }
 
 // commitSteps are the steps that compute and check a version.
@@ -51,7 +52,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	if a.commit == nil || a.adding > 0 {
 		return
 	}
-	c := &commit{Commit: *a.commit, attempt: a, state: r.down.state}
+	c := &commit{Commit: *a.commit, attempt: a, state: r.down.state, published: r.down.params}
 	a.commit = nil
 	c.vectors = combine.Vectors{Base: r.down.exact(), Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
 	for _, h := range c.Kept {

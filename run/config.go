@@ -77,6 +77,7 @@ type Config struct {
 	EvalEvery    int                             // versions from one evaluation to the next; 0 means 1
 	Evaluate     Evaluator                       // nil: versions are not evaluated
 	Judge        Evaluator                       // the guard's, on few examples; nil: versions are not guarded
+	Drifts       bool                            // the test examples change during the run
 	Shards       Shards                          // public data; zero: participants have their own
 	Journal      Journal                         // nil: nothing is durable
 	Saved        *Saved                          // state to resume from; nil starts a new run

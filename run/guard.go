@@ -19,7 +19,9 @@ type guard struct {
 	evaluate Evaluator // nil: nothing is judged
 
 	mu    sync.Mutex
-	floor float64 // least loss that the bound is a multiple of; 0: not known
+	floor float64  // least loss that the bound is a multiple of; 0: not known
+	known *float32 // first parameter of the model whose loss is known; nil: of none
+	loss  float64
 }
 
 // floorShare is the floor, as a share of the loss of version 0: below it a multiple of
@@ -36,8 +38,18 @@ func (g *guard) lossOf(r *Run, base []float32) float64 {
 		loss, _, _ := g.evaluate(initial)
 		g.floor = floorShare * loss
 	}
-	loss, _, _ := g.evaluate(base)
-	return max(loss, g.floor)
+	if g.known != &base[0] || r.cfg.Drifts {
+		g.loss, _, _ = g.evaluate(base)
+		g.known = &base[0]
+	}
+	return max(g.loss, g.floor)
+}
+
+// accepted keeps the loss of a version: the next is compared with it.
+func (g *guard) accepted(version []float32, loss float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.known, g.loss = &version[0], loss
 }
 
 // guardVersion is a step of the pipeline. Its error wraps nothing: the version is
@@ -46,10 +58,11 @@ func (r *Run) guardVersion(c *commit) error {
 	if c.Guard == 0 || r.guard.evaluate == nil {
 		return nil
 	}
-	before := r.guard.lossOf(r, c.vectors.Base)
+	before := r.guard.lossOf(r, c.published)
 	bound := c.Guard * before
 	after, _, _ := r.guard.evaluate(c.vectors.Next)
 	if after <= bound {
+		r.guard.accepted(c.vectors.Next, after)
 		return nil
 	}
 	// Without those to blame it must be well within the bound: where it hardly is, the
@@ -215,8 +228,8 @@ func (p *part) addTo(sums []*combine.Sum, sign float64) error {
 	defer release()
 	for i, sum := range sums {
 		v := vectors[i]
-		if p.scale != 1 {
-			v = scaled(v, p.scale)
+		if p.multiplied != 1 {
+			v = scaled(v, p.multiplied)
 		}
 		sum.AddScaled(v, sign*p.add.Scale, sign*p.add.Weight)
 	}

@@ -127,7 +127,7 @@ func TestTakenOutExactly(t *testing.T) {
 	a, b := []float32{1e-7, -3.25, 64, 1e-30, .1}, []float32{.3, 17, -64, -1e-9, 1.0 / 3}
 	without.AddScaled(a, 3.7, 3.7)
 	with.AddScaled(a, 3.7, 3.7)
-	p := part{accepted: accepted{packed: &held{[][]float32{b}, new(int)}, scale: 1}, add: strategy.Add{Scale: .123, Weight: 41}}
+	p := part{accepted: accepted{packed: &held{[][]float32{b}, new(int)}}, multiplied: 1, add: strategy.Add{Scale: .123, Weight: 41}}
 	for _, sign := range []float64{1, -1} {
 		if err := p.addTo([]*combine.Sum{with}, sign); err != nil {
 			t.Fatal(err)

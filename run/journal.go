@@ -64,6 +64,11 @@ type Contribution struct {
 	Order       uint64
 	Weight      uint64 // examples
 	Fingerprint uint64 // XXH64 of the packed vectors as received
+
+	// Its vectors count Scale times in the sum, and the sum is divided by the total of
+	// Counted. A contribution that was kept instead has been multiplied by Scale, and
+	// its Counted is 0.
+	Scale, Counted float64
 }
 
 // Evaluation holds a version's metrics on the test set.

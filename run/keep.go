@@ -24,9 +24,9 @@ func (r *Run) keep(e strategy.Keep) {
 	k := &kept{accepted: c, payloads: offer.Payloads}
 	for _, v := range offer.Vectors {
 		if e.Scale != 0 {
-			k.scale = e.Scale
+			k.Scale = e.Scale
 		}
-		k.vectors = append(k.vectors, scaled(v, k.scale))
+		k.vectors = append(k.vectors, scaled(v, k.Scale))
 	}
 	offer.Release()
 	r.kept[e.Handle] = k

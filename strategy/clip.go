@@ -36,8 +36,8 @@ type estimate struct {
 
 const (
 	// clipFactor is the bound in multiples of the median norm. Few honest norms are
-	// beyond it, and a liar weighs as much as one and a half others.
-	clipFactor = 1.5
+	// beyond it, and a liar weighs as much as one and a quarter others.
+	clipFactor = 1.25
 
 	// clipRate moves the estimate by at most a fifth in a round.
 	clipRate = .4

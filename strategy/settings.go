@@ -94,7 +94,7 @@ func guardSetting() Setting {
 
 func clipSetting() Setting {
 	return Setting{Key: "clip", Type: Choice, Choices: []string{"adaptive", "none"},
-		Help: "bound on the norm of a contribution: `adaptive` is 1.5 times the median norm of earlier rounds"}
+		Help: "bound on the norm of a contribution: `adaptive` is 1.25 times the median norm of earlier rounds"}
 }
 
 func maxWeightSetting() Setting {

@@ -56,7 +56,11 @@ func (s *sim) checkCommit(p *process, c run.Commit) {
 		s.must(!s.counted[id], "no contribution is counted twice", "participant %d's answer to order %d is in version %d again", k.Participant, k.Order, c.Round)
 		s.counted[id] = true
 		was := o.counting[id]
-		if was == nil || was.Contribution != k {
+		recorded := k
+		if was != nil {
+			recorded.Scale, recorded.Counted = was.Scale, was.Counted // compared below
+		}
+		if was == nil || was.Contribution != recorded {
 			s.violated("a version is made of what was accepted", "version %d counts %+v, and %+v was accepted", c.Round, k, was)
 			return
 		}
@@ -73,6 +77,10 @@ func (s *sim) checkCommit(p *process, c run.Commit) {
 	if err := s.verify(in, exact, server); err != nil {
 		s.violated("a version is what its contributions make of its base", "version %d, %s %s %s: %v; rate %g, base %v, given %+v",
 			c.Round, s.Server, s.Correction, s.Combine, err, s.rate(s.Config, in), in.base, in.given)
+	}
+	for _, k := range c.Contributions {
+		was := o.counting[key{k.Participant, k.Order}]
+		s.must(was.Contribution == k, "a version says by how much contributions count", "version %d says %+v, it was %+v", c.Round, k, was)
 	}
 	s.backoff = o.backoff.committed()
 	// Bytes are counted up to the moment when the commit was asked for first.

@@ -85,7 +85,7 @@ func TestMutants(t *testing.T) {
 		want string // invariant; "" takes each
 	}{
 		{"a gradient is multiplied by its weight again", "minibatch", add(func(a *strategy.Add) { a.Scale *= a.Weight }), made},
-		{"a sum wraps round", "periodic", add(func(a *strategy.Add) { a.Scale *= 1 << 50 }), made},
+		{"a sum wraps round", "periodic", add(func(a *strategy.Add) { a.Scale *= 1 << 50 }), ""}, // also what the version says of zeros
 		{"a contribution counts one example too many", "fedavg", add(func(a *strategy.Add) { a.Weight++ }), made},
 		{"staleness is left out", "fedbuff", add(func(a *strategy.Add) { a.Scale = 1 }), made},
 		{"the server steps twice as far", "daisy", change(func(e strategy.Effect) strategy.Effect {

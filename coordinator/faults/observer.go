@@ -105,12 +105,15 @@ func (o *observer) Step(e strategy.Event) []strategy.Effect {
 			if f.Handle == offered.Handle && settled == 0 {
 				settled++
 				o.accept(offered, false)
+				o.fresh.Scale, o.fresh.Counted = f.Scale, f.Weight
 			} else if a := o.use(f.Handle); a != nil {
 				a.kept = false
+				a.Scale, a.Counted = a.Scale*f.Scale, f.Weight
 			}
 		case strategy.Keep:
 			settled++
 			o.accept(offered, true)
+			o.fresh.Scale = cmp.Or(f.Scale, 1)
 		case strategy.Judge:
 			settled++
 			o.judge(offered)

@@ -16,6 +16,7 @@ package hub
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -51,9 +52,10 @@ type Hub struct {
 	ctx      context.Context // ends with Shutdown
 	stop     context.CancelFunc
 
-	quota   *quota.Quota // of sessions, and handshakes under way
-	pace    *quota.Pace  // of handshakes
-	notices quota.Notices
+	quota *quota.Quota // of sessions, and handshakes under way
+	pace  *quota.Pace  // of handshakes
+	wants *quota.Pace  // of versions asked for beside orders
+	told  *quota.Pace  // of lines of the log about an address
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -65,7 +67,8 @@ type Hub struct {
 func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 	h := &Hub{
 		rooms: map[string]*Room{}, limits: limits, log: log,
-		quota: quota.New(limits.Sessions, limits.PerAddress), pace: quota.NewPace(limits.Handshakes, limits.HandshakeBurst), sessions: map[*session]struct{}{},
+		quota: quota.New(limits.Sessions, limits.PerAddress), pace: quota.NewPace(limits.Handshakes, limits.HandshakeBurst),
+		wants: quota.NewPace(limits.Models, limits.ModelBurst), told: quota.NewPace(1./60, 1), sessions: map[*session]struct{}{},
 		counts: counts{closed: map[protocol.CloseCode]int{}, refused: map[string]int{}},
 	}
 	h.ctx, h.stop = context.WithCancel(context.Background())
@@ -87,12 +90,36 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 				why = "origin"
 			}
 			h.Refused(why)
-			h.log.Debug("handshake refused", "remote", r.RemoteAddr, "origin", r.Header.Get("Origin"), "reason", reason)
+			h.tell(r.RemoteAddr, "handshake refused", "origin", r.Header.Get("Origin"), "reason", reason)
 			w.Header().Set("Sec-Websocket-Version", "13")
 			http.Error(w, reason.Error(), status)
 		},
 	}
 	return h
+}
+
+// tell logs what an organiser may have to act on: the first of each address in a
+// minute, so that a peer cannot fill the log.
+func (h *Hub) tell(remote, what string, args ...any) {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	level := slog.LevelDebug
+	if h.told.Allow(host) {
+		level = slog.LevelInfo
+	}
+	h.log.Log(context.Background(), level, what, append(args, "remote", remote)...)
+}
+
+// limited reports whether a close code says that the peer has broken a limit or a rule.
+func limited(code protocol.CloseCode) bool {
+	switch code {
+	case protocol.CloseSlow, protocol.CloseOverloaded, protocol.CloseAbuse, protocol.CloseProtocolVersion, protocol.CloseMalformed,
+		protocol.CloseUnexpected, protocol.CloseTooLarge, protocol.CloseUnknownTask, protocol.CloseCapability:
+		return true
+	}
+	return false
 }
 
 // Refused counts a handshake that was refused, by reason, here or before it came here.
@@ -105,7 +132,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from := h.limits.Addresses.Of(r)
 	if refusal := quota.Refuse(h.admit(from), h.limits.Addresses.Untrusted(r)); refusal != nil {
 		h.Refused(refusal.Code)
-		h.notices.Refused(h.log, r, from, refusal)
+		h.tell(cmp.Or(from, r.RemoteAddr), "handshake refused", "code", refusal.Code, "reason", refusal)
 		refusal.SetRetry(w.Header())
 		http.Error(w, refusal.Text, refusal.Status)
 		return

@@ -24,8 +24,9 @@ type Limits struct {
 	BodyRate  int64         // bytes per second
 	BodyWait  time.Duration // for memory to become free for a body
 
-	Messages rate.Limit // per second, chunks not counted
+	Messages rate.Limit // per second, chunks and answers not counted
 	Burst    int        // messages
+	Answers  int        // messages that answer an order or a fetch; at most Burst together
 	Rejected int        // rejected contributions and unknown messages of a session; and its contributions beyond its orders
 
 	Sessions   int // at a time
@@ -33,6 +34,9 @@ type Limits struct {
 
 	Handshakes     rate.Limit // a second from one address; 0 sets no bound
 	HandshakeBurst int
+	Models         rate.Limit // versions asked for beside orders, a second from one address; 0 sets no bound
+	ModelBurst     int
+	ModelWait      time.Duration // for the turn of an address
 	Addresses      quota.Addresses
 }
 
@@ -42,10 +46,20 @@ func DefaultLimits() Limits {
 		Hello: protocol.HelloTimeout, Ping: protocol.PingInterval, Pong: protocol.PongTimeout,
 		Frame: protocol.FrameTimeout, Write: protocol.WriteTimeout, Close: protocol.CloseTimeout, Drain: protocol.MaxDrain,
 		BodyGrace: protocol.BodyGrace, BodyRate: protocol.MinBodyRate, BodyWait: protocol.BodyGrace,
-		Messages: protocol.MaxMessageRate, Burst: protocol.MessageBurst, Rejected: protocol.MaxRejected,
+		Messages: protocol.MaxMessageRate, Burst: protocol.MessageBurst, Answers: protocol.MessagesPerOrder, Rejected: protocol.MaxRejected,
 		Sessions: protocol.MaxSessions, PerAddress: protocol.MaxPerAddress,
 		Handshakes: protocol.MaxHandshakeRate, HandshakeBurst: protocol.HandshakeBurst,
+		Models: protocol.MaxModelRate, ModelBurst: protocol.ModelBurst, ModelWait: protocol.BodyGrace,
 	}
+}
+
+// Allow allows n participants at a time from one address, and what as many cause
+// beside their sessions; 0 sets no bound.
+func (l *Limits) Allow(n int) {
+	share := float64(n) / protocol.MaxPerAddress
+	l.PerAddress = n
+	l.Handshakes, l.HandshakeBurst = rate.Limit(share*protocol.MaxHandshakeRate), quota.Scaled(protocol.HandshakeBurst, share)
+	l.Models, l.ModelBurst = rate.Limit(share*protocol.MaxModelRate), quota.Scaled(protocol.ModelBurst, share)
 }
 
 // bodyTime is how long a body of the given size may take.

@@ -75,7 +75,7 @@ func (s *session) drain() {
 
 // control is called for every ping and pong of the peer.
 func (s *session) control() error {
-	if !s.rate.Allow() {
+	if !s.allow() {
 		return s.tooMany()
 	}
 	if s.joined && !s.inFrame {
@@ -85,7 +85,7 @@ func (s *session) control() error {
 }
 
 func (s *session) tooMany() error {
-	return closeError(protocol.CloseAbuse, "more than %v messages a second", s.hub.limits.Messages)
+	return closeError(protocol.CloseAbuse, "messages: more than %v a second, beside answers", s.hub.limits.Messages)
 }
 
 // extend gives the peer time for its next frame.
@@ -257,7 +257,7 @@ func (s *session) received(m protocol.Message, bytes int64) run.Entry {
 
 // unknown answers a message of a later protocol; the session goes on.
 func (s *session) unknown(err error, frame int) error {
-	if !s.rate.Allow() {
+	if !s.allow() {
 		return s.tooMany()
 	}
 	s.hub.counts.add(func(c *counts) { c.ignored++ })
@@ -269,7 +269,7 @@ func (s *session) unknown(err error, frame int) error {
 
 // message handles a message that came in one frame of the given size.
 func (s *session) message(m protocol.Message, frame int) error {
-	if !s.rate.Allow() {
+	if !s.allow() {
 		return s.tooMany()
 	}
 	switch m := m.(type) {
@@ -286,6 +286,10 @@ func (s *session) message(m protocol.Message, frame int) error {
 		return errGoodbye
 	case *protocol.Hello:
 		return closeError(protocol.CloseUnexpected, "a second hello")
+	case *protocol.Want:
+		if err := s.waitForModel(); err != nil {
+			return err
+		}
 	}
 	e := s.received(m, onWire(frame))
 	s.do(func(r *run.Run) {
@@ -294,6 +298,21 @@ func (s *session) message(m protocol.Message, frame int) error {
 			s.Close(breach(err))
 		}
 	})
+	return nil
+}
+
+// waitForModel waits until the client's address may be sent a version that no order
+// needs.
+func (s *session) waitForModel() error {
+	if s.ordersModel() {
+		return nil
+	}
+	limits := &s.hub.limits
+	ctx, cancel := context.WithTimeout(s.hub.ctx, limits.ModelWait)
+	defer cancel()
+	if s.hub.wants.Wait(ctx, s.from) != nil {
+		return closeError(protocol.CloseOverloaded, "versions: more than %d asked for from one address, and %v a second", limits.ModelBurst, float64(limits.Models))
+	}
 	return nil
 }
 

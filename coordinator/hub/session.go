@@ -33,6 +33,8 @@ type session struct {
 	bye     *protocol.Bye
 	faults  int   // rejected messages that are the peer's doing
 	orders  int   // orders and fetches sent: contributions that may come
+	answers int   // messages that may come in answer to them
+	models  int   // versions that may be asked for because of them
 	offered int   // contributions that have come
 	payload int64 // the largest OrderedSize of an order sent
 
@@ -93,7 +95,33 @@ func (s *session) ordered(payload int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.orders++
+	s.answers = min(s.answers+s.hub.limits.Answers, s.hub.limits.Burst)
+	s.models = min(s.models+1, s.hub.limits.Answers)
 	s.payload = max(s.payload, payload)
+}
+
+// allow counts a message, and reports whether it may come now. Those that answer the
+// coordinator come as fast as it asks.
+func (s *session) allow() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answers > 0 {
+		s.answers--
+		return true
+	}
+	return s.rate.Allow()
+}
+
+// ordersModel counts a version that the client asks for because an order needs it, and
+// reports whether it does.
+func (s *session) ordersModel() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.models == 0 {
+		return false
+	}
+	s.models--
+	return true
 }
 
 // Fault implements run.Peer. It closes the session of a peer with too many faults.
@@ -174,6 +202,9 @@ func (s *session) close(code protocol.CloseCode, detail string) {
 	s.closing = true
 	s.bye = &protocol.Bye{Code: code, Detail: protocol.ClipText(detail)}
 	s.hub.counts.add(func(c *counts) { c.closed[code]++ })
+	if limited(code) {
+		s.hub.tell(s.remote, "session closed", "session", s.number, "participant", s.participant, "code", uint16(code), "reason", detail)
+	}
 	s.poke()
 }
 

@@ -17,7 +17,7 @@ type Notices struct {
 
 const (
 	noticeEvery = time.Minute
-	maxNotices  = 1000 // keys that are remembered
+	maxNotices  = 100 // keys that are remembered, and due in a minute
 )
 
 // Due reports whether a key has not been due for a minute. While too many keys are

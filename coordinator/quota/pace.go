@@ -1,7 +1,9 @@
 package quota
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -25,10 +27,43 @@ func NewPace(limit rate.Limit, burst int) *Pace {
 // beyond it.
 const maxPaced = 10_000
 
+// Scaled returns a burst for a share of what it is meant for, 1 at least.
+func Scaled(burst int, share float64) int { return max(1, int(float64(burst)*share)) }
+
 // Allow reports whether an address may do it now. An empty address always may.
 func (p *Pace) Allow(address string) bool {
+	l := p.of(address)
+	return l == nil || l.Allow()
+}
+
+// Rested reports whether an address may do it now, and counts nothing.
+func (p *Pace) Rested(address string) bool {
+	l := p.of(address)
+	return l == nil || l.Tokens() > 0
+}
+
+// Charge counts what an address has done n times, also if it may not. What is beyond a
+// burst counts as one.
+func (p *Pace) Charge(address string, n int) {
+	if l := p.of(address); l != nil {
+		l.ReserveN(time.Now(), min(n, p.burst))
+	}
+}
+
+// Wait waits for the turn of an address. Its error says that the turn does not come
+// before ctx ends.
+func (p *Pace) Wait(ctx context.Context, address string) error {
+	l := p.of(address)
+	if l == nil {
+		return nil
+	}
+	return l.Wait(ctx)
+}
+
+// of returns the limiter of an address; nil if it has none.
+func (p *Pace) of(address string) *rate.Limiter {
 	if address == "" || p.limit == 0 {
-		return true
+		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -44,16 +79,11 @@ func (p *Pace) Allow(address string) bool {
 		l = rate.NewLimiter(p.limit, p.burst)
 		p.addresses[address] = l
 	}
-	return l.Allow()
+	return l
 }
 
 // Ready reports whether Allow would.
 func (p *Pace) Ready(address string) bool {
-	if address == "" || p.limit == 0 {
-		return true
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l := p.addresses[address]
+	l := p.of(address)
 	return l == nil || l.Tokens() >= 1
 }

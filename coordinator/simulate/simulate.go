@@ -116,7 +116,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(),
-		EvalEvery: t.EvalEvery, Evaluate: sim.evaluate, Judge: judge, MaxWeight: t.Strategy.MaxWeight,
+		EvalEvery: t.EvalEvery, Evaluate: sim.evaluate, Judge: judge, Drifts: t.Data.Drift > 0, MaxWeight: t.Strategy.MaxWeight,
 		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}, ResumeGrace: resumeGrace,
 		Notify: func(u run.Update) {
 			if u.Round == nil {

@@ -38,7 +38,7 @@ func (s *Store) prepare() error {
 			WHERE run = ? AND round = ? AND committed_at IS NULL`},
 		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
 		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
-		{&s.insertContribution, `INSERT INTO contributions (run, round, participant, order_number, weight, fingerprint) VALUES (?, ?, ?, ?, ?, ?)`},
+		{&s.insertContribution, `INSERT INTO contributions (run, round, participant, order_number, weight, fingerprint, scale, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.insertTraffic, `INSERT INTO traffic (run, round, participant, bytes_up, bytes_down, models_up, models_down, kinds) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
 		// The best of those that there still are: an evaluation may come after
 		// its version was pruned. Of equals, the earliest.
@@ -128,7 +128,7 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	}
 	contribution := tx.Stmt(s.insertContribution)
 	for _, k := range c.Contributions {
-		if _, err := contribution.Exec(id, c.Round, k.Participant, k.Order, k.Weight, fmt.Sprintf("%016x", k.Fingerprint)); err != nil {
+		if _, err := contribution.Exec(id, c.Round, k.Participant, k.Order, k.Weight, fmt.Sprintf("%016x", k.Fingerprint), k.Scale, k.Counted); err != nil {
 			return wrap(err, "store contribution of participant %d", k.Participant)
 		}
 	}

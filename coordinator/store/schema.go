@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -146,6 +146,12 @@ ALTER TABLE rounds ADD COLUMN weights TEXT;        -- JSON array beside cohort: 
 // schema6 adds what has travelled and was answered in the whole run.
 const schema6 = `
 ALTER TABLE runs ADD COLUMN ledger TEXT;           -- JSON; NULL in a run of an earlier schema: its rounds have all there is
+`
+
+// schema7 adds by how much contributions count, so that versions can be made anew.
+const schema7 = `
+ALTER TABLE contributions ADD COLUMN scale REAL;   -- factor of its vectors in the sum, or of what was kept; NULL: not recorded
+ALTER TABLE contributions ADD COLUMN counted REAL; -- what the sum is divided by, its part; 0: its vectors were kept
 `
 
 // migrate brings db from schema version have to len(list), each version in a

@@ -293,15 +293,16 @@ func TestRefusals(t *testing.T) {
 	if d := door("", "Host", "evil.example"); d.Open || d.Code != "host" {
 		t.Errorf("the door says %+v, want host", d)
 	}
-	if r, body := ask(t, "GET", url+"/ws", handshake...); r.StatusCode != 101 {
-		t.Fatalf("a handshake: %s, %s", r.Status, body)
-	}
 	for _, test := range []struct {
 		header, code, want string
 	}{
 		{"X-Unknown", "address", "--per-address"},
 		{"X-Forwarded-For", "proxy", "--trusted-proxies"},
 	} {
+		url, log = siteServer(t, "", limits)
+		if r, body := ask(t, "GET", url+"/ws", handshake...); r.StatusCode != 101 {
+			t.Fatalf("a handshake: %s, %s", r.Status, body)
+		}
 		r, body := ask(t, "GET", url+"/ws", append(handshake[:8:8], test.header, "203.0.113.7")...)
 		if r.StatusCode != http.StatusTooManyRequests || !strings.Contains(body, test.want) || r.Header.Get("Retry-After") != "30" {
 			t.Errorf("the second of an address, with %s: %s, %q, want 429 and %s", test.header, r.Status, body, test.want)
