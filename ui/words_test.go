@@ -176,14 +176,3 @@ func TestRefusalInWords(t *testing.T) {
 		}
 	}
 }
-
-func TestPlainPage(t *testing.T) {
-	for _, plain := range []bool{false, true} {
-		p := shown(t)
-		p.Plain = plain
-		opening, text := tag(t, render(t, p), "plain")
-		if got := !strings.Contains(opening, "hidden"); got != plain || !strings.Contains(text, "not encrypted") {
-			t.Errorf("not encrypted %v: shown %v, %q", plain, got, text)
-		}
-	}
-}
