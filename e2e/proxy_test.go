@@ -308,7 +308,7 @@ func TestTabTurnedAway(t *testing.T) {
 		flags              []string
 	}{
 		{"an unknown name", "The coordinator does not know the address of this page", "--public-url", false, nil},
-		{"a proxy that is not trusted", "The coordinator takes everybody behind its proxy for one address", "--trusted-proxies", true,
+		{"a proxy that is not trusted", "The coordinator has no room for more behind one proxy", "--trusted-proxies", true,
 			[]string{"--count-loopback", "--trusted-proxies", "", "--per-address", "1"}},
 		{"many of one address", "Too many connections from your address", "--per-address", true, []string{"--count-loopback", "--per-address", "1"}},
 	} {

@@ -100,7 +100,7 @@ func turnedAway(code string) string {
 	case "address", "pace":
 		return "Too many connections from your address"
 	case "proxy":
-		return "The coordinator takes everybody behind its proxy for one address"
+		return "The coordinator has no room for more behind one proxy"
 	case "host", "origin":
 		return "The coordinator does not know the address of this page"
 	case "full":
@@ -110,6 +110,9 @@ func turnedAway(code string) string {
 	}
 	return "The coordinator does not let this tab in"
 }
+
+// forOrganiser reports whether only the organiser can change what a refusal is for.
+func forOrganiser(code string) bool { return code == "proxy" || code == "host" || code == "origin" }
 
 // watching says what the training does while this tab takes no part.
 func (p *Page) watching() string {
@@ -172,6 +175,8 @@ func (p *Page) Aside() string {
 		return "Reloading the page fetches its newest version."
 	case p.Superseded():
 		return "This tab stays out of it. The other one goes on where this one was, and nothing is lost. You can join from here too, as a new participant."
+	case p.Stage == StageRunning && forOrganiser(p.Local.Refusal):
+		return "Please tell the organiser: " + p.Local.Detail
 	case p.Stage == StageRunning && p.Local.Detail != "":
 		return sentence(p.Local.Detail)
 	case p.Link == LinkLost && p.Stage != StageAbsent:

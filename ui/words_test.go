@@ -159,7 +159,7 @@ func TestPackingInWords(t *testing.T) {
 func TestRefusalInWords(t *testing.T) {
 	for code, want := range map[string]string{
 		"":        "Connection lost, trying again in 4 s",
-		"proxy":   "The coordinator takes everybody behind its proxy for one address, trying again in 4 s",
+		"proxy":   "The coordinator has no room for more behind one proxy, trying again in 4 s",
 		"pace":    "Too many connections from your address, trying again in 4 s",
 		"host":    "The coordinator does not know the address of this page, trying again in 4 s",
 		"unknown": "The coordinator does not let this tab in, trying again in 4 s",
@@ -171,8 +171,12 @@ func TestRefusalInWords(t *testing.T) {
 		if got := p.State(); got != want {
 			t.Errorf("%q: the page says %q, want %q", code, got, want)
 		}
-		if got := p.Aside(); got != "Start the coordinator with --x" {
-			t.Errorf("%q: beside it %q, want the coordinator's sentence", code, got)
+		aside := "Start the coordinator with --x"
+		if code == "proxy" || code == "host" {
+			aside = "Please tell the organiser: start the coordinator with --x"
+		}
+		if got := p.Aside(); got != aside {
+			t.Errorf("%q: beside it %q, want %q", code, got, aside)
 		}
 	}
 }

@@ -122,7 +122,7 @@ func (w *World) attach(ctx context.Context, address string) error {
 	ip := net.ParseIP(u.Hostname())
 	w.local = u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	w.URL = address
-	w.http = map[string]string{"ws": "http://", "wss": "https://"}[u.Scheme] + u.Host
+	w.http = map[string]string{"ws": "http://", "wss": "https://"}[u.Scheme] + u.Host + u.Path[:max(strings.LastIndexByte(u.Path, '/'), 0)]
 	var names []api.TaskName
 	if err := w.get(ctx, "/api/tasks", &names); err != nil {
 		return err
