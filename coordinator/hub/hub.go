@@ -210,7 +210,7 @@ func (h *Hub) Door(r *http.Request) *quota.Refusal {
 	switch {
 	case h.closing:
 		err = quota.ErrStopping
-	case !h.pace.Ready(from):
+	case err == nil && !h.pace.Ready(from): // which passes sooner
 		err = quota.ErrPace
 	}
 	return quota.Refuse(err, h.limits.Addresses.Untrusted(r))
