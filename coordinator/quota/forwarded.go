@@ -99,14 +99,10 @@ func names(h http.Header) bool {
 // errNone says that a header names nobody.
 var errNone = errors.New("no client is named")
 
-// client returns the address of the client that a trusted proxy names: of the hops in
-// a header, from the right, the first that is not a trusted proxy itself, or else the
-// left-most.
-//
-// A proxy passes on the headers that it does not set, so a client can add one of its
-// choice. Therefore all headers must name the same client. X-Real-IP holds one hop:
-// it says nothing if that is a trusted proxy, and another header has more. The error
-// is errNone if no header names a client.
+// client returns the address of the client that a trusted proxy names. All headers must
+// name the same one, because a client may have sent those that the proxy does not set
+// (ADR 0009). X-Real-IP holds one hop: another header may have more. The error is
+// errNone if no header names a client.
 func (p *Proxies) client(h http.Header) (netip.Addr, error) {
 	var client netip.Addr
 	for _, header := range []struct {

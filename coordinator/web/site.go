@@ -16,25 +16,8 @@ import (
 )
 
 // Site is the address at which participants reach the coordinator: which Host headers
-// and origins are allowed, and the prefix of its paths.
-//
-// The Host header keeps out DNS rebinding: a page of evil.example whose name comes to
-// mean 127.0.0.1 would otherwise be of the coordinator's own origin, and could read
-// its API and open sockets in a visitor's name. Such a page cannot choose its Host:
-// the browser sends the name in its address. Names that no stranger can hold are
-// always allowed: IP addresses, localhost, names without a dot, and the name in
-// --addr. So is an absent Host, which no browser sends. Any other name must be that of
-// the public address.
-//
-// A proxy on another machine that is trusted may send any Host once there is a public
-// address, because many do not pass on the Host that they were sent. What it shows, it
-// shows to everybody, and it is not on the way from a visitor's browser to an address
-// that only the visitor reaches. X-Forwarded-Host and its like count for nothing: a
-// page may set them in requests to its own origin. For this reason a proxy on this
-// machine, where a browser may run too, must send an allowed Host.
-//
-// The Origin header, which browsers add to every handshake and which pages cannot
-// change, must be the public address's or that of the Host.
+// and origins are allowed, and the prefix of its paths. docs/operating.md, "Names", has
+// the rules, and ADR 0009 what they keep out.
 type Site struct {
 	public    *url.URL // nil: there is none
 	listener  string   // name in --addr, empty for an IP address
@@ -188,8 +171,8 @@ func (s *Site) allows(host string) bool {
 	return local(name) || name == s.listener || s.public != nil && name == hostOf(s.public.Host)
 }
 
-// local reports whether no stranger can hold a name: it is an address, localhost or a
-// name below that, has no dot, or there is none.
+// local reports whether a name is one that no page of a stranger can have: an address,
+// localhost or below it, without a dot, or none at all.
 func local(name string) bool {
 	_, err := netip.ParseAddr(name)
 	return err == nil || !strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost")
