@@ -27,6 +27,8 @@ import (
 	"fedtab/protocol"
 	"fedtab/run"
 	"fedtab/static"
+
+	"golang.org/x/time/rate"
 )
 
 // Config is the configuration of `coordinator serve`.
@@ -135,14 +137,24 @@ func (s *Server) open() (err error) {
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	s.http = &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), site, cfg.Log),
+		Handler:           web.New(shown, s.hub, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress}, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       2 * time.Minute,
-		ConnState:         quota.NewConns(quota.New(maxConnections, connectionsPerSession*cfg.Limits.PerAddress), cfg.Limits.Addresses).State,
+		ConnState:         s.connections().State,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
 	return nil
+}
+
+// connections bounds the connections of participants.
+func (s *Server) connections() *quota.Conns {
+	n := s.cfg.Limits.PerAddress
+	share := float64(n) / protocol.MaxPerAddress
+	return quota.NewConns(
+		quota.New(maxConnections, connectionsPerSession*n),
+		quota.NewPace(rate.Limit(share*protocol.MaxConnectionRate), quota.Scaled(protocol.ConnectionBurst, share)),
+		s.cfg.Limits.Addresses)
 }
 
 // prepare resumes the run of a study, or creates one.

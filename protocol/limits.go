@@ -188,6 +188,12 @@ const (
 // Limits of HTTP, for one address. They are for MaxPerAddress participants, and grow
 // with the number that the organiser allows.
 const (
+	// MaxConnectionRate is the max average rate of new connections, per second;
+	// ConnectionBurst is the max number at once: two classes, with the 6 connections of
+	// each browser. More are closed without an answer.
+	MaxConnectionRate = 16
+	ConnectionBurst   = 512
+
 	// MaxRequestRate is the max average rate of requests, per second; RequestBurst is
 	// the max number at once: two classes that open the page and fetch 20 shards each.
 	MaxRequestRate = 128
@@ -202,9 +208,13 @@ const (
 
 // Limits of HTTP, for a coordinator.
 const (
+	// MaxAnswers is the max number of answers at one time that are made for one request,
+	// at most 400 kB each; those of one address are at most as many as its participants.
+	MaxAnswers = 256
+
 	// MaxModelFiles is the max memory of the model files that are being downloaded;
 	// there is room for two of any size.
-	MaxModelFiles = 32 << 20
+	MaxModelFiles = 16 << 20
 
 	// MaxUnsent is the max number of bytes that wait in the kernel for one connection,
 	// beside those that are on their way.

@@ -353,8 +353,8 @@ func TestDocumentation(t *testing.T) {
 		"FrameTimeout": FrameTimeout, "BodyGrace": BodyGrace, "MinBodyRate": MinBodyRate,
 		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxHandshakeRate": MaxHandshakeRate, "HandshakeBurst": HandshakeBurst, "MaxBodies": MaxBodies,
 		"MessagesPerOrder": MessagesPerOrder, "MaxModelRate": MaxModelRate, "ModelBurst": ModelBurst,
-		"MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
-		"MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
+		"MaxConnectionRate": MaxConnectionRate, "ConnectionBurst": ConnectionBurst, "MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
+		"MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
 	}
 	for name, value := range documented {
 		if row := fmt.Sprintf("\n| `%s` | %v", name, value); !strings.Contains(doc, row+" ") {

@@ -99,6 +99,8 @@ func turnedAway(code string) string {
 		return "Connection lost"
 	case "address", "pace":
 		return "Too many connections from your address"
+	case "requests", "downloads":
+		return "Too many requests from your address"
 	case "proxy":
 		return "The coordinator has no room for more behind one proxy"
 	case "host", "origin":

@@ -10,10 +10,11 @@ import "slices"
 //	idle      what is not answered cannot stop the run
 //	resource  memory, disk, connections
 //	origin    pages of other sites, and headers of proxies
+//	http      the same, of the web server
 //	choice    of cohorts
 //
 // A line of category honest says what the crew has lost beside cases that share a
 // coordinator.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), origins())
+	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), sites(), origins())
 }

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"context"
+	"io"
 	"net"
 	"runtime"
 	"sync"
@@ -19,7 +20,7 @@ type attacker struct {
 
 	mu    sync.Mutex
 	ended bool
-	peers []*hubtest.Peer
+	held  []io.Closer // its sockets
 }
 
 func (a *attacker) Helper()                  {}
@@ -32,13 +33,18 @@ func (a *attacker) Fatalf(string, ...any)    { runtime.Goexit() }
 // Connect opens a socket and sends nothing.
 func (a *attacker) Connect() *hubtest.Peer {
 	p := hubtest.Connect(a, dialerFrom(a.from), a.t.World.URL)
+	a.hold(p.Conn)
+	return p
+}
+
+// hold has a socket closed when the attacker ends.
+func (a *attacker) hold(conn io.Closer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.peers = append(a.peers, p)
+	a.held = append(a.held, conn)
 	if a.ended {
-		p.Conn.Close()
+		conn.Close()
 	}
-	return p
 }
 
 // Join joins the run.
@@ -49,8 +55,8 @@ func (a *attacker) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ended = true
-	for _, p := range a.peers {
-		p.Conn.Close()
+	for _, conn := range a.held {
+		conn.Close()
 	}
 }
 

@@ -133,12 +133,7 @@ func ends(p *hubtest.Peer) {
 
 // halfRequest sends the headers of a request byte by byte, and never ends them.
 func halfRequest(a *attacker) {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: a.from}}
-	conn, err := dialer.DialContext(a.ctx, "tcp", strings.TrimPrefix(a.t.World.http, "http://"))
-	if err != nil {
-		return
-	}
-	defer conn.Close()
+	conn := a.dial()
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: example.com\r\nX-Slow: ")
 	for {
 		if _, err := conn.Write([]byte("x")); err != nil {

@@ -1,6 +1,9 @@
 package hub
 
 import (
+	"context"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -143,6 +146,63 @@ func TestEnds(t *testing.T) {
 		}
 		if _, r, err := f.dialer.DialContext(t.Context(), testURL, nil); err == nil || r == nil || r.StatusCode != 503 {
 			t.Errorf("after Shutdown a handshake is answered with %v (%v), want 503", r, err)
+		}
+	})
+}
+
+// Participants answer as fast as the coordinator asks: its pace is no flood of theirs.
+func TestAnswersAreNoFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wait sync.WaitGroup
+		for range 3 {
+			p := f.join(t)
+			wait.Go(func() {
+				if _, err := p.Obey(ctx, time.Millisecond); err != nil { // 50 times MaxMessageRate
+					t.Errorf("an honest participant: %v", err)
+				}
+			})
+		}
+		began := time.Now()
+		for f.state().Version < 2*protocol.MessageBurst {
+			if took := time.Since(began); took > time.Minute {
+				t.Fatalf("version %d after %v", f.state().Version, took)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+		wait.Wait()
+	})
+}
+
+// Versions that are asked for beside orders have a pace for each address, whatever the
+// number of sessions; those that orders need have none.
+func TestVersionsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, func(_ *run.Config, sc *strategy.Config, l *Limits) {
+			sc.MinClients = 100 // no orders
+			l.Models, l.ModelBurst, l.ModelWait = .5, 3, 5*time.Second
+		})
+		began := time.Now()
+		took := func() time.Duration { return time.Since(began).Round(time.Second) }
+		ask := func() *hubtest.Peer {
+			p := f.join(t)
+			p.Send(&protocol.Want{Full: true})
+			return p
+		}
+		for i, want := range []time.Duration{0, 0, 0, 2 * time.Second, 4 * time.Second} {
+			hubtest.Await[*protocol.Model](ask())
+			if got := took(); got != want {
+				t.Errorf("model %d has come after %v, want %v", i, got, want)
+			}
+		}
+		var waiting []*hubtest.Peer
+		for range 3 { // their turns are in 2, 4 and 6 s
+			waiting = append(waiting, ask())
+		}
+		if code, why := waiting[2].Closed(); code != protocol.CloseOverloaded || !strings.Contains(why, "more than 3 asked for") {
+			t.Errorf("closed with %v (%q), want %v", code, why, protocol.CloseOverloaded)
 		}
 	})
 }

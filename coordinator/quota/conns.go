@@ -11,15 +11,16 @@ import (
 // addresses count, count towards the total only.
 type Conns struct {
 	quota     *Quota
+	pace      *Pace // of new connections
 	addresses Addresses
 
 	mu       sync.Mutex
 	admitted map[net.Conn]string // by address
 }
 
-// NewConns returns a bound by q.
-func NewConns(q *Quota, a Addresses) *Conns {
-	return &Conns{quota: q, addresses: a, admitted: map[net.Conn]string{}}
+// NewConns returns a bound by q and p.
+func NewConns(q *Quota, p *Pace, a Addresses) *Conns {
+	return &Conns{quota: q, pace: p, addresses: a, admitted: map[net.Conn]string{}}
 }
 
 // State is the server's ConnState. It closes a new connection beyond the quota.
@@ -28,7 +29,7 @@ func (c *Conns) State(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		from := c.addresses.ofConn(conn.RemoteAddr().String())
-		if c.quota.Acquire(from) != nil {
+		if !c.pace.Allow(from) || c.quota.Acquire(from) != nil {
 			conn.Close()
 			return
 		}

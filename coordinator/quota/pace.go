@@ -27,6 +27,9 @@ func NewPace(limit rate.Limit, burst int) *Pace {
 // beyond it.
 const maxPaced = 10_000
 
+// Rate returns how often an address may do it in the long run, a second.
+func (p *Pace) Rate() float64 { return float64(p.limit) }
+
 // Scaled returns a burst for a share of what it is meant for, 1 at least.
 func Scaled(burst int, share float64) int { return max(1, int(float64(burst)*share)) }
 

@@ -78,7 +78,7 @@ func (f *fakeConn) Close() error         { f.closed = true; return nil }
 
 func TestConns(t *testing.T) {
 	q := New(4, 2)
-	c := NewConns(q, Addresses{})
+	c := NewConns(q, NewPace(0, 0), Addresses{})
 	var all []*fakeConn
 	for _, test := range []struct {
 		from   string
@@ -103,7 +103,7 @@ func TestConns(t *testing.T) {
 	if q.held != 0 || len(c.admitted) != 0 {
 		t.Errorf("%d are held after all have ended", q.held)
 	}
-	c = NewConns(q, Addresses{CountLoopback: true})
+	c = NewConns(q, NewPace(1, 3), Addresses{CountLoopback: true})
 	for i, from := range []string{"127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3"} {
 		conn := &fakeConn{from: from}
 		if c.State(conn, http.StateNew); conn.closed != (i == 2) {

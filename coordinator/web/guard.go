@@ -4,16 +4,18 @@ import (
 	"net/http"
 	"time"
 
+	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 )
 
 // guard bounds what a request may hold. The site is only read: a request of
 // another method, or with a body, is answered at once, and its connection closed
 // without waiting for the body. A response may take WriteTimeout for each write,
-// and the time that MinBodyRate gives its bytes.
-func guard(next http.Handler) http.Handler {
+// and the time that MinBodyRate gives its bytes. Requests and answers are counted for
+// the address that they come from, but for probes.
+func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		timed := &timedWriter{w, http.NewResponseController(w)}
+		timed := &timedWriter{ResponseWriter: w, control: http.NewResponseController(w), downloads: s.budgets.downloads}
 		timed.extend(0)
 		if r.ContentLength != 0 {
 			// net/http would wait for the body before it closes.
@@ -27,17 +29,24 @@ func guard(next http.Handler) http.Handler {
 		case r.ContentLength != 0:
 			fail(timed, http.StatusBadRequest, "request body: want none")
 		case r.URL.Path == "/ws":
-			next.ServeHTTP(w, r) // the hub takes the connection over, with deadlines of its own
-		default:
+			next.ServeHTTP(w, r) // the hub takes the connection over, with limits of its own
+		case r.URL.Path == "/healthz", r.URL.Path == "/readyz":
 			next.ServeHTTP(timed, r)
+		default:
+			timed.from = s.budgets.addresses.Of(r)
+			if s.budgets.admit(timed, r, timed.from) {
+				next.ServeHTTP(timed, r)
+			}
 		}
 	})
 }
 
-// timedWriter sets a deadline before every write.
+// timedWriter sets a deadline before every write, and charges an address for it.
 type timedWriter struct {
 	http.ResponseWriter
-	control *http.ResponseController
+	control   *http.ResponseController
+	downloads *quota.Pace
+	from      string // empty: nobody is charged
 }
 
 func (t *timedWriter) extend(bytes int) {
@@ -48,6 +57,9 @@ func (t *timedWriter) extend(bytes int) {
 // Write implements http.ResponseWriter.
 func (t *timedWriter) Write(p []byte) (int, error) {
 	t.extend(len(p))
+	if t.Header().Get("Content-Type") != eventStream {
+		t.downloads.Charge(t.from, len(p))
+	}
 	return t.ResponseWriter.Write(p)
 }
 

@@ -9,11 +9,12 @@ import (
 	"strings"
 
 	"fedtab/coordinator/export"
+	"fedtab/coordinator/quota"
 	"fedtab/coordinator/store"
 )
 
 // model serves a version as a safetensors file: newest, best, or a number.
-func model(w http.ResponseWriter, r *http.Request, st *Study) {
+func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study) {
 	want, ok := strings.CutSuffix(r.PathValue("file"), ".safetensors")
 	if !ok {
 		fail(w, http.StatusNotFound, "there is no %s, want NAME.safetensors with newest, best or the number of a version as NAME", r.PathValue("file"))
@@ -24,25 +25,42 @@ func model(w http.ResponseWriter, r *http.Request, st *Study) {
 		fail(w, http.StatusNotFound, "%v", err)
 		return
 	}
-	params, hash, err := st.Version(version)
+	name := fileName{st.Run, version}
+	f, err := s.files.get(name, int64(4*st.Model.Layout().Size)+headerSpace, func() ([]byte, string, error) { return modelFile(st, version) })
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNotKept):
 		fail(w, http.StatusNotFound, "%v", err)
+		return
+	case errors.Is(err, errFilesFull):
+		s.budgets.refuse(w, r, &quota.Refusal{Code: "busy", Text: err.Error(), Status: http.StatusServiceUnavailable, Retry: retryBudget})
 		return
 	case err != nil:
 		fail(w, http.StatusInternalServerError, "%v", err)
 		return
 	}
-	var file bytes.Buffer
-	if err := export.Safetensors(&file, st.Model.Layout(), params, export.Metadata(st.Task.Name, st.Run, version, hash)); err != nil {
-		fail(w, http.StatusInternalServerError, "%v", err)
-		return
-	}
+	defer s.files.put(name, f)
 	h := w.Header()
 	h.Set("Content-Type", export.ContentType)
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fmt.Sprintf("%s-%d.safetensors", st.Run, version)))
 	h.Set("Cache-Control", "no-cache")
-	content := sha256.Sum256(file.Bytes()) // the names of run and version are in the file too
-	h.Set("ETag", fmt.Sprintf(`"%x"`, content[:8]))
-	w.Write(file.Bytes())
+	h.Set("ETag", f.etag)
+	w.Write(f.content)
+}
+
+// headerSpace is about what a file has beside the parameters, bytes.
+const headerSpace = 16 << 10
+
+// modelFile makes the file of a version, and its entity tag.
+func modelFile(st *Study, version uint64) ([]byte, string, error) {
+	params, hash, err := st.Version(version)
+	if err != nil {
+		return nil, "", err
+	}
+	var b bytes.Buffer
+	b.Grow(4*len(params) + headerSpace)
+	if err := export.Safetensors(&b, st.Model.Layout(), params, export.Metadata(st.Task.Name, st.Run, version, hash)); err != nil {
+		return nil, "", err
+	}
+	content := sha256.Sum256(b.Bytes()) // the names of run and version are in the file too
+	return b.Bytes(), fmt.Sprintf(`"%x"`, content[:8]), nil
 }

@@ -16,9 +16,9 @@ import (
 	"fedtab/run"
 )
 
-func testSite(t *testing.T, public string) *Site {
+func testSite(t *testing.T, public string, addresses quota.Addresses) *Site {
 	t.Helper()
-	s, err := NewSite(public, "127.0.0.1:8080", quota.Addresses{}, slog.New(slog.DiscardHandler))
+	s, err := NewSite(public, "127.0.0.1:8080", addresses, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestNewSite(t *testing.T) {
 		"": "", "https://study.example": "", "https://study.example/": "", "http://192.0.2.1:8080/a/b/": "/a/b",
 		"https://[2001:db8::1]/study": "/study", "https://study.example/apiary": "/apiary",
 	} {
-		if got := testSite(t, public).prefix(); got != prefix {
+		if got := testSite(t, public, quota.Addresses{}).prefix(); got != prefix {
 			t.Errorf("%q: prefix %q, want %q", public, got, prefix)
 		}
 	}
@@ -127,7 +127,7 @@ func TestOrigins(t *testing.T) {
 		{"https://study.example:444", "x", "https://study.example:444", true},
 		{"https://study.example:444", "x", "https://study.example", false},
 	} {
-		refusal := testSite(t, test.public).refuseOrigin(test.origin, &http.Request{Host: test.host})
+		refusal := testSite(t, test.public, quota.Addresses{}).refuseOrigin(test.origin, &http.Request{Host: test.host})
 		if got := refusal == nil; got != test.want {
 			t.Errorf("public %q, host %q, origin %q: allowed %v, want %v", test.public, test.host, test.origin, got, test.want)
 		}
@@ -167,7 +167,7 @@ func siteServer(t *testing.T, public string, limits hub.Limits) (url string, log
 	}
 	study.Feed = NewFeed(run.State{}, nil)
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page at "+r.URL.Path) })
-	s := httptest.NewServer(New([]*Study{study}, hub.New(nil, limits, logger), page, site, logger))
+	s := httptest.NewServer(New([]*Study{study}, hub.New(nil, limits, logger), page, site, Limits{Participants: limits.PerAddress}, logger))
 	t.Cleanup(s.Close)
 	return s.URL, log
 }

@@ -15,10 +15,8 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/dataset"
-	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
-	"fedtab/protocol"
 	"fedtab/run"
 )
 
@@ -45,8 +43,8 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 
 // New returns the coordinator's handler at the address of a site. page serves every
 // other path.
-func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, log *slog.Logger) http.Handler {
-	s := &server{log: log, site: site, sockets: sockets, streams: quota.New(protocol.MaxSessions, protocol.MaxPerAddress)}
+func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
+	s := &server{site: site, sockets: sockets, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	probes := &health{studies, sockets}
@@ -61,7 +59,7 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, log *
 		name := study.Task.Name
 		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
-		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { model(w, r, study) })
+		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { s.model(w, r, study) })
 		if study.Data.Public {
 			mux.Handle("GET "+DataPath(study.Task, study.Data)+"/{shard}", shards(study))
 		}
@@ -73,16 +71,15 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, log *
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
 	mux.Handle("/", page)
-	return secured(site.strip(guard(site.check(sockets, mux))))
+	return secured(site.strip(s.guard(site.check(sockets, mux))))
 }
 
 type server struct {
-	log     *slog.Logger
 	site    *Site
 	sockets Sockets
 	studies []*Study
-	streams *quota.Quota // of event streams
-	notices quota.Notices
+	budgets *budgets
+	files   *files
 }
 
 // door says whether a WebSocket handshake of a page would be refused now, and why: a
@@ -130,6 +127,11 @@ func (s *server) task(w http.ResponseWriter, r *http.Request, st *Study) {
 		fail(w, http.StatusBadRequest, "%s", problem)
 		return
 	}
+	release := s.budgets.hold(w, r, s.budgets.answers)
+	if release == nil {
+		return
+	}
+	defer release()
 	state, rounds := st.Feed.Page(since, before, int(limit))
 	b := append(bytes.Clone(state[:len(state)-1]), `,"rounds":[`...)
 	b = append(append(b, bytes.Join(rounds, []byte(","))...), ']')
@@ -147,16 +149,13 @@ const keepAlive = 15 * time.Second
 // each round that is new or has been evaluated. Changes within 100 ms become one.
 // What was there before is in /api/tasks/NAME.
 func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
-	addresses := s.site.addresses
-	from := addresses.Of(r)
-	if refusal := quota.Refuse(s.streams.Acquire(from), addresses.Untrusted(r)); refusal != nil {
-		s.notices.Refused(s.log, r, from, refusal)
-		refuse(w, r, refusal)
+	release := s.budgets.hold(w, r, s.budgets.streams)
+	if release == nil {
 		return
 	}
-	defer s.streams.Release(from)
+	defer release()
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", eventStream)
 	h.Set("Cache-Control", "no-store")
 	control := http.NewResponseController(w)
 	tick := time.NewTicker(keepAlive)
@@ -187,6 +186,9 @@ func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
 		}
 	}
 }
+
+// eventStream is the type of an event stream, whose bytes are in no budget.
+const eventStream = "text/event-stream"
 
 func event(b []byte, name string, data []byte) []byte {
 	return fmt.Appendf(b, "event: %s\ndata: %s\n\n", name, data)

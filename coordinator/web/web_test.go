@@ -18,6 +18,7 @@ import (
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
+	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
 	"fedtab/learn/data"
 	"fedtab/protocol"
@@ -55,7 +56,7 @@ func studyOf(t *testing.T, name string) (*Study, *httptest.Server) {
 	st.State = func(context.Context) (run.State, error) { return testState, testFailure }
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
-	s := httptest.NewServer(New([]*Study{st}, sockets, page, testSite(t, ""), slog.New(slog.DiscardHandler)))
+	s := httptest.NewServer(New([]*Study{st}, sockets, page, testSite(t, "", quota.Addresses{}), Limits{}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(s.Close)
 	d.Train = &whole // to compare with
 	return st, s

@@ -1,0 +1,204 @@
+package hostile
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"fedtab/coordinator/hub/hubtest"
+	"fedtab/protocol"
+)
+
+// Bounds of the cases over HTTP.
+const (
+	httpMemory = 64. // MiB
+	httpProbe  = .1  // seconds, the median of the answers of /healthz
+	perTab     = 6   // HTTP connections of a browser
+)
+
+// dial opens a connection for HTTP that reads little.
+func (a *attacker) dial() net.Conn {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: a.from}}
+	conn, err := dialer.DialContext(a.ctx, "tcp", strings.TrimPrefix(a.t.World.http, "http://"))
+	if err != nil {
+		a.Fatal(err)
+	}
+	conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+	a.hold(conn)
+	return conn
+}
+
+// path fills the task's name in.
+func (a *attacker) path(of string) string {
+	return strings.ReplaceAll(of, "TASK", a.t.World.Task)
+}
+
+// pipeline asks for a page again and again on one connection, and reads nothing.
+func pipeline(path string) func(*attacker) {
+	return func(a *attacker) {
+		conn := a.dial()
+		request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", a.path(path), conn.RemoteAddr())
+		for {
+			if _, err := io.WriteString(conn, strings.Repeat(request, 100)); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// unfinished announces the body of a request, and sends none of it.
+func unfinished(a *attacker) {
+	conn := a.dial()
+	fmt.Fprintf(conn, "POST /api/tasks HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000000\r\n\r\n", conn.RemoteAddr())
+	io.Copy(io.Discard, conn)
+}
+
+// stream holds an event stream, if there is room for it.
+func stream(a *attacker) {
+	conn := a.dial()
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", a.path("/api/tasks/TASK/events"), conn.RemoteAddr())
+	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || r.StatusCode != http.StatusOK {
+		return
+	}
+	io.Copy(io.Discard, r.Body)
+}
+
+// requests fetches a page without pause.
+func requests(a *attacker) {
+	conn := a.dial()
+	read := bufio.NewReader(conn)
+	for a.ctx.Err() == nil {
+		if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", a.path("/api/tasks/TASK?limit=1000"), conn.RemoteAddr()); err != nil {
+			return
+		}
+		r, err := http.ReadResponse(read, nil)
+		if err != nil {
+			return
+		}
+		io.Copy(io.Discard, r.Body)
+	}
+}
+
+// wantVersions asks for a version as often as a session may, and joins anew.
+func wantVersions(received *atomic.Int64) func(*attacker) {
+	return func(a *attacker) {
+		h := hubtest.Hello(a.t.World.Task)
+		h.TabState = protocol.TabPaused // no orders
+		p := a.Connect().Join(h)
+		for range 8 {
+			p.Send(&protocol.Want{Version: p.Welcome.Version, Full: true})
+		}
+		for range 8 {
+			hubtest.Await[*protocol.Model](p)
+			received.Add(1)
+		}
+	}
+}
+
+// probe asks for /healthz until the case ends, from an address of its own, and returns
+// the median of the times, in seconds, and whether one failed.
+func (t *T) probe() (report func() (median float64, failed int)) {
+	var mu sync.Mutex
+	var took []float64
+	failures := 0
+	stop := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-t.Context().Done():
+				return
+			case <-time.After(200 * time.Millisecond):
+			}
+			began := time.Now()
+			var health any
+			err := t.World.get(t.Context(), "/healthz", &health)
+			mu.Lock()
+			if took = append(took, time.Since(began).Seconds()); err != nil {
+				failures++
+			}
+			mu.Unlock()
+		}
+	})
+	return func() (float64, int) {
+		close(stop)
+		wait.Wait()
+		slices.Sort(took)
+		if len(took) == 0 {
+			return 0, 1
+		}
+		return took[len(took)/2], failures
+	}
+}
+
+// sites are attacks on the web server.
+func sites() (cases []Case) {
+	add := func(words, about string, w *Setting, long bool, attack func(t *T)) {
+		cases = append(cases, Case{Name: name("http", words), About: about, Needs: "the coordinator's process", Long: long, World: w, Attack: attack})
+	}
+	measured := func(words, about string, long bool, attack func(t *T)) {
+		add(words, about, large, long, func(t *T) {
+			t.Baseline() // the crew's own memory is taken by then
+			t.held(httpMemory, func() {
+				report := t.probe()
+				t.measure(oneAddress, func() { attack(t) })
+				median, failed := report()
+				t.AtMost("/healthz", median, httpProbe, " s")
+				t.AtMost("failed probes", float64(failed), 0, "")
+			})
+		})
+	}
+	crowd := func(n int, act func(*attacker)) func(t *T) {
+		return func(t *T) { t.Crowd(n, t.World.Address(), act) }
+	}
+	models := pipeline("/api/tasks/TASK/models/newest.safetensors")
+	pages := pipeline("/api/tasks/TASK?limit=1000&points=1000")
+	measured("unfinished bodies", "300 connections announce a request's body of 1 MB and send nothing", true, crowd(300, unfinished))
+	measured("pipelined pages", "300 connections ask for pages of rounds and read nothing", true, crowd(300, pages))
+	measured("pipelined models", "300 connections ask for models of 6.6 MB and read nothing", true, crowd(300, models))
+	measured("a flood of requests", "16 connections fetch pages of rounds without pause", true, crowd(16, requests))
+	measured("all together", "unfinished bodies, pipelined pages and models, event streams and requests, from five addresses", false, func(t *T) {
+		crowd(100, unfinished)(t)
+		crowd(200, pages)(t)
+		crowd(300, models)(t)
+		crowd(300, stream)(t)
+		crowd(16, requests)(t)
+	})
+	add("event streams of one address", "3,000 requests for event streams at once", inAll, false, func(t *T) {
+		from, open := t.World.Address(), atomic.Int64{}
+		t.Crowd(3000, from, func(a *attacker) {
+			conn := a.dial()
+			fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", a.path("/api/tasks/TASK/events"), conn.RemoteAddr())
+			r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err == nil && r.StatusCode == http.StatusOK {
+				open.Add(1)
+				defer open.Add(-1)
+				io.Copy(io.Discard, r.Body)
+			}
+			a.Pause(10 * time.Second)
+		})
+		t.Pause(settleTime)
+		t.AtMost("streams", float64(open.Load()), perAddress, "")
+	})
+	add("versions on new sessions", "8 sessions ask for a version of 6.6 MB eight times, and join anew", large, false, func(t *T) {
+		var received atomic.Int64
+		t.Baseline()
+		t.Crowd(8, t.World.Address(), wantVersions(&received))
+		t.Pause(settleTime + measureTime)
+		// All that an address may ask for at once, and its pace.
+		allowed := protocol.ModelBurst + protocol.MaxModelRate*(settleTime+measureTime).Seconds()
+		t.AtMost("versions sent", float64(received.Load()), allowed, "")
+		t.honestUnharmed()
+	})
+	return cases
+}

@@ -1,0 +1,128 @@
+package web
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"fedtab/coordinator/hub"
+	"fedtab/coordinator/quota"
+	"fedtab/protocol"
+	"fedtab/run"
+)
+
+// limitedSite serves a study whose limits count this machine like any other.
+func limitedSite(t *testing.T, participants int) (*Study, *httptest.Server, *strings.Builder) {
+	t.Helper()
+	st, _ := testStudy(t)
+	st.Feed = NewFeed(run.State{}, []run.RoundRecord{{Round: 1}})
+	var log strings.Builder
+	var mu sync.Mutex
+	out := writer(func(p []byte) (int, error) { mu.Lock(); defer mu.Unlock(); return log.Write(p) })
+	site := testSite(t, "", quota.Addresses{CountLoopback: true})
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
+	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
+	s := httptest.NewServer(New([]*Study{st}, sockets, page, site, Limits{Participants: participants}, slog.New(slog.NewTextHandler(out, nil))))
+	t.Cleanup(s.Close)
+	return st, s, &log
+}
+
+type writer func(p []byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }
+
+// An address has a budget of requests; beyond it they are refused with a reason, the
+// log says so once, and probes and other addresses are answered.
+func TestRequestBudget(t *testing.T) {
+	_, s, log := limitedSite(t, 1)
+	refused := 0
+	for range 3 * protocol.RequestBurst / protocol.MaxPerAddress {
+		r, b := get(t, s.URL+"/api/tasks")
+		if r.StatusCode == http.StatusTooManyRequests {
+			refused++
+			if !strings.Contains(string(b), "requests from your address") || r.Header.Get("Retry-After") == "" {
+				t.Fatalf("refused with %s, Retry-After %q", b, r.Header.Get("Retry-After"))
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("no request was refused")
+	}
+	if n := strings.Count(log.String(), "request refused"); n != 1 {
+		t.Errorf("the log has %d lines of %d refusals, want 1:\n%s", n, refused, log)
+	}
+	if r, _ := get(t, s.URL+"/healthz"); r.StatusCode != http.StatusOK {
+		t.Errorf("/healthz: %s", r.Status)
+	}
+	other := &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}}).DialContext}}
+	defer other.CloseIdleConnections()
+	r, err := other.Get(s.URL + "/api/tasks")
+	if err != nil || r.StatusCode != http.StatusOK {
+		t.Errorf("another address: %v, %v", r, err)
+	}
+	r.Body.Close()
+}
+
+// What an address downloads counts, all its connections together.
+func TestDownloadBudget(t *testing.T) {
+	st, s, _ := limitedSite(t, 1)
+	st.Version = func(uint64) ([]float32, [32]byte, error) {
+		return make([]float32, st.Model.Layout().Size), [32]byte{}, nil
+	}
+	size := int64(4 * st.Model.Layout().Size)
+	total, refused := int64(0), false
+	for range 2 * protocol.DownloadBurst / protocol.MaxPerAddress / int(size) {
+		r, b := get(t, s.URL+"/api/tasks/mnist-2nn/models/1.safetensors")
+		if r.StatusCode == http.StatusTooManyRequests {
+			refused = strings.Contains(string(b), "downloads of your address")
+			break
+		}
+		total += int64(len(b))
+	}
+	if limit := int64(protocol.DownloadBurst/protocol.MaxPerAddress) + 2*size; !refused || total > limit {
+		t.Errorf("%d bytes, refused %t, want at most %d", total, refused, limit)
+	}
+}
+
+// A model file is in memory once for all that download it, and not when they have it;
+// other files find room for two of any size.
+func TestFiles(t *testing.T) {
+	f := newFiles()
+	f.limit = 10
+	reads := 0
+	read := func() ([]byte, string, error) { reads++; return make([]byte, 8), `"x"`, nil }
+	get := func(version uint64) (*file, error) { return f.get(fileName{"r", version}, 8, read) }
+	a, err := get(1)
+	b, err2 := get(1)
+	c, err3 := get(2)
+	if err != nil || err2 != nil || err3 != nil || a != b || a == c || reads != 2 {
+		t.Fatalf("%v, %v, %v; %d reads, the same %t", err, err2, err3, reads, a == b)
+	}
+	if _, err := get(3); err != errFilesFull {
+		t.Errorf("a third file: %v, want %v", err, errFilesFull)
+	}
+	f.put(fileName{"r", 1}, a)
+	if _, err := get(3); err != errFilesFull {
+		t.Errorf("a third file, while one still downloads the first: %v, want %v", err, errFilesFull)
+	}
+	f.put(fileName{"r", 1}, b)
+	d, err := get(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.put(fileName{"r", 2}, c)
+	f.put(fileName{"r", 3}, d)
+	if f.used != 0 || len(f.open) != 0 {
+		t.Errorf("%d bytes of %d files are held", f.used, len(f.open))
+	}
+	fails := fmt.Errorf("no")
+	if _, err := f.get(fileName{"r", 4}, 8, func() ([]byte, string, error) { return nil, "", fails }); err != fails || f.used != 0 {
+		t.Errorf("%v, %d bytes held", err, f.used)
+	}
+}
