@@ -10,6 +10,14 @@ type TaskName struct {
 	Phase string `json:"phase"`
 }
 
+// Door is /api/door: whether a WebSocket handshake would be taken now.
+type Door struct {
+	Open         bool    `json:"open"`
+	Code         string  `json:"code,omitempty"`  // why not, for programs
+	Error        string  `json:"error,omitempty"` // why not, and what to do, for people
+	RetrySeconds float64 `json:"retry_seconds,omitempty"`
+}
+
 // Task is /api/tasks/NAME, and, without Rounds and Curve, a "state" event.
 type Task struct {
 	Name         string   `json:"name"`

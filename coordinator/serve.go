@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 
 	"fedtab/coordinator/hub"
+	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 )
 
@@ -34,6 +36,8 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
 	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, even if earlier ones of the same tasks could continue")
 	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "max participants at a time from one address, 0 for no limit; loopback is not limited without --count-loopback")
+	fs.StringVar(&cfg.Public, "public-url", "", "address that participants use, http(s)://HOST[:PORT][/PREFIX]; without it only IP addresses and local names are served")
+	proxies := fs.String("trusted-proxies", quota.LoopbackProxies, "addresses and networks of the reverse proxies that say for whom they ask, separated by commas")
 	countLoopback := fs.Bool("count-loopback", false, "count every loopback address like any other in all limits per address, for tests")
 	verbose := fs.Bool("verbose", false, "log every session and contribution")
 	if err := parse(fs, args, stdout); err != nil {
@@ -48,9 +52,18 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if ps := cfg.Listen.Problems(); len(ps) > 0 {
 		return usageError("serve: " + strings.Join(ps, "\nserve: "))
 	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	cfg.Limits = hub.DefaultLimits()
 	cfg.Limits.Allow(*perAddress)
 	cfg.Limits.Addresses.CountLoopback = *countLoopback
+	var err error
+	if cfg.Limits.Addresses.Proxies, err = quota.ParseProxies(*proxies, cfg.Log); err != nil {
+		return usageError(fmt.Sprintf("serve: --trusted-proxies: %v", err))
+	}
 	cfg.Tasks = tasks
 	if len(cfg.Tasks) == 0 {
 		cfg.Tasks = []string{"mnist-2nn"}
@@ -59,11 +72,6 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		// Most of the heap is long-lived: trade processor time for memory.
 		debug.SetGCPercent(25)
 	}
-	level := slog.LevelInfo
-	if *verbose {
-		level = slog.LevelDebug
-	}
-	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -74,10 +82,10 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	fmt.Fprintf(stdout, "fedtab is at %s (data in %s)\n", s.listeners.URL(), cfg.Data)
-	s.describe(stdout, s.listeners.URL())
 	if admin := s.listeners.AdminAddr(); admin != "" {
 		fmt.Fprintf(stdout, "metrics and profiles are at http://%s/metrics and /debug/pprof/\n", admin)
 	}
+	s.describe(stdout, cmp.Or(s.cfg.Public, s.listeners.URL()))
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {

@@ -37,6 +37,7 @@ type Config struct {
 	Data   string        // directory of the database
 	Tasks  []string      // names of tasks that ship, or files
 	Fresh  bool          // start new runs
+	Public string        // address that participants use, empty if it has none
 	Limits hub.Limits    // zero takes hub.DefaultLimits
 	Log    *slog.Logger
 }
@@ -91,6 +92,10 @@ func NewServer(cfg Config) (*Server, error) {
 
 func (s *Server) open() (err error) {
 	cfg := s.cfg
+	site, err := web.NewSite(cfg.Public, cfg.Listen.Addr, cfg.Limits.Addresses, cfg.Log)
+	if err != nil {
+		return fmt.Errorf("--public-url: %w", err)
+	}
 	seen := map[string]bool{}
 	for _, name := range cfg.Tasks {
 		t, err := flagTask("--task", name, nil)
@@ -122,6 +127,7 @@ func (s *Server) open() (err error) {
 	if s.listeners, err = listen.Open(cfg.Listen, cfg.Log); err != nil {
 		return err
 	}
+	site.Certified = func(host string) bool { _, ok := s.listeners.Name(host); return ok }
 	if s.store, err = store.Open(cfg.Data, build()); err != nil {
 		return fmt.Errorf("--data %s: %w", cfg.Data, err)
 	}
@@ -139,14 +145,14 @@ func (s *Server) open() (err error) {
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	front := &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), web.Limits{Addresses: cfg.Limits.Addresses, Participants: cfg.Limits.PerAddress}, cfg.Log),
+		Handler:           web.New(shown, s.hub, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress}, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       2 * time.Minute,
 		ConnState:         s.connections().State,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
-	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Listen.AdminAddr))
+	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr))
 	return nil
 }
 

@@ -112,6 +112,20 @@ seed: 1
 	return file
 }
 
+// Under a prefix participants train by the address of the page, whether a proxy has
+// removed the prefix or not.
+func TestServePrefix(t *testing.T) {
+	for _, prefix := range []string{"/a/lab", ""} {
+		s := serveTest(t, Config{Public: "https://study.example/a/lab", Tasks: []string{smallTask(t, "rounds: 3", "rounds: 1")}})
+		if _, err := swarm.Run(t.Context(), swarm.Options{URL: "http://" + s.Addr() + prefix, Task: "small", Clients: 3}); err != nil {
+			t.Errorf("below %q: %v", prefix, err)
+		}
+		if v := s.api(t, prefix+"/api/tasks/small"); v.Version != 1 {
+			t.Errorf("below %q: version %d, want 1", prefix, v.Version)
+		}
+	}
+}
+
 // Native participants join over real sockets, train, and get the end of the run. The
 // database then holds every round.
 func TestServeTrains(t *testing.T) {
@@ -473,6 +487,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"serve", "--prot"}, 2, "--help"},
 		{[]string{"serve", "stray"}, 2, "stray"},
 		{[]string{"serve", "--per-address", "-1"}, 2, "--per-address is -1"},
+		{[]string{"serve", "--trusted-proxies", "proxy.example"}, 2, `--trusted-proxies: "proxy.example", want addresses and networks`},
+		{[]string{"serve", "--public-url", "study.example"}, 1, `--public-url: "study.example", want http(s)://HOST`},
+		{[]string{"swarm", "--url", "127.0.0.1:8080"}, 2, "--url: "},
 		{[]string{"serve", "--help"}, 0, "-addr"},
 		{[]string{"simulate"}, 2, "--task is missing"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--seed", "x"}, 2, "--seed"},

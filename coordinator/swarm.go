@@ -16,7 +16,7 @@ import (
 func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o swarm.Options
 	fs := flag.NewFlagSet("swarm", flag.ContinueOnError)
-	fs.StringVar(&o.URL, "url", "", "WebSocket of the coordinator, ws://HOST:PORT/ws")
+	fs.StringVar(&o.URL, "url", "", "address of the page, http(s)://HOST:PORT/, or of the WebSocket, ws(s)://HOST:PORT/ws")
 	fs.StringVar(&o.Task, "task", "mnist-2nn", "name of the task to take part in")
 	text := fs.String("invite", "", "link or code of an invite with a use for each client, for a task that is joined by invite")
 	fs.IntVar(&o.Clients, "clients", 10, "number of clients, 1 to 10000")

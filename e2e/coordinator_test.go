@@ -79,7 +79,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// serve starts a coordinator with one task, which is a file's text.
+// serve starts a coordinator with one task, which is a file's text, and more flags.
 func serve(t *testing.T, task string, flags ...string) *coordinator {
 	t.Helper()
 	dir := t.TempDir()

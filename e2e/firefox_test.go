@@ -117,6 +117,7 @@ func (f *firefox) js(expression string) string {
 func TestFirefox(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 2"))
 	f := startFirefox(t)
+	f.call("script.addPreloadScript", `{"functionDeclaration": "() => { window.violations = []; document.addEventListener('securitypolicyviolation', e => window.violations.push(e.violatedDirective + ' ' + e.blockedURI)) }"}`, nil)
 	f.call("browsingContext.navigate", fmt.Sprintf(`{"context": %q, "url": %q, "wait": "complete"}`, f.page, c.url()), nil)
 	await(t, "the button can be pressed", func() bool {
 		return f.js(`(() => { const e = document.getElementById('join'); if (!e || e.disabled || e.hidden) return ''; e.click(); return 'yes' })()`) == "yes"
@@ -133,6 +134,9 @@ func TestFirefox(t *testing.T) {
 	})
 	if *s.TestAccuracy < .9 {
 		t.Errorf("test accuracy %s, want at least .9", got)
+	}
+	if got := f.js("JSON.stringify(window.violations)"); got != "[]" {
+		t.Errorf("the page breaks its Content-Security-Policy: %s", got)
 	}
 	t.Logf("%s examples/s, %s, test accuracy %s", f.js("document.getElementById('rate').dataset.value"),
 		f.js("document.getElementById('kernel').dataset.value"), got)

@@ -14,6 +14,7 @@ import (
 	"fedtab/compress"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
+	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/learn"
@@ -28,7 +29,9 @@ import (
 // testSocket is a hub without counters.
 type testSocket struct{ http.Handler }
 
-func (testSocket) Counts() hub.Counts { return hub.Counts{} }
+func (testSocket) Counts() hub.Counts                { return hub.Counts{} }
+func (testSocket) Door(*http.Request) *quota.Refusal { return nil }
+func (testSocket) Refused(string)                    {}
 
 // A tab's update equals a native client's for the same order, up to the
 // rounding of their processors. The coordinator is the test: it gives both
@@ -119,7 +122,11 @@ func TestTabEqualsNative(t *testing.T) {
 	d.Pack()
 	shards.Source = web.DataPath(tk, d)
 	study := &web.Study{Task: tk, Data: d, Model: m, Run: "test", Feed: web.NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
-	s := httptest.NewServer(web.New([]*web.Study{study}, testSocket{socket}, static.Handler(), web.Limits{}, slog.New(slog.DiscardHandler)))
+	site, err := web.NewSite("", "", quota.Addresses{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(web.New([]*web.Study{study}, testSocket{socket}, static.Handler(), site, web.Limits{}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 
 	b := open(t, s.URL+"/")

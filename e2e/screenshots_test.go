@@ -59,6 +59,18 @@ func TestScreenshots(t *testing.T) {
 	b.press("join")
 	b.says("This task needs an invite")
 	b.pictures("10-uninvited")
+	port := freePort(t)
+	public := fmt.Sprintf("http://study.example:%d", port)
+	c = serve(t, digits("min_clients: 1", "min_clients: 2"), "--public-url", public, "--count-loopback", "--trusted-proxies", "", "--per-address", "1")
+	proxies[0].run(t, c, port)
+	(&peer{t: t, c: c}).connect()
+	b = open(t, public+"/")
+	b.offline = true
+	await(t, "the page is ready", func() bool { return js[bool](b, "!(document.getElementById('join')?.disabled ?? true)") })
+	b.pictures("11-without-tls")
+	b.press("join")
+	await(t, "the tab is turned away", func() bool { return js[bool](b, "document.body.innerText.includes('--trusted-proxies')") })
+	b.pictures("12-turned-away")
 }
 
 func (b *tab) pictures(name string) {

@@ -38,6 +38,7 @@ type Report struct {
 	Activity     Activity   `json:"activity"`
 	Detail       string     `json:"detail"` // more, in words
 	RetrySeconds float64    `json:"retrySeconds"`
+	Refusal      string     `json:"refusal"` // code of why a handshake was refused (docs/api.md, "The door"); Detail says it in words
 
 	DataFailures int    `json:"dataFailures"` // fetches of examples that failed in a row
 	DataStatus   int    `json:"dataStatus"`   // HTTP status of the last of them; 0: no answer, or none that can be read

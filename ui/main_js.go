@@ -27,6 +27,7 @@ func main() {
 	view := &view{}
 	host := js.Global().Get("fedtab")
 	page.Slow = !host.Get("simd").Bool()
+	page.Plain = !js.Global().Get("isSecureContext").Bool()
 
 	tab := &worker{page: page, loop: events, url: host.Get("worker").String(), simd: !page.Slow}
 	tab.again = tab.memory.task()

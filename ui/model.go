@@ -60,6 +60,7 @@ type Local struct{ tab.Report }
 type Page struct {
 	Ready bool // the program runs: buttons can be pressed
 	Slow  bool // the browser lacks SIMD, the scalar build is used
+	Plain bool // the page came over a network without encryption
 
 	Link     Link
 	Tasks    []api.TaskName

@@ -86,6 +86,18 @@ func TestPageShowsTheNumbers(t *testing.T) {
 	}
 }
 
+// A page without encryption says so, and any other has the words at hand, hidden.
+func TestPlainPage(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		p := shown(t)
+		p.Plain = plain
+		opening, text := tag(t, render(t, p), "plain")
+		if got := !strings.Contains(opening, "hidden"); got != plain || !strings.Contains(text, "not encrypted") {
+			t.Errorf("not encrypted %v: shown %v, %q", plain, got, text)
+		}
+	}
+}
+
 // What is written into the page directly is what Vugu would draw, and whatever
 // else changes has it draw.
 func TestNumbersAreWhatIsDrawn(t *testing.T) {

@@ -45,10 +45,11 @@ func (p *Page) running(exact bool) string {
 	l := p.Local
 	switch l.Connection {
 	case tab.Reconnecting:
+		words := turnedAway(l.Refusal) + ", trying again"
 		if exact && l.RetrySeconds > 0 {
-			return "Connection lost, trying again in " + count(int(math.Ceil(l.RetrySeconds))) + " s"
+			words += " in " + count(int(math.Ceil(l.RetrySeconds))) + " s"
 		}
-		return "Connection lost, trying again"
+		return words
 	case tab.Uninvited:
 		return sentence(l.Detail)
 	case tab.Refused:
@@ -124,6 +125,30 @@ func (l *Local) dataAside() string {
 	}
 	return "Check the network of this computer. If other pages load, reload this one."
 }
+
+// turnedAway says why there is no connection, by the code of the refusal.
+func turnedAway(code string) string {
+	switch code {
+	case "":
+		return "Connection lost"
+	case "address", "pace":
+		return "Too many connections from your address"
+	case "requests", "downloads":
+		return "Too many requests from your address"
+	case "proxy":
+		return "The coordinator has no room for more behind one proxy"
+	case "host", "origin":
+		return "The coordinator does not know the address of this page"
+	case "full":
+		return "The coordinator is full"
+	case "stopping":
+		return "The coordinator is stopping"
+	}
+	return "The coordinator does not let this tab in"
+}
+
+// forOrganiser reports whether only the organiser can change what a refusal is for.
+func forOrganiser(code string) bool { return code == "proxy" || code == "host" || code == "origin" }
 
 // watching says what the training does while this tab takes no part.
 func (p *Page) watching() string {
@@ -203,6 +228,8 @@ func (p *Page) Aside() string {
 			return p.Local.dataAside()
 		}
 		return "A part of the data cannot be fetched: " + p.Local.DataError + ". " + p.Local.dataAside()
+	case p.Stage == StageRunning && forOrganiser(p.Local.Refusal):
+		return "Please tell the organiser: " + p.Local.Detail
 	case p.Stage == StageRunning && p.Local.Detail != "":
 		return sentence(p.Local.Detail)
 	case p.Link == LinkLost && p.Stage != StageAbsent:
@@ -216,6 +243,10 @@ func (p *Page) Aside() string {
 	}
 	return ""
 }
+
+// insecureWords says what it means that the page came without encryption.
+const insecureWords = "This page is not encrypted: others on the network can read and change what this tab sends and gets. " +
+	"Join only if that does not matter, or ask the organiser for an address that begins with https."
 
 // JoinLabel is the text of the join button.
 func (p *Page) JoinLabel() string {

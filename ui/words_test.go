@@ -192,3 +192,29 @@ func TestDataTrouble(t *testing.T) {
 		})
 	}
 }
+
+// A tab that is turned away says why, and what to do.
+func TestRefusalInWords(t *testing.T) {
+	for code, want := range map[string]string{
+		"":        "Connection lost, trying again in 4 s",
+		"proxy":   "The coordinator has no room for more behind one proxy, trying again in 4 s",
+		"pace":    "Too many connections from your address, trying again in 4 s",
+		"host":    "The coordinator does not know the address of this page, trying again in 4 s",
+		"unknown": "The coordinator does not let this tab in, trying again in 4 s",
+	} {
+		p := shown(t)
+		p.Join()
+		p.OnReady("scalar")
+		p.OnWorkerState(decode(t, `{"connection": "reconnecting", "refusal": "`+code+`", "detail": "start the coordinator with --x", "retrySeconds": 3.2}`))
+		if got := p.State(); got != want {
+			t.Errorf("%q: the page says %q, want %q", code, got, want)
+		}
+		aside := "Start the coordinator with --x"
+		if code == "proxy" || code == "host" {
+			aside = "Please tell the organiser: start the coordinator with --x"
+		}
+		if got := p.Aside(); got != aside {
+			t.Errorf("%q: beside it %q, want %q", code, got, aside)
+		}
+	}
+}

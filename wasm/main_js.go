@@ -34,6 +34,10 @@ type (
 		detail     string
 	}
 	reconnectDue struct{ generation int }
+	doorAnswered struct { // after a handshake that was refused
+		generation int
+		code, why  string
+	}
 	shardFetched struct {
 		source string
 		number uint32
@@ -55,6 +59,8 @@ type worker struct {
 	generation int // of the socket; events of older ones are dropped
 	attempts   int // to connect since the last welcome
 	retryAt    time.Time
+	opened     bool   // the newest socket has been open
+	refusal    string // code of why it was refused, empty if it was not
 	url, task  string
 	body       protocol.Assembler
 	bye        *protocol.Bye
@@ -128,6 +134,7 @@ func (w *worker) handle(e event) {
 		w.tabChanged()
 	case socketOpened:
 		if e.generation == w.generation {
+			w.opened, w.refusal = true, ""
 			w.send([]protocol.Message{w.client.Hello()})
 		}
 	case socketMessage:
@@ -142,6 +149,8 @@ func (w *worker) handle(e event) {
 		if e.generation == w.generation && w.conn == tab.Reconnecting {
 			w.connect()
 		}
+	case doorAnswered:
+		w.turnedAway(e)
 	case keptLoaded:
 		w.loaded(e)
 	case keptWritten:
@@ -170,7 +179,7 @@ func (w *worker) join(e joinCommand) {
 	w.client.SetTab(w.tab())
 	w.workspace, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
 	w.fetching = map[uint32]bool{}
-	w.conn, w.detail = tab.Connecting, ""
+	w.conn, w.detail, w.refusal = tab.Connecting, "", ""
 	w.joins++
 	w.steps = 1
 	w.keep = keeper{}

@@ -62,6 +62,7 @@ func (h *scheduler) report(now bool) {
 	r := tab.Report{Type: "state", Connection: lead.conn, Detail: lead.detail, Activity: tab.Idle, Participants: len(h.workers)}
 	if lead.conn == tab.Reconnecting {
 		r.RetrySeconds = max(0, time.Until(lead.retryAt).Seconds())
+		r.Refusal = lead.refusal
 	}
 	r.DataFailures, r.DataStatus, r.DataError = lead.trouble.failures, lead.trouble.status, lead.trouble.reason
 	if c := lead.client; c != nil {

@@ -49,7 +49,7 @@ func (w *worker) fetchShards() {
 			continue
 		}
 		w.fetching[n] = true
-		go fetchShard(w.queue, httpOrigin(w.url), w.origin, n)
+		go fetchShard(w.queue, baseOf(w.url), w.origin, n)
 	}
 }
 
@@ -78,19 +78,16 @@ func (w *worker) shardFetched(e shardFetched) {
 	w.fetchShards()
 }
 
-// httpOrigin is where a WebSocket's host serves HTTP.
-func httpOrigin(socket string) string {
-	origin := strings.Replace(socket, "ws", "http", 1)
-	if i := strings.Index(origin, "://"); i >= 0 {
-		if j := strings.IndexByte(origin[i+3:], '/'); j >= 0 {
-			origin = origin[:i+3+j]
-		}
-	}
-	return origin
+// baseOf returns the address beside which a coordinator's WebSocket lies, as HTTP and
+// without the slash at its end: https://example.org/study of
+// wss://example.org/study/ws.
+func baseOf(socket string) string {
+	base := strings.Replace(socket, "ws", "http", 1)
+	return base[:max(strings.LastIndexByte(base, '/'), 0)]
 }
 
-func fetchShard(q *queue, origin, source string, n uint32) {
-	set, err := getShard(origin + source + "/" + strconv.FormatUint(uint64(n), 10))
+func fetchShard(q *queue, base, source string, n uint32) {
+	set, err := getShard(base + source + "/" + strconv.FormatUint(uint64(n), 10))
 	q.put(shardFetched{source, n, set, err})
 }
 

@@ -22,7 +22,7 @@ func (w *worker) connect() {
 	w.generation++
 	generation := w.generation
 	w.body.Reset()
-	w.bye = nil
+	w.bye, w.opened = nil, false
 	s := &socket{}
 	w.socket = s
 	on := func(name string, f func(js.Value)) {
@@ -126,5 +126,8 @@ func (w *worker) closed(code protocol.CloseCode, detail string) {
 	w.conn, w.detail = tab.Reconnecting, detail
 	w.retryAt = time.Now().Add(pause)
 	generation := w.generation
+	if !w.opened {
+		go askAtDoor(w.queue, generation, w.url)
+	}
 	time.AfterFunc(pause, func() { w.queue.put(reconnectDue{generation}) })
 }

@@ -9,6 +9,7 @@ import "slices"
 //	poison    what is accepted cannot ruin the model
 //	idle      what is not answered cannot stop the run
 //	resource  memory, disk, connections
+//	origin    pages of other sites, and headers of proxies
 //	http      the same, of the web server
 //	choice    of cohorts
 //	honest    participants who do nothing wrong, and many at once
@@ -17,5 +18,5 @@ import "slices"
 // A line honest/beside-X says what the crew has lost beside cases that share
 // coordinator X.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), sites(), invites(), []Case{storm(2_000, false), storm(10_000, true)})
+	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), sites(), origins(), invites(), []Case{storm(2_000, false), storm(10_000, true)})
 }

@@ -130,7 +130,7 @@ func (w *World) attach(ctx context.Context, address string) error {
 	ip := net.ParseIP(u.Hostname())
 	w.local = u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	w.URL = address
-	w.http = map[string]string{"ws": "http://", "wss": "https://"}[u.Scheme] + u.Host
+	w.http = map[string]string{"ws": "http://", "wss": "https://"}[u.Scheme] + u.Host + u.Path[:max(strings.LastIndexByte(u.Path, '/'), 0)]
 	conn, err := swarm.Dial(ctx, dialerFrom(nil), address)
 	if err != nil {
 		return fmt.Errorf("cannot connect: %w", err)

@@ -90,7 +90,7 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 			if status == http.StatusForbidden {
 				why = "origin"
 			}
-			h.refused(why)
+			h.Refused(why)
 			h.tell(r.RemoteAddr, "handshake refused", "origin", r.Header.Get("Origin"), "reason", reason)
 			w.Header().Set("Sec-Websocket-Version", "13")
 			http.Error(w, reason.Error(), status)
@@ -123,17 +123,19 @@ func limited(code protocol.CloseCode) bool {
 	return false
 }
 
-func (h *Hub) refused(why string) { h.counts.add(func(c *counts) { c.refused[why]++ }) }
+// Refused counts a handshake that was refused, by reason, here or before it came here.
+func (h *Hub) Refused(why string) { h.counts.add(func(c *counts) { c.refused[why]++ }) }
 
 // ServeHTTP takes a WebSocket handshake. The session that follows has
 // goroutines of its own, so that what the HTTP server holds for the request can
 // go.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from := h.limits.Addresses.Of(r)
-	if err := h.admit(from); err != nil {
-		h.tell(cmp.Or(from, r.RemoteAddr), "handshake refused", "reason", err)
-		w.Header().Set("Retry-After", "30")
-		http.Error(w, err.Error(), quota.Status(err))
+	if refusal := quota.Refuse(h.admit(from), h.limits.Addresses.Untrusted(r)); refusal != nil {
+		h.Refused(refusal.Code)
+		h.tell(cmp.Or(from, r.RemoteAddr), "handshake refused", "code", refusal.Code, "reason", refusal)
+		refusal.SetRetry(w.Header())
+		http.Error(w, refusal.Text, refusal.Status)
 		return
 	}
 	below := &hijacker{ResponseWriter: w}
@@ -186,23 +188,33 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (h *Hub) admit(from string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	err := quota.ErrFull
-	switch {
-	case h.closing:
-	case !h.pace.Allow(from):
-		err = quota.ErrAddress
-	default:
-		err = h.quota.Acquire(from)
+	if h.closing {
+		return quota.ErrStopping
 	}
-	switch err {
-	case nil:
+	if !h.pace.Allow(from) {
+		return quota.ErrPace
+	}
+	err := h.quota.Acquire(from)
+	if err == nil {
 		h.wait.Add(1)
-	case quota.ErrAddress:
-		h.refused("address")
-	default:
-		h.refused("full")
 	}
 	return err
+}
+
+// Door says whether a handshake from where a request comes from would be refused now,
+// nil if not. A browser does not tell its page why a handshake failed.
+func (h *Hub) Door(r *http.Request) *quota.Refusal {
+	from := h.limits.Addresses.Of(r)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	err := h.quota.Check(from)
+	switch {
+	case h.closing:
+		err = quota.ErrStopping
+	case err == nil && !h.pace.Ready(from): // which passes sooner
+		err = quota.ErrPace
+	}
+	return quota.Refuse(err, h.limits.Addresses.Untrusted(r))
 }
 
 // dismiss counts it out.

@@ -27,6 +27,7 @@ import (
 
 	"fedtab/coordinator/quota"
 	"fedtab/protocol"
+	"fedtab/static"
 )
 
 // Config says what to listen on, and with which certificates.
@@ -193,10 +194,10 @@ func (l *Listeners) Handle(front *http.Server, admin http.Handler) {
 		add(front, func() error { return front.ServeTLS(l.front, "", "") })
 	}
 	if l.admin != nil {
-		side(l.admin, secured(admin), quota.NewConns(quota.New(maxAdmin, 0), quota.NewPace(0, 0), quota.Addresses{}).State)
+		side(l.admin, static.Secured(admin), quota.NewConns(quota.New(maxAdmin, 0), quota.NewPace(0, 0), quota.Addresses{}).State)
 	}
 	if l.plain != nil {
-		s := side(l.plain, secured(l.certs.challenges(http.HandlerFunc(l.redirect))), front.ConnState)
+		s := side(l.plain, static.Secured(l.certs.challenges(http.HandlerFunc(l.redirect))), front.ConnState)
 		s.SetKeepAlivesEnabled(false) // a client needs one redirect only
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-
-	"fedtab/static"
 )
 
 // strict tells browsers to come back by https only, for a year (RFC 6797). Subdomains
@@ -16,14 +14,6 @@ func strict(next http.Handler) http.Handler {
 		if host := hostOf(r.Host); host != "localhost" && !strings.HasSuffix(host, ".localhost") {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// secured sets the security headers of every answer.
-func secured(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		static.SetSecurityHeaders(w.Header())
 		next.ServeHTTP(w, r)
 	})
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // Conns bounds the connections of an HTTP server. Those that a handler has taken over
-// count no more. Connections from this machine may be a proxy's: they count towards
-// the total only, unless loopback addresses count.
+// count no more. Connections of trusted proxies, and of this machine unless loopback
+// addresses count, count towards the total only.
 type Conns struct {
 	quota     *Quota
 	pace      *Pace // of new connections
@@ -28,7 +28,7 @@ func NewConns(q *Quota, p *Pace, a Addresses) *Conns {
 func (c *Conns) State(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		from := c.addresses.of(conn.RemoteAddr().String())
+		from := c.addresses.ofConn(conn.RemoteAddr().String())
 		if !c.pace.Allow(from) || c.quota.Acquire(from) != nil {
 			conn.Close()
 			return

@@ -84,3 +84,9 @@ func (p *Pace) of(address string) *rate.Limiter {
 	}
 	return l
 }
+
+// Ready reports whether Allow would.
+func (p *Pace) Ready(address string) bool {
+	l := p.of(address)
+	return l == nil || l.Tokens() >= 1
+}

@@ -5,17 +5,15 @@ package quota
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 )
 
 // Why Acquire refuses.
 var (
-	ErrFull    = errors.New("too many connections, try again later")
-	ErrAddress = errors.New("too many connections from your address")
+	ErrFull    = errors.New("too many connections")
+	ErrAddress = errors.New("too many connections from one address")
 )
 
 // Quota counts what is held. It is safe for concurrent use.
@@ -39,15 +37,29 @@ func New(total, perAddress int) *Quota {
 func (q *Quota) Acquire(address string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if err := q.check(address); err != nil {
+		return err
+	}
+	q.held++
+	if address != "" {
+		q.addresses[address]++
+	}
+	return nil
+}
+
+// Check returns the error that Acquire would return now.
+func (q *Quota) Check(address string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.check(address)
+}
+
+func (q *Quota) check(address string) error {
 	switch {
 	case q.total > 0 && q.held >= q.total:
 		return ErrFull
 	case address != "" && q.perAddress > 0 && q.addresses[address] >= q.perAddress:
 		return ErrAddress
-	}
-	q.held++
-	if address != "" {
-		q.addresses[address]++
 	}
 	return nil
 }
@@ -65,59 +77,82 @@ func (q *Quota) Release(address string) {
 	}
 }
 
-// Status returns the HTTP status for an error of Acquire.
-func Status(err error) int {
-	if errors.Is(err, ErrAddress) {
-		return http.StatusTooManyRequests
-	}
-	return http.StatusServiceUnavailable
-}
-
 // Addresses says which address a connection counts for. A home or a server has an
 // IPv6 network of 2^64 addresses at the least: they count as one, by their prefix.
 type Addresses struct {
 	// CountLoopback counts programs on this machine like any other, each loopback
 	// address by itself; otherwise they are not counted.
 	CountLoopback bool
+	// Proxies are trusted to name their clients; nil trusts loopback addresses.
+	Proxies *Proxies
 }
 
-// Of returns the address that a request counts for, empty if it is not counted. A
-// proxy on this machine names its client in the last entry of X-Forwarded-For; from
-// elsewhere the header cannot be trusted.
+// Of returns the address that a request counts for, empty if it is not counted. For a
+// request of a trusted proxy it is the client's. A trusted proxy whose headers cannot
+// be read, or contradict each other, is counted itself, even on this machine: a client
+// that spoils them must not escape the count.
 func (a Addresses) Of(r *http.Request) string {
-	forwarded := r.Header.Values("X-Forwarded-For")
-	if len(forwarded) > 0 && isLoopback(r.RemoteAddr) {
-		list := forwarded[len(forwarded)-1]
-		return group(strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:]))
+	peer := peerOf(r.RemoteAddr)
+	if !names(r.Header) || !a.Proxies.trusts(peer) {
+		return a.of(r.RemoteAddr)
 	}
-	return a.of(r.RemoteAddr)
+	client, err := a.Proxies.client(r.Header)
+	switch {
+	case errors.Is(err, errNone):
+		return a.of(r.RemoteAddr)
+	case err != nil:
+		a.Proxies.unreadable(peer, err)
+		return group(peer)
+	}
+	return a.counted(client)
+}
+
+// Untrusted reports whether a request names its client, but comes from an address
+// that is no trusted proxy's.
+func (a Addresses) Untrusted(r *http.Request) bool {
+	return names(r.Header) && !a.Proxies.trusts(peerOf(r.RemoteAddr))
+}
+
+// Unnamed reports whether a request comes from a trusted proxy's address, and names no
+// client.
+func (a Addresses) Unnamed(r *http.Request) bool {
+	return !names(r.Header) && a.Proxies.trusts(peerOf(r.RemoteAddr))
+}
+
+// Proxied reports whether a request comes from a trusted proxy on another machine.
+func (a Addresses) Proxied(r *http.Request) bool {
+	peer := peerOf(r.RemoteAddr)
+	return a.Proxies.trusts(peer) && !peer.IsLoopback()
 }
 
 // of returns the address that a connection from a remote HOST:PORT counts for.
 func (a Addresses) of(remote string) string {
-	if !a.CountLoopback && isLoopback(remote) {
-		return ""
-	}
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
+	peer := peerOf(remote)
+	if !peer.IsValid() {
 		return remote
 	}
-	return group(host)
+	return a.counted(peer)
 }
 
-func isLoopback(remote string) bool {
-	host, _, err := net.SplitHostPort(remote)
-	ip := net.ParseIP(host)
-	return err == nil && ip != nil && ip.IsLoopback()
+// ofConn is of for a connection that carries requests. Those of a trusted proxy are of
+// many clients.
+func (a Addresses) ofConn(remote string) string {
+	if peer := peerOf(remote); a.Proxies.trusts(peer) && !peer.IsLoopback() {
+		return ""
+	}
+	return a.of(remote)
+}
+
+func (a Addresses) counted(address netip.Addr) string {
+	if address.IsLoopback() && !a.CountLoopback {
+		return ""
+	}
+	return group(address)
 }
 
 // group returns an IPv4 address as it is, and the /64 network of an IPv6 address.
-func group(host string) string {
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	if ip = ip.Unmap().WithZone(""); ip.Is4() || ip.IsLoopback() {
+func group(ip netip.Addr) string {
+	if ip.Is4() || ip.IsLoopback() {
 		return ip.String()
 	}
 	return netip.PrefixFrom(ip, 64).Masked().String()

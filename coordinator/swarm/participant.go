@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -202,13 +201,11 @@ func (p *Participant) receive(ctx context.Context, m protocol.Message) error {
 }
 
 func (p *Participant) shard(ctx context.Context, source string, n uint32) (*data.Set, error) {
-	u, err := url.Parse(p.URL)
+	u, err := shardURL(p.URL, source, n)
 	if err != nil {
 		return nil, err
 	}
-	u.Scheme = map[string]string{"ws": "http", "wss": "https"}[u.Scheme]
-	u.Path = fmt.Sprintf("%s/%d", source, n)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 
 // Options describe a swarm.
 type Options struct {
-	URL     string // of the WebSocket, ws://HOST:PORT/ws
+	URL     string // of the page or the WebSocket, see SocketURL
 	Task    string
 	Invite  string // code of an invite, for a task that is joined by invite
 	Clients int
@@ -47,7 +47,8 @@ func (o Options) Problems() []string {
 			ps = append(ps, fmt.Sprintf(format, args...))
 		}
 	}
-	bad(o.URL != "", "--url: empty, want ws://HOST:PORT/ws")
+	_, err := SocketURL(o.URL)
+	bad(err == nil, "--url: %v", err)
 	bad(o.Clients >= 1 && o.Clients <= 10_000, "--clients: %d, want 1 to 10000", o.Clients)
 	bad(o.Drop >= 0 && o.Drop < 1, "--drop: %g, want 0 <= drop < 1", o.Drop)
 	bad(o.Slow >= 0 && o.Slow <= 1, "--slow: %g, want 0 <= slow <= 1", o.Slow)
@@ -71,6 +72,10 @@ type Totals struct {
 // the first client that may not reconnect, cannot get its data, or gives up: after
 // firstAttempts if none has ever joined, and after lostLimit without a session of any.
 func Run(ctx context.Context, o Options) (Totals, error) {
+	var err error
+	if o.URL, err = SocketURL(o.URL); err != nil {
+		return Totals{}, fmt.Errorf("swarm: %w", err)
+	}
 	var wait sync.WaitGroup
 	var reconnects atomic.Int64
 	clients := make([]*client.Client, o.Clients)

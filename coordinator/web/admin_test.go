@@ -13,7 +13,7 @@ import (
 // The admin address serves metrics and profiles, and nothing to pages of strangers.
 func TestAdmin(t *testing.T) {
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
-	admin := NewAdmin(nil, sockets, "metrics.example.org:9090")
+	admin := NewAdmin(nil, sockets, nil, "metrics.example.org:9090")
 	for _, test := range []struct {
 		name, method, path, host string
 		status                   int

@@ -2,9 +2,11 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"fedtab/coordinator/quota"
 	"fedtab/protocol"
@@ -14,7 +16,6 @@ import (
 
 // Limits are what the site allows the peers of one address.
 type Limits struct {
-	Addresses    quota.Addresses
 	Participants int // at a time from one address, and what as many ask for; 0 sets no bound
 }
 
@@ -29,10 +30,10 @@ type budgets struct {
 	told      *quota.Pace  // lines of the log
 }
 
-func newBudgets(l Limits, log *slog.Logger) *budgets {
+func newBudgets(addresses quota.Addresses, l Limits, log *slog.Logger) *budgets {
 	share := float64(l.Participants) / protocol.MaxPerAddress
 	return &budgets{
-		addresses: l.Addresses, log: log,
+		addresses: addresses, log: log,
 		requests:  quota.NewPace(rate.Limit(share*protocol.MaxRequestRate), quota.Scaled(protocol.RequestBurst, share)),
 		downloads: quota.NewPace(rate.Limit(share*protocol.MaxDownloadRate), quota.Scaled(protocol.DownloadBurst, share)),
 		streams:   quota.New(protocol.MaxSessions, l.Participants),
@@ -45,21 +46,32 @@ func newBudgets(l Limits, log *slog.Logger) *budgets {
 func (b *budgets) admit(w http.ResponseWriter, r *http.Request, from string) bool {
 	switch {
 	case !b.requests.Allow(from):
-		b.refuse(w, r, http.StatusTooManyRequests, "requests from your address: more than %g a second", b.requests.Rate())
+		b.refuse(w, r, b.exceeded(r, "requests", fmt.Sprintf("requests from your address: more than %g a second", b.requests.Rate())))
 	case !b.downloads.Rested(from):
-		b.refuse(w, r, http.StatusTooManyRequests, "downloads of your address: more than %g bytes a second", b.downloads.Rate())
+		b.refuse(w, r, b.exceeded(r, "downloads", fmt.Sprintf("downloads of your address: more than %g bytes a second", b.downloads.Rate())))
 	default:
 		return true
 	}
 	return false
 }
 
+// retryBudget is when a budget that is used up has some room again.
+const retryBudget = 30 * time.Second
+
+// exceeded returns the refusal of a request beyond a budget of its address.
+func (b *budgets) exceeded(r *http.Request, code, text string) *quota.Refusal {
+	if b.addresses.Untrusted(r) {
+		return quota.Refuse(quota.ErrPace, true)
+	}
+	return &quota.Refusal{Code: code, Text: text + ": wait for a minute", Status: http.StatusTooManyRequests, Retry: retryBudget}
+}
+
 // hold counts what a request holds while it is answered. The caller calls release,
 // unless it is nil: then the request has been answered.
 func (b *budgets) hold(w http.ResponseWriter, r *http.Request, q *quota.Quota) (release func()) {
 	from := b.addresses.Of(r)
-	if err := q.Acquire(from); err != nil {
-		b.refuse(w, r, quota.Status(err), "%v", err)
+	if refusal := quota.Refuse(q.Acquire(from), b.addresses.Untrusted(r)); refusal != nil {
+		b.refuse(w, r, refusal)
 		return nil
 	}
 	return func() { q.Release(from) }
@@ -67,7 +79,7 @@ func (b *budgets) hold(w http.ResponseWriter, r *http.Request, q *quota.Quota) (
 
 // refuse answers that a budget is used up, and tells the log once a minute for each
 // address.
-func (b *budgets) refuse(w http.ResponseWriter, r *http.Request, status int, format string, args ...any) {
+func (b *budgets) refuse(w http.ResponseWriter, r *http.Request, refusal *quota.Refusal) {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
@@ -76,8 +88,7 @@ func (b *budgets) refuse(w http.ResponseWriter, r *http.Request, status int, for
 	if b.told.Allow(host) {
 		level = slog.LevelInfo
 	}
-	b.log.Log(context.Background(), level, "request refused", "remote", r.RemoteAddr, "for", b.addresses.Of(r), "path", r.URL.Path, "status", status)
-	w.Header().Set("Retry-After", "30")
+	b.log.Log(context.Background(), level, "request refused", "remote", r.RemoteAddr, "for", b.addresses.Of(r), "path", r.URL.Path, "code", refusal.Code, "reason", refusal)
 	w.Header().Set("Connection", "close") // what is pipelined behind it costs nothing
-	fail(w, status, format, args...)
+	refuse(w, r, refusal)
 }

@@ -25,10 +25,10 @@ func limitedSite(t *testing.T, participants int) (*Study, *httptest.Server, *str
 	var log strings.Builder
 	var mu sync.Mutex
 	out := writer(func(p []byte) (int, error) { mu.Lock(); defer mu.Unlock(); return log.Write(p) })
-	limits := Limits{Addresses: quota.Addresses{CountLoopback: true}, Participants: participants}
+	site := testSite(t, "", quota.Addresses{CountLoopback: true})
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
-	s := httptest.NewServer(New([]*Study{st}, sockets, page, limits, slog.New(slog.NewTextHandler(out, nil))))
+	s := httptest.NewServer(New([]*Study{st}, sockets, page, site, Limits{Participants: participants}, slog.New(slog.NewTextHandler(out, nil))))
 	t.Cleanup(s.Close)
 	return st, s, &log
 }

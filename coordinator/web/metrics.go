@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/hub"
+	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 	"fedtab/run"
 
@@ -19,6 +20,8 @@ import (
 type Sockets interface {
 	http.Handler // takes WebSocket handshakes
 	Counts() hub.Counts
+	Door(r *http.Request) *quota.Refusal // of a handshake from where r comes from, nil if it would be taken
+	Refused(why string)                  // counts a handshake that was refused before
 }
 
 // askTimeout bounds how long a scrape or a probe waits for a run's owner, which
@@ -27,10 +30,10 @@ const askTimeout = 2 * time.Second
 
 // metrics serves the figures of all runs and sockets in Prometheus' format.
 // They are read when they are asked for; nothing counts twice.
-func metrics(studies []*Study, sockets Sockets) http.Handler {
+func metrics(studies []*Study, sockets Sockets, proxies *quota.Proxies) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		&collector{studies, sockets},
+		&collector{studies, sockets, proxies},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -41,6 +44,7 @@ func metrics(studies []*Study, sockets Sockets) http.Handler {
 type collector struct {
 	studies []*Study
 	sockets Sockets
+	proxies *quota.Proxies
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -51,6 +55,7 @@ var (
 	sessionsDesc = desc("sessions", "WebSocket sessions that are open.")
 	closedDesc   = desc("sessions_closed_total", "Sessions that have ended, by close code; 1000 are those that were left or lost.", "code", "reason")
 	refusedDesc  = desc("handshakes_refused_total", "WebSocket handshakes that were refused, by reason.", "reason")
+	proxyDesc    = desc("proxy_headers_invalid_total", "Requests of trusted proxies whose headers name no client, or contradict each other.")
 	ignoredDesc  = desc("messages_unknown_total", "Messages of kinds that this coordinator does not know.")
 	skippedDesc  = desc("bodies_skipped_total", "Bodies of contributions that were not wanted and not kept.")
 
@@ -96,6 +101,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for reason, n := range counts.Refused {
 		counter(refusedDesc, float64(n), reason)
 	}
+	counter(proxyDesc, float64(c.proxies.Invalid()))
 	counter(ignoredDesc, float64(counts.Ignored))
 	counter(skippedDesc, float64(counts.Skipped))
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fedtab/coordinator/export"
+	"fedtab/coordinator/quota"
 	"fedtab/coordinator/store"
 )
 
@@ -31,7 +32,7 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study) {
 		fail(w, http.StatusNotFound, "%v", err)
 		return
 	case errors.Is(err, errFilesFull):
-		s.budgets.refuse(w, r, http.StatusServiceUnavailable, "%v", err)
+		s.budgets.refuse(w, r, &quota.Refusal{Code: "busy", Text: err.Error(), Status: http.StatusServiceUnavailable, Retry: retryBudget})
 		return
 	case err != nil:
 		fail(w, http.StatusInternalServerError, "%v", err)

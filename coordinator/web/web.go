@@ -18,6 +18,7 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/run"
+	"fedtab/static"
 )
 
 // Study is one task as the page shows it.
@@ -41,9 +42,10 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
-// New returns the handler of the participants' address. page serves every other path.
-func New(studies []*Study, sockets Sockets, page http.Handler, limits Limits, log *slog.Logger) http.Handler {
-	s := &server{budgets: newBudgets(limits, log), files: newFiles()}
+// New returns the handler of the participants' address, that of a site. page serves
+// every other path.
+func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
+	s := &server{site: site, sockets: sockets, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	probes := &health{studies, sockets}
@@ -52,6 +54,7 @@ func New(studies []*Study, sockets Sockets, page http.Handler, limits Limits, lo
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "there are no metrics here, want the address of coordinator serve --admin-addr", http.StatusNotFound)
 	})
+	mux.HandleFunc("GET /api/door", s.door)
 	mux.HandleFunc("GET /api/tasks", s.tasks)
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
@@ -71,13 +74,29 @@ func New(studies []*Study, sockets Sockets, page http.Handler, limits Limits, lo
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
 	mux.Handle("/", page)
-	return s.guard(mux)
+	return static.Secured(site.strip(s.guard(site.check(sockets, mux))))
 }
 
 type server struct {
+	site    *Site
+	sockets Sockets
 	studies []*Study
 	budgets *budgets
 	files   *files
+}
+
+// door says whether a WebSocket handshake of a page would be refused now, and why: a
+// browser does not tell the page. The origin is that of the page.
+func (s *server) door(w http.ResponseWriter, r *http.Request) {
+	refusal := s.site.refuseOrigin(r.URL.Query().Get("origin"), r)
+	if refusal == nil {
+		refusal = s.sockets.Door(r)
+	}
+	if refusal == nil {
+		writeJSON(w, api.Door{Open: true})
+		return
+	}
+	writeJSON(w, api.Door{Code: refusal.Code, Error: refusal.Text, RetrySeconds: refusal.Retry.Seconds()})
 }
 
 func (s *server) tasks(w http.ResponseWriter, _ *http.Request) {

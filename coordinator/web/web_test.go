@@ -18,6 +18,7 @@ import (
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
+	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
 	"fedtab/learn/data"
 	"fedtab/protocol"
@@ -55,7 +56,7 @@ func studyOf(t *testing.T, name string) (*Study, *httptest.Server) {
 	st.State = func(context.Context) (run.State, error) { return testState, testFailure }
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
-	s := httptest.NewServer(New([]*Study{st}, sockets, page, Limits{}, slog.New(slog.DiscardHandler)))
+	s := httptest.NewServer(New([]*Study{st}, sockets, page, testSite(t, "", quota.Addresses{}), Limits{}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(s.Close)
 	d.Train = &whole // to compare with
 	return st, s
@@ -218,7 +219,7 @@ func TestEvents(t *testing.T) {
 // Probes and metrics say what troubles a run.
 func TestProbes(t *testing.T) {
 	st, s := testStudy(t)
-	admin := httptest.NewServer(NewAdmin([]*Study{st}, hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), ""))
+	admin := httptest.NewServer(NewAdmin([]*Study{st}, hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), nil, ""))
 	defer admin.Close()
 	if r, b := get(t, s.URL+"/metrics"); r.StatusCode != http.StatusNotFound || !strings.Contains(string(b), "--admin-addr") {
 		t.Errorf("/metrics of the participants' address: %s %s, want 404 and where they are", r.Status, b)

@@ -145,9 +145,10 @@ class Client {
 
   async shards(s) {
     const base = new URL(this.url);
+    const folder = base.pathname.slice(0, base.pathname.lastIndexOf("/")); // beside the socket
     let bodies;
     try {
-      bodies = await Promise.all(s.shards.map((number) => get(`http://${base.host}${s.source}/${number}`)));
+      bodies = await Promise.all(s.shards.map((number) => get(`http://${base.host}${folder}${s.source}/${number}`)));
     } catch (err) {
       report("shards lost", { error: err.message });
       return this.socket.cut(); // the coordinator assigns them anew

@@ -1,0 +1,108 @@
+package quota
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRefuse(t *testing.T) {
+	for _, test := range []struct {
+		err       error
+		untrusted bool
+		code      string
+		status    int
+		retry     string
+		todo      string
+	}{
+		{ErrFull, false, "full", 503, "30", "try again later"},
+		{ErrFull, true, "full", 503, "30", "try again later"},
+		{ErrAddress, false, "address", 429, "30", "--per-address"},
+		{ErrAddress, true, "proxy", 429, "30", "--trusted-proxies"},
+		{fmt.Errorf("events: %w", ErrPace), false, "pace", 429, "10", "wait"},
+		{ErrPace, true, "proxy", 429, "30", "--trusted-proxies"},
+		{ErrStopping, false, "stopping", 503, "60", "try again in a minute"},
+	} {
+		r := Refuse(test.err, test.untrusted)
+		h := http.Header{}
+		r.SetRetry(h)
+		if r.Code != test.code || r.Status != test.status || h.Get("Retry-After") != test.retry || !strings.Contains(r.Text, test.todo) {
+			t.Errorf("%v, untrusted %v: got %+v, want %s, %d, %s s and %q", test.err, test.untrusted, r, test.code, test.status, test.retry, test.todo)
+		}
+	}
+	if r := Refuse(nil, true); r != nil {
+		t.Errorf("no error is refused: %v", r)
+	}
+}
+
+// A key is due once a minute, and no flood of keys makes more of them due than are
+// remembered.
+func TestNotices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n Notices
+		due := func(keys int) (count int) {
+			for i := range keys {
+				if n.Due(fmt.Sprint(i)) {
+					count++
+				}
+			}
+			return count
+		}
+		if got := due(3) + due(3); got != 3 {
+			t.Errorf("3 keys are due %d times within a minute, want 3", got)
+		}
+		time.Sleep(noticeEvery)
+		if got := due(3); got != 3 {
+			t.Errorf("3 keys are due %d times after a minute, want 3", got)
+		}
+		if got := due(10*maxNotices) + 3; got != maxNotices {
+			t.Errorf("%d keys are due in a flood, want %d", got, maxNotices)
+		}
+		time.Sleep(noticeEvery)
+		if got := due(10 * maxNotices); got != maxNotices {
+			t.Errorf("%d keys are due a minute later, want %d", got, maxNotices)
+		}
+	})
+}
+
+// Connections of a trusted proxy are those of many clients.
+func TestConnsOfProxies(t *testing.T) {
+	p, err := ParseProxies("10.0.0.1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewConns(New(0, 2), NewPace(0, 0), Addresses{Proxies: p})
+	for i := range 4 {
+		for from, limited := range map[string]bool{"10.0.0.1": false, "10.0.0.2": true} {
+			conn := &fakeConn{from: from}
+			c.State(conn, http.StateNew)
+			if want := limited && i >= 2; conn.closed != want {
+				t.Errorf("connection %d from %s: closed %v, want %v", i+1, from, conn.closed, want)
+			}
+		}
+	}
+}
+
+// Ready says what Allow would, and counts nothing.
+func TestPaceReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(1, 2)
+		for i := range 4 {
+			ready := p.Ready("a")
+			if again := p.Ready("a"); again != ready || p.Allow("a") != ready || ready != (i < 2) {
+				t.Errorf("step %d: ready %v and then %v, want %v", i, ready, again, i < 2)
+			}
+		}
+		time.Sleep(time.Second / 2)
+		if p.Ready("a") {
+			t.Error("ready after half a turn")
+		}
+		time.Sleep(time.Second)
+		if !p.Ready("a") || !p.Ready("") || !p.Ready("b") {
+			t.Error("not ready after a turn")
+		}
+	})
+}
