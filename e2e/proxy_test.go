@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -40,7 +41,7 @@ var proxies = []proxy{
 	},
 	{
 		name: "Caddy", config: "Caddyfile",
-		host:  [2]string{"flush_interval -1", "flush_interval -1\n\t\theader_up Host {upstream_hostport}"},
+		host:  [2]string{"header_up -Forwarded", "header_up -Forwarded\n\t\theader_up Host {upstream_hostport}"},
 		plain: [2]string{"reverse_proxy 127", "reverse_proxy /lab/* 127"},
 		strip: [2]string{"reverse_proxy /lab/* 127", "uri strip_prefix /lab\n\treverse_proxy 127"},
 		start: startCaddy,
@@ -88,9 +89,9 @@ http {
 
 // startCaddy starts Caddy without TLS and without its own API.
 func startCaddy(t *testing.T, dir, config, upstream string, port int) *exec.Cmd {
-	config = edit(t, config, "study.example {", fmt.Sprintf("http://127.0.0.1:%d {", port), "127.0.0.1:8080 {", upstream+" {")
+	config = edit(t, config, "study.example {", fmt.Sprintf("http://127.0.0.1:%d {\n\tbind 127.0.0.1", port), "127.0.0.1:8080 {", upstream+" {")
 	file := filepath.Join(dir, "Caddyfile")
-	write(t, file, "{\n\tadmin off\n}\n"+config)
+	write(t, file, "{\n\tadmin off\n\tgrace_period 1s\n}\n"+config)
 	cmd := exec.Command(program(t, "caddy"), "run", "--config", file, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
 	return cmd
@@ -115,15 +116,17 @@ func program(t *testing.T, name string) string {
 	return ""
 }
 
-// freePort returns a port that nobody listens on.
+// freePort returns a port that nobody listens on. It is below those that the system
+// gives to connections, so that none takes it before the proxy does.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := 10_000 + rand.IntN(20_000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // run starts the proxy on a port, before a coordinator.
