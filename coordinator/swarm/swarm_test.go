@@ -41,7 +41,6 @@ func TestCannotConnect(t *testing.T) {
 		{"a certificate that is not trusted", "wss" + strings.TrimPrefix(secure.URL, "https"), []string{"certificate"}},
 		{"no TLS", "wss" + strings.TrimPrefix(answers(200, ""), "ws"), []string{"TLS handshake"}},
 		{"TLS where none is expected", "ws" + strings.TrimPrefix(secure.URL, "https"), []string{"400 Bad Request: Client sent an HTTP request to an HTTPS server."}},
-		{"another scheme", "ftp://127.0.0.1:1/ws", []string{"scheme ftp, want ws, wss, http or https"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Run(t.Context(), Options{URL: test.url, Task: "small", Clients: 3})
