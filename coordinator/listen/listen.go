@@ -115,7 +115,9 @@ func (l *Listeners) open(cfg Config) (err error) {
 }
 
 func socket(flag, addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+	config := net.ListenConfig{Control: unsent}
+	config.SetMultipathTCP(false) // its connections do not inherit the bound, and browsers do not use it
+	l, err := config.Listen(context.Background(), "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s: %s is in use, want a free port: stop the other program or choose another port", flag, addr)
 	}
