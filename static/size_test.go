@@ -5,7 +5,7 @@ import "testing"
 // budgets are the max sizes of the files, in bytes of Brotli: about 5% above the
 // sizes when they were set. A commit that raises one says what the bytes are for.
 var budgets = map[string]int{
-	"ui.wasm":            1_120_000,
+	"ui.wasm":            1_150_000,
 	"worker.wasm":        920_000,
 	"worker-scalar.wasm": 920_000,
 	"uPlot.iife.min.js":  22_000,
