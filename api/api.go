@@ -23,6 +23,7 @@ type Task struct {
 	Name         string   `json:"name"`
 	Title        string   `json:"title"`
 	Description  string   `json:"description"`
+	Join         string   `json:"join"` // Open, or Invited: a new participant needs an invite
 	Run          string   `json:"run"`
 	Strategy     Strategy `json:"strategy"`
 	Model        Model    `json:"model"`
@@ -127,6 +128,12 @@ const (
 	Training   = "training"
 	Committing = "committing"
 	Finished   = "finished"
+)
+
+// The values of Task.Join, from task.Open and task.Invited.
+const (
+	Open    = "open"
+	Invited = "invited"
 )
 
 // Limits of /api/tasks/NAME.

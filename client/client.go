@@ -24,6 +24,7 @@ import (
 type Config struct {
 	Name    string // of the program, for the coordinator's log
 	Task    string
+	Invite  string   // code of an invite, with which it joins as a new participant; empty: none
 	Models  Models   // nil keeps models of its own
 	Packers *Packers // memory to pack in, nil for some of its own
 	Report  Reporter // answers orders for payloads; nil declines them
@@ -143,6 +144,9 @@ func (c *Client) Hello() *protocol.Hello {
 	if c.welcome != nil {
 		h.ResumeToken = c.welcome.ResumeToken
 	}
+	if len(h.ResumeToken) == 0 {
+		h.Invite = c.cfg.Invite
+	}
 	if c.params != nil {
 		h.Held, h.HeldHash = c.version, c.hash[:]
 	}
@@ -206,6 +210,11 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		c.start, c.localBase, c.stream, c.control, c.ownControl = nil, [32]byte{}, 0, nil, nil
 		c.feedback, c.residual, c.packedRound = nil, nil, 0
 	}
+	var out []protocol.Message
+	if c.welcome == nil && c.cfg.Invite != "" {
+		// Until the coordinator hears from it, a client whose socket is lost has not joined.
+		out = append(out, &protocol.Tab{State: c.tab})
+	}
 	c.welcome, c.model = w, model
 	if len(c.ownControl) != model.Layout().Size {
 		c.ownControl = nil // nil, or saved by something else
@@ -218,16 +227,16 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 	}
 	c.away = c.packedRound > 0
 	if c.params != nil {
-		return nil, nil
+		return out, nil
 	}
 	params := c.cfg.Models.Initial(model, w.Seed)
 	hash := learn.Hash(params)
 	if c.initDiffers = !slices.Equal(hash[:], w.InitialHash); c.initDiffers {
 		// This machine makes another version 0: ask for the coordinator's.
-		return []protocol.Message{&protocol.Want{Version: 0, Full: true}}, nil
+		return append(out, &protocol.Want{Version: 0, Full: true}), nil
 	}
 	c.version, c.hash, c.params = 0, hash, params
-	return nil, nil
+	return out, nil
 }
 
 func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
@@ -390,6 +399,11 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 }
 
 func (c *Client) statusChanged(s *protocol.Status) {
+	if len(s.ResumeToken) > 0 {
+		w := *c.welcome
+		w.ResumeToken = s.ResumeToken
+		c.welcome = &w
+	}
 	c.status = s
 	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool {
 		if k.closes == 0 || k.closes > s.Closed {

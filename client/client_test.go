@@ -392,3 +392,47 @@ func Example() {
 	fmt.Println(c.Hello().Protocol, c.Progress().Activity)
 	// Output: fedtab.v1 idle
 }
+
+// A client sends its invite until it is welcomed, and its newest resume token after.
+func TestHelloIdentity(t *testing.T) {
+	c := New(Config{Task: "task", Invite: "code"})
+	if h := c.Hello(); h.Invite != "code" || h.ResumeToken != nil {
+		t.Errorf("a new participant sends invite %q and token %q, want the invite alone", h.Invite, h.ResumeToken)
+	}
+	w := welcome(t)
+	out, err := c.Receive(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) != 1 || protocol.KindOf(out[0]) != protocol.KindTab {
+		t.Errorf("after its welcome it sends %v, want its tab's state", out)
+	}
+	if out, err = c.Receive(w); err != nil || len(out) > 0 {
+		t.Errorf("after a second welcome it sends %v, %v, want nothing", out, err)
+	}
+	if h := c.Hello(); h.Invite != "" || string(h.ResumeToken) != "token" {
+		t.Errorf("a participant sends invite %q and token %q, want the token alone", h.Invite, h.ResumeToken)
+	}
+	for _, m := range []*protocol.Status{{ResumeToken: []byte("newer")}, {}} {
+		if _, err := c.Receive(m); err != nil {
+			t.Fatal(err)
+		}
+		if h := c.Hello(); string(h.ResumeToken) != "newer" {
+			t.Errorf("after %+v it sends token %q, want the newer one", m, h.ResumeToken)
+		}
+	}
+	if string(w.ResumeToken) != "token" {
+		t.Error("the welcome was changed")
+	}
+	again := New(Config{Task: "task", Invite: "code"})
+	if err := again.Restore(c.Save()); err != nil {
+		t.Fatal(err)
+	}
+	if h := again.Hello(); h.Invite != "" || string(h.ResumeToken) != "newer" {
+		t.Errorf("after a reload it sends invite %q and token %q, want the newer token alone", h.Invite, h.ResumeToken)
+	}
+	again.Forget() // the coordinator does not know it
+	if h := again.Hello(); h.Invite != "code" || h.ResumeToken != nil {
+		t.Errorf("a participant that was forgotten sends invite %q and token %q, want the invite alone", h.Invite, h.ResumeToken)
+	}
+}

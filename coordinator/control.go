@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -37,16 +39,75 @@ func (s *Server) control() error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /runs/{run}/rollback/{version}", s.serveRollback)
+	mux.HandleFunc("POST /invites", s.serveInvite)
+	mux.HandleFunc("GET /invites", s.serveInvites)
+	mux.HandleFunc("POST /invites/{id}/revoke", s.serveRevoke)
 	s.orders = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go s.orders.Serve(l)
 	return nil
+}
+
+// refusal is the answer to an order that is not carried out, with status 409.
+type refusal struct {
+	Error string `json:"error"`
+}
+
+// answerOrder answers an order, with a refusal if there is an error.
+func answerOrder(w http.ResponseWriter, answer any, err error) {
+	if err != nil {
+		w.WriteHeader(http.StatusConflict)
+		answer = refusal{err.Error()}
+	}
+	json.NewEncoder(w).Encode(answer)
+}
+
+// order gives an order to the coordinator that serves a data directory, with a body in
+// JSON if it is not nil, and reads the answer.
+func order(ctx context.Context, dir, method, path string, body, answer any) error {
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", filepath.Join(dir, controlFile))
+	}}}
+	defer client.CloseIdleConnections()
+	var text bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&text).Encode(body); err != nil {
+			return err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://coordinator"+path, &text)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	var refused refusal
+	into := answer
+	if response.StatusCode != http.StatusOK {
+		into = &refused
+	}
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+		return fmt.Errorf("the coordinator answers %s: %w", response.Status, err)
+	}
+	if refused.Error != "" {
+		return errors.New(refused.Error)
+	}
+	return nil
+}
+
+// unserved reports whether an error of order says that no coordinator serves the
+// directory.
+func unserved(err error) bool {
+	return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // rolledBack is the answer to an order to go back.
 type rolledBack struct {
 	Run     string `json:"run"`
 	Version uint64 `json:"version"` // new
-	Error   string `json:"error,omitempty"`
 }
 
 func (s *Server) serveRollback(w http.ResponseWriter, r *http.Request) {
@@ -57,11 +118,7 @@ func (s *Server) serveRollback(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		answer.Run, answer.Version, err = s.rollBack(ctx, r.PathValue("run"), version)
 	}
-	if err != nil {
-		answer.Error = err.Error()
-		w.WriteHeader(http.StatusConflict)
-	}
-	json.NewEncoder(w).Encode(answer)
+	answerOrder(w, answer, err)
 }
 
 // rollBack makes the model of an earlier version the newest version of a run, which is

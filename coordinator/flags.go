@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"fedtab/coordinator/task"
 )
 
 // usageError is an error in the arguments, with exit code 2.
@@ -21,6 +23,16 @@ type list []string
 
 func (l *list) String() string     { return strings.Join(*l, ", ") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// flagTask returns the task that a flag names. The error names the flag, unless it has
+// the lines of a task file.
+func flagTask(flag, name string, sets []string) (*task.Task, error) {
+	t, err := task.Find(name, sets)
+	if invalid := (*task.Error)(nil); err != nil && !errors.As(err, &invalid) {
+		return nil, fmt.Errorf("%s %s: %w", flag, name, err)
+	}
+	return t, err
+}
 
 // parse parses the flags of a command that takes no other arguments.
 func parse(fs *flag.FlagSet, args []string, stdout io.Writer) error {

@@ -60,6 +60,9 @@ func hostileCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	}
 	o.Command = []string{self}
 	cases, failed, err := o.Run(ctx)
+	if err != nil && cases == 0 {
+		return err
+	}
 	fmt.Fprintf(stdout, "hostile: %d cases, %d failed\n", cases, failed)
 	if err == nil && failed > 0 {
 		err = errHostile(failed)

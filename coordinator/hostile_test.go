@@ -75,6 +75,10 @@ func TestHostileURL(t *testing.T) {
 	if code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
+	code, out, errs = hostile("--url", strings.TrimSuffix(s.socket(), "ws")+"nothing")
+	if want := "--url: cannot connect: ws://" + s.Addr() + "/nothing: 404 Not Found"; code != 1 || !strings.Contains(errs, want) || out != "" {
+		t.Errorf("no WebSocket: exit code %d, %q and output %q, want 1, %q and none", code, errs, out, want)
+	}
 	for _, test := range []struct{ name, url, want string }{
 		{"another machine", "wss://example.com/ws", "want --i-own-this-server"},
 		{"no WebSocket", "http://127.0.0.1:1/ws", "want ws://HOST:PORT/ws"},

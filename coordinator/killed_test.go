@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -50,7 +51,7 @@ func TestServeKilled(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := swarm.Run(ctx, swarm.Options{
+		o := swarm.Options{
 			URL: "ws://" + address + "/ws", Task: "small", Clients: 12,
 			OnMessage: func(client int, m protocol.Message, out bool) {
 				mu.Lock()
@@ -75,8 +76,15 @@ func TestServeKilled(t *testing.T) {
 					newest = max(newest, m.Version)
 				}
 			},
-		})
-		ended <- err
+		}
+		for {
+			_, err := swarm.Run(ctx, o)
+			if err != nil && strings.Contains(err.Error(), "cannot connect") {
+				continue // no coordinator has lived long enough yet
+			}
+			ended <- err
+			return
+		}
 	}()
 	version := func() uint64 { mu.Lock(); defer mu.Unlock(); return newest }
 

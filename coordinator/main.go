@@ -21,11 +21,12 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--addr HOST:PORT] [--data DIR] [--task NAME|FILE]... [--fresh] [--public-url URL] [--trusted-proxies CIDR,...] [--per-address N] [--count-loopback] [--verbose]", "serve the page and coordinate runs", serveCommand},
+		{"serve", "[--addr HOST:PORT] [--admin-addr HOST:PORT] [--tls-cert FILE --tls-key FILE | --acme HOST[,HOST]... [--acme-directory URL] [--acme-ca FILE] [--acme-email ADDRESS]] [--http-addr HOST:PORT] [--data DIR] [--task NAME|FILE]... [--fresh] [--public-url URL] [--trusted-proxies CIDR,...] [--per-address N] [--count-loopback] [--verbose]", "serve the page and coordinate runs", serveCommand},
 		{"simulate", "--task NAME|FILE [--seed N] [--set KEY=VALUE]... [--json FILE] [--ledger FILE] [--timing FILE]", "run a task without a network, in virtual time", simulateCommand},
 		{"export", "--run RUN|TASK [--version N|newest|best] [--format safetensors] [--data DIR] [--out FILE]", "write a version of a model to a file", exportCommand},
 		{"rollback", "--run RUN|TASK --version N [--data DIR]", "go back to the model of an earlier version, also while the run is served", rollbackCommand},
-		{"swarm", "--url http://HOST:PORT/ --clients N [--task NAME] [--drop P] [--slow P] [--seed N]", "take part with native clients, for tests and load measurements", swarmCommand},
+		{"invite", "--task T [--uses N] [--expires 2d] [--public-url URL] [--data DIR] [--qr|--no-qr] | --list | --revoke ID", "make a link by which participants join a task with join: invited, also while it is served", inviteCommand},
+		{"swarm", "--url http://HOST:PORT/ --clients N [--task NAME] [--invite CODE] [--drop P] [--slow P] [--seed N]", "take part with native clients, for tests and load measurements", swarmCommand},
 		{"hostile", "[--url ws://HOST:PORT/ws] [--i-own-this-server] [--only REGEXP] [--list] [--long] [--verbose]", "attack a coordinator and measure what honest participants lose", hostileCommand},
 		{"tasks", "[--show NAME|FILE [--set KEY=VALUE]...] [--scheme NAME]", "list the tasks that ship, or print one, or the settings of a scheme", tasksCommand},
 		{"version", "", "print the version, the protocol, the Go version and the kernels", versionCommand},

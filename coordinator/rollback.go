@@ -2,19 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
@@ -43,8 +39,9 @@ func rollbackCommand(ctx context.Context, args []string, stdout, _ io.Writer) er
 	if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
 		return fmt.Errorf("--data %s: %w", *dir, err)
 	}
-	done, err := orderRollback(ctx, *dir, *name, version)
-	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) {
+	var done rolledBack
+	err = order(ctx, *dir, http.MethodPost, fmt.Sprintf("/runs/%s/rollback/%d", url.PathEscape(*name), version), nil, &done)
+	if unserved(err) {
 		done, err = rollBackAlone(ctx, *dir, *name, version) // no coordinator serves the directory
 	}
 	if err != nil {
@@ -52,31 +49,6 @@ func rollbackCommand(ctx context.Context, args []string, stdout, _ io.Writer) er
 	}
 	fmt.Fprintf(stdout, "run %s: version %d is the model of version %d\n", done.Run, done.Version, version)
 	return nil
-}
-
-// orderRollback asks the coordinator that serves the directory.
-func orderRollback(ctx context.Context, dir, name string, version uint64) (done rolledBack, err error) {
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", filepath.Join(dir, controlFile))
-	}}}
-	defer client.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("http://coordinator/runs/%s/rollback/%d", url.PathEscape(name), version), nil)
-	if err != nil {
-		return done, err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return done, err
-	}
-	defer response.Body.Close()
-	if err := json.NewDecoder(response.Body).Decode(&done); err != nil {
-		return done, fmt.Errorf("the coordinator answers %s: %w", response.Status, err)
-	}
-	if done.Error != "" {
-		return done, errors.New(done.Error)
-	}
-	return done, nil
 }
 
 // rollBackAlone opens the directory as a coordinator would, serves nobody, and goes

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"strings"
+	"syscall"
 
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/quota"
@@ -16,9 +20,18 @@ import (
 
 func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var tasks list
+	var hosts string
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
 	cfg := Config{}
-	fs.StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "address to listen on, HOST:PORT")
+	fs.StringVar(&cfg.Listen.Addr, "addr", "127.0.0.1:8080", "address of participants, HOST:PORT; with --acme or --tls-cert it speaks TLS")
+	fs.StringVar(&cfg.Listen.AdminAddr, "admin-addr", "", "address of metrics and profiles, HOST:PORT on this machine: it has no password (default none)")
+	fs.StringVar(&cfg.Listen.HTTPAddr, "http-addr", "", "with TLS, address of plain HTTP, HOST:PORT: it redirects to https and answers ACME's http-01 challenges (default none)")
+	fs.StringVar(&cfg.Listen.Cert, "tls-cert", "", "PEM file of a certificate and its chain; read again when it changes, and on SIGHUP")
+	fs.StringVar(&cfg.Listen.Key, "tls-key", "", "PEM file of the key of --tls-cert")
+	fs.StringVar(&hosts, "acme", "", "names, separated by commas, to get certificates for by ACME, which accepts the directory's terms of service")
+	fs.StringVar(&cfg.Listen.ACME.Directory, "acme-directory", "", "URL of the ACME directory (default Let's Encrypt)")
+	fs.StringVar(&cfg.Listen.ACME.CA, "acme-ca", "", "PEM file of root certificates to check --acme-directory against (default the system's)")
+	fs.StringVar(&cfg.Listen.ACME.Email, "acme-email", "", "contact that the ACME directory is given (default none)")
 	fs.StringVar(&cfg.Data, "data", "fedtab-data", "directory of the database, made if it is missing")
 	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
 	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, even if earlier ones of the same tasks could continue")
@@ -32,6 +45,12 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	if *perAddress < 0 {
 		return usageError(fmt.Sprintf("serve: --per-address is %d, want 0 or more", *perAddress))
+	}
+	if hosts != "" {
+		cfg.Listen.ACME.Hosts = strings.Split(hosts, ",")
+	}
+	if ps := cfg.Listen.Problems(); len(ps) > 0 {
+		return usageError("serve: " + strings.Join(ps, "\nserve: "))
 	}
 	level := slog.LevelInfo
 	if *verbose {
@@ -53,13 +72,32 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		// Most of the heap is long-lived: trade processor time for memory.
 		debug.SetGCPercent(25)
 	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	// The log may go through a pipe to a program that has ended.
+	signal.Ignore(syscall.SIGPIPE)
 	s, err := NewServer(cfg)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "fedtab is at http://%s (data in %s)\n", s.Addr(), cfg.Data)
-	if cfg.Public != "" {
-		fmt.Fprintf(stdout, "participants use %s\n", cfg.Public)
+	fmt.Fprintf(stdout, "fedtab is at %s (data in %s)\n", s.listeners.URL(), cfg.Data)
+	if admin := s.listeners.AdminAddr(); admin != "" {
+		fmt.Fprintf(stdout, "metrics and profiles are at http://%s/metrics and /debug/pprof/\n", admin)
 	}
+	s.describe(stdout, cmp.Or(s.cfg.Public, s.listeners.URL()))
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				cfg.Log.Info("SIGHUP received")
+				s.Reload()
+			case <-ended:
+				return
+			}
+		}
+	}()
 	return s.Run(ctx)
 }

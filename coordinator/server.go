@@ -7,24 +7,24 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
+	"fedtab/coordinator/listen"
 	"fedtab/coordinator/live"
 	"fedtab/coordinator/quota"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
+	"fedtab/protocol/invite"
 	"fedtab/run"
 	"fedtab/static"
 
@@ -33,26 +33,25 @@ import (
 
 // Config is the configuration of `coordinator serve`.
 type Config struct {
-	Addr   string     // HOST:PORT; port 0 takes a free one
-	Data   string     // directory of the database
-	Tasks  []string   // names of tasks that ship, or files
-	Fresh  bool       // start new runs
-	Public string     // address that participants use, empty if it has none
-	Limits hub.Limits // zero takes hub.DefaultLimits
+	Listen listen.Config // addresses and certificates; the cache of ACME is in Data
+	Data   string        // directory of the database
+	Tasks  []string      // names of tasks that ship, or files
+	Fresh  bool          // start new runs
+	Public string        // address that participants use, empty if it has none
+	Limits hub.Limits    // zero takes hub.DefaultLimits
 	Log    *slog.Logger
 }
 
 // Server is a coordinator: one database, a run for each task, the hub and the
 // web server. End-to-end tests use it as the command does.
 type Server struct {
-	cfg      Config
-	store    *store.Store
-	vault    *live.Vault // of the contributions that are not judged yet
-	listener net.Listener
-	hub      *hub.Hub
-	http     *http.Server
-	orders   *http.Server // of commands
-	studies  []*study
+	cfg       Config
+	store     *store.Store
+	vault     *live.Vault // of the contributions that are not judged yet
+	listeners *listen.Listeners
+	hub       *hub.Hub
+	orders    *http.Server // of commands
+	studies   []*study
 }
 
 // study is a task with its run.
@@ -73,6 +72,10 @@ const (
 	maxConnections        = protocol.MaxSessions // in all, WebSockets not counted
 )
 
+// acmeCache is the folder in the data directory of the ACME account and its
+// certificates.
+const acmeCache = "acme"
+
 // NewServer loads the tasks, opens the database and listens. It returns every error
 // of the configuration; Run returns only errors of serving.
 func NewServer(cfg Config) (*Server, error) {
@@ -89,13 +92,13 @@ func NewServer(cfg Config) (*Server, error) {
 
 func (s *Server) open() (err error) {
 	cfg := s.cfg
-	site, err := web.NewSite(cfg.Public, cfg.Addr, cfg.Limits.Addresses, cfg.Log)
+	site, err := web.NewSite(cfg.Public, cfg.Listen.Addr, cfg.Limits.Addresses, cfg.Log)
 	if err != nil {
 		return fmt.Errorf("--public-url: %w", err)
 	}
 	seen := map[string]bool{}
 	for _, name := range cfg.Tasks {
-		t, err := task.Find(name, nil)
+		t, err := flagTask("--task", name, nil)
 		if err != nil {
 			return err
 		}
@@ -103,6 +106,9 @@ func (s *Server) open() (err error) {
 			return fmt.Errorf("--task: %s is given twice (%s), want each task once", t.Name, name)
 		}
 		seen[t.Name] = true
+		if err := t.CheckLive(); err != nil {
+			return err
+		}
 		d, err := dataset.Open(t)
 		if err != nil {
 			return err
@@ -111,17 +117,19 @@ func (s *Server) open() (err error) {
 		if err != nil {
 			return err
 		}
+		if _, err := d.Strategy(t, m, true, t.Seed); err != nil { // before anything is opened
+			return err
+		}
 		d.Pack()
 		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
 	}
-	if s.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("--addr: %s is in use, want a free port: stop the other program or choose another port", cfg.Addr)
-		}
-		return fmt.Errorf("--addr %s: %w", cfg.Addr, err)
-	}
-	if s.store, err = store.Open(cfg.Data, build()); err != nil {
+	cfg.Listen.ACME.Cache = filepath.Join(cfg.Data, acmeCache)
+	if s.listeners, err = listen.Open(cfg.Listen, cfg.Log); err != nil {
 		return err
+	}
+	site.Certified = func(host string) bool { _, ok := s.listeners.Name(host); return ok }
+	if s.store, err = store.Open(cfg.Data, build()); err != nil {
+		return fmt.Errorf("--data %s: %w", cfg.Data, err)
 	}
 	s.vault = live.NewVault(cfg.Data, protocol.MaxBodies)
 	var rooms []*hub.Room
@@ -136,14 +144,15 @@ func (s *Server) open() (err error) {
 		cfg.Log.Warn("commands cannot reach this coordinator; to go back to an earlier version, stop it first", "error", err)
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
-	s.http = &http.Server{
+	front := &http.Server{
 		Handler:           web.New(shown, s.hub, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress}, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       2 * time.Minute,
 		ConnState:         s.connections().State,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
+	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr))
 	return nil
 }
 
@@ -173,8 +182,11 @@ func (s *Server) prepare(st *study) error {
 	parameters := st.Model.Layout().Size
 	lease := live.NewLease(live.LeaseBytes(parameters, t.Strategy.Vectors()))
 	st.room = &hub.Room{
-		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id},
+		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id, Life: protocol.TokenLife},
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
+	}
+	if t.Join == task.Invited {
+		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store}
 	}
 	st.live = live.NewLive()
 	st.room.Live = st.live
@@ -183,7 +195,7 @@ func (s *Server) prepare(st *study) error {
 		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(),
 		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
-		Token: st.room.Tokens.Make, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
+		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
 		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
 	}
@@ -286,8 +298,18 @@ func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run) (string, 
 	return r.ID, &saved, nil
 }
 
-// Addr returns the address of the listener, HOST:PORT.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
+// Addr returns the participants' address, HOST:PORT.
+func (s *Server) Addr() string { return s.listeners.Addr() }
+
+// Reload reads certificate files again. Sessions go on.
+func (s *Server) Reload() {
+	switch any, err := s.listeners.Reload(); {
+	case err != nil:
+		s.cfg.Log.Error("certificate not reloaded: the one before stays in use", "error", err)
+	case !any:
+		s.cfg.Log.Info("nothing to reload: there are no certificate files")
+	}
+}
 
 // Run serves until ctx ends, then sends participants a bye, completes pending writes
 // and returns.
@@ -303,9 +325,8 @@ func (s *Server) Run(ctx context.Context) error {
 	// that ends then.
 	requests, stopRequests := context.WithCancel(context.Background())
 	defer stopRequests()
-	s.http.BaseContext = func(net.Listener) context.Context { return requests }
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() { served <- s.listeners.Serve(requests) }()
 	var err error
 	select {
 	case err = <-served:
@@ -318,9 +339,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.cfg.Log.Warn("cannot close every session", "error", e)
 	}
 	stopRequests()
-	if e := s.http.Shutdown(deadline); e != nil {
-		s.http.Close()
-	}
+	s.listeners.Shutdown(deadline)
 	stopLives()
 	running.Wait()
 	s.cfg.Log.Info("stopped")
@@ -328,8 +347,8 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) close() {
-	if s.listener != nil {
-		s.listener.Close()
+	if s.listeners != nil {
+		s.listeners.Close()
 	}
 	if s.orders != nil {
 		s.orders.Close() // and removes the socket

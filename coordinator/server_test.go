@@ -36,7 +36,7 @@ func serveTest(t *testing.T, cfg Config) *testServer {
 	if cfg.Data == "" {
 		cfg.Data = t.TempDir()
 	}
-	cfg.Addr = "127.0.0.1:0"
+	cfg.Listen.Addr, cfg.Listen.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
@@ -78,10 +78,10 @@ func (s *testServer) api(t *testing.T, path string) (v struct {
 	return v
 }
 
-// body gets a path and wants a status.
-func (s *testServer) body(t *testing.T, path string, status int) string {
+// body gets a path of one of the server's addresses and wants a status.
+func (s *testServer) body(t *testing.T, address, path string, status int) string {
 	t.Helper()
-	r, err := http.Get("http://" + s.Addr() + path)
+	r, err := http.Get("http://" + address + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,9 +155,9 @@ func TestServeTrains(t *testing.T) {
 	if *v.TestAccuracy < .85 {
 		t.Errorf("test accuracy %.3f after three passes, want at least .85", *v.TestAccuracy)
 	}
-	served := s.body(t, "/api/tasks/small/models/newest.safetensors", http.StatusOK)
-	s.body(t, "/api/tasks/small/models/4.safetensors", http.StatusNotFound)
-	s.body(t, "/api/tasks/small/models/newest.onnx", http.StatusNotFound)
+	served := s.body(t, s.Addr(), "/api/tasks/small/models/newest.safetensors", http.StatusOK)
+	s.body(t, s.Addr(), "/api/tasks/small/models/4.safetensors", http.StatusNotFound)
+	s.body(t, s.Addr(), "/api/tasks/small/models/newest.onnx", http.StatusNotFound)
 	var out, errs strings.Builder
 	if code := Main(t.Context(), []string{"export", "--data", dir, "--run", "small"}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "newest.safetensors") {
 		t.Errorf("exporting from a coordinator that runs: exit code %d, %s", code, errs.String())
@@ -327,6 +327,53 @@ func TestServeKnowsItsRun(t *testing.T) {
 	}
 }
 
+// A task that only a simulation can run is refused with what to write instead, before
+// a port is opened or the data directory is made.
+func TestServeRefusesTask(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	csv := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(csv, []byte("age,label\n1,a\n2,b\n3,a\n4,b\n5,a\n6,b\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const mnist, fedavg, stop = "{source: mnist, partition: {kind: iid, clients: 100}}", "kind: fedavg, fraction: 1, epochs: 1", "stop: {rounds: 3}"
+	private := "{source: csv, csv: {path: " + csv + ", target: label}, holdout: 0.2, partition: {kind: iid, clients: 2}}"
+	for _, test := range []struct {
+		name string
+		task string
+		want []string
+	}{
+		{"private data", smallTask(t, mnist, private), []string{"small.yaml:3: data.public is missing, want true if all participants may have the rows"}},
+		{"data that is said to be private", smallTask(t, mnist, strings.Replace(private, "holdout", "public: false, holdout", 1)), []string{"small.yaml:3: data.public is false, want true"}},
+		{"central", smallTask(t, fedavg, "kind: central, epochs: 1", ", min_clients: 3, clip: none, max_weight: .inf", ""), []string{`strategy.kind is "central", want a scheme of several participants`, `"periodic"`}},
+		{"adversaries", smallTask(t, stop, "stop: {rounds: 3}\nadversaries: {kind: noise, fraction: 0.2}"), []string{`adversaries.kind is "noise", want none`, "coordinator swarm --adversaries"}},
+		{"drift", smallTask(t, mnist, "{source: mnist, drift: 100, partition: {kind: iid, clients: 100}}", "epochs: 1", "batches: 1"), []string{"data.drift is 100, want none"}},
+		{"steps that are not counted", smallTask(t, fedavg, "kind: dynamic, delta: 1, batches: 1", ", clip: none", "", stop, "stop: {steps: 50}"), []string{"stop.steps is 50, want rounds, accuracy or time beside it"}},
+		{"several", smallTask(t, mnist, private, stop, "stop: {rounds: 3}\nadversaries: {kind: noise, fraction: 0.2}"), []string{"data.public is missing", "adversaries.kind is"}},
+		{"a scheme that the model cannot have", smallTask(t, fedavg+", batch: 50, lr: 0.1, min_clients: 3, clip: none, max_weight: .inf", "kind: radon, epochs: 1, batch: 50, lr: 0.1"), []string{"the Radon machine needs"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			data := filepath.Join(t.TempDir(), "data")
+			var out, errs strings.Builder
+			code := Main(t.Context(), []string{"serve", "--addr", taken.Addr().String(), "--data", data, "--task", test.task}, &out, &errs)
+			for _, want := range test.want {
+				if !strings.Contains(errs.String(), want) {
+					t.Errorf("no %q in:\n%s", want, errs.String())
+				}
+			}
+			if code != 1 || out.Len() > 0 || strings.Contains(errs.String(), "in use") {
+				t.Errorf("exit code %d, output %q, want 1, none, and no attempt to listen:\n%s", code, out.String(), errs.String())
+			}
+			if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the data directory: %v, want none", err)
+			}
+		})
+	}
+}
+
 // An invalid task or flag is reported in one line, before anything is changed.
 func TestServeRefusesSettings(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -360,11 +407,12 @@ func TestServeRefusesSettings(t *testing.T) {
 		want string
 	}{
 		{"port in use", []string{"--addr", taken.Addr().String(), "--data", t.TempDir()}, "is in use"},
-		{"data under a file", []string{"--data", filepath.Join(notDir, "data")}, notDir},
+		{"data under a file", []string{"--data", filepath.Join(notDir, "data")}, "--data " + notDir},
 		{"database of a newer version", []string{"--data", newer}, "999"},
 		{"directory in use", []string{"--data", held}, held},
 		{"the same task twice", []string{"--data", t.TempDir(), "--task", "mnist-2nn", "--task", "mnist-2nn"}, "each task once"},
-		{"unknown task", []string{"--data", t.TempDir(), "--task", "mnist-3nn"}, "mnist-2nn"},
+		{"unknown task", []string{"--data", t.TempDir(), "--task", "mnist-3nn"}, `--task mnist-3nn: no such task: "mnist-3nn", did you mean mnist-2nn?`},
+		{"no such file", []string{"--data", t.TempDir(), "--task", notDir + "/x.yaml"}, "--task " + notDir + "/x.yaml: "},
 		{"wrong task file", []string{"--data", t.TempDir(), "--task", smallTask(t, "fraction: 1", "fraction: 1.5")}, "small.yaml:4: strategy.fraction is 1.5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -381,6 +429,47 @@ func TestServeRefusesSettings(t *testing.T) {
 			}
 			if code != 1 || lines != 1 || !strings.Contains(errs.String(), test.want) {
 				t.Errorf("exit code %d, want 1 and one line with %q:\n%s", code, test.want, errs.String())
+			}
+		})
+	}
+}
+
+// What is served is printed in plain lines, and where the run stands.
+func TestServePrints(t *testing.T) {
+	cfg := Config{Data: t.TempDir(), Tasks: []string{smallTask(t)}}
+	check := func(s *testServer, stands string) {
+		t.Helper()
+		want := "task small: small\n  run: " + s.studies[0].Run + " (" + stands + ")\n  page: http://study.example/#small\n  training: fedavg, 25450 parameters\n" +
+			"  participants: at least 3 at a time, each with a browser and no data of its own\n" +
+			"  data: MNIST: 60,000 handwritten digits of 28 x 28 pixels, 10,000 more for testing; handed out in 100 shards\n"
+		var b strings.Builder
+		if s.describe(&b, "http://study.example"); b.String() != want {
+			t.Errorf("got\n%swant\n%s", b.String(), want)
+		}
+	}
+	s := serveTest(t, cfg)
+	check(s, "new")
+	if _, err := swarm.Run(t.Context(), swarm.Options{URL: s.socket(), Task: "small", Clients: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	check(serveTest(t, cfg), "finished: 3 rounds done")
+}
+
+// A swarm on a wrong task or path ends with the reason.
+func TestSwarmRefused(t *testing.T) {
+	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
+	for _, test := range []struct{ name, url, task, want string }{
+		{"task", s.socket(), "samll", `unknown task (4504): task: "samll", want one of small`},
+		{"path", strings.TrimSuffix(s.socket(), "ws") + "wss", "small", "/wss: 404 Not Found"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out, errs strings.Builder
+			code := Main(t.Context(), []string{"swarm", "--url", test.url, "--task", test.task, "--clients", "3"}, &out, &errs)
+			if code != 1 || !strings.Contains(errs.String(), test.want) {
+				t.Errorf("exit code %d, %s, want 1 and %q", code, errs.String(), test.want)
 			}
 		})
 	}
@@ -405,7 +494,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"simulate"}, 2, "--task is missing"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--seed", "x"}, 2, "--seed"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--set", "strategy.fraction=7"}, 1, "--set strategy.fraction=7"},
-		{[]string{"simulate", "--task", "mnist-2nn", "--json", "/nonexistent/x"}, 1, "/nonexistent/x"},
+		{[]string{"simulate", "--task", "mnist-2nn", "--json", "/nonexistent/x"}, 1, "--json: open /nonexistent/x"},
 		{[]string{"export"}, 2, "--run is missing"},
 		{[]string{"export", "--run", "x", "--format", "onnx"}, 2, "safetensors"},
 		{[]string{"export", "--run", "x", "--data", "/nonexistent"}, 1, "/nonexistent"},
@@ -416,6 +505,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--adversary-fraction", ".1"}, 2, "--adversaries: \"\", want one of"},
 		{[]string{"tasks"}, 0, "mnist-2nn-noniid"},
 		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "fraction"},
+		{[]string{"tasks", "--show", "mnist-3nn"}, 1, "--show mnist-3nn: no such task"},
+		{[]string{"tasks", "--set", "seed=2"}, 2, "--set seed=2: given without --show"},
 		{[]string{"tasks", "--scheme", "radon"}, 0, "| `models` | 1 | 1 <= models <= 256 per participant | "},
 		{[]string{"tasks", "--scheme", "random"}, 1, `scheme: "random", want one of central, `},
 		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "\n# memory of training: 3.24 MB: "},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"os"
 	"sync"
@@ -10,21 +11,26 @@ import (
 	"time"
 
 	"fedtab/coordinator/hub/hubtest"
+	"fedtab/coordinator/listen/listentest"
 	"fedtab/protocol"
 
 	"github.com/gorilla/websocket"
 )
 
-// BenchmarkSessions opens 5,000 sockets with idle participants. It reports the time
-// until the first 2,000 are welcomed, and the memory that all of them add to the
-// coordinator, a separate process.
+// BenchmarkSessions opens 5,000 sockets with idle participants, plain and over TLS. It
+// reports the time until the first 2,000 are welcomed, and the memory that all of them
+// add to the coordinator, a separate process.
 func BenchmarkSessions(b *testing.B) {
-	for b.Loop() {
-		seconds, idle := sessions(b, 5000, 2000)
-		b.ReportMetric(seconds, "s/2000-joins")
-		b.ReportMetric(idle, "MB/5000-idle")
+	for _, secure := range []bool{false, true} {
+		b.Run(fmt.Sprintf("tls=%v", secure), func(b *testing.B) {
+			for b.Loop() {
+				seconds, idle := sessions(b, 5000, 2000, secure)
+				b.ReportMetric(seconds, "s/2000-joins")
+				b.ReportMetric(idle, "MB/5000-idle")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
 	}
-	b.ReportMetric(0, "ns/op")
 }
 
 // TestManySessions checks the bound on the memory of idle sessions. Their speed is
@@ -38,7 +44,7 @@ func TestManySessions(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < uint64(total)+100 {
 		t.Skipf("this system allows %d open files, and %d sessions need one each (%v)", files.Cur, total, err)
 	}
-	_, idle := sessions(t, total, total)
+	_, idle := sessions(t, total, total, false)
 	if idle > bound {
 		t.Errorf("%d idle sessions take %.0f MB, want at most %.0f", total, idle, bound)
 	}
@@ -46,17 +52,23 @@ func TestManySessions(t *testing.T) {
 
 // sessions joins total participants to a coordinator. It returns the seconds that
 // the first of them took, and the megabytes that all of them hold.
-func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
+func sessions(t testing.TB, total, first int, secure bool) (seconds, megabytes float64) {
 	address := freeAddress(t)
 	task := smallTask(t, "min_clients: 3", "min_clients: 10000")
 	c := coordinator(t, "serve", "--addr", address, "--data", t.TempDir(), "--task", task)
+	url, dialer := "ws://"+address+"/ws", websocket.Dialer{}
+	if secure {
+		root := listentest.NewRoot(t)
+		certFile, keyFile := root.Sign(t.TempDir(), 1, 0, "127.0.0.1")
+		c.Args = append(c.Args, "--tls-cert", certFile, "--tls-key", keyFile)
+		url, dialer.TLSClientConfig = "wss://"+address+"/ws", &tls.Config{RootCAs: root.Pool()}
+	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { c.Process.Kill(); c.Wait() }()
-	url := "ws://" + address + "/ws"
 	waitFor(t, "the coordinator to listen", func() bool {
-		conn, _, err := websocket.DefaultDialer.Dial(url, nil)
+		conn, _, err := dialer.Dial(url, nil)
 		if err == nil {
 			conn.Close()
 		}
@@ -91,7 +103,7 @@ func sessions(t testing.TB, total, first int) (seconds, megabytes float64) {
 						next.Add(-1)
 						return
 					}
-					conn, _, err := websocket.DefaultDialer.Dial(url, nil)
+					conn, _, err := dialer.Dial(url, nil)
 					if err == nil {
 						conns[i] = conn
 						err = conn.WriteMessage(websocket.BinaryMessage, frame)

@@ -14,7 +14,6 @@ import (
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/simulate"
-	"fedtab/coordinator/task"
 )
 
 func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -38,7 +37,7 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 		}
 		sets = append(sets, "seed="+*seed)
 	}
-	t, err := task.Find(*name, sets)
+	t, err := flagTask("--task", *name, sets)
 	if err != nil {
 		return err
 	}
@@ -47,17 +46,17 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 		return err
 	}
 	// Open the output files before the work, so that an error is found first.
-	out, err := create(*jsonFile, stdout)
+	out, err := create("--json", *jsonFile, stdout)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	timing, err := create(*timingFile, nil)
+	timing, err := create("--timing", *timingFile, nil)
 	if err != nil {
 		return err
 	}
 	defer timing.Close()
-	ledger, err := create(*ledgerFile, stdout)
+	ledger, err := create("--ledger", *ledgerFile, stdout)
 	if err != nil {
 		return err
 	}
@@ -169,8 +168,8 @@ func (o *output) Close() error {
 	return f.Close()
 }
 
-// create opens a file for writing; "" writes nowhere, "-" to standard output.
-func create(name string, stdout io.Writer) (*output, error) {
+// create opens the file of a flag for writing; "" writes nowhere, "-" to standard output.
+func create(flag, name string, stdout io.Writer) (*output, error) {
 	switch {
 	case name == "":
 		return &output{Writer: io.Discard}, nil
@@ -179,7 +178,7 @@ func create(name string, stdout io.Writer) (*output, error) {
 	}
 	f, err := os.Create(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	return &output{Writer: f, file: f}, nil
 }

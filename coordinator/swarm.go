@@ -5,17 +5,20 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"fedtab/coordinator/adversary"
 	"fedtab/coordinator/swarm"
+	"fedtab/protocol/invite"
 )
 
-func swarmCommand(ctx context.Context, args []string, stdout, _ io.Writer) error {
+func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o swarm.Options
 	fs := flag.NewFlagSet("swarm", flag.ContinueOnError)
 	fs.StringVar(&o.URL, "url", "", "address of the page, http(s)://HOST:PORT/, or of the WebSocket, ws(s)://HOST:PORT/ws")
 	fs.StringVar(&o.Task, "task", "mnist-2nn", "name of the task to take part in")
+	text := fs.String("invite", "", "link or code of an invite with a use for each client, for a task that is joined by invite")
 	fs.IntVar(&o.Clients, "clients", 10, "number of clients, 1 to 10000")
 	fs.Float64Var(&o.Drop, "drop", 0, "probability that a client loses its socket during an order")
 	fs.Float64Var(&o.Slow, "slow", 0, "probability that a client pauses before it works on an order")
@@ -28,12 +31,14 @@ func swarmCommand(ctx context.Context, args []string, stdout, _ io.Writer) error
 	if err := parse(fs, args, stdout); err != nil {
 		return err
 	}
+	o.Invite = invite.Code(*text)
 	if o.Adversaries.Kind != "" && o.Adversaries.Fraction == 0 {
 		o.Adversaries.Fraction = 0.2
 	}
 	if ps := o.Problems(); len(ps) > 0 {
 		return usageError("swarm: " + strings.Join(ps, "\nswarm: "))
 	}
+	o.Log = slog.New(slog.NewTextHandler(stderr, nil))
 	t, err := swarm.Run(ctx, o)
 	fmt.Fprintf(stdout, "%d contributions accepted, %d rejected, %d reconnections\n", t.Accepted, t.Rejected, t.Reconnects)
 	return err

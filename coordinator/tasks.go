@@ -25,11 +25,14 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	if err := parse(fs, args, stdout); err != nil {
 		return err
 	}
+	if *show == "" && len(sets) > 0 {
+		return usageError(fmt.Sprintf("tasks: --set %s: given without --show, want --show NAME|FILE beside it", sets[0]))
+	}
 	if *scheme != "" {
 		return describeScheme(stdout, *scheme)
 	}
 	if *show != "" {
-		t, err := task.Find(*show, sets)
+		t, err := flagTask("--show", *show, sets)
 		if err != nil {
 			return err
 		}

@@ -44,11 +44,11 @@ func TestServeDiskFull(t *testing.T) {
 	})
 	for _, path := range []string{"/readyz", "/healthz"} {
 		status := map[string]int{"/readyz": 503, "/healthz": 200}[path]
-		if body := s.body(t, path, status); !strings.Contains(body, "disk is full") {
+		if body := s.body(t, s.Addr(), path, status); !strings.Contains(body, "disk is full") {
 			t.Errorf("%s says %s, want the disk to be named", path, body)
 		}
 	}
-	if body := s.body(t, "/metrics", 200); !strings.Contains(body, "fedtab_store_up{") || !strings.Contains(body, "} 0\n") {
+	if body := s.body(t, s.listeners.AdminAddr(), "/metrics", 200); !strings.Contains(body, "fedtab_store_up{") || !strings.Contains(body, "} 0\n") {
 		t.Error("/metrics does not say that the database fails")
 	}
 	// A client that joins now is told of durable versions only.
@@ -63,7 +63,7 @@ func TestServeDiskFull(t *testing.T) {
 	}
 	before := version()
 	waitFor(t, "the run to go on", func() bool { return version() >= before+2 })
-	s.body(t, "/readyz", 200)
+	s.body(t, s.Addr(), "/readyz", 200)
 }
 
 // durable returns the newest committed version in the database.

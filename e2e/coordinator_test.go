@@ -110,7 +110,8 @@ func (c *coordinator) start() {
 		c.t.Fatal(err)
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	if _, err := fmt.Sscanf(line, "fedtab is at http://%s", &c.addr); err != nil {
+	_, at, _ := strings.Cut(line, "://")
+	if _, err := fmt.Sscanf(at, "%s", &c.addr); err != nil {
 		c.cmd.Wait()
 		c.t.Fatalf("the coordinator said %q: %s", line, c.log.String())
 	}

@@ -48,6 +48,17 @@ func TestScreenshots(t *testing.T) {
 	b.join()
 	await(t, "the tab waits for others", func() bool { return js[bool](b, "document.body.innerText.includes('waiting for 2 more participants')") })
 	b.pictures("7-too-few")
+	b = open(t, serve(t, invited()).url())
+	b.says("This task is joined by invite")
+	b.pictures("8-invite")
+	b.fill("invite", "please")
+	b.press("join")
+	b.says("This is not a valid invite")
+	b.pictures("9-no-invite")
+	b.fill("invite", "")
+	b.press("join")
+	b.says("This task needs an invite")
+	b.pictures("10-uninvited")
 	port := freePort(t)
 	public := fmt.Sprintf("http://study.example:%d", port)
 	c = serve(t, digits("min_clients: 1", "min_clients: 2"), "--public-url", public, "--count-loopback", "--trusted-proxies", "")
@@ -56,10 +67,10 @@ func TestScreenshots(t *testing.T) {
 	b = open(t, public+"/")
 	b.offline = true
 	await(t, "the page is ready", func() bool { return js[bool](b, "!(document.getElementById('join')?.disabled ?? true)") })
-	b.pictures("8-without-tls")
+	b.pictures("11-without-tls")
 	b.press("join")
 	await(t, "the tab is turned away", func() bool { return js[bool](b, "document.body.innerText.includes('--trusted-proxies')") })
-	b.pictures("9-turned-away")
+	b.pictures("12-turned-away")
 }
 
 func (b *tab) pictures(name string) {

@@ -22,6 +22,7 @@ const (
 	CloseNoHello    CloseCode = 4002 // no Hello within HelloTimeout
 	CloseNoPong     CloseCode = 4003 // no bytes from the client for PongTimeout
 	CloseOverloaded CloseCode = 4004 // too many sessions, try again later
+	CloseContested  CloseCode = 4005 // too many sockets took this participant over, one after another: try again later
 )
 
 // The close codes after which a client does not reconnect.
@@ -31,11 +32,12 @@ const (
 	CloseUnexpected      CloseCode = 4502 // a message that is not allowed at this point
 	CloseTooLarge        CloseCode = 4503 // a frame or a body over its limit
 	CloseUnknownTask     CloseCode = 4504
-	CloseBadToken        CloseCode = 4505 // the resume token is of another run: join anew
+	CloseBadToken        CloseCode = 4505 // the resume token has expired, ended with a leave, or is of another run: join anew
 	CloseSuperseded      CloseCode = 4506 // a newer socket uses the same resume token
 	CloseFinished        CloseCode = 4507 // the run is over
 	CloseCapability      CloseCode = 4508 // the client lacks what the task needs
 	CloseAbuse           CloseCode = 4509 // too many rejected messages
+	CloseInvite          CloseCode = 4510 // the task needs an invite, and the client has none that it accepts
 )
 
 // Reconnect reports whether a client whose socket was closed with c reconnects
@@ -67,6 +69,8 @@ func (c CloseCode) String() string {
 		return "no pong"
 	case CloseOverloaded:
 		return "overloaded"
+	case CloseContested:
+		return "contested"
 	case CloseProtocolVersion:
 		return "protocol version"
 	case CloseMalformed:
@@ -87,6 +91,8 @@ func (c CloseCode) String() string {
 		return "capability"
 	case CloseAbuse:
 		return "abuse"
+	case CloseInvite:
+		return "invite"
 	}
 	return "close code " + strconv.FormatUint(uint64(c), 10)
 }

@@ -139,6 +139,7 @@ func brokenCases() (cases []conformanceCase) {
 	class = "text"
 	bad("overlong", "A zero of two bytes.", in(KindDecline, str(3, "\xc0\x80")))
 	bad("beyond", "A character above U+10FFFF.", in(KindShards, str(2, "\xf4\x90\x80\x80")))
+	bad("invite", "The code of an invite.", in(KindHello, str(10, "\xff")))
 	bad("payload", "The name of a payload.", in(KindOrder, sub(10, str(2, "\x80"))))
 	class = "number"
 	bad("packed", "2^32 in a packed list of 32 bits.", in(KindShards, sub(3, []byte{1}, protowire.AppendVarint(nil, 1<<32))))
@@ -157,6 +158,8 @@ func sizeCases() (cases []conformanceCase) {
 	class = "field-size"
 	bad("source", "A source of 1025 bytes.", in(KindShards, str(2, strings.Repeat("/", MaxText+1))))
 	bad("payload", "The name of a vector, 129 bytes.", in(KindContribution, sub(6, str(8, strings.Repeat("a", MaxName+1)))))
+	bad("invite", "The code of an invite, 257 bytes.", in(KindHello, str(10, strings.Repeat("a", MaxToken+1))))
+	bad("status-token", "A newer resume token of 257 bytes.", in(KindStatus, sub(10, many(MaxToken+1, []byte{1}))))
 	class = "list-size"
 	bad("codecs-unpacked", "65 codecs, not packed.", in(KindHello, many(MaxCodecs+1, num(5, 0))))
 	class = "unknown-fields"

@@ -124,6 +124,7 @@ func (m *Hello) write(w *writer) {
 	w.bytes(7, m.HeldHash)
 	w.uint(8, uint64(m.TabState))
 	packed(w, 9, m.Payloads)
+	w.string(10, m.Invite)
 }
 
 func (m *Hello) read(r *reader) {
@@ -147,6 +148,8 @@ func (m *Hello) read(r *reader) {
 			m.TabState = TabState(r.enum("tab_state"))
 		case 9:
 			m.Payloads = unpack(r, "payloads", m.Payloads, MaxCodecs, math.MaxInt32)
+		case 10:
+			m.Invite = r.text("invite", MaxToken)
 		default:
 			r.skip()
 		}
@@ -804,6 +807,7 @@ func (m *Status) write(w *writer) {
 	w.double(7, m.TestAccuracy)
 	w.uint(8, m.Closed)
 	w.text(9, m.Reason)
+	w.bytes(10, m.ResumeToken)
 }
 
 func (m *Status) read(r *reader) {
@@ -827,6 +831,8 @@ func (m *Status) read(r *reader) {
 			m.Closed = r.uint64("closed")
 		case 9:
 			m.Reason = r.text("reason", MaxText)
+		case 10:
+			m.ResumeToken = r.bytes("resume_token", MaxToken)
 		default:
 			r.skip()
 		}

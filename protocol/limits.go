@@ -37,7 +37,7 @@ const (
 	HashSize  = 32      // bytes of a SHA-256; every hash field has this size or is empty
 	MaxText   = 1 << 10 // bytes of a text for people, and of Shards.Source: a paragraph
 	MaxName   = 128     // bytes of Hello.Protocol, Hello.Task and Welcome.Run: fits a log line and a path
-	MaxToken  = 256     // bytes of a resume token: identity, time and an HMAC with room to spare
+	MaxToken  = 256     // bytes of a resume token or an invite: identity, time and an HMAC with room to spare
 	MaxCodecs = 64      // codecs in a Hello; v1 defines 6
 
 	// MaxVectors is the max number of vectors in a body. A delta and a control
@@ -130,6 +130,10 @@ const (
 	// frame, so that a reset does not lose it: a raw body of MNIST's 2NN.
 	MaxDrain = 1 << 20
 
+	// TokenLife is the time after which a resume token expires. A client gets a newer
+	// one with each Welcome, and after half of this time in a Status.
+	TokenLife = 24 * time.Hour
+
 	// ReconnectMin and ReconnectMax bound the backoff of a client. The span
 	// doubles from one to the other; the pause is drawn uniformly from its upper
 	// half, so that many clients do not reconnect at the same time.
@@ -158,6 +162,10 @@ const (
 	// MaxRejected is the max number of rejected contributions and unknown
 	// messages of one session, beyond which it is closed with CloseAbuse.
 	MaxRejected = 32
+
+	// MaxTakeOvers is the max number of sockets, per minute, that take a participant
+	// over from a socket that is open. Further ones are closed with CloseContested.
+	MaxTakeOvers = 10
 
 	// MaxSessions is how many sockets a coordinator holds, at 24 KiB each, and
 	// MaxPerAddress how many of them from one address: two schools behind one

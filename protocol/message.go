@@ -19,6 +19,7 @@ type Hello struct {
 	HeldHash    []byte        // its SHA-256, empty when it holds none
 	TabState    TabState      // state at the time of the hello
 	Payloads    []PayloadKind // that it can send beside float32 vectors
+	Invite      string        // the code of an invite, for a new participant; empty: it has none
 }
 
 // Welcome answers a Hello.
@@ -382,6 +383,7 @@ type Status struct {
 	TestAccuracy float64
 	Closed       uint64 // newest round that takes no more contributions
 	Reason       string // why the run finished, empty before
+	ResumeToken  []byte // newer than the Welcome's, in whose place it is; empty: that holds
 }
 
 // Bye announces that the sender closes the socket, and why.

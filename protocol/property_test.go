@@ -97,7 +97,7 @@ func messages(t *rapid.T) Message {
 	case KindHello:
 		return &Hello{texts(t, "protocol", MaxName), texts(t, "task", MaxName), someBytes(t, "token", MaxToken), texts(t, "client", MaxText),
 			lists[Codec](t, "codecs", MaxCodecs, enums), numbers(t, "held"), hashes(t, "held hash"), TabState(enums(t, "tab state")),
-			lists[PayloadKind](t, "payload kinds", MaxCodecs, enums)}
+			lists[PayloadKind](t, "payload kinds", MaxCodecs, enums), texts(t, "invite", MaxToken)}
 	case KindWelcome:
 		m := &Welcome{Session: numbers(t, "session"), Participant: small(t, "participant"), ResumeToken: someBytes(t, "token", MaxToken),
 			Run: texts(t, "run", MaxName), Title: texts(t, "title", MaxText), Seed: numbers(t, "seed"), InitialHash: hashes(t, "hash"),
@@ -141,7 +141,7 @@ func messages(t *rapid.T) Message {
 		return &Tab{TabState(enums(t, "state"))}
 	case KindStatus:
 		return &Status{Phase(enums(t, "phase")), numbers(t, "round"), numbers(t, "version"), small(t, "participants"), numbers(t, "evaluated"),
-			doubles(t, "loss"), doubles(t, "accuracy"), numbers(t, "closed"), texts(t, "reason", MaxText)}
+			doubles(t, "loss"), doubles(t, "accuracy"), numbers(t, "closed"), texts(t, "reason", MaxText), someBytes(t, "token", MaxToken)}
 	case KindBye:
 		return &Bye{CloseCode(rapid.Uint16().Draw(t, "code")), texts(t, "detail", MaxText)}
 	default:

@@ -348,7 +348,7 @@ func TestDocumentation(t *testing.T) {
 		"MaxUnits": MaxUnits, "MaxParameters": MaxParameters, "MaxUnknown": MaxUnknown, "BlockOverhead": BlockOverhead,
 		"MaxWeight": MaxWeight, "MaxDelta": MaxDelta, "HelloTimeout": HelloTimeout, "PingInterval": PingInterval,
 		"PongTimeout": PongTimeout, "WriteTimeout": WriteTimeout, "CloseTimeout": CloseTimeout,
-		"ReconnectMin": ReconnectMin, "ReconnectMax": ReconnectMax, "SendQueue": SendQueue, "SendQueueBytes": SendQueueBytes,
+		"TokenLife": TokenLife, "MaxTakeOvers": MaxTakeOvers, "ReconnectMin": ReconnectMin, "ReconnectMax": ReconnectMax, "SendQueue": SendQueue, "SendQueueBytes": SendQueueBytes,
 		"MaxMessageRate": MaxMessageRate, "MessageBurst": MessageBurst, "MaxRejected": MaxRejected,
 		"FrameTimeout": FrameTimeout, "BodyGrace": BodyGrace, "MinBodyRate": MinBodyRate,
 		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxHandshakeRate": MaxHandshakeRate, "HandshakeBurst": HandshakeBurst, "MaxBodies": MaxBodies,
@@ -389,8 +389,8 @@ func TestDocumentation(t *testing.T) {
 			t.Errorf("docs/protocol.md lacks the row %q", row[1:])
 		}
 	}
-	if codes != 16 {
-		t.Errorf("%d close codes have names, want 16", codes)
+	if codes != 18 {
+		t.Errorf("%d close codes have names, want 18", codes)
 	}
 	for k := KindHello; k <= KindChunk; k++ {
 		name := k.String()

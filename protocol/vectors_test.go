@@ -40,6 +40,7 @@ d451acb8324bbad639fe4b00a2cca9db675a6fc317ffa0caad03196d5529fc7f  contribution-p
 5b3c210b89d24048cc5b0ea21c364091133cc23664bdd32f2698f9771c8ae717  decline.txt
 025174c19e0aac73904f258442c26e3dc613532a8af2b81ec9233fb56cbbe0e7  fetch.txt
 480247fdf94d2f052476acabbaa7162db77012d0d44f24cdeca6f026bc84e625  hello-empty.txt
+06127f5fab5e2a726d7b49f01942ede0e35cae7eda564d011d0fa2da0dca08d8  hello-invite.txt
 5849d65fdeedd4767ad579b30ba7cc6dd999cc6b7c9788df694c082d432becd8  hello-payloads.txt
 f5f296042e072380088431ee19b1cefd5002b9a34b020f4054770b263e7c4319  hello-resumed.txt
 fa88bf60f89fcc260c5c26d61a370de79b17c94ed2e4b53aad41302b56f6f204  hello.txt
@@ -57,6 +58,7 @@ e1610f18581d410305a8252a6b8091c14977c5b2b794fa068517277f4d7eb981  order-unknown-
 b52b2cf5e7e2fecf09975a1ca2f49cc2c3cc08e2b92268329dbe144f469f6118  progress.txt
 b8bbe3f058dfe62af0d19feaaa3007eee6a65fd31a218cbdd191ce96892dec47  shards.txt
 5b8ad79f0476f792aa16f3771848e5c9e8560d6bb3083ea7050019d6d907a807  status-finished.txt
+7186a03fcf442d75e769aab6737d17505c4f02b3b83f83bc1582d4c92b897504  status-token.txt
 c7740ede42eed7402e44dcd326050771dc2fd30bfde622b7c875dc3796a7eece  status.txt
 480e76e6315ff1efb7dd39972b6b6423b3b54b93207ec3c7af633410367b92e8  tab.txt
 ec96a948c53271100e02a21d22866a3af391ea9379dbefa855332c9624127cba  want-version.txt
@@ -86,6 +88,8 @@ var vectors = []struct {
 	{"hello-resumed", "A participant that comes back, holds version 7, and knows codecs that we do not.", &Hello{
 		Protocol: Version, Task: "mnist-2nn", ResumeToken: ramp(0xa0, 48), Client: "π/3", Codecs: []Codec{0, 1, 300},
 		Held: 7, HeldHash: ramp(0, 32), TabState: TabHidden}},
+	{"hello-invite", "A new participant with an invite.", &Hello{
+		Protocol: Version, Task: "mnist-2nn", Codecs: []Codec{CodecFloat32}, TabState: TabVisible, Invite: "AQECAwQFBgcIAAAACmVT_xBtbmlzdC0ybm7jNgYqFrsMsVRI58CTnQTt"}},
 	{"hello-empty", "Every field zero: two bytes.", &Hello{}},
 	{"welcome", "MNIST on the network of the FedAvg paper.", &Welcome{
 		Session: 1234, Participant: 3, ResumeToken: ramp(0xa0, 48), Run: "mnist-2nn-1-5f3a", Title: "Handwritten digits",
@@ -166,6 +170,8 @@ var vectors = []struct {
 	{"status-finished", "The end.", &Status{
 		Phase: PhaseFinished, Round: 40, Version: 40, Participants: 4, Evaluated: 40, TestLoss: 0.0625, TestAccuracy: 0.9803, Closed: 40,
 		Reason: "accuracy 0.98 reached"}},
+	{"status-token", "A newer resume token.", &Status{
+		Phase: PhaseTraining, Round: 14, Version: 13, Participants: 4, Closed: 13, ResumeToken: ramp(0xa0, 45)}},
 	{"bye", "A newer socket has the same token.", &Bye{Code: CloseSuperseded, Detail: "this participant is active in another tab"}},
 	{"chunk", "The second chunk of a transfer, cut short.", &Chunk{Transfer: 12, Offset: 65536, Data: ramp(0xf0, 32)}},
 }
@@ -425,6 +431,7 @@ var broken = []struct {
 	{"text too long", "0a8408" + "22" + "8108" + strings.Repeat("61", 1025), ErrTooLarge, "hello.client"},
 	{"name too long", "0a8401" + "0a" + "8101" + strings.Repeat("61", 129), ErrTooLarge, "hello.protocol"},
 	{"token too long", "0a8402" + "1a" + "8102" + strings.Repeat("61", 257), ErrTooLarge, "hello.resume_token"},
+	{"invite too long", "0a8402" + "52" + "8102" + strings.Repeat("61", 257), ErrTooLarge, "hello.invite"},
 	{"too many codecs", "0a43" + "2a41" + strings.Repeat("00", 65), ErrTooLarge, "hello.codecs"},
 	{"too many codecs, unpacked", "0a8201" + strings.Repeat("2800", 65), ErrTooLarge, "hello.codecs"},
 	{"too many vectors", "2a8204" + strings.Repeat("2a00", 257), ErrTooLarge, "model.vectors"},

@@ -68,7 +68,7 @@ func TestJoinsInEventLog(t *testing.T) {
 		if !ok {
 			t.Fatalf("cannot join: %v", p.closed)
 		}
-		f.Leave(n, p, true)
+		f.Leave(n, p, Left)
 	}
 	for range 400 {
 		join("192.0.2.1")

@@ -74,18 +74,19 @@ type Config struct {
 	Metered      bool            // peers measure what travels and report it to Book; otherwise messages count as they are handed over
 	Optimiser    learn.Optimiser // of local training; the zero value is SGD
 	Stop         Stop
-	EvalEvery    int                             // versions from one evaluation to the next; 0 means 1
-	Evaluate     Evaluator                       // nil: versions are not evaluated
-	Judge        Evaluator                       // the guard's, on few examples; nil: versions are not guarded
-	Drifts       bool                            // the test examples change during the run
-	Shards       Shards                          // public data; zero: participants have their own
-	Journal      Journal                         // nil: nothing is durable
-	Saved        *Saved                          // state to resume from; nil starts a new run
-	Token        func(participant uint32) []byte // makes resume tokens; nil makes none
-	ResumeGrace  time.Duration                   // from a lost socket until its participant leaves
-	RestartGrace time.Duration                   // from a restart until absent members of the cohort leave
-	Log          Logger                          // nil discards
-	Notify       func(Update)                    // called with every change, unless nil
+	EvalEvery    int                                            // versions from one evaluation to the next; 0 means 1
+	Evaluate     Evaluator                                      // nil: versions are not evaluated
+	Judge        Evaluator                                      // the guard's, on few examples; nil: versions are not guarded
+	Drifts       bool                                           // the test examples change during the run
+	Shards       Shards                                         // public data; zero: participants have their own
+	Journal      Journal                                        // nil: nothing is durable
+	Saved        *Saved                                         // state to resume from; nil starts a new run
+	Token        func(participant uint32, now time.Time) []byte // makes resume tokens; nil makes none
+	TokenLife    time.Duration                                  // of a resume token, which is renewed after half of it; 0 never renews
+	ResumeGrace  time.Duration                                  // from a lost socket until its participant leaves
+	RestartGrace time.Duration                                  // from a restart until absent members of the cohort leave
+	Log          Logger                                         // nil discards
+	Notify       func(Update)                                   // called with every change, unless nil
 }
 
 // Evaluator measures a model on the test set. It is called by any goroutine but the

@@ -33,7 +33,7 @@ func TestChurnKeepsShards(t *testing.T) {
 			t.Fatalf("the newcomer gets %v, want shards at once", s)
 		}
 		f.env.advance(25 * time.Millisecond)
-		f.Leave(n, p, true)
+		f.Leave(n, p, Left)
 		f.env.advance(25 * time.Millisecond)
 	}
 	if n, limit := len(shardsOf(pa))-before, int(seconds*time.Second/divideEvery); n > limit {

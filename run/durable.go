@@ -116,6 +116,7 @@ func (r *Run) halt(what string, err error) {
 	for _, p := range r.roster.present {
 		r.roster.members[p].closePeer(protocol.CloseOverloaded, haltedReason)
 	}
+	r.admit()
 	r.notify(nil)
 }
 

@@ -183,10 +183,13 @@ func (r *Run) flush() {
 	}
 }
 
-// Flush writes the event log so far, and the ledger if it has changed. The owner
-// calls it last, when it stops.
+// Flush writes the event log and the departures so far, and the ledger if it has
+// changed. The owner calls it last, when it stops.
 func (r *Run) Flush() {
 	r.events.report(r.env.Now(), r.down.version)
+	if len(r.departures.pending) > 0 {
+		r.saveDepartures()
+	}
 	if len(r.events.entries) > 0 || r.cfg.Journal != nil && r.accounts.all != r.accounts.written {
 		r.writeEvents()
 	}

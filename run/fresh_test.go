@@ -14,9 +14,9 @@ import (
 // one still says so, until the client reports that it trains.
 func TestFreshStartIsNotLost(t *testing.T) {
 	for _, test := range []struct {
-		name    string
-		goodbye bool // the client leaves; otherwise it loses its socket
-	}{{"lost socket", false}, {"leave", true}} {
+		name string
+		how  Parting
+	}{{"lost socket", Lost}, {"leave", Left}} {
 		t.Run(test.name, func(t *testing.T) {
 			f := guarded(t, func(_ *Config, s *strategy.Config) {
 				*s = strategy.Config{Kind: "dynamic", Batches: 4, LR: .1, MinClients: 2, Guard: 2, Deadline: time.Minute, Own: strategy.DynamicSettings{Delta: 1, Augment: 1, FullShare: 1}}
@@ -47,7 +47,7 @@ func TestFreshStartIsNotLost(t *testing.T) {
 				return last[*protocol.Order](p[0])
 			}
 			for i := range 2 {
-				f.Leave(n[0], p[0], test.goodbye)
+				f.Leave(n[0], p[0], test.how)
 				if o := back(); !bytes.Equal(o.Start, o.BaseHash) {
 					t.Fatalf("return %d: the order starts from %x, want the base", i, o.Start)
 				}
@@ -55,7 +55,7 @@ func TestFreshStartIsNotLost(t *testing.T) {
 			if err := f.Receive(n[0], p[0], &protocol.Progress{Order: last[*protocol.Order](p[0]).Order}); err != nil {
 				t.Fatal(err)
 			}
-			f.Leave(n[0], p[0], test.goodbye)
+			f.Leave(n[0], p[0], test.how)
 			if o := back(); o.Start != nil {
 				t.Error("a client that trains is made to begin again")
 			}
@@ -74,7 +74,7 @@ func TestBalancedModelSurvivesLeave(t *testing.T) {
 	if mean == nil {
 		t.Fatal("no resolution")
 	}
-	f.Leave(n[0], p[0], true)
+	f.Leave(n[0], p[0], Left)
 	p[0] = &fakePeer{}
 	if _, ok := f.Join(&hello, n[0], p[0]); !ok {
 		t.Fatal("cannot come back")

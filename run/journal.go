@@ -11,6 +11,9 @@ type Journal interface {
 	// ReserveParticipants reserves the participant numbers below limit: later
 	// processes start at limit.
 	ReserveParticipants(run string, limit uint32) error
+	// Depart records that participants have left for good: Saved has them until
+	// their resume tokens have expired.
+	Depart(run string, participants []uint32, at time.Time) error
 	// OpenRound writes a round's cohort, base and deadline, before its first
 	// order leaves. A new attempt replaces the earlier one.
 	OpenRound(run string, r OpenRound) error
@@ -91,6 +94,7 @@ type LogEntry struct {
 // Saved is the state of a run that is resumed after a restart.
 type Saved struct {
 	Participants uint32     // first unreserved number
+	Departed     []uint32   // participants that have left for good
 	Last         *Commit    // newest commit, nil before the first
 	Open         *OpenRound // the open round after Last, or nil
 	Rounds       []RoundRecord

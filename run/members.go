@@ -5,30 +5,66 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
 
-// reserve asks for more participant numbers before those at hand run out, once for
-// each half of them: a write waits for the disk.
+// reserve asks for more participant numbers when half of a block is left: a write waits
+// for the disk. One write is under way at a time, for a block beside the numbers of all
+// that wait, so that a storm of joins takes no more writes than a slow disk can do.
 func (r *Run) reserve() {
-	if r.roster.next+numbersAhead/2 < max(r.roster.reserved, r.roster.asked) {
+	needed := r.roster.next + uint32(len(r.roster.waiting))
+	if r.roster.reserving || needed+numbersAhead/2 < r.roster.reserved {
 		return
 	}
-	limit := r.roster.next + numbersAhead
-	r.roster.asked = limit
+	limit := needed + numbersAhead
+	r.roster.reserving = true
 	r.save("participant numbers", func(j Journal) error { return j.ReserveParticipants(r.cfg.ID, limit) }, func() {
-		r.roster.reserved = max(r.roster.reserved, limit)
+		r.roster.reserved, r.roster.reserving = limit, false
+		r.admit()
+		r.reserve()
 	})
 }
 
-// Join adds a participant: a new one (resumed 0), or the one whose resume token was
-// valid. It returns the participant's number, or false if the peer was closed.
+// Admit calls join, which calls Join for a new participant, as soon as a number is
+// reserved for it: at once, unless participants join faster than the journal reserves
+// numbers. After numberTimeout it calls join all the same, and Join refuses.
+func (r *Run) Admit(join func()) {
+	if r.finished != "" || r.roster.full() || !r.roster.spent() {
+		join()
+		return
+	}
+	w := &waiter{join: join}
+	w.expiry = r.env.AfterFunc(numberTimeout, func() {
+		r.roster.waiting = slices.DeleteFunc(r.roster.waiting, func(o *waiter) bool { return o == w })
+		join()
+	})
+	r.roster.waiting = append(r.roster.waiting, w)
+	r.reserve()
+}
+
+// admit lets waiting participants join: those for whom a number is reserved, and all
+// if none will be.
+func (r *Run) admit() {
+	for len(r.roster.waiting) > 0 && (r.finished != "" || r.roster.full() || !r.roster.spent()) {
+		w := r.roster.waiting[0]
+		r.roster.waiting = r.roster.waiting[1:]
+		w.expiry()
+		w.join()
+	}
+}
+
+// Join adds a participant: a new one (resumed 0), which Admit has admitted, or the one
+// whose resume token was valid. It returns the participant's number, or false if the
+// peer was closed.
 func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	if r.finished != "" {
 		if r.over {
 			p.Close(protocol.CloseFinished, r.finished)
+		} else if r.halted {
+			p.Close(protocol.CloseOverloaded, haltedReason)
 		} else { // the end is not durable: a crash would undo it
 			p.Close(protocol.CloseOverloaded, "the run is ending")
 		}
@@ -39,10 +75,26 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		return 0, false
 	}
 	if resumed == 0 && r.roster.full() {
-		p.Close(protocol.CloseOverloaded, "too many participants at once")
+		p.Close(protocol.CloseOverloaded, fmt.Sprintf("participants: %d, limit %d", len(r.roster.present), MaxParticipants))
+		return 0, false
+	}
+	if resumed == 0 && r.roster.spent() {
+		reason := fmt.Sprintf("no participant number reserved within %v", numberTimeout)
+		if r.durable.err != nil {
+			reason = retryReason
+		}
+		p.Close(protocol.CloseOverloaded, reason)
+		return 0, false
+	}
+	if resumed != 0 && r.departures.has(resumed) {
+		p.Close(protocol.CloseBadToken, "the participant of this resume token has left: join anew")
 		return 0, false
 	}
 	m := r.roster.members[resumed]
+	if m != nil && m.peer != nil && !r.takeOver(m) {
+		p.Close(protocol.CloseContested, fmt.Sprintf("more than %d connections a minute take this participant over from one another: try again in %v", protocol.MaxTakeOvers, takeOverBudget.every))
+		return 0, false
+	}
 	if m == nil {
 		m = r.roster.add(resumed)
 		if resumed == 0 {
@@ -80,7 +132,8 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		PingInterval: uint32(protocol.PingInterval.Seconds()),
 	}
 	if r.cfg.Token != nil {
-		w.ResumeToken = r.cfg.Token(m.number)
+		w.ResumeToken = r.cfg.Token(m.number, r.env.Now())
+		r.renewLater(m)
 	}
 	r.send(m, w)
 	sent := m.assignment
@@ -98,6 +151,42 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	r.activate(m)
 	r.notify(nil)
 	return m.number, true
+}
+
+// takeOverBudget bounds the sockets that take a participant over from one that is open.
+var takeOverBudget = budget{burst: protocol.MaxTakeOvers, every: time.Minute / protocol.MaxTakeOvers}
+
+// takeOver takes one socket out of a participant's budget, and reports whether there was
+// one left.
+func (r *Run) takeOver(m *member) bool {
+	if !m.takes.left(r.env.Now()) {
+		r.recordFrom(m, "contested", "")
+		return false
+	}
+	m.takes.spent++
+	return true
+}
+
+// renewLater sends a participant a newer resume token when half of the life of its last
+// one is over: it must come back as the same participant after the next restart.
+func (r *Run) renewLater(m *member) {
+	m.stopRenewing()
+	if r.cfg.TokenLife == 0 {
+		return
+	}
+	m.renew = r.env.AfterFunc(r.cfg.TokenLife/2, func() {
+		s := *r.status()
+		s.ResumeToken = r.cfg.Token(m.number, r.env.Now())
+		r.send(m, &s)
+		r.renewLater(m)
+	})
+}
+
+func (m *member) stopRenewing() {
+	if m.renew != nil {
+		m.renew()
+		m.renew = nil
+	}
 }
 
 // heldBy reports whether the hash that the client sends is that of the version it
@@ -143,15 +232,35 @@ func (r *Run) activate(m *member) {
 	}
 }
 
-// Leave ends a peer's connection to its participant. A participant that has sent a
-// bye leaves at once; one that lost its socket may resume within the grace period.
-func (r *Run) Leave(number uint32, p Peer, goodbye bool) {
+// Parting is how a peer's connection to its participant has ended.
+type Parting int
+
+// The partings.
+const (
+	Lost Parting = iota // without a word: the participant may resume within the grace period
+	Left                // with a Bye: the participant leaves at once, and may come back
+	Done                // the same with code CloseNormal: its resume tokens end
+)
+
+// Leave ends a peer's connection to its participant.
+func (r *Run) Leave(number uint32, p Peer, how Parting) { r.leave(number, p, how, nil) }
+
+// Revoke is Leave with Done for a client that may not know its resume token. It calls
+// then once it is durable that the token has ended, unless the peer was superseded or
+// the run is over.
+func (r *Run) Revoke(number uint32, p Peer, then func()) { r.leave(number, p, Done, then) }
+
+func (r *Run) leave(number uint32, p Peer, how Parting, then func()) {
 	m := r.roster.members[number]
 	if m == nil || m.peer != p {
 		return // superseded
 	}
 	m.peer, m.blocked, m.outbox = nil, false, nil
-	if goodbye || r.cfg.ResumeGrace == 0 || r.finished != "" {
+	m.stopRenewing()
+	if how == Done && r.finished == "" {
+		r.depart(number, then)
+	}
+	if how != Lost || r.cfg.ResumeGrace == 0 || r.finished != "" {
 		r.remove(m)
 		return
 	}

@@ -162,7 +162,7 @@ func TestGridVersions(t *testing.T) {
 
 	// b leaves with version 4 and returns two versions later; c is new.
 	was := *b
-	f.Leave(b.number, b.fakePeer, false)
+	f.Leave(b.number, b.fakePeer, Lost)
 	c := f.enter(t, able())
 	if o := last[*protocol.Order](c.fakePeer); o != nil {
 		t.Fatal("an order in an open round")
@@ -204,7 +204,7 @@ func TestGridVersions(t *testing.T) {
 		a.follow(t)
 		c.follow(t)
 		f.holdsNewest(t, test.name, d, test.base)
-		f.Leave(d.number, d.fakePeer, true)
+		f.Leave(d.number, d.fakePeer, Left)
 	}
 
 	// Of a version that is too old to be kept only the hash is known.
@@ -268,7 +268,7 @@ func TestGridStepHalves(t *testing.T) {
 	b.follow(t)
 	old := *b // holds version 1
 	_, oldHash, _ := f.Model()
-	f.Leave(b.number, b.fakePeer, false)
+	f.Leave(b.number, b.fakePeer, Lost)
 	f.env.advance(6 * time.Second)
 	c := f.enter(t, able())
 	f.round(t, 1, a)
@@ -597,7 +597,7 @@ func TestMessagesWaitForAVersion(t *testing.T) {
 		t.Fatalf("%d messages before the version is coded, want 0; %d to another client, want some", len(a.got), len(third.got))
 	}
 	up := f.State().Ledger.Down
-	f.Leave(b.number, b.fakePeer, false)
+	f.Leave(b.number, b.fakePeer, Lost)
 	f.env.release()
 	if len(a.got) < 2 {
 		t.Fatalf("%d messages after the version is coded, want the version and what waited", len(a.got))

@@ -17,7 +17,7 @@ func TestWeightBoundOfOrder(t *testing.T) {
 	a, pa := f.join(t)
 	o := last[*protocol.Order](pa) // on all 40 examples
 	f.join(t)
-	f.Leave(a, pa, false)
+	f.Leave(a, pa, Lost)
 	back := &fakePeer{}
 	f.Join(&hello, a, back)
 	if got := f.offer(a, back, f.contribution(o, 1, 40)); got != protocol.ReasonAccepted {
@@ -158,7 +158,7 @@ func TestLeaveAndReturnForges(t *testing.T) {
 	f.env.advance(divideEvery)
 	f.join(t)
 	o := last[*protocol.Order](pa)
-	f.Leave(a, pa, true)
+	f.Leave(a, pa, Left)
 	p, paused := &fakePeer{}, hello
 	paused.TabState = protocol.TabPaused
 	f.Join(&paused, a, p)

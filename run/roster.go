@@ -11,8 +11,12 @@ import (
 // MaxParticipants is the max number of participants of a run at a time.
 const MaxParticipants = 10_000
 
-// numbersAhead is the number of participant numbers that one write reserves.
-const numbersAhead = 1000
+// numbersAhead is the number of participant numbers that one write reserves, beside
+// those of the participants that wait for one. A restart skips the rest of them.
+const numbersAhead = 256
+
+// numberTimeout is how long a new participant waits for its number to be reserved.
+const numberTimeout = protocol.HelloTimeout
 
 // roster is the set of participants: their numbers, states and shards of the public
 // data. It sends no messages.
@@ -22,7 +26,8 @@ type roster struct {
 	present    []uint32  // participants, ascending
 	next       uint32    // first free number
 	reserved   uint32    // first number that is not reserved
-	asked      uint32    // the same, once the journal has answered
+	reserving  bool      // a write that reserves more is under way
+	waiting    []*waiter // new participants, in order of arrival, until their numbers are reserved
 	assignment uint64    // number of the newest assignment of shards
 	divided    time.Time // when the shards were divided last
 	due        func()    // stops the timer of the next division; nil if none is due
@@ -33,11 +38,13 @@ type member struct {
 	number uint32
 	peer   Peer   // nil while its socket is lost
 	expiry func() // stops the timer that ends the grace period
+	renew  func() // stops the timer that renews the resume token
 	tab    protocol.TabState
 	active bool // present for the strategy
 
 	address string // of its newest socket
 	events  budget // of what it causes in the event log
+	takes   budget // of sockets that take it over from one that is open
 	asked   int    // orders and fetches that it was sent and has not declined
 
 	codecs      []protocol.Codec // that it has
@@ -82,6 +89,12 @@ func (o *outstanding) resumeStart(was *outstanding) {
 	}
 }
 
+// waiter is a new participant that waits for its number.
+type waiter struct {
+	join   func()
+	expiry func() // stops the timer that ends the wait
+}
+
 func newRoster(shards Shards) roster {
 	return roster{shards: shards, members: map[uint32]*member{}, next: 1}
 }
@@ -98,7 +111,10 @@ func (m *member) able(c protocol.Codec) protocol.Codec {
 }
 
 // full reports whether the roster has MaxParticipants members.
-func (r *roster) full() bool { return r.next >= r.reserved || len(r.present) >= MaxParticipants }
+func (r *roster) full() bool { return len(r.present) >= MaxParticipants }
+
+// spent reports whether all reserved numbers are given.
+func (r *roster) spent() bool { return r.next >= r.reserved }
 
 // add adds a participant; number 0 stands for the next free number.
 func (r *roster) add(number uint32) *member {
@@ -106,7 +122,7 @@ func (r *roster) add(number uint32) *member {
 		number = r.next
 		r.next++
 	}
-	m := &member{number: number, events: participantBudget}
+	m := &member{number: number, events: participantBudget, takes: takeOverBudget}
 	r.members[number] = m
 	i, _ := slices.BinarySearch(r.present, number)
 	r.present = slices.Insert(r.present, i, number)

@@ -28,13 +28,14 @@ type Run struct {
 	n     int // parameters
 	began time.Time
 
-	phase    protocol.Phase
-	roster   roster     // participants
-	down     downlink   // the newest version and its encodings
-	accounts accounts   // bytes
-	events   eventLog   // pending entries
-	faults   faults     // refusals that await the round's end
-	durable  durability // state of the journal
+	phase      protocol.Phase
+	roster     roster     // participants
+	departures departures // participants that have left for good
+	down       downlink   // the newest version and its encodings
+	accounts   accounts   // bytes
+	events     eventLog   // pending entries
+	faults     faults     // refusals that await the round's end
+	durable    durability // state of the journal
 
 	open    *OpenRound
 	attempt *attempt                // sums of the open round
@@ -87,6 +88,9 @@ func New(cfg Config, env Env) (*Run, error) {
 	if s := cfg.Saved; s != nil {
 		if s.Participants > 0 {
 			r.roster.next = s.Participants
+		}
+		for _, number := range s.Departed {
+			r.departures.add(number)
 		}
 		r.rounds, r.finished, r.over = s.Rounds, s.Finished, s.Finished != ""
 		r.accounts.restore(s.Ledger, s.Rounds)

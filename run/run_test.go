@@ -83,6 +83,7 @@ func (e *fakeEnv) advance(d time.Duration) {
 type fakePeer struct {
 	got     []protocol.Message
 	closed  protocol.CloseCode
+	detail  string // of the close
 	address string
 	faults  int
 }
@@ -91,9 +92,9 @@ func (p *fakePeer) Send(m protocol.Message) { p.got = append(p.got, m) }
 func (p *fakePeer) SendShared(s *Shared)    { p.got = append(p.got, s.Message) }
 func (p *fakePeer) Address() string         { return p.address }
 func (p *fakePeer) Fault()                  { p.faults++ }
-func (p *fakePeer) Close(c protocol.CloseCode, _ string) {
+func (p *fakePeer) Close(c protocol.CloseCode, detail string) {
 	if p.closed == 0 {
-		p.closed = c
+		p.closed, p.detail = c, detail
 	}
 }
 
@@ -109,17 +110,31 @@ func last[M protocol.Message](p *fakePeer) (m M) {
 
 // memoryJournal is a Journal in memory; it returns err if set.
 type memoryJournal struct {
-	opens   []OpenRound
-	commits []Commit
-	kinds   []string
-	entries []LogEntry
-	ledger  Ledger
-	finish  string
-	err     error
-	logErr  error // of the event log alone
+	opens    []OpenRound
+	departed []uint32
+	commits  []Commit
+	kinds    []string
+	entries  []LogEntry
+	ledger   Ledger
+	finish   string
+	limits   []uint32 // of ReserveParticipants
+	err      error
+	logErr   error // of the event log alone
 }
 
-func (j *memoryJournal) ReserveParticipants(string, uint32) error { return j.err }
+func (j *memoryJournal) ReserveParticipants(_ string, limit uint32) error {
+	if j.err == nil {
+		j.limits = append(j.limits, limit)
+	}
+	return j.err
+}
+
+func (j *memoryJournal) Depart(_ string, participants []uint32, _ time.Time) error {
+	if j.err == nil {
+		j.departed = append(j.departed, participants...)
+	}
+	return j.err
+}
 func (j *memoryJournal) OpenRound(_ string, r OpenRound) error {
 	if j.err == nil {
 		j.opens = append(j.opens, r)
@@ -164,7 +179,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	cfg := Config{
 		ID: "test", Seed: 1, Model: m, Journal: f.journal, ResumeGrace: 5 * time.Second, RestartGrace: 30 * time.Second,
 		Shards: Shards{Source: "/data/test", Sizes: []int{10, 10, 10, 10}, Divide: true},
-		Token:  func(p uint32) []byte { return []byte{byte(p)} },
+		Token:  func(p uint32, _ time.Time) []byte { return []byte{byte(p)} },
 	}
 	sc := strategy.Config{Kind: "fedavg", Fraction: 1, LR: .1, MinClients: 2, Deadline: time.Minute}
 	if edit != nil {
@@ -193,6 +208,15 @@ func (f *fixture) join(t testing.TB) (uint32, *fakePeer) {
 		t.Fatalf("cannot join: %v", p.closed)
 	}
 	return n, p
+}
+
+// admit joins a new participant once it has a number; joined gets the number, or 0 if
+// it is refused.
+func (f *fixture) admit(p *fakePeer, joined func(number uint32)) {
+	f.Admit(func() {
+		n, _ := f.Join(&hello, 0, p)
+		joined(n)
+	})
 }
 
 // contribution answers an order with a delta of equal values.
@@ -572,7 +596,7 @@ func TestLostSocket(t *testing.T) {
 	a, pa := f.join(t)
 	b, pb := f.join(t)
 	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
-	f.Leave(a, pa, false)
+	f.Leave(a, pa, Lost)
 	f.env.advance(4 * time.Second)
 	if v, _, _ := f.Model(); v != 0 {
 		t.Fatal("the round did not wait for the lost participant")
@@ -588,7 +612,7 @@ func TestLostSocket(t *testing.T) {
 	if v, _, _ := f.Model(); v != 0 || f.State().Participants != 2 {
 		t.Fatal("the round does not wait for the participant that resumed")
 	}
-	f.Leave(a, again, false)
+	f.Leave(a, again, Lost)
 	f.env.advance(6 * time.Second)
 	if v, _, _ := f.Model(); v != 1 {
 		t.Error("the round still waits for a participant that has left")
@@ -610,7 +634,7 @@ func TestSuperseded(t *testing.T) {
 	}
 	acks := len(newer.got)
 	f.Offer(a, pa, f.inspect(f.contribution(last[*protocol.Order](pa), 1, 10)))
-	f.Leave(a, pa, true)
+	f.Leave(a, pa, Left)
 	if len(newer.got) != acks || f.State().Participants != 2 {
 		t.Error("the superseded socket still counts")
 	}
@@ -777,7 +801,7 @@ func TestEventLogBatches(t *testing.T) {
 	if got := f.journal.kinds[written:]; !slices.Equal(got, []string{"join"}) {
 		t.Errorf("logged %v, want the join", got)
 	}
-	f.Leave(3, p, true)
+	f.Leave(3, p, Left)
 	f.Flush()
 	if got := f.journal.kinds[written+1:]; !slices.Equal(got, []string{"leave"}) {
 		t.Errorf("logged %v, want the leave", got)

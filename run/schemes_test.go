@@ -252,7 +252,7 @@ func TestBalancedModelIsNotLost(t *testing.T) {
 	f, n, p := dynamic(t)
 	f.offer(n[0], p[0], f.contribution(last[*protocol.Order](p[0]), 16, 10))
 	f.offer(n[2], p[2], f.contribution(last[*protocol.Order](p[2]), -15, 10))
-	f.Leave(n[0], p[0], false) // its socket
+	f.Leave(n[0], p[0], Lost) // its socket
 	f.env.advance(time.Second)
 	mean := last[*protocol.Order](p[2]).Start
 	if mean == nil {
@@ -274,7 +274,7 @@ func TestBalancedModelIsNotLost(t *testing.T) {
 		if m := last[*protocol.Model](p[0]); m == nil || !slices.Equal(m.Hash, mean) {
 			t.Fatalf("return %d: the mean does not come with the order", i)
 		}
-		f.Leave(n[0], p[0], false)
+		f.Leave(n[0], p[0], Lost)
 	}
 	o := back()
 	if err := f.Receive(n[0], p[0], &protocol.Progress{Order: o.Order}); err != nil {

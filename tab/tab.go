@@ -12,6 +12,7 @@ const (
 	Reconnecting Connection = "reconnecting"
 	Refused      Connection = "refused"
 	Superseded   Connection = "superseded" // another tab has taken the participant's place
+	Uninvited    Connection = "uninvited"  // the task needs an invite, and the tab has none that is accepted
 	Finished     Connection = "finished"
 )
 
@@ -38,6 +39,10 @@ type Report struct {
 	Detail       string     `json:"detail"` // more, in words
 	RetrySeconds float64    `json:"retrySeconds"`
 	Refusal      string     `json:"refusal"` // code of why a handshake was refused (docs/api.md, "The door"); Detail says it in words
+
+	DataFailures int    `json:"dataFailures"` // fetches of examples that failed in a row
+	DataStatus   int    `json:"dataStatus"`   // HTTP status of the last of them; 0: no answer, or none that can be read
+	DataError    string `json:"dataError"`    // why it failed
 
 	Participant  int    `json:"participant"`  // number within the run
 	Participants int    `json:"participants"` // in this tab

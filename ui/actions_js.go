@@ -6,9 +6,12 @@ import (
 )
 
 // watchButtons does what the page's buttons ask for.
-func watchButtons(page *Page, loop *loop, tab *worker) {
+func watchButtons(page *Page, loop *loop, tab *worker, coordinator *coordinator) {
 	actions := map[string]func(){
 		"join": func() {
+			if page.ShowInvite() && !coordinator.invited(value("invite")) {
+				return
+			}
 			tab.memory.many(several())
 			tab.join(page.Selected)
 		},
@@ -34,15 +37,20 @@ func watchButtons(page *Page, loop *loop, tab *worker) {
 
 // several returns as how many participants the person wants to take part.
 func several() int {
-	field := js.Global().Get("document").Call("getElementById", "several")
-	if !field.Truthy() {
-		return 1
-	}
-	n, err := strconv.Atoi(field.Get("value").String())
+	n, err := strconv.Atoi(value("several"))
 	if err != nil {
 		return 1
 	}
 	return min(max(n, 1), mostParticipants)
+}
+
+// value returns what is in a field of the page; empty if there is no such field.
+func value(id string) string {
+	field := js.Global().Get("document").Call("getElementById", id)
+	if !field.Truthy() {
+		return ""
+	}
+	return field.Get("value").String()
 }
 
 // mostParticipants is how many a tab may have; the worker has the same bound.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall/js"
 	"time"
+
+	"fedtab/protocol/invite"
 )
 
 // coordinator brings what the coordinator says over HTTP to the page: the list
@@ -12,6 +14,7 @@ import (
 type coordinator struct {
 	page   *Page
 	loop   *loop
+	memory memory
 	stream js.Value // the EventSource, undefined while there is none
 	serial int      // counts streams, so that late answers to older ones are dropped
 	failed int      // failures in a row
@@ -19,7 +22,14 @@ type coordinator struct {
 }
 
 func (c *coordinator) start() {
-	listen(js.Global(), "hashchange", func(js.Value) { c.loop.do(c.follow) })
+	c.page.Invite = c.memory.invite()
+	c.takeInvite()
+	listen(js.Global(), "hashchange", func(js.Value) {
+		c.loop.do(func() {
+			c.takeInvite()
+			c.follow()
+		})
+	})
 	listen(js.Global().Get("document"), "visibilitychange", func(js.Value) { c.loop.do(c.look) })
 	c.loadTasks()
 }
@@ -49,6 +59,39 @@ func (c *coordinator) wanted() string {
 	}
 	// Names of tasks need no escaping, so what is escaped is none.
 	return strings.TrimPrefix(js.Global().Get("location").Get("hash").String(), "#")
+}
+
+// takeInvite takes an invite out of the address: it is secret, and a bookmark, the
+// history or a picture of the screen must not have it.
+func (c *coordinator) takeInvite() {
+	location := js.Global().Get("location")
+	hash := location.Get("hash").String()
+	if !strings.HasPrefix(hash, invite.Fragment) {
+		return
+	}
+	task := c.page.OnInvite(hash)
+	c.memory.invited(c.page.Invite)
+	if task != "" {
+		c.wish = task
+	}
+	address := location.Get("pathname").String() + location.Get("search").String() + "#" + task
+	js.Global().Get("history").Call("replaceState", js.Null(), "", address)
+}
+
+// invited takes an invite that the person has pasted, and reports whether it admits to
+// the shown task. Without one the coordinator says what is missing. An invite to
+// another task shows that task.
+func (c *coordinator) invited(text string) bool {
+	if strings.TrimSpace(text) == "" {
+		return true
+	}
+	task := c.page.OnInvite(text)
+	c.memory.invited(c.page.Invite)
+	if task != "" && task != c.page.Selected {
+		c.wish = task
+		c.follow()
+	}
+	return task == c.page.Selected
 }
 
 // follow shows the task of the address, unless this tab takes part in another.

@@ -31,8 +31,8 @@ func main() {
 
 	tab := &worker{page: page, loop: events, url: host.Get("worker").String(), simd: !page.Slow}
 	tab.again = tab.memory.task()
-	coordinator := &coordinator{page: page, loop: events, wish: tab.again}
-	watchButtons(page, events, tab)
+	coordinator := &coordinator{page: page, loop: events, memory: tab.memory, wish: tab.again}
+	watchButtons(page, events, tab, coordinator)
 	tab.watchVisibility()
 	coordinator.start()
 

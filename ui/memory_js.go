@@ -8,7 +8,7 @@ import (
 )
 
 // memory is what this tab remembers over a reload: which task it takes part in,
-// whether it is paused, and the name under which its worker keeps the rest. It
+// whether it is paused, the invite that it has, and the name under which its worker keeps the rest. It
 // is the browser's sessionStorage, which is the tab's own; a duplicate of the tab
 // has a copy.
 type memory struct{}
@@ -19,6 +19,7 @@ const (
 	keyPaused = "fedtab.paused"
 	keyTab    = "fedtab.tab"
 	keyMany   = "fedtab.participants"
+	keyInvite = "fedtab.invite"
 )
 
 // get returns a value, empty if there is none or the browser allows none.
@@ -83,7 +84,12 @@ func (m memory) pause(on bool) {
 	m.set(keyPaused, value)
 }
 
-// forget makes the tab as if it had never taken part.
+// invite returns the code of the invite that this tab has, and invited remembers it;
+// empty is none.
+func (m memory) invite() string      { return m.get(keyInvite) }
+func (m memory) invited(code string) { m.set(keyInvite, code) }
+
+// forget makes the tab as if it had never taken part. An invite may have uses left.
 func (m memory) forget() {
 	for _, key := range []string{keyTask, keyPaused, keyTab, keyMany} {
 		m.set(key, "")

@@ -78,12 +78,19 @@ type Page struct {
 	Codecs []string // that the worker has
 	Paused bool     // the person asked for a pause
 	Local  Local
+
+	Invite    string // code of the invite that the tab has; empty: none
+	BadInvite bool   // what was opened or pasted last is no invite
+	invited   bool   // the tab has joined with an invite
 }
 
 // Select shows another task, whose description is still to come.
 func (p *Page) Select(name string) {
 	if name == p.Selected {
 		return
+	}
+	if p.Selected != "" {
+		p.BadInvite = false // what was opened with the page stays
 	}
 	p.Selected = name
 	p.Loaded = false
@@ -96,7 +103,7 @@ func (p *Page) Select(name string) {
 	}
 	p.forget()
 	p.Link = LinkOpening
-	if p.Stage == StageStopped {
+	if p.Stage == StageStopped || p.Uninvited() {
 		p.Stage = StageAbsent
 	}
 	if p.Stage == StageAbsent {
@@ -276,6 +283,8 @@ func (p *Page) Join() {
 	p.Why, p.Kernel, p.Codecs = "", "", nil
 	p.Paused = false
 	p.Local = Local{}
+	p.BadInvite = false
+	p.invited = p.InviteTo(p.Selected) != ""
 }
 
 // OnReady takes in the worker's first message: its program runs, and has these
@@ -305,6 +314,9 @@ func (p *Page) OnWorkerState(o map[string]any) (done bool) {
 		p.Task.Phase = api.Finished
 		p.Stage = StageAbsent
 		p.Paused = false
+		return true
+	case tab.Uninvited:
+		p.Invite = ""
 		return true
 	case tab.Refused, tab.Superseded:
 		return true
@@ -346,7 +358,7 @@ func (p *Page) Taking() bool {
 	case StageStarting, StageLeaving:
 		return true
 	case StageRunning:
-		return p.Local.Connection != tab.Refused && p.Local.Connection != tab.Superseded
+		return p.Local.Connection != tab.Refused && p.Local.Connection != tab.Superseded && p.Local.Connection != tab.Uninvited
 	}
 	return false
 }

@@ -116,12 +116,13 @@ func (t *worker) hear(task string, o map[string]any) {
 		if t.page.Paused {
 			t.tell(map[string]any{"type": "pause"}) // before the hello, which says so
 		}
-		t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": task, "tab": t.memory.tab(), "participants": t.memory.participants()})
+		t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": task, "tab": t.memory.tab(), "participants": t.memory.participants(), "invite": t.page.InviteTo(task)})
 		t.tell(map[string]any{"type": "tab", "state": js.Global().Get("document").Get("visibilityState").String()})
 	case "state":
 		if t.page.OnWorkerState(o) {
 			t.end()
 			t.memory.joined("") // a reload must not bring it back
+			t.memory.invited(t.page.Invite)
 			if t.page.Local.Connection != tab.Refused {
 				t.memory.forget() // joining again makes a new participant
 			}

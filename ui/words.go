@@ -50,6 +50,8 @@ func (p *Page) running(exact bool) string {
 			words += " in " + count(int(math.Ceil(l.RetrySeconds))) + " s"
 		}
 		return words
+	case tab.Uninvited:
+		return sentence(l.Detail)
 	case tab.Refused:
 		if l.Detail != "" {
 			return sentence(l.Detail)
@@ -64,6 +66,9 @@ func (p *Page) running(exact bool) string {
 	}
 	if p.Paused || l.Activity == tab.Paused {
 		return "Paused: this tab takes no part until you resume"
+	}
+	if p.NoData() {
+		return "Cannot fetch data: " + l.DataError + ", trying again"
 	}
 	switch l.Activity {
 	case tab.Downloading:
@@ -90,6 +95,35 @@ func (p *Page) running(exact bool) string {
 		return "Joined: waiting for more participants"
 	}
 	return "Waiting for the next round"
+}
+
+// NoData says whether the tab waits for examples that it cannot fetch. While it trains
+// on others, the trouble is only an aside.
+func (p *Page) NoData() bool {
+	l := p.Local
+	return p.Stage == StageRunning && l.Connection == tab.Joined && !p.Paused && l.DataFailures > 0 && (l.Activity == tab.Downloading || l.Examples == 0)
+}
+
+// stubborn is the number of failures in a row after which a person is asked to act.
+const stubborn = 4
+
+// dataAside says what to do about examples that cannot be fetched.
+func (l *Local) dataAside() string {
+	switch {
+	case l.DataFailures < stubborn:
+		return "The data is fetched again by itself: there is nothing to do."
+	case l.DataStatus == 404 || l.DataStatus == 410:
+		return "The coordinator does not have the data that it has assigned to this tab. Reload the page; if that does not help, tell the organiser."
+	case l.DataStatus == 401 || l.DataStatus == 403:
+		return "The coordinator, or a proxy before it, refuses this tab the data. Tell the organiser."
+	case l.DataStatus == 429 || l.DataStatus == 503:
+		return "The coordinator is busy. Keep the page open, or join later."
+	case l.DataStatus >= 500:
+		return "The coordinator fails to send the data. Tell the organiser if it stays so."
+	case l.DataStatus > 0:
+		return "Reload the page; if that does not help, tell the organiser."
+	}
+	return "Check the network of this computer. If other pages load, reload this one."
 }
 
 // turnedAway says why there is no connection, by the code of the refusal.
@@ -127,6 +161,12 @@ func (p *Page) watching() string {
 		return "The coordinator cannot be reached, trying again"
 	case !p.Ready || !p.Loaded:
 		return "Loading"
+	case p.StrayInvite():
+		return "This invite is to a task that this coordinator does not have"
+	case p.BadInvite:
+		return "This is not a valid invite"
+	case p.ShowInvite():
+		return "This task is joined by invite"
 	case p.Task.Problem != "":
 		return "Training is held up"
 	case p.Task.Phase == api.Waiting:
@@ -156,8 +196,8 @@ func (p *Page) finished() string {
 func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
-		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking()),
-		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != ""):
+		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking() || p.NoData()),
+		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
@@ -175,8 +215,19 @@ func (p *Page) Aside() string {
 		return "Nothing is lost on the coordinator. You can start again with a fresh program."
 	case p.ShowReload():
 		return "Reloading the page fetches its newest version."
+	case p.Uninvited() && p.invited, p.Stage == StageAbsent && p.Link != LinkLost && p.StrayInvite():
+		return "Ask the person who invited you for a new link. Open it, or paste it below."
+	case p.Uninvited(), p.Stage == StageAbsent && p.Link != LinkLost && !p.BadInvite && p.ShowInvite():
+		return "Open the link that you were given, or paste it below."
+	case p.Stage == StageAbsent && p.Link != LinkLost && p.BadInvite:
+		return "Open or paste the whole link that you were given."
 	case p.Superseded():
 		return "This tab stays out of it. The other one goes on where this one was, and nothing is lost. You can join from here too, as a new participant."
+	case p.Stage == StageRunning && p.Local.Connection == tab.Joined && p.Local.DataFailures > 0:
+		if p.NoData() {
+			return p.Local.dataAside()
+		}
+		return "A part of the data cannot be fetched: " + p.Local.DataError + ". " + p.Local.dataAside()
 	case p.Stage == StageRunning && forOrganiser(p.Local.Refusal):
 		return "Please tell the organiser: " + p.Local.Detail
 	case p.Stage == StageRunning && p.Local.Detail != "":

@@ -155,6 +155,44 @@ func TestPackingInWords(t *testing.T) {
 	}
 }
 
+// A tab that cannot fetch its data says why, and after some attempts what to do.
+func TestDataTrouble(t *testing.T) {
+	const again = "The data is fetched again by itself: there is nothing to do."
+	for _, c := range []struct {
+		name, worker       string
+		state, aside, tone string
+	}{
+		{"the first failure", `{"activity": "downloading", "dataFailures": 1, "dataStatus": 404, "dataError": "the coordinator answers 404"}`,
+			"Cannot fetch data: the coordinator answers 404, trying again", again, "trouble"},
+		{"it stays so", `{"activity": "downloading", "dataFailures": 4, "dataStatus": 404, "dataError": "the coordinator answers 404"}`,
+			"Cannot fetch data: the coordinator answers 404, trying again",
+			"The coordinator does not have the data that it has assigned to this tab. Reload the page; if that does not help, tell the organiser.", "trouble"},
+		{"forbidden, before an order", `{"activity": "waiting", "dataFailures": 5, "dataStatus": 403, "dataError": "the coordinator answers 403"}`,
+			"Cannot fetch data: the coordinator answers 403, trying again",
+			"The coordinator, or a proxy before it, refuses this tab the data. Tell the organiser.", "trouble"},
+		{"busy", `{"activity": "downloading", "dataFailures": 9, "dataStatus": 503, "dataError": "the coordinator answers 503"}`,
+			"Cannot fetch data: the coordinator answers 503, trying again", "The coordinator is busy. Keep the page open, or join later.", "trouble"},
+		{"no answer", `{"activity": "downloading", "dataFailures": 4, "dataStatus": 0, "dataError": "no answer within 2 minutes"}`,
+			"Cannot fetch data: no answer within 2 minutes, trying again",
+			"Check the network of this computer. If other pages load, reload this one.", "trouble"},
+		{"other data is there", `{"activity": "waiting", "examples": 600, "dataFailures": 1, "dataStatus": 500, "dataError": "the coordinator answers 500"}`,
+			"Waiting for the next round", "A part of the data cannot be fetched: the coordinator answers 500. " + again, "calm"},
+		{"it has come", `{"activity": "downloading", "examples": 600, "dataFailures": 0, "dataStatus": 0, "dataError": ""}`, "Fetching data", "", "busy"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := shown(t)
+			p.Join()
+			p.OnReady("wasm-simd128")
+			state := decode(t, c.worker)
+			state["connection"] = "joined"
+			p.OnWorkerState(state)
+			if p.State() != c.state || p.Aside() != c.aside || p.Tone() != c.tone {
+				t.Errorf("got  %q, %q, %q\nwant %q, %q, %q", p.State(), p.Aside(), p.Tone(), c.state, c.aside, c.tone)
+			}
+		})
+	}
+}
+
 // A tab that is turned away says why, and what to do.
 func TestRefusalInWords(t *testing.T) {
 	for code, want := range map[string]string{

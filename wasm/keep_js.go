@@ -18,6 +18,7 @@ type keeper struct {
 // state is what tells one thing worth keeping from another.
 type state struct {
 	participant uint32
+	token       string // newest
 	order       uint64 // of the contribution that is kept
 }
 
@@ -74,7 +75,7 @@ func (w *worker) loaded(e keptLoaded) {
 func (w *worker) worth() state {
 	s := state{order: w.client.Kept()}
 	if welcome := w.client.Welcome(); welcome != nil {
-		s.participant = welcome.Participant
+		s.participant, s.token = welcome.Participant, string(welcome.ResumeToken)
 	}
 	return s
 }

@@ -16,8 +16,8 @@ type event any
 
 type (
 	joinCommand struct {
-		socket, task, tab string
-		participants      int
+		socket, task, tab, invite string
+		participants              int
 	}
 	leaveCommand struct{}
 	tabCommand   struct{ state protocol.TabState }
@@ -66,6 +66,7 @@ type worker struct {
 	bye        *protocol.Bye
 
 	fetching map[uint32]bool
+	trouble  fetchTrouble
 	origin   string // of the shards
 
 	visible, paused bool
@@ -174,7 +175,7 @@ func (w *worker) join(e joinCommand) {
 		return
 	}
 	w.url, w.task = e.socket, e.task
-	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task})
+	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite})
 	w.client.SetTab(w.tab())
 	w.workspace, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
 	w.fetching = map[uint32]bool{}
@@ -260,7 +261,7 @@ func (w *worker) received(m protocol.Message) {
 		return
 	}
 	if welcome, ok := m.(*protocol.Welcome); ok {
-		w.conn, w.detail, w.attempts = tab.Joined, "", 0
+		w.conn, w.detail, w.attempts, w.trouble = tab.Joined, "", 0, fetchTrouble{}
 		if w.workspace == nil || w.spec != welcome.Run {
 			w.workspace, w.spec = w.client.NewWorkspace(), welcome.Run
 		}

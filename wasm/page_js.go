@@ -26,7 +26,7 @@ func (p *page) listen(q *queue) {
 		m := args[0].Get("data")
 		switch m.Get("type").String() {
 		case "join":
-			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), whole(m.Get("participants"))})
+			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), m.Get("invite").String(), whole(m.Get("participants"))})
 		case "leave":
 			q.put(leaveCommand{})
 		case "pause":
@@ -64,6 +64,7 @@ func (h *scheduler) report(now bool) {
 		r.RetrySeconds = max(0, time.Until(lead.retryAt).Seconds())
 		r.Refusal = lead.refusal
 	}
+	r.DataFailures, r.DataStatus, r.DataError = lead.trouble.failures, lead.trouble.status, lead.trouble.reason
 	if c := lead.client; c != nil {
 		p := c.Progress()
 		if lead.detail == "" {

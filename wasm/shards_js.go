@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"syscall/js"
 	"time"
 
 	"fedtab/learn/data"
+	"fedtab/protocol"
 )
 
 // fetchesAtOnce bounds the shards under way. Browsers open about six
@@ -19,8 +21,23 @@ const fetchesAtOnce = 3
 // shardLimit bounds what a shard may unpack to.
 const shardLimit = 64 << 20
 
-// fetchRetry is the pause after a fetch that failed.
-const fetchRetry = 3 * time.Second
+// fetchTimeout bounds a fetch: the coordinator gives a shard up when it travels more
+// slowly.
+const fetchTimeout = 2 * time.Minute
+
+// noShard is why a shard could not be fetched.
+type noShard struct {
+	status int // of the answer; 0: there was none
+	reason string
+}
+
+func (e *noShard) Error() string { return e.reason }
+
+// fetchTrouble is what the page is told of fetches that fail.
+type fetchTrouble struct {
+	noShard
+	failures int // in a row; 0: the newest fetch has succeeded
+}
 
 // fetchShards begins to fetch what is missing.
 func (w *worker) fetchShards() {
@@ -49,11 +66,15 @@ func (w *worker) shardFetched(e shardFetched) {
 		e.err = w.client.AddShard(e.number, e.set)
 	}
 	if e.err != nil {
-		w.detail = fmt.Sprintf("shard %d: %v", e.number, e.err)
+		why := &noShard{reason: e.err.Error()}
+		errors.As(e.err, &why)
+		w.trouble = fetchTrouble{*why, w.trouble.failures + 1}
 		w.fetching[e.number] = true // not again before the pause is over
-		time.AfterFunc(fetchRetry, func() { w.queue.put(fetchDue{e.number}) })
+		pause := protocol.Backoff(w.trouble.failures-1, rand.Float64())
+		time.AfterFunc(pause, func() { w.queue.put(fetchDue{e.number}) })
 		return
 	}
+	w.trouble = fetchTrouble{}
 	w.fetchShards()
 }
 
@@ -70,17 +91,29 @@ func fetchShard(q *queue, base, source string, n uint32) {
 	q.put(shardFetched{source, n, set, err})
 }
 
+// getShard fetches and reads a shard. An error of the network or of the answer is a
+// *noShard.
 func getShard(url string) (*data.Set, error) {
-	response, err := await(js.Global().Call("fetch", url))
+	abort := js.Global().Get("AbortController").New()
+	timer := time.AfterFunc(fetchTimeout, func() { abort.Call("abort") })
+	defer timer.Stop()
+	failed := func(err error) error {
+		if abort.Get("signal").Get("aborted").Bool() {
+			return &noShard{reason: fmt.Sprintf("no answer within %.0f minutes", fetchTimeout.Minutes())}
+		}
+		return &noShard{reason: fmt.Sprintf("the coordinator cannot be reached (%v)", err)}
+	}
+	response, err := await(js.Global().Call("fetch", url, map[string]any{"signal": abort.Get("signal")}))
 	if err != nil {
-		return nil, err
+		return nil, failed(err)
 	}
 	if !response.Get("ok").Bool() {
-		return nil, fmt.Errorf("the coordinator answers %d", response.Get("status").Int())
+		status := response.Get("status").Int()
+		return nil, &noShard{status, fmt.Sprintf("the coordinator answers %d", status)}
 	}
 	buffer, err := await(response.Call("arrayBuffer"))
 	if err != nil {
-		return nil, err
+		return nil, failed(err)
 	}
 	a := js.Global().Get("Uint8Array").New(buffer)
 	b := make([]byte, a.Length())

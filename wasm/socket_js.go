@@ -109,8 +109,11 @@ func (w *worker) closed(code protocol.CloseCode, detail string) {
 		w.keep = keeper{} // it is the other tab's now
 		w.conn, w.detail = tab.Superseded, detail
 		return
+	case code == protocol.CloseInvite:
+		w.forget(func() { w.conn, w.detail = tab.Uninvited, detail })
+		return
 	case code == protocol.CloseBadToken:
-		w.client.Forget() // the token is of another run: join this one as a new participant
+		w.client.Forget() // the token is of no use: join as a new participant
 	case !code.Reconnect():
 		w.conn, w.detail = tab.Refused, detail
 		if detail == "" {

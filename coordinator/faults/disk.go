@@ -18,6 +18,7 @@ type disk struct {
 
 	// Durable.
 	reserved    uint32
+	departed    []uint32
 	open        *run.OpenRound
 	commits     []run.Commit
 	evaluations map[uint64]run.Evaluation
@@ -105,6 +106,11 @@ func (d *disk) ReserveParticipants(_ string, limit uint32) error {
 	return d.try(func() error { d.reserved = max(d.reserved, limit); return nil })
 }
 
+// Depart implements run.Journal.
+func (d *disk) Depart(_ string, participants []uint32, _ time.Time) error {
+	return d.try(func() error { d.departed = append(d.departed, participants...); return nil })
+}
+
 // OpenRound implements run.Journal.
 func (d *disk) OpenRound(_ string, o run.OpenRound) error {
 	p := d.sim.process
@@ -176,7 +182,7 @@ func clone(c run.Commit) run.Commit {
 
 // load returns what coordinator/store would.
 func (d *disk) load() *run.Saved {
-	saved := &run.Saved{Participants: d.reserved, Finished: d.finished}
+	saved := &run.Saved{Participants: d.reserved, Departed: slices.Clone(d.departed), Finished: d.finished}
 	for _, c := range d.commits {
 		rec := run.RoundRecord{Round: c.Round, Hash: c.Hash, Committed: c.Committed}
 		if e, ok := d.evaluations[c.Round]; ok {

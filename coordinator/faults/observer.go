@@ -178,6 +178,9 @@ func (o *observer) told(e strategy.Event) {
 	case strategy.Blamed:
 		s.note("round %d: %v are to blame", e.Round, e.Handles)
 		s.result["blamed"]++
+		if n := len(e.Handles); n > 1 && 4*n > len(o.counting) { // so many that the rate is to blame
+			o.backoff = backoff{halvings: o.backoff.halvings + 1}
+		}
 		o.takeOut(e.Handles)
 	case strategy.Declined:
 		o.declined[key{uint32(e.Client), uint64(e.Order)}] = true

@@ -9,6 +9,7 @@ import (
 	"fedtab/client"
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/run"
 )
 
 // peer is a real client on an unreliable network, with a user that interrupts it.
@@ -285,7 +286,7 @@ func (p *peer) leave() {
 	s.clock.At(c.up, 0, func() {
 		if !c.upDead {
 			c.upDead = true
-			c.leave(true)
+			c.leave(run.Done)
 		}
 	})
 	c.lose(30 * time.Second)

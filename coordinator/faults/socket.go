@@ -40,7 +40,9 @@ type ack struct {
 }
 
 // token makes the resume token of a participant.
-func token(participant uint32) []byte { return binary.BigEndian.AppendUint32(nil, participant) }
+func token(participant uint32, _ time.Time) []byte {
+	return binary.BigEndian.AppendUint32(nil, participant)
+}
 
 // open says whether messages reach the run.
 func (c *socket) open() bool { return !c.upDead && !c.process.over && !c.left }
@@ -52,10 +54,24 @@ func (c *socket) current() bool {
 
 // join is the arrival of a hello.
 func (c *socket) join(hello *protocol.Hello) {
-	p, s := c.process, c.peer.sim
 	if !c.open() {
 		return
 	}
+	p := c.process
+	if c.resumes != 0 {
+		c.enter(hello)
+		return
+	}
+	p.run.Admit(func() {
+		if c.open() {
+			c.enter(hello)
+		}
+	})
+}
+
+// enter joins the run.
+func (c *socket) enter(hello *protocol.Hello) {
+	p, s := c.process, c.peer.sim
 	number, ok := p.run.Join(hello, c.resumes, c)
 	if !ok {
 		return // sent away: its bytes are no participant's
@@ -142,10 +158,10 @@ func (c *socket) die(up, down bool) {
 
 // lose has the run told within a time that the socket is lost.
 func (c *socket) lose(within time.Duration) {
-	c.peer.sim.soon(0, within, func() { c.upDead = true; c.leave(false) })
+	c.peer.sim.soon(0, within, func() { c.upDead = true; c.leave(run.Lost) })
 }
 
-func (c *socket) leave(goodbye bool) {
+func (c *socket) leave(how run.Parting) {
 	p := c.process
 	if p.over || c.left || c.number == 0 {
 		return
@@ -156,7 +172,7 @@ func (c *socket) leave(goodbye bool) {
 		delete(p.sockets, c.number)
 	}
 	before := p.run.State().Participants
-	p.run.Leave(c.number, c, goodbye)
+	p.run.Leave(c.number, c, how)
 	p.sim.must(current || p.run.State().Participants == before, "a superseded socket is ignored", "participant %d leaves with one", c.number)
 }
 

@@ -80,20 +80,6 @@ func breaches() (cases []Case) {
 			h.ResumeToken = p.Welcome.ResumeToken
 			again.Join(h).AcceptedSoon()
 		}},
-		Case{Name: "breach/two-sockets-one-token", About: "sockets that supersede each other 50 times", World: plain, Attack: func(t *T) {
-			peers := t.Peers()
-			p := peers.Join()
-			for range 50 {
-				h := hubtest.Hello(t.World.Task)
-				h.ResumeToken = p.Welcome.ResumeToken
-				again := peers.Connect().Join(h)
-				if code, _ := p.Closed(); code != protocol.CloseSuperseded {
-					t.Fatalf("the older socket is closed with %v, want %v", code, protocol.CloseSuperseded)
-				}
-				p = again
-			}
-			p.AcceptedSoon()
-		}},
 	)...)
 }
 

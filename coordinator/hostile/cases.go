@@ -12,9 +12,11 @@ import "slices"
 //	origin    pages of other sites, and headers of proxies
 //	http      the same, of the web server
 //	choice    of cohorts
+//	honest    participants who do nothing wrong, and many at once
+//	invite    what joins a task that is joined by invite
 //
-// A line of category honest says what the crew has lost beside cases that share a
-// coordinator.
+// A line honest/beside-X says what the crew has lost beside cases that share
+// coordinator X.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), sites(), origins())
+	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), sites(), origins(), invites(), []Case{storm(2_000, false), storm(10_000, true)})
 }

@@ -97,7 +97,7 @@ func (c *Crew) Stop() {
 // follow runs a participant until the end of the run. closed is called each time that
 // it loses its socket.
 func (c *Crew) follow(p *swarm.Participant, closed func()) {
-	p.Client = client.New(client.Config{Name: "fedtab-hostile", Task: p.Task})
+	p.Client = client.New(client.Config{Name: "fedtab-hostile", Task: p.Task, Invite: c.world.code})
 	for {
 		err := p.Run(c.ctx)
 		var ce *protocol.CloseError

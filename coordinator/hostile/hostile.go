@@ -51,6 +51,11 @@ const (
 // Run runs the cases and returns how many there were, skipped ones included, and how
 // many failed. An error means that they could not be run.
 func (o Options) Run(ctx context.Context) (cases, failed int, err error) {
+	if o.URL != "" { // once, rather than in every case
+		if err := new(World).attach(ctx, o.URL); err != nil {
+			return 0, 0, fmt.Errorf("hostile: --url: %w", err)
+		}
+	}
 	s := &suite{Options: o, slots: semaphore.NewWeighted(slots), accuracies: map[string]func() (float64, error){}}
 	var worlds []*Setting
 	byWorld := map[*Setting][]Case{}

@@ -56,7 +56,7 @@ func lies() (cases []Case) {
 			peers := t.Peers()
 			for {
 				p, o := peers.Ordered()
-				p.Send(&protocol.Bye{Code: protocol.CloseNormal})
+				p.Send(&protocol.Bye{Code: protocol.CloseCapability}) // with CloseNormal it could not come back
 				ends(p)
 				h := hubtest.Hello(t.World.Task)
 				h.ResumeToken = p.Welcome.ResumeToken

@@ -24,17 +24,20 @@ import (
 	"fedtab/api"
 	"fedtab/coordinator/hub/hubtest"
 	"fedtab/coordinator/store"
+	"fedtab/coordinator/swarm"
+	"fedtab/protocol/invite"
 )
 
 // Setting is what a world is made of.
 type Setting struct {
-	Name   string
-	Task   string        // a task file without its name; empty: the case makes its worlds itself
-	Honest int           // participants of the crew
-	Pace   time.Duration // the crew takes for an order, beside training
-	Shared bool          // its cases run side by side
-	Share  float64       // of a shared world: honest rounds that must be left, percent of the baseline
-	Slots  int64         // 0 is 1
+	Name    string
+	Task    string        // a task file without its name; empty: the case makes its worlds itself
+	Honest  int           // participants of the crew
+	Pace    time.Duration // the crew takes for an order, beside training
+	Invited bool          // the crew joins by invite
+	Shared  bool          // its cases run side by side
+	Share   float64       // of a shared world: honest rounds that must be left, percent of the baseline
+	Slots   int64         // 0 is 1
 }
 
 func (s *Setting) slots() int64 { return cmp.Or(s.Slots, 1) }
@@ -45,6 +48,7 @@ type World struct {
 	Task string
 	Crew *Crew
 
+	code    string // of the crew's invite; empty: it needs none
 	http    string
 	process *exec.Cmd // nil: it was running already
 	dir     string    // of its database and its log; empty: it was running already
@@ -107,7 +111,11 @@ func (w *World) start(ctx context.Context, s *suite, setting *Setting) error {
 		return fmt.Errorf("the coordinator printed %q (%v), want its address", line, err)
 	}
 	w.http, w.URL = "http://"+host, "ws://"+host+"/ws"
-	return nil
+	if !setting.Invited {
+		return nil
+	}
+	w.code, err = w.invite(ctx, s.Command, invite.MaxUses)
+	return err
 }
 
 // minParameters is the size of a model with which all breaches and lies can be shown.
@@ -123,6 +131,11 @@ func (w *World) attach(ctx context.Context, address string) error {
 	w.local = u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	w.URL = address
 	w.http = map[string]string{"ws": "http://", "wss": "https://"}[u.Scheme] + u.Host + u.Path[:max(strings.LastIndexByte(u.Path, '/'), 0)]
+	conn, err := swarm.Dial(ctx, dialerFrom(nil), address)
+	if err != nil {
+		return fmt.Errorf("cannot connect: %w", err)
+	}
+	conn.Close()
 	var names []api.TaskName
 	if err := w.get(ctx, "/api/tasks", &names); err != nil {
 		return err
@@ -180,7 +193,7 @@ func (w *World) get(ctx context.Context, path string, into any) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s%s: %s", w.http, path, response.Status)
+		return swarm.Refused(w.http+path, response)
 	}
 	b, err := io.ReadAll(response.Body)
 	if err != nil {

@@ -38,7 +38,8 @@ type Room struct {
 	Live    *live.Live
 	Checker *live.Checker
 	Tokens  Tokens
-	MaxBody int64 // largest body of a contribution
+	Invites *Invites // nil: no participant needs one
+	MaxBody int64    // largest body of a contribution
 }
 
 // Hub serves WebSocket handshakes.

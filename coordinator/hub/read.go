@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,8 +20,10 @@ import (
 )
 
 var (
-	// errGoodbye is the end of a session that the client announced.
-	errGoodbye = errors.New("hub: the participant left")
+	// errDone is the end of a session that the participant has left for good.
+	errDone = errors.New("hub: the participant left")
+	// errGoodbye is the end of a session that the client announced for another reason.
+	errGoodbye = errors.New("hub: the client closes")
 	// errClosing is the end of a session that has been closed from this side.
 	errClosing = errors.New("hub: closed")
 )
@@ -43,8 +48,18 @@ func (s *session) serve() {
 	if err == nil {
 		s.extend()
 		err = s.read()
-		goodbye := errors.Is(err, errGoodbye)
-		s.do(func(r *run.Run) { r.Leave(s.participant, s, goodbye) })
+		if giveBack := s.giveBack; giveBack != nil && !errors.Is(err, errClosing) {
+			// It may come back without the token, which is in the welcome.
+			s.do(func(r *run.Run) { r.Revoke(s.participant, s, func() { go giveBack() }) })
+		}
+		how := run.Lost
+		switch {
+		case errors.Is(err, errDone):
+			how = run.Done
+		case errors.Is(err, errGoodbye):
+			how = run.Left
+		}
+		s.do(func(r *run.Run) { r.Leave(s.participant, s, how) })
 	}
 	s.forget()
 	code, detail := s.verdict(err)
@@ -81,6 +96,7 @@ func (s *session) control() error {
 	if s.joined && !s.inFrame {
 		s.extend()
 	}
+	s.giveBack = nil
 	return nil
 }
 
@@ -196,25 +212,42 @@ func (s *session) hello() error {
 	}
 	room := s.hub.rooms[h.Task]
 	if room == nil {
-		return closeError(protocol.CloseUnknownTask, "task: %q: there is none of this name", h.Task)
+		return closeError(protocol.CloseUnknownTask, "task: %q, want one of %s", h.Task, strings.Join(slices.Sorted(maps.Keys(s.hub.rooms)), ", "))
 	}
 	var resumed uint32
 	if len(h.ResumeToken) > 0 {
-		if resumed, ok = room.Tokens.Check(h.ResumeToken); !ok {
-			return closeError(protocol.CloseBadToken, "the resume token is not of this run: join anew")
+		if resumed, err = room.Tokens.Check(h.ResumeToken, time.Now()); err != nil {
+			return closeError(protocol.CloseBadToken, "%v", err)
 		}
+	}
+	giveBack := func() {}
+	if resumed == 0 && room.Invites != nil {
+		if giveBack, err = s.admit(room, h.Invite); err != nil {
+			return err
+		}
+		s.giveBack = giveBack
 	}
 	s.mu.Lock()
 	s.room = room
 	s.mu.Unlock()
 	r := room.Live.Run
-	if !room.Live.Call(func() {
-		s.participant, s.joined = r.Join(h, resumed, s)
-		s.enter(r, s.received(h, onWire(size)))
+	if !room.Live.Await(func(done func()) {
+		join := func() {
+			s.participant, s.joined = r.Join(h, resumed, s)
+			s.enter(r, s.received(h, onWire(size)))
+			done()
+		}
+		if resumed == 0 {
+			r.Admit(join)
+		} else {
+			join()
+		}
 	}) {
+		giveBack()
 		return closeError(protocol.CloseShutdown, "%s", shutdownText)
 	}
 	if !s.joined {
+		giveBack()
 		return errClosing // Join has closed the session and said why
 	}
 	s.hub.log.Debug("joined", "session", s.number, "run", room.Tokens.Run, "participant", s.participant, "resumed", resumed != 0, "remote", s.remote, "client", h.Client)
@@ -225,6 +258,9 @@ func (s *session) hello() error {
 func (s *session) read() error {
 	for {
 		m, size, err := s.receive()
+		if err == nil {
+			s.giveBack = nil
+		}
 		switch {
 		case s.isClosing():
 			return errClosing
@@ -283,6 +319,9 @@ func (s *session) message(m protocol.Message, frame int) error {
 		return s.inline(m, frame)
 	case *protocol.Bye:
 		s.book(s.received(m, onWire(frame)))
+		if m.Code == protocol.CloseNormal {
+			return errDone
+		}
 		return errGoodbye
 	case *protocol.Hello:
 		return closeError(protocol.CloseUnexpected, "a second hello")

@@ -45,6 +45,7 @@ type session struct {
 
 	// Owned by the reading goroutine.
 	joined    bool
+	giveBack  func() // gives back the use of an invite; nil once the client has sent anything after its hello
 	rate      *rate.Limiter
 	inFrame   bool // a frame has begun and not ended
 	body      protocol.Assembler

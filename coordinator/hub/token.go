@@ -4,34 +4,61 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
+	"time"
 )
 
-// Tokens makes and checks the resume tokens of one run. They hold the
-// participant's number and an HMAC, so that nothing need be stored for each
-// and they outlive a restart of the coordinator.
+// Tokens makes and checks the resume tokens of one run. A token holds the participant's
+// number, when it expires and an HMAC, so that nothing need be stored for each and they
+// outlive a restart of the coordinator. That a participant has left, and its tokens have
+// ended with that, the run knows.
+//
+// The bytes are: the format's version (1 byte); the participant (big-endian, 4 bytes);
+// when the token expires (seconds since 1970, big-endian, 8 bytes); the HMAC-SHA256.
+// Tokens of the format before had 36 bytes, without a version and a time.
 type Tokens struct {
 	Secret []byte // of the database
 	Run    string
+	Life   time.Duration // of a token
 }
 
-// Make returns the token of a participant.
-func (t Tokens) Make(participant uint32) []byte {
-	token := binary.BigEndian.AppendUint32(nil, participant)
-	return append(token, t.sum(participant)...)
+const (
+	tokenVersion = 2
+	tokenHead    = 1 + 4 + 8
+)
+
+// The errors of Check, as a client is told.
+var (
+	errToken        = errors.New("the resume token is not of this run: join anew")
+	errTokenExpired = errors.New("the resume token has expired: join anew")
+)
+
+// Make returns a token of a participant, made at the given time.
+func (t Tokens) Make(participant uint32, now time.Time) []byte {
+	token := binary.BigEndian.AppendUint32([]byte{tokenVersion}, participant)
+	token = binary.BigEndian.AppendUint64(token, uint64(now.Add(t.Life).Unix()))
+	return append(token, t.sum(token)...)
 }
 
-// Check returns the participant that a token belongs to.
-func (t Tokens) Check(token []byte) (participant uint32, ok bool) {
-	if len(token) != 4+sha256.Size {
-		return 0, false
+// Check returns the participant that a token belongs to, or why it is of no use.
+func (t Tokens) Check(token []byte, now time.Time) (participant uint32, err error) {
+	if len(token) != tokenHead+sha256.Size || token[0] != tokenVersion {
+		return 0, errToken
 	}
-	participant = binary.BigEndian.Uint32(token)
-	return participant, participant != 0 && hmac.Equal(token[4:], t.sum(participant))
+	head := token[:tokenHead]
+	participant = binary.BigEndian.Uint32(head[1:])
+	if !hmac.Equal(token[tokenHead:], t.sum(head)) || participant == 0 {
+		return 0, errToken
+	}
+	if now.Unix() >= int64(binary.BigEndian.Uint64(head[5:])) {
+		return 0, errTokenExpired
+	}
+	return participant, nil
 }
 
-func (t Tokens) sum(participant uint32) []byte {
+func (t Tokens) sum(head []byte) []byte {
 	mac := hmac.New(sha256.New, t.Secret)
 	mac.Write([]byte("fedtab resume token\x00" + t.Run + "\x00"))
-	mac.Write(binary.BigEndian.AppendUint32(nil, participant))
+	mac.Write(head)
 	return mac.Sum(nil)
 }

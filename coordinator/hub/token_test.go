@@ -2,14 +2,24 @@ package hub
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
 	"testing"
+	"time"
 )
 
+var tokenTime = time.Unix(1_700_000_000, 0)
+
+func testTokens() Tokens { return Tokens{Secret: []byte("secret"), Run: "a", Life: time.Hour} }
+
 func TestTokens(t *testing.T) {
-	tokens := Tokens{Secret: []byte("secret"), Run: "a"}
-	token := tokens.Make(7)
-	if p, ok := tokens.Check(token); !ok || p != 7 {
-		t.Errorf("its own token is of %d, %v", p, ok)
+	tokens := testTokens()
+	token := tokens.Make(7, tokenTime)
+	for _, at := range []time.Time{tokenTime, tokenTime.Add(time.Hour - time.Second), tokenTime.Add(-time.Hour)} {
+		if p, err := tokens.Check(token, at); err != nil || p != 7 {
+			t.Errorf("at %v its own token is of %d, %v", at, p, err)
+		}
 	}
 	if bytes.Contains(token, tokens.Secret) {
 		t.Error("the token holds the secret")
@@ -18,8 +28,8 @@ func TestTokens(t *testing.T) {
 		for bit := range 8 {
 			forged := bytes.Clone(token)
 			forged[i] ^= 1 << bit
-			if p, ok := tokens.Check(forged); ok {
-				t.Fatalf("a forged token is taken as participant %d", p)
+			if p, err := tokens.Check(forged, tokenTime); err != errToken {
+				t.Fatalf("a forged token is of %d, %v, want %v", p, err, errToken)
 			}
 		}
 	}
@@ -27,13 +37,39 @@ func TestTokens(t *testing.T) {
 		"another run":    {Secret: []byte("secret"), Run: "b"},
 		"another secret": {Secret: []byte("public"), Run: "a"},
 	} {
-		if _, ok := other.Check(token); ok {
-			t.Errorf("%s takes the token", name)
+		if _, err := other.Check(token, tokenTime); err != errToken {
+			t.Errorf("%s: %v, want %v", name, err, errToken)
 		}
 	}
-	for _, b := range [][]byte{nil, token[:35], append(bytes.Clone(token), 0), tokens.Make(0)} {
-		if _, ok := tokens.Check(b); ok {
-			t.Errorf("a token of %d bytes is taken", len(b))
+	mac := hmac.New(sha256.New, tokens.Secret)
+	mac.Write([]byte("fedtab resume token\x00a\x00\x00\x00\x00\x07"))
+	before := mac.Sum([]byte{0, 0, 0, 7})
+	for name, b := range map[string][]byte{
+		"empty": nil, "cut": token[:len(token)-1], "longer": append(bytes.Clone(token), 0),
+		"of participant 0": tokens.Make(0, tokenTime), "of the format before": before,
+	} {
+		if _, err := tokens.Check(b, tokenTime); err != errToken {
+			t.Errorf("%s: %v, want %v", name, err, errToken)
 		}
 	}
+	if _, err := tokens.Check(token, tokenTime.Add(time.Hour)); err != errTokenExpired {
+		t.Errorf("after its life: %v, want %v", err, errTokenExpired)
+	}
+}
+
+func FuzzToken(f *testing.F) {
+	tokens := testTokens()
+	f.Add(tokens.Make(7, tokenTime))
+	f.Add(tokens.Make(1<<32-1, tokenTime.Add(-2*time.Hour)))
+	f.Add([]byte{tokenVersion})
+	f.Fuzz(func(t *testing.T, token []byte) {
+		p, err := tokens.Check(token, tokenTime)
+		if err != nil {
+			return
+		}
+		made := time.Unix(int64(binary.BigEndian.Uint64(token[5:])), 0).Add(-tokens.Life)
+		if want := tokens.Make(p, made); !bytes.Equal(token, want) {
+			t.Fatalf("%x is taken for participant %d, whose token of that time is %x", token, p, want)
+		}
+	})
 }

@@ -56,8 +56,14 @@ func (l *Live) Do(f func()) bool {
 // Call does the same and waits until f has returned; it says whether it was
 // called.
 func (l *Live) Call(f func()) bool {
+	return l.Await(func(done func()) { f(); done() })
+}
+
+// Await has f called like Do, and waits until done is called, which the owner may do
+// later; it says whether it was.
+func (l *Live) Await(f func(done func())) bool {
 	called := make(chan struct{})
-	l.Do(func() { f(); close(called) })
+	l.Do(func() { f(func() { close(called) }) })
 	select {
 	case <-called:
 		return true

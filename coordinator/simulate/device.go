@@ -6,6 +6,7 @@ import (
 
 	"fedtab/coordinator/task"
 	"fedtab/learn/rng"
+	"fedtab/run"
 )
 
 // device is the speed and the connection of one client.
@@ -96,7 +97,7 @@ func (p *participant) leave() {
 	p.member.Left()
 	p.drop()
 	p.sim.unhold()
-	p.sim.run.Leave(p.number, p, false)
+	p.sim.run.Leave(p.number, p, run.Lost)
 	if p.busy {
 		p.left = p.until - p.sim.clock.Now()
 		if p.job != nil { // frees the pool's slot

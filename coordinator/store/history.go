@@ -121,6 +121,9 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 			saved.Ledger.Traffic.Add(&saved.Rounds[i].Traffic)
 		}
 	}
+	if saved.Departed, err = departed(tx, id); err != nil {
+		return saved, wrap(err, "departures")
+	}
 	newest := uint64(0)
 	if n := len(saved.Rounds); n > 0 {
 		last := saved.Rounds[n-1]
@@ -132,6 +135,24 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 	}
 	saved.Open, err = openRound(tx, id, newest)
 	return saved, wrap(err, "open round")
+}
+
+// departed returns the participants that have left for good and may have resume tokens
+// that have not expired.
+func departed(tx *sql.Tx, id string) (all []uint32, err error) {
+	rows, err := tx.Query(`SELECT participant FROM departures WHERE run = ?`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p uint32
+		if err := rows.Scan(&p); err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, rows.Err()
 }
 
 // records returns the committed rounds, in order.

@@ -29,6 +29,7 @@ func (s *Store) prepare() error {
 		text string
 	}{
 		{&s.reserve, `UPDATE runs SET participants_reserved = max(participants_reserved, ?) WHERE id = ?`},
+		{&s.depart, `INSERT OR IGNORE INTO departures (run, participant, left_at) VALUES (?, ?, ?)`},
 		{&s.openRound, `INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, cohort, weights, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (run, round) DO UPDATE SET order_number = excluded.order_number, base = excluded.base,
 			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort, weights = excluded.weights, state = excluded.state
@@ -80,6 +81,20 @@ func one(r sql.Result, err, none error) error {
 func (s *Store) ReserveParticipants(id string, limit uint32) error {
 	r, err := s.reserve.Exec(limit, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit))
+}
+
+// Depart implements run.Journal. To record a participant again is no error.
+func (s *Store) Depart(id string, participants []uint32, at time.Time) error {
+	err := transact(s.write, func(tx *sql.Tx) error {
+		depart := tx.Stmt(s.depart)
+		for _, p := range participants {
+			if _, err := depart.Exec(id, p, timeText(at)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.journal(wrap(err, "run %s: departures", id))
 }
 
 // OpenRound implements run.Journal.

@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -152,6 +152,26 @@ ALTER TABLE runs ADD COLUMN ledger TEXT;           -- JSON; NULL in a run of an 
 const schema7 = `
 ALTER TABLE contributions ADD COLUMN scale REAL;   -- factor of its vectors in the sum, or of what was kept; NULL: not recorded
 ALTER TABLE contributions ADD COLUMN counted REAL; -- what the sum is divided by, its part; 0: its vectors were kept
+`
+
+// schema8 adds who has left for good, and how often invites were used.
+const schema8 = `
+-- A participant's resume tokens have ended. A row is of use until they have expired.
+CREATE TABLE departures (
+	run         TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+	participant INTEGER NOT NULL,
+	left_at     TEXT NOT NULL,
+	PRIMARY KEY (run, participant)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invites (
+	id         TEXT PRIMARY KEY,            -- hexadecimal
+	task       TEXT NOT NULL,
+	uses       INTEGER NOT NULL,            -- participants that may join with it; 0: revoked
+	used       INTEGER NOT NULL,            -- participants that have joined with it
+	created_at TEXT NOT NULL,
+	expires_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 `
 
 // migrate brings db from schema version have to len(list), each version in a

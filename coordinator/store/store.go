@@ -31,6 +31,8 @@ import (
 	"sync"
 	"time"
 
+	"fedtab/protocol"
+
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite" // registers the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -52,7 +54,7 @@ type Store struct {
 	files  map[string]os.FileInfo // the database and its write-ahead log, as they were opened, by path
 
 	openRound, commitRound, insertModel, insertVector, insertContribution, insertTraffic, best, prune, pruneVectors,
-	evaluate, reserve, keepLedger, log *sql.Stmt // on write
+	evaluate, reserve, depart, keepLedger, log *sql.Stmt // on write
 
 	closing sync.Once
 	closed  error
@@ -153,6 +155,9 @@ func (s *Store) open(path, build string) error {
 	}
 	if err := transact(s.write, func(tx *sql.Tx) error { return s.sign(tx, build) }); err != nil {
 		return wrap(err, "record the build in %s", path)
+	}
+	if _, err := s.write.Exec(`DELETE FROM departures WHERE left_at < ?`, timeText(time.Now().Add(-protocol.TokenLife))); err != nil {
+		return wrap(err, "forget departures in %s", path) // whose tokens have expired
 	}
 	if s.read, err = connect(path, "_pragma=query_only(1)"); err != nil {
 		return err

@@ -72,12 +72,9 @@ func (p *Participant) Run(ctx context.Context) error {
 		defer transport.CloseIdleConnections()
 		p.http = &http.Client{Transport: transport}
 	}
-	conn, response, err := dialer.DialContext(ctx, p.URL, nil)
+	conn, err := Dial(ctx, &dialer, p.URL)
 	if err != nil {
-		if response != nil {
-			return fmt.Errorf("swarm: %s: %s", p.URL, response.Status)
-		}
-		return fmt.Errorf("swarm: %w", err)
+		return err
 	}
 	p.conn = conn
 	p.body.Reset()
@@ -218,7 +215,7 @@ func (p *Participant) shard(ctx context.Context, source string, n uint32) (*data
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("swarm: %s: %s", u, response.Status)
+		return nil, Refused(request.URL.String(), response)
 	}
 	b, err := io.ReadAll(io.LimitReader(response.Body, shardLimit))
 	if err != nil {

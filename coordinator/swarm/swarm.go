@@ -20,11 +20,12 @@ import (
 type Options struct {
 	URL     string // of the page or the WebSocket, see SocketURL
 	Task    string
+	Invite  string // code of an invite, for a task that is joined by invite
 	Clients int
-	Drop    float64 // probability that a client loses its socket during an order
-	Slow    float64 // probability that a client pauses before it works on an order
-	Seed    uint64  // of the faults and of the choice of adversaries
-	Log     *slog.Logger
+	Drop    float64      // probability that a client loses its socket during an order
+	Slow    float64      // probability that a client pauses before it works on an order
+	Seed    uint64       // of the faults and of the choice of adversaries
+	Log     *slog.Logger // nil discards
 
 	// Adversaries are among the clients. Those that collude know what the swarm's
 	// honest clients have sent by the time they answer, and wait for none.
@@ -67,8 +68,9 @@ type Totals struct {
 }
 
 // Run runs a swarm until its run is over or ctx ends. A client reconnects after a
-// lost socket if the close code allows it. The error is that of the first client
-// that may not reconnect, unless the run is over.
+// lost socket if the close code allows it, and the log says why. The error is that of
+// the first client that may not reconnect, cannot get its data, or gives up: after
+// firstAttempts if none has ever joined, and after lostLimit without a session of any.
 func Run(ctx context.Context, o Options) (Totals, error) {
 	var err error
 	if o.URL, err = SocketURL(o.URL); err != nil {
@@ -78,10 +80,15 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	var reconnects atomic.Int64
 	clients := make([]*client.Client, o.Clients)
 	errs := make([]error, o.Clients)
+	way := newLink(o.URL, o.Log)
+	watched, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { way.watch(watched) })
+	defer func() { stop(); watching.Wait() }()
 	group := adversary.NewGroup(o.Adversaries, o.Clients, o.Seed)
 	for i := range clients {
-		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task})
-		wait.Go(func() { errs[i] = o.run(ctx, i, clients[i], group.Member(i), &reconnects) })
+		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task, Invite: o.Invite})
+		wait.Go(func() { errs[i] = o.run(ctx, i, clients[i], group.Member(i), way, &reconnects) })
 	}
 	wait.Wait()
 	t := Totals{Reconnects: reconnects.Load()}
@@ -98,30 +105,45 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	return t, nil
 }
 
-func (o Options) run(ctx context.Context, i int, c *client.Client, member *adversary.Member, reconnects *atomic.Int64) error {
+func (o Options) run(ctx context.Context, i int, c *client.Client, member *adversary.Member, way *link, reconnects *atomic.Int64) error {
 	faults := rng.Stream(o.Seed, "swarm", uint64(i))
-	attempts := 0
+	attempts := 0 // in a row without a session
+	missing := 0  // sessions in a row in which data was refused
 	for {
 		p := &Participant{URL: o.URL, Task: o.Task, Client: c, Member: member}
-		socket, cancel := context.WithCancel(ctx)
+		socket, drop := context.WithCancel(ctx)
+		joined, dropped := false, false
 		p.OnMessage = func(m protocol.Message, sent bool) {
 			if o.OnMessage != nil {
 				o.OnMessage(i, m, sent)
 			}
+			way.saw(m, sent)
 			switch m.(type) {
 			case *protocol.Welcome:
-				attempts = 0
+				attempts, joined = 0, true
+				way.join()
 			case *protocol.Order:
 				if faults.Float64() < o.Slow {
 					pause(ctx, slowPause)
 				}
 				if faults.Float64() < o.Drop {
-					cancel()
+					dropped = true
+					drop()
 				}
 			}
 		}
 		err := p.Run(socket)
-		cancel()
+		drop()
+		if joined {
+			way.leave()
+		}
+		var refused *Refusal
+		if joined && errors.As(err, &refused) {
+			missing++
+		} else {
+			missing = 0
+		}
+		attempts = max(attempts+1, missing)
 		var ce *protocol.CloseError
 		switch {
 		case ctx.Err() != nil:
@@ -132,12 +154,14 @@ func (o Options) run(ctx context.Context, i int, c *client.Client, member *adver
 			c.Forget()
 		case errors.As(err, &ce) && !ce.Code.Reconnect():
 			return fmt.Errorf("swarm: client %d: %w", i, err)
+		case missing >= dataAttempts && refused.Permanent():
+			return fmt.Errorf("swarm: client %d: cannot get its data: %w", i, err)
+		case !dropped:
+			if err := way.failed(err, joined, attempts); err != nil {
+				return fmt.Errorf("swarm: %w", err)
+			}
 		}
-		if o.Log != nil {
-			o.Log.Debug("coming back", "client", i, "attempt", attempts, "error", err)
-		}
-		pause(ctx, protocol.Backoff(attempts, rand.Float64()))
-		attempts++
+		pause(ctx, protocol.Backoff(attempts-1, rand.Float64()))
 		reconnects.Add(1)
 	}
 }

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -10,6 +11,9 @@ import (
 // itself, ws://HOST:PORT/PREFIX/ws, or the address of the page beside it,
 // http://HOST:PORT/PREFIX/.
 func SocketURL(address string) (string, error) {
+	if address == "" {
+		return "", errors.New("empty, want ws(s)://HOST:PORT/ws or the address of the page, http(s)://HOST:PORT/")
+	}
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || u.RawQuery != "" {
 		return "", fmt.Errorf("%q, want ws(s)://HOST:PORT/ws or the address of the page, http(s)://HOST:PORT/", address)

@@ -25,6 +25,8 @@ func (d *decoder) check(t *Task) {
 	d.want(utf8.RuneCountInString(t.Description) <= MaxDescription && !hasControl(t.Description, "\n"),
 		"description", quoted(t.Description), fmt.Sprintf("at most %d characters of text", MaxDescription))
 
+	d.want(t.Join == Open || t.Join == Invited, "join", quoted(t.Join), `"open" or "invited"`)
+
 	source := sources[t.Data.Source] // zero when it is unknown, as of a file that has not been read
 	d.model(t.Model, source)
 	d.optimiser(t.Optimiser)

@@ -8,9 +8,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// withoutEffect are the settings that training does not depend on: texts, settings of
-// simulations, stop conditions and the evaluation period.
-var withoutEffect = []string{"title", "description", "devices", "adversaries", "stop", "eval_every", "data.drift"}
+// withoutEffect are the settings that training does not depend on: texts, who may join,
+// settings of simulations, stop conditions and the evaluation period.
+var withoutEffect = []string{"title", "description", "join", "devices", "adversaries", "stop", "eval_every", "data.drift"}
 
 // paths are the settings that name files. Training depends on the content of the files
 // alone.

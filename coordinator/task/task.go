@@ -29,6 +29,7 @@ type Task struct {
 	Name        string           `yaml:"name"`                  // in URLs: [a-z0-9][a-z0-9-]{0,62}
 	Title       string           `yaml:"title"`                 // one line; default: Name
 	Description string           `yaml:"description,omitempty"` // a paragraph for the page
+	Join        string           `yaml:"join"`                  // "open" (default): any participant may join, or "invited"
 	Model       Model            `yaml:"model"`
 	Data        Data             `yaml:"data"`
 	Strategy    strategy.Config  `yaml:"strategy"`
@@ -52,6 +53,12 @@ type Stop struct {
 	Steps    int           `yaml:"steps,omitempty"`    // mini-batches of every client, for strategies with batches
 }
 
+// The values of Join.
+const (
+	Open    = "open"
+	Invited = "invited" // an invite is needed (docs/protocol.md, "Invites")
+)
+
 // Limits of a Task.
 const (
 	MaxFile        = 1 << 20 // bytes; shipped tasks have about 1000
@@ -69,6 +76,7 @@ const (
 // defaults returns the task that a file's fields replace.
 func defaults() Task {
 	return Task{
+		Join:      Open,
 		Model:     Model{Epsilon: 0.1},
 		Data:      Data{Partition: Partition{Kind: IID, Clients: 100}},
 		Optimiser: Optimiser{Kind: "sgd", Momentum: 0.9, Beta2: 0.999, Epsilon: 1e-8},

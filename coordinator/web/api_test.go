@@ -238,10 +238,6 @@ func TestMetricsDocumented(t *testing.T) {
 // Every route is listed, and every one that is listed is there. The routes are
 // read from the source, because a ServeMux does not tell its patterns.
 func TestRoutesDocumented(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "web.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	// pattern writes what a route is registered with as the page does.
 	var pattern func(e ast.Expr) string
 	pattern = func(e ast.Expr) string {
@@ -263,7 +259,7 @@ func TestRoutesDocumented(t *testing.T) {
 		return ""
 	}
 	served := map[string]bool{}
-	ast.Inspect(file, func(n ast.Node) bool {
+	register := func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok {
 			return true
@@ -278,7 +274,14 @@ func TestRoutesDocumented(t *testing.T) {
 		}
 		served[p] = true
 		return true
-	})
+	}
+	for _, name := range []string{"web.go", "admin.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, register)
+	}
 	head, _, _ := strings.Cut(page(t), "\n## ")
 	compare(t, "route", served, firstCells(head))
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"fedtab/coordinator/quota"
-	"fedtab/static"
 )
 
 // Site is the address at which participants reach the coordinator: which Host headers
@@ -24,6 +23,10 @@ type Site struct {
 	addresses quota.Addresses
 	log       *slog.Logger
 	notices   quota.Notices
+
+	// Certified reports whether there is a certificate for a Host header, whose
+	// names are allowed; nil: the coordinator has none.
+	Certified func(host string) bool
 }
 
 // ownPaths are the first elements of the coordinator's own paths, which no prefix may
@@ -80,14 +83,6 @@ func (s *Site) strip(next http.Handler) http.Handler {
 			inner.URL = &u
 			r = &inner
 		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// secured sets the security headers of every answer.
-func secured(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		static.SetSecurityHeaders(w.Header())
 		next.ServeHTTP(w, r)
 	})
 }
@@ -168,7 +163,7 @@ func (s *Site) refuseHost(r *http.Request) *quota.Refusal {
 // allows reports whether a Host header is allowed.
 func (s *Site) allows(host string) bool {
 	name := hostOf(host)
-	return local(name) || name == s.listener || s.public != nil && name == hostOf(s.public.Host)
+	return local(name) || name == s.listener || s.public != nil && name == hostOf(s.public.Host) || s.Certified != nil && s.Certified(host)
 }
 
 // local reports whether a name is one that no page of a stranger can have: an address,

@@ -342,7 +342,7 @@ func TestSecurityHeaders(t *testing.T) {
 		want               int
 	}{
 		{"GET", "/", "", 200}, {"HEAD", "/api/tasks", "", 200}, {"GET", "/api/none", "", 404}, {"GET", "/data/none", "", 404}, {"POST", "/", "", 405},
-		{"GET", "/", "evil.example", 403}, {"GET", "/lab", "", 301}, {"GET", "/ws", "", 400}, {"GET", "/healthz", "", 200}, {"GET", "/metrics", "", 200},
+		{"GET", "/", "evil.example", 403}, {"GET", "/lab", "", 301}, {"GET", "/ws", "", 400}, {"GET", "/healthz", "", 200}, {"GET", "/metrics", "", 404},
 	} {
 		r, _ := ask(t, test.method, url+test.path, "Host", test.host)
 		if r.StatusCode != test.want {

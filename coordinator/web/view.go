@@ -14,7 +14,7 @@ func (st *Study) view(s run.State) api.Task {
 	t, parameters := st.Task, st.Model.Layout().Size
 	packing := t.Compress.Run(parameters)
 	v := api.Task{
-		Name: t.Name, Title: t.Title, Description: t.Description, Run: st.Run,
+		Name: t.Name, Title: t.Title, Description: t.Description, Join: t.Join, Run: st.Run,
 		Strategy: api.Strategy{
 			Kind: t.Strategy.Kind, Summary: t.Strategy.Summary(), Fewest: t.Strategy.Fewest(st.Model.Layout().Size), Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
 			Batch: t.Strategy.Batch, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,

@@ -18,6 +18,7 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/run"
+	"fedtab/static"
 )
 
 // Study is one task as the page shows it.
@@ -41,8 +42,8 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
-// New returns the coordinator's handler at the address of a site. page serves every
-// other path.
+// New returns the handler of the participants' address, that of a site. page serves
+// every other path.
 func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
 	s := &server{site: site, sockets: sockets, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
 	mux := http.NewServeMux()
@@ -50,7 +51,9 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limit
 	probes := &health{studies, sockets}
 	mux.HandleFunc("GET /healthz", probes.healthz)
 	mux.HandleFunc("GET /readyz", probes.readyz)
-	mux.Handle("GET /metrics", metrics(studies, sockets, site.addresses.Proxies))
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "there are no metrics here, want the address of coordinator serve --admin-addr", http.StatusNotFound)
+	})
 	mux.HandleFunc("GET /api/door", s.door)
 	mux.HandleFunc("GET /api/tasks", s.tasks)
 	for _, study := range studies {
@@ -71,7 +74,7 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limit
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
 	mux.Handle("/", page)
-	return secured(site.strip(s.guard(site.check(sockets, mux))))
+	return static.Secured(site.strip(s.guard(site.check(sockets, mux))))
 }
 
 type server struct {

@@ -218,7 +218,12 @@ func TestEvents(t *testing.T) {
 
 // Probes and metrics say what troubles a run.
 func TestProbes(t *testing.T) {
-	_, s := testStudy(t)
+	st, s := testStudy(t)
+	admin := httptest.NewServer(NewAdmin([]*Study{st}, hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), nil, ""))
+	defer admin.Close()
+	if r, b := get(t, s.URL+"/metrics"); r.StatusCode != http.StatusNotFound || !strings.Contains(string(b), "--admin-addr") {
+		t.Errorf("/metrics of the participants' address: %s %s, want 404 and where they are", r.Status, b)
+	}
 	defer func() { testState, testFailure = run.State{}, nil }()
 	loss := run.Evaluation{Version: 3, Loss: .5, Accuracy: .75}
 	for _, test := range []struct {
@@ -256,7 +261,7 @@ func TestProbes(t *testing.T) {
 					t.Errorf("%s: %s %s, want %d and %q", path, r.Status, b, want, why)
 				}
 			}
-			_, b := get(t, s.URL+"/metrics")
+			_, b := get(t, admin.URL+"/metrics")
 			for _, want := range test.metrics {
 				if !strings.Contains(string(b), "\n"+want) {
 					t.Errorf("/metrics lacks %s", want)

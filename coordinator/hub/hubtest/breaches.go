@@ -2,6 +2,7 @@ package hubtest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"math"
 	"strings"
@@ -208,9 +209,44 @@ var breaches = []Breach{
 		p := w.Connect()
 		h := Hello(w.Task)
 		h.ResumeToken = bytes.Clone(w.Join().Welcome.ResumeToken)
-		h.ResumeToken[3]++ // another participant's number
+		h.ResumeToken[4]++ // another participant's number
 		p.Send(h)
 		return p
+	}},
+	{"a token of the format before", protocol.CloseBadToken, false, func(w World) *Peer {
+		p := w.Connect()
+		h := Hello(w.Task)
+		h.ResumeToken = make([]byte, 4+sha256.Size)
+		p.Send(h)
+		return p
+	}},
+	{"a token after a leave", protocol.CloseBadToken, false, func(w World) *Peer {
+		left := w.Join()
+		left.Send(&protocol.Bye{Code: protocol.CloseNormal})
+		left.Closed()
+		p := w.Connect()
+		h := Hello(w.Task)
+		h.ResumeToken = left.Welcome.ResumeToken
+		p.Send(h)
+		return p
+	}},
+	{"two sockets that fight over a token", protocol.CloseContested, false, func(w World) *Peer {
+		p := w.Join()
+		for range protocol.MaxTakeOvers {
+			h := Hello(w.Task)
+			h.ResumeToken = p.Welcome.ResumeToken
+			again := w.Connect().Join(h)
+			if code, _ := p.Closed(); code != protocol.CloseSuperseded {
+				w.T.Fatalf("the older socket is closed with %v, want %v", code, protocol.CloseSuperseded)
+			}
+			p = again
+		}
+		fighter := w.Connect()
+		h := Hello(w.Task)
+		h.ResumeToken = p.Welcome.ResumeToken
+		fighter.Send(h)
+		p.AcceptedSoon() // it stays
+		return fighter
 	}},
 	{"the token of a participant that is here", protocol.CloseSuperseded, false, func(w World) *Peer {
 		p := w.Join()

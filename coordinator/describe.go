@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// describe writes what is served, where its page is below the given address, and what
+// participants need, a few lines for each task.
+func (s *Server) describe(w io.Writer, address string) {
+	for _, st := range s.studies {
+		t, state := st.Task, st.live.Run.State()
+		stands := "new"
+		switch {
+		case state.Finished != "":
+			stands = "finished: " + state.Finished
+		case state.Version > 0:
+			stands = fmt.Sprintf("resumed at version %d", state.Version)
+		}
+		parameters := st.Model.Layout().Size
+		fmt.Fprintf(w, "task %s: %s\n", t.Name, t.Title)
+		fmt.Fprintf(w, "  run: %s (%s)\n", st.Run, stands)
+		fmt.Fprintf(w, "  page: %s/#%s\n", address, t.Name)
+		fmt.Fprintf(w, "  training: %s, %d parameters\n", t.Strategy.Kind, parameters)
+		fmt.Fprintf(w, "  participants: at least %d at a time, each with a browser and no data of its own\n", t.Strategy.Fewest(parameters))
+		fmt.Fprintf(w, "  data: %s; handed out in %d shards\n", st.Data.Summary, len(st.Data.Shards))
+	}
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"fedtab/coordinator/hub/hubtest"
+	"fedtab/coordinator/swarm"
+	"fedtab/protocol"
+	"fedtab/protocol/invite"
+
+	"rsc.io/qr"
+)
+
+// printed runs the program and returns what it prints, on both outputs together.
+func printed(t *testing.T, code int, args ...string) string {
+	t.Helper()
+	var out, errors bytes.Buffer
+	if got := Main(t.Context(), args, &out, &errors); got != code {
+		t.Fatalf("%v: exit code %d, want %d\n%s%s", args, got, code, &out, &errors)
+	}
+	return out.String() + errors.String()
+}
+
+// knock joins with an invite or a resume token, and returns how that was refused.
+func (s *testServer) knock(t *testing.T, edit func(*protocol.Hello)) (*hubtest.Peer, protocol.CloseCode, string) {
+	t.Helper()
+	p := hubtest.Connect(t, nil, s.socket())
+	h := hubtest.Hello("small")
+	edit(h)
+	p.Send(h)
+	for {
+		switch m, err := p.Read(); m := m.(type) {
+		case *protocol.Welcome:
+			p.Welcome = m
+			return p, 0, ""
+		case *protocol.Bye:
+			return p, m.Code, m.Detail
+		default:
+			t.Fatalf("%T (%v), want a welcome or a bye", m, err)
+		}
+	}
+}
+
+func with(code string) func(*protocol.Hello) { return func(h *protocol.Hello) { h.Invite = code } }
+
+// An invite is made, used, counted over a restart and revoked, while the coordinator
+// runs and while it does not.
+func TestInvite(t *testing.T) {
+	dir := t.TempDir()
+	file := smallTask(t, "name: small", "name: small\njoin: invited", "rounds: 3", "rounds: 100000")
+	s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
+	refused := func(what, code, want string) {
+		t.Helper()
+		if _, got, why := s.knock(t, with(code)); got != protocol.CloseInvite || why != want {
+			t.Errorf("%s: closed with %v (%s), want %v (%s)", what, got, why, protocol.CloseInvite, want)
+		}
+	}
+	joins := func(what, code string) *hubtest.Peer {
+		t.Helper()
+		p, got, why := s.knock(t, with(code))
+		if got != 0 {
+			t.Fatalf("%s: closed with %v (%s)", what, got, why)
+		}
+		return p
+	}
+
+	text := printed(t, 0, "invite", "--data", dir, "--task", "small", "--uses", "3", "--expires", "2d")
+	link, rest, _ := strings.Cut(text, "\n")
+	code := invite.Code(link)
+	if want := "http://" + s.Addr() + "/#invite=" + code; link != want {
+		t.Errorf("it prints %q, want %q", link, want)
+	}
+	made, err := invite.Read(code)
+	if err != nil || made.Task != "small" || made.Uses != 3 || time.Until(made.Expires) < 47*time.Hour || time.Until(made.Expires) > 48*time.Hour {
+		t.Errorf("the invite is %+v, %v", made, err)
+	}
+	if want := fmt.Sprintf("\ninvite %s to small: 3 participants, until ", made.ID); !strings.HasPrefix(rest, want) || strings.Contains(rest, "█") {
+		t.Errorf("it prints %q, want %q and no QR code", rest, want)
+	}
+	refused("no invite", "", "this task needs an invite")
+	refused("a forged invite", invite.Sign(invite.Key([]byte("guess")), made), "the invite is not valid")
+	first := joins("the first use", code)
+	joins("the second use", code)
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := printed(t, 0, "invite", "--data", dir, "--list"); !strings.Contains(got, made.ID.String()+"  small  2 of 3  ") || !strings.HasSuffix(got, "valid\n") {
+		t.Errorf("--list: %s", got)
+	}
+	alone := printed(t, 0, "invite", "--data", dir, "--task", "small", "--public-url", "https://example.org/fedtab")
+	link, _, _ = strings.Cut(alone, "\n")
+	other := invite.Code(link)
+	if !strings.HasPrefix(link, "https://example.org/fedtab/#invite=") {
+		t.Errorf("alone it prints %q, want a link below --public-url", link)
+	}
+
+	s = serveTest(t, Config{Data: dir, Tasks: []string{file}})
+	joins("the last use, after a restart", code)
+	refused("one use too many", code, "the invite is used up")
+	if p, got, why := s.knock(t, func(h *protocol.Hello) { h.ResumeToken = first.Welcome.ResumeToken }); got != 0 || p.Welcome.Participant != first.Welcome.Participant {
+		t.Errorf("a participant that comes back: closed with %v (%s)", got, why)
+	}
+	id, err := invite.Read(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed(t, 0, "invite", "--data", dir, "--revoke", id.ID.String())
+	refused("an invite that was revoked", other, "the invite is used up")
+	got := printed(t, 0, "invite", "--data", dir, "--list")
+	for _, want := range []string{"3 of 3", "used up\n", "revoked\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("--list: %q is not in\n%s", want, got)
+		}
+	}
+}
+
+// A participant that has left cannot come back with its token, over a restart either.
+func TestTokenEndsWithLeave(t *testing.T) {
+	dir := t.TempDir()
+	file := smallTask(t)
+	s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
+	p, _, _ := s.knock(t, with(""))
+	p.Send(&protocol.Bye{Code: protocol.CloseNormal})
+	p.Closed()
+	const want = "the participant of this resume token has left: join anew"
+	back := func() {
+		t.Helper()
+		if _, got, why := s.knock(t, func(h *protocol.Hello) { h.ResumeToken = p.Welcome.ResumeToken }); got != protocol.CloseBadToken || why != want {
+			t.Errorf("closed with %v (%s), want %v (%s)", got, why, protocol.CloseBadToken, want)
+		}
+	}
+	back()
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s = serveTest(t, Config{Data: dir, Tasks: []string{file}})
+	back()
+}
+
+// A swarm joins with a link.
+func TestSwarmWithInvite(t *testing.T) {
+	dir := t.TempDir()
+	s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t, "name: small", "name: small\njoin: invited")}})
+	var ce *protocol.CloseError
+	if _, err := swarm.Run(t.Context(), swarm.Options{URL: s.socket(), Task: "small", Clients: 1}); !errors.As(err, &ce) || ce.Code != protocol.CloseInvite {
+		t.Errorf("without an invite: %v, want close code %v", err, protocol.CloseInvite)
+	}
+	link, _, _ := strings.Cut(printed(t, 0, "invite", "--data", dir, "--task", "small", "--uses", "3"), "\n")
+	printed(t, 0, "swarm", "--url", s.socket(), "--task", "small", "--clients", "3", "--invite", link)
+	if v := s.api(t, "/api/tasks/small"); v.Version != 3 {
+		t.Errorf("version %d, want 3", v.Version)
+	}
+}
+
+func TestInviteArguments(t *testing.T) {
+	dir := t.TempDir()
+	serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t)}})
+	for _, test := range []struct {
+		code int
+		args string
+		want string
+	}{
+		{2, "", "want one of --task T, --list and --revoke ID"},
+		{2, "--task small --list", "want one of --task T, --list and --revoke ID"},
+		{2, "--task small --uses 0", "--uses is 0, want 1 to 1000000"},
+		{2, "--task small --expires 5", "want 1m0s to 366d, such as 90m, 36h or 2d"},
+		{2, "--task small --expires -2d", "want 1m0s to 366d, such as 90m, 36h or 2d"},
+		{2, "--task small --expires NaNd", "want 1m0s to 366d, such as 90m, 36h or 2d"},
+		{2, "--task small --public-url example.org", `--public-url is "example.org", want an address such as https://example.org/ or https://example.org/fedtab/`},
+		{2, "--task small --qr --no-qr", "--qr and --no-qr are both given, want one of them"},
+		{2, "--revoke 12", `--revoke: id: "12", want 16 hexadecimal digits, as invite --list prints it`},
+		{1, "--revoke 0123456789abcdef", "invite 0123456789abcdef: it is not found"},
+		{1, "--task large", `--task: "large", want a task that is served: small`},
+		{1, "--task small --data " + t.TempDir(), "want the directory of a coordinator that has been started"},
+		{0, "--task small --expires 1.5d", "task small is open: participants join it without an invite"},
+	} {
+		if got := printed(t, test.code, append([]string{"invite", "--data", dir}, strings.Fields(test.args)...)...); !strings.Contains(got, test.want) {
+			t.Errorf("invite %s: prints %q, want %q in it", test.args, got, test.want)
+		}
+	}
+}
+
+// The drawing has the modules of the code, and the margin that scanners need.
+func TestQR(t *testing.T) {
+	text := "https://example.org/#invite=" + strings.Repeat("A", 60)
+	code, err := qr.Encode(text, qr.L)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, colours := range []bool{false, true} {
+		var out bytes.Buffer
+		if err := writeQR(&out, text, colours); err != nil {
+			t.Fatal(err)
+		}
+		drawn := out.String()
+		if colours != strings.Contains(drawn, "\x1b[") {
+			t.Errorf("colours %v: %q", colours, drawn)
+		}
+		drawn = strings.NewReplacer("\x1b[97;40m", "", "\x1b[0m", "").Replace(drawn)
+		var rows [][]bool // dark
+		for line := range strings.Lines(drawn) {
+			var top, bottom []bool
+			for _, r := range strings.TrimSuffix(line, "\n") {
+				top, bottom = append(top, r == '▄' || r == ' '), append(bottom, r == '▀' || r == ' ')
+			}
+			rows = append(rows, top, bottom)
+		}
+		size := code.Size + 2*quietZone
+		if len(rows) < size {
+			t.Fatalf("%d rows, want at least %d", len(rows), size)
+		}
+		for y, row := range rows {
+			if len(row) != size {
+				t.Fatalf("row %d has %d modules, want %d", y, len(row), size)
+			}
+			for x, dark := range row {
+				if dark != code.Black(x-quietZone, y-quietZone) {
+					t.Fatalf("module %d, %d: dark %v, want %v", x, y, dark, !dark)
+				}
+			}
+		}
+	}
+	if err := writeQR(new(bytes.Buffer), strings.Repeat("A", 5000), false); err == nil {
+		t.Error("a code of 5000 characters is no error")
+	}
+}

@@ -1,0 +1,54 @@
+package listen
+
+import (
+	"net"
+	"net/http"
+	"strings"
+)
+
+// strict tells browsers to come back by https only, for a year (RFC 6797). Subdomains
+// are not the coordinator's to decide on, nor are the other ports of localhost, which
+// browsers take to be the same host.
+func strict(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host := hostOf(r.Host); host != "localhost" && !strings.HasSuffix(host, ".localhost") {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// redirect sends a request on to https, if its Host is a name in the certificates. Any
+// other Host is the requester's choice, and leads nowhere.
+func (l *Listeners) redirect(w http.ResponseWriter, r *http.Request) {
+	name, ok := l.Name(r.Host)
+	if !ok {
+		http.Error(w, "host: not a name of this coordinator, want "+strings.Join(l.certs.names(), " or "), http.StatusMisdirectedRequest)
+		return
+	}
+	path := r.URL.RequestURI()
+	if !strings.HasPrefix(path, "/") { // would go on with the host
+		path = "/"
+	}
+	code := http.StatusPermanentRedirect // keeps method and body
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		code = http.StatusMovedPermanently
+	}
+	http.Redirect(w, r, l.https(name)+path, code)
+}
+
+// hostOf returns a Host header without its port, in lower case.
+func hostOf(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
+
+// bracketed writes an IPv6 address as URLs have it.
+func bracketed(name string) string {
+	if strings.Contains(name, ":") {
+		return "[" + name + "]"
+	}
+	return name
+}

@@ -1,0 +1,159 @@
+// Package invite makes and reads invites: codes that admit their bearer to a task
+// (docs/protocol.md, "Invites"). A code names its task, how many participants may join
+// with it and when it expires, and is signed with a key of the coordinator. The
+// coordinator counts the uses in its database (coordinator/store).
+//
+// A person gets the code as the fragment of a link to the page, which no server sees.
+// The page, the swarm and the coordinator read it with this package, which has no clock
+// and no source of random numbers.
+package invite
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// version is the first byte of a code's bytes.
+const version = 1
+
+// Sizes in bytes. The HMAC-SHA256 is cut to half its length (RFC 2104, section 5), so
+// that the code fits a small QR code.
+const (
+	idSize   = 8
+	headSize = 1 + idSize + 4 + 4
+	macSize  = sha256.Size / 2
+
+	maxTask = 63 // as in package task
+)
+
+// MaxUses is the max number of participants that may join with one invite.
+const MaxUses = 1_000_000
+
+// Why an invite admits no participant, as a person is told. The coordinator's database
+// returns ErrUsedUp; it also stands for an invite that was revoked.
+var (
+	ErrInvalid = errors.New("the invite is not valid")
+	ErrExpired = errors.New("the invite has expired")
+	ErrUsedUp  = errors.New("the invite is used up")
+)
+
+// ID identifies an invite in the database and to its organiser.
+type ID [idSize]byte
+
+// String returns the ID in hexadecimal.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// ParseID reads what String returns.
+func ParseID(text string) (id ID, err error) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != idSize {
+		return id, fmt.Errorf("id: %q, want %d hexadecimal digits", text, 2*idSize)
+	}
+	return ID(b), nil
+}
+
+// Invite is what a code says.
+type Invite struct {
+	ID      ID
+	Task    string
+	Uses    uint32    // participants that may join with it
+	Expires time.Time // in whole seconds, before 2106
+}
+
+// Validate reports every invalid field.
+func (i Invite) Validate() error {
+	var errs []error
+	if len(i.Task) == 0 || len(i.Task) > maxTask {
+		errs = append(errs, fmt.Errorf("task: %d bytes, want 1 to %d", len(i.Task), maxTask))
+	}
+	if i.Uses < 1 || i.Uses > MaxUses {
+		errs = append(errs, fmt.Errorf("uses: %d, want 1 to %d", i.Uses, MaxUses))
+	}
+	if at := i.Expires.Unix(); at <= 0 || at > 1<<32-1 {
+		errs = append(errs, fmt.Errorf("expires: %v, want a time from 1970 to 2106", i.Expires.UTC()))
+	}
+	return errors.Join(errs...)
+}
+
+// Key derives the key that signs invites from the secret of a database.
+func Key(secret []byte) []byte { return sum(secret, []byte("fedtab invites")) }
+
+func sum(key, b []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(b)
+	return mac.Sum(nil)
+}
+
+// coding refuses what it does not write, so that an invite has one code.
+var coding = base64.RawURLEncoding.Strict()
+
+// Sign returns the code of an invite, which must be valid.
+func Sign(key []byte, i Invite) string {
+	b := append([]byte{version}, i.ID[:]...)
+	b = binary.BigEndian.AppendUint32(b, i.Uses)
+	b = binary.BigEndian.AppendUint32(b, uint32(i.Expires.Unix()))
+	b = append(b, i.Task...)
+	return coding.EncodeToString(append(b, sum(key, b)[:macSize]...))
+}
+
+// Read returns what a code says, without checking who signed it. The error is
+// ErrInvalid.
+func Read(code string) (Invite, error) {
+	i, _, _, err := read(code)
+	return i, err
+}
+
+func read(code string) (i Invite, signed, mac []byte, err error) {
+	b, err := coding.DecodeString(code)
+	if err != nil || strings.ContainsAny(code, "\r\n") || len(b) <= headSize+macSize || len(b) > headSize+maxTask+macSize || b[0] != version {
+		return i, nil, nil, ErrInvalid
+	}
+	signed, mac = b[:len(b)-macSize], b[len(b)-macSize:]
+	i = Invite{
+		ID: ID(signed[1:]), Task: string(signed[headSize:]), Uses: binary.BigEndian.Uint32(signed[1+idSize:]),
+		Expires: time.Unix(int64(binary.BigEndian.Uint32(signed[1+idSize+4:])), 0),
+	}
+	if i.Validate() != nil {
+		return Invite{}, nil, nil, ErrInvalid
+	}
+	return i, signed, mac, nil
+}
+
+// Check returns what a code says if it was signed with key and has not expired by now.
+// The error is ErrInvalid or ErrExpired.
+func Check(key []byte, code string, now time.Time) (Invite, error) {
+	i, signed, mac, err := read(code)
+	switch {
+	case err != nil:
+		return i, err
+	case !hmac.Equal(mac, sum(key, signed)[:macSize]):
+		return Invite{}, ErrInvalid
+	case !now.Before(i.Expires):
+		return Invite{}, ErrExpired
+	}
+	return i, nil
+}
+
+// Fragment begins the fragment of a link.
+const Fragment = "#invite="
+
+// Link returns the link that a person opens: the address of the page, which has no
+// fragment, with the code.
+func Link(page, code string) string { return page + Fragment + code }
+
+// Code returns the code of a link, or text itself, which is then a code or nothing of
+// the kind. Spaces around it do not matter.
+func Code(text string) string {
+	text = strings.TrimSpace(text)
+	if _, code, ok := strings.Cut(text, Fragment); ok {
+		return code
+	}
+	return text
+}

@@ -1,0 +1,114 @@
+package run
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"fedtab/protocol"
+	"fedtab/strategy"
+)
+
+// A storm of joins waits for a slow journal: no participant is refused, none has a
+// number that is not durably reserved, and the writes do not grow with the joins.
+func TestJoinStorm(t *testing.T) {
+	const (
+		joins = 10_000
+		every = 12 * time.Second / joins
+		write = 1500 * time.Millisecond // of the journal
+	)
+	f := newFixture(t, func(c *Config, s *strategy.Config) {
+		c.Shards = Shards{} // their division among 10,000 is not what is tested
+		s.MinClients = joins + 1
+	})
+	joined := 0
+	longest, written := time.Duration(0), f.env.now
+	step := func() {
+		f.env.advance(every)
+		if f.env.now.Sub(written) >= write {
+			held := f.env.held
+			f.env.held, written = nil, f.env.now
+			for _, write := range held {
+				write()
+			}
+		}
+	}
+	f.env.hold = true
+	for i := range joins {
+		came := f.env.now
+		p := &fakePeer{}
+		f.admit(p, func(n uint32) {
+			if n != uint32(i+1) {
+				t.Errorf("participant %d of the storm: number %d, closed %v", i+1, n, p.closed)
+			} else if limit := slices.Max(f.journal.limits); n >= limit {
+				t.Errorf("participant %d joins where numbers below %d are reserved", n, limit)
+			}
+			joined++
+			longest = max(longest, f.env.now.Sub(came))
+		})
+		step()
+	}
+	for range 3 * write / every {
+		step()
+	}
+	if joined != joins {
+		t.Errorf("participants joined: %d, want %d", joined, joins)
+	}
+	if longest > 2*write+every {
+		t.Errorf("longest wait for a number: %v, want at most two writes of %v", longest, write)
+	}
+	if n := len(f.journal.limits); n > 12 {
+		t.Errorf("writes: %d, want at most one for each %v of the storm", n, write)
+	}
+}
+
+// A participant for whom no number can be reserved is refused with the reason, and may
+// try again.
+func TestNoNumber(t *testing.T) {
+	fill := func(f *fixture) {
+		for range numbersAhead {
+			f.join(t)
+		}
+	}
+	t.Run("the journal does not answer", func(t *testing.T) {
+		f := newFixture(t, nil)
+		f.env.hold = true
+		fill(f)
+		p := &fakePeer{}
+		f.admit(p, func(uint32) {})
+		f.env.advance(numberTimeout - 1)
+		if p.closed != 0 || len(p.got) != 0 {
+			t.Fatalf("before the timeout: closed %v, messages %v, want neither", p.closed, p.got)
+		}
+		f.env.advance(1)
+		if p.closed != protocol.CloseOverloaded || p.detail != "no participant number reserved within 10s" {
+			t.Errorf("close: %v %q, want %v and the reason", p.closed, p.detail, protocol.CloseOverloaded)
+		}
+		f.env.release()
+		f.join(t) // the numbers have come meanwhile
+	})
+	t.Run("the journal fails", func(t *testing.T) {
+		f := newFixture(t, nil)
+		f.journal.err = errors.New("disk full")
+		fill(f)
+		p := &fakePeer{}
+		f.admit(p, func(uint32) {})
+		f.env.advance(numberTimeout)
+		if p.closed != protocol.CloseOverloaded || p.detail != retryReason {
+			t.Errorf("close: %v %q, want %v %q", p.closed, p.detail, protocol.CloseOverloaded, retryReason)
+		}
+	})
+	t.Run("the journal fails permanently", func(t *testing.T) {
+		f := newFixture(t, nil)
+		f.env.hold = true
+		fill(f)
+		p := &fakePeer{}
+		f.admit(p, func(uint32) {})
+		f.journal.err = ErrPermanent
+		f.env.release()
+		if p.closed != protocol.CloseOverloaded || p.detail != haltedReason {
+			t.Errorf("close: %v %q, want %v %q", p.closed, p.detail, protocol.CloseOverloaded, haltedReason)
+		}
+	})
+}
