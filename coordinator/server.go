@@ -163,7 +163,7 @@ func (s *Server) connections() *quota.Conns {
 	return quota.NewConns(
 		quota.New(maxConnections, connectionsPerSession*n),
 		quota.NewPace(rate.Limit(share*protocol.MaxConnectionRate), quota.Scaled(protocol.ConnectionBurst, share)),
-		s.cfg.Limits.Addresses)
+		s.cfg.Limits.Addresses, s.cfg.Log)
 }
 
 // prepare resumes the run of a study, or creates one.

@@ -312,8 +312,8 @@ func TestTabTurnedAway(t *testing.T) {
 	}{
 		{"an unknown name", "The coordinator does not know the address of this page", "--public-url", false, nil},
 		{"a proxy that is not trusted", "The coordinator has no room for more behind one proxy", "--trusted-proxies", true,
-			[]string{"--count-loopback", "--trusted-proxies", "", "--per-address", "1"}},
-		{"many of one address", "Too many connections from your address", "--per-address", true, []string{"--count-loopback", "--per-address", "1"}},
+			[]string{"--count-loopback", "--trusted-proxies", ""}},
+		{"many of one address", "Too many connections from your address", "--per-address", true, []string{"--count-loopback"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, port := &proxies[0], freePort(t)
@@ -324,9 +324,8 @@ func TestTabTurnedAway(t *testing.T) {
 			}
 			c := serve(t, digits("min_clients: 1", "min_clients: 2"), flags...)
 			p.run(t, c, port, p.host[:]...)
-			if test.public { // the one that is there already
-				other := &peer{t: t, c: &coordinator{addr: strings.TrimPrefix(public, "http://")}}
-				other.connect()
+			if test.public {
+				fill(t, public)
 			}
 			b := open(t, public+"/")
 			b.offline = true // the browser tells the console of the handshake
@@ -339,6 +338,15 @@ func TestTabTurnedAway(t *testing.T) {
 				t.Errorf("the log does not name %s", test.aside)
 			}
 		})
+	}
+}
+
+// fill has as many participants join as one address may have.
+func fill(t *testing.T, public string) {
+	t.Helper()
+	behind := &coordinator{addr: strings.TrimPrefix(public, "http://")}
+	for range protocol.MaxPerAddress {
+		(&peer{t: t, c: behind}).connect()
 	}
 }
 

@@ -61,9 +61,9 @@ func TestScreenshots(t *testing.T) {
 	b.pictures("10-uninvited")
 	port := freePort(t)
 	public := fmt.Sprintf("http://study.example:%d", port)
-	c = serve(t, digits("min_clients: 1", "min_clients: 2"), "--public-url", public, "--count-loopback", "--trusted-proxies", "", "--per-address", "1")
+	c = serve(t, digits("min_clients: 1", "min_clients: 2"), "--public-url", public, "--count-loopback", "--trusted-proxies", "")
 	proxies[0].run(t, c, port)
-	(&peer{t: t, c: c}).connect()
+	fill(t, c.url()[:len(c.url())-1])
 	b = open(t, public+"/")
 	b.offline = true
 	await(t, "the page is ready", func() bool { return js[bool](b, "!(document.getElementById('join')?.disabled ?? true)") })

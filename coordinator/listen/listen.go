@@ -196,7 +196,7 @@ func (l *Listeners) Handle(front *http.Server, admin http.Handler) {
 		add(front, func() error { return front.ServeTLS(l.front, "", "") })
 	}
 	if l.admin != nil {
-		side(l.admin, static.Secured(admin), quota.NewConns(quota.New(maxAdmin, 0), quota.NewPace(0, 0), quota.Addresses{}).State)
+		side(l.admin, static.Secured(admin), quota.NewConns(quota.New(maxAdmin, 0), quota.NewPace(0, 0), quota.Addresses{}, l.log).State)
 	}
 	if l.plain != nil {
 		s := side(l.plain, static.Secured(l.certs.challenges(http.HandlerFunc(l.redirect))), front.ConnState)

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -13,14 +14,17 @@ type Conns struct {
 	quota     *Quota
 	pace      *Pace // of new connections
 	addresses Addresses
+	log       *slog.Logger
+	notices   Notices
 
 	mu       sync.Mutex
 	admitted map[net.Conn]string // by address
 }
 
-// NewConns returns a bound by q and p.
-func NewConns(q *Quota, p *Pace, a Addresses) *Conns {
-	return &Conns{quota: q, pace: p, addresses: a, admitted: map[net.Conn]string{}}
+// NewConns returns a bound by q and p. The log says, once a minute for each address,
+// that connections are closed: nobody else can be told.
+func NewConns(q *Quota, p *Pace, a Addresses, log *slog.Logger) *Conns {
+	return &Conns{quota: q, pace: p, addresses: a, log: log, admitted: map[net.Conn]string{}}
 }
 
 // State is the server's ConnState. It closes a new connection beyond the quota.
@@ -29,8 +33,15 @@ func (c *Conns) State(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		from := c.addresses.ofConn(conn.RemoteAddr().String())
-		if !c.pace.Allow(from) || c.quota.Acquire(from) != nil {
+		err := ErrPace
+		if c.pace.Allow(from) {
+			err = c.quota.Acquire(from)
+		}
+		if err != nil {
 			conn.Close()
+			if c.notices.Due(from) {
+				c.log.Info("connections closed; if this is the address of a proxy, start the coordinator with --trusted-proxies", "address", from, "reason", err)
+			}
 			return
 		}
 		c.mu.Lock()

@@ -2,8 +2,10 @@ package quota
 
 import (
 	"cmp"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -78,7 +80,9 @@ func (f *fakeConn) Close() error         { f.closed = true; return nil }
 
 func TestConns(t *testing.T) {
 	q := New(4, 2)
-	c := NewConns(q, NewPace(0, 0), Addresses{})
+	var told strings.Builder
+	log := slog.New(slog.NewTextHandler(&told, nil))
+	c := NewConns(q, NewPace(0, 0), Addresses{}, log)
 	var all []*fakeConn
 	for _, test := range []struct {
 		from   string
@@ -103,7 +107,12 @@ func TestConns(t *testing.T) {
 	if q.held != 0 || len(c.admitted) != 0 {
 		t.Errorf("%d are held after all have ended", q.held)
 	}
-	c = NewConns(q, NewPace(1, 3), Addresses{CountLoopback: true})
+	for _, from := range []string{"192.0.2.1", "192.0.2.2"} {
+		if got := strings.Count(told.String(), "address="+from+" "); got != 1 {
+			t.Errorf("the log names %s %d times, want once:\n%s", from, got, &told)
+		}
+	}
+	c = NewConns(q, NewPace(1, 3), Addresses{CountLoopback: true}, log)
 	for i, from := range []string{"127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3"} {
 		conn := &fakeConn{from: from}
 		if c.State(conn, http.StateNew); conn.closed != (i == 2) {

@@ -2,6 +2,7 @@ package quota
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -74,7 +75,7 @@ func TestConnsOfProxies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := NewConns(New(0, 2), NewPace(0, 0), Addresses{Proxies: p})
+	c := NewConns(New(0, 2), NewPace(0, 0), Addresses{Proxies: p}, slog.New(slog.DiscardHandler))
 	for i := range 4 {
 		for from, limited := range map[string]bool{"10.0.0.1": false, "10.0.0.2": true} {
 			conn := &fakeConn{from: from}
