@@ -125,11 +125,25 @@ func (r *Run) storeVersion(c *commit) {
 	if a.examples > 0 {
 		rec.TrainLoss = a.lossSum / float64(a.examples)
 	}
-	r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
-		r.down.publish(&rec, c.onGrid)
-		c.dropKept()
-		r.publish(&rec)
+	r.opened(&rec, func() {
+		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
+			r.down.publish(&rec, c.onGrid)
+			c.dropKept()
+			r.publish(&rec)
+		})
 	})
+}
+
+// opened calls then once the round of a commit is open in the journal. On the way back
+// to an earlier version it may not be: nobody need be there, and what was open is given
+// up.
+func (r *Run) opened(c *Commit, then func()) {
+	if r.open != nil {
+		then()
+		return
+	}
+	open := OpenRound{Round: c.Round, Order: r.newestOrder, Base: c.Base, Opened: c.Committed, Deadline: c.Committed}
+	r.saveRound("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, then)
 }
 
 // dropKept forgets the kept contributions of a version that is made, or rolled back.

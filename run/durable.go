@@ -117,6 +117,7 @@ func (r *Run) halt(what string, err error) {
 		r.roster.members[p].closePeer(protocol.CloseOverloaded, haltedReason)
 	}
 	r.admit()
+	r.rewound(0, err)
 	r.notify(nil)
 }
 

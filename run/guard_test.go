@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -206,6 +207,30 @@ func TestRewind(t *testing.T) {
 			t.Error("a run that is over goes back")
 		}
 	})
+}
+
+// A run goes back while no round is open too; a journal that fails for good is told.
+func TestRewindWhileWaiting(t *testing.T) {
+	f := newFixture(t, nil)
+	_, _, initial := f.Model()
+	for want := uint64(1); want <= 2; want++ {
+		var got uint64
+		f.Rewind(0, slices.Clone(initial), func(v uint64, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			got = v
+		})
+		if v, _, _ := f.Model(); got != want || v != want {
+			t.Fatalf("answered with %d at version %d, want %d", got, v, want)
+		}
+	}
+	f.journal.err = ErrPermanent
+	var failed error
+	f.Rewind(0, initial, func(_ uint64, err error) { failed = err })
+	if !errors.Is(failed, ErrPermanent) {
+		t.Errorf("answered with %v, want %v", failed, ErrPermanent)
+	}
 }
 
 // Under FedBuff the answers in the buffer are given up with it, and their senders are

@@ -135,13 +135,19 @@ func (j *memoryJournal) Depart(_ string, participants []uint32, _ time.Time) err
 	}
 	return j.err
 }
+
 func (j *memoryJournal) OpenRound(_ string, r OpenRound) error {
 	if j.err == nil {
 		j.opens = append(j.opens, r)
 	}
 	return j.err
 }
+
+// Commit takes a round that is open, like the store.
 func (j *memoryJournal) Commit(_ string, c Commit) error {
+	if j.err == nil && !slices.ContainsFunc(j.opens, func(o OpenRound) bool { return o.Round == c.Round }) {
+		return fmt.Errorf("commit round %d: not open: %w", c.Round, ErrPermanent)
+	}
 	if j.err == nil {
 		j.commits = append(j.commits, c)
 	}
@@ -184,6 +190,9 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	sc := strategy.Config{Kind: "fedavg", Fraction: 1, LR: .1, MinClients: 2, Deadline: time.Minute}
 	if edit != nil {
 		edit(&cfg, &sc)
+	}
+	if cfg.Saved != nil && cfg.Saved.Open != nil {
+		f.journal.opens = append(f.journal.opens, *cfg.Saved.Open)
 	}
 	if sc.Clip == "" && sc.Combine == "" && sc.Kind != "radon" {
 		sc.Clip = "none" // sums are compared with what was sent
