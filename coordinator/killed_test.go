@@ -37,7 +37,7 @@ func TestServeKilled(t *testing.T) {
 	const seed, hidden = 1, 32
 	dir, address := t.TempDir(), freeAddress(t)
 	task := smallTask(t, "min_clients: 3", "min_clients: 12, deadline: 20s", "rounds: 3", "rounds: 1000000", "batch: 50", "batch: 500",
-		"{kind: iid, clients: 100}", "{kind: dirichlet, alpha: .1, clients: 100}", ", clip: none, max_weight: .inf", "")
+		"{kind: iid, clients: 100}", "{kind: dirichlet, alpha: .1, clients: 100}", ", clip: none, max_weight: .inf", ", max_weight: 1") // a half is above the median
 	random := rand.New(rand.NewPCG(1, 2))
 
 	// What the participants saw and sent.
