@@ -1,13 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"strings"
 )
 
-// describe writes what is served, where its page is below the given address, and what
-// participants need, a few lines for each task.
-func (s *Server) describe(w io.Writer, address string) {
+// page returns the address of the page, as participants use it, without a slash at its
+// end.
+func (s *Server) page() string {
+	return cmp.Or(strings.TrimRight(s.cfg.Public, "/"), s.listeners.URL())
+}
+
+// describe writes what is served, where its page is, and what participants need, a few
+// lines for each task.
+func (s *Server) describe(w io.Writer) {
 	for _, st := range s.studies {
 		t, state := st.Task, st.live.Run.State()
 		stands := "new"
@@ -20,7 +28,7 @@ func (s *Server) describe(w io.Writer, address string) {
 		parameters := st.Model.Layout().Size
 		fmt.Fprintf(w, "task %s: %s\n", t.Name, t.Title)
 		fmt.Fprintf(w, "  run: %s (%s)\n", st.Run, stands)
-		fmt.Fprintf(w, "  page: %s/#%s\n", address, t.Name)
+		fmt.Fprintf(w, "  page: %s/#%s\n", s.page(), t.Name)
 		fmt.Fprintf(w, "  training: %s, %d parameters\n", t.Strategy.Kind, parameters)
 		fmt.Fprintf(w, "  participants: at least %d at a time, each with a browser and no data of its own\n", t.Strategy.Fewest(parameters))
 		fmt.Fprintf(w, "  data: %s; handed out in %d shards\n", st.Data.Summary, len(st.Data.Shards))

@@ -225,7 +225,7 @@ func (s *Server) invite(o inviteOrder) (made madeInvite, err error) {
 	for _, st := range s.studies {
 		if st.Task.Name == o.Task {
 			made, err = signInvite(s.store, st.Task, o)
-			made.Page = "http://" + s.Addr() + "/"
+			made.Page = s.page() + "/"
 			return made, err
 		}
 		names = append(names, st.Task.Name)

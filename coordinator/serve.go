@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -85,7 +84,7 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if admin := s.listeners.AdminAddr(); admin != "" {
 		fmt.Fprintf(stdout, "metrics and profiles are at http://%s/metrics and /debug/pprof/\n", admin)
 	}
-	s.describe(stdout, cmp.Or(s.cfg.Public, s.listeners.URL()))
+	s.describe(stdout)
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {

@@ -214,7 +214,7 @@ func (p *Page) Aside() string {
 	case p.Stage == StageStopped:
 		return "Nothing is lost on the coordinator. You can start again with a fresh program."
 	case p.ShowReload():
-		return "Reloading the page fetches its newest version."
+		return "Reload the page: that fetches its newest version. If this happens again, tell the organiser."
 	case p.Uninvited() && p.invited, p.Stage == StageAbsent && p.Link != LinkLost && p.StrayInvite():
 		return "Ask the person who invited you for a new link. Open it, or paste it below."
 	case p.Uninvited(), p.Stage == StageAbsent && p.Link != LinkLost && !p.BadInvite && p.ShowInvite():
