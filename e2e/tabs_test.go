@@ -64,7 +64,8 @@ func TestTabsLearn(t *testing.T) {
 	}
 	for i, b := range tabs {
 		want := fmt.Sprintf("deadzone, %v bit", s.Packing.Bits) // or bits
-		if got := strings.ReplaceAll(b.text("codec"), "\n", " "); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, " up; grid down") {
+		n, _ := b.value("contributions")
+		if got := strings.ReplaceAll(b.text("codec"), "\n", " "); n > 0 && (!strings.HasPrefix(got, want) || !strings.HasSuffix(got, " up; grid down")) { // few rounds may not choose a tab
 			t.Errorf("codec of tab %d: %q, want %s", i, got, want)
 		}
 		await(t, "bits and ratio are the coordinator's", func() bool {
