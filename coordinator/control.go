@@ -153,6 +153,10 @@ func (s *Server) rollBack(ctx context.Context, name string, version uint64) (id 
 	case a := <-done:
 		return st.Run, a.version, a.err
 	case <-ctx.Done():
-		return "", 0, fmt.Errorf("run %s does not answer: %w", st.Run, ctx.Err())
+		withdrawn := false
+		if st.live.Call(func() { withdrawn = st.live.Run.Withdraw(version) }) && !withdrawn {
+			return "", 0, fmt.Errorf("run %s has begun to go back to version %d, and does so once the database can be written (%w)", st.Run, version, ctx.Err())
+		}
+		return "", 0, fmt.Errorf("run %s does not answer, and stays as it is: %w", st.Run, ctx.Err())
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,8 +68,8 @@ const (
 	resumeGrace     = 5 * time.Second       // a lost participant is waited for: a reload, or a change of network
 	restartGrace    = protocol.ReconnectMax // a cohort is waited for after a restart: every client has tried by then
 
-	// HTTP connections: a tab has an event stream and up to five others.
-	connectionsPerSession = 6
+	// HTTP connections: a browser opens six, and the one that becomes the WebSocket.
+	connectionsPerSession = 8
 	maxConnections        = protocol.MaxSessions // in all, WebSockets not counted
 )
 
@@ -95,6 +96,9 @@ func (s *Server) open() (err error) {
 	site, err := web.NewSite(cfg.Public, cfg.Listen.Addr, cfg.Limits.Addresses, cfg.Log)
 	if err != nil {
 		return fmt.Errorf("--public-url: %w", err)
+	}
+	if name, tls := site.Host(); name != "" && len(cfg.Listen.ACME.Hosts) > 0 && (!tls || !slices.Contains(cfg.Listen.ACME.Hosts, name)) {
+		return fmt.Errorf("--public-url: %q, want https:// and a name in --acme (%s)", cfg.Public, strings.Join(cfg.Listen.ACME.Hosts, ", "))
 	}
 	seen := map[string]bool{}
 	for _, name := range cfg.Tasks {

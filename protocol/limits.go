@@ -197,15 +197,20 @@ const (
 // with the number that the organiser allows.
 const (
 	// MaxConnectionRate is the max average rate of new connections, per second;
-	// ConnectionBurst is the max number at once: two classes, with the 6 connections of
+	// ConnectionBurst is the max number at once: two classes, with the 7 connections of
 	// each browser. More are closed without an answer.
 	MaxConnectionRate = 16
-	ConnectionBurst   = 512
+	ConnectionBurst   = 1024
 
 	// MaxRequestRate is the max average rate of requests, per second; RequestBurst is
 	// the max number at once: two classes that open the page and fetch 20 shards each.
 	MaxRequestRate = 128
 	RequestBurst   = 2048
+
+	// MaxProbeRate is the max average rate of requests for /healthz and /readyz, per
+	// second; ProbeBurst is the max number at once. Each asks the owners of the runs.
+	MaxProbeRate = 16
+	ProbeBurst   = 64
 
 	// MaxDownloadRate is the max average rate of answers, in bytes per second;
 	// DownloadBurst is the max size of answers at once, in bytes: two classes that open

@@ -353,7 +353,7 @@ func TestDocumentation(t *testing.T) {
 		"FrameTimeout": FrameTimeout, "BodyGrace": BodyGrace, "MinBodyRate": MinBodyRate,
 		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxHandshakeRate": MaxHandshakeRate, "HandshakeBurst": HandshakeBurst, "MaxBodies": MaxBodies,
 		"MessagesPerOrder": MessagesPerOrder, "MaxModelRate": MaxModelRate, "ModelBurst": ModelBurst,
-		"MaxConnectionRate": MaxConnectionRate, "ConnectionBurst": ConnectionBurst, "MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
+		"MaxConnectionRate": MaxConnectionRate, "ConnectionBurst": ConnectionBurst, "MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxProbeRate": MaxProbeRate, "ProbeBurst": ProbeBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
 		"MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
 	}
 	for name, value := range documented {

@@ -90,6 +90,10 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		p.Close(protocol.CloseBadToken, "the participant of this resume token has left: join anew")
 		return 0, false
 	}
+	if resumed >= r.roster.next { // given out after a backup that this database is
+		p.Close(protocol.CloseBadToken, "the participant of this resume token is not known here: join anew")
+		return 0, false
+	}
 	m := r.roster.members[resumed]
 	if m != nil && m.peer != nil && !r.takeOver(m) {
 		p.Close(protocol.CloseContested, fmt.Sprintf("more than %d connections a minute take this participant over from one another: try again in %v", protocol.MaxTakeOvers, takeOverBudget.every))
@@ -216,12 +220,16 @@ func (r *Run) hashOf(version uint64) (hash [32]byte, ok bool) {
 	return r.rounds[i].Hash, true
 }
 
-// activate reports to the strategy whether a participant is present: it is
-// connected and its tab is not paused.
+// available reports whether a participant can take an order: it is connected and its
+// tab is not paused.
+func (m *member) available() bool {
+	return m.peer != nil && m.tab != protocol.TabPaused && m.tab != protocol.TabFrozen
+}
+
+// activate reports to the strategy whether a participant is available.
 func (r *Run) activate(m *member) {
-	can := m.peer != nil && m.tab != protocol.TabPaused && m.tab != protocol.TabFrozen
 	switch {
-	case can:
+	case m.available():
 		// Repeated after a resume: a member of the open cohort gets its order
 		// again.
 		m.active = true
@@ -298,11 +306,14 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	case *protocol.Tab:
 		if msg.State != m.tab {
 			took := m.takesPart()
+			could := m.available()
 			m.tab = msg.State
 			if m.takesPart() != took {
 				r.share(m)
 			}
-			r.activate(m)
+			if m.available() != could {
+				r.activate(m)
+			}
 		}
 	case *protocol.Decline:
 		if msg.Order == 0 {

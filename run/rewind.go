@@ -25,6 +25,16 @@ func (r *Run) Rewind(to uint64, params []float32, then func(version uint64, err 
 	}
 }
 
+// Withdraw gives a Rewind up that has not begun, and reports whether it has. Rewind's
+// then is not called.
+func (r *Run) Withdraw(to uint64) bool {
+	if r.rewind == nil || r.rewind.to != to || r.rewind.version != 0 {
+		return false
+	}
+	r.rewind = nil
+	return true
+}
+
 // rewind is the way back to an earlier version.
 type rewind struct {
 	to      uint64

@@ -16,7 +16,6 @@ package hub
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -56,7 +55,8 @@ type Hub struct {
 	quota *quota.Quota // of sessions, and handshakes under way
 	pace  *quota.Pace  // of handshakes
 	wants *quota.Pace  // of versions asked for beside orders
-	told  *quota.Pace  // of lines of the log about an address
+
+	notices quota.Notices
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -69,7 +69,7 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 	h := &Hub{
 		rooms: map[string]*Room{}, limits: limits, log: log,
 		quota: quota.New(limits.Sessions, limits.PerAddress), pace: quota.NewPace(limits.Handshakes, limits.HandshakeBurst),
-		wants: quota.NewPace(limits.Models, limits.ModelBurst), told: quota.NewPace(1./60, 1), sessions: map[*session]struct{}{},
+		wants: quota.NewPace(limits.Models, limits.ModelBurst), sessions: map[*session]struct{}{},
 		counts: counts{closed: map[protocol.CloseCode]int{}, refused: map[string]int{}},
 	}
 	h.ctx, h.stop = context.WithCancel(context.Background())
@@ -91,7 +91,7 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 				why = "origin"
 			}
 			h.Refused(why)
-			h.tell(r.RemoteAddr, "handshake refused", "origin", r.Header.Get("Origin"), "reason", reason)
+			h.tell(h.limits.Addresses.Of(r), r.RemoteAddr, "handshake refused", "origin", r.Header.Get("Origin"), "reason", reason)
 			w.Header().Set("Sec-Websocket-Version", "13")
 			http.Error(w, reason.Error(), status)
 		},
@@ -101,13 +101,9 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 
 // tell logs what an organiser may have to act on: the first of each address in a
 // minute, so that a peer cannot fill the log.
-func (h *Hub) tell(remote, what string, args ...any) {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		host = remote
-	}
+func (h *Hub) tell(from, remote, what string, args ...any) {
 	level := slog.LevelDebug
-	if h.told.Allow(host) {
+	if h.notices.DueFor(from, remote) {
 		level = slog.LevelInfo
 	}
 	h.log.Log(context.Background(), level, what, append(args, "remote", remote)...)
@@ -133,7 +129,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from := h.limits.Addresses.Of(r)
 	if refusal := quota.Refuse(h.admit(from), h.limits.Addresses.Untrusted(r)); refusal != nil {
 		h.Refused(refusal.Code)
-		h.tell(cmp.Or(from, r.RemoteAddr), "handshake refused", "code", refusal.Code, "reason", refusal)
+		h.tell(from, r.RemoteAddr, "handshake refused", "code", refusal.Code, "reason", refusal)
 		refusal.SetRetry(w.Header())
 		http.Error(w, refusal.Text, refusal.Status)
 		return

@@ -44,12 +44,14 @@ func (s *session) admit(room *Room, code string) (giveBack func(), err error) {
 		return nil, closeError(protocol.CloseInvite, "%v", invite.ErrUsedUp)
 	}
 	if err != nil {
-		s.hub.log.Error("cannot count the use of an invite", "invite", i.ID, "error", err)
+		if s.hub.notices.Due("uses of invites") {
+			s.hub.log.Error("cannot count the use of an invite", "invite", i.ID, "error", err)
+		}
 		return nil, closeError(protocol.CloseOverloaded, "the use of the invite cannot be counted now: try again later")
 	}
 	return func() {
 		if err := room.Invites.Uses.ReturnInvite(i.ID); err != nil {
-			s.hub.log.Error("cannot give the use of an invite back", "invite", i.ID, "error", err)
+			s.hub.log.Warn("cannot give the use of an invite back", "invite", i.ID, "error", err)
 		}
 	}, nil
 }

@@ -31,12 +31,13 @@ type session struct {
 	queued  int // bytes of the session's own frames in the queue
 	closing bool
 	bye     *protocol.Bye
-	faults  int   // rejected messages that are the peer's doing
-	orders  int   // orders and fetches sent: contributions that may come
-	answers int   // messages that may come in answer to them
-	models  int   // versions that may be asked for because of them
-	offered int   // contributions that have come
-	payload int64 // the largest OrderedSize of an order sent
+	faults  int    // rejected messages that are the peer's doing
+	newest  uint64 // the newest order sent
+	orders  int    // orders and fetches sent: contributions that may come
+	answers int    // messages that may come in answer to them
+	models  int    // versions that may be asked for because of them
+	offered int    // contributions that have come
+	payload int64  // the largest OrderedSize of an order sent
 
 	participant uint32 // set by the run's owner, before which nothing is booked
 	upBooked    int64  // bytes reported to the run; of the reading goroutine
@@ -84,17 +85,22 @@ func (s *session) Send(m protocol.Message) {
 	}
 	switch m := m.(type) {
 	case *protocol.Order:
-		s.ordered(protocol.OrderedSize(m.Payloads))
+		s.ordered(m.Order, protocol.OrderedSize(m.Payloads))
 	case *protocol.Fetch:
-		s.ordered(0)
+		s.ordered(0, 0)
 	}
 	s.enqueue(item{frames: frames, bytes: n, entry: run.EntryOf(m, false)})
 }
 
-// ordered counts an order whose answer may have payloads of the given number of bytes.
-func (s *session) ordered(payload int64) {
+// ordered counts an order whose answer may have payloads of the given number of bytes,
+// and a fetch, which has no number. An order that is sent again allows nothing more.
+func (s *session) ordered(number uint64, payload int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if number > 0 && number == s.newest {
+		return
+	}
+	s.newest = max(s.newest, number)
 	s.orders++
 	s.answers = min(s.answers+s.hub.limits.Answers, s.hub.limits.Burst)
 	s.models = min(s.models+1, s.hub.limits.Answers)
@@ -204,7 +210,7 @@ func (s *session) close(code protocol.CloseCode, detail string) {
 	s.bye = &protocol.Bye{Code: code, Detail: protocol.ClipText(detail)}
 	s.hub.counts.add(func(c *counts) { c.closed[code]++ })
 	if limited(code) {
-		s.hub.tell(s.remote, "session closed", "session", s.number, "participant", s.participant, "code", uint16(code), "reason", detail)
+		s.hub.tell(s.from, s.remote, "session closed", "session", s.number, "participant", s.participant, "code", uint16(code), "reason", detail)
 	}
 	s.poke()
 }

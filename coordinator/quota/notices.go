@@ -46,10 +46,13 @@ func (n *Notices) Due(key string) bool {
 	return true
 }
 
-// Refused logs a refused request: once a minute for each address and code.
+// DueFor is Due for an address that is counted, or for the peer if it is empty.
+func (n *Notices) DueFor(from, remote string) bool { return n.Due(cmp.Or(from, group(peerOf(remote)))) }
+
+// Refused logs a refused request: once a minute for each address.
 func (n *Notices) Refused(log *slog.Logger, r *http.Request, from string, refusal *Refusal) {
 	from = cmp.Or(from, group(peerOf(r.RemoteAddr)))
-	if n.Due(from + " " + refusal.Code) {
+	if n.Due(from) {
 		log.Info("request refused", "address", from, "peer", r.RemoteAddr, "path", r.URL.Path, "code", refusal.Code, "reason", refusal.Text)
 	}
 }

@@ -15,6 +15,7 @@ type Pace struct {
 
 	mu        sync.Mutex
 	addresses map[string]*rate.Limiter
+	swept     time.Time // when those that had rested were forgotten last
 }
 
 // NewPace returns a pace of limit a second, and burst at once; a limit of 0 sets no
@@ -23,8 +24,8 @@ func NewPace(limit rate.Limit, burst int) *Pace {
 	return &Pace{limit: limit, burst: burst, addresses: map[string]*rate.Limiter{}}
 }
 
-// maxPaced is how many addresses are remembered; those that have rested are forgotten
-// beyond it.
+// maxPaced is how many addresses are remembered; beyond it those that have rested are
+// forgotten, once a second.
 const maxPaced = 10_000
 
 // Rate returns how often an address may do it in the long run, a second.
@@ -72,7 +73,8 @@ func (p *Pace) of(address string) *rate.Limiter {
 	defer p.mu.Unlock()
 	l := p.addresses[address]
 	if l == nil {
-		if len(p.addresses) >= maxPaced {
+		if now := time.Now(); len(p.addresses) >= maxPaced && now.Sub(p.swept) > time.Second {
+			p.swept = now
 			for a, l := range p.addresses {
 				if l.Tokens() >= float64(p.burst) {
 					delete(p.addresses, a)

@@ -1,10 +1,8 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -24,10 +22,11 @@ type budgets struct {
 	addresses quota.Addresses
 	log       *slog.Logger
 	requests  *quota.Pace  // requests
+	probes    *quota.Pace  // requests of /healthz and /readyz
 	downloads *quota.Pace  // bytes of answers
 	streams   *quota.Quota // event streams at a time
 	answers   *quota.Quota // answers that are made for one request, at a time
-	told      *quota.Pace  // lines of the log
+	notices   quota.Notices
 }
 
 func newBudgets(addresses quota.Addresses, l Limits, log *slog.Logger) *budgets {
@@ -35,23 +34,28 @@ func newBudgets(addresses quota.Addresses, l Limits, log *slog.Logger) *budgets 
 	return &budgets{
 		addresses: addresses, log: log,
 		requests:  quota.NewPace(rate.Limit(share*protocol.MaxRequestRate), quota.Scaled(protocol.RequestBurst, share)),
+		probes:    quota.NewPace(rate.Limit(share*protocol.MaxProbeRate), quota.Scaled(protocol.ProbeBurst, share)),
 		downloads: quota.NewPace(rate.Limit(share*protocol.MaxDownloadRate), quota.Scaled(protocol.DownloadBurst, share)),
 		streams:   quota.New(protocol.MaxSessions, l.Participants),
 		answers:   quota.New(protocol.MaxAnswers, l.Participants),
-		told:      quota.NewPace(1./60, 1),
 	}
 }
 
-// admit counts a request of an address, or answers that there are too many of them.
-func (b *budgets) admit(w http.ResponseWriter, r *http.Request, from string) bool {
-	switch {
-	case !b.requests.Allow(from):
-		b.refuse(w, r, b.exceeded(r, "requests", fmt.Sprintf("requests from your address: more than %g a second", b.requests.Rate())))
-	case !b.downloads.Rested(from):
-		b.refuse(w, r, b.exceeded(r, "downloads", fmt.Sprintf("downloads of your address: more than %g bytes a second", b.downloads.Rate())))
-	default:
+// request counts a request of an address, or answers that there are too many.
+func (b *budgets) request(w http.ResponseWriter, r *http.Request, pace *quota.Pace, from string) bool {
+	if pace.Allow(from) {
 		return true
 	}
+	b.refuse(w, r, b.exceeded(r, "requests", fmt.Sprintf("requests from your address: more than %g a second", pace.Rate())))
+	return false
+}
+
+// download reports whether an address may download now, or answers that it may not.
+func (b *budgets) download(w http.ResponseWriter, r *http.Request, from string) bool {
+	if b.downloads.Rested(from) {
+		return true
+	}
+	b.refuse(w, r, b.exceeded(r, "downloads", fmt.Sprintf("downloads of your address: more than %g bytes a second", b.downloads.Rate())))
 	return false
 }
 
@@ -80,15 +84,7 @@ func (b *budgets) hold(w http.ResponseWriter, r *http.Request, q *quota.Quota) (
 // refuse answers that a budget is used up, and tells the log once a minute for each
 // address.
 func (b *budgets) refuse(w http.ResponseWriter, r *http.Request, refusal *quota.Refusal) {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	level := slog.LevelDebug
-	if b.told.Allow(host) {
-		level = slog.LevelInfo
-	}
-	b.log.Log(context.Background(), level, "request refused", "remote", r.RemoteAddr, "for", b.addresses.Of(r), "path", r.URL.Path, "code", refusal.Code, "reason", refusal)
+	b.notices.Refused(b.log, r, b.addresses.Of(r), refusal)
 	w.Header().Set("Connection", "close") // what is pipelined behind it costs nothing
 	refuse(w, r, refusal)
 }

@@ -12,7 +12,8 @@ import (
 // another method, or with a body, is answered at once, and its connection closed
 // without waiting for the body. A response may take WriteTimeout for each write,
 // and the time that MinBodyRate gives its bytes. Requests and answers are counted for
-// the address that they come from, but for probes.
+// the address that they come from. Probes have a budget of their own, so that others of their
+// address cannot use it up.
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		timed := &timedWriter{ResponseWriter: w, control: http.NewResponseController(w), downloads: s.budgets.downloads}
@@ -29,12 +30,19 @@ func (s *server) guard(next http.Handler) http.Handler {
 		case r.ContentLength != 0:
 			fail(timed, http.StatusBadRequest, "request body: want none")
 		case r.URL.Path == "/ws":
-			next.ServeHTTP(w, r) // the hub takes the connection over, with limits of its own
+			// The hub takes the connection over, with limits of its own; one that is
+			// refused ends.
+			w.Header().Set("Connection", "close")
+			if s.budgets.request(w, r, s.budgets.requests, s.budgets.addresses.Of(r)) {
+				next.ServeHTTP(w, r)
+			}
 		case r.URL.Path == "/healthz", r.URL.Path == "/readyz":
-			next.ServeHTTP(timed, r)
+			if s.budgets.request(timed, r, s.budgets.probes, s.budgets.addresses.Of(r)) {
+				next.ServeHTTP(timed, r)
+			}
 		default:
 			timed.from = s.budgets.addresses.Of(r)
-			if s.budgets.admit(timed, r, timed.from) {
+			if s.budgets.request(timed, r, s.budgets.requests, timed.from) && s.budgets.download(timed, r, timed.from) {
 				next.ServeHTTP(timed, r)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 
 	"fedtab/coordinator/quota"
@@ -48,8 +49,12 @@ func NewSite(public, addr string, addresses quota.Addresses, log *slog.Logger) (
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
 		return nil, fmt.Errorf("%q, want http(s)://HOST[:PORT][/PREFIX]", public)
 	}
+	if port := u.Port(); !validHost(u.Hostname()) || port != "" && !validPort(port) {
+		return nil, fmt.Errorf("%q: host %s, want a name or an IP address, and a port from 1 to 65535 if there is one", public, u.Host)
+	}
+	plain := u.EscapedPath() == u.Path
 	u.Path = strings.TrimRight(u.Path, "/")
-	if u.Path != "" && (path.Clean(u.Path) != u.Path || u.EscapedPath() != u.Path) {
+	if u.Path != "" && path.Clean(u.Path) != u.Path || !plain {
 		return nil, fmt.Errorf("%q: path %s, want one without empty elements, dots and escapes", public, u.EscapedPath())
 	}
 	for _, own := range ownPaths {
@@ -59,6 +64,29 @@ func NewSite(public, addr string, addresses quota.Addresses, log *slog.Logger) (
 	}
 	s.public = u
 	return s, nil
+}
+
+// validHost reports whether a name can be in a Host header.
+func validHost(name string) bool {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
+	})
+}
+
+func validPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
+}
+
+// Host returns the name or address in the public address; it is empty if there is none.
+func (s *Site) Host() (name string, tls bool) {
+	if s.public == nil {
+		return "", false
+	}
+	return hostOf(s.public.Host), s.public.Scheme == "https"
 }
 
 // prefix is the path of the public address, such as /study; empty at the root.
@@ -109,7 +137,14 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 			s.log.Warn("the proxy does not say for whom it asks, so no limit of an address applies: have it set X-Forwarded-For", "proxy", r.RemoteAddr)
 		}
 		if prefix := s.prefix(); prefix != "" && r.URL.Path == prefix {
-			http.Redirect(w, r, prefix+"/", http.StatusMovedPermanently)
+			to := url.URL{Path: prefix + "/", RawQuery: r.URL.RawQuery}
+			http.Redirect(w, r, to.String(), http.StatusMovedPermanently)
+			return
+		}
+		if p := r.URL.Path; path.Clean(p) != strings.TrimRight(p, "/") && p != "/" {
+			// The mux would redirect, and lose the prefix.
+			w.Header().Set("Cache-Control", "no-store")
+			http.Error(w, "there is no such page: want a path without empty elements and dots", http.StatusNotFound)
 			return
 		}
 		if r.Header.Get("Origin") != "" {
@@ -180,9 +215,9 @@ func (s *Site) refuseOrigin(origin string, r *http.Request) *quota.Refusal {
 	switch {
 	case origin == "":
 		return nil
-	case err == nil && s.public != nil && u.Scheme == s.public.Scheme && hostPort(u) == hostPort(s.public):
+	case err == nil && u.User == nil && s.public != nil && u.Scheme == s.public.Scheme && hostPort(u) == hostPort(s.public):
 		return nil
-	case err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) && s.allows(r.Host):
+	case err == nil && u.User == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) && s.allows(r.Host):
 		return nil
 	}
 	want := cmp.Or(r.Host, "none")
