@@ -112,3 +112,54 @@ func TestNoNumber(t *testing.T) {
 		}
 	})
 }
+
+// A number that was never given out is not resumed: its token is newer than the database,
+// which was restored from a backup. It may not become somebody else's.
+func TestResumeUnknownNumber(t *testing.T) {
+	f := newFixture(t, nil)
+	first, _ := f.join(t)
+	p := &fakePeer{}
+	if n, ok := f.Join(&hello, first+1, p); ok || p.closed != protocol.CloseBadToken {
+		t.Fatalf("number %d is resumed as %d, closed with %v", first+1, n, p.closed)
+	}
+	if second, _ := f.join(t); second != first+1 {
+		t.Errorf("the next participant is %d, want %d", second, first+1)
+	}
+}
+
+// A tab that is hidden and shown is given its order once: it was able all the time.
+func TestTabFlips(t *testing.T) {
+	f := newFixture(t, nil)
+	n, p := f.join(t)
+	f.join(t)
+	orders := len(all[*protocol.Order](p))
+	if orders != 1 {
+		t.Fatalf("%d orders, want 1", orders)
+	}
+	for range 10 {
+		for _, state := range []protocol.TabState{protocol.TabHidden, protocol.TabVisible} {
+			if err := f.Receive(n, p, &protocol.Tab{State: state}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := len(all[*protocol.Order](p)); got != orders {
+		t.Errorf("%d orders after the tab was hidden and shown, want %d", got, orders)
+	}
+}
+
+// A way back that has not begun can be withdrawn.
+func TestWithdraw(t *testing.T) {
+	f := newFixture(t, nil)
+	f.join(t)
+	f.join(t)
+	_, _, initial := f.Model()
+	f.env.hold = true
+	f.Rewind(0, initial, func(uint64, error) {})
+	if f.Withdraw(0) {
+		t.Error("one that has begun is withdrawn")
+	}
+	if f.Withdraw(1) {
+		t.Error("one that there is not is withdrawn")
+	}
+}

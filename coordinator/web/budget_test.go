@@ -60,6 +60,21 @@ func TestRequestBudget(t *testing.T) {
 	if r, _ := get(t, s.URL+"/healthz"); r.StatusCode != http.StatusOK {
 		t.Errorf("/healthz: %s", r.Status)
 	}
+	for _, c := range []struct {
+		path string
+		n    int
+	}{{"/ws", 2}, {"/healthz", 3 * protocol.ProbeBurst}} {
+		refused := 0
+		for range c.n {
+			r, _ := get(t, s.URL+c.path)
+			if r.StatusCode == http.StatusTooManyRequests && r.Close {
+				refused++
+			}
+		}
+		if refused == 0 {
+			t.Errorf("%s: none of %d requests was refused, and its connection closed", c.path, c.n)
+		}
+	}
 	other := &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}}).DialContext}}
 	defer other.CloseIdleConnections()
 	r, err := other.Get(s.URL + "/api/tasks")

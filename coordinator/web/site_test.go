@@ -38,6 +38,7 @@ func TestNewSite(t *testing.T) {
 		"study.example", "study.example:8080", "//study.example", "ws://study.example", "https://", "https:///study", "https://user@study.example",
 		"https://study.example/?a=b", "https://study.example/#a", "https://study.example/a//b", "https://study.example/a/../b", "https://study.example/a%20b",
 		"https://study.example/api", "https://study.example/data/x", "https://study.example/ws",
+		"https://study.example:99999", "https://study.example:0", "https://*", "https://study.example/%2f", "https://study example",
 	} {
 		if _, err := NewSite(public, "", quota.Addresses{}, nil); err == nil || !strings.Contains(err.Error(), "want ") {
 			t.Errorf("%q: got %v, want an error that says what is right", public, err)
