@@ -14,14 +14,14 @@ import (
 // ContentType is safetensors' media type over HTTP; it has no registered one.
 const ContentType = "application/octet-stream"
 
-// Safetensors writes parameters as a safetensors file
+// File returns parameters as a safetensors file
 // (https://github.com/huggingface/safetensors): the length of a JSON header as
 // a little-endian uint64, the header, and the tensors as little-endian
 // binary32. Every tensor has the layout's name and shape; metadata is free
 // text.
-func Safetensors(w io.Writer, layout learn.Layout, params []float32, metadata map[string]string) error {
+func File(layout learn.Layout, params []float32, metadata map[string]string) ([]byte, error) {
 	if len(params) != layout.Size {
-		return fmt.Errorf("export: parameters: %d, want the layout's %d", len(params), layout.Size)
+		return nil, fmt.Errorf("export: parameters: %d, want the layout's %d", len(params), layout.Size)
 	}
 	type tensor struct {
 		Type    string `json:"dtype"`
@@ -37,7 +37,7 @@ func Safetensors(w io.Writer, layout learn.Layout, params []float32, metadata ma
 	}
 	text, err := json.Marshal(header)
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
+		return nil, fmt.Errorf("export: %w", err)
 	}
 	for len(text)%8 != 0 { // readers expect aligned tensors
 		text = append(text, ' ')
@@ -46,6 +46,15 @@ func Safetensors(w io.Writer, layout learn.Layout, params []float32, metadata ma
 	file = append(file, text...)
 	for _, x := range params {
 		file = binary.LittleEndian.AppendUint32(file, math.Float32bits(x))
+	}
+	return file, nil
+}
+
+// Safetensors writes what File returns.
+func Safetensors(w io.Writer, layout learn.Layout, params []float32, metadata map[string]string) error {
+	file, err := File(layout, params, metadata)
+	if err != nil {
+		return err
 	}
 	if _, err := w.Write(file); err != nil {
 		return fmt.Errorf("export: %w", err)

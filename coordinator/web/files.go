@@ -12,6 +12,8 @@ import (
 type files struct {
 	limit int64 // bytes; two of any size have room
 
+	making sync.Mutex // one file is made at a time, which takes three times its size
+
 	mu   sync.Mutex
 	used int64
 	open map[fileName]*file
@@ -56,7 +58,9 @@ func (f *files) get(name fileName, size int64, read func() ([]byte, string, erro
 		f.open[name] = x
 		f.used += size
 		f.mu.Unlock()
+		f.making.Lock()
 		x.content, x.etag, x.err = read()
+		f.making.Unlock()
 		close(x.made)
 	}
 	if x.err != nil {

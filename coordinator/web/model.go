@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -56,11 +55,10 @@ func modelFile(st *Study, version uint64) ([]byte, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	var b bytes.Buffer
-	b.Grow(4*len(params) + headerSpace)
-	if err := export.Safetensors(&b, st.Model.Layout(), params, export.Metadata(st.Task.Name, st.Run, version, hash)); err != nil {
+	content, err := export.File(st.Model.Layout(), params, export.Metadata(st.Task.Name, st.Run, version, hash))
+	if err != nil {
 		return nil, "", err
 	}
-	content := sha256.Sum256(b.Bytes()) // the names of run and version are in the file too
-	return b.Bytes(), fmt.Sprintf(`"%x"`, content[:8]), nil
+	sum := sha256.Sum256(content) // the names of run and version are in the file too
+	return content, fmt.Sprintf(`"%x"`, sum[:8]), nil
 }
