@@ -152,6 +152,7 @@ func TestInviteOfLostSocket(t *testing.T) {
 		{"at once", func(p *hubtest.Peer) { p.Conn.Close() }, 0, protocol.CloseBadToken},
 		{"after a message", func(p *hubtest.Peer) {
 			p.Send(&protocol.Tab{State: protocol.TabHidden})
+			synctest.Wait() // it has been read
 			p.Conn.Close()
 		}, 1, 0},
 		{"after a pong", func(p *hubtest.Peer) {
