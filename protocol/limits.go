@@ -226,8 +226,8 @@ const (
 	MaxAnswers = 256
 
 	// MaxModelFiles is the max memory of the model files that are being downloaded;
-	// there is room for two of any size.
-	MaxModelFiles = 16 << 20
+	// there is room for one of any size.
+	MaxModelFiles = 8 << 20
 
 	// MaxUnsent is the max number of bytes that wait in the kernel for one connection,
 	// beside those that are on their way.

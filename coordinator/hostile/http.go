@@ -169,8 +169,8 @@ func sites() (cases []Case) {
 	measured("a flood of requests", "16 connections fetch pages of rounds without pause", true, crowd(16, requests))
 	measured("all together", "unfinished bodies, pipelined pages and models, event streams and requests, from five addresses", false, func(t *T) {
 		crowd(100, unfinished)(t)
-		crowd(200, pages)(t)
-		crowd(300, models)(t)
+		crowd(16, pages)(t)
+		crowd(400, models)(t)
 		crowd(300, stream)(t)
 		crowd(16, requests)(t)
 	})
@@ -190,7 +190,7 @@ func sites() (cases []Case) {
 		t.Pause(settleTime)
 		t.AtMost("streams", float64(open.Load()), perAddress, "")
 	})
-	add("versions on new sessions", "8 sessions ask for a version of 6.6 MB eight times, and join anew", large, false, func(t *T) {
+	add("versions on new sessions", "8 sessions ask for a version eight times, and join anew", inAll, false, func(t *T) {
 		var received atomic.Int64
 		t.Baseline()
 		t.Crowd(8, t.World.Address(), wantVersions(&received))

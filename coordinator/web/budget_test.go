@@ -106,10 +106,10 @@ func TestDownloadBudget(t *testing.T) {
 }
 
 // A model file is in memory once for all that download it, and not when they have it;
-// other files find room for two of any size.
+// other files find room up to the limit.
 func TestFiles(t *testing.T) {
 	f := newFiles()
-	f.limit = 10
+	f.limit = 16 // two of them
 	reads := 0
 	read := func() ([]byte, string, error) { reads++; return make([]byte, 8), `"x"`, nil }
 	get := func(version uint64) (*file, error) { return f.get(fileName{"r", version}, 8, read) }

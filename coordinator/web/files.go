@@ -10,7 +10,7 @@ import (
 // files holds the model files that are being downloaded, each once for all that
 // download it.
 type files struct {
-	limit int64 // bytes; two of any size have room
+	limit int64 // bytes; one of any size has room
 
 	making sync.Mutex // one file is made at a time, which takes three times its size
 
@@ -50,7 +50,7 @@ func (f *files) get(name fileName, size int64, read func() ([]byte, string, erro
 		f.mu.Unlock()
 		<-x.made
 	} else {
-		if len(f.open) >= 2 && f.used+size > f.limit {
+		if len(f.open) >= 1 && f.used+size > f.limit {
 			f.mu.Unlock()
 			return nil, errFilesFull
 		}
