@@ -49,8 +49,8 @@ func TestHostile(t *testing.T) {
 	if err != nil && !t.Failed() {
 		t.Errorf("the suite: %v", err)
 	}
-	if !strings.HasPrefix(last, "hostile: ") || run < 40 {
-		t.Errorf("%d cases run, and the last line is %q, want at least 40 and a count", run, last)
+	if !strings.HasPrefix(last, "hostile: ") || run < 60 {
+		t.Errorf("%d cases run, and the last line is %q, want at least 60 and a count", run, last)
 	}
 }
 

@@ -18,7 +18,8 @@ import (
 //
 // A norm moves the estimate by one vote, however large it is. The estimate starts at an
 // eighth of the norm of version 0 and becomes the median of the first round; it is
-// doubled when most norms are beyond the bound, as after a change of the data.
+// doubled when most norms are beyond the bound, as after a change of the data. Where only
+// one client has answered the first round, it is no median yet.
 // TensorFlow Federated's robust aggregator zeroes and clips by two such estimates.
 type clip struct {
 	estimates []estimate // of each vector of a contribution; none: nothing is clipped
@@ -116,7 +117,7 @@ func (e *estimate) committed() {
 		return
 	}
 	switch {
-	case !e.found:
+	case !e.found && len(e.norms) > 1: // of one alone, who may lie, only the votes count
 		norms := slices.Sorted(slices.Values(e.norms))
 		e.q, e.found = norms[(len(norms)-1)/2], true // of two the lower: the other may be a lie
 	case 2*e.beyond > e.votes:

@@ -175,3 +175,20 @@ func TestRewind(t *testing.T) {
 		})
 	}
 }
+
+// A client that answers the first rounds alone does not set the bound for the others.
+func TestFirstAnswerAlone(t *testing.T) {
+	k := newClip(Config{Clip: "adaptive"}, Setup{Norm: 10}, 1)
+	start := k.estimates[0].q
+	k.factor([]float64{1000}, 1, 1)
+	k.committed()
+	if q := k.estimates[0].q; q > 2*start {
+		t.Errorf("after one norm of 1,000 the estimate is %g, want at most %g", q, 2*start)
+	}
+	k.factor([]float64{3}, 1, 1)
+	k.factor([]float64{1000}, 1, 1)
+	k.committed()
+	if q := k.estimates[0].q; q != 3 {
+		t.Errorf("the first median is %g, want 3, the lower of two", q)
+	}
+}
