@@ -162,4 +162,23 @@ func TestWithdraw(t *testing.T) {
 	if f.Withdraw(1) {
 		t.Error("one that there is not is withdrawn")
 	}
+	f.env.release()
+	f.env.advance(time.Second)
+
+	// While a version is being made, a way back waits.
+	f, _, _, offer, _ := judged(t, 3, nil)
+	_, _, initial = f.Model()
+	f.env.hold = true
+	for i := range 3 {
+		offer(i, 1)
+	}
+	f.Rewind(0, initial, func(uint64, error) { t.Error("one that is withdrawn is answered") })
+	if !f.Withdraw(0) || f.Withdraw(0) {
+		t.Error("one that waits is not withdrawn, or twice")
+	}
+	f.env.release()
+	f.env.advance(time.Second)
+	if v, _, params := f.Model(); v != 1 || slices.Equal(params, initial) {
+		t.Errorf("version %d is the model of version 0, want the version that was being made", v)
+	}
 }

@@ -25,8 +25,8 @@ func (r *Run) Rewind(to uint64, params []float32, then func(version uint64, err 
 	}
 }
 
-// Withdraw gives a Rewind up that has not begun, and reports whether it has. Rewind's
-// then is not called.
+// Withdraw gives up a Rewind that has not begun; its then is not called. It reports
+// false if there is none to that version, or if it has begun.
 func (r *Run) Withdraw(to uint64) bool {
 	if r.rewind == nil || r.rewind.to != to || r.rewind.version != 0 {
 		return false

@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"fedtab/api"
 	"fedtab/tab"
@@ -96,59 +93,6 @@ func (p *Page) running(exact bool) string {
 	}
 	return "Waiting for the next round"
 }
-
-// NoData says whether the tab waits for examples that it cannot fetch. While it trains
-// on others, the trouble is only an aside.
-func (p *Page) NoData() bool {
-	l := p.Local
-	return p.Stage == StageRunning && l.Connection == tab.Joined && !p.Paused && l.DataFailures > 0 && (l.Activity == tab.Downloading || l.Examples == 0)
-}
-
-// stubborn is the number of failures in a row after which a person is asked to act.
-const stubborn = 4
-
-// dataAside says what to do about examples that cannot be fetched.
-func (l *Local) dataAside() string {
-	switch {
-	case l.DataFailures < stubborn:
-		return "The data is fetched again by itself: there is nothing to do."
-	case l.DataStatus == 404 || l.DataStatus == 410:
-		return "The coordinator does not have the data that it has assigned to this tab. Reload the page; if that does not help, tell the organiser."
-	case l.DataStatus == 401 || l.DataStatus == 403:
-		return "The coordinator, or a proxy before it, refuses this tab the data. Tell the organiser."
-	case l.DataStatus == 429 || l.DataStatus == 503:
-		return "The coordinator is busy. Keep the page open, or join later."
-	case l.DataStatus >= 500:
-		return "The coordinator fails to send the data. Tell the organiser if it stays so."
-	case l.DataStatus > 0:
-		return "Reload the page; if that does not help, tell the organiser."
-	}
-	return "Check the network of this computer. If other pages load, reload this one."
-}
-
-// turnedAway says why there is no connection, by the code of the refusal.
-func turnedAway(code string) string {
-	switch code {
-	case "":
-		return "Connection lost"
-	case "address", "pace":
-		return "Too many connections from your address"
-	case "requests", "downloads":
-		return "Too many requests from your address"
-	case "proxy":
-		return "The coordinator has no room for more behind one proxy"
-	case "host", "origin":
-		return "The coordinator does not know the address of this page"
-	case "full":
-		return "The coordinator is full"
-	case "stopping":
-		return "The coordinator is stopping"
-	}
-	return "The coordinator does not let this tab in"
-}
-
-// forOrganiser reports whether only the organiser can change what a refusal is for.
-func forOrganiser(code string) bool { return code == "proxy" || code == "host" || code == "origin" }
 
 // watching says what the training does while this tab takes no part.
 func (p *Page) watching() string {
@@ -243,10 +187,6 @@ func (p *Page) Aside() string {
 	}
 	return ""
 }
-
-// insecureWords says what it means that the page came without encryption.
-const insecureWords = "This page is not encrypted: others on the network can read and change what this tab sends and gets. " +
-	"Join only if that does not matter, or ask the organiser for an address that begins with https."
 
 // JoinLabel is the text of the join button.
 func (p *Page) JoinLabel() string {
@@ -369,112 +309,6 @@ func (l *Local) ExamplesWords() string {
 	return count(l.Examples)
 }
 
-// sentence gives words from elsewhere a capital letter.
-func sentence(words string) string {
-	if words == "" {
-		return ""
-	}
-	first, n := utf8.DecodeRuneInString(words)
-	return string(unicode.ToUpper(first)) + words[n:]
-}
-
-// count writes n with commas between thousands.
-func count(n int) string {
-	s := strconv.Itoa(n)
-	sign := ""
-	if n < 0 {
-		sign, s = "−", s[1:]
-	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return sign + s
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return count(n) + " " + noun + "s"
-}
-
-// percent writes a share of one in hundredths. It rounds down, so that nothing
-// is shown as reached before it is.
-func percent(share float64, decimals int) string {
-	if math.IsNaN(share) {
-		return dash
-	}
-	scale := math.Pow(10, float64(decimals))
-	// The small addition undoes the error of the product: 0.29 * 100 is
-	// 28.999999999999996.
-	v := math.Floor(share*100*scale+1e-6) / scale
-	return strconv.FormatFloat(v, 'f', decimals, 64) + "%"
-}
-
-func (f Figure) percent() string {
-	if !f.Known {
-		return dash
-	}
-	return percent(f.Value, 2)
-}
-
-func (f Figure) loss() string {
-	if !f.Known || math.IsNaN(f.Value) || math.IsInf(f.Value, 0) {
-		return dash
-	}
-	return strconv.FormatFloat(f.Value, 'f', 4, 64)
-}
-
-// raw writes the number exactly, for tests and scripts; empty if unknown.
-func (f Figure) raw() string {
-	if !f.Known {
-		return ""
-	}
-	return exact(f.Value)
-}
-
-func exact[N int64 | float64](v N) string { return strconv.FormatFloat(float64(v), 'f', -1, 64) }
-
-func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
-
-// size writes a number of bytes in decimal units, with three digits.
-func size[N int | int64 | float64](n N) string {
-	bytes := float64(n)
-	units := []string{"B", "kB", "MB", "GB", "TB"}
-	i := 0
-	for bytes >= 999.5 && i < len(units)-1 {
-		bytes /= 1000
-		i++
-	}
-	decimals := 0
-	if i > 0 && bytes < 99.95 {
-		decimals = 1
-		if bytes < 9.995 {
-			decimals = 2
-		}
-	}
-	return strconv.FormatFloat(bytes, 'f', decimals, 64) + " " + units[i]
-}
-
-// perSecond writes a rate of samples.
-func perSecond(rate float64) string {
-	if rate <= 0 {
-		return dash
-	}
-	return count(int(math.Round(rate))) + "/s"
-}
-
-func seconds(s float64) string {
-	switch {
-	case s < 10:
-		return strconv.FormatFloat(s, 'f', 1, 64) + " s"
-	case s < 120:
-		return strconv.FormatFloat(s, 'f', 0, 64) + " s"
-	}
-	m := int(math.Round(s / 60))
-	return count(m) + " min"
-}
-
 // ParticipantWords is the number by which the coordinator knows this tab.
 func (l *Local) ParticipantWords() string {
 	if l.Participant == 0 {
@@ -569,14 +403,6 @@ func modelsWords(t api.Traffic) string {
 	return count(int(t.ModelsUp)) + ", " + count(int(t.ModelsDown))
 }
 
-// short writes a number in a few digits.
-func (f Figure) short() string {
-	if !f.Known {
-		return dash
-	}
-	return short(f.Value)
-}
-
 // bitsWords says how many bits a parameter took up and down; a dash is a
 // direction in which no model went.
 func bitsWords(t api.Traffic) string {
@@ -592,27 +418,6 @@ func rawWords(t api.Traffic) string {
 		return dash
 	}
 	return three(*t.RawRatio) + "×"
-}
-
-func (f Figure) three() string {
-	if !f.Known {
-		return dash
-	}
-	return three(f.Value)
-}
-
-// three writes a positive number with three digits, of which at most three are
-// decimals.
-func three(v float64) string {
-	switch {
-	case v >= 99.95:
-		return count(int(math.Round(v)))
-	case v >= 9.995:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	case v >= .9995:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	}
-	return strconv.FormatFloat(v, 'f', 3, 64)
 }
 
 // PackedWords says by which codecs this tab's answers go up and versions come

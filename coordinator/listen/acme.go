@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"fedtab/coordinator/quota"
+
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
 )
@@ -115,7 +117,7 @@ func (a ACME) open(log *slog.Logger) (*acmeCerts, error) {
 // allow returns an error if host is none of the names. The Host header of an http-01
 // challenge has a port if it is not 80.
 func (c *acmeCerts) allow(host string) error {
-	if !c.covers(hostOf(host)) {
+	if !c.covers(quota.HostOf(host)) {
 		return fmt.Errorf("host: %q, want one of %s", host, strings.Join(c.hosts, ", "))
 	}
 	return nil

@@ -144,7 +144,7 @@ func (l *Listeners) URL() string {
 // Name returns the host that a Host header means, and whether there is a certificate for
 // it.
 func (l *Listeners) Name(host string) (name string, ok bool) {
-	name = hostOf(host)
+	name = quota.HostOf(host)
 	return name, l.certs != nil && l.certs.covers(name)
 }
 

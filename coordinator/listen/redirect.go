@@ -1,9 +1,10 @@
 package listen
 
 import (
-	"net"
 	"net/http"
 	"strings"
+
+	"fedtab/coordinator/quota"
 )
 
 // strict tells browsers to come back by https only, for a year (RFC 6797). Subdomains
@@ -11,7 +12,7 @@ import (
 // browsers take to be the same host.
 func strict(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if host := hostOf(r.Host); host != "localhost" && !strings.HasSuffix(host, ".localhost") {
+		if host := quota.HostOf(r.Host); host != "localhost" && !strings.HasSuffix(host, ".localhost") {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		next.ServeHTTP(w, r)
@@ -35,14 +36,6 @@ func (l *Listeners) redirect(w http.ResponseWriter, r *http.Request) {
 		code = http.StatusMovedPermanently
 	}
 	http.Redirect(w, r, l.https(name)+path, code)
-}
-
-// hostOf returns a Host header without its port, in lower case.
-func hostOf(host string) string {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 }
 
 // bracketed writes an IPv6 address as URLs have it.

@@ -273,3 +273,12 @@ func peerOf(remote string) netip.Addr {
 	address, _ := netip.ParseAddr(host)
 	return address.Unmap().WithZone("")
 }
+
+// HostOf returns the name or address in a Host header, without its port and in lower
+// case.
+func HostOf(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}

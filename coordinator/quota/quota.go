@@ -1,6 +1,10 @@
-// Package quota bounds how many resources peers hold at one time: in all, and
-// from one address. Sockets of the hub and event streams of the API are counted
-// this way.
+// Package quota bounds what peers hold and do: how many resources at one time, in all
+// and from one address (Quota, Conns), and how often (Pace). It says which address a
+// request counts for, also behind trusted reverse proxies (Addresses, Proxies), how a
+// refusal is worded (Refusal), and when the log hears of it again (Notices).
+//
+// The hub counts sockets and handshakes this way, package web requests, downloads and
+// event streams.
 package quota
 
 import (

@@ -20,9 +20,9 @@ func NewAdmin(studies []*Study, sockets Sockets, proxies *quota.Proxies, addr st
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	own := hostOf(addr)
+	own := quota.HostOf(addr)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if host := hostOf(r.Host); host != own && !local(host) {
+		if host := quota.HostOf(r.Host); host != own && !local(host) {
 			http.Error(w, fmt.Sprintf("host: %.100q, want an IP address, or the name in --admin-addr", host), http.StatusForbidden)
 			return
 		}

@@ -39,7 +39,7 @@ var ownPaths = []string{"api", "data", "ws", "metrics", "healthz", "readyz"}
 func NewSite(public, addr string, addresses quota.Addresses, log *slog.Logger) (*Site, error) {
 	s := &Site{addresses: addresses, log: log}
 	if host, _, err := net.SplitHostPort(addr); err == nil {
-		s.listener = hostOf(host)
+		s.listener = quota.HostOf(host)
 	}
 	if public == "" {
 		return s, nil
@@ -86,7 +86,7 @@ func (s *Site) Host() (name string, tls bool) {
 	if s.public == nil {
 		return "", false
 	}
-	return hostOf(s.public.Host), s.public.Scheme == "https"
+	return quota.HostOf(s.public.Host), s.public.Scheme == "https"
 }
 
 // prefix is the path of the public address, such as /study; empty at the root.
@@ -162,7 +162,7 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 // unnamed reports whether a request must have come through a proxy that does not name
 // its clients. On this machine the public name tells it from other programs' requests.
 func (s *Site) unnamed(r *http.Request) bool {
-	return s.public != nil && s.addresses.Unnamed(r) && (s.addresses.Proxied(r) || !local(hostOf(r.Host)) && hostOf(r.Host) == hostOf(s.public.Host))
+	return s.public != nil && s.addresses.Unnamed(r) && (s.addresses.Proxied(r) || !local(quota.HostOf(r.Host)) && quota.HostOf(r.Host) == quota.HostOf(s.public.Host))
 }
 
 // refuse answers a request with a refusal: the API in JSON, everything else in text.
@@ -197,8 +197,8 @@ func (s *Site) refuseHost(r *http.Request) *quota.Refusal {
 
 // allows reports whether a Host header is allowed.
 func (s *Site) allows(host string) bool {
-	name := hostOf(host)
-	return local(name) || name == s.listener || s.public != nil && name == hostOf(s.public.Host) || s.Certified != nil && s.Certified(host)
+	name := quota.HostOf(host)
+	return local(name) || name == s.listener || s.public != nil && name == quota.HostOf(s.public.Host) || s.Certified != nil && s.Certified(host)
 }
 
 // local reports whether a name is one that no page of a stranger can have: an address,
@@ -226,14 +226,6 @@ func (s *Site) refuseOrigin(origin string, r *http.Request) *quota.Refusal {
 	}
 	origin = quoted(origin)
 	return &quota.Refusal{Code: "origin", Status: http.StatusForbidden, Text: fmt.Sprintf("origin: %q, want %[2]s: if participants use that address, start the coordinator with --public-url %[1]q", origin, quoted(want))}
-}
-
-// hostOf returns the name or address in a Host header, in lower case.
-func hostOf(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 }
 
 // hostPort returns host and port of a URL, with the port of its scheme if it has none.
