@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 
 	"fedtab/coordinator/hostile"
 )
@@ -49,6 +50,9 @@ func hostileCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 		var err error
 		if o.Only, err = regexp.Compile(*only); err != nil {
 			return usageError(fmt.Sprintf("hostile: --only: %v", err))
+		}
+		if !slices.ContainsFunc(hostile.Cases(), func(c hostile.Case) bool { return o.Only.MatchString(c.Name) }) {
+			return usageError(fmt.Sprintf("hostile: --only: no case has a name that matches %q, want one of hostile --list", *only))
 		}
 	}
 	if *verbose {

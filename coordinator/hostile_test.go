@@ -90,6 +90,9 @@ func TestHostileURL(t *testing.T) {
 	if code, _, errs := hostile("--only", "("); code != 2 || !strings.Contains(errs, "--only") {
 		t.Errorf("a broken expression: exit code %d, %s, want 2", code, errs)
 	}
+	if code, _, errs := hostile("--only", "^nosuch/case$"); code != 2 || !strings.Contains(errs, "no case has a name that matches") {
+		t.Errorf("an expression that no name matches: exit code %d, %s, want 2", code, errs)
+	}
 	if code, out, _ := hostile("--list"); code != 0 || strings.Count(out, "\n") < 100 {
 		t.Errorf("--list: exit code %d, %d lines, want every case", code, strings.Count(out, "\n"))
 	}

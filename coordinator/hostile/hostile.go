@@ -63,11 +63,11 @@ func (o Options) Run(ctx context.Context) (cases, failed int, err error) {
 		switch {
 		case o.Only != nil && !o.Only.MatchString(c.Name):
 			continue
-		case c.Long && !o.Long:
-			s.print("skip", c.Name, "part of --long")
-			continue
 		case o.URL != "" && c.Needs != "":
 			s.print("skip", c.Name, "needs "+c.Needs)
+			continue
+		case c.Long && !o.Long:
+			s.print("skip", c.Name, "part of --long")
 			continue
 		}
 		if byWorld[c.World] == nil {
