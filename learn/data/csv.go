@@ -287,7 +287,7 @@ func (c *csvReader) row(row []string) error {
 		}
 	}
 	if c.cfg.Values {
-		t.targets = append(t.targets, float32(y))
+		t.targets = append(t.targets, y)
 	} else {
 		t.labels = append(t.labels, uint8(y))
 	}

@@ -367,7 +367,7 @@ func FuzzReadCSV(f *testing.F) {
 			}
 			return
 		}
-		if p.Train.Len() != n || p.Train.Features() != len(p.Features) || p.Test.Len() != 0 {
+		if p.Train.Len() != n || p.Train.Features() != len(p.Encoding.Features()) || p.Test.Len() != 0 {
 			t.Fatalf("%d rows of %d features, %d to test", p.Train.Len(), p.Train.Features(), p.Test.Len())
 		}
 	})
