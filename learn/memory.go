@@ -82,7 +82,7 @@ func (l Layer) buffers(in, out []int, n int) int {
 	total := 2 * given
 	switch l.Kind {
 	case Conv:
-		g := l.window(in)
+		g := l.Window(in)
 		total += groupOf(&g, n)*g.Places()*g.Patch() + g.Patch()*l.Units + g.Patch()
 	case MaxPool, Dropout, RBF: // places of the maxima, mask, x w + b
 		total += given

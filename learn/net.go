@@ -58,14 +58,14 @@ func newNet(spec Spec, shapes [][]int) *net {
 				b: add(fmt.Sprintf("dense%d.bias", i), l.Units),
 			})
 		case Conv:
-			g := l.window(shapes[i])
+			g := l.Window(shapes[i])
 			m.layers = append(m.layers, &conv{
 				window: g, out: l.Units, act: l.Activation,
 				w: add(fmt.Sprintf("conv%d.weight", i), g.Size, g.Size, g.Channels, l.Units),
 				b: add(fmt.Sprintf("conv%d.bias", i), l.Units),
 			})
 		case MaxPool, AveragePool:
-			m.layers = append(m.layers, &pool{window: l.window(shapes[i]), max: l.Kind == MaxPool})
+			m.layers = append(m.layers, &pool{window: l.Window(shapes[i]), max: l.Kind == MaxPool})
 		case Dropout:
 			m.layers = append(m.layers, &dropout{size: in, rate: l.Rate})
 		case RBF:

@@ -33,6 +33,14 @@ func newRBF(in int, l Layer) *rbf {
 	return r
 }
 
+// RandomFeatures returns the frequencies w, [in, l.Units], and the phases b,
+// [l.Units], of the layer l of kind RBF with in inputs. Its outputs are
+// sqrt(2/l.Units) cos(x w + b).
+func RandomFeatures(in int, l Layer) (w, b []float32) {
+	r := newRBF(in, l)
+	return r.w, r.b
+}
+
 func (l *rbf) flops() int { return 2 * l.in * l.units }
 
 func (l *rbf) worker(maxBatch int) layerWorker {

@@ -225,7 +225,14 @@ func (s Spec) Problems() []*SpecProblem {
 	return problems
 }
 
-// shapes returns the input shape of each layer, then the shape of the last output.
+// Shapes returns the input shape of each layer, then the shape of the last output;
+// nil if s is not valid.
+func (s Spec) Shapes() [][]int {
+	shapes, _ := s.shapes()
+	return shapes
+}
+
+// shapes is Shapes, with the problems of a spec that is not valid.
 func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 	in := func(layer int, format string, args ...any) {
 		problems = append(problems, &SpecProblem{layer, fmt.Sprintf(format, args...)})
@@ -346,7 +353,7 @@ func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 	if len(in) != 2 && len(in) != 3 {
 		return nil, 0, fmt.Sprintf("input shape: %v, want [height, width] or [height, width, channels]", in)
 	}
-	g := l.window(in)
+	g := l.Window(in)
 	if g.OutHeight < 1 || g.OutWidth < 1 {
 		return nil, 0, fmt.Sprintf("window: %dx%d, larger than the input %v; want a smaller one, or same padding", l.Size, l.Size, in)
 	}
@@ -364,8 +371,8 @@ func (l Layer) shape(in []int) (out []int, parameters int, problem string) {
 	return []int{g.OutHeight, g.OutWidth, channels}, parameters, ""
 }
 
-// window returns the layer's window for images of shape in.
-func (l Layer) window(in []int) kernel.Window {
+// Window returns the window of a convolution or a pooling on images of shape in.
+func (l Layer) Window(in []int) kernel.Window {
 	g := kernel.Window{Height: in[0], Width: in[1], Channels: 1, Size: l.Size, Stride: l.Stride}
 	if len(in) == 3 {
 		g.Channels = in[2]

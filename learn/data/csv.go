@@ -83,27 +83,36 @@ const maxCategories = 256
 // NAME:LINE: column 3 (age) is "x", want a number. They wrap ErrFormat, or
 // ErrTooLarge if a limit is exceeded.
 func ReadCSV(r io.Reader, name string, cfg CSV) (*Table, error) {
+	c, sample, err := newCSVReader(r, name, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return c.read(sample)
+}
+
+// newCSVReader returns a reader of the table, and its first lines.
+func newCSVReader(r io.Reader, name string, cfg CSV) (c *csvReader, sample []byte, err error) {
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits
 	}
 	in, err := utf8Reader(bufio.NewReaderSize(r, sampleSize), name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sample, err := look(in, name)
+	sample, err = look(in, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if cfg.Separator == 0 {
 		cfg.Separator = separator(sample)
 	}
 	bounded := &boundedReader{r: in, limit: cfg.Limits.Record}
-	c := &csvReader{cfg: cfg, name: name, bounded: bounded, in: csv.NewReader(bounded)}
+	c = &csvReader{cfg: cfg, name: name, bounded: bounded, in: csv.NewReader(bounded)}
 	c.in.Comma, c.in.FieldsPerRecord, c.in.ReuseRecord = cfg.Separator, -1, true
 	if !validSeparator(cfg.Separator) {
-		return nil, fmt.Errorf("data: separator %q, want a valid character other than a quote or a line end: %w", cfg.Separator, ErrFormat)
+		return nil, nil, fmt.Errorf("data: separator %q, want a valid character other than a quote or a line end: %w", cfg.Separator, ErrFormat)
 	}
-	return c.read(sample)
+	return c, sample, nil
 }
 
 func validSeparator(r rune) bool {

@@ -1,0 +1,112 @@
+package data
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// encoded is the encoding of a table with one column of each kind.
+func encoded() *Encoding {
+	fill, first := 4., 0.
+	return &Encoding{
+		Columns: []EncodedColumn{
+			{Name: "age", Mean: 40, Deviation: 10},
+			{Name: "sex", Categories: []string{"f", "m"}, Deviation: 1, Fill: &first},
+			{Name: "size", Mean: 2, Deviation: 2, Fill: &fill},
+		},
+		Target: EncodedTarget{Name: "ill", Classes: []string{"no", "yes"}, Deviation: 1},
+	}
+}
+
+func TestReadRows(t *testing.T) {
+	numbers := encoded()
+	numbers.Target = EncodedTarget{Name: "price", Mean: 5, Deviation: 2}
+	unnamed := &Encoding{Columns: []EncodedColumn{{Name: "1", Deviation: 1}, {Name: "3", Deviation: 1}}, Target: EncodedTarget{Name: "2", Deviation: 1}}
+	nan := math.NaN()
+	for _, c := range []struct {
+		name, text string
+		e          *Encoding
+		features   []float32
+		targets    []float64
+	}{
+		{"as trained", "age,sex,size,ill\n50,m,6,yes\n30,f,2,no\n", encoded(), []float32{1, 0, 1, 2, -1, 1, 0, 0}, []float64{1, 0}},
+		{"another order, others between, decimal commas", "note;size;ill;sex;age\nx;2,5;no;m;45,5\n", encoded(), []float32{.55, 0, 1, .25}, []float64{0}},
+		{"no target", "size,sex,age\n2,f,40\n", encoded(), []float32{0, 1, 0, 0}, nil},
+		{"missing values", "age,sex,size,ill\n40,,NA,?\n", encoded(), []float32{0, 1, 0, 1}, []float64{nan}},
+		{"numbers", "age,sex,size,price\n40,f,2,7.5\n40,f,2,-\n", numbers, []float32{0, 1, 0, 0, 0, 1, 0, 0}, []float64{7.5, nan}},
+		{"no header", "1,2,3\n4,5,6\n", unnamed, []float32{1, 3, 4, 6}, []float64{2, 5}},
+		{"numbers of columns under a header", "a,b,c\n4,5,6\n", unnamed, []float32{4, 6}, []float64{5}},
+		{"one name for two columns that are not read", "age,x,sex,x,size\n40,1,f,2,2\n", encoded(), []float32{0, 1, 0, 0}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rows, err := ReadRows(strings.NewReader(c.text), "x.csv", c.e, CSV{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+			if !slices.Equal(rows.Features, c.features) || !slices.EqualFunc(rows.Targets, c.targets, same) || rows.Len()*len(c.e.Features()) != len(c.features) {
+				t.Errorf("%d rows, features %v, targets %v, want %v and %v", rows.Len(), rows.Features, rows.Targets, c.features, c.targets)
+			}
+		})
+	}
+}
+
+func TestReadRowsRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, text, want string
+		cfg              CSV
+		err              error
+	}{
+		{"empty", "", "x.csv is empty", CSV{}, ErrFormat},
+		{"no rows", "age,sex,size\n", "a line of names and no rows", CSV{}, ErrFormat},
+		{"no column", "age,sex,ill\n40,f,no\n", `x.csv: there is no column "size" among age, sex, ill, want every column`, CSV{}, ErrFormat},
+		{"no header", "40,f,2\n", `there is no column "age", want every column that the model was trained with: no header was recognised, because line 1 has "40"`, CSV{}, ErrFormat},
+		{"two columns", "age,age,sex,size\n1,2,f,3\n", `columns 1 and 2 are both called "age"`, CSV{}, ErrFormat},
+		{"missing", "sex,age,size\nf,40,2\nf,,2\n", `x.csv:3: column 2 (age) is "", want a value (the model has none that stands for a missing one)`, CSV{}, ErrFormat},
+		{"category", "sex,age,size\nx,40,2\n", `x.csv:2: column 1 (sex) is "x", want one of f, m`, CSV{}, ErrFormat},
+		{"class", "sex,age,size,ill\nf,40,2,maybe\n", `x.csv:2: column 4 (ill) is "maybe", want one of no, yes`, CSV{}, ErrFormat},
+		{"text", "sex,age,size\nf,old,2.5\n", `x.csv:2: column 2 (age) is "old", want a number, with a decimal point if any`, CSV{}, ErrFormat},
+		{"comma", "sex,age,size\nf,old,2\n", `column 2 (age) is "old", want a number, with a decimal comma if any`, CSV{Decimal: ','}, ErrFormat},
+		{"large", "sex,age,size\nf,1e39,2\n", "want a number of at most 3.4e38", CSV{}, ErrFormat},
+		{"fields", "sex,age,size\nf,1\n", "x.csv:2: 2 fields, want 3 as in line 1", CSV{}, ErrFormat},
+		{"rows", "sex,age,size\nf,1,2\nf,1,2\n", "x.csv:3: more than 1 rows", CSV{Limits: Limits{Rows: 1, Columns: 9, Values: 99, Record: 99}}, ErrTooLarge},
+		{"values", "sex,age,size\nf,1,2\nf,1,2\n", "x.csv:3: 2 rows of 4 values each", CSV{Limits: Limits{Rows: 9, Columns: 9, Values: 7, Record: 99}}, ErrTooLarge},
+		{"columns", "sex,age,size\nf,1,2\n", "x.csv:1: 3 columns, want at most 2", CSV{Limits: Limits{Rows: 9, Columns: 2, Values: 7, Record: 99}}, ErrTooLarge},
+		{"separator", "sex,age,size\n", "want a valid character", CSV{Separator: '"'}, ErrFormat},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ReadRows(strings.NewReader(c.text), "x.csv", encoded(), c.cfg)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, c.err) {
+				t.Errorf("%v, want %s", err, c.want)
+			}
+		})
+	}
+	overflows := &Encoding{Columns: []EncodedColumn{{Name: "a", Deviation: 1e-30}}, Target: EncodedTarget{Name: "b", Deviation: 1}}
+	if _, err := ReadRows(strings.NewReader("a\n1e30\n"), "x.csv", overflows, CSV{}); err == nil || !strings.Contains(err.Error(), `x.csv:2: feature "a" is +Inf`) {
+		t.Errorf("a feature that float32 cannot hold: %v", err)
+	}
+}
+
+func FuzzReadRows(f *testing.F) {
+	for _, text := range []string{"age,sex,size,ill\n50,m,6,yes\n", "size;sex;age\n2,5;;\"4\n", "ill\tage\tsex\tsize\r\nno\t1\tf\tNaN\r\n"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		e := encoded()
+		rows, err := ReadRows(strings.NewReader(string(text)), "x.csv", e, CSV{Limits: Limits{Rows: 100, Columns: 20, Values: 1000, Record: 1000}})
+		if err != nil {
+			return
+		}
+		if n := rows.Len(); n == 0 || len(rows.Features) != n*len(e.Features()) || rows.Targets != nil && len(rows.Targets) != n {
+			t.Fatalf("%d rows, %d values, %d targets", n, len(rows.Features), len(rows.Targets))
+		}
+		for _, v := range rows.Features {
+			if !finite(v) {
+				t.Fatalf("a feature is %v", v)
+			}
+		}
+	})
+}
