@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -9,9 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"fedtab/coordinator/dataset"
-	"fedtab/coordinator/export"
+	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
 )
@@ -20,24 +20,26 @@ func exportCommand(_ context.Context, args []string, stdout, _ io.Writer) error 
 	fs := flag.NewFlagSet("export", flag.ContinueOnError)
 	name := fs.String("run", "", "identity of the run, or the name of a task for its newest run")
 	want := fs.String("version", "newest", "version to write: newest, best, or a number")
-	format := fs.String("format", "safetensors", "format of the file: safetensors")
+	format := fs.String("format", "safetensors", "format of the file: safetensors or onnx")
 	dir := fs.String("data", "fedtab-data", "directory of the database")
-	out := fs.String("out", "", "file to write (default RUN-VERSION.safetensors), - for standard output")
+	out := fs.String("out", "", "file to write (default RUN-VERSION.FORMAT), - for standard output; the description goes beside it, into a file that ends in .json")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
 	}
 	switch {
 	case *name == "":
 		return usageError("export: --run is missing, want the identity of a run or the name of a task")
-	case *format != "safetensors":
-		return usageError(fmt.Sprintf("export: --format is %q, want safetensors", *format))
+	case *format != "safetensors" && *format != "onnx":
+		return usageError(fmt.Sprintf("export: --format is %q, want safetensors or onnx", *format))
+	case filepath.Ext(*out) == sidecarExt:
+		return usageError(fmt.Sprintf("export: --out is %q, want a name that does not end in %s, where the description goes", *out, sidecarExt))
 	}
 	if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
 		return fmt.Errorf("--data %s: %w", *dir, err) // Open would make one
 	}
 	s, err := store.Open(*dir, build())
 	if errors.Is(err, store.ErrLocked) {
-		return fmt.Errorf("%w; a coordinator that runs serves /api/tasks/TASK/models/%s.safetensors", err, *want)
+		return fmt.Errorf("%w; a coordinator that runs serves /api/tasks/TASK/models/%s.%s", err, *want, *format)
 	}
 	if err != nil {
 		return err
@@ -57,7 +59,7 @@ func exportCommand(_ context.Context, args []string, stdout, _ io.Writer) error 
 	if err != nil {
 		return err
 	}
-	version, err := export.Pick(saved.Rounds, *want)
+	version, err := models.Pick(saved.Rounds, *want)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", r.ID, err)
 	}
@@ -77,20 +79,28 @@ func exportCommand(_ context.Context, args []string, stdout, _ io.Writer) error 
 	if err != nil {
 		return err
 	}
-	var file bytes.Buffer
-	if err := export.Safetensors(&file, m.Layout(), params, export.Metadata(r.Task, r.ID, version, hash)); err != nil {
+	model := models.Of(t, d, m.Spec(), r.ID, version, params, hash)
+	file, err := models.File(model, *format)
+	if err != nil {
 		return err
 	}
 	if *out == "-" {
-		_, err := stdout.Write(file.Bytes())
+		_, err := stdout.Write(file)
 		return err
 	}
 	if *out == "" {
-		*out = fmt.Sprintf("%s-%d.safetensors", r.ID, version)
+		*out = fmt.Sprintf("%s-%d.%s", r.ID, version, *format)
 	}
-	if err := os.WriteFile(*out, file.Bytes(), 0o644); err != nil {
+	sidecar := strings.TrimSuffix(*out, filepath.Ext(*out)) + sidecarExt
+	if err := os.WriteFile(*out, file, 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s: version %d of run %s, %d parameters\n", *out, version, r.ID, len(params))
+	if err := os.WriteFile(sidecar, model.Sidecar(), 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s: version %d of run %s, %d parameters; %s describes them\n", *out, version, r.ID, len(params), sidecar)
 	return nil
 }
+
+// sidecarExt is the extension of the description beside a file.
+const sidecarExt = ".json"

@@ -110,10 +110,10 @@ func TestBrowserStaysOutside(t *testing.T) {
 // heavy are packages of hundreds of kilobytes that the tab does not link.
 var heavy = []string{"encoding/json", "net", "net/http", "log/slog", "google.golang.org/protobuf/proto"}
 
-// The tab and package run, which must build for it, link no package under
+// The tab and packages run and export, which must build for it, link no package under
 // coordinator/ and none of heavy.
 func TestTabStaysSmall(t *testing.T) {
-	for _, root := range []string{"./wasm", "./run"} {
+	for _, root := range []string{"./wasm", "./run", "./learn/export"} {
 		list := exec.Command("go", "list", "-deps", root)
 		list.Dir = ".."
 		list.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")

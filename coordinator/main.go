@@ -1,5 +1,5 @@
 // Command coordinator serves the page and the WebSocket of federated learning runs,
-// or simulates a run without a network. Its other commands export models, start
+// or simulates a run without a network. Its other commands export models, predict with them, start
 // native clients, attack a coordinator and print tasks.
 package main
 
@@ -23,7 +23,8 @@ func commands() []command {
 	return []command{
 		{"serve", "[--addr HOST:PORT] [--admin-addr HOST:PORT] [--tls-cert FILE --tls-key FILE | --acme HOST[,HOST]... [--acme-directory URL] [--acme-ca FILE] [--acme-email ADDRESS]] [--http-addr HOST:PORT] [--data DIR] [--task NAME|FILE]... [--fresh] [--public-url URL] [--trusted-proxies CIDR,...] [--per-address N] [--count-loopback] [--verbose]", "serve the page and coordinate runs", serveCommand},
 		{"simulate", "--task NAME|FILE [--seed N] [--set KEY=VALUE]... [--json FILE] [--ledger FILE] [--timing FILE]", "run a task without a network, in virtual time", simulateCommand},
-		{"export", "--run RUN|TASK [--version N|newest|best] [--format safetensors] [--data DIR] [--out FILE]", "write a version of a model to a file", exportCommand},
+		{"export", "--run RUN|TASK [--version N|newest|best] [--format safetensors|onnx] [--data DIR] [--out FILE]", "write a version of a model to a file, and its description beside it", exportCommand},
+		{"predict", "--model FILE --data FILE [--out FILE] [--separator S] [--decimal point|comma] [--header present|absent]", "predict the rows of a table with a model that export has written", predictCommand},
 		{"rollback", "--run RUN|TASK --version N [--data DIR]", "go back to the model of an earlier version, also while the run is served", rollbackCommand},
 		{"invite", "--task T [--uses N] [--expires 2d] [--public-url URL] [--data DIR] [--qr|--no-qr] | --list | --revoke ID", "make a link by which participants join a task with join: invited, also while it is served", inviteCommand},
 		{"swarm", "--url http://HOST:PORT/ --clients N [--task NAME] [--invite CODE] [--drop P] [--slow P] [--seed N]", "take part with native clients, for tests and load measurements", swarmCommand},

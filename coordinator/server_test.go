@@ -59,6 +59,7 @@ func (s *testServer) api(t *testing.T, path string) (v struct {
 	Phase, Finished string
 	Version         uint64
 	TestAccuracy    *float64 `json:"test_accuracy"`
+	Evaluation      struct{ Accuracy, RMSE *float64 }
 	Rounds          []struct {
 		Round        uint64
 		Participants int
@@ -157,7 +158,7 @@ func TestServeTrains(t *testing.T) {
 	}
 	served := s.body(t, s.Addr(), "/api/tasks/small/models/newest.safetensors", http.StatusOK)
 	s.body(t, s.Addr(), "/api/tasks/small/models/4.safetensors", http.StatusNotFound)
-	s.body(t, s.Addr(), "/api/tasks/small/models/newest.onnx", http.StatusNotFound)
+	s.body(t, s.Addr(), "/api/tasks/small/models/newest.pt", http.StatusNotFound)
 	var out, errs strings.Builder
 	if code := Main(t.Context(), []string{"export", "--data", dir, "--run", "small"}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "newest.safetensors") {
 		t.Errorf("exporting from a coordinator that runs: exit code %d, %s", code, errs.String())
@@ -496,7 +497,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"simulate", "--task", "mnist-2nn", "--set", "strategy.fraction=7"}, 1, "--set strategy.fraction=7"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--json", "/nonexistent/x"}, 1, "--json: open /nonexistent/x"},
 		{[]string{"export"}, 2, "--run is missing"},
-		{[]string{"export", "--run", "x", "--format", "onnx"}, 2, "safetensors"},
+		{[]string{"export", "--run", "x", "--format", "pt"}, 2, `--format is "pt", want safetensors or onnx`},
+		{[]string{"export", "--run", "x", "--out", "x.json"}, 2, "want a name that does not end in .json"},
 		{[]string{"export", "--run", "x", "--data", "/nonexistent"}, 1, "/nonexistent"},
 		{[]string{"swarm"}, 2, "--url: empty"},
 		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--drop", "2"}, 2, "--drop: 2, want"},

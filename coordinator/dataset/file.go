@@ -19,6 +19,15 @@ type file struct {
 	f    *os.File
 }
 
+// OpenFile opens a file of examples for reading, plain or compressed with gzip.
+func OpenFile(path string) (io.ReadCloser, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, err // not a nil *file
+	}
+	return f, nil
+}
+
 // open opens a file. It detects gzip from the first bytes, not from the name.
 func open(path string) (*file, error) {
 	f, err := os.Open(path)

@@ -44,18 +44,25 @@ func loadCSV(t *task.Task) (*Dataset, error) {
 	return d, nil
 }
 
-// loadTable reads a table, holds out the test rows and prepares both sets.
-func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (*Dataset, error) {
+// Dialect returns the settings of a table in the words of a task's data.csv; what is
+// empty, or no such word, is detected.
+func Dialect(separator, decimal, header string) data.CSV {
 	cfg := data.CSV{
-		Target: v.Target, Values: v.Predict == "number", Classes: v.Classes, Ignore: v.Ignore, Size: size,
-		Separator: map[string]rune{"comma": ',', "semicolon": ';', "tab": '\t'}[v.Separator],
-		Decimal:   map[string]rune{"point": '.', "comma": ','}[v.Decimal],
-		Header:    map[string]data.Header{"present": data.HeaderPresent, "absent": data.HeaderAbsent}[v.Header],
-		Missing:   map[string]data.Missing{"drop": data.DropMissing, "mean": data.FillMean, "median": data.FillMedian}[v.Missing],
+		Separator: map[string]rune{"comma": ',', "semicolon": ';', "tab": '\t'}[separator],
+		Decimal:   map[string]rune{"point": '.', "comma": ','}[decimal],
+		Header:    map[string]data.Header{"present": data.HeaderPresent, "absent": data.HeaderAbsent}[header],
 	}
-	if sep, n := utf8.DecodeRuneInString(v.Separator); n == len(v.Separator) && n > 0 {
+	if sep, n := utf8.DecodeRuneInString(separator); n == len(separator) && n > 0 {
 		cfg.Separator = sep
 	}
+	return cfg
+}
+
+// loadTable reads a table, holds out the test rows and prepares both sets.
+func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (*Dataset, error) {
+	cfg := Dialect(v.Separator, v.Decimal, v.Header)
+	cfg.Target, cfg.Values, cfg.Classes, cfg.Ignore, cfg.Size = v.Target, v.Predict == "number", v.Classes, v.Ignore, size
+	cfg.Missing = map[string]data.Missing{"drop": data.DropMissing, "mean": data.FillMean, "median": data.FillMedian}[v.Missing]
 	for _, c := range v.Categorical {
 		cfg.Categorical = append(cfg.Categorical, data.Category{Column: c.Column, Values: c.Values})
 	}

@@ -311,6 +311,13 @@ func TestStatusesDocumented(t *testing.T) {
 			"Cache-Control": "no-cache",
 		}},
 		{"GET", "/api/tasks/anes96/models/1.safetensors", 200, nil},
+		{"GET", "/api/tasks/anes96/models/best.onnx", 200, map[string]string{
+			"Content-Type": "application/octet-stream", "Content-Disposition": `attachment; filename="anes96-1-1.onnx"`,
+		}},
+		{"GET", "/api/tasks/anes96/models/newest.json", 200, map[string]string{
+			"Content-Type": "application/json", "Content-Disposition": `attachment; filename="anes96-1-1.json"`,
+		}},
+		{"GET", "/api/tasks/anes96/models/newest.pt", 404, nil},
 		{"GET", "/api/tasks/anes96/models/0.safetensors", 404, nil},
 		{"GET", "/api/tasks/anes96/models/newest", 404, nil},
 		{"GET", shard, 200, map[string]string{

@@ -112,7 +112,7 @@ func TestFiles(t *testing.T) {
 	f.limit = 16 // two of them
 	reads := 0
 	read := func() ([]byte, string, error) { reads++; return make([]byte, 8), `"x"`, nil }
-	get := func(version uint64) (*file, error) { return f.get(fileName{"r", version}, 8, read) }
+	get := func(version uint64) (*file, error) { return f.get(fileName{"r", version, "onnx"}, 8, read) }
 	a, err := get(1)
 	b, err2 := get(1)
 	c, err3 := get(2)
@@ -122,22 +122,22 @@ func TestFiles(t *testing.T) {
 	if _, err := get(3); err != errFilesFull {
 		t.Errorf("a third file: %v, want %v", err, errFilesFull)
 	}
-	f.put(fileName{"r", 1}, a)
+	f.put(fileName{"r", 1, "onnx"}, a)
 	if _, err := get(3); err != errFilesFull {
 		t.Errorf("a third file, while one still downloads the first: %v, want %v", err, errFilesFull)
 	}
-	f.put(fileName{"r", 1}, b)
+	f.put(fileName{"r", 1, "onnx"}, b)
 	d, err := get(3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.put(fileName{"r", 2}, c)
-	f.put(fileName{"r", 3}, d)
+	f.put(fileName{"r", 2, "onnx"}, c)
+	f.put(fileName{"r", 3, "onnx"}, d)
 	if f.used != 0 || len(f.open) != 0 {
 		t.Errorf("%d bytes of %d files are held", f.used, len(f.open))
 	}
 	fails := fmt.Errorf("no")
-	if _, err := f.get(fileName{"r", 4}, 8, func() ([]byte, string, error) { return nil, "", fails }); err != fails || f.used != 0 {
+	if _, err := f.get(fileName{"r", 4, "onnx"}, 8, func() ([]byte, string, error) { return nil, "", fails }); err != fails || f.used != 0 {
 		t.Errorf("%v, %d bytes held", err, f.used)
 	}
 }

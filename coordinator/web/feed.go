@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"fedtab/api"
-	"fedtab/coordinator/export"
+	"fedtab/coordinator/models"
 	"fedtab/run"
 )
 
@@ -129,11 +129,11 @@ func (f *Feed) State() run.State {
 	return f.state
 }
 
-// Pick returns the version that export.Pick chooses.
+// Pick returns the version that models.Pick chooses.
 func (f *Feed) Pick(want string) (uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return export.Pick(f.rounds, want)
+	return models.Pick(f.rounds, want)
 }
 
 // Changed returns a channel that is closed with the next change. Ask for it before

@@ -19,10 +19,11 @@ type files struct {
 	open map[fileName]*file
 }
 
-// fileName names a version of a run.
+// fileName names a file of a version of a run.
 type fileName struct {
 	run     string
 	version uint64
+	format  string
 }
 
 // file is a model file in memory.

@@ -4,19 +4,20 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
-	"strings"
 
-	"fedtab/coordinator/export"
+	"fedtab/coordinator/models"
 	"fedtab/coordinator/quota"
 	"fedtab/coordinator/store"
 )
 
-// model serves a version as a safetensors file: newest, best, or a number.
-func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study) {
-	want, ok := strings.CutSuffix(r.PathValue("file"), ".safetensors")
+// model serves a version as a file: newest, best, or a number. size is about that of
+// the largest format, bytes.
+func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size int64) {
+	want, format, ok := models.Split(r.PathValue("file"))
 	if !ok {
-		fail(w, http.StatusNotFound, "there is no %s, want NAME.safetensors with newest, best or the number of a version as NAME", r.PathValue("file"))
+		fail(w, http.StatusNotFound, "there is no %s, want NAME.safetensors, NAME.onnx or NAME.json with newest, best or the number of a version as NAME", r.PathValue("file"))
 		return
 	}
 	version, err := st.Feed.Pick(want)
@@ -24,8 +25,8 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study) {
 		fail(w, http.StatusNotFound, "%v", err)
 		return
 	}
-	name := fileName{st.Run, version}
-	f, err := s.files.get(name, int64(4*st.Model.Layout().Size)+headerSpace, func() ([]byte, string, error) { return modelFile(st, version) })
+	name := fileName{st.Run, version, format}
+	f, err := s.files.get(name, size, func() ([]byte, string, error) { return modelFile(st, version, format) })
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNotKept):
 		fail(w, http.StatusNotFound, "%v", err)
@@ -39,23 +40,25 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study) {
 	}
 	defer s.files.put(name, f)
 	h := w.Header()
-	h.Set("Content-Type", export.ContentType)
-	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fmt.Sprintf("%s-%d.safetensors", st.Run, version)))
+	h.Set("Content-Type", models.ContentType(format))
+	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fmt.Sprintf("%s-%d.%s", st.Run, version, format)))
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", f.etag)
 	w.Write(f.content)
 }
 
-// headerSpace is about what a file has beside the parameters, bytes.
-const headerSpace = 16 << 10
+// modelSize returns about the size of the largest file of a version, bytes.
+func modelSize(st *Study) int64 {
+	return models.Of(st.Task, st.Data, st.Model.Spec(), st.Run, math.MaxUint64, nil, [32]byte{}).Bytes()
+}
 
 // modelFile makes the file of a version, and its entity tag.
-func modelFile(st *Study, version uint64) ([]byte, string, error) {
+func modelFile(st *Study, version uint64, format string) ([]byte, string, error) {
 	params, hash, err := st.Version(version)
 	if err != nil {
 		return nil, "", err
 	}
-	content, err := export.File(st.Model.Layout(), params, export.Metadata(st.Task.Name, st.Run, version, hash))
+	content, err := models.File(models.Of(st.Task, st.Data, st.Model.Spec(), st.Run, version, params, hash), format)
 	if err != nil {
 		return nil, "", err
 	}

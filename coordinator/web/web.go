@@ -59,10 +59,10 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limit
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
 		study.Feed.view, study.Feed.round = study.view, study.viewRound
-		name := study.Task.Name
+		name, size := study.Task.Name, modelSize(study)
 		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
-		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { s.model(w, r, study) })
+		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { s.model(w, r, study, size) })
 		if study.Data.Public {
 			mux.Handle("GET "+DataPath(study.Task, study.Data)+"/{shard}", shards(study))
 		}

@@ -101,6 +101,15 @@ func (s *Set) Scaled(by Scaling) (*Set, error) {
 	return &scaled, nil
 }
 
+// Scaling returns the scaling of the pixels of images: 1/255 and 0 unless Scaled has
+// set another.
+func (s *Set) Scaling() Scaling {
+	if s.scaling == nil {
+		return Scaling{Scale: 1. / 255}
+	}
+	return *s.scaling
+}
+
 // White returns the feature of pixel 255, the largest of an image; 1 for a table.
 func (s *Set) White() float32 {
 	if s.pixel == nil {

@@ -30,7 +30,7 @@ func (m *Model) members() []member {
 		{"sha256", hex.EncodeToString(m.Hash[:]), false},
 		{"spec", string(appendSpec(nil, m.Spec)), true},
 	}
-	if m.Classes != nil {
+	if len(m.Classes) > 0 {
 		list = append(list, member{"classes", string(appendStrings(nil, m.Classes)), true})
 	}
 	if m.Encoding != nil {

@@ -1,7 +1,8 @@
-package export
+// Package models picks versions of a run's model and makes the files of them that
+// people take away.
+package models
 
 import (
-	"encoding/hex"
 	"fmt"
 	"math"
 	"strconv"
@@ -37,14 +38,6 @@ func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
 		return 0, fmt.Errorf("version: %q, want newest, best or 1 to %d", want, newest)
 	}
 	return v, nil
-}
-
-// Metadata returns the provenance of a file: run, version and figures.
-func Metadata(task, runID string, version uint64, hash [32]byte) map[string]string {
-	return map[string]string{
-		"format": "fedtab", "task": task, "run": runID,
-		"version": strconv.FormatUint(version, 10), "sha256": hex.EncodeToString(hash[:]),
-	}
 }
 
 func better(a, b *learn.Figures) bool {
