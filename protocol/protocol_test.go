@@ -354,7 +354,7 @@ func TestDocumentation(t *testing.T) {
 		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxHandshakeRate": MaxHandshakeRate, "HandshakeBurst": HandshakeBurst, "MaxBodies": MaxBodies,
 		"MessagesPerOrder": MessagesPerOrder, "MaxModelRate": MaxModelRate, "ModelBurst": ModelBurst,
 		"MaxConnectionRate": MaxConnectionRate, "ConnectionBurst": ConnectionBurst, "MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxProbeRate": MaxProbeRate, "ProbeBurst": ProbeBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
-		"MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
+		"MaxClasses": MaxClasses, "MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
 	}
 	for name, value := range documented {
 		if row := fmt.Sprintf("\n| `%s` | %v", name, value); !strings.Contains(doc, row+" ") {
