@@ -64,17 +64,17 @@ const retryBudget = 30 * time.Second
 
 // exceeded returns the refusal of a request beyond a budget of its address.
 func (b *budgets) exceeded(r *http.Request, code, text string) *quota.Refusal {
-	if b.addresses.Untrusted(r) {
-		return quota.Refuse(quota.ErrPace, true)
+	if refusal := b.addresses.Refuse(quota.ErrPace, r); refusal.Code == "proxy" {
+		return refusal
 	}
-	return &quota.Refusal{Code: code, Text: text + ": wait for a minute", Status: http.StatusTooManyRequests, Retry: retryBudget}
+	return &quota.Refusal{Code: code, Text: text + ": wait for a minute", Flag: quota.PerAddress, Status: http.StatusTooManyRequests, Retry: retryBudget}
 }
 
 // hold counts what a request holds while it is answered. The caller calls release,
 // unless it is nil: then the request has been answered.
 func (b *budgets) hold(w http.ResponseWriter, r *http.Request, q *quota.Quota) (release func()) {
 	from := b.addresses.Of(r)
-	if refusal := quota.Refuse(q.Acquire(from), b.addresses.Untrusted(r)); refusal != nil {
+	if refusal := b.addresses.Refuse(q.Acquire(from), r); refusal != nil {
 		b.refuse(w, r, refusal)
 		return nil
 	}

@@ -33,9 +33,11 @@ func (s *server) guard(next http.Handler) http.Handler {
 			// The hub takes the connection over, with limits of its own; one that is
 			// refused ends.
 			w.Header().Set("Connection", "close")
-			if s.budgets.request(w, r, s.budgets.requests, s.budgets.addresses.Of(r)) {
-				next.ServeHTTP(w, r)
+			if !s.budgets.request(w, r, s.budgets.requests, s.budgets.addresses.Of(r)) {
+				s.sockets.Refused("requests")
+				return
 			}
+			next.ServeHTTP(w, r)
 		case r.URL.Path == "/healthz", r.URL.Path == "/readyz":
 			if s.budgets.request(timed, r, s.budgets.probes, s.budgets.addresses.Of(r)) {
 				next.ServeHTTP(timed, r)

@@ -73,7 +73,7 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limit
 	mux.HandleFunc("GET /data/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
-	mux.Handle("/", page)
+	mux.Handle("/", site.elsewhere(page))
 	return static.Secured(site.strip(s.guard(site.check(sockets, mux))))
 }
 
