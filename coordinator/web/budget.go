@@ -41,13 +41,15 @@ func newBudgets(addresses quota.Addresses, l Limits, log *slog.Logger) *budgets 
 	}
 }
 
-// request counts a request of an address, or answers that there are too many.
-func (b *budgets) request(w http.ResponseWriter, r *http.Request, pace *quota.Pace, from string) bool {
+// request counts a request of an address. If there are too many it answers with the
+// refusal that it returns.
+func (b *budgets) request(w http.ResponseWriter, r *http.Request, pace *quota.Pace, from string) *quota.Refusal {
 	if pace.Allow(from) {
-		return true
+		return nil
 	}
-	b.refuse(w, r, b.exceeded(r, "requests", fmt.Sprintf("requests from your address: more than %g a second", pace.Rate())))
-	return false
+	refusal := b.exceeded(r, "requests", fmt.Sprintf("requests from your address: more than %g a second", pace.Rate()))
+	b.refuse(w, r, refusal)
+	return refusal
 }
 
 // download reports whether an address may download now, or answers that it may not.

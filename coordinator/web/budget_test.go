@@ -18,7 +18,7 @@ import (
 )
 
 // limitedSite serves a study whose limits count this machine like any other.
-func limitedSite(t *testing.T, participants int) (*Study, *httptest.Server, *strings.Builder) {
+func limitedSite(t *testing.T, participants int) (*Study, *httptest.Server, *strings.Builder, Sockets) {
 	t.Helper()
 	st, _ := testStudy(t)
 	st.Feed = NewFeed(run.State{}, []run.RoundRecord{{Round: 1}})
@@ -30,7 +30,7 @@ func limitedSite(t *testing.T, participants int) (*Study, *httptest.Server, *str
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	s := httptest.NewServer(New([]*Study{st}, sockets, page, site, Limits{Participants: participants}, slog.New(slog.NewTextHandler(out, nil))))
 	t.Cleanup(s.Close)
-	return st, s, &log
+	return st, s, &log, sockets
 }
 
 type writer func(p []byte) (int, error)
@@ -40,7 +40,7 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 // An address has a budget of requests; beyond it they are refused with a reason, the
 // log says so once, and probes and other addresses are answered.
 func TestRequestBudget(t *testing.T) {
-	_, s, log := limitedSite(t, 1)
+	_, s, log, sockets := limitedSite(t, 1)
 	refused := 0
 	for range 3 * protocol.RequestBurst / protocol.MaxPerAddress {
 		r, b := get(t, s.URL+"/api/tasks")
@@ -75,6 +75,9 @@ func TestRequestBudget(t *testing.T) {
 			t.Errorf("%s: none of %d requests was refused, and its connection closed", c.path, c.n)
 		}
 	}
+	if n := sockets.Counts().Refused["requests"]; n == 0 {
+		t.Error("handshakes beyond the budget are not counted as refused")
+	}
 	other := &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}}).DialContext}}
 	defer other.CloseIdleConnections()
 	r, err := other.Get(s.URL + "/api/tasks")
@@ -86,7 +89,7 @@ func TestRequestBudget(t *testing.T) {
 
 // What an address downloads counts, all its connections together.
 func TestDownloadBudget(t *testing.T) {
-	st, s, _ := limitedSite(t, 1)
+	st, s, _, _ := limitedSite(t, 1)
 	st.Version = func(uint64) ([]float32, [32]byte, error) {
 		return make([]float32, st.Model.Layout().Size), [32]byte{}, nil
 	}
