@@ -127,6 +127,7 @@ func (s *Server) open() (err error) {
 		d.Pack()
 		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
 	}
+	cfg.Listen.Public = site.URL()
 	cfg.Listen.ACME.Cache = filepath.Join(cfg.Data, acmeCache)
 	if s.listeners, err = listen.Open(cfg.Listen, cfg.Log); err != nil {
 		return err

@@ -44,6 +44,16 @@ func NewSite(public, addr string, addresses quota.Addresses, log *slog.Logger) (
 	if public == "" {
 		return s, nil
 	}
+	u, err := PublicURL(public)
+	if err != nil {
+		return nil, err
+	}
+	s.public = u
+	return s, nil
+}
+
+// PublicURL parses the address that participants use, without the slash at its end.
+func PublicURL(public string) (*url.URL, error) {
 	u, err := url.Parse(public)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
@@ -62,8 +72,7 @@ func NewSite(public, addr string, addresses quota.Addresses, log *slog.Logger) (
 			return nil, fmt.Errorf("%q: path %s, want one that does not begin with the coordinator's own /%s", public, u.Path, own)
 		}
 	}
-	s.public = u
-	return s, nil
+	return u, nil
 }
 
 // validHost reports whether a name can be in a browser's Host header: an IP address, or
@@ -88,6 +97,10 @@ func validPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && n > 0
 }
+
+// URL returns the public address, without a slash at its end; nil if there is none. The
+// caller must not change it.
+func (s *Site) URL() *url.URL { return s.public }
 
 // Host returns the name or address in the public address; it is empty if there is none.
 func (s *Site) Host() (name string, tls bool) {
