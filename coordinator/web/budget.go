@@ -14,7 +14,8 @@ import (
 
 // Limits are what the site allows the peers of one address.
 type Limits struct {
-	Participants int // at a time from one address, and what as many ask for; 0 sets no bound
+	Participants int          // at a time from one address, and what as many ask for; 0 sets no bound
+	Connections  *quota.Conns // of the server, for the door; nil: without bound
 }
 
 // budgets bound what an address makes the site do, over all its connections.
@@ -26,13 +27,14 @@ type budgets struct {
 	downloads *quota.Pace  // bytes of answers
 	streams   *quota.Quota // event streams at a time
 	answers   *quota.Quota // answers that are made for one request, at a time
+	conns     *quota.Conns // of the server; nil: without bound
 	notices   quota.Notices
 }
 
 func newBudgets(addresses quota.Addresses, l Limits, log *slog.Logger) *budgets {
 	share := float64(l.Participants) / protocol.MaxPerAddress
 	return &budgets{
-		addresses: addresses, log: log,
+		addresses: addresses, log: log, conns: l.Connections,
 		requests:  quota.NewPace(rate.Limit(share*protocol.MaxRequestRate), quota.Scaled(protocol.RequestBurst, share)),
 		probes:    quota.NewPace(rate.Limit(share*protocol.MaxProbeRate), quota.Scaled(protocol.ProbeBurst, share)),
 		downloads: quota.NewPace(rate.Limit(share*protocol.MaxDownloadRate), quota.Scaled(protocol.DownloadBurst, share)),
