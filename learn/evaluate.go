@@ -8,25 +8,28 @@ import (
 	"fedtab/learn/data"
 )
 
-// Evaluate returns the summed loss and the number of correct answers of the model
-// with params over all of ex. It uses at most the given number of goroutines; 0
-// and 1 use the caller's. Blocks of examples are summed in order, so the result
-// does not depend on that number. An error wraps ErrConfig.
-func Evaluate(m Model, params []float32, ex data.Examples, goroutines int) (Sums, error) {
+// Evaluate returns the metrics of the model with params over all of ex. It uses at
+// most the given number of goroutines; 0 and 1 use the caller's. Blocks of examples
+// are summed in order, so the result does not depend on that number. An error wraps
+// ErrConfig.
+func Evaluate(m Model, params []float32, ex data.Examples, goroutines int) (Metrics, error) {
 	if err := compatible(m, params, ex); err != nil {
-		return Sums{}, err
+		return Metrics{}, err
 	}
 	n, block := ex.Len(), pieceOf(m)
-	sums := make([]Sums, (n+block-1)/block)
+	spec := m.Spec()
+	parts := make([]Metrics, (n+block-1)/block)
+	goroutines = max(min(goroutines, len(parts)), 1)
+	counts := make([][]int64, goroutines) // confusion, by goroutine: counts add up in any order
 	var next atomic.Int64
-	work := func() {
+	work := func(g int) {
 		worker := m.NewWorker(block)
 		x := make([]float32, block*ex.Features())
 		y := make([]float32, block)
 		index := make([]int32, block)
 		for {
 			b := int(next.Add(1)) - 1
-			if b >= len(sums) {
+			if b >= len(parts) {
 				return
 			}
 			count := min(block, n-b*block)
@@ -34,18 +37,29 @@ func Evaluate(m Model, params []float32, ex data.Examples, goroutines int) (Sums
 				index[i] = int32(b*block + i)
 			}
 			ex.Fill(x[:count*ex.Features()], y[:count], index[:count])
-			sums[b] = worker.Evaluate(params, x[:count*ex.Features()], y[:count])
+			part := Metrics{Confusion: counts[g]}
+			sums := worker.Evaluate(params, x[:count*ex.Features()], y[:count])
+			spec.measure(&part, worker.Outputs(), y[:count])
+			part.Sums = sums
+			counts[g], part.Confusion = part.Confusion, nil
+			parts[b] = part
 		}
 	}
 	var others sync.WaitGroup
-	for range min(goroutines, len(sums)) - 1 {
-		others.Go(work)
+	for g := range goroutines - 1 {
+		others.Go(func() { work(g + 1) })
 	}
-	work()
+	work(0)
 	others.Wait()
-	var total Sums
-	for _, s := range sums {
-		total.Add(s)
+	var total Metrics
+	if c := spec.Classes(); c > 0 {
+		total.Confusion = make([]int64, c*c)
+	}
+	for _, p := range parts {
+		total.Add(p)
+	}
+	for _, c := range counts {
+		total.Add(Metrics{Confusion: c})
 	}
 	return total, nil
 }

@@ -3,6 +3,7 @@ package learn
 import (
 	"errors"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -346,7 +347,7 @@ func TestEvaluateDoesNotDependOnGoroutines(t *testing.T) {
 		t.Fatalf("got %+v, %v", want, err)
 	}
 	for _, n := range []int{0, 2, 3, 100} {
-		if got, err := Evaluate(m, p, set, n); got != want || err != nil {
+		if got, err := Evaluate(m, p, set, n); !reflect.DeepEqual(got, want) || err != nil {
 			t.Errorf("%d goroutines: got %+v, %v, want %+v", n, got, err, want)
 		}
 	}

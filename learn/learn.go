@@ -130,6 +130,9 @@ type Worker interface {
 	Gradient(grad, params, x, y []float32) Sums
 	// Evaluate computes the loss and counts correct answers.
 	Evaluate(params, x, y []float32) Sums
+	// Outputs returns the outputs of the last batch, [examples, Spec().Outputs()],
+	// row-major. They are valid until the next call of another method.
+	Outputs() []float32
 	// Seed seeds the random numbers of the next Steps and Gradients (dropout).
 	Seed(seed uint64)
 }

@@ -140,6 +140,7 @@ type netWorker struct {
 	layers   []layerWorker
 	y        [][]float32 // y[l] is the output of layer l, [maxBatch, out]
 	dy       [][]float32 // the gradient with respect to y
+	out      []float32   // of the last batch, a part of y
 	src      rng.Source
 	grad     []float32 // for steps that cannot be done in place; allocated when needed
 }
@@ -190,6 +191,8 @@ func (w *netWorker) Evaluate(params, x, y []float32) Sums {
 	return w.forward(params, x, y, 0, false)
 }
 
+func (w *netWorker) Outputs() []float32 { return w.out }
+
 // forward runs the layers and the loss. The gradient with respect to the last
 // layer, times scale, is left in dy, unless scale is 0.
 func (w *netWorker) forward(params, x, targets []float32, scale float32, train bool) Sums {
@@ -205,6 +208,7 @@ func (w *netWorker) forward(params, x, targets []float32, scale float32, train b
 		l.forward(y, x, params, n, src)
 		x = y
 	}
+	w.out = x
 	last := len(w.layers) - 1
 	dz := w.dy[last][:n*w.sizes[last+1]]
 	if scale == 0 {
