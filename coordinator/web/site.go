@@ -177,10 +177,10 @@ func (s *Site) watchProxy(r *http.Request) {
 // passedOnBy are headers that proxies set, beside those that name a client.
 var passedOnBy = []string{"Via", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Server"}
 
-// passedOn reports whether a request from this machine must have come through a proxy: a
-// program of this machine sets none of those headers, has loopback addresses or local
-// names in its Host, and a page of the public address in it as in its Origin. With TLS
-// of its own the coordinator may have the public name here too.
+// passedOn reports whether a request from this machine must have come through a proxy.
+// Programs of this machine set no headers of proxies, and their Host is a loopback
+// address or a local name. A browser's Host is that of its Origin. With TLS of the
+// coordinator's own, the public name may lead to it on this machine too.
 func (s *Site) passedOn(r *http.Request) bool {
 	for _, name := range passedOnBy {
 		if r.Header.Get(name) != "" {
