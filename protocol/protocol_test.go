@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,6 +48,16 @@ func TestReconnect(t *testing.T) {
 		}
 		if got := c.code.String(); got != c.name {
 			t.Errorf("%d.String() = %q, want %q", uint16(c.code), got, c.name)
+		}
+	}
+}
+
+func TestCloseCodes(t *testing.T) {
+	all := CloseCodes()
+	for c := range CloseCode(math.MaxUint16) {
+		named := !strings.HasPrefix(c.String(), "close code ")
+		if got := slices.Contains(all, c); got != named {
+			t.Errorf("%d, %s: in the list %v, want %v", uint16(c), c, got, named)
 		}
 	}
 }

@@ -27,6 +27,22 @@ func NewConns(q *Quota, p *Pace, a Addresses, log *slog.Logger) *Conns {
 	return &Conns{quota: q, pace: p, addresses: a, log: log, admitted: map[net.Conn]string{}}
 }
 
+// Check says why a new connection from where a request comes from would be closed now,
+// nil if it would not be. A nil c closes none.
+func (c *Conns) Check(r *http.Request) error {
+	if c == nil {
+		return nil
+	}
+	from := c.addresses.ofConn(r.RemoteAddr)
+	if err := c.quota.Check(from); err != nil {
+		return err
+	}
+	if !c.pace.Ready(from) {
+		return ErrPace
+	}
+	return nil
+}
+
 // State is the server's ConnState. It closes a new connection beyond the quota.
 // (A listener that wraps connections would cost every session a larger stack.)
 func (c *Conns) State(conn net.Conn, state http.ConnState) {

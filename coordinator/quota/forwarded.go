@@ -41,6 +41,9 @@ func ParseProxies(list string, log *slog.Logger) (*Proxies, error) {
 			address = address.Unmap().WithZone("")
 			network, err = netip.PrefixFrom(address, address.BitLen()), nil
 		}
+		if a := network.Addr(); err == nil && a.Is4In6() && network.Bits() >= 96 { // as peers' addresses are
+			network = netip.PrefixFrom(a.Unmap(), network.Bits()-96)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%q, want addresses and networks such as 10.0.0.5,10.1.0.0/16,2001:db8::/64", entry)
 		}

@@ -13,6 +13,7 @@ func TestParseProxies(t *testing.T) {
 		" 10.0.0.5 , 10.1.2.3/16,": "10.0.0.5/32 10.1.0.0/16",
 		"2001:db8::1/64,::1":       "2001:db8::/64 ::1/128",
 		"::ffff:192.0.2.1":         "192.0.2.1/32",
+		"::ffff:10.1.2.3/104":      "10.0.0.0/8",
 		LoopbackProxies:            "127.0.0.0/8 ::1/128",
 		"":                         "",
 	} {
@@ -145,8 +146,15 @@ func TestForwardedOfLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &http.Request{RemoteAddr: "127.0.0.1:4000", Header: http.Header{forwardedFor: {"203.0.113.7"}}}
-	if a := (Addresses{Proxies: none, CountLoopback: true}); a.Of(r) != "127.0.0.1" || !a.Untrusted(r) {
-		t.Errorf("without trusted proxies: got %q, untrusted %v, want 127.0.0.1 and true", a.Of(r), a.Untrusted(r))
+	for _, count := range []bool{false, true} {
+		a := Addresses{Proxies: none, CountLoopback: count}
+		if a.Of(r) != "127.0.0.1" || !a.Untrusted(r) {
+			t.Errorf("without trusted proxies: got %q, untrusted %v, want 127.0.0.1 and true", a.Of(r), a.Untrusted(r))
+		}
+	}
+	program := &http.Request{RemoteAddr: "127.0.0.1:4000"}
+	if a := (Addresses{Proxies: none}); a.Of(program) != "" || a.Untrusted(program) {
+		t.Errorf("a program of this machine: got %q, untrusted %v, want that it is not counted", a.Of(program), a.Untrusted(program))
 	}
 }
 

@@ -53,6 +53,6 @@ func (n *Notices) DueFor(from, remote string) bool { return n.Due(cmp.Or(from, g
 func (n *Notices) Refused(log *slog.Logger, r *http.Request, from string, refusal *Refusal) {
 	from = cmp.Or(from, group(peerOf(r.RemoteAddr)))
 	if n.Due(from) {
-		log.Info("request refused", "address", from, "peer", r.RemoteAddr, "path", r.URL.Path, "code", refusal.Code, "reason", refusal.Text)
+		log.Info("request refused", "address", from, "peer", r.RemoteAddr, "path", r.URL.Path, "code", refusal.Code, "reason", refusal.Reason())
 	}
 }
