@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,10 @@ func TestCloseCodes(t *testing.T) {
 			synctest.Wait()
 			if f.hub.Counts().Closed[b.Want] == 0 {
 				t.Errorf("sessions closed with %v are not counted: %v", b.Want, f.hub.Counts().Closed)
+			}
+			line := fmt.Sprintf(`msg="session closed" session=\d+ participant=\d code=%d reason="?[a-z].* remote=`, b.Want)
+			if got, want := regexp.MustCompile(line).MatchString(f.log.String()), b.Want != protocol.CloseSuperseded; got != want {
+				t.Errorf("the log has a line %s: %v, want %v:\n%s", line, got, want, f.log.String())
 			}
 		})
 	}

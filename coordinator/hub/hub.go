@@ -56,7 +56,8 @@ type Hub struct {
 	pace  *quota.Pace  // of handshakes
 	wants *quota.Pace  // of versions asked for beside orders
 
-	notices quota.Notices
+	notices   quota.Notices
+	uncounted quota.Notice // uses of invites that cannot be counted
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -91,7 +92,7 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 				why = "origin"
 			}
 			h.Refused(why)
-			h.tell(h.limits.Addresses.Of(r), r.RemoteAddr, "handshake refused", "origin", r.Header.Get("Origin"), "reason", reason)
+			h.tell(h.limits.Addresses.Of(r), r.RemoteAddr, why, "handshake refused", "origin", r.Header.Get("Origin"), "reason", reason)
 			w.Header().Set("Sec-Websocket-Version", "13")
 			http.Error(w, reason.Error(), status)
 		},
@@ -99,24 +100,23 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 	return h
 }
 
-// tell logs what an organiser may have to act on: the first of each address in a
-// minute, so that a peer cannot fill the log.
-func (h *Hub) tell(from, remote, what string, args ...any) {
+// tell logs what an organiser may have to act on: the first of each address and code in
+// a minute, so that a peer cannot fill the log.
+func (h *Hub) tell(from, remote, code, what string, args ...any) {
 	level := slog.LevelDebug
-	if h.notices.DueFor(from, remote) {
+	if h.notices.DueFor(from, remote, code) {
 		level = slog.LevelInfo
 	}
 	h.log.Log(context.Background(), level, what, append(args, "remote", remote)...)
 }
 
-// limited reports whether a close code says that the peer has broken a limit or a rule.
-func limited(code protocol.CloseCode) bool {
+// atFault reports whether a close code says that the peer has broken a limit or a rule.
+func atFault(code protocol.CloseCode) bool {
 	switch code {
-	case protocol.CloseSlow, protocol.CloseOverloaded, protocol.CloseAbuse, protocol.CloseProtocolVersion, protocol.CloseMalformed,
-		protocol.CloseUnexpected, protocol.CloseTooLarge, protocol.CloseUnknownTask, protocol.CloseCapability:
-		return true
+	case protocol.CloseNormal, protocol.CloseShutdown, protocol.CloseSuperseded, protocol.CloseFinished:
+		return false
 	}
-	return false
+	return true
 }
 
 // Refused counts a handshake that was refused, by reason, here or before it came here.
@@ -129,7 +129,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from := h.limits.Addresses.Of(r)
 	if refusal := quota.Refuse(h.admit(from), h.limits.Addresses.Untrusted(r)); refusal != nil {
 		h.Refused(refusal.Code)
-		h.tell(from, r.RemoteAddr, "handshake refused", "code", refusal.Code, "reason", refusal)
+		h.tell(from, r.RemoteAddr, refusal.Code, "handshake refused", "code", refusal.Code, "reason", refusal)
 		refusal.SetRetry(w.Header())
 		http.Error(w, refusal.Text, refusal.Status)
 		return

@@ -209,8 +209,8 @@ func (s *session) close(code protocol.CloseCode, detail string) {
 	s.closing = true
 	s.bye = &protocol.Bye{Code: code, Detail: protocol.ClipText(detail)}
 	s.hub.counts.add(func(c *counts) { c.closed[code]++ })
-	if limited(code) {
-		s.hub.tell(s.from, s.remote, "session closed", "session", s.number, "participant", s.participant, "code", uint16(code), "reason", detail)
+	if atFault(code) {
+		s.hub.tell(s.from, s.remote, code.Number(), "session closed", "session", s.number, "participant", s.participant, "code", uint16(code), "reason", detail)
 	}
 	s.poke()
 }

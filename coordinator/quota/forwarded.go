@@ -79,7 +79,7 @@ func (p *Proxies) unreadable(proxy netip.Addr, err error) {
 		return
 	}
 	p.invalid.Add(1)
-	if p.log != nil && p.notices.Due(proxy.String()) {
+	if p.log != nil && p.notices.Due(proxy.String(), "headers") {
 		p.log.Warn("the proxy's headers name no client: its own address is counted", "proxy", proxy, "error", err)
 	}
 }

@@ -37,7 +37,7 @@ func New(total, perAddress int) *Quota {
 }
 
 // Acquire counts one resource more for an address. An empty address counts
-// towards the total only. Its errors are ErrFull and ErrAddress.
+// towards the total only. Its errors are ErrAddress and, if that is no reason, ErrFull.
 func (q *Quota) Acquire(address string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -60,10 +60,10 @@ func (q *Quota) Check(address string) error {
 
 func (q *Quota) check(address string) error {
 	switch {
-	case q.total > 0 && q.held >= q.total:
-		return ErrFull
 	case address != "" && q.perAddress > 0 && q.addresses[address] >= q.perAddress:
 		return ErrAddress
+	case q.total > 0 && q.held >= q.total:
+		return ErrFull
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (b *budgets) hold(w http.ResponseWriter, r *http.Request, q *quota.Quota) (
 }
 
 // refuse answers that a budget is used up, and tells the log once a minute for each
-// address.
+// address and code.
 func (b *budgets) refuse(w http.ResponseWriter, r *http.Request, refusal *quota.Refusal) {
 	b.notices.Refused(b.log, r, b.addresses.Of(r), refusal)
 	w.Header().Set("Connection", "close") // what is pipelined behind it costs nothing

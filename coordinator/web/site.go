@@ -24,6 +24,7 @@ type Site struct {
 	addresses quota.Addresses
 	log       *slog.Logger
 	notices   quota.Notices
+	nameless  quota.Notice // of a proxy that does not name its clients
 
 	// Certified reports whether there is a certificate for a Host header, whose
 	// names are allowed; nil: the coordinator has none.
@@ -127,13 +128,11 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 			if r.URL.Path == "/ws" {
 				sockets.Refused(refusal.Code)
 			}
-			if s.notices.Due(refusal.Text) {
-				s.log.Warn("request refused", "peer", r.RemoteAddr, "path", r.URL.Path, "code", refusal.Code, "reason", refusal.Text)
-			}
+			s.notices.Refused(s.log, r, s.addresses.Of(r), refusal)
 			refuse(w, r, refusal)
 			return
 		}
-		if s.unnamed(r) && s.notices.Due("unnamed") {
+		if s.unnamed(r) && s.nameless.Due() {
 			s.log.Warn("the proxy does not say for whom it asks, so no limit of an address applies: have it set X-Forwarded-For", "proxy", r.RemoteAddr)
 		}
 		if prefix := s.prefix(); prefix != "" && r.URL.Path == prefix {
