@@ -157,6 +157,14 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	return m.number, true
 }
 
+// Peer returns the connection of a participant, nil if it has none.
+func (r *Run) Peer(number uint32) Peer {
+	if m := r.roster.members[number]; m != nil {
+		return m.peer
+	}
+	return nil
+}
+
 // takeOverBudget bounds the sockets that take a participant over from one that is open.
 var takeOverBudget = budget{burst: protocol.MaxTakeOvers, every: time.Minute / protocol.MaxTakeOvers}
 

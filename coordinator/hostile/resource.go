@@ -12,6 +12,8 @@ import (
 
 	"fedtab/coordinator/hub/hubtest"
 	"fedtab/protocol"
+
+	"github.com/gorilla/websocket"
 )
 
 // large is a world whose raw bodies have 6.6 MB: two and a half of them fill what the
@@ -238,16 +240,28 @@ func resources() (cases []Case) {
 	logged("joins in the event log", "8 join and leave without pause, under names of 1 KB", 8, false, lackCodecs)
 	logged("returns in the event log", "8 lose their socket and come back without pause", 8, false, resume)
 
-	add("200 connections of one address", "sockets of one address, and another address beside it", "--count-loopback", inAll, false, func(t *T) {
+	add("200 connections of one address", "200 of one address join, and one of another address beside them", "--count-loopback", inAll, false, func(t *T) {
 		from := t.World.Address()
 		var admitted atomic.Int32
 		var wait sync.WaitGroup
+		hello := protocol.Append(nil, hubtest.Hello(t.World.Task))
 		for range 200 {
 			wait.Go(func() {
 				conn, _, err := dialerFrom(from).DialContext(t.Context(), t.World.URL, nil)
-				if err == nil {
+				if err != nil {
+					return
+				}
+				t.Cleanup(func() { conn.Close() })
+				conn.SetReadDeadline(time.Now().Add(hubtest.Patience))
+				if conn.WriteMessage(websocket.BinaryMessage, hello) != nil {
+					return
+				}
+				_, frame, err := conn.ReadMessage()
+				if err != nil {
+					return
+				}
+				if m, err := protocol.Decode(frame); err == nil && protocol.KindOf(m) == protocol.KindWelcome {
 					admitted.Add(1)
-					t.Cleanup(func() { conn.Close() })
 				}
 			})
 		}

@@ -12,6 +12,8 @@ import (
 
 	"fedtab/coordinator/hub/hubtest"
 	"fedtab/protocol"
+	"fedtab/run"
+	"fedtab/strategy"
 
 	"github.com/gorilla/websocket"
 )
@@ -177,14 +179,21 @@ func TestHandshakes(t *testing.T) {
 		}
 		r.Body.Close()
 		client.CloseIdleConnections()
-		// All connections in memory have one address.
-		for i := range protocol.MaxPerAddress + 10 {
-			conn, status, err := dial(nil)
+	})
+}
+
+// Before their hello an address may have as many sockets again as participants.
+func TestSurplus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const sockets = 2 * 10
+		f := newFixture(t, func(_ *run.Config, _ *strategy.Config, l *Limits) { l.PerAddress = sockets / 2 })
+		for i := range sockets + 5 { // all connections in memory have one address
+			conn, r, err := f.dialer.DialContext(t.Context(), testURL, nil)
 			switch {
-			case i < protocol.MaxPerAddress && err != nil:
+			case i < sockets && err != nil:
 				t.Fatalf("connection %d: %v", i+1, err)
-			case i >= protocol.MaxPerAddress && status != http.StatusTooManyRequests:
-				t.Fatalf("connection %d: status %d, want 429", i+1, status)
+			case i >= sockets && (r == nil || r.StatusCode != http.StatusTooManyRequests):
+				t.Fatalf("connection %d: %v (%v), want status 429", i+1, r, err)
 			}
 			if conn != nil {
 				defer conn.Close()

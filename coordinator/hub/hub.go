@@ -52,9 +52,10 @@ type Hub struct {
 	ctx      context.Context // ends with Shutdown
 	stop     context.CancelFunc
 
-	quota *quota.Quota // of sessions, and handshakes under way
-	pace  *quota.Pace  // of handshakes
-	wants *quota.Pace  // of versions asked for beside orders
+	sockets *quota.Quota // of sessions, and handshakes under way
+	places  *quota.Quota // of sessions that have joined
+	pace    *quota.Pace  // of handshakes
+	wants   *quota.Pace  // of versions asked for beside orders
 
 	notices   quota.Notices
 	uncounted quota.Notice // uses of invites that cannot be counted
@@ -69,7 +70,8 @@ type Hub struct {
 func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 	h := &Hub{
 		rooms: map[string]*Room{}, limits: limits, log: log,
-		quota: quota.New(limits.Sessions, limits.PerAddress), pace: quota.NewPace(limits.Handshakes, limits.HandshakeBurst),
+		sockets: quota.New(limits.Sessions, 2*limits.PerAddress), places: quota.New(0, limits.PerAddress),
+		pace:  quota.NewPace(limits.Handshakes, limits.HandshakeBurst),
 		wants: quota.NewPace(limits.Models, limits.ModelBurst), sessions: map[*session]struct{}{},
 		counts: counts{closed: map[protocol.CloseCode]int{}, refused: map[string]int{}},
 	}
@@ -142,6 +144,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	below.wire.open = true
 	s := newSession(h, below.wire, conn, from)
+	s.untrusted = h.limits.Addresses.Untrusted(r)
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
 	closing := h.closing
@@ -190,20 +193,24 @@ func (h *Hub) admit(from string) error {
 	if !h.pace.Allow(from) {
 		return quota.ErrPace
 	}
-	err := h.quota.Acquire(from)
+	err := h.sockets.Acquire(from)
 	if err == nil {
 		h.wait.Add(1)
 	}
 	return err
 }
 
-// Door says whether a handshake from where a request comes from would be refused now,
-// nil if not. A browser does not tell its page why a handshake failed.
+// Door says whether a handshake from where a request comes from, or a new participant's
+// hello after it, would be refused now, nil if not. A browser does not tell its page why
+// a handshake failed.
 func (h *Hub) Door(r *http.Request) *quota.Refusal {
 	from := h.limits.Addresses.Of(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	err := h.quota.Check(from)
+	err := h.sockets.Check(from)
+	if err == nil {
+		err = h.places.Check(from)
+	}
 	switch {
 	case h.closing:
 		err = quota.ErrStopping
@@ -215,7 +222,7 @@ func (h *Hub) Door(r *http.Request) *quota.Refusal {
 
 // dismiss counts it out.
 func (h *Hub) dismiss(from string) {
-	h.quota.Release(from)
+	h.sockets.Release(from)
 	h.wait.Done()
 }
 

@@ -16,14 +16,15 @@ import (
 // session is one WebSocket. It is the run.Peer of its participant. read.go has
 // its reading goroutine, write.go its writing goroutine.
 type session struct {
-	hub      *Hub
-	wire     *wire
-	conn     *websocket.Conn
-	number   uint64
-	remote   string
-	from     string        // Limits.Addresses of the handshake
-	readDone chan struct{} // closed when the reading goroutine has ended
-	wake     chan struct{} // tells the writing goroutine to look at the queue
+	hub       *Hub
+	wire      *wire
+	conn      *websocket.Conn
+	number    uint64
+	remote    string
+	from      string        // Limits.Addresses of the handshake
+	untrusted bool          // Addresses.Untrusted of the handshake
+	readDone  chan struct{} // closed when the reading goroutine has ended
+	wake      chan struct{} // tells the writing goroutine to look at the queue
 
 	mu      sync.Mutex
 	room    *Room // nil before the hello
@@ -31,6 +32,7 @@ type session struct {
 	queued  int // bytes of the session's own frames in the queue
 	closing bool
 	bye     *protocol.Bye
+	placed  bool   // it has one of the places of its address
 	faults  int    // rejected messages that are the peer's doing
 	newest  uint64 // the newest order sent
 	orders  int    // orders and fetches sent: contributions that may come
@@ -207,6 +209,7 @@ func (s *session) Address() string { return s.from }
 
 func (s *session) close(code protocol.CloseCode, detail string) {
 	s.closing = true
+	s.leavePlace()
 	s.bye = &protocol.Bye{Code: code, Detail: protocol.ClipText(detail)}
 	s.hub.counts.add(func(c *counts) { c.closed[code]++ })
 	if atFault(code) {
