@@ -229,6 +229,11 @@ const (
 	// there is room for one of any size.
 	MaxModelFiles = 8 << 20
 
+	// MinFileRate is the pace in bytes per second, 1 Mbit/s, at which model files must be
+	// read when another one waits for room, beside WriteTimeout. A file that is only read
+	// more slowly is given up, and its readers are cut off.
+	MinFileRate = 128 << 10
+
 	// MaxUnsent is the max number of bytes that wait in the kernel for one connection,
 	// beside those that are on their way.
 	MaxUnsent = 128 << 10
