@@ -121,7 +121,8 @@ func atFault(code protocol.CloseCode) bool {
 	return true
 }
 
-// Refused counts a handshake that was refused, by reason, here or before it came here.
+// Refused counts a handshake that was refused, by reason, here or before it came here, or
+// a hello for which the address has no place.
 func (h *Hub) Refused(why string) { h.counts.add(func(c *counts) { c.refused[why]++ }) }
 
 // ServeHTTP takes a WebSocket handshake. The session that follows has

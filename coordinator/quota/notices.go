@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"fedtab/protocol"
 )
 
 // Notices says when something that peers can cause is logged again: once a minute for
@@ -23,10 +25,8 @@ type Notice struct {
 	last time.Time
 }
 
-const (
-	noticeEvery = time.Minute
-	maxNotices  = 100 // addresses that are remembered, and due in a minute
-)
+// noticeEvery is the time between two notices of the same.
+const noticeEvery = time.Minute
 
 // Due reports whether it has not been due for a minute.
 func (n *Notice) Due() bool {
@@ -50,10 +50,10 @@ func (n *Notices) Due(address, code string) bool {
 	defer n.mu.Unlock()
 	codes := n.addresses[address]
 	if codes == nil {
-		if len(n.addresses) >= maxNotices {
+		if len(n.addresses) >= protocol.MaxLoggedAddresses {
 			n.forget(time.Now())
 		}
-		if len(n.addresses) >= maxNotices {
+		if len(n.addresses) >= protocol.MaxLoggedAddresses {
 			return false
 		}
 		if n.addresses == nil {

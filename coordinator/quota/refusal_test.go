@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"fedtab/protocol"
 )
 
 func TestRefuse(t *testing.T) {
@@ -60,15 +62,15 @@ func TestNotices(t *testing.T) {
 		if got := due(3, "host"); got != 3 {
 			t.Errorf("a code of 3 addresses is due %d times after a minute, want 3", got)
 		}
-		if got := due(10*maxNotices, "host") + 3; got != maxNotices {
-			t.Errorf("%d are due in a flood of addresses, want %d", got, maxNotices)
+		if got := due(10*protocol.MaxLoggedAddresses, "host") + 3; got != protocol.MaxLoggedAddresses {
+			t.Errorf("%d are due in a flood of addresses, want %d", got, protocol.MaxLoggedAddresses)
 		}
 		if !n.Due("0", "pace") {
 			t.Error("another code of an address is not due in a flood of addresses")
 		}
 		time.Sleep(noticeEvery)
-		if got := due(10*maxNotices, "host"); got != maxNotices {
-			t.Errorf("%d are due a minute later, want %d", got, maxNotices)
+		if got := due(10*protocol.MaxLoggedAddresses, "host"); got != protocol.MaxLoggedAddresses {
+			t.Errorf("%d are due a minute later, want %d", got, protocol.MaxLoggedAddresses)
 		}
 	})
 }

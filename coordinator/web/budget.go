@@ -36,7 +36,7 @@ func newBudgets(addresses quota.Addresses, l Limits, log *slog.Logger) *budgets 
 		requests:  quota.NewPace(rate.Limit(share*protocol.MaxRequestRate), quota.Scaled(protocol.RequestBurst, share)),
 		probes:    quota.NewPace(rate.Limit(share*protocol.MaxProbeRate), quota.Scaled(protocol.ProbeBurst, share)),
 		downloads: quota.NewPace(rate.Limit(share*protocol.MaxDownloadRate), quota.Scaled(protocol.DownloadBurst, share)),
-		streams:   quota.New(protocol.MaxSessions, l.Participants),
+		streams:   quota.New(protocol.MaxStreams, l.Participants),
 		answers:   quota.New(protocol.MaxAnswers, l.Participants),
 	}
 }
