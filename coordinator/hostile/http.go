@@ -27,7 +27,8 @@ const (
 	told       = 90. // percent of the new versions that honest event streams have come to
 	perTab     = 6   // HTTP connections of a browser
 
-	honestStreams = 4
+	honestStreams  = 4
+	newConnections = 50
 )
 
 // dial opens a connection for HTTP that reads little.
@@ -76,6 +77,13 @@ func stream(a *attacker) {
 		return
 	}
 	io.Copy(io.Discard, r.Body)
+}
+
+// idleConnection asks once, and holds its connection.
+func idleConnection(a *attacker) {
+	conn := a.dial()
+	fmt.Fprintf(conn, "GET /api/tasks HTTP/1.1\r\nHost: %s\r\n\r\n", conn.RemoteAddr())
+	io.Copy(io.Discard, conn)
 }
 
 // requests fetches a page without pause.
@@ -220,6 +228,27 @@ func sites() (cases []Case) {
 		crowd(400, models)(t)
 		crowd(300, stream)(t)
 		crowd(16, requests)(t)
+	})
+	add("idle connections of 24 addresses", "12,288 connections that have asked once, and new ones of another address beside them", inAll, true, func(t *T) {
+		t.Baseline()
+		for range 24 {
+			crowd(protocol.ConnectionsPerParticipant*perAddress, idleConnection)(t)
+		}
+		t.Pause(settleTime)
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: t.World.Address()}}
+		client := &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}, Timeout: hubtest.Patience}
+		failed := 0
+		for range newConnections {
+			response, err := client.Get(t.World.http + "/healthz")
+			if err != nil {
+				failed++
+				continue
+			}
+			response.Body.Close()
+		}
+		t.AtMost("new connections that fail", float64(failed), 0, "")
+		t.Peers().Join()
+		t.honestUnharmed()
 	})
 	add("event streams of one address", "3,000 requests for event streams at once", inAll, false, func(t *T) {
 		t.Baseline() // versions are made

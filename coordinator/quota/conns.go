@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"cmp"
 	"container/list"
 	"crypto/tls"
 	"errors"
@@ -180,7 +181,8 @@ func (c *Conns) refuse(conn net.Conn, from string, err error) {
 	case errors.Is(err, ErrPace):
 		text, code = "connections closed: the address opens too many; if it is that of a proxy, start the coordinator with --trusted-proxies", "pace"
 	}
-	if c.notices.DueFor(from, conn.RemoteAddr().String(), code) {
+	from = cmp.Or(from, group(peerOf(conn.RemoteAddr().String())))
+	if c.notices.Due(from, code) {
 		c.log.Info(text, "address", from, "reason", err)
 	}
 }
