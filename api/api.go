@@ -38,6 +38,8 @@ type Task struct {
 	Evaluated    int      `json:"evaluated"` // the version that TestLoss and TestAccuracy belong to
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
+
+	Evaluation *Evaluation `json:"evaluation,omitempty"` // newest
 	Traffic
 	RolledBack int64   `json:"rolled_back"` // versions that were not made
 	Finished   string  `json:"finished"`    // why the run ended, empty while it goes on
@@ -81,9 +83,18 @@ type Packing struct {
 
 // Stop is when the run ends; zero fields set no limit.
 type Stop struct {
-	Rounds   int     `json:"rounds"`
-	Accuracy float64 `json:"accuracy"`
-	Seconds  float64 `json:"seconds"`
+	Rounds  int     `json:"rounds"`
+	Seconds float64 `json:"seconds"`
+	Goals   []Goal  `json:"goals"` // any of them ends the run
+}
+
+// Goal is a figure on the test set that ends the run once it is reached.
+type Goal struct {
+	Metric string  `json:"metric"` // accuracy, balanced_accuracy, precision, recall, f1, loss, rmse, mae or r2
+	Class  string  `json:"class,omitempty"`
+	Words  string  `json:"words"` // test recall of ill
+	Reach  float64 `json:"reach"`
+	Falls  bool    `json:"falls,omitempty"` // at most Reach is wanted, not at least
 }
 
 // Traffic is a byte account (docs/protocol.md, "Counting bytes").
@@ -109,11 +120,50 @@ type Round struct {
 	Round        int      `json:"round"`
 	Participants int      `json:"participants"`
 	TrainLoss    *float64 `json:"train_loss"`
-	TestLoss     *float64 `json:"test_loss"`
-	TestAccuracy *float64 `json:"test_accuracy"`
+	Test
 	Traffic
 	Rate    *float64 `json:"rate"`    // effective learning rate
 	Seconds float64  `json:"seconds"` // from opening to commit
+}
+
+// Test has the figures of a version on the test set. Those of a classification are
+// null or absent in a regression, and the other way round.
+type Test struct {
+	TestLoss             *float64 `json:"test_loss"`     // mean
+	TestAccuracy         *float64 `json:"test_accuracy"` // 0 to 1
+	TestBalancedAccuracy *float64 `json:"test_balanced_accuracy,omitempty"`
+	TestF1               *float64 `json:"test_f1,omitempty"`   // mean of the classes'
+	TestRMSE             *float64 `json:"test_rmse,omitempty"` // in the unit of the target
+	TestMAE              *float64 `json:"test_mae,omitempty"`
+	TestR2               *float64 `json:"test_r2,omitempty"`
+}
+
+// Evaluation has all figures of the version that was evaluated last.
+type Evaluation struct {
+	Version          int       `json:"version"`
+	Examples         int       `json:"examples"`
+	Loss             *float64  `json:"loss"`
+	Accuracy         *float64  `json:"accuracy"`
+	BalancedAccuracy *float64  `json:"balanced_accuracy,omitempty"`
+	F1               *float64  `json:"f1,omitempty"`
+	Classes          []Class   `json:"classes,omitempty"`   // by label
+	Confusion        [][]int64 `json:"confusion,omitempty"` // Confusion[c][p] examples of class c are taken for p; absent above MaxConfusion classes
+	Target           string    `json:"target,omitempty"`    // name of the predicted column of a regression
+	RMSE             *float64  `json:"rmse,omitempty"`
+	MAE              *float64  `json:"mae,omitempty"`
+	R2               *float64  `json:"r2,omitempty"`
+}
+
+// MaxConfusion is the max number of classes whose confusion is sent.
+const MaxConfusion = 16
+
+// Class has the figures of one class.
+type Class struct {
+	Name      string   `json:"name"`
+	Examples  int64    `json:"examples"`
+	Precision *float64 `json:"precision"` // share of its predictions that are right
+	Recall    *float64 `json:"recall"`    // share of its examples that are found
+	F1        *float64 `json:"f1"`
 }
 
 // Curve is a learning curve of some of the rounds that were evaluated, as columns.
@@ -121,6 +171,7 @@ type Curve struct {
 	Round        []int      `json:"round"`
 	TestLoss     []*float64 `json:"test_loss"`
 	TestAccuracy []*float64 `json:"test_accuracy"`
+	TestRMSE     []*float64 `json:"test_rmse,omitempty"` // of a regression
 }
 
 // The phases of a Task, from protocol.Phase.

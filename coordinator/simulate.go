@@ -74,7 +74,7 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 		Ledger: wanted(*ledgerFile, lines),
 		OnCheck: func(c simulate.Check) {
 			fmt.Fprintf(stderr, "step %5d  version %d%s%s  distance %.3g  %d models up, %d down\n", c.Steps, c.Version,
-				figure("  test loss %.4f", c.TestLoss, 1), figure("  accuracy %.2f%%", c.TestAccuracy, 100), c.Distance, c.ModelsUp, c.ModelsDown)
+				figure("  test loss %.4f", c.TestLoss, 1), figure("  accuracy %.2f%%", c.TestAccuracy, 100)+figure("  RMSE %.4g", c.TestRMSE, 1), c.Distance, c.ModelsUp, c.ModelsDown)
 		},
 	})
 	if err != nil {
@@ -123,6 +123,8 @@ func progress(w io.Writer, r simulate.Round, wall simulate.Timing) {
 		figure("  train loss %.4f", r.TrainLoss, 1) +
 		figure("  test loss %.4f", r.TestLoss, 1) +
 		figure("  accuracy %.2f%%", r.TestAccuracy, 100) +
+		figure("  RMSE %.4g", r.TestRMSE, 1) +
+		figure("  R2 %.4f", r.TestR2, 1) +
 		figure("  backdoor %.2f%%", r.BackdoorSuccess, 100)
 	fmt.Fprintf(w, "%s  %.2f s\n", line, wall.Seconds)
 }

@@ -91,14 +91,17 @@ type Config struct {
 
 // Evaluator measures a model on the test set. It is called by any goroutine but the
 // owner's, several at a time.
-type Evaluator func(params []float32) (loss, accuracy float64, examples int)
+type Evaluator func(params []float32) learn.Metrics
 
 // Stop holds the stop conditions of a run; a zero field is no condition.
 type Stop struct {
-	Rounds   int
-	Accuracy float64
-	Time     time.Duration // since the run was created, not counting time when no coordinator ran
+	Rounds int
+	Goals  []Goal        // of an evaluation; any of them ends the run
+	Time   time.Duration // since the run was created, not counting time when no coordinator ran
 }
+
+// Endless reports whether there is no condition.
+func (s Stop) Endless() bool { return s.Rounds == 0 && s.Goals == nil && s.Time == 0 }
 
 // Shards describes public data that the coordinator assigns to participants.
 type Shards struct {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"math"
 
 	"fedtab/combine"
 	"fedtab/compress"
@@ -310,7 +311,10 @@ func (r *Run) status() *protocol.Status {
 		s.Round = r.open.Round
 	}
 	if e := r.evaluated; e != nil {
-		s.Evaluated, s.TestLoss, s.TestAccuracy = e.Version, e.Loss, e.Accuracy
+		s.Evaluated, s.TestLoss = e.Version, e.Loss
+		if !math.IsNaN(e.Accuracy) { // 0 stands for none
+			s.TestAccuracy = e.Accuracy
+		}
 	}
 	return s
 }

@@ -2,6 +2,7 @@ package run
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -15,7 +16,8 @@ func (r *Run) evaluate() {
 	params := r.down.params
 	e := Evaluation{Version: r.down.version}
 	r.env.Compute(func() {
-		e.Loss, e.Accuracy, e.Examples = r.cfg.Evaluate(params)
+		m := r.cfg.Evaluate(params)
+		e.Figures, e.Confusion = m.Figures(), m.Confusion
 	}, func() { r.saveEvaluation(e) })
 }
 
@@ -36,9 +38,15 @@ func (r *Run) evaluationDone(e Evaluation) {
 	var rec *RoundRecord
 	if ok {
 		rec = &r.rounds[i]
-		rec.TestLoss, rec.TestAccuracy = &e.Loss, &e.Accuracy
+		test := e.Figures
+		test.Classes = nil
+		rec.Test = &test
 	}
-	r.log.Info("evaluated", "version", e.Version, "test_loss", e.Loss, "test_accuracy", e.Accuracy)
+	if math.IsNaN(e.Accuracy) {
+		r.log.Info("evaluated", "version", e.Version, "test_loss", e.Loss, "test_rmse", e.RMSE, "test_r2", e.R2)
+	} else {
+		r.log.Info("evaluated", "version", e.Version, "test_loss", e.Loss, "test_accuracy", e.Accuracy)
+	}
 	if r.finished != "" {
 		r.notify(rec)
 		return

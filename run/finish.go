@@ -46,11 +46,15 @@ func (r *Run) drop() {
 	r.open = nil
 }
 
-// stopReached finishes the run if its rounds are done or its accuracy is reached.
+// stopReached finishes the run if its rounds are done or a goal is reached.
 func (r *Run) stopReached() bool {
-	if a := r.cfg.Stop.Accuracy; a > 0 && r.evaluated != nil && r.evaluated.Accuracy >= a {
-		r.finish(fmt.Sprintf("test accuracy %.4g reached at version %d", r.evaluated.Accuracy, r.evaluated.Version))
-		return true
+	if r.evaluated != nil {
+		for _, g := range r.cfg.Stop.Goals {
+			if g.Reached(r.evaluated.Figures) {
+				r.finish(fmt.Sprintf("%v %.4g reached at version %d", g, g.Value(r.evaluated.Figures), r.evaluated.Version))
+				return true
+			}
+		}
 	}
 	if r.roundsDone() && !r.evaluating {
 		r.finish(fmt.Sprintf("%d rounds done", r.cfg.Stop.Rounds))

@@ -247,3 +247,8 @@ func (f *fixture) offer(n uint32, p *fakePeer, c *protocol.Contribution) protoco
 	f.Offer(n, p, f.inspect(c))
 	return last[*protocol.Ack](p).Reason
 }
+
+// measured has the metrics of ten examples, half of them right, with a mean loss.
+func measured(loss float64) learn.Metrics {
+	return learn.Metrics{Sums: learn.Sums{Examples: 10, Loss: 10 * loss, Correct: 5}, Confusion: []int64{5, 5, 0, 0}}
+}

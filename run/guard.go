@@ -35,11 +35,11 @@ func (g *guard) lossOf(r *Run, base []float32) float64 {
 	if g.floor == 0 {
 		initial := make([]float32, r.n)
 		r.cfg.Model.Init(initial, r.cfg.Seed)
-		loss, _, _ := g.evaluate(initial)
+		loss := g.evaluate(initial).Figures().Loss
 		g.floor = floorShare * loss
 	}
 	if g.known != &base[0] || r.cfg.Drifts {
-		g.loss, _, _ = g.evaluate(base)
+		g.loss = g.evaluate(base).Figures().Loss
 		g.known = &base[0]
 	}
 	return max(g.loss, g.floor)
@@ -60,7 +60,7 @@ func (r *Run) guardVersion(c *commit) error {
 	}
 	before := r.guard.lossOf(r, c.published)
 	bound := c.Guard * before
-	after, _, _ := r.guard.evaluate(c.vectors.Next)
+	after := r.guard.evaluate(c.vectors.Next).Figures().Loss
 	if after <= bound {
 		r.guard.accepted(c.vectors.Next, after)
 		return nil
@@ -212,7 +212,7 @@ func (s *trial) without(out ...*suspect) float64 {
 	if err := s.commit.Plan.Combine(&v); err != nil {
 		return maxLoss // too few are left for the combiner
 	}
-	loss, _, _ := s.run.guard.evaluate(v.Next)
+	loss := s.run.guard.evaluate(v.Next).Figures().Loss
 	if !(loss <= maxLoss) {
 		return maxLoss
 	}
@@ -289,7 +289,7 @@ func (r *Run) judgeAlone(e strategy.Judge) {
 		for i, d := range delta {
 			params[i] += float32(e.Scale * float64(d))
 		}
-		loss, _, _ := r.guard.evaluate(params)
+		loss := r.guard.evaluate(params).Figures().Loss
 		good = loss <= e.Guard*r.guard.lossOf(r, base)
 	}, func() {
 		offer.Release()

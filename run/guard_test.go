@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fedtab/combine"
+	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
@@ -26,7 +27,7 @@ func (h *held) Drop()                                { *h.kept-- }
 func judged(t *testing.T, n int, edit func(*Config, *strategy.Config)) (f *fixture, numbers []uint32, peers []*fakePeer, offer func(i int, value float32) protocol.Reason, kept *int) {
 	t.Helper()
 	f = newFixture(t, func(c *Config, s *strategy.Config) {
-		c.Judge = func(params []float32) (float64, float64, int) { return 10 + 10*math.Abs(float64(params[0])), .5, 10 }
+		c.Judge = func(params []float32) learn.Metrics { return measured(10 + 10*math.Abs(float64(params[0]))) }
 		s.Guard, s.MinClients = 2, n
 		if edit != nil {
 			edit(c, s)

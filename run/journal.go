@@ -3,6 +3,8 @@ package run
 import (
 	"math"
 	"time"
+
+	"fedtab/learn"
 )
 
 // A Journal keeps a run's history. The calls of one run are sequential; each returns
@@ -76,10 +78,9 @@ type Contribution struct {
 
 // Evaluation holds a version's metrics on the test set.
 type Evaluation struct {
-	Version  uint64
-	Loss     float64 // mean
-	Accuracy float64 // 0 to 1
-	Examples int
+	Version uint64
+	learn.Figures
+	Confusion []int64 // as in learn.Metrics; nil if it is unknown
 }
 
 // LogEntry is a line of the event log.
@@ -98,6 +99,7 @@ type Saved struct {
 	Last         *Commit    // newest commit, nil before the first
 	Open         *OpenRound // the open round after Last, or nil
 	Rounds       []RoundRecord
+	Evaluated    *Evaluation   // newest
 	Ledger       Ledger        // as it was kept last; zero begins anew
 	Finished     string        // reason, empty while the run goes on
 	Elapsed      time.Duration // from the run's creation to its newest commit
@@ -109,8 +111,7 @@ type RoundRecord struct {
 	Participants int
 	Weight       float64
 	TrainLoss    float64
-	TestLoss     *float64 // nil when the version was not evaluated
-	TestAccuracy *float64
+	Test         *learn.Figures // nil when the version was not evaluated; without the classes' figures
 	Traffic      Traffic
 	Rate         float64
 	Opened       time.Time

@@ -106,12 +106,7 @@ func New(cfg Config, env Env) (*Run, error) {
 			}
 			r.closed = c.Round
 		}
-		for i := len(r.rounds) - 1; i >= 0; i-- {
-			if rec := &r.rounds[i]; rec.TestAccuracy != nil {
-				r.evaluated = &Evaluation{Version: rec.Round, Loss: *rec.TestLoss, Accuracy: *rec.TestAccuracy}
-				break
-			}
-		}
+		r.evaluated = s.Evaluated
 	}
 	// The first numbers are reserved before a participant can ask for one.
 	r.roster.reserved = r.roster.next + numbersAhead

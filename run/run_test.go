@@ -284,18 +284,34 @@ func TestPaused(t *testing.T) {
 
 // Stop conditions end the run. The reason is sent to every participant and stored.
 func TestStops(t *testing.T) {
-	accuracy := func([]float32) (float64, float64, int) { return .5, .9, 10 }
+	// 97 healthy and 3 ill; one of the ill is found.
+	classes := learn.Metrics{Sums: learn.Sums{Examples: 100, Loss: 50, Correct: 97}, Confusion: []int64{96, 1, 2, 1}}
+	numbers := learn.Metrics{Sums: learn.Sums{Examples: 4, Loss: 50}, AbsoluteError: 6, SquaredError: 16, TargetSquares: 32}
+	goal := func(m Metric, class int, reach float64) Goal {
+		return Goal{Metric: m, Class: class, Name: map[int]string{1: "ill"}[class], Reach: reach}
+	}
 	for _, test := range []struct {
-		name string
-		stop Stop
-		want string
+		name    string
+		stop    Stop
+		metrics learn.Metrics
+		want    string
 	}{
-		{"rounds", Stop{Rounds: 1}, "1 rounds done"},
-		{"accuracy", Stop{Accuracy: .9, Rounds: 50}, "0.9"},
-		{"time", Stop{Time: time.Hour}, "1h0m0s"},
+		{"rounds", Stop{Rounds: 1}, classes, "1 rounds done"},
+		{"accuracy", Stop{Goals: []Goal{goal(Accuracy, -1, .97)}, Rounds: 50}, classes, "test accuracy 0.97 reached at version 1"},
+		{"time", Stop{Time: time.Hour}, classes, "1h0m0s"},
+		{"accuracy alone would be reached", Stop{Goals: []Goal{goal(BalancedAccuracy, -1, .9), goal(Recall, 1, .8), goal(F1, 1, .8), goal(F1, -1, .8)}, Rounds: 1}, classes, "1 rounds done"},
+		{"recall of a class", Stop{Goals: []Goal{goal(Recall, 1, .33)}, Rounds: 50}, classes, "test recall of ill 0.3333 reached"},
+		{"precision of a class", Stop{Goals: []Goal{goal(Precision, 1, .5)}, Rounds: 50}, classes, "test precision of ill 0.5 reached"},
+		{"macro F1", Stop{Goals: []Goal{goal(F1, -1, .69)}, Rounds: 50}, classes, "test F1 0.6923 reached"},
+		{"loss", Stop{Goals: []Goal{goal(Loss, -1, .5)}, Rounds: 50}, classes, "test loss 0.5 reached"},
+		{"errors", Stop{Goals: []Goal{goal(RMSE, -1, 1.9), goal(MAE, -1, 1.5)}, Rounds: 50}, numbers, "test MAE 1.5 reached"},
+		{"explained variance", Stop{Goals: []Goal{goal(R2, -1, .5)}, Rounds: 50}, numbers, "test R2 0.5 reached"},
+		{"a figure that there is none of", Stop{Goals: []Goal{goal(Accuracy, -1, .1), goal(Recall, 0, .1)}, Rounds: 1}, numbers, "1 rounds done"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := newFixture(t, func(c *Config, _ *strategy.Config) { c.Stop, c.Evaluate = test.stop, accuracy })
+			f := newFixture(t, func(c *Config, _ *strategy.Config) {
+				c.Stop, c.Evaluate = test.stop, func([]float32) learn.Metrics { return test.metrics }
+			})
 			a, pa := f.join(t)
 			b, pb := f.join(t)
 			f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))

@@ -9,6 +9,7 @@ import (
 
 	"fedtab/combine"
 	"fedtab/compress"
+	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
@@ -73,7 +74,7 @@ func TestAbandonedAnswersAreDropped(t *testing.T) {
 func guarded(t *testing.T, edit func(*Config, *strategy.Config)) *fixture {
 	return newFixture(t, func(c *Config, s *strategy.Config) {
 		s.Guard = 2
-		c.Evaluate = func(params []float32) (float64, float64, int) { return 10 + float64(params[0]), .5, 10 }
+		c.Evaluate = func(params []float32) learn.Metrics { return measured(10 + float64(params[0])) }
 		c.Judge = c.Evaluate
 		if edit != nil {
 			edit(c, s)
@@ -116,7 +117,7 @@ func TestGuardRollsBack(t *testing.T) {
 	if v != 1 || params[0] != base[0]+.5 {
 		t.Errorf("version %d with %g, want 1 with %g: half the mean", v, params[0], base[0]+.5)
 	}
-	if rec := f.Rounds()[0]; rec.Rate != .05 || rec.TestLoss == nil || *rec.TestLoss != 10+float64(params[0]) {
+	if rec := f.Rounds()[0]; rec.Rate != .05 || rec.Test == nil || rec.Test.Loss != 10+float64(params[0]) {
 		t.Errorf("record %+v, want rate .05 and its test loss", rec)
 	}
 	round(60) // jumps from about 10 to about 40

@@ -16,6 +16,12 @@
 			range: (_, low) => [low === null ? 0 : Math.max(0, Math.floor(low * 10 - 0.01) / 10), 1],
 			value: percent,
 		},
+		"chart-error": {
+			label: "Test error",
+			stroke: color("--accent"),
+			range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1],
+			value: (v) => String(+v.toPrecision(3)),
+		},
 		"chart-loss": {
 			label: "Test loss",
 			stroke: color("--accent-2"),

@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-// Charts holds the places of the two charts. What is in them is drawn by uPlot
+// Charts holds the places of the charts. What is in them is drawn by uPlot
 // and left alone by Vugu, which touches no children where it has none.
 type Charts struct {
 	Page *Page
@@ -10,6 +10,7 @@ type Charts struct {
 
 func accuracyOf(p Point) *float64 { return p.Accuracy }
 func lossOf(p Point) *float64     { return p.Loss }
+func errorOf(p Point) *float64    { return p.RMSE }
 
 func (c *Charts) hasAccuracy() bool { return c.has(accuracyOf) }
 func (c *Charts) hasLoss() bool     { return c.has(lossOf) }
@@ -28,6 +29,10 @@ func blank(has bool) string {
 
 func (c *Charts) accuracyWords() string {
 	return c.words("Chart of test accuracy by round", accuracyOf, func(f Figure) string { return f.percent() })
+}
+
+func (c *Charts) errorWords() string {
+	return c.words("Chart of test error by round", errorOf, func(f Figure) string { return f.amount() })
 }
 
 func (c *Charts) lossWords() string {

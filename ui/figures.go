@@ -12,3 +12,18 @@ func (c *Figures) known(s string) string {
 	}
 	return s
 }
+
+func (c *Figures) rmse() Figure {
+	if e := c.Page.Task.Evaluation; e != nil {
+		return figure(e.RMSE)
+	}
+	return Figure{}
+}
+
+// errorTitle names the number whose error is shown.
+func (c *Figures) errorTitle() string {
+	if e := c.Page.Task.Evaluation; e != nil && e.Target != "" {
+		return "Typical error of " + e.Target
+	}
+	return "Typical error"
+}

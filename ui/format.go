@@ -115,6 +115,14 @@ func seconds(s float64) string {
 	return count(m) + " min"
 }
 
+// amount writes a number of any unit: in a few digits, a large one as a whole number.
+func (f Figure) amount() string {
+	if v := math.Abs(f.Value); f.Known && v >= 1000 && v < 1e15 {
+		return count(int(math.Round(f.Value)))
+	}
+	return f.short()
+}
+
 // short writes a number in a few digits.
 func (f Figure) short() string {
 	if !f.Known {

@@ -14,8 +14,8 @@ type Task struct{ api.Task }
 
 // Point is a version that was evaluated, on the learning curve.
 type Point struct {
-	Round          int
-	Loss, Accuracy *float64
+	Round                int
+	Loss, Accuracy, RMSE *float64
 }
 
 // Figure is a number that may not be known.
@@ -158,13 +158,18 @@ func (p *Page) OnTask(o map[string]any) {
 	}
 	if sameRun && next.Evaluated < p.Task.Evaluated {
 		next.Evaluated, next.TestLoss, next.TestAccuracy = p.Task.Evaluated, p.Task.TestLoss, p.Task.TestAccuracy
+		next.Evaluation = p.Task.Evaluation
 	}
 	if !sameRun {
 		p.forget()
 	}
 	if c := next.Curve; c != nil {
 		for i := range min(len(c.Round), len(c.TestLoss), len(c.TestAccuracy)) {
-			p.addPoint(Point{c.Round[i], c.TestLoss[i], c.TestAccuracy[i]})
+			v := Point{Round: c.Round[i], Loss: c.TestLoss[i], Accuracy: c.TestAccuracy[i]}
+			if i < len(c.TestRMSE) {
+				v.RMSE = c.TestRMSE[i]
+			}
+			p.addPoint(v)
 		}
 	}
 	for _, r := range next.Rounds {
@@ -221,7 +226,7 @@ func (p *Page) addRound(r api.Round) {
 	if r.Round <= 0 {
 		return
 	}
-	p.addPoint(Point{r.Round, r.TestLoss, r.TestAccuracy})
+	p.addPoint(Point{r.Round, r.TestLoss, r.TestAccuracy, r.TestRMSE})
 	i, found := slices.BinarySearchFunc(p.Rounds, r.Round, func(e api.Round, n int) int { return e.Round - n })
 	if !found {
 		p.Rounds = slices.Insert(p.Rounds, i, r)
@@ -229,7 +234,9 @@ func (p *Page) addRound(r api.Round) {
 		return
 	}
 	old := &p.Rounds[i]
-	r.TestLoss, r.TestAccuracy = cmp.Or(r.TestLoss, old.TestLoss), cmp.Or(r.TestAccuracy, old.TestAccuracy)
+	if r.TestLoss == nil && r.TestAccuracy == nil {
+		r.Test = old.Test
+	}
 	r.TrainLoss = cmp.Or(r.TrainLoss, old.TrainLoss)
 	*old = r
 }
@@ -244,7 +251,7 @@ func (p *Page) addPoint(v Point) {
 	i, found := slices.BinarySearchFunc(p.Curve, v.Round, func(e Point, n int) int { return e.Round - n })
 	if found {
 		old := p.Curve[i]
-		p.Curve[i] = Point{v.Round, cmp.Or(v.Loss, old.Loss), cmp.Or(v.Accuracy, old.Accuracy)}
+		p.Curve[i] = Point{v.Round, cmp.Or(v.Loss, old.Loss), cmp.Or(v.Accuracy, old.Accuracy), cmp.Or(v.RMSE, old.RMSE)}
 		return
 	}
 	p.Curve = slices.Insert(p.Curve, i, v)

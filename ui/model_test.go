@@ -29,7 +29,7 @@ const description = `{
 	"phase": "training", "round": 7, "version": 6, "participants": 4,
 	"bytes_up": 99605, "bytes_down": 49900, "models_up": 4, "models_down": 3, "bits_up": 1.0, "bits_down": 0.668, "raw_ratio": 37.31,
 	"evaluated": 6, "test_loss": 0.2, "test_accuracy": 0.94, "finished": "",
-	"stop": {"rounds": 100, "accuracy": 0.98},
+	"stop": {"rounds": 100, "goals": [{"metric": "accuracy", "words": "test accuracy", "reach": 0.98}]},
 	"rounds": [
 		{"round": 5, "participants": 4, "train_loss": 0.3, "test_loss": 0.25, "test_accuracy": 0.93, "bytes_up": 24901, "bytes_down": 20, "models_up": 1, "models_down": 0,
 			"bits_up": 1.0, "bits_down": null, "raw_ratio": 31.97, "seconds": 1.5},
@@ -60,7 +60,7 @@ func TestTaskIsRead(t *testing.T) {
 			BytesUp: 99605, BytesDown: 49900, ModelsUp: 4, ModelsDown: 3, BitsUp: is(1), BitsDown: is(.668), RawRatio: is(37.31),
 		},
 		Round: 7, Version: 6, Participants: 4, Evaluated: 6, TestLoss: is(0.2), TestAccuracy: is(0.94),
-		Stop: api.Stop{Rounds: 100, Accuracy: 0.98},
+		Stop: api.Stop{Rounds: 100, Goals: []api.Goal{{Metric: "accuracy", Words: "test accuracy", Reach: .98}}},
 	}}
 	if !reflect.DeepEqual(p.Task, want) {
 		t.Errorf("got %+v\nwant %+v", p.Task, want)

@@ -86,6 +86,47 @@ func TestPageShowsTheNumbers(t *testing.T) {
 	}
 }
 
+// A classification has a row for each class, a regression its error in the unit of the
+// target.
+func TestPageShowsAnEvaluation(t *testing.T) {
+	p := shown(t)
+	if opening, _ := tag(t, render(t, p), "classes"); strings.Contains(opening, "<tr") {
+		t.Errorf("there are classes before an evaluation: %s", opening)
+	}
+	p.OnState(decode(t, `{"name": "mnist-2nn", "run": "r1", "data": {"classes": 2}, "evaluated": 6, "test_accuracy": 0.97,
+		"evaluation": {"version": 6, "examples": 100, "loss": 0.5, "accuracy": 0.97, "balanced_accuracy": 0.66151, "f1": 0.6923,
+			"classes": [{"name": "healthy", "examples": 97, "precision": 0.9795, "recall": 0.9896, "f1": 0.9846}, {"name": "ill", "examples": 3, "precision": null, "recall": 0.3333, "f1": 0.4}],
+			"confusion": [[97, 0], [2, 1]]}}`))
+	page := strings.ReplaceAll(render(t, p), "\n", " ")
+	for _, want := range []string{
+		"Balanced accuracy 66.15%, mean F1 69.23%, on 100 test examples.",
+		`<tr data-class="ill"><th scope="row">ill</th><td>3</td><td>–</td><td>33.33%</td><td>40.00%</td><td>healthy (2)</td></tr>`,
+		`<td>98.46%</td><td>none</td></tr>`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	p.OnState(decode(t, `{"name": "mnist-2nn", "run": "r1", "data": {"classes": 0}, "evaluated": 6, "test_accuracy": null, "test_loss": 0.1,
+		"stop": {"goals": [{"metric": "rmse", "words": "test RMSE", "reach": 900, "falls": true}, {"metric": "r2", "words": "test R2", "reach": 0.95}]},
+		"evaluation": {"version": 6, "examples": 100, "loss": 0.1, "accuracy": null, "target": "price", "rmse": 12345.6, "mae": 9000.4, "r2": 0.912}}`))
+	p.OnRound(decode(t, `{"round": 6, "test_loss": 0.1, "test_accuracy": null, "test_rmse": 12345.6}`))
+	page = render(t, p)
+	for id, want := range map[string]string{"test-error": "12,346"} {
+		if opening, text := tag(t, page, id); text != want || strings.Contains(opening, "hidden") {
+			t.Errorf("%s is %q, want %q: %s", id, text, want, opening)
+		}
+	}
+	for _, want := range []string{
+		"Typical error of price", "mean error 9,000, 91.2% of the variance explained, model version 6", "test RMSE 900 or less or test R2 0.95",
+		`aria-label="Chart of test error by round: 12,346 after round 6, 12,346 after round 6"`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+}
+
 // A page without encryption says so, and any other has the words at hand, hidden.
 func TestPlainPage(t *testing.T) {
 	for _, plain := range []bool{false, true} {

@@ -60,7 +60,7 @@ func (v *view) charts(p *Page) {
 	for _, c := range []struct {
 		id    string
 		value func(Point) *float64
-	}{{"chart-accuracy", accuracyOf}, {"chart-loss", lossOf}} {
+	}{{"chart-accuracy", accuracyOf}, {"chart-error", errorOf}, {"chart-loss", lossOf}} {
 		x, y := p.Series(c.value)
 		draw.Invoke(c.id, array(x), array(y))
 	}

@@ -127,7 +127,9 @@ func (p *Page) finished() string {
 	if n := len(p.Rounds); n > 0 {
 		rounds = p.Rounds[n-1].Round
 	}
-	if a := p.Task.TestAccuracy; a != nil {
+	if e := p.Task.Evaluation; e != nil && e.RMSE != nil {
+		words += ": typical test error " + figure(e.RMSE).amount()
+	} else if a := p.Task.TestAccuracy; a != nil {
 		words += ": " + percent(*a, 1) + " test accuracy"
 	}
 	if rounds > 0 {
@@ -256,9 +258,15 @@ func (t *Task) StrategyWords() string {
 // GoalWords says when the training ends.
 func (t *Task) GoalWords() string {
 	var parts []string
-	if t.Stop.Accuracy > 0 {
-		share := strings.Replace(percent(t.Stop.Accuracy, 1), ".0%", "%", 1)
-		parts = append(parts, share+" test accuracy")
+	for _, g := range t.Stop.Goals {
+		switch {
+		case g.Falls:
+			parts = append(parts, g.Words+" "+Figure{g.Reach, true}.amount()+" or less")
+		case g.Metric == "r2":
+			parts = append(parts, g.Words+" "+short(g.Reach))
+		default:
+			parts = append(parts, strings.Replace(percent(g.Reach, 1), ".0%", "%", 1)+" "+g.Words)
+		}
 	}
 	if t.Stop.Rounds > 0 {
 		parts = append(parts, plural(t.Stop.Rounds, "round"))

@@ -1,5 +1,6 @@
-// Package account writes a run's byte accounts as JSON, the same wherever they
-// are shown: in results, in the database, by the API and on the page.
+// Package account writes a run's figures as JSON, the same wherever they are shown:
+// byte accounts and evaluations, in results, in the database, by the API and on the
+// page.
 package account
 
 import (

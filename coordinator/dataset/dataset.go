@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strconv"
 
 	"fedtab/coordinator/task"
 	"fedtab/learn"
@@ -26,10 +27,9 @@ type Dataset struct {
 	Packed  [][]byte  // the shards as served; set by Pack
 	Hash    [32]byte  // SHA-256 of the shards before compression; set by Pack
 
-	Features []string // names of a table's features
-	Target   string   // the predicted column of a table
-	Classes  []string // names by label, if known
-	Notes    []string // what preparation has changed, one line each
+	Encoding *data.Encoding // of a table's rows; nil for images
+	Classes  []string       // names by label, if known
+	Notes    []string       // what preparation has changed, one line each
 }
 
 // Open loads and divides the data of a task.
@@ -91,10 +91,26 @@ func (d *Dataset) Sizes() []int {
 	return sizes
 }
 
+// ClassNames returns the names of the classes by label: numbers if the data has none.
+func (d *Dataset) ClassNames() []string {
+	if d.Classes != nil {
+		return d.Classes
+	}
+	names := make([]string, d.Train.Classes())
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	return names
+}
+
 // Model returns the task's model for the data. The error is a *task.Error if the
-// model cannot take the examples.
+// model cannot take the examples, or if the data does not have a class whose figures
+// end the run.
 func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 	if err := t.CheckModel(d.Train.Shape, d.Train.Classes()); err != nil {
+		return nil, err
+	}
+	if err := t.CheckGoals(d.ClassNames()); err != nil {
 		return nil, err
 	}
 	m, err := learn.New(t.Model.Spec(d.Train.Shape, d.Train.Classes(), t.Seed))
@@ -132,9 +148,24 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 	return s, nil
 }
 
-// Evaluator returns a function that evaluates a model on the test set: mean loss
-// and accuracy. It uses all cores.
-func (d *Dataset) Evaluator(m learn.Model) run.Evaluator { return EvaluatorOf(m, d.Test) }
+// Evaluator returns a function that evaluates a model on the test set. It uses all
+// cores. Errors are in the unit of the target.
+func (d *Dataset) Evaluator(m learn.Model) run.Evaluator {
+	evaluate := EvaluatorOf(m, d.Test)
+	if d.Encoding == nil || d.Encoding.Target.Classes != nil {
+		return evaluate
+	}
+	target := &d.Encoding.Target
+	return func(params []float32) learn.Metrics { return evaluate(params).InUnits(target.Mean, target.Deviation) }
+}
+
+// Target returns the name of a table's predicted column; it is empty for images.
+func (d *Dataset) Target() string {
+	if d.Encoding == nil {
+		return ""
+	}
+	return d.Encoding.Target.Name
+}
 
 // judged is the max number of test examples that the guard judges by.
 const judged = 1000
@@ -158,14 +189,14 @@ func JudgeOf(t *task.Task, m learn.Model, test data.Examples) run.Evaluator {
 	return EvaluatorOf(m, data.NewSubset(test, sample))
 }
 
-// EvaluatorOf is Evaluator for any examples of the model's shape.
+// EvaluatorOf is Evaluator for any examples of the model's shape. Errors are in the
+// unit that the model predicts.
 func EvaluatorOf(m learn.Model, test data.Examples) run.Evaluator {
-	return func(params []float32) (float64, float64, int) {
-		s, err := learn.Evaluate(m, params, test, runtime.GOMAXPROCS(0))
+	return func(params []float32) learn.Metrics {
+		metrics, err := learn.Evaluate(m, params, test, runtime.GOMAXPROCS(0))
 		if err != nil {
 			panic(err) // the model was made for this data
 		}
-		n := float64(s.Examples)
-		return s.Loss / n, float64(s.Correct) / n, s.Examples
+		return metrics
 	}
 }

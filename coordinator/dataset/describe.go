@@ -23,8 +23,8 @@ const (
 func (d *Dataset) Describe(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", d.Summary)
-	if len(d.Features) > 0 {
-		fmt.Fprintf(&b, "features: %s\n", few(d.Features))
+	if d.Encoding != nil {
+		fmt.Fprintf(&b, "features: %s\n", few(d.Encoding.Features()))
 	}
 	if len(d.Classes) > 0 {
 		fmt.Fprintf(&b, "classes: %s\n", few(d.Classes))

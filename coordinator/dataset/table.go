@@ -82,7 +82,7 @@ func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (
 	}
 	return &Dataset{
 		Summary: summary(table, p), Train: p.Train, Test: p.Test,
-		Features: p.Features, Classes: table.Classes, Target: table.Target, Notes: said,
+		Encoding: &p.Encoding, Classes: table.Classes, Notes: said,
 	}, nil
 }
 
@@ -91,7 +91,7 @@ func summary(t *data.Table, p *data.Prepared) string {
 	if t.Classes != nil {
 		what = fmt.Sprintf("one of %d classes", len(t.Classes))
 	}
-	return fmt.Sprintf("%d rows of %d features, %d more for testing; %s is %s", p.Train.Len(), len(p.Features), p.Test.Len(), t.Target, what)
+	return fmt.Sprintf("%d rows of %d features, %d more for testing; %s is %s", p.Train.Len(), p.Train.Features(), p.Test.Len(), t.Target, what)
 }
 
 // notes tells what preparation has changed, one line each.

@@ -3,13 +3,15 @@ package export
 import (
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 
+	"fedtab/learn"
 	"fedtab/run"
 )
 
 // Pick returns the committed version that want names: "newest", "best" (by test
-// accuracy, the earliest of equals), or a number.
+// accuracy, or by test loss in a regression; the earliest of equals), or a number.
 func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
 	if len(rounds) == 0 {
 		return 0, fmt.Errorf("committed versions: 0, want at least 1")
@@ -21,7 +23,7 @@ func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
 	case "best":
 		best := -1
 		for i, r := range rounds {
-			if r.TestAccuracy != nil && (best < 0 || *r.TestAccuracy > *rounds[best].TestAccuracy) {
+			if r.Test != nil && (best < 0 || better(r.Test, rounds[best].Test)) {
 				best = i
 			}
 		}
@@ -43,4 +45,11 @@ func Metadata(task, runID string, version uint64, hash [32]byte) map[string]stri
 		"format": "fedtab", "task": task, "run": runID,
 		"version": strconv.FormatUint(version, 10), "sha256": hex.EncodeToString(hash[:]),
 	}
+}
+
+func better(a, b *learn.Figures) bool {
+	if math.IsNaN(a.Accuracy) {
+		return a.Loss < b.Loss || math.IsNaN(b.Loss) && !math.IsNaN(a.Loss)
+	}
+	return a.Accuracy > b.Accuracy
 }

@@ -186,7 +186,7 @@ func (d *disk) load() *run.Saved {
 	for _, c := range d.commits {
 		rec := run.RoundRecord{Round: c.Round, Hash: c.Hash, Committed: c.Committed}
 		if e, ok := d.evaluations[c.Round]; ok {
-			rec.TestLoss, rec.TestAccuracy = &e.Loss, &e.Accuracy
+			rec.Test, saved.Evaluated = &e.Figures, &e
 		}
 		saved.Rounds = append(saved.Rounds, rec)
 	}

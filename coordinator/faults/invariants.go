@@ -431,7 +431,7 @@ func (s *sim) checkEnd() {
 		return
 	}
 	n := len(s.disk.commits)
-	s.must(n == s.rounds || n < s.rounds && (s.stopAt.Time > 0 || s.stopAt.Accuracy > 0), "the run makes its rounds", "it is over (%s) after %d rounds of %d", s.disk.finished, n, s.rounds)
+	s.must(n == s.rounds || n < s.rounds && (s.stopAt.Time > 0 || s.stopAt.Goals != nil), "the run makes its rounds", "it is over (%s) after %d rounds of %d", s.disk.finished, n, s.rounds)
 	stats := p.run.Stats()
 	s.must(stats == (run.Stats{}) && p.timers == 0, "memory does not grow", "%+v and %d timers are left when all clients are gone", stats, p.timers)
 	for i := range maxBodies {

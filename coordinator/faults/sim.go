@@ -111,7 +111,7 @@ func newSim(cfg Config) *sim {
 	case 0:
 		s.stopAt.Time = s.between(time.Minute, 5*time.Minute)
 	case 1:
-		s.stopAt.Accuracy = .99
+		s.stopAt.Goals = []run.Goal{{Metric: run.Accuracy, Class: -1, Reach: .99}}
 	}
 	if maybe(r, 2) { // public data; otherwise clients have examples of their own
 		s.shards = run.Shards{Source: "/data/faults", Divide: r.IntN(3) > 0}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"fedtab/api"
 	"fedtab/coordinator/account"
-	"fedtab/run"
 )
 
 // lockstep synchronises clients that monitor a condition (dynamic averaging). All
@@ -23,12 +23,11 @@ type lockstep struct {
 // that mean: it is computed out of band and costs no bytes. Bytes and models are
 // cumulative.
 type Check struct {
-	Steps        int      `json:"steps"`
-	Version      uint64   `json:"version"`
-	Distance     float64  `json:"distance"`   // mean squared distance of the clients' models from the newest version
-	Divergence   float64  `json:"divergence"` // the same from their mean
-	TestLoss     *float64 `json:"test_loss"`
-	TestAccuracy *float64 `json:"test_accuracy"`
+	Steps      int     `json:"steps"`
+	Version    uint64  `json:"version"`
+	Distance   float64 `json:"distance"`   // mean squared distance of the clients' models from the newest version
+	Divergence float64 `json:"divergence"` // the same from their mean
+	api.Test
 	account.Figures
 }
 
@@ -117,11 +116,8 @@ func (s *simulation) check() {
 			c.Divergence += weight * e * e
 		}
 	}
-	loss, accuracy, _ := s.evaluate(params)
-	c.TestLoss = run.Finite(&loss)
-	if !s.result.regression {
-		c.TestAccuracy = run.Finite(&accuracy)
-	}
+	f := s.evaluate(params).Figures()
+	c.Test = account.Test(&f)
 	s.result.Checks = append(s.result.Checks, c)
 	if s.onCheck != nil {
 		s.onCheck(c)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"fedtab/api"
 	"fedtab/coordinator/account"
 	"fedtab/coordinator/virtual"
 	"fedtab/run"
@@ -26,8 +27,6 @@ type Result struct {
 	Accounts    []Account `json:"accounts"` // of every client, over the whole run
 
 	Model []float32 `json:"-"`
-
-	regression bool // no accuracy
 }
 
 // Round is one committed round. Its metrics are null if it was not evaluated.
@@ -35,8 +34,7 @@ type Round struct {
 	Round        uint64   `json:"round"`
 	Participants int      `json:"participants"`
 	TrainLoss    *float64 `json:"train_loss"` // mean over the examples during training
-	TestLoss     *float64 `json:"test_loss"`
-	TestAccuracy *float64 `json:"test_accuracy"` // null for regression
+	api.Test
 
 	// BackdoorSuccess is the share of test examples with the trigger, of other classes
 	// than the target, that the model gives the target. It is measured in tasks with
@@ -49,10 +47,9 @@ type Round struct {
 
 // Final is how the run ended. Its bytes are those of the whole run.
 type Final struct {
-	Round        uint64   `json:"round"`
-	Reason       string   `json:"reason"`
-	TestLoss     *float64 `json:"test_loss"`
-	TestAccuracy *float64 `json:"test_accuracy"`
+	Round  uint64 `json:"round"`
+	Reason string `json:"reason"`
+	api.Test
 
 	BackdoorSuccess *float64 `json:"backdoor_success,omitempty"` // of the last version
 	account.Figures
@@ -65,13 +62,10 @@ type Final struct {
 func (r *Result) record(rec run.RoundRecord) bool {
 	row := Round{
 		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),
-		TestLoss: run.Finite(rec.TestLoss), TestAccuracy: run.Finite(rec.TestAccuracy),
+		Test:           account.Test(rec.Test),
 		Figures:        account.Of(&rec.Traffic, r.Parameters),
 		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
-	}
-	if r.regression {
-		row.TestAccuracy = nil
 	}
 	if n := len(r.Rounds); n > 0 && r.Rounds[n-1].Round == rec.Round {
 		r.Rounds[n-1] = row
@@ -84,10 +78,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
 	r.Final = Final{Round: version, Reason: s.Finished, Figures: account.Of(&s.Ledger.Traffic, r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned}
 	if e := s.Evaluated; e != nil {
-		r.Final.TestLoss = run.Finite(&e.Loss)
-		if !r.regression {
-			r.Final.TestAccuracy = run.Finite(&e.Accuracy)
-		}
+		r.Final.Test = account.Test(&e.Figures)
 	}
 	if n := len(r.Rounds); n > 0 {
 		r.Final.VirtualSeconds = r.Rounds[n-1].VirtualSeconds

@@ -87,7 +87,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients, Parameters: model.Layout().Size, regression: model.Spec().Loss.Regression()}
+	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients, Parameters: model.Layout().Size}
 	sim := &simulation{
 		pool: newPool(model, t.Strategy.Vectors(), t.Seed), result: res, ledger: newLedger(clients, res.Parameters, o.Ledger), evaluate: d.Evaluator(model),
 		sliceSteps: max(t.Strategy.Batches, 1), stopSteps: t.Stop.Steps, checkEvery: t.EvalEvery, onCheck: o.OnCheck,
@@ -115,7 +115,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	sim.run, err = run.New(run.Config{
 		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
-		Stop:      t.RunStop(),
+		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvalEvery, Evaluate: sim.evaluate, Judge: judge, Drifts: t.Data.Drift > 0, MaxWeight: t.Strategy.MaxWeight,
 		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}, ResumeGrace: resumeGrace,
 		Notify: func(u run.Update) {
@@ -123,7 +123,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 				return
 			}
 			fresh := res.record(*u.Round)
-			if u.Round.TestLoss != nil {
+			if u.Round.Test != nil {
 				res.Rounds[len(res.Rounds)-1].BackdoorSuccess = sim.success()
 			}
 			if fresh {
@@ -135,7 +135,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			if n := t.Strategy.Steps(); n > 0 {
 				sim.conceptDrift(int(u.Round.Round) * n)
 			}
-			if o.OnRound != nil && (u.Round.TestAccuracy != nil || fresh && t.EvalEvery > 1) {
+			if o.OnRound != nil && (u.Round.Test != nil || fresh && t.EvalEvery > 1) {
 				now := time.Now()
 				o.OnRound(res.Rounds[len(res.Rounds)-1], Timing{Seconds: now.Sub(lastReal).Seconds(), Samples: sim.samples})
 				lastReal, sim.samples = now, 0
@@ -191,7 +191,7 @@ func (s *simulation) success() *float64 {
 		return nil
 	}
 	_, _, params := s.run.Model()
-	_, share, _ := s.backdoor(params)
+	share := s.backdoor(params).Figures().Accuracy
 	return run.Finite(&share)
 }
 

@@ -4,12 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"fedtab/coordinator/account"
+	"fedtab/learn"
 	"fedtab/run"
 )
 
@@ -121,6 +124,9 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 			saved.Ledger.Traffic.Add(&saved.Rounds[i].Traffic)
 		}
 	}
+	if saved.Evaluated, err = evaluated(tx, id, saved.Rounds); err != nil {
+		return saved, wrap(err, "newest evaluation")
+	}
 	if saved.Departed, err = departed(tx, id); err != nil {
 		return saved, wrap(err, "departures")
 	}
@@ -135,6 +141,28 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 	}
 	saved.Open, err = openRound(tx, id, newest)
 	return saved, wrap(err, "open round")
+}
+
+// evaluated returns the newest evaluation, nil if there is none.
+func evaluated(tx *sql.Tx, id string, rounds []run.RoundRecord) (*run.Evaluation, error) {
+	for _, rec := range slices.Backward(rounds) {
+		if rec.Test == nil {
+			continue
+		}
+		e := &run.Evaluation{Version: rec.Round, Figures: *rec.Test}
+		var confusion sql.NullString
+		if err := tx.QueryRow(`SELECT test_confusion FROM rounds WHERE run = ? AND round = ?`, id, rec.Round).Scan(&confusion); err != nil {
+			return nil, err
+		}
+		if confusion.Valid {
+			if err := json.Unmarshal([]byte(confusion.String), &e.Confusion); err != nil {
+				return nil, fmt.Errorf("round %d: confusion: %w: %w", rec.Round, ErrCorrupt, err)
+			}
+			e.Classes = learn.Metrics{Confusion: e.Confusion}.Figures().Classes
+		}
+		return e, nil
+	}
+	return nil, nil
 }
 
 // departed returns the participants that have left for good and may have resume tokens
@@ -157,7 +185,8 @@ func departed(tx *sql.Tx, id string) (all []uint32, err error) {
 
 // records returns the committed rounds, in order.
 func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
-	rows, err := tx.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples, r.bytes_up, r.bytes_down,
+	rows, err := tx.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples,
+		r.test_balanced_accuracy, r.test_f1, r.test_rmse, r.test_mae, r.test_r2, r.bytes_up, r.bytes_down,
 		coalesce(r.models_up, 0), coalesce(r.models_down, 0), r.rate, r.kinds, r.opened_at, r.committed_at, m.hash
 		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round
 		WHERE r.run = ? AND r.committed_at IS NOT NULL ORDER BY r.round`, id)
@@ -168,11 +197,12 @@ func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
 	var all []run.RoundRecord
 	for rows.Next() {
 		var r run.RoundRecord
-		var weight, trainLoss, testLoss, accuracy, rate sql.NullFloat64
+		var weight, trainLoss, testLoss, accuracy, balanced, f1, rmse, mae, r2, rate sql.NullFloat64
 		var kinds sql.NullString
 		var examples sql.NullInt64
 		var opened, committed, hash string
-		if err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &testLoss, &accuracy, &examples, &r.Traffic.Up, &r.Traffic.Down,
+		if err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &testLoss, &accuracy, &examples,
+			&balanced, &f1, &rmse, &mae, &r2, &r.Traffic.Up, &r.Traffic.Down,
 			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &kinds, &opened, &committed, &hash); err != nil {
 			return nil, err
 		}
@@ -182,8 +212,10 @@ func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
 		}
 		r.Weight, r.TrainLoss = orNaN(weight), orNaN(trainLoss)
 		if examples.Valid { // it was evaluated
-			loss, accuracy := orNaN(testLoss), orNaN(accuracy)
-			r.TestLoss, r.TestAccuracy = &loss, &accuracy
+			r.Test = &learn.Figures{
+				Examples: int(examples.Int64), Loss: orNaN(testLoss), Accuracy: orNaN(accuracy), BalancedAccuracy: orNaN(balanced), F1: orNaN(f1),
+				RMSE: orNaN(rmse), MAE: orNaN(mae), R2: orNaN(r2),
+			}
 		}
 		var errs [3]error
 		r.Opened, errs[0] = parseTime(opened)

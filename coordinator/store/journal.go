@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -44,13 +45,16 @@ func (s *Store) prepare() error {
 		// The best of those that there still are: an evaluation may come after
 		// its version was pruned. Of equals, the earliest.
 		{&s.best, `SELECT m.version FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version
-			WHERE m.run = ? AND m.parameters IS NOT NULL AND r.test_accuracy IS NOT NULL
-			ORDER BY r.test_accuracy DESC, m.version LIMIT 1`},
+			WHERE m.run = ? AND m.parameters IS NOT NULL AND (r.test_accuracy IS NOT NULL OR r.test_loss IS NOT NULL)
+			ORDER BY r.test_accuracy DESC, CASE WHEN r.test_accuracy IS NULL THEN r.test_loss END, m.version LIMIT 1`},
 		{&s.prune, `UPDATE models SET parameters = NULL, snapshot = NULL
 			WHERE run = ? AND parameters IS NOT NULL AND version <= ? AND version <> ? AND version % ? <> 0 AND pinned = 0`},
 		{&s.pruneVectors, `DELETE FROM vectors WHERE run = ? AND version IN
 			(SELECT m.version FROM models m WHERE m.run = vectors.run AND m.version = vectors.version AND m.parameters IS NULL)`},
-		{&s.evaluate, `UPDATE rounds SET test_loss = ?, test_accuracy = ?, test_examples = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
+		{&s.pruneConfusion, `UPDATE rounds SET test_confusion = NULL WHERE run = ? AND test_confusion IS NOT NULL AND round IN
+			(SELECT m.version FROM models m WHERE m.run = rounds.run AND m.version = rounds.round AND m.parameters IS NULL)`},
+		{&s.evaluate, `UPDATE rounds SET test_loss = ?, test_accuracy = ?, test_examples = ?, test_balanced_accuracy = ?, test_f1 = ?,
+			test_rmse = ?, test_mae = ?, test_r2 = ?, test_confusion = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
 		{&s.keepLedger, `UPDATE runs SET ledger = ? WHERE id = ?`},
 		{&s.log, `INSERT INTO events (run, at, round, participant, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`},
 	} {
@@ -175,13 +179,25 @@ func (s *Store) retain(tx *sql.Tx, id string, newest uint64) error {
 	if n, err := r.RowsAffected(); n == 0 || err != nil {
 		return err
 	}
-	_, err = tx.Stmt(s.pruneVectors).Exec(id)
+	if _, err := tx.Stmt(s.pruneVectors).Exec(id); err != nil {
+		return err
+	}
+	_, err = tx.Stmt(s.pruneConfusion).Exec(id)
 	return err
 }
 
 // Evaluate implements run.Journal.
 func (s *Store) Evaluate(id string, e run.Evaluation) error {
-	r, err := s.evaluate.Exec(number(e.Loss), number(e.Accuracy), e.Examples, id, e.Version)
+	var confusion any
+	if e.Confusion != nil {
+		b, err := json.Marshal(e.Confusion)
+		if err != nil {
+			return fmt.Errorf("run %s: store evaluation of version %d: %w", id, e.Version, err)
+		}
+		confusion = string(b)
+	}
+	r, err := s.evaluate.Exec(number(e.Loss), number(e.Accuracy), e.Examples, number(e.BalancedAccuracy), number(e.F1),
+		number(e.RMSE), number(e.MAE), number(e.R2), confusion, id, e.Version)
 	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version))
 }
 

@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -208,3 +208,17 @@ func transact(db *sql.DB, do func(*sql.Tx) error) error {
 	}
 	return wrap(tx.Commit(), "write to disk")
 }
+
+// schema9 adds the figures of an evaluation beside loss and accuracy. A regression has
+// no accuracy; it used to be 0.
+const schema9 = `
+ALTER TABLE rounds ADD COLUMN test_balanced_accuracy REAL; -- mean of the classes' recalls
+ALTER TABLE rounds ADD COLUMN test_f1 REAL;                -- mean of the classes' F1
+ALTER TABLE rounds ADD COLUMN test_rmse REAL;              -- of a regression, in the target's unit
+ALTER TABLE rounds ADD COLUMN test_mae REAL;
+ALTER TABLE rounds ADD COLUMN test_r2 REAL;
+ALTER TABLE rounds ADD COLUMN test_confusion TEXT;         -- JSON array, classes x predictions; kept as long as the parameters
+CREATE INDEX rounds_confusion ON rounds (run, round) WHERE test_confusion IS NOT NULL;
+UPDATE rounds SET test_accuracy = NULL
+	WHERE test_accuracy = 0 AND run IN (SELECT id FROM runs WHERE spec LIKE '%predict: "number"%');
+`

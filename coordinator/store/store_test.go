@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/run"
 )
@@ -113,7 +114,11 @@ func TestRoundTrip(t *testing.T) {
 	must(t, s.ReserveParticipants("r1", 64))
 	must(t, s.ReserveParticipants("r1", 32)) // never back
 	play(t, s, "r1", 1, 3)
-	must(t, s.Evaluate("r1", run.Evaluation{Version: 2, Loss: 0.25, Accuracy: 0.9, Examples: 10000}))
+	// A real one has the figures of classes or of numbers; this one has all.
+	test := learn.Figures{Examples: 10000, Loss: .25, Accuracy: .9, BalancedAccuracy: .8, F1: .7, RMSE: 3, MAE: 2, R2: -1}
+	evaluation := run.Evaluation{Version: 2, Figures: test, Confusion: []int64{8000, 1000, 0, 1000}}
+	must(t, s.Evaluate("r1", evaluation))
+	evaluation.Classes = []learn.ClassFigures{{Examples: 9000, Precision: 1, Recall: 8. / 9, F1: 16. / 17}, {Examples: 1000, Precision: .5, Recall: 1, F1: 2. / 3}}
 	beyond := testLedger(3) // and what was in no round
 	beyond.Up += 1000
 	beyond.Abandoned = 1
@@ -148,8 +153,7 @@ func TestRoundTrip(t *testing.T) {
 		want.Rounds = append(want.Rounds, run.RoundRecord{Round: i, Participants: 2, Weight: 1200, TrainLoss: c.TrainLoss,
 			Traffic: testTraffic(i), Rate: .1, Opened: testOpen(i).Opened, Committed: c.Committed, Hash: c.Hash})
 	}
-	loss, accuracy := 0.25, 0.9
-	want.Rounds[1].TestLoss, want.Rounds[1].TestAccuracy = &loss, &accuracy
+	want.Rounds[1].Test, want.Evaluated = &test, &evaluation
 	if !reflect.DeepEqual(saved, want) {
 		t.Errorf("got  %+v\nwant %+v", saved, want)
 	}
@@ -179,7 +183,7 @@ func TestNaN(t *testing.T) {
 	c := testCommit(1, 2)
 	c.TrainLoss, c.Weight = math.NaN(), math.Inf(1)
 	must(t, s.Commit("r", c))
-	must(t, s.Evaluate("r", run.Evaluation{Version: 1, Loss: math.NaN(), Accuracy: 0.1, Examples: 10}))
+	must(t, s.Evaluate("r", run.Evaluation{Version: 1, Figures: learn.Figures{Loss: math.NaN(), Accuracy: 0.1, Examples: 10}}))
 	var nulls int
 	must(t, s.read.QueryRow(`SELECT (train_loss IS NULL) + (test_loss IS NULL) FROM rounds`).Scan(&nulls))
 	if nulls != 2 {
@@ -191,7 +195,7 @@ func TestNaN(t *testing.T) {
 	if !math.IsNaN(rec.TrainLoss) || !math.IsNaN(saved.Last.TrainLoss) || !math.IsInf(rec.Weight, 1) {
 		t.Errorf("got %+v", rec)
 	}
-	if rec.TestLoss == nil || !math.IsNaN(*rec.TestLoss) || rec.TestAccuracy == nil || *rec.TestAccuracy != 0.1 {
+	if rec.Test == nil || !math.IsNaN(rec.Test.Loss) || rec.Test.Accuracy != 0.1 {
 		t.Error("an evaluation without a number is no evaluation")
 	}
 }
@@ -262,7 +266,7 @@ func TestRetention(t *testing.T) {
 	for v := uint64(1); v <= 110; v++ {
 		play(t, s, "r", v, v)
 		if a, ok := accuracy[v]; ok {
-			must(t, s.Evaluate("r", run.Evaluation{Version: v, Accuracy: a, Examples: 1}))
+			must(t, s.Evaluate("r", run.Evaluation{Version: v, Figures: learn.Figures{Accuracy: a, Examples: 1}, Confusion: []int64{1}}))
 		}
 		switch v {
 		case 10:
@@ -272,7 +276,7 @@ func TestRetention(t *testing.T) {
 			must(t, s.Pin("r", 9, false))
 		case 50:
 			// Too late for its parameters: it must not cost those of the best that is there.
-			must(t, s.Evaluate("r", run.Evaluation{Version: 30, Accuracy: 0.99, Examples: 1}))
+			must(t, s.Evaluate("r", run.Evaluation{Version: 30, Figures: learn.Figures{Accuracy: 0.99, Examples: 1}}))
 		}
 	}
 	var kept []uint64
@@ -315,7 +319,7 @@ func TestColumns(t *testing.T) {
 	s := open(t, dir)
 	must(t, s.CreateRun(testRun("r", "digits")))
 	play(t, s, "r", 1, 1)
-	must(t, s.Evaluate("r", run.Evaluation{Version: 1, Loss: 0.5, Accuracy: 0.75, Examples: 100}))
+	must(t, s.Evaluate("r", run.Evaluation{Version: 1, Figures: learn.Figures{Loss: 0.5, Accuracy: 0.75, Examples: 100}}))
 	must(t, s.OpenRound("r", testOpen(2)))
 	must(t, s.Log("r", []run.LogEntry{{At: start, Round: 1, Participant: 5, Kind: "join", Detail: "tab"}}, run.Ledger{}))
 	must(t, s.Finish("r", "stopped", start.Add(time.Hour)))
@@ -325,7 +329,7 @@ func TestColumns(t *testing.T) {
 	defer db.Close()
 	for _, c := range []struct{ query, want string }{
 		{`SELECT group_concat(key || '=' || value, ' ') FROM meta WHERE key NOT IN ('secret', 'created_at') ORDER BY key`,
-			"created_by=fedtab test opened_by=fedtab test schema_version=8"},
+			"created_by=fedtab test opened_by=fedtab test schema_version=9"},
 		{`SELECT typeof(value) || length(value) FROM meta WHERE key = 'secret'`, "blob32"},
 		{`SELECT concat_ws('|', id, task, title, spec, seed, created_at, finished_at, finish_reason, participants_reserved, length(spec_hash)) FROM runs`,
 			"r|digits|A task|name: digits\n|18446744073709551615|2026-03-01T12:00:00.123Z|2026-03-01T13:00:00.123Z|stopped|1|64"},
@@ -336,7 +340,7 @@ func TestColumns(t *testing.T) {
 		{`SELECT group_concat(value) FROM rounds, json_each(cohort) WHERE round = 1`, "1,2,5"},
 		{`SELECT concat_ws('|', run, version, length(hash), length, length(parameters), snapshot, pinned) FROM models`, "r|1|64|10|40|snapshot 1|0"},
 		{`SELECT concat_ws('|', run, at, round, participant, kind, detail) FROM events`, "r|2026-03-01T12:00:00.123Z|1|5|join|tab"},
-		{`PRAGMA user_version`, "8"},
+		{`PRAGMA user_version`, "9"},
 		{`PRAGMA journal_mode`, "wal"},
 		{`PRAGMA foreign_key_check`, ""},
 	} {

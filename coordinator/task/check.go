@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -46,17 +45,7 @@ func (d *decoder) check(t *Task) {
 	d.optimiserFor(t.Strategy, t.Optimiser)
 	d.compress(t.Compress, t.Strategy)
 
-	s := t.Stop
-	d.want(s.Rounds >= 0 && s.Rounds <= MaxRounds, "stop.rounds", s.Rounds,
-		fmt.Sprintf("1 <= rounds <= %d (0: no such condition)", MaxRounds))
-	d.want(s.Accuracy >= 0 && s.Accuracy <= 1, "stop.accuracy", s.Accuracy, "0 < accuracy <= 1 (0: no such condition)")
-	d.want(s.Time == 0 || s.Time >= time.Second && s.Time <= MaxTime, "stop.time", s.Time,
-		fmt.Sprintf("1s <= time <= %v (0s: no such condition)", MaxTime))
-	d.want(s.Steps >= 0 && s.Steps <= 1_000_000_000, "stop.steps", s.Steps, "1 <= steps <= 1000000000 mini-batches of every client (0: no such condition)")
-	d.want(s.Steps == 0 || t.Strategy.Batches > 0, "stop.steps", s.Steps, "strategy.batches beside it: rounds of epochs do not count mini-batches")
-	if s == (Stop{}) && !d.brokenAt("stop.rounds") && !d.brokenAt("stop.accuracy") && !d.brokenAt("stop.time") {
-		d.wrong("stop", "stop has no condition, want at least one of rounds, accuracy, time, steps")
-	}
+	d.stop(t)
 	d.want(t.Data.Drift >= 0, "data.drift", t.Data.Drift, "drift >= 1, in mini-batches of every client (0: none)")
 	d.want(t.Data.Drift == 0 || t.Strategy.Batches > 0, "data.drift", t.Data.Drift, "strategy.batches beside it: rounds of epochs do not count mini-batches")
 	d.want(t.EvalEvery >= 1 && t.EvalEvery <= MaxRounds, "eval_every", t.EvalEvery, fmt.Sprintf("1 <= eval_every <= %d", MaxRounds))

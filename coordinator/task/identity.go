@@ -40,7 +40,7 @@ func (t *Task) Changes(earlier []byte, sameContent bool) ([]string, error) {
 // stop conditions.
 func (t *Task) SameStop(earlier []byte) bool {
 	was, err := Parse("the recorded task", earlier)
-	return err == nil && was.Stop == t.Stop
+	return err == nil && was.Stop.same(t.Stop)
 }
 
 // tree returns the settings that training depends on.

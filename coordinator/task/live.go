@@ -2,8 +2,6 @@ package task
 
 import (
 	"fmt"
-
-	"fedtab/run"
 )
 
 // CheckLive checks that the task can be served to participants. It reports every
@@ -20,7 +18,7 @@ func (t *Task) CheckLive() error {
 		`a scheme of several participants, because live data stays where it is (the nearest is "periodic")`+simulate)
 	d.want(t.Adversaries.Kind == "", "adversaries.kind", quoted(t.Adversaries.Kind),
 		"none, because only a simulation makes its clients (live, coordinator swarm --adversaries does)"+simulate)
-	if t.Stop.Steps > 0 && t.RunStop() == (run.Stop{}) {
+	if t.Stop.Steps > 0 && t.RunStop(nil).Endless() {
 		d.want(false, "stop.steps", t.Stop.Steps,
 			fmt.Sprintf("rounds, accuracy or time beside it, because a live round of %s has no fixed number of mini-batches%s", t.Strategy.Kind, simulate))
 	}

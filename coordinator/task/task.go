@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"fedtab/coordinator/adversary"
-	"fedtab/run"
 	"fedtab/strategy"
 )
 
@@ -42,15 +41,6 @@ type Task struct {
 	Seed        uint64           `yaml:"seed"`       // of all random streams; default 1
 
 	where places // for errors of CheckModel
-}
-
-// Stop has the stop conditions: a run is over as soon as one of them holds. Zero is
-// no condition.
-type Stop struct {
-	Rounds   int           `yaml:"rounds,omitempty"`
-	Accuracy float64       `yaml:"accuracy,omitempty"` // on the test set, 0 to 1
-	Time     time.Duration `yaml:"time,omitempty"`     // since the run was created
-	Steps    int           `yaml:"steps,omitempty"`    // mini-batches of every client, for strategies with batches
 }
 
 // The values of Join.
@@ -99,19 +89,6 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Adversaries = t.Adversaries.WithDefaults()
 	t.Strategy = schemes.WithDefaults(t.Strategy)
 	t.Compress.fill(schemes.Packing(t.Strategy))
-}
-
-// RunStop returns the stop conditions of a run. Steps become rounds where a round has
-// a fixed number of mini-batches.
-func (t *Task) RunStop() run.Stop {
-	s := run.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Time: t.Stop.Time}
-	if b := t.Strategy.Steps(); t.Stop.Steps > 0 && b > 0 {
-		rounds := (t.Stop.Steps + b - 1) / b
-		if s.Rounds == 0 || rounds < s.Rounds {
-			s.Rounds = rounds
-		}
-	}
-	return s
 }
 
 // Load reads the task file at path.

@@ -76,7 +76,7 @@ func TestNonIID(t *testing.T) {
 	if want := (Partition{Kind: Shards, Clients: 100, PerClient: 2}); got.Data.Partition != want {
 		t.Errorf("partition %+v, want %+v", got.Data.Partition, want)
 	}
-	if want := (Stop{Rounds: 300, Accuracy: 0.97}); got.Stop != want {
+	if want := (Stop{Rounds: 300, Accuracy: 0.97}); !reflect.DeepEqual(got.Stop, want) {
 		t.Errorf("stop %+v, want %+v", got.Stop, want)
 	}
 }

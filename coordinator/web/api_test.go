@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/run"
 )
@@ -108,14 +109,16 @@ func fields(t *testing.T, into map[string]bool, text []byte) {
 
 // busy is a run in which every figure has a value.
 func busy() (run.State, run.RoundRecord) {
-	loss, accuracy := .5, .75
+	classes := learn.Metrics{Sums: learn.Sums{Examples: 4, Loss: 2, Correct: 3}, Confusion: []int64{2, 0, 1, 1}}
+	test := classes.Figures()
+	test.RMSE, test.MAE, test.R2 = 3, 2, .5 // of a regression
 	sent := run.Traffic{Up: 100, Down: 200, ModelsUp: 1, ModelsDown: 2}
 	sent.Kinds[protocol.KindHello] = run.KindTraffic{Up: 100}
 	state := run.State{
 		Phase: protocol.PhaseTraining, Round: 2, Version: 1, Participants: 3,
-		Evaluated: &run.Evaluation{Version: 1, Loss: loss, Accuracy: accuracy}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
+		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
 	}
-	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, TestLoss: &loss, TestAccuracy: &accuracy, Rate: .1, Traffic: sent}
+	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, Test: &test, Rate: .1, Traffic: sent}
 }
 
 // Every field that the API serves is described, and every one that is described

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -228,7 +229,7 @@ func (f *Feed) Curve(points int) []byte {
 	c := api.Curve{Round: []int{}, TestLoss: []*float64{}, TestAccuracy: []*float64{}}
 	var evaluated []int
 	for i := range f.rounds {
-		if f.rounds[i].TestLoss != nil || f.rounds[i].TestAccuracy != nil {
+		if f.rounds[i].Test != nil {
 			evaluated = append(evaluated, i)
 		}
 	}
@@ -240,8 +241,11 @@ func (f *Feed) Curve(points int) []byte {
 		}
 		r := &f.rounds[evaluated[at]]
 		c.Round = append(c.Round, int(r.Round))
-		c.TestLoss = append(c.TestLoss, run.Finite(r.TestLoss))
-		c.TestAccuracy = append(c.TestAccuracy, run.Finite(r.TestAccuracy))
+		c.TestLoss = append(c.TestLoss, run.Finite(&r.Test.Loss))
+		c.TestAccuracy = append(c.TestAccuracy, run.Finite(&r.Test.Accuracy))
+		if !math.IsNaN(r.Test.RMSE) {
+			c.TestRMSE = append(c.TestRMSE, &r.Test.RMSE)
+		}
 	}
 	f.mu.Unlock()
 	f.curve = cachedCurve{seq, points, encode(c)}

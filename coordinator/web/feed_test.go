@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
+	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/run"
 )
@@ -44,8 +46,7 @@ func memoryStudy(t *testing.T, rounds int) (*Study, *httptest.Server) {
 	for i := 1; i <= rounds; i++ {
 		r := run.RoundRecord{Round: uint64(i), Participants: 3}
 		if i%2 == 0 {
-			loss, accuracy := 1/float64(i), float64(i)/float64(rounds)
-			r.TestLoss, r.TestAccuracy = &loss, &accuracy
+			r.Test = &learn.Figures{Loss: 1 / float64(i), Accuracy: float64(i) / float64(rounds), RMSE: math.NaN()}
 		}
 		all = append(all, r)
 	}
@@ -204,8 +205,7 @@ func TestFeedSince(t *testing.T) {
 	}
 	evaluate := func(numbers ...uint64) {
 		for _, n := range numbers {
-			loss := .25
-			f.Publish(run.Update{Round: &run.RoundRecord{Round: n, TestLoss: &loss}})
+			f.Publish(run.Update{Round: &run.RoundRecord{Round: n, Test: &learn.Figures{Loss: .25}}})
 		}
 	}
 	check := func(want ...int) {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -64,6 +65,11 @@ var (
 	versionDesc      = desc("version", "Newest committed version.", "task", "run")
 	phaseDesc        = desc("phase", "1 for the phase that the run is in.", "task", "run", "phase")
 	accuracyDesc     = desc("test_accuracy", "Test accuracy of the version evaluated last, 0 to 1.", "task", "run")
+	balancedDesc     = desc("test_balanced_accuracy", "Mean of the classes' recalls of the version evaluated last, 0 to 1.", "task", "run")
+	f1Desc           = desc("test_f1", "Mean of the classes' F1 of the version evaluated last, 0 to 1.", "task", "run")
+	rmseDesc         = desc("test_rmse", "Root of the mean squared test error of the version evaluated last, in the unit of the target.", "task", "run")
+	maeDesc          = desc("test_mae", "Mean absolute test error of the version evaluated last, in the unit of the target.", "task", "run")
+	r2Desc           = desc("test_r2", "Share of the test targets' variance that the version evaluated last explains.", "task", "run")
 	lossDesc         = desc("test_loss", "Mean test loss of the version evaluated last.", "task", "run")
 	// Bits for a parameter and the ratio to raw float32 follow from these, over any
 	// period of time:
@@ -122,8 +128,17 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		gauge(versionDesc, float64(s.Version), is...)
 		gauge(phaseDesc, 1, with(s.Phase.String())...)
 		if e := s.Evaluated; e != nil {
-			gauge(accuracyDesc, e.Accuracy, is...)
-			gauge(lossDesc, e.Loss, is...)
+			for _, f := range []struct {
+				desc  *prometheus.Desc
+				value float64
+			}{
+				{lossDesc, e.Loss}, {accuracyDesc, e.Accuracy}, {balancedDesc, e.BalancedAccuracy}, {f1Desc, e.F1},
+				{rmseDesc, e.RMSE}, {maeDesc, e.MAE}, {r2Desc, e.R2},
+			} {
+				if !math.IsNaN(f.value) {
+					gauge(f.desc, f.value, is...)
+				}
+			}
 		}
 		c.ledger(counter, with, s.Ledger)
 		counter(abandonedDesc, float64(s.Ledger.Abandoned), is...)

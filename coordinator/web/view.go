@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fedtab/api"
+	"fedtab/coordinator/account"
 	"fedtab/learn"
 	"fedtab/run"
 )
@@ -22,12 +23,13 @@ func (st *Study) view(s run.State) api.Task {
 		Model:   api.Model{Summary: summary(st.Model.Spec()), Parameters: parameters},
 		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Train.Classes(), Shards: len(st.Data.Shards)},
 		Packing: api.Packing{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
-		Stop:    api.Stop{Rounds: t.Stop.Rounds, Accuracy: t.Stop.Accuracy, Seconds: t.Stop.Time.Seconds()},
+		Stop:    stop(t.RunStop(st.Data.ClassNames())),
 		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants,
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Problem: s.Problem(),
 	}
 	if e := s.Evaluated; e != nil {
-		v.Evaluated, v.TestLoss, v.TestAccuracy = int(e.Version), run.Finite(&e.Loss), run.Finite(&e.Accuracy)
+		v.Evaluation = account.Evaluation(e, st.Data.ClassNames(), st.Data.Target())
+		v.Evaluated, v.TestLoss, v.TestAccuracy = v.Evaluation.Version, v.Evaluation.Loss, v.Evaluation.Accuracy
 	}
 	return v
 }
@@ -35,10 +37,19 @@ func (st *Study) view(s run.State) api.Task {
 func (st *Study) viewRound(r *run.RoundRecord) api.Round {
 	return api.Round{
 		Round: int(r.Round), Participants: r.Participants, TrainLoss: run.Finite(&r.TrainLoss),
-		TestLoss: run.Finite(r.TestLoss), TestAccuracy: run.Finite(r.TestAccuracy),
+		Test:    account.Test(r.Test),
 		Traffic: traffic(&r.Traffic, st.Model.Layout().Size),
 		Rate:    run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
 	}
+}
+
+// stop has a run's stop conditions.
+func stop(s run.Stop) api.Stop {
+	v := api.Stop{Rounds: s.Rounds, Seconds: s.Time.Seconds(), Goals: []api.Goal{}}
+	for _, g := range s.Goals {
+		v.Goals = append(v.Goals, api.Goal{Metric: string(g.Metric), Class: g.Name, Words: g.String(), Reach: g.Reach, Falls: g.Metric.Falls()})
+	}
+	return v
 }
 
 // traffic is a byte account of a model with the given number of parameters.

@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
+	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/protocol"
 	"fedtab/run"
@@ -38,7 +40,8 @@ func testStudy(t *testing.T) (*Study, *httptest.Server) {
 
 func studyOf(t *testing.T, name string) (*Study, *httptest.Server) {
 	t.Helper()
-	tk, err := task.Find(name, nil)
+	class := map[string]string{"anes96": "Dole"}[name]
+	tk, err := task.Find(name, []string{`stop.metrics=[{metric: recall, class: "` + cmp.Or(class, "1") + `", reach: 0.99}, {metric: loss, reach: 0.01}]`})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,9 +207,8 @@ func TestEvents(t *testing.T) {
 	if e, v := next(); e != "round" || v["test_loss"] != nil || v["train_loss"] != nil || !dense(v) {
 		t.Fatalf("got %s %v", e, v)
 	}
-	loss, accuracy := math.NaN(), .1
-	rec.TestLoss, rec.TestAccuracy = &loss, &accuracy
-	state.Evaluated = &run.Evaluation{Version: 1, Loss: loss, Accuracy: accuracy}
+	rec.Test = &learn.Figures{Loss: math.NaN(), Accuracy: .1}
+	state.Evaluated = &run.Evaluation{Version: 1, Figures: *rec.Test}
 	st.Feed.Publish(run.Update{State: state, Round: &rec})
 	if e, v := next(); e != "state" || v["test_accuracy"] != .1 || v["test_loss"] != nil {
 		t.Fatalf("got %s %v", e, v)
@@ -225,7 +227,7 @@ func TestProbes(t *testing.T) {
 		t.Errorf("/metrics of the participants' address: %s %s, want 404 and where they are", r.Status, b)
 	}
 	defer func() { testState, testFailure = run.State{}, nil }()
-	loss := run.Evaluation{Version: 3, Loss: .5, Accuracy: .75}
+	loss := run.Evaluation{Version: 3, Figures: learn.Figures{Loss: .5, Accuracy: .75}}
 	for _, test := range []struct {
 		name          string
 		state         run.State

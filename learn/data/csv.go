@@ -47,7 +47,7 @@ const (
 	HeaderAbsent                // a row; columns are numbered from 1
 )
 
-// Missing tells what happens to a row with a missing value: an empty field, ?,
+// Missing tells what happens to a row with a missing value: an empty field, ?, -,
 // NA, N/A, NaN or null, in lower or upper case.
 type Missing int
 
@@ -74,25 +74,25 @@ var DefaultLimits = Limits{Rows: 1 << 23, Columns: 4096, Values: 1 << 24, Record
 const maxCategories = 256
 
 // ReadCSV reads a table in the format of RFC 4180 or a common variant: comma,
-// semicolon or tab as separator, LF or CRLF as line end, with or without a byte
-// order mark. Quoted fields may hold separators and line ends. ReadCSV skips empty
-// lines and ignores spaces around a value.
+// semicolon or tab as separator, LF or CRLF as line end, in UTF-8, UTF-16 or
+// Windows-1252, with or without a byte order mark. Quoted fields may hold separators
+// and line ends. ReadCSV skips empty lines and ignores spaces around a value.
 //
-// Numbers may have a decimal comma if all of them do. The table is read in one
-// pass and holds numbers only. name is the file's name in errors, which read
+// Numbers may have a decimal comma if all of them do, groups of three digits and a
+// per cent sign. The table is read in one pass and holds numbers only. name is the file's name in errors, which read
 // NAME:LINE: column 3 (age) is "x", want a number. They wrap ErrFormat, or
 // ErrTooLarge if a limit is exceeded.
 func ReadCSV(r io.Reader, name string, cfg CSV) (*Table, error) {
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits
 	}
-	in := bufio.NewReaderSize(r, sampleSize)
-	sample, skip, err := look(in, name)
+	in, err := utf8Reader(bufio.NewReaderSize(r, sampleSize), name)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := in.Discard(skip); err != nil {
-		return nil, fmt.Errorf("data: read %s: %w", name, err)
+	sample, err := look(in, name)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.Separator == 0 {
 		cfg.Separator = separator(sample)
@@ -155,7 +155,9 @@ func (c *csvReader) read(sample []byte) (*Table, error) {
 		return nil, err
 	}
 	if c.cfg.Decimal == 0 {
-		c.cfg.Decimal = decimal(sample, c.cfg.Separator)
+		if c.cfg.Decimal, err = c.decimal(sample); err != nil {
+			return nil, err
+		}
 	}
 	first := c.line
 	for fresh := !header; ; fresh = true {
@@ -287,7 +289,7 @@ func (c *csvReader) row(row []string) error {
 		}
 	}
 	if c.cfg.Values {
-		t.targets = append(t.targets, float32(y))
+		t.targets = append(t.targets, y)
 	} else {
 		t.labels = append(t.labels, uint8(y))
 	}
@@ -306,7 +308,7 @@ func (c *csvReader) value(i int, col *column, s string) (float64, error) {
 		}
 		want := "a number"
 		if c.cfg.Decimal == ',' {
-			want = "a number, with a decimal comma if any"
+			want = "a number, with a decimal comma if any (if the point is the decimal sign, say so)"
 		} else if _, ok := parseNumber(s, ','); ok {
 			want = "a number with a decimal point (if the comma is the decimal one, say so)"
 		} else if col.role == number {
@@ -437,29 +439,9 @@ func missing(s string) bool {
 	case 0:
 		return true
 	case 1:
-		return s == "?"
+		return s == "?" || s == "-"
 	case 2, 3, 4:
 		return strings.EqualFold(s, "NA") || strings.EqualFold(s, "N/A") || strings.EqualFold(s, "NaN") || strings.EqualFold(s, "null")
 	}
 	return false
-}
-
-// parseNumber reads a finite decimal number. It refuses what else strconv reads:
-// hexadecimal numbers, infinities, underscores.
-func parseNumber(s string, decimal rune) (float64, bool) {
-	comma := -1
-	for i := range len(s) {
-		switch b := s[i]; {
-		case b >= '0' && b <= '9', b == '+', b == '-', b == 'e', b == 'E', b == '.' && decimal == '.':
-		case b == ',' && decimal == ',' && comma < 0:
-			comma = i
-		default:
-			return 0, false
-		}
-	}
-	if comma >= 0 {
-		s = s[:comma] + "." + s[comma+1:]
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	return v, err == nil
 }

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf16"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // small has a number, a category and a class.
@@ -54,6 +58,10 @@ func TestReadCSV(t *testing.T) {
 		{"told decimal comma", strings.ReplaceAll(strings.ReplaceAll(small, ",", ";"), "5.5", "5,500"), CSV{Target: "vote", Categorical: colour, Decimal: ','}},
 		{"exponents", strings.ReplaceAll(strings.ReplaceAll(small, "31", "+3.1e1"), "42", ".42E+2"), smallCSV},
 		{"told categories", small, CSV{Target: "vote", Categorical: []Category{{"colour", []string{"blue", "red"}}}, Classes: []string{"no", "yes"}}},
+		{"UTF-16", string(utf16Of(small, binary.LittleEndian, true)), smallCSV},
+		{"UTF-16, big end first", string(utf16Of(small, binary.BigEndian, true)), smallCSV},
+		{"UTF-16 without a mark", string(utf16Of(small, binary.LittleEndian, false)), smallCSV},
+		{"UTF-16, big end first, without a mark", string(utf16Of(small, binary.BigEndian, false)), smallCSV},
 		{"ignored column", "id,age,colour,vote\nx,31,red,yes\ny,42,blue,no\n\xff,5.5,red,yes\n", CSV{Target: "vote", Categorical: colour, Ignore: []string{"id"}}},
 		{"size known", small, CSV{Target: "vote", Categorical: colour, Size: int64(len(small))}},
 	} {
@@ -167,7 +175,9 @@ func TestReadCSVRefuses(t *testing.T) {
 		{"hexadecimal", "a,b\n0x10,1\n", CSV{Target: "b"}, ErrFormat, `column 1 (a) is "0x10"`},
 		{"beyond binary64", "a,b\n1e999,1\n", CSV{Target: "b"}, ErrFormat, `column 1 (a) is "1e999"`},
 		{"beyond binary32", "a,b\n-4e38,1\n", CSV{Target: "b"}, ErrFormat, `column 1 (a) is "-4e38", want a number of at most 3.4e38`},
-		{"thousands", "a;b\n1,234;1\n", CSV{Target: "b"}, ErrFormat, `x.csv:2: column 1 (a) is "1,234", want a number with a decimal point (if the comma`},
+		{"thousands", "a;b\n1,234;1\n", CSV{Target: "b"}, ErrFormat, `x.csv:2: column 1 (a) is "1,234": no other number tells whether that is 1234 or 1.234, want to be told the decimal sign, point or comma`},
+		{"a point that may separate thousands", "a;b\n999;1\n12.345;1\n", CSV{Target: "b"}, ErrFormat, `x.csv:3: column 1 (a) is "12.345": no other number tells whether that is 12.345 or 12345`},
+		{"groups of two", "a;b\n1,23,456;1\n", CSV{Target: "b", Decimal: '.'}, ErrFormat, `x.csv:2: column 1 (a) is "1,23,456", want a number`},
 		{"comma and point", "a;b\n1,5;1\n1.5;2\n", CSV{Target: "b"}, ErrFormat, `x.csv:2: column 1 (a) is "1,5", want a number with a decimal point`},
 		{"point after commas", "a;b\n1,5;1\n1.5;2\n", CSV{Target: "b", Decimal: ','}, ErrFormat, `x.csv:3: column 1 (a) is "1.5", want a number, with a decimal comma`},
 		{"missing", "a,b\n1,2\n,3\n", CSV{Target: "b"}, ErrFormat, `x.csv:3: column 1 (a) is "", want a value`},
@@ -192,9 +202,8 @@ func TestReadCSVRefuses(t *testing.T) {
 		{"unknown class", "a,b\n1,maybe\n", CSV{Target: "b", Classes: []string{"no", "yes"}}, ErrFormat, `x.csv:2: column 2 (b) is "maybe", want one of no, yes`},
 		{"class twice", "a,b\n1,no\n", CSV{Target: "b", Classes: []string{"no", "no"}}, ErrFormat, `column 2 (b) is to hold "no" twice`},
 		{"many classes", classes.String(), CSV{Target: "2"}, ErrFormat, `x.csv:257: column 2 is "256", want at most 256 different classes`},
-		{"Latin-1 class", "a,b\n1,n\xe3o\n", CSV{Target: "b"}, ErrFormat, `x.csv:2: column 2 (b) is "n\xe3o", want text in UTF-8`},
-		{"Latin-1 name", "n\xe3o,b\n1,2\n", CSV{Target: "b"}, ErrFormat, `x.csv:1: the name of column 1 is "n\xe3o", want text in UTF-8`},
-		{"UTF-16", "\xff\xfea\x00", CSV{Target: "b"}, ErrFormat, "x.csv:1: is UTF-16"},
+		{"UTF-8 that is broken later", "a,b\n1,n\u00e3o\n" + strings.Repeat("1,no\n", sampleSize) + "1,n\xe3o\n", CSV{Target: "b"}, ErrFormat, `x.csv:65539: column 2 (b) is "n\xe3o", want text in UTF-8`},
+		{"UTF-16 of nothing", "\xff\xfe", CSV{Target: "b"}, ErrFormat, "x.csv is empty"},
 		{"binary", "a,b\n1,2\n\x00,1\n", CSV{Target: "b"}, ErrFormat, "x.csv:3: has a zero byte"},
 		{"spreadsheet", "PK\x03\x04rest", CSV{Target: "b"}, ErrFormat, "spreadsheet"},
 		{"CR alone", "a,b\r1,2\r3,4\r", CSV{Target: "b"}, ErrFormat, "x.csv:1: lines end in CR alone"},
@@ -237,6 +246,70 @@ func (e *endless) Read(p []byte) (int, error) {
 	n := copy(p, e.text[int(e.read)%len(e.text):])
 	e.read += int64(n)
 	return n, nil
+}
+
+// utf16Of returns text in UTF-16.
+func utf16Of(text string, order binary.AppendByteOrder, mark bool) (b []byte) {
+	if mark {
+		text = "\ufeff" + text
+	}
+	for _, u := range utf16.Encode([]rune(text)) {
+		b = order.AppendUint16(b, u)
+	}
+	return b
+}
+
+// Texts come out the same from every encoding, wherever the first letter beyond ASCII
+// is.
+func TestEncodings(t *testing.T) {
+	for _, before := range []int{0, 1, sampleSize/5 - 1, sampleSize / 5, sampleSize} {
+		text := "größe,b\n" + strings.Repeat("1,no\n", before) + "2,n\u00e3o €\n"
+		if before > 0 {
+			text = strings.Replace(text, "größe", "groesse", 1)
+		}
+		latin, err := charmap.Windows1252.NewEncoder().String(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := read(t, text, CSV{Target: "b"})
+		if want.Classes[len(want.Classes)-1] != "n\u00e3o €" {
+			t.Fatalf("classes %q", want.Classes)
+		}
+		for name, encoded := range map[string]string{
+			"Windows-1252": latin, "UTF-8 with a mark": "\ufeff" + text, "UTF-16": string(utf16Of(text, binary.LittleEndian, true)),
+		} {
+			if got := read(t, encoded, CSV{Target: "b"}); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s, %d rows before: columns %v, classes %q, %d rows, want %v, %q, %d", name, before, got.Columns, got.Classes, got.Len(), want.Columns, want.Classes, want.Len())
+			}
+		}
+	}
+}
+
+// Numbers as spreadsheets write them.
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct {
+		text         string
+		point, comma float64 // by the decimal sign; NaN: no number
+	}{
+		{"12", 12, 12}, {"-0.5", -.5, math.NaN()}, {"0,5", math.NaN(), .5}, {"1e3", 1000, 1000}, {"+1.5E-2", .015, math.NaN()},
+		{"12.345", 12.345, 12345}, {"1,234", 1234, 1.234}, {"1.234,5", math.NaN(), 1234.5}, {"1,234.5", 1234.5, math.NaN()},
+		{"1.234.567", math.NaN(), 1234567}, {"-1,234,567.25", -1234567.25, math.NaN()}, {"1 234.5", 1234.5, math.NaN()}, {"1 234", 1234, 1234},
+		{"1\u00a0234,5", math.NaN(), 1234.5}, {"1\u202f234", 1234, 1234}, {"1'234.5", 1234.5, math.NaN()}, {"1\u2019234", 1234, 1234},
+		{"12%", .12, .12}, {"12.5 %", .125, math.NaN()}, {"-3,5%", math.NaN(), -.035}, {".5", .5, math.NaN()}, {"5.", 5, math.NaN()},
+		{"1,23", math.NaN(), 1.23}, {"1,2345", math.NaN(), 1.2345}, {"0.123", .123, math.NaN()}, {"1234,567", math.NaN(), 1234.567},
+		{"", math.NaN(), math.NaN()}, {"-", math.NaN(), math.NaN()}, {"%", math.NaN(), math.NaN()}, {"NaN", math.NaN(), math.NaN()},
+		{"Inf", math.NaN(), math.NaN()}, {"0x10", math.NaN(), math.NaN()}, {"1_000", math.NaN(), math.NaN()}, {"1,,234", math.NaN(), math.NaN()},
+		{",234", math.NaN(), .234}, {"1 23", math.NaN(), math.NaN()}, {"12 34 56", math.NaN(), math.NaN()}, {"1.234,567,8", math.NaN(), math.NaN()},
+		{"2024-05-01", math.NaN(), math.NaN()}, {"01.05.2024", math.NaN(), math.NaN()}, {"1,234e3", 1234000, 1234}, {"12%%", math.NaN(), math.NaN()},
+		{"1 234,567.8", math.NaN(), math.NaN()}, {"10 kg", math.NaN(), math.NaN()}, {"e5", math.NaN(), math.NaN()}, {"1.5.2", math.NaN(), math.NaN()},
+	} {
+		for sign, want := range map[rune]float64{'.': c.point, ',': c.comma} {
+			got, ok := parseNumber(c.text, sign)
+			if ok == math.IsNaN(want) || ok && math.Abs(got-want) > 1e-12*math.Abs(want) {
+				t.Errorf("%q with decimal sign %c is %v, %v, want %v", c.text, sign, got, ok, want)
+			}
+		}
+	}
 }
 
 // A file of 4 GB is refused early and without buffering it: a row that never ends,
@@ -367,7 +440,7 @@ func FuzzReadCSV(f *testing.F) {
 			}
 			return
 		}
-		if p.Train.Len() != n || p.Train.Features() != len(p.Features) || p.Test.Len() != 0 {
+		if p.Train.Len() != n || p.Train.Features() != len(p.Encoding.Features()) || p.Test.Len() != 0 {
 			t.Fatalf("%d rows of %d features, %d to test", p.Train.Len(), p.Train.Features(), p.Test.Len())
 		}
 	})

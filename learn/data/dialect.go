@@ -7,31 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
 // sampleSize is how many bytes of a table its dialect is detected from.
 const sampleSize = 1 << 16
 
-// look returns the whole lines at the beginning of in, and the number of bytes
-// before them. It consumes nothing. It refuses what is not text in UTF-8 with LF or
-// CRLF.
-func look(in *bufio.Reader, name string) (sample []byte, skip int, err error) {
+// look returns the whole lines at the beginning of in. It consumes nothing. It refuses
+// what is not text with LF or CRLF.
+func look(in *bufio.Reader, name string) (sample []byte, err error) {
 	sample, err = in.Peek(sampleSize)
 	if err != nil && err != io.EOF {
-		return nil, 0, fmt.Errorf("data: read %s: %w", name, err)
+		return nil, fmt.Errorf("data: read %s: %w", name, err)
 	}
 	whole := err == io.EOF
-	refuse := func(line int, what string) ([]byte, int, error) {
-		return nil, 0, fmt.Errorf("data: %s:%d: %s: %w", name, line, what, ErrFormat)
+	refuse := func(line int, what string) ([]byte, error) {
+		return nil, fmt.Errorf("data: %s:%d: %s: %w", name, line, what, ErrFormat)
 	}
-	switch {
-	case bytes.HasPrefix(sample, []byte("\xff\xfe")), bytes.HasPrefix(sample, []byte("\xfe\xff")):
-		return refuse(1, "is UTF-16, want text in UTF-8")
-	case bytes.HasPrefix(sample, []byte("PK\x03\x04")):
+	if bytes.HasPrefix(sample, []byte("PK\x03\x04")) {
 		return refuse(1, "is a zip archive or a spreadsheet, want text in CSV")
-	case bytes.HasPrefix(sample, []byte("\xef\xbb\xbf")):
-		sample, skip = sample[3:], 3
 	}
 	if i := bytes.IndexByte(sample, 0); i >= 0 {
 		return refuse(1+bytes.Count(sample[:i], []byte("\n")), "has a zero byte, want text in CSV")
@@ -42,7 +37,7 @@ func look(in *bufio.Reader, name string) (sample []byte, skip int, err error) {
 	if !whole {
 		sample = sample[:bytes.LastIndexByte(sample, '\n')+1]
 	}
-	return sample, skip, nil
+	return sample, nil
 }
 
 // separator detects the separator of a sample: a tab or a semicolon if all of the
@@ -92,32 +87,51 @@ func firstRows(sample []byte, sep rune) [][]string {
 	return rows
 }
 
-// decimal detects the decimal sign of a sample. It is a comma only if a number can
-// be read in no other way (0,5 or 12,75, but not 1,234) and no number has a point.
-func decimal(sample []byte, sep rune) rune {
-	comma := false
-	for _, row := range firstRows(sample, sep) {
-		for _, s := range row {
-			s = strings.TrimSpace(s)
-			if _, ok := parseNumber(s, '.'); ok && strings.Contains(s, ".") {
-				return '.'
+// decimal detects the decimal sign from the columns of numbers of a sample. Where no
+// number shows which sign it is, and one could be read either way, as 12.345 can, it
+// refuses to guess.
+func (c *csvReader) decimal(sample []byte) (rune, error) {
+	r := csv.NewReader(bytes.NewReader(sample))
+	r.Comma, r.FieldsPerRecord, r.ReuseRecord = c.cfg.Separator, -1, true
+	const enough = 1000
+	point, comma := false, false
+	var either, where string
+	for range enough {
+		row, err := r.Read()
+		if err != nil { // the end, or what the reading of the whole file will report
+			break
+		}
+		for i, s := range row[:min(len(row), len(c.columns))] {
+			if c.columns[i].role != number && (c.columns[i].role != target || c.columns[i].codes != nil) {
+				continue
 			}
-			if _, ok := parseNumber(s, ','); ok && strings.Contains(s, ",") {
-				comma = comma || !thousands(s)
+			s = strings.TrimSpace(s)
+			switch readingOf(s) {
+			case withPoint:
+				point = true
+			case withComma:
+				comma = true
+			case withEither:
+				if either == "" {
+					line, _ := r.FieldPos(i)
+					either, where = strings.Clone(s), fmt.Sprintf("%d: %s", line, c.column(i))
+				}
 			}
 		}
+		if point {
+			break // a comma beside it is an error, or separates groups
+		}
 	}
-	if comma {
-		return ','
+	switch {
+	case point || !comma && either == "":
+		return '.', nil
+	case comma:
+		return ',', nil
 	}
-	return '.'
-}
-
-// thousands reports whether the comma of a number may separate thousands, as in
-// 1,234.
-func thousands(s string) bool {
-	whole, rest, _ := strings.Cut(strings.TrimLeft(s, "+-"), ",")
-	return len(whole) >= 1 && len(whole) <= 3 && whole[0] != '0' && len(rest) == 3 && !strings.ContainsAny(rest, "eE+-")
+	p, _ := parseNumber(either, '.')
+	q, _ := parseNumber(either, ',')
+	return 0, fmt.Errorf("data: %s:%s is %s: no other number tells whether that is %s or %s, want to be told the decimal sign, point or comma: %w",
+		c.name, where, clip(either), strconv.FormatFloat(p, 'f', -1, 64), strconv.FormatFloat(q, 'f', -1, 64), ErrFormat)
 }
 
 var errRecord = errors.New("row too long")

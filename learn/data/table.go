@@ -21,7 +21,7 @@ type Table struct {
 	rows    int
 	cells   []float64 // [rows, len(Columns)]: a number, the index of a category, or NaN if missing
 	labels  []uint8   // [rows], or nil
-	targets []float32 // [rows], or nil
+	targets []float64 // [rows], or nil
 }
 
 // Column is a column of a Table.
@@ -35,8 +35,8 @@ func (t *Table) Len() int { return t.rows }
 
 // Preparation configures Prepare.
 type Preparation struct {
-	// Standardise gives every column of numbers mean 0 and variance 1 over the
-	// training rows.
+	// Standardise gives every column of numbers, and a numeric target, mean 0 and
+	// variance 1 over the training rows.
 	Standardise bool
 	// DropConstant drops columns in which all training rows have the same value.
 	// Otherwise they are an error: they carry no information and cannot be
@@ -48,10 +48,8 @@ type Preparation struct {
 // training rows alone, so that nothing leaks from the test rows into training.
 type Prepared struct {
 	Train, Test *Set
-	Features    []string  // names; COLUMN=CATEGORY for the indicator of a category
-	Mean        []float64 // subtracted from each feature; 0 if it is not standardised
-	Deviation   []float64 // each feature is then divided by it; 1 if it is not standardised
-	Constant    []string  // dropped columns
+	Encoding    Encoding
+	Constant    []string // dropped columns
 }
 
 // Prepare makes a set of the training rows and one of the test rows, which may be
@@ -62,11 +60,11 @@ func (t *Table) Prepare(train, test []int32, p Preparation) (*Prepared, error) {
 	if len(train) == 0 {
 		return nil, fmt.Errorf("data: %s: no training rows, want at least one: %w", t.name, ErrFormat)
 	}
-	out := &Prepared{}
-	var plans []plan
+	out := &Prepared{Encoding: Encoding{Target: EncodedTarget{Name: t.Target, Classes: t.Classes, Deviation: 1}}}
+	var columns []int                     // of the table, in the order of out.Encoding.Columns
 	values := make([]float64, len(train)) // one column of the training rows
 	for k, col := range t.Columns {
-		c := t.plan(k, train, values)
+		c := t.measure(k, train, values)
 		if !c.known {
 			return nil, fmt.Errorf("data: %s: column %s has no value in the %d training rows: %w", t.name, clipName(col.Name), len(train), ErrFormat)
 		}
@@ -74,53 +72,56 @@ func (t *Table) Prepare(train, test []int32, p Preparation) (*Prepared, error) {
 			out.Constant = append(out.Constant, col.Name)
 			continue
 		}
-		c.first = len(out.Features)
-		if col.Categories != nil {
-			for _, text := range col.Categories {
-				out.Features = append(out.Features, col.Name+"="+text)
-				out.Mean, out.Deviation = append(out.Mean, 0), append(out.Deviation, 1)
-			}
-		} else {
-			if !p.Standardise {
-				c.mean, c.deviation = 0, 1
-			}
-			out.Features = append(out.Features, col.Name)
-			out.Mean, out.Deviation = append(out.Mean, c.mean), append(out.Deviation, c.deviation)
+		e := EncodedColumn{Name: col.Name, Categories: col.Categories, Deviation: 1}
+		if p.Standardise && col.Categories == nil {
+			e.Mean, e.Deviation = c.mean, c.deviation
 		}
-		plans = append(plans, c)
+		if t.missing == FillMean || t.missing == FillMedian {
+			e.Fill = &c.fill
+		}
+		out.Encoding.Columns = append(out.Encoding.Columns, e)
+		columns = append(columns, k)
 	}
 	if len(out.Constant) > 0 && !p.DropConstant {
 		return nil, fmt.Errorf("data: %s: all training rows have the same value in %s, want columns with at least two values (constant ones can be dropped): %w",
 			t.name, listed(out.Constant), ErrFormat)
 	}
-	if len(plans) == 0 {
+	if len(columns) == 0 {
 		return nil, fmt.Errorf("data: %s: no column is left: %s are constant: %w", t.name, listed(out.Constant), ErrFormat)
 	}
+	if t.targets != nil && p.Standardise {
+		for r, i := range train {
+			values[r] = t.targets[i]
+		}
+		mean, square := moments(values)
+		deviation := math.Sqrt(square / float64(len(train)))
+		if deviation == 0 {
+			return nil, fmt.Errorf("data: %s: all training rows have the same %s, %g, want at least two values: %w", t.name, clipName(t.Target), mean, ErrFormat)
+		}
+		out.Encoding.Target.Mean, out.Encoding.Target.Deviation = mean, deviation
+	}
 	var err error
-	if out.Train, err = t.set(train, plans, len(out.Features)); err != nil {
+	if out.Train, err = t.set(train, columns, &out.Encoding); err != nil {
 		return nil, fmt.Errorf("data: %s: training rows: %w", t.name, err)
 	}
-	if out.Test, err = t.set(test, plans, len(out.Features)); err != nil {
+	if out.Test, err = t.set(test, columns, &out.Encoding); err != nil {
 		return nil, fmt.Errorf("data: %s: test rows: %w", t.name, err)
 	}
 	return out, nil
 }
 
-// plan is how a column becomes features.
-type plan struct {
-	column          int
-	first           int // feature
-	categories      int // 0 for a number
-	fill            float64
-	mean, deviation float64
-	known           bool // at least one training row has a value
-	constant        bool // all training rows have the same value
+// statistics are what the training rows say of a column.
+type statistics struct {
+	fill            float64 // stands for a missing value
+	mean, deviation float64 // with the filled values
+	known           bool    // at least one training row has a value
+	constant        bool    // all training rows have the same value
 }
 
-// plan computes the plan of column k from the training rows. values is a
-// workspace, [len(train)].
-func (t *Table) plan(k int, train []int32, values []float64) plan {
-	c := plan{column: k, categories: len(t.Columns[k].Categories), constant: true}
+// measure measures column k of the training rows. values is a workspace, [len(train)].
+func (t *Table) measure(k int, train []int32, values []float64) statistics {
+	c := statistics{constant: true}
+	categories := len(t.Columns[k].Categories)
 	present := values[:0]
 	for _, i := range train {
 		if v := t.cells[int(i)*len(t.Columns)+k]; !math.IsNaN(v) {
@@ -134,9 +135,8 @@ func (t *Table) plan(k int, train []int32, values []float64) plan {
 	}
 	mean, square := moments(present)
 	switch {
-	case len(present) == len(train):
-	case c.categories > 0:
-		c.fill = mode(present, c.categories)
+	case categories > 0:
+		c.fill = mode(present, categories)
 	case t.missing == FillMedian:
 		c.fill = median(present)
 	default:
@@ -187,27 +187,24 @@ func mode(v []float64, categories int) float64 {
 	return float64(best)
 }
 
-// set makes a set of the given rows.
-func (t *Table) set(rows []int32, plans []plan, features int) (*Set, error) {
+// set makes a set of the given rows; columns are those of the encoding.
+func (t *Table) set(rows []int32, columns []int, e *Encoding) (*Set, error) {
+	features := len(e.Features())
 	x := make([]float32, len(rows)*features)
+	values := make([]float64, len(columns))
 	for r, i := range rows {
-		from, to := t.cells[int(i)*len(t.Columns):], x[r*features:]
-		for _, c := range plans {
-			v := from[c.column]
-			if math.IsNaN(v) {
-				v = c.fill
-			}
-			if c.categories > 0 {
-				to[c.first+int(v)] = 1
-			} else {
-				to[c.first] = float32((v - c.mean) / c.deviation)
-			}
+		from := t.cells[int(i)*len(t.Columns):]
+		for c, k := range columns {
+			values[c] = from[k]
+		}
+		if c, ok := e.Encode(x[r*features:][:features], values); !ok {
+			panic(fmt.Sprintf("data: %s: row %d has no value in column %s", t.name, i, e.Columns[c].Name)) // ReadCSV refuses it
 		}
 	}
 	if t.targets != nil {
 		y := make([]float32, len(rows))
 		for r, i := range rows {
-			y[r] = t.targets[i]
+			y[r] = float32((t.targets[i] - e.Target.Mean) / e.Target.Deviation)
 		}
 		return NewMeasured([]int{features}, x, y)
 	}

@@ -44,11 +44,11 @@ func TestPrepare(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := []string{"a", "b=blue", "b=green", "b=red"}; !slices.Equal(p.Features, want) || !slices.Equal(p.Constant, []string{"c"}) {
-				t.Errorf("features are %q, without %q, want %q", p.Features, p.Constant, want)
+			if want := []string{"a", "b=blue", "b=green", "b=red"}; !slices.Equal(p.Encoding.Features(), want) || !slices.Equal(p.Constant, []string{"c"}) {
+				t.Errorf("features are %q, without %q, want %q", p.Encoding.Features(), p.Constant, want)
 			}
-			if math.Abs(p.Mean[0]-c.mean) > 1e-12 || math.Abs(p.Deviation[0]-c.sd) > 1e-12 || p.Mean[3] != 0 || p.Deviation[3] != 1 {
-				t.Errorf("means are %v, deviations %v, want %v and %v first", p.Mean, p.Deviation, c.mean, c.sd)
+			if a, b := p.Encoding.Columns[0], p.Encoding.Columns[1]; math.Abs(a.Mean-c.mean) > 1e-12 || math.Abs(a.Deviation-c.sd) > 1e-12 || b.Mean != 0 || b.Deviation != 1 {
+				t.Errorf("a has mean %v and deviation %v, want %v and %v; b has %v and %v", a.Mean, a.Deviation, c.mean, c.sd, b.Mean, b.Deviation)
 			}
 			// Row 3 has no colour: red is the most frequent.
 			indicators := [][]float32{{0, 0, 1}, {1, 0, 0}, {0, 0, 1}, {0, 0, 1}, {0, 1, 0}}
@@ -84,6 +84,63 @@ func TestPrepareTargets(t *testing.T) {
 	p.Train.Fill(make([]float32, 2), y, []int32{0, 1})
 	if !slices.Equal(y, []float32{0.5, 7}) {
 		t.Errorf("the targets read as %v, want 0.5 and 7", y)
+	}
+}
+
+// A target that is a number is standardised with the training rows, as features are:
+// a price in euros is learned as well as one in millions.
+func TestPrepareStandardisesTargets(t *testing.T) {
+	tab := read(t, "area,price\n10,25000\n20,50000\n30,75000\n100,250000\n", CSV{Target: "price", Values: true})
+	p, err := tab.Prepare([]int32{0, 1, 2}, []int32{3}, Preparation{Standardise: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deviation := 25000 * math.Sqrt(2./3)
+	if got := p.Encoding.Target; got.Name != "price" || got.Mean != 50000 || math.Abs(got.Deviation-deviation) > 1e-9 || got.Classes != nil {
+		t.Errorf("the target is %+v, want mean 50000, deviation %v", got, deviation)
+	}
+	for i, want := range []float64{-25000, 0, 25000} {
+		if got := float64(p.Train.Targets[i]); math.Abs(got-want/deviation) > 1e-6 {
+			t.Errorf("target %d is %v, want %v", i, got, want/deviation)
+		}
+	}
+	if got := float64(p.Test.Targets[0]); math.Abs(got-200000/deviation) > 1e-6 {
+		t.Errorf("the test target is %v, want %v, by the training rows' mean and deviation", got, 200000/deviation)
+	}
+	if _, err := tab.Prepare([]int32{0}, nil, Preparation{DropConstant: true, Standardise: true}); err == nil {
+		t.Error("one training row is no error")
+	}
+	same := read(t, "area,price\n10,5\n20,5\n", CSV{Target: "price", Values: true})
+	if _, err := same.Prepare([]int32{0, 1}, nil, Preparation{Standardise: true}); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "all training rows have the same price, 5, want at least two values") {
+		t.Errorf("equal targets: %v", err)
+	}
+}
+
+// An encoding makes of a raw row what Prepare made of it, and has a value for a missing
+// one only where it was told how to fill it.
+func TestEncoding(t *testing.T) {
+	const text = "a,b,y\n1,red,no\n2,blue,yes\n6,red,yes\n"
+	cfg := CSV{Target: "y", Categorical: []Category{{Column: "b"}}, Missing: FillMedian}
+	p, err := read(t, text, cfg).Prepare(rowsOf(3), nil, Preparation{Standardise: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := []float32{9, 9, 9}
+	for i, row := range [][]float64{{1, 1}, {2, 0}, {6, 1}} {
+		if _, ok := p.Encoding.Encode(x, row); !ok || !slices.Equal(x, p.Train.Values[3*i:3*i+3]) {
+			t.Errorf("row %d is encoded as %v, want %v", i, x, p.Train.Values[3*i:3*i+3])
+		}
+	}
+	// The median of a is 2, and red is the most frequent category.
+	if _, ok := p.Encoding.Encode(x, []float64{math.NaN(), math.NaN()}); !ok || x[0] != p.Train.Values[3] || !slices.Equal(x[1:], []float32{0, 1}) {
+		t.Errorf("a row without values is encoded as %v, want the median of a and red", x)
+	}
+	cfg.Missing = DropMissing
+	if p, err = read(t, text, cfg).Prepare(rowsOf(3), nil, Preparation{}); err != nil {
+		t.Fatal(err)
+	}
+	if column, ok := p.Encoding.Encode(x, []float64{1, math.NaN()}); ok || column != 1 {
+		t.Errorf("a missing value that nothing stands for: column %d, %v, want 1, false", column, ok)
 	}
 }
 
