@@ -123,6 +123,7 @@ func (s *Server) open() (err error) {
 		d.Pack()
 		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
 	}
+	cfg.Listen.Public = site.URL()
 	cfg.Listen.ACME.Cache = filepath.Join(cfg.Data, acmeCache)
 	if s.listeners, err = listen.Open(cfg.Listen, cfg.Log); err != nil {
 		return err
@@ -144,11 +145,12 @@ func (s *Server) open() (err error) {
 		cfg.Log.Warn("commands cannot reach this coordinator; to go back to an earlier version, stop it first", "error", err)
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
+	connections := s.connections()
 	front := &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress}, cfg.Log),
+		Handler:           web.New(shown, s.hub, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress, Connections: connections}, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 		IdleTimeout:       protocol.IdleTimeout,
-		ConnState:         s.connections().State,
+		ConnState:         connections.State,
 		MaxHeaderBytes:    protocol.MaxHeader,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}

@@ -67,6 +67,9 @@ const (
 	MaxUnits      = 1 << 16
 	MaxParameters = 1 << 24
 
+	// MaxClasses is the max number of class weights: labels are bytes.
+	MaxClasses = 256
+
 	// MaxUnknown is the max number of unknown fields that are skipped in one
 	// message. A newer peer adds a few.
 	MaxUnknown = 64

@@ -130,9 +130,9 @@ func (h *Hub) Refused(why string) { h.counts.add(func(c *counts) { c.refused[why
 // go.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from := h.limits.Addresses.Of(r)
-	if refusal := quota.Refuse(h.admit(from), h.limits.Addresses.Untrusted(r)); refusal != nil {
+	if refusal := h.limits.Addresses.Refuse(h.admit(from), r); refusal != nil {
 		h.Refused(refusal.Code)
-		h.tell(from, r.RemoteAddr, refusal.Code, "handshake refused", "code", refusal.Code, "reason", refusal)
+		h.tell(from, r.RemoteAddr, refusal.Code, "handshake refused", "code", refusal.Code, "reason", refusal.Reason())
 		refusal.SetRetry(w.Header())
 		http.Error(w, refusal.Text, refusal.Status)
 		return
@@ -145,7 +145,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	below.wire.open = true
 	s := newSession(h, below.wire, conn, from)
-	s.untrusted = h.limits.Addresses.Untrusted(r)
+	s.noPlace = h.limits.Addresses.Refuse(quota.ErrAddress, r)
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
 	closing := h.closing
@@ -218,7 +218,7 @@ func (h *Hub) Door(r *http.Request) *quota.Refusal {
 	case err == nil && !h.pace.Ready(from): // which passes sooner
 		err = quota.ErrPace
 	}
-	return quota.Refuse(err, h.limits.Addresses.Untrusted(r))
+	return h.limits.Addresses.Refuse(err, r)
 }
 
 // dismiss counts it out.

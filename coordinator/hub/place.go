@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 	"fedtab/run"
 )
@@ -13,13 +12,13 @@ import (
 // takePlace counts a session among those of its address that have joined, until it
 // closes. The error is a CloseError, in the words of a refused handshake.
 func (s *session) takePlace() error {
-	refusal := quota.Refuse(s.hub.places.Acquire(s.from), s.untrusted)
-	if refusal == nil {
+	if s.hub.places.Acquire(s.from) == nil {
 		s.keepPlace()
 		return nil
 	}
-	s.hub.Refused(refusal.Code)
-	return &protocol.CloseError{Code: protocol.CloseOverloaded, Detail: refusal.Text}
+	s.hub.Refused(s.noPlace.Code)
+	s.hub.tell(s.from, s.remote, s.noPlace.Code, "hello refused", "code", s.noPlace.Code, "reason", s.noPlace.Reason())
+	return &protocol.CloseError{Code: protocol.CloseOverloaded, Detail: s.noPlace.Text}
 }
 
 // inherit takes the place of the session that s resumes, if that has one of the same

@@ -26,7 +26,7 @@ func TestPlaces(t *testing.T) {
 			t.Helper()
 			p := f.connect(t)
 			p.Send(hello(token))
-			if code, why := p.Closed(); code != protocol.CloseOverloaded || !strings.Contains(why, "too many connections from your address") || !strings.Contains(why, "--per-address") {
+			if code, why := p.Closed(); code != protocol.CloseOverloaded || !strings.Contains(why, "too many connections from your address") || !strings.Contains(f.log.String(), "--per-address") {
 				t.Errorf("%s: closed with %v (%q), want %v and what to do", what, code, why, protocol.CloseOverloaded)
 			}
 			synctest.Wait()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/live"
+	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 	"fedtab/run"
 
@@ -16,15 +17,15 @@ import (
 // session is one WebSocket. It is the run.Peer of its participant. read.go has
 // its reading goroutine, write.go its writing goroutine.
 type session struct {
-	hub       *Hub
-	wire      *wire
-	conn      *websocket.Conn
-	number    uint64
-	remote    string
-	from      string        // Limits.Addresses of the handshake
-	untrusted bool          // Addresses.Untrusted of the handshake
-	readDone  chan struct{} // closed when the reading goroutine has ended
-	wake      chan struct{} // tells the writing goroutine to look at the queue
+	hub      *Hub
+	wire     *wire
+	conn     *websocket.Conn
+	number   uint64
+	remote   string
+	from     string         // Limits.Addresses of the handshake
+	noPlace  *quota.Refusal // if its address has no place for it
+	readDone chan struct{}  // closed when the reading goroutine has ended
+	wake     chan struct{}  // tells the writing goroutine to look at the queue
 
 	mu      sync.Mutex
 	room    *Room // nil before the hello

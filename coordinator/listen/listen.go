@@ -20,6 +20,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,6 +36,10 @@ type Config struct {
 	Addr      string // of participants, HOST:PORT; port 0 takes a free one
 	AdminAddr string // of metrics and profiles; empty: none
 	HTTPAddr  string // with TLS, of http-01 challenges and redirects; empty: none
+
+	// Public is the address that participants use. If its scheme is https, redirects
+	// lead there; nil: to Addr.
+	Public *url.URL
 
 	Cert, Key string // PEM files of a certificate with its chain, and of its key; empty: none
 	ACME      ACME
@@ -66,6 +72,7 @@ const sideTimeout = protocol.HelloTimeout
 // Listeners are the open sockets.
 type Listeners struct {
 	log                 *slog.Logger
+	public              *url.URL     // where redirects lead; nil: to front
 	certs               certificates // nil: no TLS
 	front, admin, plain net.Listener // admin and plain may be nil
 	servers             []*http.Server
@@ -75,6 +82,9 @@ type Listeners struct {
 // Open loads the certificates and opens the sockets. Its errors say which flag is wrong.
 func Open(cfg Config, log *slog.Logger) (*Listeners, error) {
 	l := &Listeners{log: log}
+	if cfg.Public != nil && cfg.Public.Scheme == "https" {
+		l.public = cfg.Public
+	}
 	if err := l.open(cfg); err != nil {
 		l.Close()
 		return nil, err
@@ -110,9 +120,16 @@ func (l *Listeners) open(cfg Config) (err error) {
 }
 
 func socket(flag, addr string) (net.Listener, error) {
+	if addr == "" { // would be any port of every address
+		return nil, fmt.Errorf(`%s: "", want HOST:PORT`, flag)
+	}
 	config := net.ListenConfig{Control: unsent}
 	config.SetMultipathTCP(false) // its connections do not inherit the bound, and browsers do not use it
-	l, err := config.Listen(context.Background(), "tcp", addr)
+	network := "tcp"
+	if a, err := netip.ParseAddrPort(addr); err == nil && a.Addr().Is4() {
+		network = "tcp4" // 0.0.0.0 would mean [::] too
+	}
+	l, err := config.Listen(context.Background(), network, addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s: %s is in use, want a free port: stop the other program or choose another port", flag, addr)
 	}

@@ -60,6 +60,24 @@ func NewConns(q *Quota, p *Pace, a Addresses, log *slog.Logger) *Conns {
 	return &Conns{quota: q, pace: p, addresses: a, log: log, admitted: map[net.Conn]*admitted{}, holders: map[string]*holder{}}
 }
 
+// Check says why a new connection from where a request comes from would be closed now,
+// nil if it would not be. A nil c closes none.
+func (c *Conns) Check(r *http.Request) error {
+	if c == nil {
+		return nil
+	}
+	from := c.addresses.ofConn(r.RemoteAddr)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.quota.Check(from); err != nil && (!errors.Is(err, ErrFull) || c.victim(from) == nil) {
+		return err
+	}
+	if !c.pace.Ready(from) {
+		return ErrPace
+	}
+	return nil
+}
+
 // State is the server's ConnState. It closes a new connection beyond the quota, or
 // another one in its favour.
 // (A listener that wraps connections would cost every session a larger stack.)

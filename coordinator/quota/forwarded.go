@@ -44,7 +44,7 @@ func ParseProxies(list string, log *slog.Logger) (*Proxies, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q, want addresses and networks such as 10.0.0.5,10.1.0.0/16,2001:db8::/64", entry)
 		}
-		if a := network.Addr(); a.Is4In6() { // IPv4 networks are compared with IPv4 addresses
+		if a := network.Addr(); a.Is4In6() { // peers' addresses are unmapped
 			const mapped = 96 // bits of ::ffff:0:0
 			if network.Bits() < mapped {
 				return nil, fmt.Errorf("%q, want a network of IPv4 or of IPv6 addresses, such as 0.0.0.0/0 or ::/0", entry)
@@ -266,7 +266,7 @@ func isPort(text string) bool {
 	return err == nil
 }
 
-// maxClip bounds what errors quote of a header, in bytes.
+// maxClip bounds what errors and the log quote of a request, in bytes.
 const maxClip = 64
 
 func clip(text string) string { return text[:min(len(text), maxClip)] }

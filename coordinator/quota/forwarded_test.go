@@ -164,8 +164,15 @@ func TestForwardedOfLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &http.Request{RemoteAddr: "127.0.0.1:4000", Header: http.Header{forwardedFor: {"203.0.113.7"}}}
-	if a := (Addresses{Proxies: none, CountLoopback: true}); a.Of(r) != "127.0.0.1" || !a.Untrusted(r) {
-		t.Errorf("without trusted proxies: got %q, untrusted %v, want 127.0.0.1 and true", a.Of(r), a.Untrusted(r))
+	for _, count := range []bool{false, true} {
+		a := Addresses{Proxies: none, CountLoopback: count}
+		if a.Of(r) != "127.0.0.1" || !a.Untrusted(r) {
+			t.Errorf("without trusted proxies: got %q, untrusted %v, want 127.0.0.1 and true", a.Of(r), a.Untrusted(r))
+		}
+	}
+	program := &http.Request{RemoteAddr: "127.0.0.1:4000"}
+	if a := (Addresses{Proxies: none}); a.Of(program) != "" || a.Untrusted(program) {
+		t.Errorf("a program of this machine: got %q, untrusted %v, want that it is not counted", a.Of(program), a.Untrusted(program))
 	}
 }
 

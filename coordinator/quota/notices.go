@@ -90,6 +90,6 @@ func (n *Notices) DueFor(from, remote, code string) bool {
 // Refused logs a refused request: once a minute for each address and code.
 func (n *Notices) Refused(log *slog.Logger, r *http.Request, from string, refusal *Refusal) {
 	if n.DueFor(from, r.RemoteAddr, refusal.Code) {
-		log.Info("request refused", "address", cmp.Or(from, group(peerOf(r.RemoteAddr))), "peer", r.RemoteAddr, "path", r.URL.Path, "code", refusal.Code, "reason", refusal.Text)
+		log.Info("request refused", "address", cmp.Or(from, group(peerOf(r.RemoteAddr))), "peer", r.RemoteAddr, "path", clip(r.URL.Path), "code", refusal.Code, "reason", refusal.Reason())
 	}
 }

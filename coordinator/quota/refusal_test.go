@@ -12,30 +12,48 @@ import (
 )
 
 func TestRefuse(t *testing.T) {
+	proxies, err := ParseProxies("10.0.0.1,127.0.0.1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const stranger, proxy, here = "198.51.100.9:1", "10.0.0.1:1", "127.0.0.1:1"
 	for _, test := range []struct {
-		err       error
-		untrusted bool
-		code      string
-		status    int
-		retry     string
-		todo      string
+		err          error
+		peer, client string
+		code         string
+		status       int
+		retry        string
+		todo, log    string
 	}{
-		{ErrFull, false, "full", 503, "30", "try again later"},
-		{ErrFull, true, "full", 503, "30", "try again later"},
-		{ErrAddress, false, "address", 429, "30", "--per-address"},
-		{ErrAddress, true, "proxy", 429, "30", "--trusted-proxies"},
-		{fmt.Errorf("events: %w", ErrPace), false, "pace", 429, "10", "wait"},
-		{ErrPace, true, "proxy", 429, "30", "--trusted-proxies"},
-		{ErrStopping, false, "stopping", 503, "60", "try again in a minute"},
+		{ErrFull, stranger, "", "full", 503, "30", "try again later", ""},
+		{ErrFull, stranger, "203.0.113.7", "full", 503, "30", "try again later", ""},
+		{ErrAddress, stranger, "", "address", 429, "30", "close some of them", "--per-address"},
+		{ErrAddress, stranger, "203.0.113.7", "proxy", 429, "30", "--trusted-proxies", ""},
+		{ErrAddress, proxy, "203.0.113.7", "address", 429, "30", "close some of them", "--per-address"},
+		{ErrAddress, proxy, "", "proxy", 429, "30", "have the proxy set X-Forwarded-For", ""},
+		{ErrAddress, proxy, "unknown", "proxy", 429, "30", "drop Forwarded", ""},
+		{ErrAddress, here, "", "address", 429, "30", "close some of them", "--per-address"},
+		{ErrAddress, here, "unknown", "proxy", 429, "30", "drop Forwarded", ""},
+		{fmt.Errorf("events: %w", ErrPace), stranger, "", "pace", 429, "10", "wait", "--per-address"},
+		{ErrPace, stranger, "203.0.113.7", "proxy", 429, "30", "--trusted-proxies", ""},
+		{ErrPace, proxy, "", "proxy", 429, "30", "X-Forwarded-For", ""},
+		{ErrStopping, proxy, "", "stopping", 503, "60", "try again in a minute", ""},
 	} {
-		r := Refuse(test.err, test.untrusted)
+		request := &http.Request{RemoteAddr: test.peer, Header: http.Header{}}
+		if test.client != "" {
+			request.Header.Set(forwardedFor, test.client)
+		}
+		r := Addresses{Proxies: proxies}.Refuse(test.err, request)
 		h := http.Header{}
 		r.SetRetry(h)
 		if r.Code != test.code || r.Status != test.status || h.Get("Retry-After") != test.retry || !strings.Contains(r.Text, test.todo) {
-			t.Errorf("%v, untrusted %v: got %+v, want %s, %d, %s s and %q", test.err, test.untrusted, r, test.code, test.status, test.retry, test.todo)
+			t.Errorf("%v, %s for %q: got %+v, want %s, %d, %s s and %q", test.err, test.peer, test.client, r, test.code, test.status, test.retry, test.todo)
+		}
+		if reason := r.Reason(); !strings.HasPrefix(reason, r.Text) || !strings.Contains(reason, test.log) || test.log == "" && reason != r.Text {
+			t.Errorf("%v, %s for %q: the log has %q, want %q and %q", test.err, test.peer, test.client, reason, r.Text, test.log)
 		}
 	}
-	if r := Refuse(nil, true); r != nil {
+	if r := (Addresses{}).Refuse(nil, &http.Request{}); r != nil {
 		t.Errorf("no error is refused: %v", r)
 	}
 }

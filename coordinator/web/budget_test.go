@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"fedtab/api"
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/quota"
 	"fedtab/learn"
@@ -22,7 +24,7 @@ import (
 )
 
 // limitedSite serves a study whose limits count this machine like any other.
-func limitedSite(t *testing.T, participants int) (*Study, *httptest.Server, *strings.Builder) {
+func limitedSite(t *testing.T, participants int) (*Study, *httptest.Server, *strings.Builder, Sockets) {
 	t.Helper()
 	st, _ := testStudy(t)
 	st.Feed = NewFeed(run.State{}, []run.RoundRecord{{Round: 1}})
@@ -34,7 +36,7 @@ func limitedSite(t *testing.T, participants int) (*Study, *httptest.Server, *str
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	s := httptest.NewServer(New([]*Study{st}, sockets, page, site, Limits{Participants: participants}, slog.New(slog.NewTextHandler(out, nil))))
 	t.Cleanup(s.Close)
-	return st, s, &log
+	return st, s, &log, sockets
 }
 
 type writer func(p []byte) (int, error)
@@ -44,7 +46,7 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 // An address has a budget of requests; beyond it they are refused with a reason, the
 // log says so once, and probes and other addresses are answered.
 func TestRequestBudget(t *testing.T) {
-	_, s, log := limitedSite(t, 1)
+	_, s, log, sockets := limitedSite(t, 1)
 	refused := 0
 	for range 3 * protocol.RequestBurst / protocol.MaxPerAddress {
 		r, b := get(t, s.URL+"/api/tasks")
@@ -79,6 +81,9 @@ func TestRequestBudget(t *testing.T) {
 			t.Errorf("%s: none of %d requests was refused, and its connection closed", c.path, c.n)
 		}
 	}
+	if n := sockets.Counts().Refused["requests"]; n == 0 {
+		t.Error("handshakes beyond the budget are not counted as refused")
+	}
 	other := &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}}).DialContext}}
 	defer other.CloseIdleConnections()
 	r, err := other.Get(s.URL + "/api/tasks")
@@ -88,9 +93,58 @@ func TestRequestBudget(t *testing.T) {
 	r.Body.Close()
 }
 
+// The door knows what a stream of events would be told, and that no connection is left:
+// a page learns neither from the stream or the socket.
+func TestDoorOfBudgets(t *testing.T) {
+	door := func(url, query string) (d api.Door) {
+		t.Helper()
+		r, b := get(t, url+"/api/door"+query)
+		if err := json.Unmarshal(b, &d); err != nil {
+			t.Fatalf("%s: %s, %v", r.Status, b, err)
+		}
+		return d
+	}
+	_, s, _, _ := limitedSite(t, 2)
+	for i := range 2 {
+		if d := door(s.URL, "?for=events"); !d.Open {
+			t.Fatalf("with %d of 2 streams the door says %+v, want open", i, d)
+		}
+		stream, err := http.Get(s.URL + "/api/tasks/mnist-2nn/events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stream.Body.Close()
+	}
+	if d := door(s.URL, "?for=events"); d.Open || d.Code != "address" {
+		t.Errorf("with 2 of 2 streams the door says %+v, want address", d)
+	}
+	if d := door(s.URL, ""); !d.Open {
+		t.Errorf("a handshake needs no stream, and the door says %+v", d)
+	}
+
+	for code, conns := range map[string]*quota.Conns{
+		"address": quota.NewConns(quota.New(0, 1), quota.NewPace(0, 0), quota.Addresses{CountLoopback: true}, slog.New(slog.DiscardHandler)),
+		"full":    quota.NewConns(quota.New(1, 0), quota.NewPace(0, 0), quota.Addresses{}, slog.New(slog.DiscardHandler)),
+		"pace":    quota.NewConns(quota.New(0, 0), quota.NewPace(1e-9, 1), quota.Addresses{CountLoopback: true}, slog.New(slog.DiscardHandler)),
+	} {
+		st, _ := testStudy(t)
+		st.Feed = NewFeed(run.State{}, nil)
+		sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
+		s := httptest.NewUnstartedServer(New([]*Study{st}, sockets, http.NotFoundHandler(), testSite(t, "", quota.Addresses{CountLoopback: true}), Limits{Connections: conns}, slog.New(slog.DiscardHandler)))
+		s.Config.ConnState = conns.State
+		s.Start()
+		defer s.Close()
+		for _, query := range []string{"", "?for=events"} {
+			if d := door(s.URL, query); d.Open || d.Code != code {
+				t.Errorf("when no connection is left, %q: the door says %+v, want %s", query, d, code)
+			}
+		}
+	}
+}
+
 // What an address downloads counts, all its connections together.
 func TestDownloadBudget(t *testing.T) {
-	st, s, _ := limitedSite(t, 1)
+	st, s, _, _ := limitedSite(t, 1)
 	st.Version = func(uint64) ([]float32, [32]byte, error) {
 		return make([]float32, st.Model.Layout().Size), [32]byte{}, nil
 	}
