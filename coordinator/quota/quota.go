@@ -1,7 +1,7 @@
 // Package quota bounds what peers hold and do: how many resources at one time, in all
 // and from one address (Quota, Conns), and how often (Pace). It says which address a
 // request counts for, also behind trusted reverse proxies (Addresses, Proxies), how a
-// refusal is worded (Refusal), and when the log hears of it again (Notices).
+// refusal is worded (Refusal), and when the log hears of it again (Notices, Notice).
 //
 // The hub counts sockets and handshakes this way, package web requests, downloads and
 // event streams.
