@@ -365,7 +365,11 @@ func TestDocumentation(t *testing.T) {
 		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxHandshakeRate": MaxHandshakeRate, "HandshakeBurst": HandshakeBurst, "MaxBodies": MaxBodies,
 		"MessagesPerOrder": MessagesPerOrder, "MaxModelRate": MaxModelRate, "ModelBurst": ModelBurst,
 		"MaxConnectionRate": MaxConnectionRate, "ConnectionBurst": ConnectionBurst, "MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxProbeRate": MaxProbeRate, "ProbeBurst": ProbeBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
-		"MaxClasses": MaxClasses, "MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
+		"MaxClasses": MaxClasses, "MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MinFileRate": MinFileRate,
+		"MaxConnections": MaxConnections, "ConnectionsPerParticipant": ConnectionsPerParticipant, "IdleTimeout": IdleTimeout, "MaxHeader": MaxHeader, "MaxStreams": MaxStreams,
+		"MaxAdminConnections": MaxAdminConnections, "MaxLoggedAddresses": MaxLoggedAddresses, "MaxWants": MaxWants, "MaxParticipants": MaxParticipants,
+		"ParticipantEvents": ParticipantEvents, "ParticipantEventTime": ParticipantEventTime, "AddressEvents": AddressEvents, "AddressEventTime": AddressEventTime, "RunEvents": RunEvents, "RunEventTime": RunEventTime,
+		"MaxUnsent": MaxUnsent,
 	}
 	for name, value := range documented {
 		if row := fmt.Sprintf("\n| `%s` | %v", name, value); !strings.Contains(doc, row+" ") {

@@ -25,7 +25,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"fedtab/coordinator/quota"
 	"fedtab/protocol"
@@ -65,14 +64,10 @@ func (c Config) Problems() []string {
 	return append(ps, c.ACME.problems()...)
 }
 
-// Time limits and bounds of the admin and the plain HTTP address; those of the
-// participants' address are the caller's.
-const (
-	sideTimeout = protocol.HelloTimeout // to read a request, and to write the answer; a profile has its seconds beside that
-	sideHeaders = 16 << 10              // bytes of a request's headers
-	maxAdmin    = 64                    // connections
-	adminIdle   = 2 * time.Minute       // Prometheus keeps a connection, and scrapes every minute by default
-)
+// sideTimeout bounds reading a request to the admin and the plain HTTP address, and writing
+// the answer; a profile has its seconds beside that. The time limits of the participants'
+// address are the caller's.
+const sideTimeout = protocol.HelloTimeout
 
 // Listeners are the open sockets.
 type Listeners struct {
@@ -197,7 +192,7 @@ func (l *Listeners) Handle(front *http.Server, admin http.Handler) {
 	side := func(socket net.Listener, handler http.Handler, state func(net.Conn, http.ConnState)) *http.Server {
 		s := &http.Server{
 			Handler: handler, ConnState: state,
-			ReadTimeout: sideTimeout, WriteTimeout: sideTimeout, IdleTimeout: adminIdle, MaxHeaderBytes: sideHeaders,
+			ReadTimeout: sideTimeout, WriteTimeout: sideTimeout, IdleTimeout: protocol.IdleTimeout, MaxHeaderBytes: protocol.MaxHeader,
 			ErrorLog: front.ErrorLog,
 		}
 		add(s, func() error { return s.Serve(socket) })
@@ -213,7 +208,7 @@ func (l *Listeners) Handle(front *http.Server, admin http.Handler) {
 		add(front, func() error { return front.ServeTLS(l.front, "", "") })
 	}
 	if l.admin != nil {
-		side(l.admin, static.Secured(admin), quota.NewConns(quota.New(maxAdmin, 0), quota.NewPace(0, 0), quota.Addresses{}, l.log).State)
+		side(l.admin, static.Secured(admin), quota.NewConns(quota.New(protocol.MaxAdminConnections, 0), quota.NewPace(0, 0), quota.Addresses{}, l.log).State)
 	}
 	if l.plain != nil {
 		s := side(l.plain, static.Secured(l.certs.challenges(http.HandlerFunc(l.redirect))), front.ConnState)

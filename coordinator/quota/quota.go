@@ -1,7 +1,7 @@
 // Package quota bounds what peers hold and do: how many resources at one time, in all
 // and from one address (Quota, Conns), and how often (Pace). It says which address a
 // request counts for, also behind trusted reverse proxies (Addresses, Proxies), how a
-// refusal is worded (Refusal), and when the log hears of it again (Notices).
+// refusal is worded (Refusal), and when the log hears of it again (Notices, Notice).
 //
 // The hub counts sockets and handshakes this way, package web requests, downloads and
 // event streams.
@@ -37,7 +37,7 @@ func New(total, perAddress int) *Quota {
 }
 
 // Acquire counts one resource more for an address. An empty address counts
-// towards the total only. Its errors are ErrFull and ErrAddress.
+// towards the total only. Its errors are ErrAddress and, if that is no reason, ErrFull.
 func (q *Quota) Acquire(address string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -60,10 +60,10 @@ func (q *Quota) Check(address string) error {
 
 func (q *Quota) check(address string) error {
 	switch {
-	case q.total > 0 && q.held >= q.total:
-		return ErrFull
 	case address != "" && q.perAddress > 0 && q.addresses[address] >= q.perAddress:
 		return ErrAddress
+	case q.total > 0 && q.held >= q.total:
+		return ErrFull
 	}
 	return nil
 }

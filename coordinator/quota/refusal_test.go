@@ -2,12 +2,13 @@ package quota
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"fedtab/protocol"
 )
 
 func TestRefuse(t *testing.T) {
@@ -57,52 +58,53 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// A key is due once a minute, and no flood of keys makes more of them due than are
-// remembered.
+// A code is due once a minute for each address, and no flood of addresses makes more of
+// them due than are remembered.
 func TestNotices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n Notices
-		due := func(keys int) (count int) {
-			for i := range keys {
-				if n.Due(fmt.Sprint(i)) {
-					count++
+		due := func(addresses int, codes ...string) (count int) {
+			for i := range addresses {
+				for _, code := range codes {
+					if n.Due(fmt.Sprint(i), code) {
+						count++
+					}
 				}
 			}
 			return count
 		}
-		if got := due(3) + due(3); got != 3 {
-			t.Errorf("3 keys are due %d times within a minute, want 3", got)
+		if got := due(3, "host") + due(3, "host", "pace"); got != 6 {
+			t.Errorf("two codes of 3 addresses are due %d times within a minute, want 6", got)
 		}
 		time.Sleep(noticeEvery)
-		if got := due(3); got != 3 {
-			t.Errorf("3 keys are due %d times after a minute, want 3", got)
+		if got := due(3, "host"); got != 3 {
+			t.Errorf("a code of 3 addresses is due %d times after a minute, want 3", got)
 		}
-		if got := due(10*maxNotices) + 3; got != maxNotices {
-			t.Errorf("%d keys are due in a flood, want %d", got, maxNotices)
+		if got := due(10*protocol.MaxLoggedAddresses, "host") + 3; got != protocol.MaxLoggedAddresses {
+			t.Errorf("%d are due in a flood of addresses, want %d", got, protocol.MaxLoggedAddresses)
+		}
+		if !n.Due("0", "pace") {
+			t.Error("another code of an address is not due in a flood of addresses")
 		}
 		time.Sleep(noticeEvery)
-		if got := due(10 * maxNotices); got != maxNotices {
-			t.Errorf("%d keys are due a minute later, want %d", got, maxNotices)
+		if got := due(10*protocol.MaxLoggedAddresses, "host"); got != protocol.MaxLoggedAddresses {
+			t.Errorf("%d are due a minute later, want %d", got, protocol.MaxLoggedAddresses)
 		}
 	})
 }
 
-// Connections of a trusted proxy are those of many clients.
-func TestConnsOfProxies(t *testing.T) {
-	p, err := ParseProxies("10.0.0.1", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := NewConns(New(0, 2), NewPace(0, 0), Addresses{Proxies: p}, slog.New(slog.DiscardHandler))
-	for i := range 4 {
-		for from, limited := range map[string]bool{"10.0.0.1": false, "10.0.0.2": true} {
-			conn := &fakeConn{from: from}
-			c.State(conn, http.StateNew)
-			if want := limited && i >= 2; conn.closed != want {
-				t.Errorf("connection %d from %s: closed %v, want %v", i+1, from, conn.closed, want)
+func TestNotice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n Notice
+		for i, want := range []bool{true, false, true, false} {
+			if i == 2 {
+				time.Sleep(noticeEvery)
+			}
+			if got := n.Due(); got != want {
+				t.Errorf("call %d: due %v, want %v", i+1, got, want)
 			}
 		}
-	}
+	})
 }
 
 // Ready says what Allow would, and counts nothing.

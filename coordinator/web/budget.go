@@ -38,7 +38,7 @@ func newBudgets(addresses quota.Addresses, l Limits, log *slog.Logger) *budgets 
 		requests:  quota.NewPace(rate.Limit(share*protocol.MaxRequestRate), quota.Scaled(protocol.RequestBurst, share)),
 		probes:    quota.NewPace(rate.Limit(share*protocol.MaxProbeRate), quota.Scaled(protocol.ProbeBurst, share)),
 		downloads: quota.NewPace(rate.Limit(share*protocol.MaxDownloadRate), quota.Scaled(protocol.DownloadBurst, share)),
-		streams:   quota.New(protocol.MaxSessions, l.Participants),
+		streams:   quota.New(protocol.MaxStreams, l.Participants),
 		answers:   quota.New(protocol.MaxAnswers, l.Participants),
 	}
 }
@@ -86,7 +86,7 @@ func (b *budgets) hold(w http.ResponseWriter, r *http.Request, q *quota.Quota) (
 }
 
 // refuse answers that a budget is used up, and tells the log once a minute for each
-// address.
+// address and code.
 func (b *budgets) refuse(w http.ResponseWriter, r *http.Request, refusal *quota.Refusal) {
 	b.notices.Refused(b.log, r, b.addresses.Of(r), refusal)
 	w.Header().Set("Connection", "close") // what is pipelined behind it costs nothing

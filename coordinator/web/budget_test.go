@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,10 +12,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"fedtab/api"
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/quota"
+	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/run"
 )
@@ -166,32 +170,127 @@ func TestFiles(t *testing.T) {
 	f.limit = 16 // two of them
 	reads := 0
 	read := func() ([]byte, string, error) { reads++; return make([]byte, 8), `"x"`, nil }
-	get := func(version uint64) (*file, error) { return f.get(fileName{"r", version}, 8, read) }
+	get := func(version uint64) (*reader, error) {
+		return f.get(fileName{"r", version}, 8, func() { t.Error("a reader is cut off") }, read)
+	}
 	a, err := get(1)
 	b, err2 := get(1)
 	c, err3 := get(2)
-	if err != nil || err2 != nil || err3 != nil || a != b || a == c || reads != 2 {
-		t.Fatalf("%v, %v, %v; %d reads, the same %t", err, err2, err3, reads, a == b)
+	if err != nil || err2 != nil || err3 != nil || a.file != b.file || a.file == c.file || reads != 2 {
+		t.Fatalf("%v, %v, %v; %d reads, the same %t", err, err2, err3, reads, a.file == b.file)
 	}
 	if _, err := get(3); err != errFilesFull {
 		t.Errorf("a third file: %v, want %v", err, errFilesFull)
 	}
-	f.put(fileName{"r", 1}, a)
+	f.put(a)
 	if _, err := get(3); err != errFilesFull {
 		t.Errorf("a third file, while one still downloads the first: %v, want %v", err, errFilesFull)
 	}
-	f.put(fileName{"r", 1}, b)
+	f.put(b)
 	d, err := get(3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.put(fileName{"r", 2}, c)
-	f.put(fileName{"r", 3}, d)
+	f.put(c)
+	f.put(d)
 	if f.used != 0 || len(f.open) != 0 {
 		t.Errorf("%d bytes of %d files are held", f.used, len(f.open))
 	}
 	fails := fmt.Errorf("no")
-	if _, err := f.get(fileName{"r", 4}, 8, func() ([]byte, string, error) { return nil, "", fails }); err != fails || f.used != 0 {
+	if _, err := f.get(fileName{"r", 4}, 8, nil, func() ([]byte, string, error) { return nil, "", fails }); err != fails || f.used != 0 {
 		t.Errorf("%v, %d bytes held", err, f.used)
 	}
+}
+
+// A file that is only read slowly is given up when another one waits for room, and one
+// that others read too is not.
+func TestFilesOfSlowReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 8 << 20 // all that there is room for
+		f := newFiles()
+		cuts := 0
+		get := func(version uint64) (*reader, error) {
+			return f.get(fileName{"r", version}, size, func() { cuts++ }, func() ([]byte, string, error) { return nil, "", nil })
+		}
+		slow, err := get(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := func(after time.Duration, version uint64, want error, wantCuts int) *reader {
+			t.Helper()
+			time.Sleep(after)
+			r, err := get(version)
+			if err != want || cuts != wantCuts {
+				t.Fatalf("version %d: %v with %d readers cut off, want %v with %d", version, err, cuts, want, wantCuts)
+			}
+			return r
+		}
+		allowed := protocol.WriteTimeout + size/protocol.MinFileRate*time.Second
+		step(allowed-time.Second, 2, errFilesFull, 0)
+		other := step(0, 1, nil, 0)
+		step(2*time.Second, 2, errFilesFull, 0) // the other may go on
+		f.put(other)
+		fast := step(0, 2, nil, 1)
+		f.put(slow) // which notices later
+		step(0, 3, errFilesFull, 1)
+		f.put(fast)
+		f.put(step(0, 1, nil, 1))
+		if f.used != 0 || len(f.open) != 0 {
+			t.Errorf("%d bytes of %d files are held", f.used, len(f.open))
+		}
+	})
+}
+
+// The connection of a reader that is cut off ends, and the other gets its file.
+func TestSlowReaderOfModel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const parameters = 3 << 20 // more than half of MaxModelFiles
+		model, err := learn.New(learn.MLP([]int{1 << 10}, []int{3 << 10}, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, s := memoryStudy(t, 2)
+		st.Model = model
+		st.Version = func(uint64) ([]float32, [32]byte, error) {
+			return make([]float32, model.Layout().Size), [32]byte{}, nil
+		}
+		url := func(version int) string {
+			return fmt.Sprintf("http://example.com/api/tasks/%s/models/%d.safetensors", st.Task.Name, version)
+		}
+		dial := s.Client().Transport.(*http.Transport).DialContext
+		narrow := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err == nil {
+				conn.(interface{ SetReadBufferSize(int) }).SetReadBufferSize(64 << 10)
+			}
+			return conn, err
+		}}}
+		defer narrow.CloseIdleConnections()
+		slow, err := narrow.Get(url(1)) // and reads nothing of the body
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer slow.Body.Close()
+		status := func() int {
+			r, err := s.Client().Get(url(2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Body.Close()
+			if n, err := io.Copy(io.Discard, r.Body); r.StatusCode == http.StatusOK && (err != nil || n < 4*parameters) {
+				t.Errorf("%d bytes (%v), want the whole file", n, err)
+			}
+			return r.StatusCode
+		}
+		if got := status(); got != http.StatusServiceUnavailable {
+			t.Errorf("at first: %d, want %d", got, http.StatusServiceUnavailable)
+		}
+		time.Sleep(protocol.WriteTimeout + 2*4*parameters/protocol.MinFileRate*time.Second)
+		if got := status(); got != http.StatusOK {
+			t.Errorf("later: %d, want %d", got, http.StatusOK)
+		}
+		if n, err := io.Copy(io.Discard, slow.Body); err == nil {
+			t.Errorf("the slow reader got all %d bytes, want an end before", n)
+		}
+	})
 }

@@ -50,9 +50,7 @@ func (s *Site) elsewhere(page http.Handler) http.Handler {
 		}
 		todo := fmt.Sprintf("if participants use that path, start the coordinator with --public-url and %s%s", base, quoted(prefix))
 		refusal := &quota.Refusal{Code: "path", Status: http.StatusNotFound, Text: fmt.Sprintf("path: %q, want it below %s/: %s, or have the proxy remove it", quoted(r.URL.Path), s.prefix(), todo)}
-		if s.notices.Due("path") {
-			s.log.Warn("request refused", "peer", r.RemoteAddr, "path", quoted(r.URL.Path), "code", refusal.Code, "reason", refusal.Text)
-		}
+		s.notices.Refused(s.log, r, s.addresses.Of(r), refusal)
 		refuse(w, r, refusal)
 	})
 }

@@ -24,6 +24,8 @@ type Site struct {
 	addresses quota.Addresses
 	log       *slog.Logger
 	notices   quota.Notices
+	untrusted quota.Notice // of a proxy on this machine
+	unnamed   quota.Notice // clients of a proxy
 
 	// Certified reports whether there is a certificate for a Host header, whose
 	// names are allowed; nil: the coordinator has none.
@@ -122,9 +124,7 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 			if r.URL.Path == "/ws" {
 				sockets.Refused(refusal.Code)
 			}
-			if s.notices.Due(refusal.Text) {
-				s.log.Warn("request refused", "peer", r.RemoteAddr, "path", r.URL.Path, "code", refusal.Code, "reason", refusal.Text)
-			}
+			s.notices.Refused(s.log, r, s.addresses.Of(r), refusal)
 			refuse(w, r, refusal)
 			return
 		}
@@ -160,7 +160,7 @@ func (s *Site) watchProxy(r *http.Request) {
 	}
 	switch {
 	case s.addresses.Local(r) && s.addresses.Untrusted(r):
-		if s.notices.Due("untrusted") {
+		if s.untrusted.Due() {
 			s.log.Warn("a proxy on this machine is not trusted, so all its participants count as one address: start the coordinator with "+quota.LoopbackProxies+" in --trusted-proxies", "proxy", r.RemoteAddr)
 		}
 	case s.addresses.Unnamed(r) && (s.addresses.Proxied(r) || s.passedOn(r)):
@@ -168,7 +168,7 @@ func (s *Site) watchProxy(r *http.Request) {
 		if s.addresses.Of(r) == "" {
 			so = "no limit of an address applies"
 		}
-		if s.notices.Due("unnamed") {
+		if s.unnamed.Due() {
 			s.log.Warn("the proxy does not say for whom it asks, so "+so+": have it set X-Forwarded-For", "proxy", r.RemoteAddr)
 		}
 	}
