@@ -20,7 +20,7 @@
 			label: "Test error",
 			stroke: color("--accent"),
 			range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1],
-			value: (v) => String(+v.toPrecision(3)),
+			value: (v) => (+v.toPrecision(4)).toLocaleString("en"),
 		},
 		"chart-loss": {
 			label: "Test loss",

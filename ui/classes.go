@@ -1,10 +1,6 @@
 package main
 
-import (
-	"strings"
-
-	"fedtab/api"
-)
+import "fedtab/api"
 
 // shownClasses is how many classes the table shows.
 const shownClasses = 20
@@ -55,17 +51,16 @@ func (c *Classes) mistaken(i int) string {
 	return e.Classes[of].Name + " (" + count(int(most)) + ")"
 }
 
-// ErrorWords has the figures of a regression beside its root mean squared error.
+// ErrorWords says how much a regression explains, beside its root mean squared error.
 func (t *Task) ErrorWords() string {
 	e := t.Evaluation
 	if e == nil || e.RMSE == nil {
 		return t.EvaluatedWords()
 	}
-	words := []string{"mean error " + figure(e.MAE).amount()}
-	if e.R2 != nil {
-		words = append(words, percent(*e.R2, 1)+" of the variance explained")
+	if e.R2 == nil {
+		return t.EvaluatedWords()
 	}
-	return strings.Join(append(words, t.EvaluatedWords()), ", ")
+	return percent(*e.R2, 1) + " of the variance explained, " + t.EvaluatedWords()
 }
 
 // Numbers reports whether numbers are predicted, not classes.

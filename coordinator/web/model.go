@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"time"
 
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/quota"
@@ -25,8 +26,9 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size i
 		fail(w, http.StatusNotFound, "%v", err)
 		return
 	}
-	name := fileName{st.Run, version, format}
-	f, err := s.files.get(name, size, func() ([]byte, string, error) { return modelFile(st, version, format) })
+	control := http.NewResponseController(w)
+	cut := func() { control.SetWriteDeadline(time.Now()) } // an error means that there are no deadlines, as in tests
+	f, err := s.files.get(fileName{st.Run, version, format}, size, cut, func() ([]byte, string, error) { return modelFile(st, version, format) })
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNotKept):
 		fail(w, http.StatusNotFound, "%v", err)
@@ -38,7 +40,7 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size i
 		fail(w, http.StatusInternalServerError, "%v", err)
 		return
 	}
-	defer s.files.put(name, f)
+	defer s.files.put(f)
 	h := w.Header()
 	h.Set("Content-Type", models.ContentType(format))
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fmt.Sprintf("%s-%d.%s", st.Run, version, format)))

@@ -85,6 +85,9 @@ func appendSpec(b []byte, s learn.Spec) []byte {
 			o.float32(setting.name, setting.v)
 		}
 	}
+	if w := s.ClassWeights; w != nil {
+		o.b = appendList(o.key("class_weights").b, len(w), func(b []byte, i int) []byte { return appendFloat32(b, w[i]) })
+	}
 	return o.end()
 }
 

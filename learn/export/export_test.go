@@ -48,6 +48,7 @@ func models(t testing.TB) map[string]*Model {
 		{Kind: learn.RBF, Units: 4, Gamma: 1},
 		{Kind: learn.Dense, Units: 3},
 	}}
+	images.ClassWeights = []float32{.5, 2, 1e-3}
 	pooled := learn.Spec{Input: []int{5, 5}, Layers: []learn.Layer{{Kind: learn.AveragePool, Size: 2, Stride: 2, Same: true}, {Kind: learn.Dense, Units: 2}}}
 	all := map[string]*Model{
 		"numbers": {Task: "prices", Run: "prices-1", Version: math.MaxUint64, Spec: regression, Encoding: numbers},

@@ -249,6 +249,8 @@ func (d *decoder) spec() learn.Spec {
 			s.L1 = d.float32()
 		case "l2":
 			s.L2 = d.float32()
+		case "class_weights":
+			d.array(learn.MaxWidth, func(int) { s.ClassWeights = append(s.ClassWeights, d.float32()) })
 		default:
 			d.unknown(key)
 		}
