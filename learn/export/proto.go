@@ -9,8 +9,8 @@ import (
 // The messages of ONNX that a model needs
 // (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), with their field numbers.
 
-// Versions of the format: operator set 13 has Softmax with one meaning, and is what
-// onnxruntime has run since 1.8.
+// Versions of the format, those of ONNX 1.8: before operator set 13 Softmax took the
+// input as a matrix.
 const (
 	irVersion = 7
 	opset     = 13
