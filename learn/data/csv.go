@@ -83,27 +83,37 @@ const maxCategories = 256
 // NAME:LINE: column 3 (age) is "x", want a number. They wrap ErrFormat, or
 // ErrTooLarge if a limit is exceeded.
 func ReadCSV(r io.Reader, name string, cfg CSV) (*Table, error) {
+	c, sample, err := newCSVReader(r, name, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return c.read(sample)
+}
+
+// newCSVReader returns a reader of a table, whose dialect is settled but for the decimal
+// sign, and the whole lines at the beginning of it.
+func newCSVReader(r io.Reader, name string, cfg CSV) (*csvReader, []byte, error) {
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits
 	}
 	in, err := utf8Reader(bufio.NewReaderSize(r, sampleSize), name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	sample, err := look(in, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if cfg.Separator == 0 {
 		cfg.Separator = separator(sample)
 	}
+	if !validSeparator(cfg.Separator) {
+		return nil, nil, fmt.Errorf("data: separator %q, want a valid character other than a quote or a line end: %w", cfg.Separator, ErrFormat)
+	}
 	bounded := &boundedReader{r: in, limit: cfg.Limits.Record}
 	c := &csvReader{cfg: cfg, name: name, bounded: bounded, in: csv.NewReader(bounded)}
 	c.in.Comma, c.in.FieldsPerRecord, c.in.ReuseRecord = cfg.Separator, -1, true
-	if !validSeparator(cfg.Separator) {
-		return nil, fmt.Errorf("data: separator %q, want a valid character other than a quote or a line end: %w", cfg.Separator, ErrFormat)
-	}
-	return c.read(sample)
+	return c, sample, nil
 }
 
 func validSeparator(r rune) bool {
@@ -118,10 +128,11 @@ type csvReader struct {
 	bounded *boundedReader
 	line    int // of the current row, from 1
 
-	names   []string // of the file's columns
-	unnamed string   // why the columns have no names; empty if they have
-	columns []column // of the file
-	target  int      // index into columns
+	names   []string       // of the file's columns
+	at      map[string]int // columns by name
+	unnamed string         // why the columns have no names; empty if they have
+	columns []column       // of the file
+	target  int            // index into columns
 	table   *Table
 }
 
@@ -155,9 +166,11 @@ func (c *csvReader) read(sample []byte) (*Table, error) {
 		return nil, err
 	}
 	if c.cfg.Decimal == 0 {
-		if c.cfg.Decimal, err = c.decimal(sample); err != nil {
-			return nil, err
+		sign, ambiguous := c.decimal(sample)
+		if ambiguous != "" {
+			return nil, fmt.Errorf("data: %s, want to be told the decimal sign, point or comma: %w", ambiguous, ErrFormat)
 		}
+		c.cfg.Decimal = sign
 	}
 	first := c.line
 	for fresh := !header; ; fresh = true {
