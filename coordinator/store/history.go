@@ -36,6 +36,13 @@ func (s *Store) CreateRun(r Run) error {
 	return wrap(one(res, err, fmt.Errorf("run %w", ErrExists)), "run %s: create", r.ID)
 }
 
+// SetTask records the task that a run goes on with, which may differ in settings that
+// training does not depend on. Of r it reads ID, Title, Spec and SpecHash.
+func (s *Store) SetTask(r Run) error {
+	res, err := s.write.Exec(`UPDATE runs SET title = ?, spec = ?, spec_hash = ? WHERE id = ?`, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), r.ID)
+	return wrap(one(res, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record its task", r.ID)
+}
+
 // SetDataHash records the hash of a run's examples.
 func (s *Store) SetDataHash(id string, hash [32]byte) error {
 	r, err := s.write.Exec(`UPDATE runs SET data_hash = ? WHERE id = ?`, hex.EncodeToString(hash[:]), id)
