@@ -260,3 +260,37 @@ func TestGenerated(t *testing.T) {
 		}
 	}
 }
+
+// A name that no task has shows none, and offers those that there are, also one alone.
+func TestMissingTask(t *testing.T) {
+	p := shown(t)
+	p.Select(p.Choose("nosuchtask"))
+	p.OnLink(LinkOpening)
+	if got := p.State(); got != "There is no task nosuchtask here" || p.Aside() != "Choose one of the tasks above." || p.Tone() != "trouble" || p.CanJoin() {
+		t.Errorf("%q, %q, %s, join %v, want that there is none, and the choice", got, p.Aside(), p.Tone(), p.CanJoin())
+	}
+	if page := render(t, p); !strings.Contains(page, `href="#mnist-2nn"`) {
+		t.Error("the page does not offer the task that there is")
+	}
+	if p.Choose(strings.Repeat("é", 100)); p.State() != "There is no task "+strings.Repeat("é", 63)+"… here" {
+		t.Errorf("a long name: %q", p.State())
+	}
+	if p.Select(p.Choose("mnist-2nn")); p.State() != "Loading" {
+		t.Errorf("after a choice: %q, want Loading", p.State())
+	}
+}
+
+// Tasks of one title are told apart by their names.
+func TestSameTitle(t *testing.T) {
+	p := &Page{Ready: true}
+	p.OnTasks([]any{
+		map[string]any{"name": "a", "title": "Digits"}, map[string]any{"name": "b", "title": "Digits"}, map[string]any{"name": "c", "title": "Votes"}, map[string]any{"name": "d"},
+	})
+	p.Select("b")
+	page := render(t, p)
+	for _, want := range []string{">Digits (a)<", ">Digits (b)<", ">Votes<", ">d<", ">Digits (b)</h1>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+}

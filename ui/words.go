@@ -83,15 +83,20 @@ func (p *Page) running(exact bool) string {
 		return "Sending what was learned in round " + count(l.Round)
 	}
 	if p.Task.Phase == api.Waiting {
-		switch missing := p.Task.Strategy.Fewest - p.Task.Participants; {
-		case missing == 1:
-			return "Joined: waiting for one more participant"
-		case missing > 1:
-			return "Joined: waiting for " + count(missing) + " more participants"
-		}
-		return "Joined: waiting for more participants"
+		return "Joined: " + p.waitingFor()
 	}
 	return "Waiting for the next round"
+}
+
+// waitingFor says how many participants a waiting run lacks.
+func (p *Page) waitingFor() string {
+	switch missing := p.Task.Strategy.Fewest - p.Task.Participants; {
+	case missing == 1:
+		return "waiting for one more participant"
+	case missing > 1:
+		return "waiting for " + count(missing) + " more participants"
+	}
+	return "waiting for more participants"
 }
 
 // watching says what the training does while this tab takes no part.
@@ -103,6 +108,8 @@ func (p *Page) watching() string {
 		return p.finished()
 	case p.Link == LinkLost:
 		return "The coordinator cannot be reached, trying again"
+	case p.Missing != "":
+		return "There is no task " + clipped(p.Missing) + " here"
 	case !p.Ready || !p.Loaded:
 		return "Loading"
 	case p.StrayInvite():
@@ -113,6 +120,10 @@ func (p *Page) watching() string {
 		return "This task is joined by invite"
 	case p.Task.Problem != "":
 		return "Training is held up"
+	case p.Task.Phase == api.Waiting && p.Task.Participants > 0:
+		return sentence(p.waitingFor()) + ": join to take part"
+	case p.Task.Phase == api.Waiting && p.Task.Version > 0:
+		return "No participant is here now: join to go on with the training"
 	case p.Task.Phase == api.Waiting:
 		return "No participant yet: join to start the training"
 	case p.Task.Phase == api.Training || p.Task.Phase == api.Committing:
@@ -143,7 +154,7 @@ func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
 		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking() || p.NoData()),
-		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
+		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Missing != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
@@ -161,12 +172,18 @@ func (p *Page) Aside() string {
 		return "Nothing is lost on the coordinator. You can start again with a fresh program."
 	case p.ShowReload():
 		return "Reload the page: that fetches its newest version. If this happens again, tell the organiser."
-	case p.Uninvited() && p.invited, p.Stage == StageAbsent && p.Link != LinkLost && p.StrayInvite():
-		return "Ask the person who invited you for a new link. Open it, or paste it below."
+	case p.Stage == StageAbsent && p.Link != LinkLost && p.Missing != "":
+		return "Choose one of the tasks above."
+	case p.Taking() && p.LateInvite:
+		return "This tab takes part already, and has not taken the invite that you opened. To use it, leave first, and open it again."
+	case p.Uninvited() && p.invited:
+		return askInvite
+	case p.Stage == StageAbsent && p.Link != LinkLost && p.StrayInvite():
+		return askInvite + p.withoutInvite()
 	case p.Uninvited(), p.Stage == StageAbsent && p.Link != LinkLost && !p.BadInvite && p.ShowInvite():
 		return "Open the link that you were given, or paste it below."
 	case p.Stage == StageAbsent && p.Link != LinkLost && p.BadInvite:
-		return "Open or paste the whole link that you were given."
+		return "Its link is damaged, or not whole: open or paste the whole link that you were given." + p.withoutInvite()
 	case p.Superseded():
 		return "This tab stays out of it. The other one goes on where this one was, and nothing is lost. You can join from here too, as a new participant."
 	case p.Stage == StageRunning && p.Local.Connection == tab.Joined && p.Local.DataFailures > 0:
@@ -176,6 +193,8 @@ func (p *Page) Aside() string {
 		return "A part of the data cannot be fetched: " + p.Local.DataError + ". " + p.Local.dataAside()
 	case p.Stage == StageRunning && forOrganiser(p.Local.Refusal):
 		return "Please tell the organiser: " + p.Local.Detail
+	case p.Taking() && p.Local.Refused > 0:
+		return p.Local.refusedWords() + "."
 	case p.Stage == StageRunning && p.Local.Detail != "":
 		return sentence(p.Local.Detail)
 	case p.Link == LinkLost && p.Stage != StageAbsent:
@@ -189,6 +208,19 @@ func (p *Page) Aside() string {
 	}
 	return ""
 }
+
+const askInvite = "Ask the person who invited you for a new link. Open it, or paste it below."
+
+// clipped returns a name from the address, no longer than a task's may be.
+func clipped(name string) string {
+	if r := []rune(name); len(r) > maxName {
+		return string(r[:maxName]) + "…"
+	}
+	return name
+}
+
+// maxName is the max length of a task's name.
+const maxName = 63
 
 // JoinLabel is the text of the join button.
 func (p *Page) JoinLabel() string {
@@ -338,7 +370,11 @@ func (l *Local) ParticipantsWords() string {
 	for _, n := range l.Numbers {
 		numbers = append(numbers, count(n))
 	}
-	return count(l.Participants) + ": No. " + strings.Join(numbers, ", ")
+	joined := count(l.Participants)
+	if l.Refused > 0 {
+		joined = count(l.Participants-l.Refused) + " of " + joined
+	}
+	return joined + ": No. " + strings.Join(numbers, ", ")
 }
 
 // TrafficWords says what has travelled in the run, in models,
