@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"fedtab/api"
 )
@@ -277,6 +278,32 @@ func TestMissingTask(t *testing.T) {
 	}
 	if p.Select(p.Choose("mnist-2nn")); p.State() != "Loading" {
 		t.Errorf("after a choice: %q, want Loading", p.State())
+	}
+}
+
+// After a restart the page says whom the round waits for, and until when.
+func TestAwaitedWords(t *testing.T) {
+	until := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for _, test := range []struct {
+		awaited int
+		until   string
+		want    string
+	}{
+		{0, "", "Waiting for the next round"},
+		{1, until.Format(time.RFC3339), "Restarted: round 7 waits for 1 participant to reconnect, until " + until.Local().Format("15:04:05")},
+		{2, "soon", "Restarted: round 7 waits for 2 participants to reconnect"},
+	} {
+		p := shown(t)
+		p.Task.Awaited, p.Task.AwaitedUntil = test.awaited, test.until
+		if got := p.State(); test.awaited > 0 && got != test.want {
+			t.Errorf("watching: %q, want %q", got, test.want)
+		}
+		p.Join()
+		p.OnReady("scalar")
+		p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "waiting"}`))
+		if got := p.State(); got != test.want {
+			t.Errorf("joined: %q, want %q", got, test.want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"fedtab/api"
 	"fedtab/tab"
@@ -85,7 +86,19 @@ func (p *Page) running(exact bool) string {
 	if p.Task.Phase == api.Waiting {
 		return "Joined: " + p.waitingFor()
 	}
+	if p.Task.Awaited > 0 {
+		return p.Task.awaitedWords()
+	}
 	return "Waiting for the next round"
+}
+
+// awaitedWords says whom the run waits for after a restart, and until when.
+func (t *Task) awaitedWords() string {
+	words := "Restarted: round " + count(t.Round) + " waits for " + plural(t.Awaited, "participant") + " to reconnect"
+	if until, err := time.Parse(time.RFC3339, t.AwaitedUntil); err == nil {
+		words += ", until " + until.Local().Format("15:04:05")
+	}
+	return words
 }
 
 // waitingFor says how many participants a waiting run lacks.
@@ -126,6 +139,8 @@ func (p *Page) watching() string {
 		return "No participant is here now: join to go on with the training"
 	case p.Task.Phase == api.Waiting:
 		return "No participant yet: join to start the training"
+	case p.Task.Awaited > 0:
+		return p.Task.awaitedWords()
 	case p.Task.Phase == api.Training || p.Task.Phase == api.Committing:
 		return "Round " + count(p.Task.Round) + " is being trained by others: join to take part"
 	}

@@ -308,6 +308,24 @@ func openRound(tx *sql.Tx, id string, newest uint64) (*run.OpenRound, error) {
 	return &o, err
 }
 
+// Kept returns the versions whose parameters are kept, ascending. Version 0 is made from
+// the seed and is not among them.
+func (s *Store) Kept(id string) (all []uint64, err error) {
+	rows, err := s.read.Query(`SELECT version FROM models WHERE run = ? AND parameters IS NOT NULL ORDER BY version`, id)
+	if err != nil {
+		return nil, wrap(err, "run %s: versions that are kept", id)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var v uint64
+		if err := rows.Scan(&v); err != nil {
+			return nil, wrap(err, "run %s: versions that are kept", id)
+		}
+		all = append(all, v)
+	}
+	return all, wrap(rows.Err(), "run %s: versions that are kept", id)
+}
+
 // Model returns the parameters of a version and their hash. Its error wraps
 // ErrNotFound if there is no such version (version 0 is made from the seed
 // and is not stored), ErrNotKept, with the hash, if its parameters have been
