@@ -10,7 +10,8 @@ type TaskName struct {
 	Phase string `json:"phase"`
 }
 
-// Door is /api/door: whether a WebSocket handshake would be taken now.
+// Door is /api/door: whether a WebSocket handshake and a new participant's hello, or a
+// stream of events, would be taken now.
 type Door struct {
 	Open         bool    `json:"open"`
 	Code         string  `json:"code,omitempty"`  // why not, for programs

@@ -7,7 +7,7 @@ import (
 
 // SpecOf returns the model that a welcome describes.
 func SpecOf(m protocol.ModelSpec) learn.Spec {
-	s := learn.Spec{Loss: learn.Loss(m.Loss), Epsilon: m.Epsilon, L1: m.L1, L2: m.L2}
+	s := learn.Spec{Loss: learn.Loss(m.Loss), Epsilon: m.Epsilon, L1: m.L1, L2: m.L2, ClassWeights: m.ClassWeights}
 	for _, n := range m.Input {
 		s.Input = append(s.Input, int(n))
 	}

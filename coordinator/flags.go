@@ -27,6 +27,9 @@ func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 // flagTask returns the task that a flag names. The error names the flag, unless it has
 // the lines of a task file.
 func flagTask(flag, name string, sets []string) (*task.Task, error) {
+	if name == "" {
+		return nil, fmt.Errorf(`%s: "", want a task that ships (coordinator tasks lists them) or a task file`, flag)
+	}
 	t, err := task.Find(name, sets)
 	if invalid := (*task.Error)(nil); err != nil && !errors.As(err, &invalid) {
 		return nil, fmt.Errorf("%s %s: %w", flag, name, err)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
+	"fedtab/coordinator/web"
 	"fedtab/protocol/invite"
 )
 
@@ -70,7 +70,7 @@ func inviteCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	o.Uses = uint32(*uses)
 	page, err := pageAddress(*public)
 	if err != nil {
-		return usageError("invite: --public-url " + err.Error())
+		return usageError("invite: --public-url: " + err.Error())
 	}
 	if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
 		return fmt.Errorf("--data %s: %w: want the directory of a coordinator that has been started", *dir, err)
@@ -135,9 +135,9 @@ func pageAddress(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("is %q, want an address such as https://example.org/ or https://example.org/fedtab/", text)
+	u, err := web.PublicURL(text)
+	if err != nil {
+		return "", err
 	}
 	return strings.TrimSuffix(u.String(), "/") + "/", nil
 }

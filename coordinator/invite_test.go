@@ -174,7 +174,7 @@ func TestInviteArguments(t *testing.T) {
 		{2, "--task small --expires 5", "want 1m0s to 366d, such as 90m, 36h or 2d"},
 		{2, "--task small --expires -2d", "want 1m0s to 366d, such as 90m, 36h or 2d"},
 		{2, "--task small --expires NaNd", "want 1m0s to 366d, such as 90m, 36h or 2d"},
-		{2, "--task small --public-url example.org", `--public-url is "example.org", want an address such as https://example.org/ or https://example.org/fedtab/`},
+		{2, "--task small --public-url example.org", `--public-url: "example.org", want http(s)://HOST[:PORT][/PREFIX]`},
 		{2, "--task small --qr --no-qr", "--qr and --no-qr are both given, want one of them"},
 		{2, "--revoke 12", `--revoke: id: "12", want 16 hexadecimal digits, as invite --list prints it`},
 		{1, "--revoke 0123456789abcdef", "invite 0123456789abcdef: it is not found"},

@@ -42,6 +42,9 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err := parse(fs, args, stdout); err != nil {
 		return err
 	}
+	if cfg.Data == "" { // would be the working directory
+		return usageError(`serve: --data: "", want a directory`)
+	}
 	if *perAddress < 0 {
 		return usageError(fmt.Sprintf("serve: --per-address is %d, want 0 or more", *perAddress))
 	}

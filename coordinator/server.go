@@ -68,10 +68,6 @@ const (
 	shutdownTimeout = 8 * time.Second       // for participants and requests that are under way
 	resumeGrace     = 5 * time.Second       // a lost participant is waited for: a reload, or a change of network
 	restartGrace    = protocol.ReconnectMax // a cohort is waited for after a restart: every client has tried by then
-
-	// HTTP connections: a browser opens six, and the one that becomes the WebSocket.
-	connectionsPerSession = 8
-	maxConnections        = protocol.MaxSessions // in all, WebSockets not counted
 )
 
 // acmeCache is the folder in the data directory of the ACME account and its
@@ -134,6 +130,7 @@ func (s *Server) open() (err error) {
 		d.Pack()
 		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
 	}
+	cfg.Listen.Public = site.URL()
 	cfg.Listen.ACME.Cache = filepath.Join(cfg.Data, acmeCache)
 	if s.listeners, err = listen.Open(cfg.Listen, cfg.Log); err != nil {
 		return err
@@ -155,12 +152,13 @@ func (s *Server) open() (err error) {
 		cfg.Log.Warn("commands cannot reach this coordinator; to go back to an earlier version, stop it first", "error", err)
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
+	connections := s.connections()
 	front := &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress}, cfg.Log),
+		Handler:           web.New(shown, s.hub, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress, Connections: connections}, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
-		IdleTimeout:       2 * time.Minute,
-		ConnState:         s.connections().State,
-		MaxHeaderBytes:    16 << 10,
+		IdleTimeout:       protocol.IdleTimeout,
+		ConnState:         connections.State,
+		MaxHeaderBytes:    protocol.MaxHeader,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
 	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr))
@@ -172,7 +170,7 @@ func (s *Server) connections() *quota.Conns {
 	n := s.cfg.Limits.PerAddress
 	share := float64(n) / protocol.MaxPerAddress
 	return quota.NewConns(
-		quota.New(maxConnections, connectionsPerSession*n),
+		quota.New(protocol.MaxConnections, protocol.ConnectionsPerParticipant*n),
 		quota.NewPace(rate.Limit(share*protocol.MaxConnectionRate), quota.Scaled(protocol.ConnectionBurst, share)),
 		s.cfg.Limits.Addresses, s.cfg.Log)
 }

@@ -125,10 +125,10 @@ func open(t *testing.T, address string, scripts ...string) *tab {
 }
 
 // expected reports whether an error on the console is one of those that a test wants:
-// of a network that fails, of a handshake that is refused, or of a header that counts
-// for encrypted pages only.
+// of a network that fails, of a handshake or a stream that is refused, or of a header
+// that counts for encrypted pages only.
 func (b *tab) expected(text string) bool {
-	return b.offline && (strings.Contains(text, "ERR_") || strings.Contains(text, "Error during WebSocket handshake")) ||
+	return b.offline && (strings.Contains(text, "ERR_") || strings.Contains(text, "Error during WebSocket handshake") || strings.Contains(text, "429 (Too Many Requests)")) ||
 		strings.HasPrefix(text, "The Cross-Origin-Opener-Policy header has been ignored")
 }
 

@@ -102,6 +102,7 @@ func (c *coordinator) start() {
 	c.t.Helper()
 	c.cmd = exec.Command(binary, append([]string{"serve", "--addr", c.addr}, c.args...)...)
 	c.cmd.Stderr = &c.log
+	endWithTest(c.cmd)
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
 		c.t.Fatal(err)

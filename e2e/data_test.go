@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -49,4 +53,68 @@ func TestDataMissing(t *testing.T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.problems = slices.DeleteFunc(b.problems, func(p string) bool { return strings.Contains(p, "status of 404") })
+}
+
+// A tab learns prices from a table as spreadsheets write it in Germany, and the page
+// shows the error in euros.
+func TestTabPredictsNumbers(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	rows := "area;rooms;price\n"
+	for range 400 {
+		area := 20 + 180*r.Float64()
+		rooms := 1 + int(area/30)
+		rows += strings.ReplaceAll(fmt.Sprintf("%.1f;%d;%.2f\n", area, rooms, 2500*area+8000*float64(rooms)+1000*r.NormFloat64()), ".", ",")
+	}
+	table := filepath.Join(t.TempDir(), "flats.csv")
+	if err := os.WriteFile(table, []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := serve(t, fmt.Sprintf(`name: flats
+title: What a flat costs
+model: {kind: linear}
+data: {source: csv, csv: {path: %q, target: price, predict: number}, public: true, partition: {kind: iid, clients: 4}}
+strategy: {kind: fedavg, fraction: 1, epochs: 5, batch: 10, lr: 0.05, min_clients: 1}
+stop: {rounds: 50, metrics: [{metric: rmse, reach: 2500}]}
+`, table))
+	b := open(t, c.url())
+	b.join()
+	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
+	reached := c.state("flats")
+	if want := "test RMSE "; !strings.HasPrefix(reached.Finished, want) {
+		t.Errorf("finished with %q, want %s... reached", reached.Finished, want)
+	}
+	var shown float64
+	await(t, "the page shows the error", func() (ok bool) {
+		shown, ok = b.value("test-error")
+		return ok
+	})
+	if shown < 500 || shown > 2500 {
+		t.Errorf("the page shows an error of %v, want about the noise of 1000", shown)
+	}
+	for _, want := range []string{"Typical error of price", "of the variance explained", "test RMSE 2,500 or less", "Training is finished: typical test error "} {
+		b.says(want)
+	}
+	if js[bool](b, "document.getElementById('test-accuracy').offsetParent !== null") {
+		t.Error("the page shows an accuracy of numbers")
+	}
+	if *screenshots != "" {
+		b.pictures("13-numbers")
+	}
+}
+
+// A page has a row for each class: how many of its examples are found, and what they
+// are mistaken for.
+func TestTabTellsClassesApart(t *testing.T) {
+	c := serve(t, digits("rounds: 15", "rounds: 2"))
+	b := open(t, c.url())
+	b.join()
+	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
+	await(t, "every class has a row", func() bool {
+		return js[int](b, "document.querySelectorAll('#classes tr').length") == 10
+	})
+	b.says("Balanced accuracy ")
+	b.says("on 10,000 test examples")
+	if *screenshots != "" {
+		b.pictures("14-classes")
+	}
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -42,7 +43,7 @@ var proxies = []proxy{
 	{
 		name: "Caddy", config: "Caddyfile",
 		host:  [2]string{"header_up -Forwarded", "header_up -Forwarded\n\t\theader_up Host {upstream_hostport}"},
-		plain: [2]string{"reverse_proxy 127", "reverse_proxy /lab/* 127"},
+		plain: [2]string{"reverse_proxy 127", "redir /lab /lab/\n\treverse_proxy /lab/* 127"},
 		strip: [2]string{"reverse_proxy /lab/* 127", "uri strip_prefix /lab\n\treverse_proxy 127"},
 		start: startCaddy,
 	},
@@ -60,9 +61,11 @@ func edit(t *testing.T, text string, oldNew ...string) string {
 	return text
 }
 
-// startNginx starts nginx without TLS, root or daemon.
+// startNginx starts nginx without TLS, root or daemon. Its plain HTTP is at the same port
+// of 127.0.0.2.
 func startNginx(t *testing.T, dir, config, upstream string, port int) *exec.Cmd {
-	config = edit(t, config, "listen 443 ssl;", fmt.Sprintf("listen 127.0.0.1:%d;", port), "listen [::]:443 ssl;", "", "server 127.0.0.1:8080;", "server "+upstream+";")
+	config = edit(t, config, "listen 443 ssl;", fmt.Sprintf("listen 127.0.0.1:%d;", port), "listen [::]:443 ssl;", "",
+		"listen 80;", fmt.Sprintf("listen 127.0.0.2:%d;", port), "listen [::]:80;", "", "server 127.0.0.1:8080;", "server "+upstream+";")
 	config = regexp.MustCompile(`(?m)^\s*ssl_.*$`).ReplaceAllString(config, "")
 	user := ""
 	if os.Getuid() == 0 {
@@ -139,6 +142,7 @@ func (p *proxy) run(t *testing.T, c *coordinator, port int, edits ...string) {
 	cmd := p.start(t, t.TempDir(), edit(t, string(config), edits...), c.addr, port)
 	var log lines
 	cmd.Stdout, cmd.Stderr = &log, &log
+	endWithTest(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +180,8 @@ seed: 1
 `
 
 // Behind each proxy, at the root or under a prefix that it removes or not, with the
-// Host header passed on or not, a hundred participants of one address train.
+// Host header passed on or not, a hundred participants of one address train, where the
+// organiser allows as many. TestTabTurnedAway has what is said where not.
 func TestProxies(t *testing.T) {
 	for _, p := range proxies {
 		for _, place := range []struct {
@@ -195,10 +200,11 @@ func TestProxies(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %s, Host %v", p.name, place.name, host), func(t *testing.T) {
 					port := freePort(t)
 					public := fmt.Sprintf("http://127.0.0.1:%d%s", port, place.prefix)
-					c := serve(t, crowd, "--public-url", public)
-					p.run(t, c, port, edits...)
-					streamed(t, public)
 					const n = 100
+					c := serve(t, crowd, "--public-url", public, "--count-loopback", "--per-address", strconv.Itoa(n))
+					p.run(t, c, port, edits...)
+					paged(t, public)
+					streamed(t, public)
 					if _, err := swarm.Run(t.Context(), swarm.Options{URL: public, Task: "crowd", Clients: n}); err != nil {
 						t.Fatal(err)
 					}
@@ -211,9 +217,45 @@ func TestProxies(t *testing.T) {
 							t.Errorf("round %d: %d participants, want %d", r.Round, r.Participants, n)
 						}
 					}
+					if log := c.log.String(); strings.Contains(log, "refused") || strings.Contains(log, "proxy") {
+						t.Errorf("nothing leaves anything to be desired, and the log says:\n%s", log)
+					}
 				})
 			}
 		}
+	}
+}
+
+// paged opens the address with and without a slash at its end, both of which lead to the
+// page at the address with one: its own addresses are relative.
+func paged(t *testing.T, public string) {
+	t.Helper()
+	for _, address := range []string{public, public + "/"} {
+		r, err := http.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if at := r.Request.URL.String(); err != nil || !strings.HasPrefix(string(b), "<!doctype html>") || strings.TrimSuffix(at, "/") != public || r.Request.URL.Path != "" && !strings.HasSuffix(at, "/") {
+			t.Errorf("%s leads to %s: %s, %.40q, want the page", address, at, r.Status, b)
+		}
+	}
+}
+
+// nginx sends plain HTTP to https.
+func TestProxyRedirects(t *testing.T) {
+	port := freePort(t)
+	c := serve(t, crowd)
+	proxies[0].run(t, c, port)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := client.Get(fmt.Sprintf("http://127.0.0.2:%d/lab/?a=b", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if got := r.Header.Get("Location"); r.StatusCode != http.StatusMovedPermanently || got != "https://127.0.0.2/lab/?a=b" {
+		t.Errorf("%s to %q, want 301 to https://127.0.0.2/lab/?a=b", r.Status, got)
 	}
 }
 
@@ -303,42 +345,70 @@ func TestTabBehindProxy(t *testing.T) {
 	}
 }
 
-// A tab that is turned away says what to change, in place of "Connection lost".
+// A tab that is turned away behind a proxy says why, in place of "Connection lost", and
+// what can be done; the log says in one sentence what to change.
 func TestTabTurnedAway(t *testing.T) {
-	for _, test := range []struct {
-		name, words, aside string
-		public             bool
-		flags              []string
-	}{
-		{"an unknown name", "The coordinator does not know the address of this page", "--public-url", false, nil},
-		{"a proxy that is not trusted", "The coordinator has no room for more behind one proxy", "--trusted-proxies", true,
-			[]string{"--count-loopback", "--trusted-proxies", ""}},
-		{"many of one address", "Too many connections from your address", "--per-address", true, []string{"--count-loopback"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			p, port := &proxies[0], freePort(t)
-			public := fmt.Sprintf("http://127.0.0.1:%d", port)
-			flags := test.flags
-			if test.public {
-				flags = append(flags, "--public-url", public)
-			}
-			c := serve(t, digits("min_clients: 1", "min_clients: 2"), flags...)
-			p.run(t, c, port, p.host[:]...)
-			if test.public {
-				fill(t, public)
-			}
-			b := open(t, public+"/")
-			b.offline = true // the browser tells the console of the handshake
-			b.press("join")
-			await(t, "the page says why", func() bool { return strings.HasPrefix(b.text("state"), test.words) })
-			await(t, "the page says what to do", func() bool {
-				return strings.Contains(js[string](b, "document.querySelector('.aside').textContent"), test.aside)
+	for _, p := range proxies {
+		for _, test := range []struct {
+			name, words, aside, log string
+			public                  bool
+			flags                   []string
+		}{
+			{"an unknown name", "The coordinator does not know the address of this page", "start the coordinator with --public-url", "start the coordinator with --public-url", false, nil},
+			{"a proxy that is not trusted", "The coordinator has no room for more behind one proxy", "start the coordinator with --trusted-proxies",
+				"the participants behind a proxy count as one address: start the coordinator with --trusted-proxies and the proxy's address", true, []string{"--trusted-proxies", ""}},
+			{"many of one address", "Too many connections from your address", "If many people share your network, tell the organiser",
+				"too many connections from your address: close some of them, or try again later; if it is the address of many participants, start the coordinator with a larger --per-address", true, []string{"--count-loopback"}},
+		} {
+			t.Run(p.name+", "+test.name, func(t *testing.T) {
+				port := freePort(t)
+				public := fmt.Sprintf("http://127.0.0.1:%d", port)
+				flags := test.flags
+				if test.public {
+					flags = append(flags[:len(flags):len(flags)], "--public-url", public)
+				}
+				c := serve(t, digits("min_clients: 1", "min_clients: 2"), flags...)
+				p.run(t, c, port, p.host[:]...)
+				if test.public {
+					fill(t, public)
+				}
+				b := open(t, public+"/")
+				b.offline = true // the browser tells the console of the handshake
+				b.press("join")
+				await(t, "the page says why", func() bool { return strings.HasPrefix(b.text("state"), test.words) })
+				await(t, "the page says what to do", func() bool {
+					return strings.Contains(js[string](b, "document.querySelector('.aside').textContent"), test.aside)
+				})
+				if log := c.log.String(); !strings.Contains(log, test.log) {
+					t.Errorf("the log does not say %q", test.log)
+				}
 			})
-			if log := c.log.String(); !strings.Contains(log, test.aside) {
-				t.Errorf("the log does not name %s", test.aside)
-			}
-		})
+		}
 	}
+}
+
+// A page whose stream of events is refused says why, and goes on when there is room.
+func TestStreamTurnedAway(t *testing.T) {
+	const streams = 4
+	c := serve(t, digits(), "--count-loopback", "--per-address", strconv.Itoa(streams))
+	var held []io.Closer
+	for range streams {
+		r, err := http.Get(c.url() + "api/tasks/digits/events")
+		if err != nil || r.StatusCode != http.StatusOK {
+			t.Fatalf("a stream of events: %v, %v", r, err)
+		}
+		defer r.Body.Close()
+		held = append(held, r.Body)
+	}
+	b := open(t, c.url())
+	b.offline = true // the browser tells the console of the stream
+	await(t, "the page says why", func() bool {
+		return b.text("state") == "Too many connections from your address, trying again"
+	})
+	for _, stream := range held {
+		stream.Close()
+	}
+	await(t, "the page is ready", func() bool { return strings.HasSuffix(b.text("state"), "join to start the training") })
 }
 
 // fill has as many participants join as one address may have.

@@ -61,7 +61,7 @@ func TestScreenshots(t *testing.T) {
 	b.pictures("10-uninvited")
 	port := freePort(t)
 	public := fmt.Sprintf("http://study.example:%d", port)
-	c = serve(t, digits("min_clients: 1", "min_clients: 2"), "--public-url", public, "--count-loopback", "--trusted-proxies", "")
+	c = serve(t, digits("min_clients: 1", "min_clients: 2"), "--public-url", public, "--trusted-proxies", "")
 	proxies[0].run(t, c, port)
 	fill(t, c.url()[:len(c.url())-1])
 	b = open(t, public+"/")

@@ -14,9 +14,9 @@ func TestFillTask(t *testing.T) {
 	one, half := 1.0, .5
 	in := api.Task{
 		Name: "a", Strategy: api.Strategy{Kind: "fedavg", LR: .1, Epochs: 3}, Data: api.Data{Public: true}, Version: 7, TestLoss: &half,
-		Traffic: api.Traffic{BytesUp: 12, BitsUp: &one, Kinds: map[string]api.Kind{"order": {Up: 1, Down: 2}}},
-		Rounds:  []api.Round{{Round: 3, TrainLoss: &one, Traffic: api.Traffic{BytesDown: 5}}, {Round: 4}},
-		Curve:   &api.Curve{Round: []int{3, 4}, TestLoss: []*float64{&half, nil}, TestAccuracy: []*float64{nil, &one}},
+		Traffic:    api.Traffic{BytesUp: 12, BitsUp: &one, Kinds: map[string]api.Kind{"order": {Up: 1, Down: 2}}},
+		Rounds:     []api.Round{{Round: 3, TrainLoss: &one, Traffic: api.Traffic{BytesDown: 5}}, {Round: 4}},
+		Curve:      &api.Curve{Round: []int{3, 4}, TestLoss: []*float64{&half, nil}, TestAccuracy: []*float64{nil, &one}},
 		Evaluation: &api.Evaluation{Version: 3, F1: &half, Classes: []api.Class{{Name: "ill", Examples: 2, Recall: &half}}, Confusion: [][]int64{{1, 1}, {0, 2}}},
 	}
 	text, err := json.Marshal(in)

@@ -41,6 +41,10 @@ func gradientSpecs() map[string]Spec {
 		specs["loss "+l.String()] = Spec{Input: flat, Layers: []Layer{{Kind: Dense, Units: 6, Activation: Tanh}, out}, Loss: l, Epsilon: .1}
 		if !l.Regression() {
 			specs["loss "+l.String()+", three classes"] = Spec{Input: flat, Layers: []Layer{last}, Loss: l}
+			specs["loss "+l.String()+", three classes that weigh"] = Spec{Input: flat, Layers: []Layer{last}, Loss: l, ClassWeights: []float32{.5, 1, 20}}
+			if l != Softmax {
+				specs["loss "+l.String()+", two classes that weigh"] = Spec{Input: flat, Layers: []Layer{out}, Loss: l, ClassWeights: []float32{.5, 20}}
+			}
 		}
 	}
 	return specs

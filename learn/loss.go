@@ -10,7 +10,26 @@ import (
 // are classified correctly (0 in regression). z is [n, outputs], targets [n]. dz,
 // unless nil, is set to scale times the gradient with respect to z, and may be z.
 func (s *Spec) loss(dz, z, targets []float32, scale float32) (loss float64, correct int) {
-	k := s.Layers[len(s.Layers)-1].Units
+	if s.ClassWeights == nil {
+		return s.equal(dz, z, targets, scale)
+	}
+	k := s.Outputs()
+	for i, y := range targets {
+		var d []float32
+		if dz != nil {
+			d = dz[i*k:][:k]
+		}
+		w := s.ClassWeights[int(y)]
+		l, c := s.equal(d, z[i*k:][:k], targets[i:i+1], scale*w)
+		loss += float64(w) * l
+		correct += c
+	}
+	return loss, correct
+}
+
+// equal is loss without class weights.
+func (s *Spec) equal(dz, z, targets []float32, scale float32) (loss float64, correct int) {
+	k := s.Outputs()
 	switch {
 	case s.Loss == Softmax:
 		return kernel.SoftmaxCrossEntropy(dz, z, targets, k, scale)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"fedtab/learn/data"
@@ -134,5 +135,46 @@ func TestMetricsInUnits(t *testing.T) {
 	f := got.Figures()
 	if f.RMSE != 128*was.RMSE || f.MAE != 128*was.MAE || math.Abs(f.R2-was.R2) > 1e-15 || f.Loss != was.Loss || got.TargetMean != 1872 {
 		t.Errorf("got %+v and a mean of %v, want the errors of %+v times 128 and a mean of 1872", f, got.TargetMean, was)
+	}
+}
+
+// An example of a class of weight 3 counts as three of weight 1; accuracy counts it once.
+func TestClassWeights(t *testing.T) {
+	for _, l := range []Loss{Softmax, Logistic, Hinge} {
+		spec := Spec{Input: []int{2}, Layers: []Layer{{Kind: Dense, Units: 3}}, Loss: l}
+		plain := must(t, spec)
+		spec.ClassWeights = []float32{1, 3, 2}
+		weighted := must(t, spec)
+		params := version0(plain, 5)
+		x, y := []float32{1, -.5, .25, 2, -1, 1}, []float32{0, 1, 2}
+		repeated := func(v []float32, n int) (out []float32) {
+			for i, times := range []int{1, 3, 2} {
+				for range times {
+					out = append(out, v[n*i:n*i+n]...)
+				}
+			}
+			return out
+		}
+		got, want := make([]float32, len(params)), make([]float32, len(params))
+		a := weighted.NewWorker(3).Gradient(got, params, x, y)
+		b := plain.NewWorker(6).Gradient(want, params, repeated(x, 2), repeated(y, 1))
+		if math.Abs(a.Loss-b.Loss) > 1e-6 || a.Examples != 3 || a.Correct > 3 {
+			t.Errorf("%v: got %+v, want the loss of %+v", l, a, b)
+		}
+		for i := range got {
+			if math.Abs(float64(got[i]-want[i])) > 1e-5 {
+				t.Errorf("%v: gradient %d is %v, want %v", l, i, got[i], want[i])
+			}
+		}
+	}
+	for want, spec := range map[string]Spec{
+		"class weights: 2, want one for each of the 3 classes": {Input: []int{2}, Layers: []Layer{{Kind: Dense, Units: 3}}, ClassWeights: []float32{1, 1}},
+		"weight of class 1: 0, want 0 < weight":                {Input: []int{2}, Layers: []Layer{{Kind: Dense, Units: 2}}, ClassWeights: []float32{1, 0}},
+		"weight of class 0: NaN":                               {Input: []int{2}, Layers: []Layer{{Kind: Dense, Units: 2}}, ClassWeights: []float32{float32(math.NaN()), 1}},
+		"class weights: 1, want one for each of the 0 classes": {Input: []int{2}, Layers: []Layer{{Kind: Dense, Units: 1}}, Loss: Squared, ClassWeights: []float32{1}},
+	} {
+		if _, err := New(spec); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }

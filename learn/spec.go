@@ -17,6 +17,8 @@ const (
 	MaxLayers     = 64
 	MaxNumbers    = 1 << 22 // between two layers, per example
 	MaxBuffers    = 1 << 28 // bytes of training without parameters and their gradients
+
+	MaxClassWeight = 1e6
 )
 
 // LayerKind is the kind of a layer. The values are those of the wire format.
@@ -112,6 +114,10 @@ type Spec struct {
 	Loss    Loss
 	Epsilon float32 // of EpsilonInsensitive
 	L1, L2  float32 // penalties per example: L1 |w|_1 + L2/2 |w|_2^2, of weights and not of biases
+
+	// ClassWeights multiply the losses of the examples of each class, so that a rare
+	// class counts as much as a frequent one; nil: all are 1.
+	ClassWeights []float32
 }
 
 // MLP returns a multilayer perceptron with ReLU hidden layers of the given sizes.
@@ -165,7 +171,7 @@ func (s Spec) Classes() int {
 
 // Clone returns a copy that shares no memory with s.
 func (s Spec) Clone() Spec {
-	s.Input, s.Layers = slices.Clone(s.Input), slices.Clone(s.Layers)
+	s.Input, s.Layers, s.ClassWeights = slices.Clone(s.Input), slices.Clone(s.Layers), slices.Clone(s.ClassWeights)
 	return s
 }
 
@@ -284,6 +290,14 @@ func (s Spec) shapes() (shapes [][]int, problems []*SpecProblem) {
 	}{{"epsilon", s.Epsilon}, {"l1", s.L1}, {"l2", s.L2}} {
 		if !(p.v >= 0) || math.IsInf(float64(p.v), 1) {
 			bad("%s: %v, want 0 <= %[1]s < +Inf", p.name, p.v)
+		}
+	}
+	if n := s.Classes(); s.ClassWeights != nil && len(s.ClassWeights) != n {
+		bad("class weights: %d, want one for each of the %d classes", len(s.ClassWeights), n)
+	}
+	for c, w := range s.ClassWeights {
+		if !(w > 0 && w <= MaxClassWeight) {
+			bad("weight of class %d: %v, want 0 < weight <= %v", c, w, float32(MaxClassWeight))
 		}
 	}
 	if len(problems) > 0 {

@@ -40,6 +40,18 @@ const (
 	CloseInvite          CloseCode = 4510 // the task needs an invite, and the client has none that it accepts
 )
 
+// CloseCodes returns every code that has a name here.
+func CloseCodes() []CloseCode {
+	all := []CloseCode{CloseNormal}
+	for c := CloseShutdown; c <= CloseContested; c++ {
+		all = append(all, c)
+	}
+	for c := CloseProtocolVersion; c <= CloseInvite; c++ {
+		all = append(all, c)
+	}
+	return all
+}
+
 // Reconnect reports whether a client whose socket was closed with c reconnects
 // without a person's doing, after the pause of Backoff.
 func (c CloseCode) Reconnect() bool {

@@ -303,6 +303,37 @@ func unpack[T ~uint32](r *reader, name string, list []T, limit int, max uint32) 
 	return list
 }
 
+// unpackFloats is unpack for numbers of 32 bits.
+func unpackFloats(r *reader, name string, list []float32, limit int) []float32 {
+	one := func(v uint32) bool {
+		if len(list) == limit {
+			r.over(name, ErrListSize, limit+1, limit, "numbers")
+			return false
+		}
+		list = append(list, math.Float32frombits(v))
+		return true
+	}
+	if r.typ == protowire.Fixed32Type {
+		one(uint32(r.u))
+		return list
+	}
+	if !r.wire(name, protowire.BytesType) {
+		return list
+	}
+	for b := r.v; len(b) > 0; {
+		v, n := protowire.ConsumeFixed32(b)
+		if n < 0 {
+			r.fail(name, ErrBrokenField, "broken or truncated number")
+			return list
+		}
+		if !one(v) {
+			return list
+		}
+		b = b[n:]
+	}
+	return list
+}
+
 // element returns a reader of the next element of a repeated sub-message, which
 // has n elements so far and may have limit.
 func (r *reader) element(name string, n, limit int) (reader, bool) {

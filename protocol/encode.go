@@ -147,3 +147,17 @@ func packed[T ~uint32](w *writer, num protowire.Number, list []T) {
 		w.b = protowire.AppendVarint(w.b, uint64(v))
 	}
 }
+
+func packedFloats(w *writer, num protowire.Number, list []float32) {
+	if len(list) == 0 {
+		return
+	}
+	w.open(num, 4*len(list))
+	if w.counting {
+		w.n += 4 * len(list)
+		return
+	}
+	for _, v := range list {
+		w.b = protowire.AppendFixed32(w.b, math.Float32bits(v))
+	}
+}

@@ -224,6 +224,7 @@ func (m *ModelSpec) write(w *writer) {
 	w.float(4, m.Epsilon)
 	w.float(5, m.L1)
 	w.float(6, m.L2)
+	packedFloats(w, 7, m.ClassWeights)
 }
 
 func (m *ModelSpec) read(r *reader) {
@@ -246,6 +247,8 @@ func (m *ModelSpec) read(r *reader) {
 			m.L1 = r.float("l1")
 		case 6:
 			m.L2 = r.float("l2")
+		case 7:
+			m.ClassWeights = unpackFloats(r, "class_weights", m.ClassWeights, MaxClasses)
 		default:
 			r.skip()
 		}

@@ -67,6 +67,9 @@ const (
 	MaxUnits      = 1 << 16
 	MaxParameters = 1 << 24
 
+	// MaxClasses is the max number of class weights: labels are bytes.
+	MaxClasses = 256
+
 	// MaxUnknown is the max number of unknown fields that are skipped in one
 	// message. A newer peer adds a few.
 	MaxUnknown = 64
@@ -163,16 +166,24 @@ const (
 	// messages of one session, beyond which it is closed with CloseAbuse.
 	MaxRejected = 32
 
+	// MaxWants is the max number of Wants of a session while one version is the newest.
+	// One is enough; each answer is as large as the model.
+	MaxWants = 8
+
 	// MaxTakeOvers is the max number of sockets, per minute, that take a participant
 	// over from a socket that is open. Further ones are closed with CloseContested.
 	MaxTakeOvers = 10
 
 	// MaxSessions is how many sockets a coordinator holds, at 24 KiB each, and
-	// MaxPerAddress how many of them from one address: two schools behind one
-	// router. The addresses of one IPv6 network (/64) are one. Programs on the
-	// coordinator's own machine are not counted.
+	// MaxPerAddress how many participants of one address: two schools behind one
+	// router. An address may have as many sockets more until their Hello, of which those
+	// go on that resume a session of the same address. The addresses of one IPv6 network
+	// (/64) are one. Programs on the coordinator's own machine are not counted.
 	MaxSessions   = 12_000
 	MaxPerAddress = 64
+
+	// MaxParticipants is the max number of participants of a run at a time.
+	MaxParticipants = 10_000
 
 	// MaxHandshakeRate is the max average rate of handshakes from one address, per
 	// second; HandshakeBurst is the max number at once: two classes that open the page,
@@ -193,6 +204,16 @@ const (
 	MaxBodies = 16 << 20
 )
 
+// Entries of a run's event log that participants cause, beside the acceptance of what was
+// ordered: so many at once, and then one in each time. A participant's bound one session,
+// an address's those that come back as other participants, a run's all of them, at about
+// 100 MB a day.
+const (
+	ParticipantEvents, ParticipantEventTime = 20, 10 * time.Second
+	AddressEvents, AddressEventTime         = 200, time.Second
+	RunEvents, RunEventTime                 = 10_000, 200 * time.Millisecond
+)
+
 // Limits of HTTP, for one address. They are for MaxPerAddress participants, and grow
 // with the number that the organiser allows.
 const (
@@ -201,6 +222,11 @@ const (
 	// each browser. More are closed without an answer.
 	MaxConnectionRate = 16
 	ConnectionBurst   = 1024
+
+	// ConnectionsPerParticipant is the max number of open connections for each
+	// participant that the address may have, WebSockets not counted: a browser opens six,
+	// and the one that becomes the WebSocket.
+	ConnectionsPerParticipant = 8
 
 	// MaxRequestRate is the max average rate of requests, per second; RequestBurst is
 	// the max number at once: two classes that open the page and fetch 20 shards each.
@@ -221,6 +247,27 @@ const (
 
 // Limits of HTTP, for a coordinator.
 const (
+	// MaxConnections is the max number of open connections, WebSockets not counted. When
+	// there are as many, a new one replaces one of the address that holds the most.
+	MaxConnections = MaxSessions
+
+	// IdleTimeout is the max time between two requests of a connection.
+	IdleTimeout = 2 * time.Minute
+
+	// MaxHeader is the max size of a request's headers.
+	MaxHeader = 16 << 10
+
+	// MaxStreams is the max number of event streams at one time; those of one address are
+	// at most as many as its participants.
+	MaxStreams = MaxSessions
+
+	// MaxAdminConnections is the max number of connections to the admin address.
+	MaxAdminConnections = 64
+
+	// MaxLoggedAddresses is the max number of addresses about whose refusals and closes
+	// the log tells in a minute, once for each reason.
+	MaxLoggedAddresses = 100
+
 	// MaxAnswers is the max number of answers at one time that are made for one request,
 	// at most 400 kB each; those of one address are at most as many as its participants.
 	MaxAnswers = 256
@@ -228,6 +275,11 @@ const (
 	// MaxModelFiles is the max memory of the model files that are being downloaded;
 	// there is room for one of any size.
 	MaxModelFiles = 8 << 20
+
+	// MinFileRate is the pace in bytes per second, 1 Mbit/s, at which model files must be
+	// read when another one waits for room, beside WriteTimeout. A file that is only read
+	// more slowly is given up, and its readers are cut off.
+	MinFileRate = 128 << 10
 
 	// MaxUnsent is the max number of bytes that wait in the kernel for one connection,
 	// beside those that are on their way.

@@ -45,6 +45,8 @@ type ModelSpec struct {
 	Loss    Loss
 	Epsilon float32 // of LossEpsilonInsensitive
 	L1, L2  float32 // penalties
+
+	ClassWeights []float32 // of the losses of each class's examples; none: all are 1
 }
 
 // Layer is one layer of a ModelSpec.

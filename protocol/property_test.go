@@ -109,6 +109,9 @@ func messages(t *rapid.T) Message {
 				rapid.Bool().Draw(t, "same"), float32(doubles(t, "rate")), float32(doubles(t, "gamma")), numbers(t, "seed")})
 		}
 		m.Model.Loss, m.Model.Epsilon = Loss(enums(t, "loss")), float32(doubles(t, "epsilon"))
+		for range rapid.IntRange(0, 5).Draw(t, "class weights") {
+			m.Model.ClassWeights = append(m.Model.ClassWeights, float32(doubles(t, "class weight")))
+		}
 		m.Model.L1, m.Model.L2 = float32(doubles(t, "l1")), float32(doubles(t, "l2"))
 		return m
 	case KindShards:

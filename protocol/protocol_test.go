@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,6 +48,16 @@ func TestReconnect(t *testing.T) {
 		}
 		if got := c.code.String(); got != c.name {
 			t.Errorf("%d.String() = %q, want %q", uint16(c.code), got, c.name)
+		}
+	}
+}
+
+func TestCloseCodes(t *testing.T) {
+	all := CloseCodes()
+	for c := range CloseCode(math.MaxUint16) {
+		named := !strings.HasPrefix(c.String(), "close code ")
+		if got := slices.Contains(all, c); got != named {
+			t.Errorf("%d, %s: in the list %v, want %v", uint16(c), c, got, named)
 		}
 	}
 }
@@ -354,7 +365,11 @@ func TestDocumentation(t *testing.T) {
 		"MaxSessions": MaxSessions, "MaxPerAddress": MaxPerAddress, "MaxHandshakeRate": MaxHandshakeRate, "HandshakeBurst": HandshakeBurst, "MaxBodies": MaxBodies,
 		"MessagesPerOrder": MessagesPerOrder, "MaxModelRate": MaxModelRate, "ModelBurst": ModelBurst,
 		"MaxConnectionRate": MaxConnectionRate, "ConnectionBurst": ConnectionBurst, "MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxProbeRate": MaxProbeRate, "ProbeBurst": ProbeBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
-		"MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MaxUnsent": MaxUnsent,
+		"MaxClasses": MaxClasses, "MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MinFileRate": MinFileRate,
+		"MaxConnections": MaxConnections, "ConnectionsPerParticipant": ConnectionsPerParticipant, "IdleTimeout": IdleTimeout, "MaxHeader": MaxHeader, "MaxStreams": MaxStreams,
+		"MaxAdminConnections": MaxAdminConnections, "MaxLoggedAddresses": MaxLoggedAddresses, "MaxWants": MaxWants, "MaxParticipants": MaxParticipants,
+		"ParticipantEvents": ParticipantEvents, "ParticipantEventTime": ParticipantEventTime, "AddressEvents": AddressEvents, "AddressEventTime": AddressEventTime, "RunEvents": RunEvents, "RunEventTime": RunEventTime,
+		"MaxUnsent": MaxUnsent,
 	}
 	for name, value := range documented {
 		if row := fmt.Sprintf("\n| `%s` | %v", name, value); !strings.Contains(doc, row+" ") {

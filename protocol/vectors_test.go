@@ -63,6 +63,7 @@ c7740ede42eed7402e44dcd326050771dc2fd30bfde622b7c875dc3796a7eece  status.txt
 480e76e6315ff1efb7dd39972b6b6423b3b54b93207ec3c7af633410367b92e8  tab.txt
 ec96a948c53271100e02a21d22866a3af391ea9379dbefa855332c9624127cba  want-version.txt
 bf6920c27e5bfbcc8f9ade7f7c51b293770575ad90fd6c0b10d555c6b7e64c97  want.txt
+368dc9c447053d00037d203af5278ccc2f802bea21b53a60481642af7d1cf185  welcome-class-weights.txt
 a76528bd266e6075b466a0673b16659785459d94e91281dcfb0cd855ce1bb431  welcome-cnn.txt
 7b4b52d0d8acbe2713fb4368d844777e90880239036e103466c053236b6ae240  welcome-unknown-layer.txt
 70f62e389a37985da3f773e5a804266f37aa7d9deaf9803eb88248b5fc3990a5  welcome.txt
@@ -96,6 +97,8 @@ var vectors = []struct {
 		Model: ModelSpec{Input: []uint32{28, 28}, Layers: []Layer{
 			{Kind: LayerDense, Units: 200, Activation: ActivationReLU}, {Kind: LayerDense, Units: 200, Activation: ActivationReLU}, {Kind: LayerDense, Units: 10, Activation: ActivationIdentity}}},
 		Seed: math.MaxUint64, InitialHash: ramp(0x20, 32), Parameters: 199210, Version: 12, PingInterval: 10}},
+	{"welcome-class-weights", "A rare second class whose examples count ten times.", &Welcome{
+		Participant: 3, Run: "rare-1", Model: ModelSpec{Input: []uint32{2}, Loss: LossLogistic, Layers: []Layer{{Kind: LayerDense, Units: 1}}, ClassWeights: []float32{0.5, 10}}}},
 	{"welcome-unknown-layer", "A layer and an activation that we do not know: kept as numbers.", &Welcome{
 		Model: ModelSpec{Input: []uint32{5}, Layers: []Layer{{Kind: LayerKind(9), Units: 4, Activation: Activation(12)}, {}}}}},
 	{"welcome-cnn", "A network of convolutions with penalties, and random features in front.", &Welcome{
@@ -309,6 +312,8 @@ func renderField(b *strings.Builder, indent, name string, v reflect.Value) {
 		for i := range v.Len() {
 			if e := v.Index(i); e.Kind() == reflect.Struct {
 				renderMessage(b, indent, name, e)
+			} else if e.CanFloat() {
+				line(float(e.Float(), e.Type().Bits()))
 			} else {
 				line(number(e))
 			}

@@ -13,7 +13,7 @@ import (
 // disk.
 const (
 	flushAfter = 200 * time.Millisecond
-	maxEntries = 10_000 // unwritten; further entries are dropped, and counted
+	maxEntries = protocol.RunEvents // unwritten; further entries are dropped, and counted
 )
 
 // What participants cause in the event log beside the acceptance of what was ordered
@@ -22,9 +22,9 @@ const (
 // them together, at about 100 MB a day. Entries beyond are counted, and the count is
 // an entry of its own at most once in reportAfter.
 var (
-	participantBudget = budget{burst: 20, every: 10 * time.Second}
-	addressBudget     = budget{burst: 200, every: time.Second}
-	runBudget         = budget{burst: maxEntries, every: 200 * time.Millisecond}
+	participantBudget = budget{burst: protocol.ParticipantEvents, every: protocol.ParticipantEventTime}
+	addressBudget     = budget{burst: protocol.AddressEvents, every: protocol.AddressEventTime}
+	runBudget         = budget{burst: protocol.RunEvents, every: protocol.RunEventTime}
 )
 
 const (

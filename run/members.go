@@ -157,6 +157,14 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	return m.number, true
 }
 
+// Peer returns the connection of a participant, nil if it has none.
+func (r *Run) Peer(number uint32) Peer {
+	if m := r.roster.members[number]; m != nil {
+		return m.peer
+	}
+	return nil
+}
+
 // takeOverBudget bounds the sockets that take a participant over from one that is open.
 var takeOverBudget = budget{burst: protocol.MaxTakeOvers, every: time.Minute / protocol.MaxTakeOvers}
 
@@ -337,18 +345,14 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	return nil
 }
 
-// maxWants is the max number of requests of a client for one version. One is
-// enough; each answer is as large as the model.
-const maxWants = 8
-
 // want answers a client's request for the newest version, or for version 0. A
 // client with an order on another version declines it when it gets the newest.
 func (r *Run) want(m *member, w *protocol.Want) {
 	if m.wanted != r.down.version {
 		m.wanted, m.wants = r.down.version, 0
 	}
-	if m.wants++; m.wants > maxWants {
-		m.peer.Close(protocol.CloseAbuse, fmt.Sprintf("requests for version %d: %d, want at most %d", r.down.version, m.wants, maxWants))
+	if m.wants++; m.wants > protocol.MaxWants {
+		m.peer.Close(protocol.CloseAbuse, fmt.Sprintf("requests for version %d: %d, want at most %d", r.down.version, m.wants, protocol.MaxWants))
 		return
 	}
 	m.initDiffers = m.initDiffers || w.Version == 0

@@ -9,7 +9,7 @@ import (
 )
 
 // MaxParticipants is the max number of participants of a run at a time.
-const MaxParticipants = 10_000
+const MaxParticipants = protocol.MaxParticipants
 
 // numbersAhead is the number of participant numbers that one write reserves, beside
 // those of the participants that wait for one. A restart skips the rest of them.

@@ -8,7 +8,7 @@ import (
 
 // specMessage returns the wire form of a model's spec.
 func specMessage(s learn.Spec) protocol.ModelSpec {
-	m := protocol.ModelSpec{Loss: protocol.Loss(s.Loss), Epsilon: s.Epsilon, L1: s.L1, L2: s.L2}
+	m := protocol.ModelSpec{Loss: protocol.Loss(s.Loss), Epsilon: s.Epsilon, L1: s.L1, L2: s.L2, ClassWeights: s.ClassWeights}
 	for _, n := range s.Input {
 		m.Input = append(m.Input, uint32(n))
 	}

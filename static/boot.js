@@ -36,10 +36,16 @@ window.fedtab = (() => {
 		}
 	}
 
+	// fetchJSON returns the JSON at an address. A refusal of the coordinator is returned
+	// like any other, with its code.
 	async function fetchJSON(address) {
 		const answer = await fetch(address, { headers: { Accept: "application/json" } });
 		if (!answer.ok) {
-			throw new Error("the coordinator answered " + answer.status + " " + answer.statusText);
+			const refusal = await answer.json().catch(() => null);
+			if (!refusal?.code) {
+				throw new Error("the coordinator answered " + answer.status + " " + answer.statusText);
+			}
+			return refusal;
 		}
 		return answer.json();
 	}

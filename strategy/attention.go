@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"container/list"
 	"slices"
 	"time"
 )
@@ -16,8 +17,9 @@ type attention struct {
 	live      bool
 	attempt   int // attempts opened so far
 	clients   map[ClientID]*regard
-	addresses map[string]*regard
-	pace      time.Duration // that an answer takes; 0: not known
+	addresses map[string]*regard // of the clients that are remembered
+	absent    list.List          // ClientID of those that are remembered and not present, the one that has left first in front
+	pace      time.Duration      // that an answer takes; 0: not known
 }
 
 // regard is what a client, or an address, has earned.
@@ -27,6 +29,8 @@ type regard struct {
 	misses   int           // in a row; of an address: less its answers
 	again    int           // attempt from which on it may be asked
 	took     time.Duration // its last answer
+	absent   *list.Element // of attention.absent; nil while it is present
+	clients  int           // of an address: that are remembered
 }
 
 const (
@@ -41,7 +45,8 @@ const (
 	patience    = 4
 	minPatience = 10 * time.Second
 
-	// maxRegards bounds the clients that are remembered after they have left.
+	// maxRegards bounds the clients that are remembered. Beyond it the one that has left
+	// first is forgotten; those present are not.
 	maxRegards = 20_000
 )
 
@@ -49,36 +54,61 @@ func newAttention(live bool) attention {
 	return attention{live: live, clients: map[ClientID]*regard{}, addresses: map[string]*regard{}}
 }
 
-// of returns the regard of a client.
+// of returns the regard of a client. One that has not joined is absent: after a restart
+// it may be missed before it comes back.
 func (a *attention) of(id ClientID) *regard {
 	r := a.clients[id]
 	if r == nil {
-		r = &regard{}
+		r = &regard{absent: a.absent.PushBack(id)}
 		a.clients[id] = r
+		for len(a.clients) > maxRegards && a.absent.Len() > 1 {
+			a.forget(a.absent.Front().Value.(ClientID))
+		}
 	}
 	return r
 }
 
-// addressOf returns the regard of a client's address, nil if none is known.
-func (a *attention) addressOf(r *regard) *regard {
-	if r.address == "" {
-		return nil
-	}
-	at := a.addresses[r.address]
-	if at == nil {
-		at = &regard{}
-		a.addresses[r.address] = at
-	}
-	return at
+// forget forgets a client that is absent, and its address with the last client of it.
+func (a *attention) forget(id ClientID) {
+	r := a.clients[id]
+	a.absent.Remove(r.absent)
+	a.move(r, "")
+	delete(a.clients, id)
 }
 
-// join records the address of a client.
-func (a *attention) join(id ClientID, address string) {
-	if len(a.clients) >= maxRegards || len(a.addresses) >= maxRegards {
-		clear(a.clients)
-		clear(a.addresses)
+// move counts a client for another address.
+func (a *attention) move(r *regard, address string) {
+	if at := a.addresses[r.address]; at != nil {
+		if at.clients--; at.clients == 0 {
+			delete(a.addresses, r.address)
+		}
 	}
-	a.of(id).address = address
+	if r.address = address; address == "" {
+		return
+	}
+	if a.addresses[address] == nil {
+		a.addresses[address] = &regard{}
+	}
+	a.addresses[address].clients++
+}
+
+// join records that a client is present, and its address.
+func (a *attention) join(id ClientID, address string) {
+	r := a.of(id)
+	if r.absent != nil {
+		a.absent.Remove(r.absent)
+		r.absent = nil
+	}
+	if r.address != address {
+		a.move(r, address)
+	}
+}
+
+// left records that a client is not present any more.
+func (a *attention) left(id ClientID) {
+	if r := a.of(id); r.absent == nil {
+		r.absent = a.absent.PushBack(id)
+	}
 }
 
 // missed records that a client has not answered its order.
@@ -86,7 +116,7 @@ func (a *attention) missed(id ClientID) {
 	r := a.of(id)
 	r.answered, r.misses = false, min(r.misses+1, maxMisses)
 	r.again = a.attempt + spacing(r.misses)
-	if at := a.addressOf(r); at != nil {
+	if at := a.addresses[r.address]; at != nil {
 		at.misses = min(at.misses+1, maxMisses)
 		at.again = a.attempt + spacing(at.misses)
 	}
@@ -101,7 +131,7 @@ func (a *attention) answered(id ClientID, took time.Duration) {
 	r := a.of(id)
 	r.took = took
 	r.answered, r.misses = true, 0
-	if at := a.addressOf(r); at != nil {
+	if at := a.addresses[r.address]; at != nil {
 		at.misses = max(at.misses-1, 0)
 	}
 }
@@ -125,7 +155,9 @@ func (a *attention) forgive() {
 	for _, r := range a.clients {
 		r.misses = 0
 	}
-	clear(a.addresses)
+	for _, at := range a.addresses {
+		at.misses = 0
+	}
 }
 
 // committed is called with every version.

@@ -118,6 +118,7 @@ func (c *Cohort) Leave(id ClientID) {
 		c.missed(id)
 	}
 	c.Release(id)
+	c.left(id)
 }
 
 // Release stops waiting for a member, which may still report until the round

@@ -246,3 +246,55 @@ func TestFedBuffUnresponsive(t *testing.T) {
 		t.Errorf("the late answer does %q, want to count, and no order beyond two", names(got))
 	}
 }
+
+// However many clients join and leave, those that are present are remembered, and of the
+// others the one that has left first is forgotten first.
+func TestForgotten(t *testing.T) {
+	c := NewCohort(true)
+	const silent, answering, gone, late = 1, 2, 3, 4
+	for id, address := range map[ClientID]string{silent: "a", answering: "b", gone: "c", late: "d"} {
+		c.Join(id, address)
+	}
+	for _, id := range []ClientID{silent, gone, late} {
+		c.missed(id)
+	}
+	c.answered(answering, time.Second)
+	c.Leave(gone)
+	churn := func(first ClientID, n int) {
+		for i := range n {
+			id := first + ClientID(i)
+			c.Join(id, fmt.Sprint(id))
+			c.missed(id)
+			c.Leave(id)
+		}
+	}
+	churn(1000, maxRegards-4) // as many as are remembered
+	c.Leave(late)
+	if got := c.clients[gone]; got == nil || got.misses != 1 {
+		t.Errorf("the first that has left is forgotten before there are too many: %+v", got)
+	}
+	churn(100_000, 1)
+	if c.clients[gone] != nil || c.addresses["c"] != nil {
+		t.Error("the first that has left is remembered")
+	}
+	churn(200_000, maxRegards-10)
+	for id, want := range map[ClientID]bool{silent: false, answering: true, late: false} {
+		if got := c.clients[id]; got == nil || got.answered != want || c.addresses[got.address] == nil {
+			t.Errorf("client %d is not remembered: %+v", id, got)
+		}
+	}
+	churn(300_000, maxRegards)
+	if c.clients[late] != nil {
+		t.Error("a client that has left before all others is remembered")
+	}
+	if c.free(silent) || !c.free(answering) {
+		t.Error("what those present have done is forgotten")
+	}
+	if n := len(c.clients); n != maxRegards || len(c.addresses) > n || c.absent.Len() != n-2 {
+		t.Errorf("%d clients are remembered, %d of them absent, and %d addresses, want %d", n, c.absent.Len(), len(c.addresses), maxRegards)
+	}
+	c.Join(answering, "e") // from another network
+	if c.addresses["b"] != nil || c.addresses["e"].clients != 1 {
+		t.Error("an address without clients is remembered")
+	}
+}

@@ -128,6 +128,7 @@ func (c *coordinator) loadTasks() {
 			list, ok := v.([]any)
 			if !ok {
 				c.page.OnLink(LinkLost)
+				c.page.OnDoor(v)
 				c.again(c.loadTasks)
 				return
 			}
@@ -183,6 +184,7 @@ func (c *coordinator) open() {
 	})
 	on("error", func(js.Value) {
 		c.page.OnLink(LinkLost)
+		c.askAtDoor()
 		// The browser tries again by itself after a lost connection, but not
 		// after an answer that is no stream, a proxy's error page for instance.
 		const closed = 2
@@ -208,6 +210,14 @@ func (c *coordinator) open() {
 	})
 }
 
+// askAtDoor asks why there is no stream, which the browser does not say. Without an
+// answer the coordinator cannot be reached.
+func (c *coordinator) askAtDoor() {
+	fetchJSON("api/door?for=events", func(v any, _ string) {
+		c.loop.do(func() { c.page.OnDoor(v) })
+	})
+}
+
 // chartPoints is how many points of the curve are fetched: about one for each
 // pixel of a chart's width.
 const chartPoints = 500
@@ -219,9 +229,21 @@ func (c *coordinator) load(serial int) {
 			if serial != c.serial {
 				return
 			}
-			if o, ok := v.(map[string]any); ok {
+			o, ok := v.(map[string]any)
+			why, refused := refusalOf(o)
+			switch {
+			case refused:
+				if !c.page.Loaded {
+					c.page.OnProblem("The task cannot be shown yet: " + why.Error)
+				}
+				c.again(func() {
+					if serial == c.serial {
+						c.load(serial)
+					}
+				})
+			case ok:
 				c.page.OnTask(o)
-			} else if !c.page.Loaded {
+			case !c.page.Loaded:
 				c.page.OnProblem("The task cannot be shown: " + problem)
 			}
 		})

@@ -63,6 +63,7 @@ type Page struct {
 	Plain bool // the page came over a network without encryption
 
 	Link     Link
+	Door     api.Door // while the link is lost: why the coordinator refuses it, if it does
 	Tasks    []api.TaskName
 	Selected string // the name of the task that is shown; empty: none
 	Missing  string // the name that the address asks for and that no task has
@@ -104,7 +105,7 @@ func (p *Page) Select(name string) {
 		}
 	}
 	p.forget()
-	p.Link = LinkOpening
+	p.OnLink(LinkOpening)
 	if p.Stage == StageStopped || p.Uninvited() {
 		p.Stage = StageAbsent
 	}
@@ -223,7 +224,27 @@ func (p *Page) forget() {
 }
 
 // OnLink takes in a change of the connection to the event stream.
-func (p *Page) OnLink(l Link) { p.Link = l }
+func (p *Page) OnLink(l Link) {
+	p.Link = l
+	if l != LinkLost {
+		p.Door = api.Door{}
+	}
+}
+
+// OnDoor takes in what the coordinator says of a lost link; anything but a refusal says
+// nothing.
+func (p *Page) OnDoor(v any) {
+	if p.Link == LinkLost {
+		o, _ := v.(map[string]any)
+		p.Door, _ = refusalOf(o)
+	}
+}
+
+// refusalOf returns a refusal of the coordinator, if an answer is one.
+func refusalOf(o map[string]any) (d api.Door, ok bool) {
+	fields.Fill(&d, o)
+	return d, d.Code != ""
+}
 
 // OnProblem takes in why the shown task could not be had.
 func (p *Page) OnProblem(words string) { p.Problem = words }

@@ -54,8 +54,34 @@ func turnedAway(code string) string {
 	return "The coordinator does not let this tab in"
 }
 
-// forOrganiser reports whether only the organiser can change what a refusal is for.
-func forOrganiser(code string) bool { return code == "proxy" || code == "host" || code == "origin" }
+// whenTurnedAway says what a participant can do about a refusal. What only the organiser
+// can change is quoted.
+func whenTurnedAway(code, detail string) string {
+	const network = " If many people share your network, tell the organiser."
+	switch code {
+	case "address":
+		return "Close other tabs that take part, or wait until there is room." + network
+	case "pace":
+		return "There is nothing to do: it passes within some seconds." + network
+	case "requests", "downloads":
+		return "Close other tabs of this page, and wait for a minute." + network
+	case "proxy", "host", "origin":
+		return "Please tell the organiser: " + detail
+	case "full":
+		return "Keep the page open, or come back later."
+	case "stopping":
+		return "Keep the page open: it goes on by itself when the coordinator is back."
+	}
+	return sentence(detail)
+}
+
+// unlinked says why the page has no events of the coordinator.
+func (p *Page) unlinked() string {
+	if p.Door.Code == "" {
+		return "The coordinator cannot be reached"
+	}
+	return turnedAway(p.Door.Code)
+}
 
 // insecureWords says what it means that the page came without encryption.
 const insecureWords = "This page is not encrypted: others on the network can read and change what this tab sends and gets. " +

@@ -120,7 +120,7 @@ func (p *Page) watching() string {
 	case p.Over():
 		return p.finished()
 	case p.Link == LinkLost:
-		return "The coordinator cannot be reached, trying again"
+		return p.unlinked() + ", trying again"
 	case p.Missing != "":
 		return "There is no task " + clipped(p.Missing) + " here"
 	case !p.Ready || !p.Loaded:
@@ -206,14 +206,16 @@ func (p *Page) Aside() string {
 			return p.Local.dataAside()
 		}
 		return "A part of the data cannot be fetched: " + p.Local.DataError + ". " + p.Local.dataAside()
-	case p.Stage == StageRunning && forOrganiser(p.Local.Refusal):
-		return "Please tell the organiser: " + p.Local.Detail
+	case p.Stage == StageRunning && p.Local.Refusal != "":
+		return whenTurnedAway(p.Local.Refusal, p.Local.Detail)
 	case p.Taking() && p.Local.Refused > 0:
 		return p.Local.refusedWords() + "."
 	case p.Stage == StageRunning && p.Local.Detail != "":
 		return sentence(p.Local.Detail)
 	case p.Link == LinkLost && p.Stage != StageAbsent:
-		return "The coordinator's figures on this page may be old: it cannot be reached."
+		return "The coordinator's figures on this page may be old. " + p.unlinked() + "."
+	case p.Stage == StageAbsent && p.Link == LinkLost && p.Door.Code != "":
+		return whenTurnedAway(p.Door.Code, p.Door.Error)
 	case p.Over() && p.Task.Finished != "":
 		return sentence(p.Task.Finished)
 	case p.Task.Problem != "":

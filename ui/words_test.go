@@ -193,28 +193,51 @@ func TestDataTrouble(t *testing.T) {
 	}
 }
 
-// A tab that is turned away says why, and what to do.
+// A tab that is turned away says why, and what a participant can do; flags are for the
+// organiser.
 func TestRefusalInWords(t *testing.T) {
-	for code, want := range map[string]string{
-		"":        "Connection lost, trying again in 4 s",
-		"proxy":   "The coordinator has no room for more behind one proxy, trying again in 4 s",
-		"pace":    "Too many connections from your address, trying again in 4 s",
-		"host":    "The coordinator does not know the address of this page, trying again in 4 s",
-		"unknown": "The coordinator does not let this tab in, trying again in 4 s",
+	const todo = "Start the coordinator with --x"
+	for code, want := range map[string][2]string{
+		"":          {"Connection lost", todo},
+		"proxy":     {"The coordinator has no room for more behind one proxy", "Please tell the organiser: start the coordinator with --x"},
+		"host":      {"The coordinator does not know the address of this page", "Please tell the organiser: start the coordinator with --x"},
+		"address":   {"Too many connections from your address", "Close other tabs that take part, or wait until there is room. If many people share your network, tell the organiser."},
+		"pace":      {"Too many connections from your address", "There is nothing to do: it passes within some seconds. If many people share your network, tell the organiser."},
+		"downloads": {"Too many requests from your address", "Close other tabs of this page, and wait for a minute. If many people share your network, tell the organiser."},
+		"full":      {"The coordinator is full", "Keep the page open, or come back later."},
+		"stopping":  {"The coordinator is stopping", "Keep the page open: it goes on by itself when the coordinator is back."},
+		"unknown":   {"The coordinator does not let this tab in", todo},
 	} {
 		p := shown(t)
 		p.Join()
 		p.OnReady("scalar")
 		p.OnWorkerState(decode(t, `{"connection": "reconnecting", "refusal": "`+code+`", "detail": "start the coordinator with --x", "retrySeconds": 3.2}`))
-		if got := p.State(); got != want {
+		if got, want := p.State(), want[0]+", trying again in 4 s"; got != want {
 			t.Errorf("%q: the page says %q, want %q", code, got, want)
 		}
-		aside := "Start the coordinator with --x"
-		if code == "proxy" || code == "host" {
-			aside = "Please tell the organiser: start the coordinator with --x"
+		if got := p.Aside(); got != want[1] {
+			t.Errorf("%q: beside it %q, want %q", code, got, want[1])
 		}
-		if got := p.Aside(); got != aside {
-			t.Errorf("%q: beside it %q, want %q", code, got, aside)
+		if code == "" {
+			continue
+		}
+
+		// The same before the tab has joined, of the page's events.
+		p = shown(t)
+		p.OnLink(LinkLost)
+		p.OnDoor(map[string]any{"open": false, "code": code, "error": "start the coordinator with --x"})
+		if state, aside := p.State(), p.Aside(); state != want[0]+", trying again" || aside != want[1] {
+			t.Errorf("%q, events: the page says %q and %q, want %q", code, state, aside, want)
+		}
+		p.OnDoor(nil) // no answer
+		if state, aside := p.State(), p.Aside(); state != "The coordinator cannot be reached, trying again" || aside != "" {
+			t.Errorf("after %q no answer: the page says %q and %q", code, state, aside)
+		}
+		p.OnDoor(map[string]any{"open": false, "code": code})
+		p.OnLink(LinkOpen)
+		p.OnDoor(map[string]any{"open": false, "code": code}) // late
+		if p.Door.Code != "" || p.Tone() == "trouble" {
+			t.Errorf("%q stays after the link is open: %q", code, p.State())
 		}
 	}
 }

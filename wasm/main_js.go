@@ -34,7 +34,7 @@ type (
 		detail     string
 	}
 	reconnectDue struct{ generation int }
-	doorAnswered struct { // after a handshake that was refused
+	doorAnswered struct { // after a socket that was refused
 		generation int
 		code, why  string
 	}

@@ -126,7 +126,7 @@ func (w *worker) closed(code protocol.CloseCode, detail string) {
 	w.conn, w.detail = tab.Reconnecting, detail
 	w.retryAt = time.Now().Add(pause)
 	generation := w.generation
-	if !w.opened {
+	if !w.opened || code == protocol.CloseOverloaded { // the place of an address is refused after the hello
 		go askAtDoor(w.queue, generation, w.url)
 	}
 	time.AfterFunc(pause, func() { w.queue.put(reconnectDue{generation}) })

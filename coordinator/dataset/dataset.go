@@ -113,7 +113,11 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 	if err := t.CheckGoals(d.ClassNames()); err != nil {
 		return nil, err
 	}
-	m, err := learn.New(t.Model.Spec(d.Train.Shape, d.Train.Classes(), t.Seed))
+	spec := t.Model.Spec(d.Train.Shape, d.Train.Classes(), t.Seed)
+	if t.Model.ClassWeights == task.Balanced {
+		spec.ClassWeights = data.BalancedWeights(d.Train.Y, d.Train.Classes())
+	}
+	m, err := learn.New(spec)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: model: %w", t.Name, err)
 	}

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -12,7 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fedtab/api"
 	"fedtab/coordinator/hub/hubtest"
+	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
 )
 
@@ -20,7 +23,12 @@ import (
 const (
 	httpMemory = 64. // MiB
 	httpProbe  = .1  // seconds, the median of the answers of /healthz
+	httpWorst  = 1.  // seconds, the slowest of them, where the model is small
+	told       = 90. // percent of the new versions that honest event streams have come to
 	perTab     = 6   // HTTP connections of a browser
+
+	honestStreams  = 4
+	newConnections = 50
 )
 
 // dial opens a connection for HTTP that reads little.
@@ -71,6 +79,13 @@ func stream(a *attacker) {
 	io.Copy(io.Discard, r.Body)
 }
 
+// idleConnection asks once, and holds its connection.
+func idleConnection(a *attacker) {
+	conn := a.dial()
+	fmt.Fprintf(conn, "GET /api/tasks HTTP/1.1\r\nHost: %s\r\n\r\n", conn.RemoteAddr())
+	io.Copy(io.Discard, conn)
+}
+
 // requests fetches a page without pause.
 func requests(a *attacker) {
 	conn := a.dial()
@@ -103,12 +118,12 @@ func wantVersions(received *atomic.Int64) func(*attacker) {
 	}
 }
 
-// probe asks for /healthz until the case ends, from an address of its own, and returns
-// the median of the times, in seconds, and whether one failed.
-func (t *T) probe() (report func() (median float64, failed int)) {
-	var mu sync.Mutex
+// probe asks for /healthz until report is called, from an address of its own. report
+// reports the median and the max of the times, which has a bound in seconds, and the
+// answers that failed.
+func (t *T) probe() (report func(worst float64)) {
 	var took []float64
-	failures := 0
+	failed := 0
 	stop := make(chan struct{})
 	var wait sync.WaitGroup
 	wait.Go(func() {
@@ -123,21 +138,63 @@ func (t *T) probe() (report func() (median float64, failed int)) {
 			began := time.Now()
 			var health any
 			err := t.World.get(t.Context(), "/healthz", &health)
-			mu.Lock()
 			if took = append(took, time.Since(began).Seconds()); err != nil {
-				failures++
+				failed++
 			}
-			mu.Unlock()
 		}
 	})
-	return func() (float64, int) {
+	return func(worst float64) {
 		close(stop)
 		wait.Wait()
-		slices.Sort(took)
 		if len(took) == 0 {
-			return 0, 1
+			t.Fatal("/healthz was not asked")
 		}
-		return took[len(took)/2], failures
+		slices.Sort(took)
+		t.AtMost("/healthz", took[len(took)/2], httpProbe, " s")
+		t.AtMost("its worst", took[len(took)-1], worst, " s")
+		t.AtMost("failed probes", float64(failed), 0, "")
+	}
+}
+
+// watch opens n event streams from an address of its own. report reports how far the
+// slowest of them has come with the versions since then.
+func (t *T) watch(n int) (report func()) {
+	transport := &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: t.World.Address()}}).DialContext}
+	t.Cleanup(transport.CloseIdleConnections)
+	newest := make([]atomic.Uint64, n)
+	for i := range newest {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, t.World.http+"/api/tasks/"+t.World.Task+"/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := (&http.Client{Transport: transport}).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { response.Body.Close() })
+		if response.StatusCode != http.StatusOK {
+			t.Fatal(swarm.Refused(request.URL.String(), response))
+		}
+		go func() {
+			state := false
+			for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+				data, ok := strings.CutPrefix(lines.Text(), "data: ")
+				var now api.Task
+				if ok && state && json.Unmarshal([]byte(data), &now) == nil {
+					newest[i].Store(uint64(now.Version))
+				}
+				state = lines.Text() == "event: state"
+			}
+		}()
+	}
+	first := t.World.Crew.Version()
+	return func() {
+		last := t.World.Crew.Version()
+		least := last
+		for i := range newest {
+			least = min(least, max(newest[i].Load(), first))
+		}
+		t.AtLeast("honest streams", 100*float64(least-first)/float64(max(last-first, 1)), told, "% of versions")
 	}
 }
 
@@ -152,9 +209,7 @@ func sites() (cases []Case) {
 			t.held(httpMemory, func() {
 				report := t.probe()
 				t.measure(oneAddress, func() { attack(t) })
-				median, failed := report()
-				t.AtMost("/healthz", median, httpProbe, " s")
-				t.AtMost("failed probes", float64(failed), 0, "")
+				report(probeBound)
 			})
 		})
 	}
@@ -174,7 +229,30 @@ func sites() (cases []Case) {
 		crowd(300, stream)(t)
 		crowd(16, requests)(t)
 	})
+	add("idle connections of 24 addresses", "12,288 connections that have asked once, and new ones of another address beside them", inAll, true, func(t *T) {
+		t.Baseline()
+		for range 24 {
+			crowd(protocol.ConnectionsPerParticipant*perAddress, idleConnection)(t)
+		}
+		t.Pause(settleTime)
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: t.World.Address()}}
+		client := &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}, Timeout: hubtest.Patience}
+		failed := 0
+		for range newConnections {
+			response, err := client.Get(t.World.http + "/healthz")
+			if err != nil {
+				failed++
+				continue
+			}
+			response.Body.Close()
+		}
+		t.AtMost("new connections that fail", float64(failed), 0, "")
+		t.Peers().Join()
+		t.honestUnharmed()
+	})
 	add("event streams of one address", "3,000 requests for event streams at once", inAll, false, func(t *T) {
+		t.Baseline() // versions are made
+		probed, watched := t.probe(), t.watch(honestStreams)
 		from, open := t.World.Address(), atomic.Int64{}
 		t.Crowd(3000, from, func(a *attacker) {
 			conn := a.dial()
@@ -189,6 +267,8 @@ func sites() (cases []Case) {
 		})
 		t.Pause(settleTime)
 		t.AtMost("streams", float64(open.Load()), perAddress, "")
+		watched()
+		probed(httpWorst)
 	})
 	add("versions on new sessions", "8 sessions ask for a version eight times, and join anew", inAll, false, func(t *T) {
 		var received atomic.Int64

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 )
 
 // evil is a site of somebody else, whose pages a participant may have open.
@@ -98,21 +96,9 @@ func origins() (cases []Case) {
 		{"Forwarded without an end", "Forwarded", `for="[2001:db8::1]`},
 	} {
 		add(spoiled.words, "proxies: headers that cannot be read lead out of no limit", func(t *T) {
-			dialer := dialerFrom(t.World.Address())
-			var admitted atomic.Int32
-			var wait sync.WaitGroup
-			for range perAddress + 16 {
-				wait.Go(func() {
-					conn, _, err := dialer.DialContext(t.Context(), t.World.URL, http.Header{spoiled.name: {spoiled.value}})
-					if err == nil {
-						admitted.Add(1)
-						t.Cleanup(func() { conn.Close() })
-					}
-				})
-			}
-			wait.Wait()
-			t.AtMost("admitted", float64(admitted.Load()), perAddress, "")
-			t.AtLeast("admitted", float64(admitted.Load()), 1, "")
+			admitted := t.welcomed(perAddress+16, t.World.Address(), http.Header{spoiled.name: {spoiled.value}})
+			t.AtMost("admitted", admitted, perAddress, "")
+			t.AtLeast("admitted", admitted, 1, "")
 		})
 	}
 	return cases

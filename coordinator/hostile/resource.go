@@ -12,6 +12,8 @@ import (
 
 	"fedtab/coordinator/hub/hubtest"
 	"fedtab/protocol"
+
+	"github.com/gorilla/websocket"
 )
 
 // large is a world whose raw bodies have 6.6 MB: two and a half of them fill what the
@@ -196,6 +198,36 @@ func lackCodecs(a *attacker) {
 // eventWindow is how long the event log is watched.
 const eventWindow = 10 * time.Second
 
+// welcomed has n join at once from an address, with headers in their handshakes, and
+// returns how many become participants. Their sockets stay open until the case ends.
+func (t *T) welcomed(n int, from net.IP, headers http.Header) float64 {
+	var admitted atomic.Int32
+	var wait sync.WaitGroup
+	hello := protocol.Append(nil, hubtest.Hello(t.World.Task))
+	for range n {
+		wait.Go(func() {
+			conn, _, err := dialerFrom(from).DialContext(t.Context(), t.World.URL, headers)
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+			conn.SetReadDeadline(time.Now().Add(hubtest.Patience))
+			if conn.WriteMessage(websocket.BinaryMessage, hello) != nil {
+				return
+			}
+			_, frame, err := conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			if m, err := protocol.Decode(frame); err == nil && protocol.KindOf(m) == protocol.KindWelcome {
+				admitted.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	return float64(admitted.Load())
+}
+
 // resources are attacks on memory, disk, connections and processors.
 func resources() (cases []Case) {
 	add := func(words, about, needs string, w *Setting, long bool, attack func(t *T)) {
@@ -238,21 +270,10 @@ func resources() (cases []Case) {
 	logged("joins in the event log", "8 join and leave without pause, under names of 1 KB", 8, false, lackCodecs)
 	logged("returns in the event log", "8 lose their socket and come back without pause", 8, false, resume)
 
-	add("200 connections of one address", "sockets of one address, and another address beside it", "--count-loopback", inAll, false, func(t *T) {
+	add("200 connections of one address", "200 of one address join, and one of another address beside them", "--count-loopback", inAll, false, func(t *T) {
 		from := t.World.Address()
-		var admitted atomic.Int32
-		var wait sync.WaitGroup
-		for range 200 {
-			wait.Go(func() {
-				conn, _, err := dialerFrom(from).DialContext(t.Context(), t.World.URL, nil)
-				if err == nil {
-					admitted.Add(1)
-					t.Cleanup(func() { conn.Close() })
-				}
-			})
-		}
-		wait.Wait()
-		t.AtMost("admitted", float64(admitted.Load()), perAddress, "")
+		admitted := t.welcomed(200, from, nil)
+		t.AtMost("admitted", admitted, perAddress, "")
 		t.Peers().Join()
 		began := time.Now()
 		var health any

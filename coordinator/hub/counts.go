@@ -10,7 +10,7 @@ import (
 type Counts struct {
 	Sessions int                        // open now
 	Closed   map[protocol.CloseCode]int // sessions that the hub closed, and CloseNormal for those that were left or lost
-	Refused  map[string]int             // handshakes, by reason: the code of a quota.Refusal, "host", "origin" or "request"
+	Refused  map[string]int             // handshakes, and hellos beyond the limit of an address, by reason: the code of a quota.Refusal, "host", "origin" or "request"
 	Ignored  int                        // messages of unknown kinds
 	Skipped  int                        // bodies that were not wanted
 	Closing  bool                       // Shutdown has been called

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,6 +29,7 @@ type fixture struct {
 	hub    *Hub
 	room   *Room
 	dialer *websocket.Dialer
+	log    strings.Builder // of the hub, at info
 }
 
 // testLimits are the limits of production with shorter times for bodies.
@@ -63,7 +65,7 @@ func newFixture(t *testing.T, edit func(*run.Config, *strategy.Config, *Limits))
 	if f.room.Live.Run, err = run.New(cfg, f.room.Live); err != nil {
 		t.Fatal(err)
 	}
-	f.hub = New([]*Room{f.room}, limits, slog.New(slog.DiscardHandler))
+	f.hub = New([]*Room{f.room}, limits, slog.New(slog.NewTextHandler(&f.log, nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan struct{})
 	go func() { f.room.Live.Serve(ctx); close(served) }()

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"fedtab/coordinator/hub/hubtest"
 	"fedtab/protocol"
+	"fedtab/run"
+	"fedtab/strategy"
 
 	"github.com/gorilla/websocket"
 )
@@ -43,6 +46,10 @@ func TestCloseCodes(t *testing.T) {
 			synctest.Wait()
 			if f.hub.Counts().Closed[b.Want] == 0 {
 				t.Errorf("sessions closed with %v are not counted: %v", b.Want, f.hub.Counts().Closed)
+			}
+			line := fmt.Sprintf(`msg="session closed" session=\d+ participant=\d code=%d reason="?[a-z].* remote=`, b.Want)
+			if got, want := regexp.MustCompile(line).MatchString(f.log.String()), b.Want != protocol.CloseSuperseded; got != want {
+				t.Errorf("the log has a line %s: %v, want %v:\n%s", line, got, want, f.log.String())
 			}
 		})
 	}
@@ -172,14 +179,21 @@ func TestHandshakes(t *testing.T) {
 		}
 		r.Body.Close()
 		client.CloseIdleConnections()
-		// All connections in memory have one address.
-		for i := range protocol.MaxPerAddress + 10 {
-			conn, status, err := dial(nil)
+	})
+}
+
+// Before their hello an address may have as many sockets again as participants.
+func TestSurplus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const sockets = 2 * 10
+		f := newFixture(t, func(_ *run.Config, _ *strategy.Config, l *Limits) { l.PerAddress = sockets / 2 })
+		for i := range sockets + 5 { // all connections in memory have one address
+			conn, r, err := f.dialer.DialContext(t.Context(), testURL, nil)
 			switch {
-			case i < protocol.MaxPerAddress && err != nil:
+			case i < sockets && err != nil:
 				t.Fatalf("connection %d: %v", i+1, err)
-			case i >= protocol.MaxPerAddress && status != http.StatusTooManyRequests:
-				t.Fatalf("connection %d: status %d, want 429", i+1, status)
+			case i >= sockets && (r == nil || r.StatusCode != http.StatusTooManyRequests):
+				t.Fatalf("connection %d: %v (%v), want status 429", i+1, r, err)
 			}
 			if conn != nil {
 				defer conn.Close()

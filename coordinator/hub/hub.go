@@ -52,11 +52,13 @@ type Hub struct {
 	ctx      context.Context // ends with Shutdown
 	stop     context.CancelFunc
 
-	quota *quota.Quota // of sessions, and handshakes under way
-	pace  *quota.Pace  // of handshakes
-	wants *quota.Pace  // of versions asked for beside orders
+	sockets *quota.Quota // of sessions, and handshakes under way
+	places  *quota.Quota // of sessions that have joined
+	pace    *quota.Pace  // of handshakes
+	wants   *quota.Pace  // of versions asked for beside orders
 
-	notices quota.Notices
+	notices   quota.Notices
+	uncounted quota.Notice // uses of invites that cannot be counted
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -68,7 +70,8 @@ type Hub struct {
 func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 	h := &Hub{
 		rooms: map[string]*Room{}, limits: limits, log: log,
-		quota: quota.New(limits.Sessions, limits.PerAddress), pace: quota.NewPace(limits.Handshakes, limits.HandshakeBurst),
+		sockets: quota.New(limits.Sessions, 2*limits.PerAddress), places: quota.New(0, limits.PerAddress),
+		pace:  quota.NewPace(limits.Handshakes, limits.HandshakeBurst),
 		wants: quota.NewPace(limits.Models, limits.ModelBurst), sessions: map[*session]struct{}{},
 		counts: counts{closed: map[protocol.CloseCode]int{}, refused: map[string]int{}},
 	}
@@ -91,7 +94,7 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 				why = "origin"
 			}
 			h.Refused(why)
-			h.tell(h.limits.Addresses.Of(r), r.RemoteAddr, "handshake refused", "origin", r.Header.Get("Origin"), "reason", reason)
+			h.tell(h.limits.Addresses.Of(r), r.RemoteAddr, why, "handshake refused", "origin", r.Header.Get("Origin"), "reason", reason)
 			w.Header().Set("Sec-Websocket-Version", "13")
 			http.Error(w, reason.Error(), status)
 		},
@@ -99,27 +102,27 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 	return h
 }
 
-// tell logs what an organiser may have to act on: the first of each address in a
-// minute, so that a peer cannot fill the log.
-func (h *Hub) tell(from, remote, what string, args ...any) {
+// tell logs what an organiser may have to act on: the first of each address and code in
+// a minute, so that a peer cannot fill the log.
+func (h *Hub) tell(from, remote, code, what string, args ...any) {
 	level := slog.LevelDebug
-	if h.notices.DueFor(from, remote) {
+	if h.notices.DueFor(from, remote, code) {
 		level = slog.LevelInfo
 	}
 	h.log.Log(context.Background(), level, what, append(args, "remote", remote)...)
 }
 
-// limited reports whether a close code says that the peer has broken a limit or a rule.
-func limited(code protocol.CloseCode) bool {
+// atFault reports whether a close code says that the peer has broken a limit or a rule.
+func atFault(code protocol.CloseCode) bool {
 	switch code {
-	case protocol.CloseSlow, protocol.CloseOverloaded, protocol.CloseAbuse, protocol.CloseProtocolVersion, protocol.CloseMalformed,
-		protocol.CloseUnexpected, protocol.CloseTooLarge, protocol.CloseUnknownTask, protocol.CloseCapability:
-		return true
+	case protocol.CloseNormal, protocol.CloseShutdown, protocol.CloseSuperseded, protocol.CloseFinished:
+		return false
 	}
-	return false
+	return true
 }
 
-// Refused counts a handshake that was refused, by reason, here or before it came here.
+// Refused counts a handshake that was refused, by reason, here or before it came here, or
+// a hello for which the address has no place.
 func (h *Hub) Refused(why string) { h.counts.add(func(c *counts) { c.refused[why]++ }) }
 
 // ServeHTTP takes a WebSocket handshake. The session that follows has
@@ -127,9 +130,9 @@ func (h *Hub) Refused(why string) { h.counts.add(func(c *counts) { c.refused[why
 // go.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from := h.limits.Addresses.Of(r)
-	if refusal := quota.Refuse(h.admit(from), h.limits.Addresses.Untrusted(r)); refusal != nil {
+	if refusal := h.limits.Addresses.Refuse(h.admit(from), r); refusal != nil {
 		h.Refused(refusal.Code)
-		h.tell(from, r.RemoteAddr, "handshake refused", "code", refusal.Code, "reason", refusal)
+		h.tell(from, r.RemoteAddr, refusal.Code, "handshake refused", "code", refusal.Code, "reason", refusal.Reason())
 		refusal.SetRetry(w.Header())
 		http.Error(w, refusal.Text, refusal.Status)
 		return
@@ -142,6 +145,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	below.wire.open = true
 	s := newSession(h, below.wire, conn, from)
+	s.noPlace = h.limits.Addresses.Refuse(quota.ErrAddress, r)
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
 	closing := h.closing
@@ -190,32 +194,36 @@ func (h *Hub) admit(from string) error {
 	if !h.pace.Allow(from) {
 		return quota.ErrPace
 	}
-	err := h.quota.Acquire(from)
+	err := h.sockets.Acquire(from)
 	if err == nil {
 		h.wait.Add(1)
 	}
 	return err
 }
 
-// Door says whether a handshake from where a request comes from would be refused now,
-// nil if not. A browser does not tell its page why a handshake failed.
+// Door says whether a handshake from where a request comes from, or a new participant's
+// hello after it, would be refused now, nil if not. A browser does not tell its page why
+// a handshake failed.
 func (h *Hub) Door(r *http.Request) *quota.Refusal {
 	from := h.limits.Addresses.Of(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	err := h.quota.Check(from)
+	err := h.sockets.Check(from)
+	if err == nil {
+		err = h.places.Check(from)
+	}
 	switch {
 	case h.closing:
 		err = quota.ErrStopping
 	case err == nil && !h.pace.Ready(from): // which passes sooner
 		err = quota.ErrPace
 	}
-	return quota.Refuse(err, h.limits.Addresses.Untrusted(r))
+	return h.limits.Addresses.Refuse(err, r)
 }
 
 // dismiss counts it out.
 func (h *Hub) dismiss(from string) {
-	h.quota.Release(from)
+	h.sockets.Release(from)
 	h.wait.Done()
 }
 

@@ -44,7 +44,7 @@ func (s *session) admit(room *Room, code string) (giveBack func(), err error) {
 		return nil, closeError(protocol.CloseInvite, "%v", invite.ErrUsedUp)
 	}
 	if err != nil {
-		if s.hub.notices.Due("uses of invites") {
+		if s.hub.uncounted.Due() {
 			s.hub.log.Error("cannot count the use of an invite", "invite", i.ID, "error", err)
 		}
 		return nil, closeError(protocol.CloseOverloaded, "the use of the invite cannot be counted now: try again later")

@@ -29,8 +29,8 @@ type Limits struct {
 	Answers  int        // messages that answer an order or a fetch; at most Burst together
 	Rejected int        // rejected contributions and unknown messages of a session; and its contributions beyond its orders
 
-	Sessions   int // at a time
-	PerAddress int // at a time from one address; 0 sets no bound
+	Sessions   int // sockets at a time
+	PerAddress int // participants at a time of one address, and as many sockets more until their hello; 0 sets no bound
 
 	Handshakes     rate.Limit // a second from one address; 0 sets no bound
 	HandshakeBurst int

@@ -220,6 +220,11 @@ func (s *session) hello() error {
 			return closeError(protocol.CloseBadToken, "%v", err)
 		}
 	}
+	if resumed == 0 {
+		if err = s.takePlace(); err != nil {
+			return err
+		}
+	}
 	giveBack := func() {}
 	if resumed == 0 && room.Invites != nil {
 		if giveBack, err = s.admit(room, h.Invite); err != nil {
@@ -233,9 +238,16 @@ func (s *session) hello() error {
 	r := room.Live.Run
 	if !room.Live.Await(func(done func()) {
 		join := func() {
+			defer done()
+			settle := func(bool) {}
+			if resumed != 0 {
+				if settle, err = s.inherit(r.Peer(resumed)); err != nil {
+					return
+				}
+			}
 			s.participant, s.joined = r.Join(h, resumed, s)
+			settle(s.joined)
 			s.enter(r, s.received(h, onWire(size)))
-			done()
 		}
 		if resumed == 0 {
 			r.Admit(join)
@@ -245,6 +257,9 @@ func (s *session) hello() error {
 	}) {
 		giveBack()
 		return closeError(protocol.CloseShutdown, "%s", shutdownText)
+	}
+	if err != nil {
+		return err
 	}
 	if !s.joined {
 		giveBack()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/live"
+	"fedtab/coordinator/quota"
 	"fedtab/protocol"
 	"fedtab/run"
 
@@ -21,9 +22,10 @@ type session struct {
 	conn     *websocket.Conn
 	number   uint64
 	remote   string
-	from     string        // Limits.Addresses of the handshake
-	readDone chan struct{} // closed when the reading goroutine has ended
-	wake     chan struct{} // tells the writing goroutine to look at the queue
+	from     string         // Limits.Addresses of the handshake
+	noPlace  *quota.Refusal // if its address has no place for it
+	readDone chan struct{}  // closed when the reading goroutine has ended
+	wake     chan struct{}  // tells the writing goroutine to look at the queue
 
 	mu      sync.Mutex
 	room    *Room // nil before the hello
@@ -31,6 +33,7 @@ type session struct {
 	queued  int // bytes of the session's own frames in the queue
 	closing bool
 	bye     *protocol.Bye
+	placed  bool   // it has one of the places of its address
 	faults  int    // rejected messages that are the peer's doing
 	newest  uint64 // the newest order sent
 	orders  int    // orders and fetches sent: contributions that may come
@@ -207,10 +210,11 @@ func (s *session) Address() string { return s.from }
 
 func (s *session) close(code protocol.CloseCode, detail string) {
 	s.closing = true
+	s.leavePlace()
 	s.bye = &protocol.Bye{Code: code, Detail: protocol.ClipText(detail)}
 	s.hub.counts.add(func(c *counts) { c.closed[code]++ })
-	if limited(code) {
-		s.hub.tell(s.from, s.remote, "session closed", "session", s.number, "participant", s.participant, "code", uint16(code), "reason", detail)
+	if atFault(code) {
+		s.hub.tell(s.from, s.remote, code.Number(), "session closed", "session", s.number, "participant", s.participant, "code", uint16(code), "reason", detail)
 	}
 	s.poke()
 }

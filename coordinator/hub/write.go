@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"time"
 
 	"fedtab/protocol"
@@ -21,7 +22,8 @@ func (s *session) write() {
 		case ok:
 			if err := s.writeItem(i); err != nil {
 				if timeout(err) {
-					s.Close(protocol.CloseSlow, "") // for the count: nothing more can be written
+					// For the count and the log: nothing more can be written.
+					s.Close(protocol.CloseSlow, fmt.Sprintf("a frame was not read within %v", s.hub.limits.Write))
 				}
 				s.hub.log.Debug("cannot write", "session", s.number, "error", err)
 				return

@@ -20,10 +20,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"fedtab/coordinator/quota"
 	"fedtab/protocol"
@@ -35,6 +36,10 @@ type Config struct {
 	Addr      string // of participants, HOST:PORT; port 0 takes a free one
 	AdminAddr string // of metrics and profiles; empty: none
 	HTTPAddr  string // with TLS, of http-01 challenges and redirects; empty: none
+
+	// Public is the address that participants use. If its scheme is https, redirects
+	// lead there; nil: to Addr.
+	Public *url.URL
 
 	Cert, Key string // PEM files of a certificate with its chain, and of its key; empty: none
 	ACME      ACME
@@ -59,18 +64,15 @@ func (c Config) Problems() []string {
 	return append(ps, c.ACME.problems()...)
 }
 
-// Time limits and bounds of the admin and the plain HTTP address; those of the
-// participants' address are the caller's.
-const (
-	sideTimeout = protocol.HelloTimeout // to read a request, and to write the answer; a profile has its seconds beside that
-	sideHeaders = 16 << 10              // bytes of a request's headers
-	maxAdmin    = 64                    // connections
-	adminIdle   = 2 * time.Minute       // Prometheus keeps a connection, and scrapes every minute by default
-)
+// sideTimeout bounds reading a request to the admin and the plain HTTP address, and writing
+// the answer; a profile has its seconds beside that. The time limits of the participants'
+// address are the caller's.
+const sideTimeout = protocol.HelloTimeout
 
 // Listeners are the open sockets.
 type Listeners struct {
 	log                 *slog.Logger
+	public              *url.URL     // where redirects lead; nil: to front
 	certs               certificates // nil: no TLS
 	front, admin, plain net.Listener // admin and plain may be nil
 	servers             []*http.Server
@@ -80,6 +82,9 @@ type Listeners struct {
 // Open loads the certificates and opens the sockets. Its errors say which flag is wrong.
 func Open(cfg Config, log *slog.Logger) (*Listeners, error) {
 	l := &Listeners{log: log}
+	if cfg.Public != nil && cfg.Public.Scheme == "https" {
+		l.public = cfg.Public
+	}
 	if err := l.open(cfg); err != nil {
 		l.Close()
 		return nil, err
@@ -115,9 +120,16 @@ func (l *Listeners) open(cfg Config) (err error) {
 }
 
 func socket(flag, addr string) (net.Listener, error) {
+	if addr == "" { // would be any port of every address
+		return nil, fmt.Errorf(`%s: "", want HOST:PORT`, flag)
+	}
 	config := net.ListenConfig{Control: unsent}
 	config.SetMultipathTCP(false) // its connections do not inherit the bound, and browsers do not use it
-	l, err := config.Listen(context.Background(), "tcp", addr)
+	network := "tcp"
+	if a, err := netip.ParseAddrPort(addr); err == nil && a.Addr().Is4() {
+		network = "tcp4" // 0.0.0.0 would mean [::] too
+	}
+	l, err := config.Listen(context.Background(), network, addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s: %s is in use, want a free port: stop the other program or choose another port", flag, addr)
 	}
@@ -180,7 +192,7 @@ func (l *Listeners) Handle(front *http.Server, admin http.Handler) {
 	side := func(socket net.Listener, handler http.Handler, state func(net.Conn, http.ConnState)) *http.Server {
 		s := &http.Server{
 			Handler: handler, ConnState: state,
-			ReadTimeout: sideTimeout, WriteTimeout: sideTimeout, IdleTimeout: adminIdle, MaxHeaderBytes: sideHeaders,
+			ReadTimeout: sideTimeout, WriteTimeout: sideTimeout, IdleTimeout: protocol.IdleTimeout, MaxHeaderBytes: protocol.MaxHeader,
 			ErrorLog: front.ErrorLog,
 		}
 		add(s, func() error { return s.Serve(socket) })
@@ -196,7 +208,7 @@ func (l *Listeners) Handle(front *http.Server, admin http.Handler) {
 		add(front, func() error { return front.ServeTLS(l.front, "", "") })
 	}
 	if l.admin != nil {
-		side(l.admin, static.Secured(admin), quota.NewConns(quota.New(maxAdmin, 0), quota.NewPace(0, 0), quota.Addresses{}, l.log).State)
+		side(l.admin, static.Secured(admin), quota.NewConns(quota.New(protocol.MaxAdminConnections, 0), quota.NewPace(0, 0), quota.Addresses{}, l.log).State)
 	}
 	if l.plain != nil {
 		s := side(l.plain, static.Secured(l.certs.challenges(http.HandlerFunc(l.redirect))), front.ConnState)

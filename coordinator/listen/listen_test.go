@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -315,6 +316,50 @@ func TestRedirect(t *testing.T) {
 				t.Errorf("%d to %q, want %d to %q", status, got, test.status, want)
 			}
 		})
+	}
+}
+
+// With a public address, plain HTTP leads there: its port may be forwarded to another,
+// and it may have a prefix.
+func TestRedirectPublic(t *testing.T) {
+	r := listentest.NewRoot(t)
+	certFile, keyFile := r.Sign(t.TempDir(), 7, 0, "study.example.org")
+	for _, test := range []struct{ public, host, path, location string }{
+		{"https://study.example.org", "study.example.org", "/a?b=c", "https://study.example.org/a?b=c"},
+		{"https://study.example.org:8443/", "study.example.org", "/", "https://study.example.org:8443/"},
+		{"https://study.example.org/lab", "study.example.org:80", "/", "https://study.example.org/lab/"},
+		{"https://study.example.org/lab", "study.example.org", "/lab", "https://study.example.org/lab"},
+		{"https://study.example.org/lab", "study.example.org", "/lab/?a=b", "https://study.example.org/lab/?a=b"},
+		{"https://study.example.org/lab", "study.example.org", "/laboratory", "https://study.example.org/lab/laboratory"},
+		{"https://www.example.org", "www.example.org", "/", "https://www.example.org/"},
+		{"https://www.example.org", "study.example.org", "//evil.example/", "https://www.example.org//evil.example/"},
+		{"https://www.example.org", "evil.example", "/", ""},
+		{"http://study.example.org", "study.example.org", "/", "https://study.example.org:PORT/"},
+	} {
+		public, err := url.Parse(test.public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, _ := serve(t, Config{Cert: certFile, Key: keyFile, HTTPAddr: "127.0.0.1:0", Public: public}, say("hello"))
+		_, port, _ := net.SplitHostPort(l.Addr())
+		_, header := ask(t, l.HTTPAddr(), "GET "+test.path+" HTTP/1.1\r\nHost: "+test.host+"\r\n\r\n")
+		if got, want := header.Get("Location"), strings.ReplaceAll(test.location, "PORT", port); got != want {
+			t.Errorf("%s, %s%s: to %q, want %q", test.public, test.host, test.path, got, want)
+		}
+	}
+}
+
+// The address is the one that was asked for, not that of another family.
+func TestAddress(t *testing.T) {
+	for _, host := range []string{"0.0.0.0", "127.0.0.1", "[::1]"} {
+		l, err := Open(Config{Addr: host + ":0"}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if !strings.HasPrefix(l.URL(), "http://"+host+":") {
+			t.Errorf("%s:0 is served at %s", host, l.URL())
+		}
 	}
 }
 

@@ -19,11 +19,11 @@ func strict(next http.Handler) http.Handler {
 	})
 }
 
-// redirect sends a request on to https, if its Host is a name in the certificates. Any
-// other Host is the requester's choice, and leads nowhere.
+// redirect sends a request on to https, if its Host is a name in the certificates or
+// that of the public address. Any other Host is the requester's choice, and leads nowhere.
 func (l *Listeners) redirect(w http.ResponseWriter, r *http.Request) {
 	name, ok := l.Name(r.Host)
-	if !ok {
+	if !ok && (l.public == nil || name != quota.HostOf(l.public.Host)) {
 		http.Error(w, "host: not a name of this coordinator, want "+strings.Join(l.certs.names(), " or "), http.StatusMisdirectedRequest)
 		return
 	}
@@ -35,7 +35,20 @@ func (l *Listeners) redirect(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		code = http.StatusMovedPermanently
 	}
-	http.Redirect(w, r, l.https(name)+path, code)
+	http.Redirect(w, r, l.target(name, path), code)
+}
+
+// target returns where a path of plain HTTP is under https: at the public address, whose
+// port and prefix may be others than those of the listener, or else at the listener.
+func (l *Listeners) target(name, path string) string {
+	if l.public == nil {
+		return l.https(name) + path
+	}
+	prefix := strings.TrimRight(l.public.Path, "/")
+	if rest, ok := strings.CutPrefix(path, prefix); ok && (rest == "" || rest[0] == '/' || rest[0] == '?') {
+		path = rest
+	}
+	return "https://" + l.public.Host + prefix + path
 }
 
 // bracketed writes an IPv6 address as URLs have it.

@@ -44,6 +44,13 @@ func ParseProxies(list string, log *slog.Logger) (*Proxies, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q, want addresses and networks such as 10.0.0.5,10.1.0.0/16,2001:db8::/64", entry)
 		}
+		if a := network.Addr(); a.Is4In6() { // peers' addresses are unmapped
+			const mapped = 96 // bits of ::ffff:0:0
+			if network.Bits() < mapped {
+				return nil, fmt.Errorf("%q, want a network of IPv4 or of IPv6 addresses, such as 0.0.0.0/0 or ::/0", entry)
+			}
+			network = netip.PrefixFrom(a.Unmap(), network.Bits()-mapped)
+		}
 		p.networks = append(p.networks, network.Masked())
 	}
 	return p, nil
@@ -79,7 +86,7 @@ func (p *Proxies) unreadable(proxy netip.Addr, err error) {
 		return
 	}
 	p.invalid.Add(1)
-	if p.log != nil && p.notices.Due(proxy.String()) {
+	if p.log != nil && p.notices.Due(proxy.String(), "headers") {
 		p.log.Warn("the proxy's headers name no client: its own address is counted", "proxy", proxy, "error", err)
 	}
 }
@@ -259,7 +266,7 @@ func isPort(text string) bool {
 	return err == nil
 }
 
-// maxClip bounds what errors quote of a header, in bytes.
+// maxClip bounds what errors and the log quote of a request, in bytes.
 const maxClip = 64
 
 func clip(text string) string { return text[:min(len(text), maxClip)] }

@@ -13,6 +13,8 @@ func TestParseProxies(t *testing.T) {
 		" 10.0.0.5 , 10.1.2.3/16,": "10.0.0.5/32 10.1.0.0/16",
 		"2001:db8::1/64,::1":       "2001:db8::/64 ::1/128",
 		"::ffff:192.0.2.1":         "192.0.2.1/32",
+		"::ffff:10.1.2.3/104":      "10.0.0.0/8",
+		"::ffff:0:0/96":            "0.0.0.0/0",
 		LoopbackProxies:            "127.0.0.0/8 ::1/128",
 		"":                         "",
 	} {
@@ -32,6 +34,23 @@ func TestParseProxies(t *testing.T) {
 	for _, list := range []string{"proxy", "10.0.0.0/33", "10.0.0.5:80", "10.0.0.5 10.0.0.6", "[::1]"} {
 		if _, err := ParseProxies(list, nil); err == nil || !strings.Contains(err.Error(), "want addresses and networks") {
 			t.Errorf("%q: got %v, want an error", list, err)
+		}
+	}
+	if _, err := ParseProxies("::ffff:10.0.0.0/95", nil); err == nil || !strings.Contains(err.Error(), "0.0.0.0/0") {
+		t.Errorf("a network of IPv4 and IPv6 addresses: got %v, want an error", err)
+	}
+}
+
+// A network of IPv4 addresses is trusted however it is written.
+func TestMappedProxies(t *testing.T) {
+	p, err := ParseProxies("::ffff:10.0.0.0/104", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, remote := range []string{"10.1.2.3:80", "[::ffff:10.1.2.3]:80"} {
+		r := &http.Request{RemoteAddr: remote, Header: http.Header{forwardedFor: {"192.0.2.1"}}}
+		if got := (Addresses{Proxies: p}).Of(r); got != "192.0.2.1" {
+			t.Errorf("a request of %s counts for %s, want its client", remote, got)
 		}
 	}
 }
@@ -145,8 +164,15 @@ func TestForwardedOfLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &http.Request{RemoteAddr: "127.0.0.1:4000", Header: http.Header{forwardedFor: {"203.0.113.7"}}}
-	if a := (Addresses{Proxies: none, CountLoopback: true}); a.Of(r) != "127.0.0.1" || !a.Untrusted(r) {
-		t.Errorf("without trusted proxies: got %q, untrusted %v, want 127.0.0.1 and true", a.Of(r), a.Untrusted(r))
+	for _, count := range []bool{false, true} {
+		a := Addresses{Proxies: none, CountLoopback: count}
+		if a.Of(r) != "127.0.0.1" || !a.Untrusted(r) {
+			t.Errorf("without trusted proxies: got %q, untrusted %v, want 127.0.0.1 and true", a.Of(r), a.Untrusted(r))
+		}
+	}
+	program := &http.Request{RemoteAddr: "127.0.0.1:4000"}
+	if a := (Addresses{Proxies: none}); a.Of(program) != "" || a.Untrusted(program) {
+		t.Errorf("a program of this machine: got %q, untrusted %v, want that it is not counted", a.Of(program), a.Untrusted(program))
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package quota bounds what peers hold and do: how many resources at one time, in all
 // and from one address (Quota, Conns), and how often (Pace). It says which address a
 // request counts for, also behind trusted reverse proxies (Addresses, Proxies), how a
-// refusal is worded (Refusal), and when the log hears of it again (Notices).
+// refusal is worded (Refusal), and when the log hears of it again (Notices, Notice).
 //
 // The hub counts sockets and handshakes this way, package web requests, downloads and
 // event streams.
@@ -37,7 +37,7 @@ func New(total, perAddress int) *Quota {
 }
 
 // Acquire counts one resource more for an address. An empty address counts
-// towards the total only. Its errors are ErrFull and ErrAddress.
+// towards the total only. Its errors are ErrAddress and, if that is no reason, ErrFull.
 func (q *Quota) Acquire(address string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -60,10 +60,10 @@ func (q *Quota) Check(address string) error {
 
 func (q *Quota) check(address string) error {
 	switch {
-	case q.total > 0 && q.held >= q.total:
-		return ErrFull
 	case address != "" && q.perAddress > 0 && q.addresses[address] >= q.perAddress:
 		return ErrAddress
+	case q.total > 0 && q.held >= q.total:
+		return ErrFull
 	}
 	return nil
 }
@@ -92,13 +92,17 @@ type Addresses struct {
 }
 
 // Of returns the address that a request counts for, empty if it is not counted. For a
-// request of a trusted proxy it is the client's. A trusted proxy whose headers cannot
-// be read, or contradict each other, is counted itself, even on this machine: a client
-// that spoils them must not escape the count.
+// request of a trusted proxy it is the client's. A proxy whose word does not count is
+// counted itself, also on this machine: one that is not trusted, and one whose headers
+// cannot be read, or contradict each other, because a client that spoils them must not
+// escape the count.
 func (a Addresses) Of(r *http.Request) string {
 	peer := peerOf(r.RemoteAddr)
-	if !names(r.Header) || !a.Proxies.trusts(peer) {
+	switch {
+	case !names(r.Header), !peer.IsValid():
 		return a.of(r.RemoteAddr)
+	case !a.Proxies.trusts(peer):
+		return group(peer)
 	}
 	client, err := a.Proxies.client(r.Header)
 	switch {
@@ -117,16 +121,43 @@ func (a Addresses) Untrusted(r *http.Request) bool {
 	return names(r.Header) && !a.Proxies.trusts(peerOf(r.RemoteAddr))
 }
 
-// Unnamed reports whether a request comes from a trusted proxy's address, and names no
-// client.
+// Unnamed reports whether a request that comes from a trusted proxy's address, or from
+// this machine, names no client.
 func (a Addresses) Unnamed(r *http.Request) bool {
-	return !names(r.Header) && a.Proxies.trusts(peerOf(r.RemoteAddr))
+	peer := peerOf(r.RemoteAddr)
+	if !a.Proxies.trusts(peer) {
+		return peer.IsLoopback() && !names(r.Header)
+	}
+	_, err := a.Proxies.client(r.Header)
+	return errors.Is(err, errNone)
 }
+
+// Local reports whether a request comes from this machine.
+func (a Addresses) Local(r *http.Request) bool { return peerOf(r.RemoteAddr).IsLoopback() }
 
 // Proxied reports whether a request comes from a trusted proxy on another machine.
 func (a Addresses) Proxied(r *http.Request) bool {
 	peer := peerOf(r.RemoteAddr)
 	return a.Proxies.trusts(peer) && !peer.IsLoopback()
+}
+
+// shared says what to change where a request counts for the address of a proxy, with all
+// clients of that proxy; it is empty where it counts for its client's.
+func (a Addresses) shared(r *http.Request) string {
+	peer := peerOf(r.RemoteAddr)
+	switch {
+	case a.Untrusted(r):
+		return untrustedText
+	case !a.Proxies.trusts(peer):
+		return ""
+	}
+	switch _, err := a.Proxies.client(r.Header); {
+	case err == nil, errors.Is(err, errNone) && peer.IsLoopback():
+		return ""
+	case errors.Is(err, errNone):
+		return unnamedText
+	}
+	return unreadableText
 }
 
 // of returns the address that a connection from a remote HOST:PORT counts for.

@@ -17,7 +17,8 @@ var (
 // Refusal is a refused request, and what to do about it.
 type Refusal struct {
 	Code   string // for programs, and for the words of the page
-	Text   string // what was wrong and what to do, in one sentence
+	Text   string // what was wrong and what the participant can do, in one sentence
+	Flag   string // of the coordinator, which its organiser can change; empty where Text says it, or nothing can be changed
 	Status int    // of HTTP
 	Retry  time.Duration
 }
@@ -32,23 +33,40 @@ func (r *Refusal) SetRetry(h http.Header) {
 	}
 }
 
-// untrustedText is what keeps participants of a proxy out that count as one address.
-const untrustedText = "the participants behind a proxy count as one address: start the coordinator with --trusted-proxies and the proxy's address"
+// Reason is Text with what the organiser can change, for the log.
+func (r *Refusal) Reason() string {
+	if r.Flag == "" {
+		return r.Text
+	}
+	return r.Text + "; if it is the address of many participants, start the coordinator with a larger " + r.Flag
+}
 
-// Refuse turns an error of a limit into a refusal; nil of nil. untrusted says that the
-// request names a client, and its sender is not trusted to (Addresses.Untrusted).
-func Refuse(err error, untrusted bool) *Refusal {
+// PerAddress is the flag of the limits of one address.
+const PerAddress = "--per-address"
+
+// Why the participants of a proxy count as one address.
+const (
+	untrustedText  = "the participants behind a proxy count as one address: start the coordinator with --trusted-proxies and the proxy's address"
+	unnamedText    = "the participants behind a proxy count as one address: have the proxy set X-Forwarded-For"
+	unreadableText = "the participants behind a proxy count as one address: have the proxy set X-Forwarded-For, and drop Forwarded and X-Real-IP"
+)
+
+// Refuse turns an error of a limit into the refusal of a request; nil of nil.
+func (a Addresses) Refuse(err error, r *http.Request) *Refusal {
+	if errors.Is(err, ErrAddress) || errors.Is(err, ErrPace) {
+		if shared := a.shared(r); shared != "" {
+			return &Refusal{"proxy", shared, "", http.StatusTooManyRequests, 30 * time.Second}
+		}
+	}
 	switch {
 	case err == nil:
 		return nil
-	case untrusted && (errors.Is(err, ErrAddress) || errors.Is(err, ErrPace)):
-		return &Refusal{"proxy", untrustedText, http.StatusTooManyRequests, 30 * time.Second}
 	case errors.Is(err, ErrAddress):
-		return &Refusal{"address", "too many connections from your address: close some of them, or have the coordinator started with a larger --per-address", http.StatusTooManyRequests, 30 * time.Second}
+		return &Refusal{"address", "too many connections from your address: close some of them, or try again later", PerAddress, http.StatusTooManyRequests, 30 * time.Second}
 	case errors.Is(err, ErrPace):
-		return &Refusal{"pace", "too many new connections from your address: wait for a few seconds", http.StatusTooManyRequests, 10 * time.Second}
+		return &Refusal{"pace", "too many new connections from your address: wait for a few seconds", PerAddress, http.StatusTooManyRequests, 10 * time.Second}
 	case errors.Is(err, ErrStopping):
-		return &Refusal{"stopping", "the coordinator is stopping: try again in a minute", http.StatusServiceUnavailable, time.Minute}
+		return &Refusal{"stopping", "the coordinator is stopping: try again in a minute", "", http.StatusServiceUnavailable, time.Minute}
 	}
-	return &Refusal{"full", "the coordinator has as many connections as it can take: try again later", http.StatusServiceUnavailable, 30 * time.Second}
+	return &Refusal{"full", "the coordinator has as many connections as it can take: try again later", "", http.StatusServiceUnavailable, 30 * time.Second}
 }

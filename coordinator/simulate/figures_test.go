@@ -62,12 +62,19 @@ func TestRareClass(t *testing.T) {
 		}
 		return fmt.Sprintf("%.3f,healthy", r.NormFloat64())
 	})
-	run := func(stop string) *Result {
-		return simulate(t, "csv", "data.csv.path="+path, "data.csv.target=outcome", "data.csv.ignore=", "data.csv.missing=", "data.partition.clients=4", "data.holdout=0.4", stop)
+	run := func(sets ...string) *Result {
+		return simulate(t, "csv", append(sets, "data.csv.path="+path, "data.csv.target=outcome", "data.csv.ignore=", "data.csv.missing=", "data.partition.clients=4", "data.holdout=0.4")...)
 	}
 	easy := run("stop={rounds: 100, accuracy: 0.95}")
 	if easy.Final.Round > 2 || *easy.Final.TestBalancedAccuracy > .6 {
 		t.Errorf("95%% accuracy in round %d with a balanced accuracy of %.3f, want in round 1 or 2 without finding the rare class", easy.Final.Round, *easy.Final.TestBalancedAccuracy)
+	}
+	const rare = "metrics: [{metric: recall, class: ill, reach: 0.8}]}"
+	if slow := run("stop={rounds: 20, " + rare); slow.Final.Reason != "20 rounds done" {
+		t.Errorf("%s after %d rounds, want a recall of 0.8 not reached in 20 rounds", slow.Final.Reason, slow.Final.Round)
+	}
+	if weighted := run("stop={rounds: 20, "+rare, "model.class_weights=balanced"); !strings.HasPrefix(weighted.Final.Reason, "test recall of ill") || *weighted.Final.TestBalancedAccuracy < .85 {
+		t.Errorf("with balanced class weights: %s after %d rounds, balanced accuracy %.3f, want a recall of 0.8", weighted.Final.Reason, weighted.Final.Round, *weighted.Final.TestBalancedAccuracy)
 	}
 	hard := run("stop={rounds: 100, metrics: [{metric: recall, class: ill, reach: 0.4}]}")
 	if hard.Final.Round <= easy.Final.Round || !strings.HasPrefix(hard.Final.Reason, "test recall of ill 0.") || *hard.Final.TestBalancedAccuracy < .69 {

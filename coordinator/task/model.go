@@ -21,7 +21,13 @@ type Model struct {
 	Epsilon    float64 `yaml:"epsilon,omitempty"`    // svr and loss "epsilon-insensitive": errors up to it have loss 0; default 0.1
 	L1         float64 `yaml:"l1,omitempty"`         // penalties on weights: l1 |w|_1 + l2/2 |w|_2^2
 	L2         float64 `yaml:"l2,omitempty"`
+
+	ClassWeights string `yaml:"class_weights,omitempty"` // Balanced: the losses of rare classes count more; default: all count the same
 }
+
+// Balanced is a value of Model.ClassWeights: examples of class c count n/(k n_c) times,
+// n_c of all n training examples being of class c, one of k.
+const Balanced = "balanced"
 
 // Layer is one layer of a model of kind "layers". Exactly one of its first five
 // fields is set: it is the kind of the layer.
@@ -159,7 +165,7 @@ func (d *decoder) model(m Model, src source) {
 	}
 	for _, f := range []string{"hidden", "activation", "dropout", "layers", "loss", "features", "gamma", "epsilon"} {
 		if path := "model." + f; d.has(path) && !slices.Contains(fields, f) {
-			d.wrong(path, fmt.Sprintf("%s does not belong to a model of kind %q (which takes %s)", path, m.Kind, strings.Join(append(slices.Clone(fields), "l1", "l2"), ", ")))
+			d.wrong(path, fmt.Sprintf("%s does not belong to a model of kind %q (which takes %s)", path, m.Kind, strings.Join(append(slices.Clone(fields), "l1", "l2", "class_weights"), ", ")))
 			known = false
 		}
 	}
@@ -195,6 +201,13 @@ func (d *decoder) model(m Model, src source) {
 	number("model.epsilon", m.Epsilon == 0 || positiveSingle(m.Epsilon), m.Epsilon, "0, or 1e-37 <= epsilon <= 1e38")
 	number("model.l1", m.L1 == 0 || positiveSingle(m.L1), m.L1, "0, or 1e-37 <= l1 <= 1e38")
 	number("model.l2", m.L2 == 0 || positiveSingle(m.L2), m.L2, "0, or 1e-37 <= l2 <= 1e38")
+	if d.has("model.class_weights") {
+		number("model.class_weights", m.ClassWeights == Balanced, quoted(m.ClassWeights), quoted(Balanced)+", or left out")
+		if d.target() == numbers {
+			d.wrong("model.class_weights", "model.class_weights is given, want none, because numbers are predicted")
+			known = false
+		}
+	}
 	if m.Kind == "layers" {
 		known = d.layers(m.Layers, acts) && known
 	}

@@ -14,7 +14,8 @@ import (
 
 // Limits are what the site allows the peers of one address.
 type Limits struct {
-	Participants int // at a time from one address, and what as many ask for; 0 sets no bound
+	Participants int          // at a time from one address, and what as many ask for; 0 sets no bound
+	Connections  *quota.Conns // of the server, for the door; nil: without bound
 }
 
 // budgets bound what an address makes the site do, over all its connections.
@@ -26,28 +27,31 @@ type budgets struct {
 	downloads *quota.Pace  // bytes of answers
 	streams   *quota.Quota // event streams at a time
 	answers   *quota.Quota // answers that are made for one request, at a time
+	conns     *quota.Conns // of the server; nil: without bound
 	notices   quota.Notices
 }
 
 func newBudgets(addresses quota.Addresses, l Limits, log *slog.Logger) *budgets {
 	share := float64(l.Participants) / protocol.MaxPerAddress
 	return &budgets{
-		addresses: addresses, log: log,
+		addresses: addresses, log: log, conns: l.Connections,
 		requests:  quota.NewPace(rate.Limit(share*protocol.MaxRequestRate), quota.Scaled(protocol.RequestBurst, share)),
 		probes:    quota.NewPace(rate.Limit(share*protocol.MaxProbeRate), quota.Scaled(protocol.ProbeBurst, share)),
 		downloads: quota.NewPace(rate.Limit(share*protocol.MaxDownloadRate), quota.Scaled(protocol.DownloadBurst, share)),
-		streams:   quota.New(protocol.MaxSessions, l.Participants),
+		streams:   quota.New(protocol.MaxStreams, l.Participants),
 		answers:   quota.New(protocol.MaxAnswers, l.Participants),
 	}
 }
 
-// request counts a request of an address, or answers that there are too many.
-func (b *budgets) request(w http.ResponseWriter, r *http.Request, pace *quota.Pace, from string) bool {
+// request counts a request of an address. If there are too many it answers with the
+// refusal that it returns.
+func (b *budgets) request(w http.ResponseWriter, r *http.Request, pace *quota.Pace, from string) *quota.Refusal {
 	if pace.Allow(from) {
-		return true
+		return nil
 	}
-	b.refuse(w, r, b.exceeded(r, "requests", fmt.Sprintf("requests from your address: more than %g a second", pace.Rate())))
-	return false
+	refusal := b.exceeded(r, "requests", fmt.Sprintf("requests from your address: more than %g a second", pace.Rate()))
+	b.refuse(w, r, refusal)
+	return refusal
 }
 
 // download reports whether an address may download now, or answers that it may not.
@@ -64,17 +68,17 @@ const retryBudget = 30 * time.Second
 
 // exceeded returns the refusal of a request beyond a budget of its address.
 func (b *budgets) exceeded(r *http.Request, code, text string) *quota.Refusal {
-	if b.addresses.Untrusted(r) {
-		return quota.Refuse(quota.ErrPace, true)
+	if refusal := b.addresses.Refuse(quota.ErrPace, r); refusal.Code == "proxy" {
+		return refusal
 	}
-	return &quota.Refusal{Code: code, Text: text + ": wait for a minute", Status: http.StatusTooManyRequests, Retry: retryBudget}
+	return &quota.Refusal{Code: code, Text: text + ": wait for a minute", Flag: quota.PerAddress, Status: http.StatusTooManyRequests, Retry: retryBudget}
 }
 
 // hold counts what a request holds while it is answered. The caller calls release,
 // unless it is nil: then the request has been answered.
 func (b *budgets) hold(w http.ResponseWriter, r *http.Request, q *quota.Quota) (release func()) {
 	from := b.addresses.Of(r)
-	if refusal := quota.Refuse(q.Acquire(from), b.addresses.Untrusted(r)); refusal != nil {
+	if refusal := b.addresses.Refuse(q.Acquire(from), r); refusal != nil {
 		b.refuse(w, r, refusal)
 		return nil
 	}
@@ -82,7 +86,7 @@ func (b *budgets) hold(w http.ResponseWriter, r *http.Request, q *quota.Quota) (
 }
 
 // refuse answers that a budget is used up, and tells the log once a minute for each
-// address.
+// address and code.
 func (b *budgets) refuse(w http.ResponseWriter, r *http.Request, refusal *quota.Refusal) {
 	b.notices.Refused(b.log, r, b.addresses.Of(r), refusal)
 	w.Header().Set("Connection", "close") // what is pipelined behind it costs nothing

@@ -33,16 +33,18 @@ func (s *server) guard(next http.Handler) http.Handler {
 			// The hub takes the connection over, with limits of its own; one that is
 			// refused ends.
 			w.Header().Set("Connection", "close")
-			if s.budgets.request(w, r, s.budgets.requests, s.budgets.addresses.Of(r)) {
-				next.ServeHTTP(w, r)
+			if refusal := s.budgets.request(w, r, s.budgets.requests, s.budgets.addresses.Of(r)); refusal != nil {
+				s.sockets.Refused(refusal.Code)
+				return
 			}
+			next.ServeHTTP(w, r)
 		case r.URL.Path == "/healthz", r.URL.Path == "/readyz":
-			if s.budgets.request(timed, r, s.budgets.probes, s.budgets.addresses.Of(r)) {
+			if s.budgets.request(timed, r, s.budgets.probes, s.budgets.addresses.Of(r)) == nil {
 				next.ServeHTTP(timed, r)
 			}
 		default:
 			timed.from = s.budgets.addresses.Of(r)
-			if s.budgets.request(timed, r, s.budgets.requests, timed.from) && s.budgets.download(timed, r, timed.from) {
+			if s.budgets.request(timed, r, s.budgets.requests, timed.from) == nil && s.budgets.download(timed, r, timed.from) {
 				next.ServeHTTP(timed, r)
 			}
 		}

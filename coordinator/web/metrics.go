@@ -88,6 +88,9 @@ var (
 	upDesc         = desc("run_up", "1 if the run's owner answers.", "task", "run")
 )
 
+// refusals are the reasons for which a handshake is refused.
+var refusals = []string{"address", "full", "host", "origin", "pace", "proxy", "request", "requests", "stopping"}
+
 // Describe sends nothing: the series depend on what has happened.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
@@ -101,6 +104,13 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	counts := c.sockets.Counts()
 	gauge(sessionsDesc, float64(counts.Sessions))
+	// What has not happened yet is 0: the first refusal must be an increase.
+	for _, code := range protocol.CloseCodes() {
+		counts.Closed[code] += 0
+	}
+	for _, reason := range refusals {
+		counts.Refused[reason] += 0
+	}
 	for code, n := range counts.Closed {
 		counter(closedDesc, float64(n), code.Number(), label(code.String()))
 	}
@@ -157,21 +167,15 @@ func (c *collector) ledger(counter func(*prometheus.Desc, float64, ...string), w
 	counter(bytesDesc, float64(l.Down), with("down")...)
 	for k, n := range l.Kinds {
 		name := run.KindName(k)
-		if n.Up > 0 {
-			counter(kindBytesDesc, float64(n.Up), append(with("up"), name)...)
-		}
-		if n.Down > 0 {
-			counter(kindBytesDesc, float64(n.Down), append(with("down"), name)...)
-		}
+		counter(kindBytesDesc, float64(n.Up), append(with("up"), name)...)
+		counter(kindBytesDesc, float64(n.Down), append(with("down"), name)...)
 	}
 	counter(messagesDesc, float64(l.MessagesUp), with("up")...)
 	counter(messagesDesc, float64(l.MessagesDown), with("down")...)
 	counter(modelsDesc, float64(l.ModelsUp), with("up")...)
 	counter(modelsDesc, float64(l.ModelsDown), with("down")...)
 	for reason, n := range l.Answers {
-		if n > 0 {
-			counter(answersDesc, float64(n), with(label(protocol.Reason(reason).String()))...)
-		}
+		counter(answersDesc, float64(n), with(label(protocol.Reason(reason).String()))...)
 	}
 }
 

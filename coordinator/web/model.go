@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"fedtab/coordinator/export"
 	"fedtab/coordinator/quota"
@@ -24,8 +25,9 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study) {
 		fail(w, http.StatusNotFound, "%v", err)
 		return
 	}
-	name := fileName{st.Run, version}
-	f, err := s.files.get(name, int64(4*st.Model.Layout().Size)+headerSpace, func() ([]byte, string, error) { return modelFile(st, version) })
+	control := http.NewResponseController(w)
+	cut := func() { control.SetWriteDeadline(time.Now()) } // an error means that there are no deadlines, as in tests
+	f, err := s.files.get(fileName{st.Run, version}, int64(4*st.Model.Layout().Size)+headerSpace, cut, func() ([]byte, string, error) { return modelFile(st, version) })
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNotKept):
 		fail(w, http.StatusNotFound, "%v", err)
@@ -37,7 +39,7 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study) {
 		fail(w, http.StatusInternalServerError, "%v", err)
 		return
 	}
-	defer s.files.put(name, f)
+	defer s.files.put(f)
 	h := w.Header()
 	h.Set("Content-Type", export.ContentType)
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fmt.Sprintf("%s-%d.safetensors", st.Run, version)))

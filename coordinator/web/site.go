@@ -24,6 +24,8 @@ type Site struct {
 	addresses quota.Addresses
 	log       *slog.Logger
 	notices   quota.Notices
+	untrusted quota.Notice // of a proxy on this machine
+	unnamed   quota.Notice // clients of a proxy
 
 	// Certified reports whether there is a certificate for a Host header, whose
 	// names are allowed; nil: the coordinator has none.
@@ -44,6 +46,16 @@ func NewSite(public, addr string, addresses quota.Addresses, log *slog.Logger) (
 	if public == "" {
 		return s, nil
 	}
+	u, err := PublicURL(public)
+	if err != nil {
+		return nil, err
+	}
+	s.public = u
+	return s, nil
+}
+
+// PublicURL parses the address that participants use, without the slash at its end.
+func PublicURL(public string) (*url.URL, error) {
 	u, err := url.Parse(public)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
@@ -62,18 +74,25 @@ func NewSite(public, addr string, addresses quota.Addresses, log *slog.Logger) (
 			return nil, fmt.Errorf("%q: path %s, want one that does not begin with the coordinator's own /%s", public, u.Path, own)
 		}
 	}
-	s.public = u
-	return s, nil
+	return u, nil
 }
 
-// validHost reports whether a name can be in a Host header.
+// validHost reports whether a name can be in a browser's Host header: an IP address, or
+// labels of letters, digits, hyphens and underscores, the last of them not a number.
 func validHost(name string) bool {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
+	if a, err := netip.ParseAddr(name); err == nil {
+		return a.Zone() == ""
 	}
-	return !strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
-	})
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || strings.HasPrefix(l, "-") || strings.HasSuffix(l, "-") || strings.ContainsFunc(l, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+		}) {
+			return false
+		}
+	}
+	_, err := strconv.ParseUint(labels[len(labels)-1], 10, 64)
+	return err != nil && len(name) <= 253
 }
 
 func validPort(text string) bool {
@@ -81,38 +100,16 @@ func validPort(text string) bool {
 	return err == nil && n > 0
 }
 
+// URL returns the public address, without a slash at its end; nil if there is none. The
+// caller must not change it.
+func (s *Site) URL() *url.URL { return s.public }
+
 // Host returns the name or address in the public address; it is empty if there is none.
 func (s *Site) Host() (name string, tls bool) {
 	if s.public == nil {
 		return "", false
 	}
 	return quota.HostOf(s.public.Host), s.public.Scheme == "https"
-}
-
-// prefix is the path of the public address, such as /study; empty at the root.
-func (s *Site) prefix() string {
-	if s.public == nil {
-		return ""
-	}
-	return s.public.Path
-}
-
-// strip removes the prefix from the paths of requests. A proxy may have removed it
-// already: paths without it stay as they are.
-func (s *Site) strip(next http.Handler) http.Handler {
-	prefix := s.prefix()
-	if prefix == "" {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rest, ok := strings.CutPrefix(r.URL.Path, prefix); ok && strings.HasPrefix(rest, "/") {
-			inner, u := *r, *r.URL
-			u.Path, u.RawPath = rest, strings.TrimPrefix(u.RawPath, prefix)
-			inner.URL = &u
-			r = &inner
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // check refuses requests with a Host or an Origin that is not allowed. The prefix alone
@@ -127,15 +124,11 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 			if r.URL.Path == "/ws" {
 				sockets.Refused(refusal.Code)
 			}
-			if s.notices.Due(refusal.Text) {
-				s.log.Warn("request refused", "peer", r.RemoteAddr, "path", r.URL.Path, "code", refusal.Code, "reason", refusal.Text)
-			}
+			s.notices.Refused(s.log, r, s.addresses.Of(r), refusal)
 			refuse(w, r, refusal)
 			return
 		}
-		if s.unnamed(r) && s.notices.Due("unnamed") {
-			s.log.Warn("the proxy does not say for whom it asks, so no limit of an address applies: have it set X-Forwarded-For", "proxy", r.RemoteAddr)
-		}
+		s.watchProxy(r)
 		if prefix := s.prefix(); prefix != "" && r.URL.Path == prefix {
 			to := url.URL{Path: prefix + "/", RawQuery: r.URL.RawQuery}
 			http.Redirect(w, r, to.String(), http.StatusMovedPermanently)
@@ -159,10 +152,58 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 	})
 }
 
-// unnamed reports whether a request must have come through a proxy that does not name
-// its clients. On this machine the public name tells it from other programs' requests.
-func (s *Site) unnamed(r *http.Request) bool {
-	return s.public != nil && s.addresses.Unnamed(r) && (s.addresses.Proxied(r) || !local(quota.HostOf(r.Host)) && quota.HostOf(r.Host) == quota.HostOf(s.public.Host))
+// watchProxy logs what the proxy that a request came through leaves to be desired. The
+// probes of a proxy are its own.
+func (s *Site) watchProxy(r *http.Request) {
+	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		return
+	}
+	switch {
+	case s.addresses.Local(r) && s.addresses.Untrusted(r):
+		if s.untrusted.Due() {
+			s.log.Warn("a proxy on this machine is not trusted, so all its participants count as one address: start the coordinator with "+quota.LoopbackProxies+" in --trusted-proxies", "proxy", r.RemoteAddr)
+		}
+	case s.addresses.Unnamed(r) && (s.addresses.Proxied(r) || s.passedOn(r)):
+		so := "all its participants count as one address"
+		if s.addresses.Of(r) == "" {
+			so = "no limit of an address applies"
+		}
+		if s.unnamed.Due() {
+			s.log.Warn("the proxy does not say for whom it asks, so "+so+": have it set X-Forwarded-For", "proxy", r.RemoteAddr)
+		}
+	}
+}
+
+// passedOnBy are headers that proxies set, beside those that name a client.
+var passedOnBy = []string{"Via", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Server"}
+
+// passedOn reports whether a request from this machine must have come through a proxy.
+// Programs of this machine set no headers of proxies, and their Host is a loopback
+// address or a local name. A browser's Host is that of its Origin. With TLS of the
+// coordinator's own, the public name may lead to it on this machine too.
+func (s *Site) passedOn(r *http.Request) bool {
+	for _, name := range passedOnBy {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	host := quota.HostOf(r.Host)
+	if ip, err := netip.ParseAddr(host); err == nil && !ip.IsLoopback() && !ip.IsUnspecified() {
+		return true
+	}
+	if s.public == nil {
+		return false
+	}
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	if err == nil && s.isPublic(origin) && hostPort(origin) != hostPort(&url.URL{Scheme: origin.Scheme, Host: r.Host}) {
+		return true
+	}
+	return r.TLS == nil && !local(host) && host == quota.HostOf(s.public.Host)
+}
+
+// isPublic reports whether an origin is that of the public address.
+func (s *Site) isPublic(origin *url.URL) bool {
+	return s.public != nil && origin.User == nil && origin.Scheme == s.public.Scheme && hostPort(origin) == hostPort(s.public)
 }
 
 // refuse answers a request with a refusal: the API in JSON, everything else in text.
@@ -215,7 +256,7 @@ func (s *Site) refuseOrigin(origin string, r *http.Request) *quota.Refusal {
 	switch {
 	case origin == "":
 		return nil
-	case err == nil && u.User == nil && s.public != nil && u.Scheme == s.public.Scheme && hostPort(u) == hostPort(s.public):
+	case err == nil && s.isPublic(u):
 		return nil
 	case err == nil && u.User == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) && s.allows(r.Host):
 		return nil

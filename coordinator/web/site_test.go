@@ -1,7 +1,9 @@
 package web
 
 import (
+	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +15,7 @@ import (
 	"fedtab/api"
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/quota"
+	"fedtab/protocol"
 	"fedtab/run"
 )
 
@@ -29,6 +32,7 @@ func TestNewSite(t *testing.T) {
 	for public, prefix := range map[string]string{
 		"": "", "https://study.example": "", "https://study.example/": "", "http://192.0.2.1:8080/a/b/": "/a/b",
 		"https://[2001:db8::1]/study": "/study", "https://study.example/apiary": "/apiary",
+		"https://study.example.": "", "http://a_b.xn--bcher-kva.example:8080": "", "http://192.0.2.1": "",
 	} {
 		if got := testSite(t, public, quota.Addresses{}).prefix(); got != prefix {
 			t.Errorf("%q: prefix %q, want %q", public, got, prefix)
@@ -39,6 +43,7 @@ func TestNewSite(t *testing.T) {
 		"https://study.example/?a=b", "https://study.example/#a", "https://study.example/a//b", "https://study.example/a/../b", "https://study.example/a%20b",
 		"https://study.example/api", "https://study.example/data/x", "https://study.example/ws",
 		"https://study.example:99999", "https://study.example:0", "https://*", "https://study.example/%2f", "https://study example",
+		"https://-x/", "https://x-/", "https://study..example", "https://.", "https://192.0.2.400", "https://[fe80::1%25eth0]/",
 	} {
 		if _, err := NewSite(public, "", quota.Addresses{}, nil); err == nil || !strings.Contains(err.Error(), "want ") {
 			t.Errorf("%q: got %v, want an error that says what is right", public, err)
@@ -220,7 +225,8 @@ func TestPrefix(t *testing.T) {
 		{"/a/lab/api/tasks", 200, `"anes96"`},
 		{"/api/tasks", 200, `"anes96"`},
 		{"/a/lab/healthz", 200, "ok"},
-		{"/a/laboratory", 200, "the page at /a/laboratory"},
+		{"/laboratory.txt", 200, "the page at /laboratory.txt"},
+		{"/a/lab/laboratory.txt", 200, "the page at /laboratory.txt"},
 	} {
 		r, body := ask(t, "GET", url+test.path)
 		if r.StatusCode != test.want || !strings.Contains(body, test.body) {
@@ -239,8 +245,48 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
-// What is refused says why, in the answer, in the log, once a minute, and to a page
-// that asks at the door.
+// A path below a prefix that the coordinator does not know says how to make it known,
+// and the log once.
+func TestUnknownPrefix(t *testing.T) {
+	for _, test := range []struct{ public, path, want string }{
+		{"", "/lab/", `path: "/lab/", want it below /: if participants use that path, start the coordinator with --public-url and the address of the page, which ends in /lab`},
+		{"", "/lab", "which ends in /lab"},
+		{"", "/a/lab/ws", "which ends in /a/lab"},
+		{"", "/lab/index.html", "which ends in /lab"},
+		{"https://study.example", "/lab/api/tasks", "--public-url and https://study.example/lab"},
+		{"https://study.example", "/lab/api/tasks/x/events", "https://study.example/lab,"},
+		{"https://study.example", "/lab/healthz", "https://study.example/lab,"},
+		{"https://study.example", "/lab/data/x/1.bin", "https://study.example/lab,"},
+		{"https://study.example/other", "/lab/", `path: "/lab/", want it below /other/`},
+	} {
+		url, log := siteServer(t, test.public, hub.DefaultLimits())
+		for range 2 {
+			if r, body := ask(t, "GET", url+test.path); r.StatusCode != http.StatusNotFound || !strings.Contains(body, test.want) {
+				t.Errorf("%q, %s: %s, %q, want 404 and %q", test.public, test.path, r.Status, body, test.want)
+			}
+		}
+		if got := strings.Count(log.String(), "--public-url"); got != 1 {
+			t.Errorf("%q, %s: the log names the flag %d times, want once:\n%s", test.public, test.path, got, log)
+		}
+	}
+	url, log := siteServer(t, "", hub.DefaultLimits())
+	for _, path := range []string{"/", "/favicon.ico", "/ui.wasm", "/some/picture.png"} {
+		if r, body := ask(t, "GET", url+path); body != "the page at "+path {
+			t.Errorf("%s: %s, %q, want what the page has", path, r.Status, body)
+		}
+	}
+	for _, path := range []string{"/api/none/", "/data/", "/metrics"} {
+		if _, body := ask(t, "GET", url+path); strings.Contains(body, "--public-url") {
+			t.Errorf("%s: %q, want nothing of a prefix", path, body)
+		}
+	}
+	if log.String() != "" {
+		t.Errorf("nothing is below a prefix, and the log says:\n%s", log)
+	}
+}
+
+// What is refused says why, in the answer, in the log, once a minute for each address
+// and reason, whatever the names are, and to a page that asks at the door.
 func TestRefusals(t *testing.T) {
 	limits := hub.DefaultLimits()
 	limits.PerAddress = 1
@@ -267,9 +313,10 @@ func TestRefusals(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{`\"evil.example\"`, `\"evil.example:8080\"`, `origin: \"http://evil.example\"`} {
-		if got := strings.Count(log.String(), text); got != 1 {
-			t.Errorf("the log has %s %d times, want once:\n%s", text, got, log)
+	for _, text := range []string{"level=INFO msg=\"request refused\" address=127.0.0.1 ", "code=host", "code=origin"} {
+		want := map[bool]int{true: 2, false: 1}[strings.HasPrefix(text, "level")]
+		if got := strings.Count(log.String(), text); got != want {
+			t.Errorf("the log has %s %d times, want %d:\n%s", text, got, want, log)
 		}
 	}
 
@@ -295,37 +342,112 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("the door says %+v, want host", d)
 	}
 	for _, test := range []struct {
-		header, code, want string
+		header, code, want, flag string
 	}{
-		{"X-Unknown", "address", "--per-address"},
-		{"X-Forwarded-For", "proxy", "--trusted-proxies"},
+		{"X-Unknown", "address", "close some of them", "--per-address"},
+		{"X-Forwarded-For", "proxy", "--trusted-proxies", "--trusted-proxies"},
 	} {
 		url, log = siteServer(t, "", limits)
-		if r, body := ask(t, "GET", url+"/ws", handshake...); r.StatusCode != 101 {
-			t.Fatalf("a handshake: %s, %s", r.Status, body)
+		for range 2 { // one that may take part, and one that must resume
+			if r, body := ask(t, "GET", url+"/ws", handshake...); r.StatusCode != 101 {
+				t.Fatalf("a handshake: %s, %s", r.Status, body)
+			}
 		}
 		r, body := ask(t, "GET", url+"/ws", append(handshake[:8:8], test.header, "203.0.113.7")...)
 		if r.StatusCode != http.StatusTooManyRequests || !strings.Contains(body, test.want) || r.Header.Get("Retry-After") != "30" {
-			t.Errorf("the second of an address, with %s: %s, %q, want 429 and %s", test.header, r.Status, body, test.want)
+			t.Errorf("the third of an address, with %s: %s, %q, want 429 and %s", test.header, r.Status, body, test.want)
 		}
 		if d := door("", test.header, "203.0.113.7"); d.Open || d.Code != test.code || d.Error != strings.TrimSpace(body) || d.RetrySeconds != 30 {
 			t.Errorf("the door says %+v, want %s and %q", d, test.code, body)
 		}
-		if !strings.Contains(log.String(), test.want) {
-			t.Errorf("the log does not name %s:\n%s", test.want, log)
+		if !strings.Contains(log.String(), test.flag) || strings.Contains(body, "--per-address") {
+			t.Errorf("the log does not name %s, or the participant is told of a flag: %s\n%s", test.flag, body, log)
 		}
 	}
 	documented := firstCells(section(t, "The door"))
 	compare(t, "door: field", served, documented)
 }
 
-// The log says that a proxy does not name its clients.
-func TestUnnamedClients(t *testing.T) {
+// The log says what a proxy leaves to be desired, in each case in which there must be one.
+func TestProxiesWatched(t *testing.T) {
+	const (
+		here, elsewhere, stranger = "127.0.0.1:4000", "10.0.0.1:4000", "198.51.100.9:4000"
+
+		unlimited = "so no limit of an address applies: have it set X-Forwarded-For"
+		asOne     = "so all its participants count as one address: have it set X-Forwarded-For"
+		untrusted = "is not trusted, so all its participants count as one address: start the coordinator with 127.0.0.0/8,::1 in --trusted-proxies"
+	)
+	both := quota.LoopbackProxies + ",10.0.0.1"
+	for _, test := range []struct {
+		name, public, proxies, peer string
+		headers                     []string
+		tls, counted                bool
+		want                        string
+	}{
+		{"a program of this machine", "https://study.example", both, here, []string{"Host", "localhost:8080"}, false, false, ""},
+		{"its own page", "https://study.example", both, here, []string{"Host", "localhost:8080", "Origin", "http://localhost:8080"}, false, false, ""},
+		{"a name of the machine", "http://lab", both, here, []string{"Host", "lab"}, false, false, ""},
+		{"a client is named", "https://study.example", both, here, []string{"Host", "study.example", "X-Forwarded-For", "203.0.113.7"}, false, false, ""},
+		{"the public name", "https://study.example", both, here, []string{"Host", "study.example"}, false, false, unlimited},
+		{"an empty header", "https://study.example", both, here, []string{"Host", "study.example", "X-Forwarded-For", " "}, false, false, unlimited},
+		{"loopback counts", "https://study.example", both, here, []string{"Host", "study.example"}, false, true, asOne},
+		{"TLS here", "https://study.example", both, here, []string{"Host", "study.example"}, true, false, ""},
+		{"a page by another Host", "https://study.example", both, here, []string{"Host", "fedtab", "Origin", "https://study.example"}, false, false, unlimited},
+		{"the same and a port", "https://study.example", both, here, []string{"Host", "study.example:443", "Origin", "https://study.example"}, true, false, ""},
+		{"an address of the machine", "", both, here, []string{"Host", "192.0.2.1:80"}, false, false, unlimited},
+		{"a header of a proxy", "", both, here, []string{"Host", "localhost", "X-Forwarded-Proto", "https"}, false, false, unlimited},
+		{"Via", "", both, here, []string{"Host", "localhost", "Via", "1.1 Caddy"}, true, false, unlimited},
+		{"neither trusted nor named", "https://study.example", "", here, []string{"Host", "study.example"}, false, false, unlimited},
+		{"not trusted on this machine", "", "10.0.0.1", here, []string{"Host", "localhost", "X-Forwarded-For", "203.0.113.7"}, false, false, untrusted},
+		{"not trusted elsewhere", "", both, stranger, []string{"Host", "192.0.2.1", "X-Forwarded-For", "203.0.113.7"}, false, false, ""},
+		{"a visitor", "", both, stranger, []string{"Host", "192.0.2.1", "Via", "1.1 x"}, false, false, ""},
+		{"another machine", "https://study.example", both, elsewhere, []string{"Host", "study.example"}, false, false, asOne},
+		{"another machine, a client is named", "https://study.example", both, elsewhere, []string{"Host", "study.example", "Forwarded", "for=203.0.113.7"}, false, false, ""},
+	} {
+		log := &logText{}
+		logger := slog.New(slog.NewTextHandler(log, nil))
+		proxies, err := quota.ParseProxies(test.proxies, logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		site, err := NewSite(test.public, "", quota.Addresses{Proxies: proxies, CountLoopback: test.counted}, logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler := site.check(nil, http.NotFoundHandler())
+		request := func(path string) {
+			r := httptest.NewRequest("GET", path, nil)
+			r.RemoteAddr = test.peer
+			for i := 0; i < len(test.headers); i += 2 {
+				r.Header.Set(test.headers[i], test.headers[i+1])
+			}
+			r.Host = r.Header.Get("Host")
+			if test.tls {
+				r.TLS = &tls.ConnectionState{}
+			}
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		request("/healthz")
+		if log.String() != "" {
+			t.Errorf("%s: a probe makes the log say: %s", test.name, log)
+		}
+		request("/api/tasks")
+		request("/")
+		if got := log.String(); !strings.Contains(got, test.want) || test.want == "" && got != "" || strings.Count(got, "\n") > 1 {
+			t.Errorf("%s: the log says %q, want once: %q", test.name, got, test.want)
+		}
+	}
+}
+
+// Peers cannot use up what the organiser is told: neither by many addresses nor by
+// made-up names.
+func TestProxyWarningInFlood(t *testing.T) {
 	url, log := siteServer(t, "https://study.example", hub.DefaultLimits())
-	ask(t, "GET", url+"/api/tasks")
-	ask(t, "GET", url+"/api/tasks", "Host", "study.example", "X-Forwarded-For", "203.0.113.7")
-	if strings.Contains(log.String(), "X-Forwarded-For") {
-		t.Errorf("no proxy leaves anything to be desired, and the log says:\n%s", log)
+	for i := range 2 * protocol.MaxLoggedAddresses {
+		ask(t, "GET", url+"/api/tasks", "Host", fmt.Sprintf("evil%d.example", i), "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
+	}
+	if got := strings.Count(log.String(), "request refused"); got != protocol.MaxLoggedAddresses {
+		t.Errorf("the log has %d refusals, want %d", got, protocol.MaxLoggedAddresses)
 	}
 	for range 2 {
 		ask(t, "GET", url+"/api/tasks", "Host", "study.example")

@@ -73,7 +73,7 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limit
 	mux.HandleFunc("GET /data/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
-	mux.Handle("/", page)
+	mux.Handle("/", site.elsewhere(page))
 	return static.Secured(site.strip(s.guard(site.check(sockets, mux))))
 }
 
@@ -85,12 +85,21 @@ type server struct {
 	files   *files
 }
 
-// door says whether a WebSocket handshake of a page would be refused now, and why: a
-// browser does not tell the page. The origin is that of the page.
+// door says whether a WebSocket handshake of a page, or with ?for=events its stream of
+// events, would be refused now, and why: a browser does not tell the page. The origin is
+// that of the page. Budgets of requests and downloads refuse this request too.
 func (s *server) door(w http.ResponseWriter, r *http.Request) {
-	refusal := s.site.refuseOrigin(r.URL.Query().Get("origin"), r)
+	query := r.URL.Query()
+	refusal := s.site.refuseOrigin(query.Get("origin"), r)
 	if refusal == nil {
-		refusal = s.sockets.Door(r)
+		refusal = s.budgets.addresses.Refuse(s.budgets.conns.Check(r), r)
+	}
+	if refusal == nil {
+		if query.Get("for") == "events" {
+			refusal = s.budgets.addresses.Refuse(s.budgets.streams.Check(s.budgets.addresses.Of(r)), r)
+		} else {
+			refusal = s.sockets.Door(r)
+		}
 	}
 	if refusal == nil {
 		writeJSON(w, api.Door{Open: true})

@@ -218,6 +218,24 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// Every reason for which a handshake is refused is counted under a label that is there
+// from the beginning.
+func TestRefusalsCounted(t *testing.T) {
+	counted := func(code string) bool { return slices.Contains(refusals, code) }
+	r := &http.Request{RemoteAddr: "192.0.2.1:1", Header: http.Header{"X-Forwarded-For": {"203.0.113.7"}}}
+	direct := &http.Request{RemoteAddr: "192.0.2.1:1"}
+	site := testSite(t, "", quota.Addresses{})
+	for _, refusal := range []*quota.Refusal{
+		quota.Addresses{}.Refuse(quota.ErrAddress, r), quota.Addresses{}.Refuse(quota.ErrAddress, direct), quota.Addresses{}.Refuse(quota.ErrPace, direct),
+		quota.Addresses{}.Refuse(quota.ErrFull, direct), quota.Addresses{}.Refuse(quota.ErrStopping, direct),
+		site.refuseHost(&http.Request{Host: "evil.example"}), site.refuseOrigin("http://evil.example", &http.Request{Host: "localhost"}),
+	} {
+		if !counted(refusal.Code) {
+			t.Errorf("%s is not counted from the beginning", refusal.Code)
+		}
+	}
+}
+
 // Probes and metrics say what troubles a run.
 func TestProbes(t *testing.T) {
 	st, s := testStudy(t)
@@ -240,6 +258,10 @@ func TestProbes(t *testing.T) {
 			`fedtab_bytes_total{direction="up",run="mnist-2nn-1",task="mnist-2nn"} 77`, `fedtab_rounds_abandoned_total{run="mnist-2nn-1",task="mnist-2nn"} 2`,
 			`fedtab_test_accuracy{run="mnist-2nn-1",task="mnist-2nn"} 0.75`, `fedtab_phase{phase="training",run="mnist-2nn-1",task="mnist-2nn"} 1`,
 			`fedtab_store_up{run="mnist-2nn-1",task="mnist-2nn"} 1`, `fedtab_parameters{run="mnist-2nn-1",task="mnist-2nn"} 199210`, "fedtab_sessions 0", "go_goroutines",
+			`fedtab_handshakes_refused_total{reason="address"} 0`, `fedtab_handshakes_refused_total{reason="requests"} 0`,
+			`fedtab_sessions_closed_total{code="4509",reason="abuse"} 0`, `fedtab_sessions_closed_total{code="1000",reason="normal"} 0`,
+			`fedtab_contributions_total{reason="out_of_bounds",run="mnist-2nn-1",task="mnist-2nn"} 0`,
+			`fedtab_message_bytes_total{direction="up",kind="contribution",run="mnist-2nn-1",task="mnist-2nn"} 0`,
 		}},
 		{"disk full", run.State{StoreError: "disk is full", StoreFailed: 9}, nil, 200, 503, []string{
 			`fedtab_store_up{run="mnist-2nn-1",task="mnist-2nn"} 0`, `fedtab_store_failures_total{run="mnist-2nn-1",task="mnist-2nn"} 9`,

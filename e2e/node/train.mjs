@@ -55,8 +55,9 @@ export function join(shards) {
 
 /** Network evaluates and differentiates one example at a time. */
 class Network {
-  constructor(tensors, activations) {
+  constructor(tensors, activations, weights) {
     this.tensors = tensors;
+    this.weights = weights;
     this.activations = activations;
     this.outputs = [];
     this.errors = tensors.map(({ rows }) => new Float32Array(rows));
@@ -85,8 +86,9 @@ class Network {
     const right = x[label] === top;
     let sum = 0;
     for (const z of x) sum += Math.exp(z - top);
-    const loss = Math.log(sum) + top - x[label];
-    let error = Float32Array.from(x, (z, j) => Math.exp(z - top) / sum - (j === label ? 1 : 0));
+    const weight = this.weights.length ? this.weights[label] : 1;
+    const loss = weight * (Math.log(sum) + top - x[label]);
+    let error = Float32Array.from(x, (z, j) => weight * (Math.exp(z - top) / sum - (j === label ? 1 : 0)));
 
     for (let k = tensors.length - 1; k >= 0; k--) {
       const { rows, units } = tensors[k], below = k ? outputs[k - 1] : input, next = this.errors[k];
@@ -110,7 +112,7 @@ class Network {
  * between batches so that the socket is served, and returns undefined when cancelled() turns true.
  */
 export async function fit(w, tensors, spec, data, hyper, seed, cancelled) {
-  const network = new Network(tensors, spec.layers.map((l) => l.activation));
+  const network = new Network(tensors, spec.layers.map((l) => l.activation), spec.class_weights);
   const gradient = new Float32Array(w.length), batch = hyper.batch || data.n;
   const perEpoch = Math.ceil(data.n / batch);
   const steps = hyper.steps || hyper.epochs * perEpoch;

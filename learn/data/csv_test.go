@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -259,6 +260,15 @@ func utf16Of(text string, order binary.AppendByteOrder, mark bool) (b []byte) {
 	return b
 }
 
+func mustText(t *testing.T, encoded string) io.Reader {
+	t.Helper()
+	r, err := utf8Reader(bufio.NewReaderSize(strings.NewReader(encoded), sampleSize), "x.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // Texts come out the same from every encoding, wherever the first letter beyond ASCII
 // is.
 func TestEncodings(t *testing.T) {
@@ -278,9 +288,25 @@ func TestEncodings(t *testing.T) {
 		for name, encoded := range map[string]string{
 			"Windows-1252": latin, "UTF-8 with a mark": "\ufeff" + text, "UTF-16": string(utf16Of(text, binary.LittleEndian, true)),
 		} {
+			if err := iotest.TestReader(mustText(t, encoded), []byte(text)); err != nil {
+				t.Errorf("%s, %d rows before: %v", name, before, err)
+			}
 			if got := read(t, encoded, CSV{Target: "b"}); !reflect.DeepEqual(got, want) {
 				t.Errorf("%s, %d rows before: columns %v, classes %q, %d rows, want %v, %q, %d", name, before, got.Columns, got.Classes, got.Len(), want.Columns, want.Classes, want.Len())
 			}
+		}
+	}
+}
+
+// Characters of two numbers, halves of them, and a last number that is cut.
+func TestSurrogates(t *testing.T) {
+	for encoded, want := range map[string]string{
+		string(utf16Of("a\U0001f600b", binary.BigEndian, true)): "a\U0001f600b",
+		"\xff\xfea\x00\x3d\xd8b\x00":                            "a\ufffdb",
+		"\xff\xfea\x00\x00\xdeb\x00c":                           "a\ufffdb\ufffd",
+	} {
+		if got, err := io.ReadAll(mustText(t, encoded)); string(got) != want || err != nil {
+			t.Errorf("%q: got %q, %v, want %q", encoded, got, err, want)
 		}
 	}
 }

@@ -248,3 +248,10 @@ func TestPartitionsRefuse(t *testing.T) {
 }
 
 func second(_ [][]int32, err error) error { return err }
+
+func TestBalancedWeights(t *testing.T) {
+	got := BalancedWeights([]uint8{0, 0, 0, 2, 0, 0, 0, 0}, 4)
+	if want := []float32{8. / 14, 1, 4, 1}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v: seven and one of eight examples, and two classes without any", got, want)
+	}
+}

@@ -18,6 +18,28 @@ func Statistics(parts [][]int32, labels []uint8, classes int) [][]int {
 	return counts
 }
 
+// BalancedWeights returns a weight for each class, by which its examples count as much
+// as those of any other class together: n/(k n_c) for class c, which n_c of the n
+// labels are of; k is the number of classes that have examples. The mean weight of the
+// examples is 1. A class without examples has weight 1.
+func BalancedWeights(labels []uint8, classes int) []float32 {
+	counts := make([]int, classes)
+	present := 0
+	for _, y := range labels {
+		if counts[y]++; counts[y] == 1 {
+			present++
+		}
+	}
+	weights := make([]float32, classes)
+	for c, n := range counts {
+		weights[c] = 1
+		if n > 0 {
+			weights[c] = float32(float64(len(labels)) / (float64(present) * float64(n)))
+		}
+	}
+	return weights
+}
+
 // Skew measures how much the parts of a partition differ.
 type Skew struct {
 	Clients                         int

@@ -3,14 +3,11 @@ package data
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"unicode/utf16"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 )
 
 // utf8Reader returns the text of r in UTF-8, whatever its encoding: UTF-8, UTF-16
@@ -21,21 +18,100 @@ func utf8Reader(r *bufio.Reader, name string) (*bufio.Reader, error) {
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("data: read %s: %w", name, err)
 	}
-	var from encoding.Encoding
+	var order binary.ByteOrder
 	switch {
 	case bytes.HasPrefix(sample, []byte("\xef\xbb\xbf")):
 		_, err := r.Discard(3)
 		return r, err
-	case bytes.HasPrefix(sample, []byte("\xff\xfe")), bytes.HasPrefix(sample, []byte("\xfe\xff")):
-		from = unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM)
+	case bytes.HasPrefix(sample, []byte("\xff\xfe")):
+		r.Discard(2) // it is in the buffer
+		order = binary.LittleEndian
+	case bytes.HasPrefix(sample, []byte("\xfe\xff")):
+		r.Discard(2)
+		order = binary.BigEndian
 	case halfZero(sample, 1):
-		from = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
+		order = binary.LittleEndian
 	case halfZero(sample, 0):
-		from = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
+		order = binary.BigEndian
 	default:
 		return bufio.NewReaderSize(&byteText{in: r}, sampleSize), nil
 	}
-	return bufio.NewReaderSize(transform.NewReader(r, from.NewDecoder()), sampleSize), nil
+	return bufio.NewReaderSize(&decoder{in: r, next: func(in *bufio.Reader) (rune, error) { return utf16Rune(in, order) }}, sampleSize), nil
+}
+
+// decoder reads text as UTF-8 that next reads character by character.
+type decoder struct {
+	in   *bufio.Reader
+	next func(*bufio.Reader) (rune, error)
+	rest []byte // of the last character, which did not fit
+	err  error
+}
+
+// Read implements io.Reader.
+func (d *decoder) Read(p []byte) (n int, err error) {
+	n = copy(p, d.rest)
+	d.rest = d.rest[n:]
+	for n < len(p) && d.err == nil {
+		var r rune
+		if r, d.err = d.next(d.in); d.err != nil {
+			break
+		}
+		if n+utf8.UTFMax <= len(p) {
+			n += utf8.EncodeRune(p[n:], r)
+			continue
+		}
+		d.rest = utf8.AppendRune(d.rest[:0], r)
+		k := copy(p[n:], d.rest)
+		n, d.rest = n+k, d.rest[k:]
+	}
+	if n > 0 || len(p) == 0 {
+		return n, nil
+	}
+	return 0, d.err
+}
+
+// utf16Rune reads a character of UTF-16. A surrogate without its other half, or half a
+// number at the end, is the replacement character.
+func utf16Rune(in *bufio.Reader, order binary.ByteOrder) (rune, error) {
+	unit := func() (rune, error) {
+		b, err := in.Peek(2)
+		if len(b) == 0 {
+			return 0, err
+		}
+		in.Discard(len(b)) // it is in the buffer
+		if len(b) < 2 {
+			return utf8.RuneError, nil
+		}
+		return rune(order.Uint16(b)), nil
+	}
+	r, err := unit()
+	if err != nil || !utf16.IsSurrogate(r) {
+		return r, err
+	}
+	if b, _ := in.Peek(2); len(b) == 2 {
+		if pair := utf16.DecodeRune(r, rune(order.Uint16(b))); pair != utf8.RuneError {
+			in.Discard(2)
+			return pair, nil
+		}
+	}
+	return utf8.RuneError, nil
+}
+
+// windows1252 are the characters 0x80 to 0x9f of Windows-1252, where Latin-1 has
+// control characters; five are undefined, and stay these
+// (https://encoding.spec.whatwg.org/index-windows-1252.txt).
+var windows1252 = [32]rune{
+	'€', 0x81, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0x8d, 'Ž', 0x8f,
+	0x90, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0x9d, 'ž', 'Ÿ',
+}
+
+// windowsRune reads a character of Windows-1252.
+func windowsRune(in *bufio.Reader) (rune, error) {
+	b, err := in.ReadByte()
+	if b >= 0x80 && b < 0xa0 {
+		return windows1252[b-0x80], err
+	}
+	return rune(b), err
 }
 
 // byteText reads text of one byte for each ASCII character as UTF-8. The first other
@@ -66,7 +142,7 @@ func (t *byteText) Read(p []byte) (int, error) {
 	if validUTF8(sample, err == io.EOF) {
 		t.decoded = t.in
 	} else {
-		t.decoded = transform.NewReader(t.in, charmap.Windows1252.NewDecoder())
+		t.decoded = &decoder{in: t.in, next: windowsRune}
 	}
 	return t.decoded.Read(p)
 }
