@@ -106,8 +106,8 @@ func rollBackAlone(ctx context.Context, dir, name string, version uint64) (done 
 	return done, err
 }
 
-// ranges writes ascending versions in few words: three and more at equal distances are
-// one range, as in "0, 50 to 950 in steps of 50, 997 to 1000".
+// ranges writes ascending versions in few words: three and more in a row are one range,
+// and four and more at equal distances, as in "0 to 950 in steps of 50, 996 to 1000".
 func ranges(versions []uint64) string {
 	var parts []string
 	for len(versions) > 0 {
@@ -116,7 +116,7 @@ func ranges(versions []uint64) string {
 			n++
 		}
 		switch {
-		case n < 3:
+		case n < 3, n == 3 && versions[1]-versions[0] > 1:
 			n = 1
 			parts = append(parts, strconv.FormatUint(versions[0], 10))
 		case versions[1]-versions[0] == 1:

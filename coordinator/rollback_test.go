@@ -61,7 +61,7 @@ func TestRollback(t *testing.T) {
 		want string
 	}{
 		{[]string{"--run", "other", "--version", "0"}, "want a run or a task that is served"},
-		{[]string{"--run", "small", "--version", "1000000"}, "model version 1000000: not found, want one of 0, "},
+		{[]string{"--run", "small", "--version", "1000000"}, "model version 1000000: not found, want one of 0"},
 	} {
 		if text := order(1, c.args...); !strings.Contains(text, c.want) {
 			t.Errorf("%v: %q, want an error that says %q", c.args, text, c.want)
@@ -103,7 +103,9 @@ func TestRanges(t *testing.T) {
 		{[]uint64{0}, "0"},
 		{[]uint64{0, 1}, "0, 1"},
 		{[]uint64{0, 1, 2}, "0 to 2"},
-		{[]uint64{0, 50, 100, 137, 150, 196, 197, 198, 199, 200}, "0 to 100 in steps of 50, 137, 150, 196 to 200"},
+		{[]uint64{0, 50, 100, 137, 150, 196, 197, 198, 199, 200}, "0, 50, 100, 137, 150, 196 to 200"},
+		{[]uint64{0, 2, 4, 5, 6, 7, 8}, "0, 2, 4 to 8"},
+		{[]uint64{0, 50, 100, 150, 196, 197, 198, 199, 200}, "0 to 150 in steps of 50, 196 to 200"},
 		{[]uint64{0, 3, 50, 51}, "0, 3, 50, 51"},
 	} {
 		if got := ranges(test.versions); got != test.want {
