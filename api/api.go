@@ -35,7 +35,9 @@ type Task struct {
 	Round        int      `json:"round"`
 	Version      int      `json:"version"`
 	Participants int      `json:"participants"`
-	Evaluated    int      `json:"evaluated"` // the version that TestLoss and TestAccuracy belong to
+	Awaited      int      `json:"awaited,omitempty"`       // after a restart: participants of the open round that may still reconnect
+	AwaitedUntil string   `json:"awaited_until,omitempty"` // until when, RFC 3339
+	Evaluated    int      `json:"evaluated"`               // the version that TestLoss and TestAccuracy belong to
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
 

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"fedtab/coordinator/store"
 )
 
 // controlFile is the socket in the data directory by which commands reach the
@@ -136,8 +138,11 @@ func (s *Server) rollBack(ctx context.Context, name string, version uint64) (id 
 	params := make([]float32, st.Model.Layout().Size)
 	if version == 0 {
 		st.Model.Init(params, st.Task.Seed)
-	} else if params, _, err = s.store.Model(st.Run, version); err != nil {
-		return "", 0, fmt.Errorf("version %d of run %s: %w", version, st.Run, err)
+	} else if params, _, err = s.store.Model(st.Run, version); errors.Is(err, store.ErrNotKept) || errors.Is(err, store.ErrNotFound) {
+		kept, e := s.store.Kept(st.Run)
+		return "", 0, errors.Join(fmt.Errorf("%w, want one of %s", err, ranges(append([]uint64{0}, kept...))), e)
+	} else if err != nil {
+		return "", 0, err
 	}
 	type answer struct {
 		version uint64

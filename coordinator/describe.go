@@ -5,12 +5,22 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"fedtab/coordinator/task"
 )
 
 // page returns the address of the page, as participants use it, without a slash at its
 // end.
 func (s *Server) page() string {
 	return cmp.Or(strings.TrimRight(s.cfg.Public, "/"), s.listeners.URL())
+}
+
+// joinWords says who may join a task.
+func joinWords(t *task.Task) string {
+	if t.Join == task.Invited {
+		return fmt.Sprintf("%s (coordinator invite --task %s makes an invite)", t.Join, t.Name)
+	}
+	return t.Join + " (any participant may join, without an invite)"
 }
 
 // describe writes what is served, where its page is, and what participants need, a few
@@ -22,13 +32,14 @@ func (s *Server) describe(w io.Writer) {
 		switch {
 		case state.Finished != "":
 			stands = "finished: " + state.Finished
-		case state.Version > 0:
+		case st.resumed:
 			stands = fmt.Sprintf("resumed at version %d", state.Version)
 		}
 		parameters := st.Model.Layout().Size
 		fmt.Fprintf(w, "task %s: %s\n", t.Name, t.Title)
 		fmt.Fprintf(w, "  run: %s (%s)\n", st.Run, stands)
 		fmt.Fprintf(w, "  page: %s/#%s\n", s.page(), t.Name)
+		fmt.Fprintf(w, "  join: %s\n", joinWords(t))
 		fmt.Fprintf(w, "  training: %s, %d parameters\n", t.Strategy.Kind, parameters)
 		fmt.Fprintf(w, "  participants: at least %d at a time, each with a browser and no data of its own\n", t.Strategy.Fewest(parameters))
 		fmt.Fprintf(w, "  data: %s; handed out in %d shards\n", st.Data.Summary, len(st.Data.Shards))

@@ -85,9 +85,6 @@ func inviteCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	if made.Open {
-		fmt.Fprintf(stderr, "task %s is open: participants join it without an invite (join: invited in its task file demands one)\n", o.Task)
-	}
 	text := made.Code
 	if page = cmp.Or(page, made.Page); page != "" {
 		text = invite.Link(page, made.Code)
@@ -158,7 +155,6 @@ type madeInvite struct {
 	Code    string    `json:"code"`
 	Expires time.Time `json:"expires"`
 	Page    string    `json:"page"` // address of the page; empty: it is not served
-	Open    bool      `json:"open"` // the task needs no invite
 }
 
 // makeInvite asks the coordinator that serves the directory for an invite, or makes it
@@ -195,8 +191,12 @@ func alone(dir string, f func(*store.Store) error) error {
 	return errors.Join(err, s.Close())
 }
 
-// signInvite makes an invite and records it.
+// signInvite makes an invite and records it. A task that is open demands none: to make
+// one would look as if the task were closed.
 func signInvite(s *store.Store, t *task.Task, o inviteOrder) (made madeInvite, err error) {
+	if t.Join != task.Invited {
+		return made, fmt.Errorf("--task: %s has join: %s, want a task that demands invites: set join: %s in its task file and start the coordinator with it", t.Name, t.Join, task.Invited)
+	}
 	now := time.Now()
 	i := invite.Invite{Task: t.Name, Uses: o.Uses, Expires: now.Add(o.Expires).Truncate(time.Second)}
 	rand.Read(i.ID[:])
@@ -206,7 +206,7 @@ func signInvite(s *store.Store, t *task.Task, o inviteOrder) (made madeInvite, e
 	if err := s.AddInvite(i, now); err != nil {
 		return made, err
 	}
-	return madeInvite{ID: i.ID.String(), Code: invite.Sign(invite.Key(s.Secret()), i), Expires: i.Expires, Open: t.Join != task.Invited}, nil
+	return madeInvite{ID: i.ID.String(), Code: invite.Sign(invite.Key(s.Secret()), i), Expires: i.Expires}, nil
 }
 
 // serveInvite answers an order for an invite.

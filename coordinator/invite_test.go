@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -159,7 +160,9 @@ func TestSwarmWithInvite(t *testing.T) {
 
 func TestInviteArguments(t *testing.T) {
 	dir := t.TempDir()
-	serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t)}})
+	invited := smallTask(t, "name: small", "name: small\njoin: invited")
+	s := serveTest(t, Config{Data: dir, Tasks: []string{invited, smallTask(t, "name: small", "name: public")}})
+	const open = "--task: public has join: open, want a task that demands invites: set join: invited in its task file and start the coordinator with it"
 	for _, test := range []struct {
 		code int
 		args string
@@ -175,13 +178,56 @@ func TestInviteArguments(t *testing.T) {
 		{2, "--task small --qr --no-qr", "--qr and --no-qr are both given, want one of them"},
 		{2, "--revoke 12", `--revoke: id: "12", want 16 hexadecimal digits, as invite --list prints it`},
 		{1, "--revoke 0123456789abcdef", "invite 0123456789abcdef: it is not found"},
-		{1, "--task large", `--task: "large", want a task that is served: small`},
+		{1, "--task large", `--task: "large", want a task that is served: small, public`},
 		{1, "--task small --data " + t.TempDir(), "want the directory of a coordinator that has been started"},
-		{0, "--task small --expires 1.5d", "task small is open: participants join it without an invite"},
+		{1, "--task public", open},
+		{0, "--task small --expires 1.5d", "\ninvite "},
 	} {
 		if got := printed(t, test.code, append([]string{"invite", "--data", dir}, strings.Fields(test.args)...)...); !strings.Contains(got, test.want) {
 			t.Errorf("invite %s: prints %q, want %q in it", test.args, got, test.want)
 		}
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := printed(t, 1, "invite", "--data", dir, "--task", "public"); !strings.Contains(got, open) {
+		t.Errorf("alone: prints %q, want %q in it", got, open)
+	}
+}
+
+// A run goes on when join has changed, with a warning when it has, and invites follow
+// the task as it was served last.
+func TestJoinChanges(t *testing.T) {
+	dir := t.TempDir()
+	started := func(join string) (log, lines string) {
+		t.Helper()
+		var b bytes.Buffer
+		s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t, "name: small", "name: small\n"+join)}, Log: slog.New(slog.NewTextHandler(&b, nil))})
+		var text strings.Builder
+		s.describe(&text)
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+		return b.String(), text.String()
+	}
+	for _, test := range []struct {
+		join, warning, line string
+		code                int // of an invite
+	}{
+		{"join: invited", "", "join: invited (coordinator invite --task small makes an invite)", 0},
+		{"join: invited", "", "join: invited (", 0},
+		{"", "level=WARN msg=\"join has changed, and the run goes on\" task=small", "join: open (any participant may join, without an invite)", 1},
+		{"", "", "join: open (", 1},
+		{"join: invited", "join=invited was=open", "join: invited (", 0},
+	} {
+		log, lines := started(test.join)
+		if !strings.Contains(log, test.warning) || strings.Contains(log, "join has changed") != (test.warning != "") {
+			t.Errorf("%q: the log says %q, want %q", test.join, log, test.warning)
+		}
+		if !strings.Contains(lines, test.line) {
+			t.Errorf("%q: it prints\n%s, want %q in it", test.join, lines, test.line)
+		}
+		printed(t, test.code, "invite", "--data", dir, "--task", "small")
 	}
 }
 

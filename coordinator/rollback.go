@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
@@ -103,4 +104,27 @@ func rollBackAlone(ctx context.Context, dir, name string, version uint64) (done 
 	stop()
 	<-ended
 	return done, err
+}
+
+// ranges writes ascending versions in few words: three and more in a row are one range,
+// and four and more at equal distances, as in "0 to 950 in steps of 50, 996 to 1000".
+func ranges(versions []uint64) string {
+	var parts []string
+	for len(versions) > 0 {
+		n := 1
+		for n < len(versions) && versions[n]-versions[n-1] == versions[1]-versions[0] {
+			n++
+		}
+		switch {
+		case n < 3, n == 3 && versions[1]-versions[0] > 1:
+			n = 1
+			parts = append(parts, strconv.FormatUint(versions[0], 10))
+		case versions[1]-versions[0] == 1:
+			parts = append(parts, fmt.Sprintf("%d to %d", versions[0], versions[n-1]))
+		default:
+			parts = append(parts, fmt.Sprintf("%d to %d in steps of %d", versions[0], versions[n-1], versions[1]-versions[0]))
+		}
+		versions = versions[n:]
+	}
+	return strings.Join(parts, ", ")
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
 )
 
@@ -53,13 +55,13 @@ func TestRollback(t *testing.T) {
 			t.Fatalf("parameter %d of version %d is %g, want %g", i, made, got[i], initial[i])
 		}
 	}
-	reach(made + 2) // the participants go on from it
+	reach(max(made+2, store.KeepNewest+3)) // the participants go on from it, and some versions are no longer kept
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
 		{[]string{"--run", "other", "--version", "0"}, "want a run or a task that is served"},
-		{[]string{"--run", "small", "--version", "1000000"}, "version 1000000 of run"},
+		{[]string{"--run", "small", "--version", "1000000"}, "model version 1000000: not found, want one of 0"},
 	} {
 		if text := order(1, c.args...); !strings.Contains(text, c.want) {
 			t.Errorf("%v: %q, want an error that says %q", c.args, text, c.want)
@@ -76,7 +78,38 @@ func TestRollback(t *testing.T) {
 	if text := order(0, "--run", "small", "--version", "0"); !strings.Contains(text, fmt.Sprintf("version %d is the model of version 0", last+1)) {
 		t.Errorf("alone, after version %d: %q", last, text)
 	}
+	var kept []uint64
+	if err := alone(dir, func(db *store.Store) (err error) { kept, err = db.Kept(s.studies[0].Run); return err }); err != nil {
+		t.Fatal(err)
+	}
+	gone := uint64(1)
+	for slices.Contains(kept, gone) {
+		gone++
+	}
+	if text, want := order(1, "--run", "small", "--version", fmt.Sprint(gone)), "want one of "+ranges(append([]uint64{0}, kept...))+"\n"; gone > last || !strings.Contains(text, want) {
+		t.Errorf("alone, to version %d of %d: %q, want %q", gone, last, text, want)
+	}
 	if text := order(1, "--run", "other", "--version", "0"); !strings.Contains(text, "want a run or a task in") {
 		t.Errorf("alone, of another run: %q", text)
+	}
+}
+
+func TestRanges(t *testing.T) {
+	for _, test := range []struct {
+		versions []uint64
+		want     string
+	}{
+		{nil, ""},
+		{[]uint64{0}, "0"},
+		{[]uint64{0, 1}, "0, 1"},
+		{[]uint64{0, 1, 2}, "0 to 2"},
+		{[]uint64{0, 50, 100, 137, 150, 196, 197, 198, 199, 200}, "0, 50, 100, 137, 150, 196 to 200"},
+		{[]uint64{0, 2, 4, 5, 6, 7, 8}, "0, 2, 4 to 8"},
+		{[]uint64{0, 50, 100, 150, 196, 197, 198, 199, 200}, "0 to 150 in steps of 50, 196 to 200"},
+		{[]uint64{0, 3, 50, 51}, "0, 3, 50, 51"},
+	} {
+		if got := ranges(test.versions); got != test.want {
+			t.Errorf("%v: %q, want %q", test.versions, got, test.want)
+		}
 	}
 }

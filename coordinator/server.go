@@ -58,8 +58,9 @@ type Server struct {
 // study is a task with its run.
 type study struct {
 	web.Study
-	live *live.Live
-	room *hub.Room
+	live    *live.Live
+	room    *hub.Room
+	resumed bool // its run is that of an earlier process
 }
 
 // Time limits of a server.
@@ -97,6 +98,7 @@ func (s *Server) open() (err error) {
 		return fmt.Errorf("--public-url: %q, want https:// and a name in --acme (%s)", cfg.Public, strings.Join(cfg.Listen.ACME.Hosts, ", "))
 	}
 	seen := map[string]bool{}
+	titles := map[string]string{} // to the name of the first task that has it
 	for _, name := range cfg.Tasks {
 		t, err := flagTask("--task", name, nil)
 		if err != nil {
@@ -108,6 +110,11 @@ func (s *Server) open() (err error) {
 		seen[t.Name] = true
 		if err := t.CheckLive(); err != nil {
 			return err
+		}
+		if first, ok := titles[t.Title]; ok {
+			cfg.Log.Warn("two tasks have the same title: the page tells them apart by their names", "title", t.Title, "tasks", first+", "+t.Name)
+		} else {
+			titles[t.Title] = t.Name
 		}
 		d, err := dataset.Open(t)
 		if err != nil {
@@ -175,7 +182,7 @@ func (s *Server) prepare(st *study) error {
 	if err != nil {
 		return err
 	}
-	st.Run = id
+	st.Run, st.resumed = id, saved != nil
 	st.Version = func(v uint64) ([]float32, [32]byte, error) { return s.store.Model(id, v) }
 	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), id))
 	if err != nil {
@@ -243,7 +250,7 @@ func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.
 	default:
 		why, err := changes(t, d, last)
 		if len(why) == 0 && err == nil {
-			return s.resume(t, d, last)
+			return s.resume(t, d, last, log)
 		}
 		if err != nil {
 			log.Warn("starting a new run: the task of the last run is invalid", "error", err)
@@ -269,7 +276,7 @@ func changes(t *task.Task, d *dataset.Dataset, r store.Run) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if recorded && r.DataHash != d.Hash {
+	if recorded && r.DataHash != d.Hash && !slices.ContainsFunc(why, task.Redraws) {
 		why = append(why, "the content of the training data has changed")
 	}
 	if r.Finished != "" && !t.SameStop(r.Spec) {
@@ -278,11 +285,23 @@ func changes(t *task.Task, d *dataset.Dataset, r store.Run) ([]string, error) {
 	return why, nil
 }
 
-// resume returns the state of a recorded run.
-func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run) (string, *run.Saved, error) {
+// resume returns the state of a recorded run, which goes on with the task t.
+func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run, log *slog.Logger) (string, *run.Saved, error) {
 	saved, err := s.store.Load(r.ID)
 	if err != nil {
 		return "", nil, err
+	}
+	if r.SpecHash != t.Hash() {
+		was, err := task.Parse("the recorded task", r.Spec)
+		if err != nil {
+			return "", nil, err
+		}
+		if was.Join != t.Join {
+			log.Warn("join has changed, and the run goes on", "join", t.Join, "was", was.Join)
+		}
+		if err := s.store.SetTask(store.Run{ID: r.ID, Title: t.Title, Spec: t.YAML(), SpecHash: t.Hash()}); err != nil {
+			return "", nil, err
+		}
 	}
 	if r.DataHash == [32]byte{} { // recorded by an older build
 		if err := s.store.SetDataHash(r.ID, d.Hash); err != nil {

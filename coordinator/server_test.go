@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -440,7 +441,7 @@ func TestServePrints(t *testing.T) {
 	cfg := Config{Data: t.TempDir(), Tasks: []string{smallTask(t)}, Public: "http://study.example/"}
 	check := func(s *testServer, stands string) {
 		t.Helper()
-		want := "task small: small\n  run: " + s.studies[0].Run + " (" + stands + ")\n  page: http://study.example/#small\n  training: fedavg, 25450 parameters\n" +
+		want := "task small: small\n  run: " + s.studies[0].Run + " (" + stands + ")\n  page: http://study.example/#small\n  join: open (any participant may join, without an invite)\n  training: fedavg, 25450 parameters\n" +
 			"  participants: at least 3 at a time, each with a browser and no data of its own\n" +
 			"  data: MNIST: 60,000 handwritten digits of 28 x 28 pixels, 10,000 more for testing; handed out in 100 shards\n"
 		var b strings.Builder
@@ -450,6 +451,11 @@ func TestServePrints(t *testing.T) {
 	}
 	s := serveTest(t, cfg)
 	check(s, "new")
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s = serveTest(t, cfg)
+	check(s, "resumed at version 0")
 	if _, err := swarm.Run(t.Context(), swarm.Options{URL: s.socket(), Task: "small", Clients: 3}); err != nil {
 		t.Fatal(err)
 	}
@@ -528,5 +534,28 @@ func TestUsage(t *testing.T) {
 				t.Errorf("exit code %d, want %d and %q:\n%s", code, test.code, test.want, all)
 			}
 		})
+	}
+}
+
+// The log says at the start why a run is new, without what follows from it, and that
+// two tasks have one title.
+func TestServeWarns(t *testing.T) {
+	dir := t.TempDir()
+	start := func(tasks ...string) string {
+		t.Helper()
+		var b bytes.Buffer
+		s := serveTest(t, Config{Data: dir, Tasks: tasks, Log: slog.New(slog.NewTextHandler(&b, nil))})
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	start(smallTask(t))
+	if log := start(smallTask(t, "seed: 1", "seed: 2")); !strings.Contains(log, `changes="seed is 2, was 1"`) {
+		t.Errorf("after a change of the seed: %s, want that change alone", log)
+	}
+	log := start(smallTask(t, "seed: 1", "seed: 2", "name: small", "name: small\ntitle: Digits"), smallTask(t, "name: small", "name: other\ntitle: Digits"))
+	if !strings.Contains(log, `level=WARN msg="two tasks have the same title: the page tells them apart by their names" title=Digits tasks="small, other"`) {
+		t.Errorf("two tasks of one title: %s", log)
 	}
 }

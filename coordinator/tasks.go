@@ -20,6 +20,8 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	fs := flag.NewFlagSet("tasks", flag.ContinueOnError)
 	show := fs.String("show", "", "print this task with all defaults, and a description of its model and data")
 	scheme := fs.String("scheme", "", "print the settings of this scheme: defaults, ranges and meanings")
+	table := fs.String("init", "", "print a task for this CSV file, with what its columns seem to hold")
+	target := fs.String("target", "", "with --init: the predicted column, by name or number from 1 (default the last)")
 	var sets list
 	fs.Var(&sets, "set", "with --show: change a field, such as data.partition.clients=10; may be repeated")
 	if err := parse(fs, args, stdout); err != nil {
@@ -27,6 +29,12 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	}
 	if *show == "" && len(sets) > 0 {
 		return usageError(fmt.Sprintf("tasks: --set %s: given without --show, want --show NAME|FILE beside it", sets[0]))
+	}
+	if *target != "" && *table == "" {
+		return usageError(fmt.Sprintf("tasks: --target %s: given without --init, want --init FILE beside it", *target))
+	}
+	if *table != "" {
+		return initTask(stdout, *table, *target)
 	}
 	if *scheme != "" {
 		return describeScheme(stdout, *scheme)
@@ -50,6 +58,31 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%s, %s\n", t.Name, t.Title, t.Strategy.Kind, t.Data.Source)
 	}
 	return w.Flush()
+}
+
+// initTask writes a task for a CSV file. It is tried before it is printed.
+func initTask(w io.Writer, path, target string) error {
+	g, err := dataset.Guess(path)
+	if err != nil {
+		return fmt.Errorf("--init: %w", err)
+	}
+	text, err := task.Init(path, g, target)
+	if err != nil {
+		return fmt.Errorf("--init: %w", err)
+	}
+	t, err := task.Parse("the task for "+path, text)
+	if err != nil {
+		return fmt.Errorf("--init: %w", err)
+	}
+	d, err := dataset.Open(t)
+	if err == nil {
+		_, err = d.Model(t)
+	}
+	if err != nil {
+		return fmt.Errorf("--init: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 // describeScheme writes the table of a scheme's settings.

@@ -122,6 +122,7 @@ func (r *Run) storeVersion(c *commit) {
 	for i, id := range c.Clients {
 		rec.Participants[i] = uint32(id)
 	}
+	rec.TrainLoss = math.NaN()
 	if a.examples > 0 {
 		rec.TrainLoss = a.lossSum / float64(a.examples)
 	}
@@ -183,8 +184,12 @@ func (r *Run) publish(c *Commit) {
 	}
 	r.rounds = append(r.rounds, rec)
 	r.closeRound()
-	r.log.Info("round committed", "round", c.Round, "participants", len(c.Participants),
-		"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", c.Committed.Sub(rec.Opened).Seconds())
+	if w := r.rewind; w != nil && w.version == c.Round {
+		r.log.Info("gone back to an earlier version", "version", c.Round, "model_of", w.to)
+	} else {
+		r.log.Info("round committed", "round", c.Round, "participants", len(c.Participants),
+			"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", c.Committed.Sub(rec.Opened).Seconds())
+	}
 	r.broadcastStatus()
 	r.notify(&rec, c.Clients...)
 	r.evaluate()
@@ -196,7 +201,7 @@ func (r *Run) publish(c *Commit) {
 
 // closeRound ends the open round, committed or not.
 func (r *Run) closeRound() {
-	r.open = nil
+	r.open, r.awaited = nil, nil
 	clear(r.absent)
 	r.phase = protocol.PhaseWaiting
 	r.settleFaults()

@@ -103,6 +103,23 @@ func last[M protocol.Message](p *fakePeer) (m M) {
 	return m
 }
 
+// logLines is a Logger that keeps the lines above debug.
+type logLines []string
+
+func (l *logLines) Debug(string, ...any)          {}
+func (l *logLines) Info(msg string, args ...any)  { l.add(msg, args) }
+func (l *logLines) Warn(msg string, args ...any)  { l.add(msg, args) }
+func (l *logLines) Error(msg string, args ...any) { l.add(msg, args) }
+
+func (l *logLines) add(msg string, args []any) {
+	for _, a := range args {
+		msg += fmt.Sprint(" ", a)
+	}
+	*l = append(*l, msg)
+}
+
+func (l *logLines) has(line string) bool { return slices.Contains(*l, line) }
+
 // memoryJournal is a Journal in memory; it returns err if set.
 type memoryJournal struct {
 	opens    []OpenRound

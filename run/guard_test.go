@@ -212,7 +212,8 @@ func TestRewind(t *testing.T) {
 
 // A run goes back while no round is open too; a journal that fails for good is told.
 func TestRewindWhileWaiting(t *testing.T) {
-	f := newFixture(t, nil)
+	var log logLines
+	f := newFixture(t, func(c *Config, _ *strategy.Config) { c.Log = &log })
 	_, _, initial := f.Model()
 	for want := uint64(1); want <= 2; want++ {
 		var got uint64
@@ -225,6 +226,12 @@ func TestRewindWhileWaiting(t *testing.T) {
 		if v, _, _ := f.Model(); got != want || v != want {
 			t.Fatalf("answered with %d at version %d, want %d", got, v, want)
 		}
+		if loss := f.journal.commits[want-1].TrainLoss; !math.IsNaN(loss) {
+			t.Errorf("version %d has a training loss of %g, want none", want, loss)
+		}
+	}
+	if want := []string{"gone back to an earlier version version 1 model_of 0", "gone back to an earlier version version 2 model_of 0"}; !slices.Equal(log, want) {
+		t.Errorf("the log has %q, want %q", log, want)
 	}
 	f.journal.err = ErrPermanent
 	var failed error

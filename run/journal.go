@@ -54,7 +54,7 @@ type Commit struct {
 	Participants  []uint32       // of the contributions, ascending
 	Contributions []Contribution // in the order of their arrival
 	Weight        float64        // their sum of examples
-	TrainLoss     float64        // mean training loss per example
+	TrainLoss     float64        // mean training loss per example; NaN if none was trained, as on the way back to an earlier version
 	Rate          float64        // effective learning rate: the participants', times the server's
 	Traffic       Traffic        // since the last commit
 	Clients       []ClientTraffic
@@ -110,7 +110,7 @@ type RoundRecord struct {
 	Round        uint64
 	Participants int
 	Weight       float64
-	TrainLoss    float64
+	TrainLoss    float64        // as in Commit
 	Test         *learn.Figures // nil when the version was not evaluated; without the classes' figures
 	Traffic      Traffic
 	Rate         float64

@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -56,6 +57,38 @@ func TestRestartAfterTheDeadline(t *testing.T) {
 	}
 	if v, _, _ := f.Model(); v != 1 {
 		t.Errorf("version %d, want 1", v)
+	}
+}
+
+// While the run waits for a reopened cohort, the log and the state say for how many and
+// until when.
+func TestRestartAwaits(t *testing.T) {
+	open := OpenRound{Round: 1, Order: 7, Cohort: []uint32{1, 2}, Opened: time.Unix(1e9, 0), Deadline: time.Unix(1e9+60, 0)}
+	var log logLines
+	var states []State
+	f := newFixture(t, func(c *Config, s *strategy.Config) {
+		c.Saved, c.Log, s.MinReports = &Saved{Participants: 1000, Open: &open}, &log, 1
+		c.Notify = func(u Update) { states = append(states, u.State) }
+	})
+	until := f.env.now.Add(f.cfg.RestartGrace)
+	waits := func(want int) {
+		t.Helper()
+		for _, s := range []State{f.State(), states[len(states)-1]} {
+			if s.Awaited != want || s.AwaitedUntil.IsZero() != (want == 0) || want > 0 && !s.AwaitedUntil.Equal(until) {
+				t.Errorf("%d awaited until %v, want %d until %v", s.Awaited, s.AwaitedUntil, want, until)
+			}
+		}
+	}
+	waits(2)
+	if want := fmt.Sprint("restarted within a round: waiting for its participants to reconnect round 1 participants 2 until ", until); !log.has(want) {
+		t.Errorf("the log has %q, want %q", log, want)
+	}
+	f.Join(&hello, 1, &fakePeer{})
+	waits(1)
+	f.env.advance(f.cfg.RestartGrace)
+	waits(0)
+	if want := "the round goes on without those that have not reconnected round 1 participants 1"; !log.has(want) {
+		t.Errorf("the log has %q, want %q", log, want)
 	}
 }
 

@@ -43,6 +43,7 @@ type Run struct {
 	offers  map[strategy.Handle]*Offer
 	guard   guard
 	rewind  *rewind         // the way back to an earlier version, while it is asked for
+	awaited *awaited        // the cohort of a round that a restart has reopened, while it has time to reconnect
 	handles strategy.Handle // newest
 	kept    map[strategy.Handle]*kept
 	means   map[strategy.MeanID]*mean
@@ -152,17 +153,7 @@ func (r *Run) Start() {
 		r.step(strategy.Reopened{Remaining: remaining, Open: strategy.Open{
 			Round: open.Round, Order: strategy.OrderID(open.Order), Base: open.Base, Cohort: cohort, State: open.State,
 		}})
-		r.env.AfterFunc(r.cfg.RestartGrace, func() { r.dropAbsent(cohort) })
-	}
-}
-
-// dropAbsent reports the clients of a reopened cohort that are absent or paused as
-// having left.
-func (r *Run) dropAbsent(cohort []strategy.ClientID) {
-	for _, c := range cohort {
-		if m := r.roster.members[uint32(c)]; m == nil || !m.active {
-			r.step(strategy.Left{Client: c})
-		}
+		r.await(cohort)
 	}
 }
 
@@ -180,6 +171,9 @@ func (r *Run) State() State {
 	}
 	if r.open != nil {
 		s.Round = r.open.Round
+	}
+	if n := len(r.missing()); n > 0 {
+		s.Awaited, s.AwaitedUntil = n, r.awaited.until
 	}
 	return s
 }

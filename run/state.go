@@ -1,6 +1,8 @@
 package run
 
 import (
+	"time"
+
 	"fedtab/protocol"
 )
 
@@ -18,6 +20,8 @@ type State struct {
 	Round        uint64
 	Version      uint64
 	Participants int
+	Awaited      int         // participants of a round that a restart has reopened, while they are absent and have time to reconnect
+	AwaitedUntil time.Time   // zero while none is awaited
 	Evaluated    *Evaluation // newest
 	Ledger       Ledger
 	Finished     string // why the run is over, empty while it is not

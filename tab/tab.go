@@ -47,6 +47,8 @@ type Report struct {
 	Participant  int    `json:"participant"`  // number within the run
 	Participants int    `json:"participants"` // in this tab
 	Numbers      []int  `json:"numbers"`      // of all of them
+	Refused      int    `json:"refused"`      // of them: take no part, and do not try again
+	RefusedWhy   string `json:"refusedWhy"`   // why the last of those is refused
 	Codec        string `json:"codec"`        // of the last answer
 	CodecDown    string `json:"codecDown"`    // of the newest version; empty before the first
 
@@ -56,7 +58,7 @@ type Report struct {
 	Examples      int      `json:"examples"`
 	Done          int      `json:"done"` // examples of this order that are trained
 	Total         int      `json:"total"`
-	Loss          *float64 `json:"loss"` // nil before training
+	Loss          *float64 `json:"loss"` // nil before an example of this order is trained
 	Accuracy      *float64 `json:"accuracy"`
 	Rate          float64  `json:"rate"` // examples per second
 	Contributions int      `json:"contributions"`

@@ -6,11 +6,8 @@ type About struct {
 }
 
 func (c *About) title() string {
-	switch t := c.Page.Task; {
-	case t.Title != "":
-		return t.Title
-	case t.Name != "":
-		return t.Name
+	if t := c.Page.Task; t.Name != "" {
+		return c.Page.heading(t.Name, t.Title)
 	}
 	return "A training task"
 }

@@ -11,7 +11,7 @@ type Chooser struct {
 
 // choices returns the tasks if there is a choice.
 func (c *Chooser) choices() []api.TaskName {
-	if len(c.Page.Tasks) < 2 {
+	if len(c.Page.Tasks) < 2 && c.Page.Missing == "" {
 		return nil
 	}
 	return c.Page.Tasks
@@ -19,7 +19,7 @@ func (c *Chooser) choices() []api.TaskName {
 
 func (c *Chooser) hint() string {
 	switch {
-	case len(c.Page.Tasks) < 2:
+	case len(c.Page.Tasks) < 2 && c.Page.Missing == "":
 		return "Training task"
 	case c.Page.Taking():
 		return "To choose another task, leave this one first."
@@ -50,8 +50,18 @@ func (c *Chooser) disabled(t api.TaskName) any {
 }
 
 func (c *Chooser) words(t api.TaskName) string {
-	if t.Title == "" {
-		return t.Name
+	return c.Page.heading(t.Name, t.Title)
+}
+
+// heading returns a task's title, with its name where another task has the same title.
+func (p *Page) heading(name, title string) string {
+	if title == "" {
+		return name
 	}
-	return t.Title
+	for _, t := range p.Tasks {
+		if t.Title == title && t.Name != name {
+			return title + " (" + name + ")"
+		}
+	}
+	return title
 }

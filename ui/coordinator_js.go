@@ -45,10 +45,17 @@ func (c *coordinator) look() {
 	case !hidden() && !c.stream.Truthy() && c.page.Selected != "":
 		c.open()
 	case hidden() && c.stream.Truthy():
-		c.stream.Call("close")
-		c.stream = js.Undefined()
-		c.serial++
+		c.close()
 	}
+}
+
+// close ends the event stream.
+func (c *coordinator) close() {
+	if c.stream.Truthy() {
+		c.stream.Call("close")
+	}
+	c.stream = js.Undefined()
+	c.serial++
 }
 
 // wanted returns the task that the address asks for.
@@ -74,6 +81,9 @@ func (c *coordinator) takeInvite() {
 	if task != "" {
 		c.wish = task
 	}
+	if task == "" {
+		task = c.page.Selected
+	}
 	address := location.Get("pathname").String() + location.Get("search").String() + "#" + task
 	js.Global().Get("history").Call("replaceState", js.Null(), "", address)
 }
@@ -96,11 +106,19 @@ func (c *coordinator) invited(text string) bool {
 
 // follow shows the task of the address, unless this tab takes part in another.
 func (c *coordinator) follow() {
-	name := c.page.Choose(c.wanted())
-	if name == "" || name == c.page.Selected || c.page.Taking() {
+	wanted := c.wanted()
+	if c.page.Taking() {
+		return
+	}
+	name := c.page.Choose(wanted)
+	if name == c.page.Selected {
 		return
 	}
 	c.page.Select(name)
+	if name == "" {
+		c.close()
+		return
+	}
 	c.open()
 }
 

@@ -9,8 +9,13 @@ import (
 )
 
 // OnInvite takes in an invite that the person has opened or pasted: a link, or its
-// code. It returns the task that the invite is for; empty if it is no invite.
+// code. It returns the task that the invite is for; empty if it is no invite, or not
+// taken because the tab takes part already.
 func (p *Page) OnInvite(text string) (task string) {
+	if p.Taking() {
+		p.LateInvite = true
+		return ""
+	}
 	if p.Uninvited() {
 		p.Stage = StageAbsent // that was another one, or none
 	}
@@ -44,7 +49,47 @@ func (p *Page) Uninvited() bool {
 }
 
 // ShowInvite reports whether there is a field for an invite: the shown task needs one
-// that this tab does not have.
+// that this tab does not have, or the one that was opened is of no use.
 func (p *Page) ShowInvite() bool {
-	return p.ShowJoin() && p.Loaded && p.Task.Join == api.Invited && p.InviteTo(p.Selected) == ""
+	needed := p.Task.Join == api.Invited && p.InviteTo(p.Selected) == ""
+	return p.ShowJoin() && p.Loaded && (needed || p.BadInvite || p.StrayInvite())
+}
+
+// withoutInvite says, after the words on an invite of no use, that the shown task can
+// be joined all the same, if it is open.
+func (p *Page) withoutInvite() string {
+	if p.Task.Join == api.Invited {
+		return ""
+	}
+	return " The task shown here is open: to join it without an invite, leave the field empty."
+}
+
+// LeaveWords says what leaving costs a tab that has joined by invite; empty if nothing.
+func (p *Page) LeaveWords() string {
+	i, err := invite.Read(p.InviteTo(p.Selected))
+	switch {
+	case err != nil || !p.invited || !p.Taking() || p.Stage == StageLeaving:
+		return ""
+	case int(i.Uses) <= max(1, p.Local.Participants):
+		return "This tab has used up its invite: if you leave, you need a new one to join again. To stop for a while, press Pause."
+	}
+	return "If you leave, joining again takes another use of the invite. To stop for a while, press Pause."
+}
+
+// refusedWords says how many of this tab's participants take no part, and why; empty if
+// none is refused.
+func (l *Local) refusedWords() string {
+	if l.Refused == 0 {
+		return ""
+	}
+	words := count(l.Refused) + " of " + plural(l.Participants, "participant") + " here "
+	if l.Refused == 1 {
+		words += "takes no part"
+	} else {
+		words += "take no part"
+	}
+	if l.RefusedWhy == "" {
+		return words
+	}
+	return words + ": " + l.RefusedWhy
 }

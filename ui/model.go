@@ -65,7 +65,8 @@ type Page struct {
 	Link     Link
 	Door     api.Door // while the link is lost: why the coordinator refuses it, if it does
 	Tasks    []api.TaskName
-	Selected string // the name of the task that is shown
+	Selected string // the name of the task that is shown; empty: none
+	Missing  string // the name that the address asks for and that no task has
 	Loaded   bool   // Task is filled in
 	Problem  string // why the task cannot be shown
 	Task     Task
@@ -80,9 +81,10 @@ type Page struct {
 	Paused bool     // the person asked for a pause
 	Local  Local
 
-	Invite    string // code of the invite that the tab has; empty: none
-	BadInvite bool   // what was opened or pasted last is no invite
-	invited   bool   // the tab has joined with an invite
+	Invite     string // code of the invite that the tab has; empty: none
+	BadInvite  bool   // what was opened or pasted last is no invite
+	LateInvite bool   // an invite was opened while the tab takes part, and is not taken
+	invited    bool   // the tab has joined with an invite
 }
 
 // Select shows another task, whose description is still to come.
@@ -113,9 +115,12 @@ func (p *Page) Select(name string) {
 	}
 }
 
-// Choose returns the task to show: the one wanted if it exists, or else the
-// first that is not finished, or else the first. It is empty without tasks.
+// Choose returns the task to show: the one wanted, or, if none is, the first that is
+// not finished, or else the first. It is empty without tasks, and if no task has the
+// name, which Missing then is. An invite to a task that there is not wants none: the
+// page says so.
 func (p *Page) Choose(wanted string) string {
+	p.Missing = ""
 	open := ""
 	for _, t := range p.Tasks {
 		if t.Name == wanted {
@@ -124,6 +129,10 @@ func (p *Page) Choose(wanted string) string {
 		if open == "" && t.Phase != api.Finished {
 			open = t.Name
 		}
+	}
+	if wanted != "" && len(p.Tasks) > 0 && p.InviteTo(wanted) == "" {
+		p.Missing = wanted
+		return ""
 	}
 	if open == "" && len(p.Tasks) > 0 {
 		open = p.Tasks[0].Name
@@ -311,7 +320,7 @@ func (p *Page) Join() {
 	p.Why, p.Kernel, p.Codecs = "", "", nil
 	p.Paused = false
 	p.Local = Local{}
-	p.BadInvite = false
+	p.BadInvite, p.LateInvite = false, false
 	p.invited = p.InviteTo(p.Selected) != ""
 }
 
@@ -357,6 +366,7 @@ func (p *Page) Pause(on bool) { p.Paused = on }
 
 // Leave notes that the worker was told to leave.
 func (p *Page) Leave() {
+	p.LateInvite = false
 	if p.Stage == StageStarting || p.Stage == StageRunning {
 		p.Stage = StageLeaving
 	}
@@ -365,7 +375,7 @@ func (p *Page) Leave() {
 // OnGone takes in that the worker has been ended by the page.
 func (p *Page) OnGone() {
 	p.Stage = StageAbsent
-	p.Paused = false
+	p.Paused, p.LateInvite = false, false
 	p.Local.Connection = tab.Left
 }
 

@@ -155,9 +155,12 @@ func TestChoose(t *testing.T) {
 		map[string]any{"name": "b", "phase": "waiting"},
 		map[string]any{"title": "nameless"}, nil,
 	})
-	for _, c := range []struct{ wanted, want string }{{"", "b"}, {"a", "a"}, {"b", "b"}, {"gone", "b"}} {
+	for _, c := range []struct{ wanted, want string }{{"", "b"}, {"a", "a"}, {"b", "b"}, {"gone", ""}} {
 		if got := p.Choose(c.wanted); got != c.want {
 			t.Errorf("Choose(%q) = %q, want %q", c.wanted, got, c.want)
+		}
+		if missing := p.Missing != ""; missing != (c.want == "") {
+			t.Errorf("Choose(%q): missing %q", c.wanted, p.Missing)
 		}
 	}
 	p.Tasks = p.Tasks[:1]
@@ -267,6 +270,10 @@ func TestStateWithoutTask(t *testing.T) {
 		{"unreachable", func(p *Page) { p.OnLink(LinkLost) }, "The coordinator cannot be reached, trying again"},
 		{"no task", func(p *Page) { p.OnProblem("The coordinator has no task") }, "The coordinator has no task"},
 		{"waiting", func(p *Page) { p.Loaded, p.Task.Phase = true, "waiting" }, "No participant yet: join to start the training"},
+		{"nobody is left", func(p *Page) { p.Loaded, p.Task.Phase, p.Task.Version = true, "waiting", 71 }, "No participant is here now: join to go on with the training"},
+		{"too few", func(p *Page) {
+			p.Loaded, p.Task.Phase, p.Task.Participants, p.Task.Strategy.Fewest = true, "waiting", 1, 3
+		}, "Waiting for 2 more participants: join to take part"},
 		{"finished at once", func(p *Page) { p.Loaded, p.Task.Phase = true, "finished" }, "Training is finished"},
 		{"unknown phase", func(p *Page) { p.Loaded, p.Task.Phase = true, "dreaming" }, "Ready to join"},
 	} {

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"fedtab/api"
 )
@@ -257,6 +258,66 @@ func TestGenerated(t *testing.T) {
 		}
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s is not what %s makes: run go generate ./ui", name, source)
+		}
+	}
+}
+
+// A name that no task has shows none, and offers those that there are, also one alone.
+func TestMissingTask(t *testing.T) {
+	p := shown(t)
+	p.Select(p.Choose("nosuchtask"))
+	p.OnLink(LinkOpening)
+	if got := p.State(); got != "There is no task nosuchtask here" || p.Aside() != "Choose one of the tasks above." || p.Tone() != "trouble" || p.CanJoin() {
+		t.Errorf("%q, %q, %s, join %v, want that there is none, and the choice", got, p.Aside(), p.Tone(), p.CanJoin())
+	}
+	if page := render(t, p); !strings.Contains(page, `href="#mnist-2nn"`) {
+		t.Error("the page does not offer the task that there is")
+	}
+	if p.Choose(strings.Repeat("é", 100)); p.State() != "There is no task "+strings.Repeat("é", 63)+"… here" {
+		t.Errorf("a long name: %q", p.State())
+	}
+	if p.Select(p.Choose("mnist-2nn")); p.State() != "Loading" {
+		t.Errorf("after a choice: %q, want Loading", p.State())
+	}
+}
+
+// After a restart the page says whom the round waits for, and until when.
+func TestAwaitedWords(t *testing.T) {
+	until := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for _, test := range []struct {
+		awaited int
+		until   string
+		want    string
+	}{
+		{0, "", "Waiting for the next round"},
+		{1, until.Format(time.RFC3339), "Restarted: round 7 waits for 1 participant to reconnect, until " + until.Local().Format("15:04:05")},
+		{2, "soon", "Restarted: round 7 waits for 2 participants to reconnect"},
+	} {
+		p := shown(t)
+		p.Task.Awaited, p.Task.AwaitedUntil = test.awaited, test.until
+		if got := p.State(); test.awaited > 0 && got != test.want {
+			t.Errorf("watching: %q, want %q", got, test.want)
+		}
+		p.Join()
+		p.OnReady("scalar")
+		p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "waiting"}`))
+		if got := p.State(); got != test.want {
+			t.Errorf("joined: %q, want %q", got, test.want)
+		}
+	}
+}
+
+// Tasks of one title are told apart by their names.
+func TestSameTitle(t *testing.T) {
+	p := &Page{Ready: true}
+	p.OnTasks([]any{
+		map[string]any{"name": "a", "title": "Digits"}, map[string]any{"name": "b", "title": "Digits"}, map[string]any{"name": "c", "title": "Votes"}, map[string]any{"name": "d"},
+	})
+	p.Select("b")
+	page := render(t, p)
+	for _, want := range []string{">Digits (a)<", ">Digits (b)<", ">Votes<", ">d<", ">Digits (b)</h1>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q", want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"fedtab/api"
 	"fedtab/tab"
@@ -83,15 +84,32 @@ func (p *Page) running(exact bool) string {
 		return "Sending what was learned in round " + count(l.Round)
 	}
 	if p.Task.Phase == api.Waiting {
-		switch missing := p.Task.Strategy.Fewest - p.Task.Participants; {
-		case missing == 1:
-			return "Joined: waiting for one more participant"
-		case missing > 1:
-			return "Joined: waiting for " + count(missing) + " more participants"
-		}
-		return "Joined: waiting for more participants"
+		return "Joined: " + p.waitingFor()
+	}
+	if p.Task.Awaited > 0 {
+		return p.Task.awaitedWords()
 	}
 	return "Waiting for the next round"
+}
+
+// awaitedWords says whom the run waits for after a restart, and until when.
+func (t *Task) awaitedWords() string {
+	words := "Restarted: round " + count(t.Round) + " waits for " + plural(t.Awaited, "participant") + " to reconnect"
+	if until, err := time.Parse(time.RFC3339, t.AwaitedUntil); err == nil {
+		words += ", until " + until.Local().Format("15:04:05")
+	}
+	return words
+}
+
+// waitingFor says how many participants a waiting run lacks.
+func (p *Page) waitingFor() string {
+	switch missing := p.Task.Strategy.Fewest - p.Task.Participants; {
+	case missing == 1:
+		return "waiting for one more participant"
+	case missing > 1:
+		return "waiting for " + count(missing) + " more participants"
+	}
+	return "waiting for more participants"
 }
 
 // watching says what the training does while this tab takes no part.
@@ -103,6 +121,8 @@ func (p *Page) watching() string {
 		return p.finished()
 	case p.Link == LinkLost:
 		return p.unlinked() + ", trying again"
+	case p.Missing != "":
+		return "There is no task " + clipped(p.Missing) + " here"
 	case !p.Ready || !p.Loaded:
 		return "Loading"
 	case p.StrayInvite():
@@ -113,8 +133,14 @@ func (p *Page) watching() string {
 		return "This task is joined by invite"
 	case p.Task.Problem != "":
 		return "Training is held up"
+	case p.Task.Phase == api.Waiting && p.Task.Participants > 0:
+		return sentence(p.waitingFor()) + ": join to take part"
+	case p.Task.Phase == api.Waiting && p.Task.Version > 0:
+		return "No participant is here now: join to go on with the training"
 	case p.Task.Phase == api.Waiting:
 		return "No participant yet: join to start the training"
+	case p.Task.Awaited > 0:
+		return p.Task.awaitedWords()
 	case p.Task.Phase == api.Training || p.Task.Phase == api.Committing:
 		return "Round " + count(p.Task.Round) + " is being trained by others: join to take part"
 	}
@@ -143,7 +169,7 @@ func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
 		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking() || p.NoData()),
-		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
+		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Missing != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
@@ -161,12 +187,18 @@ func (p *Page) Aside() string {
 		return "Nothing is lost on the coordinator. You can start again with a fresh program."
 	case p.ShowReload():
 		return "Reload the page: that fetches its newest version. If this happens again, tell the organiser."
-	case p.Uninvited() && p.invited, p.Stage == StageAbsent && p.Link != LinkLost && p.StrayInvite():
-		return "Ask the person who invited you for a new link. Open it, or paste it below."
+	case p.Stage == StageAbsent && p.Link != LinkLost && p.Missing != "":
+		return "Choose one of the tasks above."
+	case p.Taking() && p.LateInvite:
+		return "This tab takes part already, and has not taken the invite that you opened. To use it, leave first, and open it again."
+	case p.Uninvited() && p.invited:
+		return askInvite
+	case p.Stage == StageAbsent && p.Link != LinkLost && p.StrayInvite():
+		return askInvite + p.withoutInvite()
 	case p.Uninvited(), p.Stage == StageAbsent && p.Link != LinkLost && !p.BadInvite && p.ShowInvite():
 		return "Open the link that you were given, or paste it below."
 	case p.Stage == StageAbsent && p.Link != LinkLost && p.BadInvite:
-		return "Open or paste the whole link that you were given."
+		return "Its link is damaged, or not whole: open or paste the whole link that you were given." + p.withoutInvite()
 	case p.Superseded():
 		return "This tab stays out of it. The other one goes on where this one was, and nothing is lost. You can join from here too, as a new participant."
 	case p.Stage == StageRunning && p.Local.Connection == tab.Joined && p.Local.DataFailures > 0:
@@ -176,6 +208,8 @@ func (p *Page) Aside() string {
 		return "A part of the data cannot be fetched: " + p.Local.DataError + ". " + p.Local.dataAside()
 	case p.Stage == StageRunning && p.Local.Refusal != "":
 		return whenTurnedAway(p.Local.Refusal, p.Local.Detail)
+	case p.Taking() && p.Local.Refused > 0:
+		return p.Local.refusedWords() + "."
 	case p.Stage == StageRunning && p.Local.Detail != "":
 		return sentence(p.Local.Detail)
 	case p.Link == LinkLost && p.Stage != StageAbsent:
@@ -191,6 +225,19 @@ func (p *Page) Aside() string {
 	}
 	return ""
 }
+
+const askInvite = "Ask the person who invited you for a new link. Open it, or paste it below."
+
+// clipped returns a name from the address, no longer than a task's may be.
+func clipped(name string) string {
+	if r := []rune(name); len(r) > maxName {
+		return string(r[:maxName]) + "…"
+	}
+	return name
+}
+
+// maxName is the max length of a task's name.
+const maxName = 63
 
 // JoinLabel is the text of the join button.
 func (p *Page) JoinLabel() string {
@@ -340,7 +387,11 @@ func (l *Local) ParticipantsWords() string {
 	for _, n := range l.Numbers {
 		numbers = append(numbers, count(n))
 	}
-	return count(l.Participants) + ": No. " + strings.Join(numbers, ", ")
+	joined := count(l.Participants)
+	if l.Refused > 0 {
+		joined = count(l.Participants-l.Refused) + " of " + joined
+	}
+	return joined + ": No. " + strings.Join(numbers, ", ")
 }
 
 // TrafficWords says what has travelled in the run, in models,

@@ -71,12 +71,20 @@ func (h *scheduler) report(now bool) {
 			r.Detail = p.LastError
 		}
 		r.Activity, r.Round, r.Done, r.Total = p.Activity, int(p.Round), p.Done, p.Total
-		r.Loss, r.Accuracy, r.Codec, r.CodecDown = &p.Loss, &p.Accuracy, p.Codec, p.CodecDown
+		r.Codec, r.CodecDown = p.Codec, p.CodecDown
+		if p.Done > 0 {
+			r.Loss, r.Accuracy = &p.Loss, &p.Accuracy
+		}
 		if welcome := c.Welcome(); welcome != nil {
 			r.Participant = int(welcome.Participant)
 		}
 	}
 	for _, w := range h.workers {
+		switch w.conn {
+		case tab.Refused, tab.Uninvited, tab.Superseded:
+			r.Refused++
+			r.RefusedWhy = w.detail
+		}
 		r.BytesUp, r.BytesDown, r.Rate = r.BytesUp+w.up, r.BytesDown+w.down, r.Rate+w.meter.rate()
 		c := w.client
 		if c == nil {

@@ -120,3 +120,13 @@ func notes(t *data.Table, p *data.Prepared) []string {
 	}
 	return notes
 }
+
+// Guess reads a table, plain or compressed with gzip, and guesses what its columns hold.
+func Guess(path string) (*data.Guess, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return data.GuessCSV(f, path, data.CSV{})
+}

@@ -36,6 +36,13 @@ func (s *Store) CreateRun(r Run) error {
 	return wrap(one(res, err, fmt.Errorf("run %w", ErrExists)), "run %s: create", r.ID)
 }
 
+// SetTask records the task that a run goes on with, which may differ in settings that
+// training does not depend on. Of r it reads ID, Title, Spec and SpecHash.
+func (s *Store) SetTask(r Run) error {
+	res, err := s.write.Exec(`UPDATE runs SET title = ?, spec = ?, spec_hash = ? WHERE id = ?`, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), r.ID)
+	return wrap(one(res, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record its task", r.ID)
+}
+
 // SetDataHash records the hash of a run's examples.
 func (s *Store) SetDataHash(id string, hash [32]byte) error {
 	r, err := s.write.Exec(`UPDATE runs SET data_hash = ? WHERE id = ?`, hex.EncodeToString(hash[:]), id)
@@ -299,6 +306,24 @@ func openRound(tx *sql.Tx, id string, newest uint64) (*run.OpenRound, error) {
 	}
 	o.Weights, err = parseList[uint64](weights)
 	return &o, err
+}
+
+// Kept returns the versions whose parameters are kept, ascending. Version 0 is made from
+// the seed and is not among them.
+func (s *Store) Kept(id string) (all []uint64, err error) {
+	rows, err := s.read.Query(`SELECT version FROM models WHERE run = ? AND parameters IS NOT NULL ORDER BY version`, id)
+	if err != nil {
+		return nil, wrap(err, "run %s: versions that are kept", id)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var v uint64
+		if err := rows.Scan(&v); err != nil {
+			return nil, wrap(err, "run %s: versions that are kept", id)
+		}
+		all = append(all, v)
+	}
+	return all, wrap(rows.Err(), "run %s: versions that are kept", id)
 }
 
 // Model returns the parameters of a version and their hash. Its error wraps

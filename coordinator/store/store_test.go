@@ -240,6 +240,7 @@ func TestErrors(t *testing.T) {
 		{"commit another", s.Commit("r", other), errNotOpen, "run r: commit round 2: the round is not open"},
 		{"commit with a wrong hash", s.Commit("r", wrongHash), nil, "run r: commit round 3: hash of the parameters: "},
 		{"evaluate nothing", s.Evaluate("r", run.Evaluation{Version: 7}), ErrNotFound, "run r: store evaluation of version 7: committed round not found"},
+		{"set the task of no run", s.SetTask(Run{ID: "x"}), ErrNotFound, "run x: record its task: run not found"},
 		{"pin nothing", s.Pin("r", 7, true), ErrNotFound, "run r: pin version 7: a model with its parameters is not found"},
 		{"log for no run", s.Log("x", []run.LogEntry{{Kind: "join"}}, run.Ledger{}), nil, `run x: log "join": constraint failed`},
 		{"model of no version", third(s.Model("r", 9)), ErrNotFound, "run r: model version 9: not found"},

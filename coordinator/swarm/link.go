@@ -98,6 +98,22 @@ func (l *link) leave() {
 	}
 }
 
+// waits notes that a client has been told to ask for its data later.
+func (l *link) waits(r *Refusal) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.busy = true
+	l.notice("data is put off, asking again", r.Text)
+}
+
+// notice writes a warning, the same reason at most once in noticeEvery.
+func (l *link) notice(what, reason string) {
+	if at, ok := l.noticed[reason]; !ok || time.Since(at) >= noticeEvery {
+		l.noticed[reason] = time.Now()
+		l.log.Warn(what, "reason", reason)
+	}
+}
+
 // failed notes that a client could not join, or that it had and could not stay. It says
 // so in the log, and returns an error if there is no use in trying again. attempts are
 // those of this client in a row.
@@ -110,16 +126,12 @@ func (l *link) failed(err error, had bool, attempts int) error {
 	case !l.ever && (permanent(err) || attempts >= firstAttempts):
 		return fmt.Errorf("cannot connect: %w", err)
 	}
-	text := why(err)
-	if at, ok := l.noticed[text]; !ok || time.Since(at) >= noticeEvery {
-		l.noticed[text] = time.Now()
-		what := "cannot connect, trying again"
-		if had {
-			what = "connection lost, coming back"
-		} else if !l.ever {
-			what = "cannot connect yet, waiting for the coordinator"
-		}
-		l.log.Warn(what, "reason", text)
+	what := "cannot connect, trying again"
+	if had {
+		what = "connection lost, coming back"
+	} else if !l.ever {
+		what = "cannot connect yet, waiting for the coordinator"
 	}
+	l.notice(what, why(err))
 	return nil
 }

@@ -37,8 +37,14 @@ type Participant struct {
 	// OnMessage sees every complete message in both directions, if set.
 	OnMessage func(m protocol.Message, sent bool)
 
+	// OnWait is told of an answer that puts a fetch of examples off, if set. It is
+	// called from another goroutine than Run's.
+	OnWait func(*Refusal)
+
 	conn      *websocket.Conn
 	http      *http.Client
+	shards    <-chan fetched // that are being fetched; nil: none
+	stopFetch context.CancelFunc
 	workspace *client.Workspace
 	body      protocol.Assembler
 	buf       []byte
@@ -78,6 +84,8 @@ func (p *Participant) Run(ctx context.Context) error {
 	}
 	p.conn = conn
 	p.body.Reset()
+	p.shards, p.stopFetch = nil, func() {}
+	defer func() { p.stopFetch() }()
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
@@ -93,10 +101,14 @@ func (p *Participant) Run(ctx context.Context) error {
 	defer close(done)
 	go func() { lost <- p.read(messages, done) }()
 	for {
-		if !p.Client.Ready() {
+		if p.shards != nil || !p.Client.Ready() {
 			select {
 			case m := <-messages:
 				err = p.receive(ctx, m)
+			case f, more := <-p.shards:
+				if err = p.fetched(f); !more {
+					p.shards = nil
+				}
 			case err = <-lost:
 			case <-ctx.Done():
 				return ctx.Err()
@@ -182,29 +194,73 @@ func (p *Participant) receive(ctx context.Context, m protocol.Message) error {
 		return err
 	}
 	if s, ok := m.(*protocol.Shards); ok {
-		for _, n := range p.Client.Missing() {
-			set, err := p.shard(ctx, s.Source, n)
-			if err != nil {
-				return err
-			}
-			if p.Member != nil {
-				if set, err = p.Member.Set(set); err != nil {
-					return err
-				}
-			}
-			if err := p.Client.AddShard(n, set); err != nil {
-				return err
-			}
-		}
+		p.fetch(ctx, s.Source, p.Client.Missing())
 	}
 	return nil
 }
 
+// fetched is a shard that has arrived; its zero value is none.
+type fetched struct {
+	number uint32
+	set    *data.Set
+	err    error
+}
+
+// fetch begins to fetch shards, one after the other, in place of those that are being
+// fetched. Messages are read meanwhile: a wait must not cost the session.
+func (p *Participant) fetch(ctx context.Context, source string, numbers []uint32) {
+	p.stopFetch()
+	ctx, p.stopFetch = context.WithCancel(ctx)
+	shards := make(chan fetched)
+	p.shards = shards
+	go func() {
+		defer close(shards)
+		for _, n := range numbers {
+			set, err := p.shard(ctx, source, n)
+			select {
+			case shards <- fetched{n, set, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
+// fetched adds a shard to the client's.
+func (p *Participant) fetched(f fetched) (err error) {
+	if f.set == nil {
+		return f.err
+	}
+	if p.Member != nil {
+		if f.set, err = p.Member.Set(f.set); err != nil {
+			return err
+		}
+	}
+	return p.Client.AddShard(f.number, f.set)
+}
+
+// shard fetches a shard. An answer with Retry-After is waited for.
 func (p *Participant) shard(ctx context.Context, source string, n uint32) (*data.Set, error) {
 	u, err := shardURL(p.URL, source, n)
 	if err != nil {
 		return nil, err
 	}
+	for {
+		set, err := p.get(ctx, u)
+		var refused *Refusal
+		if !errors.As(err, &refused) || refused.Retry == 0 {
+			return set, err
+		}
+		if p.OnWait != nil {
+			p.OnWait(refused)
+		}
+		if pause(ctx, refused.Retry); ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (p *Participant) get(ctx context.Context, u string) (*data.Set, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"fedtab/protocol"
 
@@ -21,7 +23,8 @@ import (
 type Refusal struct {
 	URL    string
 	Status int
-	Text   string // the status line, and the first line of the body
+	Text   string        // the status line, and the first line of the body
+	Retry  time.Duration // after which to ask again, at most maxRetry; 0: the answer does not say
 }
 
 // Error describes r.
@@ -58,7 +61,22 @@ func Refused(url string, response *http.Response) *Refusal {
 	if why != "" && !strings.HasPrefix(why, "<") { // a page says nothing to people who read a terminal
 		text += ": " + why
 	}
-	return &Refusal{url, response.StatusCode, text}
+	return &Refusal{url, response.StatusCode, text, retryAfter(response)}
+}
+
+// maxRetry bounds how long an answer can put off a request.
+const maxRetry = time.Minute
+
+// retryAfter returns when an answer allows another request; 0 if it does not say.
+func retryAfter(response *http.Response) time.Duration {
+	switch response.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		seconds, err := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 32)
+		if err == nil {
+			return min(time.Duration(seconds)*time.Second, maxRetry)
+		}
+	}
+	return 0
 }
 
 // Dial opens a WebSocket. The error is a *Refusal if there is an HTTP answer that

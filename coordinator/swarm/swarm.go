@@ -110,7 +110,7 @@ func (o Options) run(ctx context.Context, i int, c *client.Client, member *adver
 	attempts := 0 // in a row without a session
 	missing := 0  // sessions in a row in which data was refused
 	for {
-		p := &Participant{URL: o.URL, Task: o.Task, Client: c, Member: member}
+		p := &Participant{URL: o.URL, Task: o.Task, Client: c, Member: member, OnWait: way.waits}
 		socket, drop := context.WithCancel(ctx)
 		joined, dropped := false, false
 		p.OnMessage = func(m protocol.Message, sent bool) {

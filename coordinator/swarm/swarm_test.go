@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"fedtab/learn/data"
 	"fedtab/protocol"
 
 	"github.com/gorilla/websocket"
@@ -161,36 +163,94 @@ func TestRunWaits(t *testing.T) {
 // A client whose data is refused gives up, and says which and why.
 func TestDataRefused(t *testing.T) {
 	t.Parallel() // it waits between sessions
-	sessions := 0
+	url, sessions := dataServer(t, make(chan protocol.Message), func(w http.ResponseWriter) { http.Error(w, "no such data", http.StatusNotFound) })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := Run(ctx, Options{URL: url, Task: "small", Clients: 1})
+	if err == nil || !strings.Contains(err.Error(), "cannot get its data: ") || !strings.Contains(err.Error(), "/data/7: 404 Not Found: no such data") || sessions.Load() != dataAttempts {
+		t.Errorf("after %d sessions: %v, want the refusal after %d", sessions.Load(), err, dataAttempts)
+	}
+}
+
+// A client that is told to ask for its data later does so, in the same session, and
+// reads its messages meanwhile.
+func TestDataPutOff(t *testing.T) {
+	set, err := data.NewLabelled([]int{2}, []float32{1, 2}, []uint8{1}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := make(chan protocol.Message)
+	read := make(chan struct{})
+	asked := 0
+	url, sessions := dataServer(t, messages, func(w http.ResponseWriter) {
+		if asked++; asked == 1 {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, `{"error": "too many downloads"}`, http.StatusTooManyRequests)
+			messages <- &protocol.Status{Round: 77}
+			return
+		}
+		<-read // it has read what came while it waited
+		w.Write(data.AppendShard(nil, set, []int32{0}))
+		messages <- &protocol.Bye{Code: protocol.CloseFinished}
+	})
+	var log bytes.Buffer
+	_, err = Run(t.Context(), Options{URL: url, Task: "small", Clients: 1, Log: slog.New(slog.NewTextHandler(&log, nil)), OnMessage: func(_ int, m protocol.Message, _ bool) {
+		if s, ok := m.(*protocol.Status); ok && s.Round == 77 {
+			close(read)
+		}
+	}})
+	if err != nil || sessions.Load() != 1 || asked != 2 {
+		t.Errorf("asked %d times in %d sessions: %v, want 2 in one, and no error", asked, sessions.Load(), err)
+	}
+	if want := `msg="data is put off, asking again" reason="429 Too Many Requests: too many downloads"`; !strings.Contains(log.String(), want) {
+		t.Errorf("the log has %s, want %s", log.String(), want)
+	}
+}
+
+// dataServer serves a client that is welcomed, given a shard and then sent messages.
+// answer answers its requests for the shard. It returns the address of the WebSocket and
+// the number of sessions.
+func dataServer(t *testing.T, messages <-chan protocol.Message, answer func(http.ResponseWriter)) (url string, sessions *atomic.Int64) {
+	sessions = new(atomic.Int64)
 	mux := http.NewServeMux()
-	mux.HandleFunc("/data/gone/", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no such data", http.StatusNotFound) })
+	mux.HandleFunc("/data/", func(w http.ResponseWriter, _ *http.Request) { answer(w) })
 	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
 		conn, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
 		if err != nil {
 			return
 		}
 		defer conn.Close()
-		sessions++
+		sessions.Add(1)
 		if _, _, err := conn.ReadMessage(); err != nil {
 			return
 		}
-		for _, out := range []protocol.Message{
-			&protocol.Welcome{Participant: 1, Run: "test", Seed: 1, InitialHash: make([]byte, protocol.HashSize), Parameters: 2*2 + 2,
-				Model: protocol.ModelSpec{Input: []uint32{2}, Layers: []protocol.Layer{{Kind: protocol.LayerDense, Units: 2}}}},
-			&protocol.Shards{Source: "/data/gone", Shards: []uint32{7}},
-		} {
-			for _, f := range protocol.AppendFrames(nil, out) {
+		send := func(m protocol.Message) {
+			for _, f := range protocol.AppendFrames(nil, m) {
 				conn.WriteMessage(websocket.BinaryMessage, f)
 			}
 		}
-		io.Copy(io.Discard, conn.NetConn())
+		for _, m := range []protocol.Message{
+			&protocol.Welcome{Participant: 1, Run: "test", Seed: 1, InitialHash: make([]byte, protocol.HashSize), Parameters: 2*2 + 2,
+				Model: protocol.ModelSpec{Input: []uint32{2}, Layers: []protocol.Layer{{Kind: protocol.LayerDense, Units: 2}}}},
+			&protocol.Shards{Source: "/data", Shards: []uint32{7}},
+		} {
+			send(m)
+		}
+		gone := make(chan struct{})
+		go func() { defer close(gone); io.Copy(io.Discard, conn.NetConn()) }()
+		for {
+			select {
+			case m := <-messages:
+				send(m)
+				if _, last := m.(*protocol.Bye); last {
+					return
+				}
+			case <-gone:
+				return
+			}
+		}
 	})
 	s := httptest.NewServer(mux)
-	defer s.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	_, err := Run(ctx, Options{URL: "ws" + strings.TrimPrefix(s.URL, "http") + "/ws", Task: "small", Clients: 1})
-	if err == nil || !strings.Contains(err.Error(), "cannot get its data: "+s.URL+"/data/gone/7: 404 Not Found: no such data") || sessions != dataAttempts {
-		t.Errorf("after %d sessions: %v, want the refusal after %d", sessions, err, dataAttempts)
-	}
+	t.Cleanup(s.Close)
+	return "ws" + strings.TrimPrefix(s.URL, "http") + "/ws", sessions
 }

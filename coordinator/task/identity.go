@@ -36,6 +36,12 @@ func (t *Task) Changes(earlier []byte, sameContent bool) ([]string, error) {
 	return changes, nil
 }
 
+// Redraws reports whether a line of Changes is of a setting on which the examples of
+// the clients depend, so that their content changes with it.
+func Redraws(change string) bool {
+	return strings.HasPrefix(change, "seed ") || strings.HasPrefix(change, "data.")
+}
+
 // SameStop reports whether t and the recorded task of an earlier run have the same
 // stop conditions.
 func (t *Task) SameStop(earlier []byte) bool {

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"fedtab/learn"
 	"fedtab/protocol"
@@ -115,7 +116,7 @@ func busy() (run.State, run.RoundRecord) {
 	sent := run.Traffic{Up: 100, Down: 200, ModelsUp: 1, ModelsDown: 2}
 	sent.Kinds[protocol.KindHello] = run.KindTraffic{Up: 100}
 	state := run.State{
-		Phase: protocol.PhaseTraining, Round: 2, Version: 1, Participants: 3,
+		Phase: protocol.PhaseTraining, Round: 2, Version: 1, Participants: 3, Awaited: 2, AwaitedUntil: time.Unix(1e9, 0),
 		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
 	}
 	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, Test: &test, Rate: .1, Traffic: sent}

@@ -3,6 +3,7 @@ package web
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"fedtab/api"
 	"fedtab/coordinator/account"
@@ -26,6 +27,9 @@ func (st *Study) view(s run.State) api.Task {
 		Stop:    stop(t.RunStop(st.Data.ClassNames())),
 		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants,
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Problem: s.Problem(),
+	}
+	if s.Awaited > 0 {
+		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
 	if e := s.Evaluated; e != nil {
 		v.Evaluation = account.Evaluation(e, st.Data.ClassNames(), st.Data.Target())

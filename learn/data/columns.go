@@ -66,24 +66,32 @@ func value(row []string, rows [][]string) int {
 	return -1
 }
 
-// resolve finds the columns of the settings.
-func (c *csvReader) resolve() error {
+// named checks the names of the columns.
+func (c *csvReader) named() error {
 	if n := len(c.names); n > c.cfg.Limits.Columns {
 		return fmt.Errorf("data: %s:%d: %d columns, want at most %d: %w", c.name, c.line, n, c.cfg.Limits.Columns, ErrTooLarge)
 	}
-	at := make(map[string]int, len(c.names))
+	c.at = make(map[string]int, len(c.names))
 	for i, s := range c.names {
 		if !utf8.ValidString(s) {
 			return c.refuse("the name of column %d is %s, want text in UTF-8", i+1, clip(s))
 		}
-		if j, twice := at[s]; twice {
+		if j, twice := c.at[s]; twice {
 			return c.refuse("columns %d and %d are both called %s, want different names", j+1, i+1, clip(s))
 		}
-		at[s] = i
+		c.at[s] = i
+	}
+	return nil
+}
+
+// resolve finds the columns of the settings.
+func (c *csvReader) resolve() error {
+	if err := c.named(); err != nil {
+		return err
 	}
 	c.columns = make([]column, len(c.names))
 	find := func(name, what string, r role) (int, error) {
-		i, ok := at[name]
+		i, ok := c.at[name]
 		if !ok {
 			k, err := strconv.Atoi(name)
 			i = k - 1

@@ -90,8 +90,9 @@ func ReadCSV(r io.Reader, name string, cfg CSV) (*Table, error) {
 	return c.read(sample)
 }
 
-// newCSVReader returns a reader of the table, and its first lines.
-func newCSVReader(r io.Reader, name string, cfg CSV) (c *csvReader, sample []byte, err error) {
+// newCSVReader returns a reader of a table, whose dialect is settled but for the decimal
+// sign, and the whole lines at the beginning of it.
+func newCSVReader(r io.Reader, name string, cfg CSV) (*csvReader, []byte, error) {
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits
 	}
@@ -99,19 +100,19 @@ func newCSVReader(r io.Reader, name string, cfg CSV) (c *csvReader, sample []byt
 	if err != nil {
 		return nil, nil, err
 	}
-	sample, err = look(in, name)
+	sample, err := look(in, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	if cfg.Separator == 0 {
 		cfg.Separator = separator(sample)
 	}
-	bounded := &boundedReader{r: in, limit: cfg.Limits.Record}
-	c = &csvReader{cfg: cfg, name: name, bounded: bounded, in: csv.NewReader(bounded)}
-	c.in.Comma, c.in.FieldsPerRecord, c.in.ReuseRecord = cfg.Separator, -1, true
 	if !validSeparator(cfg.Separator) {
 		return nil, nil, fmt.Errorf("data: separator %q, want a valid character other than a quote or a line end: %w", cfg.Separator, ErrFormat)
 	}
+	bounded := &boundedReader{r: in, limit: cfg.Limits.Record}
+	c := &csvReader{cfg: cfg, name: name, bounded: bounded, in: csv.NewReader(bounded)}
+	c.in.Comma, c.in.FieldsPerRecord, c.in.ReuseRecord = cfg.Separator, -1, true
 	return c, sample, nil
 }
 
@@ -127,10 +128,11 @@ type csvReader struct {
 	bounded *boundedReader
 	line    int // of the current row, from 1
 
-	names   []string // of the file's columns
-	unnamed string   // why the columns have no names; empty if they have
-	columns []column // of the file
-	target  int      // index into columns
+	names   []string       // of the file's columns
+	at      map[string]int // columns by name
+	unnamed string         // why the columns have no names; empty if they have
+	columns []column       // of the file
+	target  int            // index into columns
 	table   *Table
 }
 
@@ -163,10 +165,8 @@ func (c *csvReader) read(sample []byte) (*Table, error) {
 	if err := c.resolve(); err != nil {
 		return nil, err
 	}
-	if c.cfg.Decimal == 0 {
-		if c.cfg.Decimal, err = c.decimal(sample); err != nil {
-			return nil, err
-		}
+	if err := c.settleDecimal(sample); err != nil {
+		return nil, err
 	}
 	first := c.line
 	for fresh := !header; ; fresh = true {
@@ -191,6 +191,19 @@ func (c *csvReader) read(sample []byte) (*Table, error) {
 		return nil, fmt.Errorf("data: %s has a line of names and no rows: %w", c.name, ErrFormat)
 	}
 	return c.finish(), nil
+}
+
+// settleDecimal detects the decimal sign unless it is set.
+func (c *csvReader) settleDecimal(sample []byte) error {
+	if c.cfg.Decimal != 0 {
+		return nil
+	}
+	sign, ambiguous := c.decimal(sample)
+	if ambiguous != "" {
+		return fmt.Errorf("data: %s, want to be told the decimal sign, point or comma: %w", ambiguous, ErrFormat)
+	}
+	c.cfg.Decimal = sign
+	return nil
 }
 
 // next returns the next row, or io.EOF.

@@ -89,8 +89,8 @@ func firstRows(sample []byte, sep rune) [][]string {
 
 // decimal detects the decimal sign from the columns of numbers of a sample. Where no
 // number shows which sign it is, and one could be read either way, as 12.345 can, it
-// refuses to guess.
-func (c *csvReader) decimal(sample []byte) (rune, error) {
+// returns a point, and that number.
+func (c *csvReader) decimal(sample []byte) (sign rune, ambiguous string) {
 	r := csv.NewReader(bytes.NewReader(sample))
 	r.Comma, r.FieldsPerRecord, r.ReuseRecord = c.cfg.Separator, -1, true
 	const enough = 1000
@@ -124,14 +124,14 @@ func (c *csvReader) decimal(sample []byte) (rune, error) {
 	}
 	switch {
 	case point || !comma && either == "":
-		return '.', nil
+		return '.', ""
 	case comma:
-		return ',', nil
+		return ',', ""
 	}
 	p, _ := parseNumber(either, '.')
 	q, _ := parseNumber(either, ',')
-	return 0, fmt.Errorf("data: %s:%s is %s: no other number tells whether that is %s or %s, want to be told the decimal sign, point or comma: %w",
-		c.name, where, clip(either), strconv.FormatFloat(p, 'f', -1, 64), strconv.FormatFloat(q, 'f', -1, 64), ErrFormat)
+	return '.', fmt.Sprintf("%s:%s is %s: no other number tells whether that is %s or %s",
+		c.name, where, clip(either), strconv.FormatFloat(p, 'f', -1, 64), strconv.FormatFloat(q, 'f', -1, 64))
 }
 
 var errRecord = errors.New("row too long")

@@ -43,10 +43,8 @@ func ReadRows(r io.Reader, name string, e *Encoding, cfg CSV) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.cfg.Decimal == 0 {
-		if c.cfg.Decimal, err = c.decimal(sample); err != nil {
-			return nil, err
-		}
+	if err := c.settleDecimal(sample); err != nil {
+		return nil, err
 	}
 	if header {
 		row, err = c.next()

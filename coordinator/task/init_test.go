@@ -1,0 +1,112 @@
+package task
+
+import (
+	"strings"
+	"testing"
+
+	"fedtab/learn/data"
+)
+
+func guess(t *testing.T, text string) *data.Guess {
+	t.Helper()
+	g, err := data.GuessCSV(strings.NewReader(text), "x.csv", data.CSV{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// repeat writes a table of n rows: the given ones, again and again.
+func repeat(header string, n int, rows ...string) string {
+	var b strings.Builder
+	b.WriteString(header + "\n")
+	for i := range n {
+		b.WriteString(rows[i%len(rows)] + "\n")
+	}
+	return b.String()
+}
+
+// A task that is made of a table can be read as it is, and says what was guessed.
+func TestInit(t *testing.T) {
+	for _, c := range []struct {
+		name, path, text, target string
+		want                     []string
+	}{
+		{"categories, dates, names, a constant and holes", "data/Patients 2024_final.csv.gz",
+			repeat("name,age,sex,admitted,country,smoker,outcome", 40, "Ann %d,31,f,2024-05-31,DE,yes,ill", "Bob,?,m,2024-06-01,DE,no,healthy", "Cleo,77,f,2024-07-01,DE,no,healthy"), "",
+			[]string{
+				"# Guessed from Patients 2024_final.csv.gz: 40 rows of 7 columns.", "name: patients-2024-final\n", `title: "Patients 2024 final"`,
+				`target: "outcome" # the last column; 2 different texts`, `classes: ["healthy", "ill"]`, "# age: whole numbers, 31 to 77, 2 different ones; missing in 13 rows",
+				`- {column: "sex", values: ["f", "m"]} # 2 different texts`, `- "admitted" # dates`, `- "country" # the same value in all rows`,
+				"missing: mean # of the training rows", "model: {kind: mlp, hidden: []}",
+			}},
+		{"a number in euros, with decimal commas", "flats.csv", repeat("area;price", 30, "20,5;51.250,75", "33,25;83.125,5", "90;225.000,1"), "",
+			[]string{"model: {kind: linear}", `target: "price" # the last column; numbers, 51250.8 to 225000, 3 different ones`, "predict: number", "separator: semicolon", "decimal: comma"}},
+		{"labels from 1 to 3, told by number", "x.csv", repeat("grade,points", 30, "1,91.5", "2,71.5", "3,51"), "1",
+			[]string{`target: "grade" # whole numbers, 1 to 3, 3 different ones`, "predict: class", `classes: ["1", "2", "3"]`, "# points: numbers, 51 to 91.5"}},
+		{"a sign that nothing shows", "x.csv", repeat("a,b", 30, "999,x", "12.345,y", "500,x"), "",
+			[]string{"decimal: point # not sure: x.csv:3: column 1 (a) is"}},
+		{"numbers and a few texts", "x.csv", repeat("a,b,c", 30, "1,5,x", "2,6,y", "3,unknown,x"), "",
+			[]string{`- {column: "b", values: ["5", "6", "unknown"]} # 3 different texts; "unknown" in line 4 is no number`}},
+		{"no names", "x.csv", repeat("1,2,yes", 30, "1,2,yes", "2,7,no"), "",
+			[]string{`target: "3" # the last column; 2 different texts`, "header: absent", "# 1: whole numbers, 1 to 2"}},
+		{"a target with holes", "x.csv", repeat("a,b", 30, "1,x", "2,y", "3,"), "",
+			[]string{"missing: drop # the target is missing in 10 rows"}},
+		{"names that YAML would read otherwise", "x.csv", repeat(`"no","a: b #c","x{}"`, 30, `1,"it's ""so""",y`, "2,z,n"), "",
+			[]string{`- {column: "a: b #c", values: ["it's \"so\"", "z"]}`, "# no: whole numbers"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text, err := Init(c.path, guess(t, c.text), c.target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(string(text), want) {
+					t.Errorf("the task lacks %q:\n%s", want, text)
+				}
+			}
+			tk, err := Parse("x.yaml", text)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			if tk.Data.CSV.Path != c.path || tk.Data.Public {
+				t.Errorf("path %q, public %v, want %q and rows that are not handed out", tk.Data.CSV.Path, tk.Data.Public, c.path)
+			}
+		})
+	}
+}
+
+func TestInitRefuses(t *testing.T) {
+	for _, c := range []struct{ name, text, target, want string }{
+		{"no such column", "a,b\n1,2\n2,3\n", "c", `x.csv: there is no column "c", want one of "a" or "b", or a number from 1 to 2`},
+		{"a column of dates", "a,b\n1,2024-01-01\n2,2024-01-02\n", "", `x.csv: the target "b" cannot be predicted: dates; want another column as --target: "a"`},
+		{"a column of names", "a,b\n1,Ann\n2,Bob\n", "", `x.csv: the target "b" cannot be predicted: texts that hardly repeat`},
+		{"one class only", "a,b\n1,x\n2,x\n", "", `x.csv: the target "b" cannot be predicted: the same value in all rows`},
+		{"nothing to learn from", "a,b\nAnn,1\nBob,2\n", "", `x.csv: no column beside the target "b" holds numbers or categories`},
+		{"one column", "a\n1\n2\n", "", `x.csv: no column beside the target "a" holds numbers or categories`},
+	} {
+		if _, err := Init("x.csv", guess(t, c.text), c.target); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+	}
+}
+
+// Whatever a table holds, its task is refused or can be read.
+func FuzzInit(f *testing.F) {
+	f.Add([]byte("a,b\n1,x\n2,y\n1,x\n2,y\n"), "")
+	f.Add([]byte("a;\"b\n\";c\n1,5;x;2024-01-01\n"), "1")
+	f.Add([]byte("\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00"), "b")
+	f.Fuzz(func(t *testing.T, text []byte, target string) {
+		g, err := data.GuessCSV(strings.NewReader(string(text)), "x.csv", data.CSV{})
+		if err != nil {
+			return
+		}
+		out, err := Init("x.csv", g, target)
+		if err != nil {
+			return
+		}
+		if _, err := Parse("x.yaml", out); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package data
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Guess is what a table seems to hold.
+type Guess struct {
+	Rows      int
+	Separator rune
+	Decimal   rune
+	Header    bool
+	Ambiguous string // why Decimal is no more than a guess; empty if it is sure
+	Columns   []GuessedColumn
+}
+
+// GuessedColumn is what a column seems to hold. Without a name it is called by its
+// number from 1.
+type GuessedColumn struct {
+	Name     string
+	Kind     ColumnKind
+	Values   []string // of a category, in the order that ReadCSV gives them
+	Integers bool     // all numbers are whole
+	Min, Max float64  // of numbers
+	Distinct int      // different values, at most maxCategories + 1
+	Missing  int      // missing values
+	Odd      string   // the first value that is no number, in a column that has numbers too
+	OddLine  int
+}
+
+// ColumnKind is what the values of a column are.
+type ColumnKind int
+
+// The kinds of column.
+const (
+	Numbers    ColumnKind = iota
+	Categories            // at most 256 texts that occur more than once
+	Dates                 // days, such as 2024-05-31 or 31.5.2024
+	Texts                 // other texts
+	Constant              // one value, or none
+)
+
+// GuessCSV reads a whole table and guesses what its columns hold. Dialect, header and
+// limits are those of [ReadCSV]; the other settings of cfg are not used. The error wraps
+// ErrFormat or ErrTooLarge.
+func GuessCSV(r io.Reader, name string, cfg CSV) (*Guess, error) {
+	cfg = CSV{Separator: cfg.Separator, Decimal: cfg.Decimal, Header: cfg.Header, Limits: cfg.Limits}
+	c, sample, err := newCSVReader(r, name, cfg)
+	if err != nil {
+		return nil, err
+	}
+	row, err := c.next()
+	if err == io.EOF {
+		return nil, fmt.Errorf("data: %s is empty, want rows of values: %w", name, ErrFormat)
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := &Guess{Separator: c.cfg.Separator, Header: c.header(row, sample)}
+	if err := c.named(); err != nil {
+		return nil, err
+	}
+	c.columns = make([]column, len(c.names))
+	if c.cfg.Decimal == 0 {
+		c.cfg.Decimal, g.Ambiguous = c.decimal(sample)
+	}
+	g.Decimal = c.cfg.Decimal
+	seen := make([]guessing, len(c.names))
+	for fresh := !g.Header; ; fresh = true {
+		if fresh {
+			if len(row) != len(c.names) {
+				return nil, c.refuse("%d fields, want %d as in the first line", len(row), len(c.names))
+			}
+			if g.Rows++; g.Rows > c.cfg.Limits.Rows {
+				return nil, fmt.Errorf("data: %s:%d: more than %d rows: %w", name, c.line, c.cfg.Limits.Rows, ErrTooLarge)
+			}
+			for i, s := range row {
+				seen[i].add(strings.TrimSpace(s), c.cfg.Decimal, c.line)
+			}
+		}
+		if row, err = c.next(); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if g.Rows == 0 {
+		return nil, fmt.Errorf("data: %s has a line of names and no rows: %w", name, ErrFormat)
+	}
+	for i := range seen {
+		g.Columns = append(g.Columns, seen[i].column(c.names[i], g.Rows))
+	}
+	return g, nil
+}
+
+// guessing counts the values of a column.
+type guessing struct {
+	GuessedColumn
+	numbers, dates, texts int
+	values                map[string]int // at most maxCategories + 1
+}
+
+func (g *guessing) add(s string, decimal rune, line int) {
+	if missing(s) {
+		g.Missing++
+		return
+	}
+	if _, known := g.values[s]; known || len(g.values) <= maxCategories {
+		if g.values == nil {
+			g.values = map[string]int{}
+		}
+		g.values[strings.Clone(s)]++ // s shares its memory with the row
+	}
+	v, ok := parseNumber(s, decimal)
+	if !ok {
+		if date(s) {
+			g.dates++
+		} else {
+			g.texts++
+		}
+		if g.Odd == "" {
+			g.Odd, g.OddLine = strings.Clone(s), line
+		}
+		return
+	}
+	if g.numbers == 0 {
+		g.Min, g.Max, g.Integers = v, v, true
+	}
+	g.numbers++
+	g.Min, g.Max = min(g.Min, v), max(g.Max, v)
+	g.Integers = g.Integers && v == math.Trunc(v)
+}
+
+func (g *guessing) column(name string, rows int) GuessedColumn {
+	c := g.GuessedColumn
+	c.Name, c.Distinct = name, len(g.values)
+	switch {
+	case c.Distinct <= 1:
+		c.Kind = Constant
+	case g.texts == 0 && g.dates == 0:
+		c.Kind = Numbers
+	case g.dates > 0 && g.numbers == 0 && g.texts == 0:
+		c.Kind = Dates
+	// Texts that hardly repeat are names or remarks.
+	case c.Distinct <= maxCategories && 2*c.Distinct <= rows-c.Missing:
+		c.Kind = Categories
+	default:
+		c.Kind = Texts
+	}
+	if g.numbers == 0 {
+		c.Odd, c.OddLine = "", 0
+	}
+	if c.Distinct <= maxCategories {
+		col := column{}
+		for s := range g.values {
+			col.texts = append(col.texts, s)
+		}
+		col.codes = map[string]int{}
+		col.sort()
+		c.Values = col.texts
+	}
+	return c
+}
+
+// date reports whether a text is a day, as spreadsheets write it.
+func date(s string) bool {
+	return slices.ContainsFunc([]string{"2006-01-02", "2006-1-2", "2.1.2006", "2/1/2006", "1/2/2006", "2006/1/2", "2-Jan-2006", "2006-01-02 15:04:05", "2006-01-02T15:04:05", time.RFC3339},
+		func(layout string) bool { _, err := time.Parse(layout, s); return err == nil })
+}
