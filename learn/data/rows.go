@@ -79,41 +79,28 @@ type rowReader struct {
 
 // follow finds the columns of an encoding in the file.
 func (c *csvReader) follow(e *Encoding) (*rowReader, error) {
-	if n := len(c.names); n > c.cfg.Limits.Columns {
-		return nil, fmt.Errorf("data: %s:%d: %d columns, want at most %d: %w", c.name, c.line, n, c.cfg.Limits.Columns, ErrTooLarge)
+	if err := c.named(); err != nil {
+		return nil, err
 	}
 	c.columns = make([]column, len(c.names))
 	for i := range c.columns {
 		c.columns[i].role = ignored
 	}
-	at := make(map[string][]int, len(c.names))
-	for i, s := range c.names {
-		at[s] = append(at[s], i)
-	}
-	// find returns a column, or -1.
-	find := func(name string) (int, error) {
-		found := at[name]
-		switch {
-		case len(found) > 1:
-			return 0, c.refuse("columns %d and %d are both called %s, want different names", found[0]+1, found[1]+1, clip(name))
-		case len(found) == 1:
-			return found[0], nil
+	find := func(name string) (i int, ok bool) {
+		if i, ok = c.at[name]; ok {
+			return i, true
 		}
 		// The columns of a table without a header are called by their numbers.
-		if k, err := strconv.Atoi(name); err == nil && k >= 1 && k <= len(c.names) {
-			return k - 1, nil
-		}
-		return -1, nil
+		k, err := strconv.Atoi(name)
+		return k - 1, err == nil && k >= 1 && k <= len(c.names)
 	}
 	t := &rowReader{c: c, e: e, target: -1, features: len(e.Features()), values: make([]float64, len(e.Columns))}
 	for _, col := range e.Columns {
-		i, err := find(col.Name)
+		i, ok := find(col.Name)
 		switch {
-		case err != nil:
-			return nil, err
-		case i < 0 && c.unnamed != "":
+		case !ok && c.unnamed != "":
 			return nil, fmt.Errorf("data: %s: there is no column %s, want every column that the model was trained with: %s: %w", c.name, clip(col.Name), c.unnamed, ErrFormat)
-		case i < 0:
+		case !ok:
 			return nil, fmt.Errorf("data: %s: there is no column %s among %s, want every column that the model was trained with: %w", c.name, clip(col.Name), c.some(), ErrFormat)
 		case c.columns[i].role != ignored:
 			return nil, fmt.Errorf("data: %s: %s is given for %s and for another use, want one use: %w", c.name, c.column(i), clip(col.Name), ErrFormat)
@@ -127,11 +114,7 @@ func (c *csvReader) follow(e *Encoding) (*rowReader, error) {
 		}
 		t.at = append(t.at, i)
 	}
-	i, err := find(e.Target.Name)
-	if err != nil {
-		return nil, err
-	}
-	if i >= 0 && c.columns[i].role == ignored {
+	if i, ok := find(e.Target.Name); ok && c.columns[i].role == ignored {
 		t.target = i
 		c.columns[i].role = target
 		if e.Target.Classes != nil {
