@@ -96,6 +96,39 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// Every field of what a file describes has a value in one of the models of these tests,
+// so that one that is not written and read again is noticed.
+func TestModelsHaveEveryField(t *testing.T) {
+	have := map[string]bool{}
+	var walk func(path string, v reflect.Value)
+	walk = func(path string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			if !v.IsNil() {
+				walk(path, v.Elem())
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				walk(path, v.Index(i))
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				name := path + "." + v.Type().Field(i).Name
+				have[name] = have[name] || !v.Field(i).IsZero()
+				walk(name, v.Field(i))
+			}
+		}
+	}
+	for _, m := range models(t) {
+		walk("Model", reflect.ValueOf(m))
+	}
+	for name, ok := range have {
+		if !ok {
+			t.Errorf("no model has a value of %s", name)
+		}
+	}
+}
+
 // The header is JSON of the format, and describes every tensor of the layout.
 func TestSafetensors(t *testing.T) {
 	for name, m := range models(t) {
