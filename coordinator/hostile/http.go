@@ -23,7 +23,6 @@ import (
 const (
 	httpMemory = 64. // MiB
 	httpProbe  = .1  // seconds, the median of the answers of /healthz
-	httpWorst  = 1.  // seconds, the slowest of them, where the model is small
 	told       = 90. // percent of the new versions that honest event streams have come to
 	perTab     = 6   // HTTP connections of a browser
 
@@ -119,9 +118,8 @@ func wantVersions(received *atomic.Int64) func(*attacker) {
 }
 
 // probe asks for /healthz until report is called, from an address of its own. report
-// reports the median and the max of the times, which has a bound in seconds, and the
-// answers that failed.
-func (t *T) probe() (report func(worst float64)) {
+// reports the median and the max of the times, and the answers that failed.
+func (t *T) probe() (report func()) {
 	var took []float64
 	failed := 0
 	stop := make(chan struct{})
@@ -143,7 +141,7 @@ func (t *T) probe() (report func(worst float64)) {
 			}
 		}
 	})
-	return func(worst float64) {
+	return func() {
 		close(stop)
 		wait.Wait()
 		if len(took) == 0 {
@@ -151,7 +149,7 @@ func (t *T) probe() (report func(worst float64)) {
 		}
 		slices.Sort(took)
 		t.AtMost("/healthz", took[len(took)/2], httpProbe, " s")
-		t.AtMost("its worst", took[len(took)-1], worst, " s")
+		t.AtMost("its worst", took[len(took)-1], probeBound, " s")
 		t.AtMost("failed probes", float64(failed), 0, "")
 	}
 }
@@ -209,7 +207,7 @@ func sites() (cases []Case) {
 			t.held(httpMemory, func() {
 				report := t.probe()
 				t.measure(oneAddress, func() { attack(t) })
-				report(probeBound)
+				report()
 			})
 		})
 	}
@@ -268,7 +266,7 @@ func sites() (cases []Case) {
 		t.Pause(settleTime)
 		t.AtMost("streams", float64(open.Load()), perAddress, "")
 		watched()
-		probed(httpWorst)
+		probed()
 	})
 	add("versions on new sessions", "8 sessions ask for a version eight times, and join anew", inAll, false, func(t *T) {
 		var received atomic.Int64
