@@ -43,5 +43,8 @@ func (s *Server) describe(w io.Writer) {
 		fmt.Fprintf(w, "  training: %s, %d parameters\n", t.Strategy.Kind, parameters)
 		fmt.Fprintf(w, "  participants: at least %d at a time, each with a browser and no data of its own\n", t.Strategy.Fewest(parameters))
 		fmt.Fprintf(w, "  data: %s; handed out in %d shards\n", st.Data.Summary, len(st.Data.Shards))
+		for _, note := range st.Data.Notes {
+			fmt.Fprintf(w, "  note: %s\n", note)
+		}
 	}
 }

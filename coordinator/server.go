@@ -312,9 +312,9 @@ func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run, log *slog
 	if saved.Last != nil {
 		version = saved.Last.Round
 	}
-	s.cfg.Log.Info("run resumed", "task", t.Name, "run", r.ID, "version", version, "finished", saved.Finished)
+	s.cfg.Log.Info("run resumed", "task", t.Name, "run", r.ID, "version", version)
 	if saved.Finished != "" {
-		s.cfg.Log.Info("run is finished; --fresh starts a new one", "task", t.Name, "run", r.ID)
+		s.cfg.Log.Info("run is finished; --fresh starts a new one", "task", t.Name, "run", r.ID, "reason", saved.Finished)
 	}
 	return r.ID, &saved, nil
 }

@@ -63,6 +63,9 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	defer ledger.Close()
 	lines := bufio.NewWriter(ledger)
 
+	for _, note := range d.Notes {
+		fmt.Fprintf(stderr, "%s: %s\n", t.Name, note)
+	}
 	began := time.Now()
 	times := wallClock{}
 	res, err := simulate.Run(ctx, t, d, simulate.Options{

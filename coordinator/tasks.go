@@ -22,6 +22,7 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	scheme := fs.String("scheme", "", "print the settings of this scheme: defaults, ranges and meanings")
 	table := fs.String("init", "", "print a task for this CSV file, with what its columns seem to hold")
 	target := fs.String("target", "", "with --init: the predicted column, by name or number from 1 (default the last)")
+	decimal := fs.String("decimal", "", "with --init: the decimal sign, point or comma (default what the numbers show)")
 	var sets list
 	fs.Var(&sets, "set", "with --show: change a field, such as data.partition.clients=10; may be repeated")
 	if err := parse(fs, args, stdout); err != nil {
@@ -30,11 +31,18 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	if *show == "" && len(sets) > 0 {
 		return usageError(fmt.Sprintf("tasks: --set %s: given without --show, want --show NAME|FILE beside it", sets[0]))
 	}
-	if *target != "" && *table == "" {
-		return usageError(fmt.Sprintf("tasks: --target %s: given without --init, want --init FILE beside it", *target))
+	if *table == "" && (*target != "" || *decimal != "") {
+		return usageError("tasks: --target or --decimal is given without --init, want --init FILE beside it")
+	}
+	if given := slices.DeleteFunc([]string{*show, *scheme, *table}, func(s string) bool { return s == "" }); len(given) > 1 {
+		return usageError("tasks: want one of --show, --scheme and --init at a time")
 	}
 	if *table != "" {
-		return initTask(stdout, *table, *target)
+		sign, ok := map[string]rune{"": 0, "point": '.', "comma": ','}[*decimal]
+		if !ok {
+			return usageError(fmt.Sprintf("tasks: --decimal is %q, want point or comma", *decimal))
+		}
+		return initTask(stdout, *table, *target, sign)
 	}
 	if *scheme != "" {
 		return describeScheme(stdout, *scheme)
@@ -61,8 +69,8 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 }
 
 // initTask writes a task for a CSV file. It is tried before it is printed.
-func initTask(w io.Writer, path, target string) error {
-	g, err := dataset.Guess(path)
+func initTask(w io.Writer, path, target string, decimal rune) error {
+	g, err := dataset.Guess(path, decimal)
 	if err != nil {
 		return fmt.Errorf("--init: %w", err)
 	}

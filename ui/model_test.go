@@ -226,7 +226,7 @@ func TestLifeOfTheWorker(t *testing.T) {
 		{"crashed", []func(*testing.T){join, ready, say("joined", "training"), crash}, "The training program stopped: panic: out of memory", "trouble", []string{"Start again"}},
 		{"crashed while leaving", []func(*testing.T){join, ready, leave, crash}, "Round 7 is being trained by others: join to take part", "calm", []string{"Join training"}},
 		{"joined again after a crash", []func(*testing.T){join, crash, join}, "Starting: loading the training program", "busy", []string{"(Pause)", "Leave"}},
-		{"finished", []func(*testing.T){join, ready, say("finished", "idle")}, "Training is finished: 94.0% test accuracy after 6 rounds", "done", nil},
+		{"finished", []func(*testing.T){join, ready, say("finished", "idle")}, "Training is finished: 94.00% test accuracy after 6 rounds", "done", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p = shown(t)

@@ -156,7 +156,7 @@ func (p *Page) finished() string {
 	if e := p.Task.Evaluation; e != nil && e.RMSE != nil {
 		words += ": typical test error " + figure(e.RMSE).amount()
 	} else if a := p.Task.TestAccuracy; a != nil {
-		words += ": " + percent(*a, 1) + " test accuracy"
+		words += ": " + percent(*a, 2) + " test accuracy"
 	}
 	if rounds > 0 {
 		words += " after " + plural(rounds, "round")
@@ -314,7 +314,7 @@ func (t *Task) GoalWords() string {
 		case g.Metric == "r2":
 			parts = append(parts, g.Words+" "+short(g.Reach))
 		default:
-			parts = append(parts, strings.Replace(percent(g.Reach, 1), ".0%", "%", 1)+" "+g.Words)
+			parts = append(parts, short(math.Round(g.Reach*1e8)/1e6)+"% "+g.Words)
 		}
 	}
 	if t.Stop.Rounds > 0 {

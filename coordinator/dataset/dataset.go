@@ -110,7 +110,11 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 	if err := t.CheckModel(d.Train.Shape, d.Train.Classes()); err != nil {
 		return nil, err
 	}
-	if err := t.CheckGoals(d.ClassNames()); err != nil {
+	var tested []int
+	if d.Test.Y != nil {
+		tested = data.Count(d.Test.Y, d.Train.Classes())
+	}
+	if err := t.CheckGoals(d.ClassNames(), tested); err != nil {
 		return nil, err
 	}
 	spec := t.Model.Spec(d.Train.Shape, d.Train.Classes(), t.Seed)

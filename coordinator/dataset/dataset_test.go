@@ -247,7 +247,7 @@ func TestCSV(t *testing.T) {
 	if want := []string{"when", "size", "colour=red", "colour=blue", "colour=green"}; !slices.Equal(d.Encoding.Features(), want) || !slices.Equal(d.Classes, []string{"up", "down"}) {
 		t.Errorf("features %q, classes %q", d.Encoding.Features(), d.Classes)
 	}
-	if want := []string{"1 missing values filled", "categories of colour: red, blue, green"}; !slices.Equal(d.Notes, want) {
+	if want := []string{"1 missing values filled", "categories of colour: red, blue, green", `no test row is of class "up": its recall is unknown, and balanced accuracy and F1 leave it out`}; !slices.Equal(d.Notes, want) {
 		t.Errorf("notes %q, want %q", d.Notes, want)
 	}
 	if !d.Public || d.Train.Len() != 4 || d.Test.Len() != 1 || slices.Max(d.Train.Values) < 2.5 {
@@ -413,5 +413,41 @@ and 182 more clients
 	}
 	if !strings.Contains(b.String(), "\n     199         1   1    0     0.495\n") || strings.Contains(b.String(), "more clients") {
 		t.Errorf("got\n%s", b.String())
+	}
+}
+
+// A figure of a class without test rows cannot end a run.
+func TestGoalsWithoutTestRows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rare.csv")
+	rows := "a,y\n" + strings.Repeat("1,x\n2,x\n", 50) + "3,rare\n"
+	if err := os.WriteFile(path, []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := func(goal string) error {
+		tk, err := task.Find("csv", []string{"data.csv.path=" + path, "data.csv.target=y", "data.csv.ignore=", "data.csv.missing=", "data.partition.clients=2", "stop.metrics=[" + goal + "]"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := Open(tk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := data.Count(d.Test.Y, 2); n[0] != 0 {
+			t.Fatalf("%v test rows by class, want none of the rare one", n)
+		}
+		_, err = d.Model(tk)
+		return err
+	}
+	for goal, want := range map[string]string{
+		"{metric: accuracy, reach: 0.9}":             "",
+		"{metric: recall, class: x, reach: 0.9}":     "",
+		"{metric: recall, class: rare, reach: 0.9}":  `stop.metrics[0].class is "rare", want a class with test examples`,
+		"{metric: balanced_accuracy, reach: 0.9}":    `stop.metrics[0].metric is "balanced_accuracy", want another figure, or a larger data.holdout: class "rare" has no test examples`,
+		"{metric: f1, reach: 0.9}":                   `class "rare" has no test examples`,
+		"{metric: precision, class: no, reach: 0.9}": `stop.metrics[0].class is "no", want a class of the data: "rare" or "x"`,
+	} {
+		if err := open(goal); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", goal, err, want)
+		}
 	}
 }

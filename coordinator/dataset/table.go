@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -87,10 +88,33 @@ func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (
 	if n := overlap(p.Train, p.Test); n > 0 && 10*n >= p.Test.Len() {
 		said = append(said, fmt.Sprintf("%d of the %d test rows are equal to training rows: test metrics are optimistic if these are duplicates", n, p.Test.Len()))
 	}
+	said = append(said, absent(table, p)...)
 	return &Dataset{
 		Summary: summary(table, p), Train: p.Train, Test: p.Test,
 		Encoding: &p.Encoding, Classes: table.Classes, Notes: said,
 	}, nil
+}
+
+// absent says which classes have no rows for training, or none for testing: their
+// figures are unknown, and means over the classes leave them out.
+func absent(t *data.Table, p *data.Prepared) (notes []string) {
+	if t.Classes == nil {
+		return nil
+	}
+	for _, part := range []struct {
+		set *data.Set
+		why string
+	}{
+		{p.Train, "no training row is of class %s: it cannot be learned"},
+		{p.Test, "no test row is of class %s: its recall is unknown, and balanced accuracy and F1 leave it out"},
+	} {
+		for c, n := range data.Count(part.set.Y, len(t.Classes)) {
+			if n == 0 {
+				notes = append(notes, fmt.Sprintf(part.why, strconv.Quote(t.Classes[c])))
+			}
+		}
+	}
+	return notes
 }
 
 func summary(t *data.Table, p *data.Prepared) string {
@@ -122,11 +146,12 @@ func notes(t *data.Table, p *data.Prepared) []string {
 }
 
 // Guess reads a table, plain or compressed with gzip, and guesses what its columns hold.
-func Guess(path string) (*data.Guess, error) {
+// decimal is the decimal sign, 0 if it is to be detected.
+func Guess(path string, decimal rune) (*data.Guess, error) {
 	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return data.GuessCSV(f, path, data.CSV{})
+	return data.GuessCSV(f, path, data.CSV{Decimal: decimal})
 }

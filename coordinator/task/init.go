@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"fedtab/learn/data"
 )
@@ -15,6 +16,9 @@ import (
 // hold. target is the predicted column by name or number from 1; empty: the last one.
 // Each guess has a comment beside it.
 func Init(path string, g *data.Guess, target string) ([]byte, error) {
+	if g.Ambiguous != "" {
+		return nil, fmt.Errorf("%s, want --decimal point or comma", g.Ambiguous)
+	}
 	at, err := targetOf(path, g, target)
 	if err != nil {
 		return nil, err
@@ -28,7 +32,7 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# Guessed from %s: %s of %s. Each guess has a comment; correct what is wrong.", filepath.Base(path), plural(g.Rows, "row"), plural(len(g.Columns), "column"))
-	line("name: %s", name)
+	line("name: %s", quoted(name))
 	line("title: %s", quoted(titleOf(path)))
 	line("model: %s # %s", model, what)
 	line("data:")
@@ -37,8 +41,10 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 	line("    path: %s", quoted(path))
 	line("    target: %s # %s", quoted(y.Name), cmp.Or(map[bool]string{true: "the last column; "}[target == ""], "")+described(y))
 	line("    predict: %s", predict)
+	rare := ""
 	if predict == "class" {
-		line("    classes: [%s]", quotedList(y.Values))
+		line("    classes: [%s] # %s", quotedList(y.Values), counted(y))
+		rare = rarest(y)
 	}
 	var ignored, categorical []string
 	holes := false
@@ -72,11 +78,7 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 	section("categorical", categorical)
 	section("ignore", ignored)
 	line("    separator: %s", separatorName(g.Separator))
-	decimal := map[rune]string{'.': "point", ',': "comma"}[g.Decimal]
-	if g.Ambiguous != "" {
-		decimal += " # not sure: " + oneLine(g.Ambiguous)
-	}
-	line("    decimal: %s", decimal)
+	line("    decimal: %s", map[rune]string{'.': "point", ',': "comma"}[g.Decimal])
 	line("    header: %s", map[bool]string{true: "present", false: "absent # columns are called by their numbers"}[g.Header])
 	switch {
 	case y.Missing > 0:
@@ -89,6 +91,11 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 	line("  partition: {kind: iid, clients: %d} # simulated clients, and the parts that participants get", min(max(g.Rows/50, 2), 10))
 	line("strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 10, lr: 0.05}")
 	line("stop: {rounds: 50}")
+	if rare != "" {
+		line("# Class %s is rare: accuracy says little of it. Beside kind in model,", oneLine(quoted(rare)))
+		line("# class_weights: balanced; and in stop,")
+		line("# metrics: [{metric: recall, class: %s, reach: 0.8}]", oneLine(quoted(rare)))
+	}
 	return []byte(b.String()), nil
 }
 
@@ -139,6 +146,8 @@ func described(c *data.GuessedColumn) string {
 		s = fmt.Sprintf("%d different texts", c.Distinct)
 	case data.Dates:
 		s = "dates"
+	case data.RowNumbers:
+		s = "numbers of the rows"
 	case data.Constant:
 		s = "the same value in all rows"
 		if c.Distinct == 0 {
@@ -154,6 +163,36 @@ func described(c *data.GuessedColumn) string {
 		s += "; missing in " + plural(c.Missing, "row")
 	}
 	return s
+}
+
+// counted says how many rows the first classes have.
+func counted(c *data.GuessedColumn) string {
+	const shown = 10
+	var all []string
+	for i, n := range c.Counts[:min(len(c.Counts), shown)] {
+		all = append(all, fmt.Sprintf("%s: %d", oneLine(c.Values[i]), n))
+	}
+	s := strings.Join(all, ", ") + " rows"
+	if len(c.Counts) > shown {
+		s += " of the first classes"
+	}
+	return s
+}
+
+// rarest returns the class with the fewest rows, if these are less than a third of its
+// share among equal classes.
+func rarest(c *data.GuessedColumn) string {
+	all, at := 0, 0
+	for i, n := range c.Counts {
+		all += n
+		if n < c.Counts[at] {
+			at = i
+		}
+	}
+	if 3*len(c.Counts)*c.Counts[at] < all {
+		return c.Values[at]
+	}
+	return ""
 }
 
 func short(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
@@ -200,7 +239,8 @@ func titleOf(path string) string {
 	if s = oneLine(s); s == "" {
 		return "A table"
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	r := []rune(s)
+	return string(unicode.ToUpper(r[0])) + string(r[1:])
 }
 
 // stem returns the name of a file without folder and endings.

@@ -35,7 +35,7 @@ func TestInit(t *testing.T) {
 		{"categories, dates, names, a constant and holes", "data/Patients 2024_final.csv.gz",
 			repeat("name,age,sex,admitted,country,smoker,outcome", 40, "Ann %d,31,f,2024-05-31,DE,yes,ill", "Bob,?,m,2024-06-01,DE,no,healthy", "Cleo,77,f,2024-07-01,DE,no,healthy"), "",
 			[]string{
-				"# Guessed from Patients 2024_final.csv.gz: 40 rows of 7 columns.", "name: patients-2024-final\n", `title: "Patients 2024 final"`,
+				"# Guessed from Patients 2024_final.csv.gz: 40 rows of 7 columns.", "name: \"patients-2024-final\"\n", `title: "Patients 2024 final"`,
 				`target: "outcome" # the last column; 2 different texts`, `classes: ["healthy", "ill"]`, "# age: whole numbers, 31 to 77, 2 different ones; missing in 13 rows",
 				`- {column: "sex", values: ["f", "m"]} # 2 different texts`, `- "admitted" # dates`, `- "country" # the same value in all rows`,
 				"missing: mean # of the training rows", "model: {kind: mlp, hidden: []}",
@@ -44,8 +44,10 @@ func TestInit(t *testing.T) {
 			[]string{"model: {kind: linear}", `target: "price" # the last column; numbers, 51250.8 to 225000, 3 different ones`, "predict: number", "separator: semicolon", "decimal: comma"}},
 		{"labels from 1 to 3, told by number", "x.csv", repeat("grade,points", 30, "1,91.5", "2,71.5", "3,51"), "1",
 			[]string{`target: "grade" # whole numbers, 1 to 3, 3 different ones`, "predict: class", `classes: ["1", "2", "3"]`, "# points: numbers, 51 to 91.5"}},
-		{"a sign that nothing shows", "x.csv", repeat("a,b", 30, "999,x", "12.345,y", "500,x"), "",
-			[]string{"decimal: point # not sure: x.csv:3: column 1 (a) is"}},
+		{"a rare class", "Übersicht.csv", repeat("a,b", 40, strings.Split(strings.Repeat("1,x;2,x;", 19)+"3,y;1,x", ";")...), "",
+			[]string{`title: "Übersicht"`, `classes: ["x", "y"] # x: 39, y: 1 rows`, `# Class "y" is rare`, `# metrics: [{metric: recall, class: "y", reach: 0.8}]`}},
+		{"numbers of the rows, and a name that is a number", "2024.csv", "id,a,b\n7,1,x\n8,2,y\n9,1,x\n10,2,y\n11,1,x\n12,2,x\n13,3,y\n14,3,y\n15,2,x\n16,5,x\n17,1,y\n", "",
+			[]string{`- "id" # numbers of the rows`, `name: "2024"`}},
 		{"numbers and a few texts", "x.csv", repeat("a,b,c", 30, "1,5,x", "2,6,y", "3,unknown,x"), "",
 			[]string{`- {column: "b", values: ["5", "6", "unknown"]} # 3 different texts; "unknown" in line 4 is no number`}},
 		{"no names", "x.csv", repeat("1,2,yes", 30, "1,2,yes", "2,7,no"), "",
@@ -78,6 +80,7 @@ func TestInit(t *testing.T) {
 
 func TestInitRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, target, want string }{
+		{"a sign that nothing shows", "a,b\n999,x\n12.345,y\n500,x\n", "", `x.csv:3: column 1 (a) is "12.345": no other number tells whether that is 12.345 or 12345, want --decimal point or comma`},
 		{"no such column", "a,b\n1,2\n2,3\n", "c", `x.csv: there is no column "c", want one of "a" or "b", or a number from 1 to 2`},
 		{"a column of dates", "a,b\n1,2024-01-01\n2,2024-01-02\n", "", `x.csv: the target "b" cannot be predicted: dates; want another column as --target: "a"`},
 		{"a column of names", "a,b\n1,Ann\n2,Bob\n", "", `x.csv: the target "b" cannot be predicted: texts that hardly repeat`},

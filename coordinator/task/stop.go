@@ -64,13 +64,24 @@ func (t *Task) RunStop(classes []string) run.Stop {
 	return s
 }
 
-// CheckGoals checks that the data has the classes that stop.metrics names. The error is
-// an *Error with the lines of the file that t was read from.
-func (t *Task) CheckGoals(classes []string) error {
+// CheckGoals checks that the data has the classes that stop.metrics names, and test
+// examples of those that its figures are about: tested has their numbers by class, nil
+// in a regression. The error is an *Error with the lines of the file that t was read
+// from.
+func (t *Task) CheckGoals(classes []string, tested []int) error {
 	d := &decoder{places: t.where, root: t}
+	none := slices.Index(tested, 0)
 	for i, g := range t.Stop.Metrics {
-		if g.Class != "" {
-			d.want(slices.Contains(classes, g.Class), fmt.Sprintf("stop.metrics[%d].class", i), quoted(g.Class), "a class of the data: "+someOf(classes))
+		path := fmt.Sprintf("stop.metrics[%d]", i)
+		c := slices.Index(classes, g.Class)
+		switch {
+		case g.Class != "" && c < 0:
+			d.want(false, path+".class", quoted(g.Class), "a class of the data: "+someOf(classes))
+		case g.Class != "" && tested[c] == 0:
+			d.want(false, path+".class", quoted(g.Class), "a class with test examples: this one has none, so its figures are unknown")
+		case none >= 0 && (g.Metric == string(run.BalancedAccuracy) || g.Metric == string(run.F1) && g.Class == ""):
+			d.want(false, path+".metric", quoted(g.Metric),
+				fmt.Sprintf("another figure, or a larger data.holdout: class %s has no test examples, and the mean would leave it out", quoted(classes[none])))
 		}
 	}
 	return d.err()

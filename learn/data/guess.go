@@ -24,7 +24,8 @@ type Guess struct {
 type GuessedColumn struct {
 	Name     string
 	Kind     ColumnKind
-	Values   []string // of a category, in the order that ReadCSV gives them
+	Values   []string // if there are few: in the order that ReadCSV gives categories and classes
+	Counts   []int    // rows of each of Values
 	Integers bool     // all numbers are whole
 	Min, Max float64  // of numbers
 	Distinct int      // different values, at most maxCategories + 1
@@ -42,6 +43,7 @@ const (
 	Categories            // at most 256 texts that occur more than once
 	Dates                 // days, such as 2024-05-31 or 31.5.2024
 	Texts                 // other texts
+	RowNumbers            // whole numbers, each one more than that of the row above
 	Constant              // one value, or none
 )
 
@@ -102,6 +104,8 @@ func GuessCSV(r io.Reader, name string, cfg CSV) (*Guess, error) {
 type guessing struct {
 	GuessedColumn
 	numbers, dates, texts int
+	serial                int            // numbers that follow the one above
+	last                  float64        // number
 	values                map[string]int // at most maxCategories + 1
 }
 
@@ -131,7 +135,11 @@ func (g *guessing) add(s string, decimal rune, line int) {
 	if g.numbers == 0 {
 		g.Min, g.Max, g.Integers = v, v, true
 	}
+	if g.numbers > 0 && v == g.last+1 {
+		g.serial++
+	}
 	g.numbers++
+	g.last = v
 	g.Min, g.Max = min(g.Min, v), max(g.Max, v)
 	g.Integers = g.Integers && v == math.Trunc(v)
 }
@@ -142,6 +150,8 @@ func (g *guessing) column(name string, rows int) GuessedColumn {
 	switch {
 	case c.Distinct <= 1:
 		c.Kind = Constant
+	case g.texts == 0 && g.dates == 0 && g.serial == rows-1 && rows > 10:
+		c.Kind = RowNumbers
 	case g.texts == 0 && g.dates == 0:
 		c.Kind = Numbers
 	case g.dates > 0 && g.numbers == 0 && g.texts == 0:
@@ -163,6 +173,9 @@ func (g *guessing) column(name string, rows int) GuessedColumn {
 		col.codes = map[string]int{}
 		col.sort()
 		c.Values = col.texts
+		for _, s := range c.Values {
+			c.Counts = append(c.Counts, g.values[s])
+		}
 	}
 	return c
 }

@@ -18,15 +18,24 @@ func Statistics(parts [][]int32, labels []uint8, classes int) [][]int {
 	return counts
 }
 
+// Count returns how many labels are of each class.
+func Count(labels []uint8, classes int) []int {
+	counts := make([]int, classes)
+	for _, y := range labels {
+		counts[y]++
+	}
+	return counts
+}
+
 // BalancedWeights returns a weight for each class, by which its examples count as much
 // as those of any other class together: n/(k n_c) for class c, which n_c of the n
 // labels are of; k is the number of classes that have examples. The mean weight of the
 // examples is 1. A class without examples has weight 1.
 func BalancedWeights(labels []uint8, classes int) []float32 {
-	counts := make([]int, classes)
+	counts := Count(labels, classes)
 	present := 0
-	for _, y := range labels {
-		if counts[y]++; counts[y] == 1 {
+	for _, n := range counts {
+		if n > 0 {
 			present++
 		}
 	}
