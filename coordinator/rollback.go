@@ -45,6 +45,9 @@ func rollbackCommand(ctx context.Context, args []string, stdout, _ io.Writer) er
 	if unserved(err) {
 		done, err = rollBackAlone(ctx, *dir, *name, version) // no coordinator serves the directory
 	}
+	if ctx.Err() != nil && err != nil {
+		return fmt.Errorf("%w: a coordinator that has begun to go back does so as soon as it can write; its log says which version the run is at", err)
+	}
 	if err != nil {
 		return err
 	}

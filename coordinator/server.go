@@ -156,10 +156,12 @@ func (s *Server) open() (err error) {
 	front := &http.Server{
 		Handler:           web.New(shown, s.hub, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress, Connections: connections}, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
-		IdleTimeout:       protocol.IdleTimeout,
-		ConnState:         connections.State,
-		MaxHeaderBytes:    protocol.MaxHeader,
-		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
+
+		DisableGeneralOptionsHandler: true, // it answers beside all budgets
+		IdleTimeout:                  protocol.IdleTimeout,
+		ConnState:                    connections.State,
+		MaxHeaderBytes:               protocol.MaxHeader,
+		ErrorLog:                     slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
 	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr))
 	return nil

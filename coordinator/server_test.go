@@ -559,3 +559,19 @@ func TestServeWarns(t *testing.T) {
 		t.Errorf("two tasks of one title: %s", log)
 	}
 }
+
+// OPTIONS * is a request like any other, and does not wait for its body: net/http would
+// answer it beside all budgets.
+func TestServeAnswersOptions(t *testing.T) {
+	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "OPTIONS * HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n", s.Addr())
+	answer, err := io.ReadAll(conn) // until the coordinator closes
+	if !strings.HasPrefix(string(answer), "HTTP/1.1 405 ") {
+		t.Errorf("got %q, %v, want status 405 and a closed connection", answer, err)
+	}
+}

@@ -229,9 +229,10 @@ const (
 	ConnectionsPerParticipant = 8
 
 	// MaxRequestRate is the max average rate of requests, per second; RequestBurst is
-	// the max number at once: two classes that open the page and fetch 20 shards each.
+	// the max number at once: two classes that open the page, some 20 files, and fetch 20
+	// shards each.
 	MaxRequestRate = 128
-	RequestBurst   = 2048
+	RequestBurst   = 3072
 
 	// MaxProbeRate is the max average rate of requests for /healthz and /readyz, per
 	// second; ProbeBurst is the max number at once. Each asks the owners of the runs.
@@ -250,6 +251,12 @@ const (
 	// MaxConnections is the max number of open connections, WebSockets not counted. When
 	// there are as many, a new one replaces one of the address that holds the most.
 	MaxConnections = MaxSessions
+
+	// MaxRequests is the max number of requests that are answered at one time, event
+	// streams included and probes aside: the other connections are left to probes. Those of
+	// one address are at most as many as its connections, also where they come through a
+	// proxy.
+	MaxRequests = 10_000
 
 	// IdleTimeout is the max time between two requests of a connection.
 	IdleTimeout = 2 * time.Minute

@@ -366,7 +366,7 @@ func TestDocumentation(t *testing.T) {
 		"MessagesPerOrder": MessagesPerOrder, "MaxModelRate": MaxModelRate, "ModelBurst": ModelBurst,
 		"MaxConnectionRate": MaxConnectionRate, "ConnectionBurst": ConnectionBurst, "MaxRequestRate": MaxRequestRate, "RequestBurst": RequestBurst, "MaxProbeRate": MaxProbeRate, "ProbeBurst": ProbeBurst, "MaxDownloadRate": MaxDownloadRate, "DownloadBurst": DownloadBurst,
 		"MaxClasses": MaxClasses, "MaxAnswers": MaxAnswers, "MaxModelFiles": MaxModelFiles, "MinFileRate": MinFileRate,
-		"MaxConnections": MaxConnections, "ConnectionsPerParticipant": ConnectionsPerParticipant, "IdleTimeout": IdleTimeout, "MaxHeader": MaxHeader, "MaxStreams": MaxStreams,
+		"MaxConnections": MaxConnections, "MaxRequests": MaxRequests, "ConnectionsPerParticipant": ConnectionsPerParticipant, "IdleTimeout": IdleTimeout, "MaxHeader": MaxHeader, "MaxStreams": MaxStreams,
 		"MaxAdminConnections": MaxAdminConnections, "MaxLoggedAddresses": MaxLoggedAddresses, "MaxWants": MaxWants, "MaxParticipants": MaxParticipants,
 		"ParticipantEvents": ParticipantEvents, "ParticipantEventTime": ParticipantEventTime, "AddressEvents": AddressEvents, "AddressEventTime": AddressEventTime, "RunEvents": RunEvents, "RunEventTime": RunEventTime,
 		"MaxUnsent": MaxUnsent,

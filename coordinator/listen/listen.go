@@ -191,7 +191,7 @@ func (l *Listeners) Handle(front *http.Server, admin http.Handler) {
 	}
 	side := func(socket net.Listener, handler http.Handler, state func(net.Conn, http.ConnState)) *http.Server {
 		s := &http.Server{
-			Handler: handler, ConnState: state,
+			Handler: handler, ConnState: state, DisableGeneralOptionsHandler: true,
 			ReadTimeout: sideTimeout, WriteTimeout: sideTimeout, IdleTimeout: protocol.IdleTimeout, MaxHeaderBytes: protocol.MaxHeader,
 			ErrorLog: front.ErrorLog,
 		}

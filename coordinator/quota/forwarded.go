@@ -47,9 +47,12 @@ func ParseProxies(list string, log *slog.Logger) (*Proxies, error) {
 		if a := network.Addr(); a.Is4In6() { // peers' addresses are unmapped
 			const mapped = 96 // bits of ::ffff:0:0
 			if network.Bits() < mapped {
-				return nil, fmt.Errorf("%q, want a network of IPv4 or of IPv6 addresses, such as 0.0.0.0/0 or ::/0", entry)
+				return nil, fmt.Errorf("%q, want a network of IPv4 or of IPv6 addresses, such as 10.0.0.0/8 or 2001:db8::/32", entry)
 			}
 			network = netip.PrefixFrom(a.Unmap(), network.Bits()-mapped)
+		}
+		if least := map[bool]int{true: 8, false: 16}[network.Addr().Is4()]; network.Bits() < least {
+			return nil, fmt.Errorf("%q, want a smaller network, at least /%d: whoever is in it can claim any address", entry, least)
 		}
 		p.networks = append(p.networks, network.Masked())
 	}

@@ -14,7 +14,7 @@ func TestParseProxies(t *testing.T) {
 		"2001:db8::1/64,::1":       "2001:db8::/64 ::1/128",
 		"::ffff:192.0.2.1":         "192.0.2.1/32",
 		"::ffff:10.1.2.3/104":      "10.0.0.0/8",
-		"::ffff:0:0/96":            "0.0.0.0/0",
+		"::ffff:16.0.0.0/104":      "16.0.0.0/8",
 		LoopbackProxies:            "127.0.0.0/8 ::1/128",
 		"":                         "",
 	} {
@@ -36,7 +36,12 @@ func TestParseProxies(t *testing.T) {
 			t.Errorf("%q: got %v, want an error", list, err)
 		}
 	}
-	if _, err := ParseProxies("::ffff:10.0.0.0/95", nil); err == nil || !strings.Contains(err.Error(), "0.0.0.0/0") {
+	for list, want := range map[string]string{"0.0.0.0/0": "at least /8", "::ffff:0:0/96": "at least /8", "10.0.0.1,10.0.0.0/7": "at least /8", "::/0": "at least /16"} {
+		if _, err := ParseProxies(list, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", list, err, want)
+		}
+	}
+	if _, err := ParseProxies("::ffff:10.0.0.0/95", nil); err == nil || !strings.Contains(err.Error(), "of IPv4 or of IPv6 addresses") {
 		t.Errorf("a network of IPv4 and IPv6 addresses: got %v, want an error", err)
 	}
 }

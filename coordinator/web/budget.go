@@ -25,6 +25,7 @@ type budgets struct {
 	requests  *quota.Pace  // requests
 	probes    *quota.Pace  // requests of /healthz and /readyz
 	downloads *quota.Pace  // bytes of answers
+	flight    *quota.Quota // requests that are answered at a time
 	streams   *quota.Quota // event streams at a time
 	answers   *quota.Quota // answers that are made for one request, at a time
 	conns     *quota.Conns // of the server; nil: without bound
@@ -38,6 +39,7 @@ func newBudgets(addresses quota.Addresses, l Limits, log *slog.Logger) *budgets 
 		requests:  quota.NewPace(rate.Limit(share*protocol.MaxRequestRate), quota.Scaled(protocol.RequestBurst, share)),
 		probes:    quota.NewPace(rate.Limit(share*protocol.MaxProbeRate), quota.Scaled(protocol.ProbeBurst, share)),
 		downloads: quota.NewPace(rate.Limit(share*protocol.MaxDownloadRate), quota.Scaled(protocol.DownloadBurst, share)),
+		flight:    quota.New(protocol.MaxRequests, protocol.ConnectionsPerParticipant*l.Participants),
 		streams:   quota.New(protocol.MaxStreams, l.Participants),
 		answers:   quota.New(protocol.MaxAnswers, l.Participants),
 	}

@@ -93,6 +93,43 @@ func TestRequestBudget(t *testing.T) {
 	r.Body.Close()
 }
 
+// An address has as many requests under way as it may have connections; more are refused,
+// and probes are answered.
+func TestRequestsUnderWay(t *testing.T) {
+	st, _ := testStudy(t)
+	release := make(chan struct{})
+	page := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release })
+	site := testSite(t, "", quota.Addresses{CountLoopback: true})
+	s := httptest.NewServer(New([]*Study{st}, hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), page, site, Limits{Participants: 1}, slog.New(slog.DiscardHandler)))
+	t.Cleanup(s.Close)
+	t.Cleanup(func() { close(release) })
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answers := make(chan int)
+	for range protocol.ConnectionsPerParticipant + 1 {
+		go func() {
+			r, err := client.Get(s.URL + "/")
+			if err != nil {
+				answers <- 0
+				return
+			}
+			r.Body.Close()
+			answers <- r.StatusCode
+		}()
+	}
+	if got := <-answers; got != http.StatusTooManyRequests {
+		t.Errorf("the first answer is %d, want 429 while the others are under way", got)
+	}
+	if r, err := client.Get(s.URL + "/healthz"); err != nil || r.StatusCode != http.StatusOK {
+		t.Errorf("/healthz: %v, %v, want 200", r, err)
+	}
+	for range protocol.ConnectionsPerParticipant {
+		release <- struct{}{}
+		if got := <-answers; got != http.StatusOK {
+			t.Errorf("a request that was under way is answered %d, want 200", got)
+		}
+	}
+}
+
 // The door knows what a stream of events would be told, and that no connection is left:
 // a page learns neither from the stream or the socket.
 func TestDoorOfBudgets(t *testing.T) {

@@ -44,7 +44,11 @@ func (s *server) guard(next http.Handler) http.Handler {
 			}
 		default:
 			timed.from = s.budgets.addresses.Of(r)
-			if s.budgets.request(timed, r, s.budgets.requests, timed.from) == nil && s.budgets.download(timed, r, timed.from) {
+			if s.budgets.request(timed, r, s.budgets.requests, timed.from) != nil || !s.budgets.download(timed, r, timed.from) {
+				return
+			}
+			if release := s.budgets.hold(timed, r, s.budgets.flight); release != nil {
+				defer release()
 				next.ServeHTTP(timed, r)
 			}
 		}
