@@ -23,34 +23,42 @@ const (
 type durability struct {
 	err      error  // the last failure; nil while it works
 	failures uint64 // in all
-	inARow   int
-	retrying int // writes that wait for a retry
+	retrying int    // writes that wait for a retry
 }
 
-func (d *durability) pause() time.Duration {
-	return min(minRetry<<min(max(d.inARow-1, 0), 10), maxRetry)
+// backoff returns the pause after a write has failed the given number of times. Each
+// write has a count of its own: many that fail at once do not make one another wait.
+func backoff(failed int) time.Duration {
+	return min(minRetry<<min(failed-1, 10), maxRetry)
 }
 
 // save writes to the journal, with retries, and then calls then. Pending entries of
 // the event log are written before, unless such a write is under way.
 func (r *Run) save(what string, write func(Journal) error, then func()) {
-	r.try(what, write, then, func() { r.save(what, write, then) })
+	var attempt func(failed int)
+	attempt = func(failed int) { r.try(what, failed, write, then, attempt) }
+	attempt(0)
 }
 
 // saveRound is save for a write of a round. It is dropped once the run is over.
 func (r *Run) saveRound(what string, write func(Journal) error, then func()) {
-	if r.finished != "" {
-		return
-	}
-	r.try(what, write, func() {
-		if r.finished == "" {
-			then()
+	var attempt func(failed int)
+	attempt = func(failed int) {
+		if r.finished != "" {
+			return
 		}
-	}, func() { r.saveRound(what, write, then) })
+		r.try(what, failed, write, func() {
+			if r.finished == "" {
+				then()
+			}
+		}, attempt)
+	}
+	attempt(0)
 }
 
-// try writes to the journal and calls then, or, after the backoff, again.
-func (r *Run) try(what string, write func(Journal) error, then, again func()) {
+// try writes to the journal and calls then, or, after the backoff, again with the number
+// of failures of this write.
+func (r *Run) try(what string, failed int, write func(Journal) error, then func(), again func(failed int)) {
 	if r.cfg.Journal == nil {
 		then()
 		return
@@ -67,10 +75,11 @@ func (r *Run) try(what string, write func(Journal) error, then, again func()) {
 		case errors.Is(err, ErrPermanent):
 			r.halt(what, err)
 		default:
-			pause := r.durable.pause()
-			r.log.Error("cannot store, trying again", "what", what, "in", pause, "failures", r.durable.inARow, "error", err)
+			failed++
+			pause := backoff(failed)
+			r.log.Error("cannot store, trying again", "what", what, "in", pause, "failures", failed, "error", err)
 			r.durable.retrying++
-			r.env.AfterFunc(pause, func() { r.durable.retrying--; again() })
+			r.env.AfterFunc(pause, func() { r.durable.retrying--; again(failed) })
 		}
 	})
 }
@@ -80,9 +89,6 @@ func (r *Run) try(what string, write func(Journal) error, then, again func()) {
 func (r *Run) journalAnswered(err error) {
 	if err != nil {
 		r.durable.failures++
-		r.durable.inARow++
-	} else {
-		r.durable.inARow = 0
 	}
 	if err == nil && r.durable.retrying > 0 {
 		return // a larger write has failed, and still waits

@@ -99,6 +99,22 @@ func TestRetryPauses(t *testing.T) {
 	}
 }
 
+// Writes that fail at once do not lengthen one another's pauses.
+func TestManyWritesFail(t *testing.T) {
+	f := newFixture(t, nil)
+	f.join(t)
+	f.journal.err = errors.New("disk full")
+	f.join(t) // opens a round, which is to be written
+	for range 5 {
+		f.saveEvaluation(Evaluation{Version: 1})
+	}
+	f.journal.err = nil
+	f.env.advance(minRetry)
+	if f.StoreError() != nil || len(f.journal.opens) != 1 {
+		t.Errorf("%v after there was room for %v, %d rounds written, want the round", f.StoreError(), minRetry, len(f.journal.opens))
+	}
+}
+
 // The event log is enough to notice that the journal has failed for good.
 func TestEventLogFailsForGood(t *testing.T) {
 	f := newFixture(t, nil)
