@@ -29,7 +29,7 @@ func commands() []command {
 		{"invite", "--task T [--uses N] [--expires 2d] [--public-url URL] [--data DIR] [--qr|--no-qr] | --list | --revoke ID", "make a link by which participants join a task with join: invited, also while it is served", inviteCommand},
 		{"swarm", "--url http://HOST:PORT/ --clients N [--task NAME] [--invite LINK] [--drop P] [--slow P] [--seed N] [--adversaries KIND [--adversary-fraction F]]", "take part with native clients, for tests and load measurements", swarmCommand},
 		{"hostile", "[--url ws://HOST:PORT/ws] [--i-own-this-server] [--only REGEXP] [--list] [--long] [--verbose]", "attack a coordinator and measure what honest participants lose", hostileCommand},
-		{"tasks", "[--show NAME|FILE [--set KEY=VALUE]...] [--scheme NAME]", "list the tasks that ship, or print one, or the settings of a scheme", tasksCommand},
+		{"tasks", "[--show NAME|FILE [--set KEY=VALUE]...] [--scheme NAME] [--init FILE.csv [--target COLUMN] [--decimal point|comma]]", "list the tasks that ship, or print one, the settings of a scheme, or a task for a table", tasksCommand},
 		{"version", "", "print the version, the protocol, the Go version and the kernels", versionCommand},
 	}
 }

@@ -119,7 +119,11 @@ seed: 1
 func TestServePrefix(t *testing.T) {
 	for _, prefix := range []string{"/a/lab", ""} {
 		s := serveTest(t, Config{Public: "https://study.example/a/lab", Tasks: []string{smallTask(t, "rounds: 3", "rounds: 1")}})
-		if _, err := swarm.Run(t.Context(), swarm.Options{URL: "http://" + s.Addr() + prefix, Task: "small", Clients: 3}); err != nil {
+		totals, err := swarm.Run(t.Context(), swarm.Options{URL: "http://" + s.Addr() + prefix, Task: "small", Clients: 3})
+		if totals.Finished == "" {
+			t.Errorf("%+v: the swarm does not say why the run is over", totals)
+		}
+		if err != nil {
 			t.Errorf("below %q: %v", prefix, err)
 		}
 		if v := s.api(t, prefix+"/api/tasks/small"); v.Version != 1 {

@@ -41,5 +41,8 @@ func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	o.Log = slog.New(slog.NewTextHandler(stderr, nil))
 	t, err := swarm.Run(ctx, o)
 	fmt.Fprintf(stdout, "%d contributions accepted, %d rejected, %d reconnections\n", t.Accepted, t.Rejected, t.Reconnects)
+	if t.Finished != "" {
+		fmt.Fprintf(stdout, "the training is finished: %s\n", t.Finished)
+	}
 	return err
 }

@@ -65,6 +65,8 @@ func (o Options) Problems() []string {
 // Totals are the counters of a swarm.
 type Totals struct {
 	Accepted, Rejected, Reconnects int64
+
+	Finished string // why the run is over; empty if it is not
 }
 
 // Run runs a swarm until its run is over or ctx ends. A client reconnects after a
@@ -98,12 +100,21 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 		t.Rejected += int64(p.Rejected)
 	}
 	for _, err := range errs {
-		if err != nil {
+		var end over
+		switch {
+		case errors.As(err, &end):
+			t.Finished = string(end)
+		case err != nil:
 			return t, err
 		}
 	}
 	return t, nil
 }
+
+// over is why a run is over, as the end of a client.
+type over string
+
+func (o over) Error() string { return string(o) }
 
 func (o Options) run(ctx context.Context, i int, c *client.Client, member *adversary.Member, way *link, reconnects *atomic.Int64) error {
 	faults := rng.Stream(o.Seed, "swarm", uint64(i))
@@ -149,7 +160,7 @@ func (o Options) run(ctx context.Context, i int, c *client.Client, member *adver
 		case ctx.Err() != nil:
 			return nil
 		case errors.As(err, &ce) && ce.Code == protocol.CloseFinished:
-			return nil
+			return over(ce.Detail)
 		case errors.As(err, &ce) && ce.Code == protocol.CloseBadToken:
 			c.Forget()
 		case errors.As(err, &ce) && !ce.Code.Reconnect():

@@ -51,7 +51,7 @@ func (b *budgets) request(w http.ResponseWriter, r *http.Request, pace *quota.Pa
 	if pace.Allow(from) {
 		return nil
 	}
-	refusal := b.exceeded(r, "requests", fmt.Sprintf("requests from your address: more than %g a second", pace.Rate()))
+	refusal := b.exceeded(r, "requests", fmt.Sprintf("requests from your address: more than %.3g a second", pace.Rate()))
 	b.refuse(w, r, refusal)
 	return refusal
 }
@@ -61,12 +61,12 @@ func (b *budgets) download(w http.ResponseWriter, r *http.Request, from string) 
 	if b.downloads.Rested(from) {
 		return true
 	}
-	b.refuse(w, r, b.exceeded(r, "downloads", fmt.Sprintf("downloads of your address: more than %g bytes a second", b.downloads.Rate())))
+	b.refuse(w, r, b.exceeded(r, "downloads", fmt.Sprintf("downloads of your address: more than %.3g MB a second", b.downloads.Rate()/1e6)))
 	return false
 }
 
 // retryBudget is when a budget that is used up has some room again.
-const retryBudget = 30 * time.Second
+const retryBudget = time.Minute
 
 // exceeded returns the refusal of a request beyond a budget of its address.
 func (b *budgets) exceeded(r *http.Request, code, text string) *quota.Refusal {

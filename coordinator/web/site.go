@@ -128,6 +128,9 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 			refuse(w, r, refusal)
 			return
 		}
+		if name, tls := s.Host(); tls && name != "localhost" && (quota.HostOf(r.Host) == name || s.addresses.Proxied(r)) {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000") // as package listen does for certificates of our own
+		}
 		s.watchProxy(r)
 		if prefix := s.prefix(); prefix != "" && r.URL.Path == prefix {
 			to := url.URL{Path: prefix + "/", RawQuery: r.URL.RawQuery}

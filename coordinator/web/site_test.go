@@ -481,3 +481,24 @@ func TestSecurityHeaders(t *testing.T) {
 		}
 	}
 }
+
+// Behind a proxy that does TLS, browsers are told to come back by https, as by a
+// coordinator with certificates of its own.
+func TestStrictTransport(t *testing.T) {
+	for _, test := range []struct {
+		public, host, want string
+	}{
+		{"https://study.example", "study.example", "max-age=31536000"},
+		{"https://study.example:8443/lab", "study.example:8443", "max-age=31536000"},
+		{"https://study.example", "127.0.0.1", ""}, // a probe
+		{"http://study.example", "study.example", ""},
+		{"https://localhost", "localhost", ""},
+		{"", "127.0.0.1", ""},
+	} {
+		url, _ := siteServer(t, test.public, hub.DefaultLimits())
+		r, _ := ask(t, "GET", url+"/api/tasks", "Host", test.host)
+		if got := r.Header.Get("Strict-Transport-Security"); got != test.want {
+			t.Errorf("%q, Host %s: %q, want %q (%s)", test.public, test.host, got, test.want, r.Status)
+		}
+	}
+}
