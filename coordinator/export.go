@@ -18,7 +18,7 @@ import (
 
 func exportCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	fs := flag.NewFlagSet("export", flag.ContinueOnError)
-	name := fs.String("run", "", "identity of the run, or the name of a task for its newest run")
+	name := fs.String("run", "", "identity of the run, or the name of a task for its newest run that has a version")
 	want := fs.String("version", "newest", "version to write: newest, best, or a number")
 	format := fs.String("format", "safetensors", "format of the file: safetensors or onnx")
 	dir := fs.String("data", "fedtab-data", "directory of the database")
@@ -46,6 +46,9 @@ func exportCommand(_ context.Context, args []string, stdout, _ io.Writer) error 
 	}
 	defer s.Close()
 	r, ok, err := s.FindRun(*name)
+	if err == nil && !ok { // a run that was begun anew hides no model
+		r, ok, err = s.LatestModel(*name)
+	}
 	if err == nil && !ok {
 		r, ok, err = s.LatestRun(*name)
 	}

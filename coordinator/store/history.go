@@ -55,6 +55,13 @@ func (s *Store) LatestRun(task string) (Run, bool, error) {
 	return r, ok, wrap(err, "newest run of task %s", task)
 }
 
+// LatestModel returns the newest run of a task that has committed a version, and false
+// when there is none.
+func (s *Store) LatestModel(task string) (Run, bool, error) {
+	r, ok, err := s.findRun(`task = ? AND EXISTS (SELECT 1 FROM models WHERE models.run = runs.id)`, task)
+	return r, ok, wrap(err, "newest run of task %s with a version", task)
+}
+
 // FindRun returns the run with an ID, and false when there is none.
 func (s *Store) FindRun(id string) (Run, bool, error) {
 	r, ok, err := s.findRun(`id = ?`, id)

@@ -431,3 +431,21 @@ func TestLedgerOfEarlierSchema(t *testing.T) {
 		t.Errorf("got %+v, want %+v", saved.Ledger, want)
 	}
 }
+
+// A run that was begun anew, and has no version yet, hides no model of the runs before.
+func TestLatestModel(t *testing.T) {
+	s := open(t, t.TempDir())
+	if _, ok, err := s.LatestModel("digits"); ok || err != nil {
+		t.Errorf("a model of nothing: %v, %v", ok, err)
+	}
+	for _, id := range []string{"first", "second", "anew"} {
+		must(t, s.CreateRun(testRun(id, "digits")))
+	}
+	must(t, s.CreateRun(testRun("other", "letters")))
+	play(t, s, "first", 1, 2)
+	play(t, s, "second", 1, 1)
+	play(t, s, "other", 1, 1)
+	if r, ok, err := s.LatestModel("digits"); r.ID != "second" || !ok || err != nil {
+		t.Errorf("got %q, %v, %v, want the second run", r.ID, ok, err)
+	}
+}
