@@ -11,6 +11,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 )
 
@@ -27,11 +28,15 @@ type Quota struct {
 
 	mu        sync.Mutex
 	held      int
-	addresses map[string]int
+	addresses map[string]int // and sites
 }
 
+// siteShare is the share of the total that the addresses of one IPv6 site may hold
+// together: a home or a company has up to 65,536 networks that count as addresses.
+const siteShare = 6
+
 // New returns a quota of total resources, of which one address may hold
-// perAddress; 0 sets no bound.
+// perAddress, and one IPv6 site a sixth of the total; 0 sets no bound.
 func New(total, perAddress int) *Quota {
 	return &Quota{total: total, perAddress: perAddress, addresses: map[string]int{}}
 }
@@ -47,6 +52,9 @@ func (q *Quota) Acquire(address string) error {
 	q.held++
 	if address != "" {
 		q.addresses[address]++
+	}
+	if site := siteOf(address); site != "" {
+		q.addresses[site]++
 	}
 	return nil
 }
@@ -65,6 +73,11 @@ func (q *Quota) check(address string) error {
 	case q.total > 0 && q.held >= q.total:
 		return ErrFull
 	}
+	if q.total > 0 && q.perAddress > 0 {
+		if site := siteOf(address); site != "" && q.addresses[site] >= max(q.perAddress, q.total/siteShare) {
+			return ErrAddress
+		}
+	}
 	return nil
 }
 
@@ -76,9 +89,27 @@ func (q *Quota) Release(address string) {
 	if address == "" {
 		return
 	}
-	if q.addresses[address]--; q.addresses[address] == 0 {
-		delete(q.addresses, address)
+	for _, key := range []string{address, siteOf(address)} {
+		if key == "" {
+			continue
+		}
+		if q.addresses[key]--; q.addresses[key] == 0 {
+			delete(q.addresses, key)
+		}
 	}
+}
+
+// siteOf returns the /48 of an IPv6 network that counts as an address; it is empty for
+// any other address.
+func siteOf(address string) string {
+	if !strings.HasSuffix(address, "/64") {
+		return ""
+	}
+	network, err := netip.ParsePrefix(address)
+	if err != nil {
+		return ""
+	}
+	return netip.PrefixFrom(network.Addr(), 48).Masked().String()
 }
 
 // Addresses says which address a connection counts for. A home or a server has an

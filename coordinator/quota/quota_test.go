@@ -2,7 +2,10 @@ package quota
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"testing"
 )
 
@@ -62,5 +65,45 @@ func TestAddress(t *testing.T) {
 		if got := (Addresses{CountLoopback: true}).Of(r); got != want {
 			t.Errorf("%s, with loopback counted: got %q, want %q", test.name, got, want)
 		}
+	}
+}
+
+// The networks of one IPv6 site hold a sixth of all together, and what they release is
+// there again; others are not concerned.
+func TestQuotaOfSites(t *testing.T) {
+	q := New(60, 4)
+	network := func(i int) string { return group(netip.MustParseAddr(fmt.Sprintf("2001:db8:7:%x::1", i))) }
+	held := 0
+	for i := range 100 {
+		if q.Acquire(network(i)) == nil {
+			held++
+		}
+	}
+	if held != 10 {
+		t.Errorf("a site holds %d of 60, want 10", held)
+	}
+	if err := q.Acquire(network(0)); !errors.Is(err, ErrAddress) {
+		t.Errorf("one more of the site: %v, want %v", err, ErrAddress)
+	}
+	for _, address := range []string{"192.0.2.1", group(netip.MustParseAddr("2001:db8:8::1")), ""} {
+		if err := q.Acquire(address); err != nil {
+			t.Errorf("%q beside the site: %v", address, err)
+		}
+	}
+	q.Release(network(0))
+	if err := q.Acquire(network(50)); err != nil {
+		t.Errorf("after a release: %v", err)
+	}
+	small := New(12, 4) // a sixth is less than an address may have
+	for i := range 4 {
+		if err := small.Acquire(network(1)); err != nil {
+			t.Errorf("participant %d of one network: %v", i, err)
+		}
+	}
+	for range 4 {
+		small.Release(network(1))
+	}
+	if len(small.addresses) != 0 || small.held != 0 {
+		t.Errorf("after all is released, %v and %d are left", small.addresses, small.held)
 	}
 }
