@@ -67,13 +67,17 @@ func (p *Page) withoutInvite() string {
 // LeaveWords says what leaving costs a tab that has joined by invite; empty if nothing.
 func (p *Page) LeaveWords() string {
 	i, err := invite.Read(p.InviteTo(p.Selected))
+	pause := " To stop for a while, press Pause."
+	if p.Paused {
+		pause = ""
+	}
 	switch {
 	case err != nil || !p.invited || !p.Taking() || p.Stage == StageLeaving:
 		return ""
 	case int(i.Uses) <= max(1, p.Local.Participants):
-		return "This tab has used up its invite: if you leave, you need a new one to join again. To stop for a while, press Pause."
+		return "This tab has used up its invite: if you leave, you need a new one to join again." + pause
 	}
-	return "If you leave, joining again takes another use of the invite. To stop for a while, press Pause."
+	return "If you leave, joining again takes another use of the invite." + pause
 }
 
 // refusedWords says how many of this tab's participants take no part, and why; empty if

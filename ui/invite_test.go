@@ -154,6 +154,9 @@ func TestLeaveWords(t *testing.T) {
 		p.OnReady("scalar")
 		p.OnWorkerState(map[string]any{"connection": "joined", "activity": "waiting", "participants": float64(test.participants)})
 		shows(test.want)
+		p.Paused = true // there is no Pause to press
+		shows(strings.TrimSuffix(test.want, " To stop for a while, press Pause."))
+		p.Paused = false
 		p.Leave()
 		shows("")
 	}
