@@ -38,7 +38,7 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.StringVar(&cfg.Public, "public-url", "", "address that participants use, http(s)://HOST[:PORT][/PREFIX]; without it only IP addresses and local names are served")
 	proxies := fs.String("trusted-proxies", quota.LoopbackProxies, "addresses and networks of the reverse proxies that say for whom they ask, separated by commas")
 	countLoopback := fs.Bool("count-loopback", false, "count every loopback address like any other in all limits per address, for tests")
-	verbose := fs.Bool("verbose", false, "log every session and contribution")
+	verbose := fs.Bool("verbose", false, "log every round, session and contribution")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
 	}

@@ -187,7 +187,7 @@ func (r *Run) publish(c *Commit) {
 	if w := r.rewind; w != nil && w.version == c.Round {
 		r.log.Info("gone back to an earlier version", "version", c.Round, "model_of", w.to)
 	} else {
-		r.log.Info("round committed", "round", c.Round, "participants", len(c.Participants),
+		r.news("round committed", "round", c.Round, "participants", len(c.Participants),
 			"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", c.Committed.Sub(rec.Opened).Seconds())
 	}
 	r.broadcastStatus()

@@ -43,9 +43,9 @@ func (r *Run) evaluationDone(e Evaluation) {
 		rec.Test = &test
 	}
 	if math.IsNaN(e.Accuracy) {
-		r.log.Info("evaluated", "version", e.Version, "test_loss", e.Loss, "test_rmse", e.RMSE, "test_r2", e.R2)
+		r.news("evaluated", "version", e.Version, "test_loss", e.Loss, "test_rmse", e.RMSE, "test_r2", e.R2)
 	} else {
-		r.log.Info("evaluated", "version", e.Version, "test_loss", e.Loss, "test_accuracy", e.Accuracy)
+		r.news("evaluated", "version", e.Version, "test_loss", e.Loss, "test_accuracy", e.Accuracy)
 	}
 	if r.finished != "" {
 		r.notify(rec)

@@ -35,7 +35,7 @@ func (r *Run) openRound(e strategy.Open) {
 			return // given up meanwhile
 		}
 		r.phase = protocol.PhaseTraining
-		r.log.Info("round opened", "round", e.Round, "order", e.Order, "cohort", len(e.Cohort))
+		r.news("round opened", "round", e.Round, "order", e.Order, "cohort", len(e.Cohort))
 		r.step(strategy.Opened{Round: e.Round})
 		r.notify(nil)
 	})

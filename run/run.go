@@ -56,6 +56,7 @@ type Run struct {
 
 	stepping bool // the strategy's effects are being executed
 
+	told       map[string]time.Time // when news were at info last
 	rounds     []RoundRecord
 	evaluated  *Evaluation // newest
 	evaluating bool
@@ -77,7 +78,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
 		phase: protocol.PhaseWaiting, roster: newRoster(cfg.Shards), accounts: newAccounts(cfg.Uncounted, cfg.Metered),
 		absent: map[uint32]*outstanding{}, offers: map[strategy.Handle]*Offer{}, kept: map[strategy.Handle]*kept{},
-		median: math.Inf(1), guard: guard{evaluate: cfg.Judge}, means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){}, events: eventLog{all: runBudget},
+		median: math.Inf(1), guard: guard{evaluate: cfg.Judge}, means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){}, told: map[string]time.Time{}, events: eventLog{all: runBudget},
 	}
 	var err error
 	if r.down, err = newDownlink(cfg.Model, cfg.Seed, cfg.Packing); err != nil {
