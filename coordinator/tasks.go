@@ -13,6 +13,7 @@ import (
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
+	"fedtab/learn/data"
 	"fedtab/strategy"
 )
 
@@ -38,11 +39,11 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 		return usageError("tasks: want one of --show, --scheme and --init at a time")
 	}
 	if *table != "" {
-		sign, ok := map[string]rune{"": 0, "point": '.', "comma": ','}[*decimal]
-		if !ok {
+		dialect := dataset.Dialect("", *decimal, "")
+		if *decimal != "" && dialect.Decimal == 0 {
 			return usageError(fmt.Sprintf("tasks: --decimal is %q, want point or comma", *decimal))
 		}
-		return initTask(stdout, *table, *target, sign)
+		return initTask(stdout, *table, *target, dialect)
 	}
 	if *scheme != "" {
 		return describeScheme(stdout, *scheme)
@@ -69,8 +70,8 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 }
 
 // initTask writes a task for a CSV file. It is tried before it is printed.
-func initTask(w io.Writer, path, target string, decimal rune) error {
-	g, err := dataset.Guess(path, decimal)
+func initTask(w io.Writer, path, target string, dialect data.CSV) error {
+	g, err := dataset.Guess(path, dialect)
 	if err != nil {
 		return fmt.Errorf("--init: %w", err)
 	}

@@ -37,6 +37,16 @@ func Secured(next http.Handler) http.Handler {
 	})
 }
 
+// SetStrict tells browsers to come back to a host by https only, for a year (RFC 6797).
+// Subdomains are not the coordinator's to decide on, nor are the other ports of
+// localhost, which browsers take to be the same host. host has no port, and is in lower
+// case.
+func SetStrict(h http.Header, host string) {
+	if host != "localhost" && !strings.HasSuffix(host, ".localhost") {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
 // types are the content types of the packed files. Those of package mime depend on
 // files of the machine.
 var types = map[string]string{

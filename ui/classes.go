@@ -54,10 +54,7 @@ func (c *Classes) mistaken(i int) string {
 // ErrorWords says how much a regression explains, beside its root mean squared error.
 func (t *Task) ErrorWords() string {
 	e := t.Evaluation
-	if e == nil || e.RMSE == nil {
-		return t.EvaluatedWords()
-	}
-	if e.R2 == nil {
+	if e == nil || e.R2 == nil {
 		return t.EvaluatedWords()
 	}
 	return percent(*e.R2, 1) + " of the variance explained, " + t.EvaluatedWords()

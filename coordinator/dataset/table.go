@@ -146,12 +146,11 @@ func notes(t *data.Table, p *data.Prepared) []string {
 }
 
 // Guess reads a table, plain or compressed with gzip, and guesses what its columns hold.
-// decimal is the decimal sign, 0 if it is to be detected.
-func Guess(path string, decimal rune) (*data.Guess, error) {
+func Guess(path string, dialect data.CSV) (*data.Guess, error) {
 	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return data.GuessCSV(f, path, data.CSV{Decimal: decimal})
+	return data.GuessCSV(f, path, dialect)
 }

@@ -5,16 +5,13 @@ import (
 	"strings"
 
 	"fedtab/coordinator/quota"
+	"fedtab/static"
 )
 
-// strict tells browsers to come back by https only, for a year (RFC 6797). Subdomains
-// are not the coordinator's to decide on, nor are the other ports of localhost, which
-// browsers take to be the same host.
+// strict has browsers come back by https only.
 func strict(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if host := quota.HostOf(r.Host); host != "localhost" && !strings.HasSuffix(host, ".localhost") {
-			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
-		}
+		static.SetStrict(w.Header(), quota.HostOf(r.Host))
 		next.ServeHTTP(w, r)
 	})
 }

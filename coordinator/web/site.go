@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"fedtab/coordinator/quota"
+	"fedtab/static"
 )
 
 // Site is the address at which participants reach the coordinator: which Host headers
@@ -128,8 +129,8 @@ func (s *Site) check(sockets Sockets, next http.Handler) http.Handler {
 			refuse(w, r, refusal)
 			return
 		}
-		if name, tls := s.Host(); tls && name != "localhost" && (quota.HostOf(r.Host) == name || s.addresses.Proxied(r)) {
-			w.Header().Set("Strict-Transport-Security", "max-age=31536000") // as package listen does for certificates of our own
+		if name, tls := s.Host(); tls && (quota.HostOf(r.Host) == name || s.addresses.Proxied(r)) {
+			static.SetStrict(w.Header(), name) // a proxy does TLS
 		}
 		s.watchProxy(r)
 		if prefix := s.prefix(); prefix != "" && r.URL.Path == prefix {

@@ -79,9 +79,9 @@ const maxCategories = 256
 // and line ends. ReadCSV skips empty lines and ignores spaces around a value.
 //
 // Numbers may have a decimal comma if all of them do, groups of three digits and a
-// per cent sign. The table is read in one pass and holds numbers only. name is the file's name in errors, which read
-// NAME:LINE: column 3 (age) is "x", want a number. They wrap ErrFormat, or
-// ErrTooLarge if a limit is exceeded.
+// per cent sign. The table is read in one pass and holds numbers only. name is the
+// file's name in errors, which read NAME:LINE: column 3 (age) is "x", want a number.
+// They wrap ErrFormat, or ErrTooLarge if a limit is exceeded.
 func ReadCSV(r io.Reader, name string, cfg CSV) (*Table, error) {
 	c, sample, err := newCSVReader(r, name, cfg)
 	if err != nil {

@@ -51,9 +51,8 @@ func parseGrouped(s string, decimal rune) (float64, bool) {
 }
 
 // ungroup removes the separators of groups from the whole part of a number: all the
-// same, with three digits after each, and one to three before the first, of which the first
-// is not 0. A number
-// without separators is returned as it is.
+// same, with three digits after each, and one to three, not beginning with 0, before
+// the first. A number without separators is returned as it is.
 func ungroup(s string, decimal rune) (string, bool) {
 	at := strings.IndexFunc(s, func(r rune) bool { return groups(r, decimal) })
 	if at < 0 {
