@@ -83,18 +83,15 @@ stop: {rounds: 50, metrics: [{metric: rmse, reach: 2500}]}
 	if want := "test RMSE "; !strings.HasPrefix(reached.Finished, want) {
 		t.Errorf("finished with %q, want %s... reached", reached.Finished, want)
 	}
-	var shown float64
-	await(t, "the page shows the error", func() (ok bool) {
-		shown, ok = b.value("test-error")
-		return ok
+	await(t, "the page shows the error of the last version", func() bool {
+		return js[string](b, "document.getElementById('test-error').dataset.version") == fmt.Sprint(reached.Version)
 	})
+	shown, _ := b.value("test-error")
 	if shown < 500 || shown > 2500 {
 		t.Errorf("the page shows an error of %v, want about the noise of 1000", shown)
 	}
 	for _, want := range []string{"Typical error of price", "of the variance explained", "test RMSE 2,500 or less", "Training is finished: typical test error "} {
-		if page := js[string](b, "document.body.innerText"); !strings.Contains(page, want) {
-			t.Errorf("the page lacks %q:\n%s", want, page)
-		}
+		await(t, "the page says "+want, func() bool { return strings.Contains(js[string](b, "document.body.innerText"), want) })
 	}
 	if js[bool](b, "document.getElementById('test-accuracy').offsetParent !== null") {
 		t.Error("the page shows an accuracy of numbers")

@@ -109,7 +109,7 @@ func TestPageShowsAnEvaluation(t *testing.T) {
 		}
 	}
 	p.OnState(decode(t, `{"name": "mnist-2nn", "run": "r1", "data": {"classes": 0}, "evaluated": 6, "test_accuracy": null, "test_loss": 0.1,
-		"stop": {"goals": [{"metric": "rmse", "words": "test RMSE", "reach": 900, "falls": true}, {"metric": "r2", "words": "test R2", "reach": 0.95}]},
+		"stop": {"goals": [{"metric": "rmse", "words": "test RMSE", "reach": 900, "falls": true}, {"metric": "r2", "words": "test R2", "reach": 0.95}, {"metric": "f1", "words": "test F1", "reach": 0.99995}]},
 		"evaluation": {"version": 6, "examples": 100, "loss": 0.1, "accuracy": null, "target": "price", "rmse": 12345.6, "mae": 9000.4, "r2": 0.912}}`))
 	p.OnRound(decode(t, `{"round": 6, "test_loss": 0.1, "test_accuracy": null, "test_rmse": 12345.6}`))
 	page = render(t, p)
@@ -119,7 +119,7 @@ func TestPageShowsAnEvaluation(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"Typical error of price", "91.2% of the variance explained, model version 6", "test RMSE 900 or less or test R2 0.95",
+		"Typical error of price", "91.2% of the variance explained, model version 6", "test RMSE 900 or less or test R2 0.95 or 99.995% test F1",
 		`aria-label="Chart of test error by round: 12,346 after round 6, 12,346 after round 6"`,
 	} {
 		if !strings.Contains(page, want) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -314,7 +315,7 @@ func (t *Task) GoalWords() string {
 		case g.Metric == "r2":
 			parts = append(parts, g.Words+" "+short(g.Reach))
 		default:
-			parts = append(parts, short(math.Round(g.Reach*1e8)/1e6)+"% "+g.Words)
+			parts = append(parts, strconv.FormatFloat(math.Round(g.Reach*1e8)/1e6, 'f', -1, 64)+"% "+g.Words)
 		}
 	}
 	if t.Stop.Rounds > 0 {
