@@ -77,7 +77,7 @@ strategy: {kind: fedavg, fraction: 1, epochs: 5, batch: 10, lr: 0.05, min_client
 stop: {rounds: 50, metrics: [{metric: rmse, reach: 2500}]}
 `, table))
 	b := open(t, c.url())
-	b.join()
+	b.press("join") // the run may be over before the page shows that the tab has joined
 	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
 	reached := c.state("flats")
 	if want := "test RMSE "; !strings.HasPrefix(reached.Finished, want) {
