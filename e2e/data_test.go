@@ -80,6 +80,7 @@ stop: {rounds: 50, metrics: [{metric: rmse, reach: 2500}]}
 	b.press("join") // the run may be over before the page shows that the tab has joined
 	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
 	reached := c.state("flats")
+	await(t, "the coordinator says why", func() bool { reached = c.state("flats"); return reached.Finished != "" })
 	if want := "test RMSE "; !strings.HasPrefix(reached.Finished, want) {
 		t.Errorf("finished with %q, want %s... reached", reached.Finished, want)
 	}
