@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"fedtab/learn/data"
 )
 
 // Data names the training and test data. Paths are relative to the working directory
@@ -227,7 +229,7 @@ func (d *decoder) idx(v IDX) {
 func (d *decoder) csv(v CSV) {
 	const path = "data.csv."
 	d.path(path+"path", v.Path)
-	d.want(validText(v.Target), path+"target", quoted(v.Target), "the name of the column to be predicted, or its number from 1 in quotes")
+	d.want(data.ValidText(v.Target), path+"target", quoted(v.Target), "the name of the column to be predicted, or its number from 1 in quotes")
 	choice := func(field, value string, of ...string) {
 		if d.has(path + field) {
 			d.want(slices.Contains(of, value), path+field, quoted(value), oneOf(of))
@@ -252,7 +254,7 @@ func (d *decoder) csv(v CSV) {
 	d.want(len(v.Categorical) <= maxColumns, path+"categorical", fmt.Sprintf("a list of %d", len(v.Categorical)), fmt.Sprintf("at most %d", maxColumns))
 	for i, c := range v.Categorical {
 		item := fmt.Sprintf("%scategorical[%d]", path, i)
-		d.want(validText(c.Column), item+".column", quoted(c.Column), "the name of a column, or its number from 1 in quotes")
+		d.want(data.ValidText(c.Column), item+".column", quoted(c.Column), "the name of a column, or its number from 1 in quotes")
 		d.texts(item+".values", c.Values, maxCategory)
 	}
 }
@@ -265,7 +267,7 @@ func (d *decoder) texts(path string, list []string, maxLen int) {
 	first := map[string]int{}
 	for i, s := range list {
 		item := fmt.Sprintf("%s[%d]", path, i)
-		if !d.want(validText(s), item, quoted(s), "a short text on one line, without spaces around it") {
+		if !d.want(data.ValidText(s), item, quoted(s), "a short text on one line, without spaces around it") {
 			continue
 		}
 		if j, twice := first[s]; twice {
@@ -274,12 +276,6 @@ func (d *decoder) texts(path string, list []string, maxLen int) {
 		}
 		first[s] = i
 	}
-}
-
-// validText reports whether s can be the name of a column or a value in it. Spaces
-// around values are ignored, so s must not have them.
-func validText(s string) bool {
-	return s != "" && len(s) <= maxPath && strings.TrimSpace(s) == s && !hasControl(s, "")
 }
 
 // oneOf returns the list as "a", "b" or "c".

@@ -98,6 +98,8 @@ func TestInitRefuses(t *testing.T) {
 func FuzzInit(f *testing.F) {
 	f.Add([]byte("a,b\n1,x\n2,y\n1,x\n2,y\n"), "")
 	f.Add([]byte("a;\"b\n\";c\n1,5;x;2024-01-01\n"), "1")
+	f.Add([]byte("0,\x11\n1,0\n1,x\n,x\n,x\n"), "")
+	f.Add([]byte("a,\"b\nc\"\n1,\"x\ny\"\n2,z\n3,z\n1,\"x\ny\"\n"), "")
 	f.Add([]byte("\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00"), "b")
 	f.Fuzz(func(t *testing.T, text []byte, target string) {
 		g, err := data.GuessCSV(strings.NewReader(string(text)), "x.csv", data.CSV{})

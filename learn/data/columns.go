@@ -24,10 +24,10 @@ func (c *csvReader) header(row []string, sample []byte) bool {
 	}
 	c.names = make([]string, len(row))
 	for i, s := range row {
-		if s = strings.TrimSpace(s); !present || s == "" {
+		if s = strings.Join(strings.Fields(s), " "); !present || s == "" { // spreadsheets break long names into lines
 			s = strconv.Itoa(i + 1)
 		}
-		c.names[i] = strings.Clone(s)
+		c.names[i] = s
 	}
 	return present
 }
@@ -75,6 +75,9 @@ func (c *csvReader) named() error {
 	for i, s := range c.names {
 		if !utf8.ValidString(s) {
 			return c.refuse("the name of column %d is %s, want text in UTF-8", i+1, clip(s))
+		}
+		if !ValidText(s) {
+			return c.refuse("the name of column %d is %s, want at most %d bytes without control characters", i+1, clip(s), MaxText)
 		}
 		if j, twice := c.at[s]; twice {
 			return c.refuse("columns %d and %d are both called %s, want different names", j+1, i+1, clip(s))

@@ -42,7 +42,7 @@ const (
 	Numbers    ColumnKind = iota
 	Categories            // at most 256 texts that occur more than once
 	Dates                 // days, such as 2024-05-31 or 31.5.2024
-	Texts                 // other texts
+	Texts                 // other texts, or of several lines
 	RowNumbers            // whole numbers, each one more than that of the row above
 	Constant              // one value, or none
 )
@@ -107,6 +107,7 @@ type guessing struct {
 	serial                int            // numbers that follow the one above
 	last                  float64        // number
 	values                map[string]int // at most maxCategories + 1
+	remarks               bool           // a text cannot be a category
 }
 
 func (g *guessing) add(s string, decimal rune, line int) {
@@ -119,6 +120,7 @@ func (g *guessing) add(s string, decimal rune, line int) {
 			g.values = map[string]int{}
 		}
 		g.values[strings.Clone(s)]++ // s shares its memory with the row
+		g.remarks = g.remarks || !ValidText(s)
 	}
 	v, ok := parseNumber(s, decimal)
 	if !ok {
@@ -156,8 +158,8 @@ func (g *guessing) column(name string, rows int) GuessedColumn {
 		c.Kind = Numbers
 	case g.dates > 0 && g.numbers == 0 && g.texts == 0:
 		c.Kind = Dates
-	// Texts that hardly repeat are names or remarks.
-	case c.Distinct <= maxCategories && 2*c.Distinct <= rows-c.Missing:
+	// Texts that hardly repeat, or have several lines, are names or remarks.
+	case c.Distinct <= maxCategories && 2*c.Distinct <= rows-c.Missing && !g.remarks:
 		c.Kind = Categories
 	default:
 		c.Kind = Texts

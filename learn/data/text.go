@@ -6,9 +6,22 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
+
+// MaxText is the max number of bytes in the name of a column, and in a class or category.
+const MaxText = 4096
+
+// ValidText reports whether s can be the name of a column or a value in it: a text of
+// 1 to MaxText bytes on one line, without control characters and without spaces around
+// it, which readers leave out.
+func ValidText(s string) bool {
+	return s != "" && len(s) <= MaxText && strings.TrimSpace(s) == s &&
+		!strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError })
+}
 
 // utf8Reader returns the text of r in UTF-8, whatever its encoding: UTF-8, UTF-16
 // with or without a byte order mark, or Windows-1252, of which Latin-1 is a part. UTF-16
