@@ -239,6 +239,9 @@ func fillOne(ex Examples, x, y []float32, i int32) {
 			ex, i = e.of, e.index[i]
 		case *Union:
 			ex, i = e.find(i)
+		case *ownRows:
+			y[0] = e.fill(x, i)
+			return
 		default:
 			ex.Fill(x, y, []int32{i})
 			return
