@@ -133,6 +133,9 @@ func (s *Schema) trained(n int) uint64 {
 	return uint64(n - min(max(int(math.Round(s.Holdout*float64(n))), 1), n-1))
 }
 
+// MaxTrained returns the most examples that a participant trains on.
+func (s *Schema) MaxTrained() uint64 { return s.trained(s.Max) }
+
 // ParseTotals reads the totals of a participant. The error, which wraps ErrFormat, names
 // the first that cannot be under the schema.
 func (s *Schema) ParseTotals(b []byte) (Totals, error) {
