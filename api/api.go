@@ -3,6 +3,8 @@
 // finite or not known yet is null.
 package api
 
+import "fedtab/learn/data"
+
 // TaskName is one entry of /api/tasks.
 type TaskName struct {
 	Name  string `json:"name"`
@@ -19,7 +21,7 @@ type Door struct {
 	RetrySeconds float64 `json:"retry_seconds,omitempty"`
 }
 
-// Task is /api/tasks/NAME, and, without Rounds and Curve, a "state" event.
+// Task is /api/tasks/NAME, and, without Rounds, Curve and Data.Own, a "state" event.
 type Task struct {
 	Name         string   `json:"name"`
 	Title        string   `json:"title"`
@@ -74,6 +76,8 @@ type Data struct {
 	Public  bool   `json:"public"`  // the coordinator hands it out
 	Classes int    `json:"classes"`
 	Shards  int    `json:"shards"`
+
+	Own *data.Schema `json:"own,omitempty"` // what participants bring; absent if the coordinator has the data, and in events
 }
 
 // Packing names the codecs.
