@@ -142,6 +142,8 @@ func (c *csvReader) resolve() error {
 			c.table.Columns = append(c.table.Columns, Column{Name: c.names[i]})
 		}
 	}
+	c.table.cells = newGrid(len(c.table.Columns))
+	c.cells = make([]float64, 0, len(c.table.Columns))
 	if len(c.table.Columns) == 0 {
 		return fmt.Errorf("data: %s: no column is left beside the target %s (the separator is taken to be %q): %w",
 			c.name, clip(c.table.Target), c.cfg.Separator, ErrFormat)

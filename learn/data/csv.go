@@ -134,6 +134,7 @@ type csvReader struct {
 	columns []column       // of the file
 	target  int            // index into columns
 	table   *Table
+	cells   []float64 // of the current row, a workspace
 }
 
 // column is how a column of the file is read.
@@ -184,7 +185,7 @@ func (c *csvReader) read(sample []byte) (*Table, error) {
 			return nil, err
 		}
 	}
-	if c.table.rows == 0 {
+	if c.table.Len() == 0 {
 		if c.table.Dropped > 0 {
 			return nil, fmt.Errorf("data: %s: a value is missing in each of the %d rows: %w", c.name, c.table.Dropped, ErrFormat)
 		}
@@ -274,7 +275,7 @@ func clipName(s string) string {
 // row adds one row to the table.
 func (c *csvReader) row(row []string) error {
 	t := c.table
-	begin := len(t.cells)
+	cells := c.cells[:0]
 	var y float64
 	for i, s := range row {
 		col := &c.columns[i]
@@ -286,7 +287,6 @@ func (c *csvReader) row(row []string) error {
 		if _, listed := col.codes[s]; missing(s) && !(col.fixed && listed) {
 			switch {
 			case c.cfg.Missing == DropMissing:
-				t.cells = t.cells[:begin]
 				t.Dropped++
 				return nil
 			case col.role == target:
@@ -296,7 +296,7 @@ func (c *csvReader) row(row []string) error {
 			case c.cfg.Missing == RefuseMissing:
 				return c.bad(i, s, "a value (missing ones can be dropped, or filled with the mean or the median)")
 			}
-			t.cells = append(t.cells, math.NaN())
+			cells = append(cells, math.NaN())
 			t.Missing++
 			continue
 		}
@@ -307,7 +307,7 @@ func (c *csvReader) row(row []string) error {
 		if col.role == target {
 			y = v
 		} else {
-			t.cells = append(t.cells, v)
+			cells = append(cells, v)
 		}
 	}
 	if c.cfg.Values {
@@ -315,7 +315,7 @@ func (c *csvReader) row(row []string) error {
 	} else {
 		t.labels = append(t.labels, uint8(y))
 	}
-	t.rows++
+	t.cells.add(cells)
 	return c.bound()
 }
 
@@ -366,7 +366,8 @@ func (c *csvReader) value(i int, col *column, s string) (float64, error) {
 // bound checks the limits after a row.
 func (c *csvReader) bound() error {
 	t, limits := c.table, c.cfg.Limits
-	if t.rows > limits.Rows {
+	rows := t.Len()
+	if rows > limits.Rows {
 		return fmt.Errorf("data: %s:%d: more than %d rows: %w", c.name, c.line, limits.Rows, ErrTooLarge)
 	}
 	features := 0
@@ -378,14 +379,14 @@ func (c *csvReader) bound() error {
 			features += len(c.columns[i].texts)
 		}
 	}
-	if t.rows*features > limits.Values {
-		return fmt.Errorf("data: %s:%d: %d rows of %d values each, want at most %d values: %w", c.name, c.line, t.rows, features, limits.Values, ErrTooLarge)
+	if rows*features > limits.Values {
+		return fmt.Errorf("data: %s:%d: %d rows of %d values each, want at most %d values: %w", c.name, c.line, rows, features, limits.Values, ErrTooLarge)
 	}
 	// After some rows, the file's size gives an estimate of their number. It may
 	// exceed the limit twice, because rows differ in length.
 	const enough = 1000
-	if t.rows == enough && c.cfg.Size > 0 {
-		rows := float64(c.cfg.Size) / float64(c.in.InputOffset()) * float64(t.rows+t.Dropped)
+	if rows == enough && c.cfg.Size > 0 {
+		rows := float64(c.cfg.Size) / float64(c.in.InputOffset()) * float64(rows+t.Dropped)
 		if rows*float64(features) > 2*float64(limits.Values) || rows > 2*float64(limits.Rows) {
 			return fmt.Errorf("data: %s has %d bytes, which makes about %.0f rows of %d values each, want at most %d values and %d rows: %w",
 				c.name, c.cfg.Size, rows, features, limits.Values, limits.Rows, ErrTooLarge)
@@ -409,9 +410,9 @@ func (c *csvReader) finish() *Table {
 		col := &c.columns[i]
 		if col.role == category {
 			order := col.sort()
-			for at := k; at < len(t.cells); at += len(t.Columns) {
-				if !math.IsNaN(t.cells[at]) {
-					t.cells[at] = float64(order[int(t.cells[at])])
+			for r := range t.cells.rows {
+				if cells := t.cells.row(r); !math.IsNaN(cells[k]) {
+					cells[k] = float64(order[int(cells[k])])
 				}
 			}
 			t.Columns[k].Categories = col.texts
