@@ -2,7 +2,6 @@ package data
 
 import (
 	"bufio"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -110,9 +109,7 @@ func newCSVReader(r io.Reader, name string, cfg CSV) (*csvReader, []byte, error)
 	if !validSeparator(cfg.Separator) {
 		return nil, nil, fmt.Errorf("data: separator %q, want a valid character other than a quote or a line end: %w", cfg.Separator, ErrFormat)
 	}
-	bounded := &boundedReader{r: in, limit: cfg.Limits.Record}
-	c := &csvReader{cfg: cfg, name: name, bounded: bounded, in: csv.NewReader(bounded)}
-	c.in.Comma, c.in.FieldsPerRecord, c.in.ReuseRecord = cfg.Separator, -1, true
+	c := &csvReader{cfg: cfg, name: name, in: newRecords(in, cfg.Separator, cfg.Limits.Record)}
 	return c, sample, nil
 }
 
@@ -122,11 +119,12 @@ func validSeparator(r rune) bool {
 
 // csvReader reads one table.
 type csvReader struct {
-	cfg     CSV
-	name    string
-	in      *csv.Reader
-	bounded *boundedReader
-	line    int // of the current row, from 1
+	cfg    CSV
+	name   string
+	in     *records
+	line   int      // of the current row, from 1
+	fields []string // of the current row, as next returns them
+	text   []byte   // of the current row, a workspace
 
 	names   []string       // of the file's columns
 	at      map[string]int // columns by name
@@ -209,30 +207,31 @@ func (c *csvReader) settleDecimal(sample []byte) error {
 
 // next returns the next row, or io.EOF.
 func (c *csvReader) next() ([]string, error) {
-	row, err := c.in.Read()
-	c.bounded.start = c.in.InputOffset()
+	fields, err := c.in.next()
 	if err == nil {
-		c.line, _ = c.in.FieldPos(0)
-		return row, nil
+		c.line = c.in.start
+		c.text = c.text[:0]
+		for _, f := range fields {
+			c.text = append(c.text, f...)
+		}
+		text := string(c.text) // one allocation for the whole row
+		c.fields = c.fields[:0]
+		for _, f := range fields {
+			c.fields = append(c.fields, text[:len(f)])
+			text = text[len(f):]
+		}
+		return c.fields, nil
 	}
 	if err == io.EOF {
 		return nil, err
 	}
 	if errors.Is(err, errRecord) {
-		c.line++
-		return nil, fmt.Errorf("data: %s:%d: a row is longer than %d bytes (is a quote not closed?): %w", c.name, c.line, c.bounded.limit, ErrTooLarge)
+		c.line = c.in.start
+		return nil, fmt.Errorf("data: %s:%d: a row is longer than %d bytes (is a quote not closed?): %w", c.name, c.line, c.in.limit, ErrTooLarge)
 	}
-	if p := (*csv.ParseError)(nil); errors.As(err, &p) {
-		what := "a quote inside a field that is not in quotes, want it doubled and the field in quotes"
-		if errors.Is(p.Err, csv.ErrQuote) {
-			what = "a quote that is not closed, or not followed by a separator"
-		}
-		c.line = p.Line
-		at := ""
-		if p.StartLine != p.Line {
-			at = fmt.Sprintf(" (the row begins in line %d)", p.StartLine)
-		}
-		return nil, c.refuse("byte %d: %s%s", p.Column, what, at)
+	if q := (*quoteError)(nil); errors.As(err, &q) {
+		c.line = q.line
+		return nil, c.refuse("%v", q)
 	}
 	return nil, fmt.Errorf("data: read %s after line %d: %w", c.name, c.line, err)
 }
@@ -386,7 +385,7 @@ func (c *csvReader) bound() error {
 	// exceed the limit twice, because rows differ in length.
 	const enough = 1000
 	if rows == enough && c.cfg.Size > 0 {
-		rows := float64(c.cfg.Size) / float64(c.in.InputOffset()) * float64(rows+t.Dropped)
+		rows := float64(c.cfg.Size) / float64(c.in.offset) * float64(rows+t.Dropped)
 		if rows*float64(features) > 2*float64(limits.Values) || rows > 2*float64(limits.Rows) {
 			return fmt.Errorf("data: %s has %d bytes, which makes about %.0f rows of %d values each, want at most %d values and %d rows: %w",
 				c.name, c.cfg.Size, rows, features, limits.Values, limits.Rows, ErrTooLarge)

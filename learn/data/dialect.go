@@ -3,7 +3,6 @@ package data
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -68,19 +67,22 @@ func separator(sample []byte) rune {
 // drops a row that the end of the sample cuts inside a quoted field.
 func firstRows(sample []byte, sep rune) [][]string {
 	const enough = 50
-	r := csv.NewReader(bytes.NewReader(sample))
-	r.Comma, r.FieldsPerRecord = sep, -1
+	r := newRecords(bytes.NewReader(sample), sep, len(sample))
 	var rows [][]string
 	for len(rows) < enough {
-		row, err := r.Read()
+		fields, err := r.next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			if r.InputOffset() == int64(len(sample)) {
+			if r.offset == int64(len(sample)) {
 				break
 			}
 			return nil
+		}
+		row := make([]string, len(fields))
+		for i, f := range fields {
+			row[i] = string(f)
 		}
 		rows = append(rows, row)
 	}
@@ -91,21 +93,20 @@ func firstRows(sample []byte, sep rune) [][]string {
 // number shows which sign it is, and one could be read either way, as 12.345 can, it
 // returns a point, and that number.
 func (c *csvReader) decimal(sample []byte) (sign rune, ambiguous string) {
-	r := csv.NewReader(bytes.NewReader(sample))
-	r.Comma, r.FieldsPerRecord, r.ReuseRecord = c.cfg.Separator, -1, true
+	r := newRecords(bytes.NewReader(sample), c.cfg.Separator, len(sample))
 	const enough = 1000
 	point, comma := false, false
 	var either, where string
 	for range enough {
-		row, err := r.Read()
+		row, err := r.next()
 		if err != nil { // the end, or what the reading of the whole file will report
 			break
 		}
-		for i, s := range row[:min(len(row), len(c.columns))] {
+		for i, field := range row[:min(len(row), len(c.columns))] {
 			if c.columns[i].role != number && (c.columns[i].role != target || c.columns[i].codes != nil) {
 				continue
 			}
-			s = strings.TrimSpace(s)
+			s := strings.TrimSpace(string(field))
 			switch readingOf(s) {
 			case withPoint:
 				point = true
@@ -113,8 +114,7 @@ func (c *csvReader) decimal(sample []byte) (sign rune, ambiguous string) {
 				comma = true
 			case withEither:
 				if either == "" {
-					line, _ := r.FieldPos(i)
-					either, where = strings.Clone(s), fmt.Sprintf("%d: %s", line, c.column(i))
+					either, where = s, fmt.Sprintf("%d: %s", r.start, c.column(i))
 				}
 			}
 		}
@@ -134,25 +134,6 @@ func (c *csvReader) decimal(sample []byte) (sign rune, ambiguous string) {
 		c.name, where, clip(either), strconv.FormatFloat(p, 'f', -1, 64), strconv.FormatFloat(q, 'f', -1, 64))
 }
 
+// errRecord is a record beyond the limit: without it, a file without line ends, or with
+// a quote that is not closed, would fill the memory.
 var errRecord = errors.New("row too long")
-
-// boundedReader bounds what encoding/csv buffers for one row: without it, a file
-// without line ends, or with a quote that is not closed, would fill the memory.
-type boundedReader struct {
-	r     io.Reader
-	at    int64 // bytes read
-	start int64 // of the current row
-	limit int
-}
-
-// Read implements io.Reader.
-func (b *boundedReader) Read(p []byte) (int, error) {
-	// encoding/csv reads ahead by a buffer of bufio's default size.
-	const ahead = 4096
-	if b.at-b.start > int64(b.limit)+ahead {
-		return 0, errRecord
-	}
-	n, err := b.r.Read(p)
-	b.at += int64(n)
-	return n, err
-}
