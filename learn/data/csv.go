@@ -95,7 +95,11 @@ func newCSVReader(r io.Reader, name string, cfg CSV) (*csvReader, []byte, error)
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits
 	}
-	in, err := utf8Reader(bufio.NewReaderSize(r, sampleSize), name)
+	raw := bufio.NewReaderSize(r, sampleSize)
+	if head, _ := raw.Peek(sampleSize); foreign(head) != "" { // an error comes again
+		return nil, nil, fmt.Errorf("data: %s:1: is %s, want text in CSV: %w", name, foreign(head), ErrFormat)
+	}
+	in, err := utf8Reader(raw, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,6 +145,8 @@ type column struct {
 	fixed bool           // the categories in codes are the only ones
 	codes map[string]int // of a category or class
 	texts []string       // by code
+
+	aliases map[string]string // other ways to write texts, for ReadRows
 }
 
 type role uint8
