@@ -48,6 +48,9 @@ func (c *Client) Standardised() bool { return c.own.constants != nil }
 // Constants returns the constants of the client's own data, nil if they are not known.
 func (c *Client) Constants() *data.Constants { return c.own.constants }
 
+// Own returns the person's own data, nil if there is none.
+func (c *Client) Own() *data.Own { return c.own.Own }
+
 // Evaluated returns the newest evaluation on the client's holdout, nil before the first.
 func (c *Client) Evaluated() *Evaluation { return c.evaluated }
 
