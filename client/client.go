@@ -78,6 +78,7 @@ type Client struct {
 	order     *protocol.Order // to be worked on
 	examples  data.Examples   // that the order in work trains on
 	workspace *Workspace      // on which the order in work was begun
+	base      []float32       // parameters that the order in work was begun from; an enquiry may have brought newer ones
 	parts     [][]byte        // base models that are done, packed
 	sums      learn.Sums      // of a Monitor or Base order
 	made      int             // mini-batches, of the same
@@ -378,6 +379,9 @@ func supported(k protocol.OrderKind) bool {
 }
 
 func (c *Client) holds(o *protocol.Order) bool {
+	if o == c.order && c.base != nil && !o.Hyper.Control {
+		return true
+	}
 	return c.params != nil && c.version == o.Base && slices.Equal(c.hash[:], o.BaseHash)
 }
 
@@ -462,7 +466,7 @@ func (c *Client) statusChanged(s *protocol.Status) {
 //
 //go:noinline
 func (c *Client) drop(next Activity) {
-	c.order, c.examples, c.workspace, c.parts = nil, nil, nil, nil
+	c.order, c.examples, c.workspace, c.parts, c.base = nil, nil, nil, nil, nil
 	c.sums, c.made = learn.Sums{}, 0
 	c.progress.Activity = next
 }

@@ -302,3 +302,38 @@ func answerIn(t testing.TB, out []protocol.Message) *protocol.Contribution {
 	t.Fatal("no contribution")
 	return nil
 }
+
+// A newer version that comes with an enquiry takes nothing of a fit that has begun.
+func TestNewerVersionInWork(t *testing.T) {
+	whole, w := withOwn(t, pictures(t, 50, 0.2), Config{})
+	receive(t, whole, order(w, 1))
+	want := answerIn(t, work(whole, 1000))
+	c, w := withOwn(t, pictures(t, 50, 0.2), Config{})
+	receive(t, c, order(w, 1))
+	b := c.NewWorkspace()
+	c.Work(b, 3)
+	_, params := c.Held()
+	newer := slices.Clone(params)
+	newer[0]++
+	hash := learn.Hash(newer)
+	if out := receive(t, c, &protocol.Model{Version: 1, Hash: hash[:], Vectors: []protocol.Vector{{Role: protocol.RoleModel, Block: compress.AppendFloat32(nil, newer)}}}); len(out) > 0 {
+		t.Fatalf("a newer version is answered by %#v", out[0])
+	}
+	q := enquiry(w, 2, protocol.OrderEvaluate, protocol.EvaluationPayload)
+	q.Base, q.BaseHash = 1, hash[:]
+	receive(t, c, q)
+	var answers []*protocol.Contribution
+	for c.Ready() {
+		for _, m := range c.Work(b, 3) {
+			if m, ok := m.(*protocol.Contribution); ok {
+				answers = append(answers, m)
+			}
+		}
+	}
+	if len(answers) != 2 || answers[0].Order != q.Order || !reflect.DeepEqual(answers[1].Vectors, want.Vectors) {
+		t.Errorf("%d answers; the fit's is not that of its base", len(answers))
+	}
+	if v, _ := c.Held(); v != 1 {
+		t.Errorf("version %d is held, want 1", v)
+	}
+}

@@ -120,7 +120,10 @@ func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 // begin starts training on b: of the order, or of its next base model.
 func (c *Client) begin(b *Workspace) error {
 	o := c.order
-	from := c.params
+	if c.base == nil {
+		c.base = c.params
+	}
+	from := c.base
 	if c.startsFrom(o.Start) {
 		from = c.start
 	}
@@ -174,7 +177,7 @@ func (c *Client) show(sums learn.Sums) {
 
 // delta turns a local model, in place, into its difference from the base.
 func (c *Client) delta(local []float32) []float32 {
-	kernel.Axpy(local, -1, c.params)
+	kernel.Axpy(local, -1, c.base)
 	return local
 }
 
