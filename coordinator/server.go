@@ -24,6 +24,7 @@ import (
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
+	"fedtab/learn/data"
 	"fedtab/protocol"
 	"fedtab/protocol/invite"
 	"fedtab/run"
@@ -205,10 +206,17 @@ func (s *Server) prepare(st *study) error {
 	cfg := run.Config{
 		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(st.Data.ClassNames()),
-		EvalEvery: t.EvalEvery, Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
+		EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
 		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
+	}
+	if s := st.Data.Own; s != nil {
+		cfg.Own = &run.Own{Schema: s, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
+			if err := st.Data.SetConstants(c); err != nil {
+				cfg.Log.Error("constants of own data", "error", err) // they are of the run's own schema
+			}
+		}}
 	}
 	if st.Data.Public {
 		cfg.Shards = run.Shards{Source: web.DataPath(t, st.Data), Sizes: st.Data.Sizes(), Divide: true}

@@ -9,12 +9,22 @@ import (
 // evaluate evaluates the newest version if it is due. After an evaluation under way
 // only the newest of the pending versions is evaluated.
 func (r *Run) evaluate() {
-	if r.cfg.Evaluate == nil || r.evaluating || r.down.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
+	holdouts := r.cfg.Own != nil && r.cfg.Own.Holdouts
+	if r.cfg.Evaluate == nil && !holdouts || r.evaluating || r.down.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
 		return
 	}
+	switch {
+	case holdouts && r.askHoldouts():
+		r.evaluating = true
+	case r.cfg.Evaluate != nil:
+		r.evaluateHere(r.down.version, r.down.params)
+	}
+}
+
+// evaluateHere evaluates a version on the coordinator's own test set.
+func (r *Run) evaluateHere(version uint64, params []float32) {
 	r.evaluating = true
-	params := r.down.params
-	e := Evaluation{Version: r.down.version}
+	e := Evaluation{Version: version}
 	r.env.Compute(func() {
 		m := r.cfg.Evaluate(params)
 		e.Figures, e.Confusion = m.Figures(), m.Confusion

@@ -85,8 +85,11 @@ func fields(t *testing.T, into map[string]bool, text []byte) {
 		switch v := v.(type) {
 		case map[string]any:
 			for key, value := range v {
-				if path == "kinds" || strings.HasSuffix(path, ".kinds") {
+				switch {
+				case path == "kinds", strings.HasSuffix(path, ".kinds"):
 					key = "KIND"
+				case strings.HasSuffix(path, ".aliases"):
+					key = "ALIAS"
 				}
 				walk(strings.TrimPrefix(path+"."+key, "."), value)
 			}
@@ -117,7 +120,8 @@ func busy() (run.State, run.RoundRecord) {
 	sent.Kinds[protocol.KindHello] = run.KindTraffic{Up: 100}
 	state := run.State{
 		Phase: protocol.PhaseTraining, Round: 2, Version: 1, Participants: 3, Awaited: 2, AwaitedUntil: time.Unix(1e9, 0),
-		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
+		Survey: &run.Survey{Ready: 2, Fewest: 3},
+		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion, Participants: 12, Spread: &run.Spread{Max: 1}, File: &test}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
 	}
 	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, Test: &test, Rate: .1, Traffic: sent}
 }
@@ -137,6 +141,14 @@ func TestFieldsDocumented(t *testing.T) {
 	served = map[string]bool{}
 	_, b = get(t, s.URL+"/api/tasks/anes96?points=10")
 	fields(t, served, b)
+	for _, data := range []string{
+		`{source: own, table: {features: [{name: age, type: number, min: 0, max: 120, missing: mean, columns: [years]}, {name: smoker, type: boolean}], label: {name: outcome, values: [healthy, ill]}}}`,
+		`{source: own, images: {width: 8, height: 8, channels: 1, classes: [cat, dog], drawn: true}}`,
+	} {
+		s := ownStudy(t, data)
+		_, b = get(t, s.URL+"/api/tasks/own")
+		fields(t, served, b)
+	}
 	compare(t, "GET /api/tasks/{task}: field", served, firstCells(section(t, "A task")))
 
 	// The probes, with problems.
@@ -193,7 +205,7 @@ func TestEventsDocumented(t *testing.T) {
 	for name := range task {
 		if after, ok := strings.CutPrefix(name, "rounds[]."); ok {
 			ofRound[after] = true
-		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") {
+		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") && !strings.HasPrefix(name, "data.own.") {
 			ofTask[name] = true
 		}
 	}

@@ -1,6 +1,9 @@
 package web
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +25,7 @@ func (st *Study) view(s run.State) api.Task {
 			Batch: t.Strategy.Batch, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
 		},
 		Model:   api.Model{Summary: summary(st.Model.Spec()), Parameters: parameters},
-		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Train.Classes(), Shards: len(st.Data.Shards)},
+		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Labels(), Shards: len(st.Data.Shards)},
 		Packing: api.Packing{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
 		Stop:    stop(t.RunStop(st.Data.ClassNames())),
 		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants,
@@ -31,11 +34,28 @@ func (st *Study) view(s run.State) api.Task {
 	if s.Awaited > 0 {
 		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
+	if s.Survey != nil {
+		v.Survey = &api.Survey{Ready: s.Survey.Ready, Fewest: s.Survey.Fewest}
+	}
 	if e := s.Evaluated; e != nil {
 		v.Evaluation = account.Evaluation(e, st.Data.ClassNames(), st.Data.Target())
 		v.Evaluated, v.TestLoss, v.TestAccuracy = v.Evaluation.Version, v.Evaluation.Loss, v.Evaluation.Accuracy
 	}
 	return v
+}
+
+// whole adds what events leave out to a view in JSON: the schema of own data, which may
+// be long and does not change.
+func (st *Study) whole(view []byte) []byte {
+	if st.Data.Own == nil {
+		return view
+	}
+	own, err := json.Marshal(st.Data.Own)
+	if err != nil {
+		panic(err) // a bug: a schema is finite numbers and texts
+	}
+	const data = `"data":{` // never part of a string: quotes in one are escaped
+	return bytes.Replace(view, []byte(data), fmt.Appendf(nil, `%s"own":%s,`, data, own), 1)
 }
 
 func (st *Study) viewRound(r *run.RoundRecord) api.Round {
