@@ -110,14 +110,13 @@ type ownReader struct {
 // ownField is how a field is read, and what was.
 type ownField struct {
 	*Field
-	column    int
-	lo, hi    float64
-	aliases   map[string]string   // the person's
-	answered  bool                // the person has answered the offer
-	spellings map[string]string   // the schema's
-	texts     map[string]*ownText // of a category; at most maxTexts
-	order     []*ownText          // in the order of the file
-	missing   int
+	column   int
+	lo, hi   float64
+	chosen   map[string]string   // aliases that the person has chosen
+	answered bool                // the person has answered the offer
+	texts    map[string]*ownText // of a category; at most maxTexts
+	order    []*ownText          // in the order of the file
+	missing  int
 }
 
 // ownText is a text in a column of categories.
@@ -239,7 +238,7 @@ func (o *ownReader) settle(sample []byte, more bool) error {
 	all[len(all)-1] = &label
 	for k, f := range all {
 		col := ownField{Field: f, column: o.found[k].Column, lo: -math.MaxFloat32, hi: math.MaxFloat32}
-		col.aliases, col.answered = o.how.Aliases[f.Name]
+		col.chosen, col.answered = o.how.Aliases[f.Name]
 		if f.Type == NumberField {
 			if f.Min != nil {
 				col.lo = *f.Min
@@ -248,7 +247,7 @@ func (o *ownReader) settle(sample []byte, more bool) error {
 				col.hi = *f.Max
 			}
 		} else {
-			col.spellings, col.texts = f.spellings(), map[string]*ownText{}
+			col.texts = map[string]*ownText{}
 		}
 		o.fields = append(o.fields, col)
 	}
@@ -363,10 +362,10 @@ func (o *ownReader) lost() string {
 // row reads a record into o.cells. It returns whether the row can be used; otherwise it
 // has added problems, or the record is no row.
 func (o *ownReader) row(fields [][]byte) bool {
-	if len(fields) != len(o.names) && !o.fits(fields) {
+	switch {
+	case blank(fields), len(fields) != len(o.names) && !o.fits(fields):
 		return false
-	}
-	if o.Header && o.repeats(fields) {
+	case o.Header && o.repeats(fields):
 		o.repeated++
 		return false
 	}
@@ -390,27 +389,6 @@ func (o *ownReader) row(fields [][]byte) bool {
 	if bad == 0 {
 		return true
 	}
-	return o.reject(fields)
-}
-
-// fits reports whether a record with more or fewer fields than there are names is a row:
-// with empty fields after the others. It adds a problem unless the record is empty.
-func (o *ownReader) fits(fields [][]byte) bool {
-	if len(fields) > len(o.names) && blank(fields[len(o.names):]) {
-		return true
-	}
-	if !blank(fields) {
-		o.rejected++
-		o.problem(Problem{o.line, "", fmt.Sprintf("%d values", len(fields)), fmt.Sprintf("%d as in the first line", len(o.names))})
-	}
-	return false
-}
-
-// reject adds the problems of a row, unless the record is empty. It returns false.
-func (o *ownReader) reject(fields [][]byte) bool {
-	if blank(fields) {
-		return false
-	}
 	o.rejected++
 	for _, k := range o.order {
 		if want := o.wants[k]; want != "" {
@@ -418,6 +396,17 @@ func (o *ownReader) reject(fields [][]byte) bool {
 			o.problem(Problem{o.line, o.names[f.column], string(trim(fields[f.column])), want})
 		}
 	}
+	return false
+}
+
+// fits reports whether a record with more or fewer fields than there are names is a row:
+// with empty fields after the others. Otherwise it adds a problem.
+func (o *ownReader) fits(fields [][]byte) bool {
+	if len(fields) > len(o.names) && blank(fields[len(o.names):]) {
+		return true
+	}
+	o.rejected++
+	o.problem(Problem{o.line, "", plural(len(fields), "value"), fmt.Sprintf("%d as in the first line", len(o.names))})
 	return false
 }
 
@@ -442,6 +431,14 @@ func (o *ownReader) problem(p Problem) {
 		}
 		o.problems = append(o.problems, p)
 	}
+}
+
+// plural counts things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }
 
 func blank(fields [][]byte) bool {
@@ -581,10 +578,10 @@ func (o *ownReader) category(f *ownField, text []byte) (v float64, want string) 
 func (o *ownReader) text(f *ownField, s string) *ownText {
 	t := &ownText{text: s}
 	k := -1
-	if to, ok := f.aliases[s]; ok {
+	if to, ok := f.chosen[s]; ok {
 		k = slices.Index(f.Values, to)
 	} else {
-		k = indexOf(s, f.Values, f.spellings)
+		k = indexOf(s, f.Values, f.Aliases)
 	}
 	switch {
 	case k >= 0:
