@@ -14,6 +14,7 @@ type Own struct {
 
 	table       *Table // its columns are the schema's features, in their order; nil for images
 	images      *Set
+	names       []string // of images; nil if they have none
 	train, test []int32
 }
 

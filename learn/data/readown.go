@@ -39,7 +39,7 @@ func ReadOwn(r io.Reader, name string, s *Schema, how OwnCSV) (*OwnRows, error) 
 		return nil, counted.first(err)
 	}
 	if lost := o.lost(); lost != "" {
-		return nil, o.refuse("%s does not have all columns of the task: %s. Its columns are %s.", name, lost, some(o.names))
+		return nil, o.refuse("%s does not have all columns of the task: %s. Its columns are %s.", name, lost, firstNames(o.names))
 	}
 	out := &OwnRows{Dialect: o.Dialect, Found: o.found, name: name, schema: s}
 	t := s.Table.table(name)
@@ -157,10 +157,7 @@ func (o *ownReader) remarks(t *Table) (notes []string) {
 		return notes
 	}
 	if t.Classes != nil {
-		counts := Count(t.labels, len(t.Classes))
-		if k := only(t.Classes, func(v string) bool { return counts[indexOf(v, t.Classes, nil)] > 0 }); k >= 0 {
-			notes = append(notes, fmt.Sprintf("All rows are of one class, %s.", clipName(t.Classes[k])))
-		}
+		notes = append(notes, absent(Count(t.labels, len(t.Classes)), t.Classes)...)
 	}
 	if names := t.constant(); names != nil {
 		notes = append(notes, fmt.Sprintf("All rows have the same value in %s.", listed(names)))
@@ -250,8 +247,8 @@ func (c *countedReader) first(err error) error {
 	return err
 }
 
-// some returns the first of names, for errors.
-func some(names []string) string {
+// firstNames lists the first of names, for errors.
+func firstNames(names []string) string {
 	const most = 20
 	var b strings.Builder
 	for i, s := range names[:min(len(names), most)] {
