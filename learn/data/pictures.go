@@ -124,7 +124,7 @@ func (o *Own) Pictures() *Pictures {
 	p.pixels, p.labels = o.images.X[:n:n], slices.Clone(o.images.Y)
 	for i := range p.labels {
 		name := fmt.Sprintf("image %d", i+1)
-		if o.names != nil {
+		if o.names != nil && o.names[i] != "" {
 			name = o.names[i]
 		}
 		p.names = append(p.names, name)
