@@ -93,8 +93,8 @@ func (p *Pictures) Remove(i int) {
 // pixels; the collection may be changed further. The error is a *Refusal: fewer images
 // than the schema wants.
 func (p *Pictures) Own(seed uint64) (*Own, error) {
-	if n := p.Len(); n < p.schema.Min || n == 0 {
-		return nil, &Refusal{fmt.Sprintf("You have %s, and the task wants at least %d.", plural(n, "image"), max(p.schema.Min, 1)), ErrFormat}
+	if n := p.Len(); n < p.schema.least() {
+		return nil, &Refusal{fmt.Sprintf("You have %s, and the task wants at least %d.", plural(n, "image"), p.schema.least()), ErrFormat}
 	}
 	o, err := imagesOf(p.schema, p.pixels[:len(p.pixels):len(p.pixels)], slices.Clone(p.labels), seed)
 	if err != nil {

@@ -211,8 +211,8 @@ func (r *OwnRows) Own(seed uint64, skip bool) (*Own, error) {
 		return refuse("%s has no row without problems. The first: %v.", r.name, r.Problems[0])
 	case r.Rejected > 0 && !skip:
 		return refuse("%s: problems in %d of %d rows. The first: %v. Correct them, or leave these rows out.", r.name, r.Rejected, n+r.Rejected, r.Problems[0])
-	case n < r.schema.Min:
-		return refuse("%s has %s without problems, and the task wants at least %d.", r.name, plural(n, "row"), r.schema.Min)
+	case n < r.schema.least():
+		return refuse("%s has %s without problems, and the task wants at least %d.", r.name, plural(n, "row"), r.schema.least())
 	}
 	return NewOwnTable(r.schema, r.table, seed)
 }
