@@ -112,6 +112,9 @@ func TestInitRefuses(t *testing.T) {
 func FuzzInit(f *testing.F) {
 	f.Add([]byte("a,b\n1,x\n2,y\n1,x\n2,y\n"), "")
 	f.Add([]byte("a;\"b\n\";c\n1,5;x;2024-01-01\n"), "1")
+	f.Add([]byte(repeat("id,age,smoker,when,grade", 12, "1,30,yes,2024-01-01,a", "2,,No,2024-01-02,b", "7,1e30,,2024-01-02,a")), "")
+	f.Add([]byte(repeat("a;b;c", 9, "-0,5;x y;1", "1,25;z;2", "?;z;2")), "b")
+	f.Add([]byte(repeat("a,b", 12, "0,1e-300", "1,2e-300", "2,-3e38")), "b")
 	f.Add([]byte("0,\x11\n1,0\n1,x\n,x\n,x\n"), "")
 	f.Add([]byte("a,\"b\nc\"\n1,\"x\ny\"\n2,z\n3,z\n1,\"x\ny\"\n"), "")
 	f.Add([]byte("\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00"), "b")
