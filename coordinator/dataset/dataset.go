@@ -24,16 +24,18 @@ type Dataset struct {
 	Public  bool      // the coordinator may serve its examples to participants
 	Train   *data.Set // training set of all clients; nil if participants bring the data
 	Test    *data.Set // test set that versions are evaluated on; nil with Train
-	Shards  [][]int32 // indices into Train, one list for each client of the partition
+	Shards  [][]int32 // indices into Train, or into the file that Divide reads, one list for each client of the partition
 	Packed  [][]byte  // the shards as served; set by Pack
 	Hash    [32]byte  // SHA-256 of the shards before compression, set by Pack; of the schema of own data
 
-	Own *data.Schema // what participants bring; nil: the coordinator has the data
+	Own   *data.Schema // what participants bring; nil: the coordinator has the data
+	Parts []*data.Own  // what the clients of a simulation bring; set by Divide
 
 	Classes []string // names by label, if known
 	Notes   []string // what preparation has changed, one line each
 
 	encoding *data.Encoding // of a table's rows; nil for images and for own data
+	labels   []uint8        // of the file that Divide reads
 	test     *data.Own      // rows of the organiser's test file for own data; nil: none
 	standard atomic.Pointer[standard]
 }
@@ -51,14 +53,10 @@ func Open(t *task.Task) (*Dataset, error) {
 		return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
 	}
 	if t.Strategy.Scheme().Central { // one client with all examples
-		all := make([]int32, d.Train.Len())
-		for i := range all {
-			all[i] = int32(i)
-		}
-		d.Shards = [][]int32{all}
+		d.Shards = [][]int32{everything(d.Train.Len())}
 		return d, nil
 	}
-	d.Shards, err = partition(d.Train, t.Data.Partition, rng.Derive(t.Seed, "partition"))
+	d.Shards, err = partition(d.Train.Len(), d.Train.Y, d.Train.Classes(), t.Data.Partition, rng.Derive(t.Seed, "partition"))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
 	}
