@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -548,5 +549,31 @@ func BenchmarkReadOwn(b *testing.B) {
 		if rows, err := ReadOwn(strings.NewReader(text), "x.csv", s, OwnCSV{}); err != nil || rows.Len() != 10000 {
 			b.Fatal(rows, err)
 		}
+	}
+}
+
+// Reading takes less than three times the memory of the cells beside a few MiB.
+func TestOwnMemory(t *testing.T) {
+	const rows, fields = 1 << 17, 21
+	s, text := table20(1)
+	head, row, _ := strings.Cut(text, "\n")
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before, peak := m.HeapInuse, uint64(0)
+	e := &endless{text: row, n: int64(rows * len(row))}
+	got, err := ReadOwn(io.MultiReader(strings.NewReader(head+"\n"), e), "x.csv", s, OwnCSV{Progress: func(int64, int) error {
+		runtime.ReadMemStats(&m)
+		peak = max(peak, m.HeapInuse)
+		return nil
+	}})
+	if err != nil || got.Len() != rows {
+		t.Fatal(err, got.Rejected, got.Problems)
+	}
+	const limit = 3*8*rows*fields + 16<<20
+	if used := peak - before; used > limit {
+		t.Errorf("at most %d MB, want less than %d MB", used>>20, limit>>20)
+	} else {
+		t.Logf("%.1f MB for cells of %.1f MB", float64(used)/1e6, 8*rows*fields/1e6)
 	}
 }
