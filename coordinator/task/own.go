@@ -101,8 +101,8 @@ const (
 
 // booleans are the ways to write a boolean that need not be listed.
 var booleans = map[string]string{
-	"true": "yes", "t": "yes", "y": "yes", "1": "yes",
-	"false": "no", "f": "no", "n": "no", "0": "no",
+	"true": "yes", "t": "yes", "y": "yes", "1": "yes", "ja": "yes", "oui": "yes", "wahr": "yes", "vrai": "yes",
+	"false": "no", "f": "no", "n": "no", "0": "no", "nein": "no", "non": "no", "falsch": "no", "faux": "no",
 }
 
 // Schema returns what the task wants of the data that participants bring; nil if they
