@@ -149,6 +149,9 @@ func TestFieldsDocumented(t *testing.T) {
 		_, b = get(t, s.URL+"/api/tasks/own")
 		fields(t, served, b)
 	}
+	_, shipped := studyOf(t, "own-vote")
+	_, b = get(t, shipped.URL+"/api/tasks/own-vote")
+	fields(t, served, b)
 	compare(t, "GET /api/tasks/{task}: field", served, firstCells(section(t, "A task")))
 
 	// The probes, with problems.
@@ -205,7 +208,7 @@ func TestEventsDocumented(t *testing.T) {
 	for name := range task {
 		if after, ok := strings.CutPrefix(name, "rounds[]."); ok {
 			ofRound[after] = true
-		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") && !strings.HasPrefix(name, "data.own.") {
+		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") && !strings.HasPrefix(name, "data.own.") && name != "data.samples" {
 			ofTask[name] = true
 		}
 	}
