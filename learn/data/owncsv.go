@@ -176,7 +176,7 @@ func remedy(what string) string {
 
 // plainly returns an error about a file as sentences for a person.
 func plainly(err error) error {
-	for _, kind := range []error{ErrFormat, ErrTooLarge} {
+	for _, kind := range []error{ErrFormat, ErrTooLarge, ErrSettings} {
 		if errors.Is(err, kind) {
 			text := strings.TrimSuffix(strings.TrimPrefix(err.Error(), "data: "), ": "+kind.Error())
 			return &Refusal{text + ".", kind}
