@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -62,9 +63,9 @@ const (
 	wardPrices  = "{name: price, type: number, min: 0, max: 5000000}"
 )
 
-// patients returns rows of the task, with a line of names. Numbers have many digits, so
+// wardRows returns rows of the task, with a line of names. Numbers have many digits, so
 // that none is in a message by chance.
-func patients(n int, seed uint64) [][]string {
+func wardRows(n int, seed uint64) [][]string {
 	rows := [][]string{{"age", "pressure", "area", "sex", "smoker", "outcome", "price"}}
 	src := rng.New(seed)
 	uniform := func() float64 { return float64(src.Uint64()>>11) / (1 << 53) }
@@ -213,7 +214,7 @@ func TestClient(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			file, db := ward(t, c.model, c.label), filepath.Join(dir, "db")
-			tables := [][][]string{patients(500, 1), patients(300, 2), patients(120, 3)}
+			tables := [][][]string{wardRows(500, 1), wardRows(300, 2), wardRows(120, 3)}
 			paths := []string{writeCSV(t, filepath.Join(dir, "north.csv"), ',', tables[0]), german(t, dir, tables[1]), packed(t, dir, tables[2])}
 
 			s := serveTest(t, Config{Data: db, Tasks: []string{file}})
@@ -221,7 +222,7 @@ func TestClient(t *testing.T) {
 			outs, errs := clients(t, "http://"+p.Addr().String(), []string{"--data", paths[0]}, []string{"--data", paths[1], "--task", "ward", "--map", "area=Wohnfläche"}, []string{"--data", paths[2]})
 			v := s.api(t, "/api/tasks/ward")
 			sent := p.sent(t)
-			rows := patients(1, 7)
+			rows := wardRows(1, 7)
 			spy := hubtest.Connect(t, nil, "ws://"+p.Addr().String()+"/ws")
 			spy.Frame(append([]byte(rows[1][2]), binary.LittleEndian.AppendUint64(nil, math.Float64bits(number(t, rows[1][0])))...))
 			spy.Closed()
@@ -244,7 +245,7 @@ func TestClient(t *testing.T) {
 
 			model := filepath.Join(dir, "m.safetensors")
 			program(t, "export", "--data", db, "--run", "ward", "--out", model)
-			test := writeCSV(t, filepath.Join(dir, "test.csv"), ',', patients(2000, 9))
+			test := writeCSV(t, filepath.Join(dir, "test.csv"), ',', wardRows(2000, 9))
 			_, summary := program(t, "predict", "--model", model, "--data", test)
 			tk, err := task.Find(file, nil)
 			if err != nil {
@@ -423,12 +424,12 @@ func TestClientRefuses(t *testing.T) {
 	s := serveTest(t, Config{Tasks: []string{first, second, smallTask(t)}})
 	only := serveTest(t, Config{Tasks: []string{smallTask(t)}})
 	dir := t.TempDir()
-	good := writeCSV(t, filepath.Join(dir, "good.csv"), ',', patients(40, 1))
-	broken := patients(40, 1)
+	good := writeCSV(t, filepath.Join(dir, "good.csv"), ',', wardRows(40, 1))
+	broken := wardRows(40, 1)
 	broken[3][0], broken[5][5], broken[5][6] = "abc", "sick", "-1"
 	bad := writeCSV(t, filepath.Join(dir, "bad.csv"), ',', broken)
-	few := writeCSV(t, filepath.Join(dir, "few.csv"), ',', patients(5, 1))
-	vague := patients(40, 1)
+	few := writeCSV(t, filepath.Join(dir, "few.csv"), ',', wardRows(5, 1))
+	vague := wardRows(40, 1)
 	for i := range vague[1:] {
 		for k := range vague[1+i] {
 			vague[1+i][k] = strings.Split(vague[1+i][k], ".")[0]
@@ -436,7 +437,7 @@ func TestClientRefuses(t *testing.T) {
 	}
 	vague[1][6] = "12.345"
 	asks := writeCSV(t, filepath.Join(dir, "asks.csv"), ';', vague)
-	other := patients(40, 1)
+	other := wardRows(40, 1)
 	other[0][0], other[0][1] = "years", "years"
 	names := writeCSV(t, filepath.Join(dir, "names.csv"), ',', other)
 	page := "http://" + s.Addr() + "/"
@@ -485,7 +486,7 @@ func TestClientRefuses(t *testing.T) {
 // handled as it has said.
 func TestClientLeaves(t *testing.T) {
 	s := serveTest(t, Config{Tasks: []string{ward(t, "softmax", wardClasses)}})
-	rows := patients(40, 1)
+	rows := wardRows(40, 1)
 	for _, row := range rows[1:] {
 		row[5] = map[string]string{"ill": "sick", "healthy": "healthy"}[row[5]]
 	}
@@ -523,7 +524,7 @@ func TestClientOfAnotherRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := ownFile{path: writeCSV(t, filepath.Join(t.TempDir(), "a.csv"), ',', patients(40, 1)), schema: v.Data.Own, out: io.Discard}
+	f := ownFile{path: writeCSV(t, filepath.Join(t.TempDir(), "a.csv"), ',', wardRows(40, 1)), schema: v.Data.Own, out: io.Discard}
 	own, err := f.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -550,7 +551,64 @@ func TestClientHoldout(t *testing.T) {
 		}
 		return o.Seed
 	}
-	if a, b, c := seed("a.csv", patients(40, 1)), seed("b.csv", patients(40, 1)), seed("c.csv", patients(40, 2)); a != b || a == c {
+	if a, b, c := seed("a.csv", wardRows(40, 1)), seed("b.csv", wardRows(40, 1)), seed("c.csv", wardRows(40, 2)); a != b || a == c {
 		t.Errorf("seeds %d, %d and %d, want two equal ones of the same rows and another", a, b, c)
+	}
+}
+
+// Images come from IDX files, and what is not clear in them is asked for.
+func TestClientImages(t *testing.T) {
+	schema := &data.Schema{Holdout: .2, Min: 10, Max: 100, Images: &data.ImageSchema{Width: 4, Height: 4, Channels: 1, Classes: []string{"cat", "dog"}}}
+	dir := t.TempDir()
+	write := func(name string, a data.Array) string {
+		path := filepath.Join(dir, name)
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(data.WriteIDX(f, a), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const n = 20
+	pixels, labels := make([]uint8, 16*n), make([]uint8, n)
+	for i := range pixels {
+		pixels[i] = uint8(i * 7)
+	}
+	for i := range labels {
+		labels[i] = uint8(1 + i%2)
+	}
+	images := write("images.idx", data.Array{Dims: []int{n, 4, 4}, Data: pixels})
+	from1 := write("labels.idx", data.Array{Dims: []int{n}, Data: labels})
+	for _, c := range []struct {
+		name string
+		file ownFile
+		want string // in the error
+		len  int    // without one
+	}{
+		{"no labels", ownFile{path: images}, "--labels names the file of the labels", 0},
+		{"labels from 1", ownFile{path: images, labels: from1}, "label goes from 1 in the file and from 0 in the task", 0},
+		{"an alias of no class", ownFile{path: images, labels: from1, aliases: list{"label:1=cow"}}, "--alias label:1=cow: no value of label after the sign =, want one of cat, dog", 0},
+		{"columns", ownFile{path: images, labels: from1, columns: list{"a=1"}}, "--map: the task wants images", 0},
+		{"aliases", ownFile{path: images, labels: from1, aliases: list{"label:1=cat", "label:2=dog"}}, "", n},
+		{"some left out", ownFile{path: images, labels: from1, aliases: list{"label:1=cat"}, skip: true}, "", n / 2},
+	} {
+		var out strings.Builder
+		c.file.schema, c.file.out = schema, &out
+		o, err := c.file.read(t.Context())
+		switch {
+		case c.want != "":
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+			}
+		case err != nil:
+			t.Errorf("%s: %v:\n%s", c.name, err, out.String())
+		case o.Len() != c.len:
+			t.Errorf("%s: %d images, want %d:\n%s", c.name, o.Len(), c.len, out.String())
+		}
+		if c.name == "labels from 1" && !strings.Contains(out.String(), `--alias "label:1=cat" --alias "label:2=dog"`) {
+			t.Errorf("no answers to choose from in:\n%s", out.String())
+		}
 	}
 }

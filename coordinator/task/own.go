@@ -101,8 +101,8 @@ const (
 
 // booleans are the ways to write a boolean that need not be listed.
 var booleans = map[string]string{
-	"true": "yes", "t": "yes", "y": "yes", "1": "yes",
-	"false": "no", "f": "no", "n": "no", "0": "no",
+	"true": "yes", "t": "yes", "y": "yes", "1": "yes", "ja": "yes", "oui": "yes", "wahr": "yes", "vrai": "yes",
+	"false": "no", "f": "no", "n": "no", "0": "no", "nein": "no", "non": "no", "falsch": "no", "faux": "no",
 }
 
 // Schema returns what the task wants of the data that participants bring; nil if they
@@ -202,7 +202,7 @@ func (d *Data) scale() string {
 
 // ownData checks the settings of source own.
 func (d *decoder) ownData(v *Data) {
-	table, images := d.has("data.table"), d.has("data.images")
+	table, images := d.hasIn("data.table"), d.hasIn("data.images")
 	switch {
 	case table && images:
 		d.wrong("data.images", "data.images is given beside data.table, want one of them")
@@ -236,7 +236,7 @@ func (d *decoder) ownData(v *Data) {
 		d.want(v.Holdout > 0 && v.Holdout < 1, "data.holdout", v.Holdout, "0 < holdout < 1, the share of a participant's examples that is not trained on")
 	}
 	lowest, highest := v.Examples.bounds()
-	d.want(!d.has("data.examples.min") || v.Examples.Min >= 1 && v.Examples.Min <= maxExamples, "data.examples.min", v.Examples.Min, fmt.Sprintf("1 <= min <= %d", maxExamples))
+	d.want(!d.has("data.examples.min") || v.Examples.Min >= 2 && v.Examples.Min <= maxExamples, "data.examples.min", v.Examples.Min, fmt.Sprintf("2 <= min <= %d: one to train on, and one in the hold-out", maxExamples))
 	d.want(!d.has("data.examples.max") || v.Examples.Max >= lowest && highest <= maxExamples, "data.examples.max", v.Examples.Max, fmt.Sprintf("%d <= max <= %d", lowest, maxExamples))
 	if d.has("data.drift") {
 		d.wrong("data.drift", `data.drift is given, want none, because source is "own": the data stays as participants have brought it`)
@@ -250,7 +250,7 @@ func (d *decoder) ownData(v *Data) {
 
 // from checks the data of a simulation.
 func (d *decoder) from(v *Data, images bool, scale string) {
-	if !d.has("data.from") {
+	if !d.hasIn("data.from") {
 		return
 	}
 	if images {
@@ -290,15 +290,15 @@ func (d *decoder) evaluate(scale string, images bool) {
 	}
 	test := e.On == OnTest || e.On == OnBoth
 	switch {
-	case !test && d.has("evaluate.test"):
+	case !test && d.hasIn("evaluate.test"):
 		d.wrong("evaluate.test", fmt.Sprintf("evaluate.test is given, want on: test or both beside it, because on is %q", cmp.Or(e.On, OnHoldouts)))
 	case test && images:
 		d.wrong("evaluate.on", fmt.Sprintf("evaluate.on is %q, want holdouts beside data.images: a test file is a table", e.On))
 	case test && scale == string(data.LocalScale):
 		d.wrong("evaluate.on", fmt.Sprintf(`evaluate.on is %q, want holdouts, because data.standardise is "local": there are no constants for a test file`, e.On))
 	case test:
-		d.want(d.has("evaluate.test"), "evaluate.test", "", "{csv: FILE}, a table with the columns of data.table")
-		if d.has("evaluate.test") {
+		d.want(d.hasIn("evaluate.test"), "evaluate.test", "", "{csv: FILE}, a table with the columns of data.table")
+		if d.hasIn("evaluate.test") {
 			d.path("evaluate.test.csv", e.Test.CSV)
 			d.decimal("evaluate.test.decimal", e.Test.Decimal)
 		}

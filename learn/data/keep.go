@@ -210,7 +210,7 @@ func (l *loader) floats(to []float64) {
 
 func (l *loader) end() {
 	if l.err == nil && l.rest != 0 {
-		l.fail("%d bytes follow its end", l.rest)
+		l.fail("%s too many", plural(int(l.rest), "byte"))
 	}
 }
 

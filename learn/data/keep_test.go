@@ -83,7 +83,7 @@ func TestKeep(t *testing.T) {
 		if _, err := LoadOwn(bytes.NewReader(b[:50]), int64(len(b)), o.Schema); !damaged(err, "it is too short") {
 			t.Errorf("%s: a file that ends early: %v", name, err)
 		}
-		if _, err := LoadOwn(bytes.NewReader(append(b, 0)), int64(len(b)+1), o.Schema); !damaged(err, "1 bytes follow its end") {
+		if _, err := LoadOwn(bytes.NewReader(append(b, 0)), int64(len(b)+1), o.Schema); !damaged(err, "1 byte too many") {
 			t.Errorf("%s: a byte more: %v", name, err)
 		}
 		broken := errors.New("no access")

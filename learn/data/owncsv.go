@@ -147,7 +147,10 @@ func openOwn(r io.Reader, name string, s *Schema, how OwnCSV) (o *ownReader, in 
 		return nil, nil, nil, err
 	}
 	if sample, err = look(in, name); err != nil {
-		return nil, nil, nil, plainly(err)
+		if text := (*textError)(nil); errors.As(err, &text) {
+			err = text.refusal()
+		}
+		return nil, nil, nil, err
 	}
 	if rest, sep := excelSeparator(sample); sep != 0 {
 		if _, err := in.Discard(len(sample) - len(rest)); err != nil {
@@ -232,6 +235,13 @@ func (o *ownReader) settle(sample []byte, more bool) error {
 	}
 	o.settleHeader(sample)
 	o.found = o.schema.find(o.names, o.Header, o.how.Columns)
+	if !o.Header {
+		how := "are called by their numbers"
+		if o.found[0].By == ByOrder {
+			how = "are taken in the order of the task"
+		}
+		o.notes = append(o.notes, "The file has no line of names: its columns "+how+".")
+	}
 	all := o.schema.fields()
 	label := o.schema.Label
 	label.Missing = "" // nothing stands for what is to be predicted
@@ -294,7 +304,6 @@ func (o *ownReader) settleHeader(sample []byte) {
 		return
 	}
 	o.names = o.namesOf(make([]string, len(o.first)))
-	o.notes = append(o.notes, "The file has no line of names: its columns are called by their numbers.")
 }
 
 // namesOf returns the names of columns, numbers from 1 for those without one.
@@ -378,7 +387,7 @@ func (o *ownReader) row(fields [][]byte) bool {
 		if f.texts == nil {
 			v, want = o.number(f, text)
 		} else {
-			v, want = o.category(f, text)
+			v, want = f.category(text)
 		}
 		o.wants[k] = want
 		if want != "" {
@@ -559,10 +568,10 @@ func shortNumber(b []byte, decimal byte) (float64, bool) {
 var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 // category reads a value of a category, NaN for a missing one.
-func (o *ownReader) category(f *ownField, text []byte) (v float64, want string) {
+func (f *ownField) category(text []byte) (v float64, want string) {
 	t := f.texts[string(text)]
 	if t == nil {
-		t = o.text(f, string(text))
+		t = f.text(string(text))
 		if len(f.texts) < maxTexts {
 			f.texts[t.text] = t
 			f.order = append(f.order, t)
@@ -575,7 +584,7 @@ func (o *ownReader) category(f *ownField, text []byte) (v float64, want string) 
 }
 
 // text reads a text of a category.
-func (o *ownReader) text(f *ownField, s string) *ownText {
+func (f *ownField) text(s string) *ownText {
 	t := &ownText{text: s}
 	k := -1
 	if to, ok := f.chosen[s]; ok {
