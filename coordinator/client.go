@@ -150,9 +150,9 @@ func (f *ownFile) read(ctx context.Context) (*data.Own, error) {
 	f.tell(rows)
 	own, err := rows.Own(seedOf(sum), f.skip)
 	if err != nil && rows.Question != nil {
-		return nil, fmt.Errorf("--data: %w Say --decimal point or --decimal comma.", err)
+		return nil, fmt.Errorf("--data: %w (--decimal point or --decimal comma answers it)", err)
 	} else if err != nil && rows.Rejected > 0 && !f.skip {
-		return nil, fmt.Errorf("--data: %w --skip-problems leaves them out.", err)
+		return nil, fmt.Errorf("--data: %w (--skip-problems leaves them out)", err)
 	} else if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
@@ -189,7 +189,7 @@ func (f *ownFile) readImages() (*data.Own, error) {
 	got, err := data.ReadOwnIDX(io.TeeReader(images, sum), filepath.Base(f.path), f.schema, how)
 	var refusal *data.Refusal
 	if err != nil && f.labels == "" && errors.As(err, &refusal) {
-		return nil, fmt.Errorf("--data: %w --labels names the file of the labels, if they are in one of their own.", err)
+		return nil, fmt.Errorf("--data: %w (--labels names the file of the labels)", err)
 	} else if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
@@ -200,9 +200,9 @@ func (f *ownFile) readImages() (*data.Own, error) {
 	case err == nil:
 		return own, nil
 	case got.Likely != data.DetectLayout:
-		return nil, fmt.Errorf("--data: %w --layout first or --layout last says it.", err)
+		return nil, fmt.Errorf("--data: %w (--layout first or --layout last says it)", err)
 	case got.Rejected > 0 && !f.skip:
-		return nil, fmt.Errorf("--data: %w --skip-problems leaves them out.", err)
+		return nil, fmt.Errorf("--data: %w (--skip-problems leaves them out)", err)
 	}
 	return nil, fmt.Errorf("--data: %w", err)
 }

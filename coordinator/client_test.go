@@ -458,7 +458,7 @@ func TestClientRefuses(t *testing.T) {
 		{[]string{"--url", page, "--data", good, "--labels", good, "--task", "ward"}, 1, []string{"--labels: the task wants a table"}},
 		{[]string{"--url", page, "--data", bad, "--task", "ward"}, 1, []string{"  line 4: age is \"abc\", want a number from 0 to 120\n", "  line 6: outcome is \"sick\", want one of healthy, ill\n", "problems in 2 of 40 rows", "--skip-problems leaves them out", `--alias "outcome:sick=VALUE"`}},
 		{[]string{"--url", page, "--data", few, "--task", "ward", "--skip-problems"}, 1, []string{"few.csv has 5 rows without problems, and the task wants at least 10."}},
-		{[]string{"--url", page, "--data", asks, "--task", "prices"}, 1, []string{"12.345", "Say --decimal point or --decimal comma."}},
+		{[]string{"--url", page, "--data", asks, "--task", "prices"}, 1, []string{"12.345", "(--decimal point or --decimal comma answers it)"}},
 		{[]string{"--url", page, "--data", names, "--task", "ward"}, 1, []string{"no column is called age", "--map FIELD=COLUMN. Its columns are 1 years, 2 years, 3 area"}},
 		{[]string{"--url", page, "--data", names, "--task", "ward", "--map", "age=years"}, 1, []string{"--map age=years: several columns are called years, want the number of one: 1 years"}},
 		{[]string{"--url", page, "--data", names, "--task", "ward", "--map", "age=8"}, 1, []string{"--map age=8: there is no column 8, want one of 1 years"}},
