@@ -3,6 +3,8 @@
 // finite or not known yet is null.
 package api
 
+import "fedtab/learn/data"
+
 // TaskName is one entry of /api/tasks.
 type TaskName struct {
 	Name  string `json:"name"`
@@ -74,6 +76,8 @@ type Data struct {
 	Public  bool   `json:"public"`  // the coordinator hands it out
 	Classes int    `json:"classes"`
 	Shards  int    `json:"shards"`
+
+	Own *data.Schema `json:"own,omitempty"` // what participants bring; absent if they bring nothing
 }
 
 // Packing names the codecs.
