@@ -30,9 +30,9 @@ type Data struct {
 	Want  []Wanted `json:"want"`  // of the task: the first of them, and those that were not found
 	Rows  []Row    `json:"rows"`  // the first, as they are understood
 
-	Decimal        string  `json:"decimal"`        // the sign that is taken: point or comma
-	DecimalReading string  `json:"decimalReading"` // an example of both readings, where only a person can tell
-	Offers         []Offer `json:"offers"`         // texts that are none of a column's values
+	Decimal  string  `json:"decimal"`  // the sign that a person has chosen: point or comma
+	Question string  `json:"question"` // which of them it is, where only a person can tell
+	Offers   []Offer `json:"offers"`
 
 	Problems    []Problem `json:"problems"` // the first
 	AllProblems int       `json:"allProblems"`
@@ -51,8 +51,8 @@ type Data struct {
 // Wanted is a column of the task.
 type Wanted struct {
 	Name   string `json:"name"`
-	Wants  string `json:"wants"`  // "a number from 0 to 120"
 	Column int    `json:"column"` // of the file, from 1; 0: not found
+	Why    string `json:"why"`    // it was not found
 }
 
 // Row is a row of the file's first ones.
@@ -61,20 +61,28 @@ type Row struct {
 	Cells []Cell `json:"cells"` // as Data.Want has the columns
 }
 
-// Cell is a value as it was understood.
+// Cell is a value of a row.
 type Cell struct {
-	Text    string `json:"text"`
-	Problem string `json:"problem"` // what would be right; empty if it is understood
+	Text    string `json:"text"`    // as it is in the file
+	Value   string `json:"value"`   // as it was understood; empty: missing, or wrong
+	Problem string `json:"problem"` // what would be right; empty if it is
 }
 
-// Offer is a text that is none of a column's values, and what a person can have it
-// stand for.
+// Offer is a column whose texts are not all values of the task: a person is asked what
+// they stand for.
 type Offer struct {
 	Column string   `json:"column"`
-	Text   string   `json:"text"`
-	Count  int      `json:"count"`
+	Why    string   `json:"why"` // the values themselves may be meant otherwise; empty: they are not
+	Texts  []Text   `json:"texts"`
+	More   int      `json:"more"` // texts beyond them
 	Values []string `json:"values"`
-	As     string   `json:"as"` // chosen; empty: none
+}
+
+// Text is a text in a column of values.
+type Text struct {
+	Text string `json:"text"`
+	Rows int    `json:"rows"` // that have it; 0: not counted
+	As   string `json:"as"`   // the value that it may stand for; empty: unknown
 }
 
 // Problem is a value that cannot be used.
@@ -105,6 +113,6 @@ type Answers struct {
 	Columns []string `json:"columns"` // names of columns of the task ...
 	Numbers []int    `json:"numbers"` // ... and their columns in the file, from 1; 0: none
 	In      []string `json:"in"`      // columns of the task ...
-	Texts   []string `json:"texts"`   // ... texts in them ...
-	As      []string `json:"as"`      // ... and the values that these stand for
+	Texts   []string `json:"texts"`   // ... texts in them; empty: all are values as they are ...
+	As      []string `json:"as"`      // ... and the values that the texts stand for
 }

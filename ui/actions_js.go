@@ -16,20 +16,28 @@ func watchButtons(page *Page, loop *loop, tab *worker, coordinator *coordinator)
 			tab.memory.many(several())
 			tab.join(page.Selected)
 		},
-		"pause":          func(string) { tab.pause(true) },
-		"resume":         func(string) { tab.pause(false) },
-		"leave":          func(string) { tab.leave() },
-		"reload":         func(string) { js.Global().Get("location").Call("reload") },
-		"camera":         func(string) { tab.camera(true) },
-		"camera-off":     func(string) { tab.camera(false) },
-		"own-take":       func(string) { camera().Call("take") },
-		"draw":           func(class string) { drawing().Call("add", class) },
-		"draw-clear":     func(string) { drawing().Call("clear") },
-		"own-cancel":     func(string) { tab.tell(map[string]any{"type": "cancel"}) },
-		"own-read":       func(string) { tab.tell(map[string]any{"type": "read", "skip": false}) },
-		"own-skip":       func(string) { tab.tell(map[string]any{"type": "read", "skip": true}) },
-		"own-use":        func(id string) { tab.tell(map[string]any{"type": "use", "id": id}) },
-		"own-delete":     func(id string) { tab.tell(map[string]any{"type": "delete", "id": id}) },
+		"pause":      func(string) { tab.pause(true) },
+		"resume":     func(string) { tab.pause(false) },
+		"leave":      func(string) { tab.leave() },
+		"reload":     func(string) { js.Global().Get("location").Call("reload") },
+		"camera":     func(string) { tab.camera(true) },
+		"camera-off": func(string) { tab.camera(false) },
+		"own-take":   func(string) { camera().Call("take") },
+		"draw":       func(class string) { drawing().Call("add", class) },
+		"draw-clear": func(string) { drawing().Call("clear") },
+		"own-cancel": func(string) { tab.tell(map[string]any{"type": "cancel"}) },
+		"own-read":   func(string) { tab.tell(map[string]any{"type": "read", "skip": false}) },
+		"own-skip":   func(string) { tab.tell(map[string]any{"type": "read", "skip": true}) },
+		"own-use":    func(id string) { tab.tell(map[string]any{"type": "use", "id": id}) },
+		"own-delete": func(id string) { tab.tell(map[string]any{"type": "delete", "id": id}) },
+		"own-offer": func(column string) {
+			page.AnswerOffer(column, false)
+			tab.answer()
+		},
+		"own-offer-not": func(column string) {
+			page.AnswerOffer(column, true)
+			tab.answer()
+		},
 		"own-forget":     func(string) { tab.forget() },
 		"own-forget-not": func(string) { page.Forgetting = false },
 	}

@@ -60,6 +60,25 @@ func (p *Page) AnswerColumn(name string, column int) {
 // AnswerDecimal notes the decimal sign of the file: point or comma.
 func (p *Page) AnswerDecimal(sign string) { p.Answers.Decimal = sign }
 
+// AnswerOffer takes the values that are offered for a column's texts; with asTheyAre all
+// texts are values already.
+func (p *Page) AnswerOffer(name string, asTheyAre bool) {
+	for _, o := range p.Data.Offers {
+		if o.Column != name {
+			continue
+		}
+		if asTheyAre {
+			p.AnswerText(name, "", "")
+			return
+		}
+		for _, t := range o.Texts {
+			if t.As != "" {
+				p.AnswerText(name, t.Text, t.As)
+			}
+		}
+	}
+}
+
 // AnswerText notes the value that a text in a column of the task stands for.
 func (p *Page) AnswerText(name, text, value string) {
 	a := &p.Answers
@@ -151,19 +170,22 @@ func (c *Own) wanted() string {
 }
 
 // fieldWords names a column and what it holds.
-func fieldWords(f *data.Field) string {
+func fieldWords(f *data.Field) string { return f.Name + " (" + valueWords(f) + ")" }
+
+// valueWords says what a column holds.
+func valueWords(f *data.Field) string {
 	if f.Type != data.NumberField {
-		return f.Name + " (" + listing(f.Values, "or") + ")"
+		return listing(f.Values, "or")
 	}
 	switch {
 	case f.Min != nil && f.Max != nil:
-		return f.Name + " (" + short(*f.Min) + " to " + short(*f.Max) + ")"
+		return short(*f.Min) + " to " + short(*f.Max)
 	case f.Min != nil:
-		return f.Name + " (at least " + short(*f.Min) + ")"
+		return "at least " + short(*f.Min)
 	case f.Max != nil:
-		return f.Name + " (at most " + short(*f.Max) + ")"
+		return "at most " + short(*f.Max)
 	}
-	return f.Name + " (a number)"
+	return "a number"
 }
 
 // listing joins names: a, b and c.
@@ -249,10 +271,19 @@ func (c *Own) canSkip() bool {
 
 // canRead reports whether every column of the task has one of the file.
 func (c *Own) canRead() bool {
-	return c.asking() && c.Page.Data.Table && !slices.ContainsFunc(c.Page.Data.Want, func(w tab.Wanted) bool { return w.Column == 0 })
+	return c.asking() && c.Page.Data.Table && c.Page.Data.Question == "" && !slices.ContainsFunc(c.Page.Data.Want, func(w tab.Wanted) bool { return w.Column == 0 })
 }
 
-func (c *Own) decimalAsked() bool { return c.asking() && c.Page.Data.DecimalReading != "" }
+func (c *Own) decimalAsked() bool {
+	return c.asking() && (c.Page.Data.Question != "" || c.Page.Data.Decimal != "")
+}
+
+func (c *Own) decimalWords() string {
+	if c.Page.Data.Question == "" {
+		return "Decimal sign of the file"
+	}
+	return c.Page.Data.Question
+}
 
 // chosen returns "selected", so that the attribute is there, where it is true.
 func chosen(is bool) any {
@@ -268,6 +299,23 @@ const maxChoices = 300
 // choices returns the columns of the file that a column of the task can be.
 func (c *Own) choices() []string {
 	return c.Page.Data.Found[:min(len(c.Page.Data.Found), maxChoices)]
+}
+
+// wants says what a column of the task holds.
+func (c *Own) wants(name string) string {
+	s := c.Page.schema()
+	if s == nil || s.Table == nil {
+		return ""
+	}
+	if s.Table.Label.Name == name {
+		return valueWords(&s.Table.Label) + "; this is predicted"
+	}
+	for i := range s.Table.Features {
+		if f := &s.Table.Features[i]; f.Name == name {
+			return valueWords(f)
+		}
+	}
+	return ""
 }
 
 // mapWords says which columns are not found, or that all are.
@@ -347,12 +395,26 @@ func (c *Own) forgetWords() string {
 
 func (c *Own) number(i int) string { return strconv.Itoa(i) }
 
-// cellTitle says what would be right in place of a value.
-func cellTitle(cell tab.Cell) any {
-	if cell.Problem == "" {
-		return nil
+// cellText is a value as it was understood.
+func cellText(cell tab.Cell) string {
+	switch {
+	case cell.Problem != "":
+		return cell.Text
+	case cell.Value == "":
+		return dash
 	}
-	return cell.Problem
+	return cell.Value
+}
+
+// cellTitle says what would be right in place of a value, or how it is in the file.
+func cellTitle(cell tab.Cell) any {
+	switch {
+	case cell.Problem != "":
+		return "want " + cell.Problem
+	case cell.Text != cell.Value:
+		return "in the file: " + cell.Text
+	}
+	return nil
 }
 
 func cellClass(cell tab.Cell) string {
@@ -360,6 +422,31 @@ func cellClass(cell tab.Cell) string {
 		return ""
 	}
 	return "wrong"
+}
+
+// offerWords says what is asked about a column.
+func offerWords(o tab.Offer) string {
+	words := "What do these texts in " + o.Column + " stand for?"
+	if o.Why != "" {
+		words = sentence(o.Why) + ". Is it so?"
+	}
+	if o.More > 0 {
+		words += " There are " + count(o.More) + " more such texts: is it the right column?"
+	}
+	return words
+}
+
+// textWords names a text and how many rows have it.
+func textWords(t tab.Text) string {
+	if t.Rows == 0 {
+		return t.Text
+	}
+	return t.Text + " (" + plural(t.Rows, "row") + ")"
+}
+
+// suggests reports whether an offer says what texts may stand for.
+func suggests(o tab.Offer) bool {
+	return slices.ContainsFunc(o.Texts, func(t tab.Text) bool { return t.As != "" })
 }
 
 // leaveFirst says why the data cannot be changed now.

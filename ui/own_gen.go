@@ -376,7 +376,7 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								vgn.SetInnerHTML(w.Name)
 								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
 								vgparent.AppendChild(vgn)
-								vgn.SetInnerHTML(w.Wants)
+								vgn.SetInnerHTML(c.wants(w.Name))
 								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
 								vgparent.AppendChild(vgn)
 								{
@@ -423,7 +423,7 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "own-decimal"}}}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Data.DecimalReading)
+				vgn.SetInnerHTML(c.decimalWords())
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
 				vgparent.AppendChild(vgn)
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "select", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-decimal"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-decimal"}, vugu.VGAttribute{Namespace: "", Key: "data-change", Val: "decimal"}}}
@@ -478,40 +478,89 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute(nil)}
+						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute(nil)}
+						vgparent.AppendChild(vgn)
+						vgn.SetInnerHTML(offerWords(o))
+						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute(nil)}
 						vgparent.AppendChild(vgn)
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
+							for k, t := range o.Texts {
+								var vgiterkey interface{} = k
+								_ = vgiterkey
+								k := k
+								_ = k
+								t := t
+								_ = t
+								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
+								vgparent.AppendChild(vgn)
+								{
+									vgparent := vgn
+									_ = vgparent
+									vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute(nil)}
+									vgparent.AppendChild(vgn)
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
+										vgparent.AppendChild(vgn)
+										vgn.SetInnerHTML(textWords(t))
+										vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
+										vgparent.AppendChild(vgn)
+										vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "select", Attr: []vugu.VGAttribute{{Namespace: "", Key: "data-change", Val: "offer"}}}
+										vgparent.AppendChild(vgn)
+										vgn.AddAttrInterface("data-name", o.Column)
+										vgn.AddAttrInterface("data-text", t.Text)
+										vgn.AddAttrInterface("data-value", t.As)
+										{
+											vgparent := vgn
+											_ = vgparent
+											vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: ""}}}
+											vgparent.AppendChild(vgn)
+											vgn.SetInnerHTML(vugu.HTML("nothing that the task knows"))
+											for m, v := range o.Values {
+												var vgiterkey interface{} = m
+												_ = vgiterkey
+												m := m
+												_ = m
+												v := v
+												_ = v
+												vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute(nil)}
+												vgparent.AppendChild(vgn)
+												vgn.AddAttrInterface("selected", chosen(v == t.As))
+												vgn.AddAttrInterface("value", v)
+												vgn.SetInnerHTML(v)
+											}
+										}
+									}
+								}
+							}
+						}
+						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
+						vgparent.AppendChild(vgn)
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-offer"}}}
 							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(o.Column + ": " + o.Text + " (" + count(o.Count) + " times) stands for")
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-							vgparent.AppendChild(vgn)
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "select", Attr: []vugu.VGAttribute{{Namespace: "", Key: "data-change", Val: "offer"}}}
-							vgparent.AppendChild(vgn)
-							vgn.AddAttrInterface("data-name", o.Column)
-							vgn.AddAttrInterface("data-text", o.Text)
-							vgn.AddAttrInterface("data-value", o.As)
+							vgn.AddAttrInterface("data-value", o.Column)
+							vgn.AddAttrInterface("hidden", !suggests(o))
 							{
 								vgparent := vgn
 								_ = vgparent
-								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: ""}}}
+								vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "Yes, take these values"}
 								vgparent.AppendChild(vgn)
-								vgn.SetInnerHTML(vugu.HTML("nothing that the task knows"))
-								for k, v := range o.Values {
-									var vgiterkey interface{} = k
-									_ = vgiterkey
-									k := k
-									_ = k
-									v := v
-									_ = v
-									vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute(nil)}
-									vgparent.AppendChild(vgn)
-									vgn.AddAttrInterface("selected", chosen(v == o.As))
-									vgn.AddAttrInterface("value", v)
-									vgn.SetInnerHTML(v)
-								}
+							}
+							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-offer-not"}}}
+							vgparent.AppendChild(vgn)
+							vgn.AddAttrInterface("data-value", o.Column)
+							vgn.AddAttrInterface("hidden", o.Why == "")
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "No, they are right as they are"}
+								vgparent.AppendChild(vgn)
 							}
 						}
 					}
@@ -592,7 +641,7 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 									vgparent.AppendChild(vgn)
 									vgn.AddAttrInterface("class", cellClass(cell))
 									vgn.AddAttrInterface("title", cellTitle(cell))
-									vgn.SetInnerHTML(cell.Text)
+									vgn.SetInnerHTML(cellText(cell))
 								}
 							}
 						}

@@ -80,10 +80,10 @@ func TestWantedWords(t *testing.T) {
 func TestLookAtFile(t *testing.T) {
 	p := ownTask(t, patients)
 	const look = `{"step": "asking", "name": "a.csv", "table": true, "found": ["Alter", "sex", "outcome"],
-		"want": [{"name": "age", "wants": "a number from 0 to 120", "column": 0}, {"name": "sex", "column": 2}, {"name": "outcome", "column": 3}],
-		"decimal": "point", "decimalReading": "Is 12.345 twelve or twelve thousand?",
-		"offers": [{"column": "outcome", "text": "well", "count": 3, "values": ["healthy", "ill"]}],
-		"rows": [{"line": 2, "cells": [{"text": "41"}, {"text": "x", "problem": "want f or m"}]}]}`
+		"want": [{"name": "age", "column": 0}, {"name": "sex", "column": 2}, {"name": "outcome", "column": 3}],
+		"question": "Is 12.345 twelve or twelve thousand?",
+		"offers": [{"column": "outcome", "texts": [{"text": "well", "rows": 3, "as": "healthy"}, {"text": "odd", "rows": 1}], "values": ["healthy", "ill"]}],
+		"rows": [{"line": 2, "cells": [{"text": "41,0", "value": "41"}, {"text": "x", "problem": "f or m"}, {"text": "NA"}]}]}`
 	p.OnData(decode(t, look))
 	c := Own{p}
 	if c.canRead() || !c.decimalAsked() || !c.asking() {
@@ -92,7 +92,7 @@ func TestLookAtFile(t *testing.T) {
 	page := strings.ReplaceAll(render(t, p), "\n", " ")
 	for _, want := range []string{
 		"Not found in the file: age. Choose the columns below, or name them so in the file.",
-		`outcome: well (3 times) stands for`, `<td class="wrong" title="want f or m">x</td>`, `<option value="1">Alter</option>`,
+		"What do these texts in outcome stand for?", `well (3 rows)`, `<td class="" title="in the file: 41,0">41</td>`, `<td class="wrong" title="want f or m">x</td>`, `<option value="1">Alter</option>`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
@@ -102,12 +102,12 @@ func TestLookAtFile(t *testing.T) {
 	p.AnswerColumn("age", 2)
 	p.AnswerDecimal("comma")
 	p.AnswerText("outcome", "well", "ill")
-	p.AnswerText("outcome", "well", "healthy")
+	p.AnswerOffer("outcome", false)
 	want := tab.Answers{Decimal: "comma", Columns: []string{"age"}, Numbers: []int{2}, In: []string{"outcome"}, Texts: []string{"well"}, As: []string{"healthy"}}
 	if !reflect.DeepEqual(p.Answers, want) {
 		t.Errorf("answers %+v, want %+v", p.Answers, want)
 	}
-	p.OnData(decode(t, strings.Replace(look, `"column": 0`, `"column": 1`, 1)))
+	p.OnData(decode(t, strings.Replace(strings.Replace(look, `"column": 0`, `"column": 1`, 1), "Is 12.345 twelve or twelve thousand?", "", 1)))
 	if !c.canRead() || !reflect.DeepEqual(p.Answers, want) {
 		t.Errorf("after the answer: read %v, answers %+v", c.canRead(), p.Answers)
 	}
