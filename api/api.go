@@ -21,7 +21,7 @@ type Door struct {
 	RetrySeconds float64 `json:"retry_seconds,omitempty"`
 }
 
-// Task is /api/tasks/NAME, and, without Rounds and Curve, a "state" event.
+// Task is /api/tasks/NAME, and, without Rounds, Curve and Data.Own, a "state" event.
 type Task struct {
 	Name         string   `json:"name"`
 	Title        string   `json:"title"`
@@ -77,7 +77,7 @@ type Data struct {
 	Classes int    `json:"classes"`
 	Shards  int    `json:"shards"`
 
-	Own *data.Schema `json:"own,omitempty"` // what participants bring; absent if they bring nothing
+	Own *data.Schema `json:"own,omitempty"` // what participants bring; absent if the coordinator has the data, and in events
 }
 
 // Packing names the codecs.

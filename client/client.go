@@ -66,7 +66,12 @@ type Client struct {
 	shards   map[uint32]*data.Set
 	origin   string // the source of the shards
 	assigned []uint32
-	own      data.Examples // a person's own data, in place of shards
+	private  data.Examples // of its own, in place of shards
+	own      own           // a person's own data, of which private is made
+
+	enquiry    *protocol.Order // to be answered beside the order; nil: none
+	evaluating *Workspace      // on which the enquiry's evaluation was begun
+	evaluated  *Evaluation     // newest
 
 	order     *protocol.Order // to be worked on
 	examples  data.Examples   // that the order in work trains on
@@ -137,6 +142,8 @@ func (c *Client) Hello() *protocol.Hello {
 	}
 	if c.cfg.Report != nil {
 		h.Payloads = c.cfg.Report.Kinds()
+	} else if c.own.Own != nil {
+		h.Payloads = []protocol.PayloadKind{protocol.PayloadBytes}
 	}
 	if c.initDiffers { // differences lead from the coordinator's version 0
 		h.Codecs = compress.Standalone()
@@ -156,7 +163,11 @@ func (c *Client) Hello() *protocol.Hello {
 // Forget drops everything that belongs to a run: the coordinator does not
 // know it any more.
 func (c *Client) Forget() {
+	o := c.own.Own
 	*c = *New(c.cfg)
+	if o != nil {
+		_ = c.SetOwn(o) // it fitted before, and the model is not known yet
+	}
 }
 
 // Receive handles a message from the coordinator, bodies complete, and
@@ -178,7 +189,12 @@ func (c *Client) Receive(m protocol.Message) ([]protocol.Message, error) {
 	case *protocol.Model:
 		return c.received(m)
 	case *protocol.Order:
+		if m.Order >= protocol.EnquiryOrders {
+			return c.enquired(m), nil
+		}
 		return c.ordered(m), nil
+	case *protocol.Constants:
+		return nil, c.standardise(m)
 	case *protocol.Ack:
 		c.acknowledged(m)
 	case *protocol.Status:
@@ -209,6 +225,11 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		c.params, c.kept = nil, nil
 		c.start, c.localBase, c.stream, c.control, c.ownControl = nil, [32]byte{}, 0, nil, nil
 		c.feedback, c.residual, c.packedRound = nil, nil, 0
+		c.enquiry, c.evaluated = nil, nil
+		if o := c.own.Own; o != nil { // the other run has other constants
+			c.own, c.private = own{}, nil
+			_ = c.SetOwn(o)
+		}
 	}
 	var out []protocol.Message
 	if c.welcome == nil && c.cfg.Invite != "" {
@@ -216,6 +237,11 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		out = append(out, &protocol.Tab{State: c.tab})
 	}
 	c.welcome, c.model = w, model
+	if c.private != nil && c.own.Own != nil {
+		if err := fits(spec, c.private, "own data has"); err != nil {
+			return nil, err
+		}
+	}
 	if len(c.ownControl) != model.Layout().Size {
 		c.ownControl = nil // nil, or saved by something else
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/protocol"
 )
@@ -43,12 +44,19 @@ func (c *Client) AddShard(n uint32, s *data.Set) error {
 	if !slices.Contains(c.assigned, n) {
 		return nil
 	}
-	spec := c.model.Spec()
-	if s.Features() != spec.Features() || s.Classes() > spec.Classes() {
-		return fmt.Errorf("client: shard %d has %d features and %d classes, the model takes %d and %d",
-			n, s.Features(), s.Classes(), spec.Features(), spec.Classes())
+	if err := fits(c.model.Spec(), s, fmt.Sprintf("shard %d has", n)); err != nil {
+		return err
 	}
 	c.shards[n] = s
+	return nil
+}
+
+// fits returns an error if examples are not of the model's shape; what says whose they are.
+func fits(spec learn.Spec, ex data.Examples, what string) error {
+	if ex.Features() != spec.Features() || ex.Classes() > spec.Classes() {
+		return fmt.Errorf("client: %s %d features and %d classes, the model takes %d and %d",
+			what, ex.Features(), ex.Classes(), spec.Features(), spec.Classes())
+	}
 	return nil
 }
 
@@ -58,17 +66,17 @@ func (c *Client) Shards() (here, assigned int) { return len(c.shards), len(c.ass
 // enough reports whether training may start: with a quarter of the shards. A tab need
 // not wait for all of them, and does not start with one that may have a single label.
 func (c *Client) enough() bool {
-	return c.own != nil || len(c.shards) > 0 && 4*len(c.shards) >= len(c.assigned)
+	return c.private != nil || len(c.shards) > 0 && 4*len(c.shards) >= len(c.assigned)
 }
 
 // SetExamples makes the client train on data of its own.
-func (c *Client) SetExamples(ex data.Examples) { c.own = ex }
+func (c *Client) SetExamples(ex data.Examples) { c.private = ex }
 
 // atHand returns the available examples in the order of assignment, or nil if there
 // are none.
 func (c *Client) atHand() data.Examples {
-	if c.own != nil {
-		return c.own
+	if c.private != nil {
+		return c.private
 	}
 	var parts []data.Examples
 	for _, n := range c.assigned {

@@ -19,6 +19,7 @@ type Workspace struct {
 	fit        *learn.Fit
 	local      []float32
 	correction []float32 // SCAFFOLD's; allocated when needed
+	evaluator  learn.Evaluator
 }
 
 // NewWorkspace returns a workspace for models of one shape.
@@ -30,9 +31,13 @@ func NewWorkspace(m learn.Model) *Workspace {
 // welcome.
 func (c *Client) NewWorkspace() *Workspace { return NewWorkspace(c.model) }
 
-// Ready says whether Work has something to do: an order, with its model and
-// enough data at hand.
+// Ready says whether Work has something to do: an enquiry, or an order, with its
+// model and enough data at hand.
 func (c *Client) Ready() bool {
+	return c.enquiry != nil || c.trainable()
+}
+
+func (c *Client) trainable() bool {
 	return c.order != nil && c.holds(c.order) && (c.examples != nil || c.enough())
 }
 
@@ -42,7 +47,10 @@ func (c *Client) Ready() bool {
 // checked. An order that was begun on one workspace begins anew on another, unless
 // it is a Monitor order, whose model is the client's.
 func (c *Client) Work(b *Workspace, steps int) []protocol.Message {
-	if !c.Ready() {
+	if c.enquiry != nil {
+		return c.enquire(b, steps)
+	}
+	if !c.trainable() {
 		return nil
 	}
 	if c.order.Kind == protocol.OrderMonitor {

@@ -41,8 +41,16 @@ func (s *Server) describe(w io.Writer) {
 		fmt.Fprintf(w, "  page: %s/#%s\n", s.page(), t.Name)
 		fmt.Fprintf(w, "  join: %s\n", joinWords(t))
 		fmt.Fprintf(w, "  training: %s, %d parameters\n", t.Strategy.Kind, parameters)
-		fmt.Fprintf(w, "  participants: at least %d at a time, each with a browser and no data of its own\n", t.Strategy.Fewest(parameters))
-		fmt.Fprintf(w, "  data: %s; handed out in %d shards\n", st.Data.Summary, len(st.Data.Shards))
+		bring, from := "a browser and no data of its own", fmt.Sprintf("handed out in %d shards", len(st.Data.Shards))
+		if own := st.Data.Own; own != nil {
+			bring = fmt.Sprintf("a browser and %d to %d examples of its own", own.Min, own.Max)
+			from = "brought by the participants, in whose tabs it stays"
+		}
+		fmt.Fprintf(w, "  participants: at least %d at a time, each with %s\n", t.Strategy.Fewest(parameters), bring)
+		fmt.Fprintf(w, "  data: %s; %s\n", st.Data.Summary, from)
+		if t.Data.From.CSV != "" {
+			fmt.Fprintf(w, "  note: data.from is for simulations, and is not read\n")
+		}
 		for _, note := range st.Data.Notes {
 			fmt.Fprintf(w, "  note: %s\n", note)
 		}

@@ -333,6 +333,37 @@ func TestServeKnowsItsRun(t *testing.T) {
 	}
 }
 
+// A run of own data goes on while what its training depends on is the same: other ways
+// to write a value are no other data. Nothing is handed out.
+func TestServeKnowsItsOwnRun(t *testing.T) {
+	dir := t.TempDir()
+	task := "data: {source: own, table: {features: [{name: age, type: number, min: 0, max: 120}, {name: sex, type: category, values: [f, m]}], label: {name: outcome, values: [healthy, ill]}}, from: {csv: none.csv}}"
+	serve := func(edit ...string) string {
+		t.Helper()
+		edits := append([]string{"data: {source: mnist, partition: {kind: iid, clients: 100}}", strings.NewReplacer(edit...).Replace(task)}, edit...)
+		s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t, edits...)}})
+		var b strings.Builder
+		s.describe(&b)
+		for _, want := range []string{"each with a browser and 10 to 100000 examples of its own", "own data: 2 features, classes healthy and ill; brought by the participants", "note: data.from is for simulations"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("the description lacks %q:\n%s", want, b.String())
+			}
+		}
+		id := s.studies[0].Run
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	first := serve()
+	if again := serve("values: [f, m]", "values: [f, m], aliases: {female: f}, columns: [gender]", "rounds: 3", "rounds: 9"); again != first {
+		t.Errorf("other names of a column and a value: run %s, want %s", again, first)
+	}
+	if other := serve("max: 120", "max: 99"); other == first {
+		t.Error("another range goes on with the same run")
+	}
+}
+
 // A task that only a simulation can run is refused with what to write instead, before
 // a port is opened or the data directory is made.
 func TestServeRefusesTask(t *testing.T) {

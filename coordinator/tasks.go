@@ -157,7 +157,13 @@ func describeModel(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 	if t.Strategy.Correction == "scaffold" {
 		fit.Correction = []float32{}
 	}
-	memory := fit.Memory(m, slices.Max(d.Sizes()))
+	largest := 0 // examples of a client
+	if d.Own != nil {
+		largest = d.Own.Max
+	} else {
+		largest = slices.Max(d.Sizes())
+	}
+	memory := fit.Memory(m, largest)
 	mb := func(bytes int) float64 { return float64(bytes) / 1e6 }
 	_, err = fmt.Fprintf(w, "model: %v\n%d parameters; %.3g MFLOP forward and %.3g MFLOP in training for one example\n"+
 		"memory of training: %.3g MB: %.3g MB for the parameters, %.3g MB for gradients, the optimiser and the last finite parameters, %.3g MB of buffers for %d examples at a time\n",

@@ -23,24 +23,14 @@ func Evaluate(m Model, params []float32, ex data.Examples, goroutines int) (Metr
 	counts := make([][]int64, goroutines) // confusion, by goroutine: counts add up in any order
 	var next atomic.Int64
 	work := func(g int) {
-		worker := m.NewWorker(block)
-		x := make([]float32, block*ex.Features())
-		y := make([]float32, block)
-		index := make([]int32, block)
+		p := newPass(m, ex.Features())
 		for {
 			b := int(next.Add(1)) - 1
 			if b >= len(parts) {
 				return
 			}
-			count := min(block, n-b*block)
-			for i := range index[:count] {
-				index[i] = int32(b*block + i)
-			}
-			ex.Fill(x[:count*ex.Features()], y[:count], index[:count])
 			part := Metrics{Confusion: counts[g]}
-			sums := worker.Evaluate(params, x[:count*ex.Features()], y[:count])
-			spec.measure(&part, worker.Outputs(), y[:count])
-			part.Sums = sums
+			p.measure(&part, &spec, params, ex, b*block, min(block, n-b*block))
 			counts[g], part.Confusion = part.Confusion, nil
 			parts[b] = part
 		}
@@ -62,6 +52,34 @@ func Evaluate(m Model, params []float32, ex data.Examples, goroutines int) (Metr
 		total.Add(Metrics{Confusion: c})
 	}
 	return total, nil
+}
+
+// pass is the memory in which a model is evaluated on a block of examples.
+type pass struct {
+	worker Worker
+	x, y   []float32
+	index  []int32
+}
+
+func newPass(m Model, features int) *pass {
+	block := pieceOf(m)
+	return &pass{m.NewWorker(block), make([]float32, block*features), make([]float32, block), make([]int32, block)}
+}
+
+// size returns the max number of examples of a block.
+func (p *pass) size() int { return len(p.index) }
+
+// measure adds the confusion counts of the examples from at on to part, and sets its
+// other totals.
+func (p *pass) measure(part *Metrics, spec *Spec, params []float32, ex data.Examples, at, count int) {
+	for i := range p.index[:count] {
+		p.index[i] = int32(at + i)
+	}
+	x, y := p.x[:count*ex.Features()], p.y[:count]
+	ex.Fill(x, y, p.index[:count])
+	sums := p.worker.Evaluate(params, x, y)
+	spec.measure(part, p.worker.Outputs(), y)
+	part.Sums = sums
 }
 
 // Gradient overwrites grad, of the length of params, with the sum of the

@@ -36,7 +36,7 @@ func Decode(frame []byte) (Message, error) {
 	var m Message
 	var unknown Kind
 	for r.next() {
-		if r.num > protowire.Number(KindChunk) {
+		if !Kind(r.num).known() {
 			if unknown == 0 {
 				unknown = Kind(r.num)
 			}
@@ -322,6 +322,37 @@ func unpackFloats(r *reader, name string, list []float32, limit int) []float32 {
 	}
 	for b := r.v; len(b) > 0; {
 		v, n := protowire.ConsumeFixed32(b)
+		if n < 0 {
+			r.fail(name, ErrBrokenField, "broken or truncated number")
+			return list
+		}
+		if !one(v) {
+			return list
+		}
+		b = b[n:]
+	}
+	return list
+}
+
+// unpackDoubles is unpack for numbers of 64 bits.
+func unpackDoubles(r *reader, name string, list []float64, limit int) []float64 {
+	one := func(v uint64) bool {
+		if len(list) == limit {
+			r.over(name, ErrListSize, limit+1, limit, "numbers")
+			return false
+		}
+		list = append(list, math.Float64frombits(v))
+		return true
+	}
+	if r.typ == protowire.Fixed64Type {
+		one(r.u)
+		return list
+	}
+	if !r.wire(name, protowire.BytesType) {
+		return list
+	}
+	for b := r.v; len(b) > 0; {
+		v, n := protowire.ConsumeFixed64(b)
 		if n < 0 {
 			r.fail(name, ErrBrokenField, "broken or truncated number")
 			return list

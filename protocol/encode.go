@@ -161,3 +161,18 @@ func packedFloats(w *writer, num protowire.Number, list []float32) {
 		w.b = protowire.AppendFixed32(w.b, math.Float32bits(v))
 	}
 }
+
+// packedDoubles writes a list of numbers of 64 bits.
+func packedDoubles(w *writer, num protowire.Number, list []float64) {
+	if len(list) == 0 {
+		return
+	}
+	w.open(num, 8*len(list))
+	if w.counting {
+		w.n += 8 * len(list)
+		return
+	}
+	for _, v := range list {
+		w.b = protowire.AppendFixed64(w.b, math.Float64bits(v))
+	}
+}

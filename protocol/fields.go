@@ -37,6 +37,8 @@ func (w *writer) message(m Message) {
 		m.write(w)
 	case *Chunk:
 		m.write(w)
+	case *Constants:
+		m.write(w)
 	}
 }
 
@@ -101,6 +103,10 @@ func (r *reader) message(k Kind) Message {
 		return m
 	case KindChunk:
 		m := new(Chunk)
+		m.read(r)
+		return m
+	case KindConstants:
+		m := new(Constants)
 		m.read(r)
 		return m
 	}

@@ -288,3 +288,21 @@ func (m *Bye) read(r *reader) {
 		}
 	}
 }
+
+func (m *Constants) write(w *writer) {
+	packedDoubles(w, 1, m.Mean)
+	packedDoubles(w, 2, m.Deviation)
+}
+
+func (m *Constants) read(r *reader) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			m.Mean = unpackDoubles(r, "mean", m.Mean, MaxNumbers)
+		case 2:
+			m.Deviation = unpackDoubles(r, "deviation", m.Deviation, MaxNumbers)
+		default:
+			r.skip()
+		}
+	}
+}

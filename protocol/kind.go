@@ -23,10 +23,14 @@ const (
 	KindStatus       Kind = 13
 	KindBye          Kind = 14
 	KindChunk        Kind = 15
+	KindConstants    Kind = 18 // 16 and 17 stand for unknown kinds in the conformance kit
 )
 
-// Kinds is the number of kinds, which count from 1.
-const Kinds = 15
+// Kinds is the largest kind.
+const Kinds = 18
+
+// known reports whether this package has messages of kind k.
+func (k Kind) known() bool { return k >= KindHello && k <= KindChunk || k == KindConstants }
 
 // KindOf returns the kind of m, which must not be nil.
 func KindOf(m Message) Kind { return m.kind() }
@@ -46,6 +50,7 @@ func (*Tab) kind() Kind          { return KindTab }
 func (*Status) kind() Kind       { return KindStatus }
 func (*Bye) kind() Kind          { return KindBye }
 func (*Chunk) kind() Kind        { return KindChunk }
+func (*Constants) kind() Kind    { return KindConstants }
 
 // word returns names[v], or what and the number if v has no name.
 func word(names []string, v uint32, what string) string {
@@ -63,7 +68,7 @@ func (k Kind) String() string {
 		KindOrder: "order", KindModel: "model", KindContribution: "contribution",
 		KindAck: "ack", KindDecline: "decline", KindWant: "want",
 		KindFetch: "fetch", KindProgress: "progress", KindTab: "tab",
-		KindStatus: "status", KindBye: "bye", KindChunk: "chunk",
+		KindStatus: "status", KindBye: "bye", KindChunk: "chunk", KindConstants: "constants",
 	}, uint32(k), "kind")
 }
 

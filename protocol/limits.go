@@ -70,6 +70,14 @@ const (
 	// MaxClasses is the max number of class weights: labels are bytes.
 	MaxClasses = 256
 
+	// MaxNumbers is the max number of means, and of deviations: 4,096 features and the
+	// target.
+	MaxNumbers = 4097
+
+	// EnquiryOrders is the number of the first enquiry: orders of kind evaluate and
+	// report beside those of the rounds.
+	EnquiryOrders = 1 << 48
+
 	// MaxUnknown is the max number of unknown fields that are skipped in one
 	// message. A newer peer adds a few.
 	MaxUnknown = 64

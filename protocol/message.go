@@ -120,7 +120,7 @@ const (
 	OrderFit      OrderKind = 1 // train for some epochs, send the delta
 	OrderGradient OrderKind = 2 // send the summed gradient of one mini-batch
 	OrderMonitor  OrderKind = 3 // train on, report when a local condition breaks
-	OrderEvaluate OrderKind = 4 // send metrics of the model on local data
+	OrderEvaluate OrderKind = 4 // evaluate the model on the client's holdout, send the payload: totals
 	OrderBase     OrderKind = 5 // train a base model from scratch (Radon machine)
 	OrderReport   OrderKind = 6 // train nothing, send the payloads
 )
@@ -386,6 +386,14 @@ type Status struct {
 	Closed       uint64 // newest round that takes no more contributions
 	Reason       string // why the run finished, empty before
 	ResumeToken  []byte // newer than the Welcome's, in whose place it is; empty: that holds
+}
+
+// Constants tells a client with data of its own how its numbers are standardised: those
+// of the features in their order, and that of the target of a regression last. It comes
+// after the Welcome if they are known, and to all clients once they are.
+type Constants struct {
+	Mean      []float64
+	Deviation []float64 // empty: the sums of squares about Mean are asked for next
 }
 
 // Bye announces that the sender closes the socket, and why.

@@ -7,6 +7,13 @@ import (
 	"slices"
 )
 
+// The payloads of enquiries, by name.
+const (
+	TotalsPayload     = "totals"
+	SquaresPayload    = "squares"
+	EvaluationPayload = "evaluation"
+)
+
 // ErrPayload: a vector differs from what its Payload declares.
 var ErrPayload = errors.New("not the payload that was ordered")
 

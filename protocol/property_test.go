@@ -92,8 +92,17 @@ func payloads(t *rapid.T) []Payload {
 }
 
 // messages draws any message that Decode accepts.
+func manyDoubles(t *rapid.T, name string) (list []float64) {
+	for range rapid.IntRange(0, 5).Draw(t, name+"s") {
+		list = append(list, doubles(t, name))
+	}
+	return list
+}
+
 func messages(t *rapid.T) Message {
-	switch k := Kind(rapid.Uint32Range(uint32(KindHello), uint32(KindChunk)).Draw(t, "kind")); k {
+	switch k := Kind(rapid.Uint32Range(uint32(KindHello), uint32(KindChunk)+1).Draw(t, "kind")); k {
+	case KindChunk + 1:
+		return &Constants{manyDoubles(t, "mean"), manyDoubles(t, "deviation")}
 	case KindHello:
 		return &Hello{texts(t, "protocol", MaxName), texts(t, "task", MaxName), someBytes(t, "token", MaxToken), texts(t, "client", MaxText),
 			lists[Codec](t, "codecs", MaxCodecs, enums), numbers(t, "held"), hashes(t, "held hash"), TabState(enums(t, "tab state")),

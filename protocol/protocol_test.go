@@ -369,7 +369,7 @@ func TestDocumentation(t *testing.T) {
 		"MaxConnections": MaxConnections, "MaxRequests": MaxRequests, "ConnectionsPerParticipant": ConnectionsPerParticipant, "IdleTimeout": IdleTimeout, "MaxHeader": MaxHeader, "MaxStreams": MaxStreams,
 		"MaxAdminConnections": MaxAdminConnections, "MaxLoggedAddresses": MaxLoggedAddresses, "MaxWants": MaxWants, "MaxParticipants": MaxParticipants,
 		"ParticipantEvents": ParticipantEvents, "ParticipantEventTime": ParticipantEventTime, "AddressEvents": AddressEvents, "AddressEventTime": AddressEventTime, "RunEvents": RunEvents, "RunEventTime": RunEventTime,
-		"MaxUnsent": MaxUnsent,
+		"MaxUnsent": MaxUnsent, "MaxNumbers": MaxNumbers, "EnquiryOrders": uint64(EnquiryOrders),
 	}
 	for name, value := range documented {
 		if row := fmt.Sprintf("\n| `%s` | %v", name, value); !strings.Contains(doc, row+" ") {
@@ -407,7 +407,10 @@ func TestDocumentation(t *testing.T) {
 	if codes != 18 {
 		t.Errorf("%d close codes have names, want 18", codes)
 	}
-	for k := KindHello; k <= KindChunk; k++ {
+	for k := Kind(1); k <= Kinds; k++ {
+		if !k.known() {
+			continue
+		}
 		name := k.String()
 		if head := fmt.Sprintf("\n### %d %s%s, ", k, strings.ToUpper(name[:1]), name[1:]); !strings.Contains(doc, head) {
 			t.Errorf("docs/protocol.md lacks the section %q", head[1:])

@@ -32,6 +32,8 @@ const frozen = `
 e7a5fbbbca853d430ff6f70f5eaf4ada2dc4b6f3e7cbf016196168170568f3f0  ack.txt
 6d1287d328f38b02ae30afe394ff60670f6ad05b4ac5c7a20f26b2abad8646f5  bye.txt
 75b0616f3933c3198110544323ef6ccb7fe1b44199166dcf4880f251f594d8d3  chunk.txt
+85141b1e23db0fbf75b1fff171104831740b2989e13f61bb480d96146f84912e  constants-means.txt
+7cc0f33e111729ac6a8b8e5da3d1edf1c6ae73872832e2f8528d99f49a092f3a  constants.txt
 27a570a72836a3006a9fdefa30c95aea23d6c98371868ac2226a32960addd159  contribution-announced.txt
 cce23bd0983bd6fad02e66fda10ea0c1264e25b03a10f0e100509fa2a2956445  contribution-metrics.txt
 0f4e53eb944add4e85f1b7bc623ee07f0c6d090d1da3fff1a21c4e4729f84849  contribution-payloads-announced.txt
@@ -49,6 +51,7 @@ b28c28aa1ccd7ee6353937f8a2b3101ecaaa3ced878b58f176e72bf89d423dbb  model-announce
 688f7bccae4fa1e55034b28e7725cc2598f70749d0434a0e6d0bd1b5a124a432  model.txt
 36179b390e8192f2c1e3631ac7c7caa0a07550b6f450d50792ac4ca44146946d  order-adam.txt
 e9b076e41e47ed6955a6bb80ed332b0ad5318f758604361562326ebf86deced7  order-base.txt
+44f5224674cc0197ff05bd8025cf1711c450f3a0573f57cb76fb78a6d5b2913f  order-evaluate.txt
 2dee044ef1ea6499946d3365e192999f70aa1e1457b383616bde5110ca7a4f0e  order-monitor.txt
 c0bb89648c80fe57f7fabf79fe923575eaabb9629fa7456598fd902489a34db0  order-packed.txt
 084a3d20e4cdd851b19f91c66819be6eb6c44ad2340d0a2bc9fd2af3b3f27f79  order-payloads.txt
@@ -176,6 +179,11 @@ var vectors = []struct {
 	{"status-token", "A newer resume token.", &Status{
 		Phase: PhaseTraining, Round: 14, Version: 13, Participants: 4, Closed: 13, ResumeToken: ramp(0xa0, 45)}},
 	{"bye", "A newer socket has the same token.", &Bye{Code: CloseSuperseded, Detail: "this participant is active in another tab"}},
+	{"order-evaluate", "An enquiry: evaluate version 12 on the holdout, and send the totals.", &Order{
+		Order: EnquiryOrders + 3, Kind: OrderEvaluate, Base: 12, BaseHash: ramp(0x40, 32), Deadline: 30000, Payloads: []Payload{
+			{Kind: PayloadBytes, Name: "evaluation", MaxBytes: 56}}}},
+	{"constants", "Two features with their means and deviations.", &Constants{Mean: []float64{38.5, -0.25}, Deviation: []float64{12, 1}}},
+	{"constants-means", "The means alone: sums of squares about them follow.", &Constants{Mean: []float64{38.5, -0.25}}},
 	{"chunk", "The second chunk of a transfer, cut short.", &Chunk{Transfer: 12, Offset: 65536, Data: ramp(0xf0, 32)}},
 }
 
@@ -217,7 +225,10 @@ func TestVectors(t *testing.T) {
 			}
 		})
 	}
-	for k := KindHello; k <= KindChunk; k++ {
+	for k := Kind(1); k <= Kinds; k++ {
+		if !k.known() {
+			continue
+		}
 		if !covered[k] {
 			t.Errorf("no vector of kind %v", k)
 		}

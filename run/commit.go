@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 
 	"fedtab/combine"
 	"fedtab/learn"
@@ -183,6 +184,14 @@ func (r *Run) publish(c *Commit) {
 		rec.Opened = r.open.Opened
 	}
 	r.rounds = append(r.rounds, rec)
+	if n := len(c.Contributions); n > 0 {
+		weights := make([]uint64, n)
+		for i := range weights {
+			weights[i] = c.Contributions[i].Weight
+		}
+		slices.Sort(weights)
+		r.typical = float64(weights[n/2])
+	}
 	r.closeRound()
 	if w := r.rewind; w != nil && w.version == c.Round {
 		r.log.Info("gone back to an earlier version", "version", c.Round, "model_of", w.to)
@@ -192,6 +201,7 @@ func (r *Run) publish(c *Commit) {
 	}
 	r.broadcastStatus()
 	r.notify(&rec, c.Clients...)
+	r.overtaken()
 	r.evaluate()
 	r.rewound(c.Round, nil)
 	if !r.stopReached() && !r.roundsDone() {

@@ -79,6 +79,7 @@ type Config struct {
 	Judge        Evaluator                                      // the guard's, on few examples; nil: versions are not guarded
 	Drifts       bool                                           // the test examples change during the run
 	Shards       Shards                                         // public data; zero: participants have their own
+	Own          *Own                                           // of data that participants bring; nil: nothing is known of it
 	Journal      Journal                                        // nil: nothing is durable
 	Saved        *Saved                                         // state to resume from; nil starts a new run
 	Token        func(participant uint32, now time.Time) []byte // makes resume tokens; nil makes none
@@ -87,6 +88,14 @@ type Config struct {
 	RestartGrace time.Duration                                  // from a restart until absent members of the cohort leave
 	Log          Logger                                         // nil discards
 	Notify       func(Update)                                   // called with every change, unless nil
+}
+
+// mostExamples returns the most examples that a participant without shards can have.
+func (c *Config) mostExamples() uint64 {
+	if c.Own == nil {
+		return protocol.MaxWeight
+	}
+	return c.Own.Schema.MaxTrained()
 }
 
 // Evaluator measures a model on the test set. It is called by any goroutine but the

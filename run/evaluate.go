@@ -9,7 +9,12 @@ import (
 // evaluate evaluates the newest version if it is due. After an evaluation under way
 // only the newest of the pending versions is evaluated.
 func (r *Run) evaluate() {
-	if r.cfg.Evaluate == nil || r.evaluating || r.down.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
+	holdouts := r.cfg.Own != nil && r.cfg.Own.Holdouts
+	if r.cfg.Evaluate == nil && !holdouts || r.evaluating || r.down.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
+		return
+	}
+	if holdouts {
+		r.evaluating = r.askHoldouts()
 		return
 	}
 	r.evaluating = true

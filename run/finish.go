@@ -42,6 +42,13 @@ func (r *Run) drop() {
 	r.attempt.dropParts()
 	clear(r.means)
 	clear(r.absent)
+	if r.survey.retry != nil {
+		r.survey.retry()
+	}
+	if r.enquiry != nil {
+		r.enquiry.stop()
+		r.enquiry = nil
+	}
 	r.faults = faults{}
 	r.open = nil
 }
@@ -49,8 +56,8 @@ func (r *Run) drop() {
 // stopReached finishes the run if its rounds are done or a goal is reached.
 func (r *Run) stopReached() bool {
 	if r.evaluated != nil {
-		for _, g := range r.cfg.Stop.Goals {
-			if g.Reached(r.evaluated.Figures) {
+		for i, g := range r.cfg.Stop.Goals {
+			if r.evaluated.reaches(i, g) {
 				r.finish(fmt.Sprintf("%v %.4g reached at version %d", g, g.Value(r.evaluated.Figures), r.evaluated.Version))
 				return true
 			}
@@ -61,6 +68,15 @@ func (r *Run) stopReached() bool {
 		return true
 	}
 	return false
+}
+
+// reaches reports whether goal i counts as reached. What participants told before a
+// restart does not count: whether it hung on one of them is not recorded.
+func (e *Evaluation) reaches(i int, g Goal) bool {
+	if e.Participants > 0 {
+		return i < len(e.reached) && e.reached[i]
+	}
+	return g.Reached(e.Figures)
 }
 
 // roundsDone reports whether all rounds are committed. The run is over once the

@@ -8,6 +8,7 @@ import (
 
 	"fedtab/compress"
 	"fedtab/learn"
+	"fedtab/learn/data"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
@@ -125,13 +126,16 @@ type memoryJournal struct {
 	opens    []OpenRound
 	departed []uint32
 	commits  []Commit
-	kinds    []string
-	entries  []LogEntry
-	ledger   Ledger
-	finish   string
-	limits   []uint32 // of ReserveParticipants
-	err      error
-	logErr   error // of the event log alone
+
+	evaluations []Evaluation
+	constants   []data.Constants
+	kinds       []string
+	entries     []LogEntry
+	ledger      Ledger
+	finish      string
+	limits      []uint32 // of ReserveParticipants
+	err         error
+	logErr      error // of the event log alone
 }
 
 func (j *memoryJournal) ReserveParticipants(_ string, limit uint32) error {
@@ -165,7 +169,18 @@ func (j *memoryJournal) Commit(_ string, c Commit) error {
 	}
 	return j.err
 }
-func (j *memoryJournal) Evaluate(string, Evaluation) error { return j.err }
+func (j *memoryJournal) Evaluate(_ string, e Evaluation) error {
+	if j.err == nil {
+		j.evaluations = append(j.evaluations, e)
+	}
+	return j.err
+}
+func (j *memoryJournal) Constants(_ string, c data.Constants) error {
+	if j.err == nil {
+		j.constants = append(j.constants, c)
+	}
+	return j.err
+}
 func (j *memoryJournal) Finish(_, reason string, _ time.Time) error {
 	j.finish = reason
 	return j.err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fedtab/learn"
+	"fedtab/learn/data"
 )
 
 // A Journal keeps a run's history. The calls of one run are sequential; each returns
@@ -24,6 +25,8 @@ type Journal interface {
 	Commit(run string, c Commit) error
 	// Evaluate writes the metrics of a committed version.
 	Evaluate(run string, e Evaluation) error
+	// Constants writes what standardises the participants' own data.
+	Constants(run string, c data.Constants) error
 	// Finish marks the run as over.
 	Finish(run string, reason string, at time.Time) error
 	// Log appends to the event log, all of the entries or none, and keeps the
@@ -81,6 +84,11 @@ type Evaluation struct {
 	Version uint64
 	learn.Figures
 	Confusion []int64 // as in learn.Metrics; nil if it is unknown
+
+	// Of an evaluation on participants' holdouts.
+	Participants int     // that told their totals; 0: the coordinator's test set
+	Spread       *Spread // nil: too few participants
+	reached      []bool  // the goals that count as reached, by their index
 }
 
 // LogEntry is a line of the event log.
@@ -99,7 +107,8 @@ type Saved struct {
 	Last         *Commit    // newest commit, nil before the first
 	Open         *OpenRound // the open round after Last, or nil
 	Rounds       []RoundRecord
-	Evaluated    *Evaluation   // newest
+	Evaluated    *Evaluation // newest
+	Constants    *data.Constants
 	Ledger       Ledger        // as it was kept last; zero begins anew
 	Finished     string        // reason, empty while the run goes on
 	Elapsed      time.Duration // from the run's creation to its newest commit

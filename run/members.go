@@ -146,6 +146,9 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		r.sendShards(m) // a reloaded tab has lost its assignment
 	}
 	r.send(m, r.status())
+	if r.constants != nil {
+		r.send(m, r.constantsMessage())
+	}
 	if o := r.absent[m.number]; o != nil && m.order == nil {
 		// The order is from before the client left or the coordinator restarted.
 		// Its answer is accepted even from a paused tab, which gets no order.
@@ -241,9 +244,12 @@ func (r *Run) activate(m *member) {
 		// Repeated after a resume: a member of the open cohort gets its order
 		// again.
 		m.active = true
+		r.enquireAgain(m)
+		r.startSurvey()
 		r.step(strategy.Joined{Client: strategy.ClientID(m.number), Address: m.peer.Address()})
 	case m.active && m.peer != nil:
 		m.active = false
+		r.settled(m)
 		r.step(strategy.Left{Client: strategy.ClientID(m.number)})
 	}
 }
@@ -293,6 +299,7 @@ func (r *Run) remove(m *member) {
 		r.absent[m.number] = o // it may come back before the round is closed
 	}
 	r.recordFrom(m, "leave", "")
+	r.settled(m)
 	r.step(strategy.Left{Client: strategy.ClientID(m.number)})
 	r.share(nil)
 	r.notify(nil)
@@ -332,6 +339,12 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 			return nil
 		}
 		m.asked--
+		if msg.Order >= protocol.EnquiryOrders {
+			if r.enquiry != nil && r.enquiry.order == msg.Order {
+				r.settled(m)
+			}
+			return nil
+		}
 		r.recordFrom(m, "declined", msg.Reason.String()+" "+msg.Detail)
 		if m.order != nil && uint64(m.order.order) == msg.Order {
 			m.order.answered = true

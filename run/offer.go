@@ -156,7 +156,11 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 	if m == nil || m.peer != p {
 		return false
 	}
-	reason, detail := r.judge(m, c)
+	judge := r.judge
+	if c.Order >= protocol.EnquiryOrders {
+		judge = r.judgeEnquiry
+	}
+	reason, detail := judge(m, c)
 	if reason == protocol.ReasonAccepted {
 		return true
 	}
@@ -184,6 +188,10 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 	}
 	o.number, o.peer = number, p
 	r.accounts.book(number, Entry{protocol.KindContribution, 1, o.size, models(o.Contribution), true})
+	if o.Contribution.Order >= protocol.EnquiryOrders {
+		r.offerTotals(m, o)
+		return
+	}
 	reason, detail := r.judge(m, o.Contribution)
 	values := false
 	if reason == protocol.ReasonAccepted {
@@ -254,6 +262,9 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 // refuse rejects a contribution before it reaches the strategy.
 func (r *Run) refuse(m *member, c *protocol.Contribution, reason protocol.Reason, detail string) {
 	r.answer(m.number, m.peer, c, reason, detail)
+	if c.Order >= protocol.EnquiryOrders {
+		return
+	}
 	switch reason {
 	case protocol.ReasonLate, protocol.ReasonDuplicate, protocol.ReasonUnordered:
 		return

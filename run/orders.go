@@ -29,6 +29,9 @@ func (r *Run) openRound(e strategy.Open) {
 		}
 	}
 	r.median = open.medianWeight()
+	if r.cfg.Own != nil && r.typical > 0 {
+		r.median = r.typical // nothing else is known of their data
+	}
 	r.open, r.newestOrder = &open, max(r.newestOrder, open.Order)
 	r.saveRound("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
 		if r.open == nil || r.open.Order != open.Order {
@@ -95,6 +98,9 @@ func (r *Run) order(e strategy.Order) {
 	}
 	m.asked++
 	r.send(m, msg)
+	if r.enquiry != nil && r.enquiry.later[m.number] {
+		r.enquireAgain(m)
+	}
 }
 
 // expect records the order that an absent client has had since before a restart.

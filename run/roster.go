@@ -22,6 +22,7 @@ const numberTimeout = protocol.HelloTimeout
 // data. It sends no messages.
 type roster struct {
 	shards     Shards
+	most       uint64 // examples of a participant without shards
 	members    map[uint32]*member
 	present    []uint32  // participants, ascending
 	next       uint32    // first free number
@@ -46,6 +47,7 @@ type member struct {
 	events  budget // of what it causes in the event log
 	takes   budget // of sockets that take it over from one that is open
 	asked   int    // orders and fetches that it was sent and has not declined
+	mute    int    // enquiries in a row that it has not answered
 
 	codecs      []protocol.Codec // that it has
 	codec       protocol.Codec   // of its answers
@@ -95,8 +97,8 @@ type waiter struct {
 	expiry func() // stops the timer that ends the wait
 }
 
-func newRoster(shards Shards) roster {
-	return roster{shards: shards, members: map[uint32]*member{}, next: 1}
+func newRoster(shards Shards, most uint64) roster {
+	return roster{shards: shards, most: most, members: map[uint32]*member{}, next: 1}
 }
 
 func (m *member) can(c protocol.Codec) bool { return slices.Contains(m.codecs, c) }
@@ -149,7 +151,7 @@ func (r *roster) lost() (n int) {
 // weight returns the max number of examples of a participant.
 func (r *roster) weight(m *member) uint64 {
 	if len(r.shards.Sizes) == 0 {
-		return protocol.MaxWeight
+		return r.most
 	}
 	var n uint64
 	for _, s := range m.shards {
@@ -161,7 +163,7 @@ func (r *roster) weight(m *member) uint64 {
 // maxWeight returns the max weight of a contribution.
 func (r *roster) maxWeight() uint64 {
 	if len(r.shards.Sizes) == 0 {
-		return protocol.MaxWeight
+		return r.most
 	}
 	var total uint64
 	for _, n := range r.shards.Sizes {

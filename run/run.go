@@ -16,6 +16,7 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/learn/data"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
@@ -50,6 +51,13 @@ type Run struct {
 	timers  map[strategy.Timer]func()
 	closed  uint64 // newest round that is closed
 
+	enquiry         *enquiry // that is open; nil: none
+	enquiries       uint64   // so far
+	survey          survey
+	constants       *data.Constants // of the participants' own data; nil: not known
+	savingConstants bool
+
+	typical     float64 // weight of a contribution to the last version, or of a surveyed participant; 0: unknown
 	median      float64 // weight of the newest round's cohort
 	newestOrder uint64  // number of the newest order that was opened
 	firstOrder  uint64  // of the open attempt
@@ -76,7 +84,7 @@ func New(cfg Config, env Env) (*Run, error) {
 	}
 	r := &Run{
 		cfg: cfg, env: env, log: cfg.Log, n: cfg.Model.Layout().Size,
-		phase: protocol.PhaseWaiting, roster: newRoster(cfg.Shards), accounts: newAccounts(cfg.Uncounted, cfg.Metered),
+		phase: protocol.PhaseWaiting, roster: newRoster(cfg.Shards, cfg.mostExamples()), accounts: newAccounts(cfg.Uncounted, cfg.Metered),
 		absent: map[uint32]*outstanding{}, offers: map[strategy.Handle]*Offer{}, kept: map[strategy.Handle]*kept{},
 		median: math.Inf(1), guard: guard{evaluate: cfg.Judge}, means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){}, told: map[string]time.Time{}, events: eventLog{all: runBudget},
 	}
@@ -108,7 +116,13 @@ func New(cfg Config, env Env) (*Run, error) {
 			}
 			r.closed = c.Round
 		}
+		if n := len(r.rounds); n > 0 && r.rounds[n-1].Participants > 0 {
+			r.typical = r.rounds[n-1].Weight / float64(r.rounds[n-1].Participants)
+		}
 		r.evaluated = s.Evaluated
+		if s.Constants != nil && cfg.Own != nil {
+			r.know(*s.Constants)
+		}
 	}
 	// The first numbers are reserved before a participant can ask for one.
 	r.roster.reserved = r.roster.next + numbersAhead
@@ -203,7 +217,7 @@ func (r *Run) notify(round *RoundRecord, clients ...ClientTraffic) {
 
 // step passes an event to the strategy and executes its effects.
 func (r *Run) step(e strategy.Event) {
-	if r.finished != "" || r.roundsDone() {
+	if r.finished != "" || r.roundsDone() || r.surveying() {
 		return // the strategy would open another round during the last evaluation
 	}
 	// An effect may cause another step at once, which reuses the strategy's

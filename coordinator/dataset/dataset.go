@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 
 	"fedtab/coordinator/task"
 	"fedtab/learn"
@@ -21,15 +22,20 @@ import (
 type Dataset struct {
 	Summary string    // one line of text
 	Public  bool      // the coordinator may serve its examples to participants
-	Train   *data.Set // training set of all clients
-	Test    *data.Set // test set that versions are evaluated on
+	Train   *data.Set // training set of all clients; nil if participants bring the data
+	Test    *data.Set // test set that versions are evaluated on; nil with Train
 	Shards  [][]int32 // indices into Train, one list for each client of the partition
 	Packed  [][]byte  // the shards as served; set by Pack
-	Hash    [32]byte  // SHA-256 of the shards before compression; set by Pack
+	Hash    [32]byte  // SHA-256 of the shards before compression, set by Pack; of the schema of own data
 
-	Encoding *data.Encoding // of a table's rows; nil for images
-	Classes  []string       // names by label, if known
-	Notes    []string       // what preparation has changed, one line each
+	Own *data.Schema // what participants bring; nil: the coordinator has the data
+
+	Classes []string // names by label, if known
+	Notes   []string // what preparation has changed, one line each
+
+	encoding *data.Encoding // of a table's rows; nil for images and for own data
+	test     *data.Own      // rows of the organiser's test file for own data; nil: none
+	standard atomic.Pointer[standard]
 }
 
 // Open loads and divides the data of a task.
@@ -37,6 +43,9 @@ func Open(t *task.Task) (*Dataset, error) {
 	d, err := load(t)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.Name, err)
+	}
+	if d.Own != nil {
+		return d, nil
 	}
 	if err := d.scale(t.Data.Pixels); err != nil {
 		return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
@@ -64,6 +73,8 @@ func load(t *task.Task) (*Dataset, error) {
 		return loadFashion(t.Data.Dir)
 	case "anes96":
 		return loadANES96(t)
+	case "own":
+		return openOwn(t)
 	}
 	var d *Dataset
 	var err error
@@ -96,7 +107,7 @@ func (d *Dataset) ClassNames() []string {
 	if d.Classes != nil {
 		return d.Classes
 	}
-	names := make([]string, d.Train.Classes())
+	names := make([]string, d.Labels())
 	for i := range names {
 		names[i] = strconv.Itoa(i)
 	}
@@ -107,17 +118,17 @@ func (d *Dataset) ClassNames() []string {
 // model cannot take the examples, or if the data does not have a class whose figures
 // end the run.
 func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
-	if err := t.CheckModel(d.Train.Shape, d.Train.Classes()); err != nil {
+	if err := t.CheckModel(d.Shape(), d.Labels()); err != nil {
 		return nil, err
 	}
 	var tested []int
-	if d.Test.Y != nil {
-		tested = data.Count(d.Test.Y, d.Train.Classes())
+	if d.Test != nil && d.Test.Y != nil {
+		tested = data.Count(d.Test.Y, d.Labels())
 	}
 	if err := t.CheckGoals(d.ClassNames(), tested); err != nil {
 		return nil, err
 	}
-	spec := t.Model.Spec(d.Train.Shape, d.Train.Classes(), t.Seed)
+	spec := t.Model.Spec(d.Shape(), d.Labels(), t.Seed)
 	if t.Model.ClassWeights == task.Balanced {
 		spec.ClassWeights = data.BalancedWeights(d.Train.Y, d.Train.Classes())
 	}
@@ -156,32 +167,42 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 	return s, nil
 }
 
-// Evaluator returns a function that evaluates a model on the test set. It uses all
-// cores. Errors are in the unit of the target.
+// Evaluator returns a function that evaluates a model on the test set; nil if there is
+// none. It uses all cores. Errors are in the unit of the target.
 func (d *Dataset) Evaluator(m learn.Model) run.Evaluator {
-	evaluate := EvaluatorOf(m, d.Test)
-	if d.Encoding == nil || d.Encoding.Target.Classes != nil {
+	tests := d.tests()
+	if tests == nil {
+		return nil
+	}
+	evaluate := EvaluatorOf(m, tests)
+	if d.Encoding() == nil || d.Labels() > 0 {
 		return evaluate
 	}
-	target := &d.Encoding.Target
-	return func(params []float32) learn.Metrics { return evaluate(params).InUnits(target.Mean, target.Deviation) }
+	return func(params []float32) learn.Metrics {
+		target := &d.Encoding().Target
+		return evaluate(params).InUnits(target.Mean, target.Deviation)
+	}
 }
 
 // Target returns the name of a table's predicted column; it is empty for images.
 func (d *Dataset) Target() string {
-	if d.Encoding == nil {
+	if d.Encoding() == nil {
 		return ""
 	}
-	return d.Encoding.Target.Name
+	return d.Encoding().Target.Name
 }
 
 // judged is the max number of test examples that the guard judges by.
 const judged = 1000
 
 // Judge returns a function that evaluates a model on a fixed sample of the test set,
-// for the guard of the task's strategy; nil if it has none.
+// for the guard of the task's strategy; nil if it has none, or if there is no test set.
 func (d *Dataset) Judge(t *task.Task, m learn.Model) run.Evaluator {
-	return JudgeOf(t, m, d.Test)
+	tests := d.tests()
+	if tests == nil {
+		return nil
+	}
+	return JudgeOf(t, m, tests)
 }
 
 // JudgeOf is Judge for any examples of the model's shape.

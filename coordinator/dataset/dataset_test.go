@@ -220,7 +220,7 @@ func TestANES96(t *testing.T) {
 			sum += float64(d.Train.Values[9*i+j])
 		}
 		if mean := sum / 755; mean > 1e-6 || mean < -1e-6 {
-			t.Errorf("%s has mean %v in training, want 0", d.Encoding.Features()[j], mean)
+			t.Errorf("%s has mean %v in training, want 0", d.Encoding().Features()[j], mean)
 		}
 	}
 	other, err := Open(parse(t, "{source: anes96, partition: {clients: 10}}", "seed=2"))
@@ -244,8 +244,8 @@ func TestCSV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"when", "size", "colour=red", "colour=blue", "colour=green"}; !slices.Equal(d.Encoding.Features(), want) || !slices.Equal(d.Classes, []string{"up", "down"}) {
-		t.Errorf("features %q, classes %q", d.Encoding.Features(), d.Classes)
+	if want := []string{"when", "size", "colour=red", "colour=blue", "colour=green"}; !slices.Equal(d.Encoding().Features(), want) || !slices.Equal(d.Classes, []string{"up", "down"}) {
+		t.Errorf("features %q, classes %q", d.Encoding().Features(), d.Classes)
 	}
 	if want := []string{"1 missing values filled", "categories of colour: red, blue, green", `no test row is of class "up": its recall is unknown, and balanced accuracy and F1 leave it out`}; !slices.Equal(d.Notes, want) {
 		t.Errorf("notes %q, want %q", d.Notes, want)
@@ -345,7 +345,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &Dataset{
-		Summary: "six rows", Train: set, Encoding: &data.Encoding{Columns: []data.EncodedColumn{{Name: "a"}, {Name: "b\n"}}}, Classes: []string{"no", "yes"}, Notes: []string{"a note"},
+		Summary: "six rows", Train: set, encoding: &data.Encoding{Columns: []data.EncodedColumn{{Name: "a"}, {Name: "b\n"}}}, Classes: []string{"no", "yes"}, Notes: []string{"a note"},
 		Shards: [][]int32{{0, 1, 3, 4}, {2, 5}},
 	}
 	const head = `six rows

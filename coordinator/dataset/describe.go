@@ -23,14 +23,18 @@ const (
 func (d *Dataset) Describe(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", d.Summary)
-	if d.Encoding != nil {
-		fmt.Fprintf(&b, "features: %s\n", few(d.Encoding.Features()))
+	if e := d.Encoding(); e != nil {
+		fmt.Fprintf(&b, "features: %s\n", few(e.Features()))
 	}
 	if len(d.Classes) > 0 {
 		fmt.Fprintf(&b, "classes: %s\n", few(d.Classes))
 	}
 	for _, note := range d.Notes {
 		fmt.Fprintf(&b, "%s\n", note)
+	}
+	if d.Train == nil {
+		_, err := io.WriteString(w, b.String())
+		return err
 	}
 	var counts [][]int
 	if d.Train.Y != nil {

@@ -15,8 +15,11 @@ import (
 // Pack encodes the shards for serving: each in the shard format, compressed with
 // gzip. It sets Packed and Hash and releases the training examples (Train keeps its
 // labels and its shape): MNIST then takes 10 MB instead of 47. A packed Dataset
-// cannot be simulated.
+// cannot be simulated. Of own data there is nothing to pack.
 func (d *Dataset) Pack() {
+	if d.Own != nil {
+		return
+	}
 	d.Packed = make([][]byte, len(d.Shards))
 	hashes := make([][sha256.Size]byte, len(d.Shards))
 	var wait sync.WaitGroup

@@ -91,7 +91,7 @@ func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (
 	said = append(said, absent(table, p)...)
 	return &Dataset{
 		Summary: summary(table, p), Train: p.Train, Test: p.Test,
-		Encoding: &p.Encoding, Classes: table.Classes, Notes: said,
+		encoding: &p.Encoding, Classes: table.Classes, Notes: said,
 	}, nil
 }
 

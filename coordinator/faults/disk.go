@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/virtual"
+	"fedtab/learn/data"
 	"fedtab/run"
 )
 
@@ -22,6 +23,7 @@ type disk struct {
 	open        *run.OpenRound
 	commits     []run.Commit
 	evaluations map[uint64]run.Evaluation
+	constants   *data.Constants
 	finished    string
 
 	pending []write
@@ -154,6 +156,14 @@ func (d *disk) Evaluate(_ string, e run.Evaluation) error {
 	})
 }
 
+// Constants implements run.Journal.
+func (d *disk) Constants(_ string, c data.Constants) error {
+	return d.try(func() error {
+		d.constants = &c
+		return nil
+	})
+}
+
 // Finish implements run.Journal. The first reason stays.
 func (d *disk) Finish(_, reason string, _ time.Time) error {
 	return d.try(func() error {
@@ -182,7 +192,7 @@ func clone(c run.Commit) run.Commit {
 
 // load returns what coordinator/store would.
 func (d *disk) load() *run.Saved {
-	saved := &run.Saved{Participants: d.reserved, Departed: slices.Clone(d.departed), Finished: d.finished}
+	saved := &run.Saved{Participants: d.reserved, Departed: slices.Clone(d.departed), Finished: d.finished, Constants: d.constants}
 	for _, c := range d.commits {
 		rec := run.RoundRecord{Round: c.Round, Hash: c.Hash, Committed: c.Committed}
 		if e, ok := d.evaluations[c.Round]; ok {

@@ -103,7 +103,9 @@ func (s *session) ordered(number uint64, payload int64) {
 	if number > 0 && number == s.newest {
 		return
 	}
-	s.newest = max(s.newest, number)
+	if number < protocol.EnquiryOrders {
+		s.newest = max(s.newest, number)
+	}
 	s.orders++
 	s.answers = min(s.answers+s.hub.limits.Answers, s.hub.limits.Burst)
 	s.models = min(s.models+1, s.hub.limits.Answers)

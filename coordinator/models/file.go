@@ -21,13 +21,13 @@ var formats = map[string]func(m *export.Model) ([]byte, error){
 func Of(t *task.Task, d *dataset.Dataset, spec learn.Spec, run string, version uint64, params []float32, hash [32]byte) *export.Model {
 	m := &export.Model{
 		Task: t.Name, Run: run, Version: version, Hash: hash,
-		Spec: spec, Params: params, Encoding: d.Encoding,
+		Spec: spec, Params: params, Encoding: d.Encoding(),
 	}
 	if spec.Classes() > 0 {
 		m.Classes = d.ClassNames()
 	}
-	if d.Encoding == nil {
-		by := d.Train.Scaling()
+	if m.Encoding == nil {
+		by := d.Pixels()
 		m.Pixels = &by
 	}
 	return m

@@ -13,6 +13,7 @@ import (
 
 	"fedtab/coordinator/account"
 	"fedtab/learn"
+	"fedtab/learn/data"
 	"fedtab/run"
 )
 
@@ -113,9 +114,9 @@ func (s *Store) Load(id string) (run.Saved, error) {
 
 func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 	var createdText string
-	var ledger sql.NullString
-	err = tx.QueryRow(`SELECT participants_reserved, coalesce(finish_reason, ''), created_at, ledger FROM runs WHERE id = ?`, id).
-		Scan(&saved.Participants, &saved.Finished, &createdText, &ledger)
+	var ledger, constants sql.NullString
+	err = tx.QueryRow(`SELECT participants_reserved, coalesce(finish_reason, ''), created_at, ledger, constants FROM runs WHERE id = ?`, id).
+		Scan(&saved.Participants, &saved.Finished, &createdText, &ledger, &constants)
 	if errors.Is(err, sql.ErrNoRows) {
 		return saved, fmt.Errorf("run %w", ErrNotFound)
 	}
@@ -136,6 +137,12 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 	} else {
 		for i := range saved.Rounds {
 			saved.Ledger.Traffic.Add(&saved.Rounds[i].Traffic)
+		}
+	}
+	if constants.Valid {
+		saved.Constants = new(data.Constants)
+		if err := json.Unmarshal([]byte(constants.String), saved.Constants); err != nil {
+			return saved, fmt.Errorf("constants: %w: %w", ErrCorrupt, err)
 		}
 	}
 	if saved.Evaluated, err = evaluated(tx, id, saved.Rounds); err != nil {
@@ -164,15 +171,26 @@ func evaluated(tx *sql.Tx, id string, rounds []run.RoundRecord) (*run.Evaluation
 			continue
 		}
 		e := &run.Evaluation{Version: rec.Round, Figures: *rec.Test}
-		var confusion sql.NullString
-		if err := tx.QueryRow(`SELECT test_confusion FROM rounds WHERE run = ? AND round = ?`, id, rec.Round).Scan(&confusion); err != nil {
+		var confusion, spread sql.NullString
+		if err := tx.QueryRow(`SELECT test_confusion, coalesce(test_participants, 0), test_spread FROM rounds WHERE run = ? AND round = ?`, id, rec.Round).
+			Scan(&confusion, &e.Participants, &spread); err != nil {
 			return nil, err
+		}
+		if spread.Valid {
+			var v [5]float64
+			if err := json.Unmarshal([]byte(spread.String), &v); err != nil {
+				return nil, fmt.Errorf("round %d: spread: %w: %w", rec.Round, ErrCorrupt, err)
+			}
+			e.Spread = &run.Spread{Min: v[0], Lower: v[1], Median: v[2], Upper: v[3], Max: v[4]}
 		}
 		if confusion.Valid {
 			if err := json.Unmarshal([]byte(confusion.String), &e.Confusion); err != nil {
 				return nil, fmt.Errorf("round %d: confusion: %w: %w", rec.Round, ErrCorrupt, err)
 			}
 			e.Classes = learn.Metrics{Confusion: e.Confusion}.Figures().Classes
+			if e.Participants > 0 {
+				run.HideEmpty(e.Classes)
+			}
 		}
 		return e, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/account"
+	"fedtab/learn/data"
 	"fedtab/run"
 )
 
@@ -54,7 +55,7 @@ func (s *Store) prepare() error {
 		{&s.pruneConfusion, `UPDATE rounds SET test_confusion = NULL WHERE run = ? AND test_confusion IS NOT NULL AND round IN
 			(SELECT m.version FROM models m WHERE m.run = rounds.run AND m.version = rounds.round AND m.parameters IS NULL)`},
 		{&s.evaluate, `UPDATE rounds SET test_loss = ?, test_accuracy = ?, test_examples = ?, test_balanced_accuracy = ?, test_f1 = ?,
-			test_rmse = ?, test_mae = ?, test_r2 = ?, test_confusion = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
+			test_rmse = ?, test_mae = ?, test_r2 = ?, test_confusion = ?, test_participants = ?, test_spread = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
 		{&s.keepLedger, `UPDATE runs SET ledger = ? WHERE id = ?`},
 		{&s.log, `INSERT INTO events (run, at, round, participant, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`},
 	} {
@@ -196,9 +197,30 @@ func (s *Store) Evaluate(id string, e run.Evaluation) error {
 		}
 		confusion = string(b)
 	}
+	var participants, spread any
+	if e.Participants > 0 {
+		participants = e.Participants
+	}
+	if s := e.Spread; s != nil {
+		b, err := json.Marshal([]float64{s.Min, s.Lower, s.Median, s.Upper, s.Max})
+		if err != nil {
+			return fmt.Errorf("run %s: store evaluation of version %d: %w", id, e.Version, err)
+		}
+		spread = string(b)
+	}
 	r, err := s.evaluate.Exec(number(e.Loss), number(e.Accuracy), e.Examples, number(e.BalancedAccuracy), number(e.F1),
-		number(e.RMSE), number(e.MAE), number(e.R2), confusion, id, e.Version)
+		number(e.RMSE), number(e.MAE), number(e.R2), confusion, participants, spread, id, e.Version)
 	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version))
+}
+
+// Constants implements run.Journal.
+func (s *Store) Constants(id string, c data.Constants) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("run %s: constants: %w", id, err)
+	}
+	r, err := s.write.Exec(`UPDATE runs SET constants = ? WHERE id = ?`, string(b), id)
+	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: store constants", id))
 }
 
 // Finish implements run.Journal. A run that is over stays as it ended.

@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -221,4 +221,12 @@ ALTER TABLE rounds ADD COLUMN test_confusion TEXT;         -- JSON array, classe
 CREATE INDEX rounds_confusion ON rounds (run, round) WHERE test_confusion IS NOT NULL;
 UPDATE rounds SET test_accuracy = NULL
 	WHERE test_accuracy = 0 AND run IN (SELECT id FROM runs WHERE spec LIKE '%predict: "number"%');
+`
+
+// schema10 adds what standardises data that participants bring, and evaluations on their
+// holdouts: sums of single participants are not kept.
+const schema10 = `
+ALTER TABLE runs ADD COLUMN constants TEXT;                 -- JSON: mean and deviation of each number; NULL until they are known
+ALTER TABLE rounds ADD COLUMN test_participants INTEGER;    -- whose holdouts the version was evaluated on; NULL: the coordinator's test set
+ALTER TABLE rounds ADD COLUMN test_spread TEXT;             -- JSON array: smallest, quartiles and largest accuracy, or RMSE, of participants
 `

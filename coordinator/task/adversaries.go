@@ -6,15 +6,15 @@ import (
 	"fedtab/coordinator/adversary"
 )
 
-// adversaries checks the adversaries of a simulation. A live run ignores them.
-func (d *decoder) adversaries(t *Task) {
+// adversaries checks the adversaries of a simulation of the data s. A live run ignores them.
+func (d *decoder) adversaries(t *Task, s source) {
 	c := t.Adversaries
 	if !d.has("adversaries.kind") && c == (adversary.Config{}) {
 		return
 	}
 	d.want(d.has("adversaries.fraction"), "adversaries.fraction", c.Fraction, "0 <= fraction <= 1")
 	d.adversaryProblems(c.Problems())
-	if s := sources[t.Data.Source]; s.shape != nil { // of others, CheckModel knows it
+	if s.shape != nil { // of others, CheckModel knows it
 		d.adversaryProblems(c.DataProblems(s.shape, s.classes))
 	}
 	d.want(c.Kind != adversary.Backdoor || t.Data.Drift == 0, "adversaries.kind", strconv.Quote(c.Kind),

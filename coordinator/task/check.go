@@ -26,12 +26,17 @@ func (d *decoder) check(t *Task) {
 
 	d.want(t.Join == Open || t.Join == Invited, "join", quoted(t.Join), `"open" or "invited"`)
 
+	before := len(d.problems)
+	d.data(&t.Data)
 	source := sources[t.Data.Source] // zero when it is unknown, as of a file that has not been read
+	if t.Data.Source == own && len(d.problems) == before && !d.brokenIn("data") {
+		s := t.Data.Schema()
+		source.shape, source.classes = s.Shape(), len(s.Classes())
+	}
 	d.model(t.Model, source)
 	d.optimiser(t.Optimiser)
 	d.devices(t.Devices)
-	d.adversaries(t)
-	d.data(&t.Data)
+	d.adversaries(t, source)
 
 	for _, p := range d.schemes.Problems(t.Strategy) {
 		path := "strategy." + p.Field
@@ -105,6 +110,16 @@ func (d *decoder) has(path string) bool { _, ok := d.given[path]; return ok }
 func (d *decoder) brokenAt(path string) bool {
 	for p := path; p != ""; p = parent(p) {
 		if d.broken[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// brokenIn reports whether a field of the section at path could not be read.
+func (d *decoder) brokenIn(path string) bool {
+	for p := range d.broken {
+		if under(p, path) {
 			return true
 		}
 	}

@@ -12,15 +12,22 @@ import (
 // Data names the training and test data. Paths are relative to the working directory
 // of the coordinator.
 type Data struct {
-	Source    string    `yaml:"source"`            // "mnist", "fashion-mnist", "anes96", "idx" or "csv"
+	Source    string    `yaml:"source"`            // "mnist", "fashion-mnist", "anes96", "idx", "csv" or "own"
 	Dir       string    `yaml:"dir,omitempty"`     // fashion-mnist only: the folder of its four files; default: that of Debian's package
 	IDX       IDX       `yaml:"idx,omitempty"`     // source idx only
 	CSV       CSV       `yaml:"csv,omitempty"`     // source csv only
 	Pixels    Pixels    `yaml:"pixels,omitempty"`  // of images only
-	Holdout   float64   `yaml:"holdout,omitempty"` // of tables only: the share of rows in the test set; default 0.2
+	Holdout   float64   `yaml:"holdout,omitempty"` // of tables and own data: the share of rows in the test set, or of a participant's examples; default 0.2
 	Public    bool      `yaml:"public,omitempty"`  // idx and csv only: serve the training examples to participants
 	Drift     int       `yaml:"drift,omitempty"`   // in a simulation: mini-batches of every client until a concept drift that permutes the labels
-	Partition Partition `yaml:"partition"`
+	Partition Partition `yaml:"partition,omitempty"`
+
+	// Of source own only; see own.go.
+	Table       Table    `yaml:"table,omitempty"`
+	Images      Images   `yaml:"images,omitempty"`
+	Standardise string   `yaml:"standardise,omitempty"` // of a table's numbers: "federated", "local" or "none"; default "federated" if there are numbers
+	Examples    Examples `yaml:"examples,omitempty"`
+	From        From     `yaml:"from,omitempty"`
 }
 
 // IDX names four files in the format of MNIST, plain or compressed with gzip.
@@ -104,9 +111,13 @@ var sources = map[string]source{
 	"anes96":        {false, 0, []int{9}, 2},
 	"idx":           {images: true},
 	"csv":           {},
+	own:             {},
 }
 
-const wantSource = `"mnist", "fashion-mnist", "anes96", "idx" or "csv"`
+// own is the source of tasks for which participants bring the data.
+const own = "own"
+
+const wantSource = `"mnist", "fashion-mnist", "anes96", "idx", "csv" or "own"`
 
 // Limits of a Data section.
 const (
@@ -117,13 +128,9 @@ const (
 
 // fill replaces zeros by defaults.
 func (d *Data) fill() {
-	if p := &d.Partition; p.Kind == Shards && p.PerClient == 0 {
-		p.PerClient = 2
-	} else if p.Kind == Classes && p.ClassesPerClient == 0 {
-		p.ClassesPerClient = 1
-	}
+	d.Partition.fill()
 	if d.table() && d.Holdout == 0 {
-		d.Holdout = 0.2
+		d.Holdout = holdout
 	}
 	if d.Source != "csv" {
 		return
@@ -147,6 +154,16 @@ func (d *Data) fill() {
 	}
 }
 
+// fill replaces zeros by defaults.
+func (p *Partition) fill() {
+	switch {
+	case p.Kind == Shards && p.PerClient == 0:
+		p.PerClient = 2
+	case p.Kind == Classes && p.ClassesPerClient == 0:
+		p.ClassesPerClient = 1
+	}
+}
+
 func orNil[T any](s []T) []T {
 	if len(s) == 0 {
 		return nil
@@ -163,9 +180,10 @@ func (d *decoder) target() string {
 	v := &d.root.Data
 	source, known := sources[v.Source]
 	switch {
-	case !known || d.brokenAt("data.csv.predict"):
+	case !known || d.brokenAt("data.csv.predict") || d.brokenAt("data.table.label.type"):
 		return ""
-	case v.Source == "csv" && v.CSV.Predict == "number", source.shape != nil && source.classes == 0:
+	case v.Source == "csv" && v.CSV.Predict == "number", source.shape != nil && source.classes == 0,
+		v.Source == own && v.Table.Label.Type == string(data.NumberField):
 		return numbers
 	}
 	return classes
@@ -174,7 +192,9 @@ func (d *decoder) target() string {
 // data checks a Data section.
 func (d *decoder) data(v *Data) {
 	source, known := sources[v.Source]
-	d.partition(v.Partition, source.examples)
+	if v.Source != own {
+		d.partition("data.partition.", v.Partition, source.examples)
+	}
 	if !d.want(known, "data.source", quoted(v.Source), wantSource) {
 		return
 	}
@@ -201,13 +221,27 @@ func (d *decoder) data(v *Data) {
 		d.want(p.Mean >= 0 && p.Mean <= 1, "data.pixels.mean", p.Mean, "0 <= mean <= 1, where 1 is white")
 		d.want(p.Deviation >= 0.001 && p.Deviation <= 1000, "data.pixels.deviation", p.Deviation, "0.001 <= deviation <= 1000")
 	}
-	if only("holdout", v.table(), "tables") && d.has("data.holdout") {
+	if only("holdout", v.table() || v.Source == own, "tables") && v.table() && d.has("data.holdout") {
 		d.want(v.Holdout > 0 && v.Holdout < 1, "data.holdout", v.Holdout, "0 < holdout < 1, the share of rows in the test set")
 	}
-	byLabel := slices.Contains(withClasses, v.Partition.Kind)
-	if v.Source == "csv" && v.CSV.Predict == "number" && byLabel {
-		d.wrong("data.partition.kind", fmt.Sprintf("data.partition.kind is %q, want %q, %q or %q, because data.csv.predict is \"number\": there are no classes to divide by",
-			v.Partition.Kind, IID, DirichletSizes, PowerLaw))
+	d.byClass("data.partition.kind", v.Partition.Kind, v.Source == "csv" && v.CSV.Predict == "number", `data.csv.predict is "number"`)
+	for _, field := range []string{"table", "images", "standardise", "examples", "from"} {
+		only(field, v.Source == own, `source "own"`)
+	}
+	if v.Source != own {
+		if d.has("evaluate") {
+			d.wrong("evaluate", fmt.Sprintf(`evaluate is given, want none, because source is %q (it belongs to source "own"; of others, eval_every is the period)`, v.Source))
+		}
+		return
+	}
+	only("partition", false, "the other sources; data.from has one for simulations")
+	d.ownData(v)
+}
+
+// byClass refuses partitions by class of data without classes.
+func (d *decoder) byClass(path, kind string, numbers bool, why string) {
+	if numbers && slices.Contains(withClasses, kind) {
+		d.wrong(path, fmt.Sprintf("%s is %q, want %q, %q or %q, because %s: there are no classes to divide by", path, kind, IID, DirichletSizes, PowerLaw, why))
 	}
 }
 
@@ -293,9 +327,9 @@ func oneOf(list []string) string {
 	return b.String()
 }
 
-// partition checks a Partition of the given number of examples, 0 if unknown.
-func (d *decoder) partition(p Partition, examples int) {
-	const path = "data.partition."
+// partition checks a Partition of the given number of examples, 0 if unknown. path is
+// that of its section, with a point at the end.
+func (d *decoder) partition(path string, p Partition, examples int) {
 	kind := d.want(slices.Contains(partitionKinds, p.Kind), path+"kind", quoted(p.Kind), oneOf(partitionKinds))
 	clients := d.want(p.Clients >= 1 && p.Clients <= MaxClients, path+"clients", p.Clients, fmt.Sprintf("1 <= clients <= %d", MaxClients))
 	if !kind {
@@ -339,7 +373,7 @@ func (d *decoder) partition(p Partition, examples int) {
 		per = 2
 	}
 	if p.Kind == Shards && clients && shards && examples > 0 && p.Clients*per > examples {
-		d.wrong(path+"shards_per_client", fmt.Sprintf("data.partition makes %d clients x %d shards, want at most %d shards (the data has %d examples)",
-			p.Clients, per, examples, examples))
+		d.wrong(path+"shards_per_client", fmt.Sprintf("%s makes %d clients x %d shards, want at most %d shards (the data has %d examples)",
+			strings.TrimSuffix(path, "."), p.Clients, per, examples, examples))
 	}
 }

@@ -272,6 +272,18 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 			d.value(e, s.Index(i), p, place)
 		}
 		v.Set(s)
+	case reflect.Map:
+		if n.Kind != yaml.MappingNode {
+			mismatch()
+			return
+		}
+		d.entries(n, v, path, at)
+	case reflect.Pointer: // to a value that need not be given
+		p := reflect.New(v.Type().Elem())
+		d.value(n, p.Elem(), path, at)
+		if !d.broken[path] {
+			v.Set(p)
+		}
 	case reflect.String:
 		if !scalar("!!str") {
 			mismatch()
@@ -358,6 +370,36 @@ func (d *decoder) mapping(n *yaml.Node, fields section, path string, at origin) 
 		d.given[p] = place
 		fields.read(val, name, p, place)
 	}
+}
+
+// entries reads n into v, a map from texts to texts. It replaces one from the file.
+func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string, at origin) {
+	inside := func(p string) bool { return strings.HasPrefix(p, path+".") }
+	maps.DeleteFunc(d.given, func(p string, _ origin) bool { return inside(p) })
+	maps.DeleteFunc(d.broken, func(p string, _ bool) bool { return inside(p) })
+	m := reflect.MakeMap(v.Type())
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, val := n.Content[i], n.Content[i+1]
+		place := at
+		if place.set == "" {
+			place.line = key.Line
+		}
+		p := join(path, printable(key.Value))
+		name := reflect.ValueOf(key.Value)
+		switch {
+		case key.Kind != yaml.ScalarNode || key.Anchor != "":
+			d.fail(place, path, "%s has a key that is %s, want a text", path, describe(key))
+			continue
+		case m.MapIndex(name).IsValid():
+			d.fail(place, p, "%s is given twice", p)
+			continue
+		}
+		d.given[p] = place
+		to := reflect.New(v.Type().Elem()).Elem()
+		d.value(val, to, p, place)
+		m.SetMapIndex(name, to)
+	}
+	v.Set(m)
 }
 
 // unknown reports a field that a section does not have.

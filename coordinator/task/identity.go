@@ -9,8 +9,12 @@ import (
 )
 
 // withoutEffect are the settings that training does not depend on: texts, who may join,
-// settings of simulations, stop conditions and the evaluation period.
-var withoutEffect = []string{"title", "description", "join", "devices", "adversaries", "stop", "eval_every", "data.drift"}
+// settings of simulations, stop conditions, evaluations, and how own data is written.
+var withoutEffect = []string{
+	"title", "description", "join", "devices", "adversaries", "stop", "eval_every", "evaluate", "data.drift",
+	"data.from", "data.examples", "data.images.drawn",
+	"data.table.features.columns", "data.table.features.aliases", "data.table.label.columns", "data.table.label.aliases", // how a value is written
+}
 
 // paths are the settings that name files. Training depends on the content of the files
 // alone.
@@ -59,20 +63,36 @@ func (t *Task) tree() map[string]any {
 	return tree
 }
 
-// remove deletes settings from a tree.
+// remove deletes settings from a tree; those of a list from each of its elements.
 func remove(tree map[string]any, settings []string) {
 	for _, path := range settings {
-		at := tree
-		names := strings.Split(path, ".")
-		for _, name := range names[:len(names)-1] {
-			at, _ = at[name].(map[string]any)
+		removeAt(tree, strings.Split(path, "."))
+	}
+}
+
+func removeAt(at any, path []string) {
+	switch at := at.(type) {
+	case []any:
+		for _, element := range at {
+			removeAt(element, path)
 		}
-		delete(at, names[len(names)-1]) // no effect on a nil map
+	case map[string]any:
+		if len(path) == 1 {
+			delete(at, path[0])
+			return
+		}
+		removeAt(at[path[0]], path[1:])
 	}
 }
 
 // compare appends the differences of two trees below path.
 func compare(changes *[]string, path string, was, is any) {
+	if x, y := sections(was), sections(is); len(x) == len(y) && len(x) > 0 {
+		for i := range x {
+			compare(changes, fmt.Sprintf("%s[%d]", path, i), x[i], y[i])
+		}
+		return
+	}
 	a, isMap := was.(map[string]any)
 	b, alsoMap := is.(map[string]any)
 	if !isMap && !alsoMap {
@@ -94,6 +114,17 @@ func compare(changes *[]string, path string, was, is any) {
 	for _, k := range keys {
 		compare(changes, strings.TrimPrefix(path+"."+k, "."), a[k], b[k])
 	}
+}
+
+// sections returns v if it is a list of mappings.
+func sections(v any) []any {
+	list, _ := v.([]any)
+	for _, x := range list {
+		if _, ok := x.(map[string]any); !ok {
+			return nil
+		}
+	}
+	return list
 }
 
 // shown returns a setting as a line.

@@ -3,6 +3,7 @@ package task
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,9 +13,9 @@ import (
 	"fedtab/learn/data"
 )
 
-// Init returns a task file for the table at path, made from what its columns seem to
-// hold. target is the predicted column by name or number from 1; empty: the last one.
-// Each guess has a comment beside it.
+// Init returns a task file for participants who bring tables like the one at path, made
+// from what its columns seem to hold. target is the predicted column by name or number
+// from 1; empty: the last one. Each guess has a comment beside it.
 func Init(path string, g *data.Guess, target string) ([]byte, error) {
 	if g.Ambiguous != "" {
 		return nil, fmt.Errorf("%s, want --decimal point or comma", g.Ambiguous)
@@ -23,80 +24,155 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	clients := min(max(g.Rows/50, firstClients), 10)
+	least := min(g.Rows/clients, minExamples)
 	y := &g.Columns[at]
-	predict, model, what := "class", "{kind: mlp, hidden: []}", "softmax regression; hidden: [20] adds a layer"
+	model, what := "{kind: mlp, hidden: []}", "softmax regression; hidden: [20] adds a layer"
 	if numeric(y) {
-		predict, model, what = "number", "{kind: linear}", "{kind: mlp, hidden: [20]} finds what is not linear"
+		model, what = "{kind: linear}", "{kind: mlp, hidden: [20]} finds what is not linear"
 	}
-	name := slug(path)
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("# Guessed from %s: %s of %s. Each guess has a comment; correct what is wrong.", filepath.Base(path), plural(g.Rows, "row"), plural(len(g.Columns), "column"))
-	line("name: %s", quoted(name))
+	line("# Guessed from %s: %s of %s. Each guess has a comment; correct what is wrong.", oneLine(filepath.Base(path)), plural(g.Rows, "row"), plural(len(g.Columns), "column"))
+	line("# Participants bring a table of these columns each; its rows stay with them.")
+	line("name: %s", quoted(slug(path)))
 	line("title: %s", quoted(titleOf(path)))
 	line("model: %s # %s", model, what)
 	line("data:")
-	line("  source: csv")
-	line("  csv:")
-	line("    path: %s", quoted(path))
-	line("    target: %s # %s", quoted(y.Name), cmp.Or(map[bool]string{true: "the last column; "}[target == ""], "")+described(y))
-	line("    predict: %s", predict)
-	rare := ""
-	if predict == "class" {
-		line("    classes: [%s] # %s", quotedList(y.Values), counted(y))
-		rare = rarest(y)
-	}
-	var ignored, categorical []string
-	holes := false
+	line("  source: own")
+	line("  table:")
+	line("    features:")
+	features, numbers := 0, numeric(y)
 	for i := range g.Columns {
 		c := &g.Columns[i]
-		if i == at {
-			continue
-		}
-		switch c.Kind {
-		case data.Numbers:
-			line("    # %s: %s", oneLine(c.Name), described(c))
-		case data.Categories:
-			categorical = append(categorical, fmt.Sprintf("      - {column: %s, values: [%s]} # %s", quoted(c.Name), quotedList(c.Values), described(c)))
+		switch {
+		case i == at:
+		case !data.ValidText(c.Name) || c.Kind != data.Numbers && c.Kind != data.Categories:
+			line("      # left out: %s: %s", oneLine(quoted(c.Name)), described(c))
 		default:
-			ignored = append(ignored, fmt.Sprintf("      - %s # %s", quoted(c.Name), described(c)))
-			continue
+			line("      - {%s} # %s", fieldOf(c), strings.Join(append([]string{described(c)}, fillOf(c)...), "; "))
+			features++
+			numbers = numbers || c.Kind == data.Numbers
 		}
-		holes = holes || c.Missing > 0
 	}
-	if len(ignored) == len(g.Columns)-1 {
+	if features == 0 {
 		return nil, fmt.Errorf("%s: no column beside the target %s holds numbers or categories, want at least one", path, quoted(y.Name))
 	}
-	section := func(key string, items []string) {
-		if len(items) > 0 {
-			line("    %s:", key)
-			for _, s := range items {
-				line("%s", s)
-			}
-		}
+	if least < 2 {
+		return nil, fmt.Errorf("%s: %s, want at least %d: training starts with %d participants, of at least 2 rows each", path, plural(g.Rows, "row"), 2*firstClients, firstClients)
 	}
-	section("categorical", categorical)
-	section("ignore", ignored)
-	line("    separator: %s", separatorName(g.Separator))
-	line("    decimal: %s", map[rune]string{'.': "point", ',': "comma"}[g.Decimal])
-	line("    header: %s", map[bool]string{true: "present", false: "absent # columns are called by their numbers"}[g.Header])
-	switch {
-	case y.Missing > 0:
-		line("    missing: drop # the target is missing in %s", plural(y.Missing, "row"))
-	case holes:
-		line("    missing: mean # of the training rows, or the most frequent category; drop leaves rows out")
+	label := described(y)
+	if target == "" {
+		label = "the last column; " + label
 	}
-	line("  holdout: 0.2 # share of the rows in the test set")
-	line("  # public: true # hands the rows out to participants; serve needs it")
-	line("  partition: {kind: iid, clients: %d} # simulated clients, and the parts that participants get", min(max(g.Rows/50, 2), 10))
-	line("strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 10, lr: 0.05}")
+	if y.Missing > 0 {
+		label += ", which are left out"
+	}
+	if numeric(y) {
+		line("    label: {name: %s, type: number, %s} # %s", quoted(y.Name), rangeOf(y), label)
+	} else {
+		line("    label: {name: %s, values: [%s]} # %s; %s", quoted(y.Name), quotedList(y.Values), label, counted(y))
+	}
+	if numbers {
+		line("  standardise: federated # by the means and deviations of all participants' rows")
+	}
+	line("  holdout: %v # share of a participant's rows that versions are evaluated on", holdout)
+	line("  examples: {min: %d, max: %d} # rows of a participant", least, defaultExamples)
+	line("  # What coordinator simulate divides among its clients; serve does not read it.")
+	line("  from: {csv: %s, decimal: %s, partition: {kind: iid, clients: %d}}", quoted(path), map[rune]string{'.': "point", ',': "comma"}[g.Decimal], clients)
+	line("strategy: {kind: fedavg, fraction: 1, min_clients: %d, epochs: 1, batch: 10, lr: 0.05} # all participants in each round, once there are %d", firstClients, firstClients)
+	line("evaluate: {on: holdouts, every: 1}")
 	line("stop: {rounds: 50}")
-	if rare != "" {
-		line("# Class %s is rare: accuracy says little of it. Beside kind in model,", oneLine(quoted(rare)))
-		line("# class_weights: balanced; and in stop,")
+	if rare := rarest(y); rare != "" && !numeric(y) {
+		line("# Class %s is rare: accuracy says little of it. In stop,", oneLine(quoted(rare)))
 		line("# metrics: [{metric: recall, class: %s, reach: 0.8}]", oneLine(quoted(rare)))
 	}
 	return []byte(b.String()), nil
+}
+
+// firstClients is the number of participants with whom a task of Init starts training.
+const firstClients = 3
+
+// fieldOf returns a column as a feature of a task, without braces.
+func fieldOf(c *data.GuessedColumn) string {
+	s := fmt.Sprintf("name: %s, type: ", quoted(c.Name))
+	switch {
+	case c.Kind == data.Numbers:
+		s += "number, " + rangeOf(c)
+	case boolean(c):
+		s += "boolean"
+	default:
+		s += fmt.Sprintf("category, values: [%s]", quotedList(c.Values))
+	}
+	if c.Missing > 0 {
+		s += ", missing: " + quoted(filling(c))
+	}
+	return s
+}
+
+// fillOf says what stands for missing values, if there are any.
+func fillOf(c *data.GuessedColumn) []string {
+	switch {
+	case c.Missing == 0:
+		return nil
+	case c.Kind == data.Numbers:
+		return []string{"the mean of all participants stands for those"}
+	}
+	return []string{"the most frequent value stands for those"}
+}
+
+// filling returns what stands for a missing value.
+func filling(c *data.GuessedColumn) string {
+	if c.Kind == data.Numbers {
+		return data.MeanFill
+	}
+	most := c.Values[slices.Index(c.Counts, slices.Max(c.Counts))]
+	if boolean(c) {
+		return cmp.Or(booleans[strings.ToLower(most)], strings.ToLower(most))
+	}
+	return most
+}
+
+// boolean reports whether a column has no other values than yes and no, however they are
+// written.
+func boolean(c *data.GuessedColumn) bool {
+	said := map[string]bool{}
+	for _, v := range c.Values {
+		v = strings.ToLower(v)
+		v = cmp.Or(booleans[v], v)
+		if v != "yes" && v != "no" {
+			return false
+		}
+		said[v] = true
+	}
+	return len(said) == len(c.Values)
+}
+
+// rangeOf returns the bounds of a column of numbers: a quarter of the range more on both
+// sides and rounded, so that the rows of others fit, but not beyond 0.
+func rangeOf(c *data.GuessedColumn) string {
+	low, high := c.Min, c.Max
+	if exponent := math.Floor(math.Log10(high - low)); exponent > -300 && exponent < 300 {
+		step, inverse := math.Pow(10, exponent), math.Pow(10, -exponent)
+		// Of a power of ten below 1 only the inverse is exact.
+		units := func(v float64, round func(float64) float64) float64 {
+			if exponent < 0 {
+				return round(v*inverse) / inverse
+			}
+			return round(v/step) * step
+		}
+		margin := (high - low) / 4
+		low, high = units(low-margin, math.Floor), units(high+margin, math.Ceil)
+	}
+	if c.Min >= 0 {
+		low = max(low, 0)
+	}
+	if c.Max <= 0 {
+		high = min(high, 0)
+	}
+	low, high = max(min(low, c.Min), -math.MaxFloat32), min(max(high, c.Max), math.MaxFloat32)
+	number := func(v float64) string { return strconv.FormatFloat(v+0, 'g', -1, 64) } // -0 is 0
+	return fmt.Sprintf("min: %s, max: %s", number(low), number(high))
 }
 
 // targetOf returns the index of the predicted column.
@@ -224,13 +300,6 @@ func quotedList(texts []string) string {
 		all[i] = quoted(s)
 	}
 	return strings.Join(all, ", ")
-}
-
-func separatorName(r rune) string {
-	if name := map[rune]string{',': "comma", ';': "semicolon", '\t': "tab"}[r]; name != "" {
-		return name
-	}
-	return quoted(string(r))
 }
 
 // titleOf makes a heading of a file's name.

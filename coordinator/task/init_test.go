@@ -36,26 +36,36 @@ func TestInit(t *testing.T) {
 			repeat("name,age,sex,admitted,country,smoker,outcome", 40, "Ann %d,31,f,2024-05-31,DE,yes,ill", "Bob,?,m,2024-06-01,DE,no,healthy", "Cleo,77,f,2024-07-01,DE,no,healthy"), "",
 			[]string{
 				"# Guessed from Patients 2024_final.csv.gz: 40 rows of 7 columns.", "name: \"patients-2024-final\"\n", `title: "Patients 2024 final"`,
-				`target: "outcome" # the last column; 2 different texts`, `classes: ["healthy", "ill"]`, "# age: whole numbers, 31 to 77, 2 different ones; missing in 13 rows",
-				`- {column: "sex", values: ["f", "m"]} # 2 different texts`, `- "admitted" # dates`, `- "country" # the same value in all rows`,
-				"missing: mean # of the training rows", "model: {kind: mlp, hidden: []}",
+				"model: {kind: mlp, hidden: []}", "source: own",
+				`- {name: "age", type: number, min: 10, max: 90, missing: "mean"} # whole numbers, 31 to 77, 2 different ones; missing in 13 rows; the mean of all participants stands for those`,
+				`- {name: "sex", type: category, values: ["f", "m"]} # 2 different texts`, `# left out: "admitted": dates`, `# left out: "country": the same value in all rows`,
+				`- {name: "smoker", type: boolean} # 2 different texts`,
+				`label: {name: "outcome", values: ["healthy", "ill"]} # the last column; 2 different texts; healthy: 26, ill: 14 rows`,
+				"standardise: federated #", "holdout: 0.2 #", "examples: {min: 10, max: 100000}", `from: {csv: "data/Patients 2024_final.csv.gz", decimal: point, partition: {kind: iid, clients: 3}}`,
+				"strategy: {kind: fedavg, fraction: 1, min_clients: 3,", "evaluate: {on: holdouts, every: 1}",
 			}},
 		{"a number in euros, with decimal commas", "flats.csv", repeat("area;price", 30, "20,5;51.250,75", "33,25;83.125,5", "90;225.000,1"), "",
-			[]string{"model: {kind: linear}", `target: "price" # the last column; numbers, 51250.8 to 225000, 3 different ones`, "predict: number", "separator: semicolon", "decimal: comma"}},
+			[]string{"model: {kind: linear}", `label: {name: "price", type: number, min: 0, max: 300000} # the last column; numbers, 51250.8 to 225000, 3 different ones`, "decimal: comma"}},
 		{"labels from 1 to 3, told by number", "x.csv", repeat("grade,points", 30, "1,91.5", "2,71.5", "3,51"), "1",
-			[]string{`target: "grade" # whole numbers, 1 to 3, 3 different ones`, "predict: class", `classes: ["1", "2", "3"]`, "# points: numbers, 51 to 91.5"}},
+			[]string{`label: {name: "grade", values: ["1", "2", "3"]} # whole numbers, 1 to 3, 3 different ones`, `- {name: "points", type: number, min: 40, max: 110} # numbers, 51 to 91.5`}},
 		{"a rare class", "Übersicht.csv", repeat("a,b", 40, strings.Split(strings.Repeat("1,x;2,x;", 19)+"3,y;1,x", ";")...), "",
-			[]string{`title: "Übersicht"`, `classes: ["x", "y"] # x: 39, y: 1 rows`, `# Class "y" is rare`, `# metrics: [{metric: recall, class: "y", reach: 0.8}]`}},
+			[]string{`title: "Übersicht"`, `values: ["x", "y"]} # the last column; 2 different texts; x: 39, y: 1 rows`, `# Class "y" is rare`, `# metrics: [{metric: recall, class: "y", reach: 0.8}]`}},
 		{"numbers of the rows, and a name that is a number", "2024.csv", "id,a,b\n7,1,x\n8,2,y\n9,1,x\n10,2,y\n11,1,x\n12,2,x\n13,3,y\n14,3,y\n15,2,x\n16,5,x\n17,1,y\n", "",
-			[]string{`- "id" # numbers of the rows`, `name: "2024"`}},
+			[]string{`# left out: "id": numbers of the rows`, `name: "2024"`, "examples: {min: 3,"}},
 		{"numbers and a few texts", "x.csv", repeat("a,b,c", 30, "1,5,x", "2,6,y", "3,unknown,x"), "",
-			[]string{`- {column: "b", values: ["5", "6", "unknown"]} # 3 different texts; "unknown" in line 4 is no number`}},
+			[]string{`- {name: "b", type: category, values: ["5", "6", "unknown"]} # 3 different texts; "unknown" in line 4 is no number`}},
 		{"no names", "x.csv", repeat("1,2,yes", 30, "1,2,yes", "2,7,no"), "",
-			[]string{`target: "3" # the last column; 2 different texts`, "header: absent", "# 1: whole numbers, 1 to 2"}},
+			[]string{`label: {name: "3", values: ["no", "yes"]} # the last column; 2 different texts`, `- {name: "1", type: number, min: 0, max: 3} # whole numbers, 1 to 2`}},
 		{"a target with holes", "x.csv", repeat("a,b", 30, "1,x", "2,y", "3,"), "",
-			[]string{"missing: drop # the target is missing in 10 rows"}},
+			[]string{"2 different texts; missing in 10 rows, which are left out"}},
+		{"holes in categories", "x.csv", repeat("a,b,c", 30, "TRUE,u,1", "FALSE,v,2", ",u,3", "true,,4", "F,v,5", "t,u,6"), "",
+			[]string{`- {name: "b", type: category, values: ["u", "v"], missing: "u"} # 2 different texts; missing in 5 rows; the most frequent value stands for those`}},
+		{"booleans with holes", "x.csv", repeat("a,c", 30, "TRUE,1", "FALSE,2", ",3", "TRUE,4"), "",
+			[]string{`- {name: "a", type: boolean, missing: "yes"}`}},
+		{"small and negative numbers", "x.csv", repeat("a,b,c,d", 30, "0.012,-5,1e30,x", "0.087,-17,-2e38,y"), "",
+			[]string{`name: "a", type: number, min: 0, max: 0.11}`, `name: "b", type: number, min: -20, max: 0}`, `name: "c", type: number, min: -3e+38, max: 1e+38}`}},
 		{"names that YAML would read otherwise", "x.csv", repeat(`"no","a: b #c","x{}"`, 30, `1,"it's ""so""",y`, "2,z,n"), "",
-			[]string{`- {column: "a: b #c", values: ["it's \"so\"", "z"]}`, "# no: whole numbers"}},
+			[]string{`- {name: "a: b #c", type: category, values: ["it's \"so\"", "z"]}`, `- {name: "no", type: number, min: 0, max: 3}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text, err := Init(c.path, guess(t, c.text), c.target)
@@ -71,8 +81,11 @@ func TestInit(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}
-			if tk.Data.CSV.Path != c.path || tk.Data.Public {
-				t.Errorf("path %q, public %v, want %q and rows that are not handed out", tk.Data.CSV.Path, tk.Data.Public, c.path)
+			if tk.Data.From.CSV != c.path {
+				t.Errorf("path %q, want %q", tk.Data.From.CSV, c.path)
+			}
+			if err := tk.CheckLive(); err != nil {
+				t.Errorf("it cannot be served: %v", err)
 			}
 		})
 	}
@@ -86,6 +99,7 @@ func TestInitRefuses(t *testing.T) {
 		{"a column of names", "a,b\n1,Ann\n2,Bob\n", "", `x.csv: the target "b" cannot be predicted: texts that hardly repeat`},
 		{"one class only", "a,b\n1,x\n2,x\n", "", `x.csv: the target "b" cannot be predicted: the same value in all rows`},
 		{"nothing to learn from", "a,b\nAnn,1\nBob,2\n", "", `x.csv: no column beside the target "b" holds numbers or categories`},
+		{"too few rows", "a,b\n1,x\n2,y\n3,x\n4,y\n5,x\n", "", `x.csv: 5 rows, want at least 6: training starts with 3 participants`},
 		{"one column", "a\n1\n2\n", "", `x.csv: no column beside the target "a" holds numbers or categories`},
 	} {
 		if _, err := Init("x.csv", guess(t, c.text), c.target); err == nil || !strings.HasPrefix(err.Error(), c.want) {

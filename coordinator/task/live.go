@@ -25,8 +25,8 @@ func (t *Task) CheckLive() error {
 	return d.err()
 }
 
-// reachable reports whether participants can get examples: the coordinator hands them
-// out.
+// reachable reports whether participants have examples: the coordinator hands them
+// out, or they bring their own.
 func (d *Data) reachable() bool {
-	return d.Public || d.Source != "csv" && d.Source != "idx" // all others are public
+	return d.Public || d.Source != "csv" && d.Source != "idx" // all others are public, or brought by the participants
 }

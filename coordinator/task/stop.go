@@ -66,7 +66,7 @@ func (t *Task) RunStop(classes []string) run.Stop {
 
 // CheckGoals checks that the data has the classes that stop.metrics names, and test
 // examples of those that its figures are about: tested has their numbers by class, nil
-// in a regression. The error is an *Error with the lines of the file that t was read
+// in a regression and if they are unknown. The error is an *Error with the lines of the file that t was read
 // from.
 func (t *Task) CheckGoals(classes []string, tested []int) error {
 	d := &decoder{places: t.where, root: t}
@@ -77,7 +77,7 @@ func (t *Task) CheckGoals(classes []string, tested []int) error {
 		switch {
 		case g.Class != "" && c < 0:
 			d.want(false, path+".class", quoted(g.Class), "a class of the data: "+someOf(classes))
-		case g.Class != "" && tested[c] == 0:
+		case g.Class != "" && tested != nil && tested[c] == 0:
 			d.want(false, path+".class", quoted(g.Class), "a class with test examples: this one has none, so its figures are unknown")
 		case none >= 0 && (g.Metric == string(run.BalancedAccuracy) || g.Metric == string(run.F1) && g.Class == ""):
 			d.want(false, path+".metric", quoted(g.Metric),

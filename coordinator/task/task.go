@@ -37,8 +37,9 @@ type Task struct {
 	Devices     Devices          `yaml:"devices"`               // of simulated clients
 	Adversaries adversary.Config `yaml:"adversaries,omitempty"` // among simulated clients; default: none
 	Stop        Stop             `yaml:"stop"`
-	EvalEvery   int              `yaml:"eval_every"` // rounds between evaluations in a simulation; default 1
-	Seed        uint64           `yaml:"seed"`       // of all random streams; default 1
+	EvalEvery   int              `yaml:"eval_every,omitempty"` // rounds between evaluations of data that is not own; default 1
+	Evaluate    Evaluate         `yaml:"evaluate,omitempty"`   // of own data only
+	Seed        uint64           `yaml:"seed"`                 // of all random streams; default 1
 
 	where places // for errors of CheckModel
 }
@@ -68,7 +69,7 @@ func defaults() Task {
 	return Task{
 		Join:      Open,
 		Model:     Model{Epsilon: 0.1},
-		Data:      Data{Partition: Partition{Kind: IID, Clients: 100}},
+		Data:      Data{Partition: Partition{Kind: IID, Clients: 100}, From: From{Partition: Partition{Kind: IID, Clients: 100}}},
 		Optimiser: Optimiser{Kind: "sgd", Momentum: 0.9, Beta2: 0.999, Epsilon: 1e-8},
 		Devices:   defaultDevices(),
 		EvalEvery: 1,
@@ -86,6 +87,7 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Model.fill()
 	t.Optimiser.fill()
 	t.Data.fill()
+	t.fillOwn()
 	t.Adversaries = t.Adversaries.WithDefaults()
 	t.Strategy = schemes.WithDefaults(t.Strategy)
 	t.Compress.fill(schemes.Packing(t.Strategy))

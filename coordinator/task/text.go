@@ -53,6 +53,10 @@ func wanted(typ reflect.Type) string {
 			return "a list of {" + strings.Join(names(elem), ", ") + "}"
 		}
 		return "a list, such as [200, 200]"
+	case reflect.Map:
+		return "texts by text, such as {female: f, male: m}"
+	case reflect.Pointer:
+		return wanted(typ.Elem())
 	case reflect.String:
 		return "a text (in quotes if it looks like something else)"
 	case reflect.Bool:

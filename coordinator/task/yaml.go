@@ -3,8 +3,10 @@ package task
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,6 +77,14 @@ func formatted(v reflect.Value) string {
 			return ".inf"
 		}
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	case reflect.Pointer:
+		return formatted(v.Elem())
+	case reflect.Map:
+		var all []string
+		for _, key := range slices.Sorted(maps.Keys(v.Interface().(map[string]string))) {
+			all = append(all, strconv.QuoteToGraphic(key)+": "+formatted(v.MapIndex(reflect.ValueOf(key))))
+		}
+		return "{" + strings.Join(all, ", ") + "}"
 	case reflect.Slice:
 		var all []string
 		for i := range v.Len() {

@@ -85,8 +85,11 @@ func fields(t *testing.T, into map[string]bool, text []byte) {
 		switch v := v.(type) {
 		case map[string]any:
 			for key, value := range v {
-				if path == "kinds" || strings.HasSuffix(path, ".kinds") {
+				switch {
+				case path == "kinds", strings.HasSuffix(path, ".kinds"):
 					key = "KIND"
+				case strings.HasSuffix(path, ".aliases"):
+					key = "ALIAS"
 				}
 				walk(strings.TrimPrefix(path+"."+key, "."), value)
 			}
@@ -137,6 +140,14 @@ func TestFieldsDocumented(t *testing.T) {
 	served = map[string]bool{}
 	_, b = get(t, s.URL+"/api/tasks/anes96?points=10")
 	fields(t, served, b)
+	for _, data := range []string{
+		`{source: own, table: {features: [{name: age, type: number, min: 0, max: 120, missing: mean, columns: [years]}, {name: smoker, type: boolean}], label: {name: outcome, values: [healthy, ill]}}}`,
+		`{source: own, images: {width: 8, height: 8, channels: 1, classes: [cat, dog], drawn: true}}`,
+	} {
+		s := ownStudy(t, data)
+		_, b = get(t, s.URL+"/api/tasks/own")
+		fields(t, served, b)
+	}
 	compare(t, "GET /api/tasks/{task}: field", served, firstCells(section(t, "A task")))
 
 	// The probes, with problems.
@@ -193,7 +204,7 @@ func TestEventsDocumented(t *testing.T) {
 	for name := range task {
 		if after, ok := strings.CutPrefix(name, "rounds[]."); ok {
 			ofRound[after] = true
-		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") {
+		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") && !strings.HasPrefix(name, "data.own.") {
 			ofTask[name] = true
 		}
 	}

@@ -1,6 +1,9 @@
 package web
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +25,7 @@ func (st *Study) view(s run.State) api.Task {
 			Batch: t.Strategy.Batch, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
 		},
 		Model:   api.Model{Summary: summary(st.Model.Spec()), Parameters: parameters},
-		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Train.Classes(), Shards: len(st.Data.Shards)},
+		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Labels(), Shards: len(st.Data.Shards)},
 		Packing: api.Packing{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
 		Stop:    stop(t.RunStop(st.Data.ClassNames())),
 		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants,
@@ -36,6 +39,20 @@ func (st *Study) view(s run.State) api.Task {
 		v.Evaluated, v.TestLoss, v.TestAccuracy = v.Evaluation.Version, v.Evaluation.Loss, v.Evaluation.Accuracy
 	}
 	return v
+}
+
+// whole adds what events leave out to a view in JSON: the schema of own data, which may
+// be long and does not change.
+func (st *Study) whole(view []byte) []byte {
+	if st.Data.Own == nil {
+		return view
+	}
+	own, err := json.Marshal(st.Data.Own)
+	if err != nil {
+		panic(err) // a bug: a schema is finite numbers and texts
+	}
+	const data = `"data":{` // never part of a string: quotes in one are escaped
+	return bytes.Replace(view, []byte(data), fmt.Appendf(nil, `%s"own":%s,`, data, own), 1)
 }
 
 func (st *Study) viewRound(r *run.RoundRecord) api.Round {

@@ -146,6 +146,7 @@ func (s *server) task(w http.ResponseWriter, r *http.Request, st *Study) {
 	}
 	defer release()
 	state, rounds := st.Feed.Page(since, before, int(limit))
+	state = st.whole(state)
 	b := append(bytes.Clone(state[:len(state)-1]), `,"rounds":[`...)
 	b = append(append(b, bytes.Join(rounds, []byte(","))...), ']')
 	if points > 0 {

@@ -45,6 +45,22 @@ func studyOf(t *testing.T, name string) (*Study, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveStudy(t, tk)
+}
+
+// ownStudy serves a task for which participants bring the data.
+func ownStudy(t *testing.T, data string) *httptest.Server {
+	t.Helper()
+	tk, err := task.Parse("own.yaml", []byte("name: own\nmodel: {kind: mlp}\ndata: "+data+"\nstrategy: {kind: fedavg, lr: 0.1}\nstop: {rounds: 1}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, s := serveStudy(t, tk)
+	return s
+}
+
+func serveStudy(t *testing.T, tk *task.Task) (*Study, *httptest.Server) {
+	t.Helper()
 	d, err := dataset.Open(tk)
 	if err != nil {
 		t.Fatal(err)
@@ -53,15 +69,19 @@ func studyOf(t *testing.T, name string) (*Study, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := *d.Train
+	var whole *data.Set // to compare with
+	if d.Train != nil {
+		copied := *d.Train
+		whole = &copied
+	}
 	d.Pack()
-	st := &Study{Task: tk, Data: d, Model: m, Run: name + "-1", Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
+	st := &Study{Task: tk, Data: d, Model: m, Run: tk.Name + "-1", Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
 	st.State = func(context.Context) (run.State, error) { return testState, testFailure }
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
 	s := httptest.NewServer(New([]*Study{st}, sockets, page, testSite(t, "", quota.Addresses{}), Limits{}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(s.Close)
-	d.Train = &whole // to compare with
+	d.Train = whole
 	return st, s
 }
 

@@ -2,7 +2,6 @@ package data
 
 import (
 	"fmt"
-	"math"
 
 	"fedtab/learn/rng"
 )
@@ -138,31 +137,4 @@ func (o *Own) Each(visit func(numbers []float64, label uint8)) {
 		}
 		visit(numbers, label)
 	}
-}
-
-// Scaled returns the constants of the participant's own training rows, with missing
-// numbers left out.
-func (o *Own) Scaled() Constants {
-	if o.table == nil {
-		return Constants{}
-	}
-	n := len(o.Schema.Table.Numbers())
-	c := Constants{Mean: make([]float64, n), Deviation: make([]float64, n)}
-	count := make([]float64, n)
-	o.Each(func(numbers []float64, _ uint8) {
-		for k, v := range numbers {
-			if !math.IsNaN(v) {
-				count[k]++
-				d := v - c.Mean[k]
-				c.Mean[k] += d / count[k]
-				c.Deviation[k] += d * (v - c.Mean[k]) // of squares, so far
-			}
-		}
-	})
-	for k := range c.Deviation {
-		if count[k] > 0 {
-			c.Deviation[k] = math.Sqrt(c.Deviation[k] / count[k])
-		}
-	}
-	return c
 }

@@ -1,0 +1,216 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"fedtab/learn/data"
+	"fedtab/protocol"
+)
+
+// Own is what a run knows of data that participants bring. What single participants tell
+// of it is neither stored nor logged.
+type Own struct {
+	Schema   *data.Schema
+	Fewest   int                  // participants without whom nothing is made of what is told; 0 means 3
+	Holdouts bool                 // versions are evaluated on the participants' holdouts
+	Known    func(data.Constants) // is called once, by the owner, when the constants are known; may be nil
+}
+
+// enquiryTime is how long participants have for their answer to an enquiry.
+const enquiryTime = 30 * time.Second
+
+// maxMute is how many enquiries in a row a participant can leave unanswered until it is
+// asked, and not waited for.
+const maxMute = 2
+
+// enquiry asks participants for totals of their own data, beside the rounds. A run has one
+// at a time: a survey before its first round, then evaluations.
+type enquiry struct {
+	order   uint64
+	kind    protocol.OrderKind
+	payload string
+	size    int // bytes of an answer
+	version uint64
+	hash    [32]byte
+	asked   map[uint32]bool // false: it has answered
+	among   []uint32        // ascending, who is asked; nil: all
+	later   map[uint32]bool // asked when their orders rest on the version
+	waiting int             // for how many answers the enquiry is open
+	answers int
+	take    func(participant uint32, weight uint64, block []byte) error // keeps an answer, or says why it cannot be
+	done    func()
+	stop    func() // stops the deadline
+}
+
+// fewest returns how many participants must tell something before anything is made of it.
+func (r *Run) fewest() int {
+	if n := r.cfg.Own.Fewest; n > 0 {
+		return n
+	}
+	return 3
+}
+
+// ask opens an enquiry to the available members.
+func (r *Run) ask(e *enquiry) {
+	r.enquiries++
+	e.order = protocol.EnquiryOrders + uint64(r.began.UnixMilli()) + r.enquiries // a restart repeats no number
+	e.version, e.hash = r.down.version, r.down.hash
+	e.asked, e.later = map[uint32]bool{}, map[uint32]bool{}
+	r.enquiry = e
+	for _, p := range r.roster.present {
+		if m := r.roster.members[p]; m.available() {
+			r.askMember(m)
+		}
+	}
+	e.stop = r.env.AfterFunc(enquiryTime, func() { r.closeEnquiry(e) })
+	r.checkEnquiry()
+}
+
+// askMember sends the open enquiry to a member that has not been asked. One that is at
+// work on an earlier version is asked with its next order: it would lose its work with a
+// newer version.
+func (r *Run) askMember(m *member) {
+	e := r.enquiry
+	if e.among != nil {
+		if _, ok := slices.BinarySearch(e.among, m.number); !ok {
+			return
+		}
+	}
+	if _, asked := e.asked[m.number]; asked || !slices.Contains(m.payloads, protocol.PayloadBytes) {
+		return
+	}
+	if o := m.order; o != nil && !o.answered && (o.round == 0 || o.round > r.closed) && o.base != e.hash {
+		e.later[m.number] = true
+		return
+	}
+	delete(e.later, m.number)
+	e.asked[m.number] = true
+	if m.mute < maxMute {
+		e.waiting++
+	}
+	m.mute++
+	r.sendEnquiry(m)
+}
+
+// sendEnquiry sends the open enquiry, and before it the version that it is about.
+func (r *Run) sendEnquiry(m *member) {
+	e := r.enquiry
+	if e.kind == protocol.OrderEvaluate && (!m.holds || m.held != e.version) {
+		r.sendModel(m)
+	}
+	m.asked++
+	r.send(m, &protocol.Order{
+		Order: e.order, Kind: e.kind, Base: e.version, BaseHash: e.hash[:], Deadline: uint32(enquiryTime.Milliseconds()),
+		Payloads: []protocol.Payload{{Kind: protocol.PayloadBytes, Name: e.payload, MaxBytes: uint64(e.size)}},
+	})
+}
+
+// enquireAgain asks a member that has come, or come back, or got an order.
+func (r *Run) enquireAgain(m *member) {
+	e := r.enquiry
+	switch {
+	case e == nil || !m.available() || e.kind == protocol.OrderEvaluate && e.version != r.down.version:
+	case e.asked[m.number]: // on a socket that was lost
+		r.sendEnquiry(m)
+	case e.later[m.number], e.payload == protocol.TotalsPayload:
+		r.askMember(m)
+	}
+}
+
+// judgeEnquiry checks the answer to an enquiry.
+func (r *Run) judgeEnquiry(m *member, c *protocol.Contribution) (protocol.Reason, string) {
+	e := r.enquiry
+	if e == nil || c.Order != e.order {
+		return protocol.ReasonLate, ""
+	}
+	open, asked := e.asked[m.number]
+	switch {
+	case !asked:
+		return protocol.ReasonUnordered, ""
+	case !open:
+		return protocol.ReasonDuplicate, ""
+	case c.Round != 0 || len(c.Vectors) != 1:
+		return protocol.ReasonWrongShape, fmt.Sprintf("vectors: %d, want 1, in no round", len(c.Vectors))
+	}
+	p := protocol.Payload{Kind: protocol.PayloadBytes, Name: e.payload, MaxBytes: uint64(e.size)}
+	if err := p.Matches(&c.Vectors[0]); err != nil {
+		return protocol.ReasonWrongShape, err.Error()
+	}
+	return protocol.ReasonAccepted, ""
+}
+
+var errWeight = errors.New("the weight is not the number of examples")
+
+// offerTotals takes the answer to an enquiry.
+func (r *Run) offerTotals(m *member, o *Offer) {
+	reason, detail := r.judgeEnquiry(m, o.Contribution)
+	if reason == protocol.ReasonAccepted {
+		reason, detail = o.Reason, o.Detail
+	}
+	if reason == protocol.ReasonAccepted && len(o.Payloads) == 1 {
+		if err := r.enquiry.take(m.number, o.Contribution.Weight, o.Payloads[0].Bytes); err != nil {
+			reason, detail = protocol.ReasonOutOfBounds, err.Error()
+		}
+	}
+	o.Release()
+	fault(m.peer, reason)
+	r.accounts.answered(reason)
+	r.send(m, &protocol.Ack{Order: o.Contribution.Order, Reason: reason, Detail: protocol.ClipText(detail)})
+	switch reason {
+	case protocol.ReasonLate, protocol.ReasonUnordered, protocol.ReasonDuplicate:
+		return
+	case protocol.ReasonAccepted:
+		r.enquiry.answers++
+	default:
+		r.recordFrom(m, "rejected", fmt.Sprintf("%s %v", r.enquiry.payload, reason)) // not what it told
+	}
+	r.settled(m)
+}
+
+// settled ends the wait for a member's answer.
+func (r *Run) settled(m *member) {
+	e := r.enquiry
+	if e == nil {
+		return
+	}
+	delete(e.later, m.number)
+	if e.asked[m.number] {
+		e.asked[m.number] = false
+		if m.mute <= maxMute { // it was waited for
+			e.waiting--
+		}
+		m.mute = 0
+	}
+	r.checkEnquiry()
+}
+
+// checkEnquiry closes the enquiry once nobody is waited for.
+func (r *Run) checkEnquiry() {
+	if e := r.enquiry; e != nil && e.waiting <= 0 && len(e.later) == 0 {
+		r.closeEnquiry(e)
+	}
+}
+
+// closeEnquiry ends an enquiry with the answers that have come.
+func (r *Run) closeEnquiry(e *enquiry) {
+	if r.enquiry != e {
+		return
+	}
+	r.enquiry = nil
+	if e.stop != nil {
+		e.stop()
+	}
+	e.done()
+}
+
+// overtaken ends the wait for members that would evaluate a version that is no longer the
+// newest.
+func (r *Run) overtaken() {
+	if e := r.enquiry; e != nil && e.version != r.down.version {
+		clear(e.later)
+		r.checkEnquiry()
+	}
+}

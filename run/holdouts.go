@@ -1,0 +1,165 @@
+package run
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"fedtab/learn"
+	"fedtab/learn/data"
+	"fedtab/protocol"
+)
+
+// Spread is how a figure differs between participants: accuracy, or RMSE in a regression.
+type Spread struct{ Min, Lower, Median, Upper, Max float64 }
+
+// spreadFewest is the number of participants from which a spread is shown.
+const spreadFewest = 10
+
+// told is what a participant tells of the model on its holdout.
+type told struct {
+	participant uint32
+	learn.Metrics
+}
+
+// askHoldouts evaluates the newest version on the participants' holdouts, and reports
+// whether enough participants are here to do so.
+func (r *Run) askHoldouts() bool {
+	if r.enquiry != nil || r.surveying() || r.ready() < r.fewest() {
+		return false
+	}
+	classes, most := r.cfg.Model.Spec().Classes(), r.cfg.Own.Schema.Max
+	e := Evaluation{Version: r.down.version}
+	var all []told
+	r.ask(&enquiry{
+		kind: protocol.OrderEvaluate, payload: protocol.EvaluationPayload, size: learn.MetricsSize(classes),
+		take: func(participant uint32, weight uint64, block []byte) error {
+			m, err := learn.ParseMetrics(block, classes, most)
+			if err == nil && weight != uint64(m.Examples) {
+				err = errWeight
+			}
+			if err == nil {
+				all = append(all, told{participant, m})
+			}
+			return err
+		},
+		done: func() {
+			if len(all) < r.fewest() {
+				r.news("too few participants evaluated a version", "version", e.Version, "answers", len(all), "want", r.fewest())
+				r.evaluating = false
+				if r.finished == "" {
+					if e.Version < r.down.version {
+						r.evaluate()
+					}
+					r.stopReached()
+				}
+				return
+			}
+			slices.SortFunc(all, func(a, b told) int { return cmp.Compare(a.participant, b.participant) })
+			var constants data.Constants
+			if r.constants != nil {
+				constants = *r.constants
+			}
+			goals, fewest := r.cfg.Stop.Goals, r.fewest()
+			r.env.Compute(func() { e.combine(all, constants, goals, fewest) }, func() { r.saveEvaluation(e) })
+		},
+	})
+	return true
+}
+
+// combine makes the figures of an evaluation from what participants told. Nobody counts
+// for more than four times the median of their examples. A goal counts as reached if it
+// would be without any one participant. The figures of a class need fewest participants
+// that have examples of it.
+func (e *Evaluation) combine(all []told, constants data.Constants, goals []Goal, fewest int) {
+	rows := make([]uint64, len(all))
+	for i := range all {
+		rows[i] = uint64(all[i].Examples)
+	}
+	shares := data.Shares(rows)
+	scaled := make([]learn.Metrics, len(all))
+	var total learn.Metrics
+	for i := range all {
+		scaled[i] = all[i].Scale(shares[i])
+		total.Add(scaled[i])
+	}
+	regression := total.Confusion == nil
+	figures := func(m learn.Metrics) learn.Figures {
+		if n := len(constants.Deviation); regression && n > 0 && constants.Deviation[n-1] > 0 {
+			m = m.InUnits(constants.Mean[n-1], constants.Deviation[n-1])
+		}
+		return m.Figures()
+	}
+	e.Participants, e.Figures, e.Confusion = len(all), figures(total), total.Confusion
+	e.reached = make([]bool, len(goals))
+	for g := range goals {
+		e.reached[g] = goals[g].Reached(e.Figures)
+		for leave := range all {
+			if !e.reached[g] {
+				break
+			}
+			var others learn.Metrics
+			for i := range scaled {
+				if i != leave {
+					others.Add(scaled[i])
+				}
+			}
+			e.reached[g] = goals[g].Reached(figures(others))
+		}
+	}
+	if len(all) >= spreadFewest {
+		values := make([]float64, len(all))
+		for i := range all {
+			f := figures(all[i].Metrics)
+			if values[i] = f.Accuracy; regression {
+				values[i] = f.RMSE
+			}
+		}
+		e.Spread = spreadOf(values)
+	}
+	e.hideRare(all, fewest)
+}
+
+// hideRare leaves out the figures of classes that fewer than fewest participants have.
+func (e *Evaluation) hideRare(all []told, fewest int) {
+	k := len(e.Figures.Classes)
+	for c := range k {
+		have := 0
+		for i := range all {
+			for _, n := range all[i].Confusion[c*k:][:k] {
+				if n > 0 {
+					have++
+					break
+				}
+			}
+		}
+		if have < fewest {
+			e.Figures.Classes[c].Examples = 0
+			clear(e.Confusion[c*k:][:k])
+		}
+	}
+	HideEmpty(e.Figures.Classes)
+}
+
+// HideEmpty leaves out the figures of classes whose examples are not told.
+func HideEmpty(classes []learn.ClassFigures) {
+	nan := math.NaN()
+	for c := range classes {
+		if classes[c].Examples == 0 {
+			classes[c] = learn.ClassFigures{Precision: nan, Recall: nan, F1: nan}
+		}
+	}
+}
+
+// spreadOf returns the smallest and largest value, and the quartiles, interpolated between
+// neighbours.
+func spreadOf(values []float64) *Spread {
+	slices.Sort(values)
+	at := func(q float64) float64 {
+		p := q * float64(len(values)-1)
+		i := int(p)
+		j := min(i+1, len(values)-1)
+		return values[i] + (p-float64(i))*(values[j]-values[i])
+	}
+	return &Spread{at(0), at(.25), at(.5), at(.75), at(1)}
+}

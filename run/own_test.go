@@ -1,0 +1,435 @@
+package run
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fedtab/client"
+	"fedtab/compress"
+	"fedtab/learn"
+	"fedtab/learn/data"
+	"fedtab/protocol"
+	"fedtab/strategy"
+)
+
+// bound returns a pointer to x.
+func bound(x float64) *float64 { return &x }
+
+// homes is a schema of a number that is far from 0 and one that is not, and two classes.
+func homes() *data.Schema {
+	return &data.Schema{
+		Scale: data.FederatedScale, Holdout: 0.2, Min: 10, Max: 1000,
+		Table: &data.TableSchema{
+			Features: []data.Field{
+				{Name: "area", Type: data.NumberField, Min: bound(0), Max: bound(1e5)},
+				{Name: "rooms", Type: data.NumberField, Min: bound(0), Max: bound(20)},
+			},
+			Label: data.Field{Name: "sold", Type: data.CategoryField, Values: []string{"no", "yes"}},
+		},
+	}
+}
+
+// homesOf makes own data of n rows; only restricts the classes.
+func homesOf(t testing.TB, s *data.Schema, n int, seed uint64, only ...float64) *data.Own {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 2))
+	var text strings.Builder
+	text.WriteString("area,rooms,sold\n")
+	for range n {
+		x, y := 5e4+100*r.NormFloat64(), float64(r.IntN(8))
+		sold := "no"
+		if x > 5e4+20*y-60 {
+			sold = "yes"
+		}
+		if len(only) > 0 {
+			sold = s.Table.Label.Values[int(only[0])]
+		}
+		fmt.Fprintf(&text, "%v,%v,%s\n", x, y, sold)
+	}
+	tab, err := data.ReadCSV(strings.NewReader(text.String()), "homes.csv", data.CSV{Target: "sold", Classes: s.Table.Label.Values})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := data.NewOwnTable(s, tab, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// owner is a participant with data of its own: a client behind a peer.
+type owner struct {
+	fakePeer
+	number  uint32
+	client  *client.Client
+	work    *client.Workspace
+	lie     func(*protocol.Contribution) // changes what it sends; nil: honest
+	mute    bool                         // answers nothing
+	read    int                          // messages of the run that the client has had
+	pending []protocol.Message           // to the run
+}
+
+// village is a run with owners.
+type village struct {
+	*fixture
+	owners []*owner
+	enough func() bool // ends the pumping; nil: nothing but the end of the run
+}
+
+func newVillage(t testing.TB, s *data.Schema, edit func(*Config, *strategy.Config)) *village {
+	t.Helper()
+	return &village{fixture: newFixture(t, func(c *Config, sc *strategy.Config) {
+		c.Shards, c.Own = Shards{}, &Own{Schema: s, Holdouts: true}
+		sc.Epochs, sc.Batch, sc.LR, sc.MinClients = 1, 10, .1, 3
+		if edit != nil {
+			edit(c, sc)
+		}
+	})}
+}
+
+// add lets a participant join.
+func (v *village) add(t testing.TB, own *data.Own) *owner {
+	t.Helper()
+	o := &owner{client: client.New(client.Config{Task: "test"})}
+	if err := o.client.SetOwn(own); err != nil {
+		t.Fatal(err)
+	}
+	var ok bool
+	if o.number, ok = v.Join(o.client.Hello(), 0, &o.fakePeer); !ok {
+		t.Fatalf("cannot join: %s", o.detail)
+	}
+	v.owners = append(v.owners, o)
+	return o
+}
+
+// pump carries messages and lets clients work until nothing happens.
+func (v *village) pump(t testing.TB) {
+	t.Helper()
+	for busy := true; busy; {
+		busy = false
+		for _, o := range v.owners {
+			for o.read < len(o.got) && !o.mute {
+				m := o.got[o.read]
+				o.read++
+				busy = true
+				out, err := o.client.Receive(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				v.deliver(t, o, out)
+			}
+			if o.client.Welcome() != nil && o.client.Ready() && !o.mute {
+				if o.work == nil {
+					o.work = o.client.NewWorkspace()
+				}
+				busy = true
+				v.deliver(t, o, o.client.Work(o.work, 1000))
+			}
+		}
+		if v.finished != "" || v.enough != nil && v.enough() {
+			return
+		}
+	}
+}
+
+// deliver hands messages to the run, as a connection would.
+func (v *village) deliver(t testing.TB, o *owner, out []protocol.Message) {
+	t.Helper()
+	for _, m := range out {
+		m, err := protocol.Decode(protocol.Append(nil, m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, ok := m.(*protocol.Contribution)
+		if !ok {
+			if err := v.Receive(o.number, &o.fakePeer, m); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if o.lie != nil {
+			o.lie(c)
+		}
+		if v.Announce(o.number, &o.fakePeer, c) {
+			v.Offer(o.number, &o.fakePeer, Inspect(c, 1, func(w *protocol.Vector, _ int) ([]float32, error) {
+				values := make([]float32, v.n)
+				return values, compress.Decode(w.Codec, values, w.Block)
+			}))
+		}
+	}
+}
+
+// pooledConstants are those of all owners' training rows in one place.
+func pooledConstants(owns ...*data.Own) data.Constants {
+	var columns [2][]float64
+	for _, o := range owns {
+		o.Each(func(numbers []float64, _ uint8) {
+			for k, x := range numbers {
+				columns[k] = append(columns[k], x)
+			}
+		})
+	}
+	c := data.Constants{Mean: make([]float64, 2), Deviation: make([]float64, 2)}
+	for k, col := range columns {
+		for _, x := range col {
+			c.Mean[k] += x / float64(len(col))
+		}
+		for _, x := range col {
+			c.Deviation[k] += (x - c.Mean[k]) * (x - c.Mean[k]) / float64(len(col))
+		}
+		c.Deviation[k] = math.Sqrt(c.Deviation[k])
+	}
+	return c
+}
+
+func near(a, b, by float64) bool { return math.Abs(a-b) <= by*max(math.Abs(b), 1e-12) }
+
+// Three participants are standardised as one would be that has all their rows, and what
+// they tell of a version is what one would find that has all their holdouts.
+func TestOwnData(t *testing.T) {
+	s := homes()
+	v := newVillage(t, s, func(c *Config, _ *strategy.Config) { c.Stop.Rounds = 5 })
+	var owns []*data.Own
+	for i, n := range []int{100, 250, 300} {
+		owns = append(owns, homesOf(t, s, n, uint64(i+1)))
+		if v.down.version != 0 || v.Constants() != nil {
+			t.Fatalf("with %d participants there are constants or versions", i)
+		}
+		v.add(t, owns[i])
+		v.pump(t)
+	}
+	want, got := pooledConstants(owns...), v.Constants()
+	if got == nil {
+		t.Fatal("no constants with three participants")
+	}
+	for k := range want.Mean {
+		if !near(got.Mean[k], want.Mean[k], 1e-9) || !near(got.Deviation[k], want.Deviation[k], 1e-6) {
+			t.Errorf("number %d: mean %v, deviation %v, want %v and %v", k, got.Mean[k], got.Deviation[k], want.Mean[k], want.Deviation[k])
+		}
+	}
+	if len(v.journal.constants) != 1 || !reflect.DeepEqual(v.journal.constants[0], *got) {
+		t.Errorf("written down: %v, want %v once", v.journal.constants, *got)
+	}
+	if v.finished == "" || v.down.version != 5 {
+		t.Fatalf("the run is at version %d, finished %q, want 5 rounds", v.down.version, v.finished)
+	}
+	last := v.journal.evaluations[len(v.journal.evaluations)-1]
+	if last.Version != 5 || last.Participants != 3 {
+		t.Fatalf("evaluated version %d by %d participants, want 5 by 3", last.Version, last.Participants)
+	}
+	var pooled learn.Metrics
+	for _, o := range owns {
+		test, err := o.Test(*got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := learn.Evaluate(v.cfg.Model, v.down.params, test, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pooled.Add(m)
+	}
+	if !slices.Equal(last.Confusion, pooled.Confusion) || !near(last.Loss, pooled.Figures().Loss, 1e-9) || last.Accuracy != pooled.Figures().Accuracy {
+		t.Errorf("evaluation %+v, want %+v", last, pooled.Figures())
+	}
+	if last.Accuracy < .9 {
+		t.Errorf("accuracy %v after 5 rounds, want at least .9", last.Accuracy)
+	}
+	if last.Spread != nil {
+		t.Error("a spread of three participants")
+	}
+}
+
+// A participant that comes later, and one that comes back, use the constants; so does a
+// run that is resumed.
+func TestOwnDataLater(t *testing.T) {
+	s := homes()
+	v := newVillage(t, s, nil)
+	v.enough = func() bool { return v.Constants() != nil }
+	for i := range 3 {
+		v.add(t, homesOf(t, s, 100, uint64(i)))
+	}
+	v.owners[0].mute = true
+	v.pump(t)
+	if v.Constants() != nil {
+		t.Fatal("constants without an answer of the third")
+	}
+	v.owners[0].mute = false
+	v.pump(t)
+	constants := v.Constants()
+	if constants == nil {
+		t.Fatal("no constants")
+	}
+	late := v.add(t, homesOf(t, s, 50, 9))
+	if m := last[*protocol.Constants](&late.fakePeer); m == nil || !slices.Equal(m.Mean, constants.Mean) || !slices.Equal(m.Deviation, constants.Deviation) {
+		t.Errorf("a newcomer gets %v, want %v", m, *constants)
+	}
+	resumed := newVillage(t, s, func(c *Config, _ *strategy.Config) { c.Saved = &Saved{Participants: 10, Constants: constants} })
+	o := resumed.add(t, homesOf(t, s, 50, 9))
+	if m := last[*protocol.Constants](&o.fakePeer); m == nil || !slices.Equal(m.Deviation, constants.Deviation) {
+		t.Errorf("after a restart a participant gets %v, want %v", m, *constants)
+	}
+}
+
+// Who tells what cannot be is refused, and is not in the constants; who tells nothing is
+// not waited for without end; two are not enough.
+func TestLyingSurvey(t *testing.T) {
+	s := homes()
+	v := newVillage(t, s, nil)
+	v.enough = func() bool { return v.Constants() != nil }
+	for i := range 4 {
+		v.add(t, homesOf(t, s, 100, uint64(i)))
+	}
+	liar, silent := v.owners[0], v.owners[1]
+	liar.lie = func(c *protocol.Contribution) {
+		if c.Vectors[0].Name == protocol.TotalsPayload {
+			b := c.Vectors[0].Block
+			for i := len(b) - 8; i < len(b); i++ {
+				b[i] = 0xff // not a number
+			}
+		}
+	}
+	silent.mute = true
+	v.pump(t)
+	if got := last[*protocol.Ack](&liar.fakePeer); got == nil || got.Reason != protocol.ReasonOutOfBounds || !strings.Contains(got.Detail, "rooms is NaN") {
+		t.Errorf("the liar is answered %+v, want out of bounds", got)
+	}
+	v.env.advance(enquiryTime)
+	if v.Constants() != nil {
+		t.Error("constants of two participants")
+	}
+	v.add(t, homesOf(t, s, 100, 7))
+	v.env.advance(surveyPause)
+	v.pump(t)
+	v.env.advance(enquiryTime)
+	v.pump(t)
+	v.env.advance(enquiryTime) // of the squares
+	v.pump(t)
+	want := pooledConstants(v.owners[2].client.Own(), v.owners[3].client.Own(), v.owners[4].client.Own())
+	if got := v.Constants(); got == nil || !near(got.Mean[1], want.Mean[1], 1e-9) || !near(got.Deviation[0], want.Deviation[0], 1e-6) {
+		t.Errorf("constants %v, want %v of the three that are honest", got, want)
+	}
+	for _, e := range v.journal.entries {
+		if strings.Contains(e.Detail, "NaN") || strings.Contains(e.Detail, "sum") {
+			t.Errorf("the event log says what one participant told: %q", e.Detail)
+		}
+	}
+}
+
+// A goal that hangs on one participant does not end the run, and what cannot be is no
+// evaluation.
+func TestLyingEvaluation(t *testing.T) {
+	s := homes()
+	goal := Goal{Metric: Loss, Class: -1, Reach: .15}
+	v := newVillage(t, s, func(c *Config, _ *strategy.Config) {
+		c.Stop = Stop{Rounds: 3, Goals: []Goal{goal}}
+	})
+	for i := range 3 {
+		v.add(t, homesOf(t, s, 100+300*(2-i)/2, uint64(i)))
+	}
+	// The first tells a hundred times the examples, all of them right, without a loss.
+	v.owners[0].lie = func(c *protocol.Contribution) {
+		if c.Vectors[0].Name == protocol.EvaluationPayload {
+			m := learn.Metrics{Sums: learn.Sums{Examples: 1000, Correct: 1000}, Confusion: []int64{500, 0, 0, 500}}
+			c.Vectors[0].Block, c.Weight = m.Append(nil), 1000
+		}
+	}
+	v.pump(t)
+	if v.finished != "3 rounds done" {
+		t.Errorf("the run ended with %q, want its three rounds", v.finished)
+	}
+	e := v.journal.evaluations[0]
+	if !goal.Reached(e.Figures) {
+		t.Errorf("loss %v with the liar, want one that the goal is reached by", e.Loss)
+	}
+	others := v.owners[1].client.Own().Len()/5 + v.owners[2].client.Own().Len()/5
+	if median := 50; e.Examples > others+4*median {
+		t.Errorf("%d examples count, want at most four times the median of the liar's", e.Examples)
+	}
+	if got := (Evaluation{Participants: 3, Figures: learn.Figures{Loss: 0}}); got.reaches(0, goal) {
+		t.Error("a goal counts as reached of which it is not known whether it hangs on one participant")
+	}
+}
+
+// The figures of a class are shown where three participants have it, the spread where
+// there are ten.
+func TestFiguresOfFew(t *testing.T) {
+	s := homes()
+	v := newVillage(t, s, func(c *Config, _ *strategy.Config) { c.Stop.Rounds = 1 })
+	for i := range 10 {
+		only := []float64{0}
+		if i < 2 {
+			only = nil
+		}
+		v.add(t, homesOf(t, s, 100, uint64(i), only...))
+	}
+	v.env.advance(0)
+	v.pump(t)
+	if n := len(v.journal.evaluations); n != 1 {
+		t.Fatalf("%d evaluations, want 1 of the only version", n)
+	}
+	e := v.journal.evaluations[0]
+	if !math.IsNaN(e.Classes[1].Recall) || e.Classes[1].Examples != 0 || e.Confusion[2] != 0 || e.Confusion[3] != 0 {
+		t.Errorf("figures of a class of two participants: %+v of %v", e.Classes[1], e.Confusion)
+	}
+	if math.IsNaN(e.Classes[0].Recall) || e.Classes[0].Examples == 0 {
+		t.Errorf("no figures of a class of ten participants: %+v", e.Classes[0])
+	}
+	if p := e.Spread; p == nil || !(p.Min <= p.Lower && p.Lower <= p.Median && p.Median <= p.Upper && p.Upper <= p.Max) || p.Max > 1 {
+		t.Errorf("spread %+v", e.Spread)
+	}
+}
+
+// Clients at work on an earlier version are asked with their next order, and lose no work.
+func TestHoldoutsOfBusyClients(t *testing.T) {
+	s := homes()
+	v := newVillage(t, s, func(c *Config, sc *strategy.Config) {
+		sc.Kind, sc.Own, sc.Fraction = "fedbuff", strategy.FedBuffSettings{Buffer: 3, Staleness: 0.5}, 0
+		c.Stop.Time = time.Hour
+	})
+	for i := range 4 {
+		v.add(t, homesOf(t, s, 100, uint64(i)))
+	}
+	for range 50 {
+		v.pumpOnce(t)
+	}
+	if len(v.journal.evaluations) == 0 {
+		t.Error("no version was evaluated")
+	}
+	for _, o := range v.owners {
+		if p := o.client.Progress(); p.LastError != "" || p.Accepted == 0 {
+			t.Errorf("participant %d: %d contributions accepted, error %q", o.number, p.Accepted, p.LastError)
+		}
+	}
+	if slices.Contains(v.journal.kinds, "declined") {
+		t.Error("a participant has lost its work")
+	}
+}
+
+// pumpOnce gives every client one turn.
+func (v *village) pumpOnce(t testing.TB) {
+	t.Helper()
+	for _, o := range v.owners {
+		for o.read < len(o.got) {
+			m := o.got[o.read]
+			o.read++
+			out, err := o.client.Receive(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.deliver(t, o, out)
+		}
+		if o.client.Ready() {
+			if o.work == nil {
+				o.work = o.client.NewWorkspace()
+			}
+			v.deliver(t, o, o.client.Work(o.work, 3))
+		}
+	}
+}
