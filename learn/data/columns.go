@@ -104,7 +104,7 @@ func (c *csvReader) resolve() error {
 					c.name, clip(name), what, len(c.names), c.unnamed, ErrFormat)
 			case !known:
 				return 0, fmt.Errorf("data: %s: there is no column %s for %s, want one of %s, or a number from 1 to %d: %w",
-					c.name, clip(name), what, c.some(), len(c.names), ErrFormat)
+					c.name, clip(name), what, some(c.names), len(c.names), ErrFormat)
 			}
 		}
 		if c.columns[i].role != number {
@@ -142,27 +142,13 @@ func (c *csvReader) resolve() error {
 			c.table.Columns = append(c.table.Columns, Column{Name: c.names[i]})
 		}
 	}
+	c.table.cells = newGrid(len(c.table.Columns))
+	c.cells = make([]float64, 0, len(c.table.Columns))
 	if len(c.table.Columns) == 0 {
 		return fmt.Errorf("data: %s: no column is left beside the target %s (the separator is taken to be %q): %w",
 			c.name, clip(c.table.Target), c.cfg.Separator, ErrFormat)
 	}
 	return nil
-}
-
-// some returns the names of the first columns, for errors.
-func (c *csvReader) some() string {
-	const most = 20
-	var b strings.Builder
-	for i, s := range c.names[:min(len(c.names), most)] {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(clipName(s))
-	}
-	if len(c.names) > most {
-		fmt.Fprintf(&b, " and %d more", len(c.names)-most)
-	}
-	return b.String()
 }
 
 // allow makes column i hold texts: the given ones, or any if none is given.

@@ -2,7 +2,6 @@ package data
 
 import (
 	"bufio"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -96,7 +95,11 @@ func newCSVReader(r io.Reader, name string, cfg CSV) (*csvReader, []byte, error)
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits
 	}
-	in, err := utf8Reader(bufio.NewReaderSize(r, sampleSize), name)
+	raw := bufio.NewReaderSize(r, sampleSize)
+	if head, _ := raw.Peek(sampleSize); foreign(head) != "" { // an error comes again
+		return nil, nil, fmt.Errorf("data: %s:1: is %s, want text in CSV: %w", name, foreign(head), ErrFormat)
+	}
+	in, err := utf8Reader(raw, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,9 +113,7 @@ func newCSVReader(r io.Reader, name string, cfg CSV) (*csvReader, []byte, error)
 	if !validSeparator(cfg.Separator) {
 		return nil, nil, fmt.Errorf("data: separator %q, want a valid character other than a quote or a line end: %w", cfg.Separator, ErrFormat)
 	}
-	bounded := &boundedReader{r: in, limit: cfg.Limits.Record}
-	c := &csvReader{cfg: cfg, name: name, bounded: bounded, in: csv.NewReader(bounded)}
-	c.in.Comma, c.in.FieldsPerRecord, c.in.ReuseRecord = cfg.Separator, -1, true
+	c := &csvReader{cfg: cfg, name: name, in: newRecords(in, cfg.Separator, cfg.Limits.Record)}
 	return c, sample, nil
 }
 
@@ -122,11 +123,12 @@ func validSeparator(r rune) bool {
 
 // csvReader reads one table.
 type csvReader struct {
-	cfg     CSV
-	name    string
-	in      *csv.Reader
-	bounded *boundedReader
-	line    int // of the current row, from 1
+	cfg    CSV
+	name   string
+	in     *records
+	line   int      // of the current row, from 1
+	fields []string // of the current row, as next returns them
+	text   []byte   // of the current row, a workspace
 
 	names   []string       // of the file's columns
 	at      map[string]int // columns by name
@@ -134,6 +136,7 @@ type csvReader struct {
 	columns []column       // of the file
 	target  int            // index into columns
 	table   *Table
+	cells   []float64 // of the current row, a workspace
 }
 
 // column is how a column of the file is read.
@@ -142,6 +145,8 @@ type column struct {
 	fixed bool           // the categories in codes are the only ones
 	codes map[string]int // of a category or class
 	texts []string       // by code
+
+	aliases map[string]string // other ways to write texts, for ReadRows
 }
 
 type role uint8
@@ -184,7 +189,7 @@ func (c *csvReader) read(sample []byte) (*Table, error) {
 			return nil, err
 		}
 	}
-	if c.table.rows == 0 {
+	if c.table.Len() == 0 {
 		if c.table.Dropped > 0 {
 			return nil, fmt.Errorf("data: %s: a value is missing in each of the %d rows: %w", c.name, c.table.Dropped, ErrFormat)
 		}
@@ -208,30 +213,31 @@ func (c *csvReader) settleDecimal(sample []byte) error {
 
 // next returns the next row, or io.EOF.
 func (c *csvReader) next() ([]string, error) {
-	row, err := c.in.Read()
-	c.bounded.start = c.in.InputOffset()
+	fields, err := c.in.next()
 	if err == nil {
-		c.line, _ = c.in.FieldPos(0)
-		return row, nil
+		c.line = c.in.start
+		c.text = c.text[:0]
+		for _, f := range fields {
+			c.text = append(c.text, f...)
+		}
+		text := string(c.text) // one allocation for the whole row
+		c.fields = c.fields[:0]
+		for _, f := range fields {
+			c.fields = append(c.fields, text[:len(f)])
+			text = text[len(f):]
+		}
+		return c.fields, nil
 	}
 	if err == io.EOF {
 		return nil, err
 	}
 	if errors.Is(err, errRecord) {
-		c.line++
-		return nil, fmt.Errorf("data: %s:%d: a row is longer than %d bytes (is a quote not closed?): %w", c.name, c.line, c.bounded.limit, ErrTooLarge)
+		c.line = c.in.start
+		return nil, fmt.Errorf("data: %s:%d: a row is longer than %d bytes (is a quote not closed?): %w", c.name, c.line, c.in.limit, ErrTooLarge)
 	}
-	if p := (*csv.ParseError)(nil); errors.As(err, &p) {
-		what := "a quote inside a field that is not in quotes, want it doubled and the field in quotes"
-		if errors.Is(p.Err, csv.ErrQuote) {
-			what = "a quote that is not closed, or not followed by a separator"
-		}
-		c.line = p.Line
-		at := ""
-		if p.StartLine != p.Line {
-			at = fmt.Sprintf(" (the row begins in line %d)", p.StartLine)
-		}
-		return nil, c.refuse("byte %d: %s%s", p.Column, what, at)
+	if q := (*quoteError)(nil); errors.As(err, &q) {
+		c.line = q.line
+		return nil, c.refuse("%v", q)
 	}
 	return nil, fmt.Errorf("data: read %s after line %d: %w", c.name, c.line, err)
 }
@@ -274,7 +280,7 @@ func clipName(s string) string {
 // row adds one row to the table.
 func (c *csvReader) row(row []string) error {
 	t := c.table
-	begin := len(t.cells)
+	cells := c.cells[:0]
 	var y float64
 	for i, s := range row {
 		col := &c.columns[i]
@@ -286,7 +292,6 @@ func (c *csvReader) row(row []string) error {
 		if _, listed := col.codes[s]; missing(s) && !(col.fixed && listed) {
 			switch {
 			case c.cfg.Missing == DropMissing:
-				t.cells = t.cells[:begin]
 				t.Dropped++
 				return nil
 			case col.role == target:
@@ -296,7 +301,7 @@ func (c *csvReader) row(row []string) error {
 			case c.cfg.Missing == RefuseMissing:
 				return c.bad(i, s, "a value (missing ones can be dropped, or filled with the mean or the median)")
 			}
-			t.cells = append(t.cells, math.NaN())
+			cells = append(cells, math.NaN())
 			t.Missing++
 			continue
 		}
@@ -307,7 +312,7 @@ func (c *csvReader) row(row []string) error {
 		if col.role == target {
 			y = v
 		} else {
-			t.cells = append(t.cells, v)
+			cells = append(cells, v)
 		}
 	}
 	if c.cfg.Values {
@@ -315,7 +320,7 @@ func (c *csvReader) row(row []string) error {
 	} else {
 		t.labels = append(t.labels, uint8(y))
 	}
-	t.rows++
+	t.cells.add(cells)
 	return c.bound()
 }
 
@@ -366,7 +371,8 @@ func (c *csvReader) value(i int, col *column, s string) (float64, error) {
 // bound checks the limits after a row.
 func (c *csvReader) bound() error {
 	t, limits := c.table, c.cfg.Limits
-	if t.rows > limits.Rows {
+	rows := t.Len()
+	if rows > limits.Rows {
 		return fmt.Errorf("data: %s:%d: more than %d rows: %w", c.name, c.line, limits.Rows, ErrTooLarge)
 	}
 	features := 0
@@ -378,14 +384,14 @@ func (c *csvReader) bound() error {
 			features += len(c.columns[i].texts)
 		}
 	}
-	if t.rows*features > limits.Values {
-		return fmt.Errorf("data: %s:%d: %d rows of %d values each, want at most %d values: %w", c.name, c.line, t.rows, features, limits.Values, ErrTooLarge)
+	if rows*features > limits.Values {
+		return fmt.Errorf("data: %s:%d: %d rows of %d values each, want at most %d values: %w", c.name, c.line, rows, features, limits.Values, ErrTooLarge)
 	}
 	// After some rows, the file's size gives an estimate of their number. It may
 	// exceed the limit twice, because rows differ in length.
 	const enough = 1000
-	if t.rows == enough && c.cfg.Size > 0 {
-		rows := float64(c.cfg.Size) / float64(c.in.InputOffset()) * float64(t.rows+t.Dropped)
+	if rows == enough && c.cfg.Size > 0 {
+		rows := float64(c.cfg.Size) / float64(c.in.offset) * float64(rows+t.Dropped)
 		if rows*float64(features) > 2*float64(limits.Values) || rows > 2*float64(limits.Rows) {
 			return fmt.Errorf("data: %s has %d bytes, which makes about %.0f rows of %d values each, want at most %d values and %d rows: %w",
 				c.name, c.cfg.Size, rows, features, limits.Values, limits.Rows, ErrTooLarge)
@@ -409,9 +415,9 @@ func (c *csvReader) finish() *Table {
 		col := &c.columns[i]
 		if col.role == category {
 			order := col.sort()
-			for at := k; at < len(t.cells); at += len(t.Columns) {
-				if !math.IsNaN(t.cells[at]) {
-					t.cells[at] = float64(order[int(t.cells[at])])
+			for r := range t.cells.rows {
+				if cells := t.cells.row(r); !math.IsNaN(cells[k]) {
+					cells[k] = float64(order[int(cells[k])])
 				}
 			}
 			t.Columns[k].Categories = col.texts

@@ -38,6 +38,9 @@ func read(t *testing.T, text string, cfg CSV) *Table {
 	return got
 }
 
+// flat returns the cells of a table, row-major.
+func flat(t *Table) []float64 { return slices.Concat(t.cells.blocks...) }
+
 func TestReadCSV(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
@@ -72,8 +75,8 @@ func TestReadCSV(t *testing.T) {
 			if !reflect.DeepEqual(got.Columns, want) || got.Target != "vote" || !slices.Equal(got.Classes, []string{"no", "yes"}) {
 				t.Errorf("columns are %v, target %q of classes %v", got.Columns, got.Target, got.Classes)
 			}
-			if !slices.Equal(got.cells, wantCells) || !slices.Equal(got.labels, []uint8{1, 0, 1}) || got.Len() != 3 {
-				t.Errorf("cells are %v, labels %v, %d rows", got.cells, got.labels, got.Len())
+			if !slices.Equal(flat(got), wantCells) || !slices.Equal(got.labels, []uint8{1, 0, 1}) || got.Len() != 3 {
+				t.Errorf("cells are %v, labels %v, %d rows", flat(got), got.labels, got.Len())
 			}
 		})
 	}
@@ -147,8 +150,8 @@ func TestMissing(t *testing.T) {
 	}
 	// A listed category may have the name of a missing value.
 	cfg = CSV{Target: "y", Categorical: []Category{{"b", []string{"NA", "x"}}}}
-	if got := read(t, "a,b,y\n1,NA,0\n2,x,1\n", cfg); !slices.Equal(got.cells, []float64{1, 0, 2, 1}) {
-		t.Errorf("cells are %v", got.cells)
+	if got := read(t, "a,b,y\n1,NA,0\n2,x,1\n", cfg); !slices.Equal(flat(got), []float64{1, 0, 2, 1}) {
+		t.Errorf("cells are %v", flat(got))
 	}
 }
 
@@ -439,10 +442,10 @@ func FuzzReadCSV(f *testing.F) {
 			return
 		}
 		n := tab.Len()
-		if n == 0 || n > 500 || len(tab.cells) != n*len(tab.Columns) || len(tab.labels)+len(tab.targets) != n {
-			t.Fatalf("%d rows, %d columns, %d cells, %d labels, %d targets", n, len(tab.Columns), len(tab.cells), len(tab.labels), len(tab.targets))
+		if n == 0 || n > 500 || len(flat(tab)) != n*len(tab.Columns) || len(tab.labels)+len(tab.targets) != n {
+			t.Fatalf("%d rows, %d columns, %d cells, %d labels, %d targets", n, len(tab.Columns), len(flat(tab)), len(tab.labels), len(tab.targets))
 		}
-		for i, v := range tab.cells {
+		for i, v := range flat(tab) {
 			col := tab.Columns[i%len(tab.Columns)]
 			switch {
 			case math.IsNaN(v) && cfg.Missing >= FillMean:

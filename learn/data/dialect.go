@@ -3,7 +3,6 @@ package data
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -14,19 +13,16 @@ import (
 // sampleSize is how many bytes of a table its dialect is detected from.
 const sampleSize = 1 << 16
 
-// look returns the whole lines at the beginning of in. It consumes nothing. It refuses
+// look returns the whole lines at the beginning of in, of what fits in its buffer. It consumes nothing. It refuses
 // what is not text with LF or CRLF.
 func look(in *bufio.Reader, name string) (sample []byte, err error) {
-	sample, err = in.Peek(sampleSize)
+	sample, err = in.Peek(in.Size())
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("data: read %s: %w", name, err)
 	}
 	whole := err == io.EOF
 	refuse := func(line int, what string) ([]byte, error) {
 		return nil, fmt.Errorf("data: %s:%d: %s: %w", name, line, what, ErrFormat)
-	}
-	if bytes.HasPrefix(sample, []byte("PK\x03\x04")) {
-		return refuse(1, "is a zip archive or a spreadsheet, want text in CSV")
 	}
 	if i := bytes.IndexByte(sample, 0); i >= 0 {
 		return refuse(1+bytes.Count(sample[:i], []byte("\n")), "has a zero byte, want text in CSV")
@@ -40,12 +36,12 @@ func look(in *bufio.Reader, name string) (sample []byte, err error) {
 	return sample, nil
 }
 
-// separator detects the separator of a sample: a tab or a semicolon if all of the
-// first rows have the same number of it, else a comma. The comma comes last because
+// separator detects the separator of a sample: a tab, semicolon or vertical bar if all
+// of the first rows have the same number of it, else a comma. The comma comes last because
 // it is also a decimal sign.
 func separator(sample []byte) rune {
 	best, most := ',', 1
-	for _, sep := range []rune{'\t', ';', ','} {
+	for _, sep := range []rune{'\t', ';', '|', ','} {
 		rows := firstRows(sample, sep)
 		if len(rows) == 0 {
 			continue
@@ -68,19 +64,22 @@ func separator(sample []byte) rune {
 // drops a row that the end of the sample cuts inside a quoted field.
 func firstRows(sample []byte, sep rune) [][]string {
 	const enough = 50
-	r := csv.NewReader(bytes.NewReader(sample))
-	r.Comma, r.FieldsPerRecord = sep, -1
+	r := newRecords(bytes.NewReader(sample), sep, len(sample))
 	var rows [][]string
 	for len(rows) < enough {
-		row, err := r.Read()
+		fields, err := r.next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			if r.InputOffset() == int64(len(sample)) {
+			if r.offset == int64(len(sample)) {
 				break
 			}
 			return nil
+		}
+		row := make([]string, len(fields))
+		for i, f := range fields {
+			row[i] = string(f)
 		}
 		rows = append(rows, row)
 	}
@@ -91,68 +90,71 @@ func firstRows(sample []byte, sep rune) [][]string {
 // number shows which sign it is, and one could be read either way, as 12.345 can, it
 // returns a point, and that number.
 func (c *csvReader) decimal(sample []byte) (sign rune, ambiguous string) {
-	r := csv.NewReader(bytes.NewReader(sample))
-	r.Comma, r.FieldsPerRecord, r.ReuseRecord = c.cfg.Separator, -1, true
+	r := newRecords(bytes.NewReader(sample), c.cfg.Separator, len(sample))
 	const enough = 1000
-	point, comma := false, false
-	var either, where string
+	var seen signs
 	for range enough {
-		row, err := r.Read()
-		if err != nil { // the end, or what the reading of the whole file will report
+		row, err := r.next()
+		if err != nil || seen.point { // the end, or what the reading of the whole file will report
 			break
 		}
-		for i, s := range row[:min(len(row), len(c.columns))] {
+		for i, field := range row[:min(len(row), len(c.columns))] {
 			if c.columns[i].role != number && (c.columns[i].role != target || c.columns[i].codes != nil) {
 				continue
 			}
-			s = strings.TrimSpace(s)
-			switch readingOf(s) {
-			case withPoint:
-				point = true
-			case withComma:
-				comma = true
-			case withEither:
-				if either == "" {
-					line, _ := r.FieldPos(i)
-					either, where = strings.Clone(s), fmt.Sprintf("%d: %s", line, c.column(i))
-				}
-			}
-		}
-		if point {
-			break // a comma beside it is an error, or separates groups
+			seen.add(strings.TrimSpace(string(field)), r.start, i)
 		}
 	}
-	switch {
-	case point || !comma && either == "":
-		return '.', ""
-	case comma:
-		return ',', ""
+	if !seen.ambiguous() {
+		return seen.decimal(), ""
 	}
-	p, _ := parseNumber(either, '.')
-	q, _ := parseNumber(either, ',')
-	return '.', fmt.Sprintf("%s:%s is %s: no other number tells whether that is %s or %s",
-		c.name, where, clip(either), strconv.FormatFloat(p, 'f', -1, 64), strconv.FormatFloat(q, 'f', -1, 64))
+	point, comma := seen.readings()
+	return '.', fmt.Sprintf("%s:%d: %s is %s: no other number tells whether that is %s or %s",
+		c.name, seen.line, c.column(seen.column), clip(seen.either), point, comma)
 }
 
+// signs is what the numbers of a table say about the decimal sign.
+type signs struct {
+	point, comma bool   // a number can be read with this sign only
+	either       string // the first number that can be read with either; empty: none
+	line, column int    // of it
+}
+
+func (s *signs) add(text string, line, column int) {
+	switch readingOf(text) {
+	case withPoint:
+		s.point = true // a comma beside it is an error, or separates groups
+	case withComma:
+		s.comma = true
+	case withEither:
+		if s.either == "" {
+			s.either, s.line, s.column = text, line, column
+		}
+	}
+}
+
+// settled reports whether a number shows the decimal sign.
+func (s *signs) settled() bool { return s.point || s.comma }
+
+// ambiguous reports whether no number shows the decimal sign, and one needs it.
+func (s *signs) ambiguous() bool { return !s.settled() && s.either != "" }
+
+// decimal returns the decimal sign: a point unless numbers show a comma.
+func (s *signs) decimal() rune {
+	if s.comma && !s.point {
+		return ','
+	}
+	return '.'
+}
+
+// readings returns the number that can be read in two ways with a decimal point and with
+// a comma.
+func (s *signs) readings() (point, comma string) {
+	p, _ := parseNumber(s.either, '.')
+	c, _ := parseNumber(s.either, ',')
+	return strconv.FormatFloat(p, 'f', -1, 64), strconv.FormatFloat(c, 'f', -1, 64)
+}
+
+// errRecord is a record beyond the limit: without it, a file without line ends, or with
+// a quote that is not closed, would fill the memory.
 var errRecord = errors.New("row too long")
-
-// boundedReader bounds what encoding/csv buffers for one row: without it, a file
-// without line ends, or with a quote that is not closed, would fill the memory.
-type boundedReader struct {
-	r     io.Reader
-	at    int64 // bytes read
-	start int64 // of the current row
-	limit int
-}
-
-// Read implements io.Reader.
-func (b *boundedReader) Read(p []byte) (int, error) {
-	// encoding/csv reads ahead by a buffer of bufio's default size.
-	const ahead = 4096
-	if b.at-b.start > int64(b.limit)+ahead {
-		return 0, errRecord
-	}
-	n, err := b.r.Read(p)
-	b.at += int64(n)
-	return n, err
-}

@@ -13,21 +13,23 @@ type Encoding struct {
 // EncodedColumn is a column of the features: one feature if it holds numbers, an
 // indicator, 1 or 0, for each of its categories otherwise.
 type EncodedColumn struct {
-	Name       string   `json:"name"`
-	Categories []string `json:"categories,omitempty"`
-	Mean       float64  `json:"mean"`           // subtracted from a number; 0 if it is not standardised
-	Deviation  float64  `json:"deviation"`      // a number is then divided by it; 1 if it is not standardised
-	Fill       *float64 `json:"fill,omitempty"` // stands for a missing value: a number, or the index of a category; nil: a row needs a value
+	Name       string            `json:"name"`
+	Categories []string          `json:"categories,omitempty"`
+	Aliases    map[string]string `json:"aliases,omitempty"` // other ways to write a category in a file, to the category; case does not matter
+	Mean       float64           `json:"mean"`              // subtracted from a number; 0 if it is not standardised
+	Deviation  float64           `json:"deviation"`         // a number is then divided by it; 1 if it is not standardised
+	Fill       *float64          `json:"fill,omitempty"`    // stands for a missing value: a number, or the index of a category; nil: a row needs a value
 }
 
 // EncodedTarget is the predicted column. A model of a regression predicts the target
 // minus Mean, divided by Deviation; they are 0 and 1 if it is not standardised, and
 // with classes.
 type EncodedTarget struct {
-	Name      string   `json:"name"`
-	Classes   []string `json:"classes,omitempty"` // by label; none in a regression
-	Mean      float64  `json:"mean"`
-	Deviation float64  `json:"deviation"`
+	Name      string            `json:"name"`
+	Classes   []string          `json:"classes,omitempty"` // by label; none in a regression
+	Aliases   map[string]string `json:"aliases,omitempty"` // of classes, as those of categories
+	Mean      float64           `json:"mean"`
+	Deviation float64           `json:"deviation"`
 }
 
 // Features returns the names of the features: that of the column, or COLUMN=CATEGORY.

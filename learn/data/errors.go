@@ -12,3 +12,16 @@ var (
 	// hold-out.
 	ErrSettings = errors.New("invalid partition")
 )
+
+// Refusal is why data that a participant has brought cannot be used: sentences for that
+// person, on what is wrong and what to do. It wraps ErrFormat or ErrTooLarge.
+type Refusal struct {
+	Text string
+	Err  error
+}
+
+// Error implements error.
+func (r *Refusal) Error() string { return r.Text }
+
+// Unwrap returns the kind of error.
+func (r *Refusal) Unwrap() error { return r.Err }

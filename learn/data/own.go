@@ -96,16 +96,11 @@ func (x *ownRows) Fill(to, y []float32, index []int32) {
 // fill writes example i to to and returns its label or target.
 func (x *ownRows) fill(to []float32, i int32) float32 {
 	r := int(x.rows[i])
-	x.by.Encode(to, x.of.row(r)) // a row without a value that it needs was refused
+	x.by.Encode(to, x.of.cells.row(r)) // a row without a value that it needs was refused
 	if x.of.targets == nil {
 		return float32(x.of.labels[r])
 	}
 	return float32((x.of.targets[r] - x.by.Target.Mean) / x.by.Target.Deviation)
-}
-
-// row returns the cells of row r.
-func (t *Table) row(r int) []float64 {
-	return t.cells[r*len(t.Columns):][:len(t.Columns)]
 }
 
 // Each calls visit for every row that is trained on: with its numbers, as
@@ -122,7 +117,7 @@ func (o *Own) Each(visit func(numbers []float64, label uint8)) {
 	s := o.Schema.Table
 	numbers := make([]float64, 0, len(s.Numbers()))
 	for _, r := range o.train {
-		cells := o.table.row(int(r))
+		cells := o.table.cells.row(int(r))
 		numbers = numbers[:0]
 		for k := range s.Features {
 			if s.Features[k].Type == NumberField {

@@ -101,13 +101,13 @@ func (c *csvReader) follow(e *Encoding) (*rowReader, error) {
 		case !ok && c.unnamed != "":
 			return nil, fmt.Errorf("data: %s: there is no column %s, want every column that the model was trained with: %s: %w", c.name, clip(col.Name), c.unnamed, ErrFormat)
 		case !ok:
-			return nil, fmt.Errorf("data: %s: there is no column %s among %s, want every column that the model was trained with: %w", c.name, clip(col.Name), c.some(), ErrFormat)
+			return nil, fmt.Errorf("data: %s: there is no column %s among %s, want every column that the model was trained with: %w", c.name, clip(col.Name), some(c.names), ErrFormat)
 		case c.columns[i].role != ignored:
 			return nil, fmt.Errorf("data: %s: %s is given for %s and for another use, want one use: %w", c.name, c.column(i), clip(col.Name), ErrFormat)
 		}
 		c.columns[i].role = number
 		if col.Categories != nil {
-			c.columns[i].role = category
+			c.columns[i].role, c.columns[i].aliases = category, col.Aliases
 			if err := c.allow(i, col.Categories); err != nil {
 				return nil, err
 			}
@@ -116,7 +116,7 @@ func (c *csvReader) follow(e *Encoding) (*rowReader, error) {
 	}
 	if i, ok := find(e.Target.Name); ok && c.columns[i].role == ignored {
 		t.target = i
-		c.columns[i].role = target
+		c.columns[i].role, c.columns[i].aliases = target, e.Target.Aliases
 		if e.Target.Classes != nil {
 			if err := c.allow(i, e.Target.Classes); err != nil {
 				return nil, err
@@ -169,15 +169,19 @@ func (t *rowReader) add(row []string) error {
 // for a missing value.
 func (t *rowReader) value(i int, s string) (float64, error) {
 	c, s := t.c, strings.TrimSpace(s)
-	codes := c.columns[i].codes
-	code, listed := codes[s]
+	col := &c.columns[i]
+	code, listed := col.codes[s]
+	if !listed && col.codes != nil {
+		code = indexOf(s, col.texts, col.aliases)
+		listed = code >= 0
+	}
 	switch {
 	case listed:
 		return float64(code), nil
 	case missing(s):
 		return math.NaN(), nil
-	case codes != nil:
-		return 0, c.bad(i, s, "one of "+strings.Join(c.columns[i].texts, ", "))
+	case col.codes != nil:
+		return 0, c.bad(i, s, "one of "+strings.Join(col.texts, ", "))
 	}
 	v, ok := parseNumber(s, c.cfg.Decimal)
 	switch {

@@ -2,7 +2,9 @@ package data
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -168,7 +170,7 @@ func (t *TableSchema) Encoding(c Constants) (*Encoding, error) {
 		case NumberField:
 			col.Mean, col.Deviation = next()
 		default:
-			col.Categories = f.Values
+			col.Categories, col.Aliases = f.Values, f.spellings()
 		}
 		if f.Missing != "" {
 			v, err := f.fill(col.Mean)
@@ -182,7 +184,7 @@ func (t *TableSchema) Encoding(c Constants) (*Encoding, error) {
 	if t.Label.Type == NumberField {
 		e.Target.Mean, e.Target.Deviation = next()
 	} else {
-		e.Target.Classes = t.Label.Values
+		e.Target.Classes, e.Target.Aliases = t.Label.Values, t.Label.spellings()
 	}
 	return e, nil
 }
@@ -206,23 +208,70 @@ func (f *Field) Value(s string, decimal rune) (float64, bool) {
 		v, ok := parseNumber(s, decimal)
 		return v, ok && !(f.Min != nil && v < *f.Min) && !(f.Max != nil && v > *f.Max)
 	}
-	for k, v := range f.Values {
-		if s == v {
-			return float64(k), true
+	k := indexOf(s, f.Values, f.spellings())
+	return float64(k), k >= 0
+}
+
+// truths are other ways to write yes and no.
+var truths = map[string]string{
+	"true": "yes", "t": "yes", "y": "yes", "1": "yes", "on": "yes", "ja": "yes", "j": "yes", "wahr": "yes", "oui": "yes", "vrai": "yes", "si": "yes", "s\u00ed": "yes", "verdadero": "yes",
+	"false": "no", "f": "no", "n": "no", "0": "no", "off": "no", "nein": "no", "falsch": "no", "non": "no", "faux": "no", "falso": "no",
+}
+
+// spellings returns the aliases of the field's values, those that every boolean has
+// included.
+func (f *Field) spellings() map[string]string {
+	if f.Type != BooleanField {
+		return f.Aliases
+	}
+	all := maps.Clone(truths)
+	maps.Copy(all, f.Aliases)
+	return all
+}
+
+// indexOf returns which of values a text stands for, -1 if it is none: that value, one
+// of its aliases, the value in another case, or the same number, as 3.0 is 3.
+func indexOf(s string, values []string, aliases map[string]string) int {
+	if k := slices.Index(values, s); k >= 0 {
+		return k
+	}
+	to, ok := aliases[s]
+	if !ok {
+		for alias, value := range aliases {
+			if strings.EqualFold(alias, s) {
+				to, ok = value, true
+				break
+			}
 		}
 	}
-	for alias, to := range f.Aliases {
-		if strings.EqualFold(alias, s) {
-			s = to
-			break
+	if ok {
+		return slices.Index(values, to)
+	}
+	if k := only(values, func(v string) bool { return strings.EqualFold(v, s) }); k >= 0 {
+		return k
+	}
+	number, ok := parseNumber(s, '.')
+	if !ok {
+		return -1
+	}
+	return only(values, func(v string) bool {
+		x, ok := parseNumber(v, '.')
+		return ok && x == number
+	})
+}
+
+// only returns the one value that fits, -1 if none or several do.
+func only(values []string, fits func(string) bool) int {
+	at := -1
+	for k, v := range values {
+		if fits(v) {
+			if at >= 0 {
+				return -1
+			}
+			at = k
 		}
 	}
-	for k, v := range f.Values {
-		if strings.EqualFold(s, v) {
-			return float64(k), true
-		}
-	}
-	return 0, false
+	return at
 }
 
 // wants says what a value of the field must be.

@@ -18,8 +18,7 @@ type Table struct {
 
 	name    string
 	missing Missing
-	rows    int
-	cells   []float64 // [rows, len(Columns)]: a number, the index of a category, or NaN if missing
+	cells   grid      // [rows, len(Columns)]: a number, the index of a category, or NaN if missing
 	labels  []uint8   // [rows], or nil
 	targets []float64 // [rows], or nil
 }
@@ -31,7 +30,7 @@ type Column struct {
 }
 
 // Len returns the number of rows.
-func (t *Table) Len() int { return t.rows }
+func (t *Table) Len() int { return t.cells.rows }
 
 // Preparation configures Prepare.
 type Preparation struct {
@@ -124,7 +123,7 @@ func (t *Table) measure(k int, train []int32, values []float64) statistics {
 	categories := len(t.Columns[k].Categories)
 	present := values[:0]
 	for _, i := range train {
-		if v := t.cells[int(i)*len(t.Columns)+k]; !math.IsNaN(v) {
+		if v := t.cells.row(int(i))[k]; !math.IsNaN(v) {
 			c.constant = c.constant && (len(present) == 0 || v == present[0])
 			present = append(present, v)
 		}
@@ -193,7 +192,7 @@ func (t *Table) set(rows []int32, columns []int, e *Encoding) (*Set, error) {
 	x := make([]float32, len(rows)*features)
 	values := make([]float64, len(columns))
 	for r, i := range rows {
-		from := t.cells[int(i)*len(t.Columns):]
+		from := t.cells.row(int(i))
 		for c, k := range columns {
 			values[c] = from[k]
 		}

@@ -180,7 +180,7 @@ func TestStandardised(t *testing.T) {
 		offset := rapid.SampledFrom([]float64{0, 1, -1e6, 1e9}).Draw(t, "offset")
 		spread := rapid.SampledFrom([]float64{1e-3, 1, 1e5}).Draw(t, "spread")
 		tab := &Table{
-			Columns: []Column{{Name: "a"}}, Classes: []string{"0"}, rows: n, labels: make([]uint8, n),
+			Columns: []Column{{Name: "a"}}, Classes: []string{"0"}, cells: newGrid(1), labels: make([]uint8, n),
 			missing: rapid.SampledFrom([]Missing{FillMean, FillMedian}).Draw(t, "missing"),
 		}
 		for i := range n {
@@ -188,9 +188,9 @@ func TestStandardised(t *testing.T) {
 			if i > 1 && rapid.IntRange(0, 4).Draw(t, "hole") == 0 {
 				v = math.NaN()
 			}
-			tab.cells = append(tab.cells, v)
+			tab.cells.add([]float64{v})
 		}
-		tab.cells[0], tab.cells[1] = offset-spread, offset+spread
+		tab.cells.row(0)[0], tab.cells.row(1)[0] = offset-spread, offset+spread
 		p, err := tab.Prepare(rowsOf(n), nil, Preparation{Standardise: true})
 		if err != nil {
 			t.Fatal(err)

@@ -25,9 +25,9 @@ func ValidText(s string) bool {
 
 // utf8Reader returns the text of r in UTF-8, whatever its encoding: UTF-8, UTF-16
 // with or without a byte order mark, or Windows-1252, of which Latin-1 is a part. UTF-16
-// is detected from the first 64 KiB. The byte order mark is left out.
+// is detected from what fits in the buffer of r. The byte order mark is left out.
 func utf8Reader(r *bufio.Reader, name string) (*bufio.Reader, error) {
-	sample, err := r.Peek(sampleSize)
+	sample, err := r.Peek(r.Size())
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("data: read %s: %w", name, err)
 	}
@@ -47,9 +47,9 @@ func utf8Reader(r *bufio.Reader, name string) (*bufio.Reader, error) {
 	case halfZero(sample, 0):
 		order = binary.BigEndian
 	default:
-		return bufio.NewReaderSize(&byteText{in: r}, sampleSize), nil
+		return bufio.NewReaderSize(&byteText{in: r}, r.Size()), nil
 	}
-	return bufio.NewReaderSize(&decoder{in: r, next: func(in *bufio.Reader) (rune, error) { return utf16Rune(in, order) }}, sampleSize), nil
+	return bufio.NewReaderSize(&decoder{in: r, next: func(in *bufio.Reader) (rune, error) { return utf16Rune(in, order) }}, r.Size()), nil
 }
 
 // decoder reads text as UTF-8 that next reads character by character.
@@ -139,13 +139,13 @@ func (t *byteText) Read(p []byte) (int, error) {
 	if t.decoded != nil {
 		return t.decoded.Read(p)
 	}
-	sample, err := t.in.Peek(sampleSize)
+	sample, err := t.in.Peek(t.in.Size())
 	if len(sample) == 0 {
 		return 0, err
 	}
-	ascii := bytes.IndexFunc(sample, func(r rune) bool { return r >= utf8.RuneSelf })
-	if ascii < 0 {
-		ascii = len(sample)
+	ascii := 0
+	for ascii < min(len(p), len(sample)) && sample[ascii] < utf8.RuneSelf {
+		ascii++
 	}
 	if ascii > 0 {
 		n := copy(p, sample[:ascii])
