@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// Map returns the fields of a flat struct (numbers, strings, booleans, pointers to
+// Map returns the fields of a struct (numbers, strings, booleans, structs, pointers to
 // them and slices of them) by name. Its values are those that syscall/js takes.
-func Map(from any) map[string]any {
-	v := reflect.ValueOf(from)
+func Map(from any) map[string]any { return mapOf(reflect.ValueOf(from)) }
+
+func mapOf(v reflect.Value) map[string]any {
 	m := make(map[string]any, v.NumField())
 	for i := range v.NumField() {
 		m[name(v.Type().Field(i))] = plain(v.Field(i))
@@ -19,7 +20,7 @@ func Map(from any) map[string]any {
 	return m
 }
 
-// plain returns a value of a basic type.
+// plain returns a value as syscall/js takes it.
 func plain(v reflect.Value) any {
 	switch v.Kind() {
 	case reflect.String:
@@ -30,6 +31,8 @@ func plain(v reflect.Value) any {
 		return v.Int()
 	case reflect.Float64:
 		return v.Float()
+	case reflect.Struct:
+		return mapOf(v)
 	case reflect.Pointer:
 		if v.IsNil() {
 			return nil
@@ -98,7 +101,7 @@ func fill(to reflect.Value, from any) {
 				fill(to.Index(i), v)
 			}
 		}
-	case reflect.Map: // of structs, by string
+	case reflect.Map: // by string
 		m, ok := from.(map[string]any)
 		if !ok {
 			return

@@ -59,5 +59,6 @@ self.fedtabKeep = (() => {
 		},
 		save: (key, bytes) => change((entries) => entries.put({ at: Date.now(), bytes }, key)),
 		remove: (key) => change((entries) => entries.delete(key)),
+		clear: () => change((entries) => entries.clear()),
 	};
 })();

@@ -26,7 +26,7 @@ func setSecurityHeaders(h http.Header) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), screen-wake-lock=(self)")
+	h.Set("Permissions-Policy", "camera=(self), geolocation=(), microphone=(), payment=(), usb=(), screen-wake-lock=(self)")
 }
 
 // Secured sets the security headers of every answer.

@@ -3,7 +3,7 @@
 // page sends nothing before the program has posted {type: "ready"}.
 "use strict";
 
-importScripts("asset:wasm_exec.js", "asset:keep.js");
+importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pictures.js");
 
 (async () => {
 	// exit tells the page that the program has ended, and why.

@@ -7,20 +7,42 @@ import (
 
 // watchButtons does what the page's buttons ask for.
 func watchButtons(page *Page, loop *loop, tab *worker, coordinator *coordinator) {
-	actions := map[string]func(){
-		"join": func() {
+	// An action has the value of its button's data-value.
+	actions := map[string]func(value string){
+		"join": func(string) {
 			if page.ShowInvite() && !coordinator.invited(value("invite")) {
 				return
 			}
 			tab.memory.many(several())
 			tab.join(page.Selected)
 		},
-		"pause":  func() { tab.pause(true) },
-		"resume": func() { tab.pause(false) },
-		"leave":  tab.leave,
-		"reload": func() { js.Global().Get("location").Call("reload") },
+		"pause":      func(string) { tab.pause(true) },
+		"resume":     func(string) { tab.pause(false) },
+		"leave":      func(string) { tab.leave() },
+		"reload":     func(string) { js.Global().Get("location").Call("reload") },
+		"camera":     func(string) { tab.camera(true) },
+		"camera-off": func(string) { tab.camera(false) },
+		"own-take":   func(string) { camera().Call("take") },
+		"draw":       func(class string) { drawing().Call("add", class) },
+		"draw-clear": func(string) { drawing().Call("clear") },
+		"own-cancel": func(string) { tab.tell(map[string]any{"type": "cancel"}) },
+		"own-read":   func(string) { tab.tell(map[string]any{"type": "read", "skip": false}) },
+		"own-skip":   func(string) { tab.tell(map[string]any{"type": "read", "skip": true}) },
+		"own-use":    func(id string) { tab.tell(map[string]any{"type": "use", "id": id}) },
+		"own-delete": func(id string) { tab.tell(map[string]any{"type": "delete", "id": id}) },
+		"own-offer": func(column string) {
+			page.AnswerOffer(column, false)
+			tab.answer()
+		},
+		"own-offer-not": func(column string) {
+			page.AnswerOffer(column, true)
+			tab.answer()
+		},
+		"own-forget":     func(string) { tab.forget() },
+		"own-forget-not": func(string) { page.Forgetting = false },
 	}
-	listen(js.Global().Get("document"), "click", func(event js.Value) {
+	document := js.Global().Get("document")
+	listen(document, "click", func(event js.Value) {
 		target := event.Get("target")
 		if target.Get("closest").IsUndefined() {
 			return
@@ -29,11 +51,48 @@ func watchButtons(page *Page, loop *loop, tab *worker, coordinator *coordinator)
 		if !button.Truthy() {
 			return
 		}
-		if action := actions[button.Get("dataset").Get("action").String()]; action != nil {
-			loop.do(action)
+		data := button.Get("dataset")
+		if action := actions[data.Get("action").String()]; action != nil {
+			value := data.Get("value")
+			loop.do(func() { action(text(value)) })
 		}
 	})
+	// What a person answers about a file.
+	listen(document, "change", func(event js.Value) {
+		field := event.Get("target")
+		data := field.Get("dataset")
+		kind := data.Get("change")
+		if kind.Type() != js.TypeString {
+			return
+		}
+		name, of, value := text(data.Get("name")), text(data.Get("text")), text(field.Get("value"))
+		loop.do(func() {
+			switch kind.String() {
+			case "column":
+				column, _ := strconv.Atoi(value)
+				page.AnswerColumn(name, column)
+			case "decimal":
+				page.AnswerDecimal(value)
+			case "layout":
+				page.AnswerLayout(value)
+			case "offer":
+				page.AnswerText(name, of, value)
+			}
+			tab.answer()
+		})
+	})
 }
+
+// text returns a string, empty for what is none.
+func text(v js.Value) string {
+	if v.Type() != js.TypeString {
+		return ""
+	}
+	return v.String()
+}
+
+func camera() js.Value  { return js.Global().Get("fedtab").Get("camera") }
+func drawing() js.Value { return js.Global().Get("fedtab").Get("drawing") }
 
 // several returns as how many participants the person wants to take part.
 func several() int {

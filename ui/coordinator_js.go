@@ -6,6 +6,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"fedtab/fields"
 	"fedtab/protocol/invite"
 )
 
@@ -260,7 +261,7 @@ func fetchJSON(address string, done func(v any, problem string)) {
 		done(v, problem)
 	}
 	got = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		finish(fromJS(args[0]), "")
+		finish(fields.FromJS(args[0]), "")
 		return nil
 	})
 	failed = js.FuncOf(func(_ js.Value, args []js.Value) any {

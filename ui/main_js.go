@@ -34,6 +34,7 @@ func main() {
 	coordinator := &coordinator{page: page, loop: events, memory: tab.memory, wish: tab.again}
 	watchButtons(page, events, tab, coordinator)
 	tab.watchVisibility()
+	tab.watchData()
 	coordinator.start()
 
 	root := &Root{Page: page}
@@ -47,6 +48,7 @@ func main() {
 		}
 		view.show(page)
 		tab.keepAwake()
+		tab.prepare()
 		if tab.again != "" && page.Loaded {
 			events.do(tab.rejoin)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"syscall/js"
 )
 
@@ -20,6 +21,7 @@ const (
 	keyTab    = "fedtab.tab"
 	keyMany   = "fedtab.participants"
 	keyInvite = "fedtab.invite"
+	keyData   = "fedtab.data." // and the name of a task
 )
 
 // get returns a value, empty if there is none or the browser allows none.
@@ -88,6 +90,22 @@ func (m memory) pause(on bool) {
 // empty is none.
 func (m memory) invite() string      { return m.get(keyInvite) }
 func (m memory) invited(code string) { m.set(keyInvite, code) }
+
+// data returns the name under which the browser keeps the tab's data for a task, and
+// setData remembers it; empty is none.
+func (m memory) data(task string) string { return m.get(keyData + task) }
+func (m memory) setData(task, id string) { m.set(keyData+task, id) }
+
+// forgetAll forgets the invite and the data as well.
+func (m memory) forgetAll() {
+	defer func() { recover() }()
+	keys := js.Global().Get("Object").Call("keys", js.Global().Get("sessionStorage"))
+	for i := range keys.Length() {
+		if key := keys.Index(i).String(); strings.HasPrefix(key, "fedtab.") {
+			m.set(key, "")
+		}
+	}
+}
 
 // forget makes the tab as if it had never taken part. An invite may have uses left.
 func (m memory) forget() {

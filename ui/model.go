@@ -81,6 +81,13 @@ type Page struct {
 	Paused bool     // the person asked for a pause
 	Local  Local
 
+	OwnSchema   any      // what the shown task wants of the tab, as it came
+	Data        tab.Data // the tab's own
+	Answers     tab.Answers
+	DataTrouble string // why data could not be brought, before the worker has it
+	Camera      bool   // is on
+	Forgetting  bool   // the person has asked to forget everything, and is asked again
+
 	Invite     string // code of the invite that the tab has; empty: none
 	BadInvite  bool   // what was opened or pasted last is no invite
 	LateInvite bool   // an invite was opened while the tab takes part, and is not taken
@@ -105,6 +112,7 @@ func (p *Page) Select(name string) {
 		}
 	}
 	p.forget()
+	p.OwnSchema, p.Data, p.Answers, p.DataTrouble, p.Forgetting = nil, tab.Data{}, tab.Answers{}, "", false
 	p.OnLink(LinkOpening)
 	if p.Stage == StageStopped || p.Uninvited() {
 		p.Stage = StageAbsent
@@ -187,6 +195,7 @@ func (p *Page) OnTask(o map[string]any) {
 	}
 	next.Rounds, next.Curve = nil, nil
 	p.Task = Task{next}
+	p.OwnSchema = ownSchema(o)
 	p.Loaded = true
 	p.Problem = ""
 }
@@ -204,8 +213,9 @@ func (p *Page) OnState(o map[string]any) (stale bool) {
 	if stale {
 		p.forget()
 	}
+	next.Data.Own = p.Task.Data.Own // events are without it; the description follows
 	p.Task = Task{next}
-	p.Loaded = true
+	p.Loaded = p.Loaded || next.Data.Public
 	p.Problem = ""
 	return stale
 }
@@ -411,13 +421,14 @@ func (p *Page) Over() bool { return p.Task.Phase == api.Finished }
 
 // Which buttons there are.
 
-func (p *Page) ShowJoin() bool   { return !p.Taking() && !p.Over() }
-func (p *Page) CanJoin() bool    { return p.Ready && p.Loaded && p.ShowJoin() }
-func (p *Page) ShowPause() bool  { return p.Taking() && p.Stage != StageLeaving }
-func (p *Page) CanPause() bool   { return p.Stage == StageRunning }
-func (p *Page) ShowLeave() bool  { return p.Taking() }
-func (p *Page) CanLeave() bool   { return p.Stage != StageLeaving }
-func (p *Page) ShowReload() bool { return p.Stage == StageRunning && p.Local.Connection == tab.Refused }
+func (p *Page) ShowJoin() bool    { return !p.Taking() && !p.Over() }
+func (p *Page) CanJoin() bool     { return p.Ready && p.Loaded && p.ShowJoin() && p.HasData() }
+func (p *Page) ShowSeveral() bool { return p.ShowJoin() && p.schema() == nil }
+func (p *Page) ShowPause() bool   { return p.Taking() && p.Stage != StageLeaving }
+func (p *Page) CanPause() bool    { return p.Stage == StageRunning }
+func (p *Page) ShowLeave() bool   { return p.Taking() }
+func (p *Page) CanLeave() bool    { return p.Stage != StageLeaving }
+func (p *Page) ShowReload() bool  { return p.Stage == StageRunning && p.Local.Connection == tab.Refused }
 
 // Working reports whether the worker is training or about to, which is when the
 // screen should stay on.

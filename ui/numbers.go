@@ -20,12 +20,14 @@ type number struct {
 
 // numbers returns those of the page as they are now, always in the same order.
 func (p *Page) numbers() []number {
-	l, panel := &p.Local, Panel{p}
+	l, panel, own := &p.Local, Panel{p}, Own{p}
 	done := strconv.Itoa(panel.done())
 	return []number{
 		{"state", "", p.State()},
 		{"progress", "value", done},
 		{"progress", "data-value", done},
+		{"own-state", "", own.state()},
+		{"own-progress", "value", exact(own.done())},
 		{"rate", "", perSecond(l.Rate)},
 		{"rate", "data-value", exact(l.Rate)},
 		{"train-loss", "", figure(l.Loss).loss()},

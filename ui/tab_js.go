@@ -5,6 +5,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"fedtab/fields"
 	"fedtab/tab"
 )
 
@@ -20,7 +21,16 @@ type worker struct {
 
 	worker  js.Value // undefined while there is none
 	release func()
-	serial  int // counts workers, so that late messages of older ones are dropped
+	ready   bool     // its program has said so, and takes messages
+	joining bool     // it is to join once it is ready
+	task    string   // that it was made for
+	broken  bool     // it has ended by itself, and is made again when it is wanted
+	waiting [][2]any // messages and what they hand over, until it is ready
+	wanted  any      // the schema that it was told
+	run     string   // of the task, by then
+
+	forgetting bool // it removes all that the browser keeps
+	serial     int  // counts workers, so that late messages of older ones are dropped
 
 	memory memory
 	again  string // the task that this tab was in before it was reloaded, until it has joined again
@@ -29,19 +39,59 @@ type worker struct {
 	locking bool     // it has been asked for
 }
 
-// join creates a fresh worker and has it join the named task. The worker is told
-// once its program says that it is ready; a message before that would be lost.
+// join has a worker join the named task: a fresh one, or that which has the tab's own
+// data. The worker is told once its program says that it is ready; a message before
+// that would be lost.
 func (t *worker) join(task string) {
-	t.end()
-	if task == "" {
+	if task == "" || !t.page.HasData() {
 		return
+	}
+	if t.page.schema() == nil {
+		t.end()
 	}
 	paused := t.again == task && t.memory.paused()
 	t.again = ""
+	kernel, codecs := t.page.Kernel, t.page.Codecs
 	t.page.Join()
 	t.page.Pause(paused)
 	t.memory.joined(task)
 	t.memory.pause(paused)
+	t.joining = true
+	if t.ready {
+		t.page.OnReady(kernel, codecs...)
+		t.begin()
+		return
+	}
+	if !t.worker.Truthy() {
+		t.start(task)
+	}
+}
+
+// begin tells a worker that is ready to join.
+func (t *worker) begin() {
+	t.joining = false
+	if t.page.Stage != StageRunning {
+		return // left already
+	}
+	if t.page.Paused {
+		t.tell(map[string]any{"type": "pause"}) // before the hello, which says so
+	}
+	t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": t.task, "tab": t.memory.tab(), "participants": t.participants(), "invite": t.page.InviteTo(t.task)})
+	t.tell(map[string]any{"type": "tab", "state": js.Global().Get("document").Get("visibilityState").String()})
+}
+
+// participants returns as how many the tab takes part: with data of its own as one,
+// whose rows count once.
+func (t *worker) participants() int {
+	if t.page.schema() != nil {
+		return 1
+	}
+	return t.memory.participants()
+}
+
+// start makes a worker for a task.
+func (t *worker) start(task string) {
+	t.task, t.ready, t.broken = task, false, false
 	t.serial++
 	serial := t.serial
 	build := "scalar"
@@ -50,14 +100,20 @@ func (t *worker) join(task string) {
 	}
 	worker := js.Global().Get("Worker").New(t.url, map[string]any{"name": build})
 	message := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		o, _ := fromJS(args[0].Get("data")).(map[string]any)
+		message := args[0].Get("data")
+		if serial == t.serial && message.Get("type").String() == "sheet" {
+			js.Global().Get("fedtab").Call("showPictures", message.Get("bytes"), message.Get("width"), message.Get("height"))
+			return nil
+		}
+		o, _ := fields.FromJS(message).(map[string]any)
 		t.loop.change(func() extent {
 			if serial != t.serial {
 				return nothing
 			}
-			stage, still := t.page.Stage, t.page.Local.still()
-			t.hear(task, o)
-			if t.page.Stage == stage && t.page.Local.still() == still {
+			stage, still, step := t.page.Stage, t.page.Local.still(), t.page.Data.Step
+			t.hear(o)
+			reading := step == tab.DataReading && t.page.Data.Step == step
+			if t.page.Stage == stage && t.page.Local.still() == still && (reading || o["type"] == "state") {
 				return onlyNumbers
 			}
 			return everything
@@ -65,15 +121,14 @@ func (t *worker) join(task string) {
 		return nil
 	})
 	failed := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		detail := fromJS(args[0].Get("message"))
+		detail := fields.FromJS(args[0].Get("message"))
 		t.loop.do(func() {
 			if serial == t.serial {
 				words, _ := detail.(string)
 				if words == "" {
 					words = "its script could not be loaded"
 				}
-				t.end()
-				t.page.OnExit(words)
+				t.exited(words)
 			}
 		})
 		return nil
@@ -102,35 +157,58 @@ func (t *worker) rejoin() {
 }
 
 // hear takes in one message of the worker.
-func (t *worker) hear(task string, o map[string]any) {
+func (t *worker) hear(o map[string]any) {
 	text := func(key string) string {
 		s, _ := o[key].(string)
 		return s
 	}
 	switch text("type") {
 	case "ready":
+		t.ready = true
 		t.page.OnReady(text("kernel"), strings.Fields(text("codecs"))...)
-		if t.page.Stage != StageRunning {
-			return // left already
+		if t.page.schema() != nil {
+			t.wanted, t.run = t.page.OwnSchema, t.page.Task.Run
+			t.tell(map[string]any{"type": "own", "task": t.task, "schema": t.wanted, "id": t.memory.data(t.task)})
 		}
-		if t.page.Paused {
-			t.tell(map[string]any{"type": "pause"}) // before the hello, which says so
+		if t.joining {
+			t.begin()
 		}
-		t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": task, "tab": t.memory.tab(), "participants": t.memory.participants(), "invite": t.page.InviteTo(task)})
-		t.tell(map[string]any{"type": "tab", "state": js.Global().Get("document").Get("visibilityState").String()})
+		for _, m := range t.waiting {
+			t.worker.Call("postMessage", m[0], m[1])
+		}
+		t.waiting = nil
 	case "state":
 		if t.page.OnWorkerState(o) {
-			t.end()
+			t.idle()
 			t.memory.joined("") // a reload must not bring it back
 			t.memory.invited(t.page.Invite)
 			if t.page.Local.Connection != tab.Refused {
 				t.memory.forget() // joining again makes a new participant
 			}
 		}
-	case "exit":
+	case "data":
+		t.page.OnData(o)
+		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
+			t.memory.setData(t.task, t.page.Data.ID)
+		}
+	case "forgotten":
 		t.end()
-		t.page.OnExit(text("detail"))
+		t.memory.forgetAll()
+		t.page.OnForgotten()
+	case "exit":
+		t.exited(text("detail"))
 	}
+}
+
+// exited takes in that the worker's program ended by itself.
+func (t *worker) exited(detail string) {
+	t.end()
+	t.broken = true
+	if t.page.schema() != nil && !t.page.Taking() {
+		t.page.OnDataLost(detail)
+		return
+	}
+	t.page.OnExit(detail)
 }
 
 func (t *worker) tell(message map[string]any) {
@@ -157,7 +235,8 @@ func (t *worker) pause(on bool) {
 func (t *worker) leave() {
 	t.memory.joined("")
 	if t.page.Stage != StageRunning {
-		t.end()
+		t.joining = false
+		t.idle()
 		t.page.OnGone()
 		return
 	}
@@ -184,6 +263,14 @@ func (t *worker) end() {
 	t.worker.Call("terminate")
 	t.release()
 	t.worker = js.Undefined()
+	t.ready, t.joining, t.waiting, t.forgetting = false, false, nil, false
+}
+
+// idle ends the worker unless it has data that is kept nowhere else.
+func (t *worker) idle() {
+	if !t.forgetting && (t.page.schema() == nil || t.page.Data.Step != tab.DataReady || t.page.Data.ID != "") {
+		t.end()
+	}
 }
 
 // watchVisibility tells the worker what the browser does with this tab. This

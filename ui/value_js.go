@@ -1,36 +1,10 @@
 package main
 
-import "syscall/js"
+import (
+	"syscall/js"
 
-// fromJS copies a plain JavaScript value, as JSON.parse or postMessage makes
-// them, into Go: nil, bool, float64, string, []any and map[string]any.
-// Whatever else it meets becomes nil.
-func fromJS(v js.Value) any {
-	switch v.Type() {
-	case js.TypeBoolean:
-		return v.Bool()
-	case js.TypeNumber:
-		return v.Float()
-	case js.TypeString:
-		return v.String()
-	case js.TypeObject:
-		if js.Global().Get("Array").Call("isArray", v).Bool() {
-			list := make([]any, v.Length())
-			for i := range list {
-				list[i] = fromJS(v.Index(i))
-			}
-			return list
-		}
-		keys := js.Global().Get("Object").Call("keys", v)
-		m := make(map[string]any, keys.Length())
-		for i := range keys.Length() {
-			k := keys.Index(i).String()
-			m[k] = fromJS(v.Get(k))
-		}
-		return m
-	}
-	return nil
-}
+	"fedtab/fields"
+)
 
 // parseJSON parses text with the browser's parser: encoding/json would make the
 // page half a megabyte larger. ok is false if text is no JSON.
@@ -40,7 +14,7 @@ func parseJSON(text string) (v any, ok bool) {
 			v, ok = nil, false
 		}
 	}()
-	return fromJS(js.Global().Get("JSON").Call("parse", text)), true
+	return fields.FromJS(js.Global().Get("JSON").Call("parse", text)), true
 }
 
 // message reads what an event carries in its data: a string of JSON.

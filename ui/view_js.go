@@ -25,6 +25,7 @@ func (v *view) show(p *Page) {
 	}
 	v.written = p.numbers()
 	v.charts(p)
+	v.choices()
 }
 
 // numbers writes those numbers into the page that have changed since the last
@@ -46,6 +47,18 @@ func (v *view) numbers(p *Page) {
 		}
 	}
 	v.written = now
+}
+
+// choices has every list of choices show what the page says is chosen: where a person
+// has chosen, the attribute of an option says nothing any more.
+func (v *view) choices() {
+	fields := js.Global().Get("document").Call("querySelectorAll", "select[data-value]")
+	for i := range fields.Length() {
+		f := fields.Index(i)
+		if want := f.Get("dataset").Get("value"); !want.Equal(f.Get("value")) {
+			f.Set("value", want)
+		}
+	}
 }
 
 // charts hands the rounds to the charts when they have changed. It makes them,

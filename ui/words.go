@@ -140,6 +140,8 @@ func (p *Page) watching() string {
 		return "This task is joined by invite"
 	case p.Task.Problem != "":
 		return "Training is held up"
+	case !p.HasData():
+		return "Bring your data to take part"
 	case p.Task.Phase == api.Waiting && p.Task.Participants > 0:
 		return sentence(p.waitingFor()) + ": join to take part"
 	case p.Task.Phase == api.Waiting && p.Task.Version > 0:
@@ -296,6 +298,9 @@ func (t *Task) DataWords() string {
 
 // PrivacyWords says where the data comes from and that it stays here.
 func (t *Task) PrivacyWords() string {
+	if t.Data.Own != nil {
+		return "Everybody brings data of their own, and trains on it in their own tab. It never leaves that."
+	}
 	const stays = "Training happens in this tab; examples never leave it. Only what was learned travels: changes of the model's parameters."
 	if t.Data.Public {
 		return "This data is public, so the coordinator hands out parts of it. " + stays

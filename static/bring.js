@@ -1,0 +1,246 @@
+// Takes in the data that a person brings: files that are chosen or dropped, folders,
+// pasted pictures, the camera and drawings. The Go program sets fedtab.bring, which hands
+// messages to the worker, where everything is read.
+"use strict";
+
+(() => {
+	const byId = (id) => document.getElementById(id);
+	const maxFiles = 200_000;
+
+	// surface returns the canvas in an element that the Go program leaves empty: it
+	// would clear a canvas of its own whenever it draws the page.
+	function surface(id, side) {
+		const box = byId(id);
+		if (!box.firstElementChild) {
+			const canvas = document.createElement("canvas");
+			canvas.width = canvas.height = side;
+			box.append(canvas);
+		}
+		return box.firstElementChild;
+	}
+
+	// label is the class that new pictures get: its number, or -1 for that of their
+	// folders or a CSV file.
+	const label = () => Number(byId("own-class")?.value ?? -1);
+
+	// announce says what went wrong with a source of data.
+	const announce = (words) => fedtab.brought(words);
+
+	function bringFiles(files) {
+		if (files.length > 0) {
+			fedtab.bring({ type: "files", files, label: label() });
+		}
+	}
+
+	document.addEventListener("change", (event) => {
+		if (event.target.matches?.("#own-files, #own-folder")) {
+			bringFiles([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+			event.target.value = ""; // the same file may be chosen again
+		}
+	});
+
+	// Files and folders that are dropped
+
+	async function walk(entry, path, into) {
+		if (into.length >= maxFiles) {
+			return;
+		}
+		if (entry.isFile) {
+			const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+			into.push({ file, path: path + file.name });
+			return;
+		}
+		const reader = entry.createReader();
+		for (;;) { // it gives 100 entries at a time
+			const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+			if (some.length === 0) {
+				return;
+			}
+			for (const e of some) {
+				await walk(e, path + entry.name + "/", into);
+			}
+		}
+	}
+
+	const zone = (event) => event.target.closest?.("#own");
+	document.addEventListener("dragover", (event) => {
+		if (event.dataTransfer.types.includes("Files")) {
+			event.preventDefault(); // a file beside the zone must not replace the page
+			event.dataTransfer.dropEffect = zone(event) ? "copy" : "none";
+			byId("own")?.classList.toggle("over", Boolean(zone(event)));
+		}
+	});
+	document.addEventListener("dragleave", () => byId("own")?.classList.remove("over"));
+	document.addEventListener("drop", async (event) => {
+		if (!event.dataTransfer.types.includes("Files")) {
+			return;
+		}
+		event.preventDefault();
+		byId("own")?.classList.remove("over");
+		if (!zone(event)) {
+			return;
+		}
+		const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+		const plain = [...event.dataTransfer.files];
+		const files = [];
+		try {
+			for (const entry of entries) {
+				await walk(entry, "", files);
+			}
+		} catch {
+			announce("A file or folder could not be read: it was moved, or this browser may not read it.");
+		}
+		bringFiles(entries.length > 0 ? files : plain.map((file) => ({ file, path: file.name })));
+	});
+
+	document.addEventListener("paste", (event) => {
+		const files = [...(event.clipboardData?.files ?? [])];
+		if (files.length > 0 && !byId("own")?.hidden) {
+			event.preventDefault();
+			bringFiles(files.map((file) => ({ file, path: file.name })));
+		}
+	});
+
+	// The camera
+
+	let stream;
+	const refusals = {
+		NotAllowedError: "The camera is not allowed for this page. Allow it in the browser's settings of this site, or choose files.",
+		NotFoundError: "This device has no camera. Choose files instead.",
+		NotReadableError: "The camera is in use by another program. Close that, or choose files.",
+	};
+
+	function stopCamera() {
+		stream?.getTracks().forEach((track) => track.stop());
+		stream = undefined;
+	}
+
+	// picture hands a picture to the worker.
+	function picture(bitmap, name, of) {
+		fedtab.bring({ type: "picture", bitmap, name, label: of }, [bitmap]);
+	}
+
+	const camera = {
+		async start() {
+			stopCamera();
+			try {
+				if (!navigator.mediaDevices) {
+					throw new DOMException("", "NotAllowedError"); // the page is not encrypted
+				}
+				stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+				byId("own-video").srcObject = stream;
+				await byId("own-video").play();
+				return "";
+			} catch (error) {
+				stopCamera();
+				return refusals[error.name] || "The camera cannot be used (" + error.name + "). Choose files instead.";
+			}
+		},
+		stop: stopCamera,
+		async take() {
+			const video = byId("own-video");
+			if (stream && video.videoWidth > 0) {
+				picture(await createImageBitmap(video), "camera " + new Date().toISOString(), label());
+			}
+		},
+	};
+
+	// Drawing, light on dark
+
+	const side = 280; // of the canvas, in pixels
+	const pen = 0.075 * side;
+	const onCanvas = (event) => event.target.closest?.("#own-canvas") && surface("own-canvas", side);
+	let last;
+
+	function position(canvas, event) {
+		const box = canvas.getBoundingClientRect();
+		return [side * (event.clientX - box.left) / box.width, side * (event.clientY - box.top) / box.height];
+	}
+
+	function stroke(canvas, from, to) {
+		const c = canvas.getContext("2d", { willReadFrequently: true });
+		c.strokeStyle = "#fff";
+		c.lineCap = "round";
+		c.lineWidth = pen;
+		c.beginPath();
+		c.moveTo(...from);
+		c.lineTo(...to);
+		c.stroke();
+	}
+
+	document.addEventListener("pointerdown", (event) => {
+		const canvas = onCanvas(event);
+		if (canvas) {
+			event.preventDefault();
+			last = position(canvas, event);
+			stroke(canvas, last, last);
+		}
+	});
+	document.addEventListener("pointermove", (event) => {
+		const canvas = last && onCanvas(event);
+		if (!canvas) {
+			return;
+		}
+		for (const e of [...event.getCoalescedEvents?.() ?? [], event]) {
+			const now = position(canvas, e);
+			stroke(canvas, last, now);
+			last = now;
+		}
+	});
+	for (const end of ["pointerup", "pointercancel"]) {
+		document.addEventListener(end, () => { last = undefined; });
+	}
+
+	const drawing = {
+		clear() {
+			surface("own-canvas", side).getContext("2d").clearRect(0, 0, side, side);
+		},
+		// add hands the drawing to the worker, with its strokes in a box of 20/28 of
+		// the side and their centre of mass in the middle, as those of MNIST are.
+		async add(of) {
+			const canvas = surface("own-canvas", side);
+			const { data } = canvas.getContext("2d").getImageData(0, 0, side, side);
+			let [left, top, right, bottom] = [side, side, -1, -1], [mass, mx, my] = [0, 0, 0];
+			for (let y = 0; y < side; y++) {
+				for (let x = 0; x < side; x++) {
+					const v = data[4 * (y * side + x) + 3];
+					if (v > 0) {
+						[left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
+						[mass, mx, my] = [mass + v, mx + v * x, my + v * y];
+					}
+				}
+			}
+			if (mass === 0) {
+				announce("Draw first, then press the class of what you have drawn.");
+				return;
+			}
+			const scale = (20 / 28) * side / Math.max(right - left + 1, bottom - top + 1);
+			const centred = document.createElement("canvas");
+			centred.width = centred.height = side;
+			const c = centred.getContext("2d");
+			c.fillRect(0, 0, side, side);
+			c.setTransform(scale, 0, 0, scale, side / 2 - scale * mx / mass, side / 2 - scale * my / mass);
+			c.drawImage(canvas, 0, 0);
+			drawing.clear();
+			picture(await createImageBitmap(centred), "drawing " + new Date().toISOString(), of);
+		},
+	};
+
+	// show draws the newest pictures as the worker has understood them: RGBA bytes, one
+	// after the other, of width x height pixels each.
+	function show(bytes, width, height) {
+		const canvas = surface("own-sheet", 1), n = bytes.length / (4 * width * height);
+		const scale = Math.max(1, Math.round(56 / width)); // small pictures are shown larger
+		const across = Math.max(1, Math.min(n, Math.floor(600 / (scale * width))));
+		canvas.width = across * width;
+		canvas.height = Math.max(1, Math.ceil(n / across)) * height;
+		canvas.style.width = scale * across * width + "px";
+		const c = canvas.getContext("2d");
+		for (let i = 0; i < n; i++) {
+			const one = new ImageData(new Uint8ClampedArray(bytes.buffer, bytes.byteOffset + 4 * i * width * height, 4 * width * height), width, height);
+			c.putImageData(one, (i % across) * width, Math.floor(i / across) * height);
+		}
+	}
+
+	Object.assign(fedtab, { camera, drawing, showPictures: show });
+})();
