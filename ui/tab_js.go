@@ -105,15 +105,19 @@ func (t *worker) start(task string) {
 			js.Global().Get("fedtab").Call("showPictures", message.Get("bytes"), message.Get("width"), message.Get("height"))
 			return nil
 		}
+		if serial == t.serial && message.Get("type").String() == "file" {
+			js.Global().Get("fedtab").Call("saveFile", message.Get("name"), message.Get("bytes"))
+			return nil
+		}
 		o, _ := fields.FromJS(message).(map[string]any)
 		t.loop.change(func() extent {
 			if serial != t.serial {
 				return nothing
 			}
-			stage, still, step := t.page.Stage, t.page.Local.still(), t.page.Data.Step
+			stage, still := t.page.Stage, t.page.Local.still()
 			t.hear(o)
-			reading := step == tab.DataReading && t.page.Data.Step == step
-			if t.page.Stage == stage && t.page.Local.still() == still && (reading || o["type"] == "state") {
+			quiet := o["type"] == "state" || o["type"] == "progress"
+			if t.page.Stage == stage && t.page.Local.still() == still && quiet {
 				return onlyNumbers
 			}
 			return everything
@@ -191,6 +195,8 @@ func (t *worker) hear(o map[string]any) {
 		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
 			t.memory.setData(t.task, t.page.Data.ID)
 		}
+	case "progress":
+		t.page.OnProgress(o)
 	case "forgotten":
 		t.end()
 		t.memory.forgetAll()
@@ -268,6 +274,9 @@ func (t *worker) end() {
 
 // idle ends the worker unless it has data that is kept nowhere else.
 func (t *worker) idle() {
+	if t.page.Local.Connection == tab.Finished && t.page.schema() != nil {
+		return // it can still make a personal model
+	}
 	if !t.forgetting && (t.page.schema() == nil || t.page.Data.Step != tab.DataReady || t.page.Data.ID != "") {
 		t.end()
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -83,7 +81,7 @@ func (j *job) progress(done, total int64) error {
 		j.own.last = now
 		j.do(func() {
 			j.own.report.Done, j.own.report.Total = done, total
-			j.own.post()
+			j.own.page.post(map[string]any{"type": "progress", "done": done, "total": total})
 		})
 	}
 	return nil
@@ -373,11 +371,4 @@ func (o *own) closeFile() {
 	r := &o.report
 	r.Table, r.Found, r.Want, r.Rows, r.Decimal, r.Question, r.Offers = false, nil, nil, nil, "", "", nil
 	r.BadRows, r.GoodRows, r.Layout = 0, 0, false
-}
-
-// newSeed returns a seed for a new hold-out.
-func newSeed() uint64 {
-	var b [8]byte
-	rand.Read(b[:])
-	return binary.LittleEndian.Uint64(b[:])
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"syscall/js"
 
@@ -20,7 +21,7 @@ type openTable struct {
 }
 
 const (
-	shownColumns  = 40  // of the task, in a preview
+	shownColumns  = 16  // of the task, in a preview; the page gets slow with more
 	shownProblems = 200 // of a file
 	shownTexts    = 30  // of an offer
 	shownRunes    = 60  // of a value
@@ -103,7 +104,7 @@ func (o *own) show(p *data.Preview) {
 	var shown []int
 	r.Want = nil
 	for k, f := range p.Found {
-		if k < shownColumns || k == len(p.Found)-1 || f.Column < 0 && len(shown) < 3*shownColumns {
+		if k < shownColumns || k == len(p.Found)-1 || f.Column < 0 && len(shown) < 2*shownColumns {
 			shown = append(shown, k)
 			r.Want = append(r.Want, tab.Wanted{Name: f.Field, Column: f.Column + 1, Why: f.Why})
 		}
@@ -200,7 +201,7 @@ func (o *own) read(skip bool) {
 // take makes data of the rows that are read, or lists what is wrong with them.
 func (o *own) take(skip bool) {
 	t, r := o.table, &o.report
-	d, err := t.rows.Own(newSeed(), skip)
+	d, err := t.rows.Own(rand.Uint64(), skip)
 	r.Notes = append(first(r.Notes, "Of "), t.rows.Notes...)
 	r.Problems, r.AllProblems = nil, t.rows.Count
 	for i, p := range t.rows.Problems {
