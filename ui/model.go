@@ -213,9 +213,9 @@ func (p *Page) OnState(o map[string]any) (stale bool) {
 	if stale {
 		p.forget()
 	}
+	next.Data.Own = p.Task.Data.Own // events are without it; the description follows
 	p.Task = Task{next}
-	p.OwnSchema = ownSchema(o)
-	p.Loaded = true
+	p.Loaded = p.Loaded || next.Data.Public
 	p.Problem = ""
 	return stale
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"syscall/js"
 
 	"fedtab/fields"
@@ -46,8 +47,10 @@ func (t *worker) prepare() {
 	if p.Taking() {
 		return
 	}
-	if t.worker.Truthy() && t.task != p.Selected {
+	other := t.task != p.Selected || t.run != p.Task.Run && t.ready && !reflect.DeepEqual(t.wanted, p.OwnSchema)
+	if t.worker.Truthy() && p.Loaded && other {
 		t.end()
+		t.broken = false
 	}
 	if p.Camera && !p.MayBring() {
 		t.camera(false)
@@ -94,6 +97,7 @@ func (t *worker) forget() {
 		return
 	}
 	t.page.Forgetting = false
+	t.forgetting = true
 	if t.page.Taking() {
 		t.page.Leave()
 	}

@@ -26,6 +26,10 @@ type worker struct {
 	task    string   // that it was made for
 	broken  bool     // it has ended by itself, and is made again when it is wanted
 	waiting [][2]any // messages and what they hand over, until it is ready
+	wanted  any      // the schema that it was told
+	run     string   // of the task, by then
+
+	forgetting bool // it removes all that the browser keeps
 	serial  int      // counts workers, so that late messages of older ones are dropped
 
 	memory memory
@@ -163,7 +167,8 @@ func (t *worker) hear(o map[string]any) {
 		t.ready = true
 		t.page.OnReady(text("kernel"), strings.Fields(text("codecs"))...)
 		if t.page.schema() != nil {
-			t.tell(map[string]any{"type": "own", "task": t.task, "schema": t.page.OwnSchema, "id": t.memory.data(t.task)})
+			t.wanted, t.run = t.page.OwnSchema, t.page.Task.Run
+			t.tell(map[string]any{"type": "own", "task": t.task, "schema": t.wanted, "id": t.memory.data(t.task)})
 		}
 		if t.joining {
 			t.begin()
@@ -258,12 +263,12 @@ func (t *worker) end() {
 	t.worker.Call("terminate")
 	t.release()
 	t.worker = js.Undefined()
-	t.ready, t.joining, t.waiting = false, false, nil
+	t.ready, t.joining, t.waiting, t.forgetting = false, false, nil, false
 }
 
 // idle ends the worker unless it has data that is kept nowhere else.
 func (t *worker) idle() {
-	if t.page.schema() == nil || t.page.Data.Step != tab.DataReady || t.page.Data.ID != "" {
+	if !t.forgetting && (t.page.schema() == nil || t.page.Data.Step != tab.DataReady || t.page.Data.ID != "") {
 		t.end()
 	}
 }

@@ -50,6 +50,7 @@ type (
 // worker is one participant.
 type worker struct {
 	queue *queue
+	own   *own // the tab's own data
 
 	client    *client.Client
 	workspace *client.Workspace
@@ -176,6 +177,18 @@ func (w *worker) join(e joinCommand) {
 	}
 	w.url, w.task = e.socket, e.task
 	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite})
+	if w.own.schema != nil && w.own.data == nil {
+		w.client = nil
+		w.conn, w.detail = tab.Refused, "this task wants data of yours: bring it first"
+		return
+	}
+	if w.own.data != nil {
+		if err := w.client.SetOwn(w.own.data); err != nil {
+			w.client = nil
+			w.conn, w.detail = tab.Refused, err.Error()
+			return
+		}
+	}
 	w.client.SetTab(w.tab())
 	w.workspace, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
 	w.fetching = map[uint32]bool{}

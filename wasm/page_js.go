@@ -24,7 +24,9 @@ func (p *page) post(m map[string]any) { js.Global().Call("postMessage", m) }
 func (p *page) listen(q *queue) {
 	js.Global().Set("onmessage", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		m := args[0].Get("data")
-		switch m.Get("type").String() {
+		switch kind := m.Get("type").String(); kind {
+		case "own", "files", "picture", "answers", "read", "cancel", "use", "delete", "forget":
+			q.put(ownCommand{kind, m})
 		case "join":
 			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), m.Get("invite").String(), whole(m.Get("participants"))})
 		case "leave":

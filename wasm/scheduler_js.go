@@ -14,6 +14,7 @@ type scheduler struct {
 	page    *page
 	queue   *queue // the page's commands
 	waker   *waker
+	own     *own
 	workers []*worker
 	turn    int // index of the participant that had the last slice
 }
@@ -24,6 +25,7 @@ const maxParticipants = 16
 func main() {
 	wake := newWaker()
 	h := &scheduler{page: newPage(), queue: newQueue(wake), waker: wake}
+	h.own = &own{page: h.page, queue: h.queue}
 	h.page.listen(h.queue)
 	codecs := ""
 	for _, c := range compress.Codecs() {
@@ -78,6 +80,18 @@ func (h *scheduler) next() *worker {
 
 // command does what the page asks for.
 func (h *scheduler) command(e event) {
+	switch e := e.(type) {
+	case ownCommand:
+		if e.kind == "forget" {
+			h.forget()
+			return
+		}
+		h.own.command(e)
+		return
+	case jobDone:
+		h.own.done(e)
+		return
+	}
 	join, ok := e.(joinCommand)
 	if !ok {
 		for _, w := range h.workers {
@@ -86,7 +100,7 @@ func (h *scheduler) command(e event) {
 		return
 	}
 	for len(h.workers) < min(max(join.participants, 1), maxParticipants) {
-		h.workers = append(h.workers, &worker{queue: newQueue(h.waker), fetching: map[uint32]bool{}, visible: true, paused: h.paused()})
+		h.workers = append(h.workers, &worker{queue: newQueue(h.waker), own: h.own, fetching: map[uint32]bool{}, visible: true, paused: h.paused()})
 	}
 	for i, w := range h.workers {
 		e := join
@@ -95,6 +109,14 @@ func (h *scheduler) command(e event) {
 		}
 		w.handle(e)
 	}
+}
+
+// forget leaves, and removes all that the browser keeps of this page.
+func (h *scheduler) forget() {
+	for _, w := range h.workers {
+		w.leave()
+	}
+	h.own.forget(func() { h.page.post(map[string]any{"type": "forgotten"}) })
 }
 
 // paused says whether the person has paused the tab before it joined.
