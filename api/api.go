@@ -39,6 +39,7 @@ type Task struct {
 	Participants int      `json:"participants"`
 	Awaited      int      `json:"awaited,omitempty"`       // after a restart: participants of the open round that may still reconnect
 	AwaitedUntil string   `json:"awaited_until,omitempty"` // until when, RFC 3339
+	Survey       *Survey  `json:"survey,omitempty"`        // while the constants of own data are being made
 	Evaluated    int      `json:"evaluated"`               // the version that TestLoss and TestAccuracy belong to
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"`
@@ -147,6 +148,9 @@ type Test struct {
 // Evaluation has all figures of the version that was evaluated last.
 type Evaluation struct {
 	Version          int       `json:"version"`
+	Participants     int       `json:"participants,omitempty"` // on whose holdouts; absent: the coordinator's test set
+	Spread           *Spread   `json:"spread,omitempty"`       // between participants; absent below ten of them
+	File             *File     `json:"file,omitempty"`         // on the organiser's test file, beside the holdouts
 	Examples         int       `json:"examples"`
 	Loss             *float64  `json:"loss"`
 	Accuracy         *float64  `json:"accuracy"`
@@ -158,6 +162,30 @@ type Evaluation struct {
 	RMSE             *float64  `json:"rmse,omitempty"`
 	MAE              *float64  `json:"mae,omitempty"`
 	R2               *float64  `json:"r2,omitempty"`
+}
+
+// Spread is how participants differ: in accuracy, or RMSE in a regression.
+type Spread struct {
+	Min    float64 `json:"min"`
+	Lower  float64 `json:"lower"` // quartile
+	Median float64 `json:"median"`
+	Upper  float64 `json:"upper"` // quartile
+	Max    float64 `json:"max"`
+}
+
+// File has the figures of a version on the organiser's test file.
+type File struct {
+	Examples int      `json:"examples"`
+	Loss     *float64 `json:"loss"`
+	Accuracy *float64 `json:"accuracy,omitempty"`
+	RMSE     *float64 `json:"rmse,omitempty"`
+	R2       *float64 `json:"r2,omitempty"`
+}
+
+// Survey says what is missing before a run with own data can begin.
+type Survey struct {
+	Ready  int `json:"ready"`  // participants that can tell their totals
+	Fewest int `json:"fewest"` // that are needed
 }
 
 // MaxConfusion is the max number of classes whose confusion is sent.

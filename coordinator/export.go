@@ -82,6 +82,11 @@ func exportCommand(_ context.Context, args []string, stdout, _ io.Writer) error 
 	if err != nil {
 		return err
 	}
+	if saved.Constants != nil && d.Own != nil {
+		if err := d.SetConstants(*saved.Constants); err != nil {
+			return fmt.Errorf("run %s: %w", r.ID, err)
+		}
+	}
 	model := models.Of(t, d, m.Spec(), r.ID, version, params, hash)
 	file, err := models.File(model, *format)
 	if err != nil {

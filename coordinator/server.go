@@ -24,6 +24,7 @@ import (
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
+	"fedtab/learn/data"
 	"fedtab/protocol"
 	"fedtab/protocol/invite"
 	"fedtab/run"
@@ -209,6 +210,13 @@ func (s *Server) prepare(st *study) error {
 		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
 		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
+	}
+	if s := st.Data.Own; s != nil {
+		cfg.Own = &run.Own{Schema: s, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
+			if err := st.Data.SetConstants(c); err != nil {
+				cfg.Log.Error("constants of own data", "error", err) // they are of the run's own schema
+			}
+		}}
 	}
 	if st.Data.Public {
 		cfg.Shards = run.Shards{Source: web.DataPath(t, st.Data), Sizes: st.Data.Sizes(), Divide: true}

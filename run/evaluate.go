@@ -13,13 +13,18 @@ func (r *Run) evaluate() {
 	if r.cfg.Evaluate == nil && !holdouts || r.evaluating || r.down.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
 		return
 	}
-	if holdouts {
-		r.evaluating = r.askHoldouts()
-		return
+	switch {
+	case holdouts && r.askHoldouts():
+		r.evaluating = true
+	case r.cfg.Evaluate != nil:
+		r.evaluateHere(r.down.version, r.down.params)
 	}
+}
+
+// evaluateHere evaluates a version on the coordinator's own test set.
+func (r *Run) evaluateHere(version uint64, params []float32) {
 	r.evaluating = true
-	params := r.down.params
-	e := Evaluation{Version: r.down.version}
+	e := Evaluation{Version: version}
 	r.env.Compute(func() {
 		m := r.cfg.Evaluate(params)
 		e.Figures, e.Confusion = m.Figures(), m.Confusion

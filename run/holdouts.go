@@ -29,7 +29,7 @@ func (r *Run) askHoldouts() bool {
 		return false
 	}
 	classes, most := r.cfg.Model.Spec().Classes(), r.cfg.Own.Schema.Max
-	e := Evaluation{Version: r.down.version}
+	e, params := Evaluation{Version: r.down.version}, r.down.params
 	var all []told
 	r.ask(&enquiry{
 		kind: protocol.OrderEvaluate, payload: protocol.EvaluationPayload, size: learn.MetricsSize(classes),
@@ -46,13 +46,7 @@ func (r *Run) askHoldouts() bool {
 		done: func() {
 			if len(all) < r.fewest() {
 				r.news("too few participants evaluated a version", "version", e.Version, "answers", len(all), "want", r.fewest())
-				r.evaluating = false
-				if r.finished == "" {
-					if e.Version < r.down.version {
-						r.evaluate()
-					}
-					r.stopReached()
-				}
+				r.holdoutsFailed(e.Version, params)
 				return
 			}
 			slices.SortFunc(all, func(a, b told) int { return cmp.Compare(a.participant, b.participant) })
@@ -61,10 +55,33 @@ func (r *Run) askHoldouts() bool {
 				constants = *r.constants
 			}
 			goals, fewest := r.cfg.Stop.Goals, r.fewest()
-			r.env.Compute(func() { e.combine(all, constants, goals, fewest) }, func() { r.saveEvaluation(e) })
+			r.env.Compute(func() {
+				e.combine(all, constants, goals, fewest)
+				if r.cfg.Evaluate != nil {
+					file := r.cfg.Evaluate(params).Figures()
+					file.Classes = nil
+					e.File = &file
+				}
+			}, func() { r.saveEvaluation(e) })
 		},
 	})
 	return true
+}
+
+// holdoutsFailed goes on without the participants' figures of a version: with those of the
+// organiser's test file if there is one.
+func (r *Run) holdoutsFailed(version uint64, params []float32) {
+	r.evaluating = false
+	switch {
+	case r.finished != "":
+	case r.cfg.Evaluate != nil:
+		r.evaluateHere(version, params)
+	default:
+		if version < r.down.version {
+			r.evaluate()
+		}
+		r.stopReached()
+	}
 }
 
 // combine makes the figures of an evaluation from what participants told. Nobody counts

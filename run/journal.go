@@ -86,9 +86,10 @@ type Evaluation struct {
 	Confusion []int64 // as in learn.Metrics; nil if it is unknown
 
 	// Of an evaluation on participants' holdouts.
-	Participants int     // that told their totals; 0: the coordinator's test set
-	Spread       *Spread // nil: too few participants
-	reached      []bool  // the goals that count as reached, by their index
+	Participants int            // that told their totals; 0: the coordinator's test set
+	Spread       *Spread        // nil: too few participants
+	File         *learn.Figures // on the organiser's test file; nil: there is none
+	reached      []bool         // the goals that count as reached, by their index
 }
 
 // LogEntry is a line of the event log.

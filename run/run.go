@@ -187,6 +187,9 @@ func (r *Run) State() State {
 	if r.open != nil {
 		s.Round = r.open.Round
 	}
+	if r.surveying() {
+		s.Survey = &Survey{r.ready(), r.fewest()}
+	}
 	if n := len(r.missing()); n > 0 {
 		s.Awaited, s.AwaitedUntil = n, r.awaited.until
 	}

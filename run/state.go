@@ -22,6 +22,7 @@ type State struct {
 	Participants int
 	Awaited      int         // participants of a round that a restart has reopened, while they are absent and have time to reconnect
 	AwaitedUntil time.Time   // zero while none is awaited
+	Survey       *Survey     // while the constants of own data are being made
 	Evaluated    *Evaluation // newest
 	Ledger       Ledger
 	Finished     string // why the run is over, empty while it is not
@@ -29,6 +30,9 @@ type State struct {
 	StoreError   string // last error of the journal, empty while it works
 	StoreFailed  uint64 // number of failures
 }
+
+// Survey says how many participants can tell their totals, and how many must.
+type Survey struct{ Ready, Fewest int }
 
 // Stats counts the transient state of a Run, to find leaks.
 type Stats struct {

@@ -28,6 +28,14 @@ func Evaluation(e *run.Evaluation, classes []string, target string) *api.Evaluat
 	if v.RMSE != nil {
 		v.Target = target
 	}
+	v.Participants = e.Participants
+	if s := e.Spread; s != nil {
+		spread := api.Spread(*s)
+		v.Spread = &spread
+	}
+	if f := e.File; f != nil {
+		v.File = &api.File{Examples: f.Examples, Loss: run.Finite(&f.Loss), Accuracy: run.Finite(&f.Accuracy), RMSE: run.Finite(&f.RMSE), R2: run.Finite(&f.R2)}
+	}
 	k := len(e.Classes)
 	for c, f := range e.Classes {
 		v.Classes = append(v.Classes, api.Class{

@@ -171,10 +171,17 @@ func evaluated(tx *sql.Tx, id string, rounds []run.RoundRecord) (*run.Evaluation
 			continue
 		}
 		e := &run.Evaluation{Version: rec.Round, Figures: *rec.Test}
-		var confusion, spread sql.NullString
-		if err := tx.QueryRow(`SELECT test_confusion, coalesce(test_participants, 0), test_spread FROM rounds WHERE run = ? AND round = ?`, id, rec.Round).
-			Scan(&confusion, &e.Participants, &spread); err != nil {
+		var confusion, spread, file sql.NullString
+		if err := tx.QueryRow(`SELECT test_confusion, coalesce(test_participants, 0), test_spread, test_file FROM rounds WHERE run = ? AND round = ?`, id, rec.Round).
+			Scan(&confusion, &e.Participants, &spread, &file); err != nil {
 			return nil, err
+		}
+		if file.Valid {
+			var f fileFigures
+			if err := json.Unmarshal([]byte(file.String), &f); err != nil {
+				return nil, fmt.Errorf("round %d: test file: %w: %w", rec.Round, ErrCorrupt, err)
+			}
+			e.File = f.figures()
 		}
 		if spread.Valid {
 			var v [5]float64

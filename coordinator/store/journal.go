@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
 	"fedtab/coordinator/account"
+	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/run"
 )
@@ -55,7 +57,7 @@ func (s *Store) prepare() error {
 		{&s.pruneConfusion, `UPDATE rounds SET test_confusion = NULL WHERE run = ? AND test_confusion IS NOT NULL AND round IN
 			(SELECT m.version FROM models m WHERE m.run = rounds.run AND m.version = rounds.round AND m.parameters IS NULL)`},
 		{&s.evaluate, `UPDATE rounds SET test_loss = ?, test_accuracy = ?, test_examples = ?, test_balanced_accuracy = ?, test_f1 = ?,
-			test_rmse = ?, test_mae = ?, test_r2 = ?, test_confusion = ?, test_participants = ?, test_spread = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
+			test_rmse = ?, test_mae = ?, test_r2 = ?, test_confusion = ?, test_participants = ?, test_spread = ?, test_file = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
 		{&s.keepLedger, `UPDATE runs SET ledger = ? WHERE id = ?`},
 		{&s.log, `INSERT INTO events (run, at, round, participant, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`},
 	} {
@@ -197,7 +199,7 @@ func (s *Store) Evaluate(id string, e run.Evaluation) error {
 		}
 		confusion = string(b)
 	}
-	var participants, spread any
+	var participants, spread, file any
 	if e.Participants > 0 {
 		participants = e.Participants
 	}
@@ -208,9 +210,37 @@ func (s *Store) Evaluate(id string, e run.Evaluation) error {
 		}
 		spread = string(b)
 	}
+	if f := e.File; f != nil {
+		b, err := json.Marshal(fileFigures{f.Examples, run.Finite(&f.Loss), run.Finite(&f.Accuracy), run.Finite(&f.RMSE), run.Finite(&f.MAE), run.Finite(&f.R2)})
+		if err != nil {
+			return fmt.Errorf("run %s: store evaluation of version %d: %w", id, e.Version, err)
+		}
+		file = string(b)
+	}
 	r, err := s.evaluate.Exec(number(e.Loss), number(e.Accuracy), e.Examples, number(e.BalancedAccuracy), number(e.F1),
-		number(e.RMSE), number(e.MAE), number(e.R2), confusion, participants, spread, id, e.Version)
+		number(e.RMSE), number(e.MAE), number(e.R2), confusion, participants, spread, file, id, e.Version)
 	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version))
+}
+
+// fileFigures are the figures on the organiser's test file, as JSON.
+type fileFigures struct {
+	Examples int      `json:"examples"`
+	Loss     *float64 `json:"loss"`
+	Accuracy *float64 `json:"accuracy,omitempty"`
+	RMSE     *float64 `json:"rmse,omitempty"`
+	MAE      *float64 `json:"mae,omitempty"`
+	R2       *float64 `json:"r2,omitempty"`
+}
+
+// figures returns the figures; those that are absent are NaN.
+func (f *fileFigures) figures() *learn.Figures {
+	or := func(p *float64) float64 {
+		if p == nil {
+			return math.NaN()
+		}
+		return *p
+	}
+	return &learn.Figures{Examples: f.Examples, Loss: or(f.Loss), Accuracy: or(f.Accuracy), BalancedAccuracy: math.NaN(), F1: math.NaN(), RMSE: or(f.RMSE), MAE: or(f.MAE), R2: or(f.R2)}
 }
 
 // Constants implements run.Journal.

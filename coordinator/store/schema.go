@@ -229,4 +229,5 @@ const schema10 = `
 ALTER TABLE runs ADD COLUMN constants TEXT;                 -- JSON: mean and deviation of each number; NULL until they are known
 ALTER TABLE rounds ADD COLUMN test_participants INTEGER;    -- whose holdouts the version was evaluated on; NULL: the coordinator's test set
 ALTER TABLE rounds ADD COLUMN test_spread TEXT;             -- JSON array: smallest, quartiles and largest accuracy, or RMSE, of participants
+ALTER TABLE rounds ADD COLUMN test_file TEXT;               -- JSON: figures on the organiser's test file, beside the holdouts
 `

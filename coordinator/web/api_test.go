@@ -120,7 +120,8 @@ func busy() (run.State, run.RoundRecord) {
 	sent.Kinds[protocol.KindHello] = run.KindTraffic{Up: 100}
 	state := run.State{
 		Phase: protocol.PhaseTraining, Round: 2, Version: 1, Participants: 3, Awaited: 2, AwaitedUntil: time.Unix(1e9, 0),
-		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
+		Survey: &run.Survey{Ready: 2, Fewest: 3},
+		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion, Participants: 12, Spread: &run.Spread{Max: 1}, File: &test}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
 	}
 	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, Test: &test, Rate: .1, Traffic: sent}
 }

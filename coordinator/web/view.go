@@ -34,6 +34,9 @@ func (st *Study) view(s run.State) api.Task {
 	if s.Awaited > 0 {
 		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
+	if s.Survey != nil {
+		v.Survey = &api.Survey{Ready: s.Survey.Ready, Fewest: s.Survey.Fewest}
+	}
 	if e := s.Evaluated; e != nil {
 		v.Evaluation = account.Evaluation(e, st.Data.ClassNames(), st.Data.Target())
 		v.Evaluated, v.TestLoss, v.TestAccuracy = v.Evaluation.Version, v.Evaluation.Loss, v.Evaluation.Accuracy
