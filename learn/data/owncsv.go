@@ -363,10 +363,10 @@ func (o *ownReader) lost() string {
 // row reads a record into o.cells. It returns whether the row can be used; otherwise it
 // has added problems, or the record is no row.
 func (o *ownReader) row(fields [][]byte) bool {
-	if len(fields) != len(o.names) && !o.fits(fields) {
+	switch {
+	case blank(fields), len(fields) != len(o.names) && !o.fits(fields):
 		return false
-	}
-	if o.Header && o.repeats(fields) {
+	case o.Header && o.repeats(fields):
 		o.repeated++
 		return false
 	}
@@ -390,27 +390,6 @@ func (o *ownReader) row(fields [][]byte) bool {
 	if bad == 0 {
 		return true
 	}
-	return o.reject(fields)
-}
-
-// fits reports whether a record with more or fewer fields than there are names is a row:
-// with empty fields after the others. It adds a problem unless the record is empty.
-func (o *ownReader) fits(fields [][]byte) bool {
-	if len(fields) > len(o.names) && blank(fields[len(o.names):]) {
-		return true
-	}
-	if !blank(fields) {
-		o.rejected++
-		o.problem(Problem{o.line, "", fmt.Sprintf("%d values", len(fields)), fmt.Sprintf("%d as in the first line", len(o.names))})
-	}
-	return false
-}
-
-// reject adds the problems of a row, unless the record is empty. It returns false.
-func (o *ownReader) reject(fields [][]byte) bool {
-	if blank(fields) {
-		return false
-	}
 	o.rejected++
 	for _, k := range o.order {
 		if want := o.wants[k]; want != "" {
@@ -418,6 +397,17 @@ func (o *ownReader) reject(fields [][]byte) bool {
 			o.problem(Problem{o.line, o.names[f.column], string(trim(fields[f.column])), want})
 		}
 	}
+	return false
+}
+
+// fits reports whether a record with more or fewer fields than there are names is a row:
+// with empty fields after the others. Otherwise it adds a problem.
+func (o *ownReader) fits(fields [][]byte) bool {
+	if len(fields) > len(o.names) && blank(fields[len(o.names):]) {
+		return true
+	}
+	o.rejected++
+	o.problem(Problem{o.line, "", plural(len(fields), "value"), fmt.Sprintf("%d as in the first line", len(o.names))})
 	return false
 }
 
@@ -442,6 +432,14 @@ func (o *ownReader) problem(p Problem) {
 		}
 		o.problems = append(o.problems, p)
 	}
+}
+
+// plural counts things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }
 
 func blank(fields [][]byte) bool {

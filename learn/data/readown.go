@@ -142,7 +142,7 @@ func (o *ownReader) bound(most, rows int, offset int64) error {
 // remarks returns sentences on the rows that were read.
 func (o *ownReader) remarks(t *Table) (notes []string) {
 	if o.repeated > 0 {
-		notes = append(notes, fmt.Sprintf("%d repeated lines of names are left out.", o.repeated))
+		notes = append(notes, fmt.Sprintf("Left out, because they repeat the names: %s.", plural(o.repeated, "line")))
 	}
 	for k := range o.fields {
 		if f := &o.fields[k]; f.missing > 0 {
@@ -150,7 +150,7 @@ func (o *ownReader) remarks(t *Table) (notes []string) {
 			if f.Type == NumberField && f.Missing == MeanFill {
 				what = "the mean of all participants"
 			}
-			notes = append(notes, fmt.Sprintf("%d missing values of %s count as %s.", f.missing, clipName(f.Name), what))
+			notes = append(notes, fmt.Sprintf("Missing in %s: %s, filled with %s.", clipName(f.Name), plural(f.missing, "value"), what))
 		}
 	}
 	if t.Len() < 2 {
@@ -213,9 +213,9 @@ func (r *OwnRows) Own(seed uint64, skip bool) (*Own, error) {
 	case n == 0:
 		return refuse("%s has no row without problems. The first: %v.", r.name, r.Problems[0])
 	case r.Rejected > 0 && !skip:
-		return refuse("%s: %d of %d rows have problems. The first: %v. Correct them, or leave these rows out.", r.name, r.Rejected, n+r.Rejected, r.Problems[0])
+		return refuse("%s: problems in %d of %d rows. The first: %v. Correct them, or leave these rows out.", r.name, r.Rejected, n+r.Rejected, r.Problems[0])
 	case n < r.schema.Min:
-		return refuse("%s has %d rows that can be used, and the task wants at least %d.", r.name, n, r.schema.Min)
+		return refuse("%s has %s without problems, and the task wants at least %d.", r.name, plural(n, "row"), r.schema.Min)
 	}
 	return NewOwnTable(r.schema, r.table, seed)
 }

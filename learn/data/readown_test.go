@@ -193,7 +193,7 @@ func TestOwnProblems(t *testing.T) {
 			if !slices.Equal(texts, c.want) || got.Count != len(c.want) {
 				t.Errorf("got %d: %q\nwant %q", got.Count, texts, c.want)
 			}
-			if _, err := got.Own(1, false); err == nil || !strings.Contains(err.Error(), "rows have problems. The first: "+c.want[0]) {
+			if _, err := got.Own(1, false); err == nil || !strings.Contains(err.Error(), " rows. The first: "+c.want[0]) {
 				t.Errorf("without leaving rows out: %v", err)
 			}
 			if own, err := got.Own(1, true); err != nil || own.Len() < 2 {
@@ -332,7 +332,7 @@ func TestOwnRefuses(t *testing.T) {
 		{"CR alone", "a,b\r1,2\r", houses(), OwnCSV{}, "x.csv:1: lines end in CR alone, want LF or CRLF."},
 		{"other columns", "a,b,c,d\n1,2,3,4\n", houses(), OwnCSV{}, "x.csv does not have all columns of the task: no column is called area: choose one; no column is called rooms: choose one; no column is called price: choose one. Its columns are a, b, c, d."},
 		{"a quote that is not closed", head + "1,2,3\n\"4,5,6\n7,8,9\n", houses(), OwnCSV{}, "x.csv, line 3: a quote is not closed. Correct that line."},
-		{"too few rows", head + "1,2,3\n", limits, OwnCSV{}, "x.csv has 1 rows that can be used, and the task wants at least 10."},
+		{"too few rows", head + "1,2,3\n", limits, OwnCSV{}, "x.csv has 1 row without problems, and the task wants at least 10."},
 		{"too many rows", head + strings.Repeat("1,2,3\n", 101), limits, OwnCSV{}, "x.csv has more than 100 rows, and the task takes at most 100. Choose a part of it."},
 		{"no good row", head + "x,2,3\n", houses(), OwnCSV{}, `x.csv has no row without problems. The first: line 2: area is "x", want a number.`},
 		{"separator", head, houses(), OwnCSV{Separator: '"'}, `The separator is '"', want a character other than a quote or a line end.`},
@@ -358,7 +358,7 @@ func TestOwnNotes(t *testing.T) {
 	head := "area,rooms,digit\n"
 	for text, want := range map[string][]string{
 		head + "1,2,3\n1,4,3\n":                            {"All rows are of one class, 3.", "All rows have the same value in column area."},
-		head + "1,2,3\narea,rooms,digit\n2,1,2\n":          {"1 repeated lines of names are left out."},
+		head + "1,2,3\narea,rooms,digit\n2,1,2\n":          {"Left out, because they repeat the names: 1 line."},
 		"1,2,3\n2,1,2\n":                                   {"The file has no line of names: its columns are called by their numbers."},
 		head + "1,2,3\n2,1,2\n":                            nil,
 		"a,area,b,digit,rooms,c\n1,1,1,1,1,1\n1,2,1,2,2,1": nil,
@@ -368,7 +368,7 @@ func TestOwnNotes(t *testing.T) {
 		}
 	}
 	got := readOwn(t, patientsCSV, patients(), OwnCSV{})
-	if want := []string{"1 missing values of smoker count as no.", "1 missing values of blood_pressure count as the mean of all participants."}; !slices.Equal(got.Notes, want) {
+	if want := []string{"Missing in smoker: 1 value, filled with no.", "Missing in blood_pressure: 1 value, filled with the mean of all participants."}; !slices.Equal(got.Notes, want) {
 		t.Errorf("got %q, want %q", got.Notes, want)
 	}
 }
@@ -450,5 +450,102 @@ func TestOwnEndless(t *testing.T) {
 	broken := errors.New("the file has changed")
 	if _, err := ReadOwn(io.MultiReader(strings.NewReader("area,rooms,price\n1,2,3\n"), iotest.ErrReader(broken)), "x.csv", s, OwnCSV{}); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
+	}
+}
+
+// Whatever a file holds, a preview and a reading agree, data is consistent, and an error
+// is one line.
+func FuzzReadOwn(f *testing.F) {
+	for _, text := range append(slices.Clone(recordTexts), patientsCSV, "sep=;\narea;rooms;price\n1,5;2;3\n", "area,rooms,digit\n1.5,2,1\n,,\n1.234,2,4\n", "\xff\xfea\x00") {
+		f.Add([]byte(text), uint8(0))
+		f.Add([]byte(text), uint8(255))
+	}
+	schemas := []*Schema{patients(), houses(), digits()}
+	f.Fuzz(func(t *testing.T, text []byte, bits uint8) {
+		s := schemas[bits%3]
+		how := OwnCSV{Header: Header(bits >> 2 & 3 % 3), Decimal: []rune{0, '.', ','}[bits>>4&3%3]}
+		if bits&64 != 0 {
+			how.Columns = map[string]int{"age": 1, "area": 0, "rooms": 2, "digit": 1}
+			how.Aliases = map[string]map[string]string{"digit": {"1": "0"}, "outcome": {"x": "y"}}
+		}
+		refused := func(err error) {
+			if r := (*Refusal)(nil); !errors.As(err, &r) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("refused by %q", err)
+			}
+		}
+		p, err := PreviewOwn(strings.NewReader(string(text)), "x.csv", s, how)
+		if err != nil {
+			refused(err)
+		} else if len(p.Rows) > PreviewRows {
+			t.Fatalf("%d rows", len(p.Rows))
+		}
+		rows, readErr := ReadOwn(iotest.HalfReader(strings.NewReader(string(text))), "x.csv", s, how)
+		if readErr != nil {
+			refused(readErr)
+			return
+		}
+		if err != nil || !reflect.DeepEqual(p.Found, rows.Found) {
+			t.Fatalf("preview %+v, %v; reading %+v", p, err, rows)
+		}
+		if rows.Count < len(rows.Problems) || rows.Rejected > rows.Count || len(rows.table.labels)+len(rows.table.targets) != rows.Len() {
+			t.Fatalf("%d problems, %d listed, in %d rows", rows.Count, len(rows.Problems), rows.Rejected)
+		}
+		own, err := rows.Own(1, true)
+		if err != nil {
+			refused(err)
+			return
+		}
+		n := len(s.Table.Numbers())
+		c := own.Scaled()
+		for k := range c.Mean {
+			if math.IsNaN(c.Mean[k]+c.Deviation[k]) || len(c.Mean) != n {
+				t.Fatalf("constants %v", c)
+			}
+		}
+		ex, err := own.Train(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, y := make([]float32, ex.Features()), make([]float32, 1)
+		for i := range ex.Len() {
+			ex.Fill(x, y, []int32{int32(i)})
+		}
+	})
+}
+
+// table20 is a table of 20 numbers in each row.
+func table20(rows int) (*Schema, string) {
+	s := &Schema{Table: &TableSchema{Label: Field{Name: "y", Type: CategoryField, Values: []string{"0", "1"}}}}
+	var b strings.Builder
+	for k := range 20 {
+		s.Table.Features = append(s.Table.Features, Field{Name: fmt.Sprintf("x%d", k), Type: NumberField})
+		fmt.Fprintf(&b, "x%d,", k)
+	}
+	b.WriteString("y\n")
+	x := uint64(1)
+	for range rows {
+		for k := range 20 {
+			x = x*6364136223846793005 + 1442695040888963407
+			switch v := float64(x>>11) / (1 << 53); {
+			case k < 5:
+				fmt.Fprintf(&b, "%d,", int(v*1000))
+			case k < 15:
+				fmt.Fprintf(&b, "%.4f,", v*100-50)
+			default:
+				fmt.Fprintf(&b, "%v,", v)
+			}
+		}
+		fmt.Fprintf(&b, "%d\n", x>>63)
+	}
+	return s, b.String()
+}
+
+func BenchmarkReadOwn(b *testing.B) {
+	s, text := table20(10000)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if rows, err := ReadOwn(strings.NewReader(text), "x.csv", s, OwnCSV{}); err != nil || rows.Len() != 10000 {
+			b.Fatal(rows, err)
+		}
 	}
 }
