@@ -45,6 +45,9 @@ func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	if err != nil {
 		return err
 	}
+	if err := d.Divide(t); err != nil {
+		return err
+	}
 	// Open the output files before the work, so that an error is found first.
 	out, err := create("--json", *jsonFile, stdout)
 	if err != nil {

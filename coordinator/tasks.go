@@ -87,6 +87,9 @@ func initTask(w io.Writer, path, target string, dialect data.CSV) error {
 	if err == nil {
 		_, err = d.Model(t)
 	}
+	if err == nil {
+		err = d.Divide(t)
+	}
 	if err != nil {
 		return fmt.Errorf("--init: %w", err)
 	}

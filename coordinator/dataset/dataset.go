@@ -28,7 +28,8 @@ type Dataset struct {
 	Packed  [][]byte  // the shards as served; set by Pack
 	Hash    [32]byte  // SHA-256 of the shards before compression, set by Pack; of the schema of own data
 
-	Own *data.Schema // what participants bring; nil: the coordinator has the data
+	Own   *data.Schema // what participants bring; nil: the coordinator has the data
+	Parts []*data.Own  // what the clients of a simulation bring; set by Divide
 
 	Classes []string // names by label, if known
 	Notes   []string // what preparation has changed, one line each
@@ -51,14 +52,10 @@ func Open(t *task.Task) (*Dataset, error) {
 		return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
 	}
 	if t.Strategy.Scheme().Central { // one client with all examples
-		all := make([]int32, d.Train.Len())
-		for i := range all {
-			all[i] = int32(i)
-		}
-		d.Shards = [][]int32{all}
+		d.Shards = [][]int32{everything(d.Train.Len())}
 		return d, nil
 	}
-	d.Shards, err = partition(d.Train, t.Data.Partition, rng.Derive(t.Seed, "partition"))
+	d.Shards, err = partition(d.Train.Len(), d.Train.Y, d.Train.Classes(), t.Data.Partition, rng.Derive(t.Seed, "partition"))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
 	}
@@ -145,14 +142,14 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 // simulation, a secret one in a live run.
 func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) (strategy.Strategy, error) {
 	setup := strategy.Setup{
-		Seed: seed, MinCohort: 1, Live: live, Clients: len(d.Shards),
+		Seed: seed, MinCohort: 1, Live: live, Clients: d.Clients(),
 		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
 	}
 	initial := make([]float32, setup.Parameters)
 	m.Init(initial, t.Seed)
 	setup.Norm = math.Sqrt(kernel.SquaredNorm(initial))
 	if a := t.Devices.Availability; a < 1 {
-		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // half of the mean number of present clients
+		setup.Quorum = max(1, int(a*float64(d.Clients())/2)) // half of the mean number of present clients
 	}
 	if live {
 		setup.MinCohort, setup.Clients = 2, 0

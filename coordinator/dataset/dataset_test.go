@@ -330,10 +330,10 @@ func TestPartition(t *testing.T) {
 	}
 	for kind, byLabel := range map[string]bool{task.IID: false, task.Shards: true, task.Dirichlet: true, task.DirichletClients: true, task.Classes: true, task.DirichletSizes: false, task.PowerLaw: false} {
 		p := task.Partition{Kind: kind, Clients: 4, PerClient: 2, ClassesPerClient: 1, Alpha: 1, Exponent: 1}
-		if got, err := partition(labelled, p, 1); err != nil || len(got) != 4 {
+		if got, err := partition(labelled.Len(), labelled.Y, labelled.Classes(), p, 1); err != nil || len(got) != 4 {
 			t.Errorf("%s: %v, %v", kind, got, err)
 		}
-		if _, err := partition(measured, p, 1); (err != nil) != byLabel {
+		if _, err := partition(measured.Len(), nil, 0, p, 1); (err != nil) != byLabel {
 			t.Errorf("%s without labels: %v", kind, err)
 		}
 	}

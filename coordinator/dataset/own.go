@@ -8,6 +8,8 @@ import (
 
 	"fedtab/coordinator/task"
 	"fedtab/learn/data"
+	"fedtab/learn/rng"
+	"fedtab/run"
 )
 
 // openOwn returns the data of a task for which participants bring it: the coordinator
@@ -18,7 +20,94 @@ func openOwn(t *task.Task) (*Dataset, error) {
 	if s.Table == nil {
 		return d, nil
 	}
+	if test := t.Evaluate.Test; test.CSV != "" {
+		var err error
+		if d.test, err = d.readOwn("evaluate.test", test.CSV, test.Decimal); err != nil {
+			return nil, fmt.Errorf("evaluate.test: %w", err)
+		}
+	}
 	return d, d.use(data.Plain(len(s.Table.Numbers())))
+}
+
+// Divide reads the data of a simulation of own data, data.from, and divides it among the
+// clients: each has a part of its own, with its own hold-out. Rows that a participant
+// could not use are left out, which the notes say. It does nothing to other data. The
+// error has the line, column and value if there is one.
+func (d *Dataset) Divide(t *task.Task) error {
+	if d.Own == nil {
+		return nil
+	}
+	from := t.Data.From
+	if from.CSV == "" {
+		return fmt.Errorf("task %s: data.from is missing, want {csv: FILE}: the clients of a simulation have no data of their own", t.Name)
+	}
+	o, err := d.readOwn("data.from", from.CSV, from.Decimal)
+	if err != nil {
+		return fmt.Errorf("task %s: data.from: %w", t.Name, err)
+	}
+	parts := [][]int32{everything(o.Len())}
+	if !t.Strategy.Scheme().Central { // one client with all examples
+		if parts, err = partition(o.Len(), o.Labels(), d.Labels(), from.Partition, rng.Derive(t.Seed, "partition")); err != nil {
+			return fmt.Errorf("task %s: data.from.partition: %w", t.Name, err)
+		}
+	}
+	for i, rows := range parts {
+		schema := d.Own
+		if len(parts) == 1 {
+			schema = &data.Schema{Table: d.Own.Table, Scale: d.Own.Scale, Holdout: d.Own.Holdout}
+		}
+		part, err := o.Part(schema, rows, rng.Derive(t.Seed, "own", uint64(i)))
+		if err != nil {
+			return fmt.Errorf("task %s: data.from: client %d of %d: %w", t.Name, i, len(parts), err)
+		}
+		d.Parts = append(d.Parts, part)
+	}
+	return nil
+}
+
+// readOwn reads a table of the organiser as a participant would. setting is that which
+// names the file.
+func (d *Dataset) readOwn(setting, path, decimal string) (*data.Own, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	whole := &data.Schema{Table: d.Own.Table, Scale: d.Own.Scale} // all of it, whatever a participant may have
+	rows, err := data.ReadOwn(f, path, whole, data.OwnCSV{Decimal: Dialect("", decimal, "").Decimal, Size: f.size})
+	if err != nil {
+		return nil, err
+	}
+	if rows.Question != nil {
+		return nil, fmt.Errorf("%s: %v; want %s.decimal: point or comma", path, rows.Question, setting)
+	}
+	for _, note := range rows.Notes {
+		d.Notes = append(d.Notes, setting+": "+note)
+	}
+	if rows.Rejected > 0 {
+		d.Notes = append(d.Notes, fmt.Sprintf("%s: %d rows have problems and are left out; the first: %v", setting, rows.Rejected, rows.Problems[0]))
+	}
+	return rows.Own(0, true)
+}
+
+// OwnOf returns what a run of the task knows of own data; nil: participants bring none.
+func (d *Dataset) OwnOf(t *task.Task) *run.Own {
+	if d.Own == nil {
+		return nil
+	}
+	o := &run.Own{Schema: d.Own, Holdouts: t.Holdouts(), Known: d.known}
+	if t.Strategy.Scheme().Central {
+		o.Fewest = 1
+	}
+	return o
+}
+
+// Clients returns the number of clients of a simulation.
+func (d *Dataset) Clients() int {
+	if d.Own != nil {
+		return len(d.Parts)
+	}
+	return len(d.Shards)
 }
 
 // ownSummary says what participants bring.
@@ -78,12 +167,19 @@ func ownHash(s *data.Schema) [32]byte {
 
 // SetConstants gives the constants by which all participants standardise: versions
 // are evaluated on the test file, and exported, with them. It may be called at any time
-// by any goroutine. The error wraps data.ErrFormat.
+// by any goroutine. It does nothing to images. The error wraps data.ErrFormat.
 func (d *Dataset) SetConstants(c data.Constants) error {
 	if d.Own.Table == nil {
 		return nil
 	}
 	return d.use(c)
+}
+
+// known takes the constants that a run has made.
+func (d *Dataset) known(c data.Constants) {
+	if err := d.SetConstants(c); err != nil {
+		panic(err) // a bug: the run made them of the same schema
+	}
 }
 
 // use encodes the rows of the test file by constants.

@@ -82,7 +82,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	if err != nil {
 		return nil, err
 	}
-	clients := len(d.Shards)
+	clients := d.Clients()
 	s, err := d.Strategy(t, model, false, t.Seed)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	defer sim.pool.close()
 	judge := d.Judge(t, model)
-	train := data.Examples(d.Train)
+	train := data.Examples(d.Train) // of data that is not own
 	if t.Data.Drift > 0 {
 		to := permutation(t.Seed, d.Train.Classes())
 		train = &drifting{d.Train, to, &sim.drifted}
@@ -107,8 +107,14 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		defer vault.Close()
 		sim.pool.checker.KeepIn(vault)
 	}
-	if triggered := t.Adversaries.Triggered(d.Test); triggered != nil {
-		sim.backdoor = dataset.EvaluatorOf(model, triggered)
+	if d.Own == nil {
+		if triggered := t.Adversaries.Triggered(d.Test); triggered != nil {
+			sim.backdoor = dataset.EvaluatorOf(model, triggered)
+		}
+	}
+	var shards run.Shards // of own data there are none
+	if d.Own == nil {
+		shards = run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}
 	}
 	sim.declined.reset()
 	lastReal := time.Now()
@@ -117,7 +123,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: sim.evaluate, Judge: judge, Drifts: t.Data.Drift > 0, MaxWeight: t.Strategy.MaxWeight,
-		Shards: run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}, ResumeGrace: resumeGrace,
+		Shards: shards, Own: d.OwnOf(t), ResumeGrace: resumeGrace,
 		Notify: func(u run.Update) {
 			if u.Round == nil {
 				return
@@ -148,10 +154,14 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	sim.run.Start()
 	group := adversary.NewGroup(t.Adversaries, clients, t.Seed)
 	models, packers := &sharedModels{own: client.OwnModels()}, new(client.Packers)
-	for i, index := range d.Shards {
+	for i := range clients {
 		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models, Packers: packers})
 		m := group.Member(i)
-		c.SetExamples(m.Examples(data.NewSubset(train, index), d.Train.Shape, d.Train.White()))
+		if d.Own == nil {
+			c.SetExamples(m.Examples(data.NewSubset(train, d.Shards[i]), d.Train.Shape, d.Train.White()))
+		} else if err := c.SetOwn(d.Parts[i]); err != nil {
+			return nil, err
+		}
 		p := &participant{sim: sim, client: c, member: m, device: newDevice(t.Seed, i+1, &t.Devices)}
 		sim.participants = append(sim.participants, p)
 		sim.clock.At(0, uint32(i+1), func() { p.attend(t.Seed, &t.Devices) })

@@ -28,7 +28,7 @@ func surveyed(missing string) *Schema {
 func ownRowsOf(t *testing.T, s *Schema, n int, seed uint64) *Own {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 1))
-	tab := &Table{Classes: s.Classes(), rows: n}
+	tab := &Table{Classes: s.Classes(), cells: newGrid(len(s.Table.Features))}
 	for i := range s.Table.Features {
 		tab.Columns = append(tab.Columns, Column{Name: s.Table.Features[i].Name, Categories: s.Table.Features[i].Values})
 	}
@@ -37,7 +37,7 @@ func ownRowsOf(t *testing.T, s *Schema, n int, seed uint64) *Own {
 		if s.Table.Features[2].Missing != "" && r.IntN(10) == 0 {
 			far = math.NaN()
 		}
-		tab.cells = append(tab.cells, 20+60*r.Float64(), float64(r.IntN(2)), far, 0.5)
+		tab.cells.add([]float64{20 + 60*r.Float64(), float64(r.IntN(2)), far, 0.5})
 		tab.labels = append(tab.labels, uint8(r.IntN(2)))
 	}
 	o, err := NewOwnTable(s, tab, seed)
