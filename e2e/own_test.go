@@ -2,6 +2,11 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,15 +28,15 @@ data:
       - {name: weight, type: number, min: 0, max: 300}
       - {name: sex, type: category, values: [f, m], aliases: {female: f, male: m}}
     label: {name: outcome, values: [healthy, ill]}
-  standardise: none
+  standardise: local
   holdout: 0.2
   examples: {min: 10, max: 100000}
-strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 10, lr: 0.01, min_clients: 1}
-stop: {rounds: 5}
+strategy: {kind: fedavg, fraction: 1, epochs: 2, batch: 10, lr: 0.3, min_clients: 1}
+stop: {rounds: 4}
 `)
 }
 
-// patients writes rows of the table: whoever is older than 60 is ill.
+// patients are rows of that table, as format writes them: those older than 60 are ill.
 func patients(n int, header, format string, more ...string) string {
 	var b strings.Builder
 	b.WriteString(header + "\n")
@@ -48,7 +53,10 @@ func patients(n int, header, format string, more ...string) string {
 	return b.String()
 }
 
-const plainHeader, plainFormat = "age,weight,sex,outcome", "%d,%d.5,%s,%s"
+const (
+	patientColumns = "age,weight,sex,outcome"
+	patientRow     = "%d,%d.5,%s,%s"
+)
 
 // file writes a file and returns its path.
 func file(t *testing.T, name, content string) string {
@@ -74,21 +82,288 @@ func (b *tab) choose(id string, paths ...string) {
 // step waits for a step of the tab's own data.
 func (b *tab) step(want string) {
 	b.t.Helper()
+	got := ""
 	await(b.t, "the data is "+want, func() bool {
-		return js[string](b, "document.getElementById('own-state')?.dataset.step ?? ''") == want
+		got = js[string](b, "document.getElementById('own-state')?.dataset.step ?? ''")
+		return got == want
 	})
 }
 
-// A person brings a table: it is looked at, read, kept over a reload, trained on and
-// deleted.
+// shows waits until the page has a text.
+func (b *tab) shows(words string) {
+	b.t.Helper()
+	await(b.t, "the page shows "+words, func() bool { return js[bool](b, fmt.Sprintf("document.body.innerText.includes(%q)", words)) })
+}
+
+// selects chooses a value of a list, as a person does.
+func (b *tab) selects(selector, value string) {
+	b.t.Helper()
+	await(b.t, "there is a list "+selector, func() bool {
+		return js[bool](b, fmt.Sprintf(`(() => { const e = document.querySelector(%q); if (!e || e.offsetParent === null) return false;
+			e.value = %q; e.dispatchEvent(new Event("change", { bubbles: true })); return true })()`, selector, value))
+	})
+}
+
+// click presses a button that has no id.
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	await(b.t, "the button "+selector+" can be pressed", func() bool {
+		return js[bool](b, fmt.Sprintf("(() => { const e = document.querySelector(%q); if (!e || e.disabled || e.offsetParent === null) return false; e.click(); return true })()", selector))
+	})
+}
+
+// reload loads the page again.
+func (b *tab) reload() {
+	b.t.Helper()
+	js[bool](b, "window.gone = true, setTimeout(() => location.reload()), true")
+	await(b.t, "the page is there again", func() bool {
+		return js[bool](b, "!window.gone && document.getElementById('own-state')?.dataset.step !== undefined")
+	})
+}
+
+// kept returns the names of what the browser keeps, as the page lists them.
+func (b *tab) kept() string {
+	b.t.Helper()
+	return js[string](b, "[...document.querySelectorAll('#own-kept strong')].map(e => e.textContent).join(' ')")
+}
+
+// A person brings a table: it is looked at, read, kept over a reload, and trained on; then
+// it is deleted.
 func TestOwnTable(t *testing.T) {
 	c := serve(t, ownTable())
 	b := open(t, c.url())
 	b.says("Bring your data to take part")
-	b.choose("own-files", file(t, "ward.csv", patients(200, plainHeader, plainFormat)))
+	b.choose("own-files", file(t, "ward.csv", patients(200, patientColumns, patientRow)))
 	b.step("asking")
+	if n := js[int](b, "document.querySelectorAll('#own-rows tr').length"); n != 50 {
+		t.Errorf("%d rows are shown, want 50", n)
+	}
+	b.look("20-own-asking")
 	b.press("own-read")
 	b.step("ready")
+	await(t, "the table is kept", func() bool { return b.kept() == "ward.csv" })
+	b.look("21-own-ready")
+	b.reload()
+	b.step("ready")
+	b.shows("Ready: 200 examples from ward.csv; 40 of them only test the model")
+
+	other := open(t, c.url()) // has no data, and is offered what the browser keeps
+	other.step("none")
+	other.click("#own-kept [data-action=own-use]")
+	other.step("ready")
+
 	b.join()
 	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
+	if s := c.state("patients"); s.Version != 4 {
+		t.Errorf("the run ends with version %d, want 4", s.Version)
+	}
+	other.reload()
+	other.click("#own-kept [data-action=own-delete]")
+	await(t, "nothing is kept", func() bool { return other.kept() == "" })
+	other.step("none")
+	other.reload()
+	other.step("none")
+}
+
+// look takes a screenshot, if that is asked for.
+func (b *tab) look(name string) {
+	b.t.Helper()
+	if *screenshots != "" {
+		b.pictures(name)
+	}
+}
+
+// A tab that is reloaded while it takes part goes on with the same data, and one that
+// forgets everything has nothing left.
+func TestOwnReloadAndForget(t *testing.T) {
+	c := serve(t, ownTable("min_clients: 1", "min_clients: 2"))
+	b := open(t, c.url())
+	b.choose("own-files", file(t, "ward.csv", patients(100, patientColumns, patientRow)))
+	b.press("own-read")
+	b.step("ready")
+	await(t, "the table is kept", func() bool { return b.kept() == "ward.csv" })
+	b.join()
+	number := b.participant()
+	b.reload()
+	await(t, "the tab has joined again", func() bool { return b.state("connection") == "joined" })
+	if got := b.participant(); got != number {
+		t.Errorf("participant %d comes back as %d", number, got)
+	}
+	if v, _ := b.value("examples"); v != 80 {
+		t.Errorf("%v examples to train on after the reload, want 80", v)
+	}
+	b.shows("To change it, leave first.")
+	b.look("22-own-joined")
+
+	b.press("own-forget")
+	b.press("own-forget") // asked again
+	await(t, "the tab has left", func() bool { return c.state("patients").Participants == 0 })
+	b.step("none")
+	left := js[string](b, `(async () => {
+		const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("own", { create: true });
+		const files = []; for await (const name of folder.keys()) files.push(name);
+		const database = await new Promise((done) => { const r = indexedDB.open("fedtab", 1); r.onsuccess = () => done(r.result); });
+		const entries = await new Promise((done) => { const r = database.transaction("participants").objectStore("participants").count(); r.onsuccess = () => done(r.result); });
+		database.close();
+		window.left = files.length + " files, " + entries + " participants, " + Object.keys(sessionStorage).filter((k) => k !== "fedtab.data.patients" || sessionStorage[k]).length + " in sessionStorage";
+	})(), ""`)
+	await(t, "the storage is looked at", func() bool { left = js[string](b, "window.left ?? ''"); return left != "" })
+	if want := "0 files, 0 participants, 0 in sessionStorage"; left != want {
+		t.Errorf("after everything is forgotten there are %s, want %s", left, want)
+	}
+}
+
+// Files as people have them: columns of other names and orders, decimal commas, labels of
+// their own, rows that cannot be used.
+func TestOwnTableQuestions(t *testing.T) {
+	c := serve(t, ownTable())
+	b := open(t, c.url())
+	// Other names and another order, decimal commas, and labels of its own.
+	rows := strings.NewReplacer(".5;", ",5;", ";healthy", ";well", ";ill", ";sick").Replace(patients(60, "Alter;Weight;SEX;outcome", "%d;%d.5;%s;%s"))
+	b.choose("own-files", file(t, "klinik.csv", rows))
+	b.step("asking")
+	b.shows("Not found in the file: age.")
+	if js[bool](b, "!document.getElementById('own-read').disabled") {
+		t.Error("a table without a column can be read")
+	}
+	b.selects(`[data-change=column][data-name=age]`, "1")
+	await(t, "the table can be read", func() bool { return js[bool](b, "!document.getElementById('own-read').disabled") })
+	b.shows("What do these texts in outcome stand for?")
+	b.look("23-own-questions")
+	b.selects(`[data-change=offer][data-text=well]`, "healthy")
+	await(t, "one text is left", func() bool { return js[int](b, "document.querySelectorAll('[data-change=offer]').length") == 1 })
+	b.selects(`[data-change=offer][data-text=sick]`, "ill")
+	await(t, "no text is left", func() bool { return js[int](b, "document.querySelectorAll('[data-change=offer]').length") == 0 })
+	b.press("own-read")
+	b.step("ready")
+	b.shows("Ready: 60 examples from klinik.csv")
+
+	// Rows with problems are listed, and left out only when the person says so.
+	b.choose("own-files", file(t, "odd.csv", patients(30, patientColumns, patientRow, "999,70.5,f,ill", "41,many,x,healthy")))
+	b.step("asking")
+	b.press("own-read")
+	b.step("refused")
+	b.shows("age is 999, want a number from 0 to 120")
+	b.shows("line 33")
+	b.look("24-own-problems")
+	b.press("own-skip")
+	b.step("ready")
+	b.shows("Ready: 30 examples from odd.csv")
+
+	// A number that only a person can read.
+	b.choose("own-files", file(t, "three.csv", "age,weight,sex,outcome\n"+strings.Repeat("41,\"12,345\",f,ill\n42,\"12,346\",m,healthy\n", 10)))
+	b.step("asking")
+	b.shows("decimal comma?")
+	b.selects("#own-decimal", "comma")
+	await(t, "the table can be read", func() bool { return js[bool](b, "!document.getElementById('own-read').disabled") })
+	b.press("own-read")
+	b.step("ready")
+}
+
+// What is no table, or cannot be read, is told in a sentence, and what was there stays.
+func TestOwnTableTroubles(t *testing.T) {
+	c := serve(t, ownTable())
+	b := open(t, c.url())
+	b.choose("own-files", file(t, "ward.csv", patients(50, patientColumns, patientRow)))
+	b.press("own-read")
+	b.step("ready")
+	stays := func(words string) {
+		t.Helper()
+		await(t, "the page says "+words, func() bool { return strings.Contains(b.text("own-error"), words) })
+		b.step("ready")
+		b.shows("Ready: 50 examples from ward.csv")
+	}
+	b.choose("own-files", file(t, "sheet.csv", "PK\x03\x04\x14\x00\x06\x00[Content_Types].xml xl/workbook.xml"))
+	stays("save the sheet as CSV")
+	b.choose("own-files", file(t, "empty.csv", ""))
+	stays("empty.csv is empty.")
+
+	// A file that changes between the first look and the reading.
+	path := file(t, "moving.csv", patients(50, patientColumns, patientRow))
+	b.choose("own-files", path)
+	b.step("asking")
+	if err := os.WriteFile(path, []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.press("own-read")
+	stays("moving.csv was changed or removed while it was read: choose it again.")
+
+	// Four gigabytes, of which the disk holds little.
+	path = file(t, "huge.csv", patients(50, patientColumns, patientRow))
+	if err := os.Truncate(path, 4<<30); err != nil {
+		t.Fatal(err)
+	}
+	b.choose("own-files", path)
+	b.step("asking")
+	b.press("own-read")
+	await(t, "the page says what is wrong", func() bool { return b.text("own-error") != "" })
+	t.Log(b.text("own-error"))
+
+	// A file that is dropped.
+	content := patients(40, patientColumns, patientRow)
+	js[bool](b, fmt.Sprintf(`(() => { const d = new DataTransfer(); d.items.add(new File([%q], "dropped.csv"));
+		document.getElementById("own").dispatchEvent(new DragEvent("drop", { dataTransfer: d, bubbles: true, cancelable: true })); return true })()`, content))
+	b.step("asking")
+	b.press("own-read")
+	b.shows("Ready: 40 examples from dropped.csv")
+}
+
+// behind serves a coordinator's page with a script before that of its worker.
+func behind(t *testing.T, c *coordinator, script string) string {
+	t.Helper()
+	target, err := url.Parse(c.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host // the page's origin
+	}}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/own.") {
+			w.Header().Set("Content-Type", "text/javascript")
+			answer, err := http.Get(strings.TrimSuffix(c.url(), "/") + r.URL.Path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer answer.Body.Close()
+			fmt.Fprintln(w, script)
+			io.Copy(w, answer.Body)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.CloseClientConnections)
+	return front.URL + "/"
+}
+
+// A browser that keeps nothing, has no room, or has no file system: the data is usable,
+// and the page says whether a reload finds it.
+func TestOwnStorage(t *testing.T) {
+	for _, test := range []struct{ name, script, says string }{
+		{"denied", `navigator.storage.getDirectory = async () => { throw new DOMException("no", "SecurityError") }; indexedDB.open = () => { throw new DOMException("no", "SecurityError") };`,
+			"This browser keeps no data for this page, as in a private window."},
+		{"full", `FileSystemSyncAccessHandle.prototype.write = () => { throw new DOMException("full", "QuotaExceededError") };`,
+			"This browser has no room left to keep your data."},
+		{"no file system", `delete FileSystemFileHandle.prototype.createSyncAccessHandle;`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := serve(t, ownTable())
+			b := open(t, behind(t, c, test.script))
+			b.choose("own-files", file(t, "ward.csv", patients(50, patientColumns, patientRow)))
+			b.press("own-read")
+			b.step("ready")
+			if test.says == "" {
+				await(t, "the table is kept", func() bool { return b.kept() == "ward.csv" })
+				b.reload()
+				b.step("ready")
+				b.shows("Ready: 50 examples from ward.csv")
+				return
+			}
+			b.shows(test.says)
+			b.join()
+			await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
+		})
+	}
 }

@@ -38,7 +38,7 @@ func (p *Page) OnData(o map[string]any) {
 	name := p.Data.Name
 	fields.Fill(&p.Data, o)
 	p.DataTrouble = ""
-	if p.Data.Name != name || p.Data.Step != tab.DataAsking && p.Data.Step != tab.DataRefused {
+	if p.Data.Name != name || p.Data.Step == tab.DataNone || p.Data.Step == tab.DataReady {
 		p.Answers = tab.Answers{}
 	}
 }
