@@ -28,6 +28,7 @@ type Config struct {
 	Models  Models   // nil keeps models of its own
 	Packers *Packers // memory to pack in, nil for some of its own
 	Report  Reporter // answers orders for payloads; nil declines them
+	Compare bool     // work for the person's own comparison when there is no other work
 }
 
 // Client is one participant in one run. Its methods are called from one
@@ -72,10 +73,12 @@ type Client struct {
 	enquiry    *protocol.Order // to be answered beside the order; nil: none
 	evaluating *Workspace      // on which the enquiry's evaluation was begun
 	evaluated  *Evaluation     // newest
+	compare    comparing
 
 	order     *protocol.Order // to be worked on
 	examples  data.Examples   // that the order in work trains on
 	workspace *Workspace      // on which the order in work was begun
+	base      []float32       // parameters that the order in work was begun from; an enquiry may have brought newer ones
 	parts     [][]byte        // base models that are done, packed
 	sums      learn.Sums      // of a Monitor or Base order
 	made      int             // mini-batches, of the same
@@ -225,7 +228,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		c.params, c.kept = nil, nil
 		c.start, c.localBase, c.stream, c.control, c.ownControl = nil, [32]byte{}, 0, nil, nil
 		c.feedback, c.residual, c.packedRound = nil, nil, 0
-		c.enquiry, c.evaluated = nil, nil
+		c.enquiry, c.evaluated, c.compare = nil, nil, comparing{}
 		if o := c.own.Own; o != nil { // the other run has other constants
 			c.own, c.private = own{}, nil
 			_ = c.SetOwn(o)
@@ -376,6 +379,9 @@ func supported(k protocol.OrderKind) bool {
 }
 
 func (c *Client) holds(o *protocol.Order) bool {
+	if o == c.order && c.base != nil && !o.Hyper.Control {
+		return true
+	}
 	return c.params != nil && c.version == o.Base && slices.Equal(c.hash[:], o.BaseHash)
 }
 
@@ -386,6 +392,9 @@ func decline(o *protocol.Order, r protocol.Reason, detail string) []protocol.Mes
 func (c *Client) acknowledged(a *protocol.Ack) {
 	i := slices.IndexFunc(c.kept, func(k kept) bool { return k.Order == a.Order })
 	if i < 0 {
+		if c.enquiry != nil && c.enquiry.Order == a.Order {
+			c.enquiry, c.evaluating = nil, nil
+		}
 		if c.order != nil && c.order.Order == a.Order && a.Reason == protocol.ReasonAbandoned {
 			c.drop(Waiting)
 		}
@@ -457,7 +466,7 @@ func (c *Client) statusChanged(s *protocol.Status) {
 //
 //go:noinline
 func (c *Client) drop(next Activity) {
-	c.order, c.examples, c.workspace, c.parts = nil, nil, nil, nil
+	c.order, c.examples, c.workspace, c.parts, c.base = nil, nil, nil, nil, nil
 	c.sums, c.made = learn.Sums{}, 0
 	c.progress.Activity = next
 }
@@ -478,6 +487,10 @@ func (c *Client) SetTab(s protocol.TabState) []protocol.Message {
 		if c.order != nil {
 			out = append(out, decline(c.order, protocol.ReasonPaused, "")...)
 			c.drop(Paused)
+		}
+		if c.enquiry != nil {
+			out = append(out, decline(c.enquiry, protocol.ReasonPaused, "")...)
+			c.enquiry, c.evaluating = nil, nil
 		}
 		c.progress.Activity = Paused
 	case was == protocol.TabPaused:

@@ -31,10 +31,10 @@ func NewWorkspace(m learn.Model) *Workspace {
 // welcome.
 func (c *Client) NewWorkspace() *Workspace { return NewWorkspace(c.model) }
 
-// Ready says whether Work has something to do: an enquiry, or an order, with its
-// model and enough data at hand.
+// Ready says whether Work has something to do: an enquiry, an order with its model and
+// enough data at hand, or a comparison.
 func (c *Client) Ready() bool {
-	return c.enquiry != nil || c.trainable()
+	return c.enquiry != nil || c.trainable() || c.Compares()
 }
 
 func (c *Client) trainable() bool {
@@ -51,6 +51,9 @@ func (c *Client) Work(b *Workspace, steps int) []protocol.Message {
 		return c.enquire(b, steps)
 	}
 	if !c.trainable() {
+		if c.Compares() {
+			c.comparison(steps)
+		}
 		return nil
 	}
 	if c.order.Kind == protocol.OrderMonitor {
@@ -117,7 +120,10 @@ func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 // begin starts training on b: of the order, or of its next base model.
 func (c *Client) begin(b *Workspace) error {
 	o := c.order
-	from := c.params
+	if c.base == nil {
+		c.base = c.params
+	}
+	from := c.base
 	if c.startsFrom(o.Start) {
 		from = c.start
 	}
@@ -171,7 +177,7 @@ func (c *Client) show(sums learn.Sums) {
 
 // delta turns a local model, in place, into its difference from the base.
 func (c *Client) delta(local []float32) []float32 {
-	kernel.Axpy(local, -1, c.params)
+	kernel.Axpy(local, -1, c.base)
 	return local
 }
 
@@ -228,6 +234,7 @@ func (c *Client) finish(b *Workspace) []protocol.Message {
 		}
 		return c.send(uint64(c.examples.Len()), vectors)
 	}
+	c.compareAnswer(b.local)
 	delta := c.delta(b.local)
 	if !o.Hyper.Control {
 		return c.offer(protocol.RoleDelta, uint64(c.examples.Len()), delta)

@@ -27,6 +27,7 @@ func commands() []command {
 		{"predict", "--model FILE --data FILE [--out FILE] [--separator S] [--decimal point|comma] [--header present|absent]", "predict the rows of a table with a model that export has written", predictCommand},
 		{"rollback", "--run RUN|TASK --version N [--data DIR]", "go back to the model of an earlier version, also while the run is served", rollbackCommand},
 		{"invite", "--task T [--uses N] [--expires 2d] [--public-url URL] [--data DIR] [--qr|--no-qr] | --list | --revoke ID", "make a link by which participants join a task with join: invited, also while it is served", inviteCommand},
+		{"client", "--url http://HOST:PORT/ --data FILE [--labels FILE] [--task NAME] [--invite LINK] [--decimal point|comma] [--map FIELD=COLUMN]... [--alias FIELD:TEXT=VALUE]... [--skip-problems]", "take part with data of one's own, which stays in the process", clientCommand},
 		{"swarm", "--url http://HOST:PORT/ --clients N [--task NAME] [--invite LINK] [--drop P] [--slow P] [--seed N] [--adversaries KIND [--adversary-fraction F]]", "take part with native clients, for tests and load measurements", swarmCommand},
 		{"hostile", "[--url ws://HOST:PORT/ws] [--i-own-this-server] [--only REGEXP] [--list] [--long] [--verbose]", "attack a coordinator and measure what honest participants lose", hostileCommand},
 		{"tasks", "[--show NAME|FILE [--set KEY=VALUE]...] [--scheme NAME] [--init FILE.csv [--target COLUMN] [--decimal point|comma]]", "list the tasks that ship, or print one, the settings of a scheme, or a task for a table", tasksCommand},

@@ -24,24 +24,19 @@ func predictCommand(_ context.Context, args []string, stdout, stderr io.Writer) 
 	name := fs.String("model", "", "safetensors file that coordinator export has written, of a model of a table")
 	table := fs.String("data", "", "CSV file of the rows, with the columns that the model was trained with")
 	outFile := fs.String("out", "-", "CSV file to write the predictions to, - for standard output")
-	separator := fs.String("separator", "detect", "between the fields of --data: detect, comma, semicolon, tab or a single character")
-	decimal := fs.String("decimal", "detect", "decimal sign of --data: detect, point or comma")
-	header := fs.String("header", "detect", "whether the first line of --data holds the names of the columns: detect, present or absent")
+	written := dialectFlags(fs, "--data")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
 	}
-	dialect := dataset.Dialect(*separator, *decimal, *header)
 	switch {
 	case *name == "":
 		return usageError("predict: --model is missing, want a file that coordinator export has written")
 	case *table == "":
 		return usageError("predict: --data is missing, want a CSV file")
-	case *separator != "detect" && dialect.Separator == 0:
-		return usageError(fmt.Sprintf("predict: --separator is %q, want detect, comma, semicolon, tab or a single character", *separator))
-	case *decimal != "detect" && dialect.Decimal == 0:
-		return usageError(fmt.Sprintf("predict: --decimal is %q, want detect, point or comma", *decimal))
-	case *header != "detect" && dialect.Header == data.DetectHeader:
-		return usageError(fmt.Sprintf("predict: --header is %q, want detect, present or absent", *header))
+	}
+	dialect, err := written.read("predict")
+	if err != nil {
+		return err
 	}
 	p, err := loadPredictor(*name)
 	if err != nil {

@@ -112,7 +112,11 @@ func describeScheme(w io.Writer, name string) error {
 // is a task file. Missing data is no error.
 func describe(w io.Writer, t *task.Task) error {
 	var b bytes.Buffer
-	if d, err := dataset.Open(t); err != nil {
+	d, err := dataset.Open(t)
+	if err == nil && t.Data.From.CSV != "" {
+		err = d.Divide(t)
+	}
+	if err != nil {
 		fmt.Fprintf(&b, "the data cannot be loaded: %v\n", err)
 	} else if err := describeModel(&b, t, d); err != nil {
 		return err

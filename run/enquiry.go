@@ -8,6 +8,7 @@ import (
 
 	"fedtab/learn/data"
 	"fedtab/protocol"
+	"fedtab/strategy"
 )
 
 // Own is what a run knows of data that participants bring. What single participants tell
@@ -69,9 +70,15 @@ func (r *Run) ask(e *enquiry) {
 	r.checkEnquiry()
 }
 
-// askMember sends the open enquiry to a member that has not been asked. One that is at
-// work on an earlier version is asked with its next order: it would lose its work with a
-// newer version.
+// rests reports whether a newer version than that of the order would cost its client the
+// work: one that has begun a fit keeps what it needs.
+func (o *outstanding) rests(closed uint64, newest [32]byte) bool {
+	kept := o.begun && o.work.Kind == strategy.Fit && !o.work.Control
+	return !o.answered && (o.round == 0 || o.round > closed) && o.base != newest && !kept
+}
+
+// askMember sends the open enquiry to a member that has not been asked. One that would
+// lose its work on an earlier version is asked with its next order.
 func (r *Run) askMember(m *member) {
 	e := r.enquiry
 	if e.among != nil {
@@ -82,7 +89,7 @@ func (r *Run) askMember(m *member) {
 	if _, asked := e.asked[m.number]; asked || !slices.Contains(m.payloads, protocol.PayloadBytes) {
 		return
 	}
-	if o := m.order; o != nil && !o.answered && (o.round == 0 || o.round > r.closed) && o.base != e.hash {
+	if o := m.order; o != nil && !r.roundsDone() && o.rests(r.closed, e.hash) {
 		e.later[m.number] = true
 		return
 	}

@@ -316,6 +316,7 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	switch msg := msg.(type) {
 	case *protocol.Progress:
 		if m.order != nil && uint64(m.order.order) == msg.Order {
+			m.order.begun = true
 			m.order.start, m.order.fresh = nil, false // progress: the client has the model that the order starts from
 		}
 	case *protocol.Tab:

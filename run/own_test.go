@@ -157,7 +157,7 @@ func (v *village) deliver(t testing.TB, o *owner, out []protocol.Message) {
 			o.lie(c)
 		}
 		if v.Announce(o.number, &o.fakePeer, c) {
-			v.Offer(o.number, &o.fakePeer, Inspect(c, 1, func(w *protocol.Vector, _ int) ([]float32, error) {
+			v.Offer(o.number, &o.fakePeer, Inspect(c, 2, func(w *protocol.Vector, _ int) ([]float32, error) {
 				values := make([]float32, v.n)
 				return values, compress.Decode(w.Codec, values, w.Block)
 			}))
@@ -397,7 +397,9 @@ func TestHoldoutsOfBusyClients(t *testing.T) {
 		v.add(t, homesOf(t, s, 100, uint64(i)))
 	}
 	for range 50 {
-		v.pumpOnce(t)
+		for _, o := range v.owners {
+			v.turn(t, o)
+		}
 	}
 	if len(v.journal.evaluations) == 0 {
 		t.Error("no version was evaluated")
@@ -412,24 +414,141 @@ func TestHoldoutsOfBusyClients(t *testing.T) {
 	}
 }
 
-// pumpOnce gives every client one turn.
-func (v *village) pumpOnce(t testing.TB) {
-	t.Helper()
-	for _, o := range v.owners {
-		for o.read < len(o.got) {
-			m := o.got[o.read]
-			o.read++
-			out, err := o.client.Receive(m)
-			if err != nil {
-				t.Fatal(err)
+// Whatever sockets, participants and coordinators do, the constants are made once, of
+// enough participants, and the run comes to its end with evaluations of enough.
+func TestOwnDataFaults(t *testing.T) {
+	schemes := []string{"fedavg", "fedbuff", "dynamic", "scaffold", "minibatch"}
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		s := homes()
+		edit := func(c *Config, sc *strategy.Config) {
+			c.Stop.Rounds = 6
+			switch sc.Kind = schemes[seed%5]; sc.Kind {
+			case "scaffold":
+				sc.Kind, sc.Correction, c.Sums = "fedavg", "scaffold", 2
+			case "minibatch":
+				sc.Epochs = 0
+			case "fedbuff":
+				sc.Own = strategy.FedBuffSettings{Buffer: 2, Staleness: .5}
+			case "dynamic":
+				sc.Own, sc.Batches, sc.Fraction, sc.Epochs = strategy.DynamicSettings{Delta: 1e-3}, 2, 0, 0
 			}
-			v.deliver(t, o, out)
 		}
-		if o.client.Ready() {
-			if o.work == nil {
-				o.work = o.client.NewWorkspace()
+		v := newVillage(t, s, edit)
+		for i := range 5 {
+			v.add(t, homesOf(t, s, 60+i*20, seed*10+uint64(i)))
+		}
+		quiet := 400 // turns with faults
+		for turn := 0; v.finished == "" && turn < 4000; turn++ {
+			if turn < quiet {
+				o := v.owners[r.IntN(len(v.owners))]
+				switch r.IntN(40) {
+				case 0: // the socket is lost, and the client comes back
+					v.Leave(o.number, &o.fakePeer, Lost)
+					v.rejoin(t, o)
+				case 1:
+					v.deliver(t, o, o.client.SetTab([]protocol.TabState{protocol.TabPaused, protocol.TabFrozen, protocol.TabVisible}[r.IntN(3)]))
+				case 2:
+					o.mute = !o.mute
+				case 3: // the coordinator is restarted
+					saved := v.journal.saved()
+					was := v
+					next := newVillage(t, s, func(c *Config, sc *strategy.Config) { edit(c, sc); c.Saved = saved })
+					next.journal.constants, next.journal.commits, next.journal.evaluations = was.journal.constants, was.journal.commits, was.journal.evaluations
+					next.journal.opens = append(next.journal.opens, was.journal.opens...)
+					next.journal.limits = was.journal.limits
+					next.env.now = was.env.now
+					next.owners, v = was.owners, next
+					for _, o := range v.owners {
+						v.rejoin(t, o)
+					}
+				case 4:
+					v.env.advance(time.Duration(r.IntN(40)) * time.Second)
+				}
+			} else if turn == quiet {
+				for _, o := range v.owners {
+					o.mute = false
+					v.deliver(t, o, o.client.SetTab(protocol.TabVisible))
+				}
+			} else {
+				v.env.advance(time.Second)
 			}
-			v.deliver(t, o, o.client.Work(o.work, 3))
+			for _, o := range v.owners {
+				if !o.mute && v.finished == "" {
+					v.turn(t, o)
+				}
+			}
+		}
+		if v.finished == "" {
+			t.Fatalf("seed %d, %s: no end: version %d, constants %v, enquiry %+v", seed, schemes[seed%5], v.down.version, v.Constants(), v.enquiry)
+		}
+		if n := len(v.journal.constants); n != 1 {
+			t.Errorf("seed %d: constants are made %d times", seed, n)
+		}
+		for _, e := range v.journal.evaluations {
+			if e.Participants < 3 || e.Examples == 0 || e.Version == 0 {
+				t.Errorf("seed %d: an evaluation of %d participants", seed, e.Participants)
+			}
+		}
+		if len(v.journal.evaluations) == 0 {
+			t.Errorf("seed %d, %s: no version was evaluated", seed, schemes[seed%5])
 		}
 	}
+}
+
+// rejoin gives a client a new socket.
+func (v *village) rejoin(t testing.TB, o *owner) {
+	t.Helper()
+	o.fakePeer, o.read = fakePeer{}, 0
+	hello, resumed := o.client.Hello(), o.number
+	number, ok := v.Join(hello, resumed, &o.fakePeer)
+	if !ok && v.finished == "" {
+		t.Fatalf("participant %d cannot come back: %v %s", resumed, o.closed, o.detail)
+	}
+	o.number = number
+}
+
+// turn gives a client its messages, and time for a few mini-batches.
+func (v *village) turn(t testing.TB, o *owner) {
+	t.Helper()
+	for o.read < len(o.got) {
+		m := o.got[o.read]
+		o.read++
+		out, err := o.client.Receive(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.deliver(t, o, out)
+	}
+	if o.client.Welcome() != nil && o.client.Ready() && o.client.Hello().TabState != protocol.TabFrozen {
+		if o.work == nil {
+			o.work = o.client.NewWorkspace()
+		}
+		v.deliver(t, o, o.client.Work(o.work, 3))
+	}
+}
+
+// saved is what a store would give back.
+func (j *memoryJournal) saved() *Saved {
+	s := &Saved{Participants: 1}
+	if n := len(j.limits); n > 0 {
+		s.Participants = j.limits[n-1]
+	}
+	if n := len(j.constants); n > 0 {
+		s.Constants = &j.constants[n-1]
+	}
+	for _, c := range j.commits {
+		s.Rounds = append(s.Rounds, RoundRecord{Round: c.Round, Participants: len(c.Participants), Weight: c.Weight, Hash: c.Hash, Committed: c.Committed})
+	}
+	if n := len(j.commits); n > 0 {
+		last := j.commits[n-1]
+		s.Last = &last
+	}
+	if n := len(j.evaluations); n > 0 {
+		s.Evaluated = &j.evaluations[n-1]
+	}
+	if n := len(j.opens); n > 0 && (s.Last == nil || j.opens[n-1].Round > s.Last.Round) {
+		s.Open = &j.opens[n-1]
+	}
+	return s
 }

@@ -81,6 +81,7 @@ type outstanding struct {
 	fresh    bool  // the order starts from the base, until the client is known to have begun
 	answered bool
 	accepted bool // the answer was accepted
+	begun    bool // the client is at work on it
 }
 
 // resumeStart takes over what an order starts from, which may not have arrived, from

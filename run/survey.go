@@ -164,7 +164,7 @@ func (r *Run) surveyFailed(answers int) {
 	if !r.surveying() {
 		return
 	}
-	r.log.Info("too few participants answered the survey", "answers", answers, "want", r.fewest())
+	r.news("too few participants answered the survey", "answers", answers, "want", r.fewest())
 	r.survey = survey{}
 	r.survey.retry = r.env.AfterFunc(surveyPause, func() {
 		r.survey.retry = nil

@@ -24,7 +24,7 @@ type Dataset struct {
 	Public  bool      // the coordinator may serve its examples to participants
 	Train   *data.Set // training set of all clients; nil if participants bring the data
 	Test    *data.Set // test set that versions are evaluated on; nil with Train
-	Shards  [][]int32 // indices into Train, one list for each client of the partition
+	Shards  [][]int32 // indices into Train, or into the file that Divide reads, one list for each client of the partition
 	Packed  [][]byte  // the shards as served; set by Pack
 	Hash    [32]byte  // SHA-256 of the shards before compression, set by Pack; of the schema of own data
 
@@ -35,6 +35,7 @@ type Dataset struct {
 	Notes   []string // what preparation has changed, one line each
 
 	encoding *data.Encoding // of a table's rows; nil for images and for own data
+	labels   []uint8        // of the file that Divide reads
 	test     *data.Own      // rows of the organiser's test file for own data; nil: none
 	standard atomic.Pointer[standard]
 }
@@ -142,14 +143,14 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 // simulation, a secret one in a live run.
 func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) (strategy.Strategy, error) {
 	setup := strategy.Setup{
-		Seed: seed, MinCohort: 1, Live: live, Clients: d.Clients(),
+		Seed: seed, MinCohort: 1, Live: live, Clients: len(d.Shards),
 		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
 	}
 	initial := make([]float32, setup.Parameters)
 	m.Init(initial, t.Seed)
 	setup.Norm = math.Sqrt(kernel.SquaredNorm(initial))
 	if a := t.Devices.Availability; a < 1 {
-		setup.Quorum = max(1, int(a*float64(d.Clients())/2)) // half of the mean number of present clients
+		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // half of the mean number of present clients
 	}
 	if live {
 		setup.MinCohort, setup.Clients = 2, 0

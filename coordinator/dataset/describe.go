@@ -32,16 +32,18 @@ func (d *Dataset) Describe(w io.Writer) error {
 	for _, note := range d.Notes {
 		fmt.Fprintf(&b, "%s\n", note)
 	}
-	if d.Train == nil {
-		_, err := io.WriteString(w, b.String())
-		return err
+	if len(d.Shards) > 0 { // own data need not be there
+		labels := d.labels
+		if d.Train != nil {
+			labels = d.Train.Y
+		}
+		var counts [][]int
+		if labels != nil {
+			counts = data.Statistics(d.Shards, labels, d.Labels())
+		}
+		b.WriteString(skew(data.MeasureSkew(d.Shards, counts), d.Labels()))
+		d.table(&b, counts)
 	}
-	var counts [][]int
-	if d.Train.Y != nil {
-		counts = data.Statistics(d.Shards, d.Train.Y, d.Train.Classes())
-	}
-	b.WriteString(skew(data.MeasureSkew(d.Shards, counts), d.Train.Classes()))
-	d.table(&b, counts)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -65,7 +67,7 @@ func skew(s data.Skew, classes int) string {
 func (d *Dataset) table(b *strings.Builder, counts [][]int) {
 	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(tw, "client\texamples\t")
-	columns := d.Train.Classes()
+	columns := d.Labels()
 	if columns > shownClasses {
 		columns = 0
 	}
@@ -80,7 +82,7 @@ func (d *Dataset) table(b *strings.Builder, counts [][]int) {
 		fmt.Fprint(tw, "distance\t")
 	}
 	fmt.Fprintln(tw)
-	all := make([]int, d.Train.Classes())
+	all := make([]int, d.Labels())
 	for _, of := range counts {
 		for c, n := range of {
 			all[c] += n

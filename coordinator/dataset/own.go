@@ -9,7 +9,6 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
-	"fedtab/run"
 )
 
 // openOwn returns the data of a task for which participants bring it: the coordinator
@@ -45,20 +44,18 @@ func (d *Dataset) Divide(t *task.Task) error {
 	if err != nil {
 		return fmt.Errorf("task %s: data.from: %w", t.Name, err)
 	}
-	parts := [][]int32{everything(o.Len())}
-	if !t.Strategy.Scheme().Central { // one client with all examples
-		if parts, err = partition(o.Len(), o.Labels(), d.Labels(), from.Partition, rng.Derive(t.Seed, "partition")); err != nil {
-			return fmt.Errorf("task %s: data.from.partition: %w", t.Name, err)
-		}
+	d.labels = o.Labels()
+	d.Shards = [][]int32{everything(o.Len())}
+	schema := d.Own
+	if t.Strategy.Scheme().Central { // one client with all examples
+		schema = &data.Schema{Table: d.Own.Table, Scale: d.Own.Scale, Holdout: d.Own.Holdout}
+	} else if d.Shards, err = partition(o.Len(), d.labels, d.Labels(), from.Partition, rng.Derive(t.Seed, "partition")); err != nil {
+		return fmt.Errorf("task %s: data.from.partition: %w", t.Name, err)
 	}
-	for i, rows := range parts {
-		schema := d.Own
-		if len(parts) == 1 {
-			schema = &data.Schema{Table: d.Own.Table, Scale: d.Own.Scale, Holdout: d.Own.Holdout}
-		}
+	for i, rows := range d.Shards {
 		part, err := o.Part(schema, rows, rng.Derive(t.Seed, "own", uint64(i)))
 		if err != nil {
-			return fmt.Errorf("task %s: data.from: client %d of %d: %w", t.Name, i, len(parts), err)
+			return fmt.Errorf("task %s: data.from: client %d of %d: %w", t.Name, i, len(d.Shards), err)
 		}
 		d.Parts = append(d.Parts, part)
 	}
@@ -88,26 +85,6 @@ func (d *Dataset) readOwn(setting, path, decimal string) (*data.Own, error) {
 		d.Notes = append(d.Notes, fmt.Sprintf("%s: %d rows have problems and are left out; the first: %v", setting, rows.Rejected, rows.Problems[0]))
 	}
 	return rows.Own(0, true)
-}
-
-// OwnOf returns what a run of the task knows of own data; nil: participants bring none.
-func (d *Dataset) OwnOf(t *task.Task) *run.Own {
-	if d.Own == nil {
-		return nil
-	}
-	o := &run.Own{Schema: d.Own, Holdouts: t.Holdouts(), Known: d.known}
-	if t.Strategy.Scheme().Central {
-		o.Fewest = 1
-	}
-	return o
-}
-
-// Clients returns the number of clients of a simulation.
-func (d *Dataset) Clients() int {
-	if d.Own != nil {
-		return len(d.Parts)
-	}
-	return len(d.Shards)
 }
 
 // ownSummary says what participants bring.
@@ -173,13 +150,6 @@ func (d *Dataset) SetConstants(c data.Constants) error {
 		return nil
 	}
 	return d.use(c)
-}
-
-// known takes the constants that a run has made.
-func (d *Dataset) known(c data.Constants) {
-	if err := d.SetConstants(c); err != nil {
-		panic(err) // a bug: the run made them of the same schema
-	}
 }
 
 // use encodes the rows of the test file by constants.

@@ -82,7 +82,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	if err != nil {
 		return nil, err
 	}
-	clients := d.Clients()
+	clients := len(d.Shards)
 	s, err := d.Strategy(t, model, false, t.Seed)
 	if err != nil {
 		return nil, err
@@ -112,9 +112,19 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			sim.backdoor = dataset.EvaluatorOf(model, triggered)
 		}
 	}
-	var shards run.Shards // of own data there are none
+	var shards run.Shards
+	var own *run.Own
 	if d.Own == nil {
 		shards = run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}
+	} else {
+		own = &run.Own{Schema: d.Own, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
+			if err := d.SetConstants(c); err != nil {
+				panic(err) // the run made them of the same schema
+			}
+		}}
+		if t.Strategy.Scheme().Central {
+			own.Fewest = 1
+		}
 	}
 	sim.declined.reset()
 	lastReal := time.Now()
@@ -123,7 +133,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: sim.evaluate, Judge: judge, Drifts: t.Data.Drift > 0, MaxWeight: t.Strategy.MaxWeight,
-		Shards: shards, Own: d.OwnOf(t), ResumeGrace: resumeGrace,
+		Shards: shards, Own: own, ResumeGrace: resumeGrace,
 		Notify: func(u run.Update) {
 			if u.Round == nil {
 				return

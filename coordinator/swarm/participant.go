@@ -1,5 +1,6 @@
 // Package swarm runs native participants: the client of the tab over a socket of
-// gorilla/websocket. It is for tests and for load measurements.
+// gorilla/websocket. A swarm of them is for tests and for load measurements; an Owner is
+// one with data of its own.
 package swarm
 
 import (
@@ -31,6 +32,10 @@ type Participant struct {
 
 	Local net.IP // address to connect from; nil leaves it to the system
 
+	// Leave has the participant say that it leaves when Run's ctx ends: it can not come
+	// back. Without it, it loses its socket.
+	Leave bool
+
 	// Edit changes a contribution before it is sent, if set.
 	Edit func(*protocol.Contribution)
 
@@ -53,6 +58,9 @@ type Participant struct {
 // sliceSteps is the number of mini-batches in a slice of training: a few
 // milliseconds.
 const sliceSteps = 50
+
+// leaveTimeout bounds how long a participant that leaves waits for the coordinator.
+const leaveTimeout = 3 * time.Second
 
 // writeBuffers are shared by all participants of a process.
 var writeBuffers sync.Pool
@@ -87,8 +95,10 @@ func (p *Participant) Run(ctx context.Context) error {
 	p.shards, p.stopFetch = nil, func() {}
 	defer func() { p.stopFetch() }()
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
+	if !p.Leave {
+		stop := context.AfterFunc(ctx, func() { conn.Close() })
+		defer stop()
+	}
 	if p.Member != nil {
 		defer p.Member.Left()
 	}
@@ -111,13 +121,15 @@ func (p *Participant) Run(ctx context.Context) error {
 				}
 			case err = <-lost:
 			case <-ctx.Done():
-				return ctx.Err()
+				return p.end(ctx, messages, lost)
 			}
 		} else {
 			select { // messages have priority over training
 			case m := <-messages:
 				err = p.receive(ctx, m)
 			case err = <-lost:
+			case <-ctx.Done():
+				return p.end(ctx, messages, lost)
 			default:
 				if p.workspace == nil {
 					p.workspace = p.Client.NewWorkspace()
@@ -129,6 +141,25 @@ func (p *Participant) Run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// end returns why ctx has ended. If the participant is to leave, it says so before, and
+// waits until the coordinator has closed the socket: what is sent may be lost otherwise.
+func (p *Participant) end(ctx context.Context, messages <-chan protocol.Message, lost <-chan error) error {
+	if p.Leave && p.send([]protocol.Message{&protocol.Bye{Code: protocol.CloseNormal, Detail: "the participant left"}}) == nil {
+		late := time.NewTimer(leaveTimeout)
+		defer late.Stop()
+		for {
+			select {
+			case <-messages:
+				continue
+			case <-lost:
+			case <-late.C:
+			}
+			break
+		}
+	}
+	return ctx.Err()
 }
 
 // read forwards complete messages until the socket closes.

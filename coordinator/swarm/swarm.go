@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,70 +110,30 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	return t, nil
 }
 
-// over is why a run is over, as the end of a client.
-type over string
-
-func (o over) Error() string { return string(o) }
-
 func (o Options) run(ctx context.Context, i int, c *client.Client, member *adversary.Member, way *link, reconnects *atomic.Int64) error {
 	faults := rng.Stream(o.Seed, "swarm", uint64(i))
-	attempts := 0 // in a row without a session
-	missing := 0  // sessions in a row in which data was refused
-	for {
-		p := &Participant{URL: o.URL, Task: o.Task, Client: c, Member: member, OnWait: way.waits}
-		socket, drop := context.WithCancel(ctx)
-		joined, dropped := false, false
-		p.OnMessage = func(m protocol.Message, sent bool) {
+	s := &stay{
+		url: o.URL, task: o.Task, client: c, member: member, way: way,
+		reconnected: func() { reconnects.Add(1) },
+		onMessage: func(m protocol.Message, sent bool) {
 			if o.OnMessage != nil {
 				o.OnMessage(i, m, sent)
 			}
-			way.saw(m, sent)
-			switch m.(type) {
-			case *protocol.Welcome:
-				attempts, joined = 0, true
-				way.join()
-			case *protocol.Order:
-				if faults.Float64() < o.Slow {
-					pause(ctx, slowPause)
-				}
-				if faults.Float64() < o.Drop {
-					dropped = true
-					drop()
-				}
+		},
+		onOrder: func(lose func()) {
+			if faults.Float64() < o.Slow {
+				pause(ctx, slowPause)
 			}
-		}
-		err := p.Run(socket)
-		drop()
-		if joined {
-			way.leave()
-		}
-		var refused *Refusal
-		if joined && errors.As(err, &refused) {
-			missing++
-		} else {
-			missing = 0
-		}
-		attempts = max(attempts+1, missing)
-		var ce *protocol.CloseError
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.As(err, &ce) && ce.Code == protocol.CloseFinished:
-			return over(ce.Detail)
-		case errors.As(err, &ce) && ce.Code == protocol.CloseBadToken:
-			c.Forget()
-		case errors.As(err, &ce) && !ce.Code.Reconnect():
-			return fmt.Errorf("swarm: client %d: %w", i, err)
-		case missing >= dataAttempts && refused.Permanent():
-			return fmt.Errorf("swarm: client %d: cannot get its data: %w", i, err)
-		case !dropped:
-			if err := way.failed(err, joined, attempts); err != nil {
-				return fmt.Errorf("swarm: %w", err)
+			if faults.Float64() < o.Drop {
+				lose()
 			}
-		}
-		pause(ctx, protocol.Backoff(attempts-1, rand.Float64()))
-		reconnects.Add(1)
+		},
 	}
+	err := s.run(ctx)
+	if _, ended := err.(over); err != nil && !ended {
+		return fmt.Errorf("swarm: client %d: %w", i, err)
+	}
+	return err
 }
 
 // pause waits, unless ctx ends.

@@ -32,11 +32,16 @@ func SocketURL(address string) (string, error) {
 // shardURL returns the address of a shard: the source lies beside the WebSocket
 // (docs/protocol.md, "Shards").
 func shardURL(socket, source string, n uint32) (string, error) {
+	return besideURL(socket, fmt.Sprintf("%s/%d", source, n))
+}
+
+// besideURL returns the address of a path that lies beside a WebSocket.
+func besideURL(socket, path string) (string, error) {
 	u, err := url.Parse(socket)
 	if err != nil {
 		return "", err
 	}
 	u.Scheme = strings.Replace(u.Scheme, "ws", "http", 1)
-	u.Path = fmt.Sprintf("%s%s/%d", u.Path[:max(strings.LastIndexByte(u.Path, '/'), 0)], source, n)
+	u.Path = u.Path[:max(strings.LastIndexByte(u.Path, '/'), 0)] + path
 	return u.String(), nil
 }

@@ -241,15 +241,15 @@ func (d *decoder) ownData(v *Data) {
 	if d.has("data.drift") {
 		d.wrong("data.drift", `data.drift is given, want none, because source is "own": the data stays as participants have brought it`)
 	}
-	d.from(v, images)
 	d.evaluate(scale, images)
+	d.from(v, images, scale)
 	if d.has("model.class_weights") {
 		d.wrong("model.class_weights", `model.class_weights is given, want it left out, because source is "own": the classes of all participants are not counted when the model is made`)
 	}
 }
 
 // from checks the data of a simulation.
-func (d *decoder) from(v *Data, images bool) {
+func (d *decoder) from(v *Data, images bool, scale string) {
 	if !d.has("data.from") {
 		return
 	}
@@ -261,6 +261,10 @@ func (d *decoder) from(v *Data, images bool) {
 	d.decimal("data.from.decimal", v.From.Decimal)
 	d.partition("data.from.partition.", v.From.Partition, 0)
 	d.byClass("data.from.partition.kind", v.From.Partition.Kind, v.Table.Label.Type == string(data.NumberField), "data.table.label is a number")
+	asked := scale == string(data.FederatedScale) || d.root.Evaluate.On != OnTest
+	if p := v.From.Partition; p.Clients >= 1 && p.Clients < firstClients && asked && !d.root.Strategy.Scheme().Central {
+		d.wrong("data.from.partition.clients", fmt.Sprintf("data.from.partition.clients is %d, want at least %d: nothing is made of what fewer participants tell of their data", p.Clients, firstClients))
+	}
 }
 
 // decimal checks the decimal sign of a file.

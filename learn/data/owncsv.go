@@ -110,14 +110,13 @@ type ownReader struct {
 // ownField is how a field is read, and what was.
 type ownField struct {
 	*Field
-	column    int
-	lo, hi    float64
-	aliases   map[string]string   // the person's
-	answered  bool                // the person has answered the offer
-	spellings map[string]string   // the schema's
-	texts     map[string]*ownText // of a category; at most maxTexts
-	order     []*ownText          // in the order of the file
-	missing   int
+	column   int
+	lo, hi   float64
+	chosen   map[string]string   // aliases that the person has chosen
+	answered bool                // the person has answered the offer
+	texts    map[string]*ownText // of a category; at most maxTexts
+	order    []*ownText          // in the order of the file
+	missing  int
 }
 
 // ownText is a text in a column of categories.
@@ -239,7 +238,7 @@ func (o *ownReader) settle(sample []byte, more bool) error {
 	all[len(all)-1] = &label
 	for k, f := range all {
 		col := ownField{Field: f, column: o.found[k].Column, lo: -math.MaxFloat32, hi: math.MaxFloat32}
-		col.aliases, col.answered = o.how.Aliases[f.Name]
+		col.chosen, col.answered = o.how.Aliases[f.Name]
 		if f.Type == NumberField {
 			if f.Min != nil {
 				col.lo = *f.Min
@@ -248,7 +247,7 @@ func (o *ownReader) settle(sample []byte, more bool) error {
 				col.hi = *f.Max
 			}
 		} else {
-			col.spellings, col.texts = f.spellings(), map[string]*ownText{}
+			col.texts = map[string]*ownText{}
 		}
 		o.fields = append(o.fields, col)
 	}
@@ -579,10 +578,10 @@ func (o *ownReader) category(f *ownField, text []byte) (v float64, want string) 
 func (o *ownReader) text(f *ownField, s string) *ownText {
 	t := &ownText{text: s}
 	k := -1
-	if to, ok := f.aliases[s]; ok {
+	if to, ok := f.chosen[s]; ok {
 		k = slices.Index(f.Values, to)
 	} else {
-		k = indexOf(s, f.Values, f.spellings)
+		k = indexOf(s, f.Values, f.Aliases)
 	}
 	switch {
 	case k >= 0:

@@ -22,7 +22,7 @@ func patients() *Schema {
 			Features: []Field{
 				{Name: "age", Type: NumberField, Min: bound(0), Max: bound(120), Columns: []string{"Alter"}},
 				{Name: "sex", Type: CategoryField, Values: []string{"f", "m"}, Aliases: map[string]string{"female": "f", "weiblich": "f"}},
-				{Name: "smoker", Type: BooleanField, Values: []string{"no", "yes"}, Missing: "no"},
+				{Name: "smoker", Type: BooleanField, Values: []string{"no", "yes"}, Missing: "no", Aliases: map[string]string{"ja": "yes", "wahr": "yes", "1": "yes", "nein": "no", "falsch": "no", "0": "no"}},
 				{Name: "blood_pressure", Type: NumberField, Missing: MeanFill},
 			},
 			Label: Field{Name: "outcome", Type: CategoryField, Values: []string{"healthy", "ill"}},

@@ -2,7 +2,6 @@ package data
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -170,7 +169,7 @@ func (t *TableSchema) Encoding(c Constants) (*Encoding, error) {
 		case NumberField:
 			col.Mean, col.Deviation = next()
 		default:
-			col.Categories, col.Aliases = f.Values, f.spellings()
+			col.Categories, col.Aliases = f.Values, f.Aliases
 		}
 		if f.Missing != "" {
 			v, err := f.fill(col.Mean)
@@ -184,7 +183,7 @@ func (t *TableSchema) Encoding(c Constants) (*Encoding, error) {
 	if t.Label.Type == NumberField {
 		e.Target.Mean, e.Target.Deviation = next()
 	} else {
-		e.Target.Classes, e.Target.Aliases = t.Label.Values, t.Label.spellings()
+		e.Target.Classes, e.Target.Aliases = t.Label.Values, t.Label.Aliases
 	}
 	return e, nil
 }
@@ -208,25 +207,8 @@ func (f *Field) Value(s string, decimal rune) (float64, bool) {
 		v, ok := parseNumber(s, decimal)
 		return v, ok && !(f.Min != nil && v < *f.Min) && !(f.Max != nil && v > *f.Max)
 	}
-	k := indexOf(s, f.Values, f.spellings())
+	k := indexOf(s, f.Values, f.Aliases)
 	return float64(k), k >= 0
-}
-
-// truths are other ways to write yes and no.
-var truths = map[string]string{
-	"true": "yes", "t": "yes", "y": "yes", "1": "yes", "on": "yes", "ja": "yes", "j": "yes", "wahr": "yes", "oui": "yes", "vrai": "yes", "si": "yes", "s\u00ed": "yes", "verdadero": "yes",
-	"false": "no", "f": "no", "n": "no", "0": "no", "off": "no", "nein": "no", "falsch": "no", "non": "no", "faux": "no", "falso": "no",
-}
-
-// spellings returns the aliases of the field's values, those that every boolean has
-// included.
-func (f *Field) spellings() map[string]string {
-	if f.Type != BooleanField {
-		return f.Aliases
-	}
-	all := maps.Clone(truths)
-	maps.Copy(all, f.Aliases)
-	return all
 }
 
 // indexOf returns which of values a text stands for, -1 if it is none: that value, one

@@ -12,7 +12,7 @@ import (
 
 // Bounds of what a decoder takes.
 const (
-	maxMembers = 1024 // of one object
+	maxMembers = 4096 // of one object
 	maxDepth   = 16   // of a value that is skipped
 )
 
@@ -300,6 +300,13 @@ func (d *decoder) strs(limit int) []string {
 }
 
 // oneOf reads a string that is one of names, and returns its index.
+// texts reads an object of texts.
+func (d *decoder) texts() map[string]string {
+	texts := map[string]string{}
+	d.object(func(key string) { texts[key] = d.str() })
+	return texts
+}
+
 func (d *decoder) oneOf(names []string) int {
 	at := d.at
 	s := d.str()

@@ -126,6 +126,7 @@ func appendEncoding(b []byte, e *data.Encoding) []byte {
 		if len(c.Categories) > 0 {
 			o.b = appendStrings(o.key("categories").b, c.Categories)
 		}
+		o.texts("aliases", c.Aliases)
 		o.float("mean", c.Mean)
 		o.float("deviation", c.Deviation)
 		if c.Fill != nil {
@@ -138,6 +139,7 @@ func appendEncoding(b []byte, e *data.Encoding) []byte {
 	if len(e.Target.Classes) > 0 {
 		t.b = appendStrings(t.key("classes").b, e.Target.Classes)
 	}
+	t.texts("aliases", e.Target.Aliases)
 	t.float("mean", e.Target.Mean)
 	t.float("deviation", e.Target.Deviation)
 	o.b = t.end()

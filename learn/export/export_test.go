@@ -26,14 +26,14 @@ func models(t testing.TB) map[string]*Model {
 	numbers := &data.Encoding{
 		Columns: []data.EncodedColumn{
 			{Name: "age\n\"\\\u2028<&", Mean: 40.1, Deviation: 1e-7, Fill: &fill},
-			{Name: "sex", Categories: []string{"f", "", "m"}, Deviation: 1, Fill: &second},
+			{Name: "sex", Categories: []string{"f", "", "m"}, Aliases: map[string]string{"w": "f", "": "", "male": "m", "\"": "m"}, Deviation: 1, Fill: &second},
 			{Name: "größe", Deviation: 1},
 		},
 		Target: data.EncodedTarget{Name: "price", Mean: 1e21, Deviation: 123456.789},
 	}
 	classes := &data.Encoding{
 		Columns: []data.EncodedColumn{{Name: "a", Mean: 1, Deviation: 2}, {Name: "b", Categories: []string{"x", "y"}, Deviation: 1}},
-		Target:  data.EncodedTarget{Name: "ill", Classes: []string{"no", "yes"}, Deviation: 1},
+		Target:  data.EncodedTarget{Name: "ill", Classes: []string{"no", "yes"}, Aliases: map[string]string{"nein": "no"}, Deviation: 1},
 	}
 	regression := learn.MLP([]int{5}, []int{4}, 1)
 	regression.Loss, regression.Epsilon, regression.L1, regression.L2 = learn.EpsilonInsensitive, .1, .001, 1e-9
@@ -353,6 +353,8 @@ func TestWritersRefuse(t *testing.T) {
 		{"fill of a category", "numbers", "fill is 3, want the index of one of 3", func(m *Model) { m.Encoding.Columns[1].Fill = &three }},
 		{"target", "numbers", "target: mean", func(m *Model) { m.Encoding.Target.Deviation = -1 }},
 		{"other classes", "classes", `encoding: classes ["no" "yes"], want those of the model, ["yes" "no"]`, func(m *Model) { m.Classes = []string{"yes", "no"} }},
+		{"aliases of nothing", "numbers", `column "sex": aliases map[x:y], want them to stand for categories ["f" "" "m"]`, func(m *Model) { m.Encoding.Columns[1].Aliases = map[string]string{"x": "y"} }},
+		{"aliases of no class", "classes", `target: aliases map[x:y], want them to stand for classes ["no" "yes"]`, func(m *Model) { m.Encoding.Target.Aliases = map[string]string{"x": "y"} }},
 		{"long names", "classes", "description of", func(m *Model) { m.Encoding.Columns[0].Name = strings.Repeat("x", maxHeader) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

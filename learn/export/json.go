@@ -1,6 +1,8 @@
 package export
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -83,4 +85,17 @@ func (o *object) float(name string, x float64) { o.b = appendFloat(o.key(name).b
 func (o *object) float32(name string, x float32) {
 	o.b = appendFloat32(o.key(name).b, x)
 }
+
+// texts appends an object of texts in the order of their keys, unless there is none.
+func (o *object) texts(name string, texts map[string]string) {
+	if len(texts) == 0 {
+		return
+	}
+	t := newObject(o.key(name).b)
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		t.string(key, texts[key])
+	}
+	o.b = t.end()
+}
+
 func (o *object) end() []byte { return append(o.b, '}') }

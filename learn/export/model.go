@@ -64,6 +64,8 @@ func (m *Model) check() error {
 		switch fill := c.Fill; {
 		case !finite(c.Mean) || !finite(c.Deviation) || c.Deviation <= 0:
 			return bad("column %q: mean %v and deviation %v, want finite numbers and deviation > 0", c.Name, c.Mean, c.Deviation)
+		case !known(c.Aliases, c.Categories):
+			return bad("column %q: aliases %v, want them to stand for categories %q", c.Name, c.Aliases, c.Categories)
 		case fill == nil:
 		case !finite(*fill):
 			return bad("column %q: fill is %v, want a finite number", c.Name, *fill)
@@ -77,6 +79,8 @@ func (m *Model) check() error {
 		return bad("encoding: %d features, want an input of shape [%[1]d], not %v", features, m.Spec.Input)
 	case !slices.Equal(t.Classes, m.Classes):
 		return bad("encoding: classes %q, want those of the model, %q", t.Classes, m.Classes)
+	case !known(t.Aliases, t.Classes):
+		return bad("target: aliases %v, want them to stand for classes %q", t.Aliases, t.Classes)
 	case !finite(t.Mean) || !finite(t.Deviation) || t.Deviation <= 0:
 		return bad("target: mean %v and deviation %v, want finite numbers and deviation > 0", t.Mean, t.Deviation)
 	}
@@ -189,4 +193,14 @@ func (m *Model) inputLayout() string {
 		return "[" + strings.Join(names[:n], ", ") + "]"
 	}
 	return "row-major"
+}
+
+// known reports whether all aliases stand for one of values.
+func known(aliases map[string]string, values []string) bool {
+	for _, to := range aliases {
+		if !slices.Contains(values, to) {
+			return false
+		}
+	}
+	return true
 }

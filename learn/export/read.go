@@ -306,6 +306,8 @@ func (d *decoder) encoding() *data.Encoding {
 					t.Name = d.str()
 				case "classes":
 					t.Classes = d.strs(learn.MaxWidth)
+				case "aliases":
+					t.Aliases = d.texts()
 				case "mean":
 					t.Mean = d.float()
 				case "deviation":
@@ -329,6 +331,8 @@ func (d *decoder) column() data.EncodedColumn {
 			c.Name = d.str()
 		case "categories":
 			c.Categories = d.strs(learn.MaxWidth)
+		case "aliases":
+			c.Aliases = d.texts()
 		case "mean":
 			c.Mean = d.float()
 		case "deviation":
