@@ -104,7 +104,7 @@ func (c *csvReader) resolve() error {
 					c.name, clip(name), what, len(c.names), c.unnamed, ErrFormat)
 			case !known:
 				return 0, fmt.Errorf("data: %s: there is no column %s for %s, want one of %s, or a number from 1 to %d: %w",
-					c.name, clip(name), what, some(c.names), len(c.names), ErrFormat)
+					c.name, clip(name), what, firstNames(c.names), len(c.names), ErrFormat)
 			}
 		}
 		if c.columns[i].role != number {

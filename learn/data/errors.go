@@ -14,7 +14,7 @@ var (
 )
 
 // Refusal is why data that a participant has brought cannot be used: sentences for that
-// person, on what is wrong and what to do. It wraps ErrFormat or ErrTooLarge.
+// person, on what is wrong and what to do. It wraps another error of this package.
 type Refusal struct {
 	Text string
 	Err  error

@@ -14,6 +14,7 @@ type Own struct {
 
 	table       *Table // its columns are the schema's features, in their order; nil for images
 	images      *Set
+	names       []string // of images; nil if they have none
 	train, test []int32
 }
 
@@ -31,10 +32,18 @@ func NewOwnImages(s *Schema, images *Set, seed uint64) (*Own, error) {
 	return o, o.split(images.Len())
 }
 
+// least returns the min number of examples.
+func (s *Schema) least() int {
+	if s.Holdout > 0 {
+		return max(s.Min, 2) // one to train on, one to hold out
+	}
+	return max(s.Min, 1)
+}
+
 // split draws the holdout.
 func (o *Own) split(n int) (err error) {
-	if n < max(o.Schema.Min, 1) || o.Schema.Max > 0 && n > o.Schema.Max {
-		return fmt.Errorf("data: %d examples, want %d to %d: %w", n, max(o.Schema.Min, 1), o.Schema.Max, ErrFormat)
+	if n < o.Schema.least() || o.Schema.Max > 0 && n > o.Schema.Max {
+		return fmt.Errorf("data: %d examples, want %d to %d: %w", n, o.Schema.least(), o.Schema.Max, ErrFormat)
 	}
 	if o.Schema.Holdout == 0 {
 		o.train = permutation(n, rng.Stream(o.Seed, "holdout"))

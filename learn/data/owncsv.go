@@ -176,7 +176,7 @@ func remedy(what string) string {
 
 // plainly returns an error about a file as sentences for a person.
 func plainly(err error) error {
-	for _, kind := range []error{ErrFormat, ErrTooLarge} {
+	for _, kind := range []error{ErrFormat, ErrTooLarge, ErrSettings} {
 		if errors.Is(err, kind) {
 			text := strings.TrimSuffix(strings.TrimPrefix(err.Error(), "data: "), ": "+kind.Error())
 			return &Refusal{text + ".", kind}
@@ -378,7 +378,7 @@ func (o *ownReader) row(fields [][]byte) bool {
 		if f.texts == nil {
 			v, want = o.number(f, text)
 		} else {
-			v, want = o.category(f, text)
+			v, want = f.category(text)
 		}
 		o.wants[k] = want
 		if want != "" {
@@ -559,10 +559,10 @@ func shortNumber(b []byte, decimal byte) (float64, bool) {
 var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 // category reads a value of a category, NaN for a missing one.
-func (o *ownReader) category(f *ownField, text []byte) (v float64, want string) {
+func (f *ownField) category(text []byte) (v float64, want string) {
 	t := f.texts[string(text)]
 	if t == nil {
-		t = o.text(f, string(text))
+		t = f.text(string(text))
 		if len(f.texts) < maxTexts {
 			f.texts[t.text] = t
 			f.order = append(f.order, t)
@@ -575,7 +575,7 @@ func (o *ownReader) category(f *ownField, text []byte) (v float64, want string) 
 }
 
 // text reads a text of a category.
-func (o *ownReader) text(f *ownField, s string) *ownText {
+func (f *ownField) text(s string) *ownText {
 	t := &ownText{text: s}
 	k := -1
 	if to, ok := f.chosen[s]; ok {

@@ -39,7 +39,7 @@ func ReadOwn(r io.Reader, name string, s *Schema, how OwnCSV) (*OwnRows, error) 
 		return nil, counted.first(err)
 	}
 	if lost := o.lost(); lost != "" {
-		return nil, o.refuse("%s does not have all columns of the task: %s. Its columns are %s.", name, lost, some(o.names))
+		return nil, o.refuse("%s does not have all columns of the task: %s. Its columns are %s.", name, lost, firstNames(o.names))
 	}
 	out := &OwnRows{Dialect: o.Dialect, Found: o.found, name: name, schema: s}
 	t := s.Table.table(name)
@@ -157,10 +157,7 @@ func (o *ownReader) remarks(t *Table) (notes []string) {
 		return notes
 	}
 	if t.Classes != nil {
-		counts := Count(t.labels, len(t.Classes))
-		if k := only(t.Classes, func(v string) bool { return counts[indexOf(v, t.Classes, nil)] > 0 }); k >= 0 {
-			notes = append(notes, fmt.Sprintf("All rows are of one class, %s.", clipName(t.Classes[k])))
-		}
+		notes = append(notes, absent(Count(t.labels, len(t.Classes)), t.Classes)...)
 	}
 	if names := t.constant(); names != nil {
 		notes = append(notes, fmt.Sprintf("All rows have the same value in %s.", listed(names)))
@@ -214,8 +211,8 @@ func (r *OwnRows) Own(seed uint64, skip bool) (*Own, error) {
 		return refuse("%s has no row without problems. The first: %v.", r.name, r.Problems[0])
 	case r.Rejected > 0 && !skip:
 		return refuse("%s: problems in %d of %d rows. The first: %v. Correct them, or leave these rows out.", r.name, r.Rejected, n+r.Rejected, r.Problems[0])
-	case n < r.schema.Min:
-		return refuse("%s has %s without problems, and the task wants at least %d.", r.name, plural(n, "row"), r.schema.Min)
+	case n < r.schema.least():
+		return refuse("%s has %s without problems, and the task wants at least %d.", r.name, plural(n, "row"), r.schema.least())
 	}
 	return NewOwnTable(r.schema, r.table, seed)
 }
@@ -250,8 +247,8 @@ func (c *countedReader) first(err error) error {
 	return err
 }
 
-// some returns the first of names, for errors.
-func some(names []string) string {
+// firstNames lists the first of names, for errors.
+func firstNames(names []string) string {
 	const most = 20
 	var b strings.Builder
 	for i, s := range names[:min(len(names), most)] {

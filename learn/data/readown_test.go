@@ -357,11 +357,12 @@ func TestOwnRefuses(t *testing.T) {
 func TestOwnNotes(t *testing.T) {
 	head := "area,rooms,digit\n"
 	for text, want := range map[string][]string{
-		head + "1,2,3\n1,4,3\n":                            {"All rows are of one class, 3.", "All rows have the same value in column area."},
-		head + "1,2,3\narea,rooms,digit\n2,1,2\n":          {"Left out, because they repeat the names: 1 line."},
-		"1,2,3\n2,1,2\n":                                   {"The file has no line of names: its columns are called by their numbers."},
-		head + "1,2,3\n2,1,2\n":                            nil,
-		"a,area,b,digit,rooms,c\n1,1,1,1,1,1\n1,2,1,2,2,1": nil,
+		head + "1,2,3\n1,4,3\n":                                 {"All examples are of one class, 3.", "All rows have the same value in column area."},
+		head + "1,2,3\narea,rooms,digit\n2,1,2\n2,1,0\n2,1,1\n": {"Left out, because they repeat the names: 1 line."},
+		"1,2,3\n2,1,2\n3,1,0\n3,1,1\n":                          {"The file has no line of names: its columns are called by their numbers."},
+		head + "1,2,3\n2,1,2\n3,1,0\n3,1,1\n":                   nil,
+		head + "1,2,3\n2,1,2\n":                                 {"There are no examples of 0, 1."},
+		"a,area,b,digit,rooms,c\n1,1,1,1,1,1\n1,2,1,2,2,1":      {"There are no examples of 0, 3."},
 	} {
 		if got := readOwn(t, text, digits(), OwnCSV{}); !slices.Equal(got.Notes, want) || got.Count > 0 {
 			t.Errorf("%q: got %q, want %q, problems %v", text, got.Notes, want, got.Problems)

@@ -101,7 +101,7 @@ func (c *csvReader) follow(e *Encoding) (*rowReader, error) {
 		case !ok && c.unnamed != "":
 			return nil, fmt.Errorf("data: %s: there is no column %s, want every column that the model was trained with: %s: %w", c.name, clip(col.Name), c.unnamed, ErrFormat)
 		case !ok:
-			return nil, fmt.Errorf("data: %s: there is no column %s among %s, want every column that the model was trained with: %w", c.name, clip(col.Name), some(c.names), ErrFormat)
+			return nil, fmt.Errorf("data: %s: there is no column %s among %s, want every column that the model was trained with: %w", c.name, clip(col.Name), firstNames(c.names), ErrFormat)
 		case c.columns[i].role != ignored:
 			return nil, fmt.Errorf("data: %s: %s is given for %s and for another use, want one use: %w", c.name, c.column(i), clip(col.Name), ErrFormat)
 		}
