@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"fedtab/coordinator/adversary"
+	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/swarm"
+	"fedtab/learn/data"
 	"fedtab/protocol/invite"
 )
 
@@ -19,6 +21,7 @@ func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.StringVar(&o.URL, "url", "", "address of the page, http(s)://HOST:PORT/, or of the WebSocket, ws(s)://HOST:PORT/ws")
 	fs.StringVar(&o.Task, "task", "mnist-2nn", "name of the task to take part in")
 	text := fs.String("invite", "", "`link` of an invite with a use for each client, or the code at its end, for a task that is joined by invite")
+	from := fs.String("from", "", "for a task with own data: the same task, by name or file, whose data.from is divided among the clients")
 	fs.IntVar(&o.Clients, "clients", 10, "number of clients, 1 to 10000")
 	fs.Float64Var(&o.Drop, "drop", 0, "probability that a client loses its socket during an order")
 	fs.Float64Var(&o.Slow, "slow", 0, "probability that a client pauses before it works on an order")
@@ -35,6 +38,12 @@ func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if o.Adversaries.Kind != "" && o.Adversaries.Fraction == 0 {
 		o.Adversaries.Fraction = 0.2
 	}
+	if *from != "" {
+		var err error
+		if o.Own, err = divided(*from, o.Clients, stderr); err != nil {
+			return err
+		}
+	}
 	if ps := o.Problems(); len(ps) > 0 {
 		return usageError("swarm: " + strings.Join(ps, "\nswarm: "))
 	}
@@ -45,4 +54,27 @@ func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		fmt.Fprintf(stdout, "the training is finished: %s\n", t.Finished)
 	}
 	return err
+}
+
+// divided returns what each of a number of clients has of the data of a task with own
+// data.
+func divided(name string, clients int, stderr io.Writer) ([]*data.Own, error) {
+	t, err := flagTask("--from", name, []string{fmt.Sprintf("data.from.partition.clients=%d", clients)})
+	if err != nil {
+		return nil, err
+	}
+	d, err := dataset.Open(t)
+	if err != nil {
+		return nil, err
+	}
+	if d.Own == nil {
+		return nil, fmt.Errorf("--from %s: its clients get their data from the coordinator, want a task with own data", t.Name)
+	}
+	if err := d.Divide(t); err != nil {
+		return nil, err
+	}
+	for _, note := range d.Notes {
+		fmt.Fprintf(stderr, "%s: %s\n", t.Name, note)
+	}
+	return d.Parts, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"fedtab/client"
 	"fedtab/coordinator/adversary"
+	"fedtab/learn/data"
 	"fedtab/learn/rng"
 	"fedtab/protocol"
 )
@@ -25,6 +26,10 @@ type Options struct {
 	Slow    float64      // probability that a client pauses before it works on an order
 	Seed    uint64       // of the faults and of the choice of adversaries
 	Log     *slog.Logger // nil discards
+
+	// Own is the own data of each client, for a task with own data; nil: the coordinator
+	// hands the examples out.
+	Own []*data.Own
 
 	// Adversaries are among the clients. Those that collude know what the swarm's
 	// honest clients have sent by the time they answer, and wait for none.
@@ -49,6 +54,8 @@ func (o Options) Problems() []string {
 	_, err := SocketURL(o.URL)
 	bad(err == nil, "--url: %v", err)
 	bad(o.Clients >= 1 && o.Clients <= 10_000, "--clients: %d, want 1 to 10000", o.Clients)
+	bad(o.Own == nil || len(o.Own) == o.Clients, "--from: data of %d clients, want %d", len(o.Own), o.Clients)
+	bad(o.Own == nil || o.Adversaries.Kind != adversary.LabelFlip && o.Adversaries.Kind != adversary.Backdoor, "--adversaries: %s, want another kind beside --from: the examples stay as they are read", o.Adversaries.Kind)
 	bad(o.Drop >= 0 && o.Drop < 1, "--drop: %g, want 0 <= drop < 1", o.Drop)
 	bad(o.Slow >= 0 && o.Slow <= 1, "--slow: %g, want 0 <= slow <= 1", o.Slow)
 	for _, p := range o.Adversaries.Problems() {
@@ -89,6 +96,11 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	group := adversary.NewGroup(o.Adversaries, o.Clients, o.Seed)
 	for i := range clients {
 		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task, Invite: o.Invite})
+		if o.Own != nil {
+			if err := clients[i].SetOwn(o.Own[i]); err != nil {
+				return Totals{}, fmt.Errorf("swarm: client %d: %w", i, err)
+			}
+		}
 		wait.Go(func() { errs[i] = o.run(ctx, i, clients[i], group.Member(i), way, &reconnects) })
 	}
 	wait.Wait()

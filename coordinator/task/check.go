@@ -105,6 +105,19 @@ func (d *decoder) wrong(path, text string) {
 // has reports whether the field at path was given.
 func (d *decoder) has(path string) bool { _, ok := d.given[path]; return ok }
 
+// hasIn reports whether the section at path, or a field of it, was given.
+func (d *decoder) hasIn(path string) bool {
+	if d.has(path) {
+		return true
+	}
+	for p := range d.given {
+		if under(p, path) {
+			return true
+		}
+	}
+	return false
+}
+
 // brokenAt reports whether the field at path, or a section around it, could
 // not be read.
 func (d *decoder) brokenAt(path string) bool {

@@ -201,7 +201,7 @@ func (d *decoder) data(v *Data) {
 	// A setting of another source would have no effect: it is refused.
 	only := func(field string, here bool, owner string) bool {
 		path := "data." + field
-		if d.has(path) && !here {
+		if d.hasIn(path) && !here {
 			d.wrong(path, fmt.Sprintf("%s is given, want none, because source is %q (it belongs to %s)", path, v.Source, owner))
 		}
 		return here
@@ -216,7 +216,7 @@ func (d *decoder) data(v *Data) {
 		d.csv(v.CSV)
 	}
 	only("public", v.Source == "idx" || v.Source == "csv", `sources "idx" and "csv"; the others are public`)
-	if only("pixels", source.images, "images") && d.has("data.pixels") {
+	if only("pixels", source.images, "images") && d.hasIn("data.pixels") {
 		p := v.Pixels
 		d.want(p.Mean >= 0 && p.Mean <= 1, "data.pixels.mean", p.Mean, "0 <= mean <= 1, where 1 is white")
 		d.want(p.Deviation >= 0.001 && p.Deviation <= 1000, "data.pixels.deviation", p.Deviation, "0.001 <= deviation <= 1000")
@@ -229,7 +229,7 @@ func (d *decoder) data(v *Data) {
 		only(field, v.Source == own, `source "own"`)
 	}
 	if v.Source != own {
-		if d.has("evaluate") {
+		if d.hasIn("evaluate") {
 			d.wrong("evaluate", fmt.Sprintf(`evaluate is given, want none, because source is %q (it belongs to source "own"; of others, eval_every is the period)`, v.Source))
 		}
 		return

@@ -202,7 +202,7 @@ func (d *Data) scale() string {
 
 // ownData checks the settings of source own.
 func (d *decoder) ownData(v *Data) {
-	table, images := d.has("data.table"), d.has("data.images")
+	table, images := d.hasIn("data.table"), d.hasIn("data.images")
 	switch {
 	case table && images:
 		d.wrong("data.images", "data.images is given beside data.table, want one of them")
@@ -250,7 +250,7 @@ func (d *decoder) ownData(v *Data) {
 
 // from checks the data of a simulation.
 func (d *decoder) from(v *Data, images bool, scale string) {
-	if !d.has("data.from") {
+	if !d.hasIn("data.from") {
 		return
 	}
 	if images {
@@ -290,15 +290,15 @@ func (d *decoder) evaluate(scale string, images bool) {
 	}
 	test := e.On == OnTest || e.On == OnBoth
 	switch {
-	case !test && d.has("evaluate.test"):
+	case !test && d.hasIn("evaluate.test"):
 		d.wrong("evaluate.test", fmt.Sprintf("evaluate.test is given, want on: test or both beside it, because on is %q", cmp.Or(e.On, OnHoldouts)))
 	case test && images:
 		d.wrong("evaluate.on", fmt.Sprintf("evaluate.on is %q, want holdouts beside data.images: a test file is a table", e.On))
 	case test && scale == string(data.LocalScale):
 		d.wrong("evaluate.on", fmt.Sprintf(`evaluate.on is %q, want holdouts, because data.standardise is "local": there are no constants for a test file`, e.On))
 	case test:
-		d.want(d.has("evaluate.test"), "evaluate.test", "", "{csv: FILE}, a table with the columns of data.table")
-		if d.has("evaluate.test") {
+		d.want(d.hasIn("evaluate.test"), "evaluate.test", "", "{csv: FILE}, a table with the columns of data.table")
+		if d.hasIn("evaluate.test") {
 			d.path("evaluate.test.csv", e.Test.CSV)
 			d.decimal("evaluate.test.decimal", e.Test.Decimal)
 		}
