@@ -4,6 +4,7 @@
 
 self.fedtabPictures = (() => {
 	const maxEntry = 64 << 20; // bytes of a picture in a zip file, unpacked
+	const maxFile = 1 << 30; // bytes of a file of images, unpacked
 	const maxEntries = 200_000;
 	const maxDirectory = 64 << 20; // bytes of the list of a zip file
 
@@ -78,7 +79,7 @@ self.fedtabPictures = (() => {
 		if (source instanceof ImageBitmap) {
 			return pixels(source, dark);
 		}
-		let head = await view(source, 0, 64 << 10);
+		const head = await view(source, 0, 64 << 10);
 		const size = measure(head);
 		const options = { imageOrientation: "from-image" };
 		const want = 2 * side;
@@ -97,7 +98,7 @@ self.fedtabPictures = (() => {
 			return pixels(await createImageBitmap(source, options), dark);
 		} catch (error) {
 			if (error.name === "NotReadableError" || error.name === "NotFoundError") {
-				return { reason: "it was changed or removed while it was read" };
+				throw error;
 			}
 			return { reason: unreadable(head) };
 		}
@@ -129,7 +130,7 @@ self.fedtabPictures = (() => {
 			const path = new TextDecoder().decode(new Uint8Array(list.buffer, p + 46, Math.min(nameBytes, list.byteLength - p - 46)));
 			if (!path.endsWith("/") && !/(^|\/)(__MACOSX\/|\.)/.test(path)) {
 				all.push({
-					path, file,
+					path, zip: file,
 					flags: list.getUint16(p + 8, true),
 					method: list.getUint16(p + 10, true),
 					packed: list.getUint32(p + 20, true),
@@ -141,25 +142,12 @@ self.fedtabPictures = (() => {
 		return all;
 	}
 
-	// unpack returns the content of an entry. What unpacks to more than maxEntry is
-	// stopped there.
-	async function unpack(entry) {
-		if (entry.flags & 1) {
-			throw new Error("it is encrypted");
+	// inflate unpacks a blob. What unpacks to more than limit bytes is stopped there.
+	async function inflate(blob, format, limit) {
+		if (typeof DecompressionStream !== "function") {
+			throw new Error("this browser does not unpack files: unpack it and choose what is in it");
 		}
-		const local = await view(entry.file, entry.at, entry.at + 30);
-		if (local.byteLength < 30 || local.getUint32(0, true) !== 0x04034b50) {
-			throw new Error("the zip file is broken there");
-		}
-		const start = entry.at + 30 + local.getUint16(26, true) + local.getUint16(28, true);
-		const packed = entry.file.slice(start, start + entry.packed);
-		if (entry.method === 0 && entry.packed <= maxEntry) {
-			return packed;
-		}
-		if (entry.method !== 8 || typeof DecompressionStream !== "function") {
-			throw new Error("it is packed in a way that this browser does not unpack");
-		}
-		const reader = packed.stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+		const reader = blob.stream().pipeThrough(new DecompressionStream(format)).getReader();
 		const parts = [];
 		for (let total = 0; ;) {
 			const { done, value } = await reader.read();
@@ -167,13 +155,47 @@ self.fedtabPictures = (() => {
 				return new Blob(parts);
 			}
 			total += value.length;
-			if (total > maxEntry) {
+			if (total > limit) {
 				await reader.cancel();
-				throw new Error("it unpacks to more than 64 MB");
+				throw new Error("it unpacks to more than " + (limit >> 20) + " MB");
 			}
 			parts.push(value);
 		}
 	}
 
-	return { decode, entries, unpack };
+	// unpack returns the content of an entry of a zip file.
+	async function unpack(entry) {
+		if (entry.flags & 1) {
+			throw new Error("it is encrypted");
+		}
+		const local = await view(entry.zip, entry.at, entry.at + 30);
+		if (local.byteLength < 30 || local.getUint32(0, true) !== 0x04034b50) {
+			throw new Error("the zip file is broken there");
+		}
+		const start = entry.at + 30 + local.getUint16(26, true) + local.getUint16(28, true);
+		const packed = entry.zip.slice(start, start + entry.packed);
+		switch (entry.method) {
+		case 0:
+			return packed;
+		case 8:
+			return inflate(packed, "deflate-raw", maxEntry);
+		}
+		throw new Error("it is packed in a way that browsers do not unpack");
+	}
+
+	// read returns the pixels of a picture, or the reason why there are none. It never
+	// rejects.
+	async function read(source, side, dark) {
+		try {
+			const file = source.bitmap ?? source.file ?? await unpack(source);
+			return await decode(file, side, dark);
+		} catch (error) {
+			if (error.name === "NotReadableError" || error.name === "NotFoundError") {
+				return { reason: "it was changed or removed while it was read" };
+			}
+			return { reason: error.message };
+		}
+	}
+
+	return { read, entries, unpack: (source) => source.file ?? unpack(source), gunzip: (file) => inflate(file, "gzip", maxFile) };
 })();

@@ -33,6 +33,7 @@ type Data struct {
 	Decimal  string  `json:"decimal"`  // the sign that a person has chosen: point or comma
 	Question string  `json:"question"` // which of them it is, where only a person can tell
 	Offers   []Offer `json:"offers"`
+	Layout   bool    `json:"layout"` // of images in a file: a person has to say it
 
 	Problems    []Problem `json:"problems"` // the first
 	AllProblems int       `json:"allProblems"`
@@ -110,6 +111,7 @@ type Kept struct {
 // Answers is a page's message of type "answers": what the person has said of a file.
 type Answers struct {
 	Decimal string   `json:"decimal"` // point, comma, or empty
+	Layout  string   `json:"layout"`  // of images: first or last, where the colours are, or empty
 	Columns []string `json:"columns"` // names of columns of the task ...
 	Numbers []int    `json:"numbers"` // ... and their columns in the file, from 1; 0: none
 	In      []string `json:"in"`      // columns of the task ...

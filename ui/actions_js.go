@@ -73,6 +73,8 @@ func watchButtons(page *Page, loop *loop, tab *worker, coordinator *coordinator)
 				page.AnswerColumn(name, column)
 			case "decimal":
 				page.AnswerDecimal(value)
+			case "layout":
+				page.AnswerLayout(value)
 			case "offer":
 				page.AnswerText(name, of, value)
 			}

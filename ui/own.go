@@ -28,10 +28,11 @@ func ownSchema(o map[string]any) any {
 // HasData reports whether there is what the shown task wants of this tab.
 func (p *Page) HasData() bool { return p.schema() == nil || p.Data.Step == tab.DataReady }
 
+// MayDelete reports whether kept data can be deleted now.
+func (p *Page) MayDelete() bool { return p.Ready && p.Loaded && p.schema() != nil && !p.Taking() }
+
 // MayBring reports whether data can be brought, or changed, now.
-func (p *Page) MayBring() bool {
-	return p.Ready && p.Loaded && p.schema() != nil && !p.Taking() && !p.Over()
-}
+func (p *Page) MayBring() bool { return p.MayDelete() && !p.Over() }
 
 // OnData takes in what the worker says of the tab's data.
 func (p *Page) OnData(o map[string]any) {
@@ -78,6 +79,9 @@ func (p *Page) AnswerOffer(name string, asTheyAre bool) {
 		}
 	}
 }
+
+// AnswerLayout notes where the colours of images in a file are: first or last.
+func (p *Page) AnswerLayout(layout string) { p.Answers.Layout = layout }
 
 // AnswerText notes the value that a text in a column of the task stands for.
 func (p *Page) AnswerText(name, text, value string) {
@@ -210,13 +214,19 @@ func (c *Own) state() string {
 	case tab.DataReading:
 		return c.reading()
 	case tab.DataRefused:
-		return plural(d.BadRows, "row") + " of " + c.name() + " cannot be used"
+		if d.BadRows == 0 {
+			return "Look at how " + c.name() + " was understood"
+		}
+		return plural(d.BadRows, c.unit()) + " of " + c.name() + " cannot be used"
 	case tab.DataReady:
 		words := "Ready: " + plural(d.Examples, "example") + " from " + c.name()
 		if d.Holdout > 0 {
 			words += "; " + count(d.Holdout) + " of them only test the model"
 		}
 		return words
+	}
+	if im := c.images(); im != nil && d.Examples > 0 {
+		return plural(d.Examples, "picture") + " so far: the task wants at least " + count(c.Page.schema().Min)
 	}
 	return "No data yet"
 }
@@ -231,9 +241,20 @@ func (c *Own) name() string {
 func (c *Own) reading() string {
 	d := &c.Page.Data
 	if c.images() != nil && !d.Table {
+		if d.Total == 0 {
+			return "Reading pictures"
+		}
 		return "Reading pictures: " + count(int(d.Done)) + " of " + count(int(d.Total))
 	}
 	return "Reading " + c.name() + ": " + size(d.Done) + " of " + size(d.Total)
+}
+
+// unit is what the data has many of.
+func (c *Own) unit() string {
+	if c.images() != nil {
+		return "picture"
+	}
+	return "row"
 }
 
 // tone is the kind of the state, for its colour.
@@ -262,11 +283,13 @@ func (c *Own) total() int64 { return max(1, c.Page.Data.Total) }
 
 // skipWords is the text of the button that leaves rows out.
 func (c *Own) skipWords() string {
-	return "Leave out " + plural(c.Page.Data.BadRows, "row") + " with problems, use " + count(c.Page.Data.GoodRows)
+	return "Leave out " + plural(c.Page.Data.BadRows, c.unit()) + " with problems, use " + count(c.Page.Data.GoodRows)
 }
 
 func (c *Own) canSkip() bool {
-	return c.is(tab.DataRefused) && c.Page.Data.BadRows > 0 && c.Page.Data.GoodRows > 0
+	d := &c.Page.Data
+	asked := d.Question != "" || d.Layout || slices.ContainsFunc(d.Offers, func(o tab.Offer) bool { return o.Why != "" })
+	return c.is(tab.DataRefused) && d.BadRows > 0 && d.GoodRows > 0 && !asked
 }
 
 // canRead reports whether every column of the task has one of the file.
@@ -350,7 +373,7 @@ func (c *Own) problemWords() string {
 func (c *Own) classWords() string {
 	var parts []string
 	for _, k := range c.Page.Data.Classes {
-		parts = append(parts, k.Name+" "+count(k.Examples))
+		parts = append(parts, count(k.Examples)+" "+k.Name)
 	}
 	return listing(parts, "and")
 }

@@ -55,7 +55,7 @@ func (t *worker) prepare() {
 	if p.Camera && !p.MayBring() {
 		t.camera(false)
 	}
-	if p.MayBring() && !t.worker.Truthy() && !t.broken {
+	if p.MayDelete() && !t.worker.Truthy() && !t.broken {
 		t.start(p.Selected)
 	}
 }

@@ -30,7 +30,7 @@ type worker struct {
 	run     string   // of the task, by then
 
 	forgetting bool // it removes all that the browser keeps
-	serial  int      // counts workers, so that late messages of older ones are dropped
+	serial     int  // counts workers, so that late messages of older ones are dropped
 
 	memory memory
 	again  string // the task that this tab was in before it was reloaded, until it has joined again

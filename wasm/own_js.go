@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io"
 	"syscall/js"
@@ -27,10 +28,15 @@ type own struct {
 
 	report   tab.Data
 	data     *data.Own // nil while there is none
+	name     string    // of data, as the person knows it
+	bytes    int64
 	table    *openTable
-	pictures *Pictures // nil while there are none
-	job      *job           // newest; what older ones find is dropped
-	last     time.Time      // of the last report of progress
+	pictures *data.Pictures // that can be added to; nil: those of data, if it has any
+	idx      *openIDX
+	job      *job      // newest; what older ones find is dropped
+	keeping  bool      // the data is being written
+	again    bool      // and has changed since
+	last     time.Time // of the last report of progress
 }
 
 // ownCommand is what the page asks for.
@@ -117,13 +123,21 @@ func (o *own) command(c ownCommand) {
 			o.addPicture(m.Get("bitmap"), m.Get("name").String(), whole(m.Get("label")))
 		}
 	case "answers":
-		if v, ok := fields.FromJS(m).(map[string]any); ok && o.table != nil {
+		v, ok := fields.FromJS(m).(map[string]any)
+		switch {
+		case ok && o.table != nil:
 			fields.Fill(&o.table.answers, v)
 			o.look()
+		case ok && o.idx != nil:
+			fields.Fill(&o.idx.answers, v)
+			o.readIDX()
 		}
 	case "read":
-		if o.table != nil {
-			o.read(m.Get("skip").Truthy())
+		switch skip := m.Get("skip").Truthy(); {
+		case o.table != nil:
+			o.read(skip)
+		case o.idx != nil && skip:
+			o.takeIDX(true)
 		}
 	case "cancel":
 		o.cancel()
@@ -142,6 +156,10 @@ func (o *own) want(m js.Value) {
 	}
 	o.schema = new(data.Schema)
 	fields.Fill(o.schema, v)
+	if o.schema.Images == nil && o.schema.Table == nil {
+		o.schema = nil
+		return
+	}
 	o.task, o.hash = m.Get("task").String(), schemaHash(o.schema)
 	id := m.Get("id").String()
 	o.begin(tab.DataLoading, func(j *job) {
@@ -171,9 +189,9 @@ func (o *own) keeps(kept []tab.Kept, err error) {
 // settle ends a job: the page is told what there is.
 func (o *own) settle() {
 	o.job = nil
-	o.closeTable()
+	o.closeFile()
 	r := &o.report
-	r.Step = tab.DataNone
+	r.Step, r.Name, r.Bytes = tab.DataNone, o.name, o.bytes
 	if o.data != nil {
 		r.Step = tab.DataReady
 	}
@@ -201,37 +219,45 @@ func (o *own) cancel() {
 
 // has takes in data: the page is told of it.
 func (o *own) has(d *data.Own, name string, bytes int64, id string) {
-	o.data = d
+	o.data, o.name, o.bytes = d, name, bytes
 	r := &o.report
-	r.Name, r.Bytes, r.ID = name, bytes, id
+	r.ID = id
 	r.Examples, r.Holdout, r.Classes = d.Len(), d.Len()-d.Trained(), nil
-	if names := o.schema.Classes(); names != nil {
-		counts := make([]int, len(names))
-		d.Each(func(_ []float64, label uint8) { counts[label]++ })
-		for k, n := range counts {
-			r.Classes = append(r.Classes, tab.Class{Name: names[k], Examples: n})
-		}
+	names := o.schema.Classes()
+	for k, n := range d.Counts() {
+		r.Classes = append(r.Classes, tab.Class{Name: names[k], Examples: n})
 	}
+	o.sheet()
 	o.settle()
 }
 
-// keep keeps the data in the browser, in place of what was kept of it. It is usable
+// keep keeps the data in the browser, in place of the entry before. It is usable
 // meanwhile.
 func (o *own) keep(before string) {
 	d, s := o.data, o.schema
-	a := about{Task: o.task, Name: o.report.Name, Bytes: o.report.Bytes, Examples: d.Len(), At: today(), Schema: o.hash}
+	a := about{Task: o.task, Name: o.name, Bytes: o.bytes, Examples: d.Len(), At: today(), Schema: o.hash}
+	if o.keeping {
+		o.again = true // pictures have come meanwhile
+		return
+	}
+	o.keeping = true
 	go func() {
-		id, err := o.store.save(a, saveOwn(d))
+		id, err := o.store.save(a, d.Save)
 		if err == nil && before != "" {
 			o.store.call("remove", before)
 		}
 		kept, listed := o.store.list(a.Task, a.Schema)
 		o.queue.put(jobDone{do: func() {
+			o.keeping = false
 			if o.schema != s {
 				return
 			}
 			o.keeps(kept, cmpErr(err, listed))
-			if err == nil && o.data == d {
+			switch {
+			case o.again && o.data != nil:
+				o.again = false
+				o.keep(id)
+			case err == nil && o.data == d:
 				o.report.ID = id
 			}
 			o.post()
@@ -251,7 +277,7 @@ func cmpErr(errs ...error) error {
 
 // use reads what the browser keeps under a name.
 func (o *own) use(id string) {
-	o.closeTable()
+	o.closeFile()
 	var of tab.Kept
 	for _, k := range o.report.Kept {
 		if k.ID == id {
@@ -266,9 +292,15 @@ func (o *own) use(id string) {
 		d, err := o.load(j, id)
 		j.do(func() {
 			if err != nil {
-				o.fail("What was kept of " + of.Name + " cannot be read: bring the file again.")
+				words := "What was kept of " + of.Name + " cannot be read: bring the file again."
+				if refused := (*data.Refusal)(nil); errors.As(err, &refused) {
+					words = refused.Text
+				}
+				o.fail(words)
 				return
 			}
+			o.pictures = nil
+			o.report.Notes = d.Notes()
 			o.has(d, of.Name, of.Bytes, id)
 		})
 	})
@@ -280,7 +312,7 @@ func (o *own) load(j *job, id string) (*data.Own, error) {
 	if err != nil {
 		return nil, err
 	}
-	return loadOwn(&counted{file, j, 0, file.size}, o.schema)
+	return data.LoadOwn(&counted{file, j, 0, file.size}, file.size, o.schema)
 }
 
 // counted tells how much of a file is read.
@@ -302,7 +334,7 @@ func (c *counted) Read(p []byte) (int, error) {
 // remove deletes what the browser keeps under a name, and the data in use if it is that.
 func (o *own) remove(id string) {
 	if o.report.ID == id {
-		o.data, o.pictures = nil, nil
+		o.data, o.pictures, o.name, o.bytes = nil, nil, "", 0
 		o.report = tab.Data{Kept: o.report.Kept, Storage: o.report.Storage}
 		o.sheet()
 	}
@@ -321,12 +353,26 @@ func (o *own) remove(id string) {
 
 // forget removes all that the browser keeps of this page, and calls then.
 func (o *own) forget(then func()) {
-	o.job, o.data, o.pictures, o.table = nil, nil, nil, nil
+	o.job, o.data, o.pictures, o.table, o.idx = nil, nil, nil, nil, nil
 	go func() {
 		o.store.call("clear")
 		within(keepTimeout, js.Global().Get("fedtabKeep").Call("clear"))
 		o.queue.put(jobDone{do: then})
 	}()
+}
+
+// schemaHash names a schema.
+func schemaHash(s *data.Schema) string {
+	h := s.Hash()
+	return hex.EncodeToString(h[:])
+}
+
+// closeFile drops the file that was looked at.
+func (o *own) closeFile() {
+	o.table, o.idx = nil, nil
+	r := &o.report
+	r.Table, r.Found, r.Want, r.Rows, r.Decimal, r.Question, r.Offers = false, nil, nil, nil, "", "", nil
+	r.BadRows, r.GoodRows, r.Layout = 0, 0, false
 }
 
 // newSeed returns a seed for a new hold-out.

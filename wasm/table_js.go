@@ -29,20 +29,13 @@ const (
 // openTable looks at the first of the files.
 func (o *own) openTable(files js.Value) {
 	file := files.Index(0).Get("file")
+	o.closeFile()
 	o.table = &openTable{file: file, name: file.Get("name").String(), size: int64(file.Get("size").Float())}
-	o.report.Notes = nil
+	o.report.Notes, o.report.Name = nil, o.table.name
 	if n := files.Length(); n > 1 {
 		o.report.Notes = []string{fmt.Sprintf("Of %d files only %s is read: a table is one file.", n, o.table.name)}
 	}
 	o.look()
-}
-
-// closeTable drops the file that was looked at.
-func (o *own) closeTable() {
-	o.table = nil
-	r := &o.report
-	r.Table, r.Found, r.Want, r.Rows, r.Decimal, r.Question, r.Offers = false, nil, nil, nil, "", "", nil
-	r.BadRows, r.GoodRows = 0, 0
 }
 
 // how is what the person has answered about the file.
@@ -142,10 +135,17 @@ func first(notes []string, with string) (kept []string) {
 // questions tells the page what the person is asked.
 func (o *own) questions(q *data.Question, offers []data.Offer) {
 	r := &o.report
-	r.Decimal, r.Question, r.Offers = o.table.answers.Decimal, "", nil
+	r.Decimal, r.Question = o.table.answers.Decimal, ""
 	if q != nil {
 		r.Question = q.String()
 	}
+	o.offers(offers)
+}
+
+// offers tells the page which texts stand for no value, or for another.
+func (o *own) offers(offers []data.Offer) {
+	r := &o.report
+	r.Offers = nil
 	for _, f := range offers {
 		of := tab.Offer{Column: f.Field, Why: f.Shifted, More: f.More, Values: f.Values}
 		for i, t := range f.Texts {
