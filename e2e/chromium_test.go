@@ -57,6 +57,7 @@ func browser(t *testing.T) context.Context {
 			chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(patience),
 			chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
 			chromedp.Flag("disable-component-update", true),
+			chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true), // a camera that may be used
 			chromedp.Flag("ignore-certificate-errors", true), // those of tests have a root of their own
 			// A name that is not localhost's: pages of it without TLS are not secure.
 			chromedp.Flag("host-resolver-rules", "MAP study.example 127.0.0.1"),

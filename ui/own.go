@@ -372,6 +372,9 @@ func (c *Own) problemWords() string {
 // classWords says how many examples each class has.
 func (c *Own) classWords() string {
 	var parts []string
+	if c.Page.Data.Step != tab.DataReady {
+		return ""
+	}
 	for _, k := range c.Page.Data.Classes {
 		parts = append(parts, count(k.Examples)+" "+k.Name)
 	}
