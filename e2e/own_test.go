@@ -143,7 +143,7 @@ func TestOwnTable(t *testing.T) {
 	b.look("21-own-ready")
 	b.reload()
 	b.step("ready")
-	b.shows("Ready: 200 examples from ward.csv; 40 of them only test the model")
+	b.shows("Ready: 200 rows from ward.csv; 40 of them only test the model")
 
 	other := open(t, c.url()) // has no data, and is offered what the browser keeps
 	other.step("none")
@@ -238,7 +238,7 @@ func TestOwnTableQuestions(t *testing.T) {
 	})
 	b.press("own-read")
 	b.step("ready")
-	b.shows("Ready: 60 examples from klinik.csv")
+	b.shows("Ready: 60 rows from klinik.csv")
 
 	// Rows with problems are listed, and left out only when the person says so.
 	b.choose("own-files", file(t, "odd.csv", patients(30, patientColumns, patientRow, "999,70.5,f,ill", "41,many,x,healthy")))
@@ -250,7 +250,7 @@ func TestOwnTableQuestions(t *testing.T) {
 	b.look("24-own-problems")
 	b.press("own-skip")
 	b.step("ready")
-	b.shows("Ready: 30 examples from odd.csv")
+	b.shows("Ready: 30 rows from odd.csv")
 
 	// A number that only a person can read.
 	b.choose("own-files", file(t, "three.csv", "age,weight,sex,outcome\n"+strings.Repeat("41,\"12,345\",f,ill\n42,\"12,346\",m,healthy\n", 10)))
@@ -273,7 +273,7 @@ func TestOwnTableTroubles(t *testing.T) {
 		t.Helper()
 		await(t, "the page says "+words, func() bool { return strings.Contains(b.text("own-error"), words) })
 		b.step("ready")
-		b.shows("Ready: 50 examples from ward.csv")
+		b.shows("Ready: 50 rows from ward.csv")
 	}
 	b.choose("own-files", file(t, "sheet.csv", "PK\x03\x04\x14\x00\x06\x00[Content_Types].xml xl/workbook.xml"))
 	stays("save the sheet as CSV")
@@ -308,7 +308,7 @@ func TestOwnTableTroubles(t *testing.T) {
 		document.getElementById("own").dispatchEvent(new DragEvent("drop", { dataTransfer: d, bubbles: true, cancelable: true })); return true })()`, content))
 	b.step("asking")
 	b.press("own-read")
-	b.shows("Ready: 40 examples from dropped.csv")
+	b.shows("Ready: 40 rows from dropped.csv")
 }
 
 // behind serves a coordinator's page with a script before that of its worker.
@@ -361,7 +361,7 @@ func TestOwnStorage(t *testing.T) {
 				await(t, "the table is kept", func() bool { return b.kept() == "ward.csv" })
 				b.reload()
 				b.step("ready")
-				b.shows("Ready: 50 examples from ward.csv")
+				b.shows("Ready: 50 rows from ward.csv")
 				return
 			}
 			b.shows(test.says)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"image"
@@ -13,6 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
 
 	"fedtab/learn/data"
 )
@@ -156,9 +161,17 @@ func TestOwnPictures(t *testing.T) {
 	b.shows("The camera is not allowed for this page.")
 
 	// A drawing.
-	js[bool](b, `(() => { const e = document.getElementById("own-canvas"), box = e.getBoundingClientRect();
-		const at = (kind, x, y) => (e.firstElementChild ?? e).dispatchEvent(new PointerEvent(kind, { clientX: box.left + x, clientY: box.top + y, bubbles: true, pointerId: 1 }));
-		at("pointerdown", 50, 50); at("pointermove", 120, 180); at("pointermove", 60, 200); at("pointerup", 60, 200); return true })()`)
+	box := js[[]float64](b, "(() => { const e = document.getElementById('own-canvas'); e.scrollIntoView(); const box = e.getBoundingClientRect(); return [box.left, box.top] })()")
+	for i, p := range [][2]float64{{50, 50}, {120, 180}, {60, 200}, {60, 200}} {
+		kind := []input.DispatchMouseEventType{input.DispatchMouseEventTypeMousePressed, input.DispatchMouseEventTypeMouseMoved, input.DispatchMouseEventTypeMouseMoved, input.DispatchMouseEventTypeMouseReleased}[i]
+		move := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: box[0] + p[0], Y: box[1] + p[1], Button: input.MouseButtonLeft, ClickCount: 1})
+			return err
+		})
+		if err := chromedp.Do(b.ctx, move); err != nil {
+			t.Fatal(err)
+		}
+	}
 	b.look("27-own-drawing")
 	b.click("[data-action=draw][data-value='1']")
 	examples(17)

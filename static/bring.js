@@ -230,9 +230,11 @@
 	// after the other, of width x height pixels each.
 	function show(bytes, width, height) {
 		const canvas = surface("own-sheet", 1), n = bytes.length / (4 * width * height);
-		const across = Math.max(1, Math.min(n, Math.floor(600 / width)));
+		const scale = Math.max(1, Math.round(56 / width)); // small pictures are shown larger
+		const across = Math.max(1, Math.min(n, Math.floor(600 / (scale * width))));
 		canvas.width = across * width;
 		canvas.height = Math.max(1, Math.ceil(n / across)) * height;
+		canvas.style.width = scale * across * width + "px";
 		const c = canvas.getContext("2d");
 		for (let i = 0; i < n; i++) {
 			const one = new ImageData(new Uint8ClampedArray(bytes.buffer, bytes.byteOffset + 4 * i * width * height, 4 * width * height), width, height);

@@ -219,7 +219,10 @@ func (c *Own) state() string {
 		}
 		return plural(d.BadRows, c.unit()) + " of " + c.name() + " cannot be used"
 	case tab.DataReady:
-		words := "Ready: " + plural(d.Examples, "example") + " from " + c.name()
+		words := "Ready: " + plural(d.Examples, c.unit()) + " from " + c.name()
+		if c.images() != nil && strings.HasSuffix(d.Name, " pictures") {
+			words = "Ready: " + d.Name
+		}
 		if d.Holdout > 0 {
 			words += "; " + count(d.Holdout) + " of them only test the model"
 		}

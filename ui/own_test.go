@@ -38,7 +38,7 @@ func TestJoinNeedsData(t *testing.T) {
 		t.Errorf("with data: join %v, bring %v, want both", p.CanJoin(), p.MayBring())
 	}
 	page := render(t, p)
-	if _, text := tag(t, page, "own-state"); text != "Ready: 100 examples from a.csv; 20 of them only test the model" {
+	if _, text := tag(t, page, "own-state"); text != "Ready: 100 rows from a.csv; 20 of them only test the model" {
 		t.Errorf("the data is %q", text)
 	}
 	p.Join()
