@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -369,4 +370,68 @@ func TestOwnStorage(t *testing.T) {
 			await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
 		})
 	}
+}
+
+// Firefox reads, keeps and trains on a table and on pictures as well.
+func TestFirefoxOwn(t *testing.T) {
+	f := startFirefox(t)
+	shows := func(words string) {
+		t.Helper()
+		await(t, "the page shows "+words, func() bool {
+			return f.js(fmt.Sprintf("String(document.body.innerText.includes(%q))", words)) == "true"
+		})
+	}
+	press := func(id string) {
+		t.Helper()
+		await(t, "the button "+id+" can be pressed", func() bool {
+			return f.js(fmt.Sprintf("(() => { const e = document.getElementById(%q); if (!e || e.disabled || e.hidden) return ''; e.click(); return 'yes' })()", id)) == "yes"
+		})
+	}
+	choose := func(id string, paths ...string) {
+		t.Helper()
+		await(t, "files can be chosen", func() bool {
+			return f.js(fmt.Sprintf("String(document.getElementById(%q)?.offsetParent != null && document.getElementById('own-state').dataset.step !== '')", id)) == "true"
+		})
+		var found struct{ Nodes []struct{ SharedID string } }
+		f.call("browsingContext.locateNodes", fmt.Sprintf(`{"context": %q, "locator": {"type": "css", "value": "#%s"}}`, f.page, id), &found)
+		files, err := json.Marshal(paths)
+		if err != nil || len(found.Nodes) != 1 {
+			t.Fatalf("%d fields, %v", len(found.Nodes), err)
+		}
+		f.call("input.setFiles", fmt.Sprintf(`{"context": %q, "element": {"sharedId": %q}, "files": %s}`, f.page, found.Nodes[0].SharedID, files), nil)
+	}
+	navigate := func(c *coordinator) {
+		f.call("browsingContext.navigate", fmt.Sprintf(`{"context": %q, "url": %q, "wait": "complete"}`, f.page, c.url()), nil)
+	}
+	over := func(c *coordinator, name string) {
+		t.Helper()
+		press("join")
+		await(t, "the run is finished", func() bool { return c.state(name).Phase == "finished" })
+	}
+
+	c := serve(t, ownTable())
+	navigate(c)
+	choose("own-files", file(t, "ward.csv", patients(80, patientColumns, patientRow)))
+	press("own-read")
+	shows("Kept in this browser, for this page only")
+	navigate(c)
+	shows("Ready: 80 rows from ward.csv")
+	over(c, "patients")
+
+	c = serve(t, ownPictures())
+	navigate(c)
+	dir := folder(t, 5)
+	for k, class := range []string{"Cat", "dog"} {
+		await(t, "a class can be chosen", func() bool {
+			return f.js(fmt.Sprintf("(() => { const e = document.getElementById('own-class'); if (!e?.offsetParent) return ''; e.value = '%d'; return e.value })()", k)) == fmt.Sprint(k)
+		})
+		paths, err := filepath.Glob(filepath.Join(dir, class, "*.png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		choose("own-files", paths...)
+		shows(fmt.Sprintf("%d pictures", 5*(k+1)))
+	}
+	shows("5 cat and 5 dog")
+	over(c, "pets")
 }
