@@ -78,6 +78,8 @@ type Data struct {
 	Classes int    `json:"classes"`
 	Shards  int    `json:"shards"`
 
+	Samples []string `json:"samples,omitempty"` // names of files to try a task with own data with, below /api/tasks/NAME/samples/
+
 	Own *data.Schema `json:"own,omitempty"` // what participants bring; absent if the coordinator has the data, and in events
 }
 

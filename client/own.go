@@ -170,4 +170,3 @@ func (c *Client) total(weight uint64, block []byte) []protocol.Message {
 		Vectors: []protocol.Vector{{Kind: protocol.PayloadBytes, Name: o.Payloads[0].Name, Block: block}},
 	}}
 }
-

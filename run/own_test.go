@@ -66,13 +66,12 @@ func homesOf(t testing.TB, s *data.Schema, n int, seed uint64, only ...float64) 
 // owner is a participant with data of its own: a client behind a peer.
 type owner struct {
 	fakePeer
-	number  uint32
-	client  *client.Client
-	work    *client.Workspace
-	lie     func(*protocol.Contribution) // changes what it sends; nil: honest
-	mute    bool                         // answers nothing
-	read    int                          // messages of the run that the client has had
-	pending []protocol.Message           // to the run
+	number uint32
+	client *client.Client
+	work   *client.Workspace
+	lie    func(*protocol.Contribution) // changes what it sends; nil: honest
+	mute   bool                         // answers nothing
+	read   int                          // messages of the run that the client has had
 }
 
 // village is a run with owners.

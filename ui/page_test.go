@@ -308,6 +308,31 @@ func TestAwaitedWords(t *testing.T) {
 	}
 }
 
+// While means are collected, the page says whom the training waits for, and an evaluation
+// on hold-outs says whose they are.
+func TestSurveyWords(t *testing.T) {
+	for _, c := range []struct {
+		ready int
+		want  string
+	}{
+		{1, "Waiting for 2 more participants: join to take part"},
+		{3, "Collecting the means by which everybody's numbers are standardised: join to take part"},
+	} {
+		p := shown(t)
+		p.Task.Phase, p.Task.Participants, p.Task.Strategy.Fewest = api.Waiting, 3, 3
+		p.Task.Survey = &api.Survey{Ready: c.ready, Fewest: 3}
+		if got := p.State(); got != c.want {
+			t.Errorf("%d can tell their totals: %q, want %q", c.ready, got, c.want)
+		}
+	}
+	half := .9
+	e := &api.Evaluation{Version: 7, Participants: 12, Accuracy: &half, Spread: &api.Spread{Min: .5, Lower: .8, Median: .9, Upper: .95, Max: 1}}
+	task := Task{api.Task{Evaluated: 7, TestAccuracy: &half, Evaluation: e}}
+	if got, want := task.EvaluatedWords(), "model version 7, on the hold-outs of 12 participants: 50% to 100%, half of them 80% to 95%"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // Tasks of one title are told apart by their names.
 func TestSameTitle(t *testing.T) {
 	p := &Page{Ready: true}

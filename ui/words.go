@@ -104,11 +104,17 @@ func (t *Task) awaitedWords() string {
 
 // waitingFor says how many participants a waiting run lacks.
 func (p *Page) waitingFor() string {
-	switch missing := p.Task.Strategy.Fewest - p.Task.Participants; {
+	missing := p.Task.Strategy.Fewest - p.Task.Participants
+	if s := p.Task.Survey; s != nil {
+		missing = s.Fewest - s.Ready
+	}
+	switch {
 	case missing == 1:
 		return "waiting for one more participant"
 	case missing > 1:
 		return "waiting for " + count(missing) + " more participants"
+	case p.Task.Survey != nil:
+		return "collecting the means by which everybody's numbers are standardised"
 	}
 	return "waiting for more participants"
 }
@@ -340,7 +346,14 @@ func (t *Task) EvaluatedWords() string {
 	if t.TestAccuracy == nil && t.TestLoss == nil {
 		return "not evaluated yet"
 	}
-	return "model version " + count(t.Evaluated)
+	words := "model version " + count(t.Evaluated)
+	if e := t.Evaluation; e != nil && e.Participants > 0 {
+		words += ", on the hold-outs of " + plural(e.Participants, "participant")
+		if s := e.Spread; s != nil && e.Accuracy != nil {
+			words += ": " + percent(s.Min, 0) + " to " + percent(s.Max, 0) + ", half of them " + percent(s.Lower, 0) + " to " + percent(s.Upper, 0)
+		}
+	}
+	return words
 }
 
 // RoundWords says how many rounds there will be at most.

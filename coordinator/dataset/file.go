@@ -8,6 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
+
+	"fedtab/tasks"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -16,7 +19,7 @@ import (
 type file struct {
 	io.Reader
 	size int64 // in bytes; 0 if unknown, because the file is compressed
-	f    *os.File
+	f    fs.File
 }
 
 // OpenFile opens a file of examples for reading, plain or compressed with gzip.
@@ -28,9 +31,20 @@ func OpenFile(path string) (io.ReadCloser, error) {
 	return f, nil
 }
 
+// The sample files that ship with the tasks are read by the path that they have in the
+// repository, also where only the binary is.
+const (
+	tasksDir = "tasks/"
+	samples  = tasksDir + "samples/"
+)
+
 // open opens a file. It detects gzip from the first bytes, not from the name.
 func open(path string) (*file, error) {
-	f, err := os.Open(path)
+	var f fs.File
+	var err error
+	if f, err = os.Open(path); errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(path, samples) {
+		f, err = tasks.Files.Open(strings.TrimPrefix(path, tasksDir))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		where, _ := os.Getwd()
 		return nil, fmt.Errorf("%w (paths are relative to %s)", err, where)
@@ -46,7 +60,7 @@ func open(path string) (*file, error) {
 	return in, nil
 }
 
-func unpack(path string, f *os.File) (*file, error) {
+func unpack(path string, f fs.File) (*file, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

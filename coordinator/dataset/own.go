@@ -37,7 +37,10 @@ func (d *Dataset) Divide(t *task.Task) error {
 		return nil
 	}
 	from := t.Data.From
-	if from.CSV == "" {
+	switch {
+	case d.Own.Images != nil:
+		return fmt.Errorf("task %s: its participants bring images, and the clients of a simulation have none: want a task with data.table and data.from", t.Name)
+	case from.CSV == "":
 		return fmt.Errorf("task %s: data.from is missing, want {csv: FILE}: the clients of a simulation have no data of their own", t.Name)
 	}
 	o, err := d.readOwn("data.from", from.CSV, from.Decimal)

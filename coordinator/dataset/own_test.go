@@ -139,6 +139,10 @@ func TestDivideRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
 	}
+	pets, images := openTask(t, "{source: own, images: {width: 4, height: 4, channels: 1, classes: [cat, dog]}}")
+	if err := images.Divide(pets); err == nil || !strings.Contains(err.Error(), "its participants bring images") {
+		t.Errorf("images: %v, want that a simulation has none", err)
+	}
 	path := filepath.Join(t.TempDir(), "x.csv")
 	if err := os.WriteFile(path, []byte("sex,age,ill\nf,12.345,no\nf,999,no\nf,13.345,yes\n"), 0o644); err != nil {
 		t.Fatal(err)

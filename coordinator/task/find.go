@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -49,4 +50,23 @@ func Shipped() []string {
 	}
 	slices.Sort(files) // a before a-b; file names sort the other way
 	return files
+}
+
+// Samples returns the names of the files that ship for participants to try the task with:
+// of a shipped task with own data, unless its schema was changed. They are in
+// tasks.Files, below samples/NAME.
+func (t *Task) Samples() []string {
+	shipped, err := Find(t.Name, nil)
+	if err != nil || t.Data.Source != own || !reflect.DeepEqual(shipped.Data.Schema(), t.Data.Schema()) {
+		return nil
+	}
+	entries, err := tasks.Files.ReadDir("samples/" + t.Name)
+	if err != nil {
+		return nil // it has none
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }

@@ -42,7 +42,7 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 	line("  source: own")
 	line("  table:")
 	line("    features:")
-	features, numbers := 0, numeric(y)
+	features, numbers := 0, numeric(y) // features of the model
 	for i := range g.Columns {
 		c := &g.Columns[i]
 		switch {
@@ -51,8 +51,11 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 			line("      # left out: %s: %s", oneLine(quoted(c.Name)), described(c))
 		default:
 			line("      - {%s} # %s", fieldOf(c), strings.Join(append([]string{described(c)}, fillOf(c)...), "; "))
-			features++
-			numbers = numbers || c.Kind == data.Numbers
+			if c.Kind == data.Numbers {
+				features, numbers = features+1, true
+			} else {
+				features += len(c.Values)
+			}
 		}
 	}
 	if features == 0 {
@@ -80,14 +83,31 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 	line("  examples: {min: %d, max: %d} # rows of a participant", least, defaultExamples)
 	line("  # What coordinator simulate divides among its clients; serve does not read it.")
 	line("  from: {csv: %s, decimal: %s, partition: {kind: iid, clients: %d}}", quoted(path), map[rune]string{'.': "point", ',': "comma"}[g.Decimal], clients)
-	line("strategy: {kind: fedavg, fraction: 1, min_clients: %d, epochs: 1, batch: 10, lr: 0.05} # all participants in each round, once there are %d", firstClients, firstClients)
+	line("strategy: {kind: fedavg, fraction: 1, min_clients: %d, epochs: 1, batch: 10, lr: %s} # all participants in each round, once there are %d", firstClients, short(rateOf(features, numeric(y))), firstClients)
 	line("evaluate: {on: holdouts, every: 1}")
 	line("stop: {rounds: 50}")
-	if rare := rarest(y); rare != "" && !numeric(y) {
+	if numeric(y) {
+		return []byte(b.String()), nil
+	}
+	if rare := rarest(y); rare != "" {
 		line("# Class %s is rare: accuracy says little of it. In stop,", oneLine(quoted(rare)))
 		line("# metrics: [{metric: recall, class: %s, reach: 0.8}]", oneLine(quoted(rare)))
 	}
 	return []byte(b.String()), nil
+}
+
+// rateOf returns a learning rate at which gradient descent does not diverge: the largest
+// curvature of the loss grows with the number of features, where these go together.
+func rateOf(features int, numeric bool) float64 {
+	curvature := float64(features)
+	if !numeric {
+		curvature /= 4
+	}
+	rate := .05
+	for rate*curvature > 1 {
+		rate /= 2
+	}
+	return rate
 }
 
 // firstClients is the number of participants with whom a task of Init starts training.
@@ -171,7 +191,13 @@ func rangeOf(c *data.GuessedColumn) string {
 		high = min(high, 0)
 	}
 	low, high = max(min(low, c.Min), -math.MaxFloat32), min(max(high, c.Max), math.MaxFloat32)
-	number := func(v float64) string { return strconv.FormatFloat(v+0, 'g', -1, 64) } // -0 is 0
+	number := func(v float64) string {
+		format := byte('f')
+		if a := math.Abs(v); a >= 1e15 || a < 1e-6 {
+			format = 'g'
+		}
+		return strconv.FormatFloat(v+0, format, -1, 64) // -0 is 0
+	}
 	return fmt.Sprintf("min: %s, max: %s", number(low), number(high))
 }
 

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,6 +15,25 @@ func guess(t *testing.T, text string) *data.Guess {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// manyPrices returns a table of n different prices.
+func manyPrices(n int) string {
+	var b strings.Builder
+	b.WriteString("area,price\n")
+	for i := range n {
+		fmt.Fprintf(&b, "%d,%g\n", i%50, 2500.5*float64(i+1))
+	}
+	return b.String()
+}
+
+// manyColumns returns a line of n names.
+func manyColumns(n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("c%d", i)
+	}
+	return strings.Join(names, ",")
 }
 
 // repeat writes a table of n rows: the given ones, again and again.
@@ -64,6 +84,10 @@ func TestInit(t *testing.T) {
 			[]string{`- {name: "a", type: boolean, missing: "yes"}`}},
 		{"small and negative numbers", "x.csv", repeat("a,b,c,d", 30, "0.012,-5,1e30,x", "0.087,-17,-2e38,y"), "",
 			[]string{`name: "a", type: number, min: 0, max: 0.11}`, `name: "b", type: number, min: -20, max: 0}`, `name: "c", type: number, min: -3e+38, max: 1e+38}`}},
+		{"more different numbers than a column of categories has", "x.csv", manyPrices(300), "",
+			[]string{`label: {name: "price", type: number, min: 0, max: 1000000} # the last column; numbers, 2500.5 to 750150`}},
+		{"many columns", "x.csv", repeat(manyColumns(400)+",y", 30, strings.Repeat("1,", 400)+"no", strings.Repeat("2,", 400)+"yes"), "",
+			[]string{"batch: 10, lr: 0.00625}"}},
 		{"names that YAML would read otherwise", "x.csv", repeat(`"no","a: b #c","x{}"`, 30, `1,"it's ""so""",y`, "2,z,n"), "",
 			[]string{`- {name: "a: b #c", type: category, values: ["it's \"so\"", "z"]}`, `- {name: "no", type: number, min: 0, max: 3}`}},
 	} {
@@ -112,6 +136,10 @@ func TestInitRefuses(t *testing.T) {
 func FuzzInit(f *testing.F) {
 	f.Add([]byte("a,b\n1,x\n2,y\n1,x\n2,y\n"), "")
 	f.Add([]byte("a;\"b\n\";c\n1,5;x;2024-01-01\n"), "1")
+	f.Add([]byte(repeat("id,age,smoker,when,grade", 12, "1,30,yes,2024-01-01,a", "2,,No,2024-01-02,b", "7,1e30,,2024-01-02,a")), "")
+	f.Add([]byte(manyPrices(300)), "")
+	f.Add([]byte(repeat("a;b;c", 9, "-0,5;x y;1", "1,25;z;2", "?;z;2")), "b")
+	f.Add([]byte(repeat("a,b", 12, "0,1e-300", "1,2e-300", "2,-3e38")), "b")
 	f.Add([]byte("0,\x11\n1,0\n1,x\n,x\n,x\n"), "")
 	f.Add([]byte("a,\"b\nc\"\n1,\"x\ny\"\n2,z\n3,z\n1,\"x\ny\"\n"), "")
 	f.Add([]byte("\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00"), "b")

@@ -101,8 +101,8 @@ const (
 
 // booleans are the ways to write a boolean that need not be listed.
 var booleans = map[string]string{
-	"true": "yes", "t": "yes", "y": "yes", "1": "yes",
-	"false": "no", "f": "no", "n": "no", "0": "no",
+	"true": "yes", "t": "yes", "y": "yes", "1": "yes", "ja": "yes", "oui": "yes", "wahr": "yes", "vrai": "yes",
+	"false": "no", "f": "no", "n": "no", "0": "no", "nein": "no", "non": "no", "falsch": "no", "faux": "no",
 }
 
 // Schema returns what the task wants of the data that participants bring; nil if they
@@ -236,7 +236,7 @@ func (d *decoder) ownData(v *Data) {
 		d.want(v.Holdout > 0 && v.Holdout < 1, "data.holdout", v.Holdout, "0 < holdout < 1, the share of a participant's examples that is not trained on")
 	}
 	lowest, highest := v.Examples.bounds()
-	d.want(!d.has("data.examples.min") || v.Examples.Min >= 1 && v.Examples.Min <= maxExamples, "data.examples.min", v.Examples.Min, fmt.Sprintf("1 <= min <= %d", maxExamples))
+	d.want(!d.has("data.examples.min") || v.Examples.Min >= 2 && v.Examples.Min <= maxExamples, "data.examples.min", v.Examples.Min, fmt.Sprintf("2 <= min <= %d: one to train on, and one in the hold-out", maxExamples))
 	d.want(!d.has("data.examples.max") || v.Examples.Max >= lowest && highest <= maxExamples, "data.examples.max", v.Examples.Max, fmt.Sprintf("%d <= max <= %d", lowest, maxExamples))
 	if d.has("data.drift") {
 		d.wrong("data.drift", `data.drift is given, want none, because source is "own": the data stays as participants have brought it`)

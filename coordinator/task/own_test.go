@@ -38,16 +38,16 @@ func TestOwn(t *testing.T) {
 		{"a table", ownTable, nil, `{"table":{"features":[` +
 			`{"name":"age","type":"number","min":0,"max":120,"missing":"mean"},` +
 			`{"name":"sex","columns":["gender"],"type":"category","values":["f","m"],"aliases":{"female":"f","male":"m"}},` +
-			`{"name":"smoker","type":"boolean","values":["no","yes"],"aliases":{"0":"no","1":"yes","f":"no","false":"no","ja":"yes","n":"no","nein":"no","t":"yes","true":"yes","y":"yes"},"missing":"no"}],` +
+			`{"name":"smoker","type":"boolean","values":["no","yes"],"aliases":{"0":"no","1":"yes","f":"no","falsch":"no","false":"no","faux":"no","ja":"yes","n":"no","nein":"no","non":"no","oui":"yes","t":"yes","true":"yes","vrai":"yes","wahr":"yes","y":"yes"},"missing":"no"}],` +
 			`"label":{"name":"outcome","type":"category","values":["healthy","ill"]}},"standardise":"federated","holdout":0.2,"min_examples":10,"max_examples":100000}`},
 		{"images", ownImages, nil, `{"images":{"width":28,"height":28,"channels":1,"classes":["cat","dog"],"drawn":true},"standardise":"none","holdout":0.2,"min_examples":10,"max_examples":100000}`},
 		{"a regression", ownTable, []string{"data.table.features=[{name: area, type: number}]", "data.table.label={name: price, type: number}", "data.table.label.values=", "data.standardise=none", "data.examples={min: 200000}", "model.hidden=", "data.holdout=.5"},
 			`{"table":{"features":[{"name":"area","type":"number"}],"label":{"name":"price","type":"number"}},"standardise":"none","holdout":0.5,"min_examples":200000,"max_examples":200000}`},
 		{"categories alone", ownTable, []string{"data.table.features=[{name: smoker, type: boolean, aliases: {}}, {name: a, type: category, values: [x, y]}]"},
-			`{"table":{"features":[{"name":"smoker","type":"boolean","values":["no","yes"],"aliases":{"0":"no","1":"yes","f":"no","false":"no","n":"no","t":"yes","true":"yes","y":"yes"}},{"name":"a","type":"category","values":["x","y"]}],` +
+			`{"table":{"features":[{"name":"smoker","type":"boolean","values":["no","yes"],"aliases":{"0":"no","1":"yes","f":"no","falsch":"no","false":"no","faux":"no","ja":"yes","n":"no","nein":"no","non":"no","oui":"yes","t":"yes","true":"yes","vrai":"yes","wahr":"yes","y":"yes"}},{"name":"a","type":"category","values":["x","y"]}],` +
 				`"label":{"name":"outcome","type":"category","values":["healthy","ill"]}},"standardise":"none","holdout":0.2,"min_examples":10,"max_examples":100000}`},
 		{"a file to rehearse with, and one to test on", ownTable, []string{"data.from={csv: a.csv, partition: {kind: shards, clients: 3}}", "evaluate={on: both, every: 2, test: {csv: b.csv, decimal: comma}}", "data.table.features=[{name: a, type: boolean}]"},
-			`{"table":{"features":[{"name":"a","type":"boolean","values":["no","yes"],"aliases":{"0":"no","1":"yes","f":"no","false":"no","n":"no","t":"yes","true":"yes","y":"yes"}}],` +
+			`{"table":{"features":[{"name":"a","type":"boolean","values":["no","yes"],"aliases":{"0":"no","1":"yes","f":"no","falsch":"no","false":"no","faux":"no","ja":"yes","n":"no","nein":"no","non":"no","oui":"yes","t":"yes","true":"yes","vrai":"yes","wahr":"yes","y":"yes"}}],` +
 				`"label":{"name":"outcome","type":"category","values":["healthy","ill"]}},"standardise":"none","holdout":0.2,"min_examples":10,"max_examples":100000}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -120,7 +120,7 @@ func busy() (run.State, run.RoundRecord) {
 	sent.Kinds[protocol.KindHello] = run.KindTraffic{Up: 100}
 	state := run.State{
 		Phase: protocol.PhaseTraining, Round: 2, Version: 1, Participants: 3, Awaited: 2, AwaitedUntil: time.Unix(1e9, 0),
-		Survey: &run.Survey{Ready: 2, Fewest: 3},
+		Survey:    &run.Survey{Ready: 2, Fewest: 3},
 		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion, Participants: 12, Spread: &run.Spread{Max: 1}, File: &test}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
 	}
 	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, Test: &test, Rate: .1, Traffic: sent}
@@ -149,6 +149,9 @@ func TestFieldsDocumented(t *testing.T) {
 		_, b = get(t, s.URL+"/api/tasks/own")
 		fields(t, served, b)
 	}
+	_, shipped := studyOf(t, "own-vote")
+	_, b = get(t, shipped.URL+"/api/tasks/own-vote")
+	fields(t, served, b)
 	compare(t, "GET /api/tasks/{task}: field", served, firstCells(section(t, "A task")))
 
 	// The probes, with problems.
@@ -205,7 +208,7 @@ func TestEventsDocumented(t *testing.T) {
 	for name := range task {
 		if after, ok := strings.CutPrefix(name, "rounds[]."); ok {
 			ofRound[after] = true
-		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") && !strings.HasPrefix(name, "data.own.") {
+		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") && !strings.HasPrefix(name, "data.own.") && name != "data.samples" {
 			ofTask[name] = true
 		}
 	}

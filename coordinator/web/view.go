@@ -25,7 +25,7 @@ func (st *Study) view(s run.State) api.Task {
 			Batch: t.Strategy.Batch, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
 		},
 		Model:   api.Model{Summary: summary(st.Model.Spec()), Parameters: parameters},
-		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Labels(), Shards: len(st.Data.Shards)},
+		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Labels(), Shards: len(st.Data.Shards), Samples: st.samples},
 		Packing: api.Packing{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
 		Stop:    stop(t.RunStop(st.Data.ClassNames())),
 		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants,

@@ -35,6 +35,8 @@ type Study struct {
 	// Version returns the parameters of a committed version; nil when none
 	// are kept.
 	Version func(version uint64) ([]float32, [32]byte, error)
+
+	samples []string // names of sample files; New sets them
 }
 
 // DataPath returns the path prefix of a task's shards. It names their content, so
@@ -60,10 +62,12 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limit
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
 		study.Feed.view, study.Feed.round = study.view, study.viewRound
+		study.samples = study.Task.Samples()
 		name, size := study.Task.Name, sync.OnceValue(func() int64 { return modelSize(study) })
 		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { s.model(w, r, study, size()) })
+		mux.HandleFunc("GET /api/tasks/"+name+"/samples/{file}", func(w http.ResponseWriter, r *http.Request) { sample(w, r, study) })
 		if study.Data.Public {
 			mux.Handle("GET "+DataPath(study.Task, study.Data)+"/{shard}", shards(study))
 		}

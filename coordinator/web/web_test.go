@@ -25,6 +25,7 @@ import (
 	"fedtab/learn/data"
 	"fedtab/protocol"
 	"fedtab/run"
+	"fedtab/tasks"
 )
 
 // What the owner of the test's run answers.
@@ -40,7 +41,7 @@ func testStudy(t *testing.T) (*Study, *httptest.Server) {
 
 func studyOf(t *testing.T, name string) (*Study, *httptest.Server) {
 	t.Helper()
-	class := map[string]string{"anes96": "Dole"}[name]
+	class := map[string]string{"anes96": "Dole", "own-vote": "Dole", "own-clothes": "boot"}[name]
 	tk, err := task.Find(name, []string{`stop.metrics=[{metric: recall, class: "` + cmp.Or(class, "1") + `", reach: 0.99}, {metric: loss, reach: 0.01}]`})
 	if err != nil {
 		t.Fatal(err)
@@ -312,5 +313,29 @@ func TestProbes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Files to try a task with are served as they are, and not those of another schema.
+func TestSamples(t *testing.T) {
+	_, s := studyOf(t, "own-vote")
+	r, b := get(t, s.URL+"/api/tasks/own-vote/samples/2.csv")
+	if want, err := tasks.Files.ReadFile("samples/own-vote/2.csv"); err != nil || r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/csv" || !bytes.Equal(b, want) {
+		t.Errorf("%d, %s, %d bytes; want 200 and the file's %d bytes", r.StatusCode, r.Header.Get("Content-Type"), len(b), len(want))
+	}
+	_, pictures := studyOf(t, "own-clothes")
+	if r, _ := get(t, pictures.URL+"/api/tasks/own-clothes/samples/1.zip"); r.StatusCode != 200 || r.Header.Get("Content-Type") != "application/zip" {
+		t.Errorf("%d, %s; want 200 and a zip archive", r.StatusCode, r.Header.Get("Content-Type"))
+	}
+	if r, _ := get(t, s.URL+"/api/tasks/own-vote/samples/own-vote.csv"); r.StatusCode != 404 {
+		t.Errorf("no such file: %d, want 404", r.StatusCode)
+	}
+	tk, err := task.Find("own-vote", []string{"data.holdout=.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, other := serveStudy(t, tk)
+	if r, b := get(t, other.URL+"/api/tasks/own-vote"); r.StatusCode != 200 || bytes.Contains(b, []byte("samples")) {
+		t.Errorf("a task of this name with another schema offers samples: %s", b)
 	}
 }

@@ -5,9 +5,10 @@
 // takes 47 MB instead of 188. Tables are kept as float32.
 // Images come from IDX files (LeCun's format of the MNIST database), tables
 // from CSV: [ReadCSV] makes a [Table] of numbers, [Table.Prepare] the two
-// training and test [Set]. A shard, as fetched over HTTP, is an IDX file of
-// examples followed directly by an IDX file of labels. This package reads
-// uncompressed files only.
+// training and test [Set]. What a participant brings becomes [Own] under a
+// [Schema]: a table by [ReadOwn], images by [Pictures] or [ReadOwnIDX]. A shard,
+// as fetched over HTTP, is an IDX file of examples followed directly by an IDX
+// file of labels. This package reads uncompressed files only.
 package data
 
 import (

@@ -13,27 +13,52 @@ import (
 // sampleSize is how many bytes of a table its dialect is detected from.
 const sampleSize = 1 << 16
 
-// look returns the whole lines at the beginning of in, of what fits in its buffer. It consumes nothing. It refuses
-// what is not text with LF or CRLF.
+// look returns the whole lines at the beginning of in, of what fits in its buffer. It
+// consumes nothing. What is not text with LF or CRLF is a *textError.
 func look(in *bufio.Reader, name string) (sample []byte, err error) {
 	sample, err = in.Peek(in.Size())
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("data: read %s: %w", name, err)
 	}
 	whole := err == io.EOF
-	refuse := func(line int, what string) ([]byte, error) {
-		return nil, fmt.Errorf("data: %s:%d: %s: %w", name, line, what, ErrFormat)
-	}
 	if i := bytes.IndexByte(sample, 0); i >= 0 {
-		return refuse(1+bytes.Count(sample[:i], []byte("\n")), "has a zero byte, want text in CSV")
+		return nil, &textError{name, 1 + bytes.Count(sample[:i], []byte("\n")), true}
 	}
 	if bytes.IndexByte(sample, '\n') < 0 && bytes.IndexByte(bytes.TrimRight(sample, "\r"), '\r') >= 0 {
-		return refuse(1, "lines end in CR alone, want LF or CRLF")
+		return nil, &textError{name, 1, false}
 	}
 	if !whole {
 		sample = sample[:bytes.LastIndexByte(sample, '\n')+1]
 	}
 	return sample, nil
+}
+
+// textError is why a file is no text that can be read: it has a zero byte, or its lines
+// end in CR alone.
+type textError struct {
+	name string
+	line int
+	zero bool
+}
+
+// Error implements error.
+func (e *textError) Error() string {
+	what := "lines end in CR alone, want LF or CRLF"
+	if e.zero {
+		what = "has a zero byte, want text in CSV"
+	}
+	return fmt.Sprintf("data: %s:%d: %s: %v", e.name, e.line, what, ErrFormat)
+}
+
+// Unwrap returns ErrFormat.
+func (e *textError) Unwrap() error { return ErrFormat }
+
+// refusal returns the error as sentences for a person.
+func (e *textError) refusal() error {
+	if e.zero {
+		return &Refusal{fmt.Sprintf("%s, line %d: a zero byte. The file is damaged, or not a table in text.", e.name, e.line), ErrFormat}
+	}
+	return &Refusal{e.name + " has the line ends of old Macintosh programs. Save it as CSV UTF-8 and choose that file.", ErrFormat}
 }
 
 // separator detects the separator of a sample: a tab, semicolon or vertical bar if all

@@ -147,7 +147,10 @@ func openOwn(r io.Reader, name string, s *Schema, how OwnCSV) (o *ownReader, in 
 		return nil, nil, nil, err
 	}
 	if sample, err = look(in, name); err != nil {
-		return nil, nil, nil, plainly(err)
+		if text := (*textError)(nil); errors.As(err, &text) {
+			err = text.refusal()
+		}
+		return nil, nil, nil, err
 	}
 	if rest, sep := excelSeparator(sample); sep != 0 {
 		if _, err := in.Discard(len(sample) - len(rest)); err != nil {
@@ -232,6 +235,13 @@ func (o *ownReader) settle(sample []byte, more bool) error {
 	}
 	o.settleHeader(sample)
 	o.found = o.schema.find(o.names, o.Header, o.how.Columns)
+	if !o.Header {
+		how := "are called by their numbers"
+		if o.found[0].By == ByOrder {
+			how = "are taken in the order of the task"
+		}
+		o.notes = append(o.notes, "The file has no line of names: its columns "+how+".")
+	}
 	all := o.schema.fields()
 	label := o.schema.Label
 	label.Missing = "" // nothing stands for what is to be predicted
@@ -294,7 +304,6 @@ func (o *ownReader) settleHeader(sample []byte) {
 		return
 	}
 	o.names = o.namesOf(make([]string, len(o.first)))
-	o.notes = append(o.notes, "The file has no line of names: its columns are called by their numbers.")
 }
 
 // namesOf returns the names of columns, numbers from 1 for those without one.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -328,8 +329,8 @@ func TestOwnRefuses(t *testing.T) {
 		{"HEIC", "\x00\x00\x00\x18ftypheic", houses(), OwnCSV{}, "x.csv is an image or a film, not a table"},
 		{"gzip", "\x1f\x8b\x08", houses(), OwnCSV{}, "x.csv is compressed with gzip, not a table in text. Unpack it and choose the file in it."},
 		{"a web page", "\n<!DOCTYPE html><html>", houses(), OwnCSV{}, "x.csv is a web page or XML, not a table in text. Choose a CSV file"},
-		{"a zero byte", "a,b\n\x00\x00\x00\n", houses(), OwnCSV{}, "x.csv:2: has a zero byte, want text in CSV."},
-		{"CR alone", "a,b\r1,2\r", houses(), OwnCSV{}, "x.csv:1: lines end in CR alone, want LF or CRLF."},
+		{"a zero byte", "a,b\n\x00\x00\x00\n", houses(), OwnCSV{}, "x.csv, line 2: a zero byte. The file is damaged, or not a table in text."},
+		{"CR alone", "a,b\r1,2\r", houses(), OwnCSV{}, "x.csv has the line ends of old Macintosh programs. Save it as CSV UTF-8 and choose that file."},
 		{"other columns", "a,b,c,d\n1,2,3,4\n", houses(), OwnCSV{}, "x.csv does not have all columns of the task: no column is called area: choose one; no column is called rooms: choose one; no column is called price: choose one. Its columns are a, b, c, d."},
 		{"a quote that is not closed", head + "1,2,3\n\"4,5,6\n7,8,9\n", houses(), OwnCSV{}, "x.csv, line 3: a quote is not closed. Correct that line."},
 		{"too few rows", head + "1,2,3\n", limits, OwnCSV{}, "x.csv has 1 row without problems, and the task wants at least 10."},
@@ -359,7 +360,7 @@ func TestOwnNotes(t *testing.T) {
 	for text, want := range map[string][]string{
 		head + "1,2,3\n1,4,3\n":                                 {"All examples are of one class, 3.", "All rows have the same value in column area."},
 		head + "1,2,3\narea,rooms,digit\n2,1,2\n2,1,0\n2,1,1\n": {"Left out, because they repeat the names: 1 line."},
-		"1,2,3\n2,1,2\n3,1,0\n3,1,1\n":                          {"The file has no line of names: its columns are called by their numbers."},
+		"1,2,3\n2,1,2\n3,1,0\n3,1,1\n":                          {"The file has no line of names: its columns are taken in the order of the task."},
 		head + "1,2,3\n2,1,2\n3,1,0\n3,1,1\n":                   nil,
 		head + "1,2,3\n2,1,2\n":                                 {"There are no examples of 0, 1."},
 		"a,area,b,digit,rooms,c\n1,1,1,1,1,1\n1,2,1,2,2,1":      {"There are no examples of 0, 3."},
@@ -547,6 +548,45 @@ func BenchmarkReadOwn(b *testing.B) {
 	for b.Loop() {
 		if rows, err := ReadOwn(strings.NewReader(text), "x.csv", s, OwnCSV{}); err != nil || rows.Len() != 10000 {
 			b.Fatal(rows, err)
+		}
+	}
+}
+
+// Reading takes less than three times the memory of the cells beside a few MiB.
+func TestOwnMemory(t *testing.T) {
+	const rows, fields = 1 << 17, 21
+	s, text := table20(1)
+	head, row, _ := strings.Cut(text, "\n")
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before, peak := m.HeapInuse, uint64(0)
+	e := &endless{text: row, n: int64(rows * len(row))}
+	got, err := ReadOwn(io.MultiReader(strings.NewReader(head+"\n"), e), "x.csv", s, OwnCSV{Progress: func(int64, int) error {
+		runtime.ReadMemStats(&m)
+		peak = max(peak, m.HeapInuse)
+		return nil
+	}})
+	if err != nil || got.Len() != rows {
+		t.Fatal(err, got.Rejected, got.Problems)
+	}
+	const limit = 3*8*rows*fields + 16<<20
+	if used := peak - before; used > limit {
+		t.Errorf("at most %d MB, want less than %d MB", used>>20, limit>>20)
+	} else {
+		t.Logf("%.1f MB for cells of %.1f MB", float64(used)/1e6, 8*rows*fields/1e6)
+	}
+}
+
+func TestDate(t *testing.T) {
+	for _, s := range []string{"2024-05-31", "2024-5-1", "31.5.2024", "31.05.2024", "5/31/2024", "31/5/2024", "2024/05/31", "31-May-2024", "31-dec-1999", "2024-05-31 12:30:00", "2024-05-31T12:30:00", "2024-05-31T12:30:00Z", "2024-05-31T12:30:00+02:00"} {
+		if !date(s) {
+			t.Errorf("%s is no date", s)
+		}
+	}
+	for _, s := range []string{"", "x", "1.2.3", "2024", "2024-13-01", "32.1.2024", "1.234.567", "10.0.0.1", "0-1-2024", "2024-05-31 noon", "31-ayj-2024", "+1-+1-2024", "12345-1-1", "a-b-2024"} {
+		if date(s) {
+			t.Errorf("%s is a date", s)
 		}
 	}
 }

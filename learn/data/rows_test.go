@@ -110,3 +110,24 @@ func FuzzReadRows(f *testing.F) {
 		}
 	})
 }
+
+// Raw rows are read as participants' tables are: by aliases, and in any case.
+func TestReadRowsOfOwn(t *testing.T) {
+	s := patients().Table
+	s.Label.Aliases = map[string]string{"sick": "ill"}
+	s.Features[3].Missing = ""
+	e, err := s.Encoding(Plain(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := ReadRows(strings.NewReader("outcome,age,sex,smoker,blood_pressure\nSICK,31,Weiblich,WAHR,1\nHealthy,42,M,,2\n"), "x.csv", e, CSV{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []float32{31, 1, 0, 0, 1, 1, 42, 0, 1, 1, 0, 2}; !slices.Equal(rows.Features, want) || !slices.Equal(rows.Targets, []float64{1, 0}) {
+		t.Errorf("got %v of %v, want %v of [1 0]", rows.Features, rows.Targets, want)
+	}
+	if _, err := ReadRows(strings.NewReader("age,sex,smoker,blood_pressure\n31,x,yes,1\n"), "x.csv", e, CSV{}); err == nil || !strings.Contains(err.Error(), `column 2 (sex) is "x", want one of f, m`) {
+		t.Errorf("got %v", err)
+	}
+}
