@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -373,11 +371,4 @@ func (o *own) closeFile() {
 	r := &o.report
 	r.Table, r.Found, r.Want, r.Rows, r.Decimal, r.Question, r.Offers = false, nil, nil, nil, "", "", nil
 	r.BadRows, r.GoodRows, r.Layout = 0, 0, false
-}
-
-// newSeed returns a seed for a new hold-out.
-func newSeed() uint64 {
-	var b [8]byte
-	rand.Read(b[:])
-	return binary.LittleEndian.Uint64(b[:])
 }

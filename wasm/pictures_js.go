@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path"
 	"strings"
 	"syscall/js"
@@ -219,7 +220,7 @@ func (o *own) took(added int, problems []tab.Problem, of int) {
 // counted makes data of the pictures at hand, once there are enough.
 func (o *own) counted() {
 	n := o.pictures.Len()
-	seed := newSeed()
+	seed := rand.Uint64()
 	if o.data != nil {
 		seed = o.data.Seed // the hold-out stays, and grows
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"syscall/js"
 
@@ -200,7 +201,7 @@ func (o *own) read(skip bool) {
 // take makes data of the rows that are read, or lists what is wrong with them.
 func (o *own) take(skip bool) {
 	t, r := o.table, &o.report
-	d, err := t.rows.Own(newSeed(), skip)
+	d, err := t.rows.Own(rand.Uint64(), skip)
 	r.Notes = append(first(r.Notes, "Of "), t.rows.Notes...)
 	r.Problems, r.AllProblems = nil, t.rows.Count
 	for i, p := range t.rows.Problems {
