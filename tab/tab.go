@@ -52,17 +52,22 @@ type Report struct {
 	Codec        string `json:"codec"`        // of the last answer
 	CodecDown    string `json:"codecDown"`    // of the newest version; empty before the first
 
-	Round         int      `json:"round"`
-	Shards        int      `json:"shards"`
-	ShardsTotal   int      `json:"shardsTotal"`
-	Examples      int      `json:"examples"`
-	Done          int      `json:"done"` // examples of this order that are trained
-	Total         int      `json:"total"`
-	Loss          *float64 `json:"loss"` // nil before an example of this order is trained
-	Accuracy      *float64 `json:"accuracy"`
-	Rate          float64  `json:"rate"` // examples per second
-	Contributions int      `json:"contributions"`
-	Rejected      int      `json:"rejected"`
-	BytesUp       int64    `json:"bytesUp"`
-	BytesDown     int64    `json:"bytesDown"`
+	Round       int      `json:"round"`
+	Shards      int      `json:"shards"`
+	ShardsTotal int      `json:"shardsTotal"`
+	Examples    int      `json:"examples"`
+	Done        int      `json:"done"` // examples of this order that are trained
+	Total       int      `json:"total"`
+	Loss        *float64 `json:"loss"` // nil before an example of this order is trained
+	Accuracy    *float64 `json:"accuracy"`
+	Rate        float64  `json:"rate"` // examples per second
+
+	HoldoutVersion  int      `json:"holdoutVersion"`  // newest version that was evaluated on the tab's own hold-out; 0: none
+	HoldoutAccuracy *float64 `json:"holdoutAccuracy"` // nil in a regression
+	HoldoutError    *float64 `json:"holdoutError"`    // root mean squared, in the unit of the target; nil with classes
+
+	Contributions int   `json:"contributions"`
+	Rejected      int   `json:"rejected"`
+	BytesUp       int64 `json:"bytesUp"`
+	BytesDown     int64 `json:"bytesDown"`
 }

@@ -28,6 +28,7 @@ func (p *Page) numbers() []number {
 		{"progress", "data-value", done},
 		{"own-state", "", own.state()},
 		{"own-progress", "value", exact(own.done())},
+		{"own-progress", "max", exact(own.total())},
 		{"rate", "", perSecond(l.Rate)},
 		{"rate", "data-value", exact(l.Rate)},
 		{"train-loss", "", figure(l.Loss).loss()},

@@ -44,6 +44,13 @@ func (p *Page) OnData(o map[string]any) {
 	}
 }
 
+// OnProgress takes in how much is read.
+func (p *Page) OnProgress(o map[string]any) {
+	var d tab.Data
+	fields.Fill(&d, o)
+	p.Data.Done, p.Data.Total = d.Done, d.Total
+}
+
 // OnBringFailed takes in why data could not be brought, before the worker has it.
 func (p *Page) OnBringFailed(words string) { p.DataTrouble = words }
 
@@ -319,12 +326,29 @@ func chosen(is bool) any {
 	return nil
 }
 
-// maxChoices is how many columns of a file a list offers: a page with more is slow.
-const maxChoices = 300
+// want and rows return what is looked at, nothing at other times: the page is slow with
+// long tables.
+func (c *Own) want() []tab.Wanted {
+	if !c.asking() {
+		return nil
+	}
+	return c.Page.Data.Want
+}
+
+func (c *Own) rows() []tab.Row {
+	if !c.asking() {
+		return nil
+	}
+	return c.Page.Data.Rows
+}
+
+// maxChoices is how many columns of a file all lists offer together.
+const maxChoices = 1200
 
 // choices returns the columns of the file that a column of the task can be.
 func (c *Own) choices() []string {
-	return c.Page.Data.Found[:min(len(c.Page.Data.Found), maxChoices)]
+	found := c.Page.Data.Found
+	return found[:min(len(found), maxChoices/max(1, len(c.Page.Data.Want)))]
 }
 
 // wants says what a column of the task holds.
@@ -356,8 +380,8 @@ func (c *Own) mapWords() string {
 	if len(missing) > 0 {
 		words = "Not found in the file: " + listing(missing, "and") + ". Choose the columns below, or name them so in the file."
 	}
-	if len(c.Page.Data.Found) > maxChoices {
-		words += " The lists show the first " + count(maxChoices) + " of the file's " + count(len(c.Page.Data.Found)) + " columns."
+	if n := len(c.choices()); n < len(c.Page.Data.Found) {
+		words += " The lists show the first " + count(n) + " of the file's " + count(len(c.Page.Data.Found)) + " columns."
 	}
 	return words
 }
@@ -497,4 +521,16 @@ func (p *Page) OnForgotten() {
 	p.OnGone()
 	p.Data, p.Answers, p.DataTrouble = tab.Data{}, tab.Answers{}, ""
 	p.Forgetting = false
+}
+
+// HoldoutWords says how good the newest evaluated version is on the tab's own hold-out.
+func (l *Local) HoldoutWords() string {
+	words := dash
+	switch {
+	case l.HoldoutAccuracy != nil:
+		words = percent(*l.HoldoutAccuracy, 1) + " right"
+	case l.HoldoutError != nil:
+		words = "error " + figure(l.HoldoutError).amount()
+	}
+	return words + ", version " + count(l.HoldoutVersion)
 }

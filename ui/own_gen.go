@@ -410,7 +410,7 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						for i, w := range c.Page.Data.Want {
+						for i, w := range c.want() {
 							var vgiterkey interface{} = i
 							_ = vgiterkey
 							i := i
@@ -646,7 +646,7 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
 							vgparent.AppendChild(vgn)
 							vgn.SetInnerHTML(vugu.HTML("Line"))
-							for i, w := range c.Page.Data.Want {
+							for i, w := range c.want() {
 								var vgiterkey interface{} = i
 								_ = vgiterkey
 								i := i
@@ -666,7 +666,7 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						for i, r := range c.Page.Data.Rows {
+						for i, r := range c.rows() {
 							var vgiterkey interface{} = i
 							_ = vgiterkey
 							i := i

@@ -61,6 +61,22 @@ func TestJoinNeedsData(t *testing.T) {
 	}
 }
 
+// What the newest version does on the tab's own hold-out is shown.
+func TestHoldoutWords(t *testing.T) {
+	for report, want := range map[string]string{
+		`"holdoutVersion": 3, "holdoutAccuracy": 0.875`: "87.5% right, version 3",
+		`"holdoutVersion": 4, "holdoutError": 1234.5`:   "error 1,235, version 4",
+	} {
+		p := ownTask(t, patients)
+		p.Join()
+		p.OnReady("scalar")
+		p.OnWorkerState(decode(t, `{"connection": "joined", `+report+`}`))
+		if _, text := tag(t, render(t, p), "own-holdout"); text != want {
+			t.Errorf("%q, want %q", text, want)
+		}
+	}
+}
+
 // The page says what a task wants.
 func TestWantedWords(t *testing.T) {
 	for own, want := range map[string]string{
@@ -130,7 +146,7 @@ func TestManyColumns(t *testing.T) {
 	p := ownTask(t, patients)
 	p.Data = tab.Data{Step: tab.DataAsking, Table: true, Found: make([]string, 10_000), Want: []tab.Wanted{{Name: "age", Column: 1}}}
 	c := Own{p}
-	if n := len(c.choices()); n != maxChoices || !strings.HasSuffix(c.mapWords(), "The lists show the first 300 of the file's 10,000 columns.") {
+	if n := len(c.choices()); n != 1200 || !strings.HasSuffix(c.mapWords(), "The lists show the first 1,200 of the file's 10,000 columns.") {
 		t.Errorf("%d choices, %q", n, c.mapWords())
 	}
 }

@@ -110,10 +110,10 @@ func (t *worker) start(task string) {
 			if serial != t.serial {
 				return nothing
 			}
-			stage, still, step := t.page.Stage, t.page.Local.still(), t.page.Data.Step
+			stage, still := t.page.Stage, t.page.Local.still()
 			t.hear(o)
-			reading := step == tab.DataReading && t.page.Data.Step == step
-			if t.page.Stage == stage && t.page.Local.still() == still && (reading || o["type"] == "state") {
+			quiet := o["type"] == "state" || o["type"] == "progress"
+			if t.page.Stage == stage && t.page.Local.still() == still && quiet {
 				return onlyNumbers
 			}
 			return everything
@@ -191,6 +191,8 @@ func (t *worker) hear(o map[string]any) {
 		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
 			t.memory.setData(t.task, t.page.Data.ID)
 		}
+	case "progress":
+		t.page.OnProgress(o)
 	case "forgotten":
 		t.end()
 		t.memory.forgetAll()

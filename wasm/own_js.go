@@ -81,7 +81,7 @@ func (j *job) progress(done, total int64) error {
 		j.own.last = now
 		j.do(func() {
 			j.own.report.Done, j.own.report.Total = done, total
-			j.own.post()
+			j.own.page.post(map[string]any{"type": "progress", "done": done, "total": total})
 		})
 	}
 	return nil

@@ -80,6 +80,7 @@ func (h *scheduler) report(now bool) {
 		if welcome := c.Welcome(); welcome != nil {
 			r.Participant = int(welcome.Participant)
 		}
+		evaluated(&r, c)
 	}
 	for _, w := range h.workers {
 		switch w.conn {
@@ -101,6 +102,26 @@ func (h *scheduler) report(now bool) {
 		}
 	}
 	h.page.post(fields.Map(r))
+}
+
+// evaluated adds what the newest evaluation on the tab's own hold-out has found.
+func evaluated(r *tab.Report, c *client.Client) {
+	e := c.Evaluated()
+	if e == nil {
+		return
+	}
+	r.HoldoutVersion = int(e.Version)
+	if e.Classes() > 0 {
+		accuracy := e.Figures().Accuracy
+		r.HoldoutAccuracy = &accuracy
+		return
+	}
+	m := e.Metrics
+	if k := c.Constants(); k != nil && len(k.Mean) > 0 { // the target is the last number
+		m = m.InUnits(k.Mean[len(k.Mean)-1], k.Deviation[len(k.Deviation)-1])
+	}
+	rmse := m.Figures().RMSE
+	r.HoldoutError = &rmse
 }
 
 // lead returns the participant whose state is shown for all: one that trains, or

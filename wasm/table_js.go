@@ -21,7 +21,7 @@ type openTable struct {
 }
 
 const (
-	shownColumns  = 40  // of the task, in a preview
+	shownColumns  = 16  // of the task, in a preview; the page gets slow with more
 	shownProblems = 200 // of a file
 	shownTexts    = 30  // of an offer
 	shownRunes    = 60  // of a value
@@ -104,7 +104,7 @@ func (o *own) show(p *data.Preview) {
 	var shown []int
 	r.Want = nil
 	for k, f := range p.Found {
-		if k < shownColumns || k == len(p.Found)-1 || f.Column < 0 && len(shown) < 3*shownColumns {
+		if k < shownColumns || k == len(p.Found)-1 || f.Column < 0 && len(shown) < 2*shownColumns {
 			shown = append(shown, k)
 			r.Want = append(r.Want, tab.Wanted{Name: f.Field, Column: f.Column + 1, Why: f.Why})
 		}
