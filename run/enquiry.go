@@ -163,18 +163,31 @@ func (r *Run) offerTotals(m *member, o *Offer) {
 		}
 	}
 	o.Release()
-	fault(m.peer, reason)
-	r.accounts.answered(reason)
-	r.send(m, &protocol.Ack{Order: o.Contribution.Order, Reason: reason, Detail: protocol.ClipText(detail)})
+	if reason != protocol.ReasonAccepted {
+		fault(m.peer, reason)
+		r.refuseTotals(m, o.Contribution.Order, reason, detail)
+		return
+	}
+	r.enquiry.answers++
+	r.acknowledgeTotals(m, o.Contribution.Order, reason, "")
+	r.settled(m)
+}
+
+// refuseTotals rejects the answer to an enquiry, which was the only one. The event log
+// says nothing of what it told, its weight included.
+func (r *Run) refuseTotals(m *member, order uint64, reason protocol.Reason, detail string) {
+	r.acknowledgeTotals(m, order, reason, detail)
 	switch reason {
 	case protocol.ReasonLate, protocol.ReasonUnordered, protocol.ReasonDuplicate:
 		return
-	case protocol.ReasonAccepted:
-		r.enquiry.answers++
-	default:
-		r.recordFrom(m, "rejected", fmt.Sprintf("%s %v", r.enquiry.payload, reason)) // not what it told
 	}
+	r.recordFrom(m, "rejected", fmt.Sprintf("%s %v", r.enquiry.payload, reason))
 	r.settled(m)
+}
+
+func (r *Run) acknowledgeTotals(m *member, order uint64, reason protocol.Reason, detail string) {
+	r.accounts.answered(reason)
+	r.send(m, &protocol.Ack{Order: order, Reason: reason, Detail: protocol.ClipText(detail)})
 }
 
 // settled ends the wait for a member's answer.
