@@ -156,6 +156,18 @@ func TestOwnTable(t *testing.T) {
 	if s := c.state("patients"); s.Version != 4 {
 		t.Errorf("the run ends with version %d, want 4", s.Version)
 	}
+	b.press("personalise")
+	await(t, "there is a personal model", func() bool { return js[bool](b, "document.getElementById('gain-personal').textContent.endsWith('%')") })
+	js[bool](b, "window.saved = [], fedtab.saveFile = (name, bytes) => { saved.push(name + ' ' + (bytes.length > 1000)) }, true")
+	b.press("own-download")
+	b.click("[data-action=own-download][data-value=onnx]")
+	await(t, "both files are written", func() bool {
+		return js[bool](b, "/^patients-personal-[34][.]safetensors true, patients-personal-[34][.]onnx true$/.test(saved.join(', '))") || b.text("own-error") != ""
+	})
+	if got := b.text("own-error"); got != "" {
+		t.Error(got)
+	}
+	b.look("28-own-gain")
 	other.reload()
 	other.click("#own-kept [data-action=own-delete]")
 	await(t, "nothing is kept", func() bool { return other.kept() == "" })

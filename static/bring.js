@@ -242,5 +242,27 @@
 		}
 	}
 
-	Object.assign(fedtab, { camera, drawing, showPictures: show });
+	// sample brings a file of the coordinator to try a task with.
+	async function sample(address, name) {
+		try {
+			const answer = await fetch(address);
+			if (!answer.ok) {
+				throw new Error("the coordinator answered " + answer.status);
+			}
+			bringFiles([{ file: new File([await answer.blob()], name), path: name }]);
+		} catch (error) {
+			announce("The sample could not be fetched: " + error.message + ".");
+		}
+	}
+
+	// saveFile has the browser save what the worker has made.
+	function saveFile(name, bytes) {
+		const link = document.createElement("a");
+		link.href = URL.createObjectURL(new Blob([bytes]));
+		link.download = name;
+		link.click();
+		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+	}
+
+	Object.assign(fedtab, { camera, drawing, sample, saveFile, showPictures: show });
 })();

@@ -62,9 +62,16 @@ type Report struct {
 	Accuracy    *float64 `json:"accuracy"`
 	Rate        float64  `json:"rate"` // examples per second
 
-	HoldoutVersion  int      `json:"holdoutVersion"`  // newest version that was evaluated on the tab's own hold-out; 0: none
-	HoldoutAccuracy *float64 `json:"holdoutAccuracy"` // nil in a regression
-	HoldoutError    *float64 `json:"holdoutError"`    // root mean squared, in the unit of the target; nil with classes
+	// What models do on the tab's own hold-out: accuracy with classes, else the root mean
+	// squared error in the unit of the target; nil while it is not known.
+	Before          *float64 `json:"before"` // the tab's own answer, before it was combined
+	BeforeRound     int      `json:"beforeRound"`
+	After           *float64 `json:"after"` // a combined version
+	AfterVersion    int      `json:"afterVersion"`
+	Alone           *float64 `json:"alone"` // a model that was trained on the tab's data alone
+	AloneRounds     int      `json:"aloneRounds"`
+	Personal        *float64 `json:"personal"` // the newest version, trained further on the tab's data
+	PersonalVersion int      `json:"personalVersion"`
 
 	Contributions int   `json:"contributions"`
 	Rejected      int   `json:"rejected"`

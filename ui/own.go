@@ -523,14 +523,42 @@ func (p *Page) OnForgotten() {
 	p.Forgetting = false
 }
 
-// HoldoutWords says how good the newest evaluated version is on the tab's own hold-out.
-func (l *Local) HoldoutWords() string {
-	words := dash
-	switch {
-	case l.HoldoutAccuracy != nil:
-		words = percent(*l.HoldoutAccuracy, 1) + " right"
-	case l.HoldoutError != nil:
-		words = "error " + figure(l.HoldoutError).amount()
+// samples returns the names of the files to try the task with.
+func (c *Own) samples() []string {
+	if !c.bringing() {
+		return nil
 	}
-	return words + ", version " + count(l.HoldoutVersion)
+	return c.Page.Task.Data.Samples
+}
+
+// gains reports whether there is something to say about what the person gains.
+func (c *Own) gains() bool {
+	l := &c.Page.Local
+	return c.shown() && (l.Before != nil || l.After != nil || l.Alone != nil || l.PersonalVersion > 0)
+}
+
+// gain writes how good a model is on the tab's own hold-out.
+func (c *Own) gain(score *float64) string {
+	switch {
+	case score == nil:
+		return dash
+	case c.Page.Task.Numbers():
+		return figure(score).amount()
+	}
+	return figure(score).percent()
+}
+
+// gainWords says what the figures are.
+func (c *Own) gainWords() string {
+	words := "share classified rightly"
+	if c.Page.Task.Numbers() {
+		words = "typical error"
+	}
+	return "What you gain: " + words + " on your own hold-out, which no model here has trained on. These figures stay in this tab."
+}
+
+// canPersonalise reports whether the worker can make a personal model.
+func (c *Own) canPersonalise() bool {
+	l := &c.Page.Local
+	return l.BeforeRound > 0 && (l.Connection == tab.Joined || l.Connection == tab.Finished)
 }

@@ -61,19 +61,29 @@ func TestJoinNeedsData(t *testing.T) {
 	}
 }
 
-// What the newest version does on the tab's own hold-out is shown.
-func TestHoldoutWords(t *testing.T) {
-	for report, want := range map[string]string{
-		`"holdoutVersion": 3, "holdoutAccuracy": 0.875`: "87.5% right, version 3",
-		`"holdoutVersion": 4, "holdoutError": 1234.5`:   "error 1,235, version 4",
-	} {
-		p := ownTask(t, patients)
-		p.Join()
-		p.OnReady("scalar")
-		p.OnWorkerState(decode(t, `{"connection": "joined", `+report+`}`))
-		if _, text := tag(t, render(t, p), "own-holdout"); text != want {
-			t.Errorf("%q, want %q", text, want)
+// The page shows what models do on the tab's own hold-out.
+func TestGain(t *testing.T) {
+	p := ownTask(t, patients)
+	p.Join()
+	p.OnReady("scalar")
+	p.OnWorkerState(decode(t, `{"connection": "joined"}`))
+	c := Own{p}
+	if c.gains() || c.canPersonalise() {
+		t.Errorf("before anything is known: gains %v, personalise %v", c.gains(), c.canPersonalise())
+	}
+	p.OnWorkerState(decode(t, `{"connection": "joined", "before": 0.875, "beforeRound": 2, "after": 0.95, "afterVersion": 2, "alone": 0.8}`))
+	page := render(t, p)
+	for id, want := range map[string]string{"gain-before": "87.50%", "gain-after": "95.00%", "gain-alone": "80.00%", "gain-personal": dash} {
+		if _, text := tag(t, page, id); text != want {
+			t.Errorf("%s is %q, want %q", id, text, want)
 		}
+	}
+	if !c.gains() || !c.canPersonalise() || !strings.Contains(c.gainWords(), "share classified rightly") {
+		t.Errorf("gains %v, personalise %v, %q", c.gains(), c.canPersonalise(), c.gainWords())
+	}
+	p.Task.Data.Classes = 0
+	if got := c.gain(p.Local.Before); got != "0.875" || !strings.Contains(c.gainWords(), "typical error") {
+		t.Errorf("a regression: %q, %q", got, c.gainWords())
 	}
 }
 

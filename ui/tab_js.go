@@ -105,6 +105,10 @@ func (t *worker) start(task string) {
 			js.Global().Get("fedtab").Call("showPictures", message.Get("bytes"), message.Get("width"), message.Get("height"))
 			return nil
 		}
+		if serial == t.serial && message.Get("type").String() == "file" {
+			js.Global().Get("fedtab").Call("saveFile", message.Get("name"), message.Get("bytes"))
+			return nil
+		}
 		o, _ := fields.FromJS(message).(map[string]any)
 		t.loop.change(func() extent {
 			if serial != t.serial {
@@ -270,6 +274,9 @@ func (t *worker) end() {
 
 // idle ends the worker unless it has data that is kept nowhere else.
 func (t *worker) idle() {
+	if t.page.Local.Connection == tab.Finished && t.page.schema() != nil {
+		return // it can still make a personal model
+	}
 	if !t.forgetting && (t.page.schema() == nil || t.page.Data.Step != tab.DataReady || t.page.Data.ID != "") {
 		t.end()
 	}
