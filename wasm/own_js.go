@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -250,7 +251,7 @@ func (o *own) keep(before string) {
 			if o.schema != s {
 				return
 			}
-			o.keeps(kept, cmpErr(err, listed))
+			o.keeps(kept, cmp.Or(err, listed))
 			switch {
 			case o.again && o.data != nil:
 				o.again = false
@@ -261,16 +262,6 @@ func (o *own) keep(before string) {
 			o.post()
 		}})
 	}()
-}
-
-// cmpErr returns the first error.
-func cmpErr(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // use reads what the browser keeps under a name.
@@ -340,7 +331,7 @@ func (o *own) remove(id string) {
 		_, err := o.store.call("remove", id)
 		kept, listed := o.store.list(o.task, o.hash)
 		j.do(func() {
-			o.keeps(kept, cmpErr(listed))
+			o.keeps(kept, listed)
 			if err != nil {
 				o.report.Error = "That could not be deleted: close other tabs of this page, and try again."
 			}
