@@ -261,10 +261,11 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 
 // refuse rejects a contribution before it reaches the strategy.
 func (r *Run) refuse(m *member, c *protocol.Contribution, reason protocol.Reason, detail string) {
-	r.answer(m.number, m.peer, c, reason, detail)
 	if c.Order >= protocol.EnquiryOrders {
+		r.answerTotals(m, c.Order, reason, detail)
 		return
 	}
+	r.answer(m.number, m.peer, c, reason, detail)
 	switch reason {
 	case protocol.ReasonLate, protocol.ReasonDuplicate, protocol.ReasonUnordered:
 		return
