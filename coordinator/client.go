@@ -31,10 +31,11 @@ func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	link := fs.String("invite", "", "`link` of an invite, or the code at its end, for a task that is joined by invite")
 	in := ownFile{}
 	fs.StringVar(&in.path, "data", "", "`file` with the examples, plain or compressed with gzip: a table as CSV, or images in the IDX format. It stays in this process: only sums and updates are sent. The process keeps nothing when it ends: started again, it is a new participant")
-	fs.StringVar(&in.labels, "labels", "", "`file` with the labels of the images, in the IDX format")
+	fs.StringVar(&in.labels, "labels", "", "`file` with the labels of the images, in the IDX format; may be left out if they follow the images")
 	written := dialectFlags(fs, "--data")
 	fs.Var(&in.columns, "map", "`FIELD=COLUMN`: read a field of the task from this column of the file, by its name or its number from 1 (may be repeated)")
 	fs.Var(&in.aliases, "alias", "`FIELD:TEXT=VALUE`: take a text in the file for a value of a category or class (may be repeated)")
+	layout := fs.String("layout", "detect", "order of the pixels of images in colours: detect, last (red, green and blue of a pixel together) or first (red of all pixels, then green, then blue)")
 	fs.BoolVar(&in.skip, "skip-problems", false, "leave out the rows with problems")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
@@ -45,6 +46,11 @@ func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return usageError("client: --url: " + err.Error())
 	case in.path == "":
 		return usageError("client: --data is missing, want a file with the examples")
+	}
+	var known bool
+	in.layout, known = map[string]data.Layout{"detect": data.DetectLayout, "last": data.ChannelsLast, "first": data.ChannelsFirst}[*layout]
+	if !known {
+		return usageError(fmt.Sprintf("client: --layout is %q, want detect, last or first", *layout))
 	}
 	if in.CSV, err = written.read("client"); err != nil {
 		return err
@@ -110,6 +116,7 @@ type ownFile struct {
 	path, labels string
 	data.CSV
 	columns, aliases list
+	layout           data.Layout
 	skip             bool
 
 	schema *data.Schema
@@ -143,42 +150,61 @@ func (f *ownFile) read(ctx context.Context) (*data.Own, error) {
 	f.tell(rows)
 	own, err := rows.Own(seedOf(sum), f.skip)
 	if err != nil && rows.Question != nil {
-		return nil, fmt.Errorf("--data: %w Say --decimal point or --decimal comma.", err)
+		return nil, fmt.Errorf("--data: %w (--decimal point or --decimal comma answers it)", err)
 	} else if err != nil && rows.Rejected > 0 && !f.skip {
-		return nil, fmt.Errorf("--data: %w --skip-problems leaves them out.", err)
+		return nil, fmt.Errorf("--data: %w (--skip-problems leaves them out)", err)
 	} else if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
 	return own, nil
 }
 
-// readImages reads images from two IDX files.
+// labelField is the field of the labels of images, for --alias.
+const labelField = "label"
+
+// readImages reads images from IDX files.
 func (f *ownFile) readImages() (*data.Own, error) {
-	if f.labels == "" {
-		return nil, errors.New("--labels is missing, want the file with the labels of the images: the task wants images")
+	if len(f.columns) > 0 {
+		return nil, errors.New("--map: the task wants images, which have no columns")
 	}
-	if len(f.columns) > 0 || len(f.aliases) > 0 {
-		return nil, errors.New("--map and --alias: the task wants images, which have no columns")
+	aliases, err := f.texts([]*data.Field{{Name: labelField, Type: data.CategoryField, Values: f.schema.Images.Classes}})
+	if err != nil {
+		return nil, err
 	}
-	set, err := dataset.ReadImages(f.path, f.labels, len(f.schema.Images.Classes))
+	how := data.OwnIDX{Layout: f.layout, Aliases: aliases[labelField]}
+	images, err := dataset.OpenFile(f.path)
 	if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
-	if want := f.schema.Shape(); !slices.Equal(set.Shape, want) {
-		return nil, fmt.Errorf("--data: %s has images of shape %v, want %v: height, width and channels", f.path, set.Shape, want)
-	}
-	fmt.Fprintf(f.out, "%s: %d images of shape %v\n", f.path, set.Len(), set.Shape)
-	for c, n := range data.Count(set.Y, set.Classes()) {
-		fmt.Fprintf(f.out, "  %d of class %s\n", n, f.schema.Images.Classes[c])
-	}
+	defer images.Close()
 	sum := sha256.New()
-	sum.Write(set.X)
-	sum.Write(set.Y)
-	own, err := data.NewOwnImages(f.schema, set, seedOf(sum))
-	if err != nil {
+	if f.labels != "" {
+		labels, err := dataset.OpenFile(f.labels)
+		if err != nil {
+			return nil, fmt.Errorf("--labels: %w", err)
+		}
+		defer labels.Close()
+		how.Labels = io.TeeReader(labels, sum)
+	}
+	got, err := data.ReadOwnIDX(io.TeeReader(images, sum), filepath.Base(f.path), f.schema, how)
+	var refusal *data.Refusal
+	if err != nil && f.labels == "" && errors.As(err, &refusal) {
+		return nil, fmt.Errorf("--data: %w (--labels names the file of the labels)", err)
+	} else if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
-	return own, nil
+	fmt.Fprintf(f.out, "%s: %d images with a class, %d without\n", f.path, got.Len(), got.Rejected)
+	f.notes(got.Notes, got.Offers)
+	own, err := got.Own(seedOf(sum), f.skip)
+	switch {
+	case err == nil:
+		return own, nil
+	case got.Likely != data.DetectLayout:
+		return nil, fmt.Errorf("--data: %w (--layout first or --layout last says it)", err)
+	case got.Rejected > 0 && !f.skip:
+		return nil, fmt.Errorf("--data: %w (--skip-problems leaves them out)", err)
+	}
+	return nil, fmt.Errorf("--data: %w", err)
 }
 
 // seedOf returns the seed of a holdout from a hash of the data.
@@ -194,7 +220,7 @@ func (f *ownFile) plan() (data.OwnCSV, error) {
 	if how.Columns, err = f.mapping(p.Names); err != nil {
 		return how, err
 	}
-	if how.Aliases, err = f.texts(); err != nil {
+	if how.Aliases, err = f.texts(f.fields()); err != nil {
 		return how, err
 	}
 	if p, err = f.preview(how); err != nil {
@@ -241,9 +267,9 @@ func (f *ownFile) fields() []*data.Field {
 }
 
 // field returns the field that an argument begins with, and what follows it and a sign.
-func (f *ownFile) field(flag, arg, sign string) (*data.Field, string, error) {
+func field(fields []*data.Field, flag, arg, sign string) (*data.Field, string, error) {
 	var names []string
-	for _, of := range f.fields() {
+	for _, of := range fields {
 		if rest, ok := strings.CutPrefix(arg, of.Name+sign); ok {
 			return of, rest, nil
 		}
@@ -256,7 +282,7 @@ func (f *ownFile) field(flag, arg, sign string) (*data.Field, string, error) {
 func (f *ownFile) mapping(names []string) (map[string]int, error) {
 	chosen, taken := map[string]int{}, map[int]string{}
 	for _, arg := range f.columns {
-		field, column, err := f.field("map", arg, "=")
+		of, column, err := field(f.fields(), "map", arg, "=")
 		if err != nil {
 			return nil, err
 		}
@@ -272,31 +298,31 @@ func (f *ownFile) mapping(names []string) (map[string]int, error) {
 		if other, twice := taken[i]; twice {
 			return nil, fmt.Errorf("--map %s: column %s is read for %s already, want each once", arg, column, other)
 		}
-		chosen[field.Name], taken[i] = i, field.Name
+		chosen[of.Name], taken[i] = i, of.Name
 	}
 	return chosen, nil
 }
 
 // texts returns the values that --alias gives to texts.
-func (f *ownFile) texts() (map[string]map[string]string, error) {
+func (f *ownFile) texts(fields []*data.Field) (map[string]map[string]string, error) {
 	all := map[string]map[string]string{}
 	for _, arg := range f.aliases {
-		field, rest, err := f.field("alias", arg, ":")
+		of, rest, err := field(fields, "alias", arg, ":")
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(field.Values, func(v string) bool { return strings.HasSuffix(rest, "="+v) })
+		i := slices.IndexFunc(of.Values, func(v string) bool { return strings.HasSuffix(rest, "="+v) })
 		if i < 0 {
-			want := "one of " + strings.Join(field.Values, ", ")
-			if field.Type == data.NumberField {
+			want := "one of " + strings.Join(of.Values, ", ")
+			if of.Type == data.NumberField {
 				want = "the field of a category"
 			}
-			return nil, fmt.Errorf("--alias %s: no value of %s after the sign =, want %s", arg, field.Name, want)
+			return nil, fmt.Errorf("--alias %s: no value of %s after the sign =, want %s", arg, of.Name, want)
 		}
-		if all[field.Name] == nil {
-			all[field.Name] = map[string]string{}
+		if all[of.Name] == nil {
+			all[of.Name] = map[string]string{}
 		}
-		all[field.Name][strings.TrimSuffix(rest, "="+field.Values[i])] = field.Values[i]
+		all[of.Name][strings.TrimSuffix(rest, "="+of.Values[i])] = of.Values[i]
 	}
 	return all, nil
 }
@@ -326,10 +352,15 @@ func (f *ownFile) tell(rows *data.OwnRows) {
 	if n := rows.Count - shownProblems; n > 0 {
 		fmt.Fprintf(f.out, "  and %d more\n", n)
 	}
-	for _, note := range rows.Notes {
+	f.notes(rows.Notes, rows.Offers)
+}
+
+// notes writes notes, and what texts without a value can stand for.
+func (f *ownFile) notes(notes []string, offers []data.Offer) {
+	for _, note := range notes {
 		fmt.Fprintf(f.out, "note: %s\n", note)
 	}
-	for _, o := range rows.Offers {
+	for _, o := range offers {
 		for _, text := range o.Texts {
 			to, ok := o.Suggested[text.Text]
 			if !ok {

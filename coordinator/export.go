@@ -74,6 +74,7 @@ func exportCommand(_ context.Context, args []string, stdout, _ io.Writer) error 
 	if err != nil {
 		return err
 	}
+	t.Evaluate.Test = task.Test{} // a model has nothing of it, and the file may not be here
 	d, err := dataset.Open(t)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -29,8 +30,9 @@ func patients(t *testing.T) string {
 	return path
 }
 
-// A task that is made of a table is served and simulated as it is: participants bring
-// such tables, and the model that they train is exported and predicts raw rows.
+// A task that is made of a table is served and simulated: participants bring such tables,
+// and the model that they train is exported and predicts raw rows, also where the file
+// that it was tested on is gone.
 func TestInitServes(t *testing.T) {
 	table, dir := patients(t), t.TempDir()
 	var text bytes.Buffer
@@ -38,12 +40,18 @@ func TestInitServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "patients.yaml")
-	if err := os.WriteFile(file, text.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write(text.String())
 	if err := simulateCommand(t.Context(), []string{"--task", file}, io.Discard, io.Discard); err != nil {
 		t.Errorf("simulate: %v", err)
 	}
+	serveTest(t, Config{Data: t.TempDir(), Tasks: []string{file}})
+	test := patients(t)
+	write(strings.Replace(text.String(), "evaluate: {on: holdouts, every: 1}", "evaluate: {on: both, test: {csv: "+test+"}}", 1))
 	s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
 	err := swarmCommand(t.Context(), []string{"--url", "http://" + s.Addr(), "--task", "patients", "--from", file, "--clients", "3"}, io.Discard, io.Discard)
 	if err != nil {
@@ -52,7 +60,10 @@ func TestInitServes(t *testing.T) {
 	if v := s.api(t, "/api/tasks/patients"); v.Finished != "50 rounds done" || v.Evaluation.Accuracy == nil || *v.Evaluation.Accuracy < .75 {
 		t.Errorf("%+v, want the end of the run and about 80%% on the hold-outs", v)
 	}
-	if err := s.stop(); err != nil {
+	if body := s.body(t, s.Addr(), "/api/tasks/patients", 200); !strings.Contains(body, `"file":{"examples":300,`) {
+		t.Errorf("no figures on the test file: %s", body)
+	}
+	if err := errors.Join(s.stop(), os.Remove(test)); err != nil {
 		t.Fatal(err)
 	}
 	model := filepath.Join(dir, "model.safetensors")

@@ -212,7 +212,7 @@ func (s *Server) prepare(st *study) error {
 		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
 	}
 	if s := st.Data.Own; s != nil {
-		cfg.Own = &run.Own{Schema: s, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
+		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: s, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
 			if err := st.Data.SetConstants(c); err != nil {
 				cfg.Log.Error("constants of own data", "error", err) // they are of the run's own schema
 			}

@@ -321,6 +321,31 @@ func TestLyingSurvey(t *testing.T) {
 	}
 }
 
+// Who answers in another shape has answered: it is not waited for. The event log does not
+// say how many examples it has.
+func TestMisshapenTotals(t *testing.T) {
+	s := homes()
+	v := newVillage(t, s, nil)
+	v.enough = func() bool { return v.Constants() != nil }
+	for i := range 4 {
+		v.add(t, homesOf(t, s, 100, uint64(i)))
+	}
+	v.owners[0].lie = func(c *protocol.Contribution) { c.Vectors[0].Name = "rows" }
+	v.pump(t)
+	want := pooledConstants(v.owners[1].client.Own(), v.owners[2].client.Own(), v.owners[3].client.Own())
+	if got := v.Constants(); got == nil || !near(got.Mean[1], want.Mean[1], 1e-9) {
+		t.Errorf("constants %v before the deadline, want %v of the three others", got, want)
+	}
+	if !slices.ContainsFunc(v.journal.entries, func(e LogEntry) bool { return e.Detail == "totals wrong shape" }) {
+		t.Error("the event log does not say that an answer was rejected")
+	}
+	for _, e := range v.journal.entries {
+		if strings.Contains(e.Detail, "weight") {
+			t.Errorf("the event log says %q of an answer to an enquiry", e.Detail)
+		}
+	}
+}
+
 // A goal that hangs on one participant does not end the run, and what cannot be is no
 // evaluation.
 func TestLyingEvaluation(t *testing.T) {

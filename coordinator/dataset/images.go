@@ -66,11 +66,11 @@ func loadFashion(dir string) (*Dataset, error) {
 
 // loadIDX reads four IDX files.
 func loadIDX(v task.IDX) (*Dataset, error) {
-	train, err := ReadImages(v.TrainImages, v.TrainLabels, v.Classes)
+	train, err := idxPair(v.TrainImages, v.TrainLabels, v.Classes)
 	if err != nil {
 		return nil, err
 	}
-	test, err := ReadImages(v.TestImages, v.TestLabels, train.Classes())
+	test, err := idxPair(v.TestImages, v.TestLabels, train.Classes())
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +91,7 @@ func loadIDX(v task.IDX) (*Dataset, error) {
 	}, nil
 }
 
-// ReadImages reads images and their labels from two IDX files, plain or compressed with
-// gzip. classes is the number of classes, 0 makes it that of the largest label.
-func ReadImages(images, labels string, classes int) (*data.Set, error) {
+func idxPair(images, labels string, classes int) (*data.Set, error) {
 	x, err := idxFile(images)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import "slices"
 //
 //	breach    of the protocol: the sender is closed with the right code
 //	lie       in an answer: it is refused, and the next one is not
+//	own       totals of data that participants bring: lies are refused, or bounded
 //	poison    what is accepted cannot ruin the model
 //	idle      what is not answered cannot stop the run
 //	resource  memory, disk, connections
@@ -18,5 +19,5 @@ import "slices"
 // A line honest/beside-X says what the crew has lost beside cases that share
 // coordinator X.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), idlers(), choosers(), poisons(), resources(), sites(), origins(), invites(), []Case{storm(2_000, false), storm(10_000, true)})
+	return slices.Concat(breaches(), lies(), tellers(), idlers(), choosers(), poisons(), resources(), sites(), origins(), invites(), []Case{storm(2_000, false), storm(10_000, true)})
 }

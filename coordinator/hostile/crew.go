@@ -23,6 +23,7 @@ type Crew struct {
 	wait  sync.WaitGroup
 
 	mu       sync.Mutex
+	joined   int           // participants that have been started
 	changed  chan struct{} // closed and replaced when a version is seen or the run ends
 	version  uint64        // newest seen
 	finished bool
@@ -85,7 +86,11 @@ func (c *Crew) add(p *swarm.Participant) {
 // join has a participant take part from an address of its own.
 func (c *Crew) join(p *swarm.Participant, closed func()) {
 	p.URL, p.Task, p.Local = c.world.URL, c.world.Task, c.world.Address()
-	c.wait.Go(func() { c.follow(p, closed) })
+	c.mu.Lock()
+	n := c.joined
+	c.joined++
+	c.mu.Unlock()
+	c.wait.Go(func() { c.follow(p, n, closed) })
 }
 
 // Stop ends the crew.
@@ -94,10 +99,15 @@ func (c *Crew) Stop() {
 	c.wait.Wait()
 }
 
-// follow runs a participant until the end of the run. closed is called each time that
+// follow runs participant n until the end of the run. closed is called each time that
 // it loses its socket.
-func (c *Crew) follow(p *swarm.Participant, closed func()) {
+func (c *Crew) follow(p *swarm.Participant, n int, closed func()) {
 	p.Client = client.New(client.Config{Name: "fedtab-hostile", Task: p.Task, Invite: c.world.code})
+	if s := c.world.schema; s != nil {
+		if err := p.Client.SetOwn(brought(s, n)); err != nil {
+			panic(err) // it is made for the schema
+		}
+	}
 	for {
 		err := p.Run(c.ctx)
 		var ce *protocol.CloseError

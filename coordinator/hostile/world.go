@@ -25,6 +25,7 @@ import (
 	"fedtab/coordinator/hub/hubtest"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
+	"fedtab/learn/data"
 	"fedtab/protocol/invite"
 )
 
@@ -35,6 +36,7 @@ type Setting struct {
 	Honest  int           // participants of the crew
 	Pace    time.Duration // the crew takes for an order, beside training
 	Invited bool          // the crew joins by invite
+	Owns    bool          // the crew brings data of its own, see brought
 	Shared  bool          // its cases run side by side
 	Share   float64       // of a shared world: honest rounds that must be left, percent of the baseline
 	Slots   int64         // 0 is 1
@@ -48,7 +50,8 @@ type World struct {
 	Task string
 	Crew *Crew
 
-	code    string // of the crew's invite; empty: it needs none
+	code    string       // of the crew's invite; empty: it needs none
+	schema  *data.Schema // of the crew's own data; nil: it has none
 	http    string
 	process *exec.Cmd // nil: it was running already
 	dir     string    // of its database and its log; empty: it was running already
@@ -72,6 +75,14 @@ func (s *suite) open(ctx context.Context, setting *Setting) (w *World, err error
 	if err != nil {
 		w.Close()
 		return nil, err
+	}
+	if setting.Owns {
+		t, err := swarm.OwnTask(ctx, w.URL, setting.Name, nil)
+		if err != nil {
+			w.Close()
+			return nil, err
+		}
+		w.schema = t.Data.Own
 	}
 	w.Crew = newCrew(ctx, w, setting.Pace)
 	w.Crew.Add(setting.Honest)

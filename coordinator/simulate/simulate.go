@@ -117,7 +117,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	if d.Own == nil {
 		shards = run.Shards{Source: "/data/" + t.Name, Sizes: d.Sizes()}
 	} else {
-		own = &run.Own{Schema: d.Own, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
+		own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: d.Own, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
 			if err := d.SetConstants(c); err != nil {
 				panic(err) // the run made them of the same schema
 			}

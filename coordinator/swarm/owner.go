@@ -97,7 +97,7 @@ func OwnTask(ctx context.Context, address, name string, log *slog.Logger) (*api.
 			continue
 		}
 		t := new(api.Task)
-		if err := get(ctx, socket, "/api/tasks/"+n.Name+"?limit=0", t); err != nil {
+		if err := get(ctx, socket, "/api/tasks/"+n.Name, t); err != nil {
 			return nil, err
 		}
 		if t.Data.Own == nil {

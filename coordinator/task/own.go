@@ -39,10 +39,13 @@ type Images struct {
 	Drawn    bool     `yaml:"drawn,omitempty"` // the page offers a canvas to draw them, light on dark
 }
 
-// Examples bounds the number of a participant's examples, its hold-out included.
+// Examples bounds the number of a participant's examples, its hold-out included, and says
+// how many participants must have them.
 type Examples struct {
 	Min int `yaml:"min"` // default 10
 	Max int `yaml:"max"` // default 100,000
+
+	Participants int `yaml:"participants,omitempty"` // whose totals make the constants; default 3, at least 2
 }
 
 // From is the data of a simulation of a task with own data: a table that is divided
@@ -90,12 +93,15 @@ func (t *Task) EvaluateEvery() int {
 const (
 	maxSide     = 1024    // pixels
 	maxExamples = 1 << 23 // of a participant
+
+	maxParticipants = 10_000
 )
 
 // Defaults of own data.
 const (
 	minExamples     = 10
 	defaultExamples = 100_000
+	participants    = 3
 	holdout         = 0.2
 )
 
@@ -164,6 +170,7 @@ func (t *Task) fillOwn() {
 	d.From.Partition.fill()
 	d.Holdout = cmp.Or(d.Holdout, holdout)
 	d.Examples.Min, d.Examples.Max = d.Examples.bounds()
+	d.Examples.Participants = cmp.Or(d.Examples.Participants, participants)
 	if d.Standardise == "" {
 		d.Standardise = d.scale()
 	}
@@ -238,6 +245,10 @@ func (d *decoder) ownData(v *Data) {
 	lowest, highest := v.Examples.bounds()
 	d.want(!d.has("data.examples.min") || v.Examples.Min >= 2 && v.Examples.Min <= maxExamples, "data.examples.min", v.Examples.Min, fmt.Sprintf("2 <= min <= %d: one to train on, and one in the hold-out", maxExamples))
 	d.want(!d.has("data.examples.max") || v.Examples.Max >= lowest && highest <= maxExamples, "data.examples.max", v.Examples.Max, fmt.Sprintf("%d <= max <= %d", lowest, maxExamples))
+	if d.has("data.examples.participants") {
+		n := v.Examples.Participants
+		d.want(n >= 2 && n <= maxParticipants, "data.examples.participants", n, fmt.Sprintf("2 <= participants <= %d: the constants must not be those of one", maxParticipants))
+	}
 	if d.has("data.drift") {
 		d.wrong("data.drift", `data.drift is given, want none, because source is "own": the data stays as participants have brought it`)
 	}

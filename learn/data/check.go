@@ -47,6 +47,8 @@ func (t *TableSchema) check(wrong func(format string, args ...any) error) error 
 	width := 0
 	for _, f := range t.fields() {
 		switch {
+		case !ValidText(f.Name):
+			return wrong("a field is called %q, want a text on one line", f.Name)
 		case f.Type != NumberField && f.Type != CategoryField && f.Type != BooleanField:
 			return wrong("%s has type %q, want number, category or boolean", f.Name, f.Type)
 		case f.Type != NumberField && len(f.Values) == 0:
