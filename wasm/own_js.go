@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fedtab/fields"
+	"fedtab/jsvalue"
 	"fedtab/learn/data"
 	"fedtab/tab"
 )
@@ -122,7 +123,7 @@ func (o *own) command(c ownCommand) {
 			o.addPicture(m.Get("bitmap"), m.Get("name").String(), whole(m.Get("label")))
 		}
 	case "answers":
-		v, ok := fields.FromJS(m).(map[string]any)
+		v, ok := jsvalue.FromJS(m).(map[string]any)
 		switch {
 		case ok && o.table != nil:
 			fields.Fill(&o.table.answers, v)
@@ -149,7 +150,7 @@ func (o *own) command(c ownCommand) {
 
 // want begins with a task: with what this tab has kept for it, if it has.
 func (o *own) want(m js.Value) {
-	v, ok := fields.FromJS(m.Get("schema")).(map[string]any)
+	v, ok := jsvalue.FromJS(m.Get("schema")).(map[string]any)
 	if !ok {
 		return
 	}
