@@ -176,6 +176,26 @@ func TestOwnTable(t *testing.T) {
 	other.step("none")
 }
 
+// The tasks that ship are tried with the files that come with them.
+func TestOwnSamples(t *testing.T) {
+	for name, read := range map[string]bool{"own-vote": true, "own-investment": true, "own-clothes": false} {
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join("..", "tasks", name+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := open(t, serve(t, string(text)).url())
+			b.step("none")
+			b.click("[data-action=own-sample]")
+			if read {
+				b.step("asking")
+				b.press("own-read")
+			}
+			b.step("ready")
+		})
+	}
+}
+
 // look takes a screenshot, if that is asked for.
 func (b *tab) look(name string) {
 	b.t.Helper()

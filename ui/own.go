@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"fedtab/fields"
@@ -445,8 +444,6 @@ func (c *Own) forgetWords() string {
 	}
 	return "Forget everything"
 }
-
-func (c *Own) number(i int) string { return strconv.Itoa(i) }
 
 // cellText is a value as it was understood.
 func cellText(cell tab.Cell) string {

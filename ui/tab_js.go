@@ -5,7 +5,7 @@ import (
 	"syscall/js"
 	"time"
 
-	"fedtab/fields"
+	"fedtab/jsvalue"
 	"fedtab/tab"
 )
 
@@ -109,7 +109,7 @@ func (t *worker) start(task string) {
 			js.Global().Get("fedtab").Call("saveFile", message.Get("name"), message.Get("bytes"))
 			return nil
 		}
-		o, _ := fields.FromJS(message).(map[string]any)
+		o, _ := jsvalue.FromJS(message).(map[string]any)
 		t.loop.change(func() extent {
 			if serial != t.serial {
 				return nothing
@@ -125,7 +125,7 @@ func (t *worker) start(task string) {
 		return nil
 	})
 	failed := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		detail := fields.FromJS(args[0].Get("message"))
+		detail := jsvalue.FromJS(args[0].Get("message"))
 		t.loop.do(func() {
 			if serial == t.serial {
 				words, _ := detail.(string)
