@@ -173,8 +173,10 @@ func TestOwnPictures(t *testing.T) {
 		}
 	}
 	b.look("27-own-drawing")
+	dogs := b.dogs()
 	b.click("[data-action=draw][data-value='1']")
 	examples(17)
+	await(t, "the drawing is a dog", func() bool { return b.dogs() == dogs+1 })
 	b.click("[data-action=draw][data-value='1']")
 	b.shows("Draw first, then press the class of what you have drawn.")
 
@@ -184,6 +186,12 @@ func TestOwnPictures(t *testing.T) {
 	examples(17)
 	b.press("join")
 	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
+}
+
+// dogs returns how many pictures of the class dog the page counts.
+func (b *tab) dogs() int {
+	b.t.Helper()
+	return js[int](b, `Number(/dog: (\d+)/.exec(document.getElementById("own-classes").innerText)?.[1] ?? -1)`)
 }
 
 // Images of IDX files become examples as they are.

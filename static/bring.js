@@ -117,7 +117,7 @@
 
 	// picture hands a picture to the worker.
 	function picture(bitmap, name, of) {
-		fedtab.bring({ type: "picture", bitmap, name, label: of }, [bitmap]);
+		fedtab.bring({ type: "picture", bitmap, name, label: Number(of) }, [bitmap]); // a button's value is a text
 	}
 
 	const camera = {
