@@ -51,9 +51,10 @@ type Data struct {
 
 // Wanted is a column of the task.
 type Wanted struct {
-	Name   string `json:"name"`
-	Column int    `json:"column"` // of the file, from 1; 0: not found
-	Why    string `json:"why"`    // it was not found
+	Name    string `json:"name"`
+	Column  int    `json:"column"`  // of the file, from 1; 0: not found
+	Several bool   `json:"several"` // not found because columns fit equally well
+	Why     string `json:"why"`     // it was not found
 }
 
 // Row is a row of the file's first ones.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fedtab/fields"
@@ -189,11 +191,11 @@ func valueWords(f *data.Field) string {
 	}
 	switch {
 	case f.Min != nil && f.Max != nil:
-		return short(*f.Min) + " to " + short(*f.Max)
+		return bound(*f.Min) + " to " + bound(*f.Max)
 	case f.Min != nil:
-		return "at least " + short(*f.Min)
+		return "at least " + bound(*f.Min)
 	case f.Max != nil:
-		return "at most " + short(*f.Max)
+		return "at most " + bound(*f.Max)
 	}
 	return "a number"
 }
@@ -367,17 +369,32 @@ func (c *Own) wants(name string) string {
 	return ""
 }
 
+// bound writes a bound of a number: a year as 1800, a price as 1,300,000.
+func bound(v float64) string {
+	if a := math.Abs(v); a >= 10000 && a <= math.MaxInt32 && v == math.Trunc(v) {
+		return count(int(v))
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
+}
+
 // mapWords says which columns are not found, or that all are.
 func (c *Own) mapWords() string {
-	var missing []string
+	var missing, sentences []string
 	for _, w := range c.Page.Data.Want {
-		if w.Column == 0 {
+		switch {
+		case w.Column > 0:
+		case w.Several:
+			sentences = append(sentences, sentence(w.Why)+".")
+		default:
 			missing = append(missing, w.Name)
 		}
 	}
-	words := "Every column of the task was found in the file."
 	if len(missing) > 0 {
-		words = "Not found in the file: " + listing(missing, "and") + ". Choose the columns below, or name them so in the file."
+		sentences = append(sentences, "Not found in the file: "+listing(missing, "and")+". Choose the columns below, or name them so in the file.")
+	}
+	words := strings.Join(sentences, " ")
+	if words == "" {
+		words = "Every column of the task was found in the file."
 	}
 	if n := len(c.choices()); n < len(c.Page.Data.Found) {
 		words += " The lists show the first " + count(n) + " of the file's " + count(len(c.Page.Data.Found)) + " columns."
@@ -402,9 +419,9 @@ func (c *Own) classWords() string {
 		return ""
 	}
 	for _, k := range c.Page.Data.Classes {
-		parts = append(parts, count(k.Examples)+" "+k.Name)
+		parts = append(parts, k.Name+": "+count(k.Examples)) // a class may be called 7
 	}
-	return listing(parts, "and")
+	return strings.Join(parts, ", ")
 }
 
 // storage says where the data is kept.

@@ -124,6 +124,10 @@ func TestLookAtFile(t *testing.T) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}
+	p.Data.Want[0].Several, p.Data.Want[0].Why = true, "columns 1 and 4 can be age: choose one"
+	if got, want := c.mapWords(), "Columns 1 and 4 can be age: choose one."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	p.AnswerColumn("age", 1)
 	p.AnswerColumn("age", 2)
 	p.AnswerDecimal("comma")
@@ -186,5 +190,17 @@ func TestOwnTroubles(t *testing.T) {
 	p.OnDataLost("out of memory")
 	if want := "The program that reads data stopped: out of memory. Choose the data again, or reload the page."; c.trouble() != want {
 		t.Errorf("%q, want %q", c.trouble(), want)
+	}
+}
+
+// Bounds are written out, years without a comma.
+func TestBound(t *testing.T) {
+	for _, c := range []struct {
+		v    float64
+		want string
+	}{{0, "0"}, {1800, "1800"}, {1.3e6, "1,300,000"}, {-25000, "-25,000"}, {12.75, "12.75"}, {1e15, "1e+15"}} {
+		if got := bound(c.v); strings.ReplaceAll(got, "−", "-") != c.want {
+			t.Errorf("bound(%v) is %q, want %q", c.v, got, c.want)
+		}
 	}
 }

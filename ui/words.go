@@ -299,7 +299,7 @@ func (t *Task) DataWords() string {
 // PrivacyWords says where the data comes from and that it stays here.
 func (t *Task) PrivacyWords() string {
 	if t.Data.Own != nil {
-		return "Everybody brings data of their own, and trains on it in their own tab. It never leaves that."
+		return "Every participant trains on data of their own, which never leaves their tab."
 	}
 	const stays = "Training happens in this tab; examples never leave it. Only what was learned travels: changes of the model's parameters."
 	if t.Data.Public {

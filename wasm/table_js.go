@@ -106,7 +106,7 @@ func (o *own) show(p *data.Preview) {
 	for k, f := range p.Found {
 		if k < shownColumns || k == len(p.Found)-1 || f.Column < 0 && len(shown) < 2*shownColumns {
 			shown = append(shown, k)
-			r.Want = append(r.Want, tab.Wanted{Name: f.Field, Column: f.Column + 1, Why: f.Why})
+			r.Want = append(r.Want, tab.Wanted{Name: f.Field, Column: f.Column + 1, Several: f.Several, Why: f.Why})
 		}
 	}
 	r.Rows = nil
@@ -211,6 +211,7 @@ func (o *own) take(skip bool) {
 		r.Problems = append(r.Problems, problem(p))
 	}
 	if err == nil {
+		r.Error = "" // of the rows that are left out now
 		before := r.ID
 		o.has(d, t.name, t.size, "")
 		o.keep(before)

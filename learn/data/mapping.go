@@ -9,10 +9,11 @@ import (
 
 // Found is the column of a file that a field is read from.
 type Found struct {
-	Field  string
-	Column int    // of the file, from 0; -1: none
-	By     Match  // how it was found
-	Why    string // why there is none
+	Field   string
+	Column  int    // of the file, from 0; -1: none
+	By      Match  // how it was found
+	Why     string // why there is none
+	Several bool   // there is none because columns fit equally well
 }
 
 // Match is how a column was found.
@@ -81,6 +82,7 @@ func (t *TableSchema) find(names []string, header bool, hand map[string]int) []F
 			case len(all) == 1:
 				found[k].Column, found[k].By, taken[all[0]] = all[0], pass.by, true
 			case len(all) > 1:
+				found[k].Several = true
 				found[k].Why = fmt.Sprintf("columns %s can be %s: choose one", numbers(all), clipName(f.Name))
 			}
 		}

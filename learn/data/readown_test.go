@@ -129,13 +129,13 @@ func TestPreviewOwn(t *testing.T) {
 		how        OwnCSV
 		found      []Found
 	}{
-		{"no such column", "area,size,price\n1,2,3\n", OwnCSV{}, []Found{{"area", 0, ByName, ""}, {"rooms", -1, "", "no column is called rooms: choose one"}, {"price", 2, ByName, ""}}},
-		{"twice", "area,rooms,price,rooms\n1,2,3,4\n", OwnCSV{}, []Found{{"area", 0, ByName, ""}, {"rooms", -1, "", "columns 2 and 4 can be rooms: choose one"}, {"price", 2, ByName, ""}}},
-		{"similar twice", "area,Rooms,price,ROOMS\n1,2,3,4\n", OwnCSV{}, []Found{{"area", 0, ByName, ""}, {"rooms", -1, "", "columns 2 and 4 can be rooms: choose one"}, {"price", 2, ByName, ""}}},
-		{"the same name first", "area,Rooms,price,rooms\n1,2,3,4\n", OwnCSV{}, []Found{{"area", 0, ByName, ""}, {"rooms", 3, ByName, ""}, {"price", 2, ByName, ""}}},
-		{"by hand", "Area,size,price\n1,2,3\n", OwnCSV{Columns: map[string]int{"rooms": 1}}, []Found{{"area", 0, BySimilar, ""}, {"rooms", 1, ByHand, ""}, {"price", 2, ByName, ""}}},
-		{"no names", "1,2,3\n", OwnCSV{}, []Found{{"area", 0, ByOrder, ""}, {"rooms", 1, ByOrder, ""}, {"price", 2, ByOrder, ""}}},
-		{"no names and another column", "1,2,3,4\n", OwnCSV{}, []Found{{"area", -1, "", "no column is called area: choose one"}, {"rooms", -1, "", "no column is called rooms: choose one"}, {"price", -1, "", "no column is called price: choose one"}}},
+		{"no such column", "area,size,price\n1,2,3\n", OwnCSV{}, []Found{{"area", 0, ByName, "", false}, {"rooms", -1, "", "no column is called rooms: choose one", false}, {"price", 2, ByName, "", false}}},
+		{"twice", "area,rooms,price,rooms\n1,2,3,4\n", OwnCSV{}, []Found{{"area", 0, ByName, "", false}, {"rooms", -1, "", "columns 2 and 4 can be rooms: choose one", true}, {"price", 2, ByName, "", false}}},
+		{"similar twice", "area,Rooms,price,ROOMS\n1,2,3,4\n", OwnCSV{}, []Found{{"area", 0, ByName, "", false}, {"rooms", -1, "", "columns 2 and 4 can be rooms: choose one", true}, {"price", 2, ByName, "", false}}},
+		{"the same name first", "area,Rooms,price,rooms\n1,2,3,4\n", OwnCSV{}, []Found{{"area", 0, ByName, "", false}, {"rooms", 3, ByName, "", false}, {"price", 2, ByName, "", false}}},
+		{"by hand", "Area,size,price\n1,2,3\n", OwnCSV{Columns: map[string]int{"rooms": 1}}, []Found{{"area", 0, BySimilar, "", false}, {"rooms", 1, ByHand, "", false}, {"price", 2, ByName, "", false}}},
+		{"no names", "1,2,3\n", OwnCSV{}, []Found{{"area", 0, ByOrder, "", false}, {"rooms", 1, ByOrder, "", false}, {"price", 2, ByOrder, "", false}}},
+		{"no names and another column", "1,2,3,4\n", OwnCSV{}, []Found{{"area", -1, "", "no column is called area: choose one", false}, {"rooms", -1, "", "no column is called rooms: choose one", false}, {"price", -1, "", "no column is called price: choose one", false}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := PreviewOwn(strings.NewReader(c.text), "x.csv", houses(), c.how)
