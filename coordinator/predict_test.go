@@ -222,7 +222,7 @@ func TestPredictRefuses(t *testing.T) {
 		{[]string{"--model", "x", "--data", "y", "--separator", "bar"}, 2, `--separator is "bar", want`},
 		{[]string{"--model", "x", "--data", "y", "--header", "no"}, 2, `--header is "no", want`},
 		{[]string{"--model", filepath.Join(dir, "none"), "--data", rows}, 1, "no such file"},
-		{[]string{"--model", rows, "--data", rows}, 1, "--model " + rows + ": export: header of"},
+		{[]string{"--model", rows, "--data", rows}, 1, "--model " + rows + ": export: no safetensors file: "},
 		{[]string{"--model", files["images"], "--data", rows}, 1, "is a model of images, want one of a table"},
 		{[]string{"--model", files["table"], "--data", filepath.Join(dir, "none.csv")}, 1, "--data: open"},
 		{[]string{"--model", files["table"], "--data", rows}, 1, `rows.csv:3: column 1 (a) is "x", want a number`},

@@ -28,7 +28,7 @@ func Read(file []byte) (*Model, error) {
 	}
 	n := binary.LittleEndian.Uint64(file)
 	if n > maxHeader || n > uint64(len(file)-8) {
-		return bad("header of %d bytes in a file of %d, want at most %d and the file's", n, len(file), maxHeader)
+		return bad("no safetensors file: its first 8 bytes promise a header of %d bytes in a file of %d, want a file that export --format safetensors has written", n, len(file))
 	}
 	h, err := readHeader(string(file[8 : 8+n]))
 	if err != nil {
