@@ -43,8 +43,8 @@ func (s *Server) describe(w io.Writer) {
 		fmt.Fprintf(w, "  training: %s, %d parameters\n", t.Strategy.Kind, parameters)
 		bring, from := "a browser and no data of its own", fmt.Sprintf("handed out in %d shards", len(st.Data.Shards))
 		if own := st.Data.Own; own != nil {
-			bring = fmt.Sprintf("a browser and %d to %d examples of its own", own.Min, own.Max)
-			from = "brought by the participants, in whose tabs it stays"
+			bring = fmt.Sprintf("a browser, or coordinator client, and %d to %d examples of its own", own.Min, own.Max)
+			from = "brought by the participants, with whom it stays"
 		}
 		fmt.Fprintf(w, "  participants: at least %d at a time, each with %s\n", t.Strategy.Fewest(parameters), bring)
 		fmt.Fprintf(w, "  data: %s; %s\n", st.Data.Summary, from)

@@ -344,7 +344,7 @@ func TestServeKnowsItsOwnRun(t *testing.T) {
 		s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t, edits...)}})
 		var b strings.Builder
 		s.describe(&b)
-		for _, want := range []string{"each with a browser and 10 to 100000 examples of its own", "own data: 2 features, classes healthy and ill; brought by the participants", "note: data.from is for simulations"} {
+		for _, want := range []string{"each with a browser, or coordinator client, and 10 to 100000 examples of its own", "own data: 2 features, classes healthy and ill; brought by the participants", "note: data.from is for simulations"} {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("the description lacks %q:\n%s", want, b.String())
 			}

@@ -37,7 +37,7 @@ seed: 1
 var (
 	surveyed = func() *Setting {
 		s := owning("own", 4, "")
-		s.Shared, s.Share, s.Slots = true, 20, 2
+		s.Shared, s.Share = true, 20
 		return s
 	}()
 	surveying = owning("survey", 0, "")
