@@ -27,6 +27,7 @@ func (p *Page) numbers() []number {
 		{"progress", "value", done},
 		{"progress", "data-value", done},
 		{"own-state", "", own.state()},
+		{"own-progress", "max", exact(own.total())},
 		{"own-progress", "value", exact(own.done())},
 		{"rate", "", perSecond(l.Rate)},
 		{"rate", "data-value", exact(l.Rate)},

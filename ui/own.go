@@ -44,6 +44,13 @@ func (p *Page) OnData(o map[string]any) {
 	}
 }
 
+// OnReading takes in how much the worker has read.
+func (p *Page) OnReading(o map[string]any) {
+	var r tab.Reading
+	fields.Fill(&r, o)
+	p.Data.Done, p.Data.Total = r.Done, r.Total
+}
+
 // OnBringFailed takes in why data could not be brought, before the worker has it.
 func (p *Page) OnBringFailed(words string) { p.DataTrouble = words }
 
@@ -423,35 +430,6 @@ func (c *Own) forgetWords() string {
 }
 
 func (c *Own) number(i int) string { return strconv.Itoa(i) }
-
-// cellText is a value as it was understood.
-func cellText(cell tab.Cell) string {
-	switch {
-	case cell.Problem != "":
-		return cell.Text
-	case cell.Value == "":
-		return dash
-	}
-	return cell.Value
-}
-
-// cellTitle says what would be right in place of a value, or how it is in the file.
-func cellTitle(cell tab.Cell) any {
-	switch {
-	case cell.Problem != "":
-		return "want " + cell.Problem
-	case cell.Text != cell.Value:
-		return "in the file: " + cell.Text
-	}
-	return nil
-}
-
-func cellClass(cell tab.Cell) string {
-	if cell.Problem == "" {
-		return ""
-	}
-	return "wrong"
-}
 
 // offerWords says what is asked about a column.
 func offerWords(o tab.Offer) string {

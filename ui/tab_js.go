@@ -101,8 +101,16 @@ func (t *worker) start(task string) {
 	worker := js.Global().Get("Worker").New(t.url, map[string]any{"name": build})
 	message := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		message := args[0].Get("data")
-		if serial == t.serial && message.Get("type").String() == "sheet" {
-			js.Global().Get("fedtab").Call("showPictures", message.Get("bytes"), message.Get("width"), message.Get("height"))
+		switch host := js.Global().Get("fedtab"); message.Get("type").String() {
+		case "sheet":
+			if serial == t.serial {
+				host.Call("showPictures", message.Get("bytes"), message.Get("width"), message.Get("height"))
+			}
+			return nil
+		case "rows":
+			if serial == t.serial {
+				host.Call("showRows", message.Get("rows"))
+			}
 			return nil
 		}
 		o, _ := fields.FromJS(message).(map[string]any)
@@ -110,10 +118,9 @@ func (t *worker) start(task string) {
 			if serial != t.serial {
 				return nothing
 			}
-			stage, still, step := t.page.Stage, t.page.Local.still(), t.page.Data.Step
+			stage, still := t.page.Stage, t.page.Local.still()
 			t.hear(o)
-			reading := step == tab.DataReading && t.page.Data.Step == step
-			if t.page.Stage == stage && t.page.Local.still() == still && (reading || o["type"] == "state") {
+			if t.page.Stage == stage && t.page.Local.still() == still && (o["type"] == "reading" || o["type"] == "state") {
 				return onlyNumbers
 			}
 			return everything
@@ -191,6 +198,8 @@ func (t *worker) hear(o map[string]any) {
 		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
 			t.memory.setData(t.task, t.page.Data.ID)
 		}
+	case "reading":
+		t.page.OnReading(o)
 	case "forgotten":
 		t.end()
 		t.memory.forgetAll()

@@ -83,7 +83,7 @@ func (j *job) progress(done, total int64) error {
 		j.own.last = now
 		j.do(func() {
 			j.own.report.Done, j.own.report.Total = done, total
-			j.own.post()
+			j.own.page.post(fields.Map(tab.Reading{Type: "reading", Done: done, Total: total}))
 		})
 	}
 	return nil
@@ -371,7 +371,7 @@ func schemaHash(s *data.Schema) string {
 func (o *own) closeFile() {
 	o.table, o.idx = nil, nil
 	r := &o.report
-	r.Table, r.Found, r.Want, r.Rows, r.Decimal, r.Question, r.Offers = false, nil, nil, nil, "", "", nil
+	r.Table, r.Found, r.Want, r.Decimal, r.Question, r.Offers = false, nil, nil, "", "", nil
 	r.BadRows, r.GoodRows, r.Layout = 0, 0, false
 }
 
