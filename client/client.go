@@ -71,6 +71,7 @@ type Client struct {
 	own      own           // a person's own data, of which private is made
 
 	enquiry    *protocol.Order // to be answered beside the order; nil: none
+	enquired   []float32       // parameters that it is about
 	evaluating *Workspace      // on which the enquiry's evaluation was begun
 	evaluated  *Evaluation     // newest
 	compare    comparing
@@ -193,7 +194,7 @@ func (c *Client) Receive(m protocol.Message) ([]protocol.Message, error) {
 		return c.received(m)
 	case *protocol.Order:
 		if m.Order >= protocol.EnquiryOrders {
-			return c.enquired(m), nil
+			return c.enquiryOrdered(m), nil
 		}
 		return c.ordered(m), nil
 	case *protocol.Constants:
@@ -228,7 +229,8 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		c.params, c.kept = nil, nil
 		c.start, c.localBase, c.stream, c.control, c.ownControl = nil, [32]byte{}, 0, nil, nil
 		c.feedback, c.residual, c.packedRound = nil, nil, 0
-		c.enquiry, c.evaluated, c.compare = nil, nil, comparing{}
+		c.endEnquiry()
+		c.evaluated, c.compare = nil, comparing{}
 		if o := c.own.Own; o != nil { // the other run has other constants
 			c.own, c.private = own{}, nil
 			_ = c.SetOwn(o)
@@ -393,7 +395,7 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 	i := slices.IndexFunc(c.kept, func(k kept) bool { return k.Order == a.Order })
 	if i < 0 {
 		if c.enquiry != nil && c.enquiry.Order == a.Order {
-			c.enquiry, c.evaluating = nil, nil
+			c.endEnquiry()
 		}
 		if c.order != nil && c.order.Order == a.Order && a.Reason == protocol.ReasonAbandoned {
 			c.drop(Waiting)
@@ -490,7 +492,7 @@ func (c *Client) SetTab(s protocol.TabState) []protocol.Message {
 		}
 		if c.enquiry != nil {
 			out = append(out, decline(c.enquiry, protocol.ReasonPaused, "")...)
-			c.enquiry, c.evaluating = nil, nil
+			c.endEnquiry()
 		}
 		c.progress.Activity = Paused
 	case was == protocol.TabPaused:

@@ -96,11 +96,12 @@ func (c *Client) standardise(m *protocol.Constants) error {
 }
 
 // enquired takes an enquiry: an order for totals beside those of the rounds.
-func (c *Client) enquired(o *protocol.Order) []protocol.Message {
+func (c *Client) enquiryOrdered(o *protocol.Order) []protocol.Message {
 	if reason, detail := c.answerable(o); reason != protocol.ReasonAccepted {
 		return decline(o, reason, detail)
 	}
 	c.enquiry, c.evaluating = o, nil
+	c.enquired = c.params // a newer version may come before the first slice
 	return nil
 }
 
@@ -143,8 +144,8 @@ func (c *Client) enquire(b *Workspace, steps int) []protocol.Message {
 		return c.total(uint64(c.own.Trained()), data.AppendSquares(nil, c.own.Squares(c.own.means)))
 	}
 	if c.evaluating != b {
-		if err := b.evaluator.Start(b.model, c.params, c.own.test); err != nil {
-			c.enquiry = nil
+		if err := b.evaluator.Start(b.model, c.enquired, c.own.test); err != nil {
+			c.endEnquiry()
 			return decline(o, protocol.ReasonUnsupported, err.Error())
 		}
 		c.evaluating = b
@@ -154,19 +155,23 @@ func (c *Client) enquire(b *Workspace, steps int) []protocol.Message {
 	}
 	m := b.evaluator.Metrics()
 	c.evaluated = &Evaluation{Version: o.Base, Metrics: m}
-	if loss := m.Loss; math.IsNaN(loss) || math.IsInf(loss, 0) {
-		c.enquiry = nil
-		return decline(o, protocol.ReasonDiverged, "the loss is not finite")
+	block := m.Append(nil)
+	if _, err := learn.ParseMetrics(block, m.Classes(), m.Examples); err != nil { // the coordinator would count it as a fault
+		c.endEnquiry()
+		return decline(o, protocol.ReasonDiverged, "the loss or the errors are out of bounds")
 	}
-	return c.total(uint64(m.Examples), m.Append(nil))
+	return c.total(uint64(m.Examples), block)
 }
 
 // total answers the enquiry.
 func (c *Client) total(weight uint64, block []byte) []protocol.Message {
 	o := c.enquiry
-	c.enquiry, c.evaluating = nil, nil
+	c.endEnquiry()
 	return []protocol.Message{&protocol.Contribution{
 		Transfer: o.Order, Order: o.Order, Weight: weight,
 		Vectors: []protocol.Vector{{Kind: protocol.PayloadBytes, Name: o.Payloads[0].Name, Block: block}},
 	}}
 }
+
+// endEnquiry forgets the enquiry, answered or not.
+func (c *Client) endEnquiry() { c.enquiry, c.enquired, c.evaluating = nil, nil, nil }

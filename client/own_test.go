@@ -337,3 +337,64 @@ func TestNewerVersionInWork(t *testing.T) {
 		t.Errorf("version %d is held, want 1", v)
 	}
 }
+
+// An evaluation is of the version that was asked for, also where a newer one has come
+// before it is begun or while it is at work.
+func TestEvaluateOvertaken(t *testing.T) {
+	own := pictures(t, 50, 0.2)
+	for _, begun := range []int{0, 1} {
+		c, w := withOwn(t, own, Config{})
+		_, params := c.Held()
+		newer := make([]float32, len(params))
+		for i := range newer {
+			newer[i] = params[i] + float32(i%5)
+		}
+		receive(t, c, enquiry(w, 1, protocol.OrderEvaluate, protocol.EvaluationPayload))
+		b := c.NewWorkspace()
+		var out []protocol.Message
+		for range begun {
+			out = append(out, c.Work(b, 1)...)
+		}
+		receive(t, c, version(1, newer, nil))
+		for c.Ready() {
+			out = append(out, c.Work(c.NewWorkspace(), 1000)...)
+		}
+		got, err := learn.ParseMetrics(only[*protocol.Contribution](t, out).Vectors[0].Block, 3, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test, err := own.Test(data.Constants{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := learn.Evaluate(model(t), params, test, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Loss != want.Loss || c.Evaluated().Version != 0 {
+			t.Errorf("after %d slices: loss %v of version %d, want %v of version 0", begun, got.Loss, c.Evaluated().Version, want.Loss)
+		}
+	}
+}
+
+// A model that has diverged is declined: totals out of bounds would count as a fault of
+// the client.
+func TestEvaluateDiverged(t *testing.T) {
+	c, w := withOwn(t, pictures(t, 50, 0.2), Config{})
+	_, params := c.Held()
+	far := make([]float32, len(params))
+	for i := range far {
+		far[i] = 1e6 * params[i]
+	}
+	m := version(1, far, nil)
+	receive(t, c, m)
+	o := enquiry(w, 1, protocol.OrderEvaluate, protocol.EvaluationPayload)
+	o.Base, o.BaseHash = 1, m.Hash
+	receive(t, c, o)
+	if d := only[*protocol.Decline](t, work(c, 1000)); d.Reason != protocol.ReasonDiverged {
+		t.Errorf("declined with %v, want diverged", d.Reason)
+	}
+	if c.Ready() {
+		t.Error("the enquiry is not over")
+	}
+}

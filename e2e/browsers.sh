@@ -34,3 +34,9 @@ if [ ! onnx/node_modules/.package-lock.json -nt onnx/package-lock.json ]; then
 		exit 1
 	}
 fi
+
+# PapaParse is compared with, in the long form of the tests.
+if [ ! bench/node_modules/.package-lock.json -nt bench/package-lock.json ]; then
+	(cd bench && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && touch bench/node_modules/.package-lock.json ||
+		echo "the comparison with PapaParse needs 'npm ci --ignore-scripts' in e2e/bench" >&2
+fi

@@ -169,6 +169,9 @@ func TestNothingLeaves(t *testing.T) {
 		for _, b := range tabs {
 			b.press("join")
 		}
+		await(t, "the tab shows how good a version is on its hold-out", func() bool {
+			return js[float64](tabs[0], "+document.getElementById('gain-after').dataset.version") > 0
+		})
 		await(t, "the run is finished", func() bool { return c.state("patients").Phase == "finished" })
 		sent, frames := w.all(t)
 		t.Logf("%d bytes, %d frames", len(sent), frames)

@@ -36,15 +36,24 @@ type enquiry struct {
 	size    int // bytes of an answer
 	version uint64
 	hash    [32]byte
-	asked   map[uint32]bool // false: it has answered
-	among   []uint32        // ascending, who is asked; nil: all
-	later   map[uint32]bool // asked when their orders rest on the version
-	waiting int             // for how many answers the enquiry is open
-	answers int
+	asked   map[uint32]asked
+	among   []uint32                                                    // ascending, who is asked; nil: all
+	later   map[uint32]bool                                             // asked when their orders rest on the version
+	before  *Shared                                                     // is sent before the order; nil: nothing
+	waiting int                                                         // for how many answers the enquiry is open
 	take    func(participant uint32, weight uint64, block []byte) error // keeps an answer, or says why it cannot be
 	done    func()
 	stop    func() // stops the deadline
 }
+
+// asked is how far an enquiry has come with a participant.
+type asked int
+
+const (
+	pending  asked = iota + 1
+	released       // it has paused, left or declined: it is not waited for, and may still answer
+	answered
+)
 
 // fewest returns how many participants must tell something before anything is made of it.
 func (r *Run) fewest() int {
@@ -56,10 +65,11 @@ func (r *Run) fewest() int {
 
 // ask opens an enquiry to the available members.
 func (r *Run) ask(e *enquiry) {
-	r.enquiries++
-	e.order = protocol.EnquiryOrders + uint64(r.began.UnixMilli()) + r.enquiries // a restart repeats no number
+	// By the clock: a restart repeats no number, so that no late answer counts for another enquiry.
+	r.enquiries = max(r.enquiries+1, uint64(max(r.env.Now().UnixMilli(), 0)))
+	e.order = protocol.EnquiryOrders + r.enquiries
 	e.version, e.hash = r.down.version, r.down.hash
-	e.asked, e.later = map[uint32]bool{}, map[uint32]bool{}
+	e.asked, e.later = map[uint32]asked{}, map[uint32]bool{}
 	r.enquiry = e
 	for _, p := range r.roster.present {
 		if m := r.roster.members[p]; m.available() {
@@ -77,7 +87,7 @@ func (o *outstanding) rests(closed uint64, newest [32]byte) bool {
 	return !o.answered && (o.round == 0 || o.round > closed) && o.base != newest && !kept
 }
 
-// askMember sends the open enquiry to a member that has not been asked. One that would
+// askMember sends the open enquiry to a member that it is not waiting for. One that would
 // lose its work on an earlier version is asked with its next order.
 func (r *Run) askMember(m *member) {
 	e := r.enquiry
@@ -86,7 +96,7 @@ func (r *Run) askMember(m *member) {
 			return
 		}
 	}
-	if _, asked := e.asked[m.number]; asked || !slices.Contains(m.payloads, protocol.PayloadBytes) {
+	if e.asked[m.number] == pending || e.asked[m.number] == answered || !slices.Contains(m.payloads, protocol.PayloadBytes) {
 		return
 	}
 	if o := m.order; o != nil && !r.roundsDone() && o.rests(r.closed, e.hash) {
@@ -94,7 +104,7 @@ func (r *Run) askMember(m *member) {
 		return
 	}
 	delete(e.later, m.number)
-	e.asked[m.number] = true
+	e.asked[m.number] = pending
 	if m.mute < maxMute {
 		e.waiting++
 	}
@@ -108,6 +118,9 @@ func (r *Run) sendEnquiry(m *member) {
 	if e.kind == protocol.OrderEvaluate && (!m.holds || m.held != e.version) {
 		r.sendModel(m)
 	}
+	if e.before != nil {
+		r.sendShared(m, e.before)
+	}
 	m.asked++
 	r.send(m, &protocol.Order{
 		Order: e.order, Kind: e.kind, Base: e.version, BaseHash: e.hash[:], Deadline: uint32(enquiryTime.Milliseconds()),
@@ -120,9 +133,9 @@ func (r *Run) enquireAgain(m *member) {
 	e := r.enquiry
 	switch {
 	case e == nil || !m.available() || e.kind == protocol.OrderEvaluate && e.version != r.down.version:
-	case e.asked[m.number]: // on a socket that was lost
+	case e.asked[m.number] == pending: // on a socket that was lost
 		r.sendEnquiry(m)
-	case e.later[m.number], e.payload == protocol.TotalsPayload:
+	case e.asked[m.number] == released, e.later[m.number], e.payload == protocol.TotalsPayload:
 		r.askMember(m)
 	}
 }
@@ -133,11 +146,10 @@ func (r *Run) judgeEnquiry(m *member, c *protocol.Contribution) (protocol.Reason
 	if e == nil || c.Order != e.order {
 		return protocol.ReasonLate, ""
 	}
-	open, asked := e.asked[m.number]
-	switch {
-	case !asked:
+	switch state := e.asked[m.number]; {
+	case state == 0:
 		return protocol.ReasonUnordered, ""
-	case !open:
+	case state == answered:
 		return protocol.ReasonDuplicate, ""
 	case c.Round != 0 || len(c.Vectors) != 1:
 		return protocol.ReasonWrongShape, fmt.Sprintf("vectors: %d, want 1, in no round", len(c.Vectors))
@@ -163,42 +175,36 @@ func (r *Run) offerTotals(m *member, o *Offer) {
 		}
 	}
 	o.Release()
-	if reason != protocol.ReasonAccepted {
-		fault(m.peer, reason)
-		r.refuseTotals(m, o.Contribution.Order, reason, detail)
-		return
-	}
-	r.enquiry.answers++
-	r.acknowledgeTotals(m, o.Contribution.Order, reason, "")
-	r.settled(m)
+	fault(m.peer, reason)
+	r.answerTotals(m, o.Contribution.Order, reason, detail)
 }
 
-// refuseTotals rejects the answer to an enquiry, which was the only one. The event log
-// says nothing of what it told, its weight included.
-func (r *Run) refuseTotals(m *member, order uint64, reason protocol.Reason, detail string) {
-	r.acknowledgeTotals(m, order, reason, detail)
+// answerTotals acknowledges the answer to an enquiry.
+func (r *Run) answerTotals(m *member, order uint64, reason protocol.Reason, detail string) {
+	r.accounts.answered(reason)
+	r.send(m, &protocol.Ack{Order: order, Reason: reason, Detail: protocol.ClipText(detail)})
 	switch reason {
 	case protocol.ReasonLate, protocol.ReasonUnordered, protocol.ReasonDuplicate:
 		return
+	case protocol.ReasonAccepted:
+	default:
+		r.recordFrom(m, "rejected", fmt.Sprintf("%s %v", r.enquiry.payload, reason)) // not what it told
 	}
-	r.recordFrom(m, "rejected", fmt.Sprintf("%s %v", r.enquiry.payload, reason))
-	r.settled(m)
-}
-
-func (r *Run) acknowledgeTotals(m *member, order uint64, reason protocol.Reason, detail string) {
-	r.accounts.answered(reason)
-	r.send(m, &protocol.Ack{Order: order, Reason: reason, Detail: protocol.ClipText(detail)})
+	r.settled(m, answered)
 }
 
 // settled ends the wait for a member's answer.
-func (r *Run) settled(m *member) {
+func (r *Run) settled(m *member, as asked) {
 	e := r.enquiry
 	if e == nil {
 		return
 	}
 	delete(e.later, m.number)
-	if e.asked[m.number] {
-		e.asked[m.number] = false
+	was := e.asked[m.number]
+	if was != 0 {
+		e.asked[m.number] = max(was, as)
+	}
+	if was == pending {
 		if m.mute <= maxMute { // it was waited for
 			e.waiting--
 		}

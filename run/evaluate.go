@@ -9,6 +9,10 @@ import (
 // evaluate evaluates the newest version if it is due. After an evaluation under way
 // only the newest of the pending versions is evaluated.
 func (r *Run) evaluate() {
+	if r.gathering != nil { // over, or overtaken by a version that they have made
+		r.gathering()
+		r.gathering, r.evaluating = nil, false
+	}
 	holdouts := r.cfg.Own != nil && r.cfg.Own.Holdouts
 	if r.cfg.Evaluate == nil && !holdouts || r.evaluating || r.down.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
 		return
@@ -19,6 +23,22 @@ func (r *Run) evaluate() {
 	case r.cfg.Evaluate != nil:
 		r.evaluateHere(r.down.version, r.down.params)
 	}
+}
+
+// evaluateAgain makes the evaluation that a restart interrupted. Where participants
+// evaluate, they have the grace period to reconnect, or until there is a newer version.
+func (r *Run) evaluateAgain() {
+	if r.cfg.Own == nil || !r.cfg.Own.Holdouts {
+		r.evaluate()
+		return
+	}
+	r.evaluating = true
+	r.gathering = r.env.AfterFunc(r.cfg.RestartGrace, func() {
+		if r.finished == "" {
+			r.evaluate()
+			r.stopReached()
+		}
+	})
 }
 
 // evaluateHere evaluates a version on the coordinator's own test set.

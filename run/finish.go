@@ -42,6 +42,9 @@ func (r *Run) drop() {
 	r.attempt.dropParts()
 	clear(r.means)
 	clear(r.absent)
+	if r.gathering != nil {
+		r.gathering()
+	}
 	if r.survey.retry != nil {
 		r.survey.retry()
 	}

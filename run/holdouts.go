@@ -107,22 +107,19 @@ func (e *Evaluation) combine(all []told, constants data.Constants, goals []Goal,
 		}
 		return m.Figures()
 	}
-	e.Participants, e.Figures, e.Confusion = len(all), figures(total), total.Confusion
+	e.Participants, e.Figures, e.Confusion = len(all), figures(total), slices.Clone(total.Confusion)
+	e.hideRare(all, fewest)
 	e.reached = make([]bool, len(goals))
 	for g := range goals {
 		e.reached[g] = goals[g].Reached(e.Figures)
-		for leave := range all {
-			if !e.reached[g] {
-				break
+	}
+	if slices.Contains(e.reached, true) {
+		leaveOneOut(scaled, total, func(others learn.Metrics) {
+			f := figures(others)
+			for g := range goals {
+				e.reached[g] = e.reached[g] && goals[g].Reached(f)
 			}
-			var others learn.Metrics
-			for i := range scaled {
-				if i != leave {
-					others.Add(scaled[i])
-				}
-			}
-			e.reached[g] = goals[g].Reached(figures(others))
-		}
+		})
 	}
 	if len(all) >= spreadFewest {
 		values := make([]float64, len(all))
@@ -134,26 +131,65 @@ func (e *Evaluation) combine(all []told, constants data.Constants, goals []Goal,
 		}
 		e.Spread = spreadOf(values)
 	}
-	e.hideRare(all, fewest)
 }
 
-// hideRare leaves out the figures of classes that fewer than fewest participants have.
+// leaveOneOut calls visit with the totals of all but one of parts, for each of them.
+// total is their sum. visit must not keep what it gets.
+func leaveOneOut(parts []learn.Metrics, total learn.Metrics, visit func(learn.Metrics)) {
+	// Counts are subtracted. Sums are added from both ends: a difference would cancel.
+	plain := func(m learn.Metrics) learn.Metrics { m.Confusion = nil; return m }
+	after := make([]learn.Metrics, len(parts)+1)
+	for i := len(parts) - 1; i >= 0; i-- {
+		after[i] = plain(parts[i])
+		after[i].Add(after[i+1])
+	}
+	var before learn.Metrics
+	confusion := slices.Clone(total.Confusion)
+	for i := range parts {
+		others := before
+		others.Add(after[i+1])
+		for k, n := range parts[i].Confusion {
+			confusion[k] -= n
+		}
+		others.Confusion = confusion
+		visit(others)
+		for k, n := range parts[i].Confusion {
+			confusion[k] += n
+		}
+		before.Add(plain(parts[i]))
+	}
+}
+
+// hideRare leaves out the figures of classes that fewer than fewest participants have. If
+// that is one class, those of the next rarest go with it: the figures of all classes less
+// the others' would give its own.
 func (e *Evaluation) hideRare(all []told, fewest int) {
 	k := len(e.Figures.Classes)
-	for c := range k {
-		have := 0
-		for i := range all {
-			for _, n := range all[i].Confusion[c*k:][:k] {
-				if n > 0 {
-					have++
-					break
-				}
+	have := make([]int, k)
+	for i := range all {
+		for c := range k {
+			if slices.ContainsFunc(all[i].Confusion[c*k:][:k], func(n int64) bool { return n > 0 }) {
+				have[c]++
 			}
 		}
-		if have < fewest {
-			e.Figures.Classes[c].Examples = 0
-			clear(e.Confusion[c*k:][:k])
+	}
+	var hidden []int
+	next := -1 // the rarest of the others
+	for c, n := range have {
+		switch {
+		case n == 0:
+		case n < fewest:
+			hidden = append(hidden, c)
+		case next < 0 || n < have[next]:
+			next = c
 		}
+	}
+	if len(hidden) == 1 && next >= 0 {
+		hidden = append(hidden, next)
+	}
+	for _, c := range hidden {
+		e.Figures.Classes[c].Examples = 0
+		clear(e.Confusion[c*k:][:k])
 	}
 	HideEmpty(e.Figures.Classes)
 }

@@ -249,7 +249,7 @@ func (r *Run) activate(m *member) {
 		r.step(strategy.Joined{Client: strategy.ClientID(m.number), Address: m.peer.Address()})
 	case m.active && m.peer != nil:
 		m.active = false
-		r.settled(m)
+		r.settled(m, released)
 		r.step(strategy.Left{Client: strategy.ClientID(m.number)})
 	}
 }
@@ -299,7 +299,7 @@ func (r *Run) remove(m *member) {
 		r.absent[m.number] = o // it may come back before the round is closed
 	}
 	r.recordFrom(m, "leave", "")
-	r.settled(m)
+	r.settled(m, released)
 	r.step(strategy.Left{Client: strategy.ClientID(m.number)})
 	r.share(nil)
 	r.notify(nil)
@@ -342,7 +342,7 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 		m.asked--
 		if msg.Order >= protocol.EnquiryOrders {
 			if r.enquiry != nil && r.enquiry.order == msg.Order {
-				r.settled(m)
+				r.settled(m, released)
 			}
 			return nil
 		}

@@ -262,7 +262,7 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 // refuse rejects a contribution before it reaches the strategy.
 func (r *Run) refuse(m *member, c *protocol.Contribution, reason protocol.Reason, detail string) {
 	if c.Order >= protocol.EnquiryOrders {
-		r.refuseTotals(m, c.Order, reason, detail)
+		r.answerTotals(m, c.Order, reason, detail)
 		return
 	}
 	r.answer(m.number, m.peer, c, reason, detail)

@@ -402,8 +402,8 @@ func TestFiguresOfFew(t *testing.T) {
 	if !math.IsNaN(e.Classes[1].Recall) || e.Classes[1].Examples != 0 || e.Confusion[2] != 0 || e.Confusion[3] != 0 {
 		t.Errorf("figures of a class of two participants: %+v of %v", e.Classes[1], e.Confusion)
 	}
-	if math.IsNaN(e.Classes[0].Recall) || e.Classes[0].Examples == 0 {
-		t.Errorf("no figures of a class of ten participants: %+v", e.Classes[0])
+	if !math.IsNaN(e.Classes[0].Recall) || e.Confusion[0] != 0 {
+		t.Errorf("the figures of the only other class give those of a class of two participants: %+v of %v", e.Classes[0], e.Confusion)
 	}
 	if p := e.Spread; p == nil || !(p.Min <= p.Lower && p.Lower <= p.Median && p.Median <= p.Upper && p.Upper <= p.Max) || p.Max > 1 {
 		t.Errorf("spread %+v", e.Spread)
@@ -575,4 +575,222 @@ func (j *memoryJournal) saved() *Saved {
 		s.Open = &j.opens[n-1]
 	}
 	return s
+}
+
+// A class of fewer than three participants is hidden, with the next rarest if it is the
+// only one, and reaches no goal.
+func TestRareClasses(t *testing.T) {
+	all := make([]told, 5)
+	for i := range all {
+		// Class 0 of all, class 1 of four, class 2 of two, class 3 of nobody.
+		confusion := []int64{8, 1, 1, 0, 0, 6, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0}
+		if i > 3 {
+			confusion[5] = 0
+		}
+		if i > 1 {
+			confusion[10] = 0
+		}
+		m := learn.Metrics{Confusion: confusion}
+		for k, n := range confusion {
+			m.Examples += int(n)
+			if k%5 == 0 {
+				m.Correct += int(n)
+			}
+		}
+		all[i] = told{uint32(i + 1), m}
+	}
+	goals := []Goal{
+		{Metric: Recall, Class: 0, Reach: .5}, {Metric: Recall, Class: 2, Reach: .5}, {Metric: Precision, Class: 2, Reach: .1},
+	}
+	var e Evaluation
+	e.combine(all, data.Constants{}, goals, 3)
+	if !slices.Equal(e.reached, []bool{true, false, false}) {
+		t.Errorf("reached %v, want only that of the class of all", e.reached)
+	}
+	for c, hidden := range []bool{false, true, true, true} {
+		if f := e.Classes[c]; math.IsNaN(f.Recall) != hidden || (f.Examples == 0) != hidden || hidden && slices.Max(e.Confusion[4*c:][:4]) > 0 {
+			t.Errorf("class %d: %+v, hidden %v, want %v", c, f, !hidden, hidden)
+		}
+	}
+	if e.Examples != 50+24+6 || math.IsNaN(e.Accuracy) {
+		t.Errorf("%d examples, accuracy %v, want all of them", e.Examples, e.Accuracy)
+	}
+}
+
+// The totals of all but one are what the others add up to.
+func TestLeaveOneOut(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, classes := range []int{0, 3} {
+		parts := make([]learn.Metrics, 6)
+		var total learn.Metrics
+		for i := range parts {
+			m := learn.Metrics{Sums: learn.Sums{Loss: r.Float64()}}
+			if classes == 0 {
+				m.Examples = 1 + r.IntN(50)
+				m.AbsoluteError, m.SquaredError, m.TargetMean, m.TargetSquares = r.Float64(), r.Float64(), r.NormFloat64(), r.Float64()
+			} else {
+				m.Confusion = make([]int64, 9)
+				for k := range m.Confusion {
+					m.Confusion[k] = r.Int64N(9)
+					m.Examples += int(m.Confusion[k])
+				}
+			}
+			parts[i] = m
+			total.Add(m)
+		}
+		at := 0
+		leaveOneOut(parts, total, func(got learn.Metrics) {
+			var want learn.Metrics
+			for i := range parts {
+				if i != at {
+					want.Add(parts[i])
+				}
+			}
+			at++
+			if got.Examples != want.Examples || !slices.Equal(got.Confusion, want.Confusion) || !near(got.Loss, want.Loss, 1e-12) ||
+				!near(got.SquaredError, want.SquaredError, 1e-12) || !near(got.TargetSquares, want.TargetSquares, 1e-12) {
+				t.Errorf("%d classes, without %d: %+v, want %+v", classes, at-1, got, want)
+			}
+		})
+		if at != len(parts) {
+			t.Errorf("%d parts are left out, want %d", at, len(parts))
+		}
+	}
+}
+
+// A participant whose socket is lost between the two steps of a survey, and one whose tab
+// was frozen, are in it.
+func TestSurveyInterrupted(t *testing.T) {
+	for name, interrupt := range map[string]func(*testing.T, *village, *owner){
+		"lost": func(t *testing.T, v *village, o *owner) {
+			v.Leave(o.number, &o.fakePeer, Lost)
+			v.rejoin(t, o)
+		},
+		"left": func(t *testing.T, v *village, o *owner) {
+			v.Leave(o.number, &o.fakePeer, Left)
+			v.rejoin(t, o)
+		},
+		"frozen": func(t *testing.T, v *village, o *owner) {
+			v.deliver(t, o, o.client.SetTab(protocol.TabFrozen))
+			v.deliver(t, o, o.client.SetTab(protocol.TabVisible))
+		},
+		"paused": func(t *testing.T, v *village, o *owner) {
+			v.deliver(t, o, o.client.SetTab(protocol.TabPaused))
+			v.deliver(t, o, o.client.SetTab(protocol.TabVisible))
+		},
+	} {
+		for _, step := range []string{protocol.TotalsPayload, protocol.SquaresPayload} {
+			s := homes()
+			v := newVillage(t, s, nil)
+			for i := range 3 {
+				v.add(t, homesOf(t, s, 100, uint64(i)))
+			}
+			v.enough = func() bool { return v.enquiry.payload == protocol.SquaresPayload }
+			if step == protocol.SquaresPayload {
+				v.pump(t)
+			}
+			interrupt(t, v, v.owners[0])
+			v.enough = func() bool { return v.Constants() != nil }
+			v.pump(t)
+			if v.Constants() == nil {
+				t.Errorf("%s during %s: no constants, enquiry %+v", name, step, v.enquiry)
+			}
+			if o := v.owners[0]; o.faults > 0 {
+				t.Errorf("%s during %s: %d faults of an honest participant", name, step, o.faults)
+			}
+		}
+	}
+}
+
+// A tab that thaws when others have answered already is still counted, without a fault.
+func TestThawedAnswer(t *testing.T) {
+	s := homes()
+	v := newVillage(t, s, nil)
+	for i := range 4 {
+		v.add(t, homesOf(t, s, 100, uint64(i)))
+	}
+	frozen, mute := v.owners[0], v.owners[1]
+	mute.mute = true
+	for _, m := range frozen.got {
+		if out, err := frozen.client.Receive(m); err != nil || len(out) > 0 {
+			t.Fatal(out, err)
+		}
+	}
+	v.deliver(t, frozen, frozen.client.SetTab(protocol.TabFrozen))
+	answer := frozen.client.Work(frozen.client.NewWorkspace(), 1)
+	v.deliver(t, frozen, answer) // it was on its way
+	if a := last[*protocol.Ack](&frozen.fakePeer); a == nil || a.Reason != protocol.ReasonAccepted || frozen.faults > 0 {
+		t.Errorf("answered with %+v, %d faults, want accepted", a, frozen.faults)
+	}
+	v.deliver(t, frozen, answer)
+	if a := last[*protocol.Ack](&frozen.fakePeer); a.Reason != protocol.ReasonDuplicate || len(v.survey.totals) != 1 {
+		t.Errorf("its repetition is answered with %v, %d totals, want a duplicate", a.Reason, len(v.survey.totals))
+	}
+	for _, e := range v.journal.entries {
+		if strings.Contains(e.Detail, "weight") {
+			t.Errorf("the event log has the examples of a participant: %q", e.Detail)
+		}
+	}
+}
+
+// Enquiries of a restarted coordinator have numbers of their own, also where the one before
+// made many at once.
+func TestEnquiryNumbers(t *testing.T) {
+	numbers := func(o *owner) (all []uint64) {
+		for _, m := range o.got {
+			if m, ok := m.(*protocol.Order); ok && m.Order >= protocol.EnquiryOrders {
+				all = append(all, m.Order)
+			}
+		}
+		return all
+	}
+	s := homes()
+	v := newVillage(t, s, func(c *Config, _ *strategy.Config) { c.Stop.Rounds = 20 })
+	for i := range 3 {
+		v.add(t, homesOf(t, s, 100, uint64(i)))
+	}
+	v.pump(t)
+	was := numbers(v.owners[0])
+	saved := v.journal.saved()
+	saved.Elapsed = 20 * time.Millisecond
+	next := newVillage(t, s, func(c *Config, _ *strategy.Config) { c.Stop.Rounds, c.Saved = 40, saved })
+	next.journal.commits = v.journal.commits
+	next.env.now = v.env.now.Add(30 * time.Millisecond)
+	for _, o := range v.owners {
+		next.owners = append(next.owners, o)
+		next.rejoin(t, o)
+	}
+	next.pump(t)
+	now := numbers(v.owners[0])
+	if len(was) < 20 || len(now) < 10 || slices.Max(was) >= slices.Min(now) {
+		t.Errorf("enquiries %v after %v, want higher numbers", now, was)
+	}
+}
+
+// The evaluation that a restart interrupted is made once participants are back, of the
+// last version too.
+func TestEvaluationAfterRestart(t *testing.T) {
+	s := homes()
+	v := newVillage(t, s, func(c *Config, _ *strategy.Config) { c.Stop.Rounds = 2 })
+	for i := range 3 {
+		v.add(t, homesOf(t, s, 100, uint64(i)))
+	}
+	v.enough = func() bool { return v.down.version == 2 }
+	v.pump(t)
+	saved := v.journal.saved()
+	next := newVillage(t, s, func(c *Config, _ *strategy.Config) { c.Stop.Rounds, c.Saved = 2, saved })
+	next.journal.commits, next.owners = v.journal.commits, v.owners
+	for _, o := range next.owners {
+		next.rejoin(t, o)
+	}
+	next.env.advance(next.cfg.RestartGrace)
+	next.pump(t)
+	if n := len(next.journal.evaluations); n != 1 || next.journal.evaluations[0].Version != 2 || next.finished != "2 rounds done" {
+		t.Errorf("%d evaluations, finished %q, want one of version 2 before the end", n, next.finished)
+	}
+	nobody := newVillage(t, s, func(c *Config, _ *strategy.Config) { c.Stop.Rounds, c.Saved = 2, saved })
+	nobody.env.advance(nobody.cfg.RestartGrace)
+	if nobody.finished != "2 rounds done" {
+		t.Errorf("a run whose participants stay away ends with %q", nobody.finished)
+	}
 }

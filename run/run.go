@@ -52,7 +52,7 @@ type Run struct {
 	closed  uint64 // newest round that is closed
 
 	enquiry         *enquiry // that is open; nil: none
-	enquiries       uint64   // so far
+	enquiries       uint64   // number of the newest, beyond EnquiryOrders
 	survey          survey
 	constants       *data.Constants // of the participants' own data; nil: not known
 	savingConstants bool
@@ -68,6 +68,7 @@ type Run struct {
 	rounds     []RoundRecord
 	evaluated  *Evaluation // newest
 	evaluating bool
+	gathering  func() // stops the wait for participants that evaluate, after a restart; nil: there is none
 	finished   string // reason of the end; empty while the run goes on
 	over       bool   // finished, and durably so
 	halted     bool   // the journal has failed permanently
@@ -147,7 +148,7 @@ func (r *Run) Start() {
 		r.env.AfterFunc(d-r.env.Now().Sub(r.began), func() { r.finish(fmt.Sprintf("time limit of %v reached", d)) })
 	}
 	if r.down.version > 0 && (r.evaluated == nil || r.evaluated.Version != r.down.version) {
-		r.evaluate() // the evaluation that the restart interrupted
+		r.evaluateAgain()
 	}
 	if r.stopReached() || r.roundsDone() {
 		return

@@ -32,7 +32,11 @@ func (r *Run) surveying() bool {
 
 // startSurvey asks for totals once enough participants are here.
 func (r *Run) startSurvey() {
-	if !r.surveying() || r.enquiry != nil || r.survey.retry != nil || r.savingConstants || r.ready() < r.fewest() {
+	if !r.surveying() || r.enquiry != nil || r.survey.retry != nil || r.savingConstants {
+		return
+	}
+	if n := r.ready(); n < r.fewest() {
+		r.news("waiting for participants with data", "here", n, "want", r.fewest())
 		return
 	}
 	schema := r.cfg.Own.Schema
@@ -88,14 +92,9 @@ func (r *Run) surveyMeans() {
 		return
 	}
 	schema := r.cfg.Own.Schema
-	means := &Shared{Message: &protocol.Constants{Mean: s.mean}}
-	for _, p := range s.from {
-		if m := r.roster.members[p]; m != nil {
-			r.sendShared(m, means)
-		}
-	}
-	e := &enquiry{
+	r.ask(&enquiry{
 		kind: protocol.OrderReport, payload: protocol.SquaresPayload, size: 8 * len(s.mean), among: s.from,
+		before: &Shared{Message: &protocol.Constants{Mean: s.mean}},
 		take: func(participant uint32, weight uint64, block []byte) error {
 			i, ok := slices.BinarySearch(s.from, participant)
 			if !ok || weight != s.totals[i].Rows {
@@ -108,8 +107,7 @@ func (r *Run) surveyMeans() {
 			return err
 		},
 		done: r.surveyDone,
-	}
-	r.ask(e)
+	})
 }
 
 // surveyDone makes the constants of those that answered both times.

@@ -242,23 +242,27 @@
 		}
 	}
 
-	// showRows shows the first rows of a table as the worker has understood them
-	// (tab.Row).
-	function showRows(rows) {
-		const element = (name, text, more) => Object.assign(document.createElement(name), { textContent: text }, more);
-		byId("own-rows").replaceChildren(...rows.map(({ line, cells }) => {
-			const row = document.createElement("tr");
-			row.append(element("th", line.toLocaleString("en"), { scope: "row" }));
-			for (const { text, value, problem } of cells) {
-				if (problem) {
-					row.append(element("td", text, { className: "wrong", title: "want " + problem }));
-				} else {
-					row.append(element("td", value || "\u2013", text === value ? {} : { title: "in the file: " + text }));
-				}
+	// sample brings a file of the coordinator to try a task with.
+	async function sample(address, name) {
+		try {
+			const answer = await fetch(address);
+			if (!answer.ok) {
+				throw new Error("the coordinator answered " + answer.status);
 			}
-			return row;
-		}));
+			bringFiles([{ file: new File([await answer.blob()], name), path: name }]);
+		} catch (error) {
+			announce("The sample could not be fetched: " + error.message + ".");
+		}
 	}
 
-	Object.assign(fedtab, { camera, drawing, showPictures: show, showRows });
+	// saveFile has the browser save what the worker has made.
+	function saveFile(name, bytes) {
+		const link = document.createElement("a");
+		link.href = URL.createObjectURL(new Blob([bytes]));
+		link.download = name;
+		link.click();
+		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+	}
+
+	Object.assign(fedtab, { camera, drawing, sample, saveFile, showPictures: show });
 })();

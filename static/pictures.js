@@ -70,9 +70,11 @@ self.fedtabPictures = (() => {
 		return { width, height, bytes: new Uint8Array(data.buffer) };
 	}
 
-	// decode returns the pixels of a picture whose shorter side is at least twice as long
-	// as asked for, and not much longer: a photo of 100 megapixels never gets so far. What
-	// cannot be decoded has a reason in place of them.
+	// decode returns the pixels of a picture whose shorter side is at least three times as
+	// long as asked for, where it is longer, and not much longer: a photo of 100 megapixels
+	// never gets so far. The Go program takes the means of these pixels, so that the
+	// browser's fastest way to resize is good enough. What cannot be decoded has a reason
+	// in place of them.
 	async function decode(source, side, dark) {
 		if (typeof OffscreenCanvas !== "function") {
 			return { reason: "this browser draws no pictures in the background: use a newer one" };
@@ -83,9 +85,9 @@ self.fedtabPictures = (() => {
 		const head = await view(source, 0, 64 << 10);
 		const size = measure(head);
 		const options = { imageOrientation: "from-image" };
-		const want = 2 * side;
+		const want = 3 * side;
 		if (!size) {
-			options.resizeWidth = 4 * want;
+			options.resizeWidth = 2 * want;
 		} else if (Math.min(...size) > 2 * want) {
 			const [w, h] = size;
 			// The bitmap's width is resized after EXIF has turned it, or not: either
@@ -93,7 +95,7 @@ self.fedtabPictures = (() => {
 			options.resizeWidth = Math.min(Math.round(want * Math.max(w, h) / Math.min(w, h)), 16 * want);
 		}
 		if (options.resizeWidth) {
-			options.resizeQuality = "medium";
+			options.resizeQuality = "low";
 		}
 		try {
 			return pixels(await createImageBitmap(source, options), dark);
@@ -184,17 +186,9 @@ self.fedtabPictures = (() => {
 		throw new Error("it is packed in a way that browsers do not unpack");
 	}
 
-	let decodes = 0;
-	const waiting = [];
-
 	// read returns the pixels of a picture, or the reason why there are none. It never
-	// rejects. It may be called for many pictures at once.
+	// rejects.
 	async function read(source, side, dark) {
-		if (decodes < maxDecodes) {
-			decodes++;
-		} else {
-			await new Promise((resolve) => waiting.push(resolve));
-		}
 		try {
 			const file = source.bitmap ?? source.file ?? await unpack(source);
 			return await decode(file, side, dark);
@@ -203,13 +197,6 @@ self.fedtabPictures = (() => {
 				return { reason: "it was changed or removed while it was read" };
 			}
 			return { reason: error.message };
-		} finally {
-			const next = waiting.shift();
-			if (next) {
-				next();
-			} else {
-				decodes--;
-			}
 		}
 	}
 

@@ -6,13 +6,13 @@ import "testing"
 // sizes when they were set. A commit that raises one says what the bytes are for.
 var budgets = map[string]int{
 	"ui.wasm":            1_230_000,
-	"worker.wasm":        920_000,
-	"worker-scalar.wasm": 920_000,
+	"worker.wasm":        1_180_000,
+	"worker-scalar.wasm": 1_180_000,
 	"uPlot.iife.min.js":  22_000,
 	"vugu.js":            5_000,
 	"wasm_exec.js":       5_000,
 	"fedtab.css":         4_000,
-	"index.html":         3_500,
+	"index.html":         3_900,
 	"boot.js":            2_000,
 	"start.js":           2_000,
 	"charts.js":          2_000,

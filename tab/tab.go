@@ -52,17 +52,29 @@ type Report struct {
 	Codec        string `json:"codec"`        // of the last answer
 	CodecDown    string `json:"codecDown"`    // of the newest version; empty before the first
 
-	Round         int      `json:"round"`
-	Shards        int      `json:"shards"`
-	ShardsTotal   int      `json:"shardsTotal"`
-	Examples      int      `json:"examples"`
-	Done          int      `json:"done"` // examples of this order that are trained
-	Total         int      `json:"total"`
-	Loss          *float64 `json:"loss"` // nil before an example of this order is trained
-	Accuracy      *float64 `json:"accuracy"`
-	Rate          float64  `json:"rate"` // examples per second
-	Contributions int      `json:"contributions"`
-	Rejected      int      `json:"rejected"`
-	BytesUp       int64    `json:"bytesUp"`
-	BytesDown     int64    `json:"bytesDown"`
+	Round       int      `json:"round"`
+	Shards      int      `json:"shards"`
+	ShardsTotal int      `json:"shardsTotal"`
+	Examples    int      `json:"examples"`
+	Done        int      `json:"done"` // examples of this order that are trained
+	Total       int      `json:"total"`
+	Loss        *float64 `json:"loss"` // nil before an example of this order is trained
+	Accuracy    *float64 `json:"accuracy"`
+	Rate        float64  `json:"rate"` // examples per second
+
+	// What models do on the tab's own hold-out: accuracy with classes, else the root mean
+	// squared error in the unit of the target; nil while it is not known.
+	Before          *float64 `json:"before"` // the tab's own answer, before it was combined
+	BeforeRound     int      `json:"beforeRound"`
+	After           *float64 `json:"after"` // a combined version
+	AfterVersion    int      `json:"afterVersion"`
+	Alone           *float64 `json:"alone"` // a model that was trained on the tab's data alone
+	AloneRounds     int      `json:"aloneRounds"`
+	Personal        *float64 `json:"personal"` // the newest version, trained further on the tab's data
+	PersonalVersion int      `json:"personalVersion"`
+
+	Contributions int   `json:"contributions"`
+	Rejected      int   `json:"rejected"`
+	BytesUp       int64 `json:"bytesUp"`
+	BytesDown     int64 `json:"bytesDown"`
 }

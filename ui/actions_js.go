@@ -38,6 +38,9 @@ func watchButtons(page *Page, loop *loop, tab *worker, coordinator *coordinator)
 			page.AnswerOffer(column, true)
 			tab.answer()
 		},
+		"own-sample":     func(name string) { js.Global().Get("fedtab").Call("sample", sampleAddress(page, name), name) },
+		"personalise":    func(string) { tab.tell(map[string]any{"type": "personalise"}) },
+		"own-download":   func(format string) { tab.tell(map[string]any{"type": "download", "format": format}) },
 		"own-forget":     func(string) { tab.forget() },
 		"own-forget-not": func(string) { page.Forgetting = false },
 	}
@@ -89,6 +92,11 @@ func text(v js.Value) string {
 		return ""
 	}
 	return v.String()
+}
+
+// sampleAddress returns where a file is to try the shown task with.
+func sampleAddress(page *Page, name string) string {
+	return "api/tasks/" + page.Selected + "/samples/" + name
 }
 
 func camera() js.Value  { return js.Global().Get("fedtab").Get("camera") }

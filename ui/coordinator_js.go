@@ -6,7 +6,7 @@ import (
 	"syscall/js"
 	"time"
 
-	"fedtab/fields"
+	"fedtab/jsvalue"
 	"fedtab/protocol/invite"
 )
 
@@ -261,7 +261,7 @@ func fetchJSON(address string, done func(v any, problem string)) {
 		done(v, problem)
 	}
 	got = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		finish(fields.FromJS(args[0]), "")
+		finish(jsvalue.FromJS(args[0]), "")
 		return nil
 	})
 	failed = js.FuncOf(func(_ js.Value, args []js.Value) any {

@@ -4,3 +4,8 @@ package main
 type Facts struct {
 	Page *Page
 }
+
+// model returns the address of the newest model, in a format.
+func (c *Facts) model(format string) string {
+	return "api/tasks/" + c.Page.Task.Name + "/models/newest." + format
+}

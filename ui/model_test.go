@@ -10,7 +10,7 @@ import (
 	"fedtab/api"
 )
 
-// decode makes of JSON what the browser's parser and fields.FromJS make of it.
+// decode makes of JSON what the browser's parser and jsvalue.FromJS make of it.
 func decode(t *testing.T, text string) map[string]any {
 	t.Helper()
 	var m map[string]any

@@ -29,6 +29,7 @@ func (p *Page) numbers() []number {
 		{"own-state", "", own.state()},
 		{"own-progress", "max", exact(own.total())},
 		{"own-progress", "value", exact(own.done())},
+		{"own-progress", "max", exact(own.total())},
 		{"rate", "", perSecond(l.Rate)},
 		{"rate", "data-value", exact(l.Rate)},
 		{"train-loss", "", figure(l.Loss).loss()},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"fedtab/fields"
@@ -44,11 +43,11 @@ func (p *Page) OnData(o map[string]any) {
 	}
 }
 
-// OnReading takes in how much the worker has read.
-func (p *Page) OnReading(o map[string]any) {
-	var r tab.Reading
-	fields.Fill(&r, o)
-	p.Data.Done, p.Data.Total = r.Done, r.Total
+// OnProgress takes in how much is read.
+func (p *Page) OnProgress(o map[string]any) {
+	var d tab.Data
+	fields.Fill(&d, o)
+	p.Data.Done, p.Data.Total = d.Done, d.Total
 }
 
 // OnBringFailed takes in why data could not be brought, before the worker has it.
@@ -326,12 +325,29 @@ func chosen(is bool) any {
 	return nil
 }
 
-// maxChoices is how many columns of a file a list offers: a page with more is slow.
-const maxChoices = 300
+// want and rows return what is looked at, nothing at other times: the page is slow with
+// long tables.
+func (c *Own) want() []tab.Wanted {
+	if !c.asking() {
+		return nil
+	}
+	return c.Page.Data.Want
+}
+
+func (c *Own) rows() []tab.Row {
+	if !c.asking() {
+		return nil
+	}
+	return c.Page.Data.Rows
+}
+
+// maxChoices is how many columns of a file all lists offer together.
+const maxChoices = 1200
 
 // choices returns the columns of the file that a column of the task can be.
 func (c *Own) choices() []string {
-	return c.Page.Data.Found[:min(len(c.Page.Data.Found), maxChoices)]
+	found := c.Page.Data.Found
+	return found[:min(len(found), maxChoices/max(1, len(c.Page.Data.Want)))]
 }
 
 // wants says what a column of the task holds.
@@ -363,8 +379,8 @@ func (c *Own) mapWords() string {
 	if len(missing) > 0 {
 		words = "Not found in the file: " + listing(missing, "and") + ". Choose the columns below, or name them so in the file."
 	}
-	if len(c.Page.Data.Found) > maxChoices {
-		words += " The lists show the first " + count(maxChoices) + " of the file's " + count(len(c.Page.Data.Found)) + " columns."
+	if n := len(c.choices()); n < len(c.Page.Data.Found) {
+		words += " The lists show the first " + count(n) + " of the file's " + count(len(c.Page.Data.Found)) + " columns."
 	}
 	return words
 }
@@ -429,7 +445,34 @@ func (c *Own) forgetWords() string {
 	return "Forget everything"
 }
 
-func (c *Own) number(i int) string { return strconv.Itoa(i) }
+// cellText is a value as it was understood.
+func cellText(cell tab.Cell) string {
+	switch {
+	case cell.Problem != "":
+		return cell.Text
+	case cell.Value == "":
+		return dash
+	}
+	return cell.Value
+}
+
+// cellTitle says what would be right in place of a value, or how it is in the file.
+func cellTitle(cell tab.Cell) any {
+	switch {
+	case cell.Problem != "":
+		return "want " + cell.Problem
+	case cell.Text != cell.Value:
+		return "in the file: " + cell.Text
+	}
+	return nil
+}
+
+func cellClass(cell tab.Cell) string {
+	if cell.Problem == "" {
+		return ""
+	}
+	return "wrong"
+}
 
 // offerWords says what is asked about a column.
 func offerWords(o tab.Offer) string {
@@ -475,4 +518,44 @@ func (p *Page) OnForgotten() {
 	p.OnGone()
 	p.Data, p.Answers, p.DataTrouble = tab.Data{}, tab.Answers{}, ""
 	p.Forgetting = false
+}
+
+// samples returns the names of the files to try the task with.
+func (c *Own) samples() []string {
+	if !c.bringing() {
+		return nil
+	}
+	return c.Page.Task.Data.Samples
+}
+
+// gains reports whether there is something to say about what the person gains.
+func (c *Own) gains() bool {
+	l := &c.Page.Local
+	return c.shown() && (l.Before != nil || l.After != nil || l.Alone != nil || l.PersonalVersion > 0)
+}
+
+// gain writes how good a model is on the tab's own hold-out.
+func (c *Own) gain(score *float64) string {
+	switch {
+	case score == nil:
+		return dash
+	case c.Page.Task.Numbers():
+		return figure(score).amount()
+	}
+	return figure(score).percent()
+}
+
+// gainWords says what the figures are.
+func (c *Own) gainWords() string {
+	words := "share classified rightly"
+	if c.Page.Task.Numbers() {
+		words = "typical error"
+	}
+	return "What you gain: " + words + " on your own hold-out, which no model here has trained on. These figures stay in this tab."
+}
+
+// canPersonalise reports whether the worker can make a personal model.
+func (c *Own) canPersonalise() bool {
+	l := &c.Page.Local
+	return l.BeforeRound > 0 && (l.Connection == tab.Joined || l.Connection == tab.Finished)
 }

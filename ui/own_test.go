@@ -61,6 +61,32 @@ func TestJoinNeedsData(t *testing.T) {
 	}
 }
 
+// The page shows what models do on the tab's own hold-out.
+func TestGain(t *testing.T) {
+	p := ownTask(t, patients)
+	p.Join()
+	p.OnReady("scalar")
+	p.OnWorkerState(decode(t, `{"connection": "joined"}`))
+	c := Own{p}
+	if c.gains() || c.canPersonalise() {
+		t.Errorf("before anything is known: gains %v, personalise %v", c.gains(), c.canPersonalise())
+	}
+	p.OnWorkerState(decode(t, `{"connection": "joined", "before": 0.875, "beforeRound": 2, "after": 0.95, "afterVersion": 2, "alone": 0.8}`))
+	page := render(t, p)
+	for id, want := range map[string]string{"gain-before": "87.50%", "gain-after": "95.00%", "gain-alone": "80.00%", "gain-personal": dash} {
+		if _, text := tag(t, page, id); text != want {
+			t.Errorf("%s is %q, want %q", id, text, want)
+		}
+	}
+	if !c.gains() || !c.canPersonalise() || !strings.Contains(c.gainWords(), "share classified rightly") {
+		t.Errorf("gains %v, personalise %v, %q", c.gains(), c.canPersonalise(), c.gainWords())
+	}
+	p.Task.Data.Classes = 0
+	if got := c.gain(p.Local.Before); got != "0.875" || !strings.Contains(c.gainWords(), "typical error") {
+		t.Errorf("a regression: %q, %q", got, c.gainWords())
+	}
+}
+
 // The page says what a task wants.
 func TestWantedWords(t *testing.T) {
 	for own, want := range map[string]string{
@@ -129,7 +155,7 @@ func TestManyColumns(t *testing.T) {
 	p := ownTask(t, patients)
 	p.Data = tab.Data{Step: tab.DataAsking, Table: true, Found: make([]string, 10_000), Want: []tab.Wanted{{Name: "age", Column: 1}}}
 	c := Own{p}
-	if n := len(c.choices()); n != maxChoices || !strings.HasSuffix(c.mapWords(), "The lists show the first 300 of the file's 10,000 columns.") {
+	if n := len(c.choices()); n != 1200 || !strings.HasSuffix(c.mapWords(), "The lists show the first 1,200 of the file's 10,000 columns.") {
 		t.Errorf("%d choices, %q", n, c.mapWords())
 	}
 }

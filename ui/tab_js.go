@@ -5,7 +5,7 @@ import (
 	"syscall/js"
 	"time"
 
-	"fedtab/fields"
+	"fedtab/jsvalue"
 	"fedtab/tab"
 )
 
@@ -113,14 +113,19 @@ func (t *worker) start(task string) {
 			}
 			return nil
 		}
-		o, _ := fields.FromJS(message).(map[string]any)
+		if serial == t.serial && message.Get("type").String() == "file" {
+			js.Global().Get("fedtab").Call("saveFile", message.Get("name"), message.Get("bytes"))
+			return nil
+		}
+		o, _ := jsvalue.FromJS(message).(map[string]any)
 		t.loop.change(func() extent {
 			if serial != t.serial {
 				return nothing
 			}
 			stage, still := t.page.Stage, t.page.Local.still()
 			t.hear(o)
-			if t.page.Stage == stage && t.page.Local.still() == still && (o["type"] == "reading" || o["type"] == "state") {
+			quiet := o["type"] == "state" || o["type"] == "progress"
+			if t.page.Stage == stage && t.page.Local.still() == still && quiet {
 				return onlyNumbers
 			}
 			return everything
@@ -128,7 +133,7 @@ func (t *worker) start(task string) {
 		return nil
 	})
 	failed := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		detail := fields.FromJS(args[0].Get("message"))
+		detail := jsvalue.FromJS(args[0].Get("message"))
 		t.loop.do(func() {
 			if serial == t.serial {
 				words, _ := detail.(string)
@@ -198,8 +203,8 @@ func (t *worker) hear(o map[string]any) {
 		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
 			t.memory.setData(t.task, t.page.Data.ID)
 		}
-	case "reading":
-		t.page.OnReading(o)
+	case "progress":
+		t.page.OnProgress(o)
 	case "forgotten":
 		t.end()
 		t.memory.forgetAll()
@@ -277,6 +282,9 @@ func (t *worker) end() {
 
 // idle ends the worker unless it has data that is kept nowhere else.
 func (t *worker) idle() {
+	if t.page.Local.Connection == tab.Finished && t.page.schema() != nil {
+		return // it can still make a personal model
+	}
 	if !t.forgetting && (t.page.schema() == nil || t.page.Data.Step != tab.DataReady || t.page.Data.ID != "") {
 		t.end()
 	}

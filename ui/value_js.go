@@ -3,7 +3,7 @@ package main
 import (
 	"syscall/js"
 
-	"fedtab/fields"
+	"fedtab/jsvalue"
 )
 
 // parseJSON parses text with the browser's parser: encoding/json would make the
@@ -14,7 +14,7 @@ func parseJSON(text string) (v any, ok bool) {
 			v, ok = nil, false
 		}
 	}()
-	return fields.FromJS(js.Global().Get("JSON").Call("parse", text)), true
+	return jsvalue.FromJS(js.Global().Get("JSON").Call("parse", text)), true
 }
 
 // message reads what an event carries in its data: a string of JSON.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math/rand/v2"
 	"path"
 	"slices"
 	"strings"
@@ -96,7 +97,7 @@ func (o *own) takeIDX(skip bool) {
 	if f.read == nil {
 		return
 	}
-	d, err := f.read.Own(newSeed(), skip)
+	d, err := f.read.Own(rand.Uint64(), skip)
 	r.Notes, r.Problems, r.AllProblems = f.read.Notes, nil, 0
 	if err == nil {
 		before := r.ID

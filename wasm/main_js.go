@@ -95,6 +95,9 @@ const sleepEvery = 200 * time.Millisecond
 
 // able says whether the participant has something to train.
 func (w *worker) able() bool {
+	if w.client != nil && w.conn == tab.Finished {
+		return w.client.Compares() // for the person alone
+	}
 	return w.client != nil && (w.conn == tab.Joined || w.conn == tab.Reconnecting) && w.client.Ready()
 }
 
@@ -176,7 +179,7 @@ func (w *worker) join(e joinCommand) {
 		return
 	}
 	w.url, w.task = e.socket, e.task
-	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite})
+	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite, Compare: w.own.data != nil})
 	if w.own.schema != nil && w.own.data == nil {
 		w.client = nil
 		w.conn, w.detail = tab.Refused, "this task wants data of yours: bring it first"

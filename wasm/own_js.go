@@ -1,8 +1,7 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/binary"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"fedtab/fields"
+	"fedtab/jsvalue"
 	"fedtab/learn/data"
 	"fedtab/tab"
 )
@@ -83,7 +83,7 @@ func (j *job) progress(done, total int64) error {
 		j.own.last = now
 		j.do(func() {
 			j.own.report.Done, j.own.report.Total = done, total
-			j.own.page.post(fields.Map(tab.Reading{Type: "reading", Done: done, Total: total}))
+			j.own.page.post(map[string]any{"type": "progress", "done": done, "total": total})
 		})
 	}
 	return nil
@@ -123,7 +123,7 @@ func (o *own) command(c ownCommand) {
 			o.addPicture(m.Get("bitmap"), m.Get("name").String(), whole(m.Get("label")))
 		}
 	case "answers":
-		v, ok := fields.FromJS(m).(map[string]any)
+		v, ok := jsvalue.FromJS(m).(map[string]any)
 		switch {
 		case ok && o.table != nil:
 			fields.Fill(&o.table.answers, v)
@@ -150,7 +150,7 @@ func (o *own) command(c ownCommand) {
 
 // want begins with a task: with what this tab has kept for it, if it has.
 func (o *own) want(m js.Value) {
-	v, ok := fields.FromJS(m.Get("schema")).(map[string]any)
+	v, ok := jsvalue.FromJS(m.Get("schema")).(map[string]any)
 	if !ok {
 		return
 	}
@@ -252,7 +252,7 @@ func (o *own) keep(before string) {
 			if o.schema != s {
 				return
 			}
-			o.keeps(kept, cmpErr(err, listed))
+			o.keeps(kept, cmp.Or(err, listed))
 			switch {
 			case o.again && o.data != nil:
 				o.again = false
@@ -263,16 +263,6 @@ func (o *own) keep(before string) {
 			o.post()
 		}})
 	}()
-}
-
-// cmpErr returns the first error.
-func cmpErr(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // use reads what the browser keeps under a name.
@@ -342,7 +332,7 @@ func (o *own) remove(id string) {
 		_, err := o.store.call("remove", id)
 		kept, listed := o.store.list(o.task, o.hash)
 		j.do(func() {
-			o.keeps(kept, cmpErr(listed))
+			o.keeps(kept, listed)
 			if err != nil {
 				o.report.Error = "That could not be deleted: close other tabs of this page, and try again."
 			}
@@ -371,13 +361,6 @@ func schemaHash(s *data.Schema) string {
 func (o *own) closeFile() {
 	o.table, o.idx = nil, nil
 	r := &o.report
-	r.Table, r.Found, r.Want, r.Decimal, r.Question, r.Offers = false, nil, nil, "", "", nil
+	r.Table, r.Found, r.Want, r.Rows, r.Decimal, r.Question, r.Offers = false, nil, nil, nil, "", "", nil
 	r.BadRows, r.GoodRows, r.Layout = 0, 0, false
-}
-
-// newSeed returns a seed for a new hold-out.
-func newSeed() uint64 {
-	var b [8]byte
-	rand.Read(b[:])
-	return binary.LittleEndian.Uint64(b[:])
 }

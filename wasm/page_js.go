@@ -6,6 +6,7 @@ import (
 
 	"fedtab/client"
 	"fedtab/fields"
+	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/tab"
 )
@@ -25,7 +26,7 @@ func (p *page) listen(q *queue) {
 	js.Global().Set("onmessage", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		m := args[0].Get("data")
 		switch kind := m.Get("type").String(); kind {
-		case "own", "files", "picture", "answers", "read", "cancel", "use", "delete", "forget":
+		case "own", "files", "picture", "answers", "read", "cancel", "use", "delete", "forget", "personalise", "download":
 			q.put(ownCommand{kind, m})
 		case "join":
 			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), m.Get("invite").String(), whole(m.Get("participants"))})
@@ -80,6 +81,7 @@ func (h *scheduler) report(now bool) {
 		if welcome := c.Welcome(); welcome != nil {
 			r.Participant = int(welcome.Participant)
 		}
+		compared(&r, c)
 	}
 	for _, w := range h.workers {
 		switch w.conn {
@@ -101,6 +103,31 @@ func (h *scheduler) report(now bool) {
 		}
 	}
 	h.page.post(fields.Map(r))
+}
+
+// compared adds what models do on the tab's own hold-out.
+func compared(r *tab.Report, c *client.Client) {
+	is := c.Comparison()
+	score := func(m *learn.Metrics) *float64 {
+		if m == nil {
+			return nil
+		}
+		f, k := m.Figures(), c.Constants()
+		score := f.Accuracy
+		if m.Classes() == 0 {
+			score = f.RMSE
+			if k != nil && len(k.Mean) > 0 { // the target is the last number
+				score = m.InUnits(k.Mean[len(k.Mean)-1], k.Deviation[len(k.Deviation)-1]).Figures().RMSE
+			}
+		}
+		return &score
+	}
+	r.Before, r.BeforeRound = score(is.Before), int(is.Round)
+	r.Alone, r.AloneRounds = score(is.Alone), is.Rounds
+	r.Personal, r.PersonalVersion = score(is.Personal), int(is.PersonalVersion)
+	if is.After != nil {
+		r.After, r.AfterVersion = score(&is.After.Metrics), int(is.After.Version)
+	}
 }
 
 // lead returns the participant whose state is shown for all: one that trains, or

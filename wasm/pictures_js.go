@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path"
 	"strings"
 	"syscall/js"
@@ -11,9 +12,8 @@ import (
 	"fedtab/tab"
 )
 
-// readsAhead is how many pictures the browser is asked for before they are needed. It
-// decodes fewer at a time; those that are done wait, at the size that is needed of them.
-const readsAhead = 16
+// decodesAtOnce is how many pictures the browser decodes at a time.
+const decodesAtOnce = 4
 
 // byFolder, as the label of pictures, stands for the class of their folders or of a
 // table.
@@ -80,22 +80,21 @@ func (f *found) add(source js.Value) {
 // reason is what an error of JavaScript says.
 func reason(err error) string { return strings.TrimPrefix(err.Error(), "Error: ") }
 
-// labels reads the classes of pictures in the first table that has some; nil if there is
-// none.
+// labels reads the classes of pictures in the first of the tables; nil if there is none.
 func (o *own) labels(tables []js.Value) (*data.Labels, string) {
-	for _, source := range tables {
-		name := source.Get("path").String()
-		blob, err := await(js.Global().Get("Promise").Call("resolve", js.Global().Get("fedtabPictures").Call("unpack", source)))
-		if err != nil {
-			return nil, name + " cannot be read: " + reason(err) + "."
-		}
-		labels, err := data.ReadLabels(newFileReader(blob), name, o.schema, nil)
-		if err != nil {
-			return nil, refusal(name, err)
-		}
-		return labels, ""
+	if len(tables) == 0 {
+		return nil, ""
 	}
-	return nil, ""
+	name := tables[0].Get("path").String()
+	content, err := blob(tables[0])
+	if err != nil {
+		return nil, name + " cannot be read: " + reason(err) + "."
+	}
+	labels, err := data.ReadLabels(newFileReader(content), name, o.schema, nil)
+	if err != nil {
+		return nil, refusal(name, err)
+	}
+	return labels, ""
 }
 
 // collect makes the pictures at hand a collection that can be added to.
@@ -155,8 +154,8 @@ func (o *own) decode(j *job, f *found, labels *data.Labels, label int) {
 	}
 	ahead := make([]js.Value, 0, len(wanted))
 	for i, source := range wanted {
-		for len(ahead) < min(i+readsAhead, len(wanted)) {
-			ahead = append(ahead, o.read1(wanted[len(ahead)]))
+		for len(ahead) < min(i+decodesAtOnce, len(wanted)) {
+			ahead = append(ahead, o.decoding(wanted[len(ahead)]))
 		}
 		picture, err := await(ahead[i])
 		ahead[i] = js.Undefined()
@@ -185,8 +184,8 @@ func (o *own) decode(j *job, f *found, labels *data.Labels, label int) {
 	j.do(done)
 }
 
-// read1 has the browser decode a picture.
-func (o *own) read1(source js.Value) js.Value {
+// decoding has the browser decode a picture.
+func (o *own) decoding(source js.Value) js.Value {
 	im := o.schema.Images
 	return js.Global().Get("fedtabPictures").Call("read", source, max(im.Width, im.Height), im.Drawn)
 }
@@ -220,7 +219,7 @@ func (o *own) took(added int, problems []tab.Problem, of int) {
 // counted makes data of the pictures at hand, once there are enough.
 func (o *own) counted() {
 	n := o.pictures.Len()
-	seed := newSeed()
+	seed := rand.Uint64()
 	if o.data != nil {
 		seed = o.data.Seed // the hold-out stays, and grows
 	}
@@ -252,7 +251,7 @@ func (o *own) addPicture(bitmap js.Value, name string, label int) {
 	}
 	source := js.ValueOf(map[string]any{"bitmap": bitmap})
 	o.begin(tab.DataReading, func(j *job) {
-		picture, err := await(o.read1(source))
+		picture, err := await(o.decoding(source))
 		o.queue.put(jobDone{do: func() { // one after the other, whatever comes meanwhile
 			if err == nil {
 				err = o.addPixels(name, label, picture)

@@ -82,8 +82,14 @@ func (h *scheduler) next() *worker {
 func (h *scheduler) command(e event) {
 	switch e := e.(type) {
 	case ownCommand:
-		if e.kind == "forget" {
+		switch e.kind {
+		case "forget":
 			h.forget()
+			return
+		case "personalise", "download":
+			if w := h.lead(); w != nil {
+				h.personal(w, e)
+			}
 			return
 		}
 		h.own.command(e)

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bufio"
-	"crypto/rand"
-	"encoding/hex"
 	"io"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"syscall/js"
 	"time"
@@ -53,9 +53,7 @@ func (s store) list(task, schema string) ([]tab.Kept, error) {
 
 // save keeps what write writes, and returns the name under which it is kept.
 func (s store) save(a about, write func(io.Writer) error) (id string, err error) {
-	var random [16]byte
-	rand.Read(random[:])
-	id = hex.EncodeToString(random[:])
+	id = strconv.FormatUint(rand.Uint64(), 36)
 	file, err := s.call("create", id, map[string]any{"task": a.Task, "name": a.Name, "bytes": a.Bytes, "examples": a.Examples, "at": a.At, "schema": a.Schema})
 	if err != nil {
 		return "", err

@@ -3,10 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"syscall/js"
 
-	"fedtab/fields"
 	"fedtab/learn/data"
 	"fedtab/tab"
 )
@@ -21,7 +21,7 @@ type openTable struct {
 }
 
 const (
-	shownColumns  = 40  // of the task, in a preview
+	shownColumns  = 16  // of the task, in a preview; the page gets slow with more
 	shownProblems = 200 // of a file
 	shownTexts    = 30  // of an offer
 	shownRunes    = 60  // of a value
@@ -104,21 +104,20 @@ func (o *own) show(p *data.Preview) {
 	var shown []int
 	r.Want = nil
 	for k, f := range p.Found {
-		if k < shownColumns || k == len(p.Found)-1 || f.Column < 0 && len(shown) < 3*shownColumns {
+		if k < shownColumns || k == len(p.Found)-1 || f.Column < 0 && len(shown) < 2*shownColumns {
 			shown = append(shown, k)
 			r.Want = append(r.Want, tab.Wanted{Name: f.Field, Column: f.Column + 1, Why: f.Why})
 		}
 	}
-	rows := tab.Preview{Type: "rows"}
+	r.Rows = nil
 	for _, row := range p.Rows {
 		cells := make([]tab.Cell, len(shown))
 		for i, k := range shown {
 			c := row.Cells[k]
 			cells[i] = tab.Cell{Text: short(c.Text), Value: short(c.Value), Problem: c.Want}
 		}
-		rows.Rows = append(rows.Rows, tab.Row{Line: row.Line, Cells: cells})
+		r.Rows = append(r.Rows, tab.Row{Line: row.Line, Cells: cells})
 	}
-	o.page.post(fields.Map(rows))
 	o.questions(p.Question, p.Offers)
 	r.Notes = append(first(r.Notes, "Of "), p.Notes...)
 	o.post()
@@ -202,7 +201,7 @@ func (o *own) read(skip bool) {
 // take makes data of the rows that are read, or lists what is wrong with them.
 func (o *own) take(skip bool) {
 	t, r := o.table, &o.report
-	d, err := t.rows.Own(newSeed(), skip)
+	d, err := t.rows.Own(rand.Uint64(), skip)
 	r.Notes = append(first(r.Notes, "Of "), t.rows.Notes...)
 	r.Problems, r.AllProblems = nil, t.rows.Count
 	for i, p := range t.rows.Problems {

@@ -36,7 +36,7 @@ func TestOwn(t *testing.T) {
 			"own data: 2 features, classes healthy and ill", 4, 2},
 		{"many classes", "{source: own, table: {features: [{name: b, type: boolean}], label: {name: y, values: [a, b, c, d, e]}}}",
 			"own data: 1 feature, 5 classes", 2, 5},
-		{"a number", "{source: own, table: {features: [{name: a, type: number}], label: {name: price, type: number}}, standardise: none}",
+		{"a number", "{source: own, table: {features: [{name: a, type: number}], label: {name: price, type: number, min: 0, max: 9}}, standardise: none}",
 			"own data: 1 feature, to predict price", 1, 0},
 		{"images", "{source: own, images: {width: 4, height: 3, channels: 3, classes: [cat, dog, owl]}}",
 			"own data: coloured images of 4 x 3 pixels, classes cat, dog and owl", 36, 3},

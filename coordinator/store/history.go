@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -197,11 +198,27 @@ func evaluated(tx *sql.Tx, id string, rounds []run.RoundRecord) (*run.Evaluation
 			e.Classes = learn.Metrics{Confusion: e.Confusion}.Figures().Classes
 			if e.Participants > 0 {
 				run.HideEmpty(e.Classes)
+				hidePrecision(e)
 			}
 		}
 		return e, nil
 	}
 	return nil, nil
+}
+
+// hidePrecision leaves out the precision and F1 of all classes if the rows of some are not
+// stored: what was taken for a class is then not known.
+func hidePrecision(e *run.Evaluation) {
+	stored := 0
+	for _, n := range e.Confusion {
+		stored += int(n)
+	}
+	if stored == e.Examples {
+		return
+	}
+	for c := range e.Classes {
+		e.Classes[c].Precision, e.Classes[c].F1 = math.NaN(), math.NaN()
+	}
 }
 
 // departed returns the participants that have left for good and may have resume tokens

@@ -449,3 +449,18 @@ func TestLatestModel(t *testing.T) {
 		t.Errorf("got %q, %v, %v, want the second run", r.ID, ok, err)
 	}
 }
+
+// What a class is taken for is not computed from rows of which some are hidden.
+func TestHiddenClasses(t *testing.T) {
+	for name, c := range map[string]struct {
+		examples int
+		known    bool
+	}{"all rows": {12, true}, "a hidden row": {20, false}} {
+		e := &run.Evaluation{Participants: 3, Figures: learn.Figures{Examples: c.examples}, Confusion: []int64{8, 2, 0, 2}}
+		e.Classes = learn.Metrics{Confusion: e.Confusion}.Figures().Classes
+		hidePrecision(e)
+		if f := e.Classes[0]; math.IsNaN(f.Precision) == c.known || math.IsNaN(f.F1) == c.known || math.IsNaN(f.Recall) {
+			t.Errorf("%s: %+v, want precision and F1 known: %v", name, f, c.known)
+		}
+	}
+}

@@ -95,6 +95,7 @@ const (
 	maxExamples = 1 << 23 // of a participant
 
 	maxParticipants = 10_000
+	maxPlain        = 100 // of a label that is not standardised: its squares are below learn.MaxLoss
 )
 
 // Defaults of own data.
@@ -484,6 +485,9 @@ func (d *decoder) scaled(v *Table, scale data.Scale) {
 		case scale == data.NoScale && f.Missing == data.MeanFill:
 			d.wrong(path+".missing", fmt.Sprintf(`%s.missing is "mean", want a number in quotes, because data.standardise is "none": no mean is computed`, path))
 		}
+	}
+	if l := &v.Label; scale == data.NoScale && number(l) && !(l.Min != nil && l.Max != nil && *l.Min >= -maxPlain && *l.Max <= maxPlain) {
+		d.wrong("data.standardise", fmt.Sprintf(`data.standardise is "none", want federated, or a label with bounds from -%v to %v: errors are summed and checked in the unit that is learned`, maxPlain, maxPlain))
 	}
 	if scale == data.LocalScale && number(&v.Label) {
 		d.wrong("data.standardise", `data.standardise is "local", want federated or none, because the label is a number: in units of their own, the predictions of participants cannot be combined`)

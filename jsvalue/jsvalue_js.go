@@ -1,4 +1,4 @@
-package fields
+package jsvalue
 
 import "syscall/js"
 
