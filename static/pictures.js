@@ -186,9 +186,17 @@ self.fedtabPictures = (() => {
 		throw new Error("it is packed in a way that browsers do not unpack");
 	}
 
+	let decodes = 0;
+	const waiting = [];
+
 	// read returns the pixels of a picture, or the reason why there are none. It never
-	// rejects.
+	// rejects. It may be called for many pictures at once.
 	async function read(source, side, dark) {
+		if (decodes < maxDecodes) {
+			decodes++;
+		} else {
+			await new Promise((resolve) => waiting.push(resolve));
+		}
 		try {
 			const file = source.bitmap ?? source.file ?? await unpack(source);
 			return await decode(file, side, dark);
@@ -197,6 +205,13 @@ self.fedtabPictures = (() => {
 				return { reason: "it was changed or removed while it was read" };
 			}
 			return { reason: error.message };
+		} finally {
+			const next = waiting.shift();
+			if (next) {
+				next();
+			} else {
+				decodes--;
+			}
 		}
 	}
 

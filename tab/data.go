@@ -48,14 +48,6 @@ type Data struct {
 	Kept    []Kept `json:"kept"`    // for this task
 }
 
-// Reading says how much is read since the last Data. It comes often, and Data may be
-// long.
-type Reading struct {
-	Type  string `json:"type"`
-	Done  int64  `json:"done"` // as in Data
-	Total int64  `json:"total"`
-}
-
 // Wanted is a column of the task.
 type Wanted struct {
 	Name   string `json:"name"`
@@ -63,8 +55,9 @@ type Wanted struct {
 	Why    string `json:"why"`    // it was not found
 }
 
-// Preview are the first rows of a file, as they are understood. static/bring.js draws
-// them: a thousand cells would take the page's program 100 ms.
+// Preview is a worker's message of type "rows": the first rows of a file, as they are
+// understood. static/bring.js draws them: a thousand cells would take the page's program
+// 100 ms.
 type Preview struct {
 	Type string `json:"type"`
 	Rows []Row  `json:"rows"`

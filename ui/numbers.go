@@ -27,7 +27,6 @@ func (p *Page) numbers() []number {
 		{"progress", "value", done},
 		{"progress", "data-value", done},
 		{"own-state", "", own.state()},
-		{"own-progress", "max", exact(own.total())},
 		{"own-progress", "value", exact(own.done())},
 		{"own-progress", "max", exact(own.total())},
 		{"rate", "", perSecond(l.Rate)},
