@@ -224,10 +224,10 @@ data:
   table:
     features:` + features.String() + `
     label: {name: y, type: number, min: -1e6, max: 1e6}
-  standardise: none
+  standardise: federated
   holdout: 0.2
   examples: {min: 10, max: 2000000}
-strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 100, lr: 0.01, min_clients: 1}
+strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 100, lr: 0.01, min_clients: 3}
 stop: {rounds: 1}
 `
 }
