@@ -137,6 +137,9 @@ func TestOwnTable(t *testing.T) {
 	if n := js[int](b, "document.querySelectorAll('#own-rows tr').length"); n != 50 {
 		t.Errorf("%d rows are shown, want 50", n)
 	}
+	if row := js[string](b, "document.querySelector('#own-rows tr').textContent"); row != "22050.5fhealthy" {
+		t.Errorf("the first row is %q, want line 2 with its values", row)
+	}
 	b.look("20-own-asking")
 	b.press("own-read")
 	b.step("ready")
@@ -464,6 +467,6 @@ func TestFirefoxOwn(t *testing.T) {
 		choose("own-files", paths...)
 		shows(fmt.Sprintf("%d pictures", 5*(k+1)))
 	}
-	shows("5 cat and 5 dog")
+	shows("cat: 5, dog: 5")
 	over(c, "pets")
 }

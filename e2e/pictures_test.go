@@ -88,7 +88,7 @@ func TestOwnPictures(t *testing.T) {
 	b.choose("own-folder", folder(t, 5))
 	b.step("ready")
 	examples(10)
-	b.shows("5 cat and 5 dog")
+	b.shows("cat: 5, dog: 5")
 	b.look("25-own-pictures")
 
 	// Files of one class; a broken one, a HEIC file, and a picture that is there already.
@@ -218,5 +218,5 @@ func TestOwnIDX(t *testing.T) {
 	t.Log(b.text("own-error"))
 	b.choose("own-files", file(t, "pets-images-idx3-ubyte", images.String()), file(t, "pets-labels-idx1-ubyte", classes.String()))
 	b.step("ready")
-	b.shows("10 cat and 10 dog")
+	b.shows("cat: 10, dog: 10")
 }
