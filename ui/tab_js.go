@@ -200,7 +200,7 @@ func (t *worker) hear(o map[string]any) {
 	case "forgotten":
 		t.end()
 		t.memory.forgetAll()
-		t.page.OnForgotten()
+		t.page.OnForgotten(text("detail"))
 	case "exit":
 		t.exited(text("detail"))
 	}
