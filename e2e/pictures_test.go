@@ -175,6 +175,7 @@ func TestOwnPictures(t *testing.T) {
 	b.look("27-own-drawing")
 	b.click("[data-action=draw][data-value='1']")
 	examples(17)
+	b.shows("8 cat and 9 dog")
 	b.click("[data-action=draw][data-value='1']")
 	b.shows("Draw first, then press the class of what you have drawn.")
 
@@ -184,6 +185,32 @@ func TestOwnPictures(t *testing.T) {
 	examples(17)
 	b.press("join")
 	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
+}
+
+// A person who forgets everything while pictures are read, or written, has nothing left.
+func TestOwnForgetPictures(t *testing.T) {
+	c := serve(t, ownPictures())
+	b := open(t, c.url())
+	dir := t.TempDir()
+	var paths []string
+	for i := range 12 {
+		var photo bytes.Buffer
+		if err := jpeg.Encode(&photo, picture(1600, 1200, i), nil); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, filepath.Join(dir, fmt.Sprintf("photo%d.jpg", i)))
+		if err := os.WriteFile(paths[i], photo.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.selects("#own-class", "0")
+	b.choose("own-files", paths...)
+	b.press("own-forget")
+	b.press("own-forget") // asked again
+	b.step("none")
+	if trouble := b.text("own-error"); trouble != "" || b.kept() != "" {
+		t.Errorf("after everything is forgotten: %q, kept %q", trouble, b.kept())
+	}
 }
 
 // Images of IDX files become examples as they are.
