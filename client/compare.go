@@ -43,7 +43,7 @@ type job struct {
 
 // maxJobs bounds the answers that wait to be compared: a client that has no time between
 // orders compares only some.
-const maxJobs = 3
+const maxJobs = 4
 
 // Comparison returns what is known so far.
 func (c *Client) Comparison() Comparison {
@@ -64,6 +64,13 @@ func (c *Client) compareAnswer(local []float32) {
 	}
 	cfg := FitOf(o)
 	cfg.Prox = 0
+	if base := c.base; o.Base > 0 && (c.evaluated == nil || c.evaluated.Version < o.Base) { // nobody has asked for it
+		s.jobs = append(s.jobs, job{params: base, done: func(m learn.Metrics) {
+			if c.evaluated == nil || c.evaluated.Version < o.Base {
+				c.evaluated = &Evaluation{Version: o.Base, Metrics: m}
+			}
+		}})
+	}
 	s.jobs = append(s.jobs,
 		job{params: slices.Clone(local), done: func(m learn.Metrics) { s.result.Before, s.result.Round = &m, o.Round }},
 		job{params: s.alone, train: &cfg, done: func(learn.Metrics) { s.result.Rounds++ }},

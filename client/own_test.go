@@ -282,6 +282,13 @@ func TestComparison(t *testing.T) {
 	// The next version is another model.
 	hash := learn.Hash(trained)
 	receive(t, c, &protocol.Model{Version: 1, Hash: hash[:], Vectors: []protocol.Vector{{Role: protocol.RoleModel, Block: compress.AppendFloat32(nil, trained)}}})
+	second := order(w, 2)
+	second.Base, second.BaseHash = 1, hash[:]
+	receive(t, c, second)
+	work(c, 7)
+	if after := c.Comparison().After; after == nil || after.Version != 1 || !reflect.DeepEqual(after.Metrics, evaluate(trained)) {
+		t.Errorf("the version that the order starts from is evaluated as %+v", after)
+	}
 	if err := c.Personalise(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,15 +2,19 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"fedtab/coordinator/swarm"
+	"fedtab/learn/data"
 	"fedtab/protocol"
 	"fedtab/tasks"
 )
@@ -54,7 +58,7 @@ func TestHonestAreNotClosed(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			began := time.Now()
-			totals, err := swarm.Run(ctx, swarm.Options{URL: s.socket(), Task: name, Clients: 12, OnMessage: func(_ int, m protocol.Message, _ bool) {
+			totals, err := swarm.Run(ctx, swarm.Options{URL: s.socket(), Task: name, Clients: 12, Own: anyOwn(t, s.studies[0].Data.Own, 12), OnMessage: func(_ int, m protocol.Message, _ bool) {
 				if a, ok := m.(*protocol.Ack); ok && a.Reason == protocol.ReasonAccepted && time.Since(began) > over {
 					cancel()
 				}
@@ -70,4 +74,62 @@ func TestHonestAreNotClosed(t *testing.T) {
 			t.Logf("%d contributions accepted, %d reconnections", totals.Accepted, totals.Reconnects)
 		})
 	}
+}
+
+// anyOwn makes own data under a schema for a number of participants, of random values; nil
+// without a schema.
+func anyOwn(t *testing.T, s *data.Schema, participants int) (all []*data.Own) {
+	t.Helper()
+	if s == nil {
+		return nil
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range participants {
+		n := s.Min + 10*i
+		if im := s.Images; im != nil {
+			pixels := data.Array{Dims: append([]int{n}, s.Shape()...), Data: make([]uint8, n*im.Width*im.Height*im.Channels)}
+			labels := data.Array{Dims: []int{n}, Data: make([]uint8, n)}
+			for k := range pixels.Data {
+				pixels.Data[k] = uint8(r.Uint32())
+			}
+			for k := range labels.Data {
+				labels.Data[k] = uint8(k % len(im.Classes))
+			}
+			set, err := data.NewSet(pixels, labels, len(im.Classes))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, err := data.NewOwnImages(s, set, uint64(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, o)
+			continue
+		}
+		fields := append(slices.Clone(s.Table.Features), s.Table.Label)
+		var text strings.Builder
+		for k, f := range fields {
+			fmt.Fprintf(&text, "%s%q", map[bool]string{true: ","}[k > 0], f.Name)
+		}
+		for range n {
+			for k, f := range fields {
+				text.WriteString(map[bool]string{true: ",", false: "\n"}[k > 0])
+				if f.Type == data.NumberField {
+					fmt.Fprint(&text, *f.Min+r.Float64()*(*f.Max-*f.Min))
+				} else {
+					fmt.Fprintf(&text, "%q", f.Values[r.IntN(len(f.Values))])
+				}
+			}
+		}
+		rows, err := data.ReadOwn(strings.NewReader(text.String()), "any.csv", s, data.OwnCSV{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := rows.Own(uint64(i), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, o)
+	}
+	return all
 }
