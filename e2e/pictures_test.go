@@ -120,7 +120,7 @@ func TestOwnPictures(t *testing.T) {
 	z := zip.NewWriter(&packed)
 	for name, content := range map[string][]byte{
 		"all/cat/a.png": pngOf(t, picture(30, 40, 201)), "all/dog/b.png": pngOf(t, picture(30, 40, 202)), "__MACOSX/all/cat/._a.png": []byte("no picture"),
-		"all/c.png": pngOf(t, picture(30, 40, 203)), "labels.csv": []byte("file,class\nc.png,dog\n"), "all/cat/bomb.png": make([]byte, 65<<20),
+		"all/c.png": pngOf(t, picture(30, 40, 203)), "labels.csv": []byte("file,class\nc.png,dog\nd.png,hamster\n"), "all/cat/bomb.png": make([]byte, 65<<20),
 	} {
 		w, err := z.Create(name)
 		if err == nil {
@@ -137,6 +137,7 @@ func TestOwnPictures(t *testing.T) {
 	b.choose("own-files", file(t, "pets.zip", packed.String()))
 	examples(14)
 	b.shows("it unpacks to more than 64 MB")
+	b.shows("hamster is no class: write cat or dog")
 
 	// A picture without a class is named.
 	b.choose("own-files", file(t, "stray.png", string(pngOf(t, picture(30, 40, 204)))))

@@ -46,7 +46,7 @@ func (o *own) addFiles(files js.Value, label int) {
 			j.do(func() { o.openIDX(f.idx) })
 			return
 		}
-		labels, words := o.labels(f.tables)
+		labels, words := o.labels(&f)
 		if words != "" {
 			j.do(func() { o.fail(words) })
 			return
@@ -82,18 +82,27 @@ func (f *found) add(source js.Value) {
 func reason(err error) string { return strings.TrimPrefix(err.Error(), "Error: ") }
 
 // labels reads the classes of pictures in the first of the tables; nil if there is none.
-func (o *own) labels(tables []js.Value) (*data.Labels, string) {
-	if len(tables) == 0 {
+// What is no class there is a problem.
+func (o *own) labels(f *found) (*data.Labels, string) {
+	if len(f.tables) == 0 {
 		return nil, ""
 	}
-	name := tables[0].Get("path").String()
-	content, err := blob(tables[0])
+	name := f.tables[0].Get("path").String()
+	content, err := blob(f.tables[0])
 	if err != nil {
 		return nil, name + " cannot be read: " + reason(err) + "."
 	}
 	labels, err := data.ReadLabels(newFileReader(content), name, o.schema, nil)
 	if err != nil {
 		return nil, refusal(name, err)
+	}
+	for _, offer := range labels.Offers {
+		if offer.Shifted != "" { // most would be right by mistake
+			return nil, fmt.Sprintf("%s: %s. Write the classes of the task in it.", name, offer.Shifted)
+		}
+		for _, text := range offer.Texts {
+			f.problems = append(f.problems, tab.Problem{Where: name, What: fmt.Sprintf("%s is no class: write %s", short(text.Text), alternatives(offer.Values))})
+		}
 	}
 	return labels, ""
 }
