@@ -137,6 +137,9 @@ func TestOwnTable(t *testing.T) {
 	if n := js[int](b, "document.querySelectorAll('#own-rows tr').length"); n != 50 {
 		t.Errorf("%d rows are shown, want 50", n)
 	}
+	if row := js[string](b, "document.querySelector('#own-rows tr').textContent"); row != "22050.5fhealthy" {
+		t.Errorf("the first row is %q, want line 2 with its values", row)
+	}
 	b.look("20-own-asking")
 	b.press("own-read")
 	b.step("ready")

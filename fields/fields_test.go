@@ -80,7 +80,6 @@ func TestData(t *testing.T) {
 	in := tab.Data{
 		Step: tab.DataAsking, Notes: []string{"a"}, Bytes: 5 << 30, Found: []string{"x", "y"},
 		Want:   []tab.Wanted{{Name: "age", Column: 2}, {Name: "sex", Why: "none"}},
-		Rows:   []tab.Row{{Line: 7, Cells: []tab.Cell{{Text: "1,5", Value: "1.5"}, {Text: "x", Problem: "f or m"}}}},
 		Offers: []tab.Offer{{Column: "sex", Texts: []tab.Text{{Text: "w", Rows: 3, As: "f"}}, Values: []string{"f", "m"}}},
 	}
 	text, err := json.Marshal(Map(in))

@@ -268,5 +268,23 @@
 		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 	}
 
-	Object.assign(fedtab, { camera, drawing, sample, saveFile, showPictures: show });
+	// showRows shows the first rows of a table as the worker has understood them
+	// (tab.Row).
+	function showRows(rows) {
+		const element = (name, text, more) => Object.assign(document.createElement(name), { textContent: text }, more);
+		byId("own-rows").replaceChildren(...rows.map(({ line, cells }) => {
+			const row = document.createElement("tr");
+			row.append(element("th", line.toLocaleString("en"), { scope: "row" }));
+			for (const { text, value, problem } of cells) {
+				if (problem) {
+					row.append(element("td", text, { className: "wrong", title: "want " + problem }));
+				} else {
+					row.append(element("td", value || "\u2013", text === value ? {} : { title: "in the file: " + text }));
+				}
+			}
+			return row;
+		}));
+	}
+
+	Object.assign(fedtab, { camera, drawing, sample, saveFile, showPictures: show, showRows });
 })();

@@ -7,6 +7,7 @@ self.fedtabPictures = (() => {
 	const maxFile = 1 << 30; // bytes of a file of images, unpacked
 	const maxEntries = 200_000;
 	const maxDirectory = 64 << 20; // bytes of the list of a zip file
+	const maxDecodes = 4; // at a time: each has a picture in memory, as large as it is
 
 	const view = async (file, from, to) => new DataView(await file.slice(from, to).arrayBuffer());
 	const text = (bytes, from, n) => String.fromCharCode(...new Uint8Array(bytes.buffer, from, Math.min(n, bytes.byteLength - from)));
@@ -185,9 +186,17 @@ self.fedtabPictures = (() => {
 		throw new Error("it is packed in a way that browsers do not unpack");
 	}
 
+	let decodes = 0;
+	const waiting = [];
+
 	// read returns the pixels of a picture, or the reason why there are none. It never
-	// rejects.
+	// rejects. It may be called for many pictures at once.
 	async function read(source, side, dark) {
+		if (decodes < maxDecodes) {
+			decodes++;
+		} else {
+			await new Promise((resolve) => waiting.push(resolve));
+		}
 		try {
 			const file = source.bitmap ?? source.file ?? await unpack(source);
 			return await decode(file, side, dark);
@@ -196,6 +205,13 @@ self.fedtabPictures = (() => {
 				return { reason: "it was changed or removed while it was read" };
 			}
 			return { reason: error.message };
+		} finally {
+			const next = waiting.shift();
+			if (next) {
+				next();
+			} else {
+				decodes--;
+			}
 		}
 	}
 

@@ -28,7 +28,6 @@ type Data struct {
 	Table bool     `json:"table"` // a file with columns is looked at; what follows is about it
 	Found []string `json:"found"` // the columns of the file
 	Want  []Wanted `json:"want"`  // of the task: the first of them, and those that were not found
-	Rows  []Row    `json:"rows"`  // the first, as they are understood
 
 	Decimal  string  `json:"decimal"`  // the sign that a person has chosen: point or comma
 	Question string  `json:"question"` // which of them it is, where only a person can tell
@@ -54,6 +53,14 @@ type Wanted struct {
 	Name   string `json:"name"`
 	Column int    `json:"column"` // of the file, from 1; 0: not found
 	Why    string `json:"why"`    // it was not found
+}
+
+// Preview is a worker's message of type "rows": the first rows of a file, as they are
+// understood. static/bring.js draws them: a thousand cells would take the page's program
+// 100 ms.
+type Preview struct {
+	Type string `json:"type"`
+	Rows []Row  `json:"rows"`
 }
 
 // Row is a row of the file's first ones.

@@ -325,20 +325,13 @@ func chosen(is bool) any {
 	return nil
 }
 
-// want and rows return what is looked at, nothing at other times: the page is slow with
-// long tables.
+// want returns the columns that are looked at, nothing at other times: the page is slow
+// with many.
 func (c *Own) want() []tab.Wanted {
 	if !c.asking() {
 		return nil
 	}
 	return c.Page.Data.Want
-}
-
-func (c *Own) rows() []tab.Row {
-	if !c.asking() {
-		return nil
-	}
-	return c.Page.Data.Rows
 }
 
 // maxChoices is how many columns of a file all lists offer together.
@@ -443,35 +436,6 @@ func (c *Own) forgetWords() string {
 		return "Yes, forget everything"
 	}
 	return "Forget everything"
-}
-
-// cellText is a value as it was understood.
-func cellText(cell tab.Cell) string {
-	switch {
-	case cell.Problem != "":
-		return cell.Text
-	case cell.Value == "":
-		return dash
-	}
-	return cell.Value
-}
-
-// cellTitle says what would be right in place of a value, or how it is in the file.
-func cellTitle(cell tab.Cell) any {
-	switch {
-	case cell.Problem != "":
-		return "want " + cell.Problem
-	case cell.Text != cell.Value:
-		return "in the file: " + cell.Text
-	}
-	return nil
-}
-
-func cellClass(cell tab.Cell) string {
-	if cell.Problem == "" {
-		return ""
-	}
-	return "wrong"
 }
 
 // offerWords says what is asked about a column.

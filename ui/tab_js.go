@@ -101,6 +101,10 @@ func (t *worker) start(task string) {
 	worker := js.Global().Get("Worker").New(t.url, map[string]any{"name": build})
 	message := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		message := args[0].Get("data")
+		if serial == t.serial && message.Get("type").String() == "rows" {
+			js.Global().Get("fedtab").Call("showRows", message.Get("rows"))
+			return nil
+		}
 		if serial == t.serial && message.Get("type").String() == "sheet" {
 			js.Global().Get("fedtab").Call("showPictures", message.Get("bytes"), message.Get("width"), message.Get("height"))
 			return nil

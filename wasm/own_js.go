@@ -372,6 +372,6 @@ func schemaHash(s *data.Schema) string {
 func (o *own) closeFile() {
 	o.table, o.idx = nil, nil
 	r := &o.report
-	r.Table, r.Found, r.Want, r.Rows, r.Decimal, r.Question, r.Offers = false, nil, nil, nil, "", "", nil
+	r.Table, r.Found, r.Want, r.Decimal, r.Question, r.Offers = false, nil, nil, "", "", nil
 	r.BadRows, r.GoodRows, r.Layout = 0, 0, false
 }

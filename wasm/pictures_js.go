@@ -12,8 +12,9 @@ import (
 	"fedtab/tab"
 )
 
-// decodesAtOnce is how many pictures the browser decodes at a time.
-const decodesAtOnce = 4
+// readsAhead is how many pictures the browser is asked for before they are needed. It
+// decodes fewer at a time; those that are done wait, at the size that is needed of them.
+const readsAhead = 16
 
 // byFolder, as the label of pictures, stands for the class of their folders or of a
 // table.
@@ -165,7 +166,7 @@ func (o *own) decode(j *job, into *data.Pictures, f *found, labels *data.Labels,
 	}
 	ahead := make([]js.Value, 0, len(wanted))
 	for i, source := range wanted {
-		for len(ahead) < min(i+decodesAtOnce, len(wanted)) {
+		for len(ahead) < min(i+readsAhead, len(wanted)) {
 			ahead = append(ahead, o.decoding(wanted[len(ahead)]))
 		}
 		picture, err := await(ahead[i])

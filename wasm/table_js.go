@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall/js"
 
+	"fedtab/fields"
 	"fedtab/learn/data"
 	"fedtab/tab"
 )
@@ -109,15 +110,16 @@ func (o *own) show(p *data.Preview) {
 			r.Want = append(r.Want, tab.Wanted{Name: f.Field, Column: f.Column + 1, Why: f.Why})
 		}
 	}
-	r.Rows = nil
+	rows := tab.Preview{Type: "rows"}
 	for _, row := range p.Rows {
 		cells := make([]tab.Cell, len(shown))
 		for i, k := range shown {
 			c := row.Cells[k]
 			cells[i] = tab.Cell{Text: short(c.Text), Value: short(c.Value), Problem: c.Want}
 		}
-		r.Rows = append(r.Rows, tab.Row{Line: row.Line, Cells: cells})
+		rows.Rows = append(rows.Rows, tab.Row{Line: row.Line, Cells: cells})
 	}
+	o.page.post(fields.Map(rows))
 	o.questions(p.Question, p.Offers)
 	r.Notes = append(first(r.Notes, "Of "), p.Notes...)
 	o.post()
