@@ -206,9 +206,21 @@ func TestOwnForgetPictures(t *testing.T) {
 	}
 	b.selects("#own-class", "0")
 	b.choose("own-files", paths...)
+	await(t, "the pictures are read", func() bool {
+		return js[bool](b, "['reading', 'ready'].includes(document.getElementById('own-state').dataset.step)")
+	})
 	b.press("own-forget")
 	b.press("own-forget") // asked again
 	b.step("none")
+	b.choose("own-files", paths...)
+	b.step("ready")
+	await(t, "the pictures are shown", func() bool { return js[int](b, "document.getElementById('own-sheet').childElementCount") == 1 })
+	b.press("own-forget")
+	b.press("own-forget")
+	b.step("none")
+	if n := js[int](b, "document.getElementById('own-sheet').childElementCount"); n != 0 {
+		t.Error("pictures that are forgotten are still in the page")
+	}
 	if trouble := b.text("own-error"); trouble != "" || b.kept() != "" {
 		t.Errorf("after everything is forgotten: %q, kept %q", trouble, b.kept())
 	}

@@ -286,5 +286,12 @@
 		}));
 	}
 
-	Object.assign(fedtab, { camera, drawing, sample, saveFile, showPictures: show, showRows });
+	// forget removes what the page shows of rows, pictures and drawings.
+	function forget() {
+		for (const id of ["own-rows", "own-sheet", "own-canvas"]) {
+			byId(id)?.replaceChildren();
+		}
+	}
+
+	Object.assign(fedtab, { camera, drawing, forget, sample, saveFile, showPictures: show, showRows });
 })();
