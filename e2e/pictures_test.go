@@ -174,6 +174,12 @@ func TestOwnPictures(t *testing.T) {
 		}
 	}
 	b.look("27-own-drawing")
+	js[bool](b, `(() => { window.sheet = document.querySelector("#own-canvas canvas"); document.getElementById("own-layout").value = "last";
+		document.dispatchEvent(new Event("visibilitychange")); return true })()`)
+	await(t, "the page is drawn again", func() bool { return js[string](b, "document.getElementById('own-layout').value") == "" })
+	if !js[bool](b, "sheet.isConnected") {
+		t.Error("the drawing is lost when the page is drawn again")
+	}
 	b.click("[data-action=draw][data-value='1']")
 	examples(17)
 	b.shows("8 cat and 9 dog")
