@@ -42,9 +42,6 @@ func (c *Client) SetOwn(o *data.Own) error {
 	return c.encode()
 }
 
-// Standardised reports whether the constants of the client's own data are known.
-func (c *Client) Standardised() bool { return c.own.constants != nil }
-
 // Constants returns the constants of the client's own data, nil if they are not known.
 func (c *Client) Constants() *data.Constants { return c.own.constants }
 
@@ -95,7 +92,7 @@ func (c *Client) standardise(m *protocol.Constants) error {
 	return c.encode()
 }
 
-// enquired takes an enquiry: an order for totals beside those of the rounds.
+// enquiryOrdered takes an enquiry: an order for totals beside those of the rounds.
 func (c *Client) enquiryOrdered(o *protocol.Order) []protocol.Message {
 	if reason, detail := c.answerable(o); reason != protocol.ReasonAccepted {
 		return decline(o, reason, detail)

@@ -185,7 +185,7 @@ func TestDeclinedEnquiries(t *testing.T) {
 func TestConstants(t *testing.T) {
 	c, w := withOwn(t, table(t, data.FederatedScale), Config{})
 	receive(t, c, order(w, 1))
-	if c.Ready() || c.Standardised() {
+	if c.Ready() || c.Constants() != nil {
 		t.Fatal("the client trains on numbers that are not standardised")
 	}
 	receive(t, c, &protocol.Constants{Mean: []float64{10, 20, 3, 100}})

@@ -151,12 +151,18 @@ func (f *ownFile) read(ctx context.Context) (*data.Own, error) {
 	own, err := rows.Own(seedOf(sum), f.skip)
 	if err != nil && rows.Question != nil {
 		return nil, fmt.Errorf("--data: %w (--decimal point or --decimal comma answers it)", err)
-	} else if err != nil && rows.Rejected > 0 && !f.skip {
+	} else if err != nil && rows.Rejected > 0 && !f.skip && !shifted(rows.Offers) {
 		return nil, fmt.Errorf("--data: %w (--skip-problems leaves them out)", err)
 	} else if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
 	return own, nil
+}
+
+// shifted reports whether the values of a field count from another number: rows that are
+// left out do not answer that.
+func shifted(offers []data.Offer) bool {
+	return slices.ContainsFunc(offers, func(o data.Offer) bool { return o.Shifted != "" })
 }
 
 // labelField is the field of the labels of images, for --alias.
@@ -201,7 +207,7 @@ func (f *ownFile) readImages() (*data.Own, error) {
 		return own, nil
 	case got.Likely != data.DetectLayout:
 		return nil, fmt.Errorf("--data: %w (--layout first or --layout last says it)", err)
-	case got.Rejected > 0 && !f.skip:
+	case got.Rejected > 0 && !f.skip && !shifted(got.Offers):
 		return nil, fmt.Errorf("--data: %w (--skip-problems leaves them out)", err)
 	}
 	return nil, fmt.Errorf("--data: %w", err)

@@ -120,7 +120,7 @@ func TestOwnPictures(t *testing.T) {
 	z := zip.NewWriter(&packed)
 	for name, content := range map[string][]byte{
 		"all/cat/a.png": pngOf(t, picture(30, 40, 201)), "all/dog/b.png": pngOf(t, picture(30, 40, 202)), "__MACOSX/all/cat/._a.png": []byte("no picture"),
-		"all/c.png": pngOf(t, picture(30, 40, 203)), "labels.csv": []byte("file,class\nc.png,dog\n"), "all/cat/bomb.png": make([]byte, 65<<20),
+		"all/c.png": pngOf(t, picture(30, 40, 203)), "labels.csv": []byte("file,class\nc.png,dog\nd.png,hamster\n"), "all/cat/bomb.png": make([]byte, 65<<20),
 	} {
 		w, err := z.Create(name)
 		if err == nil {
@@ -137,6 +137,7 @@ func TestOwnPictures(t *testing.T) {
 	b.choose("own-files", file(t, "pets.zip", packed.String()))
 	examples(14)
 	b.shows("it unpacks to more than 64 MB")
+	b.shows("hamster is no class: write cat or dog")
 
 	// A picture without a class is named.
 	b.choose("own-files", file(t, "stray.png", string(pngOf(t, picture(30, 40, 204)))))
@@ -198,6 +199,44 @@ func TestOwnPictures(t *testing.T) {
 func (b *tab) dogs() int {
 	b.t.Helper()
 	return js[int](b, `Number(/dog: (\d+)/.exec(document.getElementById("own-classes").innerText)?.[1] ?? -1)`)
+}
+
+// A person who forgets everything while pictures are read, or written, has nothing left.
+func TestOwnForgetPictures(t *testing.T) {
+	c := serve(t, ownPictures())
+	b := open(t, c.url())
+	dir := t.TempDir()
+	var paths []string
+	for i := range 12 {
+		var photo bytes.Buffer
+		if err := jpeg.Encode(&photo, picture(1600, 1200, i), nil); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, filepath.Join(dir, fmt.Sprintf("photo%d.jpg", i)))
+		if err := os.WriteFile(paths[i], photo.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.selects("#own-class", "0")
+	b.choose("own-files", paths...)
+	await(t, "the pictures are read", func() bool {
+		return js[bool](b, "['reading', 'ready'].includes(document.getElementById('own-state').dataset.step)")
+	})
+	b.press("own-forget")
+	b.press("own-forget") // asked again
+	b.step("none")
+	b.choose("own-files", paths...)
+	b.step("ready")
+	await(t, "the pictures are shown", func() bool { return js[int](b, "document.getElementById('own-sheet').childElementCount") == 1 })
+	b.press("own-forget")
+	b.press("own-forget")
+	b.step("none")
+	if n := js[int](b, "document.getElementById('own-sheet').childElementCount"); n != 0 {
+		t.Error("pictures that are forgotten are still in the page")
+	}
+	if trouble := b.text("own-error"); trouble != "" || b.kept() != "" {
+		t.Errorf("after everything is forgotten: %q, kept %q", trouble, b.kept())
+	}
 }
 
 // Images of IDX files become examples as they are.

@@ -23,9 +23,9 @@ type Own struct {
 // enquiryTime is how long participants have for their answer to an enquiry.
 const enquiryTime = 30 * time.Second
 
-// maxMute is how many enquiries in a row a participant can leave unanswered until it is
+// maxUnanswered is how many enquiries in a row a participant can leave unanswered until it is
 // asked, and not waited for.
-const maxMute = 2
+const maxUnanswered = 2
 
 // enquiry asks participants for totals of their own data, beside the rounds. A run has one
 // at a time: a survey before its first round, then evaluations.
@@ -105,10 +105,10 @@ func (r *Run) askMember(m *member) {
 	}
 	delete(e.later, m.number)
 	e.asked[m.number] = pending
-	if m.mute < maxMute {
+	if m.unanswered < maxUnanswered {
 		e.waiting++
 	}
-	m.mute++
+	m.unanswered++
 	r.sendEnquiry(m)
 }
 
@@ -205,15 +205,15 @@ func (r *Run) settled(m *member, as asked) {
 		e.asked[m.number] = max(was, as)
 	}
 	if was == pending {
-		if m.mute <= maxMute { // it was waited for
+		if m.unanswered <= maxUnanswered { // it was waited for
 			e.waiting--
 		}
-		m.mute = 0
+		m.unanswered = 0
 	}
 	r.checkEnquiry()
 }
 
-// checkEnquiry closes the enquiry once nobody is waited for.
+// checkEnquiry closes the enquiry once no participant is waited for.
 func (r *Run) checkEnquiry() {
 	if e := r.enquiry; e != nil && e.waiting <= 0 && len(e.later) == 0 {
 		r.closeEnquiry(e)

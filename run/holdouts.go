@@ -84,9 +84,9 @@ func (r *Run) holdoutsFailed(version uint64, params []float32) {
 	}
 }
 
-// combine makes the figures of an evaluation from what participants told. Nobody counts
-// for more than four times the median of their examples. A goal counts as reached if it
-// would be without any one participant. The figures of a class need fewest participants
+// combine makes the figures of an evaluation from what participants told. No participant
+// counts for more than four times the median of their examples. A goal counts as reached if
+// it would be without any one participant. The figures of a class need fewest participants
 // that have examples of it.
 func (e *Evaluation) combine(all []told, constants data.Constants, goals []Goal, fewest int) {
 	rows := make([]uint64, len(all))

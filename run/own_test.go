@@ -276,8 +276,8 @@ func TestOwnDataLater(t *testing.T) {
 	}
 }
 
-// Who tells what cannot be is refused, and is not in the constants; who tells nothing is
-// not waited for without end; two are not enough.
+// A participant that tells what cannot be is refused, and is not in the constants; one that
+// tells nothing is not waited for without end; two are not enough.
 func TestLyingSurvey(t *testing.T) {
 	s := homes()
 	v := newVillage(t, s, nil)
@@ -321,7 +321,7 @@ func TestLyingSurvey(t *testing.T) {
 	}
 }
 
-// Who answers in another shape has answered: it is not waited for. The event log does not
+// A participant that answers in another shape has answered: it is not waited for. The event log does not
 // say how many examples it has.
 func TestMisshapenTotals(t *testing.T) {
 	s := homes()

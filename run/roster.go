@@ -43,11 +43,11 @@ type member struct {
 	tab    protocol.TabState
 	active bool // present for the strategy
 
-	address string // of its newest socket
-	events  budget // of what it causes in the event log
-	takes   budget // of sockets that take it over from one that is open
-	asked   int    // orders and fetches that it was sent and has not declined
-	mute    int    // enquiries in a row that it has not answered
+	address    string // of its newest socket
+	events     budget // of what it causes in the event log
+	takes      budget // of sockets that take it over from one that is open
+	asked      int    // orders and fetches that it was sent and has not declined
+	unanswered int    // enquiries in a row that it has not answered
 
 	codecs      []protocol.Codec // that it has
 	codec       protocol.Codec   // of its answers

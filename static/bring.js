@@ -41,25 +41,29 @@
 
 	// Files and folders that are dropped
 
+	// walk adds the files of an entry, and returns how many files and folders it could
+	// not read.
 	async function walk(entry, path, into) {
-		if (into.length >= maxFiles) {
-			return;
-		}
-		if (entry.isFile) {
-			const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-			into.push({ file, path: path + file.name });
-			return;
-		}
-		const reader = entry.createReader();
-		for (;;) { // it gives 100 entries at a time
-			const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-			if (some.length === 0) {
-				return;
+		let lost = 0;
+		try {
+			if (entry.isFile && into.length < maxFiles) {
+				const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+				into.push({ file, path: path + file.name });
 			}
-			for (const e of some) {
-				await walk(e, path + entry.name + "/", into);
+			const reader = entry.isFile ? null : entry.createReader();
+			while (reader && into.length < maxFiles) { // it gives 100 entries at a time
+				const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+				if (some.length === 0) {
+					break;
+				}
+				for (const e of some) {
+					lost += await walk(e, path + entry.name + "/", into);
+				}
 			}
+		} catch {
+			lost++;
 		}
+		return lost;
 	}
 
 	const zone = (event) => event.target.closest?.("#own");
@@ -83,14 +87,14 @@
 		const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
 		const plain = [...event.dataTransfer.files];
 		const files = [];
-		try {
-			for (const entry of entries) {
-				await walk(entry, "", files);
-			}
-		} catch {
-			announce("A file or folder could not be read: it was moved, or this browser may not read it.");
+		let lost = 0;
+		for (const entry of entries) {
+			lost += await walk(entry, "", files);
 		}
 		bringFiles(entries.length > 0 ? files : plain.map((file) => ({ file, path: file.name })));
+		if (lost > 0) {
+			announce("Files or folders that could not be read: " + lost + ". They were moved, or this browser may not read them.");
+		}
 	});
 
 	document.addEventListener("paste", (event) => {
@@ -282,5 +286,12 @@
 		}));
 	}
 
-	Object.assign(fedtab, { camera, drawing, sample, saveFile, showPictures: show, showRows });
+	// forget removes what the page shows of rows, pictures and drawings.
+	function forget() {
+		for (const id of ["own-rows", "own-sheet", "own-canvas"]) {
+			byId(id)?.replaceChildren();
+		}
+	}
+
+	Object.assign(fedtab, { camera, drawing, forget, sample, saveFile, showPictures: show, showRows });
 })();

@@ -81,8 +81,12 @@ self.fedtabOwn = (() => {
 			},
 			remove: (id) => folder.removeEntry(id),
 			async clear() {
+				const left = [];
 				for await (const id of folder.keys()) {
-					await folder.removeEntry(id);
+					await folder.removeEntry(id).catch((error) => left.push(error)); // another tab is writing it
+				}
+				if (left.length > 0) {
+					throw left[0];
 				}
 			},
 		};
@@ -153,6 +157,9 @@ self.fedtabOwn = (() => {
 		create: async (id, about) => (await store()).create(id, about),
 		open: async (id) => (await store()).open(id),
 		remove: async (id) => (await store()).remove(id),
-		clear: async () => (await store()).clear(),
+		clear: async () => {
+			const kept = await store().catch(() => null); // where nothing can be kept, nothing is
+			await kept?.clear();
+		},
 	};
 })();

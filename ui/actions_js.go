@@ -23,7 +23,11 @@ func watchButtons(page *Page, loop *loop, tab *worker, coordinator *coordinator)
 		"camera":     func(string) { tab.camera(true) },
 		"camera-off": func(string) { tab.camera(false) },
 		"own-take":   func(string) { camera().Call("take") },
-		"draw":       func(class string) { drawing().Call("add", class) },
+		"draw": func(value string) {
+			if class, err := strconv.Atoi(value); err == nil {
+				drawing().Call("add", class)
+			}
+		},
 		"draw-clear": func(string) { drawing().Call("clear") },
 		"own-cancel": func(string) { tab.tell(map[string]any{"type": "cancel"}) },
 		"own-read":   func(string) { tab.tell(map[string]any{"type": "read", "skip": false}) },
@@ -57,7 +61,12 @@ func watchButtons(page *Page, loop *loop, tab *worker, coordinator *coordinator)
 		data := button.Get("dataset")
 		if action := actions[data.Get("action").String()]; action != nil {
 			value := data.Get("value")
-			loop.do(func() { action(text(value)) })
+			loop.do(func() {
+				if button.Call("closest", "#own").Truthy() {
+					page.DataTrouble = ""
+				}
+				action(text(value))
+			})
 		}
 	})
 	// What a person answers about a file.

@@ -39,7 +39,6 @@ func (p *Page) MayBring() bool { return p.MayDelete() && !p.Over() }
 func (p *Page) OnData(o map[string]any) {
 	name := p.Data.Name
 	fields.Fill(&p.Data, o)
-	p.DataTrouble = ""
 	if p.Data.Name != name || p.Data.Step == tab.DataNone || p.Data.Step == tab.DataReady {
 		p.Answers = tab.Answers{}
 	}
@@ -52,7 +51,8 @@ func (p *Page) OnProgress(o map[string]any) {
 	p.Data.Done, p.Data.Total = d.Done, d.Total
 }
 
-// OnBringFailed takes in why data could not be brought, before the worker has it.
+// OnBringFailed takes in why data could not be brought, before the worker has it. The page
+// shows it until the person does something about the data.
 func (p *Page) OnBringFailed(words string) { p.DataTrouble = words }
 
 // AnswerColumn notes which column of the file, from 1, a column of the task is; 0: none.
@@ -494,10 +494,10 @@ func (p *Page) OnDataLost(detail string) {
 	p.DataTrouble = "The program that reads data stopped: " + detail + ". Choose the data again, or reload the page."
 }
 
-// OnForgotten takes in that nothing is kept any more.
-func (p *Page) OnForgotten() {
+// OnForgotten takes in that nothing is kept any more, or what is as a sentence.
+func (p *Page) OnForgotten(trouble string) {
 	p.OnGone()
-	p.Data, p.Answers, p.DataTrouble = tab.Data{}, tab.Answers{}, ""
+	p.Data, p.Answers, p.DataTrouble = tab.Data{}, tab.Answers{}, trouble
 	p.Forgetting = false
 }
 

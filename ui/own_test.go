@@ -176,15 +176,19 @@ func TestOwnTroubles(t *testing.T) {
 	if got := c.keptWords(p.Data.Kept[0]); got != "12 examples, 9.41 kB, 2026-03-04 05:06; in use" || c.canUse(p.Data.Kept[0]) {
 		t.Errorf("kept: %q", got)
 	}
-	if c.trouble() != "" || c.storage() != "Kept in this browser, for this page only: a reload goes on with it." {
+	if c.trouble() != "This device has no camera. Choose files instead." || c.storage() != "Kept in this browser, for this page only: a reload goes on with it." {
 		t.Errorf("trouble %q, storage %q", c.trouble(), c.storage())
 	}
 	p.Forgetting = true
 	if _, text := tag(t, render(t, p), "own-forget"); text != "Yes, forget everything" {
 		t.Errorf("the button says %q", text)
 	}
-	if p.OnForgotten(); p.HasData() || p.Forgetting || len(p.Data.Kept) > 0 {
-		t.Errorf("after all is forgotten: %+v", p.Data)
+	if p.OnForgotten(""); p.HasData() || p.Forgetting || len(p.Data.Kept) > 0 || c.trouble() != "" {
+		t.Errorf("after all is forgotten: %+v, %q", p.Data, c.trouble())
+	}
+	p.OnForgotten("Not everything could be removed.")
+	if p.OnData(decode(t, `{"step": "none"}`)); c.trouble() != "Not everything could be removed." {
+		t.Errorf("what is left is not said: %q", c.trouble())
 	}
 	p.OnDataLost("out of memory")
 	if want := "The program that reads data stopped: out of memory. Choose the data again, or reload the page."; c.trouble() != want {

@@ -204,7 +204,9 @@ func (t *worker) hear(o map[string]any) {
 	case "forgotten":
 		t.end()
 		t.memory.forgetAll()
-		t.page.OnForgotten()
+		t.camera(false)
+		js.Global().Get("fedtab").Call("forget")
+		t.page.OnForgotten(text("detail"))
 	case "exit":
 		t.exited(text("detail"))
 	}

@@ -35,6 +35,7 @@ type own struct {
 	idx      *openIDX
 	job      *job      // newest; what older ones find is dropped
 	keeping  bool      // the data is being written
+	kept     func()    // is called, once, when that has ended; nil: goes on as usual
 	again    bool      // and has changed since
 	last     time.Time // of the last report of progress
 }
@@ -249,6 +250,11 @@ func (o *own) keep(before string) {
 		kept, listed := o.store.list(a.Task, a.Schema)
 		o.queue.put(jobDone{do: func() {
 			o.keeping = false
+			if then := o.kept; then != nil {
+				o.kept = nil
+				then()
+				return
+			}
 			if o.schema != s {
 				return
 			}
@@ -341,13 +347,18 @@ func (o *own) remove(id string) {
 	})
 }
 
-// forget removes all that the browser keeps of this page, and calls then.
-func (o *own) forget(then func()) {
+// forget removes all that the browser keeps of this page, and calls then with the reason
+// why data is left.
+func (o *own) forget(then func(error)) {
 	o.job, o.data, o.pictures, o.table, o.idx = nil, nil, nil, nil, nil
+	if o.keeping { // what is being written cannot be removed
+		o.kept = func() { o.forget(then) }
+		return
+	}
 	go func() {
-		o.store.call("clear")
+		_, err := o.store.call("clear")
 		within(keepTimeout, js.Global().Get("fedtabKeep").Call("clear"))
-		o.queue.put(jobDone{do: then})
+		o.queue.put(jobDone{do: func() { then(err) }})
 	}()
 }
 

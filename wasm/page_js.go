@@ -112,12 +112,12 @@ func compared(r *tab.Report, c *client.Client) {
 		if m == nil {
 			return nil
 		}
-		f, k := m.Figures(), c.Constants()
+		f, k := m.Figures(), c.Constants() // nothing is evaluated without them
 		score := f.Accuracy
 		if m.Classes() == 0 {
 			score = f.RMSE
-			if k != nil && len(k.Mean) > 0 { // the target is the last number
-				score = m.InUnits(k.Mean[len(k.Mean)-1], k.Deviation[len(k.Deviation)-1]).Figures().RMSE
+			if n := len(k.Deviation); n > 0 && k.Deviation[n-1] > 0 { // the target is the last number
+				score = m.InUnits(k.Mean[n-1], k.Deviation[n-1]).Figures().RMSE
 			}
 		}
 		return &score

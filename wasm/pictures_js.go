@@ -37,6 +37,7 @@ func (o *own) addFiles(files js.Value, label int) {
 	if o.report.Name == "" {
 		o.report.Name = "your pictures"
 	}
+	into := o.pictures
 	o.begin(tab.DataReading, func(j *job) {
 		var f found
 		for i := range files.Length() {
@@ -46,12 +47,12 @@ func (o *own) addFiles(files js.Value, label int) {
 			j.do(func() { o.openIDX(f.idx) })
 			return
 		}
-		labels, words := o.labels(f.tables)
+		labels, words := o.labels(&f)
 		if words != "" {
 			j.do(func() { o.fail(words) })
 			return
 		}
-		o.decode(j, &f, labels, label)
+		o.decode(j, into, &f, labels, label)
 	})
 }
 
@@ -82,18 +83,27 @@ func (f *found) add(source js.Value) {
 func reason(err error) string { return strings.TrimPrefix(err.Error(), "Error: ") }
 
 // labels reads the classes of pictures in the first of the tables; nil if there is none.
-func (o *own) labels(tables []js.Value) (*data.Labels, string) {
-	if len(tables) == 0 {
+// What is no class there is a problem.
+func (o *own) labels(f *found) (*data.Labels, string) {
+	if len(f.tables) == 0 {
 		return nil, ""
 	}
-	name := tables[0].Get("path").String()
-	content, err := blob(tables[0])
+	name := f.tables[0].Get("path").String()
+	content, err := blob(f.tables[0])
 	if err != nil {
 		return nil, name + " cannot be read: " + reason(err) + "."
 	}
 	labels, err := data.ReadLabels(newFileReader(content), name, o.schema, nil)
 	if err != nil {
 		return nil, refusal(name, err)
+	}
+	for _, offer := range labels.Offers {
+		if offer.Shifted != "" { // most would be right by mistake
+			return nil, fmt.Sprintf("%s: %s. Write the classes of the task in it.", name, offer.Shifted)
+		}
+		for _, text := range offer.Texts {
+			f.problems = append(f.problems, tab.Problem{Where: name, What: fmt.Sprintf("%s is no class: write %s", short(text.Text), alternatives(offer.Values))})
+		}
 	}
 	return labels, ""
 }
@@ -138,8 +148,9 @@ func alternatives(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-// decode adds pictures, some of which the browser decodes ahead.
-func (o *own) decode(j *job, f *found, labels *data.Labels, label int) {
+// decode adds pictures to a collection; the browser decodes some of them ahead. Other data
+// may take the collection's place meanwhile.
+func (o *own) decode(j *job, into *data.Pictures, f *found, labels *data.Labels, label int) {
 	problems := f.problems
 	added := 0
 	var wanted []js.Value
@@ -162,7 +173,7 @@ func (o *own) decode(j *job, f *found, labels *data.Labels, label int) {
 		ahead[i] = js.Undefined()
 		name := source.Get("path").String()
 		if err == nil {
-			err = o.addPixels(name, classes[i], picture)
+			err = addPixels(into, name, classes[i], picture)
 		}
 		if err != nil {
 			problems = append(problems, tab.Problem{Where: name, What: err.Error()})
@@ -176,7 +187,7 @@ func (o *own) decode(j *job, f *found, labels *data.Labels, label int) {
 	done := func() { o.took(added, problems, len(wanted)) }
 	if j.over() {
 		o.queue.put(jobDone{do: func() {
-			if o.job == nil {
+			if o.job == nil && o.pictures == into {
 				done()
 			}
 		}})
@@ -192,14 +203,14 @@ func (o *own) decoding(source js.Value) js.Value {
 }
 
 // addPixels adds a decoded picture. The error says why it is left out.
-func (o *own) addPixels(name string, class int, picture js.Value) error {
+func addPixels(to *data.Pictures, name string, class int, picture js.Value) error {
 	if why := picture.Get("reason"); why.Type() == js.TypeString {
 		return errors.New(why.String())
 	}
 	a := picture.Get("bytes")
 	rgba := make([]byte, a.Length())
 	js.CopyBytesToGo(rgba, a)
-	err := o.pictures.Add(name, class, rgba, picture.Get("width").Int(), picture.Get("height").Int())
+	err := to.Add(name, class, rgba, picture.Get("width").Int(), picture.Get("height").Int())
 	if refused := (*data.Refusal)(nil); errors.As(err, &refused) {
 		return errors.New(strings.TrimPrefix(strings.TrimPrefix(refused.Text, name), " is left out: "))
 	}
@@ -250,12 +261,15 @@ func (o *own) addPicture(bitmap js.Value, name string, label int) {
 		o.settle()
 		return
 	}
-	source := js.ValueOf(map[string]any{"bitmap": bitmap})
+	source, into := js.ValueOf(map[string]any{"bitmap": bitmap}), o.pictures
 	o.begin(tab.DataReading, func(j *job) {
 		picture, err := await(o.decoding(source))
 		o.queue.put(jobDone{do: func() { // one after the other, whatever comes meanwhile
+			if o.pictures != into {
+				return // other data has taken their place
+			}
 			if err == nil {
-				err = o.addPixels(name, label, picture)
+				err = addPixels(into, name, label, picture)
 			}
 			if err != nil {
 				o.fail("The picture was not added: " + err.Error())

@@ -122,7 +122,13 @@ func (h *scheduler) forget() {
 	for _, w := range h.workers {
 		w.leave()
 	}
-	h.own.forget(func() { h.page.post(map[string]any{"type": "forgotten"}) })
+	h.own.forget(func(err error) {
+		detail := ""
+		if err != nil {
+			detail = "Not everything could be removed: close other tabs of this page, and forget everything again."
+		}
+		h.page.post(map[string]any{"type": "forgotten", "detail": detail})
+	})
 }
 
 // paused says whether the person has paused the tab before it joined.

@@ -76,7 +76,14 @@ func (f *ownField) offer() Offer {
 		return o
 	}
 	for _, text := range unknown {
-		if k := only(f.Values, func(v string) bool { return begins(v, text) || begins(text, v) }); k >= 0 {
+		_, number := parseNumber(text, '.')
+		similar := func(v string) bool {
+			if _, ok := parseNumber(v, '.'); ok && number {
+				return false // 11 is not like 1
+			}
+			return begins(v, text) || begins(text, v)
+		}
+		if k := only(f.Values, similar); k >= 0 {
 			if o.Suggested == nil {
 				o.Suggested = map[string]string{}
 			}

@@ -27,12 +27,6 @@ func NewPictures(s *Schema) *Pictures {
 // Len returns the number of images.
 func (p *Pictures) Len() int { return len(p.labels) }
 
-// Name returns the name of image i.
-func (p *Pictures) Name(i int) string { return p.names[i] }
-
-// Class returns the class of image i, an index into those of the schema.
-func (p *Pictures) Class(i int) int { return int(p.labels[i]) }
-
 // Pixels returns the pixels of image i. They must not be changed.
 func (p *Pictures) Pixels(i int) []uint8 {
 	n := p.schema.Images.Size()
@@ -69,24 +63,6 @@ func (p *Pictures) Add(name string, class int, rgba []uint8, width, height int) 
 	p.labels = append(p.labels, uint8(class))
 	p.names = append(p.names, name)
 	return nil
-}
-
-// Label gives image i a class, an index into those of the schema.
-func (p *Pictures) Label(i, class int) {
-	if class < 0 || class >= len(p.schema.Images.Classes) {
-		panic(fmt.Sprintf("data: class %d of %d", class, len(p.schema.Images.Classes)))
-	}
-	p.labels[i] = uint8(class)
-}
-
-// Remove removes image i. Those after it move up.
-func (p *Pictures) Remove(i int) {
-	n := p.schema.Images.Size()
-	delete(p.known, sha256.Sum256(p.Pixels(i)))
-	// Own data may share the pixels, so they do not move.
-	p.pixels = slices.Concat(p.pixels[:i*n], p.pixels[(i+1)*n:])
-	p.labels = slices.Delete(p.labels, i, i+1)
-	p.names = slices.Delete(p.names, i, i+1)
 }
 
 // Own returns the images as data, whose holdout is drawn from seed. It shares their

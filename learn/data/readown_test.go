@@ -269,6 +269,7 @@ func TestOffers(t *testing.T) {
 		{"from 200", rows("200", "202", "201", "203"), digits(), Offer{Field: "digit", Texts: []Text{{"200", 1}, {"202", 1}, {"201", 1}, {"203", 1}}, Values: []string{"0", "1", "2", "3"},
 			Suggested: map[string]string{"200": "0", "201": "1", "202": "2", "203": "3"}}},
 		{"one stray label", rows("0", "1", "7"), digits(), Offer{Field: "digit", Texts: []Text{{"7", 1}}, Values: []string{"0", "1", "2", "3"}}},
+		{"a stray label that begins as another does", rows("0", "1", "31"), digits(), Offer{Field: "digit", Texts: []Text{{"31", 1}}, Values: []string{"0", "1", "2", "3"}}},
 		{"beginnings", strings.NewReplacer("ill", "ill (2)", "Female", "fem").Replace(patientsCSV), patients(), Offer{Field: "sex", Texts: []Text{{"fem", 1}}, Values: []string{"f", "m"}, Suggested: map[string]string{"fem": "f"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
