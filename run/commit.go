@@ -124,7 +124,7 @@ func (r *Run) storeVersion(c *commit) {
 		rec.Participants[i] = uint32(id)
 	}
 	rec.TrainLoss = math.NaN()
-	if a.examples > 0 {
+	if a.examples > 0 && !(r.private() && len(c.Clients) < fewestShown) {
 		rec.TrainLoss = a.lossSum / float64(a.examples)
 	}
 	r.opened(&rec, func() {

@@ -55,6 +55,21 @@ const (
 	answered
 )
 
+// private reports whether figures of fewer participants than three must not be shown: where
+// the data is theirs. A simulation of one client has all in one place.
+func (r *Run) private() bool { return r.cfg.Own != nil && !r.cfg.Uncounted }
+
+// fewestShown is the number of participants from which a figure is shown.
+const fewestShown = 3
+
+// evaluators returns how many participants must evaluate a version.
+func (r *Run) evaluators() int {
+	if r.private() {
+		return max(fewestShown, r.fewest())
+	}
+	return r.fewest()
+}
+
 // fewest returns how many participants must tell something before anything is made of it.
 func (r *Run) fewest() int {
 	if n := r.cfg.Own.Fewest; n > 0 {

@@ -25,7 +25,7 @@ type told struct {
 // askHoldouts evaluates the newest version on the participants' holdouts, and reports
 // whether enough participants are here to do so.
 func (r *Run) askHoldouts() bool {
-	if r.enquiry != nil || r.surveying() || r.ready() < r.fewest() {
+	if r.enquiry != nil || r.surveying() || r.ready() < r.evaluators() {
 		return false
 	}
 	classes, most := r.cfg.Model.Spec().Classes(), r.cfg.Own.Schema.Max
@@ -44,8 +44,8 @@ func (r *Run) askHoldouts() bool {
 			return err
 		},
 		done: func() {
-			if len(all) < r.fewest() {
-				r.news("too few participants evaluated a version", "version", e.Version, "answers", len(all), "want", r.fewest())
+			if len(all) < r.evaluators() {
+				r.news("too few participants evaluated a version", "version", e.Version, "answers", len(all), "want", r.evaluators())
 				r.holdoutsFailed(e.Version, params)
 				return
 			}
@@ -54,7 +54,7 @@ func (r *Run) askHoldouts() bool {
 			if r.constants != nil {
 				constants = *r.constants
 			}
-			goals, fewest := r.cfg.Stop.Goals, r.fewest()
+			goals, fewest := r.cfg.Stop.Goals, r.evaluators()
 			r.env.Compute(func() {
 				e.combine(all, constants, goals, fewest)
 				if r.cfg.Evaluate != nil {

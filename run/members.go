@@ -74,6 +74,10 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		p.Close(protocol.CloseCapability, "this task needs codec 0, float32")
 		return 0, false
 	}
+	if r.cfg.Own != nil && !slices.Contains(h.Payloads, protocol.PayloadBytes) {
+		p.Close(protocol.CloseCapability, "this task is trained on data that participants bring, and this client has none: bring data to the page, or run coordinator client --data FILE, or swarm --from TASK")
+		return 0, false
+	}
 	if resumed == 0 && r.roster.full() {
 		p.Close(protocol.CloseOverloaded, fmt.Sprintf("participants: %d, limit %d", len(r.roster.present), MaxParticipants))
 		return 0, false

@@ -270,6 +270,7 @@ func TestStateWithoutTask(t *testing.T) {
 		{"unreachable", func(p *Page) { p.OnLink(LinkLost) }, "The coordinator cannot be reached, trying again"},
 		{"no task", func(p *Page) { p.OnProblem("The coordinator has no task") }, "The coordinator has no task"},
 		{"waiting", func(p *Page) { p.Loaded, p.Task.Phase = true, "waiting" }, "No participant yet: join to start the training"},
+		{"none of several", func(p *Page) { p.Loaded, p.Task.Phase, p.Task.Strategy.Fewest = true, "waiting", 3 }, "No participant yet: training starts when 3 have joined"},
 		{"nobody is left", func(p *Page) { p.Loaded, p.Task.Phase, p.Task.Version = true, "waiting", 71 }, "No participant is here now: join to go on with the training"},
 		{"too few", func(p *Page) {
 			p.Loaded, p.Task.Phase, p.Task.Participants, p.Task.Strategy.Fewest = true, "waiting", 1, 3

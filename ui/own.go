@@ -431,7 +431,7 @@ func (c *Own) storage() string {
 
 // leaves says what of the data leaves the tab.
 const leaves = "Your data stays in this tab. What leaves it are sums over all your rows and changes of the model's parameters, never a row, a picture or a file's name. " +
-	"Until secure aggregation the coordinator sees each participant's sums and updates, and a few or unusual rows can show in them."
+	"The coordinator sees each participant's sums and updates, and a few or unusual rows can show in them."
 
 func (c *Own) keptWords(k tab.Kept) string {
 	words := plural(k.Examples, "example") + ", " + size(k.Bytes) + ", " + k.At

@@ -116,6 +116,9 @@ func (p *Page) waitingFor() string {
 	case p.Task.Survey != nil:
 		return "collecting the means by which everybody's numbers are standardised"
 	}
+	if p.Task.Strategy.Fewest > 0 {
+		return "waiting for the next round"
+	}
 	return "waiting for more participants"
 }
 
@@ -146,6 +149,8 @@ func (p *Page) watching() string {
 		return sentence(p.waitingFor()) + ": join to take part"
 	case p.Task.Phase == api.Waiting && p.Task.Version > 0:
 		return "No participant is here now: join to go on with the training"
+	case p.Task.Phase == api.Waiting && p.Task.Strategy.Fewest > 1:
+		return "No participant yet: training starts when " + count(p.Task.Strategy.Fewest) + " have joined"
 	case p.Task.Phase == api.Waiting:
 		return "No participant yet: join to start the training"
 	case p.Task.Awaited > 0:

@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"math"
 
 	"fedtab/learn/rng"
 )
@@ -49,8 +50,44 @@ func (o *Own) split(n int) (err error) {
 		o.train = permutation(n, rng.Stream(o.Seed, "holdout"))
 		return nil
 	}
+	if o.images != nil {
+		o.train, o.test = growingHoldout(n, o.Schema.Holdout, o.Seed)
+		return nil
+	}
 	o.train, o.test, err = Holdout(n, o.Schema.Holdout, o.Seed)
 	return err
+}
+
+// growingHoldout divides n examples, at least two, so that each stays where it is when
+// more are added: a person adds pictures. Of each run of 1/share examples one is held out,
+// drawn from the seed; above half, one is trained on. Both parts have an example.
+func growingHoldout(n int, share float64, seed uint64) (train, test []int32) {
+	rare, others := &test, &train
+	if share > 0.5 {
+		rare, others, share = &train, &test, 1-share
+	}
+	start, drawn := 0, 0
+	end := func(k int) int { return int(math.Ceil(float64(k) / share)) }
+	for k, i := 1, 0; i < n; i++ {
+		if i == start {
+			drawn = i + int(rng.Derive(seed, "holdout", uint64(k))%uint64(end(k)-start))
+		}
+		if i == drawn {
+			*rare = append(*rare, int32(i))
+		} else {
+			*others = append(*others, int32(i))
+		}
+		if i+1 == end(k) {
+			start, k = i+1, k+1
+		}
+	}
+	for _, move := range [][2]*[]int32{{rare, others}, {others, rare}} { // a few examples may all be of one part
+		if to, from := move[0], move[1]; len(*to) == 0 {
+			*to = append(*to, (*from)[len(*from)-1])
+			*from = (*from)[:len(*from)-1]
+		}
+	}
+	return train, test
 }
 
 // Len returns the number of examples, those of the holdout included.

@@ -134,7 +134,12 @@ func (s *Schema) trained(n int) uint64 {
 }
 
 // MaxTrained returns the most examples that a participant trains on.
-func (s *Schema) MaxTrained() uint64 { return s.trained(s.Max) }
+func (s *Schema) MaxTrained() uint64 {
+	if s.Images != nil { // whose hold-out grows with them
+		return uint64(s.Max)
+	}
+	return s.trained(s.Max)
+}
 
 // ParseTotals reads the totals of a participant. The error, which wraps ErrFormat, names
 // the first that cannot be under the schema.
