@@ -456,9 +456,17 @@ func tellers() (cases []Case) {
 		t.Is("answered", p.tells(evaluation(&o)), protocol.ReasonLate)
 	})
 	add("an answer of one who was not asked", "enquiries: only those who were asked count", surveyed, func(t *T) {
-		stranger := teller{t.Peers().Join()} // without payloads
+		paused := ownHello(t.World.Task)
+		paused.TabState = protocol.TabPaused
+		stranger := teller{t.Peers().Connect().Join(paused)}
 		o := t.teller().asked(protocol.EvaluationPayload)
 		t.Is("answered", stranger.tells(evaluation(o)), protocol.ReasonUnordered, protocol.ReasonLate)
+	})
+	add("no data at all", "a participant that can tell nothing of its data is sent away", surveyed, func(t *T) {
+		p := t.Peers().Connect()
+		p.Send(hubtest.Hello(t.World.Task))
+		code, _ := p.Closed()
+		t.Is("closed", code, protocol.CloseCapability)
 	})
 	add("totals after the survey", "enquiries: constants are made once", surveyed, func(t *T) {
 		p := t.teller()
