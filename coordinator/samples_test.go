@@ -72,7 +72,8 @@ func TestSamplesTrain(t *testing.T) {
 	for name, good := range map[string]func(accuracy, rmse *float64) bool{
 		"own-vote":       func(accuracy, _ *float64) bool { return accuracy != nil && *accuracy > .75 },
 		"own-clothes":    func(accuracy, _ *float64) bool { return accuracy != nil && *accuracy > .75 },
-		"own-investment": func(_, rmse *float64) bool { return rmse != nil && *rmse < 150 }, // million dollars; the deviation is 216
+		"own-digits":     func(accuracy, _ *float64) bool { return accuracy != nil && *accuracy > .5 }, // ten classes, 144 pictures
+		"own-investment": func(_, rmse *float64) bool { return rmse != nil && *rmse < 150 },            // million dollars; the deviation is 216
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -482,6 +482,7 @@ func tellers() (cases []Case) {
 	add("a survey with 64 silent", "the survey: 64 sessions of one address answer nothing", surveying, func(t *T) {
 		begins(t, 45*time.Second, func() { t.Crowd(perAddress, t.World.Address(), ownSilent); t.ready(perAddress) })
 	})
+	cases[len(cases)-1].Long = true // it takes the time of an enquiry
 	add("a survey with 64 declining", "the survey: 64 sessions of one address decline", surveying, func(t *T) {
 		begins(t, 15*time.Second, func() { t.Crowd(perAddress, t.World.Address(), ownDeclining); t.ready(perAddress) })
 	})

@@ -90,6 +90,9 @@ func (c *csvReader) follow(e *Encoding) (*rowReader, error) {
 		if i, ok = c.at[name]; ok {
 			return i, true
 		}
+		if i = c.only(name); i >= 0 {
+			return i, true
+		}
 		// The columns of a table without a header are called by their numbers.
 		k, err := strconv.Atoi(name)
 		return k - 1, err == nil && k >= 1 && k <= len(c.names)
@@ -124,6 +127,21 @@ func (c *csvReader) follow(e *Encoding) (*rowReader, error) {
 		}
 	}
 	return t, nil
+}
+
+// only returns the only column that is called name but for case, spaces, underscores,
+// hyphens and points; -1 if there is none, or are several.
+func (c *csvReader) only(name string) int {
+	found := -1
+	for i, s := range c.names {
+		if fold(s) == fold(name) {
+			if found >= 0 {
+				return -1
+			}
+			found = i
+		}
+	}
+	return found
 }
 
 // add encodes a row.

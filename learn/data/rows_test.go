@@ -34,6 +34,7 @@ func TestReadRows(t *testing.T) {
 	}{
 		{"as trained", "age,sex,size,ill\n50,m,6,yes\n30,f,2,no\n", encoded(), []float32{1, 0, 1, 2, -1, 1, 0, 0}, []float64{1, 0}},
 		{"another order, others between, decimal commas", "note;size;ill;sex;age\nx;2,5;no;m;45,5\n", encoded(), []float32{.55, 0, 1, .25}, []float64{0}},
+		{"names written otherwise", "Si ze,SEX,_age\n2,f,40\n", encoded(), []float32{0, 1, 0, 0}, nil},
 		{"no target", "size,sex,age\n2,f,40\n", encoded(), []float32{0, 1, 0, 0}, nil},
 		{"missing values", "age,sex,size,ill\n40,,NA,?\n", encoded(), []float32{0, 1, 0, 1}, []float64{nan}},
 		{"numbers", "age,sex,size,price\n40,f,2,7.5\n40,f,2,-\n", numbers, []float32{0, 1, 0, 0, 0, 1, 0, 0}, []float64{7.5, nan}},
