@@ -24,7 +24,7 @@ type Own struct {
 const enquiryTime = 30 * time.Second
 
 // maxUnanswered is how many enquiries in a row a participant can leave unanswered until it is
-// asked, and not waited for.
+// asked, and not waited for while others are.
 const maxUnanswered = 2
 
 // enquiry asks participants for totals of their own data, beside the rounds. A run has one
@@ -89,6 +89,12 @@ func (r *Run) ask(e *enquiry) {
 	for _, p := range r.roster.present {
 		if m := r.roster.members[p]; m.available() {
 			r.askMember(m)
+		}
+	}
+	if e.waiting == 0 { // all have left the last ones unanswered: they are waited for after all
+		for p := range e.asked {
+			r.roster.members[p].unanswered = 1
+			e.waiting++
 		}
 	}
 	e.stop = r.env.AfterFunc(enquiryTime, func() { r.closeEnquiry(e) })

@@ -19,7 +19,6 @@ func (r *Run) evaluate() {
 	}
 	switch {
 	case holdouts && r.askHoldouts():
-		r.evaluating = true
 	case r.cfg.Evaluate != nil:
 		r.evaluateHere(r.down.version, r.down.params)
 	}

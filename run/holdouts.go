@@ -28,6 +28,7 @@ func (r *Run) askHoldouts() bool {
 	if r.enquiry != nil || r.surveying() || r.ready() < r.evaluators() {
 		return false
 	}
+	r.evaluating = true // before the enquiry, which may be over at once
 	classes, most := r.cfg.Model.Spec().Classes(), r.cfg.Own.Schema.Max
 	e, params := Evaluation{Version: r.down.version}, r.down.params
 	var all []told

@@ -71,6 +71,7 @@ type owner struct {
 	work   *client.Workspace
 	lie    func(*protocol.Contribution) // changes what it sends; nil: honest
 	mute   bool                         // answers nothing
+	drops  bool                         // what it tells of versions gets lost
 	read   int                          // messages of the run that the client has had
 }
 
@@ -150,6 +151,9 @@ func (v *village) deliver(t testing.TB, o *owner, out []protocol.Message) {
 			if err := v.Receive(o.number, &o.fakePeer, m); err != nil {
 				t.Fatal(err)
 			}
+			continue
+		}
+		if o.drops && c.Order >= protocol.EnquiryOrders && c.Vectors[0].Name == protocol.EvaluationPayload {
 			continue
 		}
 		if o.lie != nil {
@@ -407,6 +411,36 @@ func TestFiguresOfFew(t *testing.T) {
 	}
 	if p := e.Spread; p == nil || !(p.Min <= p.Lower && p.Lower <= p.Median && p.Median <= p.Upper && p.Upper <= p.Max) || p.Max > 1 {
 		t.Errorf("spread %+v", e.Spread)
+	}
+}
+
+// Participants that tell nothing of version after version do not keep the run from its end,
+// and are heard again once they do.
+func TestSilentEvaluators(t *testing.T) {
+	for _, recover := range []bool{false, true} {
+		s := homes()
+		v := newVillage(t, s, func(c *Config, _ *strategy.Config) { c.Stop.Rounds = 8 })
+		for i := range 3 {
+			v.add(t, homesOf(t, s, 100, uint64(i))).drops = true
+		}
+		for range 20 { // each version has the time of an enquiry
+			before := v.down.version
+			v.enough = func() bool { return v.down.version > before }
+			v.pump(t)
+			heard := recover && v.down.version >= 5
+			for _, o := range v.owners {
+				o.drops = !heard
+			}
+			if !heard {
+				v.env.advance(enquiryTime)
+			}
+		}
+		if v.finished == "" {
+			t.Errorf("recover %v: the run does not end: version %d, evaluating %v", recover, v.down.version, v.evaluating)
+		}
+		if got := len(v.journal.evaluations) > 0; got != recover {
+			t.Errorf("recover %v: %d evaluations", recover, len(v.journal.evaluations))
+		}
 	}
 }
 
