@@ -88,15 +88,37 @@ type tab struct {
 	offline  bool     // failures to reach the coordinator are expected
 }
 
+// profile is the browser with nothing kept from before: a tab of it that is opened first
+// fetches everything.
+func profile(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
 // open shows a coordinator's page in a new tab. A request to another host, an
 // error on the console or an exception fails the test.
 func open(t *testing.T, address string, scripts ...string) *tab {
+	t.Helper()
+	b := blank(t, browser(t), address, scripts...)
+	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// blank is a new tab of a browser or a profile that is to show a page.
+func blank(t *testing.T, in context.Context, address string, scripts ...string) *tab {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := chromedp.NewContext(browser(t))
+	ctx, cancel := chromedp.NewContext(in)
 	ctx, stop := context.WithTimeout(ctx, 4*patience)
 	b := &tab{t: t, ctx: ctx, cancel: func() { stop(); cancel() }, host: u.Host}
 	t.Cleanup(func() {
@@ -118,9 +140,6 @@ func open(t *testing.T, address string, scripts ...string) *tab {
 		if err := chromedp.Do(ctx, add); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
-		t.Fatal(err)
 	}
 	return b
 }
