@@ -1,4 +1,4 @@
-package main
+package ui
 
 // About says what the task is, and what stays in this tab.
 type About struct {

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"strconv"
@@ -15,7 +15,8 @@ import (
 type coordinator struct {
 	page   *Page
 	loop   *loop
-	memory memory
+	host   *host
+	memory *memory
 	stream js.Value // the EventSource, undefined while there is none
 	serial int      // counts streams, so that late answers to older ones are dropped
 	failed int      // failures in a row
@@ -25,27 +26,17 @@ type coordinator struct {
 func (c *coordinator) start() {
 	c.page.Invite = c.memory.invite()
 	c.takeInvite()
-	listen(js.Global(), "hashchange", func(js.Value) {
-		c.loop.do(func() {
-			c.takeInvite()
-			c.follow()
-		})
-	})
-	listen(js.Global().Get("document"), "visibilitychange", func(js.Value) { c.loop.do(c.look) })
 	c.loadTasks()
 }
-
-// hidden says whether the page is hidden.
-func hidden() bool { return js.Global().Get("document").Get("visibilityState").String() == "hidden" }
 
 // look stops listening while the page is hidden and begins again when it is
 // seen. Browsers open six connections to a host, all their tabs together, and
 // a stream takes one for good: with seven tabs listening, nothing would load.
 func (c *coordinator) look() {
 	switch {
-	case !hidden() && !c.stream.Truthy() && c.page.Selected != "":
+	case c.host.visible && !c.stream.Truthy() && c.page.Selected != "":
 		c.open()
-	case hidden() && c.stream.Truthy():
+	case !c.host.visible && c.stream.Truthy():
 		c.close()
 	}
 }
@@ -66,18 +57,16 @@ func (c *coordinator) wanted() string {
 		return wish
 	}
 	// Names of tasks need no escaping, so what is escaped is none.
-	return strings.TrimPrefix(js.Global().Get("location").Get("hash").String(), "#")
+	return strings.TrimPrefix(c.host.hash, "#")
 }
 
 // takeInvite takes an invite out of the address: it is secret, and a bookmark, the
 // history or a picture of the screen must not have it.
 func (c *coordinator) takeInvite() {
-	location := js.Global().Get("location")
-	hash := location.Get("hash").String()
-	if !strings.HasPrefix(hash, invite.Fragment) {
+	if !strings.HasPrefix(c.host.hash, invite.Fragment) {
 		return
 	}
-	task := c.page.OnInvite(hash)
+	task := c.page.OnInvite(c.host.hash)
 	c.memory.invited(c.page.Invite)
 	if task != "" {
 		c.wish = task
@@ -85,8 +74,8 @@ func (c *coordinator) takeInvite() {
 	if task == "" {
 		task = c.page.Selected
 	}
-	address := location.Get("pathname").String() + location.Get("search").String() + "#" + task
-	js.Global().Get("history").Call("replaceState", js.Null(), "", address)
+	c.host.hash = "#" + task
+	c.host.tell(map[string]any{"type": "address", "address": c.host.hash})
 }
 
 // invited takes an invite that the person has pasted, and reports whether it admits to
@@ -163,7 +152,7 @@ func (c *coordinator) open() {
 	}
 	c.serial++
 	serial := c.serial
-	if hidden() {
+	if !c.host.visible {
 		c.stream = js.Undefined()
 		c.load(serial) // once, for the tab's history; look does the rest
 		return
@@ -268,5 +257,5 @@ func fetchJSON(address string, done func(v any, problem string)) {
 		finish(nil, args[0].Call("toString").String())
 		return nil
 	})
-	js.Global().Get("fedtab").Call("fetchJSON", address).Call("then", got, failed)
+	js.Global().Call("fetchJSON", address).Call("then", got, failed)
 }

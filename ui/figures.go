@@ -1,4 +1,4 @@
-package main
+package ui
 
 // Figures is what the coordinator says of the training as a whole.
 type Figures struct {

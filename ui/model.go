@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"cmp"
@@ -55,12 +55,23 @@ const (
 // Local is what this tab's Web Worker last said of itself.
 type Local struct{ tab.Report }
 
+// Kind is which page it is.
+type Kind string
+
+// The kinds.
+const (
+	HomeKind   Kind = "home"   // the list of tasks
+	TaskKind   Kind = "task"   // one task
+	AbsentKind Kind = "absent" // there is no such page
+)
+
 // Page is everything the page shows. Its zero value is the page before anything
 // has arrived.
 type Page struct {
-	Ready bool // the program runs: buttons can be pressed
-	Slow  bool // the browser lacks SIMD, the scalar build is used
-	Plain bool // the page came over a network without encryption
+	Kind  Kind
+	Root  string // leads from the page's address to the coordinator's root: "", "../", ...
+	Slow  bool   // the browser lacks SIMD, the scalar build is used
+	Plain bool   // the page came over a network without encryption
 
 	Link     Link
 	Door     api.Door // while the link is lost: why the coordinator refuses it, if it does
@@ -146,6 +157,31 @@ func (p *Page) Choose(wanted string) string {
 		open = p.Tasks[0].Name
 	}
 	return open
+}
+
+// OnView takes in what the coordinator has rendered the first view from (View), so that
+// the program draws the same at first.
+func (p *Page) OnView(o map[string]any) {
+	var v View
+	fields.Fill(&v, o)
+	p.Kind, p.Root = v.Kind, v.Root
+	if list, ok := o["tasks"].([]any); ok {
+		p.OnTasks(list)
+	}
+	if v.Selected != "" {
+		p.Select(v.Selected)
+	}
+	if task, ok := o["task"].(map[string]any); ok {
+		p.OnTask(task)
+	}
+}
+
+// View is what a first view is rendered from, beside "tasks", the entries of /api/tasks,
+// and "task", /api/tasks/NAME.
+type View struct {
+	Kind     Kind   `json:"kind"`
+	Root     string `json:"root"`
+	Selected string `json:"selected"` // name of the task
 }
 
 // OnTasks takes in the coordinator's list of tasks.
@@ -422,7 +458,7 @@ func (p *Page) Over() bool { return p.Task.Phase == api.Finished }
 // Which buttons there are.
 
 func (p *Page) ShowJoin() bool    { return !p.Taking() && !p.Over() }
-func (p *Page) CanJoin() bool     { return p.Ready && p.Loaded && p.ShowJoin() && p.HasData() }
+func (p *Page) CanJoin() bool     { return p.Loaded && p.ShowJoin() && p.HasData() }
 func (p *Page) ShowSeveral() bool { return p.ShowJoin() && p.schema() == nil }
 func (p *Page) ShowPause() bool   { return p.Taking() && p.Stage != StageLeaving }
 func (p *Page) CanPause() bool    { return p.Stage == StageRunning }

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"encoding/json"
@@ -39,7 +39,7 @@ const description = `{
 // shown returns a page that shows the described task and can be used.
 func shown(t *testing.T) *Page {
 	t.Helper()
-	p := &Page{Ready: true}
+	p := &Page{}
 	p.OnTasks([]any{map[string]any{"name": "mnist-2nn", "title": "Handwritten digits", "phase": "training"}})
 	p.Select(p.Choose(""))
 	p.OnLink(LinkOpen)
@@ -83,7 +83,7 @@ func TestDamagedDescriptionsAreSurvived(t *testing.T) {
 		`{"name": "mnist-2nn", "strategy": [], "model": null, "data": 3, "stop": "soon", "rounds": {"a": 1}}`,
 		`{"name": "mnist-2nn", "round": "seven", "test_accuracy": "good", "rounds": [1, null, "x", {"round": -1}, {"round": "x"}]}`,
 	} {
-		p := &Page{Ready: true}
+		p := &Page{}
 		p.Select("mnist-2nn")
 		p.OnTask(decode(t, text))
 		p.OnState(decode(t, text))
@@ -266,7 +266,7 @@ func TestStateWithoutTask(t *testing.T) {
 		page func(p *Page)
 		want string
 	}{
-		{"nothing yet", func(p *Page) { p.Ready = false }, "Loading"},
+		{"nothing yet", func(p *Page) { p.Loaded = false }, "Loading"},
 		{"unreachable", func(p *Page) { p.OnLink(LinkLost) }, "The coordinator cannot be reached, trying again"},
 		{"no task", func(p *Page) { p.OnProblem("The coordinator has no task") }, "The coordinator has no task"},
 		{"waiting", func(p *Page) { p.Loaded, p.Task.Phase = true, "waiting" }, "No participant yet: join to start the training"},
@@ -278,7 +278,7 @@ func TestStateWithoutTask(t *testing.T) {
 		{"finished at once", func(p *Page) { p.Loaded, p.Task.Phase = true, "finished" }, "Training is finished"},
 		{"unknown phase", func(p *Page) { p.Loaded, p.Task.Phase = true, "dreaming" }, "Ready to join"},
 	} {
-		p := &Page{Ready: true}
+		p := &Page{}
 		c.page(p)
 		if got := p.State(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"math"
@@ -30,7 +30,7 @@ func ownSchema(o map[string]any) any {
 func (p *Page) HasData() bool { return p.schema() == nil || p.Data.Step == tab.DataReady }
 
 // MayDelete reports whether kept data can be deleted now.
-func (p *Page) MayDelete() bool { return p.Ready && p.Loaded && p.schema() != nil && !p.Taking() }
+func (p *Page) MayDelete() bool { return p.Loaded && p.schema() != nil && !p.Taking() }
 
 // MayBring reports whether data can be brought, or changed, now.
 func (p *Page) MayBring() bool { return p.MayDelete() && !p.Over() }

@@ -1,6 +1,6 @@
 //go:build !js
 
-package main
+package ui
 
 import (
 	"reflect"
@@ -13,7 +13,7 @@ import (
 // ownTask is a task with data of participants: a table, or pictures.
 func ownTask(t *testing.T, own string) *Page {
 	t.Helper()
-	p := &Page{Ready: true}
+	p := &Page{}
 	p.OnTasks([]any{map[string]any{"name": "study", "phase": "waiting"}})
 	p.Select(p.Choose(""))
 	p.OnLink(LinkOpen)

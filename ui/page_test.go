@@ -1,6 +1,6 @@
 //go:build !js
 
-package main
+package ui
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 func render(t *testing.T, p *Page) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := printPage(&b, p); err != nil {
+	if err := Write(&b, p); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -335,7 +335,7 @@ func TestSurveyWords(t *testing.T) {
 
 // Tasks of one title are told apart by their names.
 func TestSameTitle(t *testing.T) {
-	p := &Page{Ready: true}
+	p := &Page{}
 	p.OnTasks([]any{
 		map[string]any{"name": "a", "title": "Digits"}, map[string]any{"name": "b", "title": "Digits"}, map[string]any{"name": "c", "title": "Votes"}, map[string]any{"name": "d"},
 	})

@@ -1,4 +1,4 @@
-package main
+package ui
 
 // Panel is this tab's part in the training: its state, its buttons, its numbers.
 // Every element is always there and hidden when not wanted: the renderer matches

@@ -1,4 +1,4 @@
-package main
+package ui
 
 // Root is the whole of what Vugu draws.
 type Root struct {

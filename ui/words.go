@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"cmp"
@@ -133,7 +133,7 @@ func (p *Page) watching() string {
 		return p.unlinked() + ", trying again"
 	case p.Missing != "":
 		return "There is no task " + clipped(p.Missing) + " here"
-	case !p.Ready || !p.Loaded:
+	case !p.Loaded:
 		return "Loading"
 	case p.StrayInvite():
 		return "This invite is to a task that this coordinator does not have"
