@@ -20,9 +20,9 @@ func (c *Chooser) choices() []api.TaskName {
 func (c *Chooser) hint() string {
 	switch {
 	case len(c.Page.Tasks) < 2 && c.Page.Missing == "":
-		return "Training task"
+		return c.Page.say("chooser.one")
 	case c.Page.Taking():
-		return "To choose another task, leave this one first."
+		return c.Page.say("chooser.leave")
 	}
 	return ""
 }

@@ -125,7 +125,7 @@ func (c *coordinator) loadTasks() {
 			c.failed = 0
 			c.page.OnTasks(list)
 			if len(list) == 0 {
-				c.page.OnProblem("The coordinator has no task")
+				c.page.OnProblem(c.page.say("watch.notask"))
 				return
 			}
 			c.follow()
@@ -224,7 +224,7 @@ func (c *coordinator) load(serial int) {
 			switch {
 			case refused:
 				if !c.page.Loaded {
-					c.page.OnProblem("The task cannot be shown yet: " + why.Error)
+					c.page.OnProblem(c.page.say("watch.task.later", c.page.phrase(why.Error)))
 				}
 				c.again(func() {
 					if serial == c.serial {
@@ -234,7 +234,7 @@ func (c *coordinator) load(serial int) {
 			case ok:
 				c.page.OnTask(o)
 			case !c.page.Loaded:
-				c.page.OnProblem("The task cannot be shown: " + problem)
+				c.page.OnProblem(c.page.say("watch.task.never", c.page.phrase(problem)))
 			}
 		})
 	})

@@ -9,8 +9,8 @@
 //	state.missing = Waiting for {0:one more participant|# more participants}
 //
 // {0} is the first argument of [Language.Say]; numbers are written as the language
-// writes them. {0:one|other} picks by a number, which # stands for. Lines that begin
-// with # are comments. Every file has the same keys with the same arguments; the tests
+// writes them. {0:one|other} picks by a number, which # stands for. \n is a new
+// line; lines that begin with # are comments. Every file has the same keys with the same arguments; the tests
 // compare them, and the keys with those that the sources use.
 //
 // To add a language: add its file, a line in [Languages], and its names in the tests.

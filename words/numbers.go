@@ -47,7 +47,16 @@ func (l *Language) Percent(share float64, decimals int) string {
 	// The small addition undoes the error of the product: 0.29 * 100 is
 	// 28.999999999999996.
 	v := math.Floor(share*100*scale+1e-6) / scale
-	return l.fill(l.sign("number.percent"), []any{l.decimal(strconv.FormatFloat(v, 'f', decimals, 64))})
+	return l.percent(strconv.FormatFloat(v, 'f', decimals, 64))
+}
+
+// Share writes a share of one in hundredths, with all its digits.
+func (l *Language) Share(share float64) string {
+	return l.percent(strconv.FormatFloat(math.Round(share*1e8)/1e6, 'f', -1, 64))
+}
+
+func (l *Language) percent(s string) string {
+	return l.fill(l.sign("number.percent"), []any{l.decimal(s)})
 }
 
 // Loss writes a loss with four decimals. NaN and infinities are a dash.

