@@ -42,6 +42,8 @@ func (c *Charts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent.AppendChild(vgn)
 			vgn.AddAttrInterface("aria-label", c.errorWords())
 			vgn.AddAttrInterface("class", blank(c.has(errorOf)))
+			vgn.AddAttrInterface("data-label", c.Page.say("figures.testerror"))
+			vgn.AddAttrInterface("data-round", c.Page.say("round"))
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "empty"}}}
@@ -70,6 +72,8 @@ func (c *Charts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent.AppendChild(vgn)
 			vgn.AddAttrInterface("aria-label", c.accuracyWords())
 			vgn.AddAttrInterface("class", blank(c.hasAccuracy()))
+			vgn.AddAttrInterface("data-label", c.Page.say("figures.accuracy"))
+			vgn.AddAttrInterface("data-round", c.Page.say("round"))
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "empty"}}}
@@ -97,6 +101,8 @@ func (c *Charts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent.AppendChild(vgn)
 			vgn.AddAttrInterface("aria-label", c.lossWords())
 			vgn.AddAttrInterface("class", blank(c.hasLoss()))
+			vgn.AddAttrInterface("data-label", c.Page.say("figures.loss"))
+			vgn.AddAttrInterface("data-round", c.Page.say("round"))
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "empty"}}}

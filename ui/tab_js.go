@@ -96,6 +96,9 @@ func (t *worker) start(task string) {
 		switch message.Get("type").String() {
 		case "rows", "sheet", "file": // large, and drawn by scripts
 			if serial == t.serial {
+				if rows := message.Get("rows"); rows.Truthy() {
+					t.page.translate(rows)
+				}
 				t.host.pass(message)
 			}
 			return nil
