@@ -641,7 +641,7 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent.AppendChild(vgn)
 					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tbody", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-rows"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-rows"}}}
 					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-was", c.Page.say("own.rows.was"))
+					vgn.AddAttrInterface("data-was", c.Page.say("own.rows.was", "{0}"))
 					vgn.AddAttrInterface("hidden", !c.Page.Data.Table)
 				}
 			}

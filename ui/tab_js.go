@@ -124,7 +124,7 @@ func (t *worker) start(task string) {
 			if serial == t.serial {
 				words, _ := detail.(string)
 				if words == "" {
-					words = "its script could not be loaded"
+					words = t.page.say("state.stopped.script")
 				}
 				t.exited(words)
 			}
