@@ -9,7 +9,7 @@ func (c *About) title() string {
 	if t := c.Page.Task; t.Name != "" {
 		return c.Page.heading(t.Name, t.Title)
 	}
-	return "A training task"
+	return c.Page.say("about.title")
 }
 
 // loaded says whether an empty description means that there is none.

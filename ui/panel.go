@@ -21,9 +21,9 @@ func (c *Panel) pauseAction() string {
 
 func (c *Panel) participantTitle() string {
 	if c.Page.Local.Participants > 1 {
-		return "Participants here"
+		return c.Page.say("participant.several")
 	}
-	return "Participant"
+	return c.Page.say("participant")
 }
 
 // done and total are the progress bar's value and maximum; the bar is empty
