@@ -1,133 +1,103 @@
-package main
+package ui
 
 import (
 	"strconv"
 	"syscall/js"
 )
 
-// watchButtons does what the page's buttons ask for.
-func watchButtons(page *Page, loop *loop, tab *worker, coordinator *coordinator) {
-	// An action has the value of its button's data-value.
-	actions := map[string]func(value string){
-		"join": func(string) {
-			if page.ShowInvite() && !coordinator.invited(value("invite")) {
-				return
-			}
-			tab.memory.many(several())
-			tab.join(page.Selected)
-		},
-		"pause":      func(string) { tab.pause(true) },
-		"resume":     func(string) { tab.pause(false) },
-		"leave":      func(string) { tab.leave() },
-		"reload":     func(string) { js.Global().Get("location").Call("reload") },
-		"camera":     func(string) { tab.camera(true) },
-		"camera-off": func(string) { tab.camera(false) },
-		"own-take":   func(string) { camera().Call("take") },
-		"draw": func(value string) {
-			if class, err := strconv.Atoi(value); err == nil {
-				drawing().Call("add", class)
-			}
-		},
-		"draw-clear": func(string) { drawing().Call("clear") },
-		"own-cancel": func(string) { tab.tell(map[string]any{"type": "cancel"}) },
-		"own-read":   func(string) { tab.tell(map[string]any{"type": "read", "skip": false}) },
-		"own-skip":   func(string) { tab.tell(map[string]any{"type": "read", "skip": true}) },
-		"own-use":    func(id string) { tab.tell(map[string]any{"type": "use", "id": id}) },
-		"own-delete": func(id string) { tab.tell(map[string]any{"type": "delete", "id": id}) },
-		"own-offer": func(column string) {
-			page.AnswerOffer(column, false)
-			tab.answer()
-		},
-		"own-offer-not": func(column string) {
-			page.AnswerOffer(column, true)
-			tab.answer()
-		},
-		"own-sample":     func(name string) { js.Global().Get("fedtab").Call("sample", sampleAddress(page, name), name) },
-		"personalise":    func(string) { tab.tell(map[string]any{"type": "personalise"}) },
-		"own-download":   func(format string) { tab.tell(map[string]any{"type": "download", "format": format}) },
-		"own-forget":     func(string) { tab.forget() },
-		"own-forget-not": func(string) { page.Forgetting = false },
+// maxParticipants is how many a tab may have; the worker has the same bound.
+const maxParticipants = 16
+
+// act does what a person asks for by a button: an action, with the value of the button,
+// and what is in the fields of the page.
+func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
+	value, fields := str(m.Get("value")), m.Get("fields")
+	if m.Get("own").Truthy() {
+		page.DataTrouble = ""
 	}
-	document := js.Global().Get("document")
-	listen(document, "click", func(event js.Value) {
-		target := event.Get("target")
-		if target.Get("closest").IsUndefined() {
+	tell := func(kind string) { tab.tell(map[string]any{"type": kind}) }
+	host := func(kind string) { tab.host.tell(map[string]any{"type": kind}) }
+	switch str(m.Get("action")) {
+	case "join":
+		if page.ShowInvite() && !coordinator.invited(str(fields.Get("invite"))) {
 			return
 		}
-		button := target.Call("closest", "[data-action]")
-		if !button.Truthy() {
-			return
-		}
-		data := button.Get("dataset")
-		if action := actions[data.Get("action").String()]; action != nil {
-			value := data.Get("value")
-			loop.do(func() {
-				if button.Call("closest", "#own").Truthy() {
-					page.DataTrouble = ""
-				}
-				action(text(value))
-			})
-		}
-	})
-	// What a person answers about a file.
-	listen(document, "change", func(event js.Value) {
-		field := event.Get("target")
-		data := field.Get("dataset")
-		kind := data.Get("change")
-		if kind.Type() != js.TypeString {
-			return
-		}
-		name, of, value := text(data.Get("name")), text(data.Get("text")), text(field.Get("value"))
-		loop.do(func() {
-			switch kind.String() {
-			case "column":
-				column, _ := strconv.Atoi(value)
-				page.AnswerColumn(name, column)
-			case "decimal":
-				page.AnswerDecimal(value)
-			case "layout":
-				page.AnswerLayout(value)
-			case "offer":
-				page.AnswerText(name, of, value)
-			}
-			tab.answer()
-		})
-	})
+		tab.memory.many(several(str(fields.Get("several"))))
+		tab.join(page.Selected)
+	case "pause":
+		tab.pause(true)
+	case "resume":
+		tab.pause(false)
+	case "leave":
+		tab.leave()
+	case "reload":
+		host("reload")
+	case "camera":
+		tab.camera(true)
+	case "camera-off":
+		tab.camera(false)
+	case "own-take":
+		host("take")
+	case "draw":
+		tab.host.tell(map[string]any{"type": "draw", "label": value})
+	case "draw-clear":
+		host("erase")
+	case "own-cancel":
+		tell("cancel")
+	case "own-read", "own-skip":
+		tab.tell(map[string]any{"type": "read", "skip": str(m.Get("action")) == "own-skip"})
+	case "own-use":
+		tab.tell(map[string]any{"type": "use", "id": value})
+	case "own-delete":
+		tab.tell(map[string]any{"type": "delete", "id": value})
+	case "own-offer":
+		page.AnswerOffer(value, false)
+		tab.answer()
+	case "own-offer-not":
+		page.AnswerOffer(value, true)
+		tab.answer()
+	case "own-sample":
+		tab.host.tell(map[string]any{"type": "sample", "address": sampleAddress(page, value), "name": value})
+	case "personalise":
+		tell("personalise")
+	case "own-download":
+		tab.tell(map[string]any{"type": "download", "format": value})
+	case "own-forget":
+		tab.forget()
+	case "own-forget-not":
+		page.Forgetting = false
+	}
 }
 
-// text returns a string, empty for what is none.
-func text(v js.Value) string {
-	if v.Type() != js.TypeString {
-		return ""
+// answer takes in what a person says of a file.
+func answer(page *Page, tab *worker, m js.Value) {
+	name, of, value := str(m.Get("name")), str(m.Get("text")), str(m.Get("value"))
+	switch str(m.Get("kind")) {
+	case "column":
+		column, _ := strconv.Atoi(value)
+		page.AnswerColumn(name, column)
+	case "decimal":
+		page.AnswerDecimal(value)
+	case "layout":
+		page.AnswerLayout(value)
+	case "offer":
+		page.AnswerText(name, of, value)
+	default:
+		return
 	}
-	return v.String()
+	tab.answer()
 }
 
-// sampleAddress returns where a file is to try the shown task with.
+// sampleAddress returns where a file is to try the shown task with, from the page.
 func sampleAddress(page *Page, name string) string {
-	return "api/tasks/" + page.Selected + "/samples/" + name
+	return page.Root + "api/tasks/" + page.Selected + "/samples/" + name
 }
-
-func camera() js.Value  { return js.Global().Get("fedtab").Get("camera") }
-func drawing() js.Value { return js.Global().Get("fedtab").Get("drawing") }
 
 // several returns as how many participants the person wants to take part.
-func several() int {
-	n, err := strconv.Atoi(value("several"))
+func several(value string) int {
+	n, err := strconv.Atoi(value)
 	if err != nil {
 		return 1
 	}
-	return min(max(n, 1), mostParticipants)
+	return min(max(n, 1), maxParticipants)
 }
-
-// value returns what is in a field of the page; empty if there is no such field.
-func value(id string) string {
-	field := js.Global().Get("document").Call("getElementById", id)
-	if !field.Truthy() {
-		return ""
-	}
-	return field.Get("value").String()
-}
-
-// mostParticipants is how many a tab may have; the worker has the same bound.
-const mostParticipants = 16

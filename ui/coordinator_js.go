@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"strconv"
@@ -15,37 +15,43 @@ import (
 type coordinator struct {
 	page   *Page
 	loop   *loop
-	memory memory
+	host   *host
+	memory *memory
 	stream js.Value // the EventSource, undefined while there is none
 	serial int      // counts streams, so that late answers to older ones are dropped
 	failed int      // failures in a row
-	wish   string   // the task to show first: that which this tab was in before it was reloaded
 }
 
 func (c *coordinator) start() {
 	c.page.Invite = c.memory.invite()
 	c.takeInvite()
-	listen(js.Global(), "hashchange", func(js.Value) {
-		c.loop.do(func() {
-			c.takeInvite()
-			c.follow()
-		})
-	})
-	listen(js.Global().Get("document"), "visibilitychange", func(js.Value) { c.loop.do(c.look) })
-	c.loadTasks()
+	switch c.page.Kind {
+	case TaskKind:
+		c.open()
+	case HomeKind:
+		if task := strings.TrimPrefix(c.host.hash, "#"); c.page.has(task) {
+			c.show(task) // an address of an older page
+			return
+		}
+		c.loadTasks()
+	}
 }
 
-// hidden says whether the page is hidden.
-func hidden() bool { return js.Global().Get("document").Get("visibilityState").String() == "hidden" }
+// show leads to the page of a task.
+func (c *coordinator) show(task string) {
+	c.host.tell(map[string]any{"type": "go", "address": c.page.Root + "t/" + task})
+}
 
 // look stops listening while the page is hidden and begins again when it is
 // seen. Browsers open six connections to a host, all their tabs together, and
 // a stream takes one for good: with seven tabs listening, nothing would load.
 func (c *coordinator) look() {
 	switch {
-	case !hidden() && !c.stream.Truthy() && c.page.Selected != "":
+	case c.page.Kind == HomeKind:
+		c.loadTasks()
+	case c.host.visible && !c.stream.Truthy() && c.page.Selected != "":
 		c.open()
-	case hidden() && c.stream.Truthy():
+	case !c.host.visible && c.stream.Truthy():
 		c.close()
 	}
 }
@@ -59,34 +65,19 @@ func (c *coordinator) close() {
 	c.serial++
 }
 
-// wanted returns the task that the address asks for.
-func (c *coordinator) wanted() string {
-	if wish := c.wish; wish != "" {
-		c.wish = ""
-		return wish
-	}
-	// Names of tasks need no escaping, so what is escaped is none.
-	return strings.TrimPrefix(js.Global().Get("location").Get("hash").String(), "#")
-}
-
 // takeInvite takes an invite out of the address: it is secret, and a bookmark, the
 // history or a picture of the screen must not have it.
 func (c *coordinator) takeInvite() {
-	location := js.Global().Get("location")
-	hash := location.Get("hash").String()
-	if !strings.HasPrefix(hash, invite.Fragment) {
+	if !strings.HasPrefix(c.host.hash, invite.Fragment) {
 		return
 	}
-	task := c.page.OnInvite(hash)
+	task := c.page.OnInvite(c.host.hash)
 	c.memory.invited(c.page.Invite)
-	if task != "" {
-		c.wish = task
+	c.host.hash = ""
+	c.host.tell(map[string]any{"type": "address", "address": c.host.address[:strings.IndexByte(c.host.address, '#')]})
+	if task != "" && task != c.page.Selected && c.page.has(task) {
+		c.show(task)
 	}
-	if task == "" {
-		task = c.page.Selected
-	}
-	address := location.Get("pathname").String() + location.Get("search").String() + "#" + task
-	js.Global().Get("history").Call("replaceState", js.Null(), "", address)
 }
 
 // invited takes an invite that the person has pasted, and reports whether it admits to
@@ -98,34 +89,23 @@ func (c *coordinator) invited(text string) bool {
 	}
 	task := c.page.OnInvite(text)
 	c.memory.invited(c.page.Invite)
-	if task != "" && task != c.page.Selected {
-		c.wish = task
-		c.follow()
+	if task != "" && task != c.page.Selected && c.page.has(task) {
+		c.show(task)
 	}
 	return task == c.page.Selected
 }
 
-// follow shows the task of the address, unless this tab takes part in another.
-func (c *coordinator) follow() {
-	wanted := c.wanted()
-	if c.page.Taking() {
-		return
-	}
-	name := c.page.Choose(wanted)
-	if name == c.page.Selected {
-		return
-	}
-	c.page.Select(name)
-	if name == "" {
-		c.close()
-		return
-	}
-	c.open()
-}
+// listEvery is how often the list of tasks is brought up to date.
+const listEvery = 5 * time.Second
 
 func (c *coordinator) loadTasks() {
+	c.serial++
+	serial := c.serial
 	fetchJSON("api/tasks", func(v any, problem string) {
 		c.loop.do(func() {
+			if serial != c.serial || !c.host.visible {
+				return // look begins again
+			}
 			list, ok := v.([]any)
 			if !ok {
 				c.page.OnLink(LinkLost)
@@ -134,12 +114,9 @@ func (c *coordinator) loadTasks() {
 				return
 			}
 			c.failed = 0
+			c.page.OnLink(LinkOpen)
 			c.page.OnTasks(list)
-			if len(list) == 0 {
-				c.page.OnProblem("The coordinator has no task")
-				return
-			}
-			c.follow()
+			time.AfterFunc(listEvery, func() { c.loop.do(c.loadTasks) })
 		})
 	})
 }
@@ -163,7 +140,7 @@ func (c *coordinator) open() {
 	}
 	c.serial++
 	serial := c.serial
-	if hidden() {
+	if !c.host.visible {
 		c.stream = js.Undefined()
 		c.load(serial) // once, for the tab's history; look does the rest
 		return
@@ -235,7 +212,7 @@ func (c *coordinator) load(serial int) {
 			switch {
 			case refused:
 				if !c.page.Loaded {
-					c.page.OnProblem("The task cannot be shown yet: " + why.Error)
+					c.page.OnProblem(c.page.say("watch.task.later", c.page.phrase(why.Error)))
 				}
 				c.again(func() {
 					if serial == c.serial {
@@ -245,7 +222,7 @@ func (c *coordinator) load(serial int) {
 			case ok:
 				c.page.OnTask(o)
 			case !c.page.Loaded:
-				c.page.OnProblem("The task cannot be shown: " + problem)
+				c.page.OnProblem(c.page.say("watch.task.never", c.page.phrase(problem)))
 			}
 		})
 	})
@@ -268,5 +245,5 @@ func fetchJSON(address string, done func(v any, problem string)) {
 		finish(nil, args[0].Call("toString").String())
 		return nil
 	})
-	js.Global().Get("fedtab").Call("fetchJSON", address).Call("then", got, failed)
+	js.Global().Call("fetchJSON", address).Call("then", got, failed)
 }

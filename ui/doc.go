@@ -1,4 +1,4 @@
-// Package main is fedtab's page: a Vugu application that runs on the browser's
+// Package ui is fedtab's page: a Vugu application that runs on the browser's
 // main thread and shows what the coordinator and this tab's Web Worker do. It
 // trains nothing itself.
 //
@@ -14,7 +14,7 @@
 // Compiled natively, the program prints the page's first state as HTML; the
 // asset packer puts that into index.html, so that the page is readable, and has
 // its final layout, before any WebAssembly has arrived.
-package main
+package ui
 
 //go:generate go tool vugugen -skip-go-mod -skip-main .
 //go:generate gofmt -w .

@@ -1,4 +1,4 @@
-package main
+package ui
 
 // Facts says what is learned from what, how, and until when.
 type Facts struct {

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"syscall/js"
@@ -12,7 +12,8 @@ import (
 // nothing, it sends the whole page each time.
 const renderEvery = 100 * time.Millisecond
 
-func main() {
+// Run shows the page. It does not return.
+func Run() {
 	renderer, err := domrender.New("#page")
 	if err != nil {
 		panic(err)
@@ -22,23 +23,16 @@ func main() {
 		panic(err)
 	}
 
-	page := &Page{Ready: true}
+	page := &Page{Slow: !js.Global().Get("fedtabSimd").Bool()}
 	events := newLoop()
-	view := &view{}
-	host := js.Global().Get("fedtab")
-	page.Slow = !host.Get("simd").Bool()
-	page.Plain = !js.Global().Get("isSecureContext").Bool()
-
-	tab := &worker{page: page, loop: events, url: host.Get("worker").String(), simd: !page.Slow}
-	tab.again = tab.memory.task()
-	coordinator := &coordinator{page: page, loop: events, memory: tab.memory, wish: tab.again}
-	watchButtons(page, events, tab, coordinator)
-	tab.watchVisibility()
-	tab.watchData()
-	coordinator.start()
+	host := &host{}
+	view := &view{host: host}
+	tab := &worker{page: page, loop: events, host: host}
+	coordinator := &coordinator{page: page, loop: events, host: host, memory: &host.memory}
+	tab.memory = coordinator.memory
 
 	root := &Root{Page: page}
-	events.run(renderEvery, func(changed extent) {
+	render := func(changed extent) {
 		if changed == onlyNumbers {
 			view.numbers(page)
 			return
@@ -46,11 +40,51 @@ func main() {
 		if err := renderer.Render(env.RunBuild(root)); err != nil {
 			panic(err)
 		}
+		js.Global().Call("fedtabRendered")
 		view.show(page)
 		tab.keepAwake()
 		tab.prepare()
 		if tab.again != "" && page.Loaded {
 			events.do(tab.rejoin)
 		}
+	}
+	begun := make(chan struct{})
+	host.take(func(kind string, m js.Value) {
+		switch kind {
+		case "hello":
+			events.do(func() {
+				host.begin(page, m)
+				tab.again = tab.memory.task()
+				coordinator.start()
+			})
+			close(begun)
+		case "action":
+			events.do(func() { act(page, tab, coordinator, m) })
+		case "change":
+			events.do(func() { answer(page, tab, m) })
+		case "hash":
+			events.do(func() {
+				host.address, host.hash = str(m.Get("address")), str(m.Get("hash"))
+				coordinator.takeInvite()
+			})
+		case "visibility":
+			host.visible = str(m.Get("state")) == "visible"
+			tab.tell(map[string]any{"type": "tab", "state": m.Get("state")}) // before a rendering: a tab that is being frozen has no time
+			events.do(coordinator.look)
+		case "bring":
+			message := m.Get("message")
+			events.do(func() { tab.bring(message) })
+		case "brought":
+			words := said(page, m)
+			events.do(func() { page.OnBringFailed(words) })
+		case "camera-failed":
+			words := said(page, m)
+			events.do(func() {
+				page.Camera = false
+				page.OnBringFailed(words)
+			})
+		}
 	})
+	<-begun
+	events.run(renderEvery, render)
 }

@@ -1,18 +1,22 @@
-package main
+package ui
 
 import (
 	"crypto/rand"
 	"encoding/hex"
 	"strconv"
 	"strings"
-	"syscall/js"
 )
 
 // memory is what this tab remembers over a reload: which task it takes part in,
-// whether it is paused, the invite that it has, and the name under which its worker keeps the rest. It
-// is the browser's sessionStorage, which is the tab's own; a duplicate of the tab
-// has a copy.
-type memory struct{}
+// whether it is paused, the invite that it has, and the name under which its worker
+// keeps the rest. It is the browser's sessionStorage, which is the tab's own; a
+// duplicate of the tab has a copy. What the person has chosen for all tabs is in
+// localStorage. The main thread has both: these are copies, which every change passes
+// on.
+type memory struct {
+	host           *host
+	session, local map[string]string
+}
 
 // The names in sessionStorage.
 const (
@@ -24,32 +28,25 @@ const (
 	keyData   = "fedtab.data." // and the name of a task
 )
 
-// get returns a value, empty if there is none or the browser allows none.
-func (memory) get(key string) (value string) {
-	defer func() { recover() }() // the browser throws where storage is forbidden
-	if v := js.Global().Get("sessionStorage").Call("getItem", key); v.Type() == js.TypeString {
-		return v.String()
-	}
-	return ""
-}
+func (m *memory) get(key string) string { return m.session[key] }
 
-func (memory) set(key, value string) {
-	defer func() { recover() }()
-	if value == "" {
-		js.Global().Get("sessionStorage").Call("removeItem", key)
+// set remembers a value; empty forgets it.
+func (m *memory) set(key, value string) {
+	if m.session[key] == value {
 		return
 	}
-	js.Global().Get("sessionStorage").Call("setItem", key, value)
+	m.session[key] = value
+	m.host.tell(map[string]any{"type": "session", "key": key, "value": value})
 }
 
 // task returns the task that this tab was taking part in, or nothing.
-func (m memory) task() string { return m.get(keyTask) }
+func (m *memory) task() string { return m.get(keyTask) }
 
 // paused says whether the tab was paused.
-func (m memory) paused() bool { return m.get(keyPaused) != "" }
+func (m *memory) paused() bool { return m.get(keyPaused) != "" }
 
 // tab returns the tab's name, and makes one for a tab that has none.
-func (m memory) tab() string {
+func (m *memory) tab() string {
 	name := m.get(keyTab)
 	if name == "" {
 		b := make([]byte, 16)
@@ -61,12 +58,12 @@ func (m memory) tab() string {
 }
 
 // participants returns as how many the tab takes part, and many remembers it.
-func (m memory) participants() int {
+func (m *memory) participants() int {
 	n, _ := strconv.Atoi(m.get(keyMany))
 	return max(n, 1)
 }
 
-func (m memory) many(n int) {
+func (m *memory) many(n int) {
 	value := ""
 	if n > 1 {
 		value = strconv.Itoa(n)
@@ -75,10 +72,10 @@ func (m memory) many(n int) {
 }
 
 // joined remembers that the tab takes part.
-func (m memory) joined(task string) { m.set(keyTask, task) }
+func (m *memory) joined(task string) { m.set(keyTask, task) }
 
 // pause remembers whether the tab is paused.
-func (m memory) pause(on bool) {
+func (m *memory) pause(on bool) {
 	value := ""
 	if on {
 		value = "yes"
@@ -88,27 +85,25 @@ func (m memory) pause(on bool) {
 
 // invite returns the code of the invite that this tab has, and invited remembers it;
 // empty is none.
-func (m memory) invite() string      { return m.get(keyInvite) }
-func (m memory) invited(code string) { m.set(keyInvite, code) }
+func (m *memory) invite() string      { return m.get(keyInvite) }
+func (m *memory) invited(code string) { m.set(keyInvite, code) }
 
 // data returns the name under which the browser keeps the tab's data for a task, and
 // setData remembers it; empty is none.
-func (m memory) data(task string) string { return m.get(keyData + task) }
-func (m memory) setData(task, id string) { m.set(keyData+task, id) }
+func (m *memory) data(task string) string { return m.get(keyData + task) }
+func (m *memory) setData(task, id string) { m.set(keyData+task, id) }
 
 // forgetAll forgets the invite and the data as well.
-func (m memory) forgetAll() {
-	defer func() { recover() }()
-	keys := js.Global().Get("Object").Call("keys", js.Global().Get("sessionStorage"))
-	for i := range keys.Length() {
-		if key := keys.Index(i).String(); strings.HasPrefix(key, "fedtab.") {
+func (m *memory) forgetAll() {
+	for key := range m.session {
+		if strings.HasPrefix(key, "fedtab.") {
 			m.set(key, "")
 		}
 	}
 }
 
 // forget makes the tab as if it had never taken part. An invite may have uses left.
-func (m memory) forget() {
+func (m *memory) forget() {
 	for _, key := range []string{keyTask, keyPaused, keyTab, keyMany} {
 		m.set(key, "")
 	}

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"fedtab/api"
 	"fedtab/fields"
 	"fedtab/tab"
+	"fedtab/words"
 )
 
 // Task is a training task as the coordinator describes it.
@@ -16,20 +17,6 @@ type Task struct{ api.Task }
 type Point struct {
 	Round                int
 	Loss, Accuracy, RMSE *float64
-}
-
-// Figure is a number that may not be known.
-type Figure struct {
-	Value float64
-	Known bool
-}
-
-// figure returns what x points to; nil is not known.
-func figure(x *float64) Figure {
-	if x == nil {
-		return Figure{}
-	}
-	return Figure{*x, true}
 }
 
 // Link is the state of the page's connection to the coordinator's event stream.
@@ -55,18 +42,30 @@ const (
 // Local is what this tab's Web Worker last said of itself.
 type Local struct{ tab.Report }
 
+// Kind is which page it is.
+type Kind string
+
+// The kinds.
+const (
+	HomeKind   Kind = "home"   // the list of tasks
+	TaskKind   Kind = "task"   // one task
+	AbsentKind Kind = "absent" // there is no such page
+)
+
 // Page is everything the page shows. Its zero value is the page before anything
 // has arrived.
 type Page struct {
-	Ready bool // the program runs: buttons can be pressed
-	Slow  bool // the browser lacks SIMD, the scalar build is used
-	Plain bool // the page came over a network without encryption
+	Lang  *words.Language // nil is English
+	Kind  Kind
+	Root  string // leads from the page's address to the coordinator's root: "", "../", ...
+	Slow  bool   // the browser lacks SIMD, the scalar build is used
+	Plain bool   // the page came over a network without encryption
 
 	Link     Link
 	Door     api.Door // while the link is lost: why the coordinator refuses it, if it does
 	Tasks    []api.TaskName
 	Selected string // the name of the task that is shown; empty: none
-	Missing  string // the name that the address asks for and that no task has
+	Missing  string // more about a page that there is not
 	Loaded   bool   // Task is filled in
 	Problem  string // why the task cannot be shown
 	Task     Task
@@ -123,29 +122,30 @@ func (p *Page) Select(name string) {
 	}
 }
 
-// Choose returns the task to show: the one wanted, or, if none is, the first that is
-// not finished, or else the first. It is empty without tasks, and if no task has the
-// name, which Missing then is. An invite to a task that there is not wants none: the
-// page says so.
-func (p *Page) Choose(wanted string) string {
-	p.Missing = ""
-	open := ""
-	for _, t := range p.Tasks {
-		if t.Name == wanted {
-			return wanted
-		}
-		if open == "" && t.Phase != api.Finished {
-			open = t.Name
-		}
+// OnView takes in what the coordinator has rendered the first view from (View), so that
+// the program draws the same at first.
+func (p *Page) OnView(o map[string]any) {
+	var v View
+	fields.Fill(&v, o)
+	p.Kind, p.Root, p.Missing = v.Kind, v.Root, v.Missing
+	if list, ok := o["tasks"].([]any); ok {
+		p.OnTasks(list)
 	}
-	if wanted != "" && len(p.Tasks) > 0 && p.InviteTo(wanted) == "" {
-		p.Missing = wanted
-		return ""
+	if v.Selected != "" {
+		p.Select(v.Selected)
 	}
-	if open == "" && len(p.Tasks) > 0 {
-		open = p.Tasks[0].Name
+	if task, ok := o["task"].(map[string]any); ok {
+		p.OnTask(task)
 	}
-	return open
+}
+
+// View is what a first view is rendered from, beside "tasks", the entries of /api/tasks,
+// and "task", /api/tasks/NAME.
+type View struct {
+	Kind     Kind   `json:"kind"`
+	Root     string `json:"root"`
+	Selected string `json:"selected"` // name of the task
+	Missing  string `json:"missing"`  // of an absent page: more about it
 }
 
 // OnTasks takes in the coordinator's list of tasks.
@@ -422,7 +422,7 @@ func (p *Page) Over() bool { return p.Task.Phase == api.Finished }
 // Which buttons there are.
 
 func (p *Page) ShowJoin() bool    { return !p.Taking() && !p.Over() }
-func (p *Page) CanJoin() bool     { return p.Ready && p.Loaded && p.ShowJoin() && p.HasData() }
+func (p *Page) CanJoin() bool     { return p.Loaded && p.ShowJoin() && p.HasData() }
 func (p *Page) ShowSeveral() bool { return p.ShowJoin() && p.schema() == nil }
 func (p *Page) ShowPause() bool   { return p.Taking() && p.Stage != StageLeaving }
 func (p *Page) CanPause() bool    { return p.Stage == StageRunning }

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"encoding/json"
@@ -39,9 +39,10 @@ const description = `{
 // shown returns a page that shows the described task and can be used.
 func shown(t *testing.T) *Page {
 	t.Helper()
-	p := &Page{Ready: true}
+	p := &Page{}
 	p.OnTasks([]any{map[string]any{"name": "mnist-2nn", "title": "Handwritten digits", "phase": "training"}})
-	p.Select(p.Choose(""))
+	p.Kind = TaskKind
+	p.Select(p.Tasks[0].Name)
 	p.OnLink(LinkOpen)
 	p.OnTask(decode(t, description))
 	return p
@@ -83,13 +84,13 @@ func TestDamagedDescriptionsAreSurvived(t *testing.T) {
 		`{"name": "mnist-2nn", "strategy": [], "model": null, "data": 3, "stop": "soon", "rounds": {"a": 1}}`,
 		`{"name": "mnist-2nn", "round": "seven", "test_accuracy": "good", "rounds": [1, null, "x", {"round": -1}, {"round": "x"}]}`,
 	} {
-		p := &Page{Ready: true}
+		p := &Page{}
 		p.Select("mnist-2nn")
 		p.OnTask(decode(t, text))
 		p.OnState(decode(t, text))
 		p.OnRound(decode(t, text))
 		p.OnWorkerState(decode(t, text))
-		_ = p.State() + p.Aside() + p.Title() + p.Task.StrategyWords()
+		_ = p.State() + p.Aside() + p.Title() + p.StrategyWords()
 		if len(p.Rounds) != 0 {
 			t.Errorf("%s: rounds %+v, want none", text, p.Rounds)
 		}
@@ -142,30 +143,6 @@ func TestNewRunForgetsTheOld(t *testing.T) {
 	p.OnState(map[string]any{"name": "another", "round": 99.0})
 	if p.Task.Round != 1 {
 		t.Error("another task's state is taken in")
-	}
-}
-
-func TestChoose(t *testing.T) {
-	p := &Page{}
-	if got := p.Choose("x"); got != "" {
-		t.Errorf("without tasks: got %q", got)
-	}
-	p.OnTasks([]any{
-		map[string]any{"name": "a", "phase": "finished"},
-		map[string]any{"name": "b", "phase": "waiting"},
-		map[string]any{"title": "nameless"}, nil,
-	})
-	for _, c := range []struct{ wanted, want string }{{"", "b"}, {"a", "a"}, {"b", "b"}, {"gone", ""}} {
-		if got := p.Choose(c.wanted); got != c.want {
-			t.Errorf("Choose(%q) = %q, want %q", c.wanted, got, c.want)
-		}
-		if missing := p.Missing != ""; missing != (c.want == "") {
-			t.Errorf("Choose(%q): missing %q", c.wanted, p.Missing)
-		}
-	}
-	p.Tasks = p.Tasks[:1]
-	if got := p.Choose(""); got != "a" {
-		t.Errorf("with finished tasks only: got %q, want a", got)
 	}
 }
 
@@ -266,7 +243,7 @@ func TestStateWithoutTask(t *testing.T) {
 		page func(p *Page)
 		want string
 	}{
-		{"nothing yet", func(p *Page) { p.Ready = false }, "Loading"},
+		{"nothing yet", func(p *Page) { p.Loaded = false }, "Loading"},
 		{"unreachable", func(p *Page) { p.OnLink(LinkLost) }, "The coordinator cannot be reached, trying again"},
 		{"no task", func(p *Page) { p.OnProblem("The coordinator has no task") }, "The coordinator has no task"},
 		{"waiting", func(p *Page) { p.Loaded, p.Task.Phase = true, "waiting" }, "No participant yet: join to start the training"},
@@ -278,7 +255,7 @@ func TestStateWithoutTask(t *testing.T) {
 		{"finished at once", func(p *Page) { p.Loaded, p.Task.Phase = true, "finished" }, "Training is finished"},
 		{"unknown phase", func(p *Page) { p.Loaded, p.Task.Phase = true, "dreaming" }, "Ready to join"},
 	} {
-		p := &Page{Ready: true}
+		p := &Page{}
 		c.page(p)
 		if got := p.State(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)

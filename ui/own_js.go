@@ -1,34 +1,40 @@
-package main
+package ui
 
 import (
 	"reflect"
 	"syscall/js"
 
 	"fedtab/fields"
+	"fedtab/jsvalue"
 )
 
-// watchData takes in what static/bring.js brings: files, pictures and its troubles.
-func (t *worker) watchData() {
-	host := js.Global().Get("fedtab")
-	host.Set("bring", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		message, transfer := args[0], js.Global().Get("Array").New()
-		if len(args) > 1 {
-			transfer = args[1]
-		}
-		t.loop.do(func() { t.bring(message, transfer) })
-		return nil
-	}))
-	host.Set("brought", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		words := args[0].String()
-		t.loop.do(func() { t.page.OnBringFailed(words) })
-		return nil
-	}))
+// said returns what a script says, by a key and its arguments.
+func said(p *Page, m js.Value) string {
+	args, _ := jsvalue.FromJS(m.Get("args")).([]any)
+	return p.say(str(m.Get("key")), args...)
 }
 
-// bring hands data to the worker, as soon as that is ready.
-func (t *worker) bring(message, transfer js.Value) {
+// translate puts what is wrong with the values of a preview's rows (tab.Cell) into the
+// page's language.
+func (p *Page) translate(rows js.Value) {
+	for i := range rows.Length() {
+		cells := rows.Index(i).Get("cells")
+		for k := range cells.Length() {
+			if problem := str(cells.Index(k).Get("problem")); problem != "" {
+				cells.Index(k).Set("problem", p.say("own.rows.want", p.phrase(problem)))
+			}
+		}
+	}
+}
+
+// bring hands data that the page has taken in to the worker, as soon as that is ready.
+func (t *worker) bring(message js.Value) {
 	if !t.page.MayBring() {
 		return
+	}
+	transfer := js.Global().Get("Array").New()
+	if bitmap := message.Get("bitmap"); bitmap.Truthy() {
+		transfer.Call("push", bitmap)
 	}
 	t.page.DataTrouble = ""
 	if t.ready {
@@ -70,23 +76,10 @@ func (t *worker) answer() {
 // camera turns the camera on or off.
 func (t *worker) camera(on bool) {
 	t.page.Camera = on
-	if !on {
-		camera().Call("stop")
-		return
+	if on {
+		t.page.DataTrouble = ""
 	}
-	t.page.DataTrouble = ""
-	var done js.Func
-	done = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		done.Release()
-		if words := args[0].String(); words != "" {
-			t.loop.do(func() {
-				t.page.Camera = false
-				t.page.OnBringFailed(words)
-			})
-		}
-		return nil
-	})
-	camera().Call("start").Call("then", done)
+	t.host.tell(map[string]any{"type": "camera", "on": on})
 }
 
 // forget removes all that this browser keeps of the page, once the person has said so

@@ -1,6 +1,6 @@
 //go:build !js
 
-package main
+package ui
 
 import (
 	"reflect"
@@ -13,9 +13,10 @@ import (
 // ownTask is a task with data of participants: a table, or pictures.
 func ownTask(t *testing.T, own string) *Page {
 	t.Helper()
-	p := &Page{Ready: true}
+	p := &Page{}
 	p.OnTasks([]any{map[string]any{"name": "study", "phase": "waiting"}})
-	p.Select(p.Choose(""))
+	p.Kind = TaskKind
+	p.Select(p.Tasks[0].Name)
 	p.OnLink(LinkOpen)
 	p.OnTask(decode(t, `{"name": "study", "run": "r1", "phase": "waiting", "data": {"classes": 2, "own": `+own+`}}`))
 	return p
@@ -202,7 +203,7 @@ func TestBound(t *testing.T) {
 		v    float64
 		want string
 	}{{0, "0"}, {1800, "1800"}, {1.3e6, "1,300,000"}, {-25000, "-25,000"}, {12.75, "12.75"}, {1e15, "1e+15"}} {
-		if got := bound(c.v); strings.ReplaceAll(got, "−", "-") != c.want {
+		if got := new(Page).bound(c.v); strings.ReplaceAll(got, "−", "-") != c.want {
 			t.Errorf("bound(%v) is %q, want %q", c.v, got, c.want)
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build !js
 
-package main
+package ui
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 func render(t *testing.T, p *Page) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := printPage(&b, p); err != nil {
+	if err := Write(&b, p); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -204,7 +204,7 @@ func TestStructureIsStable(t *testing.T) {
 		page = regexp.MustCompile(`(?s)<tbody.*?</tbody>`).ReplaceAllString(page, "<tbody></tbody>")
 		return strings.Join(regexp.MustCompile(`</?[a-z0-9]+`).FindAllString(page, -1), " ")
 	}
-	want := shape(&Page{})
+	want := shape(&Page{Kind: TaskKind})
 	joined := shown(t)
 	joined.Join()
 	joined.OnReady("wasm-simd128")
@@ -263,25 +263,6 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// A name that no task has shows none, and offers those that there are, also one alone.
-func TestMissingTask(t *testing.T) {
-	p := shown(t)
-	p.Select(p.Choose("nosuchtask"))
-	p.OnLink(LinkOpening)
-	if got := p.State(); got != "There is no task nosuchtask here" || p.Aside() != "Choose one of the tasks above." || p.Tone() != "trouble" || p.CanJoin() {
-		t.Errorf("%q, %q, %s, join %v, want that there is none, and the choice", got, p.Aside(), p.Tone(), p.CanJoin())
-	}
-	if page := render(t, p); !strings.Contains(page, `href="#mnist-2nn"`) {
-		t.Error("the page does not offer the task that there is")
-	}
-	if p.Choose(strings.Repeat("é", 100)); p.State() != "There is no task "+strings.Repeat("é", 63)+"… here" {
-		t.Errorf("a long name: %q", p.State())
-	}
-	if p.Select(p.Choose("mnist-2nn")); p.State() != "Loading" {
-		t.Errorf("after a choice: %q, want Loading", p.State())
-	}
-}
-
 // After a restart the page says whom the round waits for, and until when.
 func TestAwaitedWords(t *testing.T) {
 	until := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
@@ -327,15 +308,15 @@ func TestSurveyWords(t *testing.T) {
 	}
 	half := .9
 	e := &api.Evaluation{Version: 7, Participants: 12, Accuracy: &half, Spread: &api.Spread{Min: .5, Lower: .8, Median: .9, Upper: .95, Max: 1}}
-	task := Task{api.Task{Evaluated: 7, TestAccuracy: &half, Evaluation: e}}
-	if got, want := task.EvaluatedWords(), "model version 7, on the hold-outs of 12 participants: 50% to 100%, half of them 80% to 95%"; got != want {
+	p := &Page{Task: Task{api.Task{Evaluated: 7, TestAccuracy: &half, Evaluation: e}}}
+	if got, want := p.EvaluatedWords(), "model version 7, on the hold-outs of 12 participants: 50% to 100%, half of them 80% to 95%"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
 
 // Tasks of one title are told apart by their names.
 func TestSameTitle(t *testing.T) {
-	p := &Page{Ready: true}
+	p := &Page{}
 	p.OnTasks([]any{
 		map[string]any{"name": "a", "title": "Digits"}, map[string]any{"name": "b", "title": "Digits"}, map[string]any{"name": "c", "title": "Votes"}, map[string]any{"name": "d"},
 	})

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"strings"
@@ -16,8 +16,7 @@ const leaveWithin = 1500 * time.Millisecond
 type worker struct {
 	page *Page
 	loop *loop
-	url  string // the worker's script
-	simd bool   // which build it is to load
+	host *host
 
 	worker  js.Value // undefined while there is none
 	release func()
@@ -32,11 +31,8 @@ type worker struct {
 	forgetting bool // it removes all that the browser keeps
 	serial     int  // counts workers, so that late messages of older ones are dropped
 
-	memory memory
+	memory *memory
 	again  string // the task that this tab was in before it was reloaded, until it has joined again
-
-	lock    js.Value // the screen's wake lock
-	locking bool     // it has been asked for
 }
 
 // join has a worker join the named task: a fresh one, or that which has the tab's own
@@ -77,7 +73,7 @@ func (t *worker) begin() {
 		t.tell(map[string]any{"type": "pause"}) // before the hello, which says so
 	}
 	t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": t.task, "tab": t.memory.tab(), "participants": t.participants(), "invite": t.page.InviteTo(t.task)})
-	t.tell(map[string]any{"type": "tab", "state": js.Global().Get("document").Get("visibilityState").String()})
+	t.tell(map[string]any{"type": "tab", "state": t.host.state()})
 }
 
 // participants returns as how many the tab takes part: with data of its own as one,
@@ -94,23 +90,21 @@ func (t *worker) start(task string) {
 	t.task, t.ready, t.broken = task, false, false
 	t.serial++
 	serial := t.serial
-	build := "scalar"
-	if t.simd {
-		build = "simd"
+	role := "train"
+	if t.page.schema() != nil {
+		role = "own"
 	}
-	worker := js.Global().Get("Worker").New(t.url, map[string]any{"name": build})
+	worker := js.Global().Call("fedtabWorker", role)
 	message := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		message := args[0].Get("data")
-		if serial == t.serial && message.Get("type").String() == "rows" {
-			js.Global().Get("fedtab").Call("showRows", message.Get("rows"))
-			return nil
-		}
-		if serial == t.serial && message.Get("type").String() == "sheet" {
-			js.Global().Get("fedtab").Call("showPictures", message.Get("bytes"), message.Get("width"), message.Get("height"))
-			return nil
-		}
-		if serial == t.serial && message.Get("type").String() == "file" {
-			js.Global().Get("fedtab").Call("saveFile", message.Get("name"), message.Get("bytes"))
+		switch message.Get("type").String() {
+		case "rows", "sheet", "file": // large, and drawn by scripts
+			if serial == t.serial {
+				if rows := message.Get("rows"); rows.Truthy() {
+					t.page.translate(rows)
+				}
+				t.host.pass(message)
+			}
 			return nil
 		}
 		o, _ := jsvalue.FromJS(message).(map[string]any)
@@ -134,7 +128,7 @@ func (t *worker) start(task string) {
 			if serial == t.serial {
 				words, _ := detail.(string)
 				if words == "" {
-					words = "its script could not be loaded"
+					words = t.page.say("state.stopped.script")
 				}
 				t.exited(words)
 			}
@@ -205,7 +199,7 @@ func (t *worker) hear(o map[string]any) {
 		t.end()
 		t.memory.forgetAll()
 		t.camera(false)
-		js.Global().Get("fedtab").Call("forget")
+		t.host.tell(map[string]any{"type": "forget"})
 		t.page.OnForgotten(text("detail"))
 	case "exit":
 		t.exited(text("detail"))
@@ -288,63 +282,12 @@ func (t *worker) idle() {
 	}
 }
 
-// watchVisibility tells the worker what the browser does with this tab. This
-// must not wait for a rendering: a tab that is being frozen has no time.
-func (t *worker) watchVisibility() {
-	document := js.Global().Get("document")
-	tell := func(state string) { t.tell(map[string]any{"type": "tab", "state": state}) }
-	visibility := func(js.Value) {
-		tell(document.Get("visibilityState").String())
-		t.loop.do(func() {}) // the wake lock is lost when hidden
-	}
-	listen(document, "visibilitychange", visibility)
-	listen(document, "freeze", func(js.Value) { tell("frozen") })
-	listen(document, "resume", visibility)
-	listen(js.Global(), "pageshow", visibility)
-}
+// keepAwake has the screen stay on while this tab trains.
+func (t *worker) keepAwake() { t.host.wake(t.page.Working()) }
 
-// keepAwake holds the screen's wake lock while this tab is visible and training,
-// where the browser has such a thing.
-func (t *worker) keepAwake() {
-	locks := js.Global().Get("navigator").Get("wakeLock")
-	if !locks.Truthy() {
-		return
-	}
-	visible := js.Global().Get("document").Get("visibilityState").String() == "visible"
-	want := visible && t.page.Working()
-	held := t.lock.Truthy() && !t.lock.Get("released").Bool()
-	switch {
-	case want && !held && !t.locking:
-		t.locking = true
-		var got, refused js.Func
-		done := func() {
-			got.Release()
-			refused.Release()
-		}
-		got = js.FuncOf(func(_ js.Value, args []js.Value) any {
-			t.lock, t.locking = args[0], false
-			done()
-			return nil
-		})
-		refused = js.FuncOf(func(js.Value, []js.Value) any {
-			// Low battery, for instance. Asked again only for another worker or
-			// when the page becomes visible again, by way of released.
-			t.lock = js.Undefined()
-			done()
-			return nil
-		})
-		locks.Call("request", "screen").Call("then", got, refused)
-	case !want && held:
-		t.lock.Call("release")
-		t.lock = js.Undefined()
-	case !want:
-		t.locking = false
-	}
-}
-
-// socketAddress is where the coordinator's WebSocket is: beside this page.
+// socketAddress is where the coordinator's WebSocket is: beside this script.
 func socketAddress() string {
-	url := js.Global().Get("URL").New("ws", js.Global().Get("document").Get("baseURI"))
+	url := js.Global().Get("URL").New("ws", js.Global().Get("location").Get("href"))
 	protocol := "ws:"
 	if url.Get("protocol").String() == "https:" {
 		protocol = "wss:"

@@ -22,7 +22,8 @@ type scheduler struct {
 // maxParticipants is how many participants a tab may have.
 const maxParticipants = 16
 
-func main() {
+// train runs the participants of this worker. It does not return.
+func train() {
 	wake := newWaker()
 	h := &scheduler{page: newPage(), queue: newQueue(wake), waker: wake}
 	h.own = &own{page: h.page, queue: h.queue}

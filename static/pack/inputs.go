@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -33,9 +34,9 @@ func (c config) fingerprint() (string, error) {
 {{end}}{{range .EmbedFiles}}{{$dir}}/{{.}}
 {{end}}{{else}}module {{.Dir}}
 {{end}}{{end}}`
-	lists := [][2][]string{{native, {"./ui", "./static/pack"}}}
+	lists := [][2][]string{{native, {"./static/pack"}}}
 	for _, p := range programs {
-		lists = append(lists, [2][]string{p.environment(), {p.pkg}})
+		lists = append(lists, [2][]string{p.environment(), {"-tags=" + p.tags, tabPackage}})
 	}
 	inputs := map[string]bool{}
 	for _, l := range lists {
@@ -52,8 +53,15 @@ func (c config) fingerprint() (string, error) {
 		return "", err
 	}
 	for _, path := range sources {
-		inputs[path] = true
+		err := filepath.WalkDir(path, func(file string, e fs.DirEntry, err error) error {
+			inputs[file] = err == nil && !e.IsDir()
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
 	}
+	maps.DeleteFunc(inputs, func(_ string, file bool) bool { return !file })
 	delete(inputs, "")
 	for _, path := range slices.Sorted(maps.Keys(inputs)) {
 		fmt.Fprintln(h, path)

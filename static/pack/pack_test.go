@@ -68,18 +68,6 @@ func TestBadReferences(t *testing.T) {
 	}
 }
 
-func TestFill(t *testing.T) {
-	got, err := fill([]byte("<main>{{page}}</main>"), []byte("\n<p>$1</p>\n"))
-	if err != nil || string(got) != "<main><p>$1</p></main>" {
-		t.Errorf("got %q, %v", got, err)
-	}
-	for _, index := range []string{"", "{{page}}{{page}}"} {
-		if _, err := fill([]byte(index), nil); err == nil {
-			t.Errorf("%q: no error", index)
-		}
-	}
-}
-
 func TestSecondRunReusesAndClears(t *testing.T) {
 	c := config{out: t.TempDir(), fast: true}
 	write := func(content string) []manifest.File {
@@ -146,8 +134,8 @@ func TestSecondRunReusesAndClears(t *testing.T) {
 		t.Error("the old file is still there")
 	}
 	entries, err := os.ReadDir(c.out)
-	if err != nil || len(entries) != 4 { // a.js, .gz, .br and the manifest
-		t.Errorf("the folder holds %v, %v, want 4 files", entries, err)
+	if err != nil || len(entries) != 5 { // a.js, .gz, .br, the manifest and the folder of what is loaded on demand
+		t.Errorf("the folder holds %v, %v, want 4 files and a folder", entries, err)
 	}
 }
 

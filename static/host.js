@@ -1,0 +1,225 @@
+// The page's main thread. All that the page knows and draws is the Go program's, which
+// runs in a worker (tab.js), so that nothing here ever waits for it. This script applies
+// what the program draws (vugu.js), and hands it what happens to the page.
+"use strict";
+
+window.fedtab = (() => {
+	const root = document.documentElement;
+	const byId = (id) => document.getElementById(id);
+	const words = root.dataset; // data-words-...: those that are needed without the program
+
+	const needs = {
+		"WebAssembly": typeof WebAssembly === "object" && typeof WebAssembly.instantiate === "function",
+		"web workers": typeof Worker === "function",
+		"WebSockets": typeof WebSocket === "function",
+		"server-sent events": typeof EventSource === "function",
+		"fetch": typeof fetch === "function",
+	};
+	const missing = Object.keys(needs).filter((name) => !needs[name]);
+
+	// trouble shows an error above the page and hides the buttons, which nothing answers
+	// any more.
+	function trouble(text, reload) {
+		const box = byId("trouble");
+		box.textContent = text;
+		box.hidden = false;
+		root.classList.add("broken");
+		if (reload) {
+			const button = document.createElement("button");
+			button.type = "button";
+			button.textContent = words.wordsReload;
+			button.addEventListener("click", () => location.reload());
+			box.append(" ", button);
+		}
+	}
+
+	if (missing.length > 0) {
+		addEventListener("DOMContentLoaded", () => trouble(words.wordsMissing.replace("{0}", missing.join(", "))));
+		return { tell() {} };
+	}
+
+	const worker = new Worker(words.tab, { name: "page" });
+	const tell = (message, transfer = []) => worker.postMessage(message, transfer);
+
+	// storage returns what a store of the browser keeps for fedtab, empty where the
+	// browser allows none.
+	function storage(store) {
+		try {
+			const of = window[store];
+			return Object.fromEntries(Object.keys(of).filter((key) => key.startsWith("fedtab.")).map((key) => [key, of.getItem(key)]));
+		} catch {
+			return {};
+		}
+	}
+
+	function keep(store, key, value) {
+		try {
+			if (value === "") {
+				window[store].removeItem(key);
+			} else {
+				window[store].setItem(key, value);
+			}
+		} catch {
+			// The browser keeps nothing: a reload begins anew.
+		}
+	}
+
+	// The program is told of the page before anything else.
+	addEventListener("DOMContentLoaded", () => {
+		tell({
+			type: "hello",
+			address: location.href,
+			hash: location.hash,
+			kind: words.kind,
+			language: root.lang,
+			view: byId("view")?.textContent ?? "",
+			visible: document.visibilityState === "visible",
+			online: navigator.onLine,
+			secure: isSecureContext,
+			cores: navigator.hardwareConcurrency || 1,
+			session: storage("sessionStorage"),
+			local: storage("localStorage"),
+		});
+	});
+	addEventListener("hashchange", () => tell({ type: "hash", hash: location.hash, address: location.href }));
+	document.addEventListener("visibilitychange", () => tell({ type: "visibility", state: document.visibilityState }));
+	document.addEventListener("freeze", () => tell({ type: "visibility", state: "frozen" }));
+	document.addEventListener("resume", () => tell({ type: "visibility", state: document.visibilityState }));
+	addEventListener("pageshow", () => tell({ type: "visibility", state: document.visibilityState }));
+	for (const online of [true, false]) {
+		addEventListener(online ? "online" : "offline", () => tell({ type: "network", online }));
+	}
+
+	// What the program draws
+
+	let drawn = false;
+
+	// draw applies a rendering. The keyboard's focus stays: where the focused element is
+	// gone or hidden, the nearest thing to press has it.
+	function draw(parts) {
+		const focused = document.activeElement;
+		const group = focused?.closest?.(".buttons, section");
+		const array = window.vuguGetRenderArray();
+		for (const part of parts) {
+			array.set(part);
+			window.vuguRender();
+		}
+		drawn = true;
+		if (focused && focused !== document.body && (!focused.isConnected || focused.disabled || focused.offsetParent === null)) {
+			const visible = (element) => element.offsetParent !== null && !element.disabled;
+			const next = [...(group?.querySelectorAll("button, [href], input, select") ?? [])].find(visible) ?? byId("state");
+			next?.focus({ preventScroll: true });
+		}
+		for (const field of document.querySelectorAll("select[data-value]")) {
+			if (field.value !== field.dataset.value) {
+				field.value = field.dataset.value; // where a person has chosen, an option's attribute says nothing
+			}
+		}
+	}
+
+	let lock, locking = false;
+
+	// wake keeps the screen on, where the browser has such a thing. A lock is lost when
+	// the page is hidden.
+	async function wake(on) {
+		if (!navigator.wakeLock || locking) {
+			return;
+		}
+		if (!on) {
+			lock?.release();
+			lock = undefined;
+		} else if (!lock || lock.released) {
+			locking = true;
+			lock = await navigator.wakeLock.request("screen").catch(() => undefined); // low battery, for instance
+			locking = false;
+		}
+	}
+
+	const heard = {
+		render: ({ parts }) => draw(parts),
+		numbers: ({ numbers }) => {
+			for (const [id, attribute, value] of numbers) {
+				const element = byId(id);
+				if (attribute) {
+					element?.setAttribute(attribute, value);
+				} else if (element) {
+					element.textContent = value;
+				}
+			}
+		},
+		title: ({ text }) => { document.title = text; },
+		say: ({ text }) => { byId("announcement").textContent = text; },
+		address: ({ address }) => history.replaceState(null, "", address),
+		session: ({ key, value }) => keep("sessionStorage", key, value),
+		local: ({ key, value }) => keep("localStorage", key, value),
+		chart: ({ id, x, y }) => fedtab.chart?.(id, x, y),
+		wake: ({ on }) => wake(on),
+		reload: () => location.reload(),
+		go: ({ address }) => location.assign(address),
+		rows: ({ rows }) => fedtab.showRows(rows),
+		sheet: ({ bytes, width, height }) => fedtab.showPictures(bytes, width, height),
+		file: ({ name, bytes }) => fedtab.saveFile(name, bytes),
+		sample: ({ address, name }) => fedtab.sample(address, name),
+		camera: async ({ on }) => {
+			const problem = on ? await fedtab.camera.start() : fedtab.camera.stop();
+			if (problem) {
+				const [key, ...args] = problem;
+				tell({ type: "camera-failed", key, args });
+			}
+		},
+		take: () => fedtab.camera.take(),
+		draw: ({ label }) => fedtab.drawing.add(label),
+		erase: () => fedtab.drawing.clear(),
+		forget: () => fedtab.forget(),
+		exit: ({ detail }) => {
+			console.error(detail);
+			trouble(drawn ? words.wordsCrashed : words.wordsUnloaded.replace("{0}", detail), true);
+		},
+	};
+	worker.onmessage = ({ data }) => heard[data.type]?.(data);
+	worker.onerror = (event) => {
+		event.preventDefault?.();
+		trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
+	};
+
+	// What a person does
+
+	const settled = 400; // ms in which a second press of a place that has changed is not meant
+	let pressed = { at: -settled, button: null };
+
+	document.addEventListener("click", (event) => {
+		const button = event.target.closest?.("[data-action]");
+		if (!button || button.disabled) {
+			return;
+		}
+		// A double click means one press; the second must not press what has come under
+		// the pointer meanwhile.
+		const now = event.timeStamp;
+		if (event.detail > 1 || event.detail > 0 && button !== pressed.button && now - pressed.at < settled) {
+			return;
+		}
+		pressed = { at: now, button };
+		const { action, value = "" } = button.dataset;
+		if (action === "join" && !drawn) {
+			button.disabled = true; // the wish is kept until the program is there
+			button.textContent = words.wordsJoining;
+		}
+		tell({
+			type: "action", action, value,
+			own: Boolean(button.closest("#own")),
+			fields: { several: byId("several")?.value ?? "", invite: byId("invite")?.value ?? "" },
+		});
+	});
+	document.addEventListener("change", (event) => {
+		const { change: kind, name = "", text = "" } = event.target.dataset ?? {};
+		if (kind) {
+			tell({ type: "change", kind, name, text, value: event.target.value });
+		}
+	});
+
+	return {
+		tell,
+		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
+		brought: (key, ...args) => tell({ type: "brought", key, args }),
+	};
+})();
