@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +32,8 @@ const axeRun = `(async () => {
 // barrier is an element that breaks a rule of axe-core.
 type barrier struct{ Rule, Help, HTML, Target, Why string }
 
+func (v barrier) same(w barrier) bool { return v.Rule == w.Rule && v.Target == w.Target }
+
 // axe fails the test for every barrier that axe-core finds in what the page shows, in light
 // colours on a wide screen and in dark ones on a narrow one. The state names it.
 func (b *tab) axe(state string) {
@@ -48,7 +51,14 @@ func (b *tab) axe(state string) {
 		if !js[bool](b, "typeof axe === 'object'") {
 			js[bool](b, script+"; true")
 		}
-		for _, v := range b.barriers() {
+		found := b.barriers()
+		if len(found) > 0 {
+			// The program may have drawn the page anew meanwhile: what was looked at is
+			// gone. A barrier stays.
+			again := b.barriers()
+			found = slices.DeleteFunc(found, func(v barrier) bool { return !slices.ContainsFunc(again, v.same) })
+		}
+		for _, v := range found {
 			b.t.Errorf("%s, %s, %d pixels wide: %s (%s): %s\n%s\n%s", state, look.scheme, look.width, v.Help, v.Rule, v.Target, v.HTML, v.Why)
 		}
 	}
@@ -145,7 +155,7 @@ func TestAxe(t *testing.T) {
 		b.ready()
 		b.axe("a network without encryption")
 		b.press("join")
-		await(t, "the tab is turned away", func() bool { return b.state("connection") == "reconnecting" })
+		await(t, "the tab is turned away", func() bool { return js[bool](b, "document.body.innerText.includes('--trusted-proxies')") })
 		b.axe("too many from one address")
 	})
 	t.Run("several tasks", func(t *testing.T) {
