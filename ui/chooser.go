@@ -10,7 +10,7 @@ type Chooser struct {
 }
 
 // choices returns the tasks if there is a choice.
-func (c *Chooser) choices() []api.TaskName {
+func (c *Chooser) choices() []api.Card {
 	if len(c.Page.Tasks) < 2 && c.Page.Missing == "" {
 		return nil
 	}
@@ -28,28 +28,28 @@ func (c *Chooser) hint() string {
 }
 
 // href returns nil, and so no attribute, where the link leads nowhere now.
-func (c *Chooser) href(t api.TaskName) any {
+func (c *Chooser) href(t api.Card) any {
 	if c.Page.Taking() {
 		return nil
 	}
 	return "#" + t.Name
 }
 
-func (c *Chooser) current(t api.TaskName) any {
+func (c *Chooser) current(t api.Card) any {
 	if t.Name == c.Page.Selected {
 		return "page"
 	}
 	return nil
 }
 
-func (c *Chooser) disabled(t api.TaskName) any {
+func (c *Chooser) disabled(t api.Card) any {
 	if c.Page.Taking() && t.Name != c.Page.Selected {
 		return "true"
 	}
 	return nil
 }
 
-func (c *Chooser) words(t api.TaskName) string {
+func (c *Chooser) words(t api.Card) string {
 	return c.Page.heading(t.Name, t.Title)
 }
 

@@ -50,9 +50,9 @@ func TestDefaultTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.Description = ""
+	got.Description = nil
 	want := &Task{
-		Name: "mnist-2nn", Title: "Handwritten digits", Join: Open,
+		Name: "mnist-2nn", Title: Text{"en": "Handwritten digits", "de": "Handgeschriebene Ziffern"}, Join: Open,
 		Model: Model{Kind: "mlp", Hidden: []int{200, 200}},
 		Data:  Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
 		Strategy: strategy.Config{Kind: "fedavg", Fraction: 0.1, Epochs: 1, Batch: 10, LR: 0.1,
@@ -96,7 +96,7 @@ func TestMinimal(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Task{
-		Name: "small", Title: "small", Join: Open,
+		Name: "small", Title: Plain("small"), Join: Open,
 		Model:     Model{Kind: "mlp"},
 		Data:      Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
 		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
@@ -138,7 +138,7 @@ func TestSet(t *testing.T) {
 			t.Data.CSV = CSV{Path: "x", Target: "y", Predict: "class", Categorical: []Category{{Column: "d"}},
 				Separator: "detect", Decimal: "detect", Header: "detect", Missing: "refuse", Constant: "refuse", Scale: "standard"}
 		}},
-		{"text with =", []string{`title="a = b"`}, func(t *Task) { t.Title = "a = b" }},
+		{"text with =", []string{`title="a = b"`}, func(t *Task) { t.Title = Plain("a = b") }},
 		{"shards", []string{"data.partition.kind=shards"}, func(t *Task) { t.Data.Partition.Kind, t.Data.Partition.PerClient = Shards, 2 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

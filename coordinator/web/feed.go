@@ -129,6 +129,13 @@ func (f *Feed) State() run.State {
 	return f.state
 }
 
+// newest returns the newest n rounds, ascending.
+func (f *Feed) newest(n int) []run.RoundRecord {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.rounds[max(0, len(f.rounds)-n):])
+}
+
 // Pick returns the version that models.Pick chooses.
 func (f *Feed) Pick(want string) (uint64, error) {
 	f.mu.Lock()

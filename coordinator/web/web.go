@@ -36,7 +36,10 @@ type Study struct {
 	// are kept.
 	Version func(version uint64) ([]float32, [32]byte, error)
 
-	samples []string // names of sample files; New sets them
+	// Set by New.
+	fixed     api.Fixed
+	fixedData api.FixedData
+	picture   func() (picture, error)
 }
 
 // DataPath returns the path prefix of a task's shards. It names their content, so
@@ -49,6 +52,10 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 // every other path.
 func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
 	s := &server{site: site, sockets: sockets, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
+	build, err := static.Packed()
+	if err != nil {
+		log.Error("the page cannot be served", "error", err)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	probes := &health{studies, sockets}
@@ -62,12 +69,13 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limit
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
 		study.Feed.view, study.Feed.round = study.view, study.viewRound
-		study.samples = study.Task.Samples()
+		study.fix(build.Inputs)
 		name, size := study.Task.Name, sync.OnceValue(func() int64 { return modelSize(study) })
 		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { s.model(w, r, study, size()) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/samples/{file}", func(w http.ResponseWriter, r *http.Request) { sample(w, r, study) })
+		mux.HandleFunc("GET /api/tasks/"+name+"/picture.png", func(w http.ResponseWriter, r *http.Request) { s.picture(w, r, study) })
 		if study.Data.Public {
 			mux.Handle("GET "+DataPath(study.Task, study.Data)+"/{shard}", shards(study))
 		}
@@ -114,11 +122,11 @@ func (s *server) door(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) tasks(w http.ResponseWriter, _ *http.Request) {
-	rows := []api.TaskName{}
+	cards := []api.Card{}
 	for _, st := range s.studies {
-		rows = append(rows, api.TaskName{Name: st.Task.Name, Title: st.Task.Title, Phase: st.Feed.State().Phase.String()})
+		cards = append(cards, st.Card())
 	}
-	writeJSON(w, rows)
+	writeJSON(w, cards)
 }
 
 // task answers with how a study stands, and a page of its rounds: the newest
