@@ -102,6 +102,19 @@ type Task struct {
 	Curve      *Curve  `json:"curve,omitempty"`
 }
 
+// Versions is /api/tasks/NAME/versions: those whose model files can be had.
+type Versions struct {
+	Run      string    `json:"run"`      // whose they are
+	Versions []Version `json:"versions"` // newest first
+}
+
+// Version is a version with its figures on the test set.
+type Version struct {
+	Version      int `json:"version"` // also the number of the round that made it
+	Participants int `json:"participants"`
+	Test
+}
+
 // Fixed is what events leave out of a Task, because it does not change.
 type Fixed struct {
 	Translations map[string]Translation `json:"translations,omitempty"` // by language
@@ -292,4 +305,5 @@ const (
 	DefaultRounds = 100  // rounds without ?limit
 	MaxRounds     = 1000 // ?limit at most
 	MaxPoints     = 1000 // ?points at most
+	MaxVersions   = 100  // of /api/tasks/NAME/versions
 )

@@ -187,6 +187,7 @@ func (s *Server) prepare(st *study) error {
 	}
 	st.Run, st.resumed = id, saved != nil
 	st.Version = func(v uint64) ([]float32, [32]byte, error) { return s.store.Model(id, v) }
+	st.Kept = func() ([]uint64, error) { return s.store.Kept(id) }
 	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), id))
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ type Task struct {
 	Title       Text             `yaml:"title"`                 // one line; default: Name
 	Description Text             `yaml:"description,omitempty"` // a paragraph for the page
 	Join        string           `yaml:"join"`                  // "open" (default): any participant may join, or "invited"
+	Download    *bool            `yaml:"download,omitempty"`    // whether the coordinator hands the model out; nil (default): true
 	Model       Model            `yaml:"model"`
 	Data        Data             `yaml:"data"`
 	Strategy    strategy.Config  `yaml:"strategy"`
@@ -87,6 +88,9 @@ func (t *Task) fill(schemes strategy.Registry) {
 	if t.Description.String() == "" {
 		t.Description = nil // as if it were left out
 	}
+	if t.Downloads() {
+		t.Download = nil
+	}
 	t.Model.fill()
 	t.Optimiser.fill()
 	t.Data.fill()
@@ -95,6 +99,9 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Strategy = schemes.WithDefaults(t.Strategy)
 	t.Compress.fill(schemes.Packing(t.Strategy))
 }
+
+// Downloads reports whether the coordinator hands the model out as files.
+func (t *Task) Downloads() bool { return t.Download == nil || *t.Download }
 
 // Load reads the task file at path.
 func Load(path string) (*Task, error) { return load(path, nil) }

@@ -161,6 +161,12 @@ func TestFieldsDocumented(t *testing.T) {
 	fields(t, served, b)
 	compare(t, "GET /api/tasks/{task}: field", served, firstCells(section(t, "A task")))
 
+	st.Kept = func() ([]uint64, error) { return []uint64{1}, nil }
+	served = map[string]bool{}
+	_, b = get(t, s.URL+"/api/tasks/anes96/versions")
+	fields(t, served, b)
+	compare(t, "GET /api/tasks/{task}/versions: field", served, firstCells(section(t, "Versions")))
+
 	// The probes, with problems.
 	defer func() { testState = run.State{} }()
 	testState = run.State{StoreError: "disk is full"}
@@ -336,7 +342,10 @@ func TestStatusesDocumented(t *testing.T) {
 			"Content-Type": "application/octet-stream", "Content-Disposition": `attachment; filename="anes96-1-1.safetensors"`,
 			"Cache-Control": "no-cache",
 		}},
-		{"GET", "/api/tasks/anes96/models/1.safetensors", 200, nil},
+		{"GET", "/api/tasks/anes96/models/1.safetensors", 200, map[string]string{"Cache-Control": "no-cache"}},
+		{"GET", "/api/tasks/anes96/models/1.safetensors?run=anes96-1", 200, map[string]string{"Cache-Control": "public, max-age=31536000, immutable"}},
+		{"GET", "/api/tasks/anes96/models/newest.safetensors?run=anes96-1", 200, map[string]string{"Cache-Control": "no-cache"}},
+		{"GET", "/api/tasks/anes96/models/1.safetensors?run=anes96-2", 404, nil},
 		{"GET", "/api/tasks/anes96/models/best.onnx", 200, map[string]string{
 			"Content-Type": "application/octet-stream", "Content-Disposition": `attachment; filename="anes96-1-1.onnx"`,
 		}},

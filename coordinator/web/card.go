@@ -37,7 +37,7 @@ func first(names []string) []string { return names[:min(len(names), api.MaxShown
 // page's files.
 func (st *Study) fix(build string) {
 	t := st.Task
-	st.fixed = api.Fixed{Download: true, Build: build}
+	st.fixed = api.Fixed{Download: t.Downloads(), Build: build}
 	for _, language := range translated(t.Title.Other(), t.Description.Other()) {
 		if st.fixed.Translations == nil {
 			st.fixed.Translations = map[string]api.Translation{}

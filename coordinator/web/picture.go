@@ -172,7 +172,8 @@ func sprite(images [][]uint8, shape []int) image.Image {
 	by := (max(height, width) + maxTile - 1) / maxTile // pixels of an image that become one
 	h, w := max(1, height/by), max(1, width/by)
 	across := min(tilesAcross, len(images))
-	area := image.Rect(0, 0, across*w, (len(images)+across-1)/across*h)
+	images = images[:len(images)/across*across] // the last row is full
+	area := image.Rect(0, 0, across*w, len(images)/across*h)
 	var out draw.Image = image.NewNRGBA(area)
 	if channels == 1 {
 		shades := make(color.Palette, greys)

@@ -35,6 +35,8 @@ type Study struct {
 	// Version returns the parameters of a committed version; nil when none
 	// are kept.
 	Version func(version uint64) ([]float32, [32]byte, error)
+	// Kept returns the versions whose parameters are kept, ascending.
+	Kept func() ([]uint64, error)
 
 	// Set by New.
 	fixed     api.Fixed
@@ -73,6 +75,7 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limit
 		name, size := study.Task.Name, sync.OnceValue(func() int64 { return modelSize(study) })
 		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
+		mux.HandleFunc("GET /api/tasks/"+name+"/versions", func(w http.ResponseWriter, r *http.Request) { s.versions(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { s.model(w, r, study, size()) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/samples/{file}", func(w http.ResponseWriter, r *http.Request) { sample(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/picture.png", func(w http.ResponseWriter, r *http.Request) { s.picture(w, r, study) })
