@@ -425,12 +425,18 @@ const MaxProblems = 1000
 
 func (o *ownReader) problem(p Problem) {
 	if o.count++; len(o.problems) < MaxProblems {
-		const most = 200
-		if len(p.Value) > most {
-			p.Value = strings.ToValidUTF8(p.Value[:most], "") + "..."
-		}
+		p.Value = shortened(p.Value)
 		o.problems = append(o.problems, p)
 	}
+}
+
+// shortened returns a value for a Problem.
+func shortened(s string) string {
+	const most = 200
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
 }
 
 // plural counts things.
