@@ -13,7 +13,9 @@ func main() {
 		ui.Run()
 	case "train":
 		train()
+	case "try":
+		try()
 	default:
-		panic("wasm: the worker's name is " + name + ", want page or train")
+		panic("wasm: the worker's name is " + name + ", want page, train or try")
 	}
 }

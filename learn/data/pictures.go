@@ -63,7 +63,7 @@ func (p *Pictures) add(name string, class int, rgba []uint8, width, height int, 
 	if err := fit(&Fitter{ImageSchema: *im}, image, rgba, width, height); err != nil {
 		p.pixels = p.pixels[:begin]
 		if errors.Is(err, ErrEmpty) {
-			return &Refusal{"Draw first, then press the class of what you have drawn.", err}
+			return &Refusal{name + " is left out: there is nothing in it.", err}
 		}
 		return refuse("%s is left out: it is a picture of %d x %d pixels, want 1 to %d along a side.", name, width, height, maxSide)
 	}

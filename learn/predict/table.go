@@ -187,8 +187,7 @@ func words(problems []data.Problem) string {
 		if i > 0 {
 			b.WriteString("; ")
 		}
-		_, text, _ := strings.Cut(p.String(), ": ")
-		b.WriteString(text)
+		b.WriteString(p.Words())
 	}
 	return b.String()
 }
