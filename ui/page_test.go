@@ -263,25 +263,6 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// A name that no task has shows none, and offers those that there are, also one alone.
-func TestMissingTask(t *testing.T) {
-	p := shown(t)
-	p.Select(p.Choose("nosuchtask"))
-	p.OnLink(LinkOpening)
-	if got := p.State(); got != "There is no task nosuchtask here" || p.Aside() != "Choose one of the tasks above." || p.Tone() != "trouble" || p.CanJoin() {
-		t.Errorf("%q, %q, %s, join %v, want that there is none, and the choice", got, p.Aside(), p.Tone(), p.CanJoin())
-	}
-	if page := render(t, p); !strings.Contains(page, `href="#mnist-2nn"`) {
-		t.Error("the page does not offer the task that there is")
-	}
-	if p.Choose(strings.Repeat("é", 100)); p.State() != "There is no task "+strings.Repeat("é", 63)+"… here" {
-		t.Errorf("a long name: %q", p.State())
-	}
-	if p.Select(p.Choose("mnist-2nn")); p.State() != "Loading" {
-		t.Errorf("after a choice: %q, want Loading", p.State())
-	}
-}
-
 // After a restart the page says whom the round waits for, and until when.
 func TestAwaitedWords(t *testing.T) {
 	until := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)

@@ -131,8 +131,6 @@ func (p *Page) watching() string {
 		return p.finished()
 	case p.Link == LinkLost:
 		return p.unlinked() + ", trying again"
-	case p.Missing != "":
-		return "There is no task " + clipped(p.Missing) + " here"
 	case !p.Loaded:
 		return "Loading"
 	case p.StrayInvite():
@@ -183,7 +181,7 @@ func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
 		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking() || p.NoData()),
-		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Missing != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
+		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
@@ -201,8 +199,6 @@ func (p *Page) Aside() string {
 		return "Nothing is lost on the coordinator. You can start again with a fresh program."
 	case p.ShowReload():
 		return "Reload the page: that fetches its newest version. If this happens again, tell the organiser."
-	case p.Stage == StageAbsent && p.Link != LinkLost && p.Missing != "":
-		return "Choose one of the tasks above."
 	case p.Taking() && p.LateInvite:
 		return "This tab takes part already, and has not taken the invite that you opened. To use it, leave first, and open it again."
 	case p.Uninvited() && p.invited:
@@ -241,17 +237,6 @@ func (p *Page) Aside() string {
 }
 
 const askInvite = "Ask the person who invited you for a new link. Open it, or paste it below."
-
-// clipped returns a name from the address, no longer than a task's may be.
-func clipped(name string) string {
-	if r := []rune(name); len(r) > maxName {
-		return string(r[:maxName]) + "…"
-	}
-	return name
-}
-
-// maxName is the max length of a task's name.
-const maxName = 63
 
 // JoinLabel is the text of the join button.
 func (p *Page) JoinLabel() string {
