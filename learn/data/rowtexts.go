@@ -71,13 +71,8 @@ type flaw struct {
 func (r *RowEncoder) encode(x []float32, texts []string, decimal rune, same bool) (flaws []flaw) {
 	for k := range r.columns {
 		sign := decimal
-		if col := &r.columns[k]; !same && col.codes == nil {
-			switch readingOf(strings.TrimSpace(texts[k])) {
-			case withPoint:
-				sign = '.'
-			case withComma:
-				sign = ','
-			}
+		if !same && r.columns[k].codes == nil {
+			sign = signOf(strings.TrimSpace(texts[k]), decimal)
 		}
 		v, want := r.columns[k].read(texts[k], sign)
 		if want == "" && math.IsNaN(v) && r.e.Columns[k].Fill == nil {
@@ -99,6 +94,21 @@ func (r *RowEncoder) encode(x []float32, texts []string, decimal rune, same bool
 		at += max(len(r.e.Columns[k].Categories), 1)
 	}
 	return flaws
+}
+
+// signOf returns decimal, or the other decimal sign if a text is a number with that alone.
+func signOf(s string, decimal rune) rune {
+	if _, ok := parseNumber(s, decimal); ok {
+		return decimal
+	}
+	other := '.'
+	if decimal == '.' {
+		other = ','
+	}
+	if _, ok := parseNumber(s, other); ok {
+		return other
+	}
+	return decimal
 }
 
 // read reads a text of the column: a number, the index of a category or class, or NaN for
