@@ -168,7 +168,7 @@ func near(t *testing.T, what string, got, want []float64) {
 func TestTryPictures(t *testing.T) {
 	b := openTrying(t)
 	b.tell("{ type: 'picture', id: 1, pixels: new Uint8ClampedArray(4), width: 1, height: 1 }")
-	if e := of[workertab.TryError](t, b.next("error")); e.Of != "picture" || e.ID != 1 || e.Detail != "There is no model of pictures yet." {
+	if e := of[workertab.TryError](t, b.next("error")); e.Of != "picture" || e.ID != 1 || e.Code != workertab.NoModel || e.Detail != "There is no model of pictures yet." {
 		t.Errorf("without a model: %+v", e)
 	}
 	models := map[string]*predict.Model{"a": digitModel(t, 1), "b": digitModel(t, 2)}
@@ -209,7 +209,7 @@ func TestTryPictures(t *testing.T) {
 	}
 	b.tell("{ type: 'picture', id: 4, pixels: new Uint8Array(400), width: 10, height: 10, drawn: true }")
 	for range 2 {
-		if e := of[workertab.TryError](t, b.next("error")); e.Detail != "There is nothing in the picture: draw, light on dark." {
+		if e := of[workertab.TryError](t, b.next("error")); e.Code != workertab.EmptyDrawing || e.Detail != "There is nothing in the picture: draw, light on dark." {
 			t.Errorf("an empty drawing: %+v", e)
 		}
 	}
@@ -221,11 +221,11 @@ func TestTryPictures(t *testing.T) {
 		t.Errorf("a file: %+v", got)
 	}
 	b.tell("{ type: 'picture', id: 6, file: new Blob(['no picture']) }")
-	if e := of[workertab.TryError](t, b.next("error")); !strings.Contains(e.Detail, "it is broken, or no picture") {
+	if e := of[workertab.TryError](t, b.next("error")); e.Code != workertab.BadPicture || !strings.Contains(e.Detail, "it is broken, or no picture") {
 		t.Errorf("no picture: %+v", e)
 	}
 	b.tell("{ type: 'load', slot: 'a', bytes: new Uint8Array(100) }")
-	if e := of[workertab.TryError](t, b.next("error")); !strings.HasPrefix(e.Detail, "The model cannot be used: export: ") || e.Of != "load" {
+	if e := of[workertab.TryError](t, b.next("error")); !strings.HasPrefix(e.Detail, "The model cannot be used: export: ") || e.Of != "load" || e.Code != workertab.BadModel {
 		t.Errorf("no model: %+v", e)
 	}
 	b.tell("{ type: 'picture', id: 7, pixels: new Uint8Array(400), width: 10, height: 10 }")
@@ -300,7 +300,7 @@ func TestTryTable(t *testing.T) {
 
 	// A table that cannot be read, and one that is given up.
 	b.tell("{ type: 'csv', id: 4, file: new File(['a,b\\n1,2\\n'], 'other.csv') }")
-	if e := of[workertab.TryError](t, b.next("error")); e.Of != "csv" || !strings.Contains(e.Detail, `there is no column "petal length" among a, b`) {
+	if e := of[workertab.TryError](t, b.next("error")); e.Of != "csv" || e.Code != workertab.BadTable || !strings.Contains(e.Detail, `there is no column "petal length" among a, b`) {
 		t.Errorf("another table: %+v", e)
 	}
 	b.tell("{ type: 'csv', id: 5, file: new File(Array(50).fill(table), 'long.csv') }")

@@ -80,9 +80,23 @@ type PredictedRow struct {
 // TryError is a message of type "error": why a model is not loaded, or a question has no
 // answer.
 type TryError struct {
-	Type   string `json:"type"`
-	Of     string `json:"of"`   // type of the message that it answers
-	Slot   string `json:"slot"` // of a model; empty: all
-	ID     int    `json:"id"`   // of the question
-	Detail string `json:"detail"`
+	Type   string  `json:"type"`
+	Of     string  `json:"of"`   // type of the message that it answers
+	Slot   string  `json:"slot"` // of a model; empty: all
+	ID     int     `json:"id"`   // of the question
+	Code   Trouble `json:"code"`
+	Detail string  `json:"detail"` // more, as a sentence
 }
+
+// Trouble is a kind of TryError.
+type Trouble string
+
+// The kinds of trouble.
+const (
+	NoModel      Trouble = "no-model"      // of the kind that the question wants
+	BadModel     Trouble = "bad-model"     // the file is no model that can be used
+	BadPicture   Trouble = "bad-picture"   // the picture cannot be read
+	EmptyDrawing Trouble = "empty-drawing" // there are no strokes in the drawing
+	BadTable     Trouble = "bad-table"     // the table cannot be read
+	BadMessage   Trouble = "bad-message"   // the page has asked for what there is not
+)

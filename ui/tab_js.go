@@ -100,6 +100,9 @@ func (t *worker) start(task string) {
 		switch message.Get("type").String() {
 		case "rows", "sheet", "file": // large, and drawn by scripts
 			if serial == t.serial {
+				if rows := message.Get("rows"); rows.Truthy() {
+					t.page.translate(rows)
+				}
 				t.host.pass(message)
 			}
 			return nil
@@ -125,7 +128,7 @@ func (t *worker) start(task string) {
 			if serial == t.serial {
 				words, _ := detail.(string)
 				if words == "" {
-					words = "its script could not be loaded"
+					words = t.page.say("state.stopped.script")
 				}
 				t.exited(words)
 			}

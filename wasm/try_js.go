@@ -74,8 +74,8 @@ func try() {
 func post(m map[string]any) { js.Global().Call("postMessage", m) }
 
 // fail says why a message has no answer.
-func fail(of, slot string, id int, detail string) {
-	post(fields.Map(tab.TryError{Type: "error", Of: of, Slot: slot, ID: id, Detail: detail}))
+func fail(of, slot string, id int, code tab.Trouble, detail string) {
+	post(fields.Map(tab.TryError{Type: "error", Of: of, Slot: slot, ID: id, Code: code, Detail: detail}))
 }
 
 // command does what the page asks for.
@@ -96,7 +96,7 @@ func (p *predictor) command(kind string, m js.Value) {
 	case "cancel":
 		p.cancel()
 	default:
-		fail(kind, "", id, "Unknown message: "+kind+".")
+		fail(kind, "", id, tab.BadMessage, "Unknown message: "+kind+".")
 	}
 }
 
@@ -104,7 +104,7 @@ func (p *predictor) command(kind string, m js.Value) {
 // undefined, is that of the task (data.Schema): it bounds numbers.
 func (p *predictor) load(name string, file, schema js.Value) {
 	if file.Type() != js.TypeObject {
-		fail("load", name, 0, "The message has no bytes.")
+		fail("load", name, 0, tab.BadMessage, "The message has no bytes.")
 		return
 	}
 	a := js.Global().Get("Uint8Array").New(file)
@@ -112,7 +112,7 @@ func (p *predictor) load(name string, file, schema js.Value) {
 	js.CopyBytesToGo(b, a)
 	m, err := predict.Read(b)
 	if err != nil {
-		fail("load", name, 0, "The model cannot be used: "+err.Error()+".")
+		fail("load", name, 0, tab.BadModel, "The model cannot be used: "+err.Error()+".")
 		return
 	}
 	if v, ok := jsvalue.FromJS(schema).(map[string]any); ok {
@@ -120,7 +120,7 @@ func (p *predictor) load(name string, file, schema js.Value) {
 		if fields.Fill(&s, v); s.Table != nil && m.Encoding != nil {
 			m.Encoding.Bound(s.Table)
 			if m, err = predict.New(m.Model); err != nil {
-				fail("load", name, 0, "The model cannot be used: "+err.Error()+".")
+				fail("load", name, 0, tab.BadModel, "The model cannot be used: "+err.Error()+".")
 				return
 			}
 		}
@@ -132,7 +132,7 @@ func (p *predictor) load(name string, file, schema js.Value) {
 	case at >= 0:
 		p.slots[at].model = m
 	case len(p.slots) == maxModels:
-		fail("load", name, 0, "There are too many models: unload one.")
+		fail("load", name, 0, tab.BadMessage, "There are too many models: unload one.")
 		return
 	default:
 		p.slots = append(p.slots, slot{name, m})
@@ -178,7 +178,7 @@ func (p *predictor) of(pictures bool, kind string, id int) []slot {
 		if pictures {
 			what = "pictures"
 		}
-		fail(kind, "", id, "There is no model of "+what+" yet.")
+		fail(kind, "", id, tab.NoModel, "There is no model of "+what+" yet.")
 	}
 	return of
 }
@@ -218,7 +218,7 @@ func (p *predictor) decoded(e decoded) {
 		}
 	}
 	if e.err != nil {
-		fail("picture", "", e.id, "The picture cannot be read: "+e.err.Error()+".")
+		fail("picture", "", e.id, tab.BadPicture, "The picture cannot be read: "+e.err.Error()+".")
 		return
 	}
 	a := e.picture.Get("bytes")
@@ -229,9 +229,9 @@ func (p *predictor) decoded(e decoded) {
 		answer, err := s.model.Picture(rgba, width, height, e.drawn)
 		switch {
 		case errors.Is(err, data.ErrEmpty):
-			fail("picture", s.name, e.id, "There is nothing in the picture: draw, light on dark.")
+			fail("picture", s.name, e.id, tab.EmptyDrawing, "There is nothing in the picture: draw, light on dark.")
 		case err != nil:
-			fail("picture", s.name, e.id, "The picture cannot be used: "+err.Error()+".")
+			fail("picture", s.name, e.id, tab.BadPicture, "The picture cannot be used: "+err.Error()+".")
 		default:
 			message := answered(s, e.id, answer)
 			message["seen"] = seen(s.model)

@@ -50,7 +50,7 @@ func (p *predictor) csv(m js.Value, id int) {
 	}
 	file := m.Get("file")
 	if !file.InstanceOf(js.Global().Get("Blob")) {
-		fail("csv", s.name, id, "The message has no file.")
+		fail("csv", s.name, id, tab.BadMessage, "The message has no file.")
 		return
 	}
 	name := "the table"
@@ -59,7 +59,7 @@ func (p *predictor) csv(m js.Value, id int) {
 	}
 	model, err := predict.New(s.model.Model)
 	if err != nil {
-		fail("csv", s.name, id, err.Error())
+		fail("csv", s.name, id, tab.BadModel, err.Error())
 		return
 	}
 	p.cancel()
@@ -109,7 +109,7 @@ func (j *tableJob) run(file js.Value, cfg data.CSV) {
 	j.do(func() {
 		j.p.table = nil
 		if err != nil {
-			fail("csv", j.slot, j.id, refusal(j.name, err))
+			fail("csv", j.slot, j.id, tab.BadTable, refusal(j.name, err))
 			return
 		}
 		j.figures(summary)
