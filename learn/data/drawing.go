@@ -5,37 +5,47 @@ import (
 	"math"
 )
 
+// maxDrawing is the max number of pixels along a side of a drawing, which is held with
+// room around it.
+const maxDrawing = 1 << 11
+
 // FitDrawn is Fit for a drawing, light on dark, where what is transparent is dark: the
 // strokes get into a box of 20/28 of the image's side, and their centre of mass into its
 // middle, as LeCun, Bottou, Bengio and Haffner (1998) have prepared the digits of MNIST.
 // An error wraps ErrFormat, or ErrEmpty if there are no strokes.
 func (im *Fitter) FitDrawn(to, rgba []uint8, width, height int) error {
-	if width < 1 || height < 1 || width > maxSide || height > maxSide || len(rgba) != 4*width*height {
-		return fmt.Errorf("data: a drawing of %d x %d pixels in %d bytes, want 1 to %d along a side and 4 bytes for each pixel: %w", width, height, len(rgba), maxSide, ErrFormat)
+	if len(to) != im.Size() {
+		panic(fmt.Sprintf("data: image of %d bytes, want %d", len(to), im.Size()))
+	}
+	if width < 1 || height < 1 || width > maxDrawing || height > maxDrawing || len(rgba) != 4*width*height {
+		return fmt.Errorf("data: a drawing of %d x %d pixels in %d bytes, want 1 to %d along a side and 4 bytes for each pixel: %w", width, height, len(rgba), maxDrawing, ErrFormat)
 	}
 	s := strokesOf(rgba, width)
 	if s.mass == 0 {
 		return fmt.Errorf("data: a drawing of %d x %d pixels without strokes: %w", width, height, ErrEmpty)
 	}
-	// A square of the drawing, in whole pixels, which may exceed it.
-	size := max(s.right-s.left, s.bottom-s.top) + 1
-	side := (size*28 + 10) / 20
-	left := int(math.Round(s.x + .5 - float64(side)/2))
-	top := int(math.Round(s.y + .5 - float64(side)/2))
-	if side > maxSide {
-		return fmt.Errorf("data: strokes of %d pixels along a side, want at most %d: %w", size, maxSide*20/28, ErrFormat)
+	// The part of the drawing that becomes the image, of the proportions of the image. It
+	// may exceed the drawing.
+	side := float64(max(s.right-s.left, s.bottom-s.top)+1) * 28 / 20
+	part := window{width: side, height: side}
+	if narrow := float64(im.Width) / float64(im.Height); narrow < 1 {
+		part.width *= narrow
+	} else {
+		part.height /= narrow
 	}
-	im.centred = resized(im.centred, 4*side*side)
-	clear(im.centred)
-	from, until := max(left, 0), min(left+side, width)
-	for y := max(top, 0); y < min(top+side, height) && from < until; y++ {
-		copy(im.centred[4*((y-top)*side+from-left):], rgba[4*(y*width+from):4*(y*width+until)])
+	part.left, part.top = s.x+.5-part.width/2, s.y+.5-part.height/2
+	left, top := int(math.Floor(part.left)), int(math.Floor(part.top))
+	w, h := int(math.Ceil(part.left+part.width))-left, int(math.Ceil(part.top+part.height))-top
+	im.around = resized(im.around, 4*w*h)
+	clear(im.around)
+	from, until := max(left, 0), min(left+w, width)
+	for y := max(top, 0); y < min(top+h, height) && from < until; y++ {
+		copy(im.around[4*((y-top)*w+from-left):], rgba[4*(y*width+from):4*(y*width+until)])
 	}
-	drawn := im.Drawn
-	im.Drawn = true // dark under what is transparent
-	err := im.Fit(to, im.centred, side, side)
-	im.Drawn = drawn
-	return err
+	part.left -= float64(left)
+	part.top -= float64(top)
+	im.fit(to, im.around, w, h, part, 0)
+	return nil
 }
 
 // strokes are the light pixels of a drawing.

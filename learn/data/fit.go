@@ -31,7 +31,7 @@ type Fitter struct {
 	sum           []float32 // of an image row
 	line          []float32 // a row of the picture, as wide as the image
 	opaque        []uint8
-	centred       []uint8 // for FitDrawn
+	around        []uint8 // a part of a drawing
 }
 
 // Fit is [ImageSchema.Fit].
@@ -49,12 +49,22 @@ func (im *Fitter) Fit(to, rgba []uint8, width, height int) error {
 	} else {
 		h = w * float64(im.Height) / float64(im.Width)
 	}
-	im.columns = cover(im.columns, (float64(width)-w)/2, w, im.Width, width)
-	im.rows = cover(im.rows, (float64(height)-h)/2, h, im.Height, height)
 	background := uint8(255)
 	if im.Drawn {
 		background = 0
 	}
+	im.fit(to, rgba, width, height, window{(float64(width) - w) / 2, (float64(height) - h) / 2, w, h}, background)
+	return nil
+}
+
+// window is a part of a picture, in pixels.
+type window struct{ left, top, width, height float64 }
+
+// fit makes an image of a part of a picture. What is transparent has the colour of the
+// background.
+func (im *Fitter) fit(to, rgba []uint8, width, height int, part window, background uint8) {
+	im.columns = cover(im.columns, part.left, part.width, im.Width, width)
+	im.rows = cover(im.rows, part.top, part.height, im.Height, height)
 	im.sum, im.line = resized(im.sum, 3*im.Width), resized(im.line, 3*im.Width)
 	im.opaque = resized(im.opaque, 4*width)
 	sum, line := im.sum, im.line
@@ -81,7 +91,6 @@ func (im *Fitter) Fit(to, rgba []uint8, width, height int) error {
 			at[3*x], at[3*x+1], at[3*x+2] = pixel(red), pixel(green), pixel(blue)
 		}
 	}
-	return nil
 }
 
 func pixel(v float32) uint8 { return uint8(min(max(v, 0)+.5, 255)) }

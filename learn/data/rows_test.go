@@ -129,19 +129,82 @@ func FuzzRowReader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		e := encoded()
-		rows, err := readRows(strings.NewReader(string(text)), "x.csv", e, CSV{Limits: Limits{Rows: 100, Columns: 20, Values: 1000, Record: 1000}})
+		limits := CSV{Limits: Limits{Rows: 100, Columns: 20, Values: 1000, Record: 1000}}
+		r, err := NewRowReader(strings.NewReader(string(text)), "x.csv", e, limits)
 		if err != nil {
 			return
 		}
-		if n := rows.Len(); n == 0 || len(rows.Features) != n*len(e.Features()) || rows.Targets != nil && len(rows.Targets) != n {
-			t.Fatalf("%d rows, %d values, %d targets", n, len(rows.Features), len(rows.Targets))
-		}
-		for _, v := range rows.Features {
-			if !finite(v) {
-				t.Fatalf("a feature is %v", v)
+		n, problems := 0, 0
+		for {
+			row, err := r.Next()
+			if err != nil {
+				break
+			}
+			n++
+			problems += len(row.Problems)
+			if row.Features == nil && row.Problems == nil || row.Features != nil && len(row.Features) != len(e.Features()) {
+				t.Fatalf("row of line %d: %d features, %d problems", row.Line, len(row.Features), len(row.Problems))
+			}
+			for _, v := range row.Features {
+				if !finite(v) {
+					t.Fatalf("a feature is %v", v)
+				}
 			}
 		}
+		// What is read strictly has no problems, and all that has none but for empty rows.
+		if rows, err := readRows(strings.NewReader(string(text)), "x.csv", e, limits); err == nil && (problems > 0 || rows.Len() < n) {
+			t.Fatalf("%d rows and %d problems, strictly %d rows", n, problems, rows.Len())
+		}
 	})
+}
+
+// A row with a problem does not end the reading.
+func TestRowReaderGoesOn(t *testing.T) {
+	text := "age,sex,size,ill\n40,f,2,yes\n,f,2,no\n \t,,,\n40,x,y,no\n40,f\n40,f,2,no,,\n\"40\"a,f,2,no\n40,f,2,maybe\n"
+	r, err := NewRowReader(strings.NewReader(text), "x.csv", encoded(), CSV{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		line     int
+		target   float64
+		encoded  bool
+		problems string
+	}{
+		{2, 1, true, ""},
+		{3, 0, false, `line 3: age is "", want a value (the model has none that stands for a missing one)`},
+		{5, 0, false, `line 5: sex is "x", want one of f, m; line 5: size is "y", want a number, with a decimal point if any`},
+		{6, math.NaN(), false, "line 6: 2 values, want 4 as in line 1"},
+		{7, 0, true, ""},
+		{8, math.NaN(), false, "line 8: a quote at byte 4 is not closed, or inside a value, want it doubled and the value in quotes"},
+		{9, math.NaN(), true, `line 9: ill is "maybe", want one of no, yes`},
+	}
+	for _, w := range want {
+		row, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var problems []string
+		for _, p := range row.Problems {
+			problems = append(problems, p.String())
+		}
+		if row.Line != w.line || row.Target != w.target && !math.IsNaN(w.target) || math.IsNaN(w.target) != math.IsNaN(row.Target) || (row.Features != nil) != w.encoded || strings.Join(problems, "; ") != w.problems {
+			t.Errorf("%+v, %s\nwant %+v", row, problems, w)
+		}
+	}
+	if _, err := r.Next(); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+	r, err = NewRowReader(strings.NewReader("age,sex,size\n40,f,2\n40,\"f,2\n40,f,2\n"), "x.csv", encoded(), CSV{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Next(); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "not closed") {
+		t.Errorf("a quote that swallows rows: %v", err)
+	}
 }
 
 // Raw rows are read as participants' tables are: by aliases, and in any case.
