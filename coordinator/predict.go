@@ -10,7 +10,6 @@ import (
 	"os"
 
 	"fedtab/coordinator/dataset"
-	"fedtab/learn/data"
 	"fedtab/learn/export"
 	"fedtab/learn/predict"
 )
@@ -44,7 +43,7 @@ func predictCommand(_ context.Context, args []string, stdout, stderr io.Writer) 
 		return fmt.Errorf("--data: %w", err)
 	}
 	defer in.Close()
-	rows, err := data.NewRowReader(in, *table, m.Encoding, dialect)
+	rows, err := m.Rows(in, *table, dialect)
 	if err != nil {
 		return err
 	}

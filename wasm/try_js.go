@@ -118,11 +118,7 @@ func (p *predictor) load(name string, file, schema js.Value) {
 	if v, ok := jsvalue.FromJS(schema).(map[string]any); ok {
 		var s data.Schema
 		if fields.Fill(&s, v); s.Table != nil && m.Encoding != nil {
-			m.Encoding.Bound(s.Table)
-			if m, err = predict.New(m.Model); err != nil {
-				fail("load", name, 0, tab.BadModel, "The model cannot be used: "+err.Error()+".")
-				return
-			}
+			m.Bound(s.Table)
 		}
 		if s.Images != nil && s.Images.Drawn {
 			m.Dark(true)
@@ -151,11 +147,9 @@ func loaded(slot string, m *predict.Model) tab.Loaded {
 		return l
 	}
 	l.What, l.Target = "table", m.Encoding.Target.Name
-	for _, c := range m.Encoding.Columns {
-		column := tab.TryColumn{
-			Name: c.Name, Kind: "number", Values: c.Categories, Min: c.Min, Max: c.Max,
-			Mean: c.Mean, Deviation: c.Deviation, Optional: c.Fill != nil,
-		}
+	for k, c := range m.Encoding.Columns {
+		column := tab.TryColumn{Name: c.Name, Kind: "number", Values: c.Categories, Mean: c.Mean, Deviation: c.Deviation, Optional: c.Fill != nil}
+		column.Min, column.Max = m.Bounds(k)
 		if c.Categories != nil {
 			column.Kind = "category"
 		}

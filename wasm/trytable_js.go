@@ -57,13 +57,8 @@ func (p *predictor) csv(m js.Value, id int) {
 	if n := file.Get("name"); n.Type() == js.TypeString {
 		name = n.String()
 	}
-	model, err := predict.New(s.model.Model)
-	if err != nil {
-		fail("csv", s.name, id, tab.BadModel, err.Error())
-		return
-	}
 	p.cancel()
-	j := &tableJob{p: p, model: model, slot: s.name, id: id, name: name}
+	j := &tableJob{p: p, model: s.model.Clone(), slot: s.name, id: id, name: name}
 	p.table = j
 	var cfg data.CSV
 	if decimal := m.Get("decimal"); decimal.Type() == js.TypeString {
@@ -126,7 +121,7 @@ func (j *tableJob) predict(file js.Value, cfg data.CSV) (*predict.Summary, error
 		return nil, errors.New(reason(err))
 	}
 	in := newFileReader(content)
-	rows, err := data.NewRowReader(&counted{in, j.progress, 0, in.size}, j.name, j.model.Encoding, cfg)
+	rows, err := j.model.Rows(&counted{in, j.progress, 0, in.size}, j.name, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -19,9 +19,6 @@ type EncodedColumn struct {
 	Mean       float64           `json:"mean"`              // subtracted from a number; 0 if it is not standardised
 	Deviation  float64           `json:"deviation"`         // a number is then divided by it; 1 if it is not standardised
 	Fill       *float64          `json:"fill,omitempty"`    // stands for a missing value: a number, or the index of a category; nil: a row needs a value
-
-	Min *float64 `json:"-"` // bounds of a number in a row of texts; nil: none. Files do not have them
-	Max *float64 `json:"-"`
 }
 
 // EncodedTarget is the predicted column. A model of a regression predicts the target
@@ -33,18 +30,6 @@ type EncodedTarget struct {
 	Aliases   map[string]string `json:"aliases,omitempty"` // of classes, as those of categories
 	Mean      float64           `json:"mean"`
 	Deviation float64           `json:"deviation"`
-}
-
-// Bound sets the bounds of the numbers to those of a schema's fields of the same names.
-func (e *Encoding) Bound(s *TableSchema) {
-	for k := range e.Columns {
-		c := &e.Columns[k]
-		for i := range s.Features {
-			if f := &s.Features[i]; f.Name == c.Name && f.Type == NumberField && c.Categories == nil {
-				c.Min, c.Max = f.Min, f.Max
-			}
-		}
-	}
 }
 
 // Features returns the names of the features: that of the column, or COLUMN=CATEGORY.

@@ -111,6 +111,9 @@ func (t *RowReader) find() error {
 	return nil
 }
 
+// Bound sets the bounds of the numbers, as [RowEncoder.Bound] does.
+func (t *RowReader) Bound(s *TableSchema) { t.texts.Bound(s) }
+
 // HasTarget reports whether the table has the column that is predicted.
 func (t *RowReader) HasTarget() bool { return t.target >= 0 }
 

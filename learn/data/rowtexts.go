@@ -22,7 +22,6 @@ func NewRowEncoder(e *Encoding) (*RowEncoder, error) {
 	r := &RowEncoder{e: e, columns: make([]column, len(e.Columns)), features: len(e.Features()), values: make([]float64, len(e.Columns))}
 	for k := range e.Columns {
 		from, col := &e.Columns[k], &r.columns[k]
-		col.min, col.max = from.Min, from.Max
 		if from.Categories != nil {
 			if err := col.hold(category, from.Name, from.Categories, from.Aliases); err != nil {
 				return nil, err
@@ -36,6 +35,23 @@ func NewRowEncoder(e *Encoding) (*RowEncoder, error) {
 		}
 	}
 	return r, nil
+}
+
+// Bound sets the bounds of the numbers to those of a schema's fields of the same names.
+func (r *RowEncoder) Bound(s *TableSchema) {
+	for k := range r.columns {
+		for i := range s.Features {
+			if f := &s.Features[i]; f.Name == r.e.Columns[k].Name && f.Type == NumberField && r.columns[k].codes == nil {
+				r.columns[k].min, r.columns[k].max = f.Min, f.Max
+			}
+		}
+	}
+}
+
+// Bounds returns the bounds of a column with numbers; nil is none.
+func (r *RowEncoder) Bounds(column int) (min, max *float64) {
+	c := &r.columns[column]
+	return c.min, c.max
 }
 
 // hold makes a column hold texts and their aliases.

@@ -2,6 +2,7 @@ package predict
 
 import (
 	"fmt"
+	"io"
 
 	"fedtab/learn"
 	"fedtab/learn/data"
@@ -21,6 +22,7 @@ type Model struct {
 	fitter data.Fitter // of pictures
 	image  []uint8
 	row    *data.RowEncoder // of a table
+	schema *data.TableSchema
 }
 
 // Answer is what a model says of an example.
@@ -75,6 +77,18 @@ func New(m *export.Model) (*Model, error) {
 	return p, nil
 }
 
+// Clone returns a Model that shares the parameters of m, for another goroutine.
+func (m *Model) Clone() *Model {
+	c, err := New(m.Model)
+	if err != nil {
+		panic(err) // m was made of the same
+	}
+	if c.fitter.Drawn = m.fitter.Drawn; m.schema != nil {
+		c.Bound(m.schema)
+	}
+	return c
+}
+
 // Pictures reports whether the model is one of pictures, and the shape that it makes of
 // them; otherwise it is one of a table.
 func (m *Model) Pictures() (height, width, channels int, ok bool) {
@@ -115,6 +129,25 @@ func (m *Model) Row(texts []string, decimal rune) (Answer, []data.Problem) {
 		return Answer{}, problems
 	}
 	return m.answer(m.outputs.Outputs(m.x)), nil
+}
+
+// Bound bounds the numbers of rows by the fields of a task's schema, which exported files
+// do not have. It panics if the model is one of pictures.
+func (m *Model) Bound(s *data.TableSchema) {
+	m.schema = s
+	m.row.Bound(s)
+}
+
+// Bounds returns the bounds of a column with numbers; nil is none.
+func (m *Model) Bounds(column int) (min, max *float64) { return m.row.Bounds(column) }
+
+// Rows reads the beginning of a table for [Model.Table], as [data.NewRowReader] does.
+func (m *Model) Rows(r io.Reader, name string, cfg data.CSV) (*data.RowReader, error) {
+	rows, err := data.NewRowReader(r, name, m.Encoding, cfg)
+	if err == nil && m.schema != nil {
+		rows.Bound(m.schema)
+	}
+	return rows, err
 }
 
 // answer says what the outputs of an example stand for.

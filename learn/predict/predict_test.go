@@ -162,10 +162,17 @@ func TestRow(t *testing.T) {
 		}
 	}
 	old, young := 120., 18.
-	m.Encoding.Bound(&data.TableSchema{Features: []data.Field{{Name: "age", Type: data.NumberField, Min: &young, Max: &old}, {Name: "sex", Type: data.CategoryField}}})
-	bounded, err := New(m.Model)
+	bounded := patients(t, learn.Softmax)
+	bounded.Bound(&data.TableSchema{Features: []data.Field{{Name: "age", Type: data.NumberField, Min: &young, Max: &old}, {Name: "sex", Type: data.CategoryField}}})
+	if lo, hi := bounded.Bounds(0); lo != &young || hi != &old {
+		t.Errorf("bounds %v and %v", lo, hi)
+	}
+	rows, err := bounded.Rows(strings.NewReader("age,sex\n17,f\n"), "x.csv", data.CSV{})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if row, err := rows.Next(); err != nil || len(row.Problems) != 1 || row.Problems[0].Want != "a number from 18 to 120" {
+		t.Errorf("a row out of bounds: %+v, %v", row, err)
 	}
 	for _, c := range []struct {
 		m     *Model
@@ -197,7 +204,7 @@ func TestRow(t *testing.T) {
 // predicted reads a table and returns the rows, the CSV file and the summary.
 func predicted(t *testing.T, m *Model, text string, strict bool) (string, *Summary, error) {
 	t.Helper()
-	rows, err := data.NewRowReader(strings.NewReader(text), "x.csv", m.Encoding, data.CSV{})
+	rows, err := m.Rows(strings.NewReader(text), "x.csv", data.CSV{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +391,7 @@ func TestRefuses(t *testing.T) {
 	}
 	stop := errors.New("stop")
 	ok := patients(t, learn.Softmax)
-	rows, err := data.NewRowReader(strings.NewReader("age,sex\n1,f\n"), "x.csv", ok.Encoding, data.CSV{})
+	rows, err := ok.Rows(strings.NewReader("age,sex\n1,f\n"), "x.csv", data.CSV{})
 	if err != nil {
 		t.Fatal(err)
 	}
