@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -153,9 +154,13 @@ func (s *Server) open() (err error) {
 		cfg.Log.Warn("commands cannot reach this coordinator; to go back to an earlier version, stop it first", "error", err)
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
+	pages, err := openPages()
+	if err != nil {
+		return err
+	}
 	connections := s.connections()
 	front := &http.Server{
-		Handler:           web.New(shown, s.hub, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress, Connections: connections}, cfg.Log),
+		Handler:           web.New(shown, s.hub, pages, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress, Connections: connections}, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 
 		DisableGeneralOptionsHandler: true, // it answers beside all budgets
@@ -166,6 +171,18 @@ func (s *Server) open() (err error) {
 	}
 	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr))
 	return nil
+}
+
+// openPages returns the pages for people; nil if this build has none.
+func openPages() (*web.Pages, error) {
+	frame, err := static.OpenFrame()
+	if errors.Is(err, static.ErrUnbuilt) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return web.NewPages(frame), nil
 }
 
 // connections bounds the connections of participants.

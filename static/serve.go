@@ -57,7 +57,7 @@ var types = map[string]string{
 	".wasm": "application/wasm",
 }
 
-// Handler serves the page at / and its files beside it. Other paths get 404.
+// Handler serves the files of the page. Other paths get 404.
 func Handler() http.Handler {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {
@@ -71,9 +71,8 @@ func handler(files fs.FS) http.Handler {
 	m, err := readManifest(files)
 	s := &site{files: files, byPath: map[string]manifest.File{}, broken: err}
 	for _, f := range m.Files {
-		s.byPath["/"+f.Name] = f
-		if f.Name == "index.html" {
-			s.byPath["/"] = f
+		if f.Name != indexName {
+			s.byPath["/"+f.Name] = f
 		}
 	}
 	return s
@@ -150,8 +149,7 @@ const unbuilt = `<!doctype html>
 func (s *site) absent(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	_, built := s.byPath["/"]
-	if built || r.URL.Path != "/" {
+	if len(s.byPath) > 0 || r.URL.Path != "/" {
 		http.Error(w, "not found", http.StatusNotFound)
 		return
 	}

@@ -34,11 +34,12 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 		log.apply(console, words);
 	};
 
-	// load compiles the program, while it downloads unless a proxy has changed the
-	// content type.
-	async function load() {
-		self.fedtabSimd = WebAssembly.validate(simdModule);
-		const answer = await fetch(self.fedtabSimd ? "asset:fedtab.wasm" : "asset:fedtab-scalar.wasm");
+	const simd = WebAssembly.validate(simdModule);
+
+	// load compiles a program, while it downloads unless a proxy has changed the content
+	// type.
+	async function load(fast, scalar) {
+		const answer = await fetch(simd ? fast : scalar);
 		if (!answer.ok) {
 			throw new Error("its program could not be loaded: the coordinator answered " + answer.status);
 		}
@@ -56,6 +57,14 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 		};
 	});
 
+	// readers compiles the program that reads data and models, once it is wanted.
+	let reading;
+	function readers() {
+		reading ??= load("asset:extra/readers.wasm", "asset:extra/readers-scalar.wasm");
+		reading.catch(() => { reading = undefined; }); // another try may work
+		return reading;
+	}
+
 	// waiting are the messages that come before the page's program takes them.
 	const waiting = [];
 
@@ -66,6 +75,7 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 		const parts = [];
 		Object.assign(self, {
 			window: self,
+			fedtabSimd: simd,
 			eval: () => undefined, // Vugu evaluates its script, which is in the page
 			vuguSetEventHandler: () => undefined,
 			vuguSetCallbackHandler: () => undefined,
@@ -81,7 +91,8 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 			},
 			fedtabWorker(role) {
 				const worker = new Worker(self.location.href, { name: role });
-				worker.postMessage(module);
+				const program = role === "train" ? Promise.resolve(module) : readers();
+				program.then((m) => worker.postMessage(m), (error) => worker.onmessage?.({ data: { type: "exit", detail: error.message } }));
 				return worker;
 			},
 			// fetchJSON returns the JSON at an address. A refusal of the coordinator is
@@ -105,7 +116,7 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 		if (page) {
 			self.onmessage = (event) => waiting.push(event.data);
 		}
-		const module = page ? await load() : await first();
+		const module = page ? await load("asset:fedtab.wasm", "asset:fedtab-scalar.wasm") : await first();
 		if (page) {
 			preparePage(module);
 		}

@@ -11,18 +11,18 @@ const maxParticipants = 16
 // act does what a person asks for by a button: an action, with the value of the button,
 // and what is in the fields of the page.
 func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
-	value, fields := text(m.Get("value")), m.Get("fields")
+	value, fields := str(m.Get("value")), m.Get("fields")
 	if m.Get("own").Truthy() {
 		page.DataTrouble = ""
 	}
 	tell := func(kind string) { tab.tell(map[string]any{"type": kind}) }
 	host := func(kind string) { tab.host.tell(map[string]any{"type": kind}) }
-	switch text(m.Get("action")) {
+	switch str(m.Get("action")) {
 	case "join":
-		if page.ShowInvite() && !coordinator.invited(text(fields.Get("invite"))) {
+		if page.ShowInvite() && !coordinator.invited(str(fields.Get("invite"))) {
 			return
 		}
-		tab.memory.many(several(text(fields.Get("several"))))
+		tab.memory.many(several(str(fields.Get("several"))))
 		tab.join(page.Selected)
 	case "pause":
 		tab.pause(true)
@@ -45,7 +45,7 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 	case "own-cancel":
 		tell("cancel")
 	case "own-read", "own-skip":
-		tab.tell(map[string]any{"type": "read", "skip": text(m.Get("action")) == "own-skip"})
+		tab.tell(map[string]any{"type": "read", "skip": str(m.Get("action")) == "own-skip"})
 	case "own-use":
 		tab.tell(map[string]any{"type": "use", "id": value})
 	case "own-delete":
@@ -71,8 +71,8 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 
 // answer takes in what a person says of a file.
 func answer(page *Page, tab *worker, m js.Value) {
-	name, of, value := text(m.Get("name")), text(m.Get("text")), text(m.Get("value"))
-	switch text(m.Get("kind")) {
+	name, of, value := str(m.Get("name")), str(m.Get("text")), str(m.Get("value"))
+	switch str(m.Get("kind")) {
 	case "column":
 		column, _ := strconv.Atoi(value)
 		page.AnswerColumn(name, column)

@@ -20,13 +20,26 @@ type coordinator struct {
 	stream js.Value // the EventSource, undefined while there is none
 	serial int      // counts streams, so that late answers to older ones are dropped
 	failed int      // failures in a row
-	wish   string   // the task to show first: that which this tab was in before it was reloaded
 }
 
 func (c *coordinator) start() {
 	c.page.Invite = c.memory.invite()
 	c.takeInvite()
-	c.loadTasks()
+	switch c.page.Kind {
+	case TaskKind:
+		c.open()
+	case HomeKind:
+		if task := strings.TrimPrefix(c.host.hash, "#"); c.page.has(task) {
+			c.show(task) // an address of an older page
+			return
+		}
+		c.loadTasks()
+	}
+}
+
+// show leads to the page of a task.
+func (c *coordinator) show(task string) {
+	c.host.tell(map[string]any{"type": "go", "address": c.page.Root + "t/" + task})
 }
 
 // look stops listening while the page is hidden and begins again when it is
@@ -34,6 +47,8 @@ func (c *coordinator) start() {
 // a stream takes one for good: with seven tabs listening, nothing would load.
 func (c *coordinator) look() {
 	switch {
+	case c.page.Kind == HomeKind:
+		c.loadTasks()
 	case c.host.visible && !c.stream.Truthy() && c.page.Selected != "":
 		c.open()
 	case !c.host.visible && c.stream.Truthy():
@@ -50,16 +65,6 @@ func (c *coordinator) close() {
 	c.serial++
 }
 
-// wanted returns the task that the address asks for.
-func (c *coordinator) wanted() string {
-	if wish := c.wish; wish != "" {
-		c.wish = ""
-		return wish
-	}
-	// Names of tasks need no escaping, so what is escaped is none.
-	return strings.TrimPrefix(c.host.hash, "#")
-}
-
 // takeInvite takes an invite out of the address: it is secret, and a bookmark, the
 // history or a picture of the screen must not have it.
 func (c *coordinator) takeInvite() {
@@ -68,14 +73,11 @@ func (c *coordinator) takeInvite() {
 	}
 	task := c.page.OnInvite(c.host.hash)
 	c.memory.invited(c.page.Invite)
-	if task != "" {
-		c.wish = task
+	c.host.hash = ""
+	c.host.tell(map[string]any{"type": "address", "address": c.host.address[:strings.IndexByte(c.host.address, '#')]})
+	if task != "" && task != c.page.Selected && c.page.has(task) {
+		c.show(task)
 	}
-	if task == "" {
-		task = c.page.Selected
-	}
-	c.host.hash = "#" + task
-	c.host.tell(map[string]any{"type": "address", "address": c.host.hash})
 }
 
 // invited takes an invite that the person has pasted, and reports whether it admits to
@@ -87,34 +89,23 @@ func (c *coordinator) invited(text string) bool {
 	}
 	task := c.page.OnInvite(text)
 	c.memory.invited(c.page.Invite)
-	if task != "" && task != c.page.Selected {
-		c.wish = task
-		c.follow()
+	if task != "" && task != c.page.Selected && c.page.has(task) {
+		c.show(task)
 	}
 	return task == c.page.Selected
 }
 
-// follow shows the task of the address, unless this tab takes part in another.
-func (c *coordinator) follow() {
-	wanted := c.wanted()
-	if c.page.Taking() {
-		return
-	}
-	name := c.page.Choose(wanted)
-	if name == c.page.Selected {
-		return
-	}
-	c.page.Select(name)
-	if name == "" {
-		c.close()
-		return
-	}
-	c.open()
-}
+// listEvery is how often the list of tasks is brought up to date.
+const listEvery = 5 * time.Second
 
 func (c *coordinator) loadTasks() {
+	c.serial++
+	serial := c.serial
 	fetchJSON("api/tasks", func(v any, problem string) {
 		c.loop.do(func() {
+			if serial != c.serial || !c.host.visible {
+				return // look begins again
+			}
 			list, ok := v.([]any)
 			if !ok {
 				c.page.OnLink(LinkLost)
@@ -123,12 +114,9 @@ func (c *coordinator) loadTasks() {
 				return
 			}
 			c.failed = 0
+			c.page.OnLink(LinkOpen)
 			c.page.OnTasks(list)
-			if len(list) == 0 {
-				c.page.OnProblem(c.page.say("watch.notask"))
-				return
-			}
-			c.follow()
+			time.AfterFunc(listEvery, func() { c.loop.do(c.loadTasks) })
 		})
 	})
 }

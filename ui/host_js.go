@@ -27,11 +27,11 @@ func (h *host) take(f func(kind string, m js.Value)) {
 
 // begin takes in what the page is, as it was loaded.
 func (h *host) begin(p *Page, m js.Value) {
-	h.address, h.hash, h.visible = text(m.Get("address")), text(m.Get("hash")), m.Get("visible").Bool()
-	h.memory = memory{host: h, session: texts(m.Get("session")), local: texts(m.Get("local"))}
-	p.Lang = words.Get(text(m.Get("language")))
+	h.address, h.hash, h.visible = str(m.Get("address")), str(m.Get("hash")), m.Get("visible").Bool()
+	h.memory = memory{host: h, session: strs(m.Get("session")), local: strs(m.Get("local"))}
+	p.Lang = words.Get(str(m.Get("language")))
 	p.Plain = !m.Get("secure").Bool()
-	if view, ok := parseJSON(text(m.Get("view"))); ok {
+	if view, ok := parseJSON(str(m.Get("view"))); ok {
 		if o, ok := view.(map[string]any); ok {
 			p.OnView(o)
 		}
@@ -62,8 +62,8 @@ func (h *host) state() string {
 	return "hidden"
 }
 
-// texts copies an object of texts.
-func texts(v js.Value) map[string]string {
+// strs copies an object of texts.
+func strs(v js.Value) map[string]string {
 	m := map[string]string{}
 	if v.Type() != js.TypeObject {
 		return m
@@ -71,13 +71,13 @@ func texts(v js.Value) map[string]string {
 	keys := js.Global().Get("Object").Call("keys", v)
 	for i := range keys.Length() {
 		key := keys.Index(i).String()
-		m[key] = text(v.Get(key))
+		m[key] = str(v.Get(key))
 	}
 	return m
 }
 
-// text returns a string, empty for what is none.
-func text(v js.Value) string {
+// str returns a string, empty for what is none.
+func str(v js.Value) string {
 	if v.Type() != js.TypeString {
 		return ""
 	}

@@ -55,7 +55,6 @@ func Run() {
 			events.do(func() {
 				host.begin(page, m)
 				tab.again = tab.memory.task()
-				coordinator.wish = tab.again
 				coordinator.start()
 			})
 			close(begun)
@@ -65,12 +64,11 @@ func Run() {
 			events.do(func() { answer(page, tab, m) })
 		case "hash":
 			events.do(func() {
-				host.address, host.hash = text(m.Get("address")), text(m.Get("hash"))
+				host.address, host.hash = str(m.Get("address")), str(m.Get("hash"))
 				coordinator.takeInvite()
-				coordinator.follow()
 			})
 		case "visibility":
-			host.visible = text(m.Get("state")) == "visible"
+			host.visible = str(m.Get("state")) == "visible"
 			tab.tell(map[string]any{"type": "tab", "state": m.Get("state")}) // before a rendering: a tab that is being frozen has no time
 			events.do(coordinator.look)
 		case "bring":

@@ -65,7 +65,7 @@ type Page struct {
 	Door     api.Door // while the link is lost: why the coordinator refuses it, if it does
 	Tasks    []api.TaskName
 	Selected string // the name of the task that is shown; empty: none
-	Missing  string // the name that the address asks for and that no task has
+	Missing  string // more about a page that there is not
 	Loaded   bool   // Task is filled in
 	Problem  string // why the task cannot be shown
 	Task     Task
@@ -122,37 +122,12 @@ func (p *Page) Select(name string) {
 	}
 }
 
-// Choose returns the task to show: the one wanted, or, if none is, the first that is
-// not finished, or else the first. It is empty without tasks, and if no task has the
-// name, which Missing then is. An invite to a task that there is not wants none: the
-// page says so.
-func (p *Page) Choose(wanted string) string {
-	p.Missing = ""
-	open := ""
-	for _, t := range p.Tasks {
-		if t.Name == wanted {
-			return wanted
-		}
-		if open == "" && t.Phase != api.Finished {
-			open = t.Name
-		}
-	}
-	if wanted != "" && len(p.Tasks) > 0 && p.InviteTo(wanted) == "" {
-		p.Missing = wanted
-		return ""
-	}
-	if open == "" && len(p.Tasks) > 0 {
-		open = p.Tasks[0].Name
-	}
-	return open
-}
-
 // OnView takes in what the coordinator has rendered the first view from (View), so that
 // the program draws the same at first.
 func (p *Page) OnView(o map[string]any) {
 	var v View
 	fields.Fill(&v, o)
-	p.Kind, p.Root = v.Kind, v.Root
+	p.Kind, p.Root, p.Missing = v.Kind, v.Root, v.Missing
 	if list, ok := o["tasks"].([]any); ok {
 		p.OnTasks(list)
 	}
@@ -170,6 +145,7 @@ type View struct {
 	Kind     Kind   `json:"kind"`
 	Root     string `json:"root"`
 	Selected string `json:"selected"` // name of the task
+	Missing  string `json:"missing"`  // of an absent page: more about it
 }
 
 // OnTasks takes in the coordinator's list of tasks.

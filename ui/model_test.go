@@ -41,7 +41,8 @@ func shown(t *testing.T) *Page {
 	t.Helper()
 	p := &Page{}
 	p.OnTasks([]any{map[string]any{"name": "mnist-2nn", "title": "Handwritten digits", "phase": "training"}})
-	p.Select(p.Choose(""))
+	p.Kind = TaskKind
+	p.Select(p.Tasks[0].Name)
 	p.OnLink(LinkOpen)
 	p.OnTask(decode(t, description))
 	return p
@@ -142,30 +143,6 @@ func TestNewRunForgetsTheOld(t *testing.T) {
 	p.OnState(map[string]any{"name": "another", "round": 99.0})
 	if p.Task.Round != 1 {
 		t.Error("another task's state is taken in")
-	}
-}
-
-func TestChoose(t *testing.T) {
-	p := &Page{}
-	if got := p.Choose("x"); got != "" {
-		t.Errorf("without tasks: got %q", got)
-	}
-	p.OnTasks([]any{
-		map[string]any{"name": "a", "phase": "finished"},
-		map[string]any{"name": "b", "phase": "waiting"},
-		map[string]any{"title": "nameless"}, nil,
-	})
-	for _, c := range []struct{ wanted, want string }{{"", "b"}, {"a", "a"}, {"b", "b"}, {"gone", ""}} {
-		if got := p.Choose(c.wanted); got != c.want {
-			t.Errorf("Choose(%q) = %q, want %q", c.wanted, got, c.want)
-		}
-		if missing := p.Missing != ""; missing != (c.want == "") {
-			t.Errorf("Choose(%q): missing %q", c.wanted, p.Missing)
-		}
-	}
-	p.Tasks = p.Tasks[:1]
-	if got := p.Choose(""); got != "a" {
-		t.Errorf("with finished tasks only: got %q, want a", got)
 	}
 }
 

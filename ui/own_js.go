@@ -11,7 +11,7 @@ import (
 // said returns what a script says, by a key and its arguments.
 func said(p *Page, m js.Value) string {
 	args, _ := jsvalue.FromJS(m.Get("args")).([]any)
-	return p.say(text(m.Get("key")), args...)
+	return p.say(str(m.Get("key")), args...)
 }
 
 // translate puts what is wrong with the values of a preview's rows (tab.Cell) into the
@@ -20,7 +20,7 @@ func (p *Page) translate(rows js.Value) {
 	for i := range rows.Length() {
 		cells := rows.Index(i).Get("cells")
 		for k := range cells.Length() {
-			if problem := text(cells.Index(k).Get("problem")); problem != "" {
+			if problem := str(cells.Index(k).Get("problem")); problem != "" {
 				cells.Index(k).Set("problem", p.say("own.rows.want", p.phrase(problem)))
 			}
 		}

@@ -15,7 +15,8 @@ func ownTask(t *testing.T, own string) *Page {
 	t.Helper()
 	p := &Page{}
 	p.OnTasks([]any{map[string]any{"name": "study", "phase": "waiting"}})
-	p.Select(p.Choose(""))
+	p.Kind = TaskKind
+	p.Select(p.Tasks[0].Name)
 	p.OnLink(LinkOpen)
 	p.OnTask(decode(t, `{"name": "study", "run": "r1", "phase": "waiting", "data": {"classes": 2, "own": `+own+`}}`))
 	return p

@@ -204,7 +204,7 @@ func TestStructureIsStable(t *testing.T) {
 		page = regexp.MustCompile(`(?s)<tbody.*?</tbody>`).ReplaceAllString(page, "<tbody></tbody>")
 		return strings.Join(regexp.MustCompile(`</?[a-z0-9]+`).FindAllString(page, -1), " ")
 	}
-	want := shape(&Page{})
+	want := shape(&Page{Kind: TaskKind})
 	joined := shown(t)
 	joined.Join()
 	joined.OnReady("wasm-simd128")
@@ -260,25 +260,6 @@ func TestGenerated(t *testing.T) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s is not what %s makes: run go generate ./ui", name, source)
 		}
-	}
-}
-
-// A name that no task has shows none, and offers those that there are, also one alone.
-func TestMissingTask(t *testing.T) {
-	p := shown(t)
-	p.Select(p.Choose("nosuchtask"))
-	p.OnLink(LinkOpening)
-	if got := p.State(); got != "There is no task nosuchtask here" || p.Aside() != "Choose one of the tasks above." || p.Tone() != "trouble" || p.CanJoin() {
-		t.Errorf("%q, %q, %s, join %v, want that there is none, and the choice", got, p.Aside(), p.Tone(), p.CanJoin())
-	}
-	if page := render(t, p); !strings.Contains(page, `href="#mnist-2nn"`) {
-		t.Error("the page does not offer the task that there is")
-	}
-	if p.Choose(strings.Repeat("é", 100)); p.State() != "There is no task "+strings.Repeat("é", 63)+"… here" {
-		t.Errorf("a long name: %q", p.State())
-	}
-	if p.Select(p.Choose("mnist-2nn")); p.State() != "Loading" {
-		t.Errorf("after a choice: %q, want Loading", p.State())
 	}
 }
 
@@ -339,8 +320,11 @@ func TestSameTitle(t *testing.T) {
 	p.OnTasks([]any{
 		map[string]any{"name": "a", "title": "Digits"}, map[string]any{"name": "b", "title": "Digits"}, map[string]any{"name": "c", "title": "Votes"}, map[string]any{"name": "d"},
 	})
-	p.Select("b")
+	p.Kind = HomeKind
 	page := render(t, p)
+	p.Kind = TaskKind
+	p.Select("b")
+	page += render(t, p)
 	for _, want := range []string{">Digits (a)<", ">Digits (b)<", ">Votes<", ">d<", ">Digits (b)</h1>"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)

@@ -5,10 +5,10 @@ type Root struct {
 	Page *Page
 }
 
-// stageName is the class by which the style sheet knows the worker's stage.
-func (p *Page) stageName() string {
+// look has the classes by which the style sheet knows the page, and the worker's stage.
+func (p *Page) look() string {
 	if p.Taking() {
-		return "in"
+		return string(p.Kind) + " stage-in"
 	}
-	return "out"
+	return string(p.Kind) + " stage-out"
 }

@@ -90,7 +90,11 @@ func (t *worker) start(task string) {
 	t.task, t.ready, t.broken = task, false, false
 	t.serial++
 	serial := t.serial
-	worker := js.Global().Call("fedtabWorker", "train")
+	role := "train"
+	if t.page.schema() != nil {
+		role = "own"
+	}
+	worker := js.Global().Call("fedtabWorker", role)
 	message := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		message := args[0].Get("data")
 		switch message.Get("type").String() {

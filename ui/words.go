@@ -122,8 +122,6 @@ func (p *Page) watching() string {
 		return p.finished()
 	case p.Link == LinkLost:
 		return p.say("link.again", p.unlinked())
-	case p.Missing != "":
-		return p.say("watch.missing", clipped(p.Missing))
 	case !p.Loaded:
 		return p.say("watch.loading")
 	case p.StrayInvite():
@@ -174,7 +172,7 @@ func (p *Page) Tone() string {
 	switch {
 	case p.Stage == StageStopped,
 		p.Stage == StageRunning && (p.Local.Connection == tab.Reconnecting || !p.Taking() || p.NoData()),
-		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Missing != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
+		p.Stage == StageAbsent && !p.Over() && (p.Link == LinkLost || p.Problem != "" || p.Task.Problem != "" || p.BadInvite || p.StrayInvite()):
 		return "trouble"
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
@@ -192,8 +190,6 @@ func (p *Page) Aside() string {
 		return p.say("aside.stopped")
 	case p.ShowReload():
 		return p.say("aside.reload")
-	case p.Stage == StageAbsent && p.Link != LinkLost && p.Missing != "":
-		return p.say("aside.missing")
 	case p.Taking() && p.LateInvite:
 		return p.say("aside.lateinvite")
 	case p.Uninvited() && p.invited:
@@ -230,17 +226,6 @@ func (p *Page) Aside() string {
 	}
 	return ""
 }
-
-// clipped returns a name from the address, no longer than a task's may be.
-func clipped(name string) string {
-	if r := []rune(name); len(r) > maxName {
-		return string(r[:maxName]) + "…"
-	}
-	return name
-}
-
-// maxName is the max length of a task's name.
-const maxName = 63
 
 // JoinLabel is the text of the join button.
 func (p *Page) JoinLabel() string {

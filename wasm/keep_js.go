@@ -144,3 +144,13 @@ func within(limit time.Duration, promise js.Value) (js.Value, error) {
 		return js.Undefined(), errors.New("its storage does not answer")
 	}
 }
+
+// clearStores removes all that the browser keeps of this page, and has the loop call
+// then with the reason why something is left.
+func clearStores(q *queue, then func(error)) {
+	go func() {
+		_, err := within(keepTimeout, js.Global().Get("fedtabOwn").Call("clear"))
+		within(keepTimeout, js.Global().Get("fedtabKeep").Call("clear"))
+		q.put(jobDone{do: func() { then(err) }})
+	}()
+}

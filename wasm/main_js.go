@@ -1,19 +1,13 @@
 package main
 
-import (
-	"syscall/js"
-
-	"fedtab/ui"
-)
+import "syscall/js"
 
 // main runs the role that the worker's name asks for (static/tab.js).
 func main() {
-	switch name := js.Global().Get("name").String(); name {
-	case "page":
-		ui.Run()
-	case "train":
-		train()
-	default:
-		panic("wasm: the worker's name is " + name + ", want page or train")
+	name := js.Global().Get("name").String()
+	role := roles[name]
+	if role == nil {
+		panic("wasm: this program has no role " + name)
 	}
+	role()
 }

@@ -1,3 +1,5 @@
+//go:build readers
+
 package main
 
 import (
@@ -40,20 +42,8 @@ type own struct {
 	last     time.Time // of the last report of progress
 }
 
-// ownCommand is what the page asks for.
-type ownCommand struct {
-	kind    string
-	message js.Value
-}
-
 // job is work that waits for the browser.
 type job struct{ own *own }
-
-// jobDone is what a job has the loop do.
-type jobDone struct {
-	job *job // nil: whatever has happened meanwhile
-	do  func()
-}
 
 // errGivenUp ends a job that the person has cancelled, or that another has replaced.
 var errGivenUp = errors.New("given up")
@@ -355,11 +345,7 @@ func (o *own) forget(then func(error)) {
 		o.kept = func() { o.forget(then) }
 		return
 	}
-	go func() {
-		_, err := o.store.call("clear")
-		within(keepTimeout, js.Global().Get("fedtabKeep").Call("clear"))
-		o.queue.put(jobDone{do: func() { then(err) }})
-	}()
+	clearStores(o.queue, then)
 }
 
 // schemaHash names a schema.

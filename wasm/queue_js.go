@@ -5,6 +5,18 @@ import (
 	"syscall/js"
 )
 
+// ownCommand is what the page asks for about the tab's own data.
+type ownCommand struct {
+	kind    string
+	message js.Value
+}
+
+// jobDone is what a job has the loop do.
+type jobDone struct {
+	job *job // nil: whatever has happened meanwhile
+	do  func()
+}
+
 // queue takes events from JavaScript's callbacks, which must not block, to
 // the loop.
 type queue struct {

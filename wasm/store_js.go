@@ -1,3 +1,5 @@
+//go:build readers
+
 package main
 
 import (

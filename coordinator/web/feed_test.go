@@ -52,7 +52,7 @@ func memoryStudy(t *testing.T, rounds int) (*Study, *httptest.Server) {
 	}
 	st := &Study{Task: tk, Data: d, Model: m, Run: "anes96-1", Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting, Version: uint64(rounds)}, all)}
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
-	return st, httptest.NewTestServer(t, New([]*Study{st}, sockets, http.NotFoundHandler(), testSite(t, "http://example.com", quota.Addresses{}), Limits{Participants: protocol.MaxPerAddress}, slog.New(slog.DiscardHandler)))
+	return st, httptest.NewTestServer(t, New([]*Study{st}, sockets, nil, http.NotFoundHandler(), testSite(t, "http://example.com", quota.Addresses{}), Limits{Participants: protocol.MaxPerAddress}, slog.New(slog.DiscardHandler)))
 }
 
 // A page of rounds is bounded, and pages together are all rounds, once each; a

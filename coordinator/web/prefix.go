@@ -36,12 +36,12 @@ func (s *Site) strip(next http.Handler) http.Handler {
 }
 
 // elsewhere answers paths below a prefix that is not the site's: a proxy passes one on,
-// and the coordinator has not been told of it. Other paths go to the page.
-func (s *Site) elsewhere(page http.Handler) http.Handler {
+// and the coordinator has not been told of it. Other paths are those of files.
+func (s *Site) elsewhere(files http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		prefix, ok := below(r.URL.Path)
 		if !ok {
-			page.ServeHTTP(w, r)
+			files.ServeHTTP(w, r)
 			return
 		}
 		base := "the address of the page, which ends in "
@@ -51,6 +51,10 @@ func (s *Site) elsewhere(page http.Handler) http.Handler {
 		todo := fmt.Sprintf("if participants use that path, start the coordinator with --public-url and %s%s", base, quoted(prefix))
 		refusal := &quota.Refusal{Code: "path", Status: http.StatusNotFound, Text: fmt.Sprintf("path: %q, want it below %s/: %s, or have the proxy remove it", quoted(r.URL.Path), s.prefix(), todo)}
 		s.notices.Refused(s.log, r, s.addresses.Of(r), refusal)
+		if s.absent != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			s.absent(w, r, refusal.Text)
+			return
+		}
 		refuse(w, r, refusal)
 	})
 }

@@ -31,11 +31,14 @@ type Site struct {
 	// Certified reports whether there is a certificate for a Host header, whose
 	// names are allowed; nil: the coordinator has none.
 	Certified func(host string) bool
+
+	// absent shows a person that there is no page; nil: there are no pages.
+	absent func(w http.ResponseWriter, r *http.Request, detail string)
 }
 
 // ownPaths are the first elements of the coordinator's own paths, which no prefix may
 // begin with.
-var ownPaths = []string{"api", "data", "ws", "metrics", "healthz", "readyz"}
+var ownPaths = []string{"api", "data", "ws", "metrics", "healthz", "readyz", "t", "extra"}
 
 // NewSite returns the site of a public address, SCHEME://HOST[:PORT][/PREFIX], which
 // may be empty, on a coordinator that listens on addr.

@@ -45,10 +45,11 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 	return fmt.Sprintf("/data/%s/%x", t.Name, d.Hash[:8])
 }
 
-// New returns the handler of the participants' address, that of a site. page serves
-// every other path.
-func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
-	s := &server{site: site, sockets: sockets, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
+// New returns the handler of the participants' address, that of a site. files serves
+// every path that nothing else does. Without pages, as in a build that has none, there
+// are no pages for people.
+func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
+	s := &server{site: site, sockets: sockets, pages: pages, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	probes := &health{studies, sockets}
@@ -78,13 +79,23 @@ func New(studies []*Study, sockets Sockets, page http.Handler, site *Site, limit
 	mux.HandleFunc("GET /data/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
-	mux.Handle("/", site.elsewhere(page))
+	if pages != nil {
+		mux.HandleFunc("GET /{$}", s.home)
+		mux.HandleFunc("GET /t/{name}", s.taskPage)
+		site.absent = s.absent
+	}
+	mux.Handle("/", site.elsewhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.lost(w, r) {
+			files.ServeHTTP(w, r)
+		}
+	})))
 	return static.Secured(site.strip(s.guard(site.check(sockets, mux))))
 }
 
 type server struct {
 	site    *Site
 	sockets Sockets
+	pages   *Pages // nil: there are none
 	studies []*Study
 	budgets *budgets
 	files   *files
@@ -114,11 +125,7 @@ func (s *server) door(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) tasks(w http.ResponseWriter, _ *http.Request) {
-	rows := []api.TaskName{}
-	for _, st := range s.studies {
-		rows = append(rows, api.TaskName{Name: st.Task.Name, Title: st.Task.Title, Phase: st.Feed.State().Phase.String()})
-	}
-	writeJSON(w, rows)
+	writeJSON(w, s.cards())
 }
 
 // task answers with how a study stands, and a page of its rounds: the newest
@@ -149,14 +156,19 @@ func (s *server) task(w http.ResponseWriter, r *http.Request, st *Study) {
 		return
 	}
 	defer release()
-	state, rounds := st.Feed.Page(since, before, int(limit))
+	send(w, http.StatusOK, append(st.page(since, before, int(limit), int(points)), '\n'))
+}
+
+// page is the JSON of a study with a page of its rounds.
+func (st *Study) page(since, before uint64, limit, points int) []byte {
+	state, rounds := st.Feed.Page(since, before, limit)
 	state = st.whole(state)
 	b := append(bytes.Clone(state[:len(state)-1]), `,"rounds":[`...)
 	b = append(append(b, bytes.Join(rounds, []byte(","))...), ']')
 	if points > 0 {
-		b = append(append(b, `,"curve":`...), st.Feed.Curve(int(points))...)
+		b = append(append(b, `,"curve":`...), st.Feed.Curve(points)...)
 	}
-	send(w, http.StatusOK, append(b, "}\n"...))
+	return append(b, '}')
 }
 
 // keepAlive is how often a silent event stream sends a comment, so that proxies do

@@ -80,7 +80,7 @@ func serveStudy(t *testing.T, tk *task.Task) (*Study, *httptest.Server) {
 	st.State = func(context.Context) (run.State, error) { return testState, testFailure }
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
-	s := httptest.NewServer(New([]*Study{st}, sockets, page, testSite(t, "", quota.Addresses{}), Limits{}, slog.New(slog.DiscardHandler)))
+	s := httptest.NewServer(New([]*Study{st}, sockets, nil, page, testSite(t, "", quota.Addresses{}), Limits{}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(s.Close)
 	d.Train = whole
 	return st, s

@@ -33,9 +33,9 @@ func (c config) fingerprint() (string, error) {
 {{end}}{{range .EmbedFiles}}{{$dir}}/{{.}}
 {{end}}{{else}}module {{.Dir}}
 {{end}}{{end}}`
-	lists := [][2][]string{{native, {"./ui", "./static/pack"}}}
+	lists := [][2][]string{{native, {"./static/pack"}}}
 	for _, p := range programs {
-		lists = append(lists, [2][]string{p.environment(), {p.pkg}})
+		lists = append(lists, [2][]string{p.environment(), {"-tags=" + p.tags, tabPackage}})
 	}
 	inputs := map[string]bool{}
 	for _, l := range lists {

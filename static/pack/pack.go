@@ -50,15 +50,12 @@ func (c config) pack(inputs string) ([]manifest.File, error) {
 	// Programs are compressed while others are being built, on as many threads as
 	// there are.
 	w := &writer{config: c, slots: make(chan struct{}, runtime.GOMAXPROCS(0)), old: old, files: map[string]manifest.File{}}
-	page, err := c.compile(tmp, func(p program, content []byte) {
+	err = c.compile(tmp, func(p program, content []byte) {
 		n.content[p.name] = content
 		w.add(p.name, hashed(p.name, content), content)
 	})
 	if err != nil {
 		w.done.Wait()
-		return nil, err
-	}
-	if n.content["index.html"], err = fill(n.content["index.html"], page); err != nil {
 		return nil, err
 	}
 	for source := range sources {
@@ -88,11 +85,14 @@ func (c config) writeManifest(m manifest.Manifest) error {
 	return os.WriteFile(filepath.Join(c.out, manifest.Name), append(b, '\n'), 0o644)
 }
 
+// extra is the folder of what a page loads on demand, in sources and in the packed files.
+const extra = "extra"
+
 // begin prepares the folder: it deletes the manifest, so that the folder counts as
 // empty until pack has finished. It returns the complete files of the last run by
 // name, which need not be compressed again.
 func (c config) begin() (map[string]manifest.File, error) {
-	if err := os.MkdirAll(c.out, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(c.out, extra), 0o755); err != nil {
 		return nil, err
 	}
 	old := map[string]manifest.File{}
@@ -118,28 +118,12 @@ func (c config) clear(files []manifest.File) error {
 			keep[f.Name+suffix] = true
 		}
 	}
-	entries, err := os.ReadDir(c.out)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if keep[e.Name()] {
-			continue
-		}
-		if err := os.Remove(filepath.Join(c.out, e.Name())); err != nil {
+	return fs.WalkDir(os.DirFS(c.out), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || keep[name] {
 			return err
 		}
-	}
-	return nil
-}
-
-// fill inserts the page's first state into index.html.
-func fill(index, page []byte) ([]byte, error) {
-	mark := []byte("{{page}}")
-	if n := bytes.Count(index, mark); n != 1 {
-		return nil, fmt.Errorf("static/index.html: %d marks %s, want 1", n, mark)
-	}
-	return bytes.Replace(index, mark, bytes.TrimSpace(page), 1), nil
+		return os.Remove(filepath.Join(c.out, name))
+	})
 }
 
 // namer names files by hash and replaces the references to them.
@@ -148,7 +132,7 @@ type namer struct {
 	names   map[string]string // by source; empty while it is being resolved
 }
 
-var reference = regexp.MustCompile(`asset:([A-Za-z0-9._-]+)`)
+var reference = regexp.MustCompile(`asset:([A-Za-z0-9./_-]+)`)
 
 // resolve returns the name under which source is packed. It first resolves, and
 // replaces, the references in it.

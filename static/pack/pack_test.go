@@ -68,18 +68,6 @@ func TestBadReferences(t *testing.T) {
 	}
 }
 
-func TestFill(t *testing.T) {
-	got, err := fill([]byte("<main>{{page}}</main>"), []byte("\n<p>$1</p>\n"))
-	if err != nil || string(got) != "<main><p>$1</p></main>" {
-		t.Errorf("got %q, %v", got, err)
-	}
-	for _, index := range []string{"", "{{page}}{{page}}"} {
-		if _, err := fill([]byte(index), nil); err == nil {
-			t.Errorf("%q: no error", index)
-		}
-	}
-}
-
 func TestSecondRunReusesAndClears(t *testing.T) {
 	c := config{out: t.TempDir(), fast: true}
 	write := func(content string) []manifest.File {

@@ -1,0 +1,148 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"fedtab/api"
+	"fedtab/static"
+	"fedtab/ui"
+)
+
+// Pages renders the pages that people see, as the page's program will draw them: the
+// same components, from the same view (docs/adr/0013).
+type Pages struct {
+	frame *static.Frame
+
+	mu    sync.Mutex
+	cache map[string]*rendered // newest, by address and language
+}
+
+// rendered is a page and what it was rendered from.
+type rendered struct {
+	view     []byte
+	at       time.Time
+	document *static.Document
+}
+
+// stale is how old a rendering may be: the program brings a page up to date.
+const stale = 250 * time.Millisecond
+
+// NewPages returns the pages in their frame.
+func NewPages(frame *static.Frame) *Pages {
+	return &Pages{frame: frame, cache: map[string]*rendered{}}
+}
+
+// rootOf leads from a path to the root, relative.
+func rootOf(path string) string { return strings.Repeat("../", max(0, strings.Count(path, "/")-1)) }
+
+// home lists the tasks, and leads on to one that is alone.
+func (s *server) home(w http.ResponseWriter, r *http.Request) {
+	if len(s.studies) == 1 {
+		to := rootOf(r.URL.Path) + "t/" + s.studies[0].Task.Name
+		if r.URL.RawQuery != "" {
+			to += "?" + r.URL.RawQuery
+		}
+		w.Header().Set("Location", to) // relative: http.Redirect would lose a prefix
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusFound)
+		return
+	}
+	s.show(w, r, http.StatusOK, ui.View{Kind: ui.HomeKind}, nil)
+}
+
+// taskPage shows a task.
+func (s *server) taskPage(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	for _, st := range s.studies {
+		if st.Task.Name == name {
+			s.show(w, r, http.StatusOK, ui.View{Kind: ui.TaskKind, Selected: name}, st)
+			return
+		}
+	}
+	s.absent(w, r, "")
+}
+
+// lost answers a path that does not exist, for a person, and reports whether it has.
+func (s *server) lost(w http.ResponseWriter, r *http.Request) bool {
+	if s.pages == nil || s.pages.frame.Has(r.URL.Path) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return false
+	}
+	s.absent(w, r, "")
+	return true
+}
+
+// absent shows that there is no such page; detail says more.
+func (s *server) absent(w http.ResponseWriter, r *http.Request, detail string) {
+	s.show(w, r, http.StatusNotFound, ui.View{Kind: ui.AbsentKind, Missing: detail}, nil)
+}
+
+// What a first view has of a run.
+const (
+	viewRounds = 10
+	viewPoints = 100
+)
+
+// show sends the page of a view.
+func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.View, st *Study) {
+	v.Root = rootOf(r.URL.Path)
+	b := encode(v)
+	b = append(b[:len(b)-1], `,"tasks":`...)
+	b = append(b, encode(s.cards())...)
+	if st != nil {
+		b = append(append(b, `,"task":`...), st.page(0, 0, viewRounds, viewPoints)...)
+	}
+	b = append(b, '}')
+	document, err := s.pages.document(r.URL.Path, b)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, "%v", err)
+		return
+	}
+	document.Serve(w, r, status)
+}
+
+// document renders a view, unless that was rendered last.
+func (p *Pages) document(path string, view []byte) (*static.Document, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.cache[path]; c != nil && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
+		return c.document, nil
+	}
+	var o map[string]any
+	if err := json.Unmarshal(view, &o); err != nil {
+		return nil, fmt.Errorf("view of %s: %w", path, err)
+	}
+	page := &ui.Page{}
+	page.OnView(o)
+	var body bytes.Buffer
+	if err := ui.Write(&body, page); err != nil {
+		return nil, fmt.Errorf("view of %s: %w", path, err)
+	}
+	html, err := p.frame.HTML(static.Framed{
+		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Task.Description,
+		Page: template.HTML(body.String()), View: json.RawMessage(view),
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := &rendered{view, time.Now(), static.NewDocument(html)}
+	if page.Kind != ui.AbsentKind { // there are as many of these as anyone can think of
+		p.cache[path] = c
+	}
+	return c.document, nil
+}
+
+// cards are the entries of /api/tasks.
+func (s *server) cards() []api.TaskName {
+	rows := []api.TaskName{}
+	for _, st := range s.studies {
+		rows = append(rows, api.TaskName{Name: st.Task.Name, Title: st.Task.Title, Phase: st.Feed.State().Phase.String()})
+	}
+	return rows
+}

@@ -1,0 +1,151 @@
+package static
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"fedtab/static/manifest"
+
+	"github.com/andybalholm/brotli"
+)
+
+// indexName is the packed file that is the frame of every page. It is a template, and is
+// not served as it is.
+const indexName = "index.html"
+
+// Frame is what a page is put into: its head, header and footer (static/index.html).
+type Frame struct {
+	// Build names the files that the page loads: another build has another name.
+	Build    string
+	template *template.Template
+	files    map[string]bool // by path
+}
+
+// Framed is a page in its frame.
+type Framed struct {
+	Kind        string // of the page, for its scripts
+	Root        string // leads from the page's address to the root: "", "../", ...
+	Title       string // of the browser's tab
+	Description string
+	Page        template.HTML
+	View        any // what the page was rendered from, as JSON for its program
+	Build       string
+}
+
+// ErrUnbuilt is the error of a build without static/dist.
+var ErrUnbuilt = errors.New("the page is not built: run make build")
+
+// OpenFrame returns the frame of this build's pages.
+func OpenFrame() (*Frame, error) {
+	files, err := fs.Sub(dist, "dist")
+	if err != nil {
+		return nil, err
+	}
+	return openFrame(files)
+}
+
+func openFrame(files fs.FS) (*Frame, error) {
+	m, err := readManifest(files)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.Files) == 0 {
+		return nil, ErrUnbuilt
+	}
+	text, err := fs.ReadFile(files, indexName)
+	if err != nil {
+		return nil, fmt.Errorf("static: %w", err)
+	}
+	t, err := template.New(indexName).Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("static: %w", err)
+	}
+	f := &Frame{Build: buildOf(m), template: t, files: map[string]bool{}}
+	for _, file := range m.Files {
+		f.files["/"+file.Name] = file.Name != indexName
+	}
+	return f, nil
+}
+
+// Has reports whether Handler has a file at a path.
+func (f *Frame) Has(path string) bool { return f.files[path] }
+
+// HTML returns a page in the frame.
+func (f *Frame) HTML(page Framed) ([]byte, error) {
+	page.Build = f.Build
+	var b bytes.Buffer
+	err := f.template.Execute(&b, page)
+	return b.Bytes(), err
+}
+
+// A Document is a page that is ready to be sent.
+type Document struct {
+	tag   string
+	coded [3][]byte // in each of codings
+}
+
+// NewDocument compresses a page.
+func NewDocument(page []byte) *Document {
+	sum := sha256.Sum256(page)
+	d := &Document{tag: hex.EncodeToString(sum[:8])}
+	var br, gz bytes.Buffer
+	b := brotli.NewWriterLevel(&br, documentQuality)
+	z := gzip.NewWriter(&gz)
+	for _, w := range []io.WriteCloser{b, z} {
+		w.Write(page) // a buffer takes everything
+		w.Close()
+	}
+	d.coded = [3][]byte{br.Bytes(), gz.Bytes(), page}
+	return d
+}
+
+// documentQuality is Brotli's level for pages that change every second: about a
+// millisecond.
+const documentQuality = 5
+
+// Serve sends the document with a status. Browsers ask again each time, and get it only
+// if it has changed.
+func (d *Document) Serve(w http.ResponseWriter, r *http.Request, status int) {
+	c := negotiate(r.Header.Values("Accept-Encoding"))
+	h := w.Header()
+	setSecurityHeaders(h)
+	h.Set("Content-Type", types[".html"])
+	h.Add("Vary", "Accept-Encoding")
+	h.Set("Cache-Control", "no-cache")
+	tag := `"` + d.tag + `"`
+	if c.name != "" {
+		tag = `"` + d.tag + "-" + c.name + `"`
+	}
+	if status == http.StatusOK {
+		h.Set("ETag", tag)
+		if matches(r.Header.Values("If-None-Match"), tag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	if c.name != "" {
+		h.Set("Content-Encoding", c.name)
+	}
+	body := d.coded[slices.Index(codings, c)]
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method == http.MethodGet {
+		w.Write(body) // an error means that the browser has disconnected
+	}
+}
+
+// buildOf names what browsers load.
+func buildOf(m manifest.Manifest) string {
+	const length = 12 // hexadecimal digits: enough to tell builds apart
+	return m.Inputs[:min(length, len(m.Inputs))]
+}

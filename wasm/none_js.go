@@ -1,0 +1,23 @@
+//go:build !readers
+
+package main
+
+import "fedtab/learn/data"
+
+// own is the tab's own data in the program of the first load, which reads none: tasks
+// that want data are trained by the program with the readers.
+type own struct {
+	page   *page
+	queue  *queue
+	schema *data.Schema
+	data   *data.Own
+}
+
+// job is work that waits for the browser: none here.
+type job struct{}
+
+func (o *own) command(ownCommand)      {}
+func (o *own) done(e jobDone)          { e.do() }
+func (o *own) forget(then func(error)) { clearStores(o.queue, then) }
+
+func (h *scheduler) personal(*worker, ownCommand) {}

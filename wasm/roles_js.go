@@ -1,0 +1,12 @@
+//go:build !readers
+
+package main
+
+import "fedtab/ui"
+
+// roles are those of the program of the first load, by the name of the worker. None
+// returns.
+var roles = map[string]func(){
+	"page":  ui.Run,
+	"train": train,
+}
