@@ -15,6 +15,7 @@ import (
 	"strconv"
 
 	"fedtab/static/manifest"
+	"fedtab/words"
 
 	"github.com/andybalholm/brotli"
 )
@@ -33,6 +34,7 @@ type Frame struct {
 
 // Framed is a page in its frame.
 type Framed struct {
+	Lang        *words.Language
 	Kind        string // of the page, for its scripts
 	Root        string // leads from the page's address to the root: "", "../", ...
 	Title       string // of the browser's tab
@@ -41,6 +43,9 @@ type Framed struct {
 	View        any // what the page was rendered from, as JSON for its program
 	Build       string
 }
+
+// Languages returns those that a page can be had in.
+func (Framed) Languages() []*words.Language { return words.Languages() }
 
 // ErrUnbuilt is the error of a build without static/dist.
 var ErrUnbuilt = errors.New("the page is not built: run make build")

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -13,6 +14,7 @@ import (
 	"fedtab/api"
 	"fedtab/static"
 	"fedtab/ui"
+	"fedtab/words"
 )
 
 // Pages renders the pages that people see, as the page's program will draw them: the
@@ -99,7 +101,8 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 		b = append(append(b, `,"task":`...), st.page(0, 0, viewRounds, viewPoints)...)
 	}
 	b = append(b, '}')
-	document, err := s.pages.document(r.URL.Path, b)
+	lang := s.language(w, r)
+	document, err := s.pages.document(r.URL.Path, lang, b)
 	if err != nil {
 		fail(w, http.StatusInternalServerError, "%v", err)
 		return
@@ -107,25 +110,46 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 	document.Serve(w, r, status)
 }
 
-// document renders a view, unless that was rendered last.
-func (p *Pages) document(path string, view []byte) (*static.Document, error) {
+// languageCookie remembers the language that a reader has chosen.
+const languageCookie = "fedtab-language"
+
+// language returns the language of a page: that of ?lang, which a cookie remembers from
+// then on, or of the cookie, or that which the browser asks for.
+func (s *server) language(w http.ResponseWriter, r *http.Request) *words.Language {
+	w.Header().Add("Vary", "Accept-Language, Cookie")
+	if l := words.Get(r.URL.Query().Get("lang")); l != nil {
+		const year = 365 * 24 * 60 * 60 // seconds
+		http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: l.Code, Path: s.site.prefix() + "/", MaxAge: year, SameSite: http.SameSiteLaxMode})
+		return l
+	}
+	if c, err := r.Cookie(languageCookie); err == nil {
+		if l := words.Get(c.Value); l != nil {
+			return l
+		}
+	}
+	return words.Match(strings.Join(r.Header.Values("Accept-Language"), ","))
+}
+
+// document renders a view in a language, unless that was rendered last.
+func (p *Pages) document(path string, lang *words.Language, view []byte) (*static.Document, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c := p.cache[path]; c != nil && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
+	key := lang.Code + path
+	if c := p.cache[key]; c != nil && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
 		return c.document, nil
 	}
 	var o map[string]any
 	if err := json.Unmarshal(view, &o); err != nil {
 		return nil, fmt.Errorf("view of %s: %w", path, err)
 	}
-	page := &ui.Page{}
+	page := &ui.Page{Lang: lang}
 	page.OnView(o)
 	var body bytes.Buffer
 	if err := ui.Write(&body, page); err != nil {
 		return nil, fmt.Errorf("view of %s: %w", path, err)
 	}
 	html, err := p.frame.HTML(static.Framed{
-		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Task.Description,
+		Lang: lang, Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: cmp.Or(page.Task.Description, lang.Say("frame.description")),
 		Page: template.HTML(body.String()), View: json.RawMessage(view),
 	})
 	if err != nil {
@@ -133,7 +157,7 @@ func (p *Pages) document(path string, view []byte) (*static.Document, error) {
 	}
 	c := &rendered{view, time.Now(), static.NewDocument(html)}
 	if page.Kind != ui.AbsentKind { // there are as many of these as anyone can think of
-		p.cache[path] = c
+		p.cache[key] = c
 	}
 	return c.document, nil
 }
