@@ -34,7 +34,6 @@ type Frame struct {
 
 // Framed is a page in its frame.
 type Framed struct {
-	Lang        *words.Language
 	Kind        string // of the page, for its scripts
 	Root        string // leads from the page's address to the root: "", "../", ...
 	Title       string // of the browser's tab
@@ -42,9 +41,10 @@ type Framed struct {
 	Page        template.HTML
 	View        any // what the page was rendered from, as JSON for its program
 	Build       string
+	Words       *words.Language
 }
 
-// Languages returns those that a page can be had in.
+// Languages returns the languages of the page, for its footer.
 func (Framed) Languages() []*words.Language { return words.Languages() }
 
 // ErrUnbuilt is the error of a build without static/dist.
@@ -125,7 +125,7 @@ func (d *Document) Serve(w http.ResponseWriter, r *http.Request, status int) {
 	h := w.Header()
 	setSecurityHeaders(h)
 	h.Set("Content-Type", types[".html"])
-	h.Add("Vary", "Accept-Encoding")
+	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie")
 	h.Set("Cache-Control", "no-cache")
 	tag := `"` + d.tag + `"`
 	if c.name != "" {

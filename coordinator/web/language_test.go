@@ -4,43 +4,41 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-
-	"fedtab/coordinator/quota"
 )
 
-// A page is in the language that its address asks for, which a cookie remembers; else in
-// that of the cookie, or the browser's.
+// A page is in the language of the cookie, else in the browser's; an address with ?lang
+// sets the cookie and leads on to the address without it.
 func TestLanguage(t *testing.T) {
 	for _, c := range []struct {
 		name, target, cookie, accept string
-		want, remembered             string
+		want, chosen, location       string
 	}{
-		{"nothing", "/", "", "", "en", ""},
-		{"the browser's", "/t/digits", "", "fr, de-CH;q=0.8, en;q=0.5", "de", ""},
-		{"the cookie's", "/", "de", "en", "de", ""},
-		{"the address's", "/?lang=en", "de", "de", "en", "en"},
-		{"unknown ones", "/?lang=tlh", "<script>", "de", "de", ""},
+		{"nothing", "/", "", "", "en", "", ""},
+		{"the browser's", "/t/digits", "", "fr, de-CH;q=0.8, en;q=0.5", "de", "", ""},
+		{"the cookie's", "/", "de", "en", "de", "", ""},
+		{"chosen at the root", "/?lang=en", "de", "de", "de", "en", "./"},
+		{"chosen at a task", "/t/digits?a=1&lang=de", "", "", "en", "de", "digits?a=1"},
+		{"unknown ones", "/?lang=tlh", "<script>", "de", "de", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &server{site: testSite(t, "https://example.com/study", quota.Addresses{})}
 			r := httptest.NewRequest("GET", c.target, nil)
 			r.Header.Set("Accept-Language", c.accept)
 			if c.cookie != "" {
 				r.AddCookie(&http.Cookie{Name: languageCookie, Value: c.cookie})
 			}
-			w := httptest.NewRecorder()
-			if got := s.language(w, r).Code; got != c.want {
+			if got := languageOf(r).Code; got != c.want {
 				t.Errorf("the language is %s, want %s", got, c.want)
 			}
-			remembered, path := "", ""
+			w := httptest.NewRecorder()
+			if chosen := choose(w, r); chosen != (c.chosen != "") {
+				t.Errorf("chosen: %v, want %q", chosen, c.chosen)
+			}
+			chosen := ""
 			for _, cookie := range w.Result().Cookies() {
-				remembered, path = cookie.Value, cookie.Path
+				chosen = cookie.Value
 			}
-			if remembered != c.remembered || remembered != "" && path != "/study/" {
-				t.Errorf("the cookie is %q below %q, want %q", remembered, path, c.remembered)
-			}
-			if got := w.Header().Get("Vary"); got != "Accept-Language, Cookie" {
-				t.Errorf("Vary is %q, want Accept-Language, Cookie", got)
+			if location := w.Header().Get("Location"); chosen != c.chosen || location != c.location {
+				t.Errorf("the cookie is %q and leads to %q, want %q and %q", chosen, location, c.chosen, c.location)
 			}
 		})
 	}

@@ -2,11 +2,11 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -91,8 +91,48 @@ const (
 	viewPoints = 100
 )
 
+// languageCookie keeps the language that a person has chosen.
+const languageCookie = "fedtab-language"
+
+// languageOf returns the language that a person has chosen, or that the browser asks for.
+func languageOf(r *http.Request) *words.Language {
+	if c, err := r.Cookie(languageCookie); err == nil {
+		if l := words.Get(c.Value); l != nil {
+			return l
+		}
+	}
+	return words.Match(r.Header.Get("Accept-Language"))
+}
+
+// choose takes in a language that a person chooses by a link to the same page, and
+// reports whether that is what the request is for.
+func choose(w http.ResponseWriter, r *http.Request) bool {
+	query := r.URL.Query()
+	l := words.Get(query.Get("lang"))
+	if l == nil {
+		return false
+	}
+	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: l.Code, Path: "/", MaxAge: 366 * 24 * 60 * 60, SameSite: http.SameSiteLaxMode, HttpOnly: true})
+	query.Del("lang")
+	to := path.Base(r.URL.Path)
+	if strings.HasSuffix(r.URL.Path, "/") {
+		to = "./"
+	}
+	if len(query) > 0 {
+		to += "?" + query.Encode()
+	}
+	w.Header().Set("Location", to)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
+	return true
+}
+
 // show sends the page of a view.
 func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.View, st *Study) {
+	if choose(w, r) {
+		return
+	}
+	w.Header().Add("Vary", "Accept-Language, Cookie")
 	v.Root = rootOf(r.URL.Path)
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)
@@ -101,8 +141,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 		b = append(append(b, `,"task":`...), st.page(0, 0, viewRounds, viewPoints)...)
 	}
 	b = append(b, '}')
-	lang := s.language(w, r)
-	document, err := s.pages.document(r.URL.Path, lang, b)
+	document, err := s.pages.document(r.URL.Path, languageOf(r), b)
 	if err != nil {
 		fail(w, http.StatusInternalServerError, "%v", err)
 		return
@@ -110,31 +149,11 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 	document.Serve(w, r, status)
 }
 
-// languageCookie remembers the language that a reader has chosen.
-const languageCookie = "fedtab-language"
-
-// language returns the language of a page: that of ?lang, which a cookie remembers from
-// then on, or of the cookie, or that which the browser asks for.
-func (s *server) language(w http.ResponseWriter, r *http.Request) *words.Language {
-	w.Header().Add("Vary", "Accept-Language, Cookie")
-	if l := words.Get(r.URL.Query().Get("lang")); l != nil {
-		const year = 365 * 24 * 60 * 60 // seconds
-		http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: l.Code, Path: s.site.prefix() + "/", MaxAge: year, SameSite: http.SameSiteLaxMode})
-		return l
-	}
-	if c, err := r.Cookie(languageCookie); err == nil {
-		if l := words.Get(c.Value); l != nil {
-			return l
-		}
-	}
-	return words.Match(strings.Join(r.Header.Values("Accept-Language"), ","))
-}
-
-// document renders a view in a language, unless that was rendered last.
-func (p *Pages) document(path string, lang *words.Language, view []byte) (*static.Document, error) {
+// document renders a view, unless that was rendered last.
+func (p *Pages) document(path string, l *words.Language, view []byte) (*static.Document, error) {
+	key := l.Code + " " + path
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := lang.Code + path
 	if c := p.cache[key]; c != nil && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
 		return c.document, nil
 	}
@@ -142,15 +161,15 @@ func (p *Pages) document(path string, lang *words.Language, view []byte) (*stati
 	if err := json.Unmarshal(view, &o); err != nil {
 		return nil, fmt.Errorf("view of %s: %w", path, err)
 	}
-	page := &ui.Page{Lang: lang}
+	page := &ui.Page{Lang: l}
 	page.OnView(o)
 	var body bytes.Buffer
 	if err := ui.Write(&body, page); err != nil {
 		return nil, fmt.Errorf("view of %s: %w", path, err)
 	}
 	html, err := p.frame.HTML(static.Framed{
-		Lang: lang, Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: cmp.Or(page.Task.Description, lang.Say("frame.description")),
-		Page: template.HTML(body.String()), View: json.RawMessage(view),
+		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Task.Description,
+		Page: template.HTML(body.String()), View: json.RawMessage(view), Words: l,
 	})
 	if err != nil {
 		return nil, err
