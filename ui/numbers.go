@@ -20,7 +20,7 @@ type number struct {
 
 // numbers returns those of the page as they are now, always in the same order.
 func (p *Page) numbers() []number {
-	l, panel, own := &p.Local, Panel{p}, Own{p}
+	l, panel, own := &p.Local, Train{p}, Own{p}
 	done := strconv.Itoa(panel.done())
 	return []number{
 		{"state", "", p.State()},

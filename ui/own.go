@@ -11,7 +11,7 @@ import (
 )
 
 // Own is the tab's own data: how to bring it, how it was understood, and what is kept.
-// Its elements are always there, as those of Panel are.
+// Its elements are always there, as those of Train are.
 type Own struct {
 	Page *Page
 }
