@@ -52,7 +52,7 @@ func newPhrase(english, text string) (phrase, error) {
 const maxPhrase = 1000
 
 // Phrase returns a sentence that was made elsewhere, in English, in this language, or
-// several sentences. What it has no phrase for stays as it is.
+// several, with semicolons between them too. What it has no phrase for stays as it is.
 func (l *Language) Phrase(english string) string {
 	f := l.or().load()
 	if len(f.phrases) == 0 || len(english) > maxPhrase {
@@ -114,6 +114,10 @@ func (t *translation) sentence(english string) *string {
 		return s
 	}
 	t.known[english] = nil
+	if list := t.list(english); list != nil {
+		t.known[english] = list
+		return list
+	}
 	var found []string
 	for i := range t.phrases {
 		p := &t.phrases[i]
@@ -130,6 +134,23 @@ func (t *translation) sentence(english string) *string {
 		return &s
 	}
 	return nil
+}
+
+// list translates phrases with semicolons between them; nil if it is none.
+func (t *translation) list(english string) *string {
+	all := strings.Split(english, "; ")
+	if len(all) == 1 {
+		return nil
+	}
+	for i := range all {
+		s := t.sentence(all[i])
+		if s == nil {
+			return nil
+		}
+		all[i] = *s
+	}
+	joined := strings.Join(all, "; ")
+	return &joined
 }
 
 // argument returns what stands in a hole in this language.
