@@ -320,8 +320,11 @@ func TestSameTitle(t *testing.T) {
 	p.OnTasks([]any{
 		map[string]any{"name": "a", "title": "Digits"}, map[string]any{"name": "b", "title": "Digits"}, map[string]any{"name": "c", "title": "Votes"}, map[string]any{"name": "d"},
 	})
+	p.Kind = HomeKind
+	home := render(t, p)
+	p.Kind = TaskKind
 	p.Select("b")
-	page := render(t, p)
+	page := home + render(t, p)
 	for _, want := range []string{">Digits (a)<", ">Digits (b)<", ">Votes<", ">d<", ">Digits (b)</h1>"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)
