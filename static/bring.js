@@ -23,8 +23,9 @@
 	// folders or a CSV file.
 	const label = () => Number(byId("own-class")?.value ?? -1);
 
-	// announce says what went wrong with a source of data.
-	const announce = (words) => fedtab.brought(words);
+	// announce says what went wrong with a source of data: a key of package words, and
+	// its arguments.
+	const announce = (key, ...args) => fedtab.brought(key, ...args);
 
 	function bringFiles(files) {
 		if (files.length > 0) {
@@ -93,7 +94,7 @@
 		}
 		bringFiles(entries.length > 0 ? files : plain.map((file) => ({ file, path: file.name })));
 		if (lost > 0) {
-			announce("Files or folders that could not be read: " + lost + ". They were moved, or this browser may not read them.");
+			announce("bring.lost", lost);
 		}
 	});
 
@@ -109,9 +110,9 @@
 
 	let stream;
 	const refusals = {
-		NotAllowedError: "The camera is not allowed for this page. Allow it in the browser's settings of this site, or choose files.",
-		NotFoundError: "This device has no camera. Choose files instead.",
-		NotReadableError: "The camera is in use by another program. Close that, or choose files.",
+		NotAllowedError: "camera.forbidden",
+		NotFoundError: "camera.none",
+		NotReadableError: "camera.busy",
 	};
 
 	function stopCamera() {
@@ -120,11 +121,12 @@
 	}
 
 	// picture hands a picture to the worker.
-	function picture(bitmap, name, of) {
-		fedtab.bring({ type: "picture", bitmap, name, label: Number(of) }, [bitmap]); // a button's value is a text
+	function picture(bitmap, name, of, drawn = false) {
+		fedtab.bring({ type: "picture", bitmap, name, label: Number(of), drawn }, [bitmap]); // a button's value is a text
 	}
 
 	const camera = {
+		// start returns what went wrong, as announce says it.
 		async start() {
 			stopCamera();
 			try {
@@ -134,10 +136,10 @@
 				stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
 				byId("own-video").srcObject = stream;
 				await byId("own-video").play();
-				return "";
+				return null;
 			} catch (error) {
 				stopCamera();
-				return refusals[error.name] || "The camera cannot be used (" + error.name + "). Choose files instead.";
+				return [refusals[error.name] ?? "camera.other", error.name];
 			}
 		},
 		stop: stopCamera,
@@ -199,34 +201,17 @@
 		clear() {
 			surface("own-canvas", side).getContext("2d").clearRect(0, 0, side, side);
 		},
-		// add hands the drawing to the worker, with its strokes in a box of 20/28 of
-		// the side and their centre of mass in the middle, as those of MNIST are.
+		// add hands the drawing to the worker, which centres it.
 		async add(of) {
 			const canvas = surface("own-canvas", side);
 			const { data } = canvas.getContext("2d").getImageData(0, 0, side, side);
-			let [left, top, right, bottom] = [side, side, -1, -1], [mass, mx, my] = [0, 0, 0];
-			for (let y = 0; y < side; y++) {
-				for (let x = 0; x < side; x++) {
-					const v = data[4 * (y * side + x) + 3];
-					if (v > 0) {
-						[left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
-						[mass, mx, my] = [mass + v, mx + v * x, my + v * y];
-					}
-				}
-			}
-			if (mass === 0) {
-				announce("Draw first, then press the class of what you have drawn.");
+			if (!data.some((v, i) => i % 4 === 3 && v > 0)) {
+				announce("bring.draw");
 				return;
 			}
-			const scale = (20 / 28) * side / Math.max(right - left + 1, bottom - top + 1);
-			const centred = document.createElement("canvas");
-			centred.width = centred.height = side;
-			const c = centred.getContext("2d");
-			c.fillRect(0, 0, side, side);
-			c.setTransform(scale, 0, 0, scale, side / 2 - scale * mx / mass, side / 2 - scale * my / mass);
-			c.drawImage(canvas, 0, 0);
+			const bitmap = await createImageBitmap(canvas);
 			drawing.clear();
-			picture(await createImageBitmap(centred), "drawing " + new Date().toISOString(), of);
+			picture(bitmap, "drawing " + new Date().toISOString(), of, true);
 		},
 	};
 
@@ -251,11 +236,12 @@
 		try {
 			const answer = await fetch(address);
 			if (!answer.ok) {
-				throw new Error("the coordinator answered " + answer.status);
+				announce("bring.sample", answer.status);
+				return;
 			}
 			bringFiles([{ file: new File([await answer.blob()], name), path: name }]);
 		} catch (error) {
-			announce("The sample could not be fetched: " + error.message + ".");
+			announce("bring.sample", error.message);
 		}
 	}
 
@@ -272,14 +258,15 @@
 	// (tab.Row).
 	function showRows(rows) {
 		const element = (name, text, more) => Object.assign(document.createElement(name), { textContent: text }, more);
-		byId("own-rows").replaceChildren(...rows.map(({ line, cells }) => {
+		const body = byId("own-rows"), { was } = body.dataset;
+		body.replaceChildren(...rows.map(({ line, cells }) => {
 			const row = document.createElement("tr");
-			row.append(element("th", line.toLocaleString("en"), { scope: "row" }));
+			row.append(element("th", line.toLocaleString(document.documentElement.lang), { scope: "row" }));
 			for (const { text, value, problem } of cells) {
 				if (problem) {
-					row.append(element("td", text, { className: "wrong", title: "want " + problem }));
+					row.append(element("td", text, { className: "wrong", title: problem }));
 				} else {
-					row.append(element("td", value || "\u2013", text === value ? {} : { title: "in the file: " + text }));
+					row.append(element("td", value || "\u2013", text === value ? {} : { title: was.replace("{0}", () => text) }));
 				}
 			}
 			return row;

@@ -8,29 +8,26 @@
 	const color = (name) => () => getComputedStyle(root).getPropertyValue(name).trim();
 	const height = 200;
 
-	const percent = (v) => +(v * 100).toFixed(2) + "%";
+	const written = (options) => (v) => v.toLocaleString(root.lang, options);
 	const kinds = {
 		"chart-accuracy": {
-			label: "Test accuracy",
 			stroke: color("--accent"),
 			range: (_, low) => [low === null ? 0 : Math.max(0, Math.floor(low * 10 - 0.01) / 10), 1],
-			value: percent,
+			value: written({ style: "percent", maximumFractionDigits: 2 }),
 		},
 		"chart-error": {
-			label: "Test error",
 			stroke: color("--accent"),
 			range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1],
-			value: (v) => (+v.toPrecision(4)).toLocaleString("en"),
+			value: written({ maximumSignificantDigits: 4 }),
 		},
 		"chart-loss": {
-			label: "Test loss",
 			stroke: color("--accent-2"),
 			range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1],
-			value: (v) => String(+v.toPrecision(3)),
+			value: written({ maximumSignificantDigits: 3 }),
 		},
 	};
 
-	function options(kind, width) {
+	function options(kind, { label, round }, width) {
 		const axis = {
 			stroke: color("--muted"),
 			grid: { stroke: color("--line"), width: 1 },
@@ -54,9 +51,9 @@
 				{ ...axis, size: 52, values: (_, ticks) => ticks.map(kind.value) },
 			],
 			series: [
-				{ label: "Round", value: (_, v) => (v == null ? "–" : String(v)) },
+				{ label: round, value: (_, v) => (v == null ? "–" : String(v)) },
 				{
-					label: kind.label,
+					label,
 					stroke: kind.stroke,
 					width: 2,
 					points: { size: 5, fill: kind.stroke },
@@ -82,7 +79,7 @@
 			chart.plot.setData([x, y]);
 			return;
 		}
-		const plot = new uPlot(options(kinds[id], element.clientWidth || 300), [x, y], element);
+		const plot = new uPlot(options(kinds[id], element.dataset, element.clientWidth || 300), [x, y], element);
 		const observer = new ResizeObserver(() => {
 			const width = element.clientWidth;
 			if (width > 0 && width !== plot.width) {

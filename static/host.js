@@ -163,7 +163,8 @@ window.fedtab = (() => {
 		camera: async ({ on }) => {
 			const problem = on ? await fedtab.camera.start() : fedtab.camera.stop();
 			if (problem) {
-				tell({ type: "camera-failed", words: problem });
+				const [key, ...args] = problem;
+				tell({ type: "camera-failed", key, args });
 			}
 		},
 		take: () => fedtab.camera.take(),
@@ -219,6 +220,6 @@ window.fedtab = (() => {
 	return {
 		tell,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
-		brought: (text) => tell({ type: "brought", words: text }),
+		brought: (key, ...args) => tell({ type: "brought", key, args }),
 	};
 })();

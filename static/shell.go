@@ -15,6 +15,7 @@ import (
 	"strconv"
 
 	"fedtab/static/manifest"
+	"fedtab/words"
 
 	"github.com/andybalholm/brotli"
 )
@@ -40,7 +41,11 @@ type Framed struct {
 	Page        template.HTML
 	View        any // what the page was rendered from, as JSON for its program
 	Build       string
+	Words       *words.Language
 }
+
+// Languages returns the languages of the page, for its footer.
+func (Framed) Languages() []*words.Language { return words.Languages() }
 
 // ErrUnbuilt is the error of a build without static/dist.
 var ErrUnbuilt = errors.New("the page is not built: run make build")
@@ -120,7 +125,7 @@ func (d *Document) Serve(w http.ResponseWriter, r *http.Request, status int) {
 	h := w.Header()
 	setSecurityHeaders(h)
 	h.Set("Content-Type", types[".html"])
-	h.Add("Vary", "Accept-Encoding")
+	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie")
 	h.Set("Cache-Control", "no-cache")
 	tag := `"` + d.tag + `"`
 	if c.name != "" {

@@ -28,24 +28,23 @@ func blank(has bool) string {
 }
 
 func (c *Charts) accuracyWords() string {
-	return c.words("Chart of test accuracy by round", accuracyOf, func(f Figure) string { return f.percent() })
+	return c.words(c.Page.say("chart.accuracy"), accuracyOf, c.Page.percent)
 }
 
 func (c *Charts) errorWords() string {
-	return c.words("Chart of test error by round", errorOf, func(f Figure) string { return f.amount() })
+	return c.words(c.Page.say("chart.error"), errorOf, c.Page.amount)
 }
 
 func (c *Charts) lossWords() string {
-	return c.words("Chart of test loss by round", lossOf, func(f Figure) string { return f.loss() })
+	return c.words(c.Page.say("chart.loss"), lossOf, c.Page.loss)
 }
 
 // words describes a chart for screen readers, by its two ends.
-func (c *Charts) words(what string, value func(Point) *float64, write func(Figure) string) string {
+func (c *Charts) words(what string, value func(Point) *float64, write func(*float64) string) string {
 	x, y := c.Page.Series(value)
 	if len(x) == 0 {
-		return what + ": nothing yet"
+		return c.Page.say("chart.empty", what)
 	}
 	first, last := 0, len(x)-1
-	return what + ": " + write(Figure{y[first], true}) + " after round " + count(int(x[first])) +
-		", " + write(Figure{y[last], true}) + " after round " + count(int(x[last]))
+	return c.Page.say("chart.ends", what, write(&y[first]), int(x[first]), write(&y[last]), int(x[last]))
 }

@@ -26,9 +26,9 @@ func (c *Classes) shown() []api.Class {
 // words says what holds for all classes.
 func (c *Classes) words() string {
 	e := c.evaluation()
-	words := "Balanced accuracy " + figure(e.BalancedAccuracy).percent() + ", mean F1 " + figure(e.F1).percent() + ", on " + plural(e.Examples, "test example") + "."
+	words := c.Page.say("classes.all", c.Page.percent(e.BalancedAccuracy), c.Page.percent(e.F1), e.Examples)
 	if n := len(e.Classes); n > shownClasses {
-		words += " The first " + count(shownClasses) + " of " + count(n) + " classes:"
+		words = sentences(words, c.Page.say("classes.first", shownClasses, n))
 	}
 	return words
 }
@@ -46,18 +46,18 @@ func (c *Classes) mistaken(i int) string {
 		}
 	}
 	if of < 0 || of >= len(e.Classes) {
-		return "none"
+		return c.Page.say("classes.none")
 	}
-	return e.Classes[of].Name + " (" + count(int(most)) + ")"
+	return e.Classes[of].Name + " (" + c.Page.Lang.Count(int(most)) + ")"
 }
 
 // ErrorWords says how much a regression explains, beside its root mean squared error.
-func (t *Task) ErrorWords() string {
-	e := t.Evaluation
+func (p *Page) ErrorWords() string {
+	e := p.Task.Evaluation
 	if e == nil || e.R2 == nil {
-		return t.EvaluatedWords()
+		return p.EvaluatedWords()
 	}
-	return percent(*e.R2, 1) + " of the variance explained, " + t.EvaluatedWords()
+	return p.say("evaluated.variance", p.Lang.Percent(*e.R2, 1), p.EvaluatedWords())
 }
 
 // Numbers reports whether numbers are predicted, not classes.

@@ -213,7 +213,7 @@ func (c *coordinator) load(serial int) {
 			switch {
 			case refused:
 				if !c.page.Loaded {
-					c.page.OnProblem("The task cannot be shown yet: " + why.Error)
+					c.page.OnProblem(c.page.say("watch.task.later", c.page.phrase(why.Error)))
 				}
 				c.again(func() {
 					if serial == c.serial {
@@ -223,7 +223,7 @@ func (c *coordinator) load(serial int) {
 			case ok:
 				c.page.OnTask(o)
 			case !c.page.Loaded:
-				c.page.OnProblem("The task cannot be shown: " + problem)
+				c.page.OnProblem(c.page.say("watch.task.never", c.page.phrase(problem)))
 			}
 		})
 	})

@@ -17,8 +17,9 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "facts"}, vugu.VGAttribute{Namespace: "", Key: "aria-label", Val: "What is learned, and how"}}}
+	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "facts"}}}
 	vgout.Out = append(vgout.Out, vgn) // root for output
+	vgn.AddAttrInterface("aria-label", c.Page.say("facts"))
 	{
 		vgparent := vgn
 		_ = vgparent
@@ -38,10 +39,10 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Model"))
+				vgn.SetInnerHTML(c.Page.say("facts.model"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "model"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "model"}}}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.ModelWords())
+				vgn.SetInnerHTML(c.Page.ModelWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -52,10 +53,10 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Data"))
+				vgn.SetInnerHTML(c.Page.say("facts.data"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.DataWords())
+				vgn.SetInnerHTML(c.Page.DataWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -66,10 +67,10 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Scheme"))
+				vgn.SetInnerHTML(c.Page.say("facts.scheme"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.StrategyWords())
+				vgn.SetInnerHTML(c.Page.StrategyWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -80,17 +81,17 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Traffic"))
+				vgn.SetInnerHTML(c.Page.say("facts.traffic"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "traffic"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "traffic"}}}
 				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-bits-down", figure(c.Page.Task.BitsDown).raw())
-				vgn.AddAttrInterface("data-bits-up", figure(c.Page.Task.BitsUp).raw())
+				vgn.AddAttrInterface("data-bits-down", raw(c.Page.Task.BitsDown))
+				vgn.AddAttrInterface("data-bits-up", raw(c.Page.Task.BitsUp))
 				vgn.AddAttrInterface("data-down", exact(c.Page.Task.BytesDown))
 				vgn.AddAttrInterface("data-models-down", c.Page.Task.ModelsDown)
 				vgn.AddAttrInterface("data-models-up", c.Page.Task.ModelsUp)
-				vgn.AddAttrInterface("data-raw-ratio", figure(c.Page.Task.RawRatio).raw())
+				vgn.AddAttrInterface("data-raw-ratio", raw(c.Page.Task.RawRatio))
 				vgn.AddAttrInterface("data-up", exact(c.Page.Task.BytesUp))
-				vgn.SetInnerHTML(c.Page.Task.TrafficWords())
+				vgn.SetInnerHTML(c.Page.TrafficWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -101,10 +102,10 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Messages"))
+				vgn.SetInnerHTML(c.Page.say("facts.messages"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "kinds"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "kinds"}}}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.KindsWords())
+				vgn.SetInnerHTML(c.Page.KindsWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -115,10 +116,10 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Until"))
+				vgn.SetInnerHTML(c.Page.say("facts.until"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.GoalWords())
+				vgn.SetInnerHTML(c.Page.GoalWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -130,13 +131,16 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Download"))
+				vgn.SetInnerHTML(c.Page.say("facts.download"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "The newest model: "}
+					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
+					vgparent.AppendChild(vgn)
+					vgn.SetInnerHTML(c.Page.say("facts.newest"))
+					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
 					vgparent.AppendChild(vgn)
 					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "download-safetensors"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "download-safetensors"}, vugu.VGAttribute{Namespace: "", Key: "download", Val: ""}}}
 					vgparent.AppendChild(vgn)
@@ -163,12 +167,7 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "download", Val: ""}}}
 					vgparent.AppendChild(vgn)
 					vgn.AddAttrInterface("href", c.model("json"))
-					{
-						vgparent := vgn
-						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "its description"}
-						vgparent.AppendChild(vgn)
-					}
+					vgn.SetInnerHTML(c.Page.say("facts.description"))
 				}
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}

@@ -5,25 +5,25 @@ type Figures struct {
 	Page *Page
 }
 
-// known returns s, or a dash as long as the coordinator has said nothing.
-func (c *Figures) known(s string) string {
+// known writes n, or a dash as long as the coordinator has said nothing.
+func (c *Figures) known(n int) string {
 	if !c.Page.Loaded {
 		return dash
 	}
-	return s
+	return c.Page.Lang.Count(n)
 }
 
-func (c *Figures) rmse() Figure {
+func (c *Figures) rmse() *float64 {
 	if e := c.Page.Task.Evaluation; e != nil {
-		return figure(e.RMSE)
+		return e.RMSE
 	}
-	return Figure{}
+	return nil
 }
 
 // errorTitle names the number whose error is shown.
 func (c *Figures) errorTitle() string {
 	if e := c.Page.Task.Evaluation; e != nil && e.Target != "" {
-		return "Typical error of " + e.Target
+		return c.Page.say("figures.error.of", e.Target)
 	}
-	return "Typical error"
+	return c.Page.say("figures.error")
 }

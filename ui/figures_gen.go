@@ -26,7 +26,7 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		vgparent.AppendChild(vgn)
 		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "figures-title"}}}
 		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(vugu.HTML("The training"))
+		vgn.SetInnerHTML(c.Page.say("figures"))
 		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
 		vgparent.AppendChild(vgn)
 		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dl", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "tiles"}}}
@@ -43,14 +43,14 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Round"))
+				vgn.SetInnerHTML(c.Page.say("round"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "round"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "round"}}}
 				vgparent.AppendChild(vgn)
 				vgn.AddAttrInterface("data-value", c.Page.Task.Round)
-				vgn.SetInnerHTML(c.known(count(c.Page.Task.Round)))
+				vgn.SetInnerHTML(c.known(c.Page.Task.Round))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.RoundWords())
+				vgn.SetInnerHTML(c.Page.RoundWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -61,14 +61,14 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Participants"))
+				vgn.SetInnerHTML(c.Page.say("participants"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "participants"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "participants"}}}
 				vgparent.AppendChild(vgn)
 				vgn.AddAttrInterface("data-value", c.Page.Task.Participants)
-				vgn.SetInnerHTML(c.known(count(c.Page.Task.Participants)))
+				vgn.SetInnerHTML(c.known(c.Page.Task.Participants))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("now connected"))
+				vgn.SetInnerHTML(c.Page.say("figures.connected"))
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -83,12 +83,12 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.SetInnerHTML(c.errorTitle())
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "test-error"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "test-error"}}}
 				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", c.rmse().raw())
+				vgn.AddAttrInterface("data-value", raw(c.rmse()))
 				vgn.AddAttrInterface("data-version", c.Page.Task.Evaluated)
-				vgn.SetInnerHTML(c.rmse().amount())
+				vgn.SetInnerHTML(c.Page.amount(c.rmse()))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.ErrorWords())
+				vgn.SetInnerHTML(c.Page.ErrorWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -100,15 +100,15 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Test accuracy"))
+				vgn.SetInnerHTML(c.Page.say("figures.accuracy"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "test-accuracy"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "test-accuracy"}}}
 				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", figure(c.Page.Task.TestAccuracy).raw())
+				vgn.AddAttrInterface("data-value", raw(c.Page.Task.TestAccuracy))
 				vgn.AddAttrInterface("data-version", c.Page.Task.Evaluated)
-				vgn.SetInnerHTML(figure(c.Page.Task.TestAccuracy).percent())
+				vgn.SetInnerHTML(c.Page.percent(c.Page.Task.TestAccuracy))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.EvaluatedWords())
+				vgn.SetInnerHTML(c.Page.EvaluatedWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)
@@ -119,15 +119,15 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML("Test loss"))
+				vgn.SetInnerHTML(c.Page.say("figures.loss"))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "test-loss"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "test-loss"}}}
 				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", figure(c.Page.Task.TestLoss).raw())
+				vgn.AddAttrInterface("data-value", raw(c.Page.Task.TestLoss))
 				vgn.AddAttrInterface("data-version", c.Page.Task.Evaluated)
-				vgn.SetInnerHTML(figure(c.Page.Task.TestLoss).loss())
+				vgn.SetInnerHTML(c.Page.loss(c.Page.Task.TestLoss))
 				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
 				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Task.EvaluatedWords())
+				vgn.SetInnerHTML(c.Page.EvaluatedWords())
 			}
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
 			vgparent.AppendChild(vgn)

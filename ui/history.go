@@ -14,14 +14,14 @@ type History struct {
 // scoreTitle and score are the figure that a version is judged by.
 func (c *History) scoreTitle() string {
 	if c.Page.Task.Numbers() {
-		return "error"
+		return c.Page.say("history.testerror")
 	}
-	return "accuracy"
+	return c.Page.say("history.testaccuracy")
 }
 
 func (c *History) score(r api.Round) string {
 	if c.Page.Task.Numbers() {
-		return figure(r.TestRMSE).amount()
+		return c.Page.amount(r.TestRMSE)
 	}
-	return figure(r.TestAccuracy).percent()
+	return c.Page.percent(r.TestAccuracy)
 }

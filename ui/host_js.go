@@ -1,6 +1,10 @@
 package ui
 
-import "syscall/js"
+import (
+	"syscall/js"
+
+	"fedtab/words"
+)
 
 // host is the page's main thread (static/host.js), seen from the worker that this
 // program runs in: messages in both directions.
@@ -25,6 +29,7 @@ func (h *host) take(f func(kind string, m js.Value)) {
 func (h *host) begin(p *Page, m js.Value) {
 	h.address, h.hash, h.visible = str(m.Get("address")), str(m.Get("hash")), m.Get("visible").Bool()
 	h.memory = memory{host: h, session: strs(m.Get("session")), local: strs(m.Get("local"))}
+	p.Lang = words.Get(str(m.Get("language")))
 	p.Plain = !m.Get("secure").Bool()
 	if view, ok := parseJSON(str(m.Get("view"))); ok {
 		if o, ok := view.(map[string]any); ok {

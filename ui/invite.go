@@ -61,13 +61,13 @@ func (p *Page) withoutInvite() string {
 	if p.Task.Join == api.Invited {
 		return ""
 	}
-	return " The task shown here is open: to join it without an invite, leave the field empty."
+	return p.say("invite.without")
 }
 
 // LeaveWords says what leaving costs a tab that has joined by invite; empty if nothing.
 func (p *Page) LeaveWords() string {
 	i, err := invite.Read(p.InviteTo(p.Selected))
-	pause := " To stop for a while, press Pause."
+	pause := p.say("leave.pause")
 	if p.Paused {
 		pause = ""
 	}
@@ -75,25 +75,20 @@ func (p *Page) LeaveWords() string {
 	case err != nil || !p.invited || !p.Taking() || p.Stage == StageLeaving:
 		return ""
 	case int(i.Uses) <= max(1, p.Local.Participants):
-		return "This tab has used up its invite: if you leave, you need a new one to join again." + pause
+		return sentences(p.say("leave.usedup"), pause)
 	}
-	return "If you leave, joining again takes another use of the invite." + pause
+	return sentences(p.say("leave.use"), pause)
 }
 
 // refusedWords says how many of this tab's participants take no part, and why; empty if
 // none is refused.
-func (l *Local) refusedWords() string {
-	if l.Refused == 0 {
+func (p *Page) refusedWords() string {
+	l := &p.Local
+	switch {
+	case l.Refused == 0:
 		return ""
+	case l.RefusedWhy == "":
+		return p.say("refused", l.Refused, l.Participants)
 	}
-	words := count(l.Refused) + " of " + plural(l.Participants, "participant") + " here "
-	if l.Refused == 1 {
-		words += "takes no part"
-	} else {
-		words += "take no part"
-	}
-	if l.RefusedWhy == "" {
-		return words
-	}
-	return words + ": " + l.RefusedWhy
+	return p.say("refused.why", l.Refused, l.Participants, p.phrase(l.RefusedWhy))
 }

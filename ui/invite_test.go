@@ -175,8 +175,8 @@ func TestSomeRefused(t *testing.T) {
 		p.Join()
 		p.OnReady("scalar")
 		p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "waiting", `+test.report+`}`))
-		if p.Aside() != test.aside || p.Local.ParticipantsWords() != test.participants {
-			t.Errorf("%s: %q, %q, want %q, %q", test.report, p.Aside(), p.Local.ParticipantsWords(), test.aside, test.participants)
+		if p.Aside() != test.aside || p.ParticipantsWords() != test.participants {
+			t.Errorf("%s: %q, %q, want %q, %q", test.report, p.Aside(), p.ParticipantsWords(), test.aside, test.participants)
 		}
 	}
 }

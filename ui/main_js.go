@@ -75,10 +75,10 @@ func Run() {
 			message := m.Get("message")
 			events.do(func() { tab.bring(message) })
 		case "brought":
-			words := str(m.Get("words"))
+			words := said(page, m)
 			events.do(func() { page.OnBringFailed(words) })
 		case "camera-failed":
-			words := str(m.Get("words"))
+			words := said(page, m)
 			events.do(func() {
 				page.Camera = false
 				page.OnBringFailed(words)

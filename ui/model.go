@@ -7,6 +7,7 @@ import (
 	"fedtab/api"
 	"fedtab/fields"
 	"fedtab/tab"
+	"fedtab/words"
 )
 
 // Task is a training task as the coordinator describes it.
@@ -16,20 +17,6 @@ type Task struct{ api.Task }
 type Point struct {
 	Round                int
 	Loss, Accuracy, RMSE *float64
-}
-
-// Figure is a number that may not be known.
-type Figure struct {
-	Value float64
-	Known bool
-}
-
-// figure returns what x points to; nil is not known.
-func figure(x *float64) Figure {
-	if x == nil {
-		return Figure{}
-	}
-	return Figure{*x, true}
 }
 
 // Link is the state of the page's connection to the coordinator's event stream.
@@ -68,6 +55,7 @@ const (
 // Page is everything the page shows. Its zero value is the page before anything
 // has arrived.
 type Page struct {
+	Lang  *words.Language // nil is English
 	Kind  Kind
 	Root  string // leads from the page's address to the coordinator's root: "", "../", ...
 	Slow  bool   // the browser lacks SIMD, the scalar build is used

@@ -90,7 +90,7 @@ func TestDamagedDescriptionsAreSurvived(t *testing.T) {
 		p.OnState(decode(t, text))
 		p.OnRound(decode(t, text))
 		p.OnWorkerState(decode(t, text))
-		_ = p.State() + p.Aside() + p.Title() + p.Task.StrategyWords()
+		_ = p.State() + p.Aside() + p.Title() + p.StrategyWords()
 		if len(p.Rounds) != 0 {
 			t.Errorf("%s: rounds %+v, want none", text, p.Rounds)
 		}

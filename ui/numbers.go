@@ -20,7 +20,7 @@ type number struct {
 
 // numbers returns those of the page as they are now, always in the same order.
 func (p *Page) numbers() []number {
-	l, panel, own := &p.Local, Panel{p}, Own{p}
+	l, panel, own := &p.Local, Train{p}, Own{p}
 	done := strconv.Itoa(panel.done())
 	return []number{
 		{"state", "", p.State()},
@@ -29,13 +29,13 @@ func (p *Page) numbers() []number {
 		{"own-state", "", own.state()},
 		{"own-progress", "value", exact(own.done())},
 		{"own-progress", "max", exact(own.total())},
-		{"rate", "", perSecond(l.Rate)},
+		{"rate", "", p.Lang.PerSecond(l.Rate)},
 		{"rate", "data-value", exact(l.Rate)},
-		{"train-loss", "", figure(l.Loss).loss()},
-		{"train-loss", "data-value", figure(l.Loss).raw()},
-		{"bytes-up", "", size(l.BytesUp)},
+		{"train-loss", "", p.loss(l.Loss)},
+		{"train-loss", "data-value", raw(l.Loss)},
+		{"bytes-up", "", p.Lang.Size(l.BytesUp)},
 		{"bytes-up", "data-value", exact(l.BytesUp)},
-		{"bytes-down", "", size(l.BytesDown)},
+		{"bytes-down", "", p.Lang.Size(l.BytesDown)},
 		{"bytes-down", "data-value", exact(l.BytesDown)},
 	}
 }

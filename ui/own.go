@@ -3,7 +3,6 @@ package ui
 import (
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"fedtab/fields"
@@ -12,7 +11,7 @@ import (
 )
 
 // Own is the tab's own data: how to bring it, how it was understood, and what is kept.
-// Its elements are always there, as those of Panel are.
+// Its elements are always there, as those of Train are.
 type Own struct {
 	Page *Page
 }
@@ -144,11 +143,11 @@ func (c *Own) accept() string {
 func (c *Own) chooseWords() string {
 	switch {
 	case c.images() != nil:
-		return "Choose pictures"
+		return c.Page.say("own.choose.pictures")
 	case c.Page.Data.Step == tab.DataReady:
-		return "Choose another file"
+		return c.Page.say("own.choose.another")
 	}
-	return "Choose a file"
+	return c.Page.say("own.choose")
 }
 
 // wantedFields is how many columns a sentence names.
@@ -156,116 +155,110 @@ const wantedFields = 12
 
 // wanted says what the task asks for.
 func (c *Own) wanted() string {
-	s := c.Page.schema()
+	p := c.Page
+	s := p.schema()
 	switch {
 	case s == nil:
 		return ""
 	case s.Images != nil:
 		im := s.Images
-		colour := "grey"
-		if im.Channels != 1 {
-			colour = "in colour"
+		if im.Channels == 1 {
+			return p.say("own.wanted.grey", p.listing(im.Classes), im.Width, im.Height)
 		}
-		return "This task wants pictures of " + listing(im.Classes, "and") + ". They are cropped to the middle and become " +
-			count(im.Width) + " x " + count(im.Height) + " pixels, " + colour + "."
+		return p.say("own.wanted.colour", p.listing(im.Classes), im.Width, im.Height)
 	case s.Table != nil:
 		var columns []string
 		for i := range s.Table.Features {
-			columns = append(columns, fieldWords(&s.Table.Features[i]))
+			columns = append(columns, p.fieldWords(&s.Table.Features[i]))
 		}
-		if n := len(columns); n > wantedFields {
-			columns = append(columns[:wantedFields], count(n-wantedFields)+" more")
-		}
-		return "This task wants a table, as CSV, with the columns " + listing(columns, "and") + "; it learns to predict " + fieldWords(&s.Table.Label) + "."
+		return p.say("own.wanted.table", p.listing(columns), p.fieldWords(&s.Table.Label))
 	}
 	return ""
 }
 
 // fieldWords names a column and what it holds.
-func fieldWords(f *data.Field) string { return f.Name + " (" + valueWords(f) + ")" }
+func (p *Page) fieldWords(f *data.Field) string { return f.Name + " (" + p.valueWords(f) + ")" }
 
 // valueWords says what a column holds.
-func valueWords(f *data.Field) string {
+func (p *Page) valueWords(f *data.Field) string {
 	if f.Type != data.NumberField {
-		return listing(f.Values, "or")
+		return p.Lang.Or(p.first(f.Values))
 	}
 	switch {
 	case f.Min != nil && f.Max != nil:
-		return bound(*f.Min) + " to " + bound(*f.Max)
+		return p.say("value.between", p.bound(*f.Min), p.bound(*f.Max))
 	case f.Min != nil:
-		return "at least " + bound(*f.Min)
+		return p.say("value.min", p.bound(*f.Min))
 	case f.Max != nil:
-		return "at most " + bound(*f.Max)
+		return p.say("value.max", p.bound(*f.Max))
 	}
-	return "a number"
+	return p.say("value.number")
 }
 
 // listing joins names: a, b and c.
-func listing(names []string, and string) string {
-	if len(names) > wantedFields+1 {
-		names = append(slices.Clone(names[:wantedFields]), count(len(names)-wantedFields)+" more")
+func (p *Page) listing(names []string) string { return p.Lang.And(p.first(names)) }
+
+// first returns the names that a sentence can hold, and how many more there are.
+func (p *Page) first(names []string) []string {
+	if len(names) <= wantedFields+1 {
+		return names
 	}
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " " + and + " " + names[len(names)-1]
+	return append(slices.Clone(names[:wantedFields]), p.say("list.more", len(names)-wantedFields))
 }
 
 // state says how far the data is.
 func (c *Own) state() string {
-	d := &c.Page.Data
+	p, d := c.Page, &c.Page.Data
 	switch d.Step {
 	case tab.DataLoading:
-		return "Looking at " + c.name()
+		return p.say("own.loading", c.name())
 	case tab.DataAsking:
-		return "Look at how " + c.name() + " was understood, then read it"
+		return p.say("own.asking", c.name())
 	case tab.DataReading:
 		return c.reading()
 	case tab.DataRefused:
-		if d.BadRows == 0 {
-			return "Look at how " + c.name() + " was understood"
+		switch {
+		case d.BadRows == 0:
+			return p.say("own.refused", c.name())
+		case c.images() != nil:
+			return p.say("own.refused.pictures", d.BadRows, c.name())
 		}
-		return plural(d.BadRows, c.unit()) + " of " + c.name() + " cannot be used"
+		return p.say("own.refused.rows", d.BadRows, c.name())
 	case tab.DataReady:
-		words := "Ready: " + plural(d.Examples, c.unit()) + " from " + c.name()
-		if c.images() != nil && strings.HasSuffix(d.Name, " pictures") {
-			words = "Ready: " + d.Name
+		words := p.say("own.ready.rows", d.Examples, c.name())
+		if c.images() != nil {
+			words = p.say("own.ready.pictures", d.Examples, c.name())
+			if strings.HasSuffix(d.Name, " pictures") {
+				words = p.say("own.ready", c.name())
+			}
 		}
 		if d.Holdout > 0 {
-			words += "; " + count(d.Holdout) + " of them only test the model"
+			words = p.say("own.ready.holdout", words, d.Holdout)
 		}
 		return words
 	}
-	if im := c.images(); im != nil && d.Examples > 0 {
-		return plural(d.Examples, "picture") + " so far: the task wants at least " + count(c.Page.schema().Min)
+	if c.images() != nil && d.Examples > 0 {
+		return p.say("own.few", d.Examples, p.schema().Min)
 	}
-	return "No data yet"
+	return p.say("own.none")
 }
 
 func (c *Own) name() string {
 	if c.Page.Data.Name == "" {
-		return "your data"
+		return c.Page.say("own.name")
 	}
-	return c.Page.Data.Name
+	return c.Page.phrase(c.Page.Data.Name)
 }
 
 func (c *Own) reading() string {
-	d := &c.Page.Data
+	p, d := c.Page, &c.Page.Data
 	if c.images() != nil && !d.Table {
 		if d.Total == 0 {
-			return "Reading pictures"
+			return p.say("own.reading.pictures")
 		}
-		return "Reading pictures: " + count(int(d.Done)) + " of " + count(int(d.Total))
+		return p.say("own.reading.some", d.Done, d.Total)
 	}
-	return "Reading " + c.name() + ": " + size(d.Done) + " of " + size(d.Total)
-}
-
-// unit is what the data has many of.
-func (c *Own) unit() string {
-	if c.images() != nil {
-		return "picture"
-	}
-	return "row"
+	return p.say("own.reading", c.name(), p.Lang.Size(d.Done), p.Lang.Size(d.Total))
 }
 
 // tone is the kind of the state, for its colour.
@@ -284,9 +277,9 @@ func (c *Own) tone() string {
 // trouble says what failed last.
 func (c *Own) trouble() string {
 	if c.Page.DataTrouble != "" {
-		return c.Page.DataTrouble
+		return c.Page.phrase(c.Page.DataTrouble)
 	}
-	return c.Page.Data.Error
+	return c.Page.phrase(c.Page.Data.Error)
 }
 
 func (c *Own) done() int64  { return min(c.Page.Data.Done, c.total()) }
@@ -294,7 +287,11 @@ func (c *Own) total() int64 { return max(1, c.Page.Data.Total) }
 
 // skipWords is the text of the button that leaves rows out.
 func (c *Own) skipWords() string {
-	return "Leave out " + plural(c.Page.Data.BadRows, c.unit()) + " with problems, use " + count(c.Page.Data.GoodRows)
+	d := &c.Page.Data
+	if c.images() != nil {
+		return c.Page.say("own.skip.pictures", d.BadRows, d.GoodRows)
+	}
+	return c.Page.say("own.skip.rows", d.BadRows, d.GoodRows)
 }
 
 func (c *Own) canSkip() bool {
@@ -314,9 +311,9 @@ func (c *Own) decimalAsked() bool {
 
 func (c *Own) decimalWords() string {
 	if c.Page.Data.Question == "" {
-		return "Decimal sign of the file"
+		return c.Page.say("own.decimal")
 	}
-	return c.Page.Data.Question
+	return c.Page.phrase(c.Page.Data.Question)
 }
 
 // chosen returns "selected", so that the attribute is there, where it is true.
@@ -352,57 +349,58 @@ func (c *Own) wants(name string) string {
 		return ""
 	}
 	if s.Table.Label.Name == name {
-		return valueWords(&s.Table.Label) + "; this is predicted"
+		return c.Page.say("value.label", c.Page.valueWords(&s.Table.Label))
 	}
 	for i := range s.Table.Features {
 		if f := &s.Table.Features[i]; f.Name == name {
-			return valueWords(f)
+			return c.Page.valueWords(f)
 		}
 	}
 	return ""
 }
 
 // bound writes a bound of a number: a year as 1800, a price as 1,300,000.
-func bound(v float64) string {
+func (p *Page) bound(v float64) string {
 	if a := math.Abs(v); a >= 10000 && a <= math.MaxInt32 && v == math.Trunc(v) {
-		return count(int(v))
+		return p.Lang.Count(int(v))
 	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
+	return p.Lang.Exact(v)
 }
 
 // mapWords says which columns are not found, or that all are.
 func (c *Own) mapWords() string {
-	var missing, sentences []string
+	var missing, parts []string
 	for _, w := range c.Page.Data.Want {
 		switch {
 		case w.Column > 0:
 		case w.Several:
-			sentences = append(sentences, sentence(w.Why)+".")
+			parts = append(parts, sentence(c.Page.phrase(w.Why))+".")
 		default:
 			missing = append(missing, w.Name)
 		}
 	}
 	if len(missing) > 0 {
-		sentences = append(sentences, "Not found in the file: "+listing(missing, "and")+". Choose the columns below, or name them so in the file.")
+		parts = append(parts, c.Page.say("own.map.missing", c.Page.listing(missing)))
 	}
-	words := strings.Join(sentences, " ")
-	if words == "" {
-		words = "Every column of the task was found in the file."
+	if len(parts) == 0 {
+		parts = append(parts, c.Page.say("own.map.all"))
 	}
 	if n := len(c.choices()); n < len(c.Page.Data.Found) {
-		words += " The lists show the first " + count(n) + " of the file's " + count(len(c.Page.Data.Found)) + " columns."
+		parts = append(parts, c.Page.say("own.map.lists", n, len(c.Page.Data.Found)))
 	}
-	return words
+	return strings.Join(parts, " ")
 }
+
+// columnWords names the list of columns that one of the task can be.
+func (c *Own) columnWords(name string) string { return c.Page.say("own.column.for", name) }
 
 // problemWords says how many problems there are.
 func (c *Own) problemWords() string {
 	d := &c.Page.Data
-	words := plural(d.AllProblems, "problem")
 	if len(d.Problems) < d.AllProblems {
-		words += ", of which these are the first " + count(len(d.Problems))
+		return c.Page.say("own.problems.first", d.AllProblems, len(d.Problems))
 	}
-	return words + ":"
+	return c.Page.say("own.problems", d.AllProblems)
 }
 
 // classWords says how many examples each class has.
@@ -412,7 +410,7 @@ func (c *Own) classWords() string {
 		return ""
 	}
 	for _, k := range c.Page.Data.Classes {
-		parts = append(parts, k.Name+": "+count(k.Examples)) // a class may be called 7
+		parts = append(parts, k.Name+": "+c.Page.Lang.Count(k.Examples)) // a class may be called 7
 	}
 	return strings.Join(parts, ", ")
 }
@@ -422,24 +420,20 @@ func (c *Own) storage() string {
 	d := &c.Page.Data
 	switch {
 	case d.Storage != "":
-		return d.Storage
+		return c.Page.phrase(d.Storage)
 	case d.Step == tab.DataReady && d.ID != "":
-		return "Kept in this browser, for this page only: a reload goes on with it."
+		return c.Page.say("own.kept")
 	}
 	return ""
 }
 
-// leaves says what of the data leaves the tab.
-const leaves = "Your data stays in this tab. What leaves it are sums over all your rows and changes of the model's parameters, never a row, a picture or a file's name. " +
-	"The coordinator sees each participant's sums and updates, and a few or unusual rows can show in them."
-
 func (c *Own) keptWords(k tab.Kept) string {
-	words := plural(k.Examples, "example") + ", " + size(k.Bytes) + ", " + k.At
+	words := c.Page.say("own.kept.entry", k.Examples, c.Page.Lang.Size(k.Bytes), k.At)
 	switch {
 	case k.Stale != "":
-		words += "; " + k.Stale
+		words += "; " + c.Page.phrase(k.Stale)
 	case k.ID == c.Page.Data.ID:
-		words += "; in use"
+		words += "; " + c.Page.say("own.kept.used")
 	}
 	return words
 }
@@ -450,29 +444,29 @@ func (c *Own) canUse(k tab.Kept) bool {
 
 func (c *Own) forgetWords() string {
 	if c.Page.Forgetting {
-		return "Yes, forget everything"
+		return c.Page.say("own.forget.sure")
 	}
-	return "Forget everything"
+	return c.Page.say("own.forget")
 }
 
 // offerWords says what is asked about a column.
-func offerWords(o tab.Offer) string {
-	words := "What do these texts in " + o.Column + " stand for?"
+func (c *Own) offerWords(o tab.Offer) string {
+	words := c.Page.say("own.offer", o.Column)
 	if o.Why != "" {
-		words = sentence(o.Why) + ". Is it so?"
+		words = c.Page.say("own.offer.why", sentence(c.Page.phrase(o.Why)))
 	}
 	if o.More > 0 {
-		words += " There are " + count(o.More) + " more such texts: is it the right column?"
+		words = sentences(words, c.Page.say("own.offer.more", o.More))
 	}
 	return words
 }
 
 // textWords names a text and how many rows have it.
-func textWords(t tab.Text) string {
+func (c *Own) textWords(t tab.Text) string {
 	if t.Rows == 0 {
 		return t.Text
 	}
-	return t.Text + " (" + plural(t.Rows, "row") + ")"
+	return c.Page.say("own.text", t.Text, t.Rows)
 }
 
 // suggests reports whether an offer says what texts may stand for.
@@ -483,7 +477,7 @@ func suggests(o tab.Offer) bool {
 // leaveFirst says why the data cannot be changed now.
 func (c *Own) leaveFirst() string {
 	if c.shown() && c.Page.Taking() {
-		return "This tab takes part with this data. To change it, leave first."
+		return c.Page.say("own.leavefirst")
 	}
 	return ""
 }
@@ -491,7 +485,7 @@ func (c *Own) leaveFirst() string {
 // OnDataLost takes in that the worker's program ended by itself while it had data.
 func (p *Page) OnDataLost(detail string) {
 	p.Data = tab.Data{Kept: p.Data.Kept, Storage: p.Data.Storage}
-	p.DataTrouble = "The program that reads data stopped: " + detail + ". Choose the data again, or reload the page."
+	p.DataTrouble = p.say("own.lost", p.phrase(detail))
 }
 
 // OnForgotten takes in that nothing is kept any more, or what is as a sentence.
@@ -517,22 +511,18 @@ func (c *Own) gains() bool {
 
 // gain writes how good a model is on the tab's own hold-out.
 func (c *Own) gain(score *float64) string {
-	switch {
-	case score == nil:
-		return dash
-	case c.Page.Task.Numbers():
-		return figure(score).amount()
+	if c.Page.Task.Numbers() {
+		return c.Page.amount(score)
 	}
-	return figure(score).percent()
+	return c.Page.percent(score)
 }
 
 // gainWords says what the figures are.
 func (c *Own) gainWords() string {
-	words := "share classified rightly"
 	if c.Page.Task.Numbers() {
-		words = "typical error"
+		return c.Page.say("gain.error")
 	}
-	return "What you gain: " + words + " on your own hold-out, which no model here has trained on. These figures stay in this tab."
+	return c.Page.say("gain.share")
 }
 
 // canPersonalise reports whether the worker can make a personal model.

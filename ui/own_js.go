@@ -5,7 +5,27 @@ import (
 	"syscall/js"
 
 	"fedtab/fields"
+	"fedtab/jsvalue"
 )
+
+// said returns what a script says, by a key and its arguments.
+func said(p *Page, m js.Value) string {
+	args, _ := jsvalue.FromJS(m.Get("args")).([]any)
+	return p.say(str(m.Get("key")), args...)
+}
+
+// translate puts what is wrong with the values of a preview's rows (tab.Cell) into the
+// page's language.
+func (p *Page) translate(rows js.Value) {
+	for i := range rows.Length() {
+		cells := rows.Index(i).Get("cells")
+		for k := range cells.Length() {
+			if problem := str(cells.Index(k).Get("problem")); problem != "" {
+				cells.Index(k).Set("problem", p.say("own.rows.want", p.phrase(problem)))
+			}
+		}
+	}
+}
 
 // bring hands data that the page has taken in to the worker, as soon as that is ready.
 func (t *worker) bring(message js.Value) {

@@ -203,7 +203,7 @@ func TestBound(t *testing.T) {
 		v    float64
 		want string
 	}{{0, "0"}, {1800, "1800"}, {1.3e6, "1,300,000"}, {-25000, "-25,000"}, {12.75, "12.75"}, {1e15, "1e+15"}} {
-		if got := bound(c.v); strings.ReplaceAll(got, "−", "-") != c.want {
+		if got := new(Page).bound(c.v); strings.ReplaceAll(got, "−", "-") != c.want {
 			t.Errorf("bound(%v) is %q, want %q", c.v, got, c.want)
 		}
 	}

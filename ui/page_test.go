@@ -204,7 +204,7 @@ func TestStructureIsStable(t *testing.T) {
 		page = regexp.MustCompile(`(?s)<tbody.*?</tbody>`).ReplaceAllString(page, "<tbody></tbody>")
 		return strings.Join(regexp.MustCompile(`</?[a-z0-9]+`).FindAllString(page, -1), " ")
 	}
-	want := shape(&Page{})
+	want := shape(&Page{Kind: TaskKind})
 	joined := shown(t)
 	joined.Join()
 	joined.OnReady("wasm-simd128")
@@ -308,8 +308,8 @@ func TestSurveyWords(t *testing.T) {
 	}
 	half := .9
 	e := &api.Evaluation{Version: 7, Participants: 12, Accuracy: &half, Spread: &api.Spread{Min: .5, Lower: .8, Median: .9, Upper: .95, Max: 1}}
-	task := Task{api.Task{Evaluated: 7, TestAccuracy: &half, Evaluation: e}}
-	if got, want := task.EvaluatedWords(), "model version 7, on the hold-outs of 12 participants: 50% to 100%, half of them 80% to 95%"; got != want {
+	p := &Page{Task: Task{api.Task{Evaluated: 7, TestAccuracy: &half, Evaluation: e}}}
+	if got, want := p.EvaluatedWords(), "model version 7, on the hold-outs of 12 participants: 50% to 100%, half of them 80% to 95%"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -320,8 +320,11 @@ func TestSameTitle(t *testing.T) {
 	p.OnTasks([]any{
 		map[string]any{"name": "a", "title": "Digits"}, map[string]any{"name": "b", "title": "Digits"}, map[string]any{"name": "c", "title": "Votes"}, map[string]any{"name": "d"},
 	})
+	p.Kind = HomeKind
+	home := render(t, p)
+	p.Kind = TaskKind
 	p.Select("b")
-	page := render(t, p)
+	page := home + render(t, p)
 	for _, want := range []string{">Digits (a)<", ">Digits (b)<", ">Votes<", ">d<", ">Digits (b)</h1>"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)

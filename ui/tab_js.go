@@ -100,6 +100,9 @@ func (t *worker) start(task string) {
 		switch message.Get("type").String() {
 		case "rows", "sheet", "file": // large, and drawn by scripts
 			if serial == t.serial {
+				if rows := message.Get("rows"); rows.Truthy() {
+					t.page.translate(rows)
+				}
 				t.host.pass(message)
 			}
 			return nil
@@ -111,7 +114,7 @@ func (t *worker) start(task string) {
 			}
 			stage, still := t.page.Stage, t.page.Local.still()
 			t.hear(o)
-			quiet := o["type"] == "state" || o["type"] == "progress"
+			quiet := o["type"] == "state" || o["type"] == "progress" || o["type"] == "moved"
 			if t.page.Stage == stage && t.page.Local.still() == still && quiet {
 				return onlyNumbers
 			}
@@ -125,7 +128,7 @@ func (t *worker) start(task string) {
 			if serial == t.serial {
 				words, _ := detail.(string)
 				if words == "" {
-					words = "its script could not be loaded"
+					words = t.page.say("state.stopped.script")
 				}
 				t.exited(words)
 			}

@@ -4,6 +4,10 @@ import "fedtab/tab"
 
 // The words for what goes wrong around a tab, and what a person can do about it.
 
+// phrase returns a sentence that comes from elsewhere, in English, in the page's
+// language.
+func (p *Page) phrase(english string) string { return p.Lang.Phrase(english) }
+
 // NoData says whether the tab waits for examples that it cannot fetch. While it trains
 // on others, the trouble is only an aside.
 func (p *Page) NoData() bool {
@@ -15,74 +19,80 @@ func (p *Page) NoData() bool {
 const stubborn = 4
 
 // dataAside says what to do about examples that cannot be fetched.
-func (l *Local) dataAside() string {
+func (p *Page) dataAside() string {
+	l := &p.Local
 	switch {
 	case l.DataFailures < stubborn:
-		return "The data is fetched again by itself: there is nothing to do."
+		return p.say("data.again")
 	case l.DataStatus == 404 || l.DataStatus == 410:
-		return "The coordinator does not have the data that it has assigned to this tab. Reload the page; if that does not help, tell the organiser."
+		return p.say("data.gone")
 	case l.DataStatus == 401 || l.DataStatus == 403:
-		return "The coordinator, or a proxy before it, refuses this tab the data. Tell the organiser."
+		return p.say("data.forbidden")
 	case l.DataStatus == 429 || l.DataStatus == 503:
-		return "The coordinator is busy. Keep the page open, or join later."
+		return p.say("data.busy")
 	case l.DataStatus >= 500:
-		return "The coordinator fails to send the data. Tell the organiser if it stays so."
+		return p.say("data.broken")
 	case l.DataStatus > 0:
-		return "Reload the page; if that does not help, tell the organiser."
+		return p.say("data.status")
 	}
-	return "Check the network of this computer. If other pages load, reload this one."
+	return p.say("data.network")
 }
 
 // turnedAway says why there is no connection, by the code of the refusal.
-func turnedAway(code string) string {
+func (p *Page) turnedAway(code string) string {
 	switch code {
 	case "":
-		return "Connection lost"
+		return p.say("away.lost")
 	case "address", "pace":
-		return "Too many connections from your address"
+		return p.say("away.connections")
 	case "requests", "downloads":
-		return "Too many requests from your address"
+		return p.say("away.requests")
 	case "proxy":
-		return "The coordinator has no room for more behind one proxy"
+		return p.say("away.proxy")
 	case "host", "origin":
-		return "The coordinator does not know the address of this page"
+		return p.say("away.host")
 	case "full":
-		return "The coordinator is full"
+		return p.say("away.full")
 	case "stopping":
-		return "The coordinator is stopping"
+		return p.say("away.stopping")
+	case tab.Offline:
+		return p.say("away.offline")
+	case tab.Unreachable:
+		return p.say("away.unreachable")
+	case tab.Blocked:
+		return p.say("away.blocked")
 	}
-	return "The coordinator does not let this tab in"
+	return p.say("away.other")
 }
 
 // whenTurnedAway says what a participant can do about a refusal. What only the organiser
 // can change is quoted.
-func whenTurnedAway(code, detail string) string {
-	const network = " If many people share your network, tell the organiser."
+func (p *Page) whenTurnedAway(code, detail string) string {
 	switch code {
 	case "address":
-		return "Close other tabs that take part, or wait until there is room." + network
+		return sentences(p.say("do.connections"), p.say("do.network"))
 	case "pace":
-		return "There is nothing to do: it passes within some seconds." + network
+		return sentences(p.say("do.pace"), p.say("do.network"))
 	case "requests", "downloads":
-		return "Close other tabs of this page, and wait for a minute." + network
+		return sentences(p.say("do.requests"), p.say("do.network"))
 	case "proxy", "host", "origin":
-		return "Please tell the organiser: " + detail
+		return p.say("do.tell", p.phrase(detail))
 	case "full":
-		return "Keep the page open, or come back later."
+		return p.say("do.full")
 	case "stopping":
-		return "Keep the page open: it goes on by itself when the coordinator is back."
+		return p.say("do.stopping")
+	case tab.Offline, tab.Unreachable:
+		return p.say("do.unreachable")
+	case tab.Blocked:
+		return p.say("do.blocked")
 	}
-	return sentence(detail)
+	return sentence(p.phrase(detail))
 }
 
 // unlinked says why the page has no events of the coordinator.
 func (p *Page) unlinked() string {
 	if p.Door.Code == "" {
-		return "The coordinator cannot be reached"
+		return p.say("away.unreachable")
 	}
-	return turnedAway(p.Door.Code)
+	return p.turnedAway(p.Door.Code)
 }
-
-// insecureWords says what it means that the page came without encryption.
-const insecureWords = "This page is not encrypted: others on the network can read and change what this tab sends and gets. " +
-	"Join only if that does not matter, or ask the organiser for an address that begins with https."

@@ -4,16 +4,12 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"fedtab/api"
 	"fedtab/tab"
 )
-
-// dash stands where a number is not known.
-const dash = "–"
 
 // State says in one sentence what this tab does, or what the training does while
 // the tab takes no part.
@@ -26,14 +22,14 @@ func (p *Page) Announcement() string { return p.state(false) }
 func (p *Page) state(exact bool) string {
 	switch p.Stage {
 	case StageStarting:
-		return "Starting: loading the training program"
+		return p.say("state.starting")
 	case StageLeaving:
-		return "Leaving"
+		return p.say("state.leaving")
 	case StageStopped:
 		if p.Why == "" {
-			return "The training program stopped"
+			return p.say("state.stopped")
 		}
-		return "The training program stopped: " + p.Why
+		return p.say("state.stopped.why", p.phrase(p.Why))
 	case StageRunning:
 		return p.running(exact)
 	}
@@ -44,62 +40,62 @@ func (p *Page) running(exact bool) string {
 	l := p.Local
 	switch l.Connection {
 	case tab.Reconnecting:
-		words := turnedAway(l.Refusal) + ", trying again"
 		if exact && l.RetrySeconds > 0 {
-			words += " in " + count(int(math.Ceil(l.RetrySeconds))) + " s"
+			return p.say("link.again.in", p.turnedAway(l.Refusal), int(math.Ceil(l.RetrySeconds)))
 		}
-		return words
+		return p.say("link.again", p.turnedAway(l.Refusal))
 	case tab.Uninvited:
-		return sentence(l.Detail)
+		return sentence(p.phrase(l.Detail))
 	case tab.Refused:
 		if l.Detail != "" {
-			return sentence(l.Detail)
+			return sentence(p.phrase(l.Detail))
 		}
-		return "The coordinator does not accept this tab"
+		return p.say("state.refused")
 	case tab.Superseded:
-		return "Another tab has taken this participant's place"
+		return p.say("state.superseded")
 	case tab.Joined:
 		// below
 	default:
-		return "Connecting to the coordinator"
+		return p.say("state.connecting")
 	}
 	if p.Paused || l.Activity == tab.Paused {
-		return "Paused: this tab takes no part until you resume"
+		return p.say("state.paused")
 	}
 	if p.NoData() {
-		return "Cannot fetch data: " + l.DataError + ", trying again"
+		return p.say("state.nodata", p.phrase(l.DataError))
 	}
 	switch l.Activity {
 	case tab.Downloading:
 		if exact && l.ShardsTotal > 1 {
-			return "Fetching data: part " + count(min(l.Shards+1, l.ShardsTotal)) + " of " + count(l.ShardsTotal)
+			return p.say("state.downloading.part", min(l.Shards+1, l.ShardsTotal), l.ShardsTotal)
 		}
-		return "Fetching data"
+		return p.say("state.downloading")
 	case tab.Training:
-		words := "Training round " + count(l.Round)
 		if exact && l.Total > 0 {
-			words += ": " + count(l.Done) + " of " + count(l.Total) + " examples"
+			return p.say("state.training.examples", l.Round, l.Done, l.Total)
 		}
-		return words
+		return p.say("state.training", l.Round)
+	case tab.Packing:
+		return p.say("state.packing", l.Round)
 	case tab.Sending:
-		return "Sending what was learned in round " + count(l.Round)
+		return p.say("state.sending", l.Round)
 	}
 	if p.Task.Phase == api.Waiting {
-		return "Joined: " + p.waitingFor()
+		return p.say("state.joined", p.waitingFor())
 	}
 	if p.Task.Awaited > 0 {
-		return p.Task.awaitedWords()
+		return p.awaitedWords()
 	}
-	return "Waiting for the next round"
+	return p.say("state.waiting")
 }
 
 // awaitedWords says whom the run waits for after a restart, and until when.
-func (t *Task) awaitedWords() string {
-	words := "Restarted: round " + count(t.Round) + " waits for " + plural(t.Awaited, "participant") + " to reconnect"
+func (p *Page) awaitedWords() string {
+	t := &p.Task
 	if until, err := time.Parse(time.RFC3339, t.AwaitedUntil); err == nil {
-		words += ", until " + until.Local().Format("15:04:05")
+		return p.say("awaited.until", t.Round, t.Awaited, p.Lang.Clock(until))
 	}
-	return words
+	return p.say("awaited", t.Round, t.Awaited)
 }
 
 // waitingFor says how many participants a waiting run lacks.
@@ -109,17 +105,14 @@ func (p *Page) waitingFor() string {
 		missing = s.Fewest - s.Ready
 	}
 	switch {
-	case missing == 1:
-		return "waiting for one more participant"
-	case missing > 1:
-		return "waiting for " + count(missing) + " more participants"
+	case missing > 0:
+		return p.say("waiting.missing", missing)
 	case p.Task.Survey != nil:
-		return "collecting the means by which everybody's numbers are standardised"
+		return p.say("waiting.survey")
+	case p.Task.Strategy.Fewest > 0:
+		return p.say("waiting.round")
 	}
-	if p.Task.Strategy.Fewest > 0 {
-		return "waiting for the next round"
-	}
-	return "waiting for more participants"
+	return p.say("waiting.more")
 }
 
 // watching says what the training does while this tab takes no part.
@@ -130,48 +123,48 @@ func (p *Page) watching() string {
 	case p.Over():
 		return p.finished()
 	case p.Link == LinkLost:
-		return p.unlinked() + ", trying again"
+		return p.say("link.again", p.unlinked())
 	case !p.Loaded:
-		return "Loading"
+		return p.say("watch.loading")
 	case p.StrayInvite():
-		return "This invite is to a task that this coordinator does not have"
+		return p.say("watch.stray")
 	case p.BadInvite:
-		return "This is not a valid invite"
+		return p.say("watch.badinvite")
 	case p.ShowInvite():
-		return "This task is joined by invite"
+		return p.say("watch.invited")
 	case p.Task.Problem != "":
-		return "Training is held up"
+		return p.say("watch.problem")
 	case !p.HasData():
-		return "Bring your data to take part"
+		return p.say("watch.bring")
 	case p.Task.Phase == api.Waiting && p.Task.Participants > 0:
-		return sentence(p.waitingFor()) + ": join to take part"
+		return p.say("watch.waiting", sentence(p.waitingFor()))
 	case p.Task.Phase == api.Waiting && p.Task.Version > 0:
-		return "No participant is here now: join to go on with the training"
+		return p.say("watch.left")
 	case p.Task.Phase == api.Waiting && p.Task.Strategy.Fewest > 1:
-		return "No participant yet: training starts when " + count(p.Task.Strategy.Fewest) + " have joined"
+		return p.say("watch.none.several", p.Task.Strategy.Fewest)
 	case p.Task.Phase == api.Waiting:
-		return "No participant yet: join to start the training"
+		return p.say("watch.none")
 	case p.Task.Awaited > 0:
-		return p.Task.awaitedWords()
+		return p.awaitedWords()
 	case p.Task.Phase == api.Training || p.Task.Phase == api.Committing:
-		return "Round " + count(p.Task.Round) + " is being trained by others: join to take part"
+		return p.say("watch.others", p.Task.Round)
 	}
-	return "Ready to join"
+	return p.say("watch.ready")
 }
 
 func (p *Page) finished() string {
-	words := "Training is finished"
 	rounds := p.Task.Round
 	if n := len(p.Rounds); n > 0 {
 		rounds = p.Rounds[n-1].Round
 	}
+	words := p.say("finished")
 	if e := p.Task.Evaluation; e != nil && e.RMSE != nil {
-		words += ": typical test error " + figure(e.RMSE).amount()
+		words = p.say("finished.error", p.amount(e.RMSE))
 	} else if a := p.Task.TestAccuracy; a != nil {
-		words += ": " + percent(*a, 2) + " test accuracy"
+		words = p.say("finished.accuracy", p.percent(a))
 	}
 	if rounds > 0 {
-		words += " after " + plural(rounds, "round")
+		words = p.say("finished.after", words, rounds)
 	}
 	return words
 }
@@ -186,7 +179,7 @@ func (p *Page) Tone() string {
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
 	case p.Stage == StageStarting,
-		p.Working() && (p.Local.Activity == tab.Training || p.Local.Activity == tab.Sending || p.Local.Activity == tab.Downloading):
+		p.Working() && (p.Local.Activity == tab.Training || p.Local.Activity == tab.Packing || p.Local.Activity == tab.Sending || p.Local.Activity == tab.Downloading):
 		return "busy"
 	}
 	return "calm"
@@ -196,238 +189,263 @@ func (p *Page) Tone() string {
 func (p *Page) Aside() string {
 	switch {
 	case p.Stage == StageStopped:
-		return "Nothing is lost on the coordinator. You can start again with a fresh program."
+		return p.say("aside.stopped")
 	case p.ShowReload():
-		return "Reload the page: that fetches its newest version. If this happens again, tell the organiser."
+		return p.say("aside.reload")
 	case p.Taking() && p.LateInvite:
-		return "This tab takes part already, and has not taken the invite that you opened. To use it, leave first, and open it again."
+		return p.say("aside.lateinvite")
 	case p.Uninvited() && p.invited:
-		return askInvite
+		return p.say("invite.ask")
 	case p.Stage == StageAbsent && p.Link != LinkLost && p.StrayInvite():
-		return askInvite + p.withoutInvite()
+		return sentences(p.say("invite.ask"), p.withoutInvite())
 	case p.Uninvited(), p.Stage == StageAbsent && p.Link != LinkLost && !p.BadInvite && p.ShowInvite():
-		return "Open the link that you were given, or paste it below."
+		return p.say("invite.open")
 	case p.Stage == StageAbsent && p.Link != LinkLost && p.BadInvite:
-		return "Its link is damaged, or not whole: open or paste the whole link that you were given." + p.withoutInvite()
+		return sentences(p.say("invite.damaged"), p.withoutInvite())
 	case p.Superseded():
-		return "This tab stays out of it. The other one goes on where this one was, and nothing is lost. You can join from here too, as a new participant."
+		return p.say("aside.superseded")
 	case p.Stage == StageRunning && p.Local.Connection == tab.Joined && p.Local.DataFailures > 0:
 		if p.NoData() {
-			return p.Local.dataAside()
+			return p.dataAside()
 		}
-		return "A part of the data cannot be fetched: " + p.Local.DataError + ". " + p.Local.dataAside()
+		return sentences(p.say("aside.data", p.phrase(p.Local.DataError)), p.dataAside())
 	case p.Stage == StageRunning && p.Local.Refusal != "":
-		return whenTurnedAway(p.Local.Refusal, p.Local.Detail)
+		return p.whenTurnedAway(p.Local.Refusal, p.Local.Detail)
 	case p.Taking() && p.Local.Refused > 0:
-		return p.Local.refusedWords() + "."
+		return p.refusedWords() + "."
 	case p.Stage == StageRunning && p.Local.Detail != "":
-		return sentence(p.Local.Detail)
+		return sentence(p.phrase(p.Local.Detail))
 	case p.Link == LinkLost && p.Stage != StageAbsent:
-		return "The coordinator's figures on this page may be old. " + p.unlinked() + "."
+		return p.say("aside.old", p.unlinked())
 	case p.Stage == StageAbsent && p.Link == LinkLost && p.Door.Code != "":
-		return whenTurnedAway(p.Door.Code, p.Door.Error)
+		return p.whenTurnedAway(p.Door.Code, p.Door.Error)
 	case p.Over() && p.Task.Finished != "":
-		return sentence(p.Task.Finished)
+		return sentence(p.phrase(p.Task.Finished))
 	case p.Task.Problem != "":
-		return sentence(p.Task.Problem) + ". Nothing that is learned so far is lost."
+		return p.say("aside.problem", sentence(p.phrase(p.Task.Problem)))
 	case p.Slow:
-		return "This browser has no WebAssembly SIMD: training works, but is many times slower."
+		return p.say("aside.slow")
 	}
 	return ""
 }
-
-const askInvite = "Ask the person who invited you for a new link. Open it, or paste it below."
 
 // JoinLabel is the text of the join button.
 func (p *Page) JoinLabel() string {
 	switch {
 	case p.Stage == StageStopped:
-		return "Start again"
+		return p.say("join.restart")
 	case p.ShowReload():
-		return "Try again"
+		return p.say("join.again")
 	case p.Superseded():
-		return "Join as a new participant"
+		return p.say("join.new")
 	}
-	return "Join training"
+	return p.say("join")
 }
 
 // PauseLabel is the text of the button that pauses and resumes.
 func (p *Page) PauseLabel() string {
 	if p.Paused {
-		return "Resume"
+		return p.say("resume")
 	}
-	return "Pause"
+	return p.say("pause")
 }
 
 // Title is the text of the browser tab.
 func (p *Page) Title() string {
 	if p.Stage == StageAbsent && !p.Over() {
-		return "fedtab: federated learning in browser tabs"
+		return p.say("title")
 	}
-	return p.Announcement() + " · fedtab"
+	return p.say("title.state", p.Announcement())
 }
 
 // ModelWords describes the model that is trained.
-func (t *Task) ModelWords() string {
-	if t.Model.Summary == "" {
+func (p *Page) ModelWords() string {
+	m := &p.Task.Model
+	switch {
+	case m.Summary == "":
 		return dash
+	case m.Parameters == 0:
+		return p.phrase(m.Summary)
 	}
-	if t.Model.Parameters == 0 {
-		return t.Model.Summary
-	}
-	return t.Model.Summary + " (" + count(t.Model.Parameters) + " parameters)"
+	return p.say("model", p.phrase(m.Summary), m.Parameters)
 }
 
 // DataWords describes the data and where it comes from.
-func (t *Task) DataWords() string {
-	if t.Data.Summary == "" {
+func (p *Page) DataWords() string {
+	if p.Task.Data.Summary == "" {
 		return dash
 	}
-	return t.Data.Summary
+	return p.phrase(p.Task.Data.Summary)
 }
 
 // PrivacyWords says where the data comes from and that it stays here.
-func (t *Task) PrivacyWords() string {
-	if t.Data.Own != nil {
-		return "Every participant trains on data of their own, which never leaves their tab."
+func (p *Page) PrivacyWords() string {
+	switch {
+	case p.Task.Data.Own != nil:
+		return p.say("privacy.own")
+	case p.Task.Data.Public:
+		return sentences(p.say("privacy.public"), p.say("privacy"))
 	}
-	const stays = "Training happens in this tab; examples never leave it. Only what was learned travels: changes of the model's parameters."
-	if t.Data.Public {
-		return "This data is public, so the coordinator hands out parts of it. " + stays
-	}
-	return stays
+	return p.say("privacy")
 }
 
 // StrategyWords describes how the participants' models are combined.
-func (t *Task) StrategyWords() string {
-	if t.Strategy.Summary == "" {
+func (p *Page) StrategyWords() string {
+	if p.Task.Strategy.Summary == "" {
 		return dash
 	}
-	return t.Strategy.Summary
+	return p.phrase(p.Task.Strategy.Summary)
 }
 
 // GoalWords says when the training ends.
-func (t *Task) GoalWords() string {
+func (p *Page) GoalWords() string {
 	var parts []string
-	for _, g := range t.Stop.Goals {
+	stop := &p.Task.Stop
+	for _, g := range stop.Goals {
+		what := p.phrase(g.Words)
 		switch {
 		case g.Falls:
-			parts = append(parts, g.Words+" "+Figure{g.Reach, true}.amount()+" or less")
+			parts = append(parts, p.say("goal.falls", what, p.Lang.Amount(g.Reach)))
 		case g.Metric == "r2":
-			parts = append(parts, g.Words+" "+short(g.Reach))
+			parts = append(parts, p.say("goal.number", what, g.Reach))
 		default:
-			parts = append(parts, strconv.FormatFloat(math.Round(g.Reach*1e8)/1e6, 'f', -1, 64)+"% "+g.Words)
+			parts = append(parts, p.say("goal.share", what, p.Lang.Share(g.Reach)))
 		}
 	}
-	if t.Stop.Rounds > 0 {
-		parts = append(parts, plural(t.Stop.Rounds, "round"))
+	if stop.Rounds > 0 {
+		parts = append(parts, p.say("rounds", stop.Rounds))
 	}
-	if t.Stop.Seconds > 0 {
-		parts = append(parts, seconds(t.Stop.Seconds))
+	if stop.Seconds > 0 {
+		parts = append(parts, p.Lang.Duration(stop.Seconds))
 	}
 	if len(parts) == 0 {
 		return dash
 	}
-	return strings.Join(parts, " or ")
+	return strings.Join(parts, " "+p.say("list.or")+" ")
 }
 
 // EvaluatedWords says which version the test figures belong to.
-func (t *Task) EvaluatedWords() string {
+func (p *Page) EvaluatedWords() string {
+	t := &p.Task
 	if t.TestAccuracy == nil && t.TestLoss == nil {
-		return "not evaluated yet"
+		return p.say("evaluated.not")
 	}
-	words := "model version " + count(t.Evaluated)
+	words := p.say("evaluated", t.Evaluated)
 	if e := t.Evaluation; e != nil && e.Participants > 0 {
-		words += ", on the hold-outs of " + plural(e.Participants, "participant")
+		words = p.say("evaluated.holdouts", t.Evaluated, e.Participants)
 		if s := e.Spread; s != nil && e.Accuracy != nil {
-			words += ": " + percent(s.Min, 0) + " to " + percent(s.Max, 0) + ", half of them " + percent(s.Lower, 0) + " to " + percent(s.Upper, 0)
+			share := func(x float64) string { return p.Lang.Percent(x, 0) }
+			words = p.say("evaluated.spread", words, share(s.Min), share(s.Max), share(s.Lower), share(s.Upper))
 		}
 	}
 	return words
 }
 
 // RoundWords says how many rounds there will be at most.
-func (t *Task) RoundWords() string {
-	if t.Stop.Rounds == 0 {
+func (p *Page) RoundWords() string {
+	if p.Task.Stop.Rounds == 0 {
 		return ""
 	}
-	return "of at most " + count(t.Stop.Rounds)
+	return p.say("rounds.most", p.Task.Stop.Rounds)
 }
 
 // KernelWords names the arithmetic that the worker uses.
-func KernelWords(kernel string) string {
-	switch kernel {
+func (p *Page) KernelWords() string {
+	switch p.Kernel {
 	case "":
 		return dash
 	case "wasm-simd128":
-		return "WebAssembly, SIMD"
+		return p.say("kernel.simd")
 	case "scalar":
-		return "WebAssembly, no SIMD"
+		return p.say("kernel.scalar")
 	}
-	return kernel
+	return p.Kernel
 }
 
 // ExamplesWords says how many examples are here, and how much is still to come.
-func (l *Local) ExamplesWords() string {
+func (p *Page) ExamplesWords() string {
+	l := &p.Local
 	if l.ShardsTotal > 0 && l.Shards < l.ShardsTotal {
-		return count(l.Examples) + " (part " + count(l.Shards) + " of " + count(l.ShardsTotal) + ")"
+		return p.say("examples.part", l.Examples, l.Shards, l.ShardsTotal)
 	}
-	return count(l.Examples)
+	return p.Lang.Count(l.Examples)
 }
 
-// ParticipantWords is the number by which the coordinator knows this tab.
-func (l *Local) ParticipantWords() string {
-	if l.Participant == 0 {
+// ParticipantsWords says by which number the coordinator knows this tab; how many
+// participants it has, if it is more than one, and their numbers.
+func (p *Page) ParticipantsWords() string {
+	l := &p.Local
+	switch {
+	case l.Participants <= 1 && l.Participant == 0:
 		return dash
-	}
-	return "No. " + count(l.Participant)
-}
-
-// ParticipantsWords says how many participants this tab has, if it is more than
-// one, and their numbers.
-func (l *Local) ParticipantsWords() string {
-	if l.Participants <= 1 {
-		return l.ParticipantWords()
-	}
-	if len(l.Numbers) == 0 {
-		return count(l.Participants)
+	case l.Participants <= 1:
+		return p.say("participant.number", l.Participant)
+	case len(l.Numbers) == 0:
+		return p.Lang.Count(l.Participants)
 	}
 	var numbers []string
 	for _, n := range l.Numbers {
-		numbers = append(numbers, count(n))
+		numbers = append(numbers, p.Lang.Count(n))
 	}
-	joined := count(l.Participants)
+	all := strings.Join(numbers, ", ")
 	if l.Refused > 0 {
-		joined = count(l.Participants-l.Refused) + " of " + joined
+		return p.say("participant.some", l.Participants-l.Refused, l.Participants, all)
 	}
-	return joined + ": No. " + strings.Join(numbers, ", ")
+	return p.say("participant.numbers", l.Participants, all)
 }
 
 // TrafficWords says what has travelled in the run, in models,
 // as papers count, in bytes, and against raw float32.
-func (t *Task) TrafficWords() string {
+func (p *Page) TrafficWords() string {
+	t := &p.Task
 	if t.BytesUp == 0 && t.BytesDown == 0 {
 		return dash
 	}
-	words := plural(int(t.ModelsUp), "model") + " up, " + packed(t.BytesUp, figure(t.BitsUp)) +
-		"; " + count(int(t.ModelsDown)) + " down, " + packed(t.BytesDown, figure(t.BitsDown))
-	if t.RawRatio != nil {
-		words += "; raw float32 is " + three(*t.RawRatio) + " times as much"
+	parts := []string{
+		p.say("traffic.up", t.ModelsUp, p.packed(t.BytesUp, t.BitsUp)),
+		p.say("traffic.down", t.ModelsDown, p.packed(t.BytesDown, t.BitsDown)),
+	}
+	switch r := t.RawRatio; {
+	case r == nil || *r <= 0:
+	case *r < evenRatio:
+		parts = append(parts, p.say("traffic.more", p.Lang.Three(1 / *r)))
+	default:
+		parts = append(parts, p.say("traffic.raw", p.Lang.Three(*r)))
 	}
 	if t.RolledBack > 0 {
-		words += "; " + plural(int(t.RolledBack), "round") + " rolled back"
+		parts = append(parts, p.say("traffic.back", t.RolledBack))
 	}
-	return words
+	return strings.Join(parts, "; ")
+}
+
+// evenRatio is the ratio to raw float32 below which a run has sent more than that: a
+// little more is the frames around the models.
+const evenRatio = .9
+
+// kindKeys are the texts for kinds of messages (package protocol).
+var kindKeys = map[string]string{
+	"hello": "kind.hello", "welcome": "kind.welcome", "shards": "kind.shards", "order": "kind.order", "model": "kind.model",
+	"contribution": "kind.contribution", "ack": "kind.ack", "decline": "kind.decline", "want": "kind.want", "fetch": "kind.fetch",
+	"progress": "kind.progress", "tab": "kind.tab", "status": "kind.status", "bye": "kind.bye", "chunk": "kind.chunk",
+	"constants": "kind.constants", "refused": "kind.refused",
+}
+
+// kind names a kind of messages; one that is not known, as the coordinator does.
+func (p *Page) kind(name string) string {
+	if key := kindKeys[name]; key != "" {
+		return p.say(key)
+	}
+	return name
 }
 
 // KindsWords says which kinds of messages took most of the bytes.
-func (t *Task) KindsWords() string {
+func (p *Page) KindsWords() string {
 	type kind struct {
 		name     string
 		up, down int64
 	}
 	var kinds []kind
-	for name, k := range t.Kinds {
+	for name, k := range p.Task.Kinds {
 		kinds = append(kinds, kind{name, k.Up, k.Down})
 	}
 	slices.SortFunc(kinds, func(a, b kind) int {
@@ -436,19 +454,20 @@ func (t *Task) KindsWords() string {
 	var words []string
 	rest := int64(0)
 	for i, k := range kinds {
+		name, up, down := p.kind(k.name), p.Lang.Size(k.up), p.Lang.Size(k.down)
 		switch {
 		case i >= shownKinds:
 			rest += k.up + k.down
 		case k.up == 0:
-			words = append(words, k.name+" "+size(k.down)+" down")
+			words = append(words, p.say("kinds.down", name, down))
 		case k.down == 0:
-			words = append(words, k.name+" "+size(k.up)+" up")
+			words = append(words, p.say("kinds.up", name, up))
 		default:
-			words = append(words, k.name+" "+size(k.up)+" up, "+size(k.down)+" down")
+			words = append(words, p.say("kinds.both", name, up, down))
 		}
 	}
 	if rest > 0 {
-		words = append(words, "the rest "+size(rest))
+		words = append(words, p.say("kinds.rest", p.Lang.Size(rest)))
 	}
 	if len(words) == 0 {
 		return dash
@@ -461,33 +480,36 @@ const shownKinds = 3
 
 // packed is how much the models of one direction were, in all and for each
 // parameter.
-func packed(bytes int64, bits Figure) string {
-	if !bits.Known {
-		return size(bytes)
+func (p *Page) packed(bytes int64, bits *float64) string {
+	if bits == nil {
+		return p.Lang.Size(bytes)
 	}
-	return size(bytes) + ", " + three(bits.Value) + " bits a parameter"
+	return p.say("traffic.packed", p.Lang.Size(bytes), p.Lang.Three(*bits))
 }
 
 // modelsWords says how many models went up and down.
-func modelsWords(t api.Traffic) string {
-	return count(int(t.ModelsUp)) + ", " + count(int(t.ModelsDown))
+func (p *Page) modelsWords(t api.Traffic) string {
+	return p.Lang.Count(int(t.ModelsUp)) + p.pair() + p.Lang.Count(int(t.ModelsDown))
 }
 
 // bitsWords says how many bits a parameter took up and down; a dash is a
 // direction in which no model went.
-func bitsWords(t api.Traffic) string {
+func (p *Page) bitsWords(t api.Traffic) string {
 	if t.BitsUp == nil && t.BitsDown == nil {
 		return dash
 	}
-	return figure(t.BitsUp).three() + ", " + figure(t.BitsDown).three()
+	return p.three(t.BitsUp) + p.pair() + p.three(t.BitsDown)
 }
 
+// pair stands between two numbers: a comma, unless that is the decimal sign.
+func (p *Page) pair() string { return p.say("number.pair") + " " }
+
 // rawWords says how many times as much raw float32 is.
-func rawWords(t api.Traffic) string {
+func (p *Page) rawWords(t api.Traffic) string {
 	if t.RawRatio == nil {
 		return dash
 	}
-	return three(*t.RawRatio) + "×"
+	return p.three(t.RawRatio) + "×"
 }
 
 // PackedWords says by which codecs this tab's answers go up and versions come
@@ -496,16 +518,14 @@ func (p *Page) PackedWords() string {
 	up, down, t := p.Local.Codec, p.Local.CodecDown, &p.Task
 	var parts []string
 	if up != "" {
-		bits := ""
-		if up == t.Packing.Up && t.Packing.Bits == 1 {
-			bits = ", 1 bit"
-		} else if up == t.Packing.Up && t.Packing.Bits > 0 {
-			bits = ", " + short(t.Packing.Bits) + " bits"
+		words := p.say("packed.up", up)
+		if up == t.Packing.Up && t.Packing.Bits > 0 {
+			words = p.say("packed.up.bits", up, t.Packing.Bits)
 		}
-		parts = append(parts, up+bits+" up"+p.instead(up, t.Packing.Up))
+		parts = append(parts, p.instead(words, up, t.Packing.Up))
 	}
 	if down != "" {
-		parts = append(parts, down+" down"+p.instead(down, t.Packing.Down))
+		parts = append(parts, p.instead(p.say("packed.down", down), down, t.Packing.Down))
 	}
 	if len(parts) == 0 {
 		return dash
@@ -513,14 +533,14 @@ func (p *Page) PackedWords() string {
 	return strings.Join(parts, ";\n")
 }
 
-// instead says why a codec was taken that is not the task's: this tab lacks that
-// one, or a version came in full, by itself.
-func (p *Page) instead(codec, task string) string {
+// instead adds to words on a codec why it was taken, if it is not the task's: this tab
+// lacks that one, or a version came in full, by itself.
+func (p *Page) instead(words, codec, task string) string {
 	switch {
 	case task == "" || codec == task:
-		return ""
+		return words
 	case len(p.Codecs) > 0 && !slices.Contains(p.Codecs, task):
-		return " (this tab lacks " + task + ")"
+		return p.say("packed.lacks", words, task)
 	}
-	return " (in place of " + task + ")"
+	return p.say("packed.instead", words, task)
 }

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -12,23 +11,19 @@ import (
 )
 
 func TestNumbersInWords(t *testing.T) {
+	p := &Page{}
+	is := func(x float64) *float64 { return &x }
+	with := func(kernel string, l tab.Report) *Page { return &Page{Kernel: kernel, Local: Local{l}} }
 	for _, c := range []struct{ got, want string }{
-		{count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(199210), "199,210"}, {count(1234567), "1,234,567"}, {count(-1234), "−1,234"},
-		{plural(1, "round"), "1 round"}, {plural(2, "round"), "2 rounds"}, {plural(1200, "round"), "1,200 rounds"},
-		{percent(0.981, 1), "98.1%"}, {percent(0.29, 0), "29%"}, {percent(1, 2), "100.00%"}, {percent(0.97999, 1), "97.9%"},
-		{percent(0.9999, 1), "99.9%"}, {percent(math.NaN(), 1), dash}, {percent(0.1, 0), "10%"},
-		{size(0), "0 B"}, {size(999), "999 B"}, {size(1000), "1.00 kB"}, {size(812_345), "812 kB"}, {size(999_600), "1.00 MB"},
-		{size(9_996), "10.0 kB"}, {size(1_240_000), "1.24 MB"}, {size(99_960), "100 kB"}, {size(3.2e15), "3200 TB"},
-		{perSecond(0), dash}, {perSecond(14200.4), "14,200/s"},
-		{seconds(1.24), "1.2 s"}, {seconds(61), "61 s"}, {seconds(600), "10 min"},
-		{Figure{}.percent(), dash}, {Figure{}.loss(), dash}, {Figure{}.raw(), ""}, {Figure{math.Inf(1), true}.loss(), dash},
-		{Figure{0.123456, true}.loss(), "0.1235"}, {Figure{0.9812, true}.raw(), "0.9812"}, {exact(int64(6376000)), "6376000"},
-		{KernelWords(""), dash}, {KernelWords("wasm-simd128"), "WebAssembly, SIMD"}, {KernelWords("scalar"), "WebAssembly, no SIMD"}, {sentence("test accuracy reached"), "Test accuracy reached"}, {sentence("ölig"), "Ölig"}, {sentence(""), ""},
-		{KernelWords("wasm-relaxed"), "wasm-relaxed"},
-		{three(.0012), "0.001"}, {three(.59949), "0.599"}, {three(.9996), "1.00"}, {three(1), "1.00"}, {three(9.996), "10.0"},
-		{three(31.96), "32.0"}, {three(99.96), "100"}, {three(1234.5), "1,235"}, {Figure{}.three(), dash},
-		{(&Local{tab.Report{Examples: 15000, Shards: 3, ShardsTotal: 3}}).ExamplesWords(), "15,000"},
-		{(&Local{tab.Report{Examples: 5000, Shards: 1, ShardsTotal: 3}}).ExamplesWords(), "5,000 (part 1 of 3)"},
+		{p.percent(nil), dash}, {p.loss(nil), dash}, {p.amount(nil), dash}, {p.short(nil), dash}, {p.three(nil), dash}, {raw(nil), ""},
+		{p.percent(is(.981)), "98.10%"}, {p.loss(is(0.123456)), "0.1235"}, {p.amount(is(12345.6)), "12,346"}, {p.short(is(.5)), "0.5"}, {p.three(is(31.96)), "32.0"},
+		{raw(is(0.9812)), "0.9812"}, {exact(int64(6376000)), "6376000"},
+		{sentence("test accuracy reached"), "Test accuracy reached"}, {sentence("ölig"), "Ölig"}, {sentence(""), ""},
+		{sentences("A.", "", "B."), "A. B."}, {sentences("", ""), ""},
+		{with("", tab.Report{}).KernelWords(), dash}, {with("wasm-simd128", tab.Report{}).KernelWords(), "WebAssembly, SIMD"},
+		{with("scalar", tab.Report{}).KernelWords(), "WebAssembly, no SIMD"}, {with("wasm-relaxed", tab.Report{}).KernelWords(), "wasm-relaxed"},
+		{with("", tab.Report{Examples: 15000, Shards: 3, ShardsTotal: 3}).ExamplesWords(), "15,000"},
+		{with("", tab.Report{Examples: 5000, Shards: 1, ShardsTotal: 3}).ExamplesWords(), "5,000 (part 1 of 3)"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
@@ -37,8 +32,7 @@ func TestNumbersInWords(t *testing.T) {
 }
 
 func TestTaskInWords(t *testing.T) {
-	task := shown(t).Task
-	empty := Task{}
+	task, empty := shown(t), &Page{}
 	for _, c := range []struct{ got, want string }{
 		{task.ModelWords(), "784-200-200-10, ReLU, softmax (199,210 parameters)"},
 		{task.DataWords(), "MNIST: 60,000 handwritten digits"},
@@ -68,13 +62,15 @@ func TestTrafficInWords(t *testing.T) {
 			"1 model up, 24.9 kB, 0.998 bits a parameter; 0 down, 386 B; raw float32 is 31.6 times as much"},
 		{"raw", `{"bytes_up": 797000000, "bytes_down": 797000000, "models_up": 1000, "models_down": 1000, "bits_up": 32.006, "bits_down": 32.004, "raw_ratio": 0.9998}`,
 			"1,000 models up, 797 MB, 32.0 bits a parameter; 1,000 down, 797 MB, 32.0 bits a parameter; raw float32 is 1.00 times as much"},
+		{"more than raw", `{"bytes_up": 1000000, "bytes_down": 0, "models_up": 1, "models_down": 0, "bits_up": 187, "bits_down": null, "raw_ratio": 0.171}`,
+			"1 model up, 1.00 MB, 187 bits a parameter; 0 down, 0 B; 5.85 times as much as raw float32"},
 		{"no model yet", `{"bytes_up": 60, "bytes_down": 300, "models_up": 0, "models_down": 0, "bits_up": null, "bits_down": null, "raw_ratio": null}`,
 			"0 models up, 60 B; 0 down, 300 B"},
 		{"rolled back", `{"bytes_up": 60, "bytes_down": 300, "rolled_back": 2}`, "0 models up, 60 B; 0 down, 300 B; 2 rounds rolled back"},
 	} {
-		var task Task
-		fields.Fill(&task, decode(t, c.task))
-		if got := task.TrafficWords(); got != c.want {
+		p := &Page{}
+		fields.Fill(&p.Task, decode(t, c.task))
+		if got := p.TrafficWords(); got != c.want {
 			t.Errorf("%s:\ngot  %q\nwant %q", c.name, got, c.want)
 		}
 	}
@@ -86,9 +82,9 @@ func TestKindsInWords(t *testing.T) {
 		`{"contribution": {"up": 2000000, "down": 0}, "model": {"up": 0, "down": 1500000}}`:                                                                                        "contribution 2.00 MB up; model 1.50 MB down",
 		`{"status": {"up": 0, "down": 900}, "order": {"up": 0, "down": 1000}, "ack": {"up": 0, "down": 100}, "hello": {"up": 50, "down": 0}, "chunk": {"up": 4000, "down": 6000}}`: "chunk 4.00 kB up, 6.00 kB down; order 1.00 kB down; status 900 B down; the rest 150 B",
 	} {
-		var task Task
-		fields.Fill(&task, decode(t, `{"kinds": `+kinds+`}`))
-		if got := task.KindsWords(); got != want {
+		p := &Page{}
+		fields.Fill(&p.Task, decode(t, `{"kinds": `+kinds+`}`))
+		if got := p.KindsWords(); got != want {
 			t.Errorf("%s:\ngot  %q\nwant %q", kinds, got, want)
 		}
 	}
@@ -105,8 +101,9 @@ func TestRoundsTrafficInWords(t *testing.T) {
 		{`{}`, "0, 0", dash, dash},
 	} {
 		var r api.Round
+		p := &Page{}
 		fields.Fill(&r, decode(t, c.round))
-		if m, b, s := modelsWords(r.Traffic), bitsWords(r.Traffic), rawWords(r.Traffic); m != c.models || b != c.bits || s != c.raw {
+		if m, b, s := p.modelsWords(r.Traffic), p.bitsWords(r.Traffic), p.rawWords(r.Traffic); m != c.models || b != c.bits || s != c.raw {
 			t.Errorf("%s: %q, %q, %q; want %q, %q, %q", c.round, m, b, s, c.models, c.bits, c.raw)
 		}
 	}

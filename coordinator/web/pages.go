@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"fedtab/api"
 	"fedtab/static"
 	"fedtab/ui"
+	"fedtab/words"
 )
 
 // Pages renders the pages that people see, as the page's program will draw them: the
@@ -89,8 +91,48 @@ const (
 	viewPoints = 100
 )
 
+// languageCookie keeps the language that a person has chosen.
+const languageCookie = "fedtab-language"
+
+// languageOf returns the language that a person has chosen, or that the browser asks for.
+func languageOf(r *http.Request) *words.Language {
+	if c, err := r.Cookie(languageCookie); err == nil {
+		if l := words.Get(c.Value); l != nil {
+			return l
+		}
+	}
+	return words.Match(r.Header.Get("Accept-Language"))
+}
+
+// choose takes in a language that a person chooses by a link to the same page, and
+// reports whether that is what the request is for.
+func choose(w http.ResponseWriter, r *http.Request) bool {
+	query := r.URL.Query()
+	l := words.Get(query.Get("lang"))
+	if l == nil {
+		return false
+	}
+	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: l.Code, Path: "/", MaxAge: 366 * 24 * 60 * 60, SameSite: http.SameSiteLaxMode, HttpOnly: true})
+	query.Del("lang")
+	to := path.Base(r.URL.Path)
+	if strings.HasSuffix(r.URL.Path, "/") {
+		to = "./"
+	}
+	if len(query) > 0 {
+		to += "?" + query.Encode()
+	}
+	w.Header().Set("Location", to)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
+	return true
+}
+
 // show sends the page of a view.
 func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.View, st *Study) {
+	if choose(w, r) {
+		return
+	}
+	w.Header().Add("Vary", "Accept-Language, Cookie")
 	v.Root = rootOf(r.URL.Path)
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)
@@ -99,7 +141,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 		b = append(append(b, `,"task":`...), st.page(0, 0, viewRounds, viewPoints)...)
 	}
 	b = append(b, '}')
-	document, err := s.pages.document(r.URL.Path, b)
+	document, err := s.pages.document(r.URL.Path, languageOf(r), b)
 	if err != nil {
 		fail(w, http.StatusInternalServerError, "%v", err)
 		return
@@ -108,17 +150,18 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 }
 
 // document renders a view, unless that was rendered last.
-func (p *Pages) document(path string, view []byte) (*static.Document, error) {
+func (p *Pages) document(path string, l *words.Language, view []byte) (*static.Document, error) {
+	key := l.Code + " " + path
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c := p.cache[path]; c != nil && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
+	if c := p.cache[key]; c != nil && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
 		return c.document, nil
 	}
 	var o map[string]any
 	if err := json.Unmarshal(view, &o); err != nil {
 		return nil, fmt.Errorf("view of %s: %w", path, err)
 	}
-	page := &ui.Page{}
+	page := &ui.Page{Lang: l}
 	page.OnView(o)
 	var body bytes.Buffer
 	if err := ui.Write(&body, page); err != nil {
@@ -126,14 +169,14 @@ func (p *Pages) document(path string, view []byte) (*static.Document, error) {
 	}
 	html, err := p.frame.HTML(static.Framed{
 		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Task.Description,
-		Page: template.HTML(body.String()), View: json.RawMessage(view),
+		Page: template.HTML(body.String()), View: json.RawMessage(view), Words: l,
 	})
 	if err != nil {
 		return nil, err
 	}
 	c := &rendered{view, time.Now(), static.NewDocument(html)}
 	if page.Kind != ui.AbsentKind { // there are as many of these as anyone can think of
-		p.cache[path] = c
+		p.cache[key] = c
 	}
 	return c.document, nil
 }

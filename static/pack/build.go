@@ -134,7 +134,7 @@ func (c config) sources() (map[string]string, error) {
 	here := filepath.Join(c.root, "static")
 	return map[string]string{
 		"index.html":        filepath.Join(here, "index.html"),
-		"fedtab.css":        filepath.Join(here, "fedtab.css"),
+		"fedtab.css":        filepath.Join(here, "css"),
 		"favicon.svg":       filepath.Join(here, "favicon.svg"),
 		"host.js":           filepath.Join(here, "host.js"),
 		"charts.js":         filepath.Join(here, "charts.js"),
@@ -150,13 +150,33 @@ func (c config) sources() (map[string]string, error) {
 	}, nil
 }
 
-// readSource returns the content of a source.
+// readSource returns the content of a source. Of a folder these are its files, one after
+// the other by name.
 func readSource(name, path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return readFolder(path)
+	}
 	b, err := os.ReadFile(path)
 	if err == nil && name == "vugu.js" {
 		return rendererScript(path, b)
 	}
 	return b, err
+}
+
+func readFolder(path string) ([]byte, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var parts [][]byte
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(path, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, b)
+	}
+	return bytes.Join(parts, []byte("\n")), nil
 }
 
 // rendererScript returns the script that Vugu would evaluate. It is taken from the Go

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -52,8 +53,15 @@ func (c config) fingerprint() (string, error) {
 		return "", err
 	}
 	for _, path := range sources {
-		inputs[path] = true
+		err := filepath.WalkDir(path, func(file string, e fs.DirEntry, err error) error {
+			inputs[file] = err == nil && !e.IsDir()
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
 	}
+	maps.DeleteFunc(inputs, func(_ string, file bool) bool { return !file })
 	delete(inputs, "")
 	for _, path := range slices.Sorted(maps.Keys(inputs)) {
 		fmt.Fprintln(h, path)

@@ -1,6 +1,6 @@
 package ui
 
-// Panel is this tab's part in the training: its state, its buttons, its numbers.
+// Train is this tab's part in the training: its state, its buttons, its numbers.
 // Every element is always there and hidden when not wanted: the renderer matches
 // elements by position, and a button must not turn into another under a finger.
 //
@@ -8,31 +8,31 @@ package ui
 // page answers (actions_js.go), rather than in Vugu's @click: that copies every
 // property of the event and of the button, with all its layout, into Go, which
 // takes 40 to 65 ms the first time and shows as a long task.
-type Panel struct {
+type Train struct {
 	Page *Page
 }
 
-func (c *Panel) pauseAction() string {
+func (c *Train) pauseAction() string {
 	if c.Page.Paused {
 		return "resume"
 	}
 	return "pause"
 }
 
-func (c *Panel) participantTitle() string {
+func (c *Train) participantTitle() string {
 	if c.Page.Local.Participants > 1 {
-		return "Participants here"
+		return c.Page.say("participant.several")
 	}
-	return "Participant"
+	return c.Page.say("participant")
 }
 
 // done and total are the progress bar's value and maximum; the bar is empty
 // outside of training.
-func (c *Panel) done() int {
+func (c *Train) done() int {
 	if c.Page.Stage != StageRunning {
 		return 0
 	}
 	return min(c.Page.Local.Done, c.total())
 }
 
-func (c *Panel) total() int { return max(1, c.Page.Local.Total) }
+func (c *Train) total() int { return max(1, c.Page.Local.Total) }

@@ -1,19 +1,19 @@
 package ui
 
-// About says what the task is, and what stays in this tab.
-type About struct {
+// Understand says what the task is, and what stays in this tab.
+type Understand struct {
 	Page *Page
 }
 
-func (c *About) title() string {
+func (c *Understand) title() string {
 	if t := c.Page.Task; t.Name != "" {
 		return c.Page.heading(t.Name, t.Title)
 	}
-	return "A training task"
+	return c.Page.say("about.title")
 }
 
 // loaded says whether an empty description means that there is none.
-func (c *About) loaded() string {
+func (c *Understand) loaded() string {
 	if c.Page.Loaded {
 		return "true"
 	}

@@ -1,0 +1,6 @@
+package ui
+
+// Details is a step of a task's page.
+type Details struct {
+	Page *Page
+}

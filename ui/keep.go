@@ -1,0 +1,6 @@
+package ui
+
+// Keep is a step of a task's page.
+type Keep struct {
+	Page *Page
+}

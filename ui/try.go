@@ -1,0 +1,6 @@
+package ui
+
+// Try is a step of a task's page.
+type Try struct {
+	Page *Page
+}
