@@ -109,7 +109,7 @@ lint:
 generate: ## the page's components
 	go generate ./ui
 
-browsers: ## install Chromium, Firefox, Node.js, onnxruntime, nginx and Caddy where that is possible
+browsers: ## install Chromium, Firefox, Node.js, onnxruntime, numpy, nginx and Caddy where that is possible
 	@e2e/browsers.sh
 
 # A package's tests are compiled once, with the fuzzer's instrumentation.
