@@ -132,6 +132,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 	if choose(w, r) {
 		return
 	}
+	w.Header().Add("Vary", "Accept-Language, Cookie")
 	v.Root = rootOf(r.URL.Path)
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)
@@ -181,10 +182,10 @@ func (p *Pages) document(path string, l *words.Language, view []byte) (*static.D
 }
 
 // cards are the entries of /api/tasks.
-func (s *server) cards() []api.TaskName {
-	rows := []api.TaskName{}
+func (s *server) cards() []api.Card {
+	cards := []api.Card{}
 	for _, st := range s.studies {
-		rows = append(rows, api.TaskName{Name: st.Task.Name, Title: st.Task.Title, Phase: st.Feed.State().Phase.String()})
+		cards = append(cards, st.Card())
 	}
-	return rows
+	return cards
 }
