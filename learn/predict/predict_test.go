@@ -167,6 +167,9 @@ func TestRow(t *testing.T) {
 	if lo, hi := bounded.Bounds(0); lo != &young || hi != &old {
 		t.Errorf("bounds %v and %v", lo, hi)
 	}
+	if _, problems := bounded.Clone().Row([]string{"17", "f"}, '.'); len(problems) != 1 {
+		t.Errorf("a clone knows no bounds: %v", problems)
+	}
 	rows, err := bounded.Rows(strings.NewReader("age,sex\n17,f\n"), "x.csv", data.CSV{})
 	if err != nil {
 		t.Fatal(err)
