@@ -313,6 +313,19 @@ func TestTryTable(t *testing.T) {
 		t.Errorf("a table with a number out of bounds: %+v", p)
 	}
 
+	// A decimal sign that only a person knows.
+	for decimal, want := range map[string]string{"": "error", "comma": "predictions"} {
+		b.tell("{ type: 'csv', id: 10, file: new File(['colour,petal length\\nblue,3.456\\n'], 'short.csv'), decimal: %q || undefined }", decimal)
+		text := b.next(want)
+		if decimal == "" {
+			if e := of[workertab.TryError](t, text); e.Code != workertab.AskDecimal {
+				t.Errorf("an unknown decimal sign: %+v", e)
+			}
+		} else if p := of[workertab.Predictions](t, text); p.Predicted != 0 || p.Rejected != 1 {
+			t.Errorf("3456 is out of bounds: %+v", p)
+		}
+	}
+
 	// A table that cannot be read, and one that is given up.
 	b.tell("{ type: 'csv', id: 4, file: new File(['a,b\\n1,2\\n'], 'other.csv') }")
 	if e := of[workertab.TryError](t, b.next("error")); e.Of != "csv" || e.Code != workertab.BadTable || !strings.Contains(e.Detail, `there is no column "petal length" among a, b`) {
