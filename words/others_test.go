@@ -25,7 +25,7 @@ var others = []string{
 	"learn/data/readown.go", "learn/data/records.go", "learn/data/rows.go", "learn/data/rowtexts.go", "learn/data/schema.go",
 	"protocol/close.go", "protocol/invite/invite.go",
 	"run/durable.go", "run/finish.go", "run/goal.go", "run/guard.go", "run/members.go", "run/run.go",
-	"static/pictures.js", "static/tab.js",
+	"static/bring.js", "static/charts.js", "static/host.js", "static/pictures.js", "static/tab.js",
 	"strategy/balancing.go", "strategy/rounds.go", "strategy/words.go",
 	"wasm/*.go",
 }
@@ -186,7 +186,8 @@ var unseen = []string{
 	// protocol and run
 	"id: ", "task: 7 bytes", "expires: ", "no later try", "the journal works", "contributions could not", "contribution of participant", "contribution taken out", "taken out",
 	"participant numbers", "it lacks x, and", "x: not a message", "requests for version", "cut off or too long",
-	// wasm
+	// wasm and scripts
+	"12px system-ui", "(prefers-color", "web workers", "server-sent events", ".buttons", "button, ", ", invite: ",
 	"given up", "the person left", "no JSON", "Unknown message", "The message has no", "There are too many models",
 }
 
