@@ -2,7 +2,6 @@ package ui
 
 import (
 	"cmp"
-	"slices"
 
 	"fedtab/api"
 )
@@ -15,11 +14,6 @@ type Home struct {
 func (c *Home) href(t api.Card) string { return c.Page.Root + "t/" + t.Name }
 
 func (c *Home) words(t api.Card) string { return c.Page.heading(t.Name, t.Title, t.Translations) }
-
-// has reports whether there is a task of a name.
-func (p *Page) has(name string) bool {
-	return slices.ContainsFunc(p.Tasks, func(t api.Card) bool { return t.Name == name })
-}
 
 // heading returns a task's title in the page's language, with its name where another
 // task has the same title.
