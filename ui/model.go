@@ -107,7 +107,7 @@ func (p *Page) Select(name string) {
 	p.Task = Task{api.Task{Name: name}}
 	for _, t := range p.Tasks {
 		if t.Name == name {
-			p.Task.Title = t.Title
+			p.Task.Title, p.Task.Translations = t.Title, t.Translations
 		}
 	}
 	p.forget()

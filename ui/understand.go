@@ -7,7 +7,7 @@ type Understand struct {
 
 func (c *Understand) title() string {
 	if t := c.Page.Task; t.Name != "" {
-		return c.Page.heading(t.Name, t.Title)
+		return c.Page.heading(t.Name, t.Title, t.Translations)
 	}
 	return c.Page.say("about.title")
 }
