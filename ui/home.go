@@ -11,13 +11,13 @@ type Home struct {
 	Page *Page
 }
 
-func (c *Home) href(t api.TaskName) string { return c.Page.Root + "t/" + t.Name }
+func (c *Home) href(t api.Card) string { return c.Page.Root + "t/" + t.Name }
 
-func (c *Home) words(t api.TaskName) string { return c.Page.heading(t.Name, t.Title) }
+func (c *Home) words(t api.Card) string { return c.Page.heading(t.Name, t.Title) }
 
 // has reports whether there is a task of a name.
 func (p *Page) has(name string) bool {
-	return slices.ContainsFunc(p.Tasks, func(t api.TaskName) bool { return t.Name == name })
+	return slices.ContainsFunc(p.Tasks, func(t api.Card) bool { return t.Name == name })
 }
 
 // heading returns a task's title, with its name where another task has the same title.

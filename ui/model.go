@@ -63,7 +63,7 @@ type Page struct {
 
 	Link     Link
 	Door     api.Door // while the link is lost: why the coordinator refuses it, if it does
-	Tasks    []api.TaskName
+	Tasks    []api.Card
 	Selected string // the name of the task that is shown; empty: none
 	Missing  string // more about a page that there is not
 	Loaded   bool   // Task is filled in
@@ -153,7 +153,7 @@ func (p *Page) OnTasks(list []any) {
 	p.Tasks = p.Tasks[:0]
 	for _, v := range list {
 		o, _ := v.(map[string]any)
-		var t api.TaskName
+		var t api.Card
 		if fields.Fill(&t, o); t.Name != "" {
 			p.Tasks = append(p.Tasks, t)
 		}
@@ -213,7 +213,7 @@ func (p *Page) OnState(o map[string]any) (stale bool) {
 	if stale {
 		p.forget()
 	}
-	next.Data.Own = p.Task.Data.Own // events are without it; the description follows
+	next.Fixed, next.Data.FixedData = p.Task.Fixed, p.Task.Data.FixedData // events are without them; the description follows
 	p.Task = Task{next}
 	p.Loaded = p.Loaded || next.Data.Public
 	p.Problem = ""

@@ -186,7 +186,7 @@ func TestPageEscapes(t *testing.T) {
 	p := shown(t)
 	const evil = `<img src=x onerror=alert(1)>`
 	p.Task.Title, p.Task.Description, p.Task.Model.Summary, p.Task.Finished = evil, evil, evil, evil
-	p.Tasks = []api.TaskName{{Name: `"><script>`, Title: evil}, {Name: "b", Title: "B"}}
+	p.Tasks = []api.Card{{Name: `"><script>`, Title: evil}, {Name: "b", Title: "B"}}
 	p.Join()
 	p.OnExit(evil)
 	page := render(t, p)

@@ -181,10 +181,10 @@ func (p *Pages) document(path string, l *words.Language, view []byte) (*static.D
 }
 
 // cards are the entries of /api/tasks.
-func (s *server) cards() []api.TaskName {
-	rows := []api.TaskName{}
+func (s *server) cards() []api.Card {
+	cards := []api.Card{}
 	for _, st := range s.studies {
-		rows = append(rows, api.TaskName{Name: st.Task.Name, Title: st.Task.Title, Phase: st.Feed.State().Phase.String()})
+		cards = append(cards, st.Card())
 	}
-	return rows
+	return cards
 }
