@@ -167,7 +167,7 @@ func (p *Pages) document(path string, l *words.Language, view []byte) (*static.D
 		return nil, fmt.Errorf("view of %s: %w", path, err)
 	}
 	html, err := p.frame.HTML(static.Framed{
-		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Task.Description,
+		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Description(),
 		Page: template.HTML(body.String()), View: json.RawMessage(view), Words: l,
 	})
 	if err != nil {
