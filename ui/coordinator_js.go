@@ -70,13 +70,14 @@ func (c *coordinator) close() {
 // takeInvite takes an invite out of the address: it is secret, and a bookmark, the
 // history or a picture of the screen must not have it.
 func (c *coordinator) takeInvite() {
-	if !strings.HasPrefix(c.host.hash, invite.Fragment) {
+	code, rest, ok := invite.Cut(c.host.address)
+	if !ok {
 		return
 	}
-	task := c.page.OnInvite(c.host.hash)
+	task := c.page.OnInvite(code)
 	c.memory.invited(c.page.Invite)
-	c.host.hash = ""
-	c.host.tell(map[string]any{"type": "address", "address": c.host.address[:strings.IndexByte(c.host.address, '#')]})
+	c.host.address, c.host.hash = rest, ""
+	c.host.tell(map[string]any{"type": "address", "address": rest})
 	if task != "" && task != c.page.Selected && c.page.has(task) {
 		c.show(task)
 	}

@@ -55,9 +55,9 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 // are no pages for people.
 func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
 	s := &server{site: site, sockets: sockets, pages: pages, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
-	build, err := static.Packed()
-	if err != nil {
-		log.Error("the page cannot be served", "error", err)
+	build := ""
+	if pages != nil {
+		build = pages.frame.Build
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
@@ -72,7 +72,7 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
 		study.Feed.view, study.Feed.round = study.view, study.viewRound
-		study.fix(build.Inputs)
+		study.fix(build)
 		name, size := study.Task.Name, sync.OnceValue(func() int64 { return modelSize(study) })
 		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
@@ -90,6 +90,7 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 	mux.HandleFunc("GET /data/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
+	mux.HandleFunc("GET /qr.svg", s.qr)
 	if pages != nil {
 		mux.HandleFunc("GET /{$}", s.home)
 		mux.HandleFunc("GET /t/{name}", s.taskPage)
