@@ -210,7 +210,7 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "progress", Attr: []vugu.VGAttribute{{Namespace: "", Key: "max", Val: "1"}}}
 					vgparent.AppendChild(vgn)
 					vgn.AddAttrInterface("aria-label", c.Page.say("card.progress"))
-					vgn.AddAttrInterface("hidden", t.Progress == nil)
+					vgn.AddAttrInterface("hidden", t.Progress == nil || t.Version == 0)
 					vgn.AddAttrInterface("value", share(t.Progress))
 					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 					vgparent.AppendChild(vgn)

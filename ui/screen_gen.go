@@ -96,7 +96,7 @@ func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "progress", Attr: []vugu.VGAttribute{{Namespace: "", Key: "max", Val: "1"}}}
 			vgparent.AppendChild(vgn)
 			vgn.AddAttrInterface("aria-label", c.Page.say("card.progress"))
-			vgn.AddAttrInterface("hidden", c.Page.Task.Progress == nil)
+			vgn.AddAttrInterface("hidden", c.Page.Task.Progress == nil || c.Page.Task.Version == 0)
 			vgn.AddAttrInterface("value", share(c.Page.Task.Progress))
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
 			vgparent.AppendChild(vgn)

@@ -88,7 +88,7 @@ func (p *Page) staysWords() string {
 
 // leavesWords says what leaves the device.
 func (p *Page) leavesWords() string {
-	words := p.say("leaves.changes", p.Task.Model.Parameters, p.Lang.Size(p.Task.Cost.BytesUp))
+	words := p.say("leaves.changes", p.Task.Model.Parameters, p.size(p.Task.Cost.BytesUp))
 	if p.Task.Data.Own != nil {
 		words = sentences(words, p.say("leaves.totals"))
 	}
@@ -100,9 +100,9 @@ func (p *Page) costWords() string {
 	cost := &p.Task.Cost
 	var parts []string
 	if cost.DataBytes > 0 {
-		parts = append(parts, p.say("costs.data", p.Lang.Size(cost.DataBytes)))
+		parts = append(parts, p.say("costs.data", p.size(cost.DataBytes)))
 	}
-	parts = append(parts, p.say("costs.round", p.Lang.Size(cost.BytesUp), p.Lang.Size(cost.BytesDown)))
+	parts = append(parts, p.say("costs.round", p.size(cost.BytesUp), p.size(cost.BytesDown)))
 	if s := p.Task.SecondsLeft; s != nil && !p.Over() {
 		parts = append(parts, p.say("costs.time", p.about(*s)))
 	}
@@ -127,4 +127,17 @@ func (p *Page) whoWords() string {
 		return p.say("who.unknown")
 	}
 	return p.say("who", p.Organiser)
+}
+
+// size writes a number of bytes as an estimate, with two digits.
+func (p *Page) size(bytes int64) string {
+	unit := int64(1)
+	for bytes/unit >= 100 {
+		unit *= 10
+	}
+	number, in, _ := strings.Cut(p.Lang.Size((bytes+unit/2)/unit*unit), " ")
+	if strings.ContainsAny(number, ".,") {
+		number = strings.TrimRight(strings.TrimRight(number, "0"), ".,")
+	}
+	return number + " " + in
 }

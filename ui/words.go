@@ -75,6 +75,8 @@ func (p *Page) running(exact bool) string {
 			return p.say("state.training.examples", l.Round, l.Done, l.Total)
 		}
 		return p.say("state.training", l.Round)
+	case tab.Packing:
+		return p.say("state.packing", l.Round)
 	case tab.Sending:
 		return p.say("state.sending", l.Round)
 	}
@@ -177,7 +179,7 @@ func (p *Page) Tone() string {
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
 	case p.Stage == StageStarting,
-		p.Working() && (p.Local.Activity == tab.Training || p.Local.Activity == tab.Sending || p.Local.Activity == tab.Downloading):
+		p.Working() && (p.Local.Activity == tab.Training || p.Local.Activity == tab.Packing || p.Local.Activity == tab.Sending || p.Local.Activity == tab.Downloading):
 		return "busy"
 	}
 	return "calm"

@@ -151,6 +151,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 	if choose(w, r) {
 		return
 	}
+	w.Header().Add("Vary", "Accept-Language, Cookie")
 	v.Root = rootOf(r.URL.Path)
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)

@@ -8,6 +8,8 @@ var (
 	ErrFormat = errors.New("malformed data")
 	// ErrTooLarge is wrapped by errors about input that exceeds a limit.
 	ErrTooLarge = errors.New("data too large")
+	// ErrEmpty is wrapped by errors about a drawing without strokes.
+	ErrEmpty = errors.New("empty drawing")
 	// ErrSettings is wrapped by errors about the arguments of a partition or a
 	// hold-out.
 	ErrSettings = errors.New("invalid partition")
