@@ -44,7 +44,7 @@ func Run() {
 		view.show(page)
 		tab.keepAwake()
 		tab.prepare()
-		if tab.again != "" && page.Loaded {
+		if tab.again != "" && page.Loaded && page.Kind == TaskKind {
 			events.do(tab.rejoin)
 		}
 	}
@@ -55,6 +55,7 @@ func Run() {
 			events.do(func() {
 				host.begin(page, m)
 				tab.again = tab.memory.task()
+				page.Mine = tab.again
 				coordinator.start()
 			})
 			close(begun)
