@@ -29,6 +29,7 @@ type Config struct {
 	Packers *Packers // memory to pack in, nil for some of its own
 	Report  Reporter // answers orders for payloads; nil declines them
 	Compare bool     // work for the person's own comparison when there is no other work
+	Watched bool     // pack in a slice of its own, so that a person sees what takes the time
 }
 
 // Client is one participant in one run. Its methods are called from one
@@ -67,6 +68,7 @@ type Client struct {
 	shards   map[uint32]*data.Set
 	origin   string // the source of the shards
 	assigned []uint32
+	makeDo   bool          // begin the order in work without shards that are missing
 	private  data.Examples // of its own, in place of shards
 	own      own           // a person's own data, of which private is made
 
@@ -106,10 +108,12 @@ type Progress struct {
 	Loss      float64 // mean loss so far in this order
 	Accuracy  float64 // likewise, share classified rightly
 	Accepted  int     // contributions accepted so far
+	Trained   int     // examples behind them, with repetition
 	Rejected  int
-	LastError string // of the last contribution or order that failed
-	Codec     string // by which the last order's answer is packed
-	CodecDown string // by which the version held came; empty while none has
+	Outcome   tab.Outcome // of the newest order that is done with
+	LastError string      // of the last contribution or order that failed
+	Codec     string      // by which the last order's answer is packed
+	CodecDown string      // by which the version held came; empty while none has
 }
 
 // Activity is the one thing that a client is doing.
@@ -121,6 +125,7 @@ const (
 	Waiting     = tab.Waiting
 	Downloading = tab.Downloading
 	Training    = tab.Training
+	Packing     = tab.Packing
 	Sending     = tab.Sending
 	Paused      = tab.Paused
 	Finished    = tab.Over
@@ -165,10 +170,11 @@ func (c *Client) Hello() *protocol.Hello {
 }
 
 // Forget drops everything that belongs to a run: the coordinator does not
-// know it any more.
+// know it any more. What the person has contributed stays counted.
 func (c *Client) Forget() {
-	o := c.own.Own
+	o, done := c.own.Own, c.progress
 	*c = *New(c.cfg)
+	c.progress.Accepted, c.progress.Trained, c.progress.Rejected, c.progress.Outcome = done.Accepted, done.Trained, done.Rejected, done.Outcome
 	if o != nil {
 		_ = c.SetOwn(o) // it fitted before, and the model is not known yet
 	}
@@ -360,10 +366,11 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 	// What is still to be offered again is what may be in an open buffer.
 	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool { return k.Round != 0 || !k.accepted })
 	c.drop(Downloading)
-	c.order = o
+	c.order, c.makeDo = o, false
 	c.progress = Progress{
 		Activity: Downloading, Order: o.Order, Round: o.Round,
-		Accepted: c.progress.Accepted, Rejected: c.progress.Rejected, LastError: c.progress.LastError,
+		Accepted: c.progress.Accepted, Trained: c.progress.Trained, Rejected: c.progress.Rejected,
+		Outcome: c.progress.Outcome, LastError: c.progress.LastError,
 		Codec: o.Hyper.Codec.String(), CodecDown: c.progress.CodecDown,
 	}
 	if !c.holds(o) {
@@ -398,22 +405,28 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 			c.endEnquiry()
 		}
 		if c.order != nil && c.order.Order == a.Order && a.Reason == protocol.ReasonAbandoned {
+			c.ended(tab.Abandoned, int(c.order.Round), a)
 			c.drop(Waiting)
 		}
 		return
 	}
-	forget := true
+	forget, round := true, c.roundOf(a.Order)
 	switch a.Reason {
 	case protocol.ReasonAccepted, protocol.ReasonDuplicate:
 		if a.Reason == protocol.ReasonAccepted {
 			c.progress.Accepted++ // a duplicate was counted when it was accepted
+			c.progress.Trained += int(c.kept[i].Metrics.Examples)
+			c.progress.LastError = ""
 		}
 		k := &c.kept[i]
 		k.accepted, forget = true, false
 		if k.Round == 0 && a.Round != 0 {
 			k.closes = a.Round
+			round = int(a.Round)
 		}
+		c.ended(tab.Accepted, round, a)
 	case protocol.ReasonAbandoned:
+		c.ended(tab.Abandoned, round, a)
 	case protocol.ReasonBusy:
 		forget = false // offered again when the coordinator orders it again
 	default:
@@ -422,6 +435,11 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 			c.feedback.Flush()
 		}
 		c.progress.Rejected++
+		kind := tab.Rejected
+		if a.Reason == protocol.ReasonLate {
+			kind = tab.Late
+		}
+		c.ended(kind, round, a)
 		c.progress.LastError = a.Reason.String()
 		if a.Detail != "" {
 			c.progress.LastError += ": " + a.Detail
@@ -433,6 +451,11 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 	if c.order == nil {
 		c.progress.Activity = Waiting
 	}
+}
+
+// ended notes what has become of an order.
+func (c *Client) ended(kind tab.OutcomeKind, round int, a *protocol.Ack) {
+	c.progress.Outcome = tab.Outcome{Round: round, Kind: kind, Reason: a.Reason.String(), Detail: a.Detail}
 }
 
 func (c *Client) statusChanged(s *protocol.Status) {
@@ -455,6 +478,7 @@ func (c *Client) statusChanged(s *protocol.Status) {
 		c.progress.Activity = Waiting
 	}
 	if c.order != nil && c.order.Round != 0 && c.order.Round <= s.Closed {
+		c.ended(tab.Late, int(c.order.Round), &protocol.Ack{Reason: protocol.ReasonLate})
 		c.drop(Waiting) // too late to matter
 	}
 	if s.Phase == protocol.PhaseFinished {

@@ -11,6 +11,7 @@ import (
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 var spec = protocol.ModelSpec{
@@ -338,13 +339,13 @@ func TestShardsOfAnotherSource(t *testing.T) {
 	}
 }
 
-// Training starts with a quarter of the shards; what is no longer assigned is
-// given up.
+// Training starts with all shards, or with a quarter if that has to do; what is no longer
+// assigned is given up.
 func TestShards(t *testing.T) {
 	c, w := joined(t)
 	receive(t, c, &protocol.Shards{Shards: []uint32{1, 2, 3, 4, 5, 6, 7, 8}})
 	receive(t, c, order(w, 1))
-	if c.Ready() {
+	if c.MakeDo(); c.Ready() {
 		t.Error("training starts with one shard of eight")
 	}
 	if got := c.Missing(); !slices.Equal(got, []uint32{1, 2, 4, 5, 6, 7, 8}) {
@@ -371,6 +372,119 @@ func TestShards(t *testing.T) {
 	}
 	if got == nil || got.Weight != 32 {
 		t.Errorf("contribution %+v", got)
+	}
+}
+
+// A participant that comes back after a reload holds no examples. It does not answer an
+// order with those that have come by then: a round that was trained on a quarter of the
+// examples made the model worse.
+func TestReloadTrainsOnAllShards(t *testing.T) {
+	w := welcome(t)
+	all := []uint32{1, 2, 3, 4}
+	c := New(Config{Task: "task"})
+	receive(t, c, w)
+	receive(t, c, &protocol.Shards{Shards: all})
+	again := New(Config{Task: "task"})
+	if err := again.Restore(c.Save()); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, again, w)
+	receive(t, again, &protocol.Shards{Shards: all})
+	receive(t, again, order(w, 2))
+	for i, n := range all {
+		if again.Ready() {
+			t.Errorf("training starts with %d of %d shards", i, len(all))
+		}
+		if err := again.AddShard(n, examples(t, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range work(again, math.MaxInt) {
+		if got, ok := m.(*protocol.Contribution); ok && got.Weight != 40 {
+			t.Errorf("the answer is from %d examples, want 40", got.Weight)
+		}
+	}
+	if got := again.Progress().Activity; got != Sending {
+		t.Errorf("activity %v, want an answer", got)
+	}
+}
+
+// An order that has to do without shards that cannot be fetched says nothing of the next
+// one, nor of shards that are assigned anew.
+func TestMakeDo(t *testing.T) {
+	c, w := joined(t)
+	receive(t, c, &protocol.Shards{Shards: []uint32{3, 4, 5, 6}})
+	receive(t, c, order(w, 1))
+	if c.Ready() {
+		t.Error("training starts with one shard of four")
+	}
+	if c.MakeDo(); !c.Ready() {
+		t.Error("training does not start with a quarter that has to do")
+	}
+	if receive(t, c, &protocol.Shards{Shards: []uint32{3, 4, 5, 7}}); c.Ready() {
+		t.Error("training starts with one shard of four that were assigned anew")
+	}
+	c.MakeDo()
+	if receive(t, c, order(w, 2)); c.Ready() {
+		t.Error("the next order starts with one shard of four")
+	}
+}
+
+// A person sees that an answer is packed: it has a slice of its own, and is the same.
+func TestPackingIsSeen(t *testing.T) {
+	c, w := joined(t)
+	receive(t, c, order(w, 1))
+	want := contribution(t, work(c, math.MaxInt))
+	c, w = joined(t)
+	c.cfg.Watched = true
+	receive(t, c, order(w, 1))
+	b := c.NewWorkspace()
+	if out := c.Work(b, math.MaxInt); len(out) != 1 || c.Progress().Activity != Packing || !c.Ready() {
+		t.Fatalf("after training %d messages and activity %v, want the progress and packing", len(out), c.Progress().Activity)
+	}
+	out := c.Work(b, math.MaxInt)
+	if len(out) != 1 || c.Progress().Activity != Sending {
+		t.Fatalf("after packing %d messages and activity %v, want the contribution and sending", len(out), c.Progress().Activity)
+	}
+	if got := out[0].(*protocol.Contribution); !bytes.Equal(got.Vectors[0].Block, want.Vectors[0].Block) || got.Metrics != want.Metrics {
+		t.Errorf("contribution %+v, want %+v", got, want)
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	ack := func(r protocol.Reason, detail string) protocol.Message {
+		return &protocol.Ack{Order: 1, Reason: r, Detail: detail}
+	}
+	for _, test := range []struct {
+		name     string
+		answered bool // before it comes
+		m        protocol.Message
+		want     tab.Outcome
+		trained  int
+	}{
+		{"accepted", true, ack(protocol.ReasonAccepted, ""), tab.Outcome{Round: 1, Kind: tab.Accepted, Reason: "accepted"}, 44},
+		{"late", true, ack(protocol.ReasonLate, ""), tab.Outcome{Round: 1, Kind: tab.Late, Reason: "late"}, 0},
+		{"out of bounds", true, ack(protocol.ReasonOutOfBounds, "norm 9"), tab.Outcome{Round: 1, Kind: tab.Rejected, Reason: "out of bounds", Detail: "norm 9"}, 0},
+		{"abandoned with an answer", true, ack(protocol.ReasonAbandoned, "1 of 3"), tab.Outcome{Round: 1, Kind: tab.Abandoned, Reason: "abandoned", Detail: "1 of 3"}, 0},
+		{"abandoned in work", false, ack(protocol.ReasonAbandoned, "0 of 3"), tab.Outcome{Round: 1, Kind: tab.Abandoned, Reason: "abandoned", Detail: "0 of 3"}, 0},
+		{"closed without it", false, &protocol.Status{Closed: 1}, tab.Outcome{Round: 1, Kind: tab.Late, Reason: "late"}, 0},
+		{"nothing yet", false, &protocol.Status{}, tab.Outcome{}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, w := joined(t)
+			receive(t, c, order(w, 1))
+			if test.answered {
+				work(c, math.MaxInt)
+			}
+			receive(t, c, test.m)
+			if p := c.Progress(); p.Outcome != test.want || p.Trained != test.trained {
+				t.Errorf("outcome %+v with %d examples, want %+v with %d", p.Outcome, p.Trained, test.want, test.trained)
+			}
+			c.Forget() // a token that is not known any more
+			if p := c.Progress(); p.Outcome != test.want || p.Trained != test.trained {
+				t.Errorf("after it was forgotten: outcome %+v with %d examples", p.Outcome, p.Trained)
+			}
+		})
 	}
 }
 

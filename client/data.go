@@ -17,7 +17,7 @@ func (c *Client) assign(m *protocol.Shards) {
 	if m.Source != c.origin {
 		clear(c.shards)
 	}
-	c.origin, c.assigned = m.Source, m.Shards
+	c.origin, c.assigned, c.makeDo = m.Source, m.Shards, false
 	for n := range c.shards {
 		if !slices.Contains(m.Shards, n) {
 			delete(c.shards, n)
@@ -38,8 +38,7 @@ func (c *Client) Missing() []uint32 {
 }
 
 // AddShard adds a shard of the current source, and ignores it if it is not assigned.
-// Training may start before all shards are there. It returns an error if the examples
-// are not of the model's shape.
+// It returns an error if the examples are not of the model's shape.
 func (c *Client) AddShard(n uint32, s *data.Set) error {
 	if !slices.Contains(c.assigned, n) {
 		return nil
@@ -63,10 +62,17 @@ func fits(spec learn.Spec, ex data.Examples, what string) error {
 // Shards returns the number of shards that are here, and of those assigned.
 func (c *Client) Shards() (here, assigned int) { return len(c.shards), len(c.assigned) }
 
-// enough reports whether training may start: with a quarter of the shards. A tab need
-// not wait for all of them, and does not start with one that may have a single label.
+// MakeDo lets the order in work begin without the shards that are missing, as soon as a
+// quarter of the assigned ones is here. It is for a driver that could not fetch the others
+// in time: a model that is trained on a few of the shards alone may be worse than the one
+// before, as they need not have all classes.
+func (c *Client) MakeDo() { c.makeDo = true }
+
+// enough reports whether training may start: with all shards, or a quarter of them if
+// that has to do.
 func (c *Client) enough() bool {
-	return c.private != nil || len(c.shards) > 0 && 4*len(c.shards) >= len(c.assigned)
+	here := len(c.shards)
+	return c.private != nil || here > 0 && (here == len(c.assigned) || c.makeDo && 4*here >= len(c.assigned))
 }
 
 // SetExamples makes the client train on data of its own.

@@ -9,6 +9,7 @@ import (
 	"fedtab/learn/data"
 	"fedtab/learn/kernel"
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 // Workspace is the memory that training needs: a copy of the parameters and the
@@ -42,7 +43,8 @@ func (c *Client) trainable() bool {
 }
 
 // Work trains for at most steps mini-batches on b and returns what is to be
-// sent: a Progress with the first slice, the Contribution with the last. A
+// sent: a Progress with the first slice, the Contribution with the last, which only
+// packs if Config.Watched says so. A
 // Monitor order has no end of its own; a slice of it ends where its condition is
 // checked. An order that was begun on one workspace begins anew on another, unless
 // it is a Monitor order, whose model is the client's.
@@ -83,6 +85,9 @@ func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 		c.progress.Total = c.OrderExamples()
 		out = append(out, &protocol.Progress{Order: o.Order, Examples: uint64(c.progress.Total)})
 	}
+	if c.progress.Activity == Packing {
+		return append(out, c.finish(b)...)
+	}
 	for steps > 0 {
 		before := b.fit.Steps()
 		done, err := b.fit.Run(steps)
@@ -101,6 +106,10 @@ func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 		c.sums = sums
 		c.made += b.fit.Steps()
 		if o.Kind != protocol.OrderBase {
+			if c.cfg.Watched {
+				c.progress.Activity = Packing
+				return out
+			}
 			return append(out, c.finish(b)...)
 		}
 		block, err := c.pack(c.delta(b.local), len(c.parts))
@@ -317,6 +326,7 @@ func (c *Client) adopt(m *protocol.Contribution) {
 func (c *Client) fail(r protocol.Reason, err error) []protocol.Message {
 	out := decline(c.order, r, err.Error())
 	c.progress.LastError = err.Error()
+	c.ended(tab.Failed, int(c.order.Round), &protocol.Ack{Reason: r, Detail: err.Error()})
 	c.drop(Waiting)
 	return out
 }

@@ -2,6 +2,7 @@ package static
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 	"testing/fstest"
 
 	"fedtab/static/manifest"
+	"fedtab/words"
+
+	"github.com/andybalholm/brotli"
 )
 
 // packedFS is a folder with a page and a program; each coding has its own content.
@@ -220,8 +224,8 @@ func TestUnbuilt(t *testing.T) {
 	}
 	// A file of the manifest is missing.
 	files := packedFS(t)
-	delete(files, "index.html.br")
-	if r := ask(handler(files), "GET", "/", "Accept-Encoding", "br"); r.StatusCode != http.StatusInternalServerError {
+	delete(files, "boot.11223344.js.br")
+	if r := ask(handler(files), "GET", "/boot.11223344.js", "Accept-Encoding", "br"); r.StatusCode != http.StatusInternalServerError {
 		t.Errorf("missing file: status %d, want 500", r.StatusCode)
 	}
 }
@@ -237,7 +241,15 @@ func TestPackedPageIsWhole(t *testing.T) {
 		t.Skip("static/dist is empty: run make build")
 	}
 	h := Handler()
-	page := body(t, ask(h, "GET", "/"))
+	frame, err := OpenFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	html, err := frame.HTML(Framed{Kind: "task", Root: "../", Title: "Digits", Page: "<h1>Digits</h1>", View: json.RawMessage(`{"kind": "</script>"}`), Words: words.Get("de")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(html)
 	for _, bad := range []string{"asset:", "{{", "<style", " style=", "onclick", "http://", "https://"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page contains %q", bad)
@@ -245,6 +257,12 @@ func TestPackedPageIsWhole(t *testing.T) {
 	}
 	named := map[string]string{"index.html": page}
 	for _, f := range m.Files {
+		if f.Name == indexName {
+			continue
+		}
+		if !frame.Has("/" + f.Name) {
+			t.Errorf("the frame does not know %s", f.Name)
+		}
 		r := ask(h, "GET", "/"+f.Name)
 		b := body(t, r)
 		if r.StatusCode != 200 || len(b) != f.Size {
@@ -268,7 +286,42 @@ func TestPackedPageIsWhole(t *testing.T) {
 			t.Errorf("nothing refers to %s", f.Name)
 		}
 	}
-	if strings.Contains(named["index.html"], "Join training") == false {
-		t.Error("the page does not show its first state before its program runs")
+	for _, want := range []string{`<html lang="de"`, `data-kind="task"`, `data-build="` + frame.Build + `"`, `src="../host.`, `<title>Digits</title>`, `<h1>Digits</h1>`, `href="?lang=en"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if strings.Count(page, "</script>") != strings.Count(page, "<script") {
+		t.Error("the view ends its element")
+	}
+}
+
+// A page is sent in the smallest coding that a browser takes, and not again.
+func TestDocument(t *testing.T) {
+	page := strings.Repeat("<p>page</p>", 100)
+	d := NewDocument([]byte(page))
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.Serve(w, r, http.StatusOK) })
+	for coding, want := range map[string]string{"": "", "gzip": "gzip", "gzip, br": "br", "br;q=0, gzip": "gzip"} {
+		r := ask(h, "GET", "/", "Accept-Encoding", coding)
+		var read io.Reader = r.Body
+		switch got := r.Header.Get("Content-Encoding"); {
+		case got != want:
+			t.Errorf("%q: coded as %q, want %q", coding, got, want)
+		case got == "br":
+			read = brotli.NewReader(r.Body)
+		case got == "gzip":
+			z, err := gzip.NewReader(r.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read = z
+		}
+		if b, err := io.ReadAll(read); string(b) != page || err != nil {
+			t.Errorf("%q: %d bytes, %v, want the page", coding, len(b), err)
+		}
+		tag := r.Header.Get("ETag")
+		if again := ask(h, "GET", "/", "Accept-Encoding", coding, "If-None-Match", tag); again.StatusCode != http.StatusNotModified || tag == "" {
+			t.Errorf("%q: the page is sent again: status %d, tag %q", coding, again.StatusCode, tag)
+		}
 	}
 }

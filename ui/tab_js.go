@@ -114,7 +114,7 @@ func (t *worker) start(task string) {
 			}
 			stage, still := t.page.Stage, t.page.Local.still()
 			t.hear(o)
-			quiet := o["type"] == "state" || o["type"] == "progress"
+			quiet := o["type"] == "state" || o["type"] == "progress" || o["type"] == "moved"
 			if t.page.Stage == stage && t.page.Local.still() == still && quiet {
 				return onlyNumbers
 			}

@@ -55,6 +55,12 @@ func (p *Page) turnedAway(code string) string {
 		return p.say("away.full")
 	case "stopping":
 		return p.say("away.stopping")
+	case tab.Offline:
+		return p.say("away.offline")
+	case tab.Unreachable:
+		return p.say("away.unreachable")
+	case tab.Blocked:
+		return p.say("away.blocked")
 	}
 	return p.say("away.other")
 }
@@ -75,6 +81,10 @@ func (p *Page) whenTurnedAway(code, detail string) string {
 		return p.say("do.full")
 	case "stopping":
 		return p.say("do.stopping")
+	case tab.Offline, tab.Unreachable:
+		return p.say("do.unreachable")
+	case tab.Blocked:
+		return p.say("do.blocked")
 	}
 	return sentence(p.phrase(detail))
 }

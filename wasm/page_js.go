@@ -14,6 +14,7 @@ import (
 // page is the other end of the worker's messages.
 type page struct {
 	lastReport time.Time
+	lastMoved  time.Time
 	paused     bool // what it said last
 }
 
@@ -26,12 +27,16 @@ func (p *page) listen(q *queue) {
 	js.Global().Set("onmessage", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		m := args[0].Get("data")
 		switch kind := m.Get("type").String(); kind {
-		case "own", "files", "picture", "answers", "read", "cancel", "use", "delete", "forget", "personalise", "download":
+		case "own", "files", "picture", "answers", "read", "cancel", "use", "delete", "forget", "personalise", "download", "model":
 			q.put(ownCommand{kind, m})
 		case "join":
-			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), m.Get("invite").String(), whole(m.Get("participants"))})
+			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), m.Get("invite").String(), whole(m.Get("participants")), max(whole(m.Get("first")), 0)})
 		case "leave":
 			q.put(leaveCommand{})
+		case "effort":
+			q.put(effortCommand{whole(m.Get("percent"))})
+		case "network":
+			q.put(networkCommand{m.Get("online").Truthy()})
 		case "pause":
 			p.paused = true
 			q.put(pauseCommand{true})
@@ -55,18 +60,26 @@ func (p *page) listen(q *queue) {
 // reportEvery is how often the page is told while the tab trains.
 const reportEvery = 100 * time.Millisecond
 
+// movedEvery is how often the page is told of what has moved.
+const movedEvery = 250 * time.Millisecond
+
 // report tells the page how things stand; now says that it cannot wait.
 func (h *scheduler) report(now bool) {
 	lead := h.lead()
-	if lead == nil || !now && time.Since(h.page.lastReport) < reportEvery {
-		return // no participant has joined yet, or the last report is recent
+	if lead == nil {
+		return // no participant has joined yet
+	}
+	h.moved(!lead.takes()) // with its next report the page may end this worker
+	if !now && time.Since(h.page.lastReport) < reportEvery {
+		return
 	}
 	h.page.lastReport = time.Now()
 	r := tab.Report{Type: "state", Connection: lead.conn, Detail: lead.detail, Activity: tab.Idle, Participants: len(h.workers)}
 	if lead.conn == tab.Reconnecting {
 		r.RetrySeconds = max(0, time.Until(lead.retryAt).Seconds())
-		r.Refusal = lead.refusal
+		r.Refusal, r.Attempts = lead.refusal, lead.unopened
 	}
+	r.Transfer, r.Moved = lead.transfer(), h.account.Totals()
 	r.DataFailures, r.DataStatus, r.DataError = lead.trouble.failures, lead.trouble.status, lead.trouble.reason
 	if c := lead.client; c != nil {
 		p := c.Progress()
@@ -78,10 +91,17 @@ func (h *scheduler) report(now bool) {
 		if p.Done > 0 {
 			r.Loss, r.Accuracy = &p.Loss, &p.Accuracy
 		}
+		r.Outcome, r.Run = p.Outcome, runOf(c)
+		if !lead.due.IsZero() && (c.Order() > 0 || p.Activity == tab.Sending) {
+			left := max(0, time.Until(lead.due).Seconds())
+			r.Due = &left
+		}
 		if welcome := c.Welcome(); welcome != nil {
 			r.Participant = int(welcome.Participant)
 		}
 		compared(&r, c)
+	} else {
+		r.Outcome = lead.past.Outcome
 	}
 	for _, w := range h.workers {
 		switch w.conn {
@@ -90,12 +110,13 @@ func (h *scheduler) report(now bool) {
 			r.RefusedWhy = w.detail
 		}
 		r.BytesUp, r.BytesDown, r.Rate = r.BytesUp+w.up, r.BytesDown+w.down, r.Rate+w.meter.rate()
+		p := w.progress()
+		r.Contributions, r.Trained, r.Rejected = r.Contributions+p.Accepted, r.Trained+p.Trained, r.Rejected+p.Rejected
 		c := w.client
 		if c == nil {
 			continue
 		}
-		p := c.Progress()
-		r.Contributions, r.Rejected, r.Examples = r.Contributions+p.Accepted, r.Rejected+p.Rejected, r.Examples+c.Examples()
+		r.Examples += c.Examples()
 		here, assigned := c.Shards()
 		r.Shards, r.ShardsTotal = r.Shards+here, r.ShardsTotal+assigned
 		if welcome := c.Welcome(); welcome != nil {
@@ -103,6 +124,63 @@ func (h *scheduler) report(now bool) {
 		}
 	}
 	h.page.post(fields.Map(r))
+}
+
+// moved tells the page what has left or reached the tab; now says that it cannot wait.
+func (h *scheduler) moved(now bool) {
+	if h.account.Pending() && (now || time.Since(h.page.lastMoved) >= movedEvery) {
+		h.page.lastMoved = time.Now()
+		h.page.post(fields.Map(h.account.Take()))
+	}
+}
+
+// nextReport returns after which time the page is to be told something though nothing
+// happens; 0: never.
+func (h *scheduler) nextReport() time.Duration {
+	if h.account.Pending() {
+		return max(movedEvery-time.Since(h.page.lastMoved), time.Millisecond)
+	}
+	for _, w := range h.workers {
+		if w.sending > 0 {
+			return movedEvery
+		}
+	}
+	return 0
+}
+
+// takes reports whether the participant takes part, or tries to.
+func (w *worker) takes() bool {
+	return w.conn == tab.Joined || w.conn == tab.Connecting || w.conn == tab.Reconnecting
+}
+
+// progress returns what the participant has done so far, once it has left too.
+func (w *worker) progress() client.Progress {
+	if w.client == nil {
+		return w.past
+	}
+	return w.client.Progress()
+}
+
+// runOf returns how the run stands, as the coordinator said last.
+func runOf(c *client.Client) *tab.Run {
+	s := c.Status()
+	if s == nil {
+		return nil
+	}
+	r := &tab.Run{
+		Phase: s.Phase.String(), Round: int(s.Round), Version: int(s.Version),
+		Participants: int(s.Participants), Evaluated: int(s.Evaluated), Finished: s.Reason,
+	}
+	if r.Phase != protocol.PhaseFinished.String() {
+		r.Finished = ""
+	}
+	if s.Evaluated > 0 {
+		r.TestLoss = &s.TestLoss
+		if w := c.Welcome(); w != nil && client.SpecOf(w.Model).Classes() > 0 {
+			r.TestAccuracy = &s.TestAccuracy
+		}
+	}
+	return r
 }
 
 // compared adds what models do on the tab's own hold-out.

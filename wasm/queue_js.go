@@ -3,6 +3,7 @@ package main
 import (
 	"sync"
 	"syscall/js"
+	"time"
 )
 
 // ownCommand is what the page asks for about the tab's own data.
@@ -10,6 +11,9 @@ type ownCommand struct {
 	kind    string
 	message js.Value
 }
+
+// effortCommand is which share of the time to train.
+type effortCommand struct{ percent int }
 
 // jobDone is what a job has the loop do.
 type jobDone struct {
@@ -69,8 +73,19 @@ func (w *waker) wake() {
 	}
 }
 
-// wait returns when there may be an event.
-func (w *waker) wait() { <-w.pending }
+// wait returns when there may be an event, or after the given time; 0 is no limit.
+func (w *waker) wait(limit time.Duration) {
+	if limit == 0 {
+		<-w.pending
+		return
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-w.pending:
+	case <-timer.C:
+	}
+}
 
 // yield lets the browser run what is pending: a message to oneself arrives behind
 // all that came before.

@@ -6,6 +6,7 @@ import (
 
 	"fedtab/compress"
 	"fedtab/learn/kernel"
+	"fedtab/tab"
 )
 
 // scheduler runs the tab's participants, usually one, which take turns on its
@@ -17,6 +18,8 @@ type scheduler struct {
 	own     *own
 	workers []*worker
 	turn    int // index of the participant that had the last slice
+	pace    tab.Pace
+	account tab.Account // of all that the tab moves
 }
 
 // maxParticipants is how many participants a tab may have.
@@ -38,6 +41,7 @@ func train() {
 
 func (h *scheduler) loop() {
 	lastSleep := time.Now()
+	var rest time.Duration // that is left until the next slice
 	for {
 		for _, e := range h.queue.take() {
 			h.command(e)
@@ -49,16 +53,31 @@ func (h *scheduler) loop() {
 			w.save()
 		}
 		w := h.next()
-		if w == nil {
-			h.report(true)
-			for _, w := range h.workers {
-				w.meter.pause()
+		if w == nil || rest > 0 {
+			h.report(w == nil)
+			if w == nil {
+				for _, w := range h.workers {
+					w.meter.pause()
+				}
 			}
-			h.waker.wait()
+			limit := h.nextReport()
+			if w != nil && (limit == 0 || rest < limit) {
+				limit = rest
+			}
+			began := time.Now()
+			h.waker.wait(limit)
+			took := time.Since(began)
+			h.pace.Rested(took)
+			rest = max(rest-took, 0)
 			continue
 		}
+		began := time.Now()
 		w.slice()
-		h.report(false)
+		rest = h.pace.Worked(time.Since(began))
+		h.report(w.client.Progress().Activity == tab.Packing) // which the next slice does
+		if rest > 0 {
+			continue
+		}
 		if time.Since(lastSleep) > sleepEvery {
 			time.Sleep(time.Millisecond)
 			lastSleep = time.Now()
@@ -87,7 +106,7 @@ func (h *scheduler) command(e event) {
 		case "forget":
 			h.forget()
 			return
-		case "personalise", "download":
+		case "personalise", "download", "model":
 			if w := h.lead(); w != nil {
 				h.personal(w, e)
 			}
@@ -98,6 +117,9 @@ func (h *scheduler) command(e event) {
 	case jobDone:
 		h.own.done(e)
 		return
+	case effortCommand:
+		h.pace.Set(e.percent)
+		return
 	}
 	join, ok := e.(joinCommand)
 	if !ok {
@@ -107,12 +129,12 @@ func (h *scheduler) command(e event) {
 		return
 	}
 	for len(h.workers) < min(max(join.participants, 1), maxParticipants) {
-		h.workers = append(h.workers, &worker{queue: newQueue(h.waker), own: h.own, fetching: map[uint32]bool{}, visible: true, paused: h.paused()})
+		h.workers = append(h.workers, &worker{queue: newQueue(h.waker), own: h.own, account: &h.account, visible: true, paused: h.paused()})
 	}
 	for i, w := range h.workers {
 		e := join
-		if i > 0 && e.tab != "" {
-			e.tab += "." + strconv.Itoa(i) // each keeps what is its own
+		if n := join.first + i; n > 0 && e.tab != "" {
+			e.tab += "." + strconv.Itoa(n) // each keeps what is its own
 		}
 		w.handle(e)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"fedtab/learn/data"
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 // fetchesAtOnce bounds the shards under way. Browsers open about six
@@ -39,22 +41,45 @@ type fetchTrouble struct {
 	failures int // in a row; 0: the newest fetch has succeeded
 }
 
+// stubborn is the number of failures in a row after which an order does not wait for the
+// shards that are missing.
+const stubborn = 4
+
 // fetchShards begins to fetch what is missing.
 func (w *worker) fetchShards() {
-	for _, n := range w.client.Missing() {
+	missing := w.client.Missing()
+	if len(missing) == 0 {
+		w.trouble = fetchTrouble{} // what could not be fetched is not wanted any more
+	}
+	for _, n := range missing {
 		if len(w.fetching) >= fetchesAtOnce {
 			return
 		}
-		if w.fetching[n] {
+		if _, under := w.fetching[n]; under {
 			continue
 		}
-		w.fetching[n] = true
+		w.fetching[n] = 0
 		go fetchShard(w.queue, baseOf(w.url), w.origin, n)
+	}
+}
+
+// resumeFetches ends the pauses after fetches that have failed.
+func (w *worker) resumeFetches() {
+	maps.DeleteFunc(w.fetching, func(_ uint32, pause int) bool { return pause > 0 })
+	if w.client != nil {
+		w.fetchShards()
 	}
 }
 
 func (w *worker) shardFetched(e shardFetched) {
 	delete(w.fetching, e.number)
+	if e.bytes > 0 || e.err == nil {
+		entry := tab.Entry{Kind: tab.Examples, Bytes: e.bytes}
+		if e.set != nil {
+			entry.Examples = e.set.Len()
+		}
+		w.moved(entry)
+	}
 	if w.client == nil {
 		return
 	}
@@ -69,9 +94,13 @@ func (w *worker) shardFetched(e shardFetched) {
 		why := &noShard{reason: e.err.Error()}
 		errors.As(e.err, &why)
 		w.trouble = fetchTrouble{*why, w.trouble.failures + 1}
-		w.fetching[e.number] = true // not again before the pause is over
-		pause := protocol.Backoff(w.trouble.failures-1, rand.Float64())
-		time.AfterFunc(pause, func() { w.queue.put(fetchDue{e.number}) })
+		if w.trouble.failures >= stubborn {
+			w.client.MakeDo()
+		}
+		w.pauses++
+		due := fetchDue{e.number, w.pauses}
+		w.fetching[e.number] = due.pause // not again before it is over
+		time.AfterFunc(protocol.Backoff(w.trouble.failures-1, rand.Float64()), func() { w.queue.put(due) })
 		return
 	}
 	w.trouble = fetchTrouble{}
@@ -87,13 +116,13 @@ func baseOf(socket string) string {
 }
 
 func fetchShard(q *queue, base, source string, n uint32) {
-	set, err := getShard(base + source + "/" + strconv.FormatUint(uint64(n), 10))
-	q.put(shardFetched{source, n, set, err})
+	set, bytes, err := getShard(base + source + "/" + strconv.FormatUint(uint64(n), 10))
+	q.put(shardFetched{source, n, set, bytes, err})
 }
 
-// getShard fetches and reads a shard. An error of the network or of the answer is a
-// *noShard.
-func getShard(url string) (*data.Set, error) {
+// getShard fetches and reads a shard, and returns how many bytes have travelled. An error
+// of the network or of the answer is a *noShard.
+func getShard(url string) (*data.Set, int64, error) {
 	abort := js.Global().Get("AbortController").New()
 	timer := time.AfterFunc(fetchTimeout, func() { abort.Call("abort") })
 	defer timer.Stop()
@@ -105,20 +134,40 @@ func getShard(url string) (*data.Set, error) {
 	}
 	response, err := await(js.Global().Call("fetch", url, map[string]any{"signal": abort.Get("signal")}))
 	if err != nil {
-		return nil, failed(err)
+		return nil, 0, failed(err)
 	}
 	if !response.Get("ok").Bool() {
 		status := response.Get("status").Int()
-		return nil, &noShard{status, fmt.Sprintf("the coordinator answers %d", status)}
+		return nil, 0, &noShard{status, fmt.Sprintf("the coordinator answers %d", status)}
 	}
 	buffer, err := await(response.Call("arrayBuffer"))
 	if err != nil {
-		return nil, failed(err)
+		return nil, 0, failed(err)
 	}
 	a := js.Global().Get("Uint8Array").New(buffer)
 	b := make([]byte, a.Length())
 	js.CopyBytesToGo(b, a)
-	return data.ReadShard(bytes.NewReader(b), shardLimit)
+	set, err := data.ReadShard(bytes.NewReader(b), shardLimit)
+	return set, wireBytes(url, len(b)), err
+}
+
+// wireBytes returns how many bytes of a file have travelled, 0 if the browser had it: as
+// the browser says, or else its size.
+func wireBytes(url string, size int) int64 {
+	p := js.Global().Get("performance")
+	entries := p.Call("getEntriesByName", url)
+	n := entries.Length()
+	if n == 0 {
+		return int64(size)
+	}
+	moved := entries.Index(n - 1).Get("transferSize")
+	if p.Call("getEntriesByType", "resource").Length() > 100 { // a browser stops at 250
+		p.Call("clearResourceTimings")
+	}
+	if moved.Type() != js.TypeNumber {
+		return int64(size)
+	}
+	return int64(moved.Int())
 }
 
 // await waits for a promise. It must not be called by the loop, or within a

@@ -65,19 +65,24 @@ func newWebSocket(url string) (ws js.Value, err error) {
 	return js.Global().Get("WebSocket").New(url), nil
 }
 
-// send writes a message's frames. What a closed socket does not take is lost.
-func (s *socket) send(m protocol.Message) {
+// send writes a message's frames, and reports whether the socket has taken them all.
+func (s *socket) send(m protocol.Message) bool {
 	if s.buf == nil {
 		s.buf = make([]byte, 0, protocol.MaxFrame)
 	}
 	for f := range protocol.Frames(m, s.buf) {
+		if s.ws.Get("readyState").Int() != 1 { // OPEN
+			return false
+		}
 		a := js.Global().Get("Uint8Array").New(len(f))
 		js.CopyBytesToJS(a, f)
-		if s.ws.Get("readyState").Int() == 1 { // OPEN
-			s.ws.Call("send", a)
-		}
+		s.ws.Call("send", a)
 	}
+	return true
 }
+
+// unsent returns how many bytes wait to be sent.
+func (s *socket) unsent() int64 { return int64(s.ws.Get("bufferedAmount").Int()) }
 
 // close closes the socket; its events are of no interest any more.
 func (s *socket) close() {
@@ -121,13 +126,22 @@ func (w *worker) closed(code protocol.CloseCode, detail string) {
 		}
 		return
 	}
-	pause := protocol.Backoff(w.attempts, rand.Float64())
 	w.attempts++
-	w.conn, w.detail = tab.Reconnecting, detail
-	w.retryAt = time.Now().Add(pause)
-	generation := w.generation
-	if !w.opened || code == protocol.CloseOverloaded { // the place of an address is refused after the hello
-		go askAtDoor(w.queue, generation, w.url)
+	w.retry(protocol.Backoff(w.attempts-1, rand.Float64()))
+	w.detail = detail
+	if !w.opened {
+		w.unopened++
 	}
+	if w.offline {
+		w.refusal = tab.Offline
+	} else if !w.opened || code == protocol.CloseOverloaded { // the place of an address is refused after the hello
+		go askAtDoor(w.queue, w.generation, w.url)
+	}
+}
+
+// retry connects again after a pause.
+func (w *worker) retry(pause time.Duration) {
+	w.conn, w.retryAt = tab.Reconnecting, time.Now().Add(pause)
+	generation := w.generation
 	time.AfterFunc(pause, func() { w.queue.put(reconnectDue{generation}) })
 }

@@ -18,10 +18,12 @@ type (
 	joinCommand struct {
 		socket, task, tab, invite string
 		participants              int
+		first                     int // of those of the tab, which other workers may share
 	}
-	leaveCommand struct{}
-	tabCommand   struct{ state protocol.TabState }
-	pauseCommand struct{ paused bool }
+	leaveCommand   struct{}
+	tabCommand     struct{ state protocol.TabState }
+	pauseCommand   struct{ paused bool }
+	networkCommand struct{ online bool }
 
 	socketOpened  struct{ generation int }
 	socketMessage struct {
@@ -36,21 +38,29 @@ type (
 	reconnectDue struct{ generation int }
 	doorAnswered struct { // after a socket that was refused
 		generation int
+		reached    bool // the coordinator has answered
 		code, why  string
+		bytes      int64
 	}
 	shardFetched struct {
 		source string
 		number uint32
 		set    *data.Set
+		bytes  int64
 		err    error
 	}
-	fetchDue struct{ number uint32 } // after a fetch that failed
+	fetchDue struct { // after a fetch that failed
+		number uint32
+		pause  int
+	}
+	orderHurries struct{ order uint64 } // a part of its time is over
 )
 
 // worker is one participant.
 type worker struct {
-	queue *queue
-	own   *own // the tab's own data
+	queue   *queue
+	own     *own         // the tab's own data
+	account *tab.Account // of all that the tab moves
 
 	client    *client.Client
 	workspace *client.Workspace
@@ -61,12 +71,18 @@ type worker struct {
 	attempts   int // to connect since the last welcome
 	retryAt    time.Time
 	opened     bool   // the newest socket has been open
+	unopened   int    // sockets in a row that never were
+	offline    bool   // the browser has no network
 	refusal    string // code of why it was refused, empty if it was not
 	url, task  string
 	body       protocol.Assembler
 	bye        *protocol.Bye
+	sending    int64           // bytes of the answer that was sent last; 0: they have left
+	due        time.Time       // of the newest order; zero: none
+	past       client.Progress // of a client that is no more
 
-	fetching map[uint32]bool
+	fetching map[uint32]int // shards under way, as 0, or that wait, by the number of their pause
+	pauses   int            // counts them
 	trouble  fetchTrouble
 	origin   string // of the shards
 
@@ -130,6 +146,8 @@ func (w *worker) handle(e event) {
 		w.join(e)
 	case leaveCommand:
 		w.leave()
+	case networkCommand:
+		w.networkChanged(e.online)
 	case pauseCommand:
 		w.paused = e.paused
 		w.tabChanged()
@@ -138,7 +156,7 @@ func (w *worker) handle(e event) {
 		w.tabChanged()
 	case socketOpened:
 		if e.generation == w.generation {
-			w.opened, w.refusal = true, ""
+			w.opened, w.refusal, w.unopened = true, "", 0
 			w.send([]protocol.Message{w.client.Hello()})
 		}
 	case socketMessage:
@@ -167,9 +185,15 @@ func (w *worker) handle(e event) {
 	case shardFetched:
 		w.shardFetched(e)
 	case fetchDue:
-		delete(w.fetching, e.number)
-		if w.client != nil {
-			w.fetchShards()
+		if w.fetching[e.number] == e.pause {
+			delete(w.fetching, e.number)
+			if w.client != nil {
+				w.fetchShards()
+			}
+		}
+	case orderHurries:
+		if w.client != nil && w.client.Order() == e.order {
+			w.client.MakeDo()
 		}
 	}
 }
@@ -179,7 +203,7 @@ func (w *worker) join(e joinCommand) {
 		return
 	}
 	w.url, w.task = e.socket, e.task
-	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite, Compare: w.own.data != nil})
+	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite, Compare: w.own.data != nil, Watched: true})
 	if w.own.schema != nil && w.own.data == nil {
 		w.client = nil
 		w.conn, w.detail = tab.Refused, "this task wants data of yours: bring it first"
@@ -194,8 +218,9 @@ func (w *worker) join(e joinCommand) {
 	}
 	w.client.SetTab(w.tab())
 	w.workspace, w.spec, w.up, w.down, w.attempts = nil, "", 0, 0, 0
-	w.fetching = map[uint32]bool{}
-	w.conn, w.detail, w.refusal = tab.Connecting, "", ""
+	w.fetching, w.trouble = map[uint32]int{}, fetchTrouble{}
+	w.conn, w.detail, w.refusal, w.unopened = tab.Connecting, "", "", 0
+	w.sending, w.due, w.past = 0, time.Time{}, client.Progress{}
 	w.joins++
 	w.steps = 1
 	w.keep = keeper{}
@@ -213,7 +238,11 @@ func (w *worker) leave() {
 	}
 	w.generation++
 	w.joins++
+	if w.client != nil {
+		w.past = w.client.Progress()
+	}
 	w.client, w.workspace = nil, nil
+	w.sending, w.due = 0, time.Time{}
 	w.forget(func() { w.conn, w.detail = tab.Left, "" })
 }
 
@@ -267,7 +296,9 @@ func (w *worker) receive(frame []byte) {
 
 // received handles a complete message.
 func (w *worker) received(m protocol.Message) {
-	w.down += protocol.WireSize(m, false)
+	e := w.client.Entry(m, false)
+	w.down += e.Bytes
+	w.moved(e)
 	if bye, ok := m.(*protocol.Bye); ok {
 		w.bye = bye
 	}
@@ -282,8 +313,11 @@ func (w *worker) received(m protocol.Message) {
 			w.workspace, w.spec = w.client.NewWorkspace(), welcome.Run
 		}
 	}
-	if s, ok := m.(*protocol.Shards); ok {
-		w.origin = s.Source
+	switch m := m.(type) {
+	case *protocol.Shards:
+		w.origin = m.Source
+	case *protocol.Order:
+		w.ordered(m)
 	}
 	w.send(out)
 	w.fetchShards()
@@ -304,7 +338,54 @@ func (w *worker) send(out []protocol.Message) {
 		return // what must not be lost is kept by the client
 	}
 	for _, m := range out {
-		w.up += protocol.WireSize(m, true)
-		w.socket.send(m)
+		if !w.socket.send(m) {
+			return // closed; its event is under way
+		}
+		e := w.client.Entry(m, true)
+		w.up += e.Bytes
+		w.moved(e)
+		if _, ok := m.(*protocol.Contribution); ok {
+			w.sending = e.Bytes
+		}
 	}
+}
+
+// moved counts what has left or reached the tab.
+func (w *worker) moved(e tab.Entry) {
+	e.At = time.Now().UnixMilli()
+	w.account.Add(e)
+}
+
+// ordered notes when an order is due. Once a quarter of that time is over, training
+// begins with the shards that are there.
+func (w *worker) ordered(o *protocol.Order) {
+	if o.Order >= protocol.EnquiryOrders {
+		return
+	}
+	w.due = time.Time{}
+	if w.trouble.failures >= stubborn {
+		w.client.MakeDo()
+	}
+	if left := time.Duration(o.Deadline) * time.Millisecond; left > 0 {
+		w.due = time.Now().Add(left)
+		time.AfterFunc(left/4, func() { w.queue.put(orderHurries{o.Order}) })
+	}
+}
+
+// transfer returns the body that is on its way, nil if there is none.
+func (w *worker) transfer() *tab.Transfer {
+	if w.socket == nil {
+		w.sending = 0
+		return nil
+	}
+	if n, total := w.body.Received(); total > 0 {
+		return &tab.Transfer{Done: n, Total: total}
+	}
+	if w.sending > 0 {
+		if left := w.socket.unsent(); left > 0 {
+			return &tab.Transfer{Up: true, Done: max(w.sending-left, 0), Total: w.sending}
+		}
+		w.sending = 0
+	}
+	return nil
 }

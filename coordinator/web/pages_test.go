@@ -1,0 +1,96 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"fedtab/coordinator/hub"
+	"fedtab/coordinator/quota"
+	"fedtab/static"
+)
+
+// pagesOf serves the pages of studies.
+func pagesOf(t *testing.T, studies ...*Study) *httptest.Server {
+	t.Helper()
+	frame, err := static.OpenFrame()
+	if errors.Is(err, static.ErrUnbuilt) {
+		t.Skip("static/dist is empty: run make build")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	s := httptest.NewServer(New(studies, hub.New(nil, hub.DefaultLimits(), log), NewPages(frame), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// visit returns the response to a browser, which does not follow redirects.
+func visit(t *testing.T, url string, header ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/html")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Body.Close()
+	b, err := io.ReadAll(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, string(b)
+}
+
+func TestPeoplesPages(t *testing.T) {
+	digits, _ := studyOf(t, "mnist-2nn")
+	votes, _ := studyOf(t, "anes96")
+	alone, both := pagesOf(t, digits), pagesOf(t, digits, votes)
+	for _, c := range []struct {
+		name, url string
+		header    []string
+		status    int
+		location  string
+		has       []string
+	}{
+		{"one task", alone.URL + "/", nil, 302, "t/mnist-2nn", nil},
+		{"one task, with an invite", alone.URL + "/?invite=x", nil, 302, "t/mnist-2nn?invite=x", nil},
+		{"home", both.URL + "/", nil, 200, "", []string{`<html lang="en"`, `href="t/mnist-2nn"`, `href="t/anes96"`, `data-kind="home"`}},
+		{"task", both.URL + "/t/mnist-2nn", nil, 200, "", []string{`<h1 id="task-title"`, "60,000", `src="../host.`, `data-testid="join"`, `"kind":"task"`}},
+		{"German", both.URL + "/t/mnist-2nn", []string{"Accept-Language", "fr, de-AT;q=0.8, en;q=0.5"}, 200, "", []string{`<html lang="de"`, `href="?lang=en"`}},
+		{"chosen", both.URL + "/t/mnist-2nn", []string{"Accept-Language", "de", "Cookie", languageCookie + "=en"}, 200, "", []string{`<html lang="en"`}},
+		{"choice", both.URL + "/t/mnist-2nn?invite=x&lang=de", nil, 303, "mnist-2nn?invite=x", nil},
+		{"choice at home", both.URL + "/?lang=de", nil, 303, "./", nil},
+		{"no such language", both.URL + "/?lang=xx", nil, 200, "", []string{`<html lang="en"`}},
+		{"no such task", both.URL + "/t/none", nil, 404, "", []string{"There is no such page", `href=".././"`, `data-kind="absent"`}},
+		{"no such page", both.URL + "/a/b.html", nil, 404, "", []string{"There is no such page"}},
+	} {
+		w, body := visit(t, c.url, c.header...)
+		if w.StatusCode != c.status || w.Header.Get("Location") != c.location {
+			t.Errorf("%s: status %d, location %q, want %d, %q", c.name, w.StatusCode, w.Header.Get("Location"), c.status, c.location)
+		}
+		for _, want := range c.has {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: the page lacks %s", c.name, want)
+			}
+		}
+		if strings.Contains(body, "asset:") || strings.Contains(body, "{{") {
+			t.Errorf("%s: the page is not filled in", c.name)
+		}
+	}
+	w, _ := visit(t, both.URL+"/?lang=de")
+	if cookie := w.Header.Get("Set-Cookie"); !strings.HasPrefix(cookie, languageCookie+"=de;") || !strings.Contains(cookie, "SameSite=Lax") {
+		t.Errorf("the choice of a language is kept as %q", cookie)
+	}
+}
