@@ -148,7 +148,7 @@ func blank(t *testing.T, in context.Context, address string, scripts ...string) 
 // of a network that fails, of a handshake or a stream that is refused, or of a header
 // that counts for encrypted pages only.
 func (b *tab) expected(text string) bool {
-	return b.offline && (strings.Contains(text, "ERR_") || strings.HasPrefix(text, "WebSocket connection to") || strings.Contains(text, "429 (Too Many Requests)")) ||
+	return b.offline && (strings.Contains(text, "ERR_") || strings.HasPrefix(text, "WebSocket connection to") || strings.HasPrefix(text, "Failed to load resource")) ||
 		strings.HasPrefix(text, "The Cross-Origin-Opener-Policy header has been ignored")
 }
 
