@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -21,6 +23,7 @@ func TestHomeScreenshots(t *testing.T) {
 	b.pictures("screen-2-task")
 	b = open(t, c.url()+"t/none")
 	b.pictures("absent")
+	b.absent()
 	b = open(t, c.url()+"t/own-vote")
 	b.reads("Understand")
 	b.pictures("task-own")
@@ -41,6 +44,14 @@ func TestHomeScreenshots(t *testing.T) {
 	await(t, "the run is finished", func() bool { return c.state("digits").Finished != "" })
 	await(t, "home says so", func() bool { return js[bool](home, "document.body.innerText.includes('Finished')") })
 	home.pictures("home-3-finished")
+}
+
+// absent drops what the console says of an address that there is not.
+func (b *tab) absent() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.problems = slices.DeleteFunc(b.problems, func(p string) bool { return strings.Contains(p, "404 (Not Found)") })
 }
 
 // reads waits until the page has a text.
