@@ -1,11 +1,13 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"syscall/js"
 	"time"
 
+	"fedtab/api"
 	"fedtab/jsvalue"
 	"fedtab/protocol/invite"
 )
@@ -249,4 +251,9 @@ func fetchJSON(address string, done func(v any, problem string)) {
 		return nil
 	})
 	js.Global().Call("fetchJSON", address).Call("then", got, failed)
+}
+
+// has reports whether there is a task of a name.
+func (p *Page) has(name string) bool {
+	return slices.ContainsFunc(p.Tasks, func(t api.Card) bool { return t.Name == name })
 }

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"cmp"
-	"slices"
 
 	"fedtab/api"
 )
@@ -135,9 +134,4 @@ func share(x *float64) string {
 		return "0"
 	}
 	return exact(*x)
-}
-
-// has reports whether there is a task of a name.
-func (p *Page) has(name string) bool {
-	return slices.ContainsFunc(p.Tasks, func(t api.Card) bool { return t.Name == name })
 }

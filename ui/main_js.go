@@ -37,7 +37,7 @@ func Run() {
 			view.numbers(page)
 			return
 		}
-		if err := renderer.Render(env.RunBuild(root)); err != nil {
+		if err := renderer.Render(build(env, root)); err != nil {
 			panic(err)
 		}
 		js.Global().Call("fedtabRendered")
