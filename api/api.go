@@ -5,11 +5,55 @@ package api
 
 import "fedtab/learn/data"
 
-// TaskName is one entry of /api/tasks.
-type TaskName struct {
-	Name  string `json:"name"`
-	Title string `json:"title"`
-	Phase string `json:"phase"`
+// Card is one entry of /api/tasks: a task as a person chooses it.
+type Card struct {
+	Name         string                 `json:"name"`
+	Title        string                 `json:"title"`
+	Description  string                 `json:"description"`
+	Translations map[string]Translation `json:"translations,omitempty"` // by language
+	Join         string                 `json:"join"`
+	Phase        string                 `json:"phase"`
+	Participants int                    `json:"participants"`
+	Fewest       int                    `json:"fewest"` // participants without whom no round opens
+	Round        int                    `json:"round"`
+	Version      int                    `json:"version"`
+	Stop         Stop                   `json:"stop"`
+	Progress     *float64               `json:"progress"`     // as in Task
+	SecondsLeft  *float64               `json:"seconds_left"` // as in Task
+	TestAccuracy *float64               `json:"test_accuracy"`
+	TestRMSE     *float64               `json:"test_rmse"` // in the unit of the target
+	Model        Model                  `json:"model"`
+	Data         CardData               `json:"data"`
+	Cost         Cost                   `json:"cost"`
+	Download     bool                   `json:"download"` // the model is handed out
+}
+
+// Translation has the texts of a task in another language than that of its title; a
+// text that is empty is not translated.
+type Translation struct {
+	Title       string `json:"title,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
+// CardData is what is learned from.
+type CardData struct {
+	Summary    string   `json:"summary"`               // in words
+	Public     bool     `json:"public"`                // the coordinator hands it out
+	Own        bool     `json:"own"`                   // participants bring it
+	Columns    []string `json:"columns,omitempty"`     // the first MaxShown features of a table
+	ClassNames []string `json:"class_names,omitempty"` // the first MaxShown of a classification, by label
+	Picture    bool     `json:"picture,omitempty"`     // there is a picture.png
+}
+
+// MaxShown is the max number of columns and classes that a Card names.
+const MaxShown = 12
+
+// Cost is what a participant pays. Figures are estimates until the run has rounds.
+type Cost struct {
+	DataBytes    int64    `json:"data_bytes"`    // public examples that a new participant fetches
+	BytesUp      int64    `json:"bytes_up"`      // of a participant in a round
+	BytesDown    int64    `json:"bytes_down"`    // of a participant in a round
+	RoundSeconds *float64 `json:"round_seconds"` // of a round; null before the first
 }
 
 // Door is /api/door: whether a WebSocket handshake and a new participant's hello, or a
@@ -21,8 +65,10 @@ type Door struct {
 	RetrySeconds float64 `json:"retry_seconds,omitempty"`
 }
 
-// Task is /api/tasks/NAME, and, without Rounds, Curve and Data.Own, a "state" event.
+// Task is /api/tasks/NAME, and, without Fixed, FixedData, Rounds and Curve, a "state"
+// event.
 type Task struct {
+	Fixed
 	Name         string   `json:"name"`
 	Title        string   `json:"title"`
 	Description  string   `json:"description"`
@@ -37,6 +83,9 @@ type Task struct {
 	Round        int      `json:"round"`
 	Version      int      `json:"version"`
 	Participants int      `json:"participants"`
+	Progress     *float64 `json:"progress"`     // share of the run's rounds or time, 0 to 1; null without such a bound
+	SecondsLeft  *float64 `json:"seconds_left"` // at most, as a goal may end the run earlier; null while unknown
+	Cost         Cost     `json:"cost"`
 	Awaited      int      `json:"awaited,omitempty"`       // after a restart: participants of the open round that may still reconnect
 	AwaitedUntil string   `json:"awaited_until,omitempty"` // until when, RFC 3339
 	Survey       *Survey  `json:"survey,omitempty"`        // while the constants of own data are being made
@@ -51,6 +100,26 @@ type Task struct {
 	Problem    string  `json:"problem"`     // why the run makes no progress, empty while it can
 	Rounds     []Round `json:"rounds,omitempty"`
 	Curve      *Curve  `json:"curve,omitempty"`
+}
+
+// Versions is /api/tasks/NAME/versions: those whose model files can be had.
+type Versions struct {
+	Run      string    `json:"run"`      // whose they are
+	Versions []Version `json:"versions"` // newest first
+}
+
+// Version is a version with its figures on the test set.
+type Version struct {
+	Version      int `json:"version"` // also the number of the round that made it
+	Participants int `json:"participants"`
+	Test
+}
+
+// Fixed is what events leave out of a Task, because it does not change.
+type Fixed struct {
+	Translations map[string]Translation `json:"translations,omitempty"` // by language
+	Download     bool                   `json:"download,omitempty"`     // the model is handed out
+	Build        string                 `json:"build,omitempty"`        // identity of the page's files that are served
 }
 
 // Strategy is how contributions are combined.
@@ -78,9 +147,16 @@ type Data struct {
 	Classes int    `json:"classes"`
 	Shards  int    `json:"shards"`
 
-	Samples []string `json:"samples,omitempty"` // names of files to try a task with own data with, below /api/tasks/NAME/samples/
+	FixedData
+}
 
-	Own *data.Schema `json:"own,omitempty"` // what participants bring; absent if the coordinator has the data, and in events
+// FixedData is what events leave out of a Task's Data, because it does not change.
+type FixedData struct {
+	Samples    []string     `json:"samples,omitempty"`     // names of files to try a task with own data with, below /api/tasks/NAME/samples/
+	Columns    []string     `json:"columns,omitempty"`     // features of a table
+	ClassNames []string     `json:"class_names,omitempty"` // of a classification, by label
+	Picture    bool         `json:"picture,omitempty"`     // there is a picture.png
+	Own        *data.Schema `json:"own,omitempty"`         // what participants bring; absent if the coordinator has the data
 }
 
 // Packing names the codecs.
@@ -229,4 +305,5 @@ const (
 	DefaultRounds = 100  // rounds without ?limit
 	MaxRounds     = 1000 // ?limit at most
 	MaxPoints     = 1000 // ?points at most
+	MaxVersions   = 100  // of /api/tasks/NAME/versions
 )

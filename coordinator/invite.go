@@ -17,6 +17,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"fedtab/coordinator/qrcode"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
@@ -87,14 +88,14 @@ func inviteCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	text := made.Code
 	if page = cmp.Or(page, made.Page); page != "" {
-		text = invite.Link(page, made.Code)
+		text = invite.Link(page, o.Task, made.Code)
 	} else {
 		fmt.Fprintln(stderr, "no coordinator serves the data, so this is the code alone: --public-url makes a link of it")
 	}
 	fmt.Fprintf(stdout, "%s\n\ninvite %s to %s: %s, until %s\n", text, made.ID, o.Task, participants(o.Uses), made.Expires.Local().Format(time.RFC1123Z))
 	if terminal := isTerminal(stdout); (terminal || *qr) && !*noQR {
 		fmt.Fprintln(stdout)
-		return writeQR(stdout, text, terminal)
+		return qrcode.Write(stdout, text, terminal)
 	}
 	return nil
 }
@@ -288,4 +289,14 @@ func revokeInvite(ctx context.Context, dir string, id invite.ID, out io.Writer) 
 	}
 	_, err = fmt.Fprintf(out, "invite %s admits no further participant; those that have joined stay\n", id)
 	return err
+}
+
+// isTerminal reports whether w is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

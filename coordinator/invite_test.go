@@ -13,8 +13,6 @@ import (
 	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
 	"fedtab/protocol/invite"
-
-	"rsc.io/qr"
 )
 
 // printed runs the program and returns what it prints, on both outputs together.
@@ -73,7 +71,7 @@ func TestInvite(t *testing.T) {
 	text := printed(t, 0, "invite", "--data", dir, "--task", "small", "--uses", "3", "--expires", "2d")
 	link, rest, _ := strings.Cut(text, "\n")
 	code := invite.Code(link)
-	if want := "http://" + s.Addr() + "/#invite=" + code; link != want {
+	if want := "http://" + s.Addr() + "/t/small#invite=" + code; link != want {
 		t.Errorf("it prints %q, want %q", link, want)
 	}
 	made, err := invite.Read(code)
@@ -96,7 +94,7 @@ func TestInvite(t *testing.T) {
 	alone := printed(t, 0, "invite", "--data", dir, "--task", "small", "--public-url", "https://example.org/fedtab")
 	link, _, _ = strings.Cut(alone, "\n")
 	other := invite.Code(link)
-	if !strings.HasPrefix(link, "https://example.org/fedtab/#invite=") {
+	if !strings.HasPrefix(link, "https://example.org/fedtab/t/small#invite=") {
 		t.Errorf("alone it prints %q, want a link below --public-url", link)
 	}
 
@@ -228,50 +226,5 @@ func TestJoinChanges(t *testing.T) {
 			t.Errorf("%q: it prints\n%s, want %q in it", test.join, lines, test.line)
 		}
 		printed(t, test.code, "invite", "--data", dir, "--task", "small")
-	}
-}
-
-// The drawing has the modules of the code, and the margin that scanners need.
-func TestQR(t *testing.T) {
-	text := "https://example.org/#invite=" + strings.Repeat("A", 60)
-	code, err := qr.Encode(text, qr.L)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, colours := range []bool{false, true} {
-		var out bytes.Buffer
-		if err := writeQR(&out, text, colours); err != nil {
-			t.Fatal(err)
-		}
-		drawn := out.String()
-		if colours != strings.Contains(drawn, "\x1b[") {
-			t.Errorf("colours %v: %q", colours, drawn)
-		}
-		drawn = strings.NewReplacer("\x1b[97;40m", "", "\x1b[0m", "").Replace(drawn)
-		var rows [][]bool // dark
-		for line := range strings.Lines(drawn) {
-			var top, bottom []bool
-			for _, r := range strings.TrimSuffix(line, "\n") {
-				top, bottom = append(top, r == '▄' || r == ' '), append(bottom, r == '▀' || r == ' ')
-			}
-			rows = append(rows, top, bottom)
-		}
-		size := code.Size + 2*quietZone
-		if len(rows) < size {
-			t.Fatalf("%d rows, want at least %d", len(rows), size)
-		}
-		for y, row := range rows {
-			if len(row) != size {
-				t.Fatalf("row %d has %d modules, want %d", y, len(row), size)
-			}
-			for x, dark := range row {
-				if dark != code.Black(x-quietZone, y-quietZone) {
-					t.Fatalf("module %d, %d: dark %v, want %v", x, y, dark, !dark)
-				}
-			}
-		}
-	}
-	if err := writeQR(new(bytes.Buffer), strings.Repeat("A", 5000), false); err == nil {
-		t.Error("a code of 5000 characters is no error")
 	}
 }

@@ -1,22 +1,17 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"os"
-	"runtime"
-	"strconv"
 
 	"fedtab/coordinator/dataset"
-	"fedtab/learn"
-	"fedtab/learn/data"
 	"fedtab/learn/export"
+	"fedtab/learn/predict"
 )
 
 func predictCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
@@ -24,6 +19,7 @@ func predictCommand(_ context.Context, args []string, stdout, stderr io.Writer) 
 	name := fs.String("model", "", "safetensors file that coordinator export has written, of a model of a table")
 	table := fs.String("data", "", "CSV file of the rows, with the columns that the model was trained with")
 	outFile := fs.String("out", "-", "CSV file to write the predictions to, - for standard output")
+	skip := fs.Bool("skip-problems", false, "go on after rows with problems, and write the line and the problems of each row")
 	written := dialectFlags(fs, "--data")
 	if err := parse(fs, args, stdout); err != nil {
 		return err
@@ -38,7 +34,7 @@ func predictCommand(_ context.Context, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	p, err := loadPredictor(*name)
+	m, err := loadModel(*name)
 	if err != nil {
 		return fmt.Errorf("--model %s: %w", *name, err)
 	}
@@ -47,12 +43,19 @@ func predictCommand(_ context.Context, args []string, stdout, stderr io.Writer) 
 		return fmt.Errorf("--data: %w", err)
 	}
 	defer in.Close()
-	rows, err := data.ReadRows(in, *table, p.Encoding, dialect)
+	rows, err := m.Rows(in, *table, dialect)
 	if err != nil {
 		return err
 	}
-	z, err := learn.Outputs(p.model, p.Params, rows.Features)
+	rows.Strict = !*skip
+	// A table that is refused has no predictions: they are held until its end.
+	var held bytes.Buffer
+	w := predict.NewWriter(&held, m, *skip)
+	summary, err := m.Table(rows, w.Write)
 	if err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
 		return err
 	}
 	out, err := create("--out", *outFile, stdout)
@@ -60,19 +63,16 @@ func predictCommand(_ context.Context, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	defer out.Close()
-	if err := errors.Join(p.write(out, z), out.Close()); err != nil {
+	_, err = out.Write(held.Bytes())
+	if err := errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("--out %s: %w", *outFile, err)
 	}
-	return p.judge(stderr, rows)
+	judge(stderr, m, summary)
+	return nil
 }
 
-// predictor is a model of a table.
-type predictor struct {
-	*export.Model
-	model learn.Model
-}
-
-func loadPredictor(path string) (*predictor, error) {
+// loadModel reads a model of a table.
+func loadModel(path string) (*predict.Model, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -89,90 +89,31 @@ func loadPredictor(path string) (*predictor, error) {
 	if m.Encoding == nil {
 		return nil, errors.New("is a model of images, want one of a table")
 	}
-	model, err := learn.New(m.Spec)
-	if err != nil {
-		return nil, err
-	}
-	return &predictor{m, model}, nil
-}
-
-// write writes a line for each row with outputs z: the predicted number; or the class,
-// and the probability or score of each.
-func (p *predictor) write(w io.Writer, z []float32) error {
-	buffered := bufio.NewWriter(w)
-	out := csv.NewWriter(buffered)
-	line := []string{"prediction"}
-	kind := "probability_"
-	if !p.Spec.HasProbabilities() {
-		kind = "score_"
-	}
-	for _, c := range p.Classes {
-		line = append(line, kind+c)
-	}
-	out.Write(line) // Flush's error is kept
-	scores := make([]float64, len(p.Classes))
-	k := p.Spec.Outputs()
-	for ; len(z) > 0; z = z[k:] {
-		line = line[:0]
-		if target := p.Encoding.Target; p.Classes == nil {
-			line = append(line, strconv.FormatFloat(target.Mean+target.Deviation*float64(z[0]), 'g', 9, 64))
-		} else {
-			line = append(line, p.Classes[p.Spec.Class(z[:k])])
-			p.Spec.Scores(scores, z[:k])
-		}
-		for _, s := range scores {
-			line = append(line, strconv.FormatFloat(s, 'g', 6, 64))
-		}
-		out.Write(line)
-	}
-	out.Flush()
-	return errors.Join(out.Error(), buffered.Flush())
+	return predict.New(m)
 }
 
 // judge writes the figures of the rows that have a target.
-func (p *predictor) judge(w io.Writer, rows *data.Rows) error {
-	target := p.Encoding.Target
-	set, err := known(p.Encoding, rows)
-	if err != nil {
-		return err
+func judge(w io.Writer, m *predict.Model, s *predict.Summary) {
+	switch n := s.Rejected; {
+	case n == 1:
+		fmt.Fprintln(w, "1 row with problems has no prediction")
+	case n > 1:
+		fmt.Fprintf(w, "%d rows with problems have no prediction\n", n)
 	}
-	if set.Len() == 0 {
-		fmt.Fprintf(w, "%d rows, none with %s\n", rows.Len(), target.Name)
-		return nil
-	}
-	metrics, err := learn.Evaluate(p.model, p.Params, set, runtime.GOMAXPROCS(0))
-	if err != nil {
-		return err
+	known := s.Metrics.Examples
+	if known == 0 {
+		fmt.Fprintf(w, "%d rows, none with %s\n", s.Rows, m.Encoding.Target.Name)
+		return
 	}
 	without := ""
-	if n := rows.Len() - set.Len(); n > 0 {
-		without = fmt.Sprintf("; %d more rows without %s", n, target.Name)
+	if n := s.Rows - known; n > 0 {
+		without = fmt.Sprintf("; %d more rows without %s", n, m.Encoding.Target.Name)
 	}
-	if p.Classes == nil {
-		f := metrics.InUnits(target.Mean, target.Deviation).Figures()
+	f := s.Metrics.Figures()
+	if m.Classes == nil {
 		fmt.Fprintf(w, "%d rows: RMSE %.9g, MAE %.9g, R2 %.6f%s\n", f.Examples, f.RMSE, f.MAE, f.R2, without)
-		return nil
+		return
 	}
-	f := metrics.Figures()
 	fmt.Fprintf(w, "%d rows: accuracy %.2f%% (%d right), balanced accuracy %.2f%%, F1 %.4f%s\n",
-		f.Examples, 100*f.Accuracy, metrics.Correct, 100*f.BalancedAccuracy, f.F1, without)
-	return nil
-}
-
-// known returns the rows that have a target.
-func known(e *data.Encoding, rows *data.Rows) (*data.Set, error) {
-	features := len(e.Features())
-	values, labels, targets := []float32{}, []uint8{}, []float32{}
-	for i, y := range rows.Targets {
-		if math.IsNaN(y) {
-			continue
-		}
-		values = append(values, rows.Features[i*features:][:features]...)
-		labels = append(labels, uint8(y))
-		targets = append(targets, float32((y-e.Target.Mean)/e.Target.Deviation))
-	}
-	if e.Target.Classes == nil {
-		return data.NewMeasured([]int{features}, values, targets)
-	}
-	return data.NewLabelled([]int{features}, values, labels, len(e.Target.Classes))
+		f.Examples, 100*f.Accuracy, s.Metrics.Correct, 100*f.BalancedAccuracy, f.F1, without)
 }

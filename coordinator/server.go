@@ -113,10 +113,10 @@ func (s *Server) open() (err error) {
 		if err := t.CheckLive(); err != nil {
 			return err
 		}
-		if first, ok := titles[t.Title]; ok {
-			cfg.Log.Warn("two tasks have the same title: the page tells them apart by their names", "title", t.Title, "tasks", first+", "+t.Name)
+		if first, ok := titles[t.Title.String()]; ok {
+			cfg.Log.Warn("two tasks have the same title: the page tells them apart by their names", "title", t.Title.String(), "tasks", first+", "+t.Name)
 		} else {
-			titles[t.Title] = t.Name
+			titles[t.Title.String()] = t.Name
 		}
 		d, err := dataset.Open(t)
 		if err != nil {
@@ -204,6 +204,7 @@ func (s *Server) prepare(st *study) error {
 	}
 	st.Run, st.resumed = id, saved != nil
 	st.Version = func(v uint64) ([]float32, [32]byte, error) { return s.store.Model(id, v) }
+	st.Kept = func() ([]uint64, error) { return s.store.Kept(id) }
 	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), id))
 	if err != nil {
 		return err
@@ -221,7 +222,7 @@ func (s *Server) prepare(st *study) error {
 	st.room.Live = st.live
 	st.State = st.live.State
 	cfg := run.Config{
-		ID: id, Title: t.Title, Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
+		ID: id, Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(st.Data.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
@@ -289,7 +290,7 @@ func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.
 	rand.Read(b[:])
 	id = t.Name + "-" + hex.EncodeToString(b[:])
 	err = s.store.CreateRun(store.Run{
-		ID: id, Task: t.Name, Title: t.Title, Spec: t.YAML(), SpecHash: t.Hash(), DataHash: d.Hash, Seed: t.Seed, Created: time.Now(),
+		ID: id, Task: t.Name, Title: t.Title.String(), Spec: t.YAML(), SpecHash: t.Hash(), DataHash: d.Hash, Seed: t.Seed, Created: time.Now(),
 	})
 	s.cfg.Log.Info("run started", "task", t.Name, "run", id)
 	return id, nil, err
@@ -326,7 +327,7 @@ func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run, log *slog
 		if was.Join != t.Join {
 			log.Warn("join has changed, and the run goes on", "join", t.Join, "was", was.Join)
 		}
-		if err := s.store.SetTask(store.Run{ID: r.ID, Title: t.Title, Spec: t.YAML(), SpecHash: t.Hash()}); err != nil {
+		if err := s.store.SetTask(store.Run{ID: r.ID, Title: t.Title.String(), Spec: t.YAML(), SpecHash: t.Hash()}); err != nil {
 			return "", nil, err
 		}
 	}

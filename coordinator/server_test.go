@@ -476,7 +476,7 @@ func TestServePrints(t *testing.T) {
 	cfg := Config{Data: t.TempDir(), Tasks: []string{smallTask(t)}, Public: "http://study.example/"}
 	check := func(s *testServer, stands string) {
 		t.Helper()
-		want := "task small: small\n  run: " + s.studies[0].Run + " (" + stands + ")\n  page: http://study.example/#small\n  join: open (any participant may join, without an invite)\n  training: fedavg, 25450 parameters\n" +
+		want := "task small: small\n  run: " + s.studies[0].Run + " (" + stands + ")\n  page: http://study.example/t/small\n  join: open (any participant may join, without an invite)\n  training: fedavg, 25450 parameters\n" +
 			"  participants: at least 3 at a time, each with a browser and no data of its own\n" +
 			"  data: MNIST: 60,000 handwritten digits of 28 x 28 pixels, 10,000 more for testing; handed out in 100 shards\n"
 		var b strings.Builder

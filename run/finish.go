@@ -67,7 +67,11 @@ func (r *Run) stopReached() bool {
 		}
 	}
 	if r.roundsDone() && !r.evaluating {
-		r.finish(fmt.Sprintf("%d rounds done", r.cfg.Stop.Rounds))
+		done := fmt.Sprintf("%d rounds done", r.cfg.Stop.Rounds)
+		if r.cfg.Stop.Rounds == 1 {
+			done = "1 round done"
+		}
+		r.finish(done)
 		return true
 	}
 	return false

@@ -176,7 +176,7 @@ func (r *Run) Start() {
 // State returns the state of the run.
 func (r *Run) State() State {
 	s := State{
-		Phase: r.phase, Version: r.down.version, Round: r.down.version, Participants: len(r.roster.present),
+		Phase: r.phase, Version: r.down.version, Round: r.down.version, Participants: len(r.roster.present), Began: r.began,
 		Evaluated: r.evaluated, Ledger: r.accounts.all, Finished: r.finished, Halted: r.halted, StoreFailed: r.durable.failures,
 	}
 	if r.halted && r.finished == haltedReason {

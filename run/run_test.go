@@ -296,17 +296,17 @@ func TestStops(t *testing.T) {
 		metrics learn.Metrics
 		want    string
 	}{
-		{"rounds", Stop{Rounds: 1}, classes, "1 rounds done"},
+		{"rounds", Stop{Rounds: 1}, classes, "1 round done"},
 		{"accuracy", Stop{Goals: []Goal{goal(Accuracy, -1, .97)}, Rounds: 50}, classes, "test accuracy 0.97 reached at version 1"},
 		{"time", Stop{Time: time.Hour}, classes, "1h0m0s"},
-		{"accuracy alone would be reached", Stop{Goals: []Goal{goal(BalancedAccuracy, -1, .9), goal(Recall, 1, .8), goal(F1, 1, .8), goal(F1, -1, .8)}, Rounds: 1}, classes, "1 rounds done"},
+		{"accuracy alone would be reached", Stop{Goals: []Goal{goal(BalancedAccuracy, -1, .9), goal(Recall, 1, .8), goal(F1, 1, .8), goal(F1, -1, .8)}, Rounds: 1}, classes, "1 round done"},
 		{"recall of a class", Stop{Goals: []Goal{goal(Recall, 1, .33)}, Rounds: 50}, classes, "test recall of ill 0.3333 reached"},
 		{"precision of a class", Stop{Goals: []Goal{goal(Precision, 1, .5)}, Rounds: 50}, classes, "test precision of ill 0.5 reached"},
 		{"macro F1", Stop{Goals: []Goal{goal(F1, -1, .69)}, Rounds: 50}, classes, "test F1 0.6923 reached"},
 		{"loss", Stop{Goals: []Goal{goal(Loss, -1, .5)}, Rounds: 50}, classes, "test loss 0.5 reached"},
 		{"errors", Stop{Goals: []Goal{goal(RMSE, -1, 1.9), goal(MAE, -1, 1.5)}, Rounds: 50}, numbers, "test MAE 1.5 reached"},
 		{"explained variance", Stop{Goals: []Goal{goal(R2, -1, .5)}, Rounds: 50}, numbers, "test R2 0.5 reached"},
-		{"a figure that there is none of", Stop{Goals: []Goal{goal(Accuracy, -1, .1), goal(Recall, 0, .1)}, Rounds: 1}, numbers, "1 rounds done"},
+		{"a figure that there is none of", Stop{Goals: []Goal{goal(Accuracy, -1, .1), goal(Recall, 0, .1)}, Rounds: 1}, numbers, "1 round done"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t, func(c *Config, _ *strategy.Config) {

@@ -20,6 +20,7 @@ type State struct {
 	Round        uint64
 	Version      uint64
 	Participants int
+	Began        time.Time   // when the run would have begun if it had never been interrupted; zero before Start
 	Awaited      int         // participants of a round that a restart has reopened, while they are absent and have time to reconnect
 	AwaitedUntil time.Time   // zero while none is awaited
 	Survey       *Survey     // while the constants of own data are being made

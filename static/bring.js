@@ -121,8 +121,8 @@
 	}
 
 	// picture hands a picture to the worker.
-	function picture(bitmap, name, of) {
-		fedtab.bring({ type: "picture", bitmap, name, label: Number(of) }, [bitmap]); // a button's value is a text
+	function picture(bitmap, name, of, drawn = false) {
+		fedtab.bring({ type: "picture", bitmap, name, label: Number(of), drawn }, [bitmap]); // a button's value is a text
 	}
 
 	const camera = {
@@ -201,34 +201,17 @@
 		clear() {
 			surface("own-canvas", side).getContext("2d").clearRect(0, 0, side, side);
 		},
-		// add hands the drawing to the worker, with its strokes in a box of 20/28 of
-		// the side and their centre of mass in the middle, as those of MNIST are.
+		// add hands the drawing to the worker, which centres it.
 		async add(of) {
 			const canvas = surface("own-canvas", side);
 			const { data } = canvas.getContext("2d").getImageData(0, 0, side, side);
-			let [left, top, right, bottom] = [side, side, -1, -1], [mass, mx, my] = [0, 0, 0];
-			for (let y = 0; y < side; y++) {
-				for (let x = 0; x < side; x++) {
-					const v = data[4 * (y * side + x) + 3];
-					if (v > 0) {
-						[left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
-						[mass, mx, my] = [mass + v, mx + v * x, my + v * y];
-					}
-				}
-			}
-			if (mass === 0) {
+			if (!data.some((v, i) => i % 4 === 3 && v > 0)) {
 				announce("bring.draw");
 				return;
 			}
-			const scale = (20 / 28) * side / Math.max(right - left + 1, bottom - top + 1);
-			const centred = document.createElement("canvas");
-			centred.width = centred.height = side;
-			const c = centred.getContext("2d");
-			c.fillRect(0, 0, side, side);
-			c.setTransform(scale, 0, 0, scale, side / 2 - scale * mx / mass, side / 2 - scale * my / mass);
-			c.drawImage(canvas, 0, 0);
+			const bitmap = await createImageBitmap(canvas);
 			drawing.clear();
-			picture(await createImageBitmap(centred), "drawing " + new Date().toISOString(), of);
+			picture(bitmap, "drawing " + new Date().toISOString(), of, true);
 		},
 	};
 

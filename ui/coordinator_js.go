@@ -1,11 +1,13 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"syscall/js"
 	"time"
 
+	"fedtab/api"
 	"fedtab/jsvalue"
 	"fedtab/protocol/invite"
 )
@@ -25,10 +27,11 @@ type coordinator struct {
 func (c *coordinator) start() {
 	c.page.Invite = c.memory.invite()
 	c.takeInvite()
-	switch c.page.Kind {
-	case TaskKind:
+	switch {
+	case c.page.Kind == AbsentKind:
+	case c.page.Selected != "":
 		c.open()
-	case HomeKind:
+	default:
 		if task := strings.TrimPrefix(c.host.hash, "#"); c.page.has(task) {
 			c.show(task) // an address of an older page
 			return
@@ -47,9 +50,10 @@ func (c *coordinator) show(task string) {
 // a stream takes one for good: with seven tabs listening, nothing would load.
 func (c *coordinator) look() {
 	switch {
-	case c.page.Kind == HomeKind:
+	case c.page.Kind == AbsentKind:
+	case c.page.Selected == "":
 		c.loadTasks()
-	case c.host.visible && !c.stream.Truthy() && c.page.Selected != "":
+	case c.host.visible && !c.stream.Truthy():
 		c.open()
 	case !c.host.visible && c.stream.Truthy():
 		c.close()
@@ -68,13 +72,14 @@ func (c *coordinator) close() {
 // takeInvite takes an invite out of the address: it is secret, and a bookmark, the
 // history or a picture of the screen must not have it.
 func (c *coordinator) takeInvite() {
-	if !strings.HasPrefix(c.host.hash, invite.Fragment) {
+	code, rest, ok := invite.Cut(c.host.address)
+	if !ok {
 		return
 	}
-	task := c.page.OnInvite(c.host.hash)
+	task := c.page.OnInvite(code)
 	c.memory.invited(c.page.Invite)
-	c.host.hash = ""
-	c.host.tell(map[string]any{"type": "address", "address": c.host.address[:strings.IndexByte(c.host.address, '#')]})
+	c.host.address, c.host.hash = rest, ""
+	c.host.tell(map[string]any{"type": "address", "address": rest})
 	if task != "" && task != c.page.Selected && c.page.has(task) {
 		c.show(task)
 	}
@@ -246,4 +251,9 @@ func fetchJSON(address string, done func(v any, problem string)) {
 		return nil
 	})
 	js.Global().Call("fetchJSON", address).Call("then", got, failed)
+}
+
+// has reports whether there is a task of a name.
+func (p *Page) has(name string) bool {
+	return slices.ContainsFunc(p.Tasks, func(t api.Card) bool { return t.Name == name })
 }

@@ -39,7 +39,7 @@ func (p *Page) InviteTo(task string) string {
 // StrayInvite reports whether the tab's invite is to a task that there is not.
 func (p *Page) StrayInvite() bool {
 	i, err := invite.Read(p.Invite)
-	return err == nil && len(p.Tasks) > 0 && !slices.ContainsFunc(p.Tasks, func(t api.TaskName) bool { return t.Name == i.Task })
+	return err == nil && len(p.Tasks) > 0 && !slices.ContainsFunc(p.Tasks, func(t api.Card) bool { return t.Name == i.Task })
 }
 
 // Uninvited reports whether the coordinator has refused this tab for want of an invite

@@ -47,7 +47,7 @@ func TestInviteWords(t *testing.T) {
 		tone         string
 	}{
 		{"none", nil, "This task is joined by invite", paste, true, "calm"},
-		{"a link", []func(*Page){open(invite.Link("https://example.org/", code), "mnist-2nn")}, training, "", false, "calm"},
+		{"a link", []func(*Page){open(invite.Link("https://example.org/", "mnist-2nn", code), "mnist-2nn")}, training, "", false, "calm"},
 		{"a code", []func(*Page){open(code, "mnist-2nn")}, training, "", false, "calm"},
 		{"no invite", []func(*Page){open("please", "")}, "This is not a valid invite", damaged, true, "trouble"},
 		{"no invite, then one", []func(*Page){open("please", ""), open(code, "mnist-2nn")}, training, "", false, "calm"},
@@ -94,7 +94,7 @@ func TestInviteToOpenTask(t *testing.T) {
 	}{
 		{"none", "", "Round 7 is being trained by others: join to take part", "", false},
 		{"a good one", codeTo("mnist-2nn"), "Round 7 is being trained by others: join to take part", "", false},
-		{"a damaged link", invite.Link("https://example.org/", codeTo("mnist-2nn")[:40]), "This is not a valid invite",
+		{"a damaged link", invite.Link("https://example.org/", "mnist-2nn", codeTo("mnist-2nn")[:40]), "This is not a valid invite",
 			"Its link is damaged, or not whole: open or paste the whole link that you were given." + without, true},
 		{"one to another task", codeTo("other"), "This invite is to a task that this coordinator does not have",
 			"Ask the person who invited you for a new link. Open it, or paste it below." + without, true},

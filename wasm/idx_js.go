@@ -76,7 +76,7 @@ func (o *own) readIDX() {
 		if err == nil {
 			in := newFileReader(images)
 			f.bytes = in.size
-			read, err = data.ReadOwnIDX(&counted{in, j, 0, in.size}, f.name, o.schema, how)
+			read, err = data.ReadOwnIDX(&counted{in, j.progress, 0, in.size}, f.name, o.schema, how)
 		}
 		j.do(func() {
 			if err != nil {

@@ -111,7 +111,7 @@ func (o *own) command(c ownCommand) {
 		}
 	case "picture":
 		if o.schema.Images != nil {
-			o.addPicture(m.Get("bitmap"), m.Get("name").String(), whole(m.Get("label")))
+			o.addPicture(m.Get("bitmap"), m.Get("name").String(), whole(m.Get("label")), m.Get("drawn").Truthy())
 		}
 	case "answers":
 		v, ok := jsvalue.FromJS(m).(map[string]any)
@@ -298,20 +298,20 @@ func (o *own) load(j *job, id string) (*data.Own, error) {
 	if err != nil {
 		return nil, err
 	}
-	return data.LoadOwn(&counted{file, j, 0, file.size}, file.size, o.schema)
+	return data.LoadOwn(&counted{file, j.progress, 0, file.size}, file.size, o.schema)
 }
 
 // counted tells how much of a file is read.
 type counted struct {
 	io.Reader
-	job       *job
+	progress  func(done, total int64) error // its error ends the reading
 	at, total int64
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.at += int64(n)
-	if given := c.job.progress(c.at, c.total); given != nil {
+	if given := c.progress(c.at, c.total); given != nil {
 		return n, given
 	}
 	return n, err

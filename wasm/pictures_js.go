@@ -175,7 +175,7 @@ func (o *own) decode(j *job, into *data.Pictures, f *found, labels *data.Labels,
 		ahead[i] = js.Undefined()
 		name := source.Get("path").String()
 		if err == nil {
-			err = addPixels(into, name, classes[i], picture)
+			err = addPixels(into, name, classes[i], picture, false)
 		}
 		if err != nil {
 			problems = append(problems, tab.Problem{Where: name, What: err.Error()})
@@ -205,14 +205,21 @@ func (o *own) decoding(source js.Value) js.Value {
 }
 
 // addPixels adds a decoded picture. The error says why it is left out.
-func addPixels(to *data.Pictures, name string, class int, picture js.Value) error {
+func addPixels(to *data.Pictures, name string, class int, picture js.Value, drawn bool) error {
 	if why := picture.Get("reason"); why.Type() == js.TypeString {
 		return errors.New(why.String())
 	}
 	a := picture.Get("bytes")
 	rgba := make([]byte, a.Length())
 	js.CopyBytesToGo(rgba, a)
-	err := to.Add(name, class, rgba, picture.Get("width").Int(), picture.Get("height").Int())
+	add := to.Add
+	if drawn {
+		add = to.AddDrawn
+	}
+	err := add(name, class, rgba, picture.Get("width").Int(), picture.Get("height").Int())
+	if errors.Is(err, data.ErrEmpty) {
+		return err
+	}
 	if refused := (*data.Refusal)(nil); errors.As(err, &refused) {
 		return errors.New(strings.TrimPrefix(strings.TrimPrefix(refused.Text, name), " is left out: "))
 	}
@@ -252,8 +259,8 @@ func (o *own) counted() {
 	o.keep(before)
 }
 
-// addPicture adds a picture of the camera or the canvas.
-func (o *own) addPicture(bitmap js.Value, name string, label int) {
+// addPicture adds a picture of the camera, or what is drawn.
+func (o *own) addPicture(bitmap js.Value, name string, label int, drawn bool) {
 	o.closeFile()
 	o.collect()
 	r := &o.report
@@ -271,9 +278,13 @@ func (o *own) addPicture(bitmap js.Value, name string, label int) {
 				return // other data has taken their place
 			}
 			if err == nil {
-				err = addPixels(into, name, label, picture)
+				err = addPixels(into, name, label, picture, drawn)
 			}
-			if err != nil {
+			switch {
+			case errors.Is(err, data.ErrEmpty):
+				o.fail("Draw first, then press the class of what you have drawn.")
+				return
+			case err != nil:
 				o.fail("The picture was not added: " + err.Error())
 				return
 			}
@@ -312,12 +323,23 @@ func (o *own) sheet() {
 			pixels = append(pixels, uint8(v*255+.5))
 		}
 	}
-	rgba := make([]byte, 0, 4*len(pixels)/im.Channels)
-	for i := 0; i+im.Channels <= len(pixels); i += im.Channels {
-		p := pixels[i : i+im.Channels]
+	rgba := inRGBA(pixels, im.Channels)
+	o.page.post(map[string]any{"type": "sheet", "bytes": uint8Array(rgba), "width": im.Width, "height": im.Height})
+}
+
+// inRGBA returns pixels of one channel or three in RGBA.
+func inRGBA(pixels []uint8, channels int) []byte {
+	rgba := make([]byte, 0, 4*len(pixels)/channels)
+	for i := 0; i+channels <= len(pixels); i += channels {
+		p := pixels[i : i+channels]
 		rgba = append(rgba, p[0], p[len(p)/2], p[len(p)-1], 255)
 	}
-	a := js.Global().Get("Uint8Array").New(len(rgba))
-	js.CopyBytesToJS(a, rgba)
-	o.page.post(map[string]any{"type": "sheet", "bytes": a, "width": im.Width, "height": im.Height})
+	return rgba
+}
+
+// uint8Array copies bytes to JavaScript.
+func uint8Array(b []byte) js.Value {
+	a := js.Global().Get("Uint8Array").New(len(b))
+	js.CopyBytesToJS(a, b)
+	return a
 }

@@ -6,4 +6,5 @@ package main
 // None returns.
 var roles = map[string]func(){
 	"own": train, // a participant with data of its own
+	"try": try,
 }

@@ -13,5 +13,14 @@
 // line; lines that begin with # are comments. Every file has the same keys with the same arguments; the tests
 // compare them, and the keys with those that the sources use.
 //
+// Sentences that are made elsewhere, in English (by the coordinator, for instance), are
+// translated by the other files' phrases, of which the most literal one that fits counts:
+//
+//	phrase line {0#}: {1} is {2}, want {3?} = Zeile {0}: {1} ist {2}, erwartet: {3}
+//
+// In the English sentence {0} stands for any text, {0#} for a number, {0!} for a text
+// that is a phrase itself, {0?} for one that may be, and {0,} for a list of such, with
+// commas between them.
+//
 // To add a language: add its file, a line in [Languages], and its names in the tests.
 package words

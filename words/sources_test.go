@@ -118,7 +118,7 @@ func TestTextsThatAreSaidExist(t *testing.T) {
 	if len(said) < 100 {
 		t.Fatalf("the sources say %d texts, want some hundreds: are they looked at?", len(said))
 	}
-	texts := english.load()
+	texts := english.load().texts
 	for _, u := range said {
 		text, ok := texts[u.key]
 		if !ok {
@@ -134,7 +134,7 @@ func TestTextsThatAreSaidExist(t *testing.T) {
 // Every text is said somewhere.
 func TestTextsAreUsed(t *testing.T) {
 	_, strs := uses(t)
-	for _, key := range slices.Sorted(maps.Keys(english.load())) {
+	for _, key := range slices.Sorted(maps.Keys(english.load().texts)) {
 		if !strs[key] {
 			t.Errorf("%s is never said: remove it from the files", key)
 		}

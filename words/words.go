@@ -3,6 +3,7 @@ package words
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,7 +14,16 @@ type Language struct {
 	Code string // as in the lang attribute of HTML: "de"
 	Name string // in the language itself: "Deutsch"
 
-	load func() map[string]string
+	load func() *file
+}
+
+// file is a file of texts.
+type file struct {
+	texts   map[string]string
+	phrases []phrase // those with the most letters first
+
+	mu     sync.Mutex
+	newest map[string]string // what was translated last, by the English text
 }
 
 var (
@@ -28,13 +38,13 @@ var (
 
 // loader returns a function that parses a file the first time that it is called: the
 // page uses one language, and English where that lacks a key.
-func loader(file string) func() map[string]string {
-	return sync.OnceValue(func() map[string]string {
-		texts, err := parse(file)
+func loader(text string) func() *file {
+	return sync.OnceValue(func() *file {
+		f, err := parse(text)
 		if err != nil {
 			panic("words: " + err.Error())
 		}
-		return texts
+		return f
 	})
 }
 
@@ -74,8 +84,8 @@ func (l *Language) or() *Language {
 
 // text returns the text with a key; in English, if the language lacks it.
 func (l *Language) text(key string) (text string, ok bool) {
-	if text, ok = l.or().load()[key]; !ok {
-		text, ok = english.load()[key]
+	if text, ok = l.or().load().texts[key]; !ok {
+		text, ok = english.load().texts[key]
 	}
 	return text, ok
 }
@@ -134,6 +144,8 @@ func (l *Language) write(arg any) string {
 // singular.
 func isOne(arg any) bool {
 	switch v := arg.(type) {
+	case string:
+		return v == "1"
 	case int:
 		return v == 1
 	case int32:
@@ -149,11 +161,12 @@ func isOne(arg any) bool {
 }
 
 // parse reads a file of texts. It returns an error for a line that is no comment and no
-// "key = text", and for a key that is there twice.
-func parse(file string) (map[string]string, error) {
-	texts := map[string]string{}
+// "key = text", for a phrase that is none, and for a key that is there twice.
+func parse(text string) (*file, error) {
+	f := &file{texts: map[string]string{}}
+	seen := map[string]bool{}
 	n := 0
-	for line := range strings.Lines(file) {
+	for line := range strings.Lines(text) {
 		n++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -163,14 +176,22 @@ func parse(file string) (map[string]string, error) {
 		if !found {
 			return nil, fmt.Errorf("line %d: %q, want key = text", n, line)
 		}
-		key, text = strings.TrimSpace(key), strings.TrimSpace(text)
-		if _, twice := texts[key]; twice {
+		key, text = strings.TrimSpace(key), strings.ReplaceAll(strings.TrimSpace(text), `\n`, "\n")
+		if seen[key] {
 			return nil, fmt.Errorf("line %d: %s is there already, want each key once", n, key)
 		}
-		texts[key] = strings.ReplaceAll(text, `\n`, "\n")
+		seen[key] = true
+		english, isPhrase := strings.CutPrefix(key, "phrase ")
+		if !isPhrase {
+			f.texts[key] = text
+			continue
+		}
+		p, err := newPhrase(english, text)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		f.phrases = append(f.phrases, p)
 	}
-	return texts, nil
+	slices.SortStableFunc(f.phrases, func(a, b phrase) int { return b.letters - a.letters })
+	return f, nil
 }
-
-// Phrase returns a sentence that was made elsewhere, in English, in this language.
-func (l *Language) Phrase(english string) string { return english }

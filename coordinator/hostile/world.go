@@ -147,7 +147,7 @@ func (w *World) attach(ctx context.Context, address string) error {
 		return fmt.Errorf("cannot connect: %w", err)
 	}
 	conn.Close()
-	var names []api.TaskName
+	var names []api.Card
 	if err := w.get(ctx, "/api/tasks", &names); err != nil {
 		return err
 	}

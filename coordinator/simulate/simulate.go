@@ -129,7 +129,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	sim.declined.reset()
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
-		ID: "simulation", Title: t.Title, Seed: t.Seed, Model: model, Strategy: s,
+		ID: "simulation", Title: t.Title.String(), Seed: t.Seed, Model: model, Strategy: s,
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: sim.evaluate, Judge: judge, Drifts: t.Data.Drift > 0, MaxWeight: t.Strategy.MaxWeight,

@@ -212,7 +212,7 @@ func ExampleRun() {
 		return
 	}
 	fmt.Println(res.Final.Reason, res.Rounds[0].Participants)
-	// Output: 1 rounds done 10
+	// Output: 1 round done 10
 }
 
 // BenchmarkRound2NN is one round of the paper's 2NN, 10 clients of 600 examples,

@@ -76,7 +76,7 @@ func OwnTask(ctx context.Context, address, name string, log *slog.Logger) (*api.
 		return nil, err
 	}
 	way := newLink(socket, log)
-	var names []api.TaskName
+	var names []api.Card
 	for attempts := 1; ; attempts++ {
 		if err = get(ctx, socket, "/api/tasks", &names); err == nil {
 			break

@@ -17,12 +17,12 @@ var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 func (d *decoder) check(t *Task) {
 	d.want(validName.MatchString(t.Name), "name", quoted(t.Name),
 		fmt.Sprintf("a-z, 0-9 and -, up to %d characters, - not first (it is part of addresses)", MaxName))
-	if d.has("title") {
-		d.want(strings.TrimSpace(t.Title) != "" && utf8.RuneCountInString(t.Title) <= MaxTitle && !hasControl(t.Title, ""),
-			"title", quoted(t.Title), fmt.Sprintf("one line of 1 to %d characters", MaxTitle))
-	}
-	d.want(utf8.RuneCountInString(t.Description) <= MaxDescription && !hasControl(t.Description, "\n"),
-		"description", quoted(t.Description), fmt.Sprintf("at most %d characters of text", MaxDescription))
+	d.translated(t.Title, "title", func(text string) bool {
+		return strings.TrimSpace(text) != "" && utf8.RuneCountInString(text) <= MaxTitle && !hasControl(text, "")
+	}, fmt.Sprintf("one line of 1 to %d characters", MaxTitle))
+	d.translated(t.Description, "description", func(text string) bool {
+		return utf8.RuneCountInString(text) <= MaxDescription && !hasControl(text, "\n")
+	}, fmt.Sprintf("at most %d characters of text", MaxDescription))
 
 	d.want(t.Join == Open || t.Join == Invited, "join", quoted(t.Join), `"open" or "invited"`)
 

@@ -245,6 +245,12 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, at origin) {
 		v.SetInt(int64(x))
 		return
 	}
+	if v.Type() == textType {
+		if !d.text(n, v, path, at) {
+			mismatch()
+		}
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		if n.Kind != yaml.MappingNode {

@@ -8,10 +8,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// withoutEffect are the settings that training does not depend on: texts, who may join,
+// withoutEffect are the settings that training does not depend on: texts, who may join, what is handed out,
 // settings of simulations, stop conditions, evaluations, and how own data is written.
 var withoutEffect = []string{
-	"title", "description", "join", "devices", "adversaries", "stop", "eval_every", "evaluate", "data.drift",
+	"title", "description", "join", "download", "devices", "adversaries", "stop", "eval_every", "evaluate", "data.drift",
 	"data.from", "data.examples", "data.images.drawn",
 	"data.table.features.columns", "data.table.features.aliases", "data.table.label.columns", "data.table.label.aliases", // how a value is written
 }

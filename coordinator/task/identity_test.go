@@ -18,7 +18,7 @@ func TestChanges(t *testing.T) {
 		want []string
 	}{
 		{nil, nil},
-		{[]string{`title="Another title"`, "description=A corrected typo", "join=invited", "devices.speed=7", "adversaries={kind: scale, fraction: .1}", "stop={rounds: 99}", "eval_every=3"}, nil},
+		{[]string{`title="Another title"`, "description=A corrected typo", "join=invited", "download=false", "devices.speed=7", "adversaries={kind: scale, fraction: .1}", "stop={rounds: 99}", "eval_every=3"}, nil},
 		{[]string{"strategy.lr=0.25"}, []string{"strategy.lr is 0.25, was 0.5"}},
 		{[]string{"model.hidden=[5]", "seed=2"}, []string{"model.hidden is [5], was not set", "seed is 2, was 1"}},
 		{[]string{"data.partition={kind: shards}"}, []string{"data.partition.kind is shards, was iid", "data.partition.shards_per_client is 2, was not set"}},

@@ -26,9 +26,10 @@ import (
 // A Task is a valid task file with its defaults filled in.
 type Task struct {
 	Name        string           `yaml:"name"`                  // in URLs: [a-z0-9][a-z0-9-]{0,62}
-	Title       string           `yaml:"title"`                 // one line; default: Name
-	Description string           `yaml:"description,omitempty"` // a paragraph for the page
+	Title       Text             `yaml:"title"`                 // one line; default: Name
+	Description Text             `yaml:"description,omitempty"` // a paragraph for the page
 	Join        string           `yaml:"join"`                  // "open" (default): any participant may join, or "invited"
+	Download    *bool            `yaml:"download,omitempty"`    // whether the coordinator hands the model out; nil (default): true
 	Model       Model            `yaml:"model"`
 	Data        Data             `yaml:"data"`
 	Strategy    strategy.Config  `yaml:"strategy"`
@@ -81,8 +82,14 @@ func defaults() Task {
 // and clears defaults of settings that a kind does not have. A recorded task keeps its
 // meaning when a default changes.
 func (t *Task) fill(schemes strategy.Registry) {
-	if t.Title == "" {
-		t.Title = t.Name
+	if len(t.Title) == 0 {
+		t.Title = Plain(t.Name)
+	}
+	if t.Description.String() == "" {
+		t.Description = nil // as if it were left out
+	}
+	if t.Downloads() {
+		t.Download = nil
 	}
 	t.Model.fill()
 	t.Optimiser.fill()
@@ -92,6 +99,9 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Strategy = schemes.WithDefaults(t.Strategy)
 	t.Compress.fill(schemes.Packing(t.Strategy))
 }
+
+// Downloads reports whether the coordinator hands the model out as files.
+func (t *Task) Downloads() bool { return t.Download == nil || *t.Download }
 
 // Load reads the task file at path.
 func Load(path string) (*Task, error) { return load(path, nil) }

@@ -50,9 +50,9 @@ func TestDefaultTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.Description = ""
+	got.Description = nil
 	want := &Task{
-		Name: "mnist-2nn", Title: "Handwritten digits", Join: Open,
+		Name: "mnist-2nn", Title: Text{"en": "Handwritten digits", "de": "Handgeschriebene Ziffern"}, Join: Open,
 		Model: Model{Kind: "mlp", Hidden: []int{200, 200}},
 		Data:  Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
 		Strategy: strategy.Config{Kind: "fedavg", Fraction: 0.1, Epochs: 1, Batch: 10, LR: 0.1,
@@ -96,7 +96,7 @@ func TestMinimal(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Task{
-		Name: "small", Title: "small", Join: Open,
+		Name: "small", Title: Plain("small"), Join: Open,
 		Model:     Model{Kind: "mlp"},
 		Data:      Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
 		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
@@ -138,7 +138,7 @@ func TestSet(t *testing.T) {
 			t.Data.CSV = CSV{Path: "x", Target: "y", Predict: "class", Categorical: []Category{{Column: "d"}},
 				Separator: "detect", Decimal: "detect", Header: "detect", Missing: "refuse", Constant: "refuse", Scale: "standard"}
 		}},
-		{"text with =", []string{`title="a = b"`}, func(t *Task) { t.Title = "a = b" }},
+		{"text with =", []string{`title="a = b"`}, func(t *Task) { t.Title = Plain("a = b") }},
 		{"shards", []string{"data.partition.kind=shards"}, func(t *Task) { t.Data.Partition.Kind, t.Data.Partition.PerClient = Shards, 2 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestRefused(t *testing.T) {
 func TestRefusedFile(t *testing.T) {
 	bomb := "a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b, *b]\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"empty", "", "x.yaml: is empty, want a task with the fields name, title, description, join, model, data, strategy, optimiser, compress, devices, adversaries, stop, eval_every, evaluate, seed"},
+		{"empty", "", "x.yaml: is empty, want a task with the fields name, title, description, join, download, model, data, strategy, optimiser, compress, devices, adversaries, stop, eval_every, evaluate, seed"},
 		{"byte order mark", "\xef\xbb\xbf" + minimal, "x.yaml:1: begins with a byte order mark, want plain UTF-8 without one"},
 		{"UTF-16", "\xff\xfen\x00a\x00", "x.yaml:1: is UTF-16, want plain UTF-8"},
 		{"binary", "name: x\n\x00\x01\x02", "x.yaml:2: is not text in UTF-8"},
@@ -210,7 +210,7 @@ func TestRefusedFile(t *testing.T) {
 		{"tab", "name: x\nmodel:\n\tkind: mlp\n", "x.yaml:3: is indented with a tab, want spaces (YAML allows no tabs there)"},
 		{"huge", minimal + "#" + strings.Repeat(" ", MaxFile), "x.yaml: is larger than 1048576 bytes, want a task file (the shipped ones have about 1000)"},
 		{"two documents", minimal + "---\n" + minimal, "x.yaml:6: a second YAML document begins, want one task per file"},
-		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: adversaries, compress, data, description, devices, eval_every, evaluate, join, model, name, optimiser, seed, stop, strategy, title)"},
+		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: adversaries, compress, data, description, devices, download, eval_every, evaluate, join, model, name, optimiser, seed, stop, strategy, title)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Parse("x.yaml", []byte(c.text))

@@ -42,6 +42,9 @@ func wanted(typ reflect.Type) string {
 	if typ == reflect.TypeFor[time.Duration]() {
 		return "a duration with its unit, such as 90s or 2h"
 	}
+	if typ == textType {
+		return "a text (in quotes if it looks like something else), or one by language, such as {en: Digits, de: Ziffern}"
+	}
 	switch typ.Kind() {
 	case reflect.Struct:
 		return "the fields " + strings.Join(names(typ), ", ")

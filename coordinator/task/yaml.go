@@ -63,6 +63,9 @@ func formatted(v reflect.Value) string {
 	if d, ok := v.Interface().(time.Duration); ok {
 		return d.String()
 	}
+	if t, ok := v.Interface().(Text); ok {
+		return t.yaml()
+	}
 	switch v.Kind() {
 	case reflect.String:
 		return strconv.QuoteToGraphic(v.String()) // Go's escapes are YAML's

@@ -90,6 +90,8 @@ func fields(t *testing.T, into map[string]bool, text []byte) {
 					key = "KIND"
 				case strings.HasSuffix(path, ".aliases"):
 					key = "ALIAS"
+				case strings.HasSuffix(path, "translations"):
+					key = "LANGUAGE"
 				}
 				walk(strings.TrimPrefix(path+"."+key, "."), value)
 			}
@@ -133,8 +135,13 @@ func TestFieldsDocumented(t *testing.T) {
 	state, round := busy()
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 
+	st.fix("0a1b2c") // as with pages
+
 	served := map[string]bool{}
 	_, b := get(t, s.URL+"/api/tasks")
+	fields(t, served, b)
+	shown, drawn := studyOf(t, "own-digits")
+	_, b = get(t, drawn.URL+"/api/tasks")
 	fields(t, served, b)
 	compare(t, "GET /api/tasks: field", served, firstCells(section(t, "Tasks")))
 
@@ -152,7 +159,16 @@ func TestFieldsDocumented(t *testing.T) {
 	_, shipped := studyOf(t, "own-vote")
 	_, b = get(t, shipped.URL+"/api/tasks/own-vote")
 	fields(t, served, b)
+	shown.fixed.Build = "0123456789ab" // of a build with its page
+	_, b = get(t, drawn.URL+"/api/tasks/own-digits")
+	fields(t, served, b)
 	compare(t, "GET /api/tasks/{task}: field", served, firstCells(section(t, "A task")))
+
+	st.Kept = func() ([]uint64, error) { return []uint64{1}, nil }
+	served = map[string]bool{}
+	_, b = get(t, s.URL+"/api/tasks/anes96/versions")
+	fields(t, served, b)
+	compare(t, "GET /api/tasks/{task}/versions: field", served, firstCells(section(t, "Versions")))
 
 	// The probes, with problems.
 	defer func() { testState = run.State{} }()
@@ -171,6 +187,9 @@ func TestFieldsDocumented(t *testing.T) {
 	}
 	compare(t, "health: field", served, documented)
 }
+
+// fixed are the fields of a task that events leave out.
+var fixed = regexp.MustCompile(`^(translations\.|download$|build$|data\.(own|samples|columns|class_names|picture)\b)`)
 
 // The events of the stream are described, and carry the fields that the page says.
 func TestEventsDocumented(t *testing.T) {
@@ -208,7 +227,7 @@ func TestEventsDocumented(t *testing.T) {
 	for name := range task {
 		if after, ok := strings.CutPrefix(name, "rounds[]."); ok {
 			ofRound[after] = true
-		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") && !strings.HasPrefix(name, "data.own.") && name != "data.samples" {
+		} else if name != "rounds[]" && !strings.HasPrefix(name, "curve.") && !fixed.MatchString(name) {
 			ofTask[name] = true
 		}
 	}
@@ -326,7 +345,10 @@ func TestStatusesDocumented(t *testing.T) {
 			"Content-Type": "application/octet-stream", "Content-Disposition": `attachment; filename="anes96-1-1.safetensors"`,
 			"Cache-Control": "no-cache",
 		}},
-		{"GET", "/api/tasks/anes96/models/1.safetensors", 200, nil},
+		{"GET", "/api/tasks/anes96/models/1.safetensors", 200, map[string]string{"Cache-Control": "no-cache"}},
+		{"GET", "/api/tasks/anes96/models/1.safetensors?run=anes96-1", 200, map[string]string{"Cache-Control": "public, max-age=31536000, immutable"}},
+		{"GET", "/api/tasks/anes96/models/newest.safetensors?run=anes96-1", 200, map[string]string{"Cache-Control": "no-cache"}},
+		{"GET", "/api/tasks/anes96/models/1.safetensors?run=anes96-2", 404, nil},
 		{"GET", "/api/tasks/anes96/models/best.onnx", 200, map[string]string{
 			"Content-Type": "application/octet-stream", "Content-Disposition": `attachment; filename="anes96-1-1.onnx"`,
 		}},

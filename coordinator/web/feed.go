@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -129,6 +130,41 @@ func (f *Feed) State() run.State {
 	return f.state
 }
 
+// newest returns the newest n rounds, ascending.
+func (f *Feed) newest(n int) []run.RoundRecord {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.rounds[max(0, len(f.rounds)-n):])
+}
+
+// find returns the rounds that made the given versions, which ascend, newest first: at
+// most limit of them, the first and the last included, the others evenly between them.
+func (f *Feed) find(versions []uint64, limit int) (all []run.RoundRecord) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var at []int
+	for _, v := range versions {
+		i, found := slices.BinarySearchFunc(f.rounds, v, func(e run.RoundRecord, n uint64) int { return cmp.Compare(e.Round, n) })
+		if found {
+			at = append(at, i)
+		}
+	}
+	n := min(limit, len(at))
+	for k := n - 1; k >= 0; k-- {
+		all = append(all, f.rounds[at[spaced(k, n, len(at))]])
+	}
+	return all
+}
+
+// spaced returns the index of the k-th of n that are evenly spaced among all: the first
+// and the last are among them, and the last alone if n is 1.
+func spaced(k, n, all int) int {
+	if n <= 1 {
+		return all - 1
+	}
+	return k * (all - 1) / (n - 1)
+}
+
 // Pick returns the version that models.Pick chooses.
 func (f *Feed) Pick(want string) (uint64, error) {
 	f.mu.Lock()
@@ -235,11 +271,7 @@ func (f *Feed) Curve(points int) []byte {
 	}
 	n := min(points, len(evaluated))
 	for k := range n {
-		at := len(evaluated) - 1
-		if n > 1 {
-			at = k * (len(evaluated) - 1) / (n - 1)
-		}
-		r := &f.rounds[evaluated[at]]
+		r := &f.rounds[evaluated[spaced(k, n, len(evaluated))]]
 		c.Round = append(c.Round, int(r.Round))
 		c.TestLoss = append(c.TestLoss, run.Finite(&r.Test.Loss))
 		c.TestAccuracy = append(c.TestAccuracy, run.Finite(&r.Test.Accuracy))

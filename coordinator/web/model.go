@@ -16,9 +16,17 @@ import (
 // model serves a version as a file: newest, best, or a number. size is about that of
 // the largest format, bytes.
 func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size int64) {
+	if s.withheld(w, r, st) {
+		return
+	}
 	want, format, ok := models.Split(r.PathValue("file"))
 	if !ok {
 		fail(w, http.StatusNotFound, "there is no %s, want NAME.safetensors, NAME.onnx or NAME.json with newest, best or the number of a version as NAME", r.PathValue("file"))
+		return
+	}
+	named := r.URL.Query().Get("run")
+	if named != "" && named != st.Run {
+		fail(w, http.StatusNotFound, "run: %q, want %s, the one that this task has now", quoted(named), st.Run)
 		return
 	}
 	version, err := st.Feed.Pick(want)
@@ -45,6 +53,9 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size i
 	h.Set("Content-Type", models.ContentType(format))
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fmt.Sprintf("%s-%d.%s", st.Run, version, format)))
 	h.Set("Cache-Control", "no-cache")
+	if named != "" && want != "newest" && want != "best" {
+		h.Set("Cache-Control", immutable)
+	}
 	h.Set("ETag", f.etag)
 	w.Write(f.content)
 }

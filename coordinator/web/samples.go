@@ -11,7 +11,7 @@ import (
 // sample serves a file that a participant can try a task with.
 func sample(w http.ResponseWriter, r *http.Request, st *Study) {
 	file := r.PathValue("file")
-	if !slices.Contains(st.samples, file) {
+	if !slices.Contains(st.fixedData.Samples, file) {
 		fail(w, http.StatusNotFound, "there is no sample %q of this task", file)
 		return
 	}

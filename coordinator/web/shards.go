@@ -10,6 +10,9 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
+// immutable lets browsers and proxies keep an answer that never changes.
+const immutable = "public, max-age=31536000, immutable"
+
 // shards serves the shards of public data as they were packed, or unpacked for
 // the rare client that does not take gzip. They never change, so that a browser
 // may keep them.
@@ -23,7 +26,7 @@ func shards(st *Study) http.Handler {
 		packed := st.Data.Packed[n]
 		h := w.Header()
 		h.Set("Content-Type", "application/octet-stream")
-		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Set("Cache-Control", immutable)
 		h.Set("Vary", "Accept-Encoding")
 		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			h.Set("Content-Encoding", "gzip")

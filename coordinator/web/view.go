@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,18 +18,19 @@ func (st *Study) view(s run.State) api.Task {
 	t, parameters := st.Task, st.Model.Layout().Size
 	packing := t.Compress.Run(parameters)
 	v := api.Task{
-		Name: t.Name, Title: t.Title, Description: t.Description, Join: t.Join, Run: st.Run,
+		Name: t.Name, Title: t.Title.String(), Description: t.Description.String(), Join: t.Join, Run: st.Run,
 		Strategy: api.Strategy{
 			Kind: t.Strategy.Kind, Summary: t.Strategy.Summary(), Fewest: t.Strategy.Fewest(st.Model.Layout().Size), Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
 			Batch: t.Strategy.Batch, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
 		},
 		Model:   api.Model{Summary: summary(st.Model.Spec()), Parameters: parameters},
-		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Labels(), Shards: len(st.Data.Shards), Samples: st.samples},
+		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Labels(), Shards: len(st.Data.Shards)},
 		Packing: api.Packing{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
 		Stop:    stop(t.RunStop(st.Data.ClassNames())),
-		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants,
+		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants, Cost: st.cost(s),
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Problem: s.Problem(),
 	}
+	v.Progress, v.SecondsLeft = st.progress(s)
 	if s.Awaited > 0 {
 		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
@@ -44,18 +44,25 @@ func (st *Study) view(s run.State) api.Task {
 	return v
 }
 
-// whole adds what events leave out to a view in JSON: the schema of own data, which may
-// be long and does not change.
+// whole adds what events leave out to a view in JSON.
 func (st *Study) whole(view []byte) []byte {
-	if st.Data.Own == nil {
-		return view
-	}
-	own, err := json.Marshal(st.Data.Own)
-	if err != nil {
-		panic(err) // a bug: a schema is finite numbers and texts
-	}
 	const data = `"data":{` // never part of a string: quotes in one are escaped
-	return bytes.Replace(view, []byte(data), fmt.Appendf(nil, `%s"own":%s,`, data, own), 1)
+	if inner := inside(st.fixedData); inner != nil {
+		view = bytes.Replace(view, []byte(data), fmt.Appendf(nil, `%s%s,`, data, inner), 1)
+	}
+	if inner := inside(st.fixed); inner != nil {
+		view = fmt.Appendf(nil, "{%s,%s", inner, view[1:])
+	}
+	return view
+}
+
+// inside returns the members of a struct in JSON, nil if there are none.
+func inside(v any) []byte {
+	b := encode(v)
+	if len(b) == len("{}") {
+		return nil
+	}
+	return b[1 : len(b)-1]
 }
 
 func (st *Study) viewRound(r *run.RoundRecord) api.Round {

@@ -35,8 +35,13 @@ type Study struct {
 	// Version returns the parameters of a committed version; nil when none
 	// are kept.
 	Version func(version uint64) ([]float32, [32]byte, error)
+	// Kept returns the versions whose parameters are kept, ascending.
+	Kept func() ([]uint64, error)
 
-	samples []string // names of sample files; New sets them
+	// Set by New.
+	fixed     api.Fixed
+	fixedData api.FixedData
+	picture   func() (picture, error)
 }
 
 // DataPath returns the path prefix of a task's shards. It names their content, so
@@ -50,6 +55,10 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 // are no pages for people.
 func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
 	s := &server{site: site, sockets: sockets, pages: pages, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
+	build := ""
+	if pages != nil {
+		build = pages.frame.Build
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
 	probes := &health{studies, sockets}
@@ -63,12 +72,14 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 	for _, study := range studies {
 		s.studies = append(s.studies, study)
 		study.Feed.view, study.Feed.round = study.view, study.viewRound
-		study.samples = study.Task.Samples()
+		study.fix(build)
 		name, size := study.Task.Name, sync.OnceValue(func() int64 { return modelSize(study) })
 		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
+		mux.HandleFunc("GET /api/tasks/"+name+"/versions", func(w http.ResponseWriter, r *http.Request) { s.versions(w, r, study) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { s.model(w, r, study, size()) })
 		mux.HandleFunc("GET /api/tasks/"+name+"/samples/{file}", func(w http.ResponseWriter, r *http.Request) { sample(w, r, study) })
+		mux.HandleFunc("GET /api/tasks/"+name+"/picture.png", func(w http.ResponseWriter, r *http.Request) { s.picture(w, r, study) })
 		if study.Data.Public {
 			mux.Handle("GET "+DataPath(study.Task, study.Data)+"/{shard}", shards(study))
 		}
@@ -79,9 +90,11 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 	mux.HandleFunc("GET /data/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
 	})
+	mux.HandleFunc("GET /qr.svg", s.qr)
 	if pages != nil {
 		mux.HandleFunc("GET /{$}", s.home)
 		mux.HandleFunc("GET /t/{name}", s.taskPage)
+		mux.HandleFunc("GET /screen", s.screen)
 		site.absent = s.absent
 	}
 	mux.Handle("/", site.elsewhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -153,18 +153,25 @@ func (c *csvReader) resolve() error {
 
 // allow makes column i hold texts: the given ones, or any if none is given.
 func (c *csvReader) allow(i int, texts []string) error {
-	col := &c.columns[i]
+	if wrong := c.columns[i].allow(texts); wrong != "" {
+		return fmt.Errorf("data: %s: %s is to hold %s: %w", c.name, c.column(i), wrong, ErrFormat)
+	}
+	return nil
+}
+
+// allow makes the column hold texts. It returns what is wrong with them.
+func (col *column) allow(texts []string) (wrong string) {
 	col.fixed = len(texts) > 0
 	col.codes = map[string]int{}
 	for _, s := range texts {
 		if _, twice := col.codes[s]; twice {
-			return fmt.Errorf("data: %s: %s is to hold %s twice, want each value once: %w", c.name, c.column(i), clip(s), ErrFormat)
+			return clip(s) + " twice, want each value once"
 		}
 		col.codes[s] = len(col.texts)
 		col.texts = append(col.texts, s)
 	}
 	if len(texts) > maxCategories {
-		return fmt.Errorf("data: %s: %s is to hold %d values, want at most %d: %w", c.name, c.column(i), len(texts), maxCategories, ErrFormat)
+		return fmt.Sprintf("%d values, want at most %d", len(texts), maxCategories)
 	}
-	return nil
+	return ""
 }

@@ -146,7 +146,9 @@ type column struct {
 	codes map[string]int // of a category or class
 	texts []string       // by code
 
-	aliases map[string]string // other ways to write texts, for ReadRows
+	// For rows that a trained model takes:
+	aliases  map[string]string // other ways to write texts
+	min, max *float64          // bounds of a number; nil: none
 }
 
 type role uint8
@@ -205,7 +207,7 @@ func (c *csvReader) settleDecimal(sample []byte) error {
 	}
 	sign, ambiguous := c.decimal(sample)
 	if ambiguous != "" {
-		return fmt.Errorf("data: %s, want to be told the decimal sign, point or comma: %w", ambiguous, ErrFormat)
+		return fmt.Errorf("data: %s, want to be told the decimal sign, point or comma: %w", ambiguous, ErrDecimal)
 	}
 	c.cfg.Decimal = sign
 	return nil
@@ -213,33 +215,44 @@ func (c *csvReader) settleDecimal(sample []byte) error {
 
 // next returns the next row, or io.EOF.
 func (c *csvReader) next() ([]string, error) {
-	fields, err := c.in.next()
-	if err == nil {
-		c.line = c.in.start
-		c.text = c.text[:0]
-		for _, f := range fields {
-			c.text = append(c.text, f...)
-		}
-		text := string(c.text) // one allocation for the whole row
-		c.fields = c.fields[:0]
-		for _, f := range fields {
-			c.fields = append(c.fields, text[:len(f)])
-			text = text[len(f):]
-		}
-		return c.fields, nil
+	row, err := c.nextRow()
+	if err != nil && err != io.EOF {
+		return nil, c.failed(err)
 	}
-	if err == io.EOF {
+	return row, err
+}
+
+// nextRow is next with the errors of records.
+func (c *csvReader) nextRow() ([]string, error) {
+	fields, err := c.in.next()
+	if err != nil {
 		return nil, err
 	}
+	c.line = c.in.start
+	c.text = c.text[:0]
+	for _, f := range fields {
+		c.text = append(c.text, f...)
+	}
+	text := string(c.text) // one allocation for the whole row
+	c.fields = c.fields[:0]
+	for _, f := range fields {
+		c.fields = append(c.fields, text[:len(f)])
+		text = text[len(f):]
+	}
+	return c.fields, nil
+}
+
+// failed returns an error of records, with the line and what would be right.
+func (c *csvReader) failed(err error) error {
 	if errors.Is(err, errRecord) {
 		c.line = c.in.start
-		return nil, fmt.Errorf("data: %s:%d: a row is longer than %d bytes (is a quote not closed?): %w", c.name, c.line, c.in.limit, ErrTooLarge)
+		return fmt.Errorf("data: %s:%d: a row is longer than %d bytes (is a quote not closed?): %w", c.name, c.line, c.in.limit, ErrTooLarge)
 	}
 	if q := (*quoteError)(nil); errors.As(err, &q) {
 		c.line = q.line
-		return nil, c.refuse("%v", q)
+		return c.refuse("%v", q)
 	}
-	return nil, fmt.Errorf("data: read %s after line %d: %w", c.name, c.line, err)
+	return fmt.Errorf("data: read %s after line %d: %w", c.name, c.line, err)
 }
 
 // refuse returns an error about the current line.

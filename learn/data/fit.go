@@ -19,6 +19,23 @@ const maxSide = 1 << 15
 // Grey is Rec. 601's luma. What is transparent is white, or black if the schema wants
 // drawings. The error wraps ErrFormat.
 func (im *ImageSchema) Fit(to, rgba []uint8, width, height int) error {
+	return (&Fitter{ImageSchema: *im}).Fit(to, rgba, width, height)
+}
+
+// Fitter makes images of a schema's shape. It keeps its memory: for pictures of one size
+// it allocates on the first call only. It is not safe for concurrent use.
+type Fitter struct {
+	ImageSchema
+
+	columns, rows []covered
+	sum           []float32 // of an image row
+	line          []float32 // a row of the picture, as wide as the image
+	opaque        []uint8
+	around        []uint8 // a part of a drawing
+}
+
+// Fit is [ImageSchema.Fit].
+func (im *Fitter) Fit(to, rgba []uint8, width, height int) error {
 	if width < 1 || height < 1 || width > maxSide || height > maxSide || len(rgba) != 4*width*height {
 		return fmt.Errorf("data: a picture of %d x %d pixels in %d bytes, want 1 to %d along a side and 4 bytes for each pixel: %w", width, height, len(rgba), maxSide, ErrFormat)
 	}
@@ -32,21 +49,31 @@ func (im *ImageSchema) Fit(to, rgba []uint8, width, height int) error {
 	} else {
 		h = w * float64(im.Height) / float64(im.Width)
 	}
-	columns := cover((float64(width)-w)/2, w, im.Width, width)
-	rows := cover((float64(height)-h)/2, h, im.Height, height)
 	background := uint8(255)
 	if im.Drawn {
 		background = 0
 	}
-	sum := make([]float32, 3*im.Width)  // of an image row
-	line := make([]float32, 3*im.Width) // a row of the picture, as wide as the image
-	opaque := make([]uint8, 4*width)
+	im.fit(to, rgba, width, height, window{(float64(width) - w) / 2, (float64(height) - h) / 2, w, h}, background)
+	return nil
+}
+
+// window is a part of a picture, in pixels.
+type window struct{ left, top, width, height float64 }
+
+// fit makes an image of a part of a picture. What is transparent has the colour of the
+// background.
+func (im *Fitter) fit(to, rgba []uint8, width, height int, part window, background uint8) {
+	im.columns = cover(im.columns, part.left, part.width, im.Width, width)
+	im.rows = cover(im.rows, part.top, part.height, im.Height, height)
+	im.sum, im.line = resized(im.sum, 3*im.Width), resized(im.line, 3*im.Width)
+	im.opaque = resized(im.opaque, 4*width)
+	sum, line := im.sum, im.line
 	last := -1 // the row in line
-	for y, r := range rows {
+	for y, r := range im.rows {
 		clear(sum)
 		for k := r.first; k <= r.last; k++ {
 			if k != last {
-				narrow(line, solid(rgba[4*width*k:][:4*width], opaque, background), columns)
+				narrow(line, solid(rgba[4*width*k:][:4*width], im.opaque, background), im.columns)
 				last = k
 			}
 			weight := r.weight(k)
@@ -64,7 +91,6 @@ func (im *ImageSchema) Fit(to, rgba []uint8, width, height int) error {
 			at[3*x], at[3*x+1], at[3*x+2] = pixel(red), pixel(green), pixel(blue)
 		}
 	}
-	return nil
 }
 
 func pixel(v float32) uint8 { return uint8(min(max(v, 0)+.5, 255)) }
@@ -86,10 +112,19 @@ func (c *covered) weight(k int) float32 {
 	return c.inner
 }
 
-// cover divides the length from start among n pixels of an image. The picture has size
-// pixels.
-func cover(start, length float64, n, size int) []covered {
-	all := make([]covered, n)
+// resized returns a slice of n elements in the memory of s if that is large enough.
+func resized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// cover divides the length from start among n pixels of an image, in the memory of all.
+// The picture has size pixels.
+func cover(all []covered, start, length float64, n, size int) []covered {
+	all = resized(all, n)
+	clear(all)
 	step := length / float64(n)
 	for i := range all {
 		c := &all[i]

@@ -60,10 +60,15 @@ type Problem struct {
 
 // String returns the problem as a sentence without its point.
 func (p Problem) String() string {
+	return fmt.Sprintf("line %d: %s", p.Line, p.Words())
+}
+
+// Words returns the problem as String does, without the line.
+func (p Problem) Words() string {
 	if p.Column == "" {
-		return fmt.Sprintf("line %d: %s, want %s", p.Line, p.Value, p.Want)
+		return fmt.Sprintf("%s, want %s", p.Value, p.Want)
 	}
-	return fmt.Sprintf("line %d: %s is %s, want %s", p.Line, clipName(p.Column), clip(p.Value), p.Want)
+	return fmt.Sprintf("%s is %s, want %s", clipName(p.Column), clip(p.Value), p.Want)
 }
 
 // Question is a number of a file that can be read in two ways. OwnCSV.Decimal is the
@@ -425,12 +430,18 @@ const MaxProblems = 1000
 
 func (o *ownReader) problem(p Problem) {
 	if o.count++; len(o.problems) < MaxProblems {
-		const most = 200
-		if len(p.Value) > most {
-			p.Value = strings.ToValidUTF8(p.Value[:most], "") + "..."
-		}
+		p.Value = shortened(p.Value)
 		o.problems = append(o.problems, p)
 	}
+}
+
+// shortened returns a value for a Problem.
+func shortened(s string) string {
+	const most = 200
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
 }
 
 // plural counts things.

@@ -2,6 +2,7 @@ package data
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,6 +38,15 @@ func (p *Pictures) Pixels(i int) []uint8 {
 // it. name is the picture's in refusals. It refuses what the collection has, even under
 // another class: the error is a *Refusal, and the collection is as it was.
 func (p *Pictures) Add(name string, class int, rgba []uint8, width, height int) error {
+	return p.add(name, class, rgba, width, height, (*Fitter).Fit)
+}
+
+// AddDrawn is Add for a drawing, of which [Fitter.FitDrawn] makes an image.
+func (p *Pictures) AddDrawn(name string, class int, rgba []uint8, width, height int) error {
+	return p.add(name, class, rgba, width, height, (*Fitter).FitDrawn)
+}
+
+func (p *Pictures) add(name string, class int, rgba []uint8, width, height int, fit func(f *Fitter, to, rgba []uint8, width, height int) error) error {
 	im := p.schema.Images
 	refuse := func(format string, args ...any) error {
 		return &Refusal{fmt.Sprintf(format, args...), ErrFormat}
@@ -50,8 +60,11 @@ func (p *Pictures) Add(name string, class int, rgba []uint8, width, height int) 
 	begin := len(p.pixels)
 	p.pixels = slices.Grow(p.pixels, im.Size())[:begin+im.Size()]
 	image := p.pixels[begin:]
-	if err := im.Fit(image, rgba, width, height); err != nil {
+	if err := fit(&Fitter{ImageSchema: *im}, image, rgba, width, height); err != nil {
 		p.pixels = p.pixels[:begin]
+		if errors.Is(err, ErrEmpty) {
+			return &Refusal{name + " is left out: there is nothing in it.", err}
+		}
 		return refuse("%s is left out: it is a picture of %d x %d pixels, want 1 to %d along a side.", name, width, height, maxSide)
 	}
 	sum := sha256.Sum256(image)

@@ -113,7 +113,7 @@ func (o *ownReader) wrong(err error) error {
 		return o.refuse("%s, line %d: a quote is not closed. Correct that line.", o.name, o.line)
 	}
 	o.rejected++
-	o.problem(Problem{Line: o.line, Value: fmt.Sprintf("a quote at byte %d is not closed, or inside a value", q.column), Want: "it doubled and the value in quotes"})
+	o.problem(q.problem(o.line))
 	return nil
 }
 

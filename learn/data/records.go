@@ -49,6 +49,11 @@ func (e *quoteError) Error() string {
 	return fmt.Sprintf("byte %d: %s%s", e.column, what, at)
 }
 
+// problem returns the error as a problem of a row.
+func (e *quoteError) problem(line int) Problem {
+	return Problem{Line: line, Value: fmt.Sprintf("a quote at byte %d is not closed, or inside a value", e.column), Want: "it doubled and the value in quotes"}
+}
+
 // next returns the fields of the next record, which are valid until the next call, or
 // io.EOF, a *quoteError, or errRecord. It skips empty lines.
 func (r *records) next() ([][]byte, error) {

@@ -1,31 +1,45 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 )
 
-// Rows are the rows of a table as a trained model takes them.
-type Rows struct {
-	Features []float32 // [Len(), features of the encoding]
-	Targets  []float64 // [Len()]: labels or numbers, NaN if missing; nil if the table has no column of the target
-
-	n int
+// Row is a row of a table as a trained model takes it.
+type Row struct {
+	Line     int
+	Features []float32 // valid until the next row is read; nil: a problem is in the way
+	Target   float64   // label or number; NaN: the row has none, or one that is a problem
+	Problems []Problem
 }
 
-// Len returns the number of rows.
-func (r *Rows) Len() int { return r.n }
+// RowReader reads the rows of a table for a trained model, as ReadCSV reads a table. It
+// holds one row.
+type RowReader struct {
+	Strict bool // a problem is an error, which reads NAME:LINE: column 3 (age) is "x", want a number
 
-// ReadRows reads a table, as ReadCSV does, and encodes its rows for a model that was
-// trained with e. It finds the columns by name, in any order, and ignores others. The
-// column of the target may be absent, or miss values. Of cfg it uses Separator,
-// Decimal, Header and Limits. Errors are those of ReadCSV: a missing value that e does
-// not fill, and a category that e does not have, are some.
-func ReadRows(r io.Reader, name string, e *Encoding, cfg CSV) (*Rows, error) {
+	c      *csvReader
+	texts  *RowEncoder
+	at     []int    // the column of the file that each column of the encoding is
+	target int      // -1: none
+	row    []string // of the file; it has been read and not yet returned; nil: none
+	first  int      // line that has told the number of columns
+	rows   int      // so far
+
+	fields []string // of a row, by column of the encoding
+	x      []float32
+	out    Row
+}
+
+// NewRowReader reads the beginning of a table and finds the columns of e, by name and in
+// any order; others are ignored. The column of the target may be absent, or miss values.
+// Of cfg it uses Separator, Decimal, Header and, of Limits, Columns and Record. Errors
+// are those of ReadCSV.
+func NewRowReader(r io.Reader, name string, e *Encoding, cfg CSV) (*RowReader, error) {
 	c, sample, err := newCSVReader(r, name, cfg)
 	if err != nil {
 		return nil, err
@@ -38,49 +52,28 @@ func ReadRows(r io.Reader, name string, e *Encoding, cfg CSV) (*Rows, error) {
 		return nil, err
 	}
 	header := c.header(row, sample)
-	first := c.line
-	t, err := c.follow(e)
-	if err != nil {
+	t := &RowReader{c: c, first: c.line, fields: make([]string, len(e.Columns))}
+	if t.texts, err = NewRowEncoder(e); err != nil {
+		return nil, err
+	}
+	t.x = make([]float32, t.texts.features)
+	if err := t.find(); err != nil {
 		return nil, err
 	}
 	if err := c.settleDecimal(sample); err != nil {
 		return nil, err
 	}
-	if header {
-		row, err = c.next()
+	if !header {
+		t.row = row
 	}
-	for ; err == nil; row, err = c.next() {
-		if len(row) != len(c.names) {
-			return nil, c.refuse("%d fields, want %d as in line %d", len(row), len(c.names), first)
-		}
-		if err := t.add(row); err != nil {
-			return nil, err
-		}
-	}
-	if err != io.EOF {
-		return nil, err
-	}
-	if t.n == 0 {
-		return nil, fmt.Errorf("data: %s has a line of names and no rows: %w", c.name, ErrFormat)
-	}
-	return &t.Rows, nil
+	return t, nil
 }
 
-// rowReader encodes rows of a file.
-type rowReader struct {
-	Rows
-	c        *csvReader
-	e        *Encoding
-	at       []int // the column of the file that each column of e is
-	target   int   // -1: none
-	features int
-	values   []float64 // of a row, by column of e
-}
-
-// follow finds the columns of an encoding in the file.
-func (c *csvReader) follow(e *Encoding) (*rowReader, error) {
+// find finds the columns of the encoding in the file.
+func (t *RowReader) find() error {
+	c, e := t.c, t.texts.e
 	if err := c.named(); err != nil {
-		return nil, err
+		return err
 	}
 	c.columns = make([]column, len(c.names))
 	for i := range c.columns {
@@ -97,36 +90,110 @@ func (c *csvReader) follow(e *Encoding) (*rowReader, error) {
 		k, err := strconv.Atoi(name)
 		return k - 1, err == nil && k >= 1 && k <= len(c.names)
 	}
-	t := &rowReader{c: c, e: e, target: -1, features: len(e.Features()), values: make([]float64, len(e.Columns))}
-	for _, col := range e.Columns {
+	for k, col := range e.Columns {
 		i, ok := find(col.Name)
 		switch {
 		case !ok && c.unnamed != "":
-			return nil, fmt.Errorf("data: %s: there is no column %s, want every column that the model was trained with: %s: %w", c.name, clip(col.Name), c.unnamed, ErrFormat)
+			return fmt.Errorf("data: %s: there is no column %s, want every column that the model was trained with: %s: %w", c.name, clip(col.Name), c.unnamed, ErrFormat)
 		case !ok:
-			return nil, fmt.Errorf("data: %s: there is no column %s among %s, want every column that the model was trained with: %w", c.name, clip(col.Name), firstNames(c.names), ErrFormat)
+			return fmt.Errorf("data: %s: there is no column %s among %s, want every column that the model was trained with: %w", c.name, clip(col.Name), firstNames(c.names), ErrFormat)
 		case c.columns[i].role != ignored:
-			return nil, fmt.Errorf("data: %s: %s is given for %s and for another use, want one use: %w", c.name, c.column(i), clip(col.Name), ErrFormat)
+			return fmt.Errorf("data: %s: %s is given for %s and for another use, want one use: %w", c.name, c.column(i), clip(col.Name), ErrFormat)
 		}
-		c.columns[i].role = number
-		if col.Categories != nil {
-			c.columns[i].role, c.columns[i].aliases = category, col.Aliases
-			if err := c.allow(i, col.Categories); err != nil {
-				return nil, err
-			}
-		}
+		c.columns[i] = column{role: t.texts.columns[k].role}
 		t.at = append(t.at, i)
 	}
+	t.target = -1
 	if i, ok := find(e.Target.Name); ok && c.columns[i].role == ignored {
 		t.target = i
-		c.columns[i].role, c.columns[i].aliases = target, e.Target.Aliases
-		if e.Target.Classes != nil {
-			if err := c.allow(i, e.Target.Classes); err != nil {
-				return nil, err
-			}
+		c.columns[i] = t.texts.target
+	}
+	return nil
+}
+
+// Bound sets the bounds of the numbers, as [RowEncoder.Bound] does.
+func (t *RowReader) Bound(s *TableSchema) { t.texts.Bound(s) }
+
+// HasTarget reports whether the table has the column that is predicted.
+func (t *RowReader) HasTarget() bool { return t.target >= 0 }
+
+// Next returns the next row, which is valid until the next call, or io.EOF. A missing value
+// that the encoding does not fill is a problem, and so is a category that it does not
+// have. Reading goes on after a row with problems. Rows whose fields are all empty are
+// skipped unless it is strict. Errors are those of ReadCSV: reading, a quote that is not
+// closed, no rows.
+func (t *RowReader) Next() (*Row, error) {
+	for {
+		fields, err := t.next()
+		q := (*quoteError)(nil)
+		switch {
+		case err == io.EOF && t.rows == 0:
+			return nil, fmt.Errorf("data: %s has a line of names and no rows: %w", t.c.name, ErrFormat)
+		case err == io.EOF:
+			return nil, err
+		case !t.Strict && errors.As(err, &q) && q.line == q.start: // otherwise it would swallow rows
+			t.rows++
+			t.out = Row{Line: q.line, Target: math.NaN(), Problems: []Problem{q.problem(q.line)}}
+			return &t.out, nil
+		case err != nil:
+			return nil, t.c.failed(err)
+		case !t.Strict && empty(fields):
+			continue
+		case !t.Strict && len(fields) > len(t.c.names) && empty(fields[len(t.c.names):]):
+			fields = fields[:len(t.c.names)]
+		}
+		t.rows++
+		return t.read(fields)
+	}
+}
+
+// next returns the fields of the next row.
+func (t *RowReader) next() ([]string, error) {
+	if row := t.row; row != nil {
+		t.row = nil
+		return row, nil
+	}
+	return t.c.nextRow()
+}
+
+// read encodes the fields of a row.
+func (t *RowReader) read(fields []string) (*Row, error) {
+	c := t.c
+	row := &t.out
+	*row = Row{Line: c.line, Target: math.NaN()}
+	if len(fields) != len(c.names) {
+		if t.Strict {
+			return nil, c.refuse("%d fields, want %d as in line %d", len(fields), len(c.names), t.first)
+		}
+		row.Problems = []Problem{{row.Line, "", plural(len(fields), "value"), fmt.Sprintf("%d as in line %d", len(c.names), t.first)}}
+		return row, nil
+	}
+	for k, i := range t.at {
+		t.fields[k] = fields[i]
+	}
+	flaws := t.texts.encode(t.x, t.fields, c.cfg.Decimal, true)
+	if len(flaws) == 0 {
+		row.Features = t.x
+	}
+	if t.target >= 0 {
+		y, want := t.texts.target.read(fields[t.target], c.cfg.Decimal)
+		if row.Target = y; want != "" {
+			row.Target = math.NaN()
+			flaws = append(flaws, flaw{-1, want})
 		}
 	}
-	return t, nil
+	for _, f := range flaws {
+		i := t.target
+		if f.column >= 0 {
+			i = t.at[f.column]
+		}
+		value := strings.TrimSpace(fields[i])
+		if t.Strict {
+			return nil, c.bad(i, value, f.want)
+		}
+		row.Problems = append(row.Problems, Problem{row.Line, c.names[i], shortened(value), f.want})
+	}
+	return row, nil
 }
 
 // only returns the only column that is called name but for case, spaces, underscores,
@@ -142,73 +209,4 @@ func (c *csvReader) only(name string) int {
 		}
 	}
 	return found
-}
-
-// add encodes a row.
-func (t *rowReader) add(row []string) error {
-	c := t.c
-	for k, i := range t.at {
-		v, err := t.value(i, row[i])
-		if err != nil {
-			return err
-		}
-		if math.IsNaN(v) && t.e.Columns[k].Fill == nil {
-			return c.bad(i, strings.TrimSpace(row[i]), "a value (the model has none that stands for a missing one)")
-		}
-		t.values[k] = v
-	}
-	begin := len(t.Features)
-	t.Features = slices.Grow(t.Features, t.features)[:begin+t.features]
-	x := t.Features[begin:]
-	t.e.Encode(x, t.values)
-	for j, v := range x {
-		if !finite(v) {
-			return c.refuse("feature %s is %v, want a finite number after standardisation", clip(t.e.Features()[j]), v)
-		}
-	}
-	if t.target >= 0 {
-		y, err := t.value(t.target, row[t.target])
-		if err != nil {
-			return err
-		}
-		t.Targets = append(t.Targets, y)
-	}
-	t.n++
-	switch limits := c.cfg.Limits; {
-	case t.n > limits.Rows:
-		return fmt.Errorf("data: %s:%d: more than %d rows: %w", c.name, c.line, limits.Rows, ErrTooLarge)
-	case len(t.Features) > limits.Values:
-		return fmt.Errorf("data: %s:%d: %d rows of %d values each, want at most %d values: %w", c.name, c.line, t.n, t.features, limits.Values, ErrTooLarge)
-	}
-	return nil
-}
-
-// value reads a field of column i: a number, the index of a category or class, or NaN
-// for a missing value.
-func (t *rowReader) value(i int, s string) (float64, error) {
-	c, s := t.c, strings.TrimSpace(s)
-	col := &c.columns[i]
-	code, listed := col.codes[s]
-	if !listed && col.codes != nil {
-		code = indexOf(s, col.texts, col.aliases)
-		listed = code >= 0
-	}
-	switch {
-	case listed:
-		return float64(code), nil
-	case missing(s):
-		return math.NaN(), nil
-	case col.codes != nil:
-		return 0, c.bad(i, s, "one of "+strings.Join(col.texts, ", "))
-	}
-	v, ok := parseNumber(s, c.cfg.Decimal)
-	switch {
-	case !ok && c.cfg.Decimal == ',':
-		return 0, c.bad(i, s, "a number, with a decimal comma if any")
-	case !ok:
-		return 0, c.bad(i, s, "a number, with a decimal point if any")
-	case math.Abs(v) > math.MaxFloat32:
-		return 0, c.bad(i, s, "a number of at most 3.4e38")
-	}
-	return v, nil
 }

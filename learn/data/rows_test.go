@@ -2,6 +2,7 @@ package data
 
 import (
 	"errors"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -21,7 +22,40 @@ func encoded() *Encoding {
 	}
 }
 
-func TestReadRows(t *testing.T) {
+// rows are all rows of a table.
+type rows struct {
+	Features []float32
+	Targets  []float64 // nil without the column
+	n        int
+}
+
+func (r *rows) Len() int { return r.n }
+
+// readRows reads all rows, strictly.
+func readRows(r io.Reader, name string, e *Encoding, cfg CSV) (*rows, error) {
+	in, err := NewRowReader(r, name, e, cfg)
+	if err != nil {
+		return nil, err
+	}
+	in.Strict = true
+	out := &rows{}
+	for {
+		row, err := in.Next()
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out.n++
+		out.Features = append(out.Features, row.Features...)
+		if in.HasTarget() {
+			out.Targets = append(out.Targets, row.Target)
+		}
+	}
+}
+
+func TestRowReader(t *testing.T) {
 	numbers := encoded()
 	numbers.Target = EncodedTarget{Name: "price", Mean: 5, Deviation: 2}
 	unnamed := &Encoding{Columns: []EncodedColumn{{Name: "1", Deviation: 1}, {Name: "3", Deviation: 1}}, Target: EncodedTarget{Name: "2", Deviation: 1}}
@@ -42,7 +76,7 @@ func TestReadRows(t *testing.T) {
 		{"numbers of columns under a header", "a,b,c\n4,5,6\n", unnamed, []float32{4, 6}, []float64{5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			rows, err := ReadRows(strings.NewReader(c.text), "x.csv", c.e, CSV{})
+			rows, err := readRows(strings.NewReader(c.text), "x.csv", c.e, CSV{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +88,7 @@ func TestReadRows(t *testing.T) {
 	}
 }
 
-func TestReadRowsRefuses(t *testing.T) {
+func TestRowReaderRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, text, want string
 		cfg              CSV
@@ -70,50 +104,111 @@ func TestReadRowsRefuses(t *testing.T) {
 		{"class", "sex,age,size,ill\nf,40,2,maybe\n", `x.csv:2: column 4 (ill) is "maybe", want one of no, yes`, CSV{}, ErrFormat},
 		{"text", "sex,age,size\nf,old,2.5\n", `x.csv:2: column 2 (age) is "old", want a number, with a decimal point if any`, CSV{}, ErrFormat},
 		{"comma", "sex,age,size\nf,old,2\n", `column 2 (age) is "old", want a number, with a decimal comma if any`, CSV{Decimal: ','}, ErrFormat},
-		{"ambiguous", "sex,age,size\nf,12.345,2\n", "want to be told the decimal sign", CSV{}, ErrFormat},
+		{"ambiguous", "sex,age,size\nf,12.345,2\n", "want to be told the decimal sign", CSV{}, ErrDecimal},
 		{"large", "sex,age,size\nf,1e39,2\n", "want a number of at most 3.4e38", CSV{}, ErrFormat},
 		{"fields", "sex,age,size\nf,1\n", "x.csv:2: 2 fields, want 3 as in line 1", CSV{}, ErrFormat},
-		{"rows", "sex,age,size\nf,1,2\nf,1,2\n", "x.csv:3: more than 1 rows", CSV{Limits: Limits{Rows: 1, Columns: 9, Values: 99, Record: 99}}, ErrTooLarge},
-		{"values", "sex,age,size\nf,1,2\nf,1,2\n", "x.csv:3: 2 rows of 4 values each", CSV{Limits: Limits{Rows: 9, Columns: 9, Values: 7, Record: 99}}, ErrTooLarge},
 		{"columns", "sex,age,size\nf,1,2\n", "x.csv:1: 3 columns, want at most 2", CSV{Limits: Limits{Rows: 9, Columns: 2, Values: 7, Record: 99}}, ErrTooLarge},
 		{"separator", "sex,age,size\n", "want a valid character", CSV{Separator: '"'}, ErrFormat},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := ReadRows(strings.NewReader(c.text), "x.csv", encoded(), c.cfg)
+			_, err := readRows(strings.NewReader(c.text), "x.csv", encoded(), c.cfg)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, c.err) {
 				t.Errorf("%v, want %s", err, c.want)
 			}
 		})
 	}
 	overflows := &Encoding{Columns: []EncodedColumn{{Name: "a", Deviation: 1e-30}}, Target: EncodedTarget{Name: "b", Deviation: 1}}
-	if _, err := ReadRows(strings.NewReader("a\n1e30\n"), "x.csv", overflows, CSV{}); err == nil || !strings.Contains(err.Error(), `x.csv:2: feature "a" is +Inf`) {
+	if _, err := readRows(strings.NewReader("a\n1e30\n"), "x.csv", overflows, CSV{}); err == nil || !strings.Contains(err.Error(), `x.csv:2: column 1 (a) is "1e30", want a number nearer to the mean that the model knows, 0`) {
 		t.Errorf("a feature that float32 cannot hold: %v", err)
 	}
 }
 
-func FuzzReadRows(f *testing.F) {
+func FuzzRowReader(f *testing.F) {
 	for _, text := range []string{"age,sex,size,ill\n50,m,6,yes\n", "size;sex;age\n2,5;;\"4\n", "ill\tage\tsex\tsize\r\nno\t1\tf\tNaN\r\n"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		e := encoded()
-		rows, err := ReadRows(strings.NewReader(string(text)), "x.csv", e, CSV{Limits: Limits{Rows: 100, Columns: 20, Values: 1000, Record: 1000}})
+		limits := CSV{Limits: Limits{Rows: 100, Columns: 20, Values: 1000, Record: 1000}}
+		r, err := NewRowReader(strings.NewReader(string(text)), "x.csv", e, limits)
 		if err != nil {
 			return
 		}
-		if n := rows.Len(); n == 0 || len(rows.Features) != n*len(e.Features()) || rows.Targets != nil && len(rows.Targets) != n {
-			t.Fatalf("%d rows, %d values, %d targets", n, len(rows.Features), len(rows.Targets))
-		}
-		for _, v := range rows.Features {
-			if !finite(v) {
-				t.Fatalf("a feature is %v", v)
+		n, problems := 0, 0
+		for {
+			row, err := r.Next()
+			if err != nil {
+				break
 			}
+			n++
+			problems += len(row.Problems)
+			if row.Features == nil && row.Problems == nil || row.Features != nil && len(row.Features) != len(e.Features()) {
+				t.Fatalf("row of line %d: %d features, %d problems", row.Line, len(row.Features), len(row.Problems))
+			}
+			for _, v := range row.Features {
+				if !finite(v) {
+					t.Fatalf("a feature is %v", v)
+				}
+			}
+		}
+		// What is read strictly has no problems, and all that has none but for empty rows.
+		if rows, err := readRows(strings.NewReader(string(text)), "x.csv", e, limits); err == nil && (problems > 0 || rows.Len() < n) {
+			t.Fatalf("%d rows and %d problems, strictly %d rows", n, problems, rows.Len())
 		}
 	})
 }
 
+// A row with a problem does not end the reading.
+func TestRowReaderGoesOn(t *testing.T) {
+	text := "age,sex,size,ill\n40,f,2,yes\n,f,2,no\n \t,,,\n40,x,y,no\n40,f\n40,f,2,no,,\n\"40\"a,f,2,no\n40,f,2,maybe\n"
+	r, err := NewRowReader(strings.NewReader(text), "x.csv", encoded(), CSV{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		line     int
+		target   float64
+		encoded  bool
+		problems string
+	}{
+		{2, 1, true, ""},
+		{3, 0, false, `line 3: age is "", want a value (the model has none that stands for a missing one)`},
+		{5, 0, false, `line 5: sex is "x", want one of f, m; line 5: size is "y", want a number, with a decimal point if any`},
+		{6, math.NaN(), false, "line 6: 2 values, want 4 as in line 1"},
+		{7, 0, true, ""},
+		{8, math.NaN(), false, "line 8: a quote at byte 4 is not closed, or inside a value, want it doubled and the value in quotes"},
+		{9, math.NaN(), true, `line 9: ill is "maybe", want one of no, yes`},
+	}
+	for _, w := range want {
+		row, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var problems []string
+		for _, p := range row.Problems {
+			problems = append(problems, p.String())
+		}
+		if row.Line != w.line || row.Target != w.target && !math.IsNaN(w.target) || math.IsNaN(w.target) != math.IsNaN(row.Target) || (row.Features != nil) != w.encoded || strings.Join(problems, "; ") != w.problems {
+			t.Errorf("%+v, %s\nwant %+v", row, problems, w)
+		}
+	}
+	if _, err := r.Next(); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+	r, err = NewRowReader(strings.NewReader("age,sex,size\n40,f,2\n40,\"f,2\n40,f,2\n"), "x.csv", encoded(), CSV{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Next(); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "not closed") {
+		t.Errorf("a quote that swallows rows: %v", err)
+	}
+}
+
 // Raw rows are read as participants' tables are: by aliases, and in any case.
-func TestReadRowsOfOwn(t *testing.T) {
+func TestRowReaderOfOwn(t *testing.T) {
 	s := patients().Table
 	s.Label.Aliases = map[string]string{"sick": "ill"}
 	s.Features[3].Missing = ""
@@ -121,14 +216,14 @@ func TestReadRowsOfOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := ReadRows(strings.NewReader("outcome,age,sex,smoker,blood_pressure\nSICK,31,Weiblich,WAHR,1\nHealthy,42,M,,2\n"), "x.csv", e, CSV{})
+	rows, err := readRows(strings.NewReader("outcome,age,sex,smoker,blood_pressure\nSICK,31,Weiblich,WAHR,1\nHealthy,42,M,,2\n"), "x.csv", e, CSV{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := []float32{31, 1, 0, 0, 1, 1, 42, 0, 1, 1, 0, 2}; !slices.Equal(rows.Features, want) || !slices.Equal(rows.Targets, []float64{1, 0}) {
 		t.Errorf("got %v of %v, want %v of [1 0]", rows.Features, rows.Targets, want)
 	}
-	if _, err := ReadRows(strings.NewReader("age,sex,smoker,blood_pressure\n31,x,yes,1\n"), "x.csv", e, CSV{}); err == nil || !strings.Contains(err.Error(), `column 2 (sex) is "x", want one of f, m`) {
+	if _, err := readRows(strings.NewReader("age,sex,smoker,blood_pressure\n31,x,yes,1\n"), "x.csv", e, CSV{}); err == nil || !strings.Contains(err.Error(), `column 2 (sex) is "x", want one of f, m`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -47,6 +47,7 @@ func Read(file []byte) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.Params = make([]float32, 0, len(body)/4)
 	for i, t := range tensors {
 		if !t.fixed {
 			m.Params = appendRead(m.Params, body[where[i]:][:4*features(t.shape)])

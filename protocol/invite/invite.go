@@ -16,6 +16,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -141,19 +142,45 @@ func Check(key []byte, code string, now time.Time) (Invite, error) {
 	return i, nil
 }
 
-// Fragment begins the fragment of a link.
-const Fragment = "#invite="
+// parameter precedes the code in a link.
+const parameter = "invite="
 
-// Link returns the link that a person opens: the address of the page, which has no
-// fragment, with the code.
-func Link(page, code string) string { return page + Fragment + code }
+// Link returns the link that a person opens: the page of a task, with the code in the
+// fragment. root is the address of the coordinator, with a slash at its end.
+func Link(root, task, code string) string { return root + "t/" + task + "#" + parameter + code }
 
 // Code returns the code of a link, or text itself, which is then a code or nothing of
 // the kind. Spaces around it do not matter.
 func Code(text string) string {
 	text = strings.TrimSpace(text)
-	if _, code, ok := strings.Cut(text, Fragment); ok {
+	if code, _, ok := Cut(text); ok {
 		return code
 	}
 	return text
+}
+
+// Cut takes the code out of a link, and returns it and the link without it. The code
+// is in the fragment, or a parameter of the query, which a server sees. It returns false
+// if the link has none.
+func Cut(link string) (code, rest string, ok bool) {
+	address, fragment, fragmented := strings.Cut(link, "#")
+	if code, ok := strings.CutPrefix(fragment, parameter); ok {
+		return code, address, true
+	}
+	path, query, _ := strings.Cut(address, "?")
+	fields := strings.Split(query, "&")
+	for i, field := range fields {
+		code, ok := strings.CutPrefix(field, parameter)
+		if !ok {
+			continue
+		}
+		if query = strings.Join(slices.Delete(fields, i, i+1), "&"); query != "" {
+			path += "?" + query
+		}
+		if fragmented {
+			path += "#" + fragment
+		}
+		return code, path, true
+	}
+	return "", link, false
 }

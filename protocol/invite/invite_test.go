@@ -95,17 +95,36 @@ func TestValidate(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	code := Sign(key, sample)
-	link := Link("https://example.org/fedtab/", code)
-	if want := "https://example.org/fedtab/#invite=" + code; link != want {
+	link := Link("https://example.org/fedtab/", "mnist-2nn", code)
+	if want := "https://example.org/fedtab/t/mnist-2nn#invite=" + code; link != want {
 		t.Errorf("Link = %s, want %s", link, want)
 	}
-	for _, text := range []string{link, code, " " + link + "\n", "#invite=" + code} {
+	for _, text := range []string{link, code, " " + link + "\n", "#invite=" + code, "https://example.org/#invite=" + code, "https://example.org/t/mnist-2nn?invite=" + code} {
 		if got := Code(text); got != code {
 			t.Errorf("Code(%q) = %s, want %s", text, got, code)
 		}
 	}
 	if got := Code("mnist-2nn"); got != "mnist-2nn" {
 		t.Errorf("Code = %q", got)
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, test := range []struct{ link, code, rest string }{
+		{"/t/a#invite=X", "X", "/t/a"},
+		{"/t/a?lang=de#invite=X", "X", "/t/a?lang=de"},
+		{"/t/a?invite=X", "X", "/t/a"},
+		{"/t/a?lang=de&invite=X&x=1#top", "X", "/t/a?lang=de&x=1#top"},
+		{"/t/a?invite=Y#invite=X", "X", "/t/a?invite=Y"},
+		{"#invite=", "", ""},
+		{"/t/a?reinvite=X#top", "", "/t/a?reinvite=X#top"},
+		{"/invite=X", "", "/invite=X"},
+		{"", "", ""},
+	} {
+		code, rest, ok := Cut(test.link)
+		if code != test.code || rest != test.rest || ok != (rest != test.link) {
+			t.Errorf("Cut(%q) = %q, %q, %v, want %q, %q", test.link, code, rest, ok, test.code, test.rest)
+		}
 	}
 }
 

@@ -1,25 +1,19 @@
-package main
+package qrcode
 
 import (
-	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"rsc.io/qr"
 )
 
-// quietZone is the margin of a QR code that scanners need, in modules (ISO/IEC 18004,
-// 9.1).
-const quietZone = 4
-
-// writeQR writes a QR code of text in half-block characters, two rows of modules in a
+// Write writes a QR code of text in half-block characters, two rows of modules in a
 // line. Light modules are drawn and dark ones left out, as on a dark terminal; with
 // colours they are white and black on any.
-func writeQR(w io.Writer, text string, colours bool) error {
-	code, err := qr.Encode(text, qr.L)
+func Write(w io.Writer, text string, colours bool) error {
+	code, err := encode(text, qr.L)
 	if err != nil {
-		return fmt.Errorf("QR code of %d characters: %w", len(text), err)
+		return err
 	}
 	begin, end := "", "\n"
 	if colours {
@@ -44,14 +38,4 @@ func writeQR(w io.Writer, text string, colours bool) error {
 	}
 	_, err = io.WriteString(w, b.String())
 	return err
-}
-
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -1,0 +1,44 @@
+package web
+
+import (
+	"net/http"
+
+	"fedtab/api"
+	"fedtab/coordinator/account"
+	"fedtab/coordinator/quota"
+)
+
+// versions answers with the versions whose model files can be had, newest first. Of more
+// than api.MaxVersions there are the newest, the oldest, and others evenly between them.
+func (s *server) versions(w http.ResponseWriter, r *http.Request, st *Study) {
+	if s.withheld(w, r, st) {
+		return
+	}
+	release := s.budgets.hold(w, r, s.budgets.answers)
+	if release == nil {
+		return
+	}
+	defer release()
+	kept, err := st.Kept()
+	if err != nil {
+		fail(w, http.StatusInternalServerError, "%v", err)
+		return
+	}
+	v := api.Versions{Run: st.Run, Versions: []api.Version{}}
+	for _, round := range st.Feed.find(kept, api.MaxVersions) {
+		v.Versions = append(v.Versions, api.Version{Version: int(round.Round), Participants: round.Participants, Test: account.Test(round.Test)})
+	}
+	writeJSON(w, v)
+}
+
+// withheld reports whether the study's model is not handed out, and answers so.
+func (s *server) withheld(w http.ResponseWriter, r *http.Request, st *Study) bool {
+	if st.Task.Downloads() {
+		return false
+	}
+	refuse(w, r, &quota.Refusal{
+		Code: "download", Status: http.StatusForbidden,
+		Text: "the organiser of task " + st.Task.Name + " does not hand out its model (download: false)",
+	})
+	return true
+}
