@@ -50,7 +50,7 @@ func TestInvite(t *testing.T) {
 	link := c.invite()
 	b := open(t, link)
 	b.join()
-	if got, want := js[string](b, "location.href"), c.url()+"#digits"; got != want {
+	if got, want := js[string](b, "location.href"), c.url()+"t/digits"; got != want {
 		t.Errorf("the address is %s, want %s", got, want)
 	}
 	b.field(false)

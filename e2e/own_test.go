@@ -73,7 +73,7 @@ func file(t *testing.T, name, content string) string {
 func (b *tab) choose(id string, paths ...string) {
 	b.t.Helper()
 	await(b.t, "files can be chosen", func() bool {
-		return js[bool](b, fmt.Sprintf("document.getElementById(%q)?.offsetParent !== null && document.getElementById('own-state').dataset.step !== ''", id))
+		return js[bool](b, fmt.Sprintf("Boolean(document.getElementById(%q)?.offsetParent && document.getElementById('own-state')?.dataset.step)", id))
 	})
 	if err := chromedp.Do(b.ctx, chromedp.SetUploadFiles("#"+id, paths)); err != nil {
 		b.t.Fatal(err)

@@ -38,7 +38,15 @@ window.fedtab = (() => {
 		return { tell() {} };
 	}
 
-	const worker = new Worker(words.tab, { name: "page" });
+	// The smallest module with a SIMD instruction in it: a function that splats
+	// a zero into a vector and takes a lane out again.
+	const simdModule = new Uint8Array([
+		0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3,
+		2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+	]);
+
+	const simd = WebAssembly.validate(simdModule);
+	const worker = new Worker(words.tab + (simd ? "" : "#scalar"), { name: "page" });
 	const tell = (message, transfer = []) => worker.postMessage(message, transfer);
 
 	// storage returns what a store of the browser keeps for fedtab, empty where the
@@ -76,6 +84,7 @@ window.fedtab = (() => {
 			visible: document.visibilityState === "visible",
 			online: navigator.onLine,
 			secure: isSecureContext,
+			metered: Boolean(navigator.connection?.saveData || navigator.connection?.type === "cellular"),
 			cores: navigator.hardwareConcurrency || 1,
 			session: storage("sessionStorage"),
 			local: storage("localStorage"),

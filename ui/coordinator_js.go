@@ -1,11 +1,13 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"syscall/js"
 	"time"
 
+	"fedtab/api"
 	"fedtab/jsvalue"
 	"fedtab/protocol/invite"
 )
@@ -25,10 +27,11 @@ type coordinator struct {
 func (c *coordinator) start() {
 	c.page.Invite = c.memory.invite()
 	c.takeInvite()
-	switch c.page.Kind {
-	case TaskKind:
+	switch {
+	case c.page.Kind == AbsentKind:
+	case c.page.Selected != "":
 		c.open()
-	case HomeKind:
+	default:
 		if task := strings.TrimPrefix(c.host.hash, "#"); c.page.has(task) {
 			c.show(task) // an address of an older page
 			return
@@ -47,9 +50,10 @@ func (c *coordinator) show(task string) {
 // a stream takes one for good: with seven tabs listening, nothing would load.
 func (c *coordinator) look() {
 	switch {
-	case c.page.Kind == HomeKind:
+	case c.page.Kind == AbsentKind:
+	case c.page.Selected == "":
 		c.loadTasks()
-	case c.host.visible && !c.stream.Truthy() && c.page.Selected != "":
+	case c.host.visible && !c.stream.Truthy():
 		c.open()
 	case !c.host.visible && c.stream.Truthy():
 		c.close()
@@ -247,4 +251,9 @@ func fetchJSON(address string, done func(v any, problem string)) {
 		return nil
 	})
 	js.Global().Call("fetchJSON", address).Call("then", got, failed)
+}
+
+// has reports whether there is a task of a name.
+func (p *Page) has(name string) bool {
+	return slices.ContainsFunc(p.Tasks, func(t api.Card) bool { return t.Name == name })
 }

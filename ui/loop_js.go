@@ -45,10 +45,10 @@ func (l *loop) change(f func() extent) {
 }
 
 // run executes what is queued and calls render after it, at most once in every
-// period, with all that has changed since the last time. It does not return.
+// period, with all that has changed since the last time. Nothing is drawn before the
+// first change: the coordinator's first view stands there. It does not return.
 func (l *loop) run(period time.Duration, render func(changed extent)) {
-	render(everything)
-	last := time.Now()
+	var last time.Time
 	var later <-chan time.Time
 	changed := nothing
 	for {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fedtab/api"
+	"fedtab/words"
 )
 
 func render(t *testing.T, p *Page) string {
@@ -328,6 +329,30 @@ func TestSameTitle(t *testing.T) {
 	for _, want := range []string{">Digits (a)<", ">Digits (b)<", ">Votes<", ">d<", ">Digits (b)</h1>"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)
+		}
+	}
+}
+
+// A task's title and description are in the page's language, if the task has them so,
+// also after an event, which comes without them.
+func TestTranslatedTask(t *testing.T) {
+	const translations = `"translations": {"de": {"title": "Ziffern", "description": "Liest Ziffern."}, "fr": {"title": "Chiffres"}}`
+	for code, want := range map[string][2]string{"": {"Digits", "Reads digits."}, "en": {"Digits", "Reads digits."}, "de": {"Ziffern", "Liest Ziffern."}} {
+		p := &Page{Kind: TaskKind, Lang: words.Get(code)}
+		p.OnTasks([]any{decode(t, `{"name": "a", "title": "Digits", `+translations+`}`), decode(t, `{"name": "b", "title": "Digits", "translations": {"de": {"title": "Zahlen"}}}`)})
+		p.Select("a")
+		description := `{"name": "a", "run": "r", "title": "Digits", "description": "Reads digits."`
+		p.OnTask(decode(t, description+", "+translations+"}"))
+		p.OnState(decode(t, description+"}"))
+		heading := want[0]
+		if code != "de" {
+			heading += " (a)" // both are called so in English
+		}
+		page := render(t, p)
+		for _, want := range []string{">" + heading + "</h1>", ">" + want[1] + "</p>"} {
+			if !strings.Contains(page, want) {
+				t.Errorf("in %q the page lacks %s", code, want)
+			}
 		}
 	}
 }

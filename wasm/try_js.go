@@ -67,7 +67,7 @@ func try() {
 				e.do()
 			}
 		}
-		wake.wait()
+		wake.wait(0)
 	}
 }
 

@@ -22,10 +22,10 @@ var others = []string{
 	"coordinator/hub/*.go", "coordinator/quota/refusal.go", "coordinator/web/budget.go", "coordinator/web/prefix.go", "coordinator/web/site.go",
 	"learn/data/dialect.go", "learn/data/foreign.go", "learn/data/idx.go", "learn/data/keep.go", "learn/data/labels.go", "learn/data/mapping.go",
 	"learn/data/offers.go", "learn/data/own.go", "learn/data/owncsv.go", "learn/data/ownidx.go", "learn/data/ownvalue.go", "learn/data/pictures.go",
-	"learn/data/readown.go", "learn/data/records.go", "learn/data/schema.go",
+	"learn/data/readown.go", "learn/data/records.go", "learn/data/rows.go", "learn/data/rowtexts.go", "learn/data/schema.go",
 	"protocol/close.go", "protocol/invite/invite.go",
 	"run/durable.go", "run/finish.go", "run/goal.go", "run/guard.go", "run/members.go", "run/run.go",
-	"static/pictures.js", "static/tab.js",
+	"static/bring.js", "static/charts.js", "static/host.js", "static/pictures.js", "static/tab.js",
 	"strategy/balancing.go", "strategy/rounds.go", "strategy/words.go",
 	"wasm/*.go",
 }
@@ -182,12 +182,13 @@ var unseen = []string{
 	"x; if it is the address of many participants", `"x", want http`, `"x": `, "there is no such page: want a path", "a proxy on this machine", "all its participants count",
 	"no limit of an address", "the proxy does not say",
 	// learn/data: commands, and what people get in other words
-	"lines end in CR alone", "has a zero byte", "x:7: x is x: no other number", "row too long", "SQLite format", "<!doctype", "own data",
+	"lines end in CR alone", "has a zero byte", "x:7: x is x: no other number", "7 fields, want", "row too long", "SQLite format", "<!doctype", "own data",
 	// protocol and run
 	"id: ", "task: 7 bytes", "expires: ", "no later try", "the journal works", "contributions could not", "contribution of participant", "contribution taken out", "taken out",
 	"participant numbers", "it lacks x, and", "x: not a message", "requests for version", "cut off or too long",
-	// wasm
-	"given up", "the person left",
+	// wasm and scripts
+	"12px system-ui", "(prefers-color", "web workers", "server-sent events", ".buttons", "button, ", ", invite: ",
+	"given up", "the person left", "no JSON", "Unknown message", "The message has no", "There are too many models",
 }
 
 // fragments are parts of sentences that the sources put together in a way that the test
@@ -199,7 +200,7 @@ var fragments = []string{
 	"too many new connections from one address", "unsigned bytes", "x is x", "row too long",
 	" has labels of images, and the task wants a table.", " is not a table with a column of file names and one of classes.", " does not have a column with x.", " has no rows of names and classes.",
 	"columns x can be x: choose one", "x is x, not a table in text.x", "are called by their numbers", "are taken in the order of the task", "The file has no line of names: its columns x.",
-	"7 as in the first line", " with a decimal x", " (it is a date: write a year or a number of days)", " without a unit", "a quote at byte 7 is not closed, or inside a value",
+	"x, with a decimal comma if any", "x, with a decimal point if any", "x, want x", "There is no model of x yet.", "7 as in line 7", "7 as in the first line", " with a decimal x", " (it is a date: write a year or a number of days)", " without a unit", "a quote at byte 7 is not closed, or inside a value",
 	"it doubled and the value in quotes", "x has x7 rows of 7 values, and at most 7 rows fit in memory. Choose a part of it.", "more than ",
 	"x has x7 rows, and the task takes at most 7. Choose a part of it.", " (row begins", " (the row begins in line 7)", " of at least 7", " of at most 7",
 	"x 7 reached at version 7", "balanced accuracy", "test x of x", "test x", "it unpacks to more than ", "the coordinator answered ", "it ended with code ",
@@ -232,6 +233,8 @@ func TestWholeSentences(t *testing.T) {
 		"5 values, want 7 as in the first line": "5 Werte, erwartet: 7 wie in der ersten Zeile",
 		"a.csv has no row without problems. The first: line 7: sex is x, want one of f, m.":  "a.csv hat keine Zeile ohne Probleme. Das erste: Zeile 7: sex ist x, erwartet: eines von f, m.",
 		"a.csv, line 7: byte 3: a quote that is not closed, or not followed by a separator.": "a.csv, Zeile 7: Byte 3: ein Anführungszeichen, das nicht geschlossen ist oder auf das kein Trennzeichen folgt.",
+		"price is 5, want a number from 0 to 1.5, with a decimal point if any":               "price ist 5, erwartet: eine Zahl von 0 bis 1,5, mit Dezimalpunkt, wenn nötig",
+		"a.csv cannot be read: data: a.csv is empty, want rows of values: malformed data.":   "a.csv kann nicht gelesen werden: a.csv ist leer.",
 		"dog1.png is no class: write cat or dog":                                             "dog1.png ist keine Klasse: schreib cat oder dog",
 		"it has no class: choose one above, or put it into a folder named a, b, c and so on": "es hat keine Klasse: wähle oben eine, oder leg es in einen Ordner namens a, b, c und so weiter",
 		"a.zip cannot be read: it unpacks to more than 64 MB.":                               "a.zip kann nicht gelesen werden: entpackt sind es mehr als 64 MB.",

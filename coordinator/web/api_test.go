@@ -135,6 +135,8 @@ func TestFieldsDocumented(t *testing.T) {
 	state, round := busy()
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 
+	st.fix("0a1b2c") // as with pages
+
 	served := map[string]bool{}
 	_, b := get(t, s.URL+"/api/tasks")
 	fields(t, served, b)

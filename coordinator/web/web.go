@@ -97,6 +97,7 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 		mux.HandleFunc("GET /logo.png", s.siteLogo)
 		mux.HandleFunc("GET /{$}", s.home)
 		mux.HandleFunc("GET /t/{name}", s.taskPage)
+		mux.HandleFunc("GET /screen", s.screen)
 		site.absent = s.absent
 	}
 	mux.Handle("/", site.elsewhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
