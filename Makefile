@@ -100,16 +100,18 @@ lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt on these'; exit 1; }
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet ./wasm ./ui
+	GOOS=js GOARCH=wasm go vet -tags readers ./wasm
 	GOEXPERIMENT=nosimd go vet ./learn/...
 	go tool staticcheck ./...
 	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck ./wasm ./ui
+	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck -tags readers ./wasm
 	go mod tidy -diff
 	go mod verify
 
 generate: ## the page's components
 	go generate ./ui
 
-browsers: ## install Chromium, Firefox, Node.js, onnxruntime, nginx and Caddy where that is possible
+browsers: ## install Chromium, Firefox, Node.js, onnxruntime, numpy, nginx and Caddy where that is possible
 	@e2e/browsers.sh
 
 # A package's tests are compiled once, with the fuzzer's instrumentation.

@@ -106,6 +106,17 @@ func (c *Client) Personal() (params []float32, version uint64) {
 	return c.compare.personal, c.compare.result.PersonalVersion
 }
 
+// Alone returns the model that was trained on the person's data alone, which the caller must
+// not write to and which is trained further with the next answer, and for how many answers'
+// worth it was; nil if there is none.
+func (c *Client) Alone() (params []float32, rounds int) {
+	s := &c.compare
+	if s.result.Alone == nil {
+		return nil, 0
+	}
+	return s.alone, s.result.Rounds
+}
+
 // Compares reports whether there is work for the person alone.
 func (c *Client) Compares() bool { return len(c.compare.jobs) > 0 && c.tab != protocol.TabPaused }
 

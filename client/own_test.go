@@ -289,6 +289,9 @@ func TestComparison(t *testing.T) {
 	if after := c.Comparison().After; after == nil || after.Version != 1 || !reflect.DeepEqual(after.Metrics, evaluate(trained)) {
 		t.Errorf("the version that the order starts from is evaluated as %+v", after)
 	}
+	if params, rounds := c.Alone(); rounds != c.Comparison().Rounds || !reflect.DeepEqual(evaluate(params), *c.Comparison().Alone) {
+		t.Errorf("the model of the data alone is not the one that was evaluated, after %d rounds", rounds)
+	}
 	if err := c.Personalise(); err != nil {
 		t.Fatal(err)
 	}

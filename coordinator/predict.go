@@ -94,8 +94,11 @@ func loadModel(path string) (*predict.Model, error) {
 
 // judge writes the figures of the rows that have a target.
 func judge(w io.Writer, m *predict.Model, s *predict.Summary) {
-	if s.Rejected > 0 {
-		fmt.Fprintf(w, "%d rows with problems have no prediction\n", s.Rejected)
+	switch n := s.Rejected; {
+	case n == 1:
+		fmt.Fprintln(w, "1 row with problems has no prediction")
+	case n > 1:
+		fmt.Fprintf(w, "%d rows with problems have no prediction\n", n)
 	}
 	known := s.Metrics.Examples
 	if known == 0 {

@@ -175,6 +175,41 @@ seed: %d
 	}
 }
 
+// With --skip-problems a row that cannot be predicted is written with its problems, and
+// the others with their lines.
+func TestPredictSkipsProblems(t *testing.T) {
+	dir := t.TempDir()
+	encoding := &data.Encoding{
+		Columns: []data.EncodedColumn{{Name: "a", Deviation: 1}},
+		Target:  data.EncodedTarget{Name: "y", Classes: []string{"no", "yes"}, Deviation: 1},
+	}
+	m := export.Model{Spec: learn.MLP([]int{1}, nil, 2), Params: []float32{0, 0, 0, 0}, Classes: encoding.Target.Classes, Encoding: encoding}
+	m.Hash = learn.Hash(m.Params)
+	b, err := m.Safetensors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, rows := filepath.Join(dir, "m"), filepath.Join(dir, "rows.csv")
+	for path, b := range map[string][]byte{model: b, rows: []byte("a,y\n1,no\nx,yes\n\n,\n2,maybe\n3,yes\n")} {
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, summary := program(t, "predict", "--model", model, "--data", rows, "--skip-problems")
+	want := `line,prediction,probability_no,probability_yes,problems
+2,no,0.5,0.5,
+3,,,,"a is ""x"", want a number, with a decimal point if any"
+6,no,0.5,0.5,"y is ""maybe"", want one of no, yes"
+7,no,0.5,0.5,
+`
+	if out != want {
+		t.Errorf("%s\nwant\n%s", out, want)
+	}
+	if want := "1 row with problems has no prediction\n2 rows: accuracy 50.00% (1 right), balanced accuracy 50.00%, F1 0.3333; 1 more rows without y\n"; summary != want {
+		t.Errorf("%s\nwant\n%s", summary, want)
+	}
+}
+
 func number(t *testing.T, s string) float64 {
 	t.Helper()
 	v, err := strconv.ParseFloat(s, 64)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Finds the browsers that the tests drive, Node.js, which runs the second client
-# (e2e/node) and onnxruntime (e2e/onnx), and the reverse proxies that a coordinator is
+# (e2e/node) and onnxruntime (e2e/onnx), numpy, and the reverse proxies that a coordinator is
 # tested behind, and installs Debian's where it can.
 set -u
 cd "$(dirname "$0")"
@@ -10,6 +10,7 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v firefox-esr >/dev/null || missing+=(firefox-esr)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
+/usr/bin/python3 -c 'import numpy' 2>/dev/null || python3 -c 'import numpy' 2>/dev/null || missing+=(python3-numpy)
 command -v nginx >/dev/null || missing+=(nginx)
 command -v caddy >/dev/null || missing+=(caddy)
 

@@ -148,6 +148,8 @@ type state struct {
 	TestLoss             *float64 `json:"test_loss"`
 	TestAccuracy         *float64 `json:"test_accuracy"`
 	Packing              struct{ Bits float64 }
+	BytesUp              int64    `json:"bytes_up"`
+	BytesDown            int64    `json:"bytes_down"`
 	BitsUp               *float64 `json:"bits_up"`
 	BitsDown             *float64 `json:"bits_down"`
 	RawRatio             *float64 `json:"raw_ratio"`

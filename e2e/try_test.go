@@ -298,6 +298,34 @@ func TestTryTable(t *testing.T) {
 		t.Errorf("the file begins\n%.300s\nwant\n%.300s", csv, out.String())
 	}
 
+	// Under the schema of a task numbers have bounds, in rows and tables.
+	b.tell("{ type: 'load', slot: 'a', bytes: model, schema: { table: { features: [{ name: 'petal length', type: 'number', min: 0, max: 7 }], label: { name: 'kind' } } } }")
+	if l := of[workertab.Loaded](t, b.next("loaded")); l.Columns[0].Min == nil || *l.Columns[0].Min != 0 || l.Columns[0].Max == nil || *l.Columns[0].Max != 7 {
+		t.Errorf("bounds: %+v", l.Columns)
+	}
+	b.tell("{ type: 'row', id: 8, values: ['8', 'blue'] }")
+	const outside = `petal length is "8", want a number from 0 to 7`
+	if got := of[workertab.Answer](t, b.next("answer")); len(got.Problems) != 1 || got.Problems[0].What != outside {
+		t.Errorf("a number out of bounds: %+v", got)
+	}
+	b.tell("{ type: 'csv', id: 9, file: new File(['petal length,colour\\n8,blue\\n7,blue\\n'], 'short.csv') }")
+	if p := of[workertab.Predictions](t, b.next("predictions")); p.Predicted != 1 || p.Rejected != 1 || len(p.Problems) != 1 || p.Problems[0].What != outside {
+		t.Errorf("a table with a number out of bounds: %+v", p)
+	}
+
+	// A decimal sign that only a person knows.
+	for decimal, want := range map[string]string{"": "error", "comma": "predictions"} {
+		b.tell("{ type: 'csv', id: 10, file: new File(['colour,petal length\\nblue,3.456\\n'], 'short.csv'), decimal: %q || undefined }", decimal)
+		text := b.next(want)
+		if decimal == "" {
+			if e := of[workertab.TryError](t, text); e.Code != workertab.AskDecimal {
+				t.Errorf("an unknown decimal sign: %+v", e)
+			}
+		} else if p := of[workertab.Predictions](t, text); p.Predicted != 0 || p.Rejected != 1 {
+			t.Errorf("3456 is out of bounds: %+v", p)
+		}
+	}
+
 	// A table that cannot be read, and one that is given up.
 	b.tell("{ type: 'csv', id: 4, file: new File(['a,b\\n1,2\\n'], 'other.csv') }")
 	if e := of[workertab.TryError](t, b.next("error")); e.Of != "csv" || e.Code != workertab.BadTable || !strings.Contains(e.Detail, `there is no column "petal length" among a, b`) {

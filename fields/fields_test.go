@@ -2,6 +2,7 @@ package fields
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -41,25 +42,37 @@ func TestFillTask(t *testing.T) {
 	}
 }
 
+// set gives a value to every field of a struct.
+func set(v reflect.Value, n int) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(fmt.Sprint("text ", n))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Float64:
+		v.SetFloat(float64(n) + .5)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		set(v.Elem(), n)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 3, 3))
+		for i := range v.Len() {
+			set(v.Index(i), n+i)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			set(v.Field(i), n+i)
+		}
+	default:
+		v.SetInt(int64(n))
+	}
+}
+
 // What the worker says is what the page hears, every field of it.
 func TestReport(t *testing.T) {
 	var in tab.Report
-	v := reflect.ValueOf(&in).Elem()
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
-		case reflect.String:
-			f.SetString(v.Type().Field(i).Name)
-		case reflect.Slice:
-			f.Set(reflect.ValueOf([]int{1, 2, 3}))
-		case reflect.Pointer:
-			x := float64(i) + .25
-			f.Set(reflect.ValueOf(&x))
-		case reflect.Float64:
-			f.SetFloat(float64(i) + .5)
-		default:
-			f.SetInt(int64(i + 1))
-		}
-	}
+	set(reflect.ValueOf(&in).Elem(), 1)
+
 	text, err := json.Marshal(Map(in)) // as structured clone does: numbers become float64
 	if err != nil {
 		t.Fatal(err)

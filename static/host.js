@@ -84,6 +84,7 @@ window.fedtab = (() => {
 			visible: document.visibilityState === "visible",
 			online: navigator.onLine,
 			secure: isSecureContext,
+			metered: Boolean(navigator.connection?.saveData || navigator.connection?.type === "cellular"),
 			cores: navigator.hardwareConcurrency || 1,
 			session: storage("sessionStorage"),
 			local: storage("localStorage"),

@@ -98,5 +98,6 @@ const (
 	BadPicture   Trouble = "bad-picture"   // the picture cannot be read
 	EmptyDrawing Trouble = "empty-drawing" // there are no strokes in the drawing
 	BadTable     Trouble = "bad-table"     // the table cannot be read
+	AskDecimal   Trouble = "ask-decimal"   // the message must say decimal: no number of the table shows the sign
 	BadMessage   Trouble = "bad-message"   // the page has asked for what there is not
 )

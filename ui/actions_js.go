@@ -30,6 +30,8 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		tab.pause(false)
 	case "leave":
 		tab.leave()
+	case "understand":
+		page.Unfolded = !page.Unfolded
 	case "reload":
 		host("reload")
 	case "camera":

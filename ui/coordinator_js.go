@@ -27,10 +27,11 @@ type coordinator struct {
 func (c *coordinator) start() {
 	c.page.Invite = c.memory.invite()
 	c.takeInvite()
-	switch c.page.Kind {
-	case TaskKind:
+	switch {
+	case c.page.Kind == AbsentKind:
+	case c.page.Selected != "":
 		c.open()
-	case HomeKind:
+	default:
 		if task := strings.TrimPrefix(c.host.hash, "#"); c.page.has(task) {
 			c.show(task) // an address of an older page
 			return
@@ -49,9 +50,10 @@ func (c *coordinator) show(task string) {
 // a stream takes one for good: with seven tabs listening, nothing would load.
 func (c *coordinator) look() {
 	switch {
-	case c.page.Kind == HomeKind:
+	case c.page.Kind == AbsentKind:
+	case c.page.Selected == "":
 		c.loadTasks()
-	case c.host.visible && !c.stream.Truthy() && c.page.Selected != "":
+	case c.host.visible && !c.stream.Truthy():
 		c.open()
 	case !c.host.visible && c.stream.Truthy():
 		c.close()

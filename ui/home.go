@@ -6,7 +6,7 @@ import (
 	"fedtab/api"
 )
 
-// Home is the list of tasks.
+// Home is the cards of the tasks.
 type Home struct {
 	Page *Page
 }
@@ -15,30 +15,123 @@ func (c *Home) href(t api.Card) string { return c.Page.Root + "t/" + t.Name }
 
 func (c *Home) words(t api.Card) string { return c.Page.heading(t.Name, t.Title, t.Translations) }
 
-// heading returns a task's title in the page's language, with its name where another
-// task has the same title.
-func (p *Page) heading(name, title string, other map[string]api.Translation) string {
-	title = p.translated(title, other, func(t api.Translation) string { return t.Title })
-	if title == "" {
-		return name
-	}
-	for _, t := range p.Tasks {
-		if t.Name != name && p.translated(t.Title, t.Translations, func(t api.Translation) string { return t.Title }) == title {
-			return title + " (" + name + ")"
+func (c *Home) description(t api.Card) string {
+	return cmp.Or(t.Translations[c.Page.code()].Description, t.Description)
+}
+
+// open and over are the tasks that go on, and those that are finished.
+func (c *Home) open() []api.Card { return c.tasks(false) }
+func (c *Home) over() []api.Card { return c.tasks(true) }
+
+func (c *Home) tasks(over bool) []api.Card {
+	var some []api.Card
+	for _, t := range c.Page.Tasks {
+		if (t.Phase == api.Finished) == over {
+			some = append(some, t)
 		}
 	}
-	return title
+	return some
 }
 
-// translated returns a text of a task in the page's language, if there is such a one.
-func (p *Page) translated(text string, other map[string]api.Translation, of func(api.Translation) string) string {
-	if p.Lang == nil {
-		return text
+// none says why there is no card.
+func (c *Home) none() string {
+	if len(c.Page.Tasks) > 0 {
+		return c.Page.say("home.none.open")
 	}
-	return cmp.Or(of(other[p.Lang.Code]), text)
+	return c.Page.say("home.none")
 }
 
-// Description says what the shown task is about, in the page's language.
-func (p *Page) Description() string {
-	return p.translated(p.Task.Description, p.Task.Translations, func(t api.Translation) string { return t.Description })
+// look marks the task that this tab takes part in.
+func (c *Home) look(t api.Card) string {
+	if t.Name == c.Page.Mine {
+		return "card mine"
+	}
+	return "card"
+}
+
+// chips are what a card shows of data that is no picture.
+func (c *Home) chips(t api.Card) []string {
+	if len(t.Data.Columns) > 0 {
+		return t.Data.Columns
+	}
+	return t.Data.ClassNames
+}
+
+// points say what a task asks of a person, and how it protects data.
+func (c *Home) points(t api.Card) []string {
+	p := c.Page
+	var points []string
+	switch {
+	case t.Name == p.Mine:
+		points = append(points, p.say("card.mine"))
+	case t.Join == api.Invited:
+		points = append(points, p.say("card.invite"))
+	}
+	switch {
+	case !t.Data.Own:
+		return append(points, p.say("card.bring.nothing"), p.say("card.public"))
+	case len(t.Data.Columns) > 0:
+		points = append(points, p.say("card.bring.table"))
+	default:
+		points = append(points, p.say("card.bring.pictures"))
+	}
+	return append(points, p.say("card.own"))
+}
+
+func (c *Home) people(t api.Card) string {
+	if t.Participants > 0 {
+		return "people"
+	}
+	return ""
+}
+
+func (c *Home) peopleWords(t api.Card) string {
+	if t.Participants > 0 {
+		return c.Page.say("people", t.Participants)
+	}
+	return c.Page.say("people.none")
+}
+
+// result says how good the model is; nothing before it was evaluated.
+func (c *Home) result(t api.Card) string {
+	return c.Page.resultWords(t.TestAccuracy, t.TestRMSE)
+}
+
+// done says how far the training is.
+func (c *Home) done(t api.Card) string {
+	if t.Version == 0 {
+		return c.Page.say("card.begins")
+	}
+	if t.Stop.Rounds > 0 {
+		return c.Page.say("card.rounds.of", t.Version, t.Stop.Rounds)
+	}
+	return c.Page.say("card.rounds", t.Version)
+}
+
+func (c *Home) join(t api.Card) string {
+	if t.Name == c.Page.Mine {
+		return c.Page.say("card.go")
+	}
+	return c.Page.say("card.join")
+}
+
+func (c *Home) joinWords(t api.Card) string { return c.join(t) + ": " + c.words(t) }
+
+// resultWords says how good a model is on its test examples.
+func (p *Page) resultWords(accuracy, rmse *float64) string {
+	switch {
+	case accuracy != nil:
+		return p.say("result.right", p.Lang.Percent(*accuracy, 0))
+	case rmse != nil:
+		return p.say("result.error", p.Lang.Amount(*rmse))
+	}
+	return ""
+}
+
+// share writes a share for the progress bar.
+func share(x *float64) string {
+	if x == nil {
+		return "0"
+	}
+	return exact(*x)
 }

@@ -31,6 +31,7 @@ func (h *host) begin(p *Page, m js.Value) {
 	h.memory = memory{host: h, session: strs(m.Get("session")), local: strs(m.Get("local"))}
 	p.Lang = words.Get(str(m.Get("language")))
 	p.Plain = !m.Get("secure").Bool()
+	p.Metered = m.Get("metered").Bool()
 	if view, ok := parseJSON(str(m.Get("view"))); ok {
 		if o, ok := view.(map[string]any); ok {
 			p.OnView(o)

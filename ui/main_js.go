@@ -37,14 +37,14 @@ func Run() {
 			view.numbers(page)
 			return
 		}
-		if err := renderer.Render(env.RunBuild(root)); err != nil {
+		if err := renderer.Render(build(env, root)); err != nil {
 			panic(err)
 		}
 		js.Global().Call("fedtabRendered")
 		view.show(page)
 		tab.keepAwake()
 		tab.prepare()
-		if tab.again != "" && page.Loaded {
+		if tab.again != "" && page.Loaded && page.Kind == TaskKind {
 			events.do(tab.rejoin)
 		}
 	}
@@ -55,6 +55,7 @@ func Run() {
 			events.do(func() {
 				host.begin(page, m)
 				tab.again = tab.memory.task()
+				page.Mine = tab.again
 				coordinator.start()
 			})
 			close(begun)

@@ -49,6 +49,7 @@ type Kind string
 const (
 	HomeKind   Kind = "home"   // the list of tasks
 	TaskKind   Kind = "task"   // one task
+	ScreenKind Kind = "screen" // for a projector
 	AbsentKind Kind = "absent" // there is no such page
 )
 
@@ -60,6 +61,12 @@ type Page struct {
 	Root  string // leads from the page's address to the coordinator's root: "", "../", ...
 	Slow  bool   // the browser lacks SIMD, the scalar build is used
 	Plain bool   // the page came over a network without encryption
+
+	Address   string // of the page to join at, in text
+	Organiser string // who runs the coordinator; empty: it does not say
+	Metered   bool   // the device's network costs, or is to be spared
+	Mine      string // the task that this tab takes part in, as it remembers
+	Unfolded  bool   // while the tab takes part: what the person may ask before is shown
 
 	Link     Link
 	Door     api.Door // while the link is lost: why the coordinator refuses it, if it does
@@ -107,7 +114,7 @@ func (p *Page) Select(name string) {
 	p.Task = Task{api.Task{Name: name}}
 	for _, t := range p.Tasks {
 		if t.Name == name {
-			p.Task.Title, p.Task.Translations = t.Title, t.Translations
+			p.Task.Title, p.Task.Description, p.Task.Translations = t.Title, t.Description, t.Translations
 		}
 	}
 	p.forget()
@@ -128,6 +135,7 @@ func (p *Page) OnView(o map[string]any) {
 	var v View
 	fields.Fill(&v, o)
 	p.Kind, p.Root, p.Missing = v.Kind, v.Root, v.Missing
+	p.Address, p.Organiser = v.Address, v.Organiser
 	if list, ok := o["tasks"].([]any); ok {
 		p.OnTasks(list)
 	}
@@ -142,10 +150,12 @@ func (p *Page) OnView(o map[string]any) {
 // View is what a first view is rendered from, beside "tasks", the entries of /api/tasks,
 // and "task", /api/tasks/NAME.
 type View struct {
-	Kind     Kind   `json:"kind"`
-	Root     string `json:"root"`
-	Selected string `json:"selected"` // name of the task
-	Missing  string `json:"missing"`  // of an absent page: more about it
+	Kind      Kind   `json:"kind"`
+	Root      string `json:"root"`
+	Selected  string `json:"selected"` // name of the task
+	Missing   string `json:"missing"`  // of an absent page: more about it
+	Address   string `json:"address"`  // of a screen: where to join
+	Organiser string `json:"organiser"`
 }
 
 // OnTasks takes in the coordinator's list of tasks.

@@ -7,8 +7,12 @@ type Root struct {
 
 // look has the classes by which the style sheet knows the page, and the worker's stage.
 func (p *Page) look() string {
-	if p.Taking() {
-		return string(p.Kind) + " stage-in"
+	look := string(p.Kind)
+	if p.schema() != nil {
+		look += " own-data"
 	}
-	return string(p.Kind) + " stage-out"
+	if p.Taking() {
+		return look + " stage-in"
+	}
+	return look + " stage-out"
 }

@@ -1,21 +1,143 @@
 package ui
 
-// Understand says what the task is, and what stays in this tab.
+import (
+	"strings"
+
+	"fedtab/api"
+)
+
+// Understand is the first step: what is learned, what leaves the device, what it costs.
 type Understand struct {
 	Page *Page
 }
 
-func (c *Understand) title() string {
-	if t := c.Page.Task; t.Name != "" {
-		return c.Page.heading(t.Name, t.Title, t.Translations)
+// question is what a person may ask before joining, and the answer.
+type question struct{ term, words, look string }
+
+// folded reports whether the answers are put away: while the tab takes part, unless they
+// are asked for.
+func (c *Understand) folded() bool { return c.Page.Taking() && !c.Page.Unfolded }
+
+func (c *Understand) expanded() string {
+	if c.folded() {
+		return "false"
 	}
-	return c.Page.say("about.title")
+	return "true"
 }
 
-// loaded says whether an empty description means that there is none.
-func (c *Understand) loaded() string {
-	if c.Page.Loaded {
-		return "true"
+func (c *Understand) foldWords() string {
+	if c.folded() {
+		return c.Page.say("understand.show")
 	}
-	return "false"
+	return c.Page.say("understand.hide")
+}
+
+func (c *Understand) questions() []question {
+	p := c.Page
+	all := []question{
+		{p.say("understand.learned"), p.learnedWords(), ""},
+		{p.say("understand.from"), p.fromWords(), ""},
+		{p.say("understand.stays"), p.staysWords(), "stays"},
+		{p.say("understand.leaves"), p.leavesWords(), "leaves"},
+		{p.say("understand.costs"), p.costWords(), ""},
+		{p.say("understand.inferred"), p.inferredWords(), ""},
+		{p.say("understand.who"), p.whoWords(), ""},
+	}
+	return all
+}
+
+// learnedWords says what the model will be able to do.
+func (p *Page) learnedWords() string {
+	t := &p.Task
+	switch names := t.Data.ClassNames; {
+	case len(names) > api.MaxShown:
+		return p.say("learned.many", strings.Join(names[:3], ", "), len(names))
+	case len(names) > 0:
+		return p.say("learned.classes", p.Lang.Or(names))
+	case t.Numbers():
+		if s := p.schema(); s != nil && s.Table != nil {
+			return p.say("learned.column", s.Table.Label.Name)
+		}
+		if t.Evaluation != nil && t.Evaluation.Target != "" {
+			return p.say("learned.column", t.Evaluation.Target)
+		}
+		return p.say("learned.number")
+	}
+	return dash
+}
+
+// fromWords says what the model learns from.
+func (p *Page) fromWords() string {
+	d := &p.Task.Data
+	switch {
+	case d.Summary == "":
+		return dash
+	case d.Own == nil:
+		return p.say("from.public", p.phrase(d.Summary))
+	}
+	return p.say("from.own")
+}
+
+// staysWords says what never leaves the device.
+func (p *Page) staysWords() string {
+	if p.Task.Data.Own != nil {
+		return p.say("stays.own")
+	}
+	return p.say("stays.public")
+}
+
+// leavesWords says what leaves the device.
+func (p *Page) leavesWords() string {
+	words := p.say("leaves.changes", p.Task.Model.Parameters, p.size(p.Task.Cost.BytesUp))
+	if p.Task.Data.Own != nil {
+		words = sentences(words, p.say("leaves.totals"))
+	}
+	return words
+}
+
+// costWords says what taking part costs: bytes, time and battery.
+func (p *Page) costWords() string {
+	cost := &p.Task.Cost
+	var parts []string
+	if cost.DataBytes > 0 {
+		parts = append(parts, p.say("costs.data", p.size(cost.DataBytes)))
+	}
+	parts = append(parts, p.say("costs.round", p.size(cost.BytesUp), p.size(cost.BytesDown)))
+	if s := p.Task.SecondsLeft; s != nil && !p.Over() {
+		parts = append(parts, p.say("costs.time", p.about(*s)))
+	}
+	parts = append(parts, p.say("costs.power"))
+	if p.Metered {
+		parts = append(parts, p.say("costs.metered"))
+	}
+	return sentences(parts...)
+}
+
+// inferredWords says honestly what others could find out.
+func (p *Page) inferredWords() string {
+	if p.Task.Data.Own != nil {
+		return sentences(p.say("inferred.own"), p.say("inferred.address"))
+	}
+	return sentences(p.say("inferred.public"), p.say("inferred.address"))
+}
+
+// whoWords says who runs the coordinator.
+func (p *Page) whoWords() string {
+	if p.Organiser == "" {
+		return p.say("who.unknown")
+	}
+	return p.say("who", p.Organiser)
+}
+
+// size writes a number of bytes as an estimate, with two digits.
+func (p *Page) size(bytes int64) string {
+	unit := int64(1)
+	for bytes/unit >= 100 {
+		unit *= 10
+	}
+	number, in, _ := strings.Cut(p.Lang.Size((bytes+unit/2)/unit*unit), " ")
+	if strings.ContainsAny(number, ".,") {
+		number = strings.TrimRight(strings.TrimRight(number, "0"), ".,")
+	}
+	return number + " " + in
 }

@@ -252,7 +252,12 @@ func (p *Page) PauseLabel() string {
 
 // Title is the text of the browser tab.
 func (p *Page) Title() string {
-	if p.Stage == StageAbsent && !p.Over() {
+	switch {
+	case p.Kind == AbsentKind:
+		return p.say("title.state", p.say("absent.title"))
+	case p.Selected != "" && (p.Kind == ScreenKind || p.Stage == StageAbsent && !p.Over()):
+		return p.say("title.state", p.TaskTitle())
+	case p.Stage == StageAbsent && !p.Over():
 		return p.say("title")
 	}
 	return p.say("title.state", p.Announcement())
@@ -276,17 +281,6 @@ func (p *Page) DataWords() string {
 		return dash
 	}
 	return p.phrase(p.Task.Data.Summary)
-}
-
-// PrivacyWords says where the data comes from and that it stays here.
-func (p *Page) PrivacyWords() string {
-	switch {
-	case p.Task.Data.Own != nil:
-		return p.say("privacy.own")
-	case p.Task.Data.Public:
-		return sentences(p.say("privacy.public"), p.say("privacy"))
-	}
-	return p.say("privacy")
 }
 
 // StrategyWords describes how the participants' models are combined.

@@ -17,5 +17,5 @@ func Write(w io.Writer, p *Page) error {
 	if err != nil {
 		return err
 	}
-	return renderer.Render(env.RunBuild(&Root{Page: p}))
+	return renderer.Render(build(env, &Root{Page: p}))
 }

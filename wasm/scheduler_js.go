@@ -106,7 +106,7 @@ func (h *scheduler) command(e event) {
 		case "forget":
 			h.forget()
 			return
-		case "personalise", "download":
+		case "personalise", "download", "model":
 			if w := h.lead(); w != nil {
 				h.personal(w, e)
 			}

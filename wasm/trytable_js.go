@@ -104,7 +104,11 @@ func (j *tableJob) run(file js.Value, cfg data.CSV) {
 	j.do(func() {
 		j.p.table = nil
 		if err != nil {
-			fail("csv", j.slot, j.id, tab.BadTable, refusal(j.name, err))
+			code := tab.BadTable
+			if errors.Is(err, data.ErrDecimal) {
+				code = tab.AskDecimal
+			}
+			fail("csv", j.slot, j.id, code, refusal(j.name, err))
 			return
 		}
 		j.figures(summary)

@@ -140,7 +140,7 @@ func TestFieldsDocumented(t *testing.T) {
 	served := map[string]bool{}
 	_, b := get(t, s.URL+"/api/tasks")
 	fields(t, served, b)
-	_, drawn := studyOf(t, "own-digits")
+	shown, drawn := studyOf(t, "own-digits")
 	_, b = get(t, drawn.URL+"/api/tasks")
 	fields(t, served, b)
 	compare(t, "GET /api/tasks: field", served, firstCells(section(t, "Tasks")))
@@ -159,6 +159,7 @@ func TestFieldsDocumented(t *testing.T) {
 	_, shipped := studyOf(t, "own-vote")
 	_, b = get(t, shipped.URL+"/api/tasks/own-vote")
 	fields(t, served, b)
+	shown.fixed.Build = "0123456789ab" // of a build with its page
 	_, b = get(t, drawn.URL+"/api/tasks/own-digits")
 	fields(t, served, b)
 	compare(t, "GET /api/tasks/{task}: field", served, firstCells(section(t, "A task")))

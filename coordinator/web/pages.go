@@ -61,10 +61,29 @@ func (s *server) home(w http.ResponseWriter, r *http.Request) {
 
 // taskPage shows a task.
 func (s *server) taskPage(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
+	s.showTask(w, r, ui.View{Kind: ui.TaskKind, Selected: r.PathValue("name")})
+}
+
+// screen shows how to join, and how the training goes, on a projector: of ?task, of the
+// only task, or of all tasks.
+func (s *server) screen(w http.ResponseWriter, r *http.Request) {
+	v := ui.View{Kind: ui.ScreenKind, Selected: r.URL.Query().Get("task"), Address: s.site.root(r)}
+	if v.Selected == "" && len(s.studies) == 1 {
+		v.Selected = s.studies[0].Task.Name
+	}
+	if v.Selected == "" {
+		s.show(w, r, http.StatusOK, v, nil)
+		return
+	}
+	v.Address += "t/" + v.Selected
+	s.showTask(w, r, v)
+}
+
+// showTask sends the page of a view of a task, if there is that task.
+func (s *server) showTask(w http.ResponseWriter, r *http.Request, v ui.View) {
 	for _, st := range s.studies {
-		if st.Task.Name == name {
-			s.show(w, r, http.StatusOK, ui.View{Kind: ui.TaskKind, Selected: name}, st)
+		if st.Task.Name == v.Selected {
+			s.show(w, r, http.StatusOK, v, st)
 			return
 		}
 	}
@@ -175,7 +194,10 @@ func (p *Pages) document(path string, l *words.Language, view []byte) (*static.D
 		return nil, err
 	}
 	c := &rendered{view, time.Now(), static.NewDocument(html)}
-	if page.Kind != ui.AbsentKind { // there are as many of these as anyone can think of
+	switch page.Kind {
+	case ui.AbsentKind: // there are as many of these as anyone can think of
+	case ui.ScreenKind: // its address is that by which the reader reaches it
+	default:
 		p.cache[key] = c
 	}
 	return c.document, nil

@@ -94,6 +94,7 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 	if pages != nil {
 		mux.HandleFunc("GET /{$}", s.home)
 		mux.HandleFunc("GET /t/{name}", s.taskPage)
+		mux.HandleFunc("GET /screen", s.screen)
 		site.absent = s.absent
 	}
 	mux.Handle("/", site.elsewhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

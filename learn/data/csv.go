@@ -207,7 +207,7 @@ func (c *csvReader) settleDecimal(sample []byte) error {
 	}
 	sign, ambiguous := c.decimal(sample)
 	if ambiguous != "" {
-		return fmt.Errorf("data: %s, want to be told the decimal sign, point or comma: %w", ambiguous, ErrFormat)
+		return fmt.Errorf("data: %s, want to be told the decimal sign, point or comma: %w", ambiguous, ErrDecimal)
 	}
 	c.cfg.Decimal = sign
 	return nil

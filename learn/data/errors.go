@@ -1,6 +1,9 @@
 package data
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrFormat is wrapped by errors about malformed input: an IDX file, a shard
@@ -8,6 +11,9 @@ var (
 	ErrFormat = errors.New("malformed data")
 	// ErrTooLarge is wrapped by errors about input that exceeds a limit.
 	ErrTooLarge = errors.New("data too large")
+	// ErrDecimal is wrapped by errors about a table whose decimal sign no number shows. It
+	// wraps ErrFormat.
+	ErrDecimal = fmt.Errorf("unknown decimal sign: %w", ErrFormat)
 	// ErrEmpty is wrapped by errors about a drawing without strokes.
 	ErrEmpty = errors.New("empty drawing")
 	// ErrSettings is wrapped by errors about the arguments of a partition or a

@@ -104,7 +104,7 @@ func TestRowReaderRefuses(t *testing.T) {
 		{"class", "sex,age,size,ill\nf,40,2,maybe\n", `x.csv:2: column 4 (ill) is "maybe", want one of no, yes`, CSV{}, ErrFormat},
 		{"text", "sex,age,size\nf,old,2.5\n", `x.csv:2: column 2 (age) is "old", want a number, with a decimal point if any`, CSV{}, ErrFormat},
 		{"comma", "sex,age,size\nf,old,2\n", `column 2 (age) is "old", want a number, with a decimal comma if any`, CSV{Decimal: ','}, ErrFormat},
-		{"ambiguous", "sex,age,size\nf,12.345,2\n", "want to be told the decimal sign", CSV{}, ErrFormat},
+		{"ambiguous", "sex,age,size\nf,12.345,2\n", "want to be told the decimal sign", CSV{}, ErrDecimal},
 		{"large", "sex,age,size\nf,1e39,2\n", "want a number of at most 3.4e38", CSV{}, ErrFormat},
 		{"fields", "sex,age,size\nf,1\n", "x.csv:2: 2 fields, want 3 as in line 1", CSV{}, ErrFormat},
 		{"columns", "sex,age,size\nf,1,2\n", "x.csv:1: 3 columns, want at most 2", CSV{Limits: Limits{Rows: 9, Columns: 2, Values: 7, Record: 99}}, ErrTooLarge},

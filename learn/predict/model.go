@@ -100,8 +100,9 @@ func (m *Model) Pictures() (height, width, channels int, ok bool) {
 func (m *Model) Dark(dark bool) { m.fitter.Drawn = dark }
 
 // Picture answers for a picture in RGBA, [height, width, 4], of which [data.Fitter.Fit]
-// makes an image, or [data.Fitter.FitDrawn] if it is drawn. The error is theirs. It
-// panics if the model is one of a table.
+// makes an image, or [data.Fitter.FitDrawn] if it is drawn. The error is theirs, or wraps
+// [export.ErrModel] if the outputs are not finite. It panics if the model is one of a
+// table.
 func (m *Model) Picture(rgba []uint8, width, height int, drawn bool) (Answer, error) {
 	fit := m.fitter.Fit
 	if drawn {
@@ -114,7 +115,11 @@ func (m *Model) Picture(rgba []uint8, width, height int, drawn bool) (Answer, er
 		// Two roundings, as the shards of such images are read.
 		m.x[i] = float32(float32(p)*m.Pixels.Scale) + m.Pixels.Offset
 	}
-	return m.answer(m.outputs.Outputs(m.x)), nil
+	z := m.outputs.Outputs(m.x)
+	if !finite(z) {
+		return Answer{}, fmt.Errorf("predict: the outputs are %v, want finite numbers (are the parameters very large?): %w", z, export.ErrModel)
+	}
+	return m.answer(z), nil
 }
 
 // Image returns the image that was made of the last picture: its pixels, row-major, 0 to
@@ -128,7 +133,23 @@ func (m *Model) Row(texts []string, decimal rune) (Answer, []data.Problem) {
 	if problems := m.row.Encode(m.x, texts, decimal); problems != nil {
 		return Answer{}, problems
 	}
-	return m.answer(m.outputs.Outputs(m.x)), nil
+	z := m.outputs.Outputs(m.x)
+	if !finite(z) {
+		return Answer{}, []data.Problem{overflow}
+	}
+	return m.answer(z), nil
+}
+
+// overflow is the problem of a row whose numbers are too large together.
+var overflow = data.Problem{Value: "the row has numbers for which the model has no answer", Want: "numbers nearer to those that it has learned from"}
+
+func finite(z []float32) bool {
+	for _, v := range z {
+		if v-v != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Bound bounds the numbers of rows by the fields of a task's schema, which exported files

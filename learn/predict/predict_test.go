@@ -167,6 +167,9 @@ func TestRow(t *testing.T) {
 	if lo, hi := bounded.Bounds(0); lo != &young || hi != &old {
 		t.Errorf("bounds %v and %v", lo, hi)
 	}
+	if _, problems := bounded.Clone().Row([]string{"17", "f"}, '.'); len(problems) != 1 {
+		t.Errorf("a clone knows no bounds: %v", problems)
+	}
 	rows, err := bounded.Rows(strings.NewReader("age,sex\n17,f\n"), "x.csv", data.CSV{})
 	if err != nil {
 		t.Fatal(err)
@@ -367,6 +370,36 @@ func TestAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Numbers for which the outputs are not finite are a problem, and no row of a table
+// suffers from another.
+func TestOverflow(t *testing.T) {
+	m := patients(t, learn.Squared)
+	for i := range m.Params {
+		m.Params[i] *= 1e6
+	}
+	if _, problems := m.Row([]string{"3e38", "m"}, '.'); len(problems) != 1 || problems[0] != overflow {
+		t.Errorf("a row: %v", problems)
+	}
+	out, s, err := predicted(t, m, "age,sex,price\n40,f,1\n3e38,m,1\n40,f,1\n", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out, "\n")
+	if s.Rows != 2 || s.Rejected != 1 || s.Problems != 1 || s.Metrics.Examples != 2 || lines[2] != `3,,"the row has numbers for which the model has no answer, want numbers nearer to those that it has learned from"` {
+		t.Errorf("%+v\n%s", s, out)
+	}
+	if _, _, err := predicted(t, m, "age,sex\n40,f\n3e38,m\n", true); !errors.Is(err, data.ErrFormat) || !strings.Contains(err.Error(), "line 3: the row has numbers") {
+		t.Errorf("strictly: %v", err)
+	}
+	pictures := colours(t, 1)
+	for i := range pictures.Params {
+		pictures.Params[i] = 1e38
+	}
+	if _, err := pictures.Picture(slices.Repeat([]uint8{255}, 4*9*7), 7, 9, false); !errors.Is(err, export.ErrModel) {
+		t.Errorf("a picture: %v", err)
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	m := export.Model{Spec: learn.MLP([]int{6}, nil, 2), Params: make([]float32, 14), Classes: []string{"a", "b"}, Pixels: &data.Scaling{Scale: 1}}
 	if _, err := New(&m); !errors.Is(err, export.ErrModel) || !strings.Contains(err.Error(), "input of shape [6], want [height, width] or [height, width, 3]") {
@@ -400,29 +433,43 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// Any file is read or refused, and a model that is read answers.
-func FuzzRead(f *testing.F) {
-	for _, m := range []*Model{colours(f, 1), patients(f, learn.Squared)} {
-		file, err := m.Safetensors()
-		if err != nil {
-			f.Fatal(err)
+// Any picture and any row has an answer or is refused. export fuzzes the files.
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte("45.5\nm"), 1, false)
+	f.Add([]byte("1.234,5\nW"), 2, true)
+	f.Add([]byte("3e38\nm"), 0, false)
+	f.Add([]byte("\xff\xff\xff\xff\x00\x00\x00\x00"), 2, true)
+	pictures, table, number := colours(f, 3), patients(f, learn.Softmax), patients(f, learn.Squared)
+	answered := func(t *testing.T, m *Model, a Answer) {
+		sum := 0.
+		for _, p := range a.Scores {
+			sum += p
 		}
-		f.Add(file, []byte("45.5\nm\n"))
+		switch {
+		case m.Classes == nil && (a.Class != -1 || a.Value-a.Value != 0):
+			t.Fatalf("%+v", a)
+		case m.Classes != nil && (a.Class < 0 || a.Class >= len(m.Classes) || math.Abs(sum-1) > 1e-9):
+			t.Fatalf("%+v", a)
+		}
 	}
-	f.Fuzz(func(t *testing.T, file, text []byte) {
-		m, err := Read(file)
-		if err != nil {
-			return
+	f.Fuzz(func(t *testing.T, text []byte, width int, flag bool) {
+		if width > 0 && width < 1000 {
+			height := len(text) / 4 / width
+			a, err := pictures.Picture(text[:4*width*height], width, height, flag)
+			if err == nil {
+				answered(t, pictures, a)
+			} else if !errors.Is(err, data.ErrFormat) && !errors.Is(err, data.ErrEmpty) {
+				t.Fatal(err)
+			}
 		}
-		if _, _, _, pictures := m.Pictures(); pictures {
-			n := len(text) / 4
-			m.Picture(text[:4*n], n, 1, len(text)%2 == 0)
-			m.Picture(text[:4*n], 1, n, len(text)%2 == 1)
-			return
+		decimal := '.'
+		if flag {
+			decimal = ','
 		}
-		texts := strings.Split(string(text), "\n")
-		if a, problems := m.Row(texts, '.'); problems == nil && m.Classes != nil && (a.Class < 0 || a.Class >= len(m.Classes)) {
-			t.Fatalf("class %d of %d", a.Class, len(m.Classes))
+		for _, m := range []*Model{table, number} {
+			if a, problems := m.Row(strings.Split(string(text), "\n"), decimal); problems == nil {
+				answered(t, m, a)
+			}
 		}
 	})
 }

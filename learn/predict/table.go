@@ -2,6 +2,7 @@ package predict
 
 import (
 	"encoding/csv"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -86,7 +87,6 @@ func (b *batch) add(row *data.Row) {
 		b.Rejected++
 		return
 	}
-	b.Rows++
 	b.x = append(b.x, row.Features...)
 	b.targets = append(b.targets, row.Target)
 }
@@ -99,7 +99,7 @@ func (b *batch) flush() error {
 	}
 	k := b.m.Spec.Outputs()
 	for i, y := range b.targets {
-		if !math.IsNaN(y) {
+		if !math.IsNaN(y) && finite(z[i*k:][:k]) {
 			b.known = append(b.known, float32((y-b.mean)/b.deviation))
 			b.z = append(b.z, z[i*k:][:k]...)
 		}
@@ -110,7 +110,16 @@ func (b *batch) flush() error {
 	for i := range b.rows {
 		row := &b.rows[i]
 		if row.Predicted {
-			row.Answer = b.m.answer(z[:k])
+			if row.Predicted = finite(z[:k]); row.Predicted {
+				b.Rows++
+				row.Answer = b.m.answer(z[:k])
+			} else {
+				b.Rejected++
+				b.Problems++
+				problem := overflow
+				problem.Line = row.Line
+				row.Problems = append(row.Problems, problem)
+			}
 			z = z[k:]
 		}
 		if err := b.each(row); err != nil {
@@ -154,10 +163,11 @@ func NewWriter(w io.Writer, m *Model, tolerant bool) *Writer {
 	return o
 }
 
-// Write writes a row, for [Model.Table].
+// Write writes a row, for [Model.Table]. If the Writer is not tolerant, a row without a
+// prediction is an error that wraps [data.ErrFormat].
 func (o *Writer) Write(row *Row) error {
 	if !row.Predicted && !o.tolerant {
-		return nil
+		return fmt.Errorf("predict: %v: %w", row.Problems[0], data.ErrFormat)
 	}
 	line := o.line[:0]
 	if o.tolerant {

@@ -8,5 +8,5 @@ def features(rows):
 def feature(column, value):
     if "categories" not in column:
         return [((column["fill"] if value is None else value) - column["mean"]) / column["deviation"]]
-    names = column["categories"]
-    return [float(name == (names[int(column["fill"])] if value is None else value)) for name in names]
+    at = int(column["fill"]) if value is None else column["categories"].index(value)
+    return [float(i == at) for i in range(len(column["categories"]))]
