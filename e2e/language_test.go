@@ -12,7 +12,7 @@ func TestGerman(t *testing.T) {
 	if got := js[string](b, "document.documentElement.lang"); got != "de" {
 		t.Fatalf("the page is in %q, want de", got)
 	}
-	b.shows("Noch ist niemand da: mach mit, und das Training beginnt")
+	b.shows("Noch ist niemand da: Mach mit, und das Training beginnt")
 	b.join()
 	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
 	b.shows("Das Training ist fertig: ")
