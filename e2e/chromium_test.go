@@ -88,15 +88,37 @@ type tab struct {
 	offline  bool     // failures to reach the coordinator are expected
 }
 
+// profile is the browser with nothing kept from before: a tab of it that is opened first
+// fetches everything.
+func profile(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
 // open shows a coordinator's page in a new tab. A request to another host, an
 // error on the console or an exception fails the test.
 func open(t *testing.T, address string, scripts ...string) *tab {
+	t.Helper()
+	b := blank(t, browser(t), address, scripts...)
+	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// blank is a new tab of a browser or a profile that is to show a page.
+func blank(t *testing.T, in context.Context, address string, scripts ...string) *tab {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := chromedp.NewContext(browser(t))
+	ctx, cancel := chromedp.NewContext(in)
 	ctx, stop := context.WithTimeout(ctx, 4*patience)
 	b := &tab{t: t, ctx: ctx, cancel: func() { stop(); cancel() }, host: u.Host}
 	t.Cleanup(func() {
@@ -119,9 +141,6 @@ func open(t *testing.T, address string, scripts ...string) *tab {
 			t.Fatal(err)
 		}
 	}
-	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
-		t.Fatal(err)
-	}
 	return b
 }
 
@@ -129,7 +148,7 @@ func open(t *testing.T, address string, scripts ...string) *tab {
 // of a network that fails, of a handshake or a stream that is refused, or of a header
 // that counts for encrypted pages only.
 func (b *tab) expected(text string) bool {
-	return b.offline && (strings.Contains(text, "ERR_") || strings.Contains(text, "Error during WebSocket handshake") || strings.Contains(text, "429 (Too Many Requests)")) ||
+	return b.offline && (strings.Contains(text, "ERR_") || strings.HasPrefix(text, "WebSocket connection to") || strings.Contains(text, "429 (Too Many Requests)")) ||
 		strings.HasPrefix(text, "The Cross-Origin-Opener-Policy header has been ignored")
 }
 

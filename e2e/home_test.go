@@ -2,8 +2,55 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 )
+
+// Home leads to a task; a projector shows who takes part; back at home the tab knows where
+// it takes part, and goes on there.
+func TestHomeAndScreen(t *testing.T) {
+	c := serve(t, digits("rounds: 15", "rounds: 1000"), "--task", "anes96")
+	home := open(t, c.url())
+	home.reads("Nobody here right now")
+	home.follow(`[data-task="digits"] .primary`)
+	home.reads("What leaves it?")
+	screen := open(t, c.url()+"screen?task=digits")
+	await(t, "the screen shows where to join", func() bool { return screen.text("address") == c.url()+"t/digits" })
+	await(t, "the code is drawn", func() bool {
+		return js[bool](screen, "(document.querySelector('.qr')?.naturalWidth ?? 0) > 0")
+	})
+	home.join()
+	await(t, "the screen counts the tab", func() bool { return screen.text("screen-people") == "1 device takes part now" })
+	await(t, "the screen shows a result", func() bool { return strings.HasSuffix(screen.text("screen-result"), "% right") })
+
+	const questions = "document.getElementById('understand-points').hidden"
+	await(t, "the answers are put away", func() bool { return js[bool](home, questions) })
+	home.follow(".fold")
+	await(t, "the answers are back", func() bool { return !js[bool](home, questions) })
+
+	home.follow(".brand")
+	home.reads("You take part here")
+	home.follow(`[data-task="digits"] .primary`)
+	await(t, "the tab goes on", func() bool { return home.state("connection") == "joined" })
+	home.press("leave")
+	await(t, "the screen knows that the tab has left", func() bool { return screen.text("screen-people") == "Nobody here right now: be the first" })
+
+	home.follow(`[lang="de"]:not(html)`)
+	home.reads("Was verlässt es?")
+	home.follow(".brand")
+	home.reads("Clinton oder Dole?")
+	home.follow(`[lang="en"]:not(html)`)
+	home.reads("Clinton or Dole?")
+}
+
+// follow presses the first element that a selector matches, as soon as there is one.
+func (b *tab) follow(selector string) {
+	b.t.Helper()
+	await(b.t, "there is "+selector, func() bool {
+		return js[bool](b, fmt.Sprintf("(() => { const e = document.querySelector(%q); if (!e || e.offsetParent === null) return false; e.click(); return true })()", selector))
+	})
+}
 
 // Pictures of home, of a page that there is not, of a task before joining, and of the
 // page for a projector.
@@ -21,6 +68,7 @@ func TestHomeScreenshots(t *testing.T) {
 	b.pictures("screen-2-task")
 	b = open(t, c.url()+"t/none")
 	b.pictures("absent")
+	b.absent()
 	b = open(t, c.url()+"t/own-vote")
 	b.reads("Understand")
 	b.pictures("task-own")
@@ -41,6 +89,14 @@ func TestHomeScreenshots(t *testing.T) {
 	await(t, "the run is finished", func() bool { return c.state("digits").Finished != "" })
 	await(t, "home says so", func() bool { return js[bool](home, "document.body.innerText.includes('Finished')") })
 	home.pictures("home-3-finished")
+}
+
+// absent drops what the console says of an address that there is not.
+func (b *tab) absent() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.problems = slices.DeleteFunc(b.problems, func(p string) bool { return strings.Contains(p, "404 (Not Found)") })
 }
 
 // reads waits until the page has a text.
