@@ -165,11 +165,12 @@ type Data struct {
 
 // FixedData is what events leave out of a Task's Data, because it does not change.
 type FixedData struct {
-	Samples    []string     `json:"samples,omitempty"`     // names of files to try a task with own data with, below /api/tasks/NAME/samples/
-	Columns    []string     `json:"columns,omitempty"`     // features of a table
-	ClassNames []string     `json:"class_names,omitempty"` // of a classification, by label
-	Picture    bool         `json:"picture,omitempty"`     // there is a picture.png
-	Own        *data.Schema `json:"own,omitempty"`         // what participants bring; absent if the coordinator has the data
+	Samples    []string       `json:"samples,omitempty"`     // names of files to try a task with own data with, below /api/tasks/NAME/samples/
+	Columns    []string       `json:"columns,omitempty"`     // features of a table
+	ClassNames []string       `json:"class_names,omitempty"` // of a classification, by label
+	Picture    bool           `json:"picture,omitempty"`     // there is a picture.png
+	Encoding   *data.Encoding `json:"encoding,omitempty"`    // of the rows of a public table
+	Own        *data.Schema   `json:"own,omitempty"`         // what participants bring; absent if the coordinator has the data
 }
 
 // Packing names the codecs.

@@ -95,7 +95,9 @@ func TestAxe(t *testing.T) {
 		l := connect(t, c, 0, 0, 0)
 		l.hold(func(path string) bool { return strings.HasSuffix(path, ".wasm") })
 		b := open(t, l.url())
-		await(t, "the page is there", func() bool { return js[bool](b, "document.getElementById('join') !== null || document.readyState === 'complete'") })
+		await(t, "the page is there", func() bool {
+			return js[bool](b, "document.getElementById('join') !== null || document.readyState === 'complete'")
+		})
 		b.axe("loading")
 		l.release()
 		b.ready()
@@ -139,7 +141,9 @@ func TestAxe(t *testing.T) {
 		b.axe("an invite is needed")
 		b.fill("invite", "please")
 		b.press("join")
-		await(t, "the invite is none", func() bool { return js[bool](b, "document.getElementById('state').textContent.includes('not a valid invite')") })
+		await(t, "the invite is none", func() bool {
+			return js[bool](b, "document.getElementById('state').textContent.includes('not a valid invite')")
+		})
 		b.axe("no invite")
 		b.fill("invite", "")
 		b.press("join")
