@@ -18,7 +18,7 @@ type ModelTrouble string
 const (
 	NotYet     ModelTrouble = "none"     // there is none, or not yet
 	NoEncoding ModelTrouble = "encoding" // the task's names of classes, or how its rows become numbers, are not known
-	NoFile     ModelTrouble = "file"     // it cannot be written
+	NoFile     ModelTrouble = "file"     // it cannot be written, or not in this format
 )
 
 // Model is a worker's message of type "model", the answer to one of the page: a model as a
