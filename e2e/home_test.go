@@ -12,9 +12,9 @@ import (
 func TestHomeAndScreen(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 1000"), "--task", "anes96")
 	home := open(t, c.url())
-	home.reads("Nobody here right now")
+	home.shows("Nobody here right now")
 	home.follow(`[data-task="digits"] .primary`)
-	home.reads("What leaves it?")
+	home.shows("What leaves it?")
 	screen := open(t, c.url()+"screen?task=digits")
 	await(t, "the screen shows where to join", func() bool { return screen.text("address") == c.url()+"t/digits" })
 	await(t, "the code is drawn", func() bool {
@@ -30,18 +30,18 @@ func TestHomeAndScreen(t *testing.T) {
 	await(t, "the answers are back", func() bool { return !js[bool](home, questions) })
 
 	home.follow(".brand")
-	home.reads("You take part here")
+	home.shows("You take part here")
 	home.follow(`[data-task="digits"] .primary`)
 	await(t, "the tab goes on", func() bool { return home.state("connection") == "joined" })
 	home.press("leave")
 	await(t, "the screen knows that the tab has left", func() bool { return screen.text("screen-people") == "Nobody here right now: be the first" })
 
 	home.follow(`[lang="de"]:not(html)`)
-	home.reads("Was verlässt es?")
+	home.shows("Was verlässt es?")
 	home.follow(".brand")
-	home.reads("Clinton oder Dole?")
+	home.shows("Clinton oder Dole?")
 	home.follow(`[lang="en"]:not(html)`)
-	home.reads("Clinton or Dole?")
+	home.shows("Clinton or Dole?")
 }
 
 // follow presses the first element that a selector matches, as soon as there is one.
@@ -60,7 +60,7 @@ func TestHomeScreenshots(t *testing.T) {
 	}
 	c := serve(t, digits("rounds: 15", "rounds: 8"), "--task", "own-clothes", "--task", "anes96", "--task", "own-vote", "--task", "own-digits")
 	b := open(t, c.url())
-	b.reads("Teach a model together")
+	b.shows("Teach a model together")
 	b.pictures("home-1")
 	b = open(t, c.url()+"screen")
 	b.pictures("screen-1-home")
@@ -70,13 +70,13 @@ func TestHomeScreenshots(t *testing.T) {
 	b.pictures("absent")
 	b.absent()
 	b = open(t, c.url()+"t/own-vote")
-	b.reads("Understand")
+	b.shows("Understand")
 	b.pictures("task-own")
 	b = open(t, c.url()+"t/anes96?lang=de")
-	b.reads("Verstehen")
+	b.shows("Verstehen")
 	b.pictures("task-table-de")
 	b = open(t, c.url()+"t/digits?lang=en")
-	b.reads("Understand")
+	b.shows("Understand")
 	b.pictures("task-1-before")
 	b.join()
 	await(t, "some rounds are over", func() bool { return c.state("digits").Version >= 3 })
@@ -97,10 +97,4 @@ func (b *tab) absent() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.problems = slices.DeleteFunc(b.problems, func(p string) bool { return strings.Contains(p, "404 (Not Found)") })
-}
-
-// reads waits until the page has a text.
-func (b *tab) reads(text string) {
-	b.t.Helper()
-	await(b.t, "the page reads "+text, func() bool { return js[bool](b, fmt.Sprintf("document.body?.innerText.includes(%q) ?? false", text)) })
 }

@@ -157,7 +157,7 @@ func (m *table) log(t *testing.T) {
 	t.Log(text)
 }
 
-// figuresOf returns a figure of every visit.
+// of returns a figure of every visit.
 func figuresOf(visits []visit, figure func(visit) float64) (values []float64) {
 	for _, v := range visits {
 		values = append(values, figure(v))
