@@ -158,7 +158,7 @@ func (m *table) log(t *testing.T) {
 }
 
 // of returns a figure of every visit.
-func of(visits []visit, figure func(visit) float64) (values []float64) {
+func figuresOf(visits []visit, figure func(visit) float64) (values []float64) {
 	for _, v := range visits {
 		values = append(values, figure(v))
 	}
@@ -195,9 +195,9 @@ func TestPageLoadSpeed(t *testing.T) {
 			b.cancel()
 			await(t, "the tab has left", func() bool { return c.state("digits").Participants == 0 })
 		}
-		m.ms("readable, "+network.name, "", of(visits_, func(v visit) float64 { return v.Readable }))
-		m.ms("Join can be pressed, "+network.name, network.goal, of(visits_, func(v visit) float64 { return v.Pressable }))
-		m.ms("the press is answered on the screen, "+network.name, "", of(visits_, func(v visit) float64 { return v.Shown - v.Pressable }))
+		m.ms("readable, "+network.name, "", figuresOf(visits_, func(v visit) float64 { return v.Readable }))
+		m.ms("Join can be pressed, "+network.name, network.goal, figuresOf(visits_, func(v visit) float64 { return v.Pressable }))
+		m.ms("the press is answered on the screen, "+network.name, "", figuresOf(visits_, func(v visit) float64 { return v.Shown - v.Pressable }))
 		m.kB("bytes until Join can be pressed, "+network.name, "<= 150 kB", bytes)
 	}
 	m.log(t)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fedtab/api"
+	"fedtab/coordinator/organiser"
 	"fedtab/static"
 	"fedtab/ui"
 	"fedtab/words"
@@ -20,7 +21,8 @@ import (
 // Pages renders the pages that people see, as the page's program will draw them: the
 // same components, from the same view (docs/adr/0013).
 type Pages struct {
-	frame *static.Frame
+	frame     *static.Frame
+	organiser *organiser.Source
 
 	mu    sync.Mutex
 	cache map[string]*rendered // newest, by address and language
@@ -36,9 +38,9 @@ type rendered struct {
 // stale is how old a rendering may be: the program brings a page up to date.
 const stale = 250 * time.Millisecond
 
-// NewPages returns the pages in their frame.
-func NewPages(frame *static.Frame) *Pages {
-	return &Pages{frame: frame, cache: map[string]*rendered{}}
+// NewPages returns the pages of an organiser in their frame.
+func NewPages(frame *static.Frame, organiser *organiser.Source) *Pages {
+	return &Pages{frame: frame, organiser: organiser, cache: map[string]*rendered{}}
 }
 
 // rootOf leads from a path to the root, relative.
