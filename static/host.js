@@ -72,6 +72,12 @@ window.fedtab = (() => {
 		}
 	}
 
+	// loaded counts what the page has taken so far: files, and bytes on the wire.
+	function loaded() {
+		const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+		return { files: entries.length, bytes: entries.reduce((sum, e) => sum + (e.transferSize || 0), 0) };
+	}
+
 	// The program is told of the page before anything else.
 	addEventListener("DOMContentLoaded", () => {
 		tell({
@@ -84,6 +90,7 @@ window.fedtab = (() => {
 			visible: document.visibilityState === "visible",
 			online: navigator.onLine,
 			secure: isSecureContext,
+			...loaded(),
 			metered: Boolean(navigator.connection?.saveData || navigator.connection?.type === "cellular"),
 			cores: navigator.hardwareConcurrency || 1,
 			session: storage("sessionStorage"),
@@ -144,6 +151,15 @@ window.fedtab = (() => {
 		}
 	}
 
+	// saveFile has the browser save what a program has made.
+	function saveFile(name, bytes) {
+		const link = document.createElement("a");
+		link.href = URL.createObjectURL(new Blob([bytes]));
+		link.download = name;
+		link.click();
+		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+	}
+
 	const heard = {
 		render: ({ parts }) => draw(parts),
 		numbers: ({ numbers }) => {
@@ -167,7 +183,7 @@ window.fedtab = (() => {
 		go: ({ address }) => location.assign(address),
 		rows: ({ rows }) => fedtab.showRows(rows),
 		sheet: ({ bytes, width, height }) => fedtab.showPictures(bytes, width, height),
-		file: ({ name, bytes }) => fedtab.saveFile(name, bytes),
+		file: ({ name, bytes }) => saveFile(name, bytes),
 		sample: ({ address, name }) => fedtab.sample(address, name),
 		camera: async ({ on }) => {
 			const problem = on ? await fedtab.camera.start() : fedtab.camera.stop();

@@ -32,6 +32,10 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		tab.leave()
 	case "understand":
 		page.Unfolded = !page.Unfolded
+	case "moved":
+		page.MovedOpen = !page.MovedOpen
+	case "moved-save":
+		saveMoved(page, tab.host)
 	case "reload":
 		host("reload")
 	case "camera":

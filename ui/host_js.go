@@ -32,6 +32,8 @@ func (h *host) begin(p *Page, m js.Value) {
 	p.Lang = words.Get(str(m.Get("language")))
 	p.Plain = !m.Get("secure").Bool()
 	p.Metered = m.Get("metered").Bool()
+	files, bytes := loadedBytes()
+	p.OnLoadedBytes(files+m.Get("files").Int(), bytes+int64(m.Get("bytes").Float()))
 	if view, ok := parseJSON(str(m.Get("view"))); ok {
 		if o, ok := view.(map[string]any); ok {
 			p.OnView(o)

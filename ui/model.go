@@ -92,7 +92,10 @@ type Page struct {
 	Answers     tab.Answers
 	DataTrouble string // why data could not be brought, before the worker has it
 	Camera      bool   // is on
-	Forgetting  bool   // the person has asked to forget everything, and is asked again
+	Moved       Movements
+	MovedOpen   bool // the messages that have moved are shown one by one
+
+	Forgetting bool // the person has asked to forget everything, and is asked again
 
 	Invite     string // code of the invite that the tab has; empty: none
 	BadInvite  bool   // what was opened or pasted last is no invite

@@ -193,6 +193,8 @@ func (t *worker) hear(o map[string]any) {
 		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
 			t.memory.setData(t.task, t.page.Data.ID)
 		}
+	case "moved":
+		t.page.OnMoved(o)
 	case "progress":
 		t.page.OnProgress(o)
 	case "forgotten":
