@@ -5,6 +5,7 @@
 
 window.fedtab = (() => {
 	const root = document.documentElement;
+	const here = document.currentScript.src;
 	const byId = (id) => document.getElementById(id);
 	const words = root.dataset; // data-words-...: those that are needed without the program
 
@@ -160,6 +161,23 @@ window.fedtab = (() => {
 		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 	}
 
+	// script loads a script that is not needed at first, once.
+	const scripts = { try: "asset:extra/try.js" };
+	const loading = {};
+	function script(name) {
+		loading[name] ??= new Promise((resolve) => {
+			const element = document.createElement("script");
+			element.src = new URL(scripts[name], here);
+			element.onload = resolve;
+			element.onerror = () => {
+				delete loading[name]; // another try may work
+				tell({ type: "unloaded", name });
+			};
+			document.head.append(element);
+		});
+		return loading[name];
+	}
+
 	const heard = {
 		render: ({ parts }) => draw(parts),
 		numbers: ({ numbers }) => {
@@ -179,6 +197,11 @@ window.fedtab = (() => {
 		local: ({ key, value }) => keep("localStorage", key, value),
 		chart: ({ id, x, y }) => fedtab.chart?.(id, x, y),
 		wake: ({ on }) => wake(on),
+		script: ({ name }) => script(name),
+		tried: async ({ message }) => {
+			await script("try");
+			fedtab.tried(message);
+		},
 		reload: () => location.reload(),
 		go: ({ address }) => location.assign(address),
 		rows: ({ rows }) => fedtab.showRows(rows),

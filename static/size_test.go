@@ -14,6 +14,7 @@ const maxFirstLoad = 1_250_000
 var maxExtra = map[string]int{
 	"extra/readers.wasm":        1_150_000,
 	"extra/readers-scalar.wasm": 1_150_000,
+	"extra/try.js":              8_000,
 }
 
 func TestSizes(t *testing.T) {

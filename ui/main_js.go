@@ -6,6 +6,8 @@ import (
 
 	"github.com/vugu/vugu"
 	"github.com/vugu/vugu/domrender"
+
+	workertab "fedtab/tab"
 )
 
 // renderEvery is the shortest time between two renderings. The renderer compares
@@ -30,6 +32,8 @@ func Run() {
 	tab := &worker{page: page, loop: events, host: host}
 	coordinator := &coordinator{page: page, loop: events, host: host, memory: &host.memory}
 	tab.memory = coordinator.memory
+	trying := &trying{page: page, loop: events, host: host, tab: tab}
+	tab.trying = trying
 
 	root := &Root{Page: page}
 	render := func(changed extent) {
@@ -44,6 +48,7 @@ func Run() {
 		view.show(page)
 		tab.keepAwake()
 		tab.prepare()
+		trying.look()
 		if tab.again != "" && page.Loaded && page.Kind == TaskKind {
 			events.do(tab.rejoin)
 		}
@@ -72,6 +77,15 @@ func Run() {
 			host.visible = str(m.Get("state")) == "visible"
 			tab.tell(map[string]any{"type": "tab", "state": m.Get("state")}) // before a rendering: a tab that is being frozen has no time
 			events.do(coordinator.look)
+		case "ask":
+			message := m.Get("message")
+			events.change(func() extent { trying.ask(message); return nothing })
+		case "unloaded":
+			events.do(func() {
+				trying.close()
+				page.Try.Model = workertab.Loaded{}
+				page.OnTryFailed(page.say("try.unreachable"))
+			})
 		case "bring":
 			message := m.Get("message")
 			events.do(func() { tab.bring(message) })

@@ -92,6 +92,7 @@ type Page struct {
 	Answers     tab.Answers
 	DataTrouble string // why data could not be brought, before the worker has it
 	Camera      bool   // is on
+	Try         Trying
 	Moved       Movements
 	MovedOpen   bool // the messages that have moved are shown one by one
 
@@ -122,6 +123,7 @@ func (p *Page) Select(name string) {
 	}
 	p.forget()
 	p.OwnSchema, p.Data, p.Answers, p.DataTrouble, p.Forgetting = nil, tab.Data{}, tab.Answers{}, "", false
+	p.Try = Trying{}
 	p.OnLink(LinkOpening)
 	if p.Stage == StageStopped || p.Uninvited() {
 		p.Stage = StageAbsent

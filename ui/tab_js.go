@@ -32,6 +32,7 @@ type worker struct {
 	serial     int  // counts workers, so that late messages of older ones are dropped
 
 	memory *memory
+	trying *trying
 	again  string // the task that this tab was in before it was reloaded, until it has joined again
 }
 
@@ -98,6 +99,13 @@ func (t *worker) start(task string) {
 	message := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		message := args[0].Get("data")
 		switch message.Get("type").String() {
+		case "model": // large
+			t.loop.do(func() {
+				if serial == t.serial {
+					t.trying.onModel(message)
+				}
+			})
+			return nil
 		case "rows", "sheet", "file": // large, and drawn by scripts
 			if serial == t.serial {
 				if rows := message.Get("rows"); rows.Truthy() {

@@ -143,6 +143,7 @@ func (c config) sources() (map[string]string, error) {
 		"own.js":            filepath.Join(here, "own.js"),
 		"pictures.js":       filepath.Join(here, "pictures.js"),
 		"bring.js":          filepath.Join(here, "bring.js"),
+		"extra/try.js":      filepath.Join(here, "extra", "try.js"),
 		"uPlot.iife.min.js": filepath.Join(here, "vendor", "uplot", "uPlot.iife.min.js"),
 		"uPlot.min.css":     filepath.Join(here, "vendor", "uplot", "uPlot.min.css"),
 		"wasm_exec.js":      filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),
