@@ -5,6 +5,7 @@
 
 window.fedtab = (() => {
 	const root = document.documentElement;
+	const here = document.currentScript.src;
 	const byId = (id) => document.getElementById(id);
 	const words = root.dataset; // data-words-...: those that are needed without the program
 
@@ -72,6 +73,12 @@ window.fedtab = (() => {
 		}
 	}
 
+	// loaded counts what the page has taken so far: files, and bytes on the wire.
+	function loaded() {
+		const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+		return { files: entries.length, bytes: entries.reduce((sum, e) => sum + (e.transferSize || 0), 0) };
+	}
+
 	// The program is told of the page before anything else.
 	addEventListener("DOMContentLoaded", () => {
 		tell({
@@ -84,6 +91,7 @@ window.fedtab = (() => {
 			visible: document.visibilityState === "visible",
 			online: navigator.onLine,
 			secure: isSecureContext,
+			...loaded(),
 			metered: Boolean(navigator.connection?.saveData || navigator.connection?.type === "cellular"),
 			cores: navigator.hardwareConcurrency || 1,
 			session: storage("sessionStorage"),
@@ -151,11 +159,39 @@ window.fedtab = (() => {
 		}
 	}
 
+	// saveFile has the browser save what a program has made.
+	function saveFile(name, bytes) {
+		const link = document.createElement("a");
+		link.href = URL.createObjectURL(new Blob([bytes]));
+		link.download = name;
+		link.click();
+		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+	}
+
+	// script loads a script that is not needed at first, once, and returns whether it is
+	// there.
+	const scripts = { try: "asset:extra/try.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	const loading = {};
+	function script(name) {
+		loading[name] ??= new Promise((resolve) => {
+			const element = document.createElement("script");
+			element.src = new URL(scripts[name], here);
+			element.onload = () => resolve(true);
+			element.onerror = () => {
+				delete loading[name]; // another try may work
+				tell({ type: "unloaded", name });
+				resolve(false);
+			};
+			document.head.append(element);
+		});
+		return loading[name];
+	}
+
 	// chart draws a curve. The script that does is loaded once there is one to draw.
 	const curves = new Map(); // id -> the newest message, until the script is there
 	let plotting = false;
 
-	function chart({ id, x, y }) {
+	async function chart({ id, x, y }) {
 		if (fedtab.chart) {
 			fedtab.chart(id, x, y);
 			return;
@@ -166,17 +202,12 @@ window.fedtab = (() => {
 		curves.set(id, { x, y });
 		if (!plotting) {
 			plotting = true;
-			load(words.plot)
-				.then(() => load(words.charts))
-				.then(() => curves.forEach(({ x, y }, id) => fedtab.chart(id, x, y)))
-				.catch(() => { plotting = false; }); // the next point tries again
+			if (await script("plot") && await script("charts")) {
+				curves.forEach(({ x, y }, of) => fedtab.chart(of, x, y));
+			}
+			plotting = false; // where it could not be loaded, the next point tries again
 		}
 	}
-
-	// load runs a script that is loaded on demand.
-	const load = (address) => new Promise((resolve, reject) => {
-		document.head.append(Object.assign(document.createElement("script"), { src: address, onload: resolve, onerror: reject }));
-	});
 
 	const heard = {
 		render: ({ parts }) => draw(parts),
@@ -197,11 +228,17 @@ window.fedtab = (() => {
 		local: ({ key, value }) => keep("localStorage", key, value),
 		chart: (message) => chart(message),
 		wake: ({ on }) => wake(on),
+		script: ({ name }) => script(name),
+		tried: async ({ message }) => {
+			if (await script("try")) {
+				fedtab.tried(message);
+			}
+		},
 		reload: () => location.reload(),
 		go: ({ address }) => location.assign(address),
 		rows: ({ rows }) => fedtab.showRows(rows),
 		sheet: ({ bytes, width, height }) => fedtab.showPictures(bytes, width, height),
-		file: ({ name, bytes }) => fedtab.saveFile(name, bytes),
+		file: ({ name, bytes }) => saveFile(name, bytes),
 		sample: ({ address, name }) => fedtab.sample(address, name),
 		camera: async ({ on }) => {
 			const problem = on ? await fedtab.camera.start() : fedtab.camera.stop();

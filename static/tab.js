@@ -102,6 +102,27 @@ if (["own", "try"].includes(self.name)) {
 				program.then((m) => worker.postMessage(m), (error) => worker.onmessage?.({ data: { type: "exit", detail: error.message } }));
 				return worker;
 			},
+			// fetchModel returns the bytes of a model, or the status of the answer. The
+			// browser keeps them under a key, if there is one, and has them again when the
+			// coordinator cannot be reached.
+			async fetchModel(address, key) {
+				let status = 0;
+				try {
+					const answer = await fetch(address);
+					if (answer.ok) {
+						const bytes = new Uint8Array(await answer.arrayBuffer());
+						if (key) {
+							fedtabKeep.save(key, bytes).catch(() => undefined); // no storage in this browser
+						}
+						return { bytes, kept: false };
+					}
+					status = answer.status;
+				} catch {
+					// There is no network.
+				}
+				const bytes = key && status === 0 ? await fedtabKeep.load(key).catch(() => undefined) : undefined;
+				return { bytes, kept: true, status };
+			},
 			// fetchJSON returns the JSON at an address. A refusal of the coordinator is
 			// returned like any other, with its code.
 			async fetchJSON(address) {

@@ -99,7 +99,11 @@ type Page struct {
 	Answers     tab.Answers
 	DataTrouble string // why data could not be brought, before the worker has it
 	Camera      bool   // is on
-	Forgetting  bool   // the person has asked to forget everything, and is asked again
+	Try         Trying
+	Moved       Movements
+	MovedOpen   bool // the messages that have moved are shown one by one
+
+	Forgetting bool // the person has asked to forget everything, and is asked again
 
 	Invite     string // code of the invite that the tab has; empty: none
 	BadInvite  bool   // what was opened or pasted last is no invite
@@ -126,6 +130,7 @@ func (p *Page) Select(name string) {
 	}
 	p.forget()
 	p.OwnSchema, p.Data, p.Answers, p.DataTrouble, p.Forgetting = nil, tab.Data{}, tab.Answers{}, "", false
+	p.Try = Trying{}
 	p.OnLink(LinkOpening)
 	if p.Stage == StageStopped || p.Uninvited() {
 		p.Stage = StageAbsent
