@@ -46,7 +46,7 @@ window.fedtab = (() => {
 	]);
 
 	const simd = WebAssembly.validate(simdModule);
-	const worker = new Worker(words.tab + (simd ? "" : "#scalar"), { name: "page" });
+	const worker = new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
 	const tell = (message, transfer = []) => worker.postMessage(message, transfer);
 
 	// storage returns what a store of the browser keeps for fedtab, empty where the
@@ -151,6 +151,33 @@ window.fedtab = (() => {
 		}
 	}
 
+	// chart draws a curve. The script that does is loaded once there is one to draw.
+	const curves = new Map(); // id -> the newest message, until the script is there
+	let plotting = false;
+
+	function chart({ id, x, y }) {
+		if (fedtab.chart) {
+			fedtab.chart(id, x, y);
+			return;
+		}
+		if (x.length === 0) {
+			return;
+		}
+		curves.set(id, { x, y });
+		if (!plotting) {
+			plotting = true;
+			load(words.plot)
+				.then(() => load(words.charts))
+				.then(() => curves.forEach(({ x, y }, id) => fedtab.chart(id, x, y)))
+				.catch(() => { plotting = false; }); // the next point tries again
+		}
+	}
+
+	// load runs a script that is loaded on demand.
+	const load = (address) => new Promise((resolve, reject) => {
+		document.head.append(Object.assign(document.createElement("script"), { src: address, onload: resolve, onerror: reject }));
+	});
+
 	const heard = {
 		render: ({ parts }) => draw(parts),
 		numbers: ({ numbers }) => {
@@ -168,7 +195,7 @@ window.fedtab = (() => {
 		address: ({ address }) => history.replaceState(null, "", address),
 		session: ({ key, value }) => keep("sessionStorage", key, value),
 		local: ({ key, value }) => keep("localStorage", key, value),
-		chart: ({ id, x, y }) => fedtab.chart?.(id, x, y),
+		chart: (message) => chart(message),
 		wake: ({ on }) => wake(on),
 		reload: () => location.reload(),
 		go: ({ address }) => location.assign(address),

@@ -4,6 +4,8 @@ import (
 	"syscall/js"
 	"time"
 
+	"fedtab/words"
+
 	"github.com/vugu/vugu"
 	"github.com/vugu/vugu/domrender"
 )
@@ -23,6 +25,9 @@ func Run() {
 		panic(err)
 	}
 
+	if texts := js.Global().Get("fedtabWords"); texts.Type() == js.TypeString {
+		words.Load("de", texts.String())
+	}
 	page := &Page{Slow: !js.Global().Get("fedtabSimd").Bool()}
 	events := newLoop()
 	host := &host{}

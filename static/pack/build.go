@@ -133,20 +133,21 @@ func (c config) sources() (map[string]string, error) {
 	trim := func(b []byte) string { return strings.TrimSpace(string(b)) }
 	here := filepath.Join(c.root, "static")
 	return map[string]string{
-		"index.html":        filepath.Join(here, "index.html"),
-		"fedtab.css":        filepath.Join(here, "css"),
-		"favicon.svg":       filepath.Join(here, "favicon.svg"),
-		"host.js":           filepath.Join(here, "host.js"),
-		"charts.js":         filepath.Join(here, "charts.js"),
-		"tab.js":            filepath.Join(here, "tab.js"),
-		"keep.js":           filepath.Join(here, "keep.js"),
-		"own.js":            filepath.Join(here, "own.js"),
-		"pictures.js":       filepath.Join(here, "pictures.js"),
-		"bring.js":          filepath.Join(here, "bring.js"),
-		"uPlot.iife.min.js": filepath.Join(here, "vendor", "uplot", "uPlot.iife.min.js"),
-		"uPlot.min.css":     filepath.Join(here, "vendor", "uplot", "uPlot.min.css"),
-		"wasm_exec.js":      filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),
-		"vugu.js":           filepath.Join(trim(vugu), "domrender", "renderer-js-script.go"),
+		"index.html":              filepath.Join(here, "index.html"),
+		"fedtab.css":              filepath.Join(here, "css"),
+		"favicon.svg":             filepath.Join(here, "favicon.svg"),
+		"host.js":                 filepath.Join(here, "host.js"),
+		"extra/charts.js":         filepath.Join(here, "charts.js"),
+		"extra/de.txt":            filepath.Join(c.root, "words", "de.txt"),
+		"tab.js":                  filepath.Join(here, "tab.js"),
+		"keep.js":                 filepath.Join(here, "keep.js"),
+		"own.js":                  filepath.Join(here, "own.js"),
+		"extra/pictures.js":       filepath.Join(here, "pictures.js"),
+		"bring.js":                filepath.Join(here, "bring.js"),
+		"extra/uPlot.iife.min.js": filepath.Join(here, "vendor", "uplot", "uPlot.iife.min.js"),
+		"uPlot.min.css":           filepath.Join(here, "vendor", "uplot", "uPlot.min.css"),
+		"wasm_exec.js":            filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),
+		"vugu.js":                 filepath.Join(trim(vugu), "domrender", "renderer-js-script.go"),
 	}, nil
 }
 
