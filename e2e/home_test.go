@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -58,7 +60,7 @@ func TestHomeScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("only with -screenshots FOLDER: the pictures are for people")
 	}
-	c := serve(t, digits("rounds: 15", "rounds: 8"), "--task", "own-clothes", "--task", "anes96", "--task", "own-vote", "--task", "own-digits")
+	c := serve(t, digits("rounds: 15", "rounds: 8"), "--task", "own-clothes", "--task", "anes96", "--task", "own-vote", "--task", "own-digits", "--site", site(t))
 	b := open(t, c.url())
 	b.shows("Teach a model together")
 	b.pictures("home-1")
@@ -89,6 +91,17 @@ func TestHomeScreenshots(t *testing.T) {
 	await(t, "the run is finished", func() bool { return c.state("digits").Finished != "" })
 	await(t, "home says so", func() bool { return js[bool](home, "document.body.innerText.includes('Finished')") })
 	home.pictures("home-3-finished")
+}
+
+// site returns a file about an organiser.
+func site(t *testing.T) string {
+	t.Helper()
+	path := file(t, "site.yaml", "name: School of Data, Sample Town\ncontact: data@school.example\nprivacy: {en: We keep no addresses., de: Wir speichern keine Adressen.}\naccent: \"#0b6b63\"\nlogo: logo.svg\n")
+	const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="15" fill="#0b6b63"/><path d="M9 17l5 5 9-12" fill="none" stroke="#fff" stroke-width="3.5"/></svg>`
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "logo.svg"), []byte(logo), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // absent drops what the console says of an address that there is not.

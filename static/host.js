@@ -99,6 +99,13 @@ window.fedtab = (() => {
 		addEventListener(online ? "online" : "offline", () => tell({ type: "network", online }));
 	}
 
+	// Where the browser tells of a battery, the person may have the tab pause on it.
+	navigator.getBattery?.().then((battery) => {
+		const told = () => tell({ type: "battery", on: !battery.charging });
+		battery.addEventListener("chargingchange", told);
+		told();
+	}, () => {});
+
 	// What the program draws
 
 	let drawn = false;
@@ -220,9 +227,10 @@ window.fedtab = (() => {
 		});
 	});
 	document.addEventListener("change", (event) => {
-		const { change: kind, name = "", text = "" } = event.target.dataset ?? {};
+		const field = event.target;
+		const { change: kind, name = "", text = "" } = field.dataset ?? {};
 		if (kind) {
-			tell({ type: "change", kind, name, text, value: event.target.value });
+			tell({ type: "change", kind, name, text, value: field.type === "checkbox" ? String(field.checked) : field.value });
 		}
 	});
 

@@ -71,7 +71,19 @@ func Run() {
 		case "visibility":
 			host.visible = str(m.Get("state")) == "visible"
 			tab.tell(map[string]any{"type": "tab", "state": m.Get("state")}) // before a rendering: a tab that is being frozen has no time
-			events.do(coordinator.look)
+			events.do(func() {
+				coordinator.look()
+				tab.hold()
+			})
+		case "network":
+			tab.tell(map[string]any{"type": "network", "online": m.Get("online")})
+			events.do(func() { page.Offline = !m.Get("online").Bool() })
+		case "battery":
+			host.battery = m.Get("on").Bool()
+			events.do(func() {
+				page.HasBattery = true
+				tab.hold()
+			})
 		case "bring":
 			message := m.Get("message")
 			events.do(func() { tab.bring(message) })

@@ -58,6 +58,9 @@ func (p *Page) running(exact bool) string {
 	default:
 		return p.say("state.connecting")
 	}
+	if p.Held && !p.Paused {
+		return p.say("state.held")
+	}
 	if p.Paused || l.Activity == tab.Paused {
 		return p.say("state.paused")
 	}

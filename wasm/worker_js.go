@@ -79,6 +79,7 @@ type worker struct {
 	bye        *protocol.Bye
 	sending    int64           // bytes of the answer that was sent last; 0: they have left
 	due        time.Time       // of the newest order; zero: none
+	hurry      *time.Timer     // after which that order waits for no more shards; nil: none was set
 	past       client.Progress // of a client that is no more
 
 	fetching map[uint32]int // shards under way, as 0, or that wait, by the number of their pause
@@ -363,12 +364,15 @@ func (w *worker) ordered(o *protocol.Order) {
 		return
 	}
 	w.due = time.Time{}
+	if w.hurry != nil {
+		w.hurry.Stop()
+	}
 	if w.trouble.failures >= stubborn {
 		w.client.MakeDo()
 	}
 	if left := time.Duration(o.Deadline) * time.Millisecond; left > 0 {
 		w.due = time.Now().Add(left)
-		time.AfterFunc(left/4, func() { w.queue.put(orderHurries{o.Order}) })
+		w.hurry = time.AfterFunc(left/4, func() { w.queue.put(orderHurries{o.Order}) })
 	}
 }
 

@@ -19,8 +19,8 @@ type scheme struct {
 }
 
 var (
-	light = scheme{"light", []string{"#f5f6f8", "#ffffff", "#fdecea"}, "#ffffff", -1}
-	dark  = scheme{"dark", []string{"#101218", "#191c24", "#33191a"}, "#10131c", 1}
+	light = scheme{"light", []string{"#f4f6fb", "#ffffff", "#fdecea"}, "#ffffff", -1}
+	dark  = scheme{"dark", []string{"#10131b", "#191d29", "#33191a"}, "#10131c", 1}
 )
 
 // styleOf returns the style sheet of an accent, #rrggbb. A colour that is hard to read in

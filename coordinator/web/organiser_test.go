@@ -74,3 +74,50 @@ func TestOrganiser(t *testing.T) {
 		t.Errorf("a logo of another kind: %s, want 404", r.Status)
 	}
 }
+
+// The pages name the organiser, in their language, as soon as the file says so.
+func TestPagesNameTheOrganiser(t *testing.T) {
+	frame, err := static.OpenFrame()
+	if err != nil {
+		t.Skip(err)
+	}
+	path := filepath.Join(t.TempDir(), "site.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("name: A <b>School</b>\ncontact: data@school.example\nprivacy: {en: No addresses., de: Keine Adressen.}\naccent: \"#7a1f5c\"\n")
+	log := slog.New(slog.DiscardHandler)
+	by, err := organiser.Open(path, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(New(nil, hub.New(nil, hub.DefaultLimits(), log), NewPages(frame, by), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
+	defer s.Close()
+	page := func(language string) string {
+		t.Helper()
+		w, body := visit(t, s.URL+"/", "Accept-Language", language)
+		if w.StatusCode != 200 {
+			t.Fatalf("status %d", w.StatusCode)
+		}
+		return body
+	}
+	german := page("de")
+	for _, want := range []string{"A &lt;b&gt;School&lt;/b&gt;", `<a href="mailto:data@school.example">data@school.example</a>`, "<summary>Datenschutz</summary><p>Keine Adressen.</p>", `href="` + by.Current().Style.Address()} {
+		if !strings.Contains(german, want) {
+			t.Errorf("the German page lacks %s", want)
+		}
+	}
+	if !strings.Contains(page("en"), "<p>No addresses.</p>") {
+		t.Error("the English page lacks its privacy text")
+	}
+	write("name: B\n")
+	if _, err := by.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if now := page("de"); strings.Contains(now, "School") || strings.Contains(now, "<summary>") || strings.Contains(now, "site.css") || !strings.Contains(now, "Betrieben von B.") {
+		t.Error("the page is that of the file before")
+	}
+}
