@@ -33,6 +33,9 @@ func Run() {
 
 	root := &Root{Page: page}
 	render := func(changed extent) {
+		if page.Kind != TaskKind {
+			return // there is nothing that a person changes
+		}
 		if changed == onlyNumbers {
 			view.numbers(page)
 			return
@@ -44,7 +47,7 @@ func Run() {
 		view.show(page)
 		tab.keepAwake()
 		tab.prepare()
-		if tab.again != "" && page.Loaded && page.Kind == TaskKind {
+		if tab.again != "" && page.Loaded {
 			events.do(tab.rejoin)
 		}
 	}
@@ -55,7 +58,6 @@ func Run() {
 			events.do(func() {
 				host.begin(page, m)
 				tab.again = tab.memory.task()
-				page.Mine = tab.again
 				coordinator.start()
 			})
 			close(begun)
