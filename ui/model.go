@@ -66,7 +66,6 @@ type Page struct {
 	Organiser string // who runs the coordinator; empty: it does not say
 	Metered   bool   // the device's network costs, or is to be spared
 	Offline   bool   // the browser has no network
-	Mine      string // the task that this tab takes part in, as it remembers
 	Unfolded  bool   // while the tab takes part: what the person may ask before is shown
 
 	Settings
