@@ -69,29 +69,30 @@ type Door struct {
 // event.
 type Task struct {
 	Fixed
-	Name         string   `json:"name"`
-	Title        string   `json:"title"`
-	Description  string   `json:"description"`
-	Join         string   `json:"join"` // Open, or Invited: a new participant needs an invite
-	Run          string   `json:"run"`
-	Strategy     Strategy `json:"strategy"`
-	Model        Model    `json:"model"`
-	Data         Data     `json:"data"`
-	Packing      Packing  `json:"packing"`
-	Stop         Stop     `json:"stop"`
-	Phase        string   `json:"phase"` // waiting, training, committing or finished
-	Round        int      `json:"round"`
-	Version      int      `json:"version"`
-	Participants int      `json:"participants"`
-	Progress     *float64 `json:"progress"`     // share of the run's rounds or time, 0 to 1; null without such a bound
-	SecondsLeft  *float64 `json:"seconds_left"` // at most, as a goal may end the run earlier; null while unknown
-	Cost         Cost     `json:"cost"`
-	Awaited      int      `json:"awaited,omitempty"`       // after a restart: participants of the open round that may still reconnect
-	AwaitedUntil string   `json:"awaited_until,omitempty"` // until when, RFC 3339
-	Survey       *Survey  `json:"survey,omitempty"`        // while the constants of own data are being made
-	Evaluated    int      `json:"evaluated"`               // the version that TestLoss and TestAccuracy belong to
-	TestLoss     *float64 `json:"test_loss"`
-	TestAccuracy *float64 `json:"test_accuracy"`
+	Name         string     `json:"name"`
+	Title        string     `json:"title"`
+	Description  string     `json:"description"`
+	Join         string     `json:"join"` // Open, or Invited: a new participant needs an invite
+	Run          string     `json:"run"`
+	Strategy     Strategy   `json:"strategy"`
+	Model        Model      `json:"model"`
+	Data         Data       `json:"data"`
+	Packing      Packing    `json:"packing"`
+	Stop         Stop       `json:"stop"`
+	Phase        string     `json:"phase"` // waiting, training, committing or finished
+	Round        int        `json:"round"`
+	Version      int        `json:"version"`
+	Participants int        `json:"participants"`
+	Progress     *float64   `json:"progress"`     // share of the run's rounds or time, 0 to 1; null without such a bound
+	SecondsLeft  *float64   `json:"seconds_left"` // at most, as a goal may end the run earlier; null while unknown
+	Cost         Cost       `json:"cost"`
+	Awaited      int        `json:"awaited,omitempty"`       // after a restart: participants of the open round that may still reconnect
+	AwaitedUntil string     `json:"awaited_until,omitempty"` // until when, RFC 3339
+	Abandoned    *Abandoned `json:"abandoned,omitempty"`     // the newest attempt at the next version, if it was given up
+	Survey       *Survey    `json:"survey,omitempty"`        // while the constants of own data are being made
+	Evaluated    int        `json:"evaluated"`               // the version that TestLoss and TestAccuracy belong to
+	TestLoss     *float64   `json:"test_loss"`
+	TestAccuracy *float64   `json:"test_accuracy"`
 
 	Evaluation *Evaluation `json:"evaluation,omitempty"` // newest
 	Traffic
@@ -120,6 +121,18 @@ type Fixed struct {
 	Translations map[string]Translation `json:"translations,omitempty"` // by language
 	Download     bool                   `json:"download,omitempty"`     // the model is handed out
 	Build        string                 `json:"build,omitempty"`        // identity of the page's files that are served
+}
+
+// Abandoned is why an attempt at a round was given up. Another follows.
+type Abandoned struct {
+	Round   int     `json:"round"`
+	Times   int     `json:"times"`   // attempts at it that were given up, this one included
+	Seconds float64 `json:"seconds"` // that the attempt took
+	Reason  string  `json:"reason"`
+	Answers int     `json:"answers"` // contributions that came; 0, with Needed, if it was not for want of them
+	Asked   int     `json:"asked"`   // participants that were asked
+	Needed  int     `json:"needed"`
+	TimeUp  bool    `json:"time_up"` // others were still awaited at the deadline
 }
 
 // Strategy is how contributions are combined.
@@ -152,11 +165,12 @@ type Data struct {
 
 // FixedData is what events leave out of a Task's Data, because it does not change.
 type FixedData struct {
-	Samples    []string     `json:"samples,omitempty"`     // names of files to try a task with own data with, below /api/tasks/NAME/samples/
-	Columns    []string     `json:"columns,omitempty"`     // features of a table
-	ClassNames []string     `json:"class_names,omitempty"` // of a classification, by label
-	Picture    bool         `json:"picture,omitempty"`     // there is a picture.png
-	Own        *data.Schema `json:"own,omitempty"`         // what participants bring; absent if the coordinator has the data
+	Samples    []string       `json:"samples,omitempty"`     // names of files to try a task with own data with, below /api/tasks/NAME/samples/
+	Columns    []string       `json:"columns,omitempty"`     // features of a table
+	ClassNames []string       `json:"class_names,omitempty"` // of a classification, by label
+	Picture    bool           `json:"picture,omitempty"`     // there is a picture.png
+	Encoding   *data.Encoding `json:"encoding,omitempty"`    // of the rows of a public table
+	Own        *data.Schema   `json:"own,omitempty"`         // what participants bring; absent if the coordinator has the data
 }
 
 // Packing names the codecs.

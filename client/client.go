@@ -29,7 +29,7 @@ type Config struct {
 	Packers *Packers // memory to pack in, nil for some of its own
 	Report  Reporter // answers orders for payloads; nil declines them
 	Compare bool     // work for the person's own comparison when there is no other work
-	Watched bool     // pack in a slice of its own, so that a person sees what takes the time
+	Watched bool     // a person looks on: pack in a slice of its own, and keep the newest answer
 }
 
 // Client is one participant in one run. Its methods are called from one
@@ -77,6 +77,9 @@ type Client struct {
 	evaluating *Workspace      // on which the enquiry's evaluation was begun
 	evaluated  *Evaluation     // newest
 	compare    comparing
+
+	answered uint64    // version from which the newest answer was trained
+	answer   []float32 // parameters that the newest answer was made of; nil: there is none, or nobody watches
 
 	order     *protocol.Order // to be worked on
 	examples  data.Examples   // that the order in work trains on
@@ -234,7 +237,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		c.drop(Waiting)
 		c.params, c.kept = nil, nil
 		c.start, c.localBase, c.stream, c.control, c.ownControl = nil, [32]byte{}, 0, nil, nil
-		c.feedback, c.residual, c.packedRound = nil, nil, 0
+		c.feedback, c.residual, c.packedRound, c.answer = nil, nil, 0, nil
 		c.endEnquiry()
 		c.evaluated, c.compare = nil, comparing{}
 		if o := c.own.Own; o != nil { // the other run has other constants

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -427,6 +428,107 @@ func TestMakeDo(t *testing.T) {
 	c.MakeDo()
 	if receive(t, c, order(w, 2)); c.Ready() {
 		t.Error("the next order starts with one shard of four")
+	}
+}
+
+// What a client keeps does not grow with the rounds.
+func TestClientStaysSmall(t *testing.T) {
+	c, w := joined(t)
+	c.cfg.Watched = true
+	var account tab.Account
+	b := c.NewWorkspace()
+	var out []protocol.Message
+	round := func(n uint64) {
+		o := order(w, n)
+		o.Hyper.Epochs, o.Hyper.Batch = 1, 0
+		receive(t, c, o)
+		for c.Ready() {
+			out = append(out[:0], c.Work(b, math.MaxInt)...)
+			for _, m := range out {
+				account.Add(c.Entry(m, true))
+			}
+		}
+		receive(t, c, &protocol.Ack{Order: n})
+		receive(t, c, &protocol.Status{Round: n, Closed: n})
+		account.Take()
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC() // finalises what the first has found
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for n := uint64(1); n <= 100; n++ {
+		round(n)
+	}
+	before, saved := heap(), len(c.Save())
+	for n := uint64(101); n <= 1000; n++ {
+		round(n)
+	}
+	if after := heap(); after > before+before/33+16<<10 {
+		t.Errorf("%d bytes after 100 rounds, %d after 1,000; want at most 3%% more", before, after)
+	}
+	if got := len(c.Save()); got > saved+16 {
+		t.Errorf("%d bytes are saved after 100 rounds, %d after 1,000", saved, got)
+	}
+	runtime.KeepAlive(c)
+}
+
+// Pictures that a client shows come from all over what it was given.
+func TestPictures(t *testing.T) {
+	c, _ := joined(t)
+	receive(t, c, &protocol.Shards{Shards: []uint32{1, 2}})
+	if pixels, labels, _ := c.Pictures(5); len(pixels) != 0 || len(labels) != 0 {
+		t.Errorf("%d pixels and %d labels of no shards", len(pixels), len(labels))
+	}
+	first, second := examples(t, 4), examples(t, 8)
+	for n, s := range []*data.Set{first, second} {
+		if err := c.AddShard(uint32(n)+1, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pixels, labels, shape := c.Pictures(6) // every second one
+	want := slices.Concat(first.X[:4], first.X[8:12], second.X[:4], second.X[8:12], second.X[16:20], second.X[24:28])
+	if !bytes.Equal(pixels, want) || !bytes.Equal(labels, []byte{0, 2, 0, 2, 1, 0}) || !slices.Equal(shape, []int{2, 2}) {
+		t.Errorf("pixels %v of shape %v with labels %v, want %v", pixels, shape, labels, want)
+	}
+	if _, labels, _ = c.Pictures(100); len(labels) != 12 {
+		t.Errorf("%d pictures of 12", len(labels))
+	}
+	if by, ok := c.Scaling(); !ok || by != first.Scaling() {
+		t.Errorf("scaling %v, %v", by, ok)
+	}
+}
+
+// The models of a client are the version that it holds and, if a person looks on, its
+// newest answer before it is combined.
+func TestModel(t *testing.T) {
+	c, w := joined(t)
+	c.cfg.Watched = true
+	for _, which := range []tab.Which{tab.OwnAnswer, tab.Alone, tab.Personal, "another"} {
+		if params, _ := c.Model(which); params != nil {
+			t.Errorf("there is a model %s before any training", which)
+		}
+	}
+	base, version := c.Model(tab.Newest)
+	if hash := learn.Hash(base); version != 0 || !bytes.Equal(hash[:], w.InitialHash) {
+		t.Errorf("version %d is not the initial one", version)
+	}
+	receive(t, c, order(w, 1))
+	out := work(c, math.MaxInt)
+	delta := make([]float32, parameters)
+	if err := compress.Decode(protocol.CodecFloat32, delta, out[1].(*protocol.Contribution).Vectors[0].Block); err != nil {
+		t.Fatal(err)
+	}
+	answer, version := c.Model(tab.OwnAnswer)
+	if len(answer) != parameters || version != 0 {
+		t.Fatalf("%d parameters, version %d", len(answer), version)
+	}
+	for i := range answer {
+		if got := answer[i] - base[i]; got != delta[i] {
+			t.Fatalf("parameter %d has moved by %v, the answer says %v", i, got, delta[i])
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 // Comparison says what a person gains by taking part, by the client's own holdout. Its
@@ -115,6 +116,42 @@ func (c *Client) Alone() (params []float32, rounds int) {
 		return nil, 0
 	}
 	return s.alone, s.result.Rounds
+}
+
+// Model returns a model that the client has, which the caller must not write to and which
+// holds until the next call of another method, and the version that it is or was trained
+// from, of Alone how often it was; nil if there is none.
+func (c *Client) Model(which tab.Which) (params []float32, version uint64) {
+	switch which {
+	case tab.Newest:
+		return c.params, c.version
+	case tab.OwnAnswer:
+		if local := c.Local(); local != nil {
+			return local, c.version
+		}
+		return c.answer, c.answered
+	case tab.Alone:
+		params, rounds := c.Alone()
+		return params, uint64(rounds)
+	case tab.Personal:
+		return c.Personal()
+	}
+	return nil, 0
+}
+
+// Confusion returns what the newest version that was evaluated on the client's own hold-out
+// takes for what. It has no examples if none was, or numbers are predicted.
+func (c *Client) Confusion() tab.Confusion {
+	e := c.evaluated
+	if e == nil || e.Classes() == 0 || c.own.Own == nil {
+		return tab.Confusion{}
+	}
+	n := e.Classes()
+	x := tab.Confusion{Version: int(e.Version), Examples: e.Examples, Classes: c.own.Schema.Classes(), Matrix: make([][]int, n)}
+	for i, count := range e.Confusion {
+		x.Matrix[i/n] = append(x.Matrix[i/n], int(count))
+	}
+	return x
 }
 
 // Compares reports whether there is work for the person alone.

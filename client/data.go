@@ -99,6 +99,45 @@ func (c *Client) atHand() data.Examples {
 	return data.NewUnion(parts...)
 }
 
+// Pictures returns at most n of the pictures that the coordinator has handed to the
+// client, from all over its shards: their pixels, one picture of the given shape after the
+// other, and their labels. There are none where the examples are rows of a table, or the
+// client's own.
+func (c *Client) Pictures(n int) (pixels, labels []uint8, shape []int) {
+	var sets []*data.Set
+	total := 0
+	for _, number := range c.assigned {
+		if s := c.shards[number]; s != nil && s.X != nil && s.Y != nil {
+			sets, total = append(sets, s), total+s.Len()
+		}
+	}
+	n = min(n, total)
+	at, set := 0, 0 // of the first example of a set
+	for i := range n {
+		want := i * total / n
+		for want >= at+sets[set].Len() {
+			at += sets[set].Len()
+			set++
+		}
+		s, k := sets[set], want-at
+		pixels = append(pixels, s.X[k*s.Features():][:s.Features()]...)
+		labels = append(labels, s.Y[k])
+		shape = s.Shape
+	}
+	return pixels, labels, shape
+}
+
+// Scaling returns how pixels of the pictures that the client was given become numbers; ok
+// is false if there are none.
+func (c *Client) Scaling() (by data.Scaling, ok bool) {
+	for _, s := range c.shards {
+		if s.X != nil {
+			return s.Scaling(), true
+		}
+	}
+	return by, false
+}
+
 // Examples returns the number of available examples.
 func (c *Client) Examples() int {
 	ex := c.atHand()

@@ -275,6 +275,9 @@ func TestComparison(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if x := c.Confusion(); x.Examples != 0 {
+		t.Errorf("confusion before a version was evaluated: %+v", x)
+	}
 	got := c.Comparison()
 	if got.Round != 1 || got.Rounds != 1 || got.Before == nil || got.Alone == nil || !reflect.DeepEqual(*got.Before, evaluate(trained)) || !reflect.DeepEqual(*got.Alone, evaluate(trained)) {
 		t.Errorf("comparison %+v, want that of the first answer twice: alone it is trained the same", got)
@@ -288,6 +291,9 @@ func TestComparison(t *testing.T) {
 	work(c, 7)
 	if after := c.Comparison().After; after == nil || after.Version != 1 || !reflect.DeepEqual(after.Metrics, evaluate(trained)) {
 		t.Errorf("the version that the order starts from is evaluated as %+v", after)
+	}
+	if got, want := c.Confusion(), evaluate(trained).Confusion; got.Version != 1 || got.Examples != c.Own().Len()-c.Own().Trained() || len(got.Classes)*len(got.Classes) != len(want) || int64(got.Matrix[0][0]) != want[0] || int64(got.Matrix[len(got.Matrix)-1][0]) != want[len(want)-len(got.Classes)] {
+		t.Errorf("confusion %+v, want %v", got, want)
 	}
 	if params, rounds := c.Alone(); rounds != c.Comparison().Rounds || !reflect.DeepEqual(evaluate(params), *c.Comparison().Alone) {
 		t.Errorf("the model of the data alone is not the one that was evaluated, after %d rounds", rounds)

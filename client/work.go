@@ -244,6 +244,9 @@ func (c *Client) finish(b *Workspace) []protocol.Message {
 		return c.send(uint64(c.examples.Len()), vectors)
 	}
 	c.compareAnswer(b.local)
+	if c.cfg.Watched {
+		c.answer, c.answered = append(c.answer[:0], b.local...), o.Base
+	}
 	delta := c.delta(b.local)
 	if !o.Hyper.Control {
 		return c.offer(protocol.RoleDelta, uint64(c.examples.Len()), delta)

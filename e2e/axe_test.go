@@ -171,20 +171,17 @@ func TestAxe(t *testing.T) {
 		b := open(t, c.url())
 		b.shows("More digits")
 		b.axe("home")
-		b = open(t, c.url()+"screen")
+		b = open(t, c.url()+"screen?task=more")
+		b.shows("More digits")
 		b.axe("a projector's page")
+		b = open(t, c.url()+"t/none")
+		b.shows("There is no such page")
+		b.absent()
+		b.axe("no such page")
 		b = open(t, c.url()+"t/digits?lang=de")
 		b.ready()
 		b.unfold()
 		b.axe("German")
-		b = blank(t, browser(t), c.url())
-		b.offline = true // the browser tells the console of the status
-		for _, path := range []string{"t/none", "nothing"} {
-			if err := chromedp.Do(b.ctx, chromedp.Navigate(c.url()+path)); err != nil {
-				t.Fatal(err)
-			}
-			b.axe("no page: " + path)
-		}
 	})
 	t.Run("own table", func(t *testing.T) {
 		b := open(t, serve(t, ownTable("rounds: 4", "rounds: 2")).url())
@@ -194,8 +191,11 @@ func TestAxe(t *testing.T) {
 		b.step("asking")
 		b.axe("questions about a table")
 		b.press("own-read")
-		b.step("ready")
+		b.step("refused")
 		b.axe("a table with problems")
+		b.press("own-skip")
+		b.step("ready")
+		b.axe("a table that is ready")
 		b.press("join")
 		await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
 		b.axe("finished with own data")

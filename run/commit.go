@@ -162,6 +162,7 @@ func (r *Run) rollBack(c *commit, step string, why error) {
 	r.log.Warn("round rolled back", "round", c.Round, "step", step, "reason", why)
 	r.record("rolled back", 0, why.Error())
 	r.accounts.all.RolledBack++
+	r.givenUp(c.Round, why.Error(), strategy.Few{})
 	if r.open != nil {
 		r.release(strategy.OrderID(r.open.Order), why.Error())
 	}
@@ -175,7 +176,7 @@ func (r *Run) rollBack(c *commit, step string, why error) {
 
 // publish announces a durable version to clients and observers.
 func (r *Run) publish(c *Commit) {
-	r.closed = c.Round
+	r.closed, r.abandoned = c.Round, nil
 	rec := RoundRecord{
 		Round: c.Round, Participants: len(c.Participants), Weight: c.Weight, TrainLoss: c.TrainLoss,
 		Traffic: c.Traffic, Rate: c.Rate, Committed: c.Committed, Hash: c.Hash, Opened: c.Committed,

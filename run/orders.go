@@ -192,11 +192,24 @@ func (r *Run) abandon(e strategy.Abandon) {
 	r.log.Warn("round abandoned", "round", e.Round, "order", e.Order, "reason", e.Reason)
 	r.record("abandoned", 0, e.Reason)
 	r.accounts.all.Abandoned++
+	r.givenUp(e.Round, e.Reason, e.Few)
 	r.release(e.Order, e.Reason)
 	r.releaseAdded(r.attempt, e.Reason)
 	r.closeRound()
 	r.broadcastStatus()
 	r.notify(nil)
+}
+
+// givenUp notes why an attempt was given up, for observers.
+func (r *Run) givenUp(round uint64, why string, few strategy.Few) {
+	a := Abandoned{Round: round, Times: 1, Reason: why, Few: few}
+	if was := r.abandoned; was != nil && was.Round == round {
+		a.Times += was.Times
+	}
+	if r.open != nil {
+		a.After = max(0, r.env.Now().Sub(r.open.Opened))
+	}
+	r.abandoned = &a
 }
 
 // release tells clients with an order of an abandoned attempt to drop their work or

@@ -51,6 +51,8 @@ type Run struct {
 	timers  map[strategy.Timer]func()
 	closed  uint64 // newest round that is closed
 
+	abandoned *Abandoned // the newest attempt at the next version, if it was given up
+
 	enquiry         *enquiry // that is open; nil: none
 	enquiries       uint64   // number of the newest, beyond EnquiryOrders
 	survey          survey
@@ -177,7 +179,7 @@ func (r *Run) Start() {
 func (r *Run) State() State {
 	s := State{
 		Phase: r.phase, Version: r.down.version, Round: r.down.version, Participants: len(r.roster.present), Began: r.began,
-		Evaluated: r.evaluated, Ledger: r.accounts.all, Finished: r.finished, Halted: r.halted, StoreFailed: r.durable.failures,
+		Abandoned: r.abandoned, Evaluated: r.evaluated, Ledger: r.accounts.all, Finished: r.finished, Halted: r.halted, StoreFailed: r.durable.failures,
 	}
 	if r.halted && r.finished == haltedReason {
 		s.Finished = ""

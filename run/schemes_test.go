@@ -70,6 +70,49 @@ func TestAbandonedAnswersAreDropped(t *testing.T) {
 	}
 }
 
+// Observers learn why an attempt was given up, until there is a version: that the time was
+// up for one of two, or that the other has left.
+func TestAbandonedIsShown(t *testing.T) {
+	two := func(_ *Config, s *strategy.Config) { s.MinReports = 2 }
+	f := newFixture(t, two)
+	a, pa := f.join(t)
+	f.join(t)
+	if got := f.State().Abandoned; got != nil {
+		t.Errorf("before anything was given up: %+v", got)
+	}
+	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+	f.env.advance(2 * time.Minute)
+	got := f.State().Abandoned
+	if got == nil || got.After <= 0 {
+		t.Fatalf("after the deadline %+v", got)
+	}
+	want := Abandoned{Round: 1, Times: 1, After: got.After, Reason: "1 of 2 contributions, 2 needed", Few: strategy.Few{Answers: 1, Asked: 2, Needed: 2, TimeUp: true}}
+	if *got != want {
+		t.Errorf("after the deadline %+v, want %+v", *got, want)
+	}
+
+	f = newFixture(t, two)
+	a, pa = f.join(t)
+	b, pb := f.join(t)
+	for times := 1; times <= 2; times++ {
+		f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+		f.Leave(b, pb, Done)
+		if got := f.State().Abandoned; got == nil || got.Times != times || got.Few.TimeUp {
+			t.Errorf("after one has left %d times %+v, want as many, and not for want of time", times, got)
+		}
+		b, pb = f.join(t)
+		f.env.advance(10 * time.Second)
+	}
+	f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
+	f.offer(b, pb, f.contribution(last[*protocol.Order](pb), 1, 10))
+	if v, _, _ := f.Model(); v != 1 {
+		t.Fatalf("version %d, want 1", v)
+	}
+	if got := f.State().Abandoned; got != nil {
+		t.Errorf("after a version %+v", got)
+	}
+}
+
 // guarded is a run of two whose test loss is the model's first parameter.
 func guarded(t *testing.T, edit func(*Config, *strategy.Config)) *fixture {
 	return newFixture(t, func(c *Config, s *strategy.Config) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"fedtab/protocol"
+	"fedtab/strategy"
 )
 
 // Update is a change of the run, for observers.
@@ -23,6 +24,7 @@ type State struct {
 	Began        time.Time   // when the run would have begun if it had never been interrupted; zero before Start
 	Awaited      int         // participants of a round that a restart has reopened, while they are absent and have time to reconnect
 	AwaitedUntil time.Time   // zero while none is awaited
+	Abandoned    *Abandoned  // the newest attempt at the next version, nil if none was given up
 	Survey       *Survey     // while the constants of own data are being made
 	Evaluated    *Evaluation // newest
 	Ledger       Ledger
@@ -30,6 +32,15 @@ type State struct {
 	Halted       bool   // the journal has failed permanently, with StoreError
 	StoreError   string // last error of the journal, empty while it works
 	StoreFailed  uint64 // number of failures
+}
+
+// Abandoned says why an attempt at a round was given up.
+type Abandoned struct {
+	Round  uint64
+	Times  int           // attempts at it that were given up, this one included
+	After  time.Duration // that the attempt took
+	Reason string
+	Few    strategy.Few // zero: it was not for want of answers
 }
 
 // Survey says how many participants can tell their totals, and how many must.

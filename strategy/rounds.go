@@ -387,7 +387,8 @@ func (r *rounds) settle(timeUp bool) {
 	r.do(StopTimer{timerDeadline})
 	r.cohort.missing()
 	if !enough || !r.enough(r) {
-		r.abandon(fmt.Sprintf("%d of %d contributions, %d needed", r.cohort.reported, len(r.cohort.members), r.cohort.need))
+		few := Few{Answers: r.cohort.reported, Asked: len(r.cohort.members), Needed: r.cohort.need, TimeUp: !none}
+		r.abandon(fmt.Sprintf("%d of %d contributions, %d needed", few.Answers, few.Asked, few.Needed), few)
 		return
 	}
 	// Results of single answers must not depend on the order of arrival.
@@ -427,7 +428,7 @@ func (r *rounds) blamed(handles []Handle) {
 		return blamed
 	})
 	if len(r.answers) == 0 || !r.enough(r) {
-		r.abandon(fmt.Sprintf("the contributions of %d of %d clients made the model worse", len(handles), len(handles)+len(r.answers)))
+		r.abandon(fmt.Sprintf("the contributions of %d of %d clients made the model worse", len(handles), len(handles)+len(r.answers)), Few{})
 		return
 	}
 	r.commit()
@@ -463,10 +464,10 @@ func (r *rounds) handles() []Handle {
 	return hs
 }
 
-func (r *rounds) abandon(reason string) {
+func (r *rounds) abandon(reason string, few Few) {
 	r.drop()
 	r.clip.discard()
-	r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: reason})
+	r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: reason, Few: few})
 	r.retry()
 }
 

@@ -339,6 +339,7 @@ type (
 		Round  uint64
 		Order  OrderID
 		Reason string
+		Few    Few // zero: it was not for want of answers
 	}
 
 	// Commit makes version Round from version Base by Plan once every Add before it
@@ -359,6 +360,12 @@ type (
 	// Finish ends the run: the scheme has nothing left to do.
 	Finish struct{ Reason string }
 )
+
+// Few says how many answers there were to an attempt that needed more.
+type Few struct {
+	Answers, Asked, Needed int
+	TimeUp                 bool // others were still awaited at the deadline
+}
 
 func (Open) effect()      {}
 func (Order) effect()     {}

@@ -4,8 +4,12 @@ import (
 	"syscall/js"
 	"time"
 
+	"fedtab/words"
+
 	"github.com/vugu/vugu"
 	"github.com/vugu/vugu/domrender"
+
+	workertab "fedtab/tab"
 )
 
 // renderEvery is the shortest time between two renderings. The renderer compares
@@ -23,6 +27,9 @@ func Run() {
 		panic(err)
 	}
 
+	if texts := js.Global().Get("fedtabWords"); texts.Type() == js.TypeString {
+		words.Load("de", texts.String())
+	}
 	page := &Page{Slow: !js.Global().Get("fedtabSimd").Bool()}
 	events := newLoop()
 	host := &host{}
@@ -30,9 +37,14 @@ func Run() {
 	tab := &worker{page: page, loop: events, host: host}
 	coordinator := &coordinator{page: page, loop: events, host: host, memory: &host.memory}
 	tab.memory = coordinator.memory
+	trying := &trying{page: page, loop: events, host: host, tab: tab}
+	tab.trying = trying
 
 	root := &Root{Page: page}
 	render := func(changed extent) {
+		if page.Kind != TaskKind {
+			return // there is nothing that a person changes
+		}
 		if changed == onlyNumbers {
 			view.numbers(page)
 			return
@@ -44,7 +56,8 @@ func Run() {
 		view.show(page)
 		tab.keepAwake()
 		tab.prepare()
-		if tab.again != "" && page.Loaded && page.Kind == TaskKind {
+		trying.look()
+		if tab.again != "" && page.Loaded {
 			events.do(tab.rejoin)
 		}
 	}
@@ -55,7 +68,6 @@ func Run() {
 			events.do(func() {
 				host.begin(page, m)
 				tab.again = tab.memory.task()
-				page.Mine = tab.again
 				coordinator.start()
 			})
 			close(begun)
@@ -71,7 +83,31 @@ func Run() {
 		case "visibility":
 			host.visible = str(m.Get("state")) == "visible"
 			tab.tell(map[string]any{"type": "tab", "state": m.Get("state")}) // before a rendering: a tab that is being frozen has no time
-			events.do(coordinator.look)
+			events.do(func() {
+				coordinator.look()
+				tab.hold()
+			})
+		case "network":
+			tab.tell(map[string]any{"type": "network", "online": m.Get("online")})
+			events.do(func() { page.Offline = !m.Get("online").Bool() })
+		case "battery":
+			host.battery = m.Get("on").Bool()
+			events.do(func() {
+				page.HasBattery = true
+				tab.hold()
+			})
+		case "ask":
+			message := m.Get("message")
+			events.change(func() extent { trying.ask(message); return nothing })
+		case "unloaded":
+			if str(m.Get("name")) != "try" {
+				return // charts come with the next point
+			}
+			events.do(func() {
+				trying.close()
+				page.Try.Model = workertab.Loaded{}
+				page.OnTryFailed(page.say("try.unreachable"))
+			})
 		case "bring":
 			message := m.Get("message")
 			events.do(func() { tab.bring(message) })

@@ -35,8 +35,12 @@ func (c *Screen) participants() int {
 }
 
 func (c *Screen) people() string {
-	if n := c.participants(); n > 0 {
+	n := c.participants()
+	switch {
+	case n > 0:
 		return c.Page.say("people", n)
+	case c.Page.Over():
+		return ""
 	}
 	return c.Page.say("people.none")
 }
@@ -54,12 +58,10 @@ func (c *Screen) result() string {
 	return c.Page.resultWords(t.TestAccuracy, nil)
 }
 
-// state says how far the training is, or why the screen does not know.
+// state says how far the training is.
 func (c *Screen) state() string {
 	p := c.Page
 	switch {
-	case p.Link == LinkLost:
-		return p.say("link.again", p.unlinked())
 	case p.Selected == "" || p.Over():
 		return ""
 	case p.Task.Phase == api.Waiting:

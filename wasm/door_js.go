@@ -23,7 +23,7 @@ func askAtDoor(q *queue, generation int, socket string) {
 	if err != nil {
 		return
 	}
-	e.bytes = wireBytes(url, text.Length())
+	e.bytes = wireBytes(url, len(text.String()))
 	answer, err := parse(text)
 	if err != nil || answer.Type() != js.TypeObject {
 		return // of something between: a proxy, or a network's page to log in

@@ -27,10 +27,12 @@ func (p *page) listen(q *queue) {
 	js.Global().Set("onmessage", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		m := args[0].Get("data")
 		switch kind := m.Get("type").String(); kind {
-		case "own", "files", "picture", "answers", "read", "cancel", "use", "delete", "forget", "personalise", "download", "model":
+		case "own", "files", "picture", "answers", "read", "cancel", "use", "delete", "forget", "personalise", "download":
 			q.put(ownCommand{kind, m})
 		case "join":
 			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), m.Get("invite").String(), whole(m.Get("participants")), max(whole(m.Get("first")), 0)})
+		case "model", "confusion", "wall":
+			q.put(askCommand{kind, m})
 		case "leave":
 			q.put(leaveCommand{})
 		case "effort":

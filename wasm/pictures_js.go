@@ -326,20 +326,3 @@ func (o *own) sheet() {
 	rgba := inRGBA(pixels, im.Channels)
 	o.page.post(map[string]any{"type": "sheet", "bytes": uint8Array(rgba), "width": im.Width, "height": im.Height})
 }
-
-// inRGBA returns pixels of one channel or three in RGBA.
-func inRGBA(pixels []uint8, channels int) []byte {
-	rgba := make([]byte, 0, 4*len(pixels)/channels)
-	for i := 0; i+channels <= len(pixels); i += channels {
-		p := pixels[i : i+channels]
-		rgba = append(rgba, p[0], p[len(p)/2], p[len(p)-1], 255)
-	}
-	return rgba
-}
-
-// uint8Array copies bytes to JavaScript.
-func uint8Array(b []byte) js.Value {
-	a := js.Global().Get("Uint8Array").New(len(b))
-	js.CopyBytesToJS(a, b)
-	return a
-}

@@ -106,7 +106,7 @@ func (h *scheduler) command(e event) {
 		case "forget":
 			h.forget()
 			return
-		case "personalise", "download", "model":
+		case "personalise", "download":
 			if w := h.lead(); w != nil {
 				h.personal(w, e)
 			}
@@ -116,6 +116,9 @@ func (h *scheduler) command(e event) {
 		return
 	case jobDone:
 		h.own.done(e)
+		return
+	case askCommand:
+		h.ask(e)
 		return
 	case effortCommand:
 		h.pace.Set(e.percent)

@@ -49,6 +49,9 @@ func (st *Study) fix(build string) {
 		for _, c := range e.Columns {
 			st.fixedData.Columns = append(st.fixedData.Columns, c.Name)
 		}
+		if st.Data.Public {
+			st.fixedData.Encoding = e
+		}
 	}
 	if st.Data.Labels() > 0 {
 		st.fixedData.ClassNames = st.Data.ClassNames()

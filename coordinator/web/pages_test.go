@@ -25,7 +25,7 @@ func pagesOf(t *testing.T, studies ...*Study) *httptest.Server {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s := httptest.NewServer(New(studies, hub.New(nil, hub.DefaultLimits(), log), NewPages(frame), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
+	s := httptest.NewServer(New(studies, hub.New(nil, hub.DefaultLimits(), log), NewPages(frame, nobody(t)), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
 	t.Cleanup(s.Close)
 	return s
 }
@@ -73,6 +73,10 @@ func TestPeoplesPages(t *testing.T) {
 		{"choice", both.URL + "/t/mnist-2nn?invite=x&lang=de", nil, 303, "mnist-2nn?invite=x", nil},
 		{"choice at home", both.URL + "/?lang=de", nil, 303, "./", nil},
 		{"no such language", both.URL + "/?lang=xx", nil, 200, "", []string{`<html lang="en"`}},
+		{"screen", both.URL + "/screen", nil, 200, "", []string{`data-kind="screen"`, `src="qr.svg"`, both.URL + "/</figcaption>"}},
+		{"screen of a task", both.URL + "/screen?task=anes96", nil, 200, "", []string{`src="qr.svg?path=t/anes96"`, both.URL + "/t/anes96</figcaption>"}},
+		{"screen of the only task", alone.URL + "/screen", nil, 200, "", []string{`src="qr.svg?path=t/mnist-2nn"`}},
+		{"screen of no task", both.URL + "/screen?task=none", nil, 404, "", []string{`data-kind="absent"`}},
 		{"no such task", both.URL + "/t/none", nil, 404, "", []string{"There is no such page", `href=".././"`, `data-kind="absent"`}},
 		{"no such page", both.URL + "/a/b.html", nil, 404, "", []string{"There is no such page"}},
 	} {

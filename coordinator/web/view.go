@@ -34,6 +34,12 @@ func (st *Study) view(s run.State) api.Task {
 	if s.Awaited > 0 {
 		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
+	if a := s.Abandoned; a != nil {
+		v.Abandoned = &api.Abandoned{
+			Round: int(a.Round), Times: a.Times, Seconds: a.After.Seconds(), Reason: a.Reason,
+			Answers: a.Few.Answers, Asked: a.Few.Asked, Needed: a.Few.Needed, TimeUp: a.Few.TimeUp,
+		}
+	}
 	if s.Survey != nil {
 		v.Survey = &api.Survey{Ready: s.Survey.Ready, Fewest: s.Survey.Fewest}
 	}
