@@ -17,7 +17,7 @@ type point struct{ X, Y float64 }
 // mouse sends an event of a real mouse.
 func (b *tab) mouse(kind input.DispatchMouseEventType, p point) {
 	b.t.Helper()
-	params := input.DispatchMouseEventParams{Type: kind, X: p.X, Y: p.Y, Button: input.ButtonLeft}
+	params := input.DispatchMouseEventParams{Type: kind, X: p.X, Y: p.Y, Button: input.MouseButtonLeft}
 	if kind != input.MouseMoved {
 		params.ClickCount = 1
 	}
