@@ -41,7 +41,7 @@ func TestGermanTable(t *testing.T) {
 	b.press("own-read")
 	b.step("refused")
 	b.shows("2 Zeilen von station.csv sind unbrauchbar")
-	b.shows("station.csv: Probleme in 2 von 202 Zeilen. Das erste: Zeile 202: age ist old, erwartet: eine Zahl von 0 bis 120.")
+	b.shows(`station.csv: Probleme in 2 von 202 Zeilen. Das erste: Zeile 202: age ist "old", erwartet: eine Zahl von 0 bis 120.`)
 	b.shows("5 Werte, erwartet: 4 wie in der ersten Zeile")
 	b.shows("2 Zeilen mit Problemen weglassen, 200 nehmen")
 	b.press("own-skip")

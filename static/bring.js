@@ -245,15 +245,6 @@
 		}
 	}
 
-	// saveFile has the browser save what the worker has made.
-	function saveFile(name, bytes) {
-		const link = document.createElement("a");
-		link.href = URL.createObjectURL(new Blob([bytes]));
-		link.download = name;
-		link.click();
-		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-	}
-
 	// showRows shows the first rows of a table as the worker has understood them
 	// (tab.Row).
 	function showRows(rows) {
@@ -280,5 +271,5 @@
 		}
 	}
 
-	Object.assign(fedtab, { camera, drawing, forget, sample, saveFile, showPictures: show, showRows });
+	Object.assign(fedtab, { camera, drawing, forget, sample, showPictures: show, showRows });
 })();

@@ -5,6 +5,7 @@
 
 window.fedtab = (() => {
 	const root = document.documentElement;
+	const here = document.currentScript.src;
 	const byId = (id) => document.getElementById(id);
 	const words = root.dataset; // data-words-...: those that are needed without the program
 
@@ -46,7 +47,7 @@ window.fedtab = (() => {
 	]);
 
 	const simd = WebAssembly.validate(simdModule);
-	const worker = new Worker(words.tab + (simd ? "" : "#scalar"), { name: "page" });
+	const worker = new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
 	const tell = (message, transfer = []) => worker.postMessage(message, transfer);
 
 	// storage returns what a store of the browser keeps for fedtab, empty where the
@@ -72,6 +73,12 @@ window.fedtab = (() => {
 		}
 	}
 
+	// loaded counts what the page has taken so far: files, and bytes on the wire.
+	function loaded() {
+		const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+		return { files: entries.length, bytes: entries.reduce((sum, e) => sum + (e.transferSize || 0), 0) };
+	}
+
 	// The program is told of the page before anything else.
 	addEventListener("DOMContentLoaded", () => {
 		tell({
@@ -84,6 +91,7 @@ window.fedtab = (() => {
 			visible: document.visibilityState === "visible",
 			online: navigator.onLine,
 			secure: isSecureContext,
+			...loaded(),
 			metered: Boolean(navigator.connection?.saveData || navigator.connection?.type === "cellular"),
 			cores: navigator.hardwareConcurrency || 1,
 			session: storage("sessionStorage"),
@@ -151,6 +159,56 @@ window.fedtab = (() => {
 		}
 	}
 
+	// saveFile has the browser save what a program has made.
+	function saveFile(name, bytes) {
+		const link = document.createElement("a");
+		link.href = URL.createObjectURL(new Blob([bytes]));
+		link.download = name;
+		link.click();
+		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+	}
+
+	// script loads a script that is not needed at first, once, and returns whether it is
+	// there.
+	const scripts = { try: "asset:extra/try.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	const loading = {};
+	function script(name) {
+		loading[name] ??= new Promise((resolve) => {
+			const element = document.createElement("script");
+			element.src = new URL(scripts[name], here);
+			element.onload = () => resolve(true);
+			element.onerror = () => {
+				delete loading[name]; // another try may work
+				tell({ type: "unloaded", name });
+				resolve(false);
+			};
+			document.head.append(element);
+		});
+		return loading[name];
+	}
+
+	// chart draws a curve. The script that does is loaded once there is one to draw.
+	const curves = new Map(); // id -> the newest message, until the script is there
+	let plotting = false;
+
+	async function chart({ id, x, y }) {
+		if (fedtab.chart) {
+			fedtab.chart(id, x, y);
+			return;
+		}
+		if (x.length === 0) {
+			return;
+		}
+		curves.set(id, { x, y });
+		if (!plotting) {
+			plotting = true;
+			if (await script("plot") && await script("charts")) {
+				curves.forEach(({ x, y }, of) => fedtab.chart(of, x, y));
+			}
+			plotting = false; // where it could not be loaded, the next point tries again
+		}
+	}
+
 	const heard = {
 		render: ({ parts }) => draw(parts),
 		numbers: ({ numbers }) => {
@@ -168,13 +226,19 @@ window.fedtab = (() => {
 		address: ({ address }) => history.replaceState(null, "", address),
 		session: ({ key, value }) => keep("sessionStorage", key, value),
 		local: ({ key, value }) => keep("localStorage", key, value),
-		chart: ({ id, x, y }) => fedtab.chart?.(id, x, y),
+		chart: (message) => chart(message),
 		wake: ({ on }) => wake(on),
+		script: ({ name }) => script(name),
+		tried: async ({ message }) => {
+			if (await script("try")) {
+				fedtab.tried(message);
+			}
+		},
 		reload: () => location.reload(),
 		go: ({ address }) => location.assign(address),
 		rows: ({ rows }) => fedtab.showRows(rows),
 		sheet: ({ bytes, width, height }) => fedtab.showPictures(bytes, width, height),
-		file: ({ name, bytes }) => fedtab.saveFile(name, bytes),
+		file: ({ name, bytes }) => saveFile(name, bytes),
 		sample: ({ address, name }) => fedtab.sample(address, name),
 		camera: async ({ on }) => {
 			const problem = on ? await fedtab.camera.start() : fedtab.camera.stop();
@@ -228,8 +292,8 @@ window.fedtab = (() => {
 		old.append(...is.slice(was.length));
 	}
 
-	// here marks the card of the task that this tab takes part in.
-	function here() {
+	// markHere marks the card of the task that this tab takes part in.
+	function markHere() {
 		const card = document.querySelector(`.card[data-task="${storage("sessionStorage")["fedtab.task"] ?? ""}"]`);
 		if (card) {
 			card.classList.add("mine");
@@ -250,7 +314,7 @@ window.fedtab = (() => {
 				if (next.documentElement.dataset.build !== words.build) {
 					location.reload(); // the coordinator has other scripts now
 				}
-				here();
+				markHere();
 			} catch {
 				byId("lost").hidden = false; // the next view hides it
 			}
@@ -260,7 +324,7 @@ window.fedtab = (() => {
 
 	if (tellEvery) {
 		addEventListener("DOMContentLoaded", () => {
-			here();
+			markHere();
 			setTimeout(tellAgain, tellEvery);
 		});
 	}

@@ -1,6 +1,6 @@
 // Stores the state of a participant in IndexedDB, so that it survives a reload: its
-// resume token and a finished contribution whose round is not yet committed. Never
-// an example. The Go program calls fedtabKeep; each function returns a promise.
+// resume token and a finished contribution whose round is not yet committed; and the
+// newest model that was tried, for when there is no network. Never an example. The Go program calls fedtabKeep; each function returns a promise.
 "use strict";
 
 self.fedtabKeep = (() => {

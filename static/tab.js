@@ -3,7 +3,10 @@
 // page's worker compiles the program, and hands it to those that it makes.
 "use strict";
 
-importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pictures.js");
+importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js");
+if (["own", "try"].includes(self.name)) {
+	importScripts("asset:extra/pictures.js");
+}
 
 (async () => {
 	// exit tells that the program has ended, and why.
@@ -27,7 +30,9 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 		log.apply(console, words);
 	};
 
-	const simd = self.location.hash !== "#scalar"; // host.js has found out
+	// The page's language, and whether the browser lacks SIMD, as host.js has found out.
+	const [language, scalar] = self.location.hash.slice(1).split(",");
+	const simd = !scalar;
 
 	// load compiles a program, while it downloads unless a proxy has changed the content
 	// type.
@@ -40,6 +45,15 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 			return WebAssembly.compileStreaming(answer);
 		}
 		return WebAssembly.compile(await answer.arrayBuffer());
+	}
+
+	// texts loads the page's words, which the program has in English.
+	async function texts() {
+		const file = { de: "asset:extra/de.txt" }[language];
+		if (file) {
+			const answer = await fetch(file);
+			self.fedtabWords = answer.ok ? await answer.text() : "";
+		}
 	}
 
 	// first returns the module that the page's worker sends before anything else.
@@ -88,6 +102,27 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 				program.then((m) => worker.postMessage(m), (error) => worker.onmessage?.({ data: { type: "exit", detail: error.message } }));
 				return worker;
 			},
+			// fetchModel returns the bytes of a model, or the status of the answer. The
+			// browser keeps them under a key, if there is one, and has them again when the
+			// coordinator cannot be reached.
+			async fetchModel(address, key) {
+				let status = 0;
+				try {
+					const answer = await fetch(address);
+					if (answer.ok) {
+						const bytes = new Uint8Array(await answer.arrayBuffer());
+						if (key) {
+							fedtabKeep.save(key, bytes).catch(() => undefined); // no storage in this browser
+						}
+						return { bytes, kept: false };
+					}
+					status = answer.status;
+				} catch {
+					// There is no network.
+				}
+				const bytes = key && status === 0 ? await fedtabKeep.load(key).catch(() => undefined) : undefined;
+				return { bytes, kept: true, status };
+			},
 			// fetchJSON returns the JSON at an address. A refusal of the coordinator is
 			// returned like any other, with its code.
 			async fetchJSON(address) {
@@ -109,7 +144,7 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 		if (page) {
 			self.onmessage = (event) => waiting.push(event.data);
 		}
-		const module = page ? await load("asset:fedtab.wasm", "asset:fedtab-scalar.wasm") : await first();
+		const [module] = await (page ? Promise.all([load("asset:fedtab.wasm", "asset:fedtab-scalar.wasm"), texts().catch(() => {})]) : Promise.all([first()]));
 		if (page) {
 			preparePage(module);
 		}

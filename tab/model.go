@@ -18,7 +18,8 @@ type ModelTrouble string
 const (
 	NotYet     ModelTrouble = "none"     // there is none, or not yet
 	NoEncoding ModelTrouble = "encoding" // the task's names of classes, or how its rows become numbers, are not known
-	NoFile     ModelTrouble = "file"     // it cannot be written, or not in this format
+	NoFormat   ModelTrouble = "format"   // this program writes none in this format
+	NoFile     ModelTrouble = "file"     // it cannot be written
 )
 
 // Model is a worker's message of type "model", the answer to one of the page: a model as a

@@ -30,8 +30,17 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		page.Fold(value)
 	case "leave":
 		tab.leave()
-	case "understand":
-		page.Unfolded = !page.Unfolded
+	case "try":
+		tab.trying.open()
+	case "try-newest":
+		page.Try.Asked = 0
+		tab.trying.get()
+	case "try-compare":
+		tab.trying.getOwn("alone", page.say("try.none"))
+	case "moved":
+		page.MovedOpen = !page.MovedOpen
+	case "moved-save":
+		saveMoved(page, tab.host)
 	case "reload":
 		host("reload")
 	case "camera":
@@ -103,6 +112,11 @@ func answer(page *Page, tab *worker, m js.Value) {
 	}
 	name, of, value := str(m.Get("name")), str(m.Get("text")), str(m.Get("value"))
 	switch str(m.Get("kind")) {
+	case "try-version":
+		if position, err := strconv.Atoi(value); err == nil && page.AskVersion(position) {
+			tab.trying.get()
+		}
+		return
 	case "column":
 		column, _ := strconv.Atoi(value)
 		page.AnswerColumn(name, column)

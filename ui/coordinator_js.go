@@ -102,11 +102,6 @@ func (c *coordinator) again(f func()) {
 	time.AfterFunc(pause, func() { c.loop.do(f) })
 }
 
-func (c *coordinator) path() string {
-	// encodeURIComponent instead of net/url, which makes the page larger.
-	return "api/tasks/" + js.Global().Call("encodeURIComponent", c.page.Selected).String()
-}
-
 // open starts the event stream of the shown task.
 func (c *coordinator) open() {
 	if c.stream.Truthy() {
@@ -128,7 +123,7 @@ func (c *coordinator) open() {
 			})
 		})
 	}
-	c.stream = js.Global().Get("EventSource").New(c.path() + "/events")
+	c.stream = js.Global().Get("EventSource").New(c.page.path() + "/events")
 	on("open", func(js.Value) {
 		c.failed = 0
 		c.page.OnLink(LinkOpen)
@@ -176,7 +171,7 @@ const chartPoints = 500
 
 // load fetches the shown task with the rounds and the points that the page shows.
 func (c *coordinator) load(serial int) {
-	fetchJSON(c.path()+"?limit="+strconv.Itoa(shownRounds)+"&points="+strconv.Itoa(chartPoints), func(v any, problem string) {
+	fetchJSON(c.page.path()+"?limit="+strconv.Itoa(shownRounds)+"&points="+strconv.Itoa(chartPoints), func(v any, problem string) {
 		c.loop.do(func() {
 			if serial != c.serial {
 				return

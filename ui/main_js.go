@@ -4,8 +4,12 @@ import (
 	"syscall/js"
 	"time"
 
+	"fedtab/words"
+
 	"github.com/vugu/vugu"
 	"github.com/vugu/vugu/domrender"
+
+	workertab "fedtab/tab"
 )
 
 // renderEvery is the shortest time between two renderings. The renderer compares
@@ -23,6 +27,9 @@ func Run() {
 		panic(err)
 	}
 
+	if texts := js.Global().Get("fedtabWords"); texts.Type() == js.TypeString {
+		words.Load("de", texts.String())
+	}
 	page := &Page{Slow: !js.Global().Get("fedtabSimd").Bool()}
 	events := newLoop()
 	host := &host{}
@@ -30,6 +37,8 @@ func Run() {
 	tab := &worker{page: page, loop: events, host: host}
 	coordinator := &coordinator{page: page, loop: events, host: host, memory: &host.memory}
 	tab.memory = coordinator.memory
+	trying := &trying{page: page, loop: events, host: host, tab: tab}
+	tab.trying = trying
 
 	root := &Root{Page: page}
 	render := func(changed extent) {
@@ -47,6 +56,7 @@ func Run() {
 		view.show(page)
 		tab.keepAwake()
 		tab.prepare()
+		trying.look()
 		if tab.again != "" && page.Loaded {
 			events.do(tab.rejoin)
 		}
@@ -85,6 +95,18 @@ func Run() {
 			events.do(func() {
 				page.HasBattery = true
 				tab.hold()
+			})
+		case "ask":
+			message := m.Get("message")
+			events.change(func() extent { trying.ask(message); return nothing })
+		case "unloaded":
+			if str(m.Get("name")) != "try" {
+				return // charts come with the next point
+			}
+			events.do(func() {
+				trying.close()
+				page.Try.Model = workertab.Loaded{}
+				page.OnTryFailed(page.say("try.unreachable"))
 			})
 		case "bring":
 			message := m.Get("message")

@@ -66,7 +66,6 @@ type Page struct {
 	Organiser string // who runs the coordinator; empty: it does not say
 	Metered   bool   // the device's network costs, or is to be spared
 	Offline   bool   // the browser has no network
-	Unfolded  bool   // while the tab takes part: what the person may ask before is shown
 
 	Settings
 	Several string          // as how many participants the person wants to take part, as typed
@@ -98,7 +97,11 @@ type Page struct {
 	Answers     tab.Answers
 	DataTrouble string // why data could not be brought, before the worker has it
 	Camera      bool   // is on
-	Forgetting  bool   // the person has asked to forget everything, and is asked again
+	Try         Trying
+	Moved       Movements
+	MovedOpen   bool // the messages that have moved are shown one by one
+
+	Forgetting bool // the person has asked to forget everything, and is asked again
 
 	Invite     string // code of the invite that the tab has; empty: none
 	BadInvite  bool   // what was opened or pasted last is no invite
@@ -125,6 +128,7 @@ func (p *Page) Select(name string) {
 	}
 	p.forget()
 	p.OwnSchema, p.Data, p.Answers, p.DataTrouble, p.Forgetting = nil, tab.Data{}, tab.Answers{}, "", false
+	p.Try = Trying{}
 	p.OnLink(LinkOpening)
 	if p.Stage == StageStopped || p.Uninvited() {
 		p.Stage = StageAbsent
@@ -378,6 +382,7 @@ func (p *Page) OnReport(i int, o map[string]any) (done bool) {
 		return false // it has not heard yet that it is to join
 	}
 	p.Local = Local{next}
+	p.onRun(next.Run)
 	switch p.Local.Connection {
 	case tab.Left:
 		p.OnGone()
@@ -394,6 +399,24 @@ func (p *Page) OnReport(i int, o map[string]any) (done bool) {
 		return true
 	}
 	return false
+}
+
+// onRun takes in how the coordinator says over the worker's socket that the run stands:
+// a hidden page has no events.
+func (p *Page) onRun(r *tab.Run) {
+	if r == nil {
+		return
+	}
+	t := &p.Task
+	if r.Version > t.Version {
+		t.Version, t.Round, t.Participants = r.Version, r.Round, r.Participants
+	}
+	if r.Evaluated > t.Evaluated {
+		t.Evaluated, t.TestLoss, t.TestAccuracy = r.Evaluated, r.TestLoss, r.TestAccuracy
+	}
+	if r.Finished != "" {
+		t.Finished = r.Finished
+	}
 }
 
 // Pause notes that the person asked for a pause, or for its end.

@@ -1,6 +1,242 @@
 package ui
 
-// Moved is a step of a task's page.
+import (
+	"slices"
+	"time"
+
+	"fedtab/fields"
+	"fedtab/protocol"
+	"fedtab/tab"
+)
+
+// Moved is what has left and reached this tab: totals in words, and message by message.
 type Moved struct {
 	Page *Page
+}
+
+// Movements are the messages and files that have left or reached the tab since the page
+// was loaded.
+type Movements struct {
+	Entries []tab.Entry // the newest, oldest first
+	Dropped int         // older ones, and those that came too fast to be listed; the sums have the older ones
+	sums    [groups]sum
+}
+
+// sum is what has moved of a group.
+type sum struct {
+	up, down           int64 // bytes
+	messages, received int
+}
+
+// maxMoved bounds the entries that are kept: at 200 bytes each, 4 MB.
+const maxMoved = 20_000
+
+// shownMoved is how many entries are on the page.
+const shownMoved = 50
+
+// The groups of what moves, as the page sums it up.
+const (
+	changesGroup  = iota // contributions
+	sumsGroup            // what is told of own data
+	modelGroup           // versions
+	examplesGroup        // of public data
+	pageGroup            // the page itself
+	restGroup            // what keeps the training going
+	groups
+)
+
+var groupKeys = [groups]string{"moved.changes", "moved.sums", "moved.model", "moved.examples", "moved.page", "moved.rest"}
+
+// groupOf returns the group of an entry.
+func groupOf(e *tab.Entry) int {
+	switch {
+	case e.Kind == tab.Examples:
+		return examplesGroup
+	case e.Kind == protocol.KindModel.String():
+		return modelGroup
+	case e.Kind != protocol.KindContribution.String():
+		return restGroup
+	case e.Payload != "":
+		return sumsGroup
+	}
+	return changesGroup
+}
+
+// OnMoved takes in what has moved since the last time (tab.Moved).
+func (p *Page) OnMoved(o map[string]any) {
+	var moved tab.Moved
+	fields.Fill(&moved, o)
+	m := &p.Moved
+	for i := range moved.Entries {
+		e := &moved.Entries[i]
+		m.sums[groupOf(e)].add(e.Up, 1, e.Bytes)
+	}
+	m.Entries = append(m.Entries, moved.Entries...)
+	over := max(0, len(m.Entries)-maxMoved)
+	m.Entries = slices.Delete(m.Entries, 0, over)
+	m.Dropped += moved.Skipped + over
+}
+
+// OnLoadedBytes takes in how much the page itself has taken.
+func (p *Page) OnLoadedBytes(files int, bytes int64) {
+	p.Moved.sums[pageGroup].add(false, files, bytes)
+}
+
+func (s *sum) add(up bool, messages int, bytes int64) {
+	if up {
+		s.messages, s.up = s.messages+messages, s.up+bytes
+	} else {
+		s.received, s.down = s.received+messages, s.down+bytes
+	}
+}
+
+// left returns how many bytes have left the tab.
+func (m *Movements) left() (bytes int64) {
+	for _, s := range m.sums {
+		bytes += s.up
+	}
+	return bytes
+}
+
+// sumWords says how much has left the tab, and what of it is an example.
+func (c *Moved) sumWords() string {
+	left := c.Page.Moved.left()
+	switch {
+	case left == 0:
+		return c.Page.say("moved.none")
+	case c.Page.schema() != nil:
+		return c.Page.say("moved.sum.own", c.Page.Lang.Size(left))
+	}
+	return c.Page.say("moved.sum", c.Page.Lang.Size(left))
+}
+
+// movedGroup is a row of the totals.
+type movedGroup struct{ what, left, came string }
+
+func (c *Moved) groups() []movedGroup {
+	var all []movedGroup
+	for i, s := range c.Page.Moved.sums {
+		if s.messages+s.received > 0 {
+			all = append(all, movedGroup{c.Page.say(groupKeys[i]), c.amount(s.up, s.messages), c.amount(s.down, s.received)})
+		}
+	}
+	return all
+}
+
+func (c *Moved) amount(bytes int64, messages int) string {
+	if messages == 0 {
+		return dash
+	}
+	return c.Page.Lang.Size(bytes)
+}
+
+// any reports whether there is something to list.
+func (c *Moved) any() bool { return len(c.Page.Moved.Entries) > 0 }
+
+// listed returns the newest entries, newest first, while they are asked for.
+func (c *Moved) listed() []tab.Entry {
+	if !c.Page.MovedOpen {
+		return nil
+	}
+	all := c.Page.Moved.Entries
+	newest := slices.Clone(all[max(0, len(all)-shownMoved):])
+	slices.Reverse(newest)
+	return newest
+}
+
+func (c *Moved) open() bool { return c.Page.MovedOpen && c.any() }
+
+func (c *Moved) expanded() string {
+	if c.open() {
+		return "true"
+	}
+	return "false"
+}
+
+func (c *Moved) foldWords() string {
+	if c.open() {
+		return c.Page.say("moved.hide")
+	}
+	return c.Page.say("moved.show", len(c.Page.Moved.Entries)+c.Page.Moved.Dropped)
+}
+
+// moreWords says which entries are not on the page.
+func (c *Moved) moreWords() string {
+	m := &c.Page.Moved
+	switch {
+	case m.Dropped > 0:
+		return c.Page.say("moved.more.some", shownMoved, len(m.Entries))
+	case len(m.Entries) > shownMoved:
+		return c.Page.say("moved.more", shownMoved)
+	}
+	return ""
+}
+
+func (c *Moved) clock(e tab.Entry) string { return c.Page.Lang.Clock(time.UnixMilli(e.At)) }
+
+// way is the class of an entry, by its direction.
+func (c *Moved) way(e tab.Entry) string {
+	if e.Up {
+		return "up"
+	}
+	return "down"
+}
+
+func (c *Moved) wayWords(e tab.Entry) string {
+	if e.Up {
+		return c.Page.say("moved.up")
+	}
+	return c.Page.say("moved.down")
+}
+
+func (c *Moved) size(e tab.Entry) string {
+	if e.Bytes == 0 {
+		return c.Page.say("moved.kept")
+	}
+	return c.Page.Lang.Size(e.Bytes)
+}
+
+// movedKeys are the words for entries that need no figures, by kind and direction.
+var movedKeys = map[string]string{
+	"up:hello": "moved.hello", "up:tab": "moved.tab", "up:bye": "moved.leave",
+	"down:shards": "moved.shards", "down:constants": "moved.constants", "down:status": "moved.status",
+	"down:fetch": "moved.fetch", "down:chunk": "moved.chunk", "down:door": "moved.door",
+}
+
+// entryWords says what an entry is.
+func (c *Moved) entryWords(e tab.Entry) string {
+	p := c.Page
+	switch way := c.way(e); {
+	case groupOf(&e) == changesGroup:
+		return p.say("moved.contribution", e.Values)
+	case groupOf(&e) == sumsGroup && e.Payload == protocol.EvaluationPayload:
+		return p.say("moved.evaluation")
+	case groupOf(&e) == sumsGroup:
+		return p.say("moved.totals")
+	case e.Kind == tab.Examples && e.Examples > 0:
+		return p.say("moved.shard", e.Examples)
+	case e.Kind == tab.Examples:
+		return p.say("moved.shard.none")
+	case groupOf(&e) == modelGroup:
+		return p.say("moved.version", e.Version, e.Values)
+	case movedKeys[way+":"+e.Kind] != "":
+		return p.say(movedKeys[way+":"+e.Kind])
+	case e.Kind == protocol.KindWelcome.String():
+		return p.say("moved.welcome", e.Participant)
+	case e.Kind == protocol.KindOrder.String() && e.Round > 0:
+		return p.say("moved.order", e.Round)
+	case e.Kind == protocol.KindOrder.String():
+		return p.say("moved.enquiry")
+	case e.Kind == protocol.KindProgress.String():
+		return p.say("moved.progress", e.Examples, e.Round)
+	case e.Kind == protocol.KindWant.String():
+		return p.say("moved.want", e.Version)
+	case e.Kind == protocol.KindAck.String():
+		return p.say("moved.ack", p.phrase(e.Reason))
+	case e.Kind == protocol.KindDecline.String():
+		return p.say("moved.decline", p.phrase(e.Reason))
+	case e.Kind == protocol.KindBye.String():
+		return p.say("moved.bye")
+	}
+	return p.say("moved.other", e.Kind)
 }

@@ -40,6 +40,8 @@ func (p *Page) numbers() []number {
 		{"rate", "data-value", exact(l.Rate)},
 		{"train-loss", "", p.loss(l.Loss)},
 		{"train-loss", "data-value", raw(l.Loss)},
+		{"moved-sum", "", (&Moved{p}).sumWords()},
+		{"moved-sum", "data-value", exact(p.Moved.left())},
 		{"bytes-up", "", p.Lang.Size(l.BytesUp)},
 		{"bytes-up", "data-value", exact(l.BytesUp)},
 		{"bytes-down", "", p.Lang.Size(l.BytesDown)},

@@ -34,6 +34,7 @@ type worker struct {
 	mates []*mate // further workers of the tab, one for each core beyond the first
 
 	memory *memory
+	trying *trying
 	again  string // the task that this tab was in before it was reloaded, until it has joined again
 }
 
@@ -157,6 +158,13 @@ func (t *worker) start(task string) {
 	message := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		message := args[0].Get("data")
 		switch message.Get("type").String() {
+		case "model": // large
+			t.loop.do(func() {
+				if serial == t.serial {
+					t.trying.onModel(message)
+				}
+			})
+			return nil
 		case "rows", "sheet", "file": // large, and drawn by scripts
 			if serial == t.serial {
 				if rows := message.Get("rows"); rows.Truthy() {
@@ -245,6 +253,8 @@ func (t *worker) hear(o map[string]any) {
 		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
 			t.memory.setData(t.task, t.page.Data.ID)
 		}
+	case "moved":
+		t.page.OnMoved(o)
 	case "progress":
 		t.page.OnProgress(o)
 	case "forgotten":

@@ -93,7 +93,7 @@ func (w *worker) file(m *tab.Model, message js.Value) []byte {
 	}
 	write := writers[m.Format]
 	if write == nil {
-		m.Error, m.Detail = tab.NoFile, fmt.Sprintf("this program does not write %q", m.Format)
+		m.Error = tab.NoFormat
 		return nil
 	}
 	content, err := write(x)

@@ -357,7 +357,7 @@ func (w *worker) moved(e tab.Entry) {
 	w.account.Add(e)
 }
 
-// ordered notes when an order is due. Once a quarter of that time is over, training
+// ordered notes when an order is due. Once half of that time is over, training
 // begins with the shards that are there.
 func (w *worker) ordered(o *protocol.Order) {
 	if o.Order >= protocol.EnquiryOrders {
@@ -372,7 +372,7 @@ func (w *worker) ordered(o *protocol.Order) {
 	}
 	if left := time.Duration(o.Deadline) * time.Millisecond; left > 0 {
 		w.due = time.Now().Add(left)
-		w.hurry = time.AfterFunc(left/4, func() { w.queue.put(orderHurries{o.Order}) })
+		w.hurry = time.AfterFunc(left/2, func() { w.queue.put(orderHurries{o.Order}) })
 	}
 }
 

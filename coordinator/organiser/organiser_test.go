@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"fedtab/coordinator/task"
+	"fedtab/static"
 )
 
 const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path d="M0 0h1v1z"/></svg>`
@@ -133,7 +134,7 @@ func TestStyle(t *testing.T) {
 			for _, b := range levels {
 				accent := fmt.Sprintf("#%02x%02x%02x", r, g, b)
 				css, notes := styleOf(accent)
-				for i, s := range []scheme{light, dark} {
+				for i, s := range schemes() {
 					used := property(css, i, "accent")
 					for _, colour := range []string{used, property(css, i, "accent-strong")} {
 						if c, ground := s.contrast(colour); c < minContrast {
@@ -154,21 +155,20 @@ func TestStyle(t *testing.T) {
 	}
 }
 
-// The schemes are those of the style sheet.
+// The schemes are read from the style sheet, whose own accent can be read.
 func TestSchemes(t *testing.T) {
-	sheet, err := os.ReadFile("../../static/css/base.css")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bright, rest, ok := strings.Cut(string(sheet), "@media (prefers-color-scheme: dark)")
-	if !ok {
-		t.Fatal("base.css has no dark scheme")
-	}
-	for s, rules := range map[*scheme]string{&light: bright, &dark: rest} {
-		want := map[string]string{"ground": s.grounds[0], "surface": s.grounds[1], "trouble-ground": s.grounds[2], "on-accent": s.onAccent}
-		for name, colour := range want {
-			if m := regexp.MustCompile(`\s--` + name + `: (.*);`).FindStringSubmatch(rules); m == nil || m[1] != colour {
-				t.Errorf("%s scheme: --%s is %q in base.css and %s here", s.name, name, m, colour)
+	for i, rules := range strings.SplitN(static.BaseCSS, "@media (prefers-color-scheme: dark)", 2) {
+		s := schemes()[i]
+		if len(s.grounds) != 4 {
+			t.Errorf("%s scheme: grounds %v, want --ground, --surface, --trouble-ground and --on-accent", s.name, s.grounds)
+		}
+		for _, name := range []string{"accent", "accent-strong"} {
+			m := regexp.MustCompile(`--` + name + `: (#[0-9a-f]{6});`).FindStringSubmatch(rules)
+			if m == nil {
+				t.Fatalf("%s scheme: no --%s in base.css", s.name, name)
+			}
+			if c, ground := s.contrast(m[1]); c < minContrast {
+				t.Errorf("%s scheme: --%s, %s, has a contrast of %.2f on %s, want at least %v", s.name, name, m[1], c, ground, minContrast)
 			}
 		}
 	}

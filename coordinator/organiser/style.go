@@ -3,6 +3,10 @@ package organiser
 import (
 	"fmt"
 	"math"
+	"regexp"
+	"strings"
+
+	"fedtab/static"
 
 	"github.com/lucasb-eyer/go-colorful"
 )
@@ -10,39 +14,49 @@ import (
 // minContrast is what text needs on its ground (WCAG 2.2, success criterion 1.4.3).
 const minContrast = 4.5
 
-// scheme is one of the page's two, as static/css/base.css defines it.
+// scheme is one of the page's two.
 type scheme struct {
-	name     string
-	grounds  []string // --ground, --surface and --trouble-ground
-	onAccent string   // text on the accent
-	away     float64  // -1: a darker accent stands out more, 1: a lighter one
+	name    string
+	grounds []string // of the accent, and the text on it
+	away    float64  // -1: a darker accent stands out more, 1: a lighter one
 }
 
-var (
-	light = scheme{"light", []string{"#f4f6fb", "#ffffff", "#fdecea"}, "#ffffff", -1}
-	dark  = scheme{"dark", []string{"#10131b", "#191d29", "#33191a"}, "#10131c", 1}
-)
+// schemes returns the page's schemes, light and dark, as its style sheet defines them.
+func schemes() [2]scheme {
+	light, dark, _ := strings.Cut(static.BaseCSS, "@media (prefers-color-scheme: dark)")
+	return [2]scheme{{"light", groundsOf(light), -1}, {"dark", groundsOf(dark), 1}}
+}
 
-// styleOf returns the style sheet of an accent, #rrggbb. A colour that is hard to read in
-// a scheme becomes darker or lighter there, of the same hue, which the notes say.
+var groundForm = regexp.MustCompile(`--(?:ground|surface|trouble-ground|on-accent): (#[0-9a-f]{6});`)
+
+// groundsOf returns the colours of a scheme's rules that the accent must stand out from.
+func groundsOf(rules string) (all []string) {
+	for _, m := range groundForm.FindAllStringSubmatch(rules, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+// styleOf returns the style sheet of an accent, #rrggbb in small letters. A colour that
+// is hard to read in a scheme becomes darker or lighter there, of the same hue, which
+// the notes say.
 func styleOf(accent string) (Style, []string) {
-	var notes []string
-	rules := func(s scheme) string {
+	var notes, rules []string
+	for _, s := range schemes() {
 		used := s.readable(accent)
 		if c, ground := s.contrast(accent); c < minContrast {
 			notes = append(notes, fmt.Sprintf("accent: %s has a contrast of %.1f to 1 on %s, want at least %.1f: in the %s scheme %s takes its place", accent, c, ground, minContrast, s.name, used))
 		}
-		return fmt.Sprintf(":root { --accent: %s; --accent-strong: %s; --on-accent: %s; --busy: %[1]s; }", used, s.strong(used), s.onAccent)
+		rules = append(rules, fmt.Sprintf(":root { --accent: %s; --accent-strong: %s; --busy: %[1]s; }", used, s.strong(used)))
 	}
-	css := rules(light) + "\n@media (prefers-color-scheme: dark) { " + rules(dark) + " }\n"
-	return Style(css), notes
+	return Style(rules[0] + "\n@media (prefers-color-scheme: dark) { " + rules[1] + " }\n"), notes
 }
 
-// contrast returns the smallest contrast that a colour has on a ground of the scheme, or
-// under text, and on which.
+// contrast returns the smallest contrast that a colour has on a ground of the scheme, and
+// on which.
 func (s scheme) contrast(colour string) (smallest float64, on string) {
 	smallest = math.Inf(1)
-	for _, ground := range append(s.grounds[:len(s.grounds):len(s.grounds)], s.onAccent) {
+	for _, ground := range s.grounds {
 		if c := contrast(colour, ground); c < smallest {
 			smallest, on = c, ground
 		}
