@@ -138,6 +138,7 @@ func (c *coordinator) open() {
 		if c.stream.Get("readyState").Int() == closed {
 			c.serial++ // one retry for one stream
 			retry := c.serial
+			c.load(retry) // the task may be gone
 			c.again(func() {
 				if retry == c.serial {
 					c.open()
@@ -179,6 +180,8 @@ func (c *coordinator) load(serial int) {
 			o, ok := v.(map[string]any)
 			why, refused := refusalOf(o)
 			switch {
+			case refused && why.Code == "none":
+				c.page.Gone = true
 			case refused:
 				if !c.page.Loaded {
 					c.page.OnProblem(c.page.say("watch.task.later", c.page.phrase(why.Error)))

@@ -66,6 +66,8 @@ type Page struct {
 	Organiser string // who runs the coordinator; empty: it does not say
 	Metered   bool   // the device's network costs, or is to be spared
 	Offline   bool   // the browser has no network
+	Build     string // identity of the page's files
+	Gone      bool   // the coordinator does not serve the shown task any more
 
 	Settings
 	Several string          // as how many participants the person wants to take part, as typed
@@ -118,7 +120,7 @@ func (p *Page) Select(name string) {
 		p.BadInvite = false // what was opened with the page stays
 	}
 	p.Selected = name
-	p.Loaded = false
+	p.Loaded, p.Gone = false, false
 	p.Problem = ""
 	p.Task = Task{api.Task{Name: name}}
 	for _, t := range p.Tasks {
@@ -216,6 +218,7 @@ func (p *Page) OnTask(o map[string]any) {
 	}
 	next.Rounds, next.Curve = nil, nil
 	p.Task = Task{next}
+	p.Gone = false
 	p.OwnSchema = ownSchema(o)
 	p.Loaded = true
 	p.Problem = ""
