@@ -317,6 +317,73 @@ window.fedtab = (() => {
 		trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
 	};
 
+	// Pages that only tell: the coordinator draws them, again and again
+
+	// become gives an element and what is in it the form of another, and leaves what is
+	// the same, the keyboard's focus above all.
+	function become(old, next) {
+		if (old.nodeName !== next.nodeName) {
+			old.replaceWith(next);
+			return;
+		}
+		if (old.nodeType === Node.TEXT_NODE) {
+			if (old.data !== next.data) {
+				old.data = next.data;
+			}
+			return;
+		}
+		for (const { name } of [...old.attributes]) {
+			if (!next.hasAttribute(name)) {
+				old.removeAttribute(name);
+			}
+		}
+		for (const { name, value } of next.attributes) {
+			if (old.getAttribute(name) !== value) {
+				old.setAttribute(name, value);
+			}
+		}
+		const [was, is] = [[...old.childNodes], [...next.childNodes]];
+		was.forEach((child, i) => is[i] ? become(child, is[i]) : child.remove());
+		old.append(...is.slice(was.length));
+	}
+
+	// here marks the card of the task that this tab takes part in.
+	function here() {
+		const card = document.querySelector(`.card[data-task="${storage("sessionStorage")["fedtab.task"] ?? ""}"]`);
+		if (card) {
+			card.classList.add("mine");
+			card.querySelector(".here").hidden = false;
+			const go = card.querySelector("[data-go]");
+			go.firstChild.textContent = go.dataset.go;
+		}
+	}
+
+	const tellEvery = { home: 5000, screen: 2000 }[words.kind]; // ms
+
+	async function tellAgain() {
+		if (document.visibilityState === "visible") {
+			try {
+				const answer = await fetch(location.href, { cache: "no-cache" });
+				const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+				become(byId("page"), next.getElementById("page"));
+				if (next.documentElement.dataset.build !== words.build) {
+					location.reload(); // the coordinator has other scripts now
+				}
+				here();
+			} catch {
+				byId("lost").hidden = false; // the next view hides it
+			}
+		}
+		setTimeout(tellAgain, tellEvery);
+	}
+
+	if (tellEvery) {
+		addEventListener("DOMContentLoaded", () => {
+			here();
+			setTimeout(tellAgain, tellEvery);
+		});
+	}
+
 	// What a person does
 
 	const settled = 400; // ms in which a second press of a place that has changed is not meant

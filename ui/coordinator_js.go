@@ -12,8 +12,8 @@ import (
 	"fedtab/protocol/invite"
 )
 
-// coordinator brings what the coordinator says over HTTP to the page: the list
-// of tasks, the shown task, and its stream of events.
+// coordinator brings what the coordinator says over HTTP to the page: the
+// shown task, and its stream of events.
 type coordinator struct {
 	page   *Page
 	loop   *loop
@@ -27,16 +27,13 @@ type coordinator struct {
 func (c *coordinator) start() {
 	c.page.Invite = c.memory.invite()
 	c.takeInvite()
-	switch {
-	case c.page.Kind == AbsentKind:
-	case c.page.Selected != "":
+	switch c.page.Kind {
+	case TaskKind:
 		c.open()
-	default:
+	case HomeKind:
 		if task := strings.TrimPrefix(c.host.hash, "#"); c.page.has(task) {
 			c.show(task) // an address of an older page
-			return
 		}
-		c.loadTasks()
 	}
 }
 
@@ -50,9 +47,7 @@ func (c *coordinator) show(task string) {
 // a stream takes one for good: with seven tabs listening, nothing would load.
 func (c *coordinator) look() {
 	switch {
-	case c.page.Kind == AbsentKind:
-	case c.page.Selected == "":
-		c.loadTasks()
+	case c.page.Kind != TaskKind:
 	case c.host.visible && !c.stream.Truthy():
 		c.open()
 	case !c.host.visible && c.stream.Truthy():
@@ -98,32 +93,6 @@ func (c *coordinator) invited(text string) bool {
 		c.show(task)
 	}
 	return task == c.page.Selected
-}
-
-// listEvery is how often the list of tasks is brought up to date.
-const listEvery = 5 * time.Second
-
-func (c *coordinator) loadTasks() {
-	c.serial++
-	serial := c.serial
-	fetchJSON("api/tasks", func(v any, problem string) {
-		c.loop.do(func() {
-			if serial != c.serial || !c.host.visible {
-				return // look begins again
-			}
-			list, ok := v.([]any)
-			if !ok {
-				c.page.OnLink(LinkLost)
-				c.page.OnDoor(v)
-				c.again(c.loadTasks)
-				return
-			}
-			c.failed = 0
-			c.page.OnLink(LinkOpen)
-			c.page.OnTasks(list)
-			time.AfterFunc(listEvery, func() { c.loop.do(c.loadTasks) })
-		})
-	})
 }
 
 // again calls f after a pause that grows with the failures in a row.

@@ -68,7 +68,6 @@ type Page struct {
 	Offline   bool   // the browser has no network
 	Build     string // identity of the page's files
 	Gone      bool   // the coordinator does not serve the shown task any more
-	Mine      string // the task that this tab takes part in, as it remembers
 	Unfolded  bool   // while the tab takes part: what the person may ask before is shown
 
 	Settings
@@ -387,6 +386,7 @@ func (p *Page) OnReport(i int, o map[string]any) (done bool) {
 		return false // it has not heard yet that it is to join
 	}
 	p.Local = Local{next}
+	p.onRun(next.Run)
 	switch p.Local.Connection {
 	case tab.Left:
 		p.OnGone()
@@ -403,6 +403,24 @@ func (p *Page) OnReport(i int, o map[string]any) (done bool) {
 		return true
 	}
 	return false
+}
+
+// onRun takes in how the coordinator says over the worker's socket that the run stands:
+// a hidden page has no events.
+func (p *Page) onRun(r *tab.Run) {
+	if r == nil {
+		return
+	}
+	t := &p.Task
+	if r.Version > t.Version {
+		t.Version, t.Round, t.Participants = r.Version, r.Round, r.Participants
+	}
+	if r.Evaluated > t.Evaluated {
+		t.Evaluated, t.TestLoss, t.TestAccuracy = r.Evaluated, r.TestLoss, r.TestAccuracy
+	}
+	if r.Finished != "" {
+		t.Finished = r.Finished
+	}
 }
 
 // Pause notes that the person asked for a pause, or for its end.

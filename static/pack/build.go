@@ -40,9 +40,10 @@ var flags = []string{
 	"-gcflags=all=-l", "-gcflags=fedtab/learn/...=", "-gcflags=fedtab/compress=", "-gcflags=math/...=",
 }
 
-// environment returns the environment variables of p's build.
+// environment returns the environment variables of p's build. The older garbage collector
+// is 14 kB smaller, and serves a heap that is small and hardly changes while a tab trains.
 func (p program) environment() []string {
-	return []string{"GOOS=js", "GOARCH=wasm", "GOEXPERIMENT=" + p.experiment, "CGO_ENABLED=0"}
+	return []string{"GOOS=js", "GOARCH=wasm", "GOEXPERIMENT=" + p.experiment + ",nogreenteagc", "CGO_ENABLED=0"}
 }
 
 // compile builds every program, and gives each to done as it is there.
