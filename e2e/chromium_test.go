@@ -231,3 +231,11 @@ func (b *tab) join() {
 	b.press("join")
 	await(b.t, "the tab has joined", func() bool { return b.state("connection") == "joined" })
 }
+
+// to shows a page in the tab.
+func (b *tab) to(address string) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
+		b.t.Fatal(err)
+	}
+}
