@@ -17,8 +17,8 @@ type point struct{ X, Y float64 }
 // mouse sends an event of a real mouse.
 func (b *tab) mouse(kind input.DispatchMouseEventType, p point) {
 	b.t.Helper()
-	params := input.DispatchMouseEventParams{Type: kind, X: p.X, Y: p.Y, Button: input.ButtonLeft}
-	if kind != input.MouseMoved {
+	params := input.DispatchMouseEventParams{Type: kind, X: p.X, Y: p.Y, Button: input.MouseButtonLeft}
+	if kind != input.DispatchMouseEventTypeMouseMoved {
 		params.ClickCount = 1
 	}
 	err := chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -35,15 +35,15 @@ func (b *tab) draw(id string, points ...point) {
 	b.t.Helper()
 	box := js[[]float64](b, fmt.Sprintf("(() => { const e = document.getElementById(%q); e.scrollIntoView({ block: 'center' }); const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height] })()", id))
 	at := func(p point) point { return point{box[0] + p.X*box[2], box[1] + p.Y*box[3]} }
-	b.mouse(input.MousePressed, at(points[0]))
+	b.mouse(input.DispatchMouseEventTypeMousePressed, at(points[0]))
 	for i := 1; i < len(points); i++ {
 		from, to := points[i-1], points[i]
 		for k := 1; k <= 4; k++ {
 			s := float64(k) / 4
-			b.mouse(input.MouseMoved, at(point{from.X + s*(to.X-from.X), from.Y + s*(to.Y-from.Y)}))
+			b.mouse(input.DispatchMouseEventTypeMouseMoved, at(point{from.X + s*(to.X-from.X), from.Y + s*(to.Y-from.Y)}))
 		}
 	}
-	b.mouse(input.MouseReleased, at(points[len(points)-1]))
+	b.mouse(input.DispatchMouseEventTypeMouseReleased, at(points[len(points)-1]))
 }
 
 // Somebody joins, reads what leaves the tab, draws digits and sees them recognised, and
@@ -58,7 +58,7 @@ func TestStory(t *testing.T) {
 	b.reads("None of it is an example.")
 	b.press("moved-fold")
 	b.reads("changes of parameters; no example")
-	b.reads("examples to learn from")
+	b.reads("Examples to learn from")
 
 	b.press("try-open")
 	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
