@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -428,6 +429,50 @@ func TestMakeDo(t *testing.T) {
 	if receive(t, c, order(w, 2)); c.Ready() {
 		t.Error("the next order starts with one shard of four")
 	}
+}
+
+// What a client keeps does not grow with the rounds.
+func TestClientStaysSmall(t *testing.T) {
+	c, w := joined(t)
+	c.cfg.Watched = true
+	var account tab.Account
+	b := c.NewWorkspace()
+	var out []protocol.Message
+	round := func(n uint64) {
+		o := order(w, n)
+		o.Hyper.Epochs, o.Hyper.Batch = 1, 0
+		receive(t, c, o)
+		for c.Ready() {
+			out = append(out[:0], c.Work(b, math.MaxInt)...)
+			for _, m := range out {
+				account.Add(c.Entry(m, true))
+			}
+		}
+		receive(t, c, &protocol.Ack{Order: n})
+		receive(t, c, &protocol.Status{Round: n, Closed: n})
+		account.Take()
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC() // finalises what the first has found
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for n := uint64(1); n <= 100; n++ {
+		round(n)
+	}
+	before, saved := heap(), len(c.Save())
+	for n := uint64(101); n <= 1000; n++ {
+		round(n)
+	}
+	if after := heap(); after > before+before/33+16<<10 {
+		t.Errorf("%d bytes after 100 rounds, %d after 1,000; want at most 3%% more", before, after)
+	}
+	if got := len(c.Save()); got > saved+16 {
+		t.Errorf("%d bytes are saved after 100 rounds, %d after 1,000", saved, got)
+	}
+	runtime.KeepAlive(c)
 }
 
 // Pictures that a client shows come from all over what it was given.

@@ -91,6 +91,7 @@ func TestServeRefusesListeners(t *testing.T) {
 		{[]string{"--http-addr", "127.0.0.1:0"}, 2, "serve: --http-addr: 127.0.0.1:0 without TLS"},
 		{[]string{"--acme-email", "a@example.org"}, 2, "serve: --acme-email: \"a@example.org\", want --acme with it"},
 		{[]string{"--admin-addr", "127.0.0.1"}, 1, "--admin-addr 127.0.0.1: "},
+		{[]string{"--site", "none.yaml"}, 1, "--site: open none.yaml: no such file or directory, want a file that can be read"},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			var out, errs strings.Builder
@@ -103,10 +104,14 @@ func TestServeRefusesListeners(t *testing.T) {
 }
 
 // A hangup ends nothing: with certificate files they are read again. Nor does the end
-// of the program that reads the log.
+// of the program that reads the log. The file of the site is read again too.
 func TestServeHangup(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := listentest.NewRoot(t).Sign(dir, 1, 0, "study.example.org")
+	siteFile := filepath.Join(dir, "site.yaml")
+	if err := os.WriteFile(siteFile, []byte("name: School of Data\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name string
 		args []string
@@ -114,6 +119,7 @@ func TestServeHangup(t *testing.T) {
 	}{
 		{"plain", nil, "nothing to reload"},
 		{"certificate files", []string{"--tls-cert", certFile, "--tls-key", keyFile}, "certificate loaded"},
+		{"site", []string{"--site", siteFile}, "site loaded"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := coordinator(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--data", t.TempDir(), "--task", smallTask(t)}, test.args...)...)

@@ -21,6 +21,7 @@ import (
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/listen"
 	"fedtab/coordinator/live"
+	"fedtab/coordinator/organiser"
 	"fedtab/coordinator/quota"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
@@ -41,6 +42,7 @@ type Config struct {
 	Tasks  []string      // names of tasks that ship, or files
 	Fresh  bool          // start new runs
 	Public string        // address that participants use, empty if it has none
+	Site   string        // file that says who runs the coordinator, empty if there is none
 	Limits hub.Limits    // zero takes hub.DefaultLimits
 	Log    *slog.Logger
 }
@@ -53,6 +55,7 @@ type Server struct {
 	vault     *live.Vault // of the contributions that are not judged yet
 	listeners *listen.Listeners
 	hub       *hub.Hub
+	organiser *organiser.Source
 	orders    *http.Server // of commands
 	studies   []*study
 }
@@ -98,6 +101,9 @@ func (s *Server) open() (err error) {
 	}
 	if name, tls := site.Host(); name != "" && len(cfg.Listen.ACME.Hosts) > 0 && (!tls || !slices.Contains(cfg.Listen.ACME.Hosts, name)) {
 		return fmt.Errorf("--public-url: %q, want https:// and a name in --acme (%s)", cfg.Public, strings.Join(cfg.Listen.ACME.Hosts, ", "))
+	}
+	if s.organiser, err = organiser.Open(cfg.Site, cfg.Log); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	titles := map[string]string{} // to the name of the first task that has it
@@ -154,7 +160,7 @@ func (s *Server) open() (err error) {
 		cfg.Log.Warn("commands cannot reach this coordinator; to go back to an earlier version, stop it first", "error", err)
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
-	pages, err := openPages()
+	pages, err := openPages(s.organiser)
 	if err != nil {
 		return err
 	}
@@ -174,7 +180,7 @@ func (s *Server) open() (err error) {
 }
 
 // openPages returns the pages for people; nil if this build has none.
-func openPages() (*web.Pages, error) {
+func openPages(by *organiser.Source) (*web.Pages, error) {
 	frame, err := static.OpenFrame()
 	if errors.Is(err, static.ErrUnbuilt) {
 		return nil, nil
@@ -182,7 +188,7 @@ func openPages() (*web.Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return web.NewPages(frame), nil
+	return web.NewPages(frame, by), nil
 }
 
 // connections bounds the connections of participants.
@@ -350,13 +356,18 @@ func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run, log *slog
 // Addr returns the participants' address, HOST:PORT.
 func (s *Server) Addr() string { return s.listeners.Addr() }
 
-// Reload reads certificate files again. Sessions go on.
+// Reload reads certificate files and the file of the site again. Sessions go on.
 func (s *Server) Reload() {
-	switch any, err := s.listeners.Reload(); {
-	case err != nil:
+	certified, err := s.listeners.Reload()
+	if err != nil {
 		s.cfg.Log.Error("certificate not reloaded: the one before stays in use", "error", err)
-	case !any:
-		s.cfg.Log.Info("nothing to reload: there are no certificate files")
+	}
+	named, err := s.organiser.Reload()
+	if err != nil {
+		s.cfg.Log.Error("site not reloaded: what it said before stays in use", "error", err)
+	}
+	if !certified && !named {
+		s.cfg.Log.Info("nothing to reload: there are no certificate files, and no --site")
 	}
 }
 

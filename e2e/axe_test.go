@@ -168,6 +168,13 @@ func TestAxe(t *testing.T) {
 		b := open(t, c.url())
 		b.shows("More digits")
 		b.axe("home")
+		b = open(t, c.url()+"screen?task=more")
+		b.shows("More digits")
+		b.axe("a projector's page")
+		b = open(t, c.url()+"t/none")
+		b.shows("There is no such page")
+		b.absent()
+		b.axe("no such page")
 	})
 	t.Run("own table", func(t *testing.T) {
 		b := open(t, serve(t, ownTable("rounds: 4", "rounds: 2")).url())

@@ -92,7 +92,7 @@ stop: {rounds: 50, metrics: [{metric: rmse, reach: 2500}]}
 		t.Errorf("the page shows an error of %v, want about the noise of 1000", shown)
 	}
 	for _, want := range []string{"Typical error of price", "of the variance explained", "test RMSE 2,500 or less", "Training is finished: typical test error "} {
-		await(t, "the page says "+want, func() bool { return strings.Contains(js[string](b, "document.body.innerText"), want) })
+		await(t, "the page says "+want, func() bool { return strings.Contains(js[string](b, "document.getElementById('page').textContent"), want) })
 	}
 	if js[bool](b, "document.getElementById('test-accuracy').offsetParent !== null") {
 		t.Error("the page shows an accuracy of numbers")
@@ -113,7 +113,7 @@ func TestTabTellsClassesApart(t *testing.T) {
 		return js[int](b, "document.querySelectorAll('#classes tr').length") == 10
 	})
 	await(t, "the figures of the last version are shown", func() bool {
-		page := js[string](b, "document.body.innerText")
+		page := js[string](b, "document.getElementById('page').textContent")
 		return strings.Contains(page, "Balanced accuracy ") && strings.Contains(page, "on 10,000 test examples")
 	})
 	if *screenshots != "" {

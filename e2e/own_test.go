@@ -91,7 +91,7 @@ func (b *tab) step(want string) {
 // shows waits until the page has a text.
 func (b *tab) shows(words string) {
 	b.t.Helper()
-	await(b.t, "the page shows "+words, func() bool { return js[bool](b, fmt.Sprintf("document.body.innerText.includes(%q)", words)) })
+	await(b.t, "the page shows "+words, func() bool { return js[bool](b, fmt.Sprintf("document.body?.innerText.includes(%q) ?? false", words)) })
 }
 
 // selects chooses a value of a list, as a person does.

@@ -235,11 +235,11 @@ func TestWorkerEffort(t *testing.T) {
 	b := openTraining(t, c.url())
 	b.tell("{ type: 'effort', percent: 10 }")
 	b.join("", 0, 1)
-	await(t, "a contribution is accepted", func() bool { return b.report().Contributions >= 1 })
+	await(t, "it trains", func() bool { return b.report().Rate > 0 })
 	slow := b.report().Rate
 	b.tell("{ type: 'effort', percent: 100 }")
 	done := b.report().Contributions
-	await(t, "more are accepted", func() bool { return b.report().Contributions >= done+2 })
+	await(t, "contributions are accepted", func() bool { return b.report().Contributions >= done+2 })
 	if fast := b.report().Rate; slow <= 0 || fast < 2*slow {
 		t.Errorf("%.0f examples a second at 10%%, %.0f at 100%%", slow, fast)
 	}

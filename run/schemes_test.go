@@ -76,7 +76,7 @@ func TestAbandonedIsShown(t *testing.T) {
 	two := func(_ *Config, s *strategy.Config) { s.MinReports = 2 }
 	f := newFixture(t, two)
 	a, pa := f.join(t)
-	b, pb := f.join(t)
+	f.join(t)
 	if got := f.State().Abandoned; got != nil {
 		t.Errorf("before anything was given up: %+v", got)
 	}
@@ -93,7 +93,7 @@ func TestAbandonedIsShown(t *testing.T) {
 
 	f = newFixture(t, two)
 	a, pa = f.join(t)
-	b, pb = f.join(t)
+	b, pb := f.join(t)
 	for times := 1; times <= 2; times++ {
 		f.offer(a, pa, f.contribution(last[*protocol.Order](pa), 1, 10))
 		f.Leave(b, pb, Done)

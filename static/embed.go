@@ -19,6 +19,11 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
+// BaseCSS is the style sheet that defines the page's colours.
+//
+//go:embed css/base.css
+var BaseCSS string
+
 // Packed returns the manifest of this build's files. It is empty, without error, if
 // static/pack has not run before the build.
 func Packed() (manifest.Manifest, error) {

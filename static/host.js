@@ -47,7 +47,7 @@ window.fedtab = (() => {
 	]);
 
 	const simd = WebAssembly.validate(simdModule);
-	const worker = new Worker(words.tab + (simd ? "" : "#scalar"), { name: "page" });
+	const worker = new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
 	const tell = (message, transfer = []) => worker.postMessage(message, transfer);
 
 	// storage returns what a store of the browser keeps for fedtab, empty where the
@@ -107,6 +107,13 @@ window.fedtab = (() => {
 		addEventListener(online ? "online" : "offline", () => tell({ type: "network", online }));
 	}
 
+	// Where the browser tells of a battery, the person may have the tab pause on it.
+	navigator.getBattery?.().then((battery) => {
+		const told = () => tell({ type: "battery", on: !battery.charging });
+		battery.addEventListener("chargingchange", told);
+		told();
+	}, () => {});
+
 	// What the program draws
 
 	let drawn = false;
@@ -161,21 +168,45 @@ window.fedtab = (() => {
 		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 	}
 
-	// script loads a script that is not needed at first, once.
-	const scripts = { try: "asset:extra/try.js" };
+	// script loads a script that is not needed at first, once, and returns whether it is
+	// there.
+	const scripts = { try: "asset:extra/try.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
 	const loading = {};
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
 			const element = document.createElement("script");
 			element.src = new URL(scripts[name], here);
-			element.onload = resolve;
+			element.onload = () => resolve(true);
 			element.onerror = () => {
 				delete loading[name]; // another try may work
 				tell({ type: "unloaded", name });
+				resolve(false);
 			};
 			document.head.append(element);
 		});
 		return loading[name];
+	}
+
+	// chart draws a curve. The script that does is loaded once there is one to draw.
+	const curves = new Map(); // id -> the newest message, until the script is there
+	let plotting = false;
+
+	async function chart({ id, x, y }) {
+		if (fedtab.chart) {
+			fedtab.chart(id, x, y);
+			return;
+		}
+		if (x.length === 0) {
+			return;
+		}
+		curves.set(id, { x, y });
+		if (!plotting) {
+			plotting = true;
+			if (await script("plot") && await script("charts")) {
+				curves.forEach(({ x, y }, of) => fedtab.chart(of, x, y));
+			}
+			plotting = false; // where it could not be loaded, the next point tries again
+		}
 	}
 
 	const heard = {
@@ -195,12 +226,13 @@ window.fedtab = (() => {
 		address: ({ address }) => history.replaceState(null, "", address),
 		session: ({ key, value }) => keep("sessionStorage", key, value),
 		local: ({ key, value }) => keep("localStorage", key, value),
-		chart: ({ id, x, y }) => fedtab.chart?.(id, x, y),
+		chart: (message) => chart(message),
 		wake: ({ on }) => wake(on),
 		script: ({ name }) => script(name),
 		tried: async ({ message }) => {
-			await script("try");
-			fedtab.tried(message);
+			if (await script("try")) {
+				fedtab.tried(message);
+			}
 		},
 		reload: () => location.reload(),
 		go: ({ address }) => location.assign(address),
@@ -259,9 +291,10 @@ window.fedtab = (() => {
 		});
 	});
 	document.addEventListener("change", (event) => {
-		const { change: kind, name = "", text = "" } = event.target.dataset ?? {};
+		const field = event.target;
+		const { change: kind, name = "", text = "" } = field.dataset ?? {};
 		if (kind) {
-			tell({ type: "change", kind, name, text, value: event.target.value });
+			tell({ type: "change", kind, name, text, value: field.type === "checkbox" ? String(field.checked) : field.value });
 		}
 	});
 

@@ -38,6 +38,7 @@ type Framed struct {
 	Root        string // leads from the page's address to the root: "", "../", ...
 	Title       string // of the browser's tab
 	Description string
+	By          By // the organiser
 	Page        template.HTML
 	View        any // what the page was rendered from, as JSON for its program
 	Build       string
@@ -46,6 +47,17 @@ type Framed struct {
 
 // Languages returns the languages of the page, for its footer.
 func (Framed) Languages() []*words.Language { return words.Languages() }
+
+// By is what a page says of the organiser; empty fields are left out. Addresses are
+// relative to the root.
+type By struct {
+	Name       string
+	Contact    string   // as a person reads it
+	ContactURL string   // mailto:, http: or https:
+	Privacy    []string // paragraphs, in the page's language
+	Style      string   // address of a style sheet with colours
+	Logo       string   // address of a picture
+}
 
 // ErrUnbuilt is the error of a build without static/dist.
 var ErrUnbuilt = errors.New("the page is not built: run make build")

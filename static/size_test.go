@@ -12,6 +12,10 @@ const maxFirstLoad = 1_250_000
 
 // maxExtra bounds what is loaded on demand, by source.
 var maxExtra = map[string]int{
+	"extra/charts.js":           2_000,
+	"extra/de.txt":              25_000,
+	"extra/pictures.js":         3_000,
+	"extra/uPlot.iife.min.js":   22_000,
 	"extra/readers.wasm":        1_150_000,
 	"extra/readers-scalar.wasm": 1_150_000,
 	"extra/try.js":              8_000,

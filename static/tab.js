@@ -3,7 +3,10 @@
 // page's worker compiles the program, and hands it to those that it makes.
 "use strict";
 
-importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pictures.js");
+importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js");
+if (["own", "try"].includes(self.name)) {
+	importScripts("asset:extra/pictures.js");
+}
 
 (async () => {
 	// exit tells that the program has ended, and why.
@@ -27,7 +30,9 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 		log.apply(console, words);
 	};
 
-	const simd = self.location.hash !== "#scalar"; // host.js has found out
+	// The page's language, and whether the browser lacks SIMD, as host.js has found out.
+	const [language, scalar] = self.location.hash.slice(1).split(",");
+	const simd = !scalar;
 
 	// load compiles a program, while it downloads unless a proxy has changed the content
 	// type.
@@ -40,6 +45,15 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 			return WebAssembly.compileStreaming(answer);
 		}
 		return WebAssembly.compile(await answer.arrayBuffer());
+	}
+
+	// texts loads the page's words, which the program has in English.
+	async function texts() {
+		const file = { de: "asset:extra/de.txt" }[language];
+		if (file) {
+			const answer = await fetch(file);
+			self.fedtabWords = answer.ok ? await answer.text() : "";
+		}
 	}
 
 	// first returns the module that the page's worker sends before anything else.
@@ -130,7 +144,7 @@ importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js", "asset:pict
 		if (page) {
 			self.onmessage = (event) => waiting.push(event.data);
 		}
-		const module = page ? await load("asset:fedtab.wasm", "asset:fedtab-scalar.wasm") : await first();
+		const [module] = await (page ? Promise.all([load("asset:fedtab.wasm", "asset:fedtab-scalar.wasm"), texts().catch(() => {})]) : Promise.all([first()]));
 		if (page) {
 			preparePage(module);
 		}

@@ -18,6 +18,7 @@ type ModelTrouble string
 const (
 	NotYet     ModelTrouble = "none"     // there is none, or not yet
 	NoEncoding ModelTrouble = "encoding" // the task's names of classes, or how its rows become numbers, are not known
+	NoFormat   ModelTrouble = "format"   // this program writes none in this format
 	NoFile     ModelTrouble = "file"     // it cannot be written
 )
 

@@ -5,9 +5,6 @@ import (
 	"syscall/js"
 )
 
-// maxParticipants is how many a tab may have; the worker has the same bound.
-const maxParticipants = 16
-
 // act does what a person asks for by a button: an action, with the value of the button,
 // and what is in the fields of the page.
 func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
@@ -22,12 +19,15 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		if page.ShowInvite() && !coordinator.invited(str(fields.Get("invite"))) {
 			return
 		}
-		tab.memory.many(several(str(fields.Get("several"))))
+		n, _ := page.several()
+		tab.memory.many(n)
 		tab.join(page.Selected)
 	case "pause":
 		tab.pause(true)
 	case "resume":
 		tab.pause(false)
+	case "fold":
+		page.Fold(value)
 	case "leave":
 		tab.leave()
 	case "understand":
@@ -82,8 +82,36 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 	}
 }
 
-// answer takes in what a person says of a file.
+// answer takes in what a person sets in a field: settings, and what a file means.
 func answer(page *Page, tab *worker, m js.Value) {
+	checked := ""
+	if str(m.Get("value")) == "true" {
+		checked = "yes"
+	}
+	switch kind, value := str(m.Get("kind")), str(m.Get("value")); kind {
+	case "several":
+		page.Several = value
+		return
+	case "effort":
+		page.SetEffort(value)
+		tab.memory.choose(keyEffort, value)
+		tab.tell(map[string]any{"type": "effort", "percent": page.Effort})
+		return
+	case "cores":
+		page.SetCores(value)
+		tab.memory.choose(keyCores, value)
+		return
+	case "pause-hidden":
+		page.PauseHidden = checked != ""
+		tab.memory.choose(keyHidden, checked)
+		tab.hold()
+		return
+	case "pause-battery":
+		page.PauseBattery = checked != ""
+		tab.memory.choose(keyBattery, checked)
+		tab.hold()
+		return
+	}
 	name, of, value := str(m.Get("name")), str(m.Get("text")), str(m.Get("value"))
 	switch str(m.Get("kind")) {
 	case "try-version":
@@ -109,13 +137,4 @@ func answer(page *Page, tab *worker, m js.Value) {
 // sampleAddress returns where a file is to try the shown task with, from the page.
 func sampleAddress(page *Page, name string) string {
 	return page.Root + "api/tasks/" + page.Selected + "/samples/" + name
-}
-
-// several returns as how many participants the person wants to take part.
-func several(value string) int {
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		return 1
-	}
-	return min(max(n, 1), maxParticipants)
 }

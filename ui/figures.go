@@ -13,13 +13,6 @@ func (c *Figures) known(n int) string {
 	return c.Page.Lang.Count(n)
 }
 
-func (c *Figures) rmse() *float64 {
-	if e := c.Page.Task.Evaluation; e != nil {
-		return e.RMSE
-	}
-	return nil
-}
-
 // errorTitle names the number whose error is shown.
 func (c *Figures) errorTitle() string {
 	if e := c.Page.Task.Evaluation; e != nil && e.Target != "" {

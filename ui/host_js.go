@@ -13,6 +13,7 @@ type host struct {
 	address string // of the page
 	hash    string // of the address
 	visible bool
+	battery bool // the device runs on its battery
 	awake   bool // it was told to keep the screen on
 }
 
@@ -30,7 +31,9 @@ func (h *host) begin(p *Page, m js.Value) {
 	h.address, h.hash, h.visible = str(m.Get("address")), str(m.Get("hash")), m.Get("visible").Bool()
 	h.memory = memory{host: h, session: strs(m.Get("session")), local: strs(m.Get("local"))}
 	p.Lang = words.Get(str(m.Get("language")))
-	p.Plain = !m.Get("secure").Bool()
+	p.Plain, p.Offline = !m.Get("secure").Bool(), !m.Get("online").Bool()
+	p.MaxCores = m.Get("cores").Int()
+	defer h.memory.settings(&p.Settings) // after the view, which has what they are without
 	p.Metered = m.Get("metered").Bool()
 	files, bytes := loadedBytes()
 	p.OnLoadedBytes(files+m.Get("files").Int(), bytes+int64(m.Get("bytes").Float()))

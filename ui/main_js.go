@@ -4,6 +4,8 @@ import (
 	"syscall/js"
 	"time"
 
+	"fedtab/words"
+
 	"github.com/vugu/vugu"
 	"github.com/vugu/vugu/domrender"
 
@@ -25,6 +27,9 @@ func Run() {
 		panic(err)
 	}
 
+	if texts := js.Global().Get("fedtabWords"); texts.Type() == js.TypeString {
+		words.Load("de", texts.String())
+	}
 	page := &Page{Slow: !js.Global().Get("fedtabSimd").Bool()}
 	events := newLoop()
 	host := &host{}
@@ -76,11 +81,26 @@ func Run() {
 		case "visibility":
 			host.visible = str(m.Get("state")) == "visible"
 			tab.tell(map[string]any{"type": "tab", "state": m.Get("state")}) // before a rendering: a tab that is being frozen has no time
-			events.do(coordinator.look)
+			events.do(func() {
+				coordinator.look()
+				tab.hold()
+			})
+		case "network":
+			tab.tell(map[string]any{"type": "network", "online": m.Get("online")})
+			events.do(func() { page.Offline = !m.Get("online").Bool() })
+		case "battery":
+			host.battery = m.Get("on").Bool()
+			events.do(func() {
+				page.HasBattery = true
+				tab.hold()
+			})
 		case "ask":
 			message := m.Get("message")
 			events.change(func() extent { trying.ask(message); return nothing })
 		case "unloaded":
+			if str(m.Get("name")) != "try" {
+				return // charts come with the next point
+			}
 			events.do(func() {
 				trying.close()
 				page.Try.Model = workertab.Loaded{}

@@ -93,12 +93,36 @@ func (m *memory) invited(code string) { m.set(keyInvite, code) }
 func (m *memory) data(task string) string { return m.get(keyData + task) }
 func (m *memory) setData(task, id string) { m.set(keyData+task, id) }
 
+// The names in localStorage.
+const (
+	keyEffort  = "fedtab.effort"
+	keyCores   = "fedtab.cores"
+	keyHidden  = "fedtab.pause-hidden"
+	keyBattery = "fedtab.pause-battery"
+)
+
+// settings brings back what the person has chosen.
+func (m *memory) settings(s *Settings) {
+	s.SetEffort(m.local[keyEffort])
+	s.SetCores(m.local[keyCores])
+	s.PauseHidden, s.PauseBattery = m.local[keyHidden] != "", m.local[keyBattery] != ""
+}
+
+// choose remembers a setting; empty forgets it.
+func (m *memory) choose(key, value string) {
+	m.local[key] = value
+	m.host.tell(map[string]any{"type": "local", "key": key, "value": value})
+}
+
 // forgetAll forgets the invite and the data as well.
 func (m *memory) forgetAll() {
 	for key := range m.session {
 		if strings.HasPrefix(key, "fedtab.") {
 			m.set(key, "")
 		}
+	}
+	for key := range m.local {
+		m.choose(key, "")
 	}
 }
 

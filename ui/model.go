@@ -65,8 +65,13 @@ type Page struct {
 	Address   string // of the page to join at, in text
 	Organiser string // who runs the coordinator; empty: it does not say
 	Metered   bool   // the device's network costs, or is to be spared
+	Offline   bool   // the browser has no network
 	Mine      string // the task that this tab takes part in, as it remembers
 	Unfolded  bool   // while the tab takes part: what the person may ask before is shown
+
+	Settings
+	Several string          // as how many participants the person wants to take part, as typed
+	Open    map[string]bool // parts of the page that are unfolded
 
 	Link     Link
 	Door     api.Door // while the link is lost: why the coordinator refuses it, if it does
@@ -80,12 +85,14 @@ type Page struct {
 	Curve    []Point     // ascending by round
 	drawing  int         // counts the changes of Curve
 
-	Stage  Stage
-	Why    string // StageStopped: what happened
-	Kernel string
-	Codecs []string // that the worker has
-	Paused bool     // the person asked for a pause
-	Local  Local
+	Stage   Stage
+	Why     string // StageStopped: what happened
+	Kernel  string
+	Codecs  []string // that the worker has
+	Paused  bool     // the person asked for a pause
+	Local   Local
+	Held    bool         // the person's settings pause the tab now
+	reports []tab.Report // of the tab's workers
 
 	OwnSchema   any      // what the shown task wants of the tab, as it came
 	Data        tab.Data // the tab's own
@@ -140,6 +147,7 @@ func (p *Page) OnView(o map[string]any) {
 	var v View
 	fields.Fill(&v, o)
 	p.Kind, p.Root, p.Missing = v.Kind, v.Root, v.Missing
+	p.Effort, p.Cores = maxEffort, 1
 	p.Address, p.Organiser = v.Address, v.Organiser
 	if list, ok := o["tasks"].([]any); ok {
 		p.OnTasks(list)
@@ -344,7 +352,7 @@ func (p *Page) Join() {
 	p.Stage = StageStarting
 	p.Why, p.Kernel, p.Codecs = "", "", nil
 	p.Paused = false
-	p.Local = Local{}
+	p.Local, p.reports = Local{}, nil
 	p.BadInvite, p.LateInvite = false, false
 	p.invited = p.InviteTo(p.Selected) != ""
 }
@@ -362,12 +370,21 @@ func (p *Page) OnReady(kernel string, codecs ...string) {
 // OnWorkerState takes in what the worker says of itself. It reports whether the
 // worker has nothing more to do and can be ended.
 func (p *Page) OnWorkerState(o map[string]any) (done bool) {
-	var next Local
-	fields.Fill(&next.Report, o)
+	return p.OnReport(0, o)
+}
+
+// OnReport is OnWorkerState for one of several workers, from 0.
+func (p *Page) OnReport(i int, o map[string]any) (done bool) {
+	for len(p.reports) <= i {
+		p.reports = append(p.reports, tab.Report{})
+	}
+	fields.Fill(&p.reports[i], o)
+	next := merged(p.reports)
 	if next.Connection == tab.Left && p.Stage != StageLeaving {
 		return false // it has not heard yet that it is to join
 	}
-	p.Local = next
+	p.Local = Local{next}
+	p.onRun(next.Run)
 	switch p.Local.Connection {
 	case tab.Left:
 		p.OnGone()
@@ -384,6 +401,24 @@ func (p *Page) OnWorkerState(o map[string]any) (done bool) {
 		return true
 	}
 	return false
+}
+
+// onRun takes in how the coordinator says over the worker's socket that the run stands:
+// a hidden page has no events.
+func (p *Page) onRun(r *tab.Run) {
+	if r == nil {
+		return
+	}
+	t := &p.Task
+	if r.Version > t.Version {
+		t.Version, t.Round, t.Participants = r.Version, r.Round, r.Participants
+	}
+	if r.Evaluated > t.Evaluated {
+		t.Evaluated, t.TestLoss, t.TestAccuracy = r.Evaluated, r.TestLoss, r.TestAccuracy
+	}
+	if r.Finished != "" {
+		t.Finished = r.Finished
+	}
 }
 
 // Pause notes that the person asked for a pause, or for its end.
@@ -436,8 +471,10 @@ func (p *Page) Over() bool { return p.Task.Phase == api.Finished }
 
 // Which buttons there are.
 
-func (p *Page) ShowJoin() bool    { return !p.Taking() && !p.Over() }
-func (p *Page) CanJoin() bool     { return p.Loaded && p.ShowJoin() && p.HasData() }
+func (p *Page) ShowJoin() bool { return !p.Taking() && !p.Over() }
+func (p *Page) CanJoin() bool {
+	return p.Loaded && p.ShowJoin() && p.HasData() && p.SeveralProblem() == ""
+}
 func (p *Page) ShowSeveral() bool { return p.ShowJoin() && p.schema() == nil }
 func (p *Page) ShowPause() bool   { return p.Taking() && p.Stage != StageLeaving }
 func (p *Page) CanPause() bool    { return p.Stage == StageRunning }

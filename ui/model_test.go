@@ -263,18 +263,52 @@ func TestStateWithoutTask(t *testing.T) {
 	}
 }
 
-// What screen readers are told must not change with every batch.
-func TestAnnouncementIsSteady(t *testing.T) {
+// A screen reader hears that the tab has joined, every tenth of the way, and troubles,
+// but not every round.
+func TestAnnouncements(t *testing.T) {
 	p := shown(t)
 	p.Join()
 	p.OnReady("wasm-simd128")
-	heard := map[string]bool{}
-	for done := 0.0; done <= 15000; done += 10 {
-		p.OnWorkerState(map[string]any{"connection": "joined", "activity": "training", "round": 7.0, "done": done, "total": 15000.0})
-		heard[p.Announcement()] = true
+	var heard []string
+	listen := func() {
+		if s := p.Announcement(); len(heard) == 0 || heard[len(heard)-1] != s {
+			heard = append(heard, s)
+		}
 	}
-	if len(heard) != 1 || !heard["Training round 7"] {
-		t.Errorf("announced %v, want only Training round 7", heard)
+	listen()
+	for round := range 40 {
+		share := float64(round) / 40
+		p.Task.Progress = &share
+		for _, activity := range []string{"waiting", "downloading", "training", "packing", "sending"} {
+			p.OnWorkerState(map[string]any{"connection": "joined", "activity": activity, "round": float64(round), "done": 5.0, "total": 10.0})
+			listen()
+		}
+	}
+	p.OnWorkerState(map[string]any{"connection": "reconnecting", "retrySeconds": 3.0})
+	listen()
+	p.OnWorkerState(map[string]any{"connection": "joined", "activity": "paused"})
+	p.Pause(true)
+	listen()
+	want := []string{"Connecting to the coordinator", "Joined: this tab trains"}
+	for tenth := 1; tenth < 10; tenth++ {
+		want = append(want, fmt.Sprintf("%d0%% of the training is done", tenth))
+	}
+	want = append(want, "Connection lost, trying again", "Paused: this tab takes no part until you resume")
+	if !slices.Equal(heard, want) {
+		t.Errorf("a screen reader hears %q, want %q", heard, want)
+	}
+}
+
+// A hidden page has no events of the coordinator: how the run ended it knows from its
+// worker.
+func TestHiddenPageFinishes(t *testing.T) {
+	p := shown(t)
+	p.OnLink(LinkOpening)
+	p.Join()
+	p.OnReady("wasm-simd128")
+	p.OnWorkerState(decode(t, `{"connection": "finished", "run": {"phase": "finished", "round": 12, "version": 12, "participants": 3, "evaluated": 12, "testAccuracy": 0.9712, "finished": "12 rounds done"}}`))
+	if got, want := p.State(), "Training is finished: 97.12% test accuracy after 12 rounds"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -1,8 +1,10 @@
 package ui
 
 import (
-	"fmt"
+	"reflect"
 	"strconv"
+
+	"fedtab/tab"
 )
 
 // While a tab trains, a few numbers change ten times a second and nothing else
@@ -21,9 +23,14 @@ type number struct {
 // numbers returns those of the page as they are now, always in the same order.
 func (p *Page) numbers() []number {
 	l, panel, own := &p.Local, Train{p}, Own{p}
-	done := strconv.Itoa(panel.done())
+	done, steps := strconv.Itoa(panel.done()), panel.timeline()
 	return []number{
 		{"state", "", p.State()},
+		{stepID(0), "", steps[0].words},
+		{stepID(1), "", steps[1].words},
+		{stepID(2), "", steps[2].words},
+		{stepID(3), "", steps[3].words},
+		{"time-left", "", panel.timeWords()},
 		{"progress", "value", done},
 		{"progress", "data-value", done},
 		{"own-state", "", own.state()},
@@ -42,9 +49,11 @@ func (p *Page) numbers() []number {
 	}
 }
 
-// still returns what numbers does not cover.
-func (l Local) still() string {
-	r := l.Report
-	r.Done, r.Loss, r.Accuracy, r.Rate, r.BytesUp, r.BytesDown, r.RetrySeconds = 0, nil, nil, 0, 0, 0, 0
-	return fmt.Sprint(r)
+// same reports whether two reports of the worker differ only in what numbers covers.
+func same(a, b tab.Report) bool {
+	for _, r := range []*tab.Report{&a, &b} {
+		r.Done, r.Loss, r.Accuracy, r.Rate, r.BytesUp, r.BytesDown, r.RetrySeconds = 0, nil, nil, 0, 0, 0, 0
+		r.Due, r.Transfer, r.Moved = nil, nil, nil
+	}
+	return reflect.DeepEqual(a, b)
 }

@@ -35,8 +35,12 @@ func (c *Screen) participants() int {
 }
 
 func (c *Screen) people() string {
-	if n := c.participants(); n > 0 {
+	n := c.participants()
+	switch {
+	case n > 0:
 		return c.Page.say("people", n)
+	case c.Page.Over():
+		return ""
 	}
 	return c.Page.say("people.none")
 }

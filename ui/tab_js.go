@@ -31,6 +31,8 @@ type worker struct {
 	forgetting bool // it removes all that the browser keeps
 	serial     int  // counts workers, so that late messages of older ones are dropped
 
+	mates []*mate // further workers of the tab, one for each core beyond the first
+
 	memory *memory
 	trying *trying
 	again  string // the task that this tab was in before it was reloaded, until it has joined again
@@ -70,11 +72,68 @@ func (t *worker) begin() {
 	if t.page.Stage != StageRunning {
 		return // left already
 	}
-	if t.page.Paused {
-		t.tell(map[string]any{"type": "pause"}) // before the hello, which says so
+	first, n := shares(t.participants(), t.cores())
+	t.enter(t.worker, first[0], n[0])
+	for i := 1; i < len(first); i++ {
+		t.hire(i, first[i], n[i])
 	}
-	t.tell(map[string]any{"type": "join", "socket": socketAddress(), "task": t.task, "tab": t.memory.tab(), "participants": t.participants(), "invite": t.page.InviteTo(t.task)})
-	t.tell(map[string]any{"type": "tab", "state": t.host.state()})
+}
+
+// enter tells a worker to join with some of the tab's participants.
+func (t *worker) enter(worker js.Value, first, n int) {
+	if t.page.Paused || t.page.Held {
+		worker.Call("postMessage", map[string]any{"type": "pause"}) // before the hello, which says so
+	}
+	worker.Call("postMessage", map[string]any{"type": "effort", "percent": t.page.Effort})
+	worker.Call("postMessage", map[string]any{"type": "join", "socket": socketAddress(), "task": t.task, "tab": t.memory.tab(), "participants": n, "first": first, "invite": t.page.InviteTo(t.task)})
+	worker.Call("postMessage", map[string]any{"type": "tab", "state": t.host.state()})
+}
+
+// mate is a further worker of the tab.
+type mate struct {
+	worker  js.Value
+	message js.Func
+}
+
+// hire makes a further worker, the i-th of the tab, for n participants.
+func (t *worker) hire(i, first, n int) {
+	serial := t.serial
+	m := &mate{worker: js.Global().Call("fedtabWorker", "train")}
+	m.message = js.FuncOf(func(_ js.Value, args []js.Value) any {
+		o, _ := jsvalue.FromJS(args[0].Get("data")).(map[string]any)
+		t.loop.change(func() extent {
+			if serial != t.serial {
+				return nothing
+			}
+			switch o["type"] {
+			case "ready":
+				if t.page.Taking() {
+					t.enter(m.worker, first, n)
+				}
+			case "state":
+				before := t.page.Local.Report
+				t.over(t.page.OnReport(i, o))
+				if same(t.page.Local.Report, before) {
+					return onlyNumbers
+				}
+			case "exit":
+				detail, _ := o["detail"].(string)
+				t.exited(detail)
+			}
+			return everything
+		})
+		return nil
+	})
+	m.worker.Set("onmessage", m.message)
+	t.mates = append(t.mates, m)
+}
+
+// cores returns on how many cores the tab trains: with data of its own on one.
+func (t *worker) cores() int {
+	if t.page.schema() != nil {
+		return 1
+	}
+	return max(1, t.page.Cores)
 }
 
 // participants returns as how many the tab takes part: with data of its own as one,
@@ -120,10 +179,10 @@ func (t *worker) start(task string) {
 			if serial != t.serial {
 				return nothing
 			}
-			stage, still := t.page.Stage, t.page.Local.still()
+			stage, before := t.page.Stage, t.page.Local.Report
 			t.hear(o)
 			quiet := o["type"] == "state" || o["type"] == "progress" || o["type"] == "moved"
-			if t.page.Stage == stage && t.page.Local.still() == still && quiet {
+			if t.page.Stage == stage && same(t.page.Local.Report, before) && quiet {
 				return onlyNumbers
 			}
 			return everything
@@ -188,14 +247,7 @@ func (t *worker) hear(o map[string]any) {
 		}
 		t.waiting = nil
 	case "state":
-		if t.page.OnWorkerState(o) {
-			t.idle()
-			t.memory.joined("") // a reload must not bring it back
-			t.memory.invited(t.page.Invite)
-			if t.page.Local.Connection != tab.Refused {
-				t.memory.forget() // joining again makes a new participant
-			}
-		}
+		t.over(t.page.OnWorkerState(o))
 	case "data":
 		t.page.OnData(o)
 		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
@@ -216,6 +268,19 @@ func (t *worker) hear(o map[string]any) {
 	}
 }
 
+// over ends the worker once it has nothing more to do.
+func (t *worker) over(done bool) {
+	if !done {
+		return
+	}
+	t.idle()
+	t.memory.joined("") // a reload must not bring it back
+	t.memory.invited(t.page.Invite)
+	if t.page.Local.Connection != tab.Refused {
+		t.memory.forget() // joining again makes a new participant
+	}
+}
+
 // exited takes in that the worker's program ended by itself.
 func (t *worker) exited(detail string) {
 	t.end()
@@ -227,10 +292,33 @@ func (t *worker) exited(detail string) {
 	t.page.OnExit(detail)
 }
 
+// tell sends a message to all of the tab's workers.
 func (t *worker) tell(message map[string]any) {
 	if t.worker.Truthy() {
 		t.worker.Call("postMessage", message)
 	}
+	for _, m := range t.mates {
+		m.worker.Call("postMessage", message)
+	}
+}
+
+// hold pauses the tab while the person's settings say so, or lets it go on.
+func (t *worker) hold() {
+	held := t.page.Settings.Held(!t.host.visible, t.host.battery)
+	if held == t.page.Held {
+		return
+	}
+	t.page.Held = held
+	t.halt()
+}
+
+// halt tells the workers whether they are to pause.
+func (t *worker) halt() {
+	kind := "resume"
+	if t.page.Paused || t.page.Held {
+		kind = "pause"
+	}
+	t.tell(map[string]any{"type": kind})
 }
 
 func (t *worker) pause(on bool) {
@@ -239,11 +327,7 @@ func (t *worker) pause(on bool) {
 	}
 	t.page.Pause(on)
 	t.memory.pause(on)
-	kind := "resume"
-	if on {
-		kind = "pause"
-	}
-	t.tell(map[string]any{"type": kind})
+	t.halt()
 }
 
 // leave tells the worker to say goodbye, and ends it when it has, or has not in
@@ -278,6 +362,11 @@ func (t *worker) end() {
 	t.serial++
 	t.worker.Call("terminate")
 	t.release()
+	for _, m := range t.mates {
+		m.worker.Call("terminate")
+		m.message.Release()
+	}
+	t.mates = nil
 	t.worker = js.Undefined()
 	t.ready, t.joining, t.waiting, t.forgetting = false, false, nil, false
 }

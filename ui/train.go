@@ -1,13 +1,19 @@
 package ui
 
-// Train is this tab's part in the training: its state, its buttons, its numbers.
-// Every element is always there and hidden when not wanted: the renderer matches
-// elements by position, and a button must not turn into another under a finger.
-//
-// What a button does is in its data-action, to which one listener for the whole
-// page answers (actions_js.go), rather than in Vugu's @click: that copies every
-// property of the event and of the button, with all its layout, into Go, which
-// takes 40 to 65 ms the first time and shows as a long task.
+import (
+	"cmp"
+	"math"
+	"strconv"
+	"strings"
+
+	"fedtab/api"
+	"fedtab/tab"
+)
+
+// Train is this tab's part in the training: how good the model is, what happens now, the
+// buttons, and who else is here. Every element is always there and hidden when not
+// wanted: the renderer matches elements by position, and a button must not turn into
+// another under a finger.
 type Train struct {
 	Page *Page
 }
@@ -17,13 +23,6 @@ func (c *Train) pauseAction() string {
 		return "resume"
 	}
 	return "pause"
-}
-
-func (c *Train) participantTitle() string {
-	if c.Page.Local.Participants > 1 {
-		return c.Page.say("participant.several")
-	}
-	return c.Page.say("participant")
 }
 
 // done and total are the progress bar's value and maximum; the bar is empty
@@ -36,3 +35,268 @@ func (c *Train) done() int {
 }
 
 func (c *Train) total() int { return max(1, c.Page.Local.Total) }
+
+// scored reports whether the model has been evaluated.
+func (c *Train) scored() bool { return c.score() != "" }
+
+// score is how good the newest model is: accuracy, or the typical error of a regression.
+func (c *Train) score() string {
+	p := c.Page
+	accuracy, rmse := p.Task.TestAccuracy, p.rmse()
+	if r := p.Local.Run; r != nil && p.Taking() && r.Evaluated > p.Task.Evaluated && r.TestAccuracy != nil {
+		accuracy = r.TestAccuracy // a hidden page has no events
+	}
+	switch {
+	case p.Task.Numbers() && rmse != nil:
+		return p.amount(rmse)
+	case !p.Task.Numbers() && accuracy != nil:
+		return p.Lang.Percent(*accuracy, 1)
+	}
+	return ""
+}
+
+func (c *Train) scoreWords() string {
+	if c.Page.Task.Numbers() {
+		return c.Page.say("score.error")
+	}
+	return c.Page.say("score.accuracy")
+}
+
+// rmse is the typical error of a regression on the test examples, nil while unknown.
+func (p *Page) rmse() *float64 {
+	if p.Task.Evaluation == nil {
+		return nil
+	}
+	return p.Task.Evaluation.RMSE
+}
+
+// Size of the sparkline, in units of its own.
+const (
+	sparkWidth  = 100.
+	sparkHeight = 30.
+	sparkPoints = 60
+)
+
+// spark is the curve as the points of a line: accuracy, or the error of a regression.
+func (c *Train) spark() string {
+	value := accuracyOf
+	if c.Page.Task.Numbers() {
+		value = errorOf
+	}
+	_, y := c.Page.Series(value)
+	if len(y) < 2 {
+		return ""
+	}
+	if n := len(y); n > sparkPoints {
+		thin := make([]float64, sparkPoints)
+		for i := range thin {
+			thin[i] = y[i*(n-1)/(sparkPoints-1)]
+		}
+		y = thin
+	}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, v := range y {
+		low, high = min(low, v), max(high, v)
+	}
+	if high == low {
+		high++
+	}
+	var b strings.Builder
+	for i, v := range y {
+		px := sparkWidth * float64(i) / float64(len(y)-1)
+		py := 1 + (sparkHeight-2)*(1-(v-low)/(high-low))
+		b.WriteString(strconv.FormatFloat(px, 'f', 1, 64) + "," + strconv.FormatFloat(py, 'f', 1, 64) + " ")
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// step is one of a round's steps for this tab.
+type step struct {
+	words, look string
+	current     any // "step" for that which happens now
+}
+
+// stepID is the id of a step's element.
+func stepID(i int) string { return "step-" + strconv.Itoa(i) }
+
+func (c *Train) expanded() string { return strconv.FormatBool(c.Page.Open["effort"]) }
+
+// timeline is a round as this tab goes through it.
+func (c *Train) timeline() []step {
+	p, l := c.Page, &c.Page.Local
+	now := map[tab.Activity]int{tab.Downloading: 1, tab.Training: 2, tab.Packing: 3, tab.Sending: 3}[l.Activity]
+	words := []string{p.say("step.wait"), p.say("step.download"), p.say("step.train"), p.say("step.send")}
+	switch {
+	case now == 0 && p.Task.Phase == api.Waiting:
+		words[0] = sentence(p.waitingFor())
+	case now == 1 && l.Transfer != nil && l.Transfer.Total > 0:
+		words[1] = p.say("step.download.share", p.Lang.Percent(float64(l.Transfer.Done)/float64(l.Transfer.Total), 0))
+	case now == 2 && l.Total > 0:
+		words[2] = p.say("step.train.share", p.Lang.Percent(float64(c.done())/float64(l.Total), 0))
+	case now == 3 && l.Transfer != nil && l.Transfer.Up && l.Transfer.Total > 0:
+		words[3] = p.say("step.send.share", p.Lang.Percent(float64(l.Transfer.Done)/float64(l.Transfer.Total), 0))
+	case now == 3 && l.Activity == tab.Packing:
+		words[3] = p.say("step.pack")
+	}
+	steps := make([]step, len(words))
+	for i, w := range words {
+		steps[i].words = w
+		switch {
+		case i < now:
+			steps[i].look = "over"
+		case i == now:
+			steps[i].look, steps[i].current = "now", "step"
+		}
+	}
+	return steps
+}
+
+// timeWords says how long the round and the run will take still.
+func (c *Train) timeWords() string {
+	p := c.Page
+	if p.Over() || p.Stage == StageStopped {
+		return ""
+	}
+	var parts []string
+	if due := p.Local.Due; due != nil && p.Working() && *due > 0 {
+		parts = append(parts, p.say("time.round", p.about(*due)))
+	}
+	if left := p.Task.SecondsLeft; left != nil {
+		parts = append(parts, p.say("time.run", p.about(*left)))
+	}
+	return sentences(parts...)
+}
+
+// OutcomeWords says what has become of this tab's last answer, where that was not simply
+// taken, why, and what to do; empty otherwise.
+func (p *Page) OutcomeWords() string {
+	o := &p.Local.Outcome
+	if !p.Taking() {
+		return ""
+	}
+	switch o.Kind {
+	case tab.Late:
+		return p.say("outcome.late", o.Round)
+	case tab.Rejected:
+		return p.say("outcome.rejected", o.Round, p.outcomeWhy())
+	case tab.Abandoned:
+		return p.say("outcome.abandoned", o.Round, p.outcomeWhy())
+	case tab.Failed:
+		return p.say("outcome.failed", o.Round, p.outcomeWhy())
+	}
+	return ""
+}
+
+func (p *Page) outcomeWhy() string {
+	o := &p.Local.Outcome
+	return p.phrase(cmp.Or(o.Detail, o.Reason))
+}
+
+func (c *Train) outcomeLook() string {
+	if c.Page.Local.Outcome.Kind == tab.Late {
+		return "note"
+	}
+	return "warning"
+}
+
+// PartWords says what this tab has given to the model; empty before its first
+// contribution.
+func (p *Page) PartWords() string {
+	l := &p.Local
+	switch {
+	case l.Contributions == 0 && l.Connection == tab.Left && l.BytesUp > 0:
+		return p.say("part.none")
+	case l.Contributions == 0:
+		return ""
+	}
+	return p.say("part", l.Contributions, l.Trained)
+}
+
+func (c *Train) joinNote() string {
+	p := c.Page
+	switch {
+	case !p.HasData():
+		return p.say("join.note.data")
+	case p.Local.Connection == tab.Left && p.Local.Contributions > 0:
+		return p.say("join.note.again")
+	}
+	return p.say("join.note")
+}
+
+// shownDots is how many participants are shown as dots.
+const shownDots = 60
+
+func (c *Train) peopleWords() string {
+	n := c.Page.Task.Participants
+	switch {
+	case n == 0:
+		return c.Page.say("people.none")
+	case n > shownDots:
+		return c.Page.say("people.more", n, shownDots)
+	}
+	return c.Page.say("people", n)
+}
+
+// dots are the participants that are here: those of this tab, and those that were in the
+// newest round.
+func (c *Train) dots() []string {
+	p := c.Page
+	n := min(p.Task.Participants, shownDots)
+	lit, mine := 0, 0
+	if k := len(p.Rounds); k > 0 {
+		lit = p.Rounds[k-1].Participants
+	}
+	if p.Working() {
+		mine = max(1, p.Local.Participants)
+	}
+	looks := make([]string, n)
+	for i := range looks {
+		switch {
+		case i < mine && i < lit:
+			looks[i] = "mine-lit"
+		case i < mine:
+			looks[i] = "mine"
+		case i < lit:
+			looks[i] = "lit"
+		}
+	}
+	return looks
+}
+
+// thanks is what a person reads when the training is over.
+func (c *Train) thanks() string {
+	p := c.Page
+	if p.Local.Contributions > 0 {
+		return p.say("thanks")
+	}
+	return p.say("thanks.others")
+}
+
+func (c *Train) forgetWords() string {
+	if c.Page.Forgetting {
+		return c.Page.say("leave.forget.sure")
+	}
+	return c.Page.say("leave.forget")
+}
+
+func (c *Train) effortWords() string {
+	return c.Page.say("effort.share", c.Page.Lang.Percent(float64(c.Page.Effort)/100, 0))
+}
+
+// manyCores reports whether there is a choice of cores: tasks with own data train with
+// one, whose rows count once.
+func (c *Train) manyCores() bool { return c.Page.MaxCores > 1 && c.Page.schema() == nil }
+
+// cores are the numbers of cores that can be chosen.
+func (c *Train) cores() []int {
+	all := make([]int, max(1, min(c.Page.MaxCores, maxCores)))
+	for i := range all {
+		all[i] = i + 1
+	}
+	return all
+}
+
+func (c *Train) coresWords() string { return c.Page.say("cores.note", max(1, c.Page.Cores)) }
+
+// maxCores is how many cores a tab may use.
+const maxCores = 16

@@ -15,9 +15,22 @@ import (
 // the tab takes no part.
 func (p *Page) State() string { return p.state(true) }
 
-// Announcement is State without the parts that change all the time. Screen
-// readers are told of it, so it must not change many times a second.
-func (p *Page) Announcement() string { return p.state(false) }
+// Announcement is what screen readers are told: that the tab has joined, every tenth of
+// the way, and whatever else changes the state, but not every step of every round.
+func (p *Page) Announcement() string {
+	if !p.Working() || p.Held || p.NoData() || p.Local.Activity == tab.Paused {
+		return p.state(false)
+	}
+	done := 0.
+	if p.Task.Progress != nil {
+		done = *p.Task.Progress
+	}
+	const tenths = 10
+	if tenth := int(done * tenths); tenth > 0 {
+		return p.say("announce.progress", p.Lang.Percent(float64(tenth)/tenths, 0))
+	}
+	return p.say("announce.joined")
+}
 
 func (p *Page) state(exact bool) string {
 	switch p.Stage {
@@ -57,6 +70,9 @@ func (p *Page) running(exact bool) string {
 		// below
 	default:
 		return p.say("state.connecting")
+	}
+	if p.Held && !p.Paused {
+		return p.say("state.held")
 	}
 	if p.Paused || l.Activity == tab.Paused {
 		return p.say("state.paused")
@@ -153,9 +169,9 @@ func (p *Page) watching() string {
 }
 
 func (p *Page) finished() string {
-	rounds := p.Task.Round
+	rounds := p.Task.Version
 	if n := len(p.Rounds); n > 0 {
-		rounds = p.Rounds[n-1].Round
+		rounds = max(rounds, p.Rounds[n-1].Round)
 	}
 	words := p.say("finished")
 	if e := p.Task.Evaluation; e != nil && e.RMSE != nil {
@@ -260,7 +276,7 @@ func (p *Page) Title() string {
 	case p.Stage == StageAbsent && !p.Over():
 		return p.say("title")
 	}
-	return p.say("title.state", p.Announcement())
+	return p.say("title.state", p.state(false))
 }
 
 // ModelWords describes the model that is trained.

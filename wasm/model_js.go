@@ -91,14 +91,12 @@ func (w *worker) file(m *tab.Model, message js.Value) []byte {
 		m.Error = tab.NoEncoding
 		return nil
 	}
-	write := x.Safetensors
-	switch m.Format {
-	case "":
-		m.Format = "safetensors"
-	case "onnx":
-		write = x.ONNX
+	write := writers[m.Format]
+	if write == nil {
+		m.Error = tab.NoFormat
+		return nil
 	}
-	content, err := write()
+	content, err := write(x)
 	if err != nil {
 		m.Error, m.Detail = tab.NoFile, err.Error()
 		return nil

@@ -2,7 +2,10 @@
 
 package main
 
-import "fedtab/learn/data"
+import (
+	"fedtab/learn/data"
+	"fedtab/learn/export"
+)
 
 // own is the tab's own data in the program of the first load, which reads none: tasks
 // that want data are trained by the program with the readers.
@@ -11,6 +14,12 @@ type own struct {
 	queue  *queue
 	schema *data.Schema
 	data   *data.Own
+}
+
+// writers make files of models, by their format. ONNX is left to the program with the
+// readers, and to the coordinator.
+var writers = map[string]func(*export.Model) ([]byte, error){
+	"safetensors": (*export.Model).Safetensors,
 }
 
 // job is work that waits for the browser: none here.

@@ -2,7 +2,16 @@
 
 package main
 
-import "fedtab/tab"
+import (
+	"fedtab/learn/export"
+	"fedtab/tab"
+)
+
+// writers make files of models, by their format.
+var writers = map[string]func(*export.Model) ([]byte, error){
+	"safetensors": (*export.Model).Safetensors,
+	"onnx":        (*export.Model).ONNX,
+}
 
 // personal trains a participant's personal model, or hands it to the page as a file.
 func (h *scheduler) personal(w *worker, c ownCommand) {

@@ -79,6 +79,7 @@ type worker struct {
 	bye        *protocol.Bye
 	sending    int64           // bytes of the answer that was sent last; 0: they have left
 	due        time.Time       // of the newest order; zero: none
+	hurry      *time.Timer     // after which that order waits for no more shards; nil: none was set
 	past       client.Progress // of a client that is no more
 
 	fetching map[uint32]int // shards under way, as 0, or that wait, by the number of their pause
@@ -356,19 +357,22 @@ func (w *worker) moved(e tab.Entry) {
 	w.account.Add(e)
 }
 
-// ordered notes when an order is due. Once a quarter of that time is over, training
+// ordered notes when an order is due. Once half of that time is over, training
 // begins with the shards that are there.
 func (w *worker) ordered(o *protocol.Order) {
 	if o.Order >= protocol.EnquiryOrders {
 		return
 	}
 	w.due = time.Time{}
+	if w.hurry != nil {
+		w.hurry.Stop()
+	}
 	if w.trouble.failures >= stubborn {
 		w.client.MakeDo()
 	}
 	if left := time.Duration(o.Deadline) * time.Millisecond; left > 0 {
 		w.due = time.Now().Add(left)
-		time.AfterFunc(left/4, func() { w.queue.put(orderHurries{o.Order}) })
+		w.hurry = time.AfterFunc(left/2, func() { w.queue.put(orderHurries{o.Order}) })
 	}
 }
 

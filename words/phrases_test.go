@@ -11,7 +11,7 @@ func in(phrases string) *Language {
 	if !strings.Contains(phrases, "number.decimal") {
 		phrases = "number.decimal = ,\nnumber.group = .\n" + phrases
 	}
-	return &Language{load: loader(phrases)}
+	return &Language{load: loader(&phrases)}
 }
 
 func TestPhrase(t *testing.T) {

@@ -29,18 +29,16 @@ type file struct {
 var (
 	//go:embed en.txt
 	englishText string
-	//go:embed de.txt
-	germanText string
 
-	english = &Language{Code: "en", Name: "English", load: loader(englishText)}
-	german  = &Language{Code: "de", Name: "Deutsch", load: loader(germanText)}
+	english = &Language{Code: "en", Name: "English", load: loader(&englishText)}
+	german  = &Language{Code: "de", Name: "Deutsch", load: loader(&germanText)}
 )
 
 // loader returns a function that parses a file the first time that it is called: the
 // page uses one language, and English where that lacks a key.
-func loader(text string) func() *file {
+func loader(text *string) func() *file {
 	return sync.OnceValue(func() *file {
-		f, err := parse(text)
+		f, err := parse(*text)
 		if err != nil {
 			panic("words: " + err.Error())
 		}

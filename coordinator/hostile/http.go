@@ -219,6 +219,11 @@ func sites() (cases []Case) {
 	measured("unfinished bodies", "300 connections announce a request's body of 1 MB and send nothing", true, crowd(300, unfinished))
 	measured("pipelined pages", "300 connections ask for pages of rounds and read nothing", true, crowd(300, pages))
 	measured("pipelined models", "300 connections ask for models of 6.6 MB and read nothing", true, crowd(300, models))
+	measured("pipelined pictures, codes and versions", "300 connections ask for pictures of the data, QR codes and lists of versions, and read nothing", true, func(t *T) {
+		crowd(100, pipeline("/api/tasks/TASK/picture.png"))(t)
+		crowd(100, pipeline("/qr.svg?path=t/TASK"))(t)
+		crowd(100, pipeline("/api/tasks/TASK/versions"))(t)
+	})
 	measured("a flood of requests", "16 connections fetch pages of rounds without pause", true, crowd(16, requests))
 	measured("all together", "unfinished bodies, pipelined pages and models, event streams and requests, from five addresses", false, func(t *T) {
 		crowd(100, unfinished)(t)

@@ -27,7 +27,9 @@ import (
 // field, converts types silently, and drops the lines.
 type decoder struct {
 	places
-	root     *Task
+	what     string        // kind of the file, for messages: "task"
+	into     reflect.Value // struct that is filled
+	root     *Task         // the same, of a task file
 	schemes  strategy.Registry
 	settings map[string]any  // of the strategy section, by key, until its scheme is known
 	broken   map[string]bool // paths whose value could not be read
@@ -61,7 +63,7 @@ func (d *decoder) document(text []byte) bool {
 	}
 	switch {
 	case len(text) > MaxFile:
-		return refuse(0, "is larger than %d bytes, want a task file (the shipped ones have about 1000)", MaxFile)
+		return refuse(0, "is larger than %d bytes, want a %s file (those of tasks that ship have about 1000)", MaxFile, d.what)
 	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
 		return refuse(1, "begins with a byte order mark, want plain UTF-8 without one")
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
@@ -77,7 +79,7 @@ func (d *decoder) document(text []byte) bool {
 	if err == nil && len(doc.Content) == 1 {
 		err = yd.Decode(&more)
 		if err == nil {
-			return refuse(more.Line, "a second YAML document begins, want one task per file")
+			return refuse(more.Line, "a second YAML document begins, want one %s per file", d.what)
 		}
 		if errors.Is(err, io.EOF) {
 			err = nil
@@ -85,7 +87,7 @@ func (d *decoder) document(text []byte) bool {
 	}
 	switch {
 	case errors.Is(err, io.EOF):
-		return refuse(0, "is empty, want a task with the fields %s", strings.Join(names(reflect.TypeFor[Task]()), ", "))
+		return refuse(0, "is empty, want a %s with the fields %s", d.what, strings.Join(names(d.into.Type()), ", "))
 	case err != nil:
 		if line := tabLine(text); line > 0 {
 			return refuse(line, "is indented with a tab, want spaces (YAML allows no tabs there)")
@@ -94,7 +96,7 @@ func (d *decoder) document(text []byte) bool {
 		return refuse(line, "is not YAML: %s", message)
 	}
 	top := doc.Content[0]
-	d.value(top, reflect.ValueOf(d.root).Elem(), "", origin{line: top.Line})
+	d.value(top, d.into, "", origin{line: top.Line})
 	return !d.broken[""]
 }
 
@@ -158,7 +160,7 @@ func (d *decoder) set(arg string) {
 		return
 	}
 	base := defaults()
-	v, def := reflect.ValueOf(d.root).Elem(), reflect.ValueOf(&base).Elem()
+	v, def := d.into, reflect.ValueOf(&base).Elem()
 	parent, key := "", "" // key is that of a strategy's setting
 	for name := range strings.SplitSeq(path, ".") {
 		if v.Kind() != reflect.Struct || key != "" {

@@ -132,10 +132,8 @@ func Parse(name string, text []byte, sets ...string) (*Task, error) {
 // ParseWith is Parse with the given registry of schemes.
 func ParseWith(schemes strategy.Registry, name string, text []byte, sets ...string) (*Task, error) {
 	t := defaults()
-	d := &decoder{
-		places: places{name, map[string]origin{}}, root: &t, broken: map[string]bool{},
-		schemes: schemes, settings: map[string]any{},
-	}
+	d := newDecoder(name, "task", &t)
+	d.root, d.schemes, d.settings = &t, schemes, map[string]any{}
 	if d.document(text) {
 		for _, s := range sets {
 			d.set(s)

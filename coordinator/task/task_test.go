@@ -208,7 +208,7 @@ func TestRefusedFile(t *testing.T) {
 		{"binary", "name: x\n\x00\x01\x02", "x.yaml:2: is not text in UTF-8"},
 		{"Latin-1", "name: x\ntitle: caf\xe9\n", "x.yaml:2: is not text in UTF-8"},
 		{"tab", "name: x\nmodel:\n\tkind: mlp\n", "x.yaml:3: is indented with a tab, want spaces (YAML allows no tabs there)"},
-		{"huge", minimal + "#" + strings.Repeat(" ", MaxFile), "x.yaml: is larger than 1048576 bytes, want a task file (the shipped ones have about 1000)"},
+		{"huge", minimal + "#" + strings.Repeat(" ", MaxFile), "x.yaml: is larger than 1048576 bytes, want a task file (those of tasks that ship have about 1000)"},
 		{"two documents", minimal + "---\n" + minimal, "x.yaml:6: a second YAML document begins, want one task per file"},
 		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: adversaries, compress, data, description, devices, download, eval_every, evaluate, join, model, name, optimiser, seed, stop, strategy, title)"},
 	} {

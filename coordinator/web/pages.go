@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fedtab/api"
+	"fedtab/coordinator/organiser"
 	"fedtab/static"
 	"fedtab/ui"
 	"fedtab/words"
@@ -20,7 +21,8 @@ import (
 // Pages renders the pages that people see, as the page's program will draw them: the
 // same components, from the same view (docs/adr/0013).
 type Pages struct {
-	frame *static.Frame
+	frame     *static.Frame
+	organiser *organiser.Source
 
 	mu    sync.Mutex
 	cache map[string]*rendered // newest, by address and language
@@ -29,6 +31,7 @@ type Pages struct {
 // rendered is a page and what it was rendered from.
 type rendered struct {
 	view     []byte
+	by       *organiser.Organiser
 	at       time.Time
 	document *static.Document
 }
@@ -36,9 +39,9 @@ type rendered struct {
 // stale is how old a rendering may be: the program brings a page up to date.
 const stale = 250 * time.Millisecond
 
-// NewPages returns the pages in their frame.
-func NewPages(frame *static.Frame) *Pages {
-	return &Pages{frame: frame, cache: map[string]*rendered{}}
+// NewPages returns the pages of an organiser in their frame.
+func NewPages(frame *static.Frame, organiser *organiser.Source) *Pages {
+	return &Pages{frame: frame, organiser: organiser, cache: map[string]*rendered{}}
 }
 
 // rootOf leads from a path to the root, relative.
@@ -152,7 +155,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 		return
 	}
 	w.Header().Add("Vary", "Accept-Language, Cookie")
-	v.Root = rootOf(r.URL.Path)
+	v.Root, v.Organiser = rootOf(r.URL.Path), s.pages.organiser.Current().Name
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)
 	b = append(b, encode(s.cards())...)
@@ -170,10 +173,10 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 
 // document renders a view, unless that was rendered last.
 func (p *Pages) document(path string, l *words.Language, view []byte) (*static.Document, error) {
-	key := l.Code + " " + path
+	key, by := l.Code+" "+path, p.organiser.Current()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c := p.cache[key]; c != nil && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
+	if c := p.cache[key]; c != nil && c.by == by && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
 		return c.document, nil
 	}
 	var o map[string]any
@@ -188,12 +191,12 @@ func (p *Pages) document(path string, l *words.Language, view []byte) (*static.D
 	}
 	html, err := p.frame.HTML(static.Framed{
 		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Description(),
-		Page: template.HTML(body.String()), View: json.RawMessage(view), Words: l,
+		Page: template.HTML(body.String()), View: json.RawMessage(view), Words: l, By: byline(by, l.Code),
 	})
 	if err != nil {
 		return nil, err
 	}
-	c := &rendered{view, time.Now(), static.NewDocument(html)}
+	c := &rendered{view, by, time.Now(), static.NewDocument(html)}
 	switch page.Kind {
 	case ui.AbsentKind: // there are as many of these as anyone can think of
 	case ui.ScreenKind: // its address is that by which the reader reaches it
@@ -201,6 +204,15 @@ func (p *Pages) document(path string, l *words.Language, view []byte) (*static.D
 		p.cache[key] = c
 	}
 	return c.document, nil
+}
+
+// byline is what the frame says of the organiser in a language.
+func byline(o *organiser.Organiser, language string) static.By {
+	b := static.By{Name: o.Name, Contact: o.Contact.Text, ContactURL: o.Contact.URL, Privacy: o.Privacy(language), Style: o.Style.Address()}
+	if o.Logo != nil {
+		b.Logo = o.Logo.Address()
+	}
+	return b
 }
 
 // cards are the entries of /api/tasks.

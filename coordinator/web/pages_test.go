@@ -25,7 +25,7 @@ func pagesOf(t *testing.T, studies ...*Study) *httptest.Server {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s := httptest.NewServer(New(studies, hub.New(nil, hub.DefaultLimits(), log), NewPages(frame), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
+	s := httptest.NewServer(New(studies, hub.New(nil, hub.DefaultLimits(), log), NewPages(frame, nobody(t)), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
 	t.Cleanup(s.Close)
 	return s
 }

@@ -1,0 +1,13 @@
+package words
+
+// germanText is not in the tab's program, which loads it where it is read: it would be a
+// fiftieth of the first load.
+var germanText string
+
+// Load takes in the file of the language with a code, before its first use. English is
+// there, and needs none.
+func Load(code, file string) {
+	if code == german.Code {
+		germanText = file
+	}
+}
