@@ -48,7 +48,15 @@ window.fedtab = (() => {
 
 	const simd = WebAssembly.validate(simdModule);
 	const worker = new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
-	const tell = (message, transfer = []) => worker.postMessage(message, transfer);
+	let greeted = false;
+	const early = []; // what a person has done before the page was parsed
+	const tell = (message, transfer = []) => {
+		if (greeted) {
+			worker.postMessage(message, transfer);
+		} else {
+			early.push([message, transfer]);
+		}
+	};
 
 	// storage returns what a store of the browser keeps for fedtab, empty where the
 	// browser allows none.
@@ -81,8 +89,10 @@ window.fedtab = (() => {
 
 	// The program is told of the page before anything else.
 	addEventListener("DOMContentLoaded", () => {
+		greeted = true;
 		tell({
 			type: "hello",
+			build: words.build,
 			address: location.href,
 			hash: location.hash,
 			kind: words.kind,
@@ -97,6 +107,10 @@ window.fedtab = (() => {
 			session: storage("sessionStorage"),
 			local: storage("localStorage"),
 		});
+		early.splice(0).forEach((of) => tell(...of));
+		if (!navigator.onLine) {
+			notice(words.wordsOffline, false);
+		}
 	});
 	addEventListener("hashchange", () => tell({ type: "hash", hash: location.hash, address: location.href }));
 	document.addEventListener("visibilitychange", () => tell({ type: "visibility", state: document.visibilityState }));
@@ -156,6 +170,36 @@ window.fedtab = (() => {
 			locking = true;
 			lock = await navigator.wakeLock.request("screen").catch(() => undefined); // low battery, for instance
 			locking = false;
+		}
+	}
+
+	// notice shows a sentence above the page; an empty one hides it.
+	function notice(text, reload) {
+		const box = byId("notice");
+		box.hidden = !text;
+		box.firstElementChild.textContent = text;
+		box.lastElementChild.hidden = !reload;
+	}
+
+	// The service worker makes the page open without a network. What it needs is fetched
+	// once the page is at rest.
+	const keeper = isSecureContext ? navigator.serviceWorker : undefined;
+	let used = []; // what the page's worker has loaded
+
+	async function register() {
+		await keeper.register(words.worker + (simd ? "" : "?scalar"));
+		const { active } = await keeper.ready;
+		used.push(...performance.getEntriesByType("resource").map((entry) => entry.name));
+		active.postMessage({ address: location.href, used });
+	}
+
+	// forget removes what the service worker keeps.
+	async function forget() {
+		const registration = await keeper?.getRegistration();
+		if (registration) {
+			const names = await caches.keys();
+			await Promise.all(names.filter((name) => name.startsWith("fedtab " + registration.scope + " ")).map((name) => caches.delete(name)));
+			await registration.unregister();
 		}
 	}
 
@@ -250,7 +294,18 @@ window.fedtab = (() => {
 		take: () => fedtab.camera.take(),
 		draw: ({ label }) => fedtab.drawing.add(label),
 		erase: () => fedtab.drawing.clear(),
-		forget: () => fedtab.forget(),
+		forget: () => {
+			fedtab.forget();
+			forget().catch(() => {}); // there is nothing that is kept
+		},
+		notice: ({ text, reload }) => notice(text, reload),
+		used: ({ files }) => {
+			used = files;
+			const begin = () => register().catch(() => {}); // the page works without
+			if (keeper) {
+				window.requestIdleCallback ? requestIdleCallback(begin) : setTimeout(begin, 1000);
+			}
+		},
 		exit: ({ detail }) => {
 			console.error(detail);
 			trouble(drawn ? words.wordsCrashed : words.wordsUnloaded.replace("{0}", detail), true);
@@ -261,6 +316,73 @@ window.fedtab = (() => {
 		event.preventDefault?.();
 		trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
 	};
+
+	// Pages that only tell: the coordinator draws them, again and again
+
+	// become gives an element and what is in it the form of another, and leaves what is
+	// the same, the keyboard's focus above all.
+	function become(old, next) {
+		if (old.nodeName !== next.nodeName) {
+			old.replaceWith(next);
+			return;
+		}
+		if (old.nodeType === Node.TEXT_NODE) {
+			if (old.data !== next.data) {
+				old.data = next.data;
+			}
+			return;
+		}
+		for (const { name } of [...old.attributes]) {
+			if (!next.hasAttribute(name)) {
+				old.removeAttribute(name);
+			}
+		}
+		for (const { name, value } of next.attributes) {
+			if (old.getAttribute(name) !== value) {
+				old.setAttribute(name, value);
+			}
+		}
+		const [was, is] = [[...old.childNodes], [...next.childNodes]];
+		was.forEach((child, i) => is[i] ? become(child, is[i]) : child.remove());
+		old.append(...is.slice(was.length));
+	}
+
+	// here marks the card of the task that this tab takes part in.
+	function here() {
+		const card = document.querySelector(`.card[data-task="${storage("sessionStorage")["fedtab.task"] ?? ""}"]`);
+		if (card) {
+			card.classList.add("mine");
+			card.querySelector(".here").hidden = false;
+			const go = card.querySelector("[data-go]");
+			go.firstChild.textContent = go.dataset.go;
+		}
+	}
+
+	const tellEvery = { home: 5000, screen: 2000 }[words.kind]; // ms
+
+	async function tellAgain() {
+		if (document.visibilityState === "visible") {
+			try {
+				const answer = await fetch(location.href, { cache: "no-cache" });
+				const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+				become(byId("page"), next.getElementById("page"));
+				if (next.documentElement.dataset.build !== words.build) {
+					location.reload(); // the coordinator has other scripts now
+				}
+				here();
+			} catch {
+				byId("lost").hidden = false; // the next view hides it
+			}
+		}
+		setTimeout(tellAgain, tellEvery);
+	}
+
+	if (tellEvery) {
+		addEventListener("DOMContentLoaded", () => {
+			here();
+			setTimeout(tellAgain, tellEvery);
+		});
+	}
 
 	// What a person does
 

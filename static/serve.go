@@ -56,6 +56,7 @@ var types = map[string]string{
 	".svg":  "image/svg+xml",
 	".txt":  "text/plain; charset=utf-8",
 	".wasm": "application/wasm",
+	".png":  "image/png",
 }
 
 // Handler serves the files of the page. Other paths get 404.
@@ -72,7 +73,7 @@ func handler(files fs.FS) http.Handler {
 	m, err := readManifest(files)
 	s := &site{files: files, byPath: map[string]manifest.File{}, broken: err}
 	for _, f := range m.Files {
-		if f.Name != indexName {
+		if f.Name != indexName && f.Name != appName { // served by way of the frame
 			s.byPath["/"+f.Name] = f
 		}
 	}

@@ -5,11 +5,13 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -24,11 +26,15 @@ import (
 // not served as it is.
 const indexName = "index.html"
 
+// appName is the packed manifest by which browsers install the page as an app.
+const appName = "app.webmanifest"
+
 // Frame is what a page is put into: its head, header and footer (static/index.html).
 type Frame struct {
 	// Build names the files that the page loads: another build has another name.
 	Build    string
 	template *template.Template
+	app      map[string]any  // the manifest of the page as an app
 	files    map[string]bool // by path
 }
 
@@ -88,8 +94,15 @@ func openFrame(files fs.FS) (*Frame, error) {
 		return nil, fmt.Errorf("static: %w", err)
 	}
 	f := &Frame{Build: buildOf(m), template: t, files: map[string]bool{}}
+	app, err := fs.ReadFile(files, appName)
+	if err != nil {
+		return nil, fmt.Errorf("static: %w", err)
+	}
+	if err := json.Unmarshal(app, &f.app); err != nil {
+		return nil, fmt.Errorf("static: dist/"+appName+": %w", err)
+	}
 	for _, file := range m.Files {
-		f.files["/"+file.Name] = file.Name != indexName
+		f.files["/"+file.Name] = file.Name != indexName && file.Name != appName
 	}
 	return f, nil
 }
@@ -104,6 +117,19 @@ func (f *Frame) HTML(page Framed) ([]byte, error) {
 	err := f.template.Execute(&b, page)
 	return b.Bytes(), err
 }
+
+// App returns the manifest by which browsers install the page as an app of a name; empty
+// is fedtab.
+func (f *Frame) App(name string) ([]byte, error) {
+	app := maps.Clone(f.app)
+	if name != "" {
+		app["name"], app["short_name"] = name, name
+	}
+	return json.Marshal(app)
+}
+
+// AppType is the content type of App.
+const AppType = "application/manifest+json"
 
 // A Document is a page that is ready to be sent.
 type Document struct {

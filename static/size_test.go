@@ -15,6 +15,8 @@ var maxExtra = map[string]int{
 	"extra/charts.js":           2_000,
 	"extra/de.txt":              25_000,
 	"extra/pictures.js":         3_000,
+	"extra/icon-192.png":        4_000,
+	"extra/icon-512.png":        10_000,
 	"extra/uPlot.iife.min.js":   22_000,
 	"extra/readers.wasm":        1_150_000,
 	"extra/readers-scalar.wasm": 1_150_000,

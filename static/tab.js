@@ -3,6 +3,14 @@
 // page's worker compiles the program, and hands it to those that it makes.
 "use strict";
 
+// The page's language, and whether the browser lacks SIMD, as host.js has found out.
+const [language, scalar] = self.location.hash.slice(1).split(",");
+const page = self.name === "page";
+
+// The program downloads while the scripts do.
+const coming = page ? fetch(scalar ? "asset:fedtab-scalar.wasm" : "asset:fedtab.wasm") : undefined;
+coming?.catch(() => {}); // said below
+
 importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js");
 if (["own", "try"].includes(self.name)) {
 	importScripts("asset:extra/pictures.js");
@@ -30,14 +38,10 @@ if (["own", "try"].includes(self.name)) {
 		log.apply(console, words);
 	};
 
-	// The page's language, and whether the browser lacks SIMD, as host.js has found out.
-	const [language, scalar] = self.location.hash.slice(1).split(",");
-	const simd = !scalar;
-
-	// load compiles a program, while it downloads unless a proxy has changed the content
-	// type.
-	async function load(fast, scalar) {
-		const answer = await fetch(simd ? fast : scalar);
+	// compile compiles a program, while it downloads unless a proxy has changed the
+	// content type.
+	async function compile(coming) {
+		const answer = await coming;
 		if (!answer.ok) {
 			throw new Error("its program could not be loaded: the coordinator answered " + answer.status);
 		}
@@ -67,13 +71,35 @@ if (["own", "try"].includes(self.name)) {
 	// readers compiles the program that reads data and models, once it is wanted.
 	let reading;
 	function readers() {
-		reading ??= load("asset:extra/readers.wasm", "asset:extra/readers-scalar.wasm");
+		reading ??= compile(fetch(scalar ? "asset:extra/readers-scalar.wasm" : "asset:extra/readers.wasm"));
 		reading.catch(() => { reading = undefined; }); // another try may work
 		return reading;
 	}
 
 	// waiting are the messages that come before the page's program takes them.
 	const waiting = [];
+
+	// ahead is the worker that trains, where it is known to be wanted before the page's
+	// program runs: the tab took part before a reload, or Join is pressed already.
+	let ahead;
+
+	function prepareTraining(module) {
+		const wanted = (message) => message.type === "hello" && message.session["fedtab.task"] || message.type === "action" && message.action === "join";
+		if (!waiting.some(wanted) || waiting.some((message) => message.type === "action" && message.own)) {
+			return;
+		}
+		const worker = new Worker(self.location.href, { name: "train" });
+		worker.postMessage(module);
+		const early = []; // what it says before the program listens
+		worker.onmessage = (event) => early.push(event);
+		ahead = {
+			take() {
+				ahead = undefined;
+				setTimeout(() => early.forEach((event) => worker.onmessage?.(event)));
+				return worker;
+			},
+		};
+	}
 
 	// preparePage gives the program what it needs of a window, which Vugu's renderer
 	// calls, and the messages that have come so far.
@@ -82,7 +108,7 @@ if (["own", "try"].includes(self.name)) {
 		const parts = [];
 		Object.assign(self, {
 			window: self,
-			fedtabSimd: simd,
+			fedtabSimd: !scalar,
 			eval: () => undefined, // Vugu evaluates its script, which is in the page
 			vuguSetEventHandler: () => undefined,
 			vuguSetCallbackHandler: () => undefined,
@@ -97,6 +123,9 @@ if (["own", "try"].includes(self.name)) {
 				waiting.splice(0).forEach((message) => receive(message));
 			},
 			fedtabWorker(role) {
+				if (role === "train" && ahead) {
+					return ahead.take();
+				}
 				const worker = new Worker(self.location.href, { name: role });
 				const program = role === "train" ? Promise.resolve(module) : readers();
 				program.then((m) => worker.postMessage(m), (error) => worker.onmessage?.({ data: { type: "exit", detail: error.message } }));
@@ -127,6 +156,9 @@ if (["own", "try"].includes(self.name)) {
 			// returned like any other, with its code.
 			async fetchJSON(address) {
 				const answer = await fetch(address, { headers: { Accept: "application/json" } });
+				if (answer.status === 404) {
+					return { code: "none" };
+				}
 				if (!answer.ok) {
 					const refusal = await answer.json().catch(() => null);
 					if (!refusal?.code) {
@@ -140,13 +172,14 @@ if (["own", "try"].includes(self.name)) {
 	}
 
 	try {
-		const page = self.name === "page";
 		if (page) {
 			self.onmessage = (event) => waiting.push(event.data);
 		}
-		const [module] = await (page ? Promise.all([load("asset:fedtab.wasm", "asset:fedtab-scalar.wasm"), texts().catch(() => {})]) : Promise.all([first()]));
+		const [module] = await (page ? Promise.all([compile(coming), texts().catch(() => {})]) : Promise.all([first()]));
 		if (page) {
 			preparePage(module);
+			prepareTraining(module);
+			postMessage({ type: "used", files: performance.getEntriesByType("resource").map((entry) => entry.name) });
 		}
 		const go = new Go();
 		let code = 0;

@@ -10,7 +10,7 @@ import (
 // lines of their own. A browser makes one text of two that are beside each other, so
 // that the program, which matches nodes by position, could not take over the HTML of
 // the coordinator in place.
-func build(env *vugu.BuildEnv, root *Root) *vugu.BuildResults {
+func build(env *vugu.BuildEnv, root vugu.Builder) *vugu.BuildResults {
 	results := env.RunBuild(root)
 	tidy(results, results.Out.Out[0])
 	return results

@@ -12,8 +12,8 @@ import (
 	"fedtab/protocol/invite"
 )
 
-// coordinator brings what the coordinator says over HTTP to the page: the list
-// of tasks, the shown task, and its stream of events.
+// coordinator brings what the coordinator says over HTTP to the page: the
+// shown task, and its stream of events.
 type coordinator struct {
 	page   *Page
 	loop   *loop
@@ -27,16 +27,13 @@ type coordinator struct {
 func (c *coordinator) start() {
 	c.page.Invite = c.memory.invite()
 	c.takeInvite()
-	switch {
-	case c.page.Kind == AbsentKind:
-	case c.page.Selected != "":
+	switch c.page.Kind {
+	case TaskKind:
 		c.open()
-	default:
+	case HomeKind:
 		if task := strings.TrimPrefix(c.host.hash, "#"); c.page.has(task) {
 			c.show(task) // an address of an older page
-			return
 		}
-		c.loadTasks()
 	}
 }
 
@@ -50,9 +47,7 @@ func (c *coordinator) show(task string) {
 // a stream takes one for good: with seven tabs listening, nothing would load.
 func (c *coordinator) look() {
 	switch {
-	case c.page.Kind == AbsentKind:
-	case c.page.Selected == "":
-		c.loadTasks()
+	case c.page.Kind != TaskKind:
 	case c.host.visible && !c.stream.Truthy():
 		c.open()
 	case !c.host.visible && c.stream.Truthy():
@@ -100,32 +95,6 @@ func (c *coordinator) invited(text string) bool {
 	return task == c.page.Selected
 }
 
-// listEvery is how often the list of tasks is brought up to date.
-const listEvery = 5 * time.Second
-
-func (c *coordinator) loadTasks() {
-	c.serial++
-	serial := c.serial
-	fetchJSON("api/tasks", func(v any, problem string) {
-		c.loop.do(func() {
-			if serial != c.serial || !c.host.visible {
-				return // look begins again
-			}
-			list, ok := v.([]any)
-			if !ok {
-				c.page.OnLink(LinkLost)
-				c.page.OnDoor(v)
-				c.again(c.loadTasks)
-				return
-			}
-			c.failed = 0
-			c.page.OnLink(LinkOpen)
-			c.page.OnTasks(list)
-			time.AfterFunc(listEvery, func() { c.loop.do(c.loadTasks) })
-		})
-	})
-}
-
 // again calls f after a pause that grows with the failures in a row.
 func (c *coordinator) again(f func()) {
 	pause := min(time.Second<<min(c.failed, 5), 20*time.Second)
@@ -169,6 +138,7 @@ func (c *coordinator) open() {
 		if c.stream.Get("readyState").Int() == closed {
 			c.serial++ // one retry for one stream
 			retry := c.serial
+			c.load(retry) // the task may be gone
 			c.again(func() {
 				if retry == c.serial {
 					c.open()
@@ -210,6 +180,8 @@ func (c *coordinator) load(serial int) {
 			o, ok := v.(map[string]any)
 			why, refused := refusalOf(o)
 			switch {
+			case refused && why.Code == "none":
+				c.page.Gone = true
 			case refused:
 				if !c.page.Loaded {
 					c.page.OnProblem(c.page.say("watch.task.later", c.page.phrase(why.Error)))

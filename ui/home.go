@@ -6,7 +6,9 @@ import (
 	"fedtab/api"
 )
 
-// Home is the cards of the tasks.
+// Home is the cards of the tasks. Like Screen and Absent it is drawn by the coordinator
+// alone, and is no part of the program: it has nothing that a person changes. host.js
+// fetches it again.
 type Home struct {
 	Page *Page
 }
@@ -41,14 +43,6 @@ func (c *Home) none() string {
 	return c.Page.say("home.none")
 }
 
-// look marks the task that this tab takes part in.
-func (c *Home) look(t api.Card) string {
-	if t.Name == c.Page.Mine {
-		return "card mine"
-	}
-	return "card"
-}
-
 // chips are what a card shows of data that is no picture.
 func (c *Home) chips(t api.Card) []string {
 	if len(t.Data.Columns) > 0 {
@@ -61,10 +55,7 @@ func (c *Home) chips(t api.Card) []string {
 func (c *Home) points(t api.Card) []string {
 	p := c.Page
 	var points []string
-	switch {
-	case t.Name == p.Mine:
-		points = append(points, p.say("card.mine"))
-	case t.Join == api.Invited:
+	if t.Join == api.Invited {
 		points = append(points, p.say("card.invite"))
 	}
 	switch {
@@ -107,15 +98,6 @@ func (c *Home) done(t api.Card) string {
 	}
 	return c.Page.say("card.rounds", t.Version)
 }
-
-func (c *Home) join(t api.Card) string {
-	if t.Name == c.Page.Mine {
-		return c.Page.say("card.go")
-	}
-	return c.Page.say("card.join")
-}
-
-func (c *Home) joinWords(t api.Card) string { return c.join(t) + ": " + c.words(t) }
 
 // resultWords says how good a model is on its test examples.
 func (p *Page) resultWords(accuracy, rmse *float64) string {

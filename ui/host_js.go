@@ -30,6 +30,7 @@ func (h *host) take(f func(kind string, m js.Value)) {
 func (h *host) begin(p *Page, m js.Value) {
 	h.address, h.hash, h.visible = str(m.Get("address")), str(m.Get("hash")), m.Get("visible").Bool()
 	h.memory = memory{host: h, session: strs(m.Get("session")), local: strs(m.Get("local"))}
+	p.Build = str(m.Get("build"))
 	p.Lang = words.Get(str(m.Get("language")))
 	p.Plain, p.Offline = !m.Get("secure").Bool(), !m.Get("online").Bool()
 	p.MaxCores = m.Get("cores").Int()

@@ -42,6 +42,9 @@ func Run() {
 
 	root := &Root{Page: page}
 	render := func(changed extent) {
+		if page.Kind != TaskKind {
+			return // there is nothing that a person changes
+		}
 		if changed == onlyNumbers {
 			view.numbers(page)
 			return
@@ -54,7 +57,7 @@ func Run() {
 		tab.keepAwake()
 		tab.prepare()
 		trying.look()
-		if tab.again != "" && page.Loaded && page.Kind == TaskKind {
+		if tab.again != "" && page.Loaded {
 			events.do(tab.rejoin)
 		}
 	}
@@ -65,7 +68,6 @@ func Run() {
 			events.do(func() {
 				host.begin(page, m)
 				tab.again = tab.memory.task()
-				page.Mine = tab.again
 				coordinator.start()
 			})
 			close(begun)

@@ -66,7 +66,8 @@ type Page struct {
 	Organiser string // who runs the coordinator; empty: it does not say
 	Metered   bool   // the device's network costs, or is to be spared
 	Offline   bool   // the browser has no network
-	Mine      string // the task that this tab takes part in, as it remembers
+	Build     string // identity of the page's files
+	Gone      bool   // the coordinator does not serve the shown task any more
 	Unfolded  bool   // while the tab takes part: what the person may ask before is shown
 
 	Settings
@@ -120,7 +121,7 @@ func (p *Page) Select(name string) {
 		p.BadInvite = false // what was opened with the page stays
 	}
 	p.Selected = name
-	p.Loaded = false
+	p.Loaded, p.Gone = false, false
 	p.Problem = ""
 	p.Task = Task{api.Task{Name: name}}
 	for _, t := range p.Tasks {
@@ -218,6 +219,7 @@ func (p *Page) OnTask(o map[string]any) {
 	}
 	next.Rounds, next.Curve = nil, nil
 	p.Task = Task{next}
+	p.Gone = false
 	p.OwnSchema = ownSchema(o)
 	p.Loaded = true
 	p.Problem = ""

@@ -1,6 +1,6 @@
 package ui
 
-// Root is the whole of what Vugu draws.
+// Root is a task's page, which the program draws.
 type Root struct {
 	Page *Page
 }

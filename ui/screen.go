@@ -58,12 +58,10 @@ func (c *Screen) result() string {
 	return c.Page.resultWords(t.TestAccuracy, nil)
 }
 
-// state says how far the training is, or why the screen does not know.
+// state says how far the training is.
 func (c *Screen) state() string {
 	p := c.Page
 	switch {
-	case p.Link == LinkLost:
-		return p.say("link.again", p.unlinked())
 	case p.Selected == "" || p.Over():
 		return ""
 	case p.Task.Phase == api.Waiting:

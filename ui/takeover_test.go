@@ -17,10 +17,8 @@ import (
 // coordinator's HTML has, node by node, what Vugu draws. Two texts beside each other
 // would become one, and all behind them be replaced.
 func TestTakeover(t *testing.T) {
-	home := &Page{Kind: HomeKind}
-	home.OnTasks([]any{map[string]any{"name": "a", "title": "A"}, map[string]any{"name": "b"}})
 	for name, p := range map[string]*Page{
-		"home": home, "no tasks": {Kind: HomeKind}, "absent": {Kind: AbsentKind}, "task": shown(t), "own pictures": ownShown(t),
+		"task": shown(t), "own pictures": ownShown(t),
 	} {
 		var b bytes.Buffer
 		if err := Write(&b, p); err != nil {

@@ -7,6 +7,7 @@ import "syscall/js"
 type view struct {
 	host        *host
 	title, said string
+	noted       string
 	drawn       int  // Page.drawing
 	begun       bool // the charts are there
 	written     []number
@@ -20,6 +21,10 @@ func (v *view) show(p *Page) {
 	if s := p.Announcement(); s != v.said {
 		v.said = s
 		v.host.tell(map[string]any{"type": "say", "text": s})
+	}
+	if text, reload := p.Notice(); text != v.noted {
+		v.noted = text
+		v.host.tell(map[string]any{"type": "notice", "text": text, "reload": reload})
 	}
 	v.written = p.numbers()
 	v.charts(p)

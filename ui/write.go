@@ -17,5 +17,18 @@ func Write(w io.Writer, p *Page) error {
 	if err != nil {
 		return err
 	}
-	return renderer.Render(build(env, &Root{Page: p}))
+	return renderer.Render(build(env, root(p)))
+}
+
+// root returns the component of a kind of page.
+func root(p *Page) vugu.Builder {
+	switch p.Kind {
+	case HomeKind:
+		return &Home{Page: p}
+	case ScreenKind:
+		return &Screen{Page: p}
+	case AbsentKind:
+		return &Absent{Page: p}
+	}
+	return &Root{Page: p}
 }

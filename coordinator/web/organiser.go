@@ -7,11 +7,22 @@ import (
 	"time"
 
 	"fedtab/coordinator/organiser"
+	"fedtab/static"
 )
 
 // siteStyle serves the organiser's colours.
 func (s *server) siteStyle(w http.ResponseWriter, r *http.Request) {
 	serveSite(w, r, "text/css; charset=utf-8", s.pages.organiser.Current().Style)
+}
+
+// app serves what a browser needs to install the page, by the organiser's name.
+func (s *server) app(w http.ResponseWriter, r *http.Request) {
+	content, err := s.pages.frame.App(s.pages.organiser.Current().Name)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, "%v", err)
+		return
+	}
+	serveSite(w, r, static.AppType, content)
 }
 
 // siteLogo serves the organiser's logo. Opened by itself it runs nothing, whatever is

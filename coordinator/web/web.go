@@ -93,6 +93,7 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 	mux.HandleFunc("GET /qr.svg", s.qr)
 	if pages != nil {
 		mux.HandleFunc("GET /site.css", s.siteStyle)
+		mux.HandleFunc("GET /app.webmanifest", s.app)
 		mux.HandleFunc("GET /logo.svg", s.siteLogo)
 		mux.HandleFunc("GET /logo.png", s.siteLogo)
 		mux.HandleFunc("GET /{$}", s.home)

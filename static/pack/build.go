@@ -150,6 +150,10 @@ func (c config) sources() (map[string]string, error) {
 		"wasm_exec.js":            filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),
 		"vugu.js":                 filepath.Join(trim(vugu), "domrender", "renderer-js-script.go"),
 		"extra/try.js":            filepath.Join(here, "extra", "try.js"),
+		"sw.js":                   filepath.Join(here, "sw.js"),
+		"app.webmanifest":         filepath.Join(here, "app.webmanifest"),
+		"extra/icon-192.png":      filepath.Join(here, "extra", "icon-192.png"),
+		"extra/icon-512.png":      filepath.Join(here, "extra", "icon-512.png"),
 	}, nil
 }
 

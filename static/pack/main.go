@@ -2,7 +2,7 @@
 // embeds: the WebAssembly of the page and of the worker, the scripts, the style
 // sheets and the page. All build flags of the WebAssembly are here.
 //
-// Every file but index.html gets a name with a hash of its content, so that it can be
+// Every file but index.html, sw.js and app.webmanifest gets a name with a hash of its content, so that it can be
 // cached as immutable. It is stored uncompressed, as gzip and as Brotli. Sources refer
 // to each other as asset:NAME; the packed files hold the hashed names. manifest.json
 // lists all files.

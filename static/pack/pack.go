@@ -144,6 +144,9 @@ func (n *namer) resolve(source string) (string, error) {
 		return name, nil
 	}
 	content, exists := n.content[source]
+	if source == firstLoad {
+		return n.first()
+	}
 	if !exists {
 		return "", fmt.Errorf("asset: %q, want the name of a source", source)
 	}
@@ -163,10 +166,34 @@ func (n *namer) resolve(source string) (string, error) {
 		n.content[source] = content
 	}
 	n.names[source] = source
-	if source != "index.html" {
+	if !slices.Contains(unhashed, source) {
 		n.names[source] = hashed(source, content)
 	}
 	return n.names[source], nil
+}
+
+// unhashed are the files that keep their names, because browsers know them by these.
+var unhashed = []string{"index.html", "sw.js", "app.webmanifest"}
+
+// firstLoad in a reference stands for the list of the files of the first load, but for
+// the programs, of which a browser takes one.
+const firstLoad = "first-load"
+
+// first returns that list, as JSON.
+func (n *namer) first() (string, error) {
+	var names []string
+	for _, source := range slices.Sorted(maps.Keys(n.content)) {
+		if slices.Contains(unhashed, source) || strings.HasPrefix(source, extra+"/") || slices.ContainsFunc(programs, func(p program) bool { return p.name == source }) {
+			continue
+		}
+		name, err := n.resolve(source)
+		if err != nil {
+			return "", err
+		}
+		names = append(names, name)
+	}
+	b, err := json.Marshal(names)
+	return string(b), err
 }
 
 // hashed inserts the first bytes of the content's hash before the extension.
