@@ -47,12 +47,14 @@ window.fedtab = (() => {
 	]);
 
 	const simd = WebAssembly.validate(simdModule);
-	const worker = new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
+	// Pages that only tell need no program, but where the address has an invite in it.
+	const plain = words.kind !== "task" && location.hash === "";
+	const worker = plain ? undefined : new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
 	let greeted = false;
 	const early = []; // what a person has done before the page was parsed
 	const tell = (message, transfer = []) => {
 		if (greeted) {
-			worker.postMessage(message, transfer);
+			worker?.postMessage(message, transfer);
 		} else {
 			early.push([message, transfer]);
 		}
@@ -112,7 +114,12 @@ window.fedtab = (() => {
 			notice(words.wordsOffline, false);
 		}
 	});
-	addEventListener("hashchange", () => tell({ type: "hash", hash: location.hash, address: location.href }));
+	addEventListener("hashchange", () => {
+		if (plain) {
+			location.reload(); // an invite
+		}
+		tell({ type: "hash", hash: location.hash, address: location.href });
+	});
 	document.addEventListener("visibilitychange", () => tell({ type: "visibility", state: document.visibilityState }));
 	document.addEventListener("freeze", () => tell({ type: "visibility", state: "frozen" }));
 	document.addEventListener("resume", () => tell({ type: "visibility", state: document.visibilityState }));
@@ -311,11 +318,13 @@ window.fedtab = (() => {
 			trouble(drawn ? words.wordsCrashed : words.wordsUnloaded.replace("{0}", detail), true);
 		},
 	};
-	worker.onmessage = ({ data }) => heard[data.type]?.(data);
-	worker.onerror = (event) => {
-		event.preventDefault?.();
-		trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
-	};
+	if (worker) {
+		worker.onmessage = ({ data }) => heard[data.type]?.(data);
+		worker.onerror = (event) => {
+			event.preventDefault?.();
+			trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
+		};
+	}
 
 	// Pages that only tell: the coordinator draws them, again and again
 
