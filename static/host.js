@@ -400,7 +400,7 @@ window.fedtab = (() => {
 
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.("[data-action]");
-		if (!button || button.disabled) {
+		if (!button || button.disabled || button.ariaDisabled === "true") {
 			return;
 		}
 		// A double click means one press; the second must not press what has come under
@@ -412,7 +412,7 @@ window.fedtab = (() => {
 		pressed = { at: now, button };
 		const { action, value = "" } = button.dataset;
 		if (action === "join" && !drawn) {
-			button.disabled = true; // the wish is kept until the program is there
+			button.ariaDisabled = "true"; // the wish is kept until the program is there; the focus stays
 			button.textContent = words.wordsJoining;
 		}
 		tell({
