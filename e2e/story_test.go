@@ -58,7 +58,7 @@ func TestStory(t *testing.T) {
 	b.shows("None of it is an example.")
 	b.press("moved-fold")
 	b.shows("changes of parameters; no example")
-	b.shows("examples to learn from")
+	b.shows("Examples to learn from")
 
 	b.press("try-open")
 	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })

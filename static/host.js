@@ -5,7 +5,7 @@
 
 window.fedtab = (() => {
 	const root = document.documentElement;
-	const here = document.currentScript.src;
+	const self = document.currentScript.src; // scripts beside it are loaded on demand
 	const byId = (id) => document.getElementById(id);
 	const words = root.dataset; // data-words-...: those that are needed without the program
 
@@ -219,7 +219,7 @@ window.fedtab = (() => {
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
 			const element = document.createElement("script");
-			element.src = new URL(scripts[name], here);
+			element.src = new URL(scripts[name], self);
 			element.onload = () => resolve(true);
 			element.onerror = () => {
 				delete loading[name]; // another try may work
