@@ -352,8 +352,8 @@ window.fedtab = (() => {
 		old.append(...is.slice(was.length));
 	}
 
-	// here marks the card of the task that this tab takes part in.
-	function here() {
+	// markHere marks the card of the task that this tab takes part in.
+	function markHere() {
 		const card = document.querySelector(`.card[data-task="${storage("sessionStorage")["fedtab.task"] ?? ""}"]`);
 		if (card) {
 			card.classList.add("mine");
@@ -374,7 +374,7 @@ window.fedtab = (() => {
 				if (next.documentElement.dataset.build !== words.build) {
 					location.reload(); // the coordinator has other scripts now
 				}
-				here();
+				markHere();
 			} catch {
 				byId("lost").hidden = false; // the next view hides it
 			}
@@ -384,7 +384,7 @@ window.fedtab = (() => {
 
 	if (tellEvery) {
 		addEventListener("DOMContentLoaded", () => {
-			here();
+			markHere();
 			setTimeout(tellAgain, tellEvery);
 		});
 	}

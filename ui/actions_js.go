@@ -30,8 +30,6 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		page.Fold(value)
 	case "leave":
 		tab.leave()
-	case "understand":
-		page.Unfolded = !page.Unfolded
 	case "try":
 		tab.trying.open()
 	case "try-newest":
