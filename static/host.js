@@ -221,7 +221,7 @@ window.fedtab = (() => {
 
 	// script loads a script that is not needed at first, once, and returns whether it is
 	// there.
-	const scripts = { try: "asset:extra/try.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	const scripts = { try: "asset:extra/try.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
 	const loading = {};
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
@@ -280,6 +280,11 @@ window.fedtab = (() => {
 		chart: (message) => chart(message),
 		wake: ({ on }) => wake(on),
 		script: ({ name }) => script(name),
+		share: async (message) => {
+			if (await script("share")) {
+				fedtab.share(message);
+			}
+		},
 		tried: async ({ message }) => {
 			if (await script("try")) {
 				fedtab.tried(message);
@@ -431,6 +436,7 @@ window.fedtab = (() => {
 
 	return {
 		tell,
+		save: saveFile,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
 		brought: (key, ...args) => tell({ type: "brought", key, args }),
 	};
