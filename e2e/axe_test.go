@@ -101,9 +101,11 @@ func TestAxe(t *testing.T) {
 		b.axe("loading")
 		l.release()
 		b.ready()
+		b.unfold()
 		b.axe("before joining")
 		b.join()
 		await(t, "the tab trains", func() bool { return b.state("activity") == "training" && c.state("digits").Version >= 2 })
+		b.unfold()
 		b.axe("training")
 		b.press("pause")
 		await(t, "the tab pauses", func() bool { return b.state("activity") == "paused" })
@@ -149,20 +151,21 @@ func TestAxe(t *testing.T) {
 		b.press("join")
 		await(t, "the tab is refused", func() bool { return b.state("connection") == "uninvited" })
 		b.axe("refused without an invite")
+		full := serve(t, digits("min_clients: 1", "min_clients: 2"), "--count-loopback")
+		fill(t, strings.TrimSuffix(full.url(), "/"))
+		b = open(t, full.url())
+		b.offline = true
+		b.press("join")
+		await(t, "the tab is turned away", func() bool { return b.state("connection") == "reconnecting" })
+		b.axe("too many from one address")
 		port := freePort(t)
 		public := fmt.Sprintf("http://study.example:%d", port)
-		full := serve(t, digits("min_clients: 1", "min_clients: 2"), "--public-url", public, "--trusted-proxies", "")
-		proxies[0].run(t, full, port)
-		fill(t, strings.TrimSuffix(full.url(), "/"))
+		proxies[0].run(t, serve(t, digits(), "--public-url", public), port)
 		b = open(t, public+"/")
-		b.offline = true
-		b.ready()
+		await(t, "the page warns", func() bool { return js[bool](b, "document.getElementById('plain')?.hidden === false") })
 		b.axe("a network without encryption")
-		b.press("join")
-		await(t, "the tab is turned away", func() bool { return js[bool](b, "document.body.innerText.includes('--trusted-proxies')") })
-		b.axe("too many from one address")
 	})
-	t.Run("several tasks", func(t *testing.T) {
+	t.Run("other pages", func(t *testing.T) {
 		second := file(t, "more.yaml", digits("name: digits", "name: more", "title: Handwritten digits", "title: More digits"))
 		c := serve(t, digits(), "--task", second)
 		b := open(t, c.url())
@@ -175,6 +178,10 @@ func TestAxe(t *testing.T) {
 		b.shows("There is no such page")
 		b.absent()
 		b.axe("no such page")
+		b = open(t, c.url()+"t/digits?lang=de")
+		b.ready()
+		b.unfold()
+		b.axe("German")
 	})
 	t.Run("own table", func(t *testing.T) {
 		b := open(t, serve(t, ownTable("rounds: 4", "rounds: 2")).url())
@@ -184,8 +191,11 @@ func TestAxe(t *testing.T) {
 		b.step("asking")
 		b.axe("questions about a table")
 		b.press("own-read")
-		b.step("ready")
+		b.step("refused")
 		b.axe("a table with problems")
+		b.press("own-skip")
+		b.step("ready")
+		b.axe("a table that is ready")
 		b.press("join")
 		await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
 		b.axe("finished with own data")
@@ -213,4 +223,10 @@ func (b *tab) ready() {
 	await(b.t, "Join can be pressed", func() bool {
 		return js[bool](b, "(() => { const e = document.getElementById('join'); return Boolean(e && !e.disabled && !e.hidden) })()")
 	})
+}
+
+// unfold opens all that can be unfolded.
+func (b *tab) unfold() {
+	b.t.Helper()
+	js[bool](b, "document.querySelectorAll('details').forEach((e) => { e.open = true }), true")
 }

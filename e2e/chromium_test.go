@@ -148,7 +148,7 @@ func blank(t *testing.T, in context.Context, address string, scripts ...string) 
 // of a network that fails, of a handshake or a stream that is refused, or of a header
 // that counts for encrypted pages only.
 func (b *tab) expected(text string) bool {
-	return b.offline && (strings.Contains(text, "ERR_") || strings.HasPrefix(text, "WebSocket connection to") || strings.Contains(text, "429 (Too Many Requests)")) ||
+	return b.offline && (strings.Contains(text, "ERR_") || strings.HasPrefix(text, "WebSocket connection to") || strings.HasPrefix(text, "Failed to load resource")) ||
 		strings.HasPrefix(text, "The Cross-Origin-Opener-Policy header has been ignored")
 }
 
@@ -230,4 +230,12 @@ func (b *tab) join() {
 	b.t.Helper()
 	b.press("join")
 	await(b.t, "the tab has joined", func() bool { return b.state("connection") == "joined" })
+}
+
+// to shows a page in the tab.
+func (b *tab) to(address string) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
+		b.t.Fatal(err)
+	}
 }

@@ -92,7 +92,9 @@ stop: {rounds: 50, metrics: [{metric: rmse, reach: 2500}]}
 		t.Errorf("the page shows an error of %v, want about the noise of 1000", shown)
 	}
 	for _, want := range []string{"Typical error of price", "of the variance explained", "test RMSE 2,500 or less", "Training is finished: typical test error "} {
-		await(t, "the page says "+want, func() bool { return strings.Contains(js[string](b, "document.getElementById('page').textContent"), want) })
+		await(t, "the page says "+want, func() bool {
+			return strings.Contains(js[string](b, "document.getElementById('page').textContent"), want)
+		})
 	}
 	if js[bool](b, "document.getElementById('test-accuracy').offsetParent !== null") {
 		t.Error("the page shows an accuracy of numbers")

@@ -28,7 +28,7 @@ func TestHomeAndScreen(t *testing.T) {
 
 	const questions = "document.getElementById('understand-points').hidden"
 	await(t, "the answers are put away", func() bool { return js[bool](home, questions) })
-	home.follow(".fold")
+	home.press("understand-fold")
 	await(t, "the answers are back", func() bool { return !js[bool](home, questions) })
 
 	home.follow(".brand")

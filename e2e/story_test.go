@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -17,8 +19,8 @@ type point struct{ X, Y float64 }
 // mouse sends an event of a real mouse.
 func (b *tab) mouse(kind input.DispatchMouseEventType, p point) {
 	b.t.Helper()
-	params := input.DispatchMouseEventParams{Type: kind, X: p.X, Y: p.Y, Button: input.ButtonLeft}
-	if kind != input.MouseMoved {
+	params := input.DispatchMouseEventParams{Type: kind, X: p.X, Y: p.Y, Button: input.MouseButtonLeft}
+	if kind != input.DispatchMouseEventTypeMouseMoved {
 		params.ClickCount = 1
 	}
 	err := chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -35,15 +37,15 @@ func (b *tab) draw(id string, points ...point) {
 	b.t.Helper()
 	box := js[[]float64](b, fmt.Sprintf("(() => { const e = document.getElementById(%q); e.scrollIntoView({ block: 'center' }); const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height] })()", id))
 	at := func(p point) point { return point{box[0] + p.X*box[2], box[1] + p.Y*box[3]} }
-	b.mouse(input.MousePressed, at(points[0]))
+	b.mouse(input.DispatchMouseEventTypeMousePressed, at(points[0]))
 	for i := 1; i < len(points); i++ {
 		from, to := points[i-1], points[i]
 		for k := 1; k <= 4; k++ {
 			s := float64(k) / 4
-			b.mouse(input.MouseMoved, at(point{from.X + s*(to.X-from.X), from.Y + s*(to.Y-from.Y)}))
+			b.mouse(input.DispatchMouseEventTypeMouseMoved, at(point{from.X + s*(to.X-from.X), from.Y + s*(to.Y-from.Y)}))
 		}
 	}
-	b.mouse(input.MouseReleased, at(points[len(points)-1]))
+	b.mouse(input.DispatchMouseEventTypeMouseReleased, at(points[len(points)-1]))
 }
 
 // Somebody joins, reads what leaves the tab, draws digits and sees them recognised, and
@@ -51,14 +53,14 @@ func (b *tab) draw(id string, points ...point) {
 func TestStory(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 1000"))
 	b := open(t, c.url()+"t/digits")
-	b.reads("What leaves it?")
-	b.reads("Nothing that was learned has left this tab yet.")
+	b.shows("What leaves it?")
+	b.shows("Nothing that was learned has left this tab yet.")
 	b.join()
 	await(t, "the model has learned something", func() bool { return c.state("digits").Version >= 8 })
-	b.reads("None of it is an example.")
+	b.shows("None of it is an example.")
 	b.press("moved-fold")
-	b.reads("changes of parameters; no example")
-	b.reads("examples to learn from")
+	b.shows("changes of parameters; no example")
+	b.shows("Examples to learn from")
 
 	b.press("try-open")
 	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
@@ -69,6 +71,16 @@ func TestStory(t *testing.T) {
 	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
 	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
 	await(t, "sample pictures are there", func() bool { return js[int](b, "document.querySelectorAll('#try-samples button').length") == 12 })
+
+	answer, err := http.Get(js[string](b, "document.getElementById('keep-onnx').href"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if model, err := io.ReadAll(answer.Body); err != nil || len(model) < 4*199_210 {
+		t.Errorf("the model to keep has %d bytes, want at least its parameters: %v", len(model), err)
+	}
+	b.shows("Share my part as a picture")
 
 	b.press("leave")
 	await(t, "the tab has left", func() bool { return b.state("connection") == "left" })

@@ -5,7 +5,7 @@
 
 window.fedtab = (() => {
 	const root = document.documentElement;
-	const here = document.currentScript.src;
+	const self = document.currentScript.src; // scripts beside it are loaded on demand
 	const byId = (id) => document.getElementById(id);
 	const words = root.dataset; // data-words-...: those that are needed without the program
 
@@ -47,12 +47,14 @@ window.fedtab = (() => {
 	]);
 
 	const simd = WebAssembly.validate(simdModule);
-	const worker = new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
+	// Pages that only tell need no program, but where the address has an invite in it.
+	const plain = words.kind !== "task" && location.hash === "";
+	const worker = plain ? undefined : new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
 	let greeted = false;
 	const early = []; // what a person has done before the page was parsed
 	const tell = (message, transfer = []) => {
 		if (greeted) {
-			worker.postMessage(message, transfer);
+			worker?.postMessage(message, transfer);
 		} else {
 			early.push([message, transfer]);
 		}
@@ -112,7 +114,12 @@ window.fedtab = (() => {
 			notice(words.wordsOffline, false);
 		}
 	});
-	addEventListener("hashchange", () => tell({ type: "hash", hash: location.hash, address: location.href }));
+	addEventListener("hashchange", () => {
+		if (plain) {
+			location.reload(); // an invite
+		}
+		tell({ type: "hash", hash: location.hash, address: location.href });
+	});
 	document.addEventListener("visibilitychange", () => tell({ type: "visibility", state: document.visibilityState }));
 	document.addEventListener("freeze", () => tell({ type: "visibility", state: "frozen" }));
 	document.addEventListener("resume", () => tell({ type: "visibility", state: document.visibilityState }));
@@ -214,12 +221,12 @@ window.fedtab = (() => {
 
 	// script loads a script that is not needed at first, once, and returns whether it is
 	// there.
-	const scripts = { try: "asset:extra/try.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	const scripts = { try: "asset:extra/try.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
 	const loading = {};
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
 			const element = document.createElement("script");
-			element.src = new URL(scripts[name], here);
+			element.src = new URL(scripts[name], self);
 			element.onload = () => resolve(true);
 			element.onerror = () => {
 				delete loading[name]; // another try may work
@@ -273,6 +280,11 @@ window.fedtab = (() => {
 		chart: (message) => chart(message),
 		wake: ({ on }) => wake(on),
 		script: ({ name }) => script(name),
+		share: async (message) => {
+			if (await script("share")) {
+				fedtab.share(message);
+			}
+		},
 		tried: async ({ message }) => {
 			if (await script("try")) {
 				fedtab.tried(message);
@@ -311,11 +323,13 @@ window.fedtab = (() => {
 			trouble(drawn ? words.wordsCrashed : words.wordsUnloaded.replace("{0}", detail), true);
 		},
 	};
-	worker.onmessage = ({ data }) => heard[data.type]?.(data);
-	worker.onerror = (event) => {
-		event.preventDefault?.();
-		trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
-	};
+	if (worker) {
+		worker.onmessage = ({ data }) => heard[data.type]?.(data);
+		worker.onerror = (event) => {
+			event.preventDefault?.();
+			trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
+		};
+	}
 
 	// Pages that only tell: the coordinator draws them, again and again
 
@@ -347,8 +361,8 @@ window.fedtab = (() => {
 		old.append(...is.slice(was.length));
 	}
 
-	// here marks the card of the task that this tab takes part in.
-	function here() {
+	// markHere marks the card of the task that this tab takes part in.
+	function markHere() {
 		const card = document.querySelector(`.card[data-task="${storage("sessionStorage")["fedtab.task"] ?? ""}"]`);
 		if (card) {
 			card.classList.add("mine");
@@ -369,7 +383,7 @@ window.fedtab = (() => {
 				if (next.documentElement.dataset.build !== words.build) {
 					location.reload(); // the coordinator has other scripts now
 				}
-				here();
+				markHere();
 			} catch {
 				byId("lost").hidden = false; // the next view hides it
 			}
@@ -379,7 +393,7 @@ window.fedtab = (() => {
 
 	if (tellEvery) {
 		addEventListener("DOMContentLoaded", () => {
-			here();
+			markHere();
 			setTimeout(tellAgain, tellEvery);
 		});
 	}
@@ -398,7 +412,7 @@ window.fedtab = (() => {
 
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.("[data-action]");
-		if (!button || button.disabled) {
+		if (!button || button.disabled || button.ariaDisabled === "true") {
 			return;
 		}
 		// A double click means one press; the second must not press what has come under
@@ -411,7 +425,7 @@ window.fedtab = (() => {
 		}
 		pressed = now;
 		if (action === "join" && !drawn) {
-			button.disabled = true; // the wish is kept until the program is there
+			button.ariaDisabled = "true"; // the wish is kept until the program is there; the focus stays
 			button.textContent = words.wordsJoining;
 		}
 		tell({
@@ -430,6 +444,7 @@ window.fedtab = (() => {
 
 	return {
 		tell,
+		save: saveFile,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
 		brought: (key, ...args) => tell({ type: "brought", key, args }),
 	};

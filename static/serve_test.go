@@ -255,9 +255,13 @@ func TestPackedPageIsWhole(t *testing.T) {
 			t.Errorf("the page contains %q", bad)
 		}
 	}
-	named := map[string]string{"index.html": page}
+	app, err := frame.App("A school")
+	if err != nil || !strings.Contains(string(app), `"short_name":"A school"`) {
+		t.Errorf("the manifest of the app is %s, %v", app, err)
+	}
+	named := map[string]string{"index.html": page, appName: string(app)}
 	for _, f := range m.Files {
-		if f.Name == indexName {
+		if f.Name == indexName || f.Name == appName {
 			continue
 		}
 		if !frame.Has("/" + f.Name) {
@@ -268,7 +272,13 @@ func TestPackedPageIsWhole(t *testing.T) {
 		if r.StatusCode != 200 || len(b) != f.Size {
 			t.Errorf("%s: status %d, %d bytes, want %d", f.Name, r.StatusCode, len(b), f.Size)
 		}
-		if !strings.HasSuffix(f.Name, ".wasm") {
+		if f.Name == "sw.js" {
+			for _, want := range []string{"host.", "tab.", "fedtab.", "vugu.", "wasm_exec.", "keep."} {
+				if !strings.Contains(b, `"`+want) {
+					t.Errorf("the service worker keeps no %s...", want)
+				}
+			}
+		} else if !strings.HasSuffix(f.Name, ".wasm") {
 			named[f.Source] = b
 		} else if !bytes.HasPrefix([]byte(b), []byte("\x00asm")) {
 			t.Errorf("%s: not a WebAssembly module", f.Name)

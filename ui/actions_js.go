@@ -34,8 +34,6 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		page.Fold(value)
 	case "leave":
 		tab.leave()
-	case "understand":
-		page.Unfolded = !page.Unfolded
 	case "try":
 		tab.trying.open()
 	case "try-newest":
@@ -43,6 +41,8 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		tab.trying.get()
 	case "try-compare":
 		tab.trying.getOwn("alone", page.say("try.none"))
+	case "share":
+		shareCard(page, tab.host)
 	case "moved":
 		page.MovedOpen = !page.MovedOpen
 	case "moved-save":

@@ -144,7 +144,7 @@ func TestUnderstand(t *testing.T) {
 	if !hidden(p) {
 		t.Error("the answers stay while the tab takes part")
 	}
-	p.Unfolded = true
+	p.Fold("understand")
 	if hidden(p) {
 		t.Error("the answers do not come back")
 	}

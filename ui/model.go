@@ -68,7 +68,6 @@ type Page struct {
 	Offline   bool   // the browser has no network
 	Build     string // identity of the page's files
 	Gone      bool   // the coordinator does not serve the shown task any more
-	Unfolded  bool   // while the tab takes part: what the person may ask before is shown
 
 	Settings
 	Several string          // as how many participants the person wants to take part, as typed

@@ -22,6 +22,7 @@ type trying struct {
 	task    string   // that it was made for
 	serial  int      // counts workers, so that late messages of older ones are dropped
 	matrix  [][]int64
+	loaded  []js.Value // messages that the script gets once the page has places for answers
 	message js.Func
 }
 
@@ -63,12 +64,16 @@ func (t *trying) close() {
 	t.worker, t.ready = js.Undefined(), false
 }
 
-// look ends the worker of a task that is not shown any more, and shows what the newest
-// evaluated version confuses.
+// look follows a rendering: it ends the worker of a task that is not shown any more, and
+// has the script draw what belongs to the model.
 func (t *trying) look() {
 	if t.page.Try.Step == TryClosed && t.worker.Truthy() {
 		t.close()
 	}
+	for _, m := range t.loaded {
+		t.show(m)
+	}
+	t.loaded = nil
 	if matrix := t.page.confusion(); matrix != nil && t.page.Try.Step == TryReady && !reflect.DeepEqual(matrix, t.matrix) {
 		t.matrix = matrix
 		var rows, names []any
@@ -97,7 +102,7 @@ func (t *trying) hear(m js.Value) {
 	case "loaded":
 		o, _ := jsvalue.FromJS(m).(map[string]any)
 		t.page.OnTryLoaded(o)
-		t.show(m)
+		t.loaded = append(t.loaded, m)
 		if t.page.Try.Asked == 0 {
 			t.versions()
 		}

@@ -16,7 +16,7 @@ type question struct{ term, words, look string }
 
 // folded reports whether the answers are put away: while the tab takes part, unless they
 // are asked for.
-func (c *Understand) folded() bool { return c.Page.Taking() && !c.Page.Unfolded }
+func (c *Understand) folded() bool { return c.Page.Taking() && !c.Page.Open["understand"] }
 
 func (c *Understand) expanded() string {
 	if c.folded() {

@@ -335,21 +335,23 @@
 		case "loaded": {
 			const first = !slots[m.slot] || slots[m.slot].task !== m.task;
 			slots[m.slot] = m;
-			requestAnimationFrame(() => { // what has become visible is drawn by then
-				if (m.what === "picture") {
-					if (!byId("try-canvas").hidden) {
-						canvas();
-					}
-					showSamples();
-				} else if (first && m.slot === "a") {
+			if (m.what === "table") {
+				if (first && m.slot === "a") {
 					showForm(m.columns);
-				}
-				if (first && m.slot === "a" && m.what === "picture") {
-					blank();
 				} else {
 					again();
 				}
-			});
+				break;
+			}
+			if (!byId("try-canvas").hidden) {
+				canvas();
+			}
+			showSamples();
+			if (first && m.slot === "a") {
+				blank();
+			} else {
+				again();
+			}
 			break;
 		}
 		case "answer":
