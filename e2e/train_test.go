@@ -254,7 +254,11 @@ func TestRunEnds(t *testing.T) {
 	seen, hidden := open(t, c.url(), spoken), open(t, c.url())
 	hidden.join()
 	hidden.hide(true)
-	seen.join()
+	seen.ready()
+	p := seen.place("join")
+	seen.mouse(input.DispatchMouseEventTypeMousePressed, p)
+	seen.mouse(input.DispatchMouseEventTypeMouseReleased, p)
+	await(t, "the tab has joined", func() bool { return seen.state("connection") != "" })
 	if at := seen.focus(); at == "body" {
 		t.Error("after Join, nothing has the focus")
 	}
@@ -312,7 +316,7 @@ func TestCores(t *testing.T) {
 	b := open(t, c.url(), twoCores)
 	b.ready()
 	b.press("effort-fold")
-	b.sets("cores", "value", "'2'")
+	b.selects("#cores", "2")
 	b.shows("2 cores train side by side: 2 participants.")
 	b.join()
 	two := func() bool {
