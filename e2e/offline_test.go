@@ -118,7 +118,7 @@ func TestOffline(t *testing.T) {
 	b.join()
 	js[bool](b, "window.gone = true, document.querySelector('#notice button').click(), true")
 	await(t, "the newer page is there, and takes part", func() bool {
-		return js[bool](b, "!window.gone && document.documentElement.dataset.build === '000000000000'") && b.state("connection") == "joined"
+		return js[bool](b, "!window.gone && document.documentElement?.dataset.build === '000000000000'") && b.state("connection") == "joined"
 	})
 	b.notice("")
 
@@ -152,7 +152,7 @@ func TestJoinBeforeProgram(t *testing.T) {
 		b.to(l.url())
 		await(t, "Join can be pressed", func() bool { return js[bool](b, "document.getElementById('join')?.disabled === false") })
 		press(b)
-		if got := b.text("join"); got != "Starting" || !js[bool](b, "document.getElementById('join').disabled") {
+		if got := b.text("join"); got != "Starting" || !js[bool](b, "document.getElementById('join').ariaDisabled === 'true'") {
 			t.Errorf("%s: the button says %q", name, got)
 		}
 		l.release()

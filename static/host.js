@@ -131,6 +131,7 @@ window.fedtab = (() => {
 	// What the program draws
 
 	let drawn = false;
+	let wished; // the button by which a person has joined before that
 
 	// draw applies a rendering. The keyboard's focus stays: where the focused element is
 	// gone or hidden, the nearest thing to press has it.
@@ -143,6 +144,8 @@ window.fedtab = (() => {
 			window.vuguRender();
 		}
 		drawn = true;
+		wished?.removeAttribute("aria-disabled");
+		wished = undefined;
 		if (focused && focused !== document.body && (!focused.isConnected || focused.disabled || focused.offsetParent === null)) {
 			const visible = (element) => element.offsetParent !== null && !element.disabled;
 			const next = [...(group?.querySelectorAll("button, [href], input, select") ?? [])].find(visible) ?? byId("state");
@@ -391,7 +394,7 @@ window.fedtab = (() => {
 
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.("[data-action]");
-		if (!button || button.disabled) {
+		if (!button || button.disabled || button === wished) {
 			return;
 		}
 		// A double click means one press; the second must not press what has come under
@@ -403,7 +406,8 @@ window.fedtab = (() => {
 		pressed = { at: now, button };
 		const { action, value = "" } = button.dataset;
 		if (action === "join" && !drawn) {
-			button.disabled = true; // the wish is kept until the program is there
+			wished = button; // the wish is kept until the program is there
+			button.setAttribute("aria-disabled", "true"); // disabled would lose the focus
 			button.textContent = words.wordsJoining;
 		}
 		tell({
