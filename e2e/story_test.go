@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -69,6 +71,16 @@ func TestStory(t *testing.T) {
 	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
 	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
 	await(t, "sample pictures are there", func() bool { return js[int](b, "document.querySelectorAll('#try-samples button').length") == 12 })
+
+	answer, err := http.Get(js[string](b, "document.getElementById('keep-onnx').href"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if model, err := io.ReadAll(answer.Body); err != nil || len(model) < 4*199_210 {
+		t.Errorf("the model to keep has %d bytes, want at least its parameters: %v", len(model), err)
+	}
+	b.shows("Share my part as a picture")
 
 	b.press("leave")
 	await(t, "the tab has left", func() bool { return b.state("connection") == "left" })

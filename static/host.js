@@ -47,12 +47,14 @@ window.fedtab = (() => {
 	]);
 
 	const simd = WebAssembly.validate(simdModule);
-	const worker = new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
+	// Pages that only tell need no program, but where the address has an invite in it.
+	const plain = words.kind !== "task" && location.hash === "";
+	const worker = plain ? undefined : new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
 	let greeted = false;
 	const early = []; // what a person has done before the page was parsed
 	const tell = (message, transfer = []) => {
 		if (greeted) {
-			worker.postMessage(message, transfer);
+			worker?.postMessage(message, transfer);
 		} else {
 			early.push([message, transfer]);
 		}
@@ -112,7 +114,12 @@ window.fedtab = (() => {
 			notice(words.wordsOffline, false);
 		}
 	});
-	addEventListener("hashchange", () => tell({ type: "hash", hash: location.hash, address: location.href }));
+	addEventListener("hashchange", () => {
+		if (plain) {
+			location.reload(); // an invite
+		}
+		tell({ type: "hash", hash: location.hash, address: location.href });
+	});
 	document.addEventListener("visibilitychange", () => tell({ type: "visibility", state: document.visibilityState }));
 	document.addEventListener("freeze", () => tell({ type: "visibility", state: "frozen" }));
 	document.addEventListener("resume", () => tell({ type: "visibility", state: document.visibilityState }));
@@ -131,7 +138,6 @@ window.fedtab = (() => {
 	// What the program draws
 
 	let drawn = false;
-	let wished; // the button by which a person has joined before that
 
 	// draw applies a rendering. The keyboard's focus stays: where the focused element is
 	// gone or hidden, the nearest thing to press has it.
@@ -144,8 +150,6 @@ window.fedtab = (() => {
 			window.vuguRender();
 		}
 		drawn = true;
-		wished?.removeAttribute("aria-disabled");
-		wished = undefined;
 		if (focused && focused !== document.body && (!focused.isConnected || focused.disabled || focused.offsetParent === null)) {
 			const visible = (element) => element.offsetParent !== null && !element.disabled;
 			const next = [...(group?.querySelectorAll("button, [href], input, select") ?? [])].find(visible) ?? byId("state");
@@ -217,7 +221,7 @@ window.fedtab = (() => {
 
 	// script loads a script that is not needed at first, once, and returns whether it is
 	// there.
-	const scripts = { try: "asset:extra/try.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	const scripts = { try: "asset:extra/try.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
 	const loading = {};
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
@@ -276,6 +280,11 @@ window.fedtab = (() => {
 		chart: (message) => chart(message),
 		wake: ({ on }) => wake(on),
 		script: ({ name }) => script(name),
+		share: async (message) => {
+			if (await script("share")) {
+				fedtab.share(message);
+			}
+		},
 		tried: async ({ message }) => {
 			if (await script("try")) {
 				fedtab.tried(message);
@@ -314,11 +323,13 @@ window.fedtab = (() => {
 			trouble(drawn ? words.wordsCrashed : words.wordsUnloaded.replace("{0}", detail), true);
 		},
 	};
-	worker.onmessage = ({ data }) => heard[data.type]?.(data);
-	worker.onerror = (event) => {
-		event.preventDefault?.();
-		trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
-	};
+	if (worker) {
+		worker.onmessage = ({ data }) => heard[data.type]?.(data);
+		worker.onerror = (event) => {
+			event.preventDefault?.();
+			trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
+		};
+	}
 
 	// Pages that only tell: the coordinator draws them, again and again
 
@@ -394,7 +405,7 @@ window.fedtab = (() => {
 
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.("[data-action]");
-		if (!button || button.disabled || button === wished) {
+		if (!button || button.disabled || button.ariaDisabled === "true") {
 			return;
 		}
 		// A double click means one press; the second must not press what has come under
@@ -406,8 +417,7 @@ window.fedtab = (() => {
 		pressed = { at: now, button };
 		const { action, value = "" } = button.dataset;
 		if (action === "join" && !drawn) {
-			wished = button; // the wish is kept until the program is there
-			button.setAttribute("aria-disabled", "true"); // disabled would lose the focus
+			button.ariaDisabled = "true"; // the wish is kept until the program is there; the focus stays
 			button.textContent = words.wordsJoining;
 		}
 		tell({
@@ -426,6 +436,7 @@ window.fedtab = (() => {
 
 	return {
 		tell,
+		save: saveFile,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
 		brought: (key, ...args) => tell({ type: "brought", key, args }),
 	};

@@ -20,6 +20,7 @@ var maxExtra = map[string]int{
 	"extra/uPlot.iife.min.js":   22_000,
 	"extra/readers.wasm":        1_150_000,
 	"extra/readers-scalar.wasm": 1_150_000,
+	"extra/share.js":            2_000,
 	"extra/try.js":              8_000,
 }
 

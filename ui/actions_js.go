@@ -37,6 +37,8 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		tab.trying.get()
 	case "try-compare":
 		tab.trying.getOwn("alone", page.say("try.none"))
+	case "share":
+		shareCard(page, tab.host)
 	case "moved":
 		page.MovedOpen = !page.MovedOpen
 	case "moved-save":

@@ -149,6 +149,7 @@ func (c config) sources() (map[string]string, error) {
 		"uPlot.min.css":           filepath.Join(here, "vendor", "uplot", "uPlot.min.css"),
 		"wasm_exec.js":            filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),
 		"vugu.js":                 filepath.Join(trim(vugu), "domrender", "renderer-js-script.go"),
+		"extra/share.js":          filepath.Join(here, "extra", "share.js"),
 		"extra/try.js":            filepath.Join(here, "extra", "try.js"),
 		"sw.js":                   filepath.Join(here, "sw.js"),
 		"app.webmanifest":         filepath.Join(here, "app.webmanifest"),
