@@ -47,12 +47,14 @@ window.fedtab = (() => {
 	]);
 
 	const simd = WebAssembly.validate(simdModule);
-	const worker = new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
+	// Pages that only tell need no program, but where the address has an invite in it.
+	const plain = words.kind !== "task" && location.hash === "";
+	const worker = plain ? undefined : new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
 	let greeted = false;
 	const early = []; // what a person has done before the page was parsed
 	const tell = (message, transfer = []) => {
 		if (greeted) {
-			worker.postMessage(message, transfer);
+			worker?.postMessage(message, transfer);
 		} else {
 			early.push([message, transfer]);
 		}
@@ -112,7 +114,12 @@ window.fedtab = (() => {
 			notice(words.wordsOffline, false);
 		}
 	});
-	addEventListener("hashchange", () => tell({ type: "hash", hash: location.hash, address: location.href }));
+	addEventListener("hashchange", () => {
+		if (plain) {
+			location.reload(); // an invite
+		}
+		tell({ type: "hash", hash: location.hash, address: location.href });
+	});
 	document.addEventListener("visibilitychange", () => tell({ type: "visibility", state: document.visibilityState }));
 	document.addEventListener("freeze", () => tell({ type: "visibility", state: "frozen" }));
 	document.addEventListener("resume", () => tell({ type: "visibility", state: document.visibilityState }));
@@ -316,11 +323,13 @@ window.fedtab = (() => {
 			trouble(drawn ? words.wordsCrashed : words.wordsUnloaded.replace("{0}", detail), true);
 		},
 	};
-	worker.onmessage = ({ data }) => heard[data.type]?.(data);
-	worker.onerror = (event) => {
-		event.preventDefault?.();
-		trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
-	};
+	if (worker) {
+		worker.onmessage = ({ data }) => heard[data.type]?.(data);
+		worker.onerror = (event) => {
+			event.preventDefault?.();
+			trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
+		};
+	}
 
 	// Pages that only tell: the coordinator draws them, again and again
 
@@ -396,7 +405,7 @@ window.fedtab = (() => {
 
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.("[data-action]");
-		if (!button || button.disabled) {
+		if (!button || button.disabled || button.ariaDisabled === "true") {
 			return;
 		}
 		// A double click means one press; the second must not press what has come under
@@ -408,7 +417,7 @@ window.fedtab = (() => {
 		pressed = { at: now, button };
 		const { action, value = "" } = button.dataset;
 		if (action === "join" && !drawn) {
-			button.disabled = true; // the wish is kept until the program is there
+			button.ariaDisabled = "true"; // the wish is kept until the program is there; the focus stays
 			button.textContent = words.wordsJoining;
 		}
 		tell({
