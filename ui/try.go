@@ -107,7 +107,7 @@ func (c *Try) words() string {
 	case !p.tryable():
 		return p.say("try.later")
 	case p.Drawn():
-		return p.say("try.draw.lead")
+		return p.say("try.draw.lead", p.listing(p.Task.Data.ClassNames))
 	case p.pictures():
 		return p.say("try.picture.lead")
 	}
