@@ -90,20 +90,3 @@ func TestStory(t *testing.T) {
 	b.draw("try-canvas", point{.4, .4}, point{.4, .41})
 	await(t, "the model answers still", func() bool { return b.text("try-says") != "" })
 }
-
-// Pictures of trying a model, of keeping it, and of what has left the tab.
-func TestStoryScreenshots(t *testing.T) {
-	if *screenshots == "" {
-		t.Skip("only with -screenshots FOLDER: the pictures are for people")
-	}
-	c := serve(t, digits("rounds: 15", "rounds: 12"))
-	b := open(t, c.url()+"t/digits")
-	b.join()
-	await(t, "the run is over", func() bool { return c.state("digits").Version >= 12 })
-	b.press("moved-fold")
-	b.press("try-open")
-	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
-	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
-	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
-	b.pictures("try-1-digit")
-}

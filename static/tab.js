@@ -60,11 +60,14 @@ if (["own", "try"].includes(self.name)) {
 		}
 	}
 
-	// first returns the module that the page's worker sends before anything else.
+	// first returns the module that the page's worker sends. What else it says before the
+	// program is ready is lost, as it knows.
 	const first = () => new Promise((resolve) => {
-		self.onmessage = (event) => {
-			self.onmessage = null;
-			resolve(event.data);
+		self.onmessage = ({ data }) => {
+			if (data instanceof WebAssembly.Module) {
+				self.onmessage = null;
+				resolve(data);
+			}
 		};
 	});
 
