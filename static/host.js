@@ -444,7 +444,7 @@ window.fedtab = (() => {
 
 	return {
 		tell,
-		save: saveFile,
+		saveFile,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
 		brought: (key, ...args) => tell({ type: "brought", key, args }),
 	};
