@@ -100,10 +100,11 @@ func beforePictures(t *testing.T) {
 		{"t/digits?lang=de", "Verstehen", "7-german"},
 		{"t/own-vote?lang=de", "Verstehen", "8-german-own"},
 	} {
-		b.to(c.url() + page.address)
+		b := open(t, c.url()+page.address)
 		b.shows(page.words)
 		b.runs()
 		b.press("details-fold")
+		await(t, "the details are put away", func() bool { return js[bool](b, "document.getElementById('details-content').hidden") })
 		b.pictures("before-" + page.name)
 	}
 }

@@ -49,7 +49,7 @@ window.fedtab = (() => {
 	const simd = WebAssembly.validate(simdModule);
 	// Pages that only tell need no program, but where the address has an invite in it.
 	const plain = words.kind !== "task" && location.hash === "";
-	const worker = plain ? undefined : new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
+	const worker = plain ? undefined : new Worker(words.tab, { name: "page," + root.lang + (simd ? "" : ",scalar") });
 	let greeted = false;
 	const early = []; // what a person has done before the page was parsed
 	const tell = (message, transfer = []) => {
