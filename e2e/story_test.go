@@ -70,6 +70,9 @@ func TestStory(t *testing.T) {
 	await(t, "nothing is left of it", func() bool { return b.text("try-says") == "Nothing yet" })
 	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
 	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
+	if bars := js[int](b, "document.querySelectorAll('#try-bars-a progress').length"); bars != 10 || !js[bool](b, "Boolean(document.querySelector('#try-seen canvas'))") {
+		t.Errorf("%d bars, want 10, and what the model sees", bars)
+	}
 	await(t, "sample pictures are there", func() bool { return js[int](b, "document.querySelectorAll('#try-samples button').length") == 12 })
 
 	answer, err := http.Get(js[string](b, "document.getElementById('keep-onnx').href"))
