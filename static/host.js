@@ -400,8 +400,15 @@ window.fedtab = (() => {
 
 	// What a person does
 
-	const settled = 400; // ms in which a second press of a place that has changed is not meant
-	let pressed = { at: -settled, button: null };
+	const settled = 400; // ms in which a second press is not meant
+	let pressed = -settled;
+
+	// A key that is held down presses once: the focus may have gone to another button.
+	document.addEventListener("keydown", (event) => {
+		if (event.repeat && event.key === "Enter" && event.target.closest?.("[data-action]")) {
+			event.preventDefault();
+		}
+	});
 
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.("[data-action]");
@@ -409,13 +416,14 @@ window.fedtab = (() => {
 			return;
 		}
 		// A double click means one press; the second must not press what has come under
-		// the pointer meanwhile.
+		// the pointer meanwhile, nor answer what the first has asked. Pictures are taken
+		// as quickly as a person can.
+		const { action, value = "" } = button.dataset;
 		const now = event.timeStamp;
-		if (event.detail > 1 || event.detail > 0 && button !== pressed.button && now - pressed.at < settled) {
+		if (action !== "own-take" && (event.detail > 1 || event.detail > 0 && now - pressed < settled)) {
 			return;
 		}
-		pressed = { at: now, button };
-		const { action, value = "" } = button.dataset;
+		pressed = now;
 		if (action === "join" && !drawn) {
 			button.ariaDisabled = "true"; // the wish is kept until the program is there; the focus stays
 			button.textContent = words.wordsJoining;
