@@ -244,6 +244,7 @@ func (b *tab) pictures(name string) {
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.emulate(width, scheme)
+			js[bool](b, "scrollTo(0, 0), true") // or what sticks is where the page was scrolled to
 			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 			if err != nil {
 				b.t.Fatal(err)

@@ -103,7 +103,6 @@ window.fedtab = (() => {
 			visible: document.visibilityState === "visible",
 			online: navigator.onLine,
 			secure: isSecureContext,
-			...loaded(),
 			metered: Boolean(navigator.connection?.saveData || navigator.connection?.type === "cellular"),
 			cores: navigator.hardwareConcurrency || 1,
 			session: storage("sessionStorage"),
@@ -313,6 +312,7 @@ window.fedtab = (() => {
 		notice: ({ text, reload }) => notice(text, reload),
 		used: ({ files }) => {
 			used = files;
+			tell({ type: "loaded", ...loaded() }); // with the program, which may be preloaded here
 			const begin = () => register().catch(() => {}); // the page works without
 			if (keeper) {
 				window.requestIdleCallback ? requestIdleCallback(begin) : setTimeout(begin, 1000);
