@@ -100,10 +100,11 @@ func beforePictures(t *testing.T) {
 		{"t/digits?lang=de", "Verstehen", "7-german"},
 		{"t/own-vote?lang=de", "Verstehen", "8-german-own"},
 	} {
-		b.to(c.url() + page.address)
+		b := open(t, c.url()+page.address)
 		b.shows(page.words)
 		b.runs()
 		b.press("details-fold")
+		await(t, "the details are put away", func() bool { return js[bool](b, "document.getElementById('details-content').hidden") })
 		b.pictures("before-" + page.name)
 	}
 }
@@ -243,6 +244,7 @@ func (b *tab) pictures(name string) {
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.emulate(width, scheme)
+			js[bool](b, "scrollTo(0, 0), true") // or what sticks is where the page was scrolled to
 			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 			if err != nil {
 				b.t.Fatal(err)
