@@ -293,7 +293,7 @@ window.fedtab = (() => {
 		go: ({ address }) => location.assign(address),
 		rows: ({ rows }) => fedtab.showRows(rows),
 		sheet: ({ bytes, width, height }) => fedtab.showPictures(bytes, width, height),
-		file: ({ name, bytes }) => saveFile(name, bytes),
+		file: ({ name, bytes }) => fedtab.save(name, bytes),
 		sample: ({ address, name }) => fedtab.sample(address, name),
 		camera: async ({ on }) => {
 			const problem = on ? await fedtab.camera.start() : fedtab.camera.stop();
@@ -444,7 +444,7 @@ window.fedtab = (() => {
 
 	return {
 		tell,
-		save: saveFile,
+		saveFile,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
 		brought: (key, ...args) => tell({ type: "brought", key, args }),
 	};

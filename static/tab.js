@@ -62,13 +62,13 @@ if (["own", "try"].includes(role)) {
 		}
 	}
 
-	// first returns the module that the page's worker sends. What comes before it is of a
-	// page that did not wait for the program, such as that it is hidden.
+	// first returns the module that the page's worker sends. What else it says before the
+	// program is ready is lost, as it knows.
 	const first = () => new Promise((resolve) => {
-		self.onmessage = (event) => {
-			if (event.data instanceof WebAssembly.Module) {
+		self.onmessage = ({ data }) => {
+			if (data instanceof WebAssembly.Module) {
 				self.onmessage = null;
-				resolve(event.data);
+				resolve(data);
 			}
 		};
 	});
