@@ -24,6 +24,7 @@ func TestScreenshots(t *testing.T) {
 	t.Run("invite", invitePictures)
 	t.Run("finished", finishedPictures)
 	t.Run("tables", tablePictures)
+	t.Run("readme", readmePictures)
 }
 
 // Home with open and finished tasks, of an organiser and without one, in both languages;
@@ -233,6 +234,23 @@ func tablePictures(t *testing.T) {
 		return js[int](b, "document.querySelectorAll('#try-form input, #try-form select').length") > 0
 	})
 	b.pictures("tables-3-finished")
+}
+
+// The pictures of the README: the task that ships, before joining, in training, and tried.
+func readmePictures(t *testing.T) {
+	c := serve(t, digits(), "--task", "mnist-2nn", "--set", "mnist-2nn.strategy.min_clients=1")
+	b := open(t, c.url()+"t/mnist-2nn")
+	b.ready()
+	b.pictures("readme-1-before")
+	b.join()
+	await(t, "some rounds are over", func() bool { return c.state("mnist-2nn").Version >= 6 })
+	await(t, "the tab trains", func() bool { return b.state("activity") == "training" })
+	b.pictures("readme-2-training")
+	b.press("try-open")
+	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
+	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
+	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
+	b.pictures("readme-3-try")
 }
 
 // pictures writes what the page shows, light and dark, 1280 and 390 pixels wide.
