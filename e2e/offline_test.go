@@ -118,7 +118,7 @@ func TestOffline(t *testing.T) {
 	b.join()
 	js[bool](b, "window.gone = true, document.querySelector('#notice button').click(), true")
 	await(t, "the newer page is there, and takes part", func() bool {
-		return js[bool](b, "!window.gone && document.documentElement.dataset.build === '000000000000'") && b.state("connection") == "joined"
+		return js[bool](b, "!window.gone && document.documentElement?.dataset.build === '000000000000'") && b.state("connection") == "joined"
 	})
 	b.notice("")
 
@@ -157,6 +157,9 @@ func TestJoinBeforeProgram(t *testing.T) {
 		}
 		l.release()
 		await(t, "the tab has joined", func() bool { return b.state("connection") == "joined" })
+		b.press("leave")
+		await(t, "the tab has left", func() bool { return b.state("connection") == "left" })
+		b.join() // the button is as before
 		b.cancel()
 	}
 }

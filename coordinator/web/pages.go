@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -25,7 +26,7 @@ type Pages struct {
 	organiser *organiser.Source
 
 	mu    sync.Mutex
-	cache map[string]*rendered // newest, by address and language
+	cache map[string]*rendered // newest, by what document says
 }
 
 // rendered is a page and what it was rendered from.
@@ -44,13 +45,20 @@ func NewPages(frame *static.Frame, organiser *organiser.Source) *Pages {
 	return &Pages{frame: frame, organiser: organiser, cache: map[string]*rendered{}}
 }
 
-// rootOf leads from a path to the root, relative.
-func rootOf(path string) string { return strings.Repeat("../", max(0, strings.Count(path, "/")-1)) }
+// maxDepth bounds the slashes of a path for which there is a page: with each of them the
+// addresses in the page grow.
+const maxDepth = 8
+
+// depth counts the slashes of a path as browsers do: escaped ones are none.
+func depth(u *url.URL) int { return strings.Count(u.EscapedPath(), "/") }
+
+// rootOf leads from a page to the root, relative.
+func rootOf(u *url.URL) string { return strings.Repeat("../", max(0, depth(u)-1)) }
 
 // home lists the tasks, and leads on to one that is alone.
 func (s *server) home(w http.ResponseWriter, r *http.Request) {
 	if len(s.studies) == 1 {
-		to := rootOf(r.URL.Path) + "t/" + s.studies[0].Task.Name
+		to := rootOf(r.URL) + "t/" + s.studies[0].Task.Name
 		if r.URL.RawQuery != "" {
 			to += "?" + r.URL.RawQuery
 		}
@@ -95,11 +103,16 @@ func (s *server) showTask(w http.ResponseWriter, r *http.Request, v ui.View) {
 
 // lost answers a path that does not exist, for a person, and reports whether it has.
 func (s *server) lost(w http.ResponseWriter, r *http.Request) bool {
-	if s.pages == nil || s.pages.frame.Has(r.URL.Path) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+	if s.pages == nil || s.pages.frame.Has(r.URL.Path) || !wantsPage(r) {
 		return false
 	}
 	s.absent(w, r, "")
 	return true
+}
+
+// wantsPage reports whether what a path lacks can be said on a page.
+func wantsPage(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html") && depth(r.URL) <= maxDepth
 }
 
 // absent shows that there is no such page; detail says more.
@@ -136,14 +149,12 @@ func choose(w http.ResponseWriter, r *http.Request) bool {
 	}
 	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: l.Code, Path: "/", MaxAge: 366 * 24 * 60 * 60, SameSite: http.SameSiteLaxMode, HttpOnly: true})
 	query.Del("lang")
-	to := path.Base(r.URL.Path)
+	// A path may look like the address of another host, such as \\host or https:host.
+	to := url.URL{Path: path.Base(r.URL.Path), RawQuery: query.Encode()}
 	if strings.HasSuffix(r.URL.Path, "/") {
-		to = "./"
+		to.Path = "./"
 	}
-	if len(query) > 0 {
-		to += "?" + query.Encode()
-	}
-	w.Header().Set("Location", to)
+	w.Header().Set("Location", to.String())
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusSeeOther)
 	return true
@@ -155,15 +166,19 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 		return
 	}
 	w.Header().Add("Vary", "Accept-Language, Cookie")
-	v.Root, v.Organiser = rootOf(r.URL.Path), s.pages.organiser.Current().Name
+	v.Root, v.Organiser = rootOf(r.URL), s.pages.organiser.Current().Name
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)
-	b = append(b, encode(s.cards())...)
+	if st != nil {
+		b = append(b, encode(s.names())...)
+	} else {
+		b = append(b, encode(s.cards())...)
+	}
 	if st != nil {
 		b = append(append(b, `,"task":`...), st.page(0, 0, viewRounds, viewPoints)...)
 	}
 	b = append(b, '}')
-	document, err := s.pages.document(r.URL.Path, languageOf(r), b)
+	document, err := s.pages.document(v, languageOf(r), b)
 	if err != nil {
 		fail(w, http.StatusInternalServerError, "%v", err)
 		return
@@ -171,23 +186,26 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 	document.Serve(w, r, status)
 }
 
-// document renders a view, unless that was rendered last.
-func (p *Pages) document(path string, l *words.Language, view []byte) (*static.Document, error) {
-	key, by := l.Code+" "+path, p.organiser.Current()
+// document renders a view, whose JSON is given too, unless that was rendered last. The
+// language, the kind of page, the task and the root are few; a screen's address and a
+// missing page's detail are up to who asks, and those pages are rendered each time.
+func (p *Pages) document(v ui.View, l *words.Language, view []byte) (*static.Document, error) {
+	key := strings.Join([]string{l.Code, string(v.Kind), v.Selected, v.Root}, " ")
+	kept, by := v.Kind != ui.ScreenKind && v.Missing == "", p.organiser.Current()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c := p.cache[key]; c != nil && c.by == by && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
+	if c := p.cache[key]; kept && c != nil && c.by == by && (time.Since(c.at) < stale || bytes.Equal(c.view, view)) {
 		return c.document, nil
 	}
 	var o map[string]any
 	if err := json.Unmarshal(view, &o); err != nil {
-		return nil, fmt.Errorf("view of %s: %w", path, err)
+		return nil, fmt.Errorf("view of %s: %w", key, err)
 	}
 	page := &ui.Page{Lang: l}
 	page.OnView(o)
 	var body bytes.Buffer
 	if err := ui.Write(&body, page); err != nil {
-		return nil, fmt.Errorf("view of %s: %w", path, err)
+		return nil, fmt.Errorf("view of %s: %w", key, err)
 	}
 	html, err := p.frame.HTML(static.Framed{
 		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Description(),
@@ -197,10 +215,7 @@ func (p *Pages) document(path string, l *words.Language, view []byte) (*static.D
 		return nil, err
 	}
 	c := &rendered{view, by, time.Now(), static.NewDocument(html)}
-	switch page.Kind {
-	case ui.AbsentKind: // there are as many of these as anyone can think of
-	case ui.ScreenKind: // its address is that by which the reader reaches it
-	default:
+	if kept {
 		p.cache[key] = c
 	}
 	return c.document, nil
@@ -213,6 +228,27 @@ func byline(o *organiser.Organiser, language string) static.By {
 		b.Logo = o.Logo.Address()
 	}
 	return b
+}
+
+// name is what the page of a task needs to know of all tasks.
+type name struct {
+	Name         string                     `json:"name"`
+	Title        string                     `json:"title"`
+	Translations map[string]api.Translation `json:"translations,omitempty"`
+}
+
+func (s *server) names() []name {
+	names := make([]name, len(s.studies))
+	for i, st := range s.studies {
+		names[i] = name{Name: st.Task.Name, Title: st.Task.Title.String()}
+		for language, t := range st.fixed.Translations {
+			if names[i].Translations == nil {
+				names[i].Translations = map[string]api.Translation{}
+			}
+			names[i].Translations[language] = api.Translation{Title: t.Title}
+		}
+	}
+	return names
 }
 
 // cards are the entries of /api/tasks.

@@ -2,10 +2,12 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -96,5 +98,54 @@ func TestPeoplesPages(t *testing.T) {
 	w, _ := visit(t, both.URL+"/?lang=de")
 	if cookie := w.Header.Get("Set-Cookie"); !strings.HasPrefix(cookie, languageCookie+"=de;") || !strings.Contains(cookie, "SameSite=Lax") {
 		t.Errorf("the choice of a language is kept as %q", cookie)
+	}
+}
+
+// A link that chooses a language stays on this host, whatever its path looks like.
+func TestChoiceStaysHere(t *testing.T) {
+	digits, _ := studyOf(t, "mnist-2nn")
+	votes, _ := studyOf(t, "anes96")
+	site := pagesOf(t, digits, votes)
+	for _, path := range []string{`/%5C%5Cother.example`, "/https:other.example", `/https:%5C%5Cother.example`, "/a/javascript:alert(1)"} {
+		w, _ := visit(t, site.URL+path+"?lang=de")
+		location := w.Header.Get("Location")
+		to, err := url.Parse(location)
+		if w.StatusCode != 303 || err != nil || to.Scheme != "" || to.Host != "" || strings.Contains(location, `\`) {
+			t.Errorf("%s: status %d, location %q, %v, want one on this host", path, w.StatusCode, location, err)
+		}
+	}
+}
+
+// Pages that do not exist cost little: there are as many of them as anyone can think of.
+func TestAbsentPagesAreBounded(t *testing.T) {
+	digits, _ := studyOf(t, "mnist-2nn")
+	votes, _ := studyOf(t, "anes96")
+	frame, err := static.OpenFrame()
+	if err != nil {
+		t.Skip(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	pages := NewPages(frame, nobody(t))
+	s := httptest.NewServer(New([]*Study{digits, votes}, hub.New(nil, hub.DefaultLimits(), log), pages, static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
+	t.Cleanup(s.Close)
+	visit(t, s.URL+"/t/none")
+	few := len(pages.cache)
+	for i := range 20 {
+		for _, path := range []string{"/t/none-%d", "/t/a%%2Fb%%2F%d", "/t/mnist-2nn?x=%d", "/screen?task=%d"} {
+			visit(t, s.URL+fmt.Sprintf(path, i))
+		}
+	}
+	if n := len(pages.cache); n > few+2 {
+		t.Errorf("%d pages are kept, want those of / and /t/ alone, and a task: %d", n, few+2)
+	}
+	_, body := visit(t, s.URL+"/t/a%2Fb%2Fc%2Fd")
+	if !strings.Contains(body, `src="../host.`) {
+		t.Errorf("the page of /t/a%%2Fb does not lead to the root by ../")
+	}
+	for _, last := range []string{"b.html", "api"} {
+		w, body := visit(t, s.URL+"/"+strings.Repeat("a/", 5000)+last)
+		if w.StatusCode != 404 || len(body) > 1000 {
+			t.Errorf("%s at depth 5000: status %d, %d bytes, want 404 in a line", last, w.StatusCode, len(body))
+		}
 	}
 }

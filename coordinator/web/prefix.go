@@ -51,7 +51,7 @@ func (s *Site) elsewhere(files http.Handler) http.Handler {
 		todo := fmt.Sprintf("if participants use that path, start the coordinator with --public-url and %s%s", base, quoted(prefix))
 		refusal := &quota.Refusal{Code: "path", Status: http.StatusNotFound, Text: fmt.Sprintf("path: %q, want it below %s/: %s, or have the proxy remove it", quoted(r.URL.Path), s.prefix(), todo)}
 		s.notices.Refused(s.log, r, s.addresses.Of(r), refusal)
-		if s.absent != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+		if s.absent != nil && wantsPage(r) {
 			s.absent(w, r, refusal.Text)
 			return
 		}
