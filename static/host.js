@@ -313,6 +313,7 @@ window.fedtab = (() => {
 		notice: ({ text, reload }) => notice(text, reload),
 		used: ({ files }) => {
 			used = files;
+			tell({ type: "loaded", ...loaded() }); // the program may have come by the page's preload
 			const begin = () => register().catch(() => {}); // the page works without
 			if (keeper) {
 				window.requestIdleCallback ? requestIdleCallback(begin) : setTimeout(begin, 1000);

@@ -99,6 +99,8 @@ func Run() {
 		case "ask":
 			message := m.Get("message")
 			events.change(func() extent { trying.ask(message); return nothing })
+		case "loaded":
+			events.do(func() { host.loaded(page, m) })
 		case "unloaded":
 			if str(m.Get("name")) != "try" {
 				return // charts come with the next point
