@@ -24,6 +24,7 @@ func TestScreenshots(t *testing.T) {
 	t.Run("invite", invitePictures)
 	t.Run("finished", finishedPictures)
 	t.Run("tables", tablePictures)
+	t.Run("readme", readmePictures)
 }
 
 // Home with open and finished tasks, of an organiser and without one, in both languages;
@@ -100,10 +101,11 @@ func beforePictures(t *testing.T) {
 		{"t/digits?lang=de", "Verstehen", "7-german"},
 		{"t/own-vote?lang=de", "Verstehen", "8-german-own"},
 	} {
-		b.to(c.url() + page.address)
+		b := open(t, c.url()+page.address)
 		b.shows(page.words)
 		b.runs()
 		b.press("details-fold")
+		await(t, "the details are put away", func() bool { return js[bool](b, "document.getElementById('details-content').hidden") })
 		b.pictures("before-" + page.name)
 	}
 }
@@ -234,6 +236,23 @@ func tablePictures(t *testing.T) {
 	b.pictures("tables-3-finished")
 }
 
+// The pictures of the README: the task that ships, before joining, in training, and tried.
+func readmePictures(t *testing.T) {
+	c := serve(t, digits(), "--task", "mnist-2nn", "--set", "mnist-2nn.strategy.min_clients=1")
+	b := open(t, c.url()+"t/mnist-2nn")
+	b.ready()
+	b.pictures("readme-1-before")
+	b.join()
+	await(t, "some rounds are over", func() bool { return c.state("mnist-2nn").Version >= 6 })
+	await(t, "the tab trains", func() bool { return b.state("activity") == "training" })
+	b.pictures("readme-2-training")
+	b.press("try-open")
+	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
+	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
+	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
+	b.pictures("readme-3-try")
+}
+
 // pictures writes what the page shows, light and dark, 1280 and 390 pixels wide.
 func (b *tab) pictures(name string) {
 	b.t.Helper()
@@ -243,6 +262,7 @@ func (b *tab) pictures(name string) {
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.emulate(width, scheme)
+			js[bool](b, "scrollTo(0, 0), true") // or what sticks is where the page was scrolled to
 			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 			if err != nil {
 				b.t.Fatal(err)

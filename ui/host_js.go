@@ -36,18 +36,11 @@ func (h *host) begin(p *Page, m js.Value) {
 	p.MaxCores = m.Get("cores").Int()
 	defer h.memory.settings(&p.Settings) // after the view, which has what they are without
 	p.Metered = m.Get("metered").Bool()
-	h.loaded(p, m)
 	if view, ok := parseJSON(str(m.Get("view"))); ok {
 		if o, ok := view.(map[string]any); ok {
 			p.OnView(o)
 		}
 	}
-}
-
-// loaded takes in what the main thread has loaded, and this worker.
-func (h *host) loaded(p *Page, m js.Value) {
-	files, bytes := loadedBytes()
-	p.OnLoadedBytes(files+m.Get("files").Int(), bytes+int64(m.Get("bytes").Float()))
 }
 
 // tell sends a message to the main thread.

@@ -77,9 +77,9 @@ func (p *Page) OnMoved(o map[string]any) {
 	m.Dropped += moved.Skipped + over
 }
 
-// OnLoadedBytes takes in how much the page itself has taken so far.
+// OnLoadedBytes takes in how much the page itself has taken.
 func (p *Page) OnLoadedBytes(files int, bytes int64) {
-	p.Moved.sums[pageGroup] = sum{received: files, down: bytes}
+	p.Moved.sums[pageGroup].add(false, files, bytes)
 }
 
 func (s *sum) add(up bool, messages int, bytes int64) {
