@@ -118,13 +118,22 @@ func TestOffline(t *testing.T) {
 	b.join()
 	js[bool](b, "window.gone = true, document.querySelector('#notice button').click(), true")
 	await(t, "the newer page is there, and takes part", func() bool {
-		return js[bool](b, "!window.gone && document.documentElement.dataset.build === '000000000000'") && b.state("connection") == "joined"
+		return js[bool](b, "!window.gone && document.documentElement?.dataset.build === '000000000000'") && b.state("connection") == "joined"
 	})
 	b.notice("")
 
 	b.press("leave-forget")
 	b.press("leave-forget")
 	await(t, "nothing is kept", func() bool { return b.caches() == 0 })
+	await(t, "what the open page loads after that is not kept", func() bool {
+		return js[int](b, `(window.asked ??= (async () => {
+			const { src } = document.querySelector("script[src*=host]");
+			for (let i = 0; i < 3; i++) {
+				await (await fetch(src, { cache: "reload" })).text();
+			}
+			window.left = (await caches.keys()).length;
+		})(), window.left ?? -1)`) == 0
+	})
 
 	// It comes back without the task.
 	c.stop(syscall.SIGTERM)
