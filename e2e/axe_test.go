@@ -107,6 +107,9 @@ func TestAxe(t *testing.T) {
 		await(t, "the tab trains", func() bool { return b.state("activity") == "training" && c.state("digits").Version >= 2 })
 		b.unfold()
 		b.axe("training")
+		b.press("try-open")
+		await(t, "there is a place to draw", func() bool { return js[bool](b, "document.querySelector('#try-canvas canvas') !== null") })
+		b.axe("trying the model")
 		b.press("pause")
 		await(t, "the tab pauses", func() bool { return b.state("activity") == "paused" })
 		b.axe("paused")
@@ -228,5 +231,7 @@ func (b *tab) ready() {
 // unfold opens all that can be unfolded.
 func (b *tab) unfold() {
 	b.t.Helper()
-	js[bool](b, "document.querySelectorAll('details').forEach((e) => { e.open = true }), true")
+	const folds = "[...document.querySelectorAll('[aria-expanded=false]')].filter((e) => e.checkVisibility())"
+	js[bool](b, folds+".forEach((e) => e.click()), true")
+	await(b.t, "all is unfolded", func() bool { return js[bool](b, folds+".length === 0") })
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Finds the browsers that the tests drive, Node.js, which runs the second client
-# (e2e/node) and onnxruntime (e2e/onnx), numpy, and the reverse proxies that a coordinator is
-# tested behind, and installs Debian's where it can.
+# (e2e/node), onnxruntime (e2e/onnx), axe-core (e2e/axe), numpy, and the reverse proxies
+# that a coordinator is tested behind, and installs Debian's where it can. With the argument
+# lighthouse it installs that too.
 set -u
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin # where nginx is
@@ -28,16 +29,27 @@ if [ ${#missing[@]} -gt 0 ] && ! install; then
 	exit 1
 fi
 
+# packages installs a folder's packages from npm, unless they are there.
+packages() {
+	[ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] ||
+		(cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && touch "$1/node_modules/.package-lock.json"
+}
+
 # onnxruntime-node comes with its binaries. Its install script would fetch CUDA's.
-if [ ! onnx/node_modules/.package-lock.json -nt onnx/package-lock.json ]; then
-	(cd onnx && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && touch onnx/node_modules/.package-lock.json || {
-		echo "make test needs onnxruntime-node: run 'npm ci --ignore-scripts' in e2e/onnx" >&2
+for folder in onnx axe; do
+	packages $folder || {
+		echo "make test needs the packages of e2e/$folder: run 'npm ci --ignore-scripts' there" >&2
 		exit 1
 	}
-fi
+done
 
 # PapaParse is compared with, in the long form of the tests.
-if [ ! bench/node_modules/.package-lock.json -nt bench/package-lock.json ]; then
-	(cd bench && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && touch bench/node_modules/.package-lock.json ||
-		echo "the comparison with PapaParse needs 'npm ci --ignore-scripts' in e2e/bench" >&2
+packages bench || echo "the comparison with PapaParse needs 'npm ci --ignore-scripts' in e2e/bench" >&2
+
+# Lighthouse takes 190 MB, and only make measure wants it.
+if [ "${1-}" = lighthouse ]; then
+	packages lighthouse || {
+		echo "make measure needs Lighthouse: run 'npm ci --ignore-scripts' in e2e/lighthouse" >&2
+		exit 1
+	}
 fi

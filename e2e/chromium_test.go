@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -32,20 +33,23 @@ func closeBrowser() {
 	}
 }
 
+func chromiumPath() (string, error) {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("no Chromium: run make browsers")
+}
+
 // browser is one headless Chromium for all tests; each tab is a target of its
 // own.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	browserOnce.Do(func() {
-		path := ""
-		for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-			if p, err := exec.LookPath(name); err == nil {
-				path = p
-				break
-			}
-		}
-		if path == "" {
-			browserErr = fmt.Errorf("no Chromium: run make browsers")
+		path, err := chromiumPath()
+		if err != nil {
+			browserErr = err
 			return
 		}
 		dir, err := os.MkdirTemp("", "fedtab-chromium-")

@@ -18,6 +18,7 @@ func TestGerman(t *testing.T) {
 	b.shows("Das Training ist fertig: ")
 	b.shows("Genauigkeit im Test nach 2 Runden")
 	b.shows("2 Runden fertig")
+	b.press("details-fold")
 	b.shows("Ausgewogene Genauigkeit ")
 	b.shows("bei 10.000 Testbeispielen")
 	if title := js[string](b, "document.title"); !strings.HasPrefix(title, "Das Training ist fertig") {

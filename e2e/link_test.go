@@ -230,12 +230,12 @@ func (l *link) arrived(at time.Time) int {
 }
 
 // files returns the bytes of the answers so far that are of the page: documents, programs,
-// scripts and styles, but neither the API nor sockets.
+// scripts and styles, but neither the API, shards nor sockets.
 func (l *link) files() (bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range l.answers {
-		if !strings.HasPrefix(a.path, "/api/") && a.status != http.StatusSwitchingProtocols {
+		if !strings.HasPrefix(a.path, "/api/") && !strings.HasPrefix(a.path, "/data/") && a.status != http.StatusSwitchingProtocols {
 			bytes += a.bytes
 		}
 	}

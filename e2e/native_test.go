@@ -14,6 +14,7 @@ import (
 	"fedtab/compress"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
+	"fedtab/coordinator/organiser"
 	"fedtab/coordinator/quota"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
@@ -126,7 +127,15 @@ func TestTabEqualsNative(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(web.New([]*web.Study{study}, testSocket{socket}, nil, static.Handler(), site, web.Limits{}, slog.New(slog.DiscardHandler)))
+	frame, err := static.OpenFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	by, err := organiser.Open("", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(web.New([]*web.Study{study}, testSocket{socket}, web.NewPages(frame, by), static.Handler(), site, web.Limits{}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 
 	b := open(t, s.URL+"/")

@@ -171,6 +171,9 @@ func TestJoinBeforeProgram(t *testing.T) {
 		}
 		l.release()
 		await(t, "the tab has joined", func() bool { return b.state("connection") == "joined" })
+		b.press("leave")
+		await(t, "the tab has left", func() bool { return b.state("connection") == "left" })
+		b.join() // the button is as before
 		b.cancel()
 	}
 }

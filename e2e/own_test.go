@@ -161,7 +161,7 @@ func TestOwnTable(t *testing.T) {
 	}
 	b.press("personalise")
 	await(t, "there is a personal model", func() bool { return js[bool](b, "document.getElementById('gain-personal').textContent.endsWith('%')") })
-	js[bool](b, "window.saved = [], fedtab.saveFile = (name, bytes) => { saved.push(name + ' ' + (bytes.length > 1000)) }, true")
+	js[bool](b, "window.saved = [], fedtab.save = (name, bytes) => { saved.push(name + ' ' + (bytes.length > 1000)) }, true")
 	b.press("own-download")
 	b.click("[data-action=own-download][data-value=onnx]")
 	await(t, "both files are written", func() bool {

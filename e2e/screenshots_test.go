@@ -1,64 +1,171 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots takes screenshots of the page in its states, light and dark, wide
-// and narrow, for a review by eye.
+// TestScreenshots takes pictures of the page in its states, light and dark, wide and
+// narrow, for a review by eye. Each part stands alone: -run TestScreenshots/home.
 func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("only with -screenshots FOLDER: the pictures are for people")
 	}
-	c := serve(t, digits("rounds: 15", "rounds: 8"))
+	t.Run("home", homePictures)
+	t.Run("before", beforePictures)
+	t.Run("training", trainingPictures)
+	t.Run("trouble", troublePictures)
+	t.Run("invite", invitePictures)
+	t.Run("finished", finishedPictures)
+	t.Run("tables", tablePictures)
+	t.Run("readme", readmePictures)
+}
+
+// Home with open and finished tasks, of an organiser and without one, in both languages;
+// the projector's page; a page that there is not.
+func homePictures(t *testing.T) {
+	c := serve(t, short("rounds: 8"), "--task", "own-clothes", "--task", "anes96", "--task", "own-vote", "--task", "own-digits")
 	b := open(t, c.url())
-	await(t, "the page is ready", func() bool { return js[bool](b, "!document.getElementById('join')?.disabled") })
-	b.pictures("1-ready")
+	b.shows("Teach a model together")
+	b.pictures("home-1-several")
+	b.to(c.url() + "?lang=de")
+	b.shows("Clinton oder Dole?")
+	b.pictures("home-2-german")
+	b.to(c.url() + "screen?lang=en")
+	b.pictures("screen-1-home")
+	b.to(c.url() + "t/none")
+	b.shows("There is no such page")
+	b.pictures("absent")
+	b.absent()
+
+	b.to(c.url() + "t/digits")
+	b.join()
+	await(t, "some rounds are over", func() bool { return c.state("digits").Version >= 3 })
+	b.press("pause")
+	screen := open(t, c.url()+"screen?task=digits")
+	await(t, "there is a result", func() bool { return screen.text("screen-result") != "" })
+	screen.pictures("screen-2-training")
+	home := open(t, c.url())
+	home.shows("You take part here")
+	home.pictures("home-3-training")
+	b.press("pause")
+	await(t, "the run is finished", func() bool { return c.state("digits").Finished != "" })
+	home.shows("Finished")
+	home.pictures("home-4-finished")
+	screen.shows("Finished")
+	screen.pictures("screen-3-finished")
+
+	c = serve(t, short("rounds: 1"), "--site", site(t))
+	b = open(t, c.url())
+	b.shows("School of Data")
+	b.pictures("organiser-1-task")
+	b.join()
+	await(t, "the run is finished", func() bool { return c.state("digits").Finished != "" })
+	b.to(c.url())
+	b.shows("School of Data")
+	b.pictures("organiser-2-nothing-open")
+}
+
+// short is the task of digits with a small model, which needs little time.
+func short(rounds string) string {
+	return digits("hidden: [200, 200]", "hidden: [32]", "batch: 10", "batch: 50", "rounds: 15", rounds)
+}
+
+// Tasks before joining, before and after their program has come.
+func beforePictures(t *testing.T) {
+	c := serve(t, digits(), "--task", "anes96", "--task", "own-vote", "--task", "own-digits")
+	l := connect(t, c, 0, 0, 0)
+	l.hold(func(path string) bool { return strings.HasSuffix(path, ".wasm") })
+	b := open(t, l.url()+"t/digits")
+	b.shows("Understand")
+	b.pictures("before-1-loading")
+	l.release()
+	b.ready()
+	b.pictures("before-2-pictures")
+	b.press("effort-fold")
+	b.press("details-fold")
+	await(t, "the details are open", func() bool {
+		return js[bool](b, "!document.getElementById('details-content').hidden && !document.getElementById('effort-content').hidden")
+	})
+	b.pictures("before-3-details")
+	for _, page := range []struct{ address, words, name string }{
+		{"t/anes96", "Understand", "4-table"},
+		{"t/own-vote", "Understand", "5-own-table"},
+		{"t/own-digits", "Understand", "6-own-pictures"},
+		{"t/digits?lang=de", "Verstehen", "7-german"},
+		{"t/own-vote?lang=de", "Verstehen", "8-german-own"},
+	} {
+		b := open(t, c.url()+page.address)
+		b.shows(page.words)
+		b.runs()
+		b.press("details-fold")
+		await(t, "the details are put away", func() bool { return js[bool](b, "document.getElementById('details-content').hidden") })
+		b.pictures("before-" + page.name)
+	}
+}
+
+// A tab that takes part: waiting for others, training, paused by hand and by settings.
+func trainingPictures(t *testing.T) {
+	few := serve(t, digits("min_clients: 1", "min_clients: 3"))
+	b := open(t, few.url())
+	b.join()
+	b.shows("waiting for 2 more participants")
+	b.pictures("training-1-waiting")
+
+	c := serve(t, digits("rounds: 15", "rounds: 1000"))
+	b = open(t, c.url(), `navigator.getBattery = async () => Object.assign(new EventTarget(), { charging: false })`)
 	b.join()
 	await(t, "some rounds are over", func() bool { return c.state("digits").Version >= 5 })
-	b.press("pause")
-	b.pictures("2-paused")
-	b.press("pause")
 	await(t, "the tab trains", func() bool { return b.state("activity") == "training" })
-	b.pictures("3-training")
+	b.pictures("training-2-training")
+	b.press("pause")
+	await(t, "the tab pauses", func() bool { return b.state("activity") == "paused" })
+	b.pictures("training-3-paused")
+	b.press("effort-fold")
+	b.press("understand-fold")
+	b.press("moved-fold")
+	b.press("details-fold")
+	await(t, "the details are open", func() bool { return js[bool](b, "!document.getElementById('details-content').hidden") })
+	b.pictures("training-4-all-open")
+	b.press("details-fold")
+	b.press("moved-fold")
+	b.press("understand-fold")
+	b.press("pause")
+	b.click("#pause-battery")
+	await(t, "the settings pause the tab", func() bool { return b.state("activity") == "paused" })
+	b.pictures("training-5-held")
+	b.press("leave")
+	await(t, "the tab has left", func() bool { return b.state("connection") == "left" })
+	b.pictures("training-6-left")
+}
+
+// A tab that cannot take part, or no longer.
+func troublePictures(t *testing.T) {
+	c := serve(t, digits("rounds: 15", "rounds: 1000"))
+	b := open(t, c.url())
+	b.join()
+	await(t, "some rounds are over", func() bool { return c.state("digits").Version >= 2 })
 	kept := js[string](b, "JSON.stringify(Object.fromEntries(Object.entries(sessionStorage)))")
 	newer := open(t, c.url(), fmt.Sprintf("if (!sessionStorage.length) for (const [k, v] of Object.entries(%s)) sessionStorage.setItem(k, v)", kept))
 	await(t, "the tab is superseded", func() bool { return b.state("connection") == "superseded" })
-	b.pictures("5-superseded")
+	b.pictures("trouble-1-superseded")
 	b.offline = true
 	b = newer
 	await(t, "the other tab goes on", func() bool { return b.state("connection") == "joined" })
 	b.offline = true
 	c.stop(syscall.SIGKILL)
 	await(t, "the tab tries again", func() bool { return b.state("connection") == "reconnecting" })
-	b.pictures("6-reconnecting")
-	c.start()
-	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
-	b.pictures("4-finished")
-	b = open(t, serve(t, digits("lr: 0.1", "lr: 0.1, combine: median")).url())
-	b.join()
-	await(t, "the tab waits for others", func() bool { return js[bool](b, "document.body.innerText.includes('waiting for 2 more participants')") })
-	b.pictures("7-too-few")
-	b = open(t, serve(t, invited()).url())
-	b.says("This task is joined by invite")
-	b.pictures("8-invite")
-	b.fill("invite", "please")
-	b.press("join")
-	b.says("This is not a valid invite")
-	b.pictures("9-no-invite")
-	b.fill("invite", "")
-	b.press("join")
-	b.says("This task needs an invite")
-	b.pictures("10-uninvited")
+	b.pictures("trouble-2-reconnecting")
+	js[bool](b, "window.dispatchEvent(new Event('offline'))")
+	b.notice("You are offline: what is here still works.")
+	b.pictures("trouble-3-offline")
+
 	port := freePort(t)
 	public := fmt.Sprintf("http://study.example:%d", port)
 	c = serve(t, digits("min_clients: 1", "min_clients: 2"), "--public-url", public, "--trusted-proxies", "")
@@ -66,13 +173,87 @@ func TestScreenshots(t *testing.T) {
 	fill(t, c.url()[:len(c.url())-1])
 	b = open(t, public+"/")
 	b.offline = true
-	await(t, "the page is ready", func() bool { return js[bool](b, "!(document.getElementById('join')?.disabled ?? true)") })
-	b.pictures("11-without-tls")
+	b.ready()
+	b.pictures("trouble-4-without-tls")
 	b.press("join")
-	await(t, "the tab is turned away", func() bool { return js[bool](b, "document.body.innerText.includes('--trusted-proxies')") })
-	b.pictures("12-turned-away")
+	b.shows("--trusted-proxies")
+	b.pictures("trouble-5-turned-away")
 }
 
+func invitePictures(t *testing.T) {
+	b := open(t, serve(t, invited()).url())
+	b.says("This task is joined by invite")
+	b.pictures("invite-1-wanted")
+	b.fill("invite", "please")
+	b.press("join")
+	b.says("This is not a valid invite")
+	b.pictures("invite-2-invalid")
+	b.fill("invite", "")
+	b.press("join")
+	b.says("This task needs an invite")
+	b.pictures("invite-3-refused")
+}
+
+// A run from its end: thanks, trying the model, keeping it, and what has left the tab.
+func finishedPictures(t *testing.T) {
+	c := serve(t, digits("rounds: 15", "rounds: 12"))
+	b := open(t, c.url()+"t/digits")
+	b.join()
+	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
+	b.pictures("finished-1-thanks")
+	b.press("try-open")
+	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
+	b.pictures("finished-2-try")
+	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
+	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
+	b.pictures("finished-3-seven")
+	b.press("moved-fold")
+	b.press("details-fold")
+	await(t, "the details are open", func() bool { return js[bool](b, "!document.getElementById('details-content').hidden") })
+	b.pictures("finished-4-details")
+	b.to(c.url() + "t/digits?lang=de")
+	b.shows("Verstehen")
+	b.pictures("finished-5-german")
+}
+
+// A table: training with one's own, and the form that tries its model.
+func tablePictures(t *testing.T) {
+	c := serve(t, ownTable("rounds: 4", "rounds: 3"))
+	b := open(t, c.url())
+	b.step("none")
+	b.choose("own-files", file(t, "ward.csv", patients(60, patientColumns, patientRow)))
+	b.step("asking")
+	b.pictures("tables-1-asking")
+	b.press("own-read")
+	b.step("ready")
+	b.pictures("tables-2-ready")
+	b.join()
+	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
+	b.press("try-open")
+	await(t, "there is a form", func() bool {
+		return js[int](b, "document.querySelectorAll('#try-form input, #try-form select').length") > 0
+	})
+	b.pictures("tables-3-finished")
+}
+
+// The pictures of the README: the task that ships, before joining, in training, and tried.
+func readmePictures(t *testing.T) {
+	c := serve(t, digits(), "--task", "mnist-2nn", "--set", "mnist-2nn.strategy.min_clients=1")
+	b := open(t, c.url()+"t/mnist-2nn")
+	b.ready()
+	b.pictures("readme-1-before")
+	b.join()
+	await(t, "some rounds are over", func() bool { return c.state("mnist-2nn").Version >= 6 })
+	await(t, "the tab trains", func() bool { return b.state("activity") == "training" })
+	b.pictures("readme-2-training")
+	b.press("try-open")
+	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
+	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
+	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
+	b.pictures("readme-3-try")
+}
+
+// pictures writes what the page shows, light and dark, 1280 and 390 pixels wide.
 func (b *tab) pictures(name string) {
 	b.t.Helper()
 	if err := os.MkdirAll(*screenshots, 0o755); err != nil {
@@ -80,15 +261,8 @@ func (b *tab) pictures(name string) {
 	}
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
-			emulate := chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-				_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-				})
-				return err
-			})
-			if err := chromedp.Do(b.ctx, chromedp.EmulateViewport(width, 900), emulate); err != nil {
-				b.t.Fatal(err)
-			}
+			b.emulate(width, scheme)
+			js[bool](b, "scrollTo(0, 0), true") // or what sticks is where the page was scrolled to
 			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 			if err != nil {
 				b.t.Fatal(err)

@@ -70,6 +70,9 @@ func TestStory(t *testing.T) {
 	await(t, "nothing is left of it", func() bool { return b.text("try-says") == "Nothing yet" })
 	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
 	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
+	if bars := js[int](b, "document.querySelectorAll('#try-bars-a progress').length"); bars != 10 || !js[bool](b, "Boolean(document.querySelector('#try-seen canvas'))") {
+		t.Errorf("%d bars, want 10, and what the model sees", bars)
+	}
 	await(t, "sample pictures are there", func() bool { return js[int](b, "document.querySelectorAll('#try-samples button').length") == 12 })
 
 	answer, err := http.Get(js[string](b, "document.getElementById('keep-onnx').href"))
@@ -86,21 +89,4 @@ func TestStory(t *testing.T) {
 	await(t, "the tab has left", func() bool { return b.state("connection") == "left" })
 	b.draw("try-canvas", point{.4, .4}, point{.4, .41})
 	await(t, "the model answers still", func() bool { return b.text("try-says") != "" })
-}
-
-// Pictures of trying a model, of keeping it, and of what has left the tab.
-func TestStoryScreenshots(t *testing.T) {
-	if *screenshots == "" {
-		t.Skip("only with -screenshots FOLDER: the pictures are for people")
-	}
-	c := serve(t, digits("rounds: 15", "rounds: 12"))
-	b := open(t, c.url()+"t/digits")
-	b.join()
-	await(t, "the run is over", func() bool { return c.state("digits").Version >= 12 })
-	b.press("moved-fold")
-	b.press("try-open")
-	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
-	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
-	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
-	b.pictures("try-1-digit")
 }

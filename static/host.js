@@ -49,7 +49,7 @@ window.fedtab = (() => {
 	const simd = WebAssembly.validate(simdModule);
 	// Pages that only tell need no program, but where the address has an invite in it.
 	const plain = words.kind !== "task" && location.hash === "";
-	const worker = plain ? undefined : new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
+	const worker = plain ? undefined : new Worker(words.tab, { name: "page," + root.lang + (simd ? "" : ",scalar") });
 	let greeted = false;
 	const early = []; // what a person has done before the page was parsed
 	const tell = (message, transfer = []) => {
@@ -103,7 +103,6 @@ window.fedtab = (() => {
 			visible: document.visibilityState === "visible",
 			online: navigator.onLine,
 			secure: isSecureContext,
-			...loaded(),
 			metered: Boolean(navigator.connection?.saveData || navigator.connection?.type === "cellular"),
 			cores: navigator.hardwareConcurrency || 1,
 			session: storage("sessionStorage"),
@@ -294,7 +293,7 @@ window.fedtab = (() => {
 		go: ({ address }) => location.assign(address),
 		rows: ({ rows }) => fedtab.showRows(rows),
 		sheet: ({ bytes, width, height }) => fedtab.showPictures(bytes, width, height),
-		file: ({ name, bytes }) => saveFile(name, bytes),
+		file: ({ name, bytes }) => fedtab.save(name, bytes),
 		sample: ({ address, name }) => fedtab.sample(address, name),
 		camera: async ({ on }) => {
 			const problem = on ? await fedtab.camera.start() : fedtab.camera.stop();
@@ -313,6 +312,7 @@ window.fedtab = (() => {
 		notice: ({ text, reload }) => notice(text, reload),
 		used: ({ files }) => {
 			used = files;
+			tell({ type: "loaded", ...loaded() }); // with the program, which may be preloaded here
 			const begin = () => register().catch(() => {}); // the page works without
 			if (keeper) {
 				window.requestIdleCallback ? requestIdleCallback(begin) : setTimeout(begin, 1000);
@@ -400,8 +400,15 @@ window.fedtab = (() => {
 
 	// What a person does
 
-	const settled = 400; // ms in which a second press of a place that has changed is not meant
-	let pressed = { at: -settled, button: null };
+	const settled = 400; // ms in which a second press is not meant
+	let pressed = -settled;
+
+	// A key that is held down presses once: the focus may have gone to another button.
+	document.addEventListener("keydown", (event) => {
+		if (event.repeat && event.key === "Enter" && event.target.closest?.("[data-action]")) {
+			event.preventDefault();
+		}
+	});
 
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.("[data-action]");
@@ -409,13 +416,14 @@ window.fedtab = (() => {
 			return;
 		}
 		// A double click means one press; the second must not press what has come under
-		// the pointer meanwhile.
+		// the pointer meanwhile, nor answer what the first has asked. Pictures are taken
+		// as quickly as a person can.
+		const { action, value = "" } = button.dataset;
 		const now = event.timeStamp;
-		if (event.detail > 1 || event.detail > 0 && button !== pressed.button && now - pressed.at < settled) {
+		if (action !== "own-take" && (event.detail > 1 || event.detail > 0 && now - pressed < settled)) {
 			return;
 		}
-		pressed = { at: now, button };
-		const { action, value = "" } = button.dataset;
+		pressed = now;
 		if (action === "join" && !drawn) {
 			button.ariaDisabled = "true"; // the wish is kept until the program is there; the focus stays
 			button.textContent = words.wordsJoining;
@@ -436,7 +444,7 @@ window.fedtab = (() => {
 
 	return {
 		tell,
-		save: saveFile,
+		saveFile,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
 		brought: (key, ...args) => tell({ type: "brought", key, args }),
 	};

@@ -19,6 +19,10 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		if page.ShowInvite() && !coordinator.invited(str(fields.Get("invite"))) {
 			return
 		}
+		page.Several = str(fields.Get("several"))
+		if !page.CanJoin() {
+			return
+		}
 		n, _ := page.several()
 		tab.memory.many(n)
 		tab.join(page.Selected)

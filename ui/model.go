@@ -147,7 +147,7 @@ func (p *Page) OnView(o map[string]any) {
 	var v View
 	fields.Fill(&v, o)
 	p.Kind, p.Root, p.Missing = v.Kind, v.Root, v.Missing
-	p.Effort, p.Cores = maxEffort, 1
+	p.Settings = p.Settings.reset()
 	p.Address, p.Organiser = v.Address, v.Organiser
 	if list, ok := o["tasks"].([]any); ok {
 		p.OnTasks(list)

@@ -24,7 +24,7 @@ type number struct {
 func (p *Page) numbers() []number {
 	l, panel, own := &p.Local, Train{p}, Own{p}
 	done, steps := strconv.Itoa(panel.done()), panel.timeline()
-	return []number{
+	all := []number{
 		{"state", "", p.State()},
 		{stepID(0), "", steps[0].words},
 		{stepID(1), "", steps[1].words},
@@ -33,9 +33,6 @@ func (p *Page) numbers() []number {
 		{"time-left", "", panel.timeWords()},
 		{"progress", "value", done},
 		{"progress", "data-value", done},
-		{"own-state", "", own.state()},
-		{"own-progress", "value", exact(own.done())},
-		{"own-progress", "max", exact(own.total())},
 		{"rate", "", p.Lang.PerSecond(l.Rate)},
 		{"rate", "data-value", exact(l.Rate)},
 		{"train-loss", "", p.loss(l.Loss)},
@@ -47,6 +44,10 @@ func (p *Page) numbers() []number {
 		{"bytes-down", "", p.Lang.Size(l.BytesDown)},
 		{"bytes-down", "data-value", exact(l.BytesDown)},
 	}
+	if p.schema() != nil {
+		all = append(all, number{"own-state", "", own.state()}, number{"own-progress", "value", exact(own.done())}, number{"own-progress", "max", exact(own.total())})
+	}
+	return all
 }
 
 // same reports whether two reports of the worker differ only in what numbers covers.

@@ -493,6 +493,7 @@ func (p *Page) OnForgotten(trouble string) {
 	p.OnGone()
 	p.Data, p.Answers, p.DataTrouble = tab.Data{}, tab.Answers{}, trouble
 	p.Forgetting = false
+	p.Settings, p.Held = p.Settings.reset(), false
 }
 
 // samples returns the names of the files to try the task with.

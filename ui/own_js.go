@@ -95,6 +95,7 @@ func (t *worker) forget() {
 		t.page.Leave()
 	}
 	t.memory.joined("")
+	t.dismiss() // or they might keep something after all is removed
 	message := js.ValueOf(map[string]any{"type": "forget"})
 	if t.ready {
 		t.worker.Call("postMessage", message)

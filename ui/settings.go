@@ -20,6 +20,11 @@ const (
 	maxEffort = 100
 )
 
+// reset returns the settings of a person who has chosen nothing.
+func (s Settings) reset() Settings {
+	return Settings{Effort: maxEffort, Cores: 1, MaxCores: s.MaxCores, HasBattery: s.HasBattery}
+}
+
 // SetEffort takes in the share of a core's time as a field has it; what is none changes
 // nothing.
 func (s *Settings) SetEffort(text string) {

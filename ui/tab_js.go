@@ -362,13 +362,18 @@ func (t *worker) end() {
 	t.serial++
 	t.worker.Call("terminate")
 	t.release()
+	t.dismiss()
+	t.worker = js.Undefined()
+	t.ready, t.joining, t.waiting, t.forgetting = false, false, nil, false
+}
+
+// dismiss terminates the workers beyond the first.
+func (t *worker) dismiss() {
 	for _, m := range t.mates {
 		m.worker.Call("terminate")
 		m.message.Release()
 	}
 	t.mates = nil
-	t.worker = js.Undefined()
-	t.ready, t.joining, t.waiting, t.forgetting = false, false, nil, false
 }
 
 // idle ends the worker unless it has data that is kept nowhere else.

@@ -168,23 +168,37 @@ func (c *Train) timeWords() string {
 }
 
 // OutcomeWords says what has become of this tab's last answer, where that was not simply
-// taken, why, and what to do; empty otherwise.
+// taken, or that a round was given up, why, and what to do; empty otherwise.
 func (p *Page) OutcomeWords() string {
 	o := &p.Local.Outcome
-	if !p.Taking() {
-		return ""
-	}
-	switch o.Kind {
-	case tab.Late:
-		return p.say("outcome.late", o.Round)
-	case tab.Rejected:
+	switch {
+	case p.Taking() && o.Kind == tab.Rejected:
 		return p.say("outcome.rejected", o.Round, p.outcomeWhy())
-	case tab.Abandoned:
-		return p.say("outcome.abandoned", o.Round, p.outcomeWhy())
-	case tab.Failed:
+	case p.Taking() && o.Kind == tab.Failed:
 		return p.say("outcome.failed", o.Round, p.outcomeWhy())
+	case p.Task.Abandoned != nil && !p.Over():
+		return p.abandonedWords(p.Task.Abandoned)
+	case p.Taking() && o.Kind == tab.Late:
+		return p.say("outcome.late", o.Round)
+	case p.Taking() && o.Kind == tab.Abandoned:
+		return p.say("outcome.abandoned", o.Round, p.outcomeWhy())
 	}
 	return ""
+}
+
+// abandonedWords says why the round that is wanted was given up, and what helps.
+func (p *Page) abandonedWords(a *api.Abandoned) string {
+	words := p.say("outcome.abandoned", a.Round, p.phrase(a.Reason))
+	switch {
+	case a.Needed > 0 && a.TimeUp:
+		words = p.say("outcome.short", a.Round, p.about(a.Seconds), a.Answers, a.Needed)
+	case a.Needed > 0:
+		words = p.say("outcome.few", a.Round, a.Answers, a.Needed)
+	}
+	if a.Times > 1 {
+		words = sentences(words, p.say("outcome.times", a.Times))
+	}
+	return words
 }
 
 func (p *Page) outcomeWhy() string {
@@ -193,7 +207,7 @@ func (p *Page) outcomeWhy() string {
 }
 
 func (c *Train) outcomeLook() string {
-	if c.Page.Local.Outcome.Kind == tab.Late {
+	if c.Page.Local.Outcome.Kind == tab.Late && c.Page.Task.Abandoned == nil {
 		return "note"
 	}
 	return "warning"
@@ -217,6 +231,8 @@ func (c *Train) joinNote() string {
 	switch {
 	case !p.HasData():
 		return p.say("join.note.data")
+	case p.Link == LinkLost:
+		return p.say("join.note.away")
 	case p.Local.Connection == tab.Left && p.Local.Contributions > 0:
 		return p.say("join.note.again")
 	}

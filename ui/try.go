@@ -10,7 +10,8 @@ import (
 )
 
 // Try predicts with the model. What it says of a drawing, a picture or a row is drawn by a
-// script (static/extra/try.js) in elements that are empty here.
+// script (static/extra/try.js) in elements that are empty here; each has an attribute from
+// Go, as Vugu empties those whose content is constant.
 type Try struct {
 	Page *Page
 }
@@ -106,7 +107,7 @@ func (c *Try) words() string {
 	case !p.tryable():
 		return p.say("try.later")
 	case p.Drawn():
-		return p.say("try.draw.lead")
+		return p.say("try.draw.lead", p.listing(p.Task.Data.ClassNames))
 	case p.pictures():
 		return p.say("try.picture.lead")
 	}
@@ -182,7 +183,7 @@ func (c *Try) canCompare() bool {
 	return c.ready() && !c.Page.Try.Beside && c.Page.schema() != nil && c.Page.Local.Alone != nil
 }
 
-// besideWords heads the answers of the model, where another answers beside it.
+// modelWords heads the answers of the model, where another answers beside it.
 func (c *Try) modelWords() string {
 	if c.Page.Try.Beside {
 		return c.Page.say("try.together")

@@ -169,7 +169,11 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 	v.Root, v.Organiser = rootOf(r.URL), s.pages.organiser.Current().Name
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)
-	b = append(b, encode(s.cards())...)
+	if st != nil {
+		b = append(b, encode(s.names())...)
+	} else {
+		b = append(b, encode(s.cards())...)
+	}
 	if st != nil {
 		b = append(append(b, `,"task":`...), st.page(0, 0, viewRounds, viewPoints)...)
 	}
@@ -224,6 +228,27 @@ func byline(o *organiser.Organiser, language string) static.By {
 		b.Logo = o.Logo.Address()
 	}
 	return b
+}
+
+// name is what the page of a task needs to know of all tasks.
+type name struct {
+	Name         string                     `json:"name"`
+	Title        string                     `json:"title"`
+	Translations map[string]api.Translation `json:"translations,omitempty"`
+}
+
+func (s *server) names() []name {
+	names := make([]name, len(s.studies))
+	for i, st := range s.studies {
+		names[i] = name{Name: st.Task.Name, Title: st.Task.Title.String()}
+		for language, t := range st.fixed.Translations {
+			if names[i].Translations == nil {
+				names[i].Translations = map[string]api.Translation{}
+			}
+			names[i].Translations[language] = api.Translation{Title: t.Title}
+		}
+	}
+	return names
 }
 
 // cards are the entries of /api/tasks.

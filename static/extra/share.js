@@ -62,6 +62,6 @@
 				}
 			}
 		}
-		fedtab.save(name, picture);
+		fedtab.saveFile(name, picture);
 	};
 })();
