@@ -220,7 +220,7 @@ window.fedtab = (() => {
 
 	// script loads a script that is not needed at first, once, and returns whether it is
 	// there.
-	const scripts = { try: "asset:extra/try.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	const scripts = { try: "asset:extra/try.js", wall: "asset:extra/wall.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
 	const loading = {};
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
@@ -287,6 +287,11 @@ window.fedtab = (() => {
 		tried: async ({ message }) => {
 			if (await script("try")) {
 				fedtab.tried(message);
+			}
+		},
+		wall: async (message) => {
+			if (await script("wall")) {
+				fedtab.showWall(message);
 			}
 		},
 		reload: () => location.reload(),

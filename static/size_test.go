@@ -22,6 +22,7 @@ var maxExtra = map[string]int{
 	"extra/readers-scalar.wasm": 1_150_000,
 	"extra/share.js":            2_000,
 	"extra/try.js":              8_000,
+	"extra/wall.js":             1_000,
 }
 
 func TestSizes(t *testing.T) {

@@ -100,6 +100,7 @@ type Page struct {
 	DataTrouble string // why data could not be brought, before the worker has it
 	Camera      bool   // is on
 	Try         Trying
+	Wall        Wall // pictures that the tab was given
 	Moved       Movements
 	MovedOpen   bool // the messages that have moved are shown one by one
 
@@ -353,7 +354,7 @@ func (p *Page) Join() {
 	p.Stage = StageStarting
 	p.Why, p.Kernel, p.Codecs = "", "", nil
 	p.Paused = false
-	p.Local, p.reports = Local{}, nil
+	p.Local, p.reports, p.Wall = Local{}, nil, Wall{}
 	p.BadInvite, p.LateInvite = false, false
 	p.invited = p.InviteTo(p.Selected) != ""
 }

@@ -151,6 +151,7 @@ func (c config) sources() (map[string]string, error) {
 		"vugu.js":                 filepath.Join(trim(vugu), "domrender", "renderer-js-script.go"),
 		"extra/share.js":          filepath.Join(here, "extra", "share.js"),
 		"extra/try.js":            filepath.Join(here, "extra", "try.js"),
+		"extra/wall.js":           filepath.Join(here, "extra", "wall.js"),
 		"sw.js":                   filepath.Join(here, "sw.js"),
 		"app.webmanifest":         filepath.Join(here, "app.webmanifest"),
 		"extra/icon-192.png":      filepath.Join(here, "extra", "icon-192.png"),
