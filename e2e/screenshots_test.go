@@ -105,8 +105,9 @@ func beforePictures(t *testing.T) {
 		b := open(t, c.url()+page.address)
 		b.shows(page.words)
 		b.runs()
-		b.press("details-fold")
-		await(t, "the details are put away", func() bool { return js[bool](b, "document.getElementById('details-content').hidden") })
+		await(t, "the details are put away", func() bool {
+			return js[bool](b, "(() => { const away = document.getElementById('details-content').hidden; if (!away) document.getElementById('details-fold').click(); return away })()")
+		})
 		b.pictures("before-" + page.name)
 	}
 }
