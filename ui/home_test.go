@@ -119,7 +119,7 @@ func TestUnderstand(t *testing.T) {
 		"data": {"public": true, "classes": 10, "summary": "MNIST: 60,000 handwritten digits", "class_names": ["0", "1", "2"]}}`))
 	page := read(p)
 	for _, want := range []string{
-		"0, 1 or 2", "199,210 parameters of it, packed into about 30 kB a round", "Downloads about 10 MB of examples at first. Then sends about 30 kB and receives about 25 kB a round. The training goes on for about 5 minutes",
+		"0, 1 or 2", "199,210 parameters of it, packed into about 30 kB a round", "Downloads about 10 MB of examples at first. Sends about 30 kB and receives about 25 kB a round. The training goes on for about 5 minutes",
 		"Nothing about you", "Everything that is on it",
 	} {
 		if !strings.Contains(page, want) {
