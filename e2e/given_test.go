@@ -15,7 +15,7 @@ func TestGiven(t *testing.T) {
 		})()`)
 	})
 	b.shows("These are some of them:")
-	const want = "60 pictures of 0, 1, 2, 3, 4, 5, 6, 7, 8, and 9"
+	const want = "60 pictures of 0, 1, 2, 3, 4, 5, 6, 7, 8 and 9"
 	if got := js[string](b, "document.getElementById('given-wall').ariaLabel"); got != want {
 		t.Errorf("the wall is named %q, want %q", got, want)
 	}

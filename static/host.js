@@ -311,7 +311,7 @@ window.fedtab = (() => {
 		draw: ({ label }) => fedtab.drawing.add(label),
 		erase: () => fedtab.drawing.clear(),
 		forget: () => {
-			fedtab.forget();
+			fedtab.forget?.();
 			forget().catch(() => {}); // there is nothing that is kept
 		},
 		notice: ({ text, reload }) => notice(text, reload),
@@ -404,6 +404,16 @@ window.fedtab = (() => {
 	}
 
 	// What a person does
+
+	// A file that is dropped beside its place must not replace the page.
+	for (const kind of ["dragover", "drop"]) {
+		addEventListener(kind, (event) => {
+			if (!event.defaultPrevented && event.dataTransfer.types.includes("Files")) {
+				event.preventDefault();
+				event.dataTransfer.dropEffect = "none";
+			}
+		});
+	}
 
 	const settled = 400; // ms in which a second press is not meant
 	let pressed = -settled;

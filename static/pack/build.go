@@ -144,7 +144,7 @@ func (c config) sources() (map[string]string, error) {
 		"keep.js":                 filepath.Join(here, "keep.js"),
 		"own.js":                  filepath.Join(here, "own.js"),
 		"extra/pictures.js":       filepath.Join(here, "extra", "pictures.js"),
-		"bring.js":                filepath.Join(here, "bring.js"),
+		"extra/bring.js":          filepath.Join(here, "extra", "bring.js"),
 		"extra/uPlot.iife.min.js": filepath.Join(here, "vendor", "uplot", "uPlot.iife.min.js"),
 		"uPlot.min.css":           filepath.Join(here, "vendor", "uplot", "uPlot.min.css"),
 		"wasm_exec.js":            filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),
