@@ -2,9 +2,13 @@ package e2e
 
 import (
 	"flag"
+	"image"
+	"image/color"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -31,7 +35,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// recode writes a picture in as few bytes as it can.
+// recode writes a picture with its 256 most frequent colours.
 func recode(t *testing.T, from, to string) {
 	t.Helper()
 	in, err := os.Open(from)
@@ -43,6 +47,27 @@ func recode(t *testing.T, from, to string) {
 	if err != nil {
 		t.Fatalf("%s: %v", from, err)
 	}
+	bounds := picture.Bounds()
+	counts := map[color.Color]int{}
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			counts[picture.At(x, y)]++
+		}
+	}
+	palette := color.Palette(slices.SortedFunc(maps.Keys(counts), func(a, b color.Color) int { return counts[b] - counts[a] }))
+	small := image.NewPaletted(bounds, palette[:min(256, len(palette))])
+	nearest := map[color.Color]uint8{}
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			c := picture.At(x, y)
+			i, ok := nearest[c]
+			if !ok {
+				i = uint8(small.Palette.Index(c))
+				nearest[c] = i
+			}
+			small.SetColorIndex(x, y, i)
+		}
+	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +76,7 @@ func recode(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 	encoder := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := encoder.Encode(out, picture); err != nil {
+	if err := encoder.Encode(out, small); err != nil {
 		t.Fatal(err)
 	}
 	if err := out.Close(); err != nil {

@@ -58,6 +58,10 @@ func TestGerman(t *testing.T) {
 	if text := js[string](b, "document.getElementById('chart-accuracy').textContent"); !strings.Contains(text, "Runde") {
 		t.Errorf("the chart says %q", text)
 	}
+	await(t, "the service worker is in charge", func() bool { return js[bool](b, "navigator.serviceWorker.controller !== null") })
+	b.again()
+	b.shows("Verstehen")
+	b.shows("Das Training ist fertig: ")
 	if *screenshots != "" {
 		b.pictures("20-german")
 	}

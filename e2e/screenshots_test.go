@@ -243,14 +243,14 @@ func readmePictures(t *testing.T) {
 	c := serve(t, digits("title: Handwritten digits", described), "--task", "own-clothes", "--task", "own-vote")
 	b := open(t, c.url()+"t/digits")
 	b.ready()
-	b.sight("readme-task", "page")
+	b.sight("readme-task", "")
 	b.join()
 	await(t, "some rounds are over", func() bool { return c.state("digits").Version >= 6 })
 	await(t, "the tab trains", func() bool { return b.state("activity") == "training" })
-	b.sight("readme-training", "page")
+	b.sight("readme-training", "")
 	home := open(t, c.url())
 	home.shows("1 takes part now")
-	home.sight("readme-home", "page")
+	home.sight("readme-home", "")
 	b.press("try-open")
 	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
 	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
@@ -261,11 +261,11 @@ func readmePictures(t *testing.T) {
 // described is the title of digits with a description.
 const described = "title: Handwritten digits\ndescription: A small neural network learns to read handwritten digits from 60,000 examples, a share of which goes to every tab that takes part."
 
-// sight writes what a wide screen shows, light, from an element on.
+// sight writes what a wide screen shows, light, from an element on, or from the top.
 func (b *tab) sight(name, id string) {
 	b.t.Helper()
 	b.emulate(1280, "light")
-	js[bool](b, fmt.Sprintf("document.getElementById(%q)?.scrollIntoView(), scrollBy(0, -20), true", id))
+	js[bool](b, fmt.Sprintf("scrollTo(0, (document.getElementById(%q)?.offsetTop ?? 0) - 20), true", id))
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		b.t.Fatal(err)
