@@ -101,6 +101,9 @@ type Page struct {
 	Camera      bool   // is on
 	Try         Trying
 	Wall        Wall // pictures that the tab was given
+	Snippets    []api.Snippet
+	Uncoded     bool // they could not be had
+	Copied      int  // number of the one that was copied last, from 1
 	Moved       Movements
 	MovedOpen   bool // the messages that have moved are shown one by one
 
@@ -132,6 +135,7 @@ func (p *Page) Select(name string) {
 	p.forget()
 	p.OwnSchema, p.Data, p.Answers, p.DataTrouble, p.Forgetting = nil, tab.Data{}, tab.Answers{}, "", false
 	p.Try = Trying{}
+	p.Snippets, p.Copied = nil, 0
 	p.OnLink(LinkOpening)
 	if p.Stage == StageStopped || p.Uninvited() {
 		p.Stage = StageAbsent
