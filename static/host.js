@@ -294,6 +294,9 @@ window.fedtab = (() => {
 				fedtab.showWall(message);
 			}
 		},
+		copy: ({ text, value }) => {
+			navigator.clipboard?.writeText(text).then(() => tell({ type: "action", action: "copied", value }), () => {}); // a person can select it
+		},
 		reload: () => location.reload(),
 		go: ({ address }) => location.assign(address),
 		rows: ({ rows }) => fedtab.showRows(rows),

@@ -13,9 +13,6 @@ type Given struct {
 	Page *Page
 }
 
-// wallCount is the max number of pictures that are shown.
-const wallCount = 60
-
 // Wall is what is known of the pictures that the tab was given.
 type Wall struct {
 	Asked  bool  // the worker, for them

@@ -6,6 +6,9 @@ import (
 	"fedtab/jsvalue"
 )
 
+// wallCount is the max number of pictures that are shown.
+const wallCount = 60
+
 // askWall asks the worker for pictures that it was given, if it is time.
 func (t *worker) askWall() {
 	if t.page.wantsWall() {

@@ -256,11 +256,14 @@ func (t *worker) hear(o map[string]any) {
 	case "state":
 		t.over(t.page.OnWorkerState(o))
 		t.askWall()
+		t.askConfusion()
 	case "data":
 		t.page.OnData(o)
 		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
 			t.memory.setData(t.task, t.page.Data.ID)
 		}
+	case "confusion":
+		t.page.OnConfusion(o)
 	case "moved":
 		t.page.OnMoved(o)
 	case "progress":
