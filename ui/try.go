@@ -278,15 +278,9 @@ func mistakes(matrix [][]int) []mistake {
 func (c *Try) mistakeWords() []string {
 	p := c.Page
 	var all []string
-<<<<<<< HEAD
-	for _, m := range p.mistakes() {
-		classes := p.Task.Evaluation.Classes
-		all = append(all, p.say("try.mistaken", classes[m.of].Name, classes[m.as].Name, p.of(m)))
-=======
 	classes, matrix := p.confusion()
 	for _, m := range mistakes(matrix) {
-		all = append(all, p.say("try.mistaken", classes[m.of], classes[m.as], p.of(m.share)))
->>>>>>> g1
+		all = append(all, p.say("try.mistaken", classes[m.of], classes[m.as], p.of(m)))
 	}
 	return all
 }
