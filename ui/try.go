@@ -241,7 +241,7 @@ func (c *Try) mistakeTitle() string {
 // mistake is a class that is taken for another.
 type mistake struct {
 	of, as int
-	n, all int64   // examples that are mistaken, and of the class
+	n, all int     // examples that are mistaken, and of the class
 	share  float64 // n of all
 }
 
@@ -294,7 +294,7 @@ func (p *Page) of(m mistake) string {
 	n, all := int(100*m.share+.5), 100
 	switch {
 	case m.all < fewExamples:
-		n, all = int(m.n), int(m.all)
+		n, all = m.n, m.all
 	case m.share < .01:
 		n, all = int(1000*m.share+.5), 1000
 	}
