@@ -6,7 +6,7 @@ export GOEXPERIMENT  := simd
 export GOFLAGS       := -trimpath
 VERSION              := 0.1.0-dev
 
-.PHONY: run build binary warm assets data test units race scalar browsertests nightly measure e2e bench liars hostile lint generate browsers lighthouse fuzz clean
+.PHONY: run build binary warm assets data test units race scalar browsertests nightly measure screenshots images e2e bench liars hostile lint generate browsers lighthouse fuzz clean
 
 run: PACK := -fast
 run: binary ## serve the page at http://localhost:8080
@@ -72,7 +72,7 @@ race:
 scalar: # the code for processors and browsers without SIMD
 	GOEXPERIMENT=nosimd $(TEST) -short ./learn/...
 
-nightly: build browsers ## everything in its long form, under the race detector too
+nightly: build lighthouse ## everything in its long form, under the race detector too
 	$(TEST) -count=1 -skip 'TestHostile$$' ./...
 	$(TEST) -count=1 -run 'TestHostile$$' ./coordinator
 	cd protocol/prototest && $(TEST) -count=1 ./...
@@ -86,6 +86,14 @@ SCHEDULES ?= 2000
 
 measure: bench lighthouse ## the tables that notes quote: benchmarks, and speeds in browsers
 	$(TEST) -count=1 -v -run 'Speed|Measured' ./compress ./e2e
+
+# PART is one of TestScreenshots' parts, such as home.
+SCREENSHOTS ?= bin/screenshots
+screenshots: build browsers ## pictures of the page in every state, in SCREENSHOTS: light, dark, wide and narrow
+	$(TEST) -count=1 -run 'TestScreenshots/$(PART)' ./e2e -screenshots $(abspath $(SCREENSHOTS))
+
+images: ## the README's pictures, from those that make screenshots has taken
+	$(TEST) -count=1 -run TestImages ./e2e -screenshots $(abspath $(SCREENSHOTS)) -images $(abspath docs/images)
 
 e2e: build browsers ## the browser tests alone
 	$(TEST) -count=1 -v ./e2e
@@ -111,7 +119,7 @@ lint:
 generate: ## the page's components
 	go generate ./ui
 
-browsers: ## install Chromium, Firefox, Node.js, onnxruntime, axe-core, numpy, nginx and Caddy where that is possible
+browsers: ## install Chromium, Firefox, Node.js, axe-core, Lighthouse, onnxruntime, numpy, nginx and Caddy where that is possible
 	@e2e/browsers.sh
 
 lighthouse: ## install what make browsers does, and Lighthouse for make measure

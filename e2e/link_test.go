@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -229,17 +230,26 @@ func (l *link) arrived(at time.Time) int {
 	return l.arrivals[k-1].bytes
 }
 
-// files returns the bytes of the answers so far that are of the page: documents, programs,
-// scripts and styles, but neither the API, shards nor sockets.
-func (l *link) files() (bytes int) {
+// answered returns how many requests have been answered.
+func (l *link) answered() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, a := range l.answers {
-		if !strings.HasPrefix(a.path, "/api/") && !strings.HasPrefix(a.path, "/data/") && a.status != http.StatusSwitchingProtocols {
+	return len(l.answers)
+}
+
+// files returns the bytes of the page's files (documents, programs, scripts and styles)
+// among the answers after the first ones, and a list of them. The API, data and sockets are
+// none.
+func (l *link) files(after int) (bytes int, list string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.answers[after:] {
+		if !strings.HasPrefix(a.path, "/api/") && !strings.HasPrefix(a.path, "/data/") && a.path != "/ws" {
 			bytes += a.bytes
+			list += fmt.Sprintf("\n%s: %d, %d bytes", a.path, a.status, a.bytes)
 		}
 	}
-	return bytes
+	return bytes, list
 }
 
 // counter counts the bytes of an answer.

@@ -125,6 +125,20 @@ func TestOffline(t *testing.T) {
 	b.press("leave-forget")
 	b.press("leave-forget")
 	await(t, "nothing is kept", func() bool { return b.caches() == 0 })
+	left := -1 // caches, once the open page has loaded something after that
+	await(t, "the page has loaded a file again", func() bool {
+		left = js[int](b, `(window.asked ??= (async () => {
+			const { src } = document.querySelector("script[src*=host]");
+			for (let i = 0; i < 3; i++) {
+				await (await fetch(src, { cache: "reload" })).text();
+			}
+			window.left = (await caches.keys()).length;
+		})(), window.left ?? -1)`)
+		return left >= 0
+	})
+	if left != 0 {
+		t.Errorf("%d caches after everything is forgotten, want none", left)
+	}
 
 	// It comes back without the task.
 	c.stop(syscall.SIGTERM)

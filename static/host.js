@@ -49,7 +49,7 @@ window.fedtab = (() => {
 	const simd = WebAssembly.validate(simdModule);
 	// Pages that only tell need no program, but where the address has an invite in it.
 	const plain = words.kind !== "task" && location.hash === "";
-	const worker = plain ? undefined : new Worker(words.tab + "#" + root.lang + (simd ? "" : ",scalar"), { name: "page" });
+	const worker = plain ? undefined : new Worker(words.tab, { name: "page," + root.lang + (simd ? "" : ",scalar") });
 	let greeted = false;
 	const early = []; // what a person has done before the page was parsed
 	const tell = (message, transfer = []) => {
@@ -103,7 +103,6 @@ window.fedtab = (() => {
 			visible: document.visibilityState === "visible",
 			online: navigator.onLine,
 			secure: isSecureContext,
-			...loaded(),
 			metered: Boolean(navigator.connection?.saveData || navigator.connection?.type === "cellular"),
 			cores: navigator.hardwareConcurrency || 1,
 			session: storage("sessionStorage"),
@@ -321,6 +320,7 @@ window.fedtab = (() => {
 		notice: ({ text, reload }) => notice(text, reload),
 		used: ({ files }) => {
 			used = files;
+			tell({ type: "loaded", ...loaded() }); // with the program, which may be preloaded here
 			const begin = () => register().catch(() => {}); // the page works without
 			if (keeper) {
 				window.requestIdleCallback ? requestIdleCallback(begin) : setTimeout(begin, 1000);

@@ -30,7 +30,10 @@ function key(url) {
 }
 
 addEventListener("install", (event) => {
-	event.waitUntil(caches.open(build).then((cache) => cache.addAll(files.map((name) => scope + name)))); // all or none
+	event.waitUntil(Promise.all([
+		caches.open(pages),
+		caches.open(build).then((cache) => cache.addAll(files.map((name) => scope + name))), // all or none
+	]));
 });
 
 // It takes over once no page of an older build is open, or at once where there was none.
@@ -97,10 +100,15 @@ async function page(event) {
 
 const late = () => new Promise((_, reject) => setTimeout(() => reject(new Error("late")), patience));
 
-// keep keeps a good answer. Where the browser has no room, nothing is kept.
+// keep keeps a good answer. Where the browser has no room, nothing is kept, nor once the
+// person has forgotten everything: the caches are gone then, and a page that is still open
+// must not bring them back.
 async function keep(name, address, answer) {
 	if (answer.status === 200 && answer.type === "basic" && !answer.redirected) {
 		const copy = answer.clone();
+		if (!await caches.has(name)) {
+			return;
+		}
 		const cache = await caches.open(name);
 		await cache.put(address, copy).catch(() => {});
 	}

@@ -1,18 +1,20 @@
-// Every worker of the tab. It runs the tab's one Go program, in the role that is the
-// worker's name: "page" draws the page, "train" is a participant, "try" predicts. The
+// Every worker of the tab. It runs the tab's one Go program, in the role that the worker's
+// name begins with: "page" draws the page, "train" is a participant, "try" predicts. The
 // page's worker compiles the program, and hands it to those that it makes.
 "use strict";
 
-// The page's language, and whether the browser lacks SIMD, as host.js has found out.
-const [language, scalar] = self.location.hash.slice(1).split(",");
-const page = self.name === "page";
+// The page's name has its language too, and whether the browser lacks SIMD, as host.js has
+// found out. The address would lose them: a service worker answers without the fragment.
+const [role, language, scalar] = self.name.split(",");
+self.fedtabRole = role;
+const page = role === "page";
 
 // The program downloads while the scripts do.
 const coming = page ? fetch(scalar ? "asset:fedtab-scalar.wasm" : "asset:fedtab.wasm") : undefined;
 coming?.catch(() => {}); // said below
 
 importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js");
-if (["own", "try"].includes(self.name)) {
+if (["own", "try"].includes(role)) {
 	importScripts("asset:extra/pictures.js");
 }
 

@@ -1,6 +1,9 @@
 package ui
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Charts holds the places of the charts. What is in them is drawn by uPlot
 // and left alone by Vugu, which touches no children where it has none.
@@ -67,7 +70,11 @@ func (c *Charts) accuracySentence() string {
 	if !ok {
 		return ""
 	}
-	return c.Page.say("charts.accuracy.plain", round, int(100*v+1e-9))
+	right := int(math.Round(100 * v))
+	if v < 1 {
+		right = min(right, 99)
+	}
+	return c.Page.say("charts.accuracy.plain", round, right)
 }
 
 func (c *Charts) errorSentence() string {

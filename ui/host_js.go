@@ -36,8 +36,6 @@ func (h *host) begin(p *Page, m js.Value) {
 	p.MaxCores = m.Get("cores").Int()
 	defer h.memory.settings(&p.Settings) // after the view, which has what they are without
 	p.Metered = m.Get("metered").Bool()
-	files, bytes := loadedBytes()
-	p.OnLoadedBytes(files+m.Get("files").Int(), bytes+int64(m.Get("bytes").Float()))
 	if view, ok := parseJSON(str(m.Get("view"))); ok {
 		if o, ok := view.(map[string]any); ok {
 			p.OnView(o)

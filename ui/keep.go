@@ -18,6 +18,9 @@ func (c *Keep) look() string {
 	return "step keep later"
 }
 
+// headBytes is about what a model's file takes beside its parameters.
+const headBytes = 1500
+
 // words says what can be kept.
 func (c *Keep) words() string {
 	p := c.Page
@@ -27,7 +30,7 @@ func (c *Keep) words() string {
 	case p.Task.Version == 0:
 		return p.say("keep.later")
 	}
-	return p.say("keep.lead", p.size(4*int64(p.Task.Model.Parameters)))
+	return p.say("keep.lead", p.size(4*int64(p.Task.Model.Parameters)+headBytes))
 }
 
 // handed reports whether there are files of the model.

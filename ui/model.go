@@ -423,7 +423,7 @@ func (p *Page) onRun(r *tab.Run) {
 	if r.Version > t.Version {
 		t.Version, t.Round, t.Participants = r.Version, r.Round, r.Participants
 	}
-	if r.Evaluated > t.Evaluated {
+	if r.TestAccuracy != nil && r.Evaluated > t.Evaluated { // a regression's error comes with the events alone
 		t.Evaluated, t.TestLoss, t.TestAccuracy = r.Evaluated, r.TestLoss, r.TestAccuracy
 	}
 	if r.Finished != "" {

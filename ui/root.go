@@ -11,7 +11,7 @@ func (p *Page) look() string {
 	if p.schema() != nil {
 		look += " own-data"
 	}
-	if p.Taking() {
+	if p.Taking() || p.Over() {
 		return look + " stage-in"
 	}
 	return look + " stage-out"

@@ -241,7 +241,8 @@ func (c *Try) mistakeTitle() string {
 // mistake is a class that is taken for another.
 type mistake struct {
 	of, as int
-	share  float64 // of the examples of the class
+	n, all int     // examples that are mistaken, and of the class
+	share  float64 // n of all
 }
 
 // shownMistakes is how many mistakes are said.
@@ -257,7 +258,7 @@ func mistakes(matrix [][]int) []mistake {
 		}
 		for as, n := range row {
 			if as != of && n > 0 {
-				all = append(all, mistake{of, as, float64(n) / float64(sum)})
+				all = append(all, mistake{of, as, n, sum, float64(n) / float64(sum)})
 			}
 		}
 	}
@@ -279,16 +280,23 @@ func (c *Try) mistakeWords() []string {
 	var all []string
 	classes, matrix := p.confusion()
 	for _, m := range mistakes(matrix) {
-		all = append(all, p.say("try.mistaken", classes[m.of], classes[m.as], p.of(m.share)))
+		all = append(all, p.say("try.mistaken", classes[m.of], classes[m.as], p.of(m)))
 	}
 	return all
 }
 
-// of writes a share as a number of 100, or of 1,000 if it is less than one of 100.
-func (p *Page) of(share float64) string {
-	n, all := int(100*share+.5), 100
-	if share < .01 {
-		n, all = int(1000*share+.5), 1000
+// fewExamples is below how many a share is said as it was counted: 3 of 9 say little of 100.
+const fewExamples = 50
+
+// of writes a mistake's share as a number of 100, or of 1,000 if it is less than one of
+// 100.
+func (p *Page) of(m mistake) string {
+	n, all := int(100*m.share+.5), 100
+	switch {
+	case m.all < fewExamples:
+		n, all = m.n, m.all
+	case m.share < .01:
+		n, all = int(1000*m.share+.5), 1000
 	}
 	return p.say("try.of", max(n, 1), all)
 }

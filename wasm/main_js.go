@@ -4,7 +4,7 @@ import "syscall/js"
 
 // main runs the role that the worker's name asks for (static/tab.js).
 func main() {
-	name := js.Global().Get("name").String()
+	name := js.Global().Get("fedtabRole").String()
 	role := roles[name]
 	if role == nil {
 		panic("wasm: this program has no role " + name)

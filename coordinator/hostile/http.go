@@ -51,7 +51,7 @@ func (a *attacker) path(of string) string {
 func pipeline(path string) func(*attacker) {
 	return func(a *attacker) {
 		conn := a.dial()
-		request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", a.path(path), conn.RemoteAddr())
+		request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/html\r\n\r\n", a.path(path), conn.RemoteAddr())
 		for {
 			if _, err := io.WriteString(conn, strings.Repeat(request, 100)); err != nil {
 				return
@@ -223,6 +223,11 @@ func sites() (cases []Case) {
 		crowd(100, pipeline("/api/tasks/TASK/picture.png"))(t)
 		crowd(100, pipeline("/qr.svg?path=t/TASK"))(t)
 		crowd(100, pipeline("/api/tasks/TASK/versions"))(t)
+	})
+	measured("pipelined screens and missing pages", "300 connections ask for pages that are rendered each time, and for deep paths, and read nothing", true, func(t *T) {
+		crowd(100, pipeline("/screen?task=TASK"))(t)
+		crowd(100, pipeline("/a/api/x"))(t)
+		crowd(100, pipeline("/"+strings.Repeat("a/", 6000)+"b"))(t)
 	})
 	measured("a flood of requests", "16 connections fetch pages of rounds without pause", true, crowd(16, requests))
 	measured("all together", "unfinished bodies, pipelined pages and models, event streams and requests, from five addresses", false, func(t *T) {

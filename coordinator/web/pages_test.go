@@ -13,6 +13,7 @@ import (
 
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/quota"
+	"fedtab/coordinator/task"
 	"fedtab/static"
 )
 
@@ -146,6 +147,32 @@ func TestAbsentPagesAreBounded(t *testing.T) {
 		w, body := visit(t, s.URL+"/"+strings.Repeat("a/", 5000)+last)
 		if w.StatusCode != 404 || len(body) > 1000 {
 			t.Errorf("%s at depth 5000: status %d, %d bytes, want 404 in a line", last, w.StatusCode, len(body))
+		}
+	}
+}
+
+// Titles, names and paths are text, whatever is in them.
+func TestMarkupIsText(t *testing.T) {
+	const bad = `</script><script>alert(1)</script><img src=x onerror=alert(2)>{{.}}`
+	tk, err := task.Find("mnist-2nn", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tk.Title, tk.Description = task.Text{"en": bad, "de": bad}, task.Text{"en": bad, "de": bad}
+	digits, _ := serveStudy(t, tk)
+	votes, _ := studyOf(t, "anes96")
+	site := pagesOf(t, digits, votes)
+	for _, path := range []string{"/", "/t/mnist-2nn", "/screen?task=mnist-2nn", "/" + url.PathEscape(bad), "/" + url.PathEscape(bad) + "/api/x", "/screen?task=" + url.QueryEscape(bad)} {
+		for _, language := range []string{"en", "de"} {
+			_, body := visit(t, site.URL+path, "Accept-Language", language)
+			if !strings.Contains(body, "alert(1)") && !strings.HasPrefix(path, "/screen?task=%") && path != "/"+url.PathEscape(bad) {
+				t.Errorf("%s in %s: the text is not in the page", path, language)
+			}
+			for _, part := range []string{"<script>alert", "<img src=x"} {
+				if strings.Contains(body, part) {
+					t.Errorf("%s in %s: %s is in the page as it is", path, language, part)
+				}
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package predict
 
 import (
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"math"
@@ -219,6 +220,36 @@ func predicted(t *testing.T, m *Model, text string, strict bool) (string, *Summa
 		err = w.Flush()
 	}
 	return out.String(), s, err
+}
+
+// Names of classes and columns are not formulas in a spreadsheet.
+func TestNoFormulas(t *testing.T) {
+	for class, want := range map[string]string{
+		`=HYPERLINK("x")`: `'=HYPERLINK("x")`, "@A1": "'@A1", "+A1": "'+A1", "-A1": "'-A1", "\t=A1": "'\t=A1",
+		"-1": "-1", "+1.5": "+1.5", "+": "+", "-": "-", "a=b": "a=b",
+	} {
+		e := encoding()
+		e.Target.Classes, e.Target.Aliases = []string{class, class + " "}, nil
+		spec := learn.MLP([]int{3}, []int{8}, 2)
+		m := made(t, export.Model{Spec: spec, Classes: e.Target.Classes, Encoding: e})
+		var out strings.Builder
+		w := NewWriter(&out, m, true)
+		w.Write(&Row{Line: 2, Predicted: true, Answer: Answer{Scores: []float64{1, 0}}})
+		w.Write(&Row{Line: 3, Problems: []data.Problem{{Column: class, Value: "x", Want: "y"}}})
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		lines, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := lines[1][1]; got != want {
+			t.Errorf("class %q: %q, want %q", class, got, want)
+		}
+		if got := lines[2][4]; strings.ContainsAny(got[:1], "=+-@\t") && class != "-1" && class != "+1.5" && len(class) > 1 {
+			t.Errorf("problem of column %q: %q begins as a formula does", class, got)
+		}
+	}
 }
 
 // A table of several batches is predicted as its rows are one by one; rows with problems

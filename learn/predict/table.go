@@ -141,7 +141,8 @@ type Writer struct {
 // NewWriter returns a Writer for the predictions of m, and writes the names of the
 // columns: prediction, and with classes probability_CLASS for each, or score_CLASS. If it
 // is tolerant, line and problems are columns too, the first and the last, and rows
-// without a prediction are written.
+// without a prediction are written. A text that a spreadsheet would take for a formula has
+// an apostrophe in front.
 func NewWriter(w io.Writer, m *Model, tolerant bool) *Writer {
 	o := &Writer{out: csv.NewWriter(w), m: m, tolerant: tolerant}
 	kind := "probability_"
@@ -174,7 +175,7 @@ func (o *Writer) Write(row *Row) error {
 		line = append(line, strconv.Itoa(row.Line))
 	}
 	if row.Predicted {
-		line = append(line, o.m.Text(row.Answer))
+		line = append(line, plain(o.m.Text(row.Answer)))
 		for _, s := range row.Answer.Scores {
 			line = append(line, strconv.FormatFloat(s, 'g', 6, 64))
 		}
@@ -184,10 +185,23 @@ func (o *Writer) Write(row *Row) error {
 		}
 	}
 	if o.tolerant {
-		line = append(line, words(row.Problems))
+		line = append(line, plain(words(row.Problems)))
 	}
 	o.line = line
 	return o.out.Write(line)
+}
+
+// plain returns a field that spreadsheets show as it is. Names of classes and columns come
+// from the model's author, and one such as =A1 would be a formula. Numbers, and a sign
+// alone, are none.
+func plain(field string) string {
+	if len(field) < 2 || !strings.ContainsRune("=+-@\t\r", rune(field[0])) {
+		return field
+	}
+	if _, err := strconv.ParseFloat(field, 64); err == nil {
+		return field
+	}
+	return "'" + field
 }
 
 // words lists problems without their line.

@@ -184,6 +184,7 @@
 				field = element("input", "", { type: "text", inputMode: "decimal", autocomplete: "off", value: known ? text(Number(column.mean.toPrecision(3))) : "" });
 			}
 			const label = element("label");
+			field.required = !column.optional;
 			label.append(element("span", column.name), field);
 			return label;
 		}));
@@ -196,6 +197,11 @@
 	function askRow() {
 		again = askRow;
 		const form = byId("try-form");
+		if (!form.checkValidity()) { // something is not filled in yet
+			asked++;
+			blank();
+			return;
+		}
 		ask({ type: "row", values: [...form.querySelectorAll("input, select")].map((field) => field.value), decimal: form.dataset.decimal });
 	}
 
@@ -303,7 +309,7 @@
 		}
 		byId("try").dataset.answer = m.text;
 		if (m.problems?.length > 0) {
-			says.textContent = m.problems.map((p) => fill(words.problem, p.where, p.what)).join("; ");
+			says.replaceChildren(element("small", m.problems.map((p) => fill(words.problem, p.where, p.what)).join("; ")));
 		} else if (shares.length > 0) {
 			says.textContent = fill(words.sure, m.text, percent.format(shares[m.class]));
 		} else {
