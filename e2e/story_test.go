@@ -85,6 +85,8 @@ func TestStory(t *testing.T) {
 		t.Errorf("the model to keep has %d bytes, want at least its parameters: %v", len(model), err)
 	}
 	b.shows("Share my part as a picture")
+	b.press("keep-code")
+	b.shows("JavaScript, with onnxruntime-web and the onnx file:")
 
 	b.press("leave")
 	await(t, "the tab has left", func() bool { return b.state("connection") == "left" })

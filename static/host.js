@@ -221,7 +221,7 @@ window.fedtab = (() => {
 
 	// script loads a script that is not needed at first, once, and returns whether it is
 	// there.
-	const scripts = { try: "asset:extra/try.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	const scripts = { try: "asset:extra/try.js", wall: "asset:extra/wall.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
 	const loading = {};
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
@@ -290,6 +290,14 @@ window.fedtab = (() => {
 				fedtab.tried(message);
 			}
 		},
+		wall: async (message) => {
+			if (await script("wall")) {
+				fedtab.showWall(message);
+			}
+		},
+		copy: ({ text, value }) => {
+			navigator.clipboard?.writeText(text).then(() => tell({ type: "action", action: "copied", value }), () => {}); // a person can select it
+		},
 		reload: () => location.reload(),
 		go: ({ address }) => location.assign(address),
 		rows: ({ rows }) => fedtab.showRows(rows),
@@ -307,7 +315,7 @@ window.fedtab = (() => {
 		draw: ({ label }) => fedtab.drawing.add(label),
 		erase: () => fedtab.drawing.clear(),
 		forget: () => {
-			fedtab.forget();
+			fedtab.forget?.();
 			forget().catch(() => {}); // there is nothing that is kept
 		},
 		notice: ({ text, reload }) => notice(text, reload),
@@ -399,6 +407,16 @@ window.fedtab = (() => {
 	}
 
 	// What a person does
+
+	// A file that is dropped beside its place must not replace the page.
+	for (const kind of ["dragover", "drop"]) {
+		addEventListener(kind, (event) => {
+			if (!event.defaultPrevented && event.dataTransfer.types.includes("Files")) {
+				event.preventDefault();
+				event.dataTransfer.dropEffect = "none";
+			}
+		});
+	}
 
 	const settled = 400; // ms in which a second press is not meant
 	let pressed = -settled;

@@ -103,7 +103,12 @@ func Run() {
 			message := m.Get("message")
 			events.change(func() extent { trying.ask(message); return nothing })
 		case "unloaded":
-			if str(m.Get("name")) != "try" {
+			switch str(m.Get("name")) {
+			case "try":
+			case "wall":
+				events.do(func() { page.Wall.Labels = nil })
+				return
+			default:
 				return // charts come with the next point
 			}
 			events.do(func() {

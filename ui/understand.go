@@ -93,7 +93,7 @@ func (p *Page) staysWords() string {
 // leavesWords says what leaves the device.
 func (p *Page) leavesWords() string {
 	words := p.say("leaves.changes", p.Task.Model.Parameters, p.size(p.Task.Cost.BytesUp))
-	if p.Task.Data.Own != nil {
+	if s := p.schema(); s != nil && s.Table != nil {
 		words = sentences(words, p.say("leaves.totals"))
 	}
 	return words

@@ -22,17 +22,7 @@ var writers = map[string]func(*export.Model) ([]byte, error){
 	"safetensors": (*export.Model).Safetensors,
 }
 
-// job is work that waits for the browser: none here.
-type job struct{}
-
 func (o *own) command(ownCommand)      {}
 func (o *own) forget(then func(error)) { clearStores(o.queue, then) }
-
-// done does what has happened meanwhile; there are no jobs whose end it could be.
-func (o *own) done(e jobDone) {
-	if e.job == nil {
-		e.do()
-	}
-}
 
 func (h *scheduler) personal(*worker, ownCommand) {}
