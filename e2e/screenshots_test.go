@@ -59,7 +59,6 @@ func homePictures(t *testing.T) {
 	await(t, "the run is finished", func() bool { return c.state("digits").Finished != "" })
 	home.shows("Finished")
 	home.pictures("home-4-finished")
-	screen.shows("Finished")
 	screen.pictures("screen-3-finished")
 
 	c = serve(t, short("rounds: 1"), "--site", site(t))

@@ -83,12 +83,6 @@ window.fedtab = (() => {
 		}
 	}
 
-	// loaded counts what the page has taken so far: files, and bytes on the wire.
-	function loaded() {
-		const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
-		return { files: entries.length, bytes: entries.reduce((sum, e) => sum + (e.transferSize || 0), 0) };
-	}
-
 	// The program is told of the page before anything else.
 	addEventListener("DOMContentLoaded", () => {
 		greeted = true;
@@ -109,6 +103,13 @@ window.fedtab = (() => {
 			local: storage("localStorage"),
 		});
 		early.splice(0).forEach((of) => tell(...of));
+		// What the page takes, as it comes: files, and bytes on the wire.
+		for (const type of worker ? ["navigation", "resource"] : []) {
+			new PerformanceObserver((list) => {
+				const entries = list.getEntries();
+				tell({ type: "loaded", files: entries.length, bytes: entries.reduce((sum, e) => sum + (e.transferSize || 0), 0) });
+			}).observe({ type, buffered: true });
+		}
 		if (!navigator.onLine) {
 			notice(words.wordsOffline, false);
 		}
@@ -320,7 +321,6 @@ window.fedtab = (() => {
 		notice: ({ text, reload }) => notice(text, reload),
 		used: ({ files }) => {
 			used = files;
-			tell({ type: "loaded", ...loaded() }); // with the program, which may be preloaded here
 			const begin = () => register().catch(() => {}); // the page works without
 			if (keeper) {
 				window.requestIdleCallback ? requestIdleCallback(begin) : setTimeout(begin, 1000);

@@ -14,12 +14,13 @@ type Understand struct {
 // question is what a person may ask before joining, and the answer.
 type question struct{ term, words, look string }
 
-// folded reports whether the answers are put away: from when the tab takes part, unless
-// they are asked for.
-func (c *Understand) folded() bool {
-	p := c.Page
-	return (p.Taking() || p.Over() && p.Local.Contributions > 0) && !p.Open["understand"]
+// folds reports whether the answers can be put away: from when the tab takes part.
+func (c *Understand) folds() bool {
+	return c.Page.Taking() || c.Page.Over() && c.Page.Local.Contributions > 0
 }
+
+// folded reports whether they are, which is so unless they are asked for.
+func (c *Understand) folded() bool { return c.folds() && !c.Page.Open["understand"] }
 
 func (c *Understand) expanded() string {
 	if c.folded() {
