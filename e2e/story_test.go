@@ -61,7 +61,9 @@ func TestStory(t *testing.T) {
 	b.press("moved-fold")
 	b.shows("changes of parameters; no example")
 	b.shows("Examples to learn from")
-	await(t, "the program is among what came", func() bool { return js[bool](b, `/This page and its program\s+–\s+1[.\d]* MB/.test(document.getElementById("moved").innerText)`) })
+	await(t, "the program is among what came", func() bool {
+		return js[bool](b, `/This page and its program\s+–\s+1[.\d]* MB/.test(document.getElementById("moved").innerText)`)
+	})
 
 	b.press("try-open")
 	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
