@@ -107,6 +107,15 @@ type Task struct {
 type Versions struct {
 	Run      string    `json:"run"`      // whose they are
 	Versions []Version `json:"versions"` // newest first
+	Snippets []Snippet `json:"snippets"` // load the newest; none before the first version
+}
+
+// Snippet is code that loads a model's file and predicts with it.
+type Snippet struct {
+	Language string `json:"language"` // Python or JavaScript
+	Library  string `json:"library"`  // beyond the language's own: numpy, onnxruntime or onnxruntime-web
+	Format   string `json:"format"`   // of the file: safetensors or onnx
+	Code     string `json:"code"`
 }
 
 // Version is a version with its figures on the test set.

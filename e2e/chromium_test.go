@@ -109,7 +109,12 @@ func profile(t *testing.T) context.Context {
 func open(t *testing.T, address string, scripts ...string) *tab {
 	t.Helper()
 	b := blank(t, browser(t), address, scripts...)
-	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
+	// Cookies know no ports: the language of another test's page must not be this one's.
+	clear := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{})
+		return err
+	})
+	if err := chromedp.Do(b.ctx, clear, chromedp.Navigate(address)); err != nil {
 		t.Fatal(err)
 	}
 	return b

@@ -59,6 +59,10 @@ func TestGerman(t *testing.T) {
 	await(t, "the chart is in German", func() bool {
 		return strings.Contains(js[string](b, "document.getElementById('chart-accuracy').textContent"), "Runde")
 	})
+	await(t, "the service worker is in charge", func() bool { return js[bool](b, "navigator.serviceWorker.controller !== null") })
+	b.again()
+	b.shows("Verstehen")
+	b.shows("Das Training ist fertig: ")
 	if *screenshots != "" {
 		b.pictures("20-german")
 	}

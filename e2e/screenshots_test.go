@@ -45,6 +45,7 @@ func homePictures(t *testing.T) {
 	b.absent()
 
 	b.to(c.url() + "t/digits")
+	b.ready()
 	b.join()
 	await(t, "some rounds are over", func() bool { return c.state("digits").Version >= 3 })
 	b.press("pause")
@@ -52,13 +53,12 @@ func homePictures(t *testing.T) {
 	await(t, "there is a result", func() bool { return screen.text("screen-result") != "" })
 	screen.pictures("screen-2-training")
 	home := open(t, c.url())
-	home.shows("You take part here")
+	home.shows("1 takes part now")
 	home.pictures("home-3-training")
 	b.press("pause")
 	await(t, "the run is finished", func() bool { return c.state("digits").Finished != "" })
 	home.shows("Finished")
 	home.pictures("home-4-finished")
-	screen.shows("Finished")
 	screen.pictures("screen-3-finished")
 
 	c = serve(t, short("rounds: 1"), "--site", site(t))
@@ -74,7 +74,7 @@ func homePictures(t *testing.T) {
 
 // short is the task of digits with a small model, which needs little time.
 func short(rounds string) string {
-	return digits("hidden: [200, 200]", "hidden: [32]", "batch: 10", "batch: 50", "rounds: 15", rounds)
+	return digits("title: Handwritten digits", described, "hidden: [200, 200]", "hidden: [32]", "batch: 10", "batch: 50", "rounds: 15", rounds)
 }
 
 // Tasks before joining, before and after their program has come.
@@ -104,8 +104,9 @@ func beforePictures(t *testing.T) {
 		b := open(t, c.url()+page.address)
 		b.shows(page.words)
 		b.runs()
-		b.press("details-fold")
-		await(t, "the details are put away", func() bool { return js[bool](b, "document.getElementById('details-content').hidden") })
+		await(t, "the details are put away", func() bool {
+			return js[bool](b, "(() => { const away = document.getElementById('details-content').hidden; if (!away) document.getElementById('details-fold').click(); return away })()")
+		})
 		b.pictures("before-" + page.name)
 	}
 }
@@ -176,7 +177,7 @@ func troublePictures(t *testing.T) {
 	b.ready()
 	b.pictures("trouble-4-without-tls")
 	b.press("join")
-	b.shows("--trusted-proxies")
+	await(t, "the tab is turned away", func() bool { return b.state("connection") == "reconnecting" })
 	b.pictures("trouble-5-turned-away")
 }
 
@@ -236,29 +237,55 @@ func tablePictures(t *testing.T) {
 	b.pictures("tables-3-finished")
 }
 
-// The pictures of the README: the task that ships, before joining, in training, and tried.
+// The pictures of the README: home, and a task before joining, in training, and tried.
 func readmePictures(t *testing.T) {
-	c := serve(t, digits(), "--task", "mnist-2nn", "--set", "mnist-2nn.strategy.min_clients=1")
-	b := open(t, c.url()+"t/mnist-2nn")
+	c := serve(t, digits("title: Handwritten digits", described), "--task", "own-clothes", "--task", "own-vote")
+	b := open(t, c.url()+"t/digits")
 	b.ready()
-	b.pictures("readme-1-before")
+	b.sight("readme-task", "")
 	b.join()
-	await(t, "some rounds are over", func() bool { return c.state("mnist-2nn").Version >= 6 })
+	await(t, "some rounds are over", func() bool { return c.state("digits").Version >= 6 })
 	await(t, "the tab trains", func() bool { return b.state("activity") == "training" })
-	b.pictures("readme-2-training")
+	b.sight("readme-training", "")
+	home := open(t, c.url())
+	home.shows("1 takes part now")
+	home.sight("readme-home", "")
 	b.press("try-open")
 	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
 	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
 	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
-	b.pictures("readme-3-try")
+	b.sight("readme-try", "try")
+}
+
+// described is the title of digits with a description.
+const described = "title: Handwritten digits\ndescription: A small neural network learns to read handwritten digits from 60,000 examples, a share of which goes to every tab that takes part."
+
+// sight writes what a wide screen shows, light, from an element on, or from the top.
+func (b *tab) sight(name, id string) {
+	b.t.Helper()
+	b.emulate(1280, "light")
+	js[bool](b, fmt.Sprintf("scrollTo(0, (document.getElementById(%q)?.offsetTop ?? 0) - 20), true", id))
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.write(name, png)
+}
+
+// write writes a picture.
+func (b *tab) write(name string, png []byte) {
+	b.t.Helper()
+	if err := os.MkdirAll(*screenshots, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*screenshots, name+".png"), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // pictures writes what the page shows, light and dark, 1280 and 390 pixels wide.
 func (b *tab) pictures(name string) {
 	b.t.Helper()
-	if err := os.MkdirAll(*screenshots, 0o755); err != nil {
-		b.t.Fatal(err)
-	}
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.emulate(width, scheme)
@@ -267,9 +294,7 @@ func (b *tab) pictures(name string) {
 			if err != nil {
 				b.t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(*screenshots, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), png, 0o644); err != nil {
-				b.t.Fatal(err)
-			}
+			b.write(fmt.Sprintf("%s-%d-%s", name, width, scheme), png)
 		}
 	}
 }

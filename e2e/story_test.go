@@ -61,6 +61,9 @@ func TestStory(t *testing.T) {
 	b.press("moved-fold")
 	b.shows("changes of parameters; no example")
 	b.shows("Examples to learn from")
+	await(t, "the program is among what came", func() bool {
+		return js[bool](b, `/This page and its program\s+–\s+1[.\d]* MB/.test(document.getElementById("moved").innerText)`)
+	})
 
 	b.press("try-open")
 	await(t, "there is a place to draw", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
@@ -84,6 +87,8 @@ func TestStory(t *testing.T) {
 		t.Errorf("the model to keep has %d bytes, want at least its parameters: %v", len(model), err)
 	}
 	b.shows("Share my part as a picture")
+	b.press("keep-code")
+	b.shows("JavaScript, with onnxruntime-web and the onnx file:")
 
 	b.press("leave")
 	await(t, "the tab has left", func() bool { return b.state("connection") == "left" })

@@ -83,12 +83,6 @@ window.fedtab = (() => {
 		}
 	}
 
-	// loaded counts what the page has taken so far: files, and bytes on the wire.
-	function loaded() {
-		const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
-		return { files: entries.length, bytes: entries.reduce((sum, e) => sum + (e.transferSize || 0), 0) };
-	}
-
 	// The program is told of the page before anything else.
 	addEventListener("DOMContentLoaded", () => {
 		greeted = true;
@@ -109,6 +103,13 @@ window.fedtab = (() => {
 			local: storage("localStorage"),
 		});
 		early.splice(0).forEach((of) => tell(...of));
+		// What the page takes, as it comes: files, and bytes on the wire.
+		for (const type of worker ? ["navigation", "resource"] : []) {
+			new PerformanceObserver((list) => {
+				const entries = list.getEntries();
+				tell({ type: "loaded", files: entries.length, bytes: entries.reduce((sum, e) => sum + (e.transferSize || 0), 0) });
+			}).observe({ type, buffered: true });
+		}
 		if (!navigator.onLine) {
 			notice(words.wordsOffline, false);
 		}
@@ -220,7 +221,7 @@ window.fedtab = (() => {
 
 	// script loads a script that is not needed at first, once, and returns whether it is
 	// there.
-	const scripts = { try: "asset:extra/try.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	const scripts = { try: "asset:extra/try.js", wall: "asset:extra/wall.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
 	const loading = {};
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
@@ -302,6 +303,14 @@ window.fedtab = (() => {
 				fedtab.tried(message);
 			}
 		},
+		wall: async (message) => {
+			if (await script("wall")) {
+				fedtab.showWall(message);
+			}
+		},
+		copy: ({ text, value }) => {
+			navigator.clipboard?.writeText(text).then(() => tell({ type: "action", action: "copied", value }), () => {}); // a person can select it
+		},
 		reload: () => location.reload(),
 		go: ({ address }) => location.assign(address),
 		rows: ({ rows }) => fedtab.showRows(rows),
@@ -319,13 +328,12 @@ window.fedtab = (() => {
 		draw: ({ label }) => fedtab.drawing.add(label),
 		erase: () => fedtab.drawing.clear(),
 		forget: () => {
-			fedtab.forget();
+			fedtab.forget?.();
 			forget().catch(() => {}); // there is nothing that is kept
 		},
 		notice: ({ text, reload }) => notice(text, reload),
 		used: ({ files }) => {
 			used = files;
-			tell({ type: "loaded", ...loaded() }); // with the program, which may be preloaded here
 			const begin = () => register().catch(() => {}); // the page works without
 			if (keeper) {
 				window.requestIdleCallback ? requestIdleCallback(begin) : setTimeout(begin, 1000);
@@ -412,6 +420,16 @@ window.fedtab = (() => {
 	}
 
 	// What a person does
+
+	// A file that is dropped beside its place must not replace the page.
+	for (const kind of ["dragover", "drop"]) {
+		addEventListener(kind, (event) => {
+			if (!event.defaultPrevented && event.dataTransfer.types.includes("Files")) {
+				event.preventDefault();
+				event.dataTransfer.dropEffect = "none";
+			}
+		});
+	}
 
 	const settled = 400; // ms in which a second press is not meant
 	let pressed = -settled;

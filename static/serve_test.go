@@ -245,7 +245,7 @@ func TestPackedPageIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	html, err := frame.HTML(Framed{Kind: "task", Root: "../", Title: "Digits", Page: "<h1>Digits</h1>", View: json.RawMessage(`{"kind": "</script>"}`), Words: words.Get("de")})
+	html, err := frame.HTML(Framed{Kind: "task", Root: "../", Title: "Digits", Own: true, Page: "<h1>Digits</h1>", View: json.RawMessage(`{"kind": "</script>"}`), Words: words.Get("de")})
 	if err != nil {
 		t.Fatal(err)
 	}

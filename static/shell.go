@@ -44,7 +44,8 @@ type Framed struct {
 	Root        string // leads from the page's address to the root: "", "../", ...
 	Title       string // of the browser's tab
 	Description string
-	By          By // the organiser
+	Own         bool // the page's task is about data that participants bring
+	By          By   // the organiser
 	Page        template.HTML
 	View        any // what the page was rendered from, as JSON for its program
 	Build       string

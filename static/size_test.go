@@ -12,6 +12,7 @@ const maxFirstLoad = 1_250_000
 
 // maxExtra bounds what is loaded on demand, by source.
 var maxExtra = map[string]int{
+	"extra/bring.js":            4_000,
 	"extra/charts.js":           2_000,
 	"extra/de.txt":              25_000,
 	"extra/pictures.js":         3_000,
@@ -22,6 +23,7 @@ var maxExtra = map[string]int{
 	"extra/readers-scalar.wasm": 1_150_000,
 	"extra/share.js":            2_000,
 	"extra/try.js":              8_000,
+	"extra/wall.js":             1_000,
 }
 
 func TestSizes(t *testing.T) {

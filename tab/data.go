@@ -57,7 +57,7 @@ type Wanted struct {
 }
 
 // Preview is a worker's message of type "rows": the first rows of a file, as they are
-// understood. static/bring.js draws them: a thousand cells would take the page's program
+// understood. static/extra/bring.js draws them: a thousand cells would take the page's program
 // 100 ms.
 type Preview struct {
 	Type string `json:"type"`

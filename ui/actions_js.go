@@ -41,6 +41,18 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 		tab.trying.get()
 	case "try-compare":
 		tab.trying.getOwn("alone", page.say("try.none"))
+	case "code":
+		if page.Fold(value); page.Open[value] {
+			tab.trying.code()
+		}
+	case "copy":
+		if i, err := strconv.Atoi(value); err == nil && i < len(page.Snippets) {
+			tab.host.tell(map[string]any{"type": "copy", "text": page.Snippets[i].Code, "value": value})
+		}
+	case "copied":
+		i, _ := strconv.Atoi(value)
+		page.Copied = i + 1
+		tab.host.tell(map[string]any{"type": "say", "text": page.say("keep.copied")})
 	case "share":
 		shareCard(page, tab.host)
 	case "moved":

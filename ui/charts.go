@@ -1,9 +1,6 @@
 package ui
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // Charts holds the places of the charts. What is in them is drawn by uPlot
 // and left alone by Vugu, which touches no children where it has none.
@@ -70,11 +67,7 @@ func (c *Charts) accuracySentence() string {
 	if !ok {
 		return ""
 	}
-	right := int(math.Round(100 * v))
-	if v < 1 {
-		right = min(right, 99)
-	}
-	return c.Page.say("charts.accuracy.plain", round, right)
+	return c.Page.say("charts.accuracy.plain", round, int(100*v+1e-9)) // cut off, as percentages are
 }
 
 func (c *Charts) errorSentence() string {

@@ -36,6 +36,7 @@ func (h *host) begin(p *Page, m js.Value) {
 	p.MaxCores = m.Get("cores").Int()
 	defer h.memory.settings(&p.Settings) // after the view, which has what they are without
 	p.Metered = m.Get("metered").Bool()
+	p.OnLoadedBytes(loadedBytes())
 	if view, ok := parseJSON(str(m.Get("view"))); ok {
 		if o, ok := view.(map[string]any); ok {
 			p.OnView(o)

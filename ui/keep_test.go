@@ -22,6 +22,19 @@ func TestKeepWords(t *testing.T) {
 	if opening, _ := tag(t, render(t, p), "keep-onnx"); !strings.Contains(opening, `href="../api/tasks/mnist-2nn/models/newest.onnx"`) {
 		t.Errorf("the link is %s", opening)
 	}
+	p.Fold("code")
+	if got, want := c.codeWords(), "Getting the code"; got != want || c.expanded() != "true" {
+		t.Errorf("%q, expanded %s, want %q", got, c.expanded(), want)
+	}
+	p.OnSnippets(nil)
+	if got, want := c.codeWords(), "The code could not be fetched: close this and open it again."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	p.OnSnippets(decode(t, `{"snippets": [{"language": "Python", "library": "numpy", "format": "safetensors", "code": "a < b"}]}`))
+	p.Copied = 1
+	if page := render(t, p); c.codeWords() != "" || !strings.Contains(page, "Python, with numpy and the safetensors file:") || !strings.Contains(page, ">a &lt; b</pre>") || !strings.Contains(page, ">Copied</button>") {
+		t.Errorf("the code is not shown: %q", c.codeWords())
+	}
 	p.Task.Version = 0
 	if got, want := c.words(), "Once the first round is done, you can take the model with you."; got != want || c.handed() {
 		t.Errorf("%q, want %q", got, want)

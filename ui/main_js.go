@@ -91,8 +91,7 @@ func Run() {
 			tab.tell(map[string]any{"type": "network", "online": m.Get("online")})
 			events.do(func() { page.Offline = !m.Get("online").Bool() })
 		case "loaded":
-			files, bytes := loadedBytes()
-			files, bytes = files+m.Get("files").Int(), bytes+int64(m.Get("bytes").Float())
+			files, bytes := m.Get("files").Int(), int64(m.Get("bytes").Float())
 			events.do(func() { page.OnLoadedBytes(files, bytes) })
 		case "battery":
 			host.battery = m.Get("on").Bool()
@@ -104,7 +103,12 @@ func Run() {
 			message := m.Get("message")
 			events.change(func() extent { trying.ask(message); return nothing })
 		case "unloaded":
-			if str(m.Get("name")) != "try" {
+			switch str(m.Get("name")) {
+			case "try":
+			case "wall":
+				events.do(func() { page.Wall.Labels = nil })
+				return
+			default:
 				return // charts come with the next point
 			}
 			events.do(func() {

@@ -100,6 +100,12 @@ type Page struct {
 	DataTrouble string // why data could not be brought, before the worker has it
 	Camera      bool   // is on
 	Try         Trying
+	Wall        Wall // pictures that the tab was given
+	Snippets    []api.Snippet
+	Uncoded     bool          // they could not be had
+	Copied      int           // number of the one that was copied last, from 1
+	Confusion   tab.Confusion // on the tab's own hold-out
+	confused    int           // version that it was asked for last
 	Moved       Movements
 	MovedOpen   bool // the messages that have moved are shown one by one
 
@@ -131,6 +137,8 @@ func (p *Page) Select(name string) {
 	p.forget()
 	p.OwnSchema, p.Data, p.Answers, p.DataTrouble, p.Forgetting = nil, tab.Data{}, tab.Answers{}, "", false
 	p.Try = Trying{}
+	p.Snippets, p.Copied = nil, 0
+	p.Confusion, p.confused = tab.Confusion{}, 0
 	p.OnLink(LinkOpening)
 	if p.Stage == StageStopped || p.Uninvited() {
 		p.Stage = StageAbsent
@@ -353,7 +361,8 @@ func (p *Page) Join() {
 	p.Stage = StageStarting
 	p.Why, p.Kernel, p.Codecs = "", "", nil
 	p.Paused = false
-	p.Local, p.reports = Local{}, nil
+	p.Local, p.reports, p.Wall = Local{}, nil, Wall{}
+	p.Confusion, p.confused = tab.Confusion{}, 0
 	p.BadInvite, p.LateInvite = false, false
 	p.invited = p.InviteTo(p.Selected) != ""
 }
@@ -414,7 +423,7 @@ func (p *Page) onRun(r *tab.Run) {
 	if r.Version > t.Version {
 		t.Version, t.Round, t.Participants = r.Version, r.Round, r.Participants
 	}
-	if r.Evaluated > t.Evaluated {
+	if r.TestAccuracy != nil && r.Evaluated > t.Evaluated { // a regression's error comes with the events alone
 		t.Evaluated, t.TestLoss, t.TestAccuracy = r.Evaluated, r.TestLoss, r.TestAccuracy
 	}
 	if r.Finished != "" {

@@ -106,3 +106,12 @@ func (t *worker) forget() {
 		t.start(t.page.Selected)
 	}
 }
+
+// askConfusion asks the worker what a version takes for what, once it is evaluated on the
+// tab's own data.
+func (t *worker) askConfusion() {
+	if v := t.page.Local.AfterVersion; t.page.schema() != nil && v > 0 && v != t.page.confused {
+		t.page.confused = v
+		t.worker.Call("postMessage", map[string]any{"type": "confusion"})
+	}
+}

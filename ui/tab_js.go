@@ -168,6 +168,13 @@ func (t *worker) start(task string) {
 				}
 			})
 			return nil
+		case "wall": // large
+			t.loop.do(func() {
+				if serial == t.serial {
+					t.onWall(message)
+				}
+			})
+			return nil
 		case "rows", "sheet", "file": // large, and drawn by scripts
 			if serial == t.serial {
 				if rows := message.Get("rows"); rows.Truthy() {
@@ -251,11 +258,15 @@ func (t *worker) hear(o map[string]any) {
 		t.waiting = nil
 	case "state":
 		t.over(t.page.OnWorkerState(o))
+		t.askWall()
+		t.askConfusion()
 	case "data":
 		t.page.OnData(o)
 		if t.page.Data.Step == tab.DataReady || t.page.Data.Step == tab.DataNone {
 			t.memory.setData(t.task, t.page.Data.ID)
 		}
+	case "confusion":
+		t.page.OnConfusion(o)
 	case "moved":
 		t.page.OnMoved(o)
 	case "progress":

@@ -199,35 +199,66 @@ func (p *Page) comma() string {
 	return "point"
 }
 
-// confusion is what the newest evaluated version takes for what; nil if it is not known.
-func (p *Page) confusion() [][]int64 {
+// OnConfusion takes in what a version takes for what on the tab's own hold-out
+// (tab.Confusion).
+func (p *Page) OnConfusion(o map[string]any) {
+	var c tab.Confusion
+	fields.Fill(&c, o)
+	if c.Examples > 0 && len(c.Matrix) == len(c.Classes) {
+		p.Confusion = c
+	}
+}
+
+// confusion is what the newest evaluated version takes for what, on the tab's own hold-out
+// if it has one; nil if it is not known.
+func (p *Page) confusion() (classes []string, matrix [][]int) {
+	if p.Confusion.Examples > 0 {
+		return p.Confusion.Classes, p.Confusion.Matrix
+	}
 	e := p.Task.Evaluation
 	if e == nil || len(e.Confusion) == 0 || len(e.Confusion) != len(e.Classes) {
-		return nil
+		return nil, nil
 	}
-	return e.Confusion
+	for i, row := range e.Confusion {
+		classes = append(classes, e.Classes[i].Name)
+		counts := make([]int, len(row))
+		for k, n := range row {
+			counts[k] = int(n)
+		}
+		matrix = append(matrix, counts)
+	}
+	return classes, matrix
+}
+
+// mistakeTitle says in which examples the mistakes are.
+func (c *Try) mistakeTitle() string {
+	if n := c.Page.Confusion.Examples; n > 0 {
+		return c.Page.say("try.mistakes.own", n)
+	}
+	return c.Page.say("try.mistakes")
 }
 
 // mistake is a class that is taken for another.
 type mistake struct {
 	of, as int
-	share  float64 // of the examples of the class
+	n, all int     // examples that are mistaken, and of the class
+	share  float64 // n of all
 }
 
 // shownMistakes is how many mistakes are said.
 const shownMistakes = 3
 
-// mistakes returns the most frequent mistakes, by share.
-func (p *Page) mistakes() []mistake {
+// mistakes returns the most frequent mistakes in a confusion matrix, by share.
+func mistakes(matrix [][]int) []mistake {
 	var all []mistake
-	for of, row := range p.confusion() {
-		var sum int64
+	for of, row := range matrix {
+		var sum int
 		for _, n := range row {
 			sum += n
 		}
 		for as, n := range row {
 			if as != of && n > 0 {
-				all = append(all, mistake{of, as, float64(n) / float64(sum)})
+				all = append(all, mistake{of, as, n, sum, float64(n) / float64(sum)})
 			}
 		}
 	}
@@ -247,18 +278,25 @@ func (p *Page) mistakes() []mistake {
 func (c *Try) mistakeWords() []string {
 	p := c.Page
 	var all []string
-	for _, m := range p.mistakes() {
-		classes := p.Task.Evaluation.Classes
-		all = append(all, p.say("try.mistaken", classes[m.of].Name, classes[m.as].Name, p.of(m.share)))
+	classes, matrix := p.confusion()
+	for _, m := range mistakes(matrix) {
+		all = append(all, p.say("try.mistaken", classes[m.of], classes[m.as], p.of(m)))
 	}
 	return all
 }
 
-// of writes a share as a number of 100, or of 1,000 if it is less than one of 100.
-func (p *Page) of(share float64) string {
-	n, all := int(100*share+.5), 100
-	if share < .01 {
-		n, all = int(1000*share+.5), 1000
+// fewExamples is below how many a share is said as it was counted: 3 of 9 say little of 100.
+const fewExamples = 50
+
+// of writes a mistake's share as a number of 100, or of 1,000 if it is less than one of
+// 100.
+func (p *Page) of(m mistake) string {
+	n, all := int(100*m.share+.5), 100
+	switch {
+	case m.all < fewExamples:
+		n, all = m.n, m.all
+	case m.share < .01:
+		n, all = int(1000*m.share+.5), 1000
 	}
 	return p.say("try.of", max(n, 1), all)
 }

@@ -17,11 +17,11 @@ type trying struct {
 	host *host
 	tab  *worker
 
-	worker  js.Value // undefined while there is none
-	ready   bool     // its program takes messages
-	task    string   // that it was made for
-	serial  int      // counts workers, so that late messages of older ones are dropped
-	matrix  [][]int64
+	worker  js.Value   // undefined while there is none
+	ready   bool       // its program takes messages
+	task    string     // that it was made for
+	serial  int        // counts workers, so that late messages of older ones are dropped
+	matrix  [][]int    // that is drawn
 	loaded  []js.Value // messages that the script gets once the page has places for answers
 	message js.Func
 }
@@ -74,15 +74,15 @@ func (t *trying) look() {
 		t.show(m)
 	}
 	t.loaded = nil
-	if matrix := t.page.confusion(); matrix != nil && t.page.Try.Step == TryReady && !reflect.DeepEqual(matrix, t.matrix) {
+	if classes, matrix := t.page.confusion(); matrix != nil && t.page.Try.Step == TryReady && !reflect.DeepEqual(matrix, t.matrix) {
 		t.matrix = matrix
 		var rows, names []any
 		for i, row := range matrix {
 			var counts []any
 			for _, n := range row {
-				counts = append(counts, int(n))
+				counts = append(counts, n)
 			}
-			rows, names = append(rows, counts), append(names, t.page.Task.Evaluation.Classes[i].Name)
+			rows, names = append(rows, counts), append(names, classes[i])
 		}
 		t.show(map[string]any{"type": "confusion", "classes": names, "matrix": rows})
 	}

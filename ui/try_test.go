@@ -65,4 +65,12 @@ func TestMistakes(t *testing.T) {
 	if got := (&Try{p}).mistakeWords(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	p.OnConfusion(decode(t, `{"version": 6, "examples": 20, "classes": ["4", "9"], "matrix": [[9, 1], [0, 10]]}`))
+	want = []string{"4 is taken for 9 in 1 of 10"}
+	if got := (&Try{p}).mistakeWords(); !slices.Equal(got, want) {
+		t.Errorf("with a hold-out of its own %q, want %q", got, want)
+	}
+	if got, want := (&Try{p}).mistakeTitle(), "What it mixes up in 20 examples of yours that it did not learn from"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }

@@ -14,12 +14,13 @@ type Understand struct {
 // question is what a person may ask before joining, and the answer.
 type question struct{ term, words, look string }
 
-// folded reports whether the answers are put away: from when the tab takes part, unless
-// they are asked for.
-func (c *Understand) folded() bool {
-	p := c.Page
-	return (p.Taking() || p.Over() && p.Local.Contributions > 0) && !p.Open["understand"]
+// folds reports whether the answers can be put away: from when the tab takes part.
+func (c *Understand) folds() bool {
+	return c.Page.Taking() || c.Page.Over() && c.Page.Local.Contributions > 0
 }
+
+// folded reports whether they are, which is so unless they are asked for.
+func (c *Understand) folded() bool { return c.folds() && !c.Page.Open["understand"] }
 
 func (c *Understand) expanded() string {
 	if c.folded() {
@@ -92,7 +93,7 @@ func (p *Page) staysWords() string {
 // leavesWords says what leaves the device.
 func (p *Page) leavesWords() string {
 	words := p.say("leaves.changes", p.Task.Model.Parameters, p.size(p.Task.Cost.BytesUp))
-	if p.Task.Data.Own != nil {
+	if s := p.schema(); s != nil && s.Table != nil {
 		words = sentences(words, p.say("leaves.totals"))
 	}
 	return words

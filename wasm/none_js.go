@@ -22,11 +22,7 @@ var writers = map[string]func(*export.Model) ([]byte, error){
 	"safetensors": (*export.Model).Safetensors,
 }
 
-// job is work that waits for the browser: none here.
-type job struct{}
-
 func (o *own) command(ownCommand)      {}
-func (o *own) done(e jobDone)          { e.do() }
 func (o *own) forget(then func(error)) { clearStores(o.queue, then) }
 
 func (h *scheduler) personal(*worker, ownCommand) {}

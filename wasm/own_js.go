@@ -59,7 +59,13 @@ func (o *own) begin(step tab.Step, work func(j *job)) {
 }
 
 // do has the loop do something, unless the job has been given up.
-func (j *job) do(f func()) { j.own.queue.put(jobDone{j, f}) }
+func (j *job) do(f func()) {
+	j.own.queue.put(jobDone{func() {
+		if !j.over() {
+			f()
+		}
+	}})
+}
 
 // over reports whether the job has been given up.
 func (j *job) over() bool { return j.own.job != j }
@@ -83,13 +89,6 @@ func (j *job) progress(done, total int64) error {
 func (o *own) post() {
 	o.report.Type = "data"
 	o.page.post(fields.Map(o.report))
-}
-
-// done takes in what a job has found.
-func (o *own) done(e jobDone) {
-	if e.job == nil || e.job == o.job {
-		e.do()
-	}
 }
 
 // command does what the page asks for.

@@ -15,11 +15,8 @@ type ownCommand struct {
 // effortCommand is which share of the time to train.
 type effortCommand struct{ percent int }
 
-// jobDone is what a job has the loop do.
-type jobDone struct {
-	job *job // nil: whatever has happened meanwhile
-	do  func()
-}
+// jobDone is what work beside the loop has it do.
+type jobDone struct{ do func() }
 
 // queue takes events from JavaScript's callbacks, which must not block, to
 // the loop.

@@ -115,7 +115,7 @@ func (h *scheduler) command(e event) {
 		h.own.command(e)
 		return
 	case jobDone:
-		h.own.done(e)
+		e.do()
 		return
 	case askCommand:
 		h.ask(e)

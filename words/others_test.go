@@ -25,7 +25,7 @@ var others = []string{
 	"learn/data/readown.go", "learn/data/records.go", "learn/data/rows.go", "learn/data/rowtexts.go", "learn/data/schema.go",
 	"protocol/close.go", "protocol/invite/invite.go",
 	"run/durable.go", "run/finish.go", "run/goal.go", "run/guard.go", "run/members.go", "run/run.go",
-	"static/bring.js", "static/extra/charts.js", "static/host.js", "static/extra/pictures.js", "static/tab.js",
+	"static/extra/bring.js", "static/extra/charts.js", "static/host.js", "static/extra/pictures.js", "static/tab.js",
 	"strategy/balancing.go", "strategy/rounds.go", "strategy/words.go",
 	"wasm/*.go",
 }

@@ -33,6 +33,9 @@ func Of(t *task.Task, d *dataset.Dataset, spec learn.Spec, run string, version u
 	return m
 }
 
+// Name returns the name of a version's files, without extension.
+func Name(run string, version uint64) string { return fmt.Sprintf("%s-%d", run, version) }
+
 // File returns the content of a file of m. The format is that of its extension:
 // safetensors, onnx, or json for the description alone.
 func File(m *export.Model, format string) ([]byte, error) {

@@ -51,7 +51,7 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size i
 	defer s.files.put(f)
 	h := w.Header()
 	h.Set("Content-Type", models.ContentType(format))
-	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fmt.Sprintf("%s-%d.%s", st.Run, version, format)))
+	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", models.Name(st.Run, version)+"."+format))
 	h.Set("Cache-Control", "no-cache")
 	if named != "" && want != "newest" && want != "best" {
 		h.Set("Cache-Control", immutable)

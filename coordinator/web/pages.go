@@ -210,6 +210,7 @@ func (p *Pages) document(v ui.View, l *words.Language, view []byte) (*static.Doc
 	html, err := p.frame.HTML(static.Framed{
 		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Description(),
 		Page: template.HTML(body.String()), View: json.RawMessage(view), Words: l, By: byline(by, l.Code),
+		Own: page.Task.Data.Own != nil,
 	})
 	if err != nil {
 		return nil, err

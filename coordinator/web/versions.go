@@ -5,7 +5,9 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/account"
+	"fedtab/coordinator/models"
 	"fedtab/coordinator/quota"
+	"fedtab/learn/export"
 )
 
 // versions answers with the versions whose model files can be had, newest first. Of more
@@ -24,9 +26,16 @@ func (s *server) versions(w http.ResponseWriter, r *http.Request, st *Study) {
 		fail(w, http.StatusInternalServerError, "%v", err)
 		return
 	}
-	v := api.Versions{Run: st.Run, Versions: []api.Version{}}
+	v := api.Versions{Run: st.Run, Versions: []api.Version{}, Snippets: []api.Snippet{}}
 	for _, round := range st.Feed.find(kept, api.MaxVersions) {
 		v.Versions = append(v.Versions, api.Version{Version: int(round.Round), Participants: round.Participants, Test: account.Test(round.Test)})
+	}
+	if len(v.Versions) > 0 {
+		newest := v.Versions[0].Version
+		m := models.Of(st.Task, st.Data, st.Model.Spec(), st.Run, uint64(newest), nil, [32]byte{})
+		for _, s := range export.Snippets(m.Use(models.Name(st.Run, uint64(newest)))) {
+			v.Snippets = append(v.Snippets, api.Snippet(s))
+		}
 	}
 	writeJSON(w, v)
 }

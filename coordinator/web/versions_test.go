@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +22,14 @@ func TestVersions(t *testing.T) {
 		var v api.Versions
 		if err := json.Unmarshal(b, &v); err != nil || r.StatusCode != 200 || v.Run != st.Run {
 			t.Fatalf("%s, %v: %s", r.Status, err, b)
+		}
+		file := "none"
+		if len(v.Versions) > 0 {
+			file = fmt.Sprintf("%s-%d.onnx", st.Run, v.Versions[0].Version)
+		}
+		loads := func(s api.Snippet) bool { return strings.Contains(s.Code, file) }
+		if slices.ContainsFunc(v.Snippets, loads) != (len(v.Versions) > 0) {
+			t.Errorf("code that loads %s: %+v", file, v.Snippets)
 		}
 		for _, x := range v.Versions {
 			if x.Version == 50 && (x.TestAccuracy == nil || *x.TestAccuracy != .5) {

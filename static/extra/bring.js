@@ -70,21 +70,20 @@
 	const zone = (event) => event.target.closest?.("#own");
 	document.addEventListener("dragover", (event) => {
 		if (event.dataTransfer.types.includes("Files")) {
-			event.preventDefault(); // a file beside the zone must not replace the page
-			event.dataTransfer.dropEffect = zone(event) ? "copy" : "none";
+			if (zone(event)) {
+				event.preventDefault();
+				event.dataTransfer.dropEffect = "copy";
+			}
 			byId("own")?.classList.toggle("over", Boolean(zone(event)));
 		}
 	});
 	document.addEventListener("dragleave", () => byId("own")?.classList.remove("over"));
 	document.addEventListener("drop", async (event) => {
-		if (!event.dataTransfer.types.includes("Files")) {
+		byId("own")?.classList.remove("over");
+		if (!zone(event) || !event.dataTransfer.types.includes("Files")) {
 			return;
 		}
 		event.preventDefault();
-		byId("own")?.classList.remove("over");
-		if (!zone(event)) {
-			return;
-		}
 		const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
 		const plain = [...event.dataTransfer.files];
 		const files = [];
