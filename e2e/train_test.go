@@ -357,7 +357,7 @@ func (b *tab) numbers() []string {
 // Effort changes while they train, the tab pauses while it is hidden; the settings stay
 // over a reload, until all is forgotten.
 func TestCores(t *testing.T) {
-	c := serve(t, digits("fraction: 0.1", "fraction: 1", "min_clients: 1", "min_clients: 2", "rounds: 15", "rounds: 100000"))
+	c := serve(t, digits("fraction: 0.1", "fraction: 1", "min_clients: 1", "min_clients: 2, deadline: 10m", "rounds: 15", "rounds: 100000"))
 	b := open(t, c.url(), twoCores)
 	b.ready()
 	b.press("effort-fold")
