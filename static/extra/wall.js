@@ -4,7 +4,7 @@
 // showWall draws pictures beside each other: RGBA bytes, one picture after the other, of
 // width x height pixels each. The style sheet says how wide the canvas is shown.
 fedtab.showWall = ({ bytes, width, height }) => {
-	const maxAcross = 20; // pictures in a row
+	const maxAcross = 15; // pictures in a row
 	const n = bytes.length / (4 * width * height);
 	const across = Math.min(n, maxAcross);
 	const canvas = document.createElement("canvas");
