@@ -293,6 +293,51 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
+// The charts' scripts come when there is something to draw near what is seen, and the
+// first rounds, which are far off, do not make the others a flat line.
+func TestCharts(t *testing.T) {
+	c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "rounds: 15", "rounds: 2"))
+	b := open(t, c.url())
+	if err := chromedp.Do(b.ctx, chromedp.EmulateViewport(800, 200)); err != nil {
+		t.Fatal(err)
+	}
+	b.join()
+	await(t, "the run is finished", func() bool { return b.state("connection") == "finished" })
+	await(t, "there is a place for charts", func() bool { return js[bool](b, "document.getElementById('progressing').offsetHeight > 0") })
+	b.handled()
+	if js[bool](b, "'uPlot' in window") {
+		t.Error("the charts' scripts are there, out of sight")
+	}
+	b.place("progressing")
+	await(t, "the charts are drawn", func() bool { return js[bool](b, "document.querySelector('#chart-accuracy .uplot') !== null") })
+
+	scale := func(id, values string) []float64 {
+		return js[[]float64](b, fmt.Sprintf(`(() => {
+			const old = document.getElementById(%q), real = uPlot;
+			old.replaceWith(old.cloneNode(false)); // a place without a chart
+			let made;
+			uPlot = function(options, data) { made = { options, data }; Object.assign(this, { destroy() {}, setSize() {} }); };
+			fedtab.chart(%q, %s.map((_, i) => i + 1), %[3]s);
+			uPlot = real;
+			return made.options.scales.y.range({ data: made.data });
+		})()`, id, id, values))
+	}
+	for _, c := range []struct {
+		id, values string
+		want       []float64
+	}{
+		{"chart-accuracy", "[0.1, 0.91, 0.92, 0.93, 0.94, 0.95, 0.95, 0.96, 0.96, 0.97]", []float64{0.9, 1}},
+		{"chart-accuracy", "[0.12, 0.91]", []float64{0.1, 1}},
+		{"chart-loss", "[50, 1, 1, 1, 1, 1, 1, 1, 1, 1]", []float64{0, 1.08}},
+		{"chart-error", "[2]", []float64{0, 2.16}},
+		{"chart-error", "[0]", []float64{0, 1}},
+	} {
+		if got := scale(c.id, c.values); !slices.Equal(got, c.want) {
+			t.Errorf("%s of %s: from %v, want %v", c.id, c.values, got, c.want)
+		}
+	}
+}
+
 // sets changes a setting, as a person does.
 func (b *tab) sets(id, property, value string) {
 	b.t.Helper()
@@ -336,6 +381,11 @@ func TestCores(t *testing.T) {
 	b.hide(true)
 	await(t, "the hidden tab pauses", func() bool {
 		return b.state("activity") == "paused" && strings.HasPrefix(b.text("state"), "Paused by your settings")
+	})
+	await(t, "what has left of both is listed", func() bool {
+		left, _ := b.value("moved-sum")
+		sent, ok := b.value("bytes-up")
+		return ok && left >= sent
 	})
 	b.hide(false)
 	await(t, "the tab trains again", func() bool { return b.state("activity") == "training" })

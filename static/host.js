@@ -238,11 +238,11 @@ window.fedtab = (() => {
 		return loading[name];
 	}
 
-	// chart draws a curve. The script that does is loaded once there is one to draw.
-	const curves = new Map(); // id -> the newest message, until the script is there
-	let plotting = false;
+	// The scripts that draw curves are loaded once there is one, less than a screen away.
+	const curves = new Map(); // id -> the newest message, until the scripts are there
+	let near, plotting = false;
 
-	async function chart({ id, x, y }) {
+	function chart({ id, x, y }) {
 		if (fedtab.chart) {
 			fedtab.chart(id, x, y);
 			return;
@@ -251,13 +251,26 @@ window.fedtab = (() => {
 			return;
 		}
 		curves.set(id, { x, y });
-		if (!plotting) {
-			plotting = true;
-			if (await script("plot") && await script("charts")) {
-				curves.forEach(({ x, y }, of) => fedtab.chart(of, x, y));
-			}
-			plotting = false; // where it could not be loaded, the next point tries again
+		if (near === undefined) {
+			near = false;
+			new IntersectionObserver((entries) => {
+				near = entries.at(-1).isIntersecting;
+				plot();
+			}, { rootMargin: "100% 0%" }).observe(byId("progressing"));
 		}
+		plot(); // again where the scripts could not be loaded
+	}
+
+	async function plot() {
+		if (!near || plotting || curves.size === 0) {
+			return;
+		}
+		plotting = true;
+		if (await script("plot") && await script("charts")) {
+			curves.forEach(({ x, y }, id) => fedtab.chart(id, x, y));
+			curves.clear();
+		}
+		plotting = false;
 	}
 
 	const heard = {
@@ -277,7 +290,7 @@ window.fedtab = (() => {
 		address: ({ address }) => history.replaceState(null, "", address),
 		session: ({ key, value }) => keep("sessionStorage", key, value),
 		local: ({ key, value }) => keep("localStorage", key, value),
-		chart: (message) => chart(message),
+		chart,
 		wake: ({ on }) => wake(on),
 		script: ({ name }) => script(name),
 		share: async (message) => {

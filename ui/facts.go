@@ -5,7 +5,10 @@ type Facts struct {
 	Page *Page
 }
 
-// model returns the address of the newest model, in a format.
+// handed reports whether there is a model that the organiser hands out.
+func (c *Facts) handed() bool { return c.Page.Task.Download && c.Page.Task.Version > 0 }
+
+// model returns the address of the newest model, in a format, from the page.
 func (c *Facts) model(format string) string {
-	return "api/tasks/" + c.Page.Task.Name + "/models/newest." + format
+	return c.Page.Root + "api/tasks/" + c.Page.Task.Name + "/models/newest." + format
 }

@@ -493,7 +493,7 @@ func (p *Page) CanLeave() bool    { return p.Stage != StageLeaving }
 func (p *Page) ShowReload() bool  { return p.Stage == StageRunning && p.Local.Connection == tab.Refused }
 
 // Working reports whether the worker is training or about to, which is when the
-// screen should stay on.
+// screen should stay on. A tab that is paused does neither, whoever has paused it.
 func (p *Page) Working() bool {
-	return p.Stage == StageRunning && p.Local.Connection == tab.Joined && !p.Paused
+	return p.Stage == StageRunning && p.Local.Connection == tab.Joined && !p.Paused && !p.Held
 }

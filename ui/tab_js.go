@@ -116,6 +116,9 @@ func (t *worker) hire(i, first, n int) {
 				if same(t.page.Local.Report, before) {
 					return onlyNumbers
 				}
+			case "moved":
+				t.page.OnMoved(o)
+				return onlyNumbers
 			case "exit":
 				detail, _ := o["detail"].(string)
 				t.exited(detail)

@@ -231,6 +231,8 @@ func (c *Train) joinNote() string {
 	switch {
 	case !p.HasData():
 		return p.say("join.note.data")
+	case p.SeveralProblem() != "":
+		return p.SeveralProblem() // its field may be folded away
 	case p.Link == LinkLost:
 		return p.say("join.note.away")
 	case p.Local.Connection == tab.Left && p.Local.Contributions > 0:

@@ -82,6 +82,38 @@ func TestSeveral(t *testing.T) {
 		if join, _ := tag(t, page, "join"); strings.Contains(join, "disabled") != (problem != "") {
 			t.Errorf("%q: %s", text, join)
 		}
+		if _, note := tag(t, page, "join-note"); problem != "" && strings.ReplaceAll(note, "&#34;", `"`) != problem {
+			t.Errorf("%q: beside Join stands %q, want %q", text, note, problem)
+		}
+	}
+}
+
+// A tab that its settings pause takes no part: no step of a round is shown, and the screen
+// may go off.
+func TestHeld(t *testing.T) {
+	p := shown(t)
+	p.Join()
+	p.OnReady("scalar")
+	p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "training"}`))
+	if !p.Working() {
+		t.Error("a tab that trains does not keep the screen on")
+	}
+	p.Held = true
+	if p.Working() || p.Announcement() != p.say("state.held") || !strings.Contains(render(t, p), `class="timeline" aria-label="`+p.say("timeline")+`" hidden`) {
+		t.Errorf("held: working %v, heard %q", p.Working(), p.Announcement())
+	}
+}
+
+// The details link to the model where the page is, if the organiser hands it out.
+func TestModelLinks(t *testing.T) {
+	p := shown(t)
+	p.Root, p.Task.Version = "../", 3
+	for _, download := range []bool{true, false} {
+		p.Task.Download = download
+		c := Facts{p}
+		if c.handed() != download || c.model("onnx") != "../api/tasks/mnist-2nn/models/newest.onnx" {
+			t.Errorf("download %v: handed out %v at %s", download, c.handed(), c.model("onnx"))
+		}
 	}
 }
 
@@ -124,6 +156,9 @@ func TestAfterTraining(t *testing.T) {
 	}
 	if !strings.Contains(page, `class="leaving" hidden`) {
 		t.Error("finished: one can leave")
+	}
+	if share, _ := tag(t, page, "thanks-share"); strings.Contains(share, "hidden") {
+		t.Errorf("finished: the part cannot be shared: %s", share)
 	}
 }
 

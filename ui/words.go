@@ -18,7 +18,7 @@ func (p *Page) State() string { return p.state(true) }
 // Announcement is what screen readers are told: that the tab has joined, every tenth of
 // the way, and whatever else changes the state, but not every step of every round.
 func (p *Page) Announcement() string {
-	if !p.Working() || p.Held || p.NoData() || p.Local.Activity == tab.Paused {
+	if !p.Working() || p.NoData() || p.Local.Activity == tab.Paused {
 		return p.state(false)
 	}
 	done := 0.

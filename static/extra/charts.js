@@ -8,21 +8,26 @@
 	const color = (name) => () => getComputedStyle(root).getPropertyValue(name).trim();
 	const height = 200;
 
+	// The scale is that of the newest nine tenths of the rounds: the first ones are far off,
+	// and would leave all later ones a flat line.
+	const late = (u) => u.data[1].slice(Math.floor(u.data[1].length / 10));
+	const fromZero = (u) => [0, Math.max(...late(u), 0) * 1.08 || 1];
+
 	const written = (options) => (v) => v.toLocaleString(root.lang, options);
 	const kinds = {
 		"chart-accuracy": {
 			stroke: color("--accent"),
-			range: (_, low) => [low === null ? 0 : Math.max(0, Math.floor(low * 10 - 0.01) / 10), 1],
+			range: (u) => [Math.max(0, Math.floor(Math.min(...late(u), 1) * 10 - 0.01) / 10), 1],
 			value: written({ style: "percent", maximumFractionDigits: 2 }),
 		},
 		"chart-error": {
 			stroke: color("--accent"),
-			range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1],
+			range: fromZero,
 			value: written({ maximumSignificantDigits: 4 }),
 		},
 		"chart-loss": {
 			stroke: color("--accent-2"),
-			range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1],
+			range: fromZero,
 			value: written({ maximumSignificantDigits: 3 }),
 		},
 	};
