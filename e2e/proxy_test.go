@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"github.com/chromedp/chromedp"
 	"bufio"
 	"fmt"
 	"io"
@@ -20,6 +19,8 @@ import (
 
 	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
+
+	"github.com/chromedp/chromedp"
 )
 
 // proxy is a reverse proxy as docs/operating.md sets it up: its configuration is the
