@@ -23,7 +23,7 @@ func TestHomeAndScreen(t *testing.T) {
 		return js[bool](screen, "(document.querySelector('.qr')?.naturalWidth ?? 0) > 0")
 	})
 	home.join()
-	await(t, "the screen counts the tab", func() bool { return screen.text("screen-people") == "1 takes part now" })
+	await(t, "the screen counts the tab", func() bool { return screen.text("screen-people") == "1 participant now" })
 	await(t, "the screen shows a result", func() bool { return strings.HasSuffix(screen.text("screen-result"), "% right") })
 
 	const questions = "document.getElementById('understand-points').hidden"

@@ -114,15 +114,15 @@ func oldProgram(t *testing.T, c *coordinator, lacks protocol.Codec) string {
 	proxy.FlushInterval = -1 // the event stream
 	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	proxy.ModifyResponse = func(r *http.Response) error {
-		if !strings.HasPrefix(r.Request.URL.Path, "/worker.") || !strings.HasSuffix(r.Request.URL.Path, ".js") {
+		if !strings.HasPrefix(r.Request.URL.Path, "/tab.") || !strings.HasSuffix(r.Request.URL.Path, ".js") {
 			return nil
 		}
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
 			return err
 		}
-		script := "{ const post = self.postMessage.bind(self); self.postMessage = (m) => { if (m.type === 'ready') m.codecs = m.codecs.split(' ').filter((c) => c !== '" +
-			lacks.String() + "').join(' '); post(m); }; }\n" + string(b)
+		script := "{ const post = self.postMessage.bind(self); self.postMessage = (m, ...rest) => { if (m.type === 'ready') m.codecs = m.codecs.split(' ').filter((c) => c !== '" +
+			lacks.String() + "').join(' '); post(m, ...rest); }; }\n" + string(b)
 		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(script)), int64(len(script))
 		r.Header.Del("Content-Length")
 		return nil

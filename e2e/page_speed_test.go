@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/heapprofiler"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
@@ -179,7 +180,7 @@ func TestPageLoadSpeed(t *testing.T) {
 		t.Skip("it measures: make measure")
 	}
 	var m table
-	for _, network := range []struct {
+	for _, net := range []struct {
 		name     string
 		down, up float64 // bits/s
 		trip     time.Duration
@@ -190,8 +191,8 @@ func TestPageLoadSpeed(t *testing.T) {
 		{"1.6 Mbit/s, 150 ms", 1.6e6, 750e3, 150 * time.Millisecond, "<= 2,000 ms"},
 	} {
 		c := serve(t, watchedTask())
-		l := connect(t, c, network.down, network.up, network.trip)
-		local := network.trip == 0
+		l := connect(t, c, net.down, net.up, net.trip)
+		local := net.trip == 0
 		var first, again []visit
 		var before, files, later, laterFiles []float64
 		offline := 0
@@ -226,11 +227,11 @@ func TestPageLoadSpeed(t *testing.T) {
 				}
 			}
 		}
-		m.ms("readable, "+network.name, map[bool]string{true: "<= 200 ms"}[local], figures(first, func(v visit) float64 { return v.Readable }))
-		m.ms("Join can be pressed, "+network.name, network.goal, figures(first, func(v visit) float64 { return v.Pressable }))
-		m.ms("a press of Join is answered on the screen, "+network.name, "", figures(first, func(v visit) float64 { return v.Shown - v.Pressable }))
+		m.ms("readable, "+net.name, map[bool]string{true: "<= 200 ms"}[local], figures(first, func(v visit) float64 { return v.Readable }))
+		m.ms("Join can be pressed, "+net.name, net.goal, figures(first, func(v visit) float64 { return v.Pressable }))
+		m.ms("a press of Join is answered on the screen, "+net.name, "", figures(first, func(v visit) float64 { return v.Shown - v.Pressable }))
 		if !local { // where the program comes before anybody can read, that says nothing
-			m.kB("until Join can be pressed, programs and all, "+network.name, "", before)
+			m.kB("until Join can be pressed, programs and all, "+net.name, "", before)
 		}
 		if local {
 			m.kB("that Join needs: what comes while programs are held back", "<= 150 kB", []float64{joinBytes(t)})
@@ -243,7 +244,7 @@ func TestPageLoadSpeed(t *testing.T) {
 			m.ms("longest main-thread task until the first training step", "<= 50 ms", figures(first, func(v visit) float64 { return v.Longest }))
 			m.ms("blocking time until then", "", figures(first, func(v visit) float64 { return v.Blocking }))
 		} else {
-			m.ms("joined, "+network.name, "", figures(first, func(v visit) float64 { return v.Joined }))
+			m.ms("joined, "+net.name, "", figures(first, func(v visit) float64 { return v.Joined }))
 		}
 	}
 	m.log(t)
@@ -365,19 +366,24 @@ self.memories = [];
 }
 `
 
-// memory returns what the page and its workers use after a collection, in bytes: objects of
-// JavaScript with what they hold, and the memories of WebAssembly, which never shrink.
-func (b *tab) memory() (objects, wasm float64) {
+// footprint is what a page or a worker uses after a collection, in bytes: objects of
+// JavaScript with what they hold, and memories of WebAssembly, which never shrink.
+type footprint struct {
+	name          string
+	objects, wasm float64
+}
+
+// memory returns what the page and its workers use.
+func (b *tab) memory() (parts []footprint) {
 	b.t.Helper()
 	of := chromedp.FromContext(b.ctx)
-	workers := 0
-	var measure func(ctx context.Context, id target.ID, memories string)
-	measure = func(ctx context.Context, id target.ID, memories string) {
-		v, err := chromedp.Run(ctx, chromedp.Evaluate[float64](memories))
-		if err != nil {
+	var measure func(ctx context.Context, id target.ID, name, memories string)
+	measure = func(ctx context.Context, id target.ID, name, memories string) {
+		part := footprint{name: name}
+		var err error
+		if part.wasm, err = chromedp.Run(ctx, chromedp.Evaluate[float64](memories)); err != nil {
 			b.t.Fatal(err)
 		}
-		wasm += v
 		err = chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 			// A debugger reaches a worker's own workers only when it is attached to it so.
 			flatten := true
@@ -388,12 +394,13 @@ func (b *tab) memory() (objects, wasm float64) {
 				return err
 			}
 			used, err := cdp.Call(ctx, t, runtime.GetHeapUsage, cdp.Empty{})
-			objects += used.UsedSize + used.EmbedderHeapUsedSize + used.BackingStorageSize
+			part.objects = used.UsedSize + used.EmbedderHeapUsedSize + used.BackingStorageSize
 			return err
 		}))
 		if err != nil {
 			b.t.Fatal(err)
 		}
+		parts = append(parts, part)
 		all, err := cdp.Call(b.ctx, of.Browser, target.GetTargets, target.GetTargetsParams{Filter: target.Filter{{}}})
 		if err != nil {
 			b.t.Fatal(err)
@@ -401,17 +408,16 @@ func (b *tab) memory() (objects, wasm float64) {
 		for _, info := range all.TargetInfos {
 			if info.Type == "worker" && info.ParentID == id {
 				ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(info.TargetID), chromedp.WithDetachOnCancel())
-				measure(ctx, info.TargetID, "memories.reduce((sum, m) => sum + m.buffer.byteLength, 0)")
+				measure(ctx, info.TargetID, "worker "+info.Title, "memories.reduce((sum, m) => sum + m.buffer.byteLength, 0)")
 				cancel()
-				workers++
 			}
 		}
 	}
-	measure(b.ctx, of.Target.TargetID, "0")
-	if workers < 2 {
-		b.t.Fatalf("%d workers are found, want those of the page and of the training", workers)
+	measure(b.ctx, of.Target.TargetID, "page", "0")
+	if len(parts) < 3 {
+		b.t.Fatalf("%v is found, want the page and its workers", parts)
 	}
-	return objects, wasm
+	return parts
 }
 
 // The memory of a page and of its workers does not grow from round 100 to 1,000
@@ -423,7 +429,12 @@ func TestPageMemoryMeasured(t *testing.T) {
 	c := serve(t, ownTable("rounds: 4", "rounds: 1100"))
 	address := behind(t, c, memories)
 	b := blank(t, profile(t), address)
-	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
+	// A debugger that listens to the network keeps what has passed.
+	deaf := chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, network.Disable, cdp.Empty{})
+		return err
+	})
+	if err := chromedp.Do(b.ctx, deaf, chromedp.Navigate(address)); err != nil {
 		t.Fatal(err)
 	}
 	b.choose("own-files", file(t, "ward.csv", patients(200, patientColumns, patientRow)))
@@ -434,9 +445,12 @@ func TestPageMemoryMeasured(t *testing.T) {
 	var sums []float64
 	for _, round := range []uint64{100, 1000} {
 		await(t, fmt.Sprintf("round %d is over", round), func() bool { return c.state("patients").Version >= round })
-		objects, wasm := b.memory()
-		sums = append(sums, objects+wasm)
-		m.add(fmt.Sprintf("memory after round %d", round), "", "%.2f MB of objects, %.1f MB of WebAssembly", objects/1e6, wasm/1e6)
+		sum := 0.
+		for _, part := range b.memory() {
+			sum += part.objects + part.wasm
+			m.add(fmt.Sprintf("memory after round %d, %s", round, part.name), "", "%.2f MB of objects, %.1f MB of WebAssembly", part.objects/1e6, part.wasm/1e6)
+		}
+		sums = append(sums, sum)
 	}
 	m.add("growth", "<= 3%", "%+.1f%%", 100*(sums[1]/sums[0]-1))
 	m.log(t)

@@ -19,6 +19,8 @@ import (
 
 	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
+
+	"github.com/chromedp/chromedp"
 )
 
 // proxy is a reverse proxy as docs/operating.md sets it up: its configuration is the
@@ -372,8 +374,11 @@ func TestTabTurnedAway(t *testing.T) {
 				if test.public {
 					fill(t, public)
 				}
-				b := open(t, public+"/")
-				b.offline = true // the browser tells the console of the handshake
+				b := blank(t, browser(t), public+"/")
+				b.offline = true // the browser tells the console of the handshake, and of what it preloads with an origin
+				if err := chromedp.Do(b.ctx, chromedp.Navigate(public+"/")); err != nil {
+					t.Fatal(err)
+				}
 				b.press("join")
 				await(t, "the page says why", func() bool { return strings.HasPrefix(b.text("state"), test.words) })
 				await(t, "the page says what to do", func() bool {

@@ -318,7 +318,7 @@ window.fedtab = (() => {
 		file: ({ name, bytes }) => fedtab.save(name, bytes),
 		sample: ({ address, name }) => fedtab.sample(address, name),
 		camera: async ({ on }) => {
-			const problem = on ? await fedtab.camera.start() : fedtab.camera.stop();
+			const problem = on ? await fedtab.camera.start() : fedtab.camera?.stop(); // only own data has one
 			if (problem) {
 				const [key, ...args] = problem;
 				tell({ type: "camera-failed", key, args });

@@ -30,7 +30,7 @@ func TestHomeShowsCards(t *testing.T) {
 		t.Fatalf("home has %d cards, want those of the 3 open tasks:\n%s", len(cards), page)
 	}
 	for i, wants := range [][]string{
-		{`src="../api/tasks/digits/picture.png"`, `href="../t/digits"`, "Reads digits.", "Nothing to bring", "public examples", "3 take part now", "94% right", `value="0.5"`, "4 of 8 rounds done", "about 5 minutes left", `<span>Have a look</span><span class="unseen">: Digits</span>`},
+		{`src="../api/tasks/digits/picture.png"`, `href="../t/digits"`, "Reads digits.", "Nothing to bring", "public examples", "3 participants now", "94% right", `value="0.5"`, "4 of 8 rounds done", "about 5 minutes left", `<span>Have a look</span><span class="unseen">: Digits</span>`},
 		{"You bring a table", "stays in your tab", "<span>age</span>", "Nobody here right now", `data-go="Go on"`, `hidden="">You take part here`},
 		{"Joined by invite", "You bring pictures", "<span>sneaker</span>"},
 	} {
@@ -89,13 +89,13 @@ func TestTranslatedTitles(t *testing.T) {
 func TestScreen(t *testing.T) {
 	p := &Page{Kind: ScreenKind, Address: "https://a.example/t/mnist-2nn"}
 	p.OnTasks([]any{card(t, "mnist-2nn", `, "title": "Digits", "participants": 2`), card(t, "b", `, "participants": 3`)})
-	if opening, text := tag(t, render(t, p), "screen-people"); !strings.Contains(opening, `data-value="5"`) || text != "5 take part now" {
+	if opening, text := tag(t, render(t, p), "screen-people"); !strings.Contains(opening, `data-value="5"`) || text != "5 participants now" {
 		t.Errorf("all tasks: %q, %s", text, opening)
 	}
 	p.Select("mnist-2nn")
 	p.OnTask(decode(t, `{"name": "mnist-2nn", "title": "Digits", "phase": "training", "participants": 200, "version": 3, "stop": {"rounds": 6}, "progress": 0.5, "seconds_left": 7300, "test_accuracy": 0.915}`))
 	page := render(t, p)
-	for id, want := range map[string]string{"address": p.Address, "screen-people": "200 take part now", "screen-result": "91% right"} {
+	for id, want := range map[string]string{"address": p.Address, "screen-people": "200 participants now", "screen-result": "91% right"} {
 		if _, text := tag(t, page, id); text != want {
 			t.Errorf("%s is %q, want %q", id, text, want)
 		}
