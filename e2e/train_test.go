@@ -280,6 +280,11 @@ func TestRunEnds(t *testing.T) {
 	if v, _ := seen.value("contributions"); v == 0 {
 		t.Error("the figures of what the tab has done are gone")
 	}
+	seen.saves()
+	seen.press("moved-save")
+	await(t, "what has moved is saved", func() bool { return js[bool](seen, "/^digits-moved[.]json [0-9]{4,}$/.test(saved.join())") })
+	seen.press("thanks-share")
+	await(t, "the part is a picture", func() bool { return js[bool](seen, "/^digits[.]png [0-9]{4,}$/.test(saved.at(-1))") })
 
 	// On a narrow screen, a table that has more to the side shows it.
 	seen.emulate(390, "light")
@@ -336,6 +341,19 @@ func TestCharts(t *testing.T) {
 			t.Errorf("%s of %s: from %v, want %v", c.id, c.values, got, c.want)
 		}
 	}
+}
+
+// saves has the page note what it has the browser save, the name and the bytes of each
+// file, in place of asking for a directory.
+func (b *tab) saves() {
+	b.t.Helper()
+	js[bool](b, `(() => {
+		let bytes = 0;
+		window.saved = [];
+		URL.createObjectURL = (blob) => { bytes = blob.size; return "about:blank"; };
+		HTMLAnchorElement.prototype.click = function() { saved.push(this.download + " " + bytes); };
+		return true;
+	})()`)
 }
 
 // sets changes a setting, as a person does.
