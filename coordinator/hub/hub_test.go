@@ -200,6 +200,7 @@ func TestVersionsAskedFor(t *testing.T) {
 		var waiting []*hubtest.Peer
 		for range 3 { // their turns are in 2, 4 and 6 s
 			waiting = append(waiting, ask())
+			synctest.Wait() // they have their turns in this order
 		}
 		if code, why := waiting[2].Closed(); code != protocol.CloseOverloaded || !strings.Contains(why, "more than 3 asked for") {
 			t.Errorf("closed with %v (%q), want %v", code, why, protocol.CloseOverloaded)
