@@ -48,7 +48,7 @@ window.fedtab = (() => {
 
 	const simd = WebAssembly.validate(simdModule);
 	// Pages that only tell need no program, but where the address has an invite in it.
-	const plain = words.kind !== "task" && location.hash === "";
+	const plain = words.kind !== "task" && location.hash === "" && !location.search.includes("invite=");
 	const worker = plain ? undefined : new Worker(words.tab, { name: "page," + root.lang + (simd ? "" : ",scalar") });
 	let greeted = false;
 	const early = []; // what a person has done before the page was parsed
@@ -384,7 +384,7 @@ window.fedtab = (() => {
 
 	// markHere marks the card of the task that this tab takes part in.
 	function markHere() {
-		const card = document.querySelector(`.card[data-task="${storage("sessionStorage")["fedtab.task"] ?? ""}"]`);
+		const card = document.querySelector(`.card[data-task="${CSS.escape(storage("sessionStorage")["fedtab.task"] ?? "")}"]`);
 		if (card) {
 			card.classList.add("mine");
 			card.querySelector(".here").hidden = false;
