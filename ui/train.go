@@ -95,7 +95,7 @@ func (c *Train) spark() string {
 		y = thin
 	}
 	low, high := math.Inf(1), math.Inf(-1)
-	for _, v := range y {
+	for _, v := range y[len(y)/10:] { // the first rounds are far off, as in charts.js
 		low, high = min(low, v), max(high, v)
 	}
 	if high == low {
@@ -104,7 +104,7 @@ func (c *Train) spark() string {
 	var b strings.Builder
 	for i, v := range y {
 		px := sparkWidth * float64(i) / float64(len(y)-1)
-		py := 1 + (sparkHeight-2)*(1-(v-low)/(high-low))
+		py := 1 + (sparkHeight-2)*(1-(min(max(v, low), high)-low)/(high-low))
 		b.WriteString(strconv.FormatFloat(px, 'f', 1, 64) + "," + strconv.FormatFloat(py, 'f', 1, 64) + " ")
 	}
 	return strings.TrimSpace(b.String())

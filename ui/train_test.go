@@ -104,6 +104,23 @@ func TestHeld(t *testing.T) {
 	}
 }
 
+// The first rounds do not make the curve of the others a flat line.
+func TestSpark(t *testing.T) {
+	p := shown(t)
+	p.Curve = nil
+	for round := range 11 {
+		accuracy := 0.90 + 0.01*float64(round)
+		if round == 0 {
+			accuracy = 0.1
+		}
+		p.Curve = append(p.Curve, Point{Round: round + 1, Accuracy: &accuracy})
+	}
+	points := strings.Fields((&Train{p}).spark())
+	if len(points) != 11 || points[0] != "0.0,29.0" || points[1] != "10.0,29.0" || points[10] != "100.0,1.0" {
+		t.Errorf("the curve is %q, want its height for rounds 2 to 11", points)
+	}
+}
+
 // The details link to the model where the page is, if the organiser hands it out.
 func TestModelLinks(t *testing.T) {
 	p := shown(t)
