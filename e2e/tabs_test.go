@@ -65,7 +65,7 @@ func TestTabsLearn(t *testing.T) {
 	for i, b := range tabs {
 		want := fmt.Sprintf("deadzone, %v bit", s.Packing.Bits) // or bits
 		n, _ := b.value("contributions")
-		if got := strings.ReplaceAll(b.text("codec"), "\n", " "); n > 0 && (!strings.HasPrefix(got, want) || !strings.HasSuffix(got, " up; grid down")) { // few rounds may not choose a tab
+		if got := strings.ReplaceAll(b.text("codec"), "\n", " "); n > 0 && (!strings.HasPrefix(got, want) || !strings.HasSuffix(got, " up; grid down") && !strings.HasSuffix(got, " up")) { // few rounds may not choose a tab
 			t.Errorf("codec of tab %d: %q, want %s", i, got, want)
 		}
 		await(t, "bits and ratio are the coordinator's", func() bool {
@@ -275,8 +275,8 @@ func TestManyTabs(t *testing.T) {
 		tabs = append(tabs, b)
 	}
 	await(t, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
-	if v, _ := tabs[0].value("test-accuracy"); v != 0 {
-		t.Errorf("a hidden page shows %v, and should not have listened", v)
+	if n := js[int](tabs[0], "document.querySelectorAll('#rounds tr').length"); n != 0 {
+		t.Errorf("a hidden page shows %d rounds, and should not have listened", n)
 	}
 	want := *c.state("digits").TestAccuracy
 	tabs[0].hide(false)
