@@ -100,54 +100,46 @@ func act(page *Page, tab *worker, coordinator *coordinator, m js.Value) {
 
 // answer takes in what a person sets in a field: settings, and what a file means.
 func answer(page *Page, tab *worker, m js.Value) {
-	checked := ""
-	if str(m.Get("value")) == "true" {
+	value, checked := str(m.Get("value")), ""
+	if value == "true" {
 		checked = "yes"
 	}
-	switch kind, value := str(m.Get("kind")), str(m.Get("value")); kind {
+	switch str(m.Get("kind")) {
 	case "several":
 		page.Several = value
-		return
 	case "effort":
 		page.SetEffort(value)
 		tab.memory.choose(keyEffort, value)
 		tab.tell(map[string]any{"type": "effort", "percent": page.Effort})
-		return
 	case "cores":
 		page.SetCores(value)
 		tab.memory.choose(keyCores, value)
-		return
 	case "pause-hidden":
 		page.PauseHidden = checked != ""
 		tab.memory.choose(keyHidden, checked)
 		tab.hold()
-		return
 	case "pause-battery":
 		page.PauseBattery = checked != ""
 		tab.memory.choose(keyBattery, checked)
 		tab.hold()
-		return
-	}
-	name, of, value := str(m.Get("name")), str(m.Get("text")), str(m.Get("value"))
-	switch str(m.Get("kind")) {
 	case "try-version":
 		if position, err := strconv.Atoi(value); err == nil && page.AskVersion(position) {
 			tab.trying.get()
 		}
-		return
 	case "column":
 		column, _ := strconv.Atoi(value)
-		page.AnswerColumn(name, column)
+		page.AnswerColumn(str(m.Get("name")), column)
+		tab.answer()
 	case "decimal":
 		page.AnswerDecimal(value)
+		tab.answer()
 	case "layout":
 		page.AnswerLayout(value)
+		tab.answer()
 	case "offer":
-		page.AnswerText(name, of, value)
-	default:
-		return
+		page.AnswerText(str(m.Get("name")), str(m.Get("text")), value)
+		tab.answer()
 	}
-	tab.answer()
 }
 
 // sampleAddress returns where a file is to try the shown task with, from the page.

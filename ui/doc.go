@@ -1,6 +1,6 @@
-// Package ui is fedtab's page: a Vugu application that runs on the browser's
-// main thread and shows what the coordinator and this tab's Web Worker do. It
-// trains nothing itself.
+// Package ui is fedtab's page: a Vugu application that shows what the coordinator and
+// this tab's workers do. It runs in a worker of its own, the role page of the tab's
+// program (package wasm), and trains nothing itself.
 //
 // The state of the page is [Page], plain Go that knows neither Vugu nor the
 // browser: events go in through its On... methods, words and numbers come out.
@@ -8,12 +8,12 @@
 // them out, and the files ending in _js.go connect them to the browser:
 //
 //	coordinator (fetch, EventSource) --+
-//	Web Worker (postMessage) ----------+--> loop --> Page --> components --> DOM
-//	buttons, visibility, address ------+                 \--> charts (uPlot)
+//	workers (postMessage) -------------+--> loop --> Page --> components --> host.js --> DOM
+//	buttons, visibility (host.js) -----+                 \--> charts (uPlot)
 //
-// Compiled natively, the program prints the page's first state as HTML; the
-// asset packer puts that into index.html, so that the page is readable, and has
-// its final layout, before any WebAssembly has arrived.
+// [Write] draws the same components natively: the coordinator sends a page as it stands,
+// so that it can be read, and has its final layout, before any WebAssembly has arrived
+// (docs/adr/0013-page.md).
 package ui
 
 //go:generate go tool vugugen -skip-go-mod -skip-main .

@@ -34,7 +34,6 @@ func (h *host) begin(p *Page, m js.Value) {
 	p.Lang = words.Get(str(m.Get("language")))
 	p.Plain, p.Offline = !m.Get("secure").Bool(), !m.Get("online").Bool()
 	p.MaxCores = m.Get("cores").Int()
-	defer h.memory.settings(&p.Settings) // after the view, which has what they are without
 	p.Metered = m.Get("metered").Bool()
 	p.OnLoadedBytes(loadedBytes())
 	if view, ok := parseJSON(str(m.Get("view"))); ok {
@@ -42,6 +41,7 @@ func (h *host) begin(p *Page, m js.Value) {
 			p.OnView(o)
 		}
 	}
+	h.memory.settings(&p.Settings) // after the view, which has what they are without
 }
 
 // tell sends a message to the main thread.

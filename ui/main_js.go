@@ -103,19 +103,16 @@ func Run() {
 			message := m.Get("message")
 			events.change(func() extent { trying.ask(message); return nothing })
 		case "unloaded":
-			switch str(m.Get("name")) {
-			case "try":
+			switch str(m.Get("name")) { // charts come with the next point
 			case "wall":
 				events.do(func() { page.Wall.Labels = nil })
-				return
-			default:
-				return // charts come with the next point
+			case "try":
+				events.do(func() {
+					trying.close()
+					page.Try.Model = workertab.Loaded{}
+					page.OnTryFailed(page.say("try.unreachable"))
+				})
 			}
-			events.do(func() {
-				trying.close()
-				page.Try.Model = workertab.Loaded{}
-				page.OnTryFailed(page.say("try.unreachable"))
-			})
 		case "bring":
 			message := m.Get("message")
 			events.do(func() { tab.bring(message) })

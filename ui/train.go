@@ -43,9 +43,6 @@ func (c *Train) scored() bool { return c.score() != "" }
 func (c *Train) score() string {
 	p := c.Page
 	accuracy, rmse := p.Task.TestAccuracy, p.rmse()
-	if r := p.Local.Run; r != nil && p.Taking() && r.Evaluated > p.Task.Evaluated && r.TestAccuracy != nil {
-		accuracy = r.TestAccuracy // a hidden page has no events
-	}
 	switch {
 	case p.Task.Numbers() && rmse != nil:
 		return p.amount(rmse)

@@ -8,6 +8,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "wasm is the tab's worker: build it with GOOS=js GOARCH=wasm (make build)")
+	fmt.Fprintln(os.Stderr, "wasm is the tab's program: build it with GOOS=js GOARCH=wasm (make build)")
 	os.Exit(2)
 }

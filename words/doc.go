@@ -10,8 +10,8 @@
 //
 // {0} is the first argument of [Language.Say]; numbers are written as the language
 // writes them. {0:one|other} picks by a number, which # stands for. \n is a new
-// line; lines that begin with # are comments. Every file has the same keys with the same arguments; the tests
-// compare them, and the keys with those that the sources use.
+// line; lines that begin with # are comments. Every file has the same keys with the
+// same arguments; the tests compare them, and the keys with those that the sources use.
 //
 // Sentences that are made elsewhere, in English (by the coordinator, for instance), are
 // translated by the other files' phrases, of which the most literal one that fits counts:

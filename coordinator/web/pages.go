@@ -165,17 +165,14 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 	if choose(w, r) {
 		return
 	}
-	w.Header().Add("Vary", "Accept-Language, Cookie")
 	v.Root, v.Organiser = rootOf(r.URL), s.pages.organiser.Current().Name
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)
 	if st != nil {
-		b = append(b, encode(s.names())...)
+		b = append(append(b, encode(s.names())...), `,"task":`...)
+		b = append(b, st.page(0, 0, viewRounds, viewPoints)...)
 	} else {
 		b = append(b, encode(s.cards())...)
-	}
-	if st != nil {
-		b = append(append(b, `,"task":`...), st.page(0, 0, viewRounds, viewPoints)...)
 	}
 	b = append(b, '}')
 	document, err := s.pages.document(v, languageOf(r), b)

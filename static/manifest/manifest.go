@@ -13,8 +13,8 @@ type Manifest struct {
 
 // File is one packed file.
 type File struct {
-	Name   string `json:"name"`           // as it is served: "worker.0a1b2c3d.wasm"
-	Source string `json:"source"`         // as it was called: "worker.wasm"
+	Name   string `json:"name"`           // as it is served: "fedtab.0a1b2c3d.wasm"
+	Source string `json:"source"`         // as it was called: "fedtab.wasm"
 	Hash   string `json:"hash"`           // of its content, hexadecimal
 	Size   int    `json:"size"`           // bytes as it is
 	Gzip   int    `json:"gzip"`           // bytes of Name.gz

@@ -1,11 +1,11 @@
 // Pack builds the files that a browser loads into static/dist, which package static
-// embeds: the WebAssembly of the page and of the worker, the scripts, the style
-// sheets and the page. All build flags of the WebAssembly are here.
+// embeds: the tab's WebAssembly, the scripts, the style sheet and the frame of every
+// page. All build flags of the WebAssembly are here.
 //
-// Every file but index.html, sw.js and app.webmanifest gets a name with a hash of its content, so that it can be
-// cached as immutable. It is stored uncompressed, as gzip and as Brotli. Sources refer
-// to each other as asset:NAME; the packed files hold the hashed names. manifest.json
-// lists all files.
+// Every file but index.html, sw.js and app.webmanifest gets a name with a hash of its
+// content, so that it can be cached as immutable. It is stored uncompressed, as gzip and
+// as Brotli. Sources refer to each other as asset:NAME; the packed files hold the hashed
+// names. manifest.json lists all files.
 //
 // Brotli's best level takes most of the time. With -fast it compresses less: the
 // programs grow by a sixth, in a tenth of the time. `make run` uses -fast, `make
