@@ -376,7 +376,6 @@ type footprint struct {
 // memory returns what the page and its workers use.
 func (b *tab) memory() (parts []footprint) {
 	b.t.Helper()
-	of := chromedp.FromContext(b.ctx)
 	var measure func(ctx context.Context, id target.ID, name, memories string)
 	measure = func(ctx context.Context, id target.ID, name, memories string) {
 		part := footprint{name: name}
@@ -401,19 +400,13 @@ func (b *tab) memory() (parts []footprint) {
 			b.t.Fatal(err)
 		}
 		parts = append(parts, part)
-		all, err := cdp.Call(b.ctx, of.Browser, target.GetTargets, target.GetTargetsParams{Filter: target.Filter{{}}})
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		for _, info := range all.TargetInfos {
-			if info.Type == "worker" && info.ParentID == id {
-				ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(info.TargetID), chromedp.WithDetachOnCancel())
-				measure(ctx, info.TargetID, "worker "+info.Title, "memories.reduce((sum, m) => sum + m.buffer.byteLength, 0)")
-				cancel()
-			}
+		for _, info := range b.workers(id) {
+			ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(info.TargetID), chromedp.WithDetachOnCancel())
+			measure(ctx, info.TargetID, "worker "+info.Title, "memories.reduce((sum, m) => sum + m.buffer.byteLength, 0)")
+			cancel()
 		}
 	}
-	measure(b.ctx, of.Target.TargetID, "page", "0")
+	measure(b.ctx, chromedp.FromContext(b.ctx).Target.TargetID, "page", "0")
 	if len(parts) < 3 {
 		b.t.Fatalf("%v is found, want the page and its workers", parts)
 	}

@@ -81,6 +81,14 @@ if (["own", "try"].includes(role)) {
 		return reading;
 	}
 
+	// hire makes a worker. One whose script cannot be loaded or fails says so like one whose
+	// program ends.
+	function hire(role) {
+		const worker = new Worker(self.location.href, { name: role });
+		worker.onerror = (event) => worker.onmessage?.({ data: { type: "exit", detail: event.message || "its script could not be loaded" } });
+		return worker;
+	}
+
 	// waiting are the messages that come before the page's program takes them.
 	const waiting = [];
 
@@ -93,7 +101,7 @@ if (["own", "try"].includes(role)) {
 		if (!waiting.some(wanted) || waiting.some((message) => message.type === "action" && message.own)) {
 			return;
 		}
-		const worker = new Worker(self.location.href, { name: "train" });
+		const worker = hire("train");
 		worker.postMessage(module);
 		const early = []; // what it says before the program listens
 		worker.onmessage = (event) => early.push(event);
@@ -131,7 +139,7 @@ if (["own", "try"].includes(role)) {
 				if (role === "train" && ahead) {
 					return ahead.take();
 				}
-				const worker = new Worker(self.location.href, { name: role });
+				const worker = hire(role);
 				const program = role === "train" ? Promise.resolve(module) : readers();
 				program.then((m) => worker.postMessage(m), (error) => worker.onmessage?.({ data: { type: "exit", detail: error.message } }));
 				return worker;

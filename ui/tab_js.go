@@ -199,27 +199,11 @@ func (t *worker) start(task string) {
 		})
 		return nil
 	})
-	failed := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		detail := jsvalue.FromJS(args[0].Get("message"))
-		t.loop.do(func() {
-			if serial == t.serial {
-				words, _ := detail.(string)
-				if words == "" {
-					words = t.page.say("state.stopped.script")
-				}
-				t.exited(words)
-			}
-		})
-		return nil
-	})
 	worker.Set("onmessage", message)
-	worker.Set("onerror", failed)
 	t.worker = worker
 	t.release = func() {
 		worker.Set("onmessage", nil)
-		worker.Set("onerror", nil)
 		message.Release()
-		failed.Release()
 	}
 }
 
@@ -385,6 +369,7 @@ func (t *worker) end() {
 func (t *worker) dismiss() {
 	for _, m := range t.mates {
 		m.worker.Call("terminate")
+		m.worker.Set("onmessage", nil)
 		m.message.Release()
 	}
 	t.mates = nil

@@ -116,7 +116,7 @@ func (t *trying) hear(m js.Value) {
 	case "exit":
 		t.close()
 		t.page.Try.Model = tab.Loaded{}
-		t.page.OnTryFailed(t.page.say("try.lost", str(m.Get("detail"))))
+		t.page.OnTryFailed(t.page.say("try.lost", t.page.phrase(str(m.Get("detail")))))
 	default:
 		t.show(m)
 	}
