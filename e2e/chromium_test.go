@@ -17,7 +17,6 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
-	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -111,8 +110,8 @@ func open(t *testing.T, address string, scripts ...string) *tab {
 	t.Helper()
 	b := blank(t, browser(t), address, scripts...)
 	// Cookies know no ports: the language of another test's page must not be this one's.
-	clear := chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, network.ClearBrowserCookies, cdp.Empty{})
+	clear := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{})
 		return err
 	})
 	if err := chromedp.Do(b.ctx, clear, chromedp.Navigate(address)); err != nil {
@@ -143,8 +142,8 @@ func blank(t *testing.T, in context.Context, address string, scripts ...string) 
 		t.Fatal(err)
 	}
 	for _, s := range scripts {
-		add := chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-			_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: s})
+		add := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: s})
 			return err
 		})
 		if err := chromedp.Do(ctx, add); err != nil {
@@ -248,19 +247,4 @@ func (b *tab) to(address string) {
 	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-// workers returns the workers that a page or a worker has made.
-func (b *tab) workers(of target.ID) (workers []*target.Info) {
-	b.t.Helper()
-	all, err := cdp.Call(b.ctx, chromedp.FromContext(b.ctx).Browser, target.GetTargets, target.GetTargetsParams{Filter: target.Filter{{}}})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	for _, info := range all.TargetInfos {
-		if info.Type == "worker" && info.ParentID == of {
-			workers = append(workers, info)
-		}
-	}
-	return workers
 }

@@ -376,19 +376,14 @@ type footprint struct {
 // memory returns what the page and its workers use.
 func (b *tab) memory() (parts []footprint) {
 	b.t.Helper()
-	var measure func(ctx context.Context, id target.ID, name, memories string)
-	measure = func(ctx context.Context, id target.ID, name, memories string) {
+	of := chromedp.FromContext(b.ctx)
+	measure := func(ctx context.Context, name, memories string) {
 		part := footprint{name: name}
 		var err error
 		if part.wasm, err = chromedp.Run(ctx, chromedp.Evaluate[float64](memories)); err != nil {
 			b.t.Fatal(err)
 		}
 		err = chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-			// A debugger reaches a worker's own workers only when it is attached to it so.
-			flatten := true
-			if _, err := cdp.Call(ctx, t, target.SetAutoAttach, target.SetAutoAttachParams{AutoAttach: true, Flatten: &flatten}); err != nil {
-				return err
-			}
 			if _, err := cdp.Call(ctx, t, heapprofiler.CollectGarbage, cdp.Empty{}); err != nil {
 				return err
 			}
@@ -400,13 +395,19 @@ func (b *tab) memory() (parts []footprint) {
 			b.t.Fatal(err)
 		}
 		parts = append(parts, part)
-		for _, info := range b.workers(id) {
+	}
+	measure(b.ctx, "page", "0")
+	all, err := cdp.Call(b.ctx, of.Browser, target.GetTargets, target.GetTargetsParams{Filter: target.Filter{{}}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, info := range all.TargetInfos {
+		if info.Type == "worker" && info.ParentID == of.Target.TargetID {
 			ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(info.TargetID), chromedp.WithDetachOnCancel())
-			measure(ctx, info.TargetID, "worker "+info.Title, "memories.reduce((sum, m) => sum + m.buffer.byteLength, 0)")
+			measure(ctx, "worker "+info.Title, "memories.reduce((sum, m) => sum + m.buffer.byteLength, 0)")
 			cancel()
 		}
 	}
-	measure(b.ctx, chromedp.FromContext(b.ctx).Target.TargetID, "page", "0")
 	if len(parts) < 3 {
 		b.t.Fatalf("%v is found, want the page and its workers", parts)
 	}

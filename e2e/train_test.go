@@ -456,20 +456,6 @@ func TestBrowsersTogether(t *testing.T) {
 	}
 }
 
-// inPageWorker evaluates an expression in the worker that draws the page.
-func (b *tab) inPageWorker(expression string) {
-	b.t.Helper()
-	workers := b.workers(chromedp.FromContext(b.ctx).Target.TargetID)
-	if len(workers) != 1 {
-		b.t.Fatalf("the page has %d workers of its own, want one", len(workers))
-	}
-	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(workers[0].TargetID), chromedp.WithDetachOnCancel())
-	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression)); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
 // A worker whose script cannot be loaded says so: the second that trains, and that which
 // tries the model. With the script, both go on.
 func TestWorkerWithoutItsScript(t *testing.T) {
@@ -481,7 +467,7 @@ func TestWorkerWithoutItsScript(t *testing.T) {
 	b.press("leave")
 	await(t, "the tab has left", func() bool { return b.state("connection") == "left" })
 
-	b.inPageWorker(`self.real = Worker, self.trains = 0, self.Worker = function (address, options) {
+	js[bool](b, `window.real = Worker, window.trains = 0, window.Worker = function (address, options) {
 		return new real(options.name === "train" && trains++ === 0 ? address : "none.js", options);
 	}, true`)
 	b.press("try-open")
@@ -492,7 +478,7 @@ func TestWorkerWithoutItsScript(t *testing.T) {
 	b.press("join")
 	b.shows("The training program stopped: its script could not be loaded")
 
-	b.inPageWorker("self.Worker = real, true")
+	js[bool](b, "window.Worker = real, true")
 	b.press("try-open")
 	await(t, "the model answers", func() bool { return js[bool](b, "Boolean(document.querySelector('#try-canvas canvas'))") })
 	b.join()

@@ -273,7 +273,30 @@ window.fedtab = (() => {
 		plotting = false;
 	}
 
+	// The workers that take part, read data and try models. Their messages go to the page's
+	// worker and come from there.
+	const hired = new Map(); // id -> Worker
+
+	function hire({ id, role }) {
+		const made = new Worker(words.tab, { name: role });
+		hired.set(id, made);
+		made.onmessage = ({ data }) => {
+			const buffers = Object.values(data).filter(ArrayBuffer.isView).map((view) => view.buffer);
+			tell({ type: "hired", id, message: data }, buffers);
+		};
+		made.onerror = (event) => {
+			event.preventDefault();
+			tell({ type: "hired", id, message: { type: "exit", detail: event.message || "its script could not be loaded" } });
+		};
+	}
+
 	const heard = {
+		hire,
+		post: ({ id, message, transfer }) => hired.get(id)?.postMessage(message, transfer),
+		dismiss: ({ id }) => {
+			hired.get(id)?.terminate();
+			hired.delete(id);
+		},
 		render: ({ parts }) => draw(parts),
 		numbers: ({ numbers }) => {
 			for (const [id, attribute, value] of numbers) {

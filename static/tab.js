@@ -1,6 +1,6 @@
 // Every worker of the tab. It runs the tab's one Go program, in the role that the worker's
 // name begins with: "page" draws the page, "train" is a participant, "try" predicts. The
-// page's worker compiles the program, and hands it to those that it makes.
+// page's worker compiles the program, and hands it to those that it has the page make.
 "use strict";
 
 // The page's name has its language too, and whether the browser lacks SIMD, as host.js has
@@ -81,16 +81,28 @@ if (["own", "try"].includes(role)) {
 		return reading;
 	}
 
-	// hire makes a worker. One whose script cannot be loaded or fails says so like one whose
-	// program ends.
+	// hire has the page make a worker (host.js), and returns what stands for it here. A worker
+	// that makes one itself can stop for good in Firefox: it waits to be woken, and the new
+	// one's thread may take the call. What fails says so like a program that ends.
+	const hired = new Map(); // id -> what stands for a worker
+	let ids = 0;
 	function hire(role) {
-		const worker = new Worker(self.location.href, { name: role });
-		worker.onerror = (event) => worker.onmessage?.({ data: { type: "exit", detail: event.message || "its script could not be loaded" } });
+		const id = ++ids;
+		const worker = {
+			postMessage: (message, transfer = []) => postMessage({ type: "post", id, message, transfer }, transfer),
+			terminate() {
+				hired.delete(id);
+				postMessage({ type: "dismiss", id });
+			},
+		};
+		hired.set(id, worker);
+		postMessage({ type: "hire", id, role });
 		return worker;
 	}
 
-	// waiting are the messages that come before the page's program takes them.
+	// take takes what the page says. waiting is what it has said before the program runs.
 	const waiting = [];
+	let take = (message) => waiting.push(message);
 
 	// ahead is the worker that trains, where it is known to be wanted before the page's
 	// program runs: the tab took part before a reload, or Join is pressed already.
@@ -132,7 +144,7 @@ if (["own", "try"].includes(role)) {
 				parts.length = 0;
 			},
 			fedtabTake(receive) {
-				self.onmessage = (event) => receive(event.data);
+				take = receive;
 				waiting.splice(0).forEach((message) => receive(message));
 			},
 			fedtabWorker(role) {
@@ -186,7 +198,13 @@ if (["own", "try"].includes(role)) {
 
 	try {
 		if (page) {
-			self.onmessage = (event) => waiting.push(event.data);
+			self.onmessage = ({ data }) => {
+				if (data.type === "hired") {
+					hired.get(data.id)?.onmessage?.({ data: data.message });
+				} else {
+					take(data);
+				}
+			};
 		}
 		const [module] = await (page ? Promise.all([compile(coming), texts().catch(() => {})]) : Promise.all([first()]));
 		if (page) {
