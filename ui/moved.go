@@ -17,8 +17,8 @@ type Moved struct {
 // Movements are the messages and files that have left or reached the tab since the page
 // was loaded.
 type Movements struct {
-	Entries []tab.Entry // the newest, oldest first
-	Dropped int         // older ones, and those that came too fast to be listed; the sums have the older ones
+	entries ledger // the newest, oldest first
+	dropped int    // older ones, and those that came too fast to be listed; the sums have the older ones
 	sums    [groups]sum
 }
 
@@ -27,9 +27,6 @@ type sum struct {
 	up, down           int64 // bytes
 	messages, received int
 }
-
-// maxMoved bounds the entries that are kept: at 200 bytes each, 4 MB.
-const maxMoved = 20_000
 
 // shownMoved is how many entries are on the page.
 const shownMoved = 50
@@ -70,11 +67,9 @@ func (p *Page) OnMoved(o map[string]any) {
 	for i := range moved.Entries {
 		e := &moved.Entries[i]
 		m.sums[groupOf(e)].add(e.Up, 1, e.Bytes)
+		m.dropped += m.entries.add(e)
 	}
-	m.Entries = append(m.Entries, moved.Entries...)
-	over := max(0, len(m.Entries)-maxMoved)
-	m.Entries = slices.Delete(m.Entries, 0, over)
-	m.Dropped += moved.Skipped + over
+	m.dropped += moved.Skipped
 }
 
 // OnLoadedBytes takes in how much the page itself has taken.
@@ -131,15 +126,15 @@ func (c *Moved) amount(bytes int64, messages int) string {
 }
 
 // any reports whether there is something to list.
-func (c *Moved) any() bool { return len(c.Page.Moved.Entries) > 0 }
+func (c *Moved) any() bool { return c.Page.Moved.entries.count > 0 }
 
 // listed returns the newest entries, newest first, while they are asked for.
 func (c *Moved) listed() []tab.Entry {
 	if !c.Page.MovedOpen {
 		return nil
 	}
-	all := c.Page.Moved.Entries
-	newest := slices.Clone(all[max(0, len(all)-shownMoved):])
+	entries := &c.Page.Moved.entries
+	newest := slices.Collect(entries.all(max(0, entries.count-shownMoved)))
 	slices.Reverse(newest)
 	return newest
 }
@@ -157,16 +152,16 @@ func (c *Moved) foldWords() string {
 	if c.open() {
 		return c.Page.say("moved.hide")
 	}
-	return c.Page.say("moved.show", len(c.Page.Moved.Entries)+c.Page.Moved.Dropped)
+	return c.Page.say("moved.show", c.Page.Moved.entries.count+c.Page.Moved.dropped)
 }
 
 // moreWords says which entries are not on the page.
 func (c *Moved) moreWords() string {
 	m := &c.Page.Moved
 	switch {
-	case m.Dropped > 0:
-		return c.Page.say("moved.more.some", shownMoved, len(m.Entries))
-	case len(m.Entries) > shownMoved:
+	case m.dropped > 0:
+		return c.Page.say("moved.more.some", shownMoved, m.entries.count)
+	case m.entries.count > shownMoved:
 		return c.Page.say("moved.more", shownMoved)
 	}
 	return ""

@@ -4,6 +4,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,7 +71,7 @@ func TestMovedOwnWords(t *testing.T) {
 	if got := c.groups(); len(got) != 1 || got[0].what != "Sums over all of your data" {
 		t.Errorf("totals %v", got)
 	}
-	if e := p.Moved.Entries; !strings.HasPrefix(c.entryWords(e[0]), "Sums over all rows") || !strings.HasPrefix(c.entryWords(e[1]), "How often") {
+	if e := slices.Collect(p.Moved.entries.all(0)); !strings.HasPrefix(c.entryWords(e[0]), "Sums over all rows") || !strings.HasPrefix(c.entryWords(e[1]), "How often") {
 		t.Errorf("%q, %q", c.entryWords(e[0]), c.entryWords(e[1]))
 	}
 }
@@ -79,19 +80,52 @@ func TestMovedOwnWords(t *testing.T) {
 func TestMovedIsBounded(t *testing.T) {
 	p := shown(t)
 	p.MovedOpen = true
-	for i := range 21 {
-		var m tab.Moved
-		for k := range 1000 {
-			m.Entries = append(m.Entries, tab.Entry{Kind: "progress", Up: true, Bytes: 1, Examples: 1000*i + k})
-		}
-		p.Moved.Entries = append(p.Moved.Entries, m.Entries...)
+	const over = 20_999
+	for i := range over + 1 {
+		p.OnMoved(map[string]any{"entries": []any{map[string]any{"kind": "progress", "up": true, "bytes": 1., "examples": float64(i)}}})
 	}
 	p.OnMoved(map[string]any{"skipped": 5.})
 	c := Moved{p}
-	if n := len(p.Moved.Entries); n != maxMoved || p.Moved.Dropped != 1005 || len(c.listed()) != shownMoved || c.listed()[0].Examples != 20_999 {
-		t.Errorf("%d kept, %d dropped, %d shown", n, p.Moved.Dropped, len(c.listed()))
+	if n := p.Moved.entries.count; n != ledgerBlocks*blockEntries || p.Moved.dropped != 1005 || len(c.listed()) != shownMoved || c.listed()[0].Examples != over {
+		t.Errorf("%d kept, %d dropped, %d shown", n, p.Moved.dropped, len(c.listed()))
 	}
 	if got, want := c.moreWords(), "These are the newest 50; the file has the newest 20,000."; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A ledger gives back what it was given, in little memory, whatever the texts are.
+func TestLedger(t *testing.T) {
+	var l ledger
+	var want []tab.Entry
+	size := func() (bytes int) {
+		for _, b := range l.blocks {
+			bytes += len(b)
+		}
+		return bytes
+	}
+	for i := range 2500 {
+		e := tab.Entry{
+			At: 1_800_000_000_000 + int64(i), Up: i%2 == 0, Kind: "contribution", Bytes: int64(i) << 20, Participant: i % 7, Round: i, Version: -i,
+			Values: 199_210, Bits: float64(i) / 3, Codec: "deadzone", Examples: 600, Weight: 600, Reason: "accepted",
+		}
+		if i%5 == 0 {
+			e.Detail = fmt.Sprintf("the norm %d of the change is larger than the bound", i)
+		}
+		want = append(want, e)
+		if dropped := l.add(&e); dropped != 0 {
+			t.Fatalf("entry %d: %d are dropped, want none", i, dropped)
+		}
+	}
+	for _, but := range []int{0, 1, 999, 1000, 1001, 2450, 2499, 2500} {
+		if got := slices.Collect(l.all(but)); !slices.Equal(got, want[but:]) {
+			t.Errorf("all but the first %d: %d entries, want %d as they were added", but, len(got), len(want)-but)
+		}
+	}
+	if got := size() / 2500; got > 60 {
+		t.Errorf("an entry takes %d bytes, want at most 60", got)
+	}
+	for range l.all(100) {
+		break // an early end is no error
 	}
 }
