@@ -134,6 +134,10 @@ func TestReload(t *testing.T) {
 		}
 	}
 	back("reloaded")
+	const part = "This tab has added 1 contribution"
+	if v, _ := b.value("contributions"); v != 1 || !strings.HasPrefix(b.text("own-part"), part) {
+		t.Errorf("after a reload the tab has %v contributions, %q, want %q", v, b.text("own-part"), part)
+	}
 	c.stop(syscall.SIGKILL)
 	await(t, "the page says that it tries again", func() bool { return b.state("connection") == "reconnecting" })
 	c.start()
@@ -166,6 +170,7 @@ func TestReload(t *testing.T) {
 	if got := b.state("connection"); got != "" {
 		t.Errorf("a tab that has left is %q after a reload", got)
 	}
+	b.shows("This tab has added")
 }
 
 // A duplicated tab has its participant's token. The newer tab continues. The older

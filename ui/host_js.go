@@ -42,6 +42,7 @@ func (h *host) begin(p *Page, m js.Value) {
 		}
 	}
 	h.memory.settings(&p.Settings) // after the view, which has what they are without
+	h.memory.part(p)
 }
 
 // tell sends a message to the main thread.

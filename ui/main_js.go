@@ -42,6 +42,7 @@ func Run() {
 
 	root := &Root{Page: page}
 	render := func(changed extent) {
+		host.memory.setPart(page)
 		if page.Kind != TaskKind {
 			return // there is nothing that a person changes
 		}

@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
+	"syscall/js"
+
+	"fedtab/fields"
 )
 
 // memory is what this tab remembers over a reload: which task it takes part in,
@@ -16,6 +19,7 @@ import (
 type memory struct {
 	host           *host
 	session, local map[string]string
+	answers        int // in the part that is remembered
 }
 
 // The names in sessionStorage.
@@ -26,6 +30,7 @@ const (
 	keyMany   = "fedtab.participants"
 	keyInvite = "fedtab.invite"
 	keyData   = "fedtab.data." // and the name of a task
+	keyPart   = "fedtab.part." // and the name of a task
 )
 
 func (m *memory) get(key string) string { return m.session[key] }
@@ -92,6 +97,25 @@ func (m *memory) invited(code string) { m.set(keyInvite, code) }
 // setData remembers it; empty is none.
 func (m *memory) data(task string) string { return m.get(keyData + task) }
 func (m *memory) setData(task, id string) { m.set(keyData+task, id) }
+
+// part brings back the tab's part in a task's run, and setPart remembers it. It is told
+// once an answer: the rest of it may wait.
+func (m *memory) part(p *Page) {
+	if v, ok := parseJSON(m.get(keyPart + p.Selected)); ok {
+		if o, ok := v.(map[string]any); ok {
+			p.OnPart(o)
+		}
+	}
+	m.answers = p.Local.Contributions + p.Local.Rejected
+}
+
+func (m *memory) setPart(p *Page) {
+	part := p.Part()
+	if answers := part.Contributions + part.Rejected; part.Run != "" && answers != m.answers {
+		m.answers = answers
+		m.set(keyPart+p.Selected, js.Global().Get("JSON").Call("stringify", fields.Map(part)).String())
+	}
+}
 
 // The names in localStorage.
 const (

@@ -106,6 +106,7 @@ type Page struct {
 	Copied      int           // number of the one that was copied last, from 1
 	Confusion   tab.Confusion // on the tab's own hold-out
 	confused    int           // version that it was asked for last
+	earlier     Part          // before the workers that there are
 	Moved       Movements
 	MovedOpen   bool // the messages that have moved are shown one by one
 
@@ -361,7 +362,8 @@ func (p *Page) Join() {
 	p.Stage = StageStarting
 	p.Why, p.Kernel, p.Codecs = "", "", nil
 	p.Paused = false
-	p.Local, p.reports, p.Wall = Local{}, nil, Wall{}
+	p.renew()
+	p.reports, p.Wall = nil, Wall{}
 	p.Confusion, p.confused = tab.Confusion{}, 0
 	p.BadInvite, p.LateInvite = false, false
 	p.invited = p.InviteTo(p.Selected) != ""
@@ -390,6 +392,7 @@ func (p *Page) OnReport(i int, o map[string]any) (done bool) {
 	}
 	fields.Fill(&p.reports[i], o)
 	next := merged(p.reports)
+	p.earlier.addTo(&next)
 	if next.Connection == tab.Left && p.Stage != StageLeaving {
 		return false // it has not heard yet that it is to join
 	}

@@ -19,13 +19,15 @@ type Moved struct {
 type Movements struct {
 	entries ledger // the newest, oldest first
 	dropped int    // older ones, and those that came too fast to be listed; the sums have the older ones
-	sums    [groups]sum
+	sums    [groups]Sum
 }
 
-// sum is what has moved of a group.
-type sum struct {
-	up, down           int64 // bytes
-	messages, received int
+// Sum is what has moved of a group.
+type Sum struct {
+	Up       int64 `json:"up"` // bytes
+	Down     int64 `json:"down"`
+	Messages int   `json:"messages"` // that have left
+	Received int   `json:"received"`
 }
 
 // shownMoved is how many entries are on the page.
@@ -77,18 +79,23 @@ func (p *Page) OnLoadedBytes(files int, bytes int64) {
 	p.Moved.sums[pageGroup].add(false, files, bytes)
 }
 
-func (s *sum) add(up bool, messages int, bytes int64) {
+func (s *Sum) add(up bool, messages int, bytes int64) {
 	if up {
-		s.messages, s.up = s.messages+messages, s.up+bytes
+		s.Messages, s.Up = s.Messages+messages, s.Up+bytes
 	} else {
-		s.received, s.down = s.received+messages, s.down+bytes
+		s.Received, s.Down = s.Received+messages, s.Down+bytes
 	}
+}
+
+func (s *Sum) plus(t Sum) {
+	s.add(true, t.Messages, t.Up)
+	s.add(false, t.Received, t.Down)
 }
 
 // left returns how many bytes have left the tab.
 func (m *Movements) left() (bytes int64) {
 	for _, s := range m.sums {
-		bytes += s.up
+		bytes += s.Up
 	}
 	return bytes
 }
@@ -111,8 +118,8 @@ type movedGroup struct{ what, left, came string }
 func (c *Moved) groups() []movedGroup {
 	var all []movedGroup
 	for i, s := range c.Page.Moved.sums {
-		if s.messages+s.received > 0 {
-			all = append(all, movedGroup{c.Page.say(groupKeys[i]), c.amount(s.up, s.messages), c.amount(s.down, s.received)})
+		if s.Messages+s.Received > 0 {
+			all = append(all, movedGroup{c.Page.say(groupKeys[i]), c.amount(s.Up, s.Messages), c.amount(s.Down, s.Received)})
 		}
 	}
 	return all

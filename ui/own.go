@@ -491,6 +491,7 @@ func (p *Page) OnDataLost(detail string) {
 // OnForgotten takes in that nothing is kept any more, or what is as a sentence.
 func (p *Page) OnForgotten(trouble string) {
 	p.OnGone()
+	p.earlier = Part{}
 	p.Data, p.Answers, p.DataTrouble = tab.Data{}, tab.Answers{}, trouble
 	p.Forgetting = false
 	p.Settings, p.Held = p.Settings.reset(), false
