@@ -242,15 +242,15 @@ window.fedtab = (() => {
 	const curves = new Map(); // id -> the newest message, until the scripts are there
 	let near, plotting = false;
 
-	function chart({ id, x, y }) {
+	function chart({ id, x, ys }) {
 		if (fedtab.chart) {
-			fedtab.chart(id, x, y);
+			fedtab.chart(id, x, ys);
 			return;
 		}
 		if (x.length === 0) {
 			return;
 		}
-		curves.set(id, { x, y });
+		curves.set(id, { x, ys });
 		if (near === undefined) {
 			near = false;
 			new IntersectionObserver((entries) => {
@@ -267,7 +267,7 @@ window.fedtab = (() => {
 		}
 		plotting = true;
 		if (await script("plot") && await script("charts")) {
-			curves.forEach(({ x, y }, id) => fedtab.chart(id, x, y));
+			curves.forEach(({ x, ys }, id) => fedtab.chart(id, x, ys));
 			curves.clear();
 		}
 		plotting = false;

@@ -1,6 +1,11 @@
 package ui
 
-import "slices"
+import (
+	"math"
+	"slices"
+
+	"fedtab/tab"
+)
 
 // Charts holds the places of the charts. What is in them is drawn by uPlot
 // and left alone by Vugu, which touches no children where it has none.
@@ -50,7 +55,34 @@ func (c *Charts) words(what string, value func(Point) *float64, write func(*floa
 }
 
 // any reports whether there is a version that was evaluated.
-func (c *Charts) any() bool { return len(c.Page.Curve) > 0 }
+func (c *Charts) any() bool { return len(c.Page.Curve) > 0 || c.hasOwn() }
+
+func (c *Charts) hasOwn() bool { return len(c.Page.own) > 0 }
+
+// ownKind returns the chart whose scale that of the own hold-out has.
+func (c *Charts) ownKind() string {
+	if c.Page.Task.Numbers() {
+		return "chart-error"
+	}
+	return "chart-accuracy"
+}
+
+// ownSentence says what the newest answer and version do on the tab's own hold-out.
+func (c *Charts) ownSentence() string {
+	n := len(c.Page.own)
+	if n == 0 {
+		return ""
+	}
+	newest := c.Page.own[n-1]
+	return c.Page.say("charts.own.plain", newest.round, c.ownFigure(newest.before), c.ownFigure(newest.after))
+}
+
+func (c *Charts) ownFigure(v float64) string {
+	if v != v {
+		return dash
+	}
+	return (&Own{c.Page}).gain(&v)
+}
 
 // last returns the newest round that has a figure.
 func (c *Charts) last(value func(Point) *float64) (round int, figure float64, ok bool) {
@@ -99,4 +131,52 @@ func (c *Charts) savedWords() string {
 	}
 	r := c.Page.Rounds[n-1]
 	return c.Page.say("charts.saved", c.Page.Lang.Size(r.BytesUp+r.BytesDown), c.Page.Lang.Three(*t.RawRatio))
+}
+
+// holdout is what models do on the tab's own hold-out in a round: NaN while it is not
+// known.
+type holdout struct {
+	round         int
+	before, after float64
+}
+
+// maxHoldouts bounds the rounds that are kept: with more, every second is dropped.
+const maxHoldouts = 1000
+
+// onHoldout takes in what a worker has found.
+func (p *Page) onHoldout(r *tab.Report) {
+	if r.Before != nil {
+		if h := p.holdout(r.BeforeRound); h.before != *r.Before {
+			h.before = *r.Before
+			p.drawing++
+		}
+	}
+	if r.After != nil {
+		if h := p.holdout(r.AfterVersion); h.after != *r.After {
+			h.after = *r.After
+			p.drawing++
+		}
+	}
+}
+
+// holdout returns the place of a round, among the newest.
+func (p *Page) holdout(round int) *holdout {
+	at := len(p.own)
+	for at > 0 && p.own[at-1].round > round {
+		at--
+	}
+	if at > 0 && p.own[at-1].round == round {
+		return &p.own[at-1]
+	}
+	if len(p.own) == maxHoldouts {
+		for i := range maxHoldouts / 2 {
+			p.own[i] = p.own[2*i+1]
+		}
+		p.own = p.own[:maxHoldouts/2]
+		return p.holdout(round)
+	}
+	p.own = append(p.own, holdout{})
+	copy(p.own[at+1:], p.own[at:])
+	p.own[at] = holdout{round, math.NaN(), math.NaN()}
+	return &p.own[at]
 }

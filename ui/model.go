@@ -107,6 +107,7 @@ type Page struct {
 	Confusion   tab.Confusion // on the tab's own hold-out
 	confused    int           // version that it was asked for last
 	earlier     Part          // before the workers that there are
+	own         []holdout     // by round
 	Moved       Movements
 	MovedOpen   bool // the messages that have moved are shown one by one
 
@@ -262,7 +263,7 @@ func (p *Page) OnRound(o map[string]any) {
 
 // forget drops the rounds of a run that is no longer shown.
 func (p *Page) forget() {
-	p.Rounds, p.Curve = nil, nil
+	p.Rounds, p.Curve, p.own = nil, nil, nil
 	p.drawing++
 }
 
@@ -398,6 +399,7 @@ func (p *Page) OnReport(i int, o map[string]any) (done bool) {
 	}
 	p.Local = Local{next}
 	p.onRun(next.Run)
+	p.onHoldout(&next)
 	switch p.Local.Connection {
 	case tab.Left:
 		p.OnGone()

@@ -59,8 +59,28 @@ func (v *view) charts(p *Page) {
 		value func(Point) *float64
 	}{{"chart-accuracy", accuracyOf}, {"chart-error", errorOf}, {"chart-loss", lossOf}} {
 		x, y := p.Series(c.value)
-		v.host.tell(map[string]any{"type": "chart", "id": c.id, "x": array(x), "y": array(y)})
+		v.chart(c.id, array(x), array(y))
 	}
+	x, after, before := array(nil), array(nil), array(nil)
+	for _, h := range p.own {
+		x.Call("push", h.round)
+		after.Call("push", known(h.after))
+		before.Call("push", known(h.before))
+	}
+	v.chart("chart-own", x, after, before)
+}
+
+// chart hands curves over the same rounds to a chart.
+func (v *view) chart(id string, x js.Value, ys ...any) {
+	v.host.tell(map[string]any{"type": "chart", "id": id, "x": x, "ys": ys})
+}
+
+// known returns a figure, and nil for NaN.
+func known(f float64) any {
+	if f != f {
+		return nil
+	}
+	return f
 }
 
 func array(values []float64) js.Value {

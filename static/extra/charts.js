@@ -1,5 +1,5 @@
 // The page's charts. The Go program calls fedtab.chart with an element's id and
-// the values. Vugu owns the element, uPlot its content.
+// the values, one list for each curve. Vugu owns the element, uPlot its content.
 "use strict";
 
 (() => {
@@ -10,7 +10,7 @@
 
 	// The scale is that of the newest nine tenths of the rounds: the first ones are far off,
 	// and would leave all later ones a flat line.
-	const late = (u) => u.data[1].slice(Math.floor(u.data[1].length / 10));
+	const late = (u) => u.data.slice(1).flatMap((y) => y.slice(Math.floor(y.length / 10)).filter((v) => v != null));
 	const fromZero = (u) => [0, Math.max(...late(u), 0) * 1.08 || 1];
 
 	const written = (options) => (v) => v.toLocaleString(root.lang, options);
@@ -32,7 +32,7 @@
 		},
 	};
 
-	function options(kind, { label, round }, width) {
+	function options(kind, { label, other, round }, width) {
 		const axis = {
 			stroke: color("--muted"),
 			grid: { stroke: color("--line"), width: 1 },
@@ -57,18 +57,19 @@
 			],
 			series: [
 				{ label: round, value: (_, v) => (v == null ? "–" : String(v)) },
-				{
-					label,
-					stroke: kind.stroke,
+				...[[label, kind.stroke], [other, color("--muted")]].filter(([name]) => name).map(([name, stroke]) => ({
+					label: name,
+					stroke,
 					width: 2,
-					points: { size: 5, fill: kind.stroke },
+					spanGaps: true,
+					points: { size: 5, fill: stroke },
 					value: (_, v) => (v == null ? "–" : kind.value(v)),
-				},
+				})),
 			],
 		};
 	}
 
-	fedtab.chart = (id, x, y) => {
+	fedtab.chart = (id, x, ys) => {
 		const element = document.getElementById(id);
 		let chart = charts.get(id);
 		if (chart && chart.element !== element) {
@@ -81,10 +82,10 @@
 			return;
 		}
 		if (chart) {
-			chart.plot.setData([x, y]);
+			chart.plot.setData([x, ...ys]);
 			return;
 		}
-		const plot = new uPlot(options(kinds[id], element.dataset, element.clientWidth || 300), [x, y], element);
+		const plot = new uPlot(options(kinds[element.dataset.kind ?? id], element.dataset, element.clientWidth || 300), [x, ...ys], element);
 		const observer = new ResizeObserver(() => {
 			const width = element.clientWidth;
 			if (width > 0 && width !== plot.width) {
