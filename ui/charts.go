@@ -54,8 +54,11 @@ func (c *Charts) words(what string, value func(Point) *float64, write func(*floa
 	return c.Page.say("chart.ends", what, write(&y[first]), int(x[first]), write(&y[last]), int(x[last]))
 }
 
-// any reports whether there is a version that was evaluated.
-func (c *Charts) any() bool { return len(c.Page.Curve) > 0 || c.hasOwn() }
+// any reports whether there is something to draw.
+func (c *Charts) any() bool { return c.tested() || c.hasOwn() }
+
+// tested reports whether there is a version that was evaluated.
+func (c *Charts) tested() bool { return len(c.Page.Curve) > 0 }
 
 func (c *Charts) hasOwn() bool { return len(c.Page.own) > 0 }
 
@@ -69,11 +72,16 @@ func (c *Charts) ownKind() string {
 
 // ownSentence says what the newest answer and version do on the tab's own hold-out.
 func (c *Charts) ownSentence() string {
-	n := len(c.Page.own)
-	if n == 0 {
+	own := c.Page.own
+	if len(own) == 0 {
 		return ""
 	}
-	newest := c.Page.own[n-1]
+	newest := own[len(own)-1]
+	for i := range own {
+		if h := own[i]; h.before == h.before && h.after == h.after {
+			newest = h // both are known
+		}
+	}
 	return c.Page.say("charts.own.plain", newest.round, c.ownFigure(newest.before), c.ownFigure(newest.after))
 }
 

@@ -39,7 +39,7 @@ func (c *Charts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent.AppendChild(vgn)
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute(nil)}
 			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.Task.Numbers())
+			vgn.AddAttrInterface("hidden", !c.Page.Task.Numbers() || !c.tested())
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -68,7 +68,7 @@ func (c *Charts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent.AppendChild(vgn)
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute(nil)}
 			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", c.Page.Task.Numbers())
+			vgn.AddAttrInterface("hidden", c.Page.Task.Numbers() || !c.tested())
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -97,6 +97,7 @@ func (c *Charts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent.AppendChild(vgn)
 			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute(nil)}
 			vgparent.AppendChild(vgn)
+			vgn.AddAttrInterface("hidden", !c.tested())
 			{
 				vgparent := vgn
 				_ = vgparent

@@ -39,7 +39,7 @@ func TestOwnChart(t *testing.T) {
 	}) {
 		t.Errorf("%v, want %v", p.own, want)
 	}
-	if got, want := c.ownSentence(), "Round 3, on those of your examples that no model trains on: 62.50% before combining, – after."; got != want {
+	if got, want := c.ownSentence(), "Round 1, on those of your examples that no model trains on: 50.00% before combining, 75.00% after."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for round := 4; round <= 3000; round++ {

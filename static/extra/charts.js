@@ -43,9 +43,12 @@
 			width,
 			height,
 			padding: [12, 12, 0, 0],
-			legend: { show: true, live: true, markers: { show: false } },
-			// The legend shows the round under the pointer.
-			hooks: { setLegend: [(u) => u.root.classList.toggle("pointing", u.legend.idx != null)] },
+			legend: { show: true, live: true, markers: { show: Boolean(other) } },
+			// The legend shows the round under the pointer, and which of two curves is which.
+			hooks: {
+				init: [(u) => u.root.classList.toggle("pointing", Boolean(other))],
+				setLegend: [(u) => u.root.classList.toggle("pointing", Boolean(other) || u.legend.idx != null)],
+			},
 			cursor: { y: false, drag: { x: false, y: false } },
 			scales: {
 				x: { time: false, range: (_, low, high) => (low === null ? [0, 10] : [Math.min(low, 1), Math.max(high, low + 4)]) },
