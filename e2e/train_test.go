@@ -329,7 +329,7 @@ func TestCharts(t *testing.T) {
 			old.replaceWith(old.cloneNode(false)); // a place without a chart
 			let made;
 			uPlot = function(options, data) { made = { options, data }; Object.assign(this, { destroy() {}, setSize() {} }); };
-			fedtab.chart(%q, %s.map((_, i) => i + 1), %[3]s);
+			fedtab.chart(%q, %s[0].map((_, i) => i + 1), %[3]s);
 			uPlot = real;
 			return made.options.scales.y.range({ data: made.data });
 		})()`, id, id, values))
@@ -338,11 +338,12 @@ func TestCharts(t *testing.T) {
 		id, values string
 		want       []float64
 	}{
-		{"chart-accuracy", "[0.1, 0.91, 0.92, 0.93, 0.94, 0.95, 0.95, 0.96, 0.96, 0.97]", []float64{0.9, 1}},
-		{"chart-accuracy", "[0.12, 0.91]", []float64{0.1, 1}},
-		{"chart-loss", "[50, 1, 1, 1, 1, 1, 1, 1, 1, 1]", []float64{0, 1.08}},
-		{"chart-error", "[2]", []float64{0, 2.16}},
-		{"chart-error", "[0]", []float64{0, 1}},
+		{"chart-accuracy", "[[0.1, 0.91, 0.92, 0.93, 0.94, 0.95, 0.95, 0.96, 0.96, 0.97]]", []float64{0.9, 1}},
+		{"chart-accuracy", "[[0.12, 0.91]]", []float64{0.1, 1}},
+		{"chart-loss", "[[50, 1, 1, 1, 1, 1, 1, 1, 1, 1]]", []float64{0, 1.08}},
+		{"chart-own", "[[0.9, null], [0.55, 0.6]]", []float64{0.5, 1}},
+		{"chart-error", "[[2]]", []float64{0, 2.16}},
+		{"chart-error", "[[0]]", []float64{0, 1}},
 	} {
 		if got := scale(c.id, c.values); !slices.Equal(got, c.want) {
 			t.Errorf("%s of %s: from %v, want %v", c.id, c.values, got, c.want)
