@@ -44,11 +44,11 @@ func vector() bool { return best != scalar }
 // use.
 func leave() { archsimd.ClearAVXUpperBits() }
 
-func gather(dst, init, base []float32, l *list, scale float32, relu bool) {
+func gather(dst, init, base []float32, l *list) {
 	if best == avx512 {
-		gather512(dst, init, base, l, scale, relu)
+		gather512(dst, init, base, l)
 	} else {
-		gather256(dst, init, base, l, scale, relu)
+		gather256(dst, init, base, l)
 	}
 }
 

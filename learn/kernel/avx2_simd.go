@@ -14,45 +14,45 @@ func load256(p unsafe.Pointer) archsimd.Float32x8 {
 func store256(p unsafe.Pointer, v archsimd.Float32x8) { v.StoreArray((*[8]float32)(p)) }
 
 // gather256 is gather with vectors of 8.
-func gather256(dst, init, base []float32, l *list, scale float32, relu bool) {
+func gather256(dst, init, base []float32, l *list) {
 	cols := len(dst)
 	if cols < 8 {
-		scalarGather(dst, init, base, l, scale, relu)
+		scalarGather(dst, init, base, l)
 		return
 	}
 	d, i, b := unsafe.Pointer(&dst[0]), unsafe.Pointer(&init[0]), unsafe.Pointer(&base[0])
 	if cols%8 == 0 {
-		columns256(d, i, b, cols, l, scale, relu)
+		columns256(d, i, b, cols, l)
 		return
 	}
 	// The remaining columns are computed first, as part of a whole vector,
 	// and stored last: dst may be init.
 	var rest [8]float32
 	c := cols - 8
-	columns256(unsafe.Pointer(&rest), at(i, c), at(b, c), 8, l, scale, relu)
+	columns256(unsafe.Pointer(&rest), at(i, c), at(b, c), 8, l)
 	c = cols &^ 7
-	columns256(d, i, b, c, l, scale, relu)
+	columns256(d, i, b, c, l)
 	copy(dst[c:], rest[8-(cols-c):])
 }
 
 // columns256 is gather for whole vectors.
-func columns256(dst, init, base unsafe.Pointer, cols int, l *list, scale float32, relu bool) {
+func columns256(dst, init, base unsafe.Pointer, cols int, l *list) {
 	c := 0
-	for ; c+64 <= cols; c += 64 {
-		block256x8(at(dst, c), at(init, c), at(base, c), l, scale, relu)
+	for ; c+48 <= cols; c += 48 {
+		block256x6(at(dst, c), at(init, c), at(base, c), l)
 	}
 	for ; c+16 <= cols; c += 16 {
-		block256x2(at(dst, c), at(init, c), at(base, c), l, scale, relu)
+		block256x2(at(dst, c), at(init, c), at(base, c), l)
 	}
 	for ; c+8 <= cols; c += 8 {
-		block256x1(at(dst, c), at(init, c), at(base, c), l, scale, relu)
+		block256x1(at(dst, c), at(init, c), at(base, c), l)
 	}
 }
 
-// block256x8 is gather for 64 columns.
-func block256x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu bool) {
+// block256x6 is gather for 48 columns.
+func block256x6(dst, init, base unsafe.Pointer, l *list) {
 	n := l.n
-	var s0, s1, s2, s3, s4, s5, s6, s7 archsimd.Float32x8
+	var s0, s1, s2, s3, s4, s5 archsimd.Float32x8
 	for k := 0; k < n; k++ {
 		v := archsimd.BroadcastFloat32x8(l.factor[k&(listLen-1)])
 		p := at(base, l.row[k&(listLen-1)])
@@ -62,19 +62,15 @@ func block256x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		s3 = load256(at(p, 24)).MulAdd(v, s3)
 		s4 = load256(at(p, 32)).MulAdd(v, s4)
 		s5 = load256(at(p, 40)).MulAdd(v, s5)
-		s6 = load256(at(p, 48)).MulAdd(v, s6)
-		s7 = load256(at(p, 56)).MulAdd(v, s7)
 	}
-	f := archsimd.BroadcastFloat32x8(scale)
+	f := archsimd.BroadcastFloat32x8(l.scale)
 	s0 = s0.MulAdd(f, load256(init))
 	s1 = s1.MulAdd(f, load256(at(init, 8)))
 	s2 = s2.MulAdd(f, load256(at(init, 16)))
 	s3 = s3.MulAdd(f, load256(at(init, 24)))
 	s4 = s4.MulAdd(f, load256(at(init, 32)))
 	s5 = s5.MulAdd(f, load256(at(init, 40)))
-	s6 = s6.MulAdd(f, load256(at(init, 48)))
-	s7 = s7.MulAdd(f, load256(at(init, 56)))
-	if relu {
+	if l.relu {
 		var zero archsimd.Float32x8
 		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 		s1 = zero.Merge(s1, s1.Less(zero))
@@ -82,8 +78,6 @@ func block256x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		s3 = zero.Merge(s3, s3.Less(zero))
 		s4 = zero.Merge(s4, s4.Less(zero))
 		s5 = zero.Merge(s5, s5.Less(zero))
-		s6 = zero.Merge(s6, s6.Less(zero))
-		s7 = zero.Merge(s7, s7.Less(zero))
 	}
 	store256(dst, s0)
 	store256(at(dst, 8), s1)
@@ -91,12 +85,10 @@ func block256x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 	store256(at(dst, 24), s3)
 	store256(at(dst, 32), s4)
 	store256(at(dst, 40), s5)
-	store256(at(dst, 48), s6)
-	store256(at(dst, 56), s7)
 }
 
 // block256x2 is gather for 16 columns.
-func block256x2(dst, init, base unsafe.Pointer, l *list, scale float32, relu bool) {
+func block256x2(dst, init, base unsafe.Pointer, l *list) {
 	n := l.n
 	var s0, s1 archsimd.Float32x8
 	for k := 0; k < n; k++ {
@@ -105,10 +97,10 @@ func block256x2(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		s0 = load256(p).MulAdd(v, s0)
 		s1 = load256(at(p, 8)).MulAdd(v, s1)
 	}
-	f := archsimd.BroadcastFloat32x8(scale)
+	f := archsimd.BroadcastFloat32x8(l.scale)
 	s0 = s0.MulAdd(f, load256(init))
 	s1 = s1.MulAdd(f, load256(at(init, 8)))
-	if relu {
+	if l.relu {
 		var zero archsimd.Float32x8
 		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 		s1 = zero.Merge(s1, s1.Less(zero))
@@ -118,7 +110,7 @@ func block256x2(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 }
 
 // block256x1 is gather for 8 columns.
-func block256x1(dst, init, base unsafe.Pointer, l *list, scale float32, relu bool) {
+func block256x1(dst, init, base unsafe.Pointer, l *list) {
 	n := l.n
 	var s0 archsimd.Float32x8
 	for k := 0; k < n; k++ {
@@ -126,9 +118,9 @@ func block256x1(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		p := at(base, l.row[k&(listLen-1)])
 		s0 = load256(p).MulAdd(v, s0)
 	}
-	f := archsimd.BroadcastFloat32x8(scale)
+	f := archsimd.BroadcastFloat32x8(l.scale)
 	s0 = s0.MulAdd(f, load256(init))
-	if relu {
+	if l.relu {
 		var zero archsimd.Float32x8
 		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 	}

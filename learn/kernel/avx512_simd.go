@@ -14,43 +14,43 @@ func load512(p unsafe.Pointer) archsimd.Float32x16 {
 func store512(p unsafe.Pointer, v archsimd.Float32x16) { v.StoreArray((*[16]float32)(p)) }
 
 // gather512 is gather with vectors of 16.
-func gather512(dst, init, base []float32, l *list, scale float32, relu bool) {
+func gather512(dst, init, base []float32, l *list) {
 	cols := len(dst)
 	if cols < 16 {
-		gather256(dst, init, base, l, scale, relu)
+		gather256(dst, init, base, l)
 		return
 	}
 	d, i, b := unsafe.Pointer(&dst[0]), unsafe.Pointer(&init[0]), unsafe.Pointer(&base[0])
 	if cols%16 == 0 {
-		columns512(d, i, b, cols, l, scale, relu)
+		columns512(d, i, b, cols, l)
 		return
 	}
 	// The remaining columns are computed first, as part of a whole vector,
 	// and stored last: dst may be init.
 	var rest [16]float32
 	c := cols - 16
-	columns512(unsafe.Pointer(&rest), at(i, c), at(b, c), 16, l, scale, relu)
+	columns512(unsafe.Pointer(&rest), at(i, c), at(b, c), 16, l)
 	c = cols &^ 15
-	columns512(d, i, b, c, l, scale, relu)
+	columns512(d, i, b, c, l)
 	copy(dst[c:], rest[16-(cols-c):])
 }
 
 // columns512 is gather for whole vectors.
-func columns512(dst, init, base unsafe.Pointer, cols int, l *list, scale float32, relu bool) {
+func columns512(dst, init, base unsafe.Pointer, cols int, l *list) {
 	c := 0
 	for ; c+128 <= cols; c += 128 {
-		block512x8(at(dst, c), at(init, c), at(base, c), l, scale, relu)
+		block512x8(at(dst, c), at(init, c), at(base, c), l)
 	}
 	for ; c+64 <= cols; c += 64 {
-		block512x4(at(dst, c), at(init, c), at(base, c), l, scale, relu)
+		block512x4(at(dst, c), at(init, c), at(base, c), l)
 	}
 	for ; c+16 <= cols; c += 16 {
-		block512x1(at(dst, c), at(init, c), at(base, c), l, scale, relu)
+		block512x1(at(dst, c), at(init, c), at(base, c), l)
 	}
 }
 
 // block512x8 is gather for 128 columns.
-func block512x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu bool) {
+func block512x8(dst, init, base unsafe.Pointer, l *list) {
 	n := l.n
 	var s0, s1, s2, s3, s4, s5, s6, s7 archsimd.Float32x16
 	for k := 0; k < n; k++ {
@@ -65,7 +65,7 @@ func block512x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		s6 = load512(at(p, 96)).MulAdd(v, s6)
 		s7 = load512(at(p, 112)).MulAdd(v, s7)
 	}
-	f := archsimd.BroadcastFloat32x16(scale)
+	f := archsimd.BroadcastFloat32x16(l.scale)
 	s0 = s0.MulAdd(f, load512(init))
 	s1 = s1.MulAdd(f, load512(at(init, 16)))
 	s2 = s2.MulAdd(f, load512(at(init, 32)))
@@ -74,7 +74,7 @@ func block512x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 	s5 = s5.MulAdd(f, load512(at(init, 80)))
 	s6 = s6.MulAdd(f, load512(at(init, 96)))
 	s7 = s7.MulAdd(f, load512(at(init, 112)))
-	if relu {
+	if l.relu {
 		var zero archsimd.Float32x16
 		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 		s1 = zero.Merge(s1, s1.Less(zero))
@@ -96,7 +96,7 @@ func block512x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 }
 
 // block512x4 is gather for 64 columns.
-func block512x4(dst, init, base unsafe.Pointer, l *list, scale float32, relu bool) {
+func block512x4(dst, init, base unsafe.Pointer, l *list) {
 	n := l.n
 	var s0, s1, s2, s3 archsimd.Float32x16
 	for k := 0; k < n; k++ {
@@ -107,12 +107,12 @@ func block512x4(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		s2 = load512(at(p, 32)).MulAdd(v, s2)
 		s3 = load512(at(p, 48)).MulAdd(v, s3)
 	}
-	f := archsimd.BroadcastFloat32x16(scale)
+	f := archsimd.BroadcastFloat32x16(l.scale)
 	s0 = s0.MulAdd(f, load512(init))
 	s1 = s1.MulAdd(f, load512(at(init, 16)))
 	s2 = s2.MulAdd(f, load512(at(init, 32)))
 	s3 = s3.MulAdd(f, load512(at(init, 48)))
-	if relu {
+	if l.relu {
 		var zero archsimd.Float32x16
 		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 		s1 = zero.Merge(s1, s1.Less(zero))
@@ -126,7 +126,7 @@ func block512x4(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 }
 
 // block512x1 is gather for 16 columns.
-func block512x1(dst, init, base unsafe.Pointer, l *list, scale float32, relu bool) {
+func block512x1(dst, init, base unsafe.Pointer, l *list) {
 	n := l.n
 	var s0 archsimd.Float32x16
 	for k := 0; k < n; k++ {
@@ -134,9 +134,9 @@ func block512x1(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		p := at(base, l.row[k&(listLen-1)])
 		s0 = load512(p).MulAdd(v, s0)
 	}
-	f := archsimd.BroadcastFloat32x16(scale)
+	f := archsimd.BroadcastFloat32x16(l.scale)
 	s0 = s0.MulAdd(f, load512(init))
-	if relu {
+	if l.relu {
 		var zero archsimd.Float32x16
 		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
 	}

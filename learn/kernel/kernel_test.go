@@ -429,3 +429,28 @@ func BenchmarkGEMM(b *testing.B) {
 		run("forward", func() { Forward(y, x, w, bias, s.rows, s.in, s.out, true) })
 	}
 }
+
+// BenchmarkSparse multiplies a batch of which one value in five is not zero, as in MNIST,
+// with the vectors of each kind that this processor has.
+func BenchmarkSparse(b *testing.B) {
+	const rows, in, out = 32, 784, 200
+	x, w, y, bias := make([]float32, rows*in), make([]float32, in*out), make([]float32, rows*out), make([]float32, out)
+	for i := 0; i < len(x); i += 5 {
+		x[i] = float32(i%7) + 1
+	}
+	for i := range w {
+		w[i] = 1e-3 * float32(i%5)
+	}
+	atEachLevel(func(level string) {
+		b.Run("forward/"+level, func(b *testing.B) {
+			for b.Loop() {
+				Forward(y, x, w, bias, rows, in, out, true)
+			}
+		})
+		b.Run("weight/"+level, func(b *testing.B) {
+			for b.Loop() {
+				AddWeightGradient(w, -1e-9, x, y, rows, in, out)
+			}
+		})
+	})
+}

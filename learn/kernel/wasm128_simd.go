@@ -14,43 +14,43 @@ func load128(p unsafe.Pointer) archsimd.Float32x4 {
 func store128(p unsafe.Pointer, v archsimd.Float32x4) { v.StoreArray((*[4]float32)(p)) }
 
 // gather128 is gather with vectors of 4.
-func gather128(dst, init, base []float32, l *list, scale float32, relu bool) {
+func gather128(dst, init, base []float32, l *list) {
 	cols := len(dst)
 	if cols < 4 {
-		scalarGather(dst, init, base, l, scale, relu)
+		scalarGather(dst, init, base, l)
 		return
 	}
 	d, i, b := unsafe.Pointer(&dst[0]), unsafe.Pointer(&init[0]), unsafe.Pointer(&base[0])
 	if cols%4 == 0 {
-		columns128(d, i, b, cols, l, scale, relu)
+		columns128(d, i, b, cols, l)
 		return
 	}
 	// The remaining columns are computed first, as part of a whole vector,
 	// and stored last: dst may be init.
 	var rest [4]float32
 	c := cols - 4
-	columns128(unsafe.Pointer(&rest), at(i, c), at(b, c), 4, l, scale, relu)
+	columns128(unsafe.Pointer(&rest), at(i, c), at(b, c), 4, l)
 	c = cols &^ 3
-	columns128(d, i, b, c, l, scale, relu)
+	columns128(d, i, b, c, l)
 	copy(dst[c:], rest[4-(cols-c):])
 }
 
 // columns128 is gather for whole vectors.
-func columns128(dst, init, base unsafe.Pointer, cols int, l *list, scale float32, relu bool) {
+func columns128(dst, init, base unsafe.Pointer, cols int, l *list) {
 	c := 0
 	for ; c+32 <= cols; c += 32 {
-		block128x8(at(dst, c), at(init, c), at(base, c), l, scale, relu)
+		block128x8(at(dst, c), at(init, c), at(base, c), l)
 	}
 	for ; c+8 <= cols; c += 8 {
-		block128x2(at(dst, c), at(init, c), at(base, c), l, scale, relu)
+		block128x2(at(dst, c), at(init, c), at(base, c), l)
 	}
 	for ; c+4 <= cols; c += 4 {
-		block128x1(at(dst, c), at(init, c), at(base, c), l, scale, relu)
+		block128x1(at(dst, c), at(init, c), at(base, c), l)
 	}
 }
 
 // block128x8 is gather for 32 columns.
-func block128x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu bool) {
+func block128x8(dst, init, base unsafe.Pointer, l *list) {
 	n := l.n
 	var s0, s1, s2, s3, s4, s5, s6, s7 archsimd.Float32x4
 	for k := 0; k < n; k++ {
@@ -65,7 +65,7 @@ func block128x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		s6 = s6.Add(load128(at(p, 24)).Mul(v))
 		s7 = s7.Add(load128(at(p, 28)).Mul(v))
 	}
-	f := archsimd.BroadcastFloat32x4(scale)
+	f := archsimd.BroadcastFloat32x4(l.scale)
 	s0 = load128(init).Add(s0.Mul(f))
 	s1 = load128(at(init, 4)).Add(s1.Mul(f))
 	s2 = load128(at(init, 8)).Add(s2.Mul(f))
@@ -74,7 +74,7 @@ func block128x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 	s5 = load128(at(init, 20)).Add(s5.Mul(f))
 	s6 = load128(at(init, 24)).Add(s6.Mul(f))
 	s7 = load128(at(init, 28)).Add(s7.Mul(f))
-	if relu {
+	if l.relu {
 		var zero archsimd.Float32x4
 		s0 = s0.Max(zero)
 		s1 = s1.Max(zero)
@@ -96,7 +96,7 @@ func block128x8(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 }
 
 // block128x2 is gather for 8 columns.
-func block128x2(dst, init, base unsafe.Pointer, l *list, scale float32, relu bool) {
+func block128x2(dst, init, base unsafe.Pointer, l *list) {
 	n := l.n
 	var s0, s1 archsimd.Float32x4
 	for k := 0; k < n; k++ {
@@ -105,10 +105,10 @@ func block128x2(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		s0 = s0.Add(load128(p).Mul(v))
 		s1 = s1.Add(load128(at(p, 4)).Mul(v))
 	}
-	f := archsimd.BroadcastFloat32x4(scale)
+	f := archsimd.BroadcastFloat32x4(l.scale)
 	s0 = load128(init).Add(s0.Mul(f))
 	s1 = load128(at(init, 4)).Add(s1.Mul(f))
-	if relu {
+	if l.relu {
 		var zero archsimd.Float32x4
 		s0 = s0.Max(zero)
 		s1 = s1.Max(zero)
@@ -118,7 +118,7 @@ func block128x2(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 }
 
 // block128x1 is gather for 4 columns.
-func block128x1(dst, init, base unsafe.Pointer, l *list, scale float32, relu bool) {
+func block128x1(dst, init, base unsafe.Pointer, l *list) {
 	n := l.n
 	var s0 archsimd.Float32x4
 	for k := 0; k < n; k++ {
@@ -126,9 +126,9 @@ func block128x1(dst, init, base unsafe.Pointer, l *list, scale float32, relu boo
 		p := at(base, l.row[k&(listLen-1)])
 		s0 = s0.Add(load128(p).Mul(v))
 	}
-	f := archsimd.BroadcastFloat32x4(scale)
+	f := archsimd.BroadcastFloat32x4(l.scale)
 	s0 = load128(init).Add(s0.Mul(f))
-	if relu {
+	if l.relu {
 		var zero archsimd.Float32x4
 		s0 = s0.Max(zero)
 	}

@@ -9,8 +9,8 @@ func vector() bool { return true }
 
 func leave() {}
 
-func gather(dst, init, base []float32, l *list, scale float32, relu bool) {
-	gather128(dst, init, base, l, scale, relu)
+func gather(dst, init, base []float32, l *list) {
+	gather128(dst, init, base, l)
 }
 
 // maxLanes is the largest that lanes returns.
