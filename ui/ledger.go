@@ -38,8 +38,9 @@ func (l *ledger) add(e *tab.Entry) (dropped int) {
 	}
 	l.count++
 	b := l.blocks[len(l.blocks)-1]
-	for _, field := range reflect.ValueOf(*e).Fields() {
-		switch field.Kind() {
+	v := reflect.ValueOf(*e)
+	for i := range v.NumField() {
+		switch field := v.Field(i); field.Kind() {
 		case reflect.Int, reflect.Int64:
 			b = binary.AppendVarint(b, field.Int())
 		case reflect.Bool:
@@ -95,8 +96,9 @@ func (l *ledger) all(but int) iter.Seq[tab.Entry] {
 
 // read reads what add has written, and returns the rest.
 func (l *ledger) read(b []byte, e *tab.Entry) []byte {
-	for _, field := range reflect.ValueOf(e).Elem().Fields() {
-		switch field.Kind() {
+	v := reflect.ValueOf(e).Elem()
+	for i := range v.NumField() {
+		switch field := v.Field(i); field.Kind() {
 		case reflect.Int, reflect.Int64:
 			n, used := binary.Varint(b)
 			field.SetInt(n)

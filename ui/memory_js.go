@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -55,7 +54,9 @@ func (m *memory) tab() string {
 	name := m.get(keyTab)
 	if name == "" {
 		b := make([]byte, 16)
-		rand.Read(b)
+		random := js.Global().Get("Uint8Array").New(len(b))
+		js.Global().Get("crypto").Call("getRandomValues", random) // crypto/rand is 2 kB of the first load
+		js.CopyBytesToGo(b, random)
 		name = hex.EncodeToString(b)
 		m.set(keyTab, name)
 	}

@@ -63,7 +63,8 @@ func forward(y, x, w, b []float32, rows, in, out int, relu bool) {
 	if in == 0 {
 		w = b // not read; a pointer must be valid
 	}
-	l := list{scale: 1}
+	var l list
+	l.scale = 1
 	for r := forwardTiles(y, x, w, b, rows, in, out, relu); r < rows; r++ {
 		dst, init := y[r*out:][:out], b
 		for first := 0; ; {
@@ -86,7 +87,8 @@ func addWeightGradient(w []float32, alpha float32, x, dy []float32, rows, in, ou
 		scalarAddWeightGradient(w, alpha, x, dy, rows, in, out)
 		return
 	}
-	l := list{scale: alpha}
+	var l list
+	l.scale = alpha
 	for i := weightTiles(w, alpha, x, dy, rows, in, out); i < in; i++ {
 		wi := w[i*out:][:out]
 		for first := 0; first < rows; first += listLen {
@@ -104,7 +106,8 @@ func addColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
 		scalarAddColumnSums(b, alpha, dy, rows, out)
 		return
 	}
-	l := list{scale: alpha}
+	var l list
+	l.scale = alpha
 	for first := 0; first < rows; first += listLen {
 		l.n = min(rows-first, listLen)
 		for k := range l.n {

@@ -9,8 +9,6 @@
 package invite
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -29,7 +27,7 @@ const version = 1
 const (
 	idSize   = 8
 	headSize = 1 + idSize + 4 + 4
-	macSize  = sha256.Size / 2
+	macSize  = 32 / 2
 
 	maxTask = 63 // as in package task
 )
@@ -83,26 +81,8 @@ func (i Invite) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Key derives the key that signs invites from the secret of a database.
-func Key(secret []byte) []byte { return sum(secret, []byte("fedtab invites")) }
-
-func sum(key, b []byte) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write(b)
-	return mac.Sum(nil)
-}
-
 // coding refuses what it does not write, so that an invite has one code.
 var coding = base64.RawURLEncoding.Strict()
-
-// Sign returns the code of an invite, which must be valid.
-func Sign(key []byte, i Invite) string {
-	b := append([]byte{version}, i.ID[:]...)
-	b = binary.BigEndian.AppendUint32(b, i.Uses)
-	b = binary.BigEndian.AppendUint32(b, uint32(i.Expires.Unix()))
-	b = append(b, i.Task...)
-	return coding.EncodeToString(append(b, sum(key, b)[:macSize]...))
-}
 
 // Read returns what a code says, without checking who signed it. The error is
 // ErrInvalid.
@@ -125,21 +105,6 @@ func read(code string) (i Invite, signed, mac []byte, err error) {
 		return Invite{}, nil, nil, ErrInvalid
 	}
 	return i, signed, mac, nil
-}
-
-// Check returns what a code says if it was signed with key and has not expired by now.
-// The error is ErrInvalid or ErrExpired.
-func Check(key []byte, code string, now time.Time) (Invite, error) {
-	i, signed, mac, err := read(code)
-	switch {
-	case err != nil:
-		return i, err
-	case !hmac.Equal(mac, sum(key, signed)[:macSize]):
-		return Invite{}, ErrInvalid
-	case !now.Before(i.Expires):
-		return Invite{}, ErrExpired
-	}
-	return i, nil
 }
 
 // parameter precedes the code in a link.
