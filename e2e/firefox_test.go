@@ -114,6 +114,36 @@ func (f *firefox) js(expression string) string {
 	return r.Result.Value
 }
 
+// to shows a page, once all of it is loaded.
+func (f *firefox) to(address string) {
+	f.t.Helper()
+	f.call("browsingContext.navigate", fmt.Sprintf(`{"context": %q, "url": %q, "wait": "complete"}`, f.page, address), nil)
+}
+
+// is waits until an expression is true.
+func (f *firefox) is(what, expression string) {
+	f.t.Helper()
+	await(f.t, what, func() bool { return f.js("String(Boolean("+expression+"))") == "true" })
+}
+
+func (f *firefox) shows(words string) {
+	f.t.Helper()
+	f.is("the page shows "+words, fmt.Sprintf("document.body?.innerText.includes(%q)", words))
+}
+
+// press presses a button once that is possible.
+func (f *firefox) press(id string) {
+	f.t.Helper()
+	f.is("the button "+id+" can be pressed", fmt.Sprintf("(() => { const e = document.getElementById(%q); if (!e || e.disabled || e.offsetParent === null) return false; e.click(); return true })()", id))
+}
+
+// stands waits until the tab says of itself that it stands so: its connection or its
+// activity.
+func (f *firefox) stands(what, state string) {
+	f.t.Helper()
+	f.is("the "+what+" is "+state, fmt.Sprintf("document.getElementById('state')?.dataset.%s === %q", what, state))
+}
+
 // Firefox trains too, at a speed that only SIMD gives.
 func TestFirefox(t *testing.T) {
 	c := serve(t, digits("rounds: 15", "rounds: 2"))

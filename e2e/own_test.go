@@ -410,18 +410,6 @@ func TestOwnStorage(t *testing.T) {
 // Firefox reads, keeps and trains on a table and on pictures as well.
 func TestFirefoxOwn(t *testing.T) {
 	f := startFirefox(t)
-	shows := func(words string) {
-		t.Helper()
-		await(t, "the page shows "+words, func() bool {
-			return f.js(fmt.Sprintf("String(document.body.innerText.includes(%q))", words)) == "true"
-		})
-	}
-	press := func(id string) {
-		t.Helper()
-		await(t, "the button "+id+" can be pressed", func() bool {
-			return f.js(fmt.Sprintf("(() => { const e = document.getElementById(%q); if (!e || e.disabled || e.hidden) return ''; e.click(); return 'yes' })()", id)) == "yes"
-		})
-	}
 	choose := func(id string, paths ...string) {
 		t.Helper()
 		await(t, "files can be chosen", func() bool {
@@ -435,26 +423,23 @@ func TestFirefoxOwn(t *testing.T) {
 		}
 		f.call("input.setFiles", fmt.Sprintf(`{"context": %q, "element": {"sharedId": %q}, "files": %s}`, f.page, found.Nodes[0].SharedID, files), nil)
 	}
-	navigate := func(c *coordinator) {
-		f.call("browsingContext.navigate", fmt.Sprintf(`{"context": %q, "url": %q, "wait": "complete"}`, f.page, c.url()), nil)
-	}
 	over := func(c *coordinator, name string) {
 		t.Helper()
-		press("join")
+		f.press("join")
 		await(t, "the run is finished", func() bool { return c.state(name).Phase == "finished" })
 	}
 
 	c := serve(t, ownTable())
-	navigate(c)
+	f.to(c.url())
 	choose("own-files", file(t, "ward.csv", patients(80, patientColumns, patientRow)))
-	press("own-read")
-	shows("Kept in this browser, for this page only")
-	navigate(c)
-	shows("Ready: 80 rows from ward.csv")
+	f.press("own-read")
+	f.shows("Kept in this browser, for this page only")
+	f.to(c.url())
+	f.shows("Ready: 80 rows from ward.csv")
 	over(c, "patients")
 
 	c = serve(t, ownPictures())
-	navigate(c)
+	f.to(c.url())
 	dir := folder(t, 5)
 	for k, class := range []string{"Cat", "dog"} {
 		await(t, "a class can be chosen", func() bool {
@@ -465,8 +450,8 @@ func TestFirefoxOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		choose("own-files", paths...)
-		shows(fmt.Sprintf("%d pictures", 5*(k+1)))
+		f.shows(fmt.Sprintf("%d pictures", 5*(k+1)))
 	}
-	shows("cat: 5, dog: 5")
+	f.shows("cat: 5, dog: 5")
 	over(c, "pets")
 }
