@@ -14,8 +14,8 @@ type Moved struct {
 	Page *Page
 }
 
-// Movements are the messages and files that have left or reached the tab since the page
-// was loaded.
+// Movements are the messages and files that have left or reached the tab: entries since
+// the page was loaded, and sums that go on over a reload while the run is the same.
 type Movements struct {
 	entries ledger // the newest, oldest first
 	dropped int    // older ones, and those that came too fast to be listed; the sums have the older ones

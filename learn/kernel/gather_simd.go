@@ -28,8 +28,8 @@ const listLen = 1024
 // of the sum.
 //
 // The scale lies in memory: as an argument that lives across the loop, the compiler
-// keeps it on the stack and loads it in every step by an SSE instruction, which mixed
-// with AVX costs four fifths of the speed on processors without AVX-512.
+// keeps it on the stack and loads it in every step by an SSE instruction, which some
+// processors run slowly between AVX instructions (TestLoopsStayInRegisters).
 type list struct {
 	scale  float32
 	relu   bool
