@@ -6,7 +6,7 @@
 	const charts = new Map(); // id -> {element, plot, observer}
 	const root = document.documentElement;
 	const color = (name) => () => getComputedStyle(root).getPropertyValue(name).trim();
-	const height = 200;
+	const heightOf = ({ other }) => other ? 166 : 200; // two curves have a legend of two lines on a phone
 
 	// The scale is that of the newest nine tenths of the rounds: the first ones are far off,
 	// and would leave all later ones a flat line.
@@ -32,7 +32,7 @@
 		},
 	};
 
-	function options(kind, { label, other, round }, width) {
+	function options(kind, { label, other, round }, width, height) {
 		const axis = {
 			stroke: color("--muted"),
 			grid: { stroke: color("--line"), width: 1 },
@@ -88,7 +88,8 @@
 			chart.plot.setData([x, ...ys]);
 			return;
 		}
-		const plot = new uPlot(options(kinds[element.dataset.kind ?? id], element.dataset, element.clientWidth || 300), [x, ...ys], element);
+		const height = heightOf(element.dataset);
+		const plot = new uPlot(options(kinds[element.dataset.kind ?? id], element.dataset, element.clientWidth || 300, height), [x, ...ys], element);
 		const observer = new ResizeObserver(() => {
 			const width = element.clientWidth;
 			if (width > 0 && width !== plot.width) {
