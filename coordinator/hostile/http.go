@@ -203,7 +203,6 @@ func sites() (cases []Case) {
 	}
 	measured := func(words, about string, long bool, attack func(t *T)) {
 		add(words, about, large, long, func(t *T) {
-			t.Baseline() // the crew's own memory is taken by then
 			t.held(httpMemory, func() {
 				report := t.probe()
 				t.measure(oneAddress, func() { attack(t) })
