@@ -322,6 +322,16 @@ func TestCharts(t *testing.T) {
 	}
 	b.place("progressing")
 	await(t, "the charts are drawn", func() bool { return js[bool](b, "document.querySelector('#chart-accuracy .uplot') !== null") })
+	await(t, "each round's bytes are drawn", func() bool { return js[bool](b, "document.querySelector('#chart-bytes .uplot') !== null") })
+	if bytes := js[string](b, "document.querySelector('#chart-bytes').ariaLabel"); !strings.Contains(bytes, "kB") {
+		t.Errorf("the chart of bytes is described as %q", bytes)
+	}
+	// Legends have the colours of the system's scheme.
+	js[bool](b, "(() => { window.drawnBefore = document.querySelector('#chart-bytes .uplot'); return true })()")
+	b.emulate(800, "dark")
+	await(t, "the charts are drawn in the other scheme", func() bool {
+		return js[bool](b, "!drawnBefore.isConnected && document.querySelectorAll('#chart-bytes .uplot').length === 1")
+	})
 
 	scale := func(id, values string) []float64 {
 		return js[[]float64](b, fmt.Sprintf(`(() => {
@@ -343,6 +353,7 @@ func TestCharts(t *testing.T) {
 		{"chart-loss", "[[50, 1, 1, 1, 1, 1, 1, 1, 1, 1]]", []float64{0, 1.08}},
 		{"chart-own", "[[0.9, null], [0.55, 0.6]]", []float64{0.5, 1}},
 		{"chart-error", "[[2]]", []float64{0, 2.16}},
+		{"chart-bytes", "[[5000]]", []float64{0, 5400}},
 		{"chart-error", "[[0]]", []float64{0, 1}},
 	} {
 		if got := scale(c.id, c.values); !slices.Equal(got, c.want) {

@@ -17,6 +17,12 @@ const ContentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsaf
 	"img-src 'self' data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+// SetRedirectPolicy gives a redirect, which a tab may get at each visit, the policy of
+// an answer that is no page. It is a fifth as long as the page's.
+func SetRedirectPolicy(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+}
+
 // setSecurityHeaders sets the headers of every response of a coordinator, errors
 // included.
 func setSecurityHeaders(h http.Header) {

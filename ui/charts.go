@@ -44,9 +44,18 @@ func (c *Charts) lossWords() string {
 	return c.words(c.Page.say("chart.loss"), lossOf, c.Page.loss)
 }
 
+func (c *Charts) bytesWords() string {
+	x, y := c.Page.traffic()
+	return c.ends(c.Page.say("charts.bytes"), x, y, func(bytes *float64) string { return c.Page.Lang.Size(int64(*bytes)) })
+}
+
 // words describes a chart for screen readers, by its two ends.
 func (c *Charts) words(what string, value func(Point) *float64, write func(*float64) string) string {
 	x, y := c.Page.Series(value)
+	return c.ends(what, x, y, write)
+}
+
+func (c *Charts) ends(what string, x, y []float64, write func(*float64) string) string {
 	if len(x) == 0 {
 		return c.Page.say("chart.empty", what)
 	}
@@ -55,7 +64,10 @@ func (c *Charts) words(what string, value func(Point) *float64, write func(*floa
 }
 
 // any reports whether there is something to draw.
-func (c *Charts) any() bool { return c.tested() || c.hasOwn() }
+func (c *Charts) any() bool { return c.tested() || c.hasOwn() || c.moved() }
+
+// moved reports whether a round is known, and with it what it moved.
+func (c *Charts) moved() bool { return len(c.Page.Rounds) > 0 }
 
 // tested reports whether there is a version that was evaluated.
 func (c *Charts) tested() bool { return len(c.Page.Curve) > 0 }
@@ -139,6 +151,16 @@ func (c *Charts) savedWords() string {
 	}
 	r := c.Page.Rounds[n-1]
 	return c.Page.say("charts.saved", c.Page.Lang.Size(r.BytesUp+r.BytesDown), c.Page.Lang.Three(*t.RawRatio))
+}
+
+// traffic returns the newest rounds and the bytes that each moved between all devices and
+// the coordinator.
+func (p *Page) traffic() (x, y []float64) {
+	for i := range p.Rounds {
+		x = append(x, float64(p.Rounds[i].Round))
+		y = append(y, float64(p.Rounds[i].BytesUp+p.Rounds[i].BytesDown))
+	}
+	return x, y
 }
 
 // holdout is what models do on the tab's own hold-out in a round: NaN while it is not

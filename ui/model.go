@@ -83,7 +83,7 @@ type Page struct {
 	Task     Task
 	Rounds   []api.Round // the newest, ascending by number
 	Curve    []Point     // ascending by round
-	drawing  int         // counts the changes of Curve
+	drawing  int         // counts the changes of what charts show
 
 	Stage   Stage
 	Why     string // StageStopped: what happened
@@ -301,6 +301,7 @@ func (p *Page) addRound(r api.Round) {
 		return
 	}
 	p.addPoint(Point{r.Round, r.TestLoss, r.TestAccuracy, r.TestRMSE})
+	p.drawing++
 	i, found := slices.BinarySearchFunc(p.Rounds, r.Round, func(e api.Round, n int) int { return e.Round - n })
 	if !found {
 		p.Rounds = slices.Insert(p.Rounds, i, r)

@@ -61,6 +61,8 @@ func (v *view) charts(p *Page) {
 		x, y := p.Series(c.value)
 		v.chart(c.id, array(x), array(y))
 	}
+	rounds, bytes := p.traffic()
+	v.chart("chart-bytes", array(rounds), array(bytes))
 	x, after, before := array(nil), array(nil), array(nil)
 	for _, h := range p.own {
 		x.Call("push", h.round)

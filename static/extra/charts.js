@@ -13,6 +13,8 @@
 	const late = (u) => u.data.slice(1).flatMap((y) => y.slice(Math.floor(y.length / 10)).filter((v) => v != null));
 	const fromZero = (u) => [0, Math.max(...late(u), 0) * 1.08 || 1];
 
+	const inUnit = (v, unit) => v.toLocaleString(root.lang, { style: "unit", unit, maximumSignificantDigits: 3 });
+	const bytes = (v) => (v < 1e6 ? inUnit(v / 1e3, "kilobyte") : inUnit(v / 1e6, "megabyte"));
 	const written = (options) => (v) => v.toLocaleString(root.lang, options);
 	const kinds = {
 		"chart-accuracy": {
@@ -30,6 +32,7 @@
 			range: fromZero,
 			value: written({ maximumSignificantDigits: 3 }),
 		},
+		"chart-bytes": { stroke: color("--accent-2"), range: fromZero, value: bytes },
 	};
 
 	function options(kind, { label, other, round }, width, height) {
@@ -102,8 +105,12 @@
 
 	// The colours come from the style sheet, which follows the system's scheme.
 	matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-		for (const { plot } of charts.values()) {
-			plot.redraw(false, true);
+		for (const [id, { plot, observer }] of [...charts]) {
+			const [x, ...ys] = plot.data;
+			observer.disconnect();
+			plot.destroy(); // a legend keeps its colours
+			charts.delete(id);
+			fedtab.chart(id, x, ys);
 		}
 	});
 })();
