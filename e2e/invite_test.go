@@ -26,7 +26,9 @@ func (c *coordinator) invite(args ...string) string {
 // fill writes into a field of the page.
 func (b *tab) fill(id, text string) {
 	b.t.Helper()
-	js[bool](b, fmt.Sprintf("document.getElementById(%q).value = %q, true", id, text))
+	await(b.t, "the field "+id+" is there", func() bool {
+		return js[bool](b, fmt.Sprintf("(() => { const e = document.getElementById(%q); if (e) e.value = %q; return e !== null })()", id, text))
+	})
 }
 
 // says waits until the state line has a text.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,7 +22,7 @@ import (
 func (b *tab) joinAs(n int) {
 	b.t.Helper()
 	await(b.t, "the page is ready", func() bool { return js[bool](b, "!document.getElementById('join')?.disabled") })
-	js[bool](b, fmt.Sprintf("document.getElementById('several').value = %d, true", n))
+	b.fill("several", strconv.Itoa(n))
 	b.join()
 }
 
