@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fedtab/learn/kernel/module"
 )
 
 // kernelPage runs a Go test binary in a page.
 const kernelPage = `<!doctype html><title>tests</title><link rel="icon" href="data:,">
-<script src="wasm_exec.js"></script><script src="run.js"></script>`
+<script src="wasm_exec.js"></script><script src="kernel.js"></script><script src="run.js"></script>`
 
 const kernelScript = `
 window.output = '';
@@ -25,16 +27,22 @@ go.exit = code => { // timers that Go has left behind would wake what is no more
 	for (const id of go._scheduledTimeouts.values()) clearTimeout(id);
 	window.exitCode = code;
 };
-WebAssembly.instantiateStreaming(fetch('test.wasm'), go.importObject).then(r => go.run(r.instance));
+const compile = (name) => WebAssembly.compileStreaming(fetch(name));
+const vectors = new URLSearchParams(location.search).get("kernel");
+Promise.all([compile("test.wasm"), vectors ? compile(vectors) : undefined])
+	.then(([program, kernel]) => fedtabInstantiate(program, go.importObject, kernel)).then((instance) => go.run(instance));
 `
 
-// testsInChromium runs the tests of a package whose names begin with Test and a
-// text, in a page, and returns what they print.
-func testsInChromium(t *testing.T, pkg, begin string) string {
+// kernels are the modules that tests in a page can have.
+var kernels = map[string]bool{"kernel.wasm": true, "kernel-simd128.wasm": false} // relaxed?
+
+// testPages serves a page that runs the tests of a package. It takes a kernel as ?kernel=,
+// none without, and the begin of the tests' names behind Test as its fragment.
+func testPages(t *testing.T, pkg string) (url string) {
 	t.Helper()
 	dir := t.TempDir()
 	build := exec.Command("go", "test", "-c", "-o", filepath.Join(dir, "test.wasm"), pkg)
-	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOEXPERIMENT=nosimd")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -42,21 +50,32 @@ func testsInChromium(t *testing.T, pkg, begin string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"index.html": kernelPage, "run.js": kernelScript} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+	files := map[string][]byte{"index.html": []byte(kernelPage), "run.js": []byte(kernelScript)}
+	for name, path := range map[string]string{
+		"wasm_exec.js": filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"),
+		"kernel.js":    filepath.Join("..", "static", "kernel.js"),
+	} {
+		if files[name], err = os.ReadFile(path); err != nil {
 			t.Fatal(err)
 		}
 	}
-	glue, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
-	if err != nil {
-		t.Fatal(err)
+	for name, relaxed := range kernels {
+		files[name] = module.Bytes(relaxed)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "wasm_exec.js"), glue, 0o644); err != nil {
-		t.Fatal(err)
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	b := open(t, s.URL+"/#"+begin)
+	return s.URL + "/"
+}
+
+// testsInChromium runs tests at an address of testPages, and returns what they print.
+func testsInChromium(t *testing.T, url string) string {
+	t.Helper()
+	b := open(t, url)
 	await(t, "the tests have ended", func() bool { return js[bool](b, "window.exitCode !== undefined") })
 	output := js[string](b, "window.output")
 	if js[int](b, "window.exitCode") != 0 {
@@ -65,19 +84,34 @@ func testsInChromium(t *testing.T, pkg, begin string) string {
 	return output
 }
 
-// The kernels' property tests pass in the browser, on WebAssembly SIMD.
-func TestKernelsInChromium(t *testing.T) {
-	output := testsInChromium(t, "../learn/kernel", "")
-	if !strings.Contains(output, "--- PASS: TestForward ") {
-		t.Error(output)
+// The kernels' property tests pass in both browsers, on either module and without one.
+func TestKernelsInBrowsers(t *testing.T) {
+	url := testPages(t, "../learn/kernel")
+	for kernel, version := range map[string]string{"kernel.wasm": "wasm-relaxed", "kernel-simd128.wasm": "wasm-simd128", "": "scalar"} {
+		check := func(t *testing.T, output string) {
+			if !strings.Contains(output, "--- PASS: TestForward/"+version) {
+				t.Error(output)
+			}
+			t.Logf("%s: %d tests passed", version, strings.Count(output, "--- PASS"))
+		}
+		t.Run("Chromium, "+version, func(t *testing.T) { check(t, testsInChromium(t, url+"?kernel="+kernel)) })
+		t.Run("Firefox, "+version, func(t *testing.T) {
+			f := startFirefox(t)
+			f.to(url + "?kernel=" + kernel)
+			f.is("the tests have ended", "window.exitCode !== undefined")
+			if output := f.js("window.output"); f.js("String(exitCode)") != "0" {
+				t.Fatal(output)
+			} else {
+				check(t, output)
+			}
+		})
 	}
-	t.Logf("%d tests passed", strings.Count(output, "--- PASS"))
 }
 
 // The codecs pass their tests in the browser too, those that need no file and
 // little time.
 func TestCodecsInChromium(t *testing.T) {
-	output := testsInChromium(t, "../compress", "(Feedback|Float32|Golomb|GridDamage|GridExtremes|GridRefuses|GridVersions|Halves|Noise|Rated|Steady|Stream)")
+	output := testsInChromium(t, testPages(t, "../compress")+"?kernel=kernel.wasm#(Feedback|Float32|Golomb|GridDamage|GridExtremes|GridRefuses|GridVersions|Halves|Noise|Rated|Steady|Stream)")
 	if !strings.Contains(output, "--- PASS: TestRatedProperties ") {
 		t.Error(output)
 	}
@@ -91,7 +125,7 @@ func TestCodecSpeed(t *testing.T) {
 		t.Skip("it measures: make measure")
 	}
 	const goal = 40 // million parameters a second
-	output := testsInChromium(t, "../compress", "Speed$")
+	output := testsInChromium(t, testPages(t, "../compress")+"?kernel=kernel.wasm#Speed$")
 	for _, codec := range []string{"deadzone", "dither"} {
 		_, figures, found := strings.Cut(output, codec+": ")
 		figures, _, _ = strings.Cut(figures, "\n")

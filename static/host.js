@@ -39,17 +39,16 @@ window.fedtab = (() => {
 		return { tell() {} };
 	}
 
-	// The smallest module with a SIMD instruction in it: a function that splats
-	// a zero into a vector and takes a lane out again.
-	const simdModule = new Uint8Array([
-		0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3,
-		2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
-	]);
-
-	const simd = WebAssembly.validate(simdModule);
+	// Small modules with vector instructions in them: a function that counts the bits of a
+	// vector, and one that multiplies and adds vectors in one instruction.
+	const head = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0];
+	const zero = [65, 0, 253, 15];
+	const runs = (code) => WebAssembly.validate(new Uint8Array([...head, ...code]));
+	const vectors = runs([10, 19, 1, 17, 0, ...zero, ...zero, ...zero, 253, 133, 2, 11]) ? "relaxed"
+		: runs([10, 10, 1, 8, 0, ...zero, 253, 98, 11]) ? "simd128" : "";
 	// Pages that only tell need no program, but where the address has an invite in it.
 	const plain = words.kind !== "task" && location.hash === "" && !location.search.includes("invite=");
-	const worker = plain ? undefined : new Worker(words.tab, { name: "page," + root.lang + (simd ? "" : ",scalar") });
+	const worker = plain ? undefined : new Worker(words.tab, { name: "page," + root.lang + "," + vectors });
 	let greeted = false;
 	const early = []; // what a person has done before the page was parsed
 	const tell = (message, transfer = []) => {
@@ -194,7 +193,7 @@ window.fedtab = (() => {
 	let used = []; // what the page's worker has loaded
 
 	async function register() {
-		await keeper.register(words.worker + (simd ? "" : "?scalar"));
+		await keeper.register(words.worker + "?" + vectors);
 		const { active } = await keeper.ready;
 		used.push(...performance.getEntriesByType("resource").map((entry) => entry.name));
 		active.postMessage({ address: location.href, used });

@@ -12,18 +12,17 @@ const maxFirstLoad = 1_250_000
 
 // maxExtra bounds what is loaded on demand, by source.
 var maxExtra = map[string]int{
-	"extra/bring.js":            4_000,
-	"extra/charts.js":           2_000,
-	"extra/de.txt":              25_000,
-	"extra/pictures.js":         3_000,
-	"extra/icon-192.png":        4_000,
-	"extra/icon-512.png":        10_000,
-	"extra/uPlot.iife.min.js":   22_000,
-	"extra/readers.wasm":        1_150_000,
-	"extra/readers-scalar.wasm": 1_150_000,
-	"extra/share.js":            2_000,
-	"extra/try.js":              8_000,
-	"extra/wall.js":             1_000,
+	"extra/bring.js":          4_000,
+	"extra/charts.js":         2_000,
+	"extra/de.txt":            25_000,
+	"extra/pictures.js":       3_000,
+	"extra/icon-192.png":      4_000,
+	"extra/icon-512.png":      10_000,
+	"extra/uPlot.iife.min.js": 22_000,
+	"extra/readers.wasm":      1_150_000,
+	"extra/share.js":          2_000,
+	"extra/try.js":            8_000,
+	"extra/wall.js":           1_000,
 }
 
 func TestSizes(t *testing.T) {
@@ -44,7 +43,7 @@ func TestSizes(t *testing.T) {
 			if limit, ok := maxExtra[f.Source]; !ok || f.Brotli > limit {
 				t.Errorf("%s takes %d bytes, its bound is %d", f.Source, f.Brotli, limit)
 			}
-		case f.Source != "fedtab-scalar.wasm": // in place of fedtab.wasm, and smaller
+		case f.Source != "kernel-simd128.wasm": // in place of kernel.wasm, and smaller
 			first += f.Brotli
 		}
 	}

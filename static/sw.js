@@ -6,8 +6,8 @@
 "use strict";
 
 const scope = registration.scope;
-const program = location.search === "?scalar" ? "asset:fedtab-scalar.wasm" : "asset:fedtab.wasm";
-const files = [...JSON.parse('asset:first-load'), program];
+const kernel = { "?relaxed": "asset:kernel.wasm", "?simd128": "asset:kernel-simd128.wasm" }[location.search];
+const files = [...JSON.parse('asset:first-load'), ...(kernel ? [kernel] : [])];
 
 // The caches of an origin are common to all paths of it.
 const prefix = "fedtab " + scope + " ";

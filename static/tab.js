@@ -3,17 +3,21 @@
 // page's worker compiles the program, and hands it to those that it has the page make.
 "use strict";
 
-// The page's name has its language too, and whether the browser lacks SIMD, as host.js has
-// found out. The address would lose them: a service worker answers without the fragment.
-const [role, language, scalar] = self.name.split(",");
+// The page's name has its language too, and which kernel module the browser can run, as
+// host.js has found out. The address would lose them: a service worker answers without the
+// fragment.
+const [role, language, vectors] = self.name.split(",");
 self.fedtabRole = role;
 const page = role === "page";
 
-// The program downloads while the scripts do.
-const coming = page ? fetch(scalar ? "asset:fedtab-scalar.wasm" : "asset:fedtab.wasm") : undefined;
+// The programs download while the scripts do.
+const coming = page ? fetch("asset:fedtab.wasm") : undefined;
+const loops = { relaxed: "asset:kernel.wasm", simd128: "asset:kernel-simd128.wasm" }[vectors];
+const loopsComing = page && loops ? fetch(loops) : undefined;
 coming?.catch(() => {}); // said below
+loopsComing?.catch(() => {});
 
-importScripts("asset:wasm_exec.js", "asset:keep.js", "asset:own.js");
+importScripts("asset:wasm_exec.js", "asset:kernel.js", "asset:keep.js", "asset:own.js");
 if (["own", "try"].includes(role)) {
 	importScripts("asset:extra/pictures.js");
 }
@@ -62,11 +66,11 @@ if (["own", "try"].includes(role)) {
 		}
 	}
 
-	// first returns the module that the page's worker sends. What else it says before the
+	// first returns the modules that the page's worker sends. What else it says before the
 	// program is ready is lost, as it knows.
 	const first = () => new Promise((resolve) => {
 		self.onmessage = ({ data }) => {
-			if (data instanceof WebAssembly.Module) {
+			if (data.program) {
 				self.onmessage = null;
 				resolve(data);
 			}
@@ -76,7 +80,7 @@ if (["own", "try"].includes(role)) {
 	// readers compiles the program that reads data and models, once it is wanted.
 	let reading;
 	function readers() {
-		reading ??= compile(fetch(scalar ? "asset:extra/readers-scalar.wasm" : "asset:extra/readers.wasm"));
+		reading ??= compile(fetch("asset:extra/readers.wasm"));
 		reading.catch(() => { reading = undefined; }); // another try may work
 		return reading;
 	}
@@ -108,13 +112,13 @@ if (["own", "try"].includes(role)) {
 	// program runs: the tab took part before a reload, or Join is pressed already.
 	let ahead;
 
-	function prepareTraining(module) {
+	function prepareTraining(modules) {
 		const wanted = (message) => message.type === "hello" && message.session["fedtab.task"] || message.type === "action" && message.action === "join";
 		if (!waiting.some(wanted) || waiting.some((message) => message.type === "action" && message.own)) {
 			return;
 		}
 		const worker = hire("train");
-		worker.postMessage(module);
+		worker.postMessage(modules);
 		const early = []; // what it says before the program listens
 		worker.onmessage = (event) => early.push(event);
 		ahead = {
@@ -128,12 +132,12 @@ if (["own", "try"].includes(role)) {
 
 	// preparePage gives the program what it needs of a window, which Vugu's renderer
 	// calls, and the messages that have come so far.
-	function preparePage(module) {
+	function preparePage({ program, kernel }) {
 		const instructions = new Uint8Array(16384); // as large as the renderer's buffer
 		const parts = [];
 		Object.assign(self, {
 			window: self,
-			fedtabSimd: !scalar,
+			fedtabSimd: Boolean(loops),
 			eval: () => undefined, // Vugu evaluates its script, which is in the page
 			vuguSetEventHandler: () => undefined,
 			vuguSetCallbackHandler: () => undefined,
@@ -152,8 +156,8 @@ if (["own", "try"].includes(role)) {
 					return ahead.take();
 				}
 				const worker = hire(role);
-				const program = role === "train" ? Promise.resolve(module) : readers();
-				program.then((m) => worker.postMessage(m), (error) => worker.onmessage?.({ data: { type: "exit", detail: error.message } }));
+				const wanted = role === "train" ? Promise.resolve(program) : readers();
+				wanted.then((program) => worker.postMessage({ program, kernel }), (error) => worker.onmessage?.({ data: { type: "exit", detail: error.message } }));
 				return worker;
 			},
 			// fetchModel returns the bytes of a model, or the status of the answer. The
@@ -206,16 +210,21 @@ if (["own", "try"].includes(role)) {
 				}
 			};
 		}
-		const [module] = await (page ? Promise.all([compile(coming), texts().catch(() => {})]) : Promise.all([first()]));
+		let modules;
 		if (page) {
-			preparePage(module);
-			prepareTraining(module);
+			// Without the kernel, the program has loops of its own, and says so.
+			const lost = (error) => { log("the kernel module could not be loaded:", error.message); };
+			const [program, kernel] = await Promise.all([compile(coming), loopsComing && compile(loopsComing).catch(lost), texts().catch(() => {})]);
+			modules = { program, kernel };
+			preparePage(modules);
+			prepareTraining(modules);
 			postMessage({ type: "used", files: performance.getEntriesByType("resource").map((entry) => entry.name) });
 		}
+		const { program, kernel } = modules ?? await first();
 		const go = new Go();
 		let code = 0;
 		go.exit = (c) => { code = c; };
-		await go.run(await WebAssembly.instantiate(module, go.importObject));
+		await go.run(await fedtabInstantiate(program, go.importObject, kernel));
 		exit(panic || (code ? "it ended with code " + code : "it ended"));
 	} catch (error) {
 		exit(panic || error.message);

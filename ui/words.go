@@ -241,6 +241,8 @@ func (p *Page) Aside() string {
 		return p.say("aside.problem", sentence(p.phrase(p.Task.Problem)))
 	case p.Slow:
 		return p.say("aside.slow")
+	case p.Kernel == "scalar":
+		return p.say("aside.kernel")
 	}
 	return ""
 }
@@ -364,6 +366,8 @@ func (p *Page) KernelWords() string {
 	switch p.Kernel {
 	case "":
 		return dash
+	case "wasm-relaxed":
+		return p.say("kernel.relaxed")
 	case "wasm-simd128":
 		return p.say("kernel.simd")
 	case "scalar":

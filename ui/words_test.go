@@ -21,7 +21,7 @@ func TestNumbersInWords(t *testing.T) {
 		{sentence("test accuracy reached"), "Test accuracy reached"}, {sentence("ölig"), "Ölig"}, {sentence(""), ""},
 		{sentences("A.", "", "B."), "A. B."}, {sentences("", ""), ""},
 		{with("", tab.Report{}).KernelWords(), dash}, {with("wasm-simd128", tab.Report{}).KernelWords(), "WebAssembly, SIMD"},
-		{with("scalar", tab.Report{}).KernelWords(), "WebAssembly, no SIMD"}, {with("wasm-relaxed", tab.Report{}).KernelWords(), "wasm-relaxed"},
+		{with("scalar", tab.Report{}).KernelWords(), "WebAssembly, no SIMD"}, {with("wasm-relaxed", tab.Report{}).KernelWords(), "WebAssembly, relaxed SIMD"},
 		{with("", tab.Report{Examples: 15000, Shards: 3, ShardsTotal: 3}).ExamplesWords(), "15,000"},
 		{with("", tab.Report{Examples: 5000, Shards: 1, ShardsTotal: 3}).ExamplesWords(), "5,000 (part 1 of 3)"},
 	} {

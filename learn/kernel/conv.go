@@ -61,8 +61,8 @@ func Patches(p, x []float32, g *Window) {
 			}
 			n := (xhi - xlo) * g.Channels
 			from := (x0 + xlo) * g.Channels
-			for ky := ylo; ky < yhi; ky++ {
-				copy(patch[ky*row+xlo*g.Channels:][:n], x[(y0+ky)*line+from:][:n])
+			if ylo < yhi {
+				copyLines(patch[ylo*row+xlo*g.Channels:], row, x[(y0+ylo)*line+from:], line, yhi-ylo, n)
 			}
 		}
 	}
@@ -85,11 +85,8 @@ func AddPatches(x, p []float32, g *Window) {
 			patch := p[(oy*g.OutWidth+ox)*g.Patch():][:g.Patch()]
 			n := (xhi - xlo) * g.Channels
 			from := (x0 + xlo) * g.Channels
-			for ky := ylo; ky < yhi; ky++ {
-				to := x[(y0+ky)*line+from:][:n]
-				for i, v := range patch[ky*row+xlo*g.Channels:][:n] {
-					to[i] += v
-				}
+			if ylo < yhi {
+				addLines(x[(y0+ylo)*line+from:], line, patch[ylo*row+xlo*g.Channels:], row, yhi-ylo, n)
 			}
 		}
 	}
@@ -100,6 +97,29 @@ func AddPatches(x, p []float32, g *Window) {
 //	t[c*rows+r] = x[r*cols+c]
 func Transpose(t, x []float32, rows, cols int) {
 	t, x = cut(t, rows*cols), cut(x, rows*cols)
+	if rows > 0 && cols > 0 {
+		transpose(t, x, rows, cols)
+	}
+}
+
+// scalarCopyLines copies n elements of each of some rows.
+func scalarCopyLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
+	for r := range rows {
+		copy(dst[r*dstRow:][:n], src[r*srcRow:][:n])
+	}
+}
+
+// scalarAddLines adds n elements of each of some rows.
+func scalarAddLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
+	for r := range rows {
+		to := dst[r*dstRow:][:n]
+		for i, v := range src[r*srcRow:][:n] {
+			to[i] += v
+		}
+	}
+}
+
+func scalarTranspose(t, x []float32, rows, cols int) {
 	const block = 16 // both sides stay in the nearest cache
 	for r0 := 0; r0 < rows; r0 += block {
 		for c0 := 0; c0 < cols; c0 += block {

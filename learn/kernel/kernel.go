@@ -107,7 +107,10 @@ func AddColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
 //
 // Where y is NaN, dx[i] may be either.
 func BackReLU(dx, y []float32) {
-	y = cut(y, len(dx))
+	backReLU(dx, cut(y, len(dx)))
+}
+
+func scalarBackReLU(dx, y []float32) {
 	for i, v := range y {
 		// Branch-free, since a branch would be mispredicted: a float32 is
 		// positive if its bits are, as an integer.

@@ -12,24 +12,23 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 )
 
-// program is one WebAssembly file and how it is built.
+// program is one Go program and how it is built.
 type program struct {
-	name       string
-	tags       string
-	experiment string // GOEXPERIMENT
+	name string
+	tags string
 }
 
-// programs are all WebAssembly files: the tab's program, that with the readers of own
-// data, which is loaded on demand, and both for browsers without SIMD.
+// programs are the Go programs: the tab's, and that with the readers of own data, which is
+// loaded on demand.
 var programs = []program{
-	{"fedtab.wasm", "", "simd"},
-	{"extra/readers.wasm", "readers", "simd"},
-	{"fedtab-scalar.wasm", "", "nosimd"},
-	{"extra/readers-scalar.wasm", "readers", "nosimd"},
+	{"fedtab.wasm", ""},
+	{"extra/readers.wasm", "readers"},
 }
+
+// kernels are the modules with the loops of training, relaxed and not.
+var kernels = []string{"kernel.wasm", "kernel-simd128.wasm"}
 
 // tabPackage has the main function of all programs.
 const tabPackage = "./wasm"
@@ -40,41 +39,24 @@ var flags = []string{
 	"-gcflags=all=-l", "-gcflags=fedtab/learn/...=", "-gcflags=fedtab/compress=", "-gcflags=math/...=",
 }
 
-// environment returns the environment variables of p's build. The older garbage collector
+// environment returns the environment variables of the programs' builds. The older garbage collector
 // is 14 kB smaller, and serves a heap that is small and hardly changes while a tab trains.
-func (p program) environment() []string {
-	return []string{"GOOS=js", "GOARCH=wasm", "GOEXPERIMENT=" + p.experiment + ",nogreenteagc", "CGO_ENABLED=0"}
+func environment() []string {
+	return []string{"GOOS=js", "GOARCH=wasm", "GOEXPERIMENT=nosimd,nogreenteagc", "CGO_ENABLED=0"}
 }
 
-// compile builds every program, and gives each to done as it is there.
-//
-// Programs of one GOEXPERIMENT share most packages, and the go command does not
-// wait for another that compiles the same one. So they are built one after the
-// other, those of different experiments side by side.
+// compile builds every program, and gives each to done as it is there. They share most
+// packages, and the go command does not wait for another that compiles the same one: so
+// they are built one after the other.
 func (c config) compile(folder string, done func(p program, content []byte)) error {
-	lanes := map[string][]program{}
 	for _, p := range programs {
-		lanes[p.experiment] = append(lanes[p.experiment], p)
+		content, err := c.build(p, folder)
+		if err != nil {
+			return err
+		}
+		done(p, content)
 	}
-	var mu sync.Mutex // of done and problems
-	var problems []error
-	var building sync.WaitGroup
-	for _, lane := range lanes {
-		building.Go(func() {
-			for _, p := range lane {
-				content, err := c.build(p, folder)
-				mu.Lock()
-				if err != nil {
-					problems = append(problems, err)
-				} else {
-					done(p, content)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	building.Wait()
-	return errors.Join(problems...)
+	return nil
 }
 
 // build compiles p, by way of a file in the folder, and returns it.
@@ -83,7 +65,7 @@ func (c config) build(p program, folder string) ([]byte, error) {
 	path := filepath.Join(folder, filepath.Base(p.name))
 	// -s and -w leave out symbols and DWARF, of which browsers make no use.
 	arguments := append([]string{"build", "-trimpath", "-tags=" + p.tags, "-ldflags=-s -w", "-o", path}, flags...)
-	if _, err := c.goCommand(p.environment(), append(arguments, tabPackage)...); err != nil {
+	if _, err := c.goCommand(environment(), append(arguments, tabPackage)...); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(path)
@@ -141,6 +123,7 @@ func (c config) sources() (map[string]string, error) {
 		"extra/charts.js":         filepath.Join(here, "extra", "charts.js"),
 		"extra/de.txt":            filepath.Join(c.root, "words", "de.txt"),
 		"tab.js":                  filepath.Join(here, "tab.js"),
+		"kernel.js":               filepath.Join(here, "kernel.js"),
 		"keep.js":                 filepath.Join(here, "keep.js"),
 		"own.js":                  filepath.Join(here, "own.js"),
 		"extra/pictures.js":       filepath.Join(here, "extra", "pictures.js"),

@@ -36,7 +36,7 @@ func (c config) fingerprint() (string, error) {
 {{end}}{{end}}`
 	lists := [][2][]string{{native, {"./static/pack"}}}
 	for _, p := range programs {
-		lists = append(lists, [2][]string{p.environment(), {"-tags=" + p.tags, tabPackage}})
+		lists = append(lists, [2][]string{environment(), {"-tags=" + p.tags, tabPackage}})
 	}
 	inputs := map[string]bool{}
 	for _, l := range lists {

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"sync"
 
+	"fedtab/learn/kernel/module"
+
 	"github.com/andybalholm/brotli"
 
 	"fedtab/static/manifest"
@@ -41,6 +43,10 @@ func (c config) pack(inputs string) ([]manifest.File, error) {
 		if n.content[name], err = readSource(name, path); err != nil {
 			return nil, err
 		}
+	}
+	for i, relaxed := range []bool{true, false} {
+		n.content[kernels[i]] = module.Bytes(relaxed)
+		sources[kernels[i]] = "" // it is made here
 	}
 	tmp, err := os.MkdirTemp("", "pack")
 	if err != nil {
@@ -176,14 +182,14 @@ func (n *namer) resolve(source string) (string, error) {
 var unhashed = []string{"index.html", "sw.js", "app.webmanifest"}
 
 // firstLoad in a reference stands for the list of the files of the first load, but for
-// the programs, of which a browser takes one.
+// the kernels, of which a browser takes one or none.
 const firstLoad = "first-load"
 
 // first returns that list, as JSON.
 func (n *namer) first() (string, error) {
 	var names []string
 	for _, source := range slices.Sorted(maps.Keys(n.content)) {
-		if slices.Contains(unhashed, source) || strings.HasPrefix(source, extra+"/") || slices.ContainsFunc(programs, func(p program) bool { return p.name == source }) {
+		if slices.Contains(unhashed, source) || strings.HasPrefix(source, extra+"/") || slices.Contains(kernels, source) {
 			continue
 		}
 		name, err := n.resolve(source)

@@ -1,0 +1,209 @@
+package kernel
+
+import "unsafe"
+
+// In a browser, the loops are in a module of their own (package module), which works on
+// this program's memory. Where it has not been loaded, its functions do nothing and
+// return 0, and scalar Go does their work.
+
+// Levels of the module.
+const (
+	absent  = iota
+	simd128 // vectors of 128 bits; every product has the bits of scalar Go
+	relaxed // the joint multiplication and addition of the processor
+)
+
+//go:wasmimport kernel level
+func moduleLevel() int32
+
+//go:wasmimport kernel count
+//go:noescape
+func moduleCount(x unsafe.Pointer, n int32) int32
+
+//go:wasmimport kernel forward
+//go:noescape
+func moduleForward(y, x, w, b unsafe.Pointer, rows, in, out, relu, lists int32, work unsafe.Pointer)
+
+//go:wasmimport kernel inputGradient
+//go:noescape
+func moduleInputGradient(dx, dy, w unsafe.Pointer, rows, in, out int32, work unsafe.Pointer)
+
+//go:wasmimport kernel addWeightGradient
+//go:noescape
+func moduleAddWeightGradient(w unsafe.Pointer, alpha float32, x, dy unsafe.Pointer, rows, in, out, lists int32, work unsafe.Pointer)
+
+//go:wasmimport kernel addColumnSums
+//go:noescape
+func moduleAddColumnSums(b unsafe.Pointer, alpha float32, dy unsafe.Pointer, rows, out int32)
+
+//go:wasmimport kernel axpy
+//go:noescape
+func moduleAxpy(y, x unsafe.Pointer, n int32, alpha float32)
+
+//go:wasmimport kernel scale
+//go:noescape
+func moduleScale(x unsafe.Pointer, n int32, alpha float32)
+
+//go:wasmimport kernel sub
+//go:noescape
+func moduleSub(dst, x, y unsafe.Pointer, n int32)
+
+//go:wasmimport kernel backReLU
+//go:noescape
+func moduleBackReLU(dx, y unsafe.Pointer, n int32)
+
+//go:wasmimport kernel transpose
+//go:noescape
+func moduleTranspose(t, x unsafe.Pointer, rows, cols int32)
+
+//go:wasmimport kernel copyLines
+//go:noescape
+func moduleCopyLines(dst unsafe.Pointer, dstRow int32, src unsafe.Pointer, srcRow, rows, n int32)
+
+//go:wasmimport kernel addLines
+//go:noescape
+func moduleAddLines(dst unsafe.Pointer, dstRow int32, src unsafe.Pointer, srcRow, rows, n int32)
+
+// level is that of the module, which is there before the program runs.
+var level = moduleLevel()
+
+// Name returns the version of the kernels that is in use.
+func Name() string {
+	switch level {
+	case absent:
+		return "scalar"
+	case simd128:
+		return "wasm-simd128"
+	}
+	return "wasm-relaxed"
+}
+
+// work is lent to the module: it has no memory of its own.
+var work []float32
+
+// lend returns work for matrices whose longest side has n elements.
+func lend(n int) unsafe.Pointer {
+	if size := 8*n + 128; len(work) < size {
+		work = make([]float32, size)
+	}
+	return unsafe.Pointer(&work[0])
+}
+
+// Lists of the nonzero elements are faster than dense products below this share of them.
+const listShare = .3
+
+// suits reports whether lists are faster for x.
+func suits(x []float32) int32 {
+	if float64(moduleCount(unsafe.Pointer(&x[0]), int32(len(x)))) < listShare*float64(len(x)) {
+		return 1
+	}
+	return 0
+}
+
+func number(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func forward(y, x, w, b []float32, rows, in, out int, relu bool) {
+	if level == absent || in == 0 {
+		scalarForward(y, x, w, b, rows, in, out, relu)
+		return
+	}
+	moduleForward(unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), unsafe.Pointer(&w[0]), unsafe.Pointer(&b[0]),
+		int32(rows), int32(in), int32(out), number(relu), suits(x), lend(in))
+}
+
+func inputGradient(dx, dy, w []float32, rows, in, out int) {
+	if level == absent || out == 0 {
+		scalarInputGradient(dx, dy, w, rows, in, out)
+		return
+	}
+	moduleInputGradient(unsafe.Pointer(&dx[0]), unsafe.Pointer(&dy[0]), unsafe.Pointer(&w[0]), int32(rows), int32(in), int32(out), lend(out))
+}
+
+func addWeightGradient(w []float32, alpha float32, x, dy []float32, rows, in, out int) {
+	if level == absent {
+		scalarAddWeightGradient(w, alpha, x, dy, rows, in, out)
+		return
+	}
+	moduleAddWeightGradient(unsafe.Pointer(&w[0]), alpha, unsafe.Pointer(&x[0]), unsafe.Pointer(&dy[0]), int32(rows), int32(in), int32(out), suits(x), lend(rows))
+}
+
+func addColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
+	if level == absent {
+		scalarAddColumnSums(b, alpha, dy, rows, out)
+		return
+	}
+	moduleAddColumnSums(unsafe.Pointer(&b[0]), alpha, unsafe.Pointer(&dy[0]), int32(rows), int32(out))
+}
+
+func axpy(y []float32, alpha float32, x []float32) {
+	if level == absent || len(y) == 0 {
+		scalarAxpy(y, alpha, x)
+		return
+	}
+	moduleAxpy(unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), int32(len(y)), alpha)
+}
+
+func scale(x []float32, alpha float32) {
+	if level == absent || len(x) == 0 {
+		scalarScale(x, alpha)
+		return
+	}
+	moduleScale(unsafe.Pointer(&x[0]), int32(len(x)), alpha)
+}
+
+func sub(dst, x, y []float32) {
+	if level == absent || len(dst) == 0 {
+		scalarSub(dst, x, y)
+		return
+	}
+	moduleSub(unsafe.Pointer(&dst[0]), unsafe.Pointer(&x[0]), unsafe.Pointer(&y[0]), int32(len(dst)))
+}
+
+func backReLU(dx, y []float32) {
+	if level == absent || len(dx) == 0 {
+		scalarBackReLU(dx, y)
+		return
+	}
+	moduleBackReLU(unsafe.Pointer(&dx[0]), unsafe.Pointer(&y[0]), int32(len(dx)))
+}
+
+func transpose(t, x []float32, rows, cols int) {
+	if level == absent {
+		scalarTranspose(t, x, rows, cols)
+		return
+	}
+	moduleTranspose(unsafe.Pointer(&t[0]), unsafe.Pointer(&x[0]), int32(rows), int32(cols))
+}
+
+func copyLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
+	if level == absent {
+		scalarCopyLines(dst, dstRow, src, srcRow, rows, n)
+		return
+	}
+	moduleCopyLines(first(dst, dstRow, rows, n), int32(4*dstRow), first(src, srcRow, rows, n), int32(4*srcRow), int32(rows), int32(n))
+}
+
+func addLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
+	if level == absent {
+		scalarAddLines(dst, dstRow, src, srcRow, rows, n)
+		return
+	}
+	moduleAddLines(first(dst, dstRow, rows, n), int32(4*dstRow), first(src, srcRow, rows, n), int32(4*srcRow), int32(rows), int32(n))
+}
+
+// first returns the address of x, which has n elements in each of some rows.
+func first(x []float32, row, rows, n int) unsafe.Pointer {
+	return unsafe.Pointer(unsafe.SliceData(cut(x, (rows-1)*row+n)))
+}
+
+// These are no part of a step.
+
+func dot(x, y []float32) float64                   { return scalarDot(x, y) }
+func squaredDistance(x, y []float32) float64       { return scalarSquaredDistance(x, y) }
+func magnitude(x []float32) uint32                 { return scalarMagnitude(x) }
+func addFixed(sum []int64, x []float32, f float64) { scalarAddFixed(sum, x, f) }
