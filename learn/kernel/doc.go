@@ -2,17 +2,19 @@
 //
 // The comment of each kernel is its reference: the plain loop that defines the
 // result. scalar.go holds these loops in Go and is always built.
-// Where the build has GOEXPERIMENT=simd, vector versions take over: 512-bit or
-// 256-bit ones on amd64, as the processor allows, and 128-bit ones in
-// WebAssembly. [Name] says which is in use. All pass the same tests.
+// Vector versions take over where there are some: on amd64, with GOEXPERIMENT=simd,
+// 512-bit or 256-bit ones, as the processor allows; in a browser the 128-bit ones of
+// a module of its own, which package module generates (docs/adr/0014). [Name] says
+// which is in use. All pass the same tests.
 //
 // Matrices are row-major and dense. A weight matrix is [in, out]: w[i*out+o]
 // leads from input i to output o.
 //
 // # Rounding
 //
-// The versions differ in rounding: amd64's use fused multiply-add, and those
-// that sum along a vector split the sum into lanes. One version on one machine
+// The versions differ in rounding: amd64's and the relaxed module's use fused
+// multiply-add, and amd64's sums along a vector are split into lanes. The module without
+// relaxed instructions has the bits of scalar Go. One version on one machine
 // always gives the same bits for the same input: nothing depends on memory
 // alignment, and no kernel starts a goroutine.
 //

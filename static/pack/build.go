@@ -36,11 +36,13 @@ const tabPackage = "./wasm"
 // flags of the compiler: without inlining the programs are a tenth smaller. Where
 // examples are trained, packed and read, inlining stays.
 var flags = []string{
-	"-gcflags=all=-l", "-gcflags=fedtab/learn/...=", "-gcflags=fedtab/compress=", "-gcflags=math/...=",
+	"-gcflags=all=-l", "-gcflags=fedtab/learn=", "-gcflags=fedtab/learn/data=", "-gcflags=fedtab/learn/kernel=",
+	"-gcflags=fedtab/compress=", "-gcflags=math/...=",
 }
 
-// environment returns the environment variables of the programs' builds. The older garbage collector
-// is 14 kB smaller, and serves a heap that is small and hardly changes while a tab trains.
+// environment returns the environment variables of the programs' builds. Vectors are the
+// kernel modules' matter. The older garbage collector is 14 kB smaller, and serves a heap
+// that is small and hardly changes while a tab trains.
 func environment() []string {
 	return []string{"GOOS=js", "GOARCH=wasm", "GOEXPERIMENT=nosimd,nogreenteagc", "CGO_ENABLED=0"}
 }

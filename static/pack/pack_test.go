@@ -56,18 +56,18 @@ func TestReferencesAreReplaced(t *testing.T) {
 	}
 }
 
-// The service worker has the list of what is loaded first, without programs and what is
+// The service worker has the list of what is loaded first, without kernels and what is
 // loaded on demand, and keeps its name.
 func TestFirstLoad(t *testing.T) {
 	n := names(map[string]string{
 		"index.html": `asset:host.js`, "app.webmanifest": "{}", "host.js": "1", "keep.js": "2",
-		"extra/charts.js": "3", "fedtab.wasm": "4", "extra/readers.wasm": "5", "sw.js": `'asset:first-load'`,
+		"extra/charts.js": "3", "fedtab.wasm": "4", "extra/readers.wasm": "5", "kernel.wasm": "6", "sw.js": `'asset:first-load'`,
 	})
 	name, err := n.resolve("sw.js")
 	if err != nil || name != "sw.js" {
 		t.Fatalf("got %q, %v; sw.js keeps its name", name, err)
 	}
-	want := `'["` + n.names["host.js"] + `","` + n.names["keep.js"] + `"]'`
+	want := `'["` + n.names["fedtab.wasm"] + `","` + n.names["host.js"] + `","` + n.names["keep.js"] + `"]'`
 	if got := string(n.content["sw.js"]); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
