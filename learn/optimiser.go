@@ -155,26 +155,13 @@ func (s *stepper) step(w, g []float32, lr float32) {
 			kernel.Scale(g, float32(float64(s.Clip)/norm))
 		}
 	}
-	mu := s.Momentum
 	switch s.Kind {
 	case SGD:
 		kernel.Axpy(w, -lr, g)
 	case Momentum:
-		m := s.m[:len(g)]
-		w := w[:len(g)]
-		for i, d := range g {
-			v := mu*m[i] + d
-			m[i] = v
-			w[i] -= lr * v
-		}
+		kernel.Momentum(w, s.m, g, s.Momentum, lr)
 	case Nesterov:
-		m := s.m[:len(g)]
-		w := w[:len(g)]
-		for i, d := range g {
-			v := mu*m[i] + d
-			m[i] = v
-			w[i] -= lr * (d + mu*v)
-		}
+		kernel.Nesterov(w, s.m, g, s.Momentum, lr)
 	default:
 		s.adam(w, g, lr)
 	}
@@ -192,11 +179,5 @@ func (s *stepper) adam(w, g []float32, lr float32) {
 	if s.Kind == AdamW {
 		decay = 1 - lr*s.WeightDecay
 	}
-	m, v, w := s.m[:len(g)], s.v[:len(g)], w[:len(g)]
-	for i, d := range g {
-		a := b1*m[i] + (1-b1)*d
-		b := b2*v[i] + (1-b2)*d*d
-		m[i], v[i] = a, b
-		w[i] = decay*w[i] - rate*a/(float32(math.Sqrt(float64(b)))+epsilon)
-	}
+	kernel.Adam(w, s.m, s.v, g, kernel.AdamStep{Beta1: b1, Beta2: b2, Rate: rate, Epsilon: epsilon, Decay: decay})
 }

@@ -10,7 +10,7 @@ self.fedtabInstantiate = async (program, imports, kernel) => {
 	for (const { module, name } of WebAssembly.Module.imports(program)) {
 		if (module === "kernel") {
 			let to = () => 0;
-			standIns[name] = (a, b, c, d, e, f, g, h, i, j) => to(a, b, c, d, e, f, g, h, i, j);
+			standIns[name] = (a, b, c, d, e, f, g, h, i, j, k, l) => to(a, b, c, d, e, f, g, h, i, j, k, l);
 			bind[name] = (real) => { to = real; };
 		}
 	}

@@ -14,6 +14,8 @@ package data
 import (
 	"fmt"
 	"slices"
+
+	"fedtab/learn/kernel"
 )
 
 // Examples are labelled examples that training reads in any order. Reading is
@@ -125,10 +127,7 @@ func (s *Set) fill(x []float32, i int32) float32 {
 	if s.Values != nil {
 		copy(x, s.Values[int(i)*s.features:][:len(x)])
 	} else {
-		from := s.X[int(i)*s.features:][:len(x)]
-		for j, p := range from {
-			x[j] = s.pixel[p]
-		}
+		kernel.Lookup(x, s.X[int(i)*s.features:][:len(x)], s.pixel)
 	}
 	if s.Y == nil {
 		return s.Targets[i]

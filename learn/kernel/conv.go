@@ -147,24 +147,26 @@ func MaxPool(y []float32, where []int32, x []float32, g *Window) {
 			xlo, xhi := span(x0, g.Size, g.Width)
 			at := (oy*g.OutWidth + ox) * g.Channels
 			best, place := y[at:][:g.Channels], where[at:][:g.Channels]
-			first := true
-			for ky := ylo; ky < yhi; ky++ {
-				for kx := xlo; kx < xhi; kx++ {
-					from := (y0+ky)*line + (x0+kx)*g.Channels
-					pixel := x[from:][:g.Channels]
-					if first {
-						copy(best, pixel)
-						for c := range place {
-							place[c] = int32(from + c)
-						}
-						first = false
-						continue
-					}
-					for c, v := range pixel {
-						if v > best[c] || v != v {
-							best[c], place[c] = v, int32(from+c)
-						}
-					}
+			if ylo < yhi && xlo < xhi && g.Channels > 0 {
+				maxWindow(best, place, x, (y0+ylo)*line+(x0+xlo)*g.Channels, yhi-ylo, xhi-xlo, line)
+			}
+		}
+	}
+}
+
+// scalarMaxWindow is MaxPool for one window of rows by cols pixels, which begins at an
+// index of x.
+func scalarMaxWindow(best []float32, where []int32, x []float32, index, rows, cols, line int) {
+	copy(best, x[index:])
+	for c := range where {
+		where[c] = int32(index + c)
+	}
+	for ky := range rows {
+		for kx := range cols {
+			from := index + ky*line + kx*len(best)
+			for c, v := range x[from:][:len(best)] {
+				if v > best[c] || v != v {
+					best[c], where[c] = v, int32(from+c)
 				}
 			}
 		}

@@ -64,6 +64,26 @@ func moduleCopyLines(dst unsafe.Pointer, dstRow int32, src unsafe.Pointer, srcRo
 //go:noescape
 func moduleAddLines(dst unsafe.Pointer, dstRow int32, src unsafe.Pointer, srcRow, rows, n int32)
 
+//go:wasmimport kernel maxWindow
+//go:noescape
+func moduleMaxWindow(best, where, x unsafe.Pointer, index, rows, cols, line, channels int32)
+
+//go:wasmimport kernel momentum
+//go:noescape
+func moduleMomentum(w, m, g unsafe.Pointer, n int32, mu, rate float32)
+
+//go:wasmimport kernel nesterov
+//go:noescape
+func moduleNesterov(w, m, g unsafe.Pointer, n int32, mu, rate float32)
+
+//go:wasmimport kernel adam
+//go:noescape
+func moduleAdam(w, m, v, g unsafe.Pointer, n int32, beta1, rest1, beta2, rest2, rate, epsilon, decay float32)
+
+//go:wasmimport kernel lookup
+//go:noescape
+func moduleLookup(x, bytes, table unsafe.Pointer, n int32)
+
 // level is that of the module, which is there before the program runs.
 var level = moduleLevel()
 
@@ -81,7 +101,10 @@ func Name() string {
 // work is lent to the module: it has no memory of its own.
 var work []float32
 
-// lend returns work for matrices whose longest side has n elements.
+// maxInputs is how many inputs the module's forward sums at a time.
+const maxInputs = 512
+
+// lend returns work for sums of n elements.
 func lend(n int) unsafe.Pointer {
 	if size := 8*n + 128; len(work) < size {
 		work = make([]float32, size)
@@ -113,7 +136,7 @@ func forward(y, x, w, b []float32, rows, in, out int, relu bool) {
 		return
 	}
 	moduleForward(unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), unsafe.Pointer(&w[0]), unsafe.Pointer(&b[0]),
-		int32(rows), int32(in), int32(out), number(relu), suits(x), lend(in))
+		int32(rows), int32(in), int32(out), number(relu), suits(x), lend(maxInputs))
 }
 
 func inputGradient(dx, dy, w []float32, rows, in, out int) {
@@ -199,6 +222,48 @@ func addLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
 // first returns the address of x, which has n elements in each of some rows.
 func first(x []float32, row, rows, n int) unsafe.Pointer {
 	return unsafe.Pointer(unsafe.SliceData(cut(x, (rows-1)*row+n)))
+}
+
+func maxWindow(best []float32, where []int32, x []float32, index, rows, cols, line int) {
+	if level == absent {
+		scalarMaxWindow(best, where, x, index, rows, cols, line)
+		return
+	}
+	last := index + (rows-1)*line + cols*len(best)
+	moduleMaxWindow(unsafe.Pointer(&best[0]), unsafe.Pointer(&where[:len(best)][0]), unsafe.Pointer(&x[:last][index]), int32(index), int32(rows), int32(cols), int32(4*line), int32(len(best)))
+}
+
+func momentum(w, m, g []float32, mu, rate float32) {
+	if level == absent || len(g) == 0 {
+		scalarMomentum(w, m, g, mu, rate)
+		return
+	}
+	moduleMomentum(unsafe.Pointer(&w[0]), unsafe.Pointer(&m[0]), unsafe.Pointer(&g[0]), int32(len(g)), mu, rate)
+}
+
+func nesterov(w, m, g []float32, mu, rate float32) {
+	if level == absent || len(g) == 0 {
+		scalarNesterov(w, m, g, mu, rate)
+		return
+	}
+	moduleNesterov(unsafe.Pointer(&w[0]), unsafe.Pointer(&m[0]), unsafe.Pointer(&g[0]), int32(len(g)), mu, rate)
+}
+
+func adam(w, m, v, g []float32, s AdamStep) {
+	if level == absent || len(g) == 0 {
+		scalarAdam(w, m, v, g, s)
+		return
+	}
+	moduleAdam(unsafe.Pointer(&w[0]), unsafe.Pointer(&m[0]), unsafe.Pointer(&v[0]), unsafe.Pointer(&g[0]), int32(len(g)),
+		s.Beta1, 1-s.Beta1, s.Beta2, 1-s.Beta2, s.Rate, s.Epsilon, s.Decay)
+}
+
+func lookup(x []float32, bytes []uint8, table *[256]float32) {
+	if level == absent || len(bytes) == 0 {
+		scalarLookup(x, bytes, table)
+		return
+	}
+	moduleLookup(unsafe.Pointer(&x[0]), unsafe.Pointer(&bytes[0]), unsafe.Pointer(table), int32(len(bytes)))
 }
 
 // These are no part of a step.

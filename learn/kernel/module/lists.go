@@ -60,28 +60,29 @@ func (v flavour) gatherRow(m *functions, gather []*function) *function {
 	f := m.function("")
 	dst, init, base, list, end := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	cols, mode, scale := f.param(typeI32), f.param(typeI32), f.param(typeF32)
-	share, at, sum := f.variable(typeI32), f.variable(typeI32), f.variable(typeF32)
+	share, at, sum := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128)
 	f.shares(op(0x76, cols.get(), i32(2)), maxVectors, share, func() {
 		f.dispatch(share, gather, dst.get(), init.get(), base.get(), list.get(), end.get(), mode.get(), scale.get())
-		f.set(share, share.get())
 		for _, p := range []local{dst, init, base} {
 			f.set(p, add(p.get(), shl(share.get(), 4)))
 		}
 	})
+	// The last columns one by one, in the first lane: rounded as all others are.
+	one := func(p expr) expr { return from(simd(0x5c, p), 0) }
 	f.set(cols, and(cols.get(), i32(3)))
 	f.when(cols.get(), func() {
 		f.repeat(func() {
-			f.either(op(0x46, mode.get(), i32(update)), func() { f.set(sum, f32(0)) }, func() { f.set(sum, loadF32(init.get(), 0)) })
+			f.either(op(0x46, mode.get(), i32(update)), func() { f.set(sum, v128(0)) }, func() { f.set(sum, one(init.get())) })
 			f.set(at, list.get())
 			f.upTo(at, end.get(), i32(8), func() {
-				f.set(sum, op(0x92, sum.get(), op(0x94, loadF32(at.get(), 4), loadF32(add(base.get(), loadI32(at.get(), 0)), 0))))
+				f.set(sum, v.madd(sum.get(), one(add(base.get(), loadI32(at.get(), 0))), loadSplat(at.get(), 4)))
 			})
 			f.either(op(0x46, mode.get(), i32(update)), func() {
-				f.set(sum, op(0x92, loadF32(dst.get(), 0), op(0x94, scale.get(), sum.get())))
+				f.set(sum, v.madd(one(dst.get()), sum.get(), splat(scale.get())))
 			}, func() {
-				f.when(and(mode.get(), op(0x5d, sum.get(), f32(0))), func() { f.set(sum, f32(0)) })
+				f.when(mode.get(), func() { f.set(sum, relu(sum.get())) })
 			})
-			f.storeF32(dst.get(), 0, sum.get())
+			f.storeF32(dst.get(), 0, lane(0x1f, 0, sum.get()))
 			for _, p := range []local{dst, init, base} {
 				f.step(p, 4)
 			}
@@ -93,7 +94,7 @@ func (v flavour) gatherRow(m *functions, gather []*function) *function {
 
 // list lists the nonzero ones of count elements of x, which selects rows that lie step
 // bytes apart, and returns the list's end.
-func (f *function) list(x local, count, stride, step, list expr) expr {
+func (f *function) list(x local, count, step, list expr) expr {
 	at, end, row, mask, next, k := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
 	apart := f.variable(typeI32)
 	f.set(at, x.get())

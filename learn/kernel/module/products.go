@@ -24,7 +24,8 @@ func (v flavour) madd(sum, a, b expr) expr {
 
 // products adds the products of matrices to m. Shapes are those of package kernel;
 // pointers and distances are in bytes, counts in elements. work is memory that the caller
-// lends: 32 bytes for each of the longest side's elements, and 512 more.
+// lends: 32 bytes for each element of the side that is summed, of at most 512 inputs, and
+// 512 more.
 func (v flavour) products(m *functions, copyLines *function) {
 	t := tiles{first: make([]*function, v.rows+1), next: make([]*function, v.rows+1), weight: make([]*function, v.rows+1)}
 	for rows := 1; rows <= v.rows; rows++ {
@@ -237,53 +238,91 @@ func (f *function) clear(p expr, n expr) {
 	f.upTo(at, end.get(), i32(16), func() { f.store(at.get(), 0, v128(0)) })
 }
 
-// forward is kernel.Forward. With lists it skips the zeros of x.
+// Most inputs that forward sums at a time: a packed panel of them stays in the nearest
+// cache, and the rows that lists of them select in the next one.
+const (
+	denseBlock = 512
+	listBlock  = 256
+)
+
+// forward is kernel.Forward. With lists it skips the zeros of x. It goes by blocks of
+// inputs: the first begins with the bias, each other one with what is there.
 func (v flavour) forward(m *functions, strip, copyLines, gatherRow *function) {
 	f := m.function("forward")
 	y, x, w, b := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	rows, in, out := f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	withReLU, lists, work := f.param(typeI32), f.param(typeI32), f.param(typeI32)
-	c, xRow, yRow, rest, edge := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
-	end := f.variable(typeI32)
+	c, xRow, yRow, rest, edge, end := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
+	block, initRow, r, yr, xr := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
+	last := f.variable(typeI32)
 	f.set(xRow, shl(in.get(), 2))
 	f.set(yRow, shl(out.get(), 2))
-	f.either(lists.get(), func() {
+	f.set(end, and(yRow.get(), i32(-4*panel)))
+	f.set(rest, and(out.get(), i32(panel-1)))
+	f.set(edge, add(work.get(), i32(4*panel*denseBlock)))
+	f.when(none(lists.get()), func() { // the last columns are padded, and begin in y
+		f.do(call(copyLines, add(y.get(), end.get()), yRow.get(), add(b.get(), end.get()), i32(0), rows.get(), rest.get()))
+	})
+	blocks := func(most int, body func()) {
 		f.repeat(func() {
-			f.set(end, f.list(x, in.get(), i32(4), yRow.get(), work.get()))
-			f.do(call(gatherRow, y.get(), b.get(), w.get(), work.get(), end.get(), out.get(), withReLU.get(), f32(1)))
-			f.set(x, add(x.get(), xRow.get()))
-			f.set(y, add(y.get(), yRow.get()))
-			f.step(rows, -1)
-		}, rows.get())
-	}, func() {
-		f.set(end, and(yRow.get(), i32(-4*panel)))
-		f.upTo(c, end.get(), i32(4*panel), func() {
-			f.do(call(strip, add(y.get(), c.get()), yRow.get(), add(b.get(), c.get()), i32(0), x.get(), xRow.get(),
-				add(w.get(), c.get()), yRow.get(), work.get(), in.get(), withReLU.get(), rows.get(), i32(0)))
+			f.set(block, in.get())
+			f.when(below(i32(most), block.get()), func() { f.set(block, i32(most)) })
+			f.set(in, sub(in.get(), block.get()))
+			f.set(last, op(0x71, withReLU.get(), none(in.get())))
+			body()
+			f.set(x, add(x.get(), shl(block.get(), 2)))
+			f.set(w, add(w.get(), mul(block.get(), yRow.get())))
+			f.set(b, y.get())
+			f.set(initRow, yRow.get())
+		}, in.get())
+	}
+	f.either(lists.get(), func() {
+		blocks(listBlock, func() {
+			f.set(r, rows.get())
+			f.set(xr, x.get())
+			f.set(yr, y.get())
+			f.repeat(func() {
+				list := f.list(xr, block.get(), yRow.get(), work.get())
+				f.do(call(gatherRow, yr.get(), b.get(), w.get(), work.get(), list, out.get(), last.get(), f32(1)))
+				f.set(xr, add(xr.get(), xRow.get()))
+				f.set(yr, add(yr.get(), yRow.get()))
+				f.set(b, add(b.get(), initRow.get()))
+				f.step(r, -1)
+			}, r.get())
 		})
-		f.set(rest, and(out.get(), i32(panel-1)))
-		f.when(rest.get(), func() {
-			// The last columns are padded: their weights, their bias and the result.
-			f.clear(work.get(), shl(in.get(), 5))
-			f.do(call(copyLines, work.get(), i32(4*panel), add(w.get(), end.get()), yRow.get(), in.get(), rest.get()))
-			f.set(edge, add(work.get(), shl(in.get(), 5)))
-			f.do(call(copyLines, edge.get(), i32(0), add(b.get(), end.get()), i32(0), i32(1), rest.get()))
-			f.set(y, add(y.get(), end.get()))
-			f.padded(strip, copyLines, v.rows, edge, y, yRow, x, xRow, work, in.get(), withReLU.get(), rows, rest)
+	}, func() {
+		blocks(denseBlock, func() {
+			f.set(c, i32(0))
+			f.upTo(c, end.get(), i32(4*panel), func() {
+				f.do(call(strip, add(y.get(), c.get()), yRow.get(), add(b.get(), c.get()), initRow.get(), x.get(), xRow.get(),
+					add(w.get(), c.get()), yRow.get(), work.get(), block.get(), last.get(), rows.get(), i32(0)))
+			})
+			f.when(rest.get(), func() {
+				f.clear(work.get(), shl(block.get(), 5))
+				f.do(call(copyLines, work.get(), i32(4*panel), add(w.get(), end.get()), yRow.get(), block.get(), rest.get()))
+				f.padded(strip, copyLines, v.rows, edge, true, add(y.get(), end.get()), yRow, x.get(), xRow, work, block.get(), last.get(), rows, rest)
+			})
 		})
 	})
 }
 
 // padded computes the rows of a product by a padded panel, and copies its first columns.
-// edge has the 32 bytes that sums begin with, and room for a tile behind them.
-func (f *function) padded(strip, copyLines *function, most int, edge, y, yRow, x, xRow, panels local, n, withReLU expr, rows, rest local) {
-	share := f.variable(typeI32)
-	result := add(edge.get(), i32(4*panel))
+// Sums begin with those columns of y, or else with 0; edge has room for a tile.
+func (f *function) padded(strip, copyLines *function, most int, edge local, begun bool, y expr, yRow local, x expr, xRow, panels local, n, withReLU expr, rows, rest local) {
+	share, to, of := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
+	f.set(to, y)
+	f.set(of, x)
+	f.clear(edge.get(), i32(4*panel*most))
 	f.shares(rows.get(), most, share, func() {
-		f.do(call(strip, result, i32(4*panel), edge.get(), i32(0), x.get(), xRow.get(), panels.get(), i32(0), i32(0), n, withReLU, share.get(), i32(1)))
-		f.do(call(copyLines, y.get(), yRow.get(), result, i32(4*panel), share.get(), rest.get()))
-		f.set(y, add(y.get(), mul(share.get(), yRow.get())))
-		f.set(x, add(x.get(), mul(share.get(), xRow.get())))
+		if begun {
+			f.do(call(copyLines, edge.get(), i32(4*panel), to.get(), yRow.get(), share.get(), rest.get()))
+		} else {
+			f.clear(edge.get(), i32(4*panel*most))
+		}
+		f.do(call(strip, edge.get(), i32(4*panel), edge.get(), i32(4*panel), of.get(), xRow.get(), panels.get(), i32(0), i32(0), n, withReLU, share.get(), i32(1)))
+		f.do(call(copyLines, to.get(), yRow.get(), edge.get(), i32(4*panel), share.get(), rest.get()))
+		f.set(to, add(to.get(), mul(share.get(), yRow.get())))
+		f.set(of, add(of.get(), mul(share.get(), xRow.get())))
 	})
 }
 
@@ -346,7 +385,7 @@ func (v flavour) inputGradient(m *functions, strip, copyLines *function) {
 		f.either(op(0x46, count.get(), i32(panel)), func() {
 			f.do(call(strip, dx.get(), inRow.get(), edge.get(), i32(0), dy.get(), outRow.get(), work.get(), i32(0), i32(0), out.get(), i32(0), rows.get(), i32(1)))
 		}, func() {
-			f.padded(strip, copyLines, v.rows, edge, dx, inRow, dy, outRow, work, out.get(), i32(0), rows, count)
+			f.padded(strip, copyLines, v.rows, edge, false, dx.get(), inRow, dy.get(), outRow, work, out.get(), i32(0), rows, count)
 		})
 		f.step(dx, 4*panel)
 		f.set(w, add(w.get(), shl(outRow.get(), 3)))

@@ -3,18 +3,38 @@ package module
 // vectors adds the loops along vectors to m.
 func (v flavour) vectors(m *functions) {
 	count(m)
+	lookup(m)
 	v.columnSums(m)
-	elementwise(m, "backReLU", 2, false, func(p []local, _ local, at func(local) expr) expr {
-		return vand(at(p[0]), simd(0x44, at(p[1]), v128(0))) // dx where y > 0
+	elementwise(m, "backReLU", 2, 0, func(l *loop) {
+		l.put(0, vand(l.at(0), simd(0x44, l.at(1), v128(0)))) // dx where y > 0
 	})
-	elementwise(m, "axpy", 2, true, func(p []local, alpha local, at func(local) expr) expr {
-		return v.madd(at(p[0]), at(p[1]), alpha.get())
+	elementwise(m, "axpy", 2, 1, func(l *loop) { l.put(0, v.madd(l.at(0), l.at(1), l.factor(0))) })
+	elementwise(m, "scale", 1, 1, func(l *loop) { l.put(0, vmul(l.at(0), l.factor(0))) })
+	elementwise(m, "sub", 3, 0, func(l *loop) { l.put(0, vsub(l.at(1), l.at(2))) })
+	optimisers(m)
+}
+
+// optimisers adds the steps of the optimisers: of parameters 0 with state and, last, the
+// gradient.
+func optimisers(m *functions) {
+	elementwise(m, "momentum", 3, 2, func(l *loop) {
+		velocity := l.keep(vadd(vmul(l.factor(0), l.at(1)), l.at(2)))
+		l.put(1, velocity)
+		l.put(0, vsub(l.at(0), vmul(l.factor(1), velocity)))
 	})
-	elementwise(m, "scale", 1, true, func(p []local, alpha local, at func(local) expr) expr {
-		return vmul(at(p[0]), alpha.get())
+	elementwise(m, "nesterov", 3, 2, func(l *loop) {
+		velocity := l.keep(vadd(vmul(l.factor(0), l.at(1)), l.at(2)))
+		l.put(1, velocity)
+		l.put(0, vsub(l.at(0), vmul(l.factor(1), vadd(l.at(2), vmul(l.factor(0), velocity)))))
 	})
-	elementwise(m, "sub", 3, false, func(p []local, _ local, at func(local) expr) expr {
-		return vsub(at(p[1]), at(p[2]))
+	elementwise(m, "adam", 4, 7, func(l *loop) {
+		b1, rest1, b2, rest2, rate, epsilon, decay := l.factor(0), l.factor(1), l.factor(2), l.factor(3), l.factor(4), l.factor(5), l.factor(6)
+		first := l.keep(vadd(vmul(b1, l.at(1)), vmul(rest1, l.at(3))))
+		second := l.keep(vadd(vmul(b2, l.at(2)), vmul(vmul(rest2, l.at(3)), l.at(3))))
+		l.put(1, first)
+		l.put(2, second)
+		root := simd(0xe3, second)
+		l.put(0, vsub(vmul(decay, l.at(0)), simd(0xe7, vmul(rate, first), vadd(root, epsilon))))
 	})
 }
 
@@ -38,35 +58,101 @@ func count(m *functions) {
 	f.give(total.get())
 }
 
+// loop is what a loop along vectors does with four elements of each, or with one.
+type loop struct {
+	f       *function
+	vectors []local
+	factors []local
+	temps   []local
+	kept    int
+	whole   bool
+}
+
+// at reads a vector.
+func (l *loop) at(i int) expr {
+	if l.whole {
+		return load(l.vectors[i].get(), 0)
+	}
+	return from(simd(0x5c, l.vectors[i].get()), 0) // one element, and zeros
+}
+
+// put writes a vector.
+func (l *loop) put(i int, v expr) {
+	if l.whole {
+		l.f.store(l.vectors[i].get(), 0, v)
+		return
+	}
+	l.f.storeF32(l.vectors[i].get(), 0, lane(0x1f, 0, v))
+}
+
+// factor is a factor, in every lane.
+func (l *loop) factor(i int) expr { return l.factors[i].get() }
+
+// keep computes v once, for several uses.
+func (l *loop) keep(v expr) expr {
+	l.f.set(l.temps[l.kept], v)
+	l.kept++
+	return l.temps[l.kept-1].get()
+}
+
 // elementwise adds a loop along vectors of n elements, which are the function's
-// parameters with n and, if it is scaled, a factor. The first one gets what one gives.
-func elementwise(m *functions, name string, vectors int, scaled bool, one func(p []local, alpha local, at func(local) expr) expr) {
+// parameters with n and some factors.
+func elementwise(m *functions, name string, vectors, factors int, body func(l *loop)) {
 	f := m.function(name)
-	p := make([]local, vectors)
-	for i := range p {
-		p[i] = f.param(typeI32)
+	l := &loop{f: f}
+	for range vectors {
+		l.vectors = append(l.vectors, f.param(typeI32))
 	}
 	n := f.param(typeI32)
-	var alpha, factor local
-	if scaled {
-		alpha = f.param(typeF32)
-		factor = f.variable(typeV128)
-		f.set(factor, splat(alpha.get()))
+	var given []local
+	for range factors {
+		given = append(given, f.param(typeF32))
 	}
 	end := f.variable(typeI32)
-	loop := func(until expr, lanes int, store func(v expr), at func(local) expr) {
-		f.set(end, add(p[0].get(), shl(until, 2)))
-		f.upTo(p[0], end.get(), i32(4*lanes), func() {
-			store(one(p, factor, at))
-			for _, other := range p[1:] {
+	l.factors, l.temps = f.several(factors, typeV128), f.several(2, typeV128)
+	for i, g := range given {
+		f.set(l.factors[i], splat(g.get()))
+	}
+	for _, lanes := range []int{4, 1} {
+		l.whole = lanes == 4
+		count := and(n.get(), i32(3))
+		if l.whole {
+			count = and(n.get(), i32(-4))
+		}
+		f.set(end, add(l.vectors[0].get(), shl(count, 2)))
+		f.upTo(l.vectors[0], end.get(), i32(4*lanes), func() {
+			l.kept = 0
+			body(l)
+			for _, other := range l.vectors[1:] {
 				f.step(other, 4*lanes)
 			}
 		})
 	}
-	loop(and(n.get(), i32(-4)), 4, func(v expr) { f.store(p[0].get(), 0, v) }, func(l local) expr { return load(l.get(), 0) })
-	loop(and(n.get(), i32(3)), 1, func(v expr) {
-		f.storeF32(p[0].get(), 0, lane(0x1f, 0, v))
-	}, func(l local) expr { return from(simd(0x5c, l.get()), 0) }) // one element, and zeros
+}
+
+// lookup maps n bytes by a table of 256 elements.
+func lookup(m *functions) {
+	f := m.function("lookup")
+	dst, bytes, table, n := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
+	end := f.variable(typeI32)
+	one := func(i int) {
+		value := from(op(0x2d, bytes.get()), i) // load8_u
+		value[len(value)-2] = 0                 // any alignment
+		f.storeF32(dst.get(), 4*i, loadF32(add(table.get(), shl(value, 2)), 0))
+	}
+	for _, at := range []int{8, 1} {
+		count := and(n.get(), i32(7))
+		if at == 8 {
+			count = and(n.get(), i32(-8))
+		}
+		f.set(end, add(bytes.get(), count))
+		f.upTo(bytes, end.get(), i32(at), func() {
+			for i := range at {
+				one(i)
+			}
+			f.step(dst, 4*at)
+		})
+	}
 }
 
 // columnSums is kernel.AddColumnSums.

@@ -5,6 +5,7 @@ func windows(m *functions) *function {
 	lines(m, "addLines", func(f *function, dst, src expr) { f.store(dst, 0, vadd(load(dst, 0), load(src, 0))) },
 		func(f *function, dst, src expr) { f.storeF32(dst, 0, op(0x92, loadF32(dst, 0), loadF32(src, 0))) })
 	transpose(m)
+	maxWindow(m)
 	return lines(m, "copyLines", func(f *function, dst, src expr) { f.store(dst, 0, load(src, 0)) },
 		func(f *function, dst, src expr) { f.storeF32(dst, 0, loadF32(src, 0)) })
 }
@@ -105,5 +106,69 @@ func (f *function) turn(line, r []local) {
 	}
 	for j := range r {
 		f.set(r[j], line[j].get())
+	}
+}
+
+// lanesFrom0 is 0, 1, 2, 3.
+var lanesFrom0 = expr{0xfd, 0x0c, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0}
+
+// maxWindow is kernel.MaxPool for one window of rows by cols pixels, whose lines are line
+// bytes apart; index is that of the first pixel's first channel.
+func maxWindow(m *functions) {
+	f := m.function("maxWindow")
+	best, where, x, index := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
+	rows, cols, line, channels := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
+	at, place, ky, kx, pixel, step := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
+	largest, places, value, mask := f.variable(typeV128), f.variable(typeV128), f.variable(typeV128), f.variable(typeV128)
+	f.set(pixel, shl(channels.get(), 2))
+	f.set(step, sub(line.get(), mul(pixel.get(), cols.get()))) // from behind a row to the next one
+	lanes := func(whole bool) {
+		read := func(p expr) expr {
+			if whole {
+				return load(p, 0)
+			}
+			return from(simd(0x5c, p), 0)
+		}
+		f.set(at, x.get())
+		f.set(place, index.get())
+		f.set(largest, read(at.get()))
+		f.set(places, simd(0x11, place.get()))
+		f.set(ky, rows.get())
+		f.repeat(func() {
+			f.set(kx, cols.get())
+			f.repeat(func() {
+				f.set(value, read(at.get()))
+				f.set(mask, vor(simd(0x44, value.get(), largest.get()), simd(0x42, value.get(), value.get()))) // larger, or NaN
+				f.set(largest, simd(0x52, value.get(), largest.get(), mask.get()))
+				f.set(places, simd(0x52, simd(0x11, place.get()), places.get(), mask.get()))
+				f.set(at, add(at.get(), pixel.get()))
+				f.set(place, add(place.get(), channels.get()))
+				f.step(kx, -1)
+			}, kx.get())
+			f.set(at, add(at.get(), step.get()))
+			f.set(place, add(place.get(), op(0x76, step.get(), i32(2))))
+			f.step(ky, -1)
+		}, ky.get())
+		if whole {
+			f.store(best.get(), 0, largest.get())
+			f.store(where.get(), 0, simd(0xae, places.get(), lanesFrom0))
+			return
+		}
+		f.storeF32(best.get(), 0, lane(0x1f, 0, largest.get()))
+		f.storeI32(where.get(), 0, lane(0x1b, 0, places.get()))
+	}
+	left := f.variable(typeI32)
+	f.set(left, channels.get())
+	for _, count := range []int{4, 1} {
+		f.when(below(i32(count-1), left.get()), func() {
+			f.repeat(func() {
+				lanes(count == 4)
+				for _, p := range []local{best, where, x} {
+					f.step(p, 4*count)
+				}
+				f.step(index, count)
+				f.step(left, -count)
+			}, below(i32(count-1), left.get()))
+		})
 	}
 }
