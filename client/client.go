@@ -416,8 +416,8 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 	forget, round := true, c.roundOf(a.Order)
 	switch a.Reason {
 	case protocol.ReasonAccepted, protocol.ReasonDuplicate:
-		if a.Reason == protocol.ReasonAccepted {
-			c.progress.Accepted++ // a duplicate was counted when it was accepted
+		if a.Reason == protocol.ReasonAccepted && !c.kept[i].accepted {
+			c.progress.Accepted++ // a duplicate was counted, and what a killed coordinator takes again
 			c.progress.Trained += int(c.kept[i].Metrics.Examples)
 			c.progress.LastError = ""
 		}

@@ -167,6 +167,9 @@ func TestKeeps(t *testing.T) {
 	if !c.Keeps() {
 		t.Error("an acknowledgement means received, not durable")
 	}
+	receive(t, c, w) // a coordinator that was killed has lost it, and accepts it again
+	receive(t, c, order(w, 1))
+	receive(t, c, &protocol.Ack{Order: 1})
 	receive(t, c, &protocol.Status{Closed: 1, Version: 1})
 	if c.Keeps() {
 		t.Error("the round is closed, and the contribution is kept still")
