@@ -30,6 +30,7 @@ type Config struct {
 	Report  Reporter // answers orders for payloads; nil declines them
 	Compare bool     // work for the person's own comparison when there is no other work
 	Watched bool     // a person looks on: pack in a slice of its own, and keep the newest answer
+	Exact   func()   // called before work on an order that is to be reproducible, unless nil
 }
 
 // Client is one participant in one run. Its methods are called from one

@@ -563,3 +563,23 @@ func TestProxOrder(t *testing.T) {
 		t.Error("the proximal term is lost on the way")
 	}
 }
+
+// Before work on an order that is to be reproducible, and on no other, the host is told.
+func TestExact(t *testing.T) {
+	c, w := joined(t)
+	told := 0
+	c.cfg.Exact = func() {
+		if told++; c.Progress().Done > 0 {
+			t.Error("the host is told after training has begun")
+		}
+	}
+	for number, want := range []int{0, 1, 1} {
+		o := order(w, uint64(number+1))
+		o.Hyper.Reproducible = number == 1
+		receive(t, c, o)
+		contribution(t, work(c, 100))
+		if told != want {
+			t.Errorf("after order %d the host has been told %d times, want %d", o.Order, told, want)
+		}
+	}
+}

@@ -129,6 +129,9 @@ func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 // begin starts training on b: of the order, or of its next base model.
 func (c *Client) begin(b *Workspace) error {
 	o := c.order
+	if o.Hyper.Reproducible && c.cfg.Exact != nil {
+		c.cfg.Exact()
+	}
 	if c.base == nil {
 		c.base = c.params
 	}

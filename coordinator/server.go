@@ -230,7 +230,7 @@ func (s *Server) prepare(st *study) error {
 	cfg := run.Config{
 		ID: id, Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(st.Data.ClassNames()),
-		EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
+		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
 		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },

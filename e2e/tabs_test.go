@@ -255,6 +255,27 @@ func TestNoSIMD(t *testing.T) {
 	}
 }
 
+// A task can ask for arithmetic that rounds alike in every browser. While the module for
+// it is not there, scalar Go trains.
+func TestReproducible(t *testing.T) {
+	c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "batch: 10", "batch: 50", "rounds: 15", "rounds: 100000", "seed: 1", "seed: 1\nreproducible: true"))
+	kernel := func(b *tab) string {
+		return js[string](b, "document.getElementById('kernel')?.dataset.value ?? ''")
+	}
+	l := connect(t, c, 0, 0, 0)
+	l.hold(func(path string) bool { return strings.Contains(path, "kernel-simd128") })
+	b := open(t, l.url())
+	b.join()
+	await(t, "the run goes on without the module", func() bool { return c.state("digits").Version > 1 })
+	if got := kernel(b); got == "wasm-simd128" {
+		t.Error("the module is in use, and has not come")
+	}
+	l.release()
+	await(t, "the module is in use", func() bool { return kernel(b) == "wasm-simd128" })
+	version := c.state("digits").Version
+	await(t, "the run goes on with it", func() bool { return c.state("digits").Version > version+1 })
+}
+
 // hide sets the page's visibility state.
 func (b *tab) hide(hidden bool) {
 	b.t.Helper()

@@ -119,6 +119,7 @@ func (h *Hyper) write(w *writer) {
 	w.uint(20, uint64(h.Parts))
 	w.float(21, h.Bits)
 	w.bool(22, h.Feedback)
+	w.bool(23, h.Reproducible)
 }
 
 func (h *Hyper) read(r *reader) {
@@ -168,6 +169,8 @@ func (h *Hyper) read(r *reader) {
 			h.Bits = r.float("bits")
 		case 22:
 			h.Feedback = r.bool("feedback")
+		case 23:
+			h.Reproducible = r.bool("reproducible")
 		default:
 			r.skip()
 		}

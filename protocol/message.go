@@ -188,6 +188,8 @@ type Hyper struct {
 
 	Bits     float32 // of the answer's vectors, per parameter, where the codec has a choice
 	Feedback bool    // add the residual of earlier answers (error feedback)
+
+	Reproducible bool // use arithmetic that rounds alike in every browser
 }
 
 // Optimiser is the rule that computes a step from gradients.

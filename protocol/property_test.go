@@ -132,7 +132,7 @@ func messages(t *rapid.T) Message {
 				float32(doubles(t, "decay")), float32(doubles(t, "clip")), Schedule(enums(t, "schedule")), small(t, "every"),
 				float32(doubles(t, "factor")), small(t, "warmup"),
 				float32(doubles(t, "prox")), rapid.Bool().Draw(t, "control"), rapid.Bool().Draw(t, "stream"), doubles(t, "delta"), small(t, "parts"),
-				float32(doubles(t, "bits")), rapid.Bool().Draw(t, "feedback")},
+				float32(doubles(t, "bits")), rapid.Bool().Draw(t, "feedback"), rapid.Bool().Draw(t, "reproducible")},
 			numbers(t, "seed"), small(t, "deadline"), hashes(t, "start"), payloads(t)}
 	case KindModel:
 		return &Model{numbers(t, "transfer"), numbers(t, "version"), hashes(t, "hash"), numbers(t, "base"), bodies(t)}

@@ -54,6 +54,7 @@ e9b076e41e47ed6955a6bb80ed332b0ad5318f758604361562326ebf86deced7  order-base.txt
 44f5224674cc0197ff05bd8025cf1711c450f3a0573f57cb76fb78a6d5b2913f  order-evaluate.txt
 2dee044ef1ea6499946d3365e192999f70aa1e1457b383616bde5110ca7a4f0e  order-monitor.txt
 c0bb89648c80fe57f7fabf79fe923575eaabb9629fa7456598fd902489a34db0  order-packed.txt
+990efc9aa2d4006ac64b9d0109d51fb9e9f54fa7f06f3c9f4eacac8e37586830  order-reproducible.txt
 084a3d20e4cdd851b19f91c66819be6eb6c44ad2340d0a2bc9fd2af3b3f27f79  order-payloads.txt
 b8cb5a087ff9bcab9b60eb97450a035f5269e0d21e901499e5942f32747a2aba  order-scaffold.txt
 e1610f18581d410305a8252a6b8091c14977c5b2b794fa068517277f4d7eb981  order-unknown-kind.txt
@@ -126,6 +127,9 @@ var vectors = []struct {
 	{"order-packed", "An answer of half a bit per parameter, with error feedback.", &Order{
 		Order: 12, Kind: OrderFit, Round: 13, Base: 12, BaseHash: ramp(0x40, 32),
 		Hyper: Hyper{Epochs: 1, Batch: 10, LR: 0.1, Codec: CodecDeadzone, Bits: 0.5, Feedback: true}}},
+	{"order-reproducible", "Arithmetic that rounds alike in every browser.", &Order{
+		Order: 12, Kind: OrderFit, Round: 13, Base: 12, BaseHash: ramp(0x40, 32),
+		Hyper: Hyper{Epochs: 1, Batch: 10, LR: 0.1, Reproducible: true}}},
 	{"order-base", "Ten base models for the Radon machine.", &Order{
 		Order: 1, Kind: OrderBase, Round: 1, BaseHash: ramp(0x40, 32), Hyper: Hyper{Epochs: 20, Batch: 1, LR: 0.1, Parts: 10}}},
 	{"order-payloads", "Nothing to train: sums modulo 2^40, and a sealed message of at most 100 bytes.", &Order{

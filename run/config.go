@@ -73,6 +73,7 @@ type Config struct {
 	Uncounted    bool            // what is sent counts as no bytes: the data is all in one place
 	Metered      bool            // peers measure what travels and report it to Book; otherwise messages count as they are handed over
 	Optimiser    learn.Optimiser // of local training; the zero value is SGD
+	Reproducible bool            // tabs use arithmetic that rounds alike in every browser
 	Stop         Stop
 	EvalEvery    int                                            // versions from one evaluation to the next; 0 means 1
 	Evaluate     Evaluator                                      // nil: versions are not evaluated

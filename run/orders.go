@@ -123,7 +123,7 @@ func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protoco
 		Hyper: protocol.Hyper{
 			Epochs: uint32(e.Work.Epochs), Steps: uint32(e.Work.Steps), Batch: uint32(e.Work.Batch), LR: float32(e.Work.LR),
 			Codec: m.codec, Stream: e.Work.Stream, Prox: float32(e.Work.Prox), Control: e.Work.Control,
-			Delta: e.Work.Delta, Parts: uint32(e.Work.Parts),
+			Delta: e.Work.Delta, Parts: uint32(e.Work.Parts), Reproducible: r.cfg.Reproducible,
 		},
 		Seed:     rng.Derive(r.cfg.Seed, "order", uint64(e.Order), uint64(e.Client)),
 		Payloads: payloadMessages(e.Work.Payloads),

@@ -7,6 +7,7 @@ import (
 	"fedtab/client"
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/strategy"
 )
 
 // A client gets the coordinator's model and optimiser: every setting survives the
@@ -36,5 +37,17 @@ func TestWireKeepsModelAndOptimiser(t *testing.T) {
 	cfg := learn.FitConfig{Epochs: 2, Batch: 3, LR: .5, Seed: 5, Optimiser: want}
 	if got := client.FitOf(m.(*protocol.Order)); !reflect.DeepEqual(got, cfg) {
 		t.Errorf("got  %+v\nwant %+v", got, cfg)
+	}
+}
+
+// The orders of a run that is to be reproducible say so.
+func TestReproducibleOrders(t *testing.T) {
+	for _, want := range []bool{false, true} {
+		f := newFixture(t, func(c *Config, _ *strategy.Config) { c.Reproducible = want })
+		c := f.enter(t, able())
+		f.enter(t, able())
+		if o := last[*protocol.Order](c.fakePeer); o == nil || o.Hyper.Reproducible != want {
+			t.Errorf("the order is %+v, want reproducible %v", o, want)
+		}
 	}
 }

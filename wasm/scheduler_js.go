@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"syscall/js"
 	"time"
 
 	"fedtab/compress"
@@ -20,6 +21,8 @@ type scheduler struct {
 	turn    int // index of the participant that had the last slice
 	pace    tab.Pace
 	account tab.Account // of all that the tab moves
+
+	fetching bool // the module of exact products is asked for
 }
 
 // maxParticipants is how many participants a tab may have.
@@ -31,12 +34,33 @@ func train() {
 	h := &scheduler{page: newPage(), queue: newQueue(wake), waker: wake}
 	h.own = &own{page: h.page, queue: h.queue}
 	h.page.listen(h.queue)
+	h.ready()
+	h.loop()
+}
+
+// ready tells the page what this worker computes and packs with.
+func (h *scheduler) ready() {
 	codecs := ""
 	for _, c := range compress.Codecs() {
 		codecs += " " + c.String()
 	}
 	h.page.post(map[string]any{"type": "ready", "kernel": kernel.Name(), "codecs": codecs})
-	h.loop()
+}
+
+// exact has all products round alike in every browser from now on. The module for it is
+// fetched if it is not there; until it has come, or if it does not, scalar Go does the
+// work, with the same bits.
+func (h *scheduler) exact() {
+	if lacking := kernel.Exact(); !lacking || h.fetching {
+		return
+	}
+	h.fetching = true
+	go func() {
+		if _, err := await(js.Global().Call("fedtabExact")); err == nil {
+			kernel.Bound()
+		} // The page tells that it is slow.
+		h.ready()
+	}()
 }
 
 func (h *scheduler) loop() {
@@ -132,7 +156,7 @@ func (h *scheduler) command(e event) {
 		return
 	}
 	for len(h.workers) < min(max(join.participants, 1), maxParticipants) {
-		h.workers = append(h.workers, &worker{queue: newQueue(h.waker), own: h.own, account: &h.account, visible: true, paused: h.paused()})
+		h.workers = append(h.workers, &worker{queue: newQueue(h.waker), own: h.own, account: &h.account, exact: h.exact, visible: true, paused: h.paused()})
 	}
 	for i, w := range h.workers {
 		e := join

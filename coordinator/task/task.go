@@ -42,6 +42,8 @@ type Task struct {
 	Evaluate    Evaluate         `yaml:"evaluate,omitempty"`   // of own data only
 	Seed        uint64           `yaml:"seed"`                 // of all random streams; default 1
 
+	Reproducible bool `yaml:"reproducible,omitempty"` // tabs use arithmetic that rounds alike in every browser
+
 	where places // for errors of CheckModel
 }
 

@@ -87,6 +87,19 @@ func moduleLookup(x, bytes, table unsafe.Pointer, n int32)
 // level is that of the module, which is there before the program runs.
 var level = moduleLevel()
 
+// Exact makes all products have the bits of scalar Go. It reports whether the module that
+// is bound cannot: then scalar Go computes them, until [Bound] is called after another one
+// has been bound.
+func Exact() (lacking bool) {
+	if level == relaxed {
+		level = absent
+	}
+	return level == absent && moduleLevel() == relaxed
+}
+
+// Bound takes the module that is bound now.
+func Bound() { level = moduleLevel() }
+
 // Name returns the version of the kernels that is in use.
 func Name() string {
 	switch level {
