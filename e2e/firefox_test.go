@@ -21,6 +21,8 @@ type firefox struct {
 	conn *websocket.Conn
 	id   int
 	page string // its browsing context
+
+	group int // of its processes
 }
 
 func startFirefox(t *testing.T) *firefox {
@@ -50,7 +52,7 @@ func startFirefox(t *testing.T) *firefox {
 			}
 		}
 	}()
-	f := &firefox{t: t}
+	f := &firefox{t: t, group: cmd.Process.Pid}
 	select {
 	case ws := <-address:
 		if f.conn, _, err = websocket.DefaultDialer.Dial(ws+"/session", nil); err != nil {
