@@ -2,7 +2,7 @@
 "use strict";
 
 const packages = "npm/@tensorflow/";
-importScripts(packages + "tfjs-core/dist/tf-core.min.js");
+importScripts(packages + "tfjs-core/dist/tf-core.min.js", packages + "tfjs-layers/dist/tf-layers.min.js"); // which has the gradients
 
 async function start(backend) {
 	importScripts(`${packages}tfjs-backend-${backend}/dist/tf-backend-${backend}.min.js`);
