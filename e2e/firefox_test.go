@@ -116,6 +116,25 @@ func (f *firefox) js(expression string) string {
 	return r.Result.Value
 }
 
+// promise waits for the string that an expression promises.
+func (f *firefox) promise(expression string) string {
+	f.t.Helper()
+	params, err := json.Marshal(map[string]any{"expression": expression, "target": map[string]any{"context": f.page}, "awaitPromise": true})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var r struct {
+		Type             string
+		Result           struct{ Value string }
+		ExceptionDetails struct{ Text string }
+	}
+	f.call("script.evaluate", string(params), &r)
+	if r.Type != "success" {
+		f.t.Fatalf("%s: %s %s", expression, r.Type, r.ExceptionDetails.Text)
+	}
+	return r.Result.Value
+}
+
 // to shows a page, once all of it is loaded.
 func (f *firefox) to(address string) {
 	f.t.Helper()
