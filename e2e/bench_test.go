@@ -54,13 +54,6 @@ func TestBench(t *testing.T) {
 	if report.Find("2nn", "dense", 32, "fedtab", "wasm") == nil || len(report.Results) != 3 || report.Kernel == "" || report.Browser == "" {
 		t.Errorf("the report is %+v", report)
 	}
-	// A curve that is another one's is refused.
-	wrong := *training[0].job
-	wrong.reference = slices.Clone(wrong.reference)
-	wrong.reference[1] *= 1.03
-	if err := bench.Compare(training[0].job.reference, wrong.reference); err == nil {
-		t.Error("a learning curve that is 3% off is taken")
-	}
 }
 
 // benchRepeats is how often everything is measured; what takes minutes, 3 times.
@@ -150,6 +143,7 @@ func TestBenchSpeed(t *testing.T) {
 				}
 			}
 		}
+		t.Logf("measured %d of %d times", k+1, benchRepeats)
 	}
 
 	report := bench.Report{CPU: processor()}
