@@ -61,7 +61,8 @@ const benchRepeats = 5
 
 // How many samples a second fedtab, TensorFlow.js and jax-js train in Chromium and Firefox,
 // by the clock and per second of processor time (docs/performance.md). It fails if an engine
-// learns something else, or if jax-js is slower than it was seen to be.
+// learns something else, if jax-js is slower than it was seen to be, or if Firefox is much
+// slower than Chromium.
 func TestBenchSpeed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it measures: make bench-browser")
@@ -168,13 +169,8 @@ func TestBenchSpeed(t *testing.T) {
 	if err := report.CheckPeer(s.models["2nn"].Cost().Training); err != nil {
 		t.Error(err)
 	}
-	for _, input := range []string{"mnist", "dense"} {
-		here, there := report.Find("2nn", input, 32, "fedtab", "wasm"), report.Firefox.Find("2nn", input, 32, "fedtab", "wasm")
-		share := there.Median / here.Median
-		if here.CPU > 0 && there.CPU > 0 {
-			share = there.CPU / here.CPU
-		}
-		t.Logf("Firefox trains the 2NN on %s inputs in batches of 32 at %.0f%% of Chromium's speed; the goal is 60%%", input, 100*share)
+	if err := report.CheckFirefox(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -61,6 +61,32 @@ func TestCheckPeer(t *testing.T) {
 	}
 }
 
+func TestCheckFirefox(t *testing.T) {
+	session := func(name string, mnist, dense float64) *Session {
+		return &Session{Browser: name, Results: []Result{
+			{"2nn", "mnist", 32, "fedtab", "wasm", Rate{Median: mnist}},
+			{"2nn", "dense", 32, "fedtab", "wasm", Rate{Median: dense}},
+		}}
+	}
+	chromium := session("Chromium 1", 100, 50)
+	for _, test := range []struct {
+		name      string
+		firefox   *Session
+		complaint string
+	}{
+		{"fast", session("Firefox 1", 61, 70), ""},
+		{"slow on dense inputs", session("Firefox 1", 61, 29), "with dense inputs in batches of 32 fedtab reaches 58% in Firefox 1 of its speed in Chromium 1, want at least 60%"},
+		{"not measured", &Session{}, "no result of fedtab"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := (&Report{Session: *chromium, Firefox: test.firefox}).CheckFirefox()
+			if (err == nil) != (test.complaint == "") || err != nil && !strings.Contains(err.Error(), test.complaint) {
+				t.Errorf("got %v, want %q", err, test.complaint)
+			}
+		})
+	}
+}
+
 // The file has the fields that its readers know.
 func TestReportJSON(t *testing.T) {
 	rate := RateOf([]Measurement{{100, 2, 1}, {100, 1, 1}, {100, 4, 2}})

@@ -46,6 +46,15 @@ func spread(values []float64) (median, least, most float64) {
 	return (values[(n-1)/2] + values[n/2]) / 2, values[0], values[n-1]
 }
 
+// over returns r as a multiple of s, per second of processor time where that is known of
+// both.
+func (r Rate) over(s Rate) float64 {
+	if r.CPU > 0 && s.CPU > 0 {
+		return r.CPU / s.CPU
+	}
+	return r.Median / s.Median
+}
+
 // Result is the speed of an engine on a job.
 type Result struct {
 	Model   string // 2nn or cnn
@@ -188,12 +197,27 @@ func (s *Session) CheckPeer(flopPerSample int) error {
 		if r == nil {
 			return fmt.Errorf("bench: no result of jax-js for the 2NN on dense inputs in batches of %d", want.batch)
 		}
-		got := r.Median / peak.Median
-		if r.CPU > 0 && peak.CPU > 0 {
-			got = r.CPU / peak.CPU
-		}
-		if got *= float64(flopPerSample) / 1e9; !(got >= want.least) {
+		got := r.over(Rate(peak)) * float64(flopPerSample) / 1e9
+		if !(got >= want.least) {
 			return fmt.Errorf("bench: jax-js reaches %.1f%% of the relaxed peak on the 2NN with dense inputs in batches of %d, want at least %.0f%%: it is not run as it should be", 100*got, want.batch, 100*want.least)
+		}
+	}
+	return nil
+}
+
+// firefoxShare is what fedtab reaches in Firefox, of its speed in Chromium, at least.
+const firefoxShare = .6
+
+// CheckFirefox returns an error unless fedtab trains the 2NN in batches of 32 in Firefox
+// nearly as fast as in Chromium.
+func (r *Report) CheckFirefox() error {
+	for _, input := range []string{"mnist", "dense"} {
+		here, there := r.Find("2nn", input, 32, "fedtab", "wasm"), r.Firefox.Find("2nn", input, 32, "fedtab", "wasm")
+		if here == nil || there == nil {
+			return fmt.Errorf("bench: no result of fedtab for the 2NN on %s inputs in batches of 32 in both browsers", input)
+		}
+		if got := there.over(here.Rate); !(got >= firefoxShare) {
+			return fmt.Errorf("bench: on the 2NN with %s inputs in batches of 32 fedtab reaches %.0f%% in %s of its speed in %s, want at least %.0f%%", input, 100*got, r.Firefox.Browser, r.Browser, 100*firefoxShare)
 		}
 	}
 	return nil
