@@ -151,6 +151,16 @@ func TestTrainer(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	large := Job{Spec: j.Spec, Batch: 600, LR: .1, Steps: 4, Every: 2, Seed: 3} // more than fit into a piece
+	if set, err = Dense([]int{20}, 1200, 1); err != nil {
+		t.Fatal(err)
+	}
+	if curve, order, err := Reference(large, params, set); err != nil || len(curve) != 2 || len(order) != 2400 {
+		t.Errorf("large mini-batches: curve %v of %d examples, %v; want 2 points of 2400", curve, len(order), err)
+	}
+	if set, err = Dense([]int{20}, 120, 1); err != nil {
+		t.Fatal(err)
+	}
 	for name, wrong := range map[string]Job{
 		"read too seldom":    {Spec: j.Spec, Batch: 10, LR: .1, Steps: 24, Every: 7},
 		"short mini-batches": {Spec: j.Spec, Batch: 7, LR: .1, Steps: 24, Every: 6},

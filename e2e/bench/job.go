@@ -55,9 +55,11 @@ func (t *Trainer) Pass() (curve []float64, err error) {
 		return nil, err
 	}
 	for done := false; !done; {
-		before := t.fit.Sums()
-		if done, err = t.fit.Run(j.Every); err != nil {
-			return nil, err
+		before, until := t.fit.Sums(), t.fit.Steps()+j.Every
+		for !done && t.fit.Steps() < until { // Run counts the pieces of a large mini-batch
+			if done, err = t.fit.Run(1); err != nil {
+				return nil, err
+			}
 		}
 		after := t.fit.Sums()
 		curve = append(curve, (after.Loss-before.Loss)/float64(after.Examples-before.Examples))
