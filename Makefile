@@ -6,7 +6,7 @@ export GOEXPERIMENT  := simd
 export GOFLAGS       := -trimpath
 VERSION              := 0.1.0-dev
 
-.PHONY: run build binary warm assets data test units race scalar browsertests nightly measure screenshots images e2e bench liars hostile lint generate browsers lighthouse fuzz clean
+.PHONY: run build binary warm assets data test units race scalar browsertests nightly measure screenshots images e2e bench bench-browser liars hostile lint generate browsers lighthouse peers fuzz clean
 
 run: PACK := -fast
 run: binary ## serve the page at http://localhost:8080
@@ -72,8 +72,8 @@ race:
 scalar: # the code for processors and browsers without SIMD
 	GOEXPERIMENT=nosimd $(TEST) -short ./learn/...
 
-nightly: build lighthouse ## everything in its long form, under the race detector too
-	$(TEST) -count=1 -skip 'TestHostile$$' ./...
+nightly: build lighthouse peers ## everything in its long form, under the race detector too
+	$(TEST) -count=1 -skip 'TestHostile$$|TestBenchSpeed$$' ./... # make measure has the latter
 	$(TEST) -count=1 -run 'TestHostile$$' ./coordinator
 	cd protocol/prototest && $(TEST) -count=1 ./...
 	$(TEST) -count=1 -timeout 0 ./coordinator/faults -schedules $(SCHEDULES)
@@ -84,8 +84,8 @@ nightly: build lighthouse ## everything in its long form, under the race detecto
 
 SCHEDULES ?= 2000
 
-measure: bench lighthouse ## the tables that notes quote: benchmarks, and speeds in browsers
-	$(TEST) -count=1 -v -run 'Speed|Measured' ./compress ./e2e
+measure: bench bench-browser lighthouse ## the tables that notes quote: benchmarks, and speeds in browsers
+	$(TEST) -count=1 -v -run 'Speed|Measured' -skip 'TestBenchSpeed$$' ./compress ./e2e
 
 # PART is one of TestScreenshots' parts, such as home.
 SCREENSHOTS ?= bin/screenshots
@@ -95,11 +95,16 @@ screenshots: build browsers ## pictures of the page in every state, in SCREENSHO
 images: ## the README's pictures, from those that make screenshots has taken
 	$(TEST) -count=1 -run TestImages ./e2e -screenshots $(abspath $(SCREENSHOTS)) -images $(abspath docs/images)
 
-e2e: build browsers ## the browser tests alone
+e2e: build lighthouse peers ## the browser tests alone, in their long form
 	$(TEST) -count=1 -v ./e2e
 
 bench: build ## benchmarks of the inner loops; docs/performance.md explains them
 	$(TEST) -run '^$$' -bench . -benchtime 1s ./learn/... ./compress ./protocol ./combine ./strategy ./coordinator/store ./coordinator/simulate ./coordinator
+
+# BENCH is the file that it writes.
+BENCH ?= browser-bench.json
+bench-browser: build peers ## speed of training in browsers, beside TensorFlow.js and jax-js: a table, and BENCH
+	$(TEST) -count=1 -v -run 'TestBenchSpeed$$' ./e2e -browser-bench $(abspath $(BENCH))
 
 liars: data ## tables of accuracy by combiner, kind and number of adversaries (docs/simulation.md)
 	$(TEST) -count=1 -v -timeout 0 -run "TestLiars|TestLiarOfSeven|TestHonestCost" ./coordinator/simulate -liars $(ARGS)
@@ -107,11 +112,11 @@ liars: data ## tables of accuracy by combiner, kind and number of adversaries (d
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt on these'; exit 1; }
 	go vet ./...
-	GOOS=js GOARCH=wasm go vet ./wasm ./ui
+	GOOS=js GOARCH=wasm go vet ./wasm ./ui ./e2e/bench/program
 	GOOS=js GOARCH=wasm go vet -tags readers ./wasm
 	GOEXPERIMENT=nosimd go vet ./learn/...
 	go tool staticcheck ./...
-	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck ./wasm ./ui
+	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck ./wasm ./ui ./e2e/bench/program
 	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck -tags readers ./wasm
 	go mod tidy -diff
 	go mod verify
@@ -124,6 +129,9 @@ browsers: ## install Chromium, Firefox, Node.js, axe-core, Lighthouse, onnxrunti
 
 lighthouse: ## install what make browsers does, and Lighthouse for make measure
 	@e2e/browsers.sh lighthouse
+
+peers: ## install what make browsers does, and what is compared with: PapaParse, TensorFlow.js, jax-js
+	@e2e/browsers.sh bench
 
 # A package's tests are compiled once, with the fuzzer's instrumentation.
 FUZZTIME ?= 3s

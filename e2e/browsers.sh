@@ -2,7 +2,7 @@
 # Finds the browsers that the tests drive, Node.js, which runs the second client
 # (e2e/node), onnxruntime (e2e/onnx), axe-core (e2e/axe), numpy, and the reverse proxies
 # that a coordinator is tested behind, and installs Debian's where it can. With the argument
-# lighthouse it installs that too.
+# lighthouse it installs that too, with bench what fedtab is compared with (e2e/bench).
 set -u
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin # where nginx is
@@ -43,13 +43,10 @@ for folder in onnx axe; do
 	}
 done
 
-# PapaParse is compared with, in the long form of the tests.
-packages bench || echo "the comparison with PapaParse needs 'npm ci --ignore-scripts' in e2e/bench" >&2
-
-# Lighthouse takes 190 MB, and only make measure wants it.
-if [ "${1-}" = lighthouse ]; then
-	packages lighthouse || {
-		echo "make measure needs Lighthouse: run 'npm ci --ignore-scripts' in e2e/lighthouse" >&2
+# Lighthouse takes 190 MB, the others 120, and only make measure and the like want them.
+for folder in "$@"; do
+	packages "$folder" || {
+		echo "make measure needs the packages of e2e/$folder: run 'npm ci --ignore-scripts' there" >&2
 		exit 1
 	}
-fi
+done

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
@@ -42,37 +43,41 @@ func chromiumPath() (string, error) {
 	return "", errors.New("no Chromium: run make browsers")
 }
 
+// launch starts a headless Chromium, until stop is called.
+func launch(flags ...chromedp.ExecAllocatorOption) (ctx context.Context, stop func(), err error) {
+	path, err := chromiumPath()
+	if err != nil {
+		return nil, func() {}, err
+	}
+	dir, err := os.MkdirTemp("", "fedtab-chromium-")
+	if err != nil {
+		return nil, func() {}, err
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(patience),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true), // a camera that may be used
+		chromedp.Flag("ignore-certificate-errors", true), // those of tests have a root of their own
+		// A name that is not localhost's: pages of it without TLS are not secure.
+		chromedp.Flag("host-resolver-rules", "MAP study.example 127.0.0.1"),
+	)
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	allocator, end := chromedp.NewExecAllocator(context.Background(), append(options, flags...)...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	return ctx, func() { cancel(); end(); os.RemoveAll(dir) }, chromedp.Do(ctx)
+}
+
 // browser is one headless Chromium for all tests; each tab is a target of its
 // own.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	browserOnce.Do(func() {
-		path, err := chromiumPath()
-		if err != nil {
-			browserErr = err
-			return
-		}
-		dir, err := os.MkdirTemp("", "fedtab-chromium-")
-		if err != nil {
-			browserErr = err
-			return
-		}
-		options := append(chromedp.DefaultExecAllocatorOptions[:],
-			chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(patience),
-			chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
-			chromedp.Flag("disable-component-update", true),
-			chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true), // a camera that may be used
-			chromedp.Flag("ignore-certificate-errors", true), // those of tests have a root of their own
-			// A name that is not localhost's: pages of it without TLS are not secure.
-			chromedp.Flag("host-resolver-rules", "MAP study.example 127.0.0.1"),
-		)
-		if os.Getuid() == 0 {
-			options = append(options, chromedp.NoSandbox)
-		}
-		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-		ctx, cancel := chromedp.NewContext(allocator)
-		closers = append(closers, cancel, stop, func() { os.RemoveAll(dir) })
-		browserCtx, browserErr = ctx, chromedp.Do(ctx)
+		var stop func()
+		browserCtx, stop, browserErr = launch(chromedp.Flag("disable-gpu", true))
+		closers = append(closers, stop)
 	})
 	if browserErr != nil {
 		t.Fatal(browserErr)
@@ -123,12 +128,18 @@ func open(t *testing.T, address string, scripts ...string) *tab {
 // blank is a new tab of a browser or a profile that is to show a page.
 func blank(t *testing.T, in context.Context, address string, scripts ...string) *tab {
 	t.Helper()
+	return lasting(t, in, 4*patience, address, scripts...)
+}
+
+// lasting is blank for a tab that may be open for longer.
+func lasting(t *testing.T, in context.Context, limit time.Duration, address string, scripts ...string) *tab {
+	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := chromedp.NewContext(in)
-	ctx, stop := context.WithTimeout(ctx, 4*patience)
+	ctx, stop := context.WithTimeout(ctx, limit)
 	b := &tab{t: t, ctx: ctx, cancel: func() { stop(); cancel() }, host: u.Host}
 	t.Cleanup(func() {
 		b.cancel()

@@ -21,6 +21,8 @@ type firefox struct {
 	conn *websocket.Conn
 	id   int
 	page string // its browsing context
+
+	group int // of its processes
 }
 
 func startFirefox(t *testing.T) *firefox {
@@ -50,7 +52,7 @@ func startFirefox(t *testing.T) *firefox {
 			}
 		}
 	}()
-	f := &firefox{t: t}
+	f := &firefox{t: t, group: cmd.Process.Pid}
 	select {
 	case ws := <-address:
 		if f.conn, _, err = websocket.DefaultDialer.Dial(ws+"/session", nil); err != nil {
@@ -110,6 +112,25 @@ func (f *firefox) js(expression string) string {
 	f.call("script.evaluate", fmt.Sprintf(`{"expression": %q, "target": {"context": %q}, "awaitPromise": false}`, expression, f.page), &r)
 	if r.Type != "success" {
 		f.t.Fatalf("%s: %s", expression, r.Type)
+	}
+	return r.Result.Value
+}
+
+// promise waits for the string that an expression promises.
+func (f *firefox) promise(expression string) string {
+	f.t.Helper()
+	params, err := json.Marshal(map[string]any{"expression": expression, "target": map[string]any{"context": f.page}, "awaitPromise": true})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var r struct {
+		Type             string
+		Result           struct{ Value string }
+		ExceptionDetails struct{ Text string }
+	}
+	f.call("script.evaluate", string(params), &r)
+	if r.Type != "success" {
+		f.t.Fatalf("%s: %s %s", expression, r.Type, r.ExceptionDetails.Text)
 	}
 	return r.Result.Value
 }

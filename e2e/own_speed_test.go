@@ -284,7 +284,7 @@ func TestOwnTableSpeed(t *testing.T) {
 	c := serve(t, wideTask())
 	address := measured(t, c)
 	if _, err := os.Stat(papaparse); err != nil {
-		t.Fatal("no PapaParse: run make browsers")
+		t.Fatal("no PapaParse: run make peers")
 	}
 	path, size := writeWide(t)
 	const parsed = 8 * wideRows * wideColumns
