@@ -229,7 +229,7 @@ func (s *Server) prepare(st *study) error {
 	st.State = st.live.State
 	cfg := run.Config{
 		ID: id, Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
-		Stop:      t.RunStop(st.Data.ClassNames()),
+		Stop:         t.RunStop(st.Data.ClassNames()),
 		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
 		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
