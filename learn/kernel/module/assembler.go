@@ -13,7 +13,6 @@ type expr []byte
 const (
 	typeI32  = 0x7f
 	typeF32  = 0x7d
-	typeF64  = 0x7c
 	typeV128 = 0x7b
 )
 
@@ -50,16 +49,6 @@ func i32(v int) expr { return sleb([]byte{0x41}, int64(v)) }
 func f32(v float32) expr {
 	u := math.Float32bits(v)
 	return expr{0x43, byte(u), byte(u >> 8), byte(u >> 16), byte(u >> 24)}
-}
-
-// f64 is a constant.
-func f64(v float64) expr {
-	u := math.Float64bits(v)
-	b := expr{0x44}
-	for i := range 8 {
-		b = append(b, byte(u>>(8*i)))
-	}
-	return b
 }
 
 // v128 is a constant of four equal lanes.
