@@ -2,6 +2,8 @@ package run
 
 import (
 	"bytes"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -9,7 +11,6 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/combine"
 	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/protocol"
@@ -76,13 +77,13 @@ func (c *holder) follow(t testing.TB) (models []*protocol.Model) {
 		if !ok {
 			continue
 		}
-		params, _, err := c.models.Unpack(m, len(c.initial), func(version uint64, hash []byte) []float32 {
+		params, _, err := c.models.Unpack(m, len(c.initial), func(version uint64, hash []byte) (params, control []float32) {
 			for v, p := range map[uint64][]float32{c.version: c.params, 0: c.initial} {
 				if h := learn.Hash(p); v == version && bytes.Equal(hash, h[:]) {
-					return p
+					return p, nil
 				}
 			}
-			return nil
+			return nil, nil
 		})
 		if err != nil {
 			t.Fatalf("version %d from version %d, holding %d: %v", m.Version, m.Base, c.version, err)
@@ -543,19 +544,107 @@ func TestGridFallback(t *testing.T) {
 	}
 }
 
-// A control variate is sent with a difference as with a full version.
-func TestGridCarriesControl(t *testing.T) {
-	f := newPacked(t, protocol.CodecGrid, nil)
+// Control variates lie on a grid of their own. All clients get the same bits, whatever
+// version they hold, by a difference or in full, and after a restart; what they get is
+// at most half a step from the exact variate, which nothing is rounded off.
+func TestVariatesOnAGrid(t *testing.T) {
+	scaffold := func(c *Config, s *strategy.Config) {
+		s.Kind, s.Correction, s.Fraction, s.MinClients, c.Sums = "fedavg", "scaffold", 1, 3, 2
+	}
+	f := newPacked(t, protocol.CodecGrid, scaffold)
+	// Control variates that clients hold, by version.
+	type variates map[uint64][]float32
+	unpack := func(c *holder, known variates) (control []float32) {
+		t.Helper()
+		m := last[*protocol.Model](c.fakePeer)
+		if m == nil {
+			t.Fatal("no version was sent")
+		}
+		params, control, err := c.models.Unpack(m, f.n, func(version uint64, hash []byte) ([]float32, []float32) {
+			p := c.params
+			if version == 0 {
+				p = c.initial
+			}
+			if h := learn.Hash(p); !bytes.Equal(hash, h[:]) {
+				return nil, nil
+			}
+			return p, known[version]
+		})
+		if err != nil {
+			t.Fatalf("version %d from version %d: %v", m.Version, m.Base, err)
+		}
+		c.version, c.params = m.Version, params
+		known[m.Version] = control
+		return control
+	}
 	a, b := f.enter(t, able()), f.enter(t, able())
-	f.round(t, 1, a, b)
-	control := make([]float32, f.n)
-	control[1] = 7
-	f.down.state[combine.ControlVector] = control
-	clear(f.down.grid.messages)
-	s := f.modelMessage(f.roster.members[a.number])
-	_, got, err := a.models.Unpack(s.Message.(*protocol.Model), f.n, func(uint64, []byte) []float32 { return a.initial })
-	if err != nil || !slices.Equal(got, control) {
-		t.Errorf("the control variate arrives as %v, %v", got, err)
+	full := f.enter(t, &protocol.Hello{Protocol: protocol.Version, Codecs: []protocol.Codec{protocol.CodecFloat32}, TabState: protocol.TabVisible})
+	held, others := variates{}, variates{}
+	exact := make([]float64, f.n)
+	r := rand.New(rand.NewPCG(3, 4))
+	for version := range uint64(12) {
+		mean := make([]float64, f.n)
+		for _, c := range []*holder{a, b, full} {
+			o := last[*protocol.Order](c.fakePeer)
+			var vectors []protocol.Vector
+			for i, role := range []protocol.Role{protocol.RoleDelta, protocol.RoleControl} {
+				v := make([]float32, f.n)
+				for j := range v {
+					v[j] = float32(r.NormFloat64()) / float32(1+version)
+					if i == 1 {
+						mean[j] += float64(v[j])
+					}
+				}
+				vectors = append(vectors, protocol.Vector{Role: role, BaseHash: o.BaseHash, Block: compress.AppendFloat32(nil, v)})
+			}
+			m := &protocol.Contribution{Order: o.Order, Round: o.Round, Weight: 10, Metrics: protocol.Metrics{Steps: 1}, Vectors: vectors}
+			if got := f.offer(c.number, c.fakePeer, m); got != protocol.ReasonAccepted {
+				t.Fatalf("participant %d: %v", c.number, got)
+			}
+		}
+		if now, _, _ := f.Model(); now != version+1 {
+			t.Fatalf("version %d after the round on version %d", now, version)
+		}
+		// c <- c + |S|/N mean(change), with everybody there: the sum over the 3.
+		for j, x := range mean {
+			exact[j] += x / 3
+		}
+		got, step := unpack(a, held), f.down.variates.step
+		if m := last[*protocol.Model](a.fakePeer); m.Base != version || m.Vectors[1].Codec != protocol.CodecGrid {
+			t.Fatalf("version %d: from version %d, control variate by %v, want a difference from version %d on the grid", m.Version, m.Base, m.Vectors[1].Codec, version)
+		}
+		for j, x := range got {
+			if e := math.Abs(float64(x) - exact[j]); e > float64(step)*.501+1e-6 {
+				t.Fatalf("version %d: value %d of the control variate: %g, exactly %g, step %g", version+1, j, x, exact[j], step)
+			}
+		}
+		if whole := unpack(full, others); !slices.Equal(whole, got) {
+			t.Fatalf("version %d: a control variate in full differs from the difference's", version+1)
+		}
+		b.version, b.params = a.version, a.params
+	}
+	// A client that holds no version gets the variate from zero.
+	c := f.enter(t, able())
+	c.got = append(c.got, f.modelMessage(f.roster.members[c.number]).Message)
+	if got := unpack(c, variates{}); !slices.Equal(got, held[12]) {
+		t.Error("a new client gets another control variate")
+	}
+	// A restart: only the exact variate and the step are stored.
+	commit := f.journal.commits[11]
+	commit.State = maps.Clone(commit.State)
+	d, err := newDownlink(f.cfg.Model, f.cfg.Seed, f.cfg.Packing, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.restore(&commit); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(d.variate, held[12]) {
+		t.Error("after a restart clients get another control variate")
+	}
+	delete(commit.State, variateStepVector)
+	if err := d.restore(&commit); err == nil || !strings.Contains(err.Error(), "control variate") {
+		t.Errorf("without the step of the variates: %v, want an error that names them", err)
 	}
 }
 

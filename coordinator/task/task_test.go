@@ -58,7 +58,7 @@ func TestDefaultTask(t *testing.T) {
 		Strategy: strategy.Config{Kind: "fedavg", Fraction: 0.1, Epochs: 1, Batch: 10, LR: 0.1,
 			ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
-		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: 1.2, Feedback: "auto"}, Down: Down{Codec: "grid", Step: 3}},
+		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: .9, Feedback: "on"}, Down: Down{Codec: "grid", Step: 3.5}},
 		Devices:   defaultDevices(),
 		Stop:      Stop{Rounds: 100, Accuracy: 0.98},
 		EvalEvery: 1,
@@ -101,7 +101,7 @@ func TestMinimal(t *testing.T) {
 		Data:      Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
 		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
-		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: 1.2, Feedback: "auto"}, Down: Down{Codec: "grid", Step: 3}},
+		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: .9, Feedback: "on"}, Down: Down{Codec: "grid", Step: 3.5}},
 		Devices:   defaultDevices(),
 		Stop:      Stop{Rounds: 3},
 		EvalEvery: 1,
@@ -321,11 +321,11 @@ optimiser:
 compress:
   up:
     codec: "deadzone"
-    bits: 1.2
-    feedback: "auto"
+    bits: 0.9
+    feedback: "on"
   down:
     codec: "grid"
-    step: 3
+    step: 3.5
 devices:
   speed: 10000
   speed_spread: 0
