@@ -237,8 +237,7 @@ func (r *Run) localModel(m *mean, to *member) *Shared {
 
 // packLocal packs a mean by the codec of local models and replaces it by what the
 // block decodes to. It returns nil and leaves the mean as it is where local models
-// travel without loss, and where the codec cannot pack it: values near the least
-// that binary32 holds are out of the range of its steps.
+// travel without loss, and where the codec refuses it.
 func (d *downlink) packLocal(mean []float32) []byte {
 	c, err := compress.Lookup(d.packing.Local)
 	if err != nil || c.Lossless {

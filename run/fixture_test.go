@@ -218,6 +218,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	if edit != nil {
 		edit(&cfg, &sc)
 	}
+	f.n = cfg.Model.Layout().Size
 	if cfg.Saved != nil && cfg.Saved.Open != nil {
 		f.journal.opens = append(f.journal.opens, *cfg.Saved.Open)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fedtab/client"
+	"fedtab/combine"
 	"fedtab/compress"
 	"fedtab/learn"
 	"fedtab/protocol"
@@ -696,5 +697,99 @@ func TestMessagesWaitForAVersion(t *testing.T) {
 	}
 	if len(b.got) != 0 {
 		t.Errorf("%d messages to a socket that was lost", len(b.got))
+	}
+}
+
+// A balanced model is packed once: clients with and without the codec get the same
+// values, which the condition was checked for. The bound lies between the squared norms
+// of the mean and of what travels, so that only a run that checks the latter balances.
+func TestBalancedModelIsPacked(t *testing.T) {
+	model, err := learn.New(learn.MLP([]int{20}, []int{30}, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := model.Layout().Size
+	deadzone, err := compress.Lookup(protocol.CodecDeadzone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := compress.TensorsOf(model.Layout())
+	pack := func(v []float32, bits float64) (block []byte, got []float32) {
+		t.Helper()
+		block, err := deadzone.NewEncoder(tensors).Append(nil, v, compress.Options{Bits: bits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = make([]float32, n)
+		if err := compress.Decode(protocol.CodecDeadzone, got, block); err != nil {
+			t.Fatal(err)
+		}
+		return block, got
+	}
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		bits := []float64{1, 2, 4}[seed%3]
+		most := []float64{.4, .12, .012}[seed%3] // NMSE
+		weights := [2]float64{float64(1 + r.IntN(10)), float64(1 + r.IntN(10))}
+		var blocks [2][]byte
+		var sent [2][]float32
+		for k := range blocks {
+			v := make([]float32, n)
+			for i := range v {
+				v[i] = float32(max(-30, min(30, r.NormFloat64()*math.Exp(r.NormFloat64())))) // decoded, within protocol.MaxDelta
+			}
+			blocks[k], sent[k] = pack(v, bits)
+		}
+		mean := make([]float32, n)
+		exact, err := combine.Mean(mean, sent[:], weights[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, want := pack(mean, bits)
+		norm2 := combine.SquaredNorm(want)
+		if !(norm2 < exact) || combine.SquaredNorm(difference(want, mean)) > most*exact {
+			t.Fatalf("seed %d, %v bits: squared norm %g of %g, error %g: the test shows nothing, or packing loses more than %v", seed, bits, norm2, exact, combine.SquaredNorm(difference(want, mean))/exact, most)
+		}
+		f := newFixture(t, func(c *Config, s *strategy.Config) {
+			c.Model = model
+			c.Packing = Packing{Up: protocol.CodecDeadzone, Bits: bits, Down: protocol.CodecGrid, Coarseness: 3, Local: protocol.CodecDeadzone, LocalBits: bits}
+			*s = strategy.Config{Kind: "dynamic", Batches: 4, LR: .1, MinClients: 4, Deadline: time.Minute, Own: strategy.DynamicSettings{Delta: (norm2 + exact) / 2, Augment: 1, FullShare: 1}}
+		})
+		few := &protocol.Hello{Protocol: protocol.Version, Codecs: []protocol.Codec{protocol.CodecFloat32}, TabState: protocol.TabVisible}
+		clients := []*holder{f.enter(t, able()), f.enter(t, few), f.enter(t, able()), f.enter(t, able())}
+		_, version, base := f.Model()
+		for k := range blocks {
+			o := last[*protocol.Order](clients[k].fakePeer)
+			v := protocol.Vector{Role: protocol.RoleDelta, BaseHash: o.BaseHash, Codec: protocol.CodecDeadzone, Block: slices.Clone(blocks[k])}
+			if k == 1 {
+				v.Codec, v.Block = protocol.CodecFloat32, compress.AppendFloat32(nil, sent[k])
+			}
+			m := &protocol.Contribution{Order: o.Order, Round: o.Round, Weight: uint64(weights[k]), Vectors: []protocol.Vector{v}}
+			if got := f.offer(clients[k].number, clients[k].fakePeer, m); got != protocol.ReasonAccepted {
+				t.Fatalf("seed %d: client %d: %v", seed, k, got)
+			}
+		}
+		f.env.advance(time.Second)
+		local := make([]float32, n)
+		for i := range local {
+			local[i] = base[i] + want[i]
+		}
+		hash := learn.Hash(local)
+		for k, c := range clients[:2] {
+			m, o := last[*protocol.Model](c.fakePeer), last[*protocol.Order](c.fakePeer)
+			if m == nil || !bytes.Equal(m.Hash, hash[:]) || !bytes.Equal(o.Start, hash[:]) || !bytes.Equal(m.Vectors[0].BaseHash, version[:]) {
+				t.Fatalf("seed %d: client %d gets %+v and order %+v, want the packed mean %x", seed, k, m, o, hash)
+			}
+			got := make([]float32, n)
+			if err := compress.Decode(m.Vectors[0].Codec, got, m.Vectors[0].Block); err != nil || !slices.Equal(got, want) {
+				t.Errorf("seed %d: client %d gets other values (%v)", seed, k, err)
+			}
+			if packed := m.Vectors[0].Codec == protocol.CodecDeadzone; packed != (k == 0) || packed && !bytes.Equal(m.Vectors[0].Block, block) {
+				t.Errorf("seed %d: client %d gets it by %v", seed, k, m.Vectors[0].Codec)
+			}
+		}
+		if last[*protocol.Model](clients[2].fakePeer) != nil || last[*protocol.Fetch](clients[2].fakePeer) != nil {
+			t.Errorf("seed %d: a client outside of the set was asked, or sent a model", seed)
+		}
 	}
 }
