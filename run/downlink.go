@@ -35,7 +35,7 @@ type downlink struct {
 // control variates. What rounding takes off a variate is a gradient of the same
 // direction at all clients in every step of a round, so it must be small beside the
 // gradients; what it takes off a version comes back in the next.
-const variateFiner = 10
+const variateFiner = 4
 
 // newDownlink returns the downlink of version 0. controls says whether versions come
 // with control variates.

@@ -52,7 +52,7 @@ func averaging(rounds []Setting) Scheme {
 			p := Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true, FeedbackUpTo: FeedbackUpTo}
 			switch {
 			case c.Correction == "scaffold": // the loss is in the gradient of every step
-				p.Bits = 2
+				p.Bits = 1
 			case c.robust(): // what is fed back may be to a contribution that did not count
 				p.Bits, p.FeedbackUpTo = 1.2, .5
 			}
