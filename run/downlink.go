@@ -72,7 +72,7 @@ func (d *downlink) restore(c *Commit) error {
 		return nil
 	}
 	var err error
-	d.variate, err = d.variates.restoreExact(c.Round, c.State[combine.ControlVector], c.State[variateStepVector])
+	d.variate, err = d.variates.restoreExact(c.Round, c.State[combine.ControlVector], c.State[variateStepVector], d.packing.Coarseness/variateFiner)
 	return err
 }
 

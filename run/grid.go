@@ -96,19 +96,32 @@ func (g *grid) restore(version uint64, params, exact, step []float32) error {
 	return nil
 }
 
-// restoreExact does it for a vector of which only the exact values are stored. It
-// returns the public ones.
-func (g *grid) restoreExact(version uint64, exact, step []float32) (p []float32, err error) {
-	if len(exact) != len(g.exact) || len(step) != 1 {
-		return nil, fmt.Errorf("version %d: no control variate on a grid, want one; the run was packed with another codec", version)
+// restoreExact does it for control variates, of which only the exact values are stored,
+// nil for zero, and the step. It returns the public ones. A run of a build that sent
+// exact variates has no step and begins a grid; clients that hold an exact variate round
+// it to the levels that the coordinator has.
+func (g *grid) restoreExact(version uint64, exact, step []float32, coarseness float64) (p []float32, err error) {
+	if exact == nil {
+		exact = make([]float32, len(g.exact))
 	}
-	p = make([]float32, len(exact))
-	at := make([]int32, len(exact))
-	if err := g.grid.Round(at, p, exact, step[0]); err != nil {
+	if len(exact) != len(g.exact) || len(step) > 1 {
+		return nil, fmt.Errorf("version %d: control variate: %d values and %d steps, want %d and 1", version, len(exact), len(step), len(g.exact))
+	}
+	if len(step) == 0 {
+		var l levels
+		if p, l, err = g.round(version, exact, coarseness); err == nil {
+			g.exact, g.step, g.kept = exact, l.step, []levels{l}
+		}
+	} else {
+		p = make([]float32, len(exact))
+		at := make([]int32, len(exact))
+		if err = g.grid.Round(at, p, exact, step[0]); err == nil {
+			g.exact, g.step, g.kept = exact, step[0], []levels{{version, step[0], at}}
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("version %d: control variate: %w", version, err)
 	}
-	g.exact, g.step = exact, step[0]
-	g.kept = []levels{{version, step[0], at}}
 	return p, nil
 }
 

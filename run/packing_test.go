@@ -643,9 +643,22 @@ func TestVariatesOnAGrid(t *testing.T) {
 	if !slices.Equal(d.variate, held[12]) {
 		t.Error("after a restart clients get another control variate")
 	}
-	delete(commit.State, variateStepVector)
+	commit.State[variateStepVector] = []float32{1, 2}
 	if err := d.restore(&commit); err == nil || !strings.Contains(err.Error(), "control variate") {
-		t.Errorf("without the step of the variates: %v, want an error that names them", err)
+		t.Errorf("with two steps of the variates: %v, want an error that names them", err)
+	}
+	// A run of a build that sent exact variates begins a grid.
+	delete(commit.State, variateStepVector)
+	if d, err = newDownlink(f.cfg.Model, f.cfg.Seed, f.cfg.Packing, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.restore(&commit); err != nil {
+		t.Fatal(err)
+	}
+	for j, x := range d.variate {
+		if e := math.Abs(float64(x) - exact[j]); !(d.variates.step > 0) || e > float64(d.variates.step)*.501+1e-6 {
+			t.Fatalf("value %d of the control variate: %g, exactly %g, step %g", j, x, exact[j], d.variates.step)
+		}
 	}
 }
 
