@@ -66,7 +66,7 @@ func TestPacking(t *testing.T) {
 		{"dynamic, exact up", dynamic, "{up: {codec: float32}}", 1000, local(grid(protocol.CodecFloat32, 0, false, 3.5), 4)},
 		{"dynamic, exact down", dynamic, "{down: {codec: float32}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 2, Feedback: true}},
 		{"dynamic, raw", dynamic, "{up: {codec: float32}, down: {codec: float32}}", 1000, run.Packing{}},
-		{"daisy: local models are most", daisy, "", 1000, local(deadzone(3, false, 3.5), 3)},
+		{"daisy: local models are most", daisy, "", 1000, local(deadzone(4, false, 3.5), 4)},
 		{"scaffold", scaffold, "", 1000, deadzone(1, true, 3.5)},
 		{"oneshot: there is no later round", "{kind: oneshot, epochs: 1, batch: 10, lr: 0.1}", "", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 1.2}},
 	} {
