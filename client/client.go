@@ -312,16 +312,16 @@ func (c *Client) Release(before uint64) {
 	}
 }
 
-// held returns the parameters of a version that the client holds, or of version 0,
-// which it can always make; nil for others.
-func (c *Client) held(version uint64, hash []byte) []float32 {
+// held returns the parameters and the control variate of a version that the client
+// holds, or of version 0, which it can always make; nil for others.
+func (c *Client) held(version uint64, hash []byte) (params, control []float32) {
 	if c.params != nil && version == c.version && slices.Equal(hash, c.hash[:]) {
-		return c.params
+		return c.params, c.control
 	}
 	if version == 0 && !c.initDiffers && slices.Equal(hash, c.welcome.InitialHash) {
-		return c.cfg.Models.Initial(c.model, c.welcome.Seed)
+		return c.cfg.Models.Initial(c.model, c.welcome.Seed), nil
 	}
-	return nil
+	return nil, nil
 }
 
 // receivedStart takes a local model to start from, a delta against the version
@@ -434,10 +434,7 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 	case protocol.ReasonBusy:
 		forget = false // offered again when the coordinator orders it again
 	default:
-		c.residual = nil // what was packed is lost, and what it lost with it
-		if c.feedback != nil {
-			c.feedback.Flush()
-		}
+		c.flush() // what was packed is lost, and what it lost with it
 		c.progress.Rejected++
 		kind := tab.Rejected
 		if a.Reason == protocol.ReasonLate {

@@ -60,7 +60,11 @@ func (c *Client) monitor(b *Workspace, steps int) []protocol.Message {
 func (c *Client) take(o *protocol.Order) {
 	from := c.source(o)
 	if from == nil {
-		return // its own, which may have gone too far already
+		c.flush() // its own still has what packing has lost
+		return    // it may have gone too far already
+	}
+	if string(o.Start) == string(o.BaseHash) {
+		c.flush() // the models, and so what they lacked, led nowhere
 	}
 	if len(c.local) != len(from) {
 		c.local = make([]float32, len(from))

@@ -10,6 +10,7 @@ import (
 
 	"fedtab/compress"
 	"fedtab/learn"
+	"fedtab/learn/kernel"
 	"fedtab/protocol"
 )
 
@@ -367,5 +368,126 @@ func TestOrderByGrid(t *testing.T) {
 	out := receive(t, c, o)
 	if d, ok := out[0].(*protocol.Decline); !ok || d.Reason != protocol.ReasonCodec || c.Ready() {
 		t.Errorf("it is answered by %v", out)
+	}
+}
+
+// With monitor orders, what packing has lost comes with the next answer where another
+// model has taken the place of the client's own. Its own still has it; and where the
+// client begins anew from the base, nothing is owed.
+func TestMonitorFeedback(t *testing.T) {
+	deadzone, err := compress.Lookup(protocol.CodecDeadzone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := compress.TensorsOf(model(t).Layout())
+	pack := func(v []float32) []byte {
+		t.Helper()
+		block, err := deadzone.NewEncoder(tensors).Append(nil, v, compress.Options{Bits: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return block
+	}
+	base := OwnModels().Initial(model(t), 1)
+	packed := func(w *protocol.Welcome, number uint64, delta float64) *protocol.Order {
+		o := monitorOrder(w, number, delta)
+		o.Hyper.Codec, o.Hyper.Bits, o.Hyper.Feedback = protocol.CodecDeadzone, 2, true
+		return o
+	}
+	mean, start := make([]float32, parameters), slices.Clone(base)
+	for i := range mean {
+		mean[i] = float32(i%5) / 64
+		start[i] += mean[i]
+	}
+	hash := learn.Hash(start)
+	for _, test := range []struct {
+		name string
+		next func(o *protocol.Order)
+		want func(own, lost []float32) []float32 // what the next answer packs
+	}{
+		{"its own model", func(*protocol.Order) {}, func(own, _ []float32) []float32 { return own }},
+		{"a mean", func(o *protocol.Order) { o.Start = hash[:] }, func(_, lost []float32) []float32 {
+			v := slices.Clone(lost)
+			for i := range v {
+				v[i] += start[i] - base[i]
+			}
+			return v
+		}},
+		{"the base", func(o *protocol.Order) { o.Start = o.BaseHash }, func(_, lost []float32) []float32 { return make([]float32, len(lost)) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, w := joined(t)
+			receive(t, c, packed(w, 1, 0))
+			first := answer(t, c.Work(c.NewWorkspace(), math.MaxInt)).Vectors[0].Block
+			own := minus(c.Local(), base)
+			if !bytes.Equal(first, pack(own)) {
+				t.Fatal("the first answer is not the delta")
+			}
+			lost := slices.Clone(own)
+			sent := make([]float32, parameters)
+			if err := compress.Decode(protocol.CodecDeadzone, sent, first); err != nil {
+				t.Fatal(err)
+			}
+			for i, x := range sent {
+				lost[i] -= x
+			}
+			if kernel.SquaredNorm(lost) == 0 {
+				t.Fatal("nothing was lost: the test shows nothing")
+			}
+			receive(t, c, &protocol.Model{Hash: hash[:], Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: w.InitialHash, Block: compress.AppendFloat32(nil, mean)}}})
+			o := packed(w, 2, 1000)
+			test.next(o)
+			receive(t, c, o)
+			second := answer(t, receive(t, c, &protocol.Fetch{Order: 2})).Vectors[0].Block
+			if !bytes.Equal(second, pack(test.want(own, lost))) {
+				t.Error("the next answer packs something else")
+			}
+		})
+	}
+}
+
+// A control variate follows differences on a grid around zero, from what came with the
+// version that is held.
+func TestVariateOnGrid(t *testing.T) {
+	l := newLine(t, 3)
+	zero, err := compress.NewGrid(compress.TensorsOf(model(t).Layout()), make([]float32, parameters))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Its levels in version v are those of the line's version v + 1, on a finer grid.
+	const step = gridStep / 8
+	at := func(v uint64) []int32 {
+		if v == 0 {
+			return nil
+		}
+		k := slices.Clone(l.levels[v])
+		for i := range k {
+			k[i] += int32(i % 3)
+		}
+		return k
+	}
+	message := func(from, to uint64) *protocol.Model {
+		m := l.message(from, to)
+		block, err := zero.Append(nil, at(from), at(to), step, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Vectors = append(m.Vectors, protocol.Vector{Role: protocol.RoleControl, Codec: protocol.CodecGrid, Block: block})
+		return m
+	}
+	c, _ := joined(t)
+	for _, v := range []struct{ from, to uint64 }{{0, 1}, {1, 2}, {0, 3}} {
+		receive(t, c, message(v.from, v.to))
+		want := make([]float32, parameters)
+		zero.Points(want, at(v.to), step)
+		if !slices.Equal(c.control, want) {
+			t.Fatalf("from version %d to %d the control variate is %v, want %v", v.from, v.to, c.control, want)
+		}
+	}
+	broken := message(2, 3)
+	broken.Vectors[1].Block = broken.Vectors[1].Block[:8]
+	receive(t, c, message(0, 2))
+	if _, err := c.Receive(broken); err == nil || !strings.Contains(err.Error(), "control variate") || !errors.Is(err, compress.ErrBlock) {
+		t.Errorf("a control variate that is cut off: %v, want compress.ErrBlock that names it", err)
 	}
 }

@@ -197,6 +197,14 @@ func (c *Client) delta(local []float32) []float32 {
 // client was away.
 const keepAway = .9
 
+// flush drops what is to be fed back.
+func (c *Client) flush() {
+	c.residual = nil
+	if c.feedback != nil {
+		c.feedback.Flush()
+	}
+}
+
 // pack packs vector i of the answer to the order in work.
 func (c *Client) pack(v []float32, i int) ([]byte, error) {
 	h := &c.order.Hyper

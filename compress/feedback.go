@@ -5,12 +5,6 @@ import (
 	"math"
 )
 
-// FeedbackUpTo is the max rate, in bits per parameter, at which error feedback is
-// on by default. At higher rates the residual is small and its memory and
-// staleness cost more than it gains; with clients that are chosen often it gains
-// at 1 bit too (docs/compression.md).
-const FeedbackUpTo = .5
-
 // Feedback is an Encoder that adds the residual of the last vector to the next
 // (Seide et al., "1-bit stochastic gradient descent", 2014; Karimireddy et al.,
 // "Error feedback fixes SignSGD", 2019). The residual is what packing lost.

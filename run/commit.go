@@ -31,7 +31,7 @@ type commit struct {
 	state     map[string][]float32 // server vectors of the base
 	published []float32            // the base as clients have it
 	kept      []*kept              // the contributions of Kept
-	onGrid    levels
+	quantised quantised
 	blamed    []strategy.Handle // contributions that the guard wants taken out
 	hash      [32]byte
 }
@@ -102,7 +102,7 @@ func (r *Run) checkVersion(c *commit) error {
 }
 
 func (r *Run) quantiseVersion(c *commit) (err error) {
-	c.onGrid, err = r.down.quantise(c.Round, &c.vectors)
+	c.quantised, err = r.down.quantise(c.Round, &c.vectors)
 	return err
 }
 
@@ -129,7 +129,7 @@ func (r *Run) storeVersion(c *commit) {
 	}
 	r.opened(&rec, func() {
 		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
-			r.down.publish(&rec, c.onGrid)
+			r.down.publish(&rec, c.quantised)
 			c.dropKept()
 			r.publish(&rec)
 		})

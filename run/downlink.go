@@ -24,9 +24,22 @@ type downlink struct {
 	state   map[string][]float32 // server vectors of version
 	full    map[protocol.Codec]*Shared
 	grid    *grid // nil unless versions travel as differences
+
+	// The control variate of version as clients get it: on a grid around zero where
+	// versions lie on a grid, otherwise exact. nil: there is none.
+	variate  []float32
+	variates *grid
 }
 
-func newDownlink(model learn.Model, seed uint64, packing Packing) (downlink, error) {
+// variateFiner is the ratio of the coarseness of the grid of versions to that of
+// control variates. What rounding takes off a variate is a gradient of the same
+// direction at all clients in every step of a round, so it must be small beside the
+// gradients; what it takes off a version comes back in the next.
+const variateFiner = 4
+
+// newDownlink returns the downlink of version 0. controls says whether versions come
+// with control variates.
+func newDownlink(model learn.Model, seed uint64, packing Packing, controls bool) (downlink, error) {
 	layout := model.Layout()
 	d := downlink{packing: packing, tensors: compress.TensorsOf(layout), params: make([]float32, layout.Size), full: map[protocol.Codec]*Shared{}}
 	model.Init(d.params, seed)
@@ -35,6 +48,9 @@ func newDownlink(model learn.Model, seed uint64, packing Packing) (downlink, err
 	var err error
 	if packing.Down == protocol.CodecGrid {
 		d.grid, err = newGrid(d.tensors, d.params)
+		if err == nil && controls {
+			d.variates, err = newGrid(d.tensors, make([]float32, layout.Size))
+		}
 	}
 	return d, err
 }
@@ -45,19 +61,32 @@ func (d *downlink) restore(c *Commit) error {
 		return fmt.Errorf("version %d: %d parameters, want the model's %d", c.Round, len(c.Params), len(d.params))
 	}
 	d.version, d.hash, d.params, d.state = c.Round, c.Hash, c.Params, c.State
+	d.variate = c.State[combine.ControlVector]
 	if d.grid == nil {
 		return nil
 	}
-	return d.grid.restore(c.Round, c.Params, c.State)
+	if err := d.grid.restore(c.Round, c.Params, c.State[exactVector], c.State[stepVector]); err != nil {
+		return err
+	}
+	if d.variates == nil {
+		return nil
+	}
+	var err error
+	d.variate, err = d.variates.restoreExact(c.Round, c.State[combine.ControlVector], c.State[variateStepVector], d.packing.Coarseness/variateFiner)
+	return err
 }
 
-// publish makes a durable version the newest. onGrid holds its levels if there is a
-// grid.
-func (d *downlink) publish(c *Commit, onGrid levels) {
+// publish makes a durable version the newest.
+func (d *downlink) publish(c *Commit, q quantised) {
 	d.version, d.hash, d.params, d.state = c.Round, c.Hash, c.Params, c.State
+	d.variate = c.State[combine.ControlVector]
 	clear(d.full)
 	if d.grid != nil {
-		d.grid.commit(onGrid, c.State[exactVector])
+		d.grid.commit(q.version, c.State[exactVector])
+	}
+	if d.variates != nil {
+		d.variates.commit(q.variate, d.variate)
+		d.variate = q.variatePoints
 	}
 }
 
@@ -113,26 +142,35 @@ func (r *Run) modelMessage(m *member) *Shared {
 		held = m.held
 	}
 	from, ok := d.grid.find(held)
+	var fromVariate, newestVariate levels
+	if d.variates != nil {
+		var both bool
+		if fromVariate, both = d.variates.find(held); ok && !both {
+			from, ok = levels{}, false
+		}
+		newestVariate = d.variates.newest()
+	}
 	if !ok {
-		held = 0
+		held, fromVariate = 0, levels{}
 	}
 	if s := d.grid.messages[held]; s != nil {
 		return s
 	}
 	base, _ := r.hashOf(held)
 	newest := d.grid.newest()
-	version, hash, params, control := d.version, d.hash, d.params, d.state[combine.ControlVector]
+	version, hash, params, control := d.version, d.hash, d.params, d.variate
 	s := r.code(func() protocol.Message {
 		block, err := d.grid.difference(from, newest)
+		vectors := []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: base[:], Codec: protocol.CodecGrid, Block: block}}
+		if err == nil && d.variates != nil {
+			block, err = d.variates.difference(fromVariate, newestVariate)
+			vectors = append(vectors, protocol.Vector{Role: protocol.RoleControl, Codec: protocol.CodecGrid, Block: block})
+		}
 		if err != nil {
 			r.log.Error("cannot code a difference between versions, sending all of the version", "version", version, "held", held, "error", err)
 			return d.message(version, hash, params, control, protocol.CodecFloat32)
 		}
-		delta := protocol.Vector{Role: protocol.RoleDelta, BaseHash: base[:], Codec: protocol.CodecGrid, Block: block}
-		return &protocol.Model{
-			Transfer: version, Version: version, Hash: hash[:], Base: held,
-			Vectors: append([]protocol.Vector{delta}, d.controlVector(control)...),
-		}
+		return &protocol.Model{Transfer: version, Version: version, Hash: hash[:], Base: held, Vectors: vectors}
 	})
 	d.grid.messages[held] = s
 	return s
@@ -148,7 +186,7 @@ func (r *Run) fullModel(to *member) *Shared {
 	}
 	codec = to.able(codec)
 	if d.full[codec] == nil {
-		version, hash, params, control := d.version, d.hash, d.params, d.state[combine.ControlVector]
+		version, hash, params, control := d.version, d.hash, d.params, d.variate
 		d.full[codec] = r.code(func() protocol.Message { return d.message(version, hash, params, control, codec) })
 	}
 	return d.full[codec]
@@ -175,19 +213,47 @@ func (d *downlink) controlVector(control []float32) []protocol.Vector {
 func (r *Run) localModel(m *mean, to *member) *Shared {
 	d := &r.down
 	codec := protocol.CodecFloat32
-	if d.packing.Down != codec {
+	switch {
+	case m.block != nil && to.can(d.packing.Local):
+		codec = d.packing.Local
+	case d.packing.Down != codec:
 		codec = to.able(protocol.CodecPlanes)
 	}
 	if m.message[codec] == nil {
 		version, hash := d.version, d.hash
 		m.message[codec] = r.code(func() protocol.Message {
+			block := m.block
+			if block == nil || codec != d.packing.Local {
+				block = d.pack(codec, m.delta)
+			}
 			return &protocol.Model{
 				Transfer: version, Version: version, Base: version, Hash: m.hash[:],
-				Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: hash[:], Codec: codec, Block: d.pack(codec, m.delta)}},
+				Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: hash[:], Codec: codec, Block: block}},
 			}
 		})
 	}
 	return m.message[codec]
+}
+
+// packLocal packs a mean by the codec of local models and replaces it by what the
+// block decodes to. It returns nil and leaves the mean as it is where local models
+// travel without loss, and where the codec refuses it.
+func (d *downlink) packLocal(mean []float32) []byte {
+	c, err := compress.Lookup(d.packing.Local)
+	if err != nil || c.Lossless {
+		return nil
+	}
+	o := compress.Options{Bits: d.packing.LocalBits}
+	block, err := c.NewEncoder(d.tensors).Append(nil, mean, o)
+	if err != nil {
+		return nil
+	}
+	decoded := make([]float32, len(mean))
+	if err := compress.DecodeWith(c.NewDecoder(), decoded, block, o); err != nil {
+		return nil
+	}
+	copy(mean, decoded)
+	return block
 }
 
 // pack encodes a vector with a codec that has no options. Its values are in the
@@ -218,15 +284,27 @@ func (r *Run) Oldest() uint64 {
 	return r.down.version
 }
 
-// quantise rounds the next version for the downlink and keeps the exact one as a
-// server vector for the next round.
-func (d *downlink) quantise(version uint64, v *combine.Vectors) (onGrid levels, err error) {
+// quantised is a version that was rounded for the downlink.
+type quantised struct {
+	version, variate levels    // zero without the grid
+	variatePoints    []float32 // the control variate that clients get, on the grid
+}
+
+// quantise rounds the next version for the downlink, and its control variate where
+// both lie on a grid. It keeps the exact ones as server vectors for the next round.
+func (d *downlink) quantise(version uint64, v *combine.Vectors) (q quantised, err error) {
 	switch d.packing.Down {
 	case protocol.CodecGrid:
 		exact := v.Next
-		onGrid.version = version
-		v.Next, onGrid.at, onGrid.step, err = d.grid.round(exact, d.packing.Coarseness)
-		v.State[exactVector], v.State[stepVector] = exact, []float32{onGrid.step}
+		v.Next, q.version, err = d.grid.round(version, exact, d.packing.Coarseness)
+		v.State[exactVector], v.State[stepVector] = exact, []float32{q.version.step}
+		if err == nil && d.variates != nil {
+			if v.State[combine.ControlVector] == nil { // on the way back to an earlier version
+				v.State[combine.ControlVector] = make([]float32, len(exact))
+			}
+			q.variatePoints, q.variate, err = d.variates.round(version, v.State[combine.ControlVector], d.packing.Coarseness/variateFiner)
+			v.State[variateStepVector] = []float32{q.variate.step}
+		}
 	case protocol.CodecFloat16:
 		exact := v.Next
 		v.State[exactVector], v.Next = exact, make([]float32, len(exact))
@@ -235,7 +313,7 @@ func (d *downlink) quantise(version uint64, v *combine.Vectors) (onGrid levels, 
 			err = compress.Decode(protocol.CodecFloat16, v.Next, block)
 		}
 	}
-	return onGrid, err
+	return q, err
 }
 
 // enqueue calls f at once, or after the messages to the member that are being

@@ -218,6 +218,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	if edit != nil {
 		edit(&cfg, &sc)
 	}
+	f.n = cfg.Model.Layout().Size
 	if cfg.Saved != nil && cfg.Saved.Open != nil {
 		f.journal.opens = append(f.journal.opens, *cfg.Saved.Open)
 	}
@@ -269,7 +270,7 @@ func (f *fixture) contribution(o *protocol.Order, value float32, weight uint64) 
 
 // inspect decodes and checks a contribution as a connection would.
 func (f *fixture) inspect(c *protocol.Contribution) *Offer {
-	return Inspect(c, 1, func(v *protocol.Vector, _ int) ([]float32, error) {
+	return Inspect(c, max(f.cfg.Sums, 1), func(v *protocol.Vector, _ int) ([]float32, error) {
 		values := make([]float32, f.n)
 		return values, compress.Decode(v.Codec, values, v.Block)
 	})

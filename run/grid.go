@@ -18,6 +18,11 @@ type Packing struct {
 	Feedback   bool    // error feedback of the clients
 	Down       protocol.Codec
 	Coarseness float64 // of the grid: its step, in multiples of the first round's mean change
+	// Local packs local models, the means that clients start from and that are no
+	// versions, as vectors by themselves; LocalBits is its rate. A client that lacks
+	// the codec gets the same values in full.
+	Local     protocol.Codec
+	LocalBits float64
 }
 
 // grid holds versions on a grid. All clients that hold a version hold the same
@@ -27,7 +32,8 @@ type Packing struct {
 // versions is coded without loss, once for all clients that need it.
 //
 // The newest exact version and the step are server vectors (State), so that they
-// are durable with the version.
+// are durable with the version. Control variates have a grid of their own, around
+// zero; their exact values are the strategy's server vector.
 type grid struct {
 	grid     *compress.Grid
 	exact    []float32          // the newest version before it was rounded
@@ -48,8 +54,9 @@ type levels struct {
 
 // The names of the grid's server vectors.
 const (
-	exactVector = "exact"
-	stepVector  = "step"
+	exactVector       = "exact"
+	stepVector        = "step"
+	variateStepVector = "control step"
 )
 
 // keptLevels bounds the memory of old versions, in bytes: it holds 80 of the 2NN. A
@@ -76,8 +83,7 @@ func newGrid(tensors []compress.Tensor, initial []float32) (*grid, error) {
 }
 
 // restore loads the newest version after a restart.
-func (g *grid) restore(version uint64, params []float32, state map[string][]float32) error {
-	exact, step := state[exactVector], state[stepVector]
+func (g *grid) restore(version uint64, params, exact, step []float32) error {
 	if len(exact) != len(params) || len(step) != 1 {
 		return fmt.Errorf("version %d: no grid, want one; the run was packed with another codec", version)
 	}
@@ -90,14 +96,43 @@ func (g *grid) restore(version uint64, params []float32, state map[string][]floa
 	return nil
 }
 
-// round rounds the exact version w to the public version p and returns the step.
-func (g *grid) round(w []float32, coarseness float64) (p []float32, at []int32, step float32, err error) {
+// restoreExact does it for control variates, of which only the exact values are stored,
+// nil for zero, and the step. It returns the public ones. A run of a build that sent
+// exact variates has no step and begins a grid; clients that hold an exact variate round
+// it to the levels that the coordinator has.
+func (g *grid) restoreExact(version uint64, exact, step []float32, coarseness float64) (p []float32, err error) {
+	if exact == nil {
+		exact = make([]float32, len(g.exact))
+	}
+	if len(exact) != len(g.exact) || len(step) > 1 {
+		return nil, fmt.Errorf("version %d: control variate: %d values and %d steps, want %d and 1", version, len(exact), len(step), len(g.exact))
+	}
+	if len(step) == 0 {
+		var l levels
+		if p, l, err = g.round(version, exact, coarseness); err == nil {
+			g.exact, g.step, g.kept = exact, l.step, []levels{l}
+		}
+	} else {
+		p = make([]float32, len(exact))
+		at := make([]int32, len(exact))
+		if err = g.grid.Round(at, p, exact, step[0]); err == nil {
+			g.exact, g.step, g.kept = exact, step[0], []levels{{version, step[0], at}}
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("version %d: control variate: %w", version, err)
+	}
+	return p, nil
+}
+
+// round rounds the exact version w to the public version p, and returns its levels.
+func (g *grid) round(version uint64, w []float32, coarseness float64) (p []float32, l levels, err error) {
 	change := make([]float32, len(w))
 	for i, x := range w {
 		change[i] = x - g.exact[i]
 	}
 	suited := compress.GridStep(change, coarseness) // as if this were the first round
-	step = g.step
+	step := g.step
 	switch {
 	case step == 0 && suited == 0:
 		step = 1 // nothing has changed: any grid holds version 0
@@ -106,12 +141,12 @@ func (g *grid) round(w []float32, coarseness float64) (p []float32, at []int32, 
 	case suited > 0 && step > halveBelow*suited:
 		step /= 2
 	}
-	p, at = make([]float32, len(w)), make([]int32, len(w))
+	p, at := make([]float32, len(w)), make([]int32, len(w))
 	for err = g.grid.Round(at, p, w, step); errors.Is(err, compress.ErrRange) && step < math.MaxFloat32/2; {
 		step *= 2 // out of the range of levels
 		err = g.grid.Round(at, p, w, step)
 	}
-	return p, at, step, err
+	return p, levels{version, step, at}, err
 }
 
 // commit adds a version that has become durable.

@@ -41,10 +41,13 @@ func (r *Run) forgetKept(h strategy.Handle) {
 }
 
 // mean is the mean of kept contributions, a delta against the newest version.
-// Clients start from it; it is not a version.
+// Clients start from it; it is not a version. Where local models are packed with
+// loss, it is what the packed block decodes to, so that the coordinator, the
+// strategy's condition and every client have the same values.
 type mean struct {
 	ready   bool
 	delta   []float32
+	block   []byte   // delta, packed by Packing.Local; nil if that loses nothing
 	hash    [32]byte // of the version plus the delta
 	waiting []func() // called once it is ready
 	message map[protocol.Codec]*Shared
@@ -64,6 +67,9 @@ func (r *Run) average(e strategy.Mean) {
 		var err error
 		if norm2, err = combine.Mean(m.delta, vectors, e.Weights); err != nil {
 			panic(fmt.Sprintf("run: mean of %d kept contributions: %v", len(vectors), err))
+		}
+		if m.block = r.down.packLocal(m.delta); m.block != nil {
+			norm2 = combine.SquaredNorm(m.delta)
 		}
 		local := slices.Clone(base)
 		kernel.Axpy(local, 1, m.delta)

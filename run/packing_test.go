@@ -2,6 +2,8 @@ package run
 
 import (
 	"bytes"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -76,13 +78,13 @@ func (c *holder) follow(t testing.TB) (models []*protocol.Model) {
 		if !ok {
 			continue
 		}
-		params, _, err := c.models.Unpack(m, len(c.initial), func(version uint64, hash []byte) []float32 {
+		params, _, err := c.models.Unpack(m, len(c.initial), func(version uint64, hash []byte) (params, control []float32) {
 			for v, p := range map[uint64][]float32{c.version: c.params, 0: c.initial} {
 				if h := learn.Hash(p); v == version && bytes.Equal(hash, h[:]) {
-					return p
+					return p, nil
 				}
 			}
-			return nil
+			return nil, nil
 		})
 		if err != nil {
 			t.Fatalf("version %d from version %d, holding %d: %v", m.Version, m.Base, c.version, err)
@@ -543,19 +545,120 @@ func TestGridFallback(t *testing.T) {
 	}
 }
 
-// A control variate is sent with a difference as with a full version.
-func TestGridCarriesControl(t *testing.T) {
-	f := newPacked(t, protocol.CodecGrid, nil)
+// Control variates lie on a grid of their own. All clients get the same bits, whatever
+// version they hold, by a difference or in full, and after a restart; what they get is
+// at most half a step from the exact variate, which nothing is rounded off.
+func TestVariatesOnAGrid(t *testing.T) {
+	scaffold := func(c *Config, s *strategy.Config) {
+		s.Kind, s.Correction, s.Fraction, s.MinClients, c.Sums = "fedavg", "scaffold", 1, 3, 2
+	}
+	f := newPacked(t, protocol.CodecGrid, scaffold)
+	// Control variates that clients hold, by version.
+	type variates map[uint64][]float32
+	unpack := func(c *holder, known variates) (control []float32) {
+		t.Helper()
+		m := last[*protocol.Model](c.fakePeer)
+		if m == nil {
+			t.Fatal("no version was sent")
+		}
+		params, control, err := c.models.Unpack(m, f.n, func(version uint64, hash []byte) ([]float32, []float32) {
+			p := c.params
+			if version == 0 {
+				p = c.initial
+			}
+			if h := learn.Hash(p); !bytes.Equal(hash, h[:]) {
+				return nil, nil
+			}
+			return p, known[version]
+		})
+		if err != nil {
+			t.Fatalf("version %d from version %d: %v", m.Version, m.Base, err)
+		}
+		c.version, c.params = m.Version, params
+		known[m.Version] = control
+		return control
+	}
 	a, b := f.enter(t, able()), f.enter(t, able())
-	f.round(t, 1, a, b)
-	control := make([]float32, f.n)
-	control[1] = 7
-	f.down.state[combine.ControlVector] = control
-	clear(f.down.grid.messages)
-	s := f.modelMessage(f.roster.members[a.number])
-	_, got, err := a.models.Unpack(s.Message.(*protocol.Model), f.n, func(uint64, []byte) []float32 { return a.initial })
-	if err != nil || !slices.Equal(got, control) {
-		t.Errorf("the control variate arrives as %v, %v", got, err)
+	full := f.enter(t, &protocol.Hello{Protocol: protocol.Version, Codecs: []protocol.Codec{protocol.CodecFloat32}, TabState: protocol.TabVisible})
+	held, others := variates{}, variates{}
+	exact := make([]float64, f.n)
+	r := rand.New(rand.NewPCG(3, 4))
+	for version := range uint64(12) {
+		mean := make([]float64, f.n)
+		for _, c := range []*holder{a, b, full} {
+			o := last[*protocol.Order](c.fakePeer)
+			var vectors []protocol.Vector
+			for i, role := range []protocol.Role{protocol.RoleDelta, protocol.RoleControl} {
+				v := make([]float32, f.n)
+				for j := range v {
+					v[j] = float32(r.NormFloat64()) / float32(1+version)
+					if i == 1 {
+						mean[j] += float64(v[j])
+					}
+				}
+				vectors = append(vectors, protocol.Vector{Role: role, BaseHash: o.BaseHash, Block: compress.AppendFloat32(nil, v)})
+			}
+			m := &protocol.Contribution{Order: o.Order, Round: o.Round, Weight: 10, Metrics: protocol.Metrics{Steps: 1}, Vectors: vectors}
+			if got := f.offer(c.number, c.fakePeer, m); got != protocol.ReasonAccepted {
+				t.Fatalf("participant %d: %v", c.number, got)
+			}
+		}
+		if now, _, _ := f.Model(); now != version+1 {
+			t.Fatalf("version %d after the round on version %d", now, version)
+		}
+		// c <- c + |S|/N mean(change), with everybody there: the sum over the 3.
+		for j, x := range mean {
+			exact[j] += x / 3
+		}
+		got, step := unpack(a, held), f.down.variates.step
+		if m := last[*protocol.Model](a.fakePeer); m.Base != version || m.Vectors[1].Codec != protocol.CodecGrid {
+			t.Fatalf("version %d: from version %d, control variate by %v, want a difference from version %d on the grid", m.Version, m.Base, m.Vectors[1].Codec, version)
+		}
+		for j, x := range got {
+			if e := math.Abs(float64(x) - exact[j]); e > float64(step)*.501+1e-6 {
+				t.Fatalf("version %d: value %d of the control variate: %g, exactly %g, step %g", version+1, j, x, exact[j], step)
+			}
+		}
+		if whole := unpack(full, others); !slices.Equal(whole, got) {
+			t.Fatalf("version %d: a control variate in full differs from the difference's", version+1)
+		}
+		b.version, b.params = a.version, a.params
+	}
+	// A client that holds no version gets the variate from zero.
+	c := f.enter(t, able())
+	c.got = append(c.got, f.modelMessage(f.roster.members[c.number]).Message)
+	if got := unpack(c, variates{}); !slices.Equal(got, held[12]) {
+		t.Error("a new client gets another control variate")
+	}
+	// A restart: only the exact variate and the step are stored.
+	commit := f.journal.commits[11]
+	commit.State = maps.Clone(commit.State)
+	d, err := newDownlink(f.cfg.Model, f.cfg.Seed, f.cfg.Packing, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.restore(&commit); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(d.variate, held[12]) {
+		t.Error("after a restart clients get another control variate")
+	}
+	commit.State[variateStepVector] = []float32{1, 2}
+	if err := d.restore(&commit); err == nil || !strings.Contains(err.Error(), "control variate") {
+		t.Errorf("with two steps of the variates: %v, want an error that names them", err)
+	}
+	// A run of a build that sent exact variates begins a grid.
+	delete(commit.State, variateStepVector)
+	if d, err = newDownlink(f.cfg.Model, f.cfg.Seed, f.cfg.Packing, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.restore(&commit); err != nil {
+		t.Fatal(err)
+	}
+	for j, x := range d.variate {
+		if e := math.Abs(float64(x) - exact[j]); !(d.variates.step > 0) || e > float64(d.variates.step)*.501+1e-6 {
+			t.Fatalf("value %d of the control variate: %g, exactly %g, step %g", j, x, exact[j], d.variates.step)
+		}
 	}
 }
 
@@ -607,5 +710,99 @@ func TestMessagesWaitForAVersion(t *testing.T) {
 	}
 	if len(b.got) != 0 {
 		t.Errorf("%d messages to a socket that was lost", len(b.got))
+	}
+}
+
+// A balanced model is packed once: clients with and without the codec get the same
+// values, which the condition was checked for. The bound lies between the squared norms
+// of the mean and of what travels, so that only a run that checks the latter balances.
+func TestBalancedModelIsPacked(t *testing.T) {
+	model, err := learn.New(learn.MLP([]int{20}, []int{30}, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := model.Layout().Size
+	deadzone, err := compress.Lookup(protocol.CodecDeadzone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := compress.TensorsOf(model.Layout())
+	pack := func(v []float32, bits float64) (block []byte, got []float32) {
+		t.Helper()
+		block, err := deadzone.NewEncoder(tensors).Append(nil, v, compress.Options{Bits: bits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = make([]float32, n)
+		if err := compress.Decode(protocol.CodecDeadzone, got, block); err != nil {
+			t.Fatal(err)
+		}
+		return block, got
+	}
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		bits := []float64{1, 2, 4}[seed%3]
+		most := []float64{.4, .12, .012}[seed%3] // NMSE
+		weights := [2]float64{float64(1 + r.IntN(10)), float64(1 + r.IntN(10))}
+		var blocks [2][]byte
+		var sent [2][]float32
+		for k := range blocks {
+			v := make([]float32, n)
+			for i := range v {
+				v[i] = float32(max(-30, min(30, r.NormFloat64()*math.Exp(r.NormFloat64())))) // decoded, within protocol.MaxDelta
+			}
+			blocks[k], sent[k] = pack(v, bits)
+		}
+		mean := make([]float32, n)
+		exact, err := combine.Mean(mean, sent[:], weights[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, want := pack(mean, bits)
+		norm2 := combine.SquaredNorm(want)
+		if !(norm2 < exact) || combine.SquaredNorm(difference(want, mean)) > most*exact {
+			t.Fatalf("seed %d, %v bits: squared norm %g of %g, error %g: the test shows nothing, or packing loses more than %v", seed, bits, norm2, exact, combine.SquaredNorm(difference(want, mean))/exact, most)
+		}
+		f := newFixture(t, func(c *Config, s *strategy.Config) {
+			c.Model = model
+			c.Packing = Packing{Up: protocol.CodecDeadzone, Bits: bits, Down: protocol.CodecGrid, Coarseness: 3, Local: protocol.CodecDeadzone, LocalBits: bits}
+			*s = strategy.Config{Kind: "dynamic", Batches: 4, LR: .1, MinClients: 4, Deadline: time.Minute, Own: strategy.DynamicSettings{Delta: (norm2 + exact) / 2, Augment: 1, FullShare: 1}}
+		})
+		few := &protocol.Hello{Protocol: protocol.Version, Codecs: []protocol.Codec{protocol.CodecFloat32}, TabState: protocol.TabVisible}
+		clients := []*holder{f.enter(t, able()), f.enter(t, few), f.enter(t, able()), f.enter(t, able())}
+		_, version, base := f.Model()
+		for k := range blocks {
+			o := last[*protocol.Order](clients[k].fakePeer)
+			v := protocol.Vector{Role: protocol.RoleDelta, BaseHash: o.BaseHash, Codec: protocol.CodecDeadzone, Block: slices.Clone(blocks[k])}
+			if k == 1 {
+				v.Codec, v.Block = protocol.CodecFloat32, compress.AppendFloat32(nil, sent[k])
+			}
+			m := &protocol.Contribution{Order: o.Order, Round: o.Round, Weight: uint64(weights[k]), Vectors: []protocol.Vector{v}}
+			if got := f.offer(clients[k].number, clients[k].fakePeer, m); got != protocol.ReasonAccepted {
+				t.Fatalf("seed %d: client %d: %v", seed, k, got)
+			}
+		}
+		f.env.advance(time.Second)
+		local := make([]float32, n)
+		for i := range local {
+			local[i] = base[i] + want[i]
+		}
+		hash := learn.Hash(local)
+		for k, c := range clients[:2] {
+			m, o := last[*protocol.Model](c.fakePeer), last[*protocol.Order](c.fakePeer)
+			if m == nil || !bytes.Equal(m.Hash, hash[:]) || !bytes.Equal(o.Start, hash[:]) || !bytes.Equal(m.Vectors[0].BaseHash, version[:]) {
+				t.Fatalf("seed %d: client %d gets %+v and order %+v, want the packed mean %x", seed, k, m, o, hash)
+			}
+			got := make([]float32, n)
+			if err := compress.Decode(m.Vectors[0].Codec, got, m.Vectors[0].Block); err != nil || !slices.Equal(got, want) {
+				t.Errorf("seed %d: client %d gets other values (%v)", seed, k, err)
+			}
+			if packed := m.Vectors[0].Codec == protocol.CodecDeadzone; packed != (k == 0) || packed && !bytes.Equal(m.Vectors[0].Block, block) {
+				t.Errorf("seed %d: client %d gets it by %v", seed, k, m.Vectors[0].Codec)
+			}
+		}
+		if last[*protocol.Model](clients[2].fakePeer) != nil || last[*protocol.Fetch](clients[2].fakePeer) != nil {
+			t.Errorf("seed %d: a client outside of the set was asked, or sent a model", seed)
+		}
 	}
 }

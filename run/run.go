@@ -92,7 +92,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		median: math.Inf(1), guard: guard{evaluate: cfg.Judge}, means: map[strategy.MeanID]*mean{}, timers: map[strategy.Timer]func(){}, told: map[string]time.Time{}, events: eventLog{all: runBudget},
 	}
 	var err error
-	if r.down, err = newDownlink(cfg.Model, cfg.Seed, cfg.Packing); err != nil {
+	if r.down, err = newDownlink(cfg.Model, cfg.Seed, cfg.Packing, cfg.Sums > 1); err != nil {
 		return nil, fmt.Errorf("run %s: %w", cfg.ID, err)
 	}
 	if r.attempt, err = r.newAttempt(); err != nil {

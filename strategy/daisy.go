@@ -44,6 +44,10 @@ func daisyScheme() Scheme {
 			}
 			return nil
 		},
+		// A model is packed twice in every leg.
+		Packing: func(Config) Packing {
+			return Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true, Local: true, Bits: 4, FeedbackUpTo: FeedbackUpTo}
+		},
 		Steps: func(c Config) int { return c.Batches * max(own[DaisySettings](c).AverageEvery, 1) },
 		Words: func(c Config) []string {
 			return append([]string{"averaged after every " + plural(own[DaisySettings](c).AverageEvery, "leg")}, trainingWords(c)...)

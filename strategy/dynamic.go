@@ -43,10 +43,13 @@ func dynamicScheme() Scheme {
 			}
 			return nil
 		},
-		// The condition is on models as they are, and most contributions are not
-		// followed by another of their order.
-		Packing: func(Config) Packing { return Packing{Lossy: true, Biased: true} },
-		Steps:   func(Config) int { return 0 },
+		// A client whose model is replaced feeds back what its last contribution lacked;
+		// one that goes on with its own model has it still. The condition is checked on
+		// what travels, and holds for it.
+		Packing: func(Config) Packing {
+			return Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true, Local: true, Bits: 2, FeedbackUpTo: FeedbackUpTo}
+		},
+		Steps: func(Config) int { return 0 },
 		Words: func(c Config) []string {
 			return []string{
 				"sends when the squared distance exceeds " + figure(own[DynamicSettings](c).Delta),

@@ -49,8 +49,14 @@ func averaging(rounds []Setting) Scheme {
 		CheckSetup: func(c Config, s Setup) error { return checkFamily(c, s, func(clients int) int { return clients }) },
 		Optimiser:  familyOptimisers,
 		Packing: func(c Config) Packing {
-			whole := c.Correction != "scaffold" // control variates would accumulate the loss
-			return Packing{Lossy: true, Biased: true, Feedback: whole, Default: whole, Grid: whole}
+			p := Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true, FeedbackUpTo: FeedbackUpTo}
+			switch {
+			case c.Correction == "scaffold": // the loss is in the gradient of every step
+				p.Bits = 1
+			case c.robust(): // what is fed back may be to a contribution that did not count
+				p.Bits, p.FeedbackUpTo = 1.2, .5
+			}
+			return p
 		},
 		MaxScale: func(c Config, maxWeight float64) float64 {
 			if c.robust() || c.Correction == "scaffold" {

@@ -34,7 +34,7 @@ func fedbuffScheme() Scheme {
 		}, serverStep(), []Setting{guardSetting(), clipSetting(), proxSetting()}),
 		Own: FedBuffSettings{},
 		Packing: func(Config) Packing {
-			return Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true}
+			return Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true, FeedbackUpTo: FeedbackUpTo}
 		},
 		MaxScale: func(Config, float64) float64 { return 1 }, // an answer counts at most once, whatever its weight
 		Words: func(c Config) []string {

@@ -26,7 +26,9 @@ func minibatchScheme() Scheme {
 		Optimiser: func(Config) Optimisers {
 			return Optimisers{Kinds: []string{"sgd"}, Why: "with strategy.kind: minibatch clients take no steps (strategy.server says how the server does)"}
 		},
-		Packing: func(Config) Packing { return Packing{Lossy: true} }, // a bias would be in every step
+		// A bias would be in every step. Without one the noise of many gradients
+		// averages out.
+		Packing: func(Config) Packing { return Packing{Lossy: true, Default: true, Grid: true, Bits: 1} },
 		// A gradient is a sum over its examples, bounded accordingly, and is added
 		// as it is.
 		MaxScale:  func(_ Config, maxWeight float64) float64 { return maxWeight },

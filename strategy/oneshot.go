@@ -10,8 +10,8 @@ func oneshotScheme() Scheme {
 	s.Help = "all train for long and are averaged once"
 	s.Models = "1 up"
 	s.Choose = "there is one chance to communicate"
-	s.Packing = func(Config) Packing { // no later round corrects the rounding to a grid
-		return Packing{Lossy: true, Biased: true, Feedback: true, Default: true}
+	s.Packing = func(Config) Packing { // no later round corrects the rounding to a grid, or what packing has lost
+		return Packing{Lossy: true, Biased: true, Default: true, Bits: 1.2}
 	}
 	// There are no earlier rounds that a clipping bound could follow.
 	s.Settings = slices.DeleteFunc(s.Settings, func(t Setting) bool { return t.Key == "clip" })

@@ -72,6 +72,11 @@ type Optimisers struct {
 	Why   string
 }
 
+// FeedbackUpTo is the rate, in bits per parameter, up to which error feedback is on
+// by default where contributions are averaged. Above it a contribution lacks less than
+// a hundredth of its squared norm, and the memory of one more vector buys nothing.
+const FeedbackUpTo = 2
+
 // Packing is what a scheme bears of what is lost in packing.
 type Packing struct {
 	Lossy    bool // the clients' vectors, and the versions, need not arrive bit for bit
@@ -79,6 +84,10 @@ type Packing struct {
 	Feedback bool // what one contribution lacks may come with the next: they are deltas of whole orders, one a round
 	Default  bool // what clients send is packed with loss unless a task says otherwise
 	Grid     bool // and versions lie on a grid: what rounding takes off comes back in later rounds
+	Local    bool // clients are sent models to start from that are no versions
+
+	Bits         float64 // per parameter, of what clients send by default; 0: the common default
+	FeedbackUpTo float64 // bits per parameter up to which what was lost is fed back by default; 0: never
 }
 
 // Setting returns the setting of a key.
@@ -216,7 +225,7 @@ func (r Registry) Packing(c Config) Packing {
 	if s, _ := r.Find(c.Kind); s.Packing != nil {
 		return s.Packing(c)
 	}
-	return Packing{Lossy: true, Biased: true, Feedback: true}
+	return Packing{Lossy: true, Biased: true, Feedback: true, FeedbackUpTo: FeedbackUpTo}
 }
 
 // WithDefaults returns c with its zeros replaced by the defaults of its scheme.

@@ -91,6 +91,7 @@ func (s *sim) checkCommit(p *process, c run.Commit) {
 const (
 	exactVector = "exact"
 	stepVector  = "step"
+	variateStep = "control step"
 )
 
 // checkRounded: the version that is sent is the exact one, rounded to what can be
@@ -103,6 +104,7 @@ func (s *sim) checkRounded(c run.Commit) (exact []float32, server map[string][]f
 	exact, step := c.State[exactVector], c.State[stepVector]
 	delete(server, exactVector)
 	delete(server, stepVector)
+	delete(server, variateStep)
 	onGrid := s.packing.Down == protocol.CodecGrid
 	s.must(len(exact) == len(c.Params) && onGrid == (len(step) == 1 && step[0] > 0), "a version is the exact one, rounded", "version %d has %d exact values and the step %v", c.Round, len(exact), step)
 	for i, x := range exact {
@@ -179,7 +181,7 @@ func (s *sim) checkLocal(invariant string, number uint32, mean *mean, local []fl
 	c := s.process.observer.compute(mean)
 	want := make([]interval, len(base))
 	for j, x := range mean.delta {
-		want[j] = affine(base[j], 1, x.widen(ulp(x.mid())))
+		want[j] = affine(base[j], 1, x.widen(ulp(x.mid())+s.localSlack(c)))
 	}
 	if err := within("local model", local, want); err != nil {
 		s.violated(invariant, "participant %d, mean %v of squared norm %g: %v", number, mean.delta, c, err)

@@ -188,7 +188,7 @@ func (o *observer) told(e strategy.Event) {
 		if m := o.means[e.Mean]; m != nil {
 			m.averaged = true
 			n := o.compute(m)
-			s.must(math.Abs(e.Norm2-n) <= 1e-5*n+1e-30, "a mean is what it is made of", "mean %d has squared norm %g, want %g", e.Mean, e.Norm2, n)
+			s.must(math.Abs(e.Norm2-n) <= 1e-5*n+1e-30+o.normSlack(n), "a mean is what it is made of", "mean %d has squared norm %g, want %g", e.Mean, e.Norm2, n)
 		}
 	}
 }
@@ -215,7 +215,7 @@ func (o *observer) ordered(f strategy.Order) {
 	// A balancing set is given its mean, which is within the bound.
 	o.owed[f.Client] = f
 	m := o.means[f.Start]
-	o.sim.must(m != nil && m.averaged && slices.ContainsFunc(m.answers, func(a *answer) bool { return same(f.Client, a.Participant) }) && o.compute(m) <= o.sim.Delta*(1+1e-5),
+	o.sim.must(m != nil && m.averaged && slices.ContainsFunc(m.answers, func(a *answer) bool { return same(f.Client, a.Participant) }) && o.compute(m) <= o.sim.Delta*(1+1e-5)+o.normSlack(o.sim.Delta),
 		"a balanced model is the mean of its set", "participant %d starts from mean %d, %+v", f.Client, f.Start, m)
 	o.sim.result["balanced"]++
 }
@@ -249,6 +249,12 @@ func (o *observer) compute(m *mean) (norm2 float64) {
 		norm2 += x.mid() * x.mid()
 	}
 	return norm2
+}
+
+// normSlack is localSlack of a squared norm.
+func (o *observer) normSlack(norm2 float64) float64 {
+	slack := o.sim.localSlack(norm2) * math.Sqrt(float64(len(o.sim.initial)))
+	return slack * (2*math.Sqrt(norm2) + slack)
 }
 
 // use returns the answer that is kept under a handle.

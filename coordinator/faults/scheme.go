@@ -221,7 +221,19 @@ func (s *scheme) drawPacking(r *rand.Rand) {
 	}
 	if p.Down == protocol.CodecGrid {
 		p.Coarseness = one(r, .01, .1, 1, 3, 30)
+		if bears.Local && maybe(r, 2) {
+			p.Local = protocol.CodecFloat16 // so fine, on few values too, that means can be checked
+		}
 	}
+}
+
+// localSlack bounds by how much a local model of a norm differs, in each value, from the
+// mean that it is packed from.
+func (s *sim) localSlack(norm2 float64) float64 {
+	if s.packing.Local != protocol.CodecFloat16 {
+		return 0
+	}
+	return math.Sqrt(norm2)*0x1p-11 + 0x1p-24
 }
 
 func (s *scheme) packed() bool { return s.packing != run.Packing{} }

@@ -58,6 +58,7 @@ var small = []struct {
 	{"anes96", []string{"stop.rounds=5", "strategy.combine=trimmed-mean", "strategy.prox=.1"}},
 	{"anes96", []string{"stop.rounds=5", "strategy.correction=fednova"}},
 	{"anes96-daisy", []string{"stop.rounds=3"}},
+	{"mnist-periodic", []string{"model.hidden=[20]", "strategy=", "strategy={kind: daisy, batches: 4, batch: 10, lr: 0.1, average_every: 3}", "stop={rounds: 3}"}},
 	{"anes96-radon", nil},
 }
 
@@ -214,19 +215,26 @@ func TestDynamicInvariants(t *testing.T) {
 	}
 }
 
-// Balancing keeps the mean of all models and reduces their divergence.
+// Balancing keeps the mean of all models and reduces their divergence: with raw models to
+// rounding, with 4 bits (an NMSE of .0003 for each of two packings) to a thousandth of the
+// loss.
 func TestDynamicBalancingKeepsTheMean(t *testing.T) {
+	t.Run("raw", func(t *testing.T) { balancingKeepsTheMean(t, 1e-5, raw...) })
+	t.Run("4 bits", func(t *testing.T) { balancingKeepsTheMean(t, 1e-3, "compress.up.bits=4") })
+}
+
+func balancingKeepsTheMean(t *testing.T, most float64, packing ...string) {
 	quiet, _ := checks(t, "strategy.delta=.inf", "stop.steps=8")
 	d := quiet[0].Distance
 	found := false
 	for _, factor := range []string{"1.1", "1.02"} {
-		states, _ := checks(t, "stop.steps=8", "strategy.full_share=1", "strategy.augment=1", "strategy.delta="+times(d, factor))
+		states, _ := checks(t, append(packing, "strategy.full_share=1", "strategy.augment=1", "strategy.delta="+times(d, factor), "stop.steps=8")...)
 		c := states[0]
 		if c.Version > 0 || c.ModelsDown == 0 {
 			continue // no violation, or a full synchronisation
 		}
 		found = true
-		if got, want := *c.TestLoss, *quiet[0].TestLoss; math.Abs(got/want-1) > 1e-5 {
+		if got, want := *c.TestLoss, *quiet[0].TestLoss; math.Abs(got/want-1) > most {
 			t.Errorf("Delta = %s d: the mean's loss is %.8f, without balancing %.8f", factor, got, want)
 		}
 		if c.Divergence >= quiet[0].Divergence {
@@ -266,7 +274,7 @@ func TestDriftBursts(t *testing.T) {
 	if !(burst >= 3*quiet) || !(later <= burst/3) {
 		t.Errorf("%.0f kB per check before the drift, %.0f after it, %.0f later; want a burst of at least three times as many", quiet, burst, later)
 	}
-	if a, b, c := *states[9].TestAccuracy, *states[10].TestAccuracy, *states[len(states)-1].TestAccuracy; !(b < a-.2) || !(c > b+.2) {
+	if a, b, c := *states[9].TestAccuracy, *states[10].TestAccuracy, *states[len(states)-1].TestAccuracy; !(b < a-.15) || !(c > b+.15) {
 		t.Errorf("accuracy %.3f before, %.3f after the drift, %.3f at the end", a, b, c)
 	}
 }

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,20 +21,22 @@ type Compress struct {
 // Up configures what clients send.
 type Up struct {
 	Codec    string  `yaml:"codec"`          // default: deadzone where the strategy supports it, else float32
-	Bits     float64 `yaml:"bits,omitempty"` // per parameter, of deadzone and dither; default 1.2
-	Feedback string  `yaml:"feedback"`       // "on", "off" or "auto" (default): on up to half a bit per parameter where the strategy supports it
+	Bits     float64 `yaml:"bits,omitempty"` // per parameter, of deadzone and dither; default .9, or the strategy's
+	Feedback string  `yaml:"feedback"`       // "on", "off" or "auto" (default): on up to 2 bits per parameter where contributions are averaged
 }
 
 // Down configures what the coordinator sends.
 type Down struct {
 	Codec string  `yaml:"codec"`          // default: grid where the strategy supports it, else float32
-	Step  float64 `yaml:"step,omitempty"` // of grid, in multiples of the first round's mean change; default 3
+	Step  float64 `yaml:"step,omitempty"` // of grid, in multiples of the first round's mean change; default 3.5
+	Bits  float64 `yaml:"bits,omitempty"` // per parameter, of the local models that come between versions on a grid; default up's, or 4
 }
 
 // Defaults of Compress.
 const (
-	defaultBits = 1.2 // half a bit less takes a tenth more rounds
-	defaultStep = 3
+	defaultBits = .9
+	defaultStep = 3.5
+	localBits   = 4 // a local model is not averaged with others: it has all of its error
 )
 
 // minDitherBits is the min rate of dither. Below it, its unbiased values are so rare
@@ -45,17 +48,20 @@ func (c *Compress) fill(support strategy.Packing) {
 	if c.Up.Codec == "" {
 		c.Up.Codec = "float32"
 		if support.Default {
-			c.Up.Codec = "deadzone"
+			c.Up.Codec = defaultUp(support)
 		}
 	}
 	if rated(c.Up.Codec) && c.Up.Bits == 0 {
-		c.Up.Bits = defaultBits
+		c.Up.Bits = cmp.Or(support.Bits, defaultBits)
 	}
 	if c.Up.Feedback == "" {
 		c.Up.Feedback = "auto"
 	}
-	if c.Up.Feedback == "auto" && !support.Default {
+	if c.Up.Feedback == "auto" {
 		c.Up.Feedback = "off"
+		if rated(c.Up.Codec) && support.Feedback && c.Up.Bits <= support.FeedbackUpTo {
+			c.Up.Feedback = "on"
+		}
 	}
 	if c.Down.Codec == "" {
 		c.Down.Codec = "float32"
@@ -66,6 +72,20 @@ func (c *Compress) fill(support strategy.Packing) {
 	if c.Down.Codec == "grid" && c.Down.Step == 0 {
 		c.Down.Step = defaultStep
 	}
+	if c.Down.Codec == "grid" && support.Local && c.Down.Bits == 0 {
+		c.Down.Bits = localBits
+		if rated(c.Up.Codec) {
+			c.Down.Bits = c.Up.Bits
+		}
+	}
+}
+
+// defaultUp returns the codec of contributions that are packed by default.
+func defaultUp(support strategy.Packing) string {
+	if support.Biased {
+		return protocol.CodecDeadzone.String()
+	}
+	return protocol.CodecDither.String()
 }
 
 func rated(name string) bool {
@@ -91,7 +111,7 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 		ok := d.want(c.Up.Codec == "" && support.Default || rated(c.Up.Codec), "compress.up.bits", c.Up.Bits, "none without a codec that has a rate (deadzone, dither)")
 		if ok {
 			minBits := float64(compress.MinBits)
-			if c.Up.Codec == protocol.CodecDither.String() {
+			if cmp.Or(c.Up.Codec, defaultUp(support)) == protocol.CodecDither.String() {
 				minBits = minDitherBits
 			}
 			d.want(c.Up.Bits >= minBits && c.Up.Bits <= compress.MaxBits, "compress.up.bits", c.Up.Bits,
@@ -101,13 +121,21 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 	d.want(slices.Contains([]string{"", "on", "off", "auto"}, c.Up.Feedback), "compress.up.feedback", quoted(c.Up.Feedback), `"on", "off" or "auto"`)
 	d.want(c.Up.Feedback != "on" || c.Up.Codec == "" && support.Default || rated(c.Up.Codec), "compress.up.feedback", quoted(c.Up.Feedback), "off without a lossy codec with a rate (deadzone, dither)")
 	d.want(c.Up.Feedback != "on" || support.Feedback, "compress.up.feedback", quoted(c.Up.Feedback),
-		"off: error feedback needs deltas of whole orders")
+		"off: with strategy.kind: "+s.Kind+" what one contribution lacks cannot come with the next")
 	if d.want(c.Down.Codec == "" || slices.Contains(downCodecs, c.Down.Codec), "compress.down.codec", quoted(c.Down.Codec), "one of "+strings.Join(downCodecs, ", ")) {
 		d.want(c.Down.Codec != "grid" && c.Down.Codec != "float16" || support.Lossy, "compress.down.codec", quoted(c.Down.Codec), "float32, because "+s.Kind+" needs exact models")
 	}
 	if c.Down.Step != 0 {
 		d.want(c.Down.Codec == "grid" || c.Down.Codec == "" && support.Grid, "compress.down.step", c.Down.Step, "none without down.codec grid")
 		d.want(c.Down.Step >= .01 && c.Down.Step <= 1000, "compress.down.step", c.Down.Step, "0.01 <= step <= 1000")
+	}
+	if c.Down.Bits != 0 {
+		ok := d.want(support.Local, "compress.down.bits", c.Down.Bits, "none with strategy.kind: "+s.Kind+", which sends versions only") &&
+			d.want(c.Down.Codec == "grid" || c.Down.Codec == "" && support.Grid, "compress.down.bits", c.Down.Bits, "none without down.codec grid")
+		if ok {
+			d.want(c.Down.Bits >= compress.MinBits && c.Down.Bits <= compress.MaxBits, "compress.down.bits", c.Down.Bits,
+				fmt.Sprintf("%v <= bits <= %v per parameter", compress.MinBits, compress.MaxBits))
+		}
 	}
 }
 
@@ -136,9 +164,12 @@ func (c Compress) Run(parameters int) run.Packing {
 		return codec.ID
 	}
 	p := run.Packing{Up: id(c.Up.Codec), Down: id(c.Down.Codec), Coarseness: c.Down.Step}
+	if c.Down.Bits > 0 {
+		p.Local, p.LocalBits = protocol.CodecDeadzone, c.Down.Bits
+	}
 	if rated(c.Up.Codec) {
 		p.Bits = c.Up.Bits
-		p.Feedback = c.Up.Feedback == "on" || c.Up.Feedback == "auto" && c.Up.Bits <= compress.FeedbackUpTo
+		p.Feedback = c.Up.Feedback == "on"
 	}
 	return p
 }

@@ -25,34 +25,49 @@ const (
 	fedavg    = "{kind: fedavg, epochs: 1, batch: 10, lr: 0.1}"
 	minibatch = "{kind: minibatch, batch: 10, lr: 0.1}"
 	dynamic   = "{kind: dynamic, batches: 10, batch: 10, lr: 0.1, delta: 1}"
+	daisy     = "{kind: daisy, batches: 10, batch: 10, lr: 0.1}"
 	scaffold  = "{kind: fedavg, correction: scaffold, epochs: 1, batch: 10, lr: 0.1}"
 )
 
 // How a run packs follows from the section, the strategy and the model's size.
 func TestPacking(t *testing.T) {
+	grid := func(up protocol.Codec, bits float64, feedback bool, step float64) run.Packing {
+		return run.Packing{Up: up, Bits: bits, Feedback: feedback, Down: protocol.CodecGrid, Coarseness: step}
+	}
 	deadzone := func(bits float64, feedback bool, step float64) run.Packing {
-		return run.Packing{Up: protocol.CodecDeadzone, Bits: bits, Feedback: feedback, Down: protocol.CodecGrid, Coarseness: step}
+		return grid(protocol.CodecDeadzone, bits, feedback, step)
+	}
+	local := func(p run.Packing, bits float64) run.Packing {
+		p.Local, p.LocalBits = protocol.CodecDeadzone, bits
+		return p
 	}
 	for _, test := range []struct {
 		name, strategy, section string
 		parameters              int
 		want                    run.Packing
 	}{
-		{"default", fedavg, "", 1000, deadzone(1.2, false, 3)},
+		{"default", fedavg, "", 1000, deadzone(.9, true, 3.5)},
 		{"small models travel raw", fedavg, "", 256, run.Packing{}},
-		{"one more parameter", fedavg, "", 257, deadzone(1.2, false, 3)},
+		{"one more parameter", fedavg, "", 257, deadzone(.9, true, 3.5)},
 		{"few bits", fedavg, "{up: {bits: 0.3}, down: {step: 6}}", 1000, deadzone(.3, true, 6)},
-		{"half a bit", fedavg, "{up: {bits: 0.5}}", 1000, deadzone(.5, true, 3)},
-		{"more than half a bit", fedavg, "{up: {bits: 0.6}}", 1000, deadzone(.6, false, 3)},
-		{"no feedback", fedavg, "{up: {bits: 0.3, feedback: off}}", 1000, deadzone(.3, false, 3)},
-		{"feedback", fedavg, "{up: {bits: 2, feedback: on}}", 1000, deadzone(2, true, 3)},
+		{"two bits", fedavg, "{up: {bits: 2}}", 1000, deadzone(2, true, 3.5)},
+		{"more than two bits", fedavg, "{up: {bits: 2.1}}", 1000, deadzone(2.1, false, 3.5)},
+		{"no feedback", fedavg, "{up: {bits: 0.3, feedback: off}}", 1000, deadzone(.3, false, 3.5)},
+		{"feedback", fedavg, "{up: {bits: 3, feedback: on}}", 1000, deadzone(3, true, 3.5)},
 		{"raw", fedavg, "{up: {codec: float32}, down: {codec: float32}}", 1000, run.Packing{}},
-		{"one way", fedavg, "{down: {codec: float16}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 1.2, Down: protocol.CodecFloat16}},
-		{"minibatch", minibatch, "", 1000, run.Packing{}},
-		{"minibatch, dithered", minibatch, "{up: {codec: dither, bits: 0.3}}", 1000, run.Packing{Up: protocol.CodecDither, Bits: .3}},
-		{"dynamic", dynamic, "", 1000, run.Packing{}},
-		{"dynamic, few bits", dynamic, "{up: {codec: deadzone, bits: 0.3}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: .3}},
-		{"scaffold", scaffold, "", 1000, run.Packing{}},
+		{"one way", fedavg, "{down: {codec: float16}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: .9, Feedback: true, Down: protocol.CodecFloat16}},
+		{"robust: what is fed back may not count", "{kind: fedavg, combine: median, epochs: 1, batch: 10, lr: 0.1}", "", 1000, deadzone(1.2, false, 3.5)},
+		{"minibatch: unbiased", minibatch, "", 1000, grid(protocol.CodecDither, 1, false, 3.5)},
+		{"minibatch, fewer bits", minibatch, "{up: {bits: 0.3}, down: {codec: float32}}", 1000, run.Packing{Up: protocol.CodecDither, Bits: .3}},
+		{"minibatch, raw", minibatch, "{up: {codec: float32}, down: {codec: float32}}", 1000, run.Packing{}},
+		{"dynamic: local models too", dynamic, "", 1000, local(deadzone(2, true, 3.5), 2)},
+		{"dynamic, few bits", dynamic, "{up: {bits: 0.3}}", 1000, local(deadzone(.3, true, 3.5), .3)},
+		{"dynamic, finer local models", dynamic, "{down: {bits: 5}}", 1000, local(deadzone(2, true, 3.5), 5)},
+		{"dynamic, exact up", dynamic, "{up: {codec: float32}}", 1000, local(grid(protocol.CodecFloat32, 0, false, 3.5), 4)},
+		{"dynamic, exact down", dynamic, "{down: {codec: float32}}", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 2, Feedback: true}},
+		{"dynamic, raw", dynamic, "{up: {codec: float32}, down: {codec: float32}}", 1000, run.Packing{}},
+		{"daisy: local models are most", daisy, "", 1000, local(deadzone(4, false, 3.5), 4)},
+		{"scaffold", scaffold, "", 1000, deadzone(1, true, 3.5)},
 		{"oneshot: there is no later round", "{kind: oneshot, epochs: 1, batch: 10, lr: 0.1}", "", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 1.2}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -79,8 +94,12 @@ func TestPackingRefused(t *testing.T) {
 		{"feedback of what loses nothing", fedavg, "{up: {codec: float32, feedback: on}}", "compress.up.feedback"},
 		{"feedback, maybe", fedavg, "{up: {feedback: maybe}}", "compress.up.feedback"},
 		{"feedback of gradients", minibatch, "{up: {codec: dither, feedback: on}}", "compress.up.feedback"},
-		{"feedback beside scaffold", scaffold, "{up: {codec: deadzone, feedback: on}}", "compress.up.feedback"},
+		{"feedback without a next round", "{kind: oneshot, epochs: 1, batch: 10, lr: 0.1}", "{up: {feedback: on}}", "compress.up.feedback"},
 		{"a bias in every step", minibatch, "{up: {codec: deadzone}}", "compress.up.codec"},
+		{"too few bits of the default dither", minibatch, "{up: {bits: 0.05}}", "compress.up.bits"},
+		{"bits of local models that there are not", fedavg, "{down: {bits: 2}}", "compress.down.bits"},
+		{"bits of local models off the grid", dynamic, "{down: {codec: float16, bits: 2}}", "compress.down.bits"},
+		{"too many bits of local models", dynamic, "{down: {bits: 17}}", "compress.down.bits"},
 		{"a step of no grid", fedavg, "{down: {codec: float16, step: 3}}", "compress.down.step"},
 		{"a step out of range", fedavg, "{down: {step: 1001}}", "compress.down.step"},
 		{"an unknown field", fedavg, "{up: {rate: 1}}", "rate"},

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the testdata that the program mak
 func TestShipped(t *testing.T) {
 	want := []string{
 		"anes96", "anes96-daisy", "anes96-radon", "csv", "fashion-mnist-2nn", "mnist-2nn",
-		"mnist-2nn-noniid", "mnist-central", "mnist-cnn", "mnist-dynamic", "mnist-fedavgm",
+		"mnist-2nn-lean", "mnist-2nn-noniid", "mnist-central", "mnist-cnn", "mnist-dynamic", "mnist-fedavgm",
 		"mnist-fedbuff", "mnist-minibatch", "mnist-oneshot", "mnist-periodic", "mnist-robust", "mnist-scaffold",
 		"own-clothes", "own-digits", "own-investment", "own-vote",
 	}
@@ -58,7 +58,7 @@ func TestDefaultTask(t *testing.T) {
 		Strategy: strategy.Config{Kind: "fedavg", Fraction: 0.1, Epochs: 1, Batch: 10, LR: 0.1,
 			ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
-		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: 1.2, Feedback: "auto"}, Down: Down{Codec: "grid", Step: 3}},
+		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: .9, Feedback: "on"}, Down: Down{Codec: "grid", Step: 3.5}},
 		Devices:   defaultDevices(),
 		Stop:      Stop{Rounds: 100, Accuracy: 0.98},
 		EvalEvery: 1,
@@ -101,7 +101,7 @@ func TestMinimal(t *testing.T) {
 		Data:      Data{Source: "mnist", Partition: Partition{Kind: IID, Clients: 100}},
 		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
-		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: 1.2, Feedback: "auto"}, Down: Down{Codec: "grid", Step: 3}},
+		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: .9, Feedback: "on"}, Down: Down{Codec: "grid", Step: 3.5}},
 		Devices:   defaultDevices(),
 		Stop:      Stop{Rounds: 3},
 		EvalEvery: 1,
@@ -241,9 +241,9 @@ func TestManyProblems(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
-		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
-		{"cifar", `no such task: "cifar" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
-		{"", `no such task: "" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
+		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-lean, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
+		{"cifar", `no such task: "cifar" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-lean, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
+		{"", `no such task: "" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-lean, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
 	} {
 		_, err := Find(c.name, nil)
 		if err == nil || err.Error() != c.want || !errors.Is(err, ErrUnknown) {
@@ -321,11 +321,11 @@ optimiser:
 compress:
   up:
     codec: "deadzone"
-    bits: 1.2
-    feedback: "auto"
+    bits: 0.9
+    feedback: "on"
   down:
     codec: "grid"
-    step: 3
+    step: 3.5
 devices:
   speed: 10000
   speed_spread: 0

@@ -35,8 +35,8 @@ func TestCard(t *testing.T) {
 	for _, shard := range st.Data.Packed {
 		size += int64(len(shard))
 	}
-	// 199,210 parameters at 1.2 bits up, and 1 down.
-	if c := card.Cost; c.DataBytes != size || c.BytesUp != 29882+smallMessages || c.BytesDown != 24902+smallMessages || c.RoundSeconds != nil {
+	// 199,210 parameters at .9 bits up, and 1 down.
+	if c := card.Cost; c.DataBytes != size || c.BytesUp != 22412+smallMessages || c.BytesDown != 24902+smallMessages || c.RoundSeconds != nil {
 		t.Errorf("estimated cost %+v of %d bytes of shards", c, size)
 	}
 

@@ -110,7 +110,7 @@ func TestPaths(t *testing.T) {
 		{"/", 200, "the page"},
 		{"/api/tasks", 200, `"name":"mnist-2nn"`},
 		{"/api/tasks/mnist-2nn", 200, `"summary":"784-200-200-10, ReLU, softmax","parameters":199210`},
-		{"/api/tasks/mnist-2nn", 200, `"packing":{"up":"deadzone","bits":1.2,"down":"grid"}`},
+		{"/api/tasks/mnist-2nn", 200, `"packing":{"up":"deadzone","bits":0.9,"down":"grid"}`},
 		{"/api/tasks/mnist-2nn", 200, `"bits_up":null,"bits_down":null,"raw_ratio":null`},
 		{"/api/tasks/none", 404, "error"},
 		{"/api/", 404, "error"},
