@@ -22,7 +22,7 @@ func TestInviteWords(t *testing.T) {
 	refused := func(detail string) func(p *Page) {
 		return func(p *Page) {
 			p.Join()
-			p.OnReady("scalar")
+			p.OnReady("wasm-relaxed")
 			if !p.OnWorkerState(map[string]any{"connection": string(tab.Uninvited), "detail": detail}) {
 				t.Error("the worker is not ended")
 			}
@@ -117,7 +117,7 @@ func TestInviteInJoinedTab(t *testing.T) {
 	code := codeTo("mnist-2nn")
 	p.OnInvite(code)
 	p.Join()
-	p.OnReady("scalar")
+	p.OnReady("wasm-relaxed")
 	p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "waiting"}`))
 	const want = "This tab takes part already, and has not taken the invite that you opened. To use it, leave first, and open it again."
 	if task := p.OnInvite(codeTo("other")); task != "" || p.Invite != code || p.Aside() != want {
@@ -151,7 +151,7 @@ func TestLeaveWords(t *testing.T) {
 		}
 		shows("")
 		p.Join()
-		p.OnReady("scalar")
+		p.OnReady("wasm-relaxed")
 		p.OnWorkerState(map[string]any{"connection": "joined", "activity": "waiting", "participants": float64(test.participants)})
 		shows(test.want)
 		p.Paused = true // there is no Pause to press
@@ -173,7 +173,7 @@ func TestSomeRefused(t *testing.T) {
 	} {
 		p := shown(t)
 		p.Join()
-		p.OnReady("scalar")
+		p.OnReady("wasm-relaxed")
 		p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "waiting", `+test.report+`}`))
 		if p.Aside() != test.aside || p.ParticipantsWords() != test.participants {
 			t.Errorf("%s: %q, %q, want %q, %q", test.report, p.Aside(), p.ParticipantsWords(), test.aside, test.participants)
