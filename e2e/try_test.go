@@ -23,10 +23,11 @@ const tryScript = `(async () => {
 	window.heard = [];
 	const address = new URL(document.documentElement.dataset.tab, location.href);
 	const text = await (await fetch(address)).text();
-	const module = await WebAssembly.compileStreaming(fetch(new URL(/extra\/readers\.[0-9a-f]+\.wasm/.exec(text)[0], address)));
+	const load = (name) => WebAssembly.compileStreaming(fetch(new URL(name.exec(text)[0], address)));
+	const [program, kernel] = await Promise.all([load(/extra\/readers\.[0-9a-f]+\.wasm/), load(/kernel\.[0-9a-f]+\.wasm/)]);
 	window.trying = new Worker(address, { name: "try" });
 	trying.onmessage = ({ data }) => heard.push(data);
-	trying.postMessage(module);
+	trying.postMessage({ program, kernel });
 	window.bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 	return true;
 })(), true`

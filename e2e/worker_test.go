@@ -22,10 +22,11 @@ const trainScript = `(async () => {
 	window.said = [];
 	const address = new URL(document.documentElement.dataset.tab, location.href);
 	const text = await (await fetch(address)).text();
-	const module = await WebAssembly.compileStreaming(fetch(new URL(/fedtab\.[0-9a-f]+\.wasm/.exec(text)[0], address)));
+	const load = (name) => WebAssembly.compileStreaming(fetch(new URL(name.exec(text)[0], address)));
+	const [program, kernel] = await Promise.all([load(/fedtab\.[0-9a-f]+\.wasm/), load(/kernel\.[0-9a-f]+\.wasm/)]);
 	window.training = new Worker(address, { name: "train" });
 	training.onmessage = ({ data }) => said.push(data);
-	training.postMessage(module);
+	training.postMessage({ program, kernel });
 })(), true`
 
 // training is a page with a worker of its own that trains.
