@@ -360,7 +360,10 @@ self.memories = [];
 	const make = WebAssembly.instantiate;
 	WebAssembly.instantiate = async (...of) => {
 		const made = await make(...of);
-		memories.push((made.instance ?? made).exports.mem);
+		const { mem } = (made.instance ?? made).exports;
+		if (mem) { // not the kernel, which has none
+			memories.push(mem);
+		}
 		return made;
 	};
 }

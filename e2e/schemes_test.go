@@ -284,10 +284,23 @@ func (w *observer) check(was memory) {
 	if m.Version != 2 || len(m.Vectors) != 2 {
 		w.t.Fatalf("after the restart %d vectors of version %d come with the order, want version 2 and its control variate", len(m.Vectors), m.Version)
 	}
-	for i, want := range [][]float32{was.params, was.vectors[combine.ControlVector]} {
-		got := make([]float32, w.welcome.Parameters)
-		if err := compress.Decode(m.Vectors[i].Codec, got, m.Vectors[i].Block); err != nil || !slices.Equal(got, want) {
-			w.t.Errorf("vector %d of version 2, of %d values, is not the one on disk (%v)", i, len(got), err)
+	got := [2][]float32{make([]float32, w.welcome.Parameters), make([]float32, w.welcome.Parameters)}
+	for i := range got {
+		if err := compress.Decode(m.Vectors[i].Codec, got[i], m.Vectors[i].Block); err != nil {
+			w.t.Fatalf("vector %d of version 2: %v", i, err)
+		}
+	}
+	if !slices.Equal(got[0], was.params) {
+		w.t.Errorf("version 2, of %d values, is not the one on disk", len(got[0]))
+	}
+	// On disk is the exact variate; clients get it on a grid.
+	exact, step := was.vectors[combine.ControlVector], was.vectors["control step"]
+	if len(exact) != len(got[1]) || len(step) != 1 || !(step[0] > 0) {
+		w.t.Fatalf("on disk are a control variate of %d values and a step %v, want %d and one", len(exact), step, len(got[1]))
+	}
+	for i, v := range got[1] {
+		if d := math.Abs(float64(v - exact[i])); d > .501*float64(step[0]) {
+			w.t.Fatalf("element %d of the control variate is %v, want %v to half a step of %v", i, v, exact[i], step[0])
 		}
 	}
 	w.send(&protocol.Bye{Code: protocol.CloseNormal})
