@@ -59,7 +59,7 @@ type Page struct {
 	Lang  *words.Language // nil is English
 	Kind  Kind
 	Root  string // leads from the page's address to the coordinator's root: "", "../", ...
-	Slow  bool   // the browser lacks SIMD, the scalar build is used
+	Slow  bool   // the browser lacks SIMD, scalar Go trains
 	Plain bool   // the page came over a network without encryption
 
 	Address   string // of the page to join at, in text
