@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -227,6 +229,9 @@ func TestPageLoadSpeed(t *testing.T) {
 				}
 			}
 		}
+		if local {
+			m.ms("readable, a page of these two lines and nothing else, "+net.name, "", alone(t))
+		}
 		m.ms("readable, "+net.name, map[bool]string{true: "<= 200 ms"}[local], figures(first, func(v visit) float64 { return v.Readable }))
 		m.ms("Join can be pressed, "+net.name, net.goal, figures(first, func(v visit) float64 { return v.Pressable }))
 		m.ms("a press of Join is answered on the screen, "+net.name, "", figures(first, func(v visit) float64 { return v.Shown - v.Pressable }))
@@ -248,6 +253,24 @@ func TestPageLoadSpeed(t *testing.T) {
 		}
 	}
 	m.log(t)
+}
+
+// alone returns when a page can be read that is a title and a description and nothing else:
+// what the browser itself takes on this machine.
+func alone(t *testing.T) (readable []float64) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(w, `<!doctype html><title>-</title><main><h1 id="task-title">%s</h1><p>%s</p></main>`, watchedTitle, watchedDescription)
+	}))
+	defer server.Close()
+	for range loads {
+		b := visits(t, profile(t), server.URL)
+		await(t, "the page can be read", func() bool { return js[bool](b, "visit.Readable > 0") })
+		readable = append(readable, js[float64](b, "visit.Readable"))
+		b.cancel()
+	}
+	return readable
 }
 
 // moment returns when something was seen.

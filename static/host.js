@@ -39,21 +39,13 @@ window.fedtab = (() => {
 		return { tell() {} };
 	}
 
-	// Small modules with vector instructions in them: a function that counts the bits of a
-	// vector, and one that multiplies and adds vectors in one instruction.
-	const head = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0];
-	const zero = [65, 0, 253, 15];
-	const runs = (code) => WebAssembly.validate(new Uint8Array([...head, ...code]));
-	const vectors = runs([10, 19, 1, 17, 0, ...zero, ...zero, ...zero, 253, 133, 2, 11]) ? "relaxed"
-		: runs([10, 10, 1, 8, 0, ...zero, 253, 98, 11]) ? "simd128" : "";
 	// Pages that only tell need no program, but where the address has an invite in it.
 	const plain = words.kind !== "task" && location.hash === "" && !location.search.includes("invite=");
-	const worker = plain ? undefined : new Worker(words.tab, { name: "page," + root.lang + "," + vectors });
-	let greeted = false;
-	const early = []; // what a person has done before the page was parsed
+	let worker;
+	const early = []; // what a person has done before the program began
 	const tell = (message, transfer = []) => {
-		if (greeted) {
-			worker?.postMessage(message, transfer);
+		if (worker) {
+			worker.postMessage(message, transfer);
 		} else {
 			early.push([message, transfer]);
 		}
@@ -82,9 +74,33 @@ window.fedtab = (() => {
 		}
 	}
 
-	// The program is told of the page before anything else.
-	addEventListener("DOMContentLoaded", () => {
-		greeted = true;
+	// vectors returns which vector instructions the browser has. It tries small modules: a
+	// function that counts the bits of a vector, and one that multiplies and adds vectors in
+	// one instruction.
+	function vectors() {
+		const head = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0];
+		const zero = [65, 0, 253, 15];
+		const runs = (code) => WebAssembly.validate(new Uint8Array([...head, ...code]));
+		return runs([10, 19, 1, 17, 0, ...zero, ...zero, ...zero, 253, 133, 2, 11]) ? "relaxed"
+			: runs([10, 10, 1, 8, 0, ...zero, 253, 98, 11]) ? "simd128" : "";
+	}
+
+	// begin has the program loaded. It is told of the page before anything else.
+	function begin() {
+		if (worker || plain) {
+			return;
+		}
+		worker = new Worker(words.tab, { name: "page," + root.lang + "," + vectors() });
+		worker.onmessage = ({ data }) => {
+			inbox.push(data);
+			if (inbox.length === 1) {
+				hear();
+			}
+		};
+		worker.onerror = (event) => {
+			event.preventDefault?.();
+			trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
+		};
 		tell({
 			type: "hello",
 			build: words.build,
@@ -103,12 +119,19 @@ window.fedtab = (() => {
 		});
 		early.splice(0).forEach((of) => tell(...of));
 		// What the page takes, as it comes: files, and bytes on the wire.
-		for (const type of worker ? ["navigation", "resource"] : []) {
+		for (const type of ["navigation", "resource"]) {
 			new PerformanceObserver((list) => {
 				const entries = list.getEntries();
 				tell({ type: "loaded", files: entries.length, bytes: entries.reduce((sum, e) => sum + (e.transferSize || 0), 0) });
 			}).observe({ type, buffered: true });
 		}
+	}
+
+	// The page is on the screen before its program, whose loading takes processors and
+	// network. A hidden page has no frames.
+	addEventListener("DOMContentLoaded", () => {
+		requestAnimationFrame(() => nextTask().then(begin));
+		setTimeout(begin, document.visibilityState === "visible" ? 500 : 0);
 		if (!navigator.onLine) {
 			notice(words.wordsOffline, false);
 		}
@@ -138,13 +161,19 @@ window.fedtab = (() => {
 
 	let drawn = false;
 
-	// draw applies a rendering. The keyboard's focus stays: where the focused element is
-	// gone or hidden, the nearest thing to press has it.
-	function draw(parts) {
+	// draw applies a rendering, in several tasks where it takes long, so that a press is
+	// answered in between. The keyboard's focus stays: where the focused element is gone or
+	// hidden, the nearest thing to press has it.
+	async function draw(parts) {
 		const focused = document.activeElement;
 		const group = focused?.closest?.(".buttons, section");
 		const array = window.vuguGetRenderArray();
+		let begun = performance.now();
 		for (const part of parts) {
+			if (performance.now() - begun > taskTime) {
+				await nextTask();
+				begun = performance.now();
+			}
 			array.set(part);
 			window.vuguRender();
 		}
@@ -158,6 +187,21 @@ window.fedtab = (() => {
 			if (field.value !== field.dataset.value) {
 				field.value = field.dataset.value; // where a person has chosen, an option's attribute says nothing
 			}
+		}
+	}
+
+	const taskTime = 10; // ms
+	const nextTask = () => new Promise((resolve) => {
+		const { port1, port2 } = new MessageChannel();
+		port1.onmessage = resolve;
+		port2.postMessage("");
+	});
+
+	// fill makes an element's content what Vugu has written, with quotes escaped, unless it
+	// is that.
+	function fill(element, html) {
+		if (element.innerHTML !== html.replaceAll("&#39;", "'").replaceAll("&#34;", '"')) {
+			element.innerHTML = html;
 		}
 	}
 
@@ -193,7 +237,7 @@ window.fedtab = (() => {
 	let used = []; // what the page's worker has loaded
 
 	async function register() {
-		await keeper.register(words.worker + "?" + vectors);
+		await keeper.register(words.worker + "?" + vectors());
 		const { active } = await keeper.ready;
 		used.push(...performance.getEntriesByType("resource").map((entry) => entry.name));
 		active.postMessage({ address: location.href, used });
@@ -218,21 +262,23 @@ window.fedtab = (() => {
 		setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 	}
 
-	// script loads a script that is not needed at first, once, and returns whether it is
-	// there.
-	const scripts = { try: "asset:extra/try.js", wall: "asset:extra/wall.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	// script loads a script or a style that is not needed at first, once, and returns
+	// whether it is there. The page's own styles come after others.
+	const scripts = { style: "asset:extra/uPlot.min.css", try: "asset:extra/try.js", wall: "asset:extra/wall.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
 	const loading = {};
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
-			const element = document.createElement("script");
-			element.src = new URL(scripts[name], self);
+			const address = new URL(scripts[name], self);
+			const element = name === "style"
+				? Object.assign(document.createElement("link"), { rel: "stylesheet", href: address })
+				: Object.assign(document.createElement("script"), { src: address });
 			element.onload = () => resolve(true);
 			element.onerror = () => {
 				delete loading[name]; // another try may work
 				tell({ type: "unloaded", name });
 				resolve(false);
 			};
-			document.head.append(element);
+			document.head.prepend(element);
 		});
 		return loading[name];
 	}
@@ -265,6 +311,7 @@ window.fedtab = (() => {
 			return;
 		}
 		plotting = true;
+		script("style"); // without it, curves have no legend beside them
 		if (await script("plot") && await script("charts")) {
 			curves.forEach(({ x, ys }, id) => fedtab.chart(id, x, ys));
 			curves.clear();
@@ -366,12 +413,21 @@ window.fedtab = (() => {
 			trouble(drawn ? words.wordsCrashed : words.wordsUnloaded.replace("{0}", detail), true);
 		},
 	};
-	if (worker) {
-		worker.onmessage = ({ data }) => heard[data.type]?.(data);
-		worker.onerror = (event) => {
-			event.preventDefault?.();
-			trouble(words.wordsUnloaded.replace("{0}", event.message || "tab.js"), true);
-		};
+	const inbox = []; // what the program has sent and was not carried out, the first one being under way
+
+	// hear carries out what the program has sent, one after the other.
+	async function hear() {
+		for (; inbox.length > 0; inbox.shift()) {
+			const [message] = inbox;
+			try {
+				const drawing = heard[message.type]?.(message);
+				if (message.type === "render") {
+					await drawing;
+				}
+			} catch (error) {
+				reportError(error);
+			}
+		}
 	}
 
 	// Pages that only tell: the coordinator draws them, again and again
@@ -497,6 +553,7 @@ window.fedtab = (() => {
 
 	return {
 		tell,
+		fill,
 		saveFile,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
 		brought: (key, ...args) => tell({ type: "brought", key, args }),

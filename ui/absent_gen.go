@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Absent) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,33 +12,25 @@ func (c *Absent) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "page"}}}
+	vgn = element(nil, "", "div", "id=page")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("class", c.Page.look())
+	attribute(vgn, "class", c.Page.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "absent"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "absent-title"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "section", "class=absent\naria-labelledby=absent-title")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h1", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "absent-title"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("absent.title"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "lead"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.words())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "over"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "h1", "id=absent-title")
+			content(vgn, c.Page.say("absent.title"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=lead")
+			content(vgn, c.words())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "ul", "class=over")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -54,42 +41,28 @@ func (c *Absent) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					t := t
 					_ = t
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "li", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.AddAttrInterface("href", c.href(t))
-						vgn.SetInnerHTML(c.Page.heading(t.Name, t.Title, t.Translations))
+						vgn = element(vgparent, "", "a", "")
+						attribute(vgn, "href", c.href(t))
+						content(vgn, c.Page.heading(t.Name, t.Title, t.Translations))
 					}
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "button"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("href", c.home())
-				vgn.SetInnerHTML(c.Page.say("absent.home"))
+				vgn = element(vgparent, "", "a", "class=button")
+				attribute(vgn, "href", c.home())
+				content(vgn, c.Page.say("absent.home"))
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Charts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,184 +12,126 @@ func (c *Charts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "progressing"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "step charts-step"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "charts-title"}}}
+	vgn = element(nil, "", "section", "id=progressing\nclass=step charts-step\naria-labelledby=charts-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("hidden", !c.any())
+	attribute(vgn, "hidden", !c.any())
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "charts-title"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("charts"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "charts"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h2", "id=charts-title")
+		content(vgn, c.Page.say("charts"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=charts")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.Task.Numbers() || !c.tested())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "figure", "")
+			attribute(vgn, "hidden", !c.Page.Task.Numbers() || !c.tested())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figcaption", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("charts.error"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "chart-error"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-label", c.errorWords())
-				vgn.AddAttrInterface("class", blank(c.has(errorOf)))
-				vgn.AddAttrInterface("data-label", c.Page.say("figures.testerror"))
-				vgn.AddAttrInterface("data-round", c.Page.say("round"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.errorSentence())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "figcaption", "")
+				content(vgn, c.Page.say("charts.error"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "id=chart-error\nrole=img")
+				attribute(vgn, "aria-label", c.errorWords())
+				attribute(vgn, "class", blank(c.has(errorOf)))
+				attribute(vgn, "data-label", c.Page.say("figures.testerror"))
+				attribute(vgn, "data-round", c.Page.say("round"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "class=note")
+				content(vgn, c.errorSentence())
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", c.Page.Task.Numbers() || !c.tested())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "figure", "")
+			attribute(vgn, "hidden", c.Page.Task.Numbers() || !c.tested())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figcaption", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("charts.accuracy"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "chart-accuracy"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-label", c.accuracyWords())
-				vgn.AddAttrInterface("class", blank(c.hasAccuracy()))
-				vgn.AddAttrInterface("data-label", c.Page.say("figures.accuracy"))
-				vgn.AddAttrInterface("data-round", c.Page.say("round"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "accuracy-sentence"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "accuracy-sentence"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.accuracySentence())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "figcaption", "")
+				content(vgn, c.Page.say("charts.accuracy"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "id=chart-accuracy\nrole=img")
+				attribute(vgn, "aria-label", c.accuracyWords())
+				attribute(vgn, "class", blank(c.hasAccuracy()))
+				attribute(vgn, "data-label", c.Page.say("figures.accuracy"))
+				attribute(vgn, "data-round", c.Page.say("round"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "id=accuracy-sentence\ndata-testid=accuracy-sentence\nclass=note")
+				content(vgn, c.accuracySentence())
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.tested())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "figure", "")
+			attribute(vgn, "hidden", !c.tested())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figcaption", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("charts.loss"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "chart-loss"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-label", c.lossWords())
-				vgn.AddAttrInterface("class", blank(c.hasLoss()))
-				vgn.AddAttrInterface("data-label", c.Page.say("figures.loss"))
-				vgn.AddAttrInterface("data-round", c.Page.say("round"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.lossSentence())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "figcaption", "")
+				content(vgn, c.Page.say("charts.loss"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "id=chart-loss\nrole=img")
+				attribute(vgn, "aria-label", c.lossWords())
+				attribute(vgn, "class", blank(c.hasLoss()))
+				attribute(vgn, "data-label", c.Page.say("figures.loss"))
+				attribute(vgn, "data-round", c.Page.say("round"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "class=note")
+				content(vgn, c.lossSentence())
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.hasOwn())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "figure", "")
+			attribute(vgn, "hidden", !c.hasOwn())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figcaption", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("charts.own"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "chart-own"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-label", c.Page.say("charts.own"))
-				vgn.AddAttrInterface("class", blank(c.hasOwn()))
-				vgn.AddAttrInterface("data-kind", c.ownKind())
-				vgn.AddAttrInterface("data-label", c.Page.say("charts.own.after"))
-				vgn.AddAttrInterface("data-other", c.Page.say("charts.own.before"))
-				vgn.AddAttrInterface("data-round", c.Page.say("round"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-sentence"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-sentence"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.ownSentence())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "figcaption", "")
+				content(vgn, c.Page.say("charts.own"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "id=chart-own\nrole=img")
+				attribute(vgn, "aria-label", c.Page.say("charts.own"))
+				attribute(vgn, "class", blank(c.hasOwn()))
+				attribute(vgn, "data-kind", c.ownKind())
+				attribute(vgn, "data-label", c.Page.say("charts.own.after"))
+				attribute(vgn, "data-other", c.Page.say("charts.own.before"))
+				attribute(vgn, "data-round", c.Page.say("round"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "id=own-sentence\ndata-testid=own-sentence\nclass=note")
+				content(vgn, c.ownSentence())
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.moved())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "figure", "")
+			attribute(vgn, "hidden", !c.moved())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figcaption", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("charts.bytes"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "chart-bytes"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-label", c.bytesWords())
-				vgn.AddAttrInterface("class", blank(c.moved()))
-				vgn.AddAttrInterface("data-label", c.Page.say("charts.bytes.label"))
-				vgn.AddAttrInterface("data-round", c.Page.say("round"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "saved"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "saved"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", c.savedWords() == "")
-				vgn.SetInnerHTML(c.savedWords())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "figcaption", "")
+				content(vgn, c.Page.say("charts.bytes"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "id=chart-bytes\nrole=img")
+				attribute(vgn, "aria-label", c.bytesWords())
+				attribute(vgn, "class", blank(c.moved()))
+				attribute(vgn, "data-label", c.Page.say("charts.bytes.label"))
+				attribute(vgn, "data-round", c.Page.say("round"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "id=saved\ndata-testid=saved\nclass=note")
+				attribute(vgn, "hidden", c.savedWords() == "")
+				content(vgn, c.savedWords())
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

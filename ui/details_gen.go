@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,33 +12,27 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "details"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "step details"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "details-title"}}}
+	vgn = element(nil, "", "section", "id=details\nclass=step details\naria-labelledby=details-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "details-title"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h2", "id=details-title")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "details-fold"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "details-fold"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "fold"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "aria-controls", Val: "details-content"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "fold"}, vugu.VGAttribute{Namespace: "", Key: "data-value", Val: "details"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-expanded", c.expanded())
-			vgn.SetInnerHTML(c.Page.say("details"))
+			vgn = element(vgparent, "", "button", "id=details-fold\ndata-testid=details-fold\nclass=fold\ntype=button\naria-controls=details-content\ndata-action=fold\ndata-value=details")
+			attribute(vgn, "aria-expanded", c.expanded())
+			content(vgn, c.Page.say("details"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "details-content"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.Page.Open["details"])
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "id=details-content")
+		attribute(vgn, "hidden", !c.Page.Open["details"])
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0xC3786E152047C706^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -59,187 +48,137 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h3", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("details.tab"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dl", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "numbers"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "h3", "")
+			content(vgn, c.Page.say("details.tab"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "dl", "class=numbers")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("panel.examples"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "examples"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "examples"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", c.Page.Local.Examples)
-					vgn.SetInnerHTML(c.Page.ExamplesWords())
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("panel.examples"))
+					vgn = element(vgparent, "", "dd", "id=examples\ndata-testid=examples")
+					attribute(vgn, "data-value", c.Page.Local.Examples)
+					content(vgn, c.Page.ExamplesWords())
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("panel.rate"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "rate"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "rate"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", exact(c.Page.Local.Rate))
-					vgn.SetInnerHTML(c.Page.Lang.PerSecond(c.Page.Local.Rate))
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("panel.rate"))
+					vgn = element(vgparent, "", "dd", "id=rate\ndata-testid=rate")
+					attribute(vgn, "data-value", exact(c.Page.Local.Rate))
+					content(vgn, c.Page.Lang.PerSecond(c.Page.Local.Rate))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("panel.loss"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "train-loss"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "train-loss"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", raw(c.Page.Local.Loss))
-					vgn.SetInnerHTML(c.Page.loss(c.Page.Local.Loss))
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("panel.loss"))
+					vgn = element(vgparent, "", "dd", "id=train-loss\ndata-testid=train-loss")
+					attribute(vgn, "data-value", raw(c.Page.Local.Loss))
+					content(vgn, c.Page.loss(c.Page.Local.Loss))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("panel.contributions"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "contributions"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "contributions"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", c.Page.Local.Contributions)
-					vgn.SetInnerHTML(c.Page.Lang.Count(c.Page.Local.Contributions))
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("panel.contributions"))
+					vgn = element(vgparent, "", "dd", "id=contributions\ndata-testid=contributions")
+					attribute(vgn, "data-value", c.Page.Local.Contributions)
+					content(vgn, c.Page.Lang.Count(c.Page.Local.Contributions))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("panel.up"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "bytes-up"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "bytes-up"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", exact(c.Page.Local.BytesUp))
-					vgn.SetInnerHTML(c.Page.Lang.Size(c.Page.Local.BytesUp))
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("panel.up"))
+					vgn = element(vgparent, "", "dd", "id=bytes-up\ndata-testid=bytes-up")
+					attribute(vgn, "data-value", exact(c.Page.Local.BytesUp))
+					content(vgn, c.Page.Lang.Size(c.Page.Local.BytesUp))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("panel.down"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "bytes-down"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "bytes-down"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", exact(c.Page.Local.BytesDown))
-					vgn.SetInnerHTML(c.Page.Lang.Size(c.Page.Local.BytesDown))
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("panel.down"))
+					vgn = element(vgparent, "", "dd", "id=bytes-down\ndata-testid=bytes-down")
+					attribute(vgn, "data-value", exact(c.Page.Local.BytesDown))
+					content(vgn, c.Page.Lang.Size(c.Page.Local.BytesDown))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.participantTitle())
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "participant"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "participant"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-participants", c.Page.Local.Participants)
-					vgn.AddAttrInterface("data-value", c.Page.Local.Participant)
-					vgn.SetInnerHTML(c.Page.ParticipantsWords())
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.participantTitle())
+					vgn = element(vgparent, "", "dd", "id=participant\ndata-testid=participant")
+					attribute(vgn, "data-participants", c.Page.Local.Participants)
+					attribute(vgn, "data-value", c.Page.Local.Participant)
+					content(vgn, c.Page.ParticipantsWords())
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("panel.codec"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "codec"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "codec"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-down", c.Page.Local.CodecDown)
-					vgn.AddAttrInterface("data-value", c.Page.Local.Codec)
-					vgn.SetInnerHTML(c.Page.PackedWords())
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("panel.codec"))
+					vgn = element(vgparent, "", "dd", "id=codec\ndata-testid=codec")
+					attribute(vgn, "data-down", c.Page.Local.CodecDown)
+					attribute(vgn, "data-value", c.Page.Local.Codec)
+					content(vgn, c.Page.PackedWords())
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("panel.kernel"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "kernel"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "kernel"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", c.Page.Kernel)
-					vgn.SetInnerHTML(c.Page.KernelWords())
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("panel.kernel"))
+					vgn = element(vgparent, "", "dd", "id=kernel\ndata-testid=kernel")
+					attribute(vgn, "data-value", c.Page.Kernel)
+					content(vgn, c.Page.KernelWords())
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "several"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.ShowSeveral())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=several")
+			attribute(vgn, "hidden", !c.Page.ShowSeveral())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "several"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("several"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "several"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "several"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "text"}, vugu.VGAttribute{Namespace: "", Key: "inputmode", Val: "numeric"}, vugu.VGAttribute{Namespace: "", Key: "autocomplete", Val: "off"}, vugu.VGAttribute{Namespace: "", Key: "aria-describedby", Val: "several-note several-error"}, vugu.VGAttribute{Namespace: "", Key: "data-change", Val: "several"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-invalid", c.wrong())
-				vgn.AddAttrInterface("value", c.Page.Several)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "several-note"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "hint"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("several.note", maxParticipants))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "several-error"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "several-error"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "warning"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "alert"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", c.Page.SeveralProblem() == "")
-				vgn.SetInnerHTML(c.Page.SeveralProblem())
+				vgn = element(vgparent, "", "label", "for=several")
+				content(vgn, c.Page.say("several"))
+				text(vgparent, " ")
+				vgn = element(vgparent, "", "input", "id=several\ndata-testid=several\ntype=text\ninputmode=numeric\nautocomplete=off\naria-describedby=several-note several-error\ndata-change=several")
+				attribute(vgn, "aria-invalid", c.wrong())
+				attribute(vgn, "value", c.Page.Several)
+				text(vgparent, " ")
+				vgn = element(vgparent, "", "span", "id=several-note\nclass=hint")
+				content(vgn, c.Page.say("several.note", maxParticipants))
+				vgn = element(vgparent, "", "p", "id=several-error\ndata-testid=several-error\nclass=warning\nrole=alert")
+				attribute(vgn, "hidden", c.Page.SeveralProblem() == "")
+				content(vgn, c.Page.SeveralProblem())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0x301ED794DF81E613^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -255,8 +194,7 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0xE0EE7B334048B6AD^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -272,8 +210,7 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0xDDBCF076784D4F2B^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -289,18 +226,9 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -17,4 +17,5 @@
 package ui
 
 //go:generate go tool vugugen -skip-go-mod -skip-main .
+//go:generate go run ./shorten .
 //go:generate gofmt -w .

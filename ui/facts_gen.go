@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,171 +12,123 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "facts"}}}
+	vgn = element(nil, "", "section", "class=facts")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("aria-label", c.Page.say("facts"))
+	attribute(vgn, "aria-label", c.Page.say("facts"))
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dl", Attr: []vugu.VGAttribute(nil)}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "dl", "")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("facts.model"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "model"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "model"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.ModelWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("facts.model"))
+				vgn = element(vgparent, "", "dd", "id=model\ndata-testid=model")
+				content(vgn, c.Page.ModelWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("facts.data"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.DataWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("facts.data"))
+				vgn = element(vgparent, "", "dd", "")
+				content(vgn, c.Page.DataWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("facts.scheme"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.StrategyWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("facts.scheme"))
+				vgn = element(vgparent, "", "dd", "")
+				content(vgn, c.Page.StrategyWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("facts.traffic"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "traffic"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "traffic"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-bits-down", raw(c.Page.Task.BitsDown))
-				vgn.AddAttrInterface("data-bits-up", raw(c.Page.Task.BitsUp))
-				vgn.AddAttrInterface("data-down", exact(c.Page.Task.BytesDown))
-				vgn.AddAttrInterface("data-models-down", c.Page.Task.ModelsDown)
-				vgn.AddAttrInterface("data-models-up", c.Page.Task.ModelsUp)
-				vgn.AddAttrInterface("data-raw-ratio", raw(c.Page.Task.RawRatio))
-				vgn.AddAttrInterface("data-up", exact(c.Page.Task.BytesUp))
-				vgn.SetInnerHTML(c.Page.TrafficWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("facts.traffic"))
+				vgn = element(vgparent, "", "dd", "id=traffic\ndata-testid=traffic")
+				attribute(vgn, "data-bits-down", raw(c.Page.Task.BitsDown))
+				attribute(vgn, "data-bits-up", raw(c.Page.Task.BitsUp))
+				attribute(vgn, "data-down", exact(c.Page.Task.BytesDown))
+				attribute(vgn, "data-models-down", c.Page.Task.ModelsDown)
+				attribute(vgn, "data-models-up", c.Page.Task.ModelsUp)
+				attribute(vgn, "data-raw-ratio", raw(c.Page.Task.RawRatio))
+				attribute(vgn, "data-up", exact(c.Page.Task.BytesUp))
+				content(vgn, c.Page.TrafficWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("facts.messages"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "kinds"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "kinds"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.KindsWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("facts.messages"))
+				vgn = element(vgparent, "", "dd", "id=kinds\ndata-testid=kinds")
+				content(vgn, c.Page.KindsWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("facts.until"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.GoalWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("facts.until"))
+				vgn = element(vgparent, "", "dd", "")
+				content(vgn, c.Page.GoalWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.handed())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
+			attribute(vgn, "hidden", !c.handed())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("facts.download"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("facts.download"))
+				vgn = element(vgparent, "", "dd", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("facts.newest"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "download-safetensors"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "download-safetensors"}, vugu.VGAttribute{Namespace: "", Key: "download", Val: ""}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("href", c.model("safetensors"))
+					vgn = element(vgparent, "", "span", "")
+					content(vgn, c.Page.say("facts.newest"))
+					text(vgparent, " ")
+					vgn = element(vgparent, "", "a", "id=download-safetensors\ndata-testid=download-safetensors\ndownload=")
+					attribute(vgn, "href", c.model("safetensors"))
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "safetensors"}
-						vgparent.AppendChild(vgn)
+						text(vgparent, "safetensors")
 					}
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: ", "}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "download", Val: ""}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("href", c.model("onnx"))
+					text(vgparent, ", ")
+					vgn = element(vgparent, "", "a", "download=")
+					attribute(vgn, "href", c.model("onnx"))
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "ONNX"}
-						vgparent.AppendChild(vgn)
+						text(vgparent, "ONNX")
 					}
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: ", "}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "download", Val: ""}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("href", c.model("json"))
-					vgn.SetInnerHTML(c.Page.say("facts.description"))
+					text(vgparent, ", ")
+					vgn = element(vgparent, "", "a", "download=")
+					attribute(vgn, "href", c.model("json"))
+					content(vgn, c.Page.say("facts.description"))
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,130 +12,92 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "figures"}}}
+	vgn = element(nil, "", "div", "class=figures")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h3", Attr: []vugu.VGAttribute(nil)}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("figures"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dl", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "tiles"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h3", "")
+		content(vgn, c.Page.say("figures"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "dl", "class=tiles")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("round"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "round"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "round"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", c.Page.Task.Round)
-				vgn.SetInnerHTML(c.known(c.Page.Task.Round))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.RoundWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("round"))
+				vgn = element(vgparent, "", "dd", "id=round\ndata-testid=round")
+				attribute(vgn, "data-value", c.Page.Task.Round)
+				content(vgn, c.known(c.Page.Task.Round))
+				vgn = element(vgparent, "", "dd", "class=note")
+				content(vgn, c.Page.RoundWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("participants"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "participants"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "participants"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", c.Page.Task.Participants)
-				vgn.SetInnerHTML(c.known(c.Page.Task.Participants))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("figures.connected"))
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("participants"))
+				vgn = element(vgparent, "", "dd", "id=participants\ndata-testid=participants")
+				attribute(vgn, "data-value", c.Page.Task.Participants)
+				content(vgn, c.known(c.Page.Task.Participants))
+				vgn = element(vgparent, "", "dd", "class=note")
+				content(vgn, c.Page.say("figures.connected"))
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.Task.Numbers())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
+			attribute(vgn, "hidden", !c.Page.Task.Numbers())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.errorTitle())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "test-error"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "test-error"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", raw(c.Page.rmse()))
-				vgn.AddAttrInterface("data-version", c.Page.Task.Evaluated)
-				vgn.SetInnerHTML(c.Page.amount(c.Page.rmse()))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.ErrorWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.errorTitle())
+				vgn = element(vgparent, "", "dd", "id=test-error\ndata-testid=test-error")
+				attribute(vgn, "data-value", raw(c.Page.rmse()))
+				attribute(vgn, "data-version", c.Page.Task.Evaluated)
+				content(vgn, c.Page.amount(c.Page.rmse()))
+				vgn = element(vgparent, "", "dd", "class=note")
+				content(vgn, c.Page.ErrorWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", c.Page.Task.Numbers())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
+			attribute(vgn, "hidden", c.Page.Task.Numbers())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("figures.accuracy"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "test-accuracy"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "test-accuracy"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", raw(c.Page.Task.TestAccuracy))
-				vgn.AddAttrInterface("data-version", c.Page.Task.Evaluated)
-				vgn.SetInnerHTML(c.Page.percent(c.Page.Task.TestAccuracy))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.EvaluatedWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("figures.accuracy"))
+				vgn = element(vgparent, "", "dd", "id=test-accuracy\ndata-testid=test-accuracy")
+				attribute(vgn, "data-value", raw(c.Page.Task.TestAccuracy))
+				attribute(vgn, "data-version", c.Page.Task.Evaluated)
+				content(vgn, c.Page.percent(c.Page.Task.TestAccuracy))
+				vgn = element(vgparent, "", "dd", "class=note")
+				content(vgn, c.Page.EvaluatedWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("figures.loss"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "test-loss"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "test-loss"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", raw(c.Page.Task.TestLoss))
-				vgn.AddAttrInterface("data-version", c.Page.Task.Evaluated)
-				vgn.SetInnerHTML(c.Page.loss(c.Page.Task.TestLoss))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.EvaluatedWords())
+				vgn = element(vgparent, "", "dt", "")
+				content(vgn, c.Page.say("figures.loss"))
+				vgn = element(vgparent, "", "dd", "id=test-loss\ndata-testid=test-loss")
+				attribute(vgn, "data-value", raw(c.Page.Task.TestLoss))
+				attribute(vgn, "data-version", c.Page.Task.Evaluated)
+				content(vgn, c.Page.loss(c.Page.Task.TestLoss))
+				vgn = element(vgparent, "", "dd", "class=note")
+				content(vgn, c.Page.EvaluatedWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Given) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,36 +12,22 @@ func (c *Given) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "given"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "step given"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "given-title"}}}
+	vgn = element(nil, "", "section", "id=given\nclass=step given\naria-labelledby=given-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "given-title"}, vugu.VGAttribute{Namespace: "", Key: "data-step", Val: "2"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("own"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "given-words"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "given-words"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.words())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "given-wall"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "given-wall"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("aria-label", c.wallWords())
-		vgn.AddAttrInterface("hidden", !c.walled())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h2", "id=given-title\ndata-step=2")
+		content(vgn, c.Page.say("own"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=given-words\ndata-testid=given-words\nclass=note")
+		content(vgn, c.words())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "id=given-wall\ndata-testid=given-wall\nrole=img")
+		attribute(vgn, "aria-label", c.wallWords())
+		attribute(vgn, "hidden", !c.walled())
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Head) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,36 +12,28 @@ func (c *Head) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "about"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "task-title"}}}
+	vgn = element(nil, "", "section", "class=about\naria-labelledby=task-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("data-loaded", c.loaded())
+	attribute(vgn, "data-loaded", c.loaded())
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h1", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "task-title"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "task-title"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.TaskTitle())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "lead"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.TaskDescription())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h1", "id=task-title\ndata-testid=task-title")
+		content(vgn, c.Page.TaskTitle())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=lead")
+		content(vgn, c.Page.TaskDescription())
+		text(vgparent, "\n\t")
 		if c.Page.Task.Data.Picture {
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "img", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "samples-wall"}, vugu.VGAttribute{Namespace: "", Key: "width", Val: "336"}, vugu.VGAttribute{Namespace: "", Key: "height", Val: "112"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("alt", c.Page.say("head.samples"))
-			vgn.AddAttrInterface("src", c.Page.picture(c.Page.Task.Name))
+			vgn = element(vgparent, "", "img", "class=samples-wall\nwidth=336\nheight=112")
+			attribute(vgn, "alt", c.Page.say("head.samples"))
+			attribute(vgn, "src", c.Page.picture(c.Page.Task.Name))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "chips"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("aria-label", c.Page.say("head.columns"))
-		vgn.AddAttrInterface("hidden", len(c.columns()) == 0)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=chips")
+		attribute(vgn, "aria-label", c.Page.say("head.columns"))
+		attribute(vgn, "hidden", len(c.columns()) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -57,32 +44,20 @@ func (c *Head) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				name := name
 				_ = name
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(name)
+				vgn = element(vgparent, "", "span", "")
+				content(vgn, name)
 			}
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note to-screen"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=note to-screen")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("href", c.Page.Root+"screen?task="+c.Page.Task.Name)
-			vgn.SetInnerHTML(c.Page.say("home.screen"))
+			vgn = element(vgparent, "", "a", "")
+			attribute(vgn, "href", c.Page.Root+"screen?task="+c.Page.Task.Name)
+			content(vgn, c.Page.say("home.screen"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,85 +12,62 @@ func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "history"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "history-title"}}}
+	vgn = element(nil, "", "section", "class=history\naria-labelledby=history-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("hidden", len(c.Page.Rounds) == 0)
+	attribute(vgn, "hidden", len(c.Page.Rounds) == 0)
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h3", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "history-title"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("history"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "scroll"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "group"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "history-title"}, vugu.VGAttribute{Namespace: "", Key: "tabindex", Val: "0"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h3", "id=history-title")
+		content(vgn, c.Page.say("history"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=history-title\ntabindex=0")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "table", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "table", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "thead", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "thead", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tr", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "tr", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("round"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("participants"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("history.trainloss"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("history.testloss"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.scoreTitle())
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("history.rate"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("history.models"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("history.up"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("history.down"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("history.bits"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("history.raw"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("history.time"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("round"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("participants"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("history.trainloss"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("history.testloss"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.scoreTitle())
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("history.rate"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("history.models"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("history.up"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("history.down"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("history.bits"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("history.raw"))
+						vgn = element(vgparent, "", "th", "scope=col")
+						content(vgn, c.Page.say("history.time"))
 					}
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tbody", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "rounds"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "rounds"}}}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "tbody", "id=rounds\ndata-testid=rounds")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -106,66 +78,43 @@ func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						_ = i
 						r := r
 						_ = r
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tr", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.AddAttrInterface("data-round", r.Round)
+						vgn = element(vgparent, "", "tr", "")
+						attribute(vgn, "data-round", r.Round)
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "row"}}}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.Lang.Count(r.Round))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.Lang.Count(r.Participants))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.loss(r.TrainLoss))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.loss(r.TestLoss))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.score(r))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.short(r.Rate))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.modelsWords(r.Traffic))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.Lang.Size(r.BytesUp))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.Lang.Size(r.BytesDown))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.bitsWords(r.Traffic))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.rawWords(r.Traffic))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.Lang.Duration(r.Seconds))
+							vgn = element(vgparent, "", "th", "scope=row")
+							content(vgn, c.Page.Lang.Count(r.Round))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.Lang.Count(r.Participants))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.loss(r.TrainLoss))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.loss(r.TestLoss))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.score(r))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.short(r.Rate))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.modelsWords(r.Traffic))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.Lang.Size(r.BytesUp))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.Lang.Size(r.BytesDown))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.bitsWords(r.Traffic))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.rawWords(r.Traffic))
+							vgn = element(vgparent, "", "td", "")
+							content(vgn, c.Page.Lang.Duration(r.Seconds))
 						}
 					}
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,102 +12,73 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "page"}}}
+	vgn = element(nil, "", "div", "id=page")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("class", c.Page.look())
+	attribute(vgn, "class", c.Page.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "home"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "home-title"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "section", "class=home\naria-labelledby=home-title")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "hero"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=hero")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t\t"}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h1", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "home-title"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("home.title"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t\t"}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "lead"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("home.lead"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t\t"}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("hidden", c.Page.Organiser == "")
-					vgn.SetInnerHTML(c.Page.say("home.by", c.Page.Organiser))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-					vgparent.AppendChild(vgn)
+					text(vgparent, "\n\t\t\t\t")
+					vgn = element(vgparent, "", "h1", "id=home-title")
+					content(vgn, c.Page.say("home.title"))
+					text(vgparent, "\n\t\t\t\t")
+					vgn = element(vgparent, "", "p", "class=lead")
+					content(vgn, c.Page.say("home.lead"))
+					text(vgparent, "\n\t\t\t\t")
+					vgn = element(vgparent, "", "p", "class=note")
+					attribute(vgn, "hidden", c.Page.Organiser == "")
+					content(vgn, c.Page.say("home.by", c.Page.Organiser))
+					text(vgparent, "\n\t\t\t")
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "phone"}}}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "figure", "class=phone")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "img", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "qr"}, vugu.VGAttribute{Namespace: "", Key: "alt", Val: ""}, vugu.VGAttribute{Namespace: "", Key: "width", Val: "120"}, vugu.VGAttribute{Namespace: "", Key: "height", Val: "120"}, vugu.VGAttribute{Namespace: "", Key: "loading", Val: "lazy"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("src", c.Page.qr(""))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figcaption", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "img", "class=qr\nalt=\nwidth=120\nheight=120\nloading=lazy")
+					attribute(vgn, "src", c.Page.qr(""))
+					vgn = element(vgparent, "", "figcaption", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "b", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("home.phone"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.AddAttrInterface("href", c.Page.Root+"screen")
-						vgn.SetInnerHTML(c.Page.say("home.screen"))
+						vgn = element(vgparent, "", "b", "")
+						content(vgn, c.Page.say("home.phone"))
+						text(vgparent, " ")
+						vgn = element(vgparent, "", "a", "")
+						attribute(vgn, "href", c.Page.Root+"screen")
+						content(vgn, c.Page.say("home.screen"))
 					}
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "lost"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "warning"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "status"}, vugu.VGAttribute{Namespace: "", Key: "hidden", Val: ""}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("link.again", c.Page.say("away.unreachable")))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", len(c.open()) == 0)
-			vgn.SetInnerHTML(c.Page.say("home.tasks"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "empty"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", len(c.open()) > 0)
-			vgn.SetInnerHTML(c.none())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "tasks"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "tasks"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "cards"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "id=lost\nclass=warning\nrole=status\nhidden=")
+			content(vgn, c.Page.say("link.again", c.Page.say("away.unreachable")))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "h2", "")
+			attribute(vgn, "hidden", len(c.open()) == 0)
+			content(vgn, c.Page.say("home.tasks"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=empty")
+			attribute(vgn, "hidden", len(c.open()) > 0)
+			content(vgn, c.none())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "ul", "id=tasks\ndata-testid=tasks\nclass=cards")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -123,24 +89,19 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					t := t
 					_ = t
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "card"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-task", t.Name)
+					vgn = element(vgparent, "", "li", "class=card")
+					attribute(vgn, "data-task", t.Name)
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
+						text(vgparent, "\n\t\t\t")
 						if t.Data.Picture {
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "img", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "samples-wall"}, vugu.VGAttribute{Namespace: "", Key: "alt", Val: ""}, vugu.VGAttribute{Namespace: "", Key: "width", Val: "336"}, vugu.VGAttribute{Namespace: "", Key: "height", Val: "112"}, vugu.VGAttribute{Namespace: "", Key: "loading", Val: "lazy"}}}
-							vgparent.AppendChild(vgn)
-							vgn.AddAttrInterface("src", c.Page.picture(t.Name))
+							vgn = element(vgparent, "", "img", "class=samples-wall\nalt=\nwidth=336\nheight=112\nloading=lazy")
+							attribute(vgn, "src", c.Page.picture(t.Name))
 						}
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
+						text(vgparent, "\n\t\t\t")
 						if !t.Data.Picture {
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "chips"}}}
-							vgparent.AppendChild(vgn)
+							vgn = element(vgparent, "", "p", "class=chips")
 							{
 								vgparent := vgn
 								_ = vgparent
@@ -151,38 +112,28 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 									_ = k
 									name := name
 									_ = name
-									vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-									vgparent.AppendChild(vgn)
-									vgn.SetInnerHTML(name)
+									vgn = element(vgparent, "", "span", "")
+									content(vgn, name)
 								}
 							}
 						}
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "here"}, vugu.VGAttribute{Namespace: "", Key: "hidden", Val: ""}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("card.mine"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h3", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
+						text(vgparent, "\n\t\t\t")
+						vgn = element(vgparent, "", "p", "class=here\nhidden=")
+						content(vgn, c.Page.say("card.mine"))
+						text(vgparent, "\n\t\t\t")
+						vgn = element(vgparent, "", "h3", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.AddAttrInterface("href", c.href(t))
-							vgn.SetInnerHTML(c.words(t))
+							vgn = element(vgparent, "", "a", "")
+							attribute(vgn, "href", c.href(t))
+							content(vgn, c.words(t))
 						}
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.description(t))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "points"}}}
-						vgparent.AppendChild(vgn)
+						text(vgparent, "\n\t\t\t")
+						vgn = element(vgparent, "", "p", "")
+						content(vgn, c.description(t))
+						text(vgparent, "\n\t\t\t")
+						vgn = element(vgparent, "", "ul", "class=points")
 						{
 							vgparent := vgn
 							_ = vgparent
@@ -193,84 +144,62 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = k
 								w := w
 								_ = w
-								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-								vgparent.AppendChild(vgn)
-								vgn.SetInnerHTML(w)
+								vgn = element(vgparent, "", "li", "")
+								content(vgn, w)
 							}
 						}
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "state-line"}}}
-						vgparent.AppendChild(vgn)
+						text(vgparent, "\n\t\t\t")
+						vgn = element(vgparent, "", "div", "class=state-line")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.AddAttrInterface("class", c.people(t))
-							vgn.AddAttrInterface("data-participants", t.Participants)
-							vgn.SetInnerHTML(c.peopleWords(t))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-							vgparent.AppendChild(vgn)
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.result(t))
+							vgn = element(vgparent, "", "span", "")
+							attribute(vgn, "class", c.people(t))
+							attribute(vgn, "data-participants", t.Participants)
+							content(vgn, c.peopleWords(t))
+							text(vgparent, " ")
+							vgn = element(vgparent, "", "span", "")
+							content(vgn, c.result(t))
 						}
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "progress", Attr: []vugu.VGAttribute{{Namespace: "", Key: "max", Val: "1"}}}
-						vgparent.AppendChild(vgn)
-						vgn.AddAttrInterface("aria-label", c.Page.say("card.progress"))
-						vgn.AddAttrInterface("hidden", t.Progress == nil || t.Version == 0)
-						vgn.AddAttrInterface("value", share(t.Progress))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "state-line note"}}}
-						vgparent.AppendChild(vgn)
+						text(vgparent, "\n\t\t\t")
+						vgn = element(vgparent, "", "progress", "max=1")
+						attribute(vgn, "aria-label", c.Page.say("card.progress"))
+						attribute(vgn, "hidden", t.Progress == nil || t.Version == 0)
+						attribute(vgn, "value", share(t.Progress))
+						text(vgparent, "\n\t\t\t")
+						vgn = element(vgparent, "", "div", "class=state-line note")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.done(t))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-							vgparent.AppendChild(vgn)
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.left(t.SecondsLeft))
+							vgn = element(vgparent, "", "span", "")
+							content(vgn, c.done(t))
+							text(vgparent, " ")
+							vgn = element(vgparent, "", "span", "")
+							content(vgn, c.Page.left(t.SecondsLeft))
 						}
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "button primary"}}}
-						vgparent.AppendChild(vgn)
-						vgn.AddAttrInterface("data-go", c.Page.say("card.go"))
-						vgn.AddAttrInterface("href", c.href(t))
+						text(vgparent, "\n\t\t\t")
+						vgn = element(vgparent, "", "a", "class=button primary")
+						attribute(vgn, "data-go", c.Page.say("card.go"))
+						attribute(vgn, "href", c.href(t))
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.say("card.join"))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "unseen"}}}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(": " + c.words(t))
+							vgn = element(vgparent, "", "span", "")
+							content(vgn, c.Page.say("card.join"))
+							vgn = element(vgparent, "", "span", "class=unseen")
+							content(vgn, ": "+c.words(t))
 						}
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-						vgparent.AppendChild(vgn)
+						text(vgparent, "\n\t\t")
 					}
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", len(c.over()) == 0)
-			vgn.SetInnerHTML(c.Page.say("home.over"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "over"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", len(c.over()) == 0)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "h2", "")
+			attribute(vgn, "hidden", len(c.over()) == 0)
+			content(vgn, c.Page.say("home.over"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "ul", "class=over")
+			attribute(vgn, "hidden", len(c.over()) == 0)
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -281,36 +210,23 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					t := t
 					_ = t
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-task", t.Name)
+					vgn = element(vgparent, "", "li", "")
+					attribute(vgn, "data-task", t.Name)
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.AddAttrInterface("href", c.href(t))
-						vgn.SetInnerHTML(c.words(t))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.result(t))
+						vgn = element(vgparent, "", "a", "")
+						attribute(vgn, "href", c.href(t))
+						content(vgn, c.words(t))
+						text(vgparent, " ")
+						vgn = element(vgparent, "", "span", "")
+						content(vgn, c.result(t))
 					}
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

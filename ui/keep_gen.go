@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Keep) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,76 +12,56 @@ func (c *Keep) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "keep"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "keep-title"}}}
+	vgn = element(nil, "", "section", "id=keep\naria-labelledby=keep-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("class", c.look())
+	attribute(vgn, "class", c.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "keep-title"}, vugu.VGAttribute{Namespace: "", Key: "data-step", Val: "5"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("keep"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "keep-words"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "keep-words"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.words())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.handed())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h2", "id=keep-title\ndata-step=5")
+		content(vgn, c.Page.say("keep"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=keep-words\ndata-testid=keep-words\nclass=note")
+		content(vgn, c.words())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=buttons")
+		attribute(vgn, "hidden", !c.handed())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "keep-onnx"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "keep-onnx"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "download", Val: ""}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("href", c.file("newest", "onnx"))
-			vgn.SetInnerHTML(c.Page.say("keep.onnx"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "keep-safetensors"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "keep-safetensors"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "download", Val: ""}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("href", c.file("newest", "safetensors"))
-			vgn.SetInnerHTML(c.Page.say("keep.safetensors"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "download", Val: ""}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.evaluated())
-			vgn.AddAttrInterface("href", c.file("best", "onnx"))
-			vgn.SetInnerHTML(c.Page.say("keep.best"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "a", "id=keep-onnx\ndata-testid=keep-onnx\nclass=button\ndownload=")
+			attribute(vgn, "href", c.file("newest", "onnx"))
+			content(vgn, c.Page.say("keep.onnx"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "a", "id=keep-safetensors\ndata-testid=keep-safetensors\nclass=button\ndownload=")
+			attribute(vgn, "href", c.file("newest", "safetensors"))
+			content(vgn, c.Page.say("keep.safetensors"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "a", "class=button\ndownload=")
+			attribute(vgn, "hidden", !c.evaluated())
+			attribute(vgn, "href", c.file("best", "onnx"))
+			content(vgn, c.Page.say("keep.best"))
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.handed())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=buttons")
+		attribute(vgn, "hidden", !c.handed())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "keep-code"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "keep-code"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "fold"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "aria-controls", Val: "keep-snippets"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "code"}, vugu.VGAttribute{Namespace: "", Key: "data-value", Val: "code"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-expanded", c.expanded())
-			vgn.SetInnerHTML(c.Page.say("keep.code"))
+			vgn = element(vgparent, "", "button", "id=keep-code\ndata-testid=keep-code\nclass=fold\ntype=button\naria-controls=keep-snippets\ndata-action=code\ndata-value=code")
+			attribute(vgn, "aria-expanded", c.expanded())
+			content(vgn, c.Page.say("keep.code"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "status"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.codeWords() == "")
-		vgn.SetInnerHTML(c.codeWords())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "keep-snippets"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "keep-snippets"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "snippets"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.open())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=note\nrole=status")
+		attribute(vgn, "hidden", c.codeWords() == "")
+		content(vgn, c.codeWords())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "id=keep-snippets\ndata-testid=keep-snippets\nclass=snippets")
+		attribute(vgn, "hidden", !c.open())
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -97,52 +72,35 @@ func (c *Keep) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				s := s
 				_ = s
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.snippetWords(s))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "pre", Attr: []vugu.VGAttribute{{Namespace: "", Key: "tabindex", Val: "0"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(s.Code)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "copy"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", i)
-					vgn.AddAttrInterface("hidden", c.Page.Plain)
-					vgn.SetInnerHTML(c.copyWords(i))
+					vgn = element(vgparent, "", "p", "class=note")
+					content(vgn, c.snippetWords(s))
+					vgn = element(vgparent, "", "pre", "tabindex=0")
+					content(vgn, s.Code)
+					vgn = element(vgparent, "", "button", "type=button\ndata-action=copy")
+					attribute(vgn, "data-value", i)
+					attribute(vgn, "hidden", c.Page.Plain)
+					content(vgn, c.copyWords(i))
 				}
 			}
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.shares())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=buttons")
+		attribute(vgn, "hidden", !c.shares())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "keep-share"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "keep-share"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "share"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("keep.share"))
+			vgn = element(vgparent, "", "button", "id=keep-share\ndata-testid=keep-share\ntype=button\ndata-action=share")
+			content(vgn, c.Page.say("keep.share"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.shares())
-		vgn.SetInnerHTML(c.Page.say("keep.share.note"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=note")
+		attribute(vgn, "hidden", !c.shares())
+		content(vgn, c.Page.say("keep.share.note"))
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Moved) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,55 +12,42 @@ func (c *Moved) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "moved"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "step moved"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "moved-title"}}}
+	vgn = element(nil, "", "section", "id=moved\nclass=step moved\naria-labelledby=moved-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "moved-title"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("moved"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "moved-sum"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "moved-sum"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "lead"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("data-value", exact(c.Page.Moved.left()))
-		vgn.SetInnerHTML(c.sumWords())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "table", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "moved-totals"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "moved-totals"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "totals"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", len(c.groups()) == 0)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h2", "id=moved-title")
+		content(vgn, c.Page.say("moved"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=moved-sum\ndata-testid=moved-sum\nclass=lead")
+		attribute(vgn, "data-value", exact(c.Page.Moved.left()))
+		content(vgn, c.sumWords())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "table", "id=moved-totals\ndata-testid=moved-totals\nclass=totals")
+		attribute(vgn, "hidden", len(c.groups()) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "thead", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			vgn = element(vgparent, "", "thead", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tr", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				vgn = element(vgparent, "", "tr", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("moved.what"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("moved.left"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("moved.came"))
+					vgn = element(vgparent, "", "th", "scope=col")
+					content(vgn, c.Page.say("moved.what"))
+					vgn = element(vgparent, "", "th", "scope=col")
+					content(vgn, c.Page.say("moved.left"))
+					vgn = element(vgparent, "", "th", "scope=col")
+					content(vgn, c.Page.say("moved.came"))
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tbody", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "tbody", "")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -76,57 +58,42 @@ func (c *Moved) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					g := g
 					_ = g
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tr", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "tr", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "row"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(g.what)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(g.left)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(g.came)
+						vgn = element(vgparent, "", "th", "scope=row")
+						content(vgn, g.what)
+						vgn = element(vgparent, "", "td", "")
+						content(vgn, g.left)
+						vgn = element(vgparent, "", "td", "")
+						content(vgn, g.came)
 					}
 				}
 			}
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.any())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=buttons")
+		attribute(vgn, "hidden", !c.any())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "moved-fold"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "moved-fold"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "aria-controls", Val: "moved-list"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "moved"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-expanded", c.expanded())
-			vgn.SetInnerHTML(c.foldWords())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "moved-save"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "moved-save"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "moved-save"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("moved.save"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "button", "id=moved-fold\ndata-testid=moved-fold\ntype=button\naria-controls=moved-list\ndata-action=moved")
+			attribute(vgn, "aria-expanded", c.expanded())
+			content(vgn, c.foldWords())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "button", "id=moved-save\ndata-testid=moved-save\ntype=button\ndata-action=moved-save")
+			content(vgn, c.Page.say("moved.save"))
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.open() || c.moreWords() == "")
-		vgn.SetInnerHTML(c.moreWords())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ol", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "moved-list"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "moved-list"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.open())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=note")
+		attribute(vgn, "hidden", !c.open() || c.moreWords() == "")
+		content(vgn, c.moreWords())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "ol", "id=moved-list\ndata-testid=moved-list")
+		attribute(vgn, "hidden", !c.open())
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -137,36 +104,23 @@ func (c *Moved) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				e := e
 				_ = e
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("class", c.way(e))
+				vgn = element(vgparent, "", "li", "")
+				attribute(vgn, "class", c.way(e))
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.clock(e))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "b", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.wayWords(e))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.entryWords(e))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.size(e))
+					vgn = element(vgparent, "", "span", "")
+					content(vgn, c.clock(e))
+					vgn = element(vgparent, "", "b", "")
+					content(vgn, c.wayWords(e))
+					vgn = element(vgparent, "", "span", "")
+					content(vgn, c.entryWords(e))
+					vgn = element(vgparent, "", "span", "")
+					content(vgn, c.size(e))
 				}
 			}
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,49 +12,37 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "own"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "own-title"}}}
+	vgn = element(nil, "", "section", "id=own\nclass=own\naria-labelledby=own-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("hidden", !c.shown())
+	attribute(vgn, "hidden", !c.shown())
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-title"}, vugu.VGAttribute{Namespace: "", Key: "data-step", Val: "2"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("own"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.wanted())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-state"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-state"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "status"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("class", "state "+c.tone())
-		vgn.AddAttrInterface("data-examples", c.Page.Data.Examples)
-		vgn.AddAttrInterface("data-step", string(c.Page.Data.Step))
-		vgn.SetInnerHTML(c.state())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-error"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-error"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "warning"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "alert"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.trouble() == "")
-		vgn.SetInnerHTML(c.trouble())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "progress", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-progress"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-progress"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("aria-label", c.Page.say("own.progress"))
-		vgn.AddAttrInterface("hidden", !c.busy())
-		vgn.AddAttrInterface("max", c.total())
-		vgn.AddAttrInterface("value", c.done())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "notes"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", len(c.Page.Data.Notes) == 0)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h2", "id=own-title\ndata-step=2")
+		content(vgn, c.Page.say("own"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=note")
+		content(vgn, c.wanted())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=own-state\ndata-testid=own-state\nrole=status")
+		attribute(vgn, "class", "state "+c.tone())
+		attribute(vgn, "data-examples", c.Page.Data.Examples)
+		attribute(vgn, "data-step", string(c.Page.Data.Step))
+		content(vgn, c.state())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=own-error\ndata-testid=own-error\nclass=warning\nrole=alert")
+		attribute(vgn, "hidden", c.trouble() == "")
+		content(vgn, c.trouble())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "progress", "id=own-progress\ndata-testid=own-progress")
+		attribute(vgn, "aria-label", c.Page.say("own.progress"))
+		attribute(vgn, "hidden", !c.busy())
+		attribute(vgn, "max", c.total())
+		attribute(vgn, "value", c.done())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "ul", "class=notes")
+		attribute(vgn, "hidden", len(c.Page.Data.Notes) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -70,44 +53,33 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				n := n
 				_ = n
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.phrase(n))
+				vgn = element(vgparent, "", "li", "")
+				content(vgn, c.Page.phrase(n))
 			}
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-classes"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-classes"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.classWords() == "")
-		vgn.SetInnerHTML(c.classWords())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.leaveFirst() == "")
-		vgn.SetInnerHTML(c.leaveFirst())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "choice"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.images() == nil || !c.bringing())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=own-classes\ndata-testid=own-classes\nclass=note")
+		attribute(vgn, "hidden", c.classWords() == "")
+		content(vgn, c.classWords())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=note")
+		attribute(vgn, "hidden", c.leaveFirst() == "")
+		content(vgn, c.leaveFirst())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=choice")
+		attribute(vgn, "hidden", c.images() == nil || !c.bringing())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "own-class"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("own.class"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "select", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-class"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-class"}}}
-			vgparent.AppendChild(vgn)
+			vgn = element(vgparent, "", "label", "for=own-class")
+			content(vgn, c.Page.say("own.class"))
+			text(vgparent, " ")
+			vgn = element(vgparent, "", "select", "id=own-class\ndata-testid=own-class")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: "-1"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("own.class.files"))
+				vgn = element(vgparent, "", "option", "value=-1")
+				content(vgn, c.Page.say("own.class.files"))
 				for i, name := range c.classes() {
 					var vgiterkey interface{} = i
 					_ = vgiterkey
@@ -115,103 +87,77 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					name := name
 					_ = name
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("value", i)
-					vgn.SetInnerHTML(name)
+					vgn = element(vgparent, "", "option", "")
+					attribute(vgn, "value", i)
+					content(vgn, name)
 				}
 			}
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.bringing())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=buttons")
+		attribute(vgn, "hidden", !c.bringing())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "button"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "label", "class=button")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.chooseWords())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-files"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-files"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "unseen"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "file"}, vugu.VGAttribute{Namespace: "", Key: "multiple", Val: ""}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("accept", c.accept())
+				vgn = element(vgparent, "", "span", "")
+				content(vgn, c.chooseWords())
+				vgn = element(vgparent, "", "input", "id=own-files\ndata-testid=own-files\nclass=unseen\ntype=file\nmultiple=")
+				attribute(vgn, "accept", c.accept())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "button"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", c.images() == nil)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "label", "class=button")
+			attribute(vgn, "hidden", c.images() == nil)
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("own.choose.folder"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-folder"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-folder"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "unseen"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "file"}, vugu.VGAttribute{Namespace: "", Key: "multiple", Val: ""}, vugu.VGAttribute{Namespace: "", Key: "webkitdirectory", Val: ""}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(vugu.HTML(""))
+				vgn = element(vgparent, "", "span", "")
+				content(vgn, c.Page.say("own.choose.folder"))
+				vgn = element(vgparent, "", "input", "id=own-folder\ndata-testid=own-folder\nclass=unseen\ntype=file\nmultiple=\nwebkitdirectory=")
+				content(vgn, vugu.HTML(""))
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-camera"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-camera"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "camera"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", c.images() == nil || c.Page.Camera)
-			vgn.SetInnerHTML(c.Page.say("own.camera"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "button", "id=own-camera\ndata-testid=own-camera\ntype=button\ndata-action=camera")
+			attribute(vgn, "hidden", c.images() == nil || c.Page.Camera)
+			content(vgn, c.Page.say("own.camera"))
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.busy())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=buttons")
+		attribute(vgn, "hidden", !c.busy())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-cancel"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-cancel"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-cancel"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("own.cancel"))
+			vgn = element(vgparent, "", "button", "id=own-cancel\ndata-testid=own-cancel\ntype=button\ndata-action=own-cancel")
+			content(vgn, c.Page.say("own.cancel"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "hint"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.bringing())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=hint")
+		attribute(vgn, "hidden", !c.bringing())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", c.images() != nil)
-			vgn.SetInnerHTML(c.Page.say("own.drop"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", c.images() == nil)
-			vgn.SetInnerHTML(c.Page.say("own.drop.pictures"))
+			vgn = element(vgparent, "", "span", "")
+			attribute(vgn, "hidden", c.images() != nil)
+			content(vgn, c.Page.say("own.drop"))
+			vgn = element(vgparent, "", "span", "")
+			attribute(vgn, "hidden", c.images() == nil)
+			content(vgn, c.Page.say("own.drop.pictures"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "samples hint"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", len(c.samples()) == 0)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=samples hint")
+		attribute(vgn, "hidden", len(c.samples()) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("own.sample"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-			vgparent.AppendChild(vgn)
+			vgn = element(vgparent, "", "span", "")
+			content(vgn, c.Page.say("own.sample"))
+			text(vgparent, " ")
+			vgn = element(vgparent, "", "span", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -222,66 +168,48 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					name := name
 					_ = name
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-sample"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", name)
-					vgn.SetInnerHTML(name)
+					vgn = element(vgparent, "", "button", "type=button\ndata-action=own-sample")
+					attribute(vgn, "data-value", name)
+					content(vgn, name)
 				}
 			}
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "camera"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.camera())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=camera")
+		attribute(vgn, "hidden", !c.camera())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "video", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-video"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-video"}, vugu.VGAttribute{Namespace: "", Key: "muted", Val: ""}, vugu.VGAttribute{Namespace: "", Key: "playsinline", Val: ""}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-label", c.Page.say("own.camera.video"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "video", "id=own-video\ndata-testid=own-video\nmuted=\nplaysinline=")
+			attribute(vgn, "aria-label", c.Page.say("own.camera.video"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-take"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-take"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-take"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("own.camera.take"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-camera-off"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-camera-off"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "camera-off"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("own.camera.off"))
+				vgn = element(vgparent, "", "button", "id=own-take\ndata-testid=own-take\ntype=button\ndata-action=own-take")
+				content(vgn, c.Page.say("own.camera.take"))
+				vgn = element(vgparent, "", "button", "id=own-camera-off\ndata-testid=own-camera-off\ntype=button\ndata-action=camera-off")
+				content(vgn, c.Page.say("own.camera.off"))
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "drawing"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.drawn())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=drawing")
+		attribute(vgn, "hidden", !c.drawn())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("own.draw"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-canvas"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-canvas"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-label", c.Page.say("own.draw.canvas"))
-			vgn.AddAttrInterface("hidden", !c.drawn())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons classes-drawn"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=note")
+			content(vgn, c.Page.say("own.draw"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "id=own-canvas\ndata-testid=own-canvas\nrole=img")
+			attribute(vgn, "aria-label", c.Page.say("own.draw.canvas"))
+			attribute(vgn, "hidden", !c.drawn())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=buttons classes-drawn")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -292,123 +220,92 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					name := name
 					_ = name
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "draw"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", i)
-					vgn.SetInnerHTML(name)
+					vgn = element(vgparent, "", "button", "type=button\ndata-action=draw")
+					attribute(vgn, "data-value", i)
+					content(vgn, name)
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-erase"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-erase"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "draw-clear"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("own.draw.erase"))
+				vgn = element(vgparent, "", "button", "id=own-erase\ndata-testid=own-erase\ntype=button\ndata-action=draw-clear")
+				content(vgn, c.Page.say("own.draw.erase"))
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "sheet"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.images() == nil || c.Page.Data.Examples == 0)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "figure", "class=sheet")
+		attribute(vgn, "hidden", c.images() == nil || c.Page.Data.Examples == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figcaption", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("own.sheet"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-sheet"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-sheet"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-label", c.Page.say("own.sheet"))
+			vgn = element(vgparent, "", "figcaption", "class=note")
+			content(vgn, c.Page.say("own.sheet"))
+			vgn = element(vgparent, "", "div", "id=own-sheet\ndata-testid=own-sheet\nrole=img")
+			attribute(vgn, "aria-label", c.Page.say("own.sheet"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "look"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.asking())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=look")
+		attribute(vgn, "hidden", !c.asking())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.Data.Table)
-			vgn.SetInnerHTML(c.mapWords())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "choice"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.Data.Layout)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=note")
+			attribute(vgn, "hidden", !c.Page.Data.Table)
+			content(vgn, c.mapWords())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=choice")
+			attribute(vgn, "hidden", !c.Page.Data.Layout)
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "own-layout"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("own.layout"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "select", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-layout"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-layout"}, vugu.VGAttribute{Namespace: "", Key: "data-change", Val: "layout"}, vugu.VGAttribute{Namespace: "", Key: "data-value", Val: ""}}}
-				vgparent.AppendChild(vgn)
+				vgn = element(vgparent, "", "label", "for=own-layout")
+				content(vgn, c.Page.say("own.layout"))
+				text(vgparent, " ")
+				vgn = element(vgparent, "", "select", "id=own-layout\ndata-testid=own-layout\ndata-change=layout\ndata-value=")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: ""}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("own.pick"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: "last"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("own.layout.last"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: "first"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("own.layout.first"))
+					vgn = element(vgparent, "", "option", "value=")
+					content(vgn, c.Page.say("own.pick"))
+					vgn = element(vgparent, "", "option", "value=last")
+					content(vgn, c.Page.say("own.layout.last"))
+					vgn = element(vgparent, "", "option", "value=first")
+					content(vgn, c.Page.say("own.layout.first"))
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "scroll"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "region"}, vugu.VGAttribute{Namespace: "", Key: "tabindex", Val: "0"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-label", c.Page.say("own.columns"))
-			vgn.AddAttrInterface("hidden", !c.Page.Data.Table)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=scroll\nrole=region\ntabindex=0")
+			attribute(vgn, "aria-label", c.Page.say("own.columns"))
+			attribute(vgn, "hidden", !c.Page.Data.Table)
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "table", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "columns"}}}
-				vgparent.AppendChild(vgn)
+				vgn = element(vgparent, "", "table", "class=columns")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "thead", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "thead", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tr", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
+						vgn = element(vgparent, "", "tr", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.say("own.column"))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.say("own.column.holds"))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.say("own.column.file"))
+							vgn = element(vgparent, "", "th", "scope=col")
+							content(vgn, c.Page.say("own.column"))
+							vgn = element(vgparent, "", "th", "scope=col")
+							content(vgn, c.Page.say("own.column.holds"))
+							vgn = element(vgparent, "", "th", "scope=col")
+							content(vgn, c.Page.say("own.column.file"))
 						}
 					}
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tbody", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-columns"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-columns"}}}
-					vgparent.AppendChild(vgn)
+					text(vgparent, "\n\t\t\t")
+					vgn = element(vgparent, "", "tbody", "id=own-columns\ndata-testid=own-columns")
 					{
 						vgparent := vgn
 						_ = vgparent
@@ -419,33 +316,27 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							_ = i
 							w := w
 							_ = w
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tr", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
+							vgn = element(vgparent, "", "tr", "")
 							{
 								vgparent := vgn
 								_ = vgparent
-								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "row"}}}
-								vgparent.AppendChild(vgn)
-								vgn.SetInnerHTML(w.Name)
-								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-								vgparent.AppendChild(vgn)
-								vgn.SetInnerHTML(c.wants(w.Name))
-								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-								vgparent.AppendChild(vgn)
+								vgn = element(vgparent, "", "th", "scope=row")
+								content(vgn, w.Name)
+								vgn = element(vgparent, "", "td", "")
+								content(vgn, c.wants(w.Name))
+								vgn = element(vgparent, "", "td", "")
 								{
 									vgparent := vgn
 									_ = vgparent
-									vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "select", Attr: []vugu.VGAttribute{{Namespace: "", Key: "data-change", Val: "column"}}}
-									vgparent.AppendChild(vgn)
-									vgn.AddAttrInterface("aria-label", c.columnWords(w.Name))
-									vgn.AddAttrInterface("data-name", w.Name)
-									vgn.AddAttrInterface("data-value", w.Column)
+									vgn = element(vgparent, "", "select", "data-change=column")
+									attribute(vgn, "aria-label", c.columnWords(w.Name))
+									attribute(vgn, "data-name", w.Name)
+									attribute(vgn, "data-value", w.Column)
 									{
 										vgparent := vgn
 										_ = vgparent
-										vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: "0"}}}
-										vgparent.AppendChild(vgn)
-										vgn.SetInnerHTML(c.Page.say("own.column.none"))
+										vgn = element(vgparent, "", "option", "value=0")
+										content(vgn, c.Page.say("own.column.none"))
 										for k, name := range c.choices() {
 											var vgiterkey interface{} = k
 											_ = vgiterkey
@@ -453,11 +344,10 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 											_ = k
 											name := name
 											_ = name
-											vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute(nil)}
-											vgparent.AppendChild(vgn)
-											vgn.AddAttrInterface("selected", chosen(k+1 == w.Column))
-											vgn.AddAttrInterface("value", k+1)
-											vgn.SetInnerHTML(name)
+											vgn = element(vgparent, "", "option", "")
+											attribute(vgn, "selected", chosen(k+1 == w.Column))
+											attribute(vgn, "value", k+1)
+											content(vgn, name)
 										}
 									}
 								}
@@ -466,41 +356,31 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					}
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "choice"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.decimalAsked())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=choice")
+			attribute(vgn, "hidden", !c.decimalAsked())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "own-decimal"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.decimalWords())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "select", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-decimal"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-decimal"}, vugu.VGAttribute{Namespace: "", Key: "data-change", Val: "decimal"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", c.Page.Data.Decimal)
+				vgn = element(vgparent, "", "label", "for=own-decimal")
+				content(vgn, c.decimalWords())
+				text(vgparent, " ")
+				vgn = element(vgparent, "", "select", "id=own-decimal\ndata-testid=own-decimal\ndata-change=decimal")
+				attribute(vgn, "data-value", c.Page.Data.Decimal)
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: ""}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("own.pick"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: "point"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("own.decimal.point"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: "comma"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("own.decimal.comma"))
+					vgn = element(vgparent, "", "option", "value=")
+					content(vgn, c.Page.say("own.pick"))
+					vgn = element(vgparent, "", "option", "value=point")
+					content(vgn, c.Page.say("own.decimal.point"))
+					vgn = element(vgparent, "", "option", "value=comma")
+					content(vgn, c.Page.say("own.decimal.comma"))
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-offers"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-offers"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "offers"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", len(c.Page.Data.Offers) == 0)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "ul", "id=own-offers\ndata-testid=own-offers\nclass=offers")
+			attribute(vgn, "hidden", len(c.Page.Data.Offers) == 0)
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -511,16 +391,13 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					o := o
 					_ = o
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "li", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.offerWords(o))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
+						vgn = element(vgparent, "", "p", "")
+						content(vgn, c.offerWords(o))
+						vgn = element(vgparent, "", "ul", "")
 						{
 							vgparent := vgn
 							_ = vgparent
@@ -531,32 +408,26 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = k
 								t := t
 								_ = t
-								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-								vgparent.AppendChild(vgn)
+								vgn = element(vgparent, "", "li", "")
 								{
 									vgparent := vgn
 									_ = vgparent
-									vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute(nil)}
-									vgparent.AppendChild(vgn)
+									vgn = element(vgparent, "", "label", "")
 									{
 										vgparent := vgn
 										_ = vgparent
-										vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-										vgparent.AppendChild(vgn)
-										vgn.SetInnerHTML(c.textWords(t))
-										vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-										vgparent.AppendChild(vgn)
-										vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "select", Attr: []vugu.VGAttribute{{Namespace: "", Key: "data-change", Val: "offer"}}}
-										vgparent.AppendChild(vgn)
-										vgn.AddAttrInterface("data-name", o.Column)
-										vgn.AddAttrInterface("data-text", t.Text)
-										vgn.AddAttrInterface("data-value", t.As)
+										vgn = element(vgparent, "", "span", "")
+										content(vgn, c.textWords(t))
+										text(vgparent, " ")
+										vgn = element(vgparent, "", "select", "data-change=offer")
+										attribute(vgn, "data-name", o.Column)
+										attribute(vgn, "data-text", t.Text)
+										attribute(vgn, "data-value", t.As)
 										{
 											vgparent := vgn
 											_ = vgparent
-											vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute{{Namespace: "", Key: "value", Val: ""}}}
-											vgparent.AppendChild(vgn)
-											vgn.SetInnerHTML(c.Page.say("own.offer.none"))
+											vgn = element(vgparent, "", "option", "value=")
+											content(vgn, c.Page.say("own.offer.none"))
 											for m, v := range o.Values {
 												var vgiterkey interface{} = m
 												_ = vgiterkey
@@ -564,66 +435,55 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 												_ = m
 												v := v
 												_ = v
-												vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute(nil)}
-												vgparent.AppendChild(vgn)
-												vgn.AddAttrInterface("selected", chosen(v == t.As))
-												vgn.AddAttrInterface("value", v)
-												vgn.SetInnerHTML(v)
+												vgn = element(vgparent, "", "option", "")
+												attribute(vgn, "selected", chosen(v == t.As))
+												attribute(vgn, "value", v)
+												content(vgn, v)
 											}
 										}
 									}
 								}
 							}
 						}
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-						vgparent.AppendChild(vgn)
+						vgn = element(vgparent, "", "div", "class=buttons")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-offer"}}}
-							vgparent.AppendChild(vgn)
-							vgn.AddAttrInterface("data-value", o.Column)
-							vgn.AddAttrInterface("hidden", !suggests(o))
-							vgn.SetInnerHTML(c.Page.say("own.offer.yes"))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-offer-not"}}}
-							vgparent.AppendChild(vgn)
-							vgn.AddAttrInterface("data-value", o.Column)
-							vgn.AddAttrInterface("hidden", o.Why == "")
-							vgn.SetInnerHTML(c.Page.say("own.offer.no"))
+							vgn = element(vgparent, "", "button", "type=button\ndata-action=own-offer")
+							attribute(vgn, "data-value", o.Column)
+							attribute(vgn, "hidden", !suggests(o))
+							content(vgn, c.Page.say("own.offer.yes"))
+							vgn = element(vgparent, "", "button", "type=button\ndata-action=own-offer-not")
+							attribute(vgn, "data-value", o.Column)
+							attribute(vgn, "hidden", o.Why == "")
+							content(vgn, c.Page.say("own.offer.no"))
 						}
 					}
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "scroll"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "region"}, vugu.VGAttribute{Namespace: "", Key: "tabindex", Val: "0"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-label", c.Page.say("own.rows"))
-			vgn.AddAttrInterface("hidden", !c.Page.Data.Table)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=scroll\nrole=region\ntabindex=0")
+			attribute(vgn, "aria-label", c.Page.say("own.rows"))
+			attribute(vgn, "hidden", !c.Page.Data.Table)
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "table", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "rows"}}}
-				vgparent.AppendChild(vgn)
+				vgn = element(vgparent, "", "table", "class=rows")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "caption", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("own.rows"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "thead", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "caption", "")
+					content(vgn, c.Page.say("own.rows"))
+					vgn = element(vgparent, "", "thead", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tr", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
+						vgn = element(vgparent, "", "tr", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.say("own.rows.line"))
+							vgn = element(vgparent, "", "th", "scope=col")
+							content(vgn, c.Page.say("own.rows.line"))
 							for i, w := range c.want() {
 								var vgiterkey interface{} = i
 								_ = vgiterkey
@@ -631,94 +491,70 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = i
 								w := w
 								_ = w
-								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-								vgparent.AppendChild(vgn)
-								vgn.SetInnerHTML(w.Name)
+								vgn = element(vgparent, "", "th", "scope=col")
+								content(vgn, w.Name)
 							}
 						}
 					}
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tbody", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-rows"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-rows"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-was", c.Page.say("own.rows.was", "{0}"))
-					vgn.AddAttrInterface("hidden", !c.Page.Data.Table)
+					text(vgparent, "\n\t\t\t")
+					vgn = element(vgparent, "", "tbody", "id=own-rows\ndata-testid=own-rows")
+					attribute(vgn, "data-was", c.Page.say("own.rows.was", "{0}"))
+					attribute(vgn, "hidden", !c.Page.Data.Table)
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-read"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-read"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "primary"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-read"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("disabled", !c.canRead())
-				vgn.AddAttrInterface("hidden", !c.asking() || !c.Page.Data.Table)
-				vgn.SetInnerHTML(c.Page.say("own.read"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-skip"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-skip"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-skip"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.canSkip())
-				vgn.SetInnerHTML(c.skipWords())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "button", "id=own-read\ndata-testid=own-read\nclass=primary\ntype=button\ndata-action=own-read")
+				attribute(vgn, "disabled", !c.canRead())
+				attribute(vgn, "hidden", !c.asking() || !c.Page.Data.Table)
+				content(vgn, c.Page.say("own.read"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "button", "id=own-skip\ndata-testid=own-skip\ntype=button\ndata-action=own-skip")
+				attribute(vgn, "hidden", !c.canSkip())
+				content(vgn, c.skipWords())
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "problems"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", len(c.Page.Data.Problems) == 0)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=problems")
+		attribute(vgn, "hidden", len(c.Page.Data.Problems) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.problemWords())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "scroll"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "region"}, vugu.VGAttribute{Namespace: "", Key: "tabindex", Val: "0"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-label", c.Page.say("own.problems.title"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=note")
+			content(vgn, c.problemWords())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=scroll\nrole=region\ntabindex=0")
+			attribute(vgn, "aria-label", c.Page.say("own.problems.title"))
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "table", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				vgn = element(vgparent, "", "table", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "thead", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "thead", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tr", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
+						vgn = element(vgparent, "", "tr", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.say("own.problems.where"))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "col"}}}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.say("own.problems.what"))
+							vgn = element(vgparent, "", "th", "scope=col")
+							content(vgn, c.Page.say("own.problems.where"))
+							vgn = element(vgparent, "", "th", "scope=col")
+							content(vgn, c.Page.say("own.problems.what"))
 						}
 					}
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tbody", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-problems"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-problems"}}}
-					vgparent.AppendChild(vgn)
+					text(vgparent, "\n\t\t\t")
+					vgn = element(vgparent, "", "tbody", "id=own-problems\ndata-testid=own-problems")
 					{
 						vgparent := vgn
 						_ = vgparent
@@ -729,157 +565,114 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							_ = i
 							p := p
 							_ = p
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "tr", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
+							vgn = element(vgparent, "", "tr", "")
 							{
 								vgparent := vgn
 								_ = vgparent
-								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "th", Attr: []vugu.VGAttribute{{Namespace: "", Key: "scope", Val: "row"}}}
-								vgparent.AppendChild(vgn)
-								vgn.SetInnerHTML(c.Page.phrase(p.Where))
-								vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "td", Attr: []vugu.VGAttribute(nil)}
-								vgparent.AppendChild(vgn)
-								vgn.SetInnerHTML(c.Page.phrase(p.What))
+								vgn = element(vgparent, "", "th", "scope=row")
+								content(vgn, c.Page.phrase(p.Where))
+								vgn = element(vgparent, "", "td", "")
+								content(vgn, c.Page.phrase(p.What))
 							}
 						}
 					}
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "gain"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.gains())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=gain")
+		attribute(vgn, "hidden", !c.gains())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.gainWords())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dl", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "numbers"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=note")
+			content(vgn, c.gainWords())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "dl", "class=numbers")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("gain.before"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "gain-before"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "gain-before"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.gain(c.Page.Local.Before))
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("gain.before"))
+					vgn = element(vgparent, "", "dd", "id=gain-before\ndata-testid=gain-before")
+					content(vgn, c.gain(c.Page.Local.Before))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("gain.after"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "gain-after"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "gain-after"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-version", c.Page.Local.AfterVersion)
-					vgn.SetInnerHTML(c.gain(c.Page.Local.After))
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("gain.after"))
+					vgn = element(vgparent, "", "dd", "id=gain-after\ndata-testid=gain-after")
+					attribute(vgn, "data-version", c.Page.Local.AfterVersion)
+					content(vgn, c.gain(c.Page.Local.After))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("gain.alone"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "gain-alone"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "gain-alone"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.gain(c.Page.Local.Alone))
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("gain.alone"))
+					vgn = element(vgparent, "", "dd", "id=gain-alone\ndata-testid=gain-alone")
+					content(vgn, c.gain(c.Page.Local.Alone))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("gain.personal"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "gain-personal"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "gain-personal"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-version", c.Page.Local.PersonalVersion)
-					vgn.SetInnerHTML(c.gain(c.Page.Local.Personal))
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("gain.personal"))
+					vgn = element(vgparent, "", "dd", "id=gain-personal\ndata-testid=gain-personal")
+					attribute(vgn, "data-version", c.Page.Local.PersonalVersion)
+					content(vgn, c.gain(c.Page.Local.Personal))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "personalise"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "personalise"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "personalise"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("disabled", !c.canPersonalise())
-				vgn.SetInnerHTML(c.Page.say("gain.make"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-download"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-download"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-download"}, vugu.VGAttribute{Namespace: "", Key: "data-value", Val: "safetensors"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", c.Page.Local.PersonalVersion == 0)
-				vgn.SetInnerHTML(c.Page.say("gain.safetensors"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-download"}, vugu.VGAttribute{Namespace: "", Key: "data-value", Val: "onnx"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", c.Page.Local.PersonalVersion == 0)
-				vgn.SetInnerHTML(c.Page.say("gain.onnx"))
+				vgn = element(vgparent, "", "button", "id=personalise\ndata-testid=personalise\ntype=button\ndata-action=personalise")
+				attribute(vgn, "disabled", !c.canPersonalise())
+				content(vgn, c.Page.say("gain.make"))
+				vgn = element(vgparent, "", "button", "id=own-download\ndata-testid=own-download\ntype=button\ndata-action=own-download\ndata-value=safetensors")
+				attribute(vgn, "hidden", c.Page.Local.PersonalVersion == 0)
+				content(vgn, c.Page.say("gain.safetensors"))
+				vgn = element(vgparent, "", "button", "type=button\ndata-action=own-download\ndata-value=onnx")
+				attribute(vgn, "hidden", c.Page.Local.PersonalVersion == 0)
+				content(vgn, c.Page.say("gain.onnx"))
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "hint"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("gain.note"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=hint")
+			content(vgn, c.Page.say("gain.note"))
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-storage"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-storage"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.storage() == "")
-		vgn.SetInnerHTML(c.storage())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", len(c.Page.Data.Kept) == 0)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=own-storage\ndata-testid=own-storage\nclass=note")
+		attribute(vgn, "hidden", c.storage() == "")
+		content(vgn, c.storage())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "")
+		attribute(vgn, "hidden", len(c.Page.Data.Kept) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h3", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("own.kept.title"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-kept"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-kept"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "kept"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "h3", "")
+			content(vgn, c.Page.say("own.kept.title"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "ul", "id=own-kept\ndata-testid=own-kept\nclass=kept")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -890,87 +683,60 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					k := k
 					_ = k
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "li", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
+						vgn = element(vgparent, "", "span", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "strong", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(k.Name)
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-							vgparent.AppendChild(vgn)
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.keptWords(k))
+							vgn = element(vgparent, "", "strong", "")
+							content(vgn, k.Name)
+							text(vgparent, " ")
+							vgn = element(vgparent, "", "span", "")
+							content(vgn, c.keptWords(k))
 						}
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-						vgparent.AppendChild(vgn)
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
+						text(vgparent, " ")
+						vgn = element(vgparent, "", "span", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-use"}}}
-							vgparent.AppendChild(vgn)
-							vgn.AddAttrInterface("aria-label", c.Page.say("own.kept.use.of", k.Name))
-							vgn.AddAttrInterface("data-value", k.ID)
-							vgn.AddAttrInterface("hidden", !c.canUse(k))
-							vgn.SetInnerHTML(c.Page.say("own.kept.use"))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-							vgparent.AppendChild(vgn)
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-delete"}}}
-							vgparent.AppendChild(vgn)
-							vgn.AddAttrInterface("aria-label", c.Page.say("own.kept.delete.of", k.Name))
-							vgn.AddAttrInterface("data-value", k.ID)
-							vgn.AddAttrInterface("disabled", !c.Page.MayDelete())
-							vgn.SetInnerHTML(c.Page.say("own.kept.delete"))
+							vgn = element(vgparent, "", "button", "type=button\ndata-action=own-use")
+							attribute(vgn, "aria-label", c.Page.say("own.kept.use.of", k.Name))
+							attribute(vgn, "data-value", k.ID)
+							attribute(vgn, "hidden", !c.canUse(k))
+							content(vgn, c.Page.say("own.kept.use"))
+							text(vgparent, " ")
+							vgn = element(vgparent, "", "button", "type=button\ndata-action=own-delete")
+							attribute(vgn, "aria-label", c.Page.say("own.kept.delete.of", k.Name))
+							attribute(vgn, "data-value", k.ID)
+							attribute(vgn, "disabled", !c.Page.MayDelete())
+							content(vgn, c.Page.say("own.kept.delete"))
 						}
 					}
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("own.leaves"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=note")
+		content(vgn, c.Page.say("own.leaves"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=buttons")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-forget"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-forget"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "aria-describedby", Val: "own-forget-note"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-forget"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.forgetWords())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-forget-not"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-forget-not"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-forget-not"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.Forgetting)
-			vgn.SetInnerHTML(c.Page.say("own.forget.not"))
+			vgn = element(vgparent, "", "button", "id=own-forget\ndata-testid=own-forget\ntype=button\naria-describedby=own-forget-note\ndata-action=own-forget")
+			content(vgn, c.forgetWords())
+			vgn = element(vgparent, "", "button", "id=own-forget-not\ndata-testid=own-forget-not\ntype=button\ndata-action=own-forget-not")
+			attribute(vgn, "hidden", !c.Page.Forgetting)
+			content(vgn, c.Page.say("own.forget.not"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-forget-note"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "hint"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("own.forget.note"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=own-forget-note\nclass=hint")
+		content(vgn, c.Page.say("own.forget.note"))
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -245,6 +245,9 @@ func TestGenerated(t *testing.T) {
 	if out, err := exec.Command("go", "tool", "vugugen", "-skip-go-mod", "-skip-main", dir).CombinedOutput(); err != nil {
 		t.Fatalf("vugugen: %v\n%s", err, out)
 	}
+	if out, err := exec.Command("go", "run", "./shorten", dir).CombinedOutput(); err != nil {
+		t.Fatalf("shorten: %v\n%s", err, out)
+	}
 	for _, source := range sources {
 		name := strings.TrimSuffix(source, ".vugu") + "_gen.go"
 		got, err := os.ReadFile(name)

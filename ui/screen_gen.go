@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,61 +12,45 @@ func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "page"}}}
+	vgn = element(nil, "", "div", "id=page")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("class", c.Page.look())
+	attribute(vgn, "class", c.Page.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "screen"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "screen-title"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "section", "class=screen\naria-labelledby=screen-title")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figure", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "figure", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "img", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "qr"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "qr"}, vugu.VGAttribute{Namespace: "", Key: "width", Val: "600"}, vugu.VGAttribute{Namespace: "", Key: "height", Val: "600"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("alt", c.Page.say("screen.code"))
-				vgn.AddAttrInterface("src", c.Page.qr(c.Page.Selected))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "figcaption", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "address"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "address"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.Address)
+				vgn = element(vgparent, "", "img", "class=qr\ndata-testid=qr\nwidth=600\nheight=600")
+				attribute(vgn, "alt", c.Page.say("screen.code"))
+				attribute(vgn, "src", c.Page.qr(c.Page.Selected))
+				vgn = element(vgparent, "", "figcaption", "id=address\ndata-testid=address")
+				content(vgn, c.Page.Address)
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h1", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "screen-title"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.title())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "lead"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.lead())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "screen-people"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "screen-people"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "people"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-value", c.participants())
-				vgn.SetInnerHTML(c.people())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "dots"}, vugu.VGAttribute{Namespace: "", Key: "aria-hidden", Val: "true"}}}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "h1", "id=screen-title")
+				content(vgn, c.title())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "class=lead")
+				content(vgn, c.lead())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "id=screen-people\ndata-testid=screen-people\nclass=people")
+				attribute(vgn, "data-value", c.participants())
+				content(vgn, c.people())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "class=dots\naria-hidden=true")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -80,15 +59,12 @@ func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						_ = vgiterkey
 						i := i
 						_ = i
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "i", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
+						vgn = element(vgparent, "", "i", "")
 					}
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "over"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", c.Page.Selected != "")
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "ul", "class=over")
+				attribute(vgn, "hidden", c.Page.Selected != "")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -99,69 +75,45 @@ func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						_ = i
 						t := t
 						_ = t
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
+						vgn = element(vgparent, "", "li", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.heading(t.Name, t.Title, t.Translations))
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-							vgparent.AppendChild(vgn)
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.SetInnerHTML(c.Page.resultWords(t.TestAccuracy, t.TestRMSE))
+							vgn = element(vgparent, "", "span", "")
+							content(vgn, c.Page.heading(t.Name, t.Title, t.Translations))
+							text(vgparent, " ")
+							vgn = element(vgparent, "", "span", "")
+							content(vgn, c.Page.resultWords(t.TestAccuracy, t.TestRMSE))
 						}
 					}
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dl", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "result"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", c.result() == "")
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "dl", "class=result")
+				attribute(vgn, "hidden", c.result() == "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("screen.result"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "screen-result"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "screen-result"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.result())
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, c.Page.say("screen.result"))
+					vgn = element(vgparent, "", "dd", "id=screen-result\ndata-testid=screen-result")
+					content(vgn, c.result())
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "progress", Attr: []vugu.VGAttribute{{Namespace: "", Key: "max", Val: "1"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-label", c.Page.say("card.progress"))
-				vgn.AddAttrInterface("hidden", c.Page.Task.Progress == nil || c.Page.Task.Version == 0)
-				vgn.AddAttrInterface("value", share(c.Page.Task.Progress))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.state())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "lost"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "warning"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "status"}, vugu.VGAttribute{Namespace: "", Key: "hidden", Val: ""}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("link.again", c.Page.say("away.unreachable")))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "progress", "max=1")
+				attribute(vgn, "aria-label", c.Page.say("card.progress"))
+				attribute(vgn, "hidden", c.Page.Task.Progress == nil || c.Page.Task.Version == 0)
+				attribute(vgn, "value", share(c.Page.Task.Progress))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "class=note")
+				content(vgn, c.state())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "id=lost\nclass=warning\nrole=status\nhidden=")
+				content(vgn, c.Page.say("link.again", c.Page.say("away.unreachable")))
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

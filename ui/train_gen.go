@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,79 +12,58 @@ func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "train"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "panel step"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "panel-title"}}}
+	vgn = element(nil, "", "section", "id=train\nclass=panel step\naria-labelledby=panel-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "panel-title"}, vugu.VGAttribute{Namespace: "", Key: "data-step", Val: "3"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("train"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "score"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.scored())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h2", "id=panel-title\ndata-step=3")
+		content(vgn, c.Page.say("train"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=score")
+		attribute(vgn, "hidden", !c.scored())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "score"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "big"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "score"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.score())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.scoreWords())
+				vgn = element(vgparent, "", "span", "id=score\nclass=big\ndata-testid=score")
+				content(vgn, c.score())
+				text(vgparent, " ")
+				vgn = element(vgparent, "", "span", "class=note")
+				content(vgn, c.scoreWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "svg", Data: "svg", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "spark"}, vugu.VGAttribute{Namespace: "", Key: "viewBox", Val: "0 0 100 30"}, vugu.VGAttribute{Namespace: "", Key: "preserveAspectRatio", Val: "none"}, vugu.VGAttribute{Namespace: "", Key: "aria-hidden", Val: "true"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "svg", "svg", "class=spark\nviewBox=0 0 100 30\npreserveAspectRatio=none\naria-hidden=true")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "svg", Data: "polyline", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("points", c.spark())
+				vgn = element(vgparent, "svg", "polyline", "")
+				attribute(vgn, "points", c.spark())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "state"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "state"}, vugu.VGAttribute{Namespace: "", Key: "tabindex", Val: "-1"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("class", "state "+c.Page.Tone())
-		vgn.AddAttrInterface("data-activity", string(c.Page.Local.Activity))
-		vgn.AddAttrInterface("data-connection", string(c.Page.Local.Connection))
-		vgn.SetInnerHTML(c.Page.State())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "aside"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.Aside())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "plain"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "plain"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "warning"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.Page.Plain)
-		vgn.SetInnerHTML(c.Page.say("panel.plain"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ol", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "timeline"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("aria-label", c.Page.say("timeline"))
-		vgn.AddAttrInterface("hidden", !c.Page.Working())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=state\ndata-testid=state\ntabindex=-1")
+		attribute(vgn, "class", "state "+c.Page.Tone())
+		attribute(vgn, "data-activity", string(c.Page.Local.Activity))
+		attribute(vgn, "data-connection", string(c.Page.Local.Connection))
+		content(vgn, c.Page.State())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=aside")
+		content(vgn, c.Page.Aside())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=plain\ndata-testid=plain\nclass=warning\nrole=note")
+		attribute(vgn, "hidden", !c.Page.Plain)
+		content(vgn, c.Page.say("panel.plain"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "ol", "class=timeline")
+		attribute(vgn, "aria-label", c.Page.say("timeline"))
+		attribute(vgn, "hidden", !c.Page.Working())
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -100,119 +74,86 @@ func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				s := s
 				_ = s
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-current", s.current)
-				vgn.AddAttrInterface("class", s.look)
-				vgn.AddAttrInterface("id", stepID(i))
-				vgn.SetInnerHTML(s.words)
+				vgn = element(vgparent, "", "li", "")
+				attribute(vgn, "aria-current", s.current)
+				attribute(vgn, "class", s.look)
+				attribute(vgn, "id", stepID(i))
+				content(vgn, s.words)
 			}
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "progress", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "progress"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "progress"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("aria-label", c.Page.say("panel.progress"))
-		vgn.AddAttrInterface("data-value", c.done())
-		vgn.AddAttrInterface("hidden", !c.Page.Taking())
-		vgn.AddAttrInterface("max", c.total())
-		vgn.AddAttrInterface("value", c.done())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "time-left"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "time-left"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.timeWords() == "")
-		vgn.SetInnerHTML(c.timeWords())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "outcome"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "outcome"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("class", c.outcomeLook())
-		vgn.AddAttrInterface("hidden", c.Page.OutcomeWords() == "")
-		vgn.SetInnerHTML(c.Page.OutcomeWords())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "own-part"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "own-part"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "own-part"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.Page.PartWords() == "")
-		vgn.SetInnerHTML(c.Page.PartWords())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "invite"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.Page.ShowInvite())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "progress", "id=progress\ndata-testid=progress")
+		attribute(vgn, "aria-label", c.Page.say("panel.progress"))
+		attribute(vgn, "data-value", c.done())
+		attribute(vgn, "hidden", !c.Page.Taking())
+		attribute(vgn, "max", c.total())
+		attribute(vgn, "value", c.done())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=time-left\ndata-testid=time-left\nclass=note")
+		attribute(vgn, "hidden", c.timeWords() == "")
+		content(vgn, c.timeWords())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=outcome\ndata-testid=outcome")
+		attribute(vgn, "class", c.outcomeLook())
+		attribute(vgn, "hidden", c.Page.OutcomeWords() == "")
+		content(vgn, c.Page.OutcomeWords())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=own-part\ndata-testid=own-part\nclass=own-part")
+		attribute(vgn, "hidden", c.Page.PartWords() == "")
+		content(vgn, c.Page.PartWords())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=invite")
+		attribute(vgn, "hidden", !c.Page.ShowInvite())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "invite"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("invite"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "invite"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "invite"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "text"}, vugu.VGAttribute{Namespace: "", Key: "autocomplete", Val: "off"}, vugu.VGAttribute{Namespace: "", Key: "autocapitalize", Val: "off"}, vugu.VGAttribute{Namespace: "", Key: "spellcheck", Val: "false"}, vugu.VGAttribute{Namespace: "", Key: "aria-describedby", Val: "invite-note"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(vugu.HTML(""))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "invite-note"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("invite.note"))
+			vgn = element(vgparent, "", "label", "for=invite")
+			content(vgn, c.Page.say("invite"))
+			text(vgparent, " ")
+			vgn = element(vgparent, "", "input", "id=invite\ndata-testid=invite\ntype=text\nautocomplete=off\nautocapitalize=off\nspellcheck=false\naria-describedby=invite-note")
+			content(vgn, vugu.HTML(""))
+			text(vgparent, " ")
+			vgn = element(vgparent, "", "span", "id=invite-note")
+			content(vgn, c.Page.say("invite.note"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=buttons")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "join"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "join"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "primary"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "aria-describedby", Val: "join-note"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "join"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("disabled", !c.Page.CanJoin())
-			vgn.AddAttrInterface("hidden", !c.Page.ShowJoin())
-			vgn.SetInnerHTML(c.Page.JoinLabel())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "pause"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "pause"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("data-action", c.pauseAction())
-			vgn.AddAttrInterface("disabled", !c.Page.CanPause())
-			vgn.AddAttrInterface("hidden", !c.Page.ShowPause())
-			vgn.SetInnerHTML(c.Page.PauseLabel())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "reload"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "reload"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "reload"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.ShowReload())
-			vgn.SetInnerHTML(c.Page.say("reload"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "button", "id=join\ndata-testid=join\nclass=primary\ntype=button\naria-describedby=join-note\ndata-action=join")
+			attribute(vgn, "disabled", !c.Page.CanJoin())
+			attribute(vgn, "hidden", !c.Page.ShowJoin())
+			content(vgn, c.Page.JoinLabel())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "button", "id=pause\ndata-testid=pause\ntype=button")
+			attribute(vgn, "data-action", c.pauseAction())
+			attribute(vgn, "disabled", !c.Page.CanPause())
+			attribute(vgn, "hidden", !c.Page.ShowPause())
+			content(vgn, c.Page.PauseLabel())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "button", "id=reload\ndata-testid=reload\ntype=button\ndata-action=reload")
+			attribute(vgn, "hidden", !c.Page.ShowReload())
+			content(vgn, c.Page.say("reload"))
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "join-note"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "hint"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.Page.ShowJoin())
-		vgn.SetInnerHTML(c.joinNote())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "crew"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.Page.Loaded || c.Page.Over())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=join-note\nclass=hint")
+		attribute(vgn, "hidden", !c.Page.ShowJoin())
+		content(vgn, c.joinNote())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=crew")
+		attribute(vgn, "hidden", !c.Page.Loaded || c.Page.Over())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "people"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.peopleWords())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "dots"}, vugu.VGAttribute{Namespace: "", Key: "aria-hidden", Val: "true"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", c.Page.Task.Participants == 0)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "id=people\nclass=note")
+			content(vgn, c.peopleWords())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=dots\naria-hidden=true")
+			attribute(vgn, "hidden", c.Page.Task.Participants == 0)
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -223,75 +164,55 @@ func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					look := look
 					_ = look
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("class", look)
+					vgn = element(vgparent, "", "span", "")
+					attribute(vgn, "class", look)
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "effort"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.Page.Over())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=effort")
+		attribute(vgn, "hidden", c.Page.Over())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "effort-fold"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "effort-fold"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "fold"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "aria-controls", Val: "effort-content"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "fold"}, vugu.VGAttribute{Namespace: "", Key: "data-value", Val: "effort"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-expanded", c.expanded())
-			vgn.SetInnerHTML(c.Page.say("effort"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "effort-content"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.Open["effort"])
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "button", "id=effort-fold\ndata-testid=effort-fold\nclass=fold\ntype=button\naria-controls=effort-content\ndata-action=fold\ndata-value=effort")
+			attribute(vgn, "aria-expanded", c.expanded())
+			content(vgn, c.Page.say("effort"))
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "id=effort-content")
+			attribute(vgn, "hidden", !c.Page.Open["effort"])
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "range"}}}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t")
+				vgn = element(vgparent, "", "p", "class=range")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "effort"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.effortWords())
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "effort"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "effort"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "range"}, vugu.VGAttribute{Namespace: "", Key: "min", Val: "10"}, vugu.VGAttribute{Namespace: "", Key: "max", Val: "100"}, vugu.VGAttribute{Namespace: "", Key: "step", Val: "10"}, vugu.VGAttribute{Namespace: "", Key: "data-change", Val: "effort"}, vugu.VGAttribute{Namespace: "", Key: "aria-describedby", Val: "effort-note"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", c.Page.Effort)
-					vgn.AddAttrInterface("value", c.Page.Effort)
+					vgn = element(vgparent, "", "label", "for=effort")
+					content(vgn, c.effortWords())
+					text(vgparent, " ")
+					vgn = element(vgparent, "", "input", "id=effort\ndata-testid=effort\ntype=range\nmin=10\nmax=100\nstep=10\ndata-change=effort\naria-describedby=effort-note")
+					attribute(vgn, "data-value", c.Page.Effort)
+					attribute(vgn, "value", c.Page.Effort)
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "effort-note"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "hint"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("effort.note"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "choice"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.manyCores())
+				text(vgparent, "\n\t\t")
+				vgn = element(vgparent, "", "p", "id=effort-note\nclass=hint")
+				content(vgn, c.Page.say("effort.note"))
+				text(vgparent, "\n\t\t")
+				vgn = element(vgparent, "", "p", "class=choice")
+				attribute(vgn, "hidden", !c.manyCores())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "cores"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("cores"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "select", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "cores"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "cores"}, vugu.VGAttribute{Namespace: "", Key: "data-change", Val: "cores"}, vugu.VGAttribute{Namespace: "", Key: "aria-describedby", Val: "cores-note"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-value", c.Page.Cores)
-					vgn.AddAttrInterface("disabled", c.Page.Taking())
+					vgn = element(vgparent, "", "label", "for=cores")
+					content(vgn, c.Page.say("cores"))
+					text(vgparent, " ")
+					vgn = element(vgparent, "", "select", "id=cores\ndata-testid=cores\ndata-change=cores\naria-describedby=cores-note")
+					attribute(vgn, "data-value", c.Page.Cores)
+					attribute(vgn, "disabled", c.Page.Taking())
 					{
 						vgparent := vgn
 						_ = vgparent
@@ -302,157 +223,108 @@ func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							_ = i
 							n := n
 							_ = n
-							vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "option", Attr: []vugu.VGAttribute(nil)}
-							vgparent.AppendChild(vgn)
-							vgn.AddAttrInterface("selected", chosen(n == c.Page.Cores))
-							vgn.AddAttrInterface("value", n)
-							vgn.SetInnerHTML(c.Page.Lang.Count(n))
+							vgn = element(vgparent, "", "option", "")
+							attribute(vgn, "selected", chosen(n == c.Page.Cores))
+							attribute(vgn, "value", n)
+							content(vgn, c.Page.Lang.Count(n))
 						}
 					}
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "cores-note"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "hint"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.manyCores())
-				vgn.SetInnerHTML(c.coresWords())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "check"}}}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t")
+				vgn = element(vgparent, "", "p", "id=cores-note\nclass=hint")
+				attribute(vgn, "hidden", !c.manyCores())
+				content(vgn, c.coresWords())
+				text(vgparent, "\n\t\t")
+				vgn = element(vgparent, "", "p", "class=check")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "pause-hidden"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "pause-hidden"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "checkbox"}, vugu.VGAttribute{Namespace: "", Key: "data-change", Val: "pause-hidden"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("checked", chosen(c.Page.PauseHidden))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "pause-hidden"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("effort.hidden"))
+					vgn = element(vgparent, "", "input", "id=pause-hidden\ndata-testid=pause-hidden\ntype=checkbox\ndata-change=pause-hidden")
+					attribute(vgn, "checked", chosen(c.Page.PauseHidden))
+					text(vgparent, " ")
+					vgn = element(vgparent, "", "label", "for=pause-hidden")
+					content(vgn, c.Page.say("effort.hidden"))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "check"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.Page.HasBattery)
+				text(vgparent, "\n\t\t")
+				vgn = element(vgparent, "", "p", "class=check")
+				attribute(vgn, "hidden", !c.Page.HasBattery)
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "pause-battery"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "pause-battery"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "checkbox"}, vugu.VGAttribute{Namespace: "", Key: "data-change", Val: "pause-battery"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("checked", chosen(c.Page.PauseBattery))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "pause-battery"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("effort.battery"))
+					vgn = element(vgparent, "", "input", "id=pause-battery\ndata-testid=pause-battery\ntype=checkbox\ndata-change=pause-battery")
+					attribute(vgn, "checked", chosen(c.Page.PauseBattery))
+					text(vgparent, " ")
+					vgn = element(vgparent, "", "label", "for=pause-battery")
+					content(vgn, c.Page.say("effort.battery"))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "leaving"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.Page.ShowLeave())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=leaving")
+		attribute(vgn, "hidden", !c.Page.ShowLeave())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "leave-note"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "leave-note"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "hint"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", c.Page.LeaveWords() == "")
-			vgn.SetInnerHTML(c.Page.LeaveWords())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "id=leave-note\ndata-testid=leave-note\nclass=hint")
+			attribute(vgn, "hidden", c.Page.LeaveWords() == "")
+			content(vgn, c.Page.LeaveWords())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "leave"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "leave"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "quiet"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "aria-describedby", Val: "leave-note"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "leave"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("disabled", !c.Page.CanLeave())
-				vgn.SetInnerHTML(c.Page.say("leave"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "leave-forget"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "leave-forget"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "quiet"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-forget"}, vugu.VGAttribute{Namespace: "", Key: "aria-describedby", Val: "leave-forget-note"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("disabled", !c.Page.CanLeave())
-				vgn.SetInnerHTML(c.forgetWords())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "leave-forget-not"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "leave-forget-not"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "quiet"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "own-forget-not"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.Page.Forgetting)
-				vgn.SetInnerHTML(c.Page.say("leave.forget.not"))
+				vgn = element(vgparent, "", "button", "id=leave\ndata-testid=leave\nclass=quiet\ntype=button\naria-describedby=leave-note\ndata-action=leave")
+				attribute(vgn, "disabled", !c.Page.CanLeave())
+				content(vgn, c.Page.say("leave"))
+				vgn = element(vgparent, "", "button", "id=leave-forget\ndata-testid=leave-forget\nclass=quiet\ntype=button\ndata-action=own-forget\naria-describedby=leave-forget-note")
+				attribute(vgn, "disabled", !c.Page.CanLeave())
+				content(vgn, c.forgetWords())
+				vgn = element(vgparent, "", "button", "id=leave-forget-not\ndata-testid=leave-forget-not\nclass=quiet\ntype=button\ndata-action=own-forget-not")
+				attribute(vgn, "hidden", !c.Page.Forgetting)
+				content(vgn, c.Page.say("leave.forget.not"))
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "leave-forget-note"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "hint"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.Page.Forgetting)
-			vgn.SetInnerHTML(c.Page.say("leave.forget.note"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "id=leave-forget-note\nclass=hint")
+			attribute(vgn, "hidden", !c.Page.Forgetting)
+			content(vgn, c.Page.say("leave.forget.note"))
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "thanks"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "thanks"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "thanks"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.Page.Over())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "id=thanks\ndata-testid=thanks\nclass=thanks")
+		attribute(vgn, "hidden", !c.Page.Over())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute(nil)}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.thanks())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "links"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "")
+			content(vgn, c.thanks())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=links")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "href", Val: "#try"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.Page.Loaded)
-				vgn.SetInnerHTML(c.Page.say("thanks.try"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute{{Namespace: "", Key: "href", Val: "#keep"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.Page.Task.Download)
-				vgn.SetInnerHTML(c.Page.say("thanks.keep"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "thanks-share"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "thanks-share"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "quiet"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "share"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", c.Page.Local.Contributions == 0)
-				vgn.SetInnerHTML(c.Page.say("keep.share"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: " "}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "a", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("href", c.Page.Root+"./")
-				vgn.SetInnerHTML(c.Page.say("thanks.next"))
+				vgn = element(vgparent, "", "a", "href=#try")
+				attribute(vgn, "hidden", !c.Page.Loaded)
+				content(vgn, c.Page.say("thanks.try"))
+				text(vgparent, " ")
+				vgn = element(vgparent, "", "a", "href=#keep")
+				attribute(vgn, "hidden", !c.Page.Task.Download)
+				content(vgn, c.Page.say("thanks.keep"))
+				text(vgparent, " ")
+				vgn = element(vgparent, "", "button", "id=thanks-share\ndata-testid=thanks-share\nclass=quiet\ntype=button\ndata-action=share")
+				attribute(vgn, "hidden", c.Page.Local.Contributions == 0)
+				content(vgn, c.Page.say("keep.share"))
+				text(vgparent, " ")
+				vgn = element(vgparent, "", "a", "")
+				attribute(vgn, "href", c.Page.Root+"./")
+				content(vgn, c.Page.say("thanks.next"))
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Try) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,291 +12,212 @@ func (c *Try) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "try-title"}}}
+	vgn = element(nil, "", "section", "id=try\naria-labelledby=try-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	vgn.AddAttrInterface("class", c.look())
-	vgn.AddAttrInterface("data-version", c.Page.Try.Model.Version)
+	attribute(vgn, "class", c.look())
+	attribute(vgn, "data-version", c.Page.Try.Model.Version)
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-title"}, vugu.VGAttribute{Namespace: "", Key: "data-step", Val: "4"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("try"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.words())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.canOpen())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h2", "id=try-title\ndata-step=4")
+		content(vgn, c.Page.say("try"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=note")
+		content(vgn, c.words())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=buttons")
+		attribute(vgn, "hidden", !c.canOpen())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-open"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-open"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "primary"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "try"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.Page.say("try.open"))
+			vgn = element(vgparent, "", "button", "id=try-open\ndata-testid=try-open\nclass=primary\ntype=button\ndata-action=try")
+			content(vgn, c.Page.say("try.open"))
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-trouble"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-trouble"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "warning"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "status"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.Page.Try.Why == "")
-		vgn.SetInnerHTML(c.Page.Try.Why)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "status"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.opening())
-		vgn.SetInnerHTML(c.Page.say("try.opening"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "trying"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.ready())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "id=try-trouble\ndata-testid=try-trouble\nclass=warning\nrole=status")
+		attribute(vgn, "hidden", c.Page.Try.Why == "")
+		content(vgn, c.Page.Try.Why)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "p", "class=note\nrole=status")
+		attribute(vgn, "hidden", !c.opening())
+		content(vgn, c.Page.say("try.opening"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=trying")
+		attribute(vgn, "hidden", !c.ready())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "give"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=give")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-canvas"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-canvas"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-label", c.Page.say("try.canvas"))
-				vgn.AddAttrInterface("hidden", !c.drawn())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.image())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "id=try-canvas\ndata-testid=try-canvas\nrole=img")
+				attribute(vgn, "aria-label", c.Page.say("try.canvas"))
+				attribute(vgn, "hidden", !c.drawn())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "class=buttons")
+				attribute(vgn, "hidden", !c.image())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t\t"}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-erase"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-erase"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("hidden", !c.drawn())
-					vgn.SetInnerHTML(c.Page.say("own.draw.erase"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t\t"}
-					vgparent.AppendChild(vgn)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "button"}}}
-					vgparent.AppendChild(vgn)
+					text(vgparent, "\n\t\t\t\t")
+					vgn = element(vgparent, "", "button", "id=try-erase\ndata-testid=try-erase\ntype=button")
+					attribute(vgn, "hidden", !c.drawn())
+					content(vgn, c.Page.say("own.draw.erase"))
+					text(vgparent, "\n\t\t\t\t")
+					vgn = element(vgparent, "", "label", "class=button")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("try.file"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-file"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-file"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "unseen"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "file"}, vugu.VGAttribute{Namespace: "", Key: "accept", Val: "image/*"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(vugu.HTML(""))
+						vgn = element(vgparent, "", "span", "")
+						content(vgn, c.Page.say("try.file"))
+						vgn = element(vgparent, "", "input", "id=try-file\ndata-testid=try-file\nclass=unseen\ntype=file\naccept=image/*")
+						content(vgn, vugu.HTML(""))
 					}
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-					vgparent.AppendChild(vgn)
+					text(vgparent, "\n\t\t\t")
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.samples())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
+				attribute(vgn, "hidden", !c.samples())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("try.samples"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-samples"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-samples"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("data-picture", c.Page.picture(c.Page.Selected))
-					vgn.AddAttrInterface("data-words", c.Page.say("try.sample", "{0}"))
+					vgn = element(vgparent, "", "p", "class=note")
+					content(vgn, c.Page.say("try.samples"))
+					vgn = element(vgparent, "", "div", "id=try-samples\ndata-testid=try-samples")
+					attribute(vgn, "data-picture", c.Page.picture(c.Page.Selected))
+					attribute(vgn, "data-words", c.Page.say("try.sample", "{0}"))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "form", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-form"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-form"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-decimal", c.Page.comma())
-				vgn.AddAttrInterface("hidden", !c.table())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.table())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "form", "id=try-form\ndata-testid=try-form")
+				attribute(vgn, "data-decimal", c.Page.comma())
+				attribute(vgn, "hidden", !c.table())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "class=buttons")
+				attribute(vgn, "hidden", !c.table())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "button"}}}
-					vgparent.AppendChild(vgn)
+					vgn = element(vgparent, "", "label", "class=button")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "span", Attr: []vugu.VGAttribute(nil)}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(c.Page.say("try.csv"))
-						vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-csv"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-csv"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "unseen"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "file"}, vugu.VGAttribute{Namespace: "", Key: "accept", Val: ".csv,.tsv,.txt,text/csv"}}}
-						vgparent.AppendChild(vgn)
-						vgn.SetInnerHTML(vugu.HTML(""))
+						vgn = element(vgparent, "", "span", "")
+						content(vgn, c.Page.say("try.csv"))
+						vgn = element(vgparent, "", "input", "id=try-csv\ndata-testid=try-csv\nclass=unseen\ntype=file\naccept=.csv,.tsv,.txt,text/csv")
+						content(vgn, vugu.HTML(""))
 					}
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "answers"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=answers")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h3", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.modelWords())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-says"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-says"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "says"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "status"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("data-is", c.Page.say("try.is", "{0}"))
-				vgn.AddAttrInterface("data-none", c.Page.say("try.nothing"))
-				vgn.AddAttrInterface("data-problem", c.Page.say("try.problem", "{0}", "{1}"))
-				vgn.AddAttrInterface("data-sure", c.Page.say("try.sure", "{0}", "{1}"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-bars-a"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-bars"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "group"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-label", c.modelWords())
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "seen"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.image())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "h3", "")
+				content(vgn, c.modelWords())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "p", "id=try-says\ndata-testid=try-says\nclass=says\nrole=status")
+				attribute(vgn, "data-is", c.Page.say("try.is", "{0}"))
+				attribute(vgn, "data-none", c.Page.say("try.nothing"))
+				attribute(vgn, "data-problem", c.Page.say("try.problem", "{0}", "{1}"))
+				attribute(vgn, "data-sure", c.Page.say("try.sure", "{0}", "{1}"))
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "id=try-bars-a\ndata-testid=try-bars\nrole=group")
+				attribute(vgn, "aria-label", c.modelWords())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "class=seen")
+				attribute(vgn, "hidden", !c.image())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-seen"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-seen"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "img"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("aria-label", c.Page.say("try.seen"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "note"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("try.seen"))
+					vgn = element(vgparent, "", "div", "id=try-seen\ndata-testid=try-seen\nrole=img")
+					attribute(vgn, "aria-label", c.Page.say("try.seen"))
+					vgn = element(vgparent, "", "p", "class=note")
+					content(vgn, c.Page.say("try.seen"))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.Page.Try.Beside)
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "")
+				attribute(vgn, "hidden", !c.Page.Try.Beside)
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h3", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("try.alone"))
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-bars-b"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "group"}}}
-					vgparent.AppendChild(vgn)
-					vgn.AddAttrInterface("aria-label", c.Page.say("try.alone"))
+					vgn = element(vgparent, "", "h3", "")
+					content(vgn, c.Page.say("try.alone"))
+					vgn = element(vgparent, "", "div", "id=try-bars-b\nrole=group")
+					attribute(vgn, "aria-label", c.Page.say("try.alone"))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t\t"}
-				vgparent.AppendChild(vgn)
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("hidden", !c.canCompare())
+				text(vgparent, "\n\t\t\t")
+				vgn = element(vgparent, "", "div", "class=buttons")
+				attribute(vgn, "hidden", !c.canCompare())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-compare"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "try-compare"}}}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(c.Page.say("try.compare"))
+					vgn = element(vgparent, "", "button", "id=try-compare\ntype=button\ndata-action=try-compare")
+					content(vgn, c.Page.say("try.compare"))
 				}
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-				vgparent.AppendChild(vgn)
+				text(vgparent, "\n\t\t")
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-rows"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-rows"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("data-done", c.Page.say("try.done", "{0}", "{1}"))
-		vgn.AddAttrInterface("data-line", c.Page.say("own.rows.line"))
-		vgn.AddAttrInterface("data-predicted", c.Page.say("try.predicted"))
-		vgn.AddAttrInterface("data-right", c.Page.say("try.right", "{0}"))
-		vgn.AddAttrInterface("data-save", c.Page.say("try.save"))
-		vgn.AddAttrInterface("data-share", c.Page.say("try.share"))
-		vgn.AddAttrInterface("hidden", !c.table())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "versions"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", !c.ready())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "id=try-rows\ndata-testid=try-rows")
+		attribute(vgn, "data-done", c.Page.say("try.done", "{0}", "{1}"))
+		attribute(vgn, "data-line", c.Page.say("own.rows.line"))
+		attribute(vgn, "data-predicted", c.Page.say("try.predicted"))
+		attribute(vgn, "data-right", c.Page.say("try.right", "{0}"))
+		attribute(vgn, "data-save", c.Page.say("try.save"))
+		attribute(vgn, "data-share", c.Page.say("try.share"))
+		attribute(vgn, "hidden", !c.table())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=versions")
+		attribute(vgn, "hidden", !c.ready())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-which"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-which"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "note"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.which())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "p", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "choice"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.slides())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "id=try-which\ndata-testid=try-which\nclass=note")
+			content(vgn, c.which())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "p", "class=choice")
+			attribute(vgn, "hidden", !c.slides())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "label", Attr: []vugu.VGAttribute{{Namespace: "", Key: "for", Val: "try-version"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.Page.say("try.slide"))
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "input", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-version"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-version"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "range"}, vugu.VGAttribute{Namespace: "", Key: "min", Val: "0"}, vugu.VGAttribute{Namespace: "", Key: "step", Val: "1"}, vugu.VGAttribute{Namespace: "", Key: "data-change", Val: "try-version"}}}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("aria-valuetext", c.Page.say("try.version", c.Page.Try.Model.Version))
-				vgn.AddAttrInterface("max", c.last())
-				vgn.AddAttrInterface("value", c.position())
+				vgn = element(vgparent, "", "label", "for=try-version")
+				content(vgn, c.Page.say("try.slide"))
+				vgn = element(vgparent, "", "input", "id=try-version\ndata-testid=try-version\ntype=range\nmin=0\nstep=1\ndata-change=try-version")
+				attribute(vgn, "aria-valuetext", c.Page.say("try.version", c.Page.Try.Model.Version))
+				attribute(vgn, "max", c.last())
+				attribute(vgn, "value", c.position())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "buttons"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("hidden", !c.newer())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "class=buttons")
+			attribute(vgn, "hidden", !c.newer())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-newer"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-newer"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "try-newest"}}}
-				vgparent.AppendChild(vgn)
-				vgn.SetInnerHTML(c.newerWords())
+				vgn = element(vgparent, "", "button", "id=try-newer\ndata-testid=try-newer\ntype=button\ndata-action=try-newest")
+				content(vgn, c.newerWords())
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "mistakes"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", len(c.mistakeWords()) == 0)
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "div", "class=mistakes")
+		attribute(vgn, "hidden", len(c.mistakeWords()) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h3", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-mistakes"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-mistakes"}}}
-			vgparent.AppendChild(vgn)
-			vgn.SetInnerHTML(c.mistakeTitle())
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "ul", Attr: []vugu.VGAttribute{{Namespace: "", Key: "class", Val: "points"}}}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "h3", "id=try-mistakes\ndata-testid=try-mistakes")
+			content(vgn, c.mistakeTitle())
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "ul", "class=points")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -312,29 +228,17 @@ func (c *Try) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					w := w
 					_ = w
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "li", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(w)
+					vgn = element(vgparent, "", "li", "")
+					content(vgn, w)
 				}
 			}
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t\t"}
-			vgparent.AppendChild(vgn)
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "try-confusion"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "try-confusion"}, vugu.VGAttribute{Namespace: "", Key: "role", Val: "group"}, vugu.VGAttribute{Namespace: "", Key: "tabindex", Val: "0"}}}
-			vgparent.AppendChild(vgn)
-			vgn.AddAttrInterface("aria-label", c.mistakeTitle())
-			vgn.AddAttrInterface("data-words", c.Page.say("try.confusion"))
-			vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-			vgparent.AppendChild(vgn)
+			text(vgparent, "\n\t\t")
+			vgn = element(vgparent, "", "div", "id=try-confusion\ndata-testid=try-confusion\nrole=group\ntabindex=0")
+			attribute(vgn, "aria-label", c.mistakeTitle())
+			attribute(vgn, "data-words", c.Page.say("try.confusion"))
+			text(vgparent, "\n\t")
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

@@ -3,12 +3,7 @@
 
 package ui
 
-import "fmt"
-import "reflect"
-import "github.com/vugu/vjson"
 import "github.com/vugu/vugu"
-import js "github.com/vugu/vugu/js"
-import "log"
 
 func (c *Understand) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
@@ -17,28 +12,22 @@ func (c *Understand) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "section", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "understand"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "step understand"}, vugu.VGAttribute{Namespace: "", Key: "aria-labelledby", Val: "understand-title"}}}
+	vgn = element(nil, "", "section", "id=understand\nclass=step understand\naria-labelledby=understand-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "h2", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "understand-title"}, vugu.VGAttribute{Namespace: "", Key: "data-step", Val: "1"}}}
-		vgparent.AppendChild(vgn)
-		vgn.SetInnerHTML(c.Page.say("understand"))
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "button", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "understand-fold"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "fold"}, vugu.VGAttribute{Namespace: "", Key: "type", Val: "button"}, vugu.VGAttribute{Namespace: "", Key: "aria-controls", Val: "understand-points"}, vugu.VGAttribute{Namespace: "", Key: "data-action", Val: "fold"}, vugu.VGAttribute{Namespace: "", Key: "data-value", Val: "understand"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("aria-expanded", c.expanded())
-		vgn.AddAttrInterface("hidden", !c.folds())
-		vgn.SetInnerHTML(c.foldWords())
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n\t"}
-		vgparent.AppendChild(vgn)
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dl", Attr: []vugu.VGAttribute{{Namespace: "", Key: "id", Val: "understand-points"}, vugu.VGAttribute{Namespace: "", Key: "data-testid", Val: "understand-points"}, vugu.VGAttribute{Namespace: "", Key: "class", Val: "questions"}}}
-		vgparent.AppendChild(vgn)
-		vgn.AddAttrInterface("hidden", c.folded())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "h2", "id=understand-title\ndata-step=1")
+		content(vgn, c.Page.say("understand"))
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "button", "id=understand-fold\nclass=fold\ntype=button\naria-controls=understand-points\ndata-action=fold\ndata-value=understand")
+		attribute(vgn, "aria-expanded", c.expanded())
+		attribute(vgn, "hidden", !c.folds())
+		content(vgn, c.foldWords())
+		text(vgparent, "\n\t")
+		vgn = element(vgparent, "", "dl", "id=understand-points\ndata-testid=understand-points\nclass=questions")
+		attribute(vgn, "hidden", c.folded())
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -49,30 +38,19 @@ func (c *Understand) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				q := q
 				_ = q
-				vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "div", Attr: []vugu.VGAttribute(nil)}
-				vgparent.AppendChild(vgn)
-				vgn.AddAttrInterface("class", q.look)
+				vgn = element(vgparent, "", "div", "")
+				attribute(vgn, "class", q.look)
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dt", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(q.term)
-					vgn = &vugu.VGNode{Type: vugu.VGNodeType(3), Namespace: "", Data: "dd", Attr: []vugu.VGAttribute(nil)}
-					vgparent.AppendChild(vgn)
-					vgn.SetInnerHTML(q.words)
+					vgn = element(vgparent, "", "dt", "")
+					content(vgn, q.term)
+					vgn = element(vgparent, "", "dd", "")
+					content(vgn, q.words)
 				}
 			}
 		}
-		vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: "\n"}
-		vgparent.AppendChild(vgn)
+		text(vgparent, "\n")
 	}
 	return vgout
 }
-
-// 'fix' unused imports
-var _ fmt.Stringer
-var _ reflect.Type
-var _ vjson.RawMessage
-var _ js.Value
-var _ log.Logger

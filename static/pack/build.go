@@ -131,7 +131,7 @@ func (c config) sources() (map[string]string, error) {
 		"extra/pictures.js":       filepath.Join(here, "extra", "pictures.js"),
 		"extra/bring.js":          filepath.Join(here, "extra", "bring.js"),
 		"extra/uPlot.iife.min.js": filepath.Join(here, "vendor", "uplot", "uPlot.iife.min.js"),
-		"uPlot.min.css":           filepath.Join(here, "vendor", "uplot", "uPlot.min.css"),
+		"extra/uPlot.min.css":     filepath.Join(here, "vendor", "uplot", "uPlot.min.css"),
 		"wasm_exec.js":            filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),
 		"vugu.js":                 filepath.Join(trim(vugu), "domrender", "renderer-js-script.go"),
 		"extra/share.js":          filepath.Join(here, "extra", "share.js"),
@@ -152,7 +152,11 @@ func readSource(name, path string) ([]byte, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err == nil && name == "vugu.js" {
-		return rendererScript(path, b)
+		script, err := rendererScript(path, b)
+		if err != nil {
+			return nil, err
+		}
+		return leaveSame(path, script)
 	}
 	return b, err
 }
@@ -190,4 +194,19 @@ func rendererScript(path string, source []byte) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: no constant jsHelperScript, want the version of Vugu in go.mod", path)
+}
+
+// leaveSame has Vugu's script leave contents that are what they should be: it writes every
+// text of the page in each rendering, and the browser would lay the whole page out again.
+func leaveSame(path string, script []byte) ([]byte, error) {
+	for old, new := range map[string]string{
+		`x.el.innerHTML=(x.bufferedInnerHTML||"")+e,`: `fedtab.fill(x.el,(x.bufferedInnerHTML||"")+e),`,
+		`if(x.el.nodeType!=3){`:                       `if(x.el.nodeType==3&&x.el.data===e)break;if(x.el.nodeType!=3){`,
+	} {
+		if n := bytes.Count(script, []byte(old)); n != 1 {
+			return nil, fmt.Errorf("%s: the renderer's script has %d times %s, want once, as in the version of Vugu in go.mod", path, n, old)
+		}
+		script = bytes.Replace(script, []byte(old), []byte(new), 1)
+	}
+	return script, nil
 }

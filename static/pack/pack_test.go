@@ -167,3 +167,10 @@ func TestRendererScript(t *testing.T) {
 		}
 	}
 }
+
+// A version of Vugu whose script has other places to change is refused.
+func TestOtherRendererScript(t *testing.T) {
+	if _, err := leaveSame("x.go", []byte(`x.el.innerHTML=e,`)); err == nil {
+		t.Error("no error")
+	}
+}
