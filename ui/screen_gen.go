@@ -59,7 +59,7 @@ func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						_ = vgiterkey
 						i := i
 						_ = i
-						vgn = element(vgparent, "", "i", "")
+						element(vgparent, "", "i", "")
 					}
 				}
 				text(vgparent, "\n\t\t\t")

@@ -20,9 +20,11 @@ var (
 	attribute = regexp.MustCompile(`\{Namespace: "", Key: ("[^"]*"), Val: ("(?:[^"\\]|\\.)*")\}`)
 	dynamic   = regexp.MustCompile(`vgn\.AddAttrInterface\(`)
 	inner     = regexp.MustCompile(`vgn\.SetInnerHTML\(`)
-	literal   = regexp.MustCompile(`.*VGNodeType\(.*`)
-	unused    = regexp.MustCompile(`\n// 'fix' unused imports\n(?:var _ .*\n)*`)
-	imports   = regexp.MustCompile(`(?m)^import (?:js )?"(.*)"\n`)
+	// Neither an attribute nor a content follows.
+	last    = regexp.MustCompile(`vgn = element\((vgparent.*)\)\n(\s*(?:vgn = |text\(|\}))`)
+	literal = regexp.MustCompile(`.*VGNodeType\(.*`)
+	unused  = regexp.MustCompile(`\n// 'fix' unused imports\n(?:var _ .*\n)*`)
+	imports = regexp.MustCompile(`(?m)^import (?:js )?"(.*)"\n`)
 )
 
 // shorten returns the shorter form of a component's source.
@@ -39,7 +41,7 @@ func shorten(source string) (string, error) {
 			}
 			attributes += a[1][1:len(a[1])-1] + "=" + value + "\n"
 		}
-		if strings.Count(parts[3], "Key:") != strings.Count(attributes, "\n") {
+		if wrong == nil && strings.Count(parts[3], "Key:") != strings.Count(attributes, "\n") {
 			wrong = fmt.Errorf("unknown form of attributes: %s", parts[3])
 		}
 		in := "vgparent"
@@ -60,6 +62,7 @@ func shorten(source string) (string, error) {
 	}
 	source = dynamic.ReplaceAllString(source, "attribute(vgn, ")
 	source = inner.ReplaceAllString(source, "content(vgn, ")
+	source = last.ReplaceAllString(source, "element($1)\n$2")
 	source = unused.ReplaceAllString(source, "")
 	return imports.ReplaceAllStringFunc(source, func(found string) string {
 		path := imports.FindStringSubmatch(found)[1]

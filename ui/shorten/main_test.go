@@ -53,7 +53,7 @@ func TestShortenUnknown(t *testing.T) {
 	}
 	for source, want := range map[string]string{
 		element(`{Namespace: "x", Key: "id", Val: "a"}`):        "form of attributes",
-		element(`{Namespace: "", Key: "id", Val: "a\nb"}`):     "line break",
+		element(`{Namespace: "", Key: "id", Val: "a\nb"}`):      "line break",
 		"vgn = &vugu.VGNode{Type: vugu.VGNodeType(5)}\n":        "unknown form",
 		"vgn = &vugu.VGNode{Type: vugu.VGNodeType(1), Data: x}": "unknown form",
 	} {
