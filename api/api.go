@@ -151,6 +151,7 @@ type Strategy struct {
 	Fraction float64 `json:"fraction"`
 	Epochs   int     `json:"epochs"`
 	Batch    int     `json:"batch"`
+	Split    int     `json:"split"` // parts of a participant's data that are trained side by side; 0: it is not divided
 	LR       float64 `json:"lr"`
 	ServerLR float64 `json:"server_lr"`
 	Fewest   int     `json:"fewest"` // participants without whom no round opens

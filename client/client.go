@@ -30,7 +30,11 @@ type Config struct {
 	Report  Reporter // answers orders for payloads; nil declines them
 	Compare bool     // work for the person's own comparison when there is no other work
 	Watched bool     // a person looks on: pack in a slice of its own, and keep the newest answer
-	Exact   func()   // called before work on an order that is to be reproducible, unless nil
+	// Give hands a part of an order that is split to a helper on another core, and reports
+	// whether there is one that is not at work on this order. The helper answers by
+	// Client.PartSums and Client.PartDone. nil: there is none.
+	Give  func(*Part) bool
+	Exact func() // called before work on an order that is to be reproducible, unless nil
 }
 
 // Client is one participant in one run. Its methods are called from one
@@ -87,6 +91,7 @@ type Client struct {
 	workspace *Workspace      // on which the order in work was begun
 	base      []float32       // parameters that the order in work was begun from; an enquiry may have brought newer ones
 	parts     [][]byte        // base models that are done, packed
+	split     *split          // of the order in work; nil: it is trained as a whole
 	sums      learn.Sums      // of a Monitor or Base order
 	made      int             // mini-batches, of the same
 	kept      []kept          // packed contributions, until their rounds are closed
@@ -493,7 +498,7 @@ func (c *Client) statusChanged(s *protocol.Status) {
 //
 //go:noinline
 func (c *Client) drop(next Activity) {
-	c.order, c.examples, c.workspace, c.parts, c.base = nil, nil, nil, nil, nil
+	c.order, c.examples, c.workspace, c.parts, c.base, c.split = nil, nil, nil, nil, nil, nil
 	c.sums, c.made = learn.Sums{}, 0
 	c.progress.Activity = next
 }

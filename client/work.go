@@ -19,7 +19,8 @@ type Workspace struct {
 	model      learn.Model
 	fit        *learn.Fit
 	local      []float32
-	correction []float32 // SCAFFOLD's; allocated when needed
+	correction []float32   // SCAFFOLD's; allocated when needed
+	parts      [][]float32 // models of the parts of an order that is split
 	evaluator  learn.Evaluator
 }
 
@@ -39,7 +40,7 @@ func (c *Client) Ready() bool {
 }
 
 func (c *Client) trainable() bool {
-	return c.order != nil && c.holds(c.order) && (c.examples != nil || c.enough())
+	return c.order != nil && c.holds(c.order) && (c.examples != nil || c.enough()) && !c.awaits()
 }
 
 // Work trains for at most steps mini-batches on b and returns what is to be
@@ -74,9 +75,15 @@ func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 	if c.workspace != b { // not begun, or begun on a workspace that is no more
 		c.workspace = b
 		c.examples = c.atHand()
-		c.parts, c.sums, c.made = nil, learn.Sums{}, 0
+		c.parts, c.sums, c.made, c.split = nil, learn.Sums{}, 0, nil
 		if n := int(o.Hyper.Parts); o.Kind == protocol.OrderBase && (n < 1 || n > protocol.MaxVectors || n > c.examples.Len()) {
 			return c.fail(protocol.ReasonNoData, fmt.Errorf("%d base models from %d examples, want 1 to %d, with an example each", n, c.examples.Len(), protocol.MaxVectors))
+		}
+		if c.base == nil {
+			c.base = c.params
+		}
+		if n := c.splits(); n > 1 {
+			c.divide(n)
 		}
 		if err := c.begin(b); err != nil {
 			return c.fail(protocol.ReasonUnsupported, err)
@@ -89,12 +96,21 @@ func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 		return append(out, c.finish(b)...)
 	}
 	for steps > 0 {
-		before := b.fit.Steps()
-		done, err := b.fit.Run(steps)
-		steps -= b.fit.Steps() - before
-		sums := c.sums
-		sums.Add(b.fit.Sums())
-		c.show(sums)
+		done, err := true, error(nil)
+		if c.split == nil || c.split.own >= 0 {
+			before := b.fit.Steps()
+			done, err = b.fit.Run(steps)
+			steps -= b.fit.Steps() - before
+			c.showFit(b.fit)
+		}
+		if err == nil && done {
+			if c.split == nil {
+				c.sums.Add(b.fit.Sums())
+				c.made += b.fit.Steps()
+			} else if done, err = c.partTrained(b); err == nil && !done && !c.awaits() {
+				continue
+			}
+		}
 		switch {
 		case errors.Is(err, learn.ErrDiverged):
 			return append(out, c.fail(protocol.ReasonDiverged, err)...)
@@ -103,8 +119,6 @@ func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 		case !done:
 			return out
 		}
-		c.sums = sums
-		c.made += b.fit.Steps()
 		if o.Kind != protocol.OrderBase {
 			if c.cfg.Watched {
 				c.progress.Activity = Packing
@@ -132,19 +146,13 @@ func (c *Client) begin(b *Workspace) error {
 	if o.Hyper.Reproducible && c.cfg.Exact != nil {
 		c.cfg.Exact()
 	}
-	if c.base == nil {
-		c.base = c.params
-	}
-	from := c.base
-	if c.startsFrom(o.Start) {
-		from = c.start
-	}
-	copy(b.local, from)
+	copy(b.local, c.from())
 	cfg, examples := FitOf(o), c.examples
 	switch {
+	case c.split != nil:
+		examples, cfg = everyNth(examples, c.split.own, len(c.split.parts)), partConfig(cfg, c.split.own)
 	case o.Kind == protocol.OrderBase:
-		examples = everyNth(examples, len(c.parts), int(o.Hyper.Parts))
-		cfg.Seed += uint64(len(c.parts)) // the coordinator's seeds are hashes: these collide with none
+		examples, cfg = everyNth(examples, len(c.parts), int(o.Hyper.Parts)), partConfig(cfg, len(c.parts))
 	case o.Hyper.Stream:
 		cfg.From = c.stream
 	}
@@ -164,6 +172,14 @@ func (c *Client) begin(b *Workspace) error {
 	return b.fit.Start(b.local, examples, cfg)
 }
 
+// from returns the parameters from which the order in work is begun.
+func (c *Client) from() []float32 {
+	if c.startsFrom(c.order.Start) {
+		return c.start
+	}
+	return c.base
+}
+
 // startsFrom says whether the local model with a hash is at hand.
 func (c *Client) startsFrom(hash []byte) bool {
 	return c.start != nil && len(hash) > 0 && string(hash) == string(c.startHash[:])
@@ -176,6 +192,18 @@ func everyNth(ex data.Examples, i, n int) data.Examples {
 		index = append(index, int32(i))
 	}
 	return data.NewSubset(ex, index)
+}
+
+// showFit keeps the progress up to date with what is trained here.
+func (c *Client) showFit(f *learn.Fit) {
+	sums := c.sums
+	if s := c.split; s != nil {
+		s.parts[s.own].sums, s.parts[s.own].steps = f.Sums(), f.Steps()
+		sums, _ = s.sums()
+	} else {
+		sums.Add(f.Sums())
+	}
+	c.show(sums)
 }
 
 // show keeps the progress up to date.

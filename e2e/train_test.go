@@ -448,6 +448,61 @@ func TestCores(t *testing.T) {
 	})
 }
 
+// A task may have each participant train parts of its data side by side. The model is the
+// same on any number of cores, and the tab is one participant.
+func TestSplit(t *testing.T) {
+	split := func(t *testing.T, in func(*testing.T, *coordinator) *tab, cores string) float64 {
+		c := serve(t, digits("batch: 10", "batch: 10, split: 2", "rounds: 15", "rounds: 3"))
+		b := in(t, c)
+		b.ready()
+		b.press("effort-fold")
+		b.selects("#cores", cores)
+		b.shows(map[string]string{"1": "One core trains.", "2": "2 cores train parts of your data side by side, as one participant."}[cores])
+		b.join()
+		await(t, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+		s := c.state("digits")
+		for _, r := range s.Rounds {
+			if r.Participants != 1 {
+				t.Errorf("round %d has %d participants, want 1", r.Round, r.Participants)
+			}
+		}
+		if *s.TestAccuracy < .8 {
+			t.Errorf("test accuracy %.3f, want .8", *s.TestAccuracy)
+		}
+		return *s.TestLoss
+	}
+	chromium := func(t *testing.T, c *coordinator) *tab { return open(t, c.url(), twoCores) }
+	if one, two := split(t, chromium, "1"), split(t, chromium, "2"); one != two {
+		t.Errorf("test loss %v on one core and %v on two, want the same", one, two)
+	}
+}
+
+// How much faster a tab trains on two cores: as two participants, and as one that trains two
+// parts of its data (docs/performance.md).
+func TestCoresSpeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures: make measure")
+	}
+	for _, task := range []string{"batch: 10", "batch: 10, split: 2"} {
+		for _, cores := range []string{"1", "2"} {
+			c := serve(t, digits("epochs: 1", "epochs: 20", "fraction: 0.1", "fraction: 1", "batch: 10", task, "min_clients: 1", "min_clients: "+map[bool]string{true: "2", false: "1"}[cores == "2" && task == "batch: 10"], "rounds: 15", "rounds: 6"))
+			b := open(t, c.url(), twoCores)
+			b.ready()
+			b.press("effort-fold")
+			b.selects("#cores", cores)
+			b.join()
+			await(t, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
+			var seconds []float64
+			s := c.state("digits")
+			for _, r := range s.Rounds[1:] { // data is fetched in the first
+				seconds = append(seconds, r.Seconds)
+			}
+			rounds := s.Rounds[len(s.Rounds)-1]
+			t.Logf("%s, cores: %s: %d participants, %.2f s a round", task, cores, rounds.Participants, median(seconds))
+		}
+	}
+}
+
 // A tab of Firefox and one of Chromium train one model.
 func TestBrowsersTogether(t *testing.T) {
 	c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "fraction: 0.1", "fraction: 1", "min_clients: 1", "min_clients: 2, min_reports: 2, deadline: 10m", "rounds: 15", "rounds: 2"))

@@ -184,7 +184,7 @@ type Hyper struct {
 	Control bool    // SCAFFOLD: correct gradients by control variates, and send their change
 	Stream  bool    // continue with the mini-batch after the last order's
 	Delta   float64 // OrderMonitor: squared distance from the base from which it is reported
-	Parts   uint32  // OrderBase: models to train, each on its own part of the local data
+	Parts   uint32  // OrderBase: models to train, each on its own part of the local data; OrderFit: such models, of which the mean is sent
 
 	Bits     float32 // of the answer's vectors, per parameter, where the codec has a choice
 	Feedback bool    // add the residual of earlier answers (error feedback)

@@ -17,10 +17,24 @@ const ContentSecurityPolicy = "default-src 'none'; script-src 'self' 'wasm-unsaf
 	"img-src 'self' data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// SetRedirectPolicy gives a redirect, which a tab may get at each visit, the policy of
-// an answer that is no page. It is a fifth as long as the page's.
-func SetRedirectPolicy(h http.Header) {
+// SetPlainPolicy gives an answer that is neither a page nor a worker, such as a redirect
+// or a style sheet, a policy that allows nothing. A first visit gets a dozen of them, and
+// what it saves is a third of a kilobyte each.
+func SetPlainPolicy(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Del("Permissions-Policy")
+}
+
+// plain says whether a file is neither a page nor a worker. A picture in SVG is a page where
+// it is opened alone.
+func plain(f manifest.File) bool {
+	switch path.Ext(f.Name) {
+	case ".css", ".png", ".txt", ".wasm":
+		return true
+	case ".js":
+		return f.Source != "tab.js" && f.Source != "sw.js"
+	}
+	return false
 }
 
 // setSecurityHeaders sets the headers of every response of a coordinator, errors
@@ -133,6 +147,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
 	}
 	h.Set("Content-Type", types[path.Ext(f.Name)])
+	if plain(f) {
+		SetPlainPolicy(h)
+	}
 	if coding.name != "" {
 		h.Set("Content-Encoding", coding.name)
 	}

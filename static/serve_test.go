@@ -28,6 +28,8 @@ func packedFS(t *testing.T) fstest.MapFS {
 		{Name: "boot.11223344.js", Source: "boot.js", Hash: "cc"},
 		{Name: "fedtab.55667788.css", Source: "fedtab.css", Hash: "dd"},
 		{Name: "favicon.99aabbcc.svg", Source: "favicon.svg", Hash: "ee"},
+		{Name: "tab.22334455.js", Source: "tab.js", Hash: "ff"},
+		{Name: "sw.js", Source: "sw.js", Hash: "a0"},
 	} {
 		files[f.Name] = &fstest.MapFile{Data: []byte("plain " + f.Source)}
 		files[f.Name+".gz"] = &fstest.MapFile{Data: []byte("gzip " + f.Source)}
@@ -102,6 +104,21 @@ func TestServeNothingElse(t *testing.T) {
 		r := ask(h, method, "/")
 		if r.StatusCode != http.StatusMethodNotAllowed || r.Header.Get("Allow") != "GET, HEAD" {
 			t.Errorf("%s: status %d, Allow %q", method, r.StatusCode, r.Header.Get("Allow"))
+		}
+	}
+}
+
+// A worker may do what its own answer's policy allows, and a picture in SVG can be opened as
+// a page. What else there is needs no policy that allows anything.
+func TestPolicyOfFiles(t *testing.T) {
+	h := handler(packedFS(t))
+	for path, plain := range map[string]bool{
+		"/tab.22334455.js": false, "/sw.js": false, "/favicon.99aabbcc.svg": false,
+		"/boot.11223344.js": true, "/fedtab.55667788.css": true, "/ui.0a1b2c3d.wasm": true,
+	} {
+		r := ask(h, "GET", path)
+		if got := r.Header.Get("Content-Security-Policy") != ContentSecurityPolicy; r.StatusCode != http.StatusOK || got != plain {
+			t.Errorf("%s: status %d, Content-Security-Policy %q", path, r.StatusCode, r.Header.Get("Content-Security-Policy"))
 		}
 	}
 }

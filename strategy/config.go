@@ -18,6 +18,7 @@ type Config struct {
 	Batches  int     `yaml:"batches,omitempty"`
 	Batch    int     `yaml:"batch"`
 	LR       float64 `yaml:"lr"`
+	Split    int     `yaml:"split,omitempty"`
 
 	// The server's step.
 	ServerLR       float64 `yaml:"server_lr,omitempty"`

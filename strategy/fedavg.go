@@ -44,7 +44,7 @@ func fedavgScheme() Scheme {
 // rounds are the settings that say when a round opens and closes.
 func averaging(rounds []Setting) Scheme {
 	return Scheme{
-		Settings:   slices.Concat(training(), rounds, serverStep(), scaling(), defences(), []Setting{proxSetting()}, combining()),
+		Settings:   slices.Concat(training(), []Setting{splitSetting()}, rounds, serverStep(), scaling(), defences(), []Setting{proxSetting()}, combining()),
 		Check:      familyProblems,
 		CheckSetup: func(c Config, s Setup) error { return checkFamily(c, s, func(clients int) int { return clients }) },
 		Optimiser:  familyOptimisers,
@@ -99,10 +99,22 @@ func familyProblems(c Config) (ps []Problem) {
 	if c.Correction == "scaffold" {
 		exclude(c.Prox != 0, "prox", c.Prox, "none beside correction: scaffold, whose control variates are gradients of plain steps")
 	}
+	ps = append(ps, splitProblems(c)...)
+	if c.Split > 1 {
+		exclude(c.Correction == "scaffold", "correction", fmt.Sprintf("%q", c.Correction), "none or fednova beside split: %d, as control variates count the steps of one learner", c.Split)
+	}
 	if c.Correction == "scaffold" || c.Correction == "fednova" {
 		exclude(server, "server", fmt.Sprintf("%q", c.Server), "sgd beside correction: %s", c.Correction)
 	}
 	return ps
+}
+
+// splitProblems reports what excludes the splitting of local training.
+func splitProblems(c Config) []Problem {
+	if c.Split > 1 && c.Batches > 0 {
+		return []Problem{{"batches", c.Batches, fmt.Sprintf("epochs beside split: %d, whose parts have no common order of mini-batches", c.Split)}}
+	}
+	return nil
 }
 
 // checkFamily checks the family against the clients. cohort returns how many of
@@ -148,7 +160,7 @@ func (f fedavg) choose(r *rounds) []ClientID {
 
 func (fedavg) work(r *rounds, _ ClientID) Work {
 	w := r.cfg.trainWork()
-	w.Prox, w.Control = r.cfg.Prox, r.cfg.Correction == "scaffold"
+	w.Prox, w.Control, w.Parts = r.cfg.Prox, r.cfg.Correction == "scaffold", r.cfg.parts()
 	return w
 }
 

@@ -27,12 +27,13 @@ func fedbuffScheme() Scheme {
 			{Key: "buffer", Type: Whole, Min: 1, Max: 10_000, Unit: "answers", Default: 10, Help: "K, answers that make a version"},
 			{Key: "staleness", Type: Number, Min: 0, Above: true, Max: 10, Default: .5, Help: "a: an answer that is s versions late counts (1+s)^-a"},
 		}, training(), []Setting{
-			minClientsSetting(1),
+			splitSetting(), minClientsSetting(1),
 			deadlineSetting().with(func(s *Setting) {
 				s.Help = "of an order: after one or two of them it no longer counts as at work; its answer still counts"
 			}),
 		}, serverStep(), []Setting{guardSetting(), clipSetting(), proxSetting()}),
-		Own: FedBuffSettings{},
+		Check: splitProblems,
+		Own:   FedBuffSettings{},
 		Packing: func(Config) Packing {
 			return Packing{Lossy: true, Biased: true, Feedback: true, Default: true, Grid: true, FeedbackUpTo: FeedbackUpTo}
 		},
@@ -384,7 +385,7 @@ func (s *FedBuff) pause() { s.do(SetTimer{timerRetry, retryPause(3)}) }
 
 func (s *FedBuff) send(c buffered) {
 	w := s.cfg.trainWork()
-	w.Prox = s.cfg.Prox
+	w.Prox, w.Parts = s.cfg.Prox, s.cfg.parts()
 	s.do(Order{Client: c.client, Order: c.order, Base: c.base, Work: w})
 	s.time()
 }

@@ -524,6 +524,14 @@ func (c Config) trainWork() Work {
 	return Work{Kind: Fit, Epochs: c.Epochs, Steps: c.Batches, Stream: c.Batches > 0, Batch: c.Batch, LR: c.LR}
 }
 
+// parts is the Parts of the Work of a scheme that may split local training.
+func (c Config) parts() int {
+	if c.Split <= 1 {
+		return 0
+	}
+	return c.Split
+}
+
 // stateReader reads the state that a strategy has encoded.
 type stateReader struct {
 	b      []byte

@@ -490,6 +490,10 @@ func TestRefusals(t *testing.T) {
 		{"scaffold with prox", Config{Kind: "fedavg", Correction: "scaffold", Prox: .1}, live, "none beside correction: scaffold"},
 		{"fednova with prox and momentum", Config{Kind: "fedavg", Correction: "fednova", Prox: .1}, Setup{Live: true, Parameters: 10, ClientMomentum: .9}, "not with both"},
 		{"fednova with a large prox", Config{Kind: "fedavg", Correction: "fednova", Prox: 10}, live, "must be below 1"},
+		{"one part", Config{Kind: "fedavg", Split: 1}, live, "split is 1, want 2 <= split <= 16"},
+		{"parts of a stream", Config{Kind: "periodic", Split: 2, Batches: 8}, live, "epochs beside split: 2"},
+		{"parts of a stream, buffered", Config{Kind: "fedbuff", Split: 2, Batches: 8}, live, "epochs beside split: 2"},
+		{"scaffold with parts", Config{Kind: "fedavg", Correction: "scaffold", Split: 4}, live, "none or fednova beside split: 4"},
 		{"epochs and batches", Config{Kind: "periodic", Epochs: 1, Batches: 1}, live, "either epochs or batches"},
 	} {
 		cfg := test.cfg

@@ -18,6 +18,7 @@ const (
 	MaxEpochs   = 1000
 	MaxBatches  = 1_000_000
 	MaxBatch    = 1 << 20
+	MaxSplit    = 16
 	MinDeadline = time.Second
 	MaxDeadline = 24 * time.Hour
 )
@@ -38,6 +39,11 @@ func epochsSetting() Setting {
 func batchesSetting() Setting {
 	return Setting{Key: "batches", Type: Whole, Min: 1, Max: MaxBatches, Zero: "epochs decide",
 		Help: "b, mini-batches between synchronisations, in place of `epochs`"}
+}
+
+func splitSetting() Setting {
+	return Setting{Key: "split", Type: Whole, Min: 2, Max: MaxSplit, Zero: "they are not divided",
+		Help: "k, parts of the local data that are trained from the same model, on a core each where there are some, and averaged before sending"}
 }
 
 func batchSetting() Setting {

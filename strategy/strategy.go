@@ -185,7 +185,7 @@ type Work struct {
 	Prox    float64 // FedProx's mu
 	Control bool    // SCAFFOLD: two vectors, the delta and the change of the control variate
 	Delta   float64 // of Monitor
-	Parts   int     // of Base
+	Parts   int     // of Base; of Fit: parts of the local data whose models are averaged, 0 or 1: none
 
 	Payloads []Payload // that the answer carries after its vectors of parameters
 }

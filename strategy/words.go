@@ -15,6 +15,9 @@ func (c Config) Summary() string {
 	if scheme.Words != nil {
 		parts = scheme.Words(c)
 	}
+	if c.Split > 1 {
+		add("%d parts a participant", c.Split)
+	}
 	if c.Batch > 0 {
 		add("batches of %d", c.Batch)
 	}

@@ -1,9 +1,9 @@
 package ui
 
 import (
-	"reflect"
 	"strconv"
 
+	"fedtab/fields"
 	"fedtab/tab"
 )
 
@@ -56,5 +56,5 @@ func same(a, b tab.Report) bool {
 		r.Done, r.Loss, r.Accuracy, r.Rate, r.BytesUp, r.BytesDown, r.RetrySeconds = 0, nil, nil, 0, 0, 0, 0
 		r.Due, r.Transfer, r.Moved = nil, nil, nil
 	}
-	return reflect.DeepEqual(a, b)
+	return fields.Same(a, b)
 }

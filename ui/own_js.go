@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"reflect"
 	"syscall/js"
 
 	"fedtab/fields"
@@ -53,7 +52,7 @@ func (t *worker) prepare() {
 	if p.Taking() {
 		return
 	}
-	other := t.task != p.Selected || t.run != p.Task.Run && t.ready && !reflect.DeepEqual(t.wanted, p.OwnSchema)
+	other := t.task != p.Selected || t.run != p.Task.Run && t.ready && !fields.Same(t.wanted, p.OwnSchema)
 	if t.worker.Truthy() && p.Loaded && other {
 		t.end()
 		t.broken = false

@@ -75,28 +75,48 @@ func (t *worker) begin() {
 	first, n := shares(t.participants(), t.cores())
 	t.enter(t.worker, first[0], n[0])
 	for i := 1; i < len(first); i++ {
-		t.hire(i, first[i], n[i])
+		t.hire(i, func(worker js.Value) { t.enter(worker, first[i], n[i]) })
+	}
+	for i := range t.page.Helpers() {
+		t.hire(len(first)+i, t.help)
 	}
 }
 
-// enter tells a worker to join with some of the tab's participants.
-func (t *worker) enter(worker js.Value, first, n int) {
+// help connects a further worker with the first one, for which it trains parts.
+func (t *worker) help(worker js.Value) {
+	t.settle(worker)
+	ends := js.Global().Get("MessageChannel").New()
+	hand := func(to js.Value, kind string, port js.Value) {
+		to.Call("postMessage", map[string]any{"type": kind, "port": port}, []any{port})
+	}
+	hand(worker, "help", ends.Get("port1"))
+	hand(t.worker, "helper", ends.Get("port2"))
+}
+
+// settle tells a worker what the person has set.
+func (t *worker) settle(worker js.Value) {
 	if t.page.Paused || t.page.Held {
 		worker.Call("postMessage", map[string]any{"type": "pause"}) // before the hello, which says so
 	}
 	worker.Call("postMessage", map[string]any{"type": "effort", "percent": t.page.Effort})
+}
+
+// enter tells a worker to join with some of the tab's participants.
+func (t *worker) enter(worker js.Value, first, n int) {
+	t.settle(worker)
 	worker.Call("postMessage", map[string]any{"type": "join", "socket": socketAddress(), "task": t.task, "tab": t.memory.tab(), "participants": n, "first": first, "invite": t.page.InviteTo(t.task)})
 	worker.Call("postMessage", map[string]any{"type": "tab", "state": t.host.state()})
 }
 
-// mate is a further worker of the tab.
+// mate is a further worker of the tab: with participants of its own, or a helper of the
+// first one.
 type mate struct {
 	worker  js.Value
 	message js.Func
 }
 
-// hire makes a further worker, the i-th of the tab, for n participants.
-func (t *worker) hire(i, first, n int) {
+// hire makes a further worker, the i-th of the tab, and calls begin once it is ready.
+func (t *worker) hire(i int, begin func(worker js.Value)) {
 	serial := t.serial
 	m := &mate{worker: js.Global().Call("fedtabWorker", "train")}
 	m.message = js.FuncOf(func(_ js.Value, args []js.Value) any {
@@ -108,7 +128,7 @@ func (t *worker) hire(i, first, n int) {
 			switch o["type"] {
 			case "ready":
 				if t.page.Taking() {
-					t.enter(m.worker, first, n)
+					begin(m.worker)
 				}
 			case "state":
 				before := t.page.Local.Report
@@ -131,9 +151,10 @@ func (t *worker) hire(i, first, n int) {
 	t.mates = append(t.mates, m)
 }
 
-// cores returns on how many cores the tab trains: with data of its own on one.
+// cores returns on how many cores the tab has participants: with data of its own on one,
+// and on one where the others help it.
 func (t *worker) cores() int {
-	if t.page.schema() != nil {
+	if t.page.schema() != nil || t.page.Splits() {
 		return 1
 	}
 	return max(1, t.page.Cores)

@@ -298,20 +298,42 @@ func (c *Train) effortWords() string {
 	return c.Page.say("effort.share", c.Page.Lang.Percent(float64(c.Page.Effort)/100, 0))
 }
 
+// Splits reports whether participants of the task train parts of their data side by side.
+func (p *Page) Splits() bool { return p.Task.Strategy.Split > 1 }
+
+// Helpers returns how many further workers train parts for the tab's participants.
+func (p *Page) Helpers() int {
+	if !p.Splits() {
+		return 0
+	}
+	return min(max(1, p.Cores), p.Task.Strategy.Split) - 1
+}
+
 // manyCores reports whether there is a choice of cores: tasks with own data train with
-// one, whose rows count once.
-func (c *Train) manyCores() bool { return c.Page.MaxCores > 1 && c.Page.schema() == nil }
+// one, whose rows count once, unless they train parts of them side by side.
+func (c *Train) manyCores() bool {
+	return c.Page.MaxCores > 1 && (c.Page.schema() == nil || c.Page.Splits())
+}
 
 // cores are the numbers of cores that can be chosen.
 func (c *Train) cores() []int {
-	all := make([]int, max(1, min(c.Page.MaxCores, maxCores)))
+	most := maxCores
+	if c.Page.Splits() {
+		most = c.Page.Task.Strategy.Split
+	}
+	all := make([]int, max(1, min(c.Page.MaxCores, most)))
 	for i := range all {
 		all[i] = i + 1
 	}
 	return all
 }
 
-func (c *Train) coresWords() string { return c.Page.say("cores.note", max(1, c.Page.Cores)) }
+func (c *Train) coresWords() string {
+	if c.Page.Splits() {
+		return c.Page.say("cores.split", c.Page.Helpers()+1)
+	}
+	return c.Page.say("cores.note", max(1, c.Page.Cores))
+}
 
 // maxCores is how many cores a tab may use.
 const maxCores = 16

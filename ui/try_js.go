@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"reflect"
 	"strconv"
 	"syscall/js"
 
@@ -74,7 +73,7 @@ func (t *trying) look() {
 		t.show(m)
 	}
 	t.loaded = nil
-	if classes, matrix := t.page.confusion(); matrix != nil && t.page.Try.Step == TryReady && !reflect.DeepEqual(matrix, t.matrix) {
+	if classes, matrix := t.page.confusion(); matrix != nil && t.page.Try.Step == TryReady && !fields.Same(matrix, t.matrix) {
 		t.matrix = matrix
 		var rows, names []any
 		for i, row := range matrix {

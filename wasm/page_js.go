@@ -33,6 +33,10 @@ func (p *page) listen(q *queue) {
 			q.put(joinCommand{m.Get("socket").String(), m.Get("task").String(), m.Get("tab").String(), m.Get("invite").String(), whole(m.Get("participants")), max(whole(m.Get("first")), 0)})
 		case "model", "confusion", "wall":
 			q.put(askCommand{kind, m})
+		case "helper":
+			q.put(helperCommand{m.Get("port")})
+		case "help":
+			q.put(helpCommand{m.Get("port")})
 		case "leave":
 			q.put(leaveCommand{})
 		case "effort":

@@ -5,6 +5,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"fedtab/client"
 	"fedtab/compress"
 	"fedtab/learn/kernel"
 	"fedtab/tab"
@@ -21,6 +22,9 @@ type scheduler struct {
 	turn    int // index of the participant that had the last slice
 	pace    tab.Pace
 	account tab.Account // of all that the tab moves
+
+	helpers []*helper // other workers of the tab that train parts
+	trainee *trainee  // this worker's training of parts for another one; nil: it is none
 
 	fetching bool // the module of exact products is asked for
 }
@@ -124,7 +128,19 @@ func (h *scheduler) next() *worker {
 
 // command does what the page asks for.
 func (h *scheduler) command(e event) {
+	if h.trainee != nil {
+		h.trainee.waker.wake() // it may pause, or go on
+	}
 	switch e := e.(type) {
+	case helperCommand:
+		h.hire(e.port)
+		return
+	case helpCommand:
+		h.help(e.port)
+		return
+	case partAnswer:
+		h.helped(e)
+		return
 	case ownCommand:
 		switch e.kind {
 		case "forget":
@@ -156,7 +172,9 @@ func (h *scheduler) command(e event) {
 		return
 	}
 	for len(h.workers) < min(max(join.participants, 1), maxParticipants) {
-		h.workers = append(h.workers, &worker{queue: newQueue(h.waker), own: h.own, account: &h.account, exact: h.exact, visible: true, paused: h.paused()})
+		w := &worker{queue: newQueue(h.waker), own: h.own, account: &h.account, exact: h.exact, visible: true, paused: h.paused()}
+		w.give = func(p *client.Part) bool { return h.give(w, p) }
+		h.workers = append(h.workers, w)
 	}
 	for i, w := range h.workers {
 		e := join

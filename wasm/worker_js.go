@@ -59,9 +59,10 @@ type (
 // worker is one participant.
 type worker struct {
 	queue   *queue
-	own     *own         // the tab's own data
-	account *tab.Account // of all that the tab moves
-	exact   func()       // makes products round alike in every browser
+	own     *own                    // the tab's own data
+	account *tab.Account            // of all that the tab moves
+	give    func(*client.Part) bool // to a helper
+	exact   func()                  // makes products round alike in every browser
 
 	client    *client.Client
 	workspace *client.Workspace
@@ -205,7 +206,7 @@ func (w *worker) join(e joinCommand) {
 		return
 	}
 	w.url, w.task = e.socket, e.task
-	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite, Compare: w.own.data != nil, Watched: true, Exact: w.exact})
+	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite, Compare: w.own.data != nil, Watched: true, Give: w.give, Exact: w.exact})
 	if w.own.schema != nil && w.own.data == nil {
 		w.client = nil
 		w.conn, w.detail = tab.Refused, "this task wants data of yours: bring it first"

@@ -62,7 +62,7 @@ func (s *server) home(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery != "" {
 			to += "?" + r.URL.RawQuery
 		}
-		static.SetRedirectPolicy(w.Header())
+		static.SetPlainPolicy(w.Header())
 		w.Header().Set("Location", to) // relative: http.Redirect would lose a prefix
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusFound)
