@@ -287,6 +287,14 @@ func (b *tab) write(name string, png []byte) {
 // pictures writes what the page shows, light and dark, 1280 and 390 pixels wide.
 func (b *tab) pictures(name string) {
 	b.t.Helper()
+	// Curves are drawn once they are near.
+	await(b.t, "the curves are drawn", func() bool {
+		return js[bool](b, `(() => {
+			const charts = [...document.querySelectorAll("#progressing [id^=chart-]:not(.blank)")].filter((chart) => chart.checkVisibility());
+			charts[0]?.scrollIntoView();
+			return charts.every((chart) => chart.querySelector("canvas"));
+		})()`)
+	})
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.emulate(width, scheme)
