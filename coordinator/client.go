@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"hash"
 	"io"
@@ -22,10 +21,16 @@ import (
 	"fedtab/coordinator/swarm"
 	"fedtab/learn/data"
 	"fedtab/protocol/invite"
+
+	"github.com/spf13/cobra"
 )
 
-func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("client", flag.ContinueOnError)
+func clientCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "client", Short: "take part with data of one's own, which stays in the process",
+		Example: examples("coordinator client --url http://study.example/ --data rows.csv --map age=Alter"),
+	}
+	fs := c.Flags()
 	url := fs.String("url", "", "address of the page, http(s)://HOST:PORT/, or of the WebSocket, ws(s)://HOST:PORT/ws")
 	name := fs.String("task", "", "task to take part in; may be left out if only one takes data of participants")
 	link := fs.String("invite", "", "`link` of an invite, or the code at its end, for a task that is joined by invite")
@@ -37,59 +42,59 @@ func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fs.Var(&in.aliases, "alias", "`FIELD:TEXT=VALUE`: take a text in the file for a value of a category or class (may be repeated)")
 	layout := fs.String("layout", "detect", "order of the pixels of images in colours: detect, last (red, green and blue of a pixel together) or first (red of all pixels, then green, then blue)")
 	fs.BoolVar(&in.skip, "skip-problems", false, "leave out the rows with problems")
-	if err := parse(fs, args, stdout); err != nil {
-		return err
-	}
-	_, err := swarm.SocketURL(*url)
-	switch {
-	case err != nil:
-		return usageError("client: --url: " + err.Error())
-	case in.path == "":
-		return usageError("client: --data is missing, want a file with the examples")
-	}
-	var known bool
-	in.layout, known = map[string]data.Layout{"detect": data.DetectLayout, "last": data.ChannelsLast, "first": data.ChannelsFirst}[*layout]
-	if !known {
-		return usageError(fmt.Sprintf("client: --layout is %q, want detect, last or first", *layout))
-	}
-	if in.CSV, err = written.read("client"); err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
-	t, err := swarm.OwnTask(ctx, *url, *name, log)
-	var several *swarm.SeveralTasksError
-	switch {
-	case ctx.Err() != nil:
-		return nil
-	case errors.As(err, &several):
-		return fmt.Errorf("%w: choose one with --task", err)
-	case err != nil:
-		return fmt.Errorf("--url %s: %w", *url, err)
-	}
-	in.schema, in.out = t.Data.Own, stderr
-	own, err := in.read(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
+	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
+		_, err := swarm.SocketURL(*url)
+		switch {
+		case err != nil:
+			return usageError("client: --url: " + err.Error())
+		case in.path == "":
+			return usageError("client: --data is missing, want a file with the examples")
+		}
+		var known bool
+		in.layout, known = map[string]data.Layout{"detect": data.DetectLayout, "last": data.ChannelsLast, "first": data.ChannelsFirst}[*layout]
+		if !known {
+			return usageError(fmt.Sprintf("client: --layout is %q, want detect, last or first", *layout))
+		}
+		if in.CSV, err = written.read("client"); err != nil {
+			return err
+		}
+		log := newLog(stderr, slog.LevelInfo)
+		t, err := swarm.OwnTask(ctx, *url, *name, log)
+		var several *swarm.SeveralTasksError
+		switch {
+		case ctx.Err() != nil:
 			return nil
+		case errors.As(err, &several):
+			return fmt.Errorf("%w: choose one with --task", err)
+		case err != nil:
+			return fmt.Errorf("--url %s: %w", *url, err)
+		}
+		in.schema, in.out = t.Data.Own, stderr
+		own, err := in.read(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		fmt.Fprintf(stderr, "task %s: %s\n", t.Name, t.Title)
+		fmt.Fprintf(stderr, "%d examples to train on, %d held out to evaluate on\n", own.Trained(), own.Len()-own.Trained())
+		if s := t.Survey; s != nil && s.Ready+1 < s.Fewest {
+			fmt.Fprintf(stderr, "the run waits for %d participants, %d of them are here\n", s.Fewest, s.Ready+1)
+		}
+		end, err := swarm.Owner{URL: *url, Task: t, Invite: invite.Code(*link), Data: own, Log: log}.Run(ctx)
+		fmt.Fprintf(stdout, "%d contributions accepted, %d rejected\n", end.Accepted, end.Rejected)
+		if err == nil && end.Finished == "" {
+			fmt.Fprintln(stdout, "left the run, which goes on")
+		} else if err == nil {
+			fmt.Fprintf(stdout, "the training is finished: %s\n", end.Finished)
+		}
+		if end.Evaluated != nil {
+			fmt.Fprintln(stdout, onHoldout(in.schema, end.Evaluated, end.Constants))
 		}
 		return err
-	}
-	fmt.Fprintf(stderr, "task %s: %s\n", t.Name, t.Title)
-	fmt.Fprintf(stderr, "%d examples to train on, %d held out to evaluate on\n", own.Trained(), own.Len()-own.Trained())
-	if s := t.Survey; s != nil && s.Ready+1 < s.Fewest {
-		fmt.Fprintf(stderr, "the run waits for %d participants, %d of them are here\n", s.Fewest, s.Ready+1)
-	}
-	end, err := swarm.Owner{URL: *url, Task: t, Invite: invite.Code(*link), Data: own, Log: log}.Run(ctx)
-	fmt.Fprintf(stdout, "%d contributions accepted, %d rejected\n", end.Accepted, end.Rejected)
-	if err == nil && end.Finished == "" {
-		fmt.Fprintln(stdout, "left the run, which goes on")
-	} else if err == nil {
-		fmt.Fprintf(stdout, "the training is finished: %s\n", end.Finished)
-	}
-	if end.Evaluated != nil {
-		fmt.Fprintln(stdout, onHoldout(in.schema, end.Evaluated, end.Constants))
-	}
-	return err
+	})
+	return c
 }
 
 // onHoldout says what a version does on the participant's holdout.

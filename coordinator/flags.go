@@ -2,14 +2,15 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"strings"
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
 	"fedtab/learn/data"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // usageError is an error in the arguments, with exit code 2.
@@ -17,14 +18,20 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// errHelp is returned after --help has been answered.
-var errHelp = errors.New("help")
-
 // list is a flag that may be given several times.
 type list []string
 
 func (l *list) String() string     { return strings.Join(*l, ", ") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+func (l *list) Type() string       { return "value" }
+
+// examples is the Example of a command.
+func examples(lines ...string) string { return "  " + strings.Join(lines, "\n  ") }
+
+// jsonFlag adds the flag of commands that list something.
+func jsonFlag(fs *pflag.FlagSet) *bool {
+	return fs.Bool("json", false, "print JSON, for programs")
+}
 
 // flagTask returns the task that a flag names. The error names the flag, unless it has
 // the lines of a task file.
@@ -43,7 +50,7 @@ func flagTask(flag, name string, sets []string) (*task.Task, error) {
 type dialect struct{ separator, decimal, header string }
 
 // dialectFlags adds the flags. of names the flag of the table.
-func dialectFlags(fs *flag.FlagSet, of string) *dialect {
+func dialectFlags(fs *pflag.FlagSet, of string) *dialect {
 	d := new(dialect)
 	fs.StringVar(&d.separator, "separator", "detect", "between the fields of "+of+": detect, comma, semicolon, tab or a single character")
 	fs.StringVar(&d.decimal, "decimal", "detect", "decimal sign of "+of+": detect, point or comma")
@@ -68,21 +75,35 @@ func (d *dialect) read(command string) (data.CSV, error) {
 	return cfg, nil
 }
 
-// parse parses the flags of a command that takes no other arguments.
-func parse(fs *flag.FlagSet, args []string, stdout io.Writer) error {
-	fs.SetOutput(io.Discard)
-	fs.Usage = func() {}
-	switch err := fs.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintf(stdout, "coordinator %s:\n", fs.Name())
-		fs.SetOutput(stdout)
-		fs.PrintDefaults()
-		return errHelp
-	case err != nil:
-		return usageError(fmt.Sprintf("%s: %v (see coordinator %s --help)", fs.Name(), err, fs.Name()))
+// flagError says what is wrong with a flag, and what would be right.
+func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	var lacking *pflag.ValueRequiredError
+	switch {
+	case errors.As(err, &unknown):
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		hint := ""
+		if near := task.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+			hint = ", did you mean --" + near + "?"
+		}
+		return usageError(fmt.Sprintf("%s: unknown flag --%s%s (see %s --help)", c.Name(), unknown.GetSpecifiedName(), hint, c.CommandPath()))
+	case errors.As(err, &lacking):
+		return usageError(fmt.Sprintf("%s: --%s has no value, want one after it (see %s --help)", c.Name(), lacking.GetFlag().Name, c.CommandPath()))
+	case errors.As(err, &invalid):
+		return usageError(c.Name() + ": --" + wrongValue(invalid.GetFlag(), invalid.GetValue(), invalid.Unwrap()))
 	}
-	if fs.NArg() > 0 {
-		return usageError(fmt.Sprintf("%s: argument: %q, want flags only (see coordinator %s --help)", fs.Name(), fs.Arg(0), fs.Name()))
+	return usageError(fmt.Sprintf("%s: %v (see %s --help)", c.Name(), err, c.CommandPath()))
+}
+
+// wrongValue says what a flag's value should be.
+func wrongValue(f *pflag.Flag, value string, err error) string {
+	want := map[string]string{
+		"int": "a whole number", "uint64": "a whole number from 0", "float64": "a number", "bool": "true or false", "duration": "a duration with its unit, such as 90s or 2h",
+	}[f.Value.Type()]
+	if want == "" {
+		return fmt.Sprintf("%s: %v", f.Name, err)
 	}
-	return nil
+	return fmt.Sprintf("%s is %q, want %s", f.Name, value, want)
 }

@@ -36,7 +36,7 @@ func patients(t *testing.T) string {
 func TestInitServes(t *testing.T) {
 	table, dir := patients(t), t.TempDir()
 	var text bytes.Buffer
-	if err := tasksCommand(t.Context(), []string{"--init", table}, &text, io.Discard); err != nil {
+	if err := execute(t.Context(), []string{"tasks", "--init", table}, &text, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "patients.yaml")
@@ -46,14 +46,14 @@ func TestInitServes(t *testing.T) {
 		}
 	}
 	write(text.String())
-	if err := simulateCommand(t.Context(), []string{"--task", file}, io.Discard, io.Discard); err != nil {
+	if err := execute(t.Context(), []string{"simulate", "--task", file}, io.Discard, io.Discard); err != nil {
 		t.Errorf("simulate: %v", err)
 	}
 	serveTest(t, Config{Data: t.TempDir(), Tasks: []string{file}})
 	test := patients(t)
 	write(strings.Replace(text.String(), "evaluate: {on: holdouts, every: 1}", "evaluate: {on: both, test: {csv: "+test+"}}", 1))
 	s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
-	err := swarmCommand(t.Context(), []string{"--url", "http://" + s.Addr(), "--task", "patients", "--from", file, "--clients", "3"}, io.Discard, io.Discard)
+	err := execute(t.Context(), []string{"swarm", "--url", "http://" + s.Addr(), "--task", "patients", "--from", file, "--clients", "3"}, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,11 +67,11 @@ func TestInitServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	model := filepath.Join(dir, "model.safetensors")
-	if err := exportCommand(t.Context(), []string{"--data", dir, "--run", "patients", "--out", model}, io.Discard, io.Discard); err != nil {
+	if err := execute(t.Context(), []string{"export", "--data", dir, "--run", "patients", "--out", model}, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	var judged bytes.Buffer
-	if err := predictCommand(t.Context(), []string{"--model", model, "--data", table, "--out", filepath.Join(dir, "out.csv")}, io.Discard, &judged); err != nil {
+	if err := execute(t.Context(), []string{"predict", "--model", model, "--data", table, "--out", filepath.Join(dir, "out.csv")}, io.Discard, &judged); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(judged.String(), "300 rows: accuracy 8") {
@@ -89,7 +89,7 @@ func TestSwarmFromRefused(t *testing.T) {
 		{"data of the coordinator", "mnist-2nn", "data.from is given, want none, because source is \"mnist\""},
 		{"no such task", "none", "--from none: "},
 	} {
-		err := swarmCommand(t.Context(), []string{"--url", "http://127.0.0.1:1", "--from", c.from}, io.Discard, io.Discard)
+		err := execute(t.Context(), []string{"swarm", "--url", "http://127.0.0.1:1", "--from", c.from}, io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}

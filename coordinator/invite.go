@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,6 +21,8 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/protocol/invite"
+
+	"github.com/spf13/cobra"
 )
 
 // Bounds of how long an invite is valid.
@@ -31,8 +32,12 @@ const (
 	defaultExpires = 2 * 24 * time.Hour
 )
 
-func inviteCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("invite", flag.ContinueOnError)
+func inviteCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "invite", Short: "make a link by which participants join a task with join: invited, also while it is served; list or revoke such links",
+		Example: examples("coordinator invite --task study --uses 30 --expires 7d --public-url https://study.example/", "coordinator invite --list", "coordinator invite --revoke 3f2a..."),
+	}
+	fs := c.Flags()
 	o := inviteOrder{Expires: defaultExpires}
 	fs.StringVar(&o.Task, "task", "", "task to join")
 	uses := fs.Uint64("uses", 1, "participants that may join with the invite; a person who opens it in another browser is another one")
@@ -43,61 +48,65 @@ func inviteCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	revoke := fs.String("revoke", "", "id of an invite that is to admit no further participant")
 	qr := fs.Bool("qr", false, "print a QR code also where the output is no terminal")
 	noQR := fs.Bool("no-qr", false, "print no QR code")
-	if err := parse(fs, args, stdout); err != nil {
-		return err
-	}
-	asked := 0
-	for _, given := range []bool{o.Task != "", *list, *revoke != ""} {
-		if given {
-			asked++
+	asJSON := jsonFlag(fs)
+	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
+		asked := 0
+		for _, given := range []bool{o.Task != "", *list, *revoke != ""} {
+			if given {
+				asked++
+			}
 		}
-	}
-	if asked != 1 {
-		return usageError("invite: want one of --task T, --list and --revoke ID")
-	}
-	if *qr && *noQR {
-		return usageError("invite: --qr and --no-qr are both given, want one of them")
-	}
-	var id invite.ID
-	var err error
-	if *revoke != "" {
-		if id, err = invite.ParseID(*revoke); err != nil {
-			return usageError("invite: --revoke: " + err.Error() + ", as invite --list prints it")
+		if asked != 1 {
+			return usageError("invite: want one of --task T, --list and --revoke ID")
 		}
-	}
-	if *uses < 1 || *uses > invite.MaxUses {
-		return usageError(fmt.Sprintf("invite: --uses is %d, want 1 to %d", *uses, invite.MaxUses))
-	}
-	o.Uses = uint32(*uses)
-	page, err := pageAddress(*public)
-	if err != nil {
-		return usageError("invite: --public-url: " + err.Error())
-	}
-	if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
-		return fmt.Errorf("--data %s: %w: want the directory of a coordinator that has been started", *dir, err)
-	}
-	switch {
-	case *list:
-		return listInvites(ctx, *dir, stdout)
-	case *revoke != "":
-		return revokeInvite(ctx, *dir, id, stdout)
-	}
-	made, err := makeInvite(ctx, *dir, o)
-	if err != nil {
-		return err
-	}
-	text := made.Code
-	if page = cmp.Or(page, made.Page); page != "" {
-		text = invite.Link(page, o.Task, made.Code)
-	} else {
-		fmt.Fprintln(stderr, "no coordinator serves the data, so this is the code alone: --public-url makes a link of it")
-	}
-	fmt.Fprintf(stdout, "%s\n\ninvite %s to %s: %s, until %s\n", text, made.ID, o.Task, participants(o.Uses), made.Expires.Local().Format(time.RFC1123Z))
-	if terminal := isTerminal(stdout); (terminal || *qr) && !*noQR {
-		fmt.Fprintln(stdout)
-		return qrcode.Write(stdout, text, terminal)
-	}
-	return nil
+		if *asJSON && !*list {
+			return usageError("invite: --json is given without --list, want them together")
+		}
+		if *qr && *noQR {
+			return usageError("invite: --qr and --no-qr are both given, want one of them")
+		}
+		var id invite.ID
+		var err error
+		if *revoke != "" {
+			if id, err = invite.ParseID(*revoke); err != nil {
+				return usageError("invite: --revoke: " + err.Error() + ", as invite --list prints it")
+			}
+		}
+		if *uses < 1 || *uses > invite.MaxUses {
+			return usageError(fmt.Sprintf("invite: --uses is %d, want 1 to %d", *uses, invite.MaxUses))
+		}
+		o.Uses = uint32(*uses)
+		page, err := pageAddress(*public)
+		if err != nil {
+			return usageError("invite: --public-url: " + err.Error())
+		}
+		if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
+			return fmt.Errorf("--data %s: %w: want the directory of a coordinator that has been started", *dir, err)
+		}
+		switch {
+		case *list:
+			return listInvites(ctx, *dir, *asJSON, stdout)
+		case *revoke != "":
+			return revokeInvite(ctx, *dir, id, stdout)
+		}
+		made, err := makeInvite(ctx, *dir, o)
+		if err != nil {
+			return err
+		}
+		text := made.Code
+		if page = cmp.Or(page, made.Page); page != "" {
+			text = invite.Link(page, o.Task, made.Code)
+		} else {
+			fmt.Fprintln(stderr, "no coordinator serves the data, so this is the code alone: --public-url makes a link of it")
+		}
+		fmt.Fprintf(stdout, "%s\n\ninvite %s to %s: %s, until %s\n", text, made.ID, o.Task, participants(o.Uses), made.Expires.Local().Format(time.RFC1123Z))
+		if terminal := isTerminal(stdout); (terminal || *qr) && !*noQR {
+			fmt.Fprintln(stdout)
+			return qrcode.Write(stdout, text, terminal)
+		}
+		return nil
+	})
+	return c
 }
 
 func participants(n uint32) string {
@@ -111,6 +120,7 @@ func participants(n uint32) string {
 type span time.Duration
 
 func (s *span) String() string { return time.Duration(*s).String() }
+func (s *span) Type() string   { return "time" }
 
 func (s *span) Set(text string) error {
 	var d time.Duration
@@ -248,7 +258,7 @@ func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
 }
 
 // listInvites prints a table of the invites.
-func listInvites(ctx context.Context, dir string, out io.Writer) error {
+func listInvites(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 	var all []store.Invite
 	err := order(ctx, dir, http.MethodGet, "/invites", nil, &all)
 	if unserved(err) {
@@ -260,6 +270,15 @@ func listInvites(ctx context.Context, dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	type listed struct {
+		ID      string    `json:"id"`
+		Task    string    `json:"task"`
+		Used    uint32    `json:"used"`
+		Uses    uint32    `json:"uses"` // 0: revoked
+		Expires time.Time `json:"expires"`
+		State   string    `json:"state"` // valid, revoked, expired or used up
+	}
+	list := []listed{}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "id\ttask\tused\texpires\tstate")
 	now := time.Now()
@@ -273,7 +292,11 @@ func listInvites(ctx context.Context, dir string, out io.Writer) error {
 		case i.Used >= i.Uses:
 			state = "used up"
 		}
+		list = append(list, listed{i.ID.String(), i.Task, i.Used, i.Uses, i.Expires.UTC(), state})
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.ID, i.Task, used, i.Expires.Local().Format("2006-01-02 15:04"), state)
+	}
+	if asJSON {
+		return printJSON(out, list)
 	}
 	return w.Flush()
 }
@@ -289,14 +312,4 @@ func revokeInvite(ctx context.Context, dir string, id invite.ID, out io.Writer) 
 	}
 	_, err = fmt.Fprintf(out, "invite %s admits no further participant; those that have joined stay\n", id)
 	return err
-}
-
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

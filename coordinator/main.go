@@ -11,27 +11,23 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"fedtab/coordinator/task"
+
+	"github.com/spf13/cobra"
 )
 
-// A command is one of the program's subcommands.
-type command struct {
-	name, args, about string
-	run               func(ctx context.Context, args []string, stdout, stderr io.Writer) error
-}
+// Exit codes, as docs/operating.md lists them.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // arguments, environment or the file of settings are wrong
+)
 
-func commands() []command {
-	return []command{
-		{"serve", "[--addr HOST:PORT] [--admin-addr HOST:PORT] [--tls-cert FILE --tls-key FILE | --acme HOST[,HOST]... [--acme-directory URL] [--acme-ca FILE] [--acme-email ADDRESS]] [--http-addr HOST:PORT] [--data DIR] [--task NAME|FILE]... [--fresh] [--public-url URL] [--trusted-proxies CIDR,...] [--per-address N] [--count-loopback] [--verbose]", "serve the page and coordinate runs", serveCommand},
-		{"simulate", "--task NAME|FILE [--seed N] [--set KEY=VALUE]... [--json FILE] [--ledger FILE] [--timing FILE]", "run a task without a network, in virtual time", simulateCommand},
-		{"export", "--run RUN|TASK [--version N|newest|best] [--format safetensors|onnx] [--data DIR] [--out FILE]", "write a version of a model to a file, and its description beside it", exportCommand},
-		{"predict", "--model FILE --data FILE [--out FILE] [--separator S] [--decimal point|comma] [--header present|absent] [--skip-problems]", "predict the rows of a table with a model that export has written", predictCommand},
-		{"rollback", "--run RUN|TASK --version N [--data DIR]", "go back to the model of an earlier version, also while the run is served", rollbackCommand},
-		{"invite", "--task T [--uses N] [--expires 2d] [--public-url URL] [--data DIR] [--qr|--no-qr] | --list | --revoke ID", "make a link by which participants join a task with join: invited, also while it is served", inviteCommand},
-		{"client", "--url http://HOST:PORT/ --data FILE [--labels FILE] [--task NAME] [--invite LINK] [--decimal point|comma] [--layout first|last] [--map FIELD=COLUMN]... [--alias FIELD:TEXT=VALUE]... [--skip-problems]", "take part with data of one's own, which stays in the process", clientCommand},
-		{"swarm", "--url http://HOST:PORT/ --clients N [--task NAME] [--invite LINK] [--drop P] [--slow P] [--seed N] [--adversaries KIND [--adversary-fraction F]]", "take part with native clients, for tests and load measurements", swarmCommand},
-		{"hostile", "[--url ws://HOST:PORT/ws] [--i-own-this-server] [--only REGEXP] [--list] [--long] [--verbose]", "attack a coordinator and measure what honest participants lose", hostileCommand},
-		{"tasks", "[--show NAME|FILE [--set KEY=VALUE]...] [--scheme NAME] [--init FILE.csv [--target COLUMN] [--decimal point|comma]]", "list the tasks that ship, or print one, the settings of a scheme, or a task for a table", tasksCommand},
-		{"version", "", "print the version, the protocol, the Go version and the kernels", versionCommand},
+func commands() []*cobra.Command {
+	return []*cobra.Command{
+		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), rollbackCommand(),
+		inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), versionCommand(),
 	}
 }
 
@@ -41,50 +37,80 @@ func main() {
 	os.Exit(Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// Main runs the program and returns its exit code: 0, 1 when a command fails,
-// 2 when its arguments are wrong.
+// Main runs the program and returns its exit code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		usage(stdout)
-		if len(args) == 0 {
-			return 2
-		}
-		return 0
+	err := execute(ctx, args, stdout, stderr)
+	if err == nil {
+		return exitDone
 	}
-	for _, c := range commands() {
-		if c.name != args[0] {
-			continue
-		}
-		err := c.run(ctx, args[1:], stdout, stderr)
-		if err == nil {
-			return 0
-		}
-		if err == errHelp {
-			return 0
-		}
-		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintln(stderr, "coordinator:", strings.TrimRight(line, "\n"))
-		}
-		if _, ok := err.(usageError); ok {
-			return 2
-		}
-		return 1
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(stderr, "coordinator:", strings.TrimRight(line, "\n"))
 	}
-	fmt.Fprintf(stderr, "coordinator: unknown command %q, want one of: ", args[0])
-	for i, c := range commands() {
-		if i > 0 {
-			fmt.Fprint(stderr, ", ")
-		}
-		fmt.Fprint(stderr, c.name)
+	if _, ok := err.(usageError); ok {
+		return exitUsage
 	}
-	fmt.Fprintln(stderr)
-	return 2
+	return exitFailed
 }
 
-func usage(w io.Writer) {
-	fmt.Fprint(w, "fedtab coordinator: federated learning in browser tabs\n\n")
-	for _, c := range commands() {
-		fmt.Fprintf(w, "  coordinator %s %s\n        %s\n", c.name, c.args, c.about)
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	root := shell()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// shell returns the program's command line.
+func shell() *cobra.Command {
+	cobra.EnableCommandSorting = false // the order of commands is that of use
+	root := &cobra.Command{
+		Use: "coordinator", Short: "fedtab coordinator: federated learning in browser tabs", Version: build(),
+		SilenceErrors: true, SilenceUsage: true,
+		Example: "  coordinator serve\n  coordinator simulate --task mnist-2nn --json result.json\n  coordinator completion bash > /etc/bash_completion.d/coordinator",
+		Args: func(root *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			var names []string
+			for _, c := range root.Commands() {
+				names = append(names, c.Name())
+			}
+			hint := ""
+			if near := task.Nearest(args[0], names); near != "" {
+				hint = ", did you mean " + near + "?"
+			}
+			return usageError(fmt.Sprintf("unknown command %q%s (coordinator help lists them)", args[0], hint))
+		},
+		RunE: func(root *cobra.Command, _ []string) error {
+			if err := root.Help(); err != nil {
+				return err
+			}
+			return usageError("no command is given, want one of those above")
+		},
 	}
-	fmt.Fprint(w, "\nEvery command takes --help.\n")
+	root.SetVersionTemplate("fedtab {{.Version}}\n")
+	root.PersistentFlags().String(configFlag, "", "`file` of settings in YAML: for each command its flags, as in serve: {addr: 0.0.0.0:8080} (default $FEDTAB_CONFIG)")
+	root.AddCommand(commands()...)
+	for _, c := range root.Commands() {
+		c.Flags().SortFlags = false
+		if f := c.Flags().Lookup("task"); f != nil {
+			c.RegisterFlagCompletionFunc("task", cobra.FixedCompletions(task.Shipped(), cobra.ShellCompDirectiveDefault))
+		}
+	}
+	root.SetFlagErrorFunc(flagError)
+	return root
+}
+
+// action makes what a command does of a function. It takes no arguments beside flags, whose values may
+// come from the environment or a file of settings.
+func action(run func(ctx context.Context, stdout, stderr io.Writer) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError(fmt.Sprintf("%s: argument: %q, want flags only (see coordinator %s --help)", c.Name(), args[0], c.Name()))
+		}
+		if err := settle(c); err != nil {
+			return err
+		}
+		return run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+	}
 }

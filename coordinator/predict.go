@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -12,63 +11,69 @@ import (
 	"fedtab/coordinator/dataset"
 	"fedtab/learn/export"
 	"fedtab/learn/predict"
+
+	"github.com/spf13/cobra"
 )
 
-func predictCommand(_ context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("predict", flag.ContinueOnError)
+func predictCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "predict", Short: "predict the rows of a table with a model that export has written",
+		Example: examples("coordinator predict --model model.safetensors --data new.csv --out predicted.csv"),
+	}
+	fs := c.Flags()
 	name := fs.String("model", "", "safetensors file that coordinator export has written, of a model of a table")
 	table := fs.String("data", "", "CSV file of the rows, with the columns that the model was trained with")
 	outFile := fs.String("out", "-", "CSV file to write the predictions to, - for standard output")
 	skip := fs.Bool("skip-problems", false, "go on after rows with problems, and write the line and the problems of each row")
 	written := dialectFlags(fs, "--data")
-	if err := parse(fs, args, stdout); err != nil {
-		return err
-	}
-	switch {
-	case *name == "":
-		return usageError("predict: --model is missing, want a file that coordinator export has written")
-	case *table == "":
-		return usageError("predict: --data is missing, want a CSV file")
-	}
-	dialect, err := written.read("predict")
-	if err != nil {
-		return err
-	}
-	m, err := loadModel(*name)
-	if err != nil {
-		return fmt.Errorf("--model %s: %w", *name, err)
-	}
-	in, err := dataset.OpenFile(*table)
-	if err != nil {
-		return fmt.Errorf("--data: %w", err)
-	}
-	defer in.Close()
-	rows, err := m.Rows(in, *table, dialect)
-	if err != nil {
-		return err
-	}
-	rows.Strict = !*skip
-	// A table that is refused has no predictions: they are held until its end.
-	var held bytes.Buffer
-	w := predict.NewWriter(&held, m, *skip)
-	summary, err := m.Table(rows, w.Write)
-	if err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	out, err := create("--out", *outFile, stdout)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	_, err = out.Write(held.Bytes())
-	if err := errors.Join(err, out.Close()); err != nil {
-		return fmt.Errorf("--out %s: %w", *outFile, err)
-	}
-	judge(stderr, m, summary)
-	return nil
+	c.RunE = action(func(_ context.Context, stdout, stderr io.Writer) error {
+		switch {
+		case *name == "":
+			return usageError("predict: --model is missing, want a file that coordinator export has written")
+		case *table == "":
+			return usageError("predict: --data is missing, want a CSV file")
+		}
+		dialect, err := written.read("predict")
+		if err != nil {
+			return err
+		}
+		m, err := loadModel(*name)
+		if err != nil {
+			return fmt.Errorf("--model %s: %w", *name, err)
+		}
+		in, err := dataset.OpenFile(*table)
+		if err != nil {
+			return fmt.Errorf("--data: %w", err)
+		}
+		defer in.Close()
+		rows, err := m.Rows(in, *table, dialect)
+		if err != nil {
+			return err
+		}
+		rows.Strict = !*skip
+		// A table that is refused has no predictions: they are held until its end.
+		var held bytes.Buffer
+		w := predict.NewWriter(&held, m, *skip)
+		summary, err := m.Table(rows, w.Write)
+		if err != nil {
+			return err
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		out, err := createWhole("--out", *outFile, stdout)
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		_, err = out.Write(held.Bytes())
+		if err := errors.Join(err, out.done()); err != nil {
+			return fmt.Errorf("--out %s: %w", *outFile, err)
+		}
+		judge(stderr, m, summary)
+		return nil
+	})
+	return c
 }
 
 // loadModel reads a model of a table.

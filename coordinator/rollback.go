@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,39 +19,45 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
+
+	"github.com/spf13/cobra"
 )
 
-func rollbackCommand(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	fs := flag.NewFlagSet("rollback", flag.ContinueOnError)
+func rollbackCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "rollback", Short: "go back to the model of an earlier version, also while the run is served",
+		Example: examples("coordinator rollback --run mnist-2nn --version 12"),
+	}
+	fs := c.Flags()
 	name := fs.String("run", "", "identity of the run, or the name of a task for its newest run")
 	want := fs.String("version", "", "version to go back to, whose model is still kept; 0 is the model before training")
 	dir := fs.String("data", "fedtab-data", "directory of the database")
-	if err := parse(fs, args, stdout); err != nil {
-		return err
-	}
-	if *name == "" {
-		return usageError("rollback: --run is missing, want the identity of a run or the name of a task")
-	}
-	version, err := strconv.ParseUint(*want, 10, 64)
-	if err != nil {
-		return usageError(fmt.Sprintf("rollback: --version is %q, want the number of a version", *want))
-	}
-	if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
-		return fmt.Errorf("--data %s: %w", *dir, err)
-	}
-	var done rolledBack
-	err = order(ctx, *dir, http.MethodPost, fmt.Sprintf("/runs/%s/rollback/%d", url.PathEscape(*name), version), nil, &done)
-	if unserved(err) {
-		done, err = rollBackAlone(ctx, *dir, *name, version) // no coordinator serves the directory
-	}
-	if ctx.Err() != nil && err != nil {
-		return fmt.Errorf("%w: a coordinator that has begun to go back does so as soon as it can write; its log says which version the run is at", err)
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "run %s: version %d is the model of version %d\n", done.Run, done.Version, version)
-	return nil
+	c.RunE = action(func(ctx context.Context, stdout, _ io.Writer) error {
+		if *name == "" {
+			return usageError("rollback: --run is missing, want the identity of a run or the name of a task")
+		}
+		version, err := strconv.ParseUint(*want, 10, 64)
+		if err != nil {
+			return usageError(fmt.Sprintf("rollback: --version is %q, want the number of a version", *want))
+		}
+		if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
+			return fmt.Errorf("--data %s: %w", *dir, err)
+		}
+		var done rolledBack
+		err = order(ctx, *dir, http.MethodPost, fmt.Sprintf("/runs/%s/rollback/%d", url.PathEscape(*name), version), nil, &done)
+		if unserved(err) {
+			done, err = rollBackAlone(ctx, *dir, *name, version) // no coordinator serves the directory
+		}
+		if ctx.Err() != nil && err != nil {
+			return fmt.Errorf("%w: a coordinator that has begun to go back does so as soon as it can write; its log says which version the run is at", err)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "run %s: version %d is the model of version %d\n", done.Run, done.Version, version)
+		return nil
+	})
+	return c
 }
 
 // rollBackAlone opens the directory as a coordinator would, serves nobody, and goes

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,12 +14,18 @@ import (
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/quota"
 	"fedtab/protocol"
+
+	"github.com/spf13/cobra"
 )
 
-func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func serveCommand() *cobra.Command {
 	var tasks list
 	var hosts string
-	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
+	c := &cobra.Command{
+		Use: "serve", Short: "serve the page and coordinate runs",
+		Example: examples("coordinator serve --task mnist-2nn --open", "coordinator serve --task study.yaml --addr 0.0.0.0:8080 --set stop.rounds=50", "coordinator serve --acme study.example --addr :443 --http-addr :80"),
+	}
+	fs := c.Flags()
 	cfg := Config{}
 	fs.StringVar(&cfg.Listen.Addr, "addr", "127.0.0.1:8080", "address of participants, HOST:PORT; with --acme or --tls-cert it speaks TLS")
 	fs.StringVar(&cfg.Listen.AdminAddr, "admin-addr", "", "address of metrics and profiles, HOST:PORT on this machine: it has no password (default none)")
@@ -39,68 +44,81 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.StringVar(&cfg.Site, "site", "", "file that says who runs this coordinator, with a contact, a privacy text, a logo and a colour; read again on SIGHUP (default none)")
 	proxies := fs.String("trusted-proxies", quota.LoopbackProxies, "addresses and networks of the reverse proxies that say for whom they ask, separated by commas")
 	countLoopback := fs.Bool("count-loopback", false, "count every loopback address like any other in all limits per address, for tests")
+	fs.Var((*list)(&cfg.Sets), "set", "change a setting of the task, such as stop.rounds=50; only with one task (may be repeated)")
+	open := fs.Bool("open", false, "open the page in the browser of this machine")
 	verbose := fs.Bool("verbose", false, "log every round, session and contribution")
-	if err := parse(fs, args, stdout); err != nil {
-		return err
-	}
-	if cfg.Data == "" { // would be the working directory
-		return usageError(`serve: --data: "", want a directory`)
-	}
-	if *perAddress < 0 {
-		return usageError(fmt.Sprintf("serve: --per-address is %d, want 0 or more", *perAddress))
-	}
-	if hosts != "" {
-		cfg.Listen.ACME.Hosts = strings.Split(hosts, ",")
-	}
-	if ps := cfg.Listen.Problems(); len(ps) > 0 {
-		return usageError("serve: " + strings.Join(ps, "\nserve: "))
-	}
-	level := slog.LevelInfo
-	if *verbose {
-		level = slog.LevelDebug
-	}
-	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	cfg.Limits = hub.DefaultLimits()
-	cfg.Limits.Allow(*perAddress)
-	cfg.Limits.Addresses.CountLoopback = *countLoopback
-	var err error
-	if cfg.Limits.Addresses.Proxies, err = quota.ParseProxies(*proxies, cfg.Log); err != nil {
-		return usageError(fmt.Sprintf("serve: --trusted-proxies: %v", err))
-	}
-	cfg.Tasks = tasks
-	if len(cfg.Tasks) == 0 {
-		cfg.Tasks = []string{"mnist-2nn"}
-	}
-	if os.Getenv("GOGC") == "" {
-		// Most of the heap is long-lived: trade processor time for memory.
-		debug.SetGCPercent(25)
-	}
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	// The log may go through a pipe to a program that has ended.
-	signal.Ignore(syscall.SIGPIPE)
-	s, err := NewServer(cfg)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "fedtab is at %s (data in %s)\n", s.listeners.URL(), cfg.Data)
-	if admin := s.listeners.AdminAddr(); admin != "" {
-		fmt.Fprintf(stdout, "metrics and profiles are at http://%s/metrics and /debug/pprof/\n", admin)
-	}
-	s.describe(stdout)
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		for {
-			select {
-			case <-hangups:
-				cfg.Log.Info("SIGHUP received")
-				s.Reload()
-			case <-ended:
-				return
+	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
+		if cfg.Data == "" { // would be the working directory
+			return usageError(`serve: --data: "", want a directory`)
+		}
+		if *perAddress < 0 {
+			return usageError(fmt.Sprintf("serve: --per-address is %d, want 0 or more", *perAddress))
+		}
+		if hosts != "" {
+			cfg.Listen.ACME.Hosts = strings.Split(hosts, ",")
+		}
+		if ps := cfg.Listen.Problems(); len(ps) > 0 {
+			return usageError("serve: " + strings.Join(ps, "\nserve: "))
+		}
+		level := slog.LevelInfo
+		if *verbose {
+			level = slog.LevelDebug
+		}
+		cfg.Log = newLog(stderr, level)
+		cfg.Limits = hub.DefaultLimits()
+		cfg.Limits.Allow(*perAddress)
+		cfg.Limits.Addresses.CountLoopback = *countLoopback
+		var err error
+		if cfg.Limits.Addresses.Proxies, err = quota.ParseProxies(*proxies, cfg.Log); err != nil {
+			return usageError(fmt.Sprintf("serve: --trusted-proxies: %v", err))
+		}
+		if len(cfg.Sets) > 0 && len(tasks) > 1 {
+			return usageError(fmt.Sprintf("serve: --set %s: there are %d tasks, want one, or the change in its file", cfg.Sets[0], len(tasks)))
+		}
+		cfg.Tasks = tasks
+		if len(cfg.Tasks) == 0 {
+			cfg.Tasks = []string{"mnist-2nn"}
+		}
+		if os.Getenv("GOGC") == "" {
+			// Most of the heap is long-lived: trade processor time for memory.
+			debug.SetGCPercent(25)
+		}
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
+		// The log may go through a pipe to a program that has ended.
+		signal.Ignore(syscall.SIGPIPE)
+		s, err := NewServer(cfg)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "fedtab is at %s (data in %s)\n", s.listeners.URL(), cfg.Data)
+		for _, url := range lanURLs(s.listeners.URL()) {
+			fmt.Fprintf(stdout, "other devices in this network open %s\n", url)
+		}
+		if admin := s.listeners.AdminAddr(); admin != "" {
+			fmt.Fprintf(stdout, "metrics and profiles are at http://%s/metrics and /debug/pprof/\n", admin)
+		}
+		s.describe(stdout)
+		if *open {
+			if err := openBrowser(s.listeners.URL()); err != nil {
+				cfg.Log.Warn("--open: no browser could be opened", "error", err)
 			}
 		}
-	}()
-	return s.Run(ctx)
+		ended := make(chan struct{})
+		defer close(ended)
+		go func() {
+			for {
+				select {
+				case <-hangups:
+					cfg.Log.Info("SIGHUP received")
+					s.Reload()
+				case <-ended:
+					return
+				}
+			}
+		}()
+		return s.Run(ctx)
+	})
+	return c
 }

@@ -40,6 +40,7 @@ type Config struct {
 	Listen listen.Config // addresses and certificates; the cache of ACME is in Data
 	Data   string        // directory of the database
 	Tasks  []string      // names of tasks that ship, or files
+	Sets   []string      // changes of the one task, as in strategy.fraction=0.2
 	Fresh  bool          // start new runs
 	Public string        // address that participants use, empty if it has none
 	Site   string        // file that says who runs the coordinator, empty if there is none
@@ -108,7 +109,7 @@ func (s *Server) open() (err error) {
 	seen := map[string]bool{}
 	titles := map[string]string{} // to the name of the first task that has it
 	for _, name := range cfg.Tasks {
-		t, err := flagTask("--task", name, nil)
+		t, err := flagTask("--task", name, cfg.Sets)
 		if err != nil {
 			return err
 		}

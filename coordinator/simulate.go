@@ -5,107 +5,121 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"time"
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/simulate"
+
+	"github.com/spf13/cobra"
 )
 
-func simulateCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func simulateCommand() *cobra.Command {
 	var sets list
-	fs := flag.NewFlagSet("simulate", flag.ContinueOnError)
+	c := &cobra.Command{
+		Use: "simulate", Short: "run a task without a network, in virtual time",
+		Example: examples("coordinator simulate --task mnist-2nn --json result.json", "coordinator simulate --task mnist-2nn --seed 2 --set strategy.fraction=0.2 --set data.partition.clients=50"),
+	}
+	fs := c.Flags()
 	name := fs.String("task", "", "task that ships, or a task file")
 	seed := fs.String("seed", "", "seed of the run, in place of the task's")
 	jsonFile := fs.String("json", "", "write the result to this file, - for standard output")
 	ledgerFile := fs.String("ledger", "", "write what every client sent and received in every round to this file, a line of JSON each")
 	timingFile := fs.String("timing", "", "write the wall-clock times to this file")
 	fs.Var(&sets, "set", "change one setting of the task, as in strategy.fraction=0.2 (may be repeated)")
-	if err := parse(fs, args, stdout); err != nil {
-		return err
-	}
-	if *name == "" {
-		return usageError("simulate: --task is missing (coordinator tasks lists those that ship)")
-	}
-	if *seed != "" {
-		if _, err := strconv.ParseUint(*seed, 10, 64); err != nil {
-			return usageError(fmt.Sprintf("simulate: --seed is %q, want a whole number from 0 to 2^64-1", *seed))
+	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
+		if *name == "" {
+			return usageError("simulate: --task is missing (coordinator tasks lists those that ship)")
 		}
-		sets = append(sets, "seed="+*seed)
-	}
-	t, err := flagTask("--task", *name, sets)
-	if err != nil {
-		return err
-	}
-	d, err := dataset.Open(t)
-	if err != nil {
-		return err
-	}
-	if err := d.Divide(t); err != nil {
-		return err
-	}
-	// Open the output files before the work, so that an error is found first.
-	out, err := create("--json", *jsonFile, stdout)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	timing, err := create("--timing", *timingFile, nil)
-	if err != nil {
-		return err
-	}
-	defer timing.Close()
-	ledger, err := create("--ledger", *ledgerFile, stdout)
-	if err != nil {
-		return err
-	}
-	defer ledger.Close()
-	lines := bufio.NewWriter(ledger)
+		if *seed != "" {
+			if _, err := strconv.ParseUint(*seed, 10, 64); err != nil {
+				return usageError(fmt.Sprintf("simulate: --seed is %q, want a whole number from 0 to 2^64-1", *seed))
+			}
+			sets = append(sets, "seed="+*seed)
+		}
+		t, err := flagTask("--task", *name, sets)
+		if err != nil {
+			return err
+		}
+		d, err := dataset.Open(t)
+		if err != nil {
+			return err
+		}
+		if err := d.Divide(t); err != nil {
+			return err
+		}
+		// Open the output files before the work, so that an error is found first.
+		out, err := createWhole("--json", *jsonFile, stdout)
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		timing, err := createWhole("--timing", *timingFile, nil)
+		if err != nil {
+			return err
+		}
+		defer timing.Close()
+		ledger, err := create("--ledger", *ledgerFile, stdout)
+		if err != nil {
+			return err
+		}
+		defer ledger.Close()
+		lines := bufio.NewWriter(ledger)
 
-	for _, note := range d.Notes {
-		fmt.Fprintf(stderr, "%s: %s\n", t.Name, note)
-	}
-	began := time.Now()
-	times := wallClock{}
-	res, err := simulate.Run(ctx, t, d, simulate.Options{
-		OnRound: func(r simulate.Round, w simulate.Timing) {
-			times.Seconds = append(times.Seconds, w.Seconds)
-			times.Samples += w.Samples
-			progress(stderr, r, w)
-		},
-		Ledger: wanted(*ledgerFile, lines),
-		OnCheck: func(c simulate.Check) {
-			fmt.Fprintf(stderr, "step %5d  version %d%s%s  distance %.3g  %d models up, %d down\n", c.Steps, c.Version,
-				figure("  test loss %.4f", c.TestLoss, 1), figure("  accuracy %.2f%%", c.TestAccuracy, 100)+figure("  RMSE %.4g", c.TestRMSE, 1), c.Distance, c.ModelsUp, c.ModelsDown)
-		},
+		for _, note := range d.Notes {
+			fmt.Fprintf(stderr, "%s: %s\n", t.Name, note)
+		}
+		began := time.Now()
+		times := wallClock{}
+		res, err := simulate.Run(ctx, t, d, simulate.Options{
+			OnRound: func(r simulate.Round, w simulate.Timing) {
+				times.Seconds = append(times.Seconds, w.Seconds)
+				times.Samples += w.Samples
+				progress(stderr, r, w, left(times.Seconds, t.Stop.Rounds, int(r.Round)))
+			},
+			Ledger: wanted(*ledgerFile, lines),
+			OnCheck: func(c simulate.Check) {
+				fmt.Fprintf(stderr, "step %5d  version %d%s%s  distance %.3g  %d models up, %d down\n", c.Steps, c.Version,
+					figure("  test loss %.4f", c.TestLoss, 1), figure("  accuracy %.2f%%", c.TestAccuracy, 100)+figure("  RMSE %.4g", c.TestRMSE, 1), c.Distance, c.ModelsUp, c.ModelsDown)
+			},
+		})
+		if err != nil {
+			if res == nil || len(res.Rounds) == 0 {
+				return err
+			}
+			err = errors.Join(err, lines.Flush(), ledger.Close()) // what is done is kept
+			if *jsonFile != "" {
+				if werr := errors.Join(res.WriteJSON(out), out.done()); werr != nil {
+					return errors.Join(err, fmt.Errorf("--json %s: %w", *jsonFile, werr))
+				}
+				fmt.Fprintf(stderr, "--json %s: has the %d rounds that are done\n", *jsonFile, len(res.Rounds))
+			}
+			return err
+		}
+		times.TotalSeconds = time.Since(began).Seconds()
+		times.SamplesPerSecond = float64(times.Samples) / times.TotalSeconds
+		fmt.Fprintf(stderr, "%s: %s after %d rounds%s, %.1f s, %.0f samples/s; %s\n", t.Name, res.Final.Reason,
+			res.Final.Round, figure(", backdoor %.2f%%", res.Final.BackdoorSuccess, 100), times.TotalSeconds, times.SamplesPerSecond, traffic(&res.Final))
+		if *timingFile != "" {
+			e := json.NewEncoder(timing)
+			e.SetIndent("", "  ")
+			if err := errors.Join(e.Encode(times), timing.done()); err != nil {
+				return fmt.Errorf("--timing %s: %w", *timingFile, err)
+			}
+		}
+		if err := errors.Join(lines.Flush(), ledger.Close()); err != nil {
+			return fmt.Errorf("--ledger %s: %w", *ledgerFile, err)
+		}
+		if *jsonFile != "" {
+			if err := errors.Join(res.WriteJSON(out), out.done()); err != nil {
+				return fmt.Errorf("--json %s: %w", *jsonFile, err)
+			}
+		}
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	times.TotalSeconds = time.Since(began).Seconds()
-	times.SamplesPerSecond = float64(times.Samples) / times.TotalSeconds
-	fmt.Fprintf(stderr, "%s: %s after %d rounds%s, %.1f s, %.0f samples/s; %s\n", t.Name, res.Final.Reason,
-		res.Final.Round, figure(", backdoor %.2f%%", res.Final.BackdoorSuccess, 100), times.TotalSeconds, times.SamplesPerSecond, traffic(&res.Final))
-	if *timingFile != "" {
-		e := json.NewEncoder(timing)
-		e.SetIndent("", "  ")
-		if err := errors.Join(e.Encode(times), timing.Close()); err != nil {
-			return fmt.Errorf("--timing %s: %w", *timingFile, err)
-		}
-	}
-	if err := errors.Join(lines.Flush(), ledger.Close()); err != nil {
-		return fmt.Errorf("--ledger %s: %w", *ledgerFile, err)
-	}
-	if *jsonFile != "" {
-		if err := errors.Join(res.WriteJSON(out), out.Close()); err != nil {
-			return fmt.Errorf("--json %s: %w", *jsonFile, err)
-		}
-	}
-	return nil
+	return c
 }
 
 // wallClock is the content of --timing.
@@ -124,7 +138,22 @@ func figure(format string, x *float64, scale float64) string {
 	return fmt.Sprintf(format, *x*scale)
 }
 
-func progress(w io.Writer, r simulate.Round, wall simulate.Timing) {
+// left returns in words how long the rounds that are left take at most, empty while that is
+// not known.
+func left(seconds []float64, rounds, done int) string {
+	if rounds <= done || done < 2 {
+		return ""
+	}
+	var sum float64
+	for _, s := range seconds {
+		sum += s
+	}
+	d := time.Duration(sum / float64(done) * float64(rounds-done) * float64(time.Second))
+	return "  at most " + d.Round(time.Second).String() + " left"
+}
+
+// progress tells of a round: on a terminal in a line that the next one replaces.
+func progress(w io.Writer, r simulate.Round, wall simulate.Timing, left string) {
 	line := fmt.Sprintf("round %3d  %d clients", r.Round, r.Participants) +
 		figure("  train loss %.4f", r.TrainLoss, 1) +
 		figure("  test loss %.4f", r.TestLoss, 1) +
@@ -132,6 +161,10 @@ func progress(w io.Writer, r simulate.Round, wall simulate.Timing) {
 		figure("  RMSE %.4g", r.TestRMSE, 1) +
 		figure("  R2 %.4f", r.TestR2, 1) +
 		figure("  backdoor %.2f%%", r.BackdoorSuccess, 100)
+	if isTerminal(w) {
+		fmt.Fprintf(w, "\r%s  %.2f s%s\x1b[K", line, wall.Seconds, left)
+		return
+	}
 	fmt.Fprintf(w, "%s  %.2f s\n", line, wall.Seconds)
 }
 
@@ -159,34 +192,4 @@ func wanted(name string, w io.Writer) io.Writer {
 		return nil
 	}
 	return w
-}
-
-// output is a file, or standard output, which stays open.
-type output struct {
-	io.Writer
-	file *os.File
-}
-
-func (o *output) Close() error {
-	if o == nil || o.file == nil {
-		return nil
-	}
-	f := o.file
-	o.file = nil
-	return f.Close()
-}
-
-// create opens the file of a flag for writing; "" writes nowhere, "-" to standard output.
-func create(flag, name string, stdout io.Writer) (*output, error) {
-	switch {
-	case name == "":
-		return &output{Writer: io.Discard}, nil
-	case name == "-" && stdout != nil:
-		return &output{Writer: stdout}, nil
-	}
-	f, err := os.Create(name)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
-	}
-	return &output{Writer: f, file: f}, nil
 }

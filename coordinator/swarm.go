@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,11 +12,17 @@ import (
 	"fedtab/coordinator/swarm"
 	"fedtab/learn/data"
 	"fedtab/protocol/invite"
+
+	"github.com/spf13/cobra"
 )
 
-func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func swarmCommand() *cobra.Command {
 	var o swarm.Options
-	fs := flag.NewFlagSet("swarm", flag.ContinueOnError)
+	c := &cobra.Command{
+		Use: "swarm", Short: "take part with native clients, for tests and load measurements",
+		Example: examples("coordinator swarm --url http://127.0.0.1:8080/ --task mnist-2nn --clients 20"),
+	}
+	fs := c.Flags()
 	fs.StringVar(&o.URL, "url", "", "address of the page, http(s)://HOST:PORT/, or of the WebSocket, ws(s)://HOST:PORT/ws")
 	fs.StringVar(&o.Task, "task", "mnist-2nn", "name of the task to take part in")
 	text := fs.String("invite", "", "`link` of an invite with a use for each client, or the code at its end, for a task that is joined by invite")
@@ -31,29 +36,29 @@ func swarmCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs.Float64Var(&o.Adversaries.Scale, "adversary-scale", 0, "factor of sign-flip, scale, backdoor and inner-product; 0 is the kind's default")
 	fs.Float64Var(&o.Adversaries.Noise, "adversary-noise", 0, "norm of the noise over the norm of the honest delta, of kind noise; 0 is its default")
 	fs.IntVar(&o.Adversaries.Target, "adversary-target", 0, "class that the trigger of a backdoor stands for")
-	if err := parse(fs, args, stdout); err != nil {
-		return err
-	}
-	o.Invite = invite.Code(*text)
-	if o.Adversaries.Kind != "" && o.Adversaries.Fraction == 0 {
-		o.Adversaries.Fraction = 0.2
-	}
-	if *from != "" {
-		var err error
-		if o.Own, err = divided(*from, o.Clients, stderr); err != nil {
-			return err
+	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
+		o.Invite = invite.Code(*text)
+		if o.Adversaries.Kind != "" && o.Adversaries.Fraction == 0 {
+			o.Adversaries.Fraction = 0.2
 		}
-	}
-	if ps := o.Problems(); len(ps) > 0 {
-		return usageError("swarm: " + strings.Join(ps, "\nswarm: "))
-	}
-	o.Log = slog.New(slog.NewTextHandler(stderr, nil))
-	t, err := swarm.Run(ctx, o)
-	fmt.Fprintf(stdout, "%d contributions accepted, %d rejected, %d reconnections\n", t.Accepted, t.Rejected, t.Reconnects)
-	if t.Finished != "" {
-		fmt.Fprintf(stdout, "the training is finished: %s\n", t.Finished)
-	}
-	return err
+		if *from != "" {
+			var err error
+			if o.Own, err = divided(*from, o.Clients, stderr); err != nil {
+				return err
+			}
+		}
+		if ps := o.Problems(); len(ps) > 0 {
+			return usageError("swarm: " + strings.Join(ps, "\nswarm: "))
+		}
+		o.Log = newLog(stderr, slog.LevelInfo)
+		t, err := swarm.Run(ctx, o)
+		fmt.Fprintf(stdout, "%d contributions accepted, %d rejected, %d reconnections\n", t.Accepted, t.Rejected, t.Reconnects)
+		if t.Finished != "" {
+			fmt.Fprintf(stdout, "the training is finished: %s\n", t.Finished)
+		}
+		return err
+	})
+	return c
 }
 
 // divided returns what each of a number of clients has of the data of a task with own

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -15,10 +14,16 @@ import (
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/strategy"
+
+	"github.com/spf13/cobra"
 )
 
-func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
-	fs := flag.NewFlagSet("tasks", flag.ContinueOnError)
+func tasksCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "tasks", Short: "list the tasks that ship, or print one, the settings of a scheme, or a task for a table",
+		Example: examples("coordinator tasks --show mnist-2nn", "coordinator tasks --scheme dynamic", "coordinator tasks --init patients.csv --target outcome > patients.yaml"),
+	}
+	fs := c.Flags()
 	show := fs.String("show", "", "print this task with all defaults, and a description of its model and data")
 	scheme := fs.String("scheme", "", "print the settings of this scheme: defaults, ranges and meanings")
 	table := fs.String("init", "", "print a task for this CSV file, with what its columns seem to hold")
@@ -26,47 +31,62 @@ func tasksCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	decimal := fs.String("decimal", "", "with --init: the decimal sign, point or comma (default what the numbers show)")
 	var sets list
 	fs.Var(&sets, "set", "with --show: change a field, such as data.partition.clients=10; may be repeated")
-	if err := parse(fs, args, stdout); err != nil {
-		return err
-	}
-	if *show == "" && len(sets) > 0 {
-		return usageError(fmt.Sprintf("tasks: --set %s: given without --show, want --show NAME|FILE beside it", sets[0]))
-	}
-	if *table == "" && (*target != "" || *decimal != "") {
-		return usageError("tasks: --target or --decimal is given without --init, want --init FILE beside it")
-	}
-	if given := slices.DeleteFunc([]string{*show, *scheme, *table}, func(s string) bool { return s == "" }); len(given) > 1 {
-		return usageError("tasks: want one of --show, --scheme and --init at a time")
-	}
-	if *table != "" {
-		dialect := dataset.Dialect("", *decimal, "")
-		if *decimal != "" && dialect.Decimal == 0 {
-			return usageError(fmt.Sprintf("tasks: --decimal is %q, want point or comma", *decimal))
+	asJSON := jsonFlag(fs)
+	c.RunE = action(func(_ context.Context, stdout, _ io.Writer) error {
+		if *show == "" && len(sets) > 0 {
+			return usageError(fmt.Sprintf("tasks: --set %s: given without --show, want --show NAME|FILE beside it", sets[0]))
 		}
-		return initTask(stdout, *table, *target, dialect)
-	}
-	if *scheme != "" {
-		return describeScheme(stdout, *scheme)
-	}
-	if *show != "" {
-		t, err := flagTask("--show", *show, sets)
-		if err != nil {
-			return err
+		if *table == "" && (*target != "" || *decimal != "") {
+			return usageError("tasks: --target or --decimal is given without --init, want --init FILE beside it")
 		}
-		if _, err := stdout.Write(t.YAML()); err != nil {
-			return err
+		if given := slices.DeleteFunc([]string{*show, *scheme, *table}, func(s string) bool { return s == "" }); len(given) > 1 {
+			return usageError("tasks: want one of --show, --scheme and --init at a time")
 		}
-		return describe(stdout, t)
-	}
-	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	for _, name := range task.Shipped() {
-		t, err := task.Find(name, nil)
-		if err != nil {
-			return err
+		if *asJSON && (*show != "" || *scheme != "" || *table != "") {
+			return usageError("tasks: --json is given beside --show, --scheme or --init, want it alone: it is for the list")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s, %s\n", t.Name, t.Title, t.Strategy.Kind, t.Data.Source)
-	}
-	return w.Flush()
+		if *table != "" {
+			dialect := dataset.Dialect("", *decimal, "")
+			if *decimal != "" && dialect.Decimal == 0 {
+				return usageError(fmt.Sprintf("tasks: --decimal is %q, want point or comma", *decimal))
+			}
+			return initTask(stdout, *table, *target, dialect)
+		}
+		if *scheme != "" {
+			return describeScheme(stdout, *scheme)
+		}
+		if *show != "" {
+			t, err := flagTask("--show", *show, sets)
+			if err != nil {
+				return err
+			}
+			if _, err := stdout.Write(t.YAML()); err != nil {
+				return err
+			}
+			return describe(stdout, t)
+		}
+		type listed struct {
+			Name     string `json:"name"`
+			Title    string `json:"title"`
+			Strategy string `json:"strategy"`
+			Data     string `json:"data"`
+		}
+		var all []listed
+		w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+		for _, name := range task.Shipped() {
+			t, err := task.Find(name, nil)
+			if err != nil {
+				return err
+			}
+			all = append(all, listed{t.Name, t.Title.String(), t.Strategy.Kind, t.Data.Source})
+			fmt.Fprintf(w, "%s\t%s\t%s, %s\n", t.Name, t.Title, t.Strategy.Kind, t.Data.Source)
+		}
+		if *asJSON {
+			return printJSON(stdout, all)
+		}
+		return w.Flush()
+	})
+	return c
 }
 
 // initTask writes a task for a CSV file. It is tried before it is printed.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"runtime"
@@ -10,6 +9,8 @@ import (
 
 	"fedtab/learn/kernel"
 	"fedtab/protocol"
+
+	"github.com/spf13/cobra"
 )
 
 // build returns the version that the linker was given, with the commit if the build
@@ -29,12 +30,21 @@ func build() string {
 // version is set by the Makefile.
 var version = "0.1.0-dev"
 
-func versionCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
-	fs := flag.NewFlagSet("version", flag.ContinueOnError)
-	if err := parse(fs, args, stdout); err != nil {
-		return err
+func versionCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "version", Short: "print the version, the protocol, the Go version and the kernels",
+		Example: examples("coordinator version --json"),
 	}
-	fmt.Fprintf(stdout, "fedtab %s\nprotocol %s\n%s %s/%s\nkernels %s\n",
-		build(), protocol.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Name())
-	return nil
+	asJSON := jsonFlag(c.Flags())
+	c.RunE = action(func(_ context.Context, stdout, _ io.Writer) error {
+		if *asJSON {
+			return printJSON(stdout, map[string]string{
+				"version": build(), "protocol": protocol.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH, "kernels": kernel.Name(),
+			})
+		}
+		fmt.Fprintf(stdout, "fedtab %s\nprotocol %s\n%s %s/%s\nkernels %s\n",
+			build(), protocol.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Name())
+		return nil
+	})
+	return c
 }

@@ -76,7 +76,8 @@ type simulation struct {
 	drifted      bool
 }
 
-// Run simulates t over d until the run is over or ctx ends.
+// Run simulates t over d until the run is over or ctx ends. Where it ends otherwise, there
+// is the result of what is done beside the error, with the error as its reason.
 func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Result, error) {
 	model, err := d.Model(t)
 	if err != nil {
@@ -178,10 +179,10 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	for sim.run.State().Finished == "" {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("simulate: interrupted after round %d: %w", sim.run.State().Version, err)
+			return sim.broken(fmt.Errorf("simulate: interrupted after round %d: %w", sim.run.State().Version, err))
 		}
 		if err := sim.declined.err(sim.run.State().Version + 1); err != nil && t.Stop.Time == 0 {
-			return nil, err
+			return sim.broken(err)
 		}
 		if len(sim.lock.ready) > 0 && sim.quiet() {
 			sim.release()
@@ -189,19 +190,36 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			continue
 		}
 		if !sim.clock.Next() || t.Stop.Time == 0 && sim.clock.Now()-sim.commit > maxIdle {
-			return nil, fmt.Errorf("%w (at virtual time %v, phase %v)", ErrStuck, sim.clock.Now(), sim.run.State().Phase)
+			return sim.broken(fmt.Errorf("%w (at virtual time %v, phase %v)", ErrStuck, sim.clock.Now(), sim.run.State().Phase))
 		}
 	}
-	version, hash, params := sim.run.Model()
-	sim.ledger.close(version+1, sim.run.ClientTraffic()) // the period after the last commit
-	if err := sim.ledger.err; err != nil {
-		return nil, fmt.Errorf("simulate: ledger: %w", err)
+	if err := sim.finish(); err != nil {
+		return nil, err
 	}
-	res.finish(sim.run.State(), version, hash)
-	res.Final.BackdoorSuccess = sim.success()
-	res.Accounts = sim.ledger.accounts()
-	res.Model = params
 	return res, nil
+}
+
+// finish completes the result.
+func (s *simulation) finish() error {
+	version, hash, params := s.run.Model()
+	s.ledger.close(version+1, s.run.ClientTraffic()) // the period after the last commit
+	if err := s.ledger.err; err != nil {
+		return fmt.Errorf("simulate: ledger: %w", err)
+	}
+	s.result.finish(s.run.State(), version, hash)
+	s.result.Final.BackdoorSuccess = s.success()
+	s.result.Accounts = s.ledger.accounts()
+	s.result.Model = params
+	return nil
+}
+
+// broken returns the result of what is done, with the reason why that is not all.
+func (s *simulation) broken(reason error) (*Result, error) {
+	if err := s.finish(); err != nil {
+		return nil, errors.Join(reason, err)
+	}
+	s.result.Final.Reason = reason.Error()
+	return s.result, reason
 }
 
 // success returns the share of triggered test examples that the newest version gives

@@ -414,7 +414,7 @@ func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string, at origin)
 func (d *decoder) unknown(at origin, parent, name string, fields section) {
 	all := slices.Clone(fields.names())
 	hint := ""
-	if near := nearest(name, all); near != "" {
+	if near := Nearest(name, all); near != "" {
 		hint = ", did you mean " + near + "?"
 	}
 	path := join(parent, printable(name))

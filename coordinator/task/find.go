@@ -32,7 +32,7 @@ func Find(nameOrFile string, sets []string) (*Task, error) {
 		}
 	}
 	hint := ""
-	if near := nearest(nameOrFile, shipped); near != "" {
+	if near := Nearest(nameOrFile, shipped); near != "" {
 		hint = ", did you mean " + near + "?"
 	}
 	return nil, fmt.Errorf("%w: %s%s (shipped: %s; or a file: ./NAME.yaml)",

@@ -98,8 +98,8 @@ func quoted(s string) string {
 	return strconv.Quote(s)
 }
 
-// nearest returns the candidate that name is most likely a misspelling of, or "".
-func nearest(name string, candidates []string) string {
+// Nearest returns the candidate that name is most likely a misspelling of, or "".
+func Nearest(name string, candidates []string) string {
 	const longest = 64
 	if len(name) > longest {
 		return ""
