@@ -41,6 +41,8 @@ func (s *Server) control() error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /runs/{run}/rollback/{version}", s.serveRollback)
+	mux.HandleFunc("GET /runs", s.serveRuns)
+	mux.HandleFunc("POST /runs/{run}/stop", s.serveStop)
 	mux.HandleFunc("POST /invites", s.serveInvite)
 	mux.HandleFunc("GET /invites", s.serveInvites)
 	mux.HandleFunc("POST /invites/{id}/revoke", s.serveRevoke)
@@ -123,17 +125,58 @@ func (s *Server) serveRollback(w http.ResponseWriter, r *http.Request) {
 	answerOrder(w, answer, err)
 }
 
+func (s *Server) serveStop(w http.ResponseWriter, r *http.Request) {
+	var o stopOrder
+	var answer stoppedRun
+	err := json.NewDecoder(r.Body).Decode(&o)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(r.Context(), controlTimeout)
+		defer cancel()
+		answer, err = s.stopRun(ctx, r.PathValue("run"), o.Reason)
+	}
+	answerOrder(w, answer, err)
+}
+
+// served returns the study whose run or task has a name.
+func (s *Server) served(name string) (*study, error) {
+	for _, st := range s.studies {
+		if st.Run == name || st.Task.Name == name {
+			return st, nil
+		}
+	}
+	return nil, fmt.Errorf("run: %q, want a run or a task that is served", name)
+}
+
+// stopRun ends a run that is served.
+func (s *Server) stopRun(ctx context.Context, name, reason string) (done stoppedRun, err error) {
+	st, err := s.served(name)
+	if err != nil {
+		return done, err
+	}
+	type answer struct {
+		version uint64
+		err     error
+	}
+	ended := make(chan answer, 1)
+	if !st.live.Do(func() {
+		st.live.Run.Stop(reason, func(v uint64, err error) { ended <- answer{v, err} })
+	}) {
+		return done, errors.New("the coordinator is stopping")
+	}
+	select {
+	case a := <-ended:
+		return stoppedRun{st.Run, a.version}, a.err
+	case <-ctx.Done():
+		return done, fmt.Errorf("run %s ends once the database can be written: %w", st.Run, ctx.Err())
+	}
+}
+
 // rollBack makes the model of an earlier version the newest version of a run, which is
 // named by its identity or by its task.
 func (s *Server) rollBack(ctx context.Context, name string, version uint64) (id string, made uint64, err error) {
-	var st *study
-	for _, one := range s.studies {
-		if one.Run == name || one.Task.Name == name {
-			st = one
-		}
-	}
-	if st == nil {
-		return "", 0, fmt.Errorf("run: %q, want a run or a task that is served", name)
+	st, err := s.served(name)
+	if err != nil {
+		return "", 0, err
 	}
 	params := make([]float32, st.Model.Layout().Size)
 	if version == 0 {

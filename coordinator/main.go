@@ -26,7 +26,7 @@ const (
 
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), rollbackCommand(),
+		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), runsCommand(), stopCommand(), rollbackCommand(),
 		inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), versionCommand(),
 	}
 }

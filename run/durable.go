@@ -124,6 +124,7 @@ func (r *Run) halt(what string, err error) {
 	}
 	r.admit()
 	r.rewound(0, err)
+	r.endStop(err)
 	r.notify(nil)
 }
 

@@ -9,6 +9,45 @@ import (
 // End finishes the run with the owner's reason.
 func (r *Run) End(reason string) { r.finish(reason) }
 
+// Stop finishes the run with its organiser's reason, and calls then with the newest version
+// once that is durable, or with an error. What is open is given up; a version that is being
+// made comes first.
+func (r *Run) Stop(reason string, then func(version uint64, err error)) {
+	switch {
+	case r.finished != "":
+		then(0, fmt.Errorf("run %s is over: %s", r.cfg.ID, r.finished))
+	case r.stop != nil:
+		then(0, fmt.Errorf("run %s is already being stopped: %s", r.cfg.ID, r.stop.reason))
+	default:
+		r.stop = &stop{reason, then}
+		r.tryStop()
+	}
+}
+
+// stop is an end that its organiser has asked for.
+type stop struct {
+	reason string
+	then   func(version uint64, err error)
+}
+
+// endStop answers a Stop once the run is over, or cannot be ended.
+func (r *Run) endStop(err error) {
+	if s := r.stop; s != nil {
+		r.stop = nil
+		if err == nil && r.finished != s.reason {
+			err = fmt.Errorf("run %s is over: %s", r.cfg.ID, r.finished)
+		}
+		s.then(r.down.version, err)
+	}
+}
+
+// tryStop finishes the run if that is asked for, unless a version is being made.
+func (r *Run) tryStop() {
+	if r.stop != nil && r.finished == "" && r.phase != protocol.PhaseCommitting && !r.stepping {
+		r.finish(r.stop.reason)
+	}
+}
+
 func (r *Run) finish(reason string) {
 	if r.finished != "" {
 		return
@@ -19,6 +58,7 @@ func (r *Run) finish(reason string) {
 	r.log.Info("run finished", "reason", reason, "version", r.down.version)
 	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
 		r.over = true
+		r.endStop(nil)
 		r.broadcastStatus()
 		for _, p := range r.roster.present {
 			r.roster.members[p].closePeer(protocol.CloseFinished, reason)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -208,6 +209,64 @@ func TestRewind(t *testing.T) {
 			t.Error("a run that is over goes back")
 		}
 	})
+}
+
+// A run that is stopped gives up its open round, after a version that is being made.
+func TestStop(t *testing.T) {
+	f, _, peers, offer, kept := judged(t, 3, nil)
+	for i := range 3 {
+		offer(i, 1)
+	}
+	f.env.hold = true
+	for i := range 3 {
+		offer(i, 1)
+	}
+	var got uint64
+	f.Stop("enough", func(v uint64, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+		got = v
+	})
+	f.Stop("again", func(_ uint64, err error) {
+		if err == nil || !strings.Contains(err.Error(), "already being stopped: enough") {
+			t.Errorf("a second stop is answered with %v", err)
+		}
+	})
+	if got != 0 || f.State().Finished != "" {
+		t.Error("the run is over before its open version is made")
+	}
+	f.env.release()
+	f.env.advance(time.Second)
+	if s := f.State(); got != 2 || s.Finished != "enough" || s.Version != 2 || *kept != 0 {
+		t.Errorf("answered with %d, state %+v, %d held", got, s, *kept)
+	}
+	if last[*protocol.Status](peers[0]).Reason != "enough" {
+		t.Error("participants are not told why")
+	}
+	f.Stop("late", func(_ uint64, err error) {
+		if err == nil || !strings.Contains(err.Error(), "is over: enough") {
+			t.Errorf("a run that is over is stopped: %v", err)
+		}
+	})
+	// In the middle of a round, at once; and where nothing can be written, it says so.
+	f, _, _, offer, _ = judged(t, 3, nil)
+	offer(0, 1)
+	f.Stop("now", func(v uint64, err error) {
+		if got = v; err != nil || v != 0 {
+			t.Errorf("version %d, %v", v, err)
+		}
+	})
+	if f.State().Finished != "now" {
+		t.Error("it goes on")
+	}
+	f, _, _, _, _ = judged(t, 3, nil)
+	f.journal.err = ErrPermanent
+	var failed error
+	f.Stop("now", func(_ uint64, err error) { failed = err })
+	if !errors.Is(failed, ErrPermanent) {
+		t.Errorf("answered with %v, want %v", failed, ErrPermanent)
+	}
 }
 
 // A run goes back while no round is open too; a journal that fails for good is told.

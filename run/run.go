@@ -73,6 +73,7 @@ type Run struct {
 	gathering  func() // stops the wait for participants that evaluate, after a restart; nil: there is none
 	finished   string // reason of the end; empty while the run goes on
 	over       bool   // finished, and durably so
+	stop       *stop  // that is asked for; nil: none
 	halted     bool   // the journal has failed permanently
 }
 
@@ -237,6 +238,7 @@ func (r *Run) step(e strategy.Event) {
 		r.apply(effect)
 	}
 	if r.stepping = outer; !outer {
+		r.tryStop()
 		r.tryRewind()
 	}
 }
