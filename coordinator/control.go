@@ -43,6 +43,7 @@ func (s *Server) control() error {
 	mux.HandleFunc("POST /runs/{run}/rollback/{version}", s.serveRollback)
 	mux.HandleFunc("GET /runs", s.serveRuns)
 	mux.HandleFunc("POST /runs/{run}/stop", s.serveStop)
+	mux.HandleFunc("POST /runs/{run}/extend", s.serveExtend)
 	mux.HandleFunc("POST /invites", s.serveInvite)
 	mux.HandleFunc("GET /invites", s.serveInvites)
 	mux.HandleFunc("POST /invites/{id}/revoke", s.serveRevoke)

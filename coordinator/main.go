@@ -26,7 +26,7 @@ const (
 
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), runsCommand(), stopCommand(), rollbackCommand(),
+		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), runsCommand(), stopCommand(), extendCommand(), rollbackCommand(),
 		inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), versionCommand(),
 	}
 }

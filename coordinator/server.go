@@ -58,6 +58,7 @@ type Server struct {
 	hub       *hub.Hub
 	organiser *organiser.Source
 	orders    *http.Server // of commands
+	extending sync.Mutex   // held while a run is extended
 	studies   []*study
 }
 
@@ -210,12 +211,13 @@ func (s *Server) prepare(st *study) error {
 		return err
 	}
 	st.Run, st.resumed = id, saved != nil
+	if r, ok, err := s.store.FindRun(id); err != nil {
+		return err
+	} else if ok && r.Extended != (store.Extension{}) {
+		st.SetStop(t.Extended(r.Extended.Rounds, r.Extended.Accuracy, st.Data.ClassNames()))
+	}
 	st.Version = func(v uint64) ([]float32, [32]byte, error) { return s.store.Model(id, v) }
 	st.Kept = func() ([]uint64, error) { return s.store.Kept(id) }
-	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), id))
-	if err != nil {
-		return err
-	}
 	parameters := st.Model.Layout().Size
 	lease := live.NewLease(live.LeaseBytes(parameters, t.Strategy.Vectors()))
 	st.room = &hub.Room{
@@ -228,23 +230,9 @@ func (s *Server) prepare(st *study) error {
 	st.live = live.NewLive()
 	st.room.Live = st.live
 	st.State = st.live.State
-	cfg := run.Config{
-		ID: id, Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
-		Stop:         t.RunStop(st.Data.ClassNames()),
-		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
-		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
-		Log:     s.cfg.Log.With("run", id),
-		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
-	}
-	if s := st.Data.Own; s != nil {
-		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: s, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
-			if err := st.Data.SetConstants(c); err != nil {
-				cfg.Log.Error("constants of own data", "error", err) // they are of the run's own schema
-			}
-		}}
-	}
-	if st.Data.Public {
-		cfg.Shards = run.Shards{Source: web.DataPath(t, st.Data), Sizes: st.Data.Sizes(), Divide: true}
+	cfg, err := s.config(st, saved)
+	if err != nil {
+		return err
 	}
 	if fewest := t.Strategy.Fewest(parameters); t.Strategy.Withstands(fewest) >= 0 {
 		cfg.Log.Info("robust combiner", "combine", t.Strategy.Combine, "participants_at_least", fewest, "of_whom_wrong", t.Strategy.Withstands(fewest))
@@ -259,6 +247,34 @@ func (s *Server) prepare(st *study) error {
 	}
 	st.Feed = web.NewFeed(st.live.Run.State(), st.live.Run.Rounds())
 	return nil
+}
+
+// config returns the configuration of a study's run, which goes on from what is saved.
+func (s *Server) config(st *study, saved *run.Saved) (run.Config, error) {
+	t, parameters := st.Task, st.Model.Layout().Size
+	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), st.Run))
+	if err != nil {
+		return run.Config{}, err
+	}
+	cfg := run.Config{
+		ID: st.Run, Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
+		Stop:         st.Stop(),
+		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
+		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
+		Log:     s.cfg.Log.With("run", st.Run),
+		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
+	}
+	if schema := st.Data.Own; schema != nil {
+		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: schema, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
+			if err := st.Data.SetConstants(c); err != nil {
+				cfg.Log.Error("constants of own data", "error", err) // they are of the run's own schema
+			}
+		}}
+	}
+	if st.Data.Public {
+		cfg.Shards = run.Shards{Source: web.DataPath(t, st.Data), Sizes: st.Data.Sizes(), Divide: true}
+	}
+	return cfg, nil
 }
 
 // choices is the seed of a live run's choices among participants. The seed of the run

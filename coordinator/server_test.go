@@ -57,11 +57,12 @@ func (s *testServer) socket() string { return "ws://" + s.Addr() + "/ws" }
 
 // api reads what the page reads.
 func (s *testServer) api(t *testing.T, path string) (v struct {
-	Phase, Finished string
-	Version         uint64
-	TestAccuracy    *float64 `json:"test_accuracy"`
-	Evaluation      struct{ Accuracy, RMSE *float64 }
-	Rounds          []struct {
+	Run, Phase, Finished string
+	Version              uint64
+	Stop                 struct{ Rounds int }
+	TestAccuracy         *float64 `json:"test_accuracy"`
+	Evaluation           struct{ Accuracy, RMSE *float64 }
+	Rounds               []struct {
 		Round        uint64
 		Participants int
 		TestAccuracy *float64 `json:"test_accuracy"`

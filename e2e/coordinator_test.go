@@ -147,6 +147,7 @@ type state struct {
 	Evaluated            uint64
 	TestLoss             *float64 `json:"test_loss"`
 	TestAccuracy         *float64 `json:"test_accuracy"`
+	Stop                 struct{ Rounds int }
 	Packing              struct{ Bits float64 }
 	BytesUp              int64    `json:"bytes_up"`
 	BytesDown            int64    `json:"bytes_down"`
@@ -203,4 +204,14 @@ strategy: {kind: fedavg, fraction: 0.1, epochs: 1, batch: 10, lr: 0.1, min_clien
 stop: {rounds: 15}
 seed: 1
 `)
+}
+
+// order runs a command on the coordinator's data.
+func (c *coordinator) order(args ...string) string {
+	c.t.Helper()
+	out, err := exec.Command(binary, append(args, "--data", c.dir())...).CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return string(out)
 }

@@ -477,6 +477,32 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// A run that is over goes on when its organiser extends it: the tab that took part comes
+// back without a reload, the run keeps its identity, and its rounds go on.
+func TestExtended(t *testing.T) {
+	c := serve(t, short("rounds: 3"))
+	b := open(t, c.url())
+	b.join()
+	await(t, "the run is finished", func() bool { return c.state("digits").Phase == "finished" && b.state("connection") == "finished" })
+	before := c.state("digits")
+	js[bool](b, "window.same = true")
+	c.order("extend", "--run", "digits", "--by", "4")
+	await(t, "the run is finished again", func() bool { s := c.state("digits"); return s.Phase == "finished" && s.Version == 7 })
+	s := c.state("digits")
+	if s.Run != before.Run || s.Finished != "7 rounds done" || s.Stop.Rounds != 7 {
+		t.Errorf("run %s, %q, %d rounds, want run %s and 7 rounds", s.Run, s.Finished, s.Stop.Rounds, before.Run)
+	}
+	for i, r := range s.Rounds {
+		if r.Round != uint64(i+1) {
+			t.Errorf("round %d is at place %d", r.Round, i+1)
+		}
+	}
+	if !js[bool](b, "window.same === true") {
+		t.Error("the page was reloaded")
+	}
+	await(t, "the tab shows the end", func() bool { return b.state("connection") == "finished" })
+}
+
 // How much faster a tab trains on two cores: as two participants, and as one that trains two
 // parts of its data (docs/performance.md).
 func TestCoresSpeed(t *testing.T) {

@@ -41,6 +41,20 @@ func (r *Run) endStop(err error) {
 	}
 }
 
+// Extend replaces the conditions of rounds and goals while the run goes on; the limit of time
+// stays. It reports false for a run that is over, or has made its last version: another Run
+// goes on from what is saved.
+func (r *Run) Extend(s Stop) bool {
+	if r.finished != "" || r.roundsDone() {
+		return false
+	}
+	s.Time = r.cfg.Stop.Time
+	r.cfg.Stop = s
+	r.stopReached()
+	r.notify(nil)
+	return true
+}
+
 // tryStop finishes the run if that is asked for, unless a version is being made.
 func (r *Run) tryStop() {
 	if r.stop != nil && r.finished == "" && r.phase != protocol.PhaseCommitting && !r.stepping {

@@ -6,7 +6,7 @@ import "slices"
 // periodic averaging, after which the run ends.
 func oneshotScheme() Scheme {
 	s := averaging([]Setting{minClientsSetting(2), minReportsSetting(), deadlineSetting()})
-	s.Name, s.Title = "oneshot", "One-shot averaging"
+	s.Name, s.Title, s.Ends = "oneshot", "One-shot averaging", true
 	s.Help = "all train for long and are averaged once"
 	s.Models = "1 up"
 	s.Choose = "there is one chance to communicate"

@@ -34,7 +34,7 @@ const maxRadonParameters = 2000
 // enough, the attempt is abandoned and the work divided anew.
 func radonScheme() Scheme {
 	return Scheme{
-		Name: "radon", Title: "Radon machine",
+		Name: "radon", Title: "Radon machine", Ends: true,
 		Help:   "Radon points instead of means",
 		Models: "`models` up, once",
 		Choose: "few parameters, a convex loss, doubtful participants",

@@ -51,6 +51,7 @@ type Scheme struct {
 
 	Central   bool // one client holds all data: simulations only, and its bytes are not counted
 	Gradients bool // clients send gradients and take no steps
+	Ends      bool // its run ends by itself
 }
 
 // Schemes returns every scheme, in the order in which documents name them. The

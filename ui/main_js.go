@@ -61,6 +61,9 @@ func Run() {
 		if tab.again != "" && page.Loaded {
 			events.do(tab.rejoin)
 		}
+		if tab.goesOn() {
+			events.do(func() { tab.join(tab.until) })
+		}
 	}
 	begun := make(chan struct{})
 	host.take(func(kind string, m js.Value) {

@@ -36,6 +36,8 @@ type worker struct {
 	memory *memory
 	trying *trying
 	again  string // the task that this tab was in before it was reloaded, until it has joined again
+	until  string // the task whose run has ended while this tab took part: it comes back if the run goes on
+	ended  bool   // the page has been told of that end
 }
 
 // join has a worker join the named task: a fresh one, or that which has the tab's own
@@ -49,7 +51,7 @@ func (t *worker) join(task string) {
 		t.end()
 	}
 	paused := t.again == task && t.memory.paused()
-	t.again = ""
+	t.again, t.until, t.ended = "", "", false
 	kernel, codecs := t.page.Kernel, t.page.Codecs
 	t.page.Join()
 	t.page.Pause(paused)
@@ -240,6 +242,20 @@ func (t *worker) rejoin() {
 	}
 }
 
+// goesOn reports whether a run that has ended while this tab took part goes on now.
+func (t *worker) goesOn() bool {
+	switch {
+	case t.until == "" || !t.page.Loaded:
+	case t.page.Selected != t.until:
+		t.until, t.ended = "", false
+	case t.page.Over():
+		t.ended = true
+	default:
+		return t.ended && t.page.CanJoin()
+	}
+	return false
+}
+
 // hear takes in one message of the worker.
 func (t *worker) hear(o map[string]any) {
 	text := func(key string) string {
@@ -291,6 +307,9 @@ func (t *worker) hear(o map[string]any) {
 func (t *worker) over(done bool) {
 	if !done {
 		return
+	}
+	if t.page.Local.Connection == tab.Finished {
+		t.until = t.task
 	}
 	t.idle()
 	t.memory.joined("") // a reload must not bring it back

@@ -29,6 +29,13 @@ type Run struct {
 	Seed     uint64
 	Created  time.Time
 	Finished string // why it ended, empty while it goes on; CreateRun ignores it
+	Extended Extension
+}
+
+// Extension has stop conditions in place of a task's.
+type Extension struct {
+	Rounds   int      // 0: the task's
+	Accuracy *float64 // nil: the task's; 0: no such condition
 }
 
 // CreateRun records a new run. Its error wraps ErrExists when the ID is taken.
@@ -43,6 +50,13 @@ func (s *Store) CreateRun(r Run) error {
 func (s *Store) SetTask(r Run) error {
 	res, err := s.write.Exec(`UPDATE runs SET title = ?, spec = ?, spec_hash = ? WHERE id = ?`, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), r.ID)
 	return wrap(one(res, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record its task", r.ID)
+}
+
+// Extend records stop conditions in place of the task's. A run that is over goes on.
+func (s *Store) Extend(id string, e Extension) error {
+	r, err := s.write.Exec(`UPDATE runs SET stop_rounds = ?, stop_accuracy = ?, finished_at = NULL, finish_reason = NULL WHERE id = ?`,
+		sql.NullInt64{Int64: int64(e.Rounds), Valid: e.Rounds > 0}, e.Accuracy, id)
+	return wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: extend", id)
 }
 
 // SetDataHash records the hash of a run's examples.
@@ -73,10 +87,14 @@ func (s *Store) FindRun(id string) (Run, bool, error) {
 func (s *Store) findRun(where, value string) (r Run, ok bool, err error) {
 	var spec, hash, seed, created string
 	var dataHash sql.NullString
-	err = s.read.QueryRow(`SELECT id, task, title, spec, spec_hash, data_hash, seed, created_at, coalesce(finish_reason, '') FROM runs WHERE `+where+` ORDER BY number DESC LIMIT 1`, value).
-		Scan(&r.ID, &r.Task, &r.Title, &spec, &hash, &dataHash, &seed, &created, &r.Finished)
+	var accuracy sql.NullFloat64
+	err = s.read.QueryRow(`SELECT id, task, title, spec, spec_hash, data_hash, seed, created_at, coalesce(finish_reason, ''), coalesce(stop_rounds, 0), stop_accuracy FROM runs WHERE `+where+` ORDER BY number DESC LIMIT 1`, value).
+		Scan(&r.ID, &r.Task, &r.Title, &spec, &hash, &dataHash, &seed, &created, &r.Finished, &r.Extended.Rounds, &accuracy)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Run{}, false, nil
+	}
+	if accuracy.Valid {
+		r.Extended.Accuracy = &accuracy.Float64
 	}
 	if err == nil {
 		r.Spec = []byte(spec)

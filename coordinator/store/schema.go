@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -230,4 +230,10 @@ ALTER TABLE runs ADD COLUMN constants TEXT;                 -- JSON: mean and de
 ALTER TABLE rounds ADD COLUMN test_participants INTEGER;    -- whose holdouts the version was evaluated on; NULL: the coordinator's test set
 ALTER TABLE rounds ADD COLUMN test_spread TEXT;             -- JSON array: smallest, quartiles and largest accuracy, or RMSE, of participants
 ALTER TABLE rounds ADD COLUMN test_file TEXT;               -- JSON: figures on the organiser's test file, beside the holdouts
+`
+
+// schema11 adds the stop conditions by which an organiser has extended a run.
+const schema11 = `
+ALTER TABLE runs ADD COLUMN stop_rounds INTEGER; -- in place of the task's; NULL: the task's
+ALTER TABLE runs ADD COLUMN stop_accuracy REAL;  -- likewise; 0: no such condition
 `

@@ -64,6 +64,20 @@ func (t *Task) RunStop(classes []string) run.Stop {
 	return s
 }
 
+// Extended returns the stop conditions of a run of t with others in place of its own: of
+// rounds, 0 keeps them, and of accuracy, nil keeps it and 0 is no such condition. classes
+// are as in RunStop.
+func (t *Task) Extended(rounds int, accuracy *float64, classes []string) run.Stop {
+	e := *t
+	if rounds > 0 {
+		e.Stop.Rounds, e.Stop.Steps = rounds, 0
+	}
+	if accuracy != nil {
+		e.Stop.Accuracy = *accuracy
+	}
+	return e.RunStop(classes)
+}
+
 // CheckGoals checks that the data has the classes that stop.metrics names, and test
 // examples of those that its figures are about: tested has their numbers by class, nil
 // in a regression and if they are unknown. The error is an *Error with the lines of the file that t was read

@@ -81,7 +81,7 @@ func (st *Study) progress(s run.State) (share, left *float64) {
 		one, none := 1., 0.
 		return &one, &none
 	}
-	stop := st.Task.RunStop(st.Data.ClassNames())
+	stop := st.Stop()
 	more := func(x float64) {
 		if x = min(max(x, 0), 1); share == nil || x > *share {
 			share = &x

@@ -26,7 +26,7 @@ func (st *Study) view(s run.State) api.Task {
 		Model:   api.Model{Summary: summary(st.Model.Spec()), Parameters: parameters},
 		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Labels(), Shards: len(st.Data.Shards)},
 		Packing: api.Packing{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
-		Stop:    stop(t.RunStop(st.Data.ClassNames())),
+		Stop:    stop(st.Stop()),
 		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants, Cost: st.cost(s),
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Problem: s.Problem(),
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fedtab/api"
@@ -38,10 +39,23 @@ type Study struct {
 	// Kept returns the versions whose parameters are kept, ascending.
 	Kept func() ([]uint64, error)
 
+	stop atomic.Pointer[run.Stop] // in place of the task's; nil: the task's
+
 	// Set by New.
 	fixed     api.Fixed
 	fixedData api.FixedData
 	picture   func() (picture, error)
+}
+
+// SetStop sets the run's stop conditions in place of the task's.
+func (st *Study) SetStop(s run.Stop) { st.stop.Store(&s) }
+
+// Stop returns the run's stop conditions.
+func (st *Study) Stop() run.Stop {
+	if s := st.stop.Load(); s != nil {
+		return *s
+	}
+	return st.Task.RunStop(st.Data.ClassNames())
 }
 
 // DataPath returns the path prefix of a task's shards. It names their content, so
