@@ -12,6 +12,7 @@ const maxFirstLoad = 1_250_000
 
 // maxExtra bounds what is loaded on demand, by source.
 var maxExtra = map[string]int{
+	"extra/bench.js":          2_500,
 	"extra/bring.js":          4_000,
 	"extra/charts.js":         2_000,
 	"extra/de.txt":            25_000,
