@@ -106,9 +106,12 @@ func TestDevice(t *testing.T) {
 		d.js(fmt.Sprintf("(Object.assign(document.getElementById('bench').dataset, { images: %q }), document.querySelector('#bench-rows tr').dataset.model = '3nn', '')", images))
 		d.press("bench-measure")
 		d.says(`The program that measures has stopped (workload: model "3nn", want 2nn or cnn). Reload the page, and measure again.`)
-		d.js("(document.querySelector('#bench-rows tr').dataset.model = '2nn', '')")
+		d.js("(document.querySelector('#bench-rows tr').dataset.model = '2nn', fedtab.vectors = () => 'simd128', '')")
 		d.press("bench-measure")
 		d.says("Measured")
+		if kernel := d.js("document.getElementById('bench-kernel').textContent"); kernel != "Kernel in use: WebAssembly, SIMD" {
+			t.Errorf("without relaxed SIMD the page says %q", kernel)
+		}
 	})
 	t.Run("German", func(t *testing.T) {
 		b := open(t, c.url()+"bench?lang=de")
