@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -18,13 +19,11 @@ import (
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/kernel/module"
+	"fedtab/learn/workload"
 )
 
 // benchExamples is how many examples an input has: whole mini-batches of 10, 32 and 128.
 const benchExamples = 6400
-
-// benchSeed is of the parameters, the dense inputs and the order of the examples.
-const benchSeed = 1
 
 // benchSite serves the benchmark's page, the engines, and what jobs need.
 type benchSite struct {
@@ -49,22 +48,22 @@ func newBenchSite(t *testing.T) *benchSite {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.inputs["mnist"], err = bench.Take(d.Train, benchExamples); err != nil {
+			if s.inputs["mnist"], err = workload.Take(benchExamples, d.Train); err != nil {
 				t.Fatal(err)
 			}
 		}
 		images := s.inputs["mnist"]
-		m, err := learn.New(tk.Model.Spec(images.Shape, images.Classes(), benchSeed))
+		m, err := learn.New(tk.Model.Spec(images.Shape, images.Classes(), workload.Seed))
 		if err != nil {
 			t.Fatal(err)
 		}
 		params := make([]float32, m.Layout().Size)
-		m.Init(params, benchSeed)
+		m.Init(params, workload.Seed)
 		s.models[name], s.params[name] = m, params
 		s.files[name+".params"] = littleEndian(params)
 	}
 	var err error
-	if s.inputs["dense"], err = bench.Dense(s.inputs["mnist"].Shape, benchExamples, benchSeed); err != nil {
+	if s.inputs["dense"], err = workload.Dense(s.inputs["mnist"].Shape, benchExamples, workload.Seed); err != nil {
 		t.Fatal(err)
 	}
 	s.files["mnist.x"], s.files["mnist.y"] = s.inputs["mnist"].X, s.inputs["mnist"].Y
@@ -134,7 +133,7 @@ type benchJob struct {
 	Steps   int           `json:"steps"`
 	Every   int           `json:"every"`
 	Layers  []bench.Layer `json:"layers"`
-	Fedtab  string        `json:"fedtab"` // bench.Job
+	Fedtab  string        `json:"fedtab"` // workload.Job
 
 	samples   int
 	reference []float64
@@ -148,11 +147,15 @@ func (s *benchSite) job(model, input string, batch, steps, every int) *benchJob 
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	j := bench.Job{Spec: m.Spec(), Batch: batch, LR: .1, Steps: steps, Every: every, Seed: benchSeed}
-	if model == "cnn" || input == "dense" {
-		j.LR = .05 // of .1 the first steps are so large that rounding decides where they lead
+	j, err := workload.NewJob(model, input, batch)
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	curve, order, err := bench.Reference(j, s.params[model], set)
+	if !reflect.DeepEqual(j.Spec, m.Spec()) {
+		s.t.Fatalf("the job's model is %v, that of the task %v", j.Spec, m.Spec())
+	}
+	j.Steps, j.Every = steps, every
+	curve, order, err := workload.Reference(j, s.params[model], set)
 	if err != nil {
 		s.t.Fatal(err)
 	}

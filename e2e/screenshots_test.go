@@ -24,6 +24,7 @@ func TestScreenshots(t *testing.T) {
 	t.Run("invite", invitePictures)
 	t.Run("finished", finishedPictures)
 	t.Run("tables", tablePictures)
+	t.Run("bench", benchPictures)
 	t.Run("readme", readmePictures)
 }
 
@@ -236,6 +237,35 @@ func tablePictures(t *testing.T) {
 		return js[int](b, "document.querySelectorAll('#try-form input, #try-form select').length") > 0
 	})
 	b.pictures("tables-3-finished")
+}
+
+// The page that measures: before, meanwhile, afterwards and in German; one that has failed.
+func benchPictures(t *testing.T) {
+	c := serve(t, digits(), "--task", "anes96")
+	b := open(t, c.url()+"bench")
+	d := device{t, func(expression string) string { return js[string](b, expression) }}
+	b.shows("Measure")
+	b.pictures("bench-1-before")
+	d.press("bench-measure")
+	d.says("8 of 9")
+	b.pictures("bench-2-measuring")
+	d.says("Measured")
+	b.pictures("bench-3-measured")
+	t.Log(d.js("document.getElementById('bench-rows').innerText"))
+	d.js("(document.getElementById('bench').dataset.images = 'data/none', '')")
+	d.press("bench-measure")
+	d.says("could not be loaded")
+	b.absent()
+	b.pictures("bench-4-failed")
+	b.to(c.url() + "bench?lang=de")
+	b.shows("Wie schnell")
+	d.short()
+	d.press("bench-measure")
+	d.says("Gemessen")
+	b.pictures("bench-5-german")
+	b = open(t, serve(t, ownTable()).url()+"bench")
+	b.shows("No task here has MNIST")
+	b.pictures("bench-6-without-images")
 }
 
 // The pictures of the README: home, and a task before joining, in training, and tried.

@@ -264,7 +264,7 @@ window.fedtab = (() => {
 
 	// script loads a script or a style that is not needed at first, once, and returns
 	// whether it is there. The page's own styles come after others.
-	const scripts = { style: "asset:extra/uPlot.min.css", try: "asset:extra/try.js", wall: "asset:extra/wall.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
+	const scripts = { style: "asset:extra/uPlot.min.css", try: "asset:extra/try.js", wall: "asset:extra/wall.js", bench: "asset:extra/bench.js", share: "asset:extra/share.js", plot: "asset:extra/uPlot.iife.min.js", charts: "asset:extra/charts.js" };
 	const loading = {};
 	function script(name) {
 		loading[name] ??= new Promise((resolve) => {
@@ -497,6 +497,14 @@ window.fedtab = (() => {
 		});
 	}
 
+	if (words.kind === "bench") {
+		addEventListener("DOMContentLoaded", async () => {
+			if (!await script("bench")) {
+				trouble(words.wordsUnloaded.replace("{0}", "bench.js"), true);
+			}
+		});
+	}
+
 	// What a person does
 
 	// A file that is dropped beside its place must not replace the page.
@@ -554,6 +562,7 @@ window.fedtab = (() => {
 	return {
 		tell,
 		fill,
+		vectors,
 		saveFile,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),
 		brought: (key, ...args) => tell({ type: "brought", key, args }),

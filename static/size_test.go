@@ -12,6 +12,7 @@ const maxFirstLoad = 1_250_000
 
 // maxExtra bounds what is loaded on demand, by source.
 var maxExtra = map[string]int{
+	"extra/bench.js":          2_500,
 	"extra/bring.js":          4_000,
 	"extra/charts.js":         2_000,
 	"extra/de.txt":            25_000,
@@ -20,7 +21,7 @@ var maxExtra = map[string]int{
 	"extra/icon-512.png":      10_000,
 	"extra/uPlot.iife.min.js": 22_000,
 	"extra/uPlot.min.css":     1_000,
-	"extra/readers.wasm":      1_150_000,
+	"extra/readers.wasm":      1_160_000,
 	"extra/share.js":          2_000,
 	"extra/try.js":            8_000,
 	"extra/wall.js":           1_000,

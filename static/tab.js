@@ -1,6 +1,7 @@
 // Every worker of the tab. It runs the tab's one Go program, in the role that the worker's
-// name begins with: "page" draws the page, "train" is a participant, "try" predicts. The
-// page's worker compiles the program, and hands it to those that it has the page make.
+// name begins with: "page" draws the page, "train" is a participant, "try" predicts, "bench"
+// measures. The page's worker compiles the program, and hands it to those that it has the
+// page make; extra/bench.js does so for its own.
 "use strict";
 
 // The page's name has its language too, and which kernel module the browser can run, as

@@ -51,6 +51,7 @@ const (
 	TaskKind   Kind = "task"   // one task
 	ScreenKind Kind = "screen" // for a projector
 	AbsentKind Kind = "absent" // there is no such page
+	BenchKind  Kind = "bench"  // how fast this device trains
 )
 
 // Page is everything the page shows. Its zero value is the page before anything

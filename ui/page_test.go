@@ -21,7 +21,7 @@ import (
 func render(t *testing.T, p *Page) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := write(&b, p, false); err != nil {
+	if err := write(&b, root(p), false); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -21,7 +21,7 @@ func TestTakeover(t *testing.T) {
 		"task": shown(t), "own pictures": ownShown(t),
 	} {
 		var b bytes.Buffer
-		if err := write(&b, p, false); err != nil {
+		if err := write(&b, root(p), false); err != nil {
 			t.Fatal(err)
 		}
 		body := &html.Node{Type: html.ElementNode, Data: "body", DataAtom: atom.Body}

@@ -13,16 +13,19 @@ import (
 // Write writes what Vugu would draw for p, as HTML. The coordinator sends it as the
 // first view. On the page of a task, hidden elements are empty: the program fills them
 // before it can show one, and they are half of the bytes.
-func Write(w io.Writer, p *Page) error { return write(w, p, p.Kind == TaskKind) }
+func Write(w io.Writer, p *Page) error { return write(w, root(p), p.Kind == TaskKind) }
 
-// write writes the page; sparse leaves out what is in hidden elements.
-func write(w io.Writer, p *Page, sparse bool) error {
+// WriteBench is Write for the page that measures.
+func WriteBench(w io.Writer, c *Bench) error { return write(w, c, false) }
+
+// write writes a page; sparse leaves out what is in hidden elements.
+func write(w io.Writer, page vugu.Builder, sparse bool) error {
 	renderer := staticrender.New(w)
 	env, err := vugu.NewBuildEnv(renderer.EventEnv())
 	if err != nil {
 		return err
 	}
-	results := build(env, root(p))
+	results := build(env, page)
 	if sparse {
 		empty(results, results.Out.Out[0])
 	}

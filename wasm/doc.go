@@ -7,8 +7,9 @@
 //	own    takes part with the data that a person brings, which it reads, checks and
 //	       keeps, too (own_js.go)
 //	try    predicts with models (try_js.go)
+//	bench  measures how fast this device trains (bench_js.go)
 //
-// The last two are in the program that is built with the tag readers, and loaded where
+// The last three are in the program that is built with the tag readers, and loaded where
 // it is needed. Nothing of Go runs on the browser's main thread.
 //
 // In a participant one goroutine, the loop, owns everything. JavaScript's callbacks only put

@@ -4,5 +4,15 @@ package words
 
 import _ "embed"
 
-//go:embed de.txt
-var germanText string
+var (
+	//go:embed en.txt
+	programText string
+
+	//go:embed en.bench.txt
+	benchText string
+
+	//go:embed de.txt
+	germanText string
+
+	englishText = programText + "\n" + benchText
+)

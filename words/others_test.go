@@ -25,7 +25,7 @@ var others = []string{
 	"learn/data/readown.go", "learn/data/records.go", "learn/data/rows.go", "learn/data/rowtexts.go", "learn/data/schema.go",
 	"protocol/close.go", "protocol/invite/invite.go",
 	"run/durable.go", "run/finish.go", "run/goal.go", "run/guard.go", "run/members.go", "run/run.go",
-	"static/extra/bring.js", "static/extra/charts.js", "static/host.js", "static/extra/pictures.js", "static/tab.js",
+	"static/extra/bench.js", "static/extra/bring.js", "static/extra/charts.js", "static/host.js", "static/extra/pictures.js", "static/tab.js",
 	"strategy/balancing.go", "strategy/rounds.go", "strategy/words.go",
 	"wasm/*.go",
 }
@@ -188,7 +188,7 @@ var unseen = []string{
 	"participant numbers", "it lacks x, and", "x: not a message", "requests for version", "cut off or too long",
 	// wasm and scripts
 	"12px system-ui", "(prefers-color", "web workers", "server-sent events", ".buttons", "button, ", ", invite: ",
-	"given up", "the person left", "no JSON", "Unknown message", "The message has no", "There are too many models", "the kernel module could",
+	"given up", "the person left", "no JSON", "Unknown message", "The message has no", "There are too many models", "the kernel module could", "x: 7 in 7 shards, want at least",
 }
 
 // fragments are parts of sentences that the sources put together in a way that the test

@@ -1,7 +1,6 @@
 package words
 
 import (
-	_ "embed"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,9 +26,6 @@ type file struct {
 }
 
 var (
-	//go:embed en.txt
-	englishText string
-
 	english = &Language{Code: "en", Name: "English", load: loader(&englishText)}
 	german  = &Language{Code: "de", Name: "Deutsch", load: loader(&germanText)}
 )

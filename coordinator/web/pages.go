@@ -24,6 +24,7 @@ import (
 type Pages struct {
 	frame     *static.Frame
 	organiser *organiser.Source
+	bench     ui.Bench // without its page; set by New
 
 	mu    sync.Mutex
 	cache map[string]*rendered // newest, by what document says
@@ -202,11 +203,20 @@ func (p *Pages) document(v ui.View, l *words.Language, view []byte) (*static.Doc
 	page := &ui.Page{Lang: l}
 	page.OnView(o)
 	var body bytes.Buffer
-	if err := ui.Write(&body, page); err != nil {
+	title, description := page.Title(), page.Description()
+	var err error
+	if v.Kind == ui.BenchKind {
+		c := p.bench
+		c.Page = page
+		title, description, err = c.Title(), c.Description(), ui.WriteBench(&body, &c)
+	} else {
+		err = ui.Write(&body, page)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("view of %s: %w", key, err)
 	}
 	html, err := p.frame.HTML(static.Framed{
-		Kind: string(page.Kind), Root: page.Root, Title: page.Title(), Description: page.Description(),
+		Kind: string(page.Kind), Root: page.Root, Title: title, Description: description,
 		Page: template.HTML(body.String()), View: json.RawMessage(view), Words: l, By: byline(by, l.Code),
 		Own: page.Task.Data.Own != nil,
 	})

@@ -69,8 +69,8 @@ func TestPeoplesPages(t *testing.T) {
 	}{
 		{"one task", alone.URL + "/", nil, 302, "t/mnist-2nn", nil},
 		{"one task, with an invite", alone.URL + "/?invite=x", nil, 302, "t/mnist-2nn?invite=x", nil},
-		{"home", both.URL + "/", nil, 200, "", []string{`<html lang="en"`, `href="t/mnist-2nn"`, `href="t/anes96"`, `data-kind="home"`}},
-		{"task", both.URL + "/t/mnist-2nn", nil, 200, "", []string{`<h1 id="task-title"`, "60,000", `src="../host.`, `data-testid="join"`, `"kind":"task"`}},
+		{"home", both.URL + "/", nil, 200, "", []string{`<html lang="en"`, `href="t/mnist-2nn"`, `href="t/anes96"`, `href="bench"`, `data-kind="home"`}},
+		{"task", both.URL + "/t/mnist-2nn", nil, 200, "", []string{`<h1 id="task-title"`, "60,000", `src="../host.`, `data-testid="join"`, `href="../bench"`, `"kind":"task"`}},
 		{"German", both.URL + "/t/mnist-2nn", []string{"Accept-Language", "fr, de-AT;q=0.8, en;q=0.5"}, 200, "", []string{`<html lang="de"`, `href="?lang=en"`}},
 		{"chosen", both.URL + "/t/mnist-2nn", []string{"Accept-Language", "de", "Cookie", languageCookie + "=en"}, 200, "", []string{`<html lang="en"`}},
 		{"choice", both.URL + "/t/mnist-2nn?invite=x&lang=de", nil, 303, "mnist-2nn?invite=x", nil},
@@ -80,6 +80,16 @@ func TestPeoplesPages(t *testing.T) {
 		{"screen of a task", both.URL + "/screen?task=anes96", nil, 200, "", []string{`src="qr.svg?path=t/anes96"`, both.URL + "/t/anes96</figcaption>"}},
 		{"screen of the only task", alone.URL + "/screen", nil, 200, "", []string{`src="qr.svg?path=t/mnist-2nn"`}},
 		{"screen of no task", both.URL + "/screen?task=none", nil, 404, "", []string{`data-kind="absent"`}},
+		{"measuring", both.URL + "/bench", nil, 200, "", []string{
+			`<html lang="en" data-kind="bench"`, "<title>How fast is this device? · fedtab</title>", `data-images="data/mnist-2nn/`, `data-shards="100"`,
+			"Measure</button>", "Stop</button>", `data-job="2NN, dense inputs, mini-batches of 32"`, `data-progress="{0} of {1}: {2}"`,
+			`data-faster="{0} times as fast"`, `data-slower="{0} times slower"`, "Nothing leaves this device", `src="host.`,
+		}},
+		{"measuring, German", both.URL + "/bench", []string{"Accept-Language", "de"}, 200, "", []string{
+			`<html lang="de" data-kind="bench"`, "<title>Wie schnell ist dieses Gerät? · fedtab</title>", "Messen</button>", "Abbrechen</button>",
+			`data-job="2NN, dichte Eingaben, Mini-Batches von 32"`, `data-progress="{0} von {1}: {2}"`, `data-faster="{0}-mal so schnell"`, "Nichts verlässt dieses Gerät",
+		}},
+		{"measuring, chosen", both.URL + "/bench?lang=de", nil, 303, "bench", nil},
 		{"no such task", both.URL + "/t/none", nil, 404, "", []string{"There is no such page", `href=".././"`, `data-kind="absent"`}},
 		{"no such page", both.URL + "/a/b.html", nil, 404, "", []string{"There is no such page"}},
 	} {

@@ -38,7 +38,7 @@ type Site struct {
 
 // ownPaths are the first elements of the coordinator's own paths, which no prefix may
 // begin with.
-var ownPaths = []string{"api", "data", "ws", "metrics", "healthz", "readyz", "t", "screen", "extra"}
+var ownPaths = []string{"api", "data", "ws", "metrics", "healthz", "readyz", "t", "screen", "bench", "extra"}
 
 // NewSite returns the site of a public address, SCHEME://HOST[:PORT][/PREFIX], which
 // may be empty, on a coordinator that listens on addr.

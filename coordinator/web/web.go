@@ -113,7 +113,9 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 		mux.HandleFunc("GET /{$}", s.home)
 		mux.HandleFunc("GET /t/{name}", s.taskPage)
 		mux.HandleFunc("GET /screen", s.screen)
+		mux.HandleFunc("GET /bench", s.bench)
 		site.absent = s.absent
+		pages.bench = benchOf(s.studies)
 	}
 	mux.Handle("/", site.elsewhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.lost(w, r) {

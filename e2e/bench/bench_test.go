@@ -2,7 +2,6 @@ package bench
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"testing"
 
@@ -107,68 +106,6 @@ func TestReportJSON(t *testing.T) {
 		`"browser":"Browser 1","kernel":"simd128","cpu":"Processor","firefox":null}`
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
-
-// A job gives the same curve in every pass, and its order has every example once in an
-// epoch.
-func TestTrainer(t *testing.T) {
-	set, err := Dense([]int{20}, 120, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if slices.Contains(set.Values, 0) {
-		t.Error("dense inputs have a zero")
-	}
-	j := Job{Spec: learn.MLP([]int{20}, []int{30}, 10), Batch: 10, LR: .1, Steps: 24, Every: 6, Seed: 3}
-	m, err := learn.New(j.Spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	params := make([]float32, m.Layout().Size)
-	m.Init(params, 1)
-	reference, order, err := Reference(j, params, set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := slices.Sorted(slices.Values(order[:120]))
-	if len(order) != 240 || first[0] != 0 || first[119] != 119 || len(slices.Compact(first)) != 120 {
-		t.Errorf("%d examples in all, in the first epoch %v", len(order), first)
-	}
-	trainer, err := NewTrainer(j, params, set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		curve, err := trainer.Pass()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(curve, reference) {
-			t.Errorf("curve %v, want %v", curve, reference)
-		}
-		if err := Compare(curve, reference); err != nil {
-			t.Error(err)
-		}
-	}
-	large := Job{Spec: j.Spec, Batch: 600, LR: .1, Steps: 4, Every: 2, Seed: 3} // more than fit into a piece
-	if set, err = Dense([]int{20}, 1200, 1); err != nil {
-		t.Fatal(err)
-	}
-	if curve, order, err := Reference(large, params, set); err != nil || len(curve) != 2 || len(order) != 2400 {
-		t.Errorf("large mini-batches: curve %v of %d examples, %v; want 2 points of 2400", curve, len(order), err)
-	}
-	if set, err = Dense([]int{20}, 120, 1); err != nil {
-		t.Fatal(err)
-	}
-	for name, wrong := range map[string]Job{
-		"read too seldom":    {Spec: j.Spec, Batch: 10, LR: .1, Steps: 24, Every: 7},
-		"short mini-batches": {Spec: j.Spec, Batch: 7, LR: .1, Steps: 24, Every: 6},
-		"no such model":      {Spec: learn.Spec{}, Batch: 10, LR: .1, Steps: 24, Every: 6},
-	} {
-		if _, err := NewTrainer(wrong, params, set); err == nil {
-			t.Errorf("%s: no error", name)
-		}
 	}
 }
 

@@ -122,6 +122,7 @@ func (c config) sources() (map[string]string, error) {
 		"fedtab.css":              filepath.Join(here, "css"),
 		"favicon.svg":             filepath.Join(here, "favicon.svg"),
 		"host.js":                 filepath.Join(here, "host.js"),
+		"extra/bench.js":          filepath.Join(here, "extra", "bench.js"),
 		"extra/charts.js":         filepath.Join(here, "extra", "charts.js"),
 		"extra/de.txt":            filepath.Join(c.root, "words", "de.txt"),
 		"tab.js":                  filepath.Join(here, "tab.js"),

@@ -10,13 +10,13 @@ import (
 	"syscall/js"
 	"unsafe"
 
-	"fedtab/e2e/bench"
 	"fedtab/learn/data"
 	"fedtab/learn/kernel"
+	"fedtab/learn/workload"
 )
 
 func main() {
-	trainers := map[string]*bench.Trainer{}
+	trainers := map[string]*workload.Trainer{}
 	functions := map[string]func([]js.Value) (any, error){
 		"kernel": func([]js.Value) (any, error) { return kernel.Name(), nil },
 		"prepare": func(args []js.Value) (any, error) {
@@ -53,10 +53,10 @@ func main() {
 	select {}
 }
 
-// prepare makes the trainer of a job, a bench.Job as JSON. Examples are pixels, a Uint8Array,
+// prepare makes the trainer of a job, a workload.Job as JSON. Examples are pixels, a Uint8Array,
 // or values, the bytes of a Float32Array, by the type of the array x.
-func prepare(job string, x, y, params js.Value) (*bench.Trainer, error) {
-	var j bench.Job
+func prepare(job string, x, y, params js.Value) (*workload.Trainer, error) {
+	var j workload.Job
 	if err := json.Unmarshal([]byte(job), &j); err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func prepare(job string, x, y, params js.Value) (*bench.Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bench.NewTrainer(j, floatsOf(params), set)
+	return workload.NewTrainer(j, floatsOf(params), set)
 }
 
 func bytesOf(array js.Value) []byte {

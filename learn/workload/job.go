@@ -1,4 +1,4 @@
-package bench
+package workload
 
 import (
 	"fmt"
@@ -15,7 +15,65 @@ type Job struct {
 	LR    float32 // learning rate
 	Steps int     // mini-batches
 	Every int     // steps between two readings of the loss; divides Steps
-	Seed  uint64  // of the order of the examples
+	Seed  uint64  // of the order of the examples, and of Params
+}
+
+// Seed is the seed of the parameters, the dense inputs and the order of the examples.
+const Seed = 1
+
+// NewJob returns the job of a model, "2nn" or "cnn", on an input, "mnist" or "dense", in
+// mini-batches of a size. A pass takes half a second or less on a fast core, and reads the
+// loss once; the caller may change Steps and Every.
+func NewJob(model, input string, batch int) (Job, error) {
+	j := Job{Batch: batch, LR: .1, Steps: 200, Seed: Seed}
+	if batch < 1 {
+		return Job{}, fmt.Errorf("workload: mini-batches of %d, want >= 1", batch)
+	}
+	switch model {
+	case "2nn":
+		j.Spec = learn.MLP(shape, []int{200, 200}, classes)
+		if batch > 100 {
+			j.Steps = 100
+		}
+	case "cnn":
+		j.Spec = cnn()
+		j.Steps = max(2, 200/batch)
+	default:
+		return Job{}, fmt.Errorf("workload: model %q, want 2nn or cnn", model)
+	}
+	switch input {
+	case "mnist", "dense":
+	default:
+		return Job{}, fmt.Errorf("workload: input %q, want mnist or dense", input)
+	}
+	if model == "cnn" || input == "dense" {
+		j.LR = .05 // of .1 the first steps are so large that rounding decides where they lead
+	}
+	j.Every = j.Steps
+	return j, nil
+}
+
+// cnn is the convolutional network of McMahan et al. (2017), section 3.
+func cnn() learn.Spec {
+	conv := func(channels int) learn.Layer {
+		return learn.Layer{Kind: learn.Conv, Units: channels, Size: 5, Same: true, Activation: learn.ReLU}
+	}
+	pool := learn.Layer{Kind: learn.MaxPool, Size: 2}
+	return learn.Spec{Input: shape, Layers: []learn.Layer{
+		conv(32), pool, conv(64), pool,
+		{Kind: learn.Dense, Units: 512, Activation: learn.ReLU}, {Kind: learn.Dense, Units: classes},
+	}}
+}
+
+// Params returns the parameters that the job begins at.
+func (j Job) Params() ([]float32, error) {
+	m, err := learn.New(j.Spec)
+	if err != nil {
+		return nil, err
+	}
+	params := make([]float32, m.Layout().Size)
+	m.Init(params, j.Seed)
+	return params, nil
 }
 
 // Samples returns how many examples are trained on, repetitions included.
@@ -38,10 +96,10 @@ func NewTrainer(j Job, params []float32, set data.Examples) (*Trainer, error) {
 		return nil, err
 	}
 	if j.Every < 1 || j.Steps%j.Every != 0 {
-		return nil, fmt.Errorf("bench: the loss is read every %d of %d steps, want a divisor", j.Every, j.Steps)
+		return nil, fmt.Errorf("workload: the loss is read every %d of %d steps, want a divisor", j.Every, j.Steps)
 	}
 	if set.Len()%j.Batch != 0 {
-		return nil, fmt.Errorf("bench: %d examples in mini-batches of %d, want a multiple", set.Len(), j.Batch)
+		return nil, fmt.Errorf("workload: %d examples in mini-batches of %d, want a multiple", set.Len(), j.Batch)
 	}
 	return &Trainer{job: j, fit: learn.NewFit(m), from: params, params: make([]float32, len(params)), set: set}, nil
 }
@@ -90,51 +148,7 @@ func Reference(j Job, params []float32, set data.Examples) (curve []float64, ord
 		return nil, nil, err
 	}
 	if len(r.order) != j.Samples() {
-		return nil, nil, fmt.Errorf("bench: %d examples were trained on, want %d", len(r.order), j.Samples())
+		return nil, nil, fmt.Errorf("workload: %d examples were trained on, want %d", len(r.order), j.Samples())
 	}
 	return curve, r.order, nil
-}
-
-// Layer is a layer as the peers' scripts build it.
-type Layer struct {
-	Kind   string  `json:"kind"` // dense, conv with same padding, maxpool
-	Size   int     `json:"size,omitempty"`
-	ReLU   bool    `json:"relu,omitempty"`
-	Weight *Tensor `json:"weight,omitempty"`
-	Bias   *Tensor `json:"bias,omitempty"`
-}
-
-// Tensor is a part of the parameters.
-type Tensor struct {
-	Offset int   `json:"offset"`
-	Shape  []int `json:"shape"`
-}
-
-// Layers describes a model to the peers' scripts. The error names a layer that they do not
-// have.
-func Layers(m learn.Model) (layers []Layer, err error) {
-	spec, tensors := m.Spec(), m.Layout().Tensors
-	for i, l := range spec.Layers {
-		out := Layer{Kind: l.Kind.String(), Size: l.Size, ReLU: l.Activation == learn.ReLU}
-		known := l.Activation == learn.Identity || l.Activation == learn.ReLU
-		switch l.Kind {
-		case learn.Dense:
-		case learn.Conv:
-			known = known && l.Same && l.Stride <= 1
-		case learn.MaxPool:
-			known = known && !l.Same && (l.Stride == 0 || l.Stride == l.Size)
-		default:
-			known = false
-		}
-		if !known {
-			return nil, fmt.Errorf("bench: layer %d is %+v, want dense, conv with same padding and stride 1, or maxpool, with ReLU or nothing", i, l)
-		}
-		if l.Kind != learn.MaxPool {
-			out.Weight = &Tensor{tensors[0].Offset, tensors[0].Shape}
-			out.Bias = &Tensor{tensors[1].Offset, tensors[1].Shape}
-			tensors = tensors[2:]
-		}
-		layers = append(layers, out)
-	}
-	return layers, nil
 }
