@@ -27,9 +27,10 @@ func moved(t *testing.T, name string, sets ...string) (delta []float64, result *
 	return delta, res
 }
 
-// sameDelta fails if two deltas differ by more than 1e-5 of their norm, that of the
+// sameDelta fails if two deltas differ by more than 1e-4 of their norm, that of the
 // delta and not of the model. The tolerance is for float32: each client rounds its
-// model, and the coordinator the sum.
+// model, and the coordinator the sum, which makes about 1e-6. A hidden unit that is zero
+// but for rounding, for one example, makes up to 5e-5.
 func sameDelta(t *testing.T, what string, got, want []float64) {
 	t.Helper()
 	var off, length float64
@@ -38,8 +39,8 @@ func sameDelta(t *testing.T, what string, got, want []float64) {
 		length += w * w
 	}
 	off = math.Sqrt(off / length)
-	if !(off <= 1e-5) || length == 0 {
-		t.Errorf("%s: relative error %.2g of a delta of norm %.2g, want at most 1e-5", what, off, math.Sqrt(length))
+	if !(off <= 1e-4) || length == 0 {
+		t.Errorf("%s: relative error %.2g of a delta of norm %.2g, want at most 1e-4", what, off, math.Sqrt(length))
 	} else {
 		t.Logf("%s: relative error %.2g", what, off)
 	}

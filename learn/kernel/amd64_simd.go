@@ -52,33 +52,21 @@ func gather(dst, init, base []float32, l *list) {
 	}
 }
 
-// maxLanes is the largest that lanes returns.
-const maxLanes = 16
-
-// lanes returns the number of elements in a vector of the level in use.
-func lanes() int {
-	if best == avx512 {
-		return 16
-	}
-	return 8
-}
-
 // zeros is loaded where a zero made before the loop would take a register that
 // the loop needs: there, a value that goes to the stack and back costs three
 // quarters of the speed when it lies across two cache lines.
-var zeros [maxLanes]float32
+var zeros [16]float32
 
-// columns computes the first cols columns of a tile, a multiple of lanes().
+// columns computes the first cols columns of a tile, a multiple of lanes.
 func (t *tile) columns(cols int) {
 	c := 0
 	if best == avx512 {
 		for ; c+32 <= cols; c += 32 {
 			tile512x2(t, c)
 		}
-		for ; c < cols; c += 16 {
+		for ; c+16 <= cols; c += 16 {
 			tile512x1(t, c)
 		}
-		return
 	}
 	for ; c+16 <= cols; c += 16 {
 		tile256x2(t, c)

@@ -32,6 +32,7 @@ func gather256(dst, init, base []float32, l *list) {
 	columns256(unsafe.Pointer(&rest), at(i, c), at(b, c), 8, l)
 	c = cols &^ 7
 	columns256(d, i, b, c, l)
+	leave()
 	copy(dst[c:], rest[8-(cols-c):])
 }
 
@@ -40,6 +41,9 @@ func columns256(dst, init, base unsafe.Pointer, cols int, l *list) {
 	c := 0
 	for ; c+48 <= cols; c += 48 {
 		block256x6(at(dst, c), at(init, c), at(base, c), l)
+	}
+	for ; c+32 <= cols; c += 32 {
+		block256x4(at(dst, c), at(init, c), at(base, c), l)
 	}
 	for ; c+16 <= cols; c += 16 {
 		block256x2(at(dst, c), at(init, c), at(base, c), l)
@@ -51,17 +55,18 @@ func columns256(dst, init, base unsafe.Pointer, cols int, l *list) {
 
 // block256x6 is gather for 48 columns.
 func block256x6(dst, init, base unsafe.Pointer, l *list) {
-	n := l.n
+	n, rows, factors := l.n, unsafe.Pointer(&l.row), unsafe.Pointer(&l.factor)
+	p := unsafe.Add(base, l.row[0])
 	var s0, s1, s2, s3, s4, s5 archsimd.Float32x8
 	for k := 0; k < n; k++ {
-		v := archsimd.BroadcastFloat32x8(l.factor[k&(listLen-1)])
-		p := at(base, l.row[k&(listLen-1)])
+		v := archsimd.BroadcastFloat32x8(*(*float32)(at(factors, k)))
 		s0 = load256(p).MulAdd(v, s0)
 		s1 = load256(at(p, 8)).MulAdd(v, s1)
 		s2 = load256(at(p, 16)).MulAdd(v, s2)
 		s3 = load256(at(p, 24)).MulAdd(v, s3)
 		s4 = load256(at(p, 32)).MulAdd(v, s4)
 		s5 = load256(at(p, 40)).MulAdd(v, s5)
+		p = unsafe.Add(base, *(*uint32)(at(rows, k+1)))
 	}
 	f := archsimd.BroadcastFloat32x8(l.scale)
 	s0 = s0.MulAdd(f, load256(init))
@@ -87,15 +92,47 @@ func block256x6(dst, init, base unsafe.Pointer, l *list) {
 	store256(at(dst, 40), s5)
 }
 
-// block256x2 is gather for 16 columns.
-func block256x2(dst, init, base unsafe.Pointer, l *list) {
-	n := l.n
-	var s0, s1 archsimd.Float32x8
+// block256x4 is gather for 32 columns.
+func block256x4(dst, init, base unsafe.Pointer, l *list) {
+	n, rows, factors := l.n, unsafe.Pointer(&l.row), unsafe.Pointer(&l.factor)
+	p := unsafe.Add(base, l.row[0])
+	var s0, s1, s2, s3 archsimd.Float32x8
 	for k := 0; k < n; k++ {
-		v := archsimd.BroadcastFloat32x8(l.factor[k&(listLen-1)])
-		p := at(base, l.row[k&(listLen-1)])
+		v := archsimd.BroadcastFloat32x8(*(*float32)(at(factors, k)))
 		s0 = load256(p).MulAdd(v, s0)
 		s1 = load256(at(p, 8)).MulAdd(v, s1)
+		s2 = load256(at(p, 16)).MulAdd(v, s2)
+		s3 = load256(at(p, 24)).MulAdd(v, s3)
+		p = unsafe.Add(base, *(*uint32)(at(rows, k+1)))
+	}
+	f := archsimd.BroadcastFloat32x8(l.scale)
+	s0 = s0.MulAdd(f, load256(init))
+	s1 = s1.MulAdd(f, load256(at(init, 8)))
+	s2 = s2.MulAdd(f, load256(at(init, 16)))
+	s3 = s3.MulAdd(f, load256(at(init, 24)))
+	if l.relu {
+		var zero archsimd.Float32x8
+		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
+		s1 = zero.Merge(s1, s1.Less(zero))
+		s2 = zero.Merge(s2, s2.Less(zero))
+		s3 = zero.Merge(s3, s3.Less(zero))
+	}
+	store256(dst, s0)
+	store256(at(dst, 8), s1)
+	store256(at(dst, 16), s2)
+	store256(at(dst, 24), s3)
+}
+
+// block256x2 is gather for 16 columns.
+func block256x2(dst, init, base unsafe.Pointer, l *list) {
+	n, rows, factors := l.n, unsafe.Pointer(&l.row), unsafe.Pointer(&l.factor)
+	p := unsafe.Add(base, l.row[0])
+	var s0, s1 archsimd.Float32x8
+	for k := 0; k < n; k++ {
+		v := archsimd.BroadcastFloat32x8(*(*float32)(at(factors, k)))
+		s0 = load256(p).MulAdd(v, s0)
+		s1 = load256(at(p, 8)).MulAdd(v, s1)
+		p = unsafe.Add(base, *(*uint32)(at(rows, k+1)))
 	}
 	f := archsimd.BroadcastFloat32x8(l.scale)
 	s0 = s0.MulAdd(f, load256(init))
@@ -111,12 +148,13 @@ func block256x2(dst, init, base unsafe.Pointer, l *list) {
 
 // block256x1 is gather for 8 columns.
 func block256x1(dst, init, base unsafe.Pointer, l *list) {
-	n := l.n
+	n, rows, factors := l.n, unsafe.Pointer(&l.row), unsafe.Pointer(&l.factor)
+	p := unsafe.Add(base, l.row[0])
 	var s0 archsimd.Float32x8
 	for k := 0; k < n; k++ {
-		v := archsimd.BroadcastFloat32x8(l.factor[k&(listLen-1)])
-		p := at(base, l.row[k&(listLen-1)])
+		v := archsimd.BroadcastFloat32x8(*(*float32)(at(factors, k)))
 		s0 = load256(p).MulAdd(v, s0)
+		p = unsafe.Add(base, *(*uint32)(at(rows, k+1)))
 	}
 	f := archsimd.BroadcastFloat32x8(l.scale)
 	s0 = s0.MulAdd(f, load256(init))
@@ -220,13 +258,13 @@ func tile256x1(t *tile, c int) {
 
 // inputGradient256 is inputGradient with vectors of 8, for at least 4
 // inputs and 8 outputs. Tiles are 2 rows by 4 inputs; at the
-// edges tiles overlap and write the same values.
+// edges tiles overlap and write the same values. The weights are read once.
 func inputGradient256(dx, dy, w []float32, rows, in, out int) {
 	x, y, m := unsafe.Pointer(&dx[0]), unsafe.Pointer(&dy[0]), unsafe.Pointer(&w[0])
-	for r := 0; r < rows; r += 2 {
-		a, b := r, min(r+1, rows-1)
-		for i := 0; i < in; i += 4 {
-			i := min(i, in-4)
+	for i := 0; i < in; i += 4 {
+		i := min(i, in-4)
+		for r := 0; r < rows; r += 2 {
+			a, b := r, min(r+1, rows-1)
 			dots256(at(x, a*in+i), at(x, b*in+i), at(y, a*out), at(y, b*out), at(m, i*out), out)
 		}
 	}

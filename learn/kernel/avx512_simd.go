@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"math/bits"
 	"simd/archsimd"
 	"unsafe"
 )
@@ -13,6 +14,29 @@ func load512(p unsafe.Pointer) archsimd.Float32x16 {
 
 func store512(p unsafe.Pointer, v archsimd.Float32x16) { v.StoreArray((*[16]float32)(p)) }
 
+// fill512 begins fill, with the whole vectors of 16 in x, and returns the number of their
+// elements.
+func (l *list) fill512(x []float32, cols int) int {
+	var zero archsimd.Float32x16
+	p := unsafe.Pointer(unsafe.SliceData(x))
+	row := archsimd.LoadInt32x16Array(&ascending).Mul(archsimd.BroadcastInt32x16(int32(4 * cols)))
+	step := archsimd.BroadcastInt32x16(int32(16 * 4 * cols))
+	n, k := 0, 0
+	for ; k+16 <= len(x); k += 16 {
+		v := load512(at(p, k))
+		some := v.NotEqual(zero)
+		row.Compress(some).StoreArray((*[16]int32)(unsafe.Pointer(&l.row[n])))
+		store512(unsafe.Pointer(&l.factor[n]), v.Compress(some))
+		n += bits.OnesCount16(some.ToBits())
+		row = row.Add(step)
+	}
+	l.row[n] = 0
+	l.n = n
+	return k
+}
+
+var ascending = [16]int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
+
 // gather512 is gather with vectors of 16.
 func gather512(dst, init, base []float32, l *list) {
 	cols := len(dst)
@@ -21,8 +45,12 @@ func gather512(dst, init, base []float32, l *list) {
 		return
 	}
 	d, i, b := unsafe.Pointer(&dst[0]), unsafe.Pointer(&init[0]), unsafe.Pointer(&base[0])
-	if cols%16 == 0 {
-		columns512(d, i, b, cols, l)
+	if cols%8 == 0 {
+		c := cols &^ 15
+		columns512(d, i, b, c, l)
+		if c < cols {
+			block256x1(at(d, c), at(i, c), at(b, c), l)
+		}
 		return
 	}
 	// The remaining columns are computed first, as part of a whole vector,
@@ -32,6 +60,7 @@ func gather512(dst, init, base []float32, l *list) {
 	columns512(unsafe.Pointer(&rest), at(i, c), at(b, c), 16, l)
 	c = cols &^ 15
 	columns512(d, i, b, c, l)
+	leave()
 	copy(dst[c:], rest[16-(cols-c):])
 }
 
@@ -44,6 +73,9 @@ func columns512(dst, init, base unsafe.Pointer, cols int, l *list) {
 	for ; c+64 <= cols; c += 64 {
 		block512x4(at(dst, c), at(init, c), at(base, c), l)
 	}
+	for ; c+32 <= cols; c += 32 {
+		block512x2(at(dst, c), at(init, c), at(base, c), l)
+	}
 	for ; c+16 <= cols; c += 16 {
 		block512x1(at(dst, c), at(init, c), at(base, c), l)
 	}
@@ -51,11 +83,11 @@ func columns512(dst, init, base unsafe.Pointer, cols int, l *list) {
 
 // block512x8 is gather for 128 columns.
 func block512x8(dst, init, base unsafe.Pointer, l *list) {
-	n := l.n
+	n, rows, factors := l.n, unsafe.Pointer(&l.row), unsafe.Pointer(&l.factor)
+	p := unsafe.Add(base, l.row[0])
 	var s0, s1, s2, s3, s4, s5, s6, s7 archsimd.Float32x16
 	for k := 0; k < n; k++ {
-		v := archsimd.BroadcastFloat32x16(l.factor[k&(listLen-1)])
-		p := at(base, l.row[k&(listLen-1)])
+		v := archsimd.BroadcastFloat32x16(*(*float32)(at(factors, k)))
 		s0 = load512(p).MulAdd(v, s0)
 		s1 = load512(at(p, 16)).MulAdd(v, s1)
 		s2 = load512(at(p, 32)).MulAdd(v, s2)
@@ -64,6 +96,7 @@ func block512x8(dst, init, base unsafe.Pointer, l *list) {
 		s5 = load512(at(p, 80)).MulAdd(v, s5)
 		s6 = load512(at(p, 96)).MulAdd(v, s6)
 		s7 = load512(at(p, 112)).MulAdd(v, s7)
+		p = unsafe.Add(base, *(*uint32)(at(rows, k+1)))
 	}
 	f := archsimd.BroadcastFloat32x16(l.scale)
 	s0 = s0.MulAdd(f, load512(init))
@@ -97,15 +130,16 @@ func block512x8(dst, init, base unsafe.Pointer, l *list) {
 
 // block512x4 is gather for 64 columns.
 func block512x4(dst, init, base unsafe.Pointer, l *list) {
-	n := l.n
+	n, rows, factors := l.n, unsafe.Pointer(&l.row), unsafe.Pointer(&l.factor)
+	p := unsafe.Add(base, l.row[0])
 	var s0, s1, s2, s3 archsimd.Float32x16
 	for k := 0; k < n; k++ {
-		v := archsimd.BroadcastFloat32x16(l.factor[k&(listLen-1)])
-		p := at(base, l.row[k&(listLen-1)])
+		v := archsimd.BroadcastFloat32x16(*(*float32)(at(factors, k)))
 		s0 = load512(p).MulAdd(v, s0)
 		s1 = load512(at(p, 16)).MulAdd(v, s1)
 		s2 = load512(at(p, 32)).MulAdd(v, s2)
 		s3 = load512(at(p, 48)).MulAdd(v, s3)
+		p = unsafe.Add(base, *(*uint32)(at(rows, k+1)))
 	}
 	f := archsimd.BroadcastFloat32x16(l.scale)
 	s0 = s0.MulAdd(f, load512(init))
@@ -125,14 +159,38 @@ func block512x4(dst, init, base unsafe.Pointer, l *list) {
 	store512(at(dst, 48), s3)
 }
 
+// block512x2 is gather for 32 columns.
+func block512x2(dst, init, base unsafe.Pointer, l *list) {
+	n, rows, factors := l.n, unsafe.Pointer(&l.row), unsafe.Pointer(&l.factor)
+	p := unsafe.Add(base, l.row[0])
+	var s0, s1 archsimd.Float32x16
+	for k := 0; k < n; k++ {
+		v := archsimd.BroadcastFloat32x16(*(*float32)(at(factors, k)))
+		s0 = load512(p).MulAdd(v, s0)
+		s1 = load512(at(p, 16)).MulAdd(v, s1)
+		p = unsafe.Add(base, *(*uint32)(at(rows, k+1)))
+	}
+	f := archsimd.BroadcastFloat32x16(l.scale)
+	s0 = s0.MulAdd(f, load512(init))
+	s1 = s1.MulAdd(f, load512(at(init, 16)))
+	if l.relu {
+		var zero archsimd.Float32x16
+		s0 = zero.Merge(s0, s0.Less(zero)) // keeps NaN; Max need not
+		s1 = zero.Merge(s1, s1.Less(zero))
+	}
+	store512(dst, s0)
+	store512(at(dst, 16), s1)
+}
+
 // block512x1 is gather for 16 columns.
 func block512x1(dst, init, base unsafe.Pointer, l *list) {
-	n := l.n
+	n, rows, factors := l.n, unsafe.Pointer(&l.row), unsafe.Pointer(&l.factor)
+	p := unsafe.Add(base, l.row[0])
 	var s0 archsimd.Float32x16
 	for k := 0; k < n; k++ {
-		v := archsimd.BroadcastFloat32x16(l.factor[k&(listLen-1)])
-		p := at(base, l.row[k&(listLen-1)])
+		v := archsimd.BroadcastFloat32x16(*(*float32)(at(factors, k)))
 		s0 = load512(p).MulAdd(v, s0)
+		p = unsafe.Add(base, *(*uint32)(at(rows, k+1)))
 	}
 	f := archsimd.BroadcastFloat32x16(l.scale)
 	s0 = s0.MulAdd(f, load512(init))
@@ -236,13 +294,13 @@ func tile512x1(t *tile, c int) {
 
 // inputGradient512 is inputGradient with vectors of 16, for at least 4
 // inputs and 16 outputs. Tiles are 2 rows by 4 inputs; at the
-// edges tiles overlap and write the same values.
+// edges tiles overlap and write the same values. The weights are read once.
 func inputGradient512(dx, dy, w []float32, rows, in, out int) {
 	x, y, m := unsafe.Pointer(&dx[0]), unsafe.Pointer(&dy[0]), unsafe.Pointer(&w[0])
-	for r := 0; r < rows; r += 2 {
-		a, b := r, min(r+1, rows-1)
-		for i := 0; i < in; i += 4 {
-			i := min(i, in-4)
+	for i := 0; i < in; i += 4 {
+		i := min(i, in-4)
+		for r := 0; r < rows; r += 2 {
+			a, b := r, min(r+1, rows-1)
 			dots512(at(x, a*in+i), at(x, b*in+i), at(y, a*out), at(y, b*out), at(m, i*out), out)
 		}
 	}

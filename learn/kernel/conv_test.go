@@ -11,7 +11,7 @@ import (
 func drawWindow(t *rapid.T) *Window {
 	g := &Window{
 		Height: rapid.IntRange(1, 9).Draw(t, "height"), Width: rapid.IntRange(1, 9).Draw(t, "width"),
-		Channels: rapid.IntRange(1, 5).Draw(t, "channels"), Size: rapid.IntRange(1, 5).Draw(t, "size"),
+		Channels: rapid.SampledFrom([]int{1, 2, 3, 5, 8, 16}).Draw(t, "channels"), Size: rapid.IntRange(1, 5).Draw(t, "size"),
 		Stride: rapid.IntRange(1, 3).Draw(t, "stride"),
 	}
 	g.Top, g.Left = rapid.IntRange(0, g.Size-1).Draw(t, "top"), rapid.IntRange(0, g.Size-1).Draw(t, "left")
@@ -53,20 +53,24 @@ func TestPatches(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := drawWindow(t)
 		x := drawNumbers(t, g.Image())
-		p := drawNumbers(t, g.Places()*g.Patch()) // is overwritten
-		Patches(p, x, g)
-		g.each(func(o, oy, ox int) {
-			for ky := range g.Size {
-				for kx := range g.Size {
-					for c := range g.Channels {
-						want, _, _ := seen(x, g, oy, ox, ky, kx, c)
-						if got := p[o*g.Patch()+(ky*g.Size+kx)*g.Channels+c]; got != want {
-							t.Fatalf("window %d sees %v at (%d, %d, %d), want %v", o, got, ky, kx, c, want)
+		p, intact := guarded(t, g.Places()*g.Patch())
+		copy(p, drawNumbers(t, len(p))) // is overwritten
+		atEachLevel(func(level string) {
+			Patches(p, x, g)
+			g.each(func(o, oy, ox int) {
+				for ky := range g.Size {
+					for kx := range g.Size {
+						for c := range g.Channels {
+							want, _, _ := seen(x, g, oy, ox, ky, kx, c)
+							if got := p[o*g.Patch()+(ky*g.Size+kx)*g.Channels+c]; got != want {
+								t.Fatalf("%s: window %d sees %v at (%d, %d, %d), want %v", level, o, got, ky, kx, c, want)
+							}
 						}
 					}
 				}
-			}
+			})
 		})
+		intact()
 	})
 }
 
@@ -75,12 +79,38 @@ func TestAddPatchesIsTheTranspose(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := drawWindow(t)
 		x, p := drawNumbers(t, g.Image()), drawNumbers(t, g.Places()*g.Patch())
-		q, y := make([]float32, len(p)), make([]float32, len(x))
-		Patches(q, x, g)
-		AddPatches(y, p, g)
-		if a, b := Dot(q, p), Dot(x, y); math.Abs(a-b) > 1e-4*(1+math.Abs(a)) {
-			t.Fatalf("%v and %v", a, b)
-		}
+		atEachLevel(func(level string) {
+			q, y := make([]float32, len(p)), make([]float32, len(x))
+			Patches(q, x, g)
+			AddPatches(y, p, g)
+			if a, b := Dot(q, p), Dot(x, y); math.Abs(a-b) > 1e-4*(1+math.Abs(a)) {
+				t.Fatalf("%s: %v and %v", level, a, b)
+			}
+		})
+	})
+}
+
+// At every level a max pooling has the places of the scalar one, with ties and NaN.
+func TestMaxPoolTies(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := drawWindow(t)
+		values := rapid.SampledFrom([]float32{-1, 0, 1, 1, float32(math.NaN())})
+		x := rapid.SliceOfN(values, g.Image(), g.Image()).Draw(t, "x")
+		n := g.Places() * g.Channels
+		var first []float32
+		var places []int32
+		atEachLevel(func(level string) {
+			y, where := make([]float32, n), make([]int32, n)
+			MaxPool(y, where, x, g)
+			if first == nil {
+				first, places = y, where
+			}
+			for i := range y {
+				if math.Float32bits(y[i]) != math.Float32bits(first[i]) || where[i] != places[i] {
+					t.Fatalf("%s: maximum %d is %v at %d, another level has %v at %d", level, i, y[i], where[i], first[i], places[i])
+				}
+			}
+		})
 	})
 }
 

@@ -4,6 +4,8 @@ package kernel
 
 import (
 	"math"
+	"math/bits"
+	"simd/archsimd"
 	"unsafe"
 )
 
@@ -13,19 +15,22 @@ import (
 //	for c := range cols {
 //		sum := 0
 //		for k := range l.n {
-//			sum += l.factor[k] * base[l.row[k]+c]
+//			sum += l.factor[k] * base[l.row[k]/4+c]
 //		}
 //		dst[c] = init[c] + l.scale*sum
 //	}
 //
-// then dst[c] = max(dst[c], 0) if l.relu is set. l.row holds offsets into base. A
-// block of columns stays in registers while k runs.
+// then dst[c] = max(dst[c], 0) if l.relu is set. A block of columns stays in registers
+// while k runs.
 
 // listLen is the max number of rows that one call of gather sums.
-const listLen = 1024
+const listLen = 256
 
-// list selects rows of a matrix, their offsets and their factors, and says what becomes
-// of the sum.
+// list selects rows of a matrix, and says what becomes of the sum.
+//
+// Rows are distances from base in bytes, and row[n] is 0: a loop computes the address of
+// the next row at the end of a step. The compiler computes one that a step begins with
+// again for each vector.
 //
 // The scale lies in memory: as an argument that lives across the loop, the compiler
 // keeps it on the stack and loads it in every step by an SSE instruction, which some
@@ -34,25 +39,86 @@ type list struct {
 	scale  float32
 	relu   bool
 	n      int
-	row    [listLen]int
-	factor [listLen]float32
+	row    [2 * listLen]uint32 // longer than listLen: fill512 writes whole vectors
+	factor [2 * listLen]float32
 }
 
-// fill lists the nonzero ones of count elements of x, stride apart. Element k
-// selects row first+k of a matrix with the given number of columns.
-func (l *list) fill(x []float32, stride, count, first, cols int) {
-	n, row := 0, first*cols
-	for k, i := 0, 0; k < count; k, i = k+1, i+stride {
-		v := x[i]
-		l.row[n&(listLen-1)] = row
-		l.factor[n&(listLen-1)] = v
-		// Branch-free, since a branch would be mispredicted: add 1 unless the
-		// element is 0 or -0.
-		u := math.Float32bits(v) << 1
-		n += int((u | -u) >> 31)
-		row += cols
+// listRows is the max number of rows that addWeightGradient lists at a time, a multiple of
+// 32: those of dy stay in the L1 cache, or near it, for all inputs.
+const listRows = 64
+
+// maxRows returns how many rows of cols elements a list can select from.
+func maxRows(cols int) int { return max(1, min(listLen, math.MaxUint32/4/cols)) }
+
+// add appends the elements of x that are marked in mask: bit k stands for the element
+// k*xStep bytes from x, which selects row first+k of a matrix.
+func (l *list) add(mask uint32, x unsafe.Pointer, xStep, first, cols int) {
+	n := l.n
+	for ; mask != 0; mask &= mask - 1 {
+		k := bits.TrailingZeros32(mask)
+		l.row[n&(2*listLen-1)] = uint32((first + k) * cols * 4)
+		// As bits: an instruction for a float32 here would be one of SSE.
+		*(*uint32)(unsafe.Pointer(&l.factor[n&(2*listLen-1)])) = *(*uint32)(unsafe.Add(x, k*xStep))
+		n++
 	}
+	l.row[n&(2*listLen-1)] = 0
 	l.n = n
+}
+
+// fill lists the nonzero ones of x, at most listLen. Element k selects row k of a
+// matrix with the given number of columns.
+func (l *list) fill(x []float32, cols int) {
+	l.n, l.row[0] = 0, 0
+	var zero archsimd.Float32x8
+	p := unsafe.Pointer(unsafe.SliceData(x))
+	first := 0
+	if best == avx512 {
+		first = l.fill512(x, cols)
+		p = at(p, first)
+	}
+	for ; first < len(x); first += 32 {
+		n := min(len(x)-first, 32)
+		var mask uint32
+		k := 0
+		for ; k+8 <= n; k += 8 {
+			mask |= uint32(load256(at(p, k)).NotEqual(zero).ToBits()) << k
+		}
+		for ; k < n; k++ { // by its bits, as in add
+			u := *(*uint32)(at(p, k)) << 1
+			mask |= (u | -u) >> 31 << k
+		}
+		l.add(mask, p, 4, first, cols)
+		p = at(p, n)
+	}
+}
+
+// marks finds the nonzero elements of up to 8 columns of x, [rows, in], beginning with one:
+// bit k of element j of masks[r] is set if element column+j of row 32*r+k is not zero.
+func marks(masks *[listRows / 32][8]uint32, x []float32, column, rows, in int) {
+	if column+8 > in {
+		clear(masks[:])
+		leave()
+		for r := range rows {
+			for j, v := range x[r*in:][column:in] {
+				if v != 0 {
+					masks[r/32][j] |= 1 << (r % 32)
+				}
+			}
+		}
+		return
+	}
+	p := unsafe.Pointer(&x[column])
+	var zero archsimd.Float32x8
+	for r := 0; r < rows; r += 32 {
+		var sum archsimd.Uint32x8
+		bit := archsimd.BroadcastUint32x8(1)
+		for range min(rows-r, 32) {
+			sum = sum.Or(load256(p).NotEqual(zero).ToInt32x8().ToBits().And(bit))
+			bit = bit.Add(bit)
+			p = at(p, in)
+		}
+		sum.StoreArray(&masks[r/32])
+	}
 }
 
 func forward(y, x, w, b []float32, rows, in, out int, relu bool) {
@@ -65,18 +131,20 @@ func forward(y, x, w, b []float32, rows, in, out int, relu bool) {
 	}
 	var l list
 	l.scale = 1
-	for r := forwardTiles(y, x, w, b, rows, in, out, relu); r < rows; r++ {
-		dst, init := y[r*out:][:out], b
-		for first := 0; ; {
-			count := min(in-first, listLen)
-			l.fill(x[r*in+first:], 1, count, first, out)
-			first += count
-			l.relu = relu && first == in
-			gather(dst, init, w, &l)
-			if first == in {
-				break
+	done := forwardTiles(y, x, w, b, rows, in, out, relu)
+	// By blocks of inputs, whose weights stay in the L2 cache for all rows.
+	block := maxRows(out)
+	for first := 0; first < in || first == 0; first += block {
+		count := min(in-first, block)
+		l.relu = relu && first+count == in
+		for r := done; r < rows; r++ {
+			dst := y[r*out:][:out]
+			init := dst
+			if first == 0 {
+				init = b
 			}
-			init = dst
+			l.fill(x[r*in+first:][:count], out)
+			gather(dst, init, w[first*out:], &l)
 		}
 	}
 	leave()
@@ -89,12 +157,23 @@ func addWeightGradient(w []float32, alpha float32, x, dy []float32, rows, in, ou
 	}
 	var l list
 	l.scale = alpha
-	for i := weightTiles(w, alpha, x, dy, rows, in, out); i < in; i++ {
-		wi := w[i*out:][:out]
-		for first := 0; first < rows; first += listLen {
-			l.fill(x[first*in+i:], in, min(rows-first, listLen), first, out)
-			if l.n > 0 {
-				gather(wi, wi, dy, &l)
+	var masks [listRows / 32][8]uint32
+	done := weightTiles(w, alpha, x, dy, rows, in, out)
+	block := min(listRows, maxRows(out))
+	for first := 0; first < rows; first += block {
+		count := min(rows-first, block)
+		xs := x[first*in:]
+		for i := done; i < in; i += 8 {
+			marks(&masks, xs, i, count, in)
+			for j := i; j < min(i+8, in); j++ {
+				l.n = 0
+				for r := 0; r < count; r += 32 {
+					l.add(masks[r/32][j-i], unsafe.Pointer(&xs[r*in+j]), 4*in, r, out)
+				}
+				if l.n > 0 {
+					wj := w[j*out:][:out]
+					gather(wj, wj, dy[first*out:], &l)
+				}
 			}
 		}
 	}
@@ -108,22 +187,25 @@ func addColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
 	}
 	var l list
 	l.scale = alpha
-	for first := 0; first < rows; first += listLen {
-		l.n = min(rows-first, listLen)
+	block := maxRows(out)
+	for first := 0; first < rows; first += block {
+		l.n = min(rows-first, block)
 		for k := range l.n {
-			l.row[k], l.factor[k] = (first+k)*out, 1
+			l.row[k], l.factor[k] = uint32(k*out*4), 1
 		}
-		gather(b, b, dy, &l)
+		l.row[l.n] = 0
+		gather(b, b, dy[first*out:], &l)
 	}
 	leave()
 }
 
 // scalarGather is gather for fewer columns than a vector has.
 func scalarGather(dst, init, base []float32, l *list) {
+	leave()
 	for c := range dst {
 		var sum float32
 		for k, row := range l.row[:l.n] {
-			sum += l.factor[k] * base[row+c]
+			sum += l.factor[k] * base[int(row/4)+c]
 		}
 		v := init[c] + l.scale*sum
 		if l.relu && v < 0 {

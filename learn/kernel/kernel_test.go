@@ -143,7 +143,7 @@ func TestForward(t *testing.T) {
 	})
 }
 
-// Sums longer than listLen and tileInputs, which the vector versions split.
+// Sums longer than listLen, tileInputs and tileRows, which the vector versions split.
 func TestLongSums(t *testing.T) {
 	const rows, long, out = 6, 2100, 19
 	for _, v := range versions() {
@@ -295,17 +295,21 @@ func TestBackReLU(t *testing.T) {
 		x, y := make([]float32, n), make([]float32, n)
 		fill(t, x, "x")
 		fill(t, y, "y")
-		dst := append([]float32(nil), x...)
-		BackReLU(dst, y)
-		for i := range x {
-			want := x[i]
-			if y[i] <= 0 {
-				want = 0
+		atEachLevel(func(level string) {
+			dst, intact := guarded(t, n)
+			copy(dst, x)
+			BackReLU(dst, y)
+			intact()
+			for i := range x {
+				want := x[i]
+				if y[i] <= 0 {
+					want = 0
+				}
+				if dst[i] != want {
+					t.Fatalf("%s: element %d is %v, want %v", level, i, dst[i], want)
+				}
 			}
-			if dst[i] != want {
-				t.Fatalf("element %d is %v, want %v", i, dst[i], want)
-			}
-		}
+		})
 	})
 }
 

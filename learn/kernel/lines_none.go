@@ -2,21 +2,7 @@
 
 package kernel
 
-func backReLU(dx, y []float32) { scalarBackReLU(dx, y) }
-
 func transpose(t, x []float32, rows, cols int) { scalarTranspose(t, x, rows, cols) }
-
-func copyLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
-	scalarCopyLines(dst, dstRow, src, srcRow, rows, n)
-}
-
-func addLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
-	scalarAddLines(dst, dstRow, src, srcRow, rows, n)
-}
-
-func maxWindow(best []float32, where []int32, x []float32, index, rows, cols, line int) {
-	scalarMaxWindow(best, where, x, index, rows, cols, line)
-}
 
 func momentum(w, m, g []float32, mu, rate float32) { scalarMomentum(w, m, g, mu, rate) }
 func nesterov(w, m, g []float32, mu, rate float32) { scalarNesterov(w, m, g, mu, rate) }

@@ -24,3 +24,17 @@ func dot(x, y []float32) float64 { return scalarDot(x, y) }
 func addColumnSums(b []float32, alpha float32, dy []float32, rows, out int) {
 	scalarAddColumnSums(b, alpha, dy, rows, out)
 }
+
+func backReLU(dx, y []float32) { scalarBackReLU(dx, y) }
+
+func copyLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
+	scalarCopyLines(dst, dstRow, src, srcRow, rows, n)
+}
+
+func addLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
+	scalarAddLines(dst, dstRow, src, srcRow, rows, n)
+}
+
+func maxWindow(best []float32, where []int32, x []float32, index, rows, cols, line int) {
+	scalarMaxWindow(best, where, x, index, rows, cols, line)
+}

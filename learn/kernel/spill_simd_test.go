@@ -73,7 +73,7 @@ func TestLoopsStayInRegisters(t *testing.T) {
 			}
 		}
 	}
-	if len(loops) != 6 {
-		t.Errorf("loops are found in %v, want block256x1, x2 and x6, tile256x1 and x2, and dots256", loops)
+	if len(loops) != 7 {
+		t.Errorf("loops are found in %v, want block256x1, x2, x4 and x6, tile256x1 and x2, and dots256", loops)
 	}
 }

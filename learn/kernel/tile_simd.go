@@ -2,7 +2,10 @@
 
 package kernel
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // tile is the dense counterpart of gather, for x with few zeros: four rows of the
 // result at a time, which share each load of a row of base.
@@ -30,32 +33,34 @@ type tile struct {
 	relu                bool
 }
 
+// lanes is the number of elements in the smaller vectors, of which all levels have loops.
+const lanes = 8
+
 // suits reports whether tiles are faster than lists for x and a result of cols
 // columns: about half or more of a sample of x is nonzero, or cols is less than a
 // vector.
 func suits(x []float32, cols int) bool {
-	if cols < lanes() {
+	if cols < lanes {
 		return true
 	}
 	const step = 29 // prime, so that the sample covers all columns
 	nonzero := 0
 	for i := 0; i < len(x); i += step {
-		if x[i] != 0 {
-			nonzero++
-		}
+		// Branch-free, since a branch would be mispredicted: 1 unless x[i] is 0 or -0.
+		u := math.Float32bits(x[i]) << 1
+		nonzero += int((u | -u) >> 31)
 	}
 	return nonzero*step > len(x)/2
 }
 
 // rows computes four rows of cols columns.
 func (t *tile) rows(cols int) {
-	lanes := lanes()
 	if cols < lanes {
 		t.narrow(cols)
 		return
 	}
 	whole := cols &^ (lanes - 1)
-	var rest [4 * maxLanes]float32
+	var rest [4 * lanes]float32
 	if whole < cols {
 		// As in gather: the remaining columns are computed first and stored last.
 		c := cols - lanes
@@ -66,6 +71,7 @@ func (t *tile) rows(cols int) {
 	}
 	t.columns(whole)
 	if n := cols - whole; n > 0 {
+		leave() // copy has instructions of SSE
 		for j := range 4 {
 			dst := unsafe.Slice((*float32)(at(t.dst, j*t.dstRow+whole)), n)
 			copy(dst, rest[(j+1)*lanes-n:])
@@ -76,8 +82,7 @@ func (t *tile) rows(cols int) {
 // narrow computes four rows of fewer columns than a vector has. The rows of base
 // are those of widen.
 func (t *tile) narrow(cols int) {
-	lanes := lanes()
-	var rows [4 * maxLanes]float32
+	var rows [4 * lanes]float32
 	for j := range 4 {
 		copy(rows[j*lanes:], unsafe.Slice((*float32)(at(t.init, j*t.initRow)), cols))
 	}
@@ -85,6 +90,7 @@ func (t *tile) narrow(cols int) {
 	wide.init, wide.initRow = unsafe.Pointer(&rows), lanes
 	wide.dst, wide.dstRow = wide.init, lanes
 	wide.columns(lanes)
+	leave() // copy has instructions of SSE
 	for j := range 4 {
 		copy(unsafe.Slice((*float32)(at(t.dst, j*t.dstRow)), cols), rows[j*lanes:])
 	}
@@ -92,18 +98,19 @@ func (t *tile) narrow(cols int) {
 
 // widen writes n rows of cols elements from x to wide, each padded to a vector.
 func widen(wide, x []float32, n, cols int) {
-	lanes := lanes()
 	for k := range n {
 		copy(wide[k*lanes:][:cols], x[k*cols:])
 	}
 }
 
-// minTiled is the min number of columns for which a padded vector of the widest
-// level is faster than scalar code.
+// minTiled is the min number of columns for which a padded vector is faster than scalar code.
 const minTiled = 4
 
 // tileInputs is the max number of inputs that forwardTiles sums at a time.
 const tileInputs = 128
+
+// tileRows is the max number of rows that weightTiles sums at a time, at most tileInputs.
+const tileRows = 100
 
 // forwardTiles computes the rows of forward in whole tiles of four and returns
 // their number.
@@ -113,8 +120,8 @@ func forwardTiles(y, x, w, b []float32, rows, in, out int, relu bool) int {
 	}
 	t := tile{dstRow: out, stride: out, xRow: in, xNext: 1, scale: 1}
 	var wide []float32
-	if out < lanes() {
-		wide, t.stride = make([]float32, tileInputs*maxLanes), lanes()
+	if out < lanes {
+		wide, t.stride = make([]float32, tileInputs*lanes), lanes
 	}
 	rows &^= 3
 	// By blocks of inputs, whose weights stay in the L1 cache for all rows.
@@ -145,11 +152,12 @@ func weightTiles(w []float32, alpha float32, x, dy []float32, rows, in, out int)
 		return 0
 	}
 	t := tile{dstRow: out, initRow: out, stride: out, xRow: 1, xNext: in, scale: alpha}
-	block := rows
+	// By equal blocks of rows, of which those of dy stay in the L1 cache for all inputs.
+	blocks := (rows + tileRows - 1) / tileRows
+	block := (rows + blocks - 1) / blocks
 	var wide []float32
-	if out < lanes() {
-		block = tileInputs
-		wide, t.stride = make([]float32, tileInputs*maxLanes), lanes()
+	if out < lanes {
+		wide, t.stride = make([]float32, tileInputs*lanes), lanes
 	}
 	done := in &^ 3
 	for r := 0; r < rows; r += block {
