@@ -97,10 +97,12 @@ func (s *peer) answer() {
 	})
 }
 
-// participant returns the number that the page shows, 0 while it has none.
+// participant returns the number that the page shows of a tab that takes part.
 func (b *tab) participant() int {
-	v, _ := b.value("participant")
-	return int(v)
+	b.t.Helper()
+	number := 0.
+	await(b.t, "the page shows the participant's number", func() bool { number, _ = b.value("participant"); return number > 0 })
+	return int(number)
 }
 
 // A tab that is reloaded during a round resumes as the same participant. Its finished

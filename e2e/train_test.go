@@ -511,7 +511,7 @@ func TestCoresSpeed(t *testing.T) {
 	}
 	for _, task := range []string{"batch: 10", "batch: 10, split: 2"} {
 		for _, cores := range []string{"1", "2"} {
-			c := serve(t, digits("epochs: 1", "epochs: 20", "fraction: 0.1", "fraction: 1", "batch: 10", task, "min_clients: 1", "min_clients: "+map[bool]string{true: "2", false: "1"}[cores == "2" && task == "batch: 10"], "rounds: 15", "rounds: 6"))
+			c := serve(t, digits("epochs: 1", "epochs: 4", "fraction: 0.1", "fraction: 1", "batch: 10", task, "min_clients: 1", "min_clients: "+map[bool]string{true: "2", false: "1"}[cores == "2" && task == "batch: 10"], "rounds: 15", "rounds: 6"))
 			b := open(t, c.url(), twoCores)
 			b.ready()
 			b.press("effort-fold")
