@@ -223,6 +223,9 @@ if (["own", "try"].includes(role)) {
 		}
 		const { program, kernel } = modules ?? await first();
 		const go = new Go();
+		// Memory never shrinks. The steps of training make no garbage, so that collecting early
+		// costs little there: a few times a round.
+		go.env = { GOGC: role === "train" ? "10" : "100" };
 		let code = 0;
 		go.exit = (c) => { code = c; };
 		await go.run(await fedtabInstantiate(program, go.importObject, kernel));
