@@ -123,15 +123,9 @@ func (o extension) of(t *task.Task, r store.Run, classes []string, version uint6
 
 // extendAlone extends a run that nobody serves.
 func extendAlone(s *store.Store, dir, name string, o extension) (done extendedRun, err error) {
-	r, ok, err := s.FindRun(name)
-	if err == nil && !ok {
-		r, ok, err = s.LatestRun(name)
-	}
+	r, err := findNewest(s, dir, name)
 	if err != nil {
 		return done, err
-	}
-	if !ok {
-		return done, fmt.Errorf("--run: %q, want a run or a task in %s", name, dir)
 	}
 	saved, err := s.Load(r.ID)
 	if err != nil {

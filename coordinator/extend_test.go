@@ -111,6 +111,17 @@ func TestExtend(t *testing.T) {
 	if v := s.api(t, "/api/tasks/small"); v.Run != id || v.Finished != "8 rounds done" {
 		t.Errorf("after another restart: %+v", v)
 	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	// A newer run of the task hides it from every coordinator.
+	s = serveTest(t, Config{Data: dir, Tasks: []string{file}, Fresh: true})
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if text := call(1, "--run", id, "--by", "1"); !strings.Contains(text, "the newest run of task small: the others do not go on") {
+		t.Errorf("an older run: %q", text)
+	}
 }
 
 // A scheme whose run ends by itself cannot go on.

@@ -69,20 +69,9 @@ func rollBackAlone(ctx context.Context, dir, name string, version uint64) (done 
 		return done, err
 	}
 	s.vault = live.NewVault(dir, protocol.MaxBodies)
-	r, ok, err := s.store.FindRun(name)
-	if err == nil && !ok {
-		r, ok, err = s.store.LatestRun(name)
-	}
+	r, err := findNewest(s.store, dir, name)
 	if err != nil {
 		return done, err
-	}
-	if !ok {
-		return done, fmt.Errorf("--run: %q, want a run or a task in %s", name, dir)
-	}
-	if last, _, err := s.store.LatestRun(r.Task); err != nil {
-		return done, err
-	} else if last.ID != r.ID {
-		return done, fmt.Errorf("--run: %s, want %s, the newest run of task %s: the others do not go on", r.ID, last.ID, r.Task)
 	}
 	t, err := task.Parse("the task of run "+r.ID, r.Spec)
 	if err != nil {

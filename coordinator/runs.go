@@ -156,18 +156,40 @@ type stoppedRun struct {
 	Version uint64 `json:"version"`
 }
 
-// stopAlone ends a run that nobody serves.
-func stopAlone(s *store.Store, dir, name, reason string) (done stoppedRun, err error) {
+// findRun returns the run of a database that has an identity, or the newest of the task that
+// has a name.
+func findRun(s *store.Store, dir, name string) (store.Run, error) {
 	r, ok, err := s.FindRun(name)
 	if err == nil && !ok {
 		r, ok, err = s.LatestRun(name)
 	}
-	switch {
-	case err != nil:
+	if err == nil && !ok {
+		err = fmt.Errorf("--run: %q, want a run or a task in %s", name, dir)
+	}
+	return r, err
+}
+
+// findNewest is findRun for an order by which the run goes on: only the newest one of its
+// task does.
+func findNewest(s *store.Store, dir, name string) (store.Run, error) {
+	r, err := findRun(s, dir, name)
+	if err != nil {
+		return r, err
+	}
+	last, _, err := s.LatestRun(r.Task)
+	if err == nil && last.ID != r.ID {
+		err = fmt.Errorf("--run: %s, want %s, the newest run of task %s: the others do not go on", r.ID, last.ID, r.Task)
+	}
+	return r, err
+}
+
+// stopAlone ends a run that nobody serves.
+func stopAlone(s *store.Store, dir, name, reason string) (done stoppedRun, err error) {
+	r, err := findRun(s, dir, name)
+	if err != nil {
 		return done, err
-	case !ok:
-		return done, fmt.Errorf("--run: %q, want a run or a task in %s", name, dir)
-	case r.Finished != "":
+	}
+	if r.Finished != "" {
 		return done, fmt.Errorf("run %s is over: %s", r.ID, r.Finished)
 	}
 	saved, err := s.Load(r.ID)
