@@ -74,6 +74,8 @@ func (t *worker) begin() {
 	if t.page.Stage != StageRunning {
 		return // left already
 	}
+	t.dismiss() // those of an earlier time, where the worker was kept with its data
+	t.worker.Call("postMessage", map[string]any{"type": "alone"})
 	first, n := shares(t.participants(), t.cores())
 	t.enter(t.worker, first[0], n[0])
 	for i := 1; i < len(first); i++ {

@@ -22,6 +22,7 @@ type helper struct {
 
 type (
 	helperCommand struct{ port js.Value } // a helper is there
+	aloneCommand  struct{}                // the helpers are gone
 	helpCommand   struct{ port js.Value } // this worker is one
 	partAnswer    struct {
 		from    *helper

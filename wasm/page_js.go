@@ -35,6 +35,8 @@ func (p *page) listen(q *queue) {
 			q.put(askCommand{kind, m})
 		case "helper":
 			q.put(helperCommand{m.Get("port")})
+		case "alone":
+			q.put(aloneCommand{})
 		case "help":
 			q.put(helpCommand{m.Get("port")})
 		case "leave":

@@ -135,6 +135,9 @@ func (h *scheduler) command(e event) {
 	case helperCommand:
 		h.hire(e.port)
 		return
+	case aloneCommand:
+		h.helpers = nil
+		return
 	case helpCommand:
 		h.help(e.port)
 		return
