@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -109,6 +110,76 @@ func TestSettingsRefused(t *testing.T) {
 	}
 	if err := execute(t.Context(), []string{"tasks", "--config", empty}, io.Discard, io.Discard); err != nil {
 		t.Error(err)
+	}
+}
+
+// Every command answers wrong arguments with what would be right, and the exit code.
+func TestUsage(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, 2, "coordinator serve"},
+		{[]string{"help"}, 0, "coordinator simulate"},
+		{[]string{"help", "serve"}, 0, "coordinator serve --task mnist-2nn --open"},
+		{[]string{"--version"}, 0, "fedtab "},
+		{[]string{"sirve"}, 2, `unknown command "sirve", did you mean serve?`},
+		{[]string{"serve", "--prot"}, 2, "serve: unknown flag --prot (see coordinator serve --help)"},
+		{[]string{"serve", "--taks", "x"}, 2, "unknown flag --taks, did you mean --task?"},
+		{[]string{"serve", "--task"}, 2, "serve: --task has no value"},
+		{[]string{"swarm", "--clients", "many"}, 2, `swarm: --clients is "many", want a whole number`},
+		{[]string{"serve", "--task", "mnist-2nn", "--task", "anes96", "--set", "seed=2"}, 2, "serve: --set seed=2: there are 2 tasks, want one"},
+		{[]string{"serve", "--set", "strategy.fraction=7"}, 1, "--set strategy.fraction=7: strategy.fraction is 7"},
+		{[]string{"serve", "--task", "mnist-central"}, 1, `(the nearest is "periodic")`},
+		{[]string{"invite", "--json", "--task", "x"}, 2, "invite: --json is given without --list"},
+		{[]string{"hostile", "--json"}, 2, "hostile: --json is given without --list"},
+		{[]string{"tasks", "--json", "--show", "mnist-2nn"}, 2, "tasks: --json is given beside"},
+		{[]string{"tasks", "--json"}, 0, `"name": "mnist-2nn-noniid",`},
+		{[]string{"hostile", "--list", "--json"}, 0, `"name": "http/all-together"`},
+		{[]string{"version", "--json"}, 0, `"protocol": "fedtab.v1"`},
+		{[]string{"serve", "stray"}, 2, "stray"},
+		{[]string{"serve", "--per-address", "-1"}, 2, "--per-address is -1"},
+		{[]string{"serve", "--trusted-proxies", "proxy.example"}, 2, `--trusted-proxies: "proxy.example", want addresses and networks`},
+		{[]string{"serve", "--task", ""}, 1, `--task: "", want a task that ships (coordinator tasks lists them) or a task file`},
+		{[]string{"simulate", "--task", ""}, 2, "--task is missing"},
+		{[]string{"serve", "--data", ""}, 2, `serve: --data: "", want a directory`},
+		{[]string{"serve", "--addr", "", "--data", t.TempDir()}, 1, `--addr: "", want HOST:PORT`},
+		{[]string{"serve", "--public-url", "study.example"}, 1, `--public-url: "study.example", want http(s)://HOST`},
+		{[]string{"swarm", "--url", "127.0.0.1:8080"}, 2, "--url: "},
+		{[]string{"serve", "--help"}, 0, "--addr"},
+		{[]string{"simulate"}, 2, "--task is missing"},
+		{[]string{"simulate", "--task", "mnist-2nn", "--seed", "x"}, 2, "--seed"},
+		{[]string{"simulate", "--task", "mnist-2nn", "--set", "strategy.fraction=7"}, 1, "--set strategy.fraction=7"},
+		{[]string{"simulate", "--task", "mnist-2nn", "--json", "/nonexistent/x"}, 1, "--json: open /nonexistent/"},
+		{[]string{"export"}, 2, "--run is missing"},
+		{[]string{"export", "--run", "x", "--format", "pt"}, 2, `--format is "pt", want safetensors or onnx`},
+		{[]string{"export", "--run", "x", "--out", "x.json"}, 2, "want a name that does not end in .json"},
+		{[]string{"export", "--run", "x", "--data", "/nonexistent"}, 1, "/nonexistent"},
+		{[]string{"swarm"}, 2, "--url: empty"},
+		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--drop", "2"}, 2, "--drop: 2, want"},
+		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--adversaries", "liar"}, 2, "--adversaries: \"liar\", want one of sign-flip, "},
+		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--adversaries", "noise", "--adversary-scale", "2"}, 2, "--adversary-scale: 2, want none"},
+		{[]string{"swarm", "--url", "ws://127.0.0.1:1/ws", "--adversary-fraction", ".1"}, 2, "--adversaries: \"\", want one of"},
+		{[]string{"tasks"}, 0, "mnist-2nn-noniid"},
+		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "fraction"},
+		{[]string{"tasks", "--show", "mnist-3nn"}, 1, "--show mnist-3nn: no such task"},
+		{[]string{"tasks", "--set", "seed=2"}, 2, "--set seed=2: given without --show"},
+		{[]string{"tasks", "--scheme", "radon"}, 0, "| `models` | 1 | 1 <= models <= 256 per participant | "},
+		{[]string{"tasks", "--scheme", "random"}, 1, `scheme: "random", want one of central, `},
+		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "\n# memory of training: 3.24 MB: "},
+		{[]string{"tasks", "--show", "anes96"}, 0, "\n# 20 clients: 11 to 205 examples"},
+		{[]string{"tasks", "--show", "fashion-mnist-2nn", "--set", "data.dir=/nonexistent"}, 0, "# the data cannot be loaded: "},
+		{[]string{"simulate", "--task", "fashion-mnist-2nn", "--set", "data.dir=/nonexistent"}, 1, "there is no train-images-idx3-ubyte.gz in /nonexistent"},
+		{[]string{"version"}, 0, "fedtab.v1"},
+	} {
+		t.Run(fmt.Sprint(test.args), func(t *testing.T) {
+			var out, errs strings.Builder
+			code := Main(t.Context(), test.args, &out, &errs)
+			if all := out.String() + errs.String(); code != test.code || !strings.Contains(all, test.want) {
+				t.Errorf("exit code %d, want %d and %q:\n%s", code, test.code, test.want, all)
+			}
+		})
 	}
 }
 
