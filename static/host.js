@@ -234,13 +234,16 @@ window.fedtab = (() => {
 	// The service worker makes the page open without a network. What it needs is fetched
 	// once the page is at rest.
 	const keeper = isSecureContext ? navigator.serviceWorker : undefined;
-	let used = []; // what the page's worker has loaded
+	let registering;
 
-	async function register() {
-		await keeper.register(words.worker + "?" + vectors());
-		const { active } = await keeper.ready;
-		used.push(...performance.getEntriesByType("resource").map((entry) => entry.name));
-		active.postMessage({ address: location.href, used });
+	// keepFiles has it keep what the page's worker has loaded, and first what the page has.
+	async function keepFiles(used) {
+		if (!registering) {
+			registering = keeper.register(words.worker + "?" + vectors()).then(() => keeper.ready);
+			await registering;
+			used.push(...performance.getEntriesByType("resource").map((entry) => entry.name));
+		}
+		(await registering).active.postMessage({ address: location.href, used });
 	}
 
 	// forget removes what the service worker keeps.
@@ -402,8 +405,7 @@ window.fedtab = (() => {
 		},
 		notice: ({ text, reload }) => notice(text, reload),
 		used: ({ files }) => {
-			used = files;
-			const begin = () => register().catch(() => {}); // the page works without
+			const begin = () => keepFiles(files).catch(() => {}); // the page works without
 			if (keeper) {
 				window.requestIdleCallback ? requestIdleCallback(begin) : setTimeout(begin, 1000);
 			}

@@ -131,6 +131,16 @@ if (["own", "try"].includes(role)) {
 		};
 	}
 
+	// observe tells what this worker loads, as it comes: a browser lists a file some time
+	// after it is there.
+	function observe() {
+		new PerformanceObserver((list) => {
+			const entries = list.getEntries();
+			take({ type: "loaded", files: entries.length, bytes: entries.reduce((sum, e) => sum + (e.transferSize || 0), 0) });
+			postMessage({ type: "used", files: entries.map((entry) => entry.name) });
+		}).observe({ type: "resource", buffered: true });
+	}
+
 	// preparePage gives the program what it needs of a window, which Vugu's renderer
 	// calls, and the messages that have come so far.
 	function preparePage({ program, kernel }) {
@@ -151,6 +161,7 @@ if (["own", "try"].includes(role)) {
 			fedtabTake(receive) {
 				take = receive;
 				waiting.splice(0).forEach((message) => receive(message));
+				observe();
 			},
 			fedtabWorker(role) {
 				if (role === "train" && ahead) {
@@ -219,7 +230,6 @@ if (["own", "try"].includes(role)) {
 			modules = { program, kernel };
 			preparePage(modules);
 			prepareTraining(modules);
-			postMessage({ type: "used", files: performance.getEntriesByType("resource").map((entry) => entry.name) });
 		}
 		const { program, kernel } = modules ?? await first();
 		const go = new Go();

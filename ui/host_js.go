@@ -35,7 +35,6 @@ func (h *host) begin(p *Page, m js.Value) {
 	p.Plain, p.Offline = !m.Get("secure").Bool(), !m.Get("online").Bool()
 	p.MaxCores = m.Get("cores").Int()
 	p.Metered = m.Get("metered").Bool()
-	p.OnLoadedBytes(loadedBytes())
 	if view, ok := parseJSON(str(m.Get("view"))); ok {
 		if o, ok := view.(map[string]any); ok {
 			p.OnView(o)

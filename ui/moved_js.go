@@ -19,14 +19,3 @@ func saveMoved(p *Page, h *host) {
 	text := js.Global().Get("JSON").Call("stringify", all, nil, 1)
 	h.tell(map[string]any{"type": "file", "name": p.Selected + "-moved.json", "bytes": text})
 }
-
-// loadedBytes returns how many files this worker has loaded, and their bytes on the wire.
-func loadedBytes() (files int, bytes int64) {
-	entries := js.Global().Get("performance").Call("getEntriesByType", "resource")
-	for i := range entries.Length() {
-		if size := entries.Index(i).Get("transferSize"); size.Type() == js.TypeNumber {
-			files, bytes = files+1, bytes+int64(size.Float())
-		}
-	}
-	return files, bytes
-}
