@@ -78,7 +78,7 @@ func runsCommand() *cobra.Command {
 
 // listRuns lists the runs of a task, or of all. served are those that a coordinator serves.
 func listRuns(s *store.Store, task string, served map[string]bool) ([]runListed, error) {
-	runs, err := s.Runs(task)
+	runs, err := s.Runs(store.Filter{Task: task})
 	all := []runListed{}
 	for _, r := range runs {
 		l := runListed{

@@ -112,6 +112,7 @@ type Saved struct {
 	Constants    *data.Constants
 	Ledger       Ledger        // as it was kept last; zero begins anew
 	Finished     string        // reason, empty while the run goes on
+	Paused       string        // why it is paused, empty while it is not
 	Elapsed      time.Duration // from the run's creation to its newest commit
 }
 

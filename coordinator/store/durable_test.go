@@ -108,7 +108,7 @@ func TestRefusedFiles(t *testing.T) {
 	}{
 		{"newer", func(t *testing.T) []byte {
 			return make(t, exec("PRAGMA user_version = 99; UPDATE meta SET value = 'fedtab 9.1' WHERE key = 'opened_by'"))
-		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 99 (written by fedtab 9.1), this program (fedtab test) knows up to 11: start the newer program, or choose another directory"},
+		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 99 (written by fedtab 9.1), this program (fedtab test) knows up to 12: start the newer program, or choose another directory"},
 		{"text", func(*testing.T) []byte { return bytes.Repeat([]byte("not a database\n"), 100) },
 			ErrForeign, "not a fedtab database: DB is not a SQLite file: move it away, or choose another directory"},
 		{"short", func(*testing.T) []byte { return []byte("SQLite format 3\x00") }, ErrForeign, "not a fedtab database: DB is not a SQLite file"},
@@ -315,17 +315,17 @@ func TestMigrate(t *testing.T) {
 		return v
 	}
 	newest := len(migrations)
-	bad := append(slices.Clone(migrations), "ALTER TABLE runs ADD COLUMN note TEXT; DROP TABLE nonsense")
+	bad := append(slices.Clone(migrations), "ALTER TABLE runs ADD COLUMN extra TEXT; DROP TABLE nonsense")
 	if err := migrate(s.write, bad, newest); err == nil || version() != newest {
 		t.Fatalf("a migration that fails: version %d, %v", version(), err)
 	}
-	good := append(slices.Clone(migrations), "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'none'")
+	good := append(slices.Clone(migrations), "ALTER TABLE runs ADD COLUMN extra TEXT NOT NULL DEFAULT 'none'")
 	must(t, migrate(s.write, good, newest))
-	var note string
+	var extra string
 	var recorded int
-	must(t, s.read.QueryRow("SELECT note, (SELECT value FROM meta WHERE key = 'schema_version') FROM runs").Scan(&note, &recorded))
-	if note != "none" || version() != newest+1 || recorded != newest+1 {
-		t.Errorf("note %q, version %d, recorded %d", note, version(), recorded)
+	must(t, s.read.QueryRow("SELECT extra, (SELECT value FROM meta WHERE key = 'schema_version') FROM runs").Scan(&extra, &recorded))
+	if extra != "none" || version() != newest+1 || recorded != newest+1 {
+		t.Errorf("extra %q, version %d, recorded %d", extra, version(), recorded)
 	}
 	must(t, s.Close())
 	if _, err := Open(dir, build); !errors.Is(err, ErrNewer) {

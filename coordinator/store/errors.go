@@ -21,10 +21,11 @@ var (
 
 // What the other methods answer.
 var (
-	ErrNotFound = errors.New("not found")
-	ErrNotKept  = errors.New("no longer kept, only its hash and metrics are")
-	ErrExists   = errors.New("exists already")
-	ErrFull     = errors.New("disk is full") // nothing was written; it may be tried again
+	ErrNotFound   = errors.New("not found")
+	ErrNotKept    = errors.New("no longer kept, only its hash and metrics are")
+	ErrExists     = errors.New("exists already")
+	ErrUnfinished = errors.New("the run is not over")
+	ErrFull       = errors.New("disk is full") // nothing was written; it may be tried again
 )
 
 // errNotOpen answers a commit of a round that OpenRound has not written, or

@@ -30,6 +30,9 @@ type Run struct {
 	Created  time.Time
 	Finished string // why it ended, empty while it goes on; CreateRun ignores it
 	Extended Extension
+	Paused   string // why it is paused, empty while it is not; CreateRun ignores it
+	Note     string // the organiser's; CreateRun ignores it
+	Origin   string // what its version 1 was taken from; empty: it began with the seed
 }
 
 // Extension has stop conditions in place of a task's.
@@ -40,8 +43,8 @@ type Extension struct {
 
 // CreateRun records a new run. Its error wraps ErrExists when the ID is taken.
 func (s *Store) CreateRun(r Run) error {
-	res, err := s.write.Exec(`INSERT INTO runs (id, task, title, spec, spec_hash, data_hash, seed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-		r.ID, r.Task, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), hex.EncodeToString(r.DataHash[:]), strconv.FormatUint(r.Seed, 10), timeText(r.Created))
+	res, err := s.write.Exec(`INSERT INTO runs (id, task, title, spec, spec_hash, data_hash, seed, created_at, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		r.ID, r.Task, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), hex.EncodeToString(r.DataHash[:]), strconv.FormatUint(r.Seed, 10), timeText(r.Created), r.Origin)
 	return wrap(one(res, err, fmt.Errorf("run %w", ErrExists)), "run %s: create", r.ID)
 }
 
@@ -88,8 +91,8 @@ func (s *Store) findRun(where, value string) (r Run, ok bool, err error) {
 	var spec, hash, seed, created string
 	var dataHash sql.NullString
 	var accuracy sql.NullFloat64
-	err = s.read.QueryRow(`SELECT id, task, title, spec, spec_hash, data_hash, seed, created_at, coalesce(finish_reason, ''), coalesce(stop_rounds, 0), stop_accuracy FROM runs WHERE `+where+` ORDER BY number DESC LIMIT 1`, value).
-		Scan(&r.ID, &r.Task, &r.Title, &spec, &hash, &dataHash, &seed, &created, &r.Finished, &r.Extended.Rounds, &accuracy)
+	err = s.read.QueryRow(`SELECT id, task, title, spec, spec_hash, data_hash, seed, created_at, coalesce(finish_reason, ''), coalesce(stop_rounds, 0), stop_accuracy, coalesce(pause_reason, ''), note, origin FROM runs WHERE `+where+` ORDER BY number DESC LIMIT 1`, value).
+		Scan(&r.ID, &r.Task, &r.Title, &spec, &hash, &dataHash, &seed, &created, &r.Finished, &r.Extended.Rounds, &accuracy, &r.Paused, &r.Note, &r.Origin)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Run{}, false, nil
 	}
@@ -134,8 +137,8 @@ func (s *Store) Load(id string) (run.Saved, error) {
 func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 	var createdText string
 	var ledger, constants sql.NullString
-	err = tx.QueryRow(`SELECT participants_reserved, coalesce(finish_reason, ''), created_at, ledger, constants FROM runs WHERE id = ?`, id).
-		Scan(&saved.Participants, &saved.Finished, &createdText, &ledger, &constants)
+	err = tx.QueryRow(`SELECT participants_reserved, coalesce(finish_reason, ''), coalesce(pause_reason, ''), created_at, ledger, constants FROM runs WHERE id = ?`, id).
+		Scan(&saved.Participants, &saved.Finished, &saved.Paused, &createdText, &ledger, &constants)
 	if errors.Is(err, sql.ErrNoRows) {
 		return saved, fmt.Errorf("run %w", ErrNotFound)
 	}

@@ -8,7 +8,7 @@ import (
 
 func TestRuns(t *testing.T) {
 	s := open(t, t.TempDir())
-	if all, err := s.Runs(""); err != nil || len(all) != 0 {
+	if all, err := s.Runs(Filter{}); err != nil || len(all) != 0 {
 		t.Fatalf("an empty database has the runs %+v, %v", all, err)
 	}
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
@@ -20,7 +20,7 @@ func TestRuns(t *testing.T) {
 	if err := s.Finish("a0", "done", at.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	all, err := s.Runs("")
+	all, err := s.Runs(Filter{})
 	if err != nil || len(all) != 3 || all[0].ID != "a2" || all[1].ID != "b1" || all[2].ID != "a0" {
 		t.Fatalf("%+v, %v", all, err)
 	}
@@ -30,10 +30,10 @@ func TestRuns(t *testing.T) {
 	if all[0].Finished != "" || !all[0].Ended.IsZero() {
 		t.Errorf("%+v goes on", all[0])
 	}
-	if all, err := s.Runs("a"); err != nil || len(all) != 2 {
+	if all, err := s.Runs(Filter{Task: "a"}); err != nil || len(all) != 2 {
 		t.Errorf("of one task: %+v, %v", all, err)
 	}
-	if all, err := s.Runs("none"); err != nil || len(all) != 0 {
+	if all, err := s.Runs(Filter{Task: "none"}); err != nil || len(all) != 0 {
 		t.Errorf("of no task: %+v, %v", all, err)
 	}
 }
@@ -60,7 +60,7 @@ func BenchmarkRuns(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		all, err := s.Runs("")
+		all, err := s.Runs(Filter{})
 		if err != nil || len(all) != 10_000 || all[0].Version != 20 || *all[0].TestAccuracy != .9 {
 			b.Fatal(len(all), err)
 		}

@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -236,4 +236,23 @@ ALTER TABLE rounds ADD COLUMN test_file TEXT;               -- JSON: figures on 
 const schema11 = `
 ALTER TABLE runs ADD COLUMN stop_rounds INTEGER; -- in place of the task's; NULL: the task's
 ALTER TABLE runs ADD COLUMN stop_accuracy REAL;  -- likewise; 0: no such condition
+`
+
+// schema12 adds what organisers do with runs, and who did it.
+const schema12 = `
+ALTER TABLE runs ADD COLUMN paused_at TEXT;              -- NULL while it is not paused
+ALTER TABLE runs ADD COLUMN pause_reason TEXT;
+ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT '';   -- the organiser's
+ALTER TABLE runs ADD COLUMN origin TEXT NOT NULL DEFAULT ''; -- what version 1 was taken from: a version of another run, or a file; empty: the run began with the seed
+
+CREATE TABLE audit (
+	id      INTEGER PRIMARY KEY AUTOINCREMENT,
+	at      TEXT NOT NULL,
+	who     TEXT NOT NULL,                  -- role, and by which way it came
+	address TEXT NOT NULL,                  -- empty: from the machine itself
+	action  TEXT NOT NULL,
+	subject TEXT NOT NULL,                  -- a run, an invite; empty: none
+	detail  TEXT NOT NULL,
+	problem TEXT NOT NULL                   -- why it was refused; empty: it was done
+) STRICT;
 `
