@@ -333,18 +333,26 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestSchema1 opens a database that the first schema's program left behind, with
-// round 9 open, and goes on with it.
-func TestSchema1(t *testing.T) {
+// schema1Dir returns a directory with the database that the first schema's program left
+// behind, and the bytes of that.
+func schema1Dir(t *testing.T) (dir string, data []byte) {
+	t.Helper()
 	packed, err := os.Open("testdata/schema1.db.gz")
 	must(t, err)
 	defer packed.Close()
 	z, err := gzip.NewReader(packed)
 	must(t, err)
-	data, err := io.ReadAll(z)
+	data, err = io.ReadAll(z)
 	must(t, err)
-	dir := t.TempDir()
+	dir = t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, File), data, 0o600))
+	return dir, data
+}
+
+// TestSchema1 opens a database that the first schema's program left behind, with
+// round 9 open, and goes on with it.
+func TestSchema1(t *testing.T) {
+	dir, _ := schema1Dir(t)
 	s := open(t, dir)
 	last, ok, err := s.LatestRun("old")
 	if err != nil || !ok {

@@ -61,11 +61,13 @@ type Store struct {
 }
 
 // Open opens the database in dir, creates it if there is none, and brings an
-// older one up to date. build names the program in the database. The
+// older one up to date, of which a copy stays beside it (fedtab.db.schemaN, N
+// being its version). build names the program in the database. The
 // directory stays locked until Close or the end of the process.
 //
-// The error wraps ErrDirectory, ErrLocked, ErrNewer, ErrForeign or ErrCorrupt;
-// then the database has not been touched.
+// The error wraps ErrDirectory, ErrLocked, ErrNewer, ErrForeign, ErrCorrupt, or
+// ErrFull where there is no room for that copy; then the database has not been
+// touched.
 func Open(dir, build string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -127,6 +129,11 @@ func (s *Store) open(path, build string) error {
 	version, err := inspect(path, build)
 	if err != nil {
 		return err
+	}
+	if 0 < version && version < len(migrations) {
+		if err := backUp(path, version); err != nil {
+			return err
+		}
 	}
 	if version == 0 {
 		// The file holds a secret, and SQLite's other files take its mode.
