@@ -43,7 +43,7 @@ assets: data ## the page: WebAssembly, scripts, styles, precompressed
 # docs/reliability.md says which is which.
 TEST := go test -timeout 60m
 # Where goroutines share memory.
-RACE := ./client ./combine ./run ./coordinator/hub ./coordinator/listen ./coordinator/live ./coordinator/store ./coordinator/web
+RACE := ./client ./combine ./run ./coordinator/access ./coordinator/hub ./coordinator/listen ./coordinator/live ./coordinator/store ./coordinator/web
 RACED_RUNS := TestServe(Trains|CountsBytes|DiskFull|TLS)
 
 # Browsers wait for each other and for time-outs most of the time: the other tests
