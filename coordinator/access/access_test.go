@@ -223,7 +223,11 @@ func TestReload(t *testing.T) {
 	g, _ := open(t)
 	old := g.Token(Organiser)
 	organiser, viewer := signIn(t, g, Organiser), signIn(t, g, Viewer)
+	before := g.granted(old)
 	must(t, g.Reload())
+	if before.during.Err() != nil {
+		t.Error("streams end though their token has stayed")
+	}
 	if g.Fresh() || status(g, withCookie(request("GET"), organiser)) != http.StatusOK {
 		t.Error("a session ends though its token has stayed")
 	}
@@ -247,7 +251,7 @@ func TestReload(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("a stream of the old token goes on")
 	}
-	if streams[Viewer].Err() != nil {
+	if streams[Viewer].Err() != nil || g.granted(g.Token(Viewer)).during.Err() != nil {
 		t.Error("a stream of the other token has ended")
 	}
 	close(release)
@@ -271,10 +275,10 @@ func TestReload(t *testing.T) {
 	}
 
 	// A file that cannot be used changes nothing, not even the other token.
-	before := g.Token(Viewer)
+	kept := g.Token(Viewer)
 	replace(t, g, kinds[0])
 	must(t, os.Truncate(filepath.Join(g.dir, kinds[1].file), 10))
-	if err := g.Reload(); err == nil || g.Token(Viewer) != before || status(g, withCookie(request("GET"), viewer)) != http.StatusOK {
+	if err := g.Reload(); err == nil || g.Token(Viewer) != kept || status(g, withCookie(request("GET"), viewer)) != http.StatusOK {
 		t.Errorf("a malformed file: %v, want an error and the tokens as they were", err)
 	}
 	must(t, os.Remove(filepath.Join(g.dir, kinds[1].file)))
