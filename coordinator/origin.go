@@ -14,6 +14,7 @@ import (
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
+	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/export"
@@ -87,6 +88,24 @@ func isFile(spec string) bool {
 	}
 	info, err := os.Stat(spec)
 	return err == nil && info.Mode().IsRegular()
+}
+
+// savedFrom returns the state of a simulation that starts from a safetensors file.
+func savedFrom(path string, t *task.Task, d *dataset.Dataset) (*run.Saved, error) {
+	src, err := readSource(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := d.Model(t)
+	if err != nil {
+		return nil, err
+	}
+	o, err := readOrigin(nil, src, t, d, m)
+	if err != nil {
+		return nil, err
+	}
+	first, err := o.first("simulation", t, d, m, false, virtual.Epoch)
+	return &run.Saved{Last: &first, Rounds: []run.RoundRecord{first.Record()}, Constants: o.constants}, err
 }
 
 func readSource(path string) (*source, error) {
