@@ -9,12 +9,16 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/listen"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
+	"fedtab/coordinator/task"
 )
 
 // evaluation waits for the figures of a version.
@@ -186,5 +190,136 @@ func TestStartFromRefused(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := Main(context.Background(), []string{"serve", "--data", dir, "--from", mlp, "--task", "mnist-2nn", "--task", "mnist-cnn"}, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "there are 2 tasks, want one") {
 		t.Errorf("two tasks: exit code %d, %s", code, &errs)
+	}
+}
+
+// A run of own data goes on with the constants that its model was trained with, and needs no
+// survey.
+func TestStartFromOwnData(t *testing.T) {
+	dir := t.TempDir()
+	file := ward(t, "mlp, hidden: [8]", wardPrices, "rounds: 12", "rounds: 3")
+	var files [][]string
+	for i := range 3 {
+		files = append(files, []string{"--data", writeCSV(t, filepath.Join(dir, fmt.Sprintf("%d.csv", i)), ',', wardRows(60, uint64(i)))})
+	}
+	db := filepath.Join(dir, "db")
+	s := serveTest(t, Config{Data: db, Tasks: []string{file}})
+	clients(t, "http://"+s.Addr(), files...)
+	id := s.studies[0].Run
+	was, err := s.store.Load(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	model := filepath.Join(dir, "ward.safetensors")
+	program(t, "export", "--data", db, "--run", id, "--out", model)
+	for _, from := range []string{id, model} {
+		s := serveTest(t, Config{Data: db, Tasks: []string{file}, From: from, Fresh: true})
+		saved, err := s.store.Load(s.studies[0].Run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if saved.Constants == nil || !reflect.DeepEqual(saved.Constants, was.Constants) || !slices.Equal(saved.Last.Params, was.Last.Params) {
+			t.Errorf("from %s: constants %v and parameters %v, want %v and %v", from, saved.Constants, saved.Last.Params, was.Constants, was.Last.Params)
+		}
+		clients(t, "http://"+s.Addr(), files...)
+		if v := s.api(t, "/api/tasks/ward"); v.Version != 3 || v.Finished != "3 rounds done" {
+			t.Errorf("from %s: version %d, %q", from, v.Version, v.Finished)
+		}
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tk, err := task.Find(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := dataset.Open(tk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := d.Model(tk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newOrigin("", make([]float32, m.Layout().Size), nil, tk, d, m); err == nil || !strings.Contains(err.Error(), "does not say how its columns are standardised") {
+		t.Errorf("a file that says nothing of its columns: %v", err)
+	}
+}
+
+// A table with other rows is standardised otherwise: the model predicts the same of each row
+// all the same.
+func TestStartFromTable(t *testing.T) {
+	dir := t.TempDir()
+	// What stands for a missing value depends on the rows.
+	table := slices.DeleteFunc(houses(), func(row []string) bool { return row[2] == "" || row[3] == "NA" })
+	all := writeCSV(t, filepath.Join(dir, "all.csv"), ',', table)
+	study := func(path string) string {
+		file := filepath.Join(t.TempDir(), "houses.yaml")
+		text := fmt.Sprintf(`name: houses
+model: {kind: mlp, hidden: [8], loss: squared}
+data:
+  source: csv
+  csv: {path: %s, target: price, predict: number, ignore: [id, size], categorical: [{column: town}], missing: median}
+  holdout: .2
+  public: true
+  partition: {kind: iid, clients: 6}
+strategy: {kind: fedavg, fraction: 1, epochs: 3, batch: 10, lr: 0.05, min_clients: 3}
+stop: {rounds: 3}
+seed: 3
+`, path)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	db := filepath.Join(dir, "db")
+	s := serveTest(t, Config{Data: db, Tasks: []string{study(all)}})
+	if _, err := swarm.Run(t.Context(), swarm.Options{URL: "http://" + s.Addr(), Task: "houses", Clients: 3}); err != nil {
+		t.Fatal(err)
+	}
+	id := s.studies[0].Run
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	rmse := func(run string) float64 {
+		model := filepath.Join(t.TempDir(), "m.safetensors")
+		program(t, "export", "--data", db, "--run", run, "--out", model)
+		_, text := program(t, "predict", "--model", model, "--data", all)
+		return figureIn(t, text, "RMSE")
+	}
+	want := rmse(id)
+	s = serveTest(t, Config{Data: db, Tasks: []string{study(writeCSV(t, filepath.Join(dir, "fewer.csv"), ',', table[:120]))}, From: id})
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	other := s.studies[0].Run
+	if got := rmse(other); other == id || math.Abs(got-want) > 1e-5*want {
+		t.Errorf("run %s from %s: RMSE %v of all rows, want %v", other, id, got, want)
+	}
+	// What standardised a table that is another now is not known.
+	writeCSV(t, all, ',', table[:200])
+	_, err := NewServer(Config{Data: db, Listen: listen.Config{Addr: "127.0.0.1:0"}, Tasks: []string{study(all)}, From: id, Log: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "the data of run "+id+" has changed since") {
+		t.Errorf("a table that has changed: %v", err)
+	}
+}
+
+// A simulation starts from a file.
+func TestSimulateFrom(t *testing.T) {
+	out, _ := program(t, "simulate", "--task", smallTask(t, "{kind: mlp, hidden: [32]}", torchTasks["cnn"], "rounds: 3", "rounds: 2", "fraction: 1,", "fraction: .05,"),
+		"--from", filepath.Join("testdata", "pytorch", "cnn.safetensors"), "--json", "-")
+	var res struct {
+		Rounds []struct {
+			TestLoss float64 `json:"test_loss"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &res); err != nil {
+		t.Fatal(err)
+	}
+	if len(res.Rounds) != 2 || math.Abs(res.Rounds[0].TestLoss-.116975) > 1e-4 || !(res.Rounds[1].TestLoss < .116975) {
+		t.Errorf("rounds %+v, want two, the first with PyTorch's loss of 0.116975", res.Rounds)
 	}
 }
