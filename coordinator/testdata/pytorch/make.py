@@ -1,6 +1,7 @@
 # Trains the two models that TestStartFromPyTorch starts from, writes their state_dicts as
 # safetensors and their figures on MNIST's test images. The files here were made with
-# PyTorch 1.13.1 and numpy 1.24.2 (Debian 12: python3-torch, python3-numpy):
+# PyTorch 1.13.1, which calls itself 1.13.0a0, and numpy 1.24.2 (Debian 12: python3-torch,
+# python3-numpy):
 #
 #     python3 make.py ../../dataset/mnist > figures.json
 #
