@@ -34,6 +34,8 @@ func (s *Server) describe(w io.Writer) {
 			stands = "finished: " + state.Finished
 		case st.resumed:
 			stands = fmt.Sprintf("resumed at version %d", state.Version)
+		case st.origin != "":
+			stands = "new, from " + st.origin
 		}
 		parameters := st.Model.Layout().Size
 		fmt.Fprintf(w, "task %s: %s\n", t.Name, t.Title)

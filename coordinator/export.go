@@ -13,6 +13,7 @@ import (
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
+	"fedtab/learn/export"
 
 	"github.com/spf13/cobra"
 )
@@ -48,50 +49,14 @@ func exportCommand() *cobra.Command {
 			return err
 		}
 		defer s.Close()
-		r, ok, err := s.FindRun(*name)
-		if err == nil && !ok { // a run that was begun anew hides no model
-			r, ok, err = s.LatestModel(*name)
-		}
-		if err == nil && !ok {
-			r, ok, err = s.LatestRun(*name)
-		}
+		r, err := findModel(s, *dir, *name)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			return fmt.Errorf("--run: %q, want a run or a task in %s", *name, *dir)
-		}
-		saved, err := s.Load(r.ID)
+		model, _, err := storedModel(s, r, *want)
 		if err != nil {
 			return err
 		}
-		version, err := models.Pick(saved.Rounds, *want)
-		if err != nil {
-			return fmt.Errorf("run %s: %w", r.ID, err)
-		}
-		params, hash, err := s.Model(r.ID, version)
-		if err != nil {
-			return err
-		}
-		t, err := task.Parse("the task of run "+r.ID, r.Spec)
-		if err != nil {
-			return err
-		}
-		t.Evaluate.Test = task.Test{} // a model has nothing of it, and the file may not be here
-		d, err := dataset.Open(t)
-		if err != nil {
-			return err
-		}
-		m, err := d.Model(t)
-		if err != nil {
-			return err
-		}
-		if saved.Constants != nil && d.Own != nil {
-			if err := d.SetConstants(*saved.Constants); err != nil {
-				return fmt.Errorf("run %s: %w", r.ID, err)
-			}
-		}
-		model := models.Of(t, d, m.Spec(), r.ID, version, params, hash)
 		file, err := models.File(model, *format)
 		if err != nil {
 			return err
@@ -101,7 +66,7 @@ func exportCommand() *cobra.Command {
 			return err
 		}
 		if *out == "" {
-			*out = fmt.Sprintf("%s-%d.%s", r.ID, version, *format)
+			*out = fmt.Sprintf("%s-%d.%s", r.ID, model.Version, *format)
 		}
 		sidecar := strings.TrimSuffix(*out, filepath.Ext(*out)) + sidecarExt
 		if err := os.WriteFile(*out, file, 0o644); err != nil {
@@ -110,7 +75,7 @@ func exportCommand() *cobra.Command {
 		if err := os.WriteFile(sidecar, model.Sidecar(), 0o644); err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%s: version %d of run %s, %d parameters; %s describes them\n", *out, version, r.ID, len(params), sidecar)
+		fmt.Fprintf(stdout, "%s: version %d of run %s, %d parameters; %s describes them\n", *out, model.Version, r.ID, len(model.Params), sidecar)
 		return nil
 	})
 	return c
@@ -118,3 +83,53 @@ func exportCommand() *cobra.Command {
 
 // sidecarExt is the extension of the description beside a file.
 const sidecarExt = ".json"
+
+// findModel returns the run of a database that has an identity, or the newest of the task
+// that has a name: one with a version, as a run that was begun anew hides no model, if there
+// is any.
+func findModel(s *store.Store, dir, name string) (store.Run, error) {
+	r, ok, err := s.FindRun(name)
+	if err == nil && !ok {
+		r, ok, err = s.LatestModel(name)
+	}
+	if err != nil || ok {
+		return r, err
+	}
+	return findRun(s, dir, name)
+}
+
+// storedModel returns a version of a run with all that describes it, and the run's data as it
+// is now.
+func storedModel(s *store.Store, r store.Run, want string) (*export.Model, *dataset.Dataset, error) {
+	saved, err := s.Load(r.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	version, err := models.Pick(saved.Rounds, want)
+	if err != nil {
+		return nil, nil, fmt.Errorf("run %s: %w", r.ID, err)
+	}
+	params, hash, err := s.Model(r.ID, version)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := task.Parse("the task of run "+r.ID, r.Spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	t.Evaluate.Test = task.Test{} // a model has nothing of it, and the file may not be here
+	d, err := dataset.Open(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := d.Model(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	if saved.Constants != nil && d.Own != nil {
+		if err := d.SetConstants(*saved.Constants); err != nil {
+			return nil, nil, fmt.Errorf("run %s: %w", r.ID, err)
+		}
+	}
+	return models.Of(t, d, m.Spec(), r.ID, version, params, hash), d, nil
+}

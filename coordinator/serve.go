@@ -23,7 +23,7 @@ func serveCommand() *cobra.Command {
 	var hosts string
 	c := &cobra.Command{
 		Use: "serve", Short: "serve the page and coordinate runs",
-		Example: examples("coordinator serve --task mnist-2nn --open", "coordinator serve --task study.yaml --addr 0.0.0.0:8080 --set stop.rounds=50", "coordinator serve --acme study.example --addr :443 --http-addr :80"),
+		Example: examples("coordinator serve --task mnist-2nn --open", "coordinator serve --task study.yaml --addr 0.0.0.0:8080 --set stop.rounds=50", "coordinator serve --acme study.example --addr :443 --http-addr :80", "coordinator serve --task mnist-2nn --from model.safetensors"),
 	}
 	fs := c.Flags()
 	cfg := Config{}
@@ -39,6 +39,7 @@ func serveCommand() *cobra.Command {
 	fs.StringVar(&cfg.Data, "data", "fedtab-data", "directory of the database, made if it is missing")
 	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
 	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, even if earlier ones of the same tasks could continue")
+	fs.StringVar(&cfg.From, "from", "", "model that a new run starts from, as its version 1: a safetensors file of fedtab or PyTorch, RUN or RUN@VERSION (newest, best or a number), or a task's name for its newest run; a run that has started from it goes on; only with one task")
 	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "max participants at a time from one address, 0 for no limit; loopback is not limited without --count-loopback")
 	fs.StringVar(&cfg.Public, "public-url", "", "address that participants use, http(s)://HOST[:PORT][/PREFIX]; without it only IP addresses and local names are served")
 	fs.StringVar(&cfg.Site, "site", "", "file that says who runs this coordinator, with a contact, a privacy text, a logo and a colour; read again on SIGHUP (default none)")
@@ -74,6 +75,9 @@ func serveCommand() *cobra.Command {
 		}
 		if len(cfg.Sets) > 0 && len(tasks) > 1 {
 			return usageError(fmt.Sprintf("serve: --set %s: there are %d tasks, want one, or the change in its file", cfg.Sets[0], len(tasks)))
+		}
+		if cfg.From != "" && len(tasks) > 1 {
+			return usageError(fmt.Sprintf("serve: --from %s: there are %d tasks, want one", cfg.From, len(tasks)))
 		}
 		cfg.Tasks = tasks
 		if len(cfg.Tasks) == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -42,6 +43,7 @@ type Config struct {
 	Tasks  []string      // names of tasks that ship, or files
 	Sets   []string      // changes of the one task, as in strategy.fraction=0.2
 	Fresh  bool          // start new runs
+	From   string        // model that the run of the one task starts from: see findSource; empty: the seed's
 	Public string        // address that participants use, empty if it has none
 	Site   string        // file that says who runs the coordinator, empty if there is none
 	Limits hub.Limits    // zero takes hub.DefaultLimits
@@ -67,7 +69,8 @@ type study struct {
 	web.Study
 	live    *live.Live
 	room    *hub.Room
-	resumed bool // its run is that of an earlier process
+	resumed bool   // its run is that of an earlier process
+	origin  string // of its run, as in the store
 }
 
 // Time limits of a server.
@@ -206,15 +209,18 @@ func (s *Server) connections() *quota.Conns {
 // prepare resumes the run of a study, or creates one.
 func (s *Server) prepare(st *study) error {
 	t := st.Task
-	id, saved, err := s.runOf(t, st.Data)
+	id, saved, err := s.runOf(st)
 	if err != nil {
 		return err
 	}
-	st.Run, st.resumed = id, saved != nil
+	st.Run = id
 	if r, ok, err := s.store.FindRun(id); err != nil {
 		return err
-	} else if ok && r.Extended != (store.Extension{}) {
-		st.SetStop(t.Extended(r.Extended.Rounds, r.Extended.Accuracy, st.Data.ClassNames()))
+	} else if ok {
+		st.origin = r.Origin
+		if r.Extended != (store.Extension{}) {
+			st.SetStop(t.Extended(r.Extended.Rounds, r.Extended.Accuracy, st.Data.ClassNames()))
+		}
 	}
 	st.Version = func(v uint64) ([]float32, [32]byte, error) { return s.store.Model(id, v) }
 	st.Kept = func() ([]uint64, error) { return s.store.Kept(id) }
@@ -286,9 +292,11 @@ func choices(secret []byte, run string) uint64 {
 	return binary.LittleEndian.Uint64(h.Sum(nil))
 }
 
-// runOf returns the run of a task: the newest one, if its training settings and data
-// equal the present ones, otherwise a new one.
-func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.Saved, err error) {
+// runOf returns the run of a study: the newest one of its task, if its training settings and
+// data equal the present ones, and what it started from is what --from asks for, otherwise a
+// new one.
+func (s *Server) runOf(st *study) (id string, saved *run.Saved, err error) {
+	t, d := st.Task, st.Data
 	last, ok, err := s.store.LatestRun(t.Name)
 	if err != nil {
 		return "", nil, err
@@ -300,7 +308,11 @@ func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.
 		log.Info("starting a new run: --fresh")
 	default:
 		why, err := changes(t, d, last)
+		if len(why) == 0 && err == nil && s.cfg.From != "" {
+			why = s.otherOrigin(last)
+		}
 		if len(why) == 0 && err == nil {
+			st.resumed = true
 			return s.resume(t, d, last, log)
 		}
 		if err != nil {
@@ -309,14 +321,66 @@ func (s *Server) runOf(t *task.Task, d *dataset.Dataset) (id string, saved *run.
 			log.Warn("starting a new run: the training settings have changed", "changes", strings.Join(why, "; "))
 		}
 	}
+	if s.cfg.From == "" {
+		id, err = s.begin(t, d)
+		return id, nil, err
+	}
+	src, err := findSource(s.store, s.cfg.From, "")
+	if err == nil {
+		var o *origin
+		if o, err = readOrigin(s.store, src, t, d, st.Model); err == nil {
+			return s.beginFrom(o, st)
+		}
+	}
+	return "", nil, fmt.Errorf("--from %s: %w", s.cfg.From, err)
+}
+
+// otherOrigin says that a run has not started from what --from asks for. Where that is the
+// newest run of the task itself, it is the newest before this one.
+func (s *Server) otherOrigin(r store.Run) []string {
+	was := cmp.Or(r.Origin, "none: the last run started from the seed")
+	src, err := findSource(s.store, s.cfg.From, r.ID)
+	switch {
+	case err != nil: // of another model than r's; a new run may yet start from r's
+		return []string{fmt.Sprintf("--from is %s, was %s", s.cfg.From, was)}
+	case src.String() != r.Origin:
+		return []string{fmt.Sprintf("--from is %v, was %s", src, was)}
+	}
+	return nil
+}
+
+// newRun describes a new run of a task.
+func newRun(t *task.Task, d *dataset.Dataset) store.Run {
 	var b [4]byte
 	rand.Read(b[:])
-	id = t.Name + "-" + hex.EncodeToString(b[:])
-	err = s.store.CreateRun(store.Run{
-		ID: id, Task: t.Name, Title: t.Title.String(), Spec: t.YAML(), SpecHash: t.Hash(), DataHash: d.Hash, Seed: t.Seed, Created: time.Now(),
-	})
-	s.cfg.Log.Info("run started", "task", t.Name, "run", id)
-	return id, nil, err
+	return store.Run{
+		ID: t.Name + "-" + hex.EncodeToString(b[:]), Task: t.Name, Title: t.Title.String(),
+		Spec: t.YAML(), SpecHash: t.Hash(), DataHash: d.Hash, Seed: t.Seed, Created: time.Now(),
+	}
+}
+
+// begin creates a run.
+func (s *Server) begin(t *task.Task, d *dataset.Dataset) (id string, err error) {
+	r := newRun(t, d)
+	err = s.store.CreateRun(r)
+	s.cfg.Log.Info("run started", "task", t.Name, "run", r.ID)
+	return r.ID, err
+}
+
+// beginFrom creates a run that starts from a model, and returns its state.
+func (s *Server) beginFrom(o *origin, st *study) (id string, saved *run.Saved, err error) {
+	r := newRun(st.Task, st.Data)
+	r.Origin = o.text
+	first, err := o.first(r.ID, st.Task, st.Data, st.Model, true, r.Created)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := s.store.CreateRunFrom(r, first, o.constants); err != nil {
+		return "", nil, err
+	}
+	s.cfg.Log.Info("run started from a model, its version 1", "task", r.Task, "run", r.ID, "from", o.text)
+	loaded, err := s.store.Load(r.ID)
+	return r.ID, &loaded, err
 }
 
 // changes returns the differences from a recorded run on which training depends. The

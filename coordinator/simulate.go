@@ -12,6 +12,7 @@ import (
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/simulate"
+	"fedtab/run"
 
 	"github.com/spf13/cobra"
 )
@@ -24,6 +25,7 @@ func simulateCommand() *cobra.Command {
 	}
 	fs := c.Flags()
 	name := fs.String("task", "", "task that ships, or a task file")
+	from := fs.String("from", "", "safetensors file of fedtab or PyTorch: the model that the run starts from, as its version 1")
 	seed := fs.String("seed", "", "seed of the run, in place of the task's")
 	jsonFile := fs.String("json", "", "write the result to this file, - for standard output")
 	ledgerFile := fs.String("ledger", "", "write what every client sent and received in every round to this file, a line of JSON each")
@@ -49,6 +51,12 @@ func simulateCommand() *cobra.Command {
 		}
 		if err := d.Divide(t); err != nil {
 			return err
+		}
+		var saved *run.Saved
+		if *from != "" {
+			if saved, err = savedFrom(*from, t, d); err != nil {
+				return fmt.Errorf("--from %s: %w", *from, err)
+			}
 		}
 		// Open the output files before the work, so that an error is found first.
 		out, err := createWhole("--json", *jsonFile, stdout)
@@ -79,6 +87,7 @@ func simulateCommand() *cobra.Command {
 				times.Samples += w.Samples
 				progress(stderr, r, w, left(times.Seconds, t.Stop.Rounds, int(r.Round)))
 			},
+			From:   saved,
 			Ledger: wanted(*ledgerFile, lines),
 			OnCheck: func(c simulate.Check) {
 				fmt.Fprintf(stderr, "step %5d  version %d%s%s  distance %.3g  %d models up, %d down\n", c.Steps, c.Version,

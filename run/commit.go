@@ -177,10 +177,7 @@ func (r *Run) rollBack(c *commit, step string, why error) {
 // publish announces a durable version to clients and observers.
 func (r *Run) publish(c *Commit) {
 	r.closed, r.abandoned = c.Round, nil
-	rec := RoundRecord{
-		Round: c.Round, Participants: len(c.Participants), Weight: c.Weight, TrainLoss: c.TrainLoss,
-		Traffic: c.Traffic, Rate: c.Rate, Committed: c.Committed, Hash: c.Hash, Opened: c.Committed,
-	}
+	rec := c.Record()
 	if r.open != nil {
 		rec.Opened = r.open.Opened
 	}

@@ -14,7 +14,8 @@ func (r *Run) evaluate() {
 		r.gathering, r.evaluating = nil, false
 	}
 	holdouts := r.cfg.Own != nil && r.cfg.Own.Holdouts
-	if r.cfg.Evaluate == nil && !holdouts || r.evaluating || r.down.version%uint64(r.cfg.EvalEvery) != 0 && !r.roundsDone() {
+	due := r.down.version%uint64(r.cfg.EvalEvery) == 0 || r.roundsDone() || r.given()
+	if r.cfg.Evaluate == nil && !holdouts || r.evaluating || !due {
 		return
 	}
 	switch {
@@ -24,7 +25,11 @@ func (r *Run) evaluate() {
 	}
 }
 
-// evaluateAgain makes the evaluation that a restart interrupted. Where participants
+// given reports whether the newest version is one that the run began with.
+func (r *Run) given() bool { return r.down.version == 1 && r.rounds[0].Participants == 0 }
+
+// evaluateAgain makes the evaluation that a restart interrupted, or that of a version that
+// the run begins with. Where participants
 // evaluate, they have the grace period to reconnect, or until there is a newer version.
 func (r *Run) evaluateAgain() {
 	if r.cfg.Own == nil || !r.cfg.Own.Holdouts {

@@ -73,6 +73,10 @@ const halveBelow = 8
 // fix too fine a step. A new step costs every client a difference from version 0.
 const coarsenAbove = 16
 
+// unchangedStep is the step while nothing has changed: any grid holds version 0. It is finer
+// than any other, so that the first change chooses a new one.
+const unchangedStep = 1.0 / (1 << 60)
+
 func newGrid(tensors []compress.Tensor, initial []float32) (*grid, error) {
 	g := &grid{exact: slices.Clone(initial), maxBytes: keptLevels, messages: map[uint64]*Shared{}}
 	var err error
@@ -135,7 +139,7 @@ func (g *grid) round(version uint64, w []float32, coarseness float64) (p []float
 	step := g.step
 	switch {
 	case step == 0 && suited == 0:
-		step = 1 // nothing has changed: any grid holds version 0
+		step = unchangedStep
 	case step == 0 || suited > coarsenAbove*step:
 		step = suited
 	case suited > 0 && step > halveBelow*suited:

@@ -31,6 +31,7 @@ import (
 type Options struct {
 	OnRound func(Round, Timing) // called for every committed round
 	OnCheck func(Check)         // called for every Check of a lock-step simulation
+	From    *run.Saved          // a version 1 to begin with, nil: the model that follows from the seed
 	Ledger  io.Writer           // receives the Account of every client in every round, one line of JSON each; nil: not written
 }
 
@@ -134,7 +135,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: sim.evaluate, Judge: judge, Drifts: t.Data.Drift > 0, MaxWeight: t.Strategy.MaxWeight,
-		Shards: shards, Own: own, ResumeGrace: resumeGrace,
+		Shards: shards, Own: own, ResumeGrace: resumeGrace, RestartGrace: resumeGrace, Saved: o.From,
 		Notify: func(u run.Update) {
 			if u.Round == nil {
 				return

@@ -43,9 +43,38 @@ type Extension struct {
 
 // CreateRun records a new run. Its error wraps ErrExists when the ID is taken.
 func (s *Store) CreateRun(r Run) error {
-	res, err := s.write.Exec(`INSERT INTO runs (id, task, title, spec, spec_hash, data_hash, seed, created_at, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+	return wrap(transact(s.write, func(tx *sql.Tx) error { return insertRun(tx, r) }), "run %s: create", r.ID)
+}
+
+// CreateRunFrom records a new run with its version 1, which it begins with, and what
+// standardises its own data, nil if that is not known: all of it or nothing. Its error wraps
+// ErrExists when the ID is taken.
+func (s *Store) CreateRunFrom(r Run, first run.Commit, c *data.Constants) error {
+	blob, err := modelBytes(&first)
+	if err == nil {
+		err = transact(s.write, func(tx *sql.Tx) error {
+			if err := insertRun(tx, r); err != nil {
+				return err
+			}
+			if c != nil {
+				if err := setConstants(tx, r.ID, *c); err != nil {
+					return err
+				}
+			}
+			at := timeText(first.Committed)
+			if _, err := tx.Stmt(s.openRound).Exec(r.ID, first.Round, 0, first.Base, at, at, list[uint32](nil), list[uint64](nil), nil); err != nil {
+				return wrap(err, "open round %d", first.Round)
+			}
+			return s.commit(tx, r.ID, first, blob)
+		})
+	}
+	return wrap(err, "run %s: create from a model", r.ID)
+}
+
+func insertRun(tx *sql.Tx, r Run) error {
+	res, err := tx.Exec(`INSERT INTO runs (id, task, title, spec, spec_hash, data_hash, seed, created_at, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 		r.ID, r.Task, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), hex.EncodeToString(r.DataHash[:]), strconv.FormatUint(r.Seed, 10), timeText(r.Created), r.Origin)
-	return wrap(one(res, err, fmt.Errorf("run %w", ErrExists)), "run %s: create", r.ID)
+	return one(res, err, fmt.Errorf("run %w", ErrExists))
 }
 
 // SetTask records the task that a run goes on with, which may differ in settings that

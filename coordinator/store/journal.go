@@ -115,13 +115,21 @@ func (s *Store) OpenRound(id string, o run.OpenRound) error {
 // caller that could not know whether the first attempt reached the disk may
 // repeat it.
 func (s *Store) Commit(id string, c run.Commit) error {
+	blob, err := modelBytes(&c)
+	if err == nil {
+		err = transact(s.write, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
+	}
+	return s.journal(wrap(err, "run %s: commit round %d", id, c.Round))
+}
+
+// modelBytes returns the parameters of a commit as they are stored. A hash of others would
+// keep them from being loaded again.
+func modelBytes(c *run.Commit) ([]byte, error) {
 	blob := vectorBytes(c.Params)
 	if got := sha256.Sum256(blob); got != c.Hash {
-		// It could not be loaded again.
-		return s.journal(fmt.Errorf("run %s: commit round %d: %w: %x, want the commit's %x", id, c.Round, errHash, got, c.Hash))
+		return nil, fmt.Errorf("%w: %x, want the commit's %x", errHash, got, c.Hash)
 	}
-	err := transact(s.write, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
-	return s.journal(wrap(err, "run %s: commit round %d", id, c.Round))
+	return blob, nil
 }
 
 func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
@@ -245,12 +253,17 @@ func (f *fileFigures) figures() *learn.Figures {
 
 // Constants implements run.Journal.
 func (s *Store) Constants(id string, c data.Constants) error {
+	err := transact(s.write, func(tx *sql.Tx) error { return setConstants(tx, id, c) })
+	return s.journal(wrap(err, "run %s: store constants", id))
+}
+
+func setConstants(tx *sql.Tx, id string, c data.Constants) error {
 	b, err := json.Marshal(c)
 	if err != nil {
-		return fmt.Errorf("run %s: constants: %w", id, err)
+		return err
 	}
-	r, err := s.write.Exec(`UPDATE runs SET constants = ? WHERE id = ?`, string(b), id)
-	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: store constants", id))
+	r, err := tx.Exec(`UPDATE runs SET constants = ? WHERE id = ?`, string(b), id)
+	return one(r, err, fmt.Errorf("run %w", ErrNotFound))
 }
 
 // Finish implements run.Journal. A run that is over stays as it ended.

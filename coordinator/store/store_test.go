@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fedtab/learn"
+	"fedtab/learn/data"
 	"fedtab/protocol"
 	"fedtab/run"
 )
@@ -463,4 +464,54 @@ func TestHiddenClasses(t *testing.T) {
 			t.Errorf("%s: %+v, want precision and F1 known: %v", name, f, c.known)
 		}
 	}
+}
+
+// A run that begins with a model is written with it, or not at all.
+func TestCreateRunFrom(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	r := testRun("r", "digits")
+	r.Origin = "version 12 of digits-0"
+	first := testCommit(1, 10)
+	first.Participants, first.Clients, first.Weight, first.TrainLoss, first.Traffic, first.Ledger = nil, nil, 0, math.NaN(), run.Traffic{}, run.Ledger{}
+	first.Committed = r.Created
+	constants := &data.Constants{Mean: []float64{1, 2}, Deviation: []float64{3, 4}}
+
+	wrong := first
+	wrong.Hash[0] ^= 1
+	if err := s.CreateRunFrom(r, wrong, nil); err == nil {
+		t.Error("a model with the hash of another is taken")
+	}
+	huge := first // does not fit on the disk
+	huge.Params = make([]float32, 1<<18)
+	huge.Hash = learn.Hash(huge.Params)
+	must(t, s.Limit(512<<10))
+	if err := s.CreateRunFrom(r, huge, constants); !errors.Is(err, ErrFull) {
+		t.Errorf("on a full disk: %v, want ErrFull", err)
+	}
+	must(t, s.Limit(0))
+	if _, ok, err := s.FindRun("r"); ok || err != nil {
+		t.Fatalf("half of a run is left: %v, %v", ok, err)
+	}
+
+	must(t, s.CreateRunFrom(r, first, constants))
+	if err := s.CreateRunFrom(r, first, nil); !errors.Is(err, ErrExists) {
+		t.Errorf("a second run with its ID: %v, want ErrExists", err)
+	}
+	must(t, s.Close())
+	s = open(t, dir)
+	got, ok, err := s.FindRun("r")
+	if !ok || err != nil || got.Origin != r.Origin {
+		t.Errorf("found %v with origin %q, %v, want %q", ok, got.Origin, err, r.Origin)
+	}
+	saved, err := s.Load("r")
+	must(t, err)
+	last := saved.Last
+	if last == nil || last.Round != 1 || last.Hash != first.Hash || !reflect.DeepEqual(last.State, first.State) || string(last.Snapshot) != string(first.Snapshot) || last.Participants != nil || !math.IsNaN(last.TrainLoss) {
+		t.Errorf("version 1 is %+v", last)
+	}
+	if len(saved.Rounds) != 1 || saved.Rounds[0].Participants != 0 || saved.Elapsed != 0 || saved.Open != nil || !reflect.DeepEqual(saved.Constants, constants) {
+		t.Errorf("rounds %+v, elapsed %v, open %+v, constants %v", saved.Rounds, saved.Elapsed, saved.Open, saved.Constants)
+	}
+	play(t, s, "r", 2, 3) // it goes on
 }

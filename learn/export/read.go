@@ -23,14 +23,7 @@ func Read(file []byte) (*Model, error) {
 	bad := func(format string, args ...any) (*Model, error) {
 		return nil, fmt.Errorf("export: %s: %w", fmt.Sprintf(format, args...), ErrFormat)
 	}
-	if len(file) < 8 {
-		return bad("file of %d bytes, want at least 8", len(file))
-	}
-	n := binary.LittleEndian.Uint64(file)
-	if n > maxHeader || n > uint64(len(file)-8) {
-		return bad("no safetensors file: its first 8 bytes promise a header of %d bytes in a file of %d, want a file that export --format safetensors has written", n, len(file))
-	}
-	h, err := readHeader(string(file[8 : 8+n]))
+	h, body, err := split(file, maxHeader)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +34,6 @@ func Read(file []byte) (*Model, error) {
 	if err := m.check(); err != nil {
 		return bad("%v", err)
 	}
-	body := file[8+n:]
 	tensors := m.names()
 	where, err := h.place(tensors, len(body))
 	if err != nil {
