@@ -125,6 +125,7 @@ func (r *Run) halt(what string, err error) {
 	r.admit()
 	r.rewound(0, err)
 	r.endStop(err)
+	r.endTurn(err)
 	r.notify(nil)
 }
 

@@ -132,6 +132,8 @@ type memoryJournal struct {
 	kinds       []string
 	entries     []LogEntry
 	ledger      Ledger
+	paused      string
+	pauses      int // that were written, ends included
 	finish      string
 	limits      []uint32 // of ReserveParticipants
 	err         error
@@ -178,6 +180,20 @@ func (j *memoryJournal) Evaluate(_ string, e Evaluation) error {
 func (j *memoryJournal) Constants(_ string, c data.Constants) error {
 	if j.err == nil {
 		j.constants = append(j.constants, c)
+	}
+	return j.err
+}
+func (j *memoryJournal) Pause(_, reason string, _ time.Time) error {
+	if j.err == nil {
+		j.paused = reason
+		j.pauses++
+	}
+	return j.err
+}
+func (j *memoryJournal) Resume(string) error {
+	if j.err == nil {
+		j.paused = ""
+		j.pauses++
 	}
 	return j.err
 }
