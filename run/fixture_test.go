@@ -238,10 +238,10 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	if cfg.Saved != nil && cfg.Saved.Open != nil {
 		f.journal.opens = append(f.journal.opens, *cfg.Saved.Open)
 	}
-	if sc.Clip == "" && sc.Combine == "" && sc.Kind != "radon" {
+	if sc.Clip == "" && sc.Combine == "" && sc.Kind != "radon" && sc.Kind != "oneshot" {
 		sc.Clip = "none" // sums are compared with what was sent
 	}
-	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2}); err != nil {
+	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2, Parameters: f.n, Convex: true}); err != nil {
 		t.Fatal(err)
 	}
 	if f.Run, err = New(cfg, f.env); err != nil {
