@@ -98,6 +98,13 @@ func (r *Run) endTurn(err error) {
 	}
 }
 
+// stayPaused goes on with the pause of an earlier process. The strategy has been told of an
+// open round before, for its order number.
+func (r *Run) stayPaused() {
+	r.log.Info("the run is paused still", "reason", r.paused, "version", r.down.version)
+	r.suspend()
+}
+
 // suspend gives up what a pause does, and tells everybody of it.
 func (r *Run) suspend() {
 	r.dropSurvey()

@@ -175,7 +175,7 @@ func TestPauseWhileCommitting(t *testing.T) {
 			f := guarded(t, nil)
 			a, pa := f.join(t)
 			b, pb := f.join(t)
-			f.env.hold, f.env.busy = true, true
+			f.env.busy = true
 			f.offer(a, pa, f.contribution(last[*protocol.Order](pa), want.value, 10))
 			f.offer(b, pb, f.contribution(last[*protocol.Order](pb), want.value, 10))
 			told := f.pause(t)
@@ -337,7 +337,7 @@ func TestRestartInAPause(t *testing.T) {
 			})
 			paused := func() {
 				t.Helper()
-				if s := f.State(); s.Phase != protocol.PhasePaused || s.Paused != "a break" || s.Awaited != 0 {
+				if s := f.State(); s.Phase != protocol.PhasePaused || s.Paused != "a break" || s.Awaited != 0 || s.Round != 0 {
 					t.Errorf("state %+v", s)
 				}
 			}
@@ -410,6 +410,30 @@ func TestPauseInASurvey(t *testing.T) {
 	v.pump(t)
 	if v.State().Version < 2 {
 		t.Errorf("version %d after the pause", v.State().Version)
+	}
+}
+
+// An evaluation that is open goes on, without the orders that some were to finish before.
+func TestPauseInAnEvaluation(t *testing.T) {
+	s := homes()
+	v := newVillage(t, s, func(_ *Config, sc *strategy.Config) {
+		*sc = strategy.Config{Kind: "fedbuff", Epochs: 1, Batch: 10, LR: .1, MinClients: 4, Own: strategy.FedBuffSettings{Buffer: 3}}
+	})
+	for i := range 4 {
+		v.add(t, homesOf(t, s, 100, uint64(i)))
+	}
+	slow := v.owners[3]
+	v.enough = func() bool { slow.mute = given(&slow.fakePeer) > 0; return v.State().Version == 1 }
+	v.pump(t)
+	if v.State().Version != 1 || v.enquiry == nil || !v.enquiry.later[slow.number] {
+		t.Fatalf("state %+v, enquiry %+v, want one that waits for participant %d", v.State(), v.enquiry, slow.number)
+	}
+	v.pause(t)
+	v.enough = nil
+	slow.mute = false
+	v.pump(t)
+	if e := v.State().Evaluated; e == nil || e.Version != 1 || e.Participants != 4 || given(&slow.fakePeer) != 1 {
+		t.Errorf("evaluated %+v, %d orders, want version 1 by all", e, given(&slow.fakePeer))
 	}
 }
 

@@ -164,9 +164,8 @@ func (r *Run) Start() {
 		cohort = r.reopen(*r.cfg.Saved.Open)
 	}
 	switch {
-	case r.paused != "": // the strategy has learned which order numbers are given
-		r.log.Info("the run is paused", "reason", r.paused)
-		r.suspend()
+	case r.paused != "":
+		r.stayPaused()
 	case reopened:
 		r.await(cohort)
 	}
