@@ -79,7 +79,7 @@ type Task struct {
 	Data         Data       `json:"data"`
 	Packing      Packing    `json:"packing"`
 	Stop         Stop       `json:"stop"`
-	Phase        string     `json:"phase"` // waiting, training, committing or finished
+	Phase        string     `json:"phase"` // waiting, training, committing, paused or finished
 	Round        int        `json:"round"`
 	Version      int        `json:"version"`
 	Participants int        `json:"participants"`
@@ -98,6 +98,7 @@ type Task struct {
 	Traffic
 	RolledBack int64   `json:"rolled_back"` // versions that were not made
 	Finished   string  `json:"finished"`    // why the run ended, empty while it goes on
+	Paused     string  `json:"paused"`      // why the organiser has paused the run, empty while it is not
 	Problem    string  `json:"problem"`     // why the run makes no progress, empty while it can
 	Rounds     []Round `json:"rounds,omitempty"`
 	Curve      *Curve  `json:"curve,omitempty"`
@@ -315,6 +316,7 @@ const (
 	Waiting    = "waiting"
 	Training   = "training"
 	Committing = "committing"
+	Paused     = "paused"
 	Finished   = "finished"
 )
 

@@ -487,8 +487,11 @@ func (c *Client) statusChanged(s *protocol.Status) {
 		c.ended(tab.Late, int(c.order.Round), &protocol.Ack{Reason: protocol.ReasonLate})
 		c.drop(Waiting) // too late to matter
 	}
-	if s.Phase == protocol.PhaseFinished {
+	switch {
+	case s.Phase == protocol.PhaseFinished:
 		c.drop(Finished)
+	case s.Phase == protocol.PhasePaused && c.order != nil:
+		c.drop(Waiting) // its answer would be late
 	}
 }
 

@@ -188,6 +188,7 @@ func TestGivesUp(t *testing.T) {
 	}{
 		{"round abandoned", &protocol.Ack{Order: 1, Reason: protocol.ReasonAbandoned}, Waiting},
 		{"round closed", &protocol.Status{Closed: 1}, Waiting},
+		{"run paused", &protocol.Status{Phase: protocol.PhasePaused}, Waiting},
 		{"run over", &protocol.Status{Phase: protocol.PhaseFinished}, Finished},
 		{"goodbye", &protocol.Bye{Code: protocol.CloseFinished}, Finished},
 	} {

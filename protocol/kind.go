@@ -162,6 +162,6 @@ func (s TabState) String() string {
 func (p Phase) String() string {
 	return word([]string{
 		PhaseWaiting: "waiting", PhaseTraining: "training",
-		PhaseCommitting: "committing", PhaseFinished: "finished",
+		PhaseCommitting: "committing", PhaseFinished: "finished", PhasePaused: "paused",
 	}, uint32(p), "phase")
 }

@@ -372,11 +372,12 @@ const (
 	PhaseTraining   Phase = 2 // a round is open
 	PhaseCommitting Phase = 3 // the round is being made durable
 	PhaseFinished   Phase = 4
+	PhasePaused     Phase = 5 // by the organiser: no order goes out
 )
 
 // Status tells every participant the state of the run. It is sent when a
 // version is committed and published, when an evaluation ends, when a round
-// is abandoned and when the run finishes.
+// is abandoned, and when the run is paused, goes on or finishes.
 type Status struct {
 	Phase        Phase
 	Round        uint64 // the round that is open, or the last one
@@ -386,7 +387,7 @@ type Status struct {
 	TestLoss     float64
 	TestAccuracy float64
 	Closed       uint64 // newest round that takes no more contributions
-	Reason       string // why the run finished, empty before
+	Reason       string // why the run is paused or has finished, or a problem of the coordinator; empty otherwise
 	ResumeToken  []byte // newer than the Welcome's, in whose place it is; empty: that holds
 }
 

@@ -92,7 +92,7 @@ func TestStrings(t *testing.T) {
 		{CodecFloat32, "float32"}, {Codec(math.MaxUint32), "codec 4294967295"},
 		{ReasonOutOfBounds, "out of bounds"}, {ReasonAbandoned, "abandoned"}, {Reason(15), "reason 15"},
 		{TabPaused, "paused"}, {TabState(5), "tab state 5"},
-		{PhaseCommitting, "committing"}, {Phase(0), "phase 0"},
+		{PhaseCommitting, "committing"}, {PhasePaused, "paused"}, {Phase(0), "phase 0"},
 		{LayerDense, "dense"}, {ActivationIdentity, "identity"},
 	} {
 		if got := c.got.String(); got != c.want {

@@ -62,6 +62,7 @@ e1610f18581d410305a8252a6b8091c14977c5b2b794fa068517277f4d7eb981  order-unknown-
 b52b2cf5e7e2fecf09975a1ca2f49cc2c3cc08e2b92268329dbe144f469f6118  progress.txt
 b8bbe3f058dfe62af0d19feaaa3007eee6a65fd31a218cbdd191ce96892dec47  shards.txt
 5b8ad79f0476f792aa16f3771848e5c9e8560d6bb3083ea7050019d6d907a807  status-finished.txt
+97acf061e59820ae3e34603f99e340d24dc08218dcd199c146a190d9a4958f87  status-paused.txt
 7186a03fcf442d75e769aab6737d17505c4f02b3b83f83bc1582d4c92b897504  status-token.txt
 c7740ede42eed7402e44dcd326050771dc2fd30bfde622b7c875dc3796a7eece  status.txt
 480e76e6315ff1efb7dd39972b6b6423b3b54b93207ec3c7af633410367b92e8  tab.txt
@@ -180,6 +181,9 @@ var vectors = []struct {
 	{"status-finished", "The end.", &Status{
 		Phase: PhaseFinished, Round: 40, Version: 40, Participants: 4, Evaluated: 40, TestLoss: 0.0625, TestAccuracy: 0.9803, Closed: 40,
 		Reason: "accuracy 0.98 reached"}},
+	{"status-paused", "A pause, and its reason.", &Status{
+		Phase: PhasePaused, Round: 13, Version: 13, Participants: 4, Evaluated: 13, TestLoss: 0.25, TestAccuracy: 0.9321, Closed: 13,
+		Reason: "the lesson goes on tomorrow"}},
 	{"status-token", "A newer resume token.", &Status{
 		Phase: PhaseTraining, Round: 14, Version: 13, Participants: 4, Closed: 13, ResumeToken: ramp(0xa0, 45)}},
 	{"bye", "A newer socket has the same token.", &Bye{Code: CloseSuperseded, Detail: "this participant is active in another tab"}},

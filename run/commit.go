@@ -212,6 +212,9 @@ func (r *Run) closeRound() {
 	r.open, r.awaited = nil, nil
 	clear(r.absent)
 	r.phase = protocol.PhaseWaiting
+	for _, m := range r.means {
+		m.waiting = nil // orders of this round
+	}
 	r.settleFaults()
 	r.nextAttempt()
 }

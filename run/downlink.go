@@ -379,11 +379,14 @@ func (m *member) closePeer(code protocol.CloseCode, detail string) {
 
 func (r *Run) status() *protocol.Status {
 	s := &protocol.Status{
-		Phase: r.phase, Round: r.down.version, Version: r.down.version, Participants: uint32(len(r.roster.present)),
+		Phase: r.shownPhase(), Round: r.down.version, Version: r.down.version, Participants: uint32(len(r.roster.present)),
 		Closed: r.closed, Reason: r.finished,
 	}
-	if r.finished == "" && r.durable.err != nil {
+	switch {
+	case r.finished == "" && r.durable.err != nil:
 		s.Reason = retryReason
+	case s.Phase == protocol.PhasePaused:
+		s.Reason = r.paused
 	}
 	if r.open != nil {
 		s.Round = r.open.Round

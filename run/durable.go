@@ -42,13 +42,19 @@ func (r *Run) save(what string, write func(Journal) error, then func()) {
 
 // saveRound is save for a write of a round. It is dropped once the run is over.
 func (r *Run) saveRound(what string, write func(Journal) error, then func()) {
+	r.saveWhile(func() bool { return true }, what, write, then)
+}
+
+// saveWhile is saveRound for a write that is dropped, also between two tries, once wanted
+// reports false: it must not follow one that has taken its place.
+func (r *Run) saveWhile(wanted func() bool, what string, write func(Journal) error, then func()) {
 	var attempt func(failed int)
 	attempt = func(failed int) {
-		if r.finished != "" {
+		if r.finished != "" || !wanted() {
 			return
 		}
 		r.try(what, failed, write, func() {
-			if r.finished == "" {
+			if r.finished == "" && wanted() {
 				then()
 			}
 		}, attempt)
@@ -125,6 +131,7 @@ func (r *Run) halt(what string, err error) {
 	r.admit()
 	r.rewound(0, err)
 	r.endStop(err)
+	r.endTurn(err)
 	r.notify(nil)
 }
 

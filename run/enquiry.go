@@ -120,7 +120,7 @@ func (r *Run) askMember(m *member) {
 	if e.asked[m.number] == pending || e.asked[m.number] == answered || !slices.Contains(m.payloads, protocol.PayloadBytes) {
 		return
 	}
-	if o := m.order; o != nil && !r.roundsDone() && o.rests(r.closed, e.hash) {
+	if o := m.order; o != nil && r.paused == "" && !r.roundsDone() && o.rests(r.closed, e.hash) {
 		e.later[m.number] = true
 		return
 	}

@@ -68,7 +68,9 @@ func (r *Run) finish(reason string) {
 	}
 	r.finished = reason
 	r.drop()
-	r.rewound(0, fmt.Errorf("run %s is over: %s", r.cfg.ID, reason))
+	over := fmt.Errorf("run %s is over: %s", r.cfg.ID, reason)
+	r.rewound(0, over)
+	r.endTurn(over)
 	r.log.Info("run finished", "reason", reason, "version", r.down.version)
 	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
 		r.over = true

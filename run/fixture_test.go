@@ -132,6 +132,8 @@ type memoryJournal struct {
 	kinds       []string
 	entries     []LogEntry
 	ledger      Ledger
+	paused      string
+	pauses      int // that were written, ends included
 	finish      string
 	limits      []uint32 // of ReserveParticipants
 	err         error
@@ -181,6 +183,20 @@ func (j *memoryJournal) Constants(_ string, c data.Constants) error {
 	}
 	return j.err
 }
+func (j *memoryJournal) Pause(_, reason string, _ time.Time) error {
+	if j.err == nil {
+		j.paused = reason
+		j.pauses++
+	}
+	return j.err
+}
+func (j *memoryJournal) Resume(string) error {
+	if j.err == nil {
+		j.paused = ""
+		j.pauses++
+	}
+	return j.err
+}
 func (j *memoryJournal) Finish(_, reason string, _ time.Time) error {
 	j.finish = reason
 	return j.err
@@ -222,10 +238,10 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	if cfg.Saved != nil && cfg.Saved.Open != nil {
 		f.journal.opens = append(f.journal.opens, *cfg.Saved.Open)
 	}
-	if sc.Clip == "" && sc.Combine == "" && sc.Kind != "radon" {
+	if sc.Clip == "" && sc.Combine == "" && sc.Kind != "radon" && sc.Kind != "oneshot" {
 		sc.Clip = "none" // sums are compared with what was sent
 	}
-	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2}); err != nil {
+	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2, Parameters: f.n, Convex: true}); err != nil {
 		t.Fatal(err)
 	}
 	if f.Run, err = New(cfg, f.env); err != nil {

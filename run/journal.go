@@ -27,6 +27,10 @@ type Journal interface {
 	Evaluate(run string, e Evaluation) error
 	// Constants writes what standardises the participants' own data.
 	Constants(run string, c data.Constants) error
+	// Pause records that the run is paused, and why.
+	Pause(run string, reason string, at time.Time) error
+	// Resume records that it is no longer.
+	Resume(run string) error
 	// Finish marks the run as over.
 	Finish(run string, reason string, at time.Time) error
 	// Log appends to the event log, all of the entries or none, and keeps the

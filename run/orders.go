@@ -33,10 +33,8 @@ func (r *Run) openRound(e strategy.Open) {
 		r.median = r.typical // nothing else is known of their data
 	}
 	r.open, r.newestOrder = &open, max(r.newestOrder, open.Order)
-	r.saveRound("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
-		if r.open == nil || r.open.Order != open.Order {
-			return // given up meanwhile
-		}
+	wanted := func() bool { return r.open != nil && r.open.Order == open.Order } // not given up meanwhile
+	r.saveWhile(wanted, "open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
 		r.phase = protocol.PhaseTraining
 		r.news("round opened", "round", e.Round, "order", e.Order, "cohort", len(e.Cohort))
 		r.step(strategy.Opened{Round: e.Round})

@@ -74,6 +74,8 @@ type Run struct {
 	finished   string // reason of the end; empty while the run goes on
 	over       bool   // finished, and durably so
 	stop       *stop  // that is asked for; nil: none
+	paused     string // why it is paused; empty: it is not
+	turn       *turn  // a pause, or its end, that is not answered; nil: none
 	halted     bool   // the journal has failed permanently
 }
 
@@ -106,7 +108,7 @@ func New(cfg Config, env Env) (*Run, error) {
 		for _, number := range s.Departed {
 			r.departures.add(number)
 		}
-		r.rounds, r.finished, r.over = s.Rounds, s.Finished, s.Finished != ""
+		r.rounds, r.finished, r.over, r.paused = s.Rounds, s.Finished, s.Finished != "", s.Paused
 		r.accounts.restore(s.Ledger, s.Rounds)
 		if s.Finished != "" {
 			r.phase = protocol.PhaseFinished
@@ -156,31 +158,47 @@ func (r *Run) Start() {
 	if r.stopReached() || r.roundsDone() {
 		return
 	}
-	if s := r.cfg.Saved; s != nil && s.Open != nil {
-		open := *s.Open
-		r.open, r.phase, r.newestOrder, r.firstOrder = &open, protocol.PhaseTraining, open.Order, open.Order
-		r.median = open.medianWeight()
-		// A clock that was set back must not extend the round. The cohort gets
-		// the grace period to reconnect, however long the coordinator was down.
-		remaining := min(open.Deadline.Sub(r.env.Now()), open.Deadline.Sub(open.Opened))
-		remaining = max(remaining, r.cfg.RestartGrace)
-		r.open.Deadline = r.env.Now().Add(remaining)
-		cohort := make([]strategy.ClientID, len(open.Cohort))
-		for i, p := range open.Cohort {
-			cohort[i] = strategy.ClientID(p)
-		}
-		r.step(strategy.Reopened{Remaining: remaining, Open: strategy.Open{
-			Round: open.Round, Order: strategy.OrderID(open.Order), Base: open.Base, Cohort: cohort, State: open.State,
-		}})
+	var cohort []strategy.ClientID
+	reopened := r.cfg.Saved != nil && r.cfg.Saved.Open != nil
+	if reopened {
+		cohort = r.reopen(*r.cfg.Saved.Open)
+	}
+	switch {
+	case r.paused != "":
+		r.stayPaused()
+	case reopened:
 		r.await(cohort)
 	}
+}
+
+// reopen goes on with a round that an earlier process has left open, and returns its
+// cohort.
+func (r *Run) reopen(open OpenRound) []strategy.ClientID {
+	r.open, r.phase, r.newestOrder, r.firstOrder = &open, protocol.PhaseTraining, open.Order, open.Order
+	r.median = open.medianWeight()
+	// A clock that was set back must not extend the round. The cohort gets
+	// the grace period to reconnect, however long the coordinator was down.
+	remaining := min(open.Deadline.Sub(r.env.Now()), open.Deadline.Sub(open.Opened))
+	remaining = max(remaining, r.cfg.RestartGrace)
+	r.open.Deadline = r.env.Now().Add(remaining)
+	cohort := make([]strategy.ClientID, len(open.Cohort))
+	for i, p := range open.Cohort {
+		cohort[i] = strategy.ClientID(p)
+	}
+	r.step(strategy.Reopened{Remaining: remaining, Open: strategy.Open{
+		Round: open.Round, Order: strategy.OrderID(open.Order), Base: open.Base, Cohort: cohort, State: open.State,
+	}})
+	return cohort
 }
 
 // State returns the state of the run.
 func (r *Run) State() State {
 	s := State{
-		Phase: r.phase, Version: r.down.version, Round: r.down.version, Participants: len(r.roster.present), Began: r.began,
+		Phase: r.shownPhase(), Version: r.down.version, Round: r.down.version, Participants: len(r.roster.present), Began: r.began,
 		Abandoned: r.abandoned, Evaluated: r.evaluated, Ledger: r.accounts.all, Finished: r.finished, Halted: r.halted, StoreFailed: r.durable.failures,
+	}
+	if r.finished == "" {
+		s.Paused = r.paused
 	}
 	if r.halted && r.finished == haltedReason {
 		s.Finished = ""
@@ -239,6 +257,7 @@ func (r *Run) step(e strategy.Event) {
 	}
 	if r.stepping = outer; !outer {
 		r.tryStop()
+		r.tryTurn()
 		r.tryRewind()
 	}
 }

@@ -29,6 +29,7 @@ type State struct {
 	Evaluated    *Evaluation // newest
 	Ledger       Ledger
 	Finished     string // why the run is over, empty while it is not
+	Paused       string // why the run is paused, empty while it is not
 	Halted       bool   // the journal has failed permanently, with StoreError
 	StoreError   string // last error of the journal, empty while it works
 	StoreFailed  uint64 // number of failures

@@ -32,7 +32,7 @@ func (r *Run) surveying() bool {
 
 // startSurvey asks for totals once enough participants are here.
 func (r *Run) startSurvey() {
-	if !r.surveying() || r.enquiry != nil || r.survey.retry != nil || r.savingConstants {
+	if !r.surveying() || r.paused != "" || r.enquiry != nil || r.survey.retry != nil || r.savingConstants {
 		return
 	}
 	if n := r.ready(); n < r.fewest() {
@@ -149,6 +149,9 @@ func (r *Run) surveyDone() {
 			r.sendShared(r.roster.members[p], all)
 		}
 		r.notify(nil)
+		if r.paused != "" {
+			r.step(strategy.Paused{}) // it was told nothing before
+		}
 		for _, p := range slices.Clone(r.roster.present) {
 			if m := r.roster.members[p]; m != nil && m.available() {
 				r.step(strategy.Joined{Client: strategy.ClientID(p), Address: m.peer.Address()})
@@ -168,6 +171,23 @@ func (r *Run) surveyFailed(answers int) {
 		r.survey.retry = nil
 		r.startSurvey()
 	})
+}
+
+// dropSurvey gives a survey up. No answer that is missing is held against a participant.
+func (r *Run) dropSurvey() {
+	if e := r.enquiry; e != nil && e.kind == protocol.OrderReport {
+		r.enquiry = nil
+		e.stop()
+		for p, state := range e.asked {
+			if m := r.roster.members[p]; m != nil && state == pending {
+				m.unanswered = max(m.unanswered-1, 0)
+			}
+		}
+	}
+	if r.survey.retry != nil {
+		r.survey.retry()
+	}
+	r.survey = survey{}
 }
 
 // know takes the constants over.

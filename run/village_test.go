@@ -198,7 +198,7 @@ func (v *village) turn(t testing.TB, o *owner) {
 
 // saved is what a store would give back.
 func (j *memoryJournal) saved() *Saved {
-	s := &Saved{Participants: 1}
+	s := &Saved{Participants: 1, Paused: j.paused}
 	if n := len(j.limits); n > 0 {
 		s.Participants = j.limits[n-1]
 	}

@@ -93,6 +93,7 @@ type Dynamic struct {
 	setup    Setup
 
 	phase   dynamicPhase
+	paused  bool // no round is opened
 	version uint64
 	order   OrderID     // newest that is or will be given
 	v       int         // violations since there were last as many as clients
@@ -259,6 +260,12 @@ func (s *Dynamic) Step(e Event) []Effect {
 		}
 	case Rewind:
 		s.rewind(e.Plan)
+	case Paused:
+		s.suspend()
+	case Resumed:
+		if s.paused = false; s.phase == dynamicIdle {
+			s.open()
+		}
 	case Reopened:
 		// Clients hold models of their own, which the coordinator never had:
 		// they go on with them under new orders.
@@ -310,7 +317,7 @@ func (s *Dynamic) joined(id ClientID) {
 
 // open opens a round: all clients monitor from the newest version.
 func (s *Dynamic) open() {
-	if len(s.clients) < s.cfg.MinClients {
+	if s.paused || len(s.clients) < s.cfg.MinClients {
 		s.phase = dynamicIdle
 		return
 	}
@@ -439,19 +446,42 @@ func (s *Dynamic) rewind(plan combine.Plan) {
 	if s.phase == dynamicCommitting || s.phase == dynamicChecking || s.phase == dynamicSettling {
 		return // the run asks again
 	}
+	s.release()
+	for i := range s.clients {
+		s.clients[i].fresh = true
+	}
+	s.do(Abandon{Round: s.version + 1, Order: s.order, Reason: rewoundReason})
+	s.phase = dynamicCommitting
+	s.sent = s.sent[:0]
+	s.do(Commit{Round: s.version + 1, Base: s.version, Plan: plan, Snapshot: s.snapshot(s.version + 1)})
+}
+
+// suspend gives up what is open. Clients keep their models, and go on with them under new
+// orders.
+func (s *Dynamic) suspend() {
+	if s.paused = true; s.phase == dynamicCommitting {
+		return // that version comes first
+	}
+	if s.phase == dynamicChecking || s.phase == dynamicSettling {
+		s.do(Forget{s.mean})
+	}
+	s.release()
+	if s.phase != dynamicIdle {
+		s.do(Abandon{Round: s.version + 1, Reason: pausedReason})
+	}
+	s.phase = dynamicIdle
+}
+
+// release drops the models that are held, and stops waiting.
+func (s *Dynamic) release() {
 	for i := range s.clients {
 		if m := &s.clients[i]; m.handle != 0 {
 			s.do(Drop{m.handle})
 			m.handle = 0
 		}
-		s.clients[i].fresh = true
 	}
 	for _, t := range []Timer{timerGather, timerFetch, timerAgain} {
 		s.do(StopTimer{t})
 	}
-	s.do(Abandon{Round: s.version + 1, Order: s.order, Reason: "the model goes back to an earlier version"})
-	s.phase = dynamicCommitting
 	s.clip.discard()
-	s.sent = s.sent[:0]
-	s.do(Commit{Round: s.version + 1, Base: s.version, Plan: plan, Snapshot: s.snapshot(s.version + 1)})
 }

@@ -77,6 +77,7 @@ type FedBuff struct {
 	clients []buffered // present, ascending by client
 	absent  []buffered // orders that were out before a restart, of clients that are not back
 
+	paused     bool // no round is opened
 	opening    bool // a round is being written down
 	opened     bool // the round that is under way is durable
 	reopened   bool // and was so before a restart: more of its orders are out than the snapshot has
@@ -236,6 +237,12 @@ func (s *FedBuff) Step(e Event) []Effect {
 		s.give()
 	case Rewind:
 		s.rewind(e.Plan)
+	case Paused:
+		s.suspend()
+	case Resumed:
+		if s.paused = false; !s.committing && len(s.clients) >= s.cfg.MinClients {
+			s.open()
+		}
 	case Reopened:
 		s.order = max(s.order, e.Open.Order)
 		if d := (stateReader{b: e.Open.State}); len(d.b) > 0 { // absent from a round of an older build
@@ -277,9 +284,16 @@ func (s *FedBuff) joined(id ClientID) {
 	s.give()
 }
 
-// open makes it durable that the next version has begun.
+// open makes it durable that the next version has begun. In a pause it gives up what has
+// come while the last one was being made.
 func (s *FedBuff) open() {
-	s.opened, s.opening = false, true
+	if s.opened = false; s.paused {
+		if len(s.taken) > 0 {
+			s.giveUp(pausedReason)
+		}
+		return
+	}
+	s.opening = true
 	cohort := make([]ClientID, len(s.clients))
 	for i, c := range s.clients {
 		cohort[i] = c.client
@@ -485,9 +499,30 @@ func (s *FedBuff) rewind(plan combine.Plan) {
 	if s.committing {
 		return // the run asks again
 	}
-	s.do(Abandon{Round: s.version + 1, Reason: "the model goes back to an earlier version"})
+	s.giveUp(rewoundReason)
+	s.committing = true
+	s.do(Commit{Round: s.version + 1, Base: s.version, Plan: plan, Snapshot: s.snapshot(s.version + 1)})
+}
+
+// suspend withdraws every order, and gives up what is in the buffer, unless a version is
+// being made of it.
+func (s *FedBuff) suspend() {
+	s.paused, s.absent = true, nil
+	for i := range s.clients {
+		s.clients[i] = buffered{client: s.clients[i].client}
+	}
+	s.do(StopTimer{timerDeadline})
+	s.do(StopTimer{timerRetry})
+	s.timing = false
+	if !s.committing && (s.opening || s.opened) {
+		s.giveUp(pausedReason)
+	}
+}
+
+// giveUp abandons the version that is under way.
+func (s *FedBuff) giveUp(reason string) {
+	s.do(Abandon{Round: s.version + 1, Reason: reason})
 	s.taken = s.taken[:0]
 	s.clip.discard()
-	s.opening, s.opened, s.committing = false, false, true
-	s.do(Commit{Round: s.version + 1, Base: s.version, Plan: plan, Snapshot: s.snapshot(s.version + 1)})
+	s.opening, s.opened = false, false
 }

@@ -30,6 +30,8 @@ type checker struct {
 	open    *Open // waits for the disk
 	durable *Open
 	commit  *Commit
+	paused  bool
+	firing  bool // a timer has run out
 	next    Handle
 	adds    int // since the sums were cleared
 	maxAdds int // as announced; 0: not
@@ -80,6 +82,9 @@ func (r *checker) settle(what string, h Handle, from ...handleState) {
 }
 
 func (r *checker) do(effect Effect) {
+	if r.paused {
+		r.quiet(effect)
+	}
 	switch e := effect.(type) {
 	case Open:
 		if r.open != nil || r.commit != nil || e.Round != r.version+1 || e.Base != r.version || !slices.IsSorted(e.Cohort) {
@@ -151,7 +156,7 @@ func (r *checker) do(effect Effect) {
 	case StopTimer:
 		delete(r.timers, e.Timer)
 	case Abandon:
-		if r.durable == nil || e.Round != r.version+1 {
+		if r.durable == nil && !r.paused || e.Round != r.version+1 {
 			r.t.Fatalf("%+v at version %d", e, r.version)
 		}
 		r.noneKept("abandoned")
@@ -166,6 +171,29 @@ func (r *checker) do(effect Effect) {
 		r.noneKept("committed")
 		r.adds, r.maxAdds = 0, 0
 		r.commit = &e
+	}
+}
+
+// quiet fails the test for an effect that a pause does not have.
+func (r *checker) quiet(effect Effect) {
+	switch effect.(type) {
+	case Open, Order, Fetch, Mean:
+		r.t.Fatalf("%#v in a pause", effect)
+	case SetTimer:
+		if r.firing {
+			r.t.Fatalf("%#v in a pause, after another timer", effect)
+		}
+	}
+}
+
+// pause pauses the strategy, which holds nothing then but what came during a commit.
+func (r *checker) pause() {
+	r.paused = true
+	r.step(Paused{})
+	r.open = nil // given up
+	clear(r.given)
+	if r.commit == nil {
+		r.noneKept("paused")
 	}
 }
 
@@ -197,7 +225,13 @@ func (r *checker) restart(s Strategy, snapshot []byte) {
 		}
 	}
 	if r.durable != nil {
+		paused := r.paused
+		r.paused = false
 		r.step(Reopened{*r.durable, time.Second})
+		r.paused = paused
+	}
+	if r.paused {
+		r.pause()
 	}
 }
 
@@ -227,8 +261,9 @@ func newScheme(t interface{ Fatal(...any) }, cfg Config) Strategy {
 	return s
 }
 
-// In any order of answers, joins, leaves, timers and restarts a strategy settles
-// every contribution once, orders nothing from absent clients, and never hangs.
+// In any order of answers, joins, leaves, timers, pauses and restarts a strategy settles
+// every contribution once, orders nothing from absent clients or in a pause, and never
+// hangs.
 func TestSchemesInvariants(t *testing.T) {
 	// A round takes many steps.
 	before := flag.Lookup("rapid.steps").Value.String()
@@ -301,8 +336,21 @@ func TestSchemesInvariants(t *testing.T) {
 					"timer": func(t *rapid.T) {
 						for _, timer := range slices.Sorted(maps.Keys(r.timers)) {
 							delete(r.timers, timer)
+							r.firing = true
 							r.step(Fired{timer})
+							r.firing = false
 							break
+						}
+					},
+					"pause": func(t *rapid.T) {
+						if cfg.Kind != "central" && !r.paused && rapid.IntRange(0, 3).Draw(t, "luck") == 0 {
+							r.pause()
+						}
+					},
+					"resume": func(t *rapid.T) {
+						if r.paused {
+							r.paused = false
+							r.step(Resumed{})
 						}
 					},
 					"restart": func(t *rapid.T) {
@@ -311,7 +359,7 @@ func TestSchemesInvariants(t *testing.T) {
 						}
 					},
 					"": func(t *rapid.T) {
-						waits := r.open != nil || r.commit != nil || len(r.timers) > 0 || len(r.asked) > 0
+						waits := r.paused || r.open != nil || r.commit != nil || len(r.timers) > 0 || len(r.asked) > 0
 						if waits || declined || len(r.present) < max(3, cfg.MinClients) || (cfg.Kind == "oneshot" || cfg.Kind == "radon") && r.version > 0 {
 							return
 						}

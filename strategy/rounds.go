@@ -20,6 +20,7 @@ type rounds struct {
 	setup Setup
 
 	state   roundState
+	paused  bool // no attempt is opened
 	cohort  Cohort
 	version uint64   // newest committed
 	order   OrderID  // newest given
@@ -97,6 +98,12 @@ const (
 const (
 	timerDeadline Timer = 1
 	timerRetry    Timer = 2
+)
+
+// Why a round that is open is given up at the organiser's wish.
+const (
+	pausedReason  = "the run is paused by its organiser"
+	rewoundReason = "the model goes back to an earlier version"
 )
 
 // roundsFormat is the first byte of a snapshot; formats before it are read too.
@@ -208,6 +215,12 @@ func (r *rounds) Step(e Event) []Effect {
 		r.cohort.judged(e.Client, e.Good)
 	case Rewind:
 		r.rewind(e.Plan)
+	case Paused:
+		r.suspend()
+	case Resumed:
+		if r.paused = false; r.state == idle {
+			r.open()
+		}
 	case Reopened:
 		r.reopened(e)
 	}
@@ -255,7 +268,7 @@ func (r *rounds) open() {
 			return
 		}
 	}
-	if r.cohort.Present() < r.cfg.MinClients {
+	if r.paused || r.cohort.Present() < r.cfg.MinClients {
 		r.cohort.Attempt = 0 // the next to join opens it
 		return
 	}
@@ -436,20 +449,37 @@ func (r *rounds) blamed(handles []Handle) {
 
 // rewind gives up what is open and commits the model of an earlier version.
 func (r *rounds) rewind(plan combine.Plan) {
-	switch r.state {
-	case committing:
+	if r.state == committing {
 		return // the run asks again
+	}
+	r.giveUp(rewoundReason)
+	r.state = committing
+	r.do(Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1)})
+}
+
+// suspend gives up what is open, unless a version is being made.
+func (r *rounds) suspend() {
+	if r.paused = true; r.state == committing {
+		return
+	}
+	r.giveUp(pausedReason)
+	r.cohort.End() // its members have missed nothing
+	r.cohort.Attempt = 0
+	r.state = idle
+}
+
+// giveUp abandons the attempt that is open, or the wait for the next one.
+func (r *rounds) giveUp(reason string) {
+	switch r.state {
 	case opening, collecting:
 		r.do(StopTimer{timerDeadline})
 		r.drop()
-		r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: "the model goes back to an earlier version"})
+		r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: reason})
 	case idle:
 		r.do(StopTimer{timerRetry})
 	}
 	r.answers = r.answers[:0]
 	r.clip.discard()
-	r.state = committing
-	r.do(Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1)})
 }
 
 // handles returns the handles of the answers that are still kept, in their

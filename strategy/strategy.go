@@ -124,6 +124,15 @@ type (
 	// one. What is open is abandoned.
 	Rewind struct{ Plan combine.Plan }
 
+	// Paused says that the run is paused. What is open is abandoned, and its
+	// clients have missed nothing; a version that is being made comes first. Until
+	// Resumed the strategy opens no round and gives no order. Clients come and go
+	// meanwhile.
+	Paused struct{}
+
+	// Resumed ends the pause: a round opens if enough clients are present.
+	Resumed struct{}
+
 	// Averaged answers a Mean.
 	Averaged struct {
 		Mean  MeanID
@@ -144,6 +153,8 @@ func (RolledBack) event() {}
 func (Blamed) event()     {}
 func (Judged) event()     {}
 func (Rewind) event()     {}
+func (Paused) event()     {}
+func (Resumed) event()    {}
 func (Averaged) event()   {}
 
 func (Joined) event()    {}

@@ -90,10 +90,12 @@ func (c *Home) result(t api.Card) string {
 
 // done says how far the training is.
 func (c *Home) done(t api.Card) string {
-	if t.Version == 0 {
+	switch {
+	case t.Phase == api.Paused:
+		return c.Page.say("hold")
+	case t.Version == 0:
 		return c.Page.say("card.begins")
-	}
-	if t.Stop.Rounds > 0 {
+	case t.Stop.Rounds > 0:
 		return c.Page.say("card.rounds.of", t.Version, t.Stop.Rounds)
 	}
 	return c.Page.say("card.rounds", t.Version)

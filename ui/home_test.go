@@ -19,7 +19,7 @@ func TestHomeShowsCards(t *testing.T) {
 	p := &Page{Kind: HomeKind, Root: "../"}
 	p.OnTasks([]any{
 		card(t, "digits", `, "title": "Digits", "description": "Reads digits.", "participants": 3, "version": 4, "stop": {"rounds": 8}, "progress": 0.5, "seconds_left": 290, "test_accuracy": 0.94, "data": {"public": true, "picture": true}`),
-		card(t, "votes", `, "title": "Votes", "data": {"own": true, "columns": ["age", "income"]}`),
+		card(t, "votes", `, "title": "Votes", "phase": "paused", "version": 4, "data": {"own": true, "columns": ["age", "income"]}`),
 		card(t, "boots", `, "title": "Boots", "join": "invited", "data": {"own": true, "class_names": ["boot", "sneaker"]}`),
 		card(t, "old", `, "title": "Old", "phase": "finished", "test_rmse": 1234.5`),
 	})
@@ -31,7 +31,7 @@ func TestHomeShowsCards(t *testing.T) {
 	}
 	for i, wants := range [][]string{
 		{`src="../api/tasks/digits/picture.png"`, `href="../t/digits"`, "Reads digits.", "Nothing to bring", "public examples", "3 participants now", "94% right", `value="0.5"`, "4 of 8 rounds done", "about 5 minutes left", `<span>Have a look</span><span class="unseen">: Digits</span>`},
-		{"You bring a table", "stays in your tab", "<span>age</span>", "Nobody here right now", `data-go="Go on"`, `hidden="">You take part here`},
+		{"You bring a table", "stays in your tab", "<span>age</span>", "Training is paused by its organiser", "Nobody here right now", `data-go="Go on"`, `hidden="">You take part here`},
 		{"Joined by invite", "You bring pictures", "<span>sneaker</span>"},
 	} {
 		for _, want := range wants {
@@ -99,6 +99,10 @@ func TestScreen(t *testing.T) {
 		if _, text := tag(t, page, id); text != want {
 			t.Errorf("%s is %q, want %q", id, text, want)
 		}
+	}
+	p.OnState(decode(t, `{"name": "mnist-2nn", "phase": "paused", "paused": "lunch", "version": 3}`))
+	if paused := render(t, p); !strings.Contains(paused, "Training is paused by its organiser: lunch") {
+		t.Errorf("in a pause the screen is\n%s", paused)
 	}
 	if n := strings.Count(page, "<i>"); n != maxDots {
 		t.Errorf("there are %d dots, want %d", n, maxDots)

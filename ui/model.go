@@ -205,7 +205,7 @@ func (p *Page) OnTask(o map[string]any) {
 	}
 	sameRun := p.Loaded && next.Run == p.Task.Run
 	if sameRun && (next.Version < p.Task.Version || next.Round < p.Task.Round) {
-		next.Phase, next.Finished = p.Task.Phase, p.Task.Finished
+		next.Phase, next.Finished, next.Paused = p.Task.Phase, p.Task.Finished, p.Task.Paused
 		next.Round, next.Version, next.Participants = p.Task.Round, p.Task.Version, p.Task.Participants
 	}
 	if sameRun && next.Evaluated < p.Task.Evaluated {

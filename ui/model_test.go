@@ -252,6 +252,7 @@ func TestStateWithoutTask(t *testing.T) {
 		{"too few", func(p *Page) {
 			p.Loaded, p.Task.Phase, p.Task.Participants, p.Task.Strategy.Fewest = true, "waiting", 1, 3
 		}, "Waiting for 2 more participants: join to take part"},
+		{"paused", func(p *Page) { p.Loaded, p.Task.Phase, p.Task.Paused = true, "paused", "until Monday" }, "Training is paused by its organiser: until Monday"},
 		{"finished at once", func(p *Page) { p.Loaded, p.Task.Phase = true, "finished" }, "Training is finished"},
 		{"unknown phase", func(p *Page) { p.Loaded, p.Task.Phase = true, "dreaming" }, "Ready to join"},
 	} {

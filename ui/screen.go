@@ -64,6 +64,8 @@ func (c *Screen) state() string {
 	switch {
 	case p.Selected == "" || p.Over():
 		return ""
+	case p.OnHold():
+		return p.holdWords()
 	case p.Task.Phase == api.Waiting:
 		return sentence(p.waitingFor())
 	case p.Task.Version == 0:

@@ -124,6 +124,8 @@ func (c *Train) timeline() []step {
 	now := map[tab.Activity]int{tab.Downloading: 1, tab.Training: 2, tab.Packing: 3, tab.Sending: 3}[l.Activity]
 	words := []string{p.say("step.wait"), p.say("step.download"), p.say("step.train"), p.say("step.send")}
 	switch {
+	case now == 0 && p.OnHold():
+		words[0] = p.say("hold")
 	case now == 0 && p.Task.Phase == api.Waiting:
 		words[0] = sentence(p.waitingFor())
 	case now == 1 && l.Transfer != nil && l.Transfer.Total > 0:
@@ -169,6 +171,7 @@ func (c *Train) timeWords() string {
 func (p *Page) OutcomeWords() string {
 	o := &p.Local.Outcome
 	switch {
+	case p.OnHold(): // which the state says
 	case p.Taking() && o.Kind == tab.Rejected:
 		return p.say("outcome.rejected", o.Round, p.outcomeWhy())
 	case p.Taking() && o.Kind == tab.Failed:

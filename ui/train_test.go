@@ -5,6 +5,8 @@ package ui
 import (
 	"strings"
 	"testing"
+
+	"fedtab/words"
 )
 
 // A round that was given up is said on the card: why, and what helps, whatever this tab
@@ -189,5 +191,40 @@ func TestForgetSettings(t *testing.T) {
 	p.OnForgotten("")
 	if want := (Settings{Effort: 100, Cores: 1, MaxCores: 4, HasBattery: true}); p.Settings != want || p.Held {
 		t.Errorf("settings %+v, want %+v", p.Settings, want)
+	}
+}
+
+// In a pause of its organiser's, everybody reads so and why, and no round is said to begin
+// again; afterwards the tab goes on by itself.
+func TestPausedByTheOrganiser(t *testing.T) {
+	const state = `{"name": "mnist-2nn", "run": "r1", "participants": 3, "strategy": {"fewest": 3}, "abandoned": {"round": 7, "times": 1, "reason": "the run is paused by its organiser"}, `
+	for code, want := range map[string]string{
+		"en": "Training is paused by its organiser: the lesson goes on tomorrow",
+		"de": "Die Leitung hat das Training angehalten: the lesson goes on tomorrow",
+	} {
+		p := shown(t)
+		p.Lang = words.Get(code)
+		p.OnState(decode(t, state+`"phase": "paused", "paused": "the lesson goes on tomorrow"}`))
+		if got := p.State(); got != want {
+			t.Errorf("before joining: %q, want %q", got, want)
+		}
+		p.Join()
+		p.OnReady("scalar")
+		p.OnWorkerState(decode(t, `{"connection": "joined", "activity": "waiting", "outcome": {"kind": "abandoned", "round": 7, "detail": "the run is paused by its organiser"}}`))
+		if p.State() != want || p.Announcement() != want || p.Tone() != "calm" || p.OutcomeWords() != "" {
+			t.Errorf("a tab says %q, %q, %q, in tone %q; want %q", p.State(), p.Announcement(), p.OutcomeWords(), p.Tone(), want)
+		}
+		if steps := (&Train{p}).timeline(); steps[0].look != "now" || steps[0].words != p.say("hold") {
+			t.Errorf("its steps are %+v", steps)
+		}
+		p.Pause(true)
+		if got := p.State(); got != p.say("state.paused") {
+			t.Errorf("a tab that is paused itself says %q", got)
+		}
+		p.Pause(false)
+		p.OnState(decode(t, state+`"phase": "training", "paused": ""}`))
+		if got := p.State(); got != p.say("state.waiting") || p.OutcomeWords() == "" {
+			t.Errorf("after the pause %q, %q", got, p.OutcomeWords())
+		}
 	}
 }

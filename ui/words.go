@@ -19,7 +19,7 @@ func (p *Page) State() string { return p.state(true) }
 // Announcement is what screen readers are told: that the tab has joined, every tenth of
 // the way, and whatever else changes the state, but not every step of every round.
 func (p *Page) Announcement() string {
-	if !p.Working() || p.NoData() || p.Local.Activity == tab.Paused {
+	if !p.Working() || p.NoData() || p.Local.Activity == tab.Paused || p.OnHold() {
 		return p.state(false)
 	}
 	done := 0.
@@ -81,6 +81,9 @@ func (p *Page) running(exact bool) string {
 	if p.NoData() {
 		return p.say("state.nodata", p.phrase(l.DataError))
 	}
+	if p.OnHold() {
+		return p.holdWords()
+	}
 	switch l.Activity {
 	case tab.Downloading:
 		if exact && l.ShardsTotal > 1 {
@@ -104,6 +107,17 @@ func (p *Page) running(exact bool) string {
 		return p.awaitedWords()
 	}
 	return p.say("state.waiting")
+}
+
+// OnHold reports whether the organiser has paused the run.
+func (p *Page) OnHold() bool { return p.Task.Phase == api.Paused }
+
+// holdWords says that the organiser has paused the run, and why.
+func (p *Page) holdWords() string {
+	if p.Task.Paused == "" {
+		return p.say("hold")
+	}
+	return p.say("hold.why", p.phrase(p.Task.Paused))
 }
 
 // awaitedWords says whom the run waits for after a restart, and until when.
@@ -172,6 +186,8 @@ func (p *Page) watching() string {
 		return p.say("watch.invited")
 	case p.Task.Problem != "":
 		return p.say("watch.problem")
+	case p.OnHold():
+		return p.holdWords()
 	case !p.HasData():
 		return p.say("watch.bring")
 	case p.Task.Phase == api.Waiting && p.Task.Participants > 0:

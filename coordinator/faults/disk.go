@@ -24,6 +24,7 @@ type disk struct {
 	commits     []run.Commit
 	evaluations map[uint64]run.Evaluation
 	constants   *data.Constants
+	paused      string
 	finished    string
 
 	pending []write
@@ -164,6 +165,16 @@ func (d *disk) Constants(_ string, c data.Constants) error {
 	})
 }
 
+// Pause implements run.Journal.
+func (d *disk) Pause(_, reason string, _ time.Time) error {
+	return d.try(func() error { d.paused = reason; return nil })
+}
+
+// Resume implements run.Journal.
+func (d *disk) Resume(string) error {
+	return d.try(func() error { d.paused = ""; return nil })
+}
+
 // Finish implements run.Journal. The first reason stays.
 func (d *disk) Finish(_, reason string, _ time.Time) error {
 	return d.try(func() error {
@@ -192,7 +203,7 @@ func clone(c run.Commit) run.Commit {
 
 // load returns what coordinator/store would.
 func (d *disk) load() *run.Saved {
-	saved := &run.Saved{Participants: d.reserved, Departed: slices.Clone(d.departed), Finished: d.finished, Constants: d.constants}
+	saved := &run.Saved{Participants: d.reserved, Departed: slices.Clone(d.departed), Finished: d.finished, Paused: d.paused, Constants: d.constants}
 	for _, c := range d.commits {
 		rec := run.RoundRecord{Round: c.Round, Hash: c.Hash, Committed: c.Committed}
 		if e, ok := d.evaluations[c.Round]; ok {

@@ -12,7 +12,8 @@
 // tab after a restart of the coordinator; a disk that is slow, or fails for once
 // or for good, before or after a write is durable; and crashes of the coordinator
 // between any two effects and on either side of every write, followed by a restart
-// under a clock that may have been set back or forward. In the second part there
+// under a clock that may have been set back or forward; an organiser who pauses the
+// run and resumes it. In the second part there
 // are no faults, and the run must end within a bounded time.
 //
 // The network (socket.go), the disk (disk.go) and the clock are simulated. The run,
@@ -82,6 +83,7 @@ type Rates struct {
 	SlowDisk  float64 // a write takes seconds
 	Crash     float64 // the coordinator crashes, per effect
 	Stop      float64 // the coordinator is stopped in good order, per event
+	Pause     float64 // the organiser pauses the run, per event
 }
 
 // drawRates leaves each kind of fault out of a third of the schedules.
@@ -144,6 +146,9 @@ func Run(cfg Config) (Result, error) {
 		s.checkNow()
 		if s.process != nil && s.fault(s.rates.Stop) {
 			s.survive(s.stop)
+		}
+		if s.process != nil && s.process.run != nil && s.fault(s.rates.Pause) {
+			s.survive(s.pause)
 		}
 	}
 	s.result["schedules"], s.result["rounds"] = 1, len(s.disk.commits)

@@ -55,7 +55,7 @@ func TestFaults(t *testing.T) {
 			t.Log(total)
 			all.Add(total)
 			// A simulator in which nothing happens finds nothing.
-			if never := missing(total, "crashes", "resumed", "sockets lost", "failed writes", "forged", "refused", "packed"); len(never) > 0 && !t.Failed() {
+			if never := missing(total, "crashes", "resumed", "sockets lost", "failed writes", "forged", "refused", "packed", "pauses"); len(never) > 0 && !t.Failed() {
 				t.Errorf("never happened: %q", never)
 			}
 			if never := missing(total, "balanced"); kind == "dynamic" && len(never) > 0 && !t.Failed() {
@@ -64,7 +64,7 @@ func TestFaults(t *testing.T) {
 		})
 	}
 	t.Log(all)
-	if never := missing(all, "halts", "rolled back", "abandoned", "differences", "outlasted"); *kindFlag == "" && *schedules >= 50 && len(never) > 0 && !t.Failed() {
+	if never := missing(all, "halts", "rolled back", "abandoned", "differences", "outlasted", "restarted in a pause"); *kindFlag == "" && *schedules >= 50 && len(never) > 0 && !t.Failed() {
 		t.Errorf("never happened: %q", never)
 	}
 }
@@ -171,6 +171,23 @@ func TestNoFaults(t *testing.T) {
 		if r["abandoned"]+r["sockets lost"]+r["crashes"]+r["failed writes"]+r["forged"] > 0 || r["refused"] > 0 && kind != "dynamic" && kind != "fedbuff" && r["blamed"] == 0 || r["accepted"] < r["rounds"] {
 			t.Errorf("%s, seed %d: %v", kind, s, r)
 		}
+	}
+}
+
+// With pauses and no faults every run makes its rounds.
+func TestPauses(t *testing.T) {
+	total := Result{}
+	for s := range uint64(100) {
+		kind := Kinds()[s%uint64(len(Kinds()))]
+		r, err := Run(Config{Seed: s, Kind: kind, Rates: &Rates{Pause: .01}, Rounds: 5})
+		if err != nil {
+			report(t, kind, err)
+			continue
+		}
+		total.Add(r)
+	}
+	if total["pauses"] < 100 || total["crashes"]+total["failed writes"] > 0 {
+		t.Errorf("%v, want a pause in most schedules", total)
 	}
 }
 

@@ -357,7 +357,7 @@ func (p *peer) checkHeld() {
 const (
 	strategyTimers = 3 // deadline, retry, gathering
 	runTimers      = 5 // time limit, event log and what it left out, grace after a restart, division of shards
-	maxWrites      = 6 // pending: a round, an evaluation, numbers, the end, the event log
+	maxWrites      = 7 // pending: a round, an evaluation, numbers, a pause, the end, the event log
 )
 
 // checkNow comes between any two events.

@@ -31,11 +31,23 @@ func (e effects) Step(event strategy.Event) (changed []strategy.Effect) {
 	return changed
 }
 
+// deaf is a strategy that is told of no pause.
+type deaf struct{ strategy.Strategy }
+
+func (d deaf) Step(event strategy.Event) []strategy.Effect {
+	switch event.(type) {
+	case strategy.Paused, strategy.Resumed:
+		return nil
+	}
+	return d.Strategy.Step(event)
+}
+
 // journal is a journal that loses or changes what it is given.
 type journal struct {
 	run.Journal
 	open    bool // rounds are not written down
 	reserve bool // nor participant numbers
+	pause   bool // nor pauses
 	commit  func(*run.Commit) (write bool)
 }
 
@@ -44,6 +56,13 @@ func (j journal) OpenRound(id string, o run.OpenRound) error {
 		return nil
 	}
 	return j.Journal.OpenRound(id, o)
+}
+
+func (j journal) Pause(id, reason string, at time.Time) error {
+	if j.pause {
+		return nil
+	}
+	return j.Journal.Pause(id, reason, at)
 }
 
 func (j journal) ReserveParticipants(id string, limit uint32) error {
@@ -136,6 +155,8 @@ func TestMutants(t *testing.T) {
 		}}), "every accepted contribution counts"},
 		{"a version forgets the server's state", "minibatch", disk(journal{commit: func(c *run.Commit) bool { c.State = nil; return true }}), made},
 		{"a round is not written", "fedavg", disk(journal{open: true}), "orders wait for the disk"},
+		{"a pause is not written", "fedavg", disk(journal{pause: true}), "a pause is answered when it is durable"},
+		{"a strategy goes on in a pause", "fedbuff", mutant{strategy: func(s strategy.Strategy) strategy.Strategy { return deaf{s} }}, "a pause is quiet"},
 		{"participant numbers are not written", "fedavg", disk(journal{reserve: true}), ""},
 		{"an answer says that the round is closed", "fedavg", mutant{send: func(m protocol.Message) protocol.Message {
 			if a, ok := m.(*protocol.Ack); ok && a.Reason == accepted {

@@ -94,6 +94,7 @@ func (o *observer) Step(e strategy.Event) []strategy.Effect {
 	settled := 0
 	for _, effect := range effects {
 		o.next(strings.TrimPrefix(fmt.Sprintf("%T", effect), "strategy."), effect)
+		o.quiet(effect)
 		switch f := effect.(type) {
 		case strategy.Open:
 			o.sim.must(o.sim.shape != inLegs || len(o.pending) == 0, "models are handed on", "order %d opens, and %d models of order %d were not", f.Order, len(o.pending), o.open.Order)
@@ -167,6 +168,9 @@ func (o *observer) told(e strategy.Event) {
 		delete(o.orders, e.Client)
 		delete(o.owed, e.Client)
 		o.left[e.Client] = true
+	case strategy.Paused:
+		clear(o.orders)
+		clear(o.owed)
 	case strategy.Committed:
 		o.counting, o.backoff = nil, o.backoff.committed()
 	case strategy.RolledBack:
@@ -190,6 +194,18 @@ func (o *observer) told(e strategy.Event) {
 			n := o.compute(m)
 			s.must(math.Abs(e.Norm2-n) <= 1e-5*n+1e-30+o.normSlack(n), "a mean is what it is made of", "mean %d has squared norm %g, want %g", e.Mean, e.Norm2, n)
 		}
+	}
+}
+
+// quiet: in a pause no round opens and no order goes out. A scheme without attempts gives a
+// round up in a pause only, or if no contribution to its version is left.
+func (o *observer) quiet(effect strategy.Effect) {
+	paused := o.process.run.State().Paused != ""
+	switch e := effect.(type) {
+	case strategy.Open, strategy.Order, strategy.Fetch:
+		o.sim.must(!paused, "a pause is quiet", "%T %+v", e, e)
+	case strategy.Abandon:
+		o.sim.must(paused || o.sim.shape&perRound != 0 || o.retaken != nil, "attempts are given up for a reason", "%+v", e)
 	}
 }
 

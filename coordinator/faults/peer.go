@@ -3,6 +3,7 @@ package faults
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"time"
 
@@ -200,6 +201,9 @@ func (p *peer) receive(c *socket, m protocol.Message) {
 			p.held[m.Order] = m.Round
 		}
 	case *protocol.Status:
+		if m.Phase == protocol.PhasePaused { // it drops its work
+			maps.DeleteFunc(p.started, func(_ uint64, finished bool) bool { return !finished })
+		}
 		for order, version := range p.held {
 			if version <= m.Closed { // it is in that version, for all the client knows
 				delete(p.started, order)

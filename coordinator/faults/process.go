@@ -65,6 +65,43 @@ func (s *sim) stop() {
 	s.down()
 }
 
+// maxPause is how long a pause lasts at most, unless the coordinator is down at its end.
+const maxPause = 2 * time.Minute
+
+// pause has the organiser pause the run, and resume it later.
+func (s *sim) pause() {
+	s.process.run.Pause("a break", func(_ uint64, err error) {
+		if err != nil {
+			s.note("the run cannot be paused: %v", err)
+			return
+		}
+		s.note("the run is paused")
+		s.result["pauses"]++
+		s.must(s.disk.paused == "a break", "a pause is answered when it is durable", "durable is %q", s.disk.paused)
+	})
+	s.soon(0, maxPause, s.resume)
+}
+
+// resume has the organiser resume a run that is paused, as soon as that is possible.
+func (s *sim) resume() {
+	p := s.process
+	switch {
+	case s.ended() || p != nil && p.run != nil && p.run.State().Paused == "":
+		return // another process reads whether it is paused
+	case p == nil || p.run == nil:
+		s.soon(0, 10*time.Second, s.resume)
+		return
+	}
+	p.run.Resume(func(_ uint64, err error) {
+		if err != nil { // the pause is not durable yet
+			s.soon(0, 10*time.Second, s.resume)
+			return
+		}
+		s.note("the run is resumed")
+		s.must(s.disk.paused == "", "a pause is answered when it is durable", "durable is %q after its end", s.disk.paused)
+	})
+}
+
 func (s *sim) down() {
 	s.process.over, s.process = true, nil
 	if maybe(s.random, 4) {
@@ -106,6 +143,10 @@ func (s *sim) boot() {
 		if p.saved.Open != nil {
 			s.result["resumed"]++
 			open = p.saved.Open.Order
+		}
+		if p.saved.Paused != "" {
+			s.result["restarted in a pause"]++
+			s.soon(0, maxPause, s.resume)
 		}
 	}
 	p.observer = newObserver(st, p)

@@ -120,6 +120,9 @@ func newSim(cfg Config) *sim {
 			s.sets, s.shards.Sizes = append(s.sets, set), append(s.shards.Sizes, set.Len())
 		}
 	}
+	if p := rng.Stream(cfg.Seed, "pauses"); !maybe(p, 3) {
+		s.rates.Pause = .004 * p.Float64()
+	}
 	if cfg.Rates != nil {
 		s.rates = *cfg.Rates
 	}

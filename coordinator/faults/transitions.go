@@ -63,6 +63,9 @@ var transitions = []struct {
 	{"Accept", buffered, opening | collecting | committing, 0, isNewest},
 	{"Mean", inLegs | monitored, collecting, 0, 0},
 	{"Abandon", perRound, opening | collecting, closed, ofRound | ofOrder},
+	{"Abandon", monitored, opening | collecting | rewriting, closed, ofRound}, // by a pause
+	{"Abandon", buffered, opening | collecting, closed, ofRound},
+	{"Abandon", buffered, closed, 0, 0}, // what came in a pause, while the version before was being made
 	{"Commit", allShapes, collecting, committing, ofRound | ofBase},
 	{"Committed", allShapes, committing, closed, ofRound},
 	{"RolledBack", allShapes, committing, closed, ofRound},

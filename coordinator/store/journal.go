@@ -266,9 +266,9 @@ func setConstants(tx *sql.Tx, id string, c data.Constants) error {
 	return one(r, err, fmt.Errorf("run %w", ErrNotFound))
 }
 
-// Finish implements run.Journal. A run that is over stays as it ended.
+// Finish implements run.Journal. A run that is over stays as it ended, and is not paused.
 func (s *Store) Finish(id, reason string, at time.Time) error {
-	r, err := s.write.Exec(`UPDATE runs SET finished_at = coalesce(finished_at, ?), finish_reason = coalesce(finish_reason, ?) WHERE id = ?`,
+	r, err := s.write.Exec(`UPDATE runs SET finished_at = coalesce(finished_at, ?), finish_reason = coalesce(finish_reason, ?), paused_at = NULL, pause_reason = NULL WHERE id = ?`,
 		timeText(at), reason, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id))
 }

@@ -101,13 +101,13 @@ func (s *Store) Delete(id string) error {
 	}), "run %s: delete", id)
 }
 
-// Pause records that a run is paused, and why.
+// Pause implements run.Journal.
 func (s *Store) Pause(id, reason string, at time.Time) error {
 	r, err := s.write.Exec(`UPDATE runs SET paused_at = ?, pause_reason = ? WHERE id = ?`, timeText(at), reason, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: pause", id))
 }
 
-// Resume records that a run is no longer paused.
+// Resume implements run.Journal.
 func (s *Store) Resume(id string) error {
 	r, err := s.write.Exec(`UPDATE runs SET paused_at = NULL, pause_reason = NULL WHERE id = ?`, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: resume", id))

@@ -292,6 +292,36 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// A pause is there after a restart, until its end or that of the run, also if the run is
+// extended afterwards.
+func TestPauses(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	must(t, s.CreateRun(testRun("r", "digits")))
+	paused := func(want string) {
+		t.Helper()
+		must(t, s.Close())
+		s = open(t, dir)
+		saved, err := s.Load("r")
+		must(t, err)
+		yes := true
+		all, err := s.Runs(Filter{Paused: &yes})
+		must(t, err)
+		if saved.Paused != want || (len(all) == 1) != (want != "") {
+			t.Errorf("loaded as paused for %q, and %d runs are, want %q", saved.Paused, len(all), want)
+		}
+	}
+	paused("")
+	must(t, s.Pause("r", "a break", time.Now()))
+	paused("a break")
+	must(t, s.Resume("r"))
+	paused("")
+	must(t, s.Pause("r", "a break", time.Now()))
+	must(t, s.Finish("r", "enough", time.Now()))
+	must(t, s.Extend("r", Extension{Rounds: 9}))
+	paused("")
+}
+
 // The list of 10,000 runs with 20 rounds each.
 func BenchmarkRuns(b *testing.B) {
 	s := open(b, b.TempDir())

@@ -94,7 +94,7 @@ func (st *Study) progress(s run.State) (share, left *float64) {
 	}
 	if stop.Rounds > 0 {
 		more(float64(s.Version) / float64(stop.Rounds))
-		if each := st.roundSeconds(); each != nil {
+		if each := st.roundSeconds(); each != nil && s.Paused == "" {
 			less(*each * (float64(stop.Rounds) - float64(s.Version)))
 		}
 	}

@@ -28,7 +28,7 @@ func (st *Study) view(s run.State) api.Task {
 		Packing: api.Packing{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
 		Stop:    stop(st.Stop()),
 		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants, Cost: st.cost(s),
-		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Problem: s.Problem(),
+		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Paused: s.Paused, Problem: s.Problem(),
 	}
 	v.Progress, v.SecondsLeft = st.progress(s)
 	if s.Awaited > 0 {
