@@ -39,7 +39,7 @@ func (s *Server) describe(w io.Writer) {
 		}
 		parameters := st.Model.Layout().Size
 		fmt.Fprintf(w, "task %s: %s\n", t.Name, t.Title)
-		fmt.Fprintf(w, "  run: %s (%s)\n", st.Run, stands)
+		fmt.Fprintf(w, "  run: %s (%s)\n", st.Run(), stands)
 		fmt.Fprintf(w, "  page: %s/t/%s\n", s.page(), t.Name)
 		fmt.Fprintf(w, "  join: %s\n", joinWords(t))
 		fmt.Fprintf(w, "  training: %s, %d parameters\n", t.Strategy.Kind, parameters)

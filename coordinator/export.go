@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"fedtab/coordinator/admin"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
@@ -24,41 +26,31 @@ func exportCommand() *cobra.Command {
 		Example: examples("coordinator export --run mnist-2nn", "coordinator export --run mnist-2nn --version best --format onnx --out model.onnx"),
 	}
 	fs := c.Flags()
-	name := fs.String("run", "", "identity of the run, or the name of a task for its newest run that has a version")
+	name := fs.String("run", "", "identity of the run, its number, or the name of a task for its newest run that has a version")
 	want := fs.String("version", "newest", "version to write: newest, best, or a number")
 	format := fs.String("format", "safetensors", "format of the file: safetensors or onnx")
-	dir := fs.String("data", "fedtab-data", "directory of the database")
+	dir := dataFlag(fs)
 	out := fs.String("out", "", "file to write (default RUN-VERSION.FORMAT), - for standard output; the description goes beside it, into a file that ends in .json")
-	c.RunE = action(func(_ context.Context, stdout, _ io.Writer) error {
+	c.RunE = action(func(ctx context.Context, stdout, _ io.Writer) error {
 		switch {
 		case *name == "":
-			return usageError("export: --run is missing, want the identity of a run or the name of a task")
+			return needRun("export", *name)
 		case *format != "safetensors" && *format != "onnx":
 			return usageError(fmt.Sprintf("export: --format is %q, want safetensors or onnx", *format))
 		case filepath.Ext(*out) == sidecarExt:
 			return usageError(fmt.Sprintf("export: --out is %q, want a name that does not end in %s, where the description goes", *out, sidecarExt))
 		}
-		if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
-			return fmt.Errorf("--data %s: %w", *dir, err) // Open would make one
-		}
-		s, err := store.Open(*dir, build())
-		if errors.Is(err, store.ErrLocked) {
-			return fmt.Errorf("%w; a coordinator that runs serves /api/tasks/TASK/models/%s.%s", err, *want, *format)
-		}
-		if err != nil {
+		var file, description []byte
+		var run, version string
+		if err := ask(*dir, func(c *admin.Client) error {
+			header, err := c.Ask(ctx, http.MethodGet, modelPath(*name, *want, *format), http.Header{}, nil, &file)
+			if err != nil {
+				return err
+			}
+			run, version = header.Get("Fedtab-Run"), header.Get("Fedtab-Version")
+			_, err = c.Ask(ctx, http.MethodGet, modelPath(run, version, "json"), http.Header{}, nil, &description)
 			return err
-		}
-		defer s.Close()
-		r, err := findModel(s, *dir, *name)
-		if err != nil {
-			return err
-		}
-		model, _, err := storedModel(s, r, *want)
-		if err != nil {
-			return err
-		}
-		file, err := models.File(model, *format)
-		if err != nil {
+		}); err != nil {
 			return err
 		}
 		if *out == "-" {
@@ -66,37 +58,28 @@ func exportCommand() *cobra.Command {
 			return err
 		}
 		if *out == "" {
-			*out = fmt.Sprintf("%s-%d.%s", r.ID, model.Version, *format)
+			*out = run + "-" + version + "." + *format
 		}
 		sidecar := strings.TrimSuffix(*out, filepath.Ext(*out)) + sidecarExt
 		if err := os.WriteFile(*out, file, 0o644); err != nil {
 			return err
 		}
-		if err := os.WriteFile(sidecar, model.Sidecar(), 0o644); err != nil {
+		if err := os.WriteFile(sidecar, description, 0o644); err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%s: version %d of run %s, %d parameters; %s describes them\n", *out, model.Version, r.ID, len(model.Params), sidecar)
+		fmt.Fprintf(stdout, "%s: version %s of run %s; %s describes it\n", *out, version, run, sidecar)
 		return nil
 	})
 	return c
 }
 
+// modelPath returns the path of a model in the API.
+func modelPath(run, version, format string) string {
+	return runPath(run) + "/models/" + url.PathEscape(version) + "?format=" + format
+}
+
 // sidecarExt is the extension of the description beside a file.
 const sidecarExt = ".json"
-
-// findModel returns the run of a database that has an identity, or the newest of the task
-// that has a name: one with a version, as a run that was begun anew hides no model, if there
-// is any.
-func findModel(s *store.Store, dir, name string) (store.Run, error) {
-	r, ok, err := s.FindRun(name)
-	if err == nil && !ok {
-		r, ok, err = s.LatestModel(name)
-	}
-	if err != nil || ok {
-		return r, err
-	}
-	return findRun(s, dir, name)
-}
 
 // storedModel returns a version of a run with all that describes it, and the run's data as it
 // is now.

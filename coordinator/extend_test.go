@@ -36,7 +36,7 @@ func TestExtend(t *testing.T) {
 	if end := train(); end != "3 rounds done" {
 		t.Fatalf("the run ends with %q", end)
 	}
-	id := s.studies[0].Run
+	id := s.studies[0].Run()
 	waitFor(t, "the end on disk", func() bool { r, _, err := s.store.FindRun(id); return err == nil && r.Finished != "" })
 	for _, c := range []struct {
 		code int
@@ -48,10 +48,10 @@ func TestExtend(t *testing.T) {
 		{2, []string{"--run", "small", "--by", "1", "--rounds", "5"}, "want one of --by and --rounds"},
 		{2, []string{"--run", "small", "--by", "-1"}, "is negative"},
 		{2, []string{"--run", "small", "--by", "1", "--accuracy", "2"}, "--accuracy is 2, want 0 to 1"},
-		{1, []string{"--run", "none", "--by", "1"}, "want a run or a task that is served"},
-		{1, []string{"--run", "small", "--rounds", "3"}, "--rounds is 3 and the newest version 3, want more"},
+		{1, []string{"--run", "none", "--by", "1"}, "want a run or a task in"},
+		{1, []string{"--run", "small", "--rounds", "3"}, "3 rounds, and the newest version is 3: want more"},
 		{1, []string{"--run", "small", "--rounds", "1000000000"}, "rounds, want at most"},
-		{1, []string{"--run", "small", "--by", "1", "--accuracy", "0.01"}, "was reached at version 3, want --accuracy above it, or 0 for none"},
+		{1, []string{"--run", "small", "--by", "1", "--accuracy", "0.01"}, "was reached at version 3, want an accuracy above it, or 0 for none"},
 	} {
 		if text := call(c.code, c.args...); !strings.Contains(text, c.want) {
 			t.Errorf("%v: %q, want %q", c.args, text, c.want)
@@ -82,7 +82,7 @@ func TestExtend(t *testing.T) {
 	}
 
 	// Over, and not served; the coordinator that is started then has the task of before.
-	if text := call(1, "--run", "small", "--rounds", "5"); !strings.Contains(text, "the newest version 5") {
+	if text := call(1, "--run", "small", "--rounds", "5"); !strings.Contains(text, "the newest version is 5") {
 		t.Errorf("alone: %q", text)
 	}
 	if text := call(0, "--run", id, "--by", "1"); !strings.Contains(text, "goes on from version 5 to 6 rounds") {

@@ -4,20 +4,16 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"fedtab/coordinator/admin"
 	"fedtab/coordinator/qrcode"
-	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/protocol/invite"
@@ -38,10 +34,11 @@ func inviteCommand() *cobra.Command {
 		Example: examples("coordinator invite --task study --uses 30 --expires 7d --public-url https://study.example/", "coordinator invite --list", "coordinator invite --revoke 3f2a..."),
 	}
 	fs := c.Flags()
-	o := inviteOrder{Expires: defaultExpires}
+	var o admin.InviteOrder
+	expires := defaultExpires
 	fs.StringVar(&o.Task, "task", "", "task to join")
 	uses := fs.Uint64("uses", 1, "participants that may join with the invite; a person who opens it in another browser is another one")
-	fs.Var((*span)(&o.Expires), "expires", "time after which the invite admits nobody, such as 90m, 36h or 2d")
+	fs.Var((*span)(&expires), "expires", "time after which the invite admits nobody, such as 90m, 36h or 2d")
 	public := fs.String("public-url", "", "address of the page, such as https://example.org/fedtab/ (default: that of the coordinator that serves the data)")
 	dir := fs.String("data", "fedtab-data", "directory of the database")
 	list := fs.Bool("list", false, "list the invites, and how often each was used")
@@ -75,13 +72,10 @@ func inviteCommand() *cobra.Command {
 		if *uses < 1 || *uses > invite.MaxUses {
 			return usageError(fmt.Sprintf("invite: --uses is %d, want 1 to %d", *uses, invite.MaxUses))
 		}
-		o.Uses = uint32(*uses)
+		o.Uses, o.Seconds = uint32(*uses), expires.Seconds()
 		page, err := pageAddress(*public)
 		if err != nil {
 			return usageError("invite: --public-url: " + err.Error())
-		}
-		if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
-			return fmt.Errorf("--data %s: %w: want the directory of a coordinator that has been started", *dir, err)
 		}
 		switch {
 		case *list:
@@ -89,8 +83,8 @@ func inviteCommand() *cobra.Command {
 		case *revoke != "":
 			return revokeInvite(ctx, *dir, id, stdout)
 		}
-		made, err := makeInvite(ctx, *dir, o)
-		if err != nil {
+		var made admin.NewInvite
+		if err := ask(*dir, func(c *admin.Client) error { return c.Do(ctx, http.MethodPost, "/invites", o, &made) }); err != nil {
 			return err
 		}
 		text := made.Code
@@ -153,163 +147,82 @@ func pageAddress(text string) (string, error) {
 	return strings.TrimSuffix(u.String(), "/") + "/", nil
 }
 
-// inviteOrder asks for an invite.
-type inviteOrder struct {
-	Task    string        `json:"task"`
-	Uses    uint32        `json:"uses"`
-	Expires time.Duration `json:"expires"` // from now on, in nanoseconds
-}
-
-// madeInvite is the answer.
-type madeInvite struct {
-	ID      string    `json:"id"`
-	Code    string    `json:"code"`
-	Expires time.Time `json:"expires"`
-	Page    string    `json:"page"` // address of the page; empty: it is not served
-}
-
-// makeInvite asks the coordinator that serves the directory for an invite, or makes it
-// if there is none.
-func makeInvite(ctx context.Context, dir string, o inviteOrder) (made madeInvite, err error) {
-	err = order(ctx, dir, http.MethodPost, "/invites", o, &made)
-	if !unserved(err) {
+// Invite implements admin.Desk. A task that is open demands none: to make one would look as
+// if the task were closed.
+func (d *desk) Invite(o admin.InviteOrder) (made admin.NewInvite, err error) {
+	t, err := d.taskOf(o.Task)
+	if err != nil {
 		return made, err
 	}
-	return made, alone(dir, func(s *store.Store) error {
-		last, ok, err := s.LatestRun(o.Task)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return fmt.Errorf("--task: %q, want a task of which %s has a run", o.Task, dir)
-		}
-		t, err := task.Parse("the task of run "+last.ID, last.Spec)
-		if err != nil {
-			return err
-		}
-		made, err = signInvite(s, t, o)
-		return err
-	})
-}
-
-// alone calls f with the database of a directory that no coordinator serves.
-func alone(dir string, f func(*store.Store) error) error {
-	s, err := store.Open(dir, build())
-	if err != nil {
-		return err
-	}
-	err = f(s)
-	return errors.Join(err, s.Close())
-}
-
-// signInvite makes an invite and records it. A task that is open demands none: to make
-// one would look as if the task were closed.
-func signInvite(s *store.Store, t *task.Task, o inviteOrder) (made madeInvite, err error) {
 	if t.Join != task.Invited {
-		return made, fmt.Errorf("--task: %s has join: %s, want a task that demands invites: set join: %s in its task file and start the coordinator with it", t.Name, t.Join, task.Invited)
+		return made, admin.Refuse(http.StatusConflict, "task: %s has join: %s, want a task that demands invites: set join: %s in its task file and start the coordinator with it", t.Name, t.Join, task.Invited)
 	}
 	now := time.Now()
-	i := invite.Invite{Task: t.Name, Uses: o.Uses, Expires: now.Add(o.Expires).Truncate(time.Second)}
+	i := invite.Invite{Task: t.Name, Uses: o.Uses, Expires: now.Add(time.Duration(o.Seconds * float64(time.Second))).Truncate(time.Second)}
 	rand.Read(i.ID[:])
 	if err := i.Validate(); err != nil {
+		return made, admin.Refuse(http.StatusUnprocessableEntity, "%v", err)
+	}
+	if err := d.store.AddInvite(i, now); err != nil {
 		return made, err
 	}
-	if err := s.AddInvite(i, now); err != nil {
-		return made, err
-	}
-	return madeInvite{ID: i.ID.String(), Code: invite.Sign(invite.Key(s.Secret()), i), Expires: i.Expires}, nil
+	return admin.NewInvite{ID: i.ID.String(), Code: invite.Sign(invite.Key(d.store.Secret()), i), Expires: i.Expires, Page: d.Page()}, nil
 }
 
-// serveInvite answers an order for an invite.
-func (s *Server) serveInvite(w http.ResponseWriter, r *http.Request) {
-	var o inviteOrder
-	var made madeInvite
-	err := json.NewDecoder(r.Body).Decode(&o)
-	if err == nil {
-		made, err = s.invite(o)
-	}
-	answerOrder(w, made, err)
-}
-
-func (s *Server) invite(o inviteOrder) (made madeInvite, err error) {
-	var names []string
-	for _, st := range s.studies {
-		if st.Task.Name == o.Task {
-			made, err = signInvite(s.store, st.Task, o)
-			made.Page = s.page() + "/"
-			return made, err
+// taskOf returns the task that is served under a name, or that of its newest run if none is
+// served.
+func (d *desk) taskOf(name string) (*task.Task, error) {
+	if d.server != nil {
+		var names []string
+		for _, st := range d.server.studies {
+			if st.Task.Name == name {
+				return st.Task, nil
+			}
+			names = append(names, st.Task.Name)
 		}
-		names = append(names, st.Task.Name)
+		return nil, admin.Refuse(http.StatusNotFound, "task: %q, want a task that is served: %s", name, strings.Join(names, ", "))
 	}
-	return made, fmt.Errorf("--task: %q, want a task that is served: %s", o.Task, strings.Join(names, ", "))
+	last, ok, err := d.store.LatestRun(name)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, admin.Refuse(http.StatusNotFound, "task: %q, want a task of which %s has a run", name, d.dir)
+	}
+	return task.Parse("the task of run "+last.ID, last.Spec)
 }
 
-func (s *Server) serveInvites(w http.ResponseWriter, _ *http.Request) {
-	all, err := s.store.Invites()
-	answerOrder(w, all, err)
-}
-
-func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
-	id, err := invite.ParseID(r.PathValue("id"))
-	if err == nil {
-		err = s.store.RevokeInvite(id)
-	}
-	answerOrder(w, struct{}{}, err)
-}
+// Revoke implements admin.Desk.
+func (d *desk) Revoke(id invite.ID) error { return d.store.RevokeInvite(id) }
 
 // listInvites prints a table of the invites.
 func listInvites(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
-	var all []store.Invite
-	err := order(ctx, dir, http.MethodGet, "/invites", nil, &all)
-	if unserved(err) {
-		err = alone(dir, func(s *store.Store) error {
-			all, err = s.Invites()
-			return err
-		})
-	}
-	if err != nil {
+	all := []admin.Invite{}
+	if err := ask(dir, func(c *admin.Client) error { return c.Do(ctx, http.MethodGet, "/invites", nil, &all) }); err != nil {
 		return err
 	}
-	type listed struct {
-		ID      string    `json:"id"`
-		Task    string    `json:"task"`
-		Used    uint32    `json:"used"`
-		Uses    uint32    `json:"uses"` // 0: revoked
-		Expires time.Time `json:"expires"`
-		State   string    `json:"state"` // valid, revoked, expired or used up
+	if asJSON {
+		return printJSON(out, all)
 	}
-	list := []listed{}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "id\ttask\tused\texpires\tstate")
-	now := time.Now()
 	for _, i := range all {
-		state, used := "valid", fmt.Sprintf("%d of %d", i.Used, i.Uses)
-		switch {
-		case i.Uses == 0:
-			state, used = "revoked", strconv.FormatUint(uint64(i.Used), 10)
-		case !now.Before(i.Expires):
-			state = "expired"
-		case i.Used >= i.Uses:
-			state = "used up"
+		used := fmt.Sprintf("%d of %d", i.Used, i.Uses)
+		if i.Uses == 0 {
+			used = strconv.FormatUint(uint64(i.Used), 10)
 		}
-		list = append(list, listed{i.ID.String(), i.Task, i.Used, i.Uses, i.Expires.UTC(), state})
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.ID, i.Task, used, i.Expires.Local().Format("2006-01-02 15:04"), state)
-	}
-	if asJSON {
-		return printJSON(out, list)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.ID, i.Task, used, i.Expires.Local().Format("2006-01-02 15:04"), i.State)
 	}
 	return w.Flush()
 }
 
 // revokeInvite makes an invite admit no further participant.
 func revokeInvite(ctx context.Context, dir string, id invite.ID, out io.Writer) error {
-	err := order(ctx, dir, http.MethodPost, "/invites/"+id.String()+"/revoke", nil, &struct{}{})
-	if unserved(err) {
-		err = alone(dir, func(s *store.Store) error { return s.RevokeInvite(id) })
-	}
-	if err != nil {
+	if err := ask(dir, func(c *admin.Client) error {
+		return c.Do(ctx, http.MethodDelete, "/invites/"+id.String(), nil, nil)
+	}); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "invite %s admits no further participant; those that have joined stay\n", id)
+	_, err := fmt.Fprintf(out, "invite %s admits no further participant; those that have joined stay\n", id)
 	return err
 }

@@ -160,7 +160,7 @@ func TestInviteArguments(t *testing.T) {
 	dir := t.TempDir()
 	invited := smallTask(t, "name: small", "name: small\njoin: invited")
 	s := serveTest(t, Config{Data: dir, Tasks: []string{invited, smallTask(t, "name: small", "name: public")}})
-	const open = "--task: public has join: open, want a task that demands invites: set join: invited in its task file and start the coordinator with it"
+	const open = "task: public has join: open, want a task that demands invites: set join: invited in its task file and start the coordinator with it"
 	for _, test := range []struct {
 		code int
 		args string
@@ -176,7 +176,7 @@ func TestInviteArguments(t *testing.T) {
 		{2, "--task small --qr --no-qr", "--qr and --no-qr are both given, want one of them"},
 		{2, "--revoke 12", `--revoke: id: "12", want 16 hexadecimal digits, as invite --list prints it`},
 		{1, "--revoke 0123456789abcdef", "invite 0123456789abcdef: it is not found"},
-		{1, "--task large", `--task: "large", want a task that is served: small, public`},
+		{1, "--task large", `task: "large", want a task that is served: small, public`},
 		{1, "--task small --data " + t.TempDir(), "want the directory of a coordinator that has been started"},
 		{1, "--task public", open},
 		{0, "--task small --expires 1.5d", "\ninvite "},

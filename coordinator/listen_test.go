@@ -117,7 +117,7 @@ func TestServeHangup(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"plain", nil, "nothing to reload"},
+		{"plain", nil, "tokens read again"},
 		{"certificate files", []string{"--tls-cert", certFile, "--tls-key", keyFile}, "certificate loaded"},
 		{"site", []string{"--site", siteFile}, "site loaded"},
 	} {
@@ -140,8 +140,11 @@ func TestServeHangup(t *testing.T) {
 			if line, err := said.ReadString('\n'); err != nil || !strings.HasPrefix(line, "fedtab is at http") {
 				t.Fatalf("it says %q (%v)", line, err)
 			}
+			if line, err := said.ReadString('\n'); err != nil || !strings.HasPrefix(line, "organisers open http://127.0.0.1:") || !strings.Contains(line, "/#token=fto_") {
+				t.Fatalf("it says %q (%v), want the organisers' link", line, err)
+			}
 			line, err := said.ReadString('\n')
-			admin, _, ok := strings.Cut(strings.TrimPrefix(line, "metrics and profiles are at "), "/metrics")
+			admin, _, ok := strings.Cut(strings.TrimPrefix(line, "metrics are at "), "/metrics")
 			if err != nil || !ok {
 				t.Fatalf("it says %q (%v), want where metrics are", line, err)
 			}

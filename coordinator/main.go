@@ -26,8 +26,8 @@ const (
 
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), runsCommand(), stopCommand(), extendCommand(), rollbackCommand(),
-		inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), versionCommand(),
+		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), runsCommand(), beginCommand(), pauseCommand(), resumeCommand(), stopCommand(), extendCommand(),
+		rollbackCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), versionCommand(),
 	}
 }
 

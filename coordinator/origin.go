@@ -56,6 +56,11 @@ func findSource(s *store.Store, spec, but string) (*source, error) {
 	if isFile(spec) {
 		return readSource(spec)
 	}
+	return runSource(s, spec, but)
+}
+
+// runSource is findSource for what names a run: who asks from afar names no file here.
+func runSource(s *store.Store, spec, but string) (*source, error) {
 	name, want, ok := strings.Cut(spec, "@")
 	if !ok {
 		want = "newest"

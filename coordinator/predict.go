@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 
+	"fedtab/coordinator/admin"
 	"fedtab/coordinator/dataset"
 	"fedtab/learn/export"
 	"fedtab/learn/predict"
@@ -17,19 +19,26 @@ import (
 
 func predictCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "predict", Short: "predict the rows of a table with a model that export has written",
-		Example: examples("coordinator predict --model model.safetensors --data new.csv --out predicted.csv"),
+		Use: "predict", Short: "predict the rows of a table with a model: of a run, also while it is served, or that export has written",
+		Example: examples("coordinator predict --run anes96 --data new.csv --out predicted.csv", "coordinator predict --model model.safetensors --data new.csv"),
 	}
 	fs := c.Flags()
 	name := fs.String("model", "", "safetensors file that coordinator export has written, of a model of a table")
+	run := fs.String("run", "", "in place of --model, identity of a run, its number, or the name of a task for its newest run that has a version")
+	version := fs.String("version", "newest", "version of --run: newest, best, or a number")
+	database := fs.String("database", "fedtab-data", "directory of the database that --run is in")
 	table := fs.String("data", "", "CSV file of the rows, with the columns that the model was trained with")
 	outFile := fs.String("out", "-", "CSV file to write the predictions to, - for standard output")
 	skip := fs.Bool("skip-problems", false, "go on after rows with problems, and write the line and the problems of each row")
 	written := dialectFlags(fs, "--data")
-	c.RunE = action(func(_ context.Context, stdout, stderr io.Writer) error {
+	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
 		switch {
-		case *name == "":
-			return usageError("predict: --model is missing, want a file that coordinator export has written")
+		case *name == "" && *run == "":
+			return usageError("predict: --model is missing, want a file that coordinator export has written, or --run")
+		case *name != "" && *run != "":
+			return usageError("predict: --model and --run are both given, want one of them")
+		case *run == "" && (fs.Changed("version") || fs.Changed("database")):
+			return usageError("predict: --version and --database are of --run, which is missing")
 		case *table == "":
 			return usageError("predict: --data is missing, want a CSV file")
 		}
@@ -37,8 +46,12 @@ func predictCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		m, err := loadModel(*name)
-		if err != nil {
+		var m *predict.Model
+		if *run != "" {
+			if m, err = fetchModel(ctx, *database, *run, *version); err != nil {
+				return fmt.Errorf("--run %s: %w", *run, err)
+			}
+		} else if m, err = loadModel(*name); err != nil {
 			return fmt.Errorf("--model %s: %w", *name, err)
 		}
 		in, err := dataset.OpenFile(*table)
@@ -87,6 +100,21 @@ func loadModel(path string) (*predict.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readModel(text)
+}
+
+// fetchModel returns the model of a version of a run.
+func fetchModel(ctx context.Context, dir, run, version string) (*predict.Model, error) {
+	var text []byte
+	if err := ask(dir, func(c *admin.Client) error {
+		return c.Do(ctx, http.MethodGet, modelPath(run, version, "safetensors"), nil, &text)
+	}); err != nil {
+		return nil, err
+	}
+	return readModel(text)
+}
+
+func readModel(text []byte) (*predict.Model, error) {
 	m, err := export.Read(text)
 	if err != nil {
 		return nil, err

@@ -128,7 +128,11 @@ seed: %d
 				rows[i] = slices.Clone(rows[i])
 				slices.Reverse(rows[i])
 			}
-			out, summary := program(t, "predict", "--model", model, "--data", writeCSV(t, filepath.Join(dir, "held-out.csv"), ';', rows))
+			heldOut := writeCSV(t, filepath.Join(dir, "held-out.csv"), ';', rows)
+			out, summary := program(t, "predict", "--model", model, "--data", heldOut)
+			if of, _ := program(t, "predict", "--run", "houses", "--version", "newest", "--database", db, "--data", heldOut); of != out {
+				t.Errorf("predict --run prints %.200s, want what predict --model prints", of)
+			}
 			lines, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 			if err != nil || len(lines) != len(rows) {
 				t.Fatalf("%d lines of predictions, want %d: %v", len(lines), len(rows), err)

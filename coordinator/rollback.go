@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
+	"fedtab/coordinator/admin"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/live"
@@ -19,85 +17,94 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
-
-	"github.com/spf13/cobra"
 )
 
-func rollbackCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "rollback", Short: "go back to the model of an earlier version, also while the run is served",
-		Example: examples("coordinator rollback --run mnist-2nn --version 12"),
-	}
-	fs := c.Flags()
-	name := fs.String("run", "", "identity of the run, or the name of a task for its newest run")
-	want := fs.String("version", "", "version to go back to, whose model is still kept; 0 is the model before training")
-	dir := fs.String("data", "fedtab-data", "directory of the database")
-	c.RunE = action(func(ctx context.Context, stdout, _ io.Writer) error {
-		if *name == "" {
-			return usageError("rollback: --run is missing, want the identity of a run or the name of a task")
-		}
-		version, err := strconv.ParseUint(*want, 10, 64)
-		if err != nil {
-			return usageError(fmt.Sprintf("rollback: --version is %q, want the number of a version", *want))
-		}
-		if _, err := os.Stat(filepath.Join(*dir, store.File)); err != nil {
-			return fmt.Errorf("--data %s: %w", *dir, err)
-		}
-		var done rolledBack
-		err = order(ctx, *dir, http.MethodPost, fmt.Sprintf("/runs/%s/rollback/%d", url.PathEscape(*name), version), nil, &done)
-		if unserved(err) {
-			done, err = rollBackAlone(ctx, *dir, *name, version) // no coordinator serves the directory
-		}
-		if ctx.Err() != nil && err != nil {
-			return fmt.Errorf("%w: a coordinator that has begun to go back does so as soon as it can write; its log says which version the run is at", err)
-		}
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(stdout, "run %s: version %d is the model of version %d\n", done.Run, done.Version, version)
-		return nil
-	})
-	return c
-}
-
-// rollBackAlone opens the directory as a coordinator would, serves nobody, and goes
-// back.
-func rollBackAlone(ctx context.Context, dir, name string, version uint64) (done rolledBack, err error) {
-	s := &Server{cfg: Config{Data: dir, Log: slog.New(slog.DiscardHandler), Limits: hub.DefaultLimits()}}
-	defer s.close()
-	if s.store, err = store.Open(dir, build()); err != nil {
-		return done, err
-	}
-	s.vault = live.NewVault(dir, protocol.MaxBodies)
-	r, err := findNewest(s.store, dir, name)
+// Rollback implements admin.Desk.
+func (d *desk) Rollback(ctx context.Context, name string, version uint64) (done admin.Done, err error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	r, err := d.newest(name)
 	if err != nil {
 		return done, err
 	}
+	if r.Finished != "" {
+		return done, admin.Refuse(http.StatusConflict, "run %s is over: %s; extend it first", r.ID, r.Finished)
+	}
+	if st := d.study(r.ID); st != nil {
+		return d.server.rollBack(ctx, st, version)
+	}
+	return d.rollBackAlone(ctx, r, version)
+}
+
+// rollBack makes the model of an earlier version the newest version of a run that is served.
+func (s *Server) rollBack(ctx context.Context, st *study, version uint64) (done admin.Done, err error) {
+	id := st.Run()
+	params := make([]float32, st.Model.Layout().Size)
+	if version == 0 {
+		st.Model.Init(params, st.Task.Seed)
+	} else if params, _, err = s.store.Model(id, version); errors.Is(err, store.ErrNotKept) || errors.Is(err, store.ErrNotFound) {
+		kept, e := s.store.Kept(id)
+		if e != nil {
+			return done, e
+		}
+		return done, admin.Refuse(http.StatusNotFound, "%v, want one of %s", err, ranges(append([]uint64{0}, kept...)))
+	} else if err != nil {
+		return done, err
+	}
+	type answer struct {
+		version uint64
+		err     error
+	}
+	answered := make(chan answer, 1)
+	if !st.live.Do(func() {
+		st.live.Run.Rewind(version, params, func(v uint64, err error) { answered <- answer{v, err} })
+	}) {
+		return done, errStopping()
+	}
+	select {
+	case a := <-answered:
+		if a.err != nil {
+			return done, admin.Refuse(http.StatusConflict, "%v", a.err)
+		}
+		return admin.Done{Run: id, Version: a.version}, nil
+	case <-ctx.Done():
+		withdrawn := false
+		if st.live.Call(func() { withdrawn = st.live.Run.Withdraw(version) }) && !withdrawn {
+			return done, fmt.Errorf("run %s has begun to go back to version %d, and does so once the database can be written: %w", id, version, ctx.Err())
+		}
+		return done, fmt.Errorf("run %s does not answer, and stays as it is: %w", id, ctx.Err())
+	}
+}
+
+// rollBackAlone serves a run to nobody, as a coordinator would, and goes back.
+func (d *desk) rollBackAlone(ctx context.Context, r store.Run, version uint64) (done admin.Done, err error) {
+	s := &Server{cfg: Config{Data: d.dir, Log: slog.New(slog.DiscardHandler), Limits: hub.DefaultLimits()}, store: d.store}
+	s.vault = live.NewVault(d.dir, protocol.MaxBodies)
+	defer s.vault.Close()
 	t, err := task.Parse("the task of run "+r.ID, r.Spec)
 	if err != nil {
 		return done, err
 	}
-	d, err := dataset.Open(t)
+	data, err := dataset.Open(t)
 	if err != nil {
 		return done, err
 	}
-	m, err := d.Model(t)
+	m, err := data.Model(t)
 	if err != nil {
 		return done, err
 	}
-	d.Pack() // its hash says whether the data is the run's
-	st := &study{Study: web.Study{Task: t, Data: d, Model: m}}
-	s.studies = []*study{st}
+	data.Pack() // its hash says whether the data is the run's
+	if why, err := changes(t, data, r); err != nil || len(why) > 0 {
+		return done, errors.Join(admin.Refuse(http.StatusConflict, "run %s cannot go on: its data has changed", r.ID), err)
+	}
+	st := &study{Study: web.Study{Task: t, Data: data, Model: m}}
 	if err := s.prepare(st); err != nil {
 		return done, err
-	}
-	if st.Run != r.ID {
-		return done, fmt.Errorf("run %s cannot go on: its data has changed", r.ID)
 	}
 	served, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { defer close(ended); st.live.Serve(served) }()
-	done.Run, done.Version, err = s.rollBack(ctx, r.ID, version)
+	done, err = s.rollBack(ctx, st, version)
 	stop()
 	<-ended
 	return done, err

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"fedtab/coordinator/admin"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
 )
@@ -44,7 +46,7 @@ func TestRollback(t *testing.T) {
 	if _, err := fmt.Sscanf(text[strings.Index(text, "version"):], "version %d", &made); err != nil || !strings.Contains(text, "is the model of version 0") {
 		t.Fatalf("it prints %q (%v)", text, err)
 	}
-	got, _, err := s.store.Model(s.studies[0].Run, made)
+	got, _, err := s.store.Model(s.studies[0].Run(), made)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +62,7 @@ func TestRollback(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--run", "other", "--version", "0"}, "want a run or a task that is served"},
+		{[]string{"--run", "other", "--version", "0"}, "want a run or a task in"},
 		{[]string{"--run", "small", "--version", "1000000"}, "model version 1000000: not found, want one of 0"},
 	} {
 		if text := order(1, c.args...); !strings.Contains(text, c.want) {
@@ -78,10 +80,11 @@ func TestRollback(t *testing.T) {
 	if text := order(0, "--run", "small", "--version", "0"); !strings.Contains(text, fmt.Sprintf("version %d is the model of version 0", last+1)) {
 		t.Errorf("alone, after version %d: %q", last, text)
 	}
-	var kept []uint64
-	if err := alone(dir, func(db *store.Store) (err error) { kept, err = db.Kept(s.studies[0].Run); return err }); err != nil {
+	var v admin.Versions
+	if err := ask(dir, func(c *admin.Client) error { return c.Do(t.Context(), http.MethodGet, "/runs/small/versions", nil, &v) }); err != nil {
 		t.Fatal(err)
 	}
+	kept := v.Versions
 	gone := uint64(1)
 	for slices.Contains(kept, gone) {
 		gone++

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/coordinator/admin"
 	"fedtab/coordinator/swarm"
 )
 
@@ -35,7 +36,7 @@ func TestRunsAndStop(t *testing.T) {
 		}
 		return out.String() + errs.String()
 	}
-	list := func(args ...string) (all []runListed) {
+	list := func(args ...string) (all []admin.Run) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(call(0, append([]string{"runs", "--json"}, args...)...)), &all); err != nil {
 			t.Fatal(err)
@@ -49,7 +50,7 @@ func TestRunsAndStop(t *testing.T) {
 	if all := list("--task", "other"); len(all) != 1 || all[0].Version != 0 || all[0].TestLoss != nil {
 		t.Errorf("of one task: %+v", all)
 	}
-	if text := call(0, "runs"); !strings.HasPrefix(text, "run ") || strings.Count(text, "  served") != 2 {
+	if text := call(0, "runs"); !strings.HasPrefix(text, "no.  run ") || strings.Count(text, "  served") != 2 {
 		t.Errorf("as a table:\n%s", text)
 	}
 
@@ -71,7 +72,7 @@ func TestRunsAndStop(t *testing.T) {
 		want string
 	}{
 		{1, []string{"--run", "small"}, "is over: stopped by its organiser: the lesson is over"},
-		{1, []string{"--run", "none"}, "want a run or a task that is served"},
+		{1, []string{"--run", "none"}, "want a run or a task in"},
 		{2, nil, "--run is missing"},
 		{2, []string{"--run", "small", "--reason", strings.Repeat("x", maxReason+1)}, "--reason has 201 bytes, want at most 200"},
 	} {

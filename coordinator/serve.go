@@ -18,6 +18,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// defaultAdmin is the address of organisers.
+const defaultAdmin = "127.0.0.1:8081"
+
 func serveCommand() *cobra.Command {
 	var tasks list
 	var hosts string
@@ -28,7 +31,7 @@ func serveCommand() *cobra.Command {
 	fs := c.Flags()
 	cfg := Config{}
 	fs.StringVar(&cfg.Listen.Addr, "addr", "127.0.0.1:8080", "address of participants, HOST:PORT; with --acme or --tls-cert it speaks TLS")
-	fs.StringVar(&cfg.Listen.AdminAddr, "admin-addr", "", "address of metrics and profiles, HOST:PORT on this machine: it has no password (default none)")
+	fs.StringVar(&cfg.Listen.AdminAddr, "admin-addr", defaultAdmin, "address of organisers, HOST:PORT on this machine: their page and API, which need a token, and metrics; by default another port if this one is in use; empty: none")
 	fs.StringVar(&cfg.Listen.HTTPAddr, "http-addr", "", "with TLS, address of plain HTTP, HOST:PORT: it redirects to https and answers ACME's http-01 challenges (default none)")
 	fs.StringVar(&cfg.Listen.Cert, "tls-cert", "", "PEM file of a certificate and its chain; read again when it changes, and on SIGHUP")
 	fs.StringVar(&cfg.Listen.Key, "tls-key", "", "PEM file of the key of --tls-cert")
@@ -79,6 +82,7 @@ func serveCommand() *cobra.Command {
 		if cfg.From != "" && len(tasks) > 1 {
 			return usageError(fmt.Sprintf("serve: --from %s: there are %d tasks, want one", cfg.From, len(tasks)))
 		}
+		cfg.Listen.AnyAdmin = !fs.Changed("admin-addr")
 		cfg.Tasks = tasks
 		if len(cfg.Tasks) == 0 {
 			cfg.Tasks = []string{"mnist-2nn"}
@@ -101,7 +105,8 @@ func serveCommand() *cobra.Command {
 			fmt.Fprintf(stdout, "other devices in this network open %s\n", url)
 		}
 		if admin := s.listeners.AdminAddr(); admin != "" {
-			fmt.Fprintf(stdout, "metrics and profiles are at http://%s/metrics and /debug/pprof/\n", admin)
+			fmt.Fprintf(stdout, "organisers open %s\n", s.organisersLink())
+			fmt.Fprintf(stdout, "metrics are at http://%s/metrics\n", admin)
 		}
 		s.describe(stdout)
 		if *open {

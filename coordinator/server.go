@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"fedtab/coordinator/access"
+	"fedtab/coordinator/admin"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/listen"
@@ -59,8 +61,9 @@ type Server struct {
 	listeners *listen.Listeners
 	hub       *hub.Hub
 	organiser *organiser.Source
+	desk      *desk        // of organisers
+	gate      *access.Gate // of the admin address
 	orders    *http.Server // of commands
-	extending sync.Mutex   // held while a run is extended
 	studies   []*study
 }
 
@@ -152,6 +155,11 @@ func (s *Server) open() (err error) {
 	if s.store, err = store.Open(cfg.Data, build()); err != nil {
 		return fmt.Errorf("--data %s: %w", cfg.Data, err)
 	}
+	if s.gate, err = access.Open(cfg.Data); err != nil {
+		return err
+	}
+	s.gate.Proxies = cfg.Limits.Addresses.Proxies
+	s.desk = &desk{store: s.store, dir: cfg.Data, server: s}
 	s.vault = live.NewVault(cfg.Data, protocol.MaxBodies)
 	var rooms []*hub.Room
 	var shown []*web.Study
@@ -160,9 +168,6 @@ func (s *Server) open() (err error) {
 			return err
 		}
 		rooms, shown = append(rooms, st.room), append(shown, &st.Study)
-	}
-	if err := s.control(); err != nil { // a path may be too long for a socket
-		cfg.Log.Warn("commands cannot reach this coordinator; to go back to an earlier version, stop it first", "error", err)
 	}
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	pages, err := openPages(s.organiser)
@@ -180,7 +185,11 @@ func (s *Server) open() (err error) {
 		MaxHeaderBytes:               protocol.MaxHeader,
 		ErrorLog:                     slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
-	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr))
+	if err := s.control(); err != nil { // a path may be too long for a socket
+		cfg.Log.Warn("commands cannot reach this coordinator: to give it orders, use the admin address, or stop it first", "error", err)
+	}
+	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr,
+		web.Admin{Gate: s.gate, API: admin.New(s.organisers(s.gate)), Page: admin.PageHandler()}))
 	return nil
 }
 
@@ -213,7 +222,7 @@ func (s *Server) prepare(st *study) error {
 	if err != nil {
 		return err
 	}
-	st.Run = id
+	st.SetRun(id)
 	if r, ok, err := s.store.FindRun(id); err != nil {
 		return err
 	} else if ok {
@@ -222,14 +231,14 @@ func (s *Server) prepare(st *study) error {
 			st.SetStop(t.Extended(r.Extended.Rounds, r.Extended.Accuracy, st.Data.ClassNames()))
 		}
 	}
-	st.Version = func(v uint64) ([]float32, [32]byte, error) { return s.store.Model(id, v) }
-	st.Kept = func() ([]uint64, error) { return s.store.Kept(id) }
+	st.Version, st.Kept = s.store.Model, s.store.Kept
 	parameters := st.Model.Layout().Size
 	lease := live.NewLease(live.LeaseBytes(parameters, t.Strategy.Vectors()))
 	st.room = &hub.Room{
-		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease), Tokens: hub.Tokens{Secret: s.store.Secret(), Run: id, Life: protocol.TokenLife},
+		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease),
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
 	}
+	st.room.Issue(s.tokens(id))
 	if t.Join == task.Invited {
 		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store}
 	}
@@ -255,19 +264,24 @@ func (s *Server) prepare(st *study) error {
 	return nil
 }
 
+// tokens makes and checks the resume tokens of a run.
+func (s *Server) tokens(run string) hub.Tokens {
+	return hub.Tokens{Secret: s.store.Secret(), Run: run, Life: protocol.TokenLife}
+}
+
 // config returns the configuration of a study's run, which goes on from what is saved.
 func (s *Server) config(st *study, saved *run.Saved) (run.Config, error) {
 	t, parameters := st.Task, st.Model.Layout().Size
-	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), st.Run))
+	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), st.Run()))
 	if err != nil {
 		return run.Config{}, err
 	}
 	cfg := run.Config{
-		ID: st.Run, Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
+		ID: st.Run(), Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:         st.Stop(),
 		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
-		Token: st.room.Tokens.Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
-		Log:     s.cfg.Log.With("run", st.Run),
+		Token: st.room.Tokens().Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
+		Log:     s.cfg.Log.With("run", st.Run()),
 		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
 	}
 	if schema := st.Data.Own; schema != nil {
@@ -326,13 +340,14 @@ func (s *Server) runOf(st *study) (id string, saved *run.Saved, err error) {
 		return id, nil, err
 	}
 	src, err := findSource(s.store, s.cfg.From, "")
+	var o *origin
 	if err == nil {
-		var o *origin
-		if o, err = readOrigin(s.store, src, t, d, st.Model); err == nil {
-			return s.beginFrom(o, st)
-		}
+		o, err = readOrigin(s.store, src, t, d, st.Model)
 	}
-	return "", nil, fmt.Errorf("--from %s: %w", s.cfg.From, err)
+	if err != nil {
+		return "", nil, fmt.Errorf("--from %s: %w", s.cfg.From, err)
+	}
+	return s.beginFrom(o, st)
 }
 
 // otherOrigin says that a run has not started from what --from asks for. Where that is the
@@ -437,18 +452,23 @@ func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run, log *slog
 // Addr returns the participants' address, HOST:PORT.
 func (s *Server) Addr() string { return s.listeners.Addr() }
 
-// Reload reads certificate files and the file of the site again. Sessions go on.
+// organisersLink returns the link that signs an organiser in at the admin address.
+func (s *Server) organisersLink() string {
+	return s.gate.Link("http://"+s.listeners.AdminAddr()+"/", access.Organiser)
+}
+
+// Reload reads certificate files, tokens and the file of the site again. Sessions go on.
 func (s *Server) Reload() {
-	certified, err := s.listeners.Reload()
-	if err != nil {
+	if err := s.gate.Reload(); err != nil {
+		s.cfg.Log.Error("tokens not reloaded: those before stay in use", "error", err)
+	} else {
+		s.cfg.Log.Info("tokens read again")
+	}
+	if _, err := s.listeners.Reload(); err != nil {
 		s.cfg.Log.Error("certificate not reloaded: the one before stays in use", "error", err)
 	}
-	named, err := s.organiser.Reload()
-	if err != nil {
+	if _, err := s.organiser.Reload(); err != nil {
 		s.cfg.Log.Error("site not reloaded: what it said before stays in use", "error", err)
-	}
-	if !certified && !named {
-		s.cfg.Log.Info("nothing to reload: there are no certificate files, and no --site")
 	}
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Finds the browsers that the tests drive, Node.js, which runs the second client
-# (e2e/node), onnxruntime (e2e/onnx), axe-core (e2e/axe), numpy, and the reverse proxies
+# (e2e/node), onnxruntime (e2e/onnx), axe-core (e2e/axe), a validator of OpenAPI
+# (e2e/openapi), numpy, and the reverse proxies
 # that a coordinator is tested behind, and installs Debian's where it can. With the argument
 # lighthouse it installs that too, with bench what fedtab is compared with (e2e/bench).
 set -u
@@ -36,7 +37,7 @@ packages() {
 }
 
 # onnxruntime-node comes with its binaries. Its install script would fetch CUDA's.
-for folder in onnx axe; do
+for folder in onnx axe openapi; do
 	packages $folder || {
 		echo "make test needs the packages of e2e/$folder: run 'npm ci --ignore-scripts' there" >&2
 		exit 1

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -59,6 +60,7 @@ type coordinator struct {
 	cmd  *exec.Cmd
 	dead chan struct{} // closed when the process has ended
 	log  lines
+	said lines // on standard output, after its first line
 }
 
 // lines records the output of a process, for the message of a failed test.
@@ -110,7 +112,8 @@ func (c *coordinator) start() {
 	if err := c.cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
+	said := bufio.NewReader(out)
+	line, err := said.ReadString('\n')
 	_, at, _ := strings.Cut(line, "://")
 	if _, err := fmt.Sscanf(at, "%s", &c.addr); err != nil {
 		c.cmd.Wait()
@@ -120,7 +123,11 @@ func (c *coordinator) start() {
 		c.t.Fatal(err)
 	}
 	c.dead = make(chan struct{})
-	go func() { c.cmd.Wait(); close(c.dead) }()
+	go func() {
+		io.Copy(&c.said, said) // until the process has ended
+		c.cmd.Wait()
+		close(c.dead)
+	}()
 }
 
 func (c *coordinator) stop(s os.Signal) {

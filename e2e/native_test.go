@@ -122,7 +122,8 @@ func TestTabEqualsNative(t *testing.T) {
 	})
 	d.Pack()
 	shards.Source = web.DataPath(tk, d)
-	study := &web.Study{Task: tk, Data: d, Model: m, Run: "test", Feed: web.NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
+	study := &web.Study{Task: tk, Data: d, Model: m, Feed: web.NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
+	study.SetRun("test")
 	site, err := web.NewSite("", "", quota.Addresses{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -75,6 +75,7 @@ func (r *Run) finish(reason string) {
 	r.save("finish", func(j Journal) error { return j.Finish(r.cfg.ID, reason, r.env.Now()) }, func() {
 		r.over = true
 		r.endStop(nil)
+		r.notify(nil) // before the participants are told: who hears it from them finds it so
 		r.broadcastStatus()
 		for _, p := range r.roster.present {
 			r.roster.members[p].closePeer(protocol.CloseFinished, reason)

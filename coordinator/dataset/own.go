@@ -155,6 +155,14 @@ func (d *Dataset) SetConstants(c data.Constants) error {
 	return d.use(c)
 }
 
+// ForgetConstants undoes SetConstants, for another run on the same data.
+func (d *Dataset) ForgetConstants() error {
+	if d.Own == nil || d.Own.Table == nil {
+		return nil
+	}
+	return d.use(data.Plain(len(d.Own.Table.Numbers())))
+}
+
 // use encodes the rows of the test file by constants.
 func (d *Dataset) use(c data.Constants) error {
 	e, err := d.Own.Table.Encoding(c)

@@ -49,10 +49,11 @@ func newFixture(t *testing.T, edit func(*run.Config, *strategy.Config, *Limits))
 	parameters := model.Layout().Size
 	f := &fixture{t: t, room: &Room{
 		Task: "small", Checker: live.NewChecker(parameters, 1, 1, live.NewLease(live.LeaseBytes(parameters, 1))),
-		Tokens: Tokens{Secret: make([]byte, 32), Run: "small-1", Life: protocol.TokenLife}, MaxBody: protocol.MaxBody(uint64(parameters), 1), Live: live.NewLive(),
+		MaxBody: protocol.MaxBody(uint64(parameters), 1), Live: live.NewLive(),
 	}}
+	f.room.Issue(Tokens{Secret: make([]byte, 32), Run: "small-1", Life: protocol.TokenLife})
 	cfg := run.Config{
-		ID: "small-1", Seed: 1, Model: model, ResumeGrace: 5 * time.Second, Metered: true, Token: f.room.Tokens.Make, TokenLife: f.room.Tokens.Life,
+		ID: "small-1", Seed: 1, Model: model, ResumeGrace: 5 * time.Second, Metered: true, Token: f.room.Tokens().Make, TokenLife: f.room.Tokens().Life,
 		Shards: run.Shards{Source: "/data/small/1", Sizes: []int{100, 100, 100, 100, 100, 100, 100, 100}, Divide: true},
 	}
 	sc := strategy.Config{Kind: "fedavg", Fraction: 1, Epochs: 1, Batch: 50, LR: .1, MinClients: 3, MinReports: 3, Deadline: time.Second}

@@ -36,10 +36,17 @@ type Room struct {
 	Task    string
 	Live    *live.Live
 	Checker *live.Checker
-	Tokens  Tokens
 	Invites *Invites // nil: no participant needs one
 	MaxBody int64    // largest body of a contribution
+
+	tokens atomic.Pointer[Tokens]
 }
+
+// Issue sets the tokens of the run that the room's participants are in from now on.
+func (r *Room) Issue(t Tokens) { r.tokens.Store(&t) }
+
+// Tokens returns the tokens of the room's run.
+func (r *Room) Tokens() *Tokens { return r.tokens.Load() }
 
 // Hub serves WebSocket handshakes.
 type Hub struct {

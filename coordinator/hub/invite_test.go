@@ -46,7 +46,7 @@ func (u *uses) ReturnInvite(id invite.ID) error {
 func invited(t *testing.T, edit func(*run.Config, *strategy.Config, *Limits)) (*fixture, *uses) {
 	f := newFixture(t, edit)
 	u := &uses{used: map[invite.ID]uint32{}}
-	f.room.Invites = &Invites{Key: invite.Key(f.room.Tokens.Secret), Uses: u}
+	f.room.Invites = &Invites{Key: invite.Key(f.room.Tokens().Secret), Uses: u}
 	return f, u
 }
 
@@ -77,7 +77,7 @@ func TestInvites(t *testing.T) {
 		{"no code", func(*fixture) string { return "please" }, nil, protocol.CloseInvite, "the invite is not valid"},
 		{"forged", func(f *fixture) string {
 			f.room.Invites.Key = invite.Key([]byte("another"))
-			defer func() { f.room.Invites.Key = invite.Key(f.room.Tokens.Secret) }()
+			defer func() { f.room.Invites.Key = invite.Key(f.room.Tokens().Secret) }()
 			return f.invite(nil)
 		}, nil, protocol.CloseInvite, "the invite is not valid"},
 		{"expired", func(f *fixture) string {

@@ -215,8 +215,9 @@ func (s *session) hello() error {
 		return closeError(protocol.CloseUnknownTask, "task: %q, want one of %s", h.Task, strings.Join(slices.Sorted(maps.Keys(s.hub.rooms)), ", "))
 	}
 	var resumed uint32
+	tokens := room.Tokens()
 	if len(h.ResumeToken) > 0 {
-		if resumed, err = room.Tokens.Check(h.ResumeToken, time.Now()); err != nil {
+		if resumed, err = tokens.Check(h.ResumeToken, time.Now()); err != nil {
 			return closeError(protocol.CloseBadToken, "%v", err)
 		}
 	}
@@ -235,12 +236,17 @@ func (s *session) hello() error {
 	s.mu.Lock()
 	s.room = room
 	s.mu.Unlock()
-	r := room.Live.Run
 	if !room.Live.Await(func(done func()) {
+		r := room.Live.Run
+		s.run = r
 		join := func() {
 			defer done()
 			settle := func(bool) {}
 			if resumed != 0 {
+				if room.Tokens() != tokens {
+					err = closeError(protocol.CloseBadToken, "run %s is over, and another one has begun: join again", tokens.Run)
+					return
+				}
 				if settle, err = s.inherit(r.Peer(resumed)); err != nil {
 					return
 				}
@@ -265,7 +271,7 @@ func (s *session) hello() error {
 		giveBack()
 		return errClosing // Join has closed the session and said why
 	}
-	s.hub.log.Debug("joined", "session", s.number, "run", room.Tokens.Run, "participant", s.participant, "resumed", resumed != 0, "remote", s.remote, "client", h.Client)
+	s.hub.log.Debug("joined", "session", s.number, "run", tokens.Run, "participant", s.participant, "resumed", resumed != 0, "remote", s.remote, "client", h.Client)
 	return nil
 }
 
@@ -374,7 +380,7 @@ func (s *session) waitForModel() error {
 // answered it.
 func (s *session) wanted(c *protocol.Contribution) (wanted bool) {
 	l := s.room.Live
-	l.Call(func() { wanted = l.Run.Announce(s.participant, s, c) })
+	l.Call(func() { wanted = s.run == l.Run && l.Run.Announce(s.participant, s, c) })
 	return wanted
 }
 

@@ -26,6 +26,7 @@ type session struct {
 	noPlace  *quota.Refusal // if its address has no place for it
 	readDone chan struct{}  // closed when the reading goroutine has ended
 	wake     chan struct{}  // tells the writing goroutine to look at the queue
+	run      *run.Run       // that it has joined; only the room's owner may look at it
 
 	mu      sync.Mutex
 	room    *Room // nil before the hello
@@ -227,12 +228,18 @@ func (s *session) isClosing() bool {
 	return s.closing
 }
 
-// do has f called by the owner of the session's run, and says whether it will be.
+// do has f called by the owner of the session's run, and says whether it will be. Once
+// another Run has taken its place, f is not called: what is left of the session is none of
+// its business.
 func (s *session) do(f func(r *run.Run)) bool {
 	s.mu.Lock()
 	room := s.room
 	s.mu.Unlock()
-	return room != nil && room.Live.Do(func() { f(room.Live.Run) })
+	return room != nil && room.Live.Do(func() {
+		if s.run == room.Live.Run {
+			f(s.run)
+		}
+	})
 }
 
 // book reports entries to the run, if the session has a participant.

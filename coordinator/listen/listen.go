@@ -34,7 +34,8 @@ import (
 // Config says what to listen on, and with which certificates.
 type Config struct {
 	Addr      string // of participants, HOST:PORT; port 0 takes a free one
-	AdminAddr string // of metrics and profiles; empty: none
+	AdminAddr string // of organisers; empty: none
+	AnyAdmin  bool   // another port will do if that of AdminAddr is in use
 	HTTPAddr  string // with TLS, of http-01 challenges and redirects; empty: none
 
 	// Public is the address that participants use. If its scheme is https, redirects
@@ -106,11 +107,16 @@ func (l *Listeners) open(cfg Config) (err error) {
 		return err
 	}
 	if cfg.AdminAddr != "" {
-		if l.admin, err = socket("--admin-addr", cfg.AdminAddr); err != nil {
+		l.admin, err = socket("--admin-addr", cfg.AdminAddr)
+		if errors.Is(err, syscall.EADDRINUSE) && cfg.AnyAdmin {
+			host, _, _ := net.SplitHostPort(cfg.AdminAddr)
+			l.admin, err = socket("--admin-addr", net.JoinHostPort(host, "0"))
+		}
+		if err != nil {
 			return err
 		}
 		if a := l.admin.Addr().(*net.TCPAddr); !a.IP.IsLoopback() {
-			l.log.Warn("other machines may reach the admin address, which has no password: want a loopback address, or a firewall", "admin_addr", a)
+			l.log.Warn("other machines may reach the admin address, where tokens travel in plain HTTP: want a loopback address, with a tunnel or a proxy that does TLS", "admin_addr", a)
 		}
 	}
 	if cfg.HTTPAddr != "" {
@@ -131,13 +137,19 @@ func socket(flag, addr string) (net.Listener, error) {
 	}
 	l, err := config.Listen(context.Background(), network, addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s: %s is in use, want a free port: stop the other program or choose another port", flag, addr)
+		return nil, inUse{fmt.Sprintf("%s: %s is in use, want a free port: stop the other program or choose another port", flag, addr)}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
 	}
 	return l, nil
 }
+
+// inUse says that a port is another program's.
+type inUse struct{ text string }
+
+func (e inUse) Error() string { return e.text }
+func (e inUse) Unwrap() error { return syscall.EADDRINUSE }
 
 // URL returns the URL of the participants' listener. With TLS, its host is the first name
 // of the certificate.

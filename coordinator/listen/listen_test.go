@@ -473,7 +473,7 @@ func TestAdminWarning(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.Close()
-		if got := strings.Contains(book.String(), "level=WARN") && strings.Contains(book.String(), "no password"); got != want {
+		if got := strings.Contains(book.String(), "level=WARN") && strings.Contains(book.String(), "plain HTTP"); got != want {
 			t.Errorf("%s: warned %v, want %v: %s", addr, got, want, book.String())
 		}
 	}

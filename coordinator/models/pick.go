@@ -12,10 +12,11 @@ import (
 )
 
 // Pick returns the committed version that want names: "newest", "best" (by test
-// accuracy, or by test loss in a regression; the earliest of equals), or a number.
+// accuracy, or by test loss in a regression; the earliest of equals), or a number. Its error
+// is a NoVersion.
 func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
 	if len(rounds) == 0 {
-		return 0, fmt.Errorf("committed versions: 0, want at least 1")
+		return 0, noVersion("committed versions: 0, want at least 1")
 	}
 	newest := rounds[len(rounds)-1].Round
 	switch want {
@@ -29,16 +30,23 @@ func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
 			}
 		}
 		if best < 0 {
-			return 0, fmt.Errorf("evaluated versions: 0, want at least 1 for best; newest needs none")
+			return 0, noVersion("evaluated versions: 0, want at least 1 for best; newest needs none")
 		}
 		return rounds[best].Round, nil
 	}
 	v, err := strconv.ParseUint(want, 10, 64)
 	if err != nil || v < 1 || v > newest {
-		return 0, fmt.Errorf("version: %q, want newest, best or 1 to %d", want, newest)
+		return 0, noVersion("version: %q, want newest, best or 1 to %d", want, newest)
 	}
 	return v, nil
 }
+
+// NoVersion says that there is no such version, and which there are.
+type NoVersion string
+
+func (e NoVersion) Error() string { return string(e) }
+
+func noVersion(format string, args ...any) error { return NoVersion(fmt.Sprintf(format, args...)) }
 
 func better(a, b *learn.Figures) bool {
 	if math.IsNaN(a.Accuracy) {

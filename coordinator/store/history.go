@@ -116,7 +116,13 @@ func (s *Store) FindRun(id string) (Run, bool, error) {
 	return r, ok, wrap(err, "run %s", id)
 }
 
-func (s *Store) findRun(where, value string) (r Run, ok bool, err error) {
+// FindNumber returns the run with a number (Summary.Number), and false when there is none.
+func (s *Store) FindNumber(number int64) (Run, bool, error) {
+	r, ok, err := s.findRun(`number = ?`, number)
+	return r, ok, wrap(err, "run number %d", number)
+}
+
+func (s *Store) findRun(where string, value any) (r Run, ok bool, err error) {
 	var spec, hash, seed, created string
 	var dataHash sql.NullString
 	var accuracy sql.NullFloat64
@@ -178,7 +184,7 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 	if err != nil {
 		return saved, err
 	}
-	if saved.Rounds, err = records(tx, id); err != nil {
+	if saved.Rounds, err = records(tx, id, 0, -1); err != nil {
 		return saved, wrap(err, "rounds")
 	}
 	if ledger.Valid {
@@ -289,13 +295,19 @@ func departed(tx *sql.Tx, id string) (all []uint32, err error) {
 	return all, rows.Err()
 }
 
-// records returns the committed rounds, in order.
-func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
-	rows, err := tx.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples,
+// querier is a database or a transaction.
+type querier interface {
+	Query(query string, args ...any) (*sql.Rows, error)
+}
+
+// records returns the committed rounds below before (0: no bound), the newest limit of them
+// (-1: all), in order.
+func records(q querier, id string, before uint64, limit int) ([]run.RoundRecord, error) {
+	rows, err := q.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples,
 		r.test_balanced_accuracy, r.test_f1, r.test_rmse, r.test_mae, r.test_r2, r.bytes_up, r.bytes_down,
 		coalesce(r.models_up, 0), coalesce(r.models_down, 0), r.rate, r.kinds, r.opened_at, r.committed_at, m.hash
 		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round
-		WHERE r.run = ? AND r.committed_at IS NOT NULL ORDER BY r.round`, id)
+		WHERE r.run = ?1 AND r.committed_at IS NOT NULL AND (?2 = 0 OR r.round < ?2) ORDER BY r.round DESC LIMIT ?3`, id, before, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -332,6 +344,7 @@ func records(tx *sql.Tx, id string) ([]run.RoundRecord, error) {
 		}
 		all = append(all, r)
 	}
+	slices.Reverse(all)
 	return all, rows.Err()
 }
 

@@ -245,6 +245,8 @@ ALTER TABLE runs ADD COLUMN pause_reason TEXT;
 ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT '';   -- the organiser's
 ALTER TABLE runs ADD COLUMN origin TEXT NOT NULL DEFAULT ''; -- what version 1 was taken from: a version of another run, or a file; empty: the run began with the seed
 
+CREATE INDEX events_page ON events (run, id);
+
 CREATE TABLE audit (
 	id      INTEGER PRIMARY KEY AUTOINCREMENT,
 	at      TEXT NOT NULL,

@@ -166,7 +166,7 @@ func TestFieldsDocumented(t *testing.T) {
 	fields(t, served, b)
 	compare(t, "GET /api/tasks/{task}: field", served, firstCells(section(t, "A task")))
 
-	st.Kept = func() ([]uint64, error) { return []uint64{1}, nil }
+	st.Kept = func(string) ([]uint64, error) { return []uint64{1}, nil }
 	served = map[string]bool{}
 	_, b = get(t, s.URL+"/api/tasks/anes96/versions")
 	fields(t, served, b)
@@ -332,7 +332,7 @@ func TestStatusesDocumented(t *testing.T) {
 	state, round := busy()
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 	params := make([]float32, st.Model.Layout().Size)
-	st.Version = func(uint64) ([]float32, [32]byte, error) { return params, [32]byte{0xab}, nil }
+	st.Version = func(string, uint64) ([]float32, [32]byte, error) { return params, [32]byte{0xab}, nil }
 	shard := DataPath(st.Task, st.Data) + "/0"
 	for _, test := range []struct {
 		method, path string
@@ -392,10 +392,10 @@ func TestStatusesDocumented(t *testing.T) {
 		r, b := get(t, s.URL+"/api/tasks/anes96/models/newest.safetensors")
 		digest := sha256.Sum256(b)
 		if got, want := r.Header.Get("ETag"), fmt.Sprintf(`"%x"`, digest[:8]); got != want || tags[got] != "" {
-			t.Errorf("run %s: ETag %s, want %s and another than that of run %s", st.Run, got, want, tags[got])
+			t.Errorf("run %s: ETag %s, want %s and another than that of run %s", st.Run(), got, want, tags[got])
 		}
-		tags[r.Header.Get("ETag")] = st.Run
-		st.Run += "-again"
+		tags[r.Header.Get("ETag")] = st.Run()
+		st.SetRun(st.Run() + "-again")
 	}
 
 	// Pages of another origin may not open a socket.

@@ -182,7 +182,7 @@ func TestDoorOfBudgets(t *testing.T) {
 // What an address downloads counts, all its connections together.
 func TestDownloadBudget(t *testing.T) {
 	st, s, _, _ := limitedSite(t, 1)
-	st.Version = func(uint64) ([]float32, [32]byte, error) {
+	st.Version = func(string, uint64) ([]float32, [32]byte, error) {
 		return make([]float32, st.Model.Layout().Size), [32]byte{}, nil
 	}
 	size := int64(4 * st.Model.Layout().Size)
@@ -288,7 +288,7 @@ func TestSlowReaderOfModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		st.Model = model
-		st.Version = func(uint64) ([]float32, [32]byte, error) {
+		st.Version = func(string, uint64) ([]float32, [32]byte, error) {
 			return make([]float32, model.Layout().Size), [32]byte{}, nil
 		}
 		url := func(version int) string {

@@ -69,8 +69,28 @@ func NewFeed(state run.State, rounds []run.RoundRecord) *Feed {
 	return f
 }
 
+// Reset begins anew with another run. Readers of events see its state, and no rounds of the
+// one before.
+func (f *Feed) Reset(state run.State, rounds []run.RoundRecord) {
+	f.encoding.Lock()
+	defer f.encoding.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state, f.rounds, f.recent = state, slices.Clone(rounds), nil
+	f.changes = make([]uint64, len(rounds))
+	for i := range f.changes {
+		f.changes[i] = f.seq
+	}
+	clear(f.lines)
+	f.curve = cachedCurve{}
+	if f.due != nil {
+		f.due.Stop()
+	}
+	f.show()
+}
+
 // coalesce is the least time between two states that readers of events see.
-const coalesce = 100 * time.Millisecond
+const coalesce = 250 * time.Millisecond
 
 // Publish takes a change in. It is a run's Notify, and never waits for a reader.
 // Changes that follow each other within coalesce are shown together.

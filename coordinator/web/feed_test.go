@@ -30,6 +30,12 @@ import (
 // memoryStudy serves a study with the given rounds over connections in memory.
 func memoryStudy(t *testing.T, rounds int) (*Study, *httptest.Server) {
 	t.Helper()
+	return studyFor(t, rounds, protocol.MaxPerAddress)
+}
+
+// studyFor is memoryStudy for so many participants at one address.
+func studyFor(t *testing.T, rounds int, participants int) (*Study, *httptest.Server) {
+	t.Helper()
 	tk, err := task.Find("anes96", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -50,9 +56,10 @@ func memoryStudy(t *testing.T, rounds int) (*Study, *httptest.Server) {
 		}
 		all = append(all, r)
 	}
-	st := &Study{Task: tk, Data: d, Model: m, Run: "anes96-1", Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting, Version: uint64(rounds)}, all)}
+	st := &Study{Task: tk, Data: d, Model: m, Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting, Version: uint64(rounds)}, all)}
+	st.SetRun("anes96-1")
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
-	return st, httptest.NewTestServer(t, New([]*Study{st}, sockets, nil, http.NotFoundHandler(), testSite(t, "http://example.com", quota.Addresses{}), Limits{Participants: protocol.MaxPerAddress}, slog.New(slog.DiscardHandler)))
+	return st, httptest.NewTestServer(t, New([]*Study{st}, sockets, nil, http.NotFoundHandler(), testSite(t, "http://example.com", quota.Addresses{}), Limits{Participants: participants}, slog.New(slog.DiscardHandler)))
 }
 
 // A page of rounds is bounded, and pages together are all rounds, once each; a
@@ -131,11 +138,11 @@ func TestPages(t *testing.T) {
 // bytes; changes in one moment become one state.
 func TestEncodedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st, s := memoryStudy(t, 0)
+		st, s := studyFor(t, 0, 200)
 		var states, rounds atomic.Int64
 		st.Feed.view = func(s run.State) api.Task { states.Add(1); return st.view(s) }
 		st.Feed.round = func(r *run.RoundRecord) api.Round { rounds.Add(1); return st.viewRound(r) }
-		const readers, joins = 50, 200
+		const readers, joins = 200, 200
 		var wait sync.WaitGroup
 		var mu sync.Mutex
 		var got [readers]struct{ states, rounds []string }
@@ -167,23 +174,33 @@ func TestEncodedOnce(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		states.Store(0)
-		for i := range joins { // a class joins within a second
+		const within = 10 * time.Second
+		for i := range joins {
 			st.Feed.Publish(run.Update{State: run.State{Participants: i + 1}})
-			time.Sleep(5 * time.Millisecond)
+			time.Sleep(within / joins)
 		}
 		st.Feed.Publish(run.Update{State: run.State{Participants: joins}, Round: &run.RoundRecord{Round: 1}})
 		st.Feed.Publish(run.Update{State: run.State{Participants: joins}, Round: &run.RoundRecord{Round: 2}})
 		time.Sleep(time.Second)
 		mu.Lock()
 		defer mu.Unlock()
-		if n := states.Load(); n < 2 || n > 15 {
-			t.Errorf("%d changes are encoded %d times for %d readers, want about one in %v", joins, n, readers, coalesce)
+		if n := states.Load(); n < 2 || n > int64(within/coalesce)+3 {
+			t.Errorf("%d changes in %v are encoded %d times for %d readers, want at most one in %v", joins, within, n, readers, coalesce)
 		}
+		encoded, sent := 0, 0
+		for i := range got {
+			for _, b := range got[i].states {
+				if sent += len(b); i == 0 {
+					encoded += len(b)
+				}
+			}
+		}
+		t.Logf("%d joins beside %d readers: %d states of %d bytes in all are encoded, %d bytes are sent", joins, readers, states.Load(), encoded, sent)
 		if n := rounds.Load(); n != 2 {
 			t.Errorf("2 rounds are encoded %d times", n)
 		}
 		for i := range got {
-			if n := len(got[i].states); n > 20 || !strings.Contains(got[i].states[n-1], fmt.Sprintf(`"participants":%d`, joins)) {
+			if n := len(got[i].states); n > int(within/coalesce)+5 || !strings.Contains(got[i].states[n-1], fmt.Sprintf(`"participants":%d`, joins)) {
 				t.Errorf("reader %d got %d states, the last %s", i, n, got[i].states[n-1])
 			}
 			if len(got[i].rounds) != 2 {

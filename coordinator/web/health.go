@@ -26,11 +26,11 @@ func (h *health) look(ctx context.Context) (stuck, troubled []string) {
 	for _, st := range h.studies {
 		switch s, err := st.State(ctx); {
 		case err != nil:
-			stuck = append(stuck, "run "+st.Run+": "+err.Error())
+			stuck = append(stuck, "run "+st.Run()+": "+err.Error())
 		case s.Halted:
-			troubled = append(troubled, "run "+st.Run+": halted, the database cannot be written; repair it and restart: "+s.StoreError)
+			troubled = append(troubled, "run "+st.Run()+": halted, the database cannot be written; repair it and restart: "+s.StoreError)
 		case s.StoreError != "":
-			troubled = append(troubled, "run "+st.Run+": cannot write to the database, trying again: "+s.StoreError)
+			troubled = append(troubled, "run "+st.Run()+": cannot write to the database, trying again: "+s.StoreError)
 		}
 	}
 	if h.sockets.Counts().Closing {

@@ -122,7 +122,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(skippedDesc, float64(counts.Skipped))
 
 	for _, st := range c.studies {
-		is := []string{st.Task.Name, st.Run}
+		is := []string{st.Task.Name, st.Run()}
 		with := func(more string) []string { return append(is[:2:2], more) }
 		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 		s, err := st.State(ctx)

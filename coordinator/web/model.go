@@ -24,9 +24,9 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size i
 		fail(w, http.StatusNotFound, "there is no %s, want NAME.safetensors, NAME.onnx or NAME.json with newest, best or the number of a version as NAME", r.PathValue("file"))
 		return
 	}
-	named := r.URL.Query().Get("run")
-	if named != "" && named != st.Run {
-		fail(w, http.StatusNotFound, "run: %q, want %s, the one that this task has now", quoted(named), st.Run)
+	named, id := r.URL.Query().Get("run"), st.Run()
+	if named != "" && named != id {
+		fail(w, http.StatusNotFound, "run: %q, want %s, the one that this task has now", quoted(named), id)
 		return
 	}
 	version, err := st.Feed.Pick(want)
@@ -36,7 +36,7 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size i
 	}
 	control := http.NewResponseController(w)
 	cut := func() { control.SetWriteDeadline(time.Now()) } // an error means that there are no deadlines, as in tests
-	f, err := s.files.get(fileName{st.Run, version, format}, size, cut, func() ([]byte, string, error) { return modelFile(st, version, format) })
+	f, err := s.files.get(fileName{id, version, format}, size, cut, func() ([]byte, string, error) { return modelFile(st, id, version, format) })
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNotKept):
 		fail(w, http.StatusNotFound, "%v", err)
@@ -51,7 +51,7 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size i
 	defer s.files.put(f)
 	h := w.Header()
 	h.Set("Content-Type", models.ContentType(format))
-	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", models.Name(st.Run, version)+"."+format))
+	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", models.Name(id, version)+"."+format))
 	h.Set("Cache-Control", "no-cache")
 	if named != "" && want != "newest" && want != "best" {
 		h.Set("Cache-Control", immutable)
@@ -62,16 +62,16 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size i
 
 // modelSize returns about the size of the largest file of a version, bytes.
 func modelSize(st *Study) int64 {
-	return models.Of(st.Task, st.Data, st.Model.Spec(), st.Run, math.MaxUint64, nil, [32]byte{}).Bytes()
+	return models.Of(st.Task, st.Data, st.Model.Spec(), st.Run(), math.MaxUint64, nil, [32]byte{}).Bytes()
 }
 
-// modelFile makes the file of a version, and its entity tag.
-func modelFile(st *Study, version uint64, format string) ([]byte, string, error) {
-	params, hash, err := st.Version(version)
+// modelFile makes the file of a version of a run, and its entity tag.
+func modelFile(st *Study, run string, version uint64, format string) ([]byte, string, error) {
+	params, hash, err := st.Version(run, version)
 	if err != nil {
 		return nil, "", err
 	}
-	content, err := models.File(models.Of(st.Task, st.Data, st.Model.Spec(), st.Run, version, params, hash), format)
+	content, err := models.File(models.Of(st.Task, st.Data, st.Model.Spec(), run, version, params, hash), format)
 	if err != nil {
 		return nil, "", err
 	}

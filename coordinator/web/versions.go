@@ -21,19 +21,20 @@ func (s *server) versions(w http.ResponseWriter, r *http.Request, st *Study) {
 		return
 	}
 	defer release()
-	kept, err := st.Kept()
+	id := st.Run()
+	kept, err := st.Kept(id)
 	if err != nil {
 		fail(w, http.StatusInternalServerError, "%v", err)
 		return
 	}
-	v := api.Versions{Run: st.Run, Versions: []api.Version{}, Snippets: []api.Snippet{}}
+	v := api.Versions{Run: id, Versions: []api.Version{}, Snippets: []api.Snippet{}}
 	for _, round := range st.Feed.find(kept, api.MaxVersions) {
 		v.Versions = append(v.Versions, api.Version{Version: int(round.Round), Participants: round.Participants, Test: account.Test(round.Test)})
 	}
 	if len(v.Versions) > 0 {
 		newest := v.Versions[0].Version
-		m := models.Of(st.Task, st.Data, st.Model.Spec(), st.Run, uint64(newest), nil, [32]byte{})
-		for _, s := range export.Snippets(m.Use(models.Name(st.Run, uint64(newest)))) {
+		m := models.Of(st.Task, st.Data, st.Model.Spec(), id, uint64(newest), nil, [32]byte{})
+		for _, s := range export.Snippets(m.Use(models.Name(id, uint64(newest)))) {
 			v.Snippets = append(v.Snippets, api.Snippet(s))
 		}
 	}

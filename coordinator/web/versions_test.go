@@ -20,12 +20,12 @@ func TestVersions(t *testing.T) {
 		t.Helper()
 		r, b := get(t, s.URL+"/api/tasks/anes96/versions")
 		var v api.Versions
-		if err := json.Unmarshal(b, &v); err != nil || r.StatusCode != 200 || v.Run != st.Run {
+		if err := json.Unmarshal(b, &v); err != nil || r.StatusCode != 200 || v.Run != st.Run() {
 			t.Fatalf("%s, %v: %s", r.Status, err, b)
 		}
 		file := "none"
 		if len(v.Versions) > 0 {
-			file = fmt.Sprintf("%s-%d.onnx", st.Run, v.Versions[0].Version)
+			file = fmt.Sprintf("%s-%d.onnx", st.Run(), v.Versions[0].Version)
 		}
 		loads := func(s api.Snippet) bool { return strings.Contains(s.Code, file) }
 		if slices.ContainsFunc(v.Snippets, loads) != (len(v.Versions) > 0) {
@@ -40,7 +40,7 @@ func TestVersions(t *testing.T) {
 		return all
 	}
 	var kept []uint64
-	st.Kept = func() ([]uint64, error) { return kept, nil }
+	st.Kept = func(string) ([]uint64, error) { return kept, nil }
 	if got := versions(); len(got) != 0 {
 		t.Errorf("before the first: %v", got)
 	}
@@ -64,7 +64,7 @@ func TestVersions(t *testing.T) {
 	if got := versions(); len(got) != api.MaxVersions || got[0] != 10_000 || got[len(got)-1] != 50 || !slices.IsSortedFunc(got, func(a, b int) int { return b - a }) {
 		t.Errorf("of 200 there are %d: %v", len(got), got)
 	}
-	st.Kept = func() ([]uint64, error) { return nil, errors.New("disk is gone") }
+	st.Kept = func(string) ([]uint64, error) { return nil, errors.New("disk is gone") }
 	if r, b := get(t, s.URL+"/api/tasks/anes96/versions"); r.StatusCode != 500 || !strings.Contains(string(b), "disk is gone") {
 		t.Errorf("%s: %s", r.Status, b)
 	}
@@ -77,11 +77,11 @@ func TestWithheld(t *testing.T) {
 		t.Fatal(err)
 	}
 	st, s := serveStudy(t, tk)
-	st.Version = func(uint64) ([]float32, [32]byte, error) {
+	st.Version = func(string, uint64) ([]float32, [32]byte, error) {
 		t.Error("the parameters are read")
 		return nil, [32]byte{}, nil
 	}
-	st.Kept = func() ([]uint64, error) { t.Error("the versions are read"); return nil, nil }
+	st.Kept = func(string) ([]uint64, error) { t.Error("the versions are read"); return nil, nil }
 	for _, path := range []string{"/models/newest.onnx", "/models/1.json?run=anes96-1", "/versions"} {
 		r, b := get(t, s.URL+"/api/tasks/anes96"+path)
 		if r.StatusCode != 403 || !strings.Contains(string(b), `"code":"download"`) || !strings.Contains(string(b), "does not hand out its model") {

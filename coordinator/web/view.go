@@ -18,7 +18,7 @@ func (st *Study) view(s run.State) api.Task {
 	t, parameters := st.Task, st.Model.Layout().Size
 	packing := t.Compress.Run(parameters)
 	v := api.Task{
-		Name: t.Name, Title: t.Title.String(), Description: t.Description.String(), Join: t.Join, Run: st.Run,
+		Name: t.Name, Title: t.Title.String(), Description: t.Description.String(), Join: t.Join, Run: st.Run(),
 		Strategy: api.Strategy{
 			Kind: t.Strategy.Kind, Summary: t.Strategy.Summary(), Fewest: t.Strategy.Fewest(st.Model.Layout().Size), Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
 			Batch: t.Strategy.Batch, Split: t.Strategy.Split, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
@@ -26,7 +26,7 @@ func (st *Study) view(s run.State) api.Task {
 		Model:   api.Model{Summary: summary(st.Model.Spec()), Parameters: parameters},
 		Data:    api.Data{Summary: st.Data.Summary, Public: st.Data.Public, Classes: st.Data.Labels(), Shards: len(st.Data.Shards)},
 		Packing: api.Packing{Up: packing.Up.String(), Bits: packing.Bits, Down: packing.Down.String()},
-		Stop:    stop(st.Stop()),
+		Stop:    ViewStop(st.Stop()),
 		Phase:   s.Phase.String(), Round: int(s.Round), Version: int(s.Version), Participants: s.Participants, Cost: st.cost(s),
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Paused: s.Paused, Problem: s.Problem(),
 	}
@@ -72,16 +72,21 @@ func inside(v any) []byte {
 }
 
 func (st *Study) viewRound(r *run.RoundRecord) api.Round {
+	return ViewRound(r, st.Model.Layout().Size)
+}
+
+// ViewRound is a round of a model with the given number of parameters.
+func ViewRound(r *run.RoundRecord, parameters int) api.Round {
 	return api.Round{
 		Round: int(r.Round), Participants: r.Participants, TrainLoss: run.Finite(&r.TrainLoss),
 		Test:    account.Test(r.Test),
-		Traffic: traffic(&r.Traffic, st.Model.Layout().Size),
+		Traffic: traffic(&r.Traffic, parameters),
 		Rate:    run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
 	}
 }
 
-// stop has a run's stop conditions.
-func stop(s run.Stop) api.Stop {
+// ViewStop has a run's stop conditions.
+func ViewStop(s run.Stop) api.Stop {
 	v := api.Stop{Rounds: s.Rounds, Seconds: s.Time.Seconds(), Goals: []api.Goal{}}
 	for _, g := range s.Goals {
 		v.Goals = append(v.Goals, api.Goal{Metric: string(g.Metric), Class: g.Name, Words: g.String(), Reach: g.Reach, Falls: g.Metric.Falls()})

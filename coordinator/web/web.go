@@ -28,23 +28,36 @@ type Study struct {
 	Task  *task.Task
 	Data  *dataset.Dataset
 	Model learn.Model
-	Run   string // identity of the run
 	Feed  *Feed
 	// State asks the run's owner how it stands. The error says that the owner
 	// does not answer.
 	State func(ctx context.Context) (run.State, error)
-	// Version returns the parameters of a committed version; nil when none
-	// are kept.
-	Version func(version uint64) ([]float32, [32]byte, error)
-	// Kept returns the versions whose parameters are kept, ascending.
-	Kept func() ([]uint64, error)
+	// Version returns the parameters of a committed version of a run.
+	Version func(run string, version uint64) ([]float32, [32]byte, error)
+	// Kept returns the versions of a run whose parameters are kept, ascending.
+	Kept func(run string) ([]uint64, error)
 
+	run  atomic.Pointer[string]   // identity of the run
 	stop atomic.Pointer[run.Stop] // in place of the task's; nil: the task's
 
 	// Set by New.
 	fixed     api.Fixed
 	fixedData api.FixedData
 	picture   func() (picture, error)
+}
+
+// Run returns the identity of the run that the study has now, empty before SetRun.
+func (st *Study) Run() string {
+	if id := st.run.Load(); id != nil {
+		return *id
+	}
+	return ""
+}
+
+// SetRun gives the study a run, whose stop conditions are the task's until SetStop.
+func (st *Study) SetRun(id string) {
+	st.run.Store(&id)
+	st.stop.Store(nil)
 }
 
 // SetStop sets the run's stop conditions in place of the task's.
@@ -209,7 +222,7 @@ func (st *Study) page(since, before uint64, limit, points int) []byte {
 const keepAlive = 15 * time.Second
 
 // events streams every change as server-sent events: "state", and "round" for
-// each round that is new or has been evaluated. Changes within 100 ms become one.
+// each round that is new or has been evaluated. Changes within 250 ms become one.
 // What was there before is in /api/tasks/NAME.
 func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
 	release := s.budgets.hold(w, r, s.budgets.streams)

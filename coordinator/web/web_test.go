@@ -76,7 +76,8 @@ func serveStudy(t *testing.T, tk *task.Task) (*Study, *httptest.Server) {
 		whole = &copied
 	}
 	d.Pack()
-	st := &Study{Task: tk, Data: d, Model: m, Run: tk.Name + "-1", Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
+	st := &Study{Task: tk, Data: d, Model: m, Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
+	st.SetRun(tk.Name + "-1")
 	st.State = func(context.Context) (run.State, error) { return testState, testFailure }
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
@@ -260,7 +261,7 @@ func TestRefusalsCounted(t *testing.T) {
 // Probes and metrics say what troubles a run.
 func TestProbes(t *testing.T) {
 	st, s := testStudy(t)
-	admin := httptest.NewServer(NewAdmin([]*Study{st}, hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), nil, ""))
+	admin := httptest.NewServer(NewAdmin([]*Study{st}, hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), nil, "", testAdmin(t)))
 	defer admin.Close()
 	if r, b := get(t, s.URL+"/metrics"); r.StatusCode != http.StatusNotFound || !strings.Contains(string(b), "--admin-addr") {
 		t.Errorf("/metrics of the participants' address: %s %s, want 404 and where they are", r.Status, b)

@@ -1,0 +1,232 @@
+// Package admin is the organisers' HTTP API, /api/v1 of the admin address and of the socket
+// in the data directory: runs and what is recorded of them, orders to change them, invites,
+// and an audit log. It is described by an OpenAPI document that is made from the same
+// declarations as its handlers (docs/openapi.yaml, docs/adr/0018-api.md). A Desk carries the
+// orders out.
+package admin
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fedtab/coordinator/access"
+	"fedtab/coordinator/store"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Root is the path below which the API is.
+const Root = "/api/v1"
+
+// Limits of the API.
+const (
+	defaultPage  = 100
+	maxPage      = 10_000
+	orderTimeout = 2 * time.Minute // a version that is being made comes first
+	maxModel     = 1 << 30         // bytes of a model that a run begins with
+)
+
+// Config is what the API works on.
+type Config struct {
+	Desk  Desk
+	Store *store.Store
+	Gate  *access.Gate // nil: whoever asks is the organiser, by the socket
+	Build string
+	Log   *slog.Logger
+}
+
+// handlers are the API's.
+type handlers struct {
+	Config
+	streams streams
+}
+
+// New returns the handler of the API.
+func New(cfg Config) http.Handler {
+	h := &handlers{Config: cfg}
+	mux := http.NewServeMux()
+	h.register(humago.New(mux, config(cfg.Build)))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s here; GET %s/openapi.yaml says what there is", r.Method, r.URL.Path, Root))
+	})
+	if cfg.Gate == nil {
+		return access.Socket(mux)
+	}
+	cfg.Gate.Refuse = func(w http.ResponseWriter, _ *http.Request, refused *access.Refusal) {
+		problem(w, refused.Status, refused.Text)
+	}
+	guarded := cfg.Gate.Guard(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == Root+"/session" {
+			h.session(w, r)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+// Document returns the OpenAPI document, YAML.
+func Document() ([]byte, error) {
+	api := humago.New(http.NewServeMux(), config(""))
+	(&handlers{}).register(api)
+	return api.OpenAPI().YAML()
+}
+
+func config(build string) huma.Config {
+	c := huma.DefaultConfig("fedtab, for organisers", "1")
+	c.CreateHooks = nil // no links to schemas in the answers
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = Root+"/openapi", "", ""
+	c.RejectUnknownQueryParameters = true
+	c.Info.Description = "Runs, what is recorded of them, and orders to change them. docs/api.md has an introduction."
+	c.Servers = []*huma.Server{{URL: "http://127.0.0.1:8081", Description: "the admin address, as coordinator serve prints it"}}
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token":   {Type: "http", Scheme: "bearer", Description: "The organiser's token, or the viewer's for GET"},
+		"session": {Type: "apiKey", In: "cookie", Name: "fedtab-session", Description: "Made by signing in; __Host-fedtab-session over TLS"},
+	}
+	c.Security = []map[string][]string{{"token": {}}, {"session": {}}}
+	c.Tags = []*huma.Tag{
+		{Name: "runs", Description: "What there is"}, {Name: "orders", Description: "What changes a run: they need the organiser's token"},
+		{Name: "invites", Description: "Invites to tasks"}, {Name: "server", Description: "The coordinator, access, and who did what"},
+	}
+	return c
+}
+
+// problem writes problem details (RFC 9457).
+func problem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail})
+}
+
+// fail makes an error of the API of an error of the desk or the store.
+func (h *handlers) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	status, text := refusal(err)
+	if status == http.StatusInternalServerError && h.Log != nil {
+		h.Log.Error("organiser's API", "error", err)
+	}
+	return huma.NewError(status, text)
+}
+
+// operation declares an operation with the errors that it may answer with.
+func operation(id, method, path, tag, summary, description string, errors ...int) huma.Operation {
+	errors = append(errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusUnprocessableEntity, http.StatusInternalServerError)
+	slices.Sort(errors)
+	return huma.Operation{OperationID: id, Method: method, Path: Root + path, Tags: []string{tag}, Summary: summary, Description: description, Errors: slices.Compact(errors)}
+}
+
+// Named is an order's or a question's run.
+type Named struct {
+	Run string `path:"run" doc:"Identity of a run, its number, or the name of a task for its newest run" maxLength:"200"`
+}
+
+// answer is a body.
+type answer[T any] struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         T
+}
+
+func give[T any](v T) *answer[T] { return &answer[T]{"no-store", v} }
+
+// change registers an operation that changes something: it needs the organiser's role, and
+// the audit log has who asked for it, whether it was done or not.
+func change[I, O any](h *handlers, api huma.API, op huma.Operation, what func(*I) (subject, detail string), do func(context.Context, *I) (*O, error)) {
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		ctx, cancel := context.WithTimeout(ctx, orderTimeout)
+		defer cancel()
+		out, err := do(ctx, in)
+		subject, detail := what(in)
+		who, _ := access.From(ctx)
+		h.audit(who, op.OperationID, subject, detail, err)
+		return out, h.fail(err)
+	})
+}
+
+// audit records a deed. One that cannot be recorded is in the log at least.
+func (h *handlers) audit(who access.Who, action, subject, detail string, refused error) {
+	d := store.Deed{At: time.Now(), Who: who.String(), Address: who.Address, Action: action, Subject: subject, Detail: detail}
+	if refused != nil {
+		_, d.Problem = refusal(refused)
+	}
+	if err := h.Store.Audit(d); err != nil && h.Log != nil {
+		h.Log.Error("audit log cannot be written", "who", d.Who, "action", action, "subject", subject, "error", err)
+	}
+}
+
+// cursor returns the number that a cursor stands for, 0 for none.
+func cursor(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 {
+		return 0, Refuse(http.StatusUnprocessableEntity, "cursor: %q, want the next of the page before", text)
+	}
+	return n, nil
+}
+
+// page returns a page of items, of which one more than limit was asked for, with the cursor
+// of the next.
+func page[T any](items []T, limit int, number func(T) int64) *answer[Page[T]] {
+	p := Page[T]{Items: items}
+	if len(items) > limit {
+		p.Items = items[:limit]
+		p.Next = strconv.FormatInt(number(p.Items[limit-1]), 10)
+	}
+	if p.Items == nil {
+		p.Items = []T{}
+	}
+	return give(p)
+}
+
+// tagged is a body that clients may keep and ask for again.
+type tagged[T any] struct {
+	ETag         string `header:"ETag"`
+	CacheControl string `header:"Cache-Control"`
+	Body         T
+}
+
+// etag returns the entity tag of a value, as JSON.
+func etag(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain values
+	}
+	sum := sha256.Sum256(b)
+	return fmt.Sprintf(`"%x"`, sum[:12])
+}
+
+// matches reports whether a list of entity tags, as in If-Match, has one.
+func matches(list, tag string) bool {
+	for t := range strings.SplitSeq(list, ",") {
+		if t = strings.TrimSpace(t); t == "*" || strings.TrimPrefix(t, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}
+
+// tag answers with a value, or with 304 if the client has it.
+func tag[T any](v T, ifNoneMatch string) (*tagged[T], error) {
+	t := etag(v)
+	if ifNoneMatch != "" && matches(ifNoneMatch, t) {
+		return nil, huma.ErrorWithHeaders(huma.Status304NotModified(), http.Header{"ETag": {t}, "Cache-Control": {"no-cache"}})
+	}
+	return &tagged[T]{t, "no-cache", v}, nil
+}
+
+// limitOf returns the limit of a page that is asked for.
+func limitOf(n int) int { return cmp.Or(n, defaultPage) }

@@ -1,0 +1,90 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"fedtab/coordinator/models"
+	"fedtab/coordinator/store"
+	"fedtab/coordinator/web"
+	"fedtab/protocol/invite"
+)
+
+// A Desk carries out what organisers ask for: that of a coordinator that serves runs, or
+// one on the database of a coordinator that does not run. Its methods may be called by any
+// goroutine. A name is the identity of a run, its number, or the name of a task for its
+// newest run. An error that is no Refusal is a fault of the coordinator.
+type Desk interface {
+	// Page returns the address of the page for participants, empty if none is served.
+	Page() string
+	// Studies returns the studies that are served.
+	Studies() []*web.Study
+	// Find returns the run that has a name.
+	Find(name string) (store.Run, error)
+	// Stop ends a run, after a version that is being made.
+	Stop(ctx context.Context, name, reason string) (Done, error)
+	// Pause has a run open no round until Resume.
+	Pause(ctx context.Context, name, reason string) (Done, error)
+	Resume(ctx context.Context, name string) (Done, error)
+	// Extend gives a run other stop conditions; one that is over goes on.
+	Extend(ctx context.Context, name string, e Extension) (Done, error)
+	// Rollback makes the model of an earlier version the newest one.
+	Rollback(ctx context.Context, name string, version uint64) (Done, error)
+	// Begin starts a new run of a task that is served, whose run before is over: from the
+	// seed, from a version of another run (RUN or RUN@VERSION), or from a model as
+	// safetensors.
+	Begin(ctx context.Context, task, from string, model File) (Done, error)
+	// Delete removes a run that is over and not served, with its models.
+	Delete(name string) (Done, error)
+	// Configure changes settings of a run that has them as in was.
+	Configure(ctx context.Context, name string, was, next Settings) (Settings, error)
+	// Settings returns the settings of a run.
+	Settings(name string) (Settings, error)
+	// Model returns a version of a run, which is a number, newest or best, as a file.
+	Model(name, version, format string) (run string, made uint64, content []byte, err error)
+	// Invite makes an invite.
+	Invite(o InviteOrder) (NewInvite, error)
+	// Revoke has an invite admit no further participant.
+	Revoke(id invite.ID) error
+}
+
+// File is a model to start from; without content there is none.
+type File struct {
+	Name    string
+	Content []byte
+}
+
+// Refusal is an order that is not carried out, for a reason that its giver can do something
+// about. Status is that of HTTP.
+type Refusal struct {
+	Status int
+	Text   string
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+// Refuse returns a Refusal with a status.
+func Refuse(status int, format string, args ...any) error {
+	return &Refusal{status, fmt.Sprintf(format, args...)}
+}
+
+// refusal returns the status and the text by which an error is answered.
+func refusal(err error) (int, string) {
+	var r *Refusal
+	var none models.NoVersion
+	switch {
+	case errors.As(err, &r):
+		return r.Status, r.Text
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNotKept), errors.As(err, &none):
+		return http.StatusNotFound, err.Error()
+	case errors.Is(err, store.ErrUnfinished):
+		return http.StatusConflict, err.Error() + ": stop it first"
+	case errors.Is(err, store.ErrFull):
+		return http.StatusInsufficientStorage, err.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return http.StatusServiceUnavailable, err.Error()
+	}
+	return http.StatusInternalServerError, err.Error()
+}

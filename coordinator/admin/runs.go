@@ -1,0 +1,276 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"fedtab/api"
+	"fedtab/coordinator/models"
+	"fedtab/coordinator/store"
+	"fedtab/coordinator/task"
+	"fedtab/coordinator/web"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// register declares all operations.
+func (h *handlers) register(api huma.API) {
+	h.registerRuns(api)
+	h.registerOrders(api)
+	h.registerServer(api)
+}
+
+func (h *handlers) registerRuns(api huma.API) {
+	type listInput struct {
+		Task   string `query:"task" doc:"Only runs of this task"`
+		State  string `query:"state" enum:"going,paused,over" doc:"Only runs that go on, are paused, or are over"`
+		Cursor string `query:"cursor" doc:"next of the page before"`
+		Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"Runs in a page (default 100)"`
+	}
+	huma.Register(api, operation("list-runs", http.MethodGet, "/runs", "runs", "List runs", "The newest first."),
+		func(_ context.Context, in *listInput) (*answer[Page[Run]], error) {
+			before, err := cursor(in.Cursor)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			yes, no := true, false
+			f := store.Filter{Task: in.Task, Before: before, Limit: limitOf(in.Limit) + 1}
+			switch in.State {
+			case "going":
+				f.Over, f.Paused = &no, &no
+			case "paused":
+				f.Over, f.Paused = &no, &yes
+			case "over":
+				f.Over = &yes
+			}
+			all, err := h.Store.Runs(f)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			items := make([]Run, len(all))
+			for i := range all {
+				items[i] = h.view(&all[i])
+			}
+			return page(items, limitOf(in.Limit), func(r Run) int64 { return r.Number }), nil
+		})
+
+	type runInput struct {
+		Named
+		IfNoneMatch string `header:"If-None-Match" doc:"ETag of an answer that is at hand"`
+	}
+	huma.Register(api, operation("get-run", http.MethodGet, "/runs/{run}", "runs", "Get a run", "With its task, what is kept of it, and how it stands.", http.StatusNotFound),
+		func(_ context.Context, in *runInput) (*tagged[Detail], error) {
+			d, err := h.detail(in.Run)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			return tag(d, in.IfNoneMatch)
+		})
+	huma.Register(api, operation("get-settings", http.MethodGet, "/runs/{run}/settings", "runs", "Get the settings of a run", "The ETag goes into If-Match of a change.", http.StatusNotFound),
+		func(_ context.Context, in *runInput) (*tagged[Settings], error) {
+			s, err := h.Desk.Settings(in.Run)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			return tag(s, in.IfNoneMatch)
+		})
+
+	type PageInput struct {
+		Named
+		Cursor string `query:"cursor" doc:"next of the page before"`
+		Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"Items in a page (default 100)"`
+	}
+	huma.Register(api, operation("list-rounds", http.MethodGet, "/runs/{run}/rounds", "runs", "List the rounds of a run", "Those that were committed, the newest first.", http.StatusNotFound),
+		func(_ context.Context, in *PageInput) (*answer[Page[CommittedRound]], error) {
+			r, before, err := h.find(in.Run, in.Cursor)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			rounds, err := h.Store.Rounds(r.ID, uint64(before), limitOf(in.Limit)+1)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			parameters, err := h.Store.Parameters(r.ID)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			items := make([]CommittedRound, len(rounds))
+			for i := range rounds {
+				rec := &rounds[len(rounds)-1-i]
+				items[i] = CommittedRound{web.ViewRound(rec, parameters), rec.Opened, rec.Committed, fmt.Sprintf("%x", rec.Hash)}
+			}
+			return page(items, limitOf(in.Limit), func(r CommittedRound) int64 { return int64(r.Round.Round) }), nil
+		})
+	huma.Register(api, operation("list-participants", http.MethodGet, "/runs/{run}/participants", "runs", "List the participants of a run", "By their numbers, with what committed rounds have of them.", http.StatusNotFound),
+		func(_ context.Context, in *PageInput) (*answer[Page[Member]], error) {
+			r, after, err := h.find(in.Run, in.Cursor)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			all, err := h.Store.Members(r.ID, uint32(after), limitOf(in.Limit)+1)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			items := make([]Member, len(all))
+			for i, m := range all {
+				items[i] = Member{m.Number, m.Contributions, m.Examples, m.First, m.Last, m.Up, m.Down, m.Left}
+			}
+			return page(items, limitOf(in.Limit), func(m Member) int64 { return int64(m.Participant) }), nil
+		})
+
+	type logInput struct {
+		PageInput
+		Kind string `query:"kind" doc:"Only lines of this kind"`
+	}
+	huma.Register(api, operation("list-log", http.MethodGet, "/runs/{run}/log", "runs", "Read the event log of a run", "The newest line first.", http.StatusNotFound),
+		func(_ context.Context, in *logInput) (*answer[Page[Line]], error) {
+			r, before, err := h.find(in.Run, in.Cursor)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			all, err := h.Store.Lines(r.ID, in.Kind, before, limitOf(in.Limit)+1)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			items := make([]Line, len(all))
+			for i, l := range all {
+				items[i] = Line{l.ID, l.At, l.Round, l.Participant, l.Kind, l.Detail}
+			}
+			return page(items, limitOf(in.Limit), func(l Line) int64 { return l.ID }), nil
+		})
+
+	huma.Register(api, operation("list-versions", http.MethodGet, "/runs/{run}/versions", "runs", "List the versions whose models are kept", "Ascending.", http.StatusNotFound),
+		func(_ context.Context, in *Named) (*answer[Versions], error) {
+			r, err := h.Desk.Find(in.Run)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			kept, err := h.Store.Kept(r.ID)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			v := Versions{r.ID, []uint64{}}
+			v.Versions = append(v.Versions, kept...)
+			return give(v), nil
+		})
+
+	type modelInput struct {
+		Named
+		Version string `path:"version" doc:"A number, newest or best" example:"best"`
+		Format  string `query:"format" enum:"safetensors,onnx,json" doc:"safetensors (default), onnx, or the description alone"`
+	}
+	type file struct {
+		ContentType        string `header:"Content-Type"`
+		ContentDisposition string `header:"Content-Disposition"`
+		CacheControl       string `header:"Cache-Control"`
+		Run                string `header:"Fedtab-Run" doc:"Identity of the run"`
+		Version            uint64 `header:"Fedtab-Version" doc:"Number of the version"`
+		Body               []byte
+	}
+	op := operation("get-model", http.MethodGet, "/runs/{run}/models/{version}", "runs", "Get a version of a model as a file", "", http.StatusNotFound)
+	op.Responses = map[string]*huma.Response{"200": {Description: "The file", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}
+	huma.Register(api, op, func(_ context.Context, in *modelInput) (*file, error) {
+		format := in.Format
+		if format == "" {
+			format = "safetensors"
+		}
+		run, version, content, err := h.Desk.Model(in.Run, in.Version, format)
+		if err != nil {
+			return nil, h.fail(err)
+		}
+		return &file{models.ContentType(format), fmt.Sprintf("attachment; filename=%q", models.Name(run, version)+"."+format), "no-store", run, version, content}, nil
+	})
+	h.registerEvents(api)
+}
+
+// CommittedRound is a round of a run's history.
+type CommittedRound struct {
+	api.Round
+	Opened    time.Time `json:"opened"`
+	Committed time.Time `json:"committed"`
+	Hash      string    `json:"hash" doc:"SHA-256 of the version's parameters, hexadecimal"`
+}
+
+// Versions are those of a run whose models are kept.
+type Versions struct {
+	Run      string   `json:"run"`
+	Versions []uint64 `json:"versions" doc:"Ascending. Version 0, the model before training, can be made anew always and is not among them"`
+}
+
+// find returns the run with a name, and the number that a cursor stands for.
+func (h *handlers) find(name, at string) (store.Run, int64, error) {
+	n, err := cursor(at)
+	if err != nil {
+		return store.Run{}, 0, err
+	}
+	r, err := h.Desk.Find(name)
+	return r, n, err
+}
+
+// served returns the study whose run has an identity, nil if it is not served.
+func (h *handlers) served(id string) *web.Study {
+	for _, st := range h.Desk.Studies() {
+		if st.Run() == id {
+			return st
+		}
+	}
+	return nil
+}
+
+func (h *handlers) view(s *store.Summary) Run {
+	r := Run{
+		Run: s.ID, Number: s.Number, Task: s.Task, Title: s.Title, Seed: s.Seed, Note: s.Note, Origin: s.Origin, Created: s.Created,
+		Finished: s.Finished, Paused: s.Paused, Served: h.served(s.ID) != nil, Version: s.Version, Evaluated: s.Evaluated, TestLoss: s.TestLoss, TestAccuracy: s.TestAccuracy,
+	}
+	if !s.Ended.IsZero() {
+		r.Ended = &s.Ended
+	}
+	return r
+}
+
+func (h *handlers) detail(name string) (Detail, error) {
+	var d Detail
+	r, err := h.Desk.Find(name)
+	if err != nil {
+		return d, err
+	}
+	all, err := h.Store.Runs(store.Filter{ID: r.ID})
+	if err != nil {
+		return d, err
+	}
+	if len(all) == 0 {
+		return d, Refuse(http.StatusNotFound, "run %s was deleted", r.ID)
+	}
+	d.Run, d.Spec = h.view(&all[0]), string(r.Spec)
+	if d.Kept, d.KeptBytes, err = h.Store.Size(r.ID); err != nil {
+		return d, err
+	}
+	if d.Parameters, err = h.Store.Parameters(r.ID); err != nil {
+		return d, err
+	}
+	if st := h.served(r.ID); st != nil {
+		d.Live = new(api.Task)
+		d.Parameters = st.Model.Layout().Size
+		state, _, _ := st.Feed.Since(0)
+		if err := json.NewDecoder(bytes.NewReader(state)).Decode(d.Live); err != nil {
+			return d, err
+		}
+		d.Stop = d.Live.Stop
+		return d, nil
+	}
+	t, err := task.Parse("the task of run "+r.ID, r.Spec)
+	if err != nil { // of an older build, perhaps: what is recorded can still be read
+		d.Stop = api.Stop{Goals: []api.Goal{}}
+		return d, nil
+	}
+	d.Stop = web.ViewStop(t.Extended(r.Extended.Rounds, r.Extended.Accuracy, nil))
+	return d, nil
+}
+
+// number writes a number for the audit log.
+func number[T ~int | ~uint32 | ~uint64](n T) string { return strconv.FormatInt(int64(n), 10) }

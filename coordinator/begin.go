@@ -1,0 +1,88 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"fedtab/coordinator/admin"
+	"fedtab/run"
+)
+
+// Begin implements admin.Desk.
+func (d *desk) Begin(ctx context.Context, name, from string, model admin.File) (done admin.Done, err error) {
+	if d.server == nil {
+		return done, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --task %s --fresh", d.dir, name)
+	}
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	var names []string
+	for _, st := range d.server.studies {
+		if st.Task.Name == name {
+			return d.server.beginNext(ctx, st, from, model)
+		}
+		names = append(names, st.Task.Name)
+	}
+	return done, admin.Refuse(http.StatusNotFound, "task: %q, want a task that is served: %s", name, strings.Join(names, ", "))
+}
+
+// beginNext starts a new run of a study, whose run before is over.
+func (s *Server) beginNext(ctx context.Context, st *study, from string, model admin.File) (done admin.Done, err error) {
+	state, err := st.State(ctx)
+	if err != nil {
+		return done, err
+	}
+	before, err := s.desk.Find(st.Run())
+	switch {
+	case err != nil:
+		return done, err
+	case state.Finished == "" || before.Finished == "":
+		return done, admin.Refuse(http.StatusConflict, "run %s goes on, and task %s has one at a time: stop it first", before.ID, st.Task.Name)
+	}
+	o, err := s.askedOrigin(st, from, model)
+	if err != nil {
+		return done, admin.Refuse(http.StatusUnprocessableEntity, "from: %v", err)
+	}
+	var id string
+	var saved *run.Saved
+	if o != nil {
+		id, saved, err = s.beginFrom(o, st)
+	} else {
+		id, err = s.begin(st.Task, st.Data)
+	}
+	if err != nil {
+		return done, err
+	}
+	if err := st.Data.ForgetConstants(); err != nil {
+		return done, err
+	}
+	st.SetRun(id)
+	st.room.Issue(s.tokens(id))
+	if err := s.replace(st, saved); err != nil {
+		return done, err
+	}
+	done.Run = id
+	if saved != nil && saved.Last != nil {
+		done.Version = saved.Last.Round
+	}
+	return done, nil
+}
+
+// askedOrigin returns the model that an organiser asks a run to start from, nil for none.
+func (s *Server) askedOrigin(st *study, from string, model admin.File) (*origin, error) {
+	var src *source
+	switch {
+	case len(model.Content) > 0:
+		src = &source{name: filepath.Base(cmp.Or(model.Name, "model"+modelExt)), content: model.Content}
+	case from != "":
+		var err error
+		if src, err = runSource(s.store, from, ""); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, nil
+	}
+	return readOrigin(s.store, src, st.Task, st.Data, st.Model)
+}

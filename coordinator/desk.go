@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"fedtab/coordinator/access"
+	"fedtab/coordinator/admin"
+	"fedtab/coordinator/models"
+	"fedtab/coordinator/store"
+	"fedtab/coordinator/task"
+	"fedtab/coordinator/web"
+	"fedtab/run"
+)
+
+// desk carries out organisers' orders on a database, and on the runs that a server serves.
+type desk struct {
+	store  *store.Store
+	dir    string
+	server *Server // nil: the database is nobody's but the desk's
+
+	changing sync.Mutex // two organisers at once: one after the other
+}
+
+// organisers is the configuration of the organisers' API of a server.
+func (s *Server) organisers(gate *access.Gate) admin.Config {
+	return admin.Config{Desk: s.desk, Store: s.store, Gate: gate, Build: build(), Log: s.cfg.Log}
+}
+
+// Page implements admin.Desk.
+func (d *desk) Page() string {
+	if d.server == nil {
+		return ""
+	}
+	return d.server.page() + "/"
+}
+
+// Studies implements admin.Desk.
+func (d *desk) Studies() (all []*web.Study) {
+	if d.server != nil {
+		for _, st := range d.server.studies {
+			all = append(all, &st.Study)
+		}
+	}
+	return all
+}
+
+// Find implements admin.Desk.
+func (d *desk) Find(name string) (store.Run, error) {
+	r, ok, err := d.store.FindRun(name)
+	if err == nil && !ok {
+		if n, e := strconv.ParseInt(name, 10, 64); e == nil {
+			r, ok, err = d.store.FindNumber(n)
+		}
+	}
+	if err == nil && !ok {
+		r, ok, err = d.store.LatestRun(name)
+	}
+	if err == nil && !ok {
+		err = admin.Refuse(http.StatusNotFound, "run: %q, want a run or a task in %s", name, d.dir)
+	}
+	return r, err
+}
+
+// newest is Find for an order by which the run goes on: only the newest one of its task does.
+func (d *desk) newest(name string) (store.Run, error) {
+	r, err := d.Find(name)
+	if err != nil {
+		return r, err
+	}
+	last, _, err := d.store.LatestRun(r.Task)
+	if err == nil && last.ID != r.ID {
+		err = admin.Refuse(http.StatusConflict, "run: %s, want %s, the newest run of task %s: the others do not go on", r.ID, last.ID, r.Task)
+	}
+	return r, err
+}
+
+// study returns the study that serves a run, nil if none does.
+func (d *desk) study(run string) *study {
+	if d.server != nil {
+		for _, st := range d.server.studies {
+			if st.Run() == run {
+				return st
+			}
+		}
+	}
+	return nil
+}
+
+// version returns the newest version of a run on disk.
+func (d *desk) version(run string) (uint64, error) {
+	rounds, err := d.store.Rounds(run, 0, 1)
+	if err != nil || len(rounds) == 0 {
+		return 0, err
+	}
+	return rounds[0].Round, nil
+}
+
+// unfinished is Find for a run that goes on.
+func (d *desk) unfinished(name string) (store.Run, error) {
+	r, err := d.Find(name)
+	if err == nil && r.Finished != "" {
+		err = admin.Refuse(http.StatusConflict, "run %s is over: %s", r.ID, r.Finished)
+	}
+	return r, err
+}
+
+// Stop implements admin.Desk.
+func (d *desk) Stop(ctx context.Context, name, reason string) (admin.Done, error) {
+	return d.turn(ctx, name,
+		func(r *run.Run, then func(uint64, error)) { r.Stop(reason, then) },
+		func(r store.Run) error { return d.store.Finish(r.ID, reason, time.Now()) })
+}
+
+// Pause implements admin.Desk.
+func (d *desk) Pause(ctx context.Context, name, reason string) (admin.Done, error) {
+	return d.turn(ctx, name,
+		func(r *run.Run, then func(uint64, error)) { r.Pause(reason, then) },
+		func(r store.Run) error {
+			if r.Paused != "" {
+				return admin.Refuse(http.StatusConflict, "run %s is already paused: %s", r.ID, r.Paused)
+			}
+			return d.store.Pause(r.ID, reason, time.Now())
+		})
+}
+
+// Resume implements admin.Desk.
+func (d *desk) Resume(ctx context.Context, name string) (admin.Done, error) {
+	return d.turn(ctx, name,
+		func(r *run.Run, then func(uint64, error)) { r.Resume(then) },
+		func(r store.Run) error {
+			if r.Paused == "" {
+				return admin.Refuse(http.StatusConflict, "run %s is not paused", r.ID)
+			}
+			return d.store.Resume(r.ID)
+		})
+}
+
+// turn has a run that goes on change its course: served by its owner, or on disk.
+func (d *desk) turn(ctx context.Context, name string, served func(r *run.Run, then func(uint64, error)), alone func(store.Run) error) (done admin.Done, err error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	r, err := d.unfinished(name)
+	if err != nil {
+		return done, err
+	}
+	done.Run = r.ID
+	st := d.study(r.ID)
+	if st == nil {
+		if done.Version, err = d.version(r.ID); err != nil {
+			return done, err
+		}
+		return done, alone(r)
+	}
+	type answer struct {
+		version uint64
+		err     error
+	}
+	answered := make(chan answer, 1)
+	if !st.live.Do(func() { served(st.live.Run, func(v uint64, err error) { answered <- answer{v, err} }) }) {
+		return done, errStopping()
+	}
+	select {
+	case a := <-answered:
+		done.Version = a.version
+		if a.err != nil {
+			return done, admin.Refuse(http.StatusConflict, "%v", a.err)
+		}
+		return done, nil
+	case <-ctx.Done():
+		return done, fmt.Errorf("run %s does as it is told once the database can be written: %w", r.ID, ctx.Err())
+	}
+}
+
+// errStopping answers an order to a coordinator that is being stopped.
+func errStopping() error {
+	return admin.Refuse(http.StatusServiceUnavailable, "the coordinator is stopping")
+}
+
+// Delete implements admin.Desk.
+func (d *desk) Delete(name string) (done admin.Done, err error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	r, err := d.Find(name)
+	if err != nil {
+		return done, err
+	}
+	if st := d.study(r.ID); st != nil {
+		return done, admin.Refuse(http.StatusConflict, "run %s is what task %s has now: stop it and start another one first", r.ID, r.Task)
+	}
+	if done.Version, err = d.version(r.ID); err != nil {
+		return done, err
+	}
+	done.Run = r.ID
+	return done, d.store.Delete(r.ID)
+}
+
+// Settings implements admin.Desk.
+func (d *desk) Settings(name string) (admin.Settings, error) {
+	r, err := d.Find(name)
+	if err != nil {
+		return admin.Settings{}, err
+	}
+	return d.settings(r)
+}
+
+func (d *desk) settings(r store.Run) (v admin.Settings, err error) {
+	v = admin.Settings{Note: r.Note, Paused: r.Paused, Finished: r.Finished}
+	t, err := task.Parse("the task of run "+r.ID, r.Spec)
+	if err != nil {
+		return v, err
+	}
+	stop := t.Extended(r.Extended.Rounds, r.Extended.Accuracy, nil)
+	v.StopRounds = stop.Rounds
+	for _, g := range stop.Goals {
+		if g.Metric == run.Accuracy && g.Class < 0 && v.StopAccuracy == nil {
+			v.StopAccuracy = &g.Reach
+		}
+	}
+	return v, nil
+}
+
+// Configure implements admin.Desk.
+func (d *desk) Configure(ctx context.Context, name string, was, next admin.Settings) (admin.Settings, error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	r, err := d.Find(name)
+	if err != nil {
+		return next, err
+	}
+	now, err := d.settings(r)
+	switch {
+	case err != nil:
+		return next, err
+	case !same(now, was):
+		return next, admin.Refuse(http.StatusPreconditionFailed, "the settings of run %s were changed by somebody else: read them again", r.ID)
+	}
+	if next.StopRounds != was.StopRounds || !equal(next.StopAccuracy, was.StopAccuracy) {
+		if r.Finished != "" {
+			return next, admin.Refuse(http.StatusConflict, "run %s is over: %s; extend it", r.ID, r.Finished)
+		}
+		e := admin.Extension{Rounds: next.StopRounds, Accuracy: next.StopAccuracy}
+		if e.Accuracy == nil {
+			e.Accuracy = new(float64)
+		}
+		if _, err := d.extend(ctx, r.ID, e); err != nil {
+			return next, err
+		}
+	}
+	if next.Note != was.Note {
+		if err := d.store.Annotate(r.ID, next.Note); err != nil {
+			return next, err
+		}
+	}
+	return d.Settings(r.ID)
+}
+
+func same(a, b admin.Settings) bool {
+	return a.Note == b.Note && a.StopRounds == b.StopRounds && equal(a.StopAccuracy, b.StopAccuracy) && a.Paused == b.Paused && a.Finished == b.Finished
+}
+
+func equal(a, b *float64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+
+// Model implements admin.Desk.
+func (d *desk) Model(name, want, format string) (run string, version uint64, content []byte, err error) {
+	r, err := d.Find(name)
+	if err != nil {
+		return "", 0, nil, err
+	}
+	if r.ID != name { // a run that was begun anew hides no model
+		if last, ok, err := d.store.LatestModel(name); err != nil {
+			return "", 0, nil, err
+		} else if ok {
+			r = last
+		}
+	}
+	m, _, err := storedModel(d.store, r, want)
+	if err != nil {
+		return "", 0, nil, err
+	}
+	content, err = models.File(m, format)
+	return r.ID, m.Version, content, err
+}
