@@ -363,6 +363,10 @@ func TestSchema1(t *testing.T) {
 	if saved.Last == nil || saved.Last.Round != 8 || saved.Open == nil || saved.Open.Round != 9 || len(saved.Rounds) != 8 || saved.Finished != "" {
 		t.Fatalf("loaded %+v", saved)
 	}
+	newest := saved.Evaluated
+	if runs, err := s.Runs(Filter{}); err != nil || len(runs) != 1 || runs[0].Version != 8 || newest == nil || runs[0].Evaluated != newest.Version || *runs[0].TestLoss != newest.Loss || *runs[0].TestAccuracy != newest.Accuracy {
+		t.Errorf("listed as %+v, %v; want version 8 with the figures %+v", runs, err, newest)
+	}
 	c := testCommit(9, len(saved.Last.Params))
 	c.Contributions = []run.Contribution{{Participant: 1, Order: saved.Open.Order, Weight: 600, Fingerprint: 0xabc}}
 	must(t, s.Commit(last.ID, c))

@@ -40,13 +40,9 @@ func (s *Store) Runs(f Filter) (all []Summary, err error) {
 	if f.Limit > 0 {
 		limit = f.Limit
 	}
-	rows, err := s.read.Query(`SELECT r.number, r.id, r.task, r.title, r.seed, r.note, r.origin, r.created_at, coalesce(r.finished_at, ''), coalesce(r.finish_reason, ''), coalesce(r.pause_reason, ''),
-			coalesce((SELECT round FROM rounds WHERE run = r.id AND committed_at IS NOT NULL ORDER BY round DESC LIMIT 1), 0),
-			coalesce(e.round, 0), e.test_loss, e.test_accuracy
-		FROM (SELECT * FROM runs WHERE ?1 IN ('', id) AND ?2 IN ('', task) AND (?3 IS NULL OR ?3 = (finished_at IS NOT NULL)) AND (?4 IS NULL OR ?4 = (pause_reason IS NOT NULL)) AND (?5 = 0 OR number < ?5) ORDER BY number DESC LIMIT ?6) r
-		LEFT JOIN rounds e ON e.run = r.id AND e.round =
-			(SELECT round FROM rounds WHERE run = r.id AND test_examples IS NOT NULL ORDER BY round DESC LIMIT 1)
-		ORDER BY r.number DESC`, f.ID, f.Task, f.Over, f.Paused, f.Before, limit)
+	rows, err := s.read.Query(`SELECT number, id, task, title, seed, note, origin, created_at, coalesce(finished_at, ''), coalesce(finish_reason, ''), coalesce(pause_reason, ''), version, evaluated, test_loss, test_accuracy FROM runs
+		WHERE ?1 IN ('', id) AND ?2 IN ('', task) AND (?3 IS NULL OR ?3 = (finished_at IS NOT NULL)) AND (?4 IS NULL OR ?4 = (pause_reason IS NOT NULL)) AND (?5 = 0 OR number < ?5)
+		ORDER BY number DESC LIMIT ?6`, f.ID, f.Task, f.Over, f.Paused, f.Before, limit)
 	if err != nil {
 		return nil, wrap(err, "list of runs")
 	}

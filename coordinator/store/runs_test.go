@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -335,9 +336,12 @@ func BenchmarkRuns(b *testing.B) {
 			b.Fatal(err)
 		}
 		for round := range 20 {
-			if _, err := tx.Exec(`INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, committed_at, cohort, test_examples, test_loss, test_accuracy) VALUES (?, ?, 1, 0, '', '', '', '', 100, .5, .9)`, id, round+1); err != nil {
+			if _, err := tx.Exec(`INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, cohort) VALUES (?, ?, 1, 0, '', '', '')`, id, round+1); err != nil {
 				b.Fatal(err)
 			}
+		}
+		if _, err := tx.Exec(`UPDATE rounds SET committed_at = '', test_examples = 100, test_loss = .5, test_accuracy = .9 WHERE run = ?`, id); err != nil {
+			b.Fatal(err)
 		}
 	}
 	if err := tx.Commit(); err != nil {
@@ -346,6 +350,37 @@ func BenchmarkRuns(b *testing.B) {
 	for b.Loop() {
 		all, err := s.Runs(Filter{})
 		if err != nil || len(all) != 10_000 || all[0].Version != 20 || *all[0].TestAccuracy != .9 {
+			b.Fatal(len(all), err)
+		}
+	}
+}
+
+// A page of 1,000 of a run's 12,000 rounds, from their middle.
+func BenchmarkRounds(b *testing.B) {
+	s := open(b, b.TempDir())
+	tx, err := s.write.Begin()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := tx.Exec(`INSERT INTO runs (id, task, title, spec, spec_hash, data_hash, seed, created_at) VALUES ('r', 't', 'T', '', '', '', '1', ?)`, timeText(start)); err != nil {
+		b.Fatal(err)
+	}
+	hash, at := strings.Repeat("0", 64), timeText(start)
+	for round := range 12_000 {
+		if _, err := tx.Exec(`INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, committed_at, cohort, participants, weight, train_loss, bytes_up, bytes_down, kinds, test_examples, test_loss, test_accuracy)
+			VALUES ('r', ?, 1, 0, ?, ?, ?, '[1,2,3]', 3, 100, .5, 1000, 1000, '{"order":{"up":0,"down":90}}', 100, .5, .9)`, round+1, at, at, at); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := tx.Exec(`INSERT INTO models (run, version, hash, length) VALUES ('r', ?, ?, 10)`, round+1, hash); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		all, err := s.Rounds("r", 6000, 1000)
+		if err != nil || len(all) != 1000 || all[0].Round != 5000 {
 			b.Fatal(len(all), err)
 		}
 	}

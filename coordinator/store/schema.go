@@ -247,6 +247,21 @@ ALTER TABLE runs ADD COLUMN origin TEXT NOT NULL DEFAULT ''; -- what version 1 w
 
 CREATE INDEX events_page ON events (run, id);
 
+-- What lists of runs show, beside the runs: triggers keep it as rounds have it.
+ALTER TABLE runs ADD COLUMN version INTEGER NOT NULL DEFAULT 0;   -- newest; 0: none
+ALTER TABLE runs ADD COLUMN evaluated INTEGER NOT NULL DEFAULT 0; -- newest with figures; 0: none
+ALTER TABLE runs ADD COLUMN test_loss REAL;                       -- of that version
+ALTER TABLE runs ADD COLUMN test_accuracy REAL;
+UPDATE runs SET version = coalesce((SELECT max(round) FROM rounds WHERE run = id AND committed_at IS NOT NULL), 0),
+	evaluated = coalesce((SELECT max(round) FROM rounds WHERE run = id AND test_examples IS NOT NULL), 0);
+UPDATE runs SET (test_loss, test_accuracy) = (SELECT r.test_loss, r.test_accuracy FROM rounds r WHERE r.run = id AND r.round = evaluated);
+CREATE TRIGGER runs_version AFTER UPDATE OF committed_at ON rounds WHEN NEW.committed_at IS NOT NULL BEGIN
+	UPDATE runs SET version = NEW.round WHERE id = NEW.run AND version < NEW.round;
+END;
+CREATE TRIGGER runs_figures AFTER UPDATE OF test_examples ON rounds WHEN NEW.test_examples IS NOT NULL BEGIN
+	UPDATE runs SET evaluated = NEW.round, test_loss = NEW.test_loss, test_accuracy = NEW.test_accuracy WHERE id = NEW.run AND evaluated <= NEW.round;
+END;
+
 CREATE TABLE audit (
 	id      INTEGER PRIMARY KEY AUTOINCREMENT,
 	at      TEXT NOT NULL,
