@@ -247,9 +247,13 @@ const (
 	fetched    = 512 // bytes of each of their rows that are fetched at a time
 )
 
-// far is how many weights the nearest two caches cannot be expected to hold. A panel reads
-// half a cache line of each row, so it would wait for them twice.
-const far = 1 << 18
+// From far elements on, the nearest two caches cannot be expected to hold the weights, and a
+// panel would wait for half a cache line of each row. They are fetched first, unless there
+// are so many rows to multiply that waiting is a small part.
+const (
+	far     = 5 << 16
+	maxRows = 256
+)
 
 // forward is kernel.Forward. With lists it skips the zeros of x. It goes by blocks of
 // inputs: the first begins with the bias, each other one with what is there.
@@ -269,7 +273,7 @@ func (v flavour) forward(m *functions, strip, copyLines, gatherRow *function) {
 	f.when(none(lists.get()), func() { // the last columns are padded, and begin in y
 		f.do(call(copyLines, add(y.get(), end.get()), yRow.get(), add(b.get(), end.get()), i32(0), rows.get(), rest.get()))
 	})
-	f.set(away, below(i32(far-1), mul(in.get(), out.get())))
+	f.set(away, and(below(i32(far-1), mul(in.get(), out.get())), below(rows.get(), i32(maxRows+1))))
 	blocks := func(body func()) {
 		f.repeat(func() {
 			f.set(block, in.get())
