@@ -265,7 +265,7 @@ func (p *benchPage) peaks(turns, ms, repeats int) map[string]*benchWork {
 func (p *benchPage) products(ms, repeats int, sides ...int) map[int]*benchWork {
 	works := map[int]*benchWork{}
 	for _, side := range sides {
-		count := max(1, 1<<26/(side*side*side)) // a check is small beside them
+		count := max(1, 1<<30/(side*side*side)) // beside which a check takes about 1%
 		works[side] = &benchWork{
 			worker: "fedtab wasm", amount: 2 * math.Pow(float64(side), 3) * float64(count) / 1e9, repeats: repeats,
 			message: map[string]any{"type": "multiply", "side": side, "count": count, "ms": ms},

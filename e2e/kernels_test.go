@@ -139,3 +139,17 @@ func TestCodecSpeed(t *testing.T) {
 		}
 	}
 }
+
+// What packing and the loss take of a round's time in a tab (docs/performance.md).
+func TestShareSpeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures: make measure")
+	}
+	output := testsInChromium(t, testPages(t, "../compress")+"?kernel=kernel.wasm#ShareSpeed$")
+	_, shares, found := strings.Cut(output, "a round: ")
+	if !found {
+		t.Fatal(output)
+	}
+	shares, _, _ = strings.Cut(shares, "\n")
+	t.Log(shares)
+}

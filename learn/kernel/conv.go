@@ -48,22 +48,22 @@ func Patches(p, x []float32, g *Window) {
 	for oy := range g.OutHeight {
 		y0 := oy*g.Stride - g.Top
 		ylo, yhi := span(y0, g.Size, g.Height)
-		for ox := range g.OutWidth {
+		for ox := 0; ox < g.OutWidth; {
 			x0 := ox*g.Stride - g.Left
 			xlo, xhi := span(x0, g.Size, g.Width)
-			inside := ylo == 0 && yhi == g.Size && xlo == 0 && xhi == g.Size
-			patch := p[(oy*g.OutWidth+ox)*g.Patch():][:g.Patch()]
-			if !inside {
-				clear(patch)
+			count := 1
+			if xlo == 0 && xhi == g.Size { // as up to the last window that ends in the image
+				count = min((g.Width-g.Size+g.Left)/g.Stride+1, g.OutWidth) - ox
 			}
-			if xlo >= xhi {
-				continue
+			patches := p[(oy*g.OutWidth+ox)*g.Patch():][:count*g.Patch()]
+			if yhi-ylo < g.Size || xhi-xlo < g.Size {
+				clear(patches)
 			}
-			n := (xhi - xlo) * g.Channels
-			from := (x0 + xlo) * g.Channels
-			if ylo < yhi {
-				copyLines(patch[ylo*row+xlo*g.Channels:], row, x[(y0+ylo)*line+from:], line, yhi-ylo, n)
+			if ylo < yhi && xlo < xhi {
+				copyWindows(patches[ylo*row+xlo*g.Channels:], g.Patch(), row, x[(y0+ylo)*line+(x0+xlo)*g.Channels:], g.Stride*g.Channels, line,
+					count, yhi-ylo, (xhi-xlo)*g.Channels)
 			}
+			ox += count
 		}
 	}
 }

@@ -158,10 +158,6 @@ func SquaredNorm(x []float32) float64 { return dot(x, x) }
 //		}
 //	}
 func SoftmaxCrossEntropy(dz, z []float32, y []float32, classes int, scale float32) (loss float64, correct int) {
-	return scalarSoftmaxCrossEntropy(dz, z, y, classes, scale)
-}
-
-func scalarSoftmaxCrossEntropy(dz, z []float32, y []float32, classes int, scale float32) (loss float64, correct int) {
 	for r := range y {
 		label := int(y[r])
 		zr := z[r*classes:][:classes]
@@ -174,21 +170,13 @@ func scalarSoftmaxCrossEntropy(dz, z []float32, y []float32, classes int, scale 
 		if top == label {
 			correct++
 		}
-		var sum float64
+		at := float64(zr[label] - max)
 		if dz == nil {
-			for _, v := range zr {
-				sum += math.Exp(float64(v - max))
-			}
-			loss += math.Log(sum) - float64(zr[label]-max)
+			loss += math.Log(exps(nil, zr, max)) - at
 			continue
 		}
-		at := float64(zr[label] - max)
 		dr := dz[r*classes:][:classes]
-		for c, v := range zr {
-			e := math.Exp(float64(v - max))
-			sum += e
-			dr[c] = float32(e)
-		}
+		sum := exps(dr, zr, max)
 		loss += math.Log(sum) - at
 		k := float32(float64(scale) / sum)
 		for c := range dr {
@@ -197,4 +185,17 @@ func scalarSoftmaxCrossEntropy(dz, z []float32, y []float32, classes int, scale 
 		dr[label] -= scale
 	}
 	return loss, correct
+}
+
+// scalarExps writes the exponentials of z - max to dst, unless that is nil, and returns
+// their sum. dst may be z; max is the largest element of z, or NaN.
+func scalarExps(dst, z []float32, max float32) (sum float64) {
+	for c, v := range z {
+		e := math.Exp(float64(v - max))
+		sum += e
+		if dst != nil {
+			dst[c] = float32(e)
+		}
+	}
+	return sum
 }

@@ -56,9 +56,9 @@ func moduleBackReLU(dx, y unsafe.Pointer, n int32)
 //go:noescape
 func moduleTranspose(t, x unsafe.Pointer, rows, cols int32)
 
-//go:wasmimport kernel copyLines
+//go:wasmimport kernel copyWindows
 //go:noescape
-func moduleCopyLines(dst unsafe.Pointer, dstRow int32, src unsafe.Pointer, srcRow, rows, n int32)
+func moduleCopyWindows(dst unsafe.Pointer, dstWindow, dstRow int32, src unsafe.Pointer, srcWindow, srcRow, count, rows, n int32)
 
 //go:wasmimport kernel addLines
 //go:noescape
@@ -67,6 +67,10 @@ func moduleAddLines(dst unsafe.Pointer, dstRow int32, src unsafe.Pointer, srcRow
 //go:wasmimport kernel maxWindow
 //go:noescape
 func moduleMaxWindow(best, where, x unsafe.Pointer, index, rows, cols, line, channels int32)
+
+//go:wasmimport kernel exps
+//go:noescape
+func moduleExps(dst, z unsafe.Pointer, n int32, max float32) float64
 
 //go:wasmimport kernel momentum
 //go:noescape
@@ -119,7 +123,7 @@ const maxInputs = 512
 
 // lend returns work for sums of n elements.
 func lend(n int) unsafe.Pointer {
-	if size := 8*n + 128; len(work) < size {
+	if size := 16*n + 128; len(work) < size {
 		work = make([]float32, size)
 	}
 	return unsafe.Pointer(&work[0])
@@ -216,12 +220,17 @@ func transpose(t, x []float32, rows, cols int) {
 	moduleTranspose(unsafe.Pointer(&t[0]), unsafe.Pointer(&x[0]), int32(rows), int32(cols))
 }
 
-func copyLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
+func copyWindows(dst []float32, dstWindow, dstRow int, src []float32, srcWindow, srcRow, count, rows, n int) {
 	if level == absent {
-		scalarCopyLines(dst, dstRow, src, srcRow, rows, n)
+		for i := range count {
+			scalarCopyLines(dst[i*dstWindow:], dstRow, src[i*srcWindow:], srcRow, rows, n)
+		}
 		return
 	}
-	moduleCopyLines(first(dst, dstRow, rows, n), int32(4*dstRow), first(src, srcRow, rows, n), int32(4*srcRow), int32(rows), int32(n))
+	last := count - 1
+	first(dst[last*dstWindow:], dstRow, rows, n)
+	first(src[last*srcWindow:], srcRow, rows, n)
+	moduleCopyWindows(unsafe.Pointer(&dst[0]), int32(4*dstWindow), int32(4*dstRow), unsafe.Pointer(&src[0]), int32(4*srcWindow), int32(4*srcRow), int32(count), int32(rows), int32(n))
 }
 
 func addLines(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
@@ -244,6 +253,17 @@ func maxWindow(best []float32, where []int32, x []float32, index, rows, cols, li
 	}
 	last := index + (rows-1)*line + cols*len(best)
 	moduleMaxWindow(unsafe.Pointer(&best[0]), unsafe.Pointer(&where[:len(best)][0]), unsafe.Pointer(&x[:last][index]), int32(index), int32(rows), int32(cols), int32(4*line), int32(len(best)))
+}
+
+func exps(dst, z []float32, max float32) float64 {
+	if level == absent || len(z) == 0 {
+		return scalarExps(dst, z, max)
+	}
+	to := lend(len(z)) // where nobody looks
+	if dst != nil {
+		to = unsafe.Pointer(&dst[:len(z)][0])
+	}
+	return moduleExps(to, unsafe.Pointer(&z[0]), int32(len(z)), max)
 }
 
 func momentum(w, m, g []float32, mu, rate float32) {

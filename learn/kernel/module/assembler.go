@@ -1,6 +1,9 @@
 package module
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // The parts of a WebAssembly module that the kernels need, in bytes of the binary
 // format (https://webassembly.github.io/spec/core/binary). An expression is the code
@@ -13,6 +16,7 @@ type expr []byte
 const (
 	typeI32  = 0x7f
 	typeF32  = 0x7d
+	typeF64  = 0x7c
 	typeV128 = 0x7b
 )
 
@@ -56,6 +60,15 @@ func v128(u uint32) expr {
 	b := expr{0xfd, 0x0c}
 	for range 4 {
 		b = append(b, byte(u), byte(u>>8), byte(u>>16), byte(u>>24))
+	}
+	return b
+}
+
+// f64x2 is a constant of two equal lanes of 64 bits.
+func f64x2(v float64) expr {
+	b := expr{0xfd, 0x0c}
+	for range 2 {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
 	}
 	return b
 }

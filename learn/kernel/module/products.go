@@ -24,7 +24,7 @@ func (v flavour) madd(sum, a, b expr) expr {
 
 // products adds the products of matrices to m. Shapes are those of package kernel;
 // pointers and distances are in bytes, counts in elements. work is memory that the caller
-// lends: 32 bytes for each element of the side that is summed, of at most 512 inputs, and
+// lends: 64 bytes for each element of the side that is summed, of at most 512 inputs, and
 // 512 more.
 func (v flavour) products(m *functions, copyLines *function) {
 	t := tiles{first: make([]*function, v.rows+1), next: make([]*function, v.rows+1), weight: make([]*function, v.rows+1)}
@@ -238,11 +238,21 @@ func (f *function) clear(p expr, n expr) {
 	f.upTo(at, end.get(), i32(16), func() { f.store(at.get(), 0, v128(0)) })
 }
 
-// Most inputs that forward sums at a time: a packed panel of them stays in the nearest
+// The most inputs that forward sums at a time: a packed panel of them stays in the nearest
 // cache, and the rows that lists of them select in the next one.
 const (
 	denseBlock = 512
 	listBlock  = 256
+	farBlock   = 128 // of far weights
+	fetched    = 512 // bytes of each of their rows that are fetched at a time
+)
+
+// From far elements on, the nearest two caches cannot be expected to hold the weights, and a
+// panel would wait for half a cache line of each row. They are fetched first, unless there
+// are so many rows to multiply that waiting is a small part.
+const (
+	far     = 5 << 16
+	maxRows = 256
 )
 
 // forward is kernel.Forward. With lists it skips the zeros of x. It goes by blocks of
@@ -254,7 +264,7 @@ func (v flavour) forward(m *functions, strip, copyLines, gatherRow *function) {
 	withReLU, lists, work := f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	c, xRow, yRow, rest, edge, end := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
 	block, initRow, r, yr, xr := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
-	last := f.variable(typeI32)
+	last, most, away := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
 	f.set(xRow, shl(in.get(), 2))
 	f.set(yRow, shl(out.get(), 2))
 	f.set(end, and(yRow.get(), i32(-4*panel)))
@@ -263,10 +273,11 @@ func (v flavour) forward(m *functions, strip, copyLines, gatherRow *function) {
 	f.when(none(lists.get()), func() { // the last columns are padded, and begin in y
 		f.do(call(copyLines, add(y.get(), end.get()), yRow.get(), add(b.get(), end.get()), i32(0), rows.get(), rest.get()))
 	})
-	blocks := func(most int, body func()) {
+	f.set(away, and(below(i32(far-1), mul(in.get(), out.get())), below(rows.get(), i32(maxRows+1))))
+	blocks := func(body func()) {
 		f.repeat(func() {
 			f.set(block, in.get())
-			f.when(below(i32(most), block.get()), func() { f.set(block, i32(most)) })
+			f.when(below(most.get(), block.get()), func() { f.set(block, most.get()) })
 			f.set(in, sub(in.get(), block.get()))
 			f.set(last, op(0x71, withReLU.get(), none(in.get())))
 			body()
@@ -277,7 +288,8 @@ func (v flavour) forward(m *functions, strip, copyLines, gatherRow *function) {
 		}, in.get())
 	}
 	f.either(lists.get(), func() {
-		blocks(listBlock, func() {
+		f.set(most, i32(listBlock))
+		blocks(func() {
 			f.set(r, rows.get())
 			f.set(xr, x.get())
 			f.set(yr, y.get())
@@ -291,9 +303,14 @@ func (v flavour) forward(m *functions, strip, copyLines, gatherRow *function) {
 			}, r.get())
 		})
 	}, func() {
-		blocks(denseBlock, func() {
+		f.set(most, i32(denseBlock))
+		f.when(away.get(), func() { f.set(most, i32(farBlock)) })
+		blocks(func() {
 			f.set(c, i32(0))
 			f.upTo(c, end.get(), i32(4*panel), func() {
+				f.when(and(away.get(), none(and(c.get(), i32(fetched-1)))), func() {
+					f.fetch(add(w.get(), c.get()), yRow.get(), block.get(), sub(end.get(), c.get()), work)
+				})
 				f.do(call(strip, add(y.get(), c.get()), yRow.get(), add(b.get(), c.get()), initRow.get(), x.get(), xRow.get(),
 					add(w.get(), c.get()), yRow.get(), work.get(), block.get(), last.get(), rows.get(), i32(0)))
 			})
@@ -304,6 +321,25 @@ func (v flavour) forward(m *functions, strip, copyLines, gatherRow *function) {
 			})
 		})
 	})
+}
+
+// fetch brings the first bytes of rows, at most fetched of left, into the caches: it reads
+// one value of each cache line. It writes their sum to work, so that no compiler leaves the
+// reads out.
+func (f *function) fetch(p, stride, rows, left expr, work local) {
+	row, at, end, width, count, all := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
+	f.set(row, p)
+	f.set(count, rows)
+	f.set(width, left)
+	f.when(below(i32(fetched), width.get()), func() { f.set(width, i32(fetched)) })
+	f.repeat(func() {
+		f.set(at, row.get())
+		f.set(end, add(at.get(), width.get()))
+		f.upTo(at, end.get(), i32(64), func() { f.set(all, add(all.get(), loadI32(at.get(), 0))) })
+		f.set(row, add(row.get(), stride))
+		f.step(count, -1)
+	}, count.get())
+	f.storeI32(work.get(), 0, all.get())
 }
 
 // padded computes the rows of a product by a padded panel, and copies its first columns.
@@ -393,12 +429,36 @@ func (v flavour) inputGradient(m *functions, strip, copyLines *function) {
 	}, in.get())
 }
 
+// From tall elements on, x lies on more pages of memory than a processor has at hand, and a
+// tile's columns of it are packed, if there are enough outputs to use them again.
+const (
+	tall       = 1 << 16
+	minOutputs = 48
+)
+
+// packColumns copies the first columns of x, 4 to 8, to dst.
+func (f *function) packColumns(dst, x, xRow, rows local, columns int) {
+	to, from, left := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
+	f.set(to, dst.get())
+	f.set(from, x.get())
+	f.set(left, rows.get())
+	f.repeat(func() {
+		for _, at := range []int{0, 4*columns - 16} { // some twice
+			f.store(to.get(), at, load(from.get(), at))
+		}
+		f.step(to, 4*columns)
+		f.set(from, add(from.get(), xRow.get()))
+		f.step(left, -1)
+	}, left.get())
+}
+
 // addWeightGradient is kernel.AddWeightGradient. With lists it skips the zeros of x.
 func (v flavour) addWeightGradient(m *functions, t tiles, copyLines, gatherRow *function) {
 	f := m.function("addWeightGradient")
 	w, alpha, x, dy := f.param(typeI32), f.param(typeF32), f.param(typeI32), f.param(typeI32)
 	rows, in, out, lists, work := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	c, xRow, yRow, rest, end, edge, share, list := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
+	packs, from, fromRow := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
 	f.set(xRow, shl(in.get(), 2))
 	f.set(yRow, shl(out.get(), 2))
 	f.either(lists.get(), func() {
@@ -421,14 +481,22 @@ func (v flavour) addWeightGradient(m *functions, t tiles, copyLines, gatherRow *
 			f.clear(work.get(), shl(rows.get(), 5))
 			f.do(call(copyLines, work.get(), i32(4*panel), add(dy.get(), end.get()), yRow.get(), rows.get(), rest.get()))
 		})
+		f.set(packs, and(below(i32(tall-1), mul(rows.get(), in.get())), below(i32(minOutputs-1), out.get())))
 		f.shares(in.get(), v.rows, share, func() {
+			f.set(from, x.get())
+			f.set(fromRow, xRow.get())
+			f.when(and(packs.get(), op(0x46, share.get(), i32(v.rows))), func() {
+				f.set(from, add(edge.get(), i32(4*panel*v.rows)))
+				f.set(fromRow, i32(4*v.rows))
+				f.packColumns(from, x, xRow, rows, v.rows)
+			})
 			f.set(c, i32(0))
 			f.upTo(c, end.get(), i32(4*panel), func() {
-				f.dispatch(share, t.weight, add(w.get(), c.get()), yRow.get(), x.get(), xRow.get(), add(dy.get(), c.get()), yRow.get(), rows.get(), alpha.get())
+				f.dispatch(share, t.weight, add(w.get(), c.get()), yRow.get(), from.get(), fromRow.get(), add(dy.get(), c.get()), yRow.get(), rows.get(), alpha.get())
 			})
 			f.when(rest.get(), func() {
 				f.do(call(copyLines, edge.get(), i32(4*panel), add(w.get(), end.get()), yRow.get(), share.get(), rest.get()))
-				f.dispatch(share, t.weight, edge.get(), i32(4*panel), x.get(), xRow.get(), work.get(), i32(4*panel), rows.get(), alpha.get())
+				f.dispatch(share, t.weight, edge.get(), i32(4*panel), from.get(), fromRow.get(), work.get(), i32(4*panel), rows.get(), alpha.get())
 				f.do(call(copyLines, add(w.get(), end.get()), yRow.get(), edge.get(), i32(4*panel), share.get(), rest.get()))
 			})
 			f.set(w, add(w.get(), mul(share.get(), yRow.get())))

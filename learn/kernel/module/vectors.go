@@ -5,6 +5,7 @@ func (v flavour) vectors(m *functions) {
 	count(m)
 	lookup(m)
 	v.columnSums(m)
+	exps(m)
 	elementwise(m, "backReLU", 2, 0, func(l *loop) {
 		l.put(0, vand(l.at(0), simd(0x44, l.at(1), v128(0)))) // dx where y > 0
 	})

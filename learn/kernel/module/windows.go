@@ -6,8 +6,23 @@ func windows(m *functions) *function {
 		func(f *function, dst, src expr) { f.storeF32(dst, 0, op(0x92, loadF32(dst, 0), loadF32(src, 0))) })
 	transpose(m)
 	maxWindow(m)
-	return lines(m, "copyLines", func(f *function, dst, src expr) { f.store(dst, 0, load(src, 0)) },
+	copyLines := lines(m, "", func(f *function, dst, src expr) { f.store(dst, 0, load(src, 0)) },
 		func(f *function, dst, src expr) { f.storeF32(dst, 0, loadF32(src, 0)) })
+	copyWindows(m, copyLines)
+	return copyLines
+}
+
+// copyWindows copies the lines of some windows.
+func copyWindows(m *functions, copyLines *function) {
+	f := m.function("copyWindows")
+	dst, dstWindow, dstRow, src, srcWindow, srcRow := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
+	windows, rows, count := f.param(typeI32), f.param(typeI32), f.param(typeI32)
+	f.repeat(func() {
+		f.do(call(copyLines, dst.get(), dstRow.get(), src.get(), srcRow.get(), rows.get(), count.get()))
+		f.set(dst, add(dst.get(), dstWindow.get()))
+		f.set(src, add(src.get(), srcWindow.get()))
+		f.step(windows, -1)
+	}, windows.get())
 }
 
 // lines adds a loop over rows of count elements, from src to dst: whole vectors, then the
