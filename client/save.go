@@ -58,14 +58,7 @@ func (c *Client) Save() []byte {
 		}
 		b = append(b, accepted)
 		b = binary.AppendUvarint(b, k.closes)
-		frames := 0
-		for range protocol.Frames(k.Contribution, nil) {
-			frames++
-		}
-		b = binary.AppendUvarint(b, uint64(frames))
-		for frame := range protocol.Frames(k.Contribution, nil) {
-			b = appendBytes(b, frame)
-		}
+		b = appendMessage(b, k.Contribution)
 	}
 	return b
 }
@@ -76,6 +69,19 @@ func (c *Client) Save() []byte {
 //go:noinline
 func appendBytes(b, v []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(v))), v...)
+}
+
+// appendMessage appends the frames of m after their number.
+func appendMessage(b []byte, m protocol.Message) []byte {
+	frames := 0
+	for range protocol.Frames(m, nil) {
+		frames++
+	}
+	b = binary.AppendUvarint(b, uint64(frames))
+	for frame := range protocol.Frames(m, nil) {
+		b = appendBytes(b, frame)
+	}
+	return b
 }
 
 // Restore makes a fresh client the participant that Save has saved. Its Hello
@@ -149,43 +155,53 @@ func (d *savedReader) contribution() (kept, error) {
 	accepted := d.b[0]
 	d.b = d.b[1:]
 	k := kept{accepted: accepted == 1, closes: d.uint()}
-	frames := d.uint()
-	if d.broken || accepted > 1 || frames == 0 {
+	if d.broken || accepted > 1 {
 		return k, errors.New("broken")
 	}
+	m, err := d.message(2 * protocol.MaxBlock)
+	if err != nil {
+		return k, err
+	}
+	var ok bool
+	if k.Contribution, ok = m.(*protocol.Contribution); !ok || len(k.Vectors) == 0 {
+		return k, errors.New("not the frames of a contribution")
+	}
+	return k, nil
+}
+
+// message reads what appendMessage has written. The body has at most limit bytes.
+func (d *savedReader) message(limit int64) (protocol.Message, error) {
+	frames := d.uint()
+	if d.broken || frames == 0 {
+		return nil, errors.New("broken")
+	}
+	var whole protocol.Message
 	var body protocol.Assembler
 	for i := range frames {
 		frame := d.bytes()
 		if d.broken {
-			return k, errors.New("cut off")
+			return nil, errors.New("cut off")
 		}
 		m, err := protocol.Decode(frame)
 		if chunk, ok := m.(*protocol.Chunk); ok {
 			m, err = body.Add(chunk)
+		} else if err == nil && i > 0 {
+			err = errors.New("not the frames of one message")
 		}
-		if err != nil {
-			return k, err
-		}
-		if m == nil {
-			continue // more chunks
-		}
-		whole, ok := m.(*protocol.Contribution)
 		switch {
-		case !ok || k.Contribution != nil || len(whole.Vectors) == 0:
-			return k, errors.New("not the frames of one contribution")
-		case protocol.Announced(whole) > 0:
-			if i > 0 {
-				return k, errors.New("not the frames of one contribution")
-			}
-			if err := body.Start(whole, 2*protocol.MaxBlock, nil); err != nil {
-				return k, err
+		case err != nil:
+			return nil, err
+		case m == nil: // more chunks
+		case protocol.Announced(m) > 0:
+			if err := body.Start(m, limit, nil); err != nil {
+				return nil, err
 			}
 		default:
-			k.Contribution = whole
+			whole = m
 		}
 	}
-	if k.Contribution == nil {
-		return k, errors.New("not complete")
+	if whole == nil {
+		return nil, errors.New("not complete")
 	}
-	return k, nil
+	return whole, nil
 }

@@ -334,11 +334,16 @@ func (c *Client) send(weight uint64, vectors []protocol.Vector) []protocol.Messa
 		},
 		Vectors: vectors,
 	}
-	if c.kept = append(c.kept, kept{Contribution: m, closes: o.Round}); len(c.kept) > maxKept {
+	c.keep(m)
+	return []protocol.Message{m}
+}
+
+// keep keeps the answer to the order in work until its round is closed.
+func (c *Client) keep(m *protocol.Contribution) {
+	if c.kept = append(c.kept, kept{Contribution: m, closes: m.Round}); len(c.kept) > maxKept {
 		c.kept = c.kept[1:]
 	}
 	c.drop(Sending)
-	return []protocol.Message{m}
 }
 
 // adopt makes the change of the control variate that is in m the client's own,

@@ -96,21 +96,21 @@ func isFile(spec string) bool {
 }
 
 // savedFrom returns the state of a simulation that starts from a safetensors file.
-func savedFrom(path string, t *task.Task, d *dataset.Dataset) (*run.Saved, error) {
+func savedFrom(path string, t *task.Task, d *dataset.Dataset) (saved *run.Saved, model string, err error) {
 	src, err := readSource(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	m, err := d.Model(t)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	o, err := readOrigin(nil, src, t, d, m)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	first, err := o.first("simulation", t, d, m, false, virtual.Epoch)
-	return &run.Saved{Last: &first, Rounds: []run.RoundRecord{first.Record()}, Constants: o.constants}, err
+	return &run.Saved{Last: &first, Rounds: []run.RoundRecord{first.Record()}, Constants: o.constants}, o.text, err
 }
 
 func readSource(path string) (*source, error) {

@@ -150,6 +150,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"serve", "--help"}, 0, "--addr"},
 		{[]string{"simulate"}, 2, "--task is missing"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--seed", "x"}, 2, "--seed"},
+		{[]string{"simulate", "--task", "anes96", "--resume"}, 2, `--json is "", want a file`},
+		{[]string{"simulate", "--task", "anes96", "--resume", "--json", "-"}, 2, `--json is "-", want a file`},
+		{[]string{"simulate", "--task", "anes96", "--resume", "--json", "/nonexistent/x"}, 1, "there is no /nonexistent/x"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--set", "strategy.fraction=7"}, 1, "--set strategy.fraction=7"},
 		{[]string{"simulate", "--task", "mnist-2nn", "--json", "/nonexistent/x"}, 1, "--json: open /nonexistent/"},
 		{[]string{"export"}, 2, "--run is missing"},
@@ -271,8 +274,8 @@ func TestSimulateInterrupted(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if files, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*")); len(files) != 1 {
-		t.Errorf("left behind: %v", files)
+	if files, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*")); len(files) != 2 {
+		t.Errorf("left behind: %v, want the result and its checkpoint", files)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ func simulateCommand() *cobra.Command {
 	var sets list
 	c := &cobra.Command{
 		Use: "simulate", Short: "run a task without a network, in virtual time",
-		Example: examples("coordinator simulate --task mnist-2nn --json result.json", "coordinator simulate --task mnist-2nn --seed 2 --set strategy.fraction=0.2 --set data.partition.clients=50"),
+		Example: examples("coordinator simulate --task mnist-2nn --json result.json", "coordinator simulate --task mnist-2nn --json result.json --resume", "coordinator simulate --task mnist-2nn --seed 2 --set strategy.fraction=0.2 --set data.partition.clients=50"),
 	}
 	fs := c.Flags()
 	name := fs.String("task", "", "task that ships, or a task file")
@@ -29,6 +30,7 @@ func simulateCommand() *cobra.Command {
 	seed := fs.String("seed", "", "seed of the run, in place of the task's")
 	jsonFile := fs.String("json", "", "write the result to this file, - for standard output")
 	ledgerFile := fs.String("ledger", "", "write what every client sent and received in every round to this file, a line of JSON each")
+	resume := fs.Bool("resume", false, "go on with the interrupted simulation of the file of --json")
 	timingFile := fs.String("timing", "", "write the wall-clock times to this file")
 	fs.Var(&sets, "set", "change one setting of the task, as in strategy.fraction=0.2 (may be repeated)")
 	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
@@ -40,6 +42,9 @@ func simulateCommand() *cobra.Command {
 				return usageError(fmt.Sprintf("simulate: --seed is %q, want a whole number from 0 to 2^64-1", *seed))
 			}
 			sets = append(sets, "seed="+*seed)
+		}
+		if *resume && !toFile(*jsonFile) {
+			return usageError(fmt.Sprintf("simulate: --resume goes on with the result in a file, and --json is %q, want a file", *jsonFile))
 		}
 		t, err := flagTask("--task", *name, sets)
 		if err != nil {
@@ -53,10 +58,25 @@ func simulateCommand() *cobra.Command {
 			return err
 		}
 		var saved *run.Saved
+		var model string // that it begins with
 		if *from != "" {
-			if saved, err = savedFrom(*from, t, d); err != nil {
+			if saved, model, err = savedFrom(*from, t, d); err != nil {
 				return fmt.Errorf("--from %s: %w", *from, err)
 			}
+		}
+		var about simulate.Origin
+		var checkpoint *simulate.Checkpoint // nil: none is kept
+		if *jsonFile != "" {
+			about = causes(t, d)
+			if model != "" {
+				about.Settings["--from"] = model
+			}
+		}
+		if *resume {
+			if checkpoint, err = resumeCheckpoint(*jsonFile, about, stderr); checkpoint == nil {
+				return err
+			}
+			defer checkpoint.Close()
 		}
 		// Open the output files before the work, so that an error is found first.
 		out, err := createWhole("--json", *jsonFile, stdout)
@@ -64,6 +84,15 @@ func simulateCommand() *cobra.Command {
 			return err
 		}
 		defer out.Close()
+		if checkpoint == nil && toFile(*jsonFile) {
+			if checkpoint, err = beginCheckpoint(*jsonFile, about, stderr); err != nil {
+				return err
+			}
+			defer checkpoint.Close()
+		}
+		if checkpoint != nil {
+			warnOf(checkpoint, stderr)
+		}
 		timing, err := createWhole("--timing", *timingFile, nil)
 		if err != nil {
 			return err
@@ -79,12 +108,17 @@ func simulateCommand() *cobra.Command {
 		for _, note := range d.Notes {
 			fmt.Fprintf(stderr, "%s: %s\n", t.Name, note)
 		}
-		began := time.Now()
+		began, earlier := time.Now(), 0. // seconds of the rounds before an interruption
+		redone := false                  // the newest round is taken from the checkpoint
 		times := wallClock{}
 		res, err := simulate.Run(ctx, t, d, simulate.Options{
 			OnRound: func(r simulate.Round, w simulate.Timing) {
 				times.Seconds = append(times.Seconds, w.Seconds)
 				times.Samples += w.Samples
+				if redone = w.Redone; redone {
+					began, earlier = time.Now(), earlier+w.Seconds
+					return
+				}
 				progress(stderr, r, w, left(times.Seconds, t.Stop.Rounds, int(r.Round)))
 			},
 			From:   saved,
@@ -93,21 +127,22 @@ func simulateCommand() *cobra.Command {
 				fmt.Fprintf(stderr, "step %5d  version %d%s%s  distance %.3g  %d models up, %d down\n", c.Steps, c.Version,
 					figure("  test loss %.4f", c.TestLoss, 1), figure("  accuracy %.2f%%", c.TestAccuracy, 100)+figure("  RMSE %.4g", c.TestRMSE, 1), c.Distance, c.ModelsUp, c.ModelsDown)
 			},
+			Checkpoint: checkpoint,
 		})
+		if res != nil && *jsonFile != "" {
+			res.DataSHA256 = hex.EncodeToString(about.Data[:])
+		}
 		if err != nil {
-			if res == nil || len(res.Rounds) == 0 {
-				return err
-			}
-			err = errors.Join(err, lines.Flush(), ledger.Close()) // what is done is kept
-			if *jsonFile != "" {
+			err = errors.Join(err, lines.Flush(), ledger.Close())
+			if *jsonFile != "" && res != nil && len(res.Rounds) > 0 && !redone { // what is done is kept
 				if werr := errors.Join(res.WriteJSON(out), out.done()); werr != nil {
 					return errors.Join(err, fmt.Errorf("--json %s: %w", *jsonFile, werr))
 				}
 				fmt.Fprintf(stderr, "--json %s: has the %d rounds that are done\n", *jsonFile, len(res.Rounds))
 			}
-			return err
+			return errors.Join(err, leaveCheckpoint(checkpoint, err, stderr))
 		}
-		times.TotalSeconds = time.Since(began).Seconds()
+		times.TotalSeconds = earlier + time.Since(began).Seconds()
 		times.SamplesPerSecond = float64(times.Samples) / times.TotalSeconds
 		fmt.Fprintf(stderr, "%s: %s after %d rounds%s, %.1f s, %.0f samples/s; %s\n", t.Name, res.Final.Reason,
 			res.Final.Round, figure(", backdoor %.2f%%", res.Final.BackdoorSuccess, 100), times.TotalSeconds, times.SamplesPerSecond, traffic(&res.Final))
@@ -126,7 +161,7 @@ func simulateCommand() *cobra.Command {
 				return fmt.Errorf("--json %s: %w", *jsonFile, err)
 			}
 		}
-		return nil
+		return leaveCheckpoint(checkpoint, nil, stderr)
 	})
 	return c
 }

@@ -3,6 +3,7 @@
 package dataset
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"runtime"
@@ -61,6 +62,25 @@ func Open(t *task.Task) (*Dataset, error) {
 		return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
 	}
 	return d, nil
+}
+
+// Content returns a hash of all examples: those of the training and test sets, or of own
+// data those that Divide has read and the organiser's test file. The data is not packed.
+func (d *Dataset) Content() [32]byte {
+	h := sha256.New()
+	for _, s := range []*data.Set{d.Train, d.Test} {
+		if s != nil {
+			h.Write(data.AppendShard(nil, s, everything(s.Len())))
+		}
+	}
+	for _, o := range append(d.Parts[:len(d.Parts):len(d.Parts)], d.test) {
+		if o != nil {
+			if err := o.Save(h); err != nil {
+				panic(err) // a hash takes everything
+			}
+		}
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 func load(t *task.Task) (*Dataset, error) {

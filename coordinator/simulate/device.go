@@ -93,6 +93,7 @@ func (p *participant) after(d time.Duration, f func()) {
 func (p *participant) leave() {
 	p.session++
 	p.away = true
+	p.inbox = nil // unread: the coordinator goes by what the client says that it holds
 	p.sim.lock.remove(p)
 	p.member.Left()
 	p.drop()
@@ -101,7 +102,7 @@ func (p *participant) leave() {
 	if p.busy {
 		p.left = p.until - p.sim.clock.Now()
 		if p.job != nil { // frees the pool's slot
-			p.out, p.job = p.sim.pool.wait(p.job), nil
+			p.out = p.collect()
 		}
 	}
 }

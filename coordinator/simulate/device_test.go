@@ -179,3 +179,13 @@ func TestStuck(t *testing.T) {
 		t.Errorf("got %v, want ErrStuck", err)
 	}
 }
+
+// Messages that a client has not read when it leaves are lost: the coordinator goes by what
+// the client says that it holds when it comes back, and sends differences from that.
+func TestUnreadMessagesAreLost(t *testing.T) {
+	res := simulate(t, "mnist-fedbuff", "model.hidden=[]", "data.partition.clients=100", "strategy.fraction=.2", "stop.rounds=6",
+		"devices={availability: .7, session: 5s, speed: 100}")
+	if res.Final.Round != 6 {
+		t.Errorf("it ends after version %d: %s", res.Final.Round, res.Final.Reason)
+	}
+}

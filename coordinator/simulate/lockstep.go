@@ -86,6 +86,29 @@ func (s *simulation) release() {
 // check records a Check.
 func (s *simulation) check() {
 	version, _, base := s.run.Model()
+	var mean []float32
+	d, redone := memo(s, func() (d distances) {
+		d, mean = s.measure(base)
+		return d
+	})
+	ledger := s.run.State().Ledger
+	c := Check{Steps: s.lock.steps, Version: version, Distance: d.Base, Divergence: d.Mean, Figures: account.Of(&ledger.Traffic, len(base))}
+	if s.evaluate != nil { // not of own data: its hold-outs are with the clients
+		f := s.evaluate(mean).Figures()
+		c.Test = account.Test(&f)
+	}
+	s.result.Checks = append(s.result.Checks, c)
+	if s.onCheck != nil && !redone {
+		s.onCheck(c)
+	}
+}
+
+// distances are mean squared distances of the clients' models.
+type distances struct{ Base, Mean float64 }
+
+// measure returns the distances of the clients' models from base and from their mean, and
+// that mean.
+func (s *simulation) measure(base []float32) (d distances, params []float32) {
 	mean := make([]float64, len(base))
 	var total float64
 	local := func(p *participant) []float32 {
@@ -101,27 +124,18 @@ func (s *simulation) check() {
 			mean[i] += weight * float64(x)
 		}
 	}
-	params := make([]float32, len(base))
+	params = make([]float32, len(base))
 	for i := range mean {
 		mean[i] /= total
 		params[i] = float32(mean[i])
 	}
-	ledger := s.run.State().Ledger
-	c := Check{Steps: s.lock.steps, Version: version, Figures: account.Of(&ledger.Traffic, len(base))}
 	for _, p := range s.participants {
 		weight := float64(p.client.Examples()) / total
 		for i, x := range local(p) {
-			d, e := float64(x)-float64(base[i]), float64(x)-mean[i]
-			c.Distance += weight * d * d
-			c.Divergence += weight * e * e
+			fromBase, fromMean := float64(x)-float64(base[i]), float64(x)-mean[i]
+			d.Base += weight * fromBase * fromBase
+			d.Mean += weight * fromMean * fromMean
 		}
 	}
-	if s.evaluate != nil { // not of own data: its hold-outs are with the clients
-		f := s.evaluate(params).Figures()
-		c.Test = account.Test(&f)
-	}
-	s.result.Checks = append(s.result.Checks, c)
-	if s.onCheck != nil {
-		s.onCheck(c)
-	}
+	return d, params
 }

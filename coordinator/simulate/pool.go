@@ -20,6 +20,7 @@ import (
 type pool struct {
 	model   learn.Model
 	checker *live.Checker
+	records bool // jobs keep what a checkpoint needs
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -32,11 +33,15 @@ type pool struct {
 
 // job is one client's work on one order.
 type job struct {
-	client  *client.Client
-	when    time.Duration
-	started bool
-	done    chan struct{}
-	out     []protocol.Message
+	client   *client.Client
+	when     time.Duration
+	started  bool
+	finished chan struct{}
+	out      []protocol.Message
+
+	record []byte // of the checkpoint
+	kept   bool   // the checkpoint has it
+	redone bool   // it is to be taken from the checkpoint; nothing above is set
 }
 
 func newPool(m learn.Model, vectors int, seed uint64) *pool {
@@ -66,19 +71,22 @@ func (p *pool) work() {
 		j.started = true
 		p.ahead++
 		p.mu.Unlock()
-		j.run(workspace)
+		p.run(j, workspace)
 	}
 }
 
-func (j *job) run(b *client.Workspace) {
+func (p *pool) run(j *job, b *client.Workspace) {
 	j.out = j.client.Work(b, math.MaxInt)
-	close(j.done)
+	if p.records {
+		j.record = j.client.AppendDone(nil, j.out)
+	}
+	close(j.finished)
 }
 
 // submit starts a client's work on its order. Until the job is collected, nothing
 // else may use the client.
 func (p *pool) submit(c *client.Client, when time.Duration) *job {
-	j := &job{client: c, when: when, done: make(chan struct{})}
+	j := &job{client: c, when: when, finished: make(chan struct{})}
 	p.mu.Lock()
 	i, _ := slices.BinarySearchFunc(p.waiting, when, func(j *job, w time.Duration) int {
 		return cmp.Compare(j.when, w+1) // after jobs of the same time
@@ -100,9 +108,9 @@ func (p *pool) wait(j *job) []protocol.Message {
 	}
 	p.mu.Unlock()
 	if !started {
-		j.run(p.own)
+		p.run(j, p.own)
 	}
-	<-j.done
+	<-j.finished
 	p.mu.Lock()
 	p.ahead--
 	p.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 // Result is the output of `coordinator simulate --json`. It does not depend on the
 // wall clock.
 type Result struct {
+	Complete    bool      `json:"complete"` // false: it was interrupted, or made no progress
 	Task        string    `json:"task"`
 	Strategy    string    `json:"strategy"`
 	Seed        uint64    `json:"seed"`
@@ -25,6 +26,9 @@ type Result struct {
 	Final       Final     `json:"final"`
 	ModelSHA256 string    `json:"model_sha256"`
 	Accounts    []Account `json:"accounts"` // of every client, over the whole run
+
+	Settings   map[string]string `json:"settings"`              // of the task, with defaults, by path
+	DataSHA256 string            `json:"data_sha256,omitempty"` // of the content of the data
 
 	Model []float32 `json:"-"`
 }

@@ -30,9 +30,13 @@ import (
 // Options configure a simulation beyond its task file.
 type Options struct {
 	OnRound func(Round, Timing) // called for every committed round
-	OnCheck func(Check)         // called for every Check of a lock-step simulation
+	OnCheck func(Check)         // called for every Check of a lock-step simulation that is not taken from a checkpoint
 	From    *run.Saved          // a version 1 to begin with, nil: the model that follows from the seed
 	Ledger  io.Writer           // receives the Account of every client in every round, one line of JSON each; nil: not written
+
+	// Checkpoint keeps the state of the simulation, so that it can go on after an
+	// interruption; one that has been opened is gone on with. nil: nothing is kept.
+	Checkpoint *Checkpoint
 }
 
 // resumeGrace is how long the run waits for a participant that has lost its
@@ -47,6 +51,7 @@ const maxIdle = 30 * 24 * time.Hour
 type Timing struct {
 	Seconds float64 // real time
 	Samples int64   // examples trained on
+	Redone  bool    // it was taken from a checkpoint; the other fields are those of the first time
 }
 
 // ErrStuck is wrapped by the error of a run that makes no progress.
@@ -57,6 +62,9 @@ type simulation struct {
 	clock virtual.Clock
 	run   *run.Run
 	pool  *pool
+
+	checkpoint *Checkpoint // nil: none
+	figures    uint64      // of the coordinator, that the checkpoint keeps
 
 	samples int64         // trained since the last round
 	commit  time.Duration // when the newest version was made
@@ -89,13 +97,14 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients, Parameters: model.Layout().Size}
+	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients, Parameters: model.Layout().Size, Settings: t.Settings()}
 	sim := &simulation{
 		pool: newPool(model, t.Strategy.Vectors(), t.Seed), result: res, ledger: newLedger(clients, res.Parameters, o.Ledger), evaluate: d.Evaluator(model),
 		sliceSteps: max(t.Strategy.Batches, 1), stopSteps: t.Stop.Steps, checkEvery: t.EvaluateEvery(), onCheck: o.OnCheck,
 		driftAfter: t.Data.Drift,
 	}
 	defer sim.pool.close()
+	sim.checkpoint, sim.pool.records = o.Checkpoint, o.Checkpoint != nil
 	judge := d.Judge(t, model)
 	train := data.Examples(d.Train) // of data that is not own
 	if t.Data.Drift > 0 {
@@ -104,6 +113,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		test := &drifting{d.Test, to, &sim.drifted}
 		sim.evaluate, judge = dataset.EvaluatorOf(model, test), dataset.JudgeOf(t, model, test)
 	}
+	sim.evaluate, judge = sim.recorded(sim.evaluate), sim.recorded(judge)
 	if judge != nil {
 		vault := live.NewVault(os.TempDir(), protocol.MaxBodies)
 		defer vault.Close()
@@ -111,7 +121,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	if d.Own == nil {
 		if triggered := t.Adversaries.Triggered(d.Test); triggered != nil {
-			sim.backdoor = dataset.EvaluatorOf(model, triggered)
+			sim.backdoor = sim.recorded(dataset.EvaluatorOf(model, triggered))
 		}
 	}
 	var shards run.Shards
@@ -145,6 +155,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 				res.Rounds[len(res.Rounds)-1].BackdoorSuccess = sim.success()
 			}
 			if fresh {
+				sim.verify()
 				sim.tidy()
 				sim.declined.reset()
 			}
@@ -153,10 +164,13 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			if n := t.Strategy.Steps(); n > 0 {
 				sim.conceptDrift(int(u.Round.Round) * n)
 			}
-			if o.OnRound != nil && (u.Round.Test != nil || fresh && t.EvaluateEvery() > 1) {
+			if u.Round.Test != nil || fresh && t.EvaluateEvery() > 1 {
 				now := time.Now()
-				o.OnRound(res.Rounds[len(res.Rounds)-1], Timing{Seconds: now.Sub(lastReal).Seconds(), Samples: sim.samples})
-				lastReal, sim.samples = now, 0
+				timing, redone := memo(sim, func() Timing { return Timing{Seconds: now.Sub(lastReal).Seconds(), Samples: sim.samples} })
+				timing.Redone = redone
+				if lastReal, sim.samples = now, 0; o.OnRound != nil {
+					o.OnRound(res.Rounds[len(res.Rounds)-1], timing)
+				}
 			}
 		},
 	}, sim)
@@ -174,12 +188,20 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		} else if err := c.SetOwn(d.Parts[i]); err != nil {
 			return nil, err
 		}
-		p := &participant{sim: sim, client: c, member: m, device: newDevice(t.Seed, i+1, &t.Devices)}
+		p := &participant{sim: sim, index: uint32(i + 1), client: c, member: m, device: newDevice(t.Seed, i+1, &t.Devices)}
+		p.kept = sim.checkpoint.calls(p.index)
 		sim.participants = append(sim.participants, p)
 		sim.clock.At(0, uint32(i+1), func() { p.attend(t.Seed, &t.Devices) })
 	}
 	for sim.run.State().Finished == "" {
+		if err := sim.checkpointError(); err != nil {
+			return nil, err
+		}
+		if sim.checkpoint.due() {
+			sim.keep()
+		}
 		if err := ctx.Err(); err != nil {
+			sim.keep()
 			return sim.broken(fmt.Errorf("simulate: interrupted after round %d: %w", sim.run.State().Version, err))
 		}
 		if err := sim.declined.err(sim.run.State().Version + 1); err != nil && t.Stop.Time == 0 {
@@ -197,6 +219,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	if err := sim.finish(); err != nil {
 		return nil, err
 	}
+	res.Complete = true
 	return res, nil
 }
 
@@ -262,6 +285,7 @@ func (s *simulation) Store(work func() error, then func(error)) { then(work()) }
 // participant is one simulated client and its connection.
 type participant struct {
 	sim     *simulation
+	index   uint32 // from 1; the number is the run's
 	client  *client.Client
 	member  *adversary.Member
 	device  device
@@ -283,6 +307,9 @@ type participant struct {
 	refusal []protocol.Message // of a Monitor order by an adversary, in place of its next slice
 
 	held []*protocol.Contribution // of an adversary that waits for the honest answers
+
+	calls uint64 // of client, that are over and that a checkpoint keeps
+	kept  uint64 // of these, with which the vectors in the checkpoint agree
 }
 
 // transfer returns when a message of size bytes, sent now, arrives over a link that is
@@ -333,7 +360,7 @@ func (p *participant) receive(m protocol.Message) {
 		}
 		return
 	}
-	out, err := p.client.Receive(m)
+	out, err := p.take(m)
 	if err != nil {
 		panic(fmt.Sprintf("simulate: client %d: %v", p.number, err)) // a bug: both ends are this program's
 	}
@@ -356,7 +383,11 @@ func (p *participant) begin() {
 	}
 	took := p.device.training(examples)
 	p.busy = true
-	p.job = p.sim.pool.submit(p.client, p.sim.clock.Now()+took)
+	if p.redoes() {
+		p.job = &job{redone: true}
+	} else {
+		p.job = p.sim.pool.submit(p.client, p.sim.clock.Now()+took)
+	}
 	p.work(took)
 }
 
@@ -370,7 +401,7 @@ func (p *participant) work(d time.Duration) {
 // meanwhile has closed the round: a tab would have stopped its work.
 func (p *participant) trained() {
 	if p.job != nil {
-		p.out = p.sim.pool.wait(p.job)
+		p.out = p.collect()
 	}
 	out, inbox := p.out, p.inbox
 	p.busy, p.job, p.out, p.inbox = false, nil, nil, nil

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,12 +56,62 @@ func (t *Task) SameStop(earlier []byte) bool {
 
 // tree returns the settings that training depends on.
 func (t *Task) tree() map[string]any {
+	tree := t.fields()
+	remove(tree, withoutEffect)
+	return tree
+}
+
+// fields returns all settings.
+func (t *Task) fields() map[string]any {
 	var tree map[string]any
 	if err := yaml.Unmarshal(t.YAML(), &tree); err != nil {
 		panic(err) // a bug: YAML wrote it
 	}
-	remove(tree, withoutEffect)
 	return tree
+}
+
+// Settings returns every setting on which a simulation depends, defaults included, as a
+// text by its path: {"strategy.lr": "0.1", ...}.
+func (t *Task) Settings() map[string]string {
+	tree := t.fields()
+	remove(tree, []string{"title", "description", "join", "download"})
+	settings := map[string]string{}
+	flatten(settings, "", tree)
+	return settings
+}
+
+// flatten adds the settings of a tree below path.
+func flatten(settings map[string]string, path string, v any) {
+	list := sections(v)
+	for i, x := range list {
+		flatten(settings, fmt.Sprintf("%s[%d]", path, i), x)
+	}
+	section, isMap := v.(map[string]any)
+	for k, x := range section {
+		flatten(settings, strings.TrimPrefix(path+"."+k, "."), x)
+	}
+	if !isMap && len(list) == 0 && v != nil {
+		settings[path] = fmt.Sprint(v)
+	}
+}
+
+// Differences compares Settings with earlier ones: a line each, as those of Changes.
+func Differences(was, is map[string]string) []string {
+	paths := maps.Clone(was)
+	maps.Copy(paths, is)
+	text := func(settings map[string]string, path string) string {
+		if v, ok := settings[path]; ok {
+			return printable(v)
+		}
+		return shown(nil)
+	}
+	var lines []string
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		if x, y := text(was, path), text(is, path); was[path] != is[path] || x != y {
+			lines = append(lines, fmt.Sprintf("%s is %s, was %s", path, y, x))
+		}
+	}
+	return lines
 }
 
 // remove deletes settings from a tree; those of a list from each of its elements.

@@ -89,3 +89,26 @@ func TestChangesOfPaths(t *testing.T) {
 		t.Errorf("images with the same content: %q, %v; want no change", got, err)
 	}
 }
+
+// A simulation depends on every setting but texts, and Differences says which are others.
+func TestSettings(t *testing.T) {
+	settings := func(sets ...string) map[string]string {
+		tk, err := Find("anes96", sets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tk.Settings()
+	}
+	was := settings()
+	if was["strategy.kind"] != "fedavg" || was["devices.availability"] != "1" || was["title.en"] != "" {
+		t.Errorf("settings %v, want those of training and of devices, and no title", was)
+	}
+	if got := Differences(was, settings("title=other")); len(got) > 0 {
+		t.Errorf("another title: %q, want no difference", got)
+	}
+	want := []string{"devices.availability is 0.5, was 1", "model.hidden is [7], was not set", "stop.rounds is 3, was 50"}
+	got := Differences(was, settings("devices.availability=.5", "stop.rounds=3", "model.hidden=[7]"))
+	if !slices.Equal(got, want) {
+		t.Errorf("differences %q, want %q", got, want)
+	}
+}
