@@ -236,7 +236,7 @@ func (d *desk) Configure(ctx context.Context, name string, was, next admin.Setti
 	switch {
 	case err != nil:
 		return next, err
-	case !same(now, was):
+	case !sameSettings(now, was):
 		return next, admin.Refuse(http.StatusPreconditionFailed, "the settings of run %s were changed by somebody else: read them again", r.ID)
 	}
 	if next.StopRounds != was.StopRounds || !equal(next.StopAccuracy, was.StopAccuracy) {
@@ -259,7 +259,7 @@ func (d *desk) Configure(ctx context.Context, name string, was, next admin.Setti
 	return d.Settings(r.ID)
 }
 
-func same(a, b admin.Settings) bool {
+func sameSettings(a, b admin.Settings) bool {
 	return a.Note == b.Note && a.StopRounds == b.StopRounds && equal(a.StopAccuracy, b.StopAccuracy) && a.Paused == b.Paused && a.Finished == b.Finished
 }
 
