@@ -147,7 +147,7 @@ func Run(cfg Config) (Result, error) {
 		if s.process != nil && s.fault(s.rates.Stop) {
 			s.survive(s.stop)
 		}
-		if s.process != nil && s.process.run != nil && s.fault(s.rates.Pause) {
+		if s.process != nil && s.process.run != nil && s.clock.Now() < s.faultsEnd && s.breaks.Float64() < s.rates.Pause {
 			s.survive(s.pause)
 		}
 	}

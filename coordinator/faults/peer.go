@@ -103,6 +103,7 @@ func (p *peer) connect() {
 	p.socket = c
 	if !p.reliable && s.fault(s.rates.Interrupt) { // it comes back paused, and is hostile
 		p.client.SetTab(protocol.TabPaused)
+		clear(p.started) // it may drop its work
 		s.soon(p.actor(), 20*time.Second, p.forge)
 		s.soon(p.actor(), time.Minute, func() { p.setTab(protocol.TabVisible) })
 	}
@@ -143,7 +144,7 @@ func (p *peer) closed(c *socket, code protocol.CloseCode, detail string) {
 	case code.Reconnect():
 		p.reconnect(5 * time.Second)
 	case code == protocol.CloseFinished:
-		p.away = true
+		p.away, p.mute, p.silent = true, true, true // a monitor order might never end
 	case code == protocol.CloseAbuse && !p.reliable: // it was hostile, and joins as a new participant
 		p.reset(nil)
 		p.reconnect(time.Minute)

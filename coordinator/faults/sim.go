@@ -21,6 +21,7 @@ type sim struct {
 	scheme
 	clock     virtual.Clock
 	random    *rand.Rand
+	breaks    *rand.Rand // when the organiser pauses the run: a schedule without a pause does not depend on it
 	seed      uint64
 	rates     Rates
 	faultsEnd time.Duration
@@ -80,7 +81,7 @@ const settling = 10 * time.Minute
 func newSim(cfg Config) *sim {
 	r := rng.Stream(cfg.Seed, "faults")
 	s := &sim{
-		random: r, seed: cfg.Seed, trace: cfg.Trace, mutant: cfg.mutant, evalEvery: 1 + r.IntN(3), maxRound: 15 * time.Second, rates: drawRates(r),
+		random: r, breaks: rng.Stream(cfg.Seed, "breaks"), seed: cfg.Seed, trace: cfg.Trace, mutant: cfg.mutant, evalEvery: 1 + r.IntN(3), maxRound: 15 * time.Second, rates: drawRates(r),
 		result: Result{}, numbers: map[uint32]*peer{}, orders: map[key]protocol.Order{}, counted: map[key]bool{},
 		cohorts: map[uint64]run.OpenRound{}, present: map[strategy.OrderID]int{},
 	}
@@ -120,8 +121,8 @@ func newSim(cfg Config) *sim {
 			s.sets, s.shards.Sizes = append(s.sets, set), append(s.shards.Sizes, set.Len())
 		}
 	}
-	if p := rng.Stream(cfg.Seed, "pauses"); !maybe(p, 3) {
-		s.rates.Pause = .004 * p.Float64()
+	if !maybe(s.breaks, 3) {
+		s.rates.Pause = .004 * s.breaks.Float64()
 	}
 	if cfg.Rates != nil {
 		s.rates = *cfg.Rates
