@@ -32,11 +32,12 @@
 package learn
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+
+	"fedtab/learn/digest"
 )
 
 // Tensor is a named part of the flat vector of parameters.
@@ -153,7 +154,7 @@ func New(spec Spec) (Model, error) {
 // Hash returns the SHA-256 of the parameters, written one after the other as
 // little-endian IEEE 754 binary32.
 func Hash(params []float32) [32]byte {
-	h := sha256.New()
+	h := digest.New()
 	var buf [4096]byte
 	for len(params) > 0 {
 		n := min(len(params), len(buf)/4)
@@ -163,9 +164,7 @@ func Hash(params []float32) [32]byte {
 		h.Write(buf[:4*n])
 		params = params[n:]
 	}
-	var sum [32]byte
-	h.Sum(sum[:0])
-	return sum
+	return h.Sum()
 }
 
 // checkBatch panics when a batch is larger than a worker's or of another shape.

@@ -2,12 +2,13 @@ package data
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+
+	"fedtab/learn/digest"
 )
 
 // Own data is kept as: keepMagic; the hash of the schema, 32 bytes; the seed, 8 bytes,
@@ -18,14 +19,14 @@ import (
 const keepMagic = "fedtab own 1\n"
 
 const (
-	keepHead  = len(keepMagic) + sha256.Size + 16
+	keepHead  = len(keepMagic) + digest.Size + 16
 	keepBlock = 1 << 16 // bytes
 )
 
 // Hash identifies what a schema makes of data: its fields and their values, or the shape
 // of images and their classes. Other names of columns and values, and how many examples
 // are wanted, do not matter to data that has been read.
-func (s *Schema) Hash() [sha256.Size]byte {
+func (s *Schema) Hash() [digest.Size]byte {
 	var b []byte
 	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
 	texts := func(all []string) {
@@ -46,7 +47,7 @@ func (s *Schema) Hash() [sha256.Size]byte {
 			b = binary.AppendUvarint(b, uint64(n))
 		}
 		texts(im.Classes)
-		return sha256.Sum256(append(b, "images"...))
+		return digest.Sum(append(b, "images"...))
 	}
 	for _, f := range s.Table.fields() {
 		text(f.Name)
@@ -56,7 +57,7 @@ func (s *Schema) Hash() [sha256.Size]byte {
 		number(f.Max)
 		text(f.Missing)
 	}
-	return sha256.Sum256(append(b, "table"...))
+	return digest.Sum(append(b, "table"...))
 }
 
 // Save writes the data so that LoadOwn reads it, in blocks of 64 KiB.

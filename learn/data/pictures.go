@@ -1,11 +1,12 @@
 package data
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"fedtab/learn/digest"
 )
 
 // Pictures collects the images of a participant, one by one.
@@ -67,7 +68,7 @@ func (p *Pictures) add(name string, class int, rgba []uint8, width, height int, 
 		}
 		return refuse("%s is left out: it is a picture of %d x %d pixels, want 1 to %d along a side.", name, width, height, maxSide)
 	}
-	sum := sha256.Sum256(image)
+	sum := digest.Sum(image)
 	if other, twice := p.known[sum]; twice {
 		p.pixels = p.pixels[:begin]
 		return refuse("%s is left out: it is the same picture as %s.", name, other)
@@ -117,7 +118,7 @@ func (o *Own) Pictures() *Pictures {
 			name = o.names[i]
 		}
 		p.names = append(p.names, name)
-		p.known[sha256.Sum256(p.Pixels(i))] = name
+		p.known[digest.Sum(p.Pixels(i))] = name
 	}
 	return p
 }

@@ -22,9 +22,10 @@
 package rng
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"math/rand/v2"
+
+	"fedtab/learn/digest"
 )
 
 // Source is a SplitMix64 generator. It implements [rand.Source]. The zero
@@ -63,7 +64,7 @@ func Derive(seed uint64, purpose string, keys ...uint64) uint64 {
 		b = binary.LittleEndian.AppendUint64(b, k)
 	}
 	b = append(b, purpose...)
-	sum := sha256.Sum256(b)
+	sum := digest.Sum(b)
 	return binary.LittleEndian.Uint64(sum[:8])
 }
 
