@@ -34,7 +34,7 @@ func (s *Server) control() error {
 		l.Close()
 		return fmt.Errorf("cannot protect %s: %w", path, err)
 	}
-	s.orders = &http.Server{Handler: admin.New(s.organisers(nil)), ReadHeaderTimeout: 10 * time.Second}
+	s.orders = &http.Server{Handler: s.admin.Socket(), ReadHeaderTimeout: 10 * time.Second}
 	go s.orders.Serve(l)
 	return nil
 }
@@ -59,7 +59,7 @@ func ask(dir string, f func(c *admin.Client) error) error {
 		return err
 	}
 	alone := &desk{store: s, dir: dir}
-	err = f(admin.Local(admin.New(admin.Config{Desk: alone, Store: s, Build: build()})))
+	err = f(admin.Local(admin.New(admin.Config{Desk: alone, Store: s, Build: build()}).Socket()))
 	return errors.Join(err, s.Close())
 }
 

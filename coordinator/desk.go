@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"fedtab/coordinator/access"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
@@ -24,11 +23,6 @@ type desk struct {
 	server *Server // nil: the database is nobody's but the desk's
 
 	changing sync.Mutex // two organisers at once: one after the other
-}
-
-// organisers is the configuration of the organisers' API of a server.
-func (s *Server) organisers(gate *access.Gate) admin.Config {
-	return admin.Config{Desk: s.desk, Store: s.store, Gate: gate, Build: build(), Log: s.cfg.Log}
 }
 
 // Page implements admin.Desk.

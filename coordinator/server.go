@@ -63,6 +63,7 @@ type Server struct {
 	organiser *organiser.Source
 	desk      *desk        // of organisers
 	gate      *access.Gate // of the admin address
+	admin     *admin.API   // of organisers
 	orders    *http.Server // of commands
 	studies   []*study
 }
@@ -185,11 +186,12 @@ func (s *Server) open() (err error) {
 		MaxHeaderBytes:               protocol.MaxHeader,
 		ErrorLog:                     slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
+	s.admin = admin.New(admin.Config{Desk: s.desk, Store: s.store, Gate: s.gate, Build: build(), Log: cfg.Log})
 	if err := s.control(); err != nil { // a path may be too long for a socket
 		cfg.Log.Warn("commands cannot reach this coordinator: to give it orders, use the admin address, or stop it first", "error", err)
 	}
 	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr,
-		web.Admin{Gate: s.gate, API: admin.New(s.organisers(s.gate)), Page: admin.PageHandler()}))
+		web.Admin{Gate: s.gate, API: s.admin.Guarded(), Page: admin.PageHandler()}))
 	return nil
 }
 

@@ -1,7 +1,7 @@
 // Package admin is the organisers' HTTP API, /api/v1 of the admin address and of the socket
 // in the data directory: runs and what is recorded of them, orders to change them, invites,
 // and an audit log. It is described by an OpenAPI document that is made from the same
-// declarations as its handlers (docs/openapi.yaml, docs/adr/0018-api.md). A Desk carries the
+// declarations as its handlers (docs/openapi.yaml, docs/adr/0018-organisers-api.md). A Desk carries the
 // orders out.
 package admin
 
@@ -40,32 +40,38 @@ const (
 type Config struct {
 	Desk  Desk
 	Store *store.Store
-	Gate  *access.Gate // nil: whoever asks is the organiser, by the socket
+	Gate  *access.Gate // of Guarded; nil: there is only the socket
 	Build string
 	Log   *slog.Logger
 }
 
-// handlers are the API's.
-type handlers struct {
+// API is the organisers' API.
+type API struct {
 	Config
 	streams streams
+	mux     *http.ServeMux
 }
 
-// New returns the handler of the API.
-func New(cfg Config) http.Handler {
-	h := &handlers{Config: cfg}
-	mux := http.NewServeMux()
-	h.register(humago.New(mux, config(cfg.Build)))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+// New returns the API of a coordinator, or of a database.
+func New(cfg Config) *API {
+	h := &API{Config: cfg, mux: http.NewServeMux()}
+	h.register(humago.New(h.mux, config(cfg.Build)))
+	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s here; GET %s/openapi.yaml says what there is", r.Method, r.URL.Path, Root))
 	})
-	if cfg.Gate == nil {
-		return access.Socket(mux)
-	}
-	cfg.Gate.Refuse = func(w http.ResponseWriter, _ *http.Request, refused *access.Refusal) {
+	return h
+}
+
+// Socket returns the handler for whoever may write to the data directory: the organiser.
+func (h *API) Socket() http.Handler { return access.Socket(h.mux) }
+
+// Guarded returns the handler for those whom the gate lets in. It must be called before the
+// gate's first request.
+func (h *API) Guarded() http.Handler {
+	h.Gate.Refuse = func(w http.ResponseWriter, _ *http.Request, refused *access.Refusal) {
 		problem(w, refused.Status, refused.Text)
 	}
-	guarded := cfg.Gate.Guard(mux)
+	guarded := h.Gate.Guard(h.mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root+"/session" {
 			h.session(w, r)
@@ -78,7 +84,7 @@ func New(cfg Config) http.Handler {
 // Document returns the OpenAPI document, YAML.
 func Document() ([]byte, error) {
 	api := humago.New(http.NewServeMux(), config(""))
-	(&handlers{}).register(api)
+	new(API).register(api)
 	return api.OpenAPI().YAML()
 }
 
@@ -110,7 +116,7 @@ func problem(w http.ResponseWriter, status int, detail string) {
 }
 
 // fail makes an error of the API of an error of the desk or the store.
-func (h *handlers) fail(err error) error {
+func (h *API) fail(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -143,7 +149,7 @@ func give[T any](v T) *answer[T] { return &answer[T]{"no-store", v} }
 
 // change registers an operation that changes something: it needs the organiser's role, and
 // the audit log has who asked for it, whether it was done or not.
-func change[I, O any](h *handlers, api huma.API, op huma.Operation, what func(*I) (subject, detail string), do func(context.Context, *I) (*O, error)) {
+func change[I, O any](h *API, api huma.API, op huma.Operation, what func(*I) (subject, detail string), do func(context.Context, *I) (*O, error)) {
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 		defer cancel()
@@ -156,7 +162,7 @@ func change[I, O any](h *handlers, api huma.API, op huma.Operation, what func(*I
 }
 
 // audit records a deed. One that cannot be recorded is in the log at least.
-func (h *handlers) audit(who access.Who, action, subject, detail string, refused error) {
+func (h *API) audit(who access.Who, action, subject, detail string, refused error) {
 	d := store.Deed{At: time.Now(), Who: who.String(), Address: who.Address, Action: action, Subject: subject, Detail: detail}
 	if refused != nil {
 		_, d.Problem = refusal(refused)

@@ -23,7 +23,7 @@ type streams struct{ epoch string }
 
 // registerEvents declares the stream of a run's events. What it sends is encoded once for
 // all its readers (web.Feed).
-func (h *handlers) registerEvents(api huma.API) {
+func (h *API) registerEvents(api huma.API) {
 	h.streams.epoch = strconv.FormatInt(time.Now().UnixMilli(), 36)
 	type input struct {
 		Named
@@ -62,7 +62,7 @@ func (s *streams) since(run, id string) (seen uint64, reset bool) {
 }
 
 // follow writes the events of a run until the reader goes, or the study has another run.
-func (h *handlers) follow(ctx context.Context, w http.ResponseWriter, st *web.Study, run string, seen uint64, reset bool) {
+func (h *API) follow(ctx context.Context, w http.ResponseWriter, st *web.Study, run string, seen uint64, reset bool) {
 	control := http.NewResponseController(w)
 	control.SetWriteDeadline(time.Time{}) // a stream outlasts that of other answers
 	tick := time.NewTicker(keepAlive)

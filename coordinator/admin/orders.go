@@ -12,7 +12,7 @@ import (
 // maxReason is the max length of the reason that an organiser gives, in bytes.
 const maxReason = 200
 
-func (h *handlers) registerOrders(api huma.API) {
+func (h *API) registerOrders(api huma.API) {
 	order := func(id, path, summary, description string, errors ...int) huma.Operation {
 		return operation(id, http.MethodPost, path, "orders", summary, description, append(errors, http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable)...)
 	}

@@ -19,13 +19,13 @@ import (
 )
 
 // register declares all operations.
-func (h *handlers) register(api huma.API) {
+func (h *API) register(api huma.API) {
 	h.registerRuns(api)
 	h.registerOrders(api)
 	h.registerServer(api)
 }
 
-func (h *handlers) registerRuns(api huma.API) {
+func (h *API) registerRuns(api huma.API) {
 	type listInput struct {
 		Task   string `query:"task" doc:"Only runs of this task"`
 		State  string `query:"state" enum:"going,paused,over" doc:"Only runs that go on, are paused, or are over"`
@@ -203,7 +203,7 @@ type Versions struct {
 }
 
 // find returns the run with a name, and the number that a cursor stands for.
-func (h *handlers) find(name, at string) (store.Run, int64, error) {
+func (h *API) find(name, at string) (store.Run, int64, error) {
 	n, err := cursor(at)
 	if err != nil {
 		return store.Run{}, 0, err
@@ -213,7 +213,7 @@ func (h *handlers) find(name, at string) (store.Run, int64, error) {
 }
 
 // served returns the study whose run has an identity, nil if it is not served.
-func (h *handlers) served(id string) *web.Study {
+func (h *API) served(id string) *web.Study {
 	for _, st := range h.Desk.Studies() {
 		if st.Run() == id {
 			return st
@@ -222,7 +222,7 @@ func (h *handlers) served(id string) *web.Study {
 	return nil
 }
 
-func (h *handlers) view(s *store.Summary) Run {
+func (h *API) view(s *store.Summary) Run {
 	r := Run{
 		Run: s.ID, Number: s.Number, Task: s.Task, Title: s.Title, Seed: s.Seed, Note: s.Note, Origin: s.Origin, Created: s.Created,
 		Finished: s.Finished, Paused: s.Paused, Served: h.served(s.ID) != nil, Version: s.Version, Evaluated: s.Evaluated, TestLoss: s.TestLoss, TestAccuracy: s.TestAccuracy,
@@ -233,7 +233,7 @@ func (h *handlers) view(s *store.Summary) Run {
 	return r
 }
 
-func (h *handlers) detail(name string) (Detail, error) {
+func (h *API) detail(name string) (Detail, error) {
 	var d Detail
 	r, err := h.Desk.Find(name)
 	if err != nil {

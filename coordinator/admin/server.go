@@ -16,7 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-func (h *handlers) registerServer(api huma.API) {
+func (h *API) registerServer(api huma.API) {
 	type none struct{}
 	huma.Register(api, operation("get-server", http.MethodGet, "/server", "server", "Get the coordinator", "What it serves, and who asks."),
 		func(ctx context.Context, _ *none) (*answer[Server], error) {
@@ -102,7 +102,7 @@ func viewInvite(i *store.Invite, now time.Time) Invite {
 const maxSignIn = 4 << 10
 
 // session answers the one path that needs no token: POST signs in, DELETE signs out.
-func (h *handlers) session(w http.ResponseWriter, r *http.Request) {
+func (h *API) session(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch r.Method {
 	case http.MethodPost:
@@ -133,7 +133,7 @@ func (h *handlers) session(w http.ResponseWriter, r *http.Request) {
 }
 
 // refused answers with the refusal of the gate, if there is one.
-func (h *handlers) refused(w http.ResponseWriter, err error) bool {
+func (h *API) refused(w http.ResponseWriter, err error) bool {
 	var refusal *access.Refusal
 	if !errors.As(err, &refusal) {
 		return false
@@ -145,7 +145,7 @@ func (h *handlers) refused(w http.ResponseWriter, err error) bool {
 
 // describeSession adds the operations of session to the document: they set cookies, which
 // its handler does by itself.
-func (h *handlers) describeSession(api huma.API) {
+func (h *API) describeSession(api huma.API) {
 	refused := func(text string) *huma.Response {
 		return &huma.Response{Description: text, Content: map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}}
 	}
