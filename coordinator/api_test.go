@@ -132,6 +132,7 @@ func TestOrganisersAPI(t *testing.T) {
 
 	// Its events, while it trains.
 	events := c.follow("/runs/small/events", "")
+	first := events.next()
 	train()
 	last := events.until(func(e event) bool { return e.name == "state" && strings.Contains(e.data, `"finished":"4 rounds done"`) })
 	if events.rounds < 4 {
@@ -196,6 +197,16 @@ func TestOrganisersAPI(t *testing.T) {
 		t.Errorf("no model: %q", text)
 	}
 
+	// A stream that goes on after what was received has the rounds that were missed, until
+	// the run is extended: then it begins anew.
+	events = c.follow("/runs/small/events", first.id)
+	var missed []string
+	events.until(func(e event) bool { missed = append(missed, e.name); return e.name == "state" })
+	if strings.Join(missed, " ") != "round round round round state" {
+		t.Errorf("after the first event come %v, want 4 rounds", missed)
+	}
+	events.close()
+
 	// Extended, rolled back, stopped.
 	if c.call(200, "POST", "/runs/{run}/extend", "/runs/small/extend", object{"by": 2}, &done); done.Rounds != 6 || done.Run != id {
 		t.Errorf("extend: %+v", done)
@@ -203,6 +214,11 @@ func TestOrganisersAPI(t *testing.T) {
 	if text := c.call(422, "POST", "/runs/{run}/extend", "/runs/small/extend", object{"by": 2, "rounds": 9}, nil); !strings.Contains(text, "one of by and rounds") {
 		t.Errorf("extend: %q", text)
 	}
+	events = c.follow("/runs/small/events", first.id)
+	if e := events.next(); e.name != "reset" {
+		t.Errorf("after an id from before the extension: %+v, want a reset", e)
+	}
+	events.close()
 	if c.call(200, "POST", "/runs/{run}/rollback", "/runs/small/rollback", object{"version": 0}, &done); done.Version != 5 {
 		t.Errorf("rollback: %+v", done)
 	}
@@ -273,17 +289,19 @@ func TestOrganisersAPI(t *testing.T) {
 		t.Errorf("deleted: %q", text)
 	}
 
-	// A stream that goes on after what was received, and one that cannot.
-	events = c.follow("/runs/small/events", last.id)
-	if e := events.next(); e.name != "state" && e.name != "round" {
-		t.Errorf("after %s: %+v", last.id, e)
+	// What a reader has seen of an earlier run, or of a later moment, is nothing that a
+	// stream goes on from.
+	future := last.id[:strings.LastIndex(last.id, "/")+1] + "99999"
+	for _, id := range []string{last.id, future, "other/" + id + "/0/7", "nonsense"} {
+		events = c.follow("/runs/small/events", id)
+		if e := events.next(); e.name != "reset" {
+			t.Errorf("after the id %s: %+v, want a reset", id, e)
+		}
+		if e := events.next(); e.name != "state" || !strings.Contains(e.data, `"version":1`) {
+			t.Errorf("after a reset: %+v, want the state", e)
+		}
+		events.close()
 	}
-	events.close()
-	events = c.follow("/runs/small/events", "other-7")
-	if e := events.next(); e.name != "reset" {
-		t.Errorf("after the id of another process: %+v, want a reset", e)
-	}
-	events.close()
 
 	var made admin.NewInvite
 	if c.call(201, "POST", "/invites", "/invites", object{"task": "closed", "uses": 2, "seconds": 3600}, &made); made.Code == "" || made.Page == "" {
@@ -300,7 +318,7 @@ func TestOrganisersAPI(t *testing.T) {
 	}
 
 	// Who did what, the refused included.
-	var audit admin.Page[admin.Deed]
+	var audit admin.Page[admin.AuditEntry]
 	c.call(200, "GET", "/audit", "/audit?limit=1000", nil, &audit)
 	deeds := map[string]int{}
 	for _, d := range audit.Items {
@@ -312,8 +330,11 @@ func TestOrganisersAPI(t *testing.T) {
 			outcome = "refused"
 		}
 		deeds[d.Action+" "+outcome]++
+		if d.Action == "pause-run" && d.Subject != id || d.Action == "begin-run" && outcome == "done" && !strings.Contains(d.Detail, " as small-") {
+			t.Errorf("the audit log does not say which run it was: %+v", d)
+		}
 	}
-	for _, want := range []string{"pause-run done", "pause-run refused", "stop-run done", "extend-run done", "roll-back-run refused", "begin-run done", "delete-run done", "delete-run refused", "change-settings done", "change-settings refused", "make-invite done", "revoke-invite done"} {
+	for _, want := range []string{"pause-run done", "pause-run refused", "stop-run done", "extend-run done", "roll-back-run refused", "begin-run done", "delete-run done", "delete-run refused", "change-settings done", "change-settings refused", "begin-run refused", "make-invite done", "revoke-invite done"} {
 		if deeds[want] == 0 {
 			t.Errorf("the audit log has no %s: %v", want, deeds)
 		}
@@ -349,6 +370,10 @@ func (c *caller) session() {
 		}
 	}
 	delete(c.called, "PUT /session")
+	log, err := c.s.store.AuditLog(0, 3)
+	if err != nil || len(log) != 3 || log[0].Action != "sign-out" || log[1].Action != "POST /runs/small/stop" || !strings.Contains(log[1].Problem, "viewer") || log[2].Action != "sign-in" || log[1].Who != "viewer by session" {
+		c.t.Errorf("the audit log ends with %+v, %v; want a viewer's sign-in, its refusal and its sign-out", log, err)
+	}
 }
 
 // everything checks that every operation of the document was called, and no other.

@@ -11,8 +11,8 @@ import (
 	"fedtab/run"
 )
 
-// Begin implements admin.Desk.
-func (d *desk) Begin(ctx context.Context, name, from string, model admin.File) (done admin.Done, err error) {
+// Begin implements admin.Backend.
+func (d *backend) Begin(ctx context.Context, name, from string, model admin.File) (done admin.Done, err error) {
 	if d.server == nil {
 		return done, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --task %s --fresh", d.dir, name)
 	}
@@ -34,7 +34,7 @@ func (s *Server) beginNext(ctx context.Context, st *study, from string, model ad
 	if err != nil {
 		return done, err
 	}
-	before, err := s.desk.Find(st.Run())
+	before, err := s.backend.Find(st.Run())
 	switch {
 	case err != nil:
 		return done, err
@@ -58,9 +58,7 @@ func (s *Server) beginNext(ctx context.Context, st *study, from string, model ad
 	if err := st.Data.ForgetConstants(); err != nil {
 		return done, err
 	}
-	st.SetRun(id)
-	st.room.Issue(s.tokens(id))
-	if err := s.replace(st, saved); err != nil {
+	if err := s.replace(st, id, saved); err != nil {
 		return done, err
 	}
 	done.Run = id

@@ -58,8 +58,8 @@ func ask(dir string, f func(c *admin.Client) error) error {
 	if err != nil {
 		return err
 	}
-	alone := &desk{store: s, dir: dir}
-	err = f(admin.Local(admin.New(admin.Config{Desk: alone, Store: s, Build: build()}).Socket()))
+	alone := &backend{store: s, dir: dir}
+	err = f(admin.Local(admin.New(admin.Config{Backend: alone, Store: s, Build: build()}).Socket()))
 	return errors.Join(err, s.Close())
 }
 

@@ -13,14 +13,14 @@ import (
 	"fedtab/run"
 )
 
-// Extend implements admin.Desk.
-func (d *desk) Extend(ctx context.Context, name string, e admin.Extension) (admin.Done, error) {
+// Extend implements admin.Backend.
+func (d *backend) Extend(ctx context.Context, name string, e admin.Extension) (admin.Done, error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	return d.extend(ctx, name, e)
 }
 
-func (d *desk) extend(ctx context.Context, name string, o admin.Extension) (done admin.Done, err error) {
+func (d *backend) extend(ctx context.Context, name string, o admin.Extension) (done admin.Done, err error) {
 	r, err := d.newest(name)
 	if err != nil {
 		return done, err
@@ -63,6 +63,9 @@ func extension(o admin.Extension, t *task.Task, r store.Run, classes []string, v
 		return fail("%s ends by itself, want a new run", t.Strategy.Kind)
 	}
 	e := store.Extension{Rounds: o.Rounds, Accuracy: r.Extended.Accuracy}
+	if o.By == 0 && o.Rounds == 0 { // only the accuracy changes
+		e.Rounds = r.Extended.Rounds
+	}
 	if o.By > 0 {
 		e.Rounds = int(version) + o.By
 		if before := t.Extended(r.Extended.Rounds, nil, classes).Rounds; !finished && before > 0 {
@@ -74,8 +77,8 @@ func extension(o admin.Extension, t *task.Task, r store.Run, classes []string, v
 	}
 	stop = t.Extended(e.Rounds, e.Accuracy, classes)
 	switch {
-	case uint64(e.Rounds) <= version:
-		return fail("%d rounds, and the newest version is %d: want more rounds than that", e.Rounds, version)
+	case stop.Rounds > 0 && uint64(stop.Rounds) <= version:
+		return fail("%d rounds, and the newest version is %d: want more rounds than that", stop.Rounds, version)
 	case e.Rounds > task.MaxRounds:
 		return fail("%d rounds, want at most %d", e.Rounds, task.MaxRounds)
 	}
@@ -107,13 +110,17 @@ func (s *Server) extend(ctx context.Context, st *study, r store.Run, o admin.Ext
 	done.Version, done.Rounds = state.Version, e.Rounds
 	if state.Finished == "" {
 		extended := false
-		if !st.live.Call(func() { extended = st.live.Run.Extend(stop) }) {
+		if !st.live.Call(func() {
+			if extended = st.live.Run.Extend(stop); extended {
+				st.SetStop(stop)
+				st.Feed.Publish(run.Update{State: st.live.Run.State()})
+			}
+		}) {
 			return done, errStopping()
 		}
 		if !extended {
 			return done, admin.Refuse(http.StatusConflict, "run %s is ending, want the same order once it is over", r.ID)
 		}
-		st.SetStop(stop)
 		return done, s.store.Extend(r.ID, e)
 	}
 	if r.Finished == "" {
@@ -127,17 +134,17 @@ func (s *Server) extend(ctx context.Context, st *study, r store.Run, o admin.Ext
 	if err != nil {
 		return done, err
 	}
-	if err := s.replace(st, &saved); err != nil {
+	if err := s.replace(st, r.ID, &saved); err != nil {
 		return done, fmt.Errorf("%w; the run goes on when the coordinator is started again", err)
 	}
 	s.cfg.Log.Info("run extended", "run", r.ID, "version", done.Version, "rounds", done.Rounds)
 	return done, nil
 }
 
-// replace has a study's Run, which is over, replaced by one that goes on from what is saved,
-// or begins if that is nil.
-func (s *Server) replace(st *study, saved *run.Saved) error {
-	cfg, err := s.config(st, saved)
+// replace has a study's Run, which is over, replaced by the one with an identity, which goes
+// on from what is saved, or begins if that is nil.
+func (s *Server) replace(st *study, id string, saved *run.Saved) error {
+	cfg, err := s.config(st, id, saved)
 	if err != nil {
 		return err
 	}
@@ -147,6 +154,10 @@ func (s *Server) replace(st *study, saved *run.Saved) error {
 	}
 	if !st.live.Call(func() {
 		st.live.Run = next
+		if id != st.Run() {
+			st.SetRun(id)
+			st.room.Issue(s.tokens(id))
+		}
 		st.Feed.Reset(next.State(), next.Rounds())
 		next.Start()
 		st.Feed.Publish(run.Update{State: next.State()})

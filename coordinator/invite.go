@@ -147,9 +147,9 @@ func pageAddress(text string) (string, error) {
 	return strings.TrimSuffix(u.String(), "/") + "/", nil
 }
 
-// Invite implements admin.Desk. A task that is open demands none: to make one would look as
+// Invite implements admin.Backend. A task that is open demands none: to make one would look as
 // if the task were closed.
-func (d *desk) Invite(o admin.InviteOrder) (made admin.NewInvite, err error) {
+func (d *backend) Invite(o admin.InviteOrder) (made admin.NewInvite, err error) {
 	t, err := d.taskOf(o.Task)
 	if err != nil {
 		return made, err
@@ -171,7 +171,7 @@ func (d *desk) Invite(o admin.InviteOrder) (made admin.NewInvite, err error) {
 
 // taskOf returns the task that is served under a name, or that of its newest run if none is
 // served.
-func (d *desk) taskOf(name string) (*task.Task, error) {
+func (d *backend) taskOf(name string) (*task.Task, error) {
 	if d.server != nil {
 		var names []string
 		for _, st := range d.server.studies {
@@ -192,8 +192,8 @@ func (d *desk) taskOf(name string) (*task.Task, error) {
 	return task.Parse("the task of run "+last.ID, last.Spec)
 }
 
-// Revoke implements admin.Desk.
-func (d *desk) Revoke(id invite.ID) error { return d.store.RevokeInvite(id) }
+// Revoke implements admin.Backend.
+func (d *backend) Revoke(id invite.ID) error { return d.store.RevokeInvite(id) }
 
 // listInvites prints a table of the invites.
 func listInvites(ctx context.Context, dir string, asJSON bool, out io.Writer) error {

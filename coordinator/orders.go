@@ -11,15 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"unicode/utf8"
 
 	"fedtab/coordinator/admin"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
-
-// maxReason is the max length of the reason that an organiser gives, in bytes.
-const maxReason = 200
 
 // orderCommand returns a command that gives an order to change a run. flags adds its own
 // flags; check finds what is wrong with them; give gives the order and returns what to print.
@@ -56,8 +54,8 @@ func orderCommand(c *cobra.Command, check func() error, give func(ctx context.Co
 func reasonFlag(fs *pflag.FlagSet, what string) (reason *string, check func(command string) error) {
 	reason = fs.String("reason", "", "what participants read beside '"+what+" by its organiser'")
 	return reason, func(command string) error {
-		if len(*reason) > maxReason {
-			return usageError(fmt.Sprintf("%s: --reason has %d bytes, want at most %d", command, len(*reason), maxReason))
+		if n := utf8.RuneCountInString(*reason); n > admin.MaxReason {
+			return usageError(fmt.Sprintf("%s: --reason has %d characters, want at most %d", command, n, admin.MaxReason))
 		}
 		return nil
 	}
@@ -209,21 +207,23 @@ func beginCommand() *cobra.Command {
 		if *task == "" {
 			return usageError("run: --task is missing, want the name of a task that is served")
 		}
-		path, body := "/tasks/"+url.PathEscape(*task)+"/runs", io.Reader(http.NoBody)
-		if isFile(*from) {
-			f, err := os.Open(*from)
-			if err != nil {
-				return fmt.Errorf("--from: %w", err)
-			}
-			defer f.Close()
-			body = f
+		path, file := "/tasks/"+url.PathEscape(*task)+"/runs", isFile(*from)
+		switch {
+		case file:
 			path += "?name=" + url.QueryEscape(filepath.Base(*from))
-		} else if *from != "" {
+		case *from != "":
 			path += "?from=" + url.QueryEscape(*from)
 		}
 		var done admin.Done
 		if err := ask(*dir, func(c *admin.Client) error {
-			return c.Send(ctx, http.MethodPost, path, "application/octet-stream", body, &done)
+			if !file {
+				return c.Do(ctx, http.MethodPost, path, nil, &done)
+			}
+			f, err := os.Open(*from) // whoever sends it closes it
+			if err != nil {
+				return fmt.Errorf("--from: %v", err) // wrapped, it would say that there is no coordinator
+			}
+			return c.Send(ctx, http.MethodPost, path, "application/octet-stream", f, &done)
 		}); err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ func runSource(s *store.Store, spec, but string) (*source, error) {
 	if !ok {
 		want = "newest"
 	}
-	r, found, err := s.FindRun(name)
+	r, found, err := findRun(s, name)
 	if err == nil && !found {
 		r, found, err = latestModel(s, name, but)
 	}

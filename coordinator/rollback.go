@@ -19,8 +19,8 @@ import (
 	"fedtab/protocol"
 )
 
-// Rollback implements admin.Desk.
-func (d *desk) Rollback(ctx context.Context, name string, version uint64) (done admin.Done, err error) {
+// Rollback implements admin.Backend.
+func (d *backend) Rollback(ctx context.Context, name string, version uint64) (done admin.Done, err error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	r, err := d.newest(name)
@@ -76,8 +76,8 @@ func (s *Server) rollBack(ctx context.Context, st *study, version uint64) (done 
 	}
 }
 
-// rollBackAlone serves a run to nobody, as a coordinator would, and goes back.
-func (d *desk) rollBackAlone(ctx context.Context, r store.Run, version uint64) (done admin.Done, err error) {
+// rollBackAlone runs a run as a coordinator would, without participants, and goes back.
+func (d *backend) rollBackAlone(ctx context.Context, r store.Run, version uint64) (done admin.Done, err error) {
 	s := &Server{cfg: Config{Data: d.dir, Log: slog.New(slog.DiscardHandler), Limits: hub.DefaultLimits()}, store: d.store}
 	s.vault = live.NewVault(d.dir, protocol.MaxBodies)
 	defer s.vault.Close()

@@ -74,7 +74,7 @@ func TestRunsAndStop(t *testing.T) {
 		{1, []string{"--run", "small"}, "is over: stopped by its organiser: the lesson is over"},
 		{1, []string{"--run", "none"}, "want a run or a task in"},
 		{2, nil, "--run is missing"},
-		{2, []string{"--run", "small", "--reason", strings.Repeat("x", maxReason+1)}, "--reason has 201 bytes, want at most 200"},
+		{2, []string{"--run", "small", "--reason", strings.Repeat("x", admin.MaxReason+1)}, "--reason has 201 characters, want at most 200"},
 	} {
 		if text := call(c.code, append([]string{"stop"}, c.args...)...); !strings.Contains(text, c.want) {
 			t.Errorf("%v: %q, want %q", c.args, text, c.want)

@@ -105,7 +105,7 @@ func serveCommand() *cobra.Command {
 			fmt.Fprintf(stdout, "other devices in this network open %s\n", url)
 		}
 		if admin := s.listeners.AdminAddr(); admin != "" {
-			fmt.Fprintf(stdout, "organisers open %s\n", s.organisersLink())
+			fmt.Fprintf(stdout, "organisers open %s\n", s.organisersLink(isTerminal(stdout)))
 			fmt.Fprintf(stdout, "metrics are at http://%s/metrics\n", admin)
 		}
 		s.describe(stdout)

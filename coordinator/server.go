@@ -61,7 +61,7 @@ type Server struct {
 	listeners *listen.Listeners
 	hub       *hub.Hub
 	organiser *organiser.Source
-	desk      *desk        // of organisers
+	backend   *backend     // of organisers
 	gate      *access.Gate // of the admin address
 	admin     *admin.API   // of organisers
 	orders    *http.Server // of commands
@@ -160,7 +160,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.gate.Proxies = cfg.Limits.Addresses.Proxies
-	s.desk = &desk{store: s.store, dir: cfg.Data, server: s}
+	s.backend = &backend{store: s.store, dir: cfg.Data, server: s}
 	s.vault = live.NewVault(cfg.Data, protocol.MaxBodies)
 	var rooms []*hub.Room
 	var shown []*web.Study
@@ -186,7 +186,7 @@ func (s *Server) open() (err error) {
 		MaxHeaderBytes:               protocol.MaxHeader,
 		ErrorLog:                     slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
-	s.admin = admin.New(admin.Config{Desk: s.desk, Store: s.store, Gate: s.gate, Build: build(), Log: cfg.Log})
+	s.admin = admin.New(admin.Config{Backend: s.backend, Store: s.store, Gate: s.gate, Build: build(), Log: cfg.Log})
 	if err := s.control(); err != nil { // a path may be too long for a socket
 		cfg.Log.Warn("commands cannot reach this coordinator: to give it orders, use the admin address, or stop it first", "error", err)
 	}
@@ -247,7 +247,7 @@ func (s *Server) prepare(st *study) error {
 	st.live = live.NewLive()
 	st.room.Live = st.live
 	st.State = st.live.State
-	cfg, err := s.config(st, saved)
+	cfg, err := s.config(st, id, saved)
 	if err != nil {
 		return err
 	}
@@ -271,19 +271,24 @@ func (s *Server) tokens(run string) hub.Tokens {
 	return hub.Tokens{Secret: s.store.Secret(), Run: run, Life: protocol.TokenLife}
 }
 
-// config returns the configuration of a study's run, which goes on from what is saved.
-func (s *Server) config(st *study, saved *run.Saved) (run.Config, error) {
+// config returns the configuration of the run of a study that has an identity. It goes on
+// from what is saved.
+func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, error) {
 	t, parameters := st.Task, st.Model.Layout().Size
-	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), st.Run()))
+	stop := st.Stop()
+	if id != st.Run() {
+		stop = t.RunStop(st.Data.ClassNames()) // that of the run before was extended, perhaps
+	}
+	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), id))
 	if err != nil {
 		return run.Config{}, err
 	}
 	cfg := run.Config{
-		ID: st.Run(), Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
-		Stop:         st.Stop(),
+		ID: id, Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
+		Stop:         stop,
 		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
-		Token: st.room.Tokens().Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
-		Log:     s.cfg.Log.With("run", st.Run()),
+		Token: s.tokens(id).Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
+		Log:     s.cfg.Log.With("run", id),
 		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
 	}
 	if schema := st.Data.Own; schema != nil {
@@ -454,12 +459,19 @@ func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run, log *slog
 // Addr returns the participants' address, HOST:PORT.
 func (s *Server) Addr() string { return s.listeners.Addr() }
 
-// organisersLink returns the link that signs an organiser in at the admin address.
-func (s *Server) organisersLink() string {
-	return s.gate.Link("http://"+s.listeners.AdminAddr()+"/", access.Organiser)
+// organisersLink returns the address of the organisers' page: a link that signs in, if it is
+// for a terminal, or the token has just been made. It must not be in the log of a service
+// with every start.
+func (s *Server) organisersLink(terminal bool) string {
+	page := "http://" + s.listeners.AdminAddr() + "/"
+	if terminal || s.gate.Fresh() {
+		return s.gate.Link(page, access.Organiser)
+	}
+	return page + " (the token is in " + filepath.Join(s.cfg.Data, "organiser.token") + ")"
 }
 
-// Reload reads certificate files, tokens and the file of the site again. Sessions go on.
+// Reload reads certificate files, tokens and the file of the site again. Participants stay;
+// organisers' sessions of a token that was replaced end.
 func (s *Server) Reload() {
 	if err := s.gate.Reload(); err != nil {
 		s.cfg.Log.Error("tokens not reloaded: those before stay in use", "error", err)

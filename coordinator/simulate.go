@@ -122,6 +122,7 @@ func simulateCommand() *cobra.Command {
 				progress(stderr, r, w, left(times.Seconds, t.Stop.Rounds, int(r.Round)))
 			},
 			From:   saved,
+			Model:  model,
 			Ledger: wanted(*ledgerFile, lines),
 			OnCheck: func(c simulate.Check) {
 				fmt.Fprintf(stderr, "step %5d  version %d%s%s  distance %.3g  %d models up, %d down\n", c.Steps, c.Version,

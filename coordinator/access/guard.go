@@ -36,6 +36,12 @@ type admission struct {
 	session session
 }
 
+// Who says who has made a request; its Role is empty if that is not known.
+func (g *Gate) Who(r *http.Request) Who {
+	a, _ := g.identify(r)
+	return a.who
+}
+
 // Check says who has made a request, and refuses one that nobody may make: the error is a
 // *Refusal. Methods other than GET and HEAD are for the organiser. With a session they
 // must come from this coordinator's own page.
@@ -58,9 +64,9 @@ func (g *Gate) admit(r *http.Request) (admission, *Refusal) {
 	case !changes(r):
 		return a, nil
 	case a.who.Way == WaySession && !sameOrigin(r):
-		return a, crossOrigin()
+		return a, crossOrigin(a.who)
 	case a.who.Role != Organiser:
-		return a, tooLow()
+		return a, tooLow(a.who)
 	}
 	return a, nil
 }

@@ -14,6 +14,7 @@ type Refusal struct {
 	Status int           // of HTTP
 	Text   string        // what was wrong and what would be right, in one sentence
 	Retry  time.Duration // when to try again; 0: any time
+	Who    Who           // who was refused, where that is known
 }
 
 // Error implements error.
@@ -29,12 +30,12 @@ func (r *Refusal) SetHeaders(h http.Header) {
 	}
 }
 
-func crossOrigin() *Refusal {
-	return &Refusal{Status: http.StatusForbidden, Text: "the request does not come from this coordinator's own page, want an Origin that is the Host, or a token in Authorization"}
+func crossOrigin(who Who) *Refusal {
+	return &Refusal{Status: http.StatusForbidden, Who: who, Text: "the request does not come from this coordinator's own page, want an Origin that is the Host, or a token in Authorization"}
 }
 
-func tooLow() *Refusal {
-	return &Refusal{Status: http.StatusForbidden, Text: "the viewer's token may not change anything, want the organiser's"}
+func tooLow(who Who) *Refusal {
+	return &Refusal{Status: http.StatusForbidden, Who: who, Text: "the viewer's token may not change anything, want the organiser's"}
 }
 
 // Wrong tokens and cookies a second, and at once: of one address, and of all together.

@@ -154,7 +154,7 @@ func cookie(r *http.Request, value string, maxAge int) *http.Cookie {
 // error is a *Refusal.
 func (g *Gate) SignIn(w http.ResponseWriter, r *http.Request, token string) (Who, error) {
 	if !sameOrigin(r) {
-		return Who{}, crossOrigin()
+		return Who{}, crossOrigin(Who{})
 	}
 	k := g.granted(token)
 	if k == nil {
@@ -172,7 +172,7 @@ func (g *Gate) SignIn(w http.ResponseWriter, r *http.Request, token string) (Who
 // good again until it expires. A token that is replaced ends its sessions for good.
 func (g *Gate) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if !sameOrigin(r) {
-		return crossOrigin()
+		return crossOrigin(Who{})
 	}
 	if s, k, _ := g.sessionOf(r); k != nil {
 		now := g.now()

@@ -1,7 +1,7 @@
 // Package admin is the organisers' HTTP API, /api/v1 of the admin address and of the socket
 // in the data directory: runs and what is recorded of them, orders to change them, invites,
 // and an audit log. It is described by an OpenAPI document that is made from the same
-// declarations as its handlers (docs/openapi.yaml, docs/adr/0018-organisers-api.md). A Desk carries the
+// declarations as its handlers (docs/openapi.yaml, docs/adr/0018-organisers-api.md). A Backend carries the
 // orders out.
 package admin
 
@@ -30,25 +30,28 @@ const Root = "/api/v1"
 
 // Limits of the API.
 const (
-	defaultPage  = 100
-	maxPage      = 10_000
-	orderTimeout = 2 * time.Minute // a version that is being made comes first
-	maxModel     = 1 << 30         // bytes of a model that a run begins with
+	defaultPage   = 100
+	maxPage       = 10_000
+	orderTimeout  = 2 * time.Minute  // a version that is being made comes first
+	uploadTimeout = 10 * time.Minute // of a model that a run begins with
+
+	// MaxReason is the max length of the reason that an organiser gives, in characters.
+	MaxReason = 200
 )
 
 // Config is what the API works on.
 type Config struct {
-	Desk  Desk
-	Store *store.Store
-	Gate  *access.Gate // of Guarded; nil: there is only the socket
-	Build string
-	Log   *slog.Logger
+	Backend Backend
+	Store   *store.Store
+	Gate    *access.Gate // of Guarded; nil: there is only the socket
+	Build   string
+	Log     *slog.Logger
 }
 
 // API is the organisers' API.
 type API struct {
 	Config
-	streams streams
+	process string // of this one, in the ids of events
 	mux     *http.ServeMux
 }
 
@@ -68,10 +71,16 @@ func (h *API) Socket() http.Handler { return access.Socket(h.mux) }
 // Guarded returns the handler for those whom the gate lets in. It must be called before the
 // gate's first request.
 func (h *API) Guarded() http.Handler {
-	h.Gate.Refuse = func(w http.ResponseWriter, _ *http.Request, refused *access.Refusal) {
+	h.Gate.Refuse = func(w http.ResponseWriter, r *http.Request, refused *access.Refusal) {
+		if refused.Who.Role != "" { // it is known who was refused
+			h.audit(refused.Who, r.Method+" "+strings.TrimPrefix(r.URL.Path, Root), "", "", Refuse(refused.Status, "%s", refused.Text))
+		}
 		problem(w, refused.Status, refused.Text)
 	}
-	guarded := h.Gate.Guard(h.mux)
+	guarded := h.Gate.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(uploadTimeout + orderTimeout)) // an error means that there are no deadlines, as in tests
+		h.mux.ServeHTTP(w, r)
+	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root+"/session" {
 			h.session(w, r)
@@ -115,7 +124,7 @@ func problem(w http.ResponseWriter, status int, detail string) {
 	json.NewEncoder(w).Encode(huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail})
 }
 
-// fail makes an error of the API of an error of the desk or the store.
+// fail makes an error of the API of an error of the backend or the store.
 func (h *API) fail(err error) error {
 	if err == nil {
 		return nil
@@ -130,6 +139,9 @@ func (h *API) fail(err error) error {
 // operation declares an operation with the errors that it may answer with.
 func operation(id, method, path, tag, summary, description string, errors ...int) huma.Operation {
 	errors = append(errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusUnprocessableEntity, http.StatusInternalServerError)
+	if method != http.MethodGet {
+		errors = append(errors, http.StatusInsufficientStorage)
+	}
 	slices.Sort(errors)
 	return huma.Operation{OperationID: id, Method: method, Path: Root + path, Tags: []string{tag}, Summary: summary, Description: description, Errors: slices.Compact(errors)}
 }
@@ -155,6 +167,12 @@ func change[I, O any](h *API, api huma.API, op huma.Operation, what func(*I) (su
 		defer cancel()
 		out, err := do(ctx, in)
 		subject, detail := what(in)
+		if r, err := h.Backend.Find(subject); err == nil && strings.Contains(op.Path, "{run}") {
+			subject = r.ID // it may have been named by its number or its task
+		}
+		if made, ok := any(out).(*answer[Done]); ok && err == nil && made.Body.Run != "" && made.Body.Run != subject {
+			detail = strings.TrimSpace(detail + " as " + made.Body.Run)
+		}
 		who, _ := access.From(ctx)
 		h.audit(who, op.OperationID, subject, detail, err)
 		return out, h.fail(err)
@@ -163,7 +181,7 @@ func change[I, O any](h *API, api huma.API, op huma.Operation, what func(*I) (su
 
 // audit records a deed. One that cannot be recorded is in the log at least.
 func (h *API) audit(who access.Who, action, subject, detail string, refused error) {
-	d := store.Deed{At: time.Now(), Who: who.String(), Address: who.Address, Action: action, Subject: subject, Detail: detail}
+	d := store.AuditEntry{At: time.Now(), Who: who.String(), Address: who.Address, Action: action, Subject: subject, Detail: detail}
 	if refused != nil {
 		_, d.Problem = refusal(refused)
 	}
@@ -236,3 +254,6 @@ func tag[T any](v T, ifNoneMatch string) (*tagged[T], error) {
 
 // limitOf returns the limit of a page that is asked for.
 func limitOf(n int) int { return cmp.Or(n, defaultPage) }
+
+// number writes a number for the audit log.
+func number[T ~int | ~uint32 | ~uint64](n T) string { return strconv.FormatInt(int64(n), 10) }

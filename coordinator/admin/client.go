@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // Client asks the API, of a coordinator that runs or of a handler in this process.
@@ -75,7 +76,7 @@ func problemOf(r *http.Response) error {
 		return fmt.Errorf("the coordinator answers %s", r.Status)
 	}
 	for _, e := range p.Errors {
-		p.Detail += fmt.Sprintf("; %s: %s", e.Location, e.Message)
+		p.Detail += "; " + strings.TrimPrefix(e.Location+": ", ": ") + e.Message
 	}
 	return errors.New(p.Detail)
 }

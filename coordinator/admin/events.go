@@ -2,8 +2,8 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,13 +18,44 @@ import (
 // keepAlive is how often a silent stream sends a comment, so that proxies do not close it.
 const keepAlive = 15 * time.Second
 
-// streams tells apart the ids of events of different processes: a feed counts from 1 in each.
-type streams struct{ epoch string }
+// sendTimeout bounds how long a reader of events may take what it is sent.
+const sendTimeout = 30 * time.Second
+
+// eventID is the id of an event: of which process and run it is, and what its reader has
+// seen then.
+type eventID struct {
+	process string // a feed counts from 1 in each
+	run     string
+	web.Mark
+}
+
+func (e eventID) String() string {
+	return fmt.Sprintf("%s/%s/%d/%d", e.process, e.run, e.Resets, e.Seq)
+}
+
+// markOf returns what a reader has seen that sends the id of an event. reset says that the
+// id is not of this process and run.
+func markOf(text, process, run string) (m web.Mark, reset bool) {
+	if text == "" {
+		return m, false
+	}
+	parts := strings.Split(text, "/")
+	if len(parts) != 4 || parts[0] != process || parts[1] != run {
+		return m, true
+	}
+	var errs [2]error
+	m.Resets, errs[0] = strconv.ParseUint(parts[2], 10, 64)
+	m.Seq, errs[1] = strconv.ParseUint(parts[3], 10, 64)
+	if errors.Join(errs[:]...) != nil || m == (web.Mark{}) {
+		return web.Mark{}, true
+	}
+	return m, false
+}
 
 // registerEvents declares the stream of a run's events. What it sends is encoded once for
 // all its readers (web.Feed).
 func (h *API) registerEvents(api huma.API) {
-	h.streams.epoch = strconv.FormatInt(time.Now().UnixMilli(), 36)
+	h.process = strconv.FormatInt(time.Now().UnixMilli(), 36)
 	type input struct {
 		Named
 		LastEventID string `header:"Last-Event-ID" doc:"id of the newest event that was received: the stream goes on after it"`
@@ -32,7 +63,7 @@ func (h *API) registerEvents(api huma.API) {
 	op := operation("run-events", http.MethodGet, "/runs/{run}/events", "runs", "Follow a run", `A stream of server-sent events, at most 4 changes a second. "state" has how the run stands, as live of the run does; "round" a round that is new or newly evaluated. Rounds from before the stream began are not sent, unless Last-Event-ID says that they were missed. "reset" says that the stream cannot go on after Last-Event-ID: read the rounds again.`, http.StatusNotFound, http.StatusConflict)
 	op.Responses = map[string]*huma.Response{"200": {Description: "The stream", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}}}}
 	huma.Register(api, op, func(_ context.Context, in *input) (*huma.StreamResponse, error) {
-		r, err := h.Desk.Find(in.Run)
+		r, err := h.Backend.Find(in.Run)
 		if err != nil {
 			return nil, h.fail(err)
 		}
@@ -40,7 +71,7 @@ func (h *API) registerEvents(api huma.API) {
 		if st == nil {
 			return nil, h.fail(Refuse(http.StatusConflict, "run %s is not served, so that nothing happens to it", r.ID))
 		}
-		seen, reset := h.streams.since(r.ID, in.LastEventID)
+		seen, reset := markOf(in.LastEventID, h.process, r.ID)
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
 			request, w := humago.Unwrap(ctx)
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -50,41 +81,33 @@ func (h *API) registerEvents(api huma.API) {
 	})
 }
 
-// since returns the number of a feed that the id of an event stands for. reset says that it
-// stands for nothing that this process knows.
-func (s *streams) since(run, id string) (seen uint64, reset bool) {
-	if id == "" {
-		return 0, false
-	}
-	of, text, _ := strings.Cut(id, "-")
-	n, err := strconv.ParseUint(text, 10, 64)
-	return n, of != s.epoch || err != nil
-}
-
 // follow writes the events of a run until the reader goes, or the study has another run.
-func (h *API) follow(ctx context.Context, w http.ResponseWriter, st *web.Study, run string, seen uint64, reset bool) {
+func (h *API) follow(ctx context.Context, w http.ResponseWriter, st *web.Study, run string, seen web.Mark, reset bool) {
 	control := http.NewResponseController(w)
-	control.SetWriteDeadline(time.Time{}) // a stream outlasts that of other answers
+	send := func(b []byte) bool {
+		control.SetWriteDeadline(time.Now().Add(sendTimeout)) // an error means that there are no deadlines, as in tests
+		_, err := w.Write(b)
+		return err == nil && control.Flush() == nil
+	}
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
-	if reset {
-		seen = 0
-		io.WriteString(w, "event: reset\ndata: {}\n\n")
-	}
 	for {
 		changed := st.Feed.Changed()
-		state, rounds, now := st.Feed.Since(seen)
+		state, rounds, now, missed := st.Feed.After(seen)
 		if st.Run() != run {
-			return // the page asks again, and finds the other run
+			return // the reader asks again, and finds the other run
 		}
-		if now != seen {
+		if now != seen || reset {
 			var b []byte
+			if reset || missed {
+				b, reset = append(b, "event: reset\ndata: {}\n\n"...), false
+			}
 			for _, round := range rounds {
 				b = fmt.Appendf(b, "event: round\ndata: %s\n\n", round)
 			}
 			// The id comes with the last event: a reader that has it has the rounds too.
-			b = fmt.Appendf(b, "id: %s-%d\nevent: state\ndata: %s\n\n", h.streams.epoch, now, state)
-			if _, err := w.Write(b); err != nil || control.Flush() != nil {
+			b = fmt.Appendf(b, "id: %s\nevent: state\ndata: %s\n\n", eventID{h.process, run, now}, state)
+			if !send(b) {
 				return
 			}
 			seen = now
@@ -92,7 +115,7 @@ func (h *API) follow(ctx context.Context, w http.ResponseWriter, st *web.Study, 
 		select {
 		case <-changed:
 		case <-tick.C:
-			if _, err := io.WriteString(w, ": alive\n\n"); err != nil || control.Flush() != nil {
+			if !send([]byte(": alive\n\n")) {
 				return
 			}
 		case <-ctx.Done():

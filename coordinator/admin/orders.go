@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
+
+	"fedtab/learn/export"
 
 	"github.com/danielgtaylor/huma/v2"
 )
-
-// maxReason is the max length of the reason that an organiser gives, in bytes.
-const maxReason = 200
 
 func (h *API) registerOrders(api huma.API) {
 	order := func(id, path, summary, description string, errors ...int) huma.Operation {
@@ -33,18 +31,18 @@ func (h *API) registerOrders(api huma.API) {
 	told := func(in *reasonInput) (string, string) { return in.Run, why(in) }
 	change(h, api, order("stop-run", "/runs/{run}/stop", "End a run", "After a version that is being made; an open round is given up. Its model stays."), told,
 		func(ctx context.Context, in *reasonInput) (*answer[Done], error) {
-			done, err := h.Desk.Stop(ctx, in.Run, Because("stopped", why(in)))
+			done, err := h.Backend.Stop(ctx, in.Run, Because("stopped", why(in)))
 			return give(done), err
 		})
 	change(h, api, order("pause-run", "/runs/{run}/pause", "Pause a run", "No round is opened until it is resumed; an open one is given up. Participants stay, and read the reason."), told,
 		func(ctx context.Context, in *reasonInput) (*answer[Done], error) {
-			done, err := h.Desk.Pause(ctx, in.Run, Because("paused", why(in)))
+			done, err := h.Backend.Pause(ctx, in.Run, Because("paused", why(in)))
 			return give(done), err
 		})
 	change(h, api, order("resume-run", "/runs/{run}/resume", "Resume a run that is paused", ""),
 		func(in *Named) (string, string) { return in.Run, "" },
 		func(ctx context.Context, in *Named) (*answer[Done], error) {
-			done, err := h.Desk.Resume(ctx, in.Run)
+			done, err := h.Backend.Resume(ctx, in.Run)
 			return give(done), err
 		})
 
@@ -60,7 +58,7 @@ func (h *API) registerOrders(api huma.API) {
 			if (in.Body.By == 0) == (in.Body.Rounds == 0) {
 				return nil, Refuse(http.StatusUnprocessableEntity, "want one of by and rounds")
 			}
-			done, err := h.Desk.Extend(ctx, in.Run, in.Body)
+			done, err := h.Backend.Extend(ctx, in.Run, in.Body)
 			return give(done), err
 		})
 
@@ -73,7 +71,7 @@ func (h *API) registerOrders(api huma.API) {
 	change(h, api, order("roll-back-run", "/runs/{run}/rollback", "Go back to an earlier version", "Its model becomes a new version, the newest one."),
 		func(in *rollbackInput) (string, string) { return in.Run, "to version " + number(in.Body.Version) },
 		func(ctx context.Context, in *rollbackInput) (*answer[Done], error) {
-			done, err := h.Desk.Rollback(ctx, in.Run, in.Body.Version)
+			done, err := h.Backend.Rollback(ctx, in.Run, in.Body.Version)
 			return give(done), err
 		})
 
@@ -84,7 +82,7 @@ func (h *API) registerOrders(api huma.API) {
 		RawBody []byte `contentType:"application/octet-stream" doc:"A model as safetensors, of ours or in the layout of PyTorch, that the new run starts from"`
 	}
 	begin := order("begin-run", "/tasks/{task}/runs", "Start a new run of a task", "The run before must be over; it stays listed. Open pages come to the new one by themselves.")
-	begin.DefaultStatus, begin.MaxBodyBytes, begin.BodyReadTimeout = http.StatusCreated, maxModel, 10*time.Minute
+	begin.DefaultStatus, begin.MaxBodyBytes, begin.BodyReadTimeout = http.StatusCreated, export.MaxOtherFile, uploadTimeout
 	change(h, api, begin,
 		func(in *beginInput) (string, string) {
 			switch {
@@ -99,7 +97,7 @@ func (h *API) registerOrders(api huma.API) {
 			if in.From != "" && len(in.RawBody) > 0 {
 				return nil, Refuse(http.StatusUnprocessableEntity, "want one of from and a model in the body")
 			}
-			done, err := h.Desk.Begin(ctx, in.Task, in.From, File{in.Name, in.RawBody})
+			done, err := h.Backend.Begin(ctx, in.Task, in.From, File{in.Name, in.RawBody})
 			return give(done), err
 		})
 
@@ -112,14 +110,14 @@ func (h *API) registerOrders(api huma.API) {
 	change(h, api, operation("delete-run", http.MethodDelete, "/runs/{run}", "orders", "Delete a run", "One that is over and not served, with its models and all that is recorded of it.", http.StatusNotFound, http.StatusConflict),
 		func(in *deleteInput) (string, string) { return in.Run, "" },
 		func(_ context.Context, in *deleteInput) (*answer[Done], error) {
-			r, err := h.Desk.Find(in.Run)
+			r, err := h.Backend.Find(in.Run)
 			if err != nil {
 				return nil, err
 			}
 			if in.Confirm != r.ID {
 				return nil, Refuse(http.StatusUnprocessableEntity, "confirm: %q, want %s, the identity of the run that is to be deleted with its models", in.Confirm, r.ID)
 			}
-			done, err := h.Desk.Delete(r.ID)
+			done, err := h.Backend.Delete(r.ID)
 			return give(done), err
 		})
 
@@ -132,7 +130,7 @@ func (h *API) registerOrders(api huma.API) {
 			StopAccuracy *float64 `json:"stop_accuracy,omitempty" minimum:"0" maximum:"1" doc:"0: none; absent: as it is"`
 		}
 	}
-	change(h, api, operation("change-settings", http.MethodPatch, "/runs/{run}/settings", "orders", "Change the settings of a run", "Those that do not change what is learned. If somebody else has changed them since, the answer is 412.", http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed),
+	change(h, api, operation("change-settings", http.MethodPatch, "/runs/{run}/settings", "orders", "Change the settings of a run", "Those that do not change what is learned. If they have been changed since, the answer is 412.", http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed),
 		func(in *settingsInput) (string, string) {
 			detail := ""
 			if in.Body.Note != nil {
@@ -144,12 +142,12 @@ func (h *API) registerOrders(api huma.API) {
 			return in.Run, detail + "stop_accuracy " + optional(in.Body.StopAccuracy)
 		},
 		func(ctx context.Context, in *settingsInput) (*tagged[Settings], error) {
-			was, err := h.Desk.Settings(in.Run)
+			was, err := h.Backend.Settings(in.Run)
 			if err != nil {
 				return nil, err
 			}
 			if !matches(in.IfMatch, etag(was)) {
-				return nil, Refuse(http.StatusPreconditionFailed, "the settings of run %s were changed by somebody else: read them again", in.Run)
+				return nil, Refuse(http.StatusPreconditionFailed, "the settings of run %s have been changed since: read them again", in.Run)
 			}
 			next := was
 			if in.Body.Note != nil {
@@ -163,7 +161,7 @@ func (h *API) registerOrders(api huma.API) {
 					next.StopAccuracy = nil
 				}
 			}
-			if next, err = h.Desk.Configure(ctx, in.Run, was, next); err != nil {
+			if next, err = h.Backend.Configure(ctx, in.Run, was, next); err != nil {
 				return nil, err
 			}
 			return tag(next, "")

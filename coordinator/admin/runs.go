@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
-	"time"
 
 	"fedtab/api"
 	"fedtab/coordinator/models"
@@ -63,7 +61,7 @@ func (h *API) registerRuns(api huma.API) {
 		Named
 		IfNoneMatch string `header:"If-None-Match" doc:"ETag of an answer that is at hand"`
 	}
-	huma.Register(api, operation("get-run", http.MethodGet, "/runs/{run}", "runs", "Get a run", "With its task, what is kept of it, and how it stands.", http.StatusNotFound),
+	huma.Register(api, operation("get-run", http.MethodGet, "/runs/{run}", "runs", "Get a run", "With its task, what is kept of it, and how it stands.", http.StatusNotModified, http.StatusNotFound),
 		func(_ context.Context, in *runInput) (*tagged[Detail], error) {
 			d, err := h.detail(in.Run)
 			if err != nil {
@@ -71,9 +69,9 @@ func (h *API) registerRuns(api huma.API) {
 			}
 			return tag(d, in.IfNoneMatch)
 		})
-	huma.Register(api, operation("get-settings", http.MethodGet, "/runs/{run}/settings", "runs", "Get the settings of a run", "The ETag goes into If-Match of a change.", http.StatusNotFound),
+	huma.Register(api, operation("get-settings", http.MethodGet, "/runs/{run}/settings", "runs", "Get the settings of a run", "The ETag goes into If-Match of a change.", http.StatusNotModified, http.StatusNotFound),
 		func(_ context.Context, in *runInput) (*tagged[Settings], error) {
-			s, err := h.Desk.Settings(in.Run)
+			s, err := h.Backend.Settings(in.Run)
 			if err != nil {
 				return nil, h.fail(err)
 			}
@@ -107,20 +105,20 @@ func (h *API) registerRuns(api huma.API) {
 			return page(items, limitOf(in.Limit), func(r CommittedRound) int64 { return int64(r.Round.Round) }), nil
 		})
 	huma.Register(api, operation("list-participants", http.MethodGet, "/runs/{run}/participants", "runs", "List the participants of a run", "By their numbers, with what committed rounds have of them.", http.StatusNotFound),
-		func(_ context.Context, in *PageInput) (*answer[Page[Member]], error) {
+		func(_ context.Context, in *PageInput) (*answer[Page[Participant]], error) {
 			r, after, err := h.find(in.Run, in.Cursor)
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			all, err := h.Store.Members(r.ID, uint32(after), limitOf(in.Limit)+1)
+			all, err := h.Store.Participants(r.ID, uint32(after), limitOf(in.Limit)+1)
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			items := make([]Member, len(all))
+			items := make([]Participant, len(all))
 			for i, m := range all {
-				items[i] = Member{m.Number, m.Contributions, m.Examples, m.First, m.Last, m.Up, m.Down, m.Left}
+				items[i] = Participant{m.Number, m.Contributions, m.Examples, m.First, m.Last, m.Up, m.Down, m.Left}
 			}
-			return page(items, limitOf(in.Limit), func(m Member) int64 { return int64(m.Participant) }), nil
+			return page(items, limitOf(in.Limit), func(m Participant) int64 { return int64(m.Participant) }), nil
 		})
 
 	type logInput struct {
@@ -128,25 +126,25 @@ func (h *API) registerRuns(api huma.API) {
 		Kind string `query:"kind" doc:"Only lines of this kind"`
 	}
 	huma.Register(api, operation("list-log", http.MethodGet, "/runs/{run}/log", "runs", "Read the event log of a run", "The newest line first.", http.StatusNotFound),
-		func(_ context.Context, in *logInput) (*answer[Page[Line]], error) {
+		func(_ context.Context, in *logInput) (*answer[Page[LogLine]], error) {
 			r, before, err := h.find(in.Run, in.Cursor)
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			all, err := h.Store.Lines(r.ID, in.Kind, before, limitOf(in.Limit)+1)
+			all, err := h.Store.LogLines(r.ID, in.Kind, before, limitOf(in.Limit)+1)
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			items := make([]Line, len(all))
+			items := make([]LogLine, len(all))
 			for i, l := range all {
-				items[i] = Line{l.ID, l.At, l.Round, l.Participant, l.Kind, l.Detail}
+				items[i] = LogLine{l.ID, l.At, l.Round, l.Participant, l.Kind, l.Detail}
 			}
-			return page(items, limitOf(in.Limit), func(l Line) int64 { return l.ID }), nil
+			return page(items, limitOf(in.Limit), func(l LogLine) int64 { return l.ID }), nil
 		})
 
 	huma.Register(api, operation("list-versions", http.MethodGet, "/runs/{run}/versions", "runs", "List the versions whose models are kept", "Ascending.", http.StatusNotFound),
 		func(_ context.Context, in *Named) (*answer[Versions], error) {
-			r, err := h.Desk.Find(in.Run)
+			r, err := h.Backend.Find(in.Run)
 			if err != nil {
 				return nil, h.fail(err)
 			}
@@ -179,7 +177,7 @@ func (h *API) registerRuns(api huma.API) {
 		if format == "" {
 			format = "safetensors"
 		}
-		run, version, content, err := h.Desk.Model(in.Run, in.Version, format)
+		run, version, content, err := h.Backend.Model(in.Run, in.Version, format)
 		if err != nil {
 			return nil, h.fail(err)
 		}
@@ -188,33 +186,19 @@ func (h *API) registerRuns(api huma.API) {
 	h.registerEvents(api)
 }
 
-// CommittedRound is a round of a run's history.
-type CommittedRound struct {
-	api.Round
-	Opened    time.Time `json:"opened"`
-	Committed time.Time `json:"committed"`
-	Hash      string    `json:"hash" doc:"SHA-256 of the version's parameters, hexadecimal"`
-}
-
-// Versions are those of a run whose models are kept.
-type Versions struct {
-	Run      string   `json:"run"`
-	Versions []uint64 `json:"versions" doc:"Ascending. Version 0, the model before training, can be made anew always and is not among them"`
-}
-
 // find returns the run with a name, and the number that a cursor stands for.
 func (h *API) find(name, at string) (store.Run, int64, error) {
 	n, err := cursor(at)
 	if err != nil {
 		return store.Run{}, 0, err
 	}
-	r, err := h.Desk.Find(name)
+	r, err := h.Backend.Find(name)
 	return r, n, err
 }
 
 // served returns the study whose run has an identity, nil if it is not served.
 func (h *API) served(id string) *web.Study {
-	for _, st := range h.Desk.Studies() {
+	for _, st := range h.Backend.Studies() {
 		if st.Run() == id {
 			return st
 		}
@@ -235,7 +219,7 @@ func (h *API) view(s *store.Summary) Run {
 
 func (h *API) detail(name string) (Detail, error) {
 	var d Detail
-	r, err := h.Desk.Find(name)
+	r, err := h.Backend.Find(name)
 	if err != nil {
 		return d, err
 	}
@@ -256,7 +240,7 @@ func (h *API) detail(name string) (Detail, error) {
 	if st := h.served(r.ID); st != nil {
 		d.Live = new(api.Task)
 		d.Parameters = st.Model.Layout().Size
-		state, _, _ := st.Feed.Since(0)
+		state, _ := st.Feed.Page(0, 0, 0)
 		if err := json.NewDecoder(bytes.NewReader(state)).Decode(d.Live); err != nil {
 			return d, err
 		}
@@ -271,6 +255,3 @@ func (h *API) detail(name string) (Detail, error) {
 	d.Stop = web.ViewStop(t.Extended(r.Extended.Rounds, r.Extended.Accuracy, nil))
 	return d, nil
 }
-
-// number writes a number for the audit log.
-func number[T ~int | ~uint32 | ~uint64](n T) string { return strconv.FormatInt(int64(n), 10) }

@@ -21,8 +21,8 @@ func (h *API) registerServer(api huma.API) {
 	huma.Register(api, operation("get-server", http.MethodGet, "/server", "server", "Get the coordinator", "What it serves, and who asks."),
 		func(ctx context.Context, _ *none) (*answer[Server], error) {
 			who, _ := access.From(ctx)
-			s := Server{Build: h.Build, Page: h.Desk.Page(), Tasks: []string{}, Role: string(who.Role), Way: who.Way}
-			for _, st := range h.Desk.Studies() {
+			s := Server{Build: h.Build, Page: h.Backend.Page(), Tasks: []string{}, Role: string(who.Role), Way: who.Way}
+			for _, st := range h.Backend.Studies() {
 				s.Tasks = append(s.Tasks, st.Task.Name)
 			}
 			return give(s), nil
@@ -33,20 +33,20 @@ func (h *API) registerServer(api huma.API) {
 		Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"Items in a page (default 100)"`
 	}
 	huma.Register(api, operation("list-audit", http.MethodGet, "/audit", "server", "Read the audit log", "Who did what, the newest first."),
-		func(_ context.Context, in *auditInput) (*answer[Page[Deed]], error) {
+		func(_ context.Context, in *auditInput) (*answer[Page[AuditEntry]], error) {
 			before, err := cursor(in.Cursor)
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			all, err := h.Store.Deeds(before, limitOf(in.Limit)+1)
+			all, err := h.Store.AuditLog(before, limitOf(in.Limit)+1)
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			items := make([]Deed, len(all))
+			items := make([]AuditEntry, len(all))
 			for i, d := range all {
-				items[i] = Deed(d)
+				items[i] = AuditEntry(d)
 			}
-			return page(items, limitOf(in.Limit), func(d Deed) int64 { return d.ID }), nil
+			return page(items, limitOf(in.Limit), func(d AuditEntry) int64 { return d.ID }), nil
 		})
 
 	huma.Register(api, operation("list-invites", http.MethodGet, "/invites", "invites", "List the invites", "Those that were made first in front."),
@@ -66,7 +66,7 @@ func (h *API) registerServer(api huma.API) {
 	op.DefaultStatus = http.StatusCreated
 	change(h, api, op, func(in *inviteInput) (string, string) { return in.Body.Task, number(in.Body.Uses) + " uses" },
 		func(_ context.Context, in *inviteInput) (*answer[NewInvite], error) {
-			made, err := h.Desk.Invite(in.Body)
+			made, err := h.Backend.Invite(in.Body)
 			return give(made), err
 		})
 	type revokeInput struct {
@@ -79,7 +79,7 @@ func (h *API) registerServer(api huma.API) {
 			if err != nil {
 				return nil, Refuse(http.StatusUnprocessableEntity, "id: %v", err)
 			}
-			return nil, h.Desk.Revoke(id)
+			return nil, h.Backend.Revoke(id)
 		})
 	h.describeSession(api)
 }
@@ -123,7 +123,11 @@ func (h *API) session(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(map[string]string{"role": string(who.Role)})
 	case http.MethodDelete:
+		who := h.Gate.Who(r)
 		if !h.refused(w, h.Gate.SignOut(w, r)) {
+			if who.Role != "" {
+				h.audit(who, "sign-out", "", "", nil)
+			}
 			w.WriteHeader(http.StatusNoContent)
 		}
 	default:

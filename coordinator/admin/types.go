@@ -60,8 +60,8 @@ type Done struct {
 	Rounds  int    `json:"rounds,omitempty" doc:"That it is to have, after an extension"`
 }
 
-// Member is a participant of a run, as far as committed rounds have something of it.
-type Member struct {
+// Participant is a participant of a run, as far as committed rounds have something of it.
+type Participant struct {
 	Participant   uint32 `json:"participant" doc:"Its number in the run"`
 	Contributions int64  `json:"contributions" doc:"In versions"`
 	Examples      int64  `json:"examples" doc:"Behind them, each round's counted"`
@@ -72,8 +72,8 @@ type Member struct {
 	Left          bool   `json:"left" doc:"It has left for good"`
 }
 
-// Line is a line of a run's event log.
-type Line struct {
+// LogLine is a line of a run's event log.
+type LogLine struct {
 	ID          int64     `json:"id"`
 	At          time.Time `json:"at"`
 	Round       uint64    `json:"round"`
@@ -108,8 +108,8 @@ type NewInvite struct {
 	Expires time.Time `json:"expires"`
 }
 
-// Deed is something that somebody did, or tried to do, as an organiser.
-type Deed struct {
+// AuditEntry is an order of an organiser, carried out or refused, or a sign-in.
+type AuditEntry struct {
 	ID      int64     `json:"id"`
 	At      time.Time `json:"at"`
 	Who     string    `json:"who" doc:"Role, and by which way it came"`
@@ -138,4 +138,18 @@ type SignIn struct {
 type Page[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next,omitempty" doc:"The cursor of the next page; absent: this is the last"`
+}
+
+// CommittedRound is a round of a run's history.
+type CommittedRound struct {
+	api.Round
+	Opened    time.Time `json:"opened"`
+	Committed time.Time `json:"committed"`
+	Hash      string    `json:"hash" doc:"SHA-256 of the version's parameters, hexadecimal"`
+}
+
+// Versions are those of a run whose models are kept.
+type Versions struct {
+	Run      string   `json:"run"`
+	Versions []uint64 `json:"versions" doc:"Ascending. Version 0, the model before training, can be made anew always and is not among them"`
 }

@@ -32,6 +32,7 @@ type Options struct {
 	OnRound func(Round, Timing) // called for every committed round
 	OnCheck func(Check)         // called for every Check of a lock-step simulation that is not taken from a checkpoint
 	From    *run.Saved          // a version 1 to begin with, nil: the model that follows from the seed
+	Model   string              // where that is from, for the settings of the result
 	Ledger  io.Writer           // receives the Account of every client in every round, one line of JSON each; nil: not written
 
 	// Checkpoint keeps the state of the simulation, so that it can go on after an
@@ -98,6 +99,9 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		return nil, err
 	}
 	res := &Result{Task: t.Name, Strategy: t.Strategy.Kind, Seed: t.Seed, Clients: clients, Parameters: model.Layout().Size, Settings: t.Settings()}
+	if o.Model != "" {
+		res.Settings["--from"] = o.Model
+	}
 	sim := &simulation{
 		pool: newPool(model, t.Strategy.Vectors(), t.Seed), result: res, ledger: newLedger(clients, res.Parameters, o.Ledger), evaluate: d.Evaluator(model),
 		sliceSteps: max(t.Strategy.Batches, 1), stopSteps: t.Stop.Steps, checkEvery: t.EvaluateEvery(), onCheck: o.OnCheck,

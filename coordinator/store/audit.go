@@ -2,8 +2,8 @@ package store
 
 import "time"
 
-// Deed is something that somebody did, or tried to do, as an organiser.
-type Deed struct {
+// AuditEntry is an order of an organiser, carried out or refused, or a sign-in.
+type AuditEntry struct {
 	ID      int64
 	At      time.Time
 	Who     string // role, and by which way it came
@@ -15,21 +15,21 @@ type Deed struct {
 }
 
 // Audit records a deed. Its ID is given by the database.
-func (s *Store) Audit(d Deed) error {
+func (s *Store) Audit(d AuditEntry) error {
 	_, err := s.write.Exec(`INSERT INTO audit (at, who, address, action, subject, detail, problem) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		timeText(d.At), d.Who, d.Address, d.Action, d.Subject, d.Detail, d.Problem)
 	return wrap(err, "audit log")
 }
 
-// Deeds returns at most limit deeds with an ID below before (0: no bound), the newest first.
-func (s *Store) Deeds(before int64, limit int) (all []Deed, err error) {
+// AuditLog returns at most limit deeds with an ID below before (0: no bound), the newest first.
+func (s *Store) AuditLog(before int64, limit int) (all []AuditEntry, err error) {
 	rows, err := s.read.Query(`SELECT id, at, who, address, action, subject, detail, problem FROM audit WHERE ? = 0 OR id < ? ORDER BY id DESC LIMIT ?`, before, before, limit)
 	if err != nil {
 		return nil, wrap(err, "audit log")
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var d Deed
+		var d AuditEntry
 		var at string
 		err := rows.Scan(&d.ID, &at, &d.Who, &d.Address, &d.Action, &d.Subject, &d.Detail, &d.Problem)
 		if err == nil {

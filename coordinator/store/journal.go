@@ -273,6 +273,18 @@ func (s *Store) Finish(id, reason string, at time.Time) error {
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id))
 }
 
+// Pause implements run.Journal.
+func (s *Store) Pause(id, reason string, at time.Time) error {
+	r, err := s.write.Exec(`UPDATE runs SET paused_at = ?, pause_reason = ? WHERE id = ?`, timeText(at), reason, id)
+	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: pause", id))
+}
+
+// Resume implements run.Journal.
+func (s *Store) Resume(id string) error {
+	r, err := s.write.Exec(`UPDATE runs SET paused_at = NULL, pause_reason = NULL WHERE id = ?`, id)
+	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: resume", id))
+}
+
 // Log implements run.Journal.
 func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error {
 	err := transact(s.write, func(tx *sql.Tx) error {

@@ -13,8 +13,8 @@ func (s *Store) Rounds(id string, before uint64, limit int) ([]run.RoundRecord, 
 	return all, wrap(err, "run %s: rounds", id)
 }
 
-// Member is a participant of a run, as far as versions have something of it.
-type Member struct {
+// Participant is a participant of a run, as far as versions have something of it.
+type Participant struct {
 	Number        uint32
 	Contributions int64  // in versions
 	Examples      int64  // behind them, each round's counted
@@ -23,8 +23,8 @@ type Member struct {
 	Left          bool   // for good
 }
 
-// Members returns at most limit participants of a run with numbers above after, ascending.
-func (s *Store) Members(id string, after uint32, limit int) (all []Member, err error) {
+// Participants returns at most limit participants of a run with numbers above after, ascending.
+func (s *Store) Participants(id string, after uint32, limit int) (all []Participant, err error) {
 	rows, err := s.read.Query(`
 		WITH known AS (
 			SELECT participant FROM (
@@ -42,7 +42,7 @@ func (s *Store) Members(id string, after uint32, limit int) (all []Member, err e
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var m Member
+		var m Participant
 		if err := rows.Scan(&m.Number, &m.Contributions, &m.Examples, &m.First, &m.Last, &m.Up, &m.Down, &m.Left); err != nil {
 			return nil, wrap(err, "run %s: participants", id)
 		}
@@ -51,15 +51,15 @@ func (s *Store) Members(id string, after uint32, limit int) (all []Member, err e
 	return all, wrap(rows.Err(), "run %s: participants", id)
 }
 
-// Line is a line of a run's event log.
-type Line struct {
+// LogLine is a line of a run's event log.
+type LogLine struct {
 	ID int64
 	run.LogEntry
 }
 
-// Lines returns at most limit lines of a run's event log with an ID below before (0: no
+// LogLines returns at most limit lines of a run's event log with an ID below before (0: no
 // bound), the newest first; of kind, or of every kind where that is empty.
-func (s *Store) Lines(id, kind string, before int64, limit int) (all []Line, err error) {
+func (s *Store) LogLines(id, kind string, before int64, limit int) (all []LogLine, err error) {
 	rows, err := s.read.Query(`SELECT id, at, round, participant, kind, detail FROM events
 		WHERE run = ?1 AND (?2 = 0 OR id < ?2) AND ?3 IN ('', kind) ORDER BY id DESC LIMIT ?4`, id, before, kind, limit)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) Lines(id, kind string, before int64, limit int) (all []Line, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var l Line
+		var l LogLine
 		var at string
 		err := rows.Scan(&l.ID, &at, &l.Round, &l.Participant, &l.Kind, &l.Detail)
 		if err == nil {

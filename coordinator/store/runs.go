@@ -36,13 +36,23 @@ type Filter struct {
 
 // Runs returns the runs that a filter chooses, the newest first.
 func (s *Store) Runs(f Filter) (all []Summary, err error) {
-	limit := -1
-	if f.Limit > 0 {
-		limit = f.Limit
+	query := `SELECT number, id, task, title, seed, note, origin, created_at, coalesce(finished_at, ''), coalesce(finish_reason, ''), coalesce(pause_reason, ''), version, evaluated, test_loss, test_accuracy FROM runs WHERE true`
+	var args []any
+	where := func(is bool, condition string, arg any) {
+		if is {
+			query, args = query+" AND "+condition, append(args, arg)
+		}
 	}
-	rows, err := s.read.Query(`SELECT number, id, task, title, seed, note, origin, created_at, coalesce(finished_at, ''), coalesce(finish_reason, ''), coalesce(pause_reason, ''), version, evaluated, test_loss, test_accuracy FROM runs
-		WHERE ?1 IN ('', id) AND ?2 IN ('', task) AND (?3 IS NULL OR ?3 = (finished_at IS NOT NULL)) AND (?4 IS NULL OR ?4 = (pause_reason IS NOT NULL)) AND (?5 = 0 OR number < ?5)
-		ORDER BY number DESC LIMIT ?6`, f.ID, f.Task, f.Over, f.Paused, f.Before, limit)
+	where(f.ID != "", "id = ?", f.ID)
+	where(f.Task != "", "task = ?", f.Task)
+	where(f.Over != nil, "? = (finished_at IS NOT NULL)", f.Over)
+	where(f.Paused != nil, "? = (pause_reason IS NOT NULL)", f.Paused)
+	where(f.Before > 0, "number < ?", f.Before)
+	query += " ORDER BY number DESC"
+	if f.Limit > 0 {
+		query, args = query+" LIMIT ?", append(args, f.Limit)
+	}
+	rows, err := s.read.Query(query, args...)
 	if err != nil {
 		return nil, wrap(err, "list of runs")
 	}
@@ -95,16 +105,4 @@ func (s *Store) Delete(id string) error {
 		_, err = tx.Exec(`DELETE FROM runs WHERE id = ?`, id)
 		return err
 	}), "run %s: delete", id)
-}
-
-// Pause implements run.Journal.
-func (s *Store) Pause(id, reason string, at time.Time) error {
-	r, err := s.write.Exec(`UPDATE runs SET paused_at = ?, pause_reason = ? WHERE id = ?`, timeText(at), reason, id)
-	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: pause", id))
-}
-
-// Resume implements run.Journal.
-func (s *Store) Resume(id string) error {
-	r, err := s.write.Exec(`UPDATE runs SET paused_at = NULL, pause_reason = NULL WHERE id = ?`, id)
-	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: resume", id))
 }

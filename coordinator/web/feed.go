@@ -23,6 +23,7 @@ type Feed struct {
 	changes []uint64 // of each round: the seq of its last change
 	recent  []int    // rounds by the order of their changes, the newest last
 	seq     uint64   // of what readers see
+	resets  uint64   // how often it began anew
 	shown   run.State
 	shownAt time.Time
 	due     *time.Timer   // shows what has been published since; nil if nothing has
@@ -83,10 +84,29 @@ func (f *Feed) Reset(state run.State, rounds []run.RoundRecord) {
 	}
 	clear(f.lines)
 	f.curve = cachedCurve{}
+	f.resets++
 	if f.due != nil {
 		f.due.Stop()
 	}
 	f.show()
+}
+
+// Mark is what a reader has seen of a feed. Its zero value is nothing.
+type Mark struct{ Resets, Seq uint64 }
+
+// After is Since for a reader that has seen m, perhaps over another connection. reset says
+// that what it has seen is not what the feed goes on from: it gets the newest state alone.
+func (f *Feed) After(m Mark) (state []byte, rounds [][]byte, now Mark, reset bool) {
+	f.encoding.Lock()
+	defer f.encoding.Unlock()
+	f.mu.Lock()
+	if m != (Mark{}) && (m.Resets != f.resets || m.Seq > f.seq) {
+		m, reset = Mark{}, true
+	}
+	s, now := f.shown, Mark{f.resets, f.seq}
+	changed := f.after(m.Seq)
+	f.mu.Unlock()
+	return f.encodeState(s, now.Seq), f.encodeRounds(changed), now, reset
 }
 
 // coalesce is the least time between two states that readers of events see.

@@ -12,11 +12,11 @@ import (
 	"fedtab/protocol/invite"
 )
 
-// A Desk carries out what organisers ask for: that of a coordinator that serves runs, or
+// A Backend carries out what organisers ask for: that of a coordinator that serves runs, or
 // one on the database of a coordinator that does not run. Its methods may be called by any
 // goroutine. A name is the identity of a run, its number, or the name of a task for its
 // newest run. An error that is no Refusal is a fault of the coordinator.
-type Desk interface {
+type Backend interface {
 	// Page returns the address of the page for participants, empty if none is served.
 	Page() string
 	// Studies returns the studies that are served.

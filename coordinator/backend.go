@@ -16,25 +16,25 @@ import (
 	"fedtab/run"
 )
 
-// desk carries out organisers' orders on a database, and on the runs that a server serves.
-type desk struct {
+// backend carries out organisers' orders on a database, and on the runs that a server serves.
+type backend struct {
 	store  *store.Store
 	dir    string
-	server *Server // nil: the database is nobody's but the desk's
+	server *Server // nil: the database is the backend alone has it
 
 	changing sync.Mutex // two organisers at once: one after the other
 }
 
-// Page implements admin.Desk.
-func (d *desk) Page() string {
+// Page implements admin.Backend.
+func (d *backend) Page() string {
 	if d.server == nil {
 		return ""
 	}
 	return d.server.page() + "/"
 }
 
-// Studies implements admin.Desk.
-func (d *desk) Studies() (all []*web.Study) {
+// Studies implements admin.Backend.
+func (d *backend) Studies() (all []*web.Study) {
 	if d.server != nil {
 		for _, st := range d.server.studies {
 			all = append(all, &st.Study)
@@ -43,14 +43,9 @@ func (d *desk) Studies() (all []*web.Study) {
 	return all
 }
 
-// Find implements admin.Desk.
-func (d *desk) Find(name string) (store.Run, error) {
-	r, ok, err := d.store.FindRun(name)
-	if err == nil && !ok {
-		if n, e := strconv.ParseInt(name, 10, 64); e == nil {
-			r, ok, err = d.store.FindNumber(n)
-		}
-	}
+// Find implements admin.Backend.
+func (d *backend) Find(name string) (store.Run, error) {
+	r, ok, err := findRun(d.store, name)
 	if err == nil && !ok {
 		r, ok, err = d.store.LatestRun(name)
 	}
@@ -60,8 +55,17 @@ func (d *desk) Find(name string) (store.Run, error) {
 	return r, err
 }
 
+// findRun returns the run that has an identity or a number, and false if none has.
+func findRun(s *store.Store, name string) (store.Run, bool, error) {
+	r, ok, err := s.FindRun(name)
+	if n, e := strconv.ParseInt(name, 10, 64); err == nil && !ok && e == nil {
+		return s.FindNumber(n)
+	}
+	return r, ok, err
+}
+
 // newest is Find for an order by which the run goes on: only the newest one of its task does.
-func (d *desk) newest(name string) (store.Run, error) {
+func (d *backend) newest(name string) (store.Run, error) {
 	r, err := d.Find(name)
 	if err != nil {
 		return r, err
@@ -74,7 +78,7 @@ func (d *desk) newest(name string) (store.Run, error) {
 }
 
 // study returns the study that serves a run, nil if none does.
-func (d *desk) study(run string) *study {
+func (d *backend) study(run string) *study {
 	if d.server != nil {
 		for _, st := range d.server.studies {
 			if st.Run() == run {
@@ -86,7 +90,7 @@ func (d *desk) study(run string) *study {
 }
 
 // version returns the newest version of a run on disk.
-func (d *desk) version(run string) (uint64, error) {
+func (d *backend) version(run string) (uint64, error) {
 	rounds, err := d.store.Rounds(run, 0, 1)
 	if err != nil || len(rounds) == 0 {
 		return 0, err
@@ -95,7 +99,7 @@ func (d *desk) version(run string) (uint64, error) {
 }
 
 // unfinished is Find for a run that goes on.
-func (d *desk) unfinished(name string) (store.Run, error) {
+func (d *backend) unfinished(name string) (store.Run, error) {
 	r, err := d.Find(name)
 	if err == nil && r.Finished != "" {
 		err = admin.Refuse(http.StatusConflict, "run %s is over: %s", r.ID, r.Finished)
@@ -103,15 +107,15 @@ func (d *desk) unfinished(name string) (store.Run, error) {
 	return r, err
 }
 
-// Stop implements admin.Desk.
-func (d *desk) Stop(ctx context.Context, name, reason string) (admin.Done, error) {
+// Stop implements admin.Backend.
+func (d *backend) Stop(ctx context.Context, name, reason string) (admin.Done, error) {
 	return d.turn(ctx, name,
 		func(r *run.Run, then func(uint64, error)) { r.Stop(reason, then) },
 		func(r store.Run) error { return d.store.Finish(r.ID, reason, time.Now()) })
 }
 
-// Pause implements admin.Desk.
-func (d *desk) Pause(ctx context.Context, name, reason string) (admin.Done, error) {
+// Pause implements admin.Backend.
+func (d *backend) Pause(ctx context.Context, name, reason string) (admin.Done, error) {
 	return d.turn(ctx, name,
 		func(r *run.Run, then func(uint64, error)) { r.Pause(reason, then) },
 		func(r store.Run) error {
@@ -122,8 +126,8 @@ func (d *desk) Pause(ctx context.Context, name, reason string) (admin.Done, erro
 		})
 }
 
-// Resume implements admin.Desk.
-func (d *desk) Resume(ctx context.Context, name string) (admin.Done, error) {
+// Resume implements admin.Backend.
+func (d *backend) Resume(ctx context.Context, name string) (admin.Done, error) {
 	return d.turn(ctx, name,
 		func(r *run.Run, then func(uint64, error)) { r.Resume(then) },
 		func(r store.Run) error {
@@ -135,7 +139,7 @@ func (d *desk) Resume(ctx context.Context, name string) (admin.Done, error) {
 }
 
 // turn has a run that goes on change its course: served by its owner, or on disk.
-func (d *desk) turn(ctx context.Context, name string, served func(r *run.Run, then func(uint64, error)), alone func(store.Run) error) (done admin.Done, err error) {
+func (d *backend) turn(ctx context.Context, name string, served func(r *run.Run, then func(uint64, error)), alone func(store.Run) error) (done admin.Done, err error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	r, err := d.unfinished(name)
@@ -175,8 +179,8 @@ func errStopping() error {
 	return admin.Refuse(http.StatusServiceUnavailable, "the coordinator is stopping")
 }
 
-// Delete implements admin.Desk.
-func (d *desk) Delete(name string) (done admin.Done, err error) {
+// Delete implements admin.Backend.
+func (d *backend) Delete(name string) (done admin.Done, err error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	r, err := d.Find(name)
@@ -193,8 +197,8 @@ func (d *desk) Delete(name string) (done admin.Done, err error) {
 	return done, d.store.Delete(r.ID)
 }
 
-// Settings implements admin.Desk.
-func (d *desk) Settings(name string) (admin.Settings, error) {
+// Settings implements admin.Backend.
+func (d *backend) Settings(name string) (admin.Settings, error) {
 	r, err := d.Find(name)
 	if err != nil {
 		return admin.Settings{}, err
@@ -202,7 +206,7 @@ func (d *desk) Settings(name string) (admin.Settings, error) {
 	return d.settings(r)
 }
 
-func (d *desk) settings(r store.Run) (v admin.Settings, err error) {
+func (d *backend) settings(r store.Run) (v admin.Settings, err error) {
 	v = admin.Settings{Note: r.Note, Paused: r.Paused, Finished: r.Finished}
 	t, err := task.Parse("the task of run "+r.ID, r.Spec)
 	if err != nil {
@@ -218,8 +222,8 @@ func (d *desk) settings(r store.Run) (v admin.Settings, err error) {
 	return v, nil
 }
 
-// Configure implements admin.Desk.
-func (d *desk) Configure(ctx context.Context, name string, was, next admin.Settings) (admin.Settings, error) {
+// Configure implements admin.Backend.
+func (d *backend) Configure(ctx context.Context, name string, was, next admin.Settings) (admin.Settings, error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	r, err := d.Find(name)
@@ -231,13 +235,16 @@ func (d *desk) Configure(ctx context.Context, name string, was, next admin.Setti
 	case err != nil:
 		return next, err
 	case !sameSettings(now, was):
-		return next, admin.Refuse(http.StatusPreconditionFailed, "the settings of run %s were changed by somebody else: read them again", r.ID)
+		return next, admin.Refuse(http.StatusPreconditionFailed, "the settings of run %s have been changed since: read them again", r.ID)
 	}
 	if next.StopRounds != was.StopRounds || !equal(next.StopAccuracy, was.StopAccuracy) {
 		if r.Finished != "" {
 			return next, admin.Refuse(http.StatusConflict, "run %s is over: %s; extend it", r.ID, r.Finished)
 		}
-		e := admin.Extension{Rounds: next.StopRounds, Accuracy: next.StopAccuracy}
+		e := admin.Extension{Accuracy: next.StopAccuracy}
+		if next.StopRounds != was.StopRounds {
+			e.Rounds = next.StopRounds
+		}
 		if e.Accuracy == nil {
 			e.Accuracy = new(float64)
 		}
@@ -259,18 +266,16 @@ func sameSettings(a, b admin.Settings) bool {
 
 func equal(a, b *float64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
-// Model implements admin.Desk.
-func (d *desk) Model(name, want, format string) (run string, version uint64, content []byte, err error) {
+// Model implements admin.Backend.
+func (d *backend) Model(name, want, format string) (run string, version uint64, content []byte, err error) {
 	r, err := d.Find(name)
 	if err != nil {
 		return "", 0, nil, err
 	}
-	if r.ID != name { // a run that was begun anew hides no model
-		if last, ok, err := d.store.LatestModel(name); err != nil {
-			return "", 0, nil, err
-		} else if ok {
-			r = last
-		}
+	if last, ok, err := d.store.LatestModel(name); err != nil {
+		return "", 0, nil, err
+	} else if ok && r.Task == name { // a run that was begun anew hides no model
+		r = last
 	}
 	m, _, err := storedModel(d.store, r, want)
 	if err != nil {
