@@ -72,7 +72,7 @@ func (d *backend) newest(name string) (store.Run, error) {
 	}
 	last, _, err := d.store.LatestRun(r.Task)
 	if err == nil && last.ID != r.ID {
-		err = admin.Refuse(http.StatusConflict, "run: %s, want %s, the newest run of task %s: the others do not go on", r.ID, last.ID, r.Task)
+		err = admin.Refuse(http.StatusConflict, "run %s is not the newest of task %s, which alone goes on: want %s, or a new run that starts from this one", r.ID, r.Task, last.ID)
 	}
 	return r, err
 }
@@ -188,7 +188,7 @@ func (d *backend) Delete(name string) (done admin.Done, err error) {
 		return done, err
 	}
 	if st := d.study(r.ID); st != nil {
-		return done, admin.Refuse(http.StatusConflict, "run %s is what task %s has now: stop it and start another one first", r.ID, r.Task)
+		return done, admin.Refuse(http.StatusConflict, "run %s is the one that task %s has now: start the next one first", r.ID, r.Task)
 	}
 	if done.Version, err = d.version(r.ID); err != nil {
 		return done, err

@@ -14,7 +14,7 @@ import (
 // Begin implements admin.Backend.
 func (d *backend) Begin(ctx context.Context, name, from string, model admin.File) (done admin.Done, err error) {
 	if d.server == nil {
-		return done, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --task %s --fresh", d.dir, name)
+		return done, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --task %s --data %[1]s --fresh", d.dir, name)
 	}
 	d.changing.Lock()
 	defer d.changing.Unlock()

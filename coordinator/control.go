@@ -43,7 +43,7 @@ func (s *Server) control() error {
 // none does.
 func ask(dir string, f func(c *admin.Client) error) error {
 	if _, err := os.Stat(filepath.Join(dir, store.File)); err != nil {
-		return fmt.Errorf("--data %s: %w: want the directory of a coordinator that has been started", dir, err)
+		return fmt.Errorf("no database in %s (%w): want the directory of a coordinator that has been started", dir, err)
 	}
 	var d net.Dialer
 	served := &admin.Client{Client: http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -32,6 +32,8 @@ func (s *Server) describe(w io.Writer) {
 		switch {
 		case state.Finished != "":
 			stands = "finished: " + state.Finished
+		case state.Paused != "":
+			stands = fmt.Sprintf("paused at version %d: %s", state.Version, state.Paused)
 		case st.resumed:
 			stands = fmt.Sprintf("resumed at version %d", state.Version)
 		case st.origin != "":

@@ -28,10 +28,13 @@ func exportCommand() *cobra.Command {
 	fs := c.Flags()
 	name := fs.String("run", "", "identity of the run, its number, or the name of a task for its newest run that has a version")
 	want := fs.String("version", "newest", "version to write: newest, best, or a number")
-	format := fs.String("format", "safetensors", "format of the file: safetensors or onnx")
+	format := fs.String("format", "safetensors", "format of the file: safetensors or onnx (default as --out ends)")
 	dir := dataFlag(fs)
 	out := fs.String("out", "", "file to write (default RUN-VERSION.FORMAT), - for standard output; the description goes beside it, into a file that ends in .json")
 	c.RunE = action(func(ctx context.Context, stdout, _ io.Writer) error {
+		if ext := strings.TrimPrefix(filepath.Ext(*out), "."); !fs.Changed("format") && ext == "onnx" {
+			*format = ext
+		}
 		switch {
 		case *name == "":
 			return needRun("export", *name)

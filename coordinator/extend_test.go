@@ -119,7 +119,7 @@ func TestExtend(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if text := call(1, "--run", id, "--by", "1"); !strings.Contains(text, "the newest run of task small: the others do not go on") {
+	if text := call(1, "--run", id, "--by", "1"); !strings.Contains(text, "is not the newest of task small, which alone goes on") {
 		t.Errorf("an older run: %q", text)
 	}
 }

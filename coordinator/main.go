@@ -57,6 +57,12 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	// A misspelled command is told before its flags, which are none of the program's own.
+	if c, _, err := root.Find(args); err == nil && c == root && len(args) > 0 && !strings.HasPrefix(args[0], "-") && !strings.HasPrefix(args[0], "__") {
+		return root.Args(root, args[:1])
+	}
 	return root.ExecuteContext(ctx)
 }
 
@@ -95,6 +101,11 @@ func shell() *cobra.Command {
 		c.Flags().SortFlags = false
 		if f := c.Flags().Lookup("task"); f != nil {
 			c.RegisterFlagCompletionFunc("task", cobra.FixedCompletions(task.Shipped(), cobra.ShellCompDirectiveDefault))
+		}
+		for flag, values := range map[string][]string{"state": {"going", "paused", "over"}, "format": {"safetensors", "onnx"}, "version": {"newest", "best"}} {
+			if c.Flags().Lookup(flag) != nil {
+				c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+			}
 		}
 	}
 	root.SetFlagErrorFunc(flagError)

@@ -187,7 +187,7 @@ func deleteCommand() *cobra.Command {
 			return "", err
 		}
 		if *confirm != r.Run.Run {
-			return "", fmt.Errorf("run %s has %d versions and %d models (%d bytes), which would be gone for good: to delete it, add --confirm %s", r.Run.Run, r.Version, r.Kept, r.KeptBytes, r.Run.Run)
+			return "", fmt.Errorf("run %s is at version %d, with %d bytes of models, and would be gone for good: to delete it, add --confirm %s", r.Run.Run, r.Version, r.KeptBytes, r.Run.Run)
 		}
 		err := client.Do(ctx, http.MethodDelete, path+"?confirm="+url.QueryEscape(*confirm), nil, nil)
 		return fmt.Sprintf("run %s is deleted", r.Run.Run), err

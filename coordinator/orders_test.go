@@ -36,10 +36,10 @@ func TestOrders(t *testing.T) {
 	first := s.studies[0].Run()
 	command(0, "run "+first+" is paused at version ", "pause", "--run", "small", "--reason", "lunch")
 	command(1, "already paused", "pause", "--run", "1")
-	if all := runs("--state", "paused"); len(all) != 1 || all[0].Paused != "paused by its organiser: lunch" {
+	if all := runs("--state", "paused"); len(all) != 1 || all[0].Paused != "lunch" {
 		t.Errorf("paused: %+v", all)
 	}
-	command(0, "paused by its organiser: lunch", "runs")
+	command(0, "paused: lunch", "runs")
 	command(0, "run "+first+" goes on from version ", "resume", "--run", "1")
 	command(1, "is not paused", "resume", "--run", "small")
 	command(0, "the note is written", "annotate", "--run", "small", "--note", "learning rate .1\nand more")
@@ -50,7 +50,7 @@ func TestOrders(t *testing.T) {
 	}
 	command(1, "want a run or a task in", "pause", "--run", "none")
 	command(1, "would be gone for good: to delete it, add --confirm "+first, "delete", "--run", "small")
-	command(1, "is what task small has now", "delete", "--run", "small", "--confirm", first)
+	command(1, "is the one that task small has now", "delete", "--run", "small", "--confirm", first)
 	command(1, "goes on, and task small has one at a time: stop it first", "run", "--task", "small")
 	command(1, `task: "none", want a task that is served: small`, "run", "--task", "none")
 	for _, wrong := range []struct {
@@ -83,7 +83,7 @@ func TestOrders(t *testing.T) {
 	if all := runs(); len(all) != 2 || all[0].Run != second || !strings.HasPrefix(all[0].Origin, "file model.safetensors, SHA-256 ") || !all[0].Served || all[1].Served {
 		t.Errorf("after the next run has begun: %+v", all)
 	}
-	command(1, "the newest run of task small: the others do not go on", "rollback", "--run", first, "--version", "0")
+	command(1, "is not the newest of task small, which alone goes on", "rollback", "--run", first, "--version", "0")
 	command(1, "is over: 3 rounds done", "stop", "--run", first)
 	command(0, "is deleted", "delete", "--run", first, "--confirm", first)
 	first = second
@@ -129,5 +129,17 @@ func TestOrganisersLink(t *testing.T) {
 		if err := s.stop(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A misspelled command is answered with the nearest one, whatever follows it.
+func TestMisspelledCommand(t *testing.T) {
+	for _, args := range [][]string{{"pasue"}, {"pasue", "--run", "x"}} {
+		if got := printed(t, 2, args...); !strings.Contains(got, "did you mean pause?") {
+			t.Errorf("%v: prints %q", args, got)
+		}
+	}
+	if got := printable("a\x1b[31mred\nline"); strings.ContainsAny(got, "\x1b\n") || !strings.Contains(got, "red") {
+		t.Errorf("for a terminal: %q", got)
 	}
 }

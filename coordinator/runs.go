@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"fedtab/coordinator/admin"
 
@@ -59,7 +60,7 @@ func runsCommand() *cobra.Command {
 		w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "no.\trun\tbegan\tversion\taccuracy\tloss\tstate\tnote")
 		for _, r := range all {
-			fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.Number, r.Run, r.Created.Local().Format("2006-01-02 15:04"), r.Version, figure("%.2f%%", r.TestAccuracy, 100), figure("%.4f", r.TestLoss, 1), stateWords(&r), firstLine(r.Note))
+			fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.Number, r.Run, r.Created.Local().Format("2006-01-02 15:04"), r.Version, figure("%.2f%%", r.TestAccuracy, 100), figure("%.4f", r.TestLoss, 1), printable(stateWords(&r)), printable(firstLine(r.Note)))
 		}
 		return w.Flush()
 	})
@@ -72,11 +73,21 @@ func stateWords(r *admin.Run) string {
 	case r.Finished != "":
 		return "over: " + r.Finished
 	case r.Paused != "":
-		return r.Paused
+		return "paused: " + r.Paused
 	case r.Served:
-		return "served"
+		return "going"
 	}
-	return "goes on once it is served"
+	return "going once it is served"
+}
+
+// printable returns a text without the characters that would change a terminal or a table.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // dataFlag adds the flag for the directory of the database.

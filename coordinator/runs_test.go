@@ -50,7 +50,7 @@ func TestRunsAndStop(t *testing.T) {
 	if all := list("--task", "other"); len(all) != 1 || all[0].Version != 0 || all[0].TestLoss != nil {
 		t.Errorf("of one task: %+v", all)
 	}
-	if text := call(0, "runs"); !strings.HasPrefix(text, "no.  run ") || strings.Count(text, "  served") != 2 {
+	if text := call(0, "runs"); !strings.HasPrefix(text, "no.  run ") || strings.Count(text, "  going") != 2 {
 		t.Errorf("as a table:\n%s", text)
 	}
 

@@ -339,7 +339,7 @@ func (s *Server) runOf(st *study) (id string, saved *run.Saved, err error) {
 		if err != nil {
 			log.Warn("starting a new run: the task of the last run is invalid", "error", err)
 		} else {
-			log.Warn("starting a new run: the training settings have changed", "changes", strings.Join(why, "; "))
+			log.Warn("want a new run: what training depends on has changed", "changes", strings.Join(why, "; "))
 		}
 	}
 	if s.cfg.From == "" {
@@ -384,9 +384,23 @@ func newRun(t *task.Task, d *dataset.Dataset) store.Run {
 // begin creates a run.
 func (s *Server) begin(t *task.Task, d *dataset.Dataset) (id string, err error) {
 	r := newRun(t, d)
-	err = s.store.CreateRun(r)
+	if err = s.store.CreateRun(r); err == nil {
+		err = s.supersede(r)
+	}
 	s.cfg.Log.Info("run started", "task", t.Name, "run", r.ID)
 	return r.ID, err
+}
+
+// supersede ends the earlier runs of a task, which nothing goes on with.
+func (s *Server) supersede(by store.Run) error {
+	over := false
+	earlier, err := s.store.Runs(store.Filter{Task: by.Task, Over: &over})
+	for _, r := range earlier {
+		if r.ID != by.ID && err == nil {
+			err = s.store.Finish(r.ID, "run "+by.ID+" of its task has begun", time.Now())
+		}
+	}
+	return err
 }
 
 // beginFrom creates a run that starts from a model, and returns its state.
@@ -398,6 +412,9 @@ func (s *Server) beginFrom(o *origin, st *study) (id string, saved *run.Saved, e
 		return "", nil, err
 	}
 	if err := s.store.CreateRunFrom(r, first, o.constants); err != nil {
+		return "", nil, err
+	}
+	if err := s.supersede(r); err != nil {
 		return "", nil, err
 	}
 	s.cfg.Log.Info("run started from a model, its version 1", "task", r.Task, "run", r.ID, "from", o.text)

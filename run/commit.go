@@ -102,7 +102,8 @@ func (r *Run) checkVersion(c *commit) error {
 }
 
 func (r *Run) quantiseVersion(c *commit) (err error) {
-	c.quantised, err = r.down.quantise(c.Round, &c.vectors)
+	_, given := c.Plan.(combine.Fixed)
+	c.quantised, err = r.down.quantise(c.Round, &c.vectors, given)
 	return err
 }
 

@@ -291,18 +291,19 @@ type quantised struct {
 }
 
 // quantise rounds the next version for the downlink, and its control variate where
-// both lie on a grid. It keeps the exact ones as server vectors for the next round.
-func (d *downlink) quantise(version uint64, v *combine.Vectors) (q quantised, err error) {
+// both lie on a grid. It keeps the exact ones as server vectors for the next round. given
+// says that its parameters are those of an earlier version, or of another run's.
+func (d *downlink) quantise(version uint64, v *combine.Vectors, given bool) (q quantised, err error) {
 	switch d.packing.Down {
 	case protocol.CodecGrid:
 		exact := v.Next
-		v.Next, q.version, err = d.grid.round(version, exact, d.packing.Coarseness)
+		v.Next, q.version, err = d.grid.round(version, exact, d.packing.Coarseness, given)
 		v.State[exactVector], v.State[stepVector] = exact, []float32{q.version.step}
 		if err == nil && d.variates != nil {
 			if v.State[combine.ControlVector] == nil { // on the way back to an earlier version
 				v.State[combine.ControlVector] = make([]float32, len(exact))
 			}
-			q.variatePoints, q.variate, err = d.variates.round(version, v.State[combine.ControlVector], d.packing.Coarseness/variateFiner)
+			q.variatePoints, q.variate, err = d.variates.round(version, v.State[combine.ControlVector], d.packing.Coarseness/variateFiner, given)
 			v.State[variateStepVector] = []float32{q.variate.step}
 		}
 	case protocol.CodecFloat16:

@@ -113,7 +113,7 @@ func (g *grid) restoreExact(version uint64, exact, step []float32, coarseness fl
 	}
 	if len(step) == 0 {
 		var l levels
-		if p, l, err = g.round(version, exact, coarseness); err == nil {
+		if p, l, err = g.round(version, exact, coarseness, false); err == nil {
 			g.exact, g.step, g.kept = exact, l.step, []levels{l}
 		}
 	} else {
@@ -129,8 +129,10 @@ func (g *grid) restoreExact(version uint64, exact, step []float32, coarseness fl
 	return p, nil
 }
 
-// round rounds the exact version w to the public version p, and returns its levels.
-func (g *grid) round(version uint64, w []float32, coarseness float64) (p []float32, l levels, err error) {
+// round rounds the exact version w to the public version p, and returns its levels. The
+// parameters of a version that is given are no round's change, and leave the step as it is: one
+// for the way back over many rounds would lose what the next ones learn.
+func (g *grid) round(version uint64, w []float32, coarseness float64, given bool) (p []float32, l levels, err error) {
 	change := make([]float32, len(w))
 	for i, x := range w {
 		change[i] = x - g.exact[i]
@@ -140,6 +142,7 @@ func (g *grid) round(version uint64, w []float32, coarseness float64) (p []float
 	switch {
 	case step == 0 && suited == 0:
 		step = unchangedStep
+	case given && step > 0:
 	case step == 0 || suited > coarsenAbove*step:
 		step = suited
 	case suited > 0 && step > halveBelow*suited:

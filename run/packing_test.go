@@ -338,6 +338,33 @@ func TestGridStepHasAnEnd(t *testing.T) {
 	}
 }
 
+// The way back over many rounds is no round's change: the step stays, and what comes next is
+// not lost to a coarser one.
+func TestGridStepStaysOnTheWayBack(t *testing.T) {
+	f := newPacked(t, protocol.CodecGrid, nil)
+	_, _, initial := f.Model()
+	initial = slices.Clone(initial)
+	a, b := f.enter(t, able()), f.enter(t, able())
+	for range 1000 { // they add up like the steps of a random walk
+		f.round(t, .01, a, b)
+	}
+	step := f.down.grid.step
+	f.Rewind(0, slices.Clone(initial), func(_ uint64, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	a.follow(t)
+	b.follow(t)
+	if v, hash, params := f.Model(); v != 1001 || f.down.grid.step != step || !slices.Equal(params, initial) || learn.Hash(a.params) != hash || learn.Hash(b.params) != hash {
+		t.Errorf("version %d, step %g after %g, the parameters are the first: %v", v, f.down.grid.step, step, slices.Equal(params, initial))
+	}
+	f.round(t, .01, a, b)
+	if f.down.grid.step > step {
+		t.Errorf("after one more round the step is %g, want at most %g", f.down.grid.step, step)
+	}
+}
+
 // A tiny change in the first round does not fix the step: a new grid is made, and
 // every client gets the difference from version 0.
 func TestGridStepGrows(t *testing.T) {

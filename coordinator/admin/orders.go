@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -36,7 +37,7 @@ func (h *API) registerOrders(api huma.API) {
 		})
 	change(h, api, order("pause-run", "/runs/{run}/pause", "Pause a run", "No round is opened until it is resumed; an open one is given up. Participants stay, and read the reason."), told,
 		func(ctx context.Context, in *reasonInput) (*answer[Done], error) {
-			done, err := h.Backend.Pause(ctx, in.Run, Because("paused", why(in)))
+			done, err := h.Backend.Pause(ctx, in.Run, cmp.Or(why(in), noReason))
 			return give(done), err
 		})
 	change(h, api, order("resume-run", "/runs/{run}/resume", "Resume a run that is paused", ""),
@@ -56,7 +57,7 @@ func (h *API) registerOrders(api huma.API) {
 		},
 		func(ctx context.Context, in *extendInput) (*answer[Done], error) {
 			if (in.Body.By == 0) == (in.Body.Rounds == 0) {
-				return nil, Refuse(http.StatusUnprocessableEntity, "want one of by and rounds")
+				return nil, Refuse(http.StatusUnprocessableEntity, "by is %d and rounds is %d, want one of them", in.Body.By, in.Body.Rounds)
 			}
 			done, err := h.Backend.Extend(ctx, in.Run, in.Body)
 			return give(done), err
@@ -168,7 +169,10 @@ func (h *API) registerOrders(api huma.API) {
 		})
 }
 
-// Because is the reason of an order, as participants read it.
+// noReason is the reason of a pause without one.
+const noReason = "no reason is given"
+
+// Because is the reason of an end, as participants read it.
 func Because(what, reason string) string {
 	text := what + " by its organiser"
 	if reason != "" {

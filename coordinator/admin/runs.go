@@ -211,8 +211,13 @@ func (h *API) view(s *store.Summary) Run {
 		Run: s.ID, Number: s.Number, Task: s.Task, Title: s.Title, Seed: s.Seed, Note: s.Note, Origin: s.Origin, Created: s.Created,
 		Finished: s.Finished, Paused: s.Paused, Served: h.served(s.ID) != nil, Version: s.Version, Evaluated: s.Evaluated, TestLoss: s.TestLoss, TestAccuracy: s.TestAccuracy,
 	}
-	if !s.Ended.IsZero() {
-		r.Ended = &s.Ended
+	switch {
+	case !s.Ended.IsZero():
+		r.State, r.Ended = "over", &s.Ended
+	case s.Paused != "":
+		r.State = "paused"
+	default:
+		r.State = "going"
 	}
 	return r
 }

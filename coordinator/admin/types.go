@@ -17,6 +17,7 @@ type Run struct {
 	Origin       string     `json:"origin" doc:"What version 1 was taken from; empty: the run began with the seed"`
 	Created      time.Time  `json:"created"`
 	Ended        *time.Time `json:"ended" doc:"null while it goes on"`
+	State        string     `json:"state" enum:"going,paused,over"`
 	Finished     string     `json:"finished" doc:"Why it ended, empty while it goes on"`
 	Paused       string     `json:"paused" doc:"Why it is paused, empty while it is not"`
 	Served       bool       `json:"served" doc:"By a coordinator that runs"`

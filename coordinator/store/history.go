@@ -84,11 +84,17 @@ func (s *Store) SetTask(r Run) error {
 	return wrap(one(res, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record its task", r.ID)
 }
 
-// Extend records stop conditions in place of the task's. A run that is over goes on.
+// Extend records stop conditions in place of the task's. A run that is over goes on: the
+// round that was given up with its end is not gone back to, as its participants are others.
 func (s *Store) Extend(id string, e Extension) error {
-	r, err := s.write.Exec(`UPDATE runs SET stop_rounds = ?, stop_accuracy = ?, finished_at = NULL, finish_reason = NULL WHERE id = ?`,
-		sql.NullInt64{Int64: int64(e.Rounds), Valid: e.Rounds > 0}, e.Accuracy, id)
-	return wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: extend", id)
+	return wrap(transact(s.write, func(tx *sql.Tx) error {
+		if _, err := tx.Exec(`DELETE FROM rounds WHERE run = ? AND committed_at IS NULL AND EXISTS (SELECT 1 FROM runs WHERE id = run AND finished_at IS NOT NULL)`, id); err != nil {
+			return err
+		}
+		r, err := tx.Exec(`UPDATE runs SET stop_rounds = ?, stop_accuracy = ?, finished_at = NULL, finish_reason = NULL WHERE id = ?`,
+			sql.NullInt64{Int64: int64(e.Rounds), Valid: e.Rounds > 0}, e.Accuracy, id)
+		return one(r, err, fmt.Errorf("run %w", ErrNotFound))
+	}), "run %s: extend", id)
 }
 
 // SetDataHash records the hash of a run's examples.

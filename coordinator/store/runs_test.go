@@ -385,3 +385,22 @@ func BenchmarkRounds(b *testing.B) {
 		}
 	}
 }
+
+// The round that was open when a run ended is not gone back to when it is extended; one that
+// goes on keeps it.
+func TestExtendOpenRound(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.CreateRun(testRun("r", "digits")))
+	play(t, s, "r", 1, 2)
+	must(t, s.OpenRound("r", testOpen(3)))
+	for _, over := range []bool{false, true} {
+		if over {
+			must(t, s.Finish("r", "enough", start))
+		}
+		must(t, s.Extend("r", Extension{Rounds: 9}))
+		saved, err := s.Load("r")
+		if err != nil || (saved.Open == nil) != over || len(saved.Rounds) != 2 {
+			t.Errorf("over: %v; open round %+v, %d rounds, %v", over, saved.Open, len(saved.Rounds), err)
+		}
+	}
+}

@@ -46,9 +46,9 @@
 			return "Over: " + run.finished;
 		}
 		if (run.paused) {
-			return run.paused[0].toUpperCase() + run.paused.slice(1);
+			return "Paused: " + run.paused;
 		}
-		return run.served ? "Goes on" : "Goes on once its task is served";
+		return run.served ? "Going" : "Going once its task is served";
 	}
 
 	function row(run) {
@@ -59,12 +59,12 @@
 			td.className = name ?? "";
 			return td;
 		};
-		cell(run.run).append(Object.assign(document.createElement("small"), { textContent: run.title + (run.origin ? ", from " + run.origin : "") }));
-		cell(time.format(new Date(run.created)));
+		cell(run.run).append(Object.assign(document.createElement("small"), { textContent: run.title + (run.origin ? ", from " + run.origin.replace(/SHA-256 (\w{12})\w+/, "SHA-256 $1…") : "") }));
+		cell(state(run));
+		cell(time.format(new Date(run.created)), "time");
 		cell(run.version, "number");
 		cell(figure(run.test_accuracy === null ? null : 100 * run.test_accuracy, 2, " %"), "number");
 		cell(figure(run.test_loss, 4), "number");
-		cell(state(run));
 		cell(run.note.split("\n")[0]);
 		return tr;
 	}
@@ -89,8 +89,8 @@
 			await list();
 		} catch (error) {
 			if (error.status === 401) {
+				tell(byId("list").hidden ? "" : "The session has ended, or the token was replaced: sign in again.");
 				show(false);
-				tell("");
 				return;
 			}
 			tell(error.message);
