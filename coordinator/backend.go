@@ -22,7 +22,41 @@ type backend struct {
 	dir    string
 	server *Server // nil: the database is the backend alone has it
 
-	changing sync.Mutex // two organisers at once: one after the other
+	mu    sync.Mutex
+	turns map[string]chan struct{} // by task: orders come one after the other
+}
+
+// wait waits for the turn of an order on the runs of a task, which ends with done.
+func (d *backend) wait(ctx context.Context, task string) (done func(), err error) {
+	d.mu.Lock()
+	if d.turns == nil {
+		d.turns = map[string]chan struct{}{}
+	}
+	turn := d.turns[task]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		d.turns[task] = turn
+	}
+	d.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("task %s has another order to carry out: %w", task, ctx.Err())
+	}
+	if ctx.Err() != nil { // who gave it is gone
+		<-turn
+		return nil, ctx.Err()
+	}
+	return func() { <-turn }, nil
+}
+
+// waitFor is wait for the task of a run.
+func (d *backend) waitFor(ctx context.Context, name string) (done func(), err error) {
+	r, err := d.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	return d.wait(ctx, r.Task)
 }
 
 // Page implements admin.Backend.
@@ -55,13 +89,18 @@ func (d *backend) Find(name string) (store.Run, error) {
 	return r, err
 }
 
-// findRun returns the run that has an identity or a number, and false if none has.
+// findRun returns the run that has an identity or a number, and false if none has. What is
+// the name of a task, which may have digits only, is no number.
 func findRun(s *store.Store, name string) (store.Run, bool, error) {
 	r, ok, err := s.FindRun(name)
-	if n, e := strconv.ParseInt(name, 10, 64); err == nil && !ok && e == nil {
-		return s.FindNumber(n)
+	n, e := strconv.ParseInt(name, 10, 64)
+	if err != nil || ok || e != nil {
+		return r, ok, err
 	}
-	return r, ok, err
+	if _, task, err := s.LatestRun(name); err != nil || task {
+		return r, false, err
+	}
+	return s.FindNumber(n)
 }
 
 // newest is Find for an order by which the run goes on: only the newest one of its task does.
@@ -91,11 +130,11 @@ func (d *backend) study(run string) *study {
 
 // version returns the newest version of a run on disk.
 func (d *backend) version(run string) (uint64, error) {
-	rounds, err := d.store.Rounds(run, 0, 1)
-	if err != nil || len(rounds) == 0 {
+	all, err := d.store.Runs(store.Filter{ID: run})
+	if err != nil || len(all) == 0 {
 		return 0, err
 	}
-	return rounds[0].Round, nil
+	return all[0].Version, nil
 }
 
 // unfinished is Find for a run that goes on.
@@ -140,8 +179,11 @@ func (d *backend) Resume(ctx context.Context, name string) (admin.Done, error) {
 
 // turn has a run that goes on change its course: served by its owner, or on disk.
 func (d *backend) turn(ctx context.Context, name string, served func(r *run.Run, then func(uint64, error)), alone func(store.Run) error) (done admin.Done, err error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
+	end, err := d.waitFor(ctx, name)
+	if err != nil {
+		return done, err
+	}
+	defer end()
 	r, err := d.unfinished(name)
 	if err != nil {
 		return done, err
@@ -180,9 +222,12 @@ func errStopping() error {
 }
 
 // Delete implements admin.Backend.
-func (d *backend) Delete(name string) (done admin.Done, err error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
+func (d *backend) Delete(ctx context.Context, name string) (done admin.Done, err error) {
+	end, err := d.waitFor(ctx, name)
+	if err != nil {
+		return done, err
+	}
+	defer end()
 	r, err := d.Find(name)
 	if err != nil {
 		return done, err
@@ -224,8 +269,11 @@ func (d *backend) settings(r store.Run) (v admin.Settings, err error) {
 
 // Configure implements admin.Backend.
 func (d *backend) Configure(ctx context.Context, name string, was, next admin.Settings) (admin.Settings, error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
+	end, err := d.waitFor(ctx, name)
+	if err != nil {
+		return next, err
+	}
+	defer end()
 	r, err := d.Find(name)
 	if err != nil {
 		return next, err

@@ -3,9 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"fedtab/coordinator/admin"
 	"fedtab/run"
@@ -16,8 +18,11 @@ func (d *backend) Begin(ctx context.Context, name, from string, model admin.File
 	if d.server == nil {
 		return done, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --task %s --data %[1]s --fresh", d.dir, name)
 	}
-	d.changing.Lock()
-	defer d.changing.Unlock()
+	end, err := d.wait(ctx, name)
+	if err != nil {
+		return done, err
+	}
+	defer end()
 	var names []string
 	for _, st := range d.server.studies {
 		if st.Task.Name == name {
@@ -59,7 +64,7 @@ func (s *Server) beginNext(ctx context.Context, st *study, from string, model ad
 		return done, err
 	}
 	if err := s.replace(st, id, saved); err != nil {
-		return done, err
+		return done, errors.Join(err, s.discard(id))
 	}
 	done.Run = id
 	if saved != nil && saved.Last != nil {
@@ -68,12 +73,20 @@ func (s *Server) beginNext(ctx context.Context, st *study, from string, model ad
 	return done, nil
 }
 
+// discard deletes a run that was created and could not begin.
+func (s *Server) discard(id string) error {
+	if err := s.store.Finish(id, "could not begin", time.Now()); err != nil {
+		return err
+	}
+	return s.store.Delete(id)
+}
+
 // askedOrigin returns the model that an organiser asks a run to start from, nil for none.
 func (s *Server) askedOrigin(st *study, from string, model admin.File) (*origin, error) {
 	var src *source
 	switch {
 	case len(model.Content) > 0:
-		src = &source{name: filepath.Base(cmp.Or(model.Name, "model"+modelExt)), content: model.Content}
+		src = &source{name: printable(filepath.Base(cmp.Or(model.Name, "model"+modelExt))), content: model.Content}
 	case from != "":
 		var err error
 		if src, err = runSource(s.store, from, ""); err != nil {

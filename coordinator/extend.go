@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 	"time"
 
@@ -15,8 +15,11 @@ import (
 
 // Extend implements admin.Backend.
 func (d *backend) Extend(ctx context.Context, name string, e admin.Extension) (admin.Done, error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
+	end, err := d.waitFor(ctx, name)
+	if err != nil {
+		return admin.Done{}, err
+	}
+	defer end()
 	return d.extend(ctx, name, e)
 }
 
@@ -135,7 +138,7 @@ func (s *Server) extend(ctx context.Context, st *study, r store.Run, o admin.Ext
 		return done, err
 	}
 	if err := s.replace(st, r.ID, &saved); err != nil {
-		return done, fmt.Errorf("%w; the run goes on when the coordinator is started again", err)
+		return done, errors.Join(err, s.store.Finish(r.ID, r.Finished, time.Now())) // it is over still
 	}
 	s.cfg.Log.Info("run extended", "run", r.ID, "version", done.Version, "rounds", done.Rounds)
 	return done, nil
@@ -144,6 +147,7 @@ func (s *Server) extend(ctx context.Context, st *study, r store.Run, o admin.Ext
 // replace has a study's Run, which is over, replaced by the one with an identity, which goes
 // on from what is saved, or begins if that is nil.
 func (s *Server) replace(st *study, id string, saved *run.Saved) error {
+	st.runs.Add(1)
 	cfg, err := s.config(st, id, saved)
 	if err != nil {
 		return err

@@ -21,8 +21,11 @@ import (
 
 // Rollback implements admin.Backend.
 func (d *backend) Rollback(ctx context.Context, name string, version uint64) (done admin.Done, err error) {
-	d.changing.Lock()
-	defer d.changing.Unlock()
+	end, err := d.waitFor(ctx, name)
+	if err != nil {
+		return done, err
+	}
+	defer end()
 	r, err := d.newest(name)
 	if err != nil {
 		return done, err

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fedtab/coordinator/access"
@@ -73,8 +74,9 @@ type study struct {
 	web.Study
 	live    *live.Live
 	room    *hub.Room
-	resumed bool   // its run is that of an earlier process
-	origin  string // of its run, as in the store
+	resumed bool          // its run is that of an earlier process
+	runs    atomic.Uint64 // run.Runs that were replaced
+	origin  string        // of its run, as in the store
 }
 
 // Time limits of a server.
@@ -275,6 +277,7 @@ func (s *Server) tokens(run string) hub.Tokens {
 // from what is saved.
 func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, error) {
 	t, parameters := st.Task, st.Model.Layout().Size
+	number := st.runs.Load()
 	stop := st.Stop()
 	if id != st.Run() {
 		stop = t.RunStop(st.Data.ClassNames()) // that of the run before was extended, perhaps
@@ -289,7 +292,11 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
 		Token: s.tokens(id).Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
-		Metered: true, Notify: func(u run.Update) { st.Feed.Publish(u) },
+		Metered: true, Notify: func(u run.Update) {
+			if st.runs.Load() == number { // timers and evaluations of a run outlive its end
+				st.Feed.Publish(u)
+			}
+		},
 	}
 	if schema := st.Data.Own; schema != nil {
 		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: schema, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
@@ -354,15 +361,31 @@ func (s *Server) runOf(st *study) (id string, saved *run.Saved, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("--from %s: %w", s.cfg.From, err)
 	}
-	return s.beginFrom(o, st)
+	if id, saved, err = s.beginFrom(o, st); err == nil {
+		err = s.store.SetMeta(askedFrom(t.Name), s.cfg.From+"\n"+src.String())
+	}
+	return id, saved, err
 }
+
+// askedFrom is the key under which the database has what --from asked for when a run of a
+// task was last begun by it.
+func askedFrom(task string) string { return "from " + task }
 
 // otherOrigin says that a run has not started from what --from asks for. Where that is the
 // newest run of the task itself, it is the newest before this one.
 func (s *Server) otherOrigin(r store.Run) []string {
+	asked, err := s.store.Meta(askedFrom(r.Task))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	spec, model, _ := strings.Cut(asked, "\n")
 	was := cmp.Or(r.Origin, "none: the last run started from the seed")
 	src, err := findSource(s.store, s.cfg.From, r.ID)
 	switch {
+	case err != nil && spec == s.cfg.From: // the source is gone, and the run that has begun from it is here
+		return nil
+	case err == nil && model == src.String(): // organisers may have begun other runs since
+		return nil
 	case err != nil: // of another model than r's; a new run may yet start from r's
 		return []string{fmt.Sprintf("--from is %s, was %s", s.cfg.From, was)}
 	case src.String() != r.Origin:

@@ -78,7 +78,11 @@ func (h *API) Guarded() http.Handler {
 		problem(w, refused.Status, refused.Text)
 	}
 	guarded := h.Gate.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(uploadTimeout + orderTimeout)) // an error means that there are no deadlines, as in tests
+		// An order takes longer than other requests to a side address. An error means that there
+		// are no deadlines, as in tests.
+		control, until := http.NewResponseController(w), time.Now().Add(uploadTimeout+orderTimeout)
+		control.SetReadDeadline(until)
+		control.SetWriteDeadline(until)
 		h.mux.ServeHTTP(w, r)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -162,6 +166,7 @@ func give[T any](v T) *answer[T] { return &answer[T]{"no-store", v} }
 // change registers an operation that changes something: it needs the organiser's role, and
 // the audit log has who asked for it, whether it was done or not.
 func change[I, O any](h *API, api huma.API, op huma.Operation, what func(*I) (subject, detail string), do func(context.Context, *I) (*O, error)) {
+	op.BodyReadTimeout = uploadTimeout // it would end the order, too, where the body is empty
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 		defer cancel()

@@ -37,7 +37,7 @@ type Backend interface {
 	// safetensors.
 	Begin(ctx context.Context, task, from string, model File) (Done, error)
 	// Delete removes a run that is over and not served, with its models.
-	Delete(name string) (Done, error)
+	Delete(ctx context.Context, name string) (Done, error)
 	// Configure changes settings of a run that has them as in was.
 	Configure(ctx context.Context, name string, was, next Settings) (Settings, error)
 	// Settings returns the settings of a run.

@@ -89,6 +89,7 @@ func (h *API) follow(ctx context.Context, w http.ResponseWriter, st *web.Study, 
 		_, err := w.Write(b)
 		return err == nil && control.Flush() == nil
 	}
+	control.SetReadDeadline(time.Time{}) // a stream has no end
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
 	for {

@@ -83,7 +83,7 @@ func (h *API) registerOrders(api huma.API) {
 		RawBody []byte `contentType:"application/octet-stream" doc:"A model as safetensors, of ours or in the layout of PyTorch, that the new run starts from"`
 	}
 	begin := order("begin-run", "/tasks/{task}/runs", "Start a new run of a task", "The run before must be over; it stays listed. Open pages come to the new one by themselves.")
-	begin.DefaultStatus, begin.MaxBodyBytes, begin.BodyReadTimeout = http.StatusCreated, export.MaxOtherFile, uploadTimeout
+	begin.DefaultStatus, begin.MaxBodyBytes = http.StatusCreated, export.MaxOtherFile
 	change(h, api, begin,
 		func(in *beginInput) (string, string) {
 			switch {
@@ -95,6 +95,9 @@ func (h *API) registerOrders(api huma.API) {
 			return in.Task, ""
 		},
 		func(ctx context.Context, in *beginInput) (*answer[Done], error) {
+			if in.Name != "" && len(in.RawBody) == 0 {
+				return nil, Refuse(http.StatusUnprocessableEntity, "name: %q, and the body is empty: want a model in it", in.Name)
+			}
 			if in.From != "" && len(in.RawBody) > 0 {
 				return nil, Refuse(http.StatusUnprocessableEntity, "want one of from and a model in the body")
 			}
@@ -110,7 +113,7 @@ func (h *API) registerOrders(api huma.API) {
 	}
 	change(h, api, operation("delete-run", http.MethodDelete, "/runs/{run}", "orders", "Delete a run", "One that is over and not served, with its models and all that is recorded of it.", http.StatusNotFound, http.StatusConflict),
 		func(in *deleteInput) (string, string) { return in.Run, "" },
-		func(_ context.Context, in *deleteInput) (*answer[Done], error) {
+		func(ctx context.Context, in *deleteInput) (*answer[Done], error) {
 			r, err := h.Backend.Find(in.Run)
 			if err != nil {
 				return nil, err
@@ -118,7 +121,7 @@ func (h *API) registerOrders(api huma.API) {
 			if in.Confirm != r.ID {
 				return nil, Refuse(http.StatusUnprocessableEntity, "confirm: %q, want %s, the identity of the run that is to be deleted with its models", in.Confirm, r.ID)
 			}
-			done, err := h.Backend.Delete(r.ID)
+			done, err := h.Backend.Delete(ctx, r.ID)
 			return give(done), err
 		})
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 
 	"fedtab/api"
@@ -109,6 +110,9 @@ func (h *API) registerRuns(api huma.API) {
 			r, after, err := h.find(in.Run, in.Cursor)
 			if err != nil {
 				return nil, h.fail(err)
+			}
+			if after > math.MaxUint32 {
+				return nil, h.fail(Refuse(http.StatusUnprocessableEntity, "cursor: %q, want the next of the page before", in.Cursor))
 			}
 			all, err := h.Store.Participants(r.ID, uint32(after), limitOf(in.Limit)+1)
 			if err != nil {

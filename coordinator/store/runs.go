@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -88,21 +89,36 @@ func (s *Store) Annotate(id, note string) error {
 	return wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: annotate", id)
 }
 
-// Delete removes a run that is over with all that is recorded of it, its models included.
+// deletedAtOnce bounds what a transaction of Delete removes: other runs are written to in
+// between.
+const deletedAtOnce = 20
+
+// Delete removes a run that is over with all that is recorded of it, its models included, a
+// part at a time: if it is interrupted, the rest is there, and can be deleted.
 // The error wraps ErrNotFound, or ErrUnfinished for a run that goes on.
 func (s *Store) Delete(id string) error {
-	return wrap(transact(s.write, func(tx *sql.Tx) error {
-		var over bool
-		err := tx.QueryRow(`SELECT finished_at IS NOT NULL FROM runs WHERE id = ?`, id).Scan(&over)
-		switch {
-		case err == sql.ErrNoRows:
-			return fmt.Errorf("run %w", ErrNotFound)
-		case err != nil:
-			return err
-		case !over:
-			return ErrUnfinished
+	var over bool
+	err := s.read.QueryRow(`SELECT finished_at IS NOT NULL FROM runs WHERE id = ?`, id).Scan(&over)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		err = fmt.Errorf("run %w", ErrNotFound)
+	case err == nil && !over:
+		err = ErrUnfinished
+	}
+	for _, part := range []string{
+		`DELETE FROM models WHERE run = ?1 AND version IN (SELECT version FROM models WHERE run = ?1 LIMIT ?2)`,
+		`DELETE FROM rounds WHERE run = ?1 AND round IN (SELECT round FROM rounds WHERE run = ?1 LIMIT ?2)`,
+		`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE run = ?1 LIMIT 100 * ?2)`,
+	} {
+		for n := int64(1); n > 0 && err == nil; {
+			var r sql.Result
+			if r, err = s.write.Exec(part, id, deletedAtOnce); err == nil {
+				n, err = r.RowsAffected()
+			}
 		}
-		_, err = tx.Exec(`DELETE FROM runs WHERE id = ?`, id)
-		return err
-	}), "run %s: delete", id)
+	}
+	if err == nil {
+		_, err = s.write.Exec(`DELETE FROM runs WHERE id = ? AND finished_at IS NOT NULL`, id)
+	}
+	return wrap(err, "run %s: delete", id)
 }

@@ -350,3 +350,18 @@ func (s *Store) Close() error {
 // Secret returns the 32 random bytes that resume tokens are made with. They
 // are as old as the database.
 func (s *Store) Secret() []byte { return append([]byte(nil), s.secret...) }
+
+// Meta returns what the database has under a key of SetMeta, empty if there is nothing.
+func (s *Store) Meta(key string) (value string, err error) {
+	err = s.read.QueryRow(`SELECT value FROM meta WHERE key = ?`, key).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return value, wrap(err, "%s", key)
+}
+
+// SetMeta records a value of the whole database under a key.
+func (s *Store) SetMeta(key, value string) error {
+	_, err := s.write.Exec(`INSERT OR REPLACE INTO meta VALUES (?, ?)`, key, value)
+	return wrap(err, "record %s", key)
+}
