@@ -20,7 +20,7 @@ import (
 type backend struct {
 	store  *store.Store
 	dir    string
-	server *Server // nil: the database is the backend alone has it
+	server *Server // nil: no coordinator runs
 
 	mu    sync.Mutex
 	turns map[string]chan struct{} // by task: orders come one after the other
