@@ -246,7 +246,7 @@ func TestOrganisersAPI(t *testing.T) {
 	next := change(200, tag, `{"note": "as in figure 3", "stop_rounds": 9}`)
 	change(412, tag, `{"note": "mine"}`)
 	change(422, next, `{"note": 7}`)
-	next = change(200, next, `{"stop_accuracy": 0.999}`)
+	change(200, next, `{"stop_accuracy": 0.999}`)
 	if c.call(200, "GET", "/runs/{run}", "/runs/small", nil, &detail); detail.Note != "as in figure 3" || detail.Stop.Rounds != 9 || len(detail.Stop.Goals) != 1 || detail.Stop.Goals[0].Reach != .999 {
 		t.Errorf("changed: note %q, stop %+v", detail.Note, detail.Stop)
 	}
