@@ -166,8 +166,8 @@ func TestServeTrains(t *testing.T) {
 	s.body(t, s.Addr(), "/api/tasks/small/models/4.safetensors", http.StatusNotFound)
 	s.body(t, s.Addr(), "/api/tasks/small/models/newest.pt", http.StatusNotFound)
 	var out, errs strings.Builder
-	if code := Main(t.Context(), []string{"export", "--data", dir, "--run", "small"}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "newest.safetensors") {
-		t.Errorf("exporting from a coordinator that runs: exit code %d, %s", code, errs.String())
+	if code := Main(t.Context(), []string{"export", "--data", dir, "--run", "small", "--out", "-"}, &out, &errs); code != 0 || out.String() != served {
+		t.Errorf("exporting from a coordinator that runs: exit code %d, %d bytes, want the %d that it serves, %s", code, out.Len(), len(served), errs.String())
 	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
