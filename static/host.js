@@ -415,6 +415,7 @@ window.fedtab = (() => {
 			trouble(drawn ? words.wordsCrashed : words.wordsUnloaded.replace("{0}", detail), true);
 		},
 	};
+	let drawing; // ends with the rendering that is being applied; undefined: none is
 	const inbox = []; // what the program has sent and was not carried out, the first one being under way
 
 	// hear carries out what the program has sent, one after the other.
@@ -422,13 +423,15 @@ window.fedtab = (() => {
 		for (; inbox.length > 0; inbox.shift()) {
 			const [message] = inbox;
 			try {
-				const drawing = heard[message.type]?.(message);
+				const done = heard[message.type]?.(message);
 				if (message.type === "render") {
-					await drawing;
+					drawing = done;
+					await done;
 				}
 			} catch (error) {
 				reportError(error);
 			}
+			drawing = undefined;
 		}
 	}
 
@@ -529,15 +532,28 @@ window.fedtab = (() => {
 		}
 	});
 
+	// In the middle of a rendering a button may have the name of one and do what another does:
+	// a press waits for its end. A button that has become another one by then does what it did.
 	document.addEventListener("click", (event) => {
-		const button = event.target.closest?.("[data-action]");
-		if (!button || button.disabled || button.ariaDisabled === "true") {
+		const button = event.target.closest?.("button, [data-action]");
+		if (!button) {
+			return;
+		}
+		const was = { id: button.id, ...button.dataset };
+		if (drawing) {
+			drawing.then(() => press(event, button, button.id === was.id ? button.dataset : was), () => {});
+		} else {
+			press(event, button, button.dataset);
+		}
+	});
+
+	function press(event, button, { action, value = "" }) {
+		if (!action || button.disabled || button.ariaDisabled === "true") {
 			return;
 		}
 		// A double click means one press; the second must not press what has come under
 		// the pointer meanwhile, nor answer what the first has asked. Pictures are taken
 		// as quickly as a person can.
-		const { action, value = "" } = button.dataset;
 		const now = event.timeStamp;
 		if (action !== "own-take" && (event.detail > 1 || event.detail > 0 && now - pressed < settled)) {
 			return;
@@ -552,7 +568,7 @@ window.fedtab = (() => {
 			own: Boolean(button.closest("#own")),
 			fields: { several: byId("several")?.value ?? "", invite: byId("invite")?.value ?? "" },
 		});
-	});
+	}
 	document.addEventListener("change", (event) => {
 		const field = event.target;
 		const { change: kind, name = "", text = "" } = field.dataset ?? {};
