@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -142,10 +143,11 @@ func lasting(t *testing.T, in context.Context, limit time.Duration, address stri
 	ctx, stop := context.WithTimeout(ctx, limit)
 	b := &tab{t: t, ctx: ctx, cancel: func() { stop(); cancel() }, host: u.Host}
 	t.Cleanup(func() {
-		b.cancel()
 		b.mu.Lock()
-		defer b.mu.Unlock()
-		for _, p := range b.problems {
+		problems := slices.Clone(b.problems) // what closing the tab breaks off is none
+		b.mu.Unlock()
+		b.cancel()
+		for _, p := range problems {
 			t.Error(p)
 		}
 	})
