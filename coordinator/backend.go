@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -196,23 +197,31 @@ func (d *backend) turn(ctx context.Context, name string, served func(r *run.Run,
 		}
 		return done, alone(r)
 	}
+	if done.Version, err = st.order(ctx, served); ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("run %s does as it is told once the database can be written: %w", r.ID, err)
+	}
+	return done, err
+}
+
+// order gives the study's run an order, and waits until it answers with a version. The error
+// is a Refusal, or that of ctx, after which the run may carry the order out yet.
+func (st *study) order(ctx context.Context, give func(r *run.Run, then func(version uint64, err error))) (uint64, error) {
 	type answer struct {
 		version uint64
 		err     error
 	}
-	answered := make(chan answer, 1)
-	if !st.live.Do(func() { served(st.live.Run, func(v uint64, err error) { answered <- answer{v, err} }) }) {
-		return done, errStopping()
+	answered := make(chan answer, 1) // it may come when nobody waits any more
+	if !st.live.Do(func() { give(st.live.Run, func(v uint64, err error) { answered <- answer{v, err} }) }) {
+		return 0, errStopping()
 	}
 	select {
 	case a := <-answered:
-		done.Version = a.version
 		if a.err != nil {
-			return done, admin.Refuse(http.StatusConflict, "%v", a.err)
+			a.err = admin.Refuse(http.StatusConflict, "%v", a.err)
 		}
-		return done, nil
+		return a.version, a.err
 	case <-ctx.Done():
-		return done, fmt.Errorf("run %s does as it is told once the database can be written: %w", r.ID, ctx.Err())
+		return 0, ctx.Err()
 	}
 }
 

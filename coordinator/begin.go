@@ -18,14 +18,14 @@ func (d *backend) Begin(ctx context.Context, name, from string, model admin.File
 	if d.server == nil {
 		return done, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --task %s --data %[1]s --fresh", d.dir, name)
 	}
-	end, err := d.wait(ctx, name)
-	if err != nil {
-		return done, err
-	}
-	defer end()
 	var names []string
 	for _, st := range d.server.studies {
 		if st.Task.Name == name {
+			end, err := d.wait(ctx, name)
+			if err != nil {
+				return done, err
+			}
+			defer end()
 			return d.server.beginNext(ctx, st, from, model)
 		}
 		names = append(names, st.Task.Name)
@@ -60,10 +60,10 @@ func (s *Server) beginNext(ctx context.Context, st *study, from string, model ad
 	if err != nil {
 		return done, err
 	}
-	if err := st.Data.ForgetConstants(); err != nil {
-		return done, err
+	if err = st.Data.ForgetConstants(); err == nil {
+		err = s.replace(st, id, saved)
 	}
-	if err := s.replace(st, id, saved); err != nil {
+	if err != nil {
 		return done, errors.Join(err, s.discard(id))
 	}
 	done.Run = id

@@ -112,19 +112,14 @@ func (s *Server) extend(ctx context.Context, st *study, r store.Run, o admin.Ext
 	}
 	done.Version, done.Rounds = state.Version, e.Rounds
 	if state.Finished == "" {
-		extended := false
-		if !st.live.Call(func() {
-			if extended = st.live.Run.Extend(stop); extended {
-				st.SetStop(stop)
-				st.Feed.Publish(run.Update{State: st.live.Run.State()})
-			}
-		}) {
-			return done, errStopping()
+		before := st.Stop()
+		if err := st.extend(stop); err != nil {
+			return done, err
 		}
-		if !extended {
-			return done, admin.Refuse(http.StatusConflict, "run %s is ending, want the same order once it is over", r.ID)
+		if err := s.store.Extend(r.ID, e); err != nil {
+			return done, errors.Join(err, st.extend(before)) // a restart would not know of it
 		}
-		return done, s.store.Extend(r.ID, e)
+		return done, nil
 	}
 	if r.Finished == "" {
 		return done, admin.Refuse(http.StatusConflict, "run %s is being ended, want the same order once that is on disk", r.ID)
@@ -142,6 +137,23 @@ func (s *Server) extend(ctx context.Context, st *study, r store.Run, o admin.Ext
 	}
 	s.cfg.Log.Info("run extended", "run", r.ID, "version", done.Version, "rounds", done.Rounds)
 	return done, nil
+}
+
+// extend gives the study's run, which goes on, other stop conditions.
+func (st *study) extend(stop run.Stop) error {
+	extended := false
+	if !st.live.Call(func() {
+		if extended = st.live.Run.Extend(stop); extended {
+			st.SetStop(stop)
+			st.Feed.Publish(run.Update{State: st.live.Run.State()})
+		}
+	}) {
+		return errStopping()
+	}
+	if !extended {
+		return admin.Refuse(http.StatusConflict, "run %s is ending, want the same order once it is over", st.Run())
+	}
+	return nil
 }
 
 // replace has a study's Run, which is over, replaced by the one with an identity, which goes

@@ -17,6 +17,7 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/web"
 	"fedtab/protocol"
+	"fedtab/run"
 )
 
 // Rollback implements admin.Backend.
@@ -54,29 +55,16 @@ func (s *Server) rollBack(ctx context.Context, st *study, version uint64) (done 
 	} else if err != nil {
 		return done, err
 	}
-	type answer struct {
-		version uint64
-		err     error
+	done.Run = id
+	done.Version, err = st.order(ctx, func(r *run.Run, then func(uint64, error)) { r.Rewind(version, params, then) })
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return done, err
 	}
-	answered := make(chan answer, 1)
-	if !st.live.Do(func() {
-		st.live.Run.Rewind(version, params, func(v uint64, err error) { answered <- answer{v, err} })
-	}) {
-		return done, errStopping()
+	withdrawn := false
+	if st.live.Call(func() { withdrawn = st.live.Run.Withdraw(version) }) && !withdrawn {
+		return done, fmt.Errorf("run %s has begun to go back to version %d, and does so once the database can be written: %w", id, version, err)
 	}
-	select {
-	case a := <-answered:
-		if a.err != nil {
-			return done, admin.Refuse(http.StatusConflict, "%v", a.err)
-		}
-		return admin.Done{Run: id, Version: a.version}, nil
-	case <-ctx.Done():
-		withdrawn := false
-		if st.live.Call(func() { withdrawn = st.live.Run.Withdraw(version) }) && !withdrawn {
-			return done, fmt.Errorf("run %s has begun to go back to version %d, and does so once the database can be written: %w", id, version, ctx.Err())
-		}
-		return done, fmt.Errorf("run %s does not answer, and stays as it is: %w", id, ctx.Err())
-	}
+	return done, fmt.Errorf("run %s does not answer, and stays as it is: %w", id, err)
 }
 
 // rollBackAlone runs a run as a coordinator would, without participants, and goes back.

@@ -1,8 +1,8 @@
 // Package admin is the organisers' HTTP API, /api/v1 of the admin address and of the socket
 // in the data directory: runs and what is recorded of them, orders to change them, invites,
 // and an audit log. It is described by an OpenAPI document that is made from the same
-// declarations as its handlers (docs/openapi.yaml, docs/adr/0018-organisers-api.md). A Backend carries the
-// orders out.
+// declarations as its handlers (docs/openapi.yaml, docs/adr/0018-organisers-api.md). A
+// Backend carries the orders out.
 package admin
 
 import (
@@ -31,7 +31,6 @@ const Root = "/api/v1"
 // Limits of the API.
 const (
 	defaultPage   = 100
-	maxPage       = 10_000
 	orderTimeout  = 2 * time.Minute  // a version that is being made comes first
 	uploadTimeout = 10 * time.Minute // of a model that a run begins with
 
@@ -57,7 +56,7 @@ type API struct {
 
 // New returns the API of a coordinator, or of a database.
 func New(cfg Config) *API {
-	h := &API{Config: cfg, mux: http.NewServeMux()}
+	h := &API{Config: cfg, process: strconv.FormatInt(time.Now().UnixMilli(), 36), mux: http.NewServeMux()}
 	h.register(humago.New(h.mux, config(cfg.Build)))
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s here; GET %s/openapi.yaml says what there is", r.Method, r.URL.Path, Root))
@@ -170,11 +169,13 @@ func change[I, O any](h *API, api huma.API, op huma.Operation, what func(*I) (su
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 		defer cancel()
-		out, err := do(ctx, in)
 		subject, detail := what(in)
-		if r, err := h.Backend.Find(subject); err == nil && strings.Contains(op.Path, "{run}") {
-			subject = r.ID // it may have been named by its number or its task
+		if strings.Contains(op.Path, "{run}") {
+			if r, err := h.Backend.Find(subject); err == nil {
+				subject = r.ID // it may be named by its number or its task, and be gone afterwards
+			}
 		}
+		out, err := do(ctx, in)
 		if made, ok := any(out).(*answer[Done]); ok && err == nil && made.Body.Run != "" && made.Body.Run != subject {
 			detail = strings.TrimSpace(detail + " as " + made.Body.Run)
 		}
@@ -184,7 +185,8 @@ func change[I, O any](h *API, api huma.API, op huma.Operation, what func(*I) (su
 	})
 }
 
-// audit records a deed. One that cannot be recorded is in the log at least.
+// audit records an order, a sign-in or a sign-out. What cannot be recorded is in the log at
+// least.
 func (h *API) audit(who access.Who, action, subject, detail string, refused error) {
 	d := store.AuditEntry{At: time.Now(), Who: who.String(), Address: who.Address, Action: action, Subject: subject, Detail: detail}
 	if refused != nil {

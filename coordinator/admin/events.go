@@ -55,7 +55,6 @@ func markOf(text, process, run string) (m web.Mark, reset bool) {
 // registerEvents declares the stream of a run's events. What it sends is encoded once for
 // all its readers (web.Feed).
 func (h *API) registerEvents(api huma.API) {
-	h.process = strconv.FormatInt(time.Now().UnixMilli(), 36)
 	type input struct {
 		Named
 		LastEventID string `header:"Last-Event-ID" doc:"id of the newest event that was received: the stream goes on after it"`
