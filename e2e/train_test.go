@@ -577,3 +577,35 @@ func TestWorkerWithoutItsScript(t *testing.T) {
 	b.join()
 	await(t, "both cores take part", func() bool { return c.state("digits").Participants == 2 })
 }
+
+// halfDrawn makes every part of a rendering take long, so that the next one comes in a task of
+// its own, and between them takes from Join what it does, presses it, and gives it back: as a
+// person may press a button that is half drawn.
+const halfDrawn = `(() => {
+	let draw;
+	Object.defineProperty(window, "vuguRender", {
+		set(f) { draw = f; },
+		get: () => draw && (() => {
+			draw();
+			for (const begun = performance.now(); performance.now() - begun < 15;) {}
+			const { port1, port2 } = new MessageChannel();
+			port1.onmessage = () => {
+				const join = document.getElementById("join");
+				if (join?.dataset.action) {
+					const { action } = join.dataset;
+					delete join.dataset.action;
+					join.click();
+					join.dataset.action = action;
+				}
+			};
+			port2.postMessage("");
+		}),
+	});
+})()`
+
+// A button that is pressed while it is half drawn does what it does once it is drawn.
+func TestPressHalfDrawn(t *testing.T) {
+	c := serve(t, digits("rounds: 15", "rounds: 1000"))
+	b := open(t, c.url(), halfDrawn)
+	await(t, "the tab has joined", func() bool { return b.state("connection") == "joined" })
+}

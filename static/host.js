@@ -161,9 +161,9 @@ window.fedtab = (() => {
 
 	let drawn = false;
 
-	// draw applies a rendering, in several tasks where it takes long, so that a press is
-	// answered in between. The keyboard's focus stays: where the focused element is gone or
-	// hidden, the nearest thing to press has it.
+	// draw applies a rendering, in several tasks where it takes long, so that the page scrolls
+	// and paints in between; a press waits for its end. The keyboard's focus stays: where the
+	// focused element is gone or hidden, the nearest thing to press has it.
 	async function draw(parts) {
 		const focused = document.activeElement;
 		const group = focused?.closest?.(".buttons, section");
