@@ -167,11 +167,13 @@ func lasting(t *testing.T, in context.Context, limit time.Duration, address stri
 }
 
 // expected reports whether an error on the console is one of those that a test wants:
-// of a network that fails, of a handshake or a stream that is refused, or of a header
-// that counts for encrypted pages only.
+// of a network that fails, of a handshake or a stream that is refused, of a service
+// worker whose script is fetched just then, or of a header that counts for encrypted pages
+// only.
 func (b *tab) expected(text string) bool {
-	return b.offline && (strings.Contains(text, "ERR_") || strings.HasPrefix(text, "WebSocket connection to") || strings.HasPrefix(text, "Failed to load resource")) ||
-		strings.HasPrefix(text, "The Cross-Origin-Opener-Policy header has been ignored")
+	broken := strings.Contains(text, "ERR_") || strings.HasPrefix(text, "WebSocket connection to") ||
+		strings.HasPrefix(text, "Failed to load resource") || strings.HasPrefix(text, "An unknown error occurred when fetching the script.")
+	return b.offline && broken || strings.HasPrefix(text, "The Cross-Origin-Opener-Policy header has been ignored")
 }
 
 func (b *tab) watch(ev any) {

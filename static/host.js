@@ -235,15 +235,21 @@ window.fedtab = (() => {
 	// once the page is at rest.
 	const keeper = isSecureContext ? navigator.serviceWorker : undefined;
 	let registering;
+	const unkept = []; // addresses that the service worker was not yet told of
 
 	// keepFiles has it keep what the page's worker has loaded, and first what the page has.
+	// After a registration that failed, the next call tries again, with all files.
 	async function keepFiles(used) {
-		if (!registering) {
-			registering = keeper.register(words.worker + "?" + vectors()).then(() => keeper.ready);
-			await registering;
-			used.push(...performance.getEntriesByType("resource").map((entry) => entry.name));
+		unkept.push(...used);
+		registering ??= keeper.register(words.worker + "?" + vectors()).then(() => {
+			unkept.push(...performance.getEntriesByType("resource").map((entry) => entry.name));
+			return keeper.ready;
+		});
+		try {
+			(await registering).active.postMessage({ address: location.href, used: unkept.splice(0) });
+		} catch {
+			registering = undefined; // the page works without
 		}
-		(await registering).active.postMessage({ address: location.href, used });
 	}
 
 	// forget removes what the service worker keeps.
@@ -405,7 +411,7 @@ window.fedtab = (() => {
 		},
 		notice: ({ text, reload }) => notice(text, reload),
 		used: ({ files }) => {
-			const begin = () => keepFiles(files).catch(() => {}); // the page works without
+			const begin = () => keepFiles(files);
 			if (keeper) {
 				window.requestIdleCallback ? requestIdleCallback(begin) : setTimeout(begin, 1000);
 			}
