@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Absent) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,25 +13,25 @@ func (c *Absent) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "div", "id=page")
+	vgn = draw.Element(nil, "", "div", "id=page")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "class", c.Page.look())
+	draw.Attribute(vgn, "class", c.Page.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "section", "class=absent\naria-labelledby=absent-title")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "section", "class=absent\naria-labelledby=absent-title")
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "h1", "id=absent-title")
-			content(vgn, c.Page.say("absent.title"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=lead")
-			content(vgn, c.words())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "ul", "class=over")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "h1", "id=absent-title")
+			draw.Content(vgn, c.Page.say("absent.title"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=lead")
+			draw.Content(vgn, c.words())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "ul", "class=over")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -41,28 +42,28 @@ func (c *Absent) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					t := t
 					_ = t
-					vgn = element(vgparent, "", "li", "")
+					vgn = draw.Element(vgparent, "", "li", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "a", "")
-						attribute(vgn, "href", c.href(t))
-						content(vgn, c.Page.heading(t.Name, t.Title, t.Translations))
+						vgn = draw.Element(vgparent, "", "a", "")
+						draw.Attribute(vgn, "href", c.href(t))
+						draw.Content(vgn, c.Page.heading(t.Name, t.Title, t.Translations))
 					}
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "a", "class=button")
-				attribute(vgn, "href", c.home())
-				content(vgn, c.Page.say("absent.home"))
+				vgn = draw.Element(vgparent, "", "a", "class=button")
+				draw.Attribute(vgn, "href", c.home())
+				draw.Content(vgn, c.Page.say("absent.home"))
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

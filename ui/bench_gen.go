@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Bench) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,136 +13,136 @@ func (c *Bench) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "div", "id=page")
+	vgn = draw.Element(nil, "", "div", "id=page")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "class", c.Page.look())
+	draw.Attribute(vgn, "class", c.Page.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "section", "id=bench\nclass=bench\naria-labelledby=bench-title")
-		attribute(vgn, "data-again", c.Page.say("bench.again"))
-		attribute(vgn, "data-done", c.Page.say("bench.done"))
-		attribute(vgn, "data-even", c.Page.say("bench.even"))
-		attribute(vgn, "data-failed", c.Page.say("bench.failed", "{0}"))
-		attribute(vgn, "data-faster", c.Page.say("bench.faster", "{0}"))
-		attribute(vgn, "data-images", c.images())
-		attribute(vgn, "data-kernel", c.Page.say("bench.kernel", "{0}"))
-		attribute(vgn, "data-loading", c.Page.say("bench.loading"))
-		attribute(vgn, "data-ms", benchMillis)
-		attribute(vgn, "data-paused", c.Page.say("bench.paused"))
-		attribute(vgn, "data-progress", c.Page.say("bench.progress", "{0}", "{1}", "{2}"))
-		attribute(vgn, "data-relaxed", c.kernel("wasm-relaxed"))
-		attribute(vgn, "data-scalar", c.kernel("scalar"))
-		attribute(vgn, "data-shards", c.Shards)
-		attribute(vgn, "data-simd", c.kernel("wasm-simd128"))
-		attribute(vgn, "data-slower", c.Page.say("bench.slower", "{0}"))
-		attribute(vgn, "data-steps", benchSteps)
-		attribute(vgn, "data-stopped", c.Page.say("bench.stopped"))
-		attribute(vgn, "data-times", benchTimes)
-		attribute(vgn, "data-unfetched", c.Page.say("bench.unfetched"))
-		attribute(vgn, "data-unloaded", c.Page.say("bench.unloaded", "{0}"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "section", "id=bench\nclass=bench\naria-labelledby=bench-title")
+		draw.Attribute(vgn, "data-again", c.Page.say("bench.again"))
+		draw.Attribute(vgn, "data-done", c.Page.say("bench.done"))
+		draw.Attribute(vgn, "data-even", c.Page.say("bench.even"))
+		draw.Attribute(vgn, "data-failed", c.Page.say("bench.failed", "{0}"))
+		draw.Attribute(vgn, "data-faster", c.Page.say("bench.faster", "{0}"))
+		draw.Attribute(vgn, "data-images", c.images())
+		draw.Attribute(vgn, "data-kernel", c.Page.say("bench.kernel", "{0}"))
+		draw.Attribute(vgn, "data-loading", c.Page.say("bench.loading"))
+		draw.Attribute(vgn, "data-ms", benchMillis)
+		draw.Attribute(vgn, "data-paused", c.Page.say("bench.paused"))
+		draw.Attribute(vgn, "data-progress", c.Page.say("bench.progress", "{0}", "{1}", "{2}"))
+		draw.Attribute(vgn, "data-relaxed", c.kernel("wasm-relaxed"))
+		draw.Attribute(vgn, "data-scalar", c.kernel("scalar"))
+		draw.Attribute(vgn, "data-shards", c.Shards)
+		draw.Attribute(vgn, "data-simd", c.kernel("wasm-simd128"))
+		draw.Attribute(vgn, "data-slower", c.Page.say("bench.slower", "{0}"))
+		draw.Attribute(vgn, "data-steps", benchSteps)
+		draw.Attribute(vgn, "data-stopped", c.Page.say("bench.stopped"))
+		draw.Attribute(vgn, "data-times", benchTimes)
+		draw.Attribute(vgn, "data-unfetched", c.Page.say("bench.unfetched"))
+		draw.Attribute(vgn, "data-unloaded", c.Page.say("bench.unloaded", "{0}"))
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "h1", "id=bench-title")
-			content(vgn, c.Page.say("bench.title"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=lead")
-			content(vgn, c.Page.say("bench.lead"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=card")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "h1", "id=bench-title")
+			draw.Content(vgn, c.Page.say("bench.title"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=lead")
+			draw.Content(vgn, c.Page.say("bench.lead"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=card")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "ul", "class=points")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "ul", "class=points")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "li", "")
-					content(vgn, c.Page.say("bench.what"))
-					vgn = element(vgparent, "", "li", "")
-					content(vgn, c.Page.say("bench.time"))
-					vgn = element(vgparent, "", "li", "")
-					content(vgn, c.Page.say("bench.private"))
+					vgn = draw.Element(vgparent, "", "li", "")
+					draw.Content(vgn, c.Page.say("bench.what"))
+					vgn = draw.Element(vgparent, "", "li", "")
+					draw.Content(vgn, c.Page.say("bench.time"))
+					vgn = draw.Element(vgparent, "", "li", "")
+					draw.Content(vgn, c.Page.say("bench.private"))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "class=note")
-				content(vgn, c.advice())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "class=buttons\nhidden=")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "class=note")
+				draw.Content(vgn, c.advice())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "class=buttons\nhidden=")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "button", "id=bench-measure\nclass=primary\ntype=button")
-					content(vgn, c.Page.say("bench.measure"))
-					vgn = element(vgparent, "", "button", "id=bench-stop\ntype=button\nhidden=")
-					content(vgn, c.Page.say("bench.stop"))
+					vgn = draw.Element(vgparent, "", "button", "id=bench-measure\nclass=primary\ntype=button")
+					draw.Content(vgn, c.Page.say("bench.measure"))
+					vgn = draw.Element(vgparent, "", "button", "id=bench-stop\ntype=button\nhidden=")
+					draw.Content(vgn, c.Page.say("bench.stop"))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "id=bench-state\nclass=state\nrole=status\nhidden=")
-				content(vgn, vugu.HTML(""))
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "progress", "id=bench-progress\nhidden=\nvalue=0")
-				attribute(vgn, "aria-label", c.Page.say("bench.title"))
-				attribute(vgn, "max", c.count())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "id=bench-kernel\nclass=note\nhidden=")
-				content(vgn, vugu.HTML(""))
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "id=bench-state\nclass=state\nrole=status\nhidden=")
+				draw.Content(vgn, vugu.HTML(""))
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "progress", "id=bench-progress\nhidden=\nvalue=0")
+				draw.Attribute(vgn, "aria-label", c.Page.say("bench.title"))
+				draw.Attribute(vgn, "max", c.count())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "id=bench-kernel\nclass=note\nhidden=")
+				draw.Content(vgn, vugu.HTML(""))
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=step history")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=step history")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "h2", "id=bench-table")
-				content(vgn, c.Page.say("bench.table"))
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "class=note")
-				content(vgn, c.notes())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=bench-table\ntabindex=0")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "h2", "id=bench-table")
+				draw.Content(vgn, c.Page.say("bench.table"))
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "class=note")
+				draw.Content(vgn, c.notes())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=bench-table\ntabindex=0")
 				{
 					vgparent := vgn
 					_ = vgparent
-					text(vgparent, "\n\t\t\t\t")
-					vgn = element(vgparent, "", "table", "")
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "table", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						text(vgparent, "\n\t\t\t\t\t")
-						vgn = element(vgparent, "", "thead", "")
+						draw.Text(vgparent, "\n\t\t\t\t\t")
+						vgn = draw.Element(vgparent, "", "thead", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "tr", "")
+							vgn = draw.Element(vgparent, "", "tr", "")
 							{
 								vgparent := vgn
 								_ = vgparent
-								vgn = element(vgparent, "", "th", "scope=col")
-								content(vgn, c.Page.say("bench.model"))
-								vgn = element(vgparent, "", "th", "scope=col")
-								content(vgn, c.Page.say("bench.input"))
-								vgn = element(vgparent, "", "th", "scope=col")
-								content(vgn, c.Page.say("bench.batch"))
-								vgn = element(vgparent, "", "th", "scope=col")
-								content(vgn, c.Page.say("bench.here"))
-								vgn = element(vgparent, "", "th", "scope=col")
-								content(vgn, c.Page.say("bench.against"))
-								vgn = element(vgparent, "", "th", "scope=col")
-								content(vgn, c.Page.say("bench.fedtab"))
-								vgn = element(vgparent, "", "th", "scope=col")
-								content(vgn, c.Page.say("bench.jax"))
-								vgn = element(vgparent, "", "th", "scope=col")
-								content(vgn, c.Page.say("bench.tensorflow"))
+								vgn = draw.Element(vgparent, "", "th", "scope=col")
+								draw.Content(vgn, c.Page.say("bench.model"))
+								vgn = draw.Element(vgparent, "", "th", "scope=col")
+								draw.Content(vgn, c.Page.say("bench.input"))
+								vgn = draw.Element(vgparent, "", "th", "scope=col")
+								draw.Content(vgn, c.Page.say("bench.batch"))
+								vgn = draw.Element(vgparent, "", "th", "scope=col")
+								draw.Content(vgn, c.Page.say("bench.here"))
+								vgn = draw.Element(vgparent, "", "th", "scope=col")
+								draw.Content(vgn, c.Page.say("bench.against"))
+								vgn = draw.Element(vgparent, "", "th", "scope=col")
+								draw.Content(vgn, c.Page.say("bench.fedtab"))
+								vgn = draw.Element(vgparent, "", "th", "scope=col")
+								draw.Content(vgn, c.Page.say("bench.jax"))
+								vgn = draw.Element(vgparent, "", "th", "scope=col")
+								draw.Content(vgn, c.Page.say("bench.tensorflow"))
 							}
 						}
-						text(vgparent, "\n\t\t\t\t\t")
-						vgn = element(vgparent, "", "tbody", "id=bench-rows")
+						draw.Text(vgparent, "\n\t\t\t\t\t")
+						vgn = draw.Element(vgparent, "", "tbody", "id=bench-rows")
 						{
 							vgparent := vgn
 							_ = vgparent
@@ -152,44 +153,44 @@ func (c *Bench) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = i
 								r := r
 								_ = r
-								vgn = element(vgparent, "", "tr", "")
-								attribute(vgn, "data-batch", r.Batch)
-								attribute(vgn, "data-input", r.Input)
-								attribute(vgn, "data-job", c.job(r))
-								attribute(vgn, "data-measured", c.measured(r))
-								attribute(vgn, "data-model", r.Model)
-								attribute(vgn, "data-recorded", exact(r.Rate))
+								vgn = draw.Element(vgparent, "", "tr", "")
+								draw.Attribute(vgn, "data-batch", r.Batch)
+								draw.Attribute(vgn, "data-input", r.Input)
+								draw.Attribute(vgn, "data-job", c.job(r))
+								draw.Attribute(vgn, "data-measured", c.measured(r))
+								draw.Attribute(vgn, "data-model", r.Model)
+								draw.Attribute(vgn, "data-recorded", exact(r.Rate))
 								{
 									vgparent := vgn
 									_ = vgparent
-									vgn = element(vgparent, "", "th", "scope=row")
-									content(vgn, c.model(r))
-									vgn = element(vgparent, "", "td", "")
-									content(vgn, c.input(r))
-									vgn = element(vgparent, "", "td", "")
-									content(vgn, r.Batch)
-									vgn = element(vgparent, "", "td", "class=rate")
-									content(vgn, dash)
-									vgn = element(vgparent, "", "td", "class=against")
-									content(vgn, dash)
-									vgn = element(vgparent, "", "td", "")
-									content(vgn, c.rate(r))
-									vgn = element(vgparent, "", "td", "")
-									content(vgn, c.peer(r, "jax-js"))
-									vgn = element(vgparent, "", "td", "")
-									content(vgn, c.peer(r, "tfjs"))
+									vgn = draw.Element(vgparent, "", "th", "scope=row")
+									draw.Content(vgn, c.model(r))
+									vgn = draw.Element(vgparent, "", "td", "")
+									draw.Content(vgn, c.input(r))
+									vgn = draw.Element(vgparent, "", "td", "")
+									draw.Content(vgn, r.Batch)
+									vgn = draw.Element(vgparent, "", "td", "class=rate")
+									draw.Content(vgn, dash)
+									vgn = draw.Element(vgparent, "", "td", "class=against")
+									draw.Content(vgn, dash)
+									vgn = draw.Element(vgparent, "", "td", "")
+									draw.Content(vgn, c.rate(r))
+									vgn = draw.Element(vgparent, "", "td", "")
+									draw.Content(vgn, c.peer(r, "jax-js"))
+									vgn = draw.Element(vgparent, "", "td", "")
+									draw.Content(vgn, c.peer(r, "tfjs"))
 								}
 							}
 						}
-						text(vgparent, "\n\t\t\t\t")
+						draw.Text(vgparent, "\n\t\t\t\t")
 					}
-					text(vgparent, "\n\t\t\t")
+					draw.Text(vgparent, "\n\t\t\t")
 				}
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

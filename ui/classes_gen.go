@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Classes) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,53 +13,53 @@ func (c *Classes) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "class=classes history\naria-labelledby=classes-title")
+	vgn = draw.Element(nil, "", "section", "class=classes history\naria-labelledby=classes-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "hidden", len(c.shown()) == 0)
+	draw.Attribute(vgn, "hidden", len(c.shown()) == 0)
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h3", "id=classes-title")
-		content(vgn, c.Page.say("classes"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note")
-		content(vgn, c.words())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=classes-title\ntabindex=0")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h3", "id=classes-title")
+		draw.Content(vgn, c.Page.say("classes"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note")
+		draw.Content(vgn, c.words())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=classes-title\ntabindex=0")
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "table", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "table", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "thead", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "thead", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "tr", "")
+					vgn = draw.Element(vgparent, "", "tr", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("classes.class"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("classes.examples"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("classes.precision"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("classes.recall"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("classes.f1"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("classes.mistaken"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("classes.class"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("classes.examples"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("classes.precision"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("classes.recall"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("classes.f1"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("classes.mistaken"))
 					}
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "tbody", "id=classes\ndata-testid=classes")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "tbody", "id=classes\ndata-testid=classes")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -69,31 +70,31 @@ func (c *Classes) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						_ = i
 						k := k
 						_ = k
-						vgn = element(vgparent, "", "tr", "")
-						attribute(vgn, "data-class", k.Name)
+						vgn = draw.Element(vgparent, "", "tr", "")
+						draw.Attribute(vgn, "data-class", k.Name)
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "th", "scope=row")
-							content(vgn, k.Name)
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.Lang.Count(int(k.Examples)))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.percent(k.Precision))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.percent(k.Recall))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.percent(k.F1))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.mistaken(i))
+							vgn = draw.Element(vgparent, "", "th", "scope=row")
+							draw.Content(vgn, k.Name)
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.Lang.Count(int(k.Examples)))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.percent(k.Precision))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.percent(k.Recall))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.percent(k.F1))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.mistaken(i))
 						}
 					}
 				}
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

@@ -10,13 +10,14 @@ import (
 	"fedtab/api"
 	"fedtab/jsvalue"
 	"fedtab/protocol/invite"
+	"fedtab/ui/draw"
 )
 
 // coordinator brings what the coordinator says over HTTP to the page: the
 // shown task, and its stream of events.
 type coordinator struct {
 	page   *Page
-	loop   *loop
+	loop   *draw.Loop
 	host   *host
 	memory *memory
 	stream js.Value // the EventSource, undefined while there is none
@@ -99,7 +100,7 @@ func (c *coordinator) invited(text string) bool {
 func (c *coordinator) again(f func()) {
 	pause := min(time.Second<<min(c.failed, 5), 20*time.Second)
 	c.failed++
-	time.AfterFunc(pause, func() { c.loop.do(f) })
+	time.AfterFunc(pause, func() { c.loop.Do(f) })
 }
 
 // open starts the event stream of the shown task.
@@ -116,7 +117,7 @@ func (c *coordinator) open() {
 	}
 	on := func(kind string, f func(event js.Value)) {
 		listen(c.stream, kind, func(event js.Value) {
-			c.loop.do(func() {
+			c.loop.Do(func() {
 				if serial == c.serial {
 					f(event)
 				}
@@ -162,7 +163,7 @@ func (c *coordinator) open() {
 // answer the coordinator cannot be reached.
 func (c *coordinator) askAtDoor() {
 	fetchJSON("api/door?for=events", func(v any, _ string) {
-		c.loop.do(func() { c.page.OnDoor(v) })
+		c.loop.Do(func() { c.page.OnDoor(v) })
 	})
 }
 
@@ -173,7 +174,7 @@ const chartPoints = 500
 // load fetches the shown task with the rounds and the points that the page shows.
 func (c *coordinator) load(serial int) {
 	fetchJSON(c.page.path()+"?limit="+strconv.Itoa(shownRounds)+"&points="+strconv.Itoa(chartPoints), func(v any, problem string) {
-		c.loop.do(func() {
+		c.loop.Do(func() {
 			if serial != c.serial {
 				return
 			}

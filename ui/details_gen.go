@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,27 +13,27 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "id=details\nclass=step details\naria-labelledby=details-title")
+	vgn = draw.Element(nil, "", "section", "id=details\nclass=step details\naria-labelledby=details-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h2", "id=details-title")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h2", "id=details-title")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "button", "id=details-fold\ndata-testid=details-fold\nclass=fold\ntype=button\naria-controls=details-content\ndata-action=fold\ndata-value=details")
-			attribute(vgn, "aria-expanded", c.expanded())
-			content(vgn, c.Page.say("details"))
+			vgn = draw.Element(vgparent, "", "button", "id=details-fold\ndata-testid=details-fold\nclass=fold\ntype=button\naria-controls=details-content\ndata-action=fold\ndata-value=details")
+			draw.Attribute(vgn, "aria-expanded", c.expanded())
+			draw.Content(vgn, c.Page.say("details"))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "id=details-content")
-		attribute(vgn, "hidden", !c.Page.Open["details"])
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "id=details-content")
+		draw.Attribute(vgn, "hidden", !c.Page.Open["details"])
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0xC3786E152047C706^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -48,137 +49,137 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "h3", "")
-			content(vgn, c.Page.say("details.tab"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "dl", "class=numbers")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "h3", "")
+			draw.Content(vgn, c.Page.say("details.tab"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "dl", "class=numbers")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("panel.examples"))
-					vgn = element(vgparent, "", "dd", "id=examples\ndata-testid=examples")
-					attribute(vgn, "data-value", c.Page.Local.Examples)
-					content(vgn, c.Page.ExamplesWords())
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("panel.examples"))
+					vgn = draw.Element(vgparent, "", "dd", "id=examples\ndata-testid=examples")
+					draw.Attribute(vgn, "data-value", c.Page.Local.Examples)
+					draw.Content(vgn, c.Page.ExamplesWords())
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("panel.rate"))
-					vgn = element(vgparent, "", "dd", "id=rate\ndata-testid=rate")
-					attribute(vgn, "data-value", exact(c.Page.Local.Rate))
-					content(vgn, c.Page.Lang.PerSecond(c.Page.Local.Rate))
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("panel.rate"))
+					vgn = draw.Element(vgparent, "", "dd", "id=rate\ndata-testid=rate")
+					draw.Attribute(vgn, "data-value", exact(c.Page.Local.Rate))
+					draw.Content(vgn, c.Page.Lang.PerSecond(c.Page.Local.Rate))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("panel.loss"))
-					vgn = element(vgparent, "", "dd", "id=train-loss\ndata-testid=train-loss")
-					attribute(vgn, "data-value", raw(c.Page.Local.Loss))
-					content(vgn, c.Page.loss(c.Page.Local.Loss))
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("panel.loss"))
+					vgn = draw.Element(vgparent, "", "dd", "id=train-loss\ndata-testid=train-loss")
+					draw.Attribute(vgn, "data-value", raw(c.Page.Local.Loss))
+					draw.Content(vgn, c.Page.loss(c.Page.Local.Loss))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("panel.contributions"))
-					vgn = element(vgparent, "", "dd", "id=contributions\ndata-testid=contributions")
-					attribute(vgn, "data-value", c.Page.Local.Contributions)
-					content(vgn, c.Page.Lang.Count(c.Page.Local.Contributions))
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("panel.contributions"))
+					vgn = draw.Element(vgparent, "", "dd", "id=contributions\ndata-testid=contributions")
+					draw.Attribute(vgn, "data-value", c.Page.Local.Contributions)
+					draw.Content(vgn, c.Page.Lang.Count(c.Page.Local.Contributions))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("panel.up"))
-					vgn = element(vgparent, "", "dd", "id=bytes-up\ndata-testid=bytes-up")
-					attribute(vgn, "data-value", exact(c.Page.Local.BytesUp))
-					content(vgn, c.Page.Lang.Size(c.Page.Local.BytesUp))
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("panel.up"))
+					vgn = draw.Element(vgparent, "", "dd", "id=bytes-up\ndata-testid=bytes-up")
+					draw.Attribute(vgn, "data-value", exact(c.Page.Local.BytesUp))
+					draw.Content(vgn, c.Page.Lang.Size(c.Page.Local.BytesUp))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("panel.down"))
-					vgn = element(vgparent, "", "dd", "id=bytes-down\ndata-testid=bytes-down")
-					attribute(vgn, "data-value", exact(c.Page.Local.BytesDown))
-					content(vgn, c.Page.Lang.Size(c.Page.Local.BytesDown))
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("panel.down"))
+					vgn = draw.Element(vgparent, "", "dd", "id=bytes-down\ndata-testid=bytes-down")
+					draw.Attribute(vgn, "data-value", exact(c.Page.Local.BytesDown))
+					draw.Content(vgn, c.Page.Lang.Size(c.Page.Local.BytesDown))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.participantTitle())
-					vgn = element(vgparent, "", "dd", "id=participant\ndata-testid=participant")
-					attribute(vgn, "data-participants", c.Page.Local.Participants)
-					attribute(vgn, "data-value", c.Page.Local.Participant)
-					content(vgn, c.Page.ParticipantsWords())
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.participantTitle())
+					vgn = draw.Element(vgparent, "", "dd", "id=participant\ndata-testid=participant")
+					draw.Attribute(vgn, "data-participants", c.Page.Local.Participants)
+					draw.Attribute(vgn, "data-value", c.Page.Local.Participant)
+					draw.Content(vgn, c.Page.ParticipantsWords())
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("panel.codec"))
-					vgn = element(vgparent, "", "dd", "id=codec\ndata-testid=codec")
-					attribute(vgn, "data-down", c.Page.Local.CodecDown)
-					attribute(vgn, "data-value", c.Page.Local.Codec)
-					content(vgn, c.Page.PackedWords())
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("panel.codec"))
+					vgn = draw.Element(vgparent, "", "dd", "id=codec\ndata-testid=codec")
+					draw.Attribute(vgn, "data-down", c.Page.Local.CodecDown)
+					draw.Attribute(vgn, "data-value", c.Page.Local.Codec)
+					draw.Content(vgn, c.Page.PackedWords())
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("panel.kernel"))
-					vgn = element(vgparent, "", "dd", "id=kernel\ndata-testid=kernel")
-					attribute(vgn, "data-value", c.Page.Kernel)
-					content(vgn, c.Page.KernelWords())
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("panel.kernel"))
+					vgn = draw.Element(vgparent, "", "dd", "id=kernel\ndata-testid=kernel")
+					draw.Attribute(vgn, "data-value", c.Page.Kernel)
+					draw.Content(vgn, c.Page.KernelWords())
 				}
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=several")
-			attribute(vgn, "hidden", !c.Page.ShowSeveral())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=several")
+			draw.Attribute(vgn, "hidden", !c.Page.ShowSeveral())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "label", "for=several")
-				content(vgn, c.Page.say("several"))
-				text(vgparent, " ")
-				vgn = element(vgparent, "", "input", "id=several\ndata-testid=several\ntype=text\ninputmode=numeric\nautocomplete=off\naria-describedby=several-note several-error\ndata-change=several")
-				attribute(vgn, "aria-invalid", c.wrong())
-				attribute(vgn, "value", c.Page.Several)
-				text(vgparent, " ")
-				vgn = element(vgparent, "", "span", "id=several-note\nclass=hint")
-				content(vgn, c.Page.say("several.note", maxParticipants))
-				vgn = element(vgparent, "", "p", "id=several-error\ndata-testid=several-error\nclass=warning\nrole=alert")
-				attribute(vgn, "hidden", c.Page.SeveralProblem() == "")
-				content(vgn, c.Page.SeveralProblem())
+				vgn = draw.Element(vgparent, "", "label", "for=several")
+				draw.Content(vgn, c.Page.say("several"))
+				draw.Text(vgparent, " ")
+				vgn = draw.Element(vgparent, "", "input", "id=several\ndata-testid=several\ntype=text\ninputmode=numeric\nautocomplete=off\naria-describedby=several-note several-error\ndata-change=several")
+				draw.Attribute(vgn, "aria-invalid", c.wrong())
+				draw.Attribute(vgn, "value", c.Page.Several)
+				draw.Text(vgparent, " ")
+				vgn = draw.Element(vgparent, "", "span", "id=several-note\nclass=hint")
+				draw.Content(vgn, c.Page.say("several.note", maxParticipants))
+				vgn = draw.Element(vgparent, "", "p", "id=several-error\ndata-testid=several-error\nclass=warning\nrole=alert")
+				draw.Attribute(vgn, "hidden", c.Page.SeveralProblem() == "")
+				draw.Content(vgn, c.Page.SeveralProblem())
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0x301ED794DF81E613^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -194,7 +195,7 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0xE0EE7B334048B6AD^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -210,7 +211,7 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0xDDBCF076784D4F2B^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -226,9 +227,9 @@ func (c *Details) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

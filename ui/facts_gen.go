@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,123 +13,123 @@ func (c *Facts) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "class=facts")
+	vgn = draw.Element(nil, "", "section", "class=facts")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "aria-label", c.Page.say("facts"))
+	draw.Attribute(vgn, "aria-label", c.Page.say("facts"))
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "dl", "")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "dl", "")
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("facts.model"))
-				vgn = element(vgparent, "", "dd", "id=model\ndata-testid=model")
-				content(vgn, c.Page.ModelWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("facts.model"))
+				vgn = draw.Element(vgparent, "", "dd", "id=model\ndata-testid=model")
+				draw.Content(vgn, c.Page.ModelWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("facts.data"))
-				vgn = element(vgparent, "", "dd", "")
-				content(vgn, c.Page.DataWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("facts.data"))
+				vgn = draw.Element(vgparent, "", "dd", "")
+				draw.Content(vgn, c.Page.DataWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("facts.scheme"))
-				vgn = element(vgparent, "", "dd", "")
-				content(vgn, c.Page.StrategyWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("facts.scheme"))
+				vgn = draw.Element(vgparent, "", "dd", "")
+				draw.Content(vgn, c.Page.StrategyWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("facts.traffic"))
-				vgn = element(vgparent, "", "dd", "id=traffic\ndata-testid=traffic")
-				attribute(vgn, "data-bits-down", raw(c.Page.Task.BitsDown))
-				attribute(vgn, "data-bits-up", raw(c.Page.Task.BitsUp))
-				attribute(vgn, "data-down", exact(c.Page.Task.BytesDown))
-				attribute(vgn, "data-models-down", c.Page.Task.ModelsDown)
-				attribute(vgn, "data-models-up", c.Page.Task.ModelsUp)
-				attribute(vgn, "data-raw-ratio", raw(c.Page.Task.RawRatio))
-				attribute(vgn, "data-up", exact(c.Page.Task.BytesUp))
-				content(vgn, c.Page.TrafficWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("facts.traffic"))
+				vgn = draw.Element(vgparent, "", "dd", "id=traffic\ndata-testid=traffic")
+				draw.Attribute(vgn, "data-bits-down", raw(c.Page.Task.BitsDown))
+				draw.Attribute(vgn, "data-bits-up", raw(c.Page.Task.BitsUp))
+				draw.Attribute(vgn, "data-down", exact(c.Page.Task.BytesDown))
+				draw.Attribute(vgn, "data-models-down", c.Page.Task.ModelsDown)
+				draw.Attribute(vgn, "data-models-up", c.Page.Task.ModelsUp)
+				draw.Attribute(vgn, "data-raw-ratio", raw(c.Page.Task.RawRatio))
+				draw.Attribute(vgn, "data-up", exact(c.Page.Task.BytesUp))
+				draw.Content(vgn, c.Page.TrafficWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("facts.messages"))
-				vgn = element(vgparent, "", "dd", "id=kinds\ndata-testid=kinds")
-				content(vgn, c.Page.KindsWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("facts.messages"))
+				vgn = draw.Element(vgparent, "", "dd", "id=kinds\ndata-testid=kinds")
+				draw.Content(vgn, c.Page.KindsWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("facts.until"))
-				vgn = element(vgparent, "", "dd", "")
-				content(vgn, c.Page.GoalWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("facts.until"))
+				vgn = draw.Element(vgparent, "", "dd", "")
+				draw.Content(vgn, c.Page.GoalWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
-			attribute(vgn, "hidden", !c.handed())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
+			draw.Attribute(vgn, "hidden", !c.handed())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("facts.download"))
-				vgn = element(vgparent, "", "dd", "")
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("facts.download"))
+				vgn = draw.Element(vgparent, "", "dd", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "span", "")
-					content(vgn, c.Page.say("facts.newest"))
-					text(vgparent, " ")
-					vgn = element(vgparent, "", "a", "id=download-safetensors\ndata-testid=download-safetensors\ndownload=")
-					attribute(vgn, "href", c.model("safetensors"))
+					vgn = draw.Element(vgparent, "", "span", "")
+					draw.Content(vgn, c.Page.say("facts.newest"))
+					draw.Text(vgparent, " ")
+					vgn = draw.Element(vgparent, "", "a", "id=download-safetensors\ndata-testid=download-safetensors\ndownload=")
+					draw.Attribute(vgn, "href", c.model("safetensors"))
 					{
 						vgparent := vgn
 						_ = vgparent
-						text(vgparent, "safetensors")
+						draw.Text(vgparent, "safetensors")
 					}
-					text(vgparent, ", ")
-					vgn = element(vgparent, "", "a", "download=")
-					attribute(vgn, "href", c.model("onnx"))
+					draw.Text(vgparent, ", ")
+					vgn = draw.Element(vgparent, "", "a", "download=")
+					draw.Attribute(vgn, "href", c.model("onnx"))
 					{
 						vgparent := vgn
 						_ = vgparent
-						text(vgparent, "ONNX")
+						draw.Text(vgparent, "ONNX")
 					}
-					text(vgparent, ", ")
-					vgn = element(vgparent, "", "a", "download=")
-					attribute(vgn, "href", c.model("json"))
-					content(vgn, c.Page.say("facts.description"))
+					draw.Text(vgparent, ", ")
+					vgn = draw.Element(vgparent, "", "a", "download=")
+					draw.Attribute(vgn, "href", c.model("json"))
+					draw.Content(vgn, c.Page.say("facts.description"))
 				}
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,92 +13,92 @@ func (c *Figures) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "div", "class=figures")
+	vgn = draw.Element(nil, "", "div", "class=figures")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h3", "")
-		content(vgn, c.Page.say("figures"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "dl", "class=tiles")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h3", "")
+		draw.Content(vgn, c.Page.say("figures"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "dl", "class=tiles")
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("round"))
-				vgn = element(vgparent, "", "dd", "id=round\ndata-testid=round")
-				attribute(vgn, "data-value", c.Page.Task.Round)
-				content(vgn, c.known(c.Page.Task.Round))
-				vgn = element(vgparent, "", "dd", "class=note")
-				content(vgn, c.Page.RoundWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("round"))
+				vgn = draw.Element(vgparent, "", "dd", "id=round\ndata-testid=round")
+				draw.Attribute(vgn, "data-value", c.Page.Task.Round)
+				draw.Content(vgn, c.known(c.Page.Task.Round))
+				vgn = draw.Element(vgparent, "", "dd", "class=note")
+				draw.Content(vgn, c.Page.RoundWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("participants"))
-				vgn = element(vgparent, "", "dd", "id=participants\ndata-testid=participants")
-				attribute(vgn, "data-value", c.Page.Task.Participants)
-				content(vgn, c.known(c.Page.Task.Participants))
-				vgn = element(vgparent, "", "dd", "class=note")
-				content(vgn, c.Page.say("figures.connected"))
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("participants"))
+				vgn = draw.Element(vgparent, "", "dd", "id=participants\ndata-testid=participants")
+				draw.Attribute(vgn, "data-value", c.Page.Task.Participants)
+				draw.Content(vgn, c.known(c.Page.Task.Participants))
+				vgn = draw.Element(vgparent, "", "dd", "class=note")
+				draw.Content(vgn, c.Page.say("figures.connected"))
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
-			attribute(vgn, "hidden", !c.Page.Task.Numbers())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
+			draw.Attribute(vgn, "hidden", !c.Page.Task.Numbers())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.errorTitle())
-				vgn = element(vgparent, "", "dd", "id=test-error\ndata-testid=test-error")
-				attribute(vgn, "data-value", raw(c.Page.rmse()))
-				attribute(vgn, "data-version", c.Page.Task.Evaluated)
-				content(vgn, c.Page.amount(c.Page.rmse()))
-				vgn = element(vgparent, "", "dd", "class=note")
-				content(vgn, c.Page.ErrorWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.errorTitle())
+				vgn = draw.Element(vgparent, "", "dd", "id=test-error\ndata-testid=test-error")
+				draw.Attribute(vgn, "data-value", raw(c.Page.rmse()))
+				draw.Attribute(vgn, "data-version", c.Page.Task.Evaluated)
+				draw.Content(vgn, c.Page.amount(c.Page.rmse()))
+				vgn = draw.Element(vgparent, "", "dd", "class=note")
+				draw.Content(vgn, c.Page.ErrorWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
-			attribute(vgn, "hidden", c.Page.Task.Numbers())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
+			draw.Attribute(vgn, "hidden", c.Page.Task.Numbers())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("figures.accuracy"))
-				vgn = element(vgparent, "", "dd", "id=test-accuracy\ndata-testid=test-accuracy")
-				attribute(vgn, "data-value", raw(c.Page.Task.TestAccuracy))
-				attribute(vgn, "data-version", c.Page.Task.Evaluated)
-				content(vgn, c.Page.percent(c.Page.Task.TestAccuracy))
-				vgn = element(vgparent, "", "dd", "class=note")
-				content(vgn, c.Page.EvaluatedWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("figures.accuracy"))
+				vgn = draw.Element(vgparent, "", "dd", "id=test-accuracy\ndata-testid=test-accuracy")
+				draw.Attribute(vgn, "data-value", raw(c.Page.Task.TestAccuracy))
+				draw.Attribute(vgn, "data-version", c.Page.Task.Evaluated)
+				draw.Content(vgn, c.Page.percent(c.Page.Task.TestAccuracy))
+				vgn = draw.Element(vgparent, "", "dd", "class=note")
+				draw.Content(vgn, c.Page.EvaluatedWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "dt", "")
-				content(vgn, c.Page.say("figures.loss"))
-				vgn = element(vgparent, "", "dd", "id=test-loss\ndata-testid=test-loss")
-				attribute(vgn, "data-value", raw(c.Page.Task.TestLoss))
-				attribute(vgn, "data-version", c.Page.Task.Evaluated)
-				content(vgn, c.Page.loss(c.Page.Task.TestLoss))
-				vgn = element(vgparent, "", "dd", "class=note")
-				content(vgn, c.Page.EvaluatedWords())
+				vgn = draw.Element(vgparent, "", "dt", "")
+				draw.Content(vgn, c.Page.say("figures.loss"))
+				vgn = draw.Element(vgparent, "", "dd", "id=test-loss\ndata-testid=test-loss")
+				draw.Attribute(vgn, "data-value", raw(c.Page.Task.TestLoss))
+				draw.Attribute(vgn, "data-version", c.Page.Task.Evaluated)
+				draw.Content(vgn, c.Page.loss(c.Page.Task.TestLoss))
+				vgn = draw.Element(vgparent, "", "dd", "class=note")
+				draw.Content(vgn, c.Page.EvaluatedWords())
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Given) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,22 +13,22 @@ func (c *Given) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "id=given\nclass=step given\naria-labelledby=given-title")
+	vgn = draw.Element(nil, "", "section", "id=given\nclass=step given\naria-labelledby=given-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h2", "id=given-title\ndata-step=2")
-		content(vgn, c.Page.say("own"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=given-words\ndata-testid=given-words\nclass=note")
-		content(vgn, c.words())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "id=given-wall\ndata-testid=given-wall\nrole=img")
-		attribute(vgn, "aria-label", c.wallWords())
-		attribute(vgn, "hidden", !c.walled())
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h2", "id=given-title\ndata-step=2")
+		draw.Content(vgn, c.Page.say("own"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=given-words\ndata-testid=given-words\nclass=note")
+		draw.Content(vgn, c.words())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "id=given-wall\ndata-testid=given-wall\nrole=img")
+		draw.Attribute(vgn, "aria-label", c.wallWords())
+		draw.Attribute(vgn, "hidden", !c.walled())
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

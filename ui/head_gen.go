@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Head) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,28 +13,28 @@ func (c *Head) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "class=about\naria-labelledby=task-title")
+	vgn = draw.Element(nil, "", "section", "class=about\naria-labelledby=task-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "data-loaded", c.loaded())
+	draw.Attribute(vgn, "data-loaded", c.loaded())
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h1", "id=task-title\ndata-testid=task-title")
-		content(vgn, c.Page.TaskTitle())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=lead")
-		content(vgn, c.Page.TaskDescription())
-		text(vgparent, "\n\t")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h1", "id=task-title\ndata-testid=task-title")
+		draw.Content(vgn, c.Page.TaskTitle())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=lead")
+		draw.Content(vgn, c.Page.TaskDescription())
+		draw.Text(vgparent, "\n\t")
 		if c.Page.Task.Data.Picture {
-			vgn = element(vgparent, "", "img", "class=samples-wall\nwidth=336\nheight=112")
-			attribute(vgn, "alt", c.Page.say("head.samples"))
-			attribute(vgn, "src", c.Page.picture(c.Page.Task.Name))
+			vgn = draw.Element(vgparent, "", "img", "class=samples-wall\nwidth=336\nheight=112")
+			draw.Attribute(vgn, "alt", c.Page.say("head.samples"))
+			draw.Attribute(vgn, "src", c.Page.picture(c.Page.Task.Name))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=chips")
-		attribute(vgn, "aria-label", c.Page.say("head.columns"))
-		attribute(vgn, "hidden", len(c.columns()) == 0)
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=chips")
+		draw.Attribute(vgn, "aria-label", c.Page.say("head.columns"))
+		draw.Attribute(vgn, "hidden", len(c.columns()) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -44,20 +45,20 @@ func (c *Head) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				name := name
 				_ = name
-				vgn = element(vgparent, "", "span", "")
-				content(vgn, name)
+				vgn = draw.Element(vgparent, "", "span", "")
+				draw.Content(vgn, name)
 			}
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note to-screen")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note to-screen")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "a", "")
-			attribute(vgn, "href", c.Page.Root+"screen?task="+c.Page.Task.Name)
-			content(vgn, c.Page.say("home.screen"))
+			vgn = draw.Element(vgparent, "", "a", "")
+			draw.Attribute(vgn, "href", c.Page.Root+"screen?task="+c.Page.Task.Name)
+			draw.Content(vgn, c.Page.say("home.screen"))
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,62 +13,62 @@ func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "class=history\naria-labelledby=history-title")
+	vgn = draw.Element(nil, "", "section", "class=history\naria-labelledby=history-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "hidden", len(c.Page.Rounds) == 0)
+	draw.Attribute(vgn, "hidden", len(c.Page.Rounds) == 0)
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h3", "id=history-title")
-		content(vgn, c.Page.say("history"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=history-title\ntabindex=0")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h3", "id=history-title")
+		draw.Content(vgn, c.Page.say("history"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=history-title\ntabindex=0")
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "table", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "table", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "thead", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "thead", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "tr", "")
+					vgn = draw.Element(vgparent, "", "tr", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("round"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("participants"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("history.trainloss"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("history.testloss"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.scoreTitle())
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("history.rate"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("history.models"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("history.up"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("history.down"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("history.bits"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("history.raw"))
-						vgn = element(vgparent, "", "th", "scope=col")
-						content(vgn, c.Page.say("history.time"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("round"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("participants"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("history.trainloss"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("history.testloss"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.scoreTitle())
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("history.rate"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("history.models"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("history.up"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("history.down"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("history.bits"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("history.raw"))
+						vgn = draw.Element(vgparent, "", "th", "scope=col")
+						draw.Content(vgn, c.Page.say("history.time"))
 					}
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "tbody", "id=rounds\ndata-testid=rounds")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "tbody", "id=rounds\ndata-testid=rounds")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -78,43 +79,43 @@ func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						_ = i
 						r := r
 						_ = r
-						vgn = element(vgparent, "", "tr", "")
-						attribute(vgn, "data-round", r.Round)
+						vgn = draw.Element(vgparent, "", "tr", "")
+						draw.Attribute(vgn, "data-round", r.Round)
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "th", "scope=row")
-							content(vgn, c.Page.Lang.Count(r.Round))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.Lang.Count(r.Participants))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.loss(r.TrainLoss))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.loss(r.TestLoss))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.score(r))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.short(r.Rate))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.modelsWords(r.Traffic))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.Lang.Size(r.BytesUp))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.Lang.Size(r.BytesDown))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.bitsWords(r.Traffic))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.rawWords(r.Traffic))
-							vgn = element(vgparent, "", "td", "")
-							content(vgn, c.Page.Lang.Duration(r.Seconds))
+							vgn = draw.Element(vgparent, "", "th", "scope=row")
+							draw.Content(vgn, c.Page.Lang.Count(r.Round))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.Lang.Count(r.Participants))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.loss(r.TrainLoss))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.loss(r.TestLoss))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.score(r))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.short(r.Rate))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.modelsWords(r.Traffic))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.Lang.Size(r.BytesUp))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.Lang.Size(r.BytesDown))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.bitsWords(r.Traffic))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.rawWords(r.Traffic))
+							vgn = draw.Element(vgparent, "", "td", "")
+							draw.Content(vgn, c.Page.Lang.Duration(r.Seconds))
 						}
 					}
 				}
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,73 +13,73 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "div", "id=page")
+	vgn = draw.Element(nil, "", "div", "id=page")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "class", c.Page.look())
+	draw.Attribute(vgn, "class", c.Page.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "section", "class=home\naria-labelledby=home-title")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "section", "class=home\naria-labelledby=home-title")
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=hero")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=hero")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					text(vgparent, "\n\t\t\t\t")
-					vgn = element(vgparent, "", "h1", "id=home-title")
-					content(vgn, c.Page.say("home.title"))
-					text(vgparent, "\n\t\t\t\t")
-					vgn = element(vgparent, "", "p", "class=lead")
-					content(vgn, c.Page.say("home.lead"))
-					text(vgparent, "\n\t\t\t\t")
-					vgn = element(vgparent, "", "p", "class=note")
-					attribute(vgn, "hidden", c.Page.Organiser == "")
-					content(vgn, c.Page.say("home.by", c.Page.Organiser))
-					text(vgparent, "\n\t\t\t")
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "h1", "id=home-title")
+					draw.Content(vgn, c.Page.say("home.title"))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "class=lead")
+					draw.Content(vgn, c.Page.say("home.lead"))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "class=note")
+					draw.Attribute(vgn, "hidden", c.Page.Organiser == "")
+					draw.Content(vgn, c.Page.say("home.by", c.Page.Organiser))
+					draw.Text(vgparent, "\n\t\t\t")
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "figure", "class=phone")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "figure", "class=phone")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "img", "class=qr\nalt=\nwidth=120\nheight=120\nloading=lazy")
-					attribute(vgn, "src", c.Page.qr(""))
-					vgn = element(vgparent, "", "figcaption", "")
+					vgn = draw.Element(vgparent, "", "img", "class=qr\nalt=\nwidth=120\nheight=120\nloading=lazy")
+					draw.Attribute(vgn, "src", c.Page.qr(""))
+					vgn = draw.Element(vgparent, "", "figcaption", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "b", "")
-						content(vgn, c.Page.say("home.phone"))
-						text(vgparent, " ")
-						vgn = element(vgparent, "", "a", "")
-						attribute(vgn, "href", c.Page.Root+"screen")
-						content(vgn, c.Page.say("home.screen"))
+						vgn = draw.Element(vgparent, "", "b", "")
+						draw.Content(vgn, c.Page.say("home.phone"))
+						draw.Text(vgparent, " ")
+						vgn = draw.Element(vgparent, "", "a", "")
+						draw.Attribute(vgn, "href", c.Page.Root+"screen")
+						draw.Content(vgn, c.Page.say("home.screen"))
 					}
 				}
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "id=lost\nclass=warning\nrole=status\nhidden=")
-			content(vgn, c.Page.say("link.again", c.Page.say("away.unreachable")))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "h2", "")
-			attribute(vgn, "hidden", len(c.open()) == 0)
-			content(vgn, c.Page.say("home.tasks"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=empty")
-			attribute(vgn, "hidden", len(c.open()) > 0)
-			content(vgn, c.none())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "ul", "id=tasks\ndata-testid=tasks\nclass=cards")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "id=lost\nclass=warning\nrole=status\nhidden=")
+			draw.Content(vgn, c.Page.say("link.again", c.Page.say("away.unreachable")))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "h2", "")
+			draw.Attribute(vgn, "hidden", len(c.open()) == 0)
+			draw.Content(vgn, c.Page.say("home.tasks"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=empty")
+			draw.Attribute(vgn, "hidden", len(c.open()) > 0)
+			draw.Content(vgn, c.none())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "ul", "id=tasks\ndata-testid=tasks\nclass=cards")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -89,19 +90,19 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					t := t
 					_ = t
-					vgn = element(vgparent, "", "li", "class=card")
-					attribute(vgn, "data-task", t.Name)
+					vgn = draw.Element(vgparent, "", "li", "class=card")
+					draw.Attribute(vgn, "data-task", t.Name)
 					{
 						vgparent := vgn
 						_ = vgparent
-						text(vgparent, "\n\t\t\t")
+						draw.Text(vgparent, "\n\t\t\t")
 						if t.Data.Picture {
-							vgn = element(vgparent, "", "img", "class=samples-wall\nalt=\nwidth=336\nheight=112\nloading=lazy")
-							attribute(vgn, "src", c.Page.picture(t.Name))
+							vgn = draw.Element(vgparent, "", "img", "class=samples-wall\nalt=\nwidth=336\nheight=112\nloading=lazy")
+							draw.Attribute(vgn, "src", c.Page.picture(t.Name))
 						}
-						text(vgparent, "\n\t\t\t")
+						draw.Text(vgparent, "\n\t\t\t")
 						if !t.Data.Picture {
-							vgn = element(vgparent, "", "p", "class=chips")
+							vgn = draw.Element(vgparent, "", "p", "class=chips")
 							{
 								vgparent := vgn
 								_ = vgparent
@@ -112,28 +113,28 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 									_ = k
 									name := name
 									_ = name
-									vgn = element(vgparent, "", "span", "")
-									content(vgn, name)
+									vgn = draw.Element(vgparent, "", "span", "")
+									draw.Content(vgn, name)
 								}
 							}
 						}
-						text(vgparent, "\n\t\t\t")
-						vgn = element(vgparent, "", "p", "class=here\nhidden=")
-						content(vgn, c.Page.say("card.mine"))
-						text(vgparent, "\n\t\t\t")
-						vgn = element(vgparent, "", "h3", "")
+						draw.Text(vgparent, "\n\t\t\t")
+						vgn = draw.Element(vgparent, "", "p", "class=here\nhidden=")
+						draw.Content(vgn, c.Page.say("card.mine"))
+						draw.Text(vgparent, "\n\t\t\t")
+						vgn = draw.Element(vgparent, "", "h3", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "a", "")
-							attribute(vgn, "href", c.href(t))
-							content(vgn, c.words(t))
+							vgn = draw.Element(vgparent, "", "a", "")
+							draw.Attribute(vgn, "href", c.href(t))
+							draw.Content(vgn, c.words(t))
 						}
-						text(vgparent, "\n\t\t\t")
-						vgn = element(vgparent, "", "p", "")
-						content(vgn, c.description(t))
-						text(vgparent, "\n\t\t\t")
-						vgn = element(vgparent, "", "ul", "class=points")
+						draw.Text(vgparent, "\n\t\t\t")
+						vgn = draw.Element(vgparent, "", "p", "")
+						draw.Content(vgn, c.description(t))
+						draw.Text(vgparent, "\n\t\t\t")
+						vgn = draw.Element(vgparent, "", "ul", "class=points")
 						{
 							vgparent := vgn
 							_ = vgparent
@@ -144,62 +145,62 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = k
 								w := w
 								_ = w
-								vgn = element(vgparent, "", "li", "")
-								content(vgn, w)
+								vgn = draw.Element(vgparent, "", "li", "")
+								draw.Content(vgn, w)
 							}
 						}
-						text(vgparent, "\n\t\t\t")
-						vgn = element(vgparent, "", "div", "class=state-line")
+						draw.Text(vgparent, "\n\t\t\t")
+						vgn = draw.Element(vgparent, "", "div", "class=state-line")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "span", "")
-							attribute(vgn, "class", c.people(t))
-							attribute(vgn, "data-participants", t.Participants)
-							content(vgn, c.peopleWords(t))
-							text(vgparent, " ")
-							vgn = element(vgparent, "", "span", "")
-							content(vgn, c.result(t))
+							vgn = draw.Element(vgparent, "", "span", "")
+							draw.Attribute(vgn, "class", c.people(t))
+							draw.Attribute(vgn, "data-participants", t.Participants)
+							draw.Content(vgn, c.peopleWords(t))
+							draw.Text(vgparent, " ")
+							vgn = draw.Element(vgparent, "", "span", "")
+							draw.Content(vgn, c.result(t))
 						}
-						text(vgparent, "\n\t\t\t")
-						vgn = element(vgparent, "", "progress", "max=1")
-						attribute(vgn, "aria-label", c.Page.say("card.progress"))
-						attribute(vgn, "hidden", t.Progress == nil || t.Version == 0)
-						attribute(vgn, "value", share(t.Progress))
-						text(vgparent, "\n\t\t\t")
-						vgn = element(vgparent, "", "div", "class=state-line note")
+						draw.Text(vgparent, "\n\t\t\t")
+						vgn = draw.Element(vgparent, "", "progress", "max=1")
+						draw.Attribute(vgn, "aria-label", c.Page.say("card.progress"))
+						draw.Attribute(vgn, "hidden", t.Progress == nil || t.Version == 0)
+						draw.Attribute(vgn, "value", share(t.Progress))
+						draw.Text(vgparent, "\n\t\t\t")
+						vgn = draw.Element(vgparent, "", "div", "class=state-line note")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "span", "")
-							content(vgn, c.done(t))
-							text(vgparent, " ")
-							vgn = element(vgparent, "", "span", "")
-							content(vgn, c.Page.left(t.SecondsLeft))
+							vgn = draw.Element(vgparent, "", "span", "")
+							draw.Content(vgn, c.done(t))
+							draw.Text(vgparent, " ")
+							vgn = draw.Element(vgparent, "", "span", "")
+							draw.Content(vgn, c.Page.left(t.SecondsLeft))
 						}
-						text(vgparent, "\n\t\t\t")
-						vgn = element(vgparent, "", "a", "class=button primary")
-						attribute(vgn, "data-go", c.Page.say("card.go"))
-						attribute(vgn, "href", c.href(t))
+						draw.Text(vgparent, "\n\t\t\t")
+						vgn = draw.Element(vgparent, "", "a", "class=button primary")
+						draw.Attribute(vgn, "data-go", c.Page.say("card.go"))
+						draw.Attribute(vgn, "href", c.href(t))
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "span", "")
-							content(vgn, c.Page.say("card.join"))
-							vgn = element(vgparent, "", "span", "class=unseen")
-							content(vgn, ": "+c.words(t))
+							vgn = draw.Element(vgparent, "", "span", "")
+							draw.Content(vgn, c.Page.say("card.join"))
+							vgn = draw.Element(vgparent, "", "span", "class=unseen")
+							draw.Content(vgn, ": "+c.words(t))
 						}
-						text(vgparent, "\n\t\t")
+						draw.Text(vgparent, "\n\t\t")
 					}
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "h2", "")
-			attribute(vgn, "hidden", len(c.over()) == 0)
-			content(vgn, c.Page.say("home.over"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "ul", "class=over")
-			attribute(vgn, "hidden", len(c.over()) == 0)
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "h2", "")
+			draw.Attribute(vgn, "hidden", len(c.over()) == 0)
+			draw.Content(vgn, c.Page.say("home.over"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "ul", "class=over")
+			draw.Attribute(vgn, "hidden", len(c.over()) == 0)
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -210,23 +211,23 @@ func (c *Home) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					t := t
 					_ = t
-					vgn = element(vgparent, "", "li", "")
-					attribute(vgn, "data-task", t.Name)
+					vgn = draw.Element(vgparent, "", "li", "")
+					draw.Attribute(vgn, "data-task", t.Name)
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "a", "")
-						attribute(vgn, "href", c.href(t))
-						content(vgn, c.words(t))
-						text(vgparent, " ")
-						vgn = element(vgparent, "", "span", "")
-						content(vgn, c.result(t))
+						vgn = draw.Element(vgparent, "", "a", "")
+						draw.Attribute(vgn, "href", c.href(t))
+						draw.Content(vgn, c.words(t))
+						draw.Text(vgparent, " ")
+						vgn = draw.Element(vgparent, "", "span", "")
+						draw.Content(vgn, c.result(t))
 					}
 				}
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

@@ -3,6 +3,7 @@ package ui
 import (
 	"syscall/js"
 
+	"fedtab/ui/draw"
 	"fedtab/words"
 )
 
@@ -15,15 +16,6 @@ type host struct {
 	visible bool
 	battery bool // the device runs on its battery
 	awake   bool // it was told to keep the screen on
-}
-
-// take has f called with every message of the main thread, those included that have
-// come so far. f must not wait.
-func (h *host) take(f func(kind string, m js.Value)) {
-	js.Global().Call("fedtabTake", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		f(args[0].Get("type").String(), args[0])
-		return nil
-	}))
 }
 
 // begin takes in what the page is, as it was loaded.
@@ -45,7 +37,7 @@ func (h *host) begin(p *Page, m js.Value) {
 }
 
 // tell sends a message to the main thread.
-func (h *host) tell(m map[string]any) { js.Global().Call("postMessage", m) }
+func (h *host) tell(m map[string]any) { draw.Tell(m) }
 
 // pass sends on a message of another worker as it is.
 func (h *host) pass(m js.Value) { js.Global().Call("postMessage", m) }

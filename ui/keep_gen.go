@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Keep) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,56 +13,56 @@ func (c *Keep) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "id=keep\naria-labelledby=keep-title")
+	vgn = draw.Element(nil, "", "section", "id=keep\naria-labelledby=keep-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "class", c.look())
+	draw.Attribute(vgn, "class", c.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h2", "id=keep-title\ndata-step=5")
-		content(vgn, c.Page.say("keep"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=keep-words\ndata-testid=keep-words\nclass=note")
-		content(vgn, c.words())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=buttons")
-		attribute(vgn, "hidden", !c.handed())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h2", "id=keep-title\ndata-step=5")
+		draw.Content(vgn, c.Page.say("keep"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=keep-words\ndata-testid=keep-words\nclass=note")
+		draw.Content(vgn, c.words())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=buttons")
+		draw.Attribute(vgn, "hidden", !c.handed())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "a", "id=keep-onnx\ndata-testid=keep-onnx\nclass=button\ndownload=")
-			attribute(vgn, "href", c.file("newest", "onnx"))
-			content(vgn, c.Page.say("keep.onnx"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "a", "id=keep-safetensors\ndata-testid=keep-safetensors\nclass=button\ndownload=")
-			attribute(vgn, "href", c.file("newest", "safetensors"))
-			content(vgn, c.Page.say("keep.safetensors"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "a", "class=button\ndownload=")
-			attribute(vgn, "hidden", !c.evaluated())
-			attribute(vgn, "href", c.file("best", "onnx"))
-			content(vgn, c.Page.say("keep.best"))
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "a", "id=keep-onnx\ndata-testid=keep-onnx\nclass=button\ndownload=")
+			draw.Attribute(vgn, "href", c.file("newest", "onnx"))
+			draw.Content(vgn, c.Page.say("keep.onnx"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "a", "id=keep-safetensors\ndata-testid=keep-safetensors\nclass=button\ndownload=")
+			draw.Attribute(vgn, "href", c.file("newest", "safetensors"))
+			draw.Content(vgn, c.Page.say("keep.safetensors"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "a", "class=button\ndownload=")
+			draw.Attribute(vgn, "hidden", !c.evaluated())
+			draw.Attribute(vgn, "href", c.file("best", "onnx"))
+			draw.Content(vgn, c.Page.say("keep.best"))
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=buttons")
-		attribute(vgn, "hidden", !c.handed())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=buttons")
+		draw.Attribute(vgn, "hidden", !c.handed())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "button", "id=keep-code\ndata-testid=keep-code\nclass=fold\ntype=button\naria-controls=keep-snippets\ndata-action=code\ndata-value=code")
-			attribute(vgn, "aria-expanded", c.expanded())
-			content(vgn, c.Page.say("keep.code"))
+			vgn = draw.Element(vgparent, "", "button", "id=keep-code\ndata-testid=keep-code\nclass=fold\ntype=button\naria-controls=keep-snippets\ndata-action=code\ndata-value=code")
+			draw.Attribute(vgn, "aria-expanded", c.expanded())
+			draw.Content(vgn, c.Page.say("keep.code"))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note\nrole=status")
-		attribute(vgn, "hidden", c.codeWords() == "")
-		content(vgn, c.codeWords())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "id=keep-snippets\ndata-testid=keep-snippets\nclass=snippets")
-		attribute(vgn, "hidden", !c.open())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note\nrole=status")
+		draw.Attribute(vgn, "hidden", c.codeWords() == "")
+		draw.Content(vgn, c.codeWords())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "id=keep-snippets\ndata-testid=keep-snippets\nclass=snippets")
+		draw.Attribute(vgn, "hidden", !c.open())
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -72,35 +73,35 @@ func (c *Keep) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				s := s
 				_ = s
-				vgn = element(vgparent, "", "div", "")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "p", "class=note")
-					content(vgn, c.snippetWords(s))
-					vgn = element(vgparent, "", "pre", "tabindex=0")
-					content(vgn, s.Code)
-					vgn = element(vgparent, "", "button", "type=button\ndata-action=copy")
-					attribute(vgn, "data-value", i)
-					attribute(vgn, "hidden", c.Page.Plain)
-					content(vgn, c.copyWords(i))
+					vgn = draw.Element(vgparent, "", "p", "class=note")
+					draw.Content(vgn, c.snippetWords(s))
+					vgn = draw.Element(vgparent, "", "pre", "tabindex=0")
+					draw.Content(vgn, s.Code)
+					vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=copy")
+					draw.Attribute(vgn, "data-value", i)
+					draw.Attribute(vgn, "hidden", c.Page.Plain)
+					draw.Content(vgn, c.copyWords(i))
 				}
 			}
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=buttons")
-		attribute(vgn, "hidden", !c.shares())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=buttons")
+		draw.Attribute(vgn, "hidden", !c.shares())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "button", "id=keep-share\ndata-testid=keep-share\ntype=button\ndata-action=share")
-			content(vgn, c.Page.say("keep.share"))
+			vgn = draw.Element(vgparent, "", "button", "id=keep-share\ndata-testid=keep-share\ntype=button\ndata-action=share")
+			draw.Content(vgn, c.Page.say("keep.share"))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note")
-		attribute(vgn, "hidden", !c.shares())
-		content(vgn, c.Page.say("keep.share.note"))
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note")
+		draw.Attribute(vgn, "hidden", !c.shares())
+		draw.Content(vgn, c.Page.say("keep.share.note"))
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

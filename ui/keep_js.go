@@ -8,7 +8,7 @@ func (t *trying) code() {
 	task := t.page.Selected
 	t.page.Uncoded = false
 	fetchJSON(t.page.path()+"/versions", func(v any, _ string) {
-		t.loop.do(func() {
+		t.loop.Do(func() {
 			if task == t.page.Selected {
 				t.page.OnSnippets(v)
 			}

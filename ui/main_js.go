@@ -4,12 +4,12 @@ import (
 	"syscall/js"
 	"time"
 
+	workertab "fedtab/tab"
+	"fedtab/ui/draw"
 	"fedtab/words"
 
 	"github.com/vugu/vugu"
 	"github.com/vugu/vugu/domrender"
-
-	workertab "fedtab/tab"
 )
 
 // renderEvery is the shortest time between two renderings. The renderer compares
@@ -31,7 +31,7 @@ func Run() {
 		words.Load("de", texts.String())
 	}
 	page := &Page{Slow: !js.Global().Get("fedtabSimd").Bool()}
-	events := newLoop()
+	events := draw.NewLoop()
 	host := &host{}
 	view := &view{host: host}
 	tab := &worker{page: page, loop: events, host: host}
@@ -41,77 +41,77 @@ func Run() {
 	tab.trying = trying
 
 	root := &Root{Page: page}
-	render := func(changed extent) {
+	render := func(changed draw.Extent) {
 		host.memory.setPart(page)
 		if page.Kind != TaskKind {
 			return // there is nothing that a person changes
 		}
-		if changed == onlyNumbers {
+		if changed == draw.OnlyNumbers {
 			view.numbers(page)
 			return
 		}
-		if err := renderer.Render(build(env, root)); err != nil {
+		if err := renderer.Render(draw.Build(env, root)); err != nil {
 			panic(err)
 		}
-		js.Global().Call("fedtabRendered")
+		draw.Hand()
 		view.show(page)
 		tab.keepAwake()
 		tab.prepare()
 		trying.look()
 		if tab.again != "" && page.Loaded {
-			events.do(tab.rejoin)
+			events.Do(tab.rejoin)
 		}
 		if tab.goesOn() {
-			events.do(func() { tab.join(tab.until) })
+			events.Do(func() { tab.join(tab.until) })
 		}
 	}
 	begun := make(chan struct{})
-	host.take(func(kind string, m js.Value) {
+	draw.Take(func(kind string, m js.Value) {
 		switch kind {
 		case "hello":
-			events.do(func() {
+			events.Do(func() {
 				host.begin(page, m)
 				tab.again = tab.memory.task()
 				coordinator.start()
 			})
 			close(begun)
 		case "action":
-			events.do(func() { act(page, tab, coordinator, m) })
+			events.Do(func() { act(page, tab, coordinator, m) })
 		case "change":
-			events.do(func() { answer(page, tab, m) })
+			events.Do(func() { answer(page, tab, m) })
 		case "hash":
-			events.do(func() {
+			events.Do(func() {
 				host.address, host.hash = str(m.Get("address")), str(m.Get("hash"))
 				coordinator.takeInvite()
 			})
 		case "visibility":
 			host.visible = str(m.Get("state")) == "visible"
 			tab.tell(map[string]any{"type": "tab", "state": m.Get("state")}) // before a rendering: a tab that is being frozen has no time
-			events.do(func() {
+			events.Do(func() {
 				coordinator.look()
 				tab.hold()
 			})
 		case "network":
 			tab.tell(map[string]any{"type": "network", "online": m.Get("online")})
-			events.do(func() { page.Offline = !m.Get("online").Bool() })
+			events.Do(func() { page.Offline = !m.Get("online").Bool() })
 		case "loaded":
 			files, bytes := m.Get("files").Int(), int64(m.Get("bytes").Float())
-			events.do(func() { page.OnLoadedBytes(files, bytes) })
+			events.Do(func() { page.OnLoadedBytes(files, bytes) })
 		case "battery":
 			host.battery = m.Get("on").Bool()
-			events.do(func() {
+			events.Do(func() {
 				page.HasBattery = true
 				tab.hold()
 			})
 		case "ask":
 			message := m.Get("message")
-			events.change(func() extent { trying.ask(message); return nothing })
+			events.Change(func() draw.Extent { trying.ask(message); return draw.Nothing })
 		case "unloaded":
 			switch str(m.Get("name")) { // charts come with the next point
 			case "wall":
-				events.do(func() { page.Wall.Labels = nil })
+				events.Do(func() { page.Wall.Labels = nil })
 			case "try":
-				events.do(func() {
+				events.Do(func() {
 					trying.close()
 					page.Try.Model = workertab.Loaded{}
 					page.OnTryFailed(page.say("try.unreachable"))
@@ -119,18 +119,18 @@ func Run() {
 			}
 		case "bring":
 			message := m.Get("message")
-			events.do(func() { tab.bring(message) })
+			events.Do(func() { tab.bring(message) })
 		case "brought":
 			words := said(page, m)
-			events.do(func() { page.OnBringFailed(words) })
+			events.Do(func() { page.OnBringFailed(words) })
 		case "camera-failed":
 			words := said(page, m)
-			events.do(func() {
+			events.Do(func() {
 				page.Camera = false
 				page.OnBringFailed(words)
 			})
 		}
 	})
 	<-begun
-	events.run(renderEvery, render)
+	events.Run(renderEvery, render)
 }

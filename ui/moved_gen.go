@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Moved) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,42 +13,42 @@ func (c *Moved) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "id=moved\nclass=step moved\naria-labelledby=moved-title")
+	vgn = draw.Element(nil, "", "section", "id=moved\nclass=step moved\naria-labelledby=moved-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h2", "id=moved-title")
-		content(vgn, c.Page.say("moved"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=moved-sum\ndata-testid=moved-sum\nclass=lead")
-		attribute(vgn, "data-value", exact(c.Page.Moved.left()))
-		content(vgn, c.sumWords())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "table", "id=moved-totals\ndata-testid=moved-totals\nclass=totals")
-		attribute(vgn, "hidden", len(c.groups()) == 0)
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h2", "id=moved-title")
+		draw.Content(vgn, c.Page.say("moved"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=moved-sum\ndata-testid=moved-sum\nclass=lead")
+		draw.Attribute(vgn, "data-value", exact(c.Page.Moved.left()))
+		draw.Content(vgn, c.sumWords())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "table", "id=moved-totals\ndata-testid=moved-totals\nclass=totals")
+		draw.Attribute(vgn, "hidden", len(c.groups()) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "thead", "")
+			vgn = draw.Element(vgparent, "", "thead", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "tr", "")
+				vgn = draw.Element(vgparent, "", "tr", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "th", "scope=col")
-					content(vgn, c.Page.say("moved.what"))
-					vgn = element(vgparent, "", "th", "scope=col")
-					content(vgn, c.Page.say("moved.left"))
-					vgn = element(vgparent, "", "th", "scope=col")
-					content(vgn, c.Page.say("moved.came"))
+					vgn = draw.Element(vgparent, "", "th", "scope=col")
+					draw.Content(vgn, c.Page.say("moved.what"))
+					vgn = draw.Element(vgparent, "", "th", "scope=col")
+					draw.Content(vgn, c.Page.say("moved.left"))
+					vgn = draw.Element(vgparent, "", "th", "scope=col")
+					draw.Content(vgn, c.Page.say("moved.came"))
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "tbody", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "tbody", "")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -58,42 +59,42 @@ func (c *Moved) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					g := g
 					_ = g
-					vgn = element(vgparent, "", "tr", "")
+					vgn = draw.Element(vgparent, "", "tr", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "th", "scope=row")
-						content(vgn, g.what)
-						vgn = element(vgparent, "", "td", "")
-						content(vgn, g.left)
-						vgn = element(vgparent, "", "td", "")
-						content(vgn, g.came)
+						vgn = draw.Element(vgparent, "", "th", "scope=row")
+						draw.Content(vgn, g.what)
+						vgn = draw.Element(vgparent, "", "td", "")
+						draw.Content(vgn, g.left)
+						vgn = draw.Element(vgparent, "", "td", "")
+						draw.Content(vgn, g.came)
 					}
 				}
 			}
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=buttons")
-		attribute(vgn, "hidden", !c.any())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=buttons")
+		draw.Attribute(vgn, "hidden", !c.any())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "button", "id=moved-fold\ndata-testid=moved-fold\ntype=button\naria-controls=moved-list\ndata-action=moved")
-			attribute(vgn, "aria-expanded", c.expanded())
-			content(vgn, c.foldWords())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "button", "id=moved-save\ndata-testid=moved-save\ntype=button\ndata-action=moved-save")
-			content(vgn, c.Page.say("moved.save"))
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "button", "id=moved-fold\ndata-testid=moved-fold\ntype=button\naria-controls=moved-list\ndata-action=moved")
+			draw.Attribute(vgn, "aria-expanded", c.expanded())
+			draw.Content(vgn, c.foldWords())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "button", "id=moved-save\ndata-testid=moved-save\ntype=button\ndata-action=moved-save")
+			draw.Content(vgn, c.Page.say("moved.save"))
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note")
-		attribute(vgn, "hidden", !c.open() || c.moreWords() == "")
-		content(vgn, c.moreWords())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "ol", "id=moved-list\ndata-testid=moved-list")
-		attribute(vgn, "hidden", !c.open())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note")
+		draw.Attribute(vgn, "hidden", !c.open() || c.moreWords() == "")
+		draw.Content(vgn, c.moreWords())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "ol", "id=moved-list\ndata-testid=moved-list")
+		draw.Attribute(vgn, "hidden", !c.open())
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -104,23 +105,23 @@ func (c *Moved) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				e := e
 				_ = e
-				vgn = element(vgparent, "", "li", "")
-				attribute(vgn, "class", c.way(e))
+				vgn = draw.Element(vgparent, "", "li", "")
+				draw.Attribute(vgn, "class", c.way(e))
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "span", "")
-					content(vgn, c.clock(e))
-					vgn = element(vgparent, "", "b", "")
-					content(vgn, c.wayWords(e))
-					vgn = element(vgparent, "", "span", "")
-					content(vgn, c.entryWords(e))
-					vgn = element(vgparent, "", "span", "")
-					content(vgn, c.size(e))
+					vgn = draw.Element(vgparent, "", "span", "")
+					draw.Content(vgn, c.clock(e))
+					vgn = draw.Element(vgparent, "", "b", "")
+					draw.Content(vgn, c.wayWords(e))
+					vgn = draw.Element(vgparent, "", "span", "")
+					draw.Content(vgn, c.entryWords(e))
+					vgn = draw.Element(vgparent, "", "span", "")
+					draw.Content(vgn, c.size(e))
 				}
 			}
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,37 +13,37 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "id=own\nclass=own\naria-labelledby=own-title")
+	vgn = draw.Element(nil, "", "section", "id=own\nclass=own\naria-labelledby=own-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "hidden", !c.shown())
+	draw.Attribute(vgn, "hidden", !c.shown())
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h2", "id=own-title\ndata-step=2")
-		content(vgn, c.Page.say("own"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note")
-		content(vgn, c.wanted())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=own-state\ndata-testid=own-state\nrole=status")
-		attribute(vgn, "class", "state "+c.tone())
-		attribute(vgn, "data-examples", c.Page.Data.Examples)
-		attribute(vgn, "data-step", string(c.Page.Data.Step))
-		content(vgn, c.state())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=own-error\ndata-testid=own-error\nclass=warning\nrole=alert")
-		attribute(vgn, "hidden", c.trouble() == "")
-		content(vgn, c.trouble())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "progress", "id=own-progress\ndata-testid=own-progress")
-		attribute(vgn, "aria-label", c.Page.say("own.progress"))
-		attribute(vgn, "hidden", !c.busy())
-		attribute(vgn, "max", c.total())
-		attribute(vgn, "value", c.done())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "ul", "class=notes")
-		attribute(vgn, "hidden", len(c.Page.Data.Notes) == 0)
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h2", "id=own-title\ndata-step=2")
+		draw.Content(vgn, c.Page.say("own"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note")
+		draw.Content(vgn, c.wanted())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=own-state\ndata-testid=own-state\nrole=status")
+		draw.Attribute(vgn, "class", "state "+c.tone())
+		draw.Attribute(vgn, "data-examples", c.Page.Data.Examples)
+		draw.Attribute(vgn, "data-step", string(c.Page.Data.Step))
+		draw.Content(vgn, c.state())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=own-error\ndata-testid=own-error\nclass=warning\nrole=alert")
+		draw.Attribute(vgn, "hidden", c.trouble() == "")
+		draw.Content(vgn, c.trouble())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "progress", "id=own-progress\ndata-testid=own-progress")
+		draw.Attribute(vgn, "aria-label", c.Page.say("own.progress"))
+		draw.Attribute(vgn, "hidden", !c.busy())
+		draw.Attribute(vgn, "max", c.total())
+		draw.Attribute(vgn, "value", c.done())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "ul", "class=notes")
+		draw.Attribute(vgn, "hidden", len(c.Page.Data.Notes) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -53,33 +54,33 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				n := n
 				_ = n
-				vgn = element(vgparent, "", "li", "")
-				content(vgn, c.Page.phrase(n))
+				vgn = draw.Element(vgparent, "", "li", "")
+				draw.Content(vgn, c.Page.phrase(n))
 			}
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=own-classes\ndata-testid=own-classes\nclass=note")
-		attribute(vgn, "hidden", c.classWords() == "")
-		content(vgn, c.classWords())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note")
-		attribute(vgn, "hidden", c.leaveFirst() == "")
-		content(vgn, c.leaveFirst())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=choice")
-		attribute(vgn, "hidden", c.images() == nil || !c.bringing())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=own-classes\ndata-testid=own-classes\nclass=note")
+		draw.Attribute(vgn, "hidden", c.classWords() == "")
+		draw.Content(vgn, c.classWords())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note")
+		draw.Attribute(vgn, "hidden", c.leaveFirst() == "")
+		draw.Content(vgn, c.leaveFirst())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=choice")
+		draw.Attribute(vgn, "hidden", c.images() == nil || !c.bringing())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "label", "for=own-class")
-			content(vgn, c.Page.say("own.class"))
-			text(vgparent, " ")
-			vgn = element(vgparent, "", "select", "id=own-class\ndata-testid=own-class")
+			vgn = draw.Element(vgparent, "", "label", "for=own-class")
+			draw.Content(vgn, c.Page.say("own.class"))
+			draw.Text(vgparent, " ")
+			vgn = draw.Element(vgparent, "", "select", "id=own-class\ndata-testid=own-class")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "option", "value=-1")
-				content(vgn, c.Page.say("own.class.files"))
+				vgn = draw.Element(vgparent, "", "option", "value=-1")
+				draw.Content(vgn, c.Page.say("own.class.files"))
 				for i, name := range c.classes() {
 					var vgiterkey interface{} = i
 					_ = vgiterkey
@@ -87,77 +88,77 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					name := name
 					_ = name
-					vgn = element(vgparent, "", "option", "")
-					attribute(vgn, "value", i)
-					content(vgn, name)
+					vgn = draw.Element(vgparent, "", "option", "")
+					draw.Attribute(vgn, "value", i)
+					draw.Content(vgn, name)
 				}
 			}
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=buttons")
-		attribute(vgn, "hidden", !c.bringing())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=buttons")
+		draw.Attribute(vgn, "hidden", !c.bringing())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "label", "class=button")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "label", "class=button")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "span", "")
-				content(vgn, c.chooseWords())
-				vgn = element(vgparent, "", "input", "id=own-files\ndata-testid=own-files\nclass=unseen\ntype=file\nmultiple=")
-				attribute(vgn, "accept", c.accept())
+				vgn = draw.Element(vgparent, "", "span", "")
+				draw.Content(vgn, c.chooseWords())
+				vgn = draw.Element(vgparent, "", "input", "id=own-files\ndata-testid=own-files\nclass=unseen\ntype=file\nmultiple=")
+				draw.Attribute(vgn, "accept", c.accept())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "label", "class=button")
-			attribute(vgn, "hidden", c.images() == nil)
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "label", "class=button")
+			draw.Attribute(vgn, "hidden", c.images() == nil)
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "span", "")
-				content(vgn, c.Page.say("own.choose.folder"))
-				vgn = element(vgparent, "", "input", "id=own-folder\ndata-testid=own-folder\nclass=unseen\ntype=file\nmultiple=\nwebkitdirectory=")
-				content(vgn, vugu.HTML(""))
+				vgn = draw.Element(vgparent, "", "span", "")
+				draw.Content(vgn, c.Page.say("own.choose.folder"))
+				vgn = draw.Element(vgparent, "", "input", "id=own-folder\ndata-testid=own-folder\nclass=unseen\ntype=file\nmultiple=\nwebkitdirectory=")
+				draw.Content(vgn, vugu.HTML(""))
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "button", "id=own-camera\ndata-testid=own-camera\ntype=button\ndata-action=camera")
-			attribute(vgn, "hidden", c.images() == nil || c.Page.Camera)
-			content(vgn, c.Page.say("own.camera"))
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "button", "id=own-camera\ndata-testid=own-camera\ntype=button\ndata-action=camera")
+			draw.Attribute(vgn, "hidden", c.images() == nil || c.Page.Camera)
+			draw.Content(vgn, c.Page.say("own.camera"))
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=buttons")
-		attribute(vgn, "hidden", !c.busy())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=buttons")
+		draw.Attribute(vgn, "hidden", !c.busy())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "button", "id=own-cancel\ndata-testid=own-cancel\ntype=button\ndata-action=own-cancel")
-			content(vgn, c.Page.say("own.cancel"))
+			vgn = draw.Element(vgparent, "", "button", "id=own-cancel\ndata-testid=own-cancel\ntype=button\ndata-action=own-cancel")
+			draw.Content(vgn, c.Page.say("own.cancel"))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=hint")
-		attribute(vgn, "hidden", !c.bringing())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=hint")
+		draw.Attribute(vgn, "hidden", !c.bringing())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "span", "")
-			attribute(vgn, "hidden", c.images() != nil)
-			content(vgn, c.Page.say("own.drop"))
-			vgn = element(vgparent, "", "span", "")
-			attribute(vgn, "hidden", c.images() == nil)
-			content(vgn, c.Page.say("own.drop.pictures"))
+			vgn = draw.Element(vgparent, "", "span", "")
+			draw.Attribute(vgn, "hidden", c.images() != nil)
+			draw.Content(vgn, c.Page.say("own.drop"))
+			vgn = draw.Element(vgparent, "", "span", "")
+			draw.Attribute(vgn, "hidden", c.images() == nil)
+			draw.Content(vgn, c.Page.say("own.drop.pictures"))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=samples hint")
-		attribute(vgn, "hidden", len(c.samples()) == 0)
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=samples hint")
+		draw.Attribute(vgn, "hidden", len(c.samples()) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "span", "")
-			content(vgn, c.Page.say("own.sample"))
-			text(vgparent, " ")
-			vgn = element(vgparent, "", "span", "class=buttons")
+			vgn = draw.Element(vgparent, "", "span", "")
+			draw.Content(vgn, c.Page.say("own.sample"))
+			draw.Text(vgparent, " ")
+			vgn = draw.Element(vgparent, "", "span", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -168,48 +169,48 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					name := name
 					_ = name
-					vgn = element(vgparent, "", "button", "type=button\ndata-action=own-sample")
-					attribute(vgn, "data-value", name)
-					content(vgn, name)
+					vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=own-sample")
+					draw.Attribute(vgn, "data-value", name)
+					draw.Content(vgn, name)
 				}
 			}
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=camera")
-		attribute(vgn, "hidden", !c.camera())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=camera")
+		draw.Attribute(vgn, "hidden", !c.camera())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "video", "id=own-video\ndata-testid=own-video\nmuted=\nplaysinline=")
-			attribute(vgn, "aria-label", c.Page.say("own.camera.video"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=buttons")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "video", "id=own-video\ndata-testid=own-video\nmuted=\nplaysinline=")
+			draw.Attribute(vgn, "aria-label", c.Page.say("own.camera.video"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "button", "id=own-take\ndata-testid=own-take\ntype=button\ndata-action=own-take")
-				content(vgn, c.Page.say("own.camera.take"))
-				vgn = element(vgparent, "", "button", "id=own-camera-off\ndata-testid=own-camera-off\ntype=button\ndata-action=camera-off")
-				content(vgn, c.Page.say("own.camera.off"))
+				vgn = draw.Element(vgparent, "", "button", "id=own-take\ndata-testid=own-take\ntype=button\ndata-action=own-take")
+				draw.Content(vgn, c.Page.say("own.camera.take"))
+				vgn = draw.Element(vgparent, "", "button", "id=own-camera-off\ndata-testid=own-camera-off\ntype=button\ndata-action=camera-off")
+				draw.Content(vgn, c.Page.say("own.camera.off"))
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=drawing")
-		attribute(vgn, "hidden", !c.drawn())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=drawing")
+		draw.Attribute(vgn, "hidden", !c.drawn())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=note")
-			content(vgn, c.Page.say("own.draw"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "id=own-canvas\ndata-testid=own-canvas\nrole=img")
-			attribute(vgn, "aria-label", c.Page.say("own.draw.canvas"))
-			attribute(vgn, "hidden", !c.drawn())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=buttons classes-drawn")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=note")
+			draw.Content(vgn, c.Page.say("own.draw"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "id=own-canvas\ndata-testid=own-canvas\nrole=img")
+			draw.Attribute(vgn, "aria-label", c.Page.say("own.draw.canvas"))
+			draw.Attribute(vgn, "hidden", !c.drawn())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=buttons classes-drawn")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -220,92 +221,92 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					name := name
 					_ = name
-					vgn = element(vgparent, "", "button", "type=button\ndata-action=draw")
-					attribute(vgn, "data-value", i)
-					content(vgn, name)
+					vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=draw")
+					draw.Attribute(vgn, "data-value", i)
+					draw.Content(vgn, name)
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=buttons")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "button", "id=own-erase\ndata-testid=own-erase\ntype=button\ndata-action=draw-clear")
-				content(vgn, c.Page.say("own.draw.erase"))
+				vgn = draw.Element(vgparent, "", "button", "id=own-erase\ndata-testid=own-erase\ntype=button\ndata-action=draw-clear")
+				draw.Content(vgn, c.Page.say("own.draw.erase"))
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "figure", "class=sheet")
-		attribute(vgn, "hidden", c.images() == nil || c.Page.Data.Examples == 0)
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "figure", "class=sheet")
+		draw.Attribute(vgn, "hidden", c.images() == nil || c.Page.Data.Examples == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "figcaption", "class=note")
-			content(vgn, c.Page.say("own.sheet"))
-			vgn = element(vgparent, "", "div", "id=own-sheet\ndata-testid=own-sheet\nrole=img")
-			attribute(vgn, "aria-label", c.Page.say("own.sheet"))
+			vgn = draw.Element(vgparent, "", "figcaption", "class=note")
+			draw.Content(vgn, c.Page.say("own.sheet"))
+			vgn = draw.Element(vgparent, "", "div", "id=own-sheet\ndata-testid=own-sheet\nrole=img")
+			draw.Attribute(vgn, "aria-label", c.Page.say("own.sheet"))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=look")
-		attribute(vgn, "hidden", !c.asking())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=look")
+		draw.Attribute(vgn, "hidden", !c.asking())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=note")
-			attribute(vgn, "hidden", !c.Page.Data.Table)
-			content(vgn, c.mapWords())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=choice")
-			attribute(vgn, "hidden", !c.Page.Data.Layout)
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=note")
+			draw.Attribute(vgn, "hidden", !c.Page.Data.Table)
+			draw.Content(vgn, c.mapWords())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=choice")
+			draw.Attribute(vgn, "hidden", !c.Page.Data.Layout)
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "label", "for=own-layout")
-				content(vgn, c.Page.say("own.layout"))
-				text(vgparent, " ")
-				vgn = element(vgparent, "", "select", "id=own-layout\ndata-testid=own-layout\ndata-change=layout\ndata-value=")
+				vgn = draw.Element(vgparent, "", "label", "for=own-layout")
+				draw.Content(vgn, c.Page.say("own.layout"))
+				draw.Text(vgparent, " ")
+				vgn = draw.Element(vgparent, "", "select", "id=own-layout\ndata-testid=own-layout\ndata-change=layout\ndata-value=")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "option", "value=")
-					content(vgn, c.Page.say("own.pick"))
-					vgn = element(vgparent, "", "option", "value=last")
-					content(vgn, c.Page.say("own.layout.last"))
-					vgn = element(vgparent, "", "option", "value=first")
-					content(vgn, c.Page.say("own.layout.first"))
+					vgn = draw.Element(vgparent, "", "option", "value=")
+					draw.Content(vgn, c.Page.say("own.pick"))
+					vgn = draw.Element(vgparent, "", "option", "value=last")
+					draw.Content(vgn, c.Page.say("own.layout.last"))
+					vgn = draw.Element(vgparent, "", "option", "value=first")
+					draw.Content(vgn, c.Page.say("own.layout.first"))
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=scroll\nrole=region\ntabindex=0")
-			attribute(vgn, "aria-label", c.Page.say("own.columns"))
-			attribute(vgn, "hidden", !c.Page.Data.Table)
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\ntabindex=0")
+			draw.Attribute(vgn, "aria-label", c.Page.say("own.columns"))
+			draw.Attribute(vgn, "hidden", !c.Page.Data.Table)
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "table", "class=columns")
+				vgn = draw.Element(vgparent, "", "table", "class=columns")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "thead", "")
+					vgn = draw.Element(vgparent, "", "thead", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "tr", "")
+						vgn = draw.Element(vgparent, "", "tr", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "th", "scope=col")
-							content(vgn, c.Page.say("own.column"))
-							vgn = element(vgparent, "", "th", "scope=col")
-							content(vgn, c.Page.say("own.column.holds"))
-							vgn = element(vgparent, "", "th", "scope=col")
-							content(vgn, c.Page.say("own.column.file"))
+							vgn = draw.Element(vgparent, "", "th", "scope=col")
+							draw.Content(vgn, c.Page.say("own.column"))
+							vgn = draw.Element(vgparent, "", "th", "scope=col")
+							draw.Content(vgn, c.Page.say("own.column.holds"))
+							vgn = draw.Element(vgparent, "", "th", "scope=col")
+							draw.Content(vgn, c.Page.say("own.column.file"))
 						}
 					}
-					text(vgparent, "\n\t\t\t")
-					vgn = element(vgparent, "", "tbody", "id=own-columns\ndata-testid=own-columns")
+					draw.Text(vgparent, "\n\t\t\t")
+					vgn = draw.Element(vgparent, "", "tbody", "id=own-columns\ndata-testid=own-columns")
 					{
 						vgparent := vgn
 						_ = vgparent
@@ -316,27 +317,27 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							_ = i
 							w := w
 							_ = w
-							vgn = element(vgparent, "", "tr", "")
+							vgn = draw.Element(vgparent, "", "tr", "")
 							{
 								vgparent := vgn
 								_ = vgparent
-								vgn = element(vgparent, "", "th", "scope=row")
-								content(vgn, w.Name)
-								vgn = element(vgparent, "", "td", "")
-								content(vgn, c.wants(w.Name))
-								vgn = element(vgparent, "", "td", "")
+								vgn = draw.Element(vgparent, "", "th", "scope=row")
+								draw.Content(vgn, w.Name)
+								vgn = draw.Element(vgparent, "", "td", "")
+								draw.Content(vgn, c.wants(w.Name))
+								vgn = draw.Element(vgparent, "", "td", "")
 								{
 									vgparent := vgn
 									_ = vgparent
-									vgn = element(vgparent, "", "select", "data-change=column")
-									attribute(vgn, "aria-label", c.columnWords(w.Name))
-									attribute(vgn, "data-name", w.Name)
-									attribute(vgn, "data-value", w.Column)
+									vgn = draw.Element(vgparent, "", "select", "data-change=column")
+									draw.Attribute(vgn, "aria-label", c.columnWords(w.Name))
+									draw.Attribute(vgn, "data-name", w.Name)
+									draw.Attribute(vgn, "data-value", w.Column)
 									{
 										vgparent := vgn
 										_ = vgparent
-										vgn = element(vgparent, "", "option", "value=0")
-										content(vgn, c.Page.say("own.column.none"))
+										vgn = draw.Element(vgparent, "", "option", "value=0")
+										draw.Content(vgn, c.Page.say("own.column.none"))
 										for k, name := range c.choices() {
 											var vgiterkey interface{} = k
 											_ = vgiterkey
@@ -344,10 +345,10 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 											_ = k
 											name := name
 											_ = name
-											vgn = element(vgparent, "", "option", "")
-											attribute(vgn, "selected", chosen(k+1 == w.Column))
-											attribute(vgn, "value", k+1)
-											content(vgn, name)
+											vgn = draw.Element(vgparent, "", "option", "")
+											draw.Attribute(vgn, "selected", chosen(k+1 == w.Column))
+											draw.Attribute(vgn, "value", k+1)
+											draw.Content(vgn, name)
 										}
 									}
 								}
@@ -356,31 +357,31 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					}
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=choice")
-			attribute(vgn, "hidden", !c.decimalAsked())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=choice")
+			draw.Attribute(vgn, "hidden", !c.decimalAsked())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "label", "for=own-decimal")
-				content(vgn, c.decimalWords())
-				text(vgparent, " ")
-				vgn = element(vgparent, "", "select", "id=own-decimal\ndata-testid=own-decimal\ndata-change=decimal")
-				attribute(vgn, "data-value", c.Page.Data.Decimal)
+				vgn = draw.Element(vgparent, "", "label", "for=own-decimal")
+				draw.Content(vgn, c.decimalWords())
+				draw.Text(vgparent, " ")
+				vgn = draw.Element(vgparent, "", "select", "id=own-decimal\ndata-testid=own-decimal\ndata-change=decimal")
+				draw.Attribute(vgn, "data-value", c.Page.Data.Decimal)
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "option", "value=")
-					content(vgn, c.Page.say("own.pick"))
-					vgn = element(vgparent, "", "option", "value=point")
-					content(vgn, c.Page.say("own.decimal.point"))
-					vgn = element(vgparent, "", "option", "value=comma")
-					content(vgn, c.Page.say("own.decimal.comma"))
+					vgn = draw.Element(vgparent, "", "option", "value=")
+					draw.Content(vgn, c.Page.say("own.pick"))
+					vgn = draw.Element(vgparent, "", "option", "value=point")
+					draw.Content(vgn, c.Page.say("own.decimal.point"))
+					vgn = draw.Element(vgparent, "", "option", "value=comma")
+					draw.Content(vgn, c.Page.say("own.decimal.comma"))
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "ul", "id=own-offers\ndata-testid=own-offers\nclass=offers")
-			attribute(vgn, "hidden", len(c.Page.Data.Offers) == 0)
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "ul", "id=own-offers\ndata-testid=own-offers\nclass=offers")
+			draw.Attribute(vgn, "hidden", len(c.Page.Data.Offers) == 0)
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -391,13 +392,13 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					o := o
 					_ = o
-					vgn = element(vgparent, "", "li", "")
+					vgn = draw.Element(vgparent, "", "li", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "p", "")
-						content(vgn, c.offerWords(o))
-						vgn = element(vgparent, "", "ul", "")
+						vgn = draw.Element(vgparent, "", "p", "")
+						draw.Content(vgn, c.offerWords(o))
+						vgn = draw.Element(vgparent, "", "ul", "")
 						{
 							vgparent := vgn
 							_ = vgparent
@@ -408,26 +409,26 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = k
 								t := t
 								_ = t
-								vgn = element(vgparent, "", "li", "")
+								vgn = draw.Element(vgparent, "", "li", "")
 								{
 									vgparent := vgn
 									_ = vgparent
-									vgn = element(vgparent, "", "label", "")
+									vgn = draw.Element(vgparent, "", "label", "")
 									{
 										vgparent := vgn
 										_ = vgparent
-										vgn = element(vgparent, "", "span", "")
-										content(vgn, c.textWords(t))
-										text(vgparent, " ")
-										vgn = element(vgparent, "", "select", "data-change=offer")
-										attribute(vgn, "data-name", o.Column)
-										attribute(vgn, "data-text", t.Text)
-										attribute(vgn, "data-value", t.As)
+										vgn = draw.Element(vgparent, "", "span", "")
+										draw.Content(vgn, c.textWords(t))
+										draw.Text(vgparent, " ")
+										vgn = draw.Element(vgparent, "", "select", "data-change=offer")
+										draw.Attribute(vgn, "data-name", o.Column)
+										draw.Attribute(vgn, "data-text", t.Text)
+										draw.Attribute(vgn, "data-value", t.As)
 										{
 											vgparent := vgn
 											_ = vgparent
-											vgn = element(vgparent, "", "option", "value=")
-											content(vgn, c.Page.say("own.offer.none"))
+											vgn = draw.Element(vgparent, "", "option", "value=")
+											draw.Content(vgn, c.Page.say("own.offer.none"))
 											for m, v := range o.Values {
 												var vgiterkey interface{} = m
 												_ = vgiterkey
@@ -435,55 +436,55 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 												_ = m
 												v := v
 												_ = v
-												vgn = element(vgparent, "", "option", "")
-												attribute(vgn, "selected", chosen(v == t.As))
-												attribute(vgn, "value", v)
-												content(vgn, v)
+												vgn = draw.Element(vgparent, "", "option", "")
+												draw.Attribute(vgn, "selected", chosen(v == t.As))
+												draw.Attribute(vgn, "value", v)
+												draw.Content(vgn, v)
 											}
 										}
 									}
 								}
 							}
 						}
-						vgn = element(vgparent, "", "div", "class=buttons")
+						vgn = draw.Element(vgparent, "", "div", "class=buttons")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "button", "type=button\ndata-action=own-offer")
-							attribute(vgn, "data-value", o.Column)
-							attribute(vgn, "hidden", !suggests(o))
-							content(vgn, c.Page.say("own.offer.yes"))
-							vgn = element(vgparent, "", "button", "type=button\ndata-action=own-offer-not")
-							attribute(vgn, "data-value", o.Column)
-							attribute(vgn, "hidden", o.Why == "")
-							content(vgn, c.Page.say("own.offer.no"))
+							vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=own-offer")
+							draw.Attribute(vgn, "data-value", o.Column)
+							draw.Attribute(vgn, "hidden", !suggests(o))
+							draw.Content(vgn, c.Page.say("own.offer.yes"))
+							vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=own-offer-not")
+							draw.Attribute(vgn, "data-value", o.Column)
+							draw.Attribute(vgn, "hidden", o.Why == "")
+							draw.Content(vgn, c.Page.say("own.offer.no"))
 						}
 					}
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=scroll\nrole=region\ntabindex=0")
-			attribute(vgn, "aria-label", c.Page.say("own.rows"))
-			attribute(vgn, "hidden", !c.Page.Data.Table)
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\ntabindex=0")
+			draw.Attribute(vgn, "aria-label", c.Page.say("own.rows"))
+			draw.Attribute(vgn, "hidden", !c.Page.Data.Table)
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "table", "class=rows")
+				vgn = draw.Element(vgparent, "", "table", "class=rows")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "caption", "")
-					content(vgn, c.Page.say("own.rows"))
-					vgn = element(vgparent, "", "thead", "")
+					vgn = draw.Element(vgparent, "", "caption", "")
+					draw.Content(vgn, c.Page.say("own.rows"))
+					vgn = draw.Element(vgparent, "", "thead", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "tr", "")
+						vgn = draw.Element(vgparent, "", "tr", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "th", "scope=col")
-							content(vgn, c.Page.say("own.rows.line"))
+							vgn = draw.Element(vgparent, "", "th", "scope=col")
+							draw.Content(vgn, c.Page.say("own.rows.line"))
 							for i, w := range c.want() {
 								var vgiterkey interface{} = i
 								_ = vgiterkey
@@ -491,70 +492,70 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = i
 								w := w
 								_ = w
-								vgn = element(vgparent, "", "th", "scope=col")
-								content(vgn, w.Name)
+								vgn = draw.Element(vgparent, "", "th", "scope=col")
+								draw.Content(vgn, w.Name)
 							}
 						}
 					}
-					text(vgparent, "\n\t\t\t")
-					vgn = element(vgparent, "", "tbody", "id=own-rows\ndata-testid=own-rows")
-					attribute(vgn, "data-was", c.Page.say("own.rows.was", "{0}"))
-					attribute(vgn, "hidden", !c.Page.Data.Table)
+					draw.Text(vgparent, "\n\t\t\t")
+					vgn = draw.Element(vgparent, "", "tbody", "id=own-rows\ndata-testid=own-rows")
+					draw.Attribute(vgn, "data-was", c.Page.say("own.rows.was", "{0}"))
+					draw.Attribute(vgn, "hidden", !c.Page.Data.Table)
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=buttons")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "button", "id=own-read\ndata-testid=own-read\nclass=primary\ntype=button\ndata-action=own-read")
-				attribute(vgn, "disabled", !c.canRead())
-				attribute(vgn, "hidden", !c.asking() || !c.Page.Data.Table)
-				content(vgn, c.Page.say("own.read"))
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "button", "id=own-skip\ndata-testid=own-skip\ntype=button\ndata-action=own-skip")
-				attribute(vgn, "hidden", !c.canSkip())
-				content(vgn, c.skipWords())
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "button", "id=own-read\ndata-testid=own-read\nclass=primary\ntype=button\ndata-action=own-read")
+				draw.Attribute(vgn, "disabled", !c.canRead())
+				draw.Attribute(vgn, "hidden", !c.asking() || !c.Page.Data.Table)
+				draw.Content(vgn, c.Page.say("own.read"))
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "button", "id=own-skip\ndata-testid=own-skip\ntype=button\ndata-action=own-skip")
+				draw.Attribute(vgn, "hidden", !c.canSkip())
+				draw.Content(vgn, c.skipWords())
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=problems")
-		attribute(vgn, "hidden", len(c.Page.Data.Problems) == 0)
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=problems")
+		draw.Attribute(vgn, "hidden", len(c.Page.Data.Problems) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=note")
-			content(vgn, c.problemWords())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=scroll\nrole=region\ntabindex=0")
-			attribute(vgn, "aria-label", c.Page.say("own.problems.title"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=note")
+			draw.Content(vgn, c.problemWords())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\ntabindex=0")
+			draw.Attribute(vgn, "aria-label", c.Page.say("own.problems.title"))
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "table", "")
+				vgn = draw.Element(vgparent, "", "table", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "thead", "")
+					vgn = draw.Element(vgparent, "", "thead", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "tr", "")
+						vgn = draw.Element(vgparent, "", "tr", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "th", "scope=col")
-							content(vgn, c.Page.say("own.problems.where"))
-							vgn = element(vgparent, "", "th", "scope=col")
-							content(vgn, c.Page.say("own.problems.what"))
+							vgn = draw.Element(vgparent, "", "th", "scope=col")
+							draw.Content(vgn, c.Page.say("own.problems.where"))
+							vgn = draw.Element(vgparent, "", "th", "scope=col")
+							draw.Content(vgn, c.Page.say("own.problems.what"))
 						}
 					}
-					text(vgparent, "\n\t\t\t")
-					vgn = element(vgparent, "", "tbody", "id=own-problems\ndata-testid=own-problems")
+					draw.Text(vgparent, "\n\t\t\t")
+					vgn = draw.Element(vgparent, "", "tbody", "id=own-problems\ndata-testid=own-problems")
 					{
 						vgparent := vgn
 						_ = vgparent
@@ -565,114 +566,114 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							_ = i
 							p := p
 							_ = p
-							vgn = element(vgparent, "", "tr", "")
+							vgn = draw.Element(vgparent, "", "tr", "")
 							{
 								vgparent := vgn
 								_ = vgparent
-								vgn = element(vgparent, "", "th", "scope=row")
-								content(vgn, c.Page.phrase(p.Where))
-								vgn = element(vgparent, "", "td", "")
-								content(vgn, c.Page.phrase(p.What))
+								vgn = draw.Element(vgparent, "", "th", "scope=row")
+								draw.Content(vgn, c.Page.phrase(p.Where))
+								vgn = draw.Element(vgparent, "", "td", "")
+								draw.Content(vgn, c.Page.phrase(p.What))
 							}
 						}
 					}
 				}
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=gain")
-		attribute(vgn, "hidden", !c.gains())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=gain")
+		draw.Attribute(vgn, "hidden", !c.gains())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=note")
-			content(vgn, c.gainWords())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "dl", "class=numbers")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=note")
+			draw.Content(vgn, c.gainWords())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "dl", "class=numbers")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("gain.before"))
-					vgn = element(vgparent, "", "dd", "id=gain-before\ndata-testid=gain-before")
-					content(vgn, c.gain(c.Page.Local.Before))
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("gain.before"))
+					vgn = draw.Element(vgparent, "", "dd", "id=gain-before\ndata-testid=gain-before")
+					draw.Content(vgn, c.gain(c.Page.Local.Before))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("gain.after"))
-					vgn = element(vgparent, "", "dd", "id=gain-after\ndata-testid=gain-after")
-					attribute(vgn, "data-version", c.Page.Local.AfterVersion)
-					content(vgn, c.gain(c.Page.Local.After))
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("gain.after"))
+					vgn = draw.Element(vgparent, "", "dd", "id=gain-after\ndata-testid=gain-after")
+					draw.Attribute(vgn, "data-version", c.Page.Local.AfterVersion)
+					draw.Content(vgn, c.gain(c.Page.Local.After))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("gain.alone"))
-					vgn = element(vgparent, "", "dd", "id=gain-alone\ndata-testid=gain-alone")
-					content(vgn, c.gain(c.Page.Local.Alone))
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("gain.alone"))
+					vgn = draw.Element(vgparent, "", "dd", "id=gain-alone\ndata-testid=gain-alone")
+					draw.Content(vgn, c.gain(c.Page.Local.Alone))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("gain.personal"))
-					vgn = element(vgparent, "", "dd", "id=gain-personal\ndata-testid=gain-personal")
-					attribute(vgn, "data-version", c.Page.Local.PersonalVersion)
-					content(vgn, c.gain(c.Page.Local.Personal))
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("gain.personal"))
+					vgn = draw.Element(vgparent, "", "dd", "id=gain-personal\ndata-testid=gain-personal")
+					draw.Attribute(vgn, "data-version", c.Page.Local.PersonalVersion)
+					draw.Content(vgn, c.gain(c.Page.Local.Personal))
 				}
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=buttons")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "button", "id=personalise\ndata-testid=personalise\ntype=button\ndata-action=personalise")
-				attribute(vgn, "disabled", !c.canPersonalise())
-				content(vgn, c.Page.say("gain.make"))
-				vgn = element(vgparent, "", "button", "id=own-download\ndata-testid=own-download\ntype=button\ndata-action=own-download\ndata-value=safetensors")
-				attribute(vgn, "hidden", c.Page.Local.PersonalVersion == 0)
-				content(vgn, c.Page.say("gain.safetensors"))
-				vgn = element(vgparent, "", "button", "type=button\ndata-action=own-download\ndata-value=onnx")
-				attribute(vgn, "hidden", c.Page.Local.PersonalVersion == 0)
-				content(vgn, c.Page.say("gain.onnx"))
+				vgn = draw.Element(vgparent, "", "button", "id=personalise\ndata-testid=personalise\ntype=button\ndata-action=personalise")
+				draw.Attribute(vgn, "disabled", !c.canPersonalise())
+				draw.Content(vgn, c.Page.say("gain.make"))
+				vgn = draw.Element(vgparent, "", "button", "id=own-download\ndata-testid=own-download\ntype=button\ndata-action=own-download\ndata-value=safetensors")
+				draw.Attribute(vgn, "hidden", c.Page.Local.PersonalVersion == 0)
+				draw.Content(vgn, c.Page.say("gain.safetensors"))
+				vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=own-download\ndata-value=onnx")
+				draw.Attribute(vgn, "hidden", c.Page.Local.PersonalVersion == 0)
+				draw.Content(vgn, c.Page.say("gain.onnx"))
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=hint")
-			content(vgn, c.Page.say("gain.note"))
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=hint")
+			draw.Content(vgn, c.Page.say("gain.note"))
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=own-storage\ndata-testid=own-storage\nclass=note")
-		attribute(vgn, "hidden", c.storage() == "")
-		content(vgn, c.storage())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "")
-		attribute(vgn, "hidden", len(c.Page.Data.Kept) == 0)
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=own-storage\ndata-testid=own-storage\nclass=note")
+		draw.Attribute(vgn, "hidden", c.storage() == "")
+		draw.Content(vgn, c.storage())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "")
+		draw.Attribute(vgn, "hidden", len(c.Page.Data.Kept) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "h3", "")
-			content(vgn, c.Page.say("own.kept.title"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "ul", "id=own-kept\ndata-testid=own-kept\nclass=kept")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "h3", "")
+			draw.Content(vgn, c.Page.say("own.kept.title"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "ul", "id=own-kept\ndata-testid=own-kept\nclass=kept")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -683,60 +684,60 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					k := k
 					_ = k
-					vgn = element(vgparent, "", "li", "")
+					vgn = draw.Element(vgparent, "", "li", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "span", "")
+						vgn = draw.Element(vgparent, "", "span", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "strong", "")
-							content(vgn, k.Name)
-							text(vgparent, " ")
-							vgn = element(vgparent, "", "span", "")
-							content(vgn, c.keptWords(k))
+							vgn = draw.Element(vgparent, "", "strong", "")
+							draw.Content(vgn, k.Name)
+							draw.Text(vgparent, " ")
+							vgn = draw.Element(vgparent, "", "span", "")
+							draw.Content(vgn, c.keptWords(k))
 						}
-						text(vgparent, " ")
-						vgn = element(vgparent, "", "span", "")
+						draw.Text(vgparent, " ")
+						vgn = draw.Element(vgparent, "", "span", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "button", "type=button\ndata-action=own-use")
-							attribute(vgn, "aria-label", c.Page.say("own.kept.use.of", k.Name))
-							attribute(vgn, "data-value", k.ID)
-							attribute(vgn, "hidden", !c.canUse(k))
-							content(vgn, c.Page.say("own.kept.use"))
-							text(vgparent, " ")
-							vgn = element(vgparent, "", "button", "type=button\ndata-action=own-delete")
-							attribute(vgn, "aria-label", c.Page.say("own.kept.delete.of", k.Name))
-							attribute(vgn, "data-value", k.ID)
-							attribute(vgn, "disabled", !c.Page.MayDelete())
-							content(vgn, c.Page.say("own.kept.delete"))
+							vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=own-use")
+							draw.Attribute(vgn, "aria-label", c.Page.say("own.kept.use.of", k.Name))
+							draw.Attribute(vgn, "data-value", k.ID)
+							draw.Attribute(vgn, "hidden", !c.canUse(k))
+							draw.Content(vgn, c.Page.say("own.kept.use"))
+							draw.Text(vgparent, " ")
+							vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=own-delete")
+							draw.Attribute(vgn, "aria-label", c.Page.say("own.kept.delete.of", k.Name))
+							draw.Attribute(vgn, "data-value", k.ID)
+							draw.Attribute(vgn, "disabled", !c.Page.MayDelete())
+							draw.Content(vgn, c.Page.say("own.kept.delete"))
 						}
 					}
 				}
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note")
-		content(vgn, c.Page.say("own.leaves"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=buttons")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note")
+		draw.Content(vgn, c.Page.say("own.leaves"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=buttons")
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "button", "id=own-forget\ndata-testid=own-forget\ntype=button\naria-describedby=own-forget-note\ndata-action=own-forget")
-			content(vgn, c.forgetWords())
-			vgn = element(vgparent, "", "button", "id=own-forget-not\ndata-testid=own-forget-not\ntype=button\ndata-action=own-forget-not")
-			attribute(vgn, "hidden", !c.Page.Forgetting)
-			content(vgn, c.Page.say("own.forget.not"))
+			vgn = draw.Element(vgparent, "", "button", "id=own-forget\ndata-testid=own-forget\ntype=button\naria-describedby=own-forget-note\ndata-action=own-forget")
+			draw.Content(vgn, c.forgetWords())
+			vgn = draw.Element(vgparent, "", "button", "id=own-forget-not\ndata-testid=own-forget-not\ntype=button\ndata-action=own-forget-not")
+			draw.Attribute(vgn, "hidden", !c.Page.Forgetting)
+			draw.Content(vgn, c.Page.say("own.forget.not"))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=own-forget-note\nclass=hint")
-		content(vgn, c.Page.say("own.forget.note"))
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=own-forget-note\nclass=hint")
+		draw.Content(vgn, c.Page.say("own.forget.note"))
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

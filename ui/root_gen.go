@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,13 +13,13 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "div", "id=page")
+	vgn = draw.Element(nil, "", "div", "id=page")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "class", c.Page.look())
+	draw.Attribute(vgn, "class", c.Page.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
+		draw.Text(vgparent, "\n\t")
 		{
 			vgcompKey := vugu.MakeCompKey(0x98771DF566D9FA3D^vgin.CurrentPositionHash(), vgiterkey)
 			// ask BuildEnv for prior instance of this specific component
@@ -34,7 +35,7 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgn = &vugu.VGNode{Component: vgcomp}
 			vgparent.AppendChild(vgn)
 		}
-		text(vgparent, "\n\t")
+		draw.Text(vgparent, "\n\t")
 		{
 			vgcompKey := vugu.MakeCompKey(0x74766603B2E8AE1C^vgin.CurrentPositionHash(), vgiterkey)
 			// ask BuildEnv for prior instance of this specific component
@@ -50,12 +51,12 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgn = &vugu.VGNode{Component: vgcomp}
 			vgparent.AppendChild(vgn)
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=steps")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=steps")
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0x669BE6ED6A22E73C^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -71,7 +72,7 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			if c.Page.schema() != nil {
 				{
 					vgcompKey := vugu.MakeCompKey(0xD2CEBAD6079702CE^vgin.CurrentPositionHash(), vgiterkey)
@@ -89,7 +90,7 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent.AppendChild(vgn)
 				}
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			if c.Page.schema() == nil {
 				{
 					vgcompKey := vugu.MakeCompKey(0x6A59437D6E6BBD15^vgin.CurrentPositionHash(), vgiterkey)
@@ -107,7 +108,7 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent.AppendChild(vgn)
 				}
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0xD66B5D3FD5A410B6^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -123,7 +124,7 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0xD815F2457376CCAC^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -139,7 +140,7 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0x62F99D426A551A91^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -155,7 +156,7 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0x51F9B308A4184DD3^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -171,7 +172,7 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t\t")
+			draw.Text(vgparent, "\n\t\t")
 			{
 				vgcompKey := vugu.MakeCompKey(0xB32F3C1797190083^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -187,9 +188,9 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

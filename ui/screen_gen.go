@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,45 +13,45 @@ func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "div", "id=page")
+	vgn = draw.Element(nil, "", "div", "id=page")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "class", c.Page.look())
+	draw.Attribute(vgn, "class", c.Page.look())
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "section", "class=screen\naria-labelledby=screen-title")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "section", "class=screen\naria-labelledby=screen-title")
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "figure", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "figure", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "img", "class=qr\ndata-testid=qr\nwidth=600\nheight=600")
-				attribute(vgn, "alt", c.Page.say("screen.code"))
-				attribute(vgn, "src", c.Page.qr(c.Page.Selected))
-				vgn = element(vgparent, "", "figcaption", "id=address\ndata-testid=address")
-				content(vgn, c.Page.Address)
+				vgn = draw.Element(vgparent, "", "img", "class=qr\ndata-testid=qr\nwidth=600\nheight=600")
+				draw.Attribute(vgn, "alt", c.Page.say("screen.code"))
+				draw.Attribute(vgn, "src", c.Page.qr(c.Page.Selected))
+				vgn = draw.Element(vgparent, "", "figcaption", "id=address\ndata-testid=address")
+				draw.Content(vgn, c.Page.Address)
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "h1", "id=screen-title")
-				content(vgn, c.title())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "class=lead")
-				content(vgn, c.lead())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "id=screen-people\ndata-testid=screen-people\nclass=people")
-				attribute(vgn, "data-value", c.participants())
-				content(vgn, c.people())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "class=dots\naria-hidden=true")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "h1", "id=screen-title")
+				draw.Content(vgn, c.title())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "class=lead")
+				draw.Content(vgn, c.lead())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "id=screen-people\ndata-testid=screen-people\nclass=people")
+				draw.Attribute(vgn, "data-value", c.participants())
+				draw.Content(vgn, c.people())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "class=dots\naria-hidden=true")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -59,12 +60,12 @@ func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						_ = vgiterkey
 						i := i
 						_ = i
-						element(vgparent, "", "i", "")
+						draw.Element(vgparent, "", "i", "")
 					}
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "ul", "class=over")
-				attribute(vgn, "hidden", c.Page.Selected != "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "ul", "class=over")
+				draw.Attribute(vgn, "hidden", c.Page.Selected != "")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -75,45 +76,45 @@ func (c *Screen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						_ = i
 						t := t
 						_ = t
-						vgn = element(vgparent, "", "li", "")
+						vgn = draw.Element(vgparent, "", "li", "")
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = element(vgparent, "", "span", "")
-							content(vgn, c.Page.heading(t.Name, t.Title, t.Translations))
-							text(vgparent, " ")
-							vgn = element(vgparent, "", "span", "")
-							content(vgn, c.Page.resultWords(t.TestAccuracy, t.TestRMSE))
+							vgn = draw.Element(vgparent, "", "span", "")
+							draw.Content(vgn, c.Page.heading(t.Name, t.Title, t.Translations))
+							draw.Text(vgparent, " ")
+							vgn = draw.Element(vgparent, "", "span", "")
+							draw.Content(vgn, c.Page.resultWords(t.TestAccuracy, t.TestRMSE))
 						}
 					}
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "dl", "class=result")
-				attribute(vgn, "hidden", c.result() == "")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "dl", "class=result")
+				draw.Attribute(vgn, "hidden", c.result() == "")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, c.Page.say("screen.result"))
-					vgn = element(vgparent, "", "dd", "id=screen-result\ndata-testid=screen-result")
-					content(vgn, c.result())
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, c.Page.say("screen.result"))
+					vgn = draw.Element(vgparent, "", "dd", "id=screen-result\ndata-testid=screen-result")
+					draw.Content(vgn, c.result())
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "progress", "max=1")
-				attribute(vgn, "aria-label", c.Page.say("card.progress"))
-				attribute(vgn, "hidden", c.Page.Task.Progress == nil || c.Page.Task.Version == 0)
-				attribute(vgn, "value", share(c.Page.Task.Progress))
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "class=note")
-				content(vgn, c.state())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "id=lost\nclass=warning\nrole=status\nhidden=")
-				content(vgn, c.Page.say("link.again", c.Page.say("away.unreachable")))
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "progress", "max=1")
+				draw.Attribute(vgn, "aria-label", c.Page.say("card.progress"))
+				draw.Attribute(vgn, "hidden", c.Page.Task.Progress == nil || c.Page.Task.Version == 0)
+				draw.Attribute(vgn, "value", share(c.Page.Task.Progress))
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "class=note")
+				draw.Content(vgn, c.state())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "id=lost\nclass=warning\nrole=status\nhidden=")
+				draw.Content(vgn, c.Page.say("link.again", c.Page.say("away.unreachable")))
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

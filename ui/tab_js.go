@@ -7,6 +7,7 @@ import (
 
 	"fedtab/jsvalue"
 	"fedtab/tab"
+	"fedtab/ui/draw"
 )
 
 // leaveWithin is how long a worker may take to say goodbye.
@@ -15,7 +16,7 @@ const leaveWithin = 1500 * time.Millisecond
 // worker drives this tab's Web Worker, in which all training happens.
 type worker struct {
 	page *Page
-	loop *loop
+	loop *draw.Loop
 	host *host
 
 	worker  js.Value // undefined while there is none
@@ -125,9 +126,9 @@ func (t *worker) hire(i int, begin func(worker js.Value)) {
 	m := &mate{worker: js.Global().Call("fedtabWorker", "train")}
 	m.message = js.FuncOf(func(_ js.Value, args []js.Value) any {
 		o, _ := jsvalue.FromJS(args[0].Get("data")).(map[string]any)
-		t.loop.change(func() extent {
+		t.loop.Change(func() draw.Extent {
 			if serial != t.serial {
-				return nothing
+				return draw.Nothing
 			}
 			switch o["type"] {
 			case "ready":
@@ -138,16 +139,16 @@ func (t *worker) hire(i int, begin func(worker js.Value)) {
 				before := t.page.Local.Report
 				t.over(t.page.OnReport(i, o))
 				if same(t.page.Local.Report, before) {
-					return onlyNumbers
+					return draw.OnlyNumbers
 				}
 			case "moved":
 				t.page.OnMoved(o)
-				return onlyNumbers
+				return draw.OnlyNumbers
 			case "exit":
 				detail, _ := o["detail"].(string)
 				t.exited(detail)
 			}
-			return everything
+			return draw.Everything
 		})
 		return nil
 	})
@@ -187,14 +188,14 @@ func (t *worker) start(task string) {
 		message := args[0].Get("data")
 		switch message.Get("type").String() {
 		case "model": // large
-			t.loop.do(func() {
+			t.loop.Do(func() {
 				if serial == t.serial {
 					t.trying.onModel(message)
 				}
 			})
 			return nil
 		case "wall": // large
-			t.loop.do(func() {
+			t.loop.Do(func() {
 				if serial == t.serial {
 					t.onWall(message)
 				}
@@ -210,17 +211,17 @@ func (t *worker) start(task string) {
 			return nil
 		}
 		o, _ := jsvalue.FromJS(message).(map[string]any)
-		t.loop.change(func() extent {
+		t.loop.Change(func() draw.Extent {
 			if serial != t.serial {
-				return nothing
+				return draw.Nothing
 			}
 			stage, before := t.page.Stage, t.page.Local.Report
 			t.hear(o)
 			quiet := o["type"] == "state" || o["type"] == "progress" || o["type"] == "moved"
 			if t.page.Stage == stage && same(t.page.Local.Report, before) && quiet {
-				return onlyNumbers
+				return draw.OnlyNumbers
 			}
-			return everything
+			return draw.Everything
 		})
 		return nil
 	})
@@ -384,7 +385,7 @@ func (t *worker) leave() {
 	t.tell(map[string]any{"type": "leave"})
 	serial := t.serial
 	time.AfterFunc(leaveWithin, func() {
-		t.loop.do(func() {
+		t.loop.Do(func() {
 			if serial == t.serial && t.page.Stage == StageLeaving {
 				t.end()
 				t.memory.forget()

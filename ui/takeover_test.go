@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/ui/draw"
+
 	"github.com/vugu/vugu"
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -33,7 +35,7 @@ func TestTakeover(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		built := build(env, &Root{Page: p})
+		built := draw.Build(env, &Root{Page: p})
 		want := drawn(built, built.Out.Out[0])
 		if got := parsedTree(parsed[0]); got != want {
 			i := 0

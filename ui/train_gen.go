@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,58 +13,58 @@ func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "id=train\nclass=panel step\naria-labelledby=panel-title")
+	vgn = draw.Element(nil, "", "section", "id=train\nclass=panel step\naria-labelledby=panel-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h2", "id=panel-title\ndata-step=3")
-		content(vgn, c.Page.say("train"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=score")
-		attribute(vgn, "hidden", !c.scored())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h2", "id=panel-title\ndata-step=3")
+		draw.Content(vgn, c.Page.say("train"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=score")
+		draw.Attribute(vgn, "hidden", !c.scored())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "span", "id=score\nclass=big\ndata-testid=score")
-				content(vgn, c.score())
-				text(vgparent, " ")
-				vgn = element(vgparent, "", "span", "class=note")
-				content(vgn, c.scoreWords())
+				vgn = draw.Element(vgparent, "", "span", "id=score\nclass=big\ndata-testid=score")
+				draw.Content(vgn, c.score())
+				draw.Text(vgparent, " ")
+				vgn = draw.Element(vgparent, "", "span", "class=note")
+				draw.Content(vgn, c.scoreWords())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "svg", "svg", "class=spark\nviewBox=0 0 100 30\npreserveAspectRatio=none\naria-hidden=true")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "svg", "svg", "class=spark\nviewBox=0 0 100 30\npreserveAspectRatio=none\naria-hidden=true")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "svg", "polyline", "")
-				attribute(vgn, "points", c.spark())
+				vgn = draw.Element(vgparent, "svg", "polyline", "")
+				draw.Attribute(vgn, "points", c.spark())
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=state\ndata-testid=state\ntabindex=-1")
-		attribute(vgn, "class", "state "+c.Page.Tone())
-		attribute(vgn, "data-activity", string(c.Page.Local.Activity))
-		attribute(vgn, "data-connection", string(c.Page.Local.Connection))
-		content(vgn, c.Page.State())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=aside")
-		content(vgn, c.Page.Aside())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=plain\ndata-testid=plain\nclass=warning\nrole=note")
-		attribute(vgn, "hidden", !c.Page.Plain)
-		content(vgn, c.Page.say("panel.plain"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "ol", "class=timeline")
-		attribute(vgn, "aria-label", c.Page.say("timeline"))
-		attribute(vgn, "hidden", !c.Page.Working())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=state\ndata-testid=state\ntabindex=-1")
+		draw.Attribute(vgn, "class", "state "+c.Page.Tone())
+		draw.Attribute(vgn, "data-activity", string(c.Page.Local.Activity))
+		draw.Attribute(vgn, "data-connection", string(c.Page.Local.Connection))
+		draw.Content(vgn, c.Page.State())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=aside")
+		draw.Content(vgn, c.Page.Aside())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=plain\ndata-testid=plain\nclass=warning\nrole=note")
+		draw.Attribute(vgn, "hidden", !c.Page.Plain)
+		draw.Content(vgn, c.Page.say("panel.plain"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "ol", "class=timeline")
+		draw.Attribute(vgn, "aria-label", c.Page.say("timeline"))
+		draw.Attribute(vgn, "hidden", !c.Page.Working())
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -74,86 +75,86 @@ func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				s := s
 				_ = s
-				vgn = element(vgparent, "", "li", "")
-				attribute(vgn, "aria-current", s.current)
-				attribute(vgn, "class", s.look)
-				attribute(vgn, "id", stepID(i))
-				content(vgn, s.words)
+				vgn = draw.Element(vgparent, "", "li", "")
+				draw.Attribute(vgn, "aria-current", s.current)
+				draw.Attribute(vgn, "class", s.look)
+				draw.Attribute(vgn, "id", stepID(i))
+				draw.Content(vgn, s.words)
 			}
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "progress", "id=progress\ndata-testid=progress")
-		attribute(vgn, "aria-label", c.Page.say("panel.progress"))
-		attribute(vgn, "data-value", c.done())
-		attribute(vgn, "hidden", !c.Page.Taking())
-		attribute(vgn, "max", c.total())
-		attribute(vgn, "value", c.done())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=time-left\ndata-testid=time-left\nclass=note")
-		attribute(vgn, "hidden", c.timeWords() == "")
-		content(vgn, c.timeWords())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=outcome\ndata-testid=outcome")
-		attribute(vgn, "class", c.outcomeLook())
-		attribute(vgn, "hidden", c.Page.OutcomeWords() == "")
-		content(vgn, c.Page.OutcomeWords())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=own-part\ndata-testid=own-part\nclass=own-part")
-		attribute(vgn, "hidden", c.Page.PartWords() == "")
-		content(vgn, c.Page.PartWords())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=invite")
-		attribute(vgn, "hidden", !c.Page.ShowInvite())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "progress", "id=progress\ndata-testid=progress")
+		draw.Attribute(vgn, "aria-label", c.Page.say("panel.progress"))
+		draw.Attribute(vgn, "data-value", c.done())
+		draw.Attribute(vgn, "hidden", !c.Page.Taking())
+		draw.Attribute(vgn, "max", c.total())
+		draw.Attribute(vgn, "value", c.done())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=time-left\ndata-testid=time-left\nclass=note")
+		draw.Attribute(vgn, "hidden", c.timeWords() == "")
+		draw.Content(vgn, c.timeWords())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=outcome\ndata-testid=outcome")
+		draw.Attribute(vgn, "class", c.outcomeLook())
+		draw.Attribute(vgn, "hidden", c.Page.OutcomeWords() == "")
+		draw.Content(vgn, c.Page.OutcomeWords())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=own-part\ndata-testid=own-part\nclass=own-part")
+		draw.Attribute(vgn, "hidden", c.Page.PartWords() == "")
+		draw.Content(vgn, c.Page.PartWords())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=invite")
+		draw.Attribute(vgn, "hidden", !c.Page.ShowInvite())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "label", "for=invite")
-			content(vgn, c.Page.say("invite"))
-			text(vgparent, " ")
-			vgn = element(vgparent, "", "input", "id=invite\ndata-testid=invite\ntype=text\nautocomplete=off\nautocapitalize=off\nspellcheck=false\naria-describedby=invite-note")
-			content(vgn, vugu.HTML(""))
-			text(vgparent, " ")
-			vgn = element(vgparent, "", "span", "id=invite-note")
-			content(vgn, c.Page.say("invite.note"))
+			vgn = draw.Element(vgparent, "", "label", "for=invite")
+			draw.Content(vgn, c.Page.say("invite"))
+			draw.Text(vgparent, " ")
+			vgn = draw.Element(vgparent, "", "input", "id=invite\ndata-testid=invite\ntype=text\nautocomplete=off\nautocapitalize=off\nspellcheck=false\naria-describedby=invite-note")
+			draw.Content(vgn, vugu.HTML(""))
+			draw.Text(vgparent, " ")
+			vgn = draw.Element(vgparent, "", "span", "id=invite-note")
+			draw.Content(vgn, c.Page.say("invite.note"))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=buttons")
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=buttons")
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "button", "id=join\ndata-testid=join\nclass=primary\ntype=button\naria-describedby=join-note\ndata-action=join")
-			attribute(vgn, "disabled", !c.Page.CanJoin())
-			attribute(vgn, "hidden", !c.Page.ShowJoin())
-			content(vgn, c.Page.JoinLabel())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "button", "id=pause\ndata-testid=pause\ntype=button")
-			attribute(vgn, "data-action", c.pauseAction())
-			attribute(vgn, "disabled", !c.Page.CanPause())
-			attribute(vgn, "hidden", !c.Page.ShowPause())
-			content(vgn, c.Page.PauseLabel())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "button", "id=reload\ndata-testid=reload\ntype=button\ndata-action=reload")
-			attribute(vgn, "hidden", !c.Page.ShowReload())
-			content(vgn, c.Page.say("reload"))
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "button", "id=join\ndata-testid=join\nclass=primary\ntype=button\naria-describedby=join-note\ndata-action=join")
+			draw.Attribute(vgn, "disabled", !c.Page.CanJoin())
+			draw.Attribute(vgn, "hidden", !c.Page.ShowJoin())
+			draw.Content(vgn, c.Page.JoinLabel())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "button", "id=pause\ndata-testid=pause\ntype=button")
+			draw.Attribute(vgn, "data-action", c.pauseAction())
+			draw.Attribute(vgn, "disabled", !c.Page.CanPause())
+			draw.Attribute(vgn, "hidden", !c.Page.ShowPause())
+			draw.Content(vgn, c.Page.PauseLabel())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "button", "id=reload\ndata-testid=reload\ntype=button\ndata-action=reload")
+			draw.Attribute(vgn, "hidden", !c.Page.ShowReload())
+			draw.Content(vgn, c.Page.say("reload"))
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=join-note\nclass=hint")
-		attribute(vgn, "hidden", !c.Page.ShowJoin())
-		content(vgn, c.joinNote())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=crew")
-		attribute(vgn, "hidden", !c.Page.Loaded || c.Page.Over())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=join-note\nclass=hint")
+		draw.Attribute(vgn, "hidden", !c.Page.ShowJoin())
+		draw.Content(vgn, c.joinNote())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=crew")
+		draw.Attribute(vgn, "hidden", !c.Page.Loaded || c.Page.Over())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "id=people\nclass=note")
-			content(vgn, c.peopleWords())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=dots\naria-hidden=true")
-			attribute(vgn, "hidden", c.Page.Task.Participants == 0)
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "id=people\nclass=note")
+			draw.Content(vgn, c.peopleWords())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=dots\naria-hidden=true")
+			draw.Attribute(vgn, "hidden", c.Page.Task.Participants == 0)
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -164,55 +165,55 @@ func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					look := look
 					_ = look
-					vgn = element(vgparent, "", "span", "")
-					attribute(vgn, "class", look)
+					vgn = draw.Element(vgparent, "", "span", "")
+					draw.Attribute(vgn, "class", look)
 				}
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=effort")
-		attribute(vgn, "hidden", c.Page.Over())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=effort")
+		draw.Attribute(vgn, "hidden", c.Page.Over())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "button", "id=effort-fold\ndata-testid=effort-fold\nclass=fold\ntype=button\naria-controls=effort-content\ndata-action=fold\ndata-value=effort")
-			attribute(vgn, "aria-expanded", c.expanded())
-			content(vgn, c.Page.say("effort"))
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "id=effort-content")
-			attribute(vgn, "hidden", !c.Page.Open["effort"])
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "button", "id=effort-fold\ndata-testid=effort-fold\nclass=fold\ntype=button\naria-controls=effort-content\ndata-action=fold\ndata-value=effort")
+			draw.Attribute(vgn, "aria-expanded", c.expanded())
+			draw.Content(vgn, c.Page.say("effort"))
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "id=effort-content")
+			draw.Attribute(vgn, "hidden", !c.Page.Open["effort"])
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t")
-				vgn = element(vgparent, "", "p", "class=range")
+				draw.Text(vgparent, "\n\t\t")
+				vgn = draw.Element(vgparent, "", "p", "class=range")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "label", "for=effort")
-					content(vgn, c.effortWords())
-					text(vgparent, " ")
-					vgn = element(vgparent, "", "input", "id=effort\ndata-testid=effort\ntype=range\nmin=10\nmax=100\nstep=10\ndata-change=effort\naria-describedby=effort-note")
-					attribute(vgn, "data-value", c.Page.Effort)
-					attribute(vgn, "value", c.Page.Effort)
+					vgn = draw.Element(vgparent, "", "label", "for=effort")
+					draw.Content(vgn, c.effortWords())
+					draw.Text(vgparent, " ")
+					vgn = draw.Element(vgparent, "", "input", "id=effort\ndata-testid=effort\ntype=range\nmin=10\nmax=100\nstep=10\ndata-change=effort\naria-describedby=effort-note")
+					draw.Attribute(vgn, "data-value", c.Page.Effort)
+					draw.Attribute(vgn, "value", c.Page.Effort)
 				}
-				text(vgparent, "\n\t\t")
-				vgn = element(vgparent, "", "p", "id=effort-note\nclass=hint")
-				content(vgn, c.Page.say("effort.note"))
-				text(vgparent, "\n\t\t")
-				vgn = element(vgparent, "", "p", "class=choice")
-				attribute(vgn, "hidden", !c.manyCores())
+				draw.Text(vgparent, "\n\t\t")
+				vgn = draw.Element(vgparent, "", "p", "id=effort-note\nclass=hint")
+				draw.Content(vgn, c.Page.say("effort.note"))
+				draw.Text(vgparent, "\n\t\t")
+				vgn = draw.Element(vgparent, "", "p", "class=choice")
+				draw.Attribute(vgn, "hidden", !c.manyCores())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "label", "for=cores")
-					content(vgn, c.Page.say("cores"))
-					text(vgparent, " ")
-					vgn = element(vgparent, "", "select", "id=cores\ndata-testid=cores\ndata-change=cores\naria-describedby=cores-note")
-					attribute(vgn, "data-value", c.Page.Cores)
-					attribute(vgn, "disabled", c.Page.Taking())
+					vgn = draw.Element(vgparent, "", "label", "for=cores")
+					draw.Content(vgn, c.Page.say("cores"))
+					draw.Text(vgparent, " ")
+					vgn = draw.Element(vgparent, "", "select", "id=cores\ndata-testid=cores\ndata-change=cores\naria-describedby=cores-note")
+					draw.Attribute(vgn, "data-value", c.Page.Cores)
+					draw.Attribute(vgn, "disabled", c.Page.Taking())
 					{
 						vgparent := vgn
 						_ = vgparent
@@ -223,108 +224,108 @@ func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							_ = i
 							n := n
 							_ = n
-							vgn = element(vgparent, "", "option", "")
-							attribute(vgn, "selected", chosen(n == c.Page.Cores))
-							attribute(vgn, "value", n)
-							content(vgn, c.Page.Lang.Count(n))
+							vgn = draw.Element(vgparent, "", "option", "")
+							draw.Attribute(vgn, "selected", chosen(n == c.Page.Cores))
+							draw.Attribute(vgn, "value", n)
+							draw.Content(vgn, c.Page.Lang.Count(n))
 						}
 					}
 				}
-				text(vgparent, "\n\t\t")
-				vgn = element(vgparent, "", "p", "id=cores-note\nclass=hint")
-				attribute(vgn, "hidden", !c.manyCores())
-				content(vgn, c.coresWords())
-				text(vgparent, "\n\t\t")
-				vgn = element(vgparent, "", "p", "class=check")
+				draw.Text(vgparent, "\n\t\t")
+				vgn = draw.Element(vgparent, "", "p", "id=cores-note\nclass=hint")
+				draw.Attribute(vgn, "hidden", !c.manyCores())
+				draw.Content(vgn, c.coresWords())
+				draw.Text(vgparent, "\n\t\t")
+				vgn = draw.Element(vgparent, "", "p", "class=check")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "input", "id=pause-hidden\ndata-testid=pause-hidden\ntype=checkbox\ndata-change=pause-hidden")
-					attribute(vgn, "checked", chosen(c.Page.PauseHidden))
-					text(vgparent, " ")
-					vgn = element(vgparent, "", "label", "for=pause-hidden")
-					content(vgn, c.Page.say("effort.hidden"))
+					vgn = draw.Element(vgparent, "", "input", "id=pause-hidden\ndata-testid=pause-hidden\ntype=checkbox\ndata-change=pause-hidden")
+					draw.Attribute(vgn, "checked", chosen(c.Page.PauseHidden))
+					draw.Text(vgparent, " ")
+					vgn = draw.Element(vgparent, "", "label", "for=pause-hidden")
+					draw.Content(vgn, c.Page.say("effort.hidden"))
 				}
-				text(vgparent, "\n\t\t")
-				vgn = element(vgparent, "", "p", "class=check")
-				attribute(vgn, "hidden", !c.Page.HasBattery)
+				draw.Text(vgparent, "\n\t\t")
+				vgn = draw.Element(vgparent, "", "p", "class=check")
+				draw.Attribute(vgn, "hidden", !c.Page.HasBattery)
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "input", "id=pause-battery\ndata-testid=pause-battery\ntype=checkbox\ndata-change=pause-battery")
-					attribute(vgn, "checked", chosen(c.Page.PauseBattery))
-					text(vgparent, " ")
-					vgn = element(vgparent, "", "label", "for=pause-battery")
-					content(vgn, c.Page.say("effort.battery"))
+					vgn = draw.Element(vgparent, "", "input", "id=pause-battery\ndata-testid=pause-battery\ntype=checkbox\ndata-change=pause-battery")
+					draw.Attribute(vgn, "checked", chosen(c.Page.PauseBattery))
+					draw.Text(vgparent, " ")
+					vgn = draw.Element(vgparent, "", "label", "for=pause-battery")
+					draw.Content(vgn, c.Page.say("effort.battery"))
 				}
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=leaving")
-		attribute(vgn, "hidden", !c.Page.ShowLeave())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=leaving")
+		draw.Attribute(vgn, "hidden", !c.Page.ShowLeave())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "id=leave-note\ndata-testid=leave-note\nclass=hint")
-			attribute(vgn, "hidden", c.Page.LeaveWords() == "")
-			content(vgn, c.Page.LeaveWords())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=buttons")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "id=leave-note\ndata-testid=leave-note\nclass=hint")
+			draw.Attribute(vgn, "hidden", c.Page.LeaveWords() == "")
+			draw.Content(vgn, c.Page.LeaveWords())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=buttons")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "button", "id=leave\ndata-testid=leave\nclass=quiet\ntype=button\naria-describedby=leave-note\ndata-action=leave")
-				attribute(vgn, "disabled", !c.Page.CanLeave())
-				content(vgn, c.Page.say("leave"))
-				vgn = element(vgparent, "", "button", "id=leave-forget\ndata-testid=leave-forget\nclass=quiet\ntype=button\ndata-action=own-forget\naria-describedby=leave-forget-note")
-				attribute(vgn, "disabled", !c.Page.CanLeave())
-				content(vgn, c.forgetWords())
-				vgn = element(vgparent, "", "button", "id=leave-forget-not\ndata-testid=leave-forget-not\nclass=quiet\ntype=button\ndata-action=own-forget-not")
-				attribute(vgn, "hidden", !c.Page.Forgetting)
-				content(vgn, c.Page.say("leave.forget.not"))
+				vgn = draw.Element(vgparent, "", "button", "id=leave\ndata-testid=leave\nclass=quiet\ntype=button\naria-describedby=leave-note\ndata-action=leave")
+				draw.Attribute(vgn, "disabled", !c.Page.CanLeave())
+				draw.Content(vgn, c.Page.say("leave"))
+				vgn = draw.Element(vgparent, "", "button", "id=leave-forget\ndata-testid=leave-forget\nclass=quiet\ntype=button\ndata-action=own-forget\naria-describedby=leave-forget-note")
+				draw.Attribute(vgn, "disabled", !c.Page.CanLeave())
+				draw.Content(vgn, c.forgetWords())
+				vgn = draw.Element(vgparent, "", "button", "id=leave-forget-not\ndata-testid=leave-forget-not\nclass=quiet\ntype=button\ndata-action=own-forget-not")
+				draw.Attribute(vgn, "hidden", !c.Page.Forgetting)
+				draw.Content(vgn, c.Page.say("leave.forget.not"))
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "id=leave-forget-note\nclass=hint")
-			attribute(vgn, "hidden", !c.Page.Forgetting)
-			content(vgn, c.Page.say("leave.forget.note"))
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "id=leave-forget-note\nclass=hint")
+			draw.Attribute(vgn, "hidden", !c.Page.Forgetting)
+			draw.Content(vgn, c.Page.say("leave.forget.note"))
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "id=thanks\ndata-testid=thanks\nclass=thanks")
-		attribute(vgn, "hidden", !c.Page.Over())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "id=thanks\ndata-testid=thanks\nclass=thanks")
+		draw.Attribute(vgn, "hidden", !c.Page.Over())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "")
-			content(vgn, c.thanks())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=links")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "")
+			draw.Content(vgn, c.thanks())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=links")
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "a", "href=#try")
-				attribute(vgn, "hidden", !c.Page.Loaded)
-				content(vgn, c.Page.say("thanks.try"))
-				text(vgparent, " ")
-				vgn = element(vgparent, "", "a", "href=#keep")
-				attribute(vgn, "hidden", !c.Page.Task.Download)
-				content(vgn, c.Page.say("thanks.keep"))
-				text(vgparent, " ")
-				vgn = element(vgparent, "", "button", "id=thanks-share\ndata-testid=thanks-share\nclass=quiet\ntype=button\ndata-action=share")
-				attribute(vgn, "hidden", c.Page.Local.Contributions == 0)
-				content(vgn, c.Page.say("keep.share"))
-				text(vgparent, " ")
-				vgn = element(vgparent, "", "a", "")
-				attribute(vgn, "href", c.Page.Root+"./")
-				content(vgn, c.Page.say("thanks.next"))
+				vgn = draw.Element(vgparent, "", "a", "href=#try")
+				draw.Attribute(vgn, "hidden", !c.Page.Loaded)
+				draw.Content(vgn, c.Page.say("thanks.try"))
+				draw.Text(vgparent, " ")
+				vgn = draw.Element(vgparent, "", "a", "href=#keep")
+				draw.Attribute(vgn, "hidden", !c.Page.Task.Download)
+				draw.Content(vgn, c.Page.say("thanks.keep"))
+				draw.Text(vgparent, " ")
+				vgn = draw.Element(vgparent, "", "button", "id=thanks-share\ndata-testid=thanks-share\nclass=quiet\ntype=button\ndata-action=share")
+				draw.Attribute(vgn, "hidden", c.Page.Local.Contributions == 0)
+				draw.Content(vgn, c.Page.say("keep.share"))
+				draw.Text(vgparent, " ")
+				vgn = draw.Element(vgparent, "", "a", "")
+				draw.Attribute(vgn, "href", c.Page.Root+"./")
+				draw.Content(vgn, c.Page.say("thanks.next"))
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

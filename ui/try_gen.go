@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Try) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,212 +13,212 @@ func (c *Try) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "id=try\naria-labelledby=try-title")
+	vgn = draw.Element(nil, "", "section", "id=try\naria-labelledby=try-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "class", c.look())
-	attribute(vgn, "data-version", c.Page.Try.Model.Version)
+	draw.Attribute(vgn, "class", c.look())
+	draw.Attribute(vgn, "data-version", c.Page.Try.Model.Version)
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h2", "id=try-title\ndata-step=4")
-		content(vgn, c.Page.say("try"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note")
-		content(vgn, c.words())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=buttons")
-		attribute(vgn, "hidden", !c.canOpen())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h2", "id=try-title\ndata-step=4")
+		draw.Content(vgn, c.Page.say("try"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note")
+		draw.Content(vgn, c.words())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=buttons")
+		draw.Attribute(vgn, "hidden", !c.canOpen())
 		{
 			vgparent := vgn
 			_ = vgparent
-			vgn = element(vgparent, "", "button", "id=try-open\ndata-testid=try-open\nclass=primary\ntype=button\ndata-action=try")
-			content(vgn, c.Page.say("try.open"))
+			vgn = draw.Element(vgparent, "", "button", "id=try-open\ndata-testid=try-open\nclass=primary\ntype=button\ndata-action=try")
+			draw.Content(vgn, c.Page.say("try.open"))
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "id=try-trouble\ndata-testid=try-trouble\nclass=warning\nrole=status")
-		attribute(vgn, "hidden", c.Page.Try.Why == "")
-		content(vgn, c.Page.Try.Why)
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "p", "class=note\nrole=status")
-		attribute(vgn, "hidden", !c.opening())
-		content(vgn, c.Page.say("try.opening"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=trying")
-		attribute(vgn, "hidden", !c.ready())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "id=try-trouble\ndata-testid=try-trouble\nclass=warning\nrole=status")
+		draw.Attribute(vgn, "hidden", c.Page.Try.Why == "")
+		draw.Content(vgn, c.Page.Try.Why)
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "p", "class=note\nrole=status")
+		draw.Attribute(vgn, "hidden", !c.opening())
+		draw.Content(vgn, c.Page.say("try.opening"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=trying")
+		draw.Attribute(vgn, "hidden", !c.ready())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=give")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=give")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "id=try-canvas\ndata-testid=try-canvas\nrole=img")
-				attribute(vgn, "aria-label", c.Page.say("try.canvas"))
-				attribute(vgn, "hidden", !c.drawn())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "class=buttons")
-				attribute(vgn, "hidden", !c.image())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "id=try-canvas\ndata-testid=try-canvas\nrole=img")
+				draw.Attribute(vgn, "aria-label", c.Page.say("try.canvas"))
+				draw.Attribute(vgn, "hidden", !c.drawn())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "class=buttons")
+				draw.Attribute(vgn, "hidden", !c.image())
 				{
 					vgparent := vgn
 					_ = vgparent
-					text(vgparent, "\n\t\t\t\t")
-					vgn = element(vgparent, "", "button", "id=try-erase\ndata-testid=try-erase\ntype=button")
-					attribute(vgn, "hidden", !c.drawn())
-					content(vgn, c.Page.say("own.draw.erase"))
-					text(vgparent, "\n\t\t\t\t")
-					vgn = element(vgparent, "", "label", "class=button")
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "button", "id=try-erase\ndata-testid=try-erase\ntype=button")
+					draw.Attribute(vgn, "hidden", !c.drawn())
+					draw.Content(vgn, c.Page.say("own.draw.erase"))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "label", "class=button")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "span", "")
-						content(vgn, c.Page.say("try.file"))
-						vgn = element(vgparent, "", "input", "id=try-file\ndata-testid=try-file\nclass=unseen\ntype=file\naccept=image/*")
-						content(vgn, vugu.HTML(""))
+						vgn = draw.Element(vgparent, "", "span", "")
+						draw.Content(vgn, c.Page.say("try.file"))
+						vgn = draw.Element(vgparent, "", "input", "id=try-file\ndata-testid=try-file\nclass=unseen\ntype=file\naccept=image/*")
+						draw.Content(vgn, vugu.HTML(""))
 					}
-					text(vgparent, "\n\t\t\t")
+					draw.Text(vgparent, "\n\t\t\t")
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
-				attribute(vgn, "hidden", !c.samples())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
+				draw.Attribute(vgn, "hidden", !c.samples())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "p", "class=note")
-					content(vgn, c.Page.say("try.samples"))
-					vgn = element(vgparent, "", "div", "id=try-samples\ndata-testid=try-samples")
-					attribute(vgn, "data-picture", c.Page.picture(c.Page.Selected))
-					attribute(vgn, "data-words", c.Page.say("try.sample", "{0}"))
+					vgn = draw.Element(vgparent, "", "p", "class=note")
+					draw.Content(vgn, c.Page.say("try.samples"))
+					vgn = draw.Element(vgparent, "", "div", "id=try-samples\ndata-testid=try-samples")
+					draw.Attribute(vgn, "data-picture", c.Page.picture(c.Page.Selected))
+					draw.Attribute(vgn, "data-words", c.Page.say("try.sample", "{0}"))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "form", "id=try-form\ndata-testid=try-form")
-				attribute(vgn, "data-decimal", c.Page.comma())
-				attribute(vgn, "hidden", !c.table())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "class=buttons")
-				attribute(vgn, "hidden", !c.table())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "form", "id=try-form\ndata-testid=try-form")
+				draw.Attribute(vgn, "data-decimal", c.Page.comma())
+				draw.Attribute(vgn, "hidden", !c.table())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "class=buttons")
+				draw.Attribute(vgn, "hidden", !c.table())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "label", "class=button")
+					vgn = draw.Element(vgparent, "", "label", "class=button")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = element(vgparent, "", "span", "")
-						content(vgn, c.Page.say("try.csv"))
-						vgn = element(vgparent, "", "input", "id=try-csv\ndata-testid=try-csv\nclass=unseen\ntype=file\naccept=.csv,.tsv,.txt,text/csv")
-						content(vgn, vugu.HTML(""))
+						vgn = draw.Element(vgparent, "", "span", "")
+						draw.Content(vgn, c.Page.say("try.csv"))
+						vgn = draw.Element(vgparent, "", "input", "id=try-csv\ndata-testid=try-csv\nclass=unseen\ntype=file\naccept=.csv,.tsv,.txt,text/csv")
+						draw.Content(vgn, vugu.HTML(""))
 					}
 				}
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=answers")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=answers")
 			{
 				vgparent := vgn
 				_ = vgparent
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "h3", "")
-				content(vgn, c.modelWords())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "p", "id=try-says\ndata-testid=try-says\nclass=says\nrole=status")
-				attribute(vgn, "data-is", c.Page.say("try.is", "{0}"))
-				attribute(vgn, "data-none", c.Page.say("try.nothing"))
-				attribute(vgn, "data-problem", c.Page.say("try.problem", "{0}", "{1}"))
-				attribute(vgn, "data-sure", c.Page.say("try.sure", "{0}", "{1}"))
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "id=try-bars-a\ndata-testid=try-bars\nrole=group")
-				attribute(vgn, "aria-label", c.modelWords())
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "class=seen")
-				attribute(vgn, "hidden", !c.image())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "h3", "")
+				draw.Content(vgn, c.modelWords())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "p", "id=try-says\ndata-testid=try-says\nclass=says\nrole=status")
+				draw.Attribute(vgn, "data-is", c.Page.say("try.is", "{0}"))
+				draw.Attribute(vgn, "data-none", c.Page.say("try.nothing"))
+				draw.Attribute(vgn, "data-problem", c.Page.say("try.problem", "{0}", "{1}"))
+				draw.Attribute(vgn, "data-sure", c.Page.say("try.sure", "{0}", "{1}"))
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "id=try-bars-a\ndata-testid=try-bars\nrole=group")
+				draw.Attribute(vgn, "aria-label", c.modelWords())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "class=seen")
+				draw.Attribute(vgn, "hidden", !c.image())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "div", "id=try-seen\ndata-testid=try-seen\nrole=img")
-					attribute(vgn, "aria-label", c.Page.say("try.seen"))
-					vgn = element(vgparent, "", "p", "class=note")
-					content(vgn, c.Page.say("try.seen"))
+					vgn = draw.Element(vgparent, "", "div", "id=try-seen\ndata-testid=try-seen\nrole=img")
+					draw.Attribute(vgn, "aria-label", c.Page.say("try.seen"))
+					vgn = draw.Element(vgparent, "", "p", "class=note")
+					draw.Content(vgn, c.Page.say("try.seen"))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "")
-				attribute(vgn, "hidden", !c.Page.Try.Beside)
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
+				draw.Attribute(vgn, "hidden", !c.Page.Try.Beside)
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "h3", "")
-					content(vgn, c.Page.say("try.alone"))
-					vgn = element(vgparent, "", "div", "id=try-bars-b\nrole=group")
-					attribute(vgn, "aria-label", c.Page.say("try.alone"))
+					vgn = draw.Element(vgparent, "", "h3", "")
+					draw.Content(vgn, c.Page.say("try.alone"))
+					vgn = draw.Element(vgparent, "", "div", "id=try-bars-b\nrole=group")
+					draw.Attribute(vgn, "aria-label", c.Page.say("try.alone"))
 				}
-				text(vgparent, "\n\t\t\t")
-				vgn = element(vgparent, "", "div", "class=buttons")
-				attribute(vgn, "hidden", !c.canCompare())
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "class=buttons")
+				draw.Attribute(vgn, "hidden", !c.canCompare())
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "button", "id=try-compare\ntype=button\ndata-action=try-compare")
-					content(vgn, c.Page.say("try.compare"))
+					vgn = draw.Element(vgparent, "", "button", "id=try-compare\ntype=button\ndata-action=try-compare")
+					draw.Content(vgn, c.Page.say("try.compare"))
 				}
-				text(vgparent, "\n\t\t")
+				draw.Text(vgparent, "\n\t\t")
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "id=try-rows\ndata-testid=try-rows")
-		attribute(vgn, "data-done", c.Page.say("try.done", "{0}", "{1}"))
-		attribute(vgn, "data-line", c.Page.say("own.rows.line"))
-		attribute(vgn, "data-predicted", c.Page.say("try.predicted"))
-		attribute(vgn, "data-right", c.Page.say("try.right", "{0}"))
-		attribute(vgn, "data-save", c.Page.say("try.save"))
-		attribute(vgn, "data-share", c.Page.say("try.share"))
-		attribute(vgn, "hidden", !c.table())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=versions")
-		attribute(vgn, "hidden", !c.ready())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "id=try-rows\ndata-testid=try-rows")
+		draw.Attribute(vgn, "data-done", c.Page.say("try.done", "{0}", "{1}"))
+		draw.Attribute(vgn, "data-line", c.Page.say("own.rows.line"))
+		draw.Attribute(vgn, "data-predicted", c.Page.say("try.predicted"))
+		draw.Attribute(vgn, "data-right", c.Page.say("try.right", "{0}"))
+		draw.Attribute(vgn, "data-save", c.Page.say("try.save"))
+		draw.Attribute(vgn, "data-share", c.Page.say("try.share"))
+		draw.Attribute(vgn, "hidden", !c.table())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=versions")
+		draw.Attribute(vgn, "hidden", !c.ready())
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "id=try-which\ndata-testid=try-which\nclass=note")
-			content(vgn, c.which())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "p", "class=choice")
-			attribute(vgn, "hidden", !c.slides())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "id=try-which\ndata-testid=try-which\nclass=note")
+			draw.Content(vgn, c.which())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "p", "class=choice")
+			draw.Attribute(vgn, "hidden", !c.slides())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "label", "for=try-version")
-				content(vgn, c.Page.say("try.slide"))
-				vgn = element(vgparent, "", "input", "id=try-version\ndata-testid=try-version\ntype=range\nmin=0\nstep=1\ndata-change=try-version")
-				attribute(vgn, "aria-valuetext", c.Page.say("try.version", c.Page.Try.Model.Version))
-				attribute(vgn, "max", c.last())
-				attribute(vgn, "value", c.position())
+				vgn = draw.Element(vgparent, "", "label", "for=try-version")
+				draw.Content(vgn, c.Page.say("try.slide"))
+				vgn = draw.Element(vgparent, "", "input", "id=try-version\ndata-testid=try-version\ntype=range\nmin=0\nstep=1\ndata-change=try-version")
+				draw.Attribute(vgn, "aria-valuetext", c.Page.say("try.version", c.Page.Try.Model.Version))
+				draw.Attribute(vgn, "max", c.last())
+				draw.Attribute(vgn, "value", c.position())
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "class=buttons")
-			attribute(vgn, "hidden", !c.newer())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "class=buttons")
+			draw.Attribute(vgn, "hidden", !c.newer())
 			{
 				vgparent := vgn
 				_ = vgparent
-				vgn = element(vgparent, "", "button", "id=try-newer\ndata-testid=try-newer\ntype=button\ndata-action=try-newest")
-				content(vgn, c.newerWords())
+				vgn = draw.Element(vgparent, "", "button", "id=try-newer\ndata-testid=try-newer\ntype=button\ndata-action=try-newest")
+				draw.Content(vgn, c.newerWords())
 			}
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "div", "class=mistakes")
-		attribute(vgn, "hidden", len(c.mistakeWords()) == 0)
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "div", "class=mistakes")
+		draw.Attribute(vgn, "hidden", len(c.mistakeWords()) == 0)
 		{
 			vgparent := vgn
 			_ = vgparent
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "h3", "id=try-mistakes\ndata-testid=try-mistakes")
-			content(vgn, c.mistakeTitle())
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "ul", "class=points")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "h3", "id=try-mistakes\ndata-testid=try-mistakes")
+			draw.Content(vgn, c.mistakeTitle())
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "ul", "class=points")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -228,17 +229,17 @@ func (c *Try) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					w := w
 					_ = w
-					vgn = element(vgparent, "", "li", "")
-					content(vgn, w)
+					vgn = draw.Element(vgparent, "", "li", "")
+					draw.Content(vgn, w)
 				}
 			}
-			text(vgparent, "\n\t\t")
-			vgn = element(vgparent, "", "div", "id=try-confusion\ndata-testid=try-confusion\nrole=group\ntabindex=0")
-			attribute(vgn, "aria-label", c.mistakeTitle())
-			attribute(vgn, "data-words", c.Page.say("try.confusion"))
-			text(vgparent, "\n\t")
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "id=try-confusion\ndata-testid=try-confusion\nrole=group\ntabindex=0")
+			draw.Attribute(vgn, "aria-label", c.mistakeTitle())
+			draw.Attribute(vgn, "data-words", c.Page.say("try.confusion"))
+			draw.Text(vgparent, "\n\t")
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

@@ -7,12 +7,13 @@ import (
 	"fedtab/fields"
 	"fedtab/jsvalue"
 	"fedtab/tab"
+	"fedtab/ui/draw"
 )
 
 // trying drives the worker that predicts, and gets models for it.
 type trying struct {
 	page *Page
-	loop *loop
+	loop *draw.Loop
 	host *host
 	tab  *worker
 
@@ -42,7 +43,7 @@ func (t *trying) open() {
 	t.worker = js.Global().Call("fedtabWorker", "try")
 	t.message = js.FuncOf(func(_ js.Value, args []js.Value) any {
 		m := args[0].Get("data")
-		t.loop.do(func() {
+		t.loop.Do(func() {
 			if serial == t.serial {
 				t.hear(m)
 			}
@@ -148,7 +149,7 @@ func (t *trying) get() {
 	done = js.FuncOf(func(_ js.Value, args []js.Value) any {
 		done.Release()
 		answer := args[0]
-		t.loop.do(func() {
+		t.loop.Do(func() {
 			if serial != t.serial {
 				return
 			}
@@ -221,7 +222,7 @@ func (t *trying) versions() {
 	}
 	serial := t.serial
 	fetchJSON(t.page.path()+"/versions", func(v any, _ string) {
-		t.loop.do(func() {
+		t.loop.Do(func() {
 			if o, ok := v.(map[string]any); ok && serial == t.serial {
 				t.page.OnVersions(o)
 			}

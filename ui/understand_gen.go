@@ -3,6 +3,7 @@
 
 package ui
 
+import "fedtab/ui/draw"
 import "github.com/vugu/vugu"
 
 func (c *Understand) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
@@ -12,22 +13,22 @@ func (c *Understand) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	var vgiterkey interface{}
 	_ = vgiterkey
 	var vgn *vugu.VGNode
-	vgn = element(nil, "", "section", "id=understand\nclass=step understand\naria-labelledby=understand-title")
+	vgn = draw.Element(nil, "", "section", "id=understand\nclass=step understand\naria-labelledby=understand-title")
 	vgout.Out = append(vgout.Out, vgn) // root for output
 	{
 		vgparent := vgn
 		_ = vgparent
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "h2", "id=understand-title\ndata-step=1")
-		content(vgn, c.Page.say("understand"))
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "button", "id=understand-fold\nclass=fold\ntype=button\naria-controls=understand-points\ndata-action=fold\ndata-value=understand")
-		attribute(vgn, "aria-expanded", c.expanded())
-		attribute(vgn, "hidden", !c.folds())
-		content(vgn, c.foldWords())
-		text(vgparent, "\n\t")
-		vgn = element(vgparent, "", "dl", "id=understand-points\ndata-testid=understand-points\nclass=questions")
-		attribute(vgn, "hidden", c.folded())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "h2", "id=understand-title\ndata-step=1")
+		draw.Content(vgn, c.Page.say("understand"))
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "button", "id=understand-fold\nclass=fold\ntype=button\naria-controls=understand-points\ndata-action=fold\ndata-value=understand")
+		draw.Attribute(vgn, "aria-expanded", c.expanded())
+		draw.Attribute(vgn, "hidden", !c.folds())
+		draw.Content(vgn, c.foldWords())
+		draw.Text(vgparent, "\n\t")
+		vgn = draw.Element(vgparent, "", "dl", "id=understand-points\ndata-testid=understand-points\nclass=questions")
+		draw.Attribute(vgn, "hidden", c.folded())
 		{
 			vgparent := vgn
 			_ = vgparent
@@ -38,19 +39,19 @@ func (c *Understand) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = i
 				q := q
 				_ = q
-				vgn = element(vgparent, "", "div", "")
-				attribute(vgn, "class", q.look)
+				vgn = draw.Element(vgparent, "", "div", "")
+				draw.Attribute(vgn, "class", q.look)
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = element(vgparent, "", "dt", "")
-					content(vgn, q.term)
-					vgn = element(vgparent, "", "dd", "")
-					content(vgn, q.words)
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, q.term)
+					vgn = draw.Element(vgparent, "", "dd", "")
+					draw.Content(vgn, q.words)
 				}
 			}
 		}
-		text(vgparent, "\n")
+		draw.Text(vgparent, "\n")
 	}
 	return vgout
 }

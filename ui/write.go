@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 
+	"fedtab/ui/draw"
+
 	"github.com/vugu/vugu"
 	"github.com/vugu/vugu/staticrender"
 )
@@ -25,7 +27,7 @@ func write(w io.Writer, page vugu.Builder, sparse bool) error {
 	if err != nil {
 		return err
 	}
-	results := build(env, page)
+	results := draw.Build(env, page)
 	if sparse {
 		empty(results, results.Out.Out[0])
 	}

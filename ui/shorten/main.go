@@ -1,5 +1,5 @@
 // Command shorten rewrites what vugugen has generated in a folder, so that the page's
-// program is smaller: nodes are made by calls (ui/nodes.go) instead of literals, which
+// program is smaller: nodes are made by calls (ui/draw) instead of literals, which
 // WebAssembly fills field by field, and packages that a component does not use are not
 // linked. It fails where a line is not as it knows vugugen's lines.
 package main
@@ -21,7 +21,7 @@ var (
 	dynamic   = regexp.MustCompile(`vgn\.AddAttrInterface\(`)
 	inner     = regexp.MustCompile(`vgn\.SetInnerHTML\(`)
 	// Neither an attribute nor a content follows.
-	last    = regexp.MustCompile(`vgn = element\((vgparent.*)\)\n(\s*(?:vgn = |text\(|\}))`)
+	last    = regexp.MustCompile(`vgn = draw\.Element\((vgparent.*)\)\n(\s*(?:vgn = |draw\.Text\(|\}))`)
 	literal = regexp.MustCompile(`.*VGNodeType\(.*`)
 	unused  = regexp.MustCompile(`\n// 'fix' unused imports\n(?:var _ .*\n)*`)
 	imports = regexp.MustCompile(`(?m)^import (?:js )?"(.*)"\n`)
@@ -29,7 +29,7 @@ var (
 
 // shorten returns the shorter form of a component's source.
 func shorten(source string) (string, error) {
-	source = text.ReplaceAllString(source, "text(vgparent, $1)")
+	source = text.ReplaceAllString(source, "draw.Text(vgparent, $1)")
 	var wrong error
 	source = element.ReplaceAllStringFunc(source, func(found string) string {
 		parts := element.FindStringSubmatch(found)
@@ -48,7 +48,7 @@ func shorten(source string) (string, error) {
 		if strings.HasPrefix(parts[4], "vgout") {
 			in = "nil"
 		}
-		made := fmt.Sprintf("vgn = element(%s, %s, %s, %s)", in, parts[1], parts[2], strconv.Quote(strings.TrimSuffix(attributes, "\n")))
+		made := fmt.Sprintf("vgn = draw.Element(%s, %s, %s, %s)", in, parts[1], parts[2], strconv.Quote(strings.TrimSuffix(attributes, "\n")))
 		if in == "nil" {
 			made += "\n" + parts[4]
 		}
@@ -60,10 +60,11 @@ func shorten(source string) (string, error) {
 	if left := literal.FindString(source); left != "" {
 		return "", fmt.Errorf("a node of unknown form is left: %s", left)
 	}
-	source = dynamic.ReplaceAllString(source, "attribute(vgn, ")
-	source = inner.ReplaceAllString(source, "content(vgn, ")
-	source = last.ReplaceAllString(source, "element($1)\n$2")
+	source = dynamic.ReplaceAllString(source, "draw.Attribute(vgn, ")
+	source = inner.ReplaceAllString(source, "draw.Content(vgn, ")
+	source = last.ReplaceAllString(source, "draw.Element($1)\n$2")
 	source = unused.ReplaceAllString(source, "")
+	source = strings.Replace(source, "\nimport ", "\nimport \"fedtab/ui/draw\"\nimport ", 1)
 	return imports.ReplaceAllStringFunc(source, func(found string) string {
 		path := imports.FindStringSubmatch(found)[1]
 		if strings.Contains(source, filepath.Base(path)+".") {

@@ -30,15 +30,16 @@ var _ js.Value
 `)
 	want := `package ui
 
+import "fedtab/ui/draw"
 import "fmt"
 
-	vgn = element(nil, "", "p", "id=a=b\nhidden=")
+	vgn = draw.Element(nil, "", "p", "id=a=b\nhidden=")
 vgout.Out = append(vgout.Out, vgn) // root for output
-	attribute(vgn, "class", fmt.Sprint(1))
+	draw.Attribute(vgn, "class", fmt.Sprint(1))
 	{
-		text(vgparent, "a \"quote\" {x}\n")
-		vgn = element(vgparent, "svg", "g", "")
-		content(vgn, c.words())
+		draw.Text(vgparent, "a \"quote\" {x}\n")
+		vgn = draw.Element(vgparent, "svg", "g", "")
+		draw.Content(vgn, c.words())
 	}
 `
 	if err != nil || got != want {

@@ -1,4 +1,4 @@
-package ui
+package draw
 
 import (
 	"strings"
@@ -6,11 +6,11 @@ import (
 	"github.com/vugu/vugu"
 )
 
-// build has Vugu build a page, without the white space between elements that are on
+// Build has Vugu build a page, without the white space between elements that are on
 // lines of their own. A browser makes one text of two that are beside each other, so
 // that the program, which matches nodes by position, could not take over the HTML of
 // the coordinator in place.
-func build(env *vugu.BuildEnv, root vugu.Builder) *vugu.BuildResults {
+func Build(env *vugu.BuildEnv, root vugu.Builder) *vugu.BuildResults {
 	results := env.RunBuild(root)
 	tidy(results, results.Out.Out[0])
 	return results

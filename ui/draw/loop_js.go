@@ -1,40 +1,42 @@
-package ui
+package draw
 
 import (
 	"sync"
 	"time"
 )
 
-// extent is how much of the page a change may have changed.
-type extent int
+// Extent is how much of the page a change may have changed.
+type Extent int
 
+// The extents, the smallest first.
 const (
-	nothing extent = iota
-	onlyNumbers
-	everything
+	Nothing Extent = iota
+	OnlyNumbers
+	Everything
 )
 
-// loop runs everything that changes the page, one after the other, on one
+// Loop runs everything that changes the page, one after the other, on one
 // goroutine. Callbacks from the browser must not wait, so they only queue.
-type loop struct {
+type Loop struct {
 	mu    sync.Mutex
-	queue []func() extent
+	queue []func() Extent
 	wake  chan struct{}
 }
 
-func newLoop() *loop { return &loop{wake: make(chan struct{}, 1)} }
+// NewLoop returns a loop in which nothing is queued.
+func NewLoop() *Loop { return &Loop{wake: make(chan struct{}, 1)} }
 
-// do queues f, after which the page is drawn. It never waits.
-func (l *loop) do(f func()) {
-	l.change(func() extent {
+// Do queues f, after which the page is drawn. It never waits.
+func (l *Loop) Do(f func()) {
+	l.Change(func() Extent {
 		f()
-		return everything
+		return Everything
 	})
 }
 
-// change queues f, which says how much of the page it has changed. It never
+// Change queues f, which says how much of the page it has changed. It never
 // waits.
-func (l *loop) change(f func() extent) {
+func (l *Loop) Change(f func() Extent) {
 	l.mu.Lock()
 	l.queue = append(l.queue, f)
 	l.mu.Unlock()
@@ -44,13 +46,13 @@ func (l *loop) change(f func() extent) {
 	}
 }
 
-// run executes what is queued and calls render after it, at most once in every
+// Run executes what is queued and calls render after it, at most once in every
 // period, with all that has changed since the last time. Nothing is drawn before the
 // first change: the coordinator's first view stands there. It does not return.
-func (l *loop) run(period time.Duration, render func(changed extent)) {
+func (l *Loop) Run(period time.Duration, render func(changed Extent)) {
 	var last time.Time
 	var later <-chan time.Time
-	changed := nothing
+	changed := Nothing
 	for {
 		select {
 		case <-l.wake:
@@ -64,7 +66,7 @@ func (l *loop) run(period time.Duration, render func(changed extent)) {
 		for _, f := range queue {
 			changed = max(changed, f())
 		}
-		if changed == nothing {
+		if changed == Nothing {
 			continue
 		}
 		// A hidden page's timers may fire once a minute, its messages still
@@ -77,6 +79,6 @@ func (l *loop) run(period time.Duration, render func(changed extent)) {
 		}
 		render(changed)
 		last = time.Now()
-		changed = nothing
+		changed = Nothing
 	}
 }
