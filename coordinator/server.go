@@ -193,7 +193,7 @@ func (s *Server) open() (err error) {
 		cfg.Log.Warn("commands cannot reach this coordinator: to give it orders, use the admin address, or stop it first", "error", err)
 	}
 	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr,
-		web.Admin{Gate: s.gate, API: s.admin.Guarded(), Page: admin.PageHandler()}))
+		web.Admin{Gate: s.gate, API: s.admin.Guarded(), Page: static.OrganisersHandler()}))
 	return nil
 }
 

@@ -40,7 +40,7 @@ window.fedtab = (() => {
 	}
 
 	// Pages that only tell need no program, but where the address has an invite in it.
-	const plain = words.kind !== "task" && location.hash === "" && !location.search.includes("invite=");
+	const plain = !["task", "organiser"].includes(words.kind) && location.hash === "" && !location.search.includes("invite=");
 	let worker;
 	const early = []; // what a person has done before the program began
 	const tell = (message, transfer = []) => {
@@ -90,7 +90,7 @@ window.fedtab = (() => {
 		if (worker || plain) {
 			return;
 		}
-		worker = new Worker(words.tab, { name: "page," + root.lang + "," + vectors() });
+		worker = new Worker(words.tab, { name: words.kind === "organiser" ? "organise" : "page," + root.lang + "," + vectors() });
 		worker.onmessage = ({ data }) => {
 			inbox.push(data);
 			if (inbox.length === 1) {
@@ -188,6 +188,7 @@ window.fedtab = (() => {
 				field.value = field.dataset.value; // where a person has chosen, an option's attribute says nothing
 			}
 		}
+		fedtab.drawn?.();
 	}
 
 	const taskTime = 10; // ms
@@ -233,7 +234,7 @@ window.fedtab = (() => {
 
 	// The service worker makes the page open without a network. What it needs is fetched
 	// once the page is at rest.
-	const keeper = isSecureContext ? navigator.serviceWorker : undefined;
+	const keeper = isSecureContext && words.worker ? navigator.serviceWorker : undefined; // organisers have none
 	let registering;
 	const unkept = []; // addresses that the service worker was not yet told of
 
@@ -429,7 +430,7 @@ window.fedtab = (() => {
 		for (; inbox.length > 0; inbox.shift()) {
 			const [message] = inbox;
 			try {
-				const done = heard[message.type]?.(message);
+				const done = (heard[message.type] ?? fedtab[message.type])?.(message);
 				if (message.type === "render") {
 					drawing = done;
 					await done;

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,12 +89,29 @@ func Handler() http.Handler {
 	return handler(files)
 }
 
-// handler serves the files that the manifest in files lists.
-func handler(files fs.FS) http.Handler {
+// OrganisersHandler serves the organisers' dashboard at /, and the files of the page. It says
+// nothing of its own: it asks the API, which wants a token.
+func OrganisersHandler() http.Handler {
+	files, err := fs.Sub(dist, "dist")
+	if err != nil {
+		panic(err) // "dist" is a valid path
+	}
+	s := handler(files)
+	m, _ := readManifest(files) // handler has told of an error
+	for _, f := range m.Files {
+		if f.Name == organisersName {
+			s.byPath["/"] = f
+		}
+	}
+	return s
+}
+
+// handler serves the files that the manifest in files lists, but for pages.
+func handler(files fs.FS) *site {
 	m, err := readManifest(files)
 	s := &site{files: files, byPath: map[string]manifest.File{}, broken: err}
 	for _, f := range m.Files {
-		if f.Name != indexName && f.Name != appName { // served by way of the frame
+		if !slices.Contains([]string{indexName, appName, organisersName}, f.Name) {
 			s.byPath["/"+f.Name] = f
 		}
 	}

@@ -29,6 +29,9 @@ const indexName = "index.html"
 // appName is the packed manifest by which browsers install the page as an app.
 const appName = "app.webmanifest"
 
+// organisersName is the packed page of the organisers' dashboard.
+const organisersName = "organiser.html"
+
 // Frame is what a page is put into: its head, header and footer (static/index.html).
 type Frame struct {
 	// Build names the files that the page loads: another build has another name.
@@ -103,7 +106,7 @@ func openFrame(files fs.FS) (*Frame, error) {
 		return nil, fmt.Errorf("static: dist/"+appName+": %w", err)
 	}
 	for _, file := range m.Files {
-		f.files["/"+file.Name] = file.Name != indexName && file.Name != appName
+		f.files["/"+file.Name] = !slices.Contains([]string{indexName, appName, organisersName}, file.Name)
 	}
 	return f, nil
 }

@@ -1,6 +1,6 @@
 // Every worker of the tab. It runs the tab's one Go program, in the role that the worker's
 // name begins with: "page" draws the page, "train" is a participant, "try" predicts, "bench"
-// measures. The page's worker compiles the program, and hands it to those that it has the
+// measures; "organise" draws the organisers' dashboard, which has a program of its own. The page's worker compiles the program, and hands it to those that it has the
 // page make; extra/bench.js does so for its own.
 "use strict";
 
@@ -9,10 +9,10 @@
 // fragment.
 const [role, language, vectors] = self.name.split(",");
 self.fedtabRole = role;
-const page = role === "page";
+const page = ["page", "organise"].includes(role);
 
 // The programs download while the scripts do.
-const coming = page ? fetch("asset:fedtab.wasm") : undefined;
+const coming = page ? fetch(role === "page" ? "asset:fedtab.wasm" : "asset:extra/organiser.wasm") : undefined;
 const loops = { relaxed: "asset:kernel.wasm", simd128: "asset:kernel-simd128.wasm" }[vectors];
 const loopsComing = page && loops ? fetch(loops) : undefined;
 coming?.catch(() => {}); // said below

@@ -1,4 +1,4 @@
-//go:build !readers
+//go:build !readers && !organiser
 
 package main
 

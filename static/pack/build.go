@@ -20,11 +20,12 @@ type program struct {
 	tags string
 }
 
-// programs are the Go programs: the tab's, and that with the readers of own data, which is
-// loaded on demand.
+// programs are the Go programs: the tab's, that with the readers of own data, which is loaded
+// on demand, and the organisers' dashboard.
 var programs = []program{
 	{"fedtab.wasm", ""},
 	{"extra/readers.wasm", "readers"},
+	{"extra/organiser.wasm", "organiser"},
 }
 
 // kernels are the modules with the loops of training, relaxed and not.
@@ -136,6 +137,9 @@ func (c config) sources() (map[string]string, error) {
 		"wasm_exec.js":            filepath.Join(trim(goroot), "lib", "wasm", "wasm_exec.js"),
 		"vugu.js":                 filepath.Join(trim(vugu), "domrender", "renderer-js-script.go"),
 		"extra/share.js":          filepath.Join(here, "extra", "share.js"),
+		"extra/organiser.css":     filepath.Join(here, "extra", "organiser.css"),
+		"extra/organiser.js":      filepath.Join(here, "extra", "organiser.js"),
+		"organiser.html":          filepath.Join(here, "organiser.html"),
 		"extra/try.js":            filepath.Join(here, "extra", "try.js"),
 		"extra/wall.js":           filepath.Join(here, "extra", "wall.js"),
 		"sw.js":                   filepath.Join(here, "sw.js"),

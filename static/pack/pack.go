@@ -179,7 +179,7 @@ func (n *namer) resolve(source string) (string, error) {
 }
 
 // unhashed are the files that keep their names, because browsers know them by these.
-var unhashed = []string{"index.html", "sw.js", "app.webmanifest"}
+var unhashed = []string{"index.html", "organiser.html", "sw.js", "app.webmanifest"}
 
 // firstLoad in a reference stands for the list of the files of the first load, but for
 // the kernels, of which a browser takes one or none.
