@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,56 +17,6 @@ func (c *coordinator) organisers() (link string) {
 		return found != nil
 	})
 	return link
-}
-
-// The link that serve prints signs in: it lists the runs, and stays signed in over a reload
-// without the token in its address. Another token has no way in.
-func TestOrganisersPage(t *testing.T) {
-	c := serve(t, short("rounds: 3"), "--admin-addr", "127.0.0.1:0")
-	link := c.organisers()
-	page, _, _ := strings.Cut(link, "#")
-	c.order("annotate", "--run", "digits", "--note", "a note <b>of</b> mine")
-	b := open(t, link)
-	listed := func() bool {
-		return strings.Contains(b.text("runs"), "a note <b>of</b> mine") && b.text("who") == "Signed in as organiser"
-	}
-	await(t, "the runs are listed", listed)
-	if at := js[string](b, "location.href"); at != page {
-		t.Errorf("its address is %s, want %s without the token", at, page)
-	}
-	if form := js[bool](b, "document.getElementById('in').offsetParent !== null"); form {
-		t.Error("the form to sign in is shown to who has signed in")
-	}
-	b.axe("the runs")
-	js[bool](b, "location.reload() || true")
-	await(t, "the runs are listed after a reload", listed)
-
-	c.order("stop", "--run", "digits", "--reason", "the lesson is over")
-	await(t, "the page tells of the end by itself", func() bool {
-		return strings.Contains(b.text("runs"), "Over: stopped by its organiser: the lesson is over")
-	})
-
-	b.press("out")
-	form := func() bool { return js[bool](b, "document.getElementById('in').offsetParent !== null") }
-	await(t, "the form is there", form)
-	b.axe("signing in")
-	signIn := func(token string) {
-		t.Helper()
-		js[bool](b, "(() => { document.getElementById('token').value = '"+token+"'; document.querySelector('#in button').click(); return true })()")
-	}
-	b.offline = true // the refusal is in the console
-	signIn("fto_wrong")
-	await(t, "a wrong token is refused", func() bool {
-		return form() && strings.HasPrefix(b.text("problem"), "a valid token is missing")
-	})
-	viewer, err := os.ReadFile(filepath.Join(c.dir(), "viewer.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	signIn(strings.TrimSpace(string(viewer)))
-	await(t, "a viewer sees the runs", func() bool {
-		return b.text("who") == "Signed in as viewer" && strings.Contains(b.text("runs"), "digits-")
-	})
 }
 
 // An open page sees its run paused, with the reason, and goes on with it.

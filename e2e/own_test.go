@@ -75,6 +75,12 @@ func (b *tab) choose(id string, paths ...string) {
 	await(b.t, "files can be chosen", func() bool {
 		return js[bool](b, fmt.Sprintf("Boolean(document.getElementById(%q)?.offsetParent && document.getElementById('own-state')?.dataset.step)", id))
 	})
+	b.upload(id, paths...)
+}
+
+// upload gives files to a field.
+func (b *tab) upload(id string, paths ...string) {
+	b.t.Helper()
 	if err := chromedp.Do(b.ctx, chromedp.SetUploadFiles("#"+id, paths)); err != nil {
 		b.t.Fatal(err)
 	}

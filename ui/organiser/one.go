@@ -271,9 +271,12 @@ func (c *Run) left() string {
 	return ""
 }
 
+// present reports whether participants can be connected to the run.
+func (c *Run) present() bool { return c.run().Served && c.run().State != "over" }
+
 // people writes how many participants there are, by state.
 func (c *Run) people() string {
-	if c.run().Served {
+	if c.present() {
 		return c.Board.Lang.Count(c.live().Participants)
 	}
 	return c.Board.Lang.Count(int(c.run().Participants))
@@ -281,11 +284,11 @@ func (c *Run) people() string {
 
 func (c *Run) crew() string {
 	crew := c.one().Crew
-	if len(crew) == 0 {
-		if c.run().Served {
-			return "connected"
-		}
+	if !c.present() {
 		return "have joined"
+	}
+	if len(crew) == 0 {
+		return "connected"
 	}
 	var parts []string
 	for _, state := range slices.SortedFunc(maps.Keys(crew), func(a, b string) int {

@@ -1,0 +1,236 @@
+package organiser
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"fedtab/api"
+	"fedtab/api/v1"
+	"fedtab/ui/draw"
+
+	"github.com/vugu/vugu"
+	"github.com/vugu/vugu/staticrender"
+)
+
+// drawn draws the board.
+func drawn(t *testing.T, b *Board) string {
+	t.Helper()
+	var out bytes.Buffer
+	renderer := staticrender.New(&out)
+	env, err := vugu.NewBuildEnv(renderer.EventEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := renderer.Render(draw.Build(env, &Root{Board: b})); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func shown(page, of string) *Board {
+	return &Board{Signed: SignedIn, Server: v1.Server{Role: "organiser", Tasks: []string{"digits"}}, Route: Route{Page: page, Of: of}, Now: time.Unix(1000, 0), Width: 1000}
+}
+
+func TestParseRoute(t *testing.T) {
+	for hash, want := range map[string]Route{
+		"":                      {Page: RunsPage},
+		"#/":                    {Page: RunsPage},
+		"#/run/digits-1a2b":     {Page: RunPage, Of: "digits-1a2b"},
+		"#/compare/a-1,b-2":     {Page: ComparePage, Of: "a-1,b-2"},
+		"#/nowhere/x":           {Page: RunsPage, Of: "x"},
+		"#/run/%zz":             {Page: RunPage},
+		"#/invites?task=digits": {Page: InvitesPage},
+	} {
+		got := ParseRoute(hash)
+		if got.Page != want.Page || got.Of != want.Of {
+			t.Errorf("%q is %+v, want %+v", hash, got, want)
+		}
+	}
+	if got := ParseRoute("#/invites?task=digits").Set.Get("task"); got != "digits" {
+		t.Errorf("the task is %q, want digits", got)
+	}
+}
+
+// What fails is told apart: no network, no session, and what the API refuses.
+func TestOnError(t *testing.T) {
+	b := shown(RunsPage, "")
+	if b.OnError(nil) || b.Problem != "" {
+		t.Error("nothing is a problem")
+	}
+	if !b.OnError(&Refusal{0, unreachableInTest}) || !b.Lost || b.Problem != "" || b.Signed != SignedIn {
+		t.Errorf("without a network: %+v", b)
+	}
+	if !b.OnError(&Refusal{409, "run x goes on"}) || b.Lost || b.Problem != "run x goes on" {
+		t.Errorf("a refusal: lost %v, problem %q", b.Lost, b.Problem)
+	}
+	if !b.OnError(&Refusal{401, "a token is missing"}) || b.Signed != SignedOut || !strings.Contains(b.Problem, "sign in again") {
+		t.Errorf("without a session: %+v", b)
+	}
+	b.Problem = ""
+	if !b.OnError(errors.New("odd")) || b.Problem != "odd" {
+		t.Errorf("an error: %q", b.Problem)
+	}
+}
+
+const unreachableInTest = "no answer"
+
+// Viewers see no button that gives an order.
+func TestViewer(t *testing.T) {
+	for _, role := range []string{"organiser", "viewer"} {
+		b := shown(RunPage, "digits-1")
+		b.Server.Role = role
+		b.One.Detail = &v1.Detail{Run: v1.Run{Run: "digits-1", State: "over", Served: true}}
+		page := drawn(t, b)
+		for _, id := range []string{"extend", "next-run", "annotate", "delete"} {
+			_, rest, ok := strings.Cut(page, `id="`+id+`"`)
+			button, _, _ := strings.Cut(rest, ">")
+			if hidden := strings.Contains(button, "hidden"); !ok || hidden != (role == "viewer") {
+				t.Errorf("%s: %s hidden %v", role, id, hidden)
+			}
+		}
+	}
+}
+
+// A run that was deleted while it was shown is said to be gone, and nothing else.
+func TestGone(t *testing.T) {
+	b := shown(RunPage, "digits-1")
+	b.OnDetail(v1.Detail{Run: v1.Run{Run: "digits-1", Title: "Digits"}}, nil)
+	b.OnDetail(v1.Detail{}, &Refusal{404, "no run digits-1"})
+	if !b.One.Gone || b.Problem != "" || b.One.Detail.Title != "Digits" {
+		t.Errorf("%+v with %q", b.One, b.Problem)
+	}
+}
+
+// Rounds of the stream lengthen the curves, and figures that come later take their place.
+func TestOnEvent(t *testing.T) {
+	b := shown(RunPage, "digits-1")
+	b.OnDetail(v1.Detail{Run: v1.Run{Run: "digits-1"}}, nil)
+	loss, accuracy := 2., .5
+	b.OnCurves(v1.Curves{
+		Run: "digits-1", Rounds: 1, Round: []int{1}, At: []float64{3}, Examples: []int64{10}, Bytes: []int64{100}, Participants: []int{2},
+		TrainLoss: []*float64{&loss}, TestLoss: []*float64{nil}, TestAccuracy: []*float64{nil}, TestRMSE: []*float64{nil}, Rate: []*float64{nil}, BytesUp: []int64{60}, BytesDown: []int64{40}, Seconds: []float64{3},
+	}, nil)
+	event := func(kind string, v any) bool {
+		data, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.OnEvent(kind, data)
+	}
+	before := len(b.Charts())
+	event("round", api.Round{Round: 2, Participants: 3, Seconds: 2, Traffic: api.Traffic{BytesUp: 5, BytesDown: 6}})
+	event("round", api.Round{Round: 2, Participants: 3, Test: api.Test{TestAccuracy: &accuracy}})
+	c := b.One.Curves
+	if len(c.Round) != 2 || c.At[1] != 5 || c.Bytes[1] != 111 || *c.TestAccuracy[1] != .5 || c.TestAccuracy[0] != nil || !b.One.Stale {
+		t.Errorf("%+v", c)
+	}
+	if after := len(b.Charts()); after != before+1 {
+		t.Errorf("%d charts, want one more than %d: accuracy is known", after, before)
+	}
+	event("round", api.Round{Round: 1, Test: api.Test{TestAccuracy: &accuracy}})
+	if len(b.One.Curves.Round) != 2 || *b.One.Curves.TestAccuracy[0] != .5 {
+		t.Errorf("%+v", b.One.Curves)
+	}
+	if event("state", api.Task{Run: "digits-1", Version: 2}) || b.One.Detail.Version != 2 {
+		t.Errorf("version %d, want 2", b.One.Detail.Version)
+	}
+	if !event("state", api.Task{Run: "digits-1", Version: 2, Finished: "stop"}) {
+		t.Error("an end asks for nothing")
+	}
+	if !event("reset", map[string]any{}) {
+		t.Error("a reset asks for nothing")
+	}
+}
+
+// Numbers that are asked for are numbers, and what must be written out is.
+func TestReady(t *testing.T) {
+	d := &v1.Detail{Run: v1.Run{Run: "digits-1", Note: "as it was"}}
+	for order, values := range map[string]map[string]bool{
+		"extend": {"10": true, " 7 ": true, "": false, "-1": false, "x": false},
+		"delete": {"digits-1": true, "digits": false, "": false},
+		"pause":  {"": true, "lunch": true},
+	} {
+		for value, want := range values {
+			a := question(order, "digits-1", d)
+			a.Value = value
+			if got := a.Ready(); got != want {
+				t.Errorf("%s with %q: ready %v", order, value, got)
+			}
+		}
+	}
+	if a := question("annotate", "digits-1", d); a.Value != "as it was" || a.Was != a.Value {
+		t.Errorf("a note begins as %+v", a)
+	}
+	if question("dance", "digits-1", d) != nil {
+		t.Error("an unknown order is asked about")
+	}
+}
+
+// The form shows what is wrong beside the field, and the rest in a list; the run cannot be
+// started then.
+func TestForm(t *testing.T) {
+	b := shown(NewPage, "")
+	n := &b.New
+	n.Schemes.Options = []v1.Option{
+		{Key: "strategy.kind", Group: "strategy", Type: "choice", Choices: []string{"fedavg", "radon"}, Default: "fedavg"},
+		{Key: "strategy.fraction", Group: "strategy", Help: "share of the participants", Range: "0 < fraction <= 1", Default: "0.1", Schemes: []string{"fedavg"}},
+		{Key: "compress.up", Group: "compress", Default: "deadzone"},
+	}
+	n.YAML, n.Checking = "name: x", 1
+	b.OnChecked(v1.Checked{YAML: "name: x\n", Values: map[string]string{"strategy.kind": "fedavg", "strategy.fraction": "7"}, Problems: []v1.Fault{{Key: "strategy.fraction", Line: 3, Text: "fraction: 7, want 0 < fraction <= 1"}}}, false, nil)
+	page := drawn(t, b)
+	if n.Starts() || !strings.Contains(page, "fraction: 7, want 0 &lt; fraction") || strings.Contains(page, `data-key="compress.up"`) {
+		t.Errorf("starts %v: %s", n.Starts(), page)
+	}
+	n.All = true
+	if page := drawn(t, b); !strings.Contains(page, `data-key="compress.up"`) {
+		t.Error("with all options, one is missing")
+	}
+	serial := n.Serial
+	n.Checking = 1
+	b.OnChecked(v1.Checked{YAML: "name: y", Values: map[string]string{"strategy.kind": "radon"}}, true, nil)
+	if !n.Starts() || n.Serial != serial || n.YAML != "name: x\n" {
+		t.Errorf("a person's own text was changed: %+v", n)
+	}
+	if page := drawn(t, b); strings.Contains(page, `data-key="strategy.fraction"`) {
+		t.Error("an option of another scheme is shown")
+	}
+}
+
+// An answer to an older question does not count, nor one for another comparison.
+func TestLate(t *testing.T) {
+	b := shown(NewPage, "")
+	b.New.Checking = 2
+	b.OnChecked(v1.Checked{Name: "old"}, true, nil)
+	if b.New.Answered {
+		t.Error("an older answer counts")
+	}
+	b.OnChecked(v1.Checked{Name: "new"}, true, nil)
+	if b.New.Checked.Name != "new" {
+		t.Errorf("%+v", b.New.Checked)
+	}
+	b.Compare = Compare{Of: "a,b", Asked: 2, X: "round", Y: "accuracy"}
+	b.OnCompared("a,c", "c", v1.Curves{Run: "c"}, nil)
+	b.OnCompared("a,b", "b", v1.Curves{Run: "b"}, nil)
+	b.OnCompared("a,b", "a", v1.Curves{Run: "a"}, nil)
+	if got := b.Compare.Curves; len(got) != 2 || got[0].Run != "a" || b.Compare.Asked != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// An invite is asked for with whole numbers, or with a sentence that says what is wrong.
+func TestInviteOrder(t *testing.T) {
+	v := Invites{Task: "digits", Uses: "30", Hours: "1.5"}
+	if o, problem := v.order(); problem != "" || o.Uses != 30 || o.Seconds != 5400 {
+		t.Errorf("%+v, %q", o, problem)
+	}
+	for _, bad := range []Invites{{Uses: "0", Hours: "1"}, {Uses: "many", Hours: "1"}, {Uses: "3", Hours: "0"}, {Uses: "3", Hours: "NaN"}, {Uses: "3", Hours: "1e9"}} {
+		if _, problem := bad.order(); problem == "" {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+}
