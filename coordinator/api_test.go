@@ -364,7 +364,7 @@ func TestOrganisersAPI(t *testing.T) {
 // watch asks for what a run's page shows of a run of four rounds and three participants.
 func (c *caller) watch(id string) {
 	c.t.Helper()
-	var curve admin.Curve
+	var curve admin.History
 	c.call(200, "GET", "/runs/{run}/curve", "/runs/small/curve", nil, &curve)
 	if fmt.Sprint(curve.Round, curve.Rounds, curve.Participants) != "[1 2 3 4] 4 [3 3 3 3]" || curve.Run != id {
 		c.t.Errorf("curve: %+v", curve)

@@ -112,7 +112,7 @@ func (p *point) waiting(before time.Time) float64 {
 }
 
 // curve returns the history of a run at no more than a number of rounds.
-func (h *API) curve(name string, points int) (c Curve, err error) {
+func (h *API) curve(name string, points int) (c History, err error) {
 	r, err := h.Backend.Find(name)
 	if err != nil {
 		return c, err
@@ -187,8 +187,8 @@ func (p *history) read(s *store.Store, id string) error {
 }
 
 // curve returns the columns of the rounds with some indices, which ascend.
-func (p *history) curve(r store.Run, chosen []int) Curve {
-	c := newCurve(r.ID, len(p.points), len(chosen))
+func (p *history) curve(r store.Run, chosen []int) History {
+	c := newHistory(r.ID, len(p.points), len(chosen))
 	var examples float64
 	var bytes int64
 	before, next := r.Created, 0
@@ -207,9 +207,9 @@ func (p *history) curve(r store.Run, chosen []int) Curve {
 	return c
 }
 
-func newCurve(run string, rounds, n int) Curve {
+func newHistory(run string, rounds, n int) History {
 	floats := func() []*float64 { return make([]*float64, 0, n) }
-	return Curve{
+	return History{
 		Run: run, Rounds: rounds, Round: make([]uint64, 0, n), At: make([]float64, 0, n), Examples: make([]float64, 0, n), Bytes: make([]int64, 0, n),
 		Participants: make([]int, 0, n), TrainLoss: floats(), TestLoss: floats(), TestAccuracy: floats(), TestRMSE: floats(), Rate: floats(),
 		BytesUp: make([]int64, 0, n), BytesDown: make([]int64, 0, n), RawRatio: floats(), Seconds: make([]float64, 0, n),
@@ -218,7 +218,7 @@ func newCurve(run string, rounds, n int) Curve {
 }
 
 // add adds a round to the columns.
-func (c *Curve) add(p *point, at, examples float64, bytes int64, waiting float64) {
+func (c *History) add(p *point, at, examples float64, bytes int64, waiting float64) {
 	c.Round, c.At, c.Examples, c.Bytes = append(c.Round, p.round), append(c.At, at), append(c.Examples, examples), append(c.Bytes, bytes)
 	c.Participants, c.Seconds = append(c.Participants, p.participants), append(c.Seconds, p.seconds)
 	c.BytesUp, c.BytesDown = append(c.BytesUp, p.up), append(c.BytesDown, p.down)

@@ -13,9 +13,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Curve is the history of a run, of some of its rounds, as columns of equal length. What is
+// History is that of a run, at some of its rounds, as columns of equal length. What is
 // not known or not defined is null.
-type Curve struct {
+type History struct {
 	Run          string     `json:"run"`
 	Rounds       int        `json:"rounds" doc:"That are committed in all"`
 	Round        []uint64   `json:"round" doc:"Ascending"`
@@ -97,7 +97,7 @@ func (h *API) registerWatch(api huma.API) {
 		Points int `query:"points" minimum:"2" maximum:"5000" doc:"Rounds at most (default 600)"`
 	}
 	huma.Register(api, operation("get-curve", http.MethodGet, "/runs/{run}/curve", "runs", "Get the history of a run as columns", "Of more rounds than points there are the first, the last, and those with the extremes of the test figure, the training loss, the time and the norms in equal parts of the run.", http.StatusNotFound),
-		func(_ context.Context, in *curveInput) (*answer[Curve], error) {
+		func(_ context.Context, in *curveInput) (*answer[History], error) {
 			c, err := h.curve(in.Run, cmp.Or(in.Points, defaultPoints))
 			if err != nil {
 				return nil, h.fail(err)
