@@ -174,16 +174,11 @@ func (p *history) read(s *store.Store, id string) error {
 	if err != nil {
 		return err
 	}
-	rounds, err := s.Rounds(id, 0, -1)
-	if err != nil {
-		return err
+	p.served, p.mark, p.points = false, web.Mark{}, make([]point, 0, all[0].Version)
+	if err = s.EachRound(id, func(r *run.RoundRecord) { p.points = append(p.points, pointOf(r, parameters)) }); err == nil {
+		p.mark = now
 	}
-	p.points = make([]point, len(rounds))
-	for i := range rounds {
-		p.points[i] = pointOf(&rounds[i], parameters)
-	}
-	p.served, p.mark = false, now
-	return nil
+	return err
 }
 
 // curve returns the columns of the rounds with some indices, which ascend.
