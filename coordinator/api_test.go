@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +127,10 @@ func TestOrganisersAPI(t *testing.T) {
 	if c.call(200, "GET", "/runs", "/runs?state=paused", nil, &list); len(list.Items) != 1 || list.Items[0].Run != id || list.Items[0].Paused != "lunch" || !list.Items[0].Served {
 		t.Errorf("paused runs: %+v", list)
 	}
+	var crew admin.Crew
+	if c.call(200, "GET", "/runs/{run}/crew", "/runs/small/crew", nil, &crew); crew != (admin.Crew{}) {
+		t.Errorf("nobody is there: %+v", crew)
+	}
 	c.call(200, "POST", "/runs/{run}/resume", "/runs/"+id+"/resume", nil, &done)
 	if text := c.call(409, "POST", "/runs/{run}/resume", "/runs/small/resume", nil, nil); !strings.Contains(text, "is not paused") {
 		t.Errorf("resumed twice: %q", text)
@@ -185,9 +191,13 @@ func TestOrganisersAPI(t *testing.T) {
 	}
 
 	var versions admin.Versions
-	if c.call(200, "GET", "/runs/{run}/versions", "/runs/small/versions", nil, &versions); len(versions.Versions) == 0 || versions.Run != id {
+	if c.call(200, "GET", "/runs/{run}/versions", "/runs/small/versions", nil, &versions); len(versions.Versions) != 4 || versions.Run != id {
 		t.Errorf("versions: %+v", versions)
 	}
+	if v := versions.Items; len(v) != 4 || v[3].Version != 4 || v[3].Participants != 3 || v[3].Bytes != 4*25_450 || v[3].TestAccuracy == nil || v[3].Pinned {
+		t.Errorf("versions: %+v", v)
+	}
+	c.watch(id)
 	model := c.send("GET", "/runs/{run}/models/{version}", "/runs/small/models/newest?format=safetensors", nil, nil)
 	content, err := io.ReadAll(model.Body)
 	if err != nil || model.StatusCode != 200 || model.Header.Get("Fedtab-Version") != "4" || model.Header.Get("Fedtab-Run") != id || len(content) < 4*25_450 {
@@ -283,6 +293,13 @@ func TestOrganisersAPI(t *testing.T) {
 	if err := json.NewDecoder(file.Body).Decode(&done); err != nil || file.StatusCode != 201 || done.Version != 1 {
 		t.Errorf("from a file: %s, %+v, %v", file.Status, done, err)
 	}
+	if text := c.call(409, "GET", "/runs/{run}/crew", "/runs/"+id+"/crew", nil, nil); !strings.Contains(text, "is not served") {
+		t.Errorf("who is there in a run of the past: %q", text)
+	}
+	var shape admin.SessionShape
+	if c.call(200, "GET", "/runs/{run}/shape", "/runs/"+id+"/shape", nil, &shape); shape.Items[0].Count != 12 {
+		t.Errorf("of the past: %+v", shape)
+	}
 	c.call(422, "DELETE", "/runs/{run}", "/runs/"+id+"?confirm=yes", nil, nil)
 	c.call(200, "DELETE", "/runs/{run}", "/runs/"+id+"?confirm="+id, nil, nil)
 	if text := c.call(404, "GET", "/runs/{run}", "/runs/"+id, nil, nil); !strings.Contains(text, "want a run or a task in") {
@@ -334,7 +351,7 @@ func TestOrganisersAPI(t *testing.T) {
 			t.Errorf("the audit log does not say which run it was: %+v", d)
 		}
 	}
-	for _, want := range []string{"pause-run done", "pause-run refused", "stop-run done", "extend-run done", "roll-back-run refused", "begin-run done", "delete-run done", "delete-run refused", "change-settings done", "change-settings refused", "begin-run refused", "make-invite done", "revoke-invite done"} {
+	for _, want := range []string{"pause-run done", "pause-run refused", "stop-run done", "extend-run done", "roll-back-run refused", "begin-run done", "delete-run done", "delete-run refused", "change-settings done", "change-settings refused", "begin-run refused", "pin-version done", "pin-version refused", "unpin-version done", "make-invite done", "revoke-invite done"} {
 		if deeds[want] == 0 {
 			t.Errorf("the audit log has no %s: %v", want, deeds)
 		}
@@ -342,6 +359,84 @@ func TestOrganisersAPI(t *testing.T) {
 
 	c.session()
 	c.everything()
+}
+
+// watch asks for what a run's page shows of a run of four rounds and three participants.
+func (c *caller) watch(id string) {
+	c.t.Helper()
+	var curve admin.History
+	c.call(200, "GET", "/runs/{run}/curve", "/runs/small/curve", nil, &curve)
+	if fmt.Sprint(curve.Round, curve.Rounds, curve.Participants) != "[1 2 3 4] 4 [3 3 3 3]" || curve.Run != id {
+		c.t.Errorf("curve: %+v", curve)
+	}
+	var rounds admin.Page[admin.CommittedRound]
+	c.call(200, "GET", "/runs/{run}/rounds", "/runs/small/rounds", nil, &rounds)
+	var bytes int64
+	for i, r := range slices.Backward(rounds.Items) {
+		at := len(rounds.Items) - 1 - i
+		bytes += r.BytesUp + r.BytesDown
+		if curve.Bytes[at] != bytes || *curve.TestAccuracy[at] != *r.TestAccuracy || *curve.TrainLoss[at] != *r.TrainLoss || math.Abs(curve.Seconds[at]-r.Seconds) > .002 || curve.TestRMSE[at] != nil {
+			c.t.Errorf("round %d: the curve has %d bytes, accuracy %v", r.Round.Round, curve.Bytes[at], curve.TestAccuracy[at])
+		}
+		own := *curve.Download[at] + *curve.Training[at] + *curve.Upload[at] + *curve.Commit[at]
+		if own <= 0 || own > r.Seconds+.01 || *curve.Waiting[at] < 0 {
+			c.t.Errorf("round %d: waiting %v, and %v of its %v seconds", r.Round.Round, *curve.Waiting[at], own, r.Seconds)
+		}
+		if !(0 < *curve.NormMin[at] && *curve.NormMin[at] <= *curve.NormMedian[at] && *curve.NormMedian[at] <= *curve.NormMax[at]) {
+			c.t.Errorf("round %d: norms %v %v %v", r.Round.Round, *curve.NormMin[at], *curve.NormMedian[at], *curve.NormMax[at])
+		}
+	}
+	if c.call(200, "GET", "/runs/{run}/curve", "/runs/small/curve?points=2", nil, &curve); fmt.Sprint(curve.Round, curve.Rounds) != "[1 4] 4" || curve.Bytes[1] != bytes {
+		c.t.Errorf("two rounds of it: %+v", curve)
+	}
+	c.call(422, "GET", "/runs/{run}/curve", "/runs/small/curve?points=5001", nil, nil)
+
+	var shape admin.SessionShape
+	if c.call(200, "GET", "/runs/{run}/shape", "/runs/small/shape", nil, &shape); shape.Total < 12 || shape.Items[0] != (admin.Shape{Shape: "-v[]+^", Words: "contributed", Count: 12, Share: 12 / float64(shape.Total)}) {
+		c.t.Errorf("shape: %+v", shape)
+	}
+
+	var all admin.Page[admin.Participant]
+	for _, sort := range []string{"participant", "contributions", "last", "rejected", "rate"} {
+		if c.call(200, "GET", "/runs/{run}/participants", "/runs/small/participants?sort="+sort, nil, &all); len(all.Items) != 3 || all.Items[0].Client == "" || all.Items[0].State == "" || all.Items[0].Rejected != 0 {
+			c.t.Errorf("participants by %s: %+v", sort, all)
+		}
+	}
+	c.call(200, "GET", "/runs/{run}/participants", "/runs/small/participants?order=desc&limit=2", nil, &all)
+	if len(all.Items) != 2 || all.Items[0].Participant != 3 || all.Next == "" {
+		c.t.Fatalf("participants downwards: %+v", all)
+	}
+	cursor := all.Next
+	all.Next = ""
+	if c.call(200, "GET", "/runs/{run}/participants", "/runs/small/participants?order=desc&limit=2&cursor="+cursor, nil, &all); len(all.Items) != 1 || all.Items[0].Participant != 1 || all.Next != "" {
+		c.t.Errorf("the last of them: %+v", all)
+	}
+
+	var log admin.Page[admin.LogLine]
+	if c.call(200, "GET", "/runs/{run}/log", "/runs/small/log?participant=2&round=3&kind=accepted", nil, &log); len(log.Items) != 1 || log.Items[0].Participant != 2 || log.Items[0].Round != 3 {
+		c.t.Errorf("the log of a participant and a round: %+v", log)
+	}
+	if c.call(200, "GET", "/runs/{run}/log", "/runs/small/log?participant=0&limit=1000", nil, &log); slices.ContainsFunc(log.Items, func(l admin.LogLine) bool { return l.Participant != 0 }) {
+		c.t.Errorf("the log of the coordinator: %+v", log)
+	}
+
+	var pinned admin.Pinned
+	const pin = "/runs/{run}/versions/{version}/pin"
+	for range 2 {
+		if c.call(200, "PUT", pin, "/runs/small/versions/1/pin", nil, &pinned); pinned != (admin.Pinned{Run: id, Version: 1, Pinned: true}) {
+			c.t.Errorf("pinned: %+v", pinned)
+		}
+	}
+	var versions admin.Versions
+	if c.call(200, "GET", "/runs/{run}/versions", "/runs/small/versions", nil, &versions); !versions.Items[0].Pinned || versions.Items[1].Pinned {
+		c.t.Errorf("versions: %+v", versions.Items)
+	}
+	if c.call(200, "DELETE", pin, "/runs/small/versions/1/pin", nil, &pinned); pinned.Pinned {
+		c.t.Errorf("unpinned: %+v", pinned)
+	}
+	if text := c.call(404, "PUT", pin, "/runs/small/versions/99/pin", nil, nil); !strings.Contains(text, "pin version 99: not found") {
+		c.t.Errorf("a version that there is not: %q", text)
+	}
 }
 
 // session signs in and out, as the page does.

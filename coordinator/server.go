@@ -248,7 +248,7 @@ func (s *Server) prepare(st *study) error {
 	}
 	st.live = live.NewLive()
 	st.room.Live = st.live
-	st.State = st.live.State
+	st.State, st.Present = st.live.State, st.live.Present
 	cfg, err := s.config(st, id, saved)
 	if err != nil {
 		return err

@@ -21,7 +21,9 @@ type attempt struct {
 	weight   float64
 
 	contributions []Contribution
-	parts         []part // what was added, for the guard
+	parts         []part    // what was added, for the guard
+	norms         []float64 // of the contributions
+	last          trail     // of the contribution that came last
 }
 
 // part is a contribution that was added to the sums.
@@ -37,6 +39,8 @@ type accepted struct {
 	lossSum  float64
 	examples uint64
 	packed   Packed // nil: not kept
+	norms    []float64
+	trail    trail
 }
 
 // bound returns the largest magnitude of a sum of a number of contributions.
@@ -67,11 +71,17 @@ func (a *attempt) count(c accepted) {
 	a.examples += c.examples
 	a.weight += float64(c.Weight)
 	a.contributions = append(a.contributions, c.Contribution)
+	if len(c.norms) > 0 {
+		a.norms = append(a.norms, c.norms[0])
+	}
+	if c.trail.arrived.After(a.last.arrived) {
+		a.last = c.trail
+	}
 }
 
 // recount counts anew the contributions that were added and are left.
 func (a *attempt) recount() {
-	a.lossSum, a.examples, a.weight, a.contributions = 0, 0, 0, nil
+	a.lossSum, a.examples, a.weight, a.contributions, a.norms = 0, 0, 0, nil, nil
 	for _, p := range a.parts {
 		a.count(p.accepted)
 	}
@@ -143,9 +153,10 @@ func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 		if examples > m.order.maxExamples(c.Weight) {
 			examples = 0
 		}
+		m.rate = rateOf(examples, &c.Metrics)
 	}
 	r.answer(offer.number, offer.peer, c, protocol.ReasonAccepted, "")
-	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint, Scale: 1}, packed: offer.Packed}
+	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint, Scale: 1}, packed: offer.Packed, norms: offer.Norms, trail: offer.trail}
 	offer.Packed = nil
 	// Absurd metrics, NaN included, would spoil the round's training loss.
 	if loss := c.Metrics.LossSum; examples > 0 && loss >= 0 && loss <= maxLoss*float64(examples) {

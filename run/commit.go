@@ -128,6 +128,12 @@ func (r *Run) storeVersion(c *commit) {
 	if a.examples > 0 && !(r.private() && len(c.Clients) < fewestShown) {
 		rec.TrainLoss = a.lossSum / float64(a.examples)
 	}
+	if !(r.private() && len(c.Clients) < fewestShown) {
+		rec.Norms = summary(a.norms)
+	}
+	if r.open != nil {
+		rec.Times = a.last.times(r.open.Opened, rec.Committed)
+	}
 	r.opened(&rec, func() {
 		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
 			r.down.publish(&rec, c.quantised)
@@ -211,6 +217,7 @@ func (r *Run) publish(c *Commit) {
 // closeRound ends the open round, committed or not.
 func (r *Run) closeRound() {
 	r.open, r.awaited = nil, nil
+	r.interruptAbsent()
 	clear(r.absent)
 	r.phase = protocol.PhaseWaiting
 	for _, m := range r.means {

@@ -98,6 +98,7 @@ func (r *Run) drop() {
 	}
 	r.attempt.dropParts()
 	clear(r.means)
+	r.interruptAll()
 	clear(r.absent)
 	if r.gathering != nil {
 		r.gathering()

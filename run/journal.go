@@ -67,6 +67,8 @@ type Commit struct {
 	Clients       []ClientTraffic
 	Ledger        Ledger // of the whole run, this round included
 	Committed     time.Time
+	Times         *Times // nil: nothing was contributed
+	Norms         *Norms // nil: not known, or they would show what few participants with data of their own have sent
 }
 
 // Contribution is the record of a contribution to a version. The vector is not kept;
@@ -132,6 +134,8 @@ type RoundRecord struct {
 	Opened       time.Time
 	Committed    time.Time
 	Hash         [32]byte
+	Times        *Times // as in Commit; nil also in what an older version has recorded
+	Norms        *Norms // likewise
 }
 
 // Finite returns a pointer to x, or nil if x is NaN or infinite, which JSON cannot

@@ -16,6 +16,7 @@ type Ledger struct {
 	Answers    [protocol.Reasons]int64 // to contributions, by reason
 	Abandoned  int64                   // attempts at rounds
 	RolledBack int64                   // versions that were rolled back
+	Shapes     [Shapes]int64           // orders that have ended, by how far they came
 }
 
 // accounts are the run's byte accounts: of the whole run, of the time since the

@@ -159,6 +159,9 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		m.order = o
 		delete(r.absent, m.number)
 	}
+	if m.order != nil {
+		m.order.announced = time.Time{} // a body that was lost with the older socket
+	}
 	r.activate(m)
 	r.notify(nil)
 	return m.number, true
@@ -301,6 +304,8 @@ func (r *Run) remove(m *member) {
 	r.roster.remove(m)
 	if o := m.order; o != nil && r.open != nil && o.round == r.open.Round && uint64(o.order) >= r.firstOrder {
 		r.absent[m.number] = o // it may come back before the round is closed
+	} else {
+		r.interrupted(o)
 	}
 	r.recordFrom(m, "leave", "")
 	r.settled(m, released)
@@ -320,7 +325,9 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 	switch msg := msg.(type) {
 	case *protocol.Progress:
 		if m.order != nil && uint64(m.order.order) == msg.Order {
-			m.order.begun = true
+			if m.order.begun = true; m.order.began.IsZero() {
+				m.order.began = r.env.Now()
+			}
 			m.order.start, m.order.fresh = nil, false // progress: the client has the model that the order starts from
 		}
 	case *protocol.Tab:
@@ -352,6 +359,7 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 		}
 		r.recordFrom(m, "declined", msg.Reason.String()+" "+msg.Detail)
 		if m.order != nil && uint64(m.order.order) == msg.Order {
+			r.declined(m.order, msg.Reason)
 			m.order.answered = true
 		}
 		r.step(strategy.Declined{Client: strategy.ClientID(number), Order: strategy.OrderID(msg.Order)})

@@ -31,6 +31,7 @@ type Offer struct {
 	peer        Peer
 	size        int64  // on the wire
 	fingerprint uint64 // of the packed blocks
+	trail       trail
 	release     func()
 }
 
@@ -162,6 +163,9 @@ func (r *Run) Announce(number uint32, p Peer, c *protocol.Contribution) bool {
 	}
 	reason, detail := judge(m, c)
 	if reason == protocol.ReasonAccepted {
+		if o := m.order; c.Order < protocol.EnquiryOrders && o.announced.IsZero() { // it is asked again while the body comes
+			o.announced = r.env.Now()
+		}
 		return true
 	}
 	if protocol.Announced(c) == 0 {
@@ -207,6 +211,11 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 		}
 		r.refuse(m, o.Contribution, reason, detail)
 		return
+	}
+	o.trail = m.order.trail
+	o.trail.arrived = r.env.Now()
+	if o.trail.announced.IsZero() {
+		o.trail.announced = o.trail.arrived
 	}
 	r.handles++
 	r.offers[r.handles] = o
@@ -298,6 +307,7 @@ func (r *Run) answer(number uint32, p Peer, c *protocol.Contribution, reason pro
 		r.recordFrom(m, "rejected", what)
 	}
 	r.accounts.answered(reason)
+	r.answeredWith(m, c.Order, reason)
 	if m != nil && m.peer == p {
 		ack := &protocol.Ack{Order: c.Order, Reason: reason, Detail: detail}
 		if c.Round == 0 {

@@ -56,7 +56,7 @@ func (r *Run) order(e strategy.Order) {
 	if !ok {
 		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
 	}
-	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, start: r.means[e.Start], fresh: e.Fresh, cap: r.weightCap(), median: r.median, sent: r.env.Now()}
+	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, start: r.means[e.Start], fresh: e.Fresh, cap: r.weightCap(), median: r.median, trail: trail{sent: r.env.Now()}}
 	m := r.roster.members[uint32(e.Client)]
 	if m == nil {
 		return
@@ -71,11 +71,16 @@ func (r *Run) order(e strategy.Order) {
 		if was.accepted {
 			return
 		}
-		o.sent = was.sent
+		if o.sent = was.sent; !was.answered {
+			o.trail = was.trail
+		}
 		o.weight = max(o.weight, was.weight) // the work may be on the shards of the first delivery
 		o.resumeStart(was)
 	} else if was != nil && e.Work.Kind == strategy.Monitor && was.round == e.Round && was.base == base && !was.answered {
 		o.resumeStart(was) // it left before it began, and its own model is another
+	}
+	if m.order != nil && m.order.order != e.Order {
+		r.interrupted(m.order)
 	}
 	m.order = o
 	if m.peer == nil {
@@ -85,6 +90,7 @@ func (r *Run) order(e strategy.Order) {
 	if h := (&protocol.Hello{Payloads: m.payloads}); !h.Supports(msg.Payloads) {
 		r.record("declined", m.number, "it lacks a kind of payload that is asked for")
 		o.answered = true
+		r.shape(o, Declined)
 		r.step(strategy.Declined{Client: e.Client, Order: e.Order})
 		return
 	}
@@ -107,7 +113,7 @@ func (r *Run) expect(e strategy.Expect) {
 	if !ok {
 		panic(fmt.Sprintf("run: order on version %d, newest is %d", e.Base, r.down.version))
 	}
-	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, weight: r.roster.maxWeight(), cap: r.weightCap(), median: r.median, sent: r.env.Now()}
+	o := &outstanding{order: e.Order, round: e.Round, base: base, work: e.Work, weight: r.roster.maxWeight(), cap: r.weightCap(), median: r.median, trail: trail{sent: r.env.Now()}}
 	if !r.roster.shards.Divide {
 		o.weight = r.open.weight(uint32(e.Client), o.weight)
 	} // Otherwise its share may have grown after the round was opened.
@@ -216,6 +222,7 @@ func (r *Run) release(order strategy.OrderID, why string) {
 	for _, p := range r.roster.present {
 		m := r.roster.members[p]
 		if m.order != nil && m.order.order == order && (!m.order.answered || m.order.accepted) {
+			r.interrupted(m.order)
 			m.order = nil
 			r.send(m, &protocol.Ack{Order: uint64(order), Reason: protocol.ReasonAbandoned, Detail: why})
 		}

@@ -43,11 +43,12 @@ type member struct {
 	tab    protocol.TabState
 	active bool // present for the strategy
 
-	address    string // of its newest socket
-	events     budget // of what it causes in the event log
-	takes      budget // of sockets that take it over from one that is open
-	asked      int    // orders and fetches that it was sent and has not declined
-	unanswered int    // enquiries in a row that it has not answered
+	address    string  // of its newest socket
+	events     budget  // of what it causes in the event log
+	takes      budget  // of sockets that take it over from one that is open
+	asked      int     // orders and fetches that it was sent and has not declined
+	unanswered int     // enquiries in a row that it has not answered
+	rate       float64 // examples a second of its newest training; 0: not known
 
 	codecs      []protocol.Codec // that it has
 	codec       protocol.Codec   // of its answers
@@ -69,13 +70,15 @@ type member struct {
 
 // outstanding is an order of a participant, with the bounds of its answer.
 type outstanding struct {
-	order    strategy.OrderID
-	round    uint64
-	base     [32]byte
-	weight   uint64  // max examples in its answer
-	cap      float64 // most that the answer weighs, whatever its examples
-	median   float64 // weight of the cohort
-	sent     time.Time
+	order  strategy.OrderID
+	round  uint64
+	base   [32]byte
+	weight uint64  // max examples in its answer
+	cap    float64 // most that the answer weighs, whatever its examples
+	median float64 // weight of the cohort
+	trail
+	shape    Shape // how far its participant came with it, once it has ended
+	shaped   bool  // it has
 	work     strategy.Work
 	start    *mean // model that the order starts from, until the client is known to have it
 	fresh    bool  // the order starts from the base, until the client is known to have begun

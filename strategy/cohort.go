@@ -302,6 +302,9 @@ const goodAnswers = 3
 // its answers are judged, and not added, until goodAnswers in a row are good.
 func (c *Cohort) quarantine(id ClientID) { c.quarantined[id] = goodAnswers }
 
+// Owed returns how many good answers in a row a client in quarantine still owes, 0 for others.
+func (c *Cohort) Owed(id ClientID) int { return c.quarantined[id] }
+
 // judged counts the verdict on an answer of a client in quarantine.
 func (c *Cohort) judged(id ClientID, good bool) {
 	switch {

@@ -121,6 +121,9 @@ const keepAbsent = 10
 // restart their numbers may be given again, but not on another base.
 const ordersAhead = 1 << 20
 
+// Owed implements Quarantine.
+func (s *FedBuff) Owed(id ClientID) int { return s.cohort.Owed(id) }
+
 // Restore implements Strategy.
 func (s *FedBuff) Restore(snapshot []byte) error {
 	d := stateReader{b: snapshot}

@@ -42,6 +42,9 @@ func newRounds(c Config, s Setup, p policy) *rounds {
 	return &rounds{cfg: c, setup: s, policy: p, fewest: 1, cohort: NewCohort(s.Live), clip: newClip(c, s, vectors)}
 }
 
+// Owed implements Quarantine.
+func (r *rounds) Owed(id ClientID) int { return r.cohort.Owed(id) }
+
 // policy is what round-based schemes differ in.
 type policy interface {
 	// choose returns the cohort of the next attempt, ascending, which the first

@@ -57,6 +57,14 @@ type Strategy interface {
 	Restore(snapshot []byte) error
 }
 
+// Quarantine is a Strategy that judges the answers of clients alone, before they count
+// again, whose contributions have made the model worse.
+type Quarantine interface {
+	// Owed returns how many good answers in a row a client still owes; 0: it is not in
+	// quarantine.
+	Owed(ClientID) int
+}
+
 // Event is something that has happened.
 type Event interface{ event() }
 

@@ -20,17 +20,23 @@ type ledger struct {
 	Answers      map[string]int64 `json:"answers"` // to contributions, by reason
 	Abandoned    int64            `json:"abandoned"`
 	RolledBack   int64            `json:"rolled_back"`
+	Shapes       map[string]int64 `json:"shapes,omitempty"` // orders that have ended, by how far they came, as symbols
 }
 
 // Ledger writes a run's ledger.
 func Ledger(l *run.Ledger) string {
 	v := ledger{
 		l.Up, l.Down, l.ModelsUp, l.ModelsDown, l.MessagesUp, l.MessagesDown,
-		json.RawMessage(Kinds(&l.Traffic)), map[string]int64{}, l.Abandoned, l.RolledBack,
+		json.RawMessage(Kinds(&l.Traffic)), map[string]int64{}, l.Abandoned, l.RolledBack, map[string]int64{},
 	}
 	for reason, n := range l.Answers {
 		if n != 0 {
 			v.Answers[protocol.Reason(reason).String()] = n
+		}
+	}
+	for shape, n := range l.Shapes {
+		if n != 0 {
+			v.Shapes[run.Shape(shape).Symbols()] = n
 		}
 	}
 	b, err := json.Marshal(v)
@@ -52,6 +58,9 @@ func ParseLedger(l *run.Ledger, text string) error {
 	}
 	for reason := range l.Answers {
 		l.Answers[reason] = v.Answers[protocol.Reason(reason).String()]
+	}
+	for shape := range l.Shapes {
+		l.Shapes[shape] = v.Shapes[run.Shape(shape).Symbols()]
 	}
 	return ParseKinds(&l.Traffic, string(v.Kinds))
 }

@@ -18,6 +18,9 @@ func TestLedger(t *testing.T) {
 	for r := range l.Answers {
 		l.Answers[r] = int64(r)
 	}
+	for s := range l.Shapes {
+		l.Shapes[s] = int64(s + 1)
+	}
 	var back run.Ledger
 	if err := ParseLedger(&back, Ledger(&l)); err != nil || back != l {
 		t.Errorf("got %+v (%v), want %+v", back, err, l)

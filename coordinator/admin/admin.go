@@ -52,6 +52,8 @@ type API struct {
 	Config
 	process string // of this one, in the ids of events
 	mux     *http.ServeMux
+	curves  curves
+	crews   crews
 }
 
 // New returns the API of a coordinator, or of a database.

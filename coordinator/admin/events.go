@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,23 +60,19 @@ func (h *API) registerEvents(api huma.API) {
 		Named
 		LastEventID string `header:"Last-Event-ID" doc:"id of the newest event that was received: the stream goes on after it"`
 	}
-	op := operation("run-events", http.MethodGet, "/runs/{run}/events", "runs", "Follow a run", `A stream of server-sent events, at most 4 changes a second. "state" has how the run stands, as live of the run does; "round" a round that is new or newly evaluated. Rounds from before the stream began are not sent, unless Last-Event-ID says that they were missed. "reset" says that the stream cannot go on after Last-Event-ID: read the rounds again.`, http.StatusNotFound, http.StatusConflict)
+	op := operation("run-events", http.MethodGet, "/runs/{run}/events", "runs", "Follow a run", `A stream of server-sent events, at most 4 changes a second. "state" has how the run stands, as live of the run does; "round" a round that is new or newly evaluated; "crew" how many participants do what, as get-crew has it. Rounds from before the stream began are not sent, unless Last-Event-ID says that they were missed. "reset" says that the stream cannot go on after Last-Event-ID: read the rounds again.`, http.StatusNotFound, http.StatusConflict)
 	op.Responses = map[string]*huma.Response{"200": {Description: "The stream", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}}}}
 	huma.Register(api, op, func(_ context.Context, in *input) (*huma.StreamResponse, error) {
-		r, err := h.Backend.Find(in.Run)
+		st, run, err := h.watched(in.Run)
 		if err != nil {
 			return nil, h.fail(err)
 		}
-		st := h.served(r.ID)
-		if st == nil {
-			return nil, h.fail(Refuse(http.StatusConflict, "run %s is not served, so that nothing happens to it", r.ID))
-		}
-		seen, reset := markOf(in.LastEventID, h.process, r.ID)
+		seen, reset := markOf(in.LastEventID, h.process, run)
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
 			request, w := humago.Unwrap(ctx)
 			w.Header().Set("Content-Type", "text/event-stream")
 			w.Header().Set("Cache-Control", "no-store")
-			h.follow(request.Context(), w, st, r.ID, seen, reset)
+			h.follow(request.Context(), w, st, run, seen, reset)
 		}}, nil
 	})
 }
@@ -89,8 +86,10 @@ func (h *API) follow(ctx context.Context, w http.ResponseWriter, st *web.Study, 
 		return err == nil && control.Flush() == nil
 	}
 	control.SetReadDeadline(time.Time{}) // a stream has no end
-	tick := time.NewTicker(keepAlive)
+	tick, look := time.NewTicker(keepAlive), time.NewTicker(crewEvery)
 	defer tick.Stop()
+	defer look.Stop()
+	var crew []byte // that the reader has
 	for {
 		changed := st.Feed.Changed()
 		state, rounds, now, missed := st.Feed.After(seen)
@@ -112,8 +111,15 @@ func (h *API) follow(ctx context.Context, w http.ResponseWriter, st *web.Study, 
 			}
 			seen = now
 		}
+		if c := h.crewJSON(ctx, st, run); !bytes.Equal(c, crew) {
+			if !send(fmt.Appendf(nil, "event: crew\ndata: %s\n\n", c)) {
+				return
+			}
+			crew = c
+		}
 		select {
 		case <-changed:
+		case <-look.C:
 		case <-tick.C:
 			if !send([]byte(": alive\n\n")) {
 				return

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 
 	"fedtab/api"
@@ -17,9 +16,17 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// PageInput asks for a page of what a run has.
+type PageInput struct {
+	Named
+	Cursor string `query:"cursor" doc:"next of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"Items in a page (default 100)"`
+}
+
 // register declares all operations.
 func (h *API) register(api huma.API) {
 	h.registerRuns(api)
+	h.registerWatch(api)
 	h.registerOrders(api)
 	h.registerServer(api)
 }
@@ -79,11 +86,6 @@ func (h *API) registerRuns(api huma.API) {
 			return tag(s, in.IfNoneMatch)
 		})
 
-	type PageInput struct {
-		Named
-		Cursor string `query:"cursor" doc:"next of the page before"`
-		Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"Items in a page (default 100)"`
-	}
 	huma.Register(api, operation("list-rounds", http.MethodGet, "/runs/{run}/rounds", "runs", "List the rounds of a run", "Those that were committed, the newest first.", http.StatusNotFound),
 		func(_ context.Context, in *PageInput) (*answer[Page[CommittedRound]], error) {
 			r, before, err := h.find(in.Run, in.Cursor)
@@ -105,29 +107,11 @@ func (h *API) registerRuns(api huma.API) {
 			}
 			return page(items, limitOf(in.Limit), func(r CommittedRound) int64 { return int64(r.Round.Round) }), nil
 		})
-	huma.Register(api, operation("list-participants", http.MethodGet, "/runs/{run}/participants", "runs", "List the participants of a run", "By their numbers, with what committed rounds have of them.", http.StatusNotFound),
-		func(_ context.Context, in *PageInput) (*answer[Page[Participant]], error) {
-			r, after, err := h.find(in.Run, in.Cursor)
-			if err != nil {
-				return nil, h.fail(err)
-			}
-			if after > math.MaxUint32 {
-				return nil, h.fail(Refuse(http.StatusUnprocessableEntity, "cursor: %q, want the next of the page before", in.Cursor))
-			}
-			all, err := h.Store.Participants(r.ID, uint32(after), limitOf(in.Limit)+1)
-			if err != nil {
-				return nil, h.fail(err)
-			}
-			items := make([]Participant, len(all))
-			for i, m := range all {
-				items[i] = Participant{m.Number, m.Contributions, m.Examples, m.First, m.Last, m.Up, m.Down, m.Left}
-			}
-			return page(items, limitOf(in.Limit), func(m Participant) int64 { return int64(m.Participant) }), nil
-		})
-
 	type logInput struct {
 		PageInput
-		Kind string `query:"kind" doc:"Only lines of this kind"`
+		Kind        string `query:"kind" doc:"Only lines of this kind"`
+		Participant int64  `query:"participant" default:"-1" minimum:"-1" maximum:"4294967295" doc:"Only lines of this participant, 0 being the coordinator itself; -1: of all"`
+		Round       int64  `query:"round" default:"-1" minimum:"-1" doc:"Only lines of this round; -1: of all"`
 	}
 	huma.Register(api, operation("list-log", http.MethodGet, "/runs/{run}/log", "runs", "Read the event log of a run", "The newest line first.", http.StatusNotFound),
 		func(_ context.Context, in *logInput) (*answer[Page[LogLine]], error) {
@@ -135,7 +119,16 @@ func (h *API) registerRuns(api huma.API) {
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			all, err := h.Store.LogLines(r.ID, in.Kind, before, limitOf(in.Limit)+1)
+			f := store.LogFilter{Kind: in.Kind, Before: before, Limit: limitOf(in.Limit) + 1}
+			if in.Participant >= 0 {
+				participant := uint32(in.Participant)
+				f.Participant = &participant
+			}
+			if in.Round >= 0 {
+				round := uint64(in.Round)
+				f.Round = &round
+			}
+			all, err := h.Store.LogLines(r.ID, f)
 			if err != nil {
 				return nil, h.fail(err)
 			}
@@ -144,21 +137,6 @@ func (h *API) registerRuns(api huma.API) {
 				items[i] = LogLine{l.ID, l.At, l.Round, l.Participant, l.Kind, l.Detail}
 			}
 			return page(items, limitOf(in.Limit), func(l LogLine) int64 { return l.ID }), nil
-		})
-
-	huma.Register(api, operation("list-versions", http.MethodGet, "/runs/{run}/versions", "runs", "List the versions whose models are kept", "Ascending.", http.StatusNotFound),
-		func(_ context.Context, in *Named) (*answer[Versions], error) {
-			r, err := h.Backend.Find(in.Run)
-			if err != nil {
-				return nil, h.fail(err)
-			}
-			kept, err := h.Store.Kept(r.ID)
-			if err != nil {
-				return nil, h.fail(err)
-			}
-			v := Versions{r.ID, []uint64{}}
-			v.Versions = append(v.Versions, kept...)
-			return give(v), nil
 		})
 
 	type modelInput struct {

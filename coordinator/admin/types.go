@@ -61,7 +61,8 @@ type Done struct {
 	Rounds  int    `json:"rounds,omitempty" doc:"That it is to have, after an extension"`
 }
 
-// Participant is a participant of a run, as far as committed rounds have something of it.
+// Participant is a participant of a run, as far as committed rounds and the event log have
+// something of it.
 type Participant struct {
 	Participant   uint32 `json:"participant" doc:"Its number in the run"`
 	Contributions int64  `json:"contributions" doc:"In versions"`
@@ -71,6 +72,12 @@ type Participant struct {
 	BytesUp       int64  `json:"bytes_up" doc:"That it has sent"`
 	BytesDown     int64  `json:"bytes_down" doc:"That it was sent"`
 	Left          bool   `json:"left" doc:"It has left for good"`
+	Client        string `json:"client" doc:"What it calls itself, such as a browser and a build; empty: not recorded"`
+	Rejected      int64  `json:"rejected" doc:"Contributions that were refused, as far as the event log has them"`
+
+	State       string   `json:"state,omitempty" enum:"waiting,downloading,training,uploading,paused,away,left" doc:"What it does this moment: waiting has no order or has answered it, away has lost its connection and may resume, left is no longer here. Absent while the run is not served"`
+	Rate        *float64 `json:"rate" doc:"Examples a second, as it tells of its newest training; null: not known"`
+	Quarantined int      `json:"quarantined" doc:"Good answers in a row that it still owes until its contributions count again; 0: it is not in quarantine"`
 }
 
 // LogLine is a line of a run's event log.
@@ -151,6 +158,7 @@ type CommittedRound struct {
 
 // Versions are those of a run whose models are kept.
 type Versions struct {
-	Run      string   `json:"run"`
-	Versions []uint64 `json:"versions" doc:"Ascending. Version 0, the model before training, can be made anew always and is not among them"`
+	Run      string        `json:"run"`
+	Versions []uint64      `json:"versions" doc:"Ascending. Version 0, the model before training, can be made anew always and is not among them"`
+	Items    []KeptVersion `json:"items" doc:"The same versions with their figures"`
 }

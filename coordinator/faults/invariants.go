@@ -372,6 +372,9 @@ func (s *sim) checkNow() {
 	state, stats := p.run.State(), p.run.Stats()
 	p.seen.Abandoned, p.seen.RolledBack = p.observer.abandoned, p.observer.rolledBack
 	p.seen.Kinds = state.Ledger.Kinds // checked by their sum
+	p.seen.Shapes = state.Ledger.Shapes
+	contributed, accepted := state.Ledger.Shapes[run.Contributed], state.Ledger.Answers[protocol.ReasonAccepted]
+	s.must(contributed == accepted, "every contribution ends its order", "%d orders have ended so, %d contributions were accepted", contributed, accepted)
 	s.must(state.Ledger == p.seen, "the ledger is what the peers saw", "it says %+v, they %+v", state.Ledger, p.seen)
 	for _, c := range p.sockets {
 		c.checkAcks()

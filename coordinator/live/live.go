@@ -79,17 +79,27 @@ func (l *Live) Await(f func(done func())) bool {
 
 // State asks the owner how the run stands.
 func (l *Live) State(ctx context.Context) (run.State, error) {
-	answer := make(chan run.State, 1)
-	if l.Do(func() { answer <- l.Run.State() }) {
+	return ask(ctx, l, func() run.State { return l.Run.State() })
+}
+
+// Present asks the owner who is present in the run.
+func (l *Live) Present(ctx context.Context) ([]run.Present, error) {
+	return ask(ctx, l, func() []run.Present { return l.Run.Present() })
+}
+
+// ask has the owner answer a question.
+func ask[T any](ctx context.Context, l *Live, question func() T) (none T, err error) {
+	answer := make(chan T, 1)
+	if l.Do(func() { answer <- question() }) {
 		select {
-		case s := <-answer:
-			return s, nil
+		case a := <-answer:
+			return a, nil
 		case <-ctx.Done():
-			return run.State{}, fmt.Errorf("its owner does not answer: %w", ctx.Err())
+			return none, fmt.Errorf("its owner does not answer: %w", ctx.Err())
 		case <-l.done:
 		}
 	}
-	return run.State{}, errors.New("it is no longer served")
+	return none, errors.New("it is no longer served")
 }
 
 func poke(c chan struct{}) {

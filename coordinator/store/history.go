@@ -311,7 +311,8 @@ type querier interface {
 func records(q querier, id string, before uint64, limit int) ([]run.RoundRecord, error) {
 	rows, err := q.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples,
 		r.test_balanced_accuracy, r.test_f1, r.test_rmse, r.test_mae, r.test_r2, r.bytes_up, r.bytes_down,
-		coalesce(r.models_up, 0), coalesce(r.models_down, 0), r.rate, r.kinds, r.opened_at, r.committed_at, m.hash
+		coalesce(r.models_up, 0), coalesce(r.models_down, 0), r.rate, r.kinds, r.opened_at, r.committed_at, m.hash,
+		r.download, r.training, r.upload, r.committing, r.norm_min, r.norm_median, r.norm_max
 		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round
 		WHERE r.run = ?1 AND r.committed_at IS NOT NULL AND (?2 = 0 OR r.round < ?2) ORDER BY r.round DESC LIMIT ?3`, id, before, limit)
 	if err != nil {
@@ -322,15 +323,18 @@ func records(q querier, id string, before uint64, limit int) ([]run.RoundRecord,
 	for rows.Next() {
 		var r run.RoundRecord
 		var weight, trainLoss, testLoss, accuracy, balanced, f1, rmse, mae, r2, rate sql.NullFloat64
+		var times [4]sql.NullFloat64
+		var norms [3]sql.NullFloat64
 		var kinds sql.NullString
 		var examples sql.NullInt64
 		var opened, committed, hash string
 		if err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &testLoss, &accuracy, &examples,
 			&balanced, &f1, &rmse, &mae, &r2, &r.Traffic.Up, &r.Traffic.Down,
-			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &kinds, &opened, &committed, &hash); err != nil {
+			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &kinds, &opened, &committed, &hash,
+			&times[0], &times[1], &times[2], &times[3], &norms[0], &norms[1], &norms[2]); err != nil {
 			return nil, err
 		}
-		r.Rate = orNaN(rate)
+		r.Rate, r.Times, r.Norms = orNaN(rate), parseTimes(times), parseNorms(norms)
 		if err := account.ParseKinds(&r.Traffic, kinds.String); err != nil {
 			return nil, fmt.Errorf("round %d: %w: %w", r.Round, ErrCorrupt, err)
 		}

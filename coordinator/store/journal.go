@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
@@ -39,12 +40,22 @@ func (s *Store) prepare() error {
 			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort, weights = excluded.weights, state = excluded.state
 			WHERE committed_at IS NULL`},
 		{&s.commitRound, `UPDATE rounds SET committed_at = ?, base = ?, participants = ?, weight = ?, train_loss = ?, bytes_up = ?, bytes_down = ?,
-			rate = ?, models_up = ?, models_down = ?, kinds = ?, participant_list = ?, weights = NULL, state = NULL
+			rate = ?, models_up = ?, models_down = ?, kinds = ?, participant_list = ?, weights = NULL, state = NULL,
+			download = ?, training = ?, upload = ?, committing = ?, norm_min = ?, norm_median = ?, norm_max = ?
 			WHERE run = ? AND round = ? AND committed_at IS NULL`},
 		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
 		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
 		{&s.insertContribution, `INSERT INTO contributions (run, round, participant, order_number, weight, fingerprint, scale, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.insertTraffic, `INSERT INTO traffic (run, round, participant, bytes_up, bytes_down, models_up, models_down, kinds) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&s.sumContributions, `INSERT INTO participants (run, participant, contributions, examples, first_round, last_round)
+			SELECT run, participant, count(*), sum(weight), round, round FROM contributions WHERE run = ? AND round = ? GROUP BY participant
+			ON CONFLICT (run, participant) DO UPDATE SET contributions = contributions + excluded.contributions, examples = examples + excluded.examples,
+			first_round = CASE first_round WHEN 0 THEN excluded.first_round ELSE first_round END, last_round = excluded.last_round`},
+		{&s.sumTraffic, `INSERT INTO participants (run, participant, bytes_up, bytes_down)
+			SELECT run, participant, bytes_up, bytes_down FROM traffic WHERE run = ? AND round = ?
+			ON CONFLICT (run, participant) DO UPDATE SET bytes_up = bytes_up + excluded.bytes_up, bytes_down = bytes_down + excluded.bytes_down`},
+		{&s.name, `INSERT INTO participants (run, participant, client) VALUES (?, ?, ?) ON CONFLICT (run, participant) DO UPDATE SET client = excluded.client`},
+		{&s.rejected, `INSERT INTO participants (run, participant, rejected) VALUES (?, ?, 1) ON CONFLICT (run, participant) DO UPDATE SET rejected = rejected + 1`},
 		// The best of those that there still are: an evaluation may come after
 		// its version was pruned. Of equals, the earliest.
 		{&s.best, `SELECT m.version FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version
@@ -133,8 +144,10 @@ func modelBytes(c *run.Commit) ([]byte, error) {
 }
 
 func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
-	r, err := tx.Stmt(s.commitRound).Exec(timeText(c.Committed), c.Base, len(c.Participants), number(c.Weight), number(c.TrainLoss),
-		c.Traffic.Up, c.Traffic.Down, number(c.Rate), c.Traffic.ModelsUp, c.Traffic.ModelsDown, account.Kinds(&c.Traffic), list(c.Participants), id, c.Round)
+	args := []any{timeText(c.Committed), c.Base, len(c.Participants), number(c.Weight), number(c.TrainLoss),
+		c.Traffic.Up, c.Traffic.Down, number(c.Rate), c.Traffic.ModelsUp, c.Traffic.ModelsDown, account.Kinds(&c.Traffic), list(c.Participants)}
+	args = append(append(args, timesColumns(c.Times)...), normsColumns(c.Norms)...)
+	r, err := tx.Stmt(s.commitRound).Exec(append(args, id, c.Round)...)
 	if err := one(r, err, errNotOpen); errors.Is(err, errNotOpen) {
 		var hash string
 		if tx.QueryRow(`SELECT hash FROM models WHERE run = ? AND version = ?`, id, c.Round).Scan(&hash) == nil && hash == hex.EncodeToString(c.Hash[:]) {
@@ -166,6 +179,11 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	for _, t := range c.Clients {
 		if _, err := traffic.Exec(id, c.Round, t.Participant, t.Up, t.Down, t.ModelsUp, t.ModelsDown, account.Kinds(&t.Traffic)); err != nil {
 			return wrap(err, "store traffic of participant %d", t.Participant)
+		}
+	}
+	for _, sum := range []*sql.Stmt{s.sumContributions, s.sumTraffic} {
+		if _, err := tx.Stmt(sum).Exec(id, c.Round); err != nil {
+			return wrap(err, "store sums of participants")
 		}
 	}
 	if _, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&c.Ledger), id); err != nil {
@@ -293,11 +311,25 @@ func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error 
 			if _, err := log.Exec(id, timeText(e.At), e.Round, e.Participant, e.Kind, e.Detail); err != nil {
 				return wrap(err, "log %q", e.Kind)
 			}
+			if err := s.mention(tx, id, e); err != nil {
+				return wrap(err, "log %q", e.Kind)
+			}
 		}
 		_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), id)
 		return wrap(err, "store ledger")
 	})
 	return s.journal(wrap(err, "run %s", id))
+}
+
+// mention enters an event in the sums of its participant.
+func (s *Store) mention(tx *sql.Tx, id string, e run.LogEntry) (err error) {
+	switch e.Kind {
+	case "join", "resume":
+		_, err = tx.Stmt(s.name).Exec(id, e.Participant, e.Detail)
+	case "rejected":
+		_, err = tx.Stmt(s.rejected).Exec(id, e.Participant)
+	}
+	return err
 }
 
 // Limit bounds the size of the database file as a full disk does: what does not
@@ -316,8 +348,15 @@ func (s *Store) Limit(bytes int64) error {
 	return wrap(err, "limit the database")
 }
 
-// Pin keeps the parameters of a version for ever, or no longer.
+// Pin keeps the parameters of a version for ever, or no longer. Its error wraps ErrNotFound
+// if there is no such version, or ErrNotKept if its parameters have been taken away.
 func (s *Store) Pin(id string, version uint64, pinned bool) error {
 	r, err := s.write.Exec(`UPDATE models SET pinned = ? WHERE run = ? AND version = ? AND (parameters IS NOT NULL OR NOT ?)`, pinned, id, version, pinned)
-	return wrap(one(r, err, fmt.Errorf("a model with its parameters is %w", ErrNotFound)), "run %s: pin version %d", id, version)
+	if err = one(r, err, ErrNotKept); errors.Is(err, ErrNotKept) {
+		var there bool
+		if e := s.read.QueryRow(`SELECT EXISTS (SELECT 1 FROM models WHERE run = ? AND version = ?)`, id, version).Scan(&there); e != nil || !there {
+			err = cmp.Or(e, ErrNotFound)
+		}
+	}
+	return wrap(err, "run %s: pin version %d", id, version)
 }

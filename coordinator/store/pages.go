@@ -2,7 +2,11 @@ package store
 
 import (
 	"database/sql"
+	"errors"
+	"fmt"
 
+	"fedtab/coordinator/account"
+	"fedtab/learn"
 	"fedtab/run"
 )
 
@@ -13,37 +17,71 @@ func (s *Store) Rounds(id string, before uint64, limit int) ([]run.RoundRecord, 
 	return all, wrap(err, "run %s: rounds", id)
 }
 
-// Participant is a participant of a run, as far as versions have something of it.
+// EachRound calls f with the committed rounds of a run, in order, each valid until f returns.
+// They lack their hashes, the bytes by kind of message, and figures of the test set beside
+// loss, accuracy and RMSE: of a long run the rest takes most of the time.
+func (s *Store) EachRound(id string, f func(*run.RoundRecord)) error {
+	rows, err := s.read.Query(`SELECT round, participants, weight, train_loss, test_examples, test_loss, test_accuracy, test_rmse, bytes_up, bytes_down,
+		coalesce(models_up, 0), coalesce(models_down, 0), rate, opened_at, committed_at, download, training, upload, committing, norm_min, norm_median, norm_max
+		FROM rounds WHERE run = ? AND committed_at IS NOT NULL ORDER BY round`, id)
+	if err != nil {
+		return wrap(err, "run %s: rounds", id)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r run.RoundRecord
+		var weight, trainLoss, loss, accuracy, rmse, rate sql.NullFloat64
+		var examples sql.NullInt64
+		var times [4]sql.NullFloat64
+		var norms [3]sql.NullFloat64
+		var opened, committed string
+		err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &examples, &loss, &accuracy, &rmse, &r.Traffic.Up, &r.Traffic.Down,
+			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &opened, &committed, &times[0], &times[1], &times[2], &times[3], &norms[0], &norms[1], &norms[2])
+		if err == nil {
+			r.Opened, err = parseTime(opened)
+		}
+		if err == nil {
+			r.Committed, err = parseTime(committed)
+		}
+		if err != nil {
+			return wrap(err, "run %s: rounds", id)
+		}
+		r.Weight, r.TrainLoss, r.Rate, r.Times, r.Norms = orNaN(weight), orNaN(trainLoss), orNaN(rate), parseTimes(times), parseNorms(norms)
+		if examples.Valid {
+			r.Test = &learn.Figures{Examples: int(examples.Int64), Loss: orNaN(loss), Accuracy: orNaN(accuracy), RMSE: orNaN(rmse)}
+		}
+		f(&r)
+	}
+	return wrap(rows.Err(), "run %s: rounds", id)
+}
+
+// Participant is a participant of a run, as far as versions and the event log have something
+// of it.
 type Participant struct {
 	Number        uint32
+	Client        string // as it named itself last; empty: not recorded
 	Contributions int64  // in versions
 	Examples      int64  // behind them, each round's counted
 	First, Last   uint64 // rounds with a contribution of it; 0: none
 	Up, Down      int64  // bytes, in rounds that were committed
+	Rejected      int64  // contributions, as far as the event log has them
 	Left          bool   // for good
 }
 
-// Participants returns at most limit participants of a run with numbers above after, ascending.
+// Participants returns at most limit participants of a run (-1: all) with numbers above
+// after, ascending.
 func (s *Store) Participants(id string, after uint32, limit int) (all []Participant, err error) {
 	rows, err := s.read.Query(`
-		WITH known AS (
-			SELECT participant FROM (
-				SELECT participant FROM traffic WHERE run = ?1 AND participant > ?2
-				UNION SELECT participant FROM contributions WHERE run = ?1 AND participant > ?2)
-			ORDER BY participant LIMIT ?3)
-		SELECT k.participant, coalesce(c.n, 0), coalesce(c.examples, 0), coalesce(c.first, 0), coalesce(c.last, 0), coalesce(t.up, 0), coalesce(t.down, 0),
-			EXISTS (SELECT 1 FROM departures d WHERE d.run = ?1 AND d.participant = k.participant)
-		FROM known k
-		LEFT JOIN (SELECT participant, count(*) n, sum(weight) examples, min(round) first, max(round) last FROM contributions WHERE run = ?1 AND participant IN (SELECT * FROM known) GROUP BY participant) c ON c.participant = k.participant
-		LEFT JOIN (SELECT participant, sum(bytes_up) up, sum(bytes_down) down FROM traffic WHERE run = ?1 AND participant IN (SELECT * FROM known) GROUP BY participant) t ON t.participant = k.participant
-		ORDER BY k.participant`, id, after, limit)
+		SELECT participant, client, contributions, examples, first_round, last_round, bytes_up, bytes_down, rejected,
+			EXISTS (SELECT 1 FROM departures d WHERE d.run = p.run AND d.participant = p.participant)
+		FROM participants p WHERE run = ? AND participant > ? ORDER BY participant LIMIT ?`, id, after, limit)
 	if err != nil {
 		return nil, wrap(err, "run %s: participants", id)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var m Participant
-		if err := rows.Scan(&m.Number, &m.Contributions, &m.Examples, &m.First, &m.Last, &m.Up, &m.Down, &m.Left); err != nil {
+		if err := rows.Scan(&m.Number, &m.Client, &m.Contributions, &m.Examples, &m.First, &m.Last, &m.Up, &m.Down, &m.Rejected, &m.Left); err != nil {
 			return nil, wrap(err, "run %s: participants", id)
 		}
 		all = append(all, m)
@@ -57,11 +95,32 @@ type LogLine struct {
 	run.LogEntry
 }
 
-// LogLines returns at most limit lines of a run's event log with an ID below before (0: no
-// bound), the newest first; of kind, or of every kind where that is empty.
-func (s *Store) LogLines(id, kind string, before int64, limit int) (all []LogLine, err error) {
-	rows, err := s.read.Query(`SELECT id, at, round, participant, kind, detail FROM events
-		WHERE run = ?1 AND (?2 = 0 OR id < ?2) AND ?3 IN ('', kind) ORDER BY id DESC LIMIT ?4`, id, before, kind, limit)
+// A LogFilter chooses lines of a run's event log. Its zero value chooses all.
+type LogFilter struct {
+	Kind        string  // only lines of this kind
+	Participant *uint32 // only lines of this participant; 0: of the coordinator itself
+	Round       *uint64 // only lines of this round
+	Before      int64   // only lines with a lower ID
+	Limit       int     // at most that many; 0: all
+}
+
+// LogLines returns the lines of a run's event log that a filter chooses, the newest first.
+func (s *Store) LogLines(id string, f LogFilter) (all []LogLine, err error) {
+	query, args := `SELECT id, at, round, participant, kind, detail FROM events WHERE run = ?`, []any{id}
+	where := func(is bool, condition string, arg any) {
+		if is {
+			query, args = query+" AND "+condition, append(args, arg)
+		}
+	}
+	where(f.Kind != "", "kind = ?", f.Kind)
+	where(f.Participant != nil, "participant = ?", f.Participant)
+	where(f.Round != nil, "round = ?", f.Round)
+	where(f.Before > 0, "id < ?", f.Before)
+	query += " ORDER BY id DESC"
+	if f.Limit > 0 {
+		query, args = query+" LIMIT ?", append(args, f.Limit)
+	}
+	rows, err := s.read.Query(query, args...)
 	if err != nil {
 		return nil, wrap(err, "run %s: event log", id)
 	}
@@ -79,6 +138,48 @@ func (s *Store) LogLines(id, kind string, before int64, limit int) (all []LogLin
 		all = append(all, l)
 	}
 	return all, wrap(rows.Err(), "run %s: event log", id)
+}
+
+// KeptVersion is a version whose parameters are kept, with the figures of its round.
+type KeptVersion struct {
+	Version      uint64
+	Participants int
+	Bytes        int64 // of its parameters
+	Pinned       bool
+	TestLoss     *float64
+	TestAccuracy *float64
+}
+
+// KeptVersions returns the versions whose parameters are kept, ascending.
+func (s *Store) KeptVersions(id string) (all []KeptVersion, err error) {
+	rows, err := s.read.Query(`SELECT m.version, coalesce(r.participants, 0), length(m.parameters), m.pinned, r.test_loss, r.test_accuracy
+		FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version WHERE m.run = ? AND m.parameters IS NOT NULL ORDER BY m.version`, id)
+	if err != nil {
+		return nil, wrap(err, "run %s: versions that are kept", id)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var v KeptVersion
+		if err := rows.Scan(&v.Version, &v.Participants, &v.Bytes, &v.Pinned, &v.TestLoss, &v.TestAccuracy); err != nil {
+			return nil, wrap(err, "run %s: versions that are kept", id)
+		}
+		v.TestLoss, v.TestAccuracy = run.Finite(v.TestLoss), run.Finite(v.TestAccuracy)
+		all = append(all, v)
+	}
+	return all, wrap(rows.Err(), "run %s: versions that are kept", id)
+}
+
+// Ledger returns a run's ledger as it was written last.
+func (s *Store) Ledger(id string) (l run.Ledger, err error) {
+	var text sql.NullString
+	err = s.read.QueryRow(`SELECT ledger FROM runs WHERE id = ?`, id).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("run %w", ErrNotFound)
+	}
+	if err == nil && text.Valid {
+		err = account.ParseLedger(&l, text.String)
+	}
+	return l, wrap(err, "run %s: its ledger", id)
 }
 
 // Size returns how many versions of a run have parameters that are kept, and their bytes.

@@ -166,7 +166,7 @@ func TestAnnotate(t *testing.T) {
 }
 
 // ofRuns are the tables whose rows belong to a run.
-var ofRuns = []string{"rounds", "models", "vectors", "contributions", "traffic", "events", "departures"}
+var ofRuns = []string{"rounds", "models", "vectors", "contributions", "traffic", "events", "departures", "participants"}
 
 // rows returns how many rows of a run each of the tables has.
 func rows(t *testing.T, s *Store, id string) map[string]int {
@@ -221,7 +221,7 @@ func TestDelete(t *testing.T) {
 	}
 	must(t, s.Finish("r", "done", start))
 	must(t, s.Delete("r"))
-	if got := rows(t, s, "r"); !reflect.DeepEqual(got, map[string]int{"rounds": 0, "models": 0, "vectors": 0, "contributions": 0, "traffic": 0, "events": 0, "departures": 0}) {
+	if got := rows(t, s, "r"); !reflect.DeepEqual(got, map[string]int{"rounds": 0, "models": 0, "vectors": 0, "contributions": 0, "traffic": 0, "events": 0, "departures": 0, "participants": 0}) {
 		t.Errorf("left of the run: %v", got)
 	}
 	if got := rows(t, s, "other"); !reflect.DeepEqual(got, before) {

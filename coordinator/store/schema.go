@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -272,4 +272,44 @@ CREATE TABLE audit (
 	detail  TEXT NOT NULL,
 	problem TEXT NOT NULL                   -- why it was refused; empty: it was done
 ) STRICT;
+`
+
+// schema13 adds what a run's page shows of rounds and of participants, without a look at
+// each contribution.
+const schema13 = `
+ALTER TABLE rounds ADD COLUMN download REAL;    -- seconds of the contribution that came last: from its order to the beginning of its training; NULL: not known
+ALTER TABLE rounds ADD COLUMN training REAL;    -- until it began to come; from its order where download is NULL; NULL: not recorded
+ALTER TABLE rounds ADD COLUMN upload REAL;      -- until it was there
+ALTER TABLE rounds ADD COLUMN committing REAL;  -- until the version was made
+ALTER TABLE rounds ADD COLUMN norm_min REAL;    -- Euclidean norms of the contributions
+ALTER TABLE rounds ADD COLUMN norm_median REAL;
+ALTER TABLE rounds ADD COLUMN norm_max REAL;
+
+-- Sums over contributions, traffic and events.
+CREATE TABLE participants (
+	run           TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+	participant   INTEGER NOT NULL,
+	client        TEXT NOT NULL DEFAULT '',       -- as it named itself last; empty: not recorded
+	contributions INTEGER NOT NULL DEFAULT 0,     -- in versions
+	examples      INTEGER NOT NULL DEFAULT 0,     -- behind them, each round's counted
+	first_round   INTEGER NOT NULL DEFAULT 0,     -- with a contribution of it; 0: none
+	last_round    INTEGER NOT NULL DEFAULT 0,
+	bytes_up      INTEGER NOT NULL DEFAULT 0,     -- in rounds that were committed
+	bytes_down    INTEGER NOT NULL DEFAULT 0,
+	rejected      INTEGER NOT NULL DEFAULT 0,     -- contributions, as far as the event log has them
+	PRIMARY KEY (run, participant)
+) STRICT, WITHOUT ROWID;
+INSERT INTO participants (run, participant, contributions, examples, first_round, last_round)
+	SELECT run, participant, count(*), sum(weight), min(round), max(round) FROM contributions GROUP BY run, participant;
+INSERT INTO participants (run, participant, bytes_up, bytes_down)
+	SELECT run, participant, sum(bytes_up), sum(bytes_down) FROM traffic WHERE true GROUP BY run, participant
+	ON CONFLICT (run, participant) DO UPDATE SET bytes_up = excluded.bytes_up, bytes_down = excluded.bytes_down;
+INSERT INTO participants (run, participant, rejected)
+	SELECT run, participant, count(*) FROM events WHERE kind = 'rejected' GROUP BY run, participant
+	ON CONFLICT (run, participant) DO UPDATE SET rejected = excluded.rejected;
+INSERT INTO participants (run, participant, client)
+	SELECT run, participant, detail FROM (SELECT run, participant, detail, max(id) FROM events WHERE kind IN ('join', 'resume') GROUP BY run, participant) WHERE true
+	ON CONFLICT (run, participant) DO UPDATE SET client = excluded.client;
+
+CREATE INDEX events_by_participant ON events (run, participant);
 `

@@ -53,7 +53,7 @@ type Store struct {
 	secret []byte
 	files  map[string]os.FileInfo // the database and its write-ahead log, as they were opened, by path
 
-	openRound, commitRound, insertModel, insertVector, insertContribution, insertTraffic, best, prune, pruneVectors, pruneConfusion,
+	openRound, commitRound, insertModel, insertVector, insertContribution, insertTraffic, sumContributions, sumTraffic, name, rejected, best, prune, pruneVectors, pruneConfusion,
 	evaluate, reserve, depart, keepLedger, log *sql.Stmt // on write
 
 	closing sync.Once

@@ -84,6 +84,7 @@ func testCommit(round uint64, n int) run.Commit {
 		Snapshot: fmt.Appendf(nil, "snapshot %d", round), Participants: []uint32{2, 5}, Weight: 1200, TrainLoss: 1 / float64(round),
 		Traffic: testTraffic(round), Rate: .1, Clients: []run.ClientTraffic{{Participant: 2, Traffic: testTraffic(round)}, {Participant: 5, Traffic: run.Traffic{Down: 2000}}},
 		Ledger: testLedger(round), Committed: start.Add(time.Duration(round)*time.Minute + 10*time.Second),
+		Times: &run.Times{Download: time.Second, Training: 8*time.Second + time.Nanosecond, Upload: time.Millisecond, Begun: true}, Norms: &run.Norms{Min: .1, Median: .2, Max: float64(round)},
 	}
 }
 
@@ -147,12 +148,12 @@ func TestRoundTrip(t *testing.T) {
 	last := testCommit(3, 10)
 	last.Clients, last.Traffic.Kinds = nil, [protocol.Kinds + 1]run.KindTraffic{} // the past is in the rounds
 	last.Traffic.ModelsUp, last.Traffic.ModelsDown = 0, 0
-	last.Ledger = run.Ledger{}
+	last.Ledger, last.Times, last.Norms = run.Ledger{}, nil, nil
 	want := run.Saved{Participants: 64, Last: &last, Open: &retried, Ledger: beyond, Elapsed: 3*time.Minute + 10*time.Second}
 	for i := uint64(1); i <= 3; i++ {
 		c := testCommit(i, 10)
 		want.Rounds = append(want.Rounds, run.RoundRecord{Round: i, Participants: 2, Weight: 1200, TrainLoss: c.TrainLoss,
-			Traffic: testTraffic(i), Rate: .1, Opened: testOpen(i).Opened, Committed: c.Committed, Hash: c.Hash})
+			Traffic: testTraffic(i), Rate: .1, Opened: testOpen(i).Opened, Committed: c.Committed, Hash: c.Hash, Times: c.Times, Norms: c.Norms})
 	}
 	want.Rounds[1].Test, want.Evaluated = &test, &evaluation
 	if !reflect.DeepEqual(saved, want) {
@@ -242,7 +243,7 @@ func TestErrors(t *testing.T) {
 		{"commit with a wrong hash", s.Commit("r", wrongHash), nil, "run r: commit round 3: hash of the parameters: "},
 		{"evaluate nothing", s.Evaluate("r", run.Evaluation{Version: 7}), ErrNotFound, "run r: store evaluation of version 7: committed round not found"},
 		{"set the task of no run", s.SetTask(Run{ID: "x"}), ErrNotFound, "run x: record its task: run not found"},
-		{"pin nothing", s.Pin("r", 7, true), ErrNotFound, "run r: pin version 7: a model with its parameters is not found"},
+		{"pin nothing", s.Pin("r", 7, true), ErrNotFound, "run r: pin version 7: not found"},
 		{"log for no run", s.Log("x", []run.LogEntry{{Kind: "join"}}, run.Ledger{}), nil, `run x: log "join": constraint failed`},
 		{"model of no version", third(s.Model("r", 9)), ErrNotFound, "run r: model version 9: not found"},
 	} {
@@ -331,7 +332,7 @@ func TestColumns(t *testing.T) {
 	defer db.Close()
 	for _, c := range []struct{ query, want string }{
 		{`SELECT group_concat(key || '=' || value, ' ') FROM meta WHERE key NOT IN ('secret', 'created_at') ORDER BY key`,
-			"created_by=fedtab test opened_by=fedtab test schema_version=12"},
+			"created_by=fedtab test opened_by=fedtab test schema_version=13"},
 		{`SELECT typeof(value) || length(value) FROM meta WHERE key = 'secret'`, "blob32"},
 		{`SELECT concat_ws('|', id, task, title, spec, seed, created_at, finished_at, finish_reason, participants_reserved, length(spec_hash)) FROM runs`,
 			"r|digits|A task|name: digits\n|18446744073709551615|2026-03-01T12:00:00.123Z|2026-03-01T13:00:00.123Z|stopped|1|64"},
@@ -342,7 +343,7 @@ func TestColumns(t *testing.T) {
 		{`SELECT group_concat(value) FROM rounds, json_each(cohort) WHERE round = 1`, "1,2,5"},
 		{`SELECT concat_ws('|', run, version, length(hash), length, length(parameters), snapshot, pinned) FROM models`, "r|1|64|10|40|snapshot 1|0"},
 		{`SELECT concat_ws('|', run, at, round, participant, kind, detail) FROM events`, "r|2026-03-01T12:00:00.123Z|1|5|join|tab"},
-		{`PRAGMA user_version`, "12"},
+		{`PRAGMA user_version`, "13"},
 		{`PRAGMA journal_mode`, "wal"},
 		{`PRAGMA foreign_key_check`, ""},
 	} {

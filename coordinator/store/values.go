@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"fedtab/run"
 )
 
 // timeLayout is RFC 3339 with milliseconds; in UTC, texts sort as times do.
@@ -100,4 +102,44 @@ func parseList[T uint32 | uint64](s string) ([]T, error) {
 		return nil, nil
 	}
 	return numbers, nil
+}
+
+// timesColumns returns a round's times for the columns download to committing.
+func timesColumns(t *run.Times) []any {
+	if t == nil {
+		return make([]any, 4)
+	}
+	all := []any{nil, t.Training.Seconds(), t.Upload.Seconds(), t.Commit.Seconds()}
+	if t.Begun {
+		all[0] = t.Download.Seconds()
+	}
+	return all
+}
+
+// parseTimes undoes timesColumns.
+func parseTimes(columns [4]sql.NullFloat64) *run.Times {
+	if !columns[1].Valid {
+		return nil
+	}
+	var all [4]time.Duration
+	for i, c := range columns {
+		all[i] = time.Duration(math.Round(c.Float64 * float64(time.Second)))
+	}
+	return &run.Times{Download: all[0], Training: all[1], Upload: all[2], Commit: all[3], Begun: columns[0].Valid}
+}
+
+// normsColumns returns a round's norms for the columns norm_min to norm_max.
+func normsColumns(n *run.Norms) []any {
+	if n == nil {
+		return make([]any, 3)
+	}
+	return []any{n.Min, n.Median, n.Max}
+}
+
+// parseNorms undoes normsColumns.
+func parseNorms(columns [3]sql.NullFloat64) *run.Norms {
+	if !columns[0].Valid {
+		return nil
+	}
+	return &run.Norms{Min: columns[0].Float64, Median: columns[1].Float64, Max: columns[2].Float64}
 }

@@ -238,6 +238,16 @@ func (f *Feed) after(seq uint64) (all []record) {
 	if seq == 0 || seq >= f.seq {
 		return nil
 	}
+	for _, i := range f.changedAfter(seq) {
+		if f.changes[i] <= f.seq { // otherwise it is not shown yet
+			all = append(all, record{f.rounds[i], f.changes[i]})
+		}
+	}
+	return all
+}
+
+// changedAfter returns the indices of the rounds that have changed after seq, ascending.
+func (f *Feed) changedAfter(seq uint64) []int {
 	first := len(f.recent)
 	for first > 0 && f.changes[f.recent[first-1]] > seq {
 		first--
@@ -252,12 +262,22 @@ func (f *Feed) after(seq uint64) (all []record) {
 		}
 	}
 	slices.Sort(indices)
-	for _, i := range slices.Compact(indices) {
-		if f.changes[i] <= f.seq { // otherwise it is not shown yet
-			all = append(all, record{f.rounds[i], f.changes[i]})
-		}
+	return slices.Compact(indices)
+}
+
+// Records returns the rounds that are new or have changed since a mark, ascending, and the
+// mark to ask with next time. whole says that they are all there are, as for a zero mark.
+func (f *Feed) Records(m Mark) (rounds []run.RoundRecord, now Mark, whole bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now = Mark{f.resets, f.seq}
+	if m == (Mark{}) || m.Resets != f.resets || m.Seq > f.seq {
+		return slices.Clone(f.rounds), now, true
 	}
-	return all
+	for _, i := range f.changedAfter(m.Seq) {
+		rounds = append(rounds, f.rounds[i])
+	}
+	return rounds, now, false
 }
 
 // record is a round and the seq of its last change.

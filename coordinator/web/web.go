@@ -32,6 +32,8 @@ type Study struct {
 	// State asks the run's owner how it stands. The error says that the owner
 	// does not answer.
 	State func(ctx context.Context) (run.State, error)
+	// Present asks it who is present. The error is as of State.
+	Present func(ctx context.Context) ([]run.Present, error)
 	// Version returns the parameters of a committed version of a run.
 	Version func(run string, version uint64) ([]float32, [32]byte, error)
 	// Kept returns the versions of a run whose parameters are kept, ascending.
