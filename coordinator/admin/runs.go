@@ -21,6 +21,7 @@ import (
 func (h *API) register(api huma.API) {
 	h.registerRuns(api)
 	h.registerOrders(api)
+	h.registerTasks(api)
 	h.registerServer(api)
 }
 

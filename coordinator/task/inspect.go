@@ -84,3 +84,34 @@ func given(values map[string]string, path string, n *yaml.Node) {
 		}
 	}
 }
+
+// Files returns the paths of the files of examples that a coordinator reads to serve the
+// task, by the settings that name them.
+func (t *Task) Files() map[string]string {
+	files := map[string]string{}
+	for key, path := range map[string]string{
+		"data.dir": t.Data.Dir, "data.csv.path": t.Data.CSV.Path, "evaluate.test.csv": t.Evaluate.Test.CSV,
+		"data.idx.train_images": t.Data.IDX.TrainImages, "data.idx.train_labels": t.Data.IDX.TrainLabels,
+		"data.idx.test_images": t.Data.IDX.TestImages, "data.idx.test_labels": t.Data.IDX.TestLabels,
+	} {
+		if path != "" {
+			files[key] = path
+		}
+	}
+	return files
+}
+
+// Known returns the number of training examples of the task's data, 0 if it is unknown or
+// depends on the participants, and their shape and number of classes (0 for numbers), nil
+// if a file says it.
+func (t *Task) Known() (examples int, shape []int, classes int) {
+	if t.Data.Source == own {
+		s := t.Data.Schema()
+		return 0, s.Shape(), len(s.Classes())
+	}
+	s := sources[t.Data.Source]
+	return s.examples, s.shape, s.classes
+}
+
+// Brought reports whether the participants bring the data.
+func (t *Task) Brought() bool { return t.Data.Source == own }

@@ -14,7 +14,7 @@ import (
 // An Option describes one setting of task files, for a form.
 type Option struct {
 	Key     string // its path
-	Group   string // its section; empty for the fields of no section
+	Group   string // its section; "task" for the fields of none
 	Help    string
 	Type    string   // one of the types below
 	Choices []string // of type Choice
@@ -106,7 +106,7 @@ func fieldOptions(f reflect.StructField, path string) (all []Option) {
 	}
 	group, _, below := strings.Cut(path, ".")
 	if !below {
-		group = ""
+		group = "task"
 	}
 	o := Option{Key: path, Group: group, Help: help, Type: optionType(f.Type)}
 	o.probe()

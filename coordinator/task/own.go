@@ -274,8 +274,8 @@ func (d *decoder) from(v *Data, images bool, scale string) {
 	d.partition("data.from.partition.", v.From.Partition, 0)
 	d.byClass("data.from.partition.kind", v.From.Partition.Kind, v.Table.Label.Type == string(data.NumberField), "data.table.label is a number")
 	asked := scale == string(data.FederatedScale) || d.root.Evaluate.On != OnTest
-	if p := v.From.Partition; p.Clients >= 1 && p.Clients < firstClients && asked && !d.root.Strategy.Scheme().Central {
-		d.wrong("data.from.partition.clients", fmt.Sprintf("data.from.partition.clients is %d, want at least %d: nothing is made of what fewer participants tell of their data", p.Clients, firstClients))
+	if p := v.From.Partition; p.Clients >= 1 && p.Clients < participants && asked && !d.root.Strategy.Scheme().Central {
+		d.wrong("data.from.partition.clients", fmt.Sprintf("data.from.partition.clients is %d, want at least %d: nothing is made of what fewer participants tell of their data", p.Clients, participants))
 	}
 }
 
