@@ -113,7 +113,7 @@ func TestOrganisersAPI(t *testing.T) {
 
 	// Paused before anybody comes: nothing is trained until it goes on.
 	var done admin.Done
-	id := s.studies[0].Run()
+	id := s.studies()[0].Run()
 	if c.call(200, "POST", "/runs/{run}/pause", "/runs/small/pause", object{"reason": "lunch"}, &done); done.Run != id {
 		t.Errorf("pause: %+v", done)
 	}
@@ -278,7 +278,7 @@ func TestOrganisersAPI(t *testing.T) {
 	}
 	c.call(201, "POST", "/tasks/{task}/runs", "/tasks/small/runs?from="+id+"@4", nil, &done)
 	second := done.Run
-	if second == id || done.Version != 1 || s.studies[0].Run() != second {
+	if second == id || done.Version != 1 || s.studies()[0].Run() != second {
 		t.Errorf("the next run: %+v", done)
 	}
 	if v := s.api(t, "/api/tasks/small"); v.Run != second || v.Version != 1 || v.Finished != "" || len(v.Rounds) != 1 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -71,7 +72,7 @@ func (d *backend) Page() string {
 // Studies implements admin.Backend.
 func (d *backend) Studies() (all []*web.Study) {
 	if d.server != nil {
-		for _, st := range d.server.studies {
+		for _, st := range d.server.studies() {
 			all = append(all, &st.Study)
 		}
 	}
@@ -120,13 +121,30 @@ func (d *backend) newest(name string) (store.Run, error) {
 // study returns the study that serves a run, nil if none does.
 func (d *backend) study(run string) *study {
 	if d.server != nil {
-		for _, st := range d.server.studies {
+		for _, st := range d.server.studies() {
 			if st.Run() == run {
 				return st
 			}
 		}
 	}
 	return nil
+}
+
+// served returns the study of the task that is served under a name, nil if none is.
+func (d *backend) served(name string) *study {
+	if d.server == nil {
+		return nil
+	}
+	return d.server.find(name)
+}
+
+// unserved answers an order on a task that is not served.
+func (d *backend) unserved(name string) error {
+	var names []string
+	for _, st := range d.server.studies() {
+		names = append(names, st.Task.Name)
+	}
+	return admin.Refuse(http.StatusNotFound, "task: %q, want a task that is served: %s", name, strings.Join(names, ", "))
 }
 
 // version returns the newest version of a run on disk.

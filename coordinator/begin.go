@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"fedtab/coordinator/admin"
@@ -18,33 +17,22 @@ func (d *backend) Begin(ctx context.Context, name, from string, model admin.File
 	if d.server == nil {
 		return done, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --task %s --data %[1]s --fresh", d.dir, name)
 	}
-	var names []string
-	for _, st := range d.server.studies {
-		if st.Task.Name == name {
-			end, err := d.wait(ctx, name)
-			if err != nil {
-				return done, err
-			}
-			defer end()
-			return d.server.beginNext(ctx, st, from, model)
-		}
-		names = append(names, st.Task.Name)
+	end, err := d.wait(ctx, name)
+	if err != nil {
+		return done, err
 	}
-	return done, admin.Refuse(http.StatusNotFound, "task: %q, want a task that is served: %s", name, strings.Join(names, ", "))
+	defer end()
+	st := d.served(name)
+	if st == nil {
+		return done, d.unserved(name)
+	}
+	return d.server.beginNext(ctx, st, from, model)
 }
 
 // beginNext starts a new run of a study, whose run before is over.
 func (s *Server) beginNext(ctx context.Context, st *study, from string, model admin.File) (done admin.Done, err error) {
-	state, err := st.State(ctx)
-	if err != nil {
+	if err := s.over(ctx, st); err != nil {
 		return done, err
-	}
-	before, err := s.backend.Find(st.Run())
-	switch {
-	case err != nil:
-		return done, err
-	case state.Finished == "" || before.Finished == "":
-		return done, admin.Refuse(http.StatusConflict, "run %s goes on, and task %s has one at a time: stop it first", before.ID, st.Task.Name)
 	}
 	o, err := s.askedOrigin(st, from, model)
 	if err != nil {

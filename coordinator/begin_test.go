@@ -14,10 +14,10 @@ import (
 // over ends the run of a server's first study, and waits until that is on disk.
 func (s *testServer) over(t *testing.T) store.Run {
 	t.Helper()
-	if _, err := s.backend.Stop(t.Context(), s.studies[0].Run(), "enough"); err != nil {
+	if _, err := s.backend.Stop(t.Context(), s.studies()[0].Run(), "enough"); err != nil {
 		t.Fatal(err)
 	}
-	r, err := s.backend.Find(s.studies[0].Run())
+	r, err := s.backend.Find(s.studies()[0].Run())
 	if err != nil || r.Finished == "" {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -31,7 +31,7 @@ func TestBeginOnFullDisk(t *testing.T) {
 	if err := s.store.Limit(1); err != nil {
 		t.Fatal(err)
 	}
-	before := s.studies[0].Run()
+	before := s.studies()[0].Run()
 	refused := 0
 	for range 200 { // each one that begins takes some room
 		done, err := s.backend.Begin(t.Context(), "small", "", admin.File{})
@@ -45,14 +45,14 @@ func TestBeginOnFullDisk(t *testing.T) {
 	if refused == 0 {
 		t.Fatal("200 runs began on a full disk")
 	}
-	if now := s.studies[0].Run(); now != before {
+	if now := s.studies()[0].Run(); now != before {
 		t.Errorf("after a refusal the run is %s, want %s", now, before)
 	}
 	if err := s.store.Limit(0); err != nil {
 		t.Fatal(err)
 	}
 	done, err := s.backend.Begin(t.Context(), "small", "", admin.File{})
-	if err != nil || done.Run == first.ID || s.studies[0].Run() != done.Run {
+	if err != nil || done.Run == first.ID || s.studies()[0].Run() != done.Run {
 		t.Errorf("with room: %+v, %v", done, err)
 	}
 	over := false
@@ -64,7 +64,7 @@ func TestBeginOnFullDisk(t *testing.T) {
 // What a run tells after its end, by a timer or an evaluation, is not shown as the next one's.
 func TestBeginSilencesTheRunBefore(t *testing.T) {
 	s := serveTest(t, Config{Tasks: []string{smallTask(t)}})
-	st := s.studies[0]
+	st := s.studies()[0]
 	cfg, err := s.config(st, st.Run(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -88,14 +88,14 @@ func TestRestartAfterBegin(t *testing.T) {
 	if _, err := swarm.Run(t.Context(), swarm.Options{URL: s.socket(), Task: "small", Clients: 3}); err != nil {
 		t.Fatal(err)
 	}
-	source := s.studies[0].Run()
+	source := s.studies()[0].Run()
 	waitFor(t, "the end on disk", func() bool { r, _, err := s.store.FindRun(source); return err == nil && r.Finished != "" })
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
 	from := Config{Data: dir, Tasks: []string{file}, From: source + "@2"}
 	s = serveTest(t, from)
-	if id := s.studies[0].Run(); id == source {
+	if id := s.studies()[0].Run(); id == source {
 		t.Fatalf("--from goes on with %s", id)
 	}
 	s.over(t)
@@ -110,7 +110,7 @@ func TestRestartAfterBegin(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = serveTest(t, from)
-	if id := s.studies[0].Run(); id != done.Run {
+	if id := s.studies()[0].Run(); id != done.Run {
 		t.Errorf("after a restart the run is %s, want %s, which was begun last", id, done.Run)
 	}
 }
@@ -120,7 +120,7 @@ func TestTaskNamedByDigits(t *testing.T) {
 	dir := t.TempDir()
 	s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t), smallTask(t, "name: small", `name: "1"`)}})
 	r, err := s.backend.Find("1")
-	if err != nil || r.Task != "1" || r.ID != s.studies[1].Run() {
+	if err != nil || r.Task != "1" || r.ID != s.studies()[1].Run() {
 		t.Errorf("1 is run %s of task %s, %v", r.ID, r.Task, err)
 	}
 	empty := newCaller(t, s)

@@ -26,7 +26,7 @@ func joinWords(t *task.Task) string {
 // describe writes what is served, where its page is, and what participants need, a few
 // lines for each task.
 func (s *Server) describe(w io.Writer) {
-	for _, st := range s.studies {
+	for _, st := range s.studies() {
 		t, state := st.Task, st.live.Run.State()
 		stands := "new"
 		switch {

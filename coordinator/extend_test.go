@@ -36,7 +36,7 @@ func TestExtend(t *testing.T) {
 	if end := train(); end != "3 rounds done" {
 		t.Fatalf("the run ends with %q", end)
 	}
-	id := s.studies[0].Run()
+	id := s.studies()[0].Run()
 	waitFor(t, "the end on disk", func() bool { r, _, err := s.store.FindRun(id); return err == nil && r.Finished != "" })
 	for _, c := range []struct {
 		code int

@@ -58,7 +58,7 @@ func TestHonestAreNotClosed(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			began := time.Now()
-			totals, err := swarm.Run(ctx, swarm.Options{URL: s.socket(), Task: name, Clients: 12, Own: anyOwn(t, s.studies[0].Data.Own, 12), OnMessage: func(_ int, m protocol.Message, _ bool) {
+			totals, err := swarm.Run(ctx, swarm.Options{URL: s.socket(), Task: name, Clients: 12, Own: anyOwn(t, s.studies()[0].Data.Own, 12), OnMessage: func(_ int, m protocol.Message, _ bool) {
 				if a, ok := m.(*protocol.Ack); ok && a.Reason == protocol.ReasonAccepted && time.Since(began) > over {
 					cancel()
 				}

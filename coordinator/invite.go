@@ -166,21 +166,19 @@ func (d *backend) Invite(o admin.InviteOrder) (made admin.NewInvite, err error) 
 	if err := d.store.AddInvite(i, now); err != nil {
 		return made, err
 	}
-	return admin.NewInvite{ID: i.ID.String(), Code: invite.Sign(invite.Key(d.store.Secret()), i), Expires: i.Expires, Page: d.Page()}, nil
+	made = admin.NewInvite{ID: i.ID.String(), Code: invite.Sign(invite.Key(d.store.Secret()), i), Expires: i.Expires, Page: d.Page()}
+	made.Link, err = d.link(t.Name, made.Code)
+	return made, err
 }
 
 // taskOf returns the task that is served under a name, or that of its newest run if none is
 // served.
 func (d *backend) taskOf(name string) (*task.Task, error) {
 	if d.server != nil {
-		var names []string
-		for _, st := range d.server.studies {
-			if st.Task.Name == name {
-				return st.Task, nil
-			}
-			names = append(names, st.Task.Name)
+		if st := d.served(name); st != nil {
+			return st.Task, nil
 		}
-		return nil, admin.Refuse(http.StatusNotFound, "task: %q, want a task that is served: %s", name, strings.Join(names, ", "))
+		return nil, d.unserved(name)
 	}
 	last, ok, err := d.store.LatestRun(name)
 	if err != nil {

@@ -200,7 +200,7 @@ func TestServeCountsBytes(t *testing.T) {
 		up += dataBytes(t, c.up.bytes)
 		down += dataBytes(t, c.down.bytes)
 	}
-	state, err := s.studies[0].live.State(t.Context())
+	state, err := s.studies()[0].live.State(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestServeCountsBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := serveTest(t, Config{Data: dir, Tasks: []string{file}})
-	if state, err = again.studies[0].live.State(t.Context()); err != nil || state.Ledger != l {
+	if state, err = again.studies()[0].live.State(t.Context()); err != nil || state.Ledger != l {
 		t.Errorf("after a restart (%v) the ledger is\n%+v, want\n%+v", err, state.Ledger, l)
 	}
 }

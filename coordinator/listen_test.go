@@ -69,7 +69,7 @@ func TestServeTLS(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Error(err)
 	}
-	if v := s.studies[0].live.Run.State().Version; v != 3 {
+	if v := s.studies()[0].live.Run.State().Version; v != 3 {
 		t.Errorf("the run is at version %d, want 3", v)
 	}
 }

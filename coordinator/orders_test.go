@@ -33,7 +33,7 @@ func TestOrders(t *testing.T) {
 		}
 		return all
 	}
-	first := s.studies[0].Run()
+	first := s.studies()[0].Run()
 	command(0, "run "+first+" is paused at version ", "pause", "--run", "small", "--reason", "lunch")
 	command(1, "already paused", "pause", "--run", "1")
 	if all := runs("--state", "paused"); len(all) != 1 || all[0].Paused != "lunch" {
@@ -79,7 +79,7 @@ func TestOrders(t *testing.T) {
 	}
 	command(1, "no such file", "run", "--task", "small", "--from", "gone.safetensors")
 	command(0, "has begun, at version 1", "run", "--task", "small", "--from", out)
-	second := s.studies[0].Run()
+	second := s.studies()[0].Run()
 	if all := runs(); len(all) != 2 || all[0].Run != second || !strings.HasPrefix(all[0].Origin, "file model.safetensors, SHA-256 ") || !all[0].Served || all[1].Served {
 		t.Errorf("after the next run has begun: %+v", all)
 	}

@@ -26,7 +26,7 @@ func (s *testServer) evaluation(t *testing.T, version uint64) store.Summary {
 	t.Helper()
 	var r store.Summary
 	waitFor(t, fmt.Sprintf("the evaluation of version %d", version), func() bool {
-		runs, err := s.store.Runs(store.Filter{ID: s.studies[0].Run()})
+		runs, err := s.store.Runs(store.Filter{ID: s.studies()[0].Run()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestStartFromRun(t *testing.T) {
 func TestStartFromRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t)}})
-	id := s.studies[0].Run()
+	id := s.studies()[0].Run()
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestStartFromOwnData(t *testing.T) {
 	db := filepath.Join(dir, "db")
 	s := serveTest(t, Config{Data: db, Tasks: []string{file}})
 	clients(t, "http://"+s.Addr(), files...)
-	id := s.studies[0].Run()
+	id := s.studies()[0].Run()
 	was, err := s.store.Load(id)
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func TestStartFromOwnData(t *testing.T) {
 	program(t, "export", "--data", db, "--run", id, "--out", model)
 	for _, from := range []string{id, model} {
 		s := serveTest(t, Config{Data: db, Tasks: []string{file}, From: from, Fresh: true})
-		saved, err := s.store.Load(s.studies[0].Run())
+		saved, err := s.store.Load(s.studies()[0].Run())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +279,7 @@ seed: 3
 	if _, err := swarm.Run(t.Context(), swarm.Options{URL: "http://" + s.Addr(), Task: "houses", Clients: 3}); err != nil {
 		t.Fatal(err)
 	}
-	id := s.studies[0].Run()
+	id := s.studies()[0].Run()
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ seed: 3
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	other := s.studies[0].Run()
+	other := s.studies()[0].Run()
 	if got := rmse(other); other == id || math.Abs(got-want) > 1e-5*want {
 		t.Errorf("run %s from %s: RMSE %v of all rows, want %v", other, id, got, want)
 	}

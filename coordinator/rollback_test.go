@@ -46,12 +46,12 @@ func TestRollback(t *testing.T) {
 	if _, err := fmt.Sscanf(text[strings.Index(text, "version"):], "version %d", &made); err != nil || !strings.Contains(text, "is the model of version 0") {
 		t.Fatalf("it prints %q (%v)", text, err)
 	}
-	got, _, err := s.store.Model(s.studies[0].Run(), made)
+	got, _, err := s.store.Model(s.studies()[0].Run(), made)
 	if err != nil {
 		t.Fatal(err)
 	}
 	initial := make([]float32, len(got))
-	s.studies[0].Model.Init(initial, 1)
+	s.studies()[0].Model.Init(initial, 1)
 	for i := range got {
 		if got[i] != initial[i] {
 			t.Fatalf("parameter %d of version %d is %g, want %g", i, made, got[i], initial[i])

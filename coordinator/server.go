@@ -66,7 +66,32 @@ type Server struct {
 	gate      *access.Gate // of the admin address
 	admin     *admin.API   // of organisers
 	orders    *http.Server // of commands
-	studies   []*study
+	flagged   []string     // names of the tasks of Config.Tasks
+	web       *web.Studies // as participants see them
+	list      atomic.Pointer[[]*study]
+
+	mu       sync.Mutex      // of the list's changes, and of what follows
+	lives    context.Context // of the goroutines that own runs; nil before Run
+	running  sync.WaitGroup
+	stopping bool
+}
+
+// studies returns the studies that are served; the caller must not change the slice.
+func (s *Server) studies() []*study {
+	if all := s.list.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// find returns the study of a task, nil if it is not served.
+func (s *Server) find(name string) *study {
+	for _, st := range s.studies() {
+		if st.Task.Name == name {
+			return st
+		}
+	}
+	return nil
 }
 
 // study is a task with its run.
@@ -77,6 +102,8 @@ type study struct {
 	resumed bool          // its run is that of an earlier process
 	runs    atomic.Uint64 // run.Runs that were replaced
 	origin  string        // of its run, as in the store
+	added   bool          // its task was added at run time
+	leave   func()        // ends the goroutine that owns its run
 }
 
 // Time limits of a server.
@@ -116,39 +143,16 @@ func (s *Server) open() (err error) {
 	if s.organiser, err = organiser.Open(cfg.Site, cfg.Log); err != nil {
 		return err
 	}
-	seen := map[string]bool{}
-	titles := map[string]string{} // to the name of the first task that has it
-	for _, name := range cfg.Tasks {
-		t, err := flagTask("--task", name, cfg.Sets)
-		if err != nil {
-			return err
-		}
-		if seen[t.Name] {
-			return fmt.Errorf("--task: %s is given twice (%s), want each task once", t.Name, name)
-		}
-		seen[t.Name] = true
-		if err := t.CheckLive(); err != nil {
-			return err
-		}
-		if first, ok := titles[t.Title.String()]; ok {
-			cfg.Log.Warn("two tasks have the same title: the page tells them apart by their names", "title", t.Title.String(), "tasks", first+", "+t.Name)
-		} else {
-			titles[t.Title.String()] = t.Name
-		}
-		d, err := dataset.Open(t)
-		if err != nil {
-			return err
-		}
-		m, err := d.Model(t)
-		if err != nil {
-			return err
-		}
-		if _, err := d.Strategy(t, m, true, t.Seed); err != nil { // before anything is opened
-			return err
-		}
-		d.Pack()
-		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
+	s.backend = &backend{dir: cfg.Data, server: s}
+	all, err := s.flaggedStudies()
+	if err != nil {
+		return err
 	}
+	more, err := s.added()
+	if err != nil {
+		return fmt.Errorf("--data %s: %w", cfg.Data, err)
+	}
+	all = append(all, more...)
 	cfg.Listen.Public = site.URL()
 	cfg.Listen.ACME.Cache = filepath.Join(cfg.Data, acmeCache)
 	if s.listeners, err = listen.Open(cfg.Listen, cfg.Log); err != nil {
@@ -162,16 +166,19 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.gate.Proxies = cfg.Limits.Addresses.Proxies
-	s.backend = &backend{store: s.store, dir: cfg.Data, server: s}
+	s.backend.store = s.store
 	s.vault = live.NewVault(cfg.Data, protocol.MaxBodies)
+	s.web = web.NewStudies()
 	var rooms []*hub.Room
-	var shown []*web.Study
-	for _, st := range s.studies {
+	for _, st := range all {
 		if err := s.prepare(st); err != nil {
 			return err
 		}
-		rooms, shown = append(rooms, st.room), append(shown, &st.Study)
+		s.web.Prepare(&st.Study)
+		s.web.Add(&st.Study)
+		rooms = append(rooms, st.room)
 	}
+	s.list.Store(&all)
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	pages, err := openPages(s.organiser)
 	if err != nil {
@@ -179,7 +186,7 @@ func (s *Server) open() (err error) {
 	}
 	connections := s.connections()
 	front := &http.Server{
-		Handler:           web.New(shown, s.hub, pages, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress, Connections: connections}, cfg.Log),
+		Handler:           web.New(s.web, s.hub, pages, static.Handler(), site, web.Limits{Participants: cfg.Limits.PerAddress, Connections: connections}, cfg.Log),
 		ReadHeaderTimeout: protocol.HelloTimeout,
 
 		DisableGeneralOptionsHandler: true, // it answers beside all budgets
@@ -192,9 +199,38 @@ func (s *Server) open() (err error) {
 	if err := s.control(); err != nil { // a path may be too long for a socket
 		cfg.Log.Warn("commands cannot reach this coordinator: to give it orders, use the admin address, or stop it first", "error", err)
 	}
-	s.listeners.Handle(front, web.NewAdmin(shown, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr,
+	s.listeners.Handle(front, web.NewAdmin(s.web, s.hub, cfg.Limits.Addresses.Proxies, cfg.Listen.AdminAddr,
 		web.Admin{Gate: s.gate, API: s.admin.Guarded(), Page: static.OrganisersHandler()}))
 	return nil
+}
+
+// flaggedStudies opens the tasks of the configuration.
+func (s *Server) flaggedStudies() (all []*study, err error) {
+	titles := map[string]string{} // to the name of the first task that has it
+	for _, name := range s.cfg.Tasks {
+		t, err := flagTask("--task", name, s.cfg.Sets)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(s.flagged, t.Name) {
+			return nil, fmt.Errorf("--task: %s is given twice (%s), want each task once", t.Name, name)
+		}
+		s.flagged = append(s.flagged, t.Name)
+		if err := t.CheckLive(); err != nil {
+			return nil, err
+		}
+		if first, ok := titles[t.Title.String()]; ok {
+			s.cfg.Log.Warn("two tasks have the same title: the page tells them apart by their names", "title", t.Title.String(), "tasks", first+", "+t.Name)
+		} else {
+			titles[t.Title.String()] = t.Name
+		}
+		st, err := openStudy(t) // before anything else is opened
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, st)
+	}
+	return all, nil
 }
 
 // openPages returns the pages for people; nil if this build has none.
@@ -221,11 +257,18 @@ func (s *Server) connections() *quota.Conns {
 
 // prepare resumes the run of a study, or creates one.
 func (s *Server) prepare(st *study) error {
-	t := st.Task
 	id, saved, err := s.runOf(st)
 	if err != nil {
 		return err
 	}
+	return s.prepareRun(st, id, saved)
+}
+
+// prepareRun makes the run of a study that has an identity, and its room. It goes on from
+// what is saved.
+func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
+	t := st.Task
+	st.leave = func() {}
 	st.SetRun(id)
 	if r, ok, err := s.store.FindRun(id); err != nil {
 		return err
@@ -336,7 +379,7 @@ func (s *Server) runOf(st *study) (id string, saved *run.Saved, err error) {
 		log.Info("starting a new run: --fresh")
 	default:
 		why, err := changes(t, d, last)
-		if len(why) == 0 && err == nil && s.cfg.From != "" {
+		if len(why) == 0 && err == nil && s.cfg.From != "" && !st.added {
 			why = s.otherOrigin(last)
 		}
 		if len(why) == 0 && err == nil {
@@ -349,7 +392,7 @@ func (s *Server) runOf(st *study) (id string, saved *run.Saved, err error) {
 			log.Warn("want a new run: what training depends on has changed", "changes", strings.Join(why, "; "))
 		}
 	}
-	if s.cfg.From == "" {
+	if s.cfg.From == "" || st.added {
 		id, err = s.begin(t, d)
 		return id, nil, err
 	}
@@ -532,10 +575,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.close()
 	lives, stopLives := context.WithCancel(context.Background())
 	defer stopLives()
-	var running sync.WaitGroup
-	for _, st := range s.studies {
-		running.Go(func() { st.live.Serve(lives) })
-	}
+	s.startAll(lives)
 	// Event streams last until the server stops, so requests get a context
 	// that ends then.
 	requests, stopRequests := context.WithCancel(context.Background())
@@ -548,6 +588,9 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		s.cfg.Log.Info("stopping")
 	}
+	s.mu.Lock()
+	s.stopping = true
+	s.mu.Unlock()
 	deadline, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if e := s.hub.Shutdown(deadline); e != nil {
@@ -556,9 +599,26 @@ func (s *Server) Run(ctx context.Context) error {
 	stopRequests()
 	s.listeners.Shutdown(deadline)
 	stopLives()
-	running.Wait()
+	s.running.Wait()
 	s.cfg.Log.Info("stopped")
 	return err
+}
+
+// startAll starts the runs that are served, and has those that are added later start too.
+func (s *Server) startAll(lives context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lives = lives
+	for _, st := range s.studies() {
+		s.start(st)
+	}
+}
+
+// start starts the run of a study; s.mu is held.
+func (s *Server) start(st *study) {
+	live, leave := context.WithCancel(s.lives)
+	st.leave = leave
+	s.running.Go(func() { st.live.Serve(live) })
 }
 
 func (s *Server) close() {

@@ -174,7 +174,7 @@ func TestServeTrains(t *testing.T) {
 	}
 	out.Reset()
 	errs.Reset()
-	if code := Main(t.Context(), []string{"export", "--data", dir, "--run", s.studies[0].Run(), "--version", "3", "--out", "-"}, &out, &errs); code != 0 || out.String() != served {
+	if code := Main(t.Context(), []string{"export", "--data", dir, "--run", s.studies()[0].Run(), "--version", "3", "--out", "-"}, &out, &errs); code != 0 || out.String() != served {
 		t.Errorf("export: exit code %d, %d bytes, want the %d that were served: %s", code, out.Len(), len(served), errs.String())
 	}
 	for _, args := range [][]string{{"--run", "none"}, {"--run", "small", "--version", "9"}, {"--run", "small", "--out", dir}} {
@@ -224,7 +224,7 @@ func TestServeGoesOn(t *testing.T) {
 		if err := s.stop(); err != nil {
 			t.Fatal(err)
 		}
-		return s.studies[0].live.Run.State().Version, s.studies[0].Run()
+		return s.studies()[0].live.Run.State().Version, s.studies()[0].Run()
 	}
 	first, id := run(func(v uint64) bool { return v >= 2 })
 	if first < 2 || first >= 6 {
@@ -309,7 +309,7 @@ func TestServeKnowsItsRun(t *testing.T) {
 		t.Helper()
 		edits := append(edit, "data: {source: mnist, partition: {kind: iid, clients: 100}}", task)
 		s := serveTest(t, Config{Data: dir, Tasks: []string{smallTask(t, edits...)}})
-		st := s.studies[0]
+		st := s.studies()[0]
 		id, source = st.Run(), web.DataPath(st.Task, st.Data)
 		if err := s.stop(); err != nil {
 			t.Fatal(err)
@@ -350,7 +350,7 @@ func TestServeKnowsItsOwnRun(t *testing.T) {
 				t.Errorf("the description lacks %q:\n%s", want, b.String())
 			}
 		}
-		id := s.studies[0].Run()
+		id := s.studies()[0].Run()
 		if err := s.stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -477,7 +477,7 @@ func TestServePrints(t *testing.T) {
 	cfg := Config{Data: t.TempDir(), Tasks: []string{smallTask(t)}, Public: "http://study.example/"}
 	check := func(s *testServer, stands string) {
 		t.Helper()
-		want := "task small: small\n  run: " + s.studies[0].Run() + " (" + stands + ")\n  page: http://study.example/t/small\n  join: open (any participant may join, without an invite)\n  training: fedavg, 25450 parameters\n" +
+		want := "task small: small\n  run: " + s.studies()[0].Run() + " (" + stands + ")\n  page: http://study.example/t/small\n  join: open (any participant may join, without an invite)\n  training: fedavg, 25450 parameters\n" +
 			"  participants: at least 3 at a time, each with a browser and no data of its own\n" +
 			"  data: MNIST: 60,000 handwritten digits of 28 x 28 pixels, 10,000 more for testing; handed out in 100 shards\n"
 		var b strings.Builder

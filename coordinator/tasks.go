@@ -95,22 +95,11 @@ func initTask(w io.Writer, path, target string, dialect data.CSV) error {
 	if err != nil {
 		return fmt.Errorf("--init: %w", err)
 	}
-	text, err := task.Init(path, g, target)
+	text, err := task.Init(path, g, task.Guessed{Target: target, Participants: task.DefaultParticipants, Simulated: true})
 	if err != nil {
 		return fmt.Errorf("--init: %w", err)
 	}
-	t, err := task.Parse("the task for "+path, text)
-	if err != nil {
-		return fmt.Errorf("--init: %w", err)
-	}
-	d, err := dataset.Open(t)
-	if err == nil {
-		_, err = d.Model(t)
-	}
-	if err == nil {
-		err = d.Divide(t)
-	}
-	if err != nil {
+	if _, err := tried("the task for "+path, text); err != nil {
 		return fmt.Errorf("--init: %w", err)
 	}
 	_, err = w.Write(text)
@@ -178,23 +167,28 @@ func describeModel(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 		return err
 	}
 	c := m.Cost()
-	fit := learn.FitConfig{
-		Batch: t.Strategy.Batch, Optimiser: t.Optimiser.Learn(), Prox: float32(t.Strategy.Prox), SumOnly: t.Strategy.Scheme().Gradients,
-	}
-	if t.Strategy.Correction == "scaffold" {
-		fit.Correction = []float32{}
-	}
 	largest := 0 // examples of a client
 	if d.Own != nil {
 		largest = d.Own.Max
 	} else {
 		largest = slices.Max(d.Sizes())
 	}
-	memory := fit.Memory(m, largest)
+	memory := trainingMemory(t, m, largest)
 	mb := func(bytes int) float64 { return float64(bytes) / 1e6 }
 	_, err = fmt.Fprintf(w, "model: %v\n%d parameters; %.3g MFLOP forward and %.3g MFLOP in training for one example\n"+
 		"memory of training: %.3g MB: %.3g MB for the parameters, %.3g MB for gradients, the optimiser and the last finite parameters, %.3g MB of buffers for %d examples at a time\n",
 		m.Spec(), c.Parameters, float64(c.Forward)/1e6, float64(c.Training)/1e6,
 		mb(memory.Total()), mb(memory.Parameters), mb(memory.Copies), mb(memory.Buffers), memory.Examples)
 	return err
+}
+
+// trainingMemory returns the memory of training a task's model on a number of examples.
+func trainingMemory(t *task.Task, m learn.Model, examples int) learn.Memory {
+	fit := learn.FitConfig{
+		Batch: t.Strategy.Batch, Optimiser: t.Optimiser.Learn(), Prox: float32(t.Strategy.Prox), SumOnly: t.Strategy.Scheme().Gradients,
+	}
+	if t.Strategy.Correction == "scaffold" {
+		fit.Correction = []float32{}
+	}
+	return fit.Memory(m, examples)
 }

@@ -99,7 +99,7 @@ func TestServeChangedTaskAndDamagedDatabase(t *testing.T) {
 	defer cancel()
 	out := writerFunc(func([]byte) { cancel() })
 	code := Main(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--data", dir, "--task", smallTask(t, "lr: 0.1", "lr: 0.2")}, out, &log)
-	if want := "strategy.lr is 0.2, was 0.1"; code != 0 || !strings.Contains(log.String(), want) || !strings.Contains(log.String(), first.studies[0].Run()) {
+	if want := "strategy.lr is 0.2, was 0.1"; code != 0 || !strings.Contains(log.String(), want) || !strings.Contains(log.String(), first.studies()[0].Run()) {
 		t.Errorf("exit code %d, want 0 and a log with %q and the last run's name:\n%s", code, want, log.String())
 	}
 

@@ -136,7 +136,7 @@ func TestTabEqualsNative(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(web.New([]*web.Study{study}, testSocket{socket}, web.NewPages(frame, by), static.Handler(), site, web.Limits{}, slog.New(slog.DiscardHandler)))
+	s := httptest.NewServer(web.New(web.NewStudies(study), testSocket{socket}, web.NewPages(frame, by), static.Handler(), site, web.Limits{}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 
 	b := open(t, s.URL+"/")

@@ -116,6 +116,7 @@ func config(build string) huma.Config {
 	c.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	c.Tags = []*huma.Tag{
 		{Name: "runs", Description: "What there is"}, {Name: "orders", Description: "What changes a run: they need the organiser's token"},
+		{Name: "tasks", Description: "What can be served, and what is"},
 		{Name: "invites", Description: "Invites to tasks"}, {Name: "server", Description: "The coordinator, access, and who did what"},
 	}
 	return c

@@ -44,6 +44,17 @@ type Backend interface {
 	Settings(name string) (Settings, error)
 	// Model returns a version of a run, which is a number, newest or best, as a file.
 	Model(name, version, format string) (run string, made uint64, content []byte, err error)
+	// Check says what a task would be.
+	Check(ctx context.Context, o CheckOrder) (Checked, error)
+	// Init makes a task file for participants who bring tables like the given one.
+	Init(ctx context.Context, table Table) ([]byte, error)
+	// Serve serves a task, of which text is the file, at once and after a restart. One of
+	// its name must have a run that is over.
+	Serve(ctx context.Context, text []byte) (Served, error)
+	// Withdraw ends the serving of a task that was added by Serve, whose run must be over.
+	Withdraw(ctx context.Context, task string) (Done, error)
+	// Link returns the address of the page of a task that is open.
+	Link(task string) (Link, error)
 	// Invite makes an invite.
 	Invite(o InviteOrder) (NewInvite, error)
 	// Revoke has an invite admit no further participant.

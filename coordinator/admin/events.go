@@ -120,6 +120,8 @@ func (h *API) follow(ctx context.Context, w http.ResponseWriter, st *web.Study, 
 		select {
 		case <-changed:
 		case <-look.C:
+		case <-st.Ended():
+			return
 		case <-tick.C:
 			if !send([]byte(": alive\n\n")) {
 				return

@@ -28,6 +28,7 @@ func (h *API) register(api huma.API) {
 	h.registerRuns(api)
 	h.registerWatch(api)
 	h.registerOrders(api)
+	h.registerTasks(api)
 	h.registerServer(api)
 }
 

@@ -110,9 +110,10 @@ type InviteOrder struct {
 
 // NewInvite is an invite that was made. Its code is told this once.
 type NewInvite struct {
-	ID      string    `json:"id"`
-	Code    string    `json:"code" doc:"That participants join with"`
-	Page    string    `json:"page" doc:"Address of the page; empty: none is served"`
+	ID   string `json:"id"`
+	Code string `json:"code" doc:"That participants join with"`
+	Page string `json:"page" doc:"Address of the page; empty: none is served"`
+	Link
 	Expires time.Time `json:"expires"`
 }
 

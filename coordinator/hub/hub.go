@@ -19,8 +19,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -50,7 +52,6 @@ func (r *Room) Tokens() *Tokens { return r.tokens.Load() }
 
 // Hub serves WebSocket handshakes.
 type Hub struct {
-	rooms    map[string]*Room
 	limits   Limits
 	log      *slog.Logger
 	upgrader websocket.Upgrader
@@ -68,6 +69,7 @@ type Hub struct {
 	uncounted quota.Notice // uses of invites that cannot be counted
 
 	mu       sync.Mutex
+	rooms    map[string]*Room // by task
 	sessions map[*session]struct{}
 	closing  bool
 	wait     sync.WaitGroup
@@ -107,6 +109,48 @@ func New(rooms []*Room, limits Limits, log *slog.Logger) *Hub {
 		},
 	}
 	return h
+}
+
+// Open adds a room, in the place of the one of its task if there is one, which closes.
+func (h *Hub) Open(r *Room) {
+	h.mu.Lock()
+	before := h.rooms[r.Task]
+	h.rooms[r.Task] = r
+	h.mu.Unlock()
+	if before != nil {
+		h.empty(before, "another run of the task has begun, with other settings")
+	}
+}
+
+// Close takes a room away and tells its participants why.
+func (h *Hub) Close(r *Room, why string) {
+	h.mu.Lock()
+	if h.rooms[r.Task] == r {
+		delete(h.rooms, r.Task)
+	}
+	h.mu.Unlock()
+	h.empty(r, why)
+}
+
+// empty closes the sessions of a room, whose run is over.
+func (h *Hub) empty(r *Room, why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.sessions {
+		if s.in(r) {
+			s.Close(protocol.CloseFinished, why)
+		}
+	}
+}
+
+// room returns the room of a task, or the names of the tasks that have one.
+func (h *Hub) room(task string) (r *Room, tasks []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r = h.rooms[task]; r == nil {
+		tasks = slices.Sorted(maps.Keys(h.rooms))
+	}
+	return r, tasks
 }
 
 // tell logs what an organiser may have to act on: the first of each address and code in

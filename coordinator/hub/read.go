@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -210,9 +208,9 @@ func (s *session) hello() error {
 	if h.Protocol != protocol.Version {
 		return closeError(protocol.CloseProtocolVersion, "protocol: %q, want %q: reload the page or update the client", h.Protocol, protocol.Version)
 	}
-	room := s.hub.rooms[h.Task]
+	room, tasks := s.hub.room(h.Task)
 	if room == nil {
-		return closeError(protocol.CloseUnknownTask, "task: %q, want one of %s", h.Task, strings.Join(slices.Sorted(maps.Keys(s.hub.rooms)), ", "))
+		return closeError(protocol.CloseUnknownTask, "task: %q, want one of %s", h.Task, strings.Join(tasks, ", "))
 	}
 	var resumed uint32
 	tokens := room.Tokens()

@@ -222,6 +222,13 @@ func (s *session) close(code protocol.CloseCode, detail string) {
 	s.poke()
 }
 
+// in reports whether the session is in a room.
+func (s *session) in(r *Room) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.room == r
+}
+
 func (s *session) isClosing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

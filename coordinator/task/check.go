@@ -82,6 +82,9 @@ func (d *decoder) plain(o Optimiser, why string) {
 // want reports the field at path unless ok, as wrong or as missing. It returns ok. A
 // field that could not be read has been reported before.
 func (d *decoder) want(ok bool, path string, value any, want string) bool {
+	if d.asked != nil {
+		d.asked[path] = append(d.asked[path], want)
+	}
 	if ok {
 		return true
 	}

@@ -20,16 +20,16 @@ type Compress struct {
 
 // Up configures what clients send.
 type Up struct {
-	Codec    string  `yaml:"codec"`          // default: deadzone where the strategy supports it, else float32
-	Bits     float64 `yaml:"bits,omitempty"` // per parameter, of deadzone and dither; default .9, or the strategy's
-	Feedback string  `yaml:"feedback"`       // "on", "off" or "auto" (default): on up to 2 bits per parameter where contributions are averaged
+	Codec    string  `yaml:"codec" help:"of what participants send; left out: deadzone where the scheme supports it, else float32"`
+	Bits     float64 `yaml:"bits,omitempty" help:"per parameter, of deadzone and dither"`
+	Feedback string  `yaml:"feedback" help:"of what packing has lost, into the next contribution; auto: on up to 2 bits per parameter where contributions are averaged"`
 }
 
 // Down configures what the coordinator sends.
 type Down struct {
-	Codec string  `yaml:"codec"`          // default: grid where the strategy supports it, else float32
-	Step  float64 `yaml:"step,omitempty"` // of grid, in multiples of the first round's mean change; default 3.5
-	Bits  float64 `yaml:"bits,omitempty"` // per parameter, of the local models that come between versions on a grid; default up's, or 4
+	Codec string  `yaml:"codec" help:"of what the coordinator sends; left out: grid where the scheme supports it, else float32"`
+	Step  float64 `yaml:"step,omitempty" help:"of grid, in multiples of the first round's mean change"`
+	Bits  float64 `yaml:"bits,omitempty" help:"per parameter, of the local models that come between versions on a grid; left out: those of up, or 4"`
 }
 
 // Defaults of Compress.

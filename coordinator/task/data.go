@@ -12,20 +12,20 @@ import (
 // Data names the training and test data. Paths are relative to the working directory
 // of the coordinator.
 type Data struct {
-	Source    string    `yaml:"source"`            // "mnist", "fashion-mnist", "anes96", "idx", "csv" or "own"
-	Dir       string    `yaml:"dir,omitempty"`     // fashion-mnist only: the folder of its four files; default: that of Debian's package
-	IDX       IDX       `yaml:"idx,omitempty"`     // source idx only
-	CSV       CSV       `yaml:"csv,omitempty"`     // source csv only
-	Pixels    Pixels    `yaml:"pixels,omitempty"`  // of images only
-	Holdout   float64   `yaml:"holdout,omitempty"` // of tables and own data: the share of rows in the test set, or of a participant's examples; default 0.2
-	Public    bool      `yaml:"public,omitempty"`  // idx and csv only: serve the training examples to participants
-	Drift     int       `yaml:"drift,omitempty"`   // in a simulation: mini-batches of every client until a concept drift that permutes the labels
+	Source    string    `yaml:"source" help:"own: participants bring the data"`
+	Dir       string    `yaml:"dir,omitempty"`    // fashion-mnist only: the folder of its four files; default: that of Debian's package
+	IDX       IDX       `yaml:"idx,omitempty"`    // source idx only
+	CSV       CSV       `yaml:"csv,omitempty"`    // source csv only
+	Pixels    Pixels    `yaml:"pixels,omitempty"` // of images only
+	Holdout   float64   `yaml:"holdout,omitempty" help:"of tables and own data: the share of rows in the test set, or of a participant's examples"`
+	Public    bool      `yaml:"public,omitempty" help:"idx and csv: serve the training examples to participants"`
+	Drift     int       `yaml:"drift,omitempty"` // in a simulation: mini-batches of every client until a concept drift that permutes the labels
 	Partition Partition `yaml:"partition,omitempty"`
 
 	// Of source own only; see own.go.
 	Table       Table    `yaml:"table,omitempty"`
 	Images      Images   `yaml:"images,omitempty"`
-	Standardise string   `yaml:"standardise,omitempty"` // of a table's numbers: "federated", "local" or "none"; default "federated" if there are numbers
+	Standardise string   `yaml:"standardise,omitempty" help:"own tables: numbers by the means and deviations of all participants (federated), of each (local), or not at all"`
 	Examples    Examples `yaml:"examples,omitempty"`
 	From        From     `yaml:"from,omitempty"`
 }
@@ -41,18 +41,18 @@ type IDX struct {
 
 // CSV configures the reading of a table, plain or compressed with gzip.
 type CSV struct {
-	Path        string     `yaml:"path"`
-	Target      string     `yaml:"target"`                // the predicted column: its name, or its number from 1 in quotes
-	Predict     string     `yaml:"predict"`               // "class" (default) or "number"
+	Path        string     `yaml:"path" help:"of the table"`
+	Target      string     `yaml:"target" help:"the predicted column"`
+	Predict     string     `yaml:"predict" help:"what the column holds"`
 	Classes     []string   `yaml:"classes,omitempty"`     // in the order of their labels; default: those in the file, sorted
 	Ignore      []string   `yaml:"ignore,omitempty"`      // columns that are not read
 	Categorical []Category `yaml:"categorical,omitempty"` // columns of categories; all others hold numbers
-	Separator   string     `yaml:"separator"`             // "detect" (default), "comma", "semicolon", "tab" or a single character
-	Decimal     string     `yaml:"decimal"`               // "detect" (default), "point" or "comma"
-	Header      string     `yaml:"header"`                // "detect" (default), "present" or "absent"
-	Missing     string     `yaml:"missing"`               // "refuse" (default), "drop" the row, or fill with the "mean" or "median"
-	Constant    string     `yaml:"constant"`              // columns with one value: "refuse" (default) or "drop"
-	Scale       string     `yaml:"scale"`                 // "standard" (default): mean 0, variance 1; or "none"
+	Separator   string     `yaml:"separator" help:"between the fields"`
+	Decimal     string     `yaml:"decimal" help:"the decimal sign"`
+	Header      string     `yaml:"header" help:"whether the first line has the names of the columns"`
+	Missing     string     `yaml:"missing" help:"refuse, drop the row, or fill with the mean or the median"`
+	Constant    string     `yaml:"constant" help:"columns with one value"`
+	Scale       string     `yaml:"scale" help:"standard: mean 0, variance 1"`
 }
 
 // Category is a categorical column of a CSV file.
@@ -64,18 +64,18 @@ type Category struct {
 // Pixels standardises images: pixel p, 0 to 255, becomes (p/255 - Mean) / Deviation.
 // The zero value stands for p/255.
 type Pixels struct {
-	Mean      float64 `yaml:"mean"`
-	Deviation float64 `yaml:"deviation"` // > 0
+	Mean      float64 `yaml:"mean" help:"of images: pixel p, 0 to 255, becomes (p/255 - mean) / deviation"`
+	Deviation float64 `yaml:"deviation" help:"of images, as mean"`
 }
 
 // Partition configures how the training examples are divided among clients.
 type Partition struct {
-	Kind             string  `yaml:"kind"`                         // one of the kinds below; default "iid"
-	Clients          int     `yaml:"clients"`                      // default 100
-	PerClient        int     `yaml:"shards_per_client,omitempty"`  // kind shards only; default 2
-	ClassesPerClient int     `yaml:"classes_per_client,omitempty"` // kind classes only; default 1
-	Alpha            float64 `yaml:"alpha,omitempty"`              // kinds dirichlet, dirichlet-clients and dirichlet-sizes only: concentration; a smaller one makes clients differ more
-	Exponent         float64 `yaml:"exponent,omitempty"`           // kind power-law only: a larger one makes sizes differ more; 1 is Zipf's law
+	Kind             string  `yaml:"kind" help:"how the training examples are divided"`
+	Clients          int     `yaml:"clients" help:"shards that the training examples are divided into"`
+	PerClient        int     `yaml:"shards_per_client,omitempty" help:"kind shards"`
+	ClassesPerClient int     `yaml:"classes_per_client,omitempty" help:"kind classes"`
+	Alpha            float64 `yaml:"alpha,omitempty" help:"kinds dirichlet, dirichlet-clients and dirichlet-sizes: concentration; a smaller one makes clients differ more"`
+	Exponent         float64 `yaml:"exponent,omitempty" help:"kind power-law: a larger one makes sizes differ more; 1 is Zipf's law"`
 }
 
 // Kinds of Partition.

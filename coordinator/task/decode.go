@@ -34,6 +34,8 @@ type decoder struct {
 	settings map[string]any  // of the strategy section, by key, until its scheme is known
 	broken   map[string]bool // paths whose value could not be read
 	problems []Problem
+
+	asked map[string][]string // what was wanted of each path; nil: it is not recorded
 }
 
 // places records where a task's fields were given.

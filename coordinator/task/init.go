@@ -13,10 +13,21 @@ import (
 	"fedtab/learn/data"
 )
 
+// Guessed says how Init makes a task.
+type Guessed struct {
+	Target       string // the predicted column by name or number from 1; empty: the last one
+	Participants int    // with whom training starts, at least 2
+	Simulated    bool   // coordinator simulate divides the table
+}
+
+// DefaultParticipants is the number of participants with whom a task of Init starts
+// training, unless it is told another.
+const DefaultParticipants = participants
+
 // Init returns a task file for participants who bring tables like the one at path, made
-// from what its columns seem to hold. target is the predicted column by name or number
-// from 1; empty: the last one. Each guess has a comment beside it.
-func Init(path string, g *data.Guess, target string) ([]byte, error) {
+// from what its columns seem to hold. Each guess has a comment beside it.
+func Init(path string, g *data.Guess, o Guessed) ([]byte, error) {
+	target := o.Target
 	if g.Ambiguous != "" {
 		return nil, fmt.Errorf("%s, want --decimal point or comma", g.Ambiguous)
 	}
@@ -24,7 +35,7 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	clients := min(max(g.Rows/50, firstClients), 10)
+	clients := min(max(g.Rows/50, o.Participants), 10)
 	least := min(g.Rows/clients, minExamples)
 	y := &g.Columns[at]
 	model, what := "{kind: mlp, hidden: []}", "softmax regression; hidden: [20] adds a layer"
@@ -62,7 +73,7 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: no column beside the target %s holds numbers or categories, want at least one", path, quoted(y.Name))
 	}
 	if least < 2 {
-		return nil, fmt.Errorf("%s: %s, want at least %d: training starts with %d participants, of at least 2 rows each", path, plural(g.Rows, "row"), 2*firstClients, firstClients)
+		return nil, fmt.Errorf("%s: %s, want at least %d: training starts with %d participants, of at least 2 rows each", path, plural(g.Rows, "row"), 2*o.Participants, o.Participants)
 	}
 	label := described(y)
 	if target == "" {
@@ -80,10 +91,16 @@ func Init(path string, g *data.Guess, target string) ([]byte, error) {
 		line("  standardise: federated # by the means and deviations of all participants' rows")
 	}
 	line("  holdout: %v # share of a participant's rows that versions are evaluated on", holdout)
-	line("  examples: {min: %d, max: %d} # rows of a participant", least, defaultExamples)
-	line("  # What coordinator simulate divides among its clients; serve does not read it.")
-	line("  from: {csv: %s, decimal: %s, partition: {kind: iid, clients: %d}}", quoted(path), map[rune]string{'.': "point", ',': "comma"}[g.Decimal], clients)
-	line("strategy: {kind: fedavg, fraction: 1, min_clients: %d, epochs: 1, batch: 10, lr: %s} # all participants in each round, once there are %d", firstClients, short(rateOf(features, numeric(y))), firstClients)
+	if o.Participants == participants {
+		line("  examples: {min: %d, max: %d} # rows of a participant", least, defaultExamples)
+	} else {
+		line("  examples: {min: %d, max: %d, participants: %d} # rows of a participant, and participants whose rows make the means", least, defaultExamples, o.Participants)
+	}
+	if o.Simulated {
+		line("  # What coordinator simulate divides among its clients; serve does not read it.")
+		line("  from: {csv: %s, decimal: %s, partition: {kind: iid, clients: %d}}", quoted(path), map[rune]string{'.': "point", ',': "comma"}[g.Decimal], clients)
+	}
+	line("strategy: {kind: fedavg, fraction: 1, min_clients: %d, epochs: 1, batch: 10, lr: %s} # all participants in each round, once there are %d", o.Participants, short(rateOf(features, numeric(y))), o.Participants)
 	line("evaluate: {on: holdouts, every: 1}")
 	line("stop: {rounds: 50}")
 	if numeric(y) {
@@ -109,9 +126,6 @@ func rateOf(features int, numeric bool) float64 {
 	}
 	return rate
 }
-
-// firstClients is the number of participants with whom a task of Init starts training.
-const firstClients = 3
 
 // fieldOf returns a column as a feature of a task, without braces.
 func fieldOf(c *data.GuessedColumn) string {

@@ -92,7 +92,7 @@ func TestInit(t *testing.T) {
 			[]string{`- {name: "a: b #c", type: category, values: ["it's \"so\"", "z"]}`, `- {name: "no", type: number, min: 0, max: 3}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			text, err := Init(c.path, guess(t, c.text), c.target)
+			text, err := Init(c.path, guess(t, c.text), Guessed{Target: c.target, Participants: 3, Simulated: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,7 +126,7 @@ func TestInitRefuses(t *testing.T) {
 		{"too few rows", "a,b\n1,x\n2,y\n3,x\n4,y\n5,x\n", "", `x.csv: 5 rows, want at least 6: training starts with 3 participants`},
 		{"one column", "a\n1\n2\n", "", `x.csv: no column beside the target "a" holds numbers or categories`},
 	} {
-		if _, err := Init("x.csv", guess(t, c.text), c.target); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+		if _, err := Init("x.csv", guess(t, c.text), Guessed{Target: c.target, Participants: 3, Simulated: true}); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
 	}
@@ -148,7 +148,7 @@ func FuzzInit(f *testing.F) {
 		if err != nil {
 			return
 		}
-		out, err := Init("x.csv", g, target)
+		out, err := Init("x.csv", g, Guessed{Target: target, Participants: 3, Simulated: true})
 		if err != nil {
 			return
 		}

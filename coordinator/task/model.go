@@ -10,19 +10,19 @@ import (
 
 // Model configures the model; see docs/models.md.
 type Model struct {
-	Kind       string  `yaml:"kind"`                 // "mlp", "layers", "linear", "logistic", "softmax", "svm" or "svr"
-	Hidden     []int   `yaml:"hidden,omitempty"`     // mlp: units of each hidden layer; empty: softmax regression
-	Activation string  `yaml:"activation,omitempty"` // mlp: of the hidden layers; default "relu"
-	Dropout    float64 `yaml:"dropout,omitempty"`    // mlp: share of each hidden layer that is dropped in training
-	Layers     []Layer `yaml:"layers,omitempty"`     // layers: in order; the output layer is added
-	Loss       string  `yaml:"loss,omitempty"`       // mlp and layers: default "softmax" for classes, "squared" for numbers
-	Features   int     `yaml:"features,omitempty"`   // svr: random features of the Gaussian kernel; default 200
-	Gamma      float64 `yaml:"gamma,omitempty"`      // svr: of exp(-gamma |x - x'|^2); default 1 / inputs
-	Epsilon    float64 `yaml:"epsilon,omitempty"`    // svr and loss "epsilon-insensitive": errors up to it have loss 0; default 0.1
-	L1         float64 `yaml:"l1,omitempty"`         // penalties on weights: l1 |w|_1 + l2/2 |w|_2^2
-	L2         float64 `yaml:"l2,omitempty"`
+	Kind       string  `yaml:"kind" help:"mlp is a multilayer perceptron, layers a list of layers; docs/models.md has all"`
+	Hidden     []int   `yaml:"hidden,omitempty" help:"mlp: units of each hidden layer; empty: softmax regression"`
+	Activation string  `yaml:"activation,omitempty" help:"mlp: of the hidden layers; left out: relu"`
+	Dropout    float64 `yaml:"dropout,omitempty" help:"mlp: share of each hidden layer that is dropped in training"`
+	Layers     []Layer `yaml:"layers,omitempty"` // layers: in order; the output layer is added
+	Loss       string  `yaml:"loss,omitempty" help:"mlp and layers; left out: softmax for classes, squared for numbers"`
+	Features   int     `yaml:"features,omitempty" help:"svr: random features of the Gaussian kernel; left out: 200"`
+	Gamma      float64 `yaml:"gamma,omitempty" help:"svr: of exp(-gamma |x - x'|^2); left out: 1 / inputs"`
+	Epsilon    float64 `yaml:"epsilon,omitempty" help:"svr and loss epsilon-insensitive: errors up to it have loss 0"`
+	L1         float64 `yaml:"l1,omitempty" help:"penalty on weights: l1 |w|_1"`
+	L2         float64 `yaml:"l2,omitempty" help:"penalty on weights: l2/2 |w|_2^2"`
 
-	ClassWeights string `yaml:"class_weights,omitempty"` // Balanced: the losses of rare classes count more; default: all count the same
+	ClassWeights string `yaml:"class_weights,omitempty" help:"balanced: the losses of rare classes count more; left out: all count the same"`
 }
 
 // Balanced is a value of Model.ClassWeights: examples of class c count n/(k n_c) times,

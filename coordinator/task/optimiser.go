@@ -10,16 +10,16 @@ import (
 // Optimiser configures the optimiser of local training; docs/models.md has the
 // formulas. Its state is reset for every order.
 type Optimiser struct {
-	Kind        string  `yaml:"kind"`                   // "sgd" (default), "momentum", "nesterov", "adam" or "adamw"
-	Momentum    float64 `yaml:"momentum,omitempty"`     // or Adam's beta_1; default 0.9; 0 turns it off
-	Beta2       float64 `yaml:"beta2,omitempty"`        // adam, adamw; default 0.999
-	Epsilon     float64 `yaml:"epsilon,omitempty"`      // adam, adamw; default 1e-8
-	WeightDecay float64 `yaml:"weight_decay,omitempty"` // default none
-	Clip        float64 `yaml:"clip,omitempty"`         // max norm of a gradient; default none
-	Schedule    string  `yaml:"schedule,omitempty"`     // "constant" (default), "step", "exponential", "cosine" or "inverse"
-	Every       int     `yaml:"every,omitempty"`        // steps; required by step, exponential and inverse
-	Factor      float64 `yaml:"factor,omitempty"`       // required by step and exponential; of cosine, default 0
-	Warmup      int     `yaml:"warmup,omitempty"`       // steps in which the rate rises linearly to strategy.lr
+	Kind        string  `yaml:"kind" help:"of local training; its state is reset for every order"`
+	Momentum    float64 `yaml:"momentum,omitempty" help:"or Adam's beta_1; 0 turns it off"`
+	Beta2       float64 `yaml:"beta2,omitempty" help:"Adam's beta_2"`
+	Epsilon     float64 `yaml:"epsilon,omitempty" help:"Adam's epsilon"`
+	WeightDecay float64 `yaml:"weight_decay,omitempty" help:"share of the weights that a step takes off; left out: none"`
+	Clip        float64 `yaml:"clip,omitempty" help:"max norm of a gradient; left out: none"`
+	Schedule    string  `yaml:"schedule,omitempty" help:"of the learning rate within an order; left out: constant"`
+	Every       int     `yaml:"every,omitempty" help:"steps; required by step, exponential and inverse"`
+	Factor      float64 `yaml:"factor,omitempty" help:"required by step and exponential; of cosine, where the rate ends"`
+	Warmup      int     `yaml:"warmup,omitempty" help:"steps in which the rate rises linearly to strategy.lr"`
 }
 
 // optimisersWith are the kinds that have each setting.

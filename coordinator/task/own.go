@@ -32,20 +32,20 @@ type Field struct {
 
 // Images says what the images of participants become.
 type Images struct {
-	Width    int      `yaml:"width"`    // pixels
-	Height   int      `yaml:"height"`   // pixels
-	Channels int      `yaml:"channels"` // 1: grey, 3: RGB
+	Width    int      `yaml:"width" help:"pixels"`
+	Height   int      `yaml:"height" help:"pixels"`
+	Channels int      `yaml:"channels" help:"1: grey, 3: RGB"`
 	Classes  []string `yaml:"classes"`
-	Drawn    bool     `yaml:"drawn,omitempty"` // the page offers a canvas to draw them, light on dark
+	Drawn    bool     `yaml:"drawn,omitempty" help:"the page offers a canvas to draw them, light on dark"`
 }
 
 // Examples bounds the number of a participant's examples, its hold-out included, and says
 // how many participants must have them.
 type Examples struct {
-	Min int `yaml:"min"` // default 10
-	Max int `yaml:"max"` // default 100,000
+	Min int `yaml:"min" help:"of a participant, its hold-out included"`
+	Max int `yaml:"max" help:"of a participant, its hold-out included"`
 
-	Participants int `yaml:"participants,omitempty"` // whose totals make the constants; default 3, at least 2
+	Participants int `yaml:"participants,omitempty" help:"whose totals make the constants by which numbers are standardised; left out: 3"`
 }
 
 // From is the data of a simulation of a task with own data: a table that is divided
@@ -58,9 +58,9 @@ type From struct {
 
 // Evaluate says what the versions of a task with own data are measured on.
 type Evaluate struct {
-	On    string `yaml:"on,omitempty"`    // "holdouts" (default): of the participants, "test": a file of the organiser, or "both"
-	Every int    `yaml:"every,omitempty"` // rounds between evaluations; default 1
-	Test  Test   `yaml:"test,omitempty"`  // on test and both only
+	On    string `yaml:"on,omitempty" help:"own data: the hold-outs of the participants, a test file of the organiser, or both"`
+	Every int    `yaml:"every,omitempty" help:"own data: rounds between evaluations"`
+	Test  Test   `yaml:"test,omitempty"` // on test and both only
 }
 
 // Test is a table of the organiser, with the columns of a Table.
@@ -274,8 +274,8 @@ func (d *decoder) from(v *Data, images bool, scale string) {
 	d.partition("data.from.partition.", v.From.Partition, 0)
 	d.byClass("data.from.partition.kind", v.From.Partition.Kind, v.Table.Label.Type == string(data.NumberField), "data.table.label is a number")
 	asked := scale == string(data.FederatedScale) || d.root.Evaluate.On != OnTest
-	if p := v.From.Partition; p.Clients >= 1 && p.Clients < firstClients && asked && !d.root.Strategy.Scheme().Central {
-		d.wrong("data.from.partition.clients", fmt.Sprintf("data.from.partition.clients is %d, want at least %d: nothing is made of what fewer participants tell of their data", p.Clients, firstClients))
+	if p := v.From.Partition; p.Clients >= 1 && p.Clients < participants && asked && !d.root.Strategy.Scheme().Central {
+		d.wrong("data.from.partition.clients", fmt.Sprintf("data.from.partition.clients is %d, want at least %d: nothing is made of what fewer participants tell of their data", p.Clients, participants))
 	}
 }
 

@@ -11,11 +11,11 @@ import (
 // Stop has the stop conditions: a run is over as soon as one of them holds. Zero is
 // no condition.
 type Stop struct {
-	Rounds   int           `yaml:"rounds,omitempty"`
-	Accuracy float64       `yaml:"accuracy,omitempty"` // on the test set, 0 to 1
-	Metrics  []Goal        `yaml:"metrics,omitempty"`  // other figures on the test set
-	Time     time.Duration `yaml:"time,omitempty"`     // since the run was created
-	Steps    int           `yaml:"steps,omitempty"`    // mini-batches of every client, for strategies with batches
+	Rounds   int           `yaml:"rounds,omitempty" help:"after which the run ends"`
+	Accuracy float64       `yaml:"accuracy,omitempty" help:"on the test set, that ends the run"`
+	Metrics  []Goal        `yaml:"metrics,omitempty"` // other figures on the test set
+	Time     time.Duration `yaml:"time,omitempty" help:"since the run was created, after which it ends"`
+	Steps    int           `yaml:"steps,omitempty" help:"mini-batches of every client, for schemes with batches"`
 }
 
 // Goal is a figure on the test set and the value that ends the run.

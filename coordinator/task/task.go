@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"fedtab/coordinator/adversary"
@@ -25,11 +24,11 @@ import (
 
 // A Task is a valid task file with its defaults filled in.
 type Task struct {
-	Name        string           `yaml:"name"`                  // in URLs: [a-z0-9][a-z0-9-]{0,62}
-	Title       Text             `yaml:"title"`                 // one line; default: Name
-	Description Text             `yaml:"description,omitempty"` // a paragraph for the page
-	Join        string           `yaml:"join"`                  // "open" (default): any participant may join, or "invited"
-	Download    *bool            `yaml:"download,omitempty"`    // whether the coordinator hands the model out; nil (default): true
+	Name        string           `yaml:"name" help:"in addresses: a-z, 0-9 and -"`
+	Title       Text             `yaml:"title" help:"one line; left out: the name"`
+	Description Text             `yaml:"description,omitempty" help:"a paragraph for the page"`
+	Join        string           `yaml:"join" help:"open: any participant may join; invited: with an invite"`
+	Download    *bool            `yaml:"download,omitempty" help:"whether the coordinator hands the model out"`
 	Model       Model            `yaml:"model"`
 	Data        Data             `yaml:"data"`
 	Strategy    strategy.Config  `yaml:"strategy"`
@@ -38,11 +37,11 @@ type Task struct {
 	Devices     Devices          `yaml:"devices"`               // of simulated clients
 	Adversaries adversary.Config `yaml:"adversaries,omitempty"` // among simulated clients; default: none
 	Stop        Stop             `yaml:"stop"`
-	EvalEvery   int              `yaml:"eval_every,omitempty"` // rounds between evaluations of data that is not own; default 1
-	Evaluate    Evaluate         `yaml:"evaluate,omitempty"`   // of own data only
-	Seed        uint64           `yaml:"seed"`                 // of all random streams; default 1
+	EvalEvery   int              `yaml:"eval_every,omitempty" help:"rounds between evaluations of data that is not own"`
+	Evaluate    Evaluate         `yaml:"evaluate,omitempty"` // of own data only
+	Seed        uint64           `yaml:"seed" help:"of all random streams"`
 
-	Reproducible bool `yaml:"reproducible,omitempty"` // tabs use arithmetic that rounds alike in every browser
+	Reproducible bool `yaml:"reproducible,omitempty" help:"tabs use arithmetic that rounds alike in every browser"`
 
 	where places // for errors of CheckModel
 }
@@ -133,22 +132,34 @@ func Parse(name string, text []byte, sets ...string) (*Task, error) {
 
 // ParseWith is Parse with the given registry of schemes.
 func ParseWith(schemes strategy.Registry, name string, text []byte, sets ...string) (*Task, error) {
-	t := defaults()
-	d := newDecoder(name, "task", &t)
-	d.root, d.schemes, d.settings = &t, schemes, map[string]any{}
-	if d.document(text) {
-		for _, s := range sets {
-			d.set(s)
-		}
-		d.strategy(&t)
-		d.check(&t)
-	}
+	t, d := read(schemes, name, text, sets)
 	if err := d.err(); err != nil {
 		return nil, err
 	}
 	t.fill(schemes)
 	t.where = d.places
-	return &t, nil
+	return t, nil
+}
+
+// read decodes and checks a task, whose defaults are not filled in yet.
+func read(schemes strategy.Registry, name string, text []byte, sets []string) (*Task, *decoder) {
+	t := defaults()
+	d := newDecoder(name, "task", &t)
+	d.task(schemes, text, sets)
+	return &t, d
+}
+
+// task reads a task file, applies sets and checks the task.
+func (d *decoder) task(schemes strategy.Registry, text []byte, sets []string) {
+	t := d.into.Addr().Interface().(*Task)
+	d.root, d.schemes, d.settings = t, schemes, map[string]any{}
+	if d.document(text) {
+		for _, s := range sets {
+			d.set(s)
+		}
+		d.strategy(t)
+		d.check(t)
+	}
 }
 
 // CheckModel checks the model and the adversaries against the loaded data: examples of
@@ -166,8 +177,7 @@ func (d *decoder) err() error {
 	if len(d.problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(d.problems, byPlace)
-	return &Error{Problems: d.problems}
+	return &Error{Problems: d.sorted()}
 }
 
 // byPlace orders problems: those of the file by line, then those of --set.

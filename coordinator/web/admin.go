@@ -20,7 +20,7 @@ type Admin struct {
 // it; profiles, which show what is in memory, are for organisers. The Host header keeps out
 // pages of strangers whose names come to mean that address (DNS rebinding); it must be an IP
 // address, the host in addr, or a name that no stranger can hold.
-func NewAdmin(studies []*Study, sockets Sockets, proxies *quota.Proxies, addr string, a Admin) http.Handler {
+func NewAdmin(studies *Studies, sockets Sockets, proxies *quota.Proxies, addr string, a Admin) http.Handler {
 	profiles := http.NewServeMux()
 	profiles.HandleFunc("GET /debug/pprof/", pprof.Index)
 	profiles.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)

@@ -16,7 +16,7 @@ import (
 func TestAdmin(t *testing.T) {
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	a := testAdmin(t)
-	admin := NewAdmin(nil, sockets, nil, "metrics.example.org:9090", a)
+	admin := NewAdmin(NewStudies(), sockets, nil, "metrics.example.org:9090", a)
 	for _, test := range []struct {
 		name, method, path, host string
 		token                    access.Role

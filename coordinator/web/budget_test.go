@@ -34,7 +34,7 @@ func limitedSite(t *testing.T, participants int) (*Study, *httptest.Server, *str
 	site := testSite(t, "", quota.Addresses{CountLoopback: true})
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
-	s := httptest.NewServer(New([]*Study{st}, sockets, nil, page, site, Limits{Participants: participants}, slog.New(slog.NewTextHandler(out, nil))))
+	s := httptest.NewServer(New(NewStudies(st), sockets, nil, page, site, Limits{Participants: participants}, slog.New(slog.NewTextHandler(out, nil))))
 	t.Cleanup(s.Close)
 	return st, s, &log, sockets
 }
@@ -100,7 +100,7 @@ func TestRequestsUnderWay(t *testing.T) {
 	release := make(chan struct{})
 	page := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release })
 	site := testSite(t, "", quota.Addresses{CountLoopback: true})
-	s := httptest.NewServer(New([]*Study{st}, hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), nil, page, site, Limits{Participants: 1}, slog.New(slog.DiscardHandler)))
+	s := httptest.NewServer(New(NewStudies(st), hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), nil, page, site, Limits{Participants: 1}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(s.Close)
 	t.Cleanup(func() { close(release) })
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -167,7 +167,7 @@ func TestDoorOfBudgets(t *testing.T) {
 		st, _ := testStudy(t)
 		st.Feed = NewFeed(run.State{}, nil)
 		sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
-		s := httptest.NewUnstartedServer(New([]*Study{st}, sockets, nil, http.NotFoundHandler(), testSite(t, "", quota.Addresses{CountLoopback: true}), Limits{Connections: conns}, slog.New(slog.DiscardHandler)))
+		s := httptest.NewUnstartedServer(New(NewStudies(st), sockets, nil, http.NotFoundHandler(), testSite(t, "", quota.Addresses{CountLoopback: true}), Limits{Connections: conns}, slog.New(slog.DiscardHandler)))
 		s.Config.ConnState = conns.State
 		s.Start()
 		defer s.Close()

@@ -3,9 +3,11 @@ package web
 import (
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"fedtab/api"
+	"fedtab/coordinator/task"
 	"fedtab/protocol"
 	"fedtab/run"
 )
@@ -56,6 +58,9 @@ func (st *Study) fix(build string) {
 	if st.Data.Labels() > 0 {
 		st.fixedData.ClassNames = st.Data.ClassNames()
 	}
+	st.fileSize = sync.OnceValue(func() int64 { return modelSize(st) })
+	st.ended = make(chan struct{})
+	st.end = sync.OnceFunc(func() { close(st.ended) })
 	st.picture = st.drawing()
 	st.fixedData.Picture = st.picture != nil
 }
@@ -141,11 +146,15 @@ func (st *Study) cost(s run.State) api.Cost {
 		c.BytesUp, c.BytesDown = sent.Up/participants, sent.Down/participants
 		return c
 	}
-	parameters := st.Model.Layout().Size
-	packing := st.Task.Compress.Run(parameters)
-	c.BytesUp = packed(parameters*st.Task.Strategy.Vectors(), packing.Up, packing.Bits)
-	c.BytesDown = packed(parameters, packing.Down, 0)
+	c.BytesUp, c.BytesDown = RoundBytes(st.Task, st.Model.Layout().Size)
 	return c
+}
+
+// RoundBytes estimates what a participant sends and is sent in a round of a task whose model
+// has a number of parameters, bytes.
+func RoundBytes(t *task.Task, parameters int) (up, down int64) {
+	packing := t.Compress.Run(parameters)
+	return packed(parameters*t.Strategy.Vectors(), packing.Up, packing.Bits), packed(parameters, packing.Down, 0)
 }
 
 // smallMessages is about what the messages without parameters take of a participant in

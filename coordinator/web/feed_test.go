@@ -59,7 +59,7 @@ func studyFor(t *testing.T, rounds int, participants int) (*Study, *httptest.Ser
 	st := &Study{Task: tk, Data: d, Model: m, Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting, Version: uint64(rounds)}, all)}
 	st.SetRun("anes96-1")
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
-	return st, httptest.NewTestServer(t, New([]*Study{st}, sockets, nil, http.NotFoundHandler(), testSite(t, "http://example.com", quota.Addresses{}), Limits{Participants: participants}, slog.New(slog.DiscardHandler)))
+	return st, httptest.NewTestServer(t, New(NewStudies(st), sockets, nil, http.NotFoundHandler(), testSite(t, "http://example.com", quota.Addresses{}), Limits{Participants: participants}, slog.New(slog.DiscardHandler)))
 }
 
 // A page of rounds is bounded, and pages together are all rounds, once each; a

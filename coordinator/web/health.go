@@ -11,7 +11,7 @@ import (
 // rounds be committed: it fails also while the database cannot be written to
 // and while the coordinator stops.
 type health struct {
-	studies []*Study
+	studies *Studies
 	sockets Sockets
 }
 
@@ -23,7 +23,7 @@ type healthView struct {
 func (h *health) look(ctx context.Context) (stuck, troubled []string) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	for _, st := range h.studies {
+	for _, st := range h.studies.All() {
 		switch s, err := st.State(ctx); {
 		case err != nil:
 			stuck = append(stuck, "run "+st.Run()+": "+err.Error())

@@ -31,7 +31,7 @@ const askTimeout = 2 * time.Second
 
 // metrics serves the figures of all runs and sockets in Prometheus' format.
 // They are read when they are asked for; nothing counts twice.
-func metrics(studies []*Study, sockets Sockets, proxies *quota.Proxies) http.Handler {
+func metrics(studies *Studies, sockets Sockets, proxies *quota.Proxies) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		&collector{studies, sockets, proxies},
@@ -43,7 +43,7 @@ func metrics(studies []*Study, sockets Sockets, proxies *quota.Proxies) http.Han
 
 // collector turns what runs and hub tell into metrics.
 type collector struct {
-	studies []*Study
+	studies *Studies
 	sockets Sockets
 	proxies *quota.Proxies
 }
@@ -121,7 +121,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(ignoredDesc, float64(counts.Ignored))
 	counter(skippedDesc, float64(counts.Skipped))
 
-	for _, st := range c.studies {
+	for _, st := range c.studies.All() {
 		is := []string{st.Task.Name, st.Run()}
 		with := func(more string) []string { return append(is[:2:2], more) }
 		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)

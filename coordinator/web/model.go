@@ -13,9 +13,8 @@ import (
 	"fedtab/coordinator/store"
 )
 
-// model serves a version as a file: newest, best, or a number. size is about that of
-// the largest format, bytes.
-func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size int64) {
+// model serves a version as a file: newest, best, or a number.
+func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study) {
 	if s.withheld(w, r, st) {
 		return
 	}
@@ -36,7 +35,7 @@ func (s *server) model(w http.ResponseWriter, r *http.Request, st *Study, size i
 	}
 	control := http.NewResponseController(w)
 	cut := func() { control.SetWriteDeadline(time.Now()) } // an error means that there are no deadlines, as in tests
-	f, err := s.files.get(fileName{id, version, format}, size, cut, func() ([]byte, string, error) { return modelFile(st, id, version, format) })
+	f, err := s.files.get(fileName{id, version, format}, st.fileSize(), cut, func() ([]byte, string, error) { return modelFile(st, id, version, format) })
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNotKept):
 		fail(w, http.StatusNotFound, "%v", err)

@@ -44,7 +44,7 @@ func TestOrganiser(t *testing.T) {
 	}
 	sockets := hub.New(nil, hub.DefaultLimits(), log)
 	serve := func(by *organiser.Source) *httptest.Server {
-		s := httptest.NewServer(New(nil, sockets, NewPages(&static.Frame{}, by), http.NotFoundHandler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
+		s := httptest.NewServer(New(NewStudies(), sockets, NewPages(&static.Frame{}, by), http.NotFoundHandler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
 		t.Cleanup(s.Close)
 		return s
 	}
@@ -94,7 +94,7 @@ func TestPagesNameTheOrganiser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(New(nil, hub.New(nil, hub.DefaultLimits(), log), NewPages(frame, by), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
+	s := httptest.NewServer(New(NewStudies(), hub.New(nil, hub.DefaultLimits(), log), NewPages(frame, by), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
 	defer s.Close()
 	page := func(language string) string {
 		t.Helper()

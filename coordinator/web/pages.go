@@ -24,7 +24,7 @@ import (
 type Pages struct {
 	frame     *static.Frame
 	organiser *organiser.Source
-	bench     ui.Bench // without its page; set by New
+	bench     func() ui.Bench // without its page; set by New
 
 	mu    sync.Mutex
 	cache map[string]*rendered // newest, by what document says
@@ -58,8 +58,8 @@ func rootOf(u *url.URL) string { return strings.Repeat("../", max(0, depth(u)-1)
 
 // home lists the tasks, and leads on to one that is alone.
 func (s *server) home(w http.ResponseWriter, r *http.Request) {
-	if len(s.studies) == 1 {
-		to := rootOf(r.URL) + "t/" + s.studies[0].Task.Name
+	if all := s.studies.All(); len(all) == 1 {
+		to := rootOf(r.URL) + "t/" + all[0].Task.Name
 		if r.URL.RawQuery != "" {
 			to += "?" + r.URL.RawQuery
 		}
@@ -81,8 +81,8 @@ func (s *server) taskPage(w http.ResponseWriter, r *http.Request) {
 // only task, or of all tasks.
 func (s *server) screen(w http.ResponseWriter, r *http.Request) {
 	v := ui.View{Kind: ui.ScreenKind, Selected: r.URL.Query().Get("task"), Address: s.site.root(r)}
-	if v.Selected == "" && len(s.studies) == 1 {
-		v.Selected = s.studies[0].Task.Name
+	if all := s.studies.All(); v.Selected == "" && len(all) == 1 {
+		v.Selected = all[0].Task.Name
 	}
 	if v.Selected == "" {
 		s.show(w, r, http.StatusOK, v, nil)
@@ -94,11 +94,9 @@ func (s *server) screen(w http.ResponseWriter, r *http.Request) {
 
 // showTask sends the page of a view of a task, if there is that task.
 func (s *server) showTask(w http.ResponseWriter, r *http.Request, v ui.View) {
-	for _, st := range s.studies {
-		if st.Task.Name == v.Selected {
-			s.show(w, r, http.StatusOK, v, st)
-			return
-		}
+	if st := s.studies.Find(v.Selected); st != nil {
+		s.show(w, r, http.StatusOK, v, st)
+		return
 	}
 	s.absent(w, r, "")
 }
@@ -190,6 +188,11 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 // missing page's detail are up to who asks, and those pages are rendered each time.
 func (p *Pages) document(v ui.View, l *words.Language, view []byte) (*static.Document, error) {
 	key := strings.Join([]string{l.Code, string(v.Kind), v.Selected, v.Root}, " ")
+	var bench ui.Bench
+	if v.Kind == ui.BenchKind {
+		bench = p.bench()
+		key += " " + bench.Images // of the tasks that are served
+	}
 	kept, by := v.Kind != ui.ScreenKind && v.Missing == "", p.organiser.Current()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,9 +209,8 @@ func (p *Pages) document(v ui.View, l *words.Language, view []byte) (*static.Doc
 	title, description := page.Title(), page.Description()
 	var err error
 	if v.Kind == ui.BenchKind {
-		c := p.bench
-		c.Page = page
-		title, description, err = c.Title(), c.Description(), ui.WriteBench(&body, &c)
+		bench.Page = page
+		title, description, err = bench.Title(), bench.Description(), ui.WriteBench(&body, &bench)
 	} else {
 		err = ui.Write(&body, page)
 	}
@@ -247,8 +249,9 @@ type name struct {
 }
 
 func (s *server) names() []name {
-	names := make([]name, len(s.studies))
-	for i, st := range s.studies {
+	all := s.studies.All()
+	names := make([]name, len(all))
+	for i, st := range all {
 		names[i] = name{Name: st.Task.Name, Title: st.Task.Title.String()}
 		for language, t := range st.fixed.Translations {
 			if names[i].Translations == nil {
@@ -263,7 +266,7 @@ func (s *server) names() []name {
 // cards are the entries of /api/tasks.
 func (s *server) cards() []api.Card {
 	cards := []api.Card{}
-	for _, st := range s.studies {
+	for _, st := range s.studies.All() {
 		cards = append(cards, st.Card())
 	}
 	return cards

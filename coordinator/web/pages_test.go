@@ -28,7 +28,7 @@ func pagesOf(t *testing.T, studies ...*Study) *httptest.Server {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s := httptest.NewServer(New(studies, hub.New(nil, hub.DefaultLimits(), log), NewPages(frame, nobody(t)), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
+	s := httptest.NewServer(New(NewStudies(studies...), hub.New(nil, hub.DefaultLimits(), log), NewPages(frame, nobody(t)), static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
 	t.Cleanup(s.Close)
 	return s
 }
@@ -137,7 +137,7 @@ func TestAbsentPagesAreBounded(t *testing.T) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	pages := NewPages(frame, nobody(t))
-	s := httptest.NewServer(New([]*Study{digits, votes}, hub.New(nil, hub.DefaultLimits(), log), pages, static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
+	s := httptest.NewServer(New(NewStudies(digits, votes), hub.New(nil, hub.DefaultLimits(), log), pages, static.Handler(), testSite(t, "", quota.Addresses{}), Limits{}, log))
 	t.Cleanup(s.Close)
 	visit(t, s.URL+"/t/none")
 	few := len(pages.cache)

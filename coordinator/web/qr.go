@@ -45,10 +45,5 @@ func (s *server) qr(w http.ResponseWriter, r *http.Request) {
 // isPage reports whether a path is empty, for the home page, or that of a task.
 func (s *server) isPage(path string) bool {
 	name, task := strings.CutPrefix(path, "t/")
-	for _, st := range s.studies {
-		if task && st.Task.Name == name {
-			return true
-		}
-	}
-	return path == ""
+	return path == "" || task && s.studies.Find(name) != nil
 }

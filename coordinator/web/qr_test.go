@@ -35,7 +35,7 @@ func TestQR(t *testing.T) {
 		{"a slash", "", "localhost", "/t/anes96", false, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h := New([]*Study{st}, sockets, nil, http.NotFoundHandler(), testSite(t, test.public, quota.Addresses{}), Limits{}, slog.New(slog.DiscardHandler))
+			h := New(NewStudies(st), sockets, nil, http.NotFoundHandler(), testSite(t, test.public, quota.Addresses{}), Limits{}, slog.New(slog.DiscardHandler))
 			r := httptest.NewRequest("GET", "/qr.svg", nil)
 			r.Host, r.URL.RawQuery = test.host, "path="+strings.ReplaceAll(test.path, "#", "%23")
 			if test.tls {

@@ -173,7 +173,7 @@ func siteServer(t *testing.T, public string, limits hub.Limits) (url string, log
 	}
 	study.Feed = NewFeed(run.State{}, nil)
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page at "+r.URL.Path) })
-	s := httptest.NewServer(New([]*Study{study}, hub.New(nil, limits, logger), nil, page, site, Limits{Participants: limits.PerAddress}, logger))
+	s := httptest.NewServer(New(NewStudies(study), hub.New(nil, limits, logger), nil, page, site, Limits{Participants: limits.PerAddress}, logger))
 	t.Cleanup(s.Close)
 	return s.URL, log
 }

@@ -11,7 +11,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +21,7 @@ import (
 	"fedtab/learn"
 	"fedtab/run"
 	"fedtab/static"
+	"fedtab/ui"
 )
 
 // Study is one task as the page shows it.
@@ -42,11 +43,20 @@ type Study struct {
 	run  atomic.Pointer[string]   // identity of the run
 	stop atomic.Pointer[run.Stop] // in place of the task's; nil: the task's
 
-	// Set by New.
+	// Set by Studies.Prepare.
 	fixed     api.Fixed
 	fixedData api.FixedData
 	picture   func() (picture, error)
+	fileSize  func() int64 // about that of the largest model file, bytes
+	ended     chan struct{}
+	end       func()
 }
+
+// Ended is closed once the study is no longer served: its streams end.
+func (st *Study) Ended() <-chan struct{} { return st.ended }
+
+// End has the study's streams end.
+func (st *Study) End() { st.end() }
 
 // Run returns the identity of the run that the study has now, empty before SetRun.
 func (st *Study) Run() string {
@@ -82,11 +92,10 @@ func DataPath(t *task.Task, d *dataset.Dataset) string {
 // New returns the handler of the participants' address, that of a site. files serves
 // every path that nothing else does. Without pages, as in a build that has none, there
 // are no pages for people.
-func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
-	s := &server{site: site, sockets: sockets, pages: pages, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
-	build := ""
+func New(studies *Studies, sockets Sockets, pages *Pages, files http.Handler, site *Site, limits Limits, log *slog.Logger) http.Handler {
+	s := &server{site: site, sockets: sockets, pages: pages, studies: studies, budgets: newBudgets(site.addresses, limits, log), files: newFiles()}
 	if pages != nil {
-		build = pages.frame.Build
+		studies.built(pages.frame.Build)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", sockets)
@@ -98,27 +107,15 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 	})
 	mux.HandleFunc("GET /api/door", s.door)
 	mux.HandleFunc("GET /api/tasks", s.tasks)
-	for _, study := range studies {
-		s.studies = append(s.studies, study)
-		study.Feed.view, study.Feed.round = study.view, study.viewRound
-		study.fix(build)
-		name, size := study.Task.Name, sync.OnceValue(func() int64 { return modelSize(study) })
-		mux.HandleFunc("GET /api/tasks/"+name, func(w http.ResponseWriter, r *http.Request) { s.task(w, r, study) })
-		mux.HandleFunc("GET /api/tasks/"+name+"/events", func(w http.ResponseWriter, r *http.Request) { s.events(w, r, study) })
-		mux.HandleFunc("GET /api/tasks/"+name+"/versions", func(w http.ResponseWriter, r *http.Request) { s.versions(w, r, study) })
-		mux.HandleFunc("GET /api/tasks/"+name+"/models/{file}", func(w http.ResponseWriter, r *http.Request) { s.model(w, r, study, size()) })
-		mux.HandleFunc("GET /api/tasks/"+name+"/samples/{file}", func(w http.ResponseWriter, r *http.Request) { sample(w, r, study) })
-		mux.HandleFunc("GET /api/tasks/"+name+"/picture.png", func(w http.ResponseWriter, r *http.Request) { s.picture(w, r, study) })
-		if study.Data.Public {
-			mux.Handle("GET "+DataPath(study.Task, study.Data)+"/{shard}", shards(study))
-		}
-	}
-	mux.HandleFunc("GET /api/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, http.StatusNotFound, "there is no %s here; GET /api/tasks lists the tasks", r.URL.Path)
-	})
-	mux.HandleFunc("GET /data/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
-	})
+	mux.HandleFunc("GET /api/tasks/{task}", s.of(s.task))
+	mux.HandleFunc("GET /api/tasks/{task}/events", s.of(s.events))
+	mux.HandleFunc("GET /api/tasks/{task}/versions", s.of(s.versions))
+	mux.HandleFunc("GET /api/tasks/{task}/models/{file}", s.of(s.model))
+	mux.HandleFunc("GET /api/tasks/{task}/samples/{file}", s.of(sample))
+	mux.HandleFunc("GET /api/tasks/{task}/picture.png", s.of(s.picture))
+	mux.HandleFunc("GET /data/{task}/{content}/{shard}", s.of(shard))
+	mux.HandleFunc("GET /api/", noPath)
+	mux.HandleFunc("GET /data/", noPath)
 	mux.HandleFunc("GET /qr.svg", s.qr)
 	if pages != nil {
 		mux.HandleFunc("GET /site.css", s.siteStyle)
@@ -130,7 +127,7 @@ func New(studies []*Study, sockets Sockets, pages *Pages, files http.Handler, si
 		mux.HandleFunc("GET /screen", s.screen)
 		mux.HandleFunc("GET /bench", s.bench)
 		site.absent = s.absent
-		pages.bench = benchOf(s.studies)
+		pages.bench = func() ui.Bench { return benchOf(studies.All()) }
 	}
 	mux.Handle("/", site.elsewhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.lost(w, r) {
@@ -144,9 +141,30 @@ type server struct {
 	site    *Site
 	sockets Sockets
 	pages   *Pages // nil: there are none
-	studies []*Study
+	studies *Studies
 	budgets *budgets
 	files   *files
+}
+
+// of answers a request about the task in its path.
+func (s *server) of(answer func(http.ResponseWriter, *http.Request, *Study)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		st := s.studies.Find(r.PathValue("task"))
+		if st == nil {
+			noPath(w, r)
+			return
+		}
+		answer(w, r, st)
+	}
+}
+
+// noPath answers a path of the API or of data that there is not.
+func noPath(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/data/") {
+		fail(w, http.StatusNotFound, "there is no data at %s", r.URL.Path)
+		return
+	}
+	fail(w, http.StatusNotFound, "there is no %s here; GET /api/tasks lists the tasks", r.URL.Path)
 }
 
 // door says whether a WebSocket handshake of a page, or with ?for=events its stream of
@@ -255,6 +273,8 @@ func (s *server) events(w http.ResponseWriter, r *http.Request, st *Study) {
 		}
 		select {
 		case <-changed:
+		case <-st.Ended():
+			return // the reader asks again, and finds what is served then
 		case <-tick.C:
 			if _, err := io.WriteString(w, ": alive\n\n"); err != nil || control.Flush() != nil {
 				return

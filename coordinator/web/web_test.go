@@ -81,7 +81,7 @@ func serveStudy(t *testing.T, tk *task.Task) (*Study, *httptest.Server) {
 	st.State = func(context.Context) (run.State, error) { return testState, testFailure }
 	sockets := hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler))
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the page") })
-	s := httptest.NewServer(New([]*Study{st}, sockets, nil, page, testSite(t, "", quota.Addresses{}), Limits{}, slog.New(slog.DiscardHandler)))
+	s := httptest.NewServer(New(NewStudies(st), sockets, nil, page, testSite(t, "", quota.Addresses{}), Limits{}, slog.New(slog.DiscardHandler)))
 	t.Cleanup(s.Close)
 	d.Train = whole
 	return st, s
@@ -261,7 +261,7 @@ func TestRefusalsCounted(t *testing.T) {
 // Probes and metrics say what troubles a run.
 func TestProbes(t *testing.T) {
 	st, s := testStudy(t)
-	admin := httptest.NewServer(NewAdmin([]*Study{st}, hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), nil, "", testAdmin(t)))
+	admin := httptest.NewServer(NewAdmin(NewStudies(st), hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), nil, "", testAdmin(t)))
 	defer admin.Close()
 	if r, b := get(t, s.URL+"/metrics"); r.StatusCode != http.StatusNotFound || !strings.Contains(string(b), "--admin-addr") {
 		t.Errorf("/metrics of the participants' address: %s %s, want 404 and where they are", r.Status, b)

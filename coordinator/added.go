@@ -1,0 +1,298 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fedtab/coordinator/admin"
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/task"
+	"fedtab/coordinator/web"
+)
+
+// addedDir is the folder in the data directory of the tasks that organisers have added: a
+// file NAME.yaml each (docs/adr/0019-tasks-at-run-time.md).
+const addedDir = "tasks"
+
+// maxServed bounds the tasks that are served at a time.
+const maxServed = 100
+
+// addedFile is the file of an added task.
+func (s *Server) addedFile(name string) string {
+	return filepath.Join(s.cfg.Data, addedDir, name+".yaml")
+}
+
+// added returns the studies of the tasks that were added before. One that cannot be served
+// any more keeps no other from being served: the log has why.
+func (s *Server) added() (all []*study, err error) {
+	files, err := os.ReadDir(filepath.Join(s.cfg.Data, addedDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, f := range files {
+		name, ok := strings.CutSuffix(f.Name(), ".yaml")
+		if !ok || f.IsDir() {
+			continue // a file that was not finished
+		}
+		if slices.Contains(s.flagged, name) {
+			s.cfg.Log.Warn("a task that was added is left out: --task has one of its name", "task", name, "file", s.addedFile(name))
+			continue
+		}
+		st, err := s.readAdded(name)
+		if err != nil {
+			s.cfg.Log.Error("a task that was added cannot be served: correct or remove its file, and restart", "task", name, "error", err)
+			continue
+		}
+		all = append(all, st)
+	}
+	return all, err
+}
+
+// readAdded opens a task that was added before.
+func (s *Server) readAdded(name string) (*study, error) {
+	t, err := task.Load(s.addedFile(name))
+	if err != nil {
+		return nil, err
+	}
+	if t.Name != name {
+		return nil, fmt.Errorf("%s: name is %q, want %s, as the file is called", s.addedFile(name), t.Name, name)
+	}
+	return s.backend.open(t)
+}
+
+// open opens a task of an organiser. The error says why it cannot be served.
+func (d *backend) open(t *task.Task) (*study, error) {
+	if ps := d.allowed(t); ps != nil {
+		return nil, &task.Error{Problems: ps}
+	}
+	st, err := openStudy(t)
+	if err == nil {
+		st.added = true
+	}
+	return st, err
+}
+
+// openStudy opens the data of a task and makes its model, and checks that they can be
+// served.
+func openStudy(t *task.Task) (*study, error) {
+	d, err := dataset.Open(t)
+	if err != nil {
+		return nil, err
+	}
+	m, err := d.Model(t)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Strategy(t, m, true, t.Seed); err != nil {
+		return nil, err
+	}
+	d.Pack()
+	return &study{Study: web.Study{Task: t, Data: d, Model: m}}, nil
+}
+
+// Serve implements admin.Backend.
+func (d *backend) Serve(ctx context.Context, text []byte) (admin.Served, error) {
+	t, err := task.Parse("task", text)
+	if err != nil {
+		return admin.Served{}, admin.Refuse(http.StatusUnprocessableEntity, "%v", err)
+	}
+	s := d.server
+	if s == nil {
+		return admin.Served{}, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --data %[1]s --task FILE", d.dir)
+	}
+	end, err := d.wait(ctx, t.Name)
+	if err != nil {
+		return admin.Served{}, err
+	}
+	defer end()
+	before := s.find(t.Name)
+	switch {
+	case before != nil:
+		if err := s.over(ctx, before); err != nil {
+			return admin.Served{}, err
+		}
+	case len(s.studies()) >= maxServed:
+		return admin.Served{}, admin.Refuse(http.StatusConflict, "%d tasks are served, and there is room for %d: withdraw one first", len(s.studies()), maxServed)
+	}
+	st, err := d.open(t)
+	if err != nil {
+		return admin.Served{}, admin.Refuse(http.StatusUnprocessableEntity, "%v", err)
+	}
+	if err := s.add(st, before, text); err != nil {
+		return admin.Served{}, err
+	}
+	return admin.Served{Run: st.Run(), Task: t.Name}, nil
+}
+
+// over says why the run of a study must be stopped before its task has another one.
+func (s *Server) over(ctx context.Context, st *study) error {
+	state, err := st.State(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := s.backend.Find(st.Run())
+	if err == nil && (state.Finished == "" || r.Finished == "") {
+		err = admin.Refuse(http.StatusConflict, "run %s goes on, and task %s has one at a time: stop it first", r.ID, st.Task.Name)
+	}
+	return err
+}
+
+// add begins a run of a study whose task has the given text, and serves it in the place of
+// the one before, which may be nil. Where that fails nothing has changed.
+func (s *Server) add(st, before *study, text []byte) error {
+	r := newRun(st.Task, st.Data)
+	if err := s.store.CreateRun(r); err != nil {
+		return err
+	}
+	undo := func() error { return nil }
+	err := s.prepareRun(st, r.ID, nil)
+	if err == nil {
+		undo, err = replaceFile(s.addedFile(st.Task.Name), text)
+	}
+	if err == nil && !s.show(st, before) {
+		err = errStopping()
+	}
+	if err != nil {
+		return errors.Join(err, undo(), s.discard(r.ID))
+	}
+	if err := s.supersede(r); err != nil { // of a time when the task was served, too
+		s.cfg.Log.Error("an earlier run of the task cannot be ended", "task", st.Task.Name, "error", err)
+	}
+	s.cfg.Log.Info("task added", "task", st.Task.Name, "run", r.ID)
+	return nil
+}
+
+// show starts the run of a study and shows it to participants, in the place of the one
+// before. It returns false if the server is stopping.
+func (s *Server) show(st, before *study) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.web.Prepare(&st.Study)
+	if s.lives != nil {
+		s.start(st)
+	}
+	s.hub.Open(st.room)
+	s.web.Add(&st.Study)
+	all := slices.Clone(s.studies())
+	if i := slices.Index(all, before); i >= 0 {
+		all[i] = st
+	} else {
+		all = append(all, st)
+	}
+	s.list.Store(&all)
+	if before != nil {
+		before.leave()
+	}
+	return true
+}
+
+// Withdraw implements admin.Backend.
+func (d *backend) Withdraw(ctx context.Context, name string) (admin.Done, error) {
+	s := d.server
+	if s == nil {
+		return admin.Done{}, admin.Refuse(http.StatusConflict, "no coordinator serves %s: remove %s there", d.dir, filepath.Join(addedDir, name+".yaml"))
+	}
+	end, err := d.wait(ctx, name)
+	if err != nil {
+		return admin.Done{}, err
+	}
+	defer end()
+	st := s.find(name)
+	switch {
+	case st == nil:
+		return admin.Done{}, d.unserved(name)
+	case slices.Contains(s.flagged, name):
+		return admin.Done{}, admin.Refuse(http.StatusConflict, "task %s is one of --task: remove it from --task, and restart the coordinator", name)
+	}
+	if err := s.over(ctx, st); err != nil {
+		return admin.Done{}, err
+	}
+	version, err := d.version(st.Run())
+	if err != nil {
+		return admin.Done{}, err
+	}
+	if err := removeDurable(s.addedFile(name)); err != nil {
+		return admin.Done{}, err
+	}
+	s.hide(st)
+	return admin.Done{Run: st.Run(), Version: version}, nil
+}
+
+// hide serves a study no longer.
+func (s *Server) hide(st *study) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.DeleteFunc(slices.Clone(s.studies()), func(other *study) bool { return other == st })
+	s.list.Store(&all)
+	s.web.Remove(&st.Study)
+	s.hub.Close(st.room, "task "+st.Task.Name+" is served no longer")
+	st.leave()
+	s.cfg.Log.Info("task withdrawn", "task", st.Task.Name, "run", st.Run())
+}
+
+// replaceFile is writeDurable that can be undone.
+func replaceFile(path string, content []byte) (undo func() error, err error) {
+	before, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		undo = func() error { return removeDurable(path) }
+	case err != nil:
+		return func() error { return nil }, err
+	default:
+		undo = func() error { return writeDurable(path, before) }
+	}
+	if err := writeDurable(path, content); err != nil {
+		return func() error { return nil }, err
+	}
+	return undo, nil
+}
+
+// writeDurable writes a file that is there whole or not at all, also after a power cut.
+func writeDurable(path string, content []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return err
+	}
+	return syncDir(dir)
+}
+
+// removeDurable removes a file, if it is there, also after a power cut.
+func removeDurable(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return cmp.Or(err, syncDir(filepath.Dir(path)))
+}
+
+// syncDir makes the names of a folder's files durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
