@@ -22,6 +22,7 @@ func (h *API) register(api huma.API) {
 	h.registerRuns(api)
 	h.registerOrders(api)
 	h.registerServer(api)
+	h.registerFiles(api)
 }
 
 func (h *API) registerRuns(api huma.API) {
