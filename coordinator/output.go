@@ -80,10 +80,18 @@ func createNew(flag, name string, mode os.FileMode, stdout io.Writer) (*output, 
 	if name == "-" {
 		return create(flag, name, stdout)
 	}
-	if _, err := os.Lstat(name); err == nil {
-		return nil, fmt.Errorf("%s: %s is there already, want another name, or remove it first", flag, name)
+	if err := isNew(flag, name); err != nil {
+		return nil, err
 	}
 	return begin(flag, name, mode, false)
+}
+
+// isNew refuses a name that a file has.
+func isNew(flag, name string) error {
+	if _, err := os.Lstat(name); err == nil {
+		return fmt.Errorf("%s: %s is there already, want another name, or remove it first", flag, name)
+	}
+	return nil
 }
 
 // begin opens a file that has a name of its own until it is whole. exact keeps the mode from

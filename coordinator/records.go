@@ -64,6 +64,9 @@ func backupCommand() *cobra.Command {
 	dir := dataFlag(fs)
 	out := fs.String("out", "", "file to write (default fedtab-TIME.db), - for standard output; it has the secret of resume tokens and invites")
 	c.RunE = action(func(ctx context.Context, stdout, _ io.Writer) error {
+		if err := isNew("--out", *out); err != nil { // before the coordinator makes a copy
+			return err
+		}
 		return save(ctx, *dir, "/backup", 0o600, stdout, func(_, file string) (string, error) {
 			if *out == "" {
 				return file, nil

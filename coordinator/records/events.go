@@ -82,12 +82,16 @@ func appendValue(summary []byte, tag string, x float32) []byte {
 	return protowire.AppendBytes(summary, v)
 }
 
-// eventHead returns the beginning of an Event: wall time, in seconds, and step.
+// eventHead returns the beginning of an Event: wall time, in seconds, and step, which is left
+// out where it is 0, as in all of proto3.
 func eventHead(at time.Time, step uint64) (b []byte) {
 	b = protowire.AppendTag(b, wallTimeField, protowire.Fixed64Type)
 	b = protowire.AppendFixed64(b, math.Float64bits(float64(at.UnixMilli())/1000))
-	b = protowire.AppendTag(b, stepField, protowire.VarintType)
-	return protowire.AppendVarint(b, step)
+	if step > 0 {
+		b = protowire.AppendTag(b, stepField, protowire.VarintType)
+		b = protowire.AppendVarint(b, step)
+	}
+	return b
 }
 
 // write writes an Event with a field of bytes as a TFRecord: length, its checksum, content,

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // backUp copies the database at path, which has an older schema version, before it is
@@ -92,16 +93,24 @@ type Copy struct {
 // copyName returns the name of the file that a Copy is in: one at a time.
 func copyName(path string) string { return path + ".backup.part" }
 
+// copyWait is how long Backup waits for the end of another copy, whose reader may just have
+// gone.
+const copyWait = 5 * time.Second
+
 // Backup copies the database while it is written to, into its own directory. Only its owner
 // can read the copy, which has the secret. The error wraps ErrBusy while there is another
 // copy, and ErrFull where there is no room; then nothing is left of it.
 func (s *Store) Backup(ctx context.Context) (*Copy, error) {
-	if !s.copying.TryLock() {
+	select {
+	case s.copying <- struct{}{}:
+	case <-time.After(copyWait):
 		return nil, ErrBusy
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	f, err := s.copy(ctx)
 	if err != nil {
-		s.copying.Unlock()
+		<-s.copying
 		return nil, err
 	}
 	return &Copy{f, s}, nil
@@ -121,7 +130,10 @@ func (s *Store) copy(ctx context.Context) (f *os.File, err error) {
 			err = fmt.Errorf("%w: %w", ErrFull, err)
 		}
 	}
-	return f, wrap(err, "back up %s", s.path)
+	if err = wrap(err, "back up %s", s.path); errors.Is(err, ErrFull) {
+		err = fmt.Errorf("%w: make room for as much as the database takes", err)
+	}
+	return f, err
 }
 
 // Size returns the bytes of the copy.
@@ -135,7 +147,7 @@ func (c *Copy) Size() (int64, error) {
 
 // Close removes the copy.
 func (c *Copy) Close() error {
-	defer c.store.copying.Unlock()
+	defer func() { <-c.store.copying }()
 	return errors.Join(c.File.Close(), os.Remove(c.Name()))
 }
 

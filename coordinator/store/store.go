@@ -54,7 +54,7 @@ type Store struct {
 	path   string                 // of the database
 	files  map[string]os.FileInfo // the database and its write-ahead log, as they were opened, by path
 
-	copying sync.Mutex // held while there is a Copy
+	copying chan struct{} // has an element while there is a Copy
 
 	openRound, commitRound, insertModel, insertVector, insertContribution, insertTraffic, best, prune, pruneVectors, pruneConfusion,
 	evaluate, reserve, depart, keepLedger, log *sql.Stmt // on write
@@ -80,7 +80,7 @@ func Open(dir, build string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lock: lock, path: filepath.Join(dir, File)}
+	s := &Store{lock: lock, path: filepath.Join(dir, File), copying: make(chan struct{}, 1)}
 	if err := s.open(s.path, build); err != nil {
 		s.Close()
 		return nil, err
