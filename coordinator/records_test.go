@@ -154,13 +154,16 @@ func TestRecordsRefused(t *testing.T) {
 // A backup that is made while participants train is restored as docs/operating.md says, and
 // the run goes on from it to its end.
 func TestBackupRestored(t *testing.T) {
-	dir, file := t.TempDir(), smallTask(t, "rounds: 3", "rounds: 60")
+	dir, file := t.TempDir(), smallTask(t, "rounds: 3", "rounds: 8")
 	s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
 	id := s.studies[0].Run()
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	go swarm.Run(ctx, swarm.Options{URL: s.socket(), Task: "small", Clients: 3})
 	waitFor(t, "version 2", func() bool { return s.api(t, "/api/tasks/small").Version >= 2 })
+	if testing.Short() { // otherwise the restored run waits for the cohort of its open round, for 30 s
+		runCommand(t, 0, dir, "pause", "--run", "small")
+	}
 	backup := filepath.Join(t.TempDir(), "copy.db")
 	if text := runCommand(t, 0, dir, "backup", "--out", backup); text != backup+"\n" {
 		t.Errorf("it prints %q", text)
@@ -171,7 +174,10 @@ func TestBackupRestored(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(dir, "*.part")); len(left) > 0 || err != nil {
 		t.Errorf("the coordinator has left %v (%v)", left, err)
 	}
-	waitFor(t, "a later version", func() bool { return s.api(t, "/api/tasks/small").Version >= 10 })
+	if testing.Short() {
+		runCommand(t, 0, dir, "resume", "--run", "small")
+	}
+	waitFor(t, "a later version", func() bool { return s.api(t, "/api/tasks/small").Version >= 5 })
 	leave()
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
@@ -189,11 +195,14 @@ func TestBackupRestored(t *testing.T) {
 	if v := again.api(t, "/api/tasks/small"); v.Run != id || v.Version < 2 {
 		t.Fatalf("restored: run %s, version %d; want %s and at least 2", v.Run, v.Version, id)
 	}
+	if testing.Short() {
+		runCommand(t, 0, restored, "resume", "--run", "small")
+	}
 	if _, err := swarm.Run(t.Context(), swarm.Options{URL: again.socket(), Task: "small", Clients: 3}); err != nil {
 		t.Fatal(err)
 	}
-	if v := again.api(t, "/api/tasks/small"); v.Run != id || v.Version != 60 {
-		t.Errorf("at the end: run %s, version %d; want %s and 60", v.Run, v.Version, id)
+	if v := again.api(t, "/api/tasks/small"); v.Run != id || v.Version != 8 {
+		t.Errorf("at the end: run %s, version %d; want %s and 8", v.Run, v.Version, id)
 	}
 	// A coordinator that does not run is backed up, too.
 	if err := again.stop(); err != nil {
