@@ -124,7 +124,7 @@ lint:
 generate: ## the page's components
 	go generate ./ui
 
-browsers: ## install Chromium, Firefox, Node.js, axe-core, Lighthouse, onnxruntime, numpy, nginx and Caddy where that is possible
+browsers: ## install Chromium, Firefox, Node.js, axe-core, Lighthouse, onnxruntime, numpy, nginx, Caddy and Prometheus where that is possible
 	@e2e/browsers.sh
 
 lighthouse: ## install what make browsers does, and Lighthouse for make measure

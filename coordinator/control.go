@@ -63,7 +63,9 @@ func ask(dir string, f func(c *admin.Client) error) error {
 	return errors.Join(err, s.Close())
 }
 
-// unserved reports whether an error says that no coordinator serves the directory.
+// unserved reports whether an error says that no coordinator serves the directory. The file
+// of another error may be missing, too, such as that which an answer is written to.
 func unserved(err error) bool {
-	return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED)
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial" && (errors.Is(dial, syscall.ENOENT) || errors.Is(dial, syscall.ECONNREFUSED))
 }

@@ -1,6 +1,7 @@
 // Command coordinator serves the page and the WebSocket of federated learning runs,
-// or simulates a run without a network. Its other commands export models, predict with them, start
-// native clients, attack a coordinator and print tasks.
+// or simulates a run without a network. Its other commands export models and records, predict
+// with models, back up the database, give runs orders, start native clients, attack a
+// coordinator and print tasks.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"fedtab/coordinator/records"
 	"fedtab/coordinator/task"
 
 	"github.com/spf13/cobra"
@@ -26,8 +28,8 @@ const (
 
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), runsCommand(), beginCommand(), pauseCommand(), resumeCommand(), stopCommand(), extendCommand(),
-		rollbackCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), versionCommand(),
+		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), recordsCommand(), backupCommand(), runsCommand(), beginCommand(), pauseCommand(), resumeCommand(), stopCommand(), extendCommand(),
+		rollbackCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), healthCommand(), versionCommand(),
 	}
 }
 
@@ -102,7 +104,11 @@ func shell() *cobra.Command {
 		if f := c.Flags().Lookup("task"); f != nil {
 			c.RegisterFlagCompletionFunc("task", cobra.FixedCompletions(task.Shipped(), cobra.ShellCompDirectiveDefault))
 		}
-		for flag, values := range map[string][]string{"state": {"going", "paused", "over"}, "format": {"safetensors", "onnx"}, "version": {"newest", "best"}} {
+		formats := []string{"safetensors", "onnx"}
+		if c.Name() == "records" {
+			formats = records.Formats
+		}
+		for flag, values := range map[string][]string{"state": {"going", "paused", "over"}, "format": formats, "table": records.Tables, "version": {"newest", "best"}} {
 			if c.Flags().Lookup(flag) != nil {
 				c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 			}

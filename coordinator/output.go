@@ -68,10 +68,39 @@ func createWhole(flag, name string, stdout io.Writer) (*output, error) {
 	if name == "" || name == "-" && stdout != nil || err == nil && !info.Mode().IsRegular() { // a pipe cannot be renamed
 		return create(flag, name, stdout)
 	}
+	mode := os.FileMode(0o666)
+	if info != nil {
+		mode = info.Mode().Perm()
+	}
+	return begin(flag, name, mode, info != nil)
+}
+
+// createNew is createWhole for a file that is not there yet.
+func createNew(flag, name string, mode os.FileMode, stdout io.Writer) (*output, error) {
+	if name == "-" {
+		return create(flag, name, stdout)
+	}
+	if err := isNew(flag, name); err != nil {
+		return nil, err
+	}
+	return begin(flag, name, mode, false)
+}
+
+// isNew refuses a name that a file has.
+func isNew(flag, name string) error {
+	if _, err := os.Lstat(name); err == nil {
+		return fmt.Errorf("%s: %s is there already, want another name, or remove it first", flag, name)
+	}
+	return nil
+}
+
+// begin opens a file that has a name of its own until it is whole. exact keeps the mode from
+// the process's mask.
+func begin(flag, name string, mode os.FileMode, exact bool) (*output, error) {
 	unfinished := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d", filepath.Base(name), os.Getpid()))
-	f, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
-	if err == nil && info != nil {
-		err = f.Chmod(info.Mode().Perm())
+	f, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err == nil && exact {
+		err = f.Chmod(mode)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)

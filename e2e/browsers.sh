@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Finds the browsers that the tests drive, Node.js, which runs the second client
 # (e2e/node), onnxruntime (e2e/onnx), axe-core (e2e/axe), a validator of OpenAPI
-# (e2e/openapi), numpy, and the reverse proxies
-# that a coordinator is tested behind, and installs Debian's where it can. With the argument
-# lighthouse it installs that too, with bench what fedtab is compared with (e2e/bench).
+# (e2e/openapi), a reader of TensorBoard's files (e2e/tfevents), numpy, Prometheus' tool for
+# alerts, and the reverse proxies that a coordinator is tested behind, and installs Debian's
+# where it can. With the argument lighthouse it installs that too, with bench what fedtab is
+# compared with (e2e/bench).
 set -u
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin # where nginx is
@@ -15,10 +16,11 @@ command -v npm >/dev/null || missing+=(npm)
 /usr/bin/python3 -c 'import numpy' 2>/dev/null || python3 -c 'import numpy' 2>/dev/null || missing+=(python3-numpy)
 command -v nginx >/dev/null || missing+=(nginx)
 command -v caddy >/dev/null || missing+=(caddy)
+command -v promtool >/dev/null || missing+=(prometheus)
 
 install() {
 	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
-	# The tests start the proxies themselves: no service is to take ports 80 and 443.
+	# The tests start the proxies themselves: no service is to take ports 80, 443 and 9090.
 	policy=/usr/sbin/policy-rc.d
 	if [ ! -e $policy ]; then
 		printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy && trap "rm -f $policy" EXIT
@@ -37,7 +39,7 @@ packages() {
 }
 
 # onnxruntime-node comes with its binaries. Its install script would fetch CUDA's.
-for folder in onnx axe openapi; do
+for folder in onnx axe openapi tfevents; do
 	packages $folder || {
 		echo "make test needs the packages of e2e/$folder: run 'npm ci --ignore-scripts' there" >&2
 		exit 1

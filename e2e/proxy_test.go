@@ -296,8 +296,8 @@ func TestProxyTimeouts(t *testing.T) {
 }
 
 // docs/operating.md shows the files of its folder, and with them the configurations that
-// the tests run, and what to change in
-// them for a prefix.
+// the tests run, and what to change in them for a prefix. It links those that Prometheus and
+// Grafana read.
 func TestProxiesDocumented(t *testing.T) {
 	b, err := os.ReadFile("../docs/operating.md")
 	if err != nil {
@@ -313,8 +313,15 @@ func TestProxiesDocumented(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(page, string(text)) {
-			t.Errorf("docs/operating.md does not show docs/operating/%s as it is", f.Name())
+		switch filepath.Ext(f.Name()) {
+		case ".json", ".yaml":
+			if !strings.Contains(page, "(operating/"+f.Name()+")") {
+				t.Errorf("docs/operating.md does not link docs/operating/%s", f.Name())
+			}
+		default:
+			if !strings.Contains(page, string(text)) {
+				t.Errorf("docs/operating.md does not show docs/operating/%s as it is", f.Name())
+			}
 		}
 	}
 	for _, p := range proxies {

@@ -92,6 +92,8 @@ func refusal(err error) (int, string) {
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, store.ErrUnfinished):
 		return http.StatusConflict, err.Error() + ": stop it first"
+	case errors.Is(err, store.ErrBusy):
+		return http.StatusConflict, err.Error() + ": try again once it is done"
 	case errors.Is(err, store.ErrFull):
 		return http.StatusInsufficientStorage, err.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

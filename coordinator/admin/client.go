@@ -38,19 +38,11 @@ func (c *Client) Send(ctx context.Context, method, path, contentType string, bod
 
 // Ask is Send with header fields, and returns those of the answer.
 func (c *Client) Ask(ctx context.Context, method, path string, header http.Header, body io.Reader, answer any) (http.Header, error) {
-	request, err := http.NewRequestWithContext(ctx, method, "http://coordinator"+Root+path, body)
-	if err != nil {
-		return nil, err
-	}
-	request.Header = header
-	response, err := c.Client.Do(request)
+	response, err := c.request(ctx, method, path, header, body)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode >= 400 {
-		return nil, problemOf(response)
-	}
 	if to, ok := answer.(*[]byte); ok {
 		*to, err = io.ReadAll(response.Body)
 	} else if answer != nil {
@@ -60,6 +52,34 @@ func (c *Client) Ask(ctx context.Context, method, path string, header http.Heade
 		return nil, fmt.Errorf("the coordinator answers %s: %w", response.Status, err)
 	}
 	return response.Header, nil
+}
+
+// Open asks for a path and returns the header fields of the answer, and its body, which is to
+// be read as it comes and to be closed.
+func (c *Client) Open(ctx context.Context, path string) (http.Header, io.ReadCloser, error) {
+	response, err := c.request(ctx, http.MethodGet, path, http.Header{}, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return response.Header, response.Body, nil
+}
+
+// request returns an answer that is no problem.
+func (c *Client) request(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://coordinator"+Root+path, body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header = header
+	response, err := c.Client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode >= 400 {
+		defer response.Body.Close()
+		return nil, problemOf(response)
+	}
+	return response, nil
 }
 
 // problemOf returns the error that an answer stands for.
@@ -88,21 +108,52 @@ func (l local) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
-	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	l.handler.ServeHTTP(w, r)
-	return &http.Response{
-		StatusCode: w.status, Status: fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.header, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: r,
-	}, nil
+	body, to := io.Pipe()
+	w := &pipeWriter{header: http.Header{}, body: to, begun: make(chan *http.Response, 1)}
+	go w.serve(l.handler, r)
+	response := <-w.begun
+	response.Body, response.Request = body, r
+	return response, nil
 }
 
-// recorder keeps an answer.
-type recorder struct {
+// pipeWriter passes an answer on as it is written.
+type pipeWriter struct {
 	header http.Header
-	status int
-	body   bytes.Buffer
+	body   *io.PipeWriter
+	begun  chan *http.Response // gets the answer's head
+	status int                 // 0 before that
 }
 
-func (r *recorder) Header() http.Header         { return r.header }
-func (r *recorder) WriteHeader(status int)      { r.status = status }
-func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+// serve has a handler answer. An answer that is broken off ends with an error.
+func (w *pipeWriter) serve(h http.Handler, r *http.Request) {
+	defer func() {
+		broken := recover()
+		if broken != nil && broken != http.ErrAbortHandler {
+			panic(broken)
+		}
+		w.WriteHeader(http.StatusOK)
+		if broken != nil {
+			w.body.CloseWithError(io.ErrUnexpectedEOF)
+		}
+		w.body.Close()
+	}()
+	h.ServeHTTP(w, r)
+}
+
+func (w *pipeWriter) Header() http.Header { return w.header }
+
+func (w *pipeWriter) WriteHeader(status int) {
+	if w.status != 0 {
+		return
+	}
+	w.status = status
+	w.begun <- &http.Response{
+		StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.header.Clone(), ContentLength: -1,
+	}
+}
+
+func (w *pipeWriter) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(b)
+}

@@ -30,6 +30,7 @@ func (h *API) register(api huma.API) {
 	h.registerOrders(api)
 	h.registerTasks(api)
 	h.registerServer(api)
+	h.registerFiles(api)
 }
 
 func (h *API) registerRuns(api huma.API) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // backUp copies the database at path, which has an older schema version, before it is
@@ -22,7 +24,7 @@ import (
 func backUp(path string, version int) error {
 	part := backupName(path, version, 1) + ".part"
 	defer os.Remove(part) // what has been given its name, or is of no use
-	if err := copyInto(path, part); err != nil {
+	if err := copyInto(context.Background(), path, part); err != nil {
 		return notCopied(path, version, err)
 	}
 	for n := 1; ; n++ {
@@ -65,7 +67,7 @@ func notCopied(path string, version int, err error) error {
 
 // copyInto writes what the database at path holds, without its write-ahead log and free
 // pages, to a file that only its owner can read: it has the secret.
-func copyInto(path, to string) error {
+func copyInto(ctx context.Context, path, to string) error {
 	f, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600) // SQLite fills an empty file
 	if err != nil {
 		return err
@@ -76,10 +78,77 @@ func copyInto(path, to string) error {
 		return err
 	}
 	defer db.Close()
-	if _, err := db.Exec("VACUUM INTO ?", to); err != nil {
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", to); err != nil {
 		return err
 	}
 	return f.Sync()
+}
+
+// Copy is a copy of the database as it was at one moment. Close removes it.
+type Copy struct {
+	*os.File
+	store *Store
+}
+
+// copyName returns the name of the file that a Copy is in: one at a time.
+func copyName(path string) string { return path + ".backup.part" }
+
+// copyWait is how long Backup waits for the end of another copy, whose reader may just have
+// gone.
+const copyWait = 5 * time.Second
+
+// Backup copies the database while it is written to, into its own directory. Only its owner
+// can read the copy, which has the secret. The error wraps ErrBusy while there is another
+// copy, and ErrFull where there is no room; then nothing is left of it.
+func (s *Store) Backup(ctx context.Context) (*Copy, error) {
+	select {
+	case s.copying <- struct{}{}:
+	case <-time.After(copyWait):
+		return nil, ErrBusy
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	f, err := s.copy(ctx)
+	if err != nil {
+		<-s.copying
+		return nil, err
+	}
+	return &Copy{f, s}, nil
+}
+
+func (s *Store) copy(ctx context.Context) (f *os.File, err error) {
+	to := copyName(s.path)
+	if err = s.inPlace(); err == nil {
+		err = copyInto(ctx, s.path, to)
+	}
+	if err == nil {
+		f, err = os.Open(to)
+	}
+	if err != nil {
+		os.Remove(to)
+		if errors.Is(err, syscall.ENOSPC) {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
+	}
+	if err = wrap(err, "back up %s", s.path); errors.Is(err, ErrFull) {
+		err = fmt.Errorf("%w: make room for as much as the database takes", err)
+	}
+	return f, err
+}
+
+// Size returns the bytes of the copy.
+func (c *Copy) Size() (int64, error) {
+	info, err := c.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// Close removes the copy.
+func (c *Copy) Close() error {
+	defer func() { <-c.store.copying }()
+	return errors.Join(c.File.Close(), os.Remove(c.Name()))
 }
 
 // equal reports whether two files hold the same.

@@ -178,3 +178,75 @@ func TestBackUpAfterAKill(t *testing.T) {
 		t.Errorf("the copy has version %d, the part is there: %v", version, exists(path+".schema1.part"))
 	}
 }
+
+// A backup is the database at one moment, while it is written to; a store opens it, and the
+// run goes on from it.
+func TestBackup(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, File)
+	must(t, os.WriteFile(copyName(path), []byte("half a copy"), 0o600)) // of a process that was killed
+	s := open(t, dir)
+	if exists(copyName(path)) {
+		t.Error("the copy of a process that was killed is still there")
+	}
+	must(t, s.CreateRun(testRun("r1", "digits")))
+	play(t, s, "r1", 1, 3)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		play(t, s, "r1", 4, 40)
+	}()
+	c, err := s.Backup(t.Context())
+	must(t, err)
+	<-written
+	if _, err := s.Backup(t.Context()); !errors.Is(err, ErrBusy) {
+		t.Errorf("a second backup meanwhile: %v, want ErrBusy", err)
+	}
+	info, err := c.Stat()
+	must(t, err)
+	if info.Mode() != 0o600 {
+		t.Errorf("the backup, with the secret, has mode %v", info.Mode())
+	}
+	restored := t.TempDir()
+	b, err := os.ReadFile(c.Name())
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(restored, File), b, 0o600))
+	must(t, c.Close())
+	if exists(copyName(path)) {
+		t.Error("the copy is there after Close")
+	}
+
+	r := open(t, restored)
+	saved, err := r.Load("r1")
+	must(t, err)
+	n := uint64(len(saved.Rounds))
+	if n < 3 || n > 40 || saved.Last.Round != n {
+		t.Fatalf("the backup has %d rounds and version %d", n, saved.Last.Round)
+	}
+	if !bytes.Equal(r.Secret(), s.Secret()) {
+		t.Error("the backup has another secret: participants cannot resume")
+	}
+	play(t, r, "r1", n+1, n+1)
+}
+
+// A backup for which there is no room leaves nothing, and the next one works.
+func TestNoBackup(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if !exists("/dev/full") {
+		t.Skip("no /dev/full here")
+	}
+	must(t, os.Symlink("/dev/full", copyName(filepath.Join(dir, File))))
+	_, err := s.Backup(t.Context())
+	if !errors.Is(err, ErrFull) || !strings.HasSuffix(err.Error(), "make room for as much as the database takes") {
+		t.Errorf("on a full disk: %v, want ErrFull and what to do", err)
+	}
+	c, err := s.Backup(t.Context())
+	must(t, err)
+	must(t, c.Close())
+
+	must(t, os.Rename(filepath.Join(dir, File), filepath.Join(dir, "moved")))
+	if _, err := s.Backup(t.Context()); !errors.Is(err, ErrDirectory) {
+		t.Errorf("of a database that was moved: %v, want ErrDirectory", err)
+	}
+}

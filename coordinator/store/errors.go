@@ -26,6 +26,7 @@ var (
 	ErrExists     = errors.New("exists already")
 	ErrUnfinished = errors.New("the run is not over")
 	ErrFull       = errors.New("disk is full") // nothing was written; it may be tried again
+	ErrBusy       = errors.New("another backup is being made")
 )
 
 // errNotOpen answers a commit of a round that OpenRound has not written, or

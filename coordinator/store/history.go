@@ -190,7 +190,7 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 	if err != nil {
 		return saved, err
 	}
-	if saved.Rounds, err = records(tx, id, 0, -1); err != nil {
+	if saved.Rounds, err = newestRecords(tx, id, 0, -1); err != nil {
 		return saved, wrap(err, "rounds")
 	}
 	if ledger.Valid {
@@ -306,15 +306,23 @@ type querier interface {
 	Query(query string, args ...any) (*sql.Rows, error)
 }
 
-// records returns the committed rounds below before (0: no bound), the newest limit of them
-// (-1: all), in order.
-func records(q querier, id string, before uint64, limit int) ([]run.RoundRecord, error) {
+// newestRecords returns the committed rounds below before (0: no bound), the newest limit of
+// them (-1: all), in order.
+func newestRecords(q querier, id string, before uint64, limit int) ([]run.RoundRecord, error) {
+	all, err := records(q, id, `(?2 = 0 OR r.round < ?2) ORDER BY r.round DESC LIMIT ?3`, before, limit)
+	slices.Reverse(all)
+	return all, err
+}
+
+// records returns the committed rounds of a run that a condition chooses, whose arguments are
+// numbered from 2, in the order that it ends with.
+func records(q querier, id, which string, args ...any) ([]run.RoundRecord, error) {
 	rows, err := q.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples,
 		r.test_balanced_accuracy, r.test_f1, r.test_rmse, r.test_mae, r.test_r2, r.bytes_up, r.bytes_down,
 		coalesce(r.models_up, 0), coalesce(r.models_down, 0), r.rate, r.kinds, r.opened_at, r.committed_at, m.hash,
 		r.download, r.training, r.upload, r.committing, r.norm_min, r.norm_median, r.norm_max
 		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round
-		WHERE r.run = ?1 AND r.committed_at IS NOT NULL AND (?2 = 0 OR r.round < ?2) ORDER BY r.round DESC LIMIT ?3`, id, before, limit)
+		WHERE r.run = ?1 AND r.committed_at IS NOT NULL AND `+which, append([]any{id}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -354,7 +362,6 @@ func records(q querier, id string, before uint64, limit int) ([]run.RoundRecord,
 		}
 		all = append(all, r)
 	}
-	slices.Reverse(all)
 	return all, rows.Err()
 }
 

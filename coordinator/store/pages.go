@@ -13,7 +13,7 @@ import (
 // Rounds returns the newest limit committed rounds of a run below before (0: no bound), in
 // order.
 func (s *Store) Rounds(id string, before uint64, limit int) ([]run.RoundRecord, error) {
-	all, err := records(s.read, id, before, limit)
+	all, err := newestRecords(s.read, id, before, limit)
 	return all, wrap(err, "run %s: rounds", id)
 }
 

@@ -51,7 +51,10 @@ type Store struct {
 	write  *sql.DB // one connection
 	read   *sql.DB
 	secret []byte
+	path   string                 // of the database
 	files  map[string]os.FileInfo // the database and its write-ahead log, as they were opened, by path
+
+	copying chan struct{} // has an element while there is a Copy
 
 	openRound, commitRound, insertModel, insertVector, insertContribution, insertTraffic, sumContributions, sumTraffic, name, rejected, best, prune, pruneVectors, pruneConfusion,
 	evaluate, reserve, depart, keepLedger, log *sql.Stmt // on write
@@ -77,8 +80,8 @@ func Open(dir, build string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lock: lock}
-	if err := s.open(filepath.Join(dir, File), build); err != nil {
+	s := &Store{lock: lock, path: filepath.Join(dir, File), copying: make(chan struct{}, 1)}
+	if err := s.open(s.path, build); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -130,6 +133,7 @@ func (s *Store) open(path, build string) error {
 	if err != nil {
 		return err
 	}
+	os.Remove(copyName(path)) // of a process that was killed
 	if 0 < version && version < len(migrations) {
 		if err := backUp(path, version); err != nil {
 			return err
