@@ -33,7 +33,7 @@ func trained(t *testing.T) *testServer {
 		t.Fatal(err)
 	}
 	waitFor(t, "the end on disk", func() bool {
-		r, _, err := s.store.FindRun(s.studies[0].Run())
+		r, _, err := s.store.FindRun(s.studies()[0].Run())
 		return err == nil && r.Finished != ""
 	})
 	return s
@@ -43,7 +43,7 @@ func trained(t *testing.T) *testServer {
 // their names once they are whole.
 func TestRecords(t *testing.T) {
 	s := trained(t)
-	id, out := s.studies[0].Run(), t.TempDir()
+	id, out := s.studies()[0].Run(), t.TempDir()
 	t.Chdir(out)
 	write := func(args ...string) map[string]string {
 		t.Helper()
@@ -156,7 +156,7 @@ func TestRecordsRefused(t *testing.T) {
 func TestBackupRestored(t *testing.T) {
 	dir, file := t.TempDir(), smallTask(t, "rounds: 3", "rounds: 8")
 	s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
-	id := s.studies[0].Run()
+	id := s.studies()[0].Run()
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	go swarm.Run(ctx, swarm.Options{URL: s.socket(), Task: "small", Clients: 3})

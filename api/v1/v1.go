@@ -69,19 +69,19 @@ type Done struct {
 
 // Participant is a participant of a run, as far as committed rounds have something of it.
 type Participant struct {
-	Participant      uint32  `json:"participant" doc:"Its number in the run"`
-	Contributions    int64   `json:"contributions" doc:"In versions"`
-	Examples         int64   `json:"examples" doc:"Behind them, each round's counted"`
-	First            uint64  `json:"first" doc:"The first round with a contribution of it; 0: none"`
-	Last             uint64  `json:"last" doc:"The last such round"`
-	BytesUp          int64   `json:"bytes_up" doc:"That it has sent"`
-	BytesDown        int64   `json:"bytes_down" doc:"That it was sent"`
-	Left             bool    `json:"left" doc:"It has left for good"`
-	State            string  `json:"state"`
-	Rate             float64 `json:"rate"`
-	Client           string  `json:"client"`
-	Rejected         int64   `json:"rejected"`
-	QuarantinedUntil uint64  `json:"quarantined_until"`
+	Participant   uint32   `json:"participant" doc:"Its number in the run"`
+	Contributions int64    `json:"contributions" doc:"In versions"`
+	Examples      int64    `json:"examples" doc:"Behind them, each round's counted"`
+	First         uint64   `json:"first" doc:"The first round with a contribution of it; 0: none"`
+	Last          uint64   `json:"last" doc:"The last such round"`
+	BytesUp       int64    `json:"bytes_up" doc:"That it has sent"`
+	BytesDown     int64    `json:"bytes_down" doc:"That it was sent"`
+	Left          bool     `json:"left" doc:"It has left for good"`
+	State         string   `json:"state"`
+	Rate          *float64 `json:"rate"`
+	Client        string   `json:"client"`
+	Rejected      int64    `json:"rejected"`
+	Quarantined   int      `json:"quarantined"`
 }
 
 // LogLine is a line of a run's event log.
@@ -174,9 +174,9 @@ type Versions struct {
 type Curves struct {
 	Run          string     `json:"run"`
 	Rounds       int        `json:"rounds" doc:"Committed in all"`
-	Round        []int      `json:"round"`
+	Round        []uint64   `json:"round"`
 	At           []float64  `json:"at" doc:"Seconds since the run was created"`
-	Examples     []int64    `json:"examples" doc:"That all rounds so far have seen"`
+	Examples     []float64  `json:"examples" doc:"That all rounds so far have seen"`
 	Bytes        []int64    `json:"bytes" doc:"That all rounds so far have moved, up and down"`
 	Participants []int      `json:"participants"`
 	TrainLoss    []*float64 `json:"train_loss"`

@@ -25,7 +25,7 @@ import (
 func scraped(t *testing.T) map[string]bool {
 	t.Helper()
 	st, _ := testStudy(t)
-	admin := httptest.NewServer(NewAdmin([]*Study{st}, hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), new(quota.Proxies), "", testAdmin(t)))
+	admin := httptest.NewServer(NewAdmin(NewStudies(st), hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), new(quota.Proxies), "", testAdmin(t)))
 	defer admin.Close()
 	testState = run.State{Phase: protocol.PhaseTraining, Evaluated: &run.Evaluation{Figures: learn.Figures{Loss: 1, Accuracy: 1, BalancedAccuracy: 1, F1: 1, RMSE: 1, MAE: 1, R2: 1}}}
 	defer func() { testState = run.State{} }()

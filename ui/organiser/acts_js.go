@@ -89,8 +89,6 @@ func (d *desk) show(was Route) {
 			b.One.open()
 			d.stream.follow("", nil, nil)
 		}
-	case NewPage:
-		d.prepareNew()
 	case ComparePage:
 		d.compare()
 	case InvitesPage:
@@ -121,6 +119,8 @@ func (d *desk) again(byClock bool) {
 		get(d.service, b.List.path(), b.OnRuns)
 	case RunPage:
 		d.refresh(byClock)
+	case NewPage:
+		d.learn()
 	case InvitesPage:
 		d.enter()
 		if b.Invites.Task == "" && len(b.Server.Tasks) > 0 {
@@ -179,9 +179,6 @@ func (d *desk) refresh(byClock bool) {
 	people := fmt.Sprintf("%s/participants?limit=%d", path, max(o.Many, firstPeople))
 	if o.Sort != "" {
 		people += "&sort=" + o.Sort
-		if o.Sort != "participant" {
-			people += "&order=descending"
-		}
 	}
 	get(d.service, people, taken(b, mine, func(p v1.Page[v1.Participant]) { o.People = p }))
 	lines := fmt.Sprintf("%s/log?limit=%d", path, max(o.Lines, firstLines))
@@ -219,24 +216,23 @@ func (d *desk) compare() {
 	}
 }
 
-// prepareNew asks for the schemes and the tasks that ship, once.
-func (d *desk) prepareNew() {
-	b := d.board
-	n := &b.New
-	n.Started = nil
+// learn asks for the schemes and the tasks that ship, until they are there.
+func (d *desk) learn() {
+	n := &d.board.New
 	if len(n.Schemes.Options) == 0 {
 		get(d.service, "schemes", func(s v1.Schemes, err error) {
-			if !b.OnError(err) {
+			if !d.board.OnError(err) {
 				n.Schemes = s
 			}
 		})
+	}
+	if len(n.Presets) == 0 {
 		get(d.service, "presets", func(p v1.Presets, err error) {
-			if !b.OnError(err) {
+			if !d.board.OnError(err) {
 				n.Presets = p.Items
 			}
 		})
 	}
-	n.Serial++ // the field is a new one
 }
 
 // check has the coordinator read the task file, with a change by the form.

@@ -111,7 +111,7 @@ func TestOnEvent(t *testing.T) {
 	b.OnDetail(v1.Detail{Run: v1.Run{Run: "digits-1"}}, nil)
 	loss, accuracy := 2., .5
 	b.OnCurves(v1.Curves{
-		Run: "digits-1", Rounds: 1, Round: []int{1}, At: []float64{3}, Examples: []int64{10}, Bytes: []int64{100}, Participants: []int{2},
+		Run: "digits-1", Rounds: 1, Round: []uint64{1}, At: []float64{3}, Examples: []float64{10}, Bytes: []int64{100}, Participants: []int{2},
 		TrainLoss: []*float64{&loss}, TestLoss: []*float64{nil}, TestAccuracy: []*float64{nil}, TestRMSE: []*float64{nil}, Rate: []*float64{nil}, BytesUp: []int64{60}, BytesDown: []int64{40}, Seconds: []float64{3},
 	}, nil)
 	event := func(kind string, v any) bool {

@@ -58,7 +58,7 @@ func (p *Compare) plot(b *Board) *Plot {
 	}
 	for i := range p.Curves {
 		c := &p.Curves[i]
-		x := map[string][]float64{"round": numbers(c.Round), "examples": numbers(c.Examples), "seconds": c.At, "bytes": numbers(c.Bytes)}[p.X]
+		x := map[string][]float64{"round": numbers(c.Round), "examples": c.Examples, "seconds": c.At, "bytes": numbers(c.Bytes)}[p.X]
 		y := map[string][]*float64{"accuracy": c.TestAccuracy, "test_loss": c.TestLoss, "train_loss": c.TrainLoss, "rmse": c.TestRMSE, "participants": column(c.Participants)}[p.Y]
 		n := min(len(x), len(y))
 		plot.Curves = append(plot.Curves, Curve{c.Run, x[:n], y[:n]})

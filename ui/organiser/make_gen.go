@@ -30,330 +30,338 @@ func (c *Make) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			draw.Text(vgparent, "\n\t\t")
-			vgn = draw.Element(vgparent, "", "section", "class=card\naria-labelledby=from-title")
+			vgn = draw.Element(vgparent, "", "div", "")
 			{
 				vgparent := vgn
 				_ = vgparent
 				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "h2", "id=from-title")
-				draw.Content(vgn, vugu.HTML("1. What is learned"))
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "p", "")
+				vgn = draw.Element(vgparent, "", "section", "class=card\naria-labelledby=from-title")
 				{
 					vgparent := vgn
 					_ = vgparent
-					vgn = draw.Element(vgparent, "", "label", "for=preset")
-					draw.Content(vgn, vugu.HTML("A task that ships"))
-					draw.Text(vgparent, " ")
-					vgn = draw.Element(vgparent, "", "select", "id=preset\ndata-testid=preset\ndata-change=preset")
-					draw.Attribute(vgn, "data-value", c.n().Preset)
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "h2", "id=from-title")
+					draw.Content(vgn, vugu.HTML("1. What is learned"))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = draw.Element(vgparent, "", "option", "value=")
-						draw.Content(vgn, vugu.HTML("choose…"))
-						for i, p := range c.n().Presets {
+						vgn = draw.Element(vgparent, "", "label", "for=preset")
+						draw.Content(vgn, vugu.HTML("A task that ships"))
+						draw.Text(vgparent, " ")
+						vgn = draw.Element(vgparent, "", "select", "id=preset\ndata-testid=preset\ndata-change=preset")
+						draw.Attribute(vgn, "data-value", c.n().Preset)
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "option", "value=")
+							draw.Content(vgn, vugu.HTML("choose…"))
+							for i, p := range c.n().Presets {
+								var vgiterkey interface{} = i
+								_ = vgiterkey
+								i := i
+								_ = i
+								p := p
+								_ = p
+								vgn = draw.Element(vgparent, "", "option", "")
+								draw.Attribute(vgn, "value", p.Name)
+								draw.Content(vgn, p.Title+" ("+p.Name+")")
+							}
+						}
+					}
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "class=hint")
+					draw.Attribute(vgn, "hidden", c.presetHelp() == "")
+					draw.Content(vgn, c.presetHelp())
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "")
+					draw.Content(vgn, vugu.HTML("or a table like the ones that participants will bring:"))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "class=buttons")
+					draw.Content(vgn, vugu.HTML("\x3Clabel class=\"button\"\x3E\x3Cspan\x3EChoose a CSV file\x3C/span\x3E\x3Cinput id=\"table\" data-testid=\"table\" class=\"unseen\" type=\"file\" accept=\".csv,.tsv,.txt\" data-file=\"init\"/\x3E\x3C/label\x3E"))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "class=hint")
+					draw.Content(vgn, vugu.HTML("Its column names and kinds become the task. The rows are read by your coordinator to tell the kinds of columns, and are kept by nobody."))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "")
+					draw.Attribute(vgn, "hidden", c.n().File == "")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = draw.Element(vgparent, "", "label", "for=target")
+						draw.Content(vgn, vugu.HTML("What is predicted"))
+						draw.Text(vgparent, " ")
+						vgn = draw.Element(vgparent, "", "select", "id=target\ndata-testid=target\ndata-change=target")
+						draw.Attribute(vgn, "data-value", c.n().Target)
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "option", "value=")
+							draw.Content(vgn, vugu.HTML("the last column"))
+							for i, name := range c.columns() {
+								var vgiterkey interface{} = i
+								_ = vgiterkey
+								i := i
+								_ = i
+								name := name
+								_ = name
+								vgn = draw.Element(vgparent, "", "option", "")
+								draw.Attribute(vgn, "value", name)
+								draw.Content(vgn, name)
+							}
+						}
+						draw.Text(vgparent, " ")
+						vgn = draw.Element(vgparent, "", "span", "class=hint")
+						draw.Content(vgn, c.n().File)
+					}
+					draw.Text(vgparent, "\n\t\t\t")
+				}
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "section", "class=card\naria-labelledby=form-title")
+				draw.Attribute(vgn, "hidden", c.n().YAML == "" && !c.n().Answered)
+				{
+					vgparent := vgn
+					_ = vgparent
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "div", "class=bar")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = draw.Element(vgparent, "", "h2", "id=form-title")
+						draw.Content(vgn, vugu.HTML("2. Settings"))
+						vgn = draw.Element(vgparent, "", "p", "class=buttons")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "button", "id=all-options\ntype=button\ndata-action=all-options")
+							draw.Content(vgn, c.moreWords())
+						}
+					}
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "div", "id=form\ndata-testid=form\nclass=form")
+					{
+						vgparent := vgn
+						_ = vgparent
+						for i, g := range c.groups() {
+							var vgiterkey interface{} = i
+							_ = vgiterkey
+							i := i
+							_ = i
+							g := g
+							_ = g
+							vgn = draw.Element(vgparent, "", "fieldset", "")
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = draw.Element(vgparent, "", "legend", "")
+								draw.Content(vgn, g)
+								for k, o := range c.options(g) {
+									var vgiterkey interface{} = k
+									_ = vgiterkey
+									k := k
+									_ = k
+									o := o
+									_ = o
+									vgn = draw.Element(vgparent, "", "div", "class=field")
+									draw.Attribute(vgn, "data-key", o.Key)
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = draw.Element(vgparent, "", "label", "")
+										draw.Attribute(vgn, "for", "set-"+o.Key)
+										draw.Content(vgn, o.Key)
+										if len(c.choices(&o)) > 0 {
+											vgn = draw.Element(vgparent, "", "select", "data-change=set")
+											draw.Attribute(vgn, "aria-describedby", "help-"+o.Key)
+											draw.Attribute(vgn, "aria-invalid", c.invalid(o.Key))
+											draw.Attribute(vgn, "data-name", o.Key)
+											draw.Attribute(vgn, "data-value", c.value(&o))
+											draw.Attribute(vgn, "id", "set-"+o.Key)
+											{
+												vgparent := vgn
+												_ = vgparent
+												for m, choice := range c.choices(&o) {
+													var vgiterkey interface{} = m
+													_ = vgiterkey
+													m := m
+													_ = m
+													choice := choice
+													_ = choice
+													vgn = draw.Element(vgparent, "", "option", "")
+													draw.Attribute(vgn, "selected", c.chosen(&o, choice))
+													draw.Attribute(vgn, "value", choice)
+													draw.Content(vgn, choice)
+												}
+											}
+										}
+										if len(c.choices(&o)) == 0 {
+											vgn = draw.Element(vgparent, "", "input", "type=text\nautocomplete=off\nspellcheck=false\ndata-change=set")
+											draw.Attribute(vgn, "aria-describedby", "help-"+o.Key)
+											draw.Attribute(vgn, "aria-invalid", c.invalid(o.Key))
+											draw.Attribute(vgn, "data-name", o.Key)
+											draw.Attribute(vgn, "data-value", c.value(&o))
+											draw.Attribute(vgn, "id", "set-"+o.Key)
+											draw.Attribute(vgn, "value", c.value(&o))
+										}
+										vgn = draw.Element(vgparent, "", "p", "class=hint")
+										draw.Attribute(vgn, "id", "help-"+o.Key)
+										draw.Content(vgn, help(&o))
+										vgn = draw.Element(vgparent, "", "p", "class=warning\nrole=alert")
+										draw.Attribute(vgn, "hidden", c.problem(o.Key) == "")
+										draw.Content(vgn, c.problem(o.Key))
+									}
+								}
+							}
+						}
+					}
+					draw.Text(vgparent, "\n\t\t\t")
+				}
+				draw.Text(vgparent, "\n\t\t")
+			}
+			draw.Text(vgparent, "\n\t\t")
+			vgn = draw.Element(vgparent, "", "div", "")
+			{
+				vgparent := vgn
+				_ = vgparent
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "section", "class=card\naria-labelledby=costs-title")
+				{
+					vgparent := vgn
+					_ = vgparent
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "h2", "id=costs-title")
+					draw.Content(vgn, vugu.HTML("3. What it costs, and start"))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "id=make-state\ndata-testid=make-state\nrole=status")
+					draw.Content(vgn, c.state())
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "ul", "id=faults\ndata-testid=faults\nclass=faults")
+					draw.Attribute(vgn, "hidden", len(c.others()) == 0)
+					{
+						vgparent := vgn
+						_ = vgparent
+						for i, p := range c.others() {
 							var vgiterkey interface{} = i
 							_ = vgiterkey
 							i := i
 							_ = i
 							p := p
 							_ = p
-							vgn = draw.Element(vgparent, "", "option", "")
-							draw.Attribute(vgn, "value", p.Name)
-							draw.Content(vgn, p.Title+" ("+p.Name+")")
+							vgn = draw.Element(vgparent, "", "li", "")
+							draw.Content(vgn, p)
 						}
 					}
-				}
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "p", "class=hint")
-				draw.Attribute(vgn, "hidden", c.presetHelp() == "")
-				draw.Content(vgn, c.presetHelp())
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "p", "")
-				draw.Content(vgn, vugu.HTML("or a table like the ones that participants will bring:"))
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "p", "class=buttons")
-				draw.Content(vgn, vugu.HTML("\x3Clabel class=\"button\"\x3E\x3Cspan\x3EChoose a CSV file\x3C/span\x3E\x3Cinput id=\"table\" data-testid=\"table\" class=\"unseen\" type=\"file\" accept=\".csv,.tsv,.txt\" data-file=\"init\"/\x3E\x3C/label\x3E"))
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "p", "class=hint")
-				draw.Content(vgn, vugu.HTML("Its column names and kinds become the task. The rows are read by your coordinator to tell the kinds of columns, and are kept by nobody."))
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "p", "")
-				draw.Attribute(vgn, "hidden", c.n().File == "")
-				{
-					vgparent := vgn
-					_ = vgparent
-					vgn = draw.Element(vgparent, "", "label", "for=target")
-					draw.Content(vgn, vugu.HTML("What is predicted"))
-					draw.Text(vgparent, " ")
-					vgn = draw.Element(vgparent, "", "select", "id=target\ndata-testid=target\ndata-change=target")
-					draw.Attribute(vgn, "data-value", c.n().Target)
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "dl", "class=numbers")
+					draw.Attribute(vgn, "hidden", c.n().Checked.Estimate == nil)
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = draw.Element(vgparent, "", "option", "value=")
-						draw.Content(vgn, vugu.HTML("the last column"))
-						for i, name := range c.columns() {
-							var vgiterkey interface{} = i
-							_ = vgiterkey
-							i := i
-							_ = i
-							name := name
-							_ = name
-							vgn = draw.Element(vgparent, "", "option", "")
-							draw.Attribute(vgn, "value", name)
-							draw.Content(vgn, name)
+						draw.Text(vgparent, "\n\t\t\t\t\t")
+						vgn = draw.Element(vgparent, "", "div", "")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "dt", "")
+							draw.Content(vgn, vugu.HTML("Parameters of the model"))
+							vgn = draw.Element(vgparent, "", "dd", "")
+							draw.Content(vgn, c.Board.Lang.Count(c.estimate().Parameters))
 						}
-					}
-					draw.Text(vgparent, " ")
-					vgn = draw.Element(vgparent, "", "span", "class=hint")
-					draw.Content(vgn, c.n().File)
-				}
-				draw.Text(vgparent, "\n\t\t")
-			}
-			draw.Text(vgparent, "\n\t\t")
-			vgn = draw.Element(vgparent, "", "section", "class=card\naria-labelledby=costs-title")
-			{
-				vgparent := vgn
-				_ = vgparent
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "h2", "id=costs-title")
-				draw.Content(vgn, vugu.HTML("3. What it costs, and start"))
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "p", "id=make-state\ndata-testid=make-state\nrole=status")
-				draw.Content(vgn, c.state())
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "ul", "id=faults\ndata-testid=faults\nclass=faults")
-				draw.Attribute(vgn, "hidden", len(c.others()) == 0)
-				{
-					vgparent := vgn
-					_ = vgparent
-					for i, p := range c.others() {
-						var vgiterkey interface{} = i
-						_ = vgiterkey
-						i := i
-						_ = i
-						p := p
-						_ = p
-						vgn = draw.Element(vgparent, "", "li", "")
-						draw.Content(vgn, p)
-					}
-				}
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "dl", "class=numbers")
-				draw.Attribute(vgn, "hidden", c.n().Checked.Estimate == nil)
-				{
-					vgparent := vgn
-					_ = vgparent
-					draw.Text(vgparent, "\n\t\t\t\t")
-					vgn = draw.Element(vgparent, "", "div", "")
-					{
-						vgparent := vgn
-						_ = vgparent
-						vgn = draw.Element(vgparent, "", "dt", "")
-						draw.Content(vgn, vugu.HTML("Parameters of the model"))
-						vgn = draw.Element(vgparent, "", "dd", "")
-						draw.Content(vgn, c.Board.Lang.Count(c.estimate().Parameters))
-					}
-					draw.Text(vgparent, "\n\t\t\t\t")
-					vgn = draw.Element(vgparent, "", "div", "")
-					{
-						vgparent := vgn
-						_ = vgparent
-						vgn = draw.Element(vgparent, "", "dt", "")
-						draw.Content(vgn, vugu.HTML("Participants that it needs"))
-						vgn = draw.Element(vgparent, "", "dd", "")
-						draw.Content(vgn, c.Board.Lang.Count(c.estimate().Fewest))
-					}
-					draw.Text(vgparent, "\n\t\t\t\t")
-					vgn = draw.Element(vgparent, "", "div", "")
-					{
-						vgparent := vgn
-						_ = vgparent
-						vgn = draw.Element(vgparent, "", "dt", "")
-						draw.Content(vgn, vugu.HTML("A round, for a participant"))
-						vgn = draw.Element(vgparent, "", "dd", "")
-						draw.Content(vgn, c.bytes())
+						draw.Text(vgparent, "\n\t\t\t\t\t")
+						vgn = draw.Element(vgparent, "", "div", "")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "dt", "")
+							draw.Content(vgn, vugu.HTML("Participants that it needs"))
+							vgn = draw.Element(vgparent, "", "dd", "")
+							draw.Content(vgn, c.Board.Lang.Count(c.estimate().Fewest))
+						}
+						draw.Text(vgparent, "\n\t\t\t\t\t")
+						vgn = draw.Element(vgparent, "", "div", "")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "dt", "")
+							draw.Content(vgn, vugu.HTML("A round, for a participant"))
+							vgn = draw.Element(vgparent, "", "dd", "")
+							draw.Content(vgn, c.bytes())
+						}
+						draw.Text(vgparent, "\n\t\t\t\t\t")
+						vgn = draw.Element(vgparent, "", "div", "")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "dt", "")
+							draw.Content(vgn, vugu.HTML("The whole run, for a participant"))
+							vgn = draw.Element(vgparent, "", "dd", "")
+							draw.Content(vgn, c.all())
+						}
+						draw.Text(vgparent, "\n\t\t\t\t\t")
+						vgn = draw.Element(vgparent, "", "div", "")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "dt", "")
+							draw.Content(vgn, vugu.HTML("Training time of a round"))
+							vgn = draw.Element(vgparent, "", "dd", "")
+							draw.Content(vgn, c.seconds())
+						}
+						draw.Text(vgparent, "\n\t\t\t\t\t")
+						vgn = draw.Element(vgparent, "", "div", "")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "dt", "")
+							draw.Content(vgn, vugu.HTML("Memory of a tab"))
+							vgn = draw.Element(vgparent, "", "dd", "")
+							draw.Content(vgn, c.Board.Lang.Size(c.estimate().TabMemory))
+						}
+						draw.Text(vgparent, "\n\t\t\t\t\t")
+						vgn = draw.Element(vgparent, "", "div", "")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = draw.Element(vgparent, "", "dt", "")
+							draw.Content(vgn, vugu.HTML("Memory of the coordinator"))
+							vgn = draw.Element(vgparent, "", "dd", "")
+							draw.Content(vgn, c.Board.Lang.Size(c.estimate().CoordinatorMemory))
+						}
+						draw.Text(vgparent, "\n\t\t\t\t")
 					}
 					draw.Text(vgparent, "\n\t\t\t\t")
-					vgn = draw.Element(vgparent, "", "div", "")
-					{
-						vgparent := vgn
-						_ = vgparent
-						vgn = draw.Element(vgparent, "", "dt", "")
-						draw.Content(vgn, vugu.HTML("The whole run, for a participant"))
-						vgn = draw.Element(vgparent, "", "dd", "")
-						draw.Content(vgn, c.all())
-					}
-					draw.Text(vgparent, "\n\t\t\t\t")
-					vgn = draw.Element(vgparent, "", "div", "")
-					{
-						vgparent := vgn
-						_ = vgparent
-						vgn = draw.Element(vgparent, "", "dt", "")
-						draw.Content(vgn, vugu.HTML("Training time of a round"))
-						vgn = draw.Element(vgparent, "", "dd", "")
-						draw.Content(vgn, c.seconds())
-					}
-					draw.Text(vgparent, "\n\t\t\t\t")
-					vgn = draw.Element(vgparent, "", "div", "")
-					{
-						vgparent := vgn
-						_ = vgparent
-						vgn = draw.Element(vgparent, "", "dt", "")
-						draw.Content(vgn, vugu.HTML("Memory of a tab"))
-						vgn = draw.Element(vgparent, "", "dd", "")
-						draw.Content(vgn, c.Board.Lang.Size(c.estimate().TabMemory))
-					}
-					draw.Text(vgparent, "\n\t\t\t\t")
-					vgn = draw.Element(vgparent, "", "div", "")
-					{
-						vgparent := vgn
-						_ = vgparent
-						vgn = draw.Element(vgparent, "", "dt", "")
-						draw.Content(vgn, vugu.HTML("Memory of the coordinator"))
-						vgn = draw.Element(vgparent, "", "dd", "")
-						draw.Content(vgn, c.Board.Lang.Size(c.estimate().CoordinatorMemory))
-					}
-					draw.Text(vgparent, "\n\t\t\t")
-				}
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "p", "class=buttons")
-				{
-					vgparent := vgn
-					_ = vgparent
-					vgn = draw.Element(vgparent, "", "button", "id=start\ndata-testid=start\nclass=primary\ntype=button\ndata-action=start")
-					draw.Attribute(vgn, "disabled", !c.n().Starts() || !c.Board.May())
-					{
-						vgparent := vgn
-						_ = vgparent
-						draw.Text(vgparent, "Start the run")
-					}
-				}
-				draw.Text(vgparent, "\n\t\t")
-			}
-			draw.Text(vgparent, "\n\t")
-		}
-		draw.Text(vgparent, "\n\t")
-		vgn = draw.Element(vgparent, "", "div", "class=two")
-		draw.Attribute(vgn, "hidden", c.n().YAML == "" && !c.n().Answered)
-		{
-			vgparent := vgn
-			_ = vgparent
-			draw.Text(vgparent, "\n\t\t")
-			vgn = draw.Element(vgparent, "", "section", "class=card\naria-labelledby=form-title")
-			{
-				vgparent := vgn
-				_ = vgparent
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "div", "class=bar")
-				{
-					vgparent := vgn
-					_ = vgparent
-					vgn = draw.Element(vgparent, "", "h2", "id=form-title")
-					draw.Content(vgn, vugu.HTML("2. Settings"))
 					vgn = draw.Element(vgparent, "", "p", "class=buttons")
 					{
 						vgparent := vgn
 						_ = vgparent
-						vgn = draw.Element(vgparent, "", "button", "id=all-options\ntype=button\ndata-action=all-options")
-						draw.Content(vgn, c.moreWords())
-					}
-				}
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "div", "id=form\ndata-testid=form\nclass=form")
-				{
-					vgparent := vgn
-					_ = vgparent
-					for i, g := range c.groups() {
-						var vgiterkey interface{} = i
-						_ = vgiterkey
-						i := i
-						_ = i
-						g := g
-						_ = g
-						vgn = draw.Element(vgparent, "", "fieldset", "")
+						vgn = draw.Element(vgparent, "", "button", "id=start\ndata-testid=start\nclass=primary\ntype=button\ndata-action=start")
+						draw.Attribute(vgn, "disabled", !c.n().Starts() || !c.Board.May())
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = draw.Element(vgparent, "", "legend", "")
-							draw.Content(vgn, g)
-							for k, o := range c.options(g) {
-								var vgiterkey interface{} = k
-								_ = vgiterkey
-								k := k
-								_ = k
-								o := o
-								_ = o
-								vgn = draw.Element(vgparent, "", "div", "class=field")
-								draw.Attribute(vgn, "data-key", o.Key)
-								{
-									vgparent := vgn
-									_ = vgparent
-									vgn = draw.Element(vgparent, "", "label", "")
-									draw.Attribute(vgn, "for", "set-"+o.Key)
-									draw.Content(vgn, o.Key)
-									if len(c.choices(&o)) > 0 {
-										vgn = draw.Element(vgparent, "", "select", "data-change=set")
-										draw.Attribute(vgn, "aria-describedby", "help-"+o.Key)
-										draw.Attribute(vgn, "aria-invalid", c.invalid(o.Key))
-										draw.Attribute(vgn, "data-name", o.Key)
-										draw.Attribute(vgn, "data-value", c.value(&o))
-										draw.Attribute(vgn, "id", "set-"+o.Key)
-										{
-											vgparent := vgn
-											_ = vgparent
-											for m, choice := range c.choices(&o) {
-												var vgiterkey interface{} = m
-												_ = vgiterkey
-												m := m
-												_ = m
-												choice := choice
-												_ = choice
-												vgn = draw.Element(vgparent, "", "option", "")
-												draw.Attribute(vgn, "selected", c.chosen(&o, choice))
-												draw.Attribute(vgn, "value", choice)
-												draw.Content(vgn, choice)
-											}
-										}
-									}
-									if len(c.choices(&o)) == 0 {
-										vgn = draw.Element(vgparent, "", "input", "type=text\nautocomplete=off\nspellcheck=false\ndata-change=set")
-										draw.Attribute(vgn, "aria-describedby", "help-"+o.Key)
-										draw.Attribute(vgn, "aria-invalid", c.invalid(o.Key))
-										draw.Attribute(vgn, "data-name", o.Key)
-										draw.Attribute(vgn, "data-value", c.value(&o))
-										draw.Attribute(vgn, "id", "set-"+o.Key)
-										draw.Attribute(vgn, "value", c.value(&o))
-									}
-									vgn = draw.Element(vgparent, "", "p", "class=hint")
-									draw.Attribute(vgn, "id", "help-"+o.Key)
-									draw.Content(vgn, help(&o))
-									vgn = draw.Element(vgparent, "", "p", "class=warning\nrole=alert")
-									draw.Attribute(vgn, "hidden", c.problem(o.Key) == "")
-									draw.Content(vgn, c.problem(o.Key))
-								}
-							}
+							draw.Text(vgparent, "Start the run")
 						}
 					}
+					draw.Text(vgparent, "\n\t\t\t")
 				}
-				draw.Text(vgparent, "\n\t\t")
-			}
-			draw.Text(vgparent, "\n\t\t")
-			vgn = draw.Element(vgparent, "", "section", "class=card yaml\naria-labelledby=yaml-title")
-			{
-				vgparent := vgn
-				_ = vgparent
 				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "h2", "id=yaml-title")
-				draw.Content(vgn, vugu.HTML("The same as a task file"))
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "p", "class=hint")
-				draw.Content(vgn, vugu.HTML("Either side can be changed. The coordinator reads it as it reads task files."))
-				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "textarea", "id=yaml\ndata-testid=yaml\nspellcheck=false\nautocomplete=off\nrows=32\ndata-input=yaml\naria-labelledby=yaml-title")
-				draw.Attribute(vgn, "data-serial", c.n().Serial)
+				vgn = draw.Element(vgparent, "", "section", "class=card yaml\naria-labelledby=yaml-title")
+				draw.Attribute(vgn, "hidden", c.n().YAML == "" && !c.n().Answered)
+				{
+					vgparent := vgn
+					_ = vgparent
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "h2", "id=yaml-title")
+					draw.Content(vgn, vugu.HTML("The same as a task file"))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "p", "class=hint")
+					draw.Content(vgn, vugu.HTML("Either side can be changed. The coordinator reads it as it reads task files."))
+					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "textarea", "id=yaml\ndata-testid=yaml\nspellcheck=false\nautocomplete=off\nrows=32\ndata-input=yaml\naria-labelledby=yaml-title")
+					draw.Attribute(vgn, "data-serial", c.n().Serial)
+					draw.Text(vgparent, "\n\t\t\t")
+				}
 				draw.Text(vgparent, "\n\t\t")
 			}
 			draw.Text(vgparent, "\n\t")

@@ -21,7 +21,6 @@ type New struct {
 	All      bool // options that are seldom changed are shown too
 	File     string
 	Target   string
-	Started  *v1.Done
 }
 
 // Starts reports whether the run can be started.

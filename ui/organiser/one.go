@@ -108,7 +108,7 @@ func (o *One) onRound(r *api.Round) {
 	c := &o.Curves
 	o.Stale = true
 	n := len(c.Round)
-	at, known := slices.BinarySearch(c.Round, r.Round)
+	at, known := slices.BinarySearch(c.Round, uint64(r.Round))
 	switch {
 	case known:
 		if at < len(c.TestLoss) && at < len(c.TestAccuracy) && at < len(c.TestRMSE) {
@@ -116,19 +116,9 @@ func (o *One) onRound(r *api.Round) {
 			o.plots = nil
 		}
 	case at == n && c.Run != "": // what the stream does not tell comes with the next answer
-		last := func(column []int64) int64 {
-			if len(column) == 0 {
-				return 0
-			}
-			return column[len(column)-1]
-		}
-		seconds := 0.
-		if len(c.At) > 0 {
-			seconds = c.At[len(c.At)-1]
-		}
 		c.Rounds++
-		c.Round = append(c.Round, r.Round)
-		c.At = append(c.At, seconds+r.Seconds)
+		c.Round = append(c.Round, uint64(r.Round))
+		c.At = append(c.At, last(c.At)+r.Seconds)
 		c.Examples = append(c.Examples, last(c.Examples))
 		c.Bytes = append(c.Bytes, last(c.Bytes)+r.BytesUp+r.BytesDown)
 		c.Participants = append(c.Participants, r.Participants)
@@ -139,6 +129,14 @@ func (o *One) onRound(r *api.Round) {
 		c.Seconds = append(c.Seconds, r.Seconds)
 		o.plots = nil
 	}
+}
+
+// last returns the last entry of a column, 0 if there is none.
+func last[T any](column []T) (v T) {
+	if n := len(column); n > 0 {
+		v = column[n-1]
+	}
+	return v
 }
 
 // column returns numbers as the values of a curve.
@@ -152,7 +150,7 @@ func column[T int | int64 | float64](values []T) []*float64 {
 }
 
 // numbers returns integers as floating-point numbers.
-func numbers[T int | int64](values []T) []float64 {
+func numbers[T int64 | uint64](values []T) []float64 {
 	out := make([]float64, len(values))
 	for i, v := range values {
 		out[i] = float64(v)
@@ -416,20 +414,18 @@ func participantState(p *v1.Participant) string {
 }
 
 func (c *Run) speed(p *v1.Participant) string {
-	if p.Rate <= 0 {
+	if p.Rate == nil {
 		return dash
 	}
-	return c.Board.Lang.PerSecond(p.Rate)
+	return c.Board.Lang.PerSecond(*p.Rate)
 }
 
 func quarantine(p *v1.Participant) string {
-	switch {
-	case p.QuarantinedUntil > 0:
-		return fmt.Sprintf("%d, in quarantine until round %d", p.Rejected, p.QuarantinedUntil)
-	case p.Rejected > 0:
-		return fmt.Sprint(p.Rejected)
+	words := fmt.Sprint(p.Rejected)
+	if p.Quarantined > 0 {
+		words += fmt.Sprintf("; in quarantine until %s in a row", plural(p.Quarantined, "good answer"))
 	}
-	return "0"
+	return words
 }
 
 func (c *Run) lastRound(p *v1.Participant) string {
@@ -496,5 +492,7 @@ func (c *Run) kinds() []string {
 	return slices.Compact(all)
 }
 
-// shapeWidth is the class of a bar of the session shape.
-func shapeWidth(s *v1.ShapeItem) string { return fmt.Sprintf("bar-%d", int(s.Share*20+.5)) }
+// shape returns the ways that work went, but for those that it never did.
+func (c *Run) shape() []v1.ShapeItem {
+	return slices.DeleteFunc(slices.Clone(c.one().Shape.Items), func(s v1.ShapeItem) bool { return s.Count == 0 })
+}

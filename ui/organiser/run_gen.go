@@ -506,11 +506,11 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 				draw.Text(vgparent, "\n\t\t\t")
 				vgn = draw.Element(vgparent, "", "p", "class=buttons")
+				draw.Attribute(vgn, "hidden", !c.peopleMore())
 				{
 					vgparent := vgn
 					_ = vgparent
 					vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=more-people")
-					draw.Attribute(vgn, "hidden", !c.peopleMore())
 					{
 						vgparent := vgn
 						_ = vgparent
@@ -548,7 +548,7 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						{
 							vgparent := vgn
 							_ = vgparent
-							for i, s := range c.one().Shape.Items {
+							for i, s := range c.shape() {
 								var vgiterkey interface{} = i
 								_ = vgiterkey
 								i := i
@@ -804,11 +804,11 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 				draw.Text(vgparent, "\n\t\t\t")
 				vgn = draw.Element(vgparent, "", "p", "class=buttons")
+				draw.Attribute(vgn, "hidden", !c.linesMore())
 				{
 					vgparent := vgn
 					_ = vgparent
 					vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=more-lines")
-					draw.Attribute(vgn, "hidden", !c.linesMore())
 					{
 						vgparent := vgn
 						_ = vgparent

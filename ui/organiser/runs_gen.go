@@ -209,11 +209,11 @@ func (c *Runs) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		}
 		draw.Text(vgparent, "\n\t")
 		vgn = draw.Element(vgparent, "", "p", "class=buttons")
+		draw.Attribute(vgn, "hidden", !c.Board.List.More)
 		{
 			vgparent := vgn
 			_ = vgparent
 			vgn = draw.Element(vgparent, "", "button", "id=more\ntype=button\ndata-action=more")
-			draw.Attribute(vgn, "hidden", !c.Board.List.More)
 			{
 				vgparent := vgn
 				_ = vgparent
