@@ -27,7 +27,7 @@ const (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), runsCommand(), beginCommand(), pauseCommand(), resumeCommand(), stopCommand(), extendCommand(),
-		rollbackCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), versionCommand(),
+		rollbackCommand(), pinCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), versionCommand(),
 	}
 }
 
