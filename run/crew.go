@@ -1,11 +1,6 @@
 package run
 
-import (
-	"time"
-
-	"fedtab/protocol"
-	"fedtab/strategy"
-)
+import "fedtab/strategy"
 
 // Activity is what a participant does at a moment.
 type Activity int
@@ -29,7 +24,7 @@ func (a Activity) String() string {
 type Present struct {
 	Number   uint32
 	Activity Activity
-	Rate     float64 // examples a second, as it tells of its newest training; 0: not known
+	Rate     float64 // examples a second of its newest training; 0: not known
 	Owed     int     // good answers in a row until its contributions count again; 0: it is not in quarantine
 }
 
@@ -62,14 +57,4 @@ func (m *member) activity() Activity {
 		return Training
 	}
 	return Downloading
-}
-
-// rateOf returns the examples a second that the metrics of an answer tell of, 0 if they do
-// not. What is not credible has no examples.
-func rateOf(examples uint64, m *protocol.Metrics) float64 {
-	spent := time.Duration(m.Millis) * time.Millisecond
-	if spent == 0 {
-		return 0
-	}
-	return float64(examples) / spent.Seconds()
 }

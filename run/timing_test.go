@@ -34,7 +34,7 @@ func TestTimes(t *testing.T) {
 	f.env.advance(time.Second)
 	f.Receive(b, pb, &protocol.Progress{Order: orderB.Order})
 	first := f.contribution(orderA, 1, 10)
-	first.Metrics = protocol.Metrics{Examples: 10, Steps: 1, Millis: 500}
+	first.Metrics = protocol.Metrics{Examples: 10, Steps: 1}
 	f.offer(a, pa, first)
 	activities(Waiting, Training)
 	f.env.advance(4 * time.Second)
@@ -58,8 +58,8 @@ func TestTimes(t *testing.T) {
 	if n := rec.Norms; n == nil || math.Abs(n.Min-root) > 1e-6 || math.Abs(n.Median-2*root) > 1e-6 || math.Abs(n.Max-3*root) > 1e-6 {
 		t.Errorf("norms %+v, want 1, 2 and 3 times %g", n, root)
 	}
-	if p := f.Present(); p[0].Rate != 20 || p[1].Rate != 0 || p[0].Owed != 0 {
-		t.Errorf("the participants are %+v, want the first at 20 examples a second", p)
+	if p := f.Present(); p[0].Rate != 10 || p[1].Rate != 0 || p[0].Owed != 0 {
+		t.Errorf("the participants are %+v, want the first at 10 examples a second", p)
 	}
 	if s := f.State().Ledger.Shapes; s != [Shapes]int64{Contributed: 2} {
 		t.Errorf("shapes %v, want two contributions", s)
