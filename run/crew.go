@@ -34,7 +34,7 @@ func (r *Run) Present() []Present {
 	all := make([]Present, len(r.roster.present))
 	for i, number := range r.roster.present {
 		m := r.roster.members[number]
-		all[i] = Present{Number: number, Activity: m.activity(), Rate: m.rate}
+		all[i] = Present{Number: number, Activity: r.activity(m), Rate: m.rate}
 		if quarantine != nil {
 			all[i].Owed = quarantine.Owed(strategy.ClientID(number))
 		}
@@ -42,14 +42,16 @@ func (r *Run) Present() []Present {
 	return all
 }
 
-func (m *member) activity() Activity {
+// activity returns what a participant does. An order whose round is closed counts as none: the
+// participant is told so, and its answer would be late.
+func (r *Run) activity(m *member) Activity {
 	o := m.order
 	switch {
 	case m.peer == nil:
 		return Away
 	case !m.available():
 		return Pausing
-	case o == nil || o.answered:
+	case o == nil || o.answered || o.round != 0 && o.round <= r.closed:
 		return Waiting
 	case !o.announced.IsZero():
 		return Uploading

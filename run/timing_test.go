@@ -66,6 +66,25 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// A straggler whose round is closed is waiting for the next one, whatever it was doing.
+func TestActivityOfStraggler(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	f.join(t)
+	f.Receive(a, pa, &protocol.Progress{Order: last[*protocol.Order](pa).Order})
+	if got := f.Present()[0].Activity; got != Training {
+		t.Fatalf("it is %v, want training", got)
+	}
+	f.closed = 1
+	if got := f.Present()[0].Activity; got != Waiting {
+		t.Errorf("it is %v once its round is closed, want waiting", got)
+	}
+	f.Leave(a, pa, Lost)
+	if got := f.Present()[0].Activity; got != Away {
+		t.Errorf("it is %v without a connection, want away", got)
+	}
+}
+
 // A contribution of a participant that does not tell when it begins has no download, and
 // nothing is older than its round.
 func TestTimesUntold(t *testing.T) {
