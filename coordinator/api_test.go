@@ -466,6 +466,66 @@ func (c *caller) watch(id string) {
 	}
 }
 
+// While a run is trained, organisers see who does what, and its curve grows by what is new.
+func TestWatch(t *testing.T) {
+	s := serveTest(t, Config{Data: t.TempDir(), Tasks: []string{smallTask(t, "epochs: 1", "batches: 2", "rounds: 3", "rounds: 100000")}})
+	c := newCaller(t, s)
+	events := c.follow("/runs/small/events", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := swarm.Run(ctx, swarm.Options{URL: s.socket(), Task: "small", Clients: 3})
+		done <- err
+	}()
+	here := func(c admin.Crew) int {
+		return c.Waiting + c.Downloading + c.Training + c.Uploading + c.Paused + c.Away
+	}
+	events.until(func(e event) bool {
+		var crew admin.Crew
+		if e.name == "crew" {
+			if err := json.Unmarshal([]byte(e.data), &crew); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return here(crew) == 3
+	})
+	var crew admin.Crew
+	if c.call(200, "GET", "/runs/{run}/crew", "/runs/small/crew", nil, &crew); here(crew) != 3 || crew.Away > 0 || crew.Quarantined > 0 {
+		t.Errorf("crew: %+v", crew)
+	}
+	waitFor(t, "two contributions of each participant", func() bool {
+		var all admin.Page[admin.Participant]
+		c.call(200, "GET", "/runs/{run}/participants", "/runs/small/participants?sort=rate&order=asc", nil, &all)
+		return len(all.Items) == 3 && !slices.ContainsFunc(all.Items, func(p admin.Participant) bool {
+			return p.Contributions < 2 || p.State == "" || p.State == "left" || p.Rate != nil && *p.Rate <= 0
+		})
+	})
+	var last admin.History
+	for range 3 {
+		waitFor(t, "a longer curve", func() bool {
+			var now admin.History
+			c.call(200, "GET", "/runs/{run}/curve", "/runs/small/curve?points=5000", nil, &now)
+			for i, n := range now.Round {
+				if n != uint64(i+1) {
+					t.Fatalf("round %d of the curve is %d", i+1, n)
+				}
+			}
+			longer := len(now.Round) > len(last.Round)+1
+			if longer {
+				last = now
+			}
+			return longer
+		})
+	}
+	cancel()
+	<-done
+	waitFor(t, "the participants to leave", func() bool {
+		c.call(200, "GET", "/runs/{run}/crew", "/runs/small/crew", nil, &crew)
+		return here(crew) == crew.Away
+	})
+}
+
 // session signs in and out, as the page does.
 func (c *caller) session() {
 	c.t.Helper()

@@ -29,7 +29,7 @@ const (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), recordsCommand(), backupCommand(), runsCommand(), beginCommand(), pauseCommand(), resumeCommand(), stopCommand(), extendCommand(),
-		rollbackCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), healthCommand(), versionCommand(),
+		rollbackCommand(), pinCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), healthCommand(), versionCommand(),
 	}
 }
 

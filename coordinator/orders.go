@@ -135,17 +135,41 @@ func rollbackCommand() *cobra.Command {
 		Use: "rollback", Short: "go back to the model of an earlier version, also while the run is served",
 		Example: examples("coordinator rollback --run mnist-2nn --version 12"),
 	}
-	want := c.Flags().String("version", "", "version to go back to, whose model is still kept; 0 is the model before training")
-	var version uint64
-	return orderCommand(c, func() (err error) {
-		if version, err = strconv.ParseUint(*want, 10, 64); err != nil {
-			return usageError(fmt.Sprintf("rollback: --version is %q, want the number of a version", *want))
+	version, check := versionFlag(c.Flags(), "version to go back to, whose model is still kept; 0 is the model before training")
+	return orderCommand(c, func() error { return check("rollback") }, func(ctx context.Context, client *admin.Client, path string) (string, error) {
+		var done admin.Done
+		err := client.Do(ctx, http.MethodPost, path+"/rollback", map[string]uint64{"version": *version}, &done)
+		return fmt.Sprintf("run %s: version %d is the model of version %d", done.Run, done.Version, *version), err
+	})
+}
+
+// versionFlag adds the flag of orders about a version.
+func versionFlag(fs *pflag.FlagSet, usage string) (version *uint64, check func(command string) error) {
+	want := fs.String("version", "", usage)
+	version = new(uint64)
+	return version, func(command string) (err error) {
+		if *version, err = strconv.ParseUint(*want, 10, 64); err != nil {
+			return usageError(fmt.Sprintf("%s: --version is %q, want the number of a version", command, *want))
 		}
 		return nil
-	}, func(ctx context.Context, client *admin.Client, path string) (string, error) {
-		var done admin.Done
-		err := client.Do(ctx, http.MethodPost, path+"/rollback", map[string]uint64{"version": version}, &done)
-		return fmt.Sprintf("run %s: version %d is the model of version %d", done.Run, done.Version, version), err
+	}
+}
+
+func pinCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "pin", Short: "keep the model of a version whatever is committed later, also while the run is served",
+		Example: examples("coordinator pin --run mnist-2nn --version 12", "coordinator pin --run mnist-2nn --version 12 --off"),
+	}
+	version, check := versionFlag(c.Flags(), "version to keep, whose model is still there")
+	off := c.Flags().Bool("off", false, "keep it no longer than others")
+	return orderCommand(c, func() error { return check("pin") }, func(ctx context.Context, client *admin.Client, path string) (string, error) {
+		method, is := http.MethodPut, "is pinned"
+		if *off {
+			method, is = http.MethodDelete, "is no longer pinned"
+		}
+		var pinned admin.Pinned
+		err := client.Do(ctx, method, fmt.Sprintf("%s/versions/%d/pin", path, *version), nil, &pinned)
+		return fmt.Sprintf("run %s: version %d %s", pinned.Run, pinned.Version, is), err
 	})
 }
 

@@ -61,6 +61,7 @@ func TestOrders(t *testing.T) {
 		{"annotate: --note is missing", []string{"annotate", "--run", "small"}},
 		{`runs: --state is "gone", want going, paused or over`, []string{"runs", "--state", "gone"}},
 		{"run: --task is missing", []string{"run"}},
+		{`pin: --version is "", want the number of a version`, []string{"pin", "--run", "small"}},
 		{"resume: unknown flag --reason", []string{"resume", "--run", "small", "--reason", "x"}},
 	} {
 		if text := printed(t, 2, append(wrong.args, "--data", dir)...); !strings.Contains(text, wrong.want) {
@@ -77,6 +78,8 @@ func TestOrders(t *testing.T) {
 	if info, err := os.Stat(strings.TrimSuffix(out, ".safetensors") + ".json"); err != nil || info.Size() == 0 {
 		t.Errorf("the description: %v", err)
 	}
+	command(0, "run "+first+": version 1 is pinned", "pin", "--run", "small", "--version", "1")
+	command(1, "pin version 9: not found", "pin", "--run", "small", "--version", "9")
 	command(1, "no such file", "run", "--task", "small", "--from", "gone.safetensors")
 	command(0, "has begun, at version 1", "run", "--task", "small", "--from", out)
 	second := s.studies()[0].Run()
@@ -105,6 +108,8 @@ func TestOrders(t *testing.T) {
 	}
 	command(0, "goes on", "resume", "--run", number)
 	command(1, "is not paused", "resume", "--run", number)
+	command(0, "run "+first+": version 1 is pinned", "pin", "--run", number, "--version", "1")
+	command(0, "run "+first+": version 1 is no longer pinned", "pin", "--run", number, "--version", "1", "--off")
 	command(1, "the run is not over: stop it first", "delete", "--run", number, "--confirm", first)
 	command(0, "is over", "stop", "--run", number)
 	command(0, "is deleted", "delete", "--run", number, "--confirm", first)

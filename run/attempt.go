@@ -153,7 +153,7 @@ func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 		if examples > m.order.maxExamples(c.Weight) {
 			examples = 0
 		}
-		m.rate = rateOf(examples, &c.Metrics)
+		m.rate = offer.trail.rate(examples)
 	}
 	r.answer(offer.number, offer.peer, c, protocol.ReasonAccepted, "")
 	a := accepted{Contribution: Contribution{Participant: offer.number, Order: c.Order, Weight: c.Weight, Fingerprint: offer.fingerprint, Scale: 1}, packed: offer.Packed, norms: offer.Norms, trail: offer.trail}

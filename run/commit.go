@@ -125,11 +125,11 @@ func (r *Run) storeVersion(c *commit) {
 		rec.Participants[i] = uint32(id)
 	}
 	rec.TrainLoss = math.NaN()
-	if a.examples > 0 && !(r.private() && len(c.Clients) < fewestShown) {
-		rec.TrainLoss = a.lossSum / float64(a.examples)
-	}
 	if !(r.private() && len(c.Clients) < fewestShown) {
 		rec.Norms = summary(a.norms)
+		if a.examples > 0 {
+			rec.TrainLoss = a.lossSum / float64(a.examples)
+		}
 	}
 	if r.open != nil {
 		rec.Times = a.last.times(r.open.Opened, rec.Committed)

@@ -1,11 +1,6 @@
 package run
 
-import (
-	"time"
-
-	"fedtab/protocol"
-	"fedtab/strategy"
-)
+import "fedtab/strategy"
 
 // Activity is what a participant does at a moment.
 type Activity int
@@ -29,7 +24,7 @@ func (a Activity) String() string {
 type Present struct {
 	Number   uint32
 	Activity Activity
-	Rate     float64 // examples a second, as it tells of its newest training; 0: not known
+	Rate     float64 // examples a second of its newest training; 0: not known
 	Owed     int     // good answers in a row until its contributions count again; 0: it is not in quarantine
 }
 
@@ -39,7 +34,7 @@ func (r *Run) Present() []Present {
 	all := make([]Present, len(r.roster.present))
 	for i, number := range r.roster.present {
 		m := r.roster.members[number]
-		all[i] = Present{Number: number, Activity: m.activity(), Rate: m.rate}
+		all[i] = Present{Number: number, Activity: r.activity(m), Rate: m.rate}
 		if quarantine != nil {
 			all[i].Owed = quarantine.Owed(strategy.ClientID(number))
 		}
@@ -47,14 +42,16 @@ func (r *Run) Present() []Present {
 	return all
 }
 
-func (m *member) activity() Activity {
+// activity returns what a participant does. An order whose round is closed counts as none: the
+// participant is told so, and its answer would be late.
+func (r *Run) activity(m *member) Activity {
 	o := m.order
 	switch {
 	case m.peer == nil:
 		return Away
 	case !m.available():
 		return Pausing
-	case o == nil || o.answered:
+	case o == nil || o.answered || o.round != 0 && o.round <= r.closed:
 		return Waiting
 	case !o.announced.IsZero():
 		return Uploading
@@ -62,14 +59,4 @@ func (m *member) activity() Activity {
 		return Training
 	}
 	return Downloading
-}
-
-// rateOf returns the examples a second that the metrics of an answer tell of, 0 if they do
-// not. What is not credible has no examples.
-func rateOf(examples uint64, m *protocol.Metrics) float64 {
-	spent := time.Duration(m.Millis) * time.Millisecond
-	if spent == 0 {
-		return 0
-	}
-	return float64(examples) / spent.Seconds()
 }

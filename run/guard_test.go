@@ -71,6 +71,9 @@ func TestGuardFindsTheLiar(t *testing.T) {
 				offer(i, value)
 			}
 			version, _, params := f.Model()
+			if owed := f.Present()[liar].Owed; (owed > 0) != (combiner == "") {
+				t.Errorf("%d, %q: the liar owes %d good answers", n, combiner, owed)
+			}
 			if version != 1 || f.State().Ledger.RolledBack != 0 {
 				t.Fatalf("%d, %q: version %d, %d rolled back", n, combiner, version, f.State().Ledger.RolledBack)
 			}

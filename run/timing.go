@@ -52,6 +52,17 @@ func (t trail) times(opened, committed time.Time) *Times {
 	return v
 }
 
+// rate returns the examples a second of a training that has seen a number of them, from what
+// its participant has told of its beginning to the first message of its contribution; 0 if
+// that is not known.
+func (t trail) rate(examples uint64) float64 {
+	spent := t.announced.Sub(t.began)
+	if t.began.IsZero() || spent <= 0 {
+		return 0
+	}
+	return float64(examples) / spent.Seconds()
+}
+
 // Norms are the Euclidean norms of a round's contributions, of the first vector of each as
 // it was sent.
 type Norms struct{ Min, Median, Max float64 }

@@ -34,7 +34,7 @@ func TestTimes(t *testing.T) {
 	f.env.advance(time.Second)
 	f.Receive(b, pb, &protocol.Progress{Order: orderB.Order})
 	first := f.contribution(orderA, 1, 10)
-	first.Metrics = protocol.Metrics{Examples: 10, Steps: 1, Millis: 500}
+	first.Metrics = protocol.Metrics{Examples: 10, Steps: 1}
 	f.offer(a, pa, first)
 	activities(Waiting, Training)
 	f.env.advance(4 * time.Second)
@@ -58,11 +58,30 @@ func TestTimes(t *testing.T) {
 	if n := rec.Norms; n == nil || math.Abs(n.Min-root) > 1e-6 || math.Abs(n.Median-2*root) > 1e-6 || math.Abs(n.Max-3*root) > 1e-6 {
 		t.Errorf("norms %+v, want 1, 2 and 3 times %g", n, root)
 	}
-	if p := f.Present(); p[0].Rate != 20 || p[1].Rate != 0 || p[0].Owed != 0 {
-		t.Errorf("the participants are %+v, want the first at 20 examples a second", p)
+	if p := f.Present(); p[0].Rate != 10 || p[1].Rate != 0 || p[0].Owed != 0 {
+		t.Errorf("the participants are %+v, want the first at 10 examples a second", p)
 	}
 	if s := f.State().Ledger.Shapes; s != [Shapes]int64{Contributed: 2} {
 		t.Errorf("shapes %v, want two contributions", s)
+	}
+}
+
+// A straggler whose round is closed is waiting for the next one, whatever it was doing.
+func TestActivityOfStraggler(t *testing.T) {
+	f := newFixture(t, nil)
+	a, pa := f.join(t)
+	f.join(t)
+	f.Receive(a, pa, &protocol.Progress{Order: last[*protocol.Order](pa).Order})
+	if got := f.Present()[0].Activity; got != Training {
+		t.Fatalf("it is %v, want training", got)
+	}
+	f.closed = 1
+	if got := f.Present()[0].Activity; got != Waiting {
+		t.Errorf("it is %v once its round is closed, want waiting", got)
+	}
+	f.Leave(a, pa, Lost)
+	if got := f.Present()[0].Activity; got != Away {
+		t.Errorf("it is %v without a connection, want away", got)
 	}
 }
 

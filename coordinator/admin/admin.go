@@ -235,12 +235,16 @@ type tagged[T any] struct {
 
 // etag returns the entity tag of a value, as JSON.
 func etag(v any) string {
+	sum := sha256.Sum256(encode(v))
+	return fmt.Sprintf(`"%x"`, sum[:12])
+}
+
+func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // plain values
 	}
-	sum := sha256.Sum256(b)
-	return fmt.Sprintf(`"%x"`, sum[:12])
+	return b
 }
 
 // matches reports whether a list of entity tags, as in If-Match, has one.

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -51,10 +50,8 @@ func (h *API) crewJSON(ctx context.Context, st *web.Study, run string) []byte {
 	}
 	ctx, cancel := context.WithTimeout(ctx, crewEvery)
 	defer cancel()
-	present, err := st.Present(ctx)
-	if err == nil && st.Run() == run {
-		c.at = time.Now()
-		c.json, _ = json.Marshal(crewOf(present)) // numbers
+	if present, err := st.Present(ctx); err == nil && st.Run() == run {
+		c.at, c.json = time.Now(), encode(crewOf(present))
 	}
 	return c.json
 }

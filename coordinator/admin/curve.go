@@ -11,7 +11,7 @@ import (
 	"fedtab/run"
 )
 
-// maxHistories bounds the histories of runs that are held, of about 250 bytes a round.
+// maxHistories bounds the histories of runs that are held, of 200 bytes a round.
 const maxHistories = 16
 
 // curves holds the histories of the runs that were asked for last, so that only what is new
@@ -120,10 +120,14 @@ func (h *API) curve(name string, points int) (c History, err error) {
 	past := h.curves.of(r.ID)
 	past.mu.Lock()
 	defer past.mu.Unlock()
-	if st := h.served(r.ID); st != nil {
+	st := h.served(r.ID)
+	if st != nil {
 		past.follow(st)
-	} else if err := past.read(h.Store, r.ID); err != nil {
-		return c, err
+	}
+	if st == nil || st.Run() != r.ID { // it may have another run by now
+		if err := past.read(h.Store, r.ID); err != nil {
+			return c, err
+		}
 	}
 	return past.curve(r, thin(past.points, points)), nil
 }

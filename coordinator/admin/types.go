@@ -76,7 +76,7 @@ type Participant struct {
 	Rejected      int64  `json:"rejected" doc:"Contributions that were refused, as far as the event log has them"`
 
 	State       string   `json:"state,omitempty" enum:"waiting,downloading,training,uploading,paused,away,left" doc:"What it does this moment: waiting has no order or has answered it, away has lost its connection and may resume, left is no longer here. Absent while the run is not served"`
-	Rate        *float64 `json:"rate" doc:"Examples a second, as it tells of its newest training; null: not known"`
+	Rate        *float64 `json:"rate" doc:"Examples a second of its newest training, from its beginning to the first message of its contribution; null: not known"`
 	Quarantined int      `json:"quarantined" doc:"Good answers in a row that it still owes until its contributions count again; 0: it is not in quarantine"`
 }
 

@@ -84,11 +84,8 @@ type Pinned struct {
 	Pinned  bool   `json:"pinned"`
 }
 
-// The bounds of a curve's rounds.
-const (
-	defaultPoints = 600
-	maxPoints     = 5000
-)
+// defaultPoints is the number of rounds of a curve.
+const defaultPoints = 600
 
 // registerWatch declares what a run's page shows.
 func (h *API) registerWatch(api huma.API) {
@@ -108,11 +105,11 @@ func (h *API) registerWatch(api huma.API) {
 
 	huma.Register(api, operation("get-crew", http.MethodGet, "/runs/{run}/crew", "runs", "Count the participants of a run by what they do", `Events of the run have it as "crew".`, http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable),
 		func(ctx context.Context, in *Named) (*answer[Crew], error) {
-			st, _, err := h.watched(in.Run)
+			st, id, err := h.watched(in.Run)
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			present, err := h.present(ctx, st)
+			present, err := h.present(ctx, st, id)
 			if err != nil {
 				return nil, h.fail(err)
 			}
@@ -142,13 +139,16 @@ func (h *API) watched(name string) (*web.Study, string, error) {
 	return st, r.ID, nil
 }
 
-// present asks the owner of a study's run who is present.
-func (h *API) present(ctx context.Context, st *web.Study) ([]run.Present, error) {
+// present asks the owner of a run that a study serves who is present.
+func (h *API) present(ctx context.Context, st *web.Study, id string) ([]run.Present, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	all, err := st.Present(ctx)
+	if err == nil && st.Run() != id { // it has another run by now
+		return nil, nil
+	}
 	if err != nil {
-		err = Refuse(http.StatusServiceUnavailable, "run %s: %v", st.Run(), err)
+		err = Refuse(http.StatusServiceUnavailable, "run %s: %v", id, err)
 	}
 	return all, err
 }
@@ -175,10 +175,14 @@ func (h *API) shape(name string) (s SessionShape, err error) {
 		return s, err
 	}
 	var l run.Ledger
-	if st := h.served(r.ID); st != nil {
+	st := h.served(r.ID)
+	if st != nil {
 		l = st.Feed.State().Ledger
-	} else if l, err = h.Store.Ledger(r.ID); err != nil {
-		return s, err
+	}
+	if st == nil || st.Run() != r.ID { // it may have another run by now
+		if l, err = h.Store.Ledger(r.ID); err != nil {
+			return s, err
+		}
 	}
 	for _, n := range l.Shapes {
 		s.Total += n
@@ -278,7 +282,7 @@ func (h *API) participants(ctx context.Context, id string, after uint32, limit i
 	if st == nil {
 		return all, nil
 	}
-	present, err := h.present(ctx, st)
+	present, err := h.present(ctx, st, id)
 	for i := range all {
 		all[i].enliven(present)
 	}

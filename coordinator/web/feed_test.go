@@ -336,3 +336,40 @@ func TestSlowReaders(t *testing.T) {
 		r.Body.Close()
 	})
 }
+
+// Who has seen the rounds up to a mark gets those that are new or evaluated since, and all of
+// them after another run has begun.
+func TestFeedRecords(t *testing.T) {
+	record := func(n uint64) run.RoundRecord { return run.RoundRecord{Round: n} }
+	f := NewFeed(run.State{}, []run.RoundRecord{record(1), record(2)})
+	var m Mark
+	check := func(name string, wantWhole bool, want ...uint64) {
+		t.Helper()
+		rounds, now, whole := f.Records(m)
+		var got []uint64
+		for i := range rounds {
+			got = append(got, rounds[i].Round)
+		}
+		if !slices.Equal(got, want) || whole != wantWhole {
+			t.Errorf("%s: rounds %v, all of them %v, want %v, %v", name, got, whole, want, wantWhole)
+		}
+		m = now
+	}
+	publish := func(n uint64) {
+		r := record(n)
+		f.Publish(run.Update{Round: &r})
+	}
+	check("at first", true, 1, 2)
+	check("nothing new", false)
+	publish(3) // is shown at once
+	check("a new one", false, 3)
+	check("once more", false)
+	publish(4) // is shown later
+	publish(2)
+	check("one that is evaluated", false, 2, 4)
+	f.flush()
+	check("what was not shown yet comes again", false, 2, 4)
+	check("at last", false)
+	f.Reset(run.State{}, []run.RoundRecord{record(1)})
+	check("another run", true, 1)
+}
