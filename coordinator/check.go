@@ -110,6 +110,8 @@ func (d *backend) estimate(t *task.Task) (*admin.Estimate, []task.Problem) {
 	if ps := d.allowed(t); ps != nil {
 		return nil, ps
 	}
+	d.estimating.Lock()
+	defer d.estimating.Unlock()
 	examples, shape, classes := t.Known()
 	set := new(dataset.Dataset)
 	if !t.Brought() && examples == 0 {
