@@ -361,6 +361,8 @@ func TestOrganisersAPI(t *testing.T) {
 		t.Errorf("invites: %+v", invites)
 	}
 
+	c.tasks()
+
 	// Who did what, the refused included.
 	var audit admin.Page[admin.AuditEntry]
 	c.call(200, "GET", "/audit", "/audit?limit=1000", nil, &audit)
@@ -378,7 +380,7 @@ func TestOrganisersAPI(t *testing.T) {
 			t.Errorf("the audit log does not say which run it was: %+v", d)
 		}
 	}
-	for _, want := range []string{"pause-run done", "pause-run refused", "stop-run done", "extend-run done", "roll-back-run refused", "begin-run done", "delete-run done", "delete-run refused", "get-backup done", "get-backup refused", "change-settings done", "change-settings refused", "begin-run refused", "pin-version done", "pin-version refused", "unpin-version done", "make-invite done", "revoke-invite done"} {
+	for _, want := range []string{"pause-run done", "pause-run refused", "stop-run done", "extend-run done", "roll-back-run refused", "begin-run done", "delete-run done", "delete-run refused", "get-backup done", "get-backup refused", "change-settings done", "change-settings refused", "begin-run refused", "pin-version done", "pin-version refused", "unpin-version done", "make-invite done", "revoke-invite done", "serve-task done", "withdraw-task done"} {
 		if deeds[want] == 0 {
 			t.Errorf("the audit log has no %s: %v", want, deeds)
 		}

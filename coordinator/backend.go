@@ -26,6 +26,8 @@ type backend struct {
 
 	mu    sync.Mutex
 	turns map[string]chan struct{} // by task: orders come one after the other
+
+	estimating sync.Mutex // one estimate at a time: it may make a model of the largest size
 }
 
 // wait waits for the turn of an order on the runs of a task, which ends with done.

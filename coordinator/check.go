@@ -31,11 +31,7 @@ func (d *backend) Check(ctx context.Context, o admin.CheckOrder) (c admin.Checke
 		YAML: string(text), Values: t.Values(), Problems: []admin.TaskProblem{}, Columns: []string{},
 		Name: t.Name, Title: t.Title.String(), Own: t.Brought(), Served: d.served(t.Name) != nil,
 	}
-	for key, value := range task.Given(text) { // what could not be read is what was given
-		if _, read := c.Values[key]; !read {
-			c.Values[key] = value
-		}
-	}
+	maps.Copy(c.Values, task.Given(text)) // also what could not be read
 	if len(problems) == 0 {
 		if table := t.Data.Schema(); c.Own && table.Table != nil {
 			c.Target = table.Table.Label.Name
@@ -114,6 +110,8 @@ func (d *backend) estimate(t *task.Task) (*admin.Estimate, []task.Problem) {
 	if ps := d.allowed(t); ps != nil {
 		return nil, ps
 	}
+	d.estimating.Lock()
+	defer d.estimating.Unlock()
 	examples, shape, classes := t.Known()
 	set := new(dataset.Dataset)
 	if !t.Brought() && examples == 0 {

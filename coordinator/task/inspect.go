@@ -2,6 +2,7 @@ package task
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 
 	"fedtab/strategy"
@@ -51,11 +52,11 @@ func (t *Task) Values() map[string]string {
 }
 
 // Given returns the fields of the text of a task file as Values does, whether a task may
-// have them or not.
+// have them or not. A text in several languages is one field.
 func Given(text []byte) map[string]string {
 	values := map[string]string{}
 	if top, ok := mapping(text); ok {
-		given(values, "", top)
+		given(values, "", top, reflect.TypeFor[Task]())
 	}
 	return values
 }
@@ -73,14 +74,21 @@ func scalars(values map[string]string, path string, n *yaml.Node) {
 	}
 }
 
-// given adds the fields below a path that hold no section.
-func given(values map[string]string, path string, n *yaml.Node) {
+// given adds the fields below a path that hold no section. in is the section's type, nil if
+// that is unknown or of the strategy.
+func given(values map[string]string, path string, n *yaml.Node, in reflect.Type) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		p, v := join(path, n.Content[i].Value), n.Content[i+1]
-		if v.Kind == yaml.MappingNode {
-			given(values, p, v)
+		name, v := n.Content[i].Value, n.Content[i+1]
+		var typ reflect.Type
+		if in != nil && in.Kind() == reflect.Struct {
+			if at := field(in, name); at >= 0 {
+				typ = in.Field(at).Type
+			}
+		}
+		if v.Kind == yaml.MappingNode && typ != textType {
+			given(values, join(path, name), v, typ)
 		} else {
-			values[p] = flowText(v)
+			values[join(path, name)] = flowText(v)
 		}
 	}
 }

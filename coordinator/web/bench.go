@@ -30,8 +30,8 @@ var recorded = sync.OnceValue(func() *ui.Recorded {
 
 // TrainingSeconds estimates how long the recorded browser trains a model on a number of
 // examples in mini-batches of a size (0: all): as many operations a second as with the
-// recorded model that is like it, convolutional or not, without its zeros, in mini-batches
-// of the nearest size.
+// recorded model that is like it, convolutional or not, in the largest recorded mini-batches
+// that are not larger. The inputs of the other model have no zeros, which would be skipped.
 func TrainingSeconds(m learn.Model, batch int, examples int64) float64 {
 	like, input := "2nn", "dense"
 	if slices.ContainsFunc(m.Spec().Layers, func(l learn.Layer) bool { return l.Kind == learn.Conv }) {
