@@ -43,10 +43,11 @@ func (c *Client) Ask(ctx context.Context, method, path string, header http.Heade
 		return nil, err
 	}
 	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body) // all of it: a handler in this process waits for its reader
 	if to, ok := answer.(*[]byte); ok {
-		*to, err = io.ReadAll(response.Body)
-	} else if answer != nil {
-		err = json.NewDecoder(response.Body).Decode(answer)
+		*to = content
+	} else if answer != nil && err == nil {
+		err = json.Unmarshal(content, answer)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the coordinator answers %s: %w", response.Status, err)
