@@ -1,6 +1,7 @@
 package module
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 )
@@ -126,9 +127,6 @@ func vor(a, b expr) expr                { return simd(0x50, a, b) }
 // nonzero has all bits set in the lanes of v that are not 0 or -0.
 func nonzero(v expr) expr { return simd(0x42, v, v128(0)) }
 
-// relu is v, and 0 where v is below 0: NaN and -0 stay, as in Go.
-func relu(v expr) expr { return simd(0xeb, v, v128(0)) } // pmax
-
 // function is one function of a module.
 type function struct {
 	name    string // of the export; empty: none
@@ -137,6 +135,18 @@ type function struct {
 	locals  []byte
 	code    []byte
 	index   uint32
+	last    expr // reads the local that the code ends with writing; nil: it ends otherwise
+}
+
+// emit appends code. A local that was just written, and is read first, stays on the stack:
+// local.tee is shorter than local.set and local.get.
+func (f *function) emit(code expr) {
+	if n := len(f.last); n > 0 && bytes.HasPrefix(code, f.last) {
+		f.code[len(f.code)-n] = 0x22
+		code = code[n:]
+	}
+	f.code = append(f.code, code...)
+	f.last = nil
 }
 
 // param adds a parameter; all come before the first variable.
@@ -163,45 +173,58 @@ func (f *function) several(n int, kind byte) []local {
 
 // set writes a local.
 func (f *function) set(l local, v expr) {
-	f.code = uleb(append(append(f.code, v...), 0x21), uint64(l.index))
+	f.emit(v)
+	f.emit(uleb([]byte{0x21}, uint64(l.index)))
+	f.last = l.get()
 }
 
 // step adds n to a local.
 func (f *function) step(l local, n int) { f.set(l, add(l.get(), i32(n))) }
 
 func (f *function) store(p expr, offset int, v expr) {
-	f.code = append(f.code, from(simd(0x0b, p, v), offset)...)
+	f.emit(from(simd(0x0b, p, v), offset))
 }
 
 func (f *function) storeI32(p expr, offset int, v expr) {
-	f.code = append(f.code, from(op(0x36, p, v), offset)...)
+	f.emit(from(op(0x36, p, v), offset))
 }
 
 func (f *function) storeF32(p expr, offset int, v expr) {
-	f.code = append(f.code, from(op(0x38, p, v), offset)...)
+	f.emit(from(op(0x38, p, v), offset))
+}
+
+// relu sets what is below 0 to 0: NaN and -0 stay, as in Go. It uses up zero.
+func (f *function) relu(sums []local, zero local) {
+	f.set(zero, v128(0))
+	for _, s := range sums {
+		f.set(s, simd(0xeb, s.get(), zero.get())) // pmax
+	}
 }
 
 // when runs the body if cond is not 0.
 func (f *function) when(cond expr, body func()) {
-	f.code = append(append(f.code, cond...), 0x04, 0x40)
+	f.emit(cond)
+	f.emit(expr{0x04, 0x40})
 	body()
-	f.code = append(f.code, 0x0b)
+	f.emit(expr{0x0b})
 }
 
 // either runs one of two bodies.
 func (f *function) either(cond expr, then, otherwise func()) {
-	f.code = append(append(f.code, cond...), 0x04, 0x40)
+	f.emit(cond)
+	f.emit(expr{0x04, 0x40})
 	then()
-	f.code = append(f.code, 0x05)
+	f.emit(expr{0x05})
 	otherwise()
-	f.code = append(f.code, 0x0b)
+	f.emit(expr{0x0b})
 }
 
 // repeat runs the body, and again while cond, which is evaluated after it.
 func (f *function) repeat(body func(), cond expr) {
-	f.code = append(f.code, 0x03, 0x40)
+	f.emit(expr{0x03, 0x40})
 	body()
-	f.code = append(append(f.code, cond...), 0x0d, 0, 0x0b)
+	f.emit(cond)
+	f.emit(expr{0x0d, 0, 0x0b})
 }
 
 // upTo runs the body while i is below end, and adds step to i after each time.
@@ -215,10 +238,10 @@ func (f *function) upTo(i local, end expr, step expr, body func()) {
 }
 
 // give makes v the function's result.
-func (f *function) give(v expr) { f.code = append(f.code, v...) }
+func (f *function) give(v expr) { f.emit(v) }
 
 // do runs code that leaves nothing.
-func (f *function) do(code expr) { f.code = append(f.code, code...) }
+func (f *function) do(code expr) { f.emit(code) }
 
 // call calls g.
 func call(g *function, operands ...expr) expr {

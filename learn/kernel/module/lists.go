@@ -43,11 +43,7 @@ func (v flavour) gather(m *functions, n int) *function {
 			f.store(dst.get(), 16*j, v.madd(load(dst.get(), 16*j), s.get(), factor.get()))
 		}
 	}, func() {
-		f.when(mode.get(), func() {
-			for _, s := range sums {
-				f.set(s, relu(s.get()))
-			}
-		})
+		f.when(mode.get(), func() { f.relu(sums, factor) })
 		for j, s := range sums {
 			f.store(dst.get(), 16*j, s.get())
 		}
@@ -60,7 +56,7 @@ func (v flavour) gatherRow(m *functions, gather []*function) *function {
 	f := m.function("")
 	dst, init, base, list, end := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	cols, mode, scale := f.param(typeI32), f.param(typeI32), f.param(typeF32)
-	share, at, sum := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128)
+	share, at, sum, zero := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128), f.variable(typeV128)
 	f.shares(op(0x76, cols.get(), i32(2)), maxVectors, share, func() {
 		f.dispatch(share, gather, dst.get(), init.get(), base.get(), list.get(), end.get(), mode.get(), scale.get())
 		for _, p := range []local{dst, init, base} {
@@ -80,7 +76,7 @@ func (v flavour) gatherRow(m *functions, gather []*function) *function {
 			f.either(op(0x46, mode.get(), i32(update)), func() {
 				f.set(sum, v.madd(one(dst.get()), sum.get(), splat(scale.get())))
 			}, func() {
-				f.when(mode.get(), func() { f.set(sum, relu(sum.get())) })
+				f.when(mode.get(), func() { f.relu([]local{sum}, zero) })
 			})
 			f.storeF32(dst.get(), 0, lane(0x1f, 0, sum.get()))
 			for _, p := range []local{dst, init, base} {

@@ -121,11 +121,7 @@ func (v flavour) tile(m *functions, rows int, packed bool) *function {
 	f.when(below(x.get(), end.get()), func() {
 		f.repeat(func() { step(1) }, below(x.get(), end.get()))
 	})
-	f.when(withReLU.get(), func() {
-		for _, s := range sums {
-			f.set(s, relu(s.get()))
-		}
-	})
+	f.when(withReLU.get(), func() { f.relu(sums, factor) })
 	for j, s := range sums {
 		if j > 0 && j%2 == 0 {
 			f.set(dst, add(dst.get(), dstRow.get()))
