@@ -16,6 +16,7 @@ type expr []byte
 // Types of values.
 const (
 	typeI32  = 0x7f
+	typeI64  = 0x7e
 	typeF32  = 0x7d
 	typeF64  = 0x7c
 	typeV128 = 0x7b
@@ -49,6 +50,9 @@ func (l local) get() expr { return uleb([]byte{0x20}, uint64(l.index)) }
 
 // i32 is a constant.
 func i32(v int) expr { return sleb([]byte{0x41}, int64(v)) }
+
+// i64 is a constant.
+func i64(v int64) expr { return sleb([]byte{0x42}, v) }
 
 // f32 is a constant.
 func f32(v float32) expr {
@@ -104,6 +108,9 @@ func shuffle(a, b expr, lanes [4]byte) expr {
 // memory.
 func from(access expr, offset int) expr { return uleb(append(access, 2), uint64(offset)) }
 
+// anywhere is from with no alignment.
+func anywhere(access expr, offset int) expr { return uleb(append(access, 0), uint64(offset)) }
+
 func add(a, b expr) expr     { return op(0x6a, a, b) }
 func sub(a, b expr) expr     { return op(0x6b, a, b) }
 func mul(a, b expr) expr     { return op(0x6c, a, b) }
@@ -118,6 +125,7 @@ func loadF32(p expr, offset int) expr   { return from(op(0x2a, p), offset) }
 func load(p expr, offset int) expr      { return from(simd(0x00, p), offset) }
 func loadSplat(p expr, offset int) expr { return from(simd(0x09, p), offset) }
 func splat(v expr) expr                 { return simd(0x13, v) }
+func absolute(v expr) expr              { return simd(0xe0, v) }
 func vadd(a, b expr) expr               { return simd(0xe4, a, b) }
 func vsub(a, b expr) expr               { return simd(0xe5, a, b) }
 func vmul(a, b expr) expr               { return simd(0xe6, a, b) }
@@ -221,10 +229,23 @@ func (f *function) either(cond expr, then, otherwise func()) {
 
 // repeat runs the body, and again while cond, which is evaluated after it.
 func (f *function) repeat(body func(), cond expr) {
+	f.loop(func() {
+		body()
+		f.again(cond, 0)
+	})
+}
+
+// loop runs the body, which goes on with again.
+func (f *function) loop(body func()) {
 	f.emit(expr{0x03, 0x40})
 	body()
+	f.emit(expr{0x0b})
+}
+
+// again runs the loop around again if cond is not 0, from within inner blocks.
+func (f *function) again(cond expr, inner byte) {
 	f.emit(cond)
-	f.emit(expr{0x0d, 0, 0x0b})
+	f.emit(expr{0x0d, inner})
 }
 
 // upTo runs the body while i is below end, and adds step to i after each time.

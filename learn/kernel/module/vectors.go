@@ -137,9 +137,7 @@ func lookup(m *functions) {
 	dst, bytes, table, n := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	end := f.variable(typeI32)
 	one := func(i int) {
-		value := from(op(0x2d, bytes.get()), i) // load8_u
-		value[len(value)-2] = 0                 // any alignment
-		f.storeF32(dst.get(), 4*i, loadF32(add(table.get(), shl(value, 2)), 0))
+		f.storeF32(dst.get(), 4*i, loadF32(add(table.get(), shl(loadU8(bytes.get(), i), 2)), 0))
 	}
 	for _, at := range []int{8, 1} {
 		count := and(n.get(), i32(7))

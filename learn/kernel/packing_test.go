@@ -1,0 +1,258 @@
+package kernel
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Quantising has the bits of its loop at every level, above all where a magnitude meets a
+// threshold.
+func TestQuantise(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := dim(t, "n")
+		x, _ := guarded(t, n)
+		fill(t, x, "x")
+		up := float32(rapid.SampledFrom([]float64{.3, .45, .5}).Draw(t, "up"))
+		first := max(rapid.Float32Range(.5, 1.2).Draw(t, "first"), 1-up+2e-6)
+		inverse := rapid.SampledFrom([]float32{.5, 1, 1. / 3, 60, 63.4, 70, 1 << 17, 1e-30}).Draw(t, "inverse")
+		for i := range x {
+			if i%5 == 0 { // at a threshold, or beside it
+				threshold := max(float32(i%64)-up, first) / inverse
+				x[i] = math.Float32frombits(math.Float32bits(threshold) + uint32(i%3) - 1)
+			}
+			if i%7 == 0 {
+				x[i] = float32(math.Copysign(float64(x[i]), -1)) // -0 too
+			}
+		}
+		want, beyond := make([]uint8, n), false
+		for i, v := range x {
+			y := float32(math.Float32frombits(math.Float32bits(v)&^(1<<31)) * inverse)
+			level := int(y + up)
+			beyond = beyond || level > MaxDirect
+			if y < first {
+				level = 0
+			}
+			want[i] = uint8(2 * level)
+			if level > 0 && v < 0 {
+				want[i]--
+			}
+		}
+		atEachLevel(func(level string) {
+			got := slices.Repeat([]uint8{255}, n+16)
+			if more := Quantise(got[:n], x, inverse, first, up); more != beyond {
+				t.Fatalf("%s: levels beyond %d: %v, want %v", level, MaxDirect, more, beyond)
+			}
+			if !beyond && !slices.Equal(got[:n], want) {
+				t.Fatalf("%s: got %v, want %v", level, got[:n], want)
+			}
+			if !slices.Equal(got[n:], slices.Repeat([]uint8{255}, 16)) {
+				t.Fatalf("%s: wrote beyond the slice", level)
+			}
+		})
+	})
+}
+
+func TestMagnitudes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := dim(t, "n")
+		x, _ := guarded(t, n)
+		fill(t, x, "x")
+		odd := rapid.SampledFrom([]float64{0, 1e-42, -math.MaxFloat32, math.Inf(-1), math.NaN(), math.Copysign(0, -1)})
+		if n > 0 && rapid.Bool().Draw(t, "is odd") {
+			x[rapid.IntRange(0, n-1).Draw(t, "where")] = float32(odd.Draw(t, "odd"))
+		}
+		before := rapid.SampledFrom([]uint32{0, math.Float32bits(.5), math.Float32bits(1e9)}).Draw(t, "peak")
+		peak := before
+		var sums [4]float32
+		for i, v := range x {
+			b := math.Float32bits(v) &^ (1 << 31)
+			peak = max(peak, b)
+			at := i % 4
+			if i >= n&^3 {
+				at = 0
+			}
+			sums[at] += math.Float32frombits(b)
+		}
+		want := sums[0] + sums[1] + sums[2] + sums[3]
+		atEachLevel(func(level string) {
+			sum, largest := Magnitudes(x, before)
+			if math.Float32bits(sum) != math.Float32bits(want) && (sum == sum || want == want) || largest != peak {
+				t.Fatalf("%s: got %v and %#x, want %v and %#x", level, sum, largest, want, peak)
+			}
+		})
+	})
+}
+
+// source draws numbers fast.
+func source(t *rapid.T) func(n int) int {
+	state := rapid.Uint64().Draw(t, "seed")
+	return func(n int) int {
+		state = state*6364136223846793005 + 1442695040888963407
+		return int(state >> 33 % uint64(n))
+	}
+}
+
+// Fours are read alike at every level, from any table, and leave the same states: to the
+// end of the stream, of the values or to a wide symbol.
+func TestSetFours(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := source(t)
+		log := rapid.IntRange(5, 12).Draw(t, "log")
+		rare := rapid.SampledFrom([]int{20, 1000, 1 << 30}).Draw(t, "wide symbols are one in")
+		var entries [MaxStates]uint32
+		for i := range 1 << log {
+			n := draw(log + 1)
+			symbol := draw(WideSymbol)
+			if draw(rare) == 0 {
+				symbol = WideSymbol | WideEntry
+			}
+			entries[i] = uint32(symbol | n<<8 | draw(1<<log-1<<n+1)<<16)
+		}
+		in := make([]byte, 16+rapid.IntRange(1, 1000).Draw(t, "bytes"))
+		for i := range in {
+			in[i] = byte(draw(256))
+		}
+		var values [256]float32
+		for i := range values {
+			values[i] = float32(i)
+		}
+		n := rapid.IntRange(0, 1100).Draw(t, "n")
+		begin := Reading{Entries: &entries, In: in, Start: 128, Pos: 128 + draw(8*len(in)-128)}
+		for i := range begin.States {
+			begin.States[i] = uint32(draw(1 << log))
+		}
+		ref, want := begin, make([]float32, n)
+		count := scalarSetFours(&ref, want, &values)
+		added := begin
+		if sum := make([]float32, n); added.AddFours(sum, &values) != count || !slices.Equal(sum, want) || added.States != ref.States || added.Pos != ref.Pos {
+			t.Fatal("AddFours differs from SetFours")
+		}
+		atEachLevel(func(level string) {
+			r := begin
+			got, intact := guarded(t, n)
+			clear(got)
+			if c := r.SetFours(got, &values); c != count || !slices.Equal(got, want) {
+				t.Fatalf("%s: %d values, %v, want %d, %v", level, c, got, count, want)
+			}
+			if r.States != ref.States || r.Pos != ref.Pos {
+				t.Fatalf("%s: states %v at %d, want %v at %d", level, r.States, r.Pos, ref.States, ref.Pos)
+			}
+			intact()
+		})
+	})
+}
+
+// writingTable draws a table of a logarithm: any frequencies, as if each symbol were alone.
+func writingTable(draw func(n int) int, log int) *WritingTable {
+	table := &WritingTable{Log: uint(log)}
+	for s := range table.Symbols {
+		f := 1 + draw(1<<log)
+		n := uint(log)
+		if f > 1 {
+			n -= uint(bits.Len(uint(f-1))) - 1
+		}
+		table.Symbols[s].Bits = uint32(n)<<16 - uint32(f)<<n
+		table.Symbols[s].Find = int32(draw(MaxStates-2*f+1) - f)
+	}
+	for i := range table.States {
+		table.States[i] = uint16(1<<log + draw(1<<log))
+	}
+	return table
+}
+
+// Fours are written alike at every level, with any table.
+func TestWriteFours(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := source(t)
+		log := rapid.IntRange(5, 11).Draw(t, "log")
+		table := writingTable(draw, log)
+		rare := rapid.SampledFrom([]int{20, 1000, 1 << 30}).Draw(t, "wide symbols are one in")
+		symbols := make([]uint8, 4*rapid.IntRange(0, 300).Draw(t, "fours"))
+		for i := range symbols {
+			symbols[i] = uint8(draw(WideSymbol))
+			if draw(rare) == 0 {
+				symbols[i] = uint8(WideSymbol + draw(128))
+			}
+		}
+		before := draw(20)
+		begin := Writing{Table: table, Bits: uint64(draw(128)), Have: 7, At: before}
+		for i := range begin.States {
+			begin.States[i] = uint32(1<<log + draw(1<<log))
+		}
+		room := before + (len(symbols)*log+7)/8 + 8
+		ref := begin
+		ref.Out = make([]byte, room)
+		left := scalarWriteFours(&ref, symbols)
+		atEachLevel(func(level string) {
+			w := begin
+			w.Out = slices.Repeat([]byte{7}, room+8)[:room]
+			if got := w.Fours(symbols); got != left || w.States != ref.States || w.Bits != ref.Bits || w.Have != ref.Have || w.At != ref.At {
+				t.Fatalf("%s: %d left, %v, want %d, %v", level, got, w, left, ref)
+			}
+			if !slices.Equal(w.Out[before:w.At], ref.Out[before:w.At]) || !slices.Equal(w.Out[:before], slices.Repeat([]byte{7}, before)) {
+				t.Fatalf("%s: wrote %v, want %v", level, w.Out[:w.At], ref.Out[:w.At])
+			}
+			if !slices.Equal(w.Out[room:room+8], slices.Repeat([]byte{7}, 8)) {
+				t.Fatalf("%s: wrote beyond the slice", level)
+			}
+		})
+	})
+}
+
+// The loops of packing on segments of 200 values, a row of the 2NN, at each level.
+func BenchmarkPacking(b *testing.B) {
+	const row, rows = 200, 1000
+	state := uint64(1)
+	draw := func(n int) int {
+		state = state*6364136223846793005 + 1442695040888963407
+		return int(state >> 33 % uint64(n))
+	}
+	x, symbols, values := make([]float32, row*rows), make([]uint8, row*rows), [256]float32{}
+	for i := range x {
+		x[i] = float32(draw(100)-50) / 40
+		symbols[i] = uint8(draw(8))
+	}
+	const log = 10
+	var entries [MaxStates]uint32
+	for i := range 1 << log {
+		n := 1 + i%3/2
+		entries[i] = uint32(draw(8) | n<<8 | draw(1<<log-1<<n+1)<<16)
+	}
+	in, out := make([]byte, len(x)), make([]byte, 2*len(x)+8)
+	table := writingTable(draw, log)
+	for name, loop := range map[string]func(){
+		"quantise": func() {
+			for i := 0; i < len(x); i += row {
+				Quantise(symbols[i:i+row], x[i:i+row], 1.5, .6, .45)
+			}
+		},
+		"magnitudes": func() {
+			for i := 0; i < len(x); i += row {
+				Magnitudes(x[i:i+row], 0)
+			}
+		},
+		"setFours": func() {
+			r := Reading{Entries: &entries, In: in, Start: 128, Pos: 8*len(in) - 8}
+			for i := 0; i < len(x); i += row {
+				r.SetFours(x[i:i+row], &values)
+			}
+		},
+		"writeFours": func() {
+			w := Writing{Table: table, Out: out, States: [4]uint32{1 << log, 1 << log, 1 << log, 1 << log}}
+			w.Fours(symbols)
+		},
+	} {
+		atEachLevel(func(level string) {
+			b.Run(name+"/"+level, func(b *testing.B) {
+				for b.Loop() {
+					loop()
+				}
+				b.ReportMetric(float64(b.N)*row*rows/b.Elapsed().Seconds()/1e6, "M/s")
+			})
+		})
+	}
+}
