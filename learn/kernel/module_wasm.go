@@ -92,6 +92,10 @@ func moduleLookup(x, bytes, table unsafe.Pointer, n int32)
 //go:noescape
 func moduleQuantise(symbols, x unsafe.Pointer, n int32, inverse, first, up float32) int32
 
+//go:wasmimport kernel dither
+//go:noescape
+func moduleDither(symbols, x, u unsafe.Pointer, n int32, inverse float64) int32
+
 //go:wasmimport kernel magnitudes
 //go:noescape
 func moduleMagnitudes(x unsafe.Pointer, n int32, peak unsafe.Pointer) float32
@@ -315,7 +319,7 @@ func lookup(x []float32, bytes []uint8, table *[256]float32) {
 	moduleLookup(unsafe.Pointer(&x[0]), unsafe.Pointer(&bytes[0]), unsafe.Pointer(table), int32(len(bytes)))
 }
 
-// minQuantised is the least number of elements that the module quantises.
+// minQuantised is the min number of elements that the module quantises.
 const minQuantised = 16
 
 func quantise(symbols []uint8, x []float32, inverse, first, up float32) bool {
@@ -323,6 +327,13 @@ func quantise(symbols []uint8, x []float32, inverse, first, up float32) bool {
 		return scalarQuantise(symbols, x, inverse, first, up)
 	}
 	return moduleQuantise(unsafe.Pointer(&symbols[0]), unsafe.Pointer(&x[0]), int32(len(x)), inverse, first, up) != 0
+}
+
+func dither(symbols []uint8, x, u []float32, inverse float64) bool {
+	if level == absent || len(x) < minQuantised {
+		return scalarDither(symbols, x, u, inverse)
+	}
+	return moduleDither(unsafe.Pointer(&symbols[0]), unsafe.Pointer(&x[0]), unsafe.Pointer(&u[0]), int32(len(x)), inverse) != 0
 }
 
 func magnitudes(x []float32, peak uint32) (float32, uint32) {

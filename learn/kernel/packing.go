@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// The loops of package compress: its quantiser, and its entropy coder (tANS), four symbols
+// The loops of package compress: its quantisers, and its entropy coder (tANS), four symbols
 // at a time. Every version gives the same bits.
 
-// MaxDirect is the largest level that Quantise writes.
+// MaxDirect is the largest magnitude of a level that Quantise and Dither write.
 const MaxDirect = 63
 
 // Quantise sets symbols to the levels of x: 2*level, less 1 where x is negative. It
@@ -42,6 +42,31 @@ func scalarQuantise(symbols []uint8, x []float32, inverse, first, up float32) bo
 		symbols[i] = uint8((2*level + b>>31) &^ below)
 	}
 	return all > MaxDirect
+}
+
+// Dither sets symbols to the levels of x with noise u: 2*level, or -2*level-1 where level
+// is negative. It reports whether a level's magnitude is beyond MaxDirect; symbols are
+// then undefined. Levels are below 2^30 in magnitude. symbols and u are at least as long
+// as x.
+//
+//	for i := range x {
+//		level := int(floor(float64(x[i])*inverse + float64(u[i]) + 1/2))
+//		symbols[i] = 2*level ^ level>>31
+//	}
+func Dither(symbols []uint8, x, u []float32, inverse float64) (beyond bool) {
+	return dither(symbols[:len(x)], x, cut(u, len(x)), inverse)
+}
+
+func scalarDither(symbols []uint8, x, u []float32, inverse float64) bool {
+	symbols, u = symbols[:len(x)], u[:len(x)]
+	var largest uint32
+	for i, v := range x {
+		level := int32(math.Floor(float64(float64(v)*inverse) + float64(u[i]) + .5))
+		s := uint32(2*level) ^ uint32(level>>31)
+		largest = max(largest, s)
+		symbols[i] = uint8(s)
+	}
+	return largest > 2*MaxDirect
 }
 
 // Magnitudes returns the sum of the magnitudes of x, and the larger of peak and the bits

@@ -56,6 +56,46 @@ func TestQuantise(t *testing.T) {
 	})
 }
 
+// Dithered levels have the bits of their loop at every level, also where a sum is a whole
+// number or the one before.
+func TestDither(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := dim(t, "n")
+		x, _ := guarded(t, n)
+		u, _ := guarded(t, n)
+		fill(t, x, "x")
+		fill(t, u, "u")
+		inverse := rapid.SampledFrom([]float64{.5, 1, 1. / 3, 60, 63.4, 70, 1 << 17, 1e-30}).Draw(t, "inverse")
+		for i := range u {
+			u[i] = (float32(uint16(int32(u[i]*(1<<16))))+.5)/(1<<16) - .5
+			if i%5 == 0 {
+				x[i] = math.Float32frombits(math.Float32bits(float32((float64(i%64-32)+.5-float64(u[i]))/inverse)) + uint32(i%3) - 1)
+			}
+		}
+		want, beyond := make([]uint8, n), false
+		for i, v := range x {
+			level := int(math.Floor(float64(v)*inverse + float64(u[i]) + .5))
+			beyond = beyond || level > MaxDirect || level < -MaxDirect
+			want[i] = uint8(2 * level)
+			if level < 0 {
+				want[i] = uint8(-2*level - 1)
+			}
+		}
+		atEachLevel(func(level string) {
+			got := slices.Repeat([]uint8{255}, n+16)
+			if more := Dither(got[:n], x, u, inverse); more != beyond {
+				t.Fatalf("%s: levels beyond %d: %v, want %v", level, MaxDirect, more, beyond)
+			}
+			if !beyond && !slices.Equal(got[:n], want) {
+				t.Fatalf("%s: got %v, want %v", level, got[:n], want)
+			}
+			if !slices.Equal(got[n:], slices.Repeat([]uint8{255}, 16)) {
+				t.Fatalf("%s: wrote beyond the slice", level)
+			}
+		})
+	})
+}
+
 func TestMagnitudes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := dim(t, "n")
@@ -216,6 +256,7 @@ func BenchmarkPacking(b *testing.B) {
 		x[i] = float32(draw(100)-50) / 40
 		symbols[i] = uint8(draw(8))
 	}
+	u := x[:row]
 	const log = 10
 	var entries [MaxStates]uint32
 	for i := range 1 << log {
@@ -228,6 +269,11 @@ func BenchmarkPacking(b *testing.B) {
 		"quantise": func() {
 			for i := 0; i < len(x); i += row {
 				Quantise(symbols[i:i+row], x[i:i+row], 1.5, .6, .45)
+			}
+		},
+		"dither": func() {
+			for i := 0; i < len(x); i += row {
+				Dither(symbols[i:i+row], x[i:i+row], u, 1.5)
 			}
 		},
 		"magnitudes": func() {

@@ -4,10 +4,14 @@ package module
 // builds.
 func packing(m *functions) {
 	quantise(m)
+	dither(m)
 	magnitudes(m)
 	setFours(m)
 	writeFours(m)
 }
+
+// maxDirect is kernel.MaxDirect.
+const maxDirect = 63
 
 func loadU8(p expr, offset int) expr { return anywhere(op(0x2d, p), offset) }
 
@@ -23,38 +27,70 @@ func lshr(a, b expr) expr { return op(0x88, a, b) }
 func wrap(a expr) expr   { return op(0xa7, a) }
 func extend(a expr) expr { return op(0xad, a) }
 
-// quantise is kernel.Quantise for 16 elements and more, 16 at a time. The last ones are
-// computed twice where n is no multiple.
+// sixteens sets n symbols, at least 16: four of them at a time to what the body gives for
+// the elements that lie offset bytes behind at. The last ones are computed twice where n
+// is no multiple.
+func (f *function) sixteens(symbols, n local, body func(at local, offset int) expr) {
+	const size = 16
+	i, last, at := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
+	four := f.several(4, typeV128)
+	f.set(last, sub(n.get(), i32(size)))
+	f.upTo(i, n.get(), i32(size), func() {
+		f.when(below(last.get(), i.get()), func() { f.set(i, last.get()) })
+		f.set(at, shl(i.get(), 2))
+		for j, symbol := range four {
+			f.set(symbol, body(at, 16*j))
+		}
+		half := func(j int) expr { return simd(0x85, four[j].get(), four[j+1].get()) } // as 16 bits
+		f.store(add(symbols.get(), i.get()), 0, simd(0x66, half(0), half(2)))          // as 8 bits
+	})
+}
+
+// quantise is kernel.Quantise for 16 elements and more.
 func quantise(m *functions) {
-	const at = 16
 	f := m.function("quantise")
 	f.results = []byte{typeI32}
 	symbols, x, n := f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	factors := []local{f.param(typeF32), f.param(typeF32), f.param(typeF32)}
-	of, i, last := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
 	given := f.several(3, typeV128)
 	inverse, first, up := given[0], given[1], given[2]
 	value, y, level, all := f.variable(typeV128), f.variable(typeV128), f.variable(typeV128), f.variable(typeV128)
 	for j, g := range given {
 		f.set(g, splat(factors[j].get()))
 	}
-	four := f.several(4, typeV128)
-	f.set(last, sub(n.get(), i32(at)))
-	f.upTo(i, n.get(), i32(at), func() {
-		f.when(below(last.get(), i.get()), func() { f.set(i, last.get()) })
-		f.set(of, add(x.get(), shl(i.get(), 2)))
-		for j, symbol := range four {
-			f.set(value, load(of.get(), 16*j))
-			f.set(y, vmul(absolute(value.get()), inverse.get()))
-			f.set(level, simd(0xf8, vadd(y.get(), up.get()))) // toward 0
-			f.set(all, vor(level.get(), all.get()))
-			f.set(level, simd(0xae, simd(0xab, level.get(), i32(1)), simd(0xac, value.get(), i32(31)))) // less 1 where x is negative
-			f.set(symbol, vand(level.get(), simd(0x46, y.get(), first.get())))
-		}
-		half := func(j int) expr { return simd(0x85, four[j].get(), four[j+1].get()) } // as 16 bits
-		f.store(add(symbols.get(), i.get()), 0, simd(0x66, half(0), half(2)))          // as 8 bits
+	f.sixteens(symbols, n, func(at local, offset int) expr {
+		f.set(value, load(add(x.get(), at.get()), offset))
+		f.set(y, vmul(absolute(value.get()), inverse.get()))
+		f.set(level, simd(0xf8, vadd(y.get(), up.get()))) // toward 0
+		f.set(all, vor(level.get(), all.get()))
+		sign := simd(0xac, value.get(), i32(31)) // -1 where x is negative
+		return vand(simd(0xae, simd(0xab, level.get(), i32(1)), sign), simd(0x46, y.get(), first.get()))
 	})
-	f.give(simd(0x53, simd(0x3b, all.get(), simd(0x11, i32(63))))) // any above
+	f.give(simd(0x53, simd(0x3b, all.get(), simd(0x11, i32(maxDirect))))) // any above
+}
+
+// dither is kernel.Dither for 16 elements and more, in lanes of 64 bits.
+func dither(m *functions) {
+	f := m.function("dither")
+	f.results = []byte{typeI32}
+	symbols, x, u, n := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
+	factor := f.param(typeF64)
+	inverse, half := f.variable(typeV128), f.variable(typeV128)
+	level, symbol, largest := f.variable(typeV128), f.variable(typeV128), f.variable(typeV128)
+	f.set(inverse, simd(0x14, factor.get()))
+	f.set(half, f64x2(.5))
+	f.sixteens(symbols, n, func(at local, offset int) expr {
+		pair := func(p local, offset int) expr { return simd(0x5f, from(simd(0x5d, add(p.get(), at.get())), offset)) }
+		two := func(offset int) expr {
+			sum := dadd(dadd(dmul(pair(x, offset), inverse.get()), pair(u, offset)), half.get())
+			return simd(0xfc, simd(0x75, sum)) // rounded down, as whole numbers
+		}
+		f.set(level, shuffle(two(offset), two(offset+8), [4]byte{0, 1, 4, 5}))
+		f.set(symbol, simd(0x51, simd(0xab, level.get(), i32(1)), simd(0xac, level.get(), i32(31))))
+		f.set(largest, simd(0xb9, symbol.get(), largest.get()))
+		return symbol.get()
+	})
+	f.give(simd(0x53, simd(0x3c, largest.get(), simd(0x11, i32(2*maxDirect))))) // any above
 }
 
 // magnitudes is kernel.Magnitudes; it writes the largest one to peak.

@@ -228,10 +228,10 @@ func (v flavour) strip(m *functions, t tiles) *function {
 
 // clear sets n bytes, a multiple of 16, to 0.
 func (f *function) clear(p expr, n expr) {
-	at, end := f.variable(typeI32), f.variable(typeI32)
+	at, end, zero := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128)
 	f.set(at, p)
 	f.set(end, add(at.get(), n))
-	f.upTo(at, end.get(), i32(16), func() { f.store(at.get(), 0, v128(0)) })
+	f.upTo(at, end.get(), i32(16), func() { f.store(at.get(), 0, zero.get()) })
 }
 
 // The most inputs that forward sums at a time: a packed panel of them stays in the nearest

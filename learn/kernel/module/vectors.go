@@ -159,7 +159,7 @@ func (v flavour) columnSums(m *functions) {
 	f := m.function("addColumnSums")
 	b, alpha, dy, rows, out := f.param(typeI32), f.param(typeF32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	at, left, apart, sum := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeF32)
-	sums := f.several(4, typeV128)
+	sums, zero := f.several(4, typeV128), f.variable(typeV128)
 	f.set(apart, shl(out.get(), 2))
 	f.set(rows, mul(rows.get(), apart.get()))
 	block := func(vectors int) {
@@ -167,7 +167,7 @@ func (v flavour) columnSums(m *functions) {
 		f.when(below(i32(size-1), out.get()), func() {
 			f.repeat(func() {
 				for _, s := range sums[:vectors] {
-					f.set(s, v128(0))
+					f.set(s, zero.get())
 				}
 				f.set(at, dy.get())
 				f.set(left, add(at.get(), rows.get()))
