@@ -96,6 +96,18 @@ func moduleQuantise(symbols, x unsafe.Pointer, n int32, inverse, first, up float
 //go:noescape
 func moduleDither(symbols, x, u unsafe.Pointer, n int32, inverse float64) int32
 
+//go:wasmimport kernel addSquares
+//go:noescape
+func moduleAddSquares(y, x unsafe.Pointer, n int32) float64
+
+//go:wasmimport kernel subSquares
+//go:noescape
+func moduleSubSquares(y, x unsafe.Pointer, n int32) float64
+
+//go:wasmimport kernel moveGrid
+//go:noescape
+func moduleMoveGrid(p, base, levels unsafe.Pointer, n int32, inverse, finer, step, limit float64) int32
+
 //go:wasmimport kernel magnitudes
 //go:noescape
 func moduleMagnitudes(x unsafe.Pointer, n int32, peak unsafe.Pointer) float32
@@ -334,6 +346,28 @@ func dither(symbols []uint8, x, u []float32, inverse float64) bool {
 		return scalarDither(symbols, x, u, inverse)
 	}
 	return moduleDither(unsafe.Pointer(&symbols[0]), unsafe.Pointer(&x[0]), unsafe.Pointer(&u[0]), int32(len(x)), inverse) != 0
+}
+
+func addSquares(y, x []float32) float64 {
+	if level == absent || len(y) == 0 {
+		return scalarAddSquares(y, x)
+	}
+	return moduleAddSquares(unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), int32(len(y)))
+}
+
+func subSquares(y, x []float32) float64 {
+	if level == absent || len(y) == 0 {
+		return scalarSubSquares(y, x)
+	}
+	return moduleSubSquares(unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), int32(len(y)))
+}
+
+func moveGrid(g *Grid, p, base, levels []float32) int {
+	n := 0
+	if level != absent && len(p) > 0 { // the module moves whole fours
+		n = int(moduleMoveGrid(unsafe.Pointer(&p[0]), unsafe.Pointer(&base[0]), unsafe.Pointer(&levels[0]), int32(len(p)), g.Inverse, g.Finer, g.Step, g.Limit))
+	}
+	return n + scalarMoveGrid(g, p[n:], base[n:], levels[n:])
 }
 
 func magnitudes(x []float32, peak uint32) (float32, uint32) {

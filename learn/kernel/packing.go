@@ -69,6 +69,112 @@ func scalarDither(symbols []uint8, x, u []float32, inverse float64) bool {
 	return largest > 2*MaxDirect
 }
 
+// AddSquares adds x to y and returns the sum of the squares of x, which is the sum of four
+// sums, of every fourth element each; the last len(y)%4 elements go to the first. x is at
+// least as long as y.
+//
+//	var sums [4]float64
+//	for i := range y {
+//		y[i] += x[i]
+//		sums[i%4] += float64(x[i]) * float64(x[i]) // sums[0] for the last len(y)%4
+//	}
+//	sum := sums[0] + sums[1] + sums[2] + sums[3]
+func AddSquares(y, x []float32) float64 { return addSquares(y, cut(x, len(y))) }
+
+func scalarAddSquares(y, x []float32) float64 {
+	x = x[:len(y)]
+	var s squares
+	for len(y) >= 4 {
+		a, b := y[:4:4], x[:4:4]
+		a[0] += b[0]
+		a[1] += b[1]
+		a[2] += b[2]
+		a[3] += b[3]
+		s.add((*[4]float32)(b))
+		y, x = y[4:], x[4:]
+	}
+	for i, v := range x {
+		y[i] += v
+		s[0] += float64(v) * float64(v)
+	}
+	return s.sum()
+}
+
+// SubSquares subtracts x from y and returns the sum of the squares of the result, as
+// AddSquares does that of x. x is at least as long as y.
+//
+//	for i := range y {
+//		y[i] -= x[i]
+//		sums[i%4] += float64(y[i]) * float64(y[i])
+//	}
+func SubSquares(y, x []float32) float64 { return subSquares(y, cut(x, len(y))) }
+
+func scalarSubSquares(y, x []float32) float64 {
+	x = x[:len(y)]
+	var s squares
+	for len(y) >= 4 {
+		a, b := y[:4:4], x[:4:4]
+		a[0] -= b[0]
+		a[1] -= b[1]
+		a[2] -= b[2]
+		a[3] -= b[3]
+		s.add((*[4]float32)(a))
+		y, x = y[4:], x[4:]
+	}
+	for i := range y {
+		y[i] -= x[i]
+		s[0] += float64(y[i]) * float64(y[i])
+	}
+	return s.sum()
+}
+
+// squares are sums of squares.
+type squares [4]float64
+
+func (s *squares) add(v *[4]float32) {
+	s[0] += float64(v[0]) * float64(v[0])
+	s[1] += float64(v[1]) * float64(v[1])
+	s[2] += float64(v[2]) * float64(v[2])
+	s[3] += float64(v[3]) * float64(v[3])
+}
+
+func (s *squares) sum() float64 { return s[0] + s[1] + s[2] + s[3] }
+
+// Grid are points p = base + step * level, with whole levels below Limit in magnitude.
+type Grid struct {
+	Inverse float64 // 1/step of the points that are given
+	Finer   float64 // by which the levels of those are multiplied: a power of two
+	Step    float64 // of the points that are made
+	Limit   float64 // at most 2^31
+}
+
+// Move moves points p of the grid around base by whole levels. It returns the number of
+// those moved: the next one's level is beyond the limit, or p has no more. base and levels
+// are at least as long as p; no level is -0.
+//
+//	for i := range p {
+//		level := RoundToEven((p[i]-base[i])*Inverse)*Finer + levels[i] // float64
+//		if abs(level) >= Limit {
+//			return i
+//		}
+//		p[i] = float32(base[i] + Step*level)
+//	}
+func (g *Grid) Move(p, base, levels []float32) int {
+	return moveGrid(g, p, cut(base, len(p)), cut(levels, len(p)))
+}
+
+func scalarMoveGrid(g *Grid, p, base, levels []float32) int {
+	base, levels = base[:len(p)], levels[:len(p)]
+	for i, b := range base {
+		k := float64(math.RoundToEven((float64(p[i])-float64(b))*g.Inverse)*g.Finer) + float64(levels[i])
+		if !(math.Abs(k) < g.Limit) {
+			return i
+		}
+		p[i] = float32(float64(b) + float64(g.Step*k))
+	}
+	return len(p)
+}
+
 // Magnitudes returns the sum of the magnitudes of x, and the larger of peak and the bits
 // of the largest one: their order is that of the magnitudes, NaN last.
 //

@@ -10,6 +10,12 @@ func dither(symbols []uint8, x, u []float32, inverse float64) bool {
 	return scalarDither(symbols, x, u, inverse)
 }
 
+func addSquares(y, x []float32) float64 { return scalarAddSquares(y, x) }
+
+func subSquares(y, x []float32) float64 { return scalarSubSquares(y, x) }
+
+func moveGrid(g *Grid, p, base, levels []float32) int { return scalarMoveGrid(g, p, base, levels) }
+
 func magnitudes(x []float32, peak uint32) (float32, uint32) { return scalarMagnitudes(x, peak) }
 
 func setFours(r *Reading, dst []float32, values *[256]float32) int {

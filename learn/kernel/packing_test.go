@@ -96,6 +96,88 @@ func TestDither(t *testing.T) {
 	})
 }
 
+// Sums of squares and what is added and subtracted have the bits of their loops at every
+// level.
+func TestSquares(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.OneOf(rapid.IntRange(0, 70), rapid.IntRange(250, 1100)).Draw(t, "n")
+		x, y := make([]float32, n), make([]float32, n)
+		fill(t, x, "x")
+		fill(t, y, "y")
+		for _, loop := range []struct {
+			name  string
+			do    func(y, x []float32) float64
+			wants func(x, y float32) (next, squared float32)
+		}{
+			{"AddSquares", AddSquares, func(x, y float32) (float32, float32) { return y + x, x }},
+			{"SubSquares", SubSquares, func(x, y float32) (float32, float32) { return y - x, y - x }},
+		} {
+			want := make([]float32, n)
+			var sums [4]float64
+			for i := range want {
+				next, squared := loop.wants(x[i], y[i])
+				at := i % 4
+				if i >= n&^3 {
+					at = 0
+				}
+				want[i] = next
+				sums[at] += float64(squared) * float64(squared)
+			}
+			sum := sums[0] + sums[1] + sums[2] + sums[3]
+			atEachLevel(func(level string) {
+				got, intact := guarded(t, n)
+				copy(got, y)
+				if s := loop.do(got, x); s != sum || !slices.Equal(got, want) {
+					t.Fatalf("%s, %s: sum %v of %v, want %v of %v", level, loop.name, s, got, sum, want)
+				}
+				intact()
+			})
+		}
+	})
+}
+
+// Points are moved alike at every level, ties to even, up to the first level beyond the
+// limit.
+func TestMoveGrid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := dim(t, "n")
+		base, levels, points := make([]float32, n), make([]float32, n), make([]float32, n)
+		fill(t, base, "base")
+		fill(t, levels, "levels")
+		step := float64(float32(rapid.SampledFrom([]float64{1. / 1024, .003, 1e-7}).Draw(t, "step")))
+		finer := float64(rapid.SampledFrom([]int{1, 2, 1 << 20}).Draw(t, "finer"))
+		g := Grid{Inverse: 1 / (step * finer), Finer: finer, Step: step, Limit: 1 << 21}
+		reach := rapid.SampledFrom([]float64{1, 1000, 1 << 20, 1 << 21}).Draw(t, "reach")
+		for i := range levels {
+			points[i] = float32(float64(base[i]) + step*finer*float64(i%7-3))
+			levels[i] = float32(math.Round(float64(levels[i])*reach)) + 0
+			if i%11 == 0 { // between two points
+				points[i] = float32(float64(base[i]) + step*finer*1.5)
+			}
+		}
+		if rapid.IntRange(0, 4).Draw(t, "odd") == 0 {
+			points[rapid.IntRange(0, n-1).Draw(t, "where")] = float32(rapid.SampledFrom([]float64{math.NaN(), math.Inf(-1), math.MaxFloat32}).Draw(t, "is"))
+		}
+		want, count := slices.Clone(points), n
+		for i, b := range base {
+			level := math.RoundToEven((float64(points[i])-float64(b))*g.Inverse)*finer + float64(levels[i])
+			if !(math.Abs(level) < g.Limit) {
+				count = i
+				break
+			}
+			want[i] = float32(float64(b) + step*level)
+		}
+		atEachLevel(func(level string) {
+			got, intact := guarded(t, n)
+			copy(got, points)
+			if moved := g.Move(got, base, levels); moved != count || !slices.EqualFunc(got, want, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) }) {
+				t.Fatalf("%s: %d moved, %v, want %d, %v", level, moved, got, count, want)
+			}
+			intact()
+		})
+	})
+}
+
 func TestMagnitudes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := dim(t, "n")
@@ -256,7 +338,7 @@ func BenchmarkPacking(b *testing.B) {
 		x[i] = float32(draw(100)-50) / 40
 		symbols[i] = uint8(draw(8))
 	}
-	u := x[:row]
+	u, y := x[:row], slices.Clone(x)
 	const log = 10
 	var entries [MaxStates]uint32
 	for i := range 1 << log {
@@ -275,6 +357,12 @@ func BenchmarkPacking(b *testing.B) {
 			for i := 0; i < len(x); i += row {
 				Dither(symbols[i:i+row], x[i:i+row], u, 1.5)
 			}
+		},
+		"addSquares": func() { AddSquares(y, x) },
+		"subSquares": func() { SubSquares(y, x) },
+		"moveGrid": func() {
+			g := Grid{Inverse: 1024, Finer: 1, Step: 1. / 1024, Limit: 1 << 31}
+			g.Move(y, x, x)
 		},
 		"magnitudes": func() {
 			for i := 0; i < len(x); i += row {

@@ -5,6 +5,15 @@ package module
 func packing(m *functions) {
 	quantise(m)
 	dither(m)
+	elementwise(m, "addSquares", 2, 0, func(l *loop) {
+		l.put(0, vadd(l.at(0), l.at(1)))
+		l.square(l.at(1))
+	}).giveSquares()
+	elementwise(m, "subSquares", 2, 0, func(l *loop) {
+		l.square(vsub(l.at(0), l.at(1)))
+		l.put(0, l.temps[0].get())
+	}).giveSquares()
+	moveGrid(m)
 	magnitudes(m)
 	setFours(m)
 	writeFours(m)
@@ -12,6 +21,9 @@ func packing(m *functions) {
 
 // maxDirect is kernel.MaxDirect.
 const maxDirect = 63
+
+// fromPair loads two elements, and zeros.
+func fromPair(p expr, offset int) expr { return from(simd(0x5d, p), offset) }
 
 func loadU8(p expr, offset int) expr { return anywhere(op(0x2d, p), offset) }
 
@@ -80,7 +92,7 @@ func dither(m *functions) {
 	f.set(inverse, simd(0x14, factor.get()))
 	f.set(half, f64x2(.5))
 	f.sixteens(symbols, n, func(at local, offset int) expr {
-		pair := func(p local, offset int) expr { return simd(0x5f, from(simd(0x5d, add(p.get(), at.get())), offset)) }
+		pair := func(p local, offset int) expr { return simd(0x5f, fromPair(add(p.get(), at.get()), offset)) }
 		two := func(offset int) expr {
 			sum := dadd(dadd(dmul(pair(x, offset), inverse.get()), pair(u, offset)), half.get())
 			return simd(0xfc, simd(0x75, sum)) // rounded down, as whole numbers
@@ -91,6 +103,41 @@ func dither(m *functions) {
 		return symbol.get()
 	})
 	f.give(simd(0x53, simd(0x3c, largest.get(), simd(0x11, i32(2*maxDirect))))) // any above
+}
+
+// moveGrid is the Move of kernel.Grid for whole fours, in lanes of 64 bits. It stops before
+// a four that has a level beyond the limit.
+func moveGrid(m *functions) {
+	f := m.function("moveGrid")
+	f.results = []byte{typeI32}
+	p, base, levels, n := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
+	factors := []local{f.param(typeF64), f.param(typeF64), f.param(typeF64), f.param(typeF64)}
+	i, end, within := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
+	given, from, level := f.several(4, typeV128), f.several(2, typeV128), f.several(2, typeV128)
+	for j, g := range given {
+		f.set(g, simd(0x14, factors[j].get()))
+	}
+	inverse, finer, step, limit := given[0].get(), given[1].get(), given[2].get(), given[3].get()
+	f.set(end, shl(and(n.get(), i32(-4)), 2))
+	f.when(end.get(), func() {
+		f.loop(func() {
+			pair := func(of local, h int) expr { return simd(0x5f, fromPair(add(of.get(), i.get()), 8*h)) }
+			f.set(within, i32(1))
+			for h := range level {
+				f.set(from[h], pair(base, h))
+				near := simd(0x94, dmul(dsub(pair(p, h), from[h].get()), inverse)) // half to even
+				f.set(level[h], dadd(dmul(near, finer), pair(levels, h)))
+				f.set(within, and(within.get(), simd(0xc3, simd(0x49, simd(0xec, level[h].get()), limit))))
+			}
+			f.when(within.get(), func() {
+				half := func(h int) expr { return simd(0x5e, dadd(from[h].get(), dmul(step, level[h].get()))) }
+				f.store(add(p.get(), i.get()), 0, shuffle(half(0), half(1), [4]byte{0, 1, 4, 5}))
+				f.step(i, 16)
+				f.again(below(i.get(), end.get()), 1)
+			})
+		})
+	})
+	f.give(op(0x76, i.get(), i32(2)))
 }
 
 // magnitudes is kernel.Magnitudes; it writes the largest one to peak.

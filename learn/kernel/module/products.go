@@ -17,7 +17,7 @@ type flavour struct {
 // madd is sum + a*b.
 func (v flavour) madd(sum, a, b expr) expr {
 	if v.relaxed {
-		return simd(0x105, a, b, sum)
+		return simd(0x105, b, a, sum) // b was often just written
 	}
 	return vadd(sum, vmul(a, b))
 }

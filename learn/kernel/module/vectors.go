@@ -66,6 +66,7 @@ type loop struct {
 	factors []local
 	temps   []local
 	kept    int
+	sums    []local // of squares
 	whole   bool
 }
 
@@ -96,9 +97,32 @@ func (l *loop) keep(v expr) expr {
 	return l.temps[l.kept-1].get()
 }
 
+// square adds the squares of v to the sums, in lanes of 64 bits.
+func (l *loop) square(v expr) {
+	v = l.keep(v)
+	for h, half := range []expr{v, shuffle(v, v, [4]byte{2, 3, 2, 3})} {
+		l.f.set(l.temps[1], simd(0x5f, half))
+		l.f.set(l.sums[h], dadd(dmul(l.temps[1].get(), l.temps[1].get()), l.sums[h].get()))
+	}
+}
+
+// giveSquares makes the sum of the sums the function's result.
+func (l *loop) giveSquares() {
+	l.f.results = []byte{typeF64}
+	var sum expr
+	for i, s := range []local{l.sums[0], l.sums[0], l.sums[1], l.sums[1]} {
+		if one := lane(0x21, byte(i%2), s.get()); i == 0 {
+			sum = one
+		} else {
+			sum = op(0xa0, sum, one)
+		}
+	}
+	l.f.give(sum)
+}
+
 // elementwise adds a loop along vectors of n elements, which are the function's
 // parameters with n and some factors.
-func elementwise(m *functions, name string, vectors, factors int, body func(l *loop)) {
+func elementwise(m *functions, name string, vectors, factors int, body func(l *loop)) *loop {
 	f := m.function(name)
 	l := &loop{f: f}
 	for range vectors {
@@ -110,7 +134,7 @@ func elementwise(m *functions, name string, vectors, factors int, body func(l *l
 		given = append(given, f.param(typeF32))
 	}
 	end := f.variable(typeI32)
-	l.factors, l.temps = f.several(factors, typeV128), f.several(2, typeV128)
+	l.factors, l.temps, l.sums = f.several(factors, typeV128), f.several(2, typeV128), f.several(2, typeV128)
 	for i, g := range given {
 		f.set(l.factors[i], splat(g.get()))
 	}
@@ -129,6 +153,7 @@ func elementwise(m *functions, name string, vectors, factors int, body func(l *l
 			}
 		})
 	}
+	return l
 }
 
 // lookup maps n bytes by a table of 256 elements.
