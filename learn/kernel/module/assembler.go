@@ -132,8 +132,8 @@ func vmul(a, b expr) expr               { return simd(0xe6, a, b) }
 func vand(a, b expr) expr               { return simd(0x4e, a, b) }
 func vor(a, b expr) expr                { return simd(0x50, a, b) }
 
-// nonzero has all bits set in the lanes of v that are not 0 or -0.
-func nonzero(v expr) expr { return simd(0x42, v, v128(0)) }
+// nonzero has all bits set in the lanes of v that are not 0 or -0. zero is never written.
+func nonzero(v expr, zero local) expr { return simd(0x42, v, zero.get()) }
 
 // function is one function of a module.
 type function struct {

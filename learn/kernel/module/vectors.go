@@ -44,10 +44,10 @@ func count(m *functions) {
 	f := m.function("count")
 	f.results = []byte{typeI32}
 	x, n := f.param(typeI32), f.param(typeI32)
-	end, total, sum := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128)
+	end, total, sum, zero := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128), f.variable(typeV128)
 	f.set(end, add(x.get(), shl(and(n.get(), i32(-4)), 2)))
 	f.upTo(x, end.get(), i32(16), func() {
-		f.set(sum, simd(0xb1, sum.get(), nonzero(load(x.get(), 0)))) // a lane of all bits is -1
+		f.set(sum, simd(0xb1, sum.get(), nonzero(load(x.get(), 0), zero))) // a lane of all bits is -1
 	})
 	f.set(end, add(x.get(), shl(and(n.get(), i32(3)), 2)))
 	f.upTo(x, end.get(), i32(4), func() {
