@@ -94,7 +94,7 @@ func nextVersion(t *testing.T, tensors []Tensor, from, params, update []float32)
 	if err != nil {
 		t.Fatal(err)
 	}
-	levels, step := make([]int32, len(from)), GridStep(update, 1)
+	levels, step := make([]int32, len(from)), GridStep(update, 3.5)
 	if err := grid.Round(levels, make([]float32, len(from)), params, step); err != nil {
 		t.Fatal(err)
 	}
