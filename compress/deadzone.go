@@ -3,6 +3,8 @@ package compress
 import (
 	"encoding/binary"
 	"math"
+
+	"fedtab/learn/kernel"
 )
 
 // version of the blocks of deadzone, dither and grid.
@@ -126,33 +128,14 @@ func (e *deadzone) quantised(v []float32, step float32) {
 			continue
 		}
 		o := e.r.offsets[b]
-		if quantise(c.sym[from:to], v[from:to], inverse, o) {
+		if kernel.Quantise(c.sym[from:to], v[from:to], inverse, o.first, o.up) {
 			c.quantiseWide(c.sym[from:to], v[from:to], inverse, o)
 		}
 	}
 	c.lows[len(c.bin)] = int32(len(c.low))
 }
 
-// quantise sets sym[i] to the symbol of v[i] * inverse, provided that no
-// magnitude is above direct - 1. It reports whether one is.
-func quantise(sym []uint8, v []float32, inverse float32, o offset) bool {
-	sym = sym[:len(v)]
-	var all int32
-	first := int32(math.Float32bits(o.first))
-	for i, x := range v {
-		b := int32(math.Float32bits(x))
-		y := math.Float32frombits(uint32(b&0x7fffffff)) * inverse
-		// Positive floats are in the order of their bits: below is all ones where
-		// y < first. A branch would be mispredicted too often.
-		below := (int32(math.Float32bits(y)) - first) >> 31
-		m := int32(y + o.up)
-		all |= m
-		sym[i] = uint8((2*m + b>>31) &^ below)
-	}
-	return all >= direct
-}
-
-// quantiseWide is quantise for any magnitudes, and keeps the low bits.
+// quantiseWide is kernel.Quantise for any magnitudes, and keeps the low bits.
 func (c *coder) quantiseWide(sym []uint8, v []float32, inverse float32, o offset) {
 	for i, x := range v {
 		b := math.Float32bits(x)

@@ -3,6 +3,7 @@ package compress
 import (
 	"math"
 
+	"fedtab/learn/kernel"
 	"fedtab/learn/rng"
 )
 
@@ -103,21 +104,23 @@ func (e *dither) try(v []float32, step float32, state uint64) float64 {
 		}
 		u := e.u[:to-from]
 		noise(u, state, from)
-		sym := c.sym[from:to]
-		for j, x := range v[from:to] {
-			// In float64, where adding the noise loses nothing.
-			q := int32(math.Floor(float64(x)*inverse + float64(u[j]) + .5))
-			s := uint32(2*q) ^ uint32(q>>31)
-			if s >= firstWide {
-				m := uint32(max(q, -q))
-				s = 2*c.wide(min(m, maxLevel-1)) - uint32(q)>>31
-			}
-			sym[j] = uint8(s)
+		if kernel.Dither(c.sym[from:to], v[from:to], u, inverse) {
+			c.ditherWide(c.sym[from:to], v[from:to], u, inverse)
 		}
 	}
 	c.lows[len(c.bin)] = int32(len(c.low))
 	c.count()
 	return c.merge() + headerCost(&c.layout) + float64(c.classes)
+}
+
+// ditherWide is kernel.Dither for any magnitudes, and keeps the low bits.
+func (c *coder) ditherWide(sym []uint8, v, u []float32, inverse float64) {
+	for i, x := range v {
+		// In float64, where adding the noise loses nothing.
+		q := int32(math.Floor(float64(float64(x)*inverse) + float64(u[i]) + .5))
+		m := uint32(max(q, -q))
+		sym[i] = uint8(2*c.wide(min(m, maxLevel-1)) - uint32(q)>>31)
+	}
 }
 
 // subtractive returns the bin from which on the dither is subtracted: values of

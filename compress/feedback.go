@@ -3,6 +3,8 @@ package compress
 import (
 	"encoding/binary"
 	"math"
+
+	"fedtab/learn/kernel"
 )
 
 // Feedback is an Encoder that adds the residual of the last vector to the next
@@ -50,11 +52,7 @@ func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 		f.residual = grown(f.residual, len(v))
 		clear(f.residual)
 	}
-	var was, lost float64
-	for i, x := range v {
-		f.residual[i] += x
-		was += float64(x) * float64(x)
-	}
+	was, lost := kernel.AddSquares(f.residual, v), 0.
 	at := len(dst)
 	dst, err := f.enc.Append(dst, f.residual, o)
 	if err != nil {
@@ -66,11 +64,7 @@ func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 	for left := f.residual; len(left) > 0 && err == nil; {
 		piece := f.piece[:min(len(left), maxSegment)]
 		err = f.dec.Next(piece)
-		for i, x := range piece {
-			r := left[i] - x
-			left[i] = r
-			lost += float64(r) * float64(r)
-		}
+		lost += kernel.SubSquares(left[:len(piece)], piece)
 		left = left[len(piece):]
 	}
 	if err == nil {
@@ -84,7 +78,7 @@ func (f *Feedback) Append(dst []byte, v []float32, o Options) ([]byte, error) {
 	case !(lost <= math.MaxFloat64) || !(was <= math.MaxFloat64):
 		f.Flush()
 	case lost > limit:
-		f.scale(float32(math.Sqrt(limit / lost)))
+		kernel.Scale(f.residual, float32(math.Sqrt(limit/lost)))
 	}
 	return dst, nil
 }
@@ -100,13 +94,7 @@ func (f *Feedback) Age(rounds int, keep float64) {
 		f.Flush()
 		return
 	}
-	f.scale(float32(min(k, 1)))
-}
-
-func (f *Feedback) scale(by float32) {
-	for i := range f.residual {
-		f.residual[i] *= by
-	}
+	kernel.Scale(f.residual, float32(min(k, 1)))
 }
 
 // feedbackVersion of what AppendState writes.

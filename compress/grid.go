@@ -3,6 +3,8 @@ package compress
 import (
 	"fmt"
 	"math"
+
+	"fedtab/learn/kernel"
 )
 
 // Grid codes the versions of a model that all clients hold bit for bit. A
@@ -177,20 +179,15 @@ func (g *Grid) Apply(p []float32, block []byte) (step float32, err error) {
 		return 0, err
 	}
 	finer := float64(uint32(1) << halvings)
-	inverse := 1 / (float64(step) * finer)
+	grid := kernel.Grid{Inverse: 1 / (float64(step) * finer), Finer: finer, Step: float64(step), Limit: MaxLevel}
 	g.part = grown(g.part, pieceLevels)
 	for at := 0; at < len(p); {
 		part := g.part[:min(len(p)-at, pieceLevels)]
 		if err := s.read(part, &setting); err != nil {
 			return 0, err
 		}
-		for i, d := range part {
-			base := g.base[at+i]
-			k := level(p[at+i], base, inverse)*finer + float64(d)
-			if !(math.Abs(k) < MaxLevel) {
-				return 0, outOfRange("2^21 or more steps from version 0", at+i)
-			}
-			p[at+i] = point(base, step, int32(k))
+		if n := grid.Move(p[at:at+len(part)], g.base[at:], part); n < len(part) {
+			return 0, outOfRange("2^21 or more steps from version 0", at+n)
 		}
 		at += len(part)
 	}

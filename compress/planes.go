@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+
+	"fedtab/learn/kernel"
 )
 
 // planes packs float32 without loss: signs and exponents go through the entropy
@@ -37,7 +39,7 @@ func (e *planes) Append(dst []byte, v []float32, _ Options) ([]byte, error) {
 	}
 	c.low = c.low[:0]
 	at := len(dst)
-	_, peak := activity(v, 0)
+	_, peak := kernel.Magnitudes(v, 0)
 	if peak >= infinite {
 		return dst, notFinite(slices.IndexFunc(v, func(x float32) bool { return x-x != 0 }))
 	}

@@ -1,6 +1,10 @@
 package compress
 
-import "math"
+import (
+	"math"
+
+	"fedtab/learn/kernel"
+)
 
 // Rate control finds the step for a given size of the block without encoding
 // twice. It counts a sample of the values by magnitude, 16 to an octave, for each
@@ -61,7 +65,7 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 	for i := range c.bin {
 		from, to := c.of(i)
 		var sum float32
-		sum, peak = activity(v[from:to], peak)
+		sum, peak = kernel.Magnitudes(v[from:to], peak)
 		// Until the largest is known, lows keeps the means.
 		c.lows[i] = int32(math.Float32bits(sum/float32(to-from)) >> binShift)
 	}
@@ -116,31 +120,6 @@ func (r *rate) measure(c *coder, v []float32) (float32, error) {
 		}
 	}
 	return math.Float32frombits(peak), nil
-}
-
-// activity returns the sum of the magnitudes of v, and the larger of peak and the
-// bits of the largest.
-func activity(v []float32, peak uint32) (float32, uint32) {
-	var s0, s1, s2, s3 float32
-	m0, m1 := peak, uint32(0)
-	for len(v) >= 4 {
-		w := v[:4:4]
-		b0, b1 := math.Float32bits(w[0])&0x7fffffff, math.Float32bits(w[1])&0x7fffffff
-		b2, b3 := math.Float32bits(w[2])&0x7fffffff, math.Float32bits(w[3])&0x7fffffff
-		m0 = max(m0, b0, b2)
-		m1 = max(m1, b1, b3)
-		s0 += math.Float32frombits(b0)
-		s1 += math.Float32frombits(b1)
-		s2 += math.Float32frombits(b2)
-		s3 += math.Float32frombits(b3)
-		v = v[4:]
-	}
-	for _, x := range v {
-		b := math.Float32bits(x) & 0x7fffffff
-		m0 = max(m0, b)
-		s0 += math.Float32frombits(b)
-	}
-	return s0 + s1 + s2 + s3, max(m0, m1)
 }
 
 // above returns the number of bin b's sampled values of magnitude x or more.

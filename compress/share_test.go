@@ -28,8 +28,8 @@ func images(n int) (x, y []float32) {
 }
 
 // What a round of the task mnist-2nn costs a tab, and which shares of it the packing and the
-// loss have: 600 examples in mini-batches of 10, an update at 1 bit, an aggregate that is
-// added. A browser can run it: package e2e does.
+// loss have: 600 examples in mini-batches of 10, an update that is packed at 1 bit with
+// feedback, and the next version, which is on a grid. A browser can run it: package e2e does.
 func TestShareSpeed(t *testing.T) {
 	if testing.Short() || raced {
 		t.Skip("it measures")
@@ -39,13 +39,14 @@ func TestShareSpeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from, params := make([]float32, m.Layout().Size), make([]float32, m.Layout().Size)
+	tensors, size := TensorsOf(m.Layout()), m.Layout().Size
+	from, params := make([]float32, size), make([]float32, size)
 	m.Init(from, 1)
 	c := lookup(t, protocol.CodecDeadzone)
-	enc, dec, w, o := c.NewEncoder(TensorsOf(m.Layout())), c.NewDecoder(), m.NewWorker(batch), Options{Bits: 1, Seed: 1}
+	f, w, o := NewFeedback(c.NewEncoder(tensors), c.NewDecoder()), m.NewWorker(batch), Options{Bits: 1, Seed: 1}
 	x, y := images(examples)
-	update, block := make([]float32, len(params)), []byte(nil)
-	var train, encode, add, loss time.Duration
+	update, block := make([]float32, size), []byte(nil)
+	var train, pack, apply, loss time.Duration
 	timed := func(total *time.Duration, do func() error) {
 		start := time.Now()
 		if err := do(); err != nil {
@@ -53,17 +54,24 @@ func TestShareSpeed(t *testing.T) {
 		}
 		*total += time.Since(start)
 	}
+	step := func() error {
+		copy(params, from)
+		for i := 0; i < examples; i += batch {
+			w.Step(params, x[i*784:][:batch*784], y[i:][:batch], .1)
+		}
+		kernel.Sub(update, params, from)
+		return nil
+	}
+	timed(new(time.Duration), step)
+	grid, next := nextVersion(t, tensors, from, params, update)
 	for range rounds {
-		timed(&train, func() error {
+		timed(&train, step)
+		timed(&pack, func() (err error) { block, err = f.Append(block[:0], update, o); return err })
+		timed(&apply, func() error {
 			copy(params, from)
-			for i := 0; i < examples; i += batch {
-				w.Step(params, x[i*784:][:batch*784], y[i:][:batch], .1)
-			}
-			kernel.Sub(update, params, from)
-			return nil
+			_, err := grid.Apply(params, next)
+			return err
 		})
-		timed(&encode, func() (err error) { block, err = enc.Append(block[:0], update, o); return err })
-		timed(&add, func() error { return AddWith(dec, params, 1, block, o) })
 	}
 	dz := make([]float32, len(w.Outputs()))
 	timed(&loss, func() error { // at once: a browser's clock is coarse
@@ -72,8 +80,27 @@ func TestShareSpeed(t *testing.T) {
 		}
 		return nil
 	})
-	all := train + encode + add
+	all := train + pack + apply
 	share := func(d time.Duration) float64 { return 100 * d.Seconds() / all.Seconds() }
-	t.Logf("a round: %.1f ms, of it encode %.1f%%, add %.1f%%, train %.1f%%, of it the loss %.1f%%",
-		1e3*all.Seconds()/rounds, share(encode), share(add), share(train), 100*loss.Seconds()/train.Seconds())
+	t.Logf("a round: %.1f ms, of it pack %.1f%%, apply %.1f%%, train %.1f%%, of it the loss %.1f%%",
+		1e3*all.Seconds()/rounds, share(pack), share(apply), share(train), 100*loss.Seconds()/train.Seconds())
+}
+
+// nextVersion returns the block that leads from version 0 to the one at params, and the grid
+// that applies it.
+func nextVersion(t *testing.T, tensors []Tensor, from, params, update []float32) (*Grid, []byte) {
+	t.Helper()
+	grid, err := NewGrid(tensors, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	levels, step := make([]int32, len(from)), GridStep(update, 3.5)
+	if err := grid.Round(levels, make([]float32, len(from)), params, step); err != nil {
+		t.Fatal(err)
+	}
+	block, err := grid.Append(nil, nil, levels, step, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return grid, block
 }

@@ -3,6 +3,8 @@ package compress
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"fedtab/learn/kernel"
 )
 
 // A stream is the symbols of one class. It is written backwards, the last
@@ -23,90 +25,58 @@ func streamCost(log uint) int { return 4*int(log) + 1 + 4 + 16 }
 // append appends the stream of sym. low has the low bits of the wide symbols,
 // in order.
 func (p *packer) append(dst []byte, sym []uint8, low []uint32) []byte {
-	size := uint32(1) << p.log
-	x := [4]uint32{size, size, size, size}
+	size := uint32(1) << p.Log
 	n := len(dst)
-	// A symbol takes at most log bits and 20 low ones.
-	maxBytes := len(sym)*int(p.log)/8 + len(low)*3 + 32
+	// A symbol takes at most Log bits and 20 low ones.
+	maxBytes := len(sym)*int(p.Log)/8 + len(low)*3 + 32
 	dst = extend(dst, maxBytes)
-	out := dst[n:]
-	at := 0
-	var acc uint64
-	var have uint
-	i := len(sym)
-	step := func() { // one symbol, wide or not
-		i--
-		s := sym[i]
-		if s >= firstWide {
-			_, k := levelOf(uint32(s+1) / 2)
-			acc |= uint64(low[len(low)-1]) << have
-			low = low[:len(low)-1]
-			have += k
+	w := writer{kernel.Writing{Table: &p.WritingTable, Out: dst[n:], States: [4]uint32{size, size, size, size}}}
+	for i := len(sym); i > 0; {
+		if i&3 == 0 {
+			i = w.Fours(sym[:i])
 		}
-		t := &p.sym[s]
-		v := x[i&3]
-		k := uint(v+t.bits) >> 16 & 15
-		acc |= uint64(v&(1<<k-1)) << have
-		have += k
-		x[i&3] = uint32(p.state[(v>>k+uint32(t.find))&(1<<maxTableLog-1)])
-		binary.LittleEndian.PutUint64(out[at:], acc)
-		at += int(have >> 3)
-		acc >>= have &^ 7
-		have &= 7
-	}
-	for i&3 != 0 {
-		step()
-	}
-	for i > 0 {
-		// A wide symbol has the highest bit set once 1 is added.
-		s := sym[i-4 : i : i]
-		if (binary.LittleEndian.Uint32(s)+0x01010101)&0x80808080 != 0 {
-			for range 4 {
-				step()
+		// One by one: those beyond the last four, or a four with a wide symbol.
+		for range min((i-1)&3+1, i) {
+			i--
+			if s := sym[i]; s >= firstWide {
+				_, k := levelOf(uint32(s+1) / 2)
+				w.put(uint64(low[len(low)-1]), k)
+				low = low[:len(low)-1]
 			}
-			continue
+			w.symbol(sym[i], i&3)
 		}
-		t3, t2, t1, t0 := &p.sym[s[3]], &p.sym[s[2]], &p.sym[s[1]], &p.sym[s[0]]
-		x3, x2, x1, x0 := x[3], x[2], x[1], x[0]
-		k3 := uint(x3+t3.bits) >> 16 & 15
-		k2 := uint(x2+t2.bits) >> 16 & 15
-		k1 := uint(x1+t1.bits) >> 16 & 15
-		k0 := uint(x0+t0.bits) >> 16 & 15
-		acc |= uint64(x3&(1<<k3-1)) << (have & 63)
-		have += k3
-		acc |= uint64(x2&(1<<k2-1)) << (have & 63)
-		have += k2
-		acc |= uint64(x1&(1<<k1-1)) << (have & 63)
-		have += k1
-		acc |= uint64(x0&(1<<k0-1)) << (have & 63)
-		have += k0
-		x[3] = uint32(p.state[(x3>>k3+uint32(t3.find))&(1<<maxTableLog-1)])
-		x[2] = uint32(p.state[(x2>>k2+uint32(t2.find))&(1<<maxTableLog-1)])
-		x[1] = uint32(p.state[(x1>>k1+uint32(t1.find))&(1<<maxTableLog-1)])
-		x[0] = uint32(p.state[(x0>>k0+uint32(t0.find))&(1<<maxTableLog-1)])
-		binary.LittleEndian.PutUint64(out[at:], acc)
-		at += int(have >> 3)
-		acc >>= have & 56
-		have &= 7
-		i -= 4
 	}
-	for i, v := range [4]uint32{x[3], x[2], x[1], x[0]} {
-		acc |= uint64(v-size) << have
-		have += p.log
-		if i == 3 {
-			acc |= 1 << have
-			have++
-		}
-		binary.LittleEndian.PutUint64(out[at:], acc)
-		at += int(have >> 3)
-		acc >>= have &^ 7
-		have &= 7
+	for i := 3; i >= 0; i-- {
+		w.put(uint64(w.States[i]-size), p.Log)
 	}
-	if have > 0 {
-		out[at] = byte(acc)
-		at++
+	w.put(1, 1)
+	if w.Have > 0 {
+		w.Out[w.At] = byte(w.Bits)
+		w.At++
 	}
-	return dst[:n+at]
+	return dst[:n+w.At]
+}
+
+// writer writes a stream.
+type writer struct{ kernel.Writing }
+
+// put writes the k bits of v, at most 20.
+func (w *writer) put(v uint64, k uint) {
+	w.Bits |= v << w.Have
+	w.Have += k
+	binary.LittleEndian.PutUint64(w.Out[w.At:], w.Bits)
+	w.At += int(w.Have >> 3)
+	w.Bits >>= w.Have &^ 7
+	w.Have &= 7
+}
+
+// symbol writes the bits that a state gives off for symbol s.
+func (w *writer) symbol(s uint8, state int) {
+	t := &w.Table.Symbols[s]
+	v := w.States[state]
+	k := uint(v+t.Bits) >> 16 & 15
+	w.put(uint64(v&(1<<k-1)), k)
+	w.States[state] = uint32(w.Table.States[(v>>k+uint32(t.Find))&(1<<maxTableLog-1)])
 }
 
 // before is the min number of bytes before a stream: reading loads eight bytes at
@@ -115,12 +85,8 @@ const before = 16
 
 // stream reads a stream that lies in a block.
 type stream struct {
-	u     *unpacker
-	in    []byte // the block, up to the stream's end
-	start int    // of the stream in it, in bits
-	pos   int    // bits of in that are not read
-	x     [4]uint32
-	done  uint // symbols read
+	kernel.Reading      // of the block, up to the stream's end
+	done           uint // symbols read
 }
 
 // open starts reading the stream that lies in block[from:to], from being at
@@ -129,25 +95,25 @@ func (s *stream) open(u *unpacker, log uint, block []byte, from, to int) error {
 	if from < before || to <= from || to > len(block) || block[to-1] == 0 {
 		return broken(ErrStream, "stream without a beginning")
 	}
-	s.u, s.in, s.start = u, block[:to], 8*from
-	s.pos = 8*(to-1) + bits.Len8(block[to-1]) - 1
+	s.Entries, s.In, s.Start = &u.entry, block[:to], 8*from
+	s.Pos = 8*(to-1) + bits.Len8(block[to-1]) - 1
 	s.done = 0
-	for i := range s.x {
-		s.x[i] = uint32(s.take(log))
+	for i := range s.States {
+		s.States[i] = uint32(s.take(log))
 	}
 	return s.check()
 }
 
 // take returns the next n bits, at most 56.
 func (s *stream) take(n uint) uint64 {
-	b := s.pos >> 3
-	w := binary.LittleEndian.Uint64(s.in[b-7:]) << (8 - uint(s.pos)&7)
-	s.pos -= int(n)
+	b := s.Pos >> 3
+	w := binary.LittleEndian.Uint64(s.In[b-7:]) << (8 - uint(s.Pos)&7)
+	s.Pos -= int(n)
 	return w >> 1 >> (63 - n)
 }
 
 func (s *stream) check() error {
-	if s.pos < s.start {
+	if s.Pos < s.Start {
 		return broken(ErrStream, "stream ends early")
 	}
 	return nil
@@ -155,7 +121,7 @@ func (s *stream) check() error {
 
 // close checks that the stream has been read to its end.
 func (s *stream) close() error {
-	if s.pos != s.start || s.x != [4]uint32{} {
+	if s.Pos != s.Start || s.States != [4]uint32{} {
 		return broken(ErrStream, "stream does not end where its symbols do")
 	}
 	return nil
@@ -163,8 +129,8 @@ func (s *stream) close() error {
 
 // next returns the next symbol and its low bits.
 func (s *stream) next() (sym uint32, low uint32) {
-	e := s.u.entry[s.x[s.done&3]&(1<<maxTableLog-1)]
-	s.x[s.done&3] = e>>16 + uint32(s.take(uint(e>>8&15)))
+	e := s.Entries[s.States[s.done&3]&(1<<maxTableLog-1)]
+	s.States[s.done&3] = e>>16 + uint32(s.take(uint(e>>8&15)))
 	s.done++
 	sym = e & 255
 	if sym >= firstWide {
@@ -196,24 +162,24 @@ func (v *values) value(sym, low uint32) float32 {
 }
 
 // taking is the way in which values are stored: set or added. A program that only
-// sets, such as a tab's, is linked without addFours.
+// sets, such as a tab's, is linked without AddFours.
 type taking struct {
-	fours func(s *stream, dst []float32, v *values) []float32
+	fours func(s *kernel.Reading, dst []float32, values *[symbols + 1]float32) int
 	add   bool
 }
 
 var (
-	setting = taking{(*stream).setFours, false}
-	adding  = taking{(*stream).addFours, true}
+	setting = taking{(*kernel.Reading).SetFours, false}
+	adding  = taking{(*kernel.Reading).AddFours, true}
 )
 
 // read takes the values of the next len(dst) symbols into dst.
 func (s *stream) read(dst []float32, v *values, how *taking) error {
 	for len(dst) > 0 {
 		if s.done&3 == 0 && len(dst) >= 4 {
-			n := len(dst)
-			dst = how.fours(s, dst, v)
-			s.done += uint(n - len(dst))
+			n := how.fours(&s.Reading, dst, &v.of)
+			s.done += uint(n)
+			dst = dst[n:]
 		}
 		// One by one: what is left of a four, or a four with a wide symbol.
 		for range min(4-s.done&3, uint(len(dst))) {
@@ -229,71 +195,4 @@ func (s *stream) read(dst []float32, v *values, how *taking) error {
 		}
 	}
 	return s.check()
-}
-
-// setFours reads symbols, four at a time, and returns what it has not set. It
-// stops where the stream ends and before a four with a wide symbol.
-func (s *stream) setFours(dst []float32, v *values) []float32 {
-	const mask = 1<<maxTableLog - 1
-	in, pos, entry := s.in, s.pos, &s.u.entry
-	x0, x1, x2, x3 := s.x[0], s.x[1], s.x[2], s.x[3]
-	for len(dst) >= 4 && pos >= s.start {
-		b := pos >> 3
-		w := binary.LittleEndian.Uint64(in[b-7:]) << (8 - uint(pos)&7)
-		e0, e1, e2, e3 := entry[x0&mask], entry[x1&mask], entry[x2&mask], entry[x3&mask]
-		if (e0|e1|e2|e3)&wideEntry != 0 {
-			break
-		}
-		n0, n1, n2, n3 := uint(e0>>8&15), uint(e1>>8&15), uint(e2>>8&15), uint(e3>>8&15)
-		x0 = e0>>16 + uint32(w>>1>>(63-n0))
-		w <<= n0
-		x1 = e1>>16 + uint32(w>>1>>(63-n1))
-		w <<= n1
-		x2 = e2>>16 + uint32(w>>1>>(63-n2))
-		w <<= n2
-		x3 = e3>>16 + uint32(w>>1>>(63-n3))
-		pos -= int(n0 + n1 + n2 + n3)
-		d := dst[:4:4]
-		d[0] = v.of[e0&255]
-		d[1] = v.of[e1&255]
-		d[2] = v.of[e2&255]
-		d[3] = v.of[e3&255]
-		dst = dst[4:]
-	}
-	s.pos = pos
-	s.x = [4]uint32{x0, x1, x2, x3}
-	return dst
-}
-
-// addFours is setFours that adds.
-func (s *stream) addFours(dst []float32, v *values) []float32 {
-	const mask = 1<<maxTableLog - 1
-	in, pos, entry := s.in, s.pos, &s.u.entry
-	x0, x1, x2, x3 := s.x[0], s.x[1], s.x[2], s.x[3]
-	for len(dst) >= 4 && pos >= s.start {
-		b := pos >> 3
-		w := binary.LittleEndian.Uint64(in[b-7:]) << (8 - uint(pos)&7)
-		e0, e1, e2, e3 := entry[x0&mask], entry[x1&mask], entry[x2&mask], entry[x3&mask]
-		if (e0|e1|e2|e3)&wideEntry != 0 {
-			break
-		}
-		n0, n1, n2, n3 := uint(e0>>8&15), uint(e1>>8&15), uint(e2>>8&15), uint(e3>>8&15)
-		x0 = e0>>16 + uint32(w>>1>>(63-n0))
-		w <<= n0
-		x1 = e1>>16 + uint32(w>>1>>(63-n1))
-		w <<= n1
-		x2 = e2>>16 + uint32(w>>1>>(63-n2))
-		w <<= n2
-		x3 = e3>>16 + uint32(w>>1>>(63-n3))
-		pos -= int(n0 + n1 + n2 + n3)
-		d := dst[:4:4]
-		d[0] += v.of[e0&255]
-		d[1] += v.of[e1&255]
-		d[2] += v.of[e2&255]
-		d[3] += v.of[e3&255]
-		dst = dst[4:]
-	}
-	s.pos = pos
-	s.x = [4]uint32{x0, x1, x2, x3}
-	return dst
 }

@@ -2,6 +2,8 @@ package compress
 
 import (
 	"math/bits"
+
+	"fedtab/learn/kernel"
 )
 
 // The entropy coder is tANS (Duda, "Asymmetric numeral systems", 2013) with
@@ -20,7 +22,7 @@ import (
 // an octave and sign, followed by the low bits that the symbol leaves open:
 // exactly the integers of less than maxLevel can be written.
 const (
-	direct     = 64
+	direct     = 1 << directLog
 	directLog  = 6
 	firstWide  = 2*direct - 1 // the first wide symbol
 	maxLevel   = 1 << (directLog + 16)
@@ -204,9 +206,6 @@ type unpacker struct {
 	entry [1 << maxTableLog]uint32
 }
 
-// wideEntry marks entries of wide symbols, which are followed by low bits.
-const wideEntry = 1 << 12
-
 func (u *unpacker) build(t *table, cells *[1 << maxTableLog]uint8) {
 	t.spread(cells)
 	var next [symbols + 1]uint32
@@ -220,7 +219,7 @@ func (u *unpacker) build(t *table, cells *[1 << maxTableLog]uint8) {
 		n := t.log + 1 - uint(bits.Len32(x))
 		wide := uint32(0)
 		if s >= firstWide {
-			wide = wideEntry
+			wide = kernel.WideEntry
 		}
 		u.entry[i] = wide | uint32(s) | uint32(n)<<8 | (x<<n-1<<t.log)<<16
 	}
@@ -228,19 +227,11 @@ func (u *unpacker) build(t *table, cells *[1 << maxTableLog]uint8) {
 
 // packer encodes symbols: a state x in [2^log, 2^(log+1)) gives off its low
 // n = (x + bits[s]) >> 16 bits and becomes state[x >> n + find[s]].
-type packer struct {
-	_     incomparable
-	log   uint
-	state [1 << maxTableLog]uint16
-	sym   [symbols + 1]struct {
-		bits uint32
-		find int32
-	}
-}
+type packer struct{ kernel.WritingTable }
 
 func (p *packer) build(t *table, cells *[1 << maxTableLog]uint8) {
 	t.spread(cells)
-	p.log = t.log
+	p.Log = t.log
 	size := 1 << t.log
 	var start [symbols + 1]int32
 	total := int32(0)
@@ -255,13 +246,13 @@ func (p *packer) build(t *table, cells *[1 << maxTableLog]uint8) {
 		if f > 1 {
 			n -= uint(bits.Len32(uint32(f-1))) - 1
 		}
-		p.sym[s].bits = uint32(n)<<16 - uint32(f)<<n
-		p.sym[s].find = total - f
+		p.Symbols[s].Bits = uint32(n)<<16 - uint32(f)<<n
+		p.Symbols[s].Find = total - f
 		total += f
 	}
 	for i := range size {
 		s := cells[i]
-		p.state[start[s]] = uint16(size + i)
+		p.States[start[s]] = uint16(size + i)
 		start[s]++
 	}
 }

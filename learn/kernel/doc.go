@@ -1,7 +1,9 @@
-// Package kernel holds the float32 loops that training spends its time in.
+// Package kernel holds the float32 loops that training spends its time in, and those of
+// packing (package compress).
 //
 // The comment of each kernel is its reference: the plain loop that defines the
-// result. scalar.go holds these loops in Go and is always built.
+// result. scalar.go, packing.go and coding.go hold these loops in Go and are
+// always built.
 // Vector versions take over where there are some: on amd64, with GOEXPERIMENT=simd,
 // 512-bit or 256-bit ones, as the processor allows; in a browser the 128-bit ones of
 // a module of its own, which package module generates (docs/adr/0014). [Name] says

@@ -3,7 +3,7 @@ package kernel
 import "math"
 
 // cut returns x[:n] and panics if len(x) < n, whatever the capacity.
-func cut(x []float32, n int) []float32 {
+func cut[T any](x []T, n int) []T {
 	if uint(n) > uint(len(x)) {
 		panic("kernel: a slice is shorter than its shape")
 	}

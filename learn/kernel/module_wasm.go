@@ -88,6 +88,38 @@ func moduleAdam(w, m, v, g unsafe.Pointer, n int32, beta1, rest1, beta2, rest2, 
 //go:noescape
 func moduleLookup(x, bytes, table unsafe.Pointer, n int32)
 
+//go:wasmimport kernel quantise
+//go:noescape
+func moduleQuantise(symbols, x unsafe.Pointer, n int32, inverse, first, up float32) int32
+
+//go:wasmimport kernel dither
+//go:noescape
+func moduleDither(symbols, x, u unsafe.Pointer, n int32, inverse float64) int32
+
+//go:wasmimport kernel addSquares
+//go:noescape
+func moduleAddSquares(y, x unsafe.Pointer, n int32) float64
+
+//go:wasmimport kernel subSquares
+//go:noescape
+func moduleSubSquares(y, x unsafe.Pointer, n int32) float64
+
+//go:wasmimport kernel moveGrid
+//go:noescape
+func moduleMoveGrid(p, base, levels unsafe.Pointer, n int32, inverse, finer, step, limit float64) int32
+
+//go:wasmimport kernel magnitudes
+//go:noescape
+func moduleMagnitudes(x unsafe.Pointer, n int32, peak unsafe.Pointer) float32
+
+//go:wasmimport kernel setFours
+//go:noescape
+func moduleSetFours(dst unsafe.Pointer, n int32, in unsafe.Pointer, start int32, states, entries, values unsafe.Pointer) int32
+
+//go:wasmimport kernel writeFours
+//go:noescape
+func moduleWriteFours(symbols unsafe.Pointer, n int32, out, states, table unsafe.Pointer) int32
+
 // level is that of the module, which is there before the program runs.
 var level = moduleLevel()
 
@@ -297,6 +329,72 @@ func lookup(x []float32, bytes []uint8, table *[256]float32) {
 		return
 	}
 	moduleLookup(unsafe.Pointer(&x[0]), unsafe.Pointer(&bytes[0]), unsafe.Pointer(table), int32(len(bytes)))
+}
+
+// minQuantised is the min number of elements that the module quantises.
+const minQuantised = 16
+
+func quantise(symbols []uint8, x []float32, inverse, first, up float32) bool {
+	if level == absent || len(x) < minQuantised {
+		return scalarQuantise(symbols, x, inverse, first, up)
+	}
+	return moduleQuantise(unsafe.Pointer(&symbols[0]), unsafe.Pointer(&x[0]), int32(len(x)), inverse, first, up) != 0
+}
+
+func dither(symbols []uint8, x, u []float32, inverse float64) bool {
+	if level == absent || len(x) < minQuantised {
+		return scalarDither(symbols, x, u, inverse)
+	}
+	return moduleDither(unsafe.Pointer(&symbols[0]), unsafe.Pointer(&x[0]), unsafe.Pointer(&u[0]), int32(len(x)), inverse) != 0
+}
+
+func addSquares(y, x []float32) float64 {
+	if level == absent || len(y) == 0 {
+		return scalarAddSquares(y, x)
+	}
+	return moduleAddSquares(unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), int32(len(y)))
+}
+
+func subSquares(y, x []float32) float64 {
+	if level == absent || len(y) == 0 {
+		return scalarSubSquares(y, x)
+	}
+	return moduleSubSquares(unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), int32(len(y)))
+}
+
+func moveGrid(g *Grid, p, base, levels []float32) int {
+	n := 0
+	if level != absent && len(p) > 0 { // the module moves whole fours
+		n = int(moduleMoveGrid(unsafe.Pointer(&p[0]), unsafe.Pointer(&base[0]), unsafe.Pointer(&levels[0]), int32(len(p)), g.Inverse, g.Finer, g.Step, g.Limit))
+	}
+	return n + scalarMoveGrid(g, p[n:], base[n:], levels[n:])
+}
+
+func magnitudes(x []float32, peak uint32) (float32, uint32) {
+	if level == absent || len(x) == 0 {
+		return scalarMagnitudes(x, peak)
+	}
+	sum := moduleMagnitudes(unsafe.Pointer(&x[0]), int32(len(x)), unsafe.Pointer(&peak))
+	return sum, peak
+}
+
+// maxPosition is more than the module's positions, which are in bits.
+const maxPosition = 1 << 31
+
+func setFours(r *Reading, dst []float32, values *[256]float32) int {
+	if level == absent || len(dst) < 4 || 8*len(r.In) >= maxPosition {
+		return scalarSetFours(r, dst, values)
+	}
+	_ = r.In[r.Pos>>3] // Start is at least 64
+	return int(moduleSetFours(unsafe.Pointer(&dst[0]), int32(len(dst)), unsafe.Pointer(&r.In[0]), int32(r.Start), unsafe.Pointer(&r.States), unsafe.Pointer(r.Entries), unsafe.Pointer(values)))
+}
+
+func writeFours(w *Writing, symbols []uint8) int {
+	if level == absent || len(symbols) == 0 {
+		return scalarWriteFours(w, symbols)
+	}
+	_ = w.Out[:w.At+(len(symbols)*int(w.Table.Log)+7)/8+8] // it writes eight bytes at a time
+	return int(moduleWriteFours(unsafe.Pointer(&symbols[0]), int32(len(symbols)), unsafe.Pointer(&w.Out[0]), unsafe.Pointer(&w.States), unsafe.Pointer(w.Table)))
 }
 
 // These are no part of a step.

@@ -1,6 +1,7 @@
 package module
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 )
@@ -15,6 +16,7 @@ type expr []byte
 // Types of values.
 const (
 	typeI32  = 0x7f
+	typeI64  = 0x7e
 	typeF32  = 0x7d
 	typeF64  = 0x7c
 	typeV128 = 0x7b
@@ -48,6 +50,9 @@ func (l local) get() expr { return uleb([]byte{0x20}, uint64(l.index)) }
 
 // i32 is a constant.
 func i32(v int) expr { return sleb([]byte{0x41}, int64(v)) }
+
+// i64 is a constant.
+func i64(v int64) expr { return sleb([]byte{0x42}, v) }
 
 // f32 is a constant.
 func f32(v float32) expr {
@@ -103,6 +108,9 @@ func shuffle(a, b expr, lanes [4]byte) expr {
 // memory.
 func from(access expr, offset int) expr { return uleb(append(access, 2), uint64(offset)) }
 
+// anywhere is from with no alignment.
+func anywhere(access expr, offset int) expr { return uleb(append(access, 0), uint64(offset)) }
+
 func add(a, b expr) expr     { return op(0x6a, a, b) }
 func sub(a, b expr) expr     { return op(0x6b, a, b) }
 func mul(a, b expr) expr     { return op(0x6c, a, b) }
@@ -117,17 +125,15 @@ func loadF32(p expr, offset int) expr   { return from(op(0x2a, p), offset) }
 func load(p expr, offset int) expr      { return from(simd(0x00, p), offset) }
 func loadSplat(p expr, offset int) expr { return from(simd(0x09, p), offset) }
 func splat(v expr) expr                 { return simd(0x13, v) }
+func absolute(v expr) expr              { return simd(0xe0, v) }
 func vadd(a, b expr) expr               { return simd(0xe4, a, b) }
 func vsub(a, b expr) expr               { return simd(0xe5, a, b) }
 func vmul(a, b expr) expr               { return simd(0xe6, a, b) }
 func vand(a, b expr) expr               { return simd(0x4e, a, b) }
 func vor(a, b expr) expr                { return simd(0x50, a, b) }
 
-// nonzero has all bits set in the lanes of v that are not 0 or -0.
-func nonzero(v expr) expr { return simd(0x42, v, v128(0)) }
-
-// relu is v, and 0 where v is below 0: NaN and -0 stay, as in Go.
-func relu(v expr) expr { return simd(0xeb, v, v128(0)) } // pmax
+// nonzero has all bits set in the lanes of v that are not 0 or -0. zero is never written.
+func nonzero(v expr, zero local) expr { return simd(0x42, v, zero.get()) }
 
 // function is one function of a module.
 type function struct {
@@ -137,6 +143,18 @@ type function struct {
 	locals  []byte
 	code    []byte
 	index   uint32
+	last    expr // reads the local that the code ends with writing; nil: it ends otherwise
+}
+
+// emit appends code. A local that was just written, and is read first, stays on the stack:
+// local.tee is shorter than local.set and local.get.
+func (f *function) emit(code expr) {
+	if n := len(f.last); n > 0 && bytes.HasPrefix(code, f.last) {
+		f.code[len(f.code)-n] = 0x22
+		code = code[n:]
+	}
+	f.code = append(f.code, code...)
+	f.last = nil
 }
 
 // param adds a parameter; all come before the first variable.
@@ -163,45 +181,71 @@ func (f *function) several(n int, kind byte) []local {
 
 // set writes a local.
 func (f *function) set(l local, v expr) {
-	f.code = uleb(append(append(f.code, v...), 0x21), uint64(l.index))
+	f.emit(v)
+	f.emit(uleb([]byte{0x21}, uint64(l.index)))
+	f.last = l.get()
 }
 
 // step adds n to a local.
 func (f *function) step(l local, n int) { f.set(l, add(l.get(), i32(n))) }
 
 func (f *function) store(p expr, offset int, v expr) {
-	f.code = append(f.code, from(simd(0x0b, p, v), offset)...)
+	f.emit(from(simd(0x0b, p, v), offset))
 }
 
 func (f *function) storeI32(p expr, offset int, v expr) {
-	f.code = append(f.code, from(op(0x36, p, v), offset)...)
+	f.emit(from(op(0x36, p, v), offset))
 }
 
 func (f *function) storeF32(p expr, offset int, v expr) {
-	f.code = append(f.code, from(op(0x38, p, v), offset)...)
+	f.emit(from(op(0x38, p, v), offset))
+}
+
+// relu sets what is below 0 to 0: NaN and -0 stay, as in Go. It uses up zero.
+func (f *function) relu(sums []local, zero local) {
+	f.set(zero, v128(0))
+	for _, s := range sums {
+		f.set(s, simd(0xeb, s.get(), zero.get())) // pmax
+	}
 }
 
 // when runs the body if cond is not 0.
 func (f *function) when(cond expr, body func()) {
-	f.code = append(append(f.code, cond...), 0x04, 0x40)
+	f.emit(cond)
+	f.emit(expr{0x04, 0x40})
 	body()
-	f.code = append(f.code, 0x0b)
+	f.emit(expr{0x0b})
 }
 
 // either runs one of two bodies.
 func (f *function) either(cond expr, then, otherwise func()) {
-	f.code = append(append(f.code, cond...), 0x04, 0x40)
+	f.emit(cond)
+	f.emit(expr{0x04, 0x40})
 	then()
-	f.code = append(f.code, 0x05)
+	f.emit(expr{0x05})
 	otherwise()
-	f.code = append(f.code, 0x0b)
+	f.emit(expr{0x0b})
 }
 
 // repeat runs the body, and again while cond, which is evaluated after it.
 func (f *function) repeat(body func(), cond expr) {
-	f.code = append(f.code, 0x03, 0x40)
+	f.loop(func() {
+		body()
+		f.again(cond, 0)
+	})
+}
+
+// loop runs the body, which goes on with again.
+func (f *function) loop(body func()) {
+	f.emit(expr{0x03, 0x40})
 	body()
-	f.code = append(append(f.code, cond...), 0x0d, 0, 0x0b)
+	f.emit(expr{0x0b})
+}
+
+// again runs the loop around again if cond is not 0, from within inner blocks.
+func (f *function) again(cond expr, inner byte) {
+	f.emit(cond)
+	f.emit(expr{0x0d, inner})
 }
 
 // upTo runs the body while i is below end, and adds step to i after each time.
@@ -215,10 +259,10 @@ func (f *function) upTo(i local, end expr, step expr, body func()) {
 }
 
 // give makes v the function's result.
-func (f *function) give(v expr) { f.code = append(f.code, v...) }
+func (f *function) give(v expr) { f.emit(v) }
 
 // do runs code that leaves nothing.
-func (f *function) do(code expr) { f.code = append(f.code, code...) }
+func (f *function) do(code expr) { f.emit(code) }
 
 // call calls g.
 func call(g *function, operands ...expr) expr {

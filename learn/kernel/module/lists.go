@@ -43,11 +43,7 @@ func (v flavour) gather(m *functions, n int) *function {
 			f.store(dst.get(), 16*j, v.madd(load(dst.get(), 16*j), s.get(), factor.get()))
 		}
 	}, func() {
-		f.when(mode.get(), func() {
-			for _, s := range sums {
-				f.set(s, relu(s.get()))
-			}
-		})
+		f.when(mode.get(), func() { f.relu(sums, factor) })
 		for j, s := range sums {
 			f.store(dst.get(), 16*j, s.get())
 		}
@@ -60,7 +56,7 @@ func (v flavour) gatherRow(m *functions, gather []*function) *function {
 	f := m.function("")
 	dst, init, base, list, end := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	cols, mode, scale := f.param(typeI32), f.param(typeI32), f.param(typeF32)
-	share, at, sum := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128)
+	share, at, sum, zero := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128), f.variable(typeV128)
 	f.shares(op(0x76, cols.get(), i32(2)), maxVectors, share, func() {
 		f.dispatch(share, gather, dst.get(), init.get(), base.get(), list.get(), end.get(), mode.get(), scale.get())
 		for _, p := range []local{dst, init, base} {
@@ -80,7 +76,7 @@ func (v flavour) gatherRow(m *functions, gather []*function) *function {
 			f.either(op(0x46, mode.get(), i32(update)), func() {
 				f.set(sum, v.madd(one(dst.get()), sum.get(), splat(scale.get())))
 			}, func() {
-				f.when(mode.get(), func() { f.set(sum, relu(sum.get())) })
+				f.when(mode.get(), func() { f.relu([]local{sum}, zero) })
 			})
 			f.storeF32(dst.get(), 0, lane(0x1f, 0, sum.get()))
 			for _, p := range []local{dst, init, base} {
@@ -96,7 +92,7 @@ func (v flavour) gatherRow(m *functions, gather []*function) *function {
 // bytes apart, and returns the list's end.
 func (f *function) list(x local, count, step, list expr) expr {
 	at, end, row, mask, next, k := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
-	apart := f.variable(typeI32)
+	apart, zero := f.variable(typeI32), f.variable(typeV128)
 	f.set(at, x.get())
 	f.set(row, i32(0))
 	f.set(apart, step)
@@ -108,7 +104,7 @@ func (f *function) list(x local, count, step, list expr) expr {
 	}
 	f.set(end, add(at.get(), shl(and(count, i32(-16)), 2)))
 	f.upTo(at, end.get(), i32(64), func() {
-		some := func(i int) expr { return nonzero(load(at.get(), 16*i)) }
+		some := func(i int) expr { return nonzero(load(at.get(), 16*i), zero) }
 		f.set(mask, simd(0x64, simd(0x65, simd(0x85, some(0), some(1)), simd(0x85, some(2), some(3)))))
 		f.when(mask.get(), func() {
 			f.repeat(func() {
@@ -132,7 +128,7 @@ func (f *function) list(x local, count, step, list expr) expr {
 // them, and counts in down.
 func (f *function) columns(x, xRow, in, rows, masks local, body func(column int)) {
 	at, left, count, p := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeI32)
-	sum, bit := f.variable(typeV128), f.variable(typeV128)
+	sum, bit, zero := f.variable(typeV128), f.variable(typeV128), f.variable(typeV128)
 	whole := f.variable(typeI32)
 	f.set(whole, below(i32(3), in.get()))
 	f.set(at, x.get())
@@ -142,12 +138,12 @@ func (f *function) columns(x, xRow, in, rows, masks local, body func(column int)
 		f.set(count, left.get())
 		f.when(below(i32(32), count.get()), func() { f.set(count, i32(32)) })
 		f.set(left, sub(left.get(), count.get()))
-		f.set(sum, v128(0))
+		f.set(sum, zero.get())
 		f.set(bit, v128(1))
 		f.repeat(func() {
 			row := f.variable(typeV128)
 			f.either(whole.get(), func() { f.set(row, load(at.get(), 0)) }, func() { f.few(row, at, in) })
-			f.set(sum, vor(sum.get(), vand(nonzero(row.get()), bit.get())))
+			f.set(sum, vor(sum.get(), vand(nonzero(row.get(), zero), bit.get())))
 			f.set(bit, simd(0xab, bit.get(), i32(1)))
 			f.set(at, add(at.get(), xRow.get()))
 			f.step(count, -1)

@@ -15,6 +15,7 @@ func Bytes(relaxed bool) []byte {
 	var m functions
 	v.products(&m, windows(&m))
 	v.vectors(&m)
+	packing(&m)
 	level := m.function("level")
 	level.results = []byte{typeI32}
 	level.give(i32(grade))

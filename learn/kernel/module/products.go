@@ -17,7 +17,7 @@ type flavour struct {
 // madd is sum + a*b.
 func (v flavour) madd(sum, a, b expr) expr {
 	if v.relaxed {
-		return simd(0x105, a, b, sum)
+		return simd(0x105, b, a, sum) // b was often just written
 	}
 	return vadd(sum, vmul(a, b))
 }
@@ -121,11 +121,7 @@ func (v flavour) tile(m *functions, rows int, packed bool) *function {
 	f.when(below(x.get(), end.get()), func() {
 		f.repeat(func() { step(1) }, below(x.get(), end.get()))
 	})
-	f.when(withReLU.get(), func() {
-		for _, s := range sums {
-			f.set(s, relu(s.get()))
-		}
-	})
+	f.when(withReLU.get(), func() { f.relu(sums, factor) })
 	for j, s := range sums {
 		if j > 0 && j%2 == 0 {
 			f.set(dst, add(dst.get(), dstRow.get()))
@@ -232,10 +228,10 @@ func (v flavour) strip(m *functions, t tiles) *function {
 
 // clear sets n bytes, a multiple of 16, to 0.
 func (f *function) clear(p expr, n expr) {
-	at, end := f.variable(typeI32), f.variable(typeI32)
+	at, end, zero := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128)
 	f.set(at, p)
 	f.set(end, add(at.get(), n))
-	f.upTo(at, end.get(), i32(16), func() { f.store(at.get(), 0, v128(0)) })
+	f.upTo(at, end.get(), i32(16), func() { f.store(at.get(), 0, zero.get()) })
 }
 
 // The most inputs that forward sums at a time: a packed panel of them stays in the nearest

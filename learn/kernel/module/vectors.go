@@ -44,10 +44,10 @@ func count(m *functions) {
 	f := m.function("count")
 	f.results = []byte{typeI32}
 	x, n := f.param(typeI32), f.param(typeI32)
-	end, total, sum := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128)
+	end, total, sum, zero := f.variable(typeI32), f.variable(typeI32), f.variable(typeV128), f.variable(typeV128)
 	f.set(end, add(x.get(), shl(and(n.get(), i32(-4)), 2)))
 	f.upTo(x, end.get(), i32(16), func() {
-		f.set(sum, simd(0xb1, sum.get(), nonzero(load(x.get(), 0)))) // a lane of all bits is -1
+		f.set(sum, simd(0xb1, sum.get(), nonzero(load(x.get(), 0), zero))) // a lane of all bits is -1
 	})
 	f.set(end, add(x.get(), shl(and(n.get(), i32(3)), 2)))
 	f.upTo(x, end.get(), i32(4), func() {
@@ -66,6 +66,7 @@ type loop struct {
 	factors []local
 	temps   []local
 	kept    int
+	sums    []local // of squares
 	whole   bool
 }
 
@@ -96,9 +97,32 @@ func (l *loop) keep(v expr) expr {
 	return l.temps[l.kept-1].get()
 }
 
+// square adds the squares of v to the sums, in lanes of 64 bits.
+func (l *loop) square(v expr) {
+	v = l.keep(v)
+	for h, half := range []expr{v, shuffle(v, v, [4]byte{2, 3, 2, 3})} {
+		l.f.set(l.temps[1], simd(0x5f, half))
+		l.f.set(l.sums[h], dadd(dmul(l.temps[1].get(), l.temps[1].get()), l.sums[h].get()))
+	}
+}
+
+// giveSquares makes the sum of the sums the function's result.
+func (l *loop) giveSquares() {
+	l.f.results = []byte{typeF64}
+	var sum expr
+	for i, s := range []local{l.sums[0], l.sums[0], l.sums[1], l.sums[1]} {
+		if one := lane(0x21, byte(i%2), s.get()); i == 0 {
+			sum = one
+		} else {
+			sum = op(0xa0, sum, one)
+		}
+	}
+	l.f.give(sum)
+}
+
 // elementwise adds a loop along vectors of n elements, which are the function's
 // parameters with n and some factors.
-func elementwise(m *functions, name string, vectors, factors int, body func(l *loop)) {
+func elementwise(m *functions, name string, vectors, factors int, body func(l *loop)) *loop {
 	f := m.function(name)
 	l := &loop{f: f}
 	for range vectors {
@@ -110,7 +134,7 @@ func elementwise(m *functions, name string, vectors, factors int, body func(l *l
 		given = append(given, f.param(typeF32))
 	}
 	end := f.variable(typeI32)
-	l.factors, l.temps = f.several(factors, typeV128), f.several(2, typeV128)
+	l.factors, l.temps, l.sums = f.several(factors, typeV128), f.several(2, typeV128), f.several(2, typeV128)
 	for i, g := range given {
 		f.set(l.factors[i], splat(g.get()))
 	}
@@ -129,6 +153,7 @@ func elementwise(m *functions, name string, vectors, factors int, body func(l *l
 			}
 		})
 	}
+	return l
 }
 
 // lookup maps n bytes by a table of 256 elements.
@@ -137,9 +162,7 @@ func lookup(m *functions) {
 	dst, bytes, table, n := f.param(typeI32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	end := f.variable(typeI32)
 	one := func(i int) {
-		value := from(op(0x2d, bytes.get()), i) // load8_u
-		value[len(value)-2] = 0                 // any alignment
-		f.storeF32(dst.get(), 4*i, loadF32(add(table.get(), shl(value, 2)), 0))
+		f.storeF32(dst.get(), 4*i, loadF32(add(table.get(), shl(loadU8(bytes.get(), i), 2)), 0))
 	}
 	for _, at := range []int{8, 1} {
 		count := and(n.get(), i32(7))
@@ -161,7 +184,7 @@ func (v flavour) columnSums(m *functions) {
 	f := m.function("addColumnSums")
 	b, alpha, dy, rows, out := f.param(typeI32), f.param(typeF32), f.param(typeI32), f.param(typeI32), f.param(typeI32)
 	at, left, apart, sum := f.variable(typeI32), f.variable(typeI32), f.variable(typeI32), f.variable(typeF32)
-	sums := f.several(4, typeV128)
+	sums, zero := f.several(4, typeV128), f.variable(typeV128)
 	f.set(apart, shl(out.get(), 2))
 	f.set(rows, mul(rows.get(), apart.get()))
 	block := func(vectors int) {
@@ -169,7 +192,7 @@ func (v flavour) columnSums(m *functions) {
 		f.when(below(i32(size-1), out.get()), func() {
 			f.repeat(func() {
 				for _, s := range sums[:vectors] {
-					f.set(s, v128(0))
+					f.set(s, zero.get())
 				}
 				f.set(at, dy.get())
 				f.set(left, add(at.get(), rows.get()))
