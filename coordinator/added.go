@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
@@ -99,37 +100,37 @@ func openStudy(t *task.Task) (*study, error) {
 }
 
 // Serve implements admin.Backend.
-func (d *backend) Serve(ctx context.Context, text []byte) (admin.Served, error) {
+func (d *backend) Serve(ctx context.Context, text []byte) (v1.Served, error) {
 	t, err := task.Parse("task", text)
 	if err != nil {
-		return admin.Served{}, admin.Refuse(http.StatusUnprocessableEntity, "%v", err)
+		return v1.Served{}, admin.Refuse(http.StatusUnprocessableEntity, "%v", err)
 	}
 	s := d.server
 	if s == nil {
-		return admin.Served{}, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --data %[1]s --task FILE", d.dir)
+		return v1.Served{}, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --data %[1]s --task FILE", d.dir)
 	}
 	end, err := d.wait(ctx, t.Name)
 	if err != nil {
-		return admin.Served{}, err
+		return v1.Served{}, err
 	}
 	defer end()
 	before := s.find(t.Name)
 	switch {
 	case before != nil:
 		if err := s.over(ctx, before); err != nil {
-			return admin.Served{}, err
+			return v1.Served{}, err
 		}
 	case len(s.studies()) >= maxServed:
-		return admin.Served{}, admin.Refuse(http.StatusConflict, "%d tasks are served, and there is room for %d: withdraw one first", len(s.studies()), maxServed)
+		return v1.Served{}, admin.Refuse(http.StatusConflict, "%d tasks are served, and there is room for %d: withdraw one first", len(s.studies()), maxServed)
 	}
 	st, err := d.open(t)
 	if err != nil {
-		return admin.Served{}, admin.Refuse(http.StatusUnprocessableEntity, "%v", err)
+		return v1.Served{}, admin.Refuse(http.StatusUnprocessableEntity, "%v", err)
 	}
 	if err := s.add(st, before, text); err != nil {
-		return admin.Served{}, err
+		return v1.Served{}, err
 	}
-	return admin.Served{Run: st.Run(), Task: t.Name}, nil
+	return v1.Served{Run: st.Run(), Task: t.Name}, nil
 }
 
 // over says why the run of a study must be stopped before its task has another one.
@@ -198,35 +199,35 @@ func (s *Server) show(st, before *study) bool {
 }
 
 // Withdraw implements admin.Backend.
-func (d *backend) Withdraw(ctx context.Context, name string) (admin.Done, error) {
+func (d *backend) Withdraw(ctx context.Context, name string) (v1.Done, error) {
 	s := d.server
 	if s == nil {
-		return admin.Done{}, admin.Refuse(http.StatusConflict, "no coordinator serves %s: remove %s there", d.dir, filepath.Join(addedDir, name+".yaml"))
+		return v1.Done{}, admin.Refuse(http.StatusConflict, "no coordinator serves %s: remove %s there", d.dir, filepath.Join(addedDir, name+".yaml"))
 	}
 	end, err := d.wait(ctx, name)
 	if err != nil {
-		return admin.Done{}, err
+		return v1.Done{}, err
 	}
 	defer end()
 	st := s.find(name)
 	switch {
 	case st == nil:
-		return admin.Done{}, d.unserved(name)
+		return v1.Done{}, d.unserved(name)
 	case slices.Contains(s.flagged, name):
-		return admin.Done{}, admin.Refuse(http.StatusConflict, "task %s is one of --task: remove it from --task, and restart the coordinator", name)
+		return v1.Done{}, admin.Refuse(http.StatusConflict, "task %s is one of --task: remove it from --task, and restart the coordinator", name)
 	}
 	if err := s.over(ctx, st); err != nil {
-		return admin.Done{}, err
+		return v1.Done{}, err
 	}
 	version, err := d.version(st.Run())
 	if err != nil {
-		return admin.Done{}, err
+		return v1.Done{}, err
 	}
 	if err := removeDurable(s.addedFile(name)); err != nil {
-		return admin.Done{}, err
+		return v1.Done{}, err
 	}
 	s.hide(st)
-	return admin.Done{Run: st.Run(), Version: version}, nil
+	return v1.Done{Run: st.Run(), Version: version}, nil
 }
 
 // hide serves a study no longer.

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/access"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/swarm"
@@ -106,13 +107,13 @@ func TestOrganisersAPI(t *testing.T) {
 		}
 	}
 
-	var server admin.Server
+	var server v1.Server
 	if c.call(200, "GET", "/server", "/server", nil, &server); server.Role != "organiser" || server.Way != "token" || len(server.Tasks) != 2 || server.Build == "" {
 		t.Errorf("server: %+v", server)
 	}
 
 	// Paused before anybody comes: nothing is trained until it goes on.
-	var done admin.Done
+	var done v1.Done
 	id := s.studies()[0].Run()
 	if c.call(200, "POST", "/runs/{run}/pause", "/runs/small/pause", object{"reason": "lunch"}, &done); done.Run != id {
 		t.Errorf("pause: %+v", done)
@@ -123,12 +124,12 @@ func TestOrganisersAPI(t *testing.T) {
 	if v := s.api(t, "/api/tasks/small"); v.Phase != "paused" {
 		t.Errorf("participants see phase %s", v.Phase)
 	}
-	var list admin.Page[admin.Run]
+	var list v1.Page[v1.Run]
 	if c.call(200, "GET", "/runs", "/runs?state=paused", nil, &list); len(list.Items) != 1 || list.Items[0].Run != id || list.Items[0].Paused != "lunch" || !list.Items[0].Served {
 		t.Errorf("paused runs: %+v", list)
 	}
-	var crew admin.Crew
-	if c.call(200, "GET", "/runs/{run}/crew", "/runs/small/crew", nil, &crew); crew != (admin.Crew{}) {
+	var crew v1.Crew
+	if c.call(200, "GET", "/runs/{run}/crew", "/runs/small/crew", nil, &crew); crew != (v1.Crew{}) {
 		t.Errorf("nobody is there: %+v", crew)
 	}
 	c.call(200, "POST", "/runs/{run}/resume", "/runs/"+id+"/resume", nil, &done)
@@ -147,7 +148,7 @@ func TestOrganisersAPI(t *testing.T) {
 	events.close()
 	waitFor(t, "the end on disk", func() bool { r, _, err := s.store.FindRun(id); return err == nil && r.Finished != "" })
 
-	var detail admin.Detail
+	var detail v1.Detail
 	c.call(200, "GET", "/runs/{run}", "/runs/small", nil, &detail)
 	if detail.Version != 4 || detail.Stop.Rounds != 4 || detail.Live == nil || detail.Live.Version != 4 || detail.Parameters != 25_450 || !strings.Contains(detail.Spec, "name: \"small\"") || detail.Kept == 0 {
 		t.Errorf("run: %+v", detail)
@@ -190,7 +191,7 @@ func TestOrganisersAPI(t *testing.T) {
 		t.Errorf("cursor: %q", text)
 	}
 
-	var versions admin.Versions
+	var versions v1.Versions
 	if c.call(200, "GET", "/runs/{run}/versions", "/runs/small/versions", nil, &versions); len(versions.Versions) != 4 || versions.Run != id {
 		t.Errorf("versions: %+v", versions)
 	}
@@ -323,7 +324,7 @@ func TestOrganisersAPI(t *testing.T) {
 	if text := c.call(409, "GET", "/runs/{run}/crew", "/runs/"+id+"/crew", nil, nil); !strings.Contains(text, "is not served") {
 		t.Errorf("who is there in a run of the past: %q", text)
 	}
-	var shape admin.SessionShape
+	var shape v1.SessionShape
 	if c.call(200, "GET", "/runs/{run}/shape", "/runs/"+id+"/shape", nil, &shape); shape.Items[0].Count != 12 {
 		t.Errorf("of the past: %+v", shape)
 	}
@@ -347,7 +348,7 @@ func TestOrganisersAPI(t *testing.T) {
 		events.close()
 	}
 
-	var made admin.NewInvite
+	var made v1.NewInvite
 	if c.call(201, "POST", "/invites", "/invites", object{"task": "closed", "uses": 2, "seconds": 3600}, &made); made.Code == "" || made.Page == "" {
 		t.Errorf("invite: %+v", made)
 	}
@@ -356,7 +357,7 @@ func TestOrganisersAPI(t *testing.T) {
 	}
 	c.call(204, "DELETE", "/invites/{id}", "/invites/"+made.ID, nil, nil)
 	c.call(404, "DELETE", "/invites/{id}", "/invites/0123456789abcdef", nil, nil)
-	var invites []admin.Invite
+	var invites []v1.Invite
 	if c.call(200, "GET", "/invites", "/invites", nil, &invites); len(invites) != 1 || invites[0].State != "revoked" {
 		t.Errorf("invites: %+v", invites)
 	}
@@ -364,7 +365,7 @@ func TestOrganisersAPI(t *testing.T) {
 	c.tasks()
 
 	// Who did what, the refused included.
-	var audit admin.Page[admin.AuditEntry]
+	var audit v1.Page[v1.AuditEntry]
 	c.call(200, "GET", "/audit", "/audit?limit=1000", nil, &audit)
 	deeds := map[string]int{}
 	for _, d := range audit.Items {
@@ -393,12 +394,12 @@ func TestOrganisersAPI(t *testing.T) {
 // watch asks for what a run's page shows of a run of four rounds and three participants.
 func (c *caller) watch(id string) {
 	c.t.Helper()
-	var curve admin.History
+	var curve v1.History
 	c.call(200, "GET", "/runs/{run}/curve", "/runs/small/curve", nil, &curve)
 	if fmt.Sprint(curve.Round, curve.Rounds, curve.Participants) != "[1 2 3 4] 4 [3 3 3 3]" || curve.Run != id {
 		c.t.Errorf("curve: %+v", curve)
 	}
-	var rounds admin.Page[admin.CommittedRound]
+	var rounds v1.Page[v1.CommittedRound]
 	c.call(200, "GET", "/runs/{run}/rounds", "/runs/small/rounds", nil, &rounds)
 	var bytes int64
 	for i, r := range slices.Backward(rounds.Items) {
@@ -420,12 +421,12 @@ func (c *caller) watch(id string) {
 	}
 	c.call(422, "GET", "/runs/{run}/curve", "/runs/small/curve?points=5001", nil, nil)
 
-	var shape admin.SessionShape
-	if c.call(200, "GET", "/runs/{run}/shape", "/runs/small/shape", nil, &shape); shape.Total < 12 || shape.Items[0] != (admin.Shape{Shape: "-v[]+^", Words: "contributed", Count: 12, Share: 12 / float64(shape.Total)}) {
+	var shape v1.SessionShape
+	if c.call(200, "GET", "/runs/{run}/shape", "/runs/small/shape", nil, &shape); shape.Total < 12 || shape.Items[0] != (v1.Shape{Shape: "-v[]+^", Words: "contributed", Count: 12, Share: 12 / float64(shape.Total)}) {
 		c.t.Errorf("shape: %+v", shape)
 	}
 
-	var all admin.Page[admin.Participant]
+	var all v1.Page[v1.Participant]
 	for _, sort := range []string{"participant", "contributions", "last", "rejected", "rate"} {
 		if c.call(200, "GET", "/runs/{run}/participants", "/runs/small/participants?sort="+sort, nil, &all); len(all.Items) != 3 || all.Items[0].Client == "" || all.Items[0].State == "" || all.Items[0].Rejected != 0 {
 			c.t.Errorf("participants by %s: %+v", sort, all)
@@ -441,22 +442,22 @@ func (c *caller) watch(id string) {
 		c.t.Errorf("the last of them: %+v", all)
 	}
 
-	var log admin.Page[admin.LogLine]
+	var log v1.Page[v1.LogLine]
 	if c.call(200, "GET", "/runs/{run}/log", "/runs/small/log?participant=2&round=3&kind=accepted", nil, &log); len(log.Items) != 1 || log.Items[0].Participant != 2 || log.Items[0].Round != 3 {
 		c.t.Errorf("the log of a participant and a round: %+v", log)
 	}
-	if c.call(200, "GET", "/runs/{run}/log", "/runs/small/log?participant=0&limit=1000", nil, &log); slices.ContainsFunc(log.Items, func(l admin.LogLine) bool { return l.Participant != 0 }) {
+	if c.call(200, "GET", "/runs/{run}/log", "/runs/small/log?participant=0&limit=1000", nil, &log); slices.ContainsFunc(log.Items, func(l v1.LogLine) bool { return l.Participant != 0 }) {
 		c.t.Errorf("the log of the coordinator: %+v", log)
 	}
 
-	var pinned admin.Pinned
+	var pinned v1.Pinned
 	const pin = "/runs/{run}/versions/{version}/pin"
 	for range 2 {
-		if c.call(200, "PUT", pin, "/runs/small/versions/1/pin", nil, &pinned); pinned != (admin.Pinned{Run: id, Version: 1, Pinned: true}) {
+		if c.call(200, "PUT", pin, "/runs/small/versions/1/pin", nil, &pinned); pinned != (v1.Pinned{Run: id, Version: 1, Pinned: true}) {
 			c.t.Errorf("pinned: %+v", pinned)
 		}
 	}
-	var versions admin.Versions
+	var versions v1.Versions
 	if c.call(200, "GET", "/runs/{run}/versions", "/runs/small/versions", nil, &versions); !versions.Items[0].Pinned || versions.Items[1].Pinned {
 		c.t.Errorf("versions: %+v", versions.Items)
 	}
@@ -480,11 +481,11 @@ func TestWatch(t *testing.T) {
 		_, err := swarm.Run(ctx, swarm.Options{URL: s.socket(), Task: "small", Clients: 3})
 		done <- err
 	}()
-	here := func(c admin.Crew) int {
+	here := func(c v1.Crew) int {
 		return c.Waiting + c.Downloading + c.Training + c.Uploading + c.Paused + c.Away
 	}
 	events.until(func(e event) bool {
-		var crew admin.Crew
+		var crew v1.Crew
 		if e.name == "crew" {
 			if err := json.Unmarshal([]byte(e.data), &crew); err != nil {
 				t.Fatal(err)
@@ -492,21 +493,21 @@ func TestWatch(t *testing.T) {
 		}
 		return here(crew) == 3
 	})
-	var crew admin.Crew
+	var crew v1.Crew
 	if c.call(200, "GET", "/runs/{run}/crew", "/runs/small/crew", nil, &crew); here(crew) != 3 || crew.Away > 0 || crew.Quarantined > 0 {
 		t.Errorf("crew: %+v", crew)
 	}
 	waitFor(t, "two contributions of each participant", func() bool {
-		var all admin.Page[admin.Participant]
+		var all v1.Page[v1.Participant]
 		c.call(200, "GET", "/runs/{run}/participants", "/runs/small/participants?sort=rate&order=asc", nil, &all)
-		return len(all.Items) == 3 && !slices.ContainsFunc(all.Items, func(p admin.Participant) bool {
+		return len(all.Items) == 3 && !slices.ContainsFunc(all.Items, func(p v1.Participant) bool {
 			return p.Contributions < 2 || p.State == "" || p.State == "left" || p.Rate != nil && *p.Rate <= 0
 		})
 	})
-	var last admin.History
+	var last v1.History
 	for range 3 {
 		waitFor(t, "a longer curve", func() bool {
-			var now admin.History
+			var now v1.History
 			c.call(200, "GET", "/runs/{run}/curve", "/runs/small/curve?points=5000", nil, &now)
 			for i, n := range now.Round {
 				if n != uint64(i+1) {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
@@ -168,14 +169,14 @@ func (d *backend) unfinished(name string) (store.Run, error) {
 }
 
 // Stop implements admin.Backend.
-func (d *backend) Stop(ctx context.Context, name, reason string) (admin.Done, error) {
+func (d *backend) Stop(ctx context.Context, name, reason string) (v1.Done, error) {
 	return d.turn(ctx, name,
 		func(r *run.Run, then func(uint64, error)) { r.Stop(reason, then) },
 		func(r store.Run) error { return d.store.Finish(r.ID, reason, time.Now()) })
 }
 
 // Pause implements admin.Backend.
-func (d *backend) Pause(ctx context.Context, name, reason string) (admin.Done, error) {
+func (d *backend) Pause(ctx context.Context, name, reason string) (v1.Done, error) {
 	return d.turn(ctx, name,
 		func(r *run.Run, then func(uint64, error)) { r.Pause(reason, then) },
 		func(r store.Run) error {
@@ -187,7 +188,7 @@ func (d *backend) Pause(ctx context.Context, name, reason string) (admin.Done, e
 }
 
 // Resume implements admin.Backend.
-func (d *backend) Resume(ctx context.Context, name string) (admin.Done, error) {
+func (d *backend) Resume(ctx context.Context, name string) (v1.Done, error) {
 	return d.turn(ctx, name,
 		func(r *run.Run, then func(uint64, error)) { r.Resume(then) },
 		func(r store.Run) error {
@@ -199,7 +200,7 @@ func (d *backend) Resume(ctx context.Context, name string) (admin.Done, error) {
 }
 
 // turn has a run that goes on change its course: served by its owner, or on disk.
-func (d *backend) turn(ctx context.Context, name string, served func(r *run.Run, then func(uint64, error)), alone func(store.Run) error) (done admin.Done, err error) {
+func (d *backend) turn(ctx context.Context, name string, served func(r *run.Run, then func(uint64, error)), alone func(store.Run) error) (done v1.Done, err error) {
 	end, err := d.waitFor(ctx, name)
 	if err != nil {
 		return done, err
@@ -251,7 +252,7 @@ func errStopping() error {
 }
 
 // Delete implements admin.Backend.
-func (d *backend) Delete(ctx context.Context, name string) (done admin.Done, err error) {
+func (d *backend) Delete(ctx context.Context, name string) (done v1.Done, err error) {
 	end, err := d.waitFor(ctx, name)
 	if err != nil {
 		return done, err
@@ -272,16 +273,16 @@ func (d *backend) Delete(ctx context.Context, name string) (done admin.Done, err
 }
 
 // Settings implements admin.Backend.
-func (d *backend) Settings(name string) (admin.Settings, error) {
+func (d *backend) Settings(name string) (v1.Settings, error) {
 	r, err := d.Find(name)
 	if err != nil {
-		return admin.Settings{}, err
+		return v1.Settings{}, err
 	}
 	return d.settings(r)
 }
 
-func (d *backend) settings(r store.Run) (v admin.Settings, err error) {
-	v = admin.Settings{Note: r.Note, Paused: r.Paused, Finished: r.Finished}
+func (d *backend) settings(r store.Run) (v v1.Settings, err error) {
+	v = v1.Settings{Note: r.Note, Paused: r.Paused, Finished: r.Finished}
 	t, err := task.Parse("the task of run "+r.ID, r.Spec)
 	if err != nil {
 		return v, err
@@ -297,7 +298,7 @@ func (d *backend) settings(r store.Run) (v admin.Settings, err error) {
 }
 
 // Configure implements admin.Backend.
-func (d *backend) Configure(ctx context.Context, name string, was, next admin.Settings) (admin.Settings, error) {
+func (d *backend) Configure(ctx context.Context, name string, was, next v1.Settings) (v1.Settings, error) {
 	end, err := d.waitFor(ctx, name)
 	if err != nil {
 		return next, err
@@ -318,7 +319,7 @@ func (d *backend) Configure(ctx context.Context, name string, was, next admin.Se
 		if r.Finished != "" {
 			return next, admin.Refuse(http.StatusConflict, "run %s is over: %s; extend it", r.ID, r.Finished)
 		}
-		e := admin.Extension{Accuracy: next.StopAccuracy}
+		e := v1.Extension{Accuracy: next.StopAccuracy}
 		if next.StopRounds != was.StopRounds {
 			e.Rounds = next.StopRounds
 		}
@@ -337,7 +338,7 @@ func (d *backend) Configure(ctx context.Context, name string, was, next admin.Se
 	return d.Settings(r.ID)
 }
 
-func sameSettings(a, b admin.Settings) bool {
+func sameSettings(a, b v1.Settings) bool {
 	return a.Note == b.Note && a.StopRounds == b.StopRounds && equal(a.StopAccuracy, b.StopAccuracy) && a.Paused == b.Paused && a.Finished == b.Finished
 }
 

@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 	"fedtab/run"
 )
 
 // Begin implements admin.Backend.
-func (d *backend) Begin(ctx context.Context, name, from string, model admin.File) (done admin.Done, err error) {
+func (d *backend) Begin(ctx context.Context, name, from string, model admin.File) (done v1.Done, err error) {
 	if d.server == nil {
 		return done, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --task %s --data %[1]s --fresh", d.dir, name)
 	}
@@ -30,7 +31,7 @@ func (d *backend) Begin(ctx context.Context, name, from string, model admin.File
 }
 
 // beginNext starts a new run of a study, whose run before is over.
-func (s *Server) beginNext(ctx context.Context, st *study, from string, model admin.File) (done admin.Done, err error) {
+func (s *Server) beginNext(ctx context.Context, st *study, from string, model admin.File) (done v1.Done, err error) {
 	if err := s.over(ctx, st); err != nil {
 		return done, err
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/live"
@@ -24,11 +25,11 @@ import (
 )
 
 // Check implements admin.Backend.
-func (d *backend) Check(ctx context.Context, o admin.CheckOrder) (c admin.Checked, err error) {
+func (d *backend) Check(ctx context.Context, o v1.CheckOrder) (c v1.Checked, err error) {
 	text, left := task.Edit([]byte(o.YAML), o.Set)
 	t, problems := task.Inspect("task", text, left...)
-	c = admin.Checked{
-		YAML: string(text), Values: t.Values(), Problems: []admin.TaskProblem{}, Columns: []string{},
+	c = v1.Checked{
+		YAML: string(text), Values: t.Values(), Problems: []v1.TaskProblem{}, Columns: []string{},
 		Name: t.Name, Title: t.Title.String(), Own: t.Brought(), Served: d.served(t.Name) != nil,
 	}
 	maps.Copy(c.Values, task.Given(text)) // also what could not be read
@@ -43,7 +44,7 @@ func (d *backend) Check(ctx context.Context, o admin.CheckOrder) (c admin.Checke
 	}
 	for _, p := range problems {
 		key, _, _ := strings.Cut(p.Set, "=")
-		c.Problems = append(c.Problems, admin.TaskProblem{Key: cmp.Or(p.Path, key), Line: p.Line, Text: p.Text})
+		c.Problems = append(c.Problems, v1.TaskProblem{Key: cmp.Or(p.Path, key), Line: p.Line, Text: p.Text})
 	}
 	return c, ctx.Err()
 }
@@ -106,7 +107,7 @@ func within(folder, path string) bool {
 }
 
 // estimate says what a run of a valid task would cost, or why it cannot be served.
-func (d *backend) estimate(t *task.Task) (*admin.Estimate, []task.Problem) {
+func (d *backend) estimate(t *task.Task) (*v1.Estimate, []task.Problem) {
 	if ps := d.allowed(t); ps != nil {
 		return nil, ps
 	}
@@ -136,9 +137,9 @@ func (d *backend) estimate(t *task.Task) (*admin.Estimate, []task.Problem) {
 
 // estimateOf says what a run costs whose model is m, of a number of training examples, 0 if
 // it is unknown.
-func estimateOf(t *task.Task, m learn.Model, examples int) *admin.Estimate {
+func estimateOf(t *task.Task, m learn.Model, examples int) *v1.Estimate {
 	parameters := m.Layout().Size
-	e := &admin.Estimate{
+	e := &v1.Estimate{
 		Parameters: parameters, Fewest: fewest(t, parameters), Rounds: t.RunStop(nil).Rounds,
 		CoordinatorMemory: live.LeaseBytes(parameters, t.Strategy.Vectors()),
 	}
@@ -207,19 +208,19 @@ func tried(name string, text []byte) (*task.Task, error) {
 }
 
 // Link implements admin.Backend.
-func (d *backend) Link(name string) (admin.Link, error) {
+func (d *backend) Link(name string) (v1.Link, error) {
 	t, err := d.taskOf(name)
 	if err != nil {
-		return admin.Link{}, err
+		return v1.Link{}, err
 	}
 	if t.Join == task.Invited {
-		return admin.Link{}, admin.Refuse(http.StatusConflict, "task: %s has join: %s, and its page admits nobody without an invite: make one, which has a link", t.Name, t.Join)
+		return v1.Link{}, admin.Refuse(http.StatusConflict, "task: %s has join: %s, and its page admits nobody without an invite: make one, which has a link", t.Name, t.Join)
 	}
 	return d.link(t.Name, "")
 }
 
 // link returns the address of the page of a task, with an invite if its code is given.
-func (d *backend) link(name, code string) (l admin.Link, err error) {
+func (d *backend) link(name, code string) (l v1.Link, err error) {
 	page := d.Page()
 	if page == "" {
 		return l, nil

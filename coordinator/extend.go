@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/store"
@@ -14,16 +15,16 @@ import (
 )
 
 // Extend implements admin.Backend.
-func (d *backend) Extend(ctx context.Context, name string, e admin.Extension) (admin.Done, error) {
+func (d *backend) Extend(ctx context.Context, name string, e v1.Extension) (v1.Done, error) {
 	end, err := d.waitFor(ctx, name)
 	if err != nil {
-		return admin.Done{}, err
+		return v1.Done{}, err
 	}
 	defer end()
 	return d.extend(ctx, name, e)
 }
 
-func (d *backend) extend(ctx context.Context, name string, o admin.Extension) (done admin.Done, err error) {
+func (d *backend) extend(ctx context.Context, name string, o v1.Extension) (done v1.Done, err error) {
 	r, err := d.newest(name)
 	if err != nil {
 		return done, err
@@ -57,7 +58,7 @@ func (d *backend) extend(ctx context.Context, name string, o admin.Extension) (d
 
 // extension returns the stop conditions of a run of t that was extended before as r says and
 // stands at a version. finished says that it is over.
-func extension(o admin.Extension, t *task.Task, r store.Run, classes []string, version uint64, finished bool, evaluated *run.Evaluation) (store.Extension, run.Stop, error) {
+func extension(o v1.Extension, t *task.Task, r store.Run, classes []string, version uint64, finished bool, evaluated *run.Evaluation) (store.Extension, run.Stop, error) {
 	var stop run.Stop
 	fail := func(format string, args ...any) (store.Extension, run.Stop, error) {
 		return store.Extension{}, stop, admin.Refuse(http.StatusConflict, "run "+r.ID+": "+format, args...)
@@ -100,7 +101,7 @@ func extension(o admin.Extension, t *task.Task, r store.Run, classes []string, v
 
 // extend extends a run that is served. One that is over goes on in place: participants
 // that reconnect find it as they left it.
-func (s *Server) extend(ctx context.Context, st *study, r store.Run, o admin.Extension) (done admin.Done, err error) {
+func (s *Server) extend(ctx context.Context, st *study, r store.Run, o v1.Extension) (done v1.Done, err error) {
 	done.Run = r.ID
 	state, err := st.State(ctx)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/qrcode"
 	"fedtab/coordinator/task"
@@ -34,7 +35,7 @@ func inviteCommand() *cobra.Command {
 		Example: examples("coordinator invite --task study --uses 30 --expires 7d --public-url https://study.example/", "coordinator invite --list", "coordinator invite --revoke 3f2a..."),
 	}
 	fs := c.Flags()
-	var o admin.InviteOrder
+	var o v1.InviteOrder
 	expires := defaultExpires
 	fs.StringVar(&o.Task, "task", "", "task to join")
 	uses := fs.Uint64("uses", 1, "participants that may join with the invite; a person who opens it in another browser is another one")
@@ -83,7 +84,7 @@ func inviteCommand() *cobra.Command {
 		case *revoke != "":
 			return revokeInvite(ctx, *dir, id, stdout)
 		}
-		var made admin.NewInvite
+		var made v1.NewInvite
 		if err := ask(*dir, func(c *admin.Client) error { return c.Do(ctx, http.MethodPost, "/invites", o, &made) }); err != nil {
 			return err
 		}
@@ -149,7 +150,7 @@ func pageAddress(text string) (string, error) {
 
 // Invite implements admin.Backend. A task that is open demands none: to make one would look as
 // if the task were closed.
-func (d *backend) Invite(o admin.InviteOrder) (made admin.NewInvite, err error) {
+func (d *backend) Invite(o v1.InviteOrder) (made v1.NewInvite, err error) {
 	t, err := d.taskOf(o.Task)
 	if err != nil {
 		return made, err
@@ -166,7 +167,7 @@ func (d *backend) Invite(o admin.InviteOrder) (made admin.NewInvite, err error) 
 	if err := d.store.AddInvite(i, now); err != nil {
 		return made, err
 	}
-	made = admin.NewInvite{ID: i.ID.String(), Code: invite.Sign(invite.Key(d.store.Secret()), i), Expires: i.Expires, Page: d.Page()}
+	made = v1.NewInvite{ID: i.ID.String(), Code: invite.Sign(invite.Key(d.store.Secret()), i), Expires: i.Expires, Page: d.Page()}
 	made.Link, err = d.link(t.Name, made.Code)
 	return made, err
 }
@@ -195,7 +196,7 @@ func (d *backend) Revoke(id invite.ID) error { return d.store.RevokeInvite(id) }
 
 // listInvites prints a table of the invites.
 func listInvites(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
-	all := []admin.Invite{}
+	all := []v1.Invite{}
 	if err := ask(dir, func(c *admin.Client) error { return c.Do(ctx, http.MethodGet, "/invites", nil, &all) }); err != nil {
 		return err
 	}

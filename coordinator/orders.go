@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,7 @@ func stopCommand() *cobra.Command {
 	}
 	reason, check := reasonFlag(c.Flags(), "stopped")
 	return orderCommand(c, func() error { return check("stop") }, func(ctx context.Context, client *admin.Client, path string) (string, error) {
-		var done admin.Done
+		var done v1.Done
 		err := client.Do(ctx, http.MethodPost, path+"/stop", map[string]string{"reason": *reason}, &done)
 		return fmt.Sprintf("run %s is over at version %d: %s", done.Run, done.Version, admin.Because("stopped", *reason)), err
 	})
@@ -81,7 +82,7 @@ func pauseCommand() *cobra.Command {
 	}
 	reason, check := reasonFlag(c.Flags(), "paused")
 	return orderCommand(c, func() error { return check("pause") }, func(ctx context.Context, client *admin.Client, path string) (string, error) {
-		var done admin.Done
+		var done v1.Done
 		err := client.Do(ctx, http.MethodPost, path+"/pause", map[string]string{"reason": *reason}, &done)
 		return fmt.Sprintf("run %s is paused at version %d", done.Run, done.Version), err
 	})
@@ -93,7 +94,7 @@ func resumeCommand() *cobra.Command {
 		Example: examples("coordinator resume --run mnist-2nn"),
 	}
 	return orderCommand(c, nil, func(ctx context.Context, client *admin.Client, path string) (string, error) {
-		var done admin.Done
+		var done v1.Done
 		err := client.Do(ctx, http.MethodPost, path+"/resume", nil, &done)
 		return fmt.Sprintf("run %s goes on from version %d", done.Run, done.Version), err
 	})
@@ -105,7 +106,7 @@ func extendCommand() *cobra.Command {
 		Example: examples("coordinator extend --run mnist-2nn --by 10", "coordinator extend --run mnist-2nn --rounds 200 --accuracy 0.98", "coordinator extend --run mnist-2nn --by 50 --accuracy 0"),
 	}
 	fs := c.Flags()
-	var o admin.Extension
+	var o v1.Extension
 	fs.IntVar(&o.By, "by", 0, "rounds to add: to the newest version of a run that is over, else to those that it was to have")
 	fs.IntVar(&o.Rounds, "rounds", 0, "rounds that the run is to have in all")
 	accuracy := fs.Float64("accuracy", -1, "accuracy on the test set that ends the run, 0 to 1; 0: none does (default as it is)")
@@ -124,7 +125,7 @@ func extendCommand() *cobra.Command {
 		}
 		return nil
 	}, func(ctx context.Context, client *admin.Client, path string) (string, error) {
-		var done admin.Done
+		var done v1.Done
 		err := client.Do(ctx, http.MethodPost, path+"/extend", o, &done)
 		return fmt.Sprintf("run %s goes on from version %d to %d rounds", done.Run, done.Version, done.Rounds), err
 	})
@@ -137,7 +138,7 @@ func rollbackCommand() *cobra.Command {
 	}
 	version, check := versionFlag(c.Flags(), "version to go back to, whose model is still kept; 0 is the model before training")
 	return orderCommand(c, func() error { return check("rollback") }, func(ctx context.Context, client *admin.Client, path string) (string, error) {
-		var done admin.Done
+		var done v1.Done
 		err := client.Do(ctx, http.MethodPost, path+"/rollback", map[string]uint64{"version": *version}, &done)
 		return fmt.Sprintf("run %s: version %d is the model of version %d", done.Run, done.Version, *version), err
 	})
@@ -167,7 +168,7 @@ func pinCommand() *cobra.Command {
 		if *off {
 			method, is = http.MethodDelete, "is no longer pinned"
 		}
-		var pinned admin.Pinned
+		var pinned v1.Pinned
 		err := client.Do(ctx, method, fmt.Sprintf("%s/versions/%d/pin", path, *version), nil, &pinned)
 		return fmt.Sprintf("run %s: version %d %s", pinned.Run, pinned.Version, is), err
 	})
@@ -206,7 +207,7 @@ func deleteCommand() *cobra.Command {
 	}
 	confirm := c.Flags().String("confirm", "", "the identity of the run, once more: it is gone for good")
 	return orderCommand(c, nil, func(ctx context.Context, client *admin.Client, path string) (string, error) {
-		var r admin.Detail
+		var r v1.Detail
 		if err := client.Do(ctx, http.MethodGet, path, nil, &r); err != nil {
 			return "", err
 		}
@@ -238,7 +239,7 @@ func beginCommand() *cobra.Command {
 		case *from != "":
 			path += "?from=" + url.QueryEscape(*from)
 		}
-		var done admin.Done
+		var done v1.Done
 		if err := ask(*dir, func(c *admin.Client) error {
 			if !file {
 				return c.Do(ctx, http.MethodPost, path, nil, &done)

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/access"
-	"fedtab/coordinator/admin"
 	"fedtab/coordinator/swarm"
 )
 
@@ -26,7 +26,7 @@ func TestOrders(t *testing.T) {
 		}
 		return text
 	}
-	runs := func(args ...string) (all []admin.Run) {
+	runs := func(args ...string) (all []v1.Run) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(command(0, "[", append([]string{"runs", "--json"}, args...)...)), &all); err != nil {
 			t.Fatal(err)

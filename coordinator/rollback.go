@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
@@ -21,7 +22,7 @@ import (
 )
 
 // Rollback implements admin.Backend.
-func (d *backend) Rollback(ctx context.Context, name string, version uint64) (done admin.Done, err error) {
+func (d *backend) Rollback(ctx context.Context, name string, version uint64) (done v1.Done, err error) {
 	end, err := d.waitFor(ctx, name)
 	if err != nil {
 		return done, err
@@ -41,7 +42,7 @@ func (d *backend) Rollback(ctx context.Context, name string, version uint64) (do
 }
 
 // rollBack makes the model of an earlier version the newest version of a run that is served.
-func (s *Server) rollBack(ctx context.Context, st *study, version uint64) (done admin.Done, err error) {
+func (s *Server) rollBack(ctx context.Context, st *study, version uint64) (done v1.Done, err error) {
 	id := st.Run()
 	params := make([]float32, st.Model.Layout().Size)
 	if version == 0 {
@@ -68,7 +69,7 @@ func (s *Server) rollBack(ctx context.Context, st *study, version uint64) (done 
 }
 
 // rollBackAlone runs a run as a coordinator would, without participants, and goes back.
-func (d *backend) rollBackAlone(ctx context.Context, r store.Run, version uint64) (done admin.Done, err error) {
+func (d *backend) rollBackAlone(ctx context.Context, r store.Run, version uint64) (done v1.Done, err error) {
 	s := &Server{cfg: Config{Data: d.dir, Log: slog.New(slog.DiscardHandler), Limits: hub.DefaultLimits()}, store: d.store}
 	s.vault = live.NewVault(d.dir, protocol.MaxBodies)
 	defer s.vault.Close()

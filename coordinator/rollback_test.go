@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
@@ -80,7 +81,7 @@ func TestRollback(t *testing.T) {
 	if text := order(0, "--run", "small", "--version", "0"); !strings.Contains(text, fmt.Sprintf("version %d is the model of version 0", last+1)) {
 		t.Errorf("alone, after version %d: %q", last, text)
 	}
-	var v admin.Versions
+	var v v1.Versions
 	if err := ask(dir, func(c *admin.Client) error { return c.Do(t.Context(), http.MethodGet, "/runs/small/versions", nil, &v) }); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"unicode"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 
 	"github.com/spf13/cobra"
@@ -39,10 +40,10 @@ func runsCommand() *cobra.Command {
 		if *state != "" {
 			query.Set("state", *state)
 		}
-		all := []admin.Run{}
+		all := []v1.Run{}
 		if err := ask(*dir, func(c *admin.Client) error {
 			for {
-				var page admin.Page[admin.Run]
+				var page v1.Page[v1.Run]
 				if err := c.Do(ctx, http.MethodGet, "/runs?"+query.Encode(), nil, &page); err != nil {
 					return err
 				}
@@ -68,7 +69,7 @@ func runsCommand() *cobra.Command {
 }
 
 // stateWords says how a run stands.
-func stateWords(r *admin.Run) string {
+func stateWords(r *v1.Run) string {
 	switch {
 	case r.Finished != "":
 		return "over: " + r.Finished

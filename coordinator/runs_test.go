@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
 	"fedtab/coordinator/swarm"
 )
@@ -36,7 +37,7 @@ func TestRunsAndStop(t *testing.T) {
 		}
 		return out.String() + errs.String()
 	}
-	list := func(args ...string) (all []admin.Run) {
+	list := func(args ...string) (all []v1.Run) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(call(0, append([]string{"runs", "--json"}, args...)...)), &all); err != nil {
 			t.Fatal(err)

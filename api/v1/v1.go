@@ -1,5 +1,6 @@
-// Package v1 declares the JSON of the organisers' API (/api/v1), as coordinator/admin writes it and
-// ui/organiser reads it. A figure that is undefined or not known yet is null.
+// Package v1 declares the JSON of the organisers' API (/api/v1), as coordinator/admin writes
+// it and ui/organiser reads it. A figure that is undefined or not known yet is null. Field
+// tags describe the fields in docs/openapi.yaml.
 package v1
 
 import (
@@ -23,10 +24,10 @@ type Run struct {
 	Finished     string     `json:"finished" doc:"Why it ended, empty while it goes on"`
 	Paused       string     `json:"paused" doc:"Why it is paused, empty while it is not"`
 	Served       bool       `json:"served" doc:"By a coordinator that runs"`
-	Rounds       int        `json:"rounds" doc:"After which it ends; 0: any number"`
-	Participants int64      `json:"participants" doc:"That have joined it so far"`
-	BytesUp      int64      `json:"bytes_up" doc:"Of all its participants"`
-	BytesDown    int64      `json:"bytes_down"`
+	Rounds       int        `json:"rounds" doc:"After which it ends; 0: any number, or not known as it is not served"`
+	Participants int64      `json:"participants" doc:"That have taken part so far, or joined"`
+	BytesUp      int64      `json:"bytes_up" doc:"Of all messages of its participants so far"`
+	BytesDown    int64      `json:"bytes_down" doc:"Of all messages to them"`
 	Version      uint64     `json:"version" doc:"The newest that is on disk; 0: none"`
 	Evaluated    uint64     `json:"evaluated" doc:"Version that the figures belong to; 0: none"`
 	TestLoss     *float64   `json:"test_loss" doc:"Mean, of that version"`
@@ -67,21 +68,23 @@ type Done struct {
 	Rounds  int    `json:"rounds,omitempty" doc:"That it is to have, after an extension"`
 }
 
-// Participant is a participant of a run, as far as committed rounds have something of it.
+// Participant is a participant of a run, as far as committed rounds and the event log have
+// something of it.
 type Participant struct {
-	Participant   uint32   `json:"participant" doc:"Its number in the run"`
-	Contributions int64    `json:"contributions" doc:"In versions"`
-	Examples      int64    `json:"examples" doc:"Behind them, each round's counted"`
-	First         uint64   `json:"first" doc:"The first round with a contribution of it; 0: none"`
-	Last          uint64   `json:"last" doc:"The last such round"`
-	BytesUp       int64    `json:"bytes_up" doc:"That it has sent"`
-	BytesDown     int64    `json:"bytes_down" doc:"That it was sent"`
-	Left          bool     `json:"left" doc:"It has left for good"`
-	State         string   `json:"state"`
-	Rate          *float64 `json:"rate"`
-	Client        string   `json:"client"`
-	Rejected      int64    `json:"rejected"`
-	Quarantined   int      `json:"quarantined"`
+	Participant   uint32 `json:"participant" doc:"Its number in the run"`
+	Contributions int64  `json:"contributions" doc:"In versions"`
+	Examples      int64  `json:"examples" doc:"Behind them, each round's counted"`
+	First         uint64 `json:"first" doc:"The first round with a contribution of it; 0: none"`
+	Last          uint64 `json:"last" doc:"The last such round"`
+	BytesUp       int64  `json:"bytes_up" doc:"That it has sent"`
+	BytesDown     int64  `json:"bytes_down" doc:"That it was sent"`
+	Left          bool   `json:"left" doc:"It has left for good"`
+	Client        string `json:"client" doc:"What it calls itself, such as a browser and a build; empty: not recorded"`
+	Rejected      int64  `json:"rejected" doc:"Contributions that were refused, as far as the event log has them"`
+
+	State       string   `json:"state,omitempty" enum:"waiting,downloading,training,uploading,paused,away,left" doc:"What it does this moment: waiting has no order or has answered it, away has lost its connection and may resume, left is no longer here. Absent while the run is not served"`
+	Rate        *float64 `json:"rate" doc:"Examples a second of its newest training, from its beginning to the first message of its contribution; null: not known"`
+	Quarantined int      `json:"quarantined" doc:"Good answers in a row that it still owes until its contributions count again; 0: it is not in quarantine"`
 }
 
 // LogLine is a line of a run's event log.
@@ -114,11 +117,10 @@ type InviteOrder struct {
 
 // NewInvite is an invite that was made. Its code is told this once.
 type NewInvite struct {
-	ID      string    `json:"id"`
-	Code    string    `json:"code" doc:"That participants join with"`
-	Page    string    `json:"page" doc:"Address of the page; empty: none is served"`
-	Link    string    `json:"link"`
-	QR      string    `json:"qr"`
+	ID   string `json:"id"`
+	Code string `json:"code" doc:"That participants join with"`
+	Page string `json:"page" doc:"Address of the page; empty: none is served"`
+	Link
 	Expires time.Time `json:"expires"`
 }
 
@@ -166,147 +168,5 @@ type CommittedRound struct {
 type Versions struct {
 	Run      string        `json:"run"`
 	Versions []uint64      `json:"versions" doc:"Ascending. Version 0, the model before training, can be made anew always and is not among them"`
-	Items    []VersionItem `json:"items"`
-}
-
-// Curves are the history of a run, thinned: columns of equal length, an entry for each round
-// that is kept of it.
-type Curves struct {
-	Run          string     `json:"run"`
-	Rounds       int        `json:"rounds" doc:"Committed in all"`
-	Round        []uint64   `json:"round"`
-	At           []float64  `json:"at" doc:"Seconds since the run was created"`
-	Examples     []float64  `json:"examples" doc:"That all rounds so far have seen"`
-	Bytes        []int64    `json:"bytes" doc:"That all rounds so far have moved, up and down"`
-	Participants []int      `json:"participants"`
-	TrainLoss    []*float64 `json:"train_loss"`
-	TestLoss     []*float64 `json:"test_loss"`
-	TestAccuracy []*float64 `json:"test_accuracy"`
-	TestRMSE     []*float64 `json:"test_rmse"`
-	Rate         []*float64 `json:"rate"`
-	BytesUp      []int64    `json:"bytes_up"`
-	BytesDown    []int64    `json:"bytes_down"`
-	RawRatio     []*float64 `json:"raw_ratio"`
-	Seconds      []float64  `json:"seconds" doc:"From opening to commit"`
-	Waiting      []*float64 `json:"waiting"`
-	Download     []*float64 `json:"download"`
-	Training     []*float64 `json:"training"`
-	Upload       []*float64 `json:"upload"`
-	Commit       []*float64 `json:"commit"`
-	NormMin      []*float64 `json:"norm_min"`
-	NormMedian   []*float64 `json:"norm_median"`
-	NormMax      []*float64 `json:"norm_max"`
-}
-
-// Crew is how many participants are in each state.
-type Crew map[string]int
-
-// Shape says how far the participants' work on rounds went.
-type Shape struct {
-	Items []ShapeItem `json:"items"`
-	Total int64       `json:"total"`
-}
-
-// ShapeItem is a way that the work on a round went (Bonawitz et al. 2019, table 1).
-type ShapeItem struct {
-	Shape string  `json:"shape"`
-	Words string  `json:"words"`
-	Count int64   `json:"count"`
-	Share float64 `json:"share"`
-}
-
-// VersionItem is a version whose model is kept.
-type VersionItem struct {
-	Version      uint64   `json:"version"`
-	Participants int      `json:"participants"`
-	TestLoss     *float64 `json:"test_loss"`
-	TestAccuracy *float64 `json:"test_accuracy"`
-	Bytes        int64    `json:"bytes"`
-	Pinned       bool     `json:"pinned"`
-}
-
-// Schemes are the schemes and all options of task files.
-type Schemes struct {
-	Schemes []Scheme `json:"schemes"`
-	Options []Option `json:"options"`
-}
-
-// Scheme is a way to combine what participants learn.
-type Scheme struct {
-	Name    string   `json:"name"`
-	Summary string   `json:"summary"`
-	Help    string   `json:"help"`
-	Options []string `json:"options"`
-}
-
-// Option is a setting of a task file.
-type Option struct {
-	Key     string   `json:"key"`
-	Group   string   `json:"group"`
-	Help    string   `json:"help"`
-	Type    string   `json:"type"`
-	Choices []string `json:"choices,omitempty"`
-	Default string   `json:"default"`
-	Range   string   `json:"range,omitempty"`
-	Schemes []string `json:"schemes,omitempty"`
-}
-
-// Preset is a task that ships.
-type Preset struct {
-	Name        string `json:"name"`
-	Title       string `json:"title"`
-	Description string `json:"description"`
-	YAML        string `json:"yaml"`
-}
-
-// Presets are the tasks that ship.
-type Presets struct {
-	Items []Preset `json:"items"`
-}
-
-// Draft is a task file that is being written.
-type Draft struct {
-	YAML string   `json:"yaml"`
-	Set  []string `json:"set,omitempty"`
-}
-
-// Checked is what a Draft comes to.
-type Checked struct {
-	YAML     string            `json:"yaml"`
-	Values   map[string]string `json:"values"`
-	Problems []Fault           `json:"problems"`
-	Name     string            `json:"name"`
-	Title    string            `json:"title"`
-	Own      bool              `json:"own"`
-	Columns  []string          `json:"columns"`
-	Target   string            `json:"target"`
-	Served   bool              `json:"served"`
-	Estimate *Estimate         `json:"estimate"`
-}
-
-// Fault is what is wrong with a task file.
-type Fault struct {
-	Key  string `json:"key"`
-	Line int    `json:"line"`
-	Text string `json:"text"`
-}
-
-// Estimate is what a task will cost.
-type Estimate struct {
-	Parameters        int     `json:"parameters"`
-	Fewest            int     `json:"fewest"`
-	BytesUp           int64   `json:"bytes_up"`
-	BytesDown         int64   `json:"bytes_down"`
-	Rounds            int     `json:"rounds"`
-	Bytes             int64   `json:"bytes"`
-	Examples          int     `json:"examples"`
-	Seconds           float64 `json:"seconds"`
-	TabMemory         int64   `json:"tab_memory"`
-	CoordinatorMemory int64   `json:"coordinator_memory"`
-}
-
-// Link is an address of the page for participants.
-type Link struct {
-	Link string `json:"link"`
-	QR   string `json:"qr"`
+	Items    []KeptVersion `json:"items" doc:"The same versions with their figures"`
 }

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/access"
 	"fedtab/coordinator/store"
 
@@ -179,7 +180,7 @@ func change[I, O any](h *API, api huma.API, op huma.Operation, what func(*I) (su
 			}
 		}
 		out, err := do(ctx, in)
-		if made, ok := any(out).(*answer[Done]); ok && err == nil && made.Body.Run != "" && made.Body.Run != subject {
+		if made, ok := any(out).(*answer[v1.Done]); ok && err == nil && made.Body.Run != "" && made.Body.Run != subject {
 			detail = strings.TrimSpace(detail + " as " + made.Body.Run)
 		}
 		who, _ := access.From(ctx)
@@ -214,8 +215,8 @@ func cursor(text string) (int64, error) {
 
 // page returns a page of items, of which one more than limit was asked for, with the cursor
 // of the next.
-func page[T any](items []T, limit int, number func(T) int64) *answer[Page[T]] {
-	p := Page[T]{Items: items}
+func page[T any](items []T, limit int, number func(T) int64) *answer[v1.Page[T]] {
+	p := v1.Page[T]{Items: items}
 	if len(items) > limit {
 		p.Items = items[:limit]
 		p.Next = strconv.FormatInt(number(p.Items[limit-1]), 10)

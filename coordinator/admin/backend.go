@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/web"
@@ -24,39 +25,39 @@ type Backend interface {
 	// Find returns the run that has a name.
 	Find(name string) (store.Run, error)
 	// Stop ends a run, after a version that is being made.
-	Stop(ctx context.Context, name, reason string) (Done, error)
+	Stop(ctx context.Context, name, reason string) (v1.Done, error)
 	// Pause has a run open no round until Resume.
-	Pause(ctx context.Context, name, reason string) (Done, error)
-	Resume(ctx context.Context, name string) (Done, error)
+	Pause(ctx context.Context, name, reason string) (v1.Done, error)
+	Resume(ctx context.Context, name string) (v1.Done, error)
 	// Extend gives a run other stop conditions; one that is over goes on.
-	Extend(ctx context.Context, name string, e Extension) (Done, error)
+	Extend(ctx context.Context, name string, e v1.Extension) (v1.Done, error)
 	// Rollback makes the model of an earlier version the newest one.
-	Rollback(ctx context.Context, name string, version uint64) (Done, error)
+	Rollback(ctx context.Context, name string, version uint64) (v1.Done, error)
 	// Begin starts a new run of a task that is served, whose run before is over: from the
 	// seed, from a version of another run (RUN or RUN@VERSION), or from a model as
 	// safetensors.
-	Begin(ctx context.Context, task, from string, model File) (Done, error)
+	Begin(ctx context.Context, task, from string, model File) (v1.Done, error)
 	// Delete removes a run that is over and not served, with its models.
-	Delete(ctx context.Context, name string) (Done, error)
+	Delete(ctx context.Context, name string) (v1.Done, error)
 	// Configure changes settings of a run that has them as in was.
-	Configure(ctx context.Context, name string, was, next Settings) (Settings, error)
+	Configure(ctx context.Context, name string, was, next v1.Settings) (v1.Settings, error)
 	// Settings returns the settings of a run.
-	Settings(name string) (Settings, error)
+	Settings(name string) (v1.Settings, error)
 	// Model returns a version of a run, which is a number, newest or best, as a file.
 	Model(name, version, format string) (run string, made uint64, content []byte, err error)
 	// Check says what a task would be.
-	Check(ctx context.Context, o CheckOrder) (Checked, error)
+	Check(ctx context.Context, o v1.CheckOrder) (v1.Checked, error)
 	// Init makes a task file for participants who bring tables like the given one.
 	Init(ctx context.Context, table Table) ([]byte, error)
 	// Serve serves a task, of which text is the file, at once and after a restart. One of
 	// its name must have a run that is over.
-	Serve(ctx context.Context, text []byte) (Served, error)
+	Serve(ctx context.Context, text []byte) (v1.Served, error)
 	// Withdraw ends the serving of a task that was added by Serve, whose run must be over.
-	Withdraw(ctx context.Context, task string) (Done, error)
+	Withdraw(ctx context.Context, task string) (v1.Done, error)
 	// Link returns the address of the page of a task that is open.
-	Link(task string) (Link, error)
+	Link(task string) (v1.Link, error)
 	// Invite makes an invite.
-	Invite(o InviteOrder) (NewInvite, error)
+	Invite(o v1.InviteOrder) (v1.NewInvite, error)
 	// Revoke has an invite admit no further participant.
 	Revoke(id invite.ID) error
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/web"
 	"fedtab/run"
@@ -112,7 +113,7 @@ func (p *point) waiting(before time.Time) float64 {
 }
 
 // curve returns the history of a run at no more than a number of rounds.
-func (h *API) curve(name string, points int) (c History, err error) {
+func (h *API) curve(name string, points int) (c v1.History, err error) {
 	r, err := h.Backend.Find(name)
 	if err != nil {
 		return c, err
@@ -186,7 +187,7 @@ func (p *history) read(s *store.Store, id string) error {
 }
 
 // curve returns the columns of the rounds with some indices, which ascend.
-func (p *history) curve(r store.Run, chosen []int) History {
+func (p *history) curve(r store.Run, chosen []int) v1.History {
 	c := newHistory(r.ID, len(p.points), len(chosen))
 	var examples float64
 	var bytes int64
@@ -199,16 +200,16 @@ func (p *history) curve(r store.Run, chosen []int) History {
 		bytes += q.up + q.down
 		if next < len(chosen) && chosen[next] == i {
 			next++
-			c.add(q, max(0, q.committed.Sub(r.Created).Seconds()), examples, bytes, q.waiting(before))
+			add(&c, q, max(0, q.committed.Sub(r.Created).Seconds()), examples, bytes, q.waiting(before))
 		}
 		before = q.committed
 	}
 	return c
 }
 
-func newHistory(run string, rounds, n int) History {
+func newHistory(run string, rounds, n int) v1.History {
 	floats := func() []*float64 { return make([]*float64, 0, n) }
-	return History{
+	return v1.History{
 		Run: run, Rounds: rounds, Round: make([]uint64, 0, n), At: make([]float64, 0, n), Examples: make([]float64, 0, n), Bytes: make([]int64, 0, n),
 		Participants: make([]int, 0, n), TrainLoss: floats(), TestLoss: floats(), TestAccuracy: floats(), TestRMSE: floats(), Rate: floats(),
 		BytesUp: make([]int64, 0, n), BytesDown: make([]int64, 0, n), RawRatio: floats(), Seconds: make([]float64, 0, n),
@@ -216,8 +217,8 @@ func newHistory(run string, rounds, n int) History {
 	}
 }
 
-// add adds a round to the columns.
-func (c *History) add(p *point, at, examples float64, bytes int64, waiting float64) {
+// add adds a round to the columns of a history.
+func add(c *v1.History, p *point, at, examples float64, bytes int64, waiting float64) {
 	c.Round, c.At, c.Examples, c.Bytes = append(c.Round, p.round), append(c.At, at), append(c.Examples, examples), append(c.Bytes, bytes)
 	c.Participants, c.Seconds = append(c.Participants, p.participants), append(c.Seconds, p.seconds)
 	c.BytesUp, c.BytesDown = append(c.BytesUp, p.up), append(c.BytesDown, p.down)

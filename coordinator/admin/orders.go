@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"fedtab/api/v1"
 	"fedtab/learn/export"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -31,31 +32,31 @@ func (h *API) registerOrders(api huma.API) {
 	}
 	told := func(in *reasonInput) (string, string) { return in.Run, why(in) }
 	change(h, api, order("stop-run", "/runs/{run}/stop", "End a run", "After a version that is being made; an open round is given up. Its model stays."), told,
-		func(ctx context.Context, in *reasonInput) (*answer[Done], error) {
+		func(ctx context.Context, in *reasonInput) (*answer[v1.Done], error) {
 			done, err := h.Backend.Stop(ctx, in.Run, Because("stopped", why(in)))
 			return give(done), err
 		})
 	change(h, api, order("pause-run", "/runs/{run}/pause", "Pause a run", "No round is opened until it is resumed; an open one is given up. Participants stay, and read the reason."), told,
-		func(ctx context.Context, in *reasonInput) (*answer[Done], error) {
+		func(ctx context.Context, in *reasonInput) (*answer[v1.Done], error) {
 			done, err := h.Backend.Pause(ctx, in.Run, cmp.Or(why(in), noReason))
 			return give(done), err
 		})
 	change(h, api, order("resume-run", "/runs/{run}/resume", "Resume a run that is paused", ""),
 		func(in *Named) (string, string) { return in.Run, "" },
-		func(ctx context.Context, in *Named) (*answer[Done], error) {
+		func(ctx context.Context, in *Named) (*answer[v1.Done], error) {
 			done, err := h.Backend.Resume(ctx, in.Run)
 			return give(done), err
 		})
 
 	type extendInput struct {
 		Named
-		Body Extension
+		Body v1.Extension
 	}
 	change(h, api, order("extend-run", "/runs/{run}/extend", "Have a run go on for longer", "Also one that is over: its identity stays, and its rounds go on. One of by and rounds is needed."),
 		func(in *extendInput) (string, string) {
 			return in.Run, fmt.Sprintf("by %d, rounds %d, accuracy %s", in.Body.By, in.Body.Rounds, optional(in.Body.Accuracy))
 		},
-		func(ctx context.Context, in *extendInput) (*answer[Done], error) {
+		func(ctx context.Context, in *extendInput) (*answer[v1.Done], error) {
 			if (in.Body.By == 0) == (in.Body.Rounds == 0) {
 				return nil, Refuse(http.StatusUnprocessableEntity, "by is %d and rounds is %d, want one of them", in.Body.By, in.Body.Rounds)
 			}
@@ -71,7 +72,7 @@ func (h *API) registerOrders(api huma.API) {
 	}
 	change(h, api, order("roll-back-run", "/runs/{run}/rollback", "Go back to an earlier version", "Its model becomes a new version, the newest one."),
 		func(in *rollbackInput) (string, string) { return in.Run, "to version " + number(in.Body.Version) },
-		func(ctx context.Context, in *rollbackInput) (*answer[Done], error) {
+		func(ctx context.Context, in *rollbackInput) (*answer[v1.Done], error) {
 			done, err := h.Backend.Rollback(ctx, in.Run, in.Body.Version)
 			return give(done), err
 		})
@@ -94,7 +95,7 @@ func (h *API) registerOrders(api huma.API) {
 			}
 			return in.Task, ""
 		},
-		func(ctx context.Context, in *beginInput) (*answer[Done], error) {
+		func(ctx context.Context, in *beginInput) (*answer[v1.Done], error) {
 			if in.Name != "" && len(in.RawBody) == 0 {
 				return nil, Refuse(http.StatusUnprocessableEntity, "name: %q, and the body is empty: want a model in it", in.Name)
 			}
@@ -113,7 +114,7 @@ func (h *API) registerOrders(api huma.API) {
 	}
 	change(h, api, operation("delete-run", http.MethodDelete, "/runs/{run}", "orders", "Delete a run", "One that is over and not served, with its models and all that is recorded of it.", http.StatusNotFound, http.StatusConflict),
 		func(in *deleteInput) (string, string) { return in.Run, "" },
-		func(ctx context.Context, in *deleteInput) (*answer[Done], error) {
+		func(ctx context.Context, in *deleteInput) (*answer[v1.Done], error) {
 			r, err := h.Backend.Find(in.Run)
 			if err != nil {
 				return nil, err
@@ -145,7 +146,7 @@ func (h *API) registerOrders(api huma.API) {
 			}
 			return in.Run, detail + "stop_accuracy " + optional(in.Body.StopAccuracy)
 		},
-		func(ctx context.Context, in *settingsInput) (*tagged[Settings], error) {
+		func(ctx context.Context, in *settingsInput) (*tagged[v1.Settings], error) {
 			was, err := h.Backend.Settings(in.Run)
 			if err != nil {
 				return nil, err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"fedtab/api"
+	"fedtab/api/v1"
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
@@ -41,7 +42,7 @@ func (h *API) registerRuns(api huma.API) {
 		Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"Runs in a page (default 100)"`
 	}
 	huma.Register(api, operation("list-runs", http.MethodGet, "/runs", "runs", "List runs", "The newest first."),
-		func(_ context.Context, in *listInput) (*answer[Page[Run]], error) {
+		func(_ context.Context, in *listInput) (*answer[v1.Page[v1.Run]], error) {
 			before, err := cursor(in.Cursor)
 			if err != nil {
 				return nil, h.fail(err)
@@ -60,11 +61,11 @@ func (h *API) registerRuns(api huma.API) {
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			items := make([]Run, len(all))
+			items := make([]v1.Run, len(all))
 			for i := range all {
 				items[i] = h.view(&all[i])
 			}
-			return page(items, limitOf(in.Limit), func(r Run) int64 { return r.Number }), nil
+			return page(items, limitOf(in.Limit), func(r v1.Run) int64 { return r.Number }), nil
 		})
 
 	type runInput struct {
@@ -72,7 +73,7 @@ func (h *API) registerRuns(api huma.API) {
 		IfNoneMatch string `header:"If-None-Match" doc:"ETag of an answer that is at hand"`
 	}
 	huma.Register(api, operation("get-run", http.MethodGet, "/runs/{run}", "runs", "Get a run", "With its task, what is kept of it, and how it stands.", http.StatusNotModified, http.StatusNotFound),
-		func(_ context.Context, in *runInput) (*tagged[Detail], error) {
+		func(_ context.Context, in *runInput) (*tagged[v1.Detail], error) {
 			d, err := h.detail(in.Run)
 			if err != nil {
 				return nil, h.fail(err)
@@ -80,7 +81,7 @@ func (h *API) registerRuns(api huma.API) {
 			return tag(d, in.IfNoneMatch)
 		})
 	huma.Register(api, operation("get-settings", http.MethodGet, "/runs/{run}/settings", "runs", "Get the settings of a run", "The ETag goes into If-Match of a change.", http.StatusNotModified, http.StatusNotFound),
-		func(_ context.Context, in *runInput) (*tagged[Settings], error) {
+		func(_ context.Context, in *runInput) (*tagged[v1.Settings], error) {
 			s, err := h.Backend.Settings(in.Run)
 			if err != nil {
 				return nil, h.fail(err)
@@ -89,7 +90,7 @@ func (h *API) registerRuns(api huma.API) {
 		})
 
 	huma.Register(api, operation("list-rounds", http.MethodGet, "/runs/{run}/rounds", "runs", "List the rounds of a run", "Those that were committed, the newest first.", http.StatusNotFound),
-		func(_ context.Context, in *PageInput) (*answer[Page[CommittedRound]], error) {
+		func(_ context.Context, in *PageInput) (*answer[v1.Page[v1.CommittedRound]], error) {
 			r, before, err := h.find(in.Run, in.Cursor)
 			if err != nil {
 				return nil, h.fail(err)
@@ -102,12 +103,12 @@ func (h *API) registerRuns(api huma.API) {
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			items := make([]CommittedRound, len(rounds))
+			items := make([]v1.CommittedRound, len(rounds))
 			for i := range rounds {
 				rec := &rounds[len(rounds)-1-i]
-				items[i] = CommittedRound{web.ViewRound(rec, parameters), rec.Opened, rec.Committed, fmt.Sprintf("%x", rec.Hash)}
+				items[i] = v1.CommittedRound{Round: web.ViewRound(rec, parameters), Opened: rec.Opened, Committed: rec.Committed, Hash: fmt.Sprintf("%x", rec.Hash)}
 			}
-			return page(items, limitOf(in.Limit), func(r CommittedRound) int64 { return int64(r.Round.Round) }), nil
+			return page(items, limitOf(in.Limit), func(r v1.CommittedRound) int64 { return int64(r.Round.Round) }), nil
 		})
 	type logInput struct {
 		PageInput
@@ -116,7 +117,7 @@ func (h *API) registerRuns(api huma.API) {
 		Round       int64  `query:"round" default:"-1" minimum:"-1" doc:"Only lines of this round; -1: of all"`
 	}
 	huma.Register(api, operation("list-log", http.MethodGet, "/runs/{run}/log", "runs", "Read the event log of a run", "The newest line first.", http.StatusNotFound),
-		func(_ context.Context, in *logInput) (*answer[Page[LogLine]], error) {
+		func(_ context.Context, in *logInput) (*answer[v1.Page[v1.LogLine]], error) {
 			r, before, err := h.find(in.Run, in.Cursor)
 			if err != nil {
 				return nil, h.fail(err)
@@ -134,11 +135,11 @@ func (h *API) registerRuns(api huma.API) {
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			items := make([]LogLine, len(all))
+			items := make([]v1.LogLine, len(all))
 			for i, l := range all {
-				items[i] = LogLine{l.ID, l.At, l.Round, l.Participant, l.Kind, l.Detail}
+				items[i] = v1.LogLine{ID: l.ID, At: l.At, Round: l.Round, Participant: l.Participant, Kind: l.Kind, Detail: l.Detail}
 			}
-			return page(items, limitOf(in.Limit), func(l LogLine) int64 { return l.ID }), nil
+			return page(items, limitOf(in.Limit), func(l v1.LogLine) int64 { return l.ID }), nil
 		})
 
 	type modelInput struct {
@@ -190,10 +191,13 @@ func (h *API) served(id string) *web.Study {
 	return nil
 }
 
-func (h *API) view(s *store.Summary) Run {
-	r := Run{
+func (h *API) view(s *store.Summary) v1.Run {
+	r := v1.Run{
 		Run: s.ID, Number: s.Number, Task: s.Task, Title: s.Title, Seed: s.Seed, Note: s.Note, Origin: s.Origin, Created: s.Created,
-		Finished: s.Finished, Paused: s.Paused, Served: h.served(s.ID) != nil, Version: s.Version, Evaluated: s.Evaluated, TestLoss: s.TestLoss, TestAccuracy: s.TestAccuracy,
+		Finished: s.Finished, Paused: s.Paused, Rounds: s.Rounds, Participants: s.Participants, BytesUp: s.Up, BytesDown: s.Down, Version: s.Version, Evaluated: s.Evaluated, TestLoss: s.TestLoss, TestAccuracy: s.TestAccuracy,
+	}
+	if st := h.served(s.ID); st != nil {
+		r.Served, r.Rounds = true, st.Stop().Rounds
 	}
 	switch {
 	case !s.Ended.IsZero():
@@ -206,8 +210,8 @@ func (h *API) view(s *store.Summary) Run {
 	return r
 }
 
-func (h *API) detail(name string) (Detail, error) {
-	var d Detail
+func (h *API) detail(name string) (v1.Detail, error) {
+	var d v1.Detail
 	r, err := h.Backend.Find(name)
 	if err != nil {
 		return d, err

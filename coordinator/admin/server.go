@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"time"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/access"
 	"fedtab/coordinator/store"
 	"fedtab/protocol/invite"
@@ -19,9 +20,9 @@ import (
 func (h *API) registerServer(api huma.API) {
 	type none struct{}
 	huma.Register(api, operation("get-server", http.MethodGet, "/server", "server", "Get the coordinator", "What it serves, and who asks."),
-		func(ctx context.Context, _ *none) (*answer[Server], error) {
+		func(ctx context.Context, _ *none) (*answer[v1.Server], error) {
 			who, _ := access.From(ctx)
-			s := Server{Build: h.Build, Page: h.Backend.Page(), Tasks: []string{}, Role: string(who.Role), Way: who.Way}
+			s := v1.Server{Build: h.Build, Page: h.Backend.Page(), Tasks: []string{}, Role: string(who.Role), Way: who.Way}
 			for _, st := range h.Backend.Studies() {
 				s.Tasks = append(s.Tasks, st.Task.Name)
 			}
@@ -33,7 +34,7 @@ func (h *API) registerServer(api huma.API) {
 		Limit  int    `query:"limit" minimum:"1" maximum:"10000" doc:"Items in a page (default 100)"`
 	}
 	huma.Register(api, operation("list-audit", http.MethodGet, "/audit", "server", "Read the audit log", "Who did what, the newest first."),
-		func(_ context.Context, in *auditInput) (*answer[Page[AuditEntry]], error) {
+		func(_ context.Context, in *auditInput) (*answer[v1.Page[v1.AuditEntry]], error) {
 			before, err := cursor(in.Cursor)
 			if err != nil {
 				return nil, h.fail(err)
@@ -42,30 +43,30 @@ func (h *API) registerServer(api huma.API) {
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			items := make([]AuditEntry, len(all))
+			items := make([]v1.AuditEntry, len(all))
 			for i, d := range all {
-				items[i] = AuditEntry(d)
+				items[i] = v1.AuditEntry(d)
 			}
-			return page(items, limitOf(in.Limit), func(d AuditEntry) int64 { return d.ID }), nil
+			return page(items, limitOf(in.Limit), func(d v1.AuditEntry) int64 { return d.ID }), nil
 		})
 
 	huma.Register(api, operation("list-invites", http.MethodGet, "/invites", "invites", "List the invites", "Those that were made first in front."),
-		func(_ context.Context, _ *none) (*answer[[]Invite], error) {
+		func(_ context.Context, _ *none) (*answer[[]v1.Invite], error) {
 			all, err := h.Store.Invites()
 			if err != nil {
 				return nil, h.fail(err)
 			}
-			items := make([]Invite, len(all))
+			items := make([]v1.Invite, len(all))
 			for i := range all {
 				items[i] = viewInvite(&all[i], time.Now())
 			}
 			return give(items), nil
 		})
-	type inviteInput struct{ Body InviteOrder }
+	type inviteInput struct{ Body v1.InviteOrder }
 	op := operation("make-invite", http.MethodPost, "/invites", "invites", "Make an invite", "Its code is told in the answer, and never again.", http.StatusNotFound, http.StatusConflict)
 	op.DefaultStatus = http.StatusCreated
 	change(h, api, op, func(in *inviteInput) (string, string) { return in.Body.Task, number(in.Body.Uses) + " uses" },
-		func(_ context.Context, in *inviteInput) (*answer[NewInvite], error) {
+		func(_ context.Context, in *inviteInput) (*answer[v1.NewInvite], error) {
 			made, err := h.Backend.Invite(in.Body)
 			return give(made), err
 		})
@@ -85,8 +86,8 @@ func (h *API) registerServer(api huma.API) {
 }
 
 // viewInvite is an invite in the API.
-func viewInvite(i *store.Invite, now time.Time) Invite {
-	v := Invite{i.ID.String(), i.Task, i.Uses, i.Used, i.Created, i.Expires.UTC(), "valid"}
+func viewInvite(i *store.Invite, now time.Time) v1.Invite {
+	v := v1.Invite{ID: i.ID.String(), Task: i.Task, Uses: i.Uses, Used: i.Used, Created: i.Created, Expires: i.Expires.UTC(), State: "valid"}
 	switch {
 	case i.Uses == 0:
 		v.State = "revoked"
@@ -106,7 +107,7 @@ func (h *API) session(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch r.Method {
 	case http.MethodPost:
-		var in SignIn
+		var in v1.SignIn
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSignIn))
 		if err == nil {
 			err = json.Unmarshal(body, &in)
@@ -153,7 +154,7 @@ func (h *API) describeSession(api huma.API) {
 	refused := func(text string) *huma.Response {
 		return &huma.Response{Description: text, Content: map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}}
 	}
-	schema := huma.SchemaFromType(api.OpenAPI().Components.Schemas, reflect.TypeFor[SignIn]())
+	schema := huma.SchemaFromType(api.OpenAPI().Components.Schemas, reflect.TypeFor[v1.SignIn]())
 	api.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "sign-in", Method: http.MethodPost, Path: Root + "/session", Tags: []string{"server"}, Summary: "Sign in",
 		Description: "Turns a token into a session cookie (HttpOnly, SameSite=Strict) of 12 hours.", Security: []map[string][]string{},

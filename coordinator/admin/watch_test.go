@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/api/v1"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/web"
 	"fedtab/run"
@@ -98,7 +99,7 @@ func BenchmarkCurve(b *testing.B) {
 	h := longRun(b, 12_000, 100)
 	for _, name := range []string{"cold", "warm"} {
 		b.Run(name, func(b *testing.B) {
-			var c History
+			var c v1.History
 			ask(b, h, "/runs/r/curve", &c)
 			for b.Loop() {
 				if name == "cold" {

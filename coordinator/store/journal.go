@@ -69,7 +69,7 @@ func (s *Store) prepare() error {
 			(SELECT m.version FROM models m WHERE m.run = rounds.run AND m.version = rounds.round AND m.parameters IS NULL)`},
 		{&s.evaluate, `UPDATE rounds SET test_loss = ?, test_accuracy = ?, test_examples = ?, test_balanced_accuracy = ?, test_f1 = ?,
 			test_rmse = ?, test_mae = ?, test_r2 = ?, test_confusion = ?, test_participants = ?, test_spread = ?, test_file = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
-		{&s.keepLedger, `UPDATE runs SET ledger = ? WHERE id = ?`},
+		{&s.keepLedger, `UPDATE runs SET ledger = ?, bytes_up = ?, bytes_down = ? WHERE id = ?`},
 		{&s.log, `INSERT INTO events (run, at, round, participant, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`},
 	} {
 		var err error
@@ -186,7 +186,7 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 			return wrap(err, "store sums of participants")
 		}
 	}
-	if _, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&c.Ledger), id); err != nil {
+	if _, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&c.Ledger), c.Ledger.Up, c.Ledger.Down, id); err != nil {
 		return wrap(err, "store ledger")
 	}
 	return wrap(s.retain(tx, id, c.Round), "prune models")
@@ -315,7 +315,7 @@ func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error 
 				return wrap(err, "log %q", e.Kind)
 			}
 		}
-		_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), id)
+		_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), ledger.Up, ledger.Down, id)
 		return wrap(err, "store ledger")
 	})
 	return s.journal(wrap(err, "run %s", id))

@@ -19,6 +19,9 @@ type Summary struct {
 	Ended           time.Time // zero while the run goes on
 	Finished        string    // why it ended
 	Paused          string    // why it is paused, empty while it is not
+	Rounds          int       // after which it ends, where it was extended; 0: as in its task
+	Participants    int64     // that have taken part, or joined
+	Up, Down        int64     // bytes of all messages
 	Version         uint64    // newest; 0: none is committed
 	Evaluated       uint64    // newest version with figures; 0: none
 	TestLoss        *float64
@@ -37,7 +40,7 @@ type Filter struct {
 
 // Runs returns the runs that a filter chooses, the newest first.
 func (s *Store) Runs(f Filter) (all []Summary, err error) {
-	query := `SELECT number, id, task, title, seed, note, origin, created_at, coalesce(finished_at, ''), coalesce(finish_reason, ''), coalesce(pause_reason, ''), version, evaluated, test_loss, test_accuracy FROM runs WHERE true`
+	query := `SELECT number, id, task, title, seed, note, origin, created_at, coalesce(finished_at, ''), coalesce(finish_reason, ''), coalesce(pause_reason, ''), coalesce(stop_rounds, 0), participants, bytes_up, bytes_down, version, evaluated, test_loss, test_accuracy FROM runs WHERE true`
 	var args []any
 	where := func(is bool, condition string, arg any) {
 		if is {
@@ -62,7 +65,7 @@ func (s *Store) Runs(f Filter) (all []Summary, err error) {
 		var r Summary
 		var created, ended string
 		var loss, accuracy sql.NullFloat64
-		err := rows.Scan(&r.Number, &r.ID, &r.Task, &r.Title, &r.Seed, &r.Note, &r.Origin, &created, &ended, &r.Finished, &r.Paused, &r.Version, &r.Evaluated, &loss, &accuracy)
+		err := rows.Scan(&r.Number, &r.ID, &r.Task, &r.Title, &r.Seed, &r.Note, &r.Origin, &created, &ended, &r.Finished, &r.Paused, &r.Rounds, &r.Participants, &r.Up, &r.Down, &r.Version, &r.Evaluated, &loss, &accuracy)
 		if err == nil {
 			r.Created, err = parseTime(created)
 		}

@@ -312,4 +312,14 @@ INSERT INTO participants (run, participant, client)
 	ON CONFLICT (run, participant) DO UPDATE SET client = excluded.client;
 
 CREATE INDEX events_by_participant ON events (run, participant);
+
+-- What lists of runs show beside figures: of the ledger, and counted by a trigger.
+ALTER TABLE runs ADD COLUMN bytes_up INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN bytes_down INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN participants INTEGER NOT NULL DEFAULT 0;
+UPDATE runs SET bytes_up = coalesce(ledger ->> 'bytes_up', 0), bytes_down = coalesce(ledger ->> 'bytes_down', 0),
+	participants = (SELECT count(*) FROM participants WHERE run = id);
+CREATE TRIGGER runs_participants AFTER INSERT ON participants BEGIN
+	UPDATE runs SET participants = participants + 1 WHERE id = NEW.run;
+END;
 `

@@ -167,7 +167,7 @@ func (d *desk) refresh(byClock bool) {
 		})
 	}
 	if !byClock || o.Stale || d.stream.run == "" && o.Detail != nil && o.Detail.State != "over" {
-		get(d.service, path+"/curve?points=600", func(c v1.Curves, err error) {
+		get(d.service, path+"/curve?points=600", func(c v1.History, err error) {
 			if mine() {
 				b.OnCurves(c, err)
 			}
@@ -187,7 +187,7 @@ func (d *desk) refresh(byClock bool) {
 	}
 	get(d.service, lines, taken(b, mine, func(p v1.Page[v1.LogLine]) { o.Log = p }))
 	get(d.service, path+"/versions", taken(b, mine, func(v v1.Versions) { o.Versions = v }))
-	get(d.service, path+"/shape", taken(b, mine, func(s v1.Shape) { o.Shape = s }))
+	get(d.service, path+"/shape", taken(b, mine, func(s v1.SessionShape) { o.Shape = s }))
 }
 
 // taken returns what takes an answer in, if it is still wanted. A run that was deleted says
@@ -212,7 +212,7 @@ func (d *desk) compare() {
 	runs := strings.Split(of, ",")
 	p.Asked = len(runs)
 	for _, run := range runs {
-		get(d.service, "runs/"+url.PathEscape(run)+"/curve?points=1500", func(c v1.Curves, err error) { b.OnCompared(of, run, c, err) })
+		get(d.service, "runs/"+url.PathEscape(run)+"/curve?points=1500", func(c v1.History, err error) { b.OnCompared(of, run, c, err) })
 	}
 }
 
@@ -239,7 +239,7 @@ func (d *desk) learn() {
 func (d *desk) check(written bool, set ...string) {
 	n := &d.board.New
 	n.Checking++
-	ask(d.service, "POST", "tasks/check", v1.Draft{YAML: n.YAML, Set: set}, func(c v1.Checked, err error) { d.board.OnChecked(c, written, err) })
+	ask(d.service, "POST", "tasks/check", v1.CheckOrder{YAML: n.YAML, Set: set}, func(c v1.Checked, err error) { d.board.OnChecked(c, written, err) })
 }
 
 // table makes a task of a table.
@@ -257,7 +257,7 @@ func (d *desk) makeOfTable() {
 		path += "&target=" + url.QueryEscape(n.Target)
 	}
 	n.Checking++
-	ask(d.service, "POST", path, d.csv, func(made v1.Draft, err error) {
+	ask(d.service, "POST", path, d.csv, func(made v1.TaskText, err error) {
 		n.Checking--
 		b.Problem = ""
 		if b.OnError(err) {
@@ -495,7 +495,7 @@ func (d *desk) start() {
 		return
 	}
 	b.New.Checking++
-	ask(d.service, "POST", "tasks", v1.Draft{YAML: b.New.YAML}, func(done v1.Done, err error) {
+	ask(d.service, "POST", "tasks", v1.TaskText{YAML: b.New.YAML}, func(done v1.Served, err error) {
 		b.New.Checking--
 		if b.OnError(err) {
 			return

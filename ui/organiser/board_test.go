@@ -110,7 +110,7 @@ func TestOnEvent(t *testing.T) {
 	b := shown(RunPage, "digits-1")
 	b.OnDetail(v1.Detail{Run: v1.Run{Run: "digits-1"}}, nil)
 	loss, accuracy := 2., .5
-	b.OnCurves(v1.Curves{
+	b.OnCurves(v1.History{
 		Run: "digits-1", Rounds: 1, Round: []uint64{1}, At: []float64{3}, Examples: []float64{10}, Bytes: []int64{100}, Participants: []int{2},
 		TrainLoss: []*float64{&loss}, TestLoss: []*float64{nil}, TestAccuracy: []*float64{nil}, TestRMSE: []*float64{nil}, Rate: []*float64{nil}, BytesUp: []int64{60}, BytesDown: []int64{40}, Seconds: []float64{3},
 	}, nil)
@@ -181,7 +181,7 @@ func TestForm(t *testing.T) {
 		{Key: "compress.up", Group: "compress", Default: "deadzone"},
 	}
 	n.YAML, n.Checking = "name: x", 1
-	b.OnChecked(v1.Checked{YAML: "name: x\n", Values: map[string]string{"strategy.kind": "fedavg", "strategy.fraction": "7"}, Problems: []v1.Fault{{Key: "strategy.fraction", Line: 3, Text: "fraction: 7, want 0 < fraction <= 1"}}}, false, nil)
+	b.OnChecked(v1.Checked{YAML: "name: x\n", Values: map[string]string{"strategy.kind": "fedavg", "strategy.fraction": "7"}, Problems: []v1.TaskProblem{{Key: "strategy.fraction", Line: 3, Text: "fraction: 7, want 0 < fraction <= 1"}}}, false, nil)
 	page := drawn(t, b)
 	if n.Starts() || !strings.Contains(page, "fraction: 7, want 0 &lt; fraction") || strings.Contains(page, `data-key="compress.up"`) {
 		t.Errorf("starts %v: %s", n.Starts(), page)
@@ -214,9 +214,9 @@ func TestLate(t *testing.T) {
 		t.Errorf("%+v", b.New.Checked)
 	}
 	b.Compare = Compare{Of: "a,b", Asked: 2, X: "round", Y: "accuracy"}
-	b.OnCompared("a,c", "c", v1.Curves{Run: "c"}, nil)
-	b.OnCompared("a,b", "b", v1.Curves{Run: "b"}, nil)
-	b.OnCompared("a,b", "a", v1.Curves{Run: "a"}, nil)
+	b.OnCompared("a,c", "c", v1.History{Run: "c"}, nil)
+	b.OnCompared("a,b", "b", v1.History{Run: "b"}, nil)
+	b.OnCompared("a,b", "a", v1.History{Run: "a"}, nil)
 	if got := b.Compare.Curves; len(got) != 2 || got[0].Run != "a" || b.Compare.Asked != 0 {
 		t.Errorf("%+v", got)
 	}

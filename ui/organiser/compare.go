@@ -11,7 +11,7 @@ import (
 // Compare is the page that lays runs over each other.
 type Compare struct {
 	Of     string // the runs, as in the route
-	Curves []v1.Curves
+	Curves []v1.History
 	Asked  int // that are still awaited
 	X, Y   string
 	Gone   []string // runs that are not there
@@ -27,7 +27,7 @@ var (
 )
 
 // OnCompared takes in the history of a run.
-func (b *Board) OnCompared(of, run string, c v1.Curves, err error) {
+func (b *Board) OnCompared(of, run string, c v1.History, err error) {
 	p := &b.Compare
 	if p.Of != of {
 		return // others are shown meanwhile
@@ -42,7 +42,7 @@ func (b *Board) OnCompared(of, run string, c v1.Curves, err error) {
 	}
 	p.Curves = append(p.Curves, c)
 	order := strings.Split(of, ",")
-	slices.SortFunc(p.Curves, func(x, y v1.Curves) int { return slices.Index(order, x.Run) - slices.Index(order, y.Run) })
+	slices.SortFunc(p.Curves, func(x, y v1.History) int { return slices.Index(order, x.Run) - slices.Index(order, y.Run) })
 }
 
 // plot returns the comparison.

@@ -41,7 +41,7 @@ func (c *Inviting) v() *Invites { return &c.Board.Invites }
 // link returns the address to project, and its picture.
 func (c *Inviting) link() (link, qr string) {
 	if m := c.v().Made; m != nil {
-		return m.Link, m.QR
+		return m.Link.Link, m.QR
 	}
 	return c.v().Link.Link, c.v().Link.QR
 }
@@ -52,7 +52,7 @@ func (c *Inviting) qr() string      { _, qr := c.link(); return qr }
 func (c *Inviting) words() string {
 	m := c.v().Made
 	switch {
-	case m != nil && m.Link == "":
+	case m != nil && m.Link.Link == "":
 		return "The invite is made. The coordinator knows no address of its page: " + m.Code
 	case m != nil:
 		return fmt.Sprintf("This link lets people in until %s. It is shown only now.", m.Expires.Local().Format("2 Jan, 15:04"))

@@ -1,10 +1,8 @@
 package organiser
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,16 +13,16 @@ import (
 // One is the page of a run.
 type One struct {
 	Detail   *v1.Detail
-	Curves   v1.Curves
+	Curves   v1.History
 	People   v1.Page[v1.Participant]
-	Many     int    // participants that are shown
-	Sort     string // of the participants
-	Crew     v1.Crew
+	Many     int      // participants that are shown
+	Sort     string   // of the participants
+	Crew     *v1.Crew // nil: not told yet
 	Versions v1.Versions
 	Log      v1.Page[v1.LogLine]
 	Kind     string // of the lines of the log that are shown; empty: all
 	Lines    int    // that are shown
-	Shape    v1.Shape
+	Shape    v1.SessionShape
 	Gone     bool // it was deleted while it was shown
 	Stale    bool // rounds have come since the curves
 
@@ -63,7 +61,7 @@ func gone(err error) bool {
 }
 
 // OnCurves takes in the history of the run.
-func (b *Board) OnCurves(c v1.Curves, err error) {
+func (b *Board) OnCurves(c v1.History, err error) {
 	if err == nil || !gone(err) && !b.OnError(err) {
 		b.One.Curves, b.One.Stale, b.One.plots = c, false, nil
 	}
@@ -92,8 +90,8 @@ func (b *Board) OnEvent(kind string, data []byte) (all bool) {
 			o.onRound(&r)
 		}
 	case "crew":
-		crew := v1.Crew{}
-		if json.Unmarshal(data, &crew) == nil {
+		crew := new(v1.Crew)
+		if json.Unmarshal(data, crew) == nil {
 			o.Crew = crew
 		}
 	case "reset":
@@ -285,15 +283,19 @@ func (c *Run) crew() string {
 	if !c.present() {
 		return "have joined"
 	}
-	if len(crew) == 0 {
+	if crew == nil {
 		return "connected"
 	}
 	var parts []string
-	for _, state := range slices.SortedFunc(maps.Keys(crew), func(a, b string) int {
-		return cmp.Or(cmp.Compare(crew[b], crew[a]), strings.Compare(a, b))
-	}) {
-		if crew[state] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", crew[state], state))
+	for _, p := range []struct {
+		n    int
+		what string
+	}{
+		{crew.Training, "training"}, {crew.Waiting, "waiting"}, {crew.Downloading, "downloading"}, {crew.Uploading, "uploading"},
+		{crew.Paused, "paused"}, {crew.Away, "away"}, {crew.Quarantined, "in quarantine"},
+	} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -439,7 +441,7 @@ func (c *Run) peopleMore() bool { return c.one().People.Next != "" }
 func (c *Run) linesMore() bool  { return c.one().Log.Next != "" }
 
 // versions returns the versions that are kept, the newest first.
-func (c *Run) versions() []v1.VersionItem {
+func (c *Run) versions() []v1.KeptVersion {
 	items := slices.Clone(c.one().Versions.Items)
 	slices.Reverse(items)
 	return items[:min(len(items), 100)]
@@ -464,11 +466,11 @@ func (c *Run) records(format string) string {
 const api1 = "api/v1/"
 
 // canRollBack reports whether the run can go back to a version.
-func (c *Run) canRollBack(v *v1.VersionItem) bool {
+func (c *Run) canRollBack(v *v1.KeptVersion) bool {
 	return c.Board.May() && v.Version < c.run().Version
 }
 
-func pinWords(v *v1.VersionItem) string {
+func pinWords(v *v1.KeptVersion) string {
 	if v.Pinned {
 		return "Unpin"
 	}
@@ -493,6 +495,6 @@ func (c *Run) kinds() []string {
 }
 
 // shape returns the ways that work went, but for those that it never did.
-func (c *Run) shape() []v1.ShapeItem {
-	return slices.DeleteFunc(slices.Clone(c.one().Shape.Items), func(s v1.ShapeItem) bool { return s.Count == 0 })
+func (c *Run) shape() []v1.Shape {
+	return slices.DeleteFunc(slices.Clone(c.one().Shape.Items), func(s v1.Shape) bool { return s.Count == 0 })
 }
