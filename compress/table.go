@@ -22,9 +22,9 @@ import (
 // an octave and sign, followed by the low bits that the symbol leaves open:
 // exactly the integers of less than maxLevel can be written.
 const (
-	direct     = 1 << directLog
+	direct     = kernel.MaxDirect + 1
 	directLog  = 6
-	firstWide  = 2*direct - 1 // the first wide symbol
+	firstWide  = kernel.WideSymbol // the first wide symbol
 	maxLevel   = 1 << (directLog + 16)
 	symbols    = 255
 	magnitudes = 128 // of symbols: the number of 0, 1, ... 63 and of 64 wide ones

@@ -9,14 +9,14 @@ import "encoding/binary"
 // and more is wide: bits of another kind follow it, so that the loops stop before it.
 const (
 	MaxStates  = 1 << 12
-	WideSymbol = 127
+	WideSymbol = 2*MaxDirect + 1
 	WideEntry  = 1 << 12 // marks the entry of a wide symbol
 )
 
 // Reading is where a stream of symbols is read, from its end. Symbol i of the stream
 // belongs to state i mod 4.
 type Reading struct {
-	Entries *[MaxStates]uint32 // of a state: symbol | bits << 8 | WideEntry | base << 16
+	Entries *[MaxStates]uint32 // of a state: symbol | bits << 8 | WideEntry | base << 16; all lead to states that have one
 	In      []byte
 	Start   int // where the stream begins in In, in bits, at least 64
 	States  [4]uint32
