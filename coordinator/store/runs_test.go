@@ -141,7 +141,7 @@ func TestSummary(t *testing.T) {
 	must(t, err)
 	loss, accuracy := .5, .75
 	want := Summary{Number: 1, ID: "r", Task: "digits", Title: "A task", Seed: "18446744073709551615", Note: "with the old cameras", Origin: r.Origin,
-		Created: start, Paused: "lunch", Version: 3, Evaluated: 2, TestLoss: &loss, TestAccuracy: &accuracy}
+		Created: start, Paused: "lunch", Participants: 2, Up: testLedger(3).Up, Down: testLedger(3).Down, Version: 3, Evaluated: 2, TestLoss: &loss, TestAccuracy: &accuracy}
 	if len(all) != 1 || !reflect.DeepEqual(all[0], want) {
 		t.Errorf("got  %+v\nwant %+v", all, want)
 	}
