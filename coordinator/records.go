@@ -20,7 +20,7 @@ import (
 func recordsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "records", Short: "write what is recorded of a run's rounds to a file: CSV, JSON Lines, or for TensorBoard",
-		Example: examples("coordinator records --run mnist-2nn --out rounds.csv", "coordinator records --run mnist-2nn --table traffic --format jsonl --out - | jq .bytes_up", "coordinator records --run mnist-2nn --format tensorboard --out logs && tensorboard --logdir logs"),
+		Example: examples("coordinator records --run mnist-2nn --out rounds.csv", "coordinator records --run mnist-2nn --table traffic --format jsonl --out - | jq .bytes_up", "coordinator records --run mnist-2nn --format tensorboard --out logs"),
 	}
 	fs := c.Flags()
 	name := runFlag(fs)
