@@ -410,7 +410,7 @@ func TestInviteLink(t *testing.T) {
 
 // Tasks are added and withdrawn while participants and scrapes read what is served.
 func TestAddedAtOnce(t *testing.T) {
-	s := serveTest(t, Config{Tasks: []string{smallTask(t, "name: small", "name: flag")}})
+	s := serveTest(t, Config{Tasks: []string{"anes96"}})
 	ctx, cancel := context.WithCancel(t.Context())
 	read := make(chan int)
 	go func() {
@@ -430,7 +430,7 @@ func TestAddedAtOnce(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		go func() {
 			for range 3 {
-				served, err := s.backend.Serve(ctx, []byte(smallText(t, "name: small", "name: "+name)))
+				served, err := s.backend.Serve(ctx, []byte(strings.Replace(shippedTask(t, "anes96"), "name: anes96", "name: "+name, 1)))
 				if err == nil {
 					_, err = s.backend.Stop(ctx, served.Run, "enough")
 				}
