@@ -173,3 +173,14 @@ func TestShapeOnce(t *testing.T) {
 		t.Errorf("shapes %v, want one contribution", got)
 	}
 }
+
+// Organisers' streams of events ask four times a second who is present.
+func BenchmarkPresent(b *testing.B) {
+	f := newFixture(b, nil)
+	for range 1000 {
+		f.join(b)
+	}
+	for b.Loop() {
+		f.Present()
+	}
+}
