@@ -276,9 +276,16 @@ func TestPackedPageIsWhole(t *testing.T) {
 	if err != nil || !strings.Contains(string(app), `"short_name":"A school"`) {
 		t.Errorf("the manifest of the app is %s, %v", app, err)
 	}
-	named := map[string]string{"index.html": page, appName: string(app)}
+	organisers := ask(OrganisersHandler(), "GET", "/")
+	named := map[string]string{"index.html": page, appName: string(app), organisersName: body(t, organisers)}
+	if organisers.StatusCode != 200 || organisers.Header.Get("Cache-Control") != "no-cache" || !strings.Contains(named[organisersName], `data-kind="organiser"`) {
+		t.Errorf("the organisers' page: status %d, %v", organisers.StatusCode, organisers.Header)
+	}
+	if r := ask(h, "GET", "/"+organisersName); r.StatusCode != 404 {
+		t.Errorf("participants are handed the organisers' page: status %d", r.StatusCode)
+	}
 	for _, f := range m.Files {
-		if f.Name == indexName || f.Name == appName {
+		if f.Name == indexName || f.Name == appName || f.Name == organisersName {
 			continue
 		}
 		if !frame.Has("/" + f.Name) {
@@ -302,7 +309,7 @@ func TestPackedPageIsWhole(t *testing.T) {
 		}
 	}
 	for _, f := range m.Files {
-		if f.Name == "index.html" {
+		if f.Name == indexName || f.Name == organisersName {
 			continue
 		}
 		used := false
