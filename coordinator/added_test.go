@@ -92,7 +92,7 @@ func TestAddedTask(t *testing.T) {
 	flag := smallTask(t, "name: small", "name: flag")
 	s := serveTest(t, Config{Data: dir, Tasks: []string{flag}})
 	c := newCaller(t, s)
-	text := "# For the workshop.\n" + smallText(t)
+	text := "# For the workshop.\n" + smallText(t, "rounds: 3", "rounds: 6")
 	var served admin.Served
 	c.call(201, "POST", "/tasks", "/tasks", object{"yaml": text}, &served)
 	if kept, err := os.ReadFile(filepath.Join(dir, "tasks", "small.yaml")); err != nil || string(kept) != text {
@@ -133,6 +133,7 @@ func TestAddedTask(t *testing.T) {
 		close(trained)
 	}()
 	waitFor(t, "a version of the added task", func() bool { return s.api(t, "/api/tasks/small").Version >= 1 })
+	c.call(200, "POST", "/runs/{run}/pause", "/runs/small/pause", nil, nil) // no cohort is waited for after the restart
 	leave()
 	<-trained
 	s.stop()
@@ -141,6 +142,7 @@ func TestAddedTask(t *testing.T) {
 	if v := s.api(t, "/api/tasks/small"); v.Run != served.Run || v.Version < 1 {
 		t.Errorf("after a restart participants see %+v, want run %s", v, served.Run)
 	}
+	c.call(200, "POST", "/runs/{run}/resume", "/runs/small/resume", nil, nil)
 	train(s)
 	waitFor(t, "the end on disk", func() bool { r, _, err := s.store.FindRun(served.Run); return err == nil && r.Finished != "" })
 
