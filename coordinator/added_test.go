@@ -464,6 +464,7 @@ func FuzzCheckTask(f *testing.F) {
 		f.Add(shippedTask(f, name), "strategy.kind=dynamic")
 	}
 	f.Add(smallText(f), "compress.up.bits=")
+	f.Add(smallText(f), "no.such.field=")
 	d := &backend{dir: f.TempDir()}
 	f.Fuzz(func(t *testing.T, text, set string) {
 		c, err := d.Check(t.Context(), admin.CheckOrder{YAML: text, Set: []string{set}})
