@@ -76,7 +76,7 @@ func plainTree(n *yaml.Node) bool {
 }
 
 // change sets the field at a path below a mapping, or takes it out. It returns false if the
-// path leads through something that has no fields.
+// path leads through something that has no fields, or to no field that could be taken out.
 func change(at *yaml.Node, path []string, to *yaml.Node) bool {
 	if at.Kind != yaml.MappingNode {
 		return false
@@ -84,7 +84,7 @@ func change(at *yaml.Node, path []string, to *yaml.Node) bool {
 	i := find(at, path[0])
 	switch {
 	case i < 0 && to == nil:
-		return true
+		return false
 	case i < 0:
 		at.Content = append(at.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: path[0]}, nested(path[1:], to))
 		return true
@@ -154,7 +154,7 @@ func editLines(text []byte, at *yaml.Node, path []string, to *yaml.Node) []byte 
 		path = path[:1]
 	}
 	if i < 0 && to == nil {
-		return text
+		return nil
 	}
 	field := ""
 	if to != nil {

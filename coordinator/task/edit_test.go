@@ -51,7 +51,6 @@ func TestEdit(t *testing.T) {
 		{"optimiser.kind=adam", "stop: {rounds: 5}\n", "stop: {rounds: 5}\noptimiser: {kind: adam}\n"},
 		{"compress.up.bits=2", "stop: {rounds: 5}\n", "stop: {rounds: 5}\ncompress: {up: {bits: 2}}\n"},
 		{"seed=7", "stop: {rounds: 5}\n", "stop: {rounds: 5}\nseed: 7\n"},
-		{"seed=", "", ""},
 		{"title=One, two", "{en: A study, de: Eine Studie}", `"One, two"`},
 		{"title.de=Noch eine: Studie", "Eine Studie}", `"Noch eine: Studie"}`},
 		{"description=short", "description: >-\n  Two lines\n  of text.\n", "description: short\n"},
@@ -87,6 +86,9 @@ func TestEditLeft(t *testing.T) {
 		if _, problems := Inspect("x", got, left...); len(problems) == 0 {
 			t.Errorf("%q: no problem", set)
 		}
+	}
+	if got, left := Edit([]byte(edited), []string{"seed="}); string(got) != edited || len(left) != 1 {
+		t.Errorf("what is not there is taken out: left %v, text\n%s", left, got)
 	}
 	if got, left := Edit([]byte("a: ["), []string{"seed=2"}); string(got) != "a: [" || len(left) != 1 {
 		t.Errorf("of no YAML: %q, left %v", got, left)
