@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"fedtab/coordinator/admin"
+	"fedtab/api/v1"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
 	"fedtab/coordinator/task"
@@ -34,16 +34,16 @@ func smallText(t testing.TB, edit ...string) string {
 // tasks calls the operations on tasks once, on a server with the tasks small and closed.
 func (c *caller) tasks() {
 	c.t.Helper()
-	var schemes admin.Schemes
+	var schemes v1.Schemes
 	if c.call(200, "GET", "/schemes", "/schemes", nil, &schemes); len(schemes.Schemes) != 8 || len(schemes.Options) < 80 || !slices.Contains(schemes.Schemes[0].Options, "strategy.lr") {
 		c.t.Errorf("%d schemes, %d options: %+v", len(schemes.Schemes), len(schemes.Options), schemes.Schemes)
 	}
-	var presets admin.Presets
+	var presets v1.Presets
 	c.call(200, "GET", "/presets", "/presets", nil, &presets)
 	names := ""
 	for _, p := range presets.Items {
 		names += " " + p.Name
-		var checked admin.Checked
+		var checked v1.Checked
 		if c.call(200, "POST", "/tasks/check", "/tasks/check", object{"yaml": p.YAML}, &checked); len(checked.Problems) > 0 || checked.Estimate == nil || checked.Name != p.Name {
 			c.t.Errorf("preset %s: %+v", p.Name, checked)
 		}
@@ -51,11 +51,11 @@ func (c *caller) tasks() {
 	if !strings.Contains(names, " own-vote") || strings.Contains(names, "central") || strings.Contains(names, " csv") {
 		c.t.Errorf("presets:%s", names)
 	}
-	var served admin.Served
+	var served v1.Served
 	if c.call(201, "POST", "/tasks", "/tasks", object{"yaml": smallText(c.t, "name: small", "name: more")}, &served); served.Task != "more" || !strings.HasPrefix(served.Run, "more-") || served.Version != 0 {
 		c.t.Errorf("served: %+v", served)
 	}
-	var link admin.Link
+	var link v1.Link
 	if c.call(200, "GET", "/tasks/{task}/link", "/tasks/more/link", nil, &link); link.Link != "http://"+c.s.Addr()+"/t/more" || !strings.HasPrefix(link.QR, "<svg ") {
 		c.t.Errorf("link: %+v", link)
 	}
@@ -64,11 +64,11 @@ func (c *caller) tasks() {
 	}
 	c.call(404, "GET", "/tasks/{task}/link", "/tasks/none/link", nil, nil)
 	c.call(200, "POST", "/runs/{run}/stop", "/runs/more/stop", nil, nil)
-	var done admin.Done
+	var done v1.Done
 	if c.call(200, "DELETE", "/tasks/{task}", "/tasks/more", nil, &done); done.Run != served.Run {
 		c.t.Errorf("withdrawn: %+v", done)
 	}
-	var made admin.TaskText
+	var made v1.TaskText
 	answer := c.send("POST", "/tasks/init", "/tasks/init?name=patients.csv", http.Header{"Content-Type": {"text/csv"}}, strings.NewReader(table(60)))
 	if err := json.NewDecoder(answer.Body).Decode(&made); err != nil || answer.StatusCode != 200 || !strings.Contains(made.YAML, `name: "patients"`) {
 		c.t.Errorf("init: %s, %v, %s", answer.Status, err, made.YAML)
@@ -93,12 +93,12 @@ func TestAddedTask(t *testing.T) {
 	s := serveTest(t, Config{Data: dir, Tasks: []string{flag}})
 	c := newCaller(t, s)
 	text := "# For the workshop.\n" + smallText(t, "rounds: 3", "rounds: 6")
-	var served admin.Served
+	var served v1.Served
 	c.call(201, "POST", "/tasks", "/tasks", object{"yaml": text}, &served)
 	if kept, err := os.ReadFile(filepath.Join(dir, "tasks", "small.yaml")); err != nil || string(kept) != text {
 		t.Errorf("kept: %v, %s", err, kept)
 	}
-	var server admin.Server
+	var server v1.Server
 	if c.call(200, "GET", "/server", "/server", nil, &server); !slices.Equal(server.Tasks, []string{"flag", "small"}) {
 		t.Errorf("served: %v", server.Tasks)
 	}
@@ -166,7 +166,7 @@ func TestAddedTask(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "tasks", "small.yaml")); !os.IsNotExist(err) {
 		t.Errorf("the file of a task that was withdrawn: %v", err)
 	}
-	var list admin.Page[admin.Run]
+	var list v1.Page[v1.Run]
 	if c.call(200, "GET", "/runs", "/runs?task=small", nil, &list); len(list.Items) != 2 || list.Items[0].Served {
 		t.Errorf("runs of a task that was withdrawn: %+v", list.Items)
 	}
@@ -224,9 +224,9 @@ func TestAddedTaskRefused(t *testing.T) {
 			if text := c.call(422, "POST", "/tasks", "/tasks", object{"yaml": test.yaml}, nil); !strings.Contains(text, test.want) {
 				t.Errorf("%q, want %q", text, test.want)
 			}
-			var checked admin.Checked
+			var checked v1.Checked
 			c.call(200, "POST", "/tasks/check", "/tasks/check", object{"yaml": test.yaml}, &checked)
-			if !slices.ContainsFunc(checked.Problems, func(p admin.TaskProblem) bool { return strings.Contains(p.Text, test.want) }) || checked.Estimate != nil {
+			if !slices.ContainsFunc(checked.Problems, func(p v1.TaskProblem) bool { return strings.Contains(p.Text, test.want) }) || checked.Estimate != nil {
 				t.Errorf("checked: %+v, want the problem %q", checked.Problems, test.want)
 			}
 		})
@@ -250,7 +250,7 @@ func TestAddedTaskRefused(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "tasks")); err != nil {
 		t.Fatal(err)
 	}
-	var served admin.Served
+	var served v1.Served
 	c.call(201, "POST", "/tasks", "/tasks", object{"yaml": csv(inside)}, &served)
 	if r, err := http.Get("http://" + s.Addr() + "/api/tasks/table"); err != nil || r.StatusCode != 200 {
 		t.Errorf("a table of the organiser: %v", err)
@@ -281,9 +281,9 @@ func shippedTask(t testing.TB, name string) string {
 // run would cost.
 func TestCheckTask(t *testing.T) {
 	d := &backend{dir: t.TempDir()}
-	check := func(yaml string, set ...string) admin.Checked {
+	check := func(yaml string, set ...string) v1.Checked {
 		t.Helper()
-		c, err := d.Check(t.Context(), admin.CheckOrder{YAML: yaml, Set: set})
+		c, err := d.Check(t.Context(), v1.CheckOrder{YAML: yaml, Set: set})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -304,7 +304,7 @@ func TestCheckTask(t *testing.T) {
 	}
 	text := "name: x\nmodel: {kind: mlp, hidden: []}\ndata: {source: mnist}\nstrategy:\n  kind: fedavg\n  fraction: 1.5\n  lr: fast\nstop: {rounds: 2}\n"
 	c = check(text, "strategy.fractoin=3", "nonsense", "strategy.batch=[")
-	want := []admin.TaskProblem{
+	want := []v1.TaskProblem{
 		{Key: "strategy.fraction", Line: 6, Text: "strategy.fraction is 1.5, want 0 <= fraction <= 1"},
 		{Key: "strategy.lr", Line: 7, Text: `strategy.lr is "fast", want a number`},
 		{Key: "strategy.fractoin", Line: 8},
@@ -368,7 +368,7 @@ func TestInitTask(t *testing.T) {
 		if strings.Contains(text, "from:") || strings.Contains(text, "/home") {
 			t.Errorf("names a file:\n%s", text)
 		}
-		var checked admin.Checked
+		var checked v1.Checked
 		c.call(200, "POST", "/tasks/check", "/tasks/check", object{"yaml": text}, &checked)
 		if fewest := map[string]int{"": 3, "2": 2, "7": 7}[participants]; len(checked.Problems) > 0 || checked.Estimate.Fewest != fewest {
 			t.Errorf("for %q participants: %+v, %+v", participants, checked.Problems, checked.Estimate)
@@ -399,13 +399,13 @@ func TestInitTask(t *testing.T) {
 func TestInviteLink(t *testing.T) {
 	s := serveTest(t, Config{Tasks: []string{smallTask(t, "name: small", "name: small\njoin: invited")}, Public: "https://study.example/a"})
 	c := newCaller(t, s)
-	var made admin.NewInvite
+	var made v1.NewInvite
 	c.call(201, "POST", "/invites", "/invites", object{"task": "small", "uses": 1, "seconds": 3600}, &made)
 	if made.Link.Link != "https://study.example/a/t/small#invite="+made.Code || !strings.HasPrefix(made.QR, "<svg ") {
 		t.Errorf("invite: %+v", made)
 	}
 	alone := &backend{store: s.store, dir: t.TempDir()}
-	if again, err := alone.Invite(admin.InviteOrder{Task: "small", Uses: 1, Seconds: 3600}); err != nil || again.Link.Link != "" || again.QR != "" {
+	if again, err := alone.Invite(v1.InviteOrder{Task: "small", Uses: 1, Seconds: 3600}); err != nil || again.Link.Link != "" || again.QR != "" {
 		t.Errorf("without a page: %+v, %v", again, err)
 	}
 }
@@ -467,7 +467,7 @@ func FuzzCheckTask(f *testing.F) {
 	f.Add(smallText(f), "no.such.field=")
 	d := &backend{dir: f.TempDir()}
 	f.Fuzz(func(t *testing.T, text, set string) {
-		c, err := d.Check(t.Context(), admin.CheckOrder{YAML: text, Set: []string{set}})
+		c, err := d.Check(t.Context(), v1.CheckOrder{YAML: text, Set: []string{set}})
 		if err != nil || (c.Estimate == nil) != (len(c.Problems) > 0) || c.Values == nil {
 			t.Fatalf("%+v, %v", c, err)
 		}
