@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,7 @@ type Server struct {
 	cfg       Config
 	store     *store.Store
 	vault     *live.Vault // of the contributions that are not judged yet
+	turns     *live.Turns // of the bodies of all runs
 	listeners *listen.Listeners
 	hub       *hub.Hub
 	organiser *organiser.Source
@@ -81,9 +83,11 @@ type study struct {
 
 // Time limits of a server.
 const (
-	shutdownTimeout = 8 * time.Second       // for participants and requests that are under way
-	resumeGrace     = 5 * time.Second       // a lost participant is waited for: a reload, or a change of network
-	restartGrace    = protocol.ReconnectMax // a cohort is waited for after a restart: every client has tried by then
+	shutdownTimeout = 8 * time.Second        // for participants and requests that are under way
+	resumeGrace     = 5 * time.Second        // a lost participant is waited for: a reload, or a change of network
+	bodiesPerCore   = 2                      // that come at one time: one is received while another is added
+	maxTurn         = 100 * time.Millisecond // for each of them, before it lets another in
+	restartGrace    = protocol.ReconnectMax  // a cohort is waited for after a restart: every client has tried by then
 )
 
 // acmeCache is the folder in the data directory of the ACME account and its
@@ -146,7 +150,9 @@ func (s *Server) open() (err error) {
 		if _, err := d.Strategy(t, m, true, t.Seed); err != nil { // before anything is opened
 			return err
 		}
-		d.Pack()
+		if err := d.Pack(cfg.Data); err != nil {
+			return fmt.Errorf("task %s: %w", t.Name, err)
+		}
 		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
 	}
 	cfg.Listen.Public = site.URL()
@@ -164,6 +170,7 @@ func (s *Server) open() (err error) {
 	s.gate.Proxies = cfg.Limits.Addresses.Proxies
 	s.backend = &backend{store: s.store, dir: cfg.Data, server: s}
 	s.vault = live.NewVault(cfg.Data, protocol.MaxBodies)
+	s.turns = live.NewTurns(bodiesPerCore*runtime.GOMAXPROCS(0), maxTurn)
 	var rooms []*hub.Room
 	var shown []*web.Study
 	for _, st := range s.studies {
@@ -256,6 +263,7 @@ func (s *Server) prepare(st *study) error {
 	if fewest := t.Strategy.Fewest(parameters); t.Strategy.Withstands(fewest) >= 0 {
 		cfg.Log.Info("robust combiner", "combine", t.Strategy.Combine, "participants_at_least", fewest, "of_whom_wrong", t.Strategy.Withstands(fewest))
 	}
+	st.room.Checker.TakeTurns(s.turns)
 	if cfg.Judge != nil {
 		st.room.Checker.KeepIn(s.vault)
 	} else {
