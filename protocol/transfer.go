@@ -252,9 +252,9 @@ func (a *Assembler) Next(buf []byte) (head []byte, c *Chunk) {
 	return appendChunkHead(buf, a.transfer, a.offset, n), c
 }
 
-// Add takes the next chunk, whose data is copied unless it lies where Next says, and returns the complete
-// message after the last one: each Block filled in, each Size 0, as if it had
-// come in one frame. Before that, and after Skip, it returns nil. Open
+// Add takes the next chunk, whose data is copied unless it lies where Next says, and
+// returns the complete message after the last one: each Block filled in, each Size 0, as
+// if it had come in one frame. Before that, and after Skip, it returns nil. Open
 // reports whether the transfer continues.
 //
 // The errors wrap ErrTransfer: no transfer is open, or the chunk is of
