@@ -151,7 +151,7 @@ func (s *Server) open() (err error) {
 			return err
 		}
 		if err := d.Pack(cfg.Data); err != nil {
-			return fmt.Errorf("task %s: %w", t.Name, err)
+			return fmt.Errorf("--data %s: %w", cfg.Data, err)
 		}
 		s.studies = append(s.studies, &study{Study: web.Study{Task: t, Data: d, Model: m}})
 	}
