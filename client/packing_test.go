@@ -2,8 +2,10 @@ package client
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -270,6 +272,32 @@ func TestFeedbackIsSaved(t *testing.T) {
 	}
 	if !bytes.Equal(again.feedback.AppendState(nil), again.residual) || len(again.residual) < parameters {
 		t.Errorf("%d bytes of feedback do not come back as they were", len(again.residual))
+	}
+}
+
+// Save allocates what it returns once, and buffers of the packing that are no larger.
+func TestSaveAllocatesOnce(t *testing.T) {
+	c, w := joined(t)
+	const n = 1 << 20
+	residual := make([]float32, n)
+	for i := range residual {
+		residual[i] = float32(i%1000) * 1e-3
+	}
+	packedAnswer(t, c, packedOrder(w, 1)) // with feedback
+	block, err := compress.Append(protocol.CodecPlanes, nil, residual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := binary.AppendUvarint([]byte{1}, n)
+	if err := c.feedback.RestoreState(append(head, block...), n); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	saved := c.Save()
+	runtime.ReadMemStats(&after)
+	if got, limit := int(after.TotalAlloc-before.TotalAlloc), 8*n; got > limit {
+		t.Errorf("%d bytes are allocated for %d, want at most %d", got, len(saved), limit)
 	}
 }
 

@@ -39,17 +39,17 @@ func (c *Client) Save() []byte {
 	if c.welcome == nil || len(c.welcome.ResumeToken) == 0 {
 		return nil
 	}
-	b := []byte{savedVersion}
+	b := append(make([]byte, 0, c.maxSave()), savedVersion)
 	b = appendBytes(b, []byte(c.welcome.Run))
 	b = appendBytes(b, c.welcome.ResumeToken)
 	b = binary.AppendUvarint(b, uint64(c.welcome.Participant))
 	b = binary.AppendUvarint(b, uint64(c.stream))
-	b = appendBytes(b, compress.AppendFloat32(nil, c.ownControl))
-	residual := c.residual
+	b = appendMade(b, func(b []byte) []byte { return compress.AppendFloat32(b, c.ownControl) })
 	if c.feedback != nil {
-		residual = c.feedback.AppendState(nil)
+		b = appendMade(b, c.feedback.AppendState)
+	} else {
+		b = appendBytes(b, c.residual)
 	}
-	b = appendBytes(b, residual)
 	b = binary.AppendUvarint(b, c.packedRound)
 	for _, k := range c.kept {
 		accepted := byte(0)
@@ -61,6 +61,28 @@ func (c *Client) Save() []byte {
 		b = appendMessage(b, k.Contribution)
 	}
 	return b
+}
+
+// maxSave returns about how many bytes Save returns at most, so that they are allocated
+// once: of a tab's memory they are a large part.
+func (c *Client) maxSave() int {
+	n := 1<<10 + 4*len(c.ownControl) + len(c.residual)
+	if c.feedback != nil {
+		n += c.feedback.MaxState()
+	}
+	for _, k := range c.kept {
+		n += 1<<10 + int(protocol.WireSize(k.Contribution, true))
+	}
+	return n
+}
+
+// appendMade appends what add appends, after its length.
+func appendMade(b []byte, add func([]byte) []byte) []byte {
+	var room [binary.MaxVarintLen64]byte // for the length, which is not known yet
+	at := len(b)
+	b = add(append(b, room[:]...))
+	made := b[at+len(room):]
+	return append(binary.AppendUvarint(b[:at], uint64(len(made))), made...)
 }
 
 // appendBytes appends v after its length. Copies of it would take 2 kB of the

@@ -59,10 +59,23 @@ func (s *Sum) Add(v []float32, weight float64) { s.AddScaled(v, weight, weight) 
 // AddScaled adds scale x v[i] to every element i and counts weight: a client's
 // sum of gradients is added as it is, and counts as many examples as it has.
 func (s *Sum) AddScaled(v []float32, scale, weight float64) {
-	if len(v) != len(s.counts) {
-		panic(fmt.Sprintf("combine: Sum.Add of %d values, want %d", len(v), len(s.counts)))
+	s.AddAll([]Addend{{v, scale, weight}})
+}
+
+// An Addend is what AddScaled takes.
+type Addend struct {
+	Values        []float32
+	Scale, Weight float64
+}
+
+// AddAll adds several vectors as AddScaled does, block by block: each block of the sum
+// is read and written once for all of them.
+func (s *Sum) AddAll(addends []Addend) {
+	for _, a := range addends {
+		if len(a.Values) != len(s.counts) {
+			panic(fmt.Sprintf("combine: Sum.Add of %d values, want %d", len(a.Values), len(s.counts)))
+		}
 	}
-	factor := scale * s.scale
 	blocks := len(s.locks)
 	// Goroutines that add at the same time start at different blocks, so
 	// that they seldom wait for each other.
@@ -70,12 +83,16 @@ func (s *Sum) AddScaled(v []float32, scale, weight float64) {
 	for b := range blocks {
 		b = (first + b) % blocks
 		lo := b * blockLen
-		hi := min(lo+blockLen, len(v))
+		hi := min(lo+blockLen, len(s.counts))
 		s.locks[b].Lock()
-		kernel.AddFixed(s.counts[lo:hi], v[lo:hi], factor)
+		for _, a := range addends {
+			kernel.AddFixed(s.counts[lo:hi], a.Values[lo:hi], a.Scale*s.scale)
+		}
 		s.locks[b].Unlock()
 	}
-	s.weight.Add(int64(math.RoundToEven(weight * weightScale)))
+	for _, a := range addends {
+		s.weight.Add(int64(math.RoundToEven(a.Weight * weightScale)))
+	}
 }
 
 // Merge adds everything that was added to o, which must have been made with the

@@ -192,3 +192,29 @@ func TestSumReset(t *testing.T) {
 		t.Error("a bound of 2^47 is accepted")
 	}
 }
+
+// Vectors that are added together give the same bits as one after the other.
+func TestSumAddAll(t *testing.T) {
+	const n = 2*blockLen + 5
+	r := rand.New(rand.NewPCG(3, 4))
+	var addends []Addend
+	alone, together := newSum(t, n, 1<<36), newSum(t, n, 1<<36)
+	for range 5 {
+		a := Addend{Values: make([]float32, n), Scale: r.Float64(), Weight: 1 + r.Float64()}
+		for i := range a.Values {
+			a.Values[i] = float32(r.NormFloat64())
+		}
+		addends = append(addends, a)
+		alone.AddScaled(a.Values, a.Scale, a.Weight)
+	}
+	together.AddAll(addends)
+	if !slices.Equal(together.counts, alone.counts) || together.Weight() != alone.Weight() {
+		t.Error("vectors that are added together give another sum")
+	}
+	defer func() {
+		if recover() == nil || !slices.Equal(together.counts, alone.counts) {
+			t.Error("a vector of another length is added, or those before it are")
+		}
+	}()
+	together.AddAll([]Addend{addends[0], {Values: make([]float32, n-1), Scale: 1, Weight: 1}})
+}

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"fedtab/learn/kernel"
+	"fedtab/protocol"
 )
 
 // Feedback is an Encoder that adds the residual of the last vector to the next
@@ -111,6 +112,11 @@ func (f *Feedback) AppendState(dst []byte) []byte {
 		panic(err) // Append keeps the residual finite
 	}
 	return dst
+}
+
+// MaxState returns the max number of bytes that AppendState appends.
+func (f *Feedback) MaxState() int {
+	return 1 + binary.MaxVarintLen64 + MaxBlock(protocol.CodecPlanes, len(f.residual))
 }
 
 // RestoreState reads the residual of a vector of n values that AppendState has

@@ -73,7 +73,7 @@ func (d *backend) open(t *task.Task) (*study, error) {
 	if ps := d.allowed(t); ps != nil {
 		return nil, &task.Error{Problems: ps}
 	}
-	st, err := openStudy(t)
+	st, err := openStudy(t, d.dir)
 	if err == nil {
 		st.added = true
 	}
@@ -81,8 +81,8 @@ func (d *backend) open(t *task.Task) (*study, error) {
 }
 
 // openStudy opens the data of a task and makes its model, and checks that they can be
-// served.
-func openStudy(t *task.Task) (*study, error) {
+// served. Public data are kept packed in dir.
+func openStudy(t *task.Task, dir string) (*study, error) {
 	d, err := dataset.Open(t)
 	if err != nil {
 		return nil, err
@@ -94,7 +94,9 @@ func openStudy(t *task.Task) (*study, error) {
 	if _, err := d.Strategy(t, m, true, t.Seed); err != nil {
 		return nil, err
 	}
-	d.Pack()
+	if err := d.Pack(dir); err != nil {
+		return nil, fmt.Errorf("--data %s: %w", dir, err)
+	}
 	return &study{Study: web.Study{Task: t, Data: d, Model: m}}, nil
 }
 

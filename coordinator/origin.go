@@ -163,7 +163,10 @@ func readOrigin(s *store.Store, src *source, t *task.Task, d *dataset.Dataset, m
 		return nil, err
 	}
 	if have.Encoding != nil && was.Own == nil && src.run.DataHash != [32]byte{} {
-		if was.Pack(); was.Hash != src.run.DataHash {
+		if err := was.Pack(""); err != nil {
+			return nil, err
+		}
+		if was.Hash != src.run.DataHash {
 			return nil, fmt.Errorf("the data of run %s has changed since, and its columns may be standardised otherwise: want a file that export wrote before", src.run.ID)
 		}
 	}

@@ -85,7 +85,9 @@ func (d *backend) rollBackAlone(ctx context.Context, r store.Run, version uint64
 	if err != nil {
 		return done, err
 	}
-	data.Pack() // its hash says whether the data is the run's
+	if err := data.Pack(d.dir); err != nil { // its hash says whether the data is the run's
+		return done, err
+	}
 	if why, err := changes(t, data, r); err != nil || len(why) > 0 {
 		return done, errors.Join(admin.Refuse(http.StatusConflict, "run %s cannot go on: its data has changed", r.ID), err)
 	}

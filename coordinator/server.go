@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,7 @@ type Server struct {
 	cfg       Config
 	store     *store.Store
 	vault     *live.Vault // of the contributions that are not judged yet
+	turns     *live.Turns // of the bodies of all runs
 	listeners *listen.Listeners
 	hub       *hub.Hub
 	organiser *organiser.Source
@@ -108,9 +110,11 @@ type study struct {
 
 // Time limits of a server.
 const (
-	shutdownTimeout = 8 * time.Second       // for participants and requests that are under way
-	resumeGrace     = 5 * time.Second       // a lost participant is waited for: a reload, or a change of network
-	restartGrace    = protocol.ReconnectMax // a cohort is waited for after a restart: every client has tried by then
+	shutdownTimeout = 8 * time.Second        // for participants and requests that are under way
+	resumeGrace     = 5 * time.Second        // a lost participant is waited for: a reload, or a change of network
+	bodiesPerCore   = 2                      // that come at one time: one is received while another is added
+	maxTurn         = 100 * time.Millisecond // for each of them, before it lets another in
+	restartGrace    = protocol.ReconnectMax  // a cohort is waited for after a restart: every client has tried by then
 )
 
 // acmeCache is the folder in the data directory of the ACME account and its
@@ -169,6 +173,7 @@ func (s *Server) open() (err error) {
 	s.backend.store = s.store
 	s.vault = live.NewVault(cfg.Data, protocol.MaxBodies)
 	s.web = web.NewStudies()
+	s.turns = live.NewTurns(bodiesPerCore*runtime.GOMAXPROCS(0), maxTurn)
 	var rooms []*hub.Room
 	for _, st := range all {
 		if err := s.prepare(st); err != nil {
@@ -224,7 +229,7 @@ func (s *Server) flaggedStudies() (all []*study, err error) {
 		} else {
 			titles[t.Title.String()] = t.Name
 		}
-		st, err := openStudy(t) // before anything else is opened
+		st, err := openStudy(t, s.cfg.Data) // before anything else is opened
 		if err != nil {
 			return nil, err
 		}
@@ -299,6 +304,7 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 	if fewest := t.Strategy.Fewest(parameters); t.Strategy.Withstands(fewest) >= 0 {
 		cfg.Log.Info("robust combiner", "combine", t.Strategy.Combine, "participants_at_least", fewest, "of_whom_wrong", t.Strategy.Withstands(fewest))
 	}
+	st.room.Checker.TakeTurns(s.turns)
 	if cfg.Judge != nil {
 		st.room.Checker.KeepIn(s.vault)
 	} else {

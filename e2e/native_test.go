@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"compress/gzip"
 	"log/slog"
 	"math"
@@ -120,7 +119,9 @@ func TestTabEqualsNative(t *testing.T) {
 			}
 		}
 	})
-	d.Pack()
+	if err := d.Pack(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
 	shards.Source = web.DataPath(tk, d)
 	study := &web.Study{Task: tk, Data: d, Model: m, Feed: web.NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
 	study.SetRun("test")
@@ -157,7 +158,7 @@ func TestTabEqualsNative(t *testing.T) {
 		}
 	}
 	for _, n := range native.Missing() {
-		z, err := gzip.NewReader(bytes.NewReader(d.Packed[n]))
+		z, err := gzip.NewReader(d.Packed.Open(int(n)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -427,20 +427,7 @@ func TestOwnIDXSpeed(t *testing.T) {
 	}
 	var paths []string
 	for _, name := range []string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"} {
-		packed, err := os.Open(filepath.Join("..", "coordinator", "dataset", "mnist", name+".gz"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer packed.Close()
-		r, err := gzip.NewReader(packed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		paths = append(paths, file(t, name, string(b)))
+		paths = append(paths, file(t, name, string(mnistFile(t, name))))
 	}
 	c := serve(t, ownPictures("width: 8, height: 8", "width: 28, height: 28", "[cat, dog]", `["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]`, "max: 1000", "max: 100000"))
 	address := measured(t, c)
@@ -458,4 +445,23 @@ func TestOwnIDXSpeed(t *testing.T) {
 		b.cancel()
 	}
 	t.Logf("median %.0f ms; the goal is 1,000", median(times))
+}
+
+// mnistFile returns a file of MNIST, unpacked.
+func mnistFile(t *testing.T, name string) []byte {
+	t.Helper()
+	packed, err := os.Open(filepath.Join("..", "coordinator", "dataset", "mnist", name+".gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	r, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

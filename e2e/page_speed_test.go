@@ -475,3 +475,61 @@ func TestPageMemoryMeasured(t *testing.T) {
 	m.add("growth", "<= 3%", "%+.1f%%", 100*(sums[1]/sums[0]-1))
 	m.log(t)
 }
+
+// firstImages returns the path of an IDX file with the first n items of one of MNIST's,
+// which have the given size each.
+func firstImages(t *testing.T, name string, n, size int) string {
+	t.Helper()
+	b := mnistFile(t, name)
+	head := len(b) % 1000 // all of MNIST's files have whole thousands of items
+	b = b[:head+n*size]
+	copy(b[4:8], []byte{0, 0, byte(n >> 8), byte(n)})
+	return file(t, name, string(b))
+}
+
+// maxTrainingMemory is the max number of bytes of the worker that trains the CNN in
+// mini-batches of 32 on 600 images (docs/performance.md).
+const maxTrainingMemory = 96e6
+
+// The worker that trains stays within its memory, with all that a participant keeps
+// between rounds.
+func TestTrainingMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the training takes a while: make measure")
+	}
+	c := serve(t, fmt.Sprintf(`name: digits
+title: Handwritten digits
+model:
+  kind: layers
+  layers:
+    - {conv: 32, size: 5, padding: same, activation: relu}
+    - {maxpool: 2}
+    - {conv: 64, size: 5, padding: same, activation: relu}
+    - {maxpool: 2}
+    - {dense: 512, activation: relu}
+data:
+  source: idx
+  idx: {train_images: %s, train_labels: %s, test_images: %s, test_labels: %s}
+  public: true
+  partition: {kind: iid, clients: 1}
+strategy: {kind: fedavg, fraction: 1, epochs: 1, batch: 32, lr: 0.1, min_clients: 1}
+stop: {rounds: 4}
+seed: 1
+`, firstImages(t, "train-images-idx3-ubyte", 600, 28*28), firstImages(t, "train-labels-idx1-ubyte", 600, 1),
+		firstImages(t, "t10k-images-idx3-ubyte", 200, 28*28), firstImages(t, "t10k-labels-idx1-ubyte", 200, 1)))
+	address := behind(t, c, memories)
+	b := blank(t, profile(t), address)
+	b.to(address)
+	b.join()
+	for round := uint64(1); round <= 4; round++ {
+		await(t, fmt.Sprintf("round %d is over", round), func() bool { return c.state("digits").Version >= round })
+	}
+	most := 0.
+	for _, part := range b.memory() {
+		t.Logf("%s: %.1f MB of WebAssembly", part.name, part.wasm/1e6)
+		most = max(most, part.wasm)
+	}
+	if most > maxTrainingMemory {
+		t.Errorf("a worker has %.1f MB of WebAssembly memory, want at most %.0f", most/1e6, maxTrainingMemory/1e6)
+	}
+}

@@ -81,11 +81,11 @@ func (c *FitConfig) plain() bool {
 // started repeatedly and keeps its buffers. It is not safe for concurrent use.
 //
 // A large mini-batch is processed in pieces whose gradients are summed. Memory is
-// bounded by the piece, not by the mini-batch.
+// that of the largest mini-batch that was started, or of a piece if that is smaller.
 type Fit struct {
 	model  Model
-	worker Worker
-	piece  int // max examples at a time
+	piece  int    // max examples at a time
+	worker Worker // for as many as y has
 	x      []float32
 	y      []float32
 	order  []int32   // examples in the order of the epoch
@@ -121,13 +121,9 @@ func atOnce(numbers int) int { return min(max((1<<22)/numbers, 1), 256) }
 
 // NewFit returns a Fit for models like m. Call Start next.
 func NewFit(m Model) *Fit {
-	spec := m.Spec()
 	f := &Fit{model: m, piece: pieceOf(m)}
-	f.worker = m.NewWorker(f.piece)
-	f.x = make([]float32, f.piece*spec.Features())
-	f.y = make([]float32, f.piece)
 	f.rand = rand.New(&f.src)
-	f.drops = slices.ContainsFunc(spec.Layers, func(l Layer) bool { return l.Kind == Dropout && l.Rate > 0 })
+	f.drops = slices.ContainsFunc(m.Spec().Layers, func(l Layer) bool { return l.Kind == Dropout && l.Rate > 0 })
 	return f
 }
 
@@ -161,6 +157,10 @@ func (f *Fit) Start(params []float32, ex data.Examples, cfg FitConfig) error {
 		return fmt.Errorf("learn: correction of length %d, want %d: %w", len(cfg.Correction), len(params), ErrConfig)
 	}
 	f.plain = cfg.plain()
+	if at := min(f.batch, f.piece); len(f.y) < at {
+		f.worker = f.model.NewWorker(at)
+		f.x, f.y = make([]float32, at*ex.Features()), make([]float32, at)
+	}
 	if cap(f.order) < n {
 		f.order = make([]int32, n)
 	}

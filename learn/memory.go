@@ -20,11 +20,12 @@ func (c FitConfig) Memory(m Model, examples int) Memory {
 	spec := m.Spec()
 	shapes, _ := spec.shapes()
 	piece := pieceOf(m)
-	buffers := spec.buffers(shapes, piece)
 	batch := examples
 	if c.Batch > 0 {
 		batch = min(c.Batch, examples)
 	}
+	held := min(batch, piece)
+	buffers := spec.buffers(shapes, held)
 	shortest := batch // of the mini-batches
 	if rest := examples % max(batch, 1); rest > 0 {
 		shortest = rest
@@ -51,7 +52,7 @@ func (c FitConfig) Memory(m Model, examples int) Memory {
 		Parameters: 4 * own,
 		Copies:     4 * copies * m.Layout().Size,
 		Buffers:    buffers[len(buffers)-1] + 4*examples, // and their order
-		Examples:   piece,
+		Examples:   held,
 	}
 }
 

@@ -241,6 +241,17 @@ func TestTransfer(t *testing.T) {
 		}
 		var got Message
 		for i, f := range frames[1:] {
+			if rapid.Bool().Draw(t, "in place") {
+				head, next := a.Next(nil)
+				if !bytes.HasPrefix(f, head) || len(f) != len(head)+len(next.Data) {
+					t.Fatalf("chunk %d begins with % x, want % x and %d bytes of data", i, f[:min(len(f), 16)], head, len(next.Data))
+				}
+				copy(next.Data, f[len(head):])
+				if got, err = a.Add(next); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
 			c, err := Decode(f)
 			if err != nil {
 				t.Fatal(err)

@@ -122,14 +122,20 @@ type cutter struct {
 	body     int
 }
 
+// appendChunkHead appends the frame of a chunk of n bytes, without its data.
+func appendChunkHead(b []byte, transfer uint64, offset, n int) []byte {
+	w := writer{b: b}
+	w.open(protowire.Number(KindChunk), chunkHeader(transfer, offset, n)+n)
+	w.uint(1, transfer)
+	w.uint(2, uint64(offset))
+	w.open(3, n)
+	return w.b
+}
+
 // append appends the frame of the next chunk.
 func (c *cutter) append(b []byte) []byte {
 	n := min(ChunkSize, c.body-c.offset)
-	w := writer{b: b}
-	w.open(protowire.Number(KindChunk), chunkHeader(c.transfer, c.offset, n)+n)
-	w.uint(1, c.transfer)
-	w.uint(2, uint64(c.offset))
-	w.open(3, n)
+	w := writer{b: appendChunkHead(b, c.transfer, c.offset, n)}
 	c.offset += n
 	for n > 0 {
 		rest := c.vectors[0].Block[c.skip:]
@@ -234,9 +240,21 @@ func (a *Assembler) begin(m Message, limit int64) error {
 	return nil
 }
 
-// Add takes the next chunk, whose data is copied, and returns the complete
-// message after the last one: each Block filled in, each Size 0, as if it had
-// come in one frame. Before that, and after Skip, it returns nil. Open
+// Next returns the chunk that comes next if the sender cuts the body as Frames does, and
+// what its frame has before the data, appended to buf. Data is memory of the body: a
+// caller that reads the data there saves Add a copy. The chunk is nil if no data is wanted.
+func (a *Assembler) Next(buf []byte) (head []byte, c *Chunk) {
+	if a.m == nil {
+		return nil, nil
+	}
+	n := min(ChunkSize, a.size-a.offset)
+	c = &Chunk{Transfer: a.transfer, Offset: uint64(a.offset), Data: a.buf[a.offset:][:n]}
+	return appendChunkHead(buf, a.transfer, a.offset, n), c
+}
+
+// Add takes the next chunk, whose data is copied unless it lies where Next says, and
+// returns the complete message after the last one: each Block filled in, each Size 0, as
+// if it had come in one frame. Before that, and after Skip, it returns nil. Open
 // reports whether the transfer continues.
 //
 // The errors wrap ErrTransfer: no transfer is open, or the chunk is of
@@ -264,7 +282,10 @@ func (a *Assembler) Add(c *Chunk) (Message, error) {
 	}
 	a.offset += n
 	if a.m != nil {
-		a.buf = append(a.buf, c.Data...)
+		if at := a.buf[len(a.buf):][:n]; &at[0] != &c.Data[0] {
+			copy(at, c.Data)
+		}
+		a.buf = a.buf[:a.offset]
 	}
 	if a.offset < a.size {
 		return nil, nil

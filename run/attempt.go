@@ -14,7 +14,8 @@ type attempt struct {
 	sums     []*combine.Sum
 	adds     int              // additions to the sums
 	maxAdds  int              // max of adds, announced by the strategy; 0: not announced
-	adding   int              // pending additions
+	adding   int              // additions under way
+	pending  []addition       // that follow them
 	commit   *strategy.Commit // pending until adding is 0
 	lossSum  float64          // of training, over examples
 	examples uint64
@@ -24,6 +25,13 @@ type attempt struct {
 	parts         []part    // what was added, for the guard
 	norms         []float64 // of the contributions
 	last          trail     // of the contribution that came last
+}
+
+// addition is a contribution on its way into the sums.
+type addition struct {
+	vectors       [][]float32
+	scale, weight float64
+	release       func()
 }
 
 // part is a contribution that was added to the sums.
@@ -180,20 +188,39 @@ func (r *Run) add(e strategy.Add) {
 	multiplied := c.Scale
 	c.Scale, c.Counted = multiplied*e.Scale, e.Weight
 	a := r.attempt
-	a.adding++
 	if a.adds++; a.maxAdds > 0 && a.adds > a.maxAdds {
 		panic(fmt.Sprintf("run: additions: %d, want at most %d, as announced", a.adds, a.maxAdds))
 	}
 	a.count(c)
 	a.parts = append(a.parts, part{c, e, multiplied})
+	a.pending = append(a.pending, addition{vectors, e.Scale, e.Weight, release})
+	if a.adding == 0 {
+		r.addPending(a)
+	}
+}
+
+// addPending adds what is pending to the sums, all at once, and then what has come
+// meanwhile. Once there is nothing left it starts the commit.
+func (r *Run) addPending(a *attempt) {
+	batch := a.pending
+	a.pending, a.adding = nil, len(batch)
+	if a.adding == 0 {
+		r.commitWhenAdded(a)
+		return
+	}
 	r.env.Compute(func() {
+		addends := make([]combine.Addend, len(batch))
 		for i, sum := range a.sums {
-			sum.AddScaled(vectors[i], e.Scale, e.Weight)
+			for j, b := range batch {
+				addends[j] = combine.Addend{Values: b.vectors[i], Scale: b.scale, Weight: b.weight}
+			}
+			sum.AddAll(addends)
 		}
 	}, func() {
-		release()
-		a.adding--
-		r.commitWhenAdded(a)
+		for _, b := range batch {
+			b.release()
+		}
+		r.addPending(a)
 	})
 }
 

@@ -26,7 +26,7 @@ type Dataset struct {
 	Train   *data.Set // training set of all clients; nil if participants bring the data
 	Test    *data.Set // test set that versions are evaluated on; nil with Train
 	Shards  [][]int32 // indices into Train, or into the file that Divide reads, one list for each client of the partition
-	Packed  [][]byte  // the shards as served; set by Pack
+	Packed  *Packed   // the shards as served; set by Pack
 	Hash    [32]byte  // SHA-256 of the shards before compression, set by Pack; of the schema of own data
 
 	Own   *data.Schema // what participants bring; nil: the coordinator has the data

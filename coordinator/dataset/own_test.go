@@ -53,7 +53,9 @@ func TestOwn(t *testing.T) {
 			if got := m.Spec().Features(); got != c.features {
 				t.Errorf("a model of %d features, want %d", got, c.features)
 			}
-			d.Pack()
+			if err := d.Pack(t.TempDir()); err != nil {
+				t.Fatal(err)
+			}
 			if d.Evaluator(m) != nil || d.Judge(tk, m) != nil || d.Packed != nil || d.Hash == [32]byte{} {
 				t.Error("there are test examples, shards or no hash, want none of data that participants bring but its hash")
 			}

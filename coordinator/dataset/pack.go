@@ -3,6 +3,10 @@ package dataset
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -12,16 +16,71 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Pack encodes the shards for serving: each in the shard format, compressed with
-// gzip. It sets Packed and Hash and releases the training examples (Train keeps its
-// labels and its shape): MNIST then takes 10 MB instead of 47. A packed Dataset
-// cannot be simulated. Of own data there is nothing to pack.
-func (d *Dataset) Pack() {
-	if d.Own != nil {
-		return
+// Packed are shards in the shard format, each compressed with gzip. They lie in a file
+// without a name, which is gone with the process: participants ask for each once, and the
+// memory is for other things meanwhile. Nil has no shards.
+type Packed struct {
+	file   *os.File
+	shards []*io.SectionReader
+
+	mu  sync.Mutex
+	end int64 // of the file
+}
+
+// Len returns the number of shards.
+func (p *Packed) Len() int {
+	if p == nil {
+		return 0
 	}
-	d.Packed = make([][]byte, len(d.Shards))
+	return len(p.shards)
+}
+
+// Size returns the bytes of shard n.
+func (p *Packed) Size(n int) int64 { return p.shards[n].Size() }
+
+// Open returns shard n.
+func (p *Packed) Open(n int) io.Reader { return io.NewSectionReader(p.shards[n], 0, p.Size(n)) }
+
+// newPacked returns room for n shards, in a file in dir, which it makes.
+func newPacked(dir string, n int) (*Packed, error) {
+	if dir != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.CreateTemp(dir, "fedtab-shards-*")
+	if err != nil {
+		return nil, err
+	}
+	os.Remove(f.Name())
+	return &Packed{file: f, shards: make([]*io.SectionReader, n)}, nil
+}
+
+// put makes b shard n. Several goroutines may put shards at once.
+func (p *Packed) put(n int, b []byte) error {
+	p.mu.Lock()
+	at := p.end
+	p.end += int64(len(b))
+	p.mu.Unlock()
+	p.shards[n] = io.NewSectionReader(p.file, at, int64(len(b)))
+	_, err := p.file.WriteAt(b, at)
+	return err
+}
+
+// Pack encodes the shards for serving, into a file in dir, which is the system's
+// directory for such files if it is empty. It sets Packed and Hash and releases the
+// training examples (Train keeps its labels and its shape), 47 MB of MNIST. A packed
+// Dataset cannot be simulated. Of own data there is nothing to pack.
+func (d *Dataset) Pack(dir string) error {
+	if d.Own != nil {
+		return nil
+	}
+	p, err := newPacked(dir, len(d.Shards))
+	if err != nil {
+		return fmt.Errorf("pack the shards: %w", err)
+	}
 	hashes := make([][sha256.Size]byte, len(d.Shards))
+	errs := make([]error, len(d.Shards))
 	var wait sync.WaitGroup
 	next := make(chan int)
 	for range runtime.GOMAXPROCS(0) {
@@ -40,7 +99,7 @@ func (d *Dataset) Pack() {
 				z.Reset(&packed)
 				z.Write(raw) // writes to memory: cannot fail
 				z.Close()
-				d.Packed[i] = bytes.Clone(packed.Bytes())
+				errs[i] = p.put(i, packed.Bytes())
 			}
 		})
 	}
@@ -49,11 +108,16 @@ func (d *Dataset) Pack() {
 	}
 	close(next)
 	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("pack the shards: %w", err)
+	}
 	all := sha256.New()
 	for i := range hashes {
 		all.Write(hashes[i][:])
 	}
 	all.Sum(d.Hash[:0])
+	d.Packed = p
 	d.Train.Release()
 	debug.FreeOSMemory()
+	return nil
 }

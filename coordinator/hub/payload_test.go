@@ -36,6 +36,47 @@ func TestPayloadBodies(t *testing.T) {
 	})
 }
 
+// A chunk whose frame begins as expected, and is shorter or longer than it says, is
+// malformed; one that is cut otherwise than expected belongs to the body.
+func TestFramesOfChunks(t *testing.T) {
+	frames := func(t *testing.T, f *fixture) (p *hubtest.Peer, chunks [][]byte) {
+		p, o := f.ordered(t)
+		first, chunks := hubtest.Announcement(p, o)
+		p.Frame(first)
+		p.Frame(chunks[0])
+		return p, chunks[1:]
+	}
+	for name, spoil := range map[string]func([]byte) []byte{
+		"cut off in its head": func(c []byte) []byte { return c[:5] },
+		"a byte short":        func(c []byte) []byte { return c[:len(c)-1] },
+		"a byte long":         func(c []byte) []byte { return append(c[:len(c):len(c)], 0xff) },
+	} {
+		withHonest(t, name, func(t *testing.T, f *fixture) {
+			p, chunks := frames(t, f)
+			p.Frame(spoil(chunks[0]))
+			if code, detail := p.Closed(); code != protocol.CloseMalformed {
+				t.Errorf("closed with %v (%s), want malformed", code, detail)
+			}
+		})
+	}
+	withHonest(t, "cut otherwise", func(t *testing.T, f *fixture) {
+		p, chunks := frames(t, f)
+		for _, frame := range chunks {
+			m, err := protocol.Decode(frame)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := m.(*protocol.Chunk)
+			half := len(c.Data) / 2
+			p.Frame(protocol.Append(nil, &protocol.Chunk{Transfer: c.Transfer, Offset: c.Offset, Data: c.Data[:half]}))
+			p.Frame(protocol.Append(nil, &protocol.Chunk{Transfer: c.Transfer, Offset: c.Offset + uint64(half), Data: c.Data[half:]}))
+		}
+		if a := hubtest.Await[*protocol.Ack](p); a.Reason != protocol.ReasonAccepted {
+			t.Errorf("answered with %v (%s), want accepted", a.Reason, a.Detail)
+		}
+	})
+}
+
 // newest is the session that was opened last.
 func (f *fixture) newest() (last *session) {
 	f.hub.mu.Lock()

@@ -178,13 +178,16 @@ func (s *session) receive() (m protocol.Message, size int, err error) {
 	}
 	lent := frameBuffers.Get().(*[]byte)
 	defer frameBuffers.Put(lent)
-	n, err := io.ReadFull(r, *lent)
-	if err != io.EOF && err != io.ErrUnexpectedEOF {
-		// A whole buffer is a frame beyond MaxFrame, which wire has refused.
+	frame, chunk, err := s.frame(r, *lent)
+	if err != nil {
 		return nil, 0, err
 	}
 	s.inFrame = false
-	frame := (*lent)[:n]
+	n := len(frame)
+	if chunk != nil {
+		n += len(chunk.Data)
+		return nil, n, s.chunk(chunk, n)
+	}
 	if n == 0 || frame[0] != chunkTag {
 		frame = bytes.Clone(frame) // the message lies in it, and the buffer goes back
 	}
@@ -193,6 +196,33 @@ func (s *session) receive() (m protocol.Message, size int, err error) {
 		return nil, n, s.chunk(c, n)
 	}
 	return m, n, err
+}
+
+// frame reads a frame into buf. Of the chunk that is expected next it reads the data to
+// where it belongs in the body, and only what lies before it into buf.
+func (s *session) frame(r io.Reader, buf []byte) (frame []byte, expected *protocol.Chunk, err error) {
+	head, chunk := s.body.Next(s.head[:0])
+	n, err := io.ReadFull(r, buf[:len(head)])
+	if err == nil && chunk != nil && bytes.Equal(buf[:n], head) {
+		var in, past int
+		if in, err = io.ReadFull(r, chunk.Data); err == nil {
+			if past, err = io.ReadFull(r, buf[n+in:][:1]); err == io.EOF {
+				return buf[:n], chunk, nil
+			}
+		}
+		copy(buf[n:], chunk.Data[:in]) // it is shorter or longer: Decode says what it is
+		n += in + past
+	}
+	if err == nil {
+		var rest int
+		rest, err = io.ReadFull(r, buf[n:])
+		n += rest
+	}
+	if err != io.EOF && err != io.ErrUnexpectedEOF {
+		// A whole buffer is a frame beyond MaxFrame, which wire has refused.
+		return nil, nil, err
+	}
+	return buf[:n], nil, nil
 }
 
 // hello takes the first message and joins the run of its task.

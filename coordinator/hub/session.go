@@ -52,7 +52,8 @@ type session struct {
 	joined    bool
 	giveBack  func() // gives back the use of an invite; nil once the client has sent anything after its hello
 	rate      *rate.Limiter
-	inFrame   bool // a frame has begun and not ended
+	inFrame   bool     // a frame has begun and not ended
+	head      [32]byte // of a frame
 	body      protocol.Assembler
 	awaited   *protocol.Contribution // whose body is under way, nil if it is skipped
 	memory    *live.Body             // in which body arrives, nil before its first chunk

@@ -18,6 +18,7 @@ type Checker struct {
 	vectors int
 	seed    uint64 // of the run
 	lease   *Lease
+	turns   *Turns
 	vault   *Vault    // nil: contributions are not kept for the guard
 	pool    sync.Pool // *Body
 }
@@ -41,6 +42,7 @@ type Body struct {
 	v        []float32
 	leased   int64
 	address  string    // that it is leased for
+	endTurn  func()    // nil: it has no turn
 	bytes    []byte    // for the packed bytes, where they and payloads have no room in v
 	holds    bool      // the packed bytes lie in v: raw blocks are decoded in place, others into unpacked
 	unpacked []float32 // allocated when first needed
@@ -80,8 +82,8 @@ func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error)
 }
 
 // Borrow returns memory for c, of which no byte need have come yet, from a peer of the
-// given address, empty if that is not counted. It waits until the lease allows it, or
-// ctx ends. The Body goes to Check or is released.
+// given address, empty if that is not counted. It waits until lease and turns allow it,
+// or ctx ends. The Body goes to Check or is released.
 func (k *Checker) Borrow(ctx context.Context, address string, c *protocol.Contribution) (*Body, error) {
 	size, payload := k.bodySize(), protocol.PayloadSize(c)
 	if payload > 0 {
@@ -98,8 +100,13 @@ func (k *Checker) Borrow(ctx context.Context, address string, c *protocol.Contri
 	if err := k.lease.acquire(ctx, address, size); err != nil {
 		return nil, err
 	}
+	endTurn, err := k.turns.Take(ctx)
+	if err != nil {
+		k.lease.release(address, size)
+		return nil, err
+	}
 	b := k.pool.Get().(*Body)
-	b.leased, b.address = size, address
+	b.leased, b.address, b.endTurn = size, address, endTurn
 	if payload > 0 {
 		b.bytes = make([]byte, k.bodySize()+payload)
 	}
@@ -109,6 +116,9 @@ func (k *Checker) Borrow(ctx context.Context, address string, c *protocol.Contri
 // KeepIn has accepted contributions kept in a vault for the run's guard. It is called
 // before the first Check.
 func (k *Checker) KeepIn(v *Vault) { k.vault = v }
+
+// TakeTurns has bodies take turns. It is called before the first Borrow.
+func (k *Checker) TakeTurns(t *Turns) { k.turns = t }
 
 func (k *Checker) bodySize() int64 { return protocol.MaxBody(uint64(k.n), k.vectors) }
 
@@ -123,8 +133,11 @@ func (b *Body) Bytes() []byte {
 
 // Release gives the memory back.
 func (b *Body) Release() {
+	if b.endTurn != nil {
+		b.endTurn()
+	}
 	b.checker.lease.release(b.address, b.leased)
-	b.leased, b.holds, b.unpacked, b.bytes = 0, false, nil, nil
+	b.leased, b.endTurn, b.holds, b.unpacked, b.bytes = 0, nil, false, nil, nil
 	b.checker.pool.Put(b)
 }
 

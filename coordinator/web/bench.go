@@ -61,7 +61,7 @@ func benchOf(studies []*Study) ui.Bench {
 	c := ui.Bench{Recorded: recorded()}
 	for _, st := range studies {
 		if st.Task.Data.Source == "mnist" && st.Data.Public {
-			c.Images, c.Shards = strings.TrimPrefix(DataPath(st.Task, st.Data), "/"), len(st.Data.Packed)
+			c.Images, c.Shards = strings.TrimPrefix(DataPath(st.Task, st.Data), "/"), st.Data.Packed.Len()
 			break
 		}
 	}

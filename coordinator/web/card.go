@@ -131,8 +131,8 @@ func (st *Study) cost(s run.State) api.Cost {
 	c := api.Cost{RoundSeconds: st.roundSeconds()}
 	if st.Data.Public {
 		total := int64(0)
-		for _, shard := range st.Data.Packed {
-			total += int64(len(shard))
+		for n := range st.Data.Packed.Len() {
+			total += st.Data.Packed.Size(n)
 		}
 		c.DataBytes = total / int64(s.Participants+1)
 	}

@@ -32,8 +32,8 @@ func TestCard(t *testing.T) {
 		t.Errorf("classes %v, columns %v, want ten digits and no columns", card.Data.ClassNames, card.Data.Columns)
 	}
 	size := int64(0)
-	for _, shard := range st.Data.Packed {
-		size += int64(len(shard))
+	for n := range st.Data.Packed.Len() {
+		size += st.Data.Packed.Size(n)
 	}
 	// 199,210 parameters at .9 bits up, and 1 down.
 	if c := card.Cost; c.DataBytes != size || c.BytesUp != 22412+smallMessages || c.BytesDown != 24902+smallMessages || c.RoundSeconds != nil {

@@ -88,7 +88,7 @@ func (st *Study) drawPublic() (image.Image, error) {
 		if len(places) == 0 {
 			continue
 		}
-		z, err := gzip.NewReader(bytes.NewReader(d.Packed[n]))
+		z, err := gzip.NewReader(d.Packed.Open(n))
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 	"path"
@@ -22,22 +21,22 @@ func shard(w http.ResponseWriter, r *http.Request, st *Study) {
 		return
 	}
 	n, err := strconv.ParseUint(r.PathValue("shard"), 10, 32)
-	if err != nil || n >= uint64(len(st.Data.Packed)) {
-		fail(w, http.StatusNotFound, "there is no shard %q, want 0 to %d", r.PathValue("shard"), len(st.Data.Packed)-1)
+	if err != nil || n >= uint64(st.Data.Packed.Len()) {
+		fail(w, http.StatusNotFound, "there is no shard %q, want 0 to %d", r.PathValue("shard"), st.Data.Packed.Len()-1)
 		return
 	}
-	packed := st.Data.Packed[n]
+	packed := st.Data.Packed.Open(int(n))
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Cache-Control", immutable)
 	h.Set("Vary", "Accept-Encoding")
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Set("Content-Encoding", "gzip")
-		h.Set("Content-Length", strconv.Itoa(len(packed)))
-		w.Write(packed)
+		h.Set("Content-Length", strconv.FormatInt(st.Data.Packed.Size(int(n)), 10))
+		io.Copy(w, packed)
 		return
 	}
-	z, err := gzip.NewReader(bytes.NewReader(packed))
+	z, err := gzip.NewReader(packed)
 	if err != nil {
 		fail(w, http.StatusInternalServerError, "shard %d: %v", n, err)
 		return

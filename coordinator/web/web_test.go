@@ -75,7 +75,9 @@ func serveStudy(t *testing.T, tk *task.Task) (*Study, *httptest.Server) {
 		copied := *d.Train
 		whole = &copied
 	}
-	d.Pack()
+	if err := d.Pack(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
 	st := &Study{Task: tk, Data: d, Model: m, Feed: NewFeed(run.State{Phase: protocol.PhaseWaiting}, nil)}
 	st.SetRun(tk.Name + "-1")
 	st.State = func(context.Context) (run.State, error) { return testState, testFailure }

@@ -102,7 +102,5 @@ func dot(x, y []float32) float64 {
 	if !vector() {
 		return scalarDot(x, y)
 	}
-	sum := dot256(x, y)
-	leave()
-	return sum
+	return dot256(x, y)
 }

@@ -335,24 +335,46 @@ func axpy256(y []float32, alpha float32, x []float32) {
 	scalarAxpy(y[n:], alpha, x[n:])
 }
 
+// blockSums are the sums of blocks of 256 elements, four for each. Scalar code adds them
+// after leave: between the blocks each of its instructions would wait for the vectors.
+type blockSums [64][4]float32
+
+// store stores the sums of block b, which are those of the arguments' elements.
+func (s *blockSums) store(b int, s0, s1, s2, s3 archsimd.Float32x8) {
+	store128(unsafe.Pointer(&s[b]), sums256(s0, s1, s2, s3))
+}
+
+// addTo adds the sums of the first n blocks to total, one after the other.
+func (s *blockSums) addTo(total float64, n int) float64 {
+	for i := range s[:n] {
+		four := &s[i]
+		total += (float64(four[0]) + float64(four[1])) + (float64(four[2]) + float64(four[3]))
+	}
+	return total
+}
+
 // dot256 is dot with vectors of 8: float32 within a block of 256
 // elements, float64 beyond.
 func dot256(x, y []float32) float64 {
 	const block = 256
 	var total float64
 	for len(x) >= block {
+		var sums blockSums
+		n := min(len(x)/block, len(sums))
 		p, q := unsafe.Pointer(&x[0]), unsafe.Pointer(&y[0])
-		var s0, s1, s2, s3 archsimd.Float32x8
-		for i := 0; i < block; i += 32 {
-			s0 = load256(at(p, i)).MulAdd(load256(at(q, i)), s0)
-			s1 = load256(at(p, i+8)).MulAdd(load256(at(q, i+8)), s1)
-			s2 = load256(at(p, i+16)).MulAdd(load256(at(q, i+16)), s2)
-			s3 = load256(at(p, i+24)).MulAdd(load256(at(q, i+24)), s3)
+		for b := range n {
+			var s0, s1, s2, s3 archsimd.Float32x8
+			for i := b * block; i < (b+1)*block; i += 32 {
+				s0 = load256(at(p, i)).MulAdd(load256(at(q, i)), s0)
+				s1 = load256(at(p, i+8)).MulAdd(load256(at(q, i+8)), s1)
+				s2 = load256(at(p, i+16)).MulAdd(load256(at(q, i+16)), s2)
+				s3 = load256(at(p, i+24)).MulAdd(load256(at(q, i+24)), s3)
+			}
+			sums.store(b, s0, s1, s2, s3)
 		}
-		var four [4]float32
-		store128(unsafe.Pointer(&four), sums256(s0, s1, s2, s3))
-		total += (float64(four[0]) + float64(four[1])) + (float64(four[2]) + float64(four[3]))
-		x, y = x[block:], y[block:]
+		leave()
+		total = sums.addTo(total, n)
+		x, y = x[n*block:], y[n*block:]
 	}
 	return total + scalarDot(x, y)
 }

@@ -35,14 +35,15 @@ func sub(dst, x, y []float32) {
 
 // squaredDistance is float32 within a block of 256 elements, float64 beyond.
 func squaredDistance(x, y []float32) float64 {
+	const block = 256
 	var total float64
-	n := 0
-	if vector() {
-		const block = 256
-		p, q := unsafe.Pointer(unsafe.SliceData(x)), unsafe.Pointer(unsafe.SliceData(y))
-		for ; n+block <= len(x); n += block {
+	for vector() && len(x) >= block {
+		var sums blockSums
+		n := min(len(x)/block, len(sums))
+		p, q := unsafe.Pointer(&x[0]), unsafe.Pointer(&y[0])
+		for b := range n {
 			var s0, s1, s2, s3 archsimd.Float32x8
-			for i := n; i < n+block; i += 32 {
+			for i := b * block; i < (b+1)*block; i += 32 {
 				d := load256(at(p, i)).Sub(load256(at(q, i)))
 				s0 = d.MulAdd(d, s0)
 				d = load256(at(p, i+8)).Sub(load256(at(q, i+8)))
@@ -52,13 +53,13 @@ func squaredDistance(x, y []float32) float64 {
 				d = load256(at(p, i+24)).Sub(load256(at(q, i+24)))
 				s3 = d.MulAdd(d, s3)
 			}
-			var four [4]float32
-			store128(unsafe.Pointer(&four), sums256(s0, s1, s2, s3))
-			total += (float64(four[0]) + float64(four[1])) + (float64(four[2]) + float64(four[3]))
+			sums.store(b, s0, s1, s2, s3)
 		}
 		leave()
+		total = sums.addTo(total, n)
+		x, y = x[n*block:], y[n*block:]
 	}
-	return total + scalarSquaredDistance(x[n:], y[n:])
+	return total + scalarSquaredDistance(x, y)
 }
 
 func magnitude(x []float32) uint32 {
