@@ -26,6 +26,7 @@ func TestScreenshots(t *testing.T) {
 	t.Run("tables", tablePictures)
 	t.Run("bench", benchPictures)
 	t.Run("readme", readmePictures)
+	t.Run("dashboard", dashboardPictures)
 }
 
 // Home with open and finished tasks, of an organiser and without one, in both languages;
@@ -286,6 +287,45 @@ func readmePictures(t *testing.T) {
 	b.draw("try-canvas", point{.3, .2}, point{.72, .2}, point{.45, .85})
 	await(t, "the seven is recognised", func() bool { return strings.HasPrefix(b.text("try-says"), "7, ") })
 	b.sight("readme-try", "try")
+}
+
+// The dashboard: its pages with a run, and what the README shows of them.
+func dashboardPictures(t *testing.T) {
+	c := serve(t, digits("title: Handwritten digits", described, "rounds: 15", "rounds: 60"), "--admin-addr", "127.0.0.1:0")
+	b := c.dashboard()
+	for range 3 {
+		visitor(t, c.url()).join()
+	}
+	await(t, "some rounds are over", func() bool { return c.state("digits").Version >= 12 })
+	b.pictures("dashboard-1-runs")
+	b.at("#/run/digits")
+	await(t, "charts are drawn", func() bool { return js[int](b, "document.querySelectorAll('#charts .curve').length") > 8 })
+	b.pictures("dashboard-2-run")
+	b.sight("readme-dashboard", "")
+	b.press("stop")
+	b.tells("ask-title", "Stop")
+	b.pictures("dashboard-3-question")
+	b.press("ask-no")
+	b.at("#/new")
+	b.set("preset", "mnist-2nn")
+	b.tells("make-state", "can be started")
+	b.pictures("dashboard-4-new")
+	b.sight("readme-newrun", "")
+	b.set("set-strategy.fraction", "7")
+	b.tells("faults", "fraction")
+	b.pictures("dashboard-5-fault")
+	b.at("#/invites")
+	b.press("open-link")
+	await(t, "there is a code", func() bool { return js[bool](b, "Boolean(document.querySelector('#qr svg'))") })
+	b.pictures("dashboard-6-invites")
+	b.at("#/compare/" + c.state("digits").Run + ",none")
+	await(t, "a run is drawn", func() bool { return js[bool](b, "Boolean(document.querySelector('#comparison .curve'))") })
+	b.pictures("dashboard-7-compare")
+	b.at("#/orders")
+	b.pictures("dashboard-8-orders")
+	b.press("out")
+	await(t, "the form is there", func() bool { return js[bool](b, "document.getElementById('token').offsetParent !== null") })
+	b.pictures("dashboard-9-sign-in")
 }
 
 // described is the title of digits with a description.

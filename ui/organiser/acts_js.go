@@ -239,7 +239,12 @@ func (d *desk) learn() {
 func (d *desk) check(written bool, set ...string) {
 	n := &d.board.New
 	n.Checking++
-	ask(d.service, "POST", "tasks/check", v1.CheckOrder{YAML: n.YAML, Set: set}, func(c v1.Checked, err error) { d.board.OnChecked(c, written, err) })
+	ask(d.service, "POST", "tasks/check", v1.CheckOrder{YAML: n.YAML, Set: set}, func(c v1.Checked, err error) {
+		d.board.OnChecked(c, written, err)
+		if n.Pressed && n.Checking == 0 {
+			d.start()
+		}
+	})
 }
 
 // table makes a task of a table.
@@ -449,7 +454,11 @@ func (d *desk) give() {
 		d.annotate(a.Run, a.Was, a.Value)
 	case "begin":
 		task := b.One.Detail.Task
-		ask(d.service, "POST", "tasks/"+url.PathEscape(task)+"/runs", map[string]any{"from": value}, func(done v1.Done, err error) {
+		path := "tasks/" + url.PathEscape(task) + "/runs"
+		if value != "" {
+			path += "?from=" + url.QueryEscape(value)
+		}
+		ask(d.service, "POST", path, nil, func(done v1.Done, err error) {
 			if !b.OnError(err) {
 				draw.Tell(map[string]any{"type": "go", "address": link(done.Run)})
 			}
@@ -491,8 +500,8 @@ func (d *desk) annotate(run, was, note string) {
 // start starts the run of the task file.
 func (d *desk) start() {
 	b := d.board
-	if !b.New.Starts() {
-		return
+	if b.New.Pressed = b.New.Checking > 0; b.New.Pressed || !b.New.Starts() {
+		return // after the answer to the last change, if that lets it
 	}
 	b.New.Checking++
 	ask(d.service, "POST", "tasks", v1.TaskText{YAML: b.New.YAML}, func(done v1.Served, err error) {

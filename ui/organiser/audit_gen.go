@@ -28,7 +28,7 @@ func (c *Audit) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		vgn = draw.Element(vgparent, "", "p", "class=note")
 		draw.Content(vgn, vugu.HTML("Who gave which order, the newest first."))
 		draw.Text(vgparent, "\n\t")
-		vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-label=Orders\ntabindex=0")
+		vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-label=Orders\ntabindex=0")
 		{
 			vgparent := vgn
 			_ = vgparent

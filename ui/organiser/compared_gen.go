@@ -114,7 +114,7 @@ func (c *Compared) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			}
 		}
 		draw.Text(vgparent, "\n\t")
-		vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-label=Runs that are compared\ntabindex=0")
+		vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-label=Runs that are compared\ntabindex=0")
 		draw.Attribute(vgn, "hidden", len(c.legends()) == 0)
 		{
 			vgparent := vgn

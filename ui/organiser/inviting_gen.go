@@ -137,7 +137,7 @@ func (c *Inviting) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgn = draw.Element(vgparent, "", "h2", "id=invites-title")
 			draw.Content(vgn, vugu.HTML("Invites"))
 			draw.Text(vgparent, "\n\t\t")
-			vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-labelledby=invites-title\ntabindex=0")
+			vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=invites-title\ntabindex=0")
 			{
 				vgparent := vgn
 				_ = vgparent

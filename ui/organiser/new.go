@@ -18,6 +18,7 @@ type New struct {
 	Checking int    // questions that are under way
 	Checked  v1.Checked
 	Answered bool // Checked is of a task file
+	Pressed  bool // the run is to be started once the answer is there
 	All      bool // options that are seldom changed are shown too
 	File     string
 	Target   string

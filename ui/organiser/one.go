@@ -467,7 +467,7 @@ const api1 = "api/v1/"
 
 // canRollBack reports whether the run can go back to a version.
 func (c *Run) canRollBack(v *v1.KeptVersion) bool {
-	return c.Board.May() && v.Version < c.run().Version
+	return c.lasts() && v.Version < c.run().Version
 }
 
 func pinWords(v *v1.KeptVersion) string {

@@ -23,17 +23,28 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		vgn = draw.Element(vgparent, "", "p", "class=crumb")
 		draw.Content(vgn, vugu.HTML("\x3Ca href=\"#/\"\x3ERuns\x3C/a\x3E"))
 		draw.Text(vgparent, "\n\t")
-		vgn = draw.Element(vgparent, "", "p", "id=gone\nclass=trouble-box\nrole=alert")
+		vgn = draw.Element(vgparent, "", "div", "id=gone\nrole=alert")
 		draw.Attribute(vgn, "hidden", !c.one().Gone)
 		{
 			vgparent := vgn
 			_ = vgparent
-			draw.Text(vgparent, "This run is not there: another organiser may have deleted it. ")
-			vgn = draw.Element(vgparent, "", "a", "href=#/")
+			vgn = draw.Element(vgparent, "", "h1", "")
 			{
 				vgparent := vgn
 				_ = vgparent
-				draw.Text(vgparent, "All runs")
+				draw.Text(vgparent, "This run is not there")
+			}
+			vgn = draw.Element(vgparent, "", "p", "class=lead")
+			{
+				vgparent := vgn
+				_ = vgparent
+				draw.Text(vgparent, "Perhaps another organiser has deleted it. ")
+				vgn = draw.Element(vgparent, "", "a", "href=#/")
+				{
+					vgparent := vgn
+					_ = vgparent
+					draw.Text(vgparent, "All runs")
+				}
 			}
 		}
 		draw.Text(vgparent, "\n\t")
@@ -271,7 +282,7 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = draw.Element(vgparent, "", "h2", "id=classes-title")
 				draw.Content(vgn, vugu.HTML("Classes"))
 				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-labelledby=classes-title\ntabindex=0")
+				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=classes-title\ntabindex=0")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -323,7 +334,7 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					draw.Text(vgparent, "What is taken for what")
 				}
 				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-label=Confusion\ntabindex=0")
+				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-label=Confusion\ntabindex=0")
 				draw.Attribute(vgn, "hidden", len(c.confusion()) == 0)
 				{
 					vgparent := vgn
@@ -451,7 +462,7 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					}
 				}
 				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-labelledby=participants-title\ntabindex=0")
+				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=participants-title\ntabindex=0")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -532,7 +543,7 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = draw.Element(vgparent, "", "p", "class=note")
 				draw.Content(vgn, vugu.HTML("How far each piece of work on a round came. Signs: Bonawitz et al. 2019, table 1."))
 				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-labelledby=shape-title\ntabindex=0")
+				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=shape-title\ntabindex=0")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -634,7 +645,7 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					}
 				}
 				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-labelledby=versions-title\ntabindex=0")
+				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=versions-title\ntabindex=0")
 				draw.Attribute(vgn, "hidden", len(c.versions()) == 0)
 				{
 					vgparent := vgn
@@ -759,7 +770,7 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					}
 				}
 				draw.Text(vgparent, "\n\t\t\t")
-				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-labelledby=log-title\ntabindex=0")
+				vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-labelledby=log-title\ntabindex=0")
 				{
 					vgparent := vgn
 					_ = vgparent

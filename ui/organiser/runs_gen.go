@@ -116,7 +116,7 @@ func (c *Runs) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		draw.Attribute(vgn, "hidden", c.empty() == "")
 		draw.Content(vgn, c.empty())
 		draw.Text(vgparent, "\n\t")
-		vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=region\naria-label=Runs\ntabindex=0")
+		vgn = draw.Element(vgparent, "", "div", "class=scroll\nrole=group\naria-label=Runs\ntabindex=0")
 		draw.Attribute(vgn, "hidden", len(c.Board.List.Items) == 0)
 		{
 			vgparent := vgn
