@@ -291,7 +291,7 @@ func readmePictures(t *testing.T) {
 
 // The dashboard: its pages with a run, and what the README shows of them.
 func dashboardPictures(t *testing.T) {
-	c := serve(t, digits("title: Handwritten digits", described, "rounds: 15", "rounds: 60"), "--admin-addr", "127.0.0.1:0")
+	c := serve(t, digits("title: Handwritten digits", described, "rounds: 15", "rounds: 1000"), "--admin-addr", "127.0.0.1:0")
 	b := c.dashboard()
 	for range 3 {
 		visitor(t, c.url()).join()

@@ -234,3 +234,45 @@ func TestInviteOrder(t *testing.T) {
 		}
 	}
 }
+
+// The list asks for what its filters say, and a run is picked and unpicked.
+func TestList(t *testing.T) {
+	var l List
+	if got, want := l.path(), "runs?limit=50"; got != want {
+		t.Errorf("it asks for %s, want %s", got, want)
+	}
+	l.Limit, l.Task, l.State = 4*firstRuns, "digits", "over"
+	if got, want := l.path(), "runs?limit=200&task=digits&state=over"; got != want {
+		t.Errorf("it asks for %s, want %s", got, want)
+	}
+	for _, run := range []string{"a", "b", "a"} {
+		l.pick(run)
+	}
+	if len(l.Picked) != 1 || l.Picked[0] != "b" {
+		t.Errorf("picked are %q, want b", l.Picked)
+	}
+}
+
+// A field with several lines takes a text once, and again when the program has another.
+func TestTexts(t *testing.T) {
+	b := shown(NewPage, "")
+	b.New.YAML, b.New.Serial = "name: x", 7
+	b.Ask, b.Asked = question("extend", "digits-1", nil), 3
+	for id, want := range map[string]map[string]any{"yaml": {"serial": 7, "text": "name: x"}, "ask-value": {"serial": 3, "text": "10"}} {
+		if got := b.texts()[id].(map[string]any); got["serial"] != want["serial"] || got["text"] != want["text"] {
+			t.Errorf("%s has %v, want %v", id, got, want)
+		}
+	}
+}
+
+// The page of another run begins without what the last one had.
+func TestOpen(t *testing.T) {
+	o := One{Gone: true, Kind: "rejected", Detail: new(v1.Detail)}
+	o.open()
+	if o.Gone || o.Kind != "" || o.Detail != nil || o.Many != firstPeople || o.Lines != firstLines {
+		t.Errorf("%+v", o)
+	}
+	if got, want := (&Compare{X: "bytes", Y: "accuracy"}).file(), "compare-accuracy-over-bytes"; got != want {
+		t.Errorf("a comparison is saved as %s, want %s", got, want)
+	}
+}

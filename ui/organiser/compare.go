@@ -112,7 +112,7 @@ func (c *Compared) legends() []legend {
 	var all []legend
 	p := c.p().plot(c.Board)
 	for i, curve := range p.Curves {
-		l := legend{curve.Name, fmt.Sprintf("key c%d", i%len(palette)), dash, dash}
+		l := legend{curve.Name, key(i), dash, dash}
 		for k, y := range curve.Y {
 			if y != nil {
 				l.Last, l.At = p.write(*y), compact(curve.X[k])

@@ -32,7 +32,11 @@ type One struct {
 // Chart is a drawn Plot.
 type Chart struct {
 	ID, Title, SVG string
+	Names          []string // of its curves, where there are several
 }
+
+// key is the class of a curve's colour in the legend.
+func key(i int) string { return fmt.Sprintf("key c%d", i%len(palette)) }
 
 // Numbers of participants and lines that are shown at first, and by how much they grow.
 const (
@@ -194,7 +198,13 @@ func (b *Board) Charts() []Chart {
 		p.X = "round"
 		p.Curves = slices.DeleteFunc(p.Curves, func(c Curve) bool { return !(&Plot{Curves: []Curve{c}}).known() })
 		if p.known() {
-			o.plots = append(o.plots, Chart{all[i].id, p.Title, p.SVG(420, 210, false)})
+			chart := Chart{ID: all[i].id, Title: p.Title, SVG: p.SVG(420, 210, false)}
+			if len(p.Curves) > 1 {
+				for _, c := range p.Curves {
+					chart.Names = append(chart.Names, c.Name)
+				}
+			}
+			o.plots = append(o.plots, chart)
 		}
 	}
 	return o.plots

@@ -267,6 +267,29 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							draw.Content(vgn, vugu.HTML(chart.SVG))
 							vgn = draw.Element(vgparent, "", "p", "class=reading\naria-hidden=true")
 							draw.Content(vgn, vugu.HTML(""))
+							vgn = draw.Element(vgparent, "", "ul", "class=keys")
+							draw.Attribute(vgn, "hidden", len(chart.Names) == 0)
+							{
+								vgparent := vgn
+								_ = vgparent
+								for k, name := range chart.Names {
+									var vgiterkey interface{} = k
+									_ = vgiterkey
+									k := k
+									_ = k
+									name := name
+									_ = name
+									vgn = draw.Element(vgparent, "", "li", "")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = draw.Element(vgparent, "", "span", "")
+										draw.Attribute(vgn, "class", key(k))
+										vgn = draw.Element(vgparent, "", "span", "")
+										draw.Content(vgn, name)
+									}
+								}
+							}
 						}
 					}
 				}
