@@ -53,7 +53,7 @@ func (b *tab) tells(id, words string) {
 	await(b.t, id+" says "+words, func() bool { return strings.Contains(b.text(id), words) })
 }
 
-// set gives a field a value, as a person who has written or chosen it.
+// set gives a field a value, as a person who has written or chosen it, once a list has it.
 func (b *tab) set(id, value string) {
 	b.t.Helper()
 	await(b.t, "there is a field "+id, func() bool {
@@ -62,6 +62,7 @@ func (b *tab) set(id, value string) {
 			if (!e?.offsetParent) return false;
 			e.focus();
 			e.value = %q;
+			if (e.value === "" && e.tagName === "SELECT") return false;
 			e.dispatchEvent(new Event("input", { bubbles: true }));
 			e.dispatchEvent(new Event("change", { bubbles: true }));
 			return true;
