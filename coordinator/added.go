@@ -19,7 +19,7 @@ import (
 )
 
 // addedDir is the folder in the data directory of the tasks that organisers have added: a
-// file NAME.yaml each (docs/adr/0019-tasks-at-run-time.md).
+// file NAME.yaml each (docs/adr/0020-tasks-at-run-time.md).
 const addedDir = "tasks"
 
 // maxServed bounds the tasks that are served at a time.
