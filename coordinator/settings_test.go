@@ -170,7 +170,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"tasks", "--set", "seed=2"}, 2, "--set seed=2: given without --show"},
 		{[]string{"tasks", "--scheme", "radon"}, 0, "| `models` | 1 | 1 <= models <= 256 per participant | "},
 		{[]string{"tasks", "--scheme", "random"}, 1, `scheme: "random", want one of central, `},
-		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "\n# memory of training: 3.24 MB: "},
+		{[]string{"tasks", "--show", "mnist-2nn"}, 0, "\n# memory of training: 1.66 MB: "},
 		{[]string{"tasks", "--show", "anes96"}, 0, "\n# 20 clients: 11 to 205 examples"},
 		{[]string{"tasks", "--show", "fashion-mnist-2nn", "--set", "data.dir=/nonexistent"}, 0, "# the data cannot be loaded: "},
 		{[]string{"simulate", "--task", "fashion-mnist-2nn", "--set", "data.dir=/nonexistent"}, 1, "there is no train-images-idx3-ubyte.gz in /nonexistent"},

@@ -263,8 +263,9 @@ func TestDashboardTrouble(t *testing.T) {
 	b.set("token", token)
 	b.press("sign-in")
 	await(t, "what was written is still there", func() bool {
-		return strings.Contains(js[string](b, "document.getElementById('yaml')?.value ?? ''"), "mnist")
+		return strings.Contains(js[string](b, "document.getElementById('yaml')?.value ?? ''"), "fraction: 0.5")
 	})
+	b.tells("make-state", "It can be started")
 }
 
 // A newcomer's way from nothing to a study on a table of one's own: choose a table, look at

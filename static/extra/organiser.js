@@ -21,10 +21,8 @@
 	});
 	// Whatever is pressed is about what the fields say now.
 	document.addEventListener("click", () => [...writing.keys()].forEach(told), true);
-	document.addEventListener("submit", (event) => {
-		event.preventDefault();
-		event.target.querySelector("[type=submit]").click();
-	});
+	document.addEventListener("change", () => [...writing.keys()].forEach(told), true);
+	document.addEventListener("submit", (event) => event.preventDefault()); // its button was pressed
 
 	// drawn gives fields what the program says they have, once for each serial: a field that a
 	// person has written in takes no attribute any more.
@@ -36,19 +34,30 @@
 	const set = () => {
 		for (const [id, { serial, text }] of Object.entries(texts)) {
 			const field = byId(id);
-			if (field && field.serial !== serial) {
+			if (field && field.serial !== serial && !writing.has(field)) {
 				field.serial = serial;
 				if (field.value !== text) {
 					field.value = text;
 				}
-				if (id === "ask-value" && field.offsetParent) {
-					field.focus();
-					field.select();
+				if (id === "ask-value") {
+					question(field);
 				}
 			}
 		}
 	};
+	// question shows a question that has just been asked, wherever the page was.
+	const question = (field) => {
+		const box = byId("ask");
+		if (!box.hidden) {
+			box.scrollIntoView({ block: "center" });
+			(field.offsetParent ? field : byId("ask-no")).focus({ preventScroll: true });
+			field.select();
+		}
+	};
 	fedtab.drawn = () => {
+		for (const box of document.querySelectorAll("input[data-picked]")) {
+			box.checked = box.dataset.picked === "true"; // the box of a row may be another run's now
+		}
 		for (const field of document.querySelectorAll("input[data-value]")) {
 			if (field !== document.activeElement && field.value !== field.dataset.value) {
 				field.value = field.dataset.value;
@@ -61,8 +70,12 @@
 	document.addEventListener("change", async ({ target }) => {
 		const file = target.dataset?.file && target.files[0];
 		if (file) {
+			try {
+				fedtab.tell({ type: "picked", name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
+			} catch (error) {
+				fedtab.tell({ type: "failed", text: file.name + " cannot be read: " + error.message });
+			}
 			target.value = ""; // the same one can be chosen again
-			fedtab.tell({ type: "picked", name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
 		}
 	});
 
@@ -110,8 +123,13 @@
 			return;
 		}
 		const image = new Image();
-		image.src = "data:image/svg+xml;base64," + btoa(String.fromCharCode(...bytes));
-		await image.decode();
+		image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(content);
+		try {
+			await image.decode();
+		} catch {
+			fedtab.tell({ type: "failed", text: "This browser cannot make a PNG of the chart: save the SVG." });
+			return;
+		}
 		const canvas = Object.assign(document.createElement("canvas"), { width: 2 * image.width, height: 2 * image.height });
 		canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
 		canvas.toBlob(async (blob) => fedtab.saveFile(name, new Uint8Array(await blob.arrayBuffer())));

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall/js"
@@ -19,6 +20,8 @@ type desk struct {
 	stream  stream
 	visible bool
 	csv     js.Value // the table that a new task is made of
+
+	generation int // of forms: the answer to a question of one that is left does not count
 }
 
 // begin shows what an address asks for. One with a token signs in, and loses it: neither the
@@ -35,9 +38,7 @@ func (d *desk) begin(hash, address string) {
 	was := b.Route
 	b.Route = ParseRoute(hash)
 	b.Problem, b.Ask = "", nil
-	if was.Page != b.Route.Page || was.Of != b.Route.Of {
-		b.Said = ""
-	}
+	b.Said, b.Next = b.Next, ""
 	if b.Signed != SignedIn {
 		d.enter()
 		return
@@ -56,6 +57,7 @@ func (d *desk) signIn(token string) {
 		}
 		if !b.OnError(err) {
 			b.Token = ""
+			b.Signs++
 			d.enter()
 		}
 	})
@@ -81,13 +83,13 @@ func (d *desk) show(was Route) {
 	b := d.board
 	r := b.Route
 	if r.Page != RunPage {
-		d.stream.follow("", nil, nil)
+		d.stream.follow("", nil, nil, nil)
 	}
 	switch r.Page {
 	case RunPage:
 		if was.Page != RunPage || was.Of != r.Of {
 			b.One.open()
-			d.stream.follow("", nil, nil)
+			d.stream.follow("", nil, nil, nil)
 		}
 	case ComparePage:
 		d.compare()
@@ -108,6 +110,9 @@ func (d *desk) show(was Route) {
 func (d *desk) again(byClock bool) {
 	b := d.board
 	if b.Signed != SignedIn || !d.visible && byClock {
+		if b.Signed != SignedIn {
+			d.stream.follow("", nil, nil, nil)
+		}
 		if b.Signed == Unknown && b.Lost {
 			d.enter()
 		}
@@ -121,6 +126,15 @@ func (d *desk) again(byClock bool) {
 		d.refresh(byClock)
 	case NewPage:
 		d.learn()
+		d.check()
+		if b.Lost {
+			d.enter()
+		}
+	case ComparePage:
+		if b.Lost {
+			d.enter()
+			d.compare()
+		}
 	case InvitesPage:
 		d.enter()
 		if b.Invites.Task == "" && len(b.Server.Tasks) > 0 {
@@ -162,7 +176,7 @@ func (d *desk) refresh(byClock bool) {
 					if b.OnEvent(kind, data) {
 						d.refresh(false)
 					}
-				}, func() { b.Lost = true })
+				}, func() { b.Lost = true }, func() { d.refresh(false) })
 			}
 		})
 	}
@@ -235,13 +249,25 @@ func (d *desk) learn() {
 	}
 }
 
-// check has the coordinator read the task file, with a change by the form.
-func (d *desk) check(written bool, set ...string) {
-	n := &d.board.New
-	n.Checking++
-	ask(d.service, "POST", "tasks/check", v1.CheckOrder{YAML: n.YAML, Set: set}, func(c v1.Checked, err error) {
-		d.board.OnChecked(c, written, err)
-		if n.Pressed && n.Checking == 0 {
+// check has the coordinator read the task file with the changes by the form: one question at
+// a time.
+func (d *desk) check() {
+	b := d.board
+	order, ok := b.New.ask()
+	if !ok {
+		return
+	}
+	generation := d.generation
+	ask(d.service, "POST", "tasks/check", order, func(c v1.Checked, err error) {
+		if generation != d.generation {
+			return // of a form that is left
+		}
+		b.OnChecked(order, c, err)
+		switch {
+		case err != nil: // the clock asks again
+		case !b.New.Answered:
+			d.check()
+		case b.New.Pressed:
 			d.start()
 		}
 	})
@@ -250,7 +276,8 @@ func (d *desk) check(written bool, set ...string) {
 // table makes a task of a table.
 func (d *desk) table(name string, bytes js.Value) {
 	n := &d.board.New
-	d.csv, n.File, n.Preset = bytes, name, ""
+	n.begin("")
+	d.csv, n.File, n.Preset, n.Target = bytes, name, "", ""
 	d.makeOfTable()
 }
 
@@ -261,16 +288,15 @@ func (d *desk) makeOfTable() {
 	if n.Target != "" {
 		path += "&target=" + url.QueryEscape(n.Target)
 	}
-	n.Checking++
+	generation, file := d.generation, n.File
 	ask(d.service, "POST", path, d.csv, func(made v1.TaskText, err error) {
-		n.Checking--
-		b.Problem = ""
-		if b.OnError(err) {
+		if generation != d.generation || file != n.File || b.OnError(err) {
 			return
 		}
-		n.YAML = made.YAML
-		n.Serial++
-		d.check(false)
+		changes := n.Made // they stay, with another column to predict
+		n.begin(made.YAML)
+		n.Sets, n.Made = slices.Clone(changes), changes
+		d.check()
 	})
 }
 
@@ -292,13 +318,13 @@ func (d *desk) change(kind, name, value string) {
 		b.List.State = value
 		d.again(false)
 	case "pick":
-		b.List.pick(name)
+		b.List.pick(name, value == "true")
 	case "people-sort":
 		b.One.Sort = value
-		d.refresh(true)
+		d.refresh(false)
 	case "log-kind":
 		b.One.Kind = value
-		d.refresh(true)
+		d.refresh(false)
 	case "compare-x":
 		b.Compare.X = value
 	case "compare-y":
@@ -313,19 +339,19 @@ func (d *desk) change(kind, name, value string) {
 		n.Preset, n.File = value, ""
 		for _, p := range n.Presets {
 			if p.Name == value {
-				n.YAML = p.YAML
-				n.Serial++
-				d.check(false)
+				n.begin(p.YAML)
+				d.check()
 			}
 		}
 	case "target":
 		n.Target = value
 		d.makeOfTable()
 	case "set":
-		d.check(false, name+"="+value)
+		n.set(name, value)
+		d.check()
 	case "yaml":
-		n.YAML = value
-		d.check(true)
+		n.YAML, n.Answered = value, false
+		d.check()
 	}
 }
 
@@ -344,8 +370,10 @@ func (d *desk) act(action, value string) {
 	case "sign-out":
 		ask(d.service, "DELETE", "session", nil, func(_ struct{}, err error) {
 			if !b.OnError(err) {
-				d.stream.follow("", nil, nil)
-				*b = Board{Signed: SignedOut, Width: b.Width}
+				d.stream.follow("", nil, nil, nil)
+				d.generation++
+				*b = Board{Signed: SignedOut, Width: b.Width, Signs: b.Signs + 1}
+				draw.Tell(map[string]any{"type": "go", "address": "#/"})
 			}
 		})
 	case "more":
@@ -353,10 +381,10 @@ func (d *desk) act(action, value string) {
 		d.again(false)
 	case "more-people":
 		b.One.Many = min(4*b.One.Many, 10_000)
-		d.refresh(true)
+		d.refresh(false)
 	case "more-lines":
 		b.One.Lines = min(4*b.One.Lines, 10_000)
-		d.refresh(true)
+		d.refresh(false)
 	case "ask":
 		b.Ask, b.Asked = question(value, run, b.One.Detail), b.Asked+1
 	case "ask-version":
@@ -366,7 +394,7 @@ func (d *desk) act(action, value string) {
 	case "no":
 		b.Ask = nil
 	case "yes":
-		d.give()
+		d.answer()
 	case "resume":
 		d.order("POST", path+"/resume", nil, "The run goes on.")
 	case "pin":
@@ -380,10 +408,12 @@ func (d *desk) act(action, value string) {
 			}
 		}
 	case "copy-task":
-		n := &b.New
-		n.YAML, n.Preset, n.File = b.One.Detail.Spec, "", ""
-		n.Serial++
-		d.check(false)
+		if b.One.Detail == nil {
+			return
+		}
+		b.New.begin(b.One.Detail.Spec)
+		b.New.Preset, b.New.File = "", ""
+		d.check()
 		draw.Tell(map[string]any{"type": "go", "address": "#/" + NewPage})
 	case "all-options":
 		b.New.All = !b.New.All
@@ -401,11 +431,7 @@ func (d *desk) act(action, value string) {
 			}
 		})
 	case "revoke":
-		ask(d.service, "DELETE", "invites/"+value, nil, func(_ struct{}, err error) {
-			if !b.OnError(err) {
-				d.again(false)
-			}
-		})
+		give(d, "DELETE", "invites/"+value, nil, func(struct{}) { d.again(false) })
 	case "copy-link":
 		link, _ := (&Inviting{b}).link()
 		draw.Tell(map[string]any{"type": "copy", "text": link, "value": "link"})
@@ -418,25 +444,39 @@ func (d *desk) act(action, value string) {
 
 // order gives an order, and asks for what it has changed.
 func (d *desk) order(method, path string, v any, said string) {
-	ask(d.service, method, path, v, func(_ v1.Done, err error) {
+	give(d, method, path, v, func(v1.Done) {
+		d.board.Said = said
+		d.again(false)
+	})
+}
+
+// give gives an order, unless another one is under way. A question about it stays until it
+// is carried out: what was written is not lost.
+func give[T any](d *desk, method, path string, v any, then func(T)) {
+	b := d.board
+	if b.Busy {
+		return
+	}
+	b.Busy = true
+	ask(d.service, method, path, v, func(done T, err error) {
+		b.Busy = false
 		if gone(err) {
 			d.again(false)
 		}
-		if !d.board.OnError(err) {
-			d.board.Said = said
-			d.again(false)
+		if !b.OnError(err) {
+			b.Ask = nil
+			then(done)
 		}
 	})
 }
 
-// give gives the order that was asked about.
-func (d *desk) give() {
+// answer gives the order that was asked about.
+func (d *desk) answer() {
 	b := d.board
 	a := b.Ask
 	if a == nil || !a.Ready() {
 		return
 	}
-	b.Ask = nil
 	path := "runs/" + url.PathEscape(a.Run)
 	value := strings.TrimSpace(a.Value)
 	number, _ := strconv.Atoi(value)
@@ -458,16 +498,18 @@ func (d *desk) give() {
 		if value != "" {
 			path += "?from=" + url.QueryEscape(value)
 		}
-		ask(d.service, "POST", path, nil, func(done v1.Done, err error) {
-			if !b.OnError(err) {
-				draw.Tell(map[string]any{"type": "go", "address": link(done.Run)})
-			}
+		give(d, "POST", path, nil, func(done v1.Done) {
+			draw.Tell(map[string]any{"type": "go", "address": link(done.Run)})
+		})
+	case "withdraw":
+		give(d, "DELETE", "tasks/"+url.PathEscape(b.One.Detail.Task), nil, func(struct{}) {
+			b.Next = "The task is served no longer."
+			draw.Tell(map[string]any{"type": "go", "address": "#/"})
 		})
 	case "delete":
-		ask(d.service, "DELETE", path+"?confirm="+url.QueryEscape(a.Run), nil, func(_ v1.Done, err error) {
-			if !b.OnError(err) || gone(err) {
-				draw.Tell(map[string]any{"type": "go", "address": "#/"})
-			}
+		give(d, "DELETE", path+"?confirm="+url.QueryEscape(a.Run), nil, func(v1.Done) {
+			b.Next = "The run is deleted."
+			draw.Tell(map[string]any{"type": "go", "address": "#/"})
 		})
 	}
 }
@@ -490,7 +532,7 @@ func (d *desk) annotate(run, was, note string) {
 		}
 		d.loop.Do(func() {
 			if !d.board.OnError(err) {
-				d.board.Said = "The note is kept."
+				d.board.Ask, d.board.Said = nil, "The note is kept."
 			}
 			d.again(false)
 		})
@@ -500,19 +542,20 @@ func (d *desk) annotate(run, was, note string) {
 // start starts the run of the task file.
 func (d *desk) start() {
 	b := d.board
-	if b.New.Pressed = b.New.Checking > 0; b.New.Pressed || !b.New.Starts() {
+	n := &b.New
+	if n.Pressed = !n.Answered && n.YAML != ""; n.Pressed || !n.Starts() {
 		return // after the answer to the last change, if that lets it
 	}
-	b.New.Checking++
-	ask(d.service, "POST", "tasks", v1.TaskText{YAML: b.New.YAML}, func(done v1.Served, err error) {
-		b.New.Checking--
+	n.Starting = true
+	ask(d.service, "POST", "tasks", v1.TaskText{YAML: n.YAML}, func(done v1.Served, err error) {
+		n.Starting = false
 		if b.OnError(err) {
 			return
 		}
-		task := b.New.Checked.Name
-		b.New = New{Schemes: b.New.Schemes, Presets: b.New.Presets}
-		b.Said = "The run has begun. Invite people to it."
-		b.Invites = Invites{Task: task}
+		d.generation++
+		b.New = New{Schemes: n.Schemes, Presets: n.Presets}
+		b.Next = "The run has begun. Invite people to it."
+		b.Invites = Invites{Task: done.Task}
 		d.enter()
 		draw.Tell(map[string]any{"type": "go", "address": link(done.Run)})
 	})
@@ -526,11 +569,9 @@ func (d *desk) invite() {
 		b.Problem = problem
 		return
 	}
-	ask(d.service, "POST", "invites", order, func(made v1.NewInvite, err error) {
-		if !b.OnError(err) {
-			b.Invites.Made, b.Invites.Link = &made, v1.Link{}
-			d.again(false)
-		}
+	give(d, "POST", "invites", order, func(made v1.NewInvite) {
+		b.Invites.Made, b.Invites.Link = &made, v1.Link{}
+		d.again(false)
 	})
 }
 

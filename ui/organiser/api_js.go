@@ -120,14 +120,21 @@ type stream struct {
 	source js.Value
 	run    string
 	serial int
+
+	listeners []js.Func
 }
 
 // follow has take called with every event of a run, and lost when there is no connection;
-// an empty run ends it.
-func (s *stream) follow(run string, take func(kind string, data []byte), lost func()) {
+// ended is called when the coordinator has ended the stream, or gives none. An empty run ends
+// it.
+func (s *stream) follow(run string, take func(kind string, data []byte), lost, ended func()) {
 	if s.run == run {
 		return
 	}
+	for _, f := range s.listeners {
+		f.Release()
+	}
+	s.listeners = nil
 	if s.source.Truthy() {
 		s.source.Call("close")
 		s.source = js.Undefined()
@@ -140,7 +147,7 @@ func (s *stream) follow(run string, take func(kind string, data []byte), lost fu
 	source := js.Global().Get("EventSource").New(api1 + "runs/" + run + "/events")
 	s.source = source
 	for _, kind := range []string{"state", "round", "reset", "crew", "open", "error"} {
-		source.Call("addEventListener", kind, js.FuncOf(func(_ js.Value, args []js.Value) any {
+		listener := js.FuncOf(func(_ js.Value, args []js.Value) any {
 			var data []byte
 			if d := args[0].Get("data"); d.Type() == js.TypeString {
 				data = []byte(d.String())
@@ -148,24 +155,27 @@ func (s *stream) follow(run string, take func(kind string, data []byte), lost fu
 			s.loop.Do(func() {
 				switch {
 				case serial != s.serial:
-				case kind == "error":
-					lost()
-					const closed = 2
-					if source.Get("readyState").Int() == closed { // after an answer that is no stream
-						s.run = ""
-						time.AfterFunc(2*time.Second, func() {
-							s.loop.Do(func() {
-								if serial == s.serial {
-									s.follow(run, take, lost)
-								}
-							})
+				case kind == "error" && source.Get("readyState").Int() == closed: // after an answer that is no stream
+					s.run = ""
+					time.AfterFunc(2*time.Second, func() {
+						s.loop.Do(func() {
+							if serial == s.serial {
+								ended()
+							}
 						})
-					}
+					})
+				case kind == "error":
+					lost() // the browser tries again
 				default:
 					take(kind, data)
 				}
 			})
 			return nil
-		}))
+		})
+		s.listeners = append(s.listeners, listener)
+		source.Call("addEventListener", kind, listener)
 	}
 }
+
+// closed is the readyState of an EventSource that does not try again.
+const closed = 2

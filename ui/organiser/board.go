@@ -62,6 +62,8 @@ type Board struct {
 	Server  v1.Server
 	Problem string // why the last question or order failed
 	Said    string // what the last order has led to
+	Next    string // what the next page says of it
+	Busy    bool   // an order is under way
 	Lost    bool   // the coordinator cannot be reached
 	Route   Route
 
@@ -73,6 +75,7 @@ type Board struct {
 	Orders  []v1.AuditEntry
 	Ask     *Ask
 	Asked   int // counts questions
+	Signs   int // counts sign-ins and sign-outs
 }
 
 // Ask is a question before an order is given.
@@ -95,7 +98,7 @@ type Ask struct {
 func (a *Ask) Ready() bool {
 	if a.Number {
 		n, err := strconv.Atoi(strings.TrimSpace(a.Value))
-		return err == nil && n >= 0
+		return err == nil && n > 0
 	}
 	return a.Needed == "" || strings.TrimSpace(a.Value) == a.Needed
 }
@@ -174,6 +177,8 @@ func question(order, run string, d *v1.Detail) *Ask {
 		if d != nil {
 			a.Value, a.Was = d.Note, d.Note
 		}
+	case "withdraw":
+		a.Title, a.Text, a.Yes = "Withdraw the task?", "It is served no longer, and participants are told. Its runs stay listed.", "Withdraw"
 	case "delete":
 		a.Title, a.Text, a.Label, a.Needed, a.Yes, a.Danger = "Delete the run?", "Its rounds, events and models are removed from the database for good. To delete it, write its name.", "Name: "+run, run, "Delete for good", true
 	default:
@@ -191,6 +196,7 @@ func (b *Board) texts() map[string]any {
 	}
 	return map[string]any{
 		"yaml":      map[string]any{"serial": b.New.Serial, "text": b.New.YAML},
+		"token":     map[string]any{"serial": b.Signs, "text": ""},
 		"ask-value": map[string]any{"serial": b.Asked, "text": ask.Value},
 	}
 }

@@ -83,7 +83,7 @@ func TestViewer(t *testing.T) {
 	for _, role := range []string{"organiser", "viewer"} {
 		b := shown(RunPage, "digits-1")
 		b.Server.Role = role
-		b.One.Detail = &v1.Detail{Run: v1.Run{Run: "digits-1", State: "over", Served: true}}
+		b.One.Detail = &v1.Detail{Run: v1.Run{Run: "digits-1", State: "over"}}
 		page := drawn(t, b)
 		for _, id := range []string{"extend", "next-run", "annotate", "delete"} {
 			_, rest, ok := strings.Cut(page, `id="`+id+`"`)
@@ -180,8 +180,10 @@ func TestForm(t *testing.T) {
 		{Key: "strategy.fraction", Group: "strategy", Help: "share of the participants", Range: "0 < fraction <= 1", Default: "0.1", Schemes: []string{"fedavg"}},
 		{Key: "compress.up", Group: "compress", Default: "deadzone"},
 	}
-	n.YAML, n.Checking = "name: x", 1
-	b.OnChecked(v1.Checked{YAML: "name: x\n", Values: map[string]string{"strategy.kind": "fedavg", "strategy.fraction": "7"}, Problems: []v1.TaskProblem{{Key: "strategy.fraction", Line: 3, Text: "fraction: 7, want 0 < fraction <= 1"}}}, false, nil)
+	n.begin("name: x")
+	n.set("strategy.fraction", "7")
+	asked, _ := n.ask()
+	b.OnChecked(asked, v1.Checked{YAML: "name: x\n", Values: map[string]string{"strategy.kind": "fedavg", "strategy.fraction": "7"}, Problems: []v1.TaskProblem{{Key: "strategy.fraction", Line: 3, Text: "fraction: 7, want 0 < fraction <= 1"}}}, nil)
 	page := drawn(t, b)
 	if n.Starts() || !strings.Contains(page, "fraction: 7, want 0 &lt; fraction") || strings.Contains(page, `data-key="compress.up"`) {
 		t.Errorf("starts %v: %s", n.Starts(), page)
@@ -191,9 +193,10 @@ func TestForm(t *testing.T) {
 		t.Error("with all options, one is missing")
 	}
 	serial := n.Serial
-	n.Checking = 1
-	b.OnChecked(v1.Checked{YAML: "name: y", Values: map[string]string{"strategy.kind": "radon"}}, true, nil)
-	if !n.Starts() || n.Serial != serial || n.YAML != "name: x\n" {
+	n.YAML, n.Answered = "name: y # as a person has written it", false
+	asked, _ = n.ask()
+	b.OnChecked(asked, v1.Checked{YAML: "name: y", Values: map[string]string{"strategy.kind": "radon"}}, nil)
+	if !n.Starts() || n.Serial != serial || n.YAML != asked.YAML {
 		t.Errorf("a person's own text was changed: %+v", n)
 	}
 	if page := drawn(t, b); strings.Contains(page, `data-key="strategy.fraction"`) {
@@ -201,18 +204,44 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// An answer to an older question does not count, nor one for another comparison.
-func TestLate(t *testing.T) {
+// One question is under way at a time. What is changed meanwhile is asked about next, an
+// answer to an older task file does not count, and no change is lost when one fails.
+func TestQuestions(t *testing.T) {
 	b := shown(NewPage, "")
-	b.New.Checking = 2
-	b.OnChecked(v1.Checked{Name: "old"}, true, nil)
-	if b.New.Answered {
-		t.Error("an older answer counts")
+	n := &b.New
+	n.begin("name: x")
+	n.set("stop.rounds", "3")
+	first, ok := n.ask()
+	if _, again := n.ask(); !ok || again || len(first.Set) != 1 {
+		t.Fatalf("%+v, asked again %v", first, again)
 	}
-	b.OnChecked(v1.Checked{Name: "new"}, true, nil)
-	if b.New.Checked.Name != "new" {
-		t.Errorf("%+v", b.New.Checked)
+	n.set("title", "Ward #3")
+	b.OnChecked(first, v1.Checked{YAML: "name: x\nstop: {rounds: 3}"}, nil)
+	second, ok := n.ask()
+	if !ok || n.Answered || second.YAML != "name: x\nstop: {rounds: 3}" || len(second.Set) != 1 || second.Set[0] != `title="Ward #3"` {
+		t.Fatalf("%+v", second)
 	}
+	n.Pressed = true
+	b.OnChecked(second, v1.Checked{}, &Refusal{0, unreachableInTest})
+	if n.Answered || n.Pressed || len(n.Sets) != 1 || n.Starts() {
+		t.Errorf("after a failure: %+v", n)
+	}
+	third, _ := n.ask()
+	n.YAML = "name: y"
+	b.OnChecked(third, v1.Checked{YAML: "name: x\ntitle: Ward #3"}, nil)
+	if n.YAML != "name: y" || len(n.Sets) != 1 || n.Answered {
+		t.Errorf("a person's own text was replaced: %+v", n)
+	}
+	last, _ := n.ask()
+	b.OnChecked(last, v1.Checked{YAML: "name: y\ntitle: x"}, nil)
+	if _, ok := n.ask(); ok || !n.Answered || len(n.Sets) != 0 || len(n.Made) != 2 {
+		t.Errorf("at the end: %+v", n)
+	}
+}
+
+// An answer for another comparison does not count.
+func TestLate(t *testing.T) {
+	b := shown(ComparePage, "")
 	b.Compare = Compare{Of: "a,b", Asked: 2, X: "round", Y: "accuracy"}
 	b.OnCompared("a,c", "c", v1.History{Run: "c"}, nil)
 	b.OnCompared("a,b", "b", v1.History{Run: "b"}, nil)
@@ -245,9 +274,10 @@ func TestList(t *testing.T) {
 	if got, want := l.path(), "runs?limit=200&task=digits&state=over"; got != want {
 		t.Errorf("it asks for %s, want %s", got, want)
 	}
-	for _, run := range []string{"a", "b", "a"} {
-		l.pick(run)
-	}
+	l.pick("a", true)
+	l.pick("b", true)
+	l.pick("b", true)
+	l.pick("a", false)
 	if len(l.Picked) != 1 || l.Picked[0] != "b" {
 		t.Errorf("picked are %q, want b", l.Picked)
 	}

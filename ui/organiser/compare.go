@@ -35,6 +35,7 @@ func (b *Board) OnCompared(of, run string, c v1.History, err error) {
 	p.Asked--
 	if gone(err) {
 		p.Gone = append(p.Gone, run)
+		b.List.pick(run, false)
 		return
 	}
 	if b.OnError(err) {

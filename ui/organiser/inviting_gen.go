@@ -92,7 +92,19 @@ func (c *Inviting) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 				draw.Text(vgparent, "\n\t\t\t")
 				vgn = draw.Element(vgparent, "", "p", "class=buttons")
-				draw.Content(vgn, vugu.HTML("\x3Cbutton id=\"make-invite\" data-testid=\"make-invite\" class=\"primary\" type=\"button\" data-action=\"make-invite\"\x3EMake an invite\x3C/button\x3E\x3Cbutton id=\"open-link\" data-testid=\"open-link\" type=\"button\" data-action=\"open-link\"\x3EAddress of an open task\x3C/button\x3E"))
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = draw.Element(vgparent, "", "button", "id=make-invite\ndata-testid=make-invite\nclass=primary\ntype=button\ndata-action=make-invite")
+					draw.Attribute(vgn, "disabled", c.Board.Busy)
+					{
+						vgparent := vgn
+						_ = vgparent
+						draw.Text(vgparent, "Make an invite")
+					}
+					vgn = draw.Element(vgparent, "", "button", "id=open-link\ndata-testid=open-link\ntype=button\ndata-action=open-link")
+					draw.Content(vgn, vugu.HTML("Address of an open task"))
+				}
 				draw.Text(vgparent, "\n\t\t")
 			}
 			draw.Text(vgparent, "\n\t\t")

@@ -20,12 +20,11 @@ type List struct {
 }
 
 // pick marks a run to be compared, or no longer.
-func (l *List) pick(run string) {
-	if i := slices.Index(l.Picked, run); i >= 0 {
-		l.Picked = slices.Delete(l.Picked, i, i+1)
-		return
+func (l *List) pick(run string, on bool) {
+	l.Picked = slices.DeleteFunc(l.Picked, func(picked string) bool { return picked == run })
+	if on {
+		l.Picked = append(l.Picked, run)
 	}
-	l.Picked = append(l.Picked, run)
 }
 
 // path is the question for the runs.
@@ -66,11 +65,8 @@ func (c *Runs) tasks() []string {
 	return slices.Compact(all)
 }
 
-func (c *Runs) picked(run string) any {
-	if slices.Contains(c.Board.List.Picked, run) {
-		return "checked"
-	}
-	return nil
+func (c *Runs) picked(run string) string {
+	return strconv.FormatBool(slices.Contains(c.Board.List.Picked, run))
 }
 
 // comparable reports whether there are runs to compare.

@@ -37,8 +37,8 @@ func Main() {
 		if err := renderer.Render(draw.Build(env, root)); err != nil {
 			panic(err)
 		}
-		draw.Tell(map[string]any{"type": "fields", "texts": d.board.texts()})
 		draw.Hand()
+		draw.Tell(map[string]any{"type": "fields", "texts": d.board.texts()})
 		if t := d.board.Title(); t != title {
 			title = t
 			draw.Tell(map[string]any{"type": "title", "text": t})
@@ -71,6 +71,9 @@ func Main() {
 		case "change":
 			what, name, value := m.Get("kind").String(), m.Get("name").String(), m.Get("value").String()
 			loop.Do(func() { d.change(what, name, value) })
+		case "failed":
+			text := m.Get("text").String()
+			loop.Do(func() { d.board.Problem = text })
 		case "picked":
 			name, bytes := m.Get("name").String(), m.Get("bytes")
 			loop.Do(func() { d.table(name, bytes) })

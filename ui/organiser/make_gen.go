@@ -93,12 +93,10 @@ func (c *Make) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						draw.Content(vgn, vugu.HTML("What is predicted"))
 						draw.Text(vgparent, " ")
 						vgn = draw.Element(vgparent, "", "select", "id=target\ndata-testid=target\ndata-change=target")
-						draw.Attribute(vgn, "data-value", c.n().Target)
+						draw.Attribute(vgn, "data-value", c.target())
 						{
 							vgparent := vgn
 							_ = vgparent
-							vgn = draw.Element(vgparent, "", "option", "value=")
-							draw.Content(vgn, vugu.HTML("the last column"))
 							for i, name := range c.columns() {
 								var vgiterkey interface{} = i
 								_ = vgiterkey
@@ -206,7 +204,7 @@ func (c *Make) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 										}
 										vgn = draw.Element(vgparent, "", "p", "class=hint")
 										draw.Attribute(vgn, "id", "help-"+o.Key)
-										draw.Content(vgn, help(&o))
+										draw.Content(vgn, c.help(&o))
 										vgn = draw.Element(vgparent, "", "p", "class=warning\nrole=alert")
 										draw.Attribute(vgn, "hidden", c.problem(o.Key) == "")
 										draw.Content(vgn, c.problem(o.Key))

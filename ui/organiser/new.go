@@ -1,6 +1,7 @@
 package organiser
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,13 +13,16 @@ import (
 type New struct {
 	Schemes  v1.Schemes
 	Presets  []v1.Preset
-	Preset   string // that was taken last
-	YAML     string // the task file as it stands
-	Serial   int    // counts changes that the field of the task file must take
-	Checking int    // questions that are under way
+	Preset   string   // that was taken last
+	YAML     string   // the task file as it stands
+	Serial   int      // counts changes that the field of the task file must take
+	Sets     []string // changes by the form that the task file does not have yet
+	Made     []string // all changes by the form since the task began, the newest of each setting
+	Checking bool     // a question is under way
 	Checked  v1.Checked
-	Answered bool // Checked is of a task file
+	Answered bool // Checked is of the task file with all changes
 	Pressed  bool // the run is to be started once the answer is there
+	Starting bool // the run is being started
 	All      bool // options that are seldom changed are shown too
 	File     string
 	Target   string
@@ -26,19 +30,52 @@ type New struct {
 
 // Starts reports whether the run can be started.
 func (n *New) Starts() bool {
-	return n.Checking == 0 && n.Answered && len(n.Checked.Problems) == 0 && strings.TrimSpace(n.YAML) != ""
+	return !n.Starting && n.Answered && len(n.Checked.Problems) == 0 && strings.TrimSpace(n.YAML) != ""
 }
 
-// OnChecked takes in what a task file comes to. written says that a person has written it:
-// then it stays as it is.
-func (b *Board) OnChecked(c v1.Checked, written bool, err error) {
+// set changes a setting by the form.
+func (n *New) set(key, value string) {
+	if slices.Contains(texts, key) && !strings.HasPrefix(value, "{") && value != "" {
+		quoted, _ := json.Marshal(value) // a text is one whatever YAML would make of it
+		value = string(quoted)
+	}
+	same := func(set string) bool { return strings.HasPrefix(set, key+"=") }
+	n.Sets = append(slices.DeleteFunc(n.Sets, same), key+"="+value)
+	n.Made = append(slices.DeleteFunc(n.Made, same), key+"="+value)
+	n.Answered = false
+}
+
+// begin makes another task file the one that stands.
+func (n *New) begin(yaml string) {
+	n.YAML, n.Sets, n.Made, n.Answered, n.Pressed = yaml, nil, nil, false, false
+	n.Serial++
+}
+
+// ask returns the question for what the task file comes to, and false if one is under way or
+// there is nothing to ask.
+func (n *New) ask() (v1.CheckOrder, bool) {
+	if n.Checking || n.Answered || n.YAML == "" && len(n.Sets) == 0 {
+		return v1.CheckOrder{}, false
+	}
+	n.Checking = true
+	return v1.CheckOrder{YAML: n.YAML, Set: slices.Clone(n.Sets)}, true
+}
+
+// OnChecked takes in the answer to a question. An answer to an older task file does not
+// count, and the changes that were asked about stay to be made.
+func (b *Board) OnChecked(asked v1.CheckOrder, c v1.Checked, err error) {
 	n := &b.New
-	n.Checking--
-	if b.OnError(err) || n.Checking > 0 {
+	n.Checking = false
+	if b.OnError(err) {
+		n.Pressed = false // the clock asks again
 		return
 	}
-	n.Checked, n.Answered = c, true
-	if !written && c.YAML != n.YAML {
+	if asked.YAML != n.YAML {
+		return
+	}
+	n.Sets = slices.DeleteFunc(n.Sets, func(set string) bool { return slices.Contains(asked.Set, set) })
+	n.Checked, n.Answered = c, len(n.Sets) == 0
+	if len(asked.Set) > 0 && c.YAML != n.YAML {
 		n.YAML = c.YAML
 		n.Serial++
 	}
@@ -50,6 +87,9 @@ type Make struct {
 }
 
 func (c *Make) n() *New { return &c.Board.New }
+
+// texts are the options that are texts for people, whatever YAML would read.
+var texts = []string{"name", "title", "description"}
 
 // often are the options that most people change, in the order of the form.
 var often = []string{
@@ -94,10 +134,20 @@ func (c *Make) offered(o *v1.Option) bool {
 }
 
 func (c *Make) value(o *v1.Option) string {
-	if v, ok := c.n().Checked.Values[o.Key]; ok {
-		return v
+	v, ok := c.n().Checked.Values[o.Key]
+	if !ok {
+		v = o.Default
 	}
-	return o.Default
+	for _, set := range c.n().Sets { // not answered yet
+		if key, to, _ := strings.Cut(set, "="); key == o.Key {
+			v = to
+		}
+	}
+	var text string
+	if slices.Contains(texts, o.Key) && json.Unmarshal([]byte(v), &text) == nil {
+		return text
+	}
+	return v
 }
 
 // choices returns what an option can be; nil for one that is written.
@@ -119,8 +169,16 @@ func (c *Make) chosen(o *v1.Option, choice string) any {
 	return nil
 }
 
-// help says what an option is, and what it may be.
-func help(o *v1.Option) string {
+// help says what an option is, and what it may be; of the scheme, when to choose the one that
+// is chosen.
+func (c *Make) help(o *v1.Option) string {
+	if o.Key == "strategy.kind" {
+		for _, s := range c.n().Schemes.Schemes {
+			if s.Name == c.value(o) {
+				return s.Title + ": " + s.Summary + ". For when " + s.Help + "."
+			}
+		}
+	}
 	words := strings.TrimSuffix(o.Help, ".")
 	if o.Range != "" {
 		words += "; " + o.Range
@@ -167,12 +225,14 @@ func (c *Make) state() string {
 	switch {
 	case strings.TrimSpace(n.YAML) == "":
 		return "Begin with a task that ships, or with a table of your own."
-	case n.Checking > 0 || !n.Answered:
+	case n.Starting:
+		return "Starting…"
+	case !n.Answered:
 		return "Checking…"
 	case len(n.Checked.Problems) > 0:
 		return "It cannot be started yet."
 	case n.Checked.Served:
-		return "A task of this name is served: this starts its next run, once the run before is over."
+		return "A task of this name is served: this starts its next run, once the run before is over. A task that --task names has the settings of its file again after a restart."
 	}
 	return "It can be started."
 }
@@ -221,4 +281,19 @@ func (c *Make) presetHelp() string {
 	return ""
 }
 
-func (c *Make) columns() []string { return c.n().Checked.Columns }
+// columns returns the columns of which one can be predicted.
+func (c *Make) columns() []string {
+	k := &c.n().Checked
+	if k.Target == "" || slices.Contains(k.Columns, k.Target) {
+		return k.Columns
+	}
+	return append(slices.Clone(k.Columns), k.Target)
+}
+
+// target is the column that is predicted.
+func (c *Make) target() string {
+	if t := c.n().Target; t != "" {
+		return t
+	}
+	return c.n().Checked.Target
+}

@@ -175,7 +175,7 @@ func (b *Board) Charts() []Chart {
 	c := &o.Curves
 	zero, one := 0., 1.
 	size := func(v float64) string { return b.Lang.Size(int64(v)) }
-	percent := func(v float64) string { return b.Lang.Percent(v, 0) }
+	percent := func(v float64) string { return b.Lang.Percent(v, 1) }
 	seconds := func(v float64) string { return compact(v) + " s" }
 	all := []struct {
 		id string
@@ -450,11 +450,17 @@ func (c *Run) lastRound(p *v1.Participant) string {
 func (c *Run) peopleMore() bool { return c.one().People.Next != "" }
 func (c *Run) linesMore() bool  { return c.one().Log.Next != "" }
 
-// versions returns the versions that are kept, the newest first.
+// versions returns the versions that are kept, the newest first: a hundred, and those that
+// are pinned.
 func (c *Run) versions() []v1.KeptVersion {
-	items := slices.Clone(c.one().Versions.Items)
-	slices.Reverse(items)
-	return items[:min(len(items), 100)]
+	all := c.one().Versions.Items
+	var shown []v1.KeptVersion
+	for i := len(all) - 1; i >= 0; i-- {
+		if len(all)-i <= 100 || all[i].Pinned {
+			shown = append(shown, all[i])
+		}
+	}
+	return shown
 }
 
 func (c *Run) keptWords() string {

@@ -148,6 +148,7 @@ func (p *Plot) scales() (x, y scale) {
 	}
 	if p.Top != nil {
 		yh = *p.Top
+		yl = min(yl, yh-math.Abs(yh)/10)
 	}
 	return nice(xl, xh, 6, false), nice(yl, yh, 4, true)
 }

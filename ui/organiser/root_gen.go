@@ -114,7 +114,7 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = draw.Element(vgparent, "", "button", "id=ask-yes\ndata-testid=ask-yes\ntype=button\ndata-action=yes")
 				draw.Attribute(vgn, "class", c.yesClass())
-				draw.Attribute(vgn, "disabled", !c.ask().Ready())
+				draw.Attribute(vgn, "disabled", !c.ask().Ready() || c.Board.Busy)
 				draw.Content(vgn, c.ask().Yes)
 				vgn = draw.Element(vgparent, "", "button", "id=ask-no\ndata-testid=ask-no\ntype=button\ndata-action=no")
 				draw.Content(vgn, vugu.HTML("Cancel"))

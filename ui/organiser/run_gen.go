@@ -134,8 +134,16 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						draw.Text(vgparent, "Note")
 					}
 					draw.Text(vgparent, "\n\t\t\t\t")
+					vgn = draw.Element(vgparent, "", "button", "id=withdraw\ndata-testid=withdraw\ntype=button\ndata-action=ask\ndata-value=withdraw")
+					draw.Attribute(vgn, "hidden", !c.over() || !c.run().Served)
+					{
+						vgparent := vgn
+						_ = vgparent
+						draw.Text(vgparent, "Withdraw task")
+					}
+					draw.Text(vgparent, "\n\t\t\t\t")
 					vgn = draw.Element(vgparent, "", "button", "id=delete\ndata-testid=delete\nclass=danger\ntype=button\ndata-action=ask\ndata-value=delete")
-					draw.Attribute(vgn, "hidden", !c.over())
+					draw.Attribute(vgn, "hidden", !c.over() || c.run().Served)
 					{
 						vgparent := vgn
 						_ = vgparent
@@ -868,7 +876,7 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = draw.Element(vgparent, "", "button", "type=button\ndata-action=copy-task")
-						draw.Attribute(vgn, "hidden", !c.Board.May())
+						draw.Attribute(vgn, "hidden", !c.Board.May() || c.run().Run == "")
 						{
 							vgparent := vgn
 							_ = vgparent

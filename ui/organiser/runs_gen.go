@@ -153,8 +153,8 @@ func (c *Runs) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = vgparent
 								vgn = draw.Element(vgparent, "", "input", "type=checkbox\ndata-change=pick")
 								draw.Attribute(vgn, "aria-label", "compare "+r.Run)
-								draw.Attribute(vgn, "checked", c.picked(r.Run))
 								draw.Attribute(vgn, "data-name", r.Run)
+								draw.Attribute(vgn, "data-picked", c.picked(r.Run))
 							}
 							draw.Text(vgparent, "\n\t\t\t\t")
 							vgn = draw.Element(vgparent, "", "th", "scope=row")
