@@ -16,8 +16,8 @@ import (
 	"github.com/vugu/vugu/staticrender"
 )
 
-// drawn draws the board.
-func drawn(t *testing.T, b *Board) string {
+// markup draws the board.
+func markup(t *testing.T, b *Board) string {
 	t.Helper()
 	var out bytes.Buffer
 	renderer := staticrender.New(&out)
@@ -84,7 +84,7 @@ func TestViewer(t *testing.T) {
 		b := shown(RunPage, "digits-1")
 		b.Server.Role = role
 		b.One.Detail = &v1.Detail{Run: v1.Run{Run: "digits-1", State: "over"}}
-		page := drawn(t, b)
+		page := markup(t, b)
 		for _, id := range []string{"extend", "next-run", "annotate", "delete"} {
 			_, rest, ok := strings.Cut(page, `id="`+id+`"`)
 			button, _, _ := strings.Cut(rest, ">")
@@ -141,6 +141,19 @@ func TestOnEvent(t *testing.T) {
 	if !event("state", api.Task{Run: "digits-1", Version: 2, Finished: "stop"}) {
 		t.Error("an end asks for nothing")
 	}
+	charts := len(b.Charts())
+	event("crew", v1.Crew{Waiting: 3})
+	b.Now = b.Now.Add(2 * time.Second)
+	event("crew", v1.Crew{Waiting: 1, Training: 2})
+	if all := b.Charts(); len(all) != charts+1 || b.One.Crew.Training != 2 {
+		t.Errorf("%d charts, want one more than %d: what participants do", len(all), charts)
+	}
+	for range 2 * maxCrews {
+		event("crew", v1.Crew{Waiting: 3})
+	}
+	if n := len(b.One.Crews); n > maxCrews {
+		t.Errorf("%d moments are kept", n)
+	}
 	if !event("reset", map[string]any{}) {
 		t.Error("a reset asks for nothing")
 	}
@@ -184,12 +197,12 @@ func TestForm(t *testing.T) {
 	n.set("strategy.fraction", "7")
 	asked, _ := n.ask()
 	b.OnChecked(asked, v1.Checked{YAML: "name: x\n", Values: map[string]string{"strategy.kind": "fedavg", "strategy.fraction": "7"}, Problems: []v1.TaskProblem{{Key: "strategy.fraction", Line: 3, Text: "fraction: 7, want 0 < fraction <= 1"}}}, nil)
-	page := drawn(t, b)
+	page := markup(t, b)
 	if n.Starts() || !strings.Contains(page, "fraction: 7, want 0 &lt; fraction") || strings.Contains(page, `data-key="compress.up"`) {
 		t.Errorf("starts %v: %s", n.Starts(), page)
 	}
 	n.All = true
-	if page := drawn(t, b); !strings.Contains(page, `data-key="compress.up"`) {
+	if page := markup(t, b); !strings.Contains(page, `data-key="compress.up"`) {
 		t.Error("with all options, one is missing")
 	}
 	serial := n.Serial
@@ -199,7 +212,7 @@ func TestForm(t *testing.T) {
 	if !n.Starts() || n.Serial != serial || n.YAML != asked.YAML {
 		t.Errorf("a person's own text was changed: %+v", n)
 	}
-	if page := drawn(t, b); strings.Contains(page, `data-key="strategy.fraction"`) {
+	if page := markup(t, b); strings.Contains(page, `data-key="strategy.fraction"`) {
 		t.Error("an option of another scheme is shown")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"fedtab/api"
 	"fedtab/api/v1"
@@ -18,6 +19,7 @@ type One struct {
 	Many     int      // participants that are shown
 	Sort     string   // of the participants
 	Crew     *v1.Crew // nil: not told yet
+	Crews    []crewAt // since the page was opened
 	Versions v1.Versions
 	Log      v1.Page[v1.LogLine]
 	Kind     string // of the lines of the log that are shown; empty: all
@@ -26,7 +28,8 @@ type One struct {
 	Gone     bool // it was deleted while it was shown
 	Stale    bool // rounds have come since the curves
 
-	plots []Chart // of Curves; nil: to be drawn
+	plots     []Chart // of Curves; nil: to be drawn
+	crewChart []Chart // of Crews, one or none; nil: to be drawn
 }
 
 // Chart is a drawn Plot.
@@ -96,12 +99,61 @@ func (b *Board) OnEvent(kind string, data []byte) (all bool) {
 	case "crew":
 		crew := new(v1.Crew)
 		if json.Unmarshal(data, crew) == nil {
-			o.Crew = crew
+			o.onCrew(crew, b.Now)
 		}
 	case "reset":
 		return true
 	}
 	return false
+}
+
+// crewAt is how many participants did what at a moment.
+type crewAt struct {
+	at   time.Time
+	crew v1.Crew
+}
+
+// maxCrews bounds the moments that are kept: with more, every second is dropped.
+const maxCrews = 600
+
+// onCrew takes in what participants do now.
+func (o *One) onCrew(crew *v1.Crew, now time.Time) {
+	if len(o.Crews) == maxCrews {
+		for i := range maxCrews / 2 {
+			o.Crews[i] = o.Crews[2*i+1]
+		}
+		o.Crews = o.Crews[:maxCrews/2]
+	}
+	o.Crew, o.Crews, o.crewChart = crew, append(o.Crews, crewAt{now, *crew}), nil
+}
+
+// crewPlot is what participants have done since the page was opened.
+func (o *One) crewPlot() Plot {
+	zero := 0.
+	p := Plot{Title: "Participants by state", X: "seconds on this page", Floor: &zero}
+	if len(o.Crews) < 2 {
+		return p
+	}
+	for _, state := range []struct {
+		name string
+		of   func(*v1.Crew) int
+	}{
+		{"training", func(c *v1.Crew) int { return c.Training }}, {"waiting", func(c *v1.Crew) int { return c.Waiting }},
+		{"downloading", func(c *v1.Crew) int { return c.Downloading }}, {"uploading", func(c *v1.Crew) int { return c.Uploading }},
+		{"paused", func(c *v1.Crew) int { return c.Paused }}, {"away", func(c *v1.Crew) int { return c.Away }},
+	} {
+		c := Curve{Name: state.name}
+		any := false
+		for i := range o.Crews {
+			n := float64(state.of(&o.Crews[i].crew))
+			any = any || n > 0
+			c.X, c.Y = append(c.X, o.Crews[i].at.Sub(o.Crews[0].at).Seconds()), append(c.Y, &n)
+		}
+		if any {
+			p.Curves = append(p.Curves, c)
+		}
+	}
+	return p
 }
 
 // onRound takes a round into the curves: as a new one, or with its figures on the test set,
@@ -169,8 +221,11 @@ func (o *One) curve(name string, values []*float64) Curve {
 // Charts returns the charts of the run that have something to show.
 func (b *Board) Charts() []Chart {
 	o := &b.One
+	if o.crewChart == nil {
+		o.crewChart = drawn("crew", o.crewPlot())
+	}
 	if o.plots != nil {
-		return o.plots
+		return append(o.plots[:len(o.plots):len(o.plots)], o.crewChart...)
 	}
 	c := &o.Curves
 	zero, one := 0., 1.
@@ -194,20 +249,25 @@ func (b *Board) Charts() []Chart {
 	}
 	o.plots = []Chart{}
 	for i := range all {
-		p := &all[i].Plot
-		p.X = "round"
-		p.Curves = slices.DeleteFunc(p.Curves, func(c Curve) bool { return !(&Plot{Curves: []Curve{c}}).known() })
-		if p.known() {
-			chart := Chart{ID: all[i].id, Title: p.Title, SVG: p.SVG(420, 210, false)}
-			if len(p.Curves) > 1 {
-				for _, c := range p.Curves {
-					chart.Names = append(chart.Names, c.Name)
-				}
-			}
-			o.plots = append(o.plots, chart)
+		all[i].X = "round"
+		o.plots = append(o.plots, drawn(all[i].id, all[i].Plot)...)
+	}
+	return b.Charts()
+}
+
+// drawn draws a chart with those of its curves that have points; none, if no curve has.
+func drawn(id string, p Plot) []Chart {
+	p.Curves = slices.DeleteFunc(p.Curves, func(c Curve) bool { return !(&Plot{Curves: []Curve{c}}).known() })
+	if !p.known() {
+		return []Chart{}
+	}
+	chart := Chart{ID: id, Title: p.Title, SVG: p.SVG(420, 210, false)}
+	if len(p.Curves) > 1 {
+		for _, c := range p.Curves {
+			chart.Names = append(chart.Names, c.Name)
 		}
 	}
-	return o.plots
+	return []Chart{chart}
 }
 
 // Run is the page of a run.

@@ -72,16 +72,17 @@ func (p *Plot) SVG(width, height int, saved bool) string {
 	}
 	fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, left+w/2, float64(head)+h+32, html.EscapeString(p.X))
 	for i, c := range p.Curves {
-		var d strings.Builder
+		var d []byte
 		pen := byte('M')
 		for k, y := range c.Y {
 			if y == nil || math.IsNaN(*y) || math.IsInf(*y, 0) {
 				continue
 			}
-			fmt.Fprintf(&d, "%c%.1f %.1f", pen, px(c.X[k]), py(min(max(*y, ys.low), ys.high)))
+			d = strconv.AppendFloat(append(d, pen), px(c.X[k]), 'f', 1, 64)
+			d = strconv.AppendFloat(append(d, ' '), py(min(max(*y, ys.low), ys.high)), 'f', 1, 64)
 			pen = 'L'
 		}
-		path := d.String()
+		path := string(d)
 		if path != "" && strings.Count(path, "L") == 0 {
 			path += "h.1" // a line without length is not drawn
 		}
