@@ -458,13 +458,16 @@ func give[T any](d *desk, method, path string, v any, then func(T)) {
 		return
 	}
 	b.Busy = true
+	asked := b.Ask
 	ask(d.service, method, path, v, func(done T, err error) {
 		b.Busy = false
 		if gone(err) {
 			d.again(false)
 		}
 		if !b.OnError(err) {
-			b.Ask = nil
+			if b.Ask == asked { // another may have been asked meanwhile
+				b.Ask = nil
+			}
 			then(done)
 		}
 	})
