@@ -82,10 +82,13 @@ func TestDashboardSpeed(t *testing.T) {
 		t.Skip("figures of an idle machine, for people: make measure")
 	}
 	c := serve(t, short("rounds: 100000"), "--admin-addr", "127.0.0.1:0", "--per-address", "2000")
+	link := c.organisers()
 	c.stop(syscall.SIGTERM)
 	c.long()
+	page, _, _ := strings.Cut(link, "/#")
+	c.args[slices.Index(c.args, "--admin-addr")+1] = strings.TrimPrefix(page, "http://")
 	c.start()
-	b := open(t, c.organisers(), tasksOf)
+	b := open(t, link, tasksOf)
 	b.tells("who", "organiser")
 	for _, how := range []string{"for the first time", "again", "again"} {
 		b.at("#/")
@@ -117,8 +120,7 @@ func TestDashboardSpeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin, _, _ := strings.Cut(c.organisers(), "#")
-	ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, admin+"api/v1/runs/"+run+"/rounds?limit=100", nil)
+	ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, page+"/api/v1/runs/"+run+"/rounds?limit=100", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func TestAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range f.Groups[0].Rules {
-		if n := strings.Count(string(tests), "alertname: "+r.Alert); n != 2 {
+		if n := strings.Count(string(tests), "alertname: "+r.Alert); n < 2 {
 			t.Errorf("%s is tested %d times, want where it fires and where it does not", r.Alert, n)
 		}
 	}
