@@ -80,6 +80,17 @@ func (b *tab) answer(order, value string) {
 	b.press("ask-yes")
 }
 
+// looks fails the test for barriers, and for a page that is wider than a phone.
+func (b *tab) looks(state string) {
+	b.t.Helper()
+	b.axe(state)
+	b.emulate(390, "light")
+	if width := js[int](b, "document.documentElement.scrollWidth"); width > 390 {
+		b.t.Errorf("%s is %d pixels wide on a screen of 390", state, width)
+	}
+	b.emulate(1280, "light")
+}
+
 // row returns whether a row of a table shows all of some words.
 func (b *tab) row(body string, words ...string) bool {
 	b.t.Helper()
@@ -101,7 +112,7 @@ func TestDashboard(t *testing.T) {
 	}
 	run := c.state("digits").Run
 	await(t, "the run is listed", func() bool { return b.row("runs", run, "going") })
-	b.axe("the runs")
+	b.looks("the runs")
 
 	person := visitor(t, c.url())
 	person.join()
@@ -112,7 +123,7 @@ func TestDashboard(t *testing.T) {
 	await(t, "the curve grows by itself", func() bool {
 		return js[string](b, "document.querySelector('#chart-accuracy .curve').getAttribute('d')") != drawn
 	})
-	b.axe("a run")
+	b.looks("a run")
 
 	b.answer("pause", "back <b>soon</b>")
 	b.tells("status", "It is paused: back <b>soon</b>")
@@ -131,7 +142,7 @@ func TestDashboard(t *testing.T) {
 		return js[bool](b, fmt.Sprintf("(() => { const e = document.querySelector('#versions [data-action=ask-version][data-value=\"%d\"]'); e?.click(); return Boolean(e) })()", version))
 	})
 	b.tells("ask-title", fmt.Sprintf("Roll back to version %d", version))
-	b.axe("a question")
+	b.looks("a question")
 	b.press("ask-yes")
 	await(t, "the run is rolled back", func() bool { return c.state("digits").Version == newest+1 })
 	b.press("resume")
@@ -164,7 +175,7 @@ func TestDashboard(t *testing.T) {
 	await(t, "both are drawn", func() bool {
 		return js[int](b, "[...document.querySelectorAll('#comparison .curve')].filter((e) => e.getAttribute('d')).length") == 2
 	})
-	b.axe("a comparison")
+	b.looks("a comparison")
 	saved := b.saved()
 	for format, begins := range map[string]string{"csv": "run,bytes,loss on the test set\n", "svg": "<svg ", "png": "\x89PNG"} {
 		b.set("compare-x", "bytes")
@@ -193,10 +204,10 @@ func TestDashboard(t *testing.T) {
 	await(t, "the orders are listed", func() bool {
 		return b.row("orders", "delete-run", run, "done") && b.row("orders", "pause-run", "back <b>soon</b>")
 	})
-	b.axe("orders")
+	b.looks("orders")
 	b.press("out")
 	await(t, "the form to sign in is there", func() bool { return js[bool](b, "document.getElementById('token').offsetParent !== null") })
-	b.axe("signing in")
+	b.looks("signing in")
 }
 
 // saved is the folder into which the browser saves what the tab has it save.
@@ -228,7 +239,7 @@ func TestDashboardTrouble(t *testing.T) {
 	b.press("annotate")
 	b.press("ask-yes")
 	b.tells("gone", "another organiser has deleted it")
-	b.axe("a run that is gone")
+	b.looks("a run that is gone")
 
 	b.at("#/run/" + second)
 	b.tells("status", "It waits for participants")
@@ -282,10 +293,10 @@ func TestDashboardStudy(t *testing.T) {
 	})
 	b.upload("table", table)
 	b.tells("make-state", "It can be started")
-	b.axe("a new run")
+	b.looks("a new run")
 	b.set("set-stop.rounds", "many")
 	b.tells("faults", "rounds")
-	b.axe("a new run with a fault")
+	b.looks("a new run with a fault")
 	b.set("set-stop.rounds", "3")
 	b.tells("make-state", "It can be started")
 	if yaml := js[string](b, "document.getElementById('yaml').value"); !strings.Contains(yaml, "rounds: 3") {
@@ -307,7 +318,7 @@ func TestDashboardStudy(t *testing.T) {
 		link = js[string](b, "document.getElementById('invite-link')?.getAttribute('href') ?? ''")
 		return strings.Contains(link, "#invite=") && js[bool](b, "document.querySelector('#qr svg') !== null")
 	})
-	b.axe("an invite")
+	b.looks("an invite")
 	for i := range 2 {
 		person := visitor(t, link)
 		person.step("none")

@@ -519,6 +519,10 @@ func (d *desk) answer() {
 
 // annotate writes a note, unless another organiser has changed it since it was shown.
 func (d *desk) annotate(run, was, note string) {
+	if d.board.Busy {
+		return
+	}
+	d.board.Busy = true
 	path := "runs/" + url.PathEscape(run) + "/settings"
 	go func() {
 		b, tag, err := d.request("GET", path, nil, nil)
@@ -534,6 +538,7 @@ func (d *desk) annotate(run, was, note string) {
 			_, _, err = d.request("PATCH", path, map[string]any{"note": note}, map[string]any{"If-Match": tag})
 		}
 		d.loop.Do(func() {
+			d.board.Busy = false
 			if !d.board.OnError(err) {
 				d.board.Ask, d.board.Said = nil, "The note is kept."
 			}
