@@ -495,7 +495,7 @@ const maxTrainingMemory = 96e6
 // between rounds.
 func TestTrainingMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("the training takes a while: make measure")
+		t.Skip("the training takes a while: make nightly")
 	}
 	c := serve(t, fmt.Sprintf(`name: digits
 title: Handwritten digits
