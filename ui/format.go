@@ -18,39 +18,16 @@ func (p *Page) say(key string, args ...any) string { return p.Lang.Say(key, args
 // Figures that may not be known are pointers, and a dash as long as they are nil.
 
 func (p *Page) percent(x *float64) string {
-	if x == nil {
-		return dash
-	}
-	return p.Lang.Percent(*x, 2)
+	return words.Known(x, func(v float64) string { return p.Lang.Percent(v, 2) })
 }
 
-func (p *Page) loss(x *float64) string {
-	if x == nil {
-		return dash
-	}
-	return p.Lang.Loss(*x)
-}
+func (p *Page) loss(x *float64) string { return words.Known(x, p.Lang.Loss) }
 
-func (p *Page) amount(x *float64) string {
-	if x == nil {
-		return dash
-	}
-	return p.Lang.Amount(*x)
-}
+func (p *Page) amount(x *float64) string { return words.Known(x, p.Lang.Amount) }
 
-func (p *Page) short(x *float64) string {
-	if x == nil {
-		return dash
-	}
-	return p.Lang.Short(*x)
-}
+func (p *Page) short(x *float64) string { return words.Known(x, p.Lang.Short) }
 
-func (p *Page) three(x *float64) string {
-	if x == nil {
-		return dash
-	}
-	return p.Lang.Three(*x)
-}
+func (p *Page) three(x *float64) string { return words.Known(x, p.Lang.Three) }
 
 // raw writes a figure exactly, for tests and scripts; empty if unknown.
 func raw(x *float64) string {

@@ -21,6 +21,14 @@ func (l *Language) decimal(s string) string {
 	return strings.Replace(s, ".", l.sign("number.decimal"), 1)
 }
 
+// Known writes a figure, or a dash for nil: one that is not known.
+func Known(x *float64, write func(float64) string) string {
+	if x == nil {
+		return Dash
+	}
+	return write(*x)
+}
+
 // Count writes n with signs between thousands.
 func (l *Language) Count(n int) string {
 	s := strconv.Itoa(n)

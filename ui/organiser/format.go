@@ -11,25 +11,12 @@ import (
 const dash = words.Dash
 
 func (b *Board) percent(x *float64) string {
-	if x == nil {
-		return dash
-	}
-	return b.Lang.Percent(*x, 2)
+	return words.Known(x, func(v float64) string { return b.Lang.Percent(v, 2) })
 }
 
-func (b *Board) loss(x *float64) string {
-	if x == nil {
-		return dash
-	}
-	return b.Lang.Loss(*x)
-}
+func (b *Board) loss(x *float64) string { return words.Known(x, b.Lang.Loss) }
 
-func (b *Board) amount(x *float64) string {
-	if x == nil {
-		return dash
-	}
-	return b.Lang.Amount(*x)
-}
+func (b *Board) amount(x *float64) string { return words.Known(x, b.Lang.Amount) }
 
 // when writes a moment by how long ago it was; a date, if that is days.
 func (b *Board) when(t time.Time) string {
