@@ -240,7 +240,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		return nil, fmt.Errorf("client: the model has %d parameters here and %d at the coordinator", n, w.Parameters)
 	}
 	if c.welcome != nil && c.welcome.Run != w.Run {
-		c.drop(Waiting)
+		c.drop(c.resting())
 		c.params, c.kept = nil, nil
 		c.start, c.localBase, c.stream, c.control, c.ownControl = nil, [32]byte{}, 0, nil, nil
 		c.feedback, c.residual, c.packedRound, c.answer = nil, nil, 0, nil
@@ -266,10 +266,7 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 		c.ownControl = nil // nil, or saved by something else
 	}
 	if c.progress.Activity == Idle {
-		c.progress.Activity = Waiting
-		if c.tab == protocol.TabPaused {
-			c.progress.Activity = Paused
-		}
+		c.progress.Activity = c.resting()
 	}
 	c.away = c.packedRound > 0
 	if c.params != nil {
@@ -302,7 +299,7 @@ func (c *Client) received(m *protocol.Model) ([]protocol.Message, error) {
 	if c.order != nil && !c.holds(c.order) {
 		// The version that it rests on is not to be had any more.
 		out := decline(c.order, protocol.ReasonWrongBase, "")
-		c.drop(Waiting)
+		c.drop(c.resting())
 		return out, nil
 	}
 	return nil, nil
@@ -415,7 +412,7 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 		}
 		if c.order != nil && c.order.Order == a.Order && a.Reason == protocol.ReasonAbandoned {
 			c.ended(tab.Abandoned, int(c.order.Round), a)
-			c.drop(Waiting)
+			c.drop(c.resting())
 		}
 		return
 	}
@@ -455,7 +452,7 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 		c.kept = slices.Delete(c.kept, i, i+1)
 	}
 	if c.order == nil {
-		c.progress.Activity = Waiting
+		c.progress.Activity = c.resting()
 	}
 }
 
@@ -481,17 +478,17 @@ func (c *Client) statusChanged(s *protocol.Status) {
 		return true
 	})
 	if len(c.kept) == 0 && c.progress.Activity == Sending {
-		c.progress.Activity = Waiting
+		c.progress.Activity = c.resting()
 	}
 	if c.order != nil && c.order.Round != 0 && c.order.Round <= s.Closed {
 		c.ended(tab.Late, int(c.order.Round), &protocol.Ack{Reason: protocol.ReasonLate})
-		c.drop(Waiting) // too late to matter
+		c.drop(c.resting()) // too late to matter
 	}
 	switch {
 	case s.Phase == protocol.PhaseFinished:
 		c.drop(Finished)
 	case s.Phase == protocol.PhasePaused && c.order != nil:
-		c.drop(Waiting) // its answer would be late
+		c.drop(c.resting()) // its answer would be late
 	}
 }
 
@@ -521,17 +518,28 @@ func (c *Client) SetTab(s protocol.TabState) []protocol.Message {
 	case s == protocol.TabPaused:
 		if c.order != nil {
 			out = append(out, decline(c.order, protocol.ReasonPaused, "")...)
-			c.drop(Paused)
+			c.drop(c.resting())
 		}
 		if c.enquiry != nil {
 			out = append(out, decline(c.enquiry, protocol.ReasonPaused, "")...)
 			c.endEnquiry()
 		}
-		c.progress.Activity = Paused
+		fallthrough
 	case was == protocol.TabPaused:
-		c.progress.Activity = Waiting
+		if c.progress.Activity != Finished {
+			c.progress.Activity = c.resting()
+		}
 	}
 	return out
+}
+
+// resting returns what a client does that has no order: a pause outlasts the answers that
+// come in it.
+func (c *Client) resting() Activity {
+	if c.tab == protocol.TabPaused {
+		return Paused
+	}
+	return Waiting
 }
 
 // Progress returns what the client is doing.

@@ -233,6 +233,32 @@ func TestDeclines(t *testing.T) {
 			t.Errorf("got %v", out)
 		}
 	})
+	t.Run("paused before an answer came", func(t *testing.T) {
+		c, w := joined(t)
+		receive(t, c, order(w, 1))
+		work(c, 1)
+		c.SetTab(protocol.TabPaused)
+		receive(t, c, &protocol.Ack{Order: 1})
+		if got := c.Progress().Activity; got != Paused {
+			t.Errorf("after the answer: %s", got)
+		}
+		receive(t, c, &protocol.Status{Phase: protocol.PhaseTraining, Closed: 1})
+		if got := c.Progress().Activity; got != Paused {
+			t.Errorf("after the round: %s", got)
+		}
+		if c.SetTab(protocol.TabVisible); c.Progress().Activity != Waiting {
+			t.Errorf("after the pause: %s", c.Progress().Activity)
+		}
+	})
+	t.Run("paused at the end", func(t *testing.T) {
+		c, _ := joined(t)
+		receive(t, c, &protocol.Status{Phase: protocol.PhaseFinished})
+		for _, s := range []protocol.TabState{protocol.TabPaused, protocol.TabVisible} {
+			if c.SetTab(s); c.Progress().Activity != Finished {
+				t.Errorf("a tab that is %s: %s", s, c.Progress().Activity)
+			}
+		}
+	})
 	t.Run("diverges", func(t *testing.T) {
 		c, w := joined(t)
 		o := order(w, 1)

@@ -114,7 +114,7 @@ func (c *Client) fetched(f *protocol.Fetch) []protocol.Message {
 		return []protocol.Message{&protocol.Decline{Order: f.Order, Reason: protocol.ReasonUnordered}}
 	case o.Kind != protocol.OrderMonitor || !c.Ready():
 		out := decline(o, protocol.ReasonNoData, "")
-		c.drop(Waiting)
+		c.drop(c.resting())
 		return out
 	}
 	if c.examples == nil { // not begun

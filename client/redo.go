@@ -75,7 +75,7 @@ func (c *Client) Redo(done []byte) ([]protocol.Message, error) {
 		}
 	}
 	if left&leftOrder == 0 && c.order != nil {
-		c.drop(Waiting)
+		c.drop(c.resting())
 	}
 	if left&leftBegun != 0 {
 		c.examples = c.atHand()

@@ -374,7 +374,7 @@ func (c *Client) fail(r protocol.Reason, err error) []protocol.Message {
 	out := decline(c.order, r, err.Error())
 	c.progress.LastError = err.Error()
 	c.ended(tab.Failed, int(c.order.Round), &protocol.Ack{Reason: r, Detail: err.Error()})
-	c.drop(Waiting)
+	c.drop(c.resting())
 	return out
 }
 

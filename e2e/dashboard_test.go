@@ -57,17 +57,22 @@ func (b *tab) tells(id, words string) {
 func (b *tab) set(id, value string) {
 	b.t.Helper()
 	await(b.t, "there is a field "+id, func() bool {
-		return js[bool](b, fmt.Sprintf(`(() => {
-			const e = document.getElementById(%q);
-			if (!e?.offsetParent) return false;
-			e.focus();
-			e.value = %q;
-			if (e.value === "" && e.tagName === "SELECT") return false;
-			e.dispatchEvent(new Event("input", { bubbles: true }));
-			e.dispatchEvent(new Event("change", { bubbles: true }));
-			return true;
-		})()`, id, value))
+		return js[bool](b, fmt.Sprintf("Boolean(document.getElementById(%q)?.offsetParent)", id)) && b.writes(id, value)
 	})
+}
+
+// writes gives a field a value, whether or not it is seen, and reports whether it has it.
+func (b *tab) writes(id, value string) bool {
+	b.t.Helper()
+	return js[bool](b, fmt.Sprintf(`(() => {
+		const e = document.getElementById(%q);
+		e.focus();
+		e.value = %q;
+		if (e.value === "" && e.tagName === "SELECT") return false;
+		e.dispatchEvent(new Event("input", { bubbles: true }));
+		e.dispatchEvent(new Event("change", { bubbles: true }));
+		return true;
+	})()`, id, value))
 }
 
 // answer answers what the dashboard asks before an order.
@@ -266,7 +271,7 @@ func TestDashboardTrouble(t *testing.T) {
 		token = strings.TrimSpace(string(content))
 		return err == nil && token != ""
 	})
-	b.set("set-strategy.fraction", "0.5")
+	b.writes("set-strategy.fraction", "0.5") // maybe after the page has learned of it
 	b.tells("problem", "The session has ended")
 	b.set("token", "fto_wrong")
 	b.press("sign-in")
