@@ -195,7 +195,7 @@ func TestTabLacksCodec(t *testing.T) {
 	} {
 		t.Run(test.lacks.String(), func(t *testing.T) {
 			c := serve(t, digits("hidden: [200, 200]", "hidden: [16]", "rounds: 15", "rounds: 3", "seed: 1", "compress: {up: {bits: 0.5}}\nseed: 1"))
-			b := open(t, oldProgram(t, c, test.lacks))
+			b := visitor(t, oldProgram(t, c, test.lacks)) // which keeps no newer script of an earlier test's port
 			b.join()
 			await(t, "the run is finished", func() bool { return c.state("digits").Phase == "finished" })
 			await(t, "the page says that the run is over", func() bool { return b.state("connection") == "finished" })
