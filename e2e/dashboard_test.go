@@ -57,22 +57,17 @@ func (b *tab) tells(id, words string) {
 func (b *tab) set(id, value string) {
 	b.t.Helper()
 	await(b.t, "there is a field "+id, func() bool {
-		return js[bool](b, fmt.Sprintf("Boolean(document.getElementById(%q)?.offsetParent)", id)) && b.writes(id, value)
+		return js[bool](b, fmt.Sprintf(`(() => {
+			const e = document.getElementById(%q);
+			if (!e?.offsetParent) return false;
+			e.focus();
+			e.value = %q;
+			if (e.value === "" && e.tagName === "SELECT") return false;
+			e.dispatchEvent(new Event("input", { bubbles: true }));
+			e.dispatchEvent(new Event("change", { bubbles: true }));
+			return true;
+		})()`, id, value))
 	})
-}
-
-// writes gives a field a value, whether or not it is seen, and reports whether it has it.
-func (b *tab) writes(id, value string) bool {
-	b.t.Helper()
-	return js[bool](b, fmt.Sprintf(`(() => {
-		const e = document.getElementById(%q);
-		e.focus();
-		e.value = %q;
-		if (e.value === "" && e.tagName === "SELECT") return false;
-		e.dispatchEvent(new Event("input", { bubbles: true }));
-		e.dispatchEvent(new Event("change", { bubbles: true }));
-		return true;
-	})()`, id, value))
 }
 
 // answer answers what the dashboard asks before an order.
@@ -261,17 +256,19 @@ func TestDashboardTrouble(t *testing.T) {
 	b.at("#/new")
 	b.set("preset", "mnist-2nn")
 	await(t, "the task file is there", func() bool { return strings.Contains(js[string](b, "document.getElementById('yaml').value"), "mnist") })
+	b.set("set-stop.rounds", "9")
+	await(t, "nothing is under way", func() bool { return strings.Contains(js[string](b, "document.getElementById('yaml').value"), "rounds: 9") })
 	if err := os.Remove(filepath.Join(c.dir(), "organiser.token")); err != nil {
 		t.Fatal(err)
 	}
 	c.cmd.Process.Signal(syscall.SIGHUP)
 	token := ""
-	await(t, "there is another token", func() bool {
+	await(t, "another token is taken", func() bool {
 		content, err := os.ReadFile(filepath.Join(c.dir(), "organiser.token"))
 		token = strings.TrimSpace(string(content))
-		return err == nil && token != ""
+		return err == nil && token != "" && takes("http://"+admin, token)
 	})
-	b.writes("set-strategy.fraction", "0.5") // maybe after the page has learned of it
+	b.set("set-strategy.fraction", "0.5")
 	b.tells("problem", "The session has ended")
 	b.set("token", "fto_wrong")
 	b.press("sign-in")
@@ -282,6 +279,21 @@ func TestDashboardTrouble(t *testing.T) {
 		return strings.Contains(js[string](b, "document.getElementById('yaml')?.value ?? ''"), "fraction: 0.5")
 	})
 	b.tells("make-state", "It can be started")
+}
+
+// takes reports whether an admin address takes a token.
+func takes(address, token string) bool {
+	r, err := http.NewRequest(http.MethodGet, address+"/api/v1/runs", nil)
+	if err != nil {
+		return false
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
 }
 
 // A newcomer's way from nothing to a study on a table of one's own: choose a table, look at
