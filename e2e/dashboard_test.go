@@ -257,7 +257,9 @@ func TestDashboardTrouble(t *testing.T) {
 	b.set("preset", "mnist-2nn")
 	await(t, "the task file is there", func() bool { return strings.Contains(js[string](b, "document.getElementById('yaml').value"), "mnist") })
 	b.set("set-stop.rounds", "9")
-	await(t, "nothing is under way", func() bool { return strings.Contains(js[string](b, "document.getElementById('yaml').value"), "rounds: 9") })
+	await(t, "nothing is under way", func() bool {
+		return strings.Contains(js[string](b, "document.getElementById('yaml').value"), "rounds: 9")
+	})
 	if err := os.Remove(filepath.Join(c.dir(), "organiser.token")); err != nil {
 		t.Fatal(err)
 	}
