@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fedtab/api/v1"
@@ -18,6 +19,8 @@ const maxHistories = 16
 // curves holds the histories of the runs that were asked for last, so that only what is new
 // is read.
 type curves struct {
+	reading atomic.Bool // ahead
+
 	mu    sync.Mutex
 	all   map[string]*history // by run
 	order []string            // that which was asked for last at the end
@@ -112,6 +115,38 @@ func (p *point) waiting(before time.Time) float64 {
 	return max(0, p.committed.Sub(before).Seconds()-own)
 }
 
+// aheadFrom is the number of rounds from which a history is read ahead.
+const aheadFrom = 1000
+
+// ahead reads the histories of the long runs of a list, which are not served, one after the
+// other in the background: who opens one of them need not wait for it.
+func (h *API) ahead(runs []store.Summary) {
+	if !h.curves.reading.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		defer h.curves.reading.Store(false)
+		left := maxHistories / 2 // those that somebody looks at stay
+		for i := range runs {
+			r := &runs[i]
+			if left == 0 {
+				return
+			}
+			if r.Version < aheadFrom || h.served(r.ID) != nil {
+				continue
+			}
+			left--
+			past := h.curves.of(r.ID)
+			past.mu.Lock()
+			err := past.read(h.Store, r)
+			past.mu.Unlock()
+			if err != nil {
+				return // who asks for it is told
+			}
+		}
+	}()
+}
+
 // curve returns the history of a run at no more than a number of rounds.
 func (h *API) curve(name string, points int) (c v1.History, err error) {
 	r, err := h.Backend.Find(name)
@@ -126,7 +161,14 @@ func (h *API) curve(name string, points int) (c v1.History, err error) {
 		past.follow(st)
 	}
 	if st == nil || st.Run() != r.ID { // it may have another run by now
-		if err := past.read(h.Store, r.ID); err != nil {
+		all, err := h.Store.Runs(store.Filter{ID: r.ID})
+		if err != nil {
+			return c, err
+		}
+		if len(all) == 0 {
+			return c, Refuse(http.StatusNotFound, "run %s was deleted", r.ID)
+		}
+		if err := past.read(h.Store, &all[0]); err != nil {
 			return c, err
 		}
 	}
@@ -163,24 +205,17 @@ func (p *history) put(q point) {
 
 // read reads the history of a run that is not served, unless it is at hand: such a run
 // changes only when it is served again.
-func (p *history) read(s *store.Store, id string) error {
-	all, err := s.Runs(store.Filter{ID: id})
-	if err != nil {
-		return err
-	}
-	if len(all) == 0 {
-		return Refuse(http.StatusNotFound, "run %s was deleted", id)
-	}
-	now := web.Mark{Resets: all[0].Version, Seq: all[0].Evaluated}
+func (p *history) read(s *store.Store, r *store.Summary) error {
+	now := web.Mark{Resets: r.Version, Seq: r.Evaluated}
 	if !p.served && p.mark == now {
 		return nil
 	}
-	parameters, err := s.Parameters(id)
+	parameters, err := s.Parameters(r.ID)
 	if err != nil {
 		return err
 	}
-	p.served, p.mark, p.points = false, web.Mark{}, make([]point, 0, all[0].Version)
-	if err = s.EachRound(id, func(r *run.RoundRecord) { p.points = append(p.points, pointOf(r, parameters)) }); err == nil {
+	p.served, p.mark, p.points = false, web.Mark{}, make([]point, 0, r.Version)
+	if err = s.EachRound(r.ID, func(r *run.RoundRecord) { p.points = append(p.points, pointOf(r, parameters)) }); err == nil {
 		p.mark = now
 	}
 	return err

@@ -61,6 +61,7 @@ func (h *API) registerRuns(api huma.API) {
 			if err != nil {
 				return nil, h.fail(err)
 			}
+			h.ahead(all)
 			items := make([]v1.Run, len(all))
 			for i := range all {
 				items[i] = h.view(&all[i])

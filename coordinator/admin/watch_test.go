@@ -31,7 +31,7 @@ func (p past) Find(name string) (store.Run, error) {
 
 // longRun returns the API of a database with a run "r" of a number of rounds, with as many
 // participants, of whom 100 contribute to each round.
-func longRun(b *testing.B, rounds, participants int) *API {
+func longRun(b testing.TB, rounds, participants int) *API {
 	b.Helper()
 	dir := b.TempDir()
 	open := func() *store.Store {
@@ -86,7 +86,7 @@ func numbers(n int) (text string) {
 }
 
 // ask is a request to the API.
-func ask(b *testing.B, h *API, path string, answer any) {
+func ask(b testing.TB, h *API, path string, answer any) {
 	b.Helper()
 	if err := Local(h.Socket()).Do(context.Background(), http.MethodGet, path, nil, answer); err != nil {
 		b.Fatal(err)
@@ -109,6 +109,27 @@ func BenchmarkCurve(b *testing.B) {
 			}
 			b.ReportMetric(float64(len(c.Round)), "rounds")
 		})
+	}
+}
+
+// The history of a long run is read once somebody has seen the run in a list.
+func TestReadAhead(t *testing.T) {
+	h := longRun(t, aheadFrom, 1)
+	ask(t, h, "/runs", nil)
+	past := h.curves.of("r")
+	deadline := time.After(time.Minute)
+	for tick := time.NewTicker(time.Millisecond); ; {
+		past.mu.Lock()
+		n := len(past.points)
+		past.mu.Unlock()
+		if n == aheadFrom {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("the history is not read")
+		}
 	}
 }
 

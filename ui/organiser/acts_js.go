@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall/js"
+	"time"
 
 	"fedtab/api/v1"
 	"fedtab/ui/draw"
@@ -73,6 +74,7 @@ func (d *desk) enter() {
 		b.Server = s
 		if b.Signed != SignedIn {
 			b.Signed, b.Problem = SignedIn, ""
+			time.AfterFunc(time.Second, func() { warm() })
 			d.show(Route{Page: "none"})
 		}
 	})
@@ -180,28 +182,33 @@ func (d *desk) refresh(byClock bool) {
 			}
 		})
 	}
-	if !byClock || o.Stale || d.stream.run == "" && o.Detail != nil && o.Detail.State != "over" {
-		get(d.service, path+"/curve?points=600", func(c v1.History, err error) {
-			if mine() {
-				b.OnCurves(c, err)
-			}
-		})
+	rest := func() {
+		if byClock && o.Detail != nil && !o.Detail.Served || !mine() {
+			return // nothing happens to it, or it is left
+		}
+		people := fmt.Sprintf("%s/participants?limit=%d", path, max(o.Many, firstPeople))
+		if o.Sort != "" {
+			people += "&sort=" + o.Sort
+		}
+		get(d.service, people, taken(b, mine, func(p v1.Page[v1.Participant]) { o.People = p }))
+		lines := fmt.Sprintf("%s/log?limit=%d", path, max(o.Lines, firstLines))
+		if o.Kind != "" {
+			lines += "&kind=" + url.QueryEscape(o.Kind)
+		}
+		get(d.service, lines, taken(b, mine, func(p v1.Page[v1.LogLine]) { o.Log = p }))
+		get(d.service, path+"/versions", taken(b, mine, func(v v1.Versions) { o.Versions = v }))
+		get(d.service, path+"/shape", taken(b, mine, func(s v1.SessionShape) { o.Shape = s }))
 	}
-	if byClock && o.Detail != nil && !o.Detail.Served {
-		return // nothing happens to it
+	if byClock && !o.Stale && (d.stream.run != "" || o.Detail == nil || o.Detail.State == "over") {
+		rest()
+		return
 	}
-	people := fmt.Sprintf("%s/participants?limit=%d", path, max(o.Many, firstPeople))
-	if o.Sort != "" {
-		people += "&sort=" + o.Sort
-	}
-	get(d.service, people, taken(b, mine, func(p v1.Page[v1.Participant]) { o.People = p }))
-	lines := fmt.Sprintf("%s/log?limit=%d", path, max(o.Lines, firstLines))
-	if o.Kind != "" {
-		lines += "&kind=" + url.QueryEscape(o.Kind)
-	}
-	get(d.service, lines, taken(b, mine, func(p v1.Page[v1.LogLine]) { o.Log = p }))
-	get(d.service, path+"/versions", taken(b, mine, func(v v1.Versions) { o.Versions = v }))
-	get(d.service, path+"/shape", taken(b, mine, func(s v1.SessionShape) { o.Shape = s }))
+	get(d.service, path+"/curve?points=600", func(c v1.History, err error) {
+		if mine() {
+			b.OnCurves(c, err)
+			rest() // what people look at first has the machine to itself
+		}
+	})
 }
 
 // taken returns what takes an answer in, if it is still wanted. A run that was deleted says

@@ -319,3 +319,19 @@ func TestOpen(t *testing.T) {
 		t.Errorf("a comparison is saved as %s, want %s", got, want)
 	}
 }
+
+// What is drawn before a run is opened is every chart that one can have, so that opening one
+// calls nothing for the first time.
+func TestWarm(t *testing.T) {
+	charts, err := warm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, c := range charts {
+		ids = append(ids, c.ID)
+	}
+	if got := strings.Join(ids, " "); got != "accuracy loss people bytes ratio time rate norm" {
+		t.Errorf("charts: %s", got)
+	}
+}

@@ -13,7 +13,7 @@ import (
 // renderEvery is the shortest time between two renderings, and askEvery that between two
 // questions for what no event tells.
 const (
-	renderEvery = 100 * time.Millisecond
+	renderEvery = 30 * time.Millisecond
 	askEvery    = 5 * time.Second
 )
 
