@@ -5,9 +5,13 @@ package dataset
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 
 	"fedtab/coordinator/task"
@@ -42,26 +46,69 @@ type Dataset struct {
 }
 
 // Open loads and divides the data of a task.
-func Open(t *task.Task) (*Dataset, error) {
-	d, err := load(t)
-	if err != nil {
-		return nil, fmt.Errorf("task %s: %w", t.Name, err)
+func Open(t *task.Task) (*Dataset, error) { return new(Loader).Open(t) }
+
+// Loader loads data once for tasks that differ in how it is divided, and in nothing else of
+// their data. It may be used by several goroutines.
+type Loader struct {
+	mu     sync.Mutex
+	loaded map[string]*Dataset // by the settings that it depends on
+}
+
+// Open is as the function of the package. The sets of examples are shared: nobody may change
+// them.
+func (l *Loader) Open(t *task.Task) (*Dataset, error) {
+	key := loadKey(t)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.loaded[key]
+	if d == nil {
+		var err error
+		if d, err = load(t); err != nil {
+			return nil, fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		if d.Own != nil { // Divide reads it for each task
+			return d, nil
+		}
+		if err := d.scale(t.Data.Pixels); err != nil {
+			return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
+		}
+		if l.loaded == nil {
+			l.loaded = map[string]*Dataset{}
+		}
+		l.loaded[key] = d
 	}
-	if d.Own != nil {
-		return d, nil
+	return d.divided(t)
+}
+
+// loadKey returns what the examples of a task depend on.
+func loadKey(t *task.Task) string {
+	var key strings.Builder
+	settings := t.Settings()
+	for _, path := range slices.Sorted(maps.Keys(settings)) {
+		if strings.HasPrefix(path, "data.") && !strings.HasPrefix(path, "data.partition.") {
+			fmt.Fprintf(&key, "%s=%s\n", path, settings[path])
+		}
 	}
-	if err := d.scale(t.Data.Pixels); err != nil {
-		return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
+	return key.String()
+}
+
+// divided returns the data in the shards of a task.
+func (d *Dataset) divided(t *task.Task) (*Dataset, error) {
+	c := &Dataset{
+		Summary: d.Summary, Public: d.Public, Train: d.Train, Test: d.Test, Hash: d.Hash,
+		Classes: d.Classes, Notes: d.Notes, encoding: d.encoding, labels: d.labels, test: d.test,
 	}
 	if t.Strategy.Scheme().Central { // one client with all examples
-		d.Shards = [][]int32{everything(d.Train.Len())}
-		return d, nil
+		c.Shards = [][]int32{everything(d.Train.Len())}
+		return c, nil
 	}
-	d.Shards, err = partition(d.Train.Len(), d.Train.Y, d.Train.Classes(), t.Data.Partition, rng.Derive(t.Seed, "partition"))
+	var err error
+	c.Shards, err = partition(d.Train.Len(), d.Train.Y, d.Train.Classes(), t.Data.Partition, rng.Derive(t.Seed, "partition"))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
 	}
-	return d, nil
+	return c, nil
 }
 
 // Content returns a hash of all examples: those of the training and test sets, or of own

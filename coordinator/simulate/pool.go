@@ -3,7 +3,6 @@ package simulate
 import (
 	"cmp"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +20,7 @@ type pool struct {
 	model   learn.Model
 	checker *live.Checker
 	records bool // jobs keep what a checkpoint needs
+	size    int  // goroutines
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -44,12 +44,12 @@ type job struct {
 	redone bool   // it is to be taken from the checkpoint; nothing above is set
 }
 
-func newPool(m learn.Model, vectors int, seed uint64) *pool {
-	p := &pool{model: m, checker: live.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewWorkspace(m)}
+func newPool(m learn.Model, vectors int, seed uint64, workers int) *pool {
+	p := &pool{model: m, checker: live.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewWorkspace(m), size: workers}
 	p.changed.L = &p.mu
 	// The simulation's own goroutine runs a job too, if it waits for one that no
 	// worker has started.
-	for range runtime.GOMAXPROCS(0) {
+	for range workers {
 		p.workers.Go(p.work)
 	}
 	return p
@@ -59,7 +59,7 @@ func (p *pool) work() {
 	workspace := client.NewWorkspace(p.model)
 	for {
 		p.mu.Lock()
-		for !p.closed && (len(p.waiting) == 0 || p.ahead >= 2*runtime.GOMAXPROCS(0)) {
+		for !p.closed && (len(p.waiting) == 0 || p.ahead >= 2*p.size) {
 			p.changed.Wait()
 		}
 		if p.closed {

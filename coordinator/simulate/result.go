@@ -25,7 +25,8 @@ type Result struct {
 	Checks      []Check   `json:"checks,omitempty"` // of lock-step simulations
 	Final       Final     `json:"final"`
 	ModelSHA256 string    `json:"model_sha256"`
-	Accounts    []Account `json:"accounts"` // of every client, over the whole run
+	Accounts    []Account `json:"accounts"`         // of every client, over the whole run
+	Shares      *Shares   `json:"shares,omitempty"` // absent without classes, with own data and with a concept drift
 
 	Settings   map[string]string `json:"settings"`              // of the task, with defaults, by path
 	DataSHA256 string            `json:"data_sha256,omitempty"` // of the content of the data
@@ -37,6 +38,7 @@ type Result struct {
 type Round struct {
 	Round        uint64   `json:"round"`
 	Participants int      `json:"participants"`
+	Weight       *float64 `json:"weight"`     // examples behind the version
 	TrainLoss    *float64 `json:"train_loss"` // mean over the examples during training
 	api.Test
 
@@ -65,7 +67,7 @@ type Final struct {
 // record adds a round, or its evaluation, and reports whether it is new.
 func (r *Result) record(rec run.RoundRecord) bool {
 	row := Round{
-		Round: rec.Round, Participants: rec.Participants, TrainLoss: run.Finite(&rec.TrainLoss),
+		Round: rec.Round, Participants: rec.Participants, Weight: run.Finite(&rec.Weight), TrainLoss: run.Finite(&rec.TrainLoss),
 		Test:           account.Test(rec.Test),
 		Figures:        account.Of(&rec.Traffic, r.Parameters),
 		Rate:           run.Finite(&rec.Rate),

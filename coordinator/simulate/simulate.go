@@ -8,11 +8,13 @@
 package simulate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"fedtab/client"
@@ -33,6 +35,7 @@ type Options struct {
 	OnCheck func(Check)         // called for every Check of a lock-step simulation that is not taken from a checkpoint
 	From    *run.Saved          // a version 1 to begin with, nil: the model that follows from the seed
 	Model   string              // where that is from, for the settings of the result
+	Workers int                 // goroutines that train; 0: one for each core. Results do not depend on it
 	Ledger  io.Writer           // receives the Account of every client in every round, one line of JSON each; nil: not written
 
 	// Checkpoint keeps the state of the simulation, so that it can go on after an
@@ -75,6 +78,9 @@ type simulation struct {
 	result       *Result
 	ledger       *ledger
 	evaluate     run.Evaluator
+	labels       []uint8 // of the training set; nil: it has none
+	classes      int
+	shards       [][]int32     // of the clients
 	backdoor     run.Evaluator // on triggered test examples; nil: not measured
 	lock         lockstep
 	declined     declined
@@ -103,11 +109,14 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		res.Settings["--from"] = o.Model
 	}
 	sim := &simulation{
-		pool: newPool(model, t.Strategy.Vectors(), t.Seed), result: res, ledger: newLedger(clients, res.Parameters, o.Ledger), evaluate: d.Evaluator(model),
+		pool: newPool(model, t.Strategy.Vectors(), t.Seed, cmp.Or(o.Workers, runtime.GOMAXPROCS(0))), result: res, ledger: newLedger(clients, res.Parameters, o.Ledger), evaluate: d.Evaluator(model),
 		sliceSteps: max(t.Strategy.Batches, 1), stopSteps: t.Stop.Steps, checkEvery: t.EvaluateEvery(), onCheck: o.OnCheck,
 		driftAfter: t.Data.Drift,
 	}
 	defer sim.pool.close()
+	if d.Train != nil && t.Data.Drift == 0 {
+		sim.labels, sim.classes, sim.shards = d.Train.Y, d.Train.Classes(), d.Shards
+	}
 	sim.checkpoint, sim.pool.records = o.Checkpoint, o.Checkpoint != nil
 	judge := d.Judge(t, model)
 	train := data.Examples(d.Train) // of data that is not own
@@ -237,6 +246,9 @@ func (s *simulation) finish() error {
 	s.result.finish(s.run.State(), version, hash)
 	s.result.Final.BackdoorSuccess = s.success()
 	s.result.Accounts = s.ledger.accounts()
+	if e := s.run.State().Evaluated; e != nil && s.labels != nil {
+		s.result.Shares = sharesOf(e.Confusion, s.classes, s.labels, s.shards)
+	}
 	s.result.Model = params
 	return nil
 }
