@@ -28,7 +28,7 @@ const (
 
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		serveCommand(), simulateCommand(), tasksCommand(), exportCommand(), predictCommand(), recordsCommand(), backupCommand(), runsCommand(), beginCommand(), pauseCommand(), resumeCommand(), stopCommand(), extendCommand(),
+		serveCommand(), simulateCommand(), compareCommand(), tasksCommand(), exportCommand(), predictCommand(), recordsCommand(), backupCommand(), runsCommand(), beginCommand(), pauseCommand(), resumeCommand(), stopCommand(), extendCommand(),
 		rollbackCommand(), pinCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), healthCommand(), versionCommand(),
 	}
 }

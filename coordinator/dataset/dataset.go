@@ -39,6 +39,7 @@ type Dataset struct {
 	Classes []string // names by label, if known
 	Notes   []string // what preparation has changed, one line each
 
+	content  *content       // of Train and Test, which other tasks may share; nil for own data
 	encoding *data.Encoding // of a table's rows; nil for images and for own data
 	labels   []uint8        // of the file that Divide reads
 	test     *data.Own      // rows of the organiser's test file for own data; nil: none
@@ -76,6 +77,7 @@ func (l *Loader) Open(t *task.Task) (*Dataset, error) {
 		if l.loaded == nil {
 			l.loaded = map[string]*Dataset{}
 		}
+		d.content = new(content)
 		l.loaded[key] = d
 	}
 	return d.divided(t)
@@ -97,7 +99,7 @@ func loadKey(t *task.Task) string {
 func (d *Dataset) divided(t *task.Task) (*Dataset, error) {
 	c := &Dataset{
 		Summary: d.Summary, Public: d.Public, Train: d.Train, Test: d.Test, Hash: d.Hash,
-		Classes: d.Classes, Notes: d.Notes, encoding: d.encoding, labels: d.labels, test: d.test,
+		Classes: d.Classes, Notes: d.Notes, content: d.content, encoding: d.encoding, labels: d.labels, test: d.test,
 	}
 	if t.Strategy.Scheme().Central { // one client with all examples
 		c.Shards = [][]int32{everything(d.Train.Len())}
@@ -114,6 +116,20 @@ func (d *Dataset) divided(t *task.Task) (*Dataset, error) {
 // Content returns a hash of all examples: those of the training and test sets, or of own
 // data those that Divide has read and the organiser's test file. The data is not packed.
 func (d *Dataset) Content() [32]byte {
+	if c := d.content; c != nil {
+		c.once.Do(func() { c.hash = d.hash() })
+		return c.hash
+	}
+	return d.hash()
+}
+
+// content is the hash of examples, once somebody has asked for it.
+type content struct {
+	once sync.Once
+	hash [32]byte
+}
+
+func (d *Dataset) hash() [32]byte {
 	h := sha256.New()
 	for _, s := range []*data.Set{d.Train, d.Test} {
 		if s != nil {

@@ -1,0 +1,406 @@
+package compare
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fedtab/coordinator/simulate"
+)
+
+// Report is what came out of a file.
+type Report struct {
+	Name     string // of its files
+	File     *File
+	Command  string // that repeats it
+	Program  string // version, for people
+	Machine  string
+	Sections []Section
+}
+
+// Section is what came out of a part.
+type Section struct {
+	Part     *Part
+	Rows     []*Row
+	Columns  []heading
+	Figures  []Named
+	Verdicts []Verdict
+	Failed   []*Outcome
+	Error    error // of a study
+}
+
+// Assemble makes the report of outcomes; studies are computed now.
+func (f *File) Assemble(ctx context.Context, outcomes []*Outcome) (*Report, error) {
+	r := &Report{File: f}
+	for _, p := range f.Parts {
+		s := Section{Part: p}
+		if p.Study != "" {
+			found, err := studies[p.Study](ctx, p.Seeds)
+			switch {
+			case ctx.Err() != nil:
+				return nil, ctx.Err()
+			case err != nil:
+				s.Error = err
+			default:
+				s.Rows, s.Columns, s.Figures = found.rows, found.columns, found.figures
+			}
+		} else {
+			s.Rows = p.rows(outcomes)
+			for _, m := range p.Table {
+				s.Columns = append(s.Columns, heading{m, measures[m].words, measures[m].unit})
+			}
+			s.Figures = p.draw(s.Rows)
+			for _, o := range outcomes {
+				if o != nil && o.Cell.Part == p && o.Failed != "" {
+					s.Failed = append(s.Failed, o)
+				}
+			}
+		}
+		s.Verdicts = p.judge(s.Rows)
+		r.Sections = append(r.Sections, s)
+	}
+	return r, nil
+}
+
+// Err returns an error for each statement that does not hold, and each study that failed.
+func (r *Report) Err() error {
+	var all []error
+	for i := range r.Sections {
+		s := &r.Sections[i]
+		if s.Error != nil {
+			all = append(all, fmt.Errorf("part %s: %w", s.Part.Name, s.Error))
+		}
+		for _, v := range s.Verdicts {
+			switch {
+			case v.Why != "":
+				all = append(all, fmt.Errorf("part %s, line %d: %q cannot be told: %s", s.Part.Name, v.Line, v.Text, v.Why))
+			case !v.Holds:
+				all = append(all, fmt.Errorf("part %s, line %d: %q does not hold: %s and %s", s.Part.Name, v.Line, v.Text, exact(v.A), exact(v.B)))
+			}
+		}
+	}
+	return errors.Join(all...)
+}
+
+// Lines returns the verdicts for a terminal.
+func (r *Report) Lines() (lines []string) {
+	for i := range r.Sections {
+		for _, v := range r.Sections[i].Verdicts {
+			word := "holds      "
+			switch {
+			case v.Why != "":
+				word = "not told   "
+			case !v.Holds:
+				word = "does NOT   "
+			}
+			lines = append(lines, fmt.Sprintf("%s %s: %s (%s, %s)", word, r.Sections[i].Part.Name, v.Text, exact(v.A), exact(v.B)))
+		}
+	}
+	return lines
+}
+
+// exact writes a figure of a statement.
+func exact(x float64) string { return strconv.FormatFloat(x, 'g', 6, 64) }
+
+// Write writes the page, the tables and the figures into a folder.
+func (r *Report) Write(dir string) error {
+	figures := filepath.Join(dir, r.Name)
+	if err := os.MkdirAll(figures, 0o755); err != nil {
+		return fmt.Errorf("compare: %w", err)
+	}
+	var drawn error
+	for i := range r.Sections {
+		for k := range r.Sections[i].Figures {
+			n := &r.Sections[i].Figures[k]
+			var svg, png bytes.Buffer
+			if err := errors.Join(n.SVG(&svg), n.PNG(&png)); err != nil {
+				drawn = errors.Join(drawn, fmt.Errorf("part %s: %w", r.Sections[i].Part.Name, err))
+				continue
+			}
+			for _, f := range []struct {
+				suffix  string
+				content []byte
+			}{{".svg", svg.Bytes()}, {".png", png.Bytes()}} {
+				if err := Write(filepath.Join(figures, n.Name+f.suffix), f.content); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	table, err := r.csv()
+	if err != nil {
+		return fmt.Errorf("compare: %w", err)
+	}
+	whole, err := r.json()
+	if err != nil {
+		return fmt.Errorf("compare: %w", err)
+	}
+	for suffix, content := range map[string][]byte{".md": r.markdown(), ".csv": table, ".json": whole} {
+		if err := Write(filepath.Join(dir, r.Name+suffix), content); err != nil {
+			return err
+		}
+	}
+	return drawn
+}
+
+// markdown writes the page.
+func (r *Report) markdown() []byte {
+	var b bytes.Buffer
+	para := func(text string) {
+		if text = strings.TrimSpace(text); text != "" {
+			b.WriteString(text + "\n\n")
+		}
+	}
+	para("# " + or(r.File.Title, r.Name))
+	para(r.File.Text)
+	for i := range r.Sections {
+		s := &r.Sections[i]
+		p := s.Part
+		if len(r.Sections) > 1 {
+			para("## " + p.Title)
+		}
+		para(p.Text)
+		if s.Error != nil {
+			para("**Failed:** " + s.Error.Error())
+		}
+		for k := range s.Figures {
+			n := &s.Figures[k]
+			para(fmt.Sprintf("![%s](%s/%s.svg)", or(n.Title, p.Title), r.Name, n.Name))
+		}
+		s.table(&b)
+		if len(p.Target) > 0 {
+			for figure, value := range p.Target {
+				sign := "at most"
+				if growing[figure] {
+					sign = "at least"
+				}
+				para(fmt.Sprintf("The target is a %s of %s %g.", strings.ReplaceAll(figure, "_", " "), sign, value))
+			}
+		}
+		for _, o := range s.Failed {
+			para(fmt.Sprintf("- %s ended early: %s", o.Cell, o.Failed))
+		}
+		s.verdicts(&b)
+		para(p.Close)
+	}
+	para("## How it was made")
+	para("```\n" + r.Command + "\n```")
+	para(fmt.Sprintf("%s Figures are means over the seeds, with their deviation (±) in tables and the least and the most as bands. [%s.json](%s.json) has every simulation with its settings and the command that repeats it; times in it are virtual. [%s.csv](%s.csv) has the tables. %s on %s.", seedWords(r.File), r.Name, r.Name, r.Name, r.Name, r.Program, r.Machine))
+	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n')
+}
+
+// seedWords says which seeds there are.
+func seedWords(f *File) string {
+	var all []string
+	for _, p := range f.Parts {
+		for _, s := range p.Seeds {
+			if text := strconv.FormatUint(s, 10); !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+	}
+	if len(all) == 1 {
+		return "Seed " + all[0] + "."
+	}
+	return "Seeds " + strings.Join(all, ", ") + "."
+}
+
+// table writes the rows of a section.
+func (s *Section) table(b *bytes.Buffer) {
+	if len(s.Columns) == 0 || len(s.Rows) == 0 {
+		return
+	}
+	p := s.Part
+	head, rule := []string{"variant"}, []string{"---"}
+	add := func(text, align string) { head, rule = append(head, text), append(rule, align) }
+	paths := p.told()
+	for _, path := range paths {
+		add("`"+path+"`", "---:")
+	}
+	if p.Best != nil {
+		add("best `"+p.Best.Over+"`", "---:")
+	}
+	for _, c := range s.Columns {
+		add(c.words, "---:")
+	}
+	line := func(cells []string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+	line(head)
+	line(rule)
+	for _, r := range s.Rows {
+		cells := append([]string{strings.ReplaceAll(r.Variant, "_", " ")}, r.Grid...)
+		if p.Best != nil {
+			cells = append(cells, r.Chosen)
+		}
+		for _, c := range s.Columns {
+			cells = append(cells, r.Spread(c.name).cell(c.unit))
+		}
+		line(cells)
+	}
+	b.WriteString("\n")
+}
+
+// verdicts writes the statements with their figures.
+func (s *Section) verdicts(b *bytes.Buffer) {
+	for _, v := range s.Verdicts {
+		switch {
+		case v.Why != "":
+			fmt.Fprintf(b, "- **cannot be told**: `%s` (%s)\n", v.Text, v.Why)
+		case v.Holds:
+			fmt.Fprintf(b, "- holds: `%s` (%s, %s)\n", v.Text, exact(v.A), exact(v.B))
+		default:
+			fmt.Fprintf(b, "- **does not hold**: `%s` (%s, %s)\n", v.Text, exact(v.A), exact(v.B))
+		}
+	}
+	if len(s.Verdicts) > 0 {
+		b.WriteString("\n")
+	}
+}
+
+// csv writes a line for each row, seed and measure: tables of different columns fit in one
+// file.
+func (r *Report) csv() ([]byte, error) {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	w.Write([]string{"part", "variant", "grid", "seed", "measure", "value"})
+	for i := range r.Sections {
+		s := &r.Sections[i]
+		for _, row := range s.Rows {
+			grid := strings.Join(row.Grid, " ")
+			if row.Chosen != "" {
+				grid = strings.TrimSpace(grid + " " + row.Chosen)
+			}
+			for _, c := range s.Columns {
+				for k, x := range row.Values(c.name) {
+					seed := ""
+					if k < len(s.Part.Seeds) {
+						seed = strconv.FormatUint(s.Part.Seeds[k], 10)
+					}
+					text := "" // unknown
+					if !math.IsNaN(x) {
+						text = strconv.FormatFloat(x, 'g', -1, 64)
+					}
+					w.Write([]string{s.Part.Name, row.Variant, grid, seed, c.name, text})
+				}
+			}
+		}
+	}
+	w.Flush()
+	return b.Bytes(), w.Error()
+}
+
+// cellJSON is a simulation in the JSON of a report.
+type cellJSON struct {
+	Part     string              `json:"part"`
+	Variant  string              `json:"variant"`
+	Grid     map[string]string   `json:"grid,omitempty"`
+	Seed     uint64              `json:"seed"`
+	Command  string              `json:"command"`
+	Failed   string              `json:"failed,omitempty"`
+	Key      string              `json:"key"` // of the cache
+	Measures map[string]*float64 `json:"measures"`
+	Settings map[string]string   `json:"settings,omitempty"`
+	Data     string              `json:"data_sha256,omitempty"`
+	Model    string              `json:"model_sha256,omitempty"`
+	Final    *simulate.Final     `json:"final,omitempty"`
+}
+
+type rowJSON struct {
+	Variant  string                `json:"variant"`
+	Grid     []string              `json:"grid,omitempty"`
+	Chosen   string                `json:"chosen,omitempty"`
+	Measures map[string][]*float64 `json:"measures"` // by seed
+}
+
+type partJSON struct {
+	Part     string    `json:"part"`
+	Seeds    []uint64  `json:"seeds"`
+	Rows     []rowJSON `json:"rows"`
+	Verdicts []Verdict `json:"expect,omitempty"`
+}
+
+func (r *Report) json() ([]byte, error) {
+	out := struct {
+		Program string     `json:"program"`
+		Machine string     `json:"machine"`
+		Command string     `json:"command"`
+		Parts   []partJSON `json:"parts"`
+		Cells   []cellJSON `json:"cells"`
+	}{Program: r.Program, Machine: r.Machine, Command: r.Command}
+	finite := func(x float64) *float64 {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil
+		}
+		return &x
+	}
+	for i := range r.Sections {
+		s := &r.Sections[i]
+		p := partJSON{Part: s.Part.Name, Seeds: s.Part.Seeds}
+		for _, v := range s.Verdicts {
+			if math.IsNaN(v.A) || math.IsInf(v.A, 0) || math.IsNaN(v.B) || math.IsInf(v.B, 0) {
+				v.A, v.B = 0, 0
+			}
+			p.Verdicts = append(p.Verdicts, v)
+		}
+		for _, row := range s.Rows {
+			j := rowJSON{Variant: row.Variant, Grid: row.Grid, Chosen: row.Chosen, Measures: map[string][]*float64{}}
+			for _, c := range s.Columns {
+				for _, x := range row.Values(c.name) {
+					j.Measures[c.name] = append(j.Measures[c.name], finite(x))
+				}
+			}
+			p.Rows = append(p.Rows, j)
+			for k, o := range row.Outcomes {
+				c := cellJSON{Part: s.Part.Name, Variant: o.Cell.Variant, Seed: o.Cell.Seed, Command: o.Cell.Command(), Failed: o.Failed, Key: o.Key, Measures: map[string]*float64{}}
+				for g, path := range s.Part.Grid.Keys {
+					if c.Grid == nil {
+						c.Grid = map[string]string{}
+					}
+					c.Grid[path] = o.Cell.Grid[g]
+				}
+				if m := row.measured[k]; m != nil {
+					for name, of := range measures {
+						if strings.HasSuffix(name, "_to_target") && m.target == nil {
+							continue
+						}
+						if x := finite(of.of(m)); x != nil {
+							c.Measures[name] = x
+						}
+					}
+					c.Settings, c.Data, c.Model, c.Final = m.result.Settings, m.result.DataSHA256, m.result.ModelSHA256, &m.result.Final
+				}
+				out.Cells = append(out.Cells, c)
+			}
+		}
+		out.Parts = append(out.Parts, p)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", " ")
+	e.SetEscapeHTML(false)
+	err := e.Encode(out)
+	return b.Bytes(), err
+}
+
+// Times writes how long the cells took: of the wall clock, and so not part of the report.
+func Times(outcomes []*Outcome) ([]byte, error) {
+	type cell struct {
+		Cell    string  `json:"cell"`
+		Seconds float64 `json:"seconds"`
+	}
+	all := []cell{}
+	for _, o := range outcomes {
+		if o != nil {
+			all = append(all, cell{o.Cell.String(), o.Seconds})
+		}
+	}
+	return json.MarshalIndent(all, "", " ")
+}

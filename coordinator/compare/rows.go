@@ -1,0 +1,125 @@
+package compare
+
+import (
+	"math"
+	"slices"
+	"strings"
+)
+
+// Row is a variant at a point of the grid, over its seeds.
+type Row struct {
+	Variant  string
+	Grid     []string // values of the paths that results are told by
+	Chosen   string   // by a search; empty: there is none
+	Outcomes []*Outcome
+	measured []*measured          // nil: nothing came out
+	given    map[string][]float64 // measures of a study, in place of outcomes
+}
+
+// Values returns a measure over the seeds.
+func (r *Row) Values(name string) (all []float64) {
+	if r.given != nil {
+		return r.given[name]
+	}
+	for _, m := range r.measured {
+		x := unknown64
+		if m != nil {
+			x = measures[name].of(m)
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// Spread returns the spread of a measure.
+func (r *Row) Spread(name string) Spread { return spreadOf(r.Values(name)) }
+
+// String names the row in a legend.
+func (r *Row) String() string {
+	return strings.TrimSpace(strings.ReplaceAll(r.Variant, "_", " ") + " " + strings.Join(r.Grid, ", "))
+}
+
+// rows puts what came out of a part into rows.
+func (p *Part) rows(outcomes []*Outcome) (rows []*Row) {
+	var goal *target
+	for figure, value := range p.Target {
+		goal = &target{figure, value}
+	}
+	find := func(variant string, grid []string) *Row {
+		for _, r := range rows {
+			if r.Variant == variant && slices.Equal(r.Grid, grid) {
+				return r
+			}
+		}
+		r := &Row{Variant: variant, Grid: grid}
+		rows = append(rows, r)
+		return r
+	}
+	for _, o := range outcomes {
+		if o == nil || o.Cell.Part != p {
+			continue
+		}
+		r := find(o.Cell.Variant, o.Cell.Grid)
+		r.Outcomes = append(r.Outcomes, o)
+		if o.Result == nil {
+			r.measured = append(r.measured, nil)
+		} else {
+			r.measured = append(r.measured, &measured{o.Result, pointsOf(o.Result), goal})
+		}
+	}
+	if p.Best != nil {
+		return p.choose(rows)
+	}
+	return rows
+}
+
+// choose keeps of each variant and each point of the grid the best value of a path.
+func (p *Part) choose(all []*Row) (kept []*Row) {
+	at := slices.Index(p.Grid.Keys, p.Best.Over)
+	for _, r := range all {
+		r.Chosen = r.Grid[at]
+		r.Grid = slices.Delete(slices.Clone(r.Grid), at, at+1)
+		i := slices.IndexFunc(kept, func(k *Row) bool { return k.Variant == r.Variant && slices.Equal(k.Grid, r.Grid) })
+		if i < 0 {
+			kept = append(kept, r)
+		} else if better(p.Best.By, r.Spread(p.Best.By), kept[i].Spread(p.Best.By)) {
+			kept[i] = r
+		}
+	}
+	return kept
+}
+
+// better compares two spreads of a measure: first by how many seeds lack it, then by the
+// mean, which is to be large for accuracies and small for everything else.
+func better(measure string, a, b Spread) bool {
+	if a.Lacking != b.Lacking {
+		return a.Lacking < b.Lacking
+	}
+	if math.IsNaN(b.Mean) {
+		return !math.IsNaN(a.Mean)
+	}
+	if measures[measure].unit == percent && measure != "backdoor_success" && measure != "client_deviation" {
+		return a.Mean > b.Mean
+	}
+	return a.Mean < b.Mean
+}
+
+// judge returns the verdicts on a part's statements.
+func (p *Part) judge(rows []*Row) (all []Verdict) {
+	for i := range p.Expect {
+		all = append(all, p.Expect[i].judge(func(variant string, grid []string, measure string) ([]float64, error) {
+			if p.Study == "" {
+				if err := p.has(variant, grid, measure); err != nil {
+					return nil, err
+				}
+			}
+			for _, r := range rows {
+				if r.Variant == variant && slices.Equal(r.Grid, grid) {
+					return r.Values(measure), nil
+				}
+			}
+			return nil, nil
+		}))
+	}
+	return all
+}

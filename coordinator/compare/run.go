@@ -1,0 +1,209 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/simulate"
+)
+
+// Runner computes cells.
+type Runner struct {
+	Cache *Cache
+	// Jobs is how many cells are computed side by side, on one core each.
+	Jobs int
+	// Tell is called after every cell and every round; not concurrently.
+	Tell func(Progress)
+	// Warn is called for what does not stop the work, such as a checkpoint that cannot be
+	// written; not concurrently.
+	Warn func(error)
+
+	mu     sync.Mutex
+	loader dataset.Loader
+}
+
+// Progress is how far the work is.
+type Progress struct {
+	Cell  *Cell         // that something has happened to
+	Over  bool          // it is over
+	Taken bool          // from the cache
+	Error error         // why the cell failed
+	Cells int           // that are over
+	All   int           // cells
+	Left  time.Duration // 0: not known
+}
+
+// Outcome is a cell with what came out.
+type Outcome struct {
+	Cell    *Cell
+	Key     string           // of the cache
+	Result  *simulate.Result // nil: nothing was made
+	Failed  string           // why it ended early; empty: it is whole
+	Seconds float64          // of computing, when it was computed
+}
+
+// Run computes cells, and returns what came out in their order. A cell that fails says why,
+// and the others go on. The error is that of an interruption, or of a cache that cannot be
+// written.
+func (r *Runner) Run(ctx context.Context, cells []*Cell) ([]*Outcome, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := make([]*Outcome, len(cells))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	var failure error
+	shares := make([]float64, len(cells)) // of each cell that are done
+	began, over := time.Now(), 0
+	var computing float64 // shares that were computed, none taken from the cache
+	tell := func(i int, p Progress) {
+		p.Cell, p.Cells, p.All = cells[i], over, len(cells)
+		var left float64
+		for _, s := range shares {
+			left += 1 - s
+		}
+		if computing > 0 {
+			p.Left = time.Duration(since(began) / computing * left * float64(time.Second))
+		}
+		if r.Tell != nil {
+			r.Tell(p)
+		}
+	}
+	for range max(r.Jobs, 1) {
+		workers.Go(func() {
+			for i := range next {
+				o, taken, err := r.cell(ctx, cells[i], func(share float64) {
+					r.mu.Lock()
+					defer r.mu.Unlock()
+					computing += share - shares[i]
+					shares[i] = share
+					tell(i, Progress{})
+				})
+				r.mu.Lock()
+				if out[i] = o; err != nil {
+					failure = errors.Join(failure, err)
+					cancel()
+				} else {
+					over++
+					if !taken {
+						computing += 1 - shares[i]
+					}
+					shares[i] = 1
+					var failed error
+					if o.Failed != "" {
+						failed = errors.New(o.Failed)
+					}
+					tell(i, Progress{Over: true, Taken: taken, Error: failed})
+				}
+				r.mu.Unlock()
+			}
+		})
+	}
+hand:
+	for i := range cells {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			break hand
+		}
+	}
+	close(next)
+	workers.Wait()
+	if failure == nil && ctx.Err() != nil {
+		failure = ctx.Err()
+	}
+	return out, failure
+}
+
+// open loads the data of a cell.
+func (r *Runner) open(c *Cell) (*dataset.Dataset, simulate.Origin, error) {
+	o := simulate.Origin{Program: r.Cache.Program, Settings: c.Task.Settings()}
+	d, err := r.loader.Open(c.Task)
+	if err == nil {
+		err = d.Divide(c.Task)
+	}
+	if err != nil {
+		return nil, o, err
+	}
+	o.Data = d.Content()
+	return d, o, nil
+}
+
+// cell computes a cell, or takes what is kept of it. The error is one that ends all work.
+func (r *Runner) cell(ctx context.Context, c *Cell, done func(share float64)) (o *Outcome, taken bool, err error) {
+	o = &Outcome{Cell: c}
+	if err := ctx.Err(); err != nil {
+		return o, false, err
+	}
+	d, origin, err := r.open(c)
+	if err != nil {
+		o.Failed = err.Error()
+		return o, false, nil
+	}
+	o.Key = r.Cache.key(&origin)
+	k, err := r.Cache.get(o.Key)
+	if err != nil {
+		return o, false, err
+	}
+	if k != nil {
+		o.Result, o.Failed, o.Seconds = k.Result, k.Failed, k.Seconds
+		return o, true, nil
+	}
+	checkpoint, err := r.checkpoint(o.Key, origin)
+	if err != nil {
+		return o, false, err
+	}
+	defer checkpoint.Close()
+	began := time.Now()
+	res, err := simulate.Run(ctx, c.Task, d, simulate.Options{
+		Workers: 1, Checkpoint: checkpoint,
+		OnRound: func(x simulate.Round, _ simulate.Timing) {
+			if n := c.Task.Stop.Rounds; n > 0 {
+				done(min(float64(x.Round)/float64(n), 1))
+			}
+		},
+		OnCheck: func(x simulate.Check) {
+			if n := c.Task.Stop.Steps; n > 0 {
+				done(min(float64(x.Steps)/float64(n), 1))
+			}
+		},
+	})
+	o.Result, o.Seconds = res, since(began)
+	if ctx.Err() != nil {
+		return o, false, ctx.Err()
+	}
+	if errors.Is(err, simulate.ErrCheckpoint) {
+		return o, false, errors.Join(err, checkpoint.Remove())
+	}
+	if err != nil {
+		o.Failed = err.Error()
+	}
+	if res != nil {
+		res.DataSHA256 = fmt.Sprintf("%x", origin.Data)
+		err = r.Cache.put(o.Key, &kept{res, o.Failed, o.Seconds})
+	} else {
+		err = nil
+	}
+	return o, false, errors.Join(err, checkpoint.Remove())
+}
+
+// checkpoint goes on with that of an interruption, or begins one.
+func (r *Runner) checkpoint(key string, o simulate.Origin) (c *simulate.Checkpoint, err error) {
+	path := r.Cache.checkpoint(key)
+	if c, err = simulate.OpenCheckpoint(path, o); err != nil {
+		if c, err = simulate.NewCheckpoint(path, o); err != nil {
+			return nil, fmt.Errorf("compare: %w", err)
+		}
+	}
+	c.Warn = func(err error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.Warn != nil {
+			r.Warn(fmt.Errorf("%s: is not written any more (%w); the simulation goes on", path, err))
+		}
+	}
+	return c, nil
+}

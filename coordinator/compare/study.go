@@ -1,0 +1,275 @@
+package compare
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"fedtab/coordinator/compare/figure"
+	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/task"
+	"fedtab/learn"
+	"fedtab/learn/data"
+	"fedtab/learn/rng"
+)
+
+// study is a computation that is no simulation. Its rows have measures of their own, of which
+// columns are told in a table.
+type study func(ctx context.Context, seeds []uint64) (*findings, error)
+
+type findings struct {
+	rows    []*Row
+	columns []heading
+	figures []Named
+}
+
+// heading is a column of a study's table.
+type heading struct {
+	name, words string
+	unit        unit
+}
+
+// studies are those of the article's two figures.
+var studies = map[string]study{"lambda": lambdas, "surface": surface, "mixing": mixing}
+
+func studyNames() []string { return sorted(studies) }
+
+// add adds the value of a seed to a measure of a row.
+func (f *findings) add(variant, measure string, x float64) {
+	for _, r := range f.rows {
+		if r.Variant == variant {
+			r.given[measure] = append(r.given[measure], x)
+			return
+		}
+	}
+	f.rows = append(f.rows, &Row{Variant: variant, given: map[string][]float64{measure: {x}}})
+}
+
+// lambdas is the article's Figure 1: support vector regression on 20 points of
+// y = sin x + 0.3 x + N(0, 0.1), with a Gaussian kernel by random features, minimising
+// lambda/2 |w|^2 + mean max(0, |y - f| - 0.05). The error is that of the curve without noise.
+func lambdas(ctx context.Context, seeds []uint64) (*findings, error) {
+	const points, grid, epsilon = 20, 400, .05
+	truth := func(x float64) float64 { return math.Sin(x) + .3*x }
+	f := &findings{columns: []heading{{"train_error", "error on the points", number}, {"true_error", "error from the true curve", number}, {"swing", "most that f differs from its bias", number}}}
+	all := []float64{1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100}
+	curves := figure.Figure{Kind: figure.Line, Title: "Figure 1: three values of lambda, seed 1", X: "x", Y: "y"}
+	for _, seed := range seeds {
+		r := rand.New(rand.NewPCG(rng.Derive(seed, "points"), 0))
+		var xs, ys, gridX, gridY []float32
+		var sample, real figure.Series
+		for range points {
+			x := 10 * r.Float64()
+			y := truth(x) + .1*r.NormFloat64()
+			xs, ys = append(xs, float32(x)), append(ys, float32(y))
+			sample.Points = append(sample.Points, figure.Point{X: x, Y: y})
+		}
+		for i := range grid {
+			x := 10 * (float64(i) + .5) / grid
+			gridX, gridY = append(gridX, float32(x)), append(gridY, float32(truth(x)))
+			real.Points = append(real.Points, figure.Point{X: x, Y: truth(x)})
+		}
+		set, err := data.NewMeasured([]int{1}, xs, ys)
+		if err != nil {
+			return nil, fmt.Errorf("compare: %w", err)
+		}
+		whole, err := data.NewMeasured([]int{1}, gridX, gridY)
+		if err != nil {
+			return nil, fmt.Errorf("compare: %w", err)
+		}
+		for _, lambda := range all {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			m, err := learn.New(learn.Spec{
+				Input: []int{1}, Loss: learn.EpsilonInsensitive, Epsilon: epsilon, L2: float32(lambda),
+				Layers: []learn.Layer{{Kind: learn.RBF, Units: 200, Gamma: 2, Seed: 1}, {Kind: learn.Dense, Units: 1}},
+			})
+			if err != nil {
+				return nil, fmt.Errorf("compare: %w", err)
+			}
+			params := make([]float32, m.Layout().Size)
+			fit := learn.NewFit(m)
+			// Subgradients need rates that fall; the first is what the penalty allows.
+			for rate := min(.5, 1/lambda); rate > 1e-4*min(.5, 1/lambda); rate *= .7 {
+				if err := fit.Start(params, set, learn.FitConfig{Steps: 1500, LR: float32(rate), Seed: seed}); err != nil {
+					return nil, fmt.Errorf("compare: %w", err)
+				}
+				if _, err := fit.Run(1500); err != nil {
+					return nil, fmt.Errorf("compare: lambda %g: %w", lambda, err)
+				}
+			}
+			bias := float64(params[len(params)-1])
+			worker := m.NewWorker(grid)
+			worker.Evaluate(params, gridX, gridY)
+			var swing float64
+			var drawn figure.Series
+			for i, y := range worker.Outputs() {
+				swing = max(swing, math.Abs(float64(y)-bias))
+				drawn.Points = append(drawn.Points, figure.Point{X: float64(gridX[i]), Y: float64(y)})
+			}
+			name := fmt.Sprintf("lambda_%s", exponent(lambda))
+			for measure, set := range map[string]*data.Set{"train_error": set, "true_error": whole} {
+				metrics, err := learn.Evaluate(m, params, set, 1)
+				if err != nil {
+					return nil, fmt.Errorf("compare: %w", err)
+				}
+				f.add(name, measure, metrics.Figures().MAE)
+			}
+			f.add(name, "swing", swing)
+			if seed == seeds[0] && (lambda == 1e-6 || lambda == 1e-2 || lambda == 10) {
+				drawn.Name = fmt.Sprintf("lambda %g", lambda)
+				curves.Series = append(curves.Series, drawn)
+			}
+		}
+		if seed == seeds[0] {
+			real.Name, sample.Name = "true curve", "the 20 points"
+			curves.Series = append(curves.Series, real)
+		}
+	}
+	errors := figure.Figure{Kind: figure.Line, Title: "Figure 1: error against lambda", X: "lambda", Y: "mean absolute error", LogX: true}
+	for _, of := range []struct{ name, measure string }{{"on the points", "train_error"}, {"from the true curve", "true_error"}} {
+		s := figure.Series{Name: of.name}
+		for i, lambda := range all {
+			x := f.rows[i].Spread(of.measure)
+			s.Points = append(s.Points, figure.Point{X: lambda, Y: x.Mean, Low: x.Least, High: x.Most})
+		}
+		errors.Series = append(errors.Series, s)
+	}
+	f.figures = []Named{{"lambda", errors}, {"lambda_curves", curves}}
+	return f, nil
+}
+
+// exponent writes a power of ten as names have it: m6 is 1e-6.
+func exponent(x float64) string {
+	e := int(math.Round(math.Log10(x)))
+	if e < 0 {
+		return fmt.Sprintf("m%d", -e)
+	}
+	return fmt.Sprintf("p%d", e)
+}
+
+// himmelblau is a function of two variables with four minima of 0 (Himmelblau, Applied
+// nonlinear programming, 1972).
+func himmelblau(x, y float64) (f, dx, dy float64) {
+	a, b := x*x+y-11, x+y*y-7
+	return a*a + b*b, 4*x*a + 2*b, 2*a + 4*y*b
+}
+
+// surface is the article's Figure 2: four walkers that go down to the four minima of a
+// surface, and their mean.
+func surface(context.Context, []uint64) (*findings, error) {
+	f := &findings{columns: []heading{{"x", "x", number}, {"y", "y", number}, {"value", "value", number}}}
+	walkers := [][2]float64{{4, 1}, {-4, 1}, {-4, -1}, {4, -1}}
+	chart := figure.Figure{Kind: figure.Line, Title: "Figure 2: four walkers, and the mean of their places", X: "step of gradient descent", Y: "value of the surface"}
+	series := make([]figure.Series, len(walkers)+1)
+	for step := range 201 {
+		var mx, my float64
+		for i := range walkers {
+			w := &walkers[i]
+			v, dx, dy := himmelblau(w[0], w[1])
+			series[i].Name = fmt.Sprintf("walker %d", i+1)
+			series[i].Points = append(series[i].Points, figure.Point{X: float64(step), Y: v})
+			mx, my = mx+w[0]/4, my+w[1]/4
+			if step == 200 {
+				name := fmt.Sprintf("walker%d", i+1)
+				f.add(name, "x", w[0])
+				f.add(name, "y", w[1])
+				f.add(name, "value", v)
+			}
+			w[0], w[1] = w[0]-.005*dx, w[1]-.005*dy
+		}
+		v, _, _ := himmelblau(mx, my)
+		m := &series[len(walkers)]
+		m.Name = "their mean"
+		m.Points = append(m.Points, figure.Point{X: float64(step), Y: v})
+		if step == 200 {
+			f.add("mean", "x", mx)
+			f.add("mean", "y", my)
+			f.add("mean", "value", v)
+		}
+	}
+	chart.Series = series
+	f.figures = []Named{{"surface", chart}}
+	return f, nil
+}
+
+// mixing is the article's Figure 2 with networks, by the protocol of McMahan et al. 2017,
+// Figure 1: two 2NNs, each trained on 600 examples of its own (rate 0.1, batches of 50, 20
+// epochs), and the loss on the training set of theta times the one plus 1 - theta times the
+// other. From one start, and from two.
+func mixing(ctx context.Context, seeds []uint64) (*findings, error) {
+	f := &findings{columns: []heading{{"first", "loss of the first", number}, {"second", "loss of the second", number}, {"mean", "loss of their mean", number}, {"ratio_to_worse", "mean over the worse", number}, {"ratio_to_better", "mean over the better", number}}}
+	t, err := task.Find("mnist-2nn", nil)
+	if err != nil {
+		return nil, err
+	}
+	d, err := dataset.Open(t)
+	if err != nil {
+		return nil, err
+	}
+	m, err := d.Model(t)
+	if err != nil {
+		return nil, err
+	}
+	chart := figure.Figure{Kind: figure.Line, Title: "Figure 2: two networks, mixed", X: "share of the second network", Y: "loss on all training examples"}
+	for _, start := range []string{"one_start", "two_starts"} {
+		thetas := make([][]float64, 15)
+		for _, seed := range seeds {
+			order := rand.New(rand.NewPCG(rng.Derive(seed, "mixing"), 0)).Perm(d.Train.Len())
+			var nets [2][]float32
+			for i := range nets {
+				nets[i] = make([]float32, m.Layout().Size)
+				initial := rng.Derive(seed, "start")
+				if start == "two_starts" {
+					initial = rng.Derive(seed, "start", uint64(i))
+				}
+				m.Init(nets[i], initial)
+				own := make([]int32, 600)
+				for k := range own {
+					own[k] = int32(order[600*i+k])
+				}
+				fit := learn.NewFit(m)
+				if err := fit.Start(nets[i], data.NewSubset(d.Train, own), learn.FitConfig{Epochs: 20, Batch: 50, LR: .1, Seed: seed}); err != nil {
+					return nil, fmt.Errorf("compare: %w", err)
+				}
+				if _, err := fit.Run(math.MaxInt32); err != nil {
+					return nil, fmt.Errorf("compare: %w", err)
+				}
+			}
+			mixed := make([]float32, m.Layout().Size)
+			loss := func(theta float64) (float64, error) {
+				for i := range mixed {
+					mixed[i] = float32((1-theta)*float64(nets[0][i]) + theta*float64(nets[1][i]))
+				}
+				metrics, err := learn.Evaluate(m, mixed, d.Train, 2)
+				return metrics.Figures().Loss, err
+			}
+			for i := range thetas {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				l, err := loss(float64(i-2) / 10)
+				if err != nil {
+					return nil, fmt.Errorf("compare: %w", err)
+				}
+				thetas[i] = append(thetas[i], l)
+			}
+			at := func(theta int) float64 { return thetas[theta+2][len(thetas[theta+2])-1] }
+			f.add(start, "first", at(0))
+			f.add(start, "second", at(10))
+			f.add(start, "mean", at(5))
+			f.add(start, "ratio_to_worse", at(5)/max(at(0), at(10)))
+			f.add(start, "ratio_to_better", at(5)/min(at(0), at(10)))
+		}
+		s := figure.Series{Name: map[string]string{"one_start": "from one start", "two_starts": "from two starts"}[start]}
+		for i, all := range thetas {
+			x := spreadOf(all)
+			s.Points = append(s.Points, figure.Point{X: float64(i-2) / 10, Y: x.Mean, Low: x.Least, High: x.Most})
+		}
+		chart.Series = append(chart.Series, s)
+	}
+	f.figures = []Named{{"mixing", chart}}
+	return f, nil
+}
