@@ -21,11 +21,18 @@ func (p *Part) draw(rows []*Row) (all []Named) {
 	for i := range p.Figures {
 		d := &p.Figures[i]
 		f := figure.Figure{
-			Kind: figure.Kind(d.Kind), Title: d.Title, X: or(d.XLabel, strings.ReplaceAll(d.X, "_", " ")), Y: or(d.YLabel, strings.ReplaceAll(d.Y, "_", " ")), Z: strings.ReplaceAll(d.Z, "_", " "),
-			LogX: d.LogX, LogY: d.LogY, YMin: d.YMin, YMax: d.YMax, XMax: d.XMax,
+			Kind: figure.Kind(d.Kind), Title: d.Title, X: or(d.XLabel, d.X), Y: or(d.YLabel, d.Y), Z: titled(d.Z), LogX: d.LogX, LogY: d.LogY,
 		}
+		xScale, yScale := 1., scaleOf(d.Y)
+		if d.Kind == "line" {
+			var x, y string
+			x, xScale = axisOf(d.X)
+			y, yScale = axisOf(d.Y)
+			f.X, f.Y = or(d.XLabel, x), or(d.YLabel, y)
+		}
+		f.XMax, f.YMin, f.YMax = scaled(d.XMax, xScale), scaled(d.YMin, yScale), scaled(d.YMax, yScale)
 		for k, name := range d.References.Keys {
-			f.References = append(f.References, figure.Reference{Name: name, Y: d.References.Values[k]})
+			f.References = append(f.References, figure.Reference{Name: name, Y: d.References.Values[k] * yScale})
 		}
 		var shown []*Row
 		for _, r := range rows {
@@ -36,7 +43,7 @@ func (p *Part) draw(rows []*Row) (all []Named) {
 		switch d.Kind {
 		case "line":
 			for _, r := range shown {
-				f.Series = append(f.Series, figure.Series{Name: r.String(), Points: curve(r, columns[d.X], columns[d.Y])})
+				f.Series = append(f.Series, figure.Series{Name: r.String(), Points: curve(r, columns[d.X], columns[d.Y], xScale, yScale)})
 			}
 		case "bars":
 			p.bars(&f, d, shown)
@@ -50,6 +57,15 @@ func (p *Part) draw(rows []*Row) (all []Named) {
 	return all
 }
 
+// scaled returns a limit in the unit of its axis.
+func scaled(limit *float64, scale float64) *float64 {
+	if limit == nil {
+		return nil
+	}
+	x := *limit * scale
+	return &x
+}
+
 func or(a, b string) string {
 	if a != "" {
 		return a
@@ -59,7 +75,7 @@ func or(a, b string) string {
 
 // curve returns the mean over the seeds of a figure, with the band between the least and the
 // most, over the mean of another. It ends where the first seed has ended.
-func curve(r *Row, x, y func(*point) float64) (points []figure.Point) {
+func curve(r *Row, x, y func(*point) float64, xScale, yScale float64) (points []figure.Point) {
 	n := -1
 	for _, m := range r.measured {
 		if m == nil {
@@ -76,7 +92,7 @@ func curve(r *Row, x, y func(*point) float64) (points []figure.Point) {
 		}
 		sx, sy := spreadOf(xs), spreadOf(ys)
 		if sx.Seeds == len(xs) && sy.Seeds == len(ys) { // rounds that were not evaluated are passed over
-			points = append(points, figure.Point{X: sx.Mean, Y: sy.Mean, Low: sy.Least, High: sy.Most})
+			points = append(points, figure.Point{X: sx.Mean * xScale, Y: sy.Mean * yScale, Low: sy.Least * yScale, High: sy.Most * yScale})
 		}
 	}
 	return points
@@ -127,8 +143,11 @@ func (p *Part) bars(f *figure.Figure, d *Drawing, rows []*Row) {
 
 // scaleOf returns by what a measure is multiplied in figures: shares are percentages.
 func scaleOf(name string) float64 {
-	if measures[name].unit == percent {
+	switch measures[name].unit {
+	case percent:
 		return 100
+	case size:
+		return 1e-6
 	}
 	return 1
 }
@@ -141,6 +160,8 @@ func titled(name string) string {
 		return name
 	case m.unit == percent:
 		return m.words + ", %"
+	case m.unit == size:
+		return m.words + ", MB"
 	}
 	return m.words
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"fedtab/api"
 	"fedtab/coordinator/simulate"
@@ -15,6 +16,27 @@ type point struct {
 	round, participants, examples, bytes, seconds     float64
 	trainLoss, testLoss, testAccuracy, testRMSE, rate float64
 	backdoor, distance, modelsUp                      float64
+}
+
+// axes are the words and the scale of columns in figures, where these are not their names and 1.
+var axes = map[string]struct {
+	words string
+	scale float64
+}{
+	"bytes":            {"MB both ways", 1e-6},
+	"examples":         {"examples seen", 1},
+	"seconds":          {"virtual seconds", 1},
+	"test_accuracy":    {"test accuracy, %", 100},
+	"backdoor_success": {"success of the backdoor, %", 100},
+	"test_rmse":        {"test RMSE", 1},
+}
+
+// axisOf returns the words and the scale of a column.
+func axisOf(name string) (words string, scale float64) {
+	if a, ok := axes[name]; ok {
+		return a.words, a.scale
+	}
+	return strings.ReplaceAll(name, "_", " "), 1
 }
 
 // columns are the figures of a point that curves are made of.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 
 	"fedtab/coordinator/compare/figure"
 	"fedtab/coordinator/dataset"
@@ -119,13 +120,14 @@ func lambdas(ctx context.Context, seeds []uint64) (*findings, error) {
 			}
 			f.add(name, "swing", swing)
 			if seed == seeds[0] && (lambda == 1e-6 || lambda == 1e-2 || lambda == 10) {
-				drawn.Name = fmt.Sprintf("lambda %g", lambda)
+				drawn.Name = "lambda " + strconv.FormatFloat(lambda, 'f', -1, 64)
 				curves.Series = append(curves.Series, drawn)
 			}
 		}
 		if seed == seeds[0] {
 			real.Name, sample.Name = "true curve", "the 20 points"
-			curves.Series = append(curves.Series, real)
+			curves.Loose = []int{len(curves.Series) + 1}
+			curves.Series = append(curves.Series, real, sample)
 		}
 	}
 	errors := figure.Figure{Kind: figure.Line, Title: "Figure 1: error against lambda", X: "lambda", Y: "mean absolute error", LogX: true}

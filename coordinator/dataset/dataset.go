@@ -83,9 +83,15 @@ func (l *Loader) Open(t *task.Task) (*Dataset, error) {
 	return d.divided(t)
 }
 
+// fixed are the sources whose test set is a file: no seed chooses it.
+var fixed = []string{"mnist", "fashion-mnist", "idx"}
+
 // loadKey returns what the examples of a task depend on.
 func loadKey(t *task.Task) string {
 	var key strings.Builder
+	if !slices.Contains(fixed, t.Data.Source) {
+		fmt.Fprintf(&key, "seed=%d\n", t.Seed)
+	}
 	settings := t.Settings()
 	for _, path := range slices.Sorted(maps.Keys(settings)) {
 		if strings.HasPrefix(path, "data.") && !strings.HasPrefix(path, "data.partition.") {

@@ -39,6 +39,7 @@ type Figure struct {
 	Z          string // what the colours of a heat map show
 	LogX, LogY bool   // of Line and Scatter; LogY of Bars too
 	Series     []Series
+	Loose      []int       // of Line: indices of series whose points have no curve through them
 	Names      []string    // of Bars: the groups, from left to right
 	Heat       *Grid       // of Heat
 	References []Reference // not of Heat

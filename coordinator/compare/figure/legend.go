@@ -1,6 +1,10 @@
 package figure
 
-import "gonum.org/v1/plot/vg"
+import (
+	"slices"
+
+	"gonum.org/v1/plot/vg"
+)
 
 // entry is a line of a legend: of a series, or of a reference if series is negative.
 type entry struct {
@@ -92,7 +96,7 @@ func (p *page) drawSwatch(on surface, e entry, x, y vg.Length) {
 		on.stroke(curve, referencePen(e.reference))
 	case p.f.Kind == Bars:
 		p.drawBar(on, e.series, rect(x+5, y-4, x+swatch, y+4))
-	case p.f.Kind == Scatter:
+	case p.f.Kind == Scatter || slices.Contains(p.f.Loose, e.series):
 		marker(on, e.series, middle, dotRadius, hue(e.series))
 	default:
 		on.stroke(curve, pen{hue(e.series), curveWidth, dash(e.series)})

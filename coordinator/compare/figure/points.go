@@ -2,6 +2,7 @@ package figure
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -114,7 +115,7 @@ func (p *page) drawPoints(on surface) {
 		}
 	}
 	for i, s := range p.f.Series {
-		if p.f.Kind == Scatter {
+		if p.f.Kind == Scatter || slices.Contains(p.f.Loose, i) {
 			for _, pt := range s.Points {
 				if p.show(pt) && p.x.holds(pt.X) {
 					p.drawError(on, pt, p.px(pt.X), hue(i))
