@@ -21,7 +21,8 @@ import (
 //	minibatch[1000].rounds_to_target > minibatch[10].rounds_to_target
 //
 // variant.measure is the mean over the seeds, least(x), most(x) and deviation(x) are others;
-// in brackets are the values of the grid, in its order.
+// in brackets are the values of the grid, in its order. Values that are neither numbers nor
+// words are in quotes, all of them: radon["1, dirichlet 0.5"].
 type statement struct {
 	text string
 	line int
@@ -216,15 +217,15 @@ func reference(x ast.Expr) (variant string, grid []string, measure string, err e
 		}
 		switch v := v.(type) {
 		case *ast.BasicLit:
-			text := v.Value
-			if unquoted, err := strconv.Unquote(text); err == nil {
-				text = unquoted
+			if text, err := strconv.Unquote(v.Value); err == nil {
+				grid = append(grid, strings.Split(text, ", ")...)
+			} else {
+				grid = append(grid, sign+v.Value)
 			}
-			grid = append(grid, sign+text)
 		case *ast.Ident:
 			grid = append(grid, v.Name)
 		default:
-			return "", nil, "", errors.New("want values of the grid in brackets, texts in quotes")
+			return "", nil, "", errors.New("want values of the grid in brackets, all in quotes if one is neither a number nor a word")
 		}
 	}
 	return id.Name, grid, s.Sel.Name, nil

@@ -187,7 +187,10 @@ func (r *Report) markdown() []byte {
 			}
 		}
 		for _, o := range s.Failed {
-			para(fmt.Sprintf("- %s ended early: %s", o.Cell, o.Failed))
+			fmt.Fprintf(&b, "- %s ended early: %s\n", o.Cell, strings.ReplaceAll(o.Failed, "\n", "; "))
+		}
+		if len(s.Failed) > 0 {
+			b.WriteString("\n")
 		}
 		s.verdicts(&b)
 		para(p.Close)
