@@ -21,7 +21,12 @@ func compareCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "compare FILE", Short: "run an experiment: a task in several variants, seeds and settings, as tables and figures",
 		Example: examples("coordinator compare experiments/article.yaml --out results", "coordinator compare experiments/article.yaml --out results --only radon,lambda"),
-		Args:    cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError(fmt.Sprintf("compare: %q after %s, want one FILE", args[1], args[0]))
+			}
+			return nil
+		},
 	}
 	fs := c.Flags()
 	out := fs.String("out", "", "folder of the page, the tables and the figures; empty: the verdicts alone are printed")

@@ -1,0 +1,362 @@
+package compare
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// votes is an experiment that takes milliseconds.
+const votes = `title: Votes
+text: Who votes how.
+seeds: [1, 2]
+parts:
+  - name: votes
+    title: One model of twelve
+    task: anes96-radon
+    set: {strategy.models: 1, strategy.min_clients: 12}
+    variants:
+      mean: {strategy.kind: oneshot, strategy.models: null, strategy.height: null}
+      radon:
+    grid: {strategy.epochs: [1, 20]}
+    target: {test_accuracy: 0.5}
+    table: [final_accuracy, rounds_to_target, bytes, worst_tenth]
+    figures:
+      - {kind: bars, x: strategy.epochs, y: final_accuracy, title: Accuracy}
+      - {kind: scatter, x: bytes, y: final_loss, title: Loss}
+      - {kind: line, x: round, y: test_loss, title: Rounds}
+    expect:
+      radon[20].final_accuracy: ">= 0.9 * mean[20].final_accuracy"
+`
+
+func parse(t *testing.T, text string) (*File, []*Cell) {
+	t.Helper()
+	f, err := Parse("f.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := f.Plan("f.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, cells
+}
+
+// made runs an experiment and returns what it writes, by file.
+func made(t *testing.T, text, cache string, jobs int) (files map[string][]byte, taken int, err error) {
+	t.Helper()
+	f, cells := parse(t, text)
+	r := Runner{Cache: &Cache{Dir: cache, Program: "p"}, Jobs: jobs, Tell: func(p Progress) {
+		if p.Taken {
+			taken++
+		}
+	}}
+	outcomes, err := r.Run(t.Context(), cells)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := f.Assemble(t.Context(), outcomes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report.Name, report.Command, report.Program, report.Machine = "votes", "coordinator compare f.yaml", "fedtab", "a machine"
+	dir := t.TempDir()
+	if err := report.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	files = map[string][]byte{}
+	err = filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			name, _ := filepath.Rel(dir, path)
+			files[name], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files, taken, report.Err()
+}
+
+// What an experiment writes does not depend on how many cells are computed side by side, nor
+// on which were made before.
+func TestSameAgain(t *testing.T) {
+	cache := t.TempDir()
+	first, taken, err := made(t, votes, cache, 1)
+	if err != nil || taken != 0 {
+		t.Fatalf("%d cells were taken from an empty cache, error %v", taken, err)
+	}
+	for _, name := range []string{"votes.md", "votes.csv", "votes.json", "votes/votes.svg", "votes/votes2.png", "votes/votes3.svg"} {
+		if len(first[name]) == 0 {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	for _, words := range []string{"# Votes", "Who votes how.", "| mean | 1 |", "holds: `radon[20].final_accuracy", "(votes/votes.svg)", "Seeds 1, 2."} {
+		if !bytes.Contains(first["votes.md"], []byte(words)) {
+			t.Errorf("the page lacks %q:\n%s", words, first["votes.md"])
+		}
+	}
+	same := func(what string, files map[string][]byte) {
+		t.Helper()
+		for name := range first {
+			if !bytes.Equal(files[name], first[name]) {
+				t.Errorf("%s: %s is another", what, name)
+			}
+		}
+	}
+	again, taken, _ := made(t, votes, cache, 2)
+	if taken != 8 {
+		t.Errorf("%d of 8 cells were taken from the cache", taken)
+	}
+	same("from the cache", again)
+	other, taken, _ := made(t, votes, t.TempDir(), 3)
+	if taken != 0 {
+		t.Errorf("%d cells were taken from another cache", taken)
+	}
+	same("three side by side", other)
+}
+
+// A file of the cache that was cut short is made again, and so is one of other settings.
+func TestCache(t *testing.T) {
+	cache := t.TempDir()
+	if _, _, err := made(t, votes, cache, 2); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(cache, "*"))
+	if err != nil || len(files) != 8 {
+		t.Fatalf("the cache has %v, error %v", files, err)
+	}
+	if err := os.Truncate(files[3], 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, taken, err := made(t, votes, cache, 2); taken != 7 || err != nil {
+		t.Errorf("%d of 7 cells were taken, error %v", taken, err)
+	}
+	if _, taken, _ := made(t, strings.Replace(votes, "[1, 20]", "[1, 20, 21]", 1), cache, 2); taken != 8 {
+		t.Errorf("%d of 8 cells were taken beside new ones", taken)
+	}
+}
+
+// A cell that fails says why; the others go on, and the statement that needs it says that it
+// cannot be told.
+func TestCellFails(t *testing.T) {
+	text := strings.Replace(votes, "      radon:\n", "      radon: {data.source: fashion-mnist, data.dir: /nowhere, data.holdout: null, model: {kind: softmax}}\n", 1)
+	files, _, err := made(t, text, t.TempDir(), 2)
+	if err == nil || !strings.Contains(err.Error(), `part votes, line 20: "radon[20].final_accuracy >= 0.9 * mean[20].final_accuracy" cannot be told: final_accuracy of radon is not known for 2 of 2 seeds`) {
+		t.Errorf("error %v", err)
+	}
+	for _, words := range []string{"votes radon[20], seed 2 ended early: task anes96-radon:", "/nowhere", "| mean | 20 | 9"} {
+		if !bytes.Contains(files["votes.md"], []byte(words)) {
+			t.Errorf("the page lacks %q:\n%s", words, files["votes.md"])
+		}
+	}
+}
+
+// An experiment that is interrupted goes on from what its simulations had done.
+func TestInterrupted(t *testing.T) {
+	const slow = `parts:
+  - name: slow
+    task: mnist-2nn
+    set: {model.hidden: [16], stop: {rounds: 30}}
+    table: [final_accuracy]
+`
+	cache := t.TempDir()
+	f, cells := parse(t, slow)
+	ctx, stop := context.WithCancel(t.Context())
+	r := Runner{Cache: &Cache{Dir: cache, Program: "p"}, Jobs: 1, Tell: func(p Progress) {
+		if !p.Over {
+			stop() // after the first round
+		}
+	}}
+	if _, err := r.Run(ctx, cells); !errors.Is(err, context.Canceled) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(cache, "*.resume")); len(left) != 1 {
+		t.Fatalf("checkpoints: %v", left)
+	}
+	rounds := 0
+	r = Runner{Cache: r.Cache, Jobs: 1, Tell: func(p Progress) { rounds++ }}
+	outcomes, err := r.Run(t.Context(), cells)
+	if err != nil || outcomes[0].Result == nil || !outcomes[0].Result.Complete {
+		t.Fatalf("gone on: %+v, %v", outcomes[0], err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(cache, "*")); len(left) != 1 {
+		t.Errorf("the cache has %v", left)
+	}
+	whole := Runner{Cache: &Cache{Dir: t.TempDir(), Program: "p"}, Jobs: 1}
+	want, err := whole.Run(t.Context(), cells)
+	if err != nil || want[0].Result.ModelSHA256 != outcomes[0].Result.ModelSHA256 {
+		t.Errorf("another model than in one go, error %v", err)
+	}
+	_ = f
+}
+
+// A statement that does not hold is an error with its line and both figures.
+func TestDoesNotHold(t *testing.T) {
+	files, _, err := made(t, strings.Replace(votes, ">= 0.9 *", "> 2 *", 1), t.TempDir(), 2)
+	if err == nil || !strings.HasPrefix(err.Error(), `part votes, line 20: "radon[20].final_accuracy > 2 * mean[20].final_accuracy" does not hold: 0.`) {
+		t.Errorf("error %v", err)
+	}
+	if !bytes.Contains(files["votes.md"], []byte("**does not hold**")) {
+		t.Error("the page does not say so")
+	}
+}
+
+// What is wrong with a file is told with its line, and what would be right.
+func TestRefuses(t *testing.T) {
+	for _, test := range []struct{ name, old, new, want string }{
+		{"an unknown field", "title: Votes", "titel: Votes", "f.yaml:1: unknown field titel, did you mean title?"},
+		{"an unknown field of a part", "    target:", "    targett:", "f.yaml:13: unknown field targett, did you mean target?"},
+		{"no parts", votes[strings.Index(votes, "parts:"):], "", "f.yaml: has no parts"},
+		{"nothing", votes, "", "f.yaml: is empty, want parts:"},
+		{"two documents", "title: Votes", "title: Votes\n---\nparts: []", "f.yaml: has a second YAML document"},
+		{"a path that no task has", "strategy.epochs: [1, 20]", "strategy.epoch: [1, 20]", "strategy.epoch"},
+		{"a value that no task takes", "[1, 20]", "[1, -20]", "strategy.epochs is -20"},
+		{"no values", "[1, 20]", "[]", "grid: strategy.epochs has no values"},
+		{"a variant with another name", "      mean:", "      Mean-1:", `variant "Mean-1", want a name`},
+		{"an unknown measure", "bytes, worst_tenth", "byte, worst_tenth", `"byte" is no measure, want one of abandoned, `},
+		{"a target that is none", "test_accuracy: 0.5", "accuracy: 0.5", "target: accuracy is no figure of rounds, want one of"},
+		{"a target that is missing", "    target: {test_accuracy: 0.5}\n", "", "rounds_to_target needs a target"},
+		{"a seed twice", "seeds: [1, 2]", "seeds: [1, 1]", "seeds has one twice"},
+		{"another kind of figure", "kind: bars", "kind: pie", `kind is "pie", want line, bars, scatter or heat`},
+		{"a figure of nothing", "x: bytes, y: final_loss", "x: bites, y: final_loss", `x is "bites", want a path of the grid or a measure`},
+		{"a task that is not there", "task: anes96-radon", "task: anes", `anes`},
+		{"a study that is not there", "    task: anes96-radon\n", "    study: dice\n", `study is "dice", want one of lambda, mixing, surface`},
+		{"no statement", `">= 0.9 * mean[20].final_accuracy"`, `"0.9"`, "f.yaml:20: expect:"},
+		{"a statement of no variant", "* mean[20]", "* median[20]", "there is no variant median, want one of mean, radon"},
+		{"a statement without the grid", "* mean[20]", "* mean", "mean needs the values of strategy.epochs in brackets"},
+		{"a statement of another value", "* mean[20]", "* mean[21]", "strategy.epochs has no value 21, want one of 1, 20"},
+		{"a statement of no measure", "* mean[20].final_accuracy", "* mean[20].luck", "luck is no measure, want one of"},
+		{"a statement by a program", "* mean[20].final_accuracy", "* exit(1)", "cannot be computed, want numbers, variant.measure"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text := strings.Replace(votes, test.old, test.new, 1)
+			if text == votes {
+				t.Fatal("nothing was replaced")
+			}
+			f, err := Parse("f.yaml", []byte(text))
+			if err == nil {
+				_, err = f.Plan("f.yaml")
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// A search tells of the best value of one path, by the mean over the seeds.
+func TestBest(t *testing.T) {
+	text := strings.NewReplacer("    table:", "    best: {over: strategy.epochs, by: final_accuracy}\n    table:", "radon[20]", "radon", "mean[20]", "mean",
+		"kind: bars, x: strategy.epochs", "kind: bars").Replace(votes)
+	files, _, err := made(t, text, t.TempDir(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := string(files["votes.md"]); !strings.Contains(page, "best `strategy.epochs`") || strings.Count(page, "\n| mean |") != 1 {
+		t.Errorf("the page:\n%s", page)
+	}
+}
+
+func TestStatements(t *testing.T) {
+	of := func(variant string, grid []string, measure string) ([]float64, error) {
+		if measure == "lost" {
+			return []float64{1, math.NaN()}, nil
+		}
+		return map[string][]float64{"a": {1, 3}, "b": {4}, "c[-1 x]": {8}}[variant+bracket(grid)], nil
+	}
+	for _, test := range []struct {
+		text  string
+		holds bool
+		why   string
+	}{
+		{"a.m >= 2", true, ""},
+		{"a.m > 2", false, ""},
+		{"least(a.m) < 2", true, ""},
+		{"most(a.m) <= 3", true, ""},
+		{"deviation(a.m) > 1.41", true, ""},
+		{"b.m / 2 - 1 < a.m * (1 + .1)", true, ""},
+		{`c["-1, x"].m >= max(a.m, b.m)`, true, ""},
+		{"c[-1, x].m >= 8", true, ""},
+		{"-abs(a.m - b.m) >= min(0, -1)", false, ""},
+		{"a.lost > 0", false, "lost of a is not known for 1 of 2 seeds"},
+		{"d.m > 0", false, "m of d is not known for 0 of 0 seeds"},
+	} {
+		s, err := parseStatement(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := s.judge(of); v.Holds != test.holds || v.Why != test.why {
+			t.Errorf("%s: %+v", test.text, v)
+		}
+	}
+	for _, text := range []string{"", "a.m", "a.m == 1", "a.m >", "1; 2", "a.m >= 1 && b.m >= 1"} {
+		if s, err := parseStatement(text); err == nil {
+			t.Errorf("%q is taken for %+v", text, s)
+		}
+	}
+}
+
+func bracket(grid []string) string {
+	if grid == nil {
+		return ""
+	}
+	return "[" + strings.Join(grid, " ") + "]"
+}
+
+// A folder that cannot be written is told, and what is done stays in the cache.
+func TestNoRoom(t *testing.T) {
+	f, cells := parse(t, votes)
+	cache := &Cache{Dir: t.TempDir(), Program: "p"}
+	outcomes, err := (&Runner{Cache: cache, Jobs: 2}).Run(t.Context(), cells)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := f.Assemble(t.Context(), outcomes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report.Name = "votes"
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Write(file); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("error %v", err)
+	}
+	if err := os.RemoveAll(cache.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&Runner{Cache: cache, Jobs: 2}).Run(t.Context(), cells); err == nil || !strings.Contains(err.Error(), cache.Dir) {
+		t.Errorf("without a folder for the cache: %v", err)
+	}
+}
+
+func TestMeasures(t *testing.T) {
+	m := &measured{points: []point{{round: 1, testAccuracy: .5, bytes: 10}, {round: 2, testAccuracy: unknown64, bytes: 20}, {round: 3, testAccuracy: .8, bytes: 30}, {round: 4, testAccuracy: .7, bytes: 40},
+		{round: 5, testAccuracy: .8, bytes: 50}, {round: 6, testAccuracy: .9, bytes: 60}, {round: 7, testAccuracy: .9, bytes: 70}, {round: 8, testAccuracy: unknown64, bytes: 80}}, target: &target{"test_accuracy", .8}}
+	for name, want := range map[string]float64{"final_accuracy": .9, "best_accuracy": .9, "rounds_to_target": 3, "bytes_to_target": 30, "smooth_rounds_to_target": 7} {
+		if got := measures[name].of(m); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	m.target.value = .95
+	if got := measures["rounds_to_target"].of(m); !math.IsNaN(got) {
+		t.Errorf("a target that is not reached: %v", got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(votes))
+	f.Add([]byte("parts: [{name: a, study: surface}]"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if f, err := Parse("f", text); err == nil && len(f.Parts) == 0 {
+			t.Error("a file without parts is taken")
+		}
+	})
+}
