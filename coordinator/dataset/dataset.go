@@ -35,7 +35,10 @@ type Dataset struct {
 	Classes []string // names by label, if known
 	Notes   []string // what preparation has changed, one line each
 
+	Optimum []float32 // weights of the regression that generator linear makes; nil for other data
+
 	encoding *data.Encoding // of a table's rows; nil for images and for own data
+	clients  [][]int32      // shards that the data has itself; nil: the task divides it
 	labels   []uint8        // of the file that Divide reads
 	test     *data.Own      // rows of the organiser's test file for own data; nil: none
 	standard atomic.Pointer[standard]
@@ -55,6 +58,10 @@ func Open(t *task.Task) (*Dataset, error) {
 	}
 	if t.Strategy.Scheme().Central { // one client with all examples
 		d.Shards = [][]int32{everything(d.Train.Len())}
+		return d, nil
+	}
+	if t.Data.Partition.Kind == task.GivenClients {
+		d.Shards = d.clients
 		return d, nil
 	}
 	d.Shards, err = partition(d.Train.Len(), d.Train.Y, d.Train.Classes(), t.Data.Partition, rng.Derive(t.Seed, "partition"))
@@ -91,6 +98,8 @@ func load(t *task.Task) (*Dataset, error) {
 		return loadFashion(t.Data.Dir)
 	case "anes96":
 		return loadANES96(t)
+	case "synthetic":
+		return generate(t)
 	case "own":
 		return openOwn(t)
 	}
@@ -101,6 +110,14 @@ func load(t *task.Task) (*Dataset, error) {
 		d, err = loadIDX(t.Data.IDX)
 	case "csv":
 		d, err = loadCSV(t)
+	case "cifar":
+		d, err = loadCIFAR(t.Data.Dir, t.Data.Classes)
+	case "emnist":
+		d, err = loadEMNIST(t.Data.Dir, t.Data.Split)
+	case "npz":
+		d, err = loadNPZ(t.Data.NPZ)
+	case "folder":
+		d, err = loadFolder(t)
 	default:
 		return nil, fmt.Errorf("data.source is %q, want a source", t.Data.Source)
 	}

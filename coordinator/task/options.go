@@ -143,6 +143,13 @@ var examples = sync.OnceValue(func() (all [][]byte) {
 		{"mnist-2nn", []string{"data.partition={kind: classes}", "optimiser={kind: momentum}"}},
 		{"mnist-2nn", []string{"data.partition={kind: dirichlet, alpha: 1}", "data.pixels={mean: 0, deviation: 1}"}},
 		{"mnist-2nn", []string{"data.partition={kind: power-law, exponent: 1}", "model.loss="}},
+		{"mnist-2nn", []string{"data={source: cifar, dir: x}"}},
+		{"mnist-2nn", []string{"data={source: emnist, dir: x, split: digits}"}},
+		{"mnist-2nn", []string{"data={source: folder, dir: x, size: 32}"}},
+		{"mnist-2nn", []string{"data={source: npz, npz: {path: x}}"}},
+		{"mnist-2nn", []string{"data={source: synthetic, generator: {kind: moons}}"}},
+		{"mnist-2nn", []string{"data={source: synthetic, generator: {kind: blobs}}"}},
+		{"mnist-2nn", []string{"data.partition.kind=", "data={source: synthetic, generator: {kind: fedprox}}"}},
 		{"csv", []string{"data.csv.predict=number", "data.csv.target=age", "model.hidden=", "model.kind=svr"}},
 	} {
 		t, err := Find(e.name, e.sets)
