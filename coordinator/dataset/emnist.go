@@ -49,7 +49,7 @@ func loadEMNIST(dir, split string) (*Dataset, error) {
 		return nil, err
 	}
 	return &Dataset{
-		Summary: fmt.Sprintf("EMNIST %s: %d images of 28 x 28 pixels in %d classes, %d more for testing", split, train.Len(), train.Classes(), test.Len()),
+		Summary: fmt.Sprintf("EMNIST %s: %d grey images of 28 x 28 pixels in %d classes, %d more for testing", split, train.Len(), train.Classes(), test.Len()),
 		Notes:   notes, Train: train, Test: test, Classes: emnistClasses[split],
 	}, nil
 }

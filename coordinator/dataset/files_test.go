@@ -21,7 +21,7 @@ import (
 // package dataset_test.
 
 // CIFARFolder writes the files of CIFAR-10 or CIFAR-100 with n images in each. Channel c
-// of pixel p of an image of class k is 16c + k + p%7, and the first byte tells images apart.
+// of pixel p of an image of class k is 16c + 8(k%10) + p%7, and the first byte tells images apart.
 func CIFARFolder(t testing.TB, classes, n int) string {
 	dir := t.TempDir()
 	c := &cifar10
@@ -40,7 +40,7 @@ func CIFARFolder(t testing.TB, classes, n int) string {
 			begin := len(b)
 			for channel := range 3 {
 				for p := range cifarPlane {
-					b = append(b, byte(16*channel+class+p%7))
+					b = append(b, byte(16*channel+8*(class%10)+p%7))
 				}
 			}
 			b[begin] = byte(at)

@@ -48,7 +48,7 @@ func TestCIFAR(t *testing.T) {
 			t.Errorf("%d classes: got %s, %v", c.classes, d.Summary, d.Train.Shape)
 		}
 		// Image 3 is of class 3: its channels lie side by side.
-		if got, want := d.Train.X[3*3072+3*8:][:3], []uint8{3 + 1, 16 + 3 + 1, 32 + 3 + 1}; !slices.Equal(got, want) || d.Train.Y[3] != 3 {
+		if got, want := d.Train.X[3*3072+3*8:][:3], []uint8{24 + 1, 16 + 24 + 1, 32 + 24 + 1}; !slices.Equal(got, want) || d.Train.Y[3] != 3 {
 			t.Errorf("%d classes: pixel 8 of image 3 is %v of class %d, want %v of 3", c.classes, got, d.Train.Y[3], want)
 		}
 		if len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "has 50000 and 10000") {
