@@ -435,6 +435,32 @@ func TestData(t *testing.T) {
 	}
 }
 
+// The sections that docs/data.md shows are those of valid tasks.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/data.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, block := range strings.Split(string(text), "```yaml\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		if !strings.HasPrefix(block, "data:") {
+			continue
+		}
+		tk, err := Parse("docs/data.md", []byte(strings.Replace(minimal, "data: {source: mnist}\n", block, 1)))
+		if err != nil {
+			t.Errorf("%v in\n%s", err, block)
+			continue
+		}
+		seen[tk.Data.Source] = true
+	}
+	for _, source := range []string{"cifar", "emnist", "folder", "npz", "synthetic", "csv", "own", "mnist"} {
+		if !seen[source] {
+			t.Errorf("no section of source %s", source)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal), "strategy.fraction=0.2")
 	for _, name := range Shipped() {
