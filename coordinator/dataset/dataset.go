@@ -4,6 +4,7 @@ package dataset
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"runtime"
@@ -60,7 +61,12 @@ func Open(t *task.Task) (*Dataset, error) {
 		d.Shards = [][]int32{everything(d.Train.Len())}
 		return d, nil
 	}
-	if t.Data.Partition.Kind == task.GivenClients {
+	if t.Data.Partition.Kind == task.ByFile {
+		if err := d.divideByFile(t.Data.Partition.Path); err != nil {
+			return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
+		}
+	}
+	if d.clients != nil {
 		d.Shards = d.clients
 		return d, nil
 	}
@@ -72,13 +78,18 @@ func Open(t *task.Task) (*Dataset, error) {
 }
 
 // Content returns a hash of all examples: those of the training and test sets, or of own
-// data those that Divide has read and the organiser's test file. The data is not packed.
+// data those that Divide has read and the organiser's test file; and of clients that the
+// data has itself. The data is not packed.
 func (d *Dataset) Content() [32]byte {
 	h := sha256.New()
 	for _, s := range []*data.Set{d.Train, d.Test} {
 		if s != nil {
 			h.Write(data.AppendShard(nil, s, everything(s.Len())))
 		}
+	}
+	for _, shard := range d.clients {
+		binary.Write(h, binary.LittleEndian, uint32(len(shard)))
+		binary.Write(h, binary.LittleEndian, shard)
 	}
 	for _, o := range append(d.Parts[:len(d.Parts):len(d.Parts)], d.test) {
 		if o != nil {

@@ -82,6 +82,8 @@ type Partition struct {
 	ClassesPerClient int     `yaml:"classes_per_client,omitempty" help:"kind classes"`
 	Alpha            float64 `yaml:"alpha,omitempty" help:"kinds dirichlet, dirichlet-clients and dirichlet-sizes: concentration; a smaller one makes clients differ more"`
 	Exponent         float64 `yaml:"exponent,omitempty" help:"kind power-law: a larger one makes sizes differ more; 1 is Zipf's law"`
+	Column           string  `yaml:"column,omitempty" help:"kind column: the column of a table that tells whose a row is; it is no feature"`
+	Path             string  `yaml:"path,omitempty" help:"kind file: a text file with a line for each training example: whose it is"`
 }
 
 // Kinds of Partition.
@@ -94,11 +96,13 @@ const (
 	DirichletSizes   = "dirichlet-sizes"   // random samples, sizes drawn from Dir(Alpha, ..., Alpha)
 	PowerLaw         = "power-law"         // random samples, sizes proportional to rank^-Exponent
 	GivenClients     = "given"             // the clients that the data has: generator fedprox only
+	ByColumn         = "column"            // a client for each value of Column: source csv only
+	ByFile           = "file"              // a client for each text in the file Path
 )
 
 var (
 	partitionKinds = []string{IID, Shards, Dirichlet, DirichletClients, Classes, DirichletSizes, PowerLaw} // of any examples
-	taskKinds      = append(slices.Clone(partitionKinds), GivenClients)                                    // of data.partition
+	taskKinds      = append(slices.Clone(partitionKinds), GivenClients, ByColumn, ByFile)                  // of data.partition
 	withClasses    = []string{Shards, Dirichlet, DirichletClients, Classes}                                // divide by class
 	withAlpha      = []string{Dirichlet, DirichletClients, DirichletSizes}
 )
@@ -146,6 +150,8 @@ func (p *Partition) fill() {
 		p.PerClient = 2
 	case p.Kind == Classes && p.ClassesPerClient == 0:
 		p.ClassesPerClient = 1
+	case p.Kind == ByColumn || p.Kind == ByFile:
+		p.Clients = 0 // the data tells
 	}
 }
 
@@ -328,7 +334,12 @@ func joined(list []string, last string) string {
 // one of all kinds. path is that of its section, with a point at the end.
 func (d *decoder) partition(path string, p Partition, examples int, all []string) {
 	kind := d.want(slices.Contains(all, p.Kind), path+"kind", quoted(p.Kind), oneOf(all))
-	clients := d.want(p.Clients >= 1 && p.Clients <= MaxClients, path+"clients", p.Clients, fmt.Sprintf("1 <= clients <= %d", MaxClients))
+	clients := p.Kind == ByColumn || p.Kind == ByFile
+	if clients {
+		d.want(p.Clients == 0 || !d.has(path+"clients"), path+"clients", p.Clients, fmt.Sprintf("none, because kind is %q: the data tells how many", p.Kind))
+	} else {
+		clients = d.want(p.Clients >= 1 && p.Clients <= MaxClients, path+"clients", p.Clients, fmt.Sprintf("1 <= clients <= %d", MaxClients))
+	}
 	if !kind {
 		return
 	}
@@ -364,6 +375,12 @@ func (d *decoder) partition(path string, p Partition, examples int, all []string
 		d.want(p.Exponent > 0 && p.Exponent <= 10, path+"exponent", p.Exponent, wantExponent)
 	} else if p.Kind == PowerLaw {
 		d.wrong(path+"exponent", fmt.Sprintf("%sexponent is missing, want %s (kind is %q; 1 is Zipf's law)", path, wantExponent, p.Kind))
+	}
+	if only("column", quoted(p.Column), ByColumn) || p.Kind == ByColumn {
+		d.want(data.ValidText(p.Column), path+"column", quoted(p.Column), "the name of a column, or its number from 1 in quotes")
+	}
+	if only("path", quoted(p.Path), ByFile) || p.Kind == ByFile {
+		d.path(path+"path", p.Path)
 	}
 	per := p.PerClient
 	if per == 0 {

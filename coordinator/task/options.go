@@ -143,6 +143,8 @@ var examples = sync.OnceValue(func() (all [][]byte) {
 		{"mnist-2nn", []string{"data.partition={kind: classes}", "optimiser={kind: momentum}"}},
 		{"mnist-2nn", []string{"data.partition={kind: dirichlet, alpha: 1}", "data.pixels={mean: 0, deviation: 1}"}},
 		{"mnist-2nn", []string{"data.partition={kind: power-law, exponent: 1}", "model.loss="}},
+		{"csv", []string{"data.partition=", "data.partition={kind: column, column: x}"}},
+		{"mnist-2nn", []string{"data.partition=", "data.partition={kind: file, path: x}"}},
 		{"mnist-2nn", []string{"data={source: cifar, dir: x}"}},
 		{"mnist-2nn", []string{"data={source: emnist, dir: x, split: digits}"}},
 		{"mnist-2nn", []string{"data={source: folder, dir: x, size: 32}"}},

@@ -217,6 +217,10 @@ func (d *decoder) research(v *Data, only func(field string, here bool, owner str
 		d.want(kind == GivenClients, "data.partition.kind", quoted(kind), quoted(GivenClients)+", because the clients of generator fedprox are its partition")
 	case !clients && kind == GivenClients && v.Source != own:
 		d.want(false, "data.partition.kind", quoted(kind), oneOf(partitionKinds)+`, because only data of the generator "fedprox" has clients`)
+	case kind == ByColumn && v.Source != "csv" && v.Source != own:
+		d.want(false, "data.partition.kind", quoted(kind), oneOf(partitionKinds)+`, because only source "csv" has columns to choose from`)
+	case kind == ByFile && (v.table() || v.Source == "folder" && v.Holdout != 0):
+		d.want(false, "data.partition.kind", quoted(kind), oneOf(partitionKinds)+`, because the training examples are drawn by data.holdout and not those of a file in their order`)
 	}
 }
 
