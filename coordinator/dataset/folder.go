@@ -150,7 +150,7 @@ func pictures(dir string, known []string) (files []pictureFile, classes, notes [
 		for _, p := range inside {
 			switch ext := strings.ToLower(filepath.Ext(p.Name())); {
 			case strings.HasPrefix(p.Name(), "."):
-			case !p.IsDir() && (ext == ".png" || ext == ".jpg" || ext == ".jpeg"):
+			case (p.Type().IsRegular() || p.Type()&fs.ModeSymlink != 0) && (ext == ".png" || ext == ".jpg" || ext == ".jpeg"):
 				files = append(files, pictureFile{filepath.Join(folder, p.Name()), uint8(class)})
 			default:
 				skipped++
