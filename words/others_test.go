@@ -176,7 +176,7 @@ var unseen = []string{
 	// coordinator/dataset: what commands and the task's own tests say
 	"install Debian's", "want the folder of Fashion", "fashion-mnist: ", "mnist: ", "mnist is not", "x has images of shape", "x: all 7 test examples", "7 of the 7 test ",
 	"x has shape x", "x and x: x", "x has 7 labels", "evaluate.test", "task x: ", "x: x; want x.decimal", "x: 7 rows have problems", "x: all rows have the same x",
-	"x: data.holdout", "no training row is of class", "no test row is of class", "7 rows dropped", "7 missing values filled", "constant columns dropped", "categories of x",
+	"x: data.holdout", "no training row is of class", "no test row is of class", "7 rows dropped", "7 missing values filled", "constant columns dropped", "categories of x", "x: column x: x", "7 values of x have all",
 	// coordinator: the log, and what no tab does
 	"handshake refused", "hello refused", "session ended", "session closed", "cannot ", "got a text message", "a second hello", "frame: 7 bytes", "fragments: ",
 	"x; if it is the address of many participants", `"x", want http`, `"x": `, "there is no such page: want a path", "a proxy on this machine", "all its participants count",
