@@ -176,7 +176,7 @@ var unseen = []string{
 	// coordinator/dataset: what commands and the task's own tests say
 	"install Debian's", "want the folder of Fashion", "fashion-mnist: ", "mnist: ", "mnist is not", "x has images of shape", "x: all 7 test examples", "7 of the 7 test ",
 	"x has shape x", "x and x: x", "x has 7 labels", "evaluate.test", "task x: ", "x: x; want x.decimal", "x: 7 rows have problems", "x: all rows have the same x",
-	"x: data.holdout", "no training row is of class", "no test row is of class", "7 rows dropped", "7 missing values filled", "constant columns dropped", "categories of x",
+	"x: data.holdout", "no training row is of class", "no test row is of class", "7 rows dropped", "7 missing values filled", "constant columns dropped", "categories of x", "x: column x: x", "7 values of x have all",
 	// coordinator: the log, and what no tab does
 	"handshake refused", "hello refused", "session ended", "session closed", "cannot ", "got a text message", "a second hello", "frame: 7 bytes", "fragments: ",
 	"x; if it is the address of many participants", `"x", want http`, `"x": `, "there is no such page: want a path", "a proxy on this machine", "all its participants count",
@@ -215,6 +215,12 @@ func TestWholeSentences(t *testing.T) {
 	for english, want := range map[string]string{
 		"own data: grey images of 28 x 28 pixels, classes cat and dog":                                                "eigene Daten: graue Bilder mit 28 x 28 Pixeln, Klassen cat und dog",
 		"own data: coloured images of 32 x 32 pixels, 10 classes":                                                     "eigene Daten: farbige Bilder mit 32 x 32 Pixeln, 10 Klassen",
+		"CIFAR-100: 50000 coloured images of 32 x 32 pixels in 100 classes, 10000 more for testing":                   "CIFAR-100: 50000 farbige Bilder mit 32 x 32 Pixeln in 100 Klassen, 10000 weitere zum Testen",
+		"EMNIST letters: 124800 grey images of 28 x 28 pixels in 26 classes, 20800 more for testing":                  "EMNIST letters: 124800 graue Bilder mit 28 x 28 Pixeln in 26 Klassen, 20800 weitere zum Testen",
+		"x.npz: 60000 examples of shape [28 28] in 10 classes, 10000 more for testing":                                "x.npz: 60000 Beispiele der Form [28 28] in 10 Klassen, 10000 weitere zum Testen",
+		"x.npz: 400 examples of shape [9] of numbers, 100 more for testing":                                           "x.npz: 400 Beispiele der Form [9] mit Zahlen, 100 weitere zum Testen",
+		"synthetic data, two moons: 1600 examples of 2 features, 400 more for testing":                                "künstliche Daten, zwei Monde: 1600 Beispiele mit 2 Merkmalen, 400 weitere zum Testen",
+		"synthetic data, Synthetic(0.5, 1): 1600 examples of 60 features, 400 more for testing":                       "künstliche Daten, Synthetic(0.5, 1): 1600 Beispiele mit 60 Merkmalen, 400 weitere zum Testen",
 		"own data: 1 feature, to predict price":                                                                       "eigene Daten: 1 Merkmal, um price vorherzusagen",
 		"own data: 12 features, classes a, b, c and d":                                                                "eigene Daten: 12 Merkmale, Klassen a, b, c und d",
 		"digits.csv: 800 rows of 6 features, 200 more for testing; vote is one of 2 classes":                          "digits.csv: 800 Zeilen mit 6 Merkmalen, 200 weitere zum Testen; vote ist eine von 2 Klassen",

@@ -4,6 +4,7 @@ package dataset
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math"
@@ -39,8 +40,11 @@ type Dataset struct {
 	Classes []string // names by label, if known
 	Notes   []string // what preparation has changed, one line each
 
-	content  *content       // of Train and Test, which other tasks may share; nil for own data
+	Optimum []float32 // weights of the regression that generator linear makes; nil for other data
+
+	content  *content       // of what Content hashes, which other tasks may share; nil: for this task alone
 	encoding *data.Encoding // of a table's rows; nil for images and for own data
+	clients  [][]int32      // shards that the data has itself; nil: the task divides it
 	labels   []uint8        // of the file that Divide reads
 	test     *data.Own      // rows of the organiser's test file for own data; nil: none
 	standard atomic.Pointer[standard]
@@ -83,18 +87,20 @@ func (l *Loader) Open(t *task.Task) (*Dataset, error) {
 	return d.divided(t)
 }
 
-// fixed are the sources whose test set is a file: no seed chooses it.
-var fixed = []string{"mnist", "fashion-mnist", "idx"}
+// fixed are the sources whose examples are those of files: neither a seed nor the partition
+// chooses them.
+var fixed = []string{"mnist", "fashion-mnist", "idx", "cifar", "emnist", "npz"}
 
 // loadKey returns what the examples of a task depend on.
 func loadKey(t *task.Task) string {
 	var key strings.Builder
-	if !slices.Contains(fixed, t.Data.Source) {
+	given := slices.Contains(fixed, t.Data.Source)
+	if !given {
 		fmt.Fprintf(&key, "seed=%d\n", t.Seed)
 	}
 	settings := t.Settings()
 	for _, path := range slices.Sorted(maps.Keys(settings)) {
-		if strings.HasPrefix(path, "data.") && !strings.HasPrefix(path, "data.partition.") {
+		if strings.HasPrefix(path, "data.") && !(given && strings.HasPrefix(path, "data.partition.")) {
 			fmt.Fprintf(&key, "%s=%s\n", path, settings[path])
 		}
 	}
@@ -105,10 +111,20 @@ func loadKey(t *task.Task) string {
 func (d *Dataset) divided(t *task.Task) (*Dataset, error) {
 	c := &Dataset{
 		Summary: d.Summary, Public: d.Public, Train: d.Train, Test: d.Test, Hash: d.Hash,
-		Classes: d.Classes, Notes: d.Notes, content: d.content, encoding: d.encoding, labels: d.labels, test: d.test,
+		Classes: d.Classes, Notes: d.Notes, Optimum: d.Optimum, content: d.content, encoding: d.encoding, clients: d.clients, labels: d.labels, test: d.test,
 	}
 	if t.Strategy.Scheme().Central { // one client with all examples
 		c.Shards = [][]int32{everything(d.Train.Len())}
+		return c, nil
+	}
+	if t.Data.Partition.Kind == task.ByFile {
+		if err := c.divideByFile(t.Data.Partition.Path); err != nil {
+			return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
+		}
+		c.content = nil
+	}
+	if c.clients != nil {
+		c.Shards = c.clients
 		return c, nil
 	}
 	var err error
@@ -120,7 +136,8 @@ func (d *Dataset) divided(t *task.Task) (*Dataset, error) {
 }
 
 // Content returns a hash of all examples: those of the training and test sets, or of own
-// data those that Divide has read and the organiser's test file. The data is not packed.
+// data those that Divide has read and the organiser's test file; and of clients that the
+// data has itself. The data is not packed.
 func (d *Dataset) Content() [32]byte {
 	if c := d.content; c != nil {
 		c.once.Do(func() { c.hash = d.hash() })
@@ -142,6 +159,10 @@ func (d *Dataset) hash() [32]byte {
 			h.Write(data.AppendShard(nil, s, everything(s.Len())))
 		}
 	}
+	for _, shard := range d.clients {
+		binary.Write(h, binary.LittleEndian, uint32(len(shard)))
+		binary.Write(h, binary.LittleEndian, shard)
+	}
 	for _, o := range append(d.Parts[:len(d.Parts):len(d.Parts)], d.test) {
 		if o != nil {
 			if err := o.Save(h); err != nil {
@@ -160,6 +181,8 @@ func load(t *task.Task) (*Dataset, error) {
 		return loadFashion(t.Data.Dir)
 	case "anes96":
 		return loadANES96(t)
+	case "synthetic":
+		return generate(t)
 	case "own":
 		return openOwn(t)
 	}
@@ -170,6 +193,14 @@ func load(t *task.Task) (*Dataset, error) {
 		d, err = loadIDX(t.Data.IDX)
 	case "csv":
 		d, err = loadCSV(t)
+	case "cifar":
+		d, err = loadCIFAR(t.Data.Dir, t.Data.Classes)
+	case "emnist":
+		d, err = loadEMNIST(t.Data.Dir, t.Data.Split)
+	case "npz":
+		d, err = loadNPZ(t.Data.NPZ)
+	case "folder":
+		d, err = loadFolder(t)
 	default:
 		return nil, fmt.Errorf("data.source is %q, want a source", t.Data.Source)
 	}

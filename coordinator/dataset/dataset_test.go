@@ -27,7 +27,7 @@ func parse(t *testing.T, section string, sets ...string) *task.Task {
 	return tk
 }
 
-func write(t *testing.T, path string, b []byte) string {
+func write(t testing.TB, path string, b []byte) string {
 	t.Helper()
 	if err := os.WriteFile(path, b, 0o644); err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func write(t *testing.T, path string, b []byte) string {
 	return path
 }
 
-func packed(t *testing.T, b []byte) []byte {
+func packed(t testing.TB, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)

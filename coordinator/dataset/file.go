@@ -40,6 +40,20 @@ const (
 
 // open opens a file. It detects gzip from the first bytes, not from the name.
 func open(path string) (*file, error) {
+	f, err := openPacked(path)
+	if err != nil {
+		return nil, err
+	}
+	in, err := unpack(path, f)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// openPacked opens a file as it is.
+func openPacked(path string) (fs.File, error) {
 	var f fs.File
 	var err error
 	if f, err = os.Open(path); errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(path, samples) {
@@ -50,14 +64,9 @@ func open(path string) (*file, error) {
 		return nil, fmt.Errorf("%w (paths are relative to %s)", err, where)
 	}
 	if err != nil {
-		return nil, err
+		return nil, err // not a nil *os.File
 	}
-	in, err := unpack(path, f)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return in, nil
+	return f, nil
 }
 
 func unpack(path string, f fs.File) (*file, error) {

@@ -30,16 +30,7 @@ func loadFashion(dir string) (*Dataset, error) {
 	} else {
 		hint = "want the folder of Fashion-MNIST's four files, compressed or not"
 	}
-	find := func(name string) (string, error) {
-		for _, path := range []string{filepath.Join(dir, name+".gz"), filepath.Join(dir, name)} {
-			if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
-				return path, nil // open returns the error
-			}
-		}
-		return "", fmt.Errorf("fashion-mnist: there is no %s.gz in %s: %s", name, dir, hint)
-	}
 	var v task.IDX
-	var err error
 	for _, f := range []struct {
 		path *string
 		name string
@@ -47,8 +38,9 @@ func loadFashion(dir string) (*Dataset, error) {
 		{&v.TrainImages, "train-images-idx3-ubyte"}, {&v.TrainLabels, "train-labels-idx1-ubyte"},
 		{&v.TestImages, "t10k-images-idx3-ubyte"}, {&v.TestLabels, "t10k-labels-idx1-ubyte"},
 	} {
-		if *f.path, err = find(f.name); err != nil {
-			return nil, err
+		var ok bool
+		if *f.path, ok = inFolder(dir, f.name); !ok {
+			return nil, fmt.Errorf("fashion-mnist: there is no %s.gz in %s: %s", f.name, dir, hint)
 		}
 	}
 	v.Classes = len(fashionClasses)
@@ -64,6 +56,17 @@ func loadFashion(dir string) (*Dataset, error) {
 	return d, nil
 }
 
+// inFolder returns the path of a file in a folder, compressed or not; false if there is
+// neither.
+func inFolder(dir, name string) (path string, ok bool) {
+	for _, path := range []string{filepath.Join(dir, name+".gz"), filepath.Join(dir, name)} {
+		if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return path, true // open returns the error
+		}
+	}
+	return "", false
+}
+
 // loadIDX reads four IDX files.
 func loadIDX(v task.IDX) (*Dataset, error) {
 	train, err := idxPair(v.TrainImages, v.TrainLabels, v.Classes)
@@ -77,12 +80,9 @@ func loadIDX(v task.IDX) (*Dataset, error) {
 	if !slices.Equal(train.Shape, test.Shape) {
 		return nil, fmt.Errorf("%s has images of shape %v, want %v as in %s", v.TestImages, test.Shape, train.Shape, v.TrainImages)
 	}
-	var notes []string
-	switch n := overlap(train, test); {
-	case n == test.Len():
-		return nil, fmt.Errorf("%s: all %d test examples are training examples in %s, want a test set of other examples (hold some out of the training files)", v.TestImages, n, v.TrainImages)
-	case n > 0:
-		notes = append(notes, fmt.Sprintf("%d of the %d test examples are training examples too: test metrics are optimistic", n, test.Len()))
+	notes, err := apart(train, test, v.TrainImages, v.TestImages)
+	if err != nil {
+		return nil, err
 	}
 	return &Dataset{
 		Notes:   notes,
@@ -91,15 +91,35 @@ func loadIDX(v task.IDX) (*Dataset, error) {
 	}, nil
 }
 
+// apart refuses a test set of training examples. It notes a partial overlap.
+func apart(train, test *data.Set, trainName, testName string) (notes []string, err error) {
+	switch n := overlap(train, test); {
+	case n == test.Len():
+		return nil, fmt.Errorf("%s: all %d test examples are training examples in %s, want a test set of other examples (hold some out of the training files)", testName, n, trainName)
+	case n > 0:
+		notes = append(notes, fmt.Sprintf("%d of the %d test examples are training examples too: test metrics are optimistic", n, test.Len()))
+	}
+	return notes, nil
+}
+
 func idxPair(images, labels string, classes int) (*data.Set, error) {
-	x, err := idxFile(images)
+	x, y, err := idxFiles(images, labels)
 	if err != nil {
 		return nil, err
 	}
-	y, err := idxFile(labels)
-	if err != nil {
-		return nil, err
+	return idxSet(images, labels, x, y, classes)
+}
+
+func idxFiles(images, labels string) (x, y data.Array, err error) {
+	if x, err = idxFile(images); err != nil {
+		return x, y, err
 	}
+	y, err = idxFile(labels)
+	return x, y, err
+}
+
+// idxSet makes a set of the content of two files.
+func idxSet(images, labels string, x, y data.Array, classes int) (*data.Set, error) {
 	// NewSet does not know the files; these errors name them.
 	switch {
 	case len(x.Dims) < 2:

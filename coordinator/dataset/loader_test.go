@@ -11,9 +11,14 @@ import (
 // its seed, and its shards.
 func TestLoader(t *testing.T) {
 	l := new(Loader)
-	for _, name := range []string{"mnist-2nn", "mnist-2nn-noniid", "mnist-central", "anes96", "anes96-radon"} {
+	for _, sets := range [][]string{
+		{"mnist-2nn"}, {"mnist-2nn-noniid"}, {"mnist-central"}, {"anes96"}, {"anes96-radon"},
+		{"mnist-2nn", "data={source: synthetic, generator: {kind: fedprox, alpha: 1, beta: 1}, holdout: 0.2, partition: {kind: given, clients: 5}}", "model.kind=softmax", "model.hidden="},
+		{"mnist-2nn", "data={source: synthetic, generator: {kind: fedprox, alpha: 1, beta: 1}, holdout: 0.2, partition: {kind: given, clients: 6}}", "model.kind=softmax", "model.hidden="},
+	} {
 		for _, seed := range []int{1, 2} {
-			tk, err := task.Find(name, []string{fmt.Sprintf("seed=%d", seed)})
+			name := fmt.Sprint(sets)
+			tk, err := task.Find(sets[0], append(sets[1:len(sets):len(sets)], fmt.Sprintf("seed=%d", seed)))
 			if err != nil {
 				t.Fatal(err)
 			}

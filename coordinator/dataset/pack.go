@@ -16,6 +16,9 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
+// maxShard is the max number of bytes of a shard, which participants refuse above it.
+const maxShard = 64 << 20
+
 // Packed are shards in the shard format, each compressed with gzip. They lie in a file
 // without a name, which is gone with the process: participants ask for each once, and the
 // memory is for other things meanwhile. Nil has no shards.
@@ -94,6 +97,10 @@ func (d *Dataset) Pack(dir string) error {
 			var packed bytes.Buffer
 			for i := range next {
 				raw = data.AppendShard(raw[:0], d.Train, d.Shards[i])
+				if len(raw) > maxShard {
+					errs[i] = fmt.Errorf("shard %d of %d has %d bytes, want at most %d: more clients in data.partition", i, len(d.Shards), len(raw), maxShard)
+					continue
+				}
 				hashes[i] = sha256.Sum256(raw)
 				packed.Reset()
 				z.Reset(&packed)

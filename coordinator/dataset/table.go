@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -63,6 +64,9 @@ func Dialect(separator, decimal, header string) data.CSV {
 func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (*Dataset, error) {
 	cfg := Dialect(v.Separator, v.Decimal, v.Header)
 	cfg.Target, cfg.Values, cfg.Classes, cfg.Ignore, cfg.Size = v.Target, v.Predict == "number", v.Classes, v.Ignore, size
+	if t.Data.Partition.Kind == task.ByColumn {
+		cfg.Group = t.Data.Partition.Column
+	}
 	cfg.Missing = map[string]data.Missing{"drop": data.DropMissing, "mean": data.FillMean, "median": data.FillMedian}[v.Missing]
 	for _, c := range v.Categorical {
 		cfg.Categorical = append(cfg.Categorical, data.Category{Column: c.Column, Values: c.Values})
@@ -89,10 +93,24 @@ func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (
 		said = append(said, fmt.Sprintf("%d of the %d test rows are equal to training rows: test metrics are optimistic if these are duplicates", n, p.Test.Len()))
 	}
 	said = append(said, absent(table, p)...)
-	return &Dataset{
+	d := &Dataset{
 		Summary: summary(table, p), Train: p.Train, Test: p.Test,
 		encoding: &p.Encoding, Classes: table.Classes, Notes: said,
-	}, nil
+	}
+	if table.Groups != nil {
+		names := make([]string, len(train))
+		for i, row := range train {
+			names[i] = table.Groups[row]
+		}
+		if err := d.divideByName(names); err != nil {
+			return nil, fmt.Errorf("%s: column %s: %w", name, cfg.Group, err)
+		}
+		slices.Sort(table.Groups)
+		if without := len(slices.Compact(table.Groups)) - len(d.clients); without > 0 {
+			d.Notes = append(d.Notes, fmt.Sprintf("%d values of %s have all their rows in the test set, and are no clients", without, cfg.Group))
+		}
+	}
+	return d, nil
 }
 
 // absent says which classes have no rows for training, or none for testing: their

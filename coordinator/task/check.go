@@ -28,7 +28,7 @@ func (d *decoder) check(t *Task) {
 
 	before := len(d.problems)
 	d.data(&t.Data)
-	source := sources[t.Data.Source] // zero when it is unknown, as of a file that has not been read
+	source := t.Data.facts() // zero when it is unknown, as of a file that has not been read
 	if t.Data.Source == own && len(d.problems) == before && !d.brokenIn("data") {
 		s := t.Data.Schema()
 		source.shape, source.classes = s.Shape(), len(s.Classes())

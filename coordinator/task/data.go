@@ -13,12 +13,18 @@ import (
 // of the coordinator.
 type Data struct {
 	Source    string    `yaml:"source" help:"own: participants bring the data"`
-	Dir       string    `yaml:"dir,omitempty"`    // fashion-mnist only: the folder of its four files; default: that of Debian's package
-	IDX       IDX       `yaml:"idx,omitempty"`    // source idx only
-	CSV       CSV       `yaml:"csv,omitempty"`    // source csv only
-	Pixels    Pixels    `yaml:"pixels,omitempty"` // of images only
-	Holdout   float64   `yaml:"holdout,omitempty" help:"of tables and own data: the share of rows in the test set, or of a participant's examples"`
-	Public    bool      `yaml:"public,omitempty" help:"idx and csv: serve the training examples to participants"`
+	Dir       string    `yaml:"dir,omitempty"` // of the files of fashion-mnist (default: that of Debian's package), cifar, emnist and folder
+	Classes   int       `yaml:"classes,omitempty" help:"cifar: 10, or 100 for the fine labels of CIFAR-100"`
+	Split     string    `yaml:"split,omitempty" help:"emnist: which of its data sets"`
+	Size      int       `yaml:"size,omitempty" help:"folder: pixels along a side that pictures become"`
+	Channels  int       `yaml:"channels,omitempty" help:"folder: 1 for grey images, 3 for coloured ones"`
+	IDX       IDX       `yaml:"idx,omitempty"`       // source idx only
+	CSV       CSV       `yaml:"csv,omitempty"`       // source csv only
+	NPZ       NPZ       `yaml:"npz,omitempty"`       // source npz only
+	Generator Generator `yaml:"generator,omitempty"` // source synthetic only
+	Pixels    Pixels    `yaml:"pixels,omitempty"`    // of images only
+	Holdout   float64   `yaml:"holdout,omitempty" help:"of tables, synthetic, folder and own data: the share of examples in the test set, or of a participant's examples"`
+	Public    bool      `yaml:"public,omitempty" help:"of files of the organiser: serve the training examples to participants"`
 	Drift     int       `yaml:"drift,omitempty"` // in a simulation: mini-batches of every client until a concept drift that permutes the labels
 	Partition Partition `yaml:"partition,omitempty"`
 
@@ -76,6 +82,8 @@ type Partition struct {
 	ClassesPerClient int     `yaml:"classes_per_client,omitempty" help:"kind classes"`
 	Alpha            float64 `yaml:"alpha,omitempty" help:"kinds dirichlet, dirichlet-clients and dirichlet-sizes: concentration; a smaller one makes clients differ more"`
 	Exponent         float64 `yaml:"exponent,omitempty" help:"kind power-law: a larger one makes sizes differ more; 1 is Zipf's law"`
+	Column           string  `yaml:"column,omitempty" help:"kind column: the column of a table that tells whose a row is; it is no feature"`
+	Path             string  `yaml:"path,omitempty" help:"kind file: a text file with a line for each training example: whose it is"`
 }
 
 // Kinds of Partition.
@@ -87,37 +95,17 @@ const (
 	Classes          = "classes"           // ClassesPerClient classes for every client
 	DirichletSizes   = "dirichlet-sizes"   // random samples, sizes drawn from Dir(Alpha, ..., Alpha)
 	PowerLaw         = "power-law"         // random samples, sizes proportional to rank^-Exponent
+	GivenClients     = "given"             // the clients that the data has: generator fedprox only
+	ByColumn         = "column"            // a client for each value of Column: source csv only
+	ByFile           = "file"              // a client for each text in the file Path
 )
 
 var (
-	partitionKinds = []string{IID, Shards, Dirichlet, DirichletClients, Classes, DirichletSizes, PowerLaw}
-	withClasses    = []string{Shards, Dirichlet, DirichletClients, Classes} // divide by class
+	partitionKinds = []string{IID, Shards, Dirichlet, DirichletClients, Classes, DirichletSizes, PowerLaw} // of any examples
+	taskKinds      = append(slices.Clone(partitionKinds), GivenClients, ByColumn, ByFile)                  // of data.partition
+	withClasses    = []string{Shards, Dirichlet, DirichletClients, Classes}                                // divide by class
 	withAlpha      = []string{Dirichlet, DirichletClients, DirichletSizes}
 )
-
-// source is what is known of a data set before it is read. Without a shape, its
-// examples are unknown.
-type source struct {
-	images   bool
-	examples int
-	shape    []int
-	classes  int
-}
-
-// sources are the data sets by name.
-var sources = map[string]source{
-	"mnist":         {true, 60000, []int{28, 28}, 10},
-	"fashion-mnist": {true, 60000, []int{28, 28}, 10},
-	"anes96":        {false, 0, []int{9}, 2},
-	"idx":           {images: true},
-	"csv":           {},
-	own:             {},
-}
-
-// own is the source of tasks for which participants bring the data.
-const own = "own"
-
-const wantSource = `"mnist", "fashion-mnist", "anes96", "idx", "csv" or "own"`
 
 // Limits of a Data section.
 const (
@@ -128,6 +116,7 @@ const (
 
 // fill replaces zeros by defaults.
 func (d *Data) fill() {
+	d.fillSource()
 	d.Partition.fill()
 	if d.table() && d.Holdout == 0 {
 		d.Holdout = holdout
@@ -161,6 +150,8 @@ func (p *Partition) fill() {
 		p.PerClient = 2
 	case p.Kind == Classes && p.ClassesPerClient == 0:
 		p.ClassesPerClient = 1
+	case p.Kind == ByColumn || p.Kind == ByFile:
+		p.Clients = 0 // the data tells
 	}
 }
 
@@ -171,18 +162,22 @@ func orNil[T any](s []T) []T {
 	return s
 }
 
-// table reports whether the examples are rows of a table.
-func (d *Data) table() bool { return d.Source == "csv" || d.Source == "anes96" }
+// table reports whether the examples are rows of a table, of which a share is held out.
+func (d *Data) table() bool {
+	return d.Source == "csv" || d.Source == "anes96" || d.Source == synthetic
+}
 
 // target returns whether the data has classes or numbers to predict, empty if
 // unknown.
 func (d *decoder) target() string {
 	v := &d.root.Data
-	source, known := sources[v.Source]
+	_, known := sources[v.Source]
+	source := v.facts()
 	switch {
-	case !known || d.brokenAt("data.csv.predict") || d.brokenAt("data.table.label.type"):
+	case !known || d.brokenAt("data.csv.predict") || d.brokenAt("data.npz.predict") || d.brokenAt("data.table.label.type"),
+		v.Source == synthetic && source.shape == nil:
 		return ""
-	case v.Source == "csv" && v.CSV.Predict == "number", source.shape != nil && source.classes == 0,
+	case v.predictsNumber() != "", source.shape != nil && source.classes == 0,
 		v.Source == own && v.Table.Label.Type == string(data.NumberField):
 		return numbers
 	}
@@ -191,9 +186,10 @@ func (d *decoder) target() string {
 
 // data checks a Data section.
 func (d *decoder) data(v *Data) {
-	source, known := sources[v.Source]
+	_, known := sources[v.Source]
+	source := v.facts()
 	if v.Source != own {
-		d.partition("data.partition.", v.Partition, source.examples)
+		d.partition("data.partition.", v.Partition, source.examples, taskKinds)
 	}
 	if !d.want(known, "data.source", quoted(v.Source), wantSource) {
 		return
@@ -206,7 +202,7 @@ func (d *decoder) data(v *Data) {
 		}
 		return here
 	}
-	if only("dir", v.Source == "fashion-mnist", `source "fashion-mnist"`) && d.has("data.dir") {
+	if only("dir", slices.Contains(withDir, v.Source), `sources `+list(withDir)) && (d.has("data.dir") || v.Source != "fashion-mnist") {
 		d.path("data.dir", v.Dir)
 	}
 	if only("idx", v.Source == "idx", `source "idx"`) {
@@ -215,16 +211,18 @@ func (d *decoder) data(v *Data) {
 	if only("csv", v.Source == "csv", `source "csv"`) {
 		d.csv(v.CSV)
 	}
-	only("public", v.Source == "idx" || v.Source == "csv", `sources "idx" and "csv"; the others are public`)
+	d.research(v, only)
+	only("public", source.files, `sources `+list(withFiles)+"; the others are public")
 	if only("pixels", source.images, "images") && d.hasIn("data.pixels") {
 		p := v.Pixels
 		d.want(p.Mean >= 0 && p.Mean <= 1, "data.pixels.mean", p.Mean, "0 <= mean <= 1, where 1 is white")
 		d.want(p.Deviation >= 0.001 && p.Deviation <= 1000, "data.pixels.deviation", p.Deviation, "0.001 <= deviation <= 1000")
 	}
-	if only("holdout", v.table() || v.Source == own, "tables") && v.table() && d.has("data.holdout") {
+	held := v.table() || v.Source == "folder"
+	if only("holdout", held || v.Source == own, "tables, folders and synthetic data") && held && d.has("data.holdout") {
 		d.want(v.Holdout > 0 && v.Holdout < 1, "data.holdout", v.Holdout, "0 < holdout < 1, the share of rows in the test set")
 	}
-	d.byClass("data.partition.kind", v.Partition.Kind, v.Source == "csv" && v.CSV.Predict == "number", `data.csv.predict is "number"`)
+	d.byClass("data.partition.kind", v.Partition.Kind, v.predictsNumber() != "", v.predictsNumber())
 	for _, field := range []string{"table", "images", "standardise", "examples", "from"} {
 		only(field, v.Source == own, `source "own"`)
 	}
@@ -313,12 +311,17 @@ func (d *decoder) texts(path string, list []string, maxLen int) {
 }
 
 // oneOf returns the list as "a", "b" or "c".
-func oneOf(list []string) string {
+func oneOf(list []string) string { return joined(list, " or ") }
+
+// list returns the list as "a", "b" and "c".
+func list(all []string) string { return joined(all, " and ") }
+
+func joined(list []string, last string) string {
 	var b strings.Builder
 	for i, s := range list {
 		switch {
 		case i > 0 && i == len(list)-1:
-			b.WriteString(" or ")
+			b.WriteString(last)
 		case i > 0:
 			b.WriteString(", ")
 		}
@@ -327,11 +330,16 @@ func oneOf(list []string) string {
 	return b.String()
 }
 
-// partition checks a Partition of the given number of examples, 0 if unknown. path is
-// that of its section, with a point at the end.
-func (d *decoder) partition(path string, p Partition, examples int) {
-	kind := d.want(slices.Contains(partitionKinds, p.Kind), path+"kind", quoted(p.Kind), oneOf(partitionKinds))
-	clients := d.want(p.Clients >= 1 && p.Clients <= MaxClients, path+"clients", p.Clients, fmt.Sprintf("1 <= clients <= %d", MaxClients))
+// partition checks a Partition of the given number of examples, 0 if unknown, which may be
+// one of all kinds. path is that of its section, with a point at the end.
+func (d *decoder) partition(path string, p Partition, examples int, all []string) {
+	kind := d.want(slices.Contains(all, p.Kind), path+"kind", quoted(p.Kind), oneOf(all))
+	clients := p.Kind == ByColumn || p.Kind == ByFile
+	if clients {
+		d.want(p.Clients == 0 || !d.has(path+"clients"), path+"clients", p.Clients, fmt.Sprintf("none, because kind is %q: the data tells how many", p.Kind))
+	} else {
+		clients = d.want(p.Clients >= 1 && p.Clients <= MaxClients, path+"clients", p.Clients, fmt.Sprintf("1 <= clients <= %d", MaxClients))
+	}
 	if !kind {
 		return
 	}
@@ -367,6 +375,12 @@ func (d *decoder) partition(path string, p Partition, examples int) {
 		d.want(p.Exponent > 0 && p.Exponent <= 10, path+"exponent", p.Exponent, wantExponent)
 	} else if p.Kind == PowerLaw {
 		d.wrong(path+"exponent", fmt.Sprintf("%sexponent is missing, want %s (kind is %q; 1 is Zipf's law)", path, wantExponent, p.Kind))
+	}
+	if only("column", quoted(p.Column), ByColumn) || p.Kind == ByColumn {
+		d.want(data.ValidText(p.Column), path+"column", quoted(p.Column), "the name of a column, or its number from 1 in quotes")
+	}
+	if only("path", quoted(p.Path), ByFile) || p.Kind == ByFile {
+		d.path(path+"path", p.Path)
 	}
 	per := p.PerClient
 	if per == 0 {

@@ -19,7 +19,7 @@ var withoutEffect = []string{
 
 // paths are the settings that name files. Training depends on the content of the files
 // alone.
-var paths = []string{"data.dir", "data.csv.path", "data.idx.train_images", "data.idx.train_labels", "data.idx.test_images", "data.idx.test_labels"}
+var paths = []string{"data.dir", "data.csv.path", "data.npz.path", "data.partition.path", "data.idx.train_images", "data.idx.train_labels", "data.idx.test_images", "data.idx.test_labels"}
 
 // Changes compares t with the recorded task of an earlier run, in the form of YAML.
 // Settings that an older build did not have get their defaults. It returns the

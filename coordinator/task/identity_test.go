@@ -1,6 +1,7 @@
 package task
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,36 @@ func TestChangesOfPaths(t *testing.T) {
 	moved.Data.IDX = IDX{TrainImages: "e", TrainLabels: "f", TestImages: "g", TestLabels: "h"}
 	if got, err := moved.Changes(tk.YAML(), true); err != nil || len(got) > 0 {
 		t.Errorf("images with the same content: %q, %v; want no change", got, err)
+	}
+}
+
+// The files of a task, and what is known of its data before they are read.
+func TestFilesAndKnown(t *testing.T) {
+	for _, c := range []struct {
+		data    string
+		files   map[string]string
+		shape   []int
+		classes int
+	}{
+		{"{source: cifar, dir: x}", map[string]string{"data.dir": "x"}, []int{32, 32, 3}, 10},
+		{"{source: cifar, dir: x, classes: 100}", map[string]string{"data.dir": "x"}, []int{32, 32, 3}, 100},
+		{"{source: emnist, dir: x, split: byclass}", map[string]string{"data.dir": "x"}, []int{28, 28}, 62},
+		{"{source: folder, dir: x, size: 8}", map[string]string{"data.dir": "x"}, nil, 0},
+		{"{source: npz, npz: {path: y}}", map[string]string{"data.npz.path": "y"}, nil, 0},
+		{"{source: synthetic, generator: {kind: moons}}", map[string]string{}, []int{2}, 2},
+		{"{source: synthetic, generator: {kind: linear, features: 4}}", map[string]string{}, []int{4}, 0},
+		{"{source: synthetic, generator: {kind: blobs}}", map[string]string{}, []int{2}, 3},
+		{"{source: synthetic, generator: {kind: fedprox}}", map[string]string{}, []int{60}, 10},
+	} {
+		tk, err := Parse("x.yaml", []byte(strings.Replace(minimal, "{source: mnist}", c.data, 1)))
+		if err != nil {
+			t.Errorf("%s: %v", c.data, err)
+			continue
+		}
+		n, shape, classes := tk.Known()
+		if files := tk.Files(); n != 0 || !maps.Equal(files, c.files) || !slices.Equal(shape, c.shape) || classes != c.classes {
+			t.Errorf("%s: files %v, %d examples of shape %v in %d classes", c.data, files, n, shape, classes)
+		}
 	}
 }
 

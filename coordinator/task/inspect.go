@@ -98,7 +98,7 @@ func given(values map[string]string, path string, n *yaml.Node, in reflect.Type)
 func (t *Task) Files() map[string]string {
 	files := map[string]string{}
 	for key, path := range map[string]string{
-		"data.dir": t.Data.Dir, "data.csv.path": t.Data.CSV.Path, "evaluate.test.csv": t.Evaluate.Test.CSV,
+		"data.dir": t.Data.Dir, "data.csv.path": t.Data.CSV.Path, "data.npz.path": t.Data.NPZ.Path, "data.partition.path": t.Data.Partition.Path, "evaluate.test.csv": t.Evaluate.Test.CSV,
 		"data.idx.train_images": t.Data.IDX.TrainImages, "data.idx.train_labels": t.Data.IDX.TrainLabels,
 		"data.idx.test_images": t.Data.IDX.TestImages, "data.idx.test_labels": t.Data.IDX.TestLabels,
 	} {
@@ -117,7 +117,7 @@ func (t *Task) Known() (examples int, shape []int, classes int) {
 		s := t.Data.Schema()
 		return 0, s.Shape(), len(s.Classes())
 	}
-	s := sources[t.Data.Source]
+	s := t.Data.facts()
 	return s.examples, s.shape, s.classes
 }
 

@@ -28,5 +28,5 @@ func (t *Task) CheckLive() error {
 // reachable reports whether participants have examples: the coordinator hands them
 // out, or they bring their own.
 func (d *Data) reachable() bool {
-	return d.Public || d.Source != "csv" && d.Source != "idx" // all others are public, or brought by the participants
+	return d.Public || !sources[d.Source].files // all others are public, or brought by the participants
 }

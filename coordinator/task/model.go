@@ -252,8 +252,8 @@ func (d *decoder) predicts(m Model, target string) bool {
 	if does == target {
 		return true
 	}
-	if d.root.Data.Source == "csv" {
-		want += map[string]string{classes: `, or data.csv.predict: number`, numbers: `, or data.csv.predict: class`}[target]
+	if from := d.root.Data.Source; from == "csv" || from == "npz" {
+		want += fmt.Sprintf(", or data.%s.predict: %s", from, map[string]string{classes: "number", numbers: "class"}[target])
 	}
 	d.wrong(path, fmt.Sprintf("%s is %q, which predicts %s, and the data has %s: want %s", path, value, does, target, want))
 	return false

@@ -131,9 +131,16 @@ func optionType(typ reflect.Type) string {
 	return TextOption
 }
 
+// An example is a task in which the decoder is asked about the options whose keys begin
+// with of: one that differs in its data tells nothing of others.
+type example struct {
+	text []byte
+	of   string
+}
+
 // examples are tasks in which the decoder is asked about settings: between them they have
 // every section, and each kind that has settings of its own.
-var examples = sync.OnceValue(func() (all [][]byte) {
+var examples = sync.OnceValue(func() (all []example) {
 	for _, e := range []struct {
 		name string
 		sets []string
@@ -143,26 +150,42 @@ var examples = sync.OnceValue(func() (all [][]byte) {
 		{"mnist-2nn", []string{"data.partition={kind: classes}", "optimiser={kind: momentum}"}},
 		{"mnist-2nn", []string{"data.partition={kind: dirichlet, alpha: 1}", "data.pixels={mean: 0, deviation: 1}"}},
 		{"mnist-2nn", []string{"data.partition={kind: power-law, exponent: 1}", "model.loss="}},
+		{"csv", []string{"data.partition=", "data.partition={kind: column, column: x}"}},
+		{"mnist-2nn", []string{"data.partition=", "data.partition={kind: file, path: x}"}},
+		{"mnist-2nn", []string{"data={source: cifar, dir: x}"}},
+		{"mnist-2nn", []string{"data={source: emnist, dir: x, split: digits}"}},
+		{"mnist-2nn", []string{"data={source: folder, dir: x, size: 32}"}},
+		{"mnist-2nn", []string{"data={source: npz, npz: {path: x}}"}},
+		{"mnist-2nn", []string{"data={source: synthetic, generator: {kind: moons}}"}},
+		{"mnist-2nn", []string{"data={source: synthetic, generator: {kind: blobs}}"}},
+		{"mnist-2nn", []string{"data.partition.kind=", "data={source: synthetic, generator: {kind: fedprox}}"}},
 		{"csv", []string{"data.csv.predict=number", "data.csv.target=age", "model.hidden=", "model.kind=svr"}},
 	} {
 		t, err := Find(e.name, e.sets)
 		if err != nil {
 			panic(err) // a test reads all of them
 		}
-		all = append(all, t.YAML())
+		of := ""
+		if len(e.sets) > 0 && strings.HasPrefix(e.sets[len(e.sets)-1], "data") {
+			of = "data."
+		}
+		all = append(all, example{t.YAML(), of})
 	}
 	return all
 })
 
 // probe asks the decoder what it wants of an option, and what it takes in its place.
 func (o *Option) probe() {
-	for _, text := range examples() {
+	for _, e := range examples() {
+		if !strings.HasPrefix(o.Key, e.of) {
+			continue
+		}
 		if o.Range == "" {
-			_, d := ask(text, o.Key+"="+o.sample())
+			_, d := ask(e.text, o.Key+"="+o.sample())
 			o.Range = unconditional(d.asked[o.Key])
 		}
 		if o.Default == "" && o.Key != "name" && o.Key != "title" { // they are of each task
-			if t, d := ask(text, o.Key+"="); len(d.problems) == 0 {
+			if t, d := ask(e.text, o.Key+"="); len(d.problems) == 0 {
 				t.fill(d.schemes)
 				o.Default = t.Values()[o.Key]
 			}

@@ -271,7 +271,7 @@ func (d *decoder) from(v *Data, images bool, scale string) {
 	}
 	d.path("data.from.csv", v.From.CSV)
 	d.decimal("data.from.decimal", v.From.Decimal)
-	d.partition("data.from.partition.", v.From.Partition, 0)
+	d.partition("data.from.partition.", v.From.Partition, 0, partitionKinds)
 	d.byClass("data.from.partition.kind", v.From.Partition.Kind, v.Table.Label.Type == string(data.NumberField), "data.table.label is a number")
 	asked := scale == string(data.FederatedScale) || d.root.Evaluate.On != OnTest
 	if p := v.From.Partition; p.Clients >= 1 && p.Clients < participants && asked && !d.root.Strategy.Scheme().Central {

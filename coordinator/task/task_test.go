@@ -384,6 +384,8 @@ func TestFieldTypes(t *testing.T) {
 // TestData reads valid data sections, writes them and reads them again.
 func TestData(t *testing.T) {
 	iid := Partition{Kind: IID, Clients: 100}
+	half := new(float64)
+	*half = .5
 	for _, c := range []struct {
 		name, text string
 		want       Data
@@ -392,6 +394,25 @@ func TestData(t *testing.T) {
 		{"a folder", "{source: fashion-mnist, dir: ../x}", Data{Source: "fashion-mnist", Dir: "../x", Partition: iid}},
 		{"four files", "{source: idx, idx: {train_images: a, train_labels: b, test_images: c, test_labels: d}, public: true, pixels: {mean: 0.13, deviation: 0.31}}",
 			Data{Source: "idx", IDX: IDX{"a", "b", "c", "d", 0}, Public: true, Pixels: Pixels{0.13, 0.31}, Partition: iid}},
+		{"CIFAR", "{source: cifar, dir: x}", Data{Source: "cifar", Dir: "x", Classes: 10, Partition: iid}},
+		{"CIFAR-100", "{source: cifar, dir: x, classes: 100, public: true}", Data{Source: "cifar", Dir: "x", Classes: 100, Public: true, Partition: iid}},
+		{"EMNIST", "{source: emnist, dir: x, split: letters}", Data{Source: "emnist", Dir: "x", Split: "letters", Partition: iid}},
+		{"a folder of pictures", "{source: folder, dir: x, size: 32}", Data{Source: "folder", Dir: "x", Size: 32, Channels: 3, Partition: iid}},
+		{"large grey pictures", "{source: folder, dir: x, size: 256, channels: 1, holdout: 0.3}", Data{Source: "folder", Dir: "x", Size: 256, Channels: 1, Holdout: .3, Partition: iid}},
+		{"an archive", "{source: npz, npz: {path: x, y_test: labels}}",
+			Data{Source: "npz", NPZ: NPZ{Path: "x", XTrain: "x_train", YTrain: "y_train", XTest: "x_test", YTest: "labels", Predict: "class"}, Partition: iid}},
+		{"moons", "{source: synthetic, generator: {kind: moons, noise: 0}}",
+			Data{Source: "synthetic", Holdout: .2, Generator: Generator{Kind: "moons", Examples: 2000, Noise: new(float64)}, Partition: iid}},
+		{"blobs", "{source: synthetic, generator: {kind: blobs, seed: 7}, partition: {kind: shards}}",
+			Data{Source: "synthetic", Holdout: .2, Generator: Generator{Kind: "blobs", Seed: 7, Examples: 2000, Features: 2, Classes: 3, Spread: 1}, Partition: Partition{Kind: Shards, Clients: 100, PerClient: 2}}},
+		{"a regression", "{source: synthetic, generator: {kind: linear, features: 5, noise: 0.5}}",
+			Data{Source: "synthetic", Holdout: .2, Generator: Generator{Kind: "linear", Examples: 2000, Features: 5, Noise: half}, Partition: iid}},
+		{"clients of the generator", "{source: synthetic, holdout: 0.1, generator: {kind: fedprox, alpha: 0, beta: 0.5}, partition: {clients: 30}}",
+			Data{Source: "synthetic", Holdout: .1, Generator: Generator{Kind: "fedprox", Beta: .5}, Partition: Partition{Kind: GivenClients, Clients: 30}}},
+		{"clients of a file", "{source: mnist, partition: {kind: file, path: x}}", Data{Source: "mnist", Partition: Partition{Kind: ByFile, Path: "x"}}},
+		{"clients of a column", "{source: csv, csv: {path: x.csv, target: y}, partition: {kind: column, column: z}}",
+			Data{Source: "csv", Holdout: 0.2, Partition: Partition{Kind: ByColumn, Column: "z"},
+				CSV: CSV{Path: "x.csv", Target: "y", Predict: "class", Separator: "detect", Decimal: "detect", Header: "detect", Missing: "refuse", Constant: "refuse", Scale: "standard"}}},
 		{"a table", "{source: csv, csv: {path: x.csv, target: y, ignore: []}, partition: {kind: classes}}",
 			Data{Source: "csv", Holdout: 0.2, Partition: Partition{Kind: Classes, Clients: 100, ClassesPerClient: 1},
 				CSV: CSV{Path: "x.csv", Target: "y", Predict: "class", Separator: "detect", Decimal: "detect", Header: "detect", Missing: "refuse", Constant: "refuse", Scale: "standard"}}},
@@ -415,6 +436,32 @@ func TestData(t *testing.T) {
 				t.Errorf("read back: %v\n%s", err, got.YAML())
 			}
 		})
+	}
+}
+
+// The sections that docs/data.md shows are those of valid tasks.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/data.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, block := range strings.Split(string(text), "```yaml\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		if !strings.HasPrefix(block, "data:") {
+			continue
+		}
+		tk, err := Parse("docs/data.md", []byte(strings.Replace(minimal, "data: {source: mnist}\n", block, 1)))
+		if err != nil {
+			t.Errorf("%v in\n%s", err, block)
+			continue
+		}
+		seen[tk.Data.Source] = true
+	}
+	for _, source := range []string{"cifar", "emnist", "folder", "npz", "synthetic", "csv", "own", "mnist"} {
+		if !seen[source] {
+			t.Errorf("no section of source %s", source)
+		}
 	}
 }
 

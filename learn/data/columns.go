@@ -136,6 +136,12 @@ func (c *csvReader) resolve() error {
 			return err
 		}
 	}
+	if c.cfg.Group != "" {
+		if _, err := find(c.cfg.Group, "groups", group); err != nil {
+			return err
+		}
+		c.groups = map[string]string{}
+	}
 	c.table = &Table{name: c.name, missing: c.cfg.Missing, Target: c.names[c.target]}
 	for i, col := range c.columns {
 		if col.role == number || col.role == category {

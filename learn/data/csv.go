@@ -20,6 +20,7 @@ type CSV struct {
 
 	Ignore      []string   // columns that are left out
 	Categorical []Category // columns that hold categories; all others hold numbers
+	Group       string     // the column that tells whose each row is, which is no feature; empty: none
 
 	Separator rune    // ',', ';', '\t' or any other; 0: detected from the first lines
 	Decimal   rune    // '.' or ','; 0: detected from the first lines
@@ -136,7 +137,8 @@ type csvReader struct {
 	columns []column       // of the file
 	target  int            // index into columns
 	table   *Table
-	cells   []float64 // of the current row, a workspace
+	cells   []float64         // of the current row, a workspace
+	groups  map[string]string // the names of groups, by themselves; nil: there is no such column
 }
 
 // column is how a column of the file is read.
@@ -158,6 +160,7 @@ const (
 	category
 	target // with codes if it is a class
 	ignored
+	group
 )
 
 func (c *csvReader) read(sample []byte) (*Table, error) {
@@ -295,6 +298,7 @@ func (c *csvReader) row(row []string) error {
 	t := c.table
 	cells := c.cells[:0]
 	var y float64
+	owner := ""
 	for i, s := range row {
 		col := &c.columns[i]
 		if col.role == ignored {
@@ -307,6 +311,8 @@ func (c *csvReader) row(row []string) error {
 			case c.cfg.Missing == DropMissing:
 				t.Dropped++
 				return nil
+			case col.role == group:
+				return c.bad(i, s, "a text that tells whose the row is (rows without one can only be dropped)")
 			case col.role == target:
 				return c.bad(i, s, "a value (rows without their target can only be dropped)")
 			case c.cfg.Missing == RefuseMissing && c.unnamed == "" && c.names[i] == strconv.Itoa(i+1):
@@ -316,6 +322,13 @@ func (c *csvReader) row(row []string) error {
 			}
 			cells = append(cells, math.NaN())
 			t.Missing++
+			continue
+		}
+		if col.role == group {
+			if !ValidText(s) {
+				return c.bad(i, s, "a short text that tells whose the row is")
+			}
+			owner = s
 			continue
 		}
 		v, err := c.value(i, col, s)
@@ -333,8 +346,21 @@ func (c *csvReader) row(row []string) error {
 	} else {
 		t.labels = append(t.labels, uint8(y))
 	}
+	if c.groups != nil {
+		t.Groups = append(t.Groups, c.intern(owner))
+	}
 	t.cells.add(cells)
 	return c.bound()
+}
+
+// intern returns a copy of a group's name that all its rows share.
+func (c *csvReader) intern(name string) string {
+	kept, ok := c.groups[name]
+	if !ok {
+		kept = strings.Clone(name) // the field shares its memory with the whole row
+		c.groups[kept] = kept
+	}
+	return kept
 }
 
 // value reads one field: a number, or the code of a text.

@@ -13,6 +13,7 @@ type Table struct {
 	Columns []Column // of the features, in the order of the file
 	Target  string   // the name of the column to be predicted
 	Classes []string // by label; nil for a regression
+	Groups  []string // whose each row is, [rows]; nil without CSV.Group
 	Dropped int      // rows dropped because of a missing value
 	Missing int      // missing values that Prepare fills
 
