@@ -257,7 +257,7 @@ func (p *Part) has(variant string, grid []string, measure string) error {
 	if _, ok := measures[measure]; !ok {
 		return fmt.Errorf("%s is no measure, want one of %s", measure, strings.Join(measureNames(), ", "))
 	}
-	if strings.HasSuffix(measure, "_to_target") && len(p.Target) == 0 {
+	if strings.HasSuffix(measure, "_target") && len(p.Target) == 0 {
 		return fmt.Errorf("%s needs a target", measure)
 	}
 	paths := p.told()

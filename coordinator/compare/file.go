@@ -379,7 +379,7 @@ func (d *Drawing) check(p *Part, fail func(format string, args ...any)) {
 func (p *Part) measured(m string, fail func(format string, args ...any)) {
 	if _, ok := measures[m]; !ok {
 		fail("%q is no measure, want one of %s", m, strings.Join(measureNames(), ", "))
-	} else if strings.HasSuffix(m, "_to_target") && len(p.Target) == 0 {
+	} else if strings.HasSuffix(m, "_target") && len(p.Target) == 0 {
 		fail("%s needs a target, such as target: {test_accuracy: 0.97}", m)
 	}
 }

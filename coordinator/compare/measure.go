@@ -98,6 +98,23 @@ func reached(c string, evaluations int) func(*measured) float64 {
 	}
 }
 
+// atTarget returns a figure of the first evaluation at which the target has been met, by it
+// or by a version before.
+func atTarget(c string) func(*measured) float64 {
+	return func(m *measured) float64 {
+		met := false
+		for i := range m.points {
+			if x := columns[m.target.figure](&m.points[i]); !math.IsNaN(x) && m.target.met(x) {
+				met = true
+			}
+			if x := columns[c](&m.points[i]); met && !math.IsNaN(x) {
+				return x
+			}
+		}
+		return unknown64
+	}
+}
+
 func shares(of func(*simulate.Shares) float64) func(*measured) float64 {
 	return func(m *measured) float64 {
 		if m.result.Shares == nil {
@@ -135,6 +152,8 @@ var measures = map[string]measure{
 	"examples_to_target":      {"examples to the target", number, reached("examples", 1)},
 	"bytes_to_target":         {"bytes to the target", size, reached("bytes", 1)},
 	"seconds_to_target":       {"virtual time to the target", seconds, reached("seconds", 1)},
+	"accuracy_at_target":      {"accuracy at the target", percent, atTarget("test_accuracy")},
+	"loss_at_target":          {"test loss at the target", number, atTarget("test_loss")},
 	"client_accuracy":         {"accuracy for a client", percent, shares(func(s *simulate.Shares) float64 { return s.Mean })},
 	"client_deviation":        {"its deviation", percent, shares(func(s *simulate.Shares) float64 { return s.Deviation })},
 	"worst_tenth":             {"accuracy for the worst tenth", percent, shares(func(s *simulate.Shares) float64 { return s.Worst })},

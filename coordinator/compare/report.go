@@ -371,7 +371,7 @@ func (r *Report) json() ([]byte, error) {
 				}
 				if m := row.measured[k]; m != nil {
 					for name, of := range measures {
-						if strings.HasSuffix(name, "_to_target") && m.target == nil {
+						if strings.HasSuffix(name, "_target") && m.target == nil {
 							continue
 						}
 						if x := finite(of.of(m)); x != nil {

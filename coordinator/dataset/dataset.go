@@ -78,6 +78,11 @@ func (l *Loader) Open(t *task.Task) (*Dataset, error) {
 		if err := d.scale(t.Data.Pixels); err != nil {
 			return nil, fmt.Errorf("task %s: data.pixels: %w", t.Name, err)
 		}
+		if n := t.Data.First; n > d.Train.Len() {
+			return nil, fmt.Errorf("task %s: data.first is %d, want at most %d, as there are training examples", t.Name, n, d.Train.Len())
+		} else if n > 0 {
+			d.Train = d.Train.First(n)
+		}
 		if l.loaded == nil {
 			l.loaded = map[string]*Dataset{}
 		}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"fedtab/coordinator/task"
@@ -47,5 +48,36 @@ func TestLoader(t *testing.T) {
 	}
 	if a.Train != b.Train {
 		t.Error("the same images are loaded twice")
+	}
+}
+
+// The first examples alone are used, and more than there are is refused.
+func TestFirst(t *testing.T) {
+	open := func(first int) (*Dataset, error) {
+		tk, err := task.Find("mnist-2nn", []string{fmt.Sprintf("data.first=%d", first)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Open(tk)
+	}
+	d, err := open(1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Train.Len() != 1000 || d.Test.Len() != 10000 || len(d.Shards) != 100 || len(d.Shards[0]) != 10 {
+		t.Errorf("%d training examples, %d of the test set, %d shards of %d", d.Train.Len(), d.Test.Len(), len(d.Shards), len(d.Shards[0]))
+	}
+	x, y, want, label := make([]float32, 784), make([]float32, 1), make([]float32, 784), make([]float32, 1)
+	d.Train.Fill(x, y, []int32{999})
+	all.Train.Fill(want, label, []int32{999})
+	if !slices.Equal(x, want) || y[0] != label[0] {
+		t.Error("another example than the thousandth")
+	}
+	if _, err := open(60001); err == nil || err.Error() != "task mnist-2nn: data.first is 60001, want at most 60000, as there are training examples" {
+		t.Errorf("error %v", err)
 	}
 }

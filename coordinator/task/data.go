@@ -24,6 +24,7 @@ type Data struct {
 	Generator Generator `yaml:"generator,omitempty"` // source synthetic only
 	Pixels    Pixels    `yaml:"pixels,omitempty"`    // of images only
 	Holdout   float64   `yaml:"holdout,omitempty" help:"of tables, synthetic, folder and own data: the share of examples in the test set, or of a participant's examples"`
+	First     int       `yaml:"first,omitempty" help:"of images in files: how many training examples are used, the first ones; left out: all"`
 	Public    bool      `yaml:"public,omitempty" help:"of files of the organiser: serve the training examples to participants"`
 	Drift     int       `yaml:"drift,omitempty"` // in a simulation: mini-batches of every client until a concept drift that permutes the labels
 	Partition Partition `yaml:"partition,omitempty"`
@@ -201,6 +202,9 @@ func (d *decoder) data(v *Data) {
 			d.wrong(path, fmt.Sprintf("%s is given, want none, because source is %q (it belongs to %s)", path, v.Source, owner))
 		}
 		return here
+	}
+	if only("first", slices.Contains(withOrder, v.Source), `sources `+list(withOrder)) {
+		d.want(v.First >= 0, "data.first", v.First, "first >= 1 (0: all)")
 	}
 	if only("dir", slices.Contains(withDir, v.Source), `sources `+list(withDir)) && (d.has("data.dir") || v.Source != "fashion-mnist") {
 		d.path("data.dir", v.Dir)

@@ -41,6 +41,7 @@ const wantSource = `"mnist", "fashion-mnist", "anes96", "idx", "csv", "cifar", "
 
 var (
 	withDir   = []string{"fashion-mnist", "cifar", "emnist", "folder"}
+	withOrder = []string{"mnist", "fashion-mnist", "idx", "cifar", "emnist", "npz"} // their training examples have an order that is no seed's
 	withFiles = []string{"idx", "csv", "cifar", "emnist", "npz", "folder"}
 )
 
@@ -106,6 +107,9 @@ const (
 // facts returns what is known of the data before it is read.
 func (d *Data) facts() source {
 	s := sources[d.Source]
+	if d.First > 0 && s.examples > 0 {
+		s.examples = min(s.examples, d.First)
+	}
 	switch d.Source {
 	case "cifar":
 		if n := cmp.Or(d.Classes, 10); n == 10 || n == 100 {

@@ -118,6 +118,25 @@ func (s *Set) White() float32 {
 	return s.pixel[255]
 }
 
+// First returns the first n examples, 1 to Len(). They share the memory of s.
+func (s *Set) First(n int) *Set {
+	c := *s
+	c.n = n
+	if s.X != nil {
+		c.X = s.X[:n*s.features]
+	}
+	if s.Values != nil {
+		c.Values = s.Values[:n*s.features]
+	}
+	if s.Y != nil {
+		c.Y = s.Y[:n]
+	}
+	if s.Targets != nil {
+		c.Targets = s.Targets[:n]
+	}
+	return &c
+}
+
 // Release frees the features. The labels, the shape and the counts remain, which
 // is all that a coordinator needs after it has packed the shards.
 func (s *Set) Release() { s.X, s.Values = nil, nil }
