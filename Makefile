@@ -6,7 +6,7 @@ export GOEXPERIMENT  := simd
 export GOFLAGS       := -trimpath
 VERSION              := 0.1.0-dev
 
-.PHONY: run build binary article warm assets data test units race scalar browsertests nightly measure screenshots images e2e bench bench-browser liars hostile lint generate browsers lighthouse peers fuzz clean
+.PHONY: run build binary experiments warm assets data test units race scalar browsertests nightly measure screenshots images e2e bench bench-browser liars hostile lint generate browsers lighthouse peers fuzz clean
 
 run: PACK := -fast
 run: binary ## serve the page at http://localhost:8080
@@ -92,8 +92,8 @@ SCREENSHOTS ?= bin/screenshots
 screenshots: build browsers ## pictures of the page in every state, in SCREENSHOTS: light, dark, wide and narrow
 	$(TEST) -count=1 -run 'TestScreenshots/$(PART)' ./e2e -screenshots $(abspath $(SCREENSHOTS))
 
-article: binary ## docs/experiments/article.md again, with its figures: the article's claims, some minutes
-	bin/coordinator compare experiments/article.yaml --out docs/experiments
+experiments: binary ## the pages and figures of docs/experiments again: the article's claims, some minutes
+	@for file in experiments/*.yaml; do echo $$file; bin/coordinator compare $$file --out docs/experiments || exit 1; done
 
 images: ## the README's pictures, from those that make screenshots has taken
 	$(TEST) -count=1 -run TestImages ./e2e -screenshots $(abspath $(SCREENSHOTS)) -images $(abspath docs/images)
