@@ -33,6 +33,7 @@ func compareCommand() *cobra.Command {
 	cache := fs.String("cache", "", "folder of the results of simulations, none of which is made twice; empty: fedtab/compare in the user's folder of caches")
 	jobs := fs.Int("jobs", runtime.GOMAXPROCS(0), "simulations side by side")
 	only := fs.String("only", "", "parts that are run, with commas between them; empty: all")
+	trust := fs.Bool("any-program", false, "take results of the cache that other builds have made: where they simulate alike")
 	plan := fs.Bool("plan", false, "print the command of every simulation, and run none")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -83,7 +84,7 @@ func compareCommand() *cobra.Command {
 			began, taken := time.Now(), 0
 			show := cellProgress(stderr)
 			r := compare.Runner{
-				Cache: &compare.Cache{Dir: dir, Program: program}, Jobs: *jobs,
+				Cache: &compare.Cache{Dir: dir, Program: program, Any: *trust}, Jobs: *jobs,
 				Tell: func(p compare.Progress) {
 					if p.Taken {
 						taken++

@@ -16,17 +16,21 @@ import (
 	"fedtab/coordinator/simulate"
 )
 
-// Cache keeps results of cells in a folder, under a hash of all that they follow from: the
-// program, the task's settings, the data. What another program has made is not taken.
+// Cache keeps results of cells in a folder, under a hash of what they follow from: the task's
+// settings and the data. What another program has made is made again, in its place.
 type Cache struct {
 	Dir string
 	// Program is a hash or a name that differs between programs that could give different
 	// results.
 	Program string
+	// Any takes what other programs have made, too: for whoever knows that they simulate
+	// alike.
+	Any bool
 }
 
 // kept is a file of the cache.
 type kept struct {
+	Program string           `json:"program"`
 	Result  *simulate.Result `json:"result"`
 	Failed  string           `json:"failed,omitempty"` // why the simulation ended early; the result is what was done
 	Seconds float64          `json:"seconds"`          // of computing
@@ -53,7 +57,7 @@ func Program(kernels string) (string, error) {
 // key returns the hash of what a result follows from.
 func (c *Cache) key(o *simulate.Origin) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%x\n", c.Program, o.Data)
+	fmt.Fprintf(h, "%x\n", o.Data)
 	for _, path := range slices.Sorted(keysOf(o.Settings)) {
 		fmt.Fprintf(h, "%q=%q\n", path, o.Settings[path])
 	}
@@ -75,7 +79,8 @@ func (c *Cache) path(key string) string { return filepath.Join(c.Dir, key+".json
 // checkpoint is where the state of a simulation that is under way lies.
 func (c *Cache) checkpoint(key string) string { return filepath.Join(c.Dir, key+".resume") }
 
-// get returns what is kept under a key; nil if nothing is, or nothing that can be read.
+// get returns what is kept under a key; nil if nothing is, nothing that can be read, or
+// nothing by this program.
 func (c *Cache) get(key string) (*kept, error) {
 	text, err := os.ReadFile(c.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,6 +92,9 @@ func (c *Cache) get(key string) (*kept, error) {
 	k := new(kept)
 	if json.Unmarshal(text, k) != nil || k.Result == nil {
 		return nil, nil // cut short by a power failure: it is computed again
+	}
+	if k.Program != c.Program && !c.Any {
+		return nil, nil
 	}
 	return k, nil
 }

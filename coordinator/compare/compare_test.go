@@ -140,6 +140,48 @@ func TestCache(t *testing.T) {
 	if _, taken, _ := made(t, strings.Replace(votes, "[1, 20]", "[1, 20, 21]", 1), cache, 2); taken != 8 {
 		t.Errorf("%d of 8 cells were taken beside new ones", taken)
 	}
+	_, cells := parse(t, votes)
+	for _, test := range []struct {
+		name, program string
+		any           bool
+		want          int
+	}{{"another program", "q", false, 0}, {"the same program again", "q", false, 8}, {"whatever program", "r", true, 8}} {
+		taken := 0
+		r := Runner{Cache: &Cache{Dir: cache, Program: test.program, Any: test.any}, Jobs: 2, Tell: func(p Progress) {
+			if p.Taken {
+				taken++
+			}
+		}}
+		outcomes, err := r.Run(t.Context(), cells)
+		if err != nil || taken != test.want || outcomes[0].Program != "q" {
+			t.Errorf("%s: %d of 8 cells were taken, made by %s, error %v", test.name, taken, outcomes[0].Program, err)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	for _, test := range []struct {
+		spread Spread
+		unit   unit
+		want   string
+	}{
+		{Spread{Mean: .96937, Deviation: .00441, Seeds: 3}, percent, "96.94 ± 0.44%"},
+		{Spread{Mean: 268000, Deviation: 17320.6, Seeds: 3}, number, "268,000 ± 17,321"},
+		{Spread{Mean: 214.53e6, Deviation: 3.09e6, Seeds: 3}, size, "214.5 ± 3.1 MB"},
+		{Spread{Mean: 6197, Deviation: .894, Seeds: 3}, size, "6.197 ± 0.001 kB"},
+		{Spread{Mean: 12, Seeds: 1}, number, "12"},
+		{Spread{Mean: 40.667, Deviation: .5774, Seeds: 2, Lacking: 1}, number, "40.67 ± 0.58 (2 of 3 seeds)"},
+		{Spread{Mean: 3.372e-22, Seeds: 1}, number, "3.37e-22"},
+		{Spread{Mean: -0.0123456, Seeds: 1}, number, "-0.01235"},
+		{Spread{Mean: 0, Seeds: 1}, size, "0 B"},
+		{Spread{Mean: 7300, Seeds: 1}, seconds, "2.028 h"},
+		{Spread{Mean: 130, Seeds: 1}, seconds, "2.167 min"},
+		{spreadOf([]float64{unknown64}), number, "–"},
+	} {
+		if got := test.spread.cell(test.unit); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.spread, got, test.want)
+		}
+	}
 }
 
 // A cell that fails says why; the others go on, and the statement that needs it says that it

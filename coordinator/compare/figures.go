@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -43,7 +42,7 @@ func (p *Part) draw(rows []*Row) (all []Named) {
 		switch d.Kind {
 		case "line":
 			for _, r := range shown {
-				f.Series = append(f.Series, figure.Series{Name: r.String(), Points: curve(r, columns[d.X], columns[d.Y], xScale, yScale)})
+				f.Series = append(f.Series, figure.Series{Name: p.legend(r), Points: curve(r, columns[d.X], columns[d.Y], xScale, yScale)})
 			}
 		case "bars":
 			p.bars(&f, d, shown)
@@ -111,7 +110,7 @@ func (p *Part) bars(f *figure.Figure, d *Drawing, rows []*Row) {
 				series += " " + strings.Join(rest, ", ")
 			}
 		} else {
-			group, series = r.String(), ""
+			group, series = p.legend(r), ""
 		}
 		g := slices.Index(f.Names, group)
 		if g < 0 {
@@ -174,7 +173,7 @@ func (p *Part) scatter(f *figure.Figure, d *Drawing, rows []*Row) {
 	for _, r := range rows {
 		s := r.Spread(d.Y)
 		q := figure.Point{Y: s.Mean * scale, Low: s.Least * scale, High: s.Most * scale}
-		name := r.String()
+		name := p.legend(r)
 		if at >= 0 {
 			x, err := strconv.ParseFloat(r.Grid[at], 64)
 			if err != nil {
@@ -232,6 +231,3 @@ func (p *Part) heat(d *Drawing, rows []*Row) *figure.Grid {
 	}
 	return g
 }
-
-// String names a figure for errors.
-func (n *Named) String() string { return fmt.Sprintf("figure %s", n.Name) }

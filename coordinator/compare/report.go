@@ -239,7 +239,7 @@ func (s *Section) table(b *bytes.Buffer) {
 	line(head)
 	line(rule)
 	for _, r := range s.Rows {
-		cells := append([]string{strings.ReplaceAll(r.Variant, "_", " ")}, r.Grid...)
+		cells := append([]string{or(r.label, strings.ReplaceAll(r.Variant, "_", " "))}, r.Grid...)
 		if p.Best != nil {
 			cells = append(cells, r.Chosen)
 		}
@@ -308,7 +308,8 @@ type cellJSON struct {
 	Seed     uint64              `json:"seed"`
 	Command  string              `json:"command"`
 	Failed   string              `json:"failed,omitempty"`
-	Key      string              `json:"key"` // of the cache
+	Key      string              `json:"key"`     // of the cache
+	Program  string              `json:"program"` // hash of the file of the program that made it, and the kernels
 	Measures map[string]*float64 `json:"measures"`
 	Settings map[string]string   `json:"settings,omitempty"`
 	Data     string              `json:"data_sha256,omitempty"`
@@ -362,7 +363,7 @@ func (r *Report) json() ([]byte, error) {
 			}
 			p.Rows = append(p.Rows, j)
 			for k, o := range row.Outcomes {
-				c := cellJSON{Part: s.Part.Name, Variant: o.Cell.Variant, Seed: o.Cell.Seed, Command: o.Cell.Command(), Failed: o.Failed, Key: o.Key, Measures: map[string]*float64{}}
+				c := cellJSON{Part: s.Part.Name, Variant: o.Cell.Variant, Seed: o.Cell.Seed, Command: o.Cell.Command(), Failed: o.Failed, Key: o.Key, Program: o.Program, Measures: map[string]*float64{}}
 				for g, path := range s.Part.Grid.Keys {
 					if c.Grid == nil {
 						c.Grid = map[string]string{}

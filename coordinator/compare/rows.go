@@ -9,6 +9,7 @@ import (
 // Row is a variant at a point of the grid, over its seeds.
 type Row struct {
 	Variant  string
+	label    string   // of a row of a study, for people; empty: the variant
 	Grid     []string // values of the paths that results are told by
 	Chosen   string   // by a search; empty: there is none
 	Outcomes []*Outcome
@@ -34,9 +35,20 @@ func (r *Row) Values(name string) (all []float64) {
 // Spread returns the spread of a measure.
 func (r *Row) Spread(name string) Spread { return spreadOf(r.Values(name)) }
 
-// String names the row in a legend.
-func (r *Row) String() string {
-	return strings.TrimSpace(strings.ReplaceAll(r.Variant, "_", " ") + " " + strings.Join(r.Grid, ", "))
+// legend names a row in a figure. With one variant the values of the grid say all.
+func (p *Part) legend(r *Row) string {
+	var words []string
+	if len(p.Variants.Keys) > 1 {
+		words = append(words, strings.ReplaceAll(r.Variant, "_", " "))
+	}
+	for i, v := range r.Grid {
+		path := p.told()[i]
+		if len(p.Variants.Keys) == 1 {
+			v = strings.ReplaceAll(path[strings.LastIndex(path, ".")+1:], "_", " ") + " " + v
+		}
+		words = append(words, v)
+	}
+	return strings.Join(words, ", ")
 }
 
 // rows puts what came out of a part into rows.

@@ -41,6 +41,7 @@ type Progress struct {
 type Outcome struct {
 	Cell    *Cell
 	Key     string           // of the cache
+	Program string           // that has made the result
 	Result  *simulate.Result // nil: nothing was made
 	Failed  string           // why it ended early; empty: it is whole
 	Seconds float64          // of computing, when it was computed
@@ -149,7 +150,7 @@ func (r *Runner) cell(ctx context.Context, c *Cell, done func(share float64)) (o
 		return o, false, err
 	}
 	if k != nil {
-		o.Result, o.Failed, o.Seconds = k.Result, k.Failed, k.Seconds
+		o.Result, o.Failed, o.Seconds, o.Program = k.Result, k.Failed, k.Seconds, k.Program
 		return o, true, nil
 	}
 	checkpoint, err := r.checkpoint(o.Key, origin)
@@ -171,7 +172,7 @@ func (r *Runner) cell(ctx context.Context, c *Cell, done func(share float64)) (o
 			}
 		},
 	})
-	o.Result, o.Seconds = res, since(began)
+	o.Result, o.Seconds, o.Program = res, since(began), r.Cache.Program
 	if ctx.Err() != nil {
 		return o, false, ctx.Err()
 	}
@@ -183,7 +184,7 @@ func (r *Runner) cell(ctx context.Context, c *Cell, done func(share float64)) (o
 	}
 	if res != nil {
 		res.DataSHA256 = fmt.Sprintf("%x", origin.Data)
-		err = r.Cache.put(o.Key, &kept{res, o.Failed, o.Seconds})
+		err = r.Cache.put(o.Key, &kept{r.Cache.Program, res, o.Failed, o.Seconds})
 	} else {
 		err = nil
 	}

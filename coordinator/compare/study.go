@@ -38,13 +38,20 @@ func studyNames() []string { return sorted(studies) }
 
 // add adds the value of a seed to a measure of a row.
 func (f *findings) add(variant, measure string, x float64) {
+	r := f.row(variant)
+	r.given[measure] = append(r.given[measure], x)
+}
+
+// row returns a row, a new one if there is none of that name.
+func (f *findings) row(variant string) *Row {
 	for _, r := range f.rows {
 		if r.Variant == variant {
-			r.given[measure] = append(r.given[measure], x)
-			return
+			return r
 		}
 	}
-	f.rows = append(f.rows, &Row{Variant: variant, given: map[string][]float64{measure: {x}}})
+	r := &Row{Variant: variant, given: map[string][]float64{}}
+	f.rows = append(f.rows, r)
+	return r
 }
 
 // lambdas is the article's Figure 1: support vector regression on 20 points of
@@ -119,6 +126,7 @@ func lambdas(ctx context.Context, seeds []uint64) (*findings, error) {
 				f.add(name, measure, metrics.Figures().MAE)
 			}
 			f.add(name, "swing", swing)
+			f.row(name).label = fmt.Sprintf("lambda %s", strconv.FormatFloat(lambda, 'f', -1, 64))
 			if seed == seeds[0] && (lambda == 1e-6 || lambda == 1e-2 || lambda == 10) {
 				drawn.Name = "lambda " + strconv.FormatFloat(lambda, 'f', -1, 64)
 				curves.Series = append(curves.Series, drawn)
