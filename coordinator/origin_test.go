@@ -322,3 +322,52 @@ func TestSimulateFrom(t *testing.T) {
 		t.Errorf("rounds %+v, want two, the first with PyTorch's loss of 0.116975", res.Rounds)
 	}
 }
+
+// The model of a simulation is a file that another run begins with.
+func TestSimulateOut(t *testing.T) {
+	dir := t.TempDir()
+	file, first, second := filepath.Join(dir, "m.safetensors"), filepath.Join(dir, "a.json"), filepath.Join(dir, "b.json")
+	simulate := func(args ...string) (int, string) {
+		var out, errs bytes.Buffer
+		code := Main(t.Context(), append([]string{"simulate", "--task", "anes96", "--set", "stop={rounds: 3}"}, args...), &out, &errs)
+		return code, errs.String()
+	}
+	read := func(path string) (r simulateResult) {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if code, errs := simulate("--json", first, "--out", file); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	if code, errs := simulate("--json", second, "--from", file); code != exitDone {
+		t.Fatalf("from the model: exit code %d: %s", code, errs)
+	}
+	a, b := read(first), read(second)
+	if !strings.Contains(a.Program, "kernels ") || a.Model == "" {
+		t.Errorf("the result does not say what has made it: %+v", a)
+	}
+	if begun, alone := *b.Rounds[1].Loss, *a.Rounds[0].Loss; begun >= alone {
+		t.Errorf("from the model, the first round has a loss of %g, want less than %g", begun, alone)
+	}
+	if code, errs := simulate("--out", filepath.Join(dir, "m.pt")); code != exitUsage || !strings.Contains(errs, "want a name that ends in .safetensors or .onnx") {
+		t.Errorf("another format: exit code %d: %s", code, errs)
+	}
+	if code, errs := simulate("--out", filepath.Join(dir, "none", "m.onnx")); code != exitFailed || !strings.Contains(errs, "--out: ") {
+		t.Errorf("a folder that is not there: exit code %d: %s", code, errs)
+	}
+}
+
+type simulateResult struct {
+	Program string `json:"program"`
+	Model   string `json:"model_sha256"`
+	Rounds  []struct {
+		Loss *float64 `json:"train_loss"`
+	} `json:"rounds"`
+}

@@ -8,11 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"fedtab/coordinator/dataset"
+	"fedtab/coordinator/models"
 	"fedtab/coordinator/simulate"
+	"fedtab/coordinator/task"
+	"fedtab/learn"
 	"fedtab/run"
 
 	"github.com/spf13/cobra"
@@ -30,6 +35,7 @@ func simulateCommand() *cobra.Command {
 	seed := fs.String("seed", "", "seed of the run, in place of the task's")
 	jsonFile := fs.String("json", "", "write the result to this file, - for standard output")
 	ledgerFile := fs.String("ledger", "", "write what every client sent and received in every round to this file, a line of JSON each")
+	modelFile := fs.String("out", "", "write the last version to this file: .safetensors, or .onnx")
 	resume := fs.Bool("resume", false, "go on with the interrupted simulation of the file of --json")
 	timingFile := fs.String("timing", "", "write the wall-clock times to this file")
 	fs.Var(&sets, "set", "change one setting of the task, as in strategy.fraction=0.2 (may be repeated)")
@@ -46,6 +52,10 @@ func simulateCommand() *cobra.Command {
 		if *resume && !toFile(*jsonFile) {
 			return usageError(fmt.Sprintf("simulate: --resume goes on with the result in a file, and --json is %q, want a file", *jsonFile))
 		}
+		format := strings.TrimPrefix(filepath.Ext(*modelFile), ".")
+		if *modelFile != "" && format != "safetensors" && format != "onnx" {
+			return usageError(fmt.Sprintf("simulate: --out is %q, want a name that ends in .safetensors or .onnx", *modelFile))
+		}
 		t, err := flagTask("--task", *name, sets)
 		if err != nil {
 			return err
@@ -58,9 +68,9 @@ func simulateCommand() *cobra.Command {
 			return err
 		}
 		var saved *run.Saved
-		var model string // that it begins with
+		var origin string // of the model that it begins with
 		if *from != "" {
-			if saved, model, err = savedFrom(*from, t, d); err != nil {
+			if saved, origin, err = savedFrom(*from, t, d); err != nil {
 				return fmt.Errorf("--from %s: %w", *from, err)
 			}
 		}
@@ -68,8 +78,8 @@ func simulateCommand() *cobra.Command {
 		var checkpoint *simulate.Checkpoint // nil: none is kept
 		if *jsonFile != "" {
 			about = causes(t, d)
-			if model != "" {
-				about.Settings["--from"] = model
+			if origin != "" {
+				about.Settings["--from"] = origin
 			}
 		}
 		if *resume {
@@ -104,6 +114,11 @@ func simulateCommand() *cobra.Command {
 		}
 		defer ledger.Close()
 		lines := bufio.NewWriter(ledger)
+		model, err := createWhole("--out", *modelFile, nil)
+		if err != nil {
+			return err
+		}
+		defer model.Close()
 
 		for _, note := range d.Notes {
 			fmt.Fprintf(stderr, "%s: %s\n", t.Name, note)
@@ -122,7 +137,7 @@ func simulateCommand() *cobra.Command {
 				progress(stderr, r, w, left(times.Seconds, t.Stop.Rounds, int(r.Round)))
 			},
 			From:   saved,
-			Model:  model,
+			Model:  origin,
 			Ledger: wanted(*ledgerFile, lines),
 			OnCheck: func(c simulate.Check) {
 				fmt.Fprintf(stderr, "step %5d  version %d%s%s  distance %.3g  %d models up, %d down\n", c.Steps, c.Version,
@@ -131,7 +146,7 @@ func simulateCommand() *cobra.Command {
 			Checkpoint: checkpoint,
 		})
 		if res != nil && *jsonFile != "" {
-			res.DataSHA256 = hex.EncodeToString(about.Data[:])
+			res.DataSHA256, res.Program = hex.EncodeToString(about.Data[:]), about.Program
 		}
 		if err != nil {
 			err = errors.Join(err, lines.Flush(), ledger.Close())
@@ -157,6 +172,11 @@ func simulateCommand() *cobra.Command {
 		if err := errors.Join(lines.Flush(), ledger.Close()); err != nil {
 			return fmt.Errorf("--ledger %s: %w", *ledgerFile, err)
 		}
+		if *modelFile != "" {
+			if err := errors.Join(writeModel(model, t, d, res, format), model.done()); err != nil {
+				return fmt.Errorf("--out %s: %w", *modelFile, err)
+			}
+		}
 		if *jsonFile != "" {
 			if err := errors.Join(res.WriteJSON(out), out.done()); err != nil {
 				return fmt.Errorf("--json %s: %w", *jsonFile, err)
@@ -165,6 +185,19 @@ func simulateCommand() *cobra.Command {
 		return leaveCheckpoint(checkpoint, nil, stderr)
 	})
 	return c
+}
+
+// writeModel writes the last version of a simulation as a file of a model.
+func writeModel(w io.Writer, t *task.Task, d *dataset.Dataset, res *simulate.Result, format string) error {
+	m, err := d.Model(t)
+	if err != nil {
+		return err
+	}
+	file, err := models.File(models.Of(t, d, m.Spec(), "simulation", res.Final.Round, res.Model, learn.Hash(res.Model)), format)
+	if err == nil {
+		_, err = w.Write(file)
+	}
+	return err
 }
 
 // wallClock is the content of --timing.

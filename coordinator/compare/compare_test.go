@@ -252,8 +252,8 @@ func TestDoesNotHold(t *testing.T) {
 // What is wrong with a file is told with its line, and what would be right.
 func TestRefuses(t *testing.T) {
 	for _, test := range []struct{ name, old, new, want string }{
-		{"an unknown field", "title: Votes", "titel: Votes", "f.yaml:1: unknown field titel, did you mean title?"},
-		{"an unknown field of a part", "    target:", "    targett:", "f.yaml:13: unknown field targett, did you mean target?"},
+		{"an unknown field", "title: Votes", "titel: Votes", "f.yaml:1: unknown field \"titel\", did you mean title?"},
+		{"an unknown field of a part", "    target:", "    targett:", "f.yaml:13: unknown field \"targett\", did you mean target?"},
 		{"no parts", votes[strings.Index(votes, "parts:"):], "", "f.yaml: has no parts"},
 		{"nothing", votes, "", "f.yaml: is empty, want parts:"},
 		{"two documents", "title: Votes", "title: Votes\n---\nparts: []", "f.yaml: has a second YAML document"},

@@ -203,7 +203,7 @@ func Parse(path string, text []byte) (*File, error) {
 }
 
 var line = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
-var unknown = regexp.MustCompile(`^field (\S+) not found in type compare\.(\S+)$`)
+var unknown = regexp.MustCompile(`^field (.+) not found in type compare\.(\S+)$`)
 
 // fields are those of the types of a file, for errors.
 var fields = map[string][]string{
@@ -228,9 +228,9 @@ func refused(path string, err error) error {
 		}
 		if m := unknown.FindStringSubmatch(p.Text); m != nil {
 			known := fields[m[2]]
-			p.Text = fmt.Sprintf("unknown field %s, want one of %s", m[1], strings.Join(known, ", "))
+			p.Text = fmt.Sprintf("unknown field %q, want one of %s", m[1], strings.Join(known, ", "))
 			if near := task.Nearest(m[1], known); near != "" {
-				p.Text = fmt.Sprintf("unknown field %s, did you mean %s?", m[1], near)
+				p.Text = fmt.Sprintf("unknown field %q, did you mean %s?", m[1], near)
 			}
 		}
 		all = append(all, p)

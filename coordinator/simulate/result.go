@@ -30,6 +30,7 @@ type Result struct {
 
 	Settings   map[string]string `json:"settings"`              // of the task, with defaults, by path
 	DataSHA256 string            `json:"data_sha256,omitempty"` // of the content of the data
+	Program    string            `json:"program,omitempty"`     // build, Go, platform and kernels
 
 	Model []float32 `json:"-"`
 }
