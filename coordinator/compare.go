@@ -112,8 +112,9 @@ func compareCommand() *cobra.Command {
 			if *out != "" {
 				report.Command += " --out " + *out
 			}
-			if *only != "" {
+			if *only != "" { // beside the whole page, not over it
 				report.Command += " --only " + *only
+				report.Name += "-" + strings.ReplaceAll(*only, ",", "-")
 			}
 			report.Program = "fedtab " + build() + ", " + runtime.Version()
 			report.Machine = fmt.Sprintf("%s/%s, %s, kernels %s", runtime.GOOS, runtime.GOARCH, processor(), kernel.Name())

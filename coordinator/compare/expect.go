@@ -76,11 +76,12 @@ func parseStatement(text string) (s statement, err error) {
 
 // Verdict is a statement with the figures that it compares.
 type Verdict struct {
-	Text  string
-	Line  int
-	Holds bool
-	A, B  float64
-	Why   string // it cannot be told whether it holds; empty: it can
+	Text  string  `json:"text"`
+	Line  int     `json:"line"`
+	Holds bool    `json:"holds"`
+	A     float64 `json:"left"`
+	B     float64 `json:"right"`
+	Why   string  `json:"why,omitempty"` // it cannot be told whether it holds; empty: it can
 }
 
 // judge finds out whether a statement holds. of returns the values of a measure over the

@@ -75,18 +75,16 @@ func or(a, b string) string {
 // curve returns the mean over the seeds of a figure, with the band between the least and the
 // most, over the mean of another. It ends where the first seed has ended.
 func curve(r *Row, x, y func(*point) float64, xScale, yScale float64) (points []figure.Point) {
+	whole := slices.DeleteFunc(slices.Clone(r.measured), func(m *measured) bool { return m == nil })
 	n := -1
-	for _, m := range r.measured {
-		if m == nil {
-			return nil
-		}
+	for _, m := range whole {
 		if n < 0 || len(m.points) < n {
 			n = len(m.points)
 		}
 	}
 	for i := range max(n, 0) {
 		var xs, ys []float64
-		for _, m := range r.measured {
+		for _, m := range whole {
 			xs, ys = append(xs, x(&m.points[i])), append(ys, y(&m.points[i]))
 		}
 		sx, sy := spreadOf(xs), spreadOf(ys)

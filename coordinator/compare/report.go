@@ -34,7 +34,7 @@ type Section struct {
 	Columns  []heading
 	Figures  []Named
 	Verdicts []Verdict
-	Failed   []*Outcome
+	Cells    []*Outcome
 	Error    error // of a study
 }
 
@@ -60,8 +60,8 @@ func (f *File) Assemble(ctx context.Context, outcomes []*Outcome) (*Report, erro
 			}
 			s.Figures = p.draw(s.Rows)
 			for _, o := range outcomes {
-				if o != nil && o.Cell.Part == p && o.Failed != "" {
-					s.Failed = append(s.Failed, o)
+				if o != nil && o.Cell.Part == p {
+					s.Cells = append(s.Cells, o)
 				}
 			}
 		}
@@ -186,12 +186,7 @@ func (r *Report) markdown() []byte {
 				para(fmt.Sprintf("The target is a %s of %s %g.", strings.ReplaceAll(figure, "_", " "), sign, value))
 			}
 		}
-		for _, o := range s.Failed {
-			fmt.Fprintf(&b, "- %s ended early: %s\n", o.Cell, strings.ReplaceAll(o.Failed, "\n", "; "))
-		}
-		if len(s.Failed) > 0 {
-			b.WriteString("\n")
-		}
+		s.failures(&b)
 		s.verdicts(&b)
 		para(p.Close)
 	}
@@ -249,6 +244,20 @@ func (s *Section) table(b *bytes.Buffer) {
 		line(cells)
 	}
 	b.WriteString("\n")
+}
+
+// failures says which simulations ended early, and why.
+func (s *Section) failures(b *bytes.Buffer) {
+	any := false
+	for _, o := range s.Cells {
+		if o.Failed != "" {
+			any = true
+			fmt.Fprintf(b, "- %s ended early: %s\n", o.Cell, strings.ReplaceAll(o.Failed, "\n", "; "))
+		}
+	}
+	if any {
+		b.WriteString("\n")
+	}
 }
 
 // verdicts writes the statements with their figures.
@@ -362,27 +371,29 @@ func (r *Report) json() ([]byte, error) {
 				}
 			}
 			p.Rows = append(p.Rows, j)
-			for k, o := range row.Outcomes {
-				c := cellJSON{Part: s.Part.Name, Variant: o.Cell.Variant, Seed: o.Cell.Seed, Command: o.Cell.Command(), Failed: o.Failed, Key: o.Key, Program: o.Program, Measures: map[string]*float64{}}
-				for g, path := range s.Part.Grid.Keys {
-					if c.Grid == nil {
-						c.Grid = map[string]string{}
-					}
-					c.Grid[path] = o.Cell.Grid[g]
+		}
+		for _, o := range s.Cells {
+			c := cellJSON{Part: s.Part.Name, Variant: o.Cell.Variant, Seed: o.Cell.Seed, Command: o.Cell.Command(), Failed: o.Failed, Key: o.Key, Program: o.Program, Measures: map[string]*float64{}}
+			for g, path := range s.Part.Grid.Keys {
+				if c.Grid == nil {
+					c.Grid = map[string]string{}
 				}
-				if m := row.measured[k]; m != nil {
-					for name, of := range measures {
-						if strings.HasSuffix(name, "_target") && m.target == nil {
-							continue
-						}
-						if x := finite(of.of(m)); x != nil {
-							c.Measures[name] = x
-						}
-					}
-					c.Settings, c.Data, c.Model, c.Final = m.result.Settings, m.result.DataSHA256, m.result.ModelSHA256, &m.result.Final
-				}
-				out.Cells = append(out.Cells, c)
+				c.Grid[path] = o.Cell.Grid[g]
 			}
+			if m := s.Part.measure(o); m != nil {
+				for name, of := range measures {
+					if strings.HasSuffix(name, "_target") && m.target == nil {
+						continue
+					}
+					if x := finite(of.of(m)); x != nil {
+						c.Measures[name] = x
+					}
+				}
+			}
+			if r := o.Result; r != nil {
+				c.Settings, c.Data, c.Model, c.Final = r.Settings, r.DataSHA256, r.ModelSHA256, &r.Final
+			}
+			out.Cells = append(out.Cells, c)
 		}
 		out.Parts = append(out.Parts, p)
 	}

@@ -9,11 +9,10 @@ import (
 // Row is a variant at a point of the grid, over its seeds.
 type Row struct {
 	Variant  string
-	label    string   // of a row of a study, for people; empty: the variant
-	Grid     []string // values of the paths that results are told by
-	Chosen   string   // by a search; empty: there is none
-	Outcomes []*Outcome
-	measured []*measured          // nil: nothing came out
+	label    string               // of a row of a study, for people; empty: the variant
+	Grid     []string             // values of the paths that results are told by
+	Chosen   string               // by a search; empty: there is none
+	measured []*measured          // by seed; nil: it has failed
 	given    map[string][]float64 // measures of a study, in place of outcomes
 }
 
@@ -51,12 +50,21 @@ func (p *Part) legend(r *Row) string {
 	return strings.Join(words, ", ")
 }
 
+// measure returns what measures of a cell are made of; nil if it has failed: what it did
+// before says nothing of the whole.
+func (p *Part) measure(o *Outcome) *measured {
+	if o.Result == nil || o.Failed != "" {
+		return nil
+	}
+	m := &measured{result: o.Result, points: pointsOf(o.Result)}
+	for figure, value := range p.Target {
+		m.target = &target{figure, value}
+	}
+	return m
+}
+
 // rows puts what came out of a part into rows.
 func (p *Part) rows(outcomes []*Outcome) (rows []*Row) {
-	var goal *target
-	for figure, value := range p.Target {
-		goal = &target{figure, value}
-	}
 	find := func(variant string, grid []string) *Row {
 		for _, r := range rows {
 			if r.Variant == variant && slices.Equal(r.Grid, grid) {
@@ -72,12 +80,7 @@ func (p *Part) rows(outcomes []*Outcome) (rows []*Row) {
 			continue
 		}
 		r := find(o.Cell.Variant, o.Cell.Grid)
-		r.Outcomes = append(r.Outcomes, o)
-		if o.Result == nil {
-			r.measured = append(r.measured, nil)
-		} else {
-			r.measured = append(r.measured, &measured{o.Result, pointsOf(o.Result), goal})
-		}
+		r.measured = append(r.measured, p.measure(o))
 	}
 	if p.Best != nil {
 		return p.choose(rows)
