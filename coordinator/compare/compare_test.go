@@ -274,6 +274,7 @@ func TestRefuses(t *testing.T) {
 		{"a statement without the grid", "* mean[20]", "* mean", "mean needs the values of strategy.epochs in brackets"},
 		{"a statement of another value", "* mean[20]", "* mean[21]", "strategy.epochs has no value 21, want one of 1, 20"},
 		{"a statement of no measure", "* mean[20].final_accuracy", "* mean[20].luck", "luck is no measure, want one of"},
+		{"values in quotes of their own", "mean[20].final", `mean[20, \"x-y\"].final`, `go into one pair of quotes, all of them: radon["median, sign-flip"]`},
 		{"a statement by a program", "* mean[20].final_accuracy", "* exit(1)", "cannot be computed, want numbers, variant.measure"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

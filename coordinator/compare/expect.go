@@ -65,7 +65,11 @@ var comparisons = []token.Token{token.GEQ, token.LEQ, token.GTR, token.LSS}
 func parseStatement(text string) (s statement, err error) {
 	x, err := parser.ParseExpr(text)
 	if err != nil {
-		return s, fmt.Errorf("%q is no comparison: %w", text, err)
+		hint := ""
+		if strings.Contains(text, `"`) {
+			hint = `; values of the grid that are neither numbers nor words go into one pair of quotes, all of them: radon["median, sign-flip"]`
+		}
+		return s, fmt.Errorf("%q is no comparison: %w%s", text, err, hint)
 	}
 	b, ok := x.(*ast.BinaryExpr)
 	if !ok || !slices.Contains(comparisons, b.Op) {
