@@ -81,9 +81,13 @@ func (b *tab) choose(id string, paths ...string) {
 // upload gives files to a field.
 func (b *tab) upload(id string, paths ...string) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, chromedp.SetUploadFiles("#"+id, paths)); err != nil {
-		b.t.Fatal(err)
-	}
+	await(b.t, "files can be chosen in "+id, func() bool {
+		err := chromedp.Do(b.ctx, chromedp.SetUploadFiles("#"+id, paths))
+		if err != nil && !strings.Contains(err.Error(), "Could not find node with given id") { // it was drawn anew meanwhile
+			b.t.Fatal(err)
+		}
+		return err == nil
+	})
 }
 
 // step waits for a step of the tab's own data.
