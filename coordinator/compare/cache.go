@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,20 +59,10 @@ func Program(kernels string) (string, error) {
 func (c *Cache) key(o *simulate.Origin) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%x\n", o.Data)
-	for _, path := range slices.Sorted(keysOf(o.Settings)) {
+	for _, path := range slices.Sorted(maps.Keys(o.Settings)) {
 		fmt.Fprintf(h, "%q=%q\n", path, o.Settings[path])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-func keysOf(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 func (c *Cache) path(key string) string { return filepath.Join(c.Dir, key+".json") }

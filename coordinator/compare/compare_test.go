@@ -208,7 +208,7 @@ func TestInterrupted(t *testing.T) {
     table: [final_accuracy]
 `
 	cache := t.TempDir()
-	f, cells := parse(t, slow)
+	_, cells := parse(t, slow)
 	ctx, stop := context.WithCancel(t.Context())
 	r := Runner{Cache: &Cache{Dir: cache, Program: "p"}, Jobs: 1, Tell: func(p Progress) {
 		if !p.Over {
@@ -235,7 +235,6 @@ func TestInterrupted(t *testing.T) {
 	if err != nil || want[0].Result.ModelSHA256 != outcomes[0].Result.ModelSHA256 {
 		t.Errorf("another model than in one go, error %v", err)
 	}
-	_ = f
 }
 
 // A statement that does not hold is an error with its line and both figures.
@@ -391,6 +390,19 @@ func TestMeasures(t *testing.T) {
 	m.target.value = .95
 	if got := measures["rounds_to_target"].of(m); !math.IsNaN(got) {
 		t.Errorf("a target that is not reached: %v", got)
+	}
+}
+
+// docs/experiments.md names every measure and every column.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/experiments.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(measureNames(), columnNames()...) {
+		if !bytes.Contains(text, []byte("`"+name+"`")) {
+			t.Errorf("docs/experiments.md lacks %s", name)
+		}
 	}
 }
 

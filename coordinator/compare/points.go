@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -60,13 +61,7 @@ func column(name string) func(*point) float64 { return columns[name] }
 
 func columnNames() []string { return sorted(columns) }
 
-func sorted[V any](m map[string]V) (names []string) {
-	for n := range m {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // unknown64 is a figure that is not known.
 var unknown64 = math.NaN()
