@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -265,6 +266,7 @@ func TestRefuses(t *testing.T) {
 		{"a target that is missing", "    target: {test_accuracy: 0.5}\n", "", "rounds_to_target needs a target"},
 		{"a seed twice", "seeds: [1, 2]", "seeds: [1, 1]", "seeds has one twice"},
 		{"another kind of figure", "kind: bars", "kind: pie", `kind is "pie", want line, bars, scatter or heat`},
+		{"a heat map of nothing", "kind: bars, x: strategy.epochs, y: final_accuracy", "kind: heat, x: variants, y: strategy.epochs, z: final_loss", `x is "variants", want a path of the grid, or variant`},
 		{"a figure of nothing", "x: bytes, y: final_loss", "x: bites, y: final_loss", `x is "bites", want a path of the grid or a measure`},
 		{"a task that is not there", "task: anes96-radon", "task: anes", `anes`},
 		{"a study that is not there", "    task: anes96-radon\n", "    study: dice\n", `study is "dice", want one of lambda, mixing, surface`},
@@ -289,6 +291,28 @@ func TestRefuses(t *testing.T) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// A heat map has a square for each variant and value of the grid, in the file's order.
+func TestHeat(t *testing.T) {
+	text := strings.Replace(votes, "kind: bars, x: strategy.epochs, y: final_accuracy", "kind: heat, x: strategy.epochs, y: variant, z: final_accuracy", 1)
+	f, _ := parse(t, text)
+	p := f.Parts[0]
+	row := func(variant, epochs string, accuracy float64) *Row {
+		return &Row{Variant: variant, Grid: []string{epochs}, given: map[string][]float64{"final_accuracy": {accuracy}}}
+	}
+	g := p.draw([]*Row{row("mean", "1", .5), row("mean", "20", .8), row("radon_late", "1", .6), row("radon_late", "20", .7)})[0].Heat
+	if want := []string{"1", "20"}; !slices.Equal(g.X, want) {
+		t.Errorf("columns %v, want %v", g.X, want)
+	}
+	if want := []string{"mean", "radon late"}; !slices.Equal(g.Y, want) {
+		t.Errorf("lines %v, want %v", g.Y, want)
+	}
+	for i, want := range [][]float64{{50, 80}, {60, 70}} {
+		if !slices.Equal(g.Z[i], want) {
+			t.Errorf("line %d: %v, want %v", i, g.Z[i], want)
+		}
 	}
 }
 

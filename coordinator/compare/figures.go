@@ -101,7 +101,7 @@ func (p *Part) bars(f *figure.Figure, d *Drawing, rows []*Row) {
 	at := slices.Index(p.told(), d.X)
 	for _, r := range rows {
 		group := "" // a single one
-		series := strings.ReplaceAll(r.Variant, "_", " ")
+		series := r.variant()
 		if at >= 0 {
 			group = r.Grid[at]
 			if rest := slices.Delete(slices.Clone(r.Grid), at, at+1); len(rest) > 0 {
@@ -179,7 +179,7 @@ func (p *Part) scatter(f *figure.Figure, d *Drawing, rows []*Row) {
 			}
 			q.X = x
 			rest := slices.Delete(slices.Clone(r.Grid), at, at+1)
-			name = strings.TrimSpace(strings.ReplaceAll(r.Variant, "_", " ") + " " + strings.Join(rest, ", "))
+			name = strings.TrimSpace(r.variant() + " " + strings.Join(rest, ", "))
 		} else {
 			q.X = r.Spread(d.X).Mean * scaleOf(d.X)
 		}
@@ -198,11 +198,21 @@ func (p *Part) scatter(f *figure.Figure, d *Drawing, rows []*Row) {
 	f.Y = or(d.YLabel, titled(d.Y))
 }
 
-// heat makes a table of one variant over two paths of the grid.
+// heat makes a table over two paths of the grid, or one and the variants.
 func (p *Part) heat(d *Drawing, rows []*Row) *figure.Grid {
 	g := &figure.Grid{}
-	ix, iy := slices.Index(p.told(), d.X), slices.Index(p.told(), d.Y)
-	if ix < 0 || iy < 0 {
+	along := func(axis string) func(*Row) string {
+		if axis == byVariant {
+			return (*Row).variant
+		}
+		i := slices.Index(p.told(), axis)
+		if i < 0 {
+			return nil
+		}
+		return func(r *Row) string { return r.Grid[i] }
+	}
+	x, y := along(d.X), along(d.Y)
+	if x == nil || y == nil {
 		return g
 	}
 	place := func(names *[]string, name string) int {
@@ -214,8 +224,8 @@ func (p *Part) heat(d *Drawing, rows []*Row) *figure.Grid {
 		return i
 	}
 	for _, r := range rows {
-		place(&g.X, r.Grid[ix])
-		place(&g.Y, r.Grid[iy])
+		place(&g.X, x(r))
+		place(&g.Y, y(r))
 	}
 	for range g.Y {
 		line := make([]float64, len(g.X))
@@ -225,7 +235,7 @@ func (p *Part) heat(d *Drawing, rows []*Row) *figure.Grid {
 		g.Z = append(g.Z, line)
 	}
 	for _, r := range rows {
-		g.Z[place(&g.Y, r.Grid[iy])][place(&g.X, r.Grid[ix])] = r.Spread(d.Z).Mean * scaleOf(d.Z)
+		g.Z[place(&g.Y, y(r))][place(&g.X, x(r))] = r.Spread(d.Z).Mean * scaleOf(d.Z)
 	}
 	return g
 }

@@ -56,7 +56,7 @@ type Drawing struct {
 	Title      string           `yaml:"title"`
 	Kind       string           `yaml:"kind"` // line, bars, scatter or heat
 	X          string           `yaml:"x"`    // line: of rounds; bars, scatter, heat: a path of the grid, or a measure
-	Y          string           `yaml:"y"`    // heat: a path of the grid
+	Y          string           `yaml:"y"`    // heat: a path of the grid, or variant, as X
 	Z          string           `yaml:"z"`    // heat: a measure
 	XLabel     string           `yaml:"x_label"`
 	YLabel     string           `yaml:"y_label"`
@@ -68,6 +68,9 @@ type Drawing struct {
 	Variants   []string         `yaml:"variants"` // none: all
 	References ordered[float64] `yaml:"references"`
 }
+
+// byVariant is the axis of a heat map that has the variants.
+const byVariant = "variant"
 
 // Problem is what is wrong with a file, in a line.
 type Problem struct {
@@ -360,8 +363,8 @@ func (d *Drawing) check(p *Part, fail func(format string, args ...any)) {
 		axis("y", d.Y)
 	case "heat":
 		for field, value := range map[string]string{"x": d.X, "y": d.Y} {
-			if !slices.Contains(p.Grid.Keys, value) {
-				fail("figure %s: %s is %q, want a path of the grid", d.Name, field, value)
+			if !slices.Contains(p.Grid.Keys, value) && value != byVariant {
+				fail("figure %s: %s is %q, want a path of the grid, or %s", d.Name, field, value, byVariant)
 			}
 		}
 		axis("z", d.Z)

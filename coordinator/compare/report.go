@@ -234,7 +234,7 @@ func (s *Section) table(b *bytes.Buffer) {
 	line(head)
 	line(rule)
 	for _, r := range s.Rows {
-		cells := append([]string{or(r.label, strings.ReplaceAll(r.Variant, "_", " "))}, r.Grid...)
+		cells := append([]string{or(r.label, r.variant())}, r.Grid...)
 		if p.Best != nil {
 			cells = append(cells, r.Chosen)
 		}

@@ -34,11 +34,14 @@ func (r *Row) Values(name string) (all []float64) {
 // Spread returns the spread of a measure.
 func (r *Row) Spread(name string) Spread { return spreadOf(r.Values(name)) }
 
+// variant names the variant of a row to people.
+func (r *Row) variant() string { return strings.ReplaceAll(r.Variant, "_", " ") }
+
 // legend names a row in a figure. With one variant the values of the grid say all.
 func (p *Part) legend(r *Row) string {
 	var words []string
 	if len(p.Variants.Keys) > 1 {
-		words = append(words, strings.ReplaceAll(r.Variant, "_", " "))
+		words = append(words, r.variant())
 	}
 	for i, v := range r.Grid {
 		path := p.told()[i]
