@@ -22,8 +22,8 @@ func (t *target) met(x float64) bool {
 
 var growing = map[string]bool{"test_accuracy": true}
 
-// smoothing is the number of evaluations whose mean must meet the target in
-// smooth_rounds_to_target: a single one meets it by luck.
+// smoothing is the number of evaluations of whose mean the smooth measures tell: a single one
+// meets a target, or is the last, by luck.
 const smoothing = 5
 
 // measured is what measures are made of.
@@ -77,6 +77,22 @@ func last(points []point, of func(*point) float64) float64 {
 	return unknown64
 }
 
+// smooth returns the mean of the last evaluations, or of all if they are fewer.
+func smooth(c string) func(*measured) float64 {
+	return func(m *measured) float64 {
+		var window []float64
+		for i := len(m.points) - 1; i >= 0 && len(window) < smoothing; i-- {
+			if x := columns[c](&m.points[i]); !math.IsNaN(x) {
+				window = append(window, x)
+			}
+		}
+		if len(window) == 0 {
+			return unknown64
+		}
+		return mean(window)
+	}
+}
+
 // reached returns a figure of the first version that meets the target.
 func reached(c string, evaluations int) func(*measured) float64 {
 	return func(m *measured) float64 {
@@ -127,6 +143,8 @@ func shares(of func(*simulate.Shares) float64) func(*measured) float64 {
 // measures are all that a table can tell of a simulation.
 var measures = map[string]measure{
 	"final_accuracy":          {"accuracy at the end", percent, final("test_accuracy")},
+	"smooth_accuracy":         {"accuracy at the end, mean of 5", percent, smooth("test_accuracy")},
+	"smooth_loss":             {"test loss at the end, mean of 5", number, smooth("test_loss")},
 	"best_accuracy":           {"best accuracy", percent, best("test_accuracy")},
 	"final_loss":              {"test loss at the end", number, final("test_loss")},
 	"best_loss":               {"best test loss", number, best("test_loss")},
