@@ -251,7 +251,7 @@ func traffic(f *simulate.Final) string {
 	const bits = " at %.2f bits a parameter"
 	return bytesText(f.BytesUp) + " up" + figure(bits, f.BitsUp, 1) +
 		", " + bytesText(f.BytesDown) + " down" + figure(bits, f.BitsDown, 1) +
-		figure("; raw float32 is %.1f times as much", f.RawRatio, 1)
+		figure("; the same models as raw float32 would be %.1f times as much", f.RawRatio, 1)
 }
 
 func bytesText(n int64) string {

@@ -3,7 +3,9 @@ package compare
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -312,6 +314,37 @@ func TestHeat(t *testing.T) {
 	for i, want := range [][]float64{{50, 80}, {60, 70}} {
 		if !slices.Equal(g.Z[i], want) {
 			t.Errorf("line %d: %v, want %v", i, g.Z[i], want)
+		}
+	}
+}
+
+// The settings of a simulation are those of its part and its own, and none is told twice.
+func TestSettings(t *testing.T) {
+	files, _, err := made(t, votes, t.TempDir(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told struct {
+		Parts []struct{ Settings map[string]string }
+		Cells []struct {
+			Variant  string
+			Settings map[string]string
+		}
+	}
+	if err := json.Unmarshal(files["votes.json"], &told); err != nil {
+		t.Fatal(err)
+	}
+	_, cells := parse(t, votes)
+	for i, c := range cells {
+		got := maps.Clone(told.Parts[0].Settings)
+		for path, value := range told.Cells[i].Settings {
+			if _, twice := got[path]; twice {
+				t.Errorf("%s: %s is told twice", c, path)
+			}
+			got[path] = value
+		}
+		if want := c.Task.Settings(); !maps.Equal(got, want) {
+			t.Errorf("%s: settings %v, want %v", c, got, want)
 		}
 	}
 }
