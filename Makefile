@@ -92,8 +92,10 @@ SCREENSHOTS ?= bin/screenshots
 screenshots: build browsers ## pictures of the page in every state, in SCREENSHOTS: light, dark, wide and narrow
 	$(TEST) -count=1 -run 'TestScreenshots/$(PART)' ./e2e -screenshots $(abspath $(SCREENSHOTS))
 
-experiments: binary ## the pages and figures of docs/experiments again: the article's claims, some minutes
-	@for file in experiments/*.yaml; do echo $$file; bin/coordinator compare $$file --out docs/experiments || exit 1; done
+# ONLY names some of experiments/, such as 'article radon'.
+ONLY ?= $(basename $(notdir $(wildcard experiments/*.yaml)))
+experiments: binary ## the pages and figures of docs/experiments again, or those of ONLY: minutes to hours
+	@failed=0; for name in $(ONLY); do echo $$name; bin/coordinator compare experiments/$$name.yaml --out docs/experiments || failed=1; done; exit $$failed
 
 images: ## the README's pictures, from those that make screenshots has taken
 	$(TEST) -count=1 -run TestImages ./e2e -screenshots $(abspath $(SCREENSHOTS)) -images $(abspath docs/images)

@@ -191,6 +191,10 @@ func (r *Runner) cell(ctx context.Context, c *Cell, done func(share float64)) (o
 	return o, false, errors.Join(err, checkpoint.Remove())
 }
 
+// mostCheckpoint bounds the checkpoint of a cell, in bytes. Packed contributions of hours are
+// fewer; raw ones take longer to write than the training that they stand for.
+const mostCheckpoint = 256 << 20
+
 // checkpoint goes on with that of an interruption, or begins one.
 func (r *Runner) checkpoint(key string, o simulate.Origin) (c *simulate.Checkpoint, err error) {
 	path := r.Cache.checkpoint(key)
@@ -199,7 +203,11 @@ func (r *Runner) checkpoint(key string, o simulate.Origin) (c *simulate.Checkpoi
 			return nil, fmt.Errorf("compare: %w", err)
 		}
 	}
+	c.Most = mostCheckpoint
 	c.Warn = func(err error) {
+		if errors.Is(err, simulate.ErrLarge) {
+			return // what is there is still gone on from
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.Warn != nil {

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -17,10 +18,11 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// What OpenCheckpoint refuses.
+// What OpenCheckpoint refuses, and why nothing is written any more.
 var (
 	ErrNoCheckpoint = errors.New("there is nothing to go on with")
 	ErrCheckpoint   = errors.New("not a usable checkpoint")
+	ErrLarge        = errors.New("the file is large enough")
 )
 
 // Origin is what the result of a simulation depends on.
@@ -44,6 +46,7 @@ type Origin struct {
 // often, so that a process that is killed leaves the newest commit.
 type Checkpoint struct {
 	Every time.Duration   // time between two commits; 0: 1 s, or more if they take long
+	Most  int64           // bytes of the file from which on nothing is written any more; 0: 16 GiB
 	Warn  func(err error) // called once when nothing is written to the file any more; the simulation goes on
 
 	path string
@@ -320,8 +323,9 @@ func (c *Checkpoint) commit(rounds uint64, began time.Time) {
 	c.write("BEGIN EXCLUSIVE")
 	c.last = time.Now()
 	c.cost = c.last.Sub(began)
-	if info, err := os.Stat(c.path); err == nil && info.Size() > maxCheckpoint {
-		c.stop(fmt.Errorf("the file has %d GiB, at most %d are kept", info.Size()>>30, maxCheckpoint>>30))
+	most := cmp.Or(c.Most, maxCheckpoint)
+	if info, err := os.Stat(c.path); err == nil && info.Size() > most {
+		c.stop(fmt.Errorf("%w: %d MB, at most %d are kept", ErrLarge, info.Size()/1e6, most/1e6))
 	}
 }
 

@@ -313,3 +313,37 @@ func TestCheckpointNotWritten(t *testing.T) {
 		t.Errorf("%v, warnings %v; want one warning and a complete result", err, warnings)
 	}
 }
+
+// A checkpoint that is large enough is left as it is: a simulation goes on from there.
+func TestCheckpointLarge(t *testing.T) {
+	want := simulate(t, "anes96", "stop.rounds=6")
+	tk, d := open(t, "anes96", "stop.rounds=6")
+	path := filepath.Join(t.TempDir(), "resume")
+	for _, least := range []int{0, 2} { // rounds that are taken from the file
+		c := reopen(t, path, Origin{})
+		var warnings []error
+		c.Warn = func(err error) { warnings = append(warnings, err) }
+		c.Every = time.Nanosecond
+		redone := 0
+		res, err := Run(t.Context(), tk, d, Options{Checkpoint: c, OnRound: func(r Round, w Timing) {
+			if w.Redone {
+				redone++
+			}
+			if r.Round == 3 {
+				c.Most = 1
+			}
+		}})
+		if err != nil || res.ModelSHA256 != want.ModelSHA256 {
+			t.Errorf("%v; want the result of a simulation without a checkpoint", err)
+		}
+		if len(warnings) != 1 || !errors.Is(warnings[0], ErrLarge) {
+			t.Errorf("warnings %v, want one that the file is large enough", warnings)
+		}
+		if redone < least || redone > 5 {
+			t.Errorf("%d rounds are redone, want %d to 5", redone, least)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
