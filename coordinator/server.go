@@ -283,7 +283,7 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 	parameters := st.Model.Layout().Size
 	lease := live.NewLease(live.LeaseBytes(parameters, t.Strategy.Vectors()))
 	st.room = &hub.Room{
-		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease),
+		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.StartSeed(), lease),
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
 	}
 	st.room.Issue(s.tokens(id))
@@ -332,7 +332,7 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 		return run.Config{}, err
 	}
 	cfg := run.Config{
-		ID: id, Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
+		ID: id, Title: t.Title.String(), Seed: t.StartSeed(), OrderSeed: t.SamplingSeed(), Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:         stop,
 		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
 		Token: s.tokens(id).Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,

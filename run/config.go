@@ -58,12 +58,13 @@ func (discard) Error(string, ...any) {}
 
 // Config is the configuration of a Run. It does not change after New.
 type Config struct {
-	ID       string
-	Title    string
-	Seed     uint64
-	Model    learn.Model
-	Strategy strategy.Strategy
-	Sums     int // that contributions go into; 0 means 1
+	ID        string
+	Title     string
+	Seed      uint64 // of version 0 and of the dither
+	OrderSeed uint64 // of the order of mini-batches
+	Model     learn.Model
+	Strategy  strategy.Strategy
+	Sums      int // that contributions go into; 0 means 1
 	// MaxScale returns the largest scale x |value| of an Add, in multiples of
 	// protocol.MaxDelta, where no contribution weighs more than maxWeight; nil
 	// returns maxWeight.

@@ -393,6 +393,19 @@ func TestMeasures(t *testing.T) {
 	}
 }
 
+// A seed that set: fixes is the same in all cells, whose own seed varies the others.
+func TestFixedSeed(t *testing.T) {
+	_, cells := parse(t, "seeds: [1, 2, 3]\nparts: [{name: a, task: anes96, set: {seeds.data: 5}}]")
+	for _, c := range cells {
+		if c.Task.DataSeed() != 5 || c.Task.StartSeed() != c.Seed || c.Task.SamplingSeed() != c.Seed {
+			t.Errorf("%v: seeds of data, start and sampling are %d, %d, %d", c, c.Task.DataSeed(), c.Task.StartSeed(), c.Task.SamplingSeed())
+		}
+	}
+	if len(cells) != 3 {
+		t.Errorf("%d cells, want 3", len(cells))
+	}
+}
+
 // docs/experiments.md names every measure and every column.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/experiments.md")

@@ -101,7 +101,7 @@ func loadKey(t *task.Task) string {
 	var key strings.Builder
 	given := slices.Contains(fixed, t.Data.Source)
 	if !given {
-		fmt.Fprintf(&key, "seed=%d\n", t.Seed)
+		fmt.Fprintf(&key, "seed=%d\n", t.DataSeed())
 	}
 	settings := t.Settings()
 	for _, path := range slices.Sorted(maps.Keys(settings)) {
@@ -133,7 +133,7 @@ func (d *Dataset) divided(t *task.Task) (*Dataset, error) {
 		return c, nil
 	}
 	var err error
-	c.Shards, err = partition(d.Train.Len(), d.Train.Y, d.Train.Classes(), t.Data.Partition, rng.Derive(t.Seed, "partition"))
+	c.Shards, err = partition(d.Train.Len(), d.Train.Y, d.Train.Classes(), t.Data.Partition, rng.Derive(t.DataSeed(), "partition"))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
 	}
@@ -251,7 +251,7 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 	if err := t.CheckGoals(d.ClassNames(), tested); err != nil {
 		return nil, err
 	}
-	spec := t.Model.Spec(d.Shape(), d.Labels(), t.Seed)
+	spec := t.Model.Spec(d.Shape(), d.Labels(), t.StartSeed())
 	if t.Model.ClassWeights == task.Balanced {
 		spec.ClassWeights = data.BalancedWeights(d.Train.Y, d.Train.Classes())
 	}
@@ -272,7 +272,7 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
 	}
 	initial := make([]float32, setup.Parameters)
-	m.Init(initial, t.Seed)
+	m.Init(initial, t.StartSeed())
 	setup.Norm = math.Sqrt(kernel.SquaredNorm(initial))
 	if a := t.Devices.Availability; a < 1 {
 		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // half of the mean number of present clients
