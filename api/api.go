@@ -198,7 +198,8 @@ type Stop struct {
 	Goals   []Goal  `json:"goals"` // any of them ends the run
 }
 
-// Goal is a figure on the test set that ends the run once it is reached.
+// Goal is a figure on the validation set, or else on the test set, that ends the run once it is
+// reached.
 type Goal struct {
 	Metric string  `json:"metric"` // accuracy, balanced_accuracy, precision, recall, f1, loss, rmse, mae or r2
 	Class  string  `json:"class,omitempty"`
@@ -236,8 +237,8 @@ type Round struct {
 	Seconds float64  `json:"seconds"` // from opening to commit
 }
 
-// Test has the figures of a version on the test set. Those of a classification are
-// null or absent in a regression, and the other way round.
+// Test has the figures of a version on the test set, and on the validation set if there is
+// one. Those of a classification are null or absent in a regression, and the other way round.
 type Test struct {
 	TestLoss             *float64 `json:"test_loss"`     // mean
 	TestAccuracy         *float64 `json:"test_accuracy"` // 0 to 1
@@ -246,6 +247,10 @@ type Test struct {
 	TestRMSE             *float64 `json:"test_rmse,omitempty"` // in the unit of the target
 	TestMAE              *float64 `json:"test_mae,omitempty"`
 	TestR2               *float64 `json:"test_r2,omitempty"`
+
+	ValidationLoss     *float64 `json:"validation_loss,omitempty"`
+	ValidationAccuracy *float64 `json:"validation_accuracy,omitempty"`
+	ValidationRMSE     *float64 `json:"validation_rmse,omitempty"`
 }
 
 // Evaluation has all figures of the version that was evaluated last.

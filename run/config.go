@@ -78,8 +78,9 @@ type Config struct {
 	Stop         Stop
 	EvalEvery    int                                            // versions from one evaluation to the next; 0 means 1
 	Evaluate     Evaluator                                      // nil: versions are not evaluated
+	Validate     Evaluator                                      // on the validation set, beside Evaluate; nil: there is none
 	Judge        Evaluator                                      // the guard's, on few examples; nil: versions are not guarded
-	Drifts       bool                                           // the test examples change during the run
+	Drifts       bool                                           // the examples that Evaluate, Validate and Judge measure on change during the run
 	Shards       Shards                                         // public data; zero: participants have their own
 	Own          *Own                                           // of data that participants bring; nil: nothing is known of it
 	Journal      Journal                                        // nil: nothing is durable
@@ -100,7 +101,7 @@ func (c *Config) mostExamples() uint64 {
 	return c.Own.Schema.MaxTrained()
 }
 
-// Evaluator measures a model on the test set. It is called by any goroutine but the
+// Evaluator measures a model on a set of examples. It is called by any goroutine but the
 // owner's, several at a time.
 type Evaluator func(params []float32) learn.Metrics
 

@@ -6,15 +6,19 @@ import (
 	"fedtab/run"
 )
 
-// Test returns figures as JSON; nil has none.
-func Test(f *learn.Figures) api.Test {
+// Test returns the figures on the test set and on the validation set as JSON; nil has none.
+func Test(f, validation *learn.Figures) api.Test {
 	if f == nil {
 		return api.Test{}
 	}
-	return api.Test{
+	t := api.Test{
 		TestLoss: run.Finite(&f.Loss), TestAccuracy: run.Finite(&f.Accuracy), TestBalancedAccuracy: run.Finite(&f.BalancedAccuracy),
 		TestF1: run.Finite(&f.F1), TestRMSE: run.Finite(&f.RMSE), TestMAE: run.Finite(&f.MAE), TestR2: run.Finite(&f.R2),
 	}
+	if v := validation; v != nil {
+		t.ValidationLoss, t.ValidationAccuracy, t.ValidationRMSE = run.Finite(&v.Loss), run.Finite(&v.Accuracy), run.Finite(&v.RMSE)
+	}
+	return t
 }
 
 // Evaluation returns an evaluation as JSON. classes are their names by label;

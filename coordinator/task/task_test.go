@@ -129,6 +129,8 @@ func TestSet(t *testing.T) {
 			t.Data.Partition = Partition{Kind: DirichletClients, Clients: 100, Alpha: 1}
 		}},
 		{"the last counts", []string{"seed=2", "seed=18446744073709551615"}, func(t *Task) { t.Seed = 1<<64 - 1 }},
+		{"a validation set", []string{"data.validation=0.25"}, func(t *Task) { t.Data.Validation = .25 }},
+		{"no validation set", []string{"data={validation: 0.5}", "data.validation=0"}, func(t *Task) {}},
 		{"one of the seeds", []string{"seeds.start=7"}, func(t *Task) { t.Seeds.Start = 7 }},
 		{"back to the default", []string{"stop.accuracy=", "data.partition.clients="}, func(t *Task) { t.Stop.Accuracy = 0 }},
 		{"a list of sections replaces", []string{"model={kind: layers, layers: [{conv: 3, size: 5}, {maxpool: 2}]}", "model.hidden=", "model.layers=[{dense: 10, activation: tanh}]"}, func(t *Task) {
