@@ -87,12 +87,12 @@ func (g Goal) String() string {
 	if words == "" {
 		words = string(g.Metric)
 	}
-	set := "test "
+	set := "test"
 	if g.Validation {
-		set = "validation "
+		set = "validation"
 	}
 	if g.Class >= 0 {
-		return fmt.Sprintf("%s%s of %s", set, words, g.Name)
+		return fmt.Sprintf("%s %s of %s", set, words, g.Name)
 	}
-	return set + words
+	return set + " " + words
 }
