@@ -143,6 +143,15 @@ type RoundRecord struct {
 	Norms        *Norms // likewise
 }
 
+// Selected returns the figures by which versions are selected: those on the validation set, or
+// else those on the test set. It is nil for a version that was not evaluated.
+func (r *RoundRecord) Selected() *learn.Figures {
+	if r.Validation != nil {
+		return r.Validation
+	}
+	return r.Test
+}
+
 // Finite returns a pointer to x, or nil if x is NaN or infinite, which JSON cannot
 // represent.
 func Finite(x *float64) *float64 {
