@@ -259,6 +259,7 @@ type Evaluation struct {
 	Participants     int       `json:"participants,omitempty"` // on whose holdouts; absent: the coordinator's test set
 	Spread           *Spread   `json:"spread,omitempty"`       // between participants; absent below ten of them
 	File             *File     `json:"file,omitempty"`         // on the organiser's test file, beside the holdouts
+	Validation       *File     `json:"validation,omitempty"`   // on the validation set, beside the test set
 	Examples         int       `json:"examples"`
 	Loss             *float64  `json:"loss"`
 	Accuracy         *float64  `json:"accuracy"`
@@ -281,7 +282,7 @@ type Spread struct {
 	Max    float64 `json:"max"`
 }
 
-// File has the figures of a version on the organiser's test file.
+// File has the figures of a version on the organiser's test file, or on the validation set.
 type File struct {
 	Examples int      `json:"examples"`
 	Loss     *float64 `json:"loss"`

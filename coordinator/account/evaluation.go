@@ -21,6 +21,14 @@ func Test(f, validation *learn.Figures) api.Test {
 	return t
 }
 
+// beside returns figures that stand beside those of an evaluation; nil has none.
+func beside(f *learn.Figures) *api.File {
+	if f == nil {
+		return nil
+	}
+	return &api.File{Examples: f.Examples, Loss: run.Finite(&f.Loss), Accuracy: run.Finite(&f.Accuracy), RMSE: run.Finite(&f.RMSE), R2: run.Finite(&f.R2)}
+}
+
 // Evaluation returns an evaluation as JSON. classes are their names by label;
 // target is the predicted column of a table.
 func Evaluation(e *run.Evaluation, classes []string, target string) *api.Evaluation {
@@ -37,9 +45,7 @@ func Evaluation(e *run.Evaluation, classes []string, target string) *api.Evaluat
 		spread := api.Spread(*s)
 		v.Spread = &spread
 	}
-	if f := e.File; f != nil {
-		v.File = &api.File{Examples: f.Examples, Loss: run.Finite(&f.Loss), Accuracy: run.Finite(&f.Accuracy), RMSE: run.Finite(&f.RMSE), R2: run.Finite(&f.R2)}
-	}
+	v.File, v.Validation = beside(e.File), beside(e.Validation)
 	k := len(e.Classes)
 	for c, f := range e.Classes {
 		v.Classes = append(v.Classes, api.Class{

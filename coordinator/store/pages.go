@@ -147,11 +147,14 @@ type KeptVersion struct {
 	Pinned       bool
 	TestLoss     *float64
 	TestAccuracy *float64
+
+	ValidationLoss     *float64
+	ValidationAccuracy *float64
 }
 
 // KeptVersions returns the versions whose parameters are kept, ascending.
 func (s *Store) KeptVersions(id string) (all []KeptVersion, err error) {
-	rows, err := s.read.Query(`SELECT m.version, coalesce(r.participants, 0), length(m.parameters), m.pinned, r.test_loss, r.test_accuracy
+	rows, err := s.read.Query(`SELECT m.version, coalesce(r.participants, 0), length(m.parameters), m.pinned, r.test_loss, r.test_accuracy, r.validation_loss, r.validation_accuracy
 		FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version WHERE m.run = ? AND m.parameters IS NOT NULL ORDER BY m.version`, id)
 	if err != nil {
 		return nil, wrap(err, "run %s: versions that are kept", id)
@@ -159,10 +162,11 @@ func (s *Store) KeptVersions(id string) (all []KeptVersion, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var v KeptVersion
-		if err := rows.Scan(&v.Version, &v.Participants, &v.Bytes, &v.Pinned, &v.TestLoss, &v.TestAccuracy); err != nil {
+		if err := rows.Scan(&v.Version, &v.Participants, &v.Bytes, &v.Pinned, &v.TestLoss, &v.TestAccuracy, &v.ValidationLoss, &v.ValidationAccuracy); err != nil {
 			return nil, wrap(err, "run %s: versions that are kept", id)
 		}
 		v.TestLoss, v.TestAccuracy = run.Finite(v.TestLoss), run.Finite(v.TestAccuracy)
+		v.ValidationLoss, v.ValidationAccuracy = run.Finite(v.ValidationLoss), run.Finite(v.ValidationAccuracy)
 		all = append(all, v)
 	}
 	return all, wrap(rows.Err(), "run %s: versions that are kept", id)
