@@ -119,7 +119,7 @@ type Snippet struct {
 	Code     string `json:"code"`
 }
 
-// Version is a version with its figures on the test set.
+// Version is a version with its figures.
 type Version struct {
 	Version      int `json:"version"` // also the number of the round that made it
 	Participants int `json:"participants"`
