@@ -119,7 +119,7 @@ type Snippet struct {
 	Code     string `json:"code"`
 }
 
-// Version is a version with its figures on the test set.
+// Version is a version with its figures.
 type Version struct {
 	Version      int `json:"version"` // also the number of the round that made it
 	Participants int `json:"participants"`
@@ -198,7 +198,8 @@ type Stop struct {
 	Goals   []Goal  `json:"goals"` // any of them ends the run
 }
 
-// Goal is a figure on the test set that ends the run once it is reached.
+// Goal is a figure on the validation set, or else on the test set, that ends the run once it is
+// reached.
 type Goal struct {
 	Metric string  `json:"metric"` // accuracy, balanced_accuracy, precision, recall, f1, loss, rmse, mae or r2
 	Class  string  `json:"class,omitempty"`
@@ -236,8 +237,8 @@ type Round struct {
 	Seconds float64  `json:"seconds"` // from opening to commit
 }
 
-// Test has the figures of a version on the test set. Those of a classification are
-// null or absent in a regression, and the other way round.
+// Test has the figures of a version on the test set, and on the validation set if there is
+// one. Those of a classification are null or absent in a regression, and the other way round.
 type Test struct {
 	TestLoss             *float64 `json:"test_loss"`     // mean
 	TestAccuracy         *float64 `json:"test_accuracy"` // 0 to 1
@@ -246,6 +247,10 @@ type Test struct {
 	TestRMSE             *float64 `json:"test_rmse,omitempty"` // in the unit of the target
 	TestMAE              *float64 `json:"test_mae,omitempty"`
 	TestR2               *float64 `json:"test_r2,omitempty"`
+
+	ValidationLoss     *float64 `json:"validation_loss,omitempty"`
+	ValidationAccuracy *float64 `json:"validation_accuracy,omitempty"`
+	ValidationRMSE     *float64 `json:"validation_rmse,omitempty"`
 }
 
 // Evaluation has all figures of the version that was evaluated last.
@@ -254,6 +259,7 @@ type Evaluation struct {
 	Participants     int       `json:"participants,omitempty"` // on whose holdouts; absent: the coordinator's test set
 	Spread           *Spread   `json:"spread,omitempty"`       // between participants; absent below ten of them
 	File             *File     `json:"file,omitempty"`         // on the organiser's test file, beside the holdouts
+	Validation       *File     `json:"validation,omitempty"`   // on the validation set, beside the test set
 	Examples         int       `json:"examples"`
 	Loss             *float64  `json:"loss"`
 	Accuracy         *float64  `json:"accuracy"`
@@ -276,7 +282,7 @@ type Spread struct {
 	Max    float64 `json:"max"`
 }
 
-// File has the figures of a version on the organiser's test file.
+// File has the figures of a version on the organiser's test file, or on the validation set.
 type File struct {
 	Examples int      `json:"examples"`
 	Loss     *float64 `json:"loss"`

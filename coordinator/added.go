@@ -91,7 +91,7 @@ func openStudy(t *task.Task, dir string) (*study, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Strategy(t, m, true, t.Seed); err != nil {
+	if _, err := d.Strategy(t, m, true, t.SamplingSeed()); err != nil {
 		return nil, err
 	}
 	if err := d.Pack(dir); err != nil {

@@ -125,11 +125,11 @@ func (d *backend) estimate(t *task.Task) (*v1.Estimate, []task.Problem) {
 	if err := t.CheckModel(shape, classes); err != nil {
 		return nil, problemsOf(t, "model", err)
 	}
-	m, err := learn.New(t.Model.Spec(shape, classes, t.Seed))
+	m, err := learn.New(t.Model.Spec(shape, classes, t.StartSeed()))
 	if err != nil {
 		return nil, problemsOf(t, "model", err)
 	}
-	if _, err := set.Strategy(t, m, true, t.Seed); err != nil {
+	if _, err := set.Strategy(t, m, true, t.SamplingSeed()); err != nil {
 		return nil, problemsOf(t, "strategy", err)
 	}
 	return estimateOf(t, m, examples), nil

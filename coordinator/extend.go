@@ -88,8 +88,8 @@ func extension(o v1.Extension, t *task.Task, r store.Run, classes []string, vers
 	}
 	if evaluated != nil {
 		for _, g := range stop.Goals {
-			if g.Reached(evaluated.Figures) {
-				return fail("%v %.4g was reached at version %d, want an accuracy above it, or 0 for none", g, g.Value(evaluated.Figures), evaluated.Version)
+			if g.Reached(evaluated.For(g)) {
+				return fail("%v %.4g was reached at version %d, want an accuracy above it, or 0 for none", g, g.Value(evaluated.For(g)), evaluated.Version)
 			}
 		}
 	}

@@ -109,7 +109,7 @@ func extendCommand() *cobra.Command {
 	var o v1.Extension
 	fs.IntVar(&o.By, "by", 0, "rounds to add: to the newest version of a run that is over, else to those that it was to have")
 	fs.IntVar(&o.Rounds, "rounds", 0, "rounds that the run is to have in all")
-	accuracy := fs.Float64("accuracy", -1, "accuracy on the test set that ends the run, 0 to 1; 0: none does (default as it is)")
+	accuracy := fs.Float64("accuracy", -1, "accuracy that ends the run, on the validation set or else on the test set, 0 to 1; 0: none does (default as it is)")
 	return orderCommand(c, func() error {
 		switch {
 		case (o.By == 0) == (o.Rounds == 0):

@@ -217,11 +217,11 @@ func newOrigin(text string, params []float32, described *export.Model, t *task.T
 // first returns the commit of version 1 of a run that starts from the model. live says
 // whether its participants come and go.
 func (o *origin) first(id string, t *task.Task, d *dataset.Dataset, m learn.Model, live bool, at time.Time) (run.Commit, error) {
-	scheme, err := d.Strategy(t, m, live, t.Seed)
+	scheme, err := d.Strategy(t, m, live, t.SamplingSeed())
 	if err != nil {
 		return run.Commit{}, err
 	}
 	return run.First(run.Config{
-		ID: id, Seed: t.Seed, Model: m, Strategy: scheme, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(m.Layout().Size),
+		ID: id, Seed: t.StartSeed(), Model: m, Strategy: scheme, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(m.Layout().Size),
 	}, o.params, at)
 }

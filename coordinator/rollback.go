@@ -46,7 +46,7 @@ func (s *Server) rollBack(ctx context.Context, st *study, version uint64) (done 
 	id := st.Run()
 	params := make([]float32, st.Model.Layout().Size)
 	if version == 0 {
-		st.Model.Init(params, st.Task.Seed)
+		st.Model.Init(params, st.Task.StartSeed())
 	} else if params, _, err = s.store.Model(id, version); errors.Is(err, store.ErrNotKept) || errors.Is(err, store.ErrNotFound) {
 		kept, e := s.store.Kept(id)
 		if e != nil {

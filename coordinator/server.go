@@ -283,7 +283,7 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 	parameters := st.Model.Layout().Size
 	lease := live.NewLease(live.LeaseBytes(parameters, t.Strategy.Vectors()))
 	st.room = &hub.Room{
-		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.Seed, lease),
+		Task: t.Name, Checker: live.NewChecker(parameters, t.Strategy.Vectors(), t.StartSeed(), lease),
 		MaxBody: protocol.MaxBody(uint64(parameters), t.Strategy.Vectors()),
 	}
 	st.room.Issue(s.tokens(id))
@@ -304,7 +304,7 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 	if cfg.Judge != nil {
 		st.room.Checker.KeepIn(s.vault)
 	} else {
-		cfg.Log.Info("versions are not guarded: no test set, or guard: .inf")
+		cfg.Log.Info("versions are not guarded: no examples to judge them by, or guard: .inf")
 	}
 	if st.live.Run, err = run.New(cfg, st.live); err != nil {
 		return err
@@ -332,9 +332,9 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 		return run.Config{}, err
 	}
 	cfg := run.Config{
-		ID: id, Title: t.Title.String(), Seed: t.Seed, Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
+		ID: id, Title: t.Title.String(), Seed: t.StartSeed(), OrderSeed: t.SamplingSeed(), Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:         stop,
-		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
+		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Validate: st.Data.Validator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Journal: s.store, Saved: saved,
 		Token: s.tokens(id).Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
 		Metered: true, Notify: func(u run.Update) {

@@ -237,6 +237,8 @@ func progress(w io.Writer, r simulate.Round, wall simulate.Timing, left string) 
 		figure("  test loss %.4f", r.TestLoss, 1) +
 		figure("  accuracy %.2f%%", r.TestAccuracy, 100) +
 		figure("  RMSE %.4g", r.TestRMSE, 1) +
+		figure("  validation accuracy %.2f%%", r.ValidationAccuracy, 100) +
+		figure("  validation RMSE %.4g", r.ValidationRMSE, 1) +
 		figure("  R2 %.4f", r.TestR2, 1) +
 		figure("  backdoor %.2f%%", r.BackdoorSuccess, 100)
 	if isTerminal(w) {

@@ -154,7 +154,7 @@ func describeStrategy(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 		live bool
 		word string
 	}{{false, "simulated"}, {true, "live"}} {
-		if _, err := d.Strategy(t, m, way.live, t.Seed); err != nil {
+		if _, err := d.Strategy(t, m, way.live, t.SamplingSeed()); err != nil {
 			fmt.Fprintf(w, "rejected when %s: %v\n", way.word, err)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 //	combine   the strategy's plan computes it from the sums and the kept vectors
 //	check     every parameter is finite
 //	quantise  round it for the downlink; the remainder stays a server vector
-//	guard     bound its loss on a sample of the test set by that of the base
+//	guard     bound its loss on a sample of examples by that of the base
 //	hash
 //	store     make it durable, with the strategy's snapshot and the round's figures
 //	publish   send it to clients and observers, and evaluate it

@@ -58,12 +58,13 @@ func (discard) Error(string, ...any) {}
 
 // Config is the configuration of a Run. It does not change after New.
 type Config struct {
-	ID       string
-	Title    string
-	Seed     uint64
-	Model    learn.Model
-	Strategy strategy.Strategy
-	Sums     int // that contributions go into; 0 means 1
+	ID        string
+	Title     string
+	Seed      uint64 // of version 0 and of the dither
+	OrderSeed uint64 // of the order of mini-batches
+	Model     learn.Model
+	Strategy  strategy.Strategy
+	Sums      int // that contributions go into; 0 means 1
 	// MaxScale returns the largest scale x |value| of an Add, in multiples of
 	// protocol.MaxDelta, where no contribution weighs more than maxWeight; nil
 	// returns maxWeight.
@@ -77,8 +78,9 @@ type Config struct {
 	Stop         Stop
 	EvalEvery    int                                            // versions from one evaluation to the next; 0 means 1
 	Evaluate     Evaluator                                      // nil: versions are not evaluated
+	Validate     Evaluator                                      // on the validation set, beside Evaluate; nil: there is none
 	Judge        Evaluator                                      // the guard's, on few examples; nil: versions are not guarded
-	Drifts       bool                                           // the test examples change during the run
+	Drifts       bool                                           // the examples that Evaluate, Validate and Judge measure on change during the run
 	Shards       Shards                                         // public data; zero: participants have their own
 	Own          *Own                                           // of data that participants bring; nil: nothing is known of it
 	Journal      Journal                                        // nil: nothing is durable
@@ -99,7 +101,7 @@ func (c *Config) mostExamples() uint64 {
 	return c.Own.Schema.MaxTrained()
 }
 
-// Evaluator measures a model on the test set. It is called by any goroutine but the
+// Evaluator measures a model on a set of examples. It is called by any goroutine but the
 // owner's, several at a time.
 type Evaluator func(params []float32) learn.Metrics
 

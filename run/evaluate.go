@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"fedtab/learn"
 )
 
 // evaluate evaluates the newest version if it is due. After an evaluation under way
@@ -45,14 +47,48 @@ func (r *Run) evaluateAgain() {
 	})
 }
 
-// evaluateHere evaluates a version on the coordinator's own test set.
+// evaluateHere evaluates a version on the coordinator's own test and validation sets.
 func (r *Run) evaluateHere(version uint64, params []float32) {
 	r.evaluating = true
 	e := Evaluation{Version: version}
 	r.env.Compute(func() {
 		m := r.cfg.Evaluate(params)
 		e.Figures, e.Confusion = m.Figures(), m.Confusion
+		if r.cfg.Validate != nil {
+			m := r.cfg.Validate(params)
+			figures := m.Figures()
+			e.Validation, e.ValidationConfusion = &figures, m.Confusion
+		}
 	}, func() { r.saveEvaluation(e) })
+}
+
+// told returns the figures for a log line.
+func (e *Evaluation) told() []any {
+	numbers := math.IsNaN(e.Accuracy)
+	line := []any{"version", e.Version, "test_loss", e.Loss}
+	if numbers {
+		line = append(line, "test_rmse", e.RMSE, "test_r2", e.R2)
+	} else {
+		line = append(line, "test_accuracy", e.Accuracy)
+	}
+	switch v := e.Validation; {
+	case v == nil:
+	case numbers:
+		line = append(line, "validation_loss", v.Loss, "validation_rmse", v.RMSE)
+	default:
+		line = append(line, "validation_loss", v.Loss, "validation_accuracy", v.Accuracy)
+	}
+	return line
+}
+
+// withoutClasses returns a copy without the classes' figures; nil for nil.
+func withoutClasses(f *learn.Figures) *learn.Figures {
+	if f == nil {
+		return nil
+	}
+	c := *f
+	c.Classes = nil
+	return &c
 }
 
 func (r *Run) saveEvaluation(e Evaluation) {
@@ -72,15 +108,9 @@ func (r *Run) evaluationDone(e Evaluation) {
 	var rec *RoundRecord
 	if ok {
 		rec = &r.rounds[i]
-		test := e.Figures
-		test.Classes = nil
-		rec.Test = &test
+		rec.Test, rec.Validation = withoutClasses(&e.Figures), withoutClasses(e.Validation)
 	}
-	if math.IsNaN(e.Accuracy) {
-		r.news("evaluated", "version", e.Version, "test_loss", e.Loss, "test_rmse", e.RMSE, "test_r2", e.R2)
-	} else {
-		r.news("evaluated", "version", e.Version, "test_loss", e.Loss, "test_accuracy", e.Accuracy)
-	}
+	r.news("evaluated", e.told()...)
 	if r.finished != "" {
 		r.notify(rec)
 		return

@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 
+	"fedtab/learn"
 	"fedtab/protocol"
 )
 
@@ -119,7 +120,7 @@ func (r *Run) stopReached() bool {
 	if r.evaluated != nil {
 		for i, g := range r.cfg.Stop.Goals {
 			if r.evaluated.reaches(i, g) {
-				r.finish(fmt.Sprintf("%v %.4g reached at version %d", g, g.Value(r.evaluated.Figures), r.evaluated.Version))
+				r.finish(fmt.Sprintf("%v %.4g reached at version %d", g, g.Value(r.evaluated.For(g)), r.evaluated.Version))
 				return true
 			}
 		}
@@ -141,7 +142,19 @@ func (e *Evaluation) reaches(i int, g Goal) bool {
 	if e.Participants > 0 {
 		return i < len(e.reached) && e.reached[i]
 	}
-	return g.Reached(e.Figures)
+	return g.Reached(e.For(g))
+}
+
+// For returns the figures that a goal is judged on: unknown ones, where it is of a validation
+// set that the version was not evaluated on.
+func (e *Evaluation) For(g Goal) learn.Figures {
+	switch {
+	case !g.Validation:
+		return e.Figures
+	case e.Validation == nil:
+		return (&learn.Metrics{}).Figures()
+	}
+	return *e.Validation
 }
 
 // roundsDone reports whether all rounds are committed. The run is over once the

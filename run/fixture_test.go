@@ -226,7 +226,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	}
 	f := &fixture{env: &fakeEnv{now: time.Unix(1e9, 0)}, journal: &memoryJournal{}, n: m.Layout().Size}
 	cfg := Config{
-		ID: "test", Seed: 1, Model: m, Journal: f.journal, ResumeGrace: 5 * time.Second, RestartGrace: 30 * time.Second,
+		ID: "test", Seed: 1, OrderSeed: 1, Model: m, Journal: f.journal, ResumeGrace: 5 * time.Second, RestartGrace: 30 * time.Second,
 		Shards: Shards{Source: "/data/test", Sizes: []int{10, 10, 10, 10}, Divide: true},
 		Token:  func(p uint32, _ time.Time) []byte { return []byte{byte(p)} },
 	}

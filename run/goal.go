@@ -13,6 +13,8 @@ type Goal struct {
 	Class  int     // of a figure of one class; -1 for a figure of the whole model
 	Name   string  // of the class, for people
 	Reach  float64 // the figure is to be at least this, or at most where Metric.Falls
+
+	Validation bool // it is a figure of the validation set, not of the test set
 }
 
 // Metric names a figure of an evaluation.
@@ -79,14 +81,18 @@ func (g Goal) Reached(f learn.Figures) bool {
 	return v >= g.Reach
 }
 
-// String returns the figure in words: test accuracy, test recall of ill.
+// String returns the figure in words: test accuracy, validation recall of ill.
 func (g Goal) String() string {
 	words := map[Metric]string{BalancedAccuracy: "balanced accuracy", F1: "F1", RMSE: "RMSE", MAE: "MAE", R2: "R2"}[g.Metric]
 	if words == "" {
 		words = string(g.Metric)
 	}
-	if g.Class >= 0 {
-		return fmt.Sprintf("test %s of %s", words, g.Name)
+	set := "test"
+	if g.Validation {
+		set = "validation"
 	}
-	return "test " + words
+	if g.Class >= 0 {
+		return fmt.Sprintf("%s %s of %s", set, words, g.Name)
+	}
+	return set + " " + words
 }

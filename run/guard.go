@@ -13,7 +13,7 @@ import (
 )
 
 // guard bounds the loss of a version, and of single contributions, by that of the
-// base, on few examples of the test set. When a version exceeds the bound, it looks
+// base, on few examples of the validation set or of the training set, never of the test set. When a version exceeds the bound, it looks
 // for the contributions without which it would not.
 type guard struct {
 	evaluate Evaluator // nil: nothing is judged
@@ -68,7 +68,7 @@ func (r *Run) guardVersion(c *commit) error {
 	// Without those to blame it must be well within the bound: where it hardly is, the
 	// rate is too large, and nobody is to blame.
 	c.blamed = c.search(r, math.Sqrt(c.Guard)*before)
-	return fmt.Errorf("test loss: %.4g after %.4g, want at most %.4g", after, before, bound)
+	return fmt.Errorf("loss: %.4g after %.4g, want at most %.4g", after, before, bound)
 }
 
 // A suspect is a contribution to a version.
@@ -270,7 +270,7 @@ func (r *Run) accuse(c accepted, why error) {
 	if m.order != nil && uint64(m.order.order) == c.Order {
 		m.order = nil
 	}
-	r.send(m, &protocol.Ack{Order: c.Order, Reason: protocol.ReasonAbandoned, Detail: "it made the model worse on the test set; your next answers are judged before they count"})
+	r.send(m, &protocol.Ack{Order: c.Order, Reason: protocol.ReasonAbandoned, Detail: "it made the model worse on examples that the coordinator has; your next answers are judged before they count"})
 }
 
 // judgeAlone evaluates the base plus one contribution, and forgets it.

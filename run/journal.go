@@ -85,11 +85,15 @@ type Contribution struct {
 	Scale, Counted float64
 }
 
-// Evaluation holds a version's metrics on the test set.
+// Evaluation holds a version's metrics on the test set, and on the validation set if there is
+// one.
 type Evaluation struct {
 	Version uint64
 	learn.Figures
 	Confusion []int64 // as in learn.Metrics; nil if it is unknown
+
+	Validation          *learn.Figures // nil: there is no validation set
+	ValidationConfusion []int64        // as Confusion
 
 	// Of an evaluation on participants' holdouts.
 	Participants int            // that told their totals; 0: the coordinator's test set
@@ -129,6 +133,7 @@ type RoundRecord struct {
 	Weight       float64
 	TrainLoss    float64        // as in Commit
 	Test         *learn.Figures // nil when the version was not evaluated; without the classes' figures
+	Validation   *learn.Figures // likewise, on the validation set; nil also without one
 	Traffic      Traffic
 	Rate         float64
 	Opened       time.Time
@@ -136,6 +141,15 @@ type RoundRecord struct {
 	Hash         [32]byte
 	Times        *Times // as in Commit; nil also in what an older version has recorded
 	Norms        *Norms // likewise
+}
+
+// Selected returns the figures by which versions are selected: those on the validation set, or
+// else those on the test set. It is nil for a version that was not evaluated.
+func (r *RoundRecord) Selected() *learn.Figures {
+	if r.Validation != nil {
+		return r.Validation
+	}
+	return r.Test
 }
 
 // Finite returns a pointer to x, or nil if x is NaN or infinite, which JSON cannot

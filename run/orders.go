@@ -129,14 +129,14 @@ func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protoco
 			Codec: m.codec, Stream: e.Work.Stream, Prox: float32(e.Work.Prox), Control: e.Work.Control,
 			Delta: e.Work.Delta, Parts: uint32(e.Work.Parts), Reproducible: r.cfg.Reproducible,
 		},
-		Seed:     rng.Derive(r.cfg.Seed, "order", uint64(e.Order), uint64(e.Client)),
+		Seed:     rng.Derive(r.cfg.OrderSeed, "order", uint64(e.Order), uint64(e.Client)),
 		Payloads: payloadMessages(e.Work.Payloads),
 	}
 	if m.codec == r.cfg.Packing.Up {
 		msg.Hyper.Bits, msg.Hyper.Feedback = float32(r.cfg.Packing.Bits), r.cfg.Packing.Feedback
 	}
 	if e.Work.Stream {
-		msg.Seed = rng.Derive(r.cfg.Seed, "stream", uint64(e.Client)) // one stream of mini-batches for all orders
+		msg.Seed = rng.Derive(r.cfg.OrderSeed, "stream", uint64(e.Client)) // one stream of mini-batches for all orders
 	}
 	if e.Work.Kind != strategy.Gradient {
 		setOptimiser(&msg.Hyper, r.cfg.Optimiser)

@@ -94,8 +94,8 @@ func deadlineSetting() Setting {
 func defences() []Setting { return []Setting{guardSetting(), clipSetting(), maxWeightSetting()} }
 
 func guardSetting() Setting {
-	return Setting{Key: "guard", Type: Number, Min: 1, Max: math.Inf(1), Note: ", in multiples of the last test loss (.inf: only a version that is not finite)", Default: 3.,
-		Help: "a version whose loss on a sample of the test set exceeds this many times the last one's is not made: the contributions to blame are taken out, or the round is rolled back"}
+	return Setting{Key: "guard", Type: Number, Min: 1, Max: math.Inf(1), Note: ", in multiples of the last loss (.inf: only a version that is not finite)", Default: 3.,
+		Help: "a version whose loss on a sample of the validation set, or else of the training set, exceeds this many times the last one's is not made: the contributions to blame are taken out, or the round is rolled back"}
 }
 
 func clipSetting() Setting {

@@ -373,7 +373,7 @@ type (
 		Snapshot []byte     // for Restore: the state as of Committed
 		Clients  []ClientID // whose contributions are in it, ascending
 		Rate     float64    // effective learning rate: of the clients, times the server's
-		Guard    float64    // refuse a version whose test loss exceeds Guard times the last; 0: only what is not finite
+		Guard    float64    // refuse a version whose loss exceeds Guard times the last; 0: only what is not finite
 	}
 
 	// Finish ends the run: the scheme has nothing left to do.

@@ -49,7 +49,7 @@ type Detail struct {
 type Settings struct {
 	Note         string   `json:"note" maxLength:"10000" doc:"For organisers: why this run, what came out"`
 	StopRounds   int      `json:"stop_rounds" doc:"Rounds after which it ends; 0: any number"`
-	StopAccuracy *float64 `json:"stop_accuracy" doc:"Accuracy on the test set that ends it; null: none does"`
+	StopAccuracy *float64 `json:"stop_accuracy" doc:"Accuracy that ends it, on the validation set or else on the test set; null: none does"`
 	Paused       string   `json:"paused" readOnly:"true" doc:"Why it is paused"`
 	Finished     string   `json:"finished" readOnly:"true" doc:"Why it is over"`
 }
@@ -58,7 +58,7 @@ type Settings struct {
 type Extension struct {
 	By       int      `json:"by,omitempty" minimum:"0" doc:"Rounds to add: to the newest version of a run that is over, else to those that it was to have"`
 	Rounds   int      `json:"rounds,omitempty" minimum:"0" doc:"Rounds that it is to have in all, in place of by"`
-	Accuracy *float64 `json:"accuracy,omitempty" minimum:"0" maximum:"1" doc:"Accuracy on the test set that ends it, 0: none does; absent: as it is"`
+	Accuracy *float64 `json:"accuracy,omitempty" minimum:"0" maximum:"1" doc:"Accuracy that ends it, on the validation set or else on the test set; 0: none does; absent: as it is"`
 }
 
 // Done says what an order has led to.

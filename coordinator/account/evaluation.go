@@ -6,15 +6,27 @@ import (
 	"fedtab/run"
 )
 
-// Test returns figures as JSON; nil has none.
-func Test(f *learn.Figures) api.Test {
+// Test returns the figures on the test set and on the validation set as JSON; nil has none.
+func Test(f, validation *learn.Figures) api.Test {
 	if f == nil {
 		return api.Test{}
 	}
-	return api.Test{
+	t := api.Test{
 		TestLoss: run.Finite(&f.Loss), TestAccuracy: run.Finite(&f.Accuracy), TestBalancedAccuracy: run.Finite(&f.BalancedAccuracy),
 		TestF1: run.Finite(&f.F1), TestRMSE: run.Finite(&f.RMSE), TestMAE: run.Finite(&f.MAE), TestR2: run.Finite(&f.R2),
 	}
+	if v := validation; v != nil {
+		t.ValidationLoss, t.ValidationAccuracy, t.ValidationRMSE = run.Finite(&v.Loss), run.Finite(&v.Accuracy), run.Finite(&v.RMSE)
+	}
+	return t
+}
+
+// beside returns figures that stand beside those of an evaluation; nil has none.
+func beside(f *learn.Figures) *api.File {
+	if f == nil {
+		return nil
+	}
+	return &api.File{Examples: f.Examples, Loss: run.Finite(&f.Loss), Accuracy: run.Finite(&f.Accuracy), RMSE: run.Finite(&f.RMSE), R2: run.Finite(&f.R2)}
 }
 
 // Evaluation returns an evaluation as JSON. classes are their names by label;
@@ -33,9 +45,7 @@ func Evaluation(e *run.Evaluation, classes []string, target string) *api.Evaluat
 		spread := api.Spread(*s)
 		v.Spread = &spread
 	}
-	if f := e.File; f != nil {
-		v.File = &api.File{Examples: f.Examples, Loss: run.Finite(&f.Loss), Accuracy: run.Finite(&f.Accuracy), RMSE: run.Finite(&f.RMSE), R2: run.Finite(&f.R2)}
-	}
+	v.File, v.Validation = beside(e.File), beside(e.Validation)
 	k := len(e.Classes)
 	for c, f := range e.Classes {
 		v.Classes = append(v.Classes, api.Class{

@@ -67,21 +67,22 @@ type history struct {
 
 // point is a round of a history. What is not known is NaN.
 type point struct {
-	round                                 uint64
-	participants                          int
-	opened, committed                     time.Time
-	weight, trainLoss, rate, rawRatio     float64
-	testLoss, testAccuracy, testRMSE      float64
-	up, down                              int64
-	download, training, upload, commit    float64 // seconds
-	normMin, normMedian, normMax, seconds float64
+	round                                              uint64
+	participants                                       int
+	opened, committed                                  time.Time
+	weight, trainLoss, rate, rawRatio                  float64
+	testLoss, testAccuracy, testRMSE                   float64
+	validationLoss, validationAccuracy, validationRMSE float64
+	up, down                                           int64
+	download, training, upload, commit                 float64 // seconds
+	normMin, normMedian, normMax, seconds              float64
 }
 
 func pointOf(r *run.RoundRecord, parameters int) point {
 	nan := math.NaN()
 	p := point{
 		round: r.Round, participants: r.Participants, opened: r.Opened, committed: r.Committed, weight: r.Weight, trainLoss: r.TrainLoss, rate: r.Rate, rawRatio: nan,
-		testLoss: nan, testAccuracy: nan, testRMSE: nan, up: r.Traffic.Up, down: r.Traffic.Down,
+		testLoss: nan, testAccuracy: nan, testRMSE: nan, validationLoss: nan, validationAccuracy: nan, validationRMSE: nan, up: r.Traffic.Up, down: r.Traffic.Down,
 		download: nan, training: nan, upload: nan, commit: nan, normMin: nan, normMedian: nan, normMax: nan,
 		seconds: max(0, r.Committed.Sub(r.Opened).Seconds()),
 	}
@@ -90,6 +91,9 @@ func pointOf(r *run.RoundRecord, parameters int) point {
 	}
 	if t := r.Test; t != nil {
 		p.testLoss, p.testAccuracy, p.testRMSE = t.Loss, t.Accuracy, t.RMSE
+	}
+	if v := r.Validation; v != nil {
+		p.validationLoss, p.validationAccuracy, p.validationRMSE = v.Loss, v.Accuracy, v.RMSE
 	}
 	if t := r.Times; t != nil {
 		p.training, p.upload, p.commit = t.Training.Seconds(), t.Upload.Seconds(), t.Commit.Seconds()
@@ -246,7 +250,7 @@ func newHistory(run string, rounds, n int) v1.History {
 	floats := func() []*float64 { return make([]*float64, 0, n) }
 	return v1.History{
 		Run: run, Rounds: rounds, Round: make([]uint64, 0, n), At: make([]float64, 0, n), Examples: make([]float64, 0, n), Bytes: make([]int64, 0, n),
-		Participants: make([]int, 0, n), TrainLoss: floats(), TestLoss: floats(), TestAccuracy: floats(), TestRMSE: floats(), Rate: floats(),
+		Participants: make([]int, 0, n), TrainLoss: floats(), TestLoss: floats(), TestAccuracy: floats(), TestRMSE: floats(), ValidationLoss: floats(), ValidationAccuracy: floats(), ValidationRMSE: floats(), Rate: floats(),
 		BytesUp: make([]int64, 0, n), BytesDown: make([]int64, 0, n), RawRatio: floats(), Seconds: make([]float64, 0, n),
 		Waiting: floats(), Download: floats(), Training: floats(), Upload: floats(), Commit: floats(), NormMin: floats(), NormMedian: floats(), NormMax: floats(),
 	}
@@ -261,7 +265,8 @@ func add(c *v1.History, p *point, at, examples float64, bytes int64, waiting flo
 		to *[]*float64
 		x  float64
 	}{
-		{&c.TrainLoss, p.trainLoss}, {&c.TestLoss, p.testLoss}, {&c.TestAccuracy, p.testAccuracy}, {&c.TestRMSE, p.testRMSE}, {&c.Rate, p.rate}, {&c.RawRatio, p.rawRatio},
+		{&c.TrainLoss, p.trainLoss}, {&c.TestLoss, p.testLoss}, {&c.TestAccuracy, p.testAccuracy}, {&c.TestRMSE, p.testRMSE},
+		{&c.ValidationLoss, p.validationLoss}, {&c.ValidationAccuracy, p.validationAccuracy}, {&c.ValidationRMSE, p.validationRMSE}, {&c.Rate, p.rate}, {&c.RawRatio, p.rawRatio},
 		{&c.Waiting, waiting}, {&c.Download, p.download}, {&c.Training, p.training}, {&c.Upload, p.upload}, {&c.Commit, p.commit},
 		{&c.NormMin, p.normMin}, {&c.NormMedian, p.normMedian}, {&c.NormMax, p.normMax},
 	} {

@@ -247,7 +247,7 @@ func (h *API) registerVersions(api huma.API) {
 			v := v1.Versions{Run: r.ID, Versions: make([]uint64, len(kept)), Items: make([]v1.KeptVersion, len(kept))}
 			for i, k := range kept {
 				v.Versions[i] = k.Version
-				v.Items[i] = v1.KeptVersion{Version: k.Version, Participants: k.Participants, TestLoss: k.TestLoss, TestAccuracy: k.TestAccuracy, Bytes: k.Bytes, Pinned: k.Pinned}
+				v.Items[i] = v1.KeptVersion{Version: k.Version, Participants: k.Participants, TestLoss: k.TestLoss, TestAccuracy: k.TestAccuracy, ValidationLoss: k.ValidationLoss, ValidationAccuracy: k.ValidationAccuracy, Bytes: k.Bytes, Pinned: k.Pinned}
 			}
 			return give(v), nil
 		})

@@ -266,6 +266,11 @@ func TestRefuses(t *testing.T) {
 		{"an unknown measure", "bytes, worst_tenth", "byte, worst_tenth", `"byte" is no measure, want one of abandoned, `},
 		{"a target that is none", "test_accuracy: 0.5", "accuracy: 0.5", "target: accuracy is no figure of rounds, want one of"},
 		{"a target that is missing", "    target: {test_accuracy: 0.5}\n", "", "rounds_to_target needs a target"},
+		{"a search by the test set", "    table:", "    best: {over: strategy.epochs, by: final_accuracy}\n    table:", "part votes: best: by is final_accuracy, want a measure of the validation set, such as by: final_validation_accuracy with data.validation: 0.1 in set"},
+		{"a search by a target on the test set", "    table:", "    best: {over: strategy.epochs, by: rounds_to_target}\n    table:", "by is rounds_to_target, want a measure of the validation set, such as by: best_validation_loss with"},
+		{"a search where the test set reaches a target", "    table:", "    best: {over: strategy.epochs, by: validation_loss_at_target}\n    table:", "by is validation_loss_at_target, want a measure of the validation set"},
+		{"a search by the test loss at a target", "    table:", "    best: {over: strategy.epochs, by: loss_at_target}\n    table:", "such as by: validation_loss_at_target with"},
+		{"a search without a validation set", "    table:", "    best: {over: strategy.epochs, by: best_validation_loss}\n    table:", "f.yaml: part votes: best: by is best_validation_loss, and mean has no validation set: want data.validation in set, such as data.validation: 0.1"},
 		{"a seed twice", "seeds: [1, 2]", "seeds: [1, 1]", "seeds has one twice"},
 		{"another kind of figure", "kind: bars", "kind: pie", `kind is "pie", want line, bars, scatter or heat`},
 		{"a heat map of nothing", "kind: bars, x: strategy.epochs, y: final_accuracy", "kind: heat, x: variants, y: strategy.epochs, z: final_loss", `x is "variants", want a path of the grid, or variant`},
@@ -351,7 +356,7 @@ func TestSettings(t *testing.T) {
 
 // A search tells of the best value of one path, by the mean over the seeds.
 func TestBest(t *testing.T) {
-	text := strings.NewReplacer("    table:", "    best: {over: strategy.epochs, by: final_accuracy}\n    table:", "radon[20]", "radon", "mean[20]", "mean",
+	text := strings.NewReplacer("    table:", "    best: {over: strategy.epochs, by: final_validation_accuracy}\n    table:", "strategy.min_clients: 12}", "strategy.min_clients: 12, data.validation: 0.2}", "radon[20]", "radon", "mean[20]", "mean",
 		"kind: bars, x: strategy.epochs", "kind: bars").Replace(votes)
 	files, _, err := made(t, text, t.TempDir(), 2)
 	if err != nil {
@@ -444,9 +449,45 @@ func TestMeasures(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
+	v := &measured{points: []point{
+		{round: 1, testAccuracy: .9, testLoss: 3, validationAccuracy: .5, validationLoss: 5, validationRMSE: 7},
+		{round: 2, testAccuracy: .6, testLoss: 2, validationAccuracy: .8, validationLoss: 2, validationRMSE: 5},
+		{round: 3, testAccuracy: .7, testLoss: 1, validationAccuracy: .8, validationLoss: 1, validationRMSE: 6},
+		{round: 4, testAccuracy: unknown64, testLoss: unknown64, validationAccuracy: unknown64, validationLoss: unknown64, validationRMSE: unknown64},
+	}, target: &target{"validation_accuracy", .7}}
+	for name, want := range map[string]float64{
+		"final_validation_accuracy": .8, "best_validation_accuracy": .8, "final_validation_loss": 1, "best_validation_loss": 1, "final_validation_rmse": 6, "best_validation_rmse": 5,
+		"validation_accuracy_at_target": .8, "validation_loss_at_target": 2, "accuracy_at_target": .6, "rounds_to_target": 2, "accuracy_at_best": .6, "loss_at_best": 2,
+	} {
+		if got := measures[name].of(v); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	for i := range v.points { // numbers are predicted
+		v.points[i].validationAccuracy = unknown64
+	}
+	if got := measures["loss_at_best"].of(v); got != 1 {
+		t.Errorf("loss_at_best of numbers: %v, want 1", got)
+	}
+	if got := measures["accuracy_at_best"].of(&measured{points: []point{{testAccuracy: .5, validationAccuracy: unknown64, validationLoss: unknown64}}}); !math.IsNaN(got) {
+		t.Errorf("accuracy_at_best without a validation set: %v", got)
+	}
 	m.target.value = .95
 	if got := measures["rounds_to_target"].of(m); !math.IsNaN(got) {
 		t.Errorf("a target that is not reached: %v", got)
+	}
+}
+
+// A seed that set: fixes is the same in all cells, whose own seed varies the others.
+func TestFixedSeed(t *testing.T) {
+	_, cells := parse(t, "seeds: [1, 2, 3]\nparts: [{name: a, task: anes96, set: {seeds.data: 5}}]")
+	for _, c := range cells {
+		if c.Task.DataSeed() != 5 || c.Task.StartSeed() != c.Seed || c.Task.SamplingSeed() != c.Seed {
+			t.Errorf("%v: seeds of data, start and sampling are %d, %d, %d", c, c.Task.DataSeed(), c.Task.StartSeed(), c.Task.SamplingSeed())
+		}
+	}
+	if len(cells) != 3 {
+		t.Errorf("%d cells, want 3", len(cells))
 	}
 }
 

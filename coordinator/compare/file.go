@@ -36,7 +36,7 @@ type Part struct {
 	Seeds    []uint64             `yaml:"seeds"`
 	Variants ordered[settings]    `yaml:"variants"` // none: one, "task"
 	Grid     ordered[[]yaml.Node] `yaml:"grid"`     // values by path: every combination is a cell of every variant
-	Target   map[string]float64   `yaml:"target"`   // a figure of the test set and its value, such as test_accuracy: 0.97
+	Target   map[string]float64   `yaml:"target"`   // a figure of versions and its value, such as test_accuracy: 0.97
 	Table    []string             `yaml:"table"`    // measures; none: no table
 	Best     *Best                `yaml:"best"`     // values of the grid that are chosen
 	Figures  []Drawing            `yaml:"figures"`
@@ -47,7 +47,7 @@ type Part struct {
 // values, only the value of Over with the best mean of By over the seeds is told of.
 type Best struct {
 	Over string `yaml:"over"` // a path of the grid
-	By   string `yaml:"by"`   // a measure
+	By   string `yaml:"by"`   // a measure of the validation set
 }
 
 // Drawing is a figure.
@@ -321,6 +321,9 @@ func (p *Part) check(fail func(format string, args ...any)) {
 			fail("best: over is %q, want a path of the grid", b.Over)
 		}
 		p.measured(b.By, fail)
+		if _, ok := measures[b.By]; ok && !p.validates(b.By) {
+			fail("best: by is %s, want a measure of the validation set, such as by: %s with data.validation: 0.1 in set: what a search goes by cannot judge what it finds", b.By, onValidation(b.By))
+		}
 	}
 	names := map[string]bool{}
 	for i := range p.Figures {

@@ -2,6 +2,8 @@ package compare
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"fedtab/coordinator/simulate"
 )
@@ -20,7 +22,7 @@ func (t *target) met(x float64) bool {
 	return x <= t.value
 }
 
-var growing = map[string]bool{"test_accuracy": true}
+var growing = map[string]bool{"test_accuracy": true, "validation_accuracy": true}
 
 // smoothing is the number of evaluations of whose mean the smooth measures tell: a single one
 // meets a target, or is the last, by luck.
@@ -131,6 +133,20 @@ func atTarget(c string) func(*measured) float64 {
 	}
 }
 
+// atBest returns a figure of the version with the best validation figures: the highest
+// accuracy, or the lowest loss where numbers are predicted; of equals, the earliest.
+func atBest(c string) func(*measured) float64 {
+	return func(m *measured) float64 {
+		for _, by := range []string{"validation_accuracy", "validation_loss"} {
+			most := best(by)(m)
+			if i := slices.IndexFunc(m.points, func(p point) bool { return columns[by](&p) == most }); i >= 0 {
+				return columns[c](&m.points[i])
+			}
+		}
+		return unknown64
+	}
+}
+
 func shares(of func(*simulate.Shares) float64) func(*measured) float64 {
 	return func(m *measured) float64 {
 		if m.result.Shares == nil {
@@ -142,39 +158,74 @@ func shares(of func(*simulate.Shares) float64) func(*measured) float64 {
 
 // measures are all that a table can tell of a simulation.
 var measures = map[string]measure{
-	"final_accuracy":          {"accuracy at the end", percent, final("test_accuracy")},
-	"smooth_accuracy":         {"accuracy at the end, mean of 5", percent, smooth("test_accuracy")},
-	"smooth_loss":             {"test loss at the end, mean of 5", number, smooth("test_loss")},
-	"best_accuracy":           {"best accuracy", percent, best("test_accuracy")},
-	"final_loss":              {"test loss at the end", number, final("test_loss")},
-	"best_loss":               {"best test loss", number, best("test_loss")},
-	"final_rmse":              {"RMSE at the end", number, final("test_rmse")},
-	"best_rmse":               {"best RMSE", number, best("test_rmse")},
-	"train_loss":              {"training loss at the end", number, final("train_loss")},
-	"gap":                     {"test loss less training loss", number, func(m *measured) float64 { return final("test_loss")(m) - final("train_loss")(m) }},
-	"rounds":                  {"rounds", number, func(m *measured) float64 { return float64(m.result.Final.Round) }},
-	"examples":                {"examples seen", number, final("examples")},
-	"seconds":                 {"virtual time", seconds, func(m *measured) float64 { return m.result.Final.VirtualSeconds }},
-	"bytes":                   {"bytes", size, func(m *measured) float64 { return float64(m.result.Final.BytesUp + m.result.Final.BytesDown) }},
-	"bytes_up":                {"bytes up", size, func(m *measured) float64 { return float64(m.result.Final.BytesUp) }},
-	"bytes_down":              {"bytes down", size, func(m *measured) float64 { return float64(m.result.Final.BytesDown) }},
-	"models_up":               {"models up", number, func(m *measured) float64 { return float64(m.result.Final.ModelsUp) }},
-	"bits_up":                 {"bits up per parameter", number, func(m *measured) float64 { return known(m.result.Final.BitsUp) }},
-	"bits_down":               {"bits down per parameter", number, func(m *measured) float64 { return known(m.result.Final.BitsDown) }},
-	"raw_ratio":               {"raw size over bytes", number, func(m *measured) float64 { return known(m.result.Final.RawRatio) }},
-	"rolled_back":             {"versions rolled back", number, func(m *measured) float64 { return float64(m.result.Final.RolledBack) }},
-	"abandoned":               {"attempts given up", number, func(m *measured) float64 { return float64(m.result.Final.Abandoned) }},
-	"backdoor_success":        {"backdoor", percent, func(m *measured) float64 { return known(m.result.Final.BackdoorSuccess) }},
-	"rounds_to_target":        {"rounds to the target", number, reached("round", 1)},
-	"smooth_rounds_to_target": {"rounds to the target, mean of 5", number, reached("round", smoothing)},
-	"examples_to_target":      {"examples to the target", number, reached("examples", 1)},
-	"bytes_to_target":         {"bytes to the target", size, reached("bytes", 1)},
-	"seconds_to_target":       {"virtual time to the target", seconds, reached("seconds", 1)},
-	"accuracy_at_target":      {"accuracy at the target", percent, atTarget("test_accuracy")},
-	"loss_at_target":          {"test loss at the target", number, atTarget("test_loss")},
-	"client_accuracy":         {"accuracy for a client", percent, shares(func(s *simulate.Shares) float64 { return s.Mean })},
-	"client_deviation":        {"its deviation", percent, shares(func(s *simulate.Shares) float64 { return s.Deviation })},
-	"worst_tenth":             {"accuracy for the worst tenth", percent, shares(func(s *simulate.Shares) float64 { return s.Worst })},
+	"final_accuracy":                {"accuracy at the end", percent, final("test_accuracy")},
+	"smooth_accuracy":               {"accuracy at the end, mean of 5", percent, smooth("test_accuracy")},
+	"smooth_loss":                   {"test loss at the end, mean of 5", number, smooth("test_loss")},
+	"best_accuracy":                 {"best accuracy", percent, best("test_accuracy")},
+	"final_loss":                    {"test loss at the end", number, final("test_loss")},
+	"best_loss":                     {"best test loss", number, best("test_loss")},
+	"final_rmse":                    {"RMSE at the end", number, final("test_rmse")},
+	"best_rmse":                     {"best RMSE", number, best("test_rmse")},
+	"train_loss":                    {"training loss at the end", number, final("train_loss")},
+	"gap":                           {"test loss less training loss", number, func(m *measured) float64 { return final("test_loss")(m) - final("train_loss")(m) }},
+	"rounds":                        {"rounds", number, func(m *measured) float64 { return float64(m.result.Final.Round) }},
+	"examples":                      {"examples seen", number, final("examples")},
+	"seconds":                       {"virtual time", seconds, func(m *measured) float64 { return m.result.Final.VirtualSeconds }},
+	"bytes":                         {"bytes", size, func(m *measured) float64 { return float64(m.result.Final.BytesUp + m.result.Final.BytesDown) }},
+	"bytes_up":                      {"bytes up", size, func(m *measured) float64 { return float64(m.result.Final.BytesUp) }},
+	"bytes_down":                    {"bytes down", size, func(m *measured) float64 { return float64(m.result.Final.BytesDown) }},
+	"models_up":                     {"models up", number, func(m *measured) float64 { return float64(m.result.Final.ModelsUp) }},
+	"bits_up":                       {"bits up per parameter", number, func(m *measured) float64 { return known(m.result.Final.BitsUp) }},
+	"bits_down":                     {"bits down per parameter", number, func(m *measured) float64 { return known(m.result.Final.BitsDown) }},
+	"raw_ratio":                     {"raw size over bytes", number, func(m *measured) float64 { return known(m.result.Final.RawRatio) }},
+	"rolled_back":                   {"versions rolled back", number, func(m *measured) float64 { return float64(m.result.Final.RolledBack) }},
+	"abandoned":                     {"attempts given up", number, func(m *measured) float64 { return float64(m.result.Final.Abandoned) }},
+	"backdoor_success":              {"backdoor", percent, func(m *measured) float64 { return known(m.result.Final.BackdoorSuccess) }},
+	"rounds_to_target":              {"rounds to the target", number, reached("round", 1)},
+	"smooth_rounds_to_target":       {"rounds to the target, mean of 5", number, reached("round", smoothing)},
+	"examples_to_target":            {"examples to the target", number, reached("examples", 1)},
+	"bytes_to_target":               {"bytes to the target", size, reached("bytes", 1)},
+	"seconds_to_target":             {"virtual time to the target", seconds, reached("seconds", 1)},
+	"accuracy_at_target":            {"accuracy at the target", percent, atTarget("test_accuracy")},
+	"loss_at_target":                {"test loss at the target", number, atTarget("test_loss")},
+	"final_validation_accuracy":     {"validation accuracy at the end", percent, final("validation_accuracy")},
+	"best_validation_accuracy":      {"best validation accuracy", percent, best("validation_accuracy")},
+	"final_validation_loss":         {"validation loss at the end", number, final("validation_loss")},
+	"best_validation_loss":          {"best validation loss", number, best("validation_loss")},
+	"final_validation_rmse":         {"validation RMSE at the end", number, final("validation_rmse")},
+	"best_validation_rmse":          {"best validation RMSE", number, best("validation_rmse")},
+	"validation_accuracy_at_target": {"validation accuracy at the target", percent, atTarget("validation_accuracy")},
+	"validation_loss_at_target":     {"validation loss at the target", number, atTarget("validation_loss")},
+	"accuracy_at_best":              {"test accuracy where that on the validation set is best", percent, atBest("test_accuracy")},
+	"loss_at_best":                  {"test loss where the validation set is best", number, atBest("test_loss")},
+	"client_accuracy":               {"accuracy for a client", percent, shares(func(s *simulate.Shares) float64 { return s.Mean })},
+	"client_deviation":              {"its deviation", percent, shares(func(s *simulate.Shares) float64 { return s.Deviation })},
+	"worst_tenth":                   {"accuracy for the worst tenth", percent, shares(func(s *simulate.Shares) float64 { return s.Worst })},
+}
+
+// validates reports whether a measure is of the validation set: one of its figures, or when a
+// target that is one of them was reached. A target on the test set makes it one of that.
+func (p *Part) validates(measure string) bool {
+	validation := strings.Contains(measure, "validation_")
+	for figure := range p.Target {
+		switch {
+		case strings.HasSuffix(measure, "_target") && strings.HasPrefix(figure, "test_"):
+			return false
+		case strings.HasSuffix(measure, "_to_target"):
+			validation = strings.HasPrefix(figure, "validation_")
+		}
+	}
+	return validation
+}
+
+// onValidation returns the measure of the validation set that is most like another one.
+func onValidation(measure string) string {
+	for _, name := range []string{strings.Replace(measure, "_", "_validation_", 1), "validation_" + measure} {
+		if _, ok := measures[name]; ok {
+			return name
+		}
+	}
+	return "best_validation_loss"
 }
 
 func measureNames() []string { return sorted(measures) }

@@ -56,6 +56,7 @@ func (f *File) Plan(path string) (cells []*Cell, err error) {
 		if p.Study != "" {
 			continue
 		}
+		checked := p.Best == nil
 		for i, variant := range p.Variants.Keys {
 			for _, values := range p.product() {
 				for _, seed := range p.Seeds {
@@ -72,6 +73,10 @@ func (f *File) Plan(path string) (cells []*Cell, err error) {
 								all = append(all, &Problem{path, p.Variants.Lines[i], fmt.Sprintf("%s: %s", c, text)})
 							}
 						}
+					}
+					if c.Task != nil && c.Task.Data.Validation == 0 && !checked {
+						checked = true
+						all = append(all, &Problem{path, 0, fmt.Sprintf("part %s: best: by is %s, and %s has no validation set: want data.validation in set, such as data.validation: 0.1", p.Name, p.Best.By, variant)})
 					}
 					cells = append(cells, c)
 				}

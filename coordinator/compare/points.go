@@ -17,6 +17,8 @@ type point struct {
 	round, participants, examples, bytes, seconds     float64
 	trainLoss, testLoss, testAccuracy, testRMSE, rate float64
 	backdoor, distance, modelsUp                      float64
+
+	validationLoss, validationAccuracy, validationRMSE float64
 }
 
 // axes are the words and the scale of columns in figures, where these are not their names and 1.
@@ -24,12 +26,14 @@ var axes = map[string]struct {
 	words string
 	scale float64
 }{
-	"bytes":            {"MB both ways", 1e-6},
-	"examples":         {"examples seen", 1},
-	"seconds":          {"virtual seconds", 1},
-	"test_accuracy":    {"test accuracy, %", 100},
-	"backdoor_success": {"success of the backdoor, %", 100},
-	"test_rmse":        {"test RMSE", 1},
+	"bytes":               {"MB both ways", 1e-6},
+	"examples":            {"examples seen", 1},
+	"seconds":             {"virtual seconds", 1},
+	"test_accuracy":       {"test accuracy, %", 100},
+	"validation_accuracy": {"validation accuracy, %", 100},
+	"validation_rmse":     {"validation RMSE", 1},
+	"backdoor_success":    {"success of the backdoor, %", 100},
+	"test_rmse":           {"test RMSE", 1},
 }
 
 // axisOf returns the words and the scale of a column.
@@ -42,19 +46,22 @@ func axisOf(name string) (words string, scale float64) {
 
 // columns are the figures of a point that curves are made of.
 var columns = map[string]func(*point) float64{
-	"round":            func(p *point) float64 { return p.round },
-	"examples":         func(p *point) float64 { return p.examples }, // seen in training so far
-	"bytes":            func(p *point) float64 { return p.bytes },    // both ways so far
-	"seconds":          func(p *point) float64 { return p.seconds },  // virtual, so far
-	"participants":     func(p *point) float64 { return p.participants },
-	"train_loss":       func(p *point) float64 { return p.trainLoss },
-	"test_loss":        func(p *point) float64 { return p.testLoss },
-	"test_accuracy":    func(p *point) float64 { return p.testAccuracy },
-	"test_rmse":        func(p *point) float64 { return p.testRMSE },
-	"rate":             func(p *point) float64 { return p.rate },
-	"backdoor_success": func(p *point) float64 { return p.backdoor },
-	"distance":         func(p *point) float64 { return p.distance }, // of the clients' models from the newest version, squared
-	"models_up":        func(p *point) float64 { return p.modelsUp }, // so far
+	"round":               func(p *point) float64 { return p.round },
+	"examples":            func(p *point) float64 { return p.examples }, // seen in training so far
+	"bytes":               func(p *point) float64 { return p.bytes },    // both ways so far
+	"seconds":             func(p *point) float64 { return p.seconds },  // virtual, so far
+	"participants":        func(p *point) float64 { return p.participants },
+	"train_loss":          func(p *point) float64 { return p.trainLoss },
+	"test_loss":           func(p *point) float64 { return p.testLoss },
+	"test_accuracy":       func(p *point) float64 { return p.testAccuracy },
+	"test_rmse":           func(p *point) float64 { return p.testRMSE },
+	"validation_loss":     func(p *point) float64 { return p.validationLoss },
+	"validation_accuracy": func(p *point) float64 { return p.validationAccuracy },
+	"validation_rmse":     func(p *point) float64 { return p.validationRMSE },
+	"rate":                func(p *point) float64 { return p.rate },
+	"backdoor_success":    func(p *point) float64 { return p.backdoor },
+	"distance":            func(p *point) float64 { return p.distance }, // of the clients' models from the newest version, squared
+	"models_up":           func(p *point) float64 { return p.modelsUp }, // so far
 }
 
 func column(name string) func(*point) float64 { return columns[name] }
@@ -82,6 +89,7 @@ func pointsOf(r *simulate.Result) (all []point) {
 	}
 	fill := func(p *point, t *api.Test) {
 		p.testLoss, p.testAccuracy, p.testRMSE = known(t.TestLoss), known(t.TestAccuracy), known(t.TestRMSE)
+		p.validationLoss, p.validationAccuracy, p.validationRMSE = known(t.ValidationLoss), known(t.ValidationAccuracy), known(t.ValidationRMSE)
 	}
 	batch := setting("strategy.batch")
 	if r.Strategy == "dynamic" {

@@ -3,6 +3,7 @@
 package dataset
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -26,13 +27,14 @@ import (
 
 // A Dataset is a task's data on the coordinator's side.
 type Dataset struct {
-	Summary string    // one line of text
-	Public  bool      // the coordinator may serve its examples to participants
-	Train   *data.Set // training set of all clients; nil if participants bring the data
-	Test    *data.Set // test set that versions are evaluated on; nil with Train
-	Shards  [][]int32 // indices into Train, or into the file that Divide reads, one list for each client of the partition
-	Packed  *Packed   // the shards as served; set by Pack
-	Hash    [32]byte  // SHA-256 of the shards before compression, set by Pack; of the schema of own data
+	Summary    string    // one line of text
+	Public     bool      // the coordinator may serve its examples to participants
+	Train      *data.Set // training set of all clients; nil if participants bring the data
+	Test       *data.Set // test set that versions are evaluated on; nil with Train
+	Validation *data.Set // set aside of the training examples, to select versions by; nil: none
+	Shards     [][]int32 // indices into Train, or into the file that Divide reads, one list for each client of the partition
+	Packed     *Packed   // the shards as served; set by Pack
+	Hash       [32]byte  // SHA-256 of the shards before compression, set by Pack; of the schema of own data
 
 	Own   *data.Schema // what participants bring; nil: the coordinator has the data
 	Parts []*data.Own  // what the clients of a simulation bring; set by Divide
@@ -42,6 +44,7 @@ type Dataset struct {
 
 	Optimum []float32 // weights of the regression that generator linear makes; nil for other data
 
+	sample   data.Examples  // that the guard judges by; nil: it has none
 	content  *content       // of what Content hashes, which other tasks may share; nil: for this task alone
 	encoding *data.Encoding // of a table's rows; nil for images and for own data
 	clients  [][]int32      // shards that the data has itself; nil: the task divides it
@@ -96,16 +99,16 @@ func (l *Loader) Open(t *task.Task) (*Dataset, error) {
 // chooses them.
 var fixed = []string{"mnist", "fashion-mnist", "idx", "cifar", "emnist", "npz"}
 
-// loadKey returns what the examples of a task depend on.
+// loadKey returns what the examples of a task depend on, before some are set aside.
 func loadKey(t *task.Task) string {
 	var key strings.Builder
 	given := slices.Contains(fixed, t.Data.Source)
 	if !given {
-		fmt.Fprintf(&key, "seed=%d\n", t.Seed)
+		fmt.Fprintf(&key, "seed=%d\n", t.DataSeed())
 	}
 	settings := t.Settings()
 	for _, path := range slices.Sorted(maps.Keys(settings)) {
-		if strings.HasPrefix(path, "data.") && !(given && strings.HasPrefix(path, "data.partition.")) {
+		if strings.HasPrefix(path, "data.") && path != "data.validation" && !(given && strings.HasPrefix(path, "data.partition.")) {
 			fmt.Fprintf(&key, "%s=%s\n", path, settings[path])
 		}
 	}
@@ -118,29 +121,38 @@ func (d *Dataset) divided(t *task.Task) (*Dataset, error) {
 		Summary: d.Summary, Public: d.Public, Train: d.Train, Test: d.Test, Hash: d.Hash,
 		Classes: d.Classes, Notes: d.Notes, Optimum: d.Optimum, content: d.content, encoding: d.encoding, clients: d.clients, labels: d.labels, test: d.test,
 	}
-	if t.Strategy.Scheme().Central { // one client with all examples
-		c.Shards = [][]int32{everything(d.Train.Len())}
-		return c, nil
-	}
-	if t.Data.Partition.Kind == task.ByFile {
+	central := t.Strategy.Scheme().Central
+	if t.Data.Partition.Kind == task.ByFile && !central {
 		if err := c.divideByFile(t.Data.Partition.Path); err != nil {
 			return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
 		}
 		c.content = nil
 	}
-	if c.clients != nil {
+	if share := t.Data.Validation; share > 0 {
+		if err := c.setAside(share, rng.Derive(t.DataSeed(), "validation")); err != nil {
+			return nil, fmt.Errorf("task %s: data.validation: %w", t.Name, err)
+		}
+	}
+	if guards(t) {
+		c.sample = sampleOf(cmp.Or(c.Validation, c.Train))
+	}
+	switch {
+	case central: // one client with all examples
+		c.Shards = [][]int32{everything(c.Train.Len())}
+		return c, nil
+	case c.clients != nil:
 		c.Shards = c.clients
 		return c, nil
 	}
 	var err error
-	c.Shards, err = partition(d.Train.Len(), d.Train.Y, d.Train.Classes(), t.Data.Partition, rng.Derive(t.Seed, "partition"))
+	c.Shards, err = partition(c.Train.Len(), c.Train.Y, c.Train.Classes(), t.Data.Partition, rng.Derive(t.DataSeed(), "partition"))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: data.partition: %w", t.Name, err)
 	}
 	return c, nil
 }
 
-// Content returns a hash of all examples: those of the training and test sets, or of own
+// Content returns a hash of all examples: those of the training, validation and test sets, or of own
 // data those that Divide has read and the organiser's test file; and of clients that the
 // data has itself. The data is not packed.
 func (d *Dataset) Content() [32]byte {
@@ -159,7 +171,7 @@ type content struct {
 
 func (d *Dataset) hash() [32]byte {
 	h := sha256.New()
-	for _, s := range []*data.Set{d.Train, d.Test} {
+	for _, s := range []*data.Set{d.Train, d.Validation, d.Test} {
 		if s != nil {
 			h.Write(data.AppendShard(nil, s, everything(s.Len())))
 		}
@@ -245,13 +257,13 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 		return nil, err
 	}
 	var tested []int
-	if d.Test != nil && d.Test.Y != nil {
-		tested = data.Count(d.Test.Y, d.Labels())
+	if set := cmp.Or(d.Validation, d.Test); set != nil && set.Y != nil {
+		tested = data.Count(set.Y, d.Labels())
 	}
 	if err := t.CheckGoals(d.ClassNames(), tested); err != nil {
 		return nil, err
 	}
-	spec := t.Model.Spec(d.Shape(), d.Labels(), t.Seed)
+	spec := t.Model.Spec(d.Shape(), d.Labels(), t.StartSeed())
 	if t.Model.ClassWeights == task.Balanced {
 		spec.ClassWeights = data.BalancedWeights(d.Train.Y, d.Train.Classes())
 	}
@@ -272,7 +284,7 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
 	}
 	initial := make([]float32, setup.Parameters)
-	m.Init(initial, t.Seed)
+	m.Init(initial, t.StartSeed())
 	setup.Norm = math.Sqrt(kernel.SquaredNorm(initial))
 	if a := t.Devices.Availability; a < 1 {
 		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // half of the mean number of present clients
@@ -297,7 +309,19 @@ func (d *Dataset) Evaluator(m learn.Model) run.Evaluator {
 	if tests == nil {
 		return nil
 	}
-	evaluate := EvaluatorOf(m, tests)
+	return d.evaluator(m, tests)
+}
+
+// Validator is Evaluator on the validation set.
+func (d *Dataset) Validator(m learn.Model) run.Evaluator {
+	if d.Validation == nil {
+		return nil
+	}
+	return d.evaluator(m, d.Validation)
+}
+
+func (d *Dataset) evaluator(m learn.Model, on data.Examples) run.Evaluator {
+	evaluate := EvaluatorOf(m, on)
 	if d.Encoding() == nil || d.Labels() > 0 {
 		return evaluate
 	}
@@ -315,30 +339,25 @@ func (d *Dataset) Target() string {
 	return d.Encoding().Target.Name
 }
 
-// judged is the max number of test examples that the guard judges by.
-const judged = 1000
-
-// Judge returns a function that evaluates a model on a fixed sample of the test set,
-// for the guard of the task's strategy; nil if it has none, or if there is no test set.
+// Judge returns a function that evaluates a model on Sample, for the guard of the task's
+// strategy; nil if it has none.
 func (d *Dataset) Judge(t *task.Task, m learn.Model) run.Evaluator {
-	tests := d.tests()
-	if tests == nil {
+	sample := d.Sample(t)
+	if sample == nil {
 		return nil
 	}
-	return JudgeOf(t, m, tests)
+	return EvaluatorOf(m, sample)
 }
 
-// JudgeOf is Judge for any examples of the model's shape.
-func JudgeOf(t *task.Task, m learn.Model, test data.Examples) run.Evaluator {
-	if g := t.Strategy.Guard; g == 0 || math.IsInf(g, 1) || test.Len() == 0 {
-		return nil
+// Sample returns the examples that the guard of the task's strategy judges by: few of the
+// validation set, or else of the training set, and of own data those of the organiser's test
+// file. It is nil if the strategy has no guard, or if there are none.
+func (d *Dataset) Sample(t *task.Task) data.Examples {
+	if d.Own == nil || d.test == nil || !guards(t) || d.test.Trained() == 0 {
+		return d.sample
 	}
-	n := min(test.Len(), judged)
-	sample := make([]int32, n)
-	for i := range sample {
-		sample[i] = int32(i * test.Len() / n)
-	}
-	return EvaluatorOf(m, data.NewSubset(test, sample))
+	tests := d.tests()
+	return data.NewSubset(tests, spaced(tests.Len()))
 }
 
 // EvaluatorOf is Evaluator for any examples of the model's shape. Errors are in the

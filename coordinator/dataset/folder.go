@@ -53,7 +53,7 @@ func loadFolder(t *task.Task) (*Dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		train, test, err := data.Holdout(len(all), share, rng.Derive(t.Seed, "holdout"))
+		train, test, err := data.Holdout(len(all), share, rng.Derive(t.DataSeed(), "holdout"))
 		if err != nil {
 			return nil, fmt.Errorf("%s: data.holdout: %w", dir, err)
 		}

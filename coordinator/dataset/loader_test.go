@@ -51,6 +51,29 @@ func TestLoader(t *testing.T) {
 	}
 }
 
+// Tasks that differ in the start or the sampling alone share their data, made or read.
+func TestLoaderShares(t *testing.T) {
+	l := new(Loader)
+	open := func(sets ...string) *Dataset {
+		tk, err := task.Find("mnist-2nn", append(sets, "data={source: synthetic, generator: {kind: moons}, partition: {clients: 4}}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := l.Open(tk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	one := open("seed=1", "seeds.data=3")
+	if other := open("seed=2", "seeds.data=3", "seeds.start=5"); one.Train != other.Train || fmt.Sprint(one.Shards) != fmt.Sprint(other.Shards) {
+		t.Error("one data seed gives two sets")
+	}
+	if other := open("seed=1", "seeds.data=4"); one.Train == other.Train || one.Content() == other.Content() {
+		t.Error("two data seeds give one set")
+	}
+}
+
 // The first examples alone are used, and more than there are is refused.
 func TestFirst(t *testing.T) {
 	open := func(first int) (*Dataset, error) {

@@ -52,11 +52,11 @@ func (d *Dataset) Divide(t *task.Task) error {
 	schema := d.Own
 	if t.Strategy.Scheme().Central { // one client with all examples
 		schema = &data.Schema{Table: d.Own.Table, Scale: d.Own.Scale, Holdout: d.Own.Holdout}
-	} else if d.Shards, err = partition(o.Len(), d.labels, d.Labels(), from.Partition, rng.Derive(t.Seed, "partition")); err != nil {
+	} else if d.Shards, err = partition(o.Len(), d.labels, d.Labels(), from.Partition, rng.Derive(t.DataSeed(), "partition")); err != nil {
 		return fmt.Errorf("task %s: data.from.partition: %w", t.Name, err)
 	}
 	for i, rows := range d.Shards {
-		part, err := o.Part(schema, rows, rng.Derive(t.Seed, "own", uint64(i)))
+		part, err := o.Part(schema, rows, rng.Derive(t.DataSeed(), "own", uint64(i)))
 		if err != nil {
 			return fmt.Errorf("task %s: data.from: client %d of %d: %w", t.Name, i, len(d.Shards), err)
 		}

@@ -28,7 +28,7 @@ func (s *sample) len() int { return len(s.x) / s.features }
 // generate makes the data of a task with source synthetic.
 func generate(t *task.Task) (*Dataset, error) {
 	g := t.Data.Generator
-	seed := cmp.Or(g.Seed, t.Seed)
+	seed := cmp.Or(g.Seed, t.DataSeed())
 	stream := rng.Stream(seed, "generator "+g.Kind)
 	d := &Dataset{Public: true}
 	var s *sample
@@ -47,7 +47,7 @@ func generate(t *task.Task) (*Dataset, error) {
 	default:
 		return nil, fmt.Errorf("data.generator.kind is %q, want a generator", g.Kind)
 	}
-	train, test, err := data.Holdout(s.len(), t.Data.Holdout, rng.Derive(t.Seed, "holdout"))
+	train, test, err := data.Holdout(s.len(), t.Data.Holdout, rng.Derive(t.DataSeed(), "holdout"))
 	if err != nil {
 		return nil, fmt.Errorf("data.holdout: %w", err)
 	}
@@ -174,7 +174,7 @@ func generateClients(t *task.Task, seed uint64) (*Dataset, error) {
 	for k, size := range sizes {
 		first := int32(s.len())
 		s.client(size, g.Alpha, g.Beta, streams[k])
-		mine, held, err := data.Holdout(size, t.Data.Holdout, rng.Derive(t.Seed, "holdout of a client", uint64(k)))
+		mine, held, err := data.Holdout(size, t.Data.Holdout, rng.Derive(t.DataSeed(), "holdout of a client", uint64(k)))
 		if err != nil {
 			return nil, fmt.Errorf("data.holdout: client %d: %w", k, err)
 		}

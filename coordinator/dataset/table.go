@@ -78,7 +78,7 @@ func loadTable(t *task.Task, v task.CSV, r io.Reader, name string, size int64) (
 	if !cfg.Values && len(table.Classes) < 2 {
 		return nil, fmt.Errorf("%s: all rows have the same %s, %q, want at least two classes", name, table.Target, table.Classes[0])
 	}
-	train, test, err := data.Holdout(table.Len(), t.Data.Holdout, rng.Derive(t.Seed, "holdout"))
+	train, test, err := data.Holdout(table.Len(), t.Data.Holdout, rng.Derive(t.DataSeed(), "holdout"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: data.holdout: %w", name, err)
 	}

@@ -134,7 +134,7 @@ func (s *sim) boot() {
 		p.checker.KeepIn(live.NewVault("", math.MaxInt64))
 	}
 	cfg := run.Config{
-		ID: "faults", Seed: s.seed, Model: s.model, Sums: s.Sums(), MaxScale: s.MaxScale, Packing: s.packing, Stop: s.stopAt, EvalEvery: s.evalEvery, Evaluate: s.evaluate, Judge: s.judge(),
+		ID: "faults", Seed: s.seed, OrderSeed: s.seed, Model: s.model, Sums: s.Sums(), MaxScale: s.MaxScale, Packing: s.packing, Stop: s.stopAt, EvalEvery: s.evalEvery, Evaluate: s.evaluate, Judge: s.judge(),
 		Shards: s.shards, Journal: s.disk, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,
 	}
 	if s.processes > 1 {

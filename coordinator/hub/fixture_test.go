@@ -53,7 +53,7 @@ func newFixture(t *testing.T, edit func(*run.Config, *strategy.Config, *Limits))
 	}}
 	f.room.Issue(Tokens{Secret: make([]byte, 32), Run: "small-1", Life: protocol.TokenLife})
 	cfg := run.Config{
-		ID: "small-1", Seed: 1, Model: model, ResumeGrace: 5 * time.Second, Metered: true, Token: f.room.Tokens().Make, TokenLife: f.room.Tokens().Life,
+		ID: "small-1", Seed: 1, OrderSeed: 1, Model: model, ResumeGrace: 5 * time.Second, Metered: true, Token: f.room.Tokens().Make, TokenLife: f.room.Tokens().Life,
 		Shards: run.Shards{Source: "/data/small/1", Sizes: []int{100, 100, 100, 100, 100, 100, 100, 100}, Divide: true},
 	}
 	sc := strategy.Config{Kind: "fedavg", Fraction: 1, Epochs: 1, Batch: 50, LR: .1, MinClients: 3, MinReports: 3, Deadline: time.Second}

@@ -11,9 +11,9 @@ import (
 	"fedtab/run"
 )
 
-// Pick returns the committed version that want names: "newest", "best" (by test
-// accuracy, or by test loss in a regression; the earliest of equals), or a number. Its error
-// is a NoVersion.
+// Pick returns the committed version that want names: "newest", "best" (by
+// validation accuracy, or by validation loss in a regression, without a validation set by
+// those of the test set; the earliest of equals), or a number. Its error is a NoVersion.
 func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
 	if len(rounds) == 0 {
 		return 0, noVersion("committed versions: 0, want at least 1")
@@ -24,8 +24,8 @@ func Pick(rounds []run.RoundRecord, want string) (uint64, error) {
 		return newest, nil
 	case "best":
 		best := -1
-		for i, r := range rounds {
-			if r.Test != nil && (best < 0 || better(r.Test, rounds[best].Test)) {
+		for i := range rounds {
+			if f := rounds[i].Selected(); f != nil && (best < 0 || better(f, rounds[best].Selected())) {
 				best = i
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/store"
+	"fedtab/learn"
 	"fedtab/run"
 )
 
@@ -152,6 +153,14 @@ func roundColumns(parameters int) []column[run.RoundRecord] {
 			return number(value(r))
 		}}
 	}
+	validation := func(name string, value func(f *learn.Figures) float64) column[run.RoundRecord] {
+		return column[run.RoundRecord]{name, func(r *run.RoundRecord) any {
+			if r.Validation == nil {
+				return nil
+			}
+			return number(value(r.Validation))
+		}}
+	}
 	density := func(name string, value func(run.Density) *float64) column[run.RoundRecord] {
 		return column[run.RoundRecord]{name, func(r *run.RoundRecord) any {
 			if x := value(r.Traffic.Density(parameters)); x != nil {
@@ -176,6 +185,10 @@ func roundColumns(parameters int) []column[run.RoundRecord] {
 		test("test_mae", func(r *run.RoundRecord) float64 { return r.Test.MAE }),
 		test("test_r2", func(r *run.RoundRecord) float64 { return r.Test.R2 }),
 		test("test_examples", func(r *run.RoundRecord) float64 { return float64(r.Test.Examples) }),
+		validation("validation_loss", func(f *learn.Figures) float64 { return f.Loss }),
+		validation("validation_accuracy", func(f *learn.Figures) float64 { return f.Accuracy }),
+		validation("validation_rmse", func(f *learn.Figures) float64 { return f.RMSE }),
+		validation("validation_examples", func(f *learn.Figures) float64 { return float64(f.Examples) }),
 		{"bytes_up", func(r *run.RoundRecord) any { return r.Traffic.Up }},
 		{"bytes_down", func(r *run.RoundRecord) any { return r.Traffic.Down }},
 		{"models_up", func(r *run.RoundRecord) any { return r.Traffic.ModelsUp }},

@@ -75,9 +75,9 @@ func writeTo(t testing.TB, s *store.Store, f File) []byte {
 func TestText(t *testing.T) {
 	s, r := testRun(t)
 	for _, c := range []struct{ table, csv string }{
-		{"rounds", `run,round,opened,committed,seconds,participants,examples,train_loss,test_loss,test_accuracy,test_balanced_accuracy,test_f1,test_rmse,test_mae,test_r2,test_examples,bytes_up,bytes_down,models_up,models_down,bits_up,bits_down,raw_ratio,rate,hash
-digits-1,1,2026-03-01T12:01:00.250Z,2026-03-01T12:01:01.750Z,1.5,2,1200000,0.25,0.5,0.75,0.7,0.6,,,,10000,250,3000000000,2,0,10,,2.666666444444463e-7,,HASH
-digits-1,2,2026-03-01T12:02:00.250Z,2026-03-01T12:02:01.750Z,1.5,2,1200000,0.125,,,,,,,,,250,3000000000,2,0,10,,2.666666444444463e-7,,HASH
+		{"rounds", `run,round,opened,committed,seconds,participants,examples,train_loss,test_loss,test_accuracy,test_balanced_accuracy,test_f1,test_rmse,test_mae,test_r2,test_examples,validation_loss,validation_accuracy,validation_rmse,validation_examples,bytes_up,bytes_down,models_up,models_down,bits_up,bits_down,raw_ratio,rate,hash
+digits-1,1,2026-03-01T12:01:00.250Z,2026-03-01T12:01:01.750Z,1.5,2,1200000,0.25,0.5,0.75,0.7,0.6,,,,10000,,,,,250,3000000000,2,0,10,,2.666666444444463e-7,,HASH
+digits-1,2,2026-03-01T12:02:00.250Z,2026-03-01T12:02:01.750Z,1.5,2,1200000,0.125,,,,,,,,,,,,,250,3000000000,2,0,10,,2.666666444444463e-7,,HASH
 `},
 		{"contributions", "run,round,participant,order,examples,scale,counted,fingerprint\ndigits-1,1,5,7,600,0.5,300,00000000000000ff\ndigits-1,2,5,7,600,0.5,300,00000000000000ff\n"},
 		{"traffic", "run,round,participant,bytes_up,bytes_down,models_up,models_down\ndigits-1,1,5,250,0,2,0\ndigits-1,2,5,250,0,2,0\n"},

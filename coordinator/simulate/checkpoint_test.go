@@ -21,7 +21,7 @@ var interruptions = []struct {
 	name string
 	sets []string
 }{
-	{"anes96", []string{"stop.rounds=8", "devices={availability: .5, session: 1s, speed: 100, speed_spread: .5}", "strategy.deadline=10s"}},
+	{"anes96", []string{"stop.rounds=8", "data.validation=0.2", "devices={availability: .5, session: 1s, speed: 100, speed_spread: .5}", "strategy.deadline=10s"}},
 	{"own-vote", []string{"stop.rounds=4"}},
 	{"anes96", []string{"stop.rounds=4", "adversaries={kind: little-is-enough, fraction: .2}"}},
 	{"mnist-periodic", []string{"model.hidden=[]", "stop.rounds=3", "adversaries={kind: backdoor, fraction: .2}"}},

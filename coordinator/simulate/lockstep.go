@@ -7,6 +7,7 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/account"
+	"fedtab/learn"
 )
 
 // lockstep synchronises clients that monitor a condition (dynamic averaging). All
@@ -94,8 +95,12 @@ func (s *simulation) check() {
 	ledger := s.run.State().Ledger
 	c := Check{Steps: s.lock.steps, Version: version, Distance: d.Base, Divergence: d.Mean, Figures: account.Of(&ledger.Traffic, len(base))}
 	if s.evaluate != nil { // not of own data: its hold-outs are with the clients
-		f := s.evaluate(mean).Figures()
-		c.Test = account.Test(&f)
+		f, validation := s.evaluate(mean).Figures(), (*learn.Figures)(nil)
+		if s.validate != nil {
+			v := s.validate(mean).Figures()
+			validation = &v
+		}
+		c.Test = account.Test(&f, validation)
 	}
 	s.result.Checks = append(s.result.Checks, c)
 	if s.onCheck != nil && !redone {

@@ -15,7 +15,8 @@ import (
 // Result is the output of `coordinator simulate --json`. It does not depend on the
 // wall clock.
 type Result struct {
-	Complete    bool      `json:"complete"` // false: it was interrupted, or made no progress
+	Complete    bool      `json:"complete"`              // false: it was interrupted, or made no progress
+	SelectedOn  string    `json:"selected_on,omitempty"` // what ends the run, and which version is best: validation or test; absent: no figure selects
 	Task        string    `json:"task"`
 	Strategy    string    `json:"strategy"`
 	Seed        uint64    `json:"seed"`
@@ -69,7 +70,7 @@ type Final struct {
 func (r *Result) record(rec run.RoundRecord) bool {
 	row := Round{
 		Round: rec.Round, Participants: rec.Participants, Weight: run.Finite(&rec.Weight), TrainLoss: run.Finite(&rec.TrainLoss),
-		Test:           account.Test(rec.Test),
+		Test:           account.Test(rec.Test, rec.Validation),
 		Figures:        account.Of(&rec.Traffic, r.Parameters),
 		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
@@ -85,7 +86,7 @@ func (r *Result) record(rec run.RoundRecord) bool {
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
 	r.Final = Final{Round: version, Reason: s.Finished, Figures: account.Of(&s.Ledger.Traffic, r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned}
 	if e := s.Evaluated; e != nil {
-		r.Final.Test = account.Test(&e.Figures)
+		r.Final.Test = account.Test(&e.Figures, e.Validation)
 	}
 	if n := len(r.Rounds); n > 0 {
 		r.Final.VirtualSeconds = r.Rounds[n-1].VirtualSeconds

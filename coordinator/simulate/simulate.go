@@ -78,7 +78,8 @@ type simulation struct {
 	result       *Result
 	ledger       *ledger
 	evaluate     run.Evaluator
-	labels       []uint8 // of the training set; nil: it has none
+	validate     run.Evaluator // nil: there is no validation set
+	labels       []uint8       // of the training set; nil: it has none
 	classes      int
 	shards       [][]int32     // of the clients
 	backdoor     run.Evaluator // on triggered test examples; nil: not measured
@@ -100,7 +101,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		return nil, err
 	}
 	clients := len(d.Shards)
-	s, err := d.Strategy(t, model, false, t.Seed)
+	s, err := d.Strategy(t, model, false, t.SamplingSeed())
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		res.Settings["--from"] = o.Model
 	}
 	sim := &simulation{
-		pool: newPool(model, t.Strategy.Vectors(), t.Seed, cmp.Or(o.Workers, runtime.GOMAXPROCS(0))), result: res, ledger: newLedger(clients, res.Parameters, o.Ledger), evaluate: d.Evaluator(model),
+		pool: newPool(model, t.Strategy.Vectors(), t.StartSeed(), cmp.Or(o.Workers, runtime.GOMAXPROCS(0))), result: res, ledger: newLedger(clients, res.Parameters, o.Ledger), evaluate: d.Evaluator(model), validate: d.Validator(model),
 		sliceSteps: max(t.Strategy.Batches, 1), stopSteps: t.Stop.Steps, checkEvery: t.EvaluateEvery(), onCheck: o.OnCheck,
 		driftAfter: t.Data.Drift,
 	}
@@ -119,14 +120,29 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	sim.checkpoint, sim.pool.records = o.Checkpoint, o.Checkpoint != nil
 	judge := d.Judge(t, model)
+	stop := t.RunStop(d.ClassNames())
+	switch {
+	case d.Validation != nil:
+		res.SelectedOn = "validation"
+	case stop.Goals != nil:
+		res.SelectedOn = "test"
+	}
 	train := data.Examples(d.Train) // of data that is not own
 	if t.Data.Drift > 0 {
-		to := permutation(t.Seed, d.Train.Classes())
+		to := permutation(t.DataSeed(), d.Train.Classes())
 		train = &drifting{d.Train, to, &sim.drifted}
-		test := &drifting{d.Test, to, &sim.drifted}
-		sim.evaluate, judge = dataset.EvaluatorOf(model, test), dataset.JudgeOf(t, model, test)
+		drifted := func(of data.Examples) run.Evaluator {
+			return dataset.EvaluatorOf(model, &drifting{of, to, &sim.drifted})
+		}
+		sim.evaluate = drifted(d.Test)
+		if d.Validation != nil {
+			sim.validate = drifted(d.Validation)
+		}
+		if judge != nil {
+			judge = drifted(d.Sample(t))
+		}
 	}
-	sim.evaluate, judge = sim.recorded(sim.evaluate), sim.recorded(judge)
+	sim.evaluate, sim.validate, judge = sim.recorded(sim.evaluate), sim.recorded(sim.validate), sim.recorded(judge)
 	if judge != nil {
 		vault := live.NewVault(os.TempDir(), protocol.MaxBodies)
 		defer vault.Close()
@@ -154,10 +170,10 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	sim.declined.reset()
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
-		ID: "simulation", Title: t.Title.String(), Seed: t.Seed, Model: model, Strategy: s,
+		ID: "simulation", Title: t.Title.String(), Seed: t.StartSeed(), OrderSeed: t.SamplingSeed(), Model: model, Strategy: s,
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
-		Stop:      t.RunStop(d.ClassNames()),
-		EvalEvery: t.EvaluateEvery(), Evaluate: sim.evaluate, Judge: judge, Drifts: t.Data.Drift > 0, MaxWeight: t.Strategy.MaxWeight,
+		Stop:      stop,
+		EvalEvery: t.EvaluateEvery(), Evaluate: sim.evaluate, Validate: sim.validate, Judge: judge, Drifts: t.Data.Drift > 0, MaxWeight: t.Strategy.MaxWeight,
 		Shards: shards, Own: own, ResumeGrace: resumeGrace, RestartGrace: resumeGrace, Saved: o.From,
 		Notify: func(u run.Update) {
 			if u.Round == nil {
@@ -204,7 +220,7 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 		p := &participant{sim: sim, index: uint32(i + 1), client: c, member: m, device: newDevice(t.Seed, i+1, &t.Devices)}
 		p.kept = sim.checkpoint.calls(p.index)
 		sim.participants = append(sim.participants, p)
-		sim.clock.At(0, uint32(i+1), func() { p.attend(t.Seed, &t.Devices) })
+		sim.clock.At(0, uint32(i+1), func() { p.attend(t.SamplingSeed(), &t.Devices) })
 	}
 	for sim.run.State().Finished == "" {
 		if err := sim.checkpointError(); err != nil {

@@ -234,9 +234,13 @@ func evaluated(tx *sql.Tx, id string, rounds []run.RoundRecord) (*run.Evaluation
 			continue
 		}
 		e := &run.Evaluation{Version: rec.Round, Figures: *rec.Test}
-		var confusion, spread, file sql.NullString
-		if err := tx.QueryRow(`SELECT test_confusion, coalesce(test_participants, 0), test_spread, test_file FROM rounds WHERE run = ? AND round = ?`, id, rec.Round).
-			Scan(&confusion, &e.Participants, &spread, &file); err != nil {
+		if rec.Validation != nil {
+			v := *rec.Validation
+			e.Validation = &v
+		}
+		var confusion, validation, spread, file sql.NullString
+		if err := tx.QueryRow(`SELECT test_confusion, validation_confusion, coalesce(test_participants, 0), test_spread, test_file FROM rounds WHERE run = ? AND round = ?`, id, rec.Round).
+			Scan(&confusion, &validation, &e.Participants, &spread, &file); err != nil {
 			return nil, err
 		}
 		if file.Valid {
@@ -252,6 +256,12 @@ func evaluated(tx *sql.Tx, id string, rounds []run.RoundRecord) (*run.Evaluation
 				return nil, fmt.Errorf("round %d: spread: %w: %w", rec.Round, ErrCorrupt, err)
 			}
 			e.Spread = &run.Spread{Min: v[0], Lower: v[1], Median: v[2], Upper: v[3], Max: v[4]}
+		}
+		if validation.Valid && e.Validation != nil {
+			if err := json.Unmarshal([]byte(validation.String), &e.ValidationConfusion); err != nil {
+				return nil, fmt.Errorf("round %d: confusion on the validation set: %w: %w", rec.Round, ErrCorrupt, err)
+			}
+			e.Validation.Classes = learn.Metrics{Confusion: e.ValidationConfusion}.Figures().Classes
 		}
 		if confusion.Valid {
 			if err := json.Unmarshal([]byte(confusion.String), &e.Confusion); err != nil {
@@ -318,7 +328,9 @@ func newestRecords(q querier, id string, before uint64, limit int) ([]run.RoundR
 // numbered from 2, in the order that it ends with.
 func records(q querier, id, which string, args ...any) ([]run.RoundRecord, error) {
 	rows, err := q.Query(`SELECT r.round, r.participants, r.weight, r.train_loss, r.test_loss, r.test_accuracy, r.test_examples,
-		r.test_balanced_accuracy, r.test_f1, r.test_rmse, r.test_mae, r.test_r2, r.bytes_up, r.bytes_down,
+		r.test_balanced_accuracy, r.test_f1, r.test_rmse, r.test_mae, r.test_r2,
+		r.validation_examples, r.validation_loss, r.validation_accuracy, r.validation_balanced_accuracy, r.validation_f1, r.validation_rmse, r.validation_mae, r.validation_r2,
+		r.bytes_up, r.bytes_down,
 		coalesce(r.models_up, 0), coalesce(r.models_down, 0), r.rate, r.kinds, r.opened_at, r.committed_at, m.hash,
 		r.download, r.training, r.upload, r.committing, r.norm_min, r.norm_median, r.norm_max
 		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round
@@ -330,14 +342,16 @@ func records(q querier, id, which string, args ...any) ([]run.RoundRecord, error
 	var all []run.RoundRecord
 	for rows.Next() {
 		var r run.RoundRecord
-		var weight, trainLoss, testLoss, accuracy, balanced, f1, rmse, mae, r2, rate sql.NullFloat64
+		var weight, trainLoss, rate sql.NullFloat64
+		var test, validation setFigures
 		var times [4]sql.NullFloat64
 		var norms [3]sql.NullFloat64
 		var kinds sql.NullString
-		var examples sql.NullInt64
 		var opened, committed, hash string
-		if err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &testLoss, &accuracy, &examples,
-			&balanced, &f1, &rmse, &mae, &r2, &r.Traffic.Up, &r.Traffic.Down,
+		if err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &test.loss, &test.accuracy, &test.examples,
+			&test.balanced, &test.f1, &test.rmse, &test.mae, &test.r2,
+			&validation.examples, &validation.loss, &validation.accuracy, &validation.balanced, &validation.f1, &validation.rmse, &validation.mae, &validation.r2,
+			&r.Traffic.Up, &r.Traffic.Down,
 			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &kinds, &opened, &committed, &hash,
 			&times[0], &times[1], &times[2], &times[3], &norms[0], &norms[1], &norms[2]); err != nil {
 			return nil, err
@@ -347,12 +361,7 @@ func records(q querier, id, which string, args ...any) ([]run.RoundRecord, error
 			return nil, fmt.Errorf("round %d: %w: %w", r.Round, ErrCorrupt, err)
 		}
 		r.Weight, r.TrainLoss = orNaN(weight), orNaN(trainLoss)
-		if examples.Valid { // it was evaluated
-			r.Test = &learn.Figures{
-				Examples: int(examples.Int64), Loss: orNaN(testLoss), Accuracy: orNaN(accuracy), BalancedAccuracy: orNaN(balanced), F1: orNaN(f1),
-				RMSE: orNaN(rmse), MAE: orNaN(mae), R2: orNaN(r2),
-			}
-		}
+		r.Test, r.Validation = test.figures(), validation.figures()
 		var errs [3]error
 		r.Opened, errs[0] = parseTime(opened)
 		r.Committed, errs[1] = parseTime(committed)
@@ -363,6 +372,23 @@ func records(q querier, id, which string, args ...any) ([]run.RoundRecord, error
 		all = append(all, r)
 	}
 	return all, rows.Err()
+}
+
+// setFigures are the columns of the figures on a set.
+type setFigures struct {
+	examples                                    sql.NullInt64
+	loss, accuracy, balanced, f1, rmse, mae, r2 sql.NullFloat64
+}
+
+// figures returns the figures, nil if there are none.
+func (f *setFigures) figures() *learn.Figures {
+	if !f.examples.Valid {
+		return nil
+	}
+	return &learn.Figures{
+		Examples: int(f.examples.Int64), Loss: orNaN(f.loss), Accuracy: orNaN(f.accuracy), BalancedAccuracy: orNaN(f.balanced), F1: orNaN(f.f1),
+		RMSE: orNaN(f.rmse), MAE: orNaN(f.mae), R2: orNaN(f.r2),
+	}
 }
 
 // lastCommit returns the commit of round, which is the newest, in full.

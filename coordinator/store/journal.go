@@ -60,15 +60,17 @@ func (s *Store) prepare() error {
 		// its version was pruned. Of equals, the earliest.
 		{&s.best, `SELECT m.version FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version
 			WHERE m.run = ? AND m.parameters IS NOT NULL AND (r.test_accuracy IS NOT NULL OR r.test_loss IS NOT NULL)
-			ORDER BY r.test_accuracy DESC, CASE WHEN r.test_accuracy IS NULL THEN r.test_loss END, m.version LIMIT 1`},
+			ORDER BY coalesce(r.validation_accuracy, r.test_accuracy) DESC, CASE WHEN r.test_accuracy IS NULL THEN coalesce(r.validation_loss, r.test_loss) END, m.version LIMIT 1`},
 		{&s.prune, `UPDATE models SET parameters = NULL, snapshot = NULL
 			WHERE run = ? AND parameters IS NOT NULL AND version <= ? AND version <> ? AND version % ? <> 0 AND pinned = 0`},
 		{&s.pruneVectors, `DELETE FROM vectors WHERE run = ? AND version IN
 			(SELECT m.version FROM models m WHERE m.run = vectors.run AND m.version = vectors.version AND m.parameters IS NULL)`},
-		{&s.pruneConfusion, `UPDATE rounds SET test_confusion = NULL WHERE run = ? AND test_confusion IS NOT NULL AND round IN
+		{&s.pruneConfusion, `UPDATE rounds SET test_confusion = NULL, validation_confusion = NULL WHERE run = ? AND test_confusion IS NOT NULL AND round IN
 			(SELECT m.version FROM models m WHERE m.run = rounds.run AND m.version = rounds.round AND m.parameters IS NULL)`},
 		{&s.evaluate, `UPDATE rounds SET test_loss = ?, test_accuracy = ?, test_examples = ?, test_balanced_accuracy = ?, test_f1 = ?,
-			test_rmse = ?, test_mae = ?, test_r2 = ?, test_confusion = ?, test_participants = ?, test_spread = ?, test_file = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
+			test_rmse = ?, test_mae = ?, test_r2 = ?, test_confusion = ?, test_participants = ?, test_spread = ?, test_file = ?,
+			validation_examples = ?, validation_loss = ?, validation_accuracy = ?, validation_balanced_accuracy = ?, validation_f1 = ?,
+			validation_rmse = ?, validation_mae = ?, validation_r2 = ?, validation_confusion = ? WHERE run = ? AND round = ? AND committed_at IS NOT NULL`},
 		{&s.keepLedger, `UPDATE runs SET ledger = ?, bytes_up = ?, bytes_down = ? WHERE id = ?`},
 		{&s.log, `INSERT INTO events (run, at, round, participant, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`},
 	} {
@@ -217,14 +219,6 @@ func (s *Store) retain(tx *sql.Tx, id string, newest uint64) error {
 
 // Evaluate implements run.Journal.
 func (s *Store) Evaluate(id string, e run.Evaluation) error {
-	var confusion any
-	if e.Confusion != nil {
-		b, err := json.Marshal(e.Confusion)
-		if err != nil {
-			return fmt.Errorf("run %s: store evaluation of version %d: %w", id, e.Version, err)
-		}
-		confusion = string(b)
-	}
 	var participants, spread, file any
 	if e.Participants > 0 {
 		participants = e.Participants
@@ -243,9 +237,32 @@ func (s *Store) Evaluate(id string, e run.Evaluation) error {
 		}
 		file = string(b)
 	}
-	r, err := s.evaluate.Exec(number(e.Loss), number(e.Accuracy), e.Examples, number(e.BalancedAccuracy), number(e.F1),
-		number(e.RMSE), number(e.MAE), number(e.R2), confusion, participants, spread, file, id, e.Version)
+	args := []any{number(e.Loss), number(e.Accuracy), e.Examples, number(e.BalancedAccuracy), number(e.F1),
+		number(e.RMSE), number(e.MAE), number(e.R2), counts(e.Confusion), participants, spread, file}
+	args = append(args, validationColumns(&e)...)
+	r, err := s.evaluate.Exec(append(args, id, e.Version)...)
 	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrNotFound)), "run %s: store evaluation of version %d", id, e.Version))
+}
+
+// validationColumns returns what the columns of a validation set have of an evaluation.
+func validationColumns(e *run.Evaluation) []any {
+	v := e.Validation
+	if v == nil {
+		return make([]any, 9)
+	}
+	return []any{v.Examples, number(v.Loss), number(v.Accuracy), number(v.BalancedAccuracy), number(v.F1), number(v.RMSE), number(v.MAE), number(v.R2), counts(e.ValidationConfusion)}
+}
+
+// counts returns confusion counts as JSON; nil, which is NULL, for none.
+func counts(confusion []int64) any {
+	if confusion == nil {
+		return nil
+	}
+	b, err := json.Marshal(confusion)
+	if err != nil {
+		panic(err) // numbers
+	}
+	return string(b)
 }
 
 // fileFigures are the figures on the organiser's test file, as JSON.

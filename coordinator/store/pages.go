@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"fedtab/coordinator/account"
-	"fedtab/learn"
 	"fedtab/run"
 )
 
@@ -18,10 +17,11 @@ func (s *Store) Rounds(id string, before uint64, limit int) ([]run.RoundRecord, 
 }
 
 // EachRound calls f with the committed rounds of a run, in order, each valid until f returns.
-// They lack their hashes, the bytes by kind of message, and figures of the test set beside
-// loss, accuracy and RMSE: of a long run the rest takes most of the time.
+// They lack their hashes, the bytes by kind of message, and figures beside loss,
+// accuracy and RMSE: of a long run the rest takes most of the time.
 func (s *Store) EachRound(id string, f func(*run.RoundRecord)) error {
-	rows, err := s.read.Query(`SELECT round, participants, weight, train_loss, test_examples, test_loss, test_accuracy, test_rmse, bytes_up, bytes_down,
+	rows, err := s.read.Query(`SELECT round, participants, weight, train_loss, test_examples, test_loss, test_accuracy, test_rmse,
+		validation_examples, validation_loss, validation_accuracy, validation_rmse, bytes_up, bytes_down,
 		coalesce(models_up, 0), coalesce(models_down, 0), rate, opened_at, committed_at, download, training, upload, committing, norm_min, norm_median, norm_max
 		FROM rounds WHERE run = ? AND committed_at IS NOT NULL ORDER BY round`, id)
 	if err != nil {
@@ -30,12 +30,13 @@ func (s *Store) EachRound(id string, f func(*run.RoundRecord)) error {
 	defer rows.Close()
 	for rows.Next() {
 		var r run.RoundRecord
-		var weight, trainLoss, loss, accuracy, rmse, rate sql.NullFloat64
-		var examples sql.NullInt64
+		var weight, trainLoss, rate sql.NullFloat64
+		var test, validation setFigures
 		var times [4]sql.NullFloat64
 		var norms [3]sql.NullFloat64
 		var opened, committed string
-		err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &examples, &loss, &accuracy, &rmse, &r.Traffic.Up, &r.Traffic.Down,
+		err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &test.examples, &test.loss, &test.accuracy, &test.rmse,
+			&validation.examples, &validation.loss, &validation.accuracy, &validation.rmse, &r.Traffic.Up, &r.Traffic.Down,
 			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &opened, &committed, &times[0], &times[1], &times[2], &times[3], &norms[0], &norms[1], &norms[2])
 		if err == nil {
 			r.Opened, err = parseTime(opened)
@@ -47,9 +48,7 @@ func (s *Store) EachRound(id string, f func(*run.RoundRecord)) error {
 			return wrap(err, "run %s: rounds", id)
 		}
 		r.Weight, r.TrainLoss, r.Rate, r.Times, r.Norms = orNaN(weight), orNaN(trainLoss), orNaN(rate), parseTimes(times), parseNorms(norms)
-		if examples.Valid {
-			r.Test = &learn.Figures{Examples: int(examples.Int64), Loss: orNaN(loss), Accuracy: orNaN(accuracy), RMSE: orNaN(rmse)}
-		}
+		r.Test, r.Validation = test.figures(), validation.figures()
 		f(&r)
 	}
 	return wrap(rows.Err(), "run %s: rounds", id)
@@ -148,11 +147,14 @@ type KeptVersion struct {
 	Pinned       bool
 	TestLoss     *float64
 	TestAccuracy *float64
+
+	ValidationLoss     *float64
+	ValidationAccuracy *float64
 }
 
 // KeptVersions returns the versions whose parameters are kept, ascending.
 func (s *Store) KeptVersions(id string) (all []KeptVersion, err error) {
-	rows, err := s.read.Query(`SELECT m.version, coalesce(r.participants, 0), length(m.parameters), m.pinned, r.test_loss, r.test_accuracy
+	rows, err := s.read.Query(`SELECT m.version, coalesce(r.participants, 0), length(m.parameters), m.pinned, r.test_loss, r.test_accuracy, r.validation_loss, r.validation_accuracy
 		FROM models m JOIN rounds r ON r.run = m.run AND r.round = m.version WHERE m.run = ? AND m.parameters IS NOT NULL ORDER BY m.version`, id)
 	if err != nil {
 		return nil, wrap(err, "run %s: versions that are kept", id)
@@ -160,10 +162,11 @@ func (s *Store) KeptVersions(id string) (all []KeptVersion, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var v KeptVersion
-		if err := rows.Scan(&v.Version, &v.Participants, &v.Bytes, &v.Pinned, &v.TestLoss, &v.TestAccuracy); err != nil {
+		if err := rows.Scan(&v.Version, &v.Participants, &v.Bytes, &v.Pinned, &v.TestLoss, &v.TestAccuracy, &v.ValidationLoss, &v.ValidationAccuracy); err != nil {
 			return nil, wrap(err, "run %s: versions that are kept", id)
 		}
 		v.TestLoss, v.TestAccuracy = run.Finite(v.TestLoss), run.Finite(v.TestAccuracy)
+		v.ValidationLoss, v.ValidationAccuracy = run.Finite(v.ValidationLoss), run.Finite(v.ValidationAccuracy)
 		all = append(all, v)
 	}
 	return all, wrap(rows.Err(), "run %s: versions that are kept", id)

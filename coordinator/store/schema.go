@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13, schema14}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -322,4 +322,18 @@ UPDATE runs SET bytes_up = coalesce(ledger ->> 'bytes_up', 0), bytes_down = coal
 CREATE TRIGGER runs_participants AFTER INSERT ON participants BEGIN
 	UPDATE runs SET participants = participants + 1 WHERE id = NEW.run;
 END;
+`
+
+// schema14 adds the figures on the validation set. They select the best version where there
+// are some.
+const schema14 = `
+ALTER TABLE rounds ADD COLUMN validation_examples INTEGER;       -- NULL: there is no validation set, or the version was not evaluated
+ALTER TABLE rounds ADD COLUMN validation_loss REAL;
+ALTER TABLE rounds ADD COLUMN validation_accuracy REAL;
+ALTER TABLE rounds ADD COLUMN validation_balanced_accuracy REAL;
+ALTER TABLE rounds ADD COLUMN validation_f1 REAL;
+ALTER TABLE rounds ADD COLUMN validation_rmse REAL;              -- in the target's unit
+ALTER TABLE rounds ADD COLUMN validation_mae REAL;
+ALTER TABLE rounds ADD COLUMN validation_r2 REAL;
+ALTER TABLE rounds ADD COLUMN validation_confusion TEXT;         -- as test_confusion
 `

@@ -11,7 +11,7 @@
 // float32. The schema is in schema.go.
 //
 // Of every version the hash and the metrics are kept for ever; the parameters
-// of the newest KeepNewest versions, of the one with the best test accuracy,
+// of the newest KeepNewest versions, of the one with the best validation or test accuracy,
 // of every KeepEvery-th, and of those that are pinned.
 package store
 

@@ -51,6 +51,7 @@ func (d *decoder) check(t *Task) {
 	d.compress(t.Compress, t.Strategy)
 
 	d.stop(t)
+	d.seeds(t.Seeds)
 	d.want(t.Data.Drift >= 0, "data.drift", t.Data.Drift, "drift >= 1, in mini-batches of every client (0: none)")
 	d.want(t.Data.Drift == 0 || t.Strategy.Batches > 0, "data.drift", t.Data.Drift, "strategy.batches beside it: rounds of epochs do not count mini-batches")
 	d.want(t.EvalEvery >= 1 && t.EvalEvery <= MaxRounds, "eval_every", t.EvalEvery, fmt.Sprintf("1 <= eval_every <= %d", MaxRounds))

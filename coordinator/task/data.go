@@ -12,22 +12,23 @@ import (
 // Data names the training and test data. Paths are relative to the working directory
 // of the coordinator.
 type Data struct {
-	Source    string    `yaml:"source" help:"own: participants bring the data"`
-	Dir       string    `yaml:"dir,omitempty"` // of the files of fashion-mnist (default: that of Debian's package), cifar, emnist and folder
-	Classes   int       `yaml:"classes,omitempty" help:"cifar: 10, or 100 for the fine labels of CIFAR-100"`
-	Split     string    `yaml:"split,omitempty" help:"emnist: which of its data sets"`
-	Size      int       `yaml:"size,omitempty" help:"folder: pixels along a side that pictures become"`
-	Channels  int       `yaml:"channels,omitempty" help:"folder: 1 for grey images, 3 for coloured ones"`
-	IDX       IDX       `yaml:"idx,omitempty"`       // source idx only
-	CSV       CSV       `yaml:"csv,omitempty"`       // source csv only
-	NPZ       NPZ       `yaml:"npz,omitempty"`       // source npz only
-	Generator Generator `yaml:"generator,omitempty"` // source synthetic only
-	Pixels    Pixels    `yaml:"pixels,omitempty"`    // of images only
-	Holdout   float64   `yaml:"holdout,omitempty" help:"of tables, synthetic, folder and own data: the share of examples in the test set, or of a participant's examples"`
-	First     int       `yaml:"first,omitempty" help:"of images in files: how many training examples are used, the first ones; left out: all"`
-	Public    bool      `yaml:"public,omitempty" help:"of files of the organiser: serve the training examples to participants"`
-	Drift     int       `yaml:"drift,omitempty"` // in a simulation: mini-batches of every client until a concept drift that permutes the labels
-	Partition Partition `yaml:"partition,omitempty"`
+	Source     string    `yaml:"source" help:"own: participants bring the data"`
+	Dir        string    `yaml:"dir,omitempty"` // of the files of fashion-mnist (default: that of Debian's package), cifar, emnist and folder
+	Classes    int       `yaml:"classes,omitempty" help:"cifar: 10, or 100 for the fine labels of CIFAR-100"`
+	Split      string    `yaml:"split,omitempty" help:"emnist: which of its data sets"`
+	Size       int       `yaml:"size,omitempty" help:"folder: pixels along a side that pictures become"`
+	Channels   int       `yaml:"channels,omitempty" help:"folder: 1 for grey images, 3 for coloured ones"`
+	IDX        IDX       `yaml:"idx,omitempty"`       // source idx only
+	CSV        CSV       `yaml:"csv,omitempty"`       // source csv only
+	NPZ        NPZ       `yaml:"npz,omitempty"`       // source npz only
+	Generator  Generator `yaml:"generator,omitempty"` // source synthetic only
+	Pixels     Pixels    `yaml:"pixels,omitempty"`    // of images only
+	Holdout    float64   `yaml:"holdout,omitempty" help:"of tables, synthetic, folder and own data: the share of examples in the test set, or of a participant's examples"`
+	First      int       `yaml:"first,omitempty" help:"of images in files: how many training examples are used, the first ones; left out: all"`
+	Validation float64   `yaml:"validation,omitempty" help:"the share of the training examples on which nothing is trained: the guard, stop conditions and the choice of the best version go by them; left out: none"`
+	Public     bool      `yaml:"public,omitempty" help:"of files of the organiser: serve the training examples to participants"`
+	Drift      int       `yaml:"drift,omitempty"` // in a simulation: mini-batches of every client until a concept drift that permutes the labels
+	Partition  Partition `yaml:"partition,omitempty"`
 
 	// Of source own only; see own.go.
 	Table       Table    `yaml:"table,omitempty"`
@@ -110,9 +111,10 @@ var (
 
 // Limits of a Data section.
 const (
-	maxPath     = 4096 // bytes
-	maxColumns  = 4096 // in a list
-	maxCategory = 256  // classes, or values of a column
+	maxPath       = 4096 // bytes
+	maxValidation = .5   // share of the training examples
+	maxColumns    = 4096 // in a list
+	maxCategory   = 256  // classes, or values of a column
 )
 
 // fill replaces zeros by defaults.
@@ -226,6 +228,9 @@ func (d *decoder) data(v *Data) {
 	if only("holdout", held || v.Source == own, "tables, folders and synthetic data") && held && d.has("data.holdout") {
 		d.want(v.Holdout > 0 && v.Holdout < 1, "data.holdout", v.Holdout, "0 < holdout < 1, the share of rows in the test set")
 	}
+	if d.has("data.validation") {
+		d.validation(v)
+	}
 	d.byClass("data.partition.kind", v.Partition.Kind, v.predictsNumber() != "", v.predictsNumber())
 	for _, field := range []string{"table", "images", "standardise", "examples", "from"} {
 		only(field, v.Source == own, `source "own"`)
@@ -238,6 +243,15 @@ func (d *decoder) data(v *Data) {
 	}
 	only("partition", false, "the other sources; data.from has one for simulations")
 	d.ownData(v)
+}
+
+// validation checks the share of the validation set.
+func (d *decoder) validation(v *Data) {
+	if v.Source == own {
+		d.wrong("data.validation", fmt.Sprintf("data.validation is %v, want none, because source is \"own\": the hold-outs of participants (data.holdout) are there to select by", v.Validation))
+		return
+	}
+	d.want(v.Validation >= 0 && v.Validation <= maxValidation, "data.validation", v.Validation, fmt.Sprintf("0 < validation <= %v, the share of the training examples (0: none)", maxValidation))
 }
 
 // byClass refuses partitions by class of data without classes.

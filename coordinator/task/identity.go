@@ -44,7 +44,7 @@ func (t *Task) Changes(earlier []byte, sameContent bool) ([]string, error) {
 // Redraws reports whether a line of Changes is of a setting on which the examples of
 // the clients depend, so that their content changes with it.
 func Redraws(change string) bool {
-	return strings.HasPrefix(change, "seed ") || strings.HasPrefix(change, "data.")
+	return strings.HasPrefix(change, "seed ") || strings.HasPrefix(change, "seeds.data ") || strings.HasPrefix(change, "data.")
 }
 
 // SameStop reports whether t and the recorded task of an earlier run have the same

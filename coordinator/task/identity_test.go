@@ -142,4 +142,10 @@ func TestSettings(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("differences %q, want %q", got, want)
 	}
+	if got, want := Differences(was, settings("seeds.start=7")), []string{"seeds.start is 7, was not set"}; !slices.Equal(got, want) {
+		t.Errorf("differences %q, want %q", got, want)
+	}
+	if got := Differences(was, settings("seeds={data: 0, start: 0, sampling: 0}")); len(got) > 0 {
+		t.Errorf("seeds of 0: %q, want no difference", got)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -109,6 +110,9 @@ func (d *Data) facts() source {
 	s := sources[d.Source]
 	if d.First > 0 && s.examples > 0 {
 		s.examples = min(s.examples, d.First)
+	}
+	if d.Validation > 0 && d.Validation <= maxValidation && s.examples > 0 {
+		s.examples -= int(math.Round(d.Validation * float64(s.examples)))
 	}
 	switch d.Source {
 	case "cifar":

@@ -12,13 +12,13 @@ import (
 // no condition.
 type Stop struct {
 	Rounds   int           `yaml:"rounds,omitempty" help:"after which the run ends"`
-	Accuracy float64       `yaml:"accuracy,omitempty" help:"on the test set, that ends the run"`
-	Metrics  []Goal        `yaml:"metrics,omitempty"` // other figures on the test set
+	Accuracy float64       `yaml:"accuracy,omitempty" help:"that ends the run, on the validation set or else on the test set"`
+	Metrics  []Goal        `yaml:"metrics,omitempty"` // other figures, likewise
 	Time     time.Duration `yaml:"time,omitempty" help:"since the run was created, after which it ends"`
 	Steps    int           `yaml:"steps,omitempty" help:"mini-batches of every client, for schemes with batches"`
 }
 
-// Goal is a figure on the test set and the value that ends the run.
+// Goal is a figure of an evaluation and the value that ends the run.
 type Goal struct {
 	Metric string  `yaml:"metric"`          // one of the metrics of package run
 	Class  string  `yaml:"class,omitempty"` // of precision, recall and f1: by name, or by label in quotes
@@ -50,10 +50,10 @@ func (s Stop) same(t Stop) bool {
 func (t *Task) RunStop(classes []string) run.Stop {
 	s := run.Stop{Rounds: t.Stop.Rounds, Time: t.Stop.Time}
 	if a := t.Stop.Accuracy; a > 0 {
-		s.Goals = append(s.Goals, run.Goal{Metric: run.Accuracy, Class: -1, Reach: a})
+		s.Goals = append(s.Goals, run.Goal{Metric: run.Accuracy, Class: -1, Reach: a, Validation: t.Data.Validation > 0})
 	}
 	for _, g := range t.Stop.Metrics {
-		s.Goals = append(s.Goals, run.Goal{Metric: run.Metric(g.Metric), Class: slices.Index(classes, g.Class), Name: g.Class, Reach: g.Reach})
+		s.Goals = append(s.Goals, run.Goal{Metric: run.Metric(g.Metric), Class: slices.Index(classes, g.Class), Name: g.Class, Reach: g.Reach, Validation: t.Data.Validation > 0})
 	}
 	if b := t.Strategy.Steps(); t.Stop.Steps > 0 && b > 0 {
 		rounds := (t.Stop.Steps + b - 1) / b
@@ -78,12 +78,16 @@ func (t *Task) Extended(rounds int, accuracy *float64, classes []string) run.Sto
 	return e.RunStop(classes)
 }
 
-// CheckGoals checks that the data has the classes that stop.metrics names, and test
-// examples of those that its figures are about: tested has their numbers by class, nil
-// in a regression and if they are unknown. The error is an *Error with the lines of the file that t was read
-// from.
+// CheckGoals checks that the data has the classes that stop.metrics names, and examples in
+// the set that goals are judged on of those that its figures are about: tested has their
+// numbers by class, nil in a regression and if they are unknown. The error is an *Error with
+// the lines of the file that t was read from.
 func (t *Task) CheckGoals(classes []string, tested []int) error {
 	d := &decoder{places: t.where, root: t}
+	set, share := "test", "data.holdout"
+	if t.Data.Validation > 0 {
+		set, share = "validation", "data.validation"
+	}
 	none := slices.Index(tested, 0)
 	for i, g := range t.Stop.Metrics {
 		path := fmt.Sprintf("stop.metrics[%d]", i)
@@ -92,10 +96,10 @@ func (t *Task) CheckGoals(classes []string, tested []int) error {
 		case g.Class != "" && c < 0:
 			d.want(false, path+".class", quoted(g.Class), "a class of the data: "+someOf(classes))
 		case g.Class != "" && tested != nil && tested[c] == 0:
-			d.want(false, path+".class", quoted(g.Class), "a class with test examples: this one has none, so its figures are unknown")
+			d.want(false, path+".class", quoted(g.Class), fmt.Sprintf("a class with %s examples: this one has none, so its figures are unknown", set))
 		case none >= 0 && (g.Metric == string(run.BalancedAccuracy) || g.Metric == string(run.F1) && g.Class == ""):
 			d.want(false, path+".metric", quoted(g.Metric),
-				fmt.Sprintf("another figure, or a larger data.holdout: class %s has no test examples, and the mean would leave it out", quoted(classes[none])))
+				fmt.Sprintf("another figure, or a larger %s: class %s has no %s examples, and the mean would leave it out", share, quoted(classes[none]), set))
 		}
 	}
 	return d.err()

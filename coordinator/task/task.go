@@ -40,6 +40,7 @@ type Task struct {
 	EvalEvery   int              `yaml:"eval_every,omitempty" help:"rounds between evaluations of data that is not own"`
 	Evaluate    Evaluate         `yaml:"evaluate,omitempty"` // of own data only
 	Seed        uint64           `yaml:"seed" help:"of all random streams"`
+	Seeds       Seeds            `yaml:"seeds,omitempty"` // of some of them
 
 	Reproducible bool `yaml:"reproducible,omitempty" help:"tabs use arithmetic that rounds alike in every browser"`
 

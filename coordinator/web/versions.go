@@ -29,7 +29,7 @@ func (s *server) versions(w http.ResponseWriter, r *http.Request, st *Study) {
 	}
 	v := api.Versions{Run: id, Versions: []api.Version{}, Snippets: []api.Snippet{}}
 	for _, round := range st.Feed.find(kept, api.MaxVersions) {
-		v.Versions = append(v.Versions, api.Version{Version: int(round.Round), Participants: round.Participants, Test: account.Test(round.Test)})
+		v.Versions = append(v.Versions, api.Version{Version: int(round.Round), Participants: round.Participants, Test: account.Test(round.Test, round.Validation)})
 	}
 	if len(v.Versions) > 0 {
 		newest := v.Versions[0].Version

@@ -79,7 +79,7 @@ func (st *Study) viewRound(r *run.RoundRecord) api.Round {
 func ViewRound(r *run.RoundRecord, parameters int) api.Round {
 	return api.Round{
 		Round: int(r.Round), Participants: r.Participants, TrainLoss: run.Finite(&r.TrainLoss),
-		Test:    account.Test(r.Test),
+		Test:    account.Test(r.Test, r.Validation),
 		Traffic: traffic(&r.Traffic, parameters),
 		Rate:    run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
 	}

@@ -137,6 +137,27 @@ func (s *Set) First(n int) *Set {
 	return &c
 }
 
+// Select returns a copy of the examples index, in that order.
+func (s *Set) Select(index []int32) *Set {
+	c := *s
+	c.n = len(index)
+	c.X, c.Values = picked(s.X, index, s.features), picked(s.Values, index, s.features)
+	c.Y, c.Targets = picked(s.Y, index, 1), picked(s.Targets, index, 1)
+	return &c
+}
+
+// picked returns the rows index, of width values each; nil for nil.
+func picked[T any](rows []T, index []int32, width int) []T {
+	if rows == nil {
+		return nil
+	}
+	some := make([]T, 0, len(index)*width)
+	for _, i := range index {
+		some = append(some, rows[int(i)*width:][:width]...)
+	}
+	return some
+}
+
 // Release frees the features. The labels, the shape and the counts remain, which
 // is all that a coordinator needs after it has packed the shards.
 func (s *Set) Release() { s.X, s.Values = nil, nil }

@@ -112,7 +112,7 @@ func TestOnEvent(t *testing.T) {
 	loss, accuracy := 2., .5
 	b.OnCurves(v1.History{
 		Run: "digits-1", Rounds: 1, Round: []uint64{1}, At: []float64{3}, Examples: []float64{10}, Bytes: []int64{100}, Participants: []int{2},
-		TrainLoss: []*float64{&loss}, TestLoss: []*float64{nil}, TestAccuracy: []*float64{nil}, TestRMSE: []*float64{nil}, Rate: []*float64{nil}, BytesUp: []int64{60}, BytesDown: []int64{40}, Seconds: []float64{3},
+		TrainLoss: []*float64{&loss}, TestLoss: []*float64{nil}, TestAccuracy: []*float64{nil}, TestRMSE: []*float64{nil}, ValidationLoss: []*float64{nil}, ValidationAccuracy: []*float64{nil}, ValidationRMSE: []*float64{nil}, Rate: []*float64{nil}, BytesUp: []int64{60}, BytesDown: []int64{40}, Seconds: []float64{3},
 	}, nil)
 	event := func(kind string, v any) bool {
 		data, err := json.Marshal(v)
@@ -130,6 +130,10 @@ func TestOnEvent(t *testing.T) {
 	}
 	if after := len(b.Charts()); after != before+1 {
 		t.Errorf("%d charts, want one more than %d: accuracy is known", after, before)
+	}
+	event("round", api.Round{Round: 2, Participants: 3, Test: api.Test{TestAccuracy: &accuracy, ValidationAccuracy: &loss}})
+	if c := b.One.Curves.ValidationAccuracy; len(c) == 0 || *c[len(c)-1] != 2 {
+		t.Errorf("validation accuracy %v, want 2 at the end", c)
 	}
 	event("round", api.Round{Round: 1, Test: api.Test{TestAccuracy: &accuracy}})
 	if len(b.One.Curves.Round) != 2 || *b.One.Curves.TestAccuracy[0] != .5 {

@@ -156,8 +156,8 @@ func (o *One) crewPlot() Plot {
 	return p
 }
 
-// onRound takes a round into the curves: as a new one, or with its figures on the test set,
-// which come later.
+// onRound takes a round into the curves: as a new one, or with its figures on the test and
+// validation sets, which come later.
 func (o *One) onRound(r *api.Round) {
 	c := &o.Curves
 	o.Stale = true
@@ -169,6 +169,9 @@ func (o *One) onRound(r *api.Round) {
 			c.TestLoss[at], c.TestAccuracy[at], c.TestRMSE[at] = r.TestLoss, r.TestAccuracy, r.TestRMSE
 			o.plots = nil
 		}
+		if at < len(c.ValidationLoss) && at < len(c.ValidationAccuracy) && at < len(c.ValidationRMSE) {
+			c.ValidationLoss[at], c.ValidationAccuracy[at], c.ValidationRMSE[at] = r.ValidationLoss, r.ValidationAccuracy, r.ValidationRMSE
+		}
 	case at == n && c.Run != "": // what the stream does not tell comes with the next answer
 		c.Rounds++
 		c.Round = append(c.Round, uint64(r.Round))
@@ -178,6 +181,7 @@ func (o *One) onRound(r *api.Round) {
 		c.Participants = append(c.Participants, r.Participants)
 		c.TrainLoss = append(c.TrainLoss, r.TrainLoss)
 		c.TestLoss, c.TestAccuracy, c.TestRMSE = append(c.TestLoss, r.TestLoss), append(c.TestAccuracy, r.TestAccuracy), append(c.TestRMSE, r.TestRMSE)
+		c.ValidationLoss, c.ValidationAccuracy, c.ValidationRMSE = append(c.ValidationLoss, r.ValidationLoss), append(c.ValidationAccuracy, r.ValidationAccuracy), append(c.ValidationRMSE, r.ValidationRMSE)
 		c.Rate = append(c.Rate, r.Rate)
 		c.BytesUp, c.BytesDown = append(c.BytesUp, r.BytesUp), append(c.BytesDown, r.BytesDown)
 		c.Seconds = append(c.Seconds, r.Seconds)
@@ -236,9 +240,9 @@ func (b *Board) Charts() []Chart {
 		id string
 		Plot
 	}{
-		{"accuracy", Plot{Title: "Accuracy on the test set", Write: percent, Top: &one, Curves: []Curve{o.curve("test accuracy", c.TestAccuracy)}}},
-		{"error", Plot{Title: "Error on the test set (RMSE)", Floor: &zero, Curves: []Curve{o.curve("test RMSE", c.TestRMSE)}}},
-		{"loss", Plot{Title: "Loss", Floor: &zero, Curves: []Curve{o.curve("on the test set", c.TestLoss), o.curve("in training", c.TrainLoss)}}},
+		{"accuracy", Plot{Title: "Accuracy", Write: percent, Top: &one, Curves: []Curve{o.curve("on the test set", c.TestAccuracy), o.curve("on the validation set", c.ValidationAccuracy)}}},
+		{"error", Plot{Title: "Error (RMSE)", Floor: &zero, Curves: []Curve{o.curve("on the test set", c.TestRMSE), o.curve("on the validation set", c.ValidationRMSE)}}},
+		{"loss", Plot{Title: "Loss", Floor: &zero, Curves: []Curve{o.curve("on the test set", c.TestLoss), o.curve("on the validation set", c.ValidationLoss), o.curve("in training", c.TrainLoss)}}},
 		{"people", Plot{Title: "Participants in the version", Floor: &zero, Curves: []Curve{o.curve("participants", column(c.Participants))}}},
 		{"bytes", Plot{Title: "Bytes of a round", Floor: &zero, Write: size, Curves: []Curve{o.curve("up", column(c.BytesUp)), o.curve("down", column(c.BytesDown))}}},
 		{"ratio", Plot{Title: "Raw size over what travelled", Floor: &zero, Curves: []Curve{o.curve("times smaller", c.RawRatio)}}},
