@@ -111,6 +111,20 @@ func Lookup(id protocol.Codec) (Codec, error) {
 	return Codec{}, fmt.Errorf("%w %d", ErrUnknownCodec, id)
 }
 
+// Extra is codecs beside those of this build: what a simulation adds, to compare them.
+// A nil Extra adds none.
+type Extra []Codec
+
+// Lookup returns the codec with a number, of e or of this build.
+func (e Extra) Lookup(id protocol.Codec) (Codec, error) {
+	for _, c := range e {
+		if c.ID == id {
+			return c, nil
+		}
+	}
+	return Lookup(id)
+}
+
 // Named returns the codec with a name, such as "deadzone".
 func Named(name string) (Codec, error) {
 	for _, c := range codecs {
