@@ -125,6 +125,16 @@ func (e Extra) Lookup(id protocol.Codec) (Codec, error) {
 	return Lookup(id)
 }
 
+// Named returns the codec with a name, of e or of this build.
+func (e Extra) Named(name string) (Codec, error) {
+	for _, c := range e {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return Named(name)
+}
+
 // Named returns the codec with a name, such as "deadzone".
 func Named(name string) (Codec, error) {
 	for _, c := range codecs {

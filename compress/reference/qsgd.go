@@ -13,11 +13,16 @@ import (
 // bucket is the number of values with a norm of their own; the paper's is the same.
 const bucket = 512
 
-// Bits of QSGD: one is the sign, the others are the level.
+// Bounds of the bits of a level: one is the sign.
 const (
-	MinBitsQSGD = 2
-	MaxBitsQSGD = 16
+	MinLevel = 2
+	MaxLevel = 16
 )
+
+// IsLevel reports whether a level may have a number of bits.
+func IsLevel(bits float64) bool {
+	return bits == math.Trunc(bits) && bits >= MinLevel && bits <= MaxLevel
+}
 
 // qsgd packs 512 values at a time, as QSGD does: their L2 norm N, and for every value
 // its sign and a level of 0 to s, the two around |x| s / N chosen at random so that the
@@ -43,10 +48,10 @@ type qsgd struct {
 
 // Append packs v.
 func (e *qsgd) Append(dst []byte, v []float32, o compress.Options) ([]byte, error) {
-	width := int(o.Bits)
-	if float64(width) != o.Bits || width < MinBitsQSGD || width > MaxBitsQSGD {
-		return dst, fmt.Errorf("%w: %v bits per parameter, want a whole number of %d to %d", compress.ErrOptions, o.Bits, MinBitsQSGD, MaxBitsQSGD)
+	if !IsLevel(o.Bits) {
+		return dst, fmt.Errorf("%w: %v bits of a level, want a whole number of %d to %d", compress.ErrOptions, o.Bits, MinLevel, MaxLevel)
 	}
+	width := int(o.Bits)
 	if err := checkFinite(v); err != nil {
 		return dst, err
 	}
@@ -147,8 +152,8 @@ func (d *qsgdDecoder) Open(block []byte, n int, _ compress.Options) error {
 		return fmt.Errorf("%w: ends in the number of bits", compress.ErrTruncated)
 	}
 	d.width = int(rest[0])
-	if d.width < MinBitsQSGD || d.width > MaxBitsQSGD {
-		return fmt.Errorf("%w: bits of a level: %d, want %d to %d", compress.ErrRange, d.width, MinBitsQSGD, MaxBitsQSGD)
+	if !IsLevel(float64(d.width)) {
+		return fmt.Errorf("%w: bits of a level: %d, want %d to %d", compress.ErrRange, d.width, MinLevel, MaxLevel)
 	}
 	coding := rest[1]
 	norms := 4 * ((n + bucket - 1) / bucket)

@@ -151,6 +151,7 @@ var measures = map[string]measure{
 	"smooth_rounds_to_target": {"rounds to the target, mean of 5", number, reached("round", smoothing)},
 	"examples_to_target":      {"examples to the target", number, reached("examples", 1)},
 	"bytes_to_target":         {"bytes to the target", size, reached("bytes", 1)},
+	"bytes_up_to_target":      {"bytes up to the target", size, reached("bytes_up", 1)},
 	"seconds_to_target":       {"virtual time to the target", seconds, reached("seconds", 1)},
 	"accuracy_at_target":      {"accuracy at the target", percent, atTarget("test_accuracy")},
 	"loss_at_target":          {"test loss at the target", number, atTarget("test_loss")},

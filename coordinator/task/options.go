@@ -225,6 +225,7 @@ var quotedWord = regexp.MustCompile(`^"([a-z0-9-]+)"$`)
 // choicesIn returns the words of which the decoder wants one: "a", "b" or "c", or one of
 // a, b, c.
 func choicesIn(want string) (all []string) {
+	want, _, _ = strings.Cut(want, "; ") // after it stands what only a simulation may have
 	if list, ok := strings.CutPrefix(want, "one of "); ok {
 		return strings.Split(list, ", ")
 	}
