@@ -125,6 +125,15 @@ func (e Extra) Lookup(id protocol.Codec) (Codec, error) {
 	return Lookup(id)
 }
 
+// Names are those of the codecs of e.
+func (e Extra) Names() []string {
+	names := make([]string, len(e))
+	for i, c := range e {
+		names[i] = c.Name
+	}
+	return names
+}
+
 // Named returns the codec with a name, of e or of this build.
 func (e Extra) Named(name string) (Codec, error) {
 	for _, c := range e {

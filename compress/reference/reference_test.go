@@ -80,8 +80,8 @@ func TestQSGDIsUnbiased(t *testing.T) {
 	}
 }
 
-// Theorem 3.2 of the paper bounds the variance by min(n/s^2, sqrt(n)/s) of the square,
-// for each bucket, and lemma A.5 the levels but 0 by s(s + sqrt(n)).
+// Lemma 3.1 of the paper bounds the variance by min(n/s^2, sqrt(n)/s) of the square, and
+// the levels but 0 by s(s + sqrt(n)), for each bucket of n values.
 func TestQSGDKeepsItsBounds(t *testing.T) {
 	v := heavy(bucket)
 	square := 0.

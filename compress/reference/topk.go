@@ -187,8 +187,9 @@ func count(n int, rate, bits float64) int {
 	return max(k, min(n, 1))
 }
 
-// orderOf returns the order of the Golomb code for the positions of k in n values, as in
-// algorithm 3 of Sattler et al.
+// orderOf returns the order of the Golomb code for the positions of k in n values, as
+// Sattler et al. choose it: b = 1 + floor(log2(log(phi - 1) / log(1 - p))), with p = k/n
+// and phi the golden ratio.
 func orderOf(k, n int) int {
 	if k == 0 || k == n {
 		return 0
@@ -197,8 +198,8 @@ func orderOf(k, n int) int {
 	return int(max(1+math.Floor(math.Log2(math.Log(math.Phi-1)/math.Log1p(-p))), 0))
 }
 
-// positionBits returns the mean size of a position in the same code: equation 17 of
-// Sattler et al.
+// positionBits returns the mean size of a position in the same code, after the same
+// paper: b + 1/(1 - (1 - p)^(2^b)).
 func positionBits(k, n int) float64 {
 	b := orderOf(k, n)
 	p := float64(k) / float64(n)

@@ -145,7 +145,7 @@ var downCodecs = []string{"float32", "float32-planes", "float16", "grid"}
 func (d *decoder) compress(c Compress, s strategy.Config) {
 	support := d.schemes.Packing(s)
 	_, err := reference.Codecs().Named(c.Up.Codec)
-	if d.want(c.Up.Codec == "" || err == nil, "compress.up.codec", quoted(c.Up.Codec), upCodecs()+simulated()) {
+	if d.want(c.Up.Codec == "" || err == nil, "compress.up.codec", quoted(c.Up.Codec), upCodecs()+alsoSimulated+strings.Join(reference.Codecs().Names(), ", ")) {
 		d.want(c.Up.Codec == "" || support.Lossy || lossless(c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec),
 			"float32 or float32-planes, because "+s.Kind+" needs exact models")
 		d.want(!biased(c.Up.Codec) || support.Biased || !support.Lossy, "compress.up.codec", quoted(c.Up.Codec),
@@ -185,22 +185,16 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 	}
 }
 
-// upCodecs lists the codecs of contributions, and simulated those that only a simulation
-// has.
+// alsoSimulated comes before what only a simulation takes.
+const alsoSimulated = "; in simulations also "
+
+// upCodecs lists the codecs of contributions that every run has.
 func upCodecs() string {
 	var names []string
 	for _, id := range compress.Standalone() {
 		names = append(names, id.String())
 	}
 	return "one of " + strings.Join(names, ", ")
-}
-
-func simulated() string {
-	var names []string
-	for _, c := range reference.Codecs() {
-		names = append(names, c.Name)
-	}
-	return "; in simulations also " + strings.Join(names, ", ")
 }
 
 func lossless(name string) bool {

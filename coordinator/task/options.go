@@ -182,7 +182,7 @@ func (o *Option) probe() {
 		}
 		if o.Range == "" {
 			_, d := ask(e.text, o.Key+"="+o.sample())
-			o.Range = unconditional(d.asked[o.Key])
+			o.Range, _, _ = strings.Cut(unconditional(d.asked[o.Key]), alsoSimulated)
 		}
 		if o.Default == "" && o.Key != "name" && o.Key != "title" { // they are of each task
 			if t, d := ask(e.text, o.Key+"="); len(d.problems) == 0 {
@@ -225,7 +225,6 @@ var quotedWord = regexp.MustCompile(`^"([a-z0-9-]+)"$`)
 // choicesIn returns the words of which the decoder wants one: "a", "b" or "c", or one of
 // a, b, c.
 func choicesIn(want string) (all []string) {
-	want, _, _ = strings.Cut(want, "; ") // after it stands what only a simulation may have
 	if list, ok := strings.CutPrefix(want, "one of "); ok {
 		return strings.Split(list, ", ")
 	}
