@@ -387,6 +387,15 @@ func TestMeasures(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
+	m.points = append(m.points, point{round: 9, testAccuracy: .85, testLoss: .3}, point{round: 10, testAccuracy: .86, testLoss: .4})
+	for i := range m.points[:8] {
+		m.points[i].testLoss = unknown64
+	}
+	for name, want := range map[string]float64{"final_accuracy": .86, "best_accuracy": .9, "final_loss": .4, "best_loss": .3} {
+		if got := measures[name].of(m); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
 	m.target.value = .95
 	if got := measures["rounds_to_target"].of(m); !math.IsNaN(got) {
 		t.Errorf("a target that is not reached: %v", got)

@@ -59,7 +59,7 @@ func best(c string) func(*measured) float64 {
 		b := unknown64
 		for i := range m.points {
 			x := columns[c](&m.points[i])
-			if better := x < b || growing[c] && x > b || math.IsNaN(b); better && !math.IsNaN(x) {
+			if growing[c] && x > b || !growing[c] && x < b || math.IsNaN(b) {
 				b = x
 			}
 		}
