@@ -166,6 +166,9 @@ func (c *Client) Hello() *protocol.Hello {
 	if c.initDiffers { // differences lead from the coordinator's version 0
 		h.Codecs = compress.Standalone()
 	}
+	for _, k := range c.cfg.Packers.Codecs {
+		h.Codecs = append(h.Codecs, k.ID)
+	}
 	if c.welcome != nil {
 		h.ResumeToken = c.welcome.ResumeToken
 	}
@@ -366,7 +369,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 		return decline(o, protocol.ReasonUnsupported, fmt.Sprintf("this client has no orders of kind %v", o.Kind))
 	case c.tab == protocol.TabPaused || c.tab == protocol.TabFrozen:
 		return decline(o, protocol.ReasonPaused, "")
-	case !slices.Contains(compress.Standalone(), o.Hyper.Codec):
+	case !c.cfg.Packers.has(o.Hyper.Codec):
 		return decline(o, protocol.ReasonCodec, "")
 	}
 	// What is still to be offered again is what may be in an open buffer.

@@ -76,7 +76,11 @@ func receive(t testing.TB, c *Client, m protocol.Message) []protocol.Message {
 
 // joined returns a client that has been welcomed and has one shard.
 func joined(t testing.TB) (*Client, *protocol.Welcome) {
-	c := New(Config{Name: "test", Task: "task"})
+	return joinedWith(t, Config{Name: "test", Task: "task"})
+}
+
+func joinedWith(t testing.TB, cfg Config) (*Client, *protocol.Welcome) {
+	c := New(cfg)
 	w := welcome(t)
 	if out := receive(t, c, w); len(out) != 0 {
 		t.Fatalf("a welcome is answered by %v", out)

@@ -12,6 +12,8 @@ import (
 // own; in a simulation thousands of clients share it, and there is as much of it
 // as there are clients that pack at the same time.
 type Packers struct {
+	Codecs compress.Extra // that the clients have beside those of this build; set before they are made
+
 	mu   sync.Mutex
 	free []*packer
 }
@@ -37,11 +39,17 @@ func (l *Packers) take(layout learn.Layout, codec protocol.Codec) (*packer, erro
 		}
 	}
 	l.mu.Unlock()
-	k, err := compress.Lookup(codec)
+	k, err := l.Codecs.Lookup(codec)
 	if err != nil {
 		return nil, err
 	}
 	return &packer{layout.Size, codec, k.NewEncoder(compress.TensorsOf(layout)), k.NewDecoder()}, nil
+}
+
+// has reports whether answers can be packed by a codec.
+func (l *Packers) has(codec protocol.Codec) bool {
+	_, err := l.Codecs.Lookup(codec)
+	return err == nil
 }
 
 func (l *Packers) put(p *packer) {

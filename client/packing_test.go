@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fedtab/compress"
+	"fedtab/compress/reference"
 	"fedtab/learn"
 	"fedtab/learn/kernel"
 	"fedtab/protocol"
@@ -396,6 +397,36 @@ func TestOrderByGrid(t *testing.T) {
 	out := receive(t, c, o)
 	if d, ok := out[0].(*protocol.Decline); !ok || d.Reason != protocol.ReasonCodec || c.Ready() {
 		t.Errorf("it is answered by %v", out)
+	}
+}
+
+// A client has the codecs that a simulation adds, and no others beside the build's.
+func TestOrderByReferenceCodec(t *testing.T) {
+	for _, codecs := range []compress.Extra{nil, reference.Codecs()} {
+		c, w := joinedWith(t, Config{Name: "test", Task: "task", Packers: &Packers{Codecs: codecs}})
+		if got := slices.Contains(c.Hello().Codecs, reference.Ternary); got != (codecs != nil) {
+			t.Errorf("its Hello has the codec: %v, want %v", got, codecs != nil)
+		}
+		o := packedOrder(w, 1)
+		o.Hyper.Codec = reference.Ternary
+		out := receive(t, c, o)
+		if codecs == nil {
+			if d, ok := out[0].(*protocol.Decline); !ok || d.Reason != protocol.ReasonCodec {
+				t.Errorf("it is answered by %v, want a Decline", out)
+			}
+			continue
+		}
+		got := contribution(t, work(c, math.MaxInt)).Vectors[0]
+		if got.Codec != reference.Ternary {
+			t.Errorf("the answer is packed by codec %d, want %d", got.Codec, reference.Ternary)
+		}
+		k, err := codecs.Lookup(reference.Ternary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := compress.DecodeWith(k.NewDecoder(), make([]float32, model(t).Layout().Size), got.Block, compress.Options{}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

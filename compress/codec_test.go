@@ -80,56 +80,64 @@ func rated(c Codec) []Options {
 
 func TestRoundTrip(t *testing.T) {
 	for _, c := range codecs {
-		for name, v := range vectors() {
-			if c.ID == protocol.CodecFloat16 && (name == "large" || name == "uneven") {
-				continue // refused, see TestFloat16
-			}
-			for _, o := range rated(c) {
-				t.Run(fmt.Sprintf("%v/%s/%v", c.ID, name, o.Bits), func(t *testing.T) {
-					layout := Flat(len(v))
-					if len(v) > 10 {
-						layout = []Tensor{{Size: len(v) - 11, Row: 50}, {Size: 10}, {Size: 1}}
-					}
-					was := slices.Clone(v)
-					block, err := c.NewEncoder(layout).Append([]byte("head"), v, o)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if !slices.Equal(v, was) {
-						t.Error("encoding has changed the vector")
-					}
-					if string(block[:4]) != "head" {
-						t.Errorf("the block begins with %q", block[:4])
-					}
-					block = block[4:]
-					if most := MaxBlock(c.ID, len(v)); len(block) > most {
-						t.Errorf("block of %d bytes, MaxBlock says %d", len(block), most)
-					}
-					got := make([]float32, len(v))
-					if err := DecodeWith(c.NewDecoder(), got, block, o); err != nil {
-						t.Fatal(err)
-					}
-					checkFinite(t, got)
-					checkPieces(t, c, got, block, o)
-					switch {
-					case c.Lossless && !slices.Equal(got, v):
-						t.Error("something is lost")
-					case c.Rated && len(v) >= 3000 && name != "alike":
-						size := 8 * float64(len(block)) / float64(len(v))
-						// Below .1 bit, and for vectors of few distinct values, a block may be
-						// smaller than asked for.
-						if size > 1.1*o.Bits+.2 {
-							t.Errorf("%.3f bits per parameter, want %.3f", size, o.Bits)
-						}
-						// Distortion is that of a Gaussian variable or less, within a bit, down to
-						// the finest step, 2^-17 of the largest magnitude.
-						if e := nmse(v, got); name != "zeros" && o.Bits >= 4 && e > math.Exp2(-2*(min(o.Bits, 12)-1.2)) {
-							t.Errorf("NMSE is %.2g at %.3f bits (%.3f asked for)", e, size, o.Bits)
-						}
-					}
-				})
-			}
+		c.Name = c.ID.String()
+		for _, o := range rated(c) {
+			checkRoundTrip(t, c, o, func(t *testing.T, name string, v, got []float32, size float64) {
+				// Below .1 bit, and for vectors of few distinct values, a block may be
+				// smaller than asked for.
+				if size > 1.1*o.Bits+.2 {
+					t.Errorf("%.3f bits per parameter, want %.3f", size, o.Bits)
+				}
+				// Distortion is that of a Gaussian variable or less, within a bit, down to
+				// the finest step, 2^-17 of the largest magnitude.
+				if e := nmse(v, got); name != "zeros" && o.Bits >= 4 && e > math.Exp2(-2*(min(o.Bits, 12)-1.2)) {
+					t.Errorf("NMSE is %.2g at %.3f bits (%.3f asked for)", e, size, o.Bits)
+				}
+			})
 		}
+	}
+}
+
+// checkRoundTrip packs vectors of every kind and unpacks them. Of large ones and a codec
+// with a rate, check gets what was decoded and the size in bits per parameter.
+func checkRoundTrip(t *testing.T, c Codec, o Options, check func(t *testing.T, name string, v, got []float32, size float64)) {
+	for name, v := range vectors() {
+		if c.ID == protocol.CodecFloat16 && (name == "large" || name == "uneven") {
+			continue // refused, see TestFloat16
+		}
+		t.Run(fmt.Sprintf("%s/%s/%v", c.Name, name, o.Bits), func(t *testing.T) {
+			layout := Flat(len(v))
+			if len(v) > 10 {
+				layout = []Tensor{{Size: len(v) - 11, Row: 50}, {Size: 10}, {Size: 1}}
+			}
+			was := slices.Clone(v)
+			block, err := c.NewEncoder(layout).Append([]byte("head"), v, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(v, was) {
+				t.Error("encoding has changed the vector")
+			}
+			if string(block[:4]) != "head" {
+				t.Errorf("the block begins with %q", block[:4])
+			}
+			block = block[4:]
+			if most := MaxBlock(c.ID, len(v)); len(block) > most {
+				t.Errorf("block of %d bytes, MaxBlock says %d", len(block), most)
+			}
+			got := make([]float32, len(v))
+			if err := DecodeWith(c.NewDecoder(), got, block, o); err != nil {
+				t.Fatal(err)
+			}
+			checkFinite(t, got)
+			checkPieces(t, c, got, block, o)
+			switch {
+			case c.Lossless && !slices.Equal(got, v):
+				t.Error("something is lost")
+			case c.Rated && len(v) >= 3000 && name != "alike":
+				check(t, name, v, got, 8*float64(len(block))/float64(len(v)))
+			}
+		})
 	}
 }
 
@@ -235,53 +243,58 @@ func TestEncodersRefuse(t *testing.T) {
 
 // However a block is damaged, decoding ends with an error or with finite values.
 func TestDamage(t *testing.T) {
+	for _, c := range codecs {
+		for _, o := range rated(c) {
+			checkDamage(t, c, o)
+		}
+	}
+}
+
+func checkDamage(t *testing.T, c Codec, o Options) {
+	t.Helper()
 	r := rand.New(rand.NewPCG(3, 4))
 	v := make([]float32, 1500)
 	for i := range v {
 		v[i] = float32(r.NormFloat64() * math.Exp2(float64(i/300)))
 	}
 	layout := []Tensor{{Size: 1200, Row: 60}, {Size: 300, Row: 300}}
-	for _, c := range codecs {
-		for _, o := range rated(c) {
-			block, err := c.NewEncoder(layout).Append(nil, v, o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := make([]float32, len(v))
-			d := c.NewDecoder()
-			try := func(b []byte, what string, at int) error {
-				err := DecodeWith(d, got, b, o)
-				if err == nil {
-					checkFinite(t, got)
-				} else if !errors.Is(err, ErrBlock) && !errors.Is(err, ErrNotFinite) && !errors.Is(err, ErrRange) {
-					t.Fatalf("%v, %s %d: %v", c.ID, what, at, err)
-				}
-				return err
-			}
-			every := 1
-			if raced {
-				every = 29
-			}
-			for i := 0; i < 8*len(block); i += every {
-				block[i/8] ^= 1 << (i % 8)
-				try(block, "bit", i)
-				block[i/8] ^= 1 << (i % 8)
-			}
-			for i := range block {
-				if err := try(block[:i], "cut at", i); err == nil {
-					t.Errorf("%v: a block of %d bytes decodes without its last %d", c.ID, len(block), len(block)-i)
-				}
-			}
-			if err := try(append(block, 0), "longer by", 1); err == nil {
-				t.Errorf("%v: a byte too many is taken", c.ID)
-			}
-			if err := try(block, "whole", 0); err != nil {
-				t.Errorf("%v: %v", c.ID, err)
-			}
-			if err := DecodeWith(d, got[:len(got)-1], block, o); err == nil {
-				t.Errorf("%v: the block is of one value more", c.ID)
-			}
+	block, err := c.NewEncoder(layout).Append(nil, v, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]float32, len(v))
+	d := c.NewDecoder()
+	try := func(b []byte, what string, at int) error {
+		err := DecodeWith(d, got, b, o)
+		if err == nil {
+			checkFinite(t, got)
+		} else if !errors.Is(err, ErrBlock) && !errors.Is(err, ErrNotFinite) && !errors.Is(err, ErrRange) {
+			t.Fatalf("%v, %s %d: %v", c.ID, what, at, err)
 		}
+		return err
+	}
+	every := 1
+	if raced {
+		every = 29
+	}
+	for i := 0; i < 8*len(block); i += every {
+		block[i/8] ^= 1 << (i % 8)
+		try(block, "bit", i)
+		block[i/8] ^= 1 << (i % 8)
+	}
+	for i := range block {
+		if err := try(block[:i], "cut at", i); err == nil {
+			t.Errorf("%v: a block of %d bytes decodes without its last %d", c.ID, len(block), len(block)-i)
+		}
+	}
+	if err := try(append(block, 0), "longer by", 1); err == nil {
+		t.Errorf("%v: a byte too many is taken", c.ID)
+	}
+	if err := try(block, "whole", 0); err != nil {
+		t.Errorf("%v: %v", c.ID, err)
+	}
+	if err := DecodeWith(d, got[:len(got)-1], block, o); err == nil {
+		t.Errorf("%v: the block is of one value more", c.ID)
 	}
 }
 

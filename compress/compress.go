@@ -111,6 +111,39 @@ func Lookup(id protocol.Codec) (Codec, error) {
 	return Codec{}, fmt.Errorf("%w %d", ErrUnknownCodec, id)
 }
 
+// Extra is codecs beside those of this build: what a simulation adds, to compare them.
+// A nil Extra adds none.
+type Extra []Codec
+
+// Lookup returns the codec with a number, of e or of this build.
+func (e Extra) Lookup(id protocol.Codec) (Codec, error) {
+	for _, c := range e {
+		if c.ID == id {
+			return c, nil
+		}
+	}
+	return Lookup(id)
+}
+
+// Names are those of the codecs of e.
+func (e Extra) Names() []string {
+	names := make([]string, len(e))
+	for i, c := range e {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// Named returns the codec with a name, of e or of this build.
+func (e Extra) Named(name string) (Codec, error) {
+	for _, c := range e {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return Named(name)
+}
+
 // Named returns the codec with a name, such as "deadzone".
 func Named(name string) (Codec, error) {
 	for _, c := range codecs {

@@ -9,14 +9,13 @@ import (
 	"fedtab/protocol"
 )
 
-// seeds are blocks of 300 values with every codec's options.
-func seeds(f *testing.F, id protocol.Codec) {
+// seeds are blocks of 300 values with a codec's options.
+func seeds(f *testing.F, c Codec, options []Options) {
 	v := make([]float32, 300)
 	for i := range v {
 		v[i] = float32(math.Sin(float64(i*i)) * math.Exp2(float64(i/60)))
 	}
-	c := lookup(f, id)
-	for _, o := range rated(c) {
+	for _, o := range options {
 		block, err := c.NewEncoder([]Tensor{{Size: 250, Row: 50}, {Size: 50}}).Append(nil, v, o)
 		if err != nil {
 			f.Fatal(err)
@@ -28,8 +27,12 @@ func seeds(f *testing.F, id protocol.Codec) {
 // fuzz decodes anything: it ends with an error of this package's or with finite
 // values, and pieces give what the whole gives.
 func fuzz(f *testing.F, id protocol.Codec) {
-	seeds(f, id)
 	c := lookup(f, id)
+	fuzzCodec(f, c, rated(c))
+}
+
+func fuzzCodec(f *testing.F, c Codec, options []Options) {
+	seeds(f, c, options)
 	d := c.NewDecoder()
 	f.Fuzz(func(t *testing.T, block []byte, n uint16, seed uint64) {
 		v := make([]float32, n)

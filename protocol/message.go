@@ -238,6 +238,10 @@ const (
 	CodecDeadzone Codec = 3 // uniform quantiser with a dead zone, entropy coded
 	CodecDither   Codec = 4 // the same without a dead zone, dithered: unbiased
 	CodecGrid     Codec = 5 // integer differences between versions on a grid
+
+	// CodecPrivate is the first of 16 numbers that no peer sends: a simulation numbers
+	// by them the codecs that it alone has.
+	CodecPrivate Codec = 112
 )
 
 // Vector is one packed vector of a body: float32 values, or the answer to a

@@ -16,6 +16,8 @@ type Group struct {
 	seed uint64
 	lies []bool // by client, from 0
 
+	codecs compress.Extra
+
 	mu      sync.Mutex
 	cohorts []*cohort  // of the newest orders, oldest first
 	honest  []*moments // of the newest rounds, oldest first
@@ -38,6 +40,10 @@ func NewGroup(c Config, clients int, seed uint64) *Group {
 	c = c.WithDefaults()
 	return &Group{cfg: c, seed: seed, lies: c.choose(clients, seed)}
 }
+
+// Know has the adversaries decode contributions that are packed by further codecs. It is
+// called before any client answers.
+func (g *Group) Know(codecs compress.Extra) { g.codecs = codecs }
 
 // Member returns client i, from 0.
 func (g *Group) Member(i int) *Member { return &Member{group: g, client: i, lies: g.lies[i]} }
@@ -192,7 +198,7 @@ func (m *Member) deltas(c *protocol.Contribution) [][]float32 {
 		if v.Kind != protocol.PayloadFloat32 {
 			break
 		}
-		codec, err := compress.Lookup(v.Codec)
+		codec, err := m.group.codecs.Lookup(v.Codec)
 		if err != nil {
 			panic(fmt.Sprintf("adversary: order %d: %v", c.Order, err)) // a bug: this program has packed it
 		}

@@ -442,9 +442,18 @@ func TestNoRoom(t *testing.T) {
 }
 
 func TestMeasures(t *testing.T) {
-	m := &measured{points: []point{{round: 1, testAccuracy: .5, bytes: 10}, {round: 2, testAccuracy: unknown64, bytes: 20}, {round: 3, testAccuracy: .8, bytes: 30}, {round: 4, testAccuracy: .7, bytes: 40},
+	m := &measured{points: []point{{round: 1, testAccuracy: .5, bytes: 10}, {round: 2, testAccuracy: unknown64, bytes: 20}, {round: 3, testAccuracy: .8, bytes: 30, bytesUp: 3}, {round: 4, testAccuracy: .7, bytes: 40},
 		{round: 5, testAccuracy: .8, bytes: 50}, {round: 6, testAccuracy: .9, bytes: 60}, {round: 7, testAccuracy: .9, bytes: 70}, {round: 8, testAccuracy: unknown64, bytes: 80}}, target: &target{"test_accuracy", .8}}
-	for name, want := range map[string]float64{"final_accuracy": .9, "best_accuracy": .9, "rounds_to_target": 3, "bytes_to_target": 30, "smooth_rounds_to_target": 7, "accuracy_at_target": .8, "smooth_accuracy": .82} {
+	for name, want := range map[string]float64{"final_accuracy": .9, "best_accuracy": .9, "rounds_to_target": 3, "bytes_to_target": 30, "bytes_up_to_target": 3, "smooth_rounds_to_target": 7, "accuracy_at_target": .8, "smooth_accuracy": .82} {
+		if got := measures[name].of(m); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	m.points = append(m.points, point{round: 9, testAccuracy: .85, testLoss: .3}, point{round: 10, testAccuracy: .86, testLoss: .4})
+	for i := range m.points[:8] {
+		m.points[i].testLoss = unknown64
+	}
+	for name, want := range map[string]float64{"final_accuracy": .86, "best_accuracy": .9, "final_loss": .4, "best_loss": .3} {
 		if got := measures[name].of(m); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}

@@ -61,7 +61,7 @@ func best(c string) func(*measured) float64 {
 		b := unknown64
 		for i := range m.points {
 			x := columns[c](&m.points[i])
-			if better := x < b || growing[c] && x > b || math.IsNaN(b); better && !math.IsNaN(x) {
+			if growing[c] && x > b || !growing[c] && x < b || math.IsNaN(b) {
 				b = x
 			}
 		}
@@ -185,6 +185,7 @@ var measures = map[string]measure{
 	"smooth_rounds_to_target":       {"rounds to the target, mean of 5", number, reached("round", smoothing)},
 	"examples_to_target":            {"examples to the target", number, reached("examples", 1)},
 	"bytes_to_target":               {"bytes to the target", size, reached("bytes", 1)},
+	"bytes_up_to_target":            {"bytes up to the target", size, reached("bytes_up", 1)},
 	"seconds_to_target":             {"virtual time to the target", seconds, reached("seconds", 1)},
 	"accuracy_at_target":            {"accuracy at the target", percent, atTarget("test_accuracy")},
 	"loss_at_target":                {"test loss at the target", number, atTarget("test_loss")},

@@ -16,7 +16,7 @@ import (
 type point struct {
 	round, participants, examples, bytes, seconds     float64
 	trainLoss, testLoss, testAccuracy, testRMSE, rate float64
-	backdoor, distance, modelsUp                      float64
+	backdoor, distance, modelsUp, bytesUp             float64
 
 	validationLoss, validationAccuracy, validationRMSE float64
 }
@@ -27,6 +27,7 @@ var axes = map[string]struct {
 	scale float64
 }{
 	"bytes":               {"MB both ways", 1e-6},
+	"bytes_up":            {"MB up", 1e-6},
 	"examples":            {"examples seen", 1},
 	"seconds":             {"virtual seconds", 1},
 	"test_accuracy":       {"test accuracy, %", 100},
@@ -49,6 +50,7 @@ var columns = map[string]func(*point) float64{
 	"round":               func(p *point) float64 { return p.round },
 	"examples":            func(p *point) float64 { return p.examples }, // seen in training so far
 	"bytes":               func(p *point) float64 { return p.bytes },    // both ways so far
+	"bytes_up":            func(p *point) float64 { return p.bytesUp },  // so far
 	"seconds":             func(p *point) float64 { return p.seconds },  // virtual, so far
 	"participants":        func(p *point) float64 { return p.participants },
 	"train_loss":          func(p *point) float64 { return p.trainLoss },
@@ -97,14 +99,14 @@ func pointsOf(r *simulate.Result) (all []point) {
 			c := &r.Checks[i]
 			p := point{
 				round: float64(c.Steps), participants: float64(r.Clients), examples: float64(c.Steps) * batch * float64(r.Clients), bytes: float64(c.BytesUp + c.BytesDown),
-				seconds: unknown64, trainLoss: unknown64, rate: unknown64, backdoor: unknown64, distance: c.Distance, modelsUp: float64(c.ModelsUp),
+				seconds: unknown64, trainLoss: unknown64, rate: unknown64, backdoor: unknown64, distance: c.Distance, modelsUp: float64(c.ModelsUp), bytesUp: float64(c.BytesUp),
 			}
 			fill(&p, &c.Test)
 			all = append(all, p)
 		}
 		return all
 	}
-	var examples, bytes, models float64
+	var examples, bytes, up, models float64
 	for i := range r.Rounds {
 		x := &r.Rounds[i]
 		switch batches, epochs := setting("strategy.batches"), setting("strategy.epochs"); {
@@ -114,10 +116,11 @@ func pointsOf(r *simulate.Result) (all []point) {
 			examples += known(x.Weight) * max(epochs, 1)
 		}
 		bytes += float64(x.BytesUp + x.BytesDown)
+		up += float64(x.BytesUp)
 		models += float64(x.ModelsUp)
 		p := point{
 			round: float64(x.Round), participants: float64(x.Participants), examples: examples, bytes: bytes, seconds: x.VirtualSeconds,
-			trainLoss: known(x.TrainLoss), rate: known(x.Rate), backdoor: known(x.BackdoorSuccess), distance: unknown64, modelsUp: models,
+			trainLoss: known(x.TrainLoss), rate: known(x.Rate), backdoor: known(x.BackdoorSuccess), distance: unknown64, modelsUp: models, bytesUp: up,
 		}
 		fill(&p, &x.Test)
 		all = append(all, p)

@@ -19,7 +19,8 @@ type Checker struct {
 	seed    uint64 // of the run
 	lease   *Lease
 	turns   *Turns
-	vault   *Vault    // nil: contributions are not kept for the guard
+	vault   *Vault // nil: contributions are not kept for the guard
+	codecs  compress.Extra
 	pool    sync.Pool // *Body
 }
 
@@ -60,7 +61,7 @@ func (b *Body) decode(v *protocol.Vector, i int, seed uint64) ([]float32, error)
 	}
 	d := b.decoders[v.Codec]
 	if d == nil {
-		c, err := compress.Lookup(v.Codec)
+		c, err := b.checker.codecs.Lookup(v.Codec)
 		if err != nil {
 			return nil, err
 		}
@@ -116,6 +117,10 @@ func (k *Checker) Borrow(ctx context.Context, address string, c *protocol.Contri
 // KeepIn has accepted contributions kept in a vault for the run's guard. It is called
 // before the first Check.
 func (k *Checker) KeepIn(v *Vault) { k.vault = v }
+
+// Know has contributions decoded that are packed by further codecs, which only a
+// simulation has. It is called before the first Check.
+func (k *Checker) Know(codecs compress.Extra) { k.codecs = codecs }
 
 // TakeTurns has bodies take turns. It is called before the first Borrow.
 func (k *Checker) TakeTurns(t *Turns) { k.turns = t }

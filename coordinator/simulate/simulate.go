@@ -208,7 +208,9 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 	}
 	sim.run.Start()
 	group := adversary.NewGroup(t.Adversaries, clients, t.Seed)
-	models, packers := &sharedModels{own: client.OwnModels()}, new(client.Packers)
+	group.Know(t.Compress.Extra())
+	sim.pool.checker.Know(t.Compress.Extra())
+	models, packers := &sharedModels{own: client.OwnModels()}, &client.Packers{Codecs: t.Compress.Extra()}
 	for i := range clients {
 		c := client.New(client.Config{Name: "simulated", Task: t.Name, Models: models, Packers: packers})
 		m := group.Member(i)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fedtab/compress"
+	"fedtab/compress/reference"
 	"fedtab/protocol"
 	"fedtab/run"
 	"fedtab/strategy"
@@ -21,7 +22,7 @@ type Compress struct {
 // Up configures what clients send.
 type Up struct {
 	Codec    string  `yaml:"codec" help:"of what participants send; left out: deadzone where the scheme supports it, else float32"`
-	Bits     float64 `yaml:"bits,omitempty" help:"per parameter, of deadzone and dither"`
+	Bits     float64 `yaml:"bits,omitempty" help:"per parameter, of codecs that have a rate"`
 	Feedback string  `yaml:"feedback" help:"of what packing has lost, into the next contribution; auto: on up to 2 bits per parameter where contributions are averaged"`
 }
 
@@ -39,6 +40,9 @@ const (
 	localBits   = 4 // a local model is not averaged with others: it has all of its error
 )
 
+// defaultLevelBits are those of a level of QSGD: what its paper trains with.
+const defaultLevelBits = 4
+
 // minDitherBits is the min rate of dither. Below it, its unbiased values are so rare
 // and large that contributions of honest clients may be out of bounds.
 const minDitherBits = .1
@@ -53,13 +57,20 @@ func (c *Compress) fill(support strategy.Packing) {
 	}
 	if rated(c.Up.Codec) && c.Up.Bits == 0 {
 		c.Up.Bits = cmp.Or(support.Bits, defaultBits)
+		if leveled(c.Up.Codec) {
+			c.Up.Bits = defaultLevelBits
+		}
 	}
 	if c.Up.Feedback == "" {
 		c.Up.Feedback = "auto"
 	}
 	if c.Up.Feedback == "auto" {
 		c.Up.Feedback = "off"
-		if rated(c.Up.Codec) && support.Feedback && c.Up.Bits <= support.FeedbackUpTo {
+		on := rated(c.Up.Codec) && c.Up.Bits <= support.FeedbackUpTo
+		if k, ok := referenceCodec(c.Up.Codec); ok {
+			on = !k.Unbiased // as published
+		}
+		if on && support.Feedback {
 			c.Up.Feedback = "on"
 		}
 	}
@@ -89,22 +100,55 @@ func defaultUp(support strategy.Packing) string {
 }
 
 func rated(name string) bool {
-	c, err := compress.Named(name)
+	c, err := reference.Codecs().Named(name)
 	return err == nil && c.Rated
+}
+
+// referenceCodec returns a codec that only simulations have.
+func referenceCodec(name string) (compress.Codec, bool) {
+	for _, c := range reference.Codecs() {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return compress.Codec{}, false
+}
+
+// leveled reports whether a codec's bits are those of a level.
+func leveled(name string) bool {
+	c, ok := referenceCodec(name)
+	return ok && (c.ID == reference.QSGD || c.ID == reference.QSGDMax)
+}
+
+// biased reports whether the mean of many contributions keeps the codec's error.
+func biased(name string) bool {
+	c, ok := referenceCodec(name)
+	return name == protocol.CodecDeadzone.String() || ok && !c.Unbiased
+}
+
+// fedBack reports whether what the codec loses can be fed back.
+func fedBack(name string) bool {
+	_, ok := referenceCodec(name)
+	return ok || rated(name)
+}
+
+// Extra returns the codecs of the task that every build lacks.
+func (c Compress) Extra() compress.Extra {
+	if k, ok := referenceCodec(c.Up.Codec); ok {
+		return compress.Extra{k}
+	}
+	return nil
 }
 
 var downCodecs = []string{"float32", "float32-planes", "float16", "grid"}
 
 func (d *decoder) compress(c Compress, s strategy.Config) {
 	support := d.schemes.Packing(s)
-	var up []string
-	for _, id := range compress.Standalone() {
-		up = append(up, id.String())
-	}
-	if d.want(c.Up.Codec == "" || slices.Contains(up, c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec), "one of "+strings.Join(up, ", ")) {
+	_, err := reference.Codecs().Named(c.Up.Codec)
+	if d.want(c.Up.Codec == "" || err == nil, "compress.up.codec", quoted(c.Up.Codec), upCodecs()+alsoSimulated+strings.Join(reference.Codecs().Names(), ", ")) {
 		d.want(c.Up.Codec == "" || support.Lossy || lossless(c.Up.Codec), "compress.up.codec", quoted(c.Up.Codec),
 			"float32 or float32-planes, because "+s.Kind+" needs exact models")
-		d.want(c.Up.Codec != "deadzone" || support.Biased || !support.Lossy, "compress.up.codec", quoted(c.Up.Codec),
+		d.want(!biased(c.Up.Codec) || support.Biased || !support.Lossy, "compress.up.codec", quoted(c.Up.Codec),
 			"an unbiased codec (dither, or float32), because with strategy.kind: "+s.Kind+" a biased error repeats in every step")
 	}
 	if c.Up.Bits != 0 {
@@ -116,10 +160,12 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 			}
 			d.want(c.Up.Bits >= minBits && c.Up.Bits <= compress.MaxBits, "compress.up.bits", c.Up.Bits,
 				fmt.Sprintf("%v <= bits <= %v per parameter", minBits, compress.MaxBits))
+			d.want(!leveled(c.Up.Codec) || reference.IsLevel(c.Up.Bits), "compress.up.bits", c.Up.Bits,
+				fmt.Sprintf("a whole number of %d to %d, because with codec %s they are those of a level and its sign", reference.MinLevel, reference.MaxLevel, c.Up.Codec))
 		}
 	}
 	d.want(slices.Contains([]string{"", "on", "off", "auto"}, c.Up.Feedback), "compress.up.feedback", quoted(c.Up.Feedback), `"on", "off" or "auto"`)
-	d.want(c.Up.Feedback != "on" || c.Up.Codec == "" && support.Default || rated(c.Up.Codec), "compress.up.feedback", quoted(c.Up.Feedback), "off without a lossy codec with a rate (deadzone, dither)")
+	d.want(c.Up.Feedback != "on" || c.Up.Codec == "" && support.Default || fedBack(c.Up.Codec), "compress.up.feedback", quoted(c.Up.Feedback), "off without a lossy codec with a rate (deadzone, dither)")
 	d.want(c.Up.Feedback != "on" || support.Feedback, "compress.up.feedback", quoted(c.Up.Feedback),
 		"off: with strategy.kind: "+s.Kind+" what one contribution lacks cannot come with the next")
 	if d.want(c.Down.Codec == "" || slices.Contains(downCodecs, c.Down.Codec), "compress.down.codec", quoted(c.Down.Codec), "one of "+strings.Join(downCodecs, ", ")) {
@@ -139,8 +185,20 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 	}
 }
 
+// alsoSimulated comes before what only a simulation takes.
+const alsoSimulated = "; in simulations also "
+
+// upCodecs lists the codecs of contributions that every run has.
+func upCodecs() string {
+	var names []string
+	for _, id := range compress.Standalone() {
+		names = append(names, id.String())
+	}
+	return "one of " + strings.Join(names, ", ")
+}
+
 func lossless(name string) bool {
-	c, err := compress.Named(name)
+	c, err := reference.Codecs().Named(name)
 	return err == nil && c.Lossless
 }
 
@@ -157,7 +215,7 @@ func (c Compress) Run(parameters int) run.Packing {
 		if name == "grid" {
 			return protocol.CodecGrid
 		}
-		codec, err := compress.Named(name)
+		codec, err := reference.Codecs().Named(name)
 		if err != nil {
 			panic(err) // checked
 		}
@@ -169,7 +227,7 @@ func (c Compress) Run(parameters int) run.Packing {
 	}
 	if rated(c.Up.Codec) {
 		p.Bits = c.Up.Bits
-		p.Feedback = c.Up.Feedback == "on"
 	}
+	p.Feedback = c.Up.Feedback == "on"
 	return p
 }

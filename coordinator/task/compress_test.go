@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/compress/reference"
 	"fedtab/protocol"
 	"fedtab/run"
 )
@@ -68,6 +69,13 @@ func TestPacking(t *testing.T) {
 		{"dynamic, raw", dynamic, "{up: {codec: float32}, down: {codec: float32}}", 1000, run.Packing{}},
 		{"daisy: local models are most", daisy, "", 1000, local(deadzone(4, false, 3.5), 4)},
 		{"scaffold", scaffold, "", 1000, deadzone(1, true, 3.5)},
+		{"qsgd is unbiased", fedavg, "{up: {codec: qsgd}}", 1000, grid(reference.QSGD, 4, false, 3.5)},
+		{"qsgd with feedback", fedavg, "{up: {codec: qsgd-max, bits: 2, feedback: on}}", 1000, grid(reference.QSGDMax, 2, true, 3.5)},
+		{"topk needs feedback", fedavg, "{up: {codec: topk, bits: 4}}", 1000, grid(reference.TopK, 4, true, 3.5)},
+		{"ternary", fedavg, "{up: {codec: ternary}}", 1000, grid(reference.Ternary, .9, true, 3.5)},
+		{"signsgd has no rate", fedavg, "{up: {codec: signsgd}}", 1000, grid(reference.SignSGD, 0, true, 3.5)},
+		{"signsgd without feedback", fedavg, "{up: {codec: signsgd, feedback: off}}", 1000, grid(reference.SignSGD, 0, false, 3.5)},
+		{"minibatch, qsgd", minibatch, "{up: {codec: qsgd}}", 1000, grid(reference.QSGD, 4, false, 3.5)},
 		{"oneshot: there is no later round", "{kind: oneshot, epochs: 1, batch: 10, lr: 0.1}", "", 1000, run.Packing{Up: protocol.CodecDeadzone, Bits: 1.2}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,6 +110,13 @@ func TestPackingRefused(t *testing.T) {
 		{"too many bits of local models", dynamic, "{down: {bits: 17}}", "compress.down.bits"},
 		{"a step of no grid", fedavg, "{down: {codec: float16, step: 3}}", "compress.down.step"},
 		{"a step out of range", fedavg, "{down: {step: 1001}}", "compress.down.step"},
+		{"bits of signsgd", fedavg, "{up: {codec: signsgd, bits: 1}}", "compress.up.bits"},
+		{"half a bit of a level", fedavg, "{up: {codec: qsgd, bits: 2.5}}", "want a whole number of 2 to 16"},
+		{"one bit of a level", fedavg, "{up: {codec: qsgd-max, bits: 1}}", "want a whole number of 2 to 16"},
+		{"a reference with a bias in every step", minibatch, "{up: {codec: ternary}}", "compress.up.codec"},
+		{"feedback of qsgd's gradients", minibatch, "{up: {codec: qsgd, feedback: on}}", "compress.up.feedback"},
+		{"a reference, down", fedavg, "{down: {codec: qsgd}}", "compress.down.codec"},
+		{"a reference of models that are needed as they are", "{kind: radon, epochs: 1, batch: 10, lr: 0.1}", "{up: {codec: topk}}", "compress.up.codec"},
 		{"an unknown field", fedavg, "{up: {rate: 1}}", "rate"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

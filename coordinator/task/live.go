@@ -16,6 +16,8 @@ func (t *Task) CheckLive() error {
 	d.want(t.Data.Drift == 0, "data.drift", t.Data.Drift, "none, because only a simulation changes its data"+simulate)
 	d.want(!t.Strategy.Scheme().Central, "strategy.kind", quoted(t.Strategy.Kind),
 		`a scheme of several participants, because live data stays where it is (the nearest is "periodic")`+simulate)
+	d.want(t.Compress.Extra() == nil, "compress.up.codec", quoted(t.Compress.Up.Codec),
+		upCodecs()+", because it is a reference that only simulations have"+simulate)
 	d.want(t.Adversaries.Kind == "", "adversaries.kind", quoted(t.Adversaries.Kind),
 		"none, because only a simulation makes its clients (live, coordinator swarm --adversaries does)"+simulate)
 	if t.Stop.Steps > 0 && t.RunStop(nil).Endless() {

@@ -33,6 +33,7 @@ func TestCheckLive(t *testing.T) {
 		{"public pictures", "mnist-2nn", []string{"data={source: folder, dir: x, size: 8, public: true}"}, ""},
 		{"synthetic data", "mnist-2nn", []string{"data={source: synthetic, generator: {kind: moons}}"}, ""},
 		{"drift", "mnist-dynamic", []string{"data.drift=100"}, "--set data.drift=100: data.drift is 100, want none"},
+		{"a reference codec", "mnist-2nn", []string{"compress.up.codec=topk"}, `--set compress.up.codec=topk: compress.up.codec is "topk", want one of deadzone, dither, float16, float32-planes, float32, because it is a reference that only simulations have`},
 		{"adversaries", "mnist-2nn", []string{"adversaries={kind: noise, fraction: 0.2}"}, `adversaries.kind is "noise", want none`},
 		{"central", "mnist-central", nil, `strategy.kind is "central", want a scheme of several participants`},
 		{"steps alone, of rounds without a number of them", "mnist-dynamic", []string{"stop={rounds: 0, accuracy: 0, steps: 50}"}, "stop.steps is 50, want rounds, accuracy or time beside it"},

@@ -182,7 +182,7 @@ func (o *Option) probe() {
 		}
 		if o.Range == "" {
 			_, d := ask(e.text, o.Key+"="+o.sample())
-			o.Range = unconditional(d.asked[o.Key])
+			o.Range, _, _ = strings.Cut(unconditional(d.asked[o.Key]), alsoSimulated)
 		}
 		if o.Default == "" && o.Key != "name" && o.Key != "title" { // they are of each task
 			if t, d := ask(e.text, o.Key+"="); len(d.problems) == 0 {

@@ -33,6 +33,7 @@ func TestOptions(t *testing.T) {
 		{Key: "optimiser.beta2", Type: "number", Default: "0.999", Range: "0 <= beta2 < 1 in single precision"},
 		{Key: "data.partition.alpha", Type: "number", Range: "0.001 <= alpha <= 1000"},
 		{Key: "compress.up.bits", Type: "number", Default: "0.9", Range: "0.015625 <= bits <= 16 per parameter"},
+		{Key: "compress.up.codec", Type: "choice", Default: "deadzone", Range: "one of deadzone, dither, float16, float32-planes, float32", Choices: []string{"deadzone", "dither", "float16", "float32-planes", "float32"}},
 		{Key: "stop.rounds", Type: "integer", Range: "1 <= rounds <= 1000000 (0: no such condition)"},
 		{Key: "seed", Type: "integer", Default: "1"},
 		{Key: "download", Type: "flag"},
