@@ -91,9 +91,9 @@ func TestDefaults(t *testing.T) {
 	for name, test := range map[string]struct{ given, want Config }{
 		"fedavg": {Config{Kind: "fedavg"}, Config{Kind: "fedavg", Epochs: 1, ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: DefaultDeadline}},
 		"adam": {Config{Kind: "fedavg", Server: "adam"},
-			Config{Kind: "fedavg", Epochs: 1, Server: "adam", ServerLR: .1, ServerMomentum: .9, ServerBeta2: .99, ServerTau: 1e-3, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: DefaultDeadline}},
+			Config{Kind: "fedavg", Epochs: 1, Server: "adam", ServerLR: .01, ServerMomentum: .9, ServerBeta2: .99, ServerTau: 1e-3, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: DefaultDeadline}},
 		"adagrad": {Config{Kind: "fedbuff", Server: "adagrad", Own: FedBuffSettings{Buffer: 3}},
-			Config{Kind: "fedbuff", Epochs: 1, Server: "adagrad", ServerLR: .1, ServerTau: 1e-3, Guard: 3, MinClients: 1, Deadline: DefaultDeadline, Own: FedBuffSettings{3, .5}}},
+			Config{Kind: "fedbuff", Epochs: 1, Server: "adagrad", ServerLR: .01, ServerTau: 1e-3, Guard: 3, MinClients: 1, Deadline: DefaultDeadline, Own: FedBuffSettings{3, .5}}},
 		"krum": {Config{Kind: "periodic", Combine: "krum"},
 			Config{Kind: "periodic", Epochs: 1, ServerLR: 1, Combine: "krum", Byzantine: 1, MaxKept: 100, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: DefaultDeadline}},
 		"central": {Config{Kind: "central"}, Config{Kind: "central", Epochs: 1, Deadline: MaxDeadline}},

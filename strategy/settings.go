@@ -110,7 +110,7 @@ func maxWeightSetting() Setting {
 
 func serverRateSetting() Setting {
 	return Setting{Key: "server_lr", Type: Number, Min: 0, Above: true, Max: 1000, Default: 1.,
-		Defaults: []Default{{adaptiveServer(), .1}},
+		Defaults: []Default{{adaptiveServer(), .01}},
 		Help:     "eta_s, on the mean update"}
 }
 
