@@ -14,8 +14,10 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/organiser"
+	"fedtab/lab"
 	"fedtab/static"
 	"fedtab/ui"
+	"fedtab/ui/labpage"
 	"fedtab/words"
 )
 
@@ -208,10 +210,14 @@ func (p *Pages) document(v ui.View, l *words.Language, view []byte) (*static.Doc
 	var body bytes.Buffer
 	title, description := page.Title(), page.Description()
 	var err error
-	if v.Kind == ui.BenchKind {
+	switch v.Kind {
+	case ui.BenchKind:
 		bench.Page = page
 		title, description, err = bench.Title(), bench.Description(), ui.WriteBench(&body, &bench)
-	} else {
+	case ui.LabKind, ui.StandKind:
+		stand := &labpage.Stand{Lang: l, Root: v.Root, Sheet: lab.Find(v.Selected)}
+		title, description, err = stand.Title(), stand.Description(), stand.Write(&body)
+	default:
 		err = ui.Write(&body, page)
 	}
 	if err != nil {
