@@ -185,7 +185,7 @@ func TestLab(t *testing.T) {
 		b.slide("step", 200)
 		b.reads("walk-mean", "170")
 		b.slide("rate", 6)
-		b.reads("walk", "jumped out")
+		b.reads("walk", "not come to rest")
 		b.reads("mix", "there is a hill")
 		b.chooses("starts", "1")
 		b.reads("mix", "about as good")

@@ -373,7 +373,11 @@ func TestNetworks(t *testing.T) {
 // Figure 1: the error on the points grows with lambda; that from the true curve is least in
 // between; a large lambda is flat.
 func TestLambda(t *testing.T) {
-	for _, seed := range []string{"1", "2", "3"} {
+	seeds := []string{"1", "2", "3"}
+	if testing.Short() {
+		seeds = seeds[:1]
+	}
+	for _, seed := range seeds {
 		p := settle(Find("lambda").Open("seed=" + seed)).page.(*lambdaPage)
 		last := len(p.fits) - 1
 		for i, f := range p.fits[1:] {
@@ -387,6 +391,25 @@ func TestLambda(t *testing.T) {
 		low, high := slices.Min(p.fits[last].curve), slices.Max(p.fits[last].curve)
 		if high-low > .01 {
 			t.Errorf("seed %s: with lambda 100 the curve is between %g and %g, want it flat", seed, low, high)
+		}
+	}
+}
+
+// Without noise a small lambda is the best; the more noise, the more it costs.
+func TestLambdaAndNoise(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains three times as much as TestLambda")
+	}
+	last := 0.
+	for _, noise := range []string{"0", "0.1", "0.6"} {
+		p := settle(Find("lambda").Open("noise=" + noise)).page.(*lambdaPage)
+		if best := p.best(); noise == "0" && best.lambda > 1e-3 {
+			t.Errorf("without noise lambda %g is the best, want a small one", best.lambda)
+		}
+		if smallest := p.fits[0].fromTrue; smallest < last {
+			t.Errorf("noise %s: the smallest lambda is %g from the true curve, want more than with less noise, %g", noise, smallest, last)
+		} else {
+			last = smallest
 		}
 	}
 }

@@ -36,7 +36,7 @@ const (
 	fitSlice   = 800 // steps of a slice of work
 	lowestY    = -2.
 	highestY   = 5.
-	errorAxis  = 2. // upper end
+	errorAxis  = 5. // upper end
 	errorFloor = .001
 )
 
@@ -52,7 +52,7 @@ func lambdaSheet() *Sheet {
 			{"Drucker, Burges, Kaufman, Smola, Vapnik: Support Vector Regression Machines. NIPS 1996", "https://papers.nips.cc/paper/1238-support-vector-regression-machines"},
 		},
 		settings: []Setting{
-			{Name: "lambda", Label: "lab.lambda.lambda", Values: lambdas, Default: 1e-4},
+			{Name: "lambda", Label: "lab.lambda.lambda", Values: lambdas, Default: 1e-4, Say: powers},
 			{Name: "points", Label: "lab.lambda.points", Kind: Choice, Values: []float64{10, 20, 40}, Default: 20},
 			{Name: "noise", Label: "lab.lambda.noise", Kind: Choice, Values: []float64{0, .1, .3, .6}, Default: .1},
 			{Name: "seed", Label: "lab.seed", Kind: Seed, Default: 1},
@@ -70,7 +70,7 @@ func lambdaSheet() *Sheet {
 		Parts: []Part{{
 			Name: "fit", Title: "lab.lambda.fit", Settings: []string{"lambda", "points", "noise", "seed"},
 			Figures:  []Figure{{"fit", "lab.lambda.fit.label"}, {"errors", "lab.lambda.errors.label"}},
-			Readings: []Reading{{"fits", "", ""}, {"fit-train", "lab.lambda.train", "train"}, {"fit-true", "lab.lambda.true", "true"}, {"fit-best", "lab.lambda.best", "radon"}},
+			Readings: []Reading{{"fits", "", ""}, {"fit-train", "lab.lambda.train", "train"}, {"fit-true", "lab.lambda.true", "true"}, {"fit-best", "lab.lambda.best", "best"}},
 			Buttons:  []Button{{NewSeed, "lab.lambda.new"}, {Reset, "lab.reset"}},
 		}},
 		begin: func() page { return &lambdaPage{} },
@@ -180,16 +180,17 @@ func (p *lambdaPage) best() (best *fitted) {
 // draw implements page.
 func (p *lambdaPage) draw(s *State, v *View) {
 	xs, truth := study.Grid(curveGrid)
-	d := plot{Frame: chart(Point{0, lowestY}, Point{study.Width, highestY})}
+	d := plot{name: "fit", Frame: chart(Point{0, lowestY}, Point{study.Width, highestY})}
 	d.axes(v, "x", "y", []float64{0, 2, 4, 6, 8, 10}, []float64{-2, 0, 2, 4})
 	d.line("curve true", curveOf(xs, truth))
 	if p.shown != nil {
 		d.line("curve fit", curveOf(xs, p.shown.curve))
 	}
+	d.legend(d.Top+10, [2]string{"curve true", v.say("lab.lambda.truth")}, [2]string{"curve fit", v.say("lab.lambda.learned")})
 	d.handles(v, &s.groups[0], s.Points("p"), func(int) string { return "example" })
-	d.show(v, "fit", "")
+	d.show(v, "")
 
-	c := plot{Frame: chart(Point{-6, -3}, Point{2, .301})}
+	c := plot{name: "errors", Frame: chart(Point{-6, -3}, Point{2, .7})}
 	c.LogX, c.LogY = true, true
 	c.axes(v, "λ", v.say("lab.lambda.error.axis"), []float64{1e-6, 1e-4, .01, 1, 100}, []float64{.001, .01, .1, 1})
 	var train, truthful []Point
@@ -206,18 +207,19 @@ func (p *lambdaPage) draw(s *State, v *View) {
 	}
 	c.line("curve train", train)
 	c.line("curve true", truthful)
+	c.legend(c.Bottom-34, [2]string{"curve true", v.say("lab.lambda.truth")}, [2]string{"curve train", v.say("lab.lambda.points")})
 	if f := p.current(); f.curve != nil {
 		c.mark("train", Point{f.lambda, max(f.onPoints, errorFloor)}, 6)
 		c.mark("true", Point{f.lambda, min(max(f.fromTrue, errorFloor), errorAxis)}, 6)
 	}
-	c.show(v, "errors", "")
+	c.show(v, "")
 
 	f := p.current()
 	v.tell("fit-train", errorOf(v, f, f.onPoints))
 	v.tell("fit-true", errorOf(v, f, f.fromTrue))
 	text, at := v.say("lab.lambda.computing"), words.Dash
 	if best != nil {
-		at = v.l.Exact(best.lambda)
+		at = powers(v.l, best.lambda)
 		switch {
 		case f.lambda < best.lambda:
 			text = v.say("lab.lambda.over")

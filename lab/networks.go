@@ -202,7 +202,7 @@ func (n *networks) done() (count int) {
 func (n *networks) show(s *State, v *View) {
 	share, starts := s.Value("theta"), s.Int("starts")
 	p := &n.starts[starts-1]
-	d := plot{Frame: square(Point{-spiralSide, -spiralSide}, Point{spiralSide, spiralSide})}
+	d := plot{name: "map", Frame: square(Point{-spiralSide, -spiralSide}, Point{spiralSide, spiralSide})}
 	mixed := p.mix(share)
 	if mixed != nil {
 		g := n.verdicts(mixed)
@@ -218,9 +218,9 @@ func (n *networks) show(s *State, v *View) {
 		}
 		d.mark(class, Point{float64(n.values[2*i]), float64(n.values[2*i+1])}, 3)
 	}
-	d.show(v, "map", "")
+	d.show(v, "")
 
-	c := plot{Frame: chart(Point{shares[0], 0}, Point{shares[len(shares)-1], maxLoss})}
+	c := plot{name: "losses", Frame: chart(Point{shares[0], 0}, Point{shares[len(shares)-1], maxLoss})}
 	c.axes(v, v.say("lab.mix.theta.axis"), v.say("lab.mix.loss.axis"), []float64{0, .25, .5, .75, 1}, []float64{0, .5, 1, 1.5})
 	for i, of := range n.starts {
 		var line []Point
@@ -228,18 +228,14 @@ func (n *networks) show(s *State, v *View) {
 			line = append(line, Point{shares[k], min(loss, maxLoss)})
 		}
 		c.line([]string{"curve one", "curve two"}[i], line)
-		if len(line) == len(shares) {
-			end := line[len(line)-1]
-			x, y := c.at(Point{end.X, max(end.Y, .12)})
-			c.text("end", x-4, y-8, v.say([]string{"lab.mix.one", "lab.mix.two"}[i]))
-		}
 	}
+	c.legend(c.Top+10, [2]string{"curve two", v.say("lab.mix.two")}, [2]string{"curve one", v.say("lab.mix.one")})
 	loss := math.NaN()
 	if mixed != nil {
 		loss = n.loss(mixed)
 		c.mark("mean", Point{share, min(loss, maxLoss)}, 7)
 	}
-	c.show(v, "losses", "")
+	c.show(v, "")
 
 	ends := [2]float64{n.loss(p.mix(0)), n.loss(p.mix(1))}
 	text := v.say("lab.mix.training")

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"fedtab/words"
 )
 
 // Frame is the area of a figure in which places are: in the units of the drawing, and in
@@ -27,7 +29,7 @@ func square(low, high Point) Frame {
 
 // chart returns a frame with room for axes.
 func chart(low, high Point) Frame {
-	return Frame{Width: figureWidth, Height: 290, Left: 46, Top: 12, Right: figureWidth - 12, Bottom: 246, Low: low, High: high}
+	return Frame{Width: figureWidth, Height: 290, Left: 46, Top: 12, Right: figureWidth - 20, Bottom: 246, Low: low, High: high}
 }
 
 // at returns where a place is in the drawing. Places outside are at most a frame away.
@@ -58,7 +60,8 @@ func (f *Frame) has(p Point) bool {
 // follow the scheme of the page.
 type plot struct {
 	Frame
-	b strings.Builder
+	name string // of the figure
+	b    strings.Builder
 }
 
 func rounded(x float64, decimals int) float64 {
@@ -93,9 +96,9 @@ func (p *plot) path(points []Point, closed bool) string {
 	return b.String()
 }
 
-// line draws a line along places.
+// line draws a line along places, as far as they are in the frame.
 func (p *plot) line(class string, points []Point) {
-	p.add(`<path class="`, class, `" d="`, p.path(points, false), `"></path>`)
+	p.add(`<path class="`, class, `" clip-path="url(#area-`, p.name, `)" d="`, p.path(points, false), `"></path>`)
 }
 
 // area draws the hull of places that are in order around it; two are a line.
@@ -124,8 +127,10 @@ func sign(class string, x, y, r float64) string {
 	switch class {
 	case "mean": // a square
 		return "M" + m(-.9, -.9) + "L" + m(.9, -.9) + "L" + m(.9, .9) + "L" + m(-.9, .9) + "Z"
-	case "median": // a diamond
+	case "median", "true": // a diamond
 		return "M" + m(0, -1.25) + "L" + m(1.25, 0) + "L" + m(0, 1.25) + "L" + m(-1.25, 0) + "Z"
+	case "best": // a line
+		return "M" + m(0, -1.3) + "L" + m(0, 1.3)
 	case "bad", "second": // a triangle
 		return "M" + m(0, -1.2) + "L" + m(1.1, .8) + "L" + m(-1.1, .8) + "Z"
 	}
@@ -149,10 +154,23 @@ func (p *plot) handles(v *View, g *Group, points []Point, class func(i int) stri
 	for i, at := range points {
 		x, y := p.at(at)
 		c := class(i)
-		p.add(`<g class="handle `, c, `" tabindex="0" role="slider" data-group="`, g.Name, `" data-index="`, strconv.Itoa(i),
+		p.add(`<g class="handle" tabindex="0" role="slider" data-group="`, g.Name, `" data-index="`, strconv.Itoa(i),
 			`" aria-label="`, html.EscapeString(v.say(g.Label, i+1)), `" aria-valuemin="`, write(g.Low.X), `" aria-valuemax="`, write(g.High.X), `" aria-valuenow="`, write(at.X),
 			`" aria-valuetext="`, html.EscapeString(v.place(at)), `"><circle class="grip" cx="`, units(x), `" cy="`, units(y), `" r="20"></circle><path class="mark `, c, `" d="`, sign(c, x, y, 7), `"></path></g>`)
 	}
+}
+
+// powers writes a small number with a power of ten, others as they are.
+func powers(l *words.Language, v float64) string {
+	if v <= 0 || v >= .001 {
+		return l.Exact(v)
+	}
+	exponent := int(math.Floor(math.Log10(v) + 1e-9))
+	text := "10⁻" + []string{"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"}[-exponent]
+	if times := rounded(v*math.Pow10(-exponent), 3); times != 1 {
+		return l.Exact(times) + " · " + text
+	}
+	return text
 }
 
 // axes draws the axes with some values, and what they are.
@@ -160,17 +178,26 @@ func (p *plot) axes(v *View, x, y string, xs, ys []float64) {
 	for _, value := range ys {
 		_, at := p.at(Point{p.Low.X, value})
 		p.add(`<path class="grid" d="M`, units(p.Left), " ", units(at), "H", units(p.Right), `"></path>`)
-		p.text("tick end", p.Left-6, at+5, v.l.Exact(value))
+		p.text("tick end", p.Left-6, at+5, powers(v.l, value))
 	}
 	for _, value := range xs {
 		at, _ := p.at(Point{value, 1})
-		p.text("tick", at, p.Bottom+18, v.l.Exact(value))
+		p.text("tick", at, p.Bottom+18, powers(v.l, value))
 	}
 	p.text("axis", (p.Left+p.Right)/2, p.Bottom+37, x)
 	p.text("axis start", p.Left+6, p.Top+6, y)
 }
 
+// legend says what lines are, below a height of the drawing, at the right.
+func (p *plot) legend(y float64, rows ...[2]string) {
+	for i, row := range rows {
+		at := y + 19*float64(i)
+		p.add(`<path class="`, row[0], `" d="M`, units(p.Right-30), " ", units(at), "H", units(p.Right-6), `"></path>`)
+		p.text("end", p.Right-36, at+5, row[1])
+	}
+}
+
 // show hands the drawing to the view, above what lies behind it.
-func (p *plot) show(v *View, name, back string) {
-	v.Figures = append(v.Figures, Drawing{Name: name, Frame: p.Frame, Back: back, Front: p.b.String()})
+func (p *plot) show(v *View, back string) {
+	v.Figures = append(v.Figures, Drawing{Name: p.name, Frame: p.Frame, Back: back, Front: p.b.String()})
 }

@@ -55,7 +55,7 @@ func radonSheet() *Sheet {
 	return &Sheet{
 		Name: "radon", Title: "lab.radon.title", Lead: "lab.radon.lead",
 		Paragraphs: []string{"lab.radon.what", "lab.radon.why", "lab.radon.tree"},
-		Formula:    "r = ( Σ αᵢ>0  αᵢ xᵢ ) / ( Σ αᵢ>0  αᵢ ),   Σ αᵢ = 0,   Σ αᵢ xᵢ = 0",
+		Formula:    "r = Σ⁺ αᵢ xᵢ / Σ⁺ αᵢ,   Σ αᵢ = 0,   Σ αᵢ xᵢ = 0",
 		Where:      "lab.radon.where",
 		Try:        []string{"lab.radon.try.drag", "lab.radon.try.poison", "lab.radon.try.tree", "lab.radon.try.many"},
 		Sources: []Source{
@@ -220,7 +220,7 @@ func (p *radonPage) draw(s *State, v *View) {
 
 func (p *radonPage) drawFour(s *State, v *View) {
 	f := &p.four
-	d := plot{Frame: square(Point{}, Point{radonSide, radonSide})}
+	d := plot{name: "four", Frame: square(Point{}, Point{radonSide, radonSide})}
 	d.area("hull one", inOrder(f.plusHull))
 	d.area("hull two", inOrder(f.minHull))
 	group := &s.groups[0]
@@ -228,7 +228,7 @@ func (p *radonPage) drawFour(s *State, v *View) {
 	last := len(f.points) - 1
 	d.mark("mean", f.mean, 8)
 	d.mark("median", f.mid, 8)
-	d.mark("radon", f.radon, 9)
+	d.mark("radon", f.radon, 12)
 	if poisoned {
 		d.mark("bad", f.points[last], 8)
 	}
@@ -245,7 +245,7 @@ func (p *radonPage) drawFour(s *State, v *View) {
 		x, y := d.at(q)
 		d.text("name", x+11, y-9, strconv.Itoa(i+1))
 	}
-	d.show(v, "four", "")
+	d.show(v, "")
 	v.tell("sides", f.words(v))
 	v.tell("four-radon", v.place(f.radon))
 	v.tell("four-mean", v.place(f.mean))
@@ -279,7 +279,7 @@ func (f *four) words(v *View) string {
 }
 
 func (p *radonPage) drawTree(s *State, v *View) {
-	d := plot{Frame: square(Point{}, Point{radonSide, radonSide})}
+	d := plot{name: "tree", Frame: square(Point{}, Point{radonSide, radonSide})}
 	level, height := s.Int("step"), s.Int("height")
 	var honest []Point
 	for _, n := range p.nodes {
@@ -317,10 +317,10 @@ func (p *radonPage) drawTree(s *State, v *View) {
 	d.mark("mean", p.mean, 8)
 	d.mark("median", p.mid, 8)
 	if level == height {
-		d.mark("radon", p.top, 9)
+		d.mark("radon", p.top, 10)
 	}
 	d.handles(v, &s.groups[1], s.Points("from"), func(int) string { return "from" })
-	d.show(v, "tree", "")
+	d.show(v, "")
 
 	v.tell("level", v.say("lab.radon.at", level, combine.Need(2, height-level)))
 	far := func(q Point) string {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"math"
+	"sync"
 
 	"fedtab/lab/study"
 	"fedtab/words"
@@ -12,7 +13,6 @@ import (
 type surfacePage struct {
 	trails [][]Point // of the walkers, by step
 	means  []Point   // by step
-	lines  string    // the surface, as SVG
 	networks
 }
 
@@ -35,7 +35,7 @@ func surfaceSheet() *Sheet {
 			{"Himmelblau: Applied Nonlinear Programming. McGraw-Hill, 1972", ""},
 		},
 		settings: append([]Setting{
-			{Name: "rate", Label: "lab.surface.rate", Values: []float64{.001, .002, .005, .01, .012, .015, .02}, Default: study.WalkRate},
+			{Name: "rate", Label: "lab.surface.rate", Values: []float64{.001, .002, .005, .01, .012, .015, .02, .03}, Default: study.WalkRate},
 			{Name: "step", Label: "lab.surface.step", Kind: Step, Values: upTo(study.WalkSteps), Default: 0},
 			{Name: "speed", Label: "lab.speed", Kind: Speed, Values: []float64{2, 10, 30, 60}, Default: 10, Say: saySpeed},
 		}, networkSettings()...),
@@ -57,20 +57,21 @@ func surfaceSheet() *Sheet {
 			},
 			networkPart(),
 		},
-		begin: func() page {
-			p := &surfacePage{}
-			d := plot{Frame: p.frame()}
-			g := newField(Point{-surfaceSide, -surfaceSide}, corner, 97, height)
-			for _, level := range surfaceLevels {
-				for _, line := range lines(g.contour(level)) {
-					d.line("contour", line)
-				}
-			}
-			p.lines = d.b.String()
-			return p
-		},
+		begin: func() page { return &surfacePage{} },
 	}
 }
+
+// surfaceLines draws the surface, as SVG.
+var surfaceLines = sync.OnceValue(func() string {
+	d := plot{name: "surface", Frame: surfaceFrame()}
+	g := newField(d.Low, d.High, 97, height)
+	for _, level := range surfaceLevels {
+		for _, line := range lines(g.contour(level)) {
+			d.line("contour", line)
+		}
+	}
+	return d.b.String()
+})
 
 // height is the surface's at a place.
 func height(at Point) float64 {
@@ -78,7 +79,8 @@ func height(at Point) float64 {
 	return f
 }
 
-func (p *surfacePage) frame() Frame {
+// surfaceFrame is the part of the surface that is shown.
+func surfaceFrame() Frame {
 	return square(Point{-surfaceSide, -surfaceSide}, Point{surfaceSide, surfaceSide})
 }
 
@@ -108,6 +110,12 @@ func (p *surfacePage) walk(from []Point, rate float64) {
 	}
 }
 
+// A walker that still takes steps longer than restStep after so many has not come to rest.
+const (
+	restAfter = 60
+	restStep  = .1
+)
+
 // farthest is how far a walker may go before it counts as lost.
 const farthest = 1e3
 
@@ -121,7 +129,7 @@ func trailEnds(trails [][]Point) (ends []Point) {
 // draw implements page.
 func (p *surfacePage) draw(s *State, v *View) {
 	step := s.Int("step")
-	d := plot{Frame: p.frame()}
+	d := plot{name: "surface", Frame: surfaceFrame()}
 	for _, trail := range p.trails {
 		d.line("trail", trail[:step+1])
 	}
@@ -134,13 +142,13 @@ func (p *surfacePage) draw(s *State, v *View) {
 	d.mark("mean", p.means[step], 8)
 	d.handles(v, &s.groups[0], s.Points("w"), func(int) string {
 		if step > 0 {
-			return "start"
+			return "origin"
 		}
 		return "walker"
 	})
-	d.show(v, "surface", p.lines)
+	d.show(v, surfaceLines())
 
-	c := plot{Frame: chart(Point{0, -1}, Point{study.WalkSteps, 3.2})}
+	c := plot{name: "values", Frame: chart(Point{0, -1}, Point{study.WalkSteps, 3.2})}
 	c.LogY = true
 	c.axes(v, v.say("lab.surface.step.axis"), v.say("lab.surface.value.axis"), []float64{0, 50, 100, 150, 200}, []float64{.1, 1, 10, 100, 1000})
 	curve := func(trail []Point) (line []Point) {
@@ -153,22 +161,25 @@ func (p *surfacePage) draw(s *State, v *View) {
 		c.line("curve walker", curve(trail))
 	}
 	c.line("curve mean", curve(p.means))
+	c.legend((c.Top+c.Bottom)/2, [2]string{"curve mean", v.say("lab.surface.curve.mean")}, [2]string{"curve walker", v.say("lab.surface.curve.walker")})
 	c.mark("mean", Point{float64(step), max(height(p.means[step]), .1)}, 6)
-	c.show(v, "values", "")
+	c.show(v, "")
 
 	var worst float64
-	lost := 0
+	restless := 0
 	for _, trail := range p.trails {
 		worst = max(worst, height(trail[step]))
-		if q := trail[step]; step > 0 && !d.has(q) {
-			lost++
+		if step >= restAfter {
+			if was, is := trail[step-1], trail[step]; !d.has(is) || math.Hypot(is.X-was.X, is.Y-was.Y) > restStep {
+				restless++
+			}
 		}
 	}
 	mean := height(p.means[step])
 	text := v.say("lab.surface.begin")
 	switch {
-	case lost > 0:
-		text = v.say("lab.surface.lost", lost)
+	case restless > 0:
+		text = v.say("lab.surface.restless", restless)
 	case step > 0 && mean > worst:
 		text = v.say("lab.surface.above")
 	case step > 0:

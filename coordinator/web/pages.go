@@ -170,10 +170,13 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 	v.Root, v.Organiser = rootOf(r.URL), s.pages.organiser.Current().Name
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)
-	if st != nil {
+	switch {
+	case st != nil:
 		b = append(append(b, encode(s.names())...), `,"task":`...)
 		b = append(b, st.page(0, 0, viewRounds, viewPoints)...)
-	} else {
+	case v.Kind == ui.LabKind || v.Kind == ui.StandKind:
+		b = append(b, "[]"...) // they say nothing of tasks, and are rendered once
+	default:
 		b = append(b, encode(s.cards())...)
 	}
 	b = append(b, '}')

@@ -21,10 +21,10 @@
 		for (const [name, back, front] of figures) {
 			const figure = byId("figure-" + name);
 			if (back !== null) {
-				fill(figure.firstElementChild, back);
+				fill(figure.querySelector(".back"), back);
 			}
 			if (front !== null) {
-				fill(figure.lastElementChild, front);
+				fill(figure.querySelector(".front"), front);
 			}
 		}
 		for (const [name, text] of texts) {

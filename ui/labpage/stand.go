@@ -87,8 +87,16 @@ func (c *Stand) drawing(f lab.Figure) string {
 	}
 	r := d.Frame
 	frame := fmt.Sprint(r.Left, r.Top, r.Right, r.Bottom, r.Low.X, r.Low.Y, r.High.X, r.High.Y)
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" id="figure-%s" viewBox="0 0 %g %g" role="%s" aria-label="%s" data-frame="%s"><g class="back">%s</g><g class="front">%s</g></svg>`,
-		f.Name, r.Width, r.Height, role, html.EscapeString(c.say(f.Label)), frame, d.Back, d.Front)
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" id="figure-%[1]s" viewBox="0 0 %[2]g %[3]g" role="%[4]s" aria-label="%[5]s" data-frame="%[6]s"><clipPath id="area-%[1]s"><rect x="%[7]g" y="%[8]g" width="%[9]g" height="%[10]g"></rect></clipPath><g class="back">%[11]s</g><g class="front">%[12]s</g></svg>`,
+		f.Name, r.Width, r.Height, role, html.EscapeString(c.say(f.Label)), frame, r.Left, r.Top, r.Right-r.Left, r.Bottom-r.Top, d.Back, d.Front)
+}
+
+// partClass tells parts with several figures, which stand beside each other.
+func partClass(p lab.Part) string {
+	if len(p.Figures) > 1 {
+		return "step part paired"
+	}
+	return "step part"
 }
 
 // field is a setting of a form.

@@ -109,8 +109,9 @@ func (c *Stand) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = i
 					p := p
 					_ = p
-					vgn = draw.Element(vgparent, "", "section", "class=step part")
+					vgn = draw.Element(vgparent, "", "section", "")
 					draw.Attribute(vgn, "aria-labelledby", "part-"+p.Name)
+					draw.Attribute(vgn, "class", partClass(p))
 					{
 						vgparent := vgn
 						_ = vgparent
@@ -129,149 +130,163 @@ func (c *Stand) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								vgparent := vgn
 								_ = vgparent
 								draw.Text(vgparent, "\n\t\t\t\t\t")
-								vgn = draw.Element(vgparent, "", "div", "class=settings")
+								vgn = draw.Element(vgparent, "", "div", "")
 								{
 									vgparent := vgn
 									_ = vgparent
-									for i, f := range c.fields(p) {
-										var vgiterkey interface{} = i
-										_ = vgiterkey
-										i := i
-										_ = i
-										f := f
-										_ = f
-										vgn = draw.Element(vgparent, "", "div", "")
-										draw.Attribute(vgn, "class", f.class())
-										{
-											vgparent := vgn
-											_ = vgparent
-											draw.Text(vgparent, "\n\t\t\t\t\t\t")
-											vgn = draw.Element(vgparent, "", "label", "")
-											draw.Attribute(vgn, "for", f.id())
-											draw.Content(vgn, c.say(f.Label))
-											draw.Text(vgparent, "\n\t\t\t\t\t\t")
-											vgn = draw.Element(vgparent, "", "output", "")
-											draw.Attribute(vgn, "for", f.id())
-											draw.Attribute(vgn, "hidden", !f.slides())
-											draw.Attribute(vgn, "id", f.said())
-											draw.Content(vgn, f.Text)
-											draw.Text(vgparent, "\n\t\t\t\t\t\t")
-											if f.slides() {
-												vgn = draw.Element(vgparent, "", "input", "type=range\nmin=0\nstep=1\nautocomplete=off")
-												draw.Attribute(vgn, "aria-valuetext", f.Text)
-												draw.Attribute(vgn, "data-set", f.Setting.Name)
-												draw.Attribute(vgn, "id", f.id())
-												draw.Attribute(vgn, "max", f.Field.Most)
-												draw.Attribute(vgn, "value", f.Value)
-											}
-											draw.Text(vgparent, "\n\t\t\t\t\t\t")
-											if f.numbered() {
-												vgn = draw.Element(vgparent, "", "input", "type=number\nmin=1\nmax=9999\nstep=1\nautocomplete=off")
-												draw.Attribute(vgn, "data-set", f.Setting.Name)
-												draw.Attribute(vgn, "id", f.id())
-												draw.Attribute(vgn, "value", f.Value)
-											}
-											draw.Text(vgparent, "\n\t\t\t\t\t\t")
-											if f.chooses() {
-												vgn = draw.Element(vgparent, "", "select", "autocomplete=off")
-												draw.Attribute(vgn, "data-set", f.Setting.Name)
-												draw.Attribute(vgn, "id", f.id())
-												{
-													vgparent := vgn
-													_ = vgparent
-													for i, o := range c.options(f) {
-														var vgiterkey interface{} = i
-														_ = vgiterkey
-														i := i
-														_ = i
-														o := o
-														_ = o
-														vgn = draw.Element(vgparent, "", "option", "")
-														draw.Attribute(vgn, "selected", f.selected(o))
-														draw.Attribute(vgn, "value", o.value)
-														draw.Content(vgn, o.text)
+									draw.Text(vgparent, "\n\t\t\t\t\t")
+									vgn = draw.Element(vgparent, "", "div", "class=settings")
+									{
+										vgparent := vgn
+										_ = vgparent
+										for i, f := range c.fields(p) {
+											var vgiterkey interface{} = i
+											_ = vgiterkey
+											i := i
+											_ = i
+											f := f
+											_ = f
+											vgn = draw.Element(vgparent, "", "div", "")
+											draw.Attribute(vgn, "class", f.class())
+											{
+												vgparent := vgn
+												_ = vgparent
+												draw.Text(vgparent, "\n\t\t\t\t\t\t")
+												vgn = draw.Element(vgparent, "", "label", "")
+												draw.Attribute(vgn, "for", f.id())
+												draw.Content(vgn, c.say(f.Label))
+												draw.Text(vgparent, "\n\t\t\t\t\t\t")
+												vgn = draw.Element(vgparent, "", "output", "")
+												draw.Attribute(vgn, "for", f.id())
+												draw.Attribute(vgn, "hidden", !f.slides())
+												draw.Attribute(vgn, "id", f.said())
+												draw.Content(vgn, f.Text)
+												draw.Text(vgparent, "\n\t\t\t\t\t\t")
+												if f.slides() {
+													vgn = draw.Element(vgparent, "", "input", "type=range\nmin=0\nstep=1\nautocomplete=off")
+													draw.Attribute(vgn, "aria-valuetext", f.Text)
+													draw.Attribute(vgn, "data-set", f.Setting.Name)
+													draw.Attribute(vgn, "id", f.id())
+													draw.Attribute(vgn, "max", f.Field.Most)
+													draw.Attribute(vgn, "value", f.Value)
+												}
+												draw.Text(vgparent, "\n\t\t\t\t\t\t")
+												if f.numbered() {
+													vgn = draw.Element(vgparent, "", "input", "type=number\nmin=1\nmax=9999\nstep=1\nautocomplete=off")
+													draw.Attribute(vgn, "data-set", f.Setting.Name)
+													draw.Attribute(vgn, "id", f.id())
+													draw.Attribute(vgn, "value", f.Value)
+												}
+												draw.Text(vgparent, "\n\t\t\t\t\t\t")
+												if f.chooses() {
+													vgn = draw.Element(vgparent, "", "select", "autocomplete=off")
+													draw.Attribute(vgn, "data-set", f.Setting.Name)
+													draw.Attribute(vgn, "id", f.id())
+													{
+														vgparent := vgn
+														_ = vgparent
+														for i, o := range c.options(f) {
+															var vgiterkey interface{} = i
+															_ = vgiterkey
+															i := i
+															_ = i
+															o := o
+															_ = o
+															vgn = draw.Element(vgparent, "", "option", "")
+															draw.Attribute(vgn, "selected", f.selected(o))
+															draw.Attribute(vgn, "value", o.value)
+															draw.Content(vgn, o.text)
+														}
 													}
 												}
+												draw.Text(vgparent, "\n\t\t\t\t\t")
 											}
-											draw.Text(vgparent, "\n\t\t\t\t\t")
 										}
 									}
+									draw.Text(vgparent, "\n\t\t\t\t\t")
+									vgn = draw.Element(vgparent, "", "div", "class=buttons")
+									{
+										vgparent := vgn
+										_ = vgparent
+										if p.Played {
+											vgn = draw.Element(vgparent, "", "button", "id=lab-play\nclass=primary\ntype=button\ndata-action=lab-play")
+											draw.Attribute(vgn, "data-pause", c.say("lab.pause"))
+											draw.Attribute(vgn, "data-play", c.say("lab.play"))
+											draw.Content(vgn, c.say("lab.play"))
+										}
+										if p.Played {
+											vgn = draw.Element(vgparent, "", "button", "id=lab-step\ntype=button\ndata-action=lab-step")
+											draw.Content(vgn, c.say("lab.step"))
+										}
+										if p.Played {
+											vgn = draw.Element(vgparent, "", "button", "id=lab-rewind\ntype=button\ndata-action=lab-rewind")
+											draw.Content(vgn, c.say("lab.rewind"))
+										}
+										for i, b := range p.Buttons {
+											var vgiterkey interface{} = i
+											_ = vgiterkey
+											i := i
+											_ = i
+											b := b
+											_ = b
+											vgn = draw.Element(vgparent, "", "button", "type=button")
+											draw.Attribute(vgn, "data-action", b.Action)
+											draw.Attribute(vgn, "id", b.Action)
+											draw.Content(vgn, c.say(b.Label))
+										}
+									}
+									draw.Text(vgparent, "\n\t\t\t\t\t")
 								}
 								draw.Text(vgparent, "\n\t\t\t\t\t")
-								vgn = draw.Element(vgparent, "", "div", "class=buttons")
+								vgn = draw.Element(vgparent, "", "div", "")
 								{
 									vgparent := vgn
 									_ = vgparent
-									if p.Played {
-										vgn = draw.Element(vgparent, "", "button", "id=lab-play\nclass=primary\ntype=button\ndata-action=lab-play")
-										draw.Attribute(vgn, "data-pause", c.say("lab.pause"))
-										draw.Attribute(vgn, "data-play", c.say("lab.play"))
-										draw.Content(vgn, c.say("lab.play"))
-									}
-									if p.Played {
-										vgn = draw.Element(vgparent, "", "button", "id=lab-step\ntype=button\ndata-action=lab-step")
-										draw.Content(vgn, c.say("lab.step"))
-									}
-									if p.Played {
-										vgn = draw.Element(vgparent, "", "button", "id=lab-rewind\ntype=button\ndata-action=lab-rewind")
-										draw.Content(vgn, c.say("lab.rewind"))
-									}
-									for i, b := range p.Buttons {
-										var vgiterkey interface{} = i
-										_ = vgiterkey
-										i := i
-										_ = i
-										b := b
-										_ = b
-										vgn = draw.Element(vgparent, "", "button", "type=button")
-										draw.Attribute(vgn, "data-action", b.Action)
-										draw.Attribute(vgn, "id", b.Action)
-										draw.Content(vgn, c.say(b.Label))
-									}
-								}
-								draw.Text(vgparent, "\n\t\t\t\t\t")
-								for i, r := range c.sentences(p) {
-									var vgiterkey interface{} = i
-									_ = vgiterkey
-									i := i
-									_ = i
-									r := r
-									_ = r
-									vgn = draw.Element(vgparent, "", "p", "class=verdict\nrole=status")
-									draw.Attribute(vgn, "id", "tell-"+r.Name)
-									draw.Content(vgn, c.told(r))
-								}
-								draw.Text(vgparent, "\n\t\t\t\t\t")
-								vgn = draw.Element(vgparent, "", "dl", "class=numbers")
-								{
-									vgparent := vgn
-									_ = vgparent
-									for i, r := range c.figures(p) {
+									draw.Text(vgparent, "\n\t\t\t\t\t")
+									for i, r := range c.sentences(p) {
 										var vgiterkey interface{} = i
 										_ = vgiterkey
 										i := i
 										_ = i
 										r := r
 										_ = r
-										vgn = draw.Element(vgparent, "", "div", "")
-										{
-											vgparent := vgn
-											_ = vgparent
-											vgn = draw.Element(vgparent, "", "dt", "")
+										vgn = draw.Element(vgparent, "", "p", "class=verdict\nrole=status")
+										draw.Attribute(vgn, "id", "tell-"+r.Name)
+										draw.Content(vgn, c.told(r))
+									}
+									draw.Text(vgparent, "\n\t\t\t\t\t")
+									vgn = draw.Element(vgparent, "", "dl", "class=numbers")
+									{
+										vgparent := vgn
+										_ = vgparent
+										for i, r := range c.figures(p) {
+											var vgiterkey interface{} = i
+											_ = vgiterkey
+											i := i
+											_ = i
+											r := r
+											_ = r
+											vgn = draw.Element(vgparent, "", "div", "")
 											{
 												vgparent := vgn
 												_ = vgparent
-												vgn = draw.Element(vgparent, "", "span", "")
-												draw.Content(vgn, vugu.HTML(c.sign(r)))
-												draw.Text(vgparent, " ")
-												vgn = draw.Element(vgparent, "", "span", "")
-												draw.Content(vgn, c.say(r.Term))
+												vgn = draw.Element(vgparent, "", "dt", "")
+												{
+													vgparent := vgn
+													_ = vgparent
+													vgn = draw.Element(vgparent, "", "span", "")
+													draw.Content(vgn, vugu.HTML(c.sign(r)))
+													draw.Text(vgparent, " ")
+													vgn = draw.Element(vgparent, "", "span", "")
+													draw.Content(vgn, c.say(r.Term))
+												}
+												vgn = draw.Element(vgparent, "", "dd", "")
+												draw.Attribute(vgn, "id", "tell-"+r.Name)
+												draw.Content(vgn, c.told(r))
 											}
-											vgn = draw.Element(vgparent, "", "dd", "")
-											draw.Attribute(vgn, "id", "tell-"+r.Name)
-											draw.Content(vgn, c.told(r))
 										}
 									}
+									draw.Text(vgparent, "\n\t\t\t\t\t")
 								}
 								draw.Text(vgparent, "\n\t\t\t\t")
 							}
