@@ -123,7 +123,6 @@ lint:
 	go tool staticcheck ./...
 	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck ./wasm ./ui ./e2e/bench/program
 	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck -tags readers ./wasm
-	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck -tags lab ./wasm
 	go mod tidy -diff
 	go mod verify
 
