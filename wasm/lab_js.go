@@ -36,6 +36,7 @@ type standing struct {
 	clock   time.Time // until which due is counted
 
 	changed   bool // since it was shown last
+	working   bool // as it was shown last: more was being computed
 	waiting   bool // for the main thread to draw what was sent
 	shown     time.Time
 	sent      map[string]string // texts of the page's parts as they were sent last
@@ -202,10 +203,10 @@ func (s *standing) show(working bool) {
 		js.Global().Call("postMessage", map[string]any{"type": "address", "address": "?" + query})
 		js.Global().Call("postMessage", map[string]any{"type": "query", "query": query})
 	}
-	if !s.changed || s.waiting || working && now.Sub(s.shown) < showEvery {
+	if !s.changed && working == s.working || s.waiting || working && now.Sub(s.shown) < showEvery {
 		return
 	}
-	s.changed, s.waiting, s.shown = false, true, now
+	s.changed, s.working, s.waiting, s.shown = false, working, true, now
 	v := s.machine.Draw(s.language)
 	var figures, texts, fields []any
 	for _, f := range v.Figures {
