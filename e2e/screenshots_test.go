@@ -281,8 +281,12 @@ func labPictures(t *testing.T) {
 	} {
 		b.to(c.url() + "lab/" + address)
 		b.stand()
-		b.pictures(fmt.Sprintf("lab-%d-%s", i+2, strings.ReplaceAll(strings.SplitN(address, "?", 2)[0], "/", "-")))
+		page, _, _ := strings.Cut(address, "?")
+		b.pictures(fmt.Sprintf("lab-%d-%s", i+2, page))
 	}
+	b = open(t, c.url()+"lab/surface?step=60&theta=0.65")
+	b.stand()
+	b.sight("readme-lab", "part-walk")
 }
 
 // The pictures of the README: home, and a task before joining, in training, and tried.

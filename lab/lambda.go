@@ -207,7 +207,7 @@ func (p *lambdaPage) draw(s *State, v *View) {
 	}
 	c.line("curve train", train)
 	c.line("curve true", truthful)
-	c.legend(c.Bottom-34, [2]string{"curve true", v.say("lab.lambda.truth")}, [2]string{"curve train", v.say("lab.lambda.points")})
+	c.legend(c.Bottom-34, [2]string{"curve true", v.say("lab.lambda.from.true")}, [2]string{"curve train", v.say("lab.lambda.on.points")})
 	if f := p.current(); f.curve != nil {
 		c.mark("train", Point{f.lambda, max(f.onPoints, errorFloor)}, 6)
 		c.mark("true", Point{f.lambda, min(max(f.fromTrue, errorFloor), errorAxis)}, 6)
