@@ -175,9 +175,13 @@ func TestLab(t *testing.T) {
 		b.stand()
 		b.axe("a bumpy surface")
 		b.chooses("speed", "60")
+		js[bool](b, `window.tasks.length = 0, window.views = 0, new MutationObserver(() => { window.views++ }).observe(document.getElementById("say-step"), { childList: true }), window.begun = performance.now(), true`)
 		b.press("lab-play")
 		b.reads("walk", "higher than every walker")
+		await(t, "it plays for a second", func() bool { return js[bool](b, "performance.now() - window.begun > 1000") })
 		b.press("lab-play")
+		t.Logf("%.0f views a second; tasks of the main thread over 50 ms meanwhile: %s",
+			js[float64](b, "window.views / (performance.now() - window.begun) * 1000"), js[string](b, "JSON.stringify(window.tasks)"))
 		at := b.text("say-step")
 		if at == "0" || at == "200" {
 			t.Errorf("paused at step %s, want one in between", at)

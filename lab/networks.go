@@ -211,13 +211,12 @@ func (n *networks) show(s *State, v *View) {
 			d.line("border", line)
 		}
 	}
+	var examples [2][]Point // by class
 	for i, label := range n.labels {
-		class := "zero"
-		if label == 1 {
-			class = "second"
-		}
-		d.mark(class, Point{float64(n.values[2*i]), float64(n.values[2*i+1])}, 3)
+		examples[label] = append(examples[label], Point{float64(n.values[2*i]), float64(n.values[2*i+1])})
 	}
+	d.marks("zero", examples[0], 3)
+	d.marks("second", examples[1], 3)
 	d.show(v, "")
 
 	c := plot{name: "losses", Frame: chart(Point{shares[0], 0}, Point{shares[len(shares)-1], maxLoss})}

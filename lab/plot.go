@@ -116,6 +116,16 @@ func (p *plot) mark(class string, at Point, size float64) {
 	p.add(`<path class="mark `, class, `" d="`, sign(class, x, y, size), `"></path>`)
 }
 
+// marks draws the same sign at many places, all in the frame, as one element.
+func (p *plot) marks(class string, places []Point, size float64) {
+	p.add(`<path class="mark `, class, `" d="`)
+	for _, at := range places {
+		x, y := p.at(at)
+		p.add(sign(class, x, y, size))
+	}
+	p.add(`"></path>`)
+}
+
 // Sign draws a sign around (0, 0), of 20 units, for a legend.
 func Sign(class string) string {
 	return `<path class="mark ` + class + `" d="` + sign(class, 0, 0, 7) + `"></path>`
