@@ -99,7 +99,7 @@ func TestLab(t *testing.T) {
 		b.stand()
 		t.Logf("ready %.0f ms after the page was asked for", js[float64](b, "performance.now()"))
 		if got := js[string](b, "location.search"); got != "" {
-			t.Errorf("the address of a page that nobody has touched has %q, want nothing", got)
+			t.Errorf("the address of an untouched page has %q, want nothing", got)
 		}
 		b.axe("Radon points")
 		b.emulate(1280, "light")

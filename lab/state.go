@@ -12,7 +12,7 @@ type State struct {
 	settings []Setting
 	groups   []Group
 	values   map[string]float64
-	moved    map[string][]Point // by group; a group that nobody has moved is not there
+	moved    map[string][]Point // by group; a group without a moved point is absent
 }
 
 func newState(settings []Setting, groups []Group) *State {
@@ -141,8 +141,8 @@ func (s *State) Query() string {
 }
 
 // read takes in an address's query, without its question mark. It reports whether everything
-// in it was possible; what was not is left as it is at first. Keys that are no setting's are
-// other people's, and passed over.
+// in it was possible; what was not is left as it is at first. Keys that are no setting's
+// are ignored.
 func (s *State) read(query string) bool {
 	s.reset()
 	given := map[string]string{}
