@@ -120,6 +120,7 @@ lint:
 	GOOS=js GOARCH=wasm go vet ./wasm ./ui ./e2e/bench/program
 	GOOS=js GOARCH=wasm go vet -tags readers ./wasm
 	GOOS=js GOARCH=wasm go vet -tags organiser ./wasm ./ui/organiser
+	GOOS=js GOARCH=wasm go vet -tags lab ./wasm
 	GOEXPERIMENT=nosimd go vet ./learn/...
 	go tool staticcheck ./...
 	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck ./wasm ./ui ./e2e/bench/program

@@ -47,6 +47,16 @@ func RadonPoint(dst []float64, points [][]float64) error {
 	return err
 }
 
+// RadonSides is RadonPoint that writes alpha, which has r values, too: the points with
+// positive values are one side of the partition, those with negative ones the other. Where
+// all points are equal, every value is 0.
+func RadonSides(dst, alpha []float64, points [][]float64) error {
+	p := newRadon(len(dst))
+	_, err := p.point(dst, points)
+	copy(alpha, p.alpha.Data)
+	return err
+}
+
 // radon is the memory for Radon points of one dimension.
 type radon struct {
 	a           blas64.General // r x (d+1), row-major
@@ -163,6 +173,13 @@ func (p *radon) point(dst []float64, points [][]float64) (gap float64, err error
 // (r^h - 1)/(r - 1) Radon points. It returns ErrTooFew if there are fewer than
 // r^h points, ErrParameter if h < 1, and otherwise fails as RadonPoint does.
 func RadonMachine(dst []float32, points [][]float32, h int, seed uint64) error {
+	return RadonLevels(dst, points, h, seed, func(int, []float64) {})
+}
+
+// RadonLevels is RadonMachine that calls visit with every point of the tree: its level, from 0
+// for the leaves, and its values, which are valid until visit returns. A point of a level
+// comes after the r points of the level below that it is made of.
+func RadonLevels(dst []float32, points [][]float32, h int, seed uint64, visit func(level int, point []float64)) error {
 	d := len(dst)
 	if h < 1 {
 		return fmt.Errorf("combine: Radon machine: %w: height is %d, want at least 1", ErrParameter, h)
@@ -174,7 +191,7 @@ func RadonMachine(dst []float32, points [][]float32, h int, seed uint64) error {
 	points = points[:need]
 	checkShape("RadonMachine", d, points)
 
-	m := machine{radon: newRadon(d), leaves: points, order: shuffled(need, seed)}
+	m := machine{radon: newRadon(d), leaves: points, order: shuffled(need, seed), visit: visit}
 	for range h {
 		group := make([][]float64, d+2)
 		values := make([]float64, d*(d+2))
@@ -199,6 +216,7 @@ type machine struct {
 	leaves [][]float32
 	order  []int         // of the leaves not yet used
 	groups [][][]float64 // one for each level
+	visit  func(level int, point []float64)
 }
 
 // point writes the Radon point at a level, from 0 for the leaves, to dst.
@@ -208,6 +226,7 @@ func (m *machine) point(dst []float64, level int) error {
 			dst[j] = float64(v)
 		}
 		m.order = m.order[1:]
+		m.visit(0, dst)
 		return nil
 	}
 	group := m.groups[level-1]
@@ -216,8 +235,11 @@ func (m *machine) point(dst []float64, level int) error {
 			return err
 		}
 	}
-	_, err := m.radon.point(dst, group)
-	return err
+	if _, err := m.radon.point(dst, group); err != nil {
+		return err
+	}
+	m.visit(level, dst)
+	return nil
 }
 
 // shuffled returns 0 ... n-1 in an order that seed decides.

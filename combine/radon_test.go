@@ -447,3 +447,56 @@ func BenchmarkRadonMachine(b *testing.B) {
 		}
 	}
 }
+
+// The sides are those of the partition: their hulls meet in the point.
+func TestRadonSides(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		points [][]float64
+		plus   []bool // on the side of the first point
+	}{
+		{"corners of a square", [][]float64{{0, 0}, {2, 2}, {0, 2}, {2, 0}}, []bool{true, true, false, false}},
+		{"one inside a triangle", [][]float64{{0, 0}, {9, 0}, {0, 9}, {2, 3}}, []bool{true, true, true, false}},
+	} {
+		point, alpha := make([]float64, 2), make([]float64, 4)
+		if err := RadonSides(point, alpha, test.points); err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range alpha {
+			if got := a*alpha[0] > 0; got != test.plus[i] {
+				t.Errorf("%s: alpha %v, want the sides %v", test.name, alpha, test.plus)
+			}
+		}
+	}
+	alpha := []float64{1, 1, 1, 1}
+	same := [][]float64{{1, 1}, {1, 1}, {1, 1}, {1, 1}}
+	if err := RadonSides(make([]float64, 2), alpha, same); err != nil || !slices.Equal(alpha, make([]float64, 4)) {
+		t.Errorf("equal points: alpha %v, %v, want zeros", alpha, err)
+	}
+}
+
+// Every point of the tree is shown, after those that it is made of, and the last is the
+// machine's.
+func TestRadonLevels(t *testing.T) {
+	r := rng.Stream(3, "radon tree")
+	const d, h = 2, 2
+	points := make([][]float32, Need(d, h))
+	for i := range points {
+		points[i] = []float32{float32(r.NormFloat64()), float32(r.NormFloat64())}
+	}
+	want, got := make([]float32, d), make([]float32, d)
+	if err := RadonMachine(want, points, h, 7); err != nil {
+		t.Fatal(err)
+	}
+	var levels []int
+	var last []float64
+	err := RadonLevels(got, points, h, 7, func(level int, point []float64) {
+		levels, last = append(levels, level), slices.Clone(point)
+	})
+	if err != nil || !slices.Equal(got, want) || float32(last[0]) != want[0] || float32(last[1]) != want[1] {
+		t.Errorf("got %v and last %v, %v, want %v", got, last, err, want)
+	}
+	if group := []int{0, 0, 0, 0, 1}; !slices.Equal(levels, append(slices.Repeat(group, 4), 2)) {
+		t.Errorf("levels %v", levels)
+	}
+}

@@ -19,7 +19,7 @@ const maxImage = 150_000
 
 // TestImages checks the size of the README's pictures, or writes them.
 func TestImages(t *testing.T) {
-	for _, name := range []string{"home", "task", "training", "try", "dashboard", "newrun"} {
+	for _, name := range []string{"home", "task", "training", "try", "lab", "dashboard", "newrun"} {
 		path := filepath.Join("../docs/images", name+".png")
 		if *images != "" {
 			path = filepath.Join(*images, name+".png")

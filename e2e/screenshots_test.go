@@ -25,6 +25,7 @@ func TestScreenshots(t *testing.T) {
 	t.Run("finished", finishedPictures)
 	t.Run("tables", tablePictures)
 	t.Run("bench", benchPictures)
+	t.Run("lab", labPictures)
 	t.Run("readme", readmePictures)
 	t.Run("dashboard", dashboardPictures)
 }
@@ -267,6 +268,25 @@ func benchPictures(t *testing.T) {
 	b = open(t, serve(t, ownTable()).url()+"bench")
 	b.shows("No task here has MNIST")
 	b.pictures("bench-6-without-images")
+}
+
+// The lab: its list, and each page at first, played or changed, and in German.
+func labPictures(t *testing.T) {
+	c := serve(t, digits())
+	b := open(t, c.url()+"lab")
+	b.shows("Radon points")
+	b.pictures("lab-1-list")
+	for i, address := range []string{
+		"radon", "radon?step=2&bad=3&poison=3&p=2.2,3_7.2,2.4_5.6,8_5.2,1.3", "surface", "surface?step=60&starts=1", "surface?step=200&rate=0.02", "lambda", "lambda?lambda=1e-06&noise=0.3", "lambda?lambda=0.01&lang=de",
+	} {
+		b.to(c.url() + "lab/" + address)
+		b.stand()
+		page, _, _ := strings.Cut(address, "?")
+		b.pictures(fmt.Sprintf("lab-%d-%s", i+2, page))
+	}
+	b = open(t, c.url()+"lab/surface?step=60&theta=0.65")
+	b.stand()
+	b.sight("readme-lab", "part-walk")
 }
 
 // The pictures of the README: home, and a task before joining, in training, and tried.

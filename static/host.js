@@ -40,7 +40,7 @@ window.fedtab = (() => {
 	}
 
 	// Pages that only tell need no program, but where the address has an invite in it.
-	const plain = !["task", "organiser"].includes(words.kind) && location.hash === "" && !location.search.includes("invite=");
+	const plain = !["task", "organiser", "stand"].includes(words.kind) && location.hash === "" && !location.search.includes("invite=");
 	let worker;
 	const early = []; // what a person has done before the program began
 	const tell = (message, transfer = []) => {
@@ -90,7 +90,7 @@ window.fedtab = (() => {
 		if (worker || plain) {
 			return;
 		}
-		worker = new Worker(words.tab, { name: words.kind === "organiser" ? "organise" : "page," + root.lang + "," + vectors() });
+		worker = new Worker(words.tab, { name: words.kind === "organiser" ? "organise" : (words.kind === "stand" ? "lab," : "page,") + root.lang + "," + vectors() });
 		worker.onmessage = ({ data }) => {
 			inbox.push(data);
 			if (inbox.length === 1) {
@@ -562,7 +562,7 @@ window.fedtab = (() => {
 		// the pointer meanwhile, nor answer what the first has asked. Pictures are taken
 		// as quickly as a person can.
 		const now = event.timeStamp;
-		if (action !== "own-take" && (event.detail > 1 || event.detail > 0 && now - pressed < settled)) {
+		if (!["own-take", "lab-step"].includes(action) && (event.detail > 1 || event.detail > 0 && now - pressed < settled)) {
 			return;
 		}
 		pressed = now;
@@ -587,6 +587,7 @@ window.fedtab = (() => {
 	return {
 		tell,
 		fill,
+		become,
 		vectors,
 		saveFile,
 		bring: (message, transfer = []) => tell({ type: "bring", message }, transfer),

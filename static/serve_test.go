@@ -272,12 +272,16 @@ func TestPackedPageIsWhole(t *testing.T) {
 			t.Errorf("the page contains %q", bad)
 		}
 	}
+	stand, err := frame.HTML(Framed{Kind: "stand", Root: "../", Words: words.Get("en")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	app, err := frame.App("A school")
 	if err != nil || !strings.Contains(string(app), `"short_name":"A school"`) {
 		t.Errorf("the manifest of the app is %s, %v", app, err)
 	}
 	organisers := ask(OrganisersHandler(), "GET", "/")
-	named := map[string]string{"index.html": page, appName: string(app), organisersName: body(t, organisers)}
+	named := map[string]string{"index.html": page, "a page of the lab": string(stand), appName: string(app), organisersName: body(t, organisers)}
 	if organisers.StatusCode != 200 || organisers.Header.Get("Cache-Control") != "no-cache" || !strings.Contains(named[organisersName], `data-kind="organiser"`) {
 		t.Errorf("the organisers' page: status %d, %v", organisers.StatusCode, organisers.Header)
 	}

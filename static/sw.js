@@ -26,7 +26,7 @@ const hashed = (url) => /^(extra\/)?[A-Za-z_.-]+\.[0-9a-f]{8}\.[a-z]+$/.test(pat
 // which may have an invite. Undefined is a page that is of no use without a network.
 function key(url) {
 	const { origin, pathname } = new URL(url);
-	return /^(t\/[^/]+)?$/.test(path(origin + pathname)) ? origin + pathname : undefined;
+	return /^(t\/[^/]+|lab(\/[^/]+)?)?$/.test(path(origin + pathname)) ? origin + pathname : undefined;
 }
 
 addEventListener("install", (event) => {

@@ -1,7 +1,8 @@
 // Every worker of the tab. It runs the tab's one Go program, in the role that the worker's
 // name begins with: "page" draws the page, "train" is a participant, "try" predicts, "bench"
-// measures; "organise" draws the organisers' dashboard, which has a program of its own. The page's worker compiles the program, and hands it to those that it has the
-// page make; extra/bench.js does so for its own.
+// measures; "organise" draws the organisers' dashboard and "lab" a page of the lab, which
+// have programs of their own. The page's worker compiles the program, and hands it to those
+// that it has the page make; extra/bench.js does so for its own.
 "use strict";
 
 // The page's name has its language too, and which kernel module the browser can run, as
@@ -9,10 +10,11 @@
 // fragment.
 const [role, language, vectors] = self.name.split(",");
 self.fedtabRole = role;
-const page = ["page", "organise"].includes(role);
+const programs = { page: "asset:fedtab.wasm", organise: "asset:extra/organiser.wasm", lab: "asset:extra/lab.wasm" };
+const page = role in programs;
 
 // The programs download while the scripts do.
-const coming = page ? fetch(role === "page" ? "asset:fedtab.wasm" : "asset:extra/organiser.wasm") : undefined;
+const coming = page ? fetch(programs[role]) : undefined;
 const loops = { relaxed: "asset:kernel.wasm", simd128: "asset:kernel-simd128.wasm" }[vectors];
 const loopsComing = page && loops ? fetch(loops) : undefined;
 coming?.catch(() => {}); // said below
@@ -60,10 +62,11 @@ if (["own", "try"].includes(role)) {
 
 	// texts loads the page's words, which the program has in English.
 	async function texts() {
-		const file = { de: "asset:extra/de.txt" }[language];
-		if (file) {
-			const answer = await fetch(file);
-			self.fedtabWords = answer.ok ? await answer.text() : "";
+		const files = { de: ["asset:extra/de.txt", ...(role === "lab" ? ["asset:extra/de.lab.txt"] : [])] }[language];
+		if (files) {
+			const answers = await Promise.all(files.map((file) => fetch(file)));
+			const all = await Promise.all(answers.map((answer) => answer.ok ? answer.text() : ""));
+			self.fedtabWords = all.join("\n");
 		}
 	}
 
@@ -229,7 +232,9 @@ if (["own", "try"].includes(role)) {
 			const [program, kernel] = await Promise.all([compile(coming), loopsComing && compile(loopsComing).catch(lost), texts().catch(() => {})]);
 			modules = { program, kernel };
 			preparePage(modules);
-			prepareTraining(modules);
+			if (role === "page") {
+				prepareTraining(modules);
+			}
 		}
 		const { program, kernel } = modules ?? await first();
 		const go = new Go();

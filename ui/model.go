@@ -52,6 +52,8 @@ const (
 	ScreenKind Kind = "screen" // for a projector
 	AbsentKind Kind = "absent" // there is no such page
 	BenchKind  Kind = "bench"  // how fast this device trains
+	LabKind    Kind = "lab"    // the list of the lab's pages
+	StandKind  Kind = "stand"  // a page of the lab
 )
 
 // Page is everything the page shows. Its zero value is the page before anything

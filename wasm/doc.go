@@ -8,9 +8,10 @@
 //	       keeps, too (own_js.go)
 //	try    predicts with models (try_js.go)
 //	bench  measures how fast this device trains (bench_js.go)
+//	lab    computes and draws a page of the lab (lab_js.go)
 //
-// The last three are in the program that is built with the tag readers, and loaded where
-// it is needed. Nothing of Go runs on the browser's main thread.
+// own, try and bench are in the program that is built with the tag readers, lab in that with
+// the tag lab; both are loaded where they are needed. Nothing of Go runs on the browser's main thread.
 //
 // In a participant one goroutine, the loop, owns everything. JavaScript's callbacks only put
 // events in its way; so do the jobs that wait for the browser while data is read.

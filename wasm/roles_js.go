@@ -1,4 +1,4 @@
-//go:build !readers && !organiser
+//go:build !readers && !organiser && !lab
 
 package main
 

@@ -11,8 +11,15 @@ var (
 	//go:embed en.bench.txt
 	benchText string
 
-	//go:embed de.txt
-	germanText string
+	//go:embed en.lab.txt
+	labText string
 
-	englishText = programText + "\n" + benchText
+	//go:embed de.txt
+	germanProgramText string
+
+	//go:embed de.lab.txt
+	germanLabText string
+
+	englishText = programText + "\n" + benchText + "\n" + labText
+	germanText  = germanProgramText + "\n" + germanLabText
 )

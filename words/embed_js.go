@@ -2,10 +2,10 @@ package words
 
 import _ "embed"
 
-// englishText is without the texts of pages that the program never draws (embed.go).
+// programText is without the texts of pages that the program never draws (embed.go).
 //
 //go:embed en.txt
-var englishText string
+var programText string
 
 // germanText is not in the tab's program, which loads it where it is read: it would be a
 // fiftieth of the first load.

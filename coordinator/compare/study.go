@@ -10,14 +10,15 @@ import (
 	"fedtab/coordinator/compare/figure"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
+	"fedtab/lab/study"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
 )
 
-// study is a computation that is no simulation. Its rows have measures of their own, of which
-// columns are told in a table.
-type study func(ctx context.Context, seeds []uint64) (*findings, error)
+// computation is what a part computes that is no simulation. Its rows have measures of their
+// own, of which columns are told in a table.
+type computation func(ctx context.Context, seeds []uint64) (*findings, error)
 
 type findings struct {
 	rows    []*Row
@@ -32,7 +33,7 @@ type heading struct {
 }
 
 // studies are those of the article's two figures.
-var studies = map[string]study{"lambda": lambdas, "surface": surface, "mixing": mixing}
+var studies = map[string]computation{"lambda": lambdas, "surface": surface, "mixing": mixing}
 
 func studyNames() []string { return sorted(studies) }
 
@@ -58,84 +59,43 @@ func (f *findings) row(variant string) *Row {
 // y = sin x + 0.3 x + N(0, 0.1), with a Gaussian kernel by random features, minimising
 // lambda/2 |w|^2 + mean max(0, |y - f| - 0.02). The error is that of the curve without noise.
 func lambdas(ctx context.Context, seeds []uint64) (*findings, error) {
-	const points, grid, epsilon = 20, 400, .02
-	truth := func(x float64) float64 { return math.Sin(x) + .3*x }
+	const points, noise, grid = 20, .1, 400
 	f := &findings{columns: []heading{{"train_error", "error on the points", number}, {"true_error", "error from the true curve", number}, {"swing", "most that f differs from its bias", number}}}
 	all := []float64{1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100}
 	curves := figure.Figure{Kind: figure.Line, Title: "Figure 1: three values of lambda, seed 1", X: "x", Y: "y"}
+	gridX, gridY := study.Grid(grid)
 	for _, seed := range seeds {
-		r := rand.New(rand.NewPCG(rng.Derive(seed, "points"), 0))
-		var xs, ys, gridX, gridY []float32
-		var sample, real figure.Series
-		for range points {
-			x := 10 * r.Float64()
-			y := truth(x) + .1*r.NormFloat64()
-			xs, ys = append(xs, float32(x)), append(ys, float32(y))
-			sample.Points = append(sample.Points, figure.Point{X: x, Y: y})
-		}
-		for i := range grid {
-			x := 10 * (float64(i) + .5) / grid
-			gridX, gridY = append(gridX, float32(x)), append(gridY, float32(truth(x)))
-			real.Points = append(real.Points, figure.Point{X: x, Y: truth(x)})
-		}
-		set, err := data.NewMeasured([]int{1}, xs, ys)
-		if err != nil {
-			return nil, fmt.Errorf("compare: %w", err)
-		}
-		whole, err := data.NewMeasured([]int{1}, gridX, gridY)
-		if err != nil {
-			return nil, fmt.Errorf("compare: %w", err)
-		}
+		xs, ys := study.Points(seed, points, noise)
 		for _, lambda := range all {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			m, err := learn.New(learn.Spec{
-				Input: []int{1}, Loss: learn.EpsilonInsensitive, Epsilon: epsilon, L2: float32(lambda),
-				Layers: []learn.Layer{{Kind: learn.RBF, Units: 100, Gamma: 4, Seed: 1}, {Kind: learn.Dense, Units: 1}},
-			})
+			r, err := study.NewRegression(xs, ys, lambda, seed)
 			if err != nil {
 				return nil, fmt.Errorf("compare: %w", err)
 			}
-			params := make([]float32, m.Layout().Size)
-			fit := learn.NewFit(m)
-			// Subgradients need rates that fall; the first is what the penalty allows.
-			for rate := min(1, .1/lambda); rate > 1e-4*min(1, .1/lambda); rate *= .5 {
-				if err := fit.Start(params, set, learn.FitConfig{Steps: 800, LR: float32(rate), Seed: seed, Optimiser: learn.Optimiser{Kind: learn.Momentum, Momentum: 0.95}}); err != nil {
-					return nil, fmt.Errorf("compare: %w", err)
-				}
-				if _, err := fit.Run(800); err != nil {
-					return nil, fmt.Errorf("compare: lambda %g: %w", lambda, err)
-				}
+			if _, err := r.Run(math.MaxInt); err != nil {
+				return nil, fmt.Errorf("compare: %w", err)
 			}
-			bias := float64(params[len(params)-1])
-			worker := m.NewWorker(grid)
-			worker.Evaluate(params, gridX, gridY)
+			drawn := r.At(gridX)
 			var swing float64
-			var drawn figure.Series
-			for i, y := range worker.Outputs() {
-				swing = max(swing, math.Abs(float64(y)-bias))
-				drawn.Points = append(drawn.Points, figure.Point{X: float64(gridX[i]), Y: float64(y)})
+			for _, y := range drawn {
+				swing = max(swing, math.Abs(float64(y)-r.Bias()))
 			}
 			name := fmt.Sprintf("lambda_%s", exponent(lambda))
-			for measure, set := range map[string]*data.Set{"train_error": set, "true_error": whole} {
-				metrics, err := learn.Evaluate(m, params, set, 1)
-				if err != nil {
-					return nil, fmt.Errorf("compare: %w", err)
-				}
-				f.add(name, measure, metrics.Figures().MAE)
-			}
+			f.add(name, "train_error", study.MeanError(r.At(xs), ys))
+			f.add(name, "true_error", study.MeanError(drawn, gridY))
 			f.add(name, "swing", swing)
-			f.row(name).label = fmt.Sprintf("lambda %s", strconv.FormatFloat(lambda, 'f', -1, 64))
+			words := "lambda " + strconv.FormatFloat(lambda, 'f', -1, 64)
+			f.row(name).label = words
 			if seed == seeds[0] && (lambda == 1e-6 || lambda == 1e-2 || lambda == 10) {
-				drawn.Name = "lambda " + strconv.FormatFloat(lambda, 'f', -1, 64)
-				curves.Series = append(curves.Series, drawn)
+				curves.Series = append(curves.Series, figure.Series{Name: words, Points: lineOf(gridX, drawn)})
 			}
 		}
 		if seed == seeds[0] {
-			real.Name, sample.Name = "true curve", "the 20 points"
 			curves.Loose = []int{len(curves.Series) + 1}
-			curves.Series = append(curves.Series, real, sample)
+			curves.Series = append(curves.Series,
+				figure.Series{Name: "true curve", Points: lineOf(gridX, gridY)}, figure.Series{Name: "the 20 points", Points: lineOf(xs, ys)})
 		}
 	}
 	errors := figure.Figure{Kind: figure.Line, Title: "Figure 1: error against lambda", X: "lambda", Y: "mean absolute error", LogX: true}
@@ -151,6 +111,15 @@ func lambdas(ctx context.Context, seeds []uint64) (*findings, error) {
 	return f, nil
 }
 
+// lineOf returns points of a figure.
+func lineOf(xs, ys []float32) []figure.Point {
+	points := make([]figure.Point, len(xs))
+	for i, x := range xs {
+		points[i] = figure.Point{X: float64(x), Y: float64(ys[i])}
+	}
+	return points
+}
+
 // exponent writes a power of ten as names have it: m6 is 1e-6.
 func exponent(x float64) string {
 	e := int(math.Round(math.Log10(x)))
@@ -160,41 +129,34 @@ func exponent(x float64) string {
 	return fmt.Sprintf("p%d", e)
 }
 
-// himmelblau is a function of two variables with four minima of 0 (Himmelblau, Applied
-// nonlinear programming, 1972).
-func himmelblau(x, y float64) (f, dx, dy float64) {
-	a, b := x*x+y-11, x+y*y-7
-	return a*a + b*b, 4*x*a + 2*b, 2*a + 4*y*b
-}
-
 // surface is the article's Figure 2: four walkers that go down to the four minima of a
 // surface, and their mean.
 func surface(context.Context, []uint64) (*findings, error) {
 	f := &findings{columns: []heading{{"x", "x", number}, {"y", "y", number}, {"value", "value", number}}}
-	walkers := [][2]float64{{4, 1}, {-4, 1}, {-4, -1}, {4, -1}}
+	walkers := study.Walkers()
 	chart := figure.Figure{Kind: figure.Line, Title: "Figure 2: four walkers, and the mean of their places", X: "step of gradient descent", Y: "value of the surface"}
 	series := make([]figure.Series, len(walkers)+1)
-	for step := range 201 {
+	for step := range study.WalkSteps + 1 {
 		var mx, my float64
 		for i := range walkers {
 			w := &walkers[i]
-			v, dx, dy := himmelblau(w[0], w[1])
+			v, _, _ := study.Himmelblau(w[0], w[1])
 			series[i].Name = fmt.Sprintf("walker %d", i+1)
 			series[i].Points = append(series[i].Points, figure.Point{X: float64(step), Y: v})
 			mx, my = mx+w[0]/4, my+w[1]/4
-			if step == 200 {
+			if step == study.WalkSteps {
 				name := fmt.Sprintf("walker%d", i+1)
 				f.add(name, "x", w[0])
 				f.add(name, "y", w[1])
 				f.add(name, "value", v)
 			}
-			w[0], w[1] = w[0]-.005*dx, w[1]-.005*dy
+			*w = study.Descend(*w, study.WalkRate)
 		}
-		v, _, _ := himmelblau(mx, my)
+		v, _, _ := study.Himmelblau(mx, my)
 		m := &series[len(walkers)]
 		m.Name = "their mean"
 		m.Points = append(m.Points, figure.Point{X: float64(step), Y: v})
-		if step == 200 {
+		if step == study.WalkSteps {
 			f.add("mean", "x", mx)
 			f.add("mean", "y", my)
 			f.add("mean", "value", v)
@@ -228,31 +190,25 @@ func mixing(ctx context.Context, seeds []uint64) (*findings, error) {
 		thetas := make([][]float64, 15)
 		for _, seed := range seeds {
 			order := rand.New(rand.NewPCG(rng.Derive(seed, "mixing"), 0)).Perm(d.Train.Len())
-			var nets [2][]float32
-			for i := range nets {
-				nets[i] = make([]float32, m.Layout().Size)
-				initial := rng.Derive(seed, "start")
-				if start == "two_starts" {
-					initial = rng.Derive(seed, "start", uint64(i))
+			starts := [2]uint64{rng.Derive(seed, "start"), rng.Derive(seed, "start")}
+			if start == "two_starts" {
+				starts = [2]uint64{rng.Derive(seed, "start", 0), rng.Derive(seed, "start", 1)}
+			}
+			var own [2]data.Examples
+			for i := range own {
+				index := make([]int32, 600)
+				for k := range index {
+					index[k] = int32(order[600*i+k])
 				}
-				m.Init(nets[i], initial)
-				own := make([]int32, 600)
-				for k := range own {
-					own[k] = int32(order[600*i+k])
-				}
-				fit := learn.NewFit(m)
-				if err := fit.Start(nets[i], data.NewSubset(d.Train, own), learn.FitConfig{Epochs: 20, Batch: 50, LR: .1, Seed: seed}); err != nil {
-					return nil, fmt.Errorf("compare: %w", err)
-				}
-				if _, err := fit.Run(math.MaxInt32); err != nil {
-					return nil, fmt.Errorf("compare: %w", err)
-				}
+				own[i] = data.NewSubset(d.Train, index)
+			}
+			nets, err := study.TrainPair(m, starts, own, learn.FitConfig{Epochs: 20, Batch: 50, LR: .1, Seed: seed})
+			if err != nil {
+				return nil, fmt.Errorf("compare: %w", err)
 			}
 			mixed := make([]float32, m.Layout().Size)
 			loss := func(theta float64) (float64, error) {
-				for i := range mixed {
-					mixed[i] = float32((1-theta)*float64(nets[0][i]) + theta*float64(nets[1][i]))
-				}
+				study.Mix(mixed, nets, theta)
 				metrics, err := learn.Evaluate(m, mixed, d.Train, 2)
 				return metrics.Figures().Loss, err
 			}

@@ -14,8 +14,10 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/organiser"
+	"fedtab/lab"
 	"fedtab/static"
 	"fedtab/ui"
+	"fedtab/ui/labpage"
 	"fedtab/words"
 )
 
@@ -168,10 +170,13 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, v ui.V
 	v.Root, v.Organiser = rootOf(r.URL), s.pages.organiser.Current().Name
 	b := encode(v)
 	b = append(b[:len(b)-1], `,"tasks":`...)
-	if st != nil {
+	switch {
+	case st != nil:
 		b = append(append(b, encode(s.names())...), `,"task":`...)
 		b = append(b, st.page(0, 0, viewRounds, viewPoints)...)
-	} else {
+	case v.Kind == ui.LabKind || v.Kind == ui.StandKind:
+		b = append(b, "[]"...) // they say nothing of tasks, and are rendered once
+	default:
 		b = append(b, encode(s.cards())...)
 	}
 	b = append(b, '}')
@@ -208,10 +213,14 @@ func (p *Pages) document(v ui.View, l *words.Language, view []byte) (*static.Doc
 	var body bytes.Buffer
 	title, description := page.Title(), page.Description()
 	var err error
-	if v.Kind == ui.BenchKind {
+	switch v.Kind {
+	case ui.BenchKind:
 		bench.Page = page
 		title, description, err = bench.Title(), bench.Description(), ui.WriteBench(&body, &bench)
-	} else {
+	case ui.LabKind, ui.StandKind:
+		stand := &labpage.Stand{Lang: l, Root: v.Root, Sheet: lab.Find(v.Selected)}
+		title, description, err = stand.Title(), stand.Description(), stand.Write(&body)
+	default:
 		err = ui.Write(&body, page)
 	}
 	if err != nil {

@@ -126,6 +126,8 @@ func New(studies *Studies, sockets Sockets, pages *Pages, files http.Handler, si
 		mux.HandleFunc("GET /t/{name}", s.taskPage)
 		mux.HandleFunc("GET /screen", s.screen)
 		mux.HandleFunc("GET /bench", s.bench)
+		mux.HandleFunc("GET /lab", s.lab)
+		mux.HandleFunc("GET /lab/{name}", s.lab)
 		site.absent = s.absent
 		pages.bench = func() ui.Bench { return benchOf(studies.All()) }
 	}

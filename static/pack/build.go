@@ -21,11 +21,12 @@ type program struct {
 }
 
 // programs are the Go programs: the tab's, that with the readers of own data, which is loaded
-// on demand, and the organisers' dashboard.
+// on demand, the organisers' dashboard, and the lab.
 var programs = []program{
 	{"fedtab.wasm", ""},
 	{"extra/readers.wasm", "readers"},
 	{"extra/organiser.wasm", "organiser"},
+	{"extra/lab.wasm", "lab"},
 }
 
 // kernels are the modules with the loops of training, relaxed and not.
@@ -126,6 +127,7 @@ func (c config) sources() (map[string]string, error) {
 		"extra/bench.js":          filepath.Join(here, "extra", "bench.js"),
 		"extra/charts.js":         filepath.Join(here, "extra", "charts.js"),
 		"extra/de.txt":            filepath.Join(c.root, "words", "de.txt"),
+		"extra/de.lab.txt":        filepath.Join(c.root, "words", "de.lab.txt"),
 		"tab.js":                  filepath.Join(here, "tab.js"),
 		"kernel.js":               filepath.Join(here, "kernel.js"),
 		"keep.js":                 filepath.Join(here, "keep.js"),
@@ -139,6 +141,8 @@ func (c config) sources() (map[string]string, error) {
 		"extra/share.js":          filepath.Join(here, "extra", "share.js"),
 		"extra/organiser.css":     filepath.Join(here, "extra", "organiser.css"),
 		"extra/organiser.js":      filepath.Join(here, "extra", "organiser.js"),
+		"extra/lab.css":           filepath.Join(here, "extra", "lab.css"),
+		"extra/lab.js":            filepath.Join(here, "extra", "lab.js"),
 		"organiser.html":          filepath.Join(here, "organiser.html"),
 		"extra/try.js":            filepath.Join(here, "extra", "try.js"),
 		"extra/wall.js":           filepath.Join(here, "extra", "wall.js"),

@@ -1,0 +1,289 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fedtab/lab"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// stand waits until a page of the lab has its program, and has computed what takes long.
+func (b *tab) stand() {
+	b.t.Helper()
+	await(b.t, "the page of the lab is ready", func() bool {
+		return js[string](b, "document.getElementById('page')?.dataset.state ?? ''") == "ready"
+	})
+}
+
+// reads waits until a reading of the lab says something with a text in it.
+func (b *tab) reads(name, text string) {
+	b.t.Helper()
+	await(b.t, "the reading "+name+" says "+text, func() bool { return strings.Contains(b.text("tell-"+name), text) })
+}
+
+// slide moves a slider to one of its values, by its number.
+func (b *tab) slide(name string, to int) {
+	b.t.Helper()
+	js[bool](b, fmt.Sprintf(`(() => { const e = document.getElementById("set-%s"); e.value = %d; e.dispatchEvent(new InputEvent("input", { bubbles: true })); return true })()`, name, to))
+}
+
+// choose takes a value of a choice, or writes a number.
+func (b *tab) chooses(name, value string) {
+	b.t.Helper()
+	js[bool](b, fmt.Sprintf(`(() => { const e = document.getElementById("set-%s"); e.value = %q; e.dispatchEvent(new InputEvent("input", { bubbles: true })); return true })()`, name, value))
+}
+
+// query waits until the address of the page has a text in its query.
+func (b *tab) query(text string) {
+	b.t.Helper()
+	await(b.t, "the address has "+text, func() bool { return strings.Contains(js[string](b, "location.search"), text) })
+}
+
+// drag drags a point of a figure by a number of pixels, as a mouse does.
+func (b *tab) drag(group string, index int, dx, dy float64) {
+	b.t.Helper()
+	at := js[[]float64](b, fmt.Sprintf(`(() => {
+		const handle = document.querySelector('.handle[data-group="%s"][data-index="%d"] .grip');
+		handle.scrollIntoView({ block: "center", behavior: "instant" });
+		const box = handle.getBoundingClientRect();
+		return [box.x + box.width / 2, box.y + box.height / 2];
+	})()`, group, index))
+	b.mouse(input.DispatchMouseEventTypeMousePressed, point{at[0], at[1]})
+	const moves = 5
+	for i := 1.; i <= moves; i++ {
+		b.mouse(input.DispatchMouseEventTypeMouseMoved, point{at[0] + dx*i/moves, at[1] + dy*i/moves})
+	}
+	b.mouse(input.DispatchMouseEventTypeMouseReleased, point{at[0] + dx, at[1] + dy})
+}
+
+// valueOf returns a number that a reading shows.
+func (b *tab) valueOf(name string) float64 {
+	b.t.Helper()
+	v, err := strconv.ParseFloat(strings.ReplaceAll(b.text("tell-"+name), ",", ""), 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return v
+}
+
+func TestLab(t *testing.T) {
+	c := serve(t, digits())
+	t.Run("list", func(t *testing.T) {
+		b := open(t, c.url())
+		js[bool](b, "document.querySelector('footer a[href$=lab]').click(), true")
+		b.shows("The lab")
+		await(t, "all pages are listed", func() bool {
+			return js[int](b, "document.querySelectorAll('.lab .card a.button').length") == len(lab.Sheets())
+		})
+		b.axe("the list of the lab's pages")
+		js[bool](b, "document.querySelector('.lab .card a.button').click(), true")
+		b.stand()
+		b.to(c.url() + "lab/none")
+		b.shows("There is no such page")
+		b.absent()
+	})
+	t.Run("radon", func(t *testing.T) {
+		b := open(t, c.url()+"lab/radon", labTasks)
+		b.stand()
+		t.Logf("ready %.0f ms after the page was asked for", js[float64](b, "performance.now()"))
+		if got := js[string](b, "location.search"); got != "" {
+			t.Errorf("the address of an untouched page has %q, want nothing", got)
+		}
+		b.axe("Radon points")
+		b.emulate(1280, "light")
+		b.reads("sides", "Point 4 lies inside")
+		before := b.text("tell-four-radon")
+		b.drag("p", 3, 60, 250)
+		b.query("p=")
+		b.reads("sides", "cross in the Radon point")
+		if b.text("tell-four-radon") == before {
+			t.Errorf("the Radon point is at %s as before the fourth point was dragged", before)
+		}
+		focus := `document.activeElement.dataset.group + document.activeElement.dataset.index`
+		if got := js[string](b, focus); got != "p3" {
+			t.Errorf("after it was dragged, %s has the focus, want the point", got)
+		}
+		spoken := `document.activeElement.getAttribute("aria-valuetext")`
+		was := js[string](b, spoken)
+		b.key(kb.ArrowRight)
+		await(t, "the point moves by the keyboard", func() bool { return js[string](b, spoken) != was })
+		if got := js[string](b, focus); got != "p3" {
+			t.Errorf("after it was moved, %s has the focus, want the point", got)
+		}
+
+		radon := b.text("tell-four-radon")
+		b.slide("poison", 7)
+		b.query("poison=100")
+		await(t, "the mean has followed the liar", func() bool { return strings.Contains(b.text("tell-four-mean"), "-") })
+		if far := b.text("tell-four-radon"); strings.Contains(far, "-") {
+			t.Errorf("the Radon point has gone from %s to %s", radon, far)
+		}
+
+		b.press("lab-play")
+		b.reads("level", "one point is left")
+		await(t, "playing is over", func() bool { return b.text("lab-play") == "Play" })
+		if far := b.valueOf("tree-radon"); !(far < 2) {
+			t.Errorf("the Radon point is %g from the honest mean, want less than 2", far)
+		}
+		b.press("lab-rewind")
+		b.reads("level", "16 points are left")
+		b.press("lab-step")
+		b.reads("level", "4 points are left")
+		b.chooses("height", "1")
+		b.slide("bad", 1)
+		b.query("bad=1")
+		if got := js[string](b, "document.getElementById('set-bad').max"); got != "4" {
+			t.Errorf("a tree of 4 points offers up to %s liars", got)
+		}
+		address := js[string](b, "location.href")
+		shown := js[string](b, "document.querySelector('#figure-tree .front').innerHTML")
+		b.to(address)
+		b.stand()
+		if got := js[string](b, "document.querySelector('#figure-tree .front').innerHTML"); got != shown {
+			t.Error("the same address shows another tree")
+		}
+		b.axe("Radon points, changed")
+		js[bool](b, "document.querySelector('.languages a[lang=de]').click(), true")
+		b.shows("Vier Punkte")
+		b.stand()
+		if got := b.text("tell-level"); !strings.HasPrefix(got, "Ebene 1") {
+			t.Errorf("in German the page is at %q, want the state as before", got)
+		}
+		logTasks(b)
+	})
+	t.Run("broken address", func(t *testing.T) {
+		b := open(t, c.url()+"lab/radon?height=9&bad=2")
+		b.stand()
+		b.shows("settings that are not possible")
+		b.slide("bad", 1)
+		await(t, "the sentence goes", func() bool { return js[bool](b, "document.getElementById('lab-broken').hidden") })
+	})
+	t.Run("surface", func(t *testing.T) {
+		b := open(t, c.url()+"lab/surface", labTasks)
+		b.stand()
+		b.axe("a bumpy surface")
+		b.chooses("speed", "60")
+		js[bool](b, `window.tasks.length = 0, window.views = 0, new MutationObserver(() => { window.views++ }).observe(document.getElementById("say-step"), { childList: true }), window.begun = performance.now(), true`)
+		b.press("lab-play")
+		b.reads("walk", "higher than every walker")
+		await(t, "it plays for a second", func() bool { return js[bool](b, "performance.now() - window.begun > 1000") })
+		b.press("lab-play")
+		t.Logf("%.0f views a second; tasks of the main thread over 50 ms meanwhile: %s",
+			js[float64](b, "window.views / (performance.now() - window.begun) * 1000"), js[string](b, "JSON.stringify(window.tasks)"))
+		at := b.text("say-step")
+		if at == "0" || at == "200" {
+			t.Errorf("paused at step %s, want one in between", at)
+		}
+		b.slide("step", 200)
+		b.reads("walk-mean", "170")
+		b.slide("rate", 6)
+		b.reads("walk", "not come to rest")
+		b.reads("mix", "there is a hill")
+		b.chooses("starts", "1")
+		b.reads("mix", "about as good")
+		b.slide("theta", 4)
+		await(t, "the mixed network is the first", func() bool { return b.text("tell-mix-here") == b.text("tell-mix-first") })
+		first := b.text("tell-mix-first")
+		b.press("lab-seed")
+		await(t, "other networks are trained", func() bool { return b.text("tell-mix-first") != first && b.text("tell-mix-first") != "–" })
+		b.stand()
+		b.axe("a bumpy surface, changed")
+		logTasks(b)
+	})
+	t.Run("lambda", func(t *testing.T) {
+		b := open(t, c.url()+"lab/lambda", labTasks)
+		b.stand()
+		b.axe("lambda")
+		b.emulate(1280, "light")
+		b.slide("lambda", 0)
+		b.reads("fits", "Overfitting")
+		b.slide("lambda", 16)
+		b.reads("fits", "Too stiff")
+		flat := js[float64](b, "document.querySelector('#figure-fit .curve.fit').getBBox().height")
+		if flat > 2 {
+			t.Errorf("with lambda 100 the curve is %g high, want it flat", flat)
+		}
+		b.slide("lambda", 6)
+		b.drag("p", 5, 0, -60)
+		b.query("p=")
+		b.stand()
+		b.press("lab-seed")
+		await(t, "other points are there", func() bool { return !strings.Contains(js[string](b, "location.search"), "p=") })
+		b.stand()
+		logTasks(b)
+	})
+	t.Run("little motion", func(t *testing.T) {
+		b := open(t, c.url()+"lab/surface")
+		media := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}},
+			})
+			return err
+		})
+		if err := chromedp.Do(b.ctx, media); err != nil {
+			t.Fatal(err)
+		}
+		b.stand()
+		js[bool](b, `window.changes = 0, new MutationObserver(() => { window.changes++ }).observe(document.getElementById("say-step"), { childList: true }), true`)
+		b.press("lab-play")
+		time.Sleep(2 * time.Second)
+		if n := js[int](b, "window.changes"); n == 0 || n > 6 {
+			t.Errorf("the figure has changed %d times in 2 s, want a few times", n)
+		}
+	})
+	t.Run("offline", func(t *testing.T) {
+		c := serve(t, digits())
+		b := open(t, c.url()+"lab/lambda")
+		b.stand()
+		await(t, "the page's files are kept", func() bool {
+			js[bool](b, `(async () => {
+				const names = await caches.keys();
+				const keys = (await Promise.all(names.map(async (name) => (await caches.open(name)).keys()))).flat().map((r) => r.url);
+				window.kept = ["/lab/lambda", "/extra/lab.", ".wasm", "/fedtab."].every((part) => keys.some((key) => key.includes(part))) && keys.some((key) => /extra\/lab\..*wasm/.test(key)) && keys.some((key) => /extra\/lab\..*js/.test(key)) && keys.some((key) => /extra\/lab\..*css/.test(key));
+			})(), true`)
+			return js[bool](b, "Boolean(window.kept)")
+		})
+		b.mu.Lock()
+		b.offline = true
+		b.mu.Unlock()
+		c.stop(syscall.SIGTERM)
+		b.to(c.url() + "lab/lambda?lambda=100")
+		b.stand()
+		b.reads("fits", "Too stiff")
+	})
+}
+
+// labTasks counts the tasks of the page's main thread that are longer than 50 ms.
+const labTasks = `window.tasks = []; new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((e) => Math.round(e.duration)))).observe({ type: "longtask", buffered: true })`
+
+func logTasks(b *tab) {
+	b.t.Helper()
+	b.t.Logf("tasks of the main thread over 50 ms: %s", js[string](b, "JSON.stringify(window.tasks)"))
+}
+
+// Firefox moves points and plays the tree.
+func TestLabFirefox(t *testing.T) {
+	c := serve(t, digits())
+	f := startFirefox(t)
+	f.to(c.url() + "lab/radon")
+	ready := "document.getElementById('page')?.dataset.state === 'ready'"
+	f.is("the page of the lab is ready", ready)
+	f.js(`(document.querySelector('.handle[data-group=p][data-index="3"]').dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true })), "")`)
+	f.is("the point has moved", "location.search.includes('p=')")
+	f.press("lab-play")
+	f.is("the tree is played", "document.getElementById('tell-level').textContent.includes('one point is left')")
+	f.to(c.url() + "lab/lambda")
+	f.is("all curves are computed", ready)
+}

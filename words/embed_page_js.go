@@ -1,0 +1,5 @@
+//go:build !lab
+
+package words
+
+var englishText = programText
