@@ -97,11 +97,11 @@ func compareCommand() *cobra.Command {
 			if err != nil {
 				done := 0
 				for _, o := range outcomes {
-					if o != nil && o.Result != nil {
+					if o != nil {
 						done++
 					}
 				}
-				return fmt.Errorf("%w; %d of %d simulations are done and kept, the same command goes on", err, done, len(cells))
+				return fmt.Errorf("compare: interrupted, %d of %d simulations are done and kept, the same command goes on: %w", done, len(cells), err)
 			}
 			report, err := f.Assemble(ctx, outcomes)
 			if err != nil {

@@ -84,6 +84,9 @@ func simulateCommand() *cobra.Command {
 		}
 		if *resume {
 			if checkpoint, err = resumeCheckpoint(*jsonFile, about, stderr); checkpoint == nil {
+				if err == nil && *modelFile != "" {
+					return fmt.Errorf("--out: %s has no model, want the simulation without --resume to make it again", *jsonFile)
+				}
 				return err
 			}
 			defer checkpoint.Close()

@@ -270,7 +270,8 @@ func TestRefuses(t *testing.T) {
 		{"a search by a target on the test set", "    table:", "    best: {over: strategy.epochs, by: rounds_to_target}\n    table:", "by is rounds_to_target, want a measure of the validation set, such as by: best_validation_loss with"},
 		{"a search where the test set reaches a target", "    table:", "    best: {over: strategy.epochs, by: validation_loss_at_target}\n    table:", "by is validation_loss_at_target, want a measure of the validation set"},
 		{"a search by the test loss at a target", "    table:", "    best: {over: strategy.epochs, by: loss_at_target}\n    table:", "such as by: validation_loss_at_target with"},
-		{"a search without a validation set", "    table:", "    best: {over: strategy.epochs, by: best_validation_loss}\n    table:", "f.yaml: part votes: best: by is best_validation_loss, and mean has no validation set: want data.validation in set, such as data.validation: 0.1"},
+		{"a search without a validation set", "    figures:\n      - {kind: bars, x: strategy.epochs, y: final_accuracy, title: Accuracy}", "    best: {over: strategy.epochs, by: best_validation_loss}\n    figures:\n      - {kind: bars, y: final_accuracy}", "f.yaml: part votes: best: by is best_validation_loss, and mean has no validation set: want data.validation in set, such as data.validation: 0.1"},
+		{"a figure over what is searched", "    table:", "    best: {over: strategy.epochs, by: best_validation_loss}\n    table:", `figure votes: x is "strategy.epochs", want another`},
 		{"a seed twice", "seeds: [1, 2]", "seeds: [1, 1]", "seeds has one twice"},
 		{"another kind of figure", "kind: bars", "kind: pie", `kind is "pie", want line, bars, scatter or heat`},
 		{"a heat map of nothing", "kind: bars, x: strategy.epochs, y: final_accuracy", "kind: heat, x: variants, y: strategy.epochs, z: final_loss", `x is "variants", want a path of the grid, or variant`},
@@ -279,9 +280,16 @@ func TestRefuses(t *testing.T) {
 		{"a study that is not there", "    task: anes96-radon\n", "    study: dice\n", `study is "dice", want one of lambda, mixing, surface`},
 		{"no statement", `">= 0.9 * mean[20].final_accuracy"`, `"0.9"`, "f.yaml:20: expect:"},
 		{"a statement of no variant", "* mean[20]", "* median[20]", "there is no variant median, want one of mean, radon"},
-		{"a statement without the grid", "* mean[20]", "* mean", "mean needs the values of strategy.epochs in brackets"},
+		{"a statement without the grid", "* mean[20]", "* mean", "mean needs the values of strategy.epochs in brackets, such as mean[1].final_accuracy"},
 		{"a statement of another value", "* mean[20]", "* mean[21]", "strategy.epochs has no value 21, want one of 1, 20"},
 		{"a statement of no measure", "* mean[20].final_accuracy", "* mean[20].luck", "luck is no measure, want one of"},
+		{"a value twice", "[1, 20]", "[1, 20, 20.0]", "grid: strategy.epochs has 20 twice"},
+		{"a path of the grid that is set", "{strategy.models: 1,", "{strategy.epochs: 3, strategy.models: 1,", "strategy.epochs is in the grid and in set, want it in one of them"},
+		{"a path of the grid in a variant", "mean: {", "mean: {strategy.epochs: 3, ", "strategy.epochs is in the grid and in variant mean, want it in one of them"},
+		{"a seed that is set", "{strategy.models: 1,", "{seed: 3, strategy.models: 1,", "seed is set, want seeds: [...]"},
+		{"a keyword", "      mean:", "      default:", `variant "default", want another name`},
+		{"a number of seeds", "seeds: [1, 2]", "seeds: 3", "f.yaml:3: 3 is there, want a list, such as [3]"},
+		{"two statements in one", "* mean[20].final_accuracy", "* mean[20].final_accuracy && 1 > 0", "is two statements, want a line for each"},
 		{"values in quotes of their own", "mean[20].final", `mean[20, \"x-y\"].final`, `go into one pair of quotes, all of them: radon["median, sign-flip"]`},
 		{"a statement by a program", "* mean[20].final_accuracy", "* exit(1)", "cannot be computed, want numbers, variant.measure"},
 	} {
@@ -364,6 +372,43 @@ func TestBest(t *testing.T) {
 	}
 	if page := string(files["votes.md"]); !strings.Contains(page, "best `strategy.epochs`") || strings.Count(page, "\n| mean |") != 1 {
 		t.Errorf("the page:\n%s", page)
+	}
+}
+
+// Equal cells, by one name and another, are computed once, also side by side.
+func TestEqualCells(t *testing.T) {
+	text := strings.NewReplacer("      radon:\n", "      radon:\n      again:\n      same: {strategy.batch: 10}\n").Replace(votes)
+	cache := t.TempDir()
+	files, taken, err := made(t, text, cache, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken != 8 {
+		t.Errorf("%d cells were taken from the cache, want the 8 that are equal to another", taken)
+	}
+	table := string(files["votes.md"])
+	for _, name := range []string{"again", "same"} {
+		if !strings.Contains(table, "| "+name+" | 20 |") {
+			t.Errorf("%s is not in the table:\n%s", name, table)
+		}
+	}
+}
+
+// A search in which no value has its measure chooses none, and statements say so.
+func TestBestOfNone(t *testing.T) {
+	text := strings.NewReplacer("    table:", "    best: {over: strategy.epochs, by: rounds_to_target}\n    table:", "radon[20]", "radon", "mean[20]", "mean",
+		"kind: bars, x: strategy.epochs", "kind: bars", "{test_accuracy: 0.5}", "{validation_accuracy: 1.0}", "{strategy.models: 1,", "{data.validation: 0.2, strategy.models: 1,",
+		"kind: bars, y: final_accuracy", "kind: bars, y: bytes").Replace(votes)
+	f, _ := parse(t, text)
+	p := f.Parts[0]
+	rows := p.choose([]*Row{{Variant: "mean", Grid: []string{"1"}, measured: []*measured{nil, nil}}, {Variant: "mean", Grid: []string{"20"}, measured: []*measured{nil, nil}}})
+	if len(rows) != 1 || rows[0].Chosen != "none" {
+		t.Errorf("%d rows, the first has chosen %q, want none", len(rows), rows[0].Chosen)
+	}
+	for _, v := range p.judge(rows) {
+		if v.Why == "" {
+			t.Errorf("%s: holds %v, want that it cannot be told", v.Text, v.Holds)
+		}
 	}
 }
 

@@ -72,6 +72,9 @@ func parseStatement(text string) (s statement, err error) {
 		return s, fmt.Errorf("%q is no comparison: %w%s", text, err, hint)
 	}
 	b, ok := x.(*ast.BinaryExpr)
+	if ok && b.Op == token.LAND {
+		return s, fmt.Errorf("%q is two statements, want a line for each", text)
+	}
 	if !ok || !slices.Contains(comparisons, b.Op) {
 		return s, fmt.Errorf("%q is no comparison, want >=, <=, > or < between two expressions", text)
 	}
@@ -80,12 +83,11 @@ func parseStatement(text string) (s statement, err error) {
 
 // Verdict is a statement with the figures that it compares.
 type Verdict struct {
-	Text  string  `json:"text"`
-	Line  int     `json:"line"`
-	Holds bool    `json:"holds"`
-	A     float64 `json:"left"`
-	B     float64 `json:"right"`
-	Why   string  `json:"why,omitempty"` // it cannot be told whether it holds; empty: it can
+	Text  string
+	Line  int
+	Holds bool
+	A, B  float64
+	Why   string // it cannot be told whether it holds; empty: it can
 }
 
 // judge finds out whether a statement holds. of returns the values of a measure over the
@@ -266,8 +268,16 @@ func (p *Part) has(variant string, grid []string, measure string) error {
 		return fmt.Errorf("%s needs a target", measure)
 	}
 	paths := p.told()
+	if len(paths) == 0 && len(grid) > 0 {
+		return fmt.Errorf("%s takes no values in brackets, want %s.%s: there is no grid that is not searched", variant, variant, measure)
+	}
 	if len(grid) != len(paths) {
-		return fmt.Errorf("%s needs the values of %s in brackets, such as %s[%s].%s", variant, strings.Join(paths, ", "), variant, strings.Join(make([]string, len(paths)), ", "), measure)
+		var some []string
+		for _, path := range paths {
+			values, _ := p.Grid.Get(path)
+			some = append(some, value(&values[0]))
+		}
+		return fmt.Errorf("%s needs the values of %s in brackets, such as %s[%s].%s", variant, strings.Join(paths, ", "), variant, bracketed(some), measure)
 	}
 	for i, path := range paths {
 		values, _ := p.Grid.Get(path)
@@ -282,6 +292,17 @@ func (p *Part) has(variant string, grid []string, measure string) error {
 		}
 	}
 	return nil
+}
+
+// bracketed writes values as a statement has them in brackets.
+func bracketed(values []string) string {
+	text := strings.Join(values, ", ")
+	for _, v := range values {
+		if _, err := strconv.ParseFloat(v, 64); err != nil && !token.IsIdentifier(v) {
+			return strconv.Quote(text)
+		}
+	}
+	return text
 }
 
 // told returns the paths of the grid that results are told by: not that of a search.

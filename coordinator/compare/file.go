@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"go/token"
 	"io"
 	"os"
 	"regexp"
@@ -216,6 +217,24 @@ var fields = map[string][]string{
 	"Best":    {"over", "by"},
 }
 
+// mistyped is what YAML's decoder says of a value of another type.
+var mistyped = regexp.MustCompile("^cannot unmarshal \\S+(?: `(.*)`)? into (.+)$")
+
+// typeWords says what a type of the file takes, to people.
+func typeWords(name, got string) string {
+	switch {
+	case strings.HasPrefix(name, "[]"):
+		return fmt.Sprintf("a list, such as [%s]", got)
+	case name == "string":
+		return "a text"
+	case name == "bool":
+		return "true or false"
+	case strings.HasPrefix(name, "*float"), strings.HasPrefix(name, "float"), strings.HasPrefix(name, "uint"), strings.HasPrefix(name, "int"):
+		return "a number"
+	}
+	return "fields with values below it"
+}
+
 // refused makes problems of an error of YAML's decoder.
 func refused(path string, err error) error {
 	texts := []string{err.Error()}
@@ -235,6 +254,9 @@ func refused(path string, err error) error {
 			if near := task.Nearest(m[1], known); near != "" {
 				p.Text = fmt.Sprintf("unknown field %q, did you mean %s?", m[1], near)
 			}
+		}
+		if m := mistyped.FindStringSubmatch(p.Text); m != nil {
+			p.Text = fmt.Sprintf("%s is there, want %s", m[1], typeWords(m[2], m[1]))
 		}
 		all = append(all, p)
 	}
@@ -296,15 +318,17 @@ func (p *Part) check(fail func(format string, args ...any)) {
 		p.Variants = ordered[settings]{Keys: []string{"task"}, Values: []settings{nil}, Lines: []int{0}}
 	}
 	for _, v := range p.Variants.Keys {
-		if !name.MatchString(v) {
+		switch {
+		case !name.MatchString(v):
 			fail("variant %q, want a name of a-z, 0-9 and _ that begins with a letter", v)
+		case token.IsKeyword(v):
+			fail("variant %q, want another name: statements are expressions of Go, where that is a keyword", v)
 		}
 	}
 	for i, path := range p.Grid.Keys {
-		if len(p.Grid.Values[i]) == 0 {
-			fail("grid: %s has no values", path)
-		}
+		p.gridPath(path, p.Grid.Values[i], fail)
 	}
+	p.ownSeed(fail)
 	if len(p.Target) > 1 {
 		fail("target has %d figures, want one", len(p.Target))
 	}
@@ -342,10 +366,59 @@ func (p *Part) check(fail func(format string, args ...any)) {
 	}
 }
 
+// gridPath fails for values that are there twice, and for a path that is set elsewhere too:
+// the grid's values would replace that without a word.
+func (p *Part) gridPath(path string, values []yaml.Node, fail func(format string, args ...any)) {
+	if len(values) == 0 {
+		fail("grid: %s has no values", path)
+	}
+	seen := map[string]bool{}
+	for i := range values {
+		text := value(&values[i])
+		if n, err := strconv.ParseFloat(text, 64); err == nil {
+			text = strconv.FormatFloat(n, 'g', -1, 64)
+		}
+		if seen[text] {
+			fail("grid: %s has %s twice", path, text)
+		}
+		seen[text] = true
+	}
+	sets := func(where string, all settings) {
+		for _, set := range all {
+			if at, _, _ := strings.Cut(set, "="); at == path {
+				fail("%s is in the grid and in %s, want it in one of them", path, where)
+			}
+		}
+	}
+	sets("set", p.Set)
+	for i, v := range p.Variants.Keys {
+		sets("variant "+v, p.Variants.Values[i])
+	}
+}
+
+// ownSeed fails for settings of the seed, which every cell has its own of.
+func (p *Part) ownSeed(fail func(format string, args ...any)) {
+	all := slices.Clone(p.Set)
+	for _, v := range p.Variants.Values {
+		all = append(all, v...)
+	}
+	has := slices.ContainsFunc(all, func(set string) bool { return strings.HasPrefix(set, "seed=") })
+	if has || slices.Contains(p.Grid.Keys, "seed") {
+		fail("seed is set, want seeds: [...], or seeds.data, seeds.start or seeds.sampling to hold one of them")
+	}
+}
+
 // check returns what is wrong with a figure.
 func (d *Drawing) check(p *Part, fail func(format string, args ...any)) {
+	searched := func(field, value string) bool {
+		if p.Best == nil || p.Best.Over != value {
+			return false
+		}
+		fail("figure %s: %s is %q, want another: of a path that is searched (best) one value is left", d.Name, field, value)
+		return true
+	}
 	axis := func(field, value string) {
-		if slices.Contains(p.Grid.Keys, value) {
+		if searched(field, value) || slices.Contains(p.Grid.Keys, value) {
 			return
 		}
 		if _, ok := measures[value]; !ok {
@@ -366,7 +439,7 @@ func (d *Drawing) check(p *Part, fail func(format string, args ...any)) {
 		axis("y", d.Y)
 	case "heat":
 		for field, value := range map[string]string{"x": d.X, "y": d.Y} {
-			if !slices.Contains(p.Grid.Keys, value) && value != byVariant {
+			if !searched(field, value) && !slices.Contains(p.Grid.Keys, value) && value != byVariant {
 				fail("figure %s: %s is %q, want a path of the grid, or %s", d.Name, field, value, byVariant)
 			}
 		}

@@ -39,7 +39,16 @@ type partJSON struct {
 	Seeds    []uint64          `json:"seeds"`
 	Settings map[string]string `json:"settings,omitempty"` // of all cells
 	Rows     []rowJSON         `json:"rows"`
-	Verdicts []Verdict         `json:"expect,omitempty"`
+	Verdicts []verdictJSON     `json:"expect,omitempty"`
+}
+
+type verdictJSON struct {
+	Text  string   `json:"text"`
+	Line  int      `json:"line"`
+	Holds bool     `json:"holds"`
+	Left  *float64 `json:"left"` // null: not known
+	Right *float64 `json:"right"`
+	Why   string   `json:"why,omitempty"`
 }
 
 // common returns the settings that all simulations have alike.
@@ -77,10 +86,11 @@ func (r *Report) json() ([]byte, error) {
 		s := &r.Sections[i]
 		p := partJSON{Part: s.Part.Name, Seeds: s.Part.Seeds, Settings: common(s.Cells)}
 		for _, v := range s.Verdicts {
-			if math.IsNaN(v.A) || math.IsInf(v.A, 0) || math.IsNaN(v.B) || math.IsInf(v.B, 0) {
-				v.A, v.B = 0, 0
+			j := verdictJSON{Text: v.Text, Line: v.Line, Holds: v.Holds, Why: v.Why}
+			if v.Why == "" {
+				j.Left, j.Right = finite(v.A), finite(v.B)
 			}
-			p.Verdicts = append(p.Verdicts, v)
+			p.Verdicts = append(p.Verdicts, j)
 		}
 		for _, row := range s.Rows {
 			j := rowJSON{Variant: row.Variant, Grid: row.Grid, Chosen: row.Chosen, Measures: map[string][]*float64{}}

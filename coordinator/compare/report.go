@@ -100,7 +100,11 @@ func (r *Report) Lines() (lines []string) {
 			case !v.Holds:
 				word = "does NOT   "
 			}
-			lines = append(lines, fmt.Sprintf("%s %s: %s (%s, %s)", word, r.Sections[i].Part.Name, v.Text, exact(v.A), exact(v.B)))
+			figures := exact(v.A) + ", " + exact(v.B)
+			if v.Why != "" {
+				figures = v.Why
+			}
+			lines = append(lines, fmt.Sprintf("%s %s: %s (%s)", word, r.Sections[i].Part.Name, v.Text, figures))
 		}
 	}
 	return lines
@@ -184,14 +188,60 @@ func (r *Report) markdown() []byte {
 				para(fmt.Sprintf("The target is a %s of %s %g.", strings.ReplaceAll(figure, "_", " "), sign, value))
 			}
 		}
+		para(p.searched())
 		s.failures(&b)
 		s.verdicts(&b)
 		para(p.Close)
 	}
 	para("## How it was made")
 	para("```\n" + r.Command + "\n```")
+	for i := range r.Sections {
+		r.Sections[i].Part.made(&b)
+	}
 	para(fmt.Sprintf("%s Figures are means over the seeds, with their deviation (±) in tables and the least and the most as bands. [%s.json](%s.json) has every simulation with its settings and the command that repeats it; times in it are virtual. [%s.csv](%s.csv) has the tables. %s on %s.", seedWords(r.File), r.Name, r.Name, r.Name, r.Name, r.Program, r.Machine))
 	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n')
+}
+
+// searched says what was searched, and by what; nothing where nothing was.
+func (p *Part) searched() string {
+	if p.Best == nil {
+		return ""
+	}
+	var all []string
+	values, _ := p.Grid.Get(p.Best.Over)
+	for i := range values {
+		all = append(all, value(&values[i]))
+	}
+	return fmt.Sprintf("Of `%s` %s the best by the mean %s is told.", p.Best.Over, strings.Join(all, ", "), measures[p.Best.By].words)
+}
+
+// made writes which task a part simulates, with which settings.
+func (p *Part) made(b *bytes.Buffer) {
+	if p.Study != "" {
+		return
+	}
+	code := func(sets settings) string {
+		var all []string
+		for _, set := range sets {
+			path, text, _ := strings.Cut(set, "=")
+			if text == "" {
+				text = "null"
+			}
+			all = append(all, "`"+path+": "+text+"`")
+		}
+		return strings.Join(all, ", ")
+	}
+	fmt.Fprintf(b, "- %s: task `%s`", p.Name, p.Task)
+	if len(p.Set) > 0 {
+		fmt.Fprintf(b, " with %s", code(p.Set))
+	}
+	b.WriteString("\n")
+	for i, v := range p.Variants.Keys {
+		if sets := p.Variants.Values[i]; len(sets) > 0 {
+			fmt.Fprintf(b, "  - %s: %s\n", strings.ReplaceAll(v, "_", " "), code(sets))
+		}
+	}
+	b.WriteString("\n")
 }
 
 // seedWords says which seeds there are.

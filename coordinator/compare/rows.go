@@ -104,6 +104,11 @@ func (p *Part) choose(all []*Row) (kept []*Row) {
 			kept[i] = r
 		}
 	}
+	for _, r := range kept {
+		if r.Spread(p.Best.By).Seeds == 0 { // nothing can be chosen by it
+			r.Chosen, r.measured = "none", make([]*measured, len(r.measured))
+		}
+	}
 	return kept
 }
 

@@ -24,6 +24,7 @@ type Runner struct {
 
 	mu     sync.Mutex
 	loader dataset.Loader
+	turns  map[string]*sync.Mutex // by key of the cache: equal cells are computed once
 }
 
 // Progress is how far the work is.
@@ -47,11 +48,11 @@ type Outcome struct {
 	Seconds float64          // of computing, when it was computed
 }
 
-// Run computes cells, and returns what came out in their order. A cell that fails says why,
-// and the others go on. The error is that of an interruption, or of a cache that cannot be
-// written.
-func (r *Runner) Run(ctx context.Context, cells []*Cell) ([]*Outcome, error) {
-	ctx, cancel := context.WithCancel(ctx)
+// Run computes cells, and returns what came out in their order, nil for one that was not
+// ended. A cell that fails says why, and the others go on. The error is that of an
+// interruption, or of a cache that cannot be written.
+func (r *Runner) Run(outside context.Context, cells []*Cell) ([]*Outcome, error) {
+	ctx, cancel := context.WithCancel(outside)
 	defer cancel()
 	out := make([]*Outcome, len(cells))
 	next := make(chan int)
@@ -84,10 +85,13 @@ func (r *Runner) Run(ctx context.Context, cells []*Cell) ([]*Outcome, error) {
 					tell(i, Progress{})
 				})
 				r.mu.Lock()
-				if out[i] = o; err != nil {
-					failure = errors.Join(failure, err)
+				if err != nil {
+					if ctx.Err() == nil {
+						failure = errors.Join(failure, err)
+					}
 					cancel()
 				} else {
+					out[i] = o
 					over++
 					if !taken {
 						computing += 1 - shares[i]
@@ -113,10 +117,26 @@ hand:
 	}
 	close(next)
 	workers.Wait()
-	if failure == nil && ctx.Err() != nil {
-		failure = ctx.Err()
+	if failure == nil {
+		failure = outside.Err()
 	}
 	return out, failure
+}
+
+// turn waits until no other worker is at work on an equal cell, whose result is kept then.
+func (r *Runner) turn(key string) (over func()) {
+	r.mu.Lock()
+	if r.turns == nil {
+		r.turns = map[string]*sync.Mutex{}
+	}
+	mine := r.turns[key]
+	if mine == nil {
+		mine = new(sync.Mutex)
+		r.turns[key] = mine
+	}
+	r.mu.Unlock()
+	mine.Lock()
+	return mine.Unlock
 }
 
 // open loads the data of a cell.
@@ -145,6 +165,7 @@ func (r *Runner) cell(ctx context.Context, c *Cell, done func(share float64)) (o
 		return o, false, nil
 	}
 	o.Key = r.Cache.key(&origin)
+	defer r.turn(o.Key)()
 	k, err := r.Cache.get(o.Key)
 	if err != nil {
 		return o, false, err

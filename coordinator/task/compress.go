@@ -165,7 +165,7 @@ func (d *decoder) compress(c Compress, s strategy.Config) {
 		}
 	}
 	d.want(slices.Contains([]string{"", "on", "off", "auto"}, c.Up.Feedback), "compress.up.feedback", quoted(c.Up.Feedback), `"on", "off" or "auto"`)
-	d.want(c.Up.Feedback != "on" || c.Up.Codec == "" && support.Default || fedBack(c.Up.Codec), "compress.up.feedback", quoted(c.Up.Feedback), "off without a lossy codec with a rate (deadzone, dither)")
+	d.want(c.Up.Feedback != "on" || c.Up.Codec == "" && support.Default || fedBack(c.Up.Codec), "compress.up.feedback", quoted(c.Up.Feedback), "off without a codec that loses something at a rate (deadzone, dither; in simulations topk, ternary, signsgd and qsgd too)")
 	d.want(c.Up.Feedback != "on" || support.Feedback, "compress.up.feedback", quoted(c.Up.Feedback),
 		"off: with strategy.kind: "+s.Kind+" what one contribution lacks cannot come with the next")
 	if d.want(c.Down.Codec == "" || slices.Contains(downCodecs, c.Down.Codec), "compress.down.codec", quoted(c.Down.Codec), "one of "+strings.Join(downCodecs, ", ")) {
