@@ -246,18 +246,23 @@ func (p *Part) made(b *bytes.Buffer) {
 
 // seedWords says which seeds there are.
 func seedWords(f *File) string {
-	var all []string
+	var all []uint64
 	for _, p := range f.Parts {
-		for _, s := range p.Seeds {
-			if text := strconv.FormatUint(s, 10); !slices.Contains(all, text) {
-				all = append(all, text)
-			}
-		}
+		all = append(all, p.Seeds...)
 	}
-	if len(all) == 1 {
-		return "Seed " + all[0] + "."
+	slices.Sort(all)
+	all = slices.Compact(all)
+	switch n := len(all); {
+	case n == 1:
+		return fmt.Sprintf("Seed %d.", all[0])
+	case n > 2 && all[n-1]-all[0] == uint64(n-1):
+		return fmt.Sprintf("Seeds %d to %d.", all[0], all[n-1])
 	}
-	return "Seeds " + strings.Join(all, ", ") + "."
+	var words []string
+	for _, s := range all {
+		words = append(words, strconv.FormatUint(s, 10))
+	}
+	return "Seeds " + strings.Join(words, ", ") + "."
 }
 
 // table writes the rows of a section.
