@@ -108,9 +108,9 @@ func compareCommand() *cobra.Command {
 				return err
 			}
 			report.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-			report.Command = "coordinator compare " + path
+			report.Command = "coordinator compare " + compare.Quoted(path)
 			if *out != "" {
-				report.Command += " --out " + *out
+				report.Command += " --out " + compare.Quoted(*out)
 			}
 			if *only != "" { // beside the whole page, not over it
 				report.Command += " --only " + *only

@@ -70,9 +70,9 @@ func (c *Cache) path(key string) string { return filepath.Join(c.Dir, key+".json
 // checkpoint is where the state of a simulation that is under way lies.
 func (c *Cache) checkpoint(key string) string { return filepath.Join(c.Dir, key+".resume") }
 
-// get returns what is kept under a key; nil if nothing is, nothing that can be read, or
-// nothing by this program.
-func (c *Cache) get(key string) (*kept, error) {
+// get returns what is kept under a key; nil if nothing is, nothing that can be read, nothing
+// of that origin, or nothing by this program.
+func (c *Cache) get(key string, o *simulate.Origin) (*kept, error) {
 	text, err := os.ReadFile(c.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -83,6 +83,9 @@ func (c *Cache) get(key string) (*kept, error) {
 	k := new(kept)
 	if json.Unmarshal(text, k) != nil || k.Result == nil {
 		return nil, nil // cut short by a power failure: it is computed again
+	}
+	if !maps.Equal(k.Result.Settings, o.Settings) || k.Result.DataSHA256 != fmt.Sprintf("%x", o.Data) {
+		return nil, nil
 	}
 	if k.Program != c.Program && !c.Any {
 		return nil, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -287,6 +288,11 @@ func TestRefuses(t *testing.T) {
 		{"a path of the grid that is set", "{strategy.models: 1,", "{strategy.epochs: 3, strategy.models: 1,", "strategy.epochs is in the grid and in set, want it in one of them"},
 		{"a path of the grid in a variant", "mean: {", "mean: {strategy.epochs: 3, ", "strategy.epochs is in the grid and in variant mean, want it in one of them"},
 		{"a seed that is set", "{strategy.models: 1,", "{seed: 3, strategy.models: 1,", "seed is set, want seeds: [...]"},
+		{"too many simulations", "[1, 20]", "[" + strings.TrimSuffix(numbers(3000), ", ") + "]", "has more than 10000 simulations"},
+		{"a value by an anchor", "[1, 20]", "[&a 1, *a]", "grid: a value of strategy.epochs refers to an anchor, want the value itself"},
+		{"limits the wrong way round", "kind: bars,", "kind: bars, y_min: 0.9, y_max: 0.5,", "y_min is 0.9 and y_max 0.5, want y_min < y_max"},
+		{"no limit", "kind: bars,", "kind: bars, y_min: .nan,", "y_min is NaN, want a finite number"},
+		{"no target", "test_accuracy: 0.5", "test_accuracy: .inf", "target: test_accuracy is +Inf, want a finite number"},
 		{"a keyword", "      mean:", "      default:", `variant "default", want another name`},
 		{"a number of seeds", "seeds: [1, 2]", "seeds: 3", "f.yaml:3: 3 is there, want a list, such as [3]"},
 		{"two statements in one", "* mean[20].final_accuracy", "* mean[20].final_accuracy && 1 > 0", "is two statements, want a line for each"},
@@ -306,6 +312,52 @@ func TestRefuses(t *testing.T) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// numbers writes the numbers up to n, with commas.
+func numbers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%d, ", i+1)
+	}
+	return b.String()
+}
+
+// What lies in the cache and is not the cell's is made again: another cell's result, and a
+// checkpoint that is damaged.
+func TestCacheOfOthers(t *testing.T) {
+	cache := t.TempDir()
+	want, _, err := made(t, votes, cache, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := filepath.Glob(filepath.Join(cache, "*.json"))
+	if err != nil || len(kept) < 2 {
+		t.Fatal(kept, err)
+	}
+	other, err := os.ReadFile(kept[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(kept[1], other, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	last := kept[len(kept)-1]
+	for _, err := range []error{os.Remove(last), os.WriteFile(strings.TrimSuffix(last, ".json")+".resume", bytes.Repeat([]byte("no database "), 1000), 0o600)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, taken, err := made(t, votes, cache, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken != len(kept)-2 {
+		t.Errorf("%d cells were taken of %d, want all but two", taken, len(kept))
+	}
+	if !bytes.Equal(got["votes.json"], want["votes.json"]) {
+		t.Error("other results")
 	}
 }
 

@@ -101,6 +101,12 @@ func (s *statement) judge(of lookup) Verdict {
 		v.Why = strings.ReplaceAll(err.Error(), "\n", "; ")
 		return v
 	}
+	for _, x := range []float64{v.A, v.B} {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			v.Why = "a side is no finite number"
+			return v
+		}
+	}
 	switch s.op {
 	case token.GEQ:
 		v.Holds = v.A >= v.B

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/token"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -144,6 +145,9 @@ func (s *settings) add(path string, n *yaml.Node) error {
 			}
 			continue
 		}
+		if aliased(value) {
+			return fmt.Errorf("line %d: %s refers to an anchor, want the value itself", value.Line, key)
+		}
 		text, err := flow(value)
 		if err != nil {
 			return fmt.Errorf("line %d: %s: %w", value.Line, key, err)
@@ -168,7 +172,10 @@ func flow(n *yaml.Node) (string, error) {
 }
 
 // name is what variants and parts may be called: their names are in expressions and files.
-var name = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+var name = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+// maxCells is the max number of simulations of a part.
+const maxCells = 10000
 
 // maxFile is the size of a file in bytes; those that ship have some thousand.
 const maxFile = 1 << 20
@@ -329,12 +336,23 @@ func (p *Part) check(fail func(format string, args ...any)) {
 		p.gridPath(path, p.Grid.Values[i], fail)
 	}
 	p.ownSeed(fail)
+	cells := len(p.Variants.Keys) * len(p.Seeds)
+	for _, values := range p.Grid.Values {
+		if cells *= max(len(values), 1); cells > maxCells {
+			fail("has more than %d simulations: variants x values of the grid x seeds", maxCells)
+			p.Grid = ordered[[]yaml.Node]{} // it is not expanded
+			break
+		}
+	}
 	if len(p.Target) > 1 {
 		fail("target has %d figures, want one", len(p.Target))
 	}
 	for figure := range p.Target {
 		if column(figure) == nil {
 			fail("target: %s is no figure of rounds, want one of %s", figure, strings.Join(columnNames(), ", "))
+		}
+		if v := p.Target[figure]; math.IsNaN(v) || math.IsInf(v, 0) {
+			fail("target: %s is %v, want a finite number", figure, v)
 		}
 	}
 	for _, m := range p.Table {
@@ -374,6 +392,10 @@ func (p *Part) gridPath(path string, values []yaml.Node, fail func(format string
 	}
 	seen := map[string]bool{}
 	for i := range values {
+		if aliased(&values[i]) {
+			fail("grid: a value of %s refers to an anchor, want the value itself", path)
+			return
+		}
 		text := value(&values[i])
 		if n, err := strconv.ParseFloat(text, 64); err == nil {
 			text = strconv.FormatFloat(n, 'g', -1, 64)
@@ -393,6 +415,24 @@ func (p *Part) gridPath(path string, values []yaml.Node, fail func(format string
 	sets("set", p.Set)
 	for i, v := range p.Variants.Keys {
 		sets("variant "+v, p.Variants.Values[i])
+	}
+}
+
+// aliased reports whether a value has references to anchors, which settings cannot have.
+func aliased(n *yaml.Node) bool {
+	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, aliased)
+}
+
+// limits fails for limits of axes between which nothing can be drawn.
+func (d *Drawing) limits(fail func(format string, args ...any)) {
+	for field, limit := range map[string]*float64{"y_min": d.YMin, "y_max": d.YMax, "x_max": d.XMax} {
+		log := d.LogY && field != "x_max" || d.LogX && field == "x_max"
+		if limit != nil && (math.IsNaN(*limit) || math.IsInf(*limit, 0) || log && *limit <= 0) {
+			fail("figure %s: %s is %v, want a finite number, above 0 on a logarithmic axis", d.Name, field, *limit)
+		}
+	}
+	if d.YMin != nil && d.YMax != nil && *d.YMin >= *d.YMax {
+		fail("figure %s: y_min is %v and y_max %v, want y_min < y_max", d.Name, *d.YMin, *d.YMax)
 	}
 }
 
@@ -447,6 +487,7 @@ func (d *Drawing) check(p *Part, fail func(format string, args ...any)) {
 	default:
 		fail("figure %s: kind is %q, want line, bars, scatter or heat", d.Name, d.Kind)
 	}
+	d.limits(fail)
 	for _, v := range d.Variants {
 		if !slices.Contains(p.Variants.Keys, v) {
 			fail("figure %s: there is no variant %s", d.Name, v)

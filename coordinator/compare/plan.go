@@ -25,13 +25,13 @@ type Cell struct {
 func (c *Cell) Command() string {
 	words := []string{"coordinator", "simulate", "--task", c.Part.Task}
 	for _, set := range c.Sets {
-		words = append(words, "--set", quoted(set))
+		words = append(words, "--set", Quoted(set))
 	}
 	return strings.Join(words, " ")
 }
 
-// quoted writes a word for a shell.
-func quoted(word string) string {
+// Quoted writes a word for a shell.
+func Quoted(word string) string {
 	if strings.ContainsAny(word, " {}[]()'\"$*?;&|<>!#~`\\") || word == "" {
 		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
@@ -101,7 +101,9 @@ func (f *File) Only(names []string) error {
 			}
 			return fmt.Errorf("there is no part %s, want one of %s", n, strings.Join(all, ", "))
 		}
-		kept = append(kept, f.Parts[i])
+		if !slices.Contains(kept, f.Parts[i]) {
+			kept = append(kept, f.Parts[i])
+		}
 	}
 	f.Parts = kept
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -166,7 +167,7 @@ func (r *Runner) cell(ctx context.Context, c *Cell, done func(share float64)) (o
 	}
 	o.Key = r.Cache.key(&origin)
 	defer r.turn(o.Key)()
-	k, err := r.Cache.get(o.Key)
+	k, err := r.Cache.get(o.Key, &origin)
 	if err != nil {
 		return o, false, err
 	}
@@ -216,13 +217,23 @@ func (r *Runner) cell(ctx context.Context, c *Cell, done func(share float64)) (o
 // fewer; raw ones take longer to write than the training that they stand for.
 const mostCheckpoint = 256 << 20
 
-// checkpoint goes on with that of an interruption, or begins one.
+// checkpoint goes on with that of an interruption, or begins one in place of what cannot be
+// gone on with. It is nil where another process is at work on an equal cell.
 func (r *Runner) checkpoint(key string, o simulate.Origin) (c *simulate.Checkpoint, err error) {
 	path := r.Cache.checkpoint(key)
-	if c, err = simulate.OpenCheckpoint(path, o); err != nil {
-		if c, err = simulate.NewCheckpoint(path, o); err != nil {
-			return nil, fmt.Errorf("compare: %w", err)
+	if c, err = simulate.OpenCheckpoint(path, o); err != nil && !errors.Is(err, simulate.ErrInUse) {
+		if c, err = simulate.NewCheckpoint(path, o); err != nil && !errors.Is(err, simulate.ErrInUse) {
+			for _, suffix := range []string{"", "-journal"} { // it is damaged, and nothing without the rest
+				os.Remove(path + suffix)
+			}
+			c, err = simulate.NewCheckpoint(path, o)
 		}
+	}
+	if errors.Is(err, simulate.ErrInUse) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("compare: the cache %s cannot be written: %w", r.Cache.Dir, err)
 	}
 	c.Most = mostCheckpoint
 	c.Warn = func(err error) {

@@ -22,6 +22,7 @@ import (
 var (
 	ErrNoCheckpoint = errors.New("there is nothing to go on with")
 	ErrCheckpoint   = errors.New("not a usable checkpoint")
+	ErrInUse        = errors.New("in use by another simulation")
 	ErrLarge        = errors.New("the file is large enough")
 )
 
@@ -218,7 +219,7 @@ func (c *Checkpoint) count() error {
 func (c *Checkpoint) unusable(err error) error {
 	var e *sqlite.Error
 	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY {
-		return fmt.Errorf("%w: %s is in use by another simulation", ErrCheckpoint, c.path)
+		return fmt.Errorf("%w: %s is %w", ErrCheckpoint, c.path, ErrInUse)
 	}
 	return fmt.Errorf("%w: %s cannot be read (%w): remove it and begin anew", ErrCheckpoint, c.path, err)
 }
@@ -232,9 +233,12 @@ func (c *Checkpoint) Rounds() uint64 { return c.rounds }
 // Kept reports whether the file has a state from which the simulation can go on.
 func (c *Checkpoint) Kept() bool { return c.kept }
 
-// Close closes the file. What was not committed is lost; a new file without a commit is
-// removed.
+// Close closes the file, if there is one. What was not committed is lost; a new file without
+// a commit is removed.
 func (c *Checkpoint) Close() error {
+	if c == nil {
+		return nil
+	}
 	err := c.db.Close()
 	if info, e := os.Stat(c.path); !c.kept && e == nil && info.Size() == 0 {
 		err = errors.Join(err, os.Remove(c.path))
@@ -244,6 +248,9 @@ func (c *Checkpoint) Close() error {
 
 // Remove closes and removes the file, when the simulation is over.
 func (c *Checkpoint) Remove() error {
+	if c == nil {
+		return nil
+	}
 	err := c.Close()
 	if e := os.Remove(c.path); e != nil && !errors.Is(e, os.ErrNotExist) {
 		err = errors.Join(err, e)

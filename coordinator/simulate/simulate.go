@@ -167,11 +167,15 @@ func Run(ctx context.Context, t *task.Task, d *dataset.Dataset, o Options) (*Res
 			own.Fewest = 1
 		}
 	}
+	var packing run.Packing // of one learner with all data nothing travels
+	if !t.Strategy.Scheme().Central {
+		packing = t.Compress.Run(res.Parameters)
+	}
 	sim.declined.reset()
 	lastReal := time.Now()
 	sim.run, err = run.New(run.Config{
 		ID: "simulation", Title: t.Title.String(), Seed: t.StartSeed(), OrderSeed: t.SamplingSeed(), Model: model, Strategy: s,
-		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(model.Layout().Size), Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
+		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: packing, Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      stop,
 		EvalEvery: t.EvaluateEvery(), Evaluate: sim.evaluate, Validate: sim.validate, Judge: judge, Drifts: t.Data.Drift > 0, MaxWeight: t.Strategy.MaxWeight,
 		Shards: shards, Own: own, ResumeGrace: resumeGrace, RestartGrace: resumeGrace, Saved: o.From,
