@@ -277,7 +277,8 @@ func labPictures(t *testing.T) {
 	b.shows("Radon points")
 	b.pictures("lab-1-list")
 	for i, address := range []string{
-		"radon", "radon?step=2&bad=3&poison=3&p=2.2,3_7.2,2.4_5.6,8_5.2,1.3", "surface", "surface?step=60&starts=1", "surface?step=200&rate=0.02", "lambda", "lambda?lambda=1e-06&noise=0.3", "lambda?lambda=0.01&lang=de",
+		"radon", "radon?step=2&bad=3&poison=3&p=2.2,3_7.2,2.4_5.6,8_5.2,1.3", "surface", "surface?step=60&starts=1", "surface?step=200&rate=0.02", "lambda", "lambda?lambda=1e-06&noise=0.3",
+		"packing?step=40", "packing?bits=4", "lambda?lambda=0.01&lang=de", "packing?codec=3&bits=0.5&step=20",
 	} {
 		b.to(c.url() + "lab/" + address)
 		b.stand()

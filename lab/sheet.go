@@ -60,7 +60,7 @@ const (
 )
 
 // Sheets returns the pages, in the order in which the lab lists them.
-func Sheets() []*Sheet { return []*Sheet{radonSheet(), surfaceSheet(), lambdaSheet()} }
+func Sheets() []*Sheet { return []*Sheet{radonSheet(), surfaceSheet(), lambdaSheet(), packingSheet()} }
 
 // Find returns the page of a name, nil if there is none.
 func Find(name string) *Sheet {
@@ -71,6 +71,9 @@ func Find(name string) *Sheet {
 	}
 	return nil
 }
+
+// Movable reports whether figures of the page have points that can be moved.
+func (s *Sheet) Movable() bool { return len(s.groups) > 0 }
 
 // Setting returns the setting of a name.
 func (s *Sheet) Setting(name string) *Setting {

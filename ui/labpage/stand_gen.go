@@ -313,6 +313,7 @@ func (c *Stand) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 				draw.Text(vgparent, "\n\t\t")
 				vgn = draw.Element(vgparent, "", "p", "class=note")
+				draw.Attribute(vgn, "hidden", !c.Sheet.Movable())
 				draw.Content(vgn, c.say("lab.keys"))
 				draw.Text(vgparent, "\n\t\t")
 				vgn = draw.Element(vgparent, "", "section", "class=prose")

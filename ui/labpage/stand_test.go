@@ -58,6 +58,10 @@ func TestPages(t *testing.T) {
 					}
 				}
 			}
+			told := strings.Contains(page, `<p class="note">`+l.Say("lab.keys"))
+			if movable := strings.Contains(page, `class="handle"`); told != movable {
+				t.Errorf("%s: says how to move points: %v, has some: %v", s.Name, told, movable)
+			}
 			wellFormed(t, page)
 		}
 	}
