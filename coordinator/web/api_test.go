@@ -125,9 +125,9 @@ func busy() (run.State, run.RoundRecord) {
 		Phase: protocol.PhaseTraining, Round: 2, Version: 1, Participants: 3, Awaited: 2, AwaitedUntil: time.Unix(1e9, 0),
 		Abandoned: &run.Abandoned{Round: 2, Times: 1, After: time.Minute, Reason: "1 of 3 contributions, 2 needed", Few: strategy.Few{Answers: 1, Asked: 3, Needed: 2, TimeUp: true}},
 		Survey:    &run.Survey{Ready: 2, Fewest: 3},
-		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion, Participants: 12, Spread: &run.Spread{Max: 1}, File: &test}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
+		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion, Participants: 12, Spread: &run.Spread{Max: 1}, File: &test, Validation: &test}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
 	}
-	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, Test: &test, Rate: .1, Traffic: sent}
+	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, Test: &test, Validation: &test, Rate: .1, Traffic: sent}
 }
 
 // Every field that the API serves is described, and every one that is described
