@@ -101,7 +101,11 @@ func compareCommand() *cobra.Command {
 						done++
 					}
 				}
-				return fmt.Errorf("compare: interrupted, %d of %d simulations are done and kept, the same command goes on: %w", done, len(cells), err)
+				word := "stopped"
+				if ctx.Err() != nil {
+					word = "interrupted"
+				}
+				return fmt.Errorf("compare: %s, %d of %d simulations are done and kept, the same command goes on: %w", word, done, len(cells), err)
 			}
 			report, err := f.Assemble(ctx, outcomes)
 			if err != nil {

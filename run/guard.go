@@ -13,8 +13,9 @@ import (
 )
 
 // guard bounds the loss of a version, and of single contributions, by that of the base, on
-// few examples of the validation set or of the training set, never of the test set. When a
-// version exceeds the bound, it looks for the contributions without which it would not.
+// few examples of the validation set or of the training set (of own data, of the organiser's
+// test file). When a version exceeds the bound, it looks for the contributions without which it
+// would not.
 type guard struct {
 	evaluate Evaluator // nil: nothing is judged
 
