@@ -4,7 +4,7 @@ import (
 	"sync"
 	"testing"
 
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
 )

@@ -14,7 +14,7 @@ import (
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
-	"fedtab/coordinator/virtual"
+	"fedtab/simulation"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/export"
@@ -109,7 +109,7 @@ func savedFrom(path string, t *task.Task, d *dataset.Dataset) (saved *run.Saved,
 	if err != nil {
 		return nil, "", err
 	}
-	first, err := o.first("simulation", t, d, m, false, virtual.Epoch)
+	first, err := o.first("simulation", t, d, m, false, simulation.Epoch)
 	return &run.Saved{Last: &first, Rounds: []run.RoundRecord{first.Record()}, Constants: o.constants}, o.text, err
 }
 

@@ -15,6 +15,7 @@ import (
 	"fedtab/coordinator/simulate"
 	"fedtab/coordinator/task"
 	"fedtab/learn/kernel"
+	"fedtab/simulation"
 )
 
 // checkpointSuffix is what the name of a simulation's checkpoint has behind that of its
@@ -59,7 +60,7 @@ func leaveCheckpoint(c *simulate.Checkpoint, err error, stderr io.Writer) error 
 	switch {
 	case c == nil:
 		return nil
-	case err == nil, errors.Is(err, simulate.ErrStuck):
+	case err == nil, errors.Is(err, simulation.ErrStuck):
 		return c.Remove()
 	case errors.Is(err, simulate.ErrCheckpoint), !c.Kept(): // the error says what to do, or there is nothing to go on with
 		return c.Close()

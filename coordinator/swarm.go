@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/swarm"
 	"fedtab/learn/data"

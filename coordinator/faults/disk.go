@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"fedtab/coordinator/virtual"
 	"fedtab/learn/data"
 	"fedtab/run"
+	"fedtab/simulation"
 )
 
 // disk is a run.Journal in memory, as durable, slow and faulty as the schedule
@@ -213,7 +213,7 @@ func (d *disk) load() *run.Saved {
 	}
 	if n := len(d.commits); n > 0 {
 		last := clone(d.commits[n-1])
-		saved.Last, saved.Elapsed = &last, max(0, last.Committed.Sub(virtual.Epoch))
+		saved.Last, saved.Elapsed = &last, max(0, last.Committed.Sub(simulation.Epoch))
 	}
 	if d.open != nil {
 		open := *d.open

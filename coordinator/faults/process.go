@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"fedtab/coordinator/live"
-	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/run"
+	"fedtab/simulation"
 	"fedtab/strategy"
 )
 
@@ -208,7 +208,7 @@ func (p *process) alive(f func()) func() {
 }
 
 // Now implements run.Env: the wall clock, which may be set between processes.
-func (p *process) Now() time.Time { return virtual.Epoch.Add(p.sim.clock.Now() + p.sim.skew) }
+func (p *process) Now() time.Time { return simulation.Epoch.Add(p.sim.clock.Now() + p.sim.skew) }
 
 // AfterFunc implements run.Env.
 func (p *process) AfterFunc(d time.Duration, f func()) (stop func()) {

@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/coordinator/virtual"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
 	"fedtab/protocol"
 	"fedtab/run"
+	"fedtab/simulation"
 	"fedtab/strategy"
 )
 
 // sim is one schedule: everything around the processes of one coordinator.
 type sim struct {
 	scheme
-	clock     virtual.Clock
+	clock     simulation.Clock
 	random    *rand.Rand
 	breaks    *rand.Rand // when the organiser pauses the run: a schedule without a pause does not depend on it
 	seed      uint64

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
 )

@@ -2,7 +2,7 @@ package hostile
 
 import (
 	"fedtab/compress"
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 	"fedtab/protocol"
 )
 

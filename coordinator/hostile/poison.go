@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"fedtab/api"
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 	"fedtab/protocol"
 )
 

@@ -6,8 +6,8 @@ import (
 	"runtime"
 	"testing"
 
-	"fedtab/coordinator/adversary"
 	"fedtab/learn"
+	"fedtab/simulation/adversary"
 )
 
 // Adversaries by 1 change nothing but the bytes: contributions are as good as honest
@@ -126,7 +126,8 @@ func value(x *float64) any {
 func TestAdversariesDecline(t *testing.T) {
 	res := simulated(t, "model.hidden=[]", "data.partition.clients=200", "strategy.fraction=0", "stop.rounds=1",
 		"adversaries={kind: decline, fraction: .995}")
-	if res.Final.Round != 1 || res.Final.Abandoned < maxDeclinedTimes {
-		t.Errorf("%d rounds, %d attempts abandoned; want 1, and at least %d", res.Final.Round, res.Final.Abandoned, maxDeclinedTimes)
+	const many = 32 // declined answers of honest clients would end the run
+	if res.Final.Round != 1 || res.Final.Abandoned < many {
+		t.Errorf("%d rounds, %d attempts abandoned; want 1, and at least %d", res.Final.Round, res.Final.Abandoned, many)
 	}
 }

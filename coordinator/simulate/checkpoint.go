@@ -1,8 +1,10 @@
 package simulate
 
 import (
+	"bytes"
 	"cmp"
 	"database/sql"
+	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -258,27 +260,36 @@ func (c *Checkpoint) Remove() error {
 	return err
 }
 
-// calls returns how many calls of a client the file had when it was opened.
-func (c *Checkpoint) calls(client uint32) uint64 {
-	if c == nil {
-		return 0
-	}
-	return c.recorded[client]
+// The rest implements simulation.Memory.
+
+// Err says why the file cannot be gone on with.
+func (c *Checkpoint) Err() error { return c.err }
+
+// Calls returns how many calls of a client the file had when it was opened.
+func (c *Checkpoint) Calls(client uint32) uint64 { return c.recorded[client] }
+
+// Has reports whether a call is in the file, to be repeated from there.
+func (c *Checkpoint) Has(client uint32, number uint64) bool {
+	return number < c.Calls(client) && c.err == nil
 }
 
-// has reports whether a call is in the file, to be repeated from there.
-func (c *Checkpoint) has(client uint32, number uint64) bool {
-	return number < c.calls(client) && c.err == nil
-}
-
-// done returns the record of a call, which the file has.
-func (c *Checkpoint) done(client uint32, number uint64) (done []byte, err error) {
+// Done returns the record of a call, which the file has.
+func (c *Checkpoint) Done(client uint32, number uint64) (done []byte, err error) {
 	err = c.db.QueryRow("SELECT done FROM calls WHERE client = ? AND number = ?", client, number).Scan(&done)
 	return done, err
 }
 
-// vectors returns those of a client after its newest call in the file.
-func (c *Checkpoint) vectors(client uint32) (vectors []byte, err error) {
+// Figure reads a figure of the coordinator, which the file has.
+func (c *Checkpoint) Figure(number uint64, v any) error {
+	done, err := c.Done(0, number)
+	if err != nil {
+		return err
+	}
+	return gob.NewDecoder(bytes.NewReader(done)).Decode(v)
+}
+
+// Vectors returns those of a client after its newest call in the file.
+func (c *Checkpoint) Vectors(client uint32) (vectors []byte, err error) {
 	var calls uint64
 	err = c.db.QueryRow("SELECT calls, vectors FROM vectors WHERE client = ?", client).Scan(&calls, &vectors)
 	if err == nil && calls != c.recorded[client] {
@@ -287,14 +298,31 @@ func (c *Checkpoint) vectors(client uint32) (vectors []byte, err error) {
 	return vectors, err
 }
 
-// put adds a call.
-func (c *Checkpoint) put(client uint32, number uint64, done []byte) {
+// PutVectors replaces the vectors of a client.
+func (c *Checkpoint) PutVectors(client uint32, calls uint64, vectors []byte) {
+	c.write("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", client, calls, vectors)
+}
+
+// Put adds a call.
+func (c *Checkpoint) Put(client uint32, number uint64, done []byte) {
 	c.write("INSERT INTO calls VALUES (?, ?, ?)", client, number, done)
 }
 
+// PutFigure adds a figure of the coordinator.
+func (c *Checkpoint) PutFigure(number uint64, v any) {
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(v); err != nil {
+		panic(err) // structs of numbers
+	}
+	c.Put(0, number, b.Bytes())
+}
+
+// Off reports whether nothing is written any more.
+func (c *Checkpoint) Off() bool { return c.off }
+
 // write changes the file within the open transaction.
 func (c *Checkpoint) write(query string, args ...any) {
-	if c == nil || c.off {
+	if c.off {
 		return
 	}
 	if _, err := c.db.Exec(query, args...); err != nil {
@@ -310,9 +338,9 @@ func (c *Checkpoint) stop(err error) {
 	}
 }
 
-// due reports whether it is time for a commit.
-func (c *Checkpoint) due() bool {
-	if c == nil || c.off {
+// Due reports whether it is time for a commit.
+func (c *Checkpoint) Due() bool {
+	if c.off {
 		return false
 	}
 	every := c.Every
@@ -322,8 +350,8 @@ func (c *Checkpoint) due() bool {
 	return time.Since(c.last) >= every
 }
 
-// commit makes what was written durable. It began with the given time.
-func (c *Checkpoint) commit(rounds uint64, began time.Time) {
+// Commit makes what was written durable. It began with the given time.
+func (c *Checkpoint) Commit(rounds uint64, began time.Time) {
 	c.write("UPDATE origin SET rounds = max(rounds, ?)", rounds)
 	c.write("COMMIT")
 	c.kept = c.kept || !c.off
@@ -336,8 +364,8 @@ func (c *Checkpoint) commit(rounds uint64, began time.Time) {
 	}
 }
 
-// fail notes that the file does not fit this simulation.
-func (c *Checkpoint) fail(err error) {
+// Fail notes that the file does not fit this simulation.
+func (c *Checkpoint) Fail(err error) {
 	if c.err == nil {
 		c.err, c.off = fmt.Errorf("%w: %s does not fit this simulation (%w): remove it and begin anew", ErrCheckpoint, c.path, err), true
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 )
 
 // outcome is the mean of a run's last three evaluations, percent.

@@ -5,8 +5,8 @@ import (
 	"math"
 	"testing"
 
-	"fedtab/coordinator/virtual"
 	"fedtab/run"
+	"fedtab/simulation"
 )
 
 // A run with any scheme that does not end by itself can begin with a model: its first
@@ -32,11 +32,11 @@ func TestFrom(t *testing.T) {
 			}
 			first, err := run.First(run.Config{
 				ID: "simulation", Seed: tk.Seed, Model: m, Strategy: scheme, Sums: tk.Strategy.Sums(), MaxScale: tk.Strategy.MaxScale, Packing: tk.Compress.Run(m.Layout().Size),
-			}, trained.Model, virtual.Epoch)
+			}, trained.Model, simulation.Epoch)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if first.Round != 1 || len(first.Participants) > 0 || first.Weight != 0 || !math.IsNaN(first.TrainLoss) || first.Ledger != (run.Ledger{}) || !first.Committed.Equal(virtual.Epoch) {
+			if first.Round != 1 || len(first.Participants) > 0 || first.Weight != 0 || !math.IsNaN(first.TrainLoss) || first.Ledger != (run.Ledger{}) || !first.Committed.Equal(simulation.Epoch) {
 				t.Errorf("the commit of the model is round %d, of %v with weight %v, loss %v, ledger %+v, at %v", first.Round, first.Participants, first.Weight, first.TrainLoss, first.Ledger, first.Committed)
 			}
 			from := func() *Result {

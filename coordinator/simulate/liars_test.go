@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"fedtab/coordinator/adversary"
 	"fedtab/coordinator/dataset"
+	"fedtab/simulation"
+	"fedtab/simulation/adversary"
 )
 
 // Flags of TestLiars.
@@ -119,7 +120,7 @@ func (tb *table) cell(t *testing.T, r rule, partition, kind string, n int) strin
 		tb.limit(d)
 		res, err := Run(t.Context(), tk, d, Options{})
 		switch {
-		case errors.Is(err, ErrStuck):
+		case errors.Is(err, simulation.ErrStuck):
 			return "stuck"
 		case err != nil:
 			t.Fatalf("%s, %s, %d of %s: %v", tb.task, r.name, n, kind, err)

@@ -8,8 +8,8 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/account"
-	"fedtab/coordinator/virtual"
 	"fedtab/run"
+	"fedtab/simulation"
 )
 
 // Result is the output of `coordinator simulate --json`. It does not depend on the
@@ -53,6 +53,24 @@ type Round struct {
 	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
 }
 
+// Check is the state of a lock-step simulation after Steps mini-batches of every client
+// ([simulation.Check]). Bytes and models are cumulative.
+type Check struct {
+	Steps      int     `json:"steps"`
+	Version    uint64  `json:"version"`
+	Distance   float64 `json:"distance"`   // mean squared distance of the clients' models from the newest version
+	Divergence float64 `json:"divergence"` // the same from their mean
+	api.Test
+	account.Figures
+}
+
+func checkOf(c simulation.Check, parameters int) Check {
+	return Check{
+		Steps: c.Steps, Version: c.Version, Distance: c.Distance, Divergence: c.Divergence,
+		Test: account.Test(c.Test, c.Validation), Figures: account.Of(&c.Traffic, parameters),
+	}
+}
+
 // Final is how the run ended. Its bytes are those of the whole run.
 type Final struct {
 	Round  uint64 `json:"round"`
@@ -66,21 +84,20 @@ type Final struct {
 	VirtualSeconds float64 `json:"virtual_seconds"`
 }
 
-// record adds a round, or its evaluation, and reports whether it is new.
-func (r *Result) record(rec run.RoundRecord) bool {
+// record adds a round, or the evaluation of the last one, which is not fresh.
+func (r *Result) record(rec run.RoundRecord, fresh bool) {
 	row := Round{
 		Round: rec.Round, Participants: rec.Participants, Weight: run.Finite(&rec.Weight), TrainLoss: run.Finite(&rec.TrainLoss),
 		Test:           account.Test(rec.Test, rec.Validation),
 		Figures:        account.Of(&rec.Traffic, r.Parameters),
 		Rate:           run.Finite(&rec.Rate),
-		VirtualSeconds: rec.Committed.Sub(virtual.Epoch).Round(time.Microsecond).Seconds(),
+		VirtualSeconds: rec.Committed.Sub(simulation.Epoch).Round(time.Microsecond).Seconds(),
 	}
-	if n := len(r.Rounds); n > 0 && r.Rounds[n-1].Round == rec.Round {
-		r.Rounds[n-1] = row
-		return false
+	if fresh {
+		r.Rounds = append(r.Rounds, row)
+	} else {
+		r.Rounds[len(r.Rounds)-1] = row
 	}
-	r.Rounds = append(r.Rounds, row)
-	return true
 }
 
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {

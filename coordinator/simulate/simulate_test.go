@@ -14,6 +14,7 @@ import (
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
+	"fedtab/simulation"
 )
 
 func load(t testing.TB, sets ...string) (*task.Task, *dataset.Dataset) {
@@ -192,7 +193,7 @@ func TestDeclined(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tk, d := load(t, append([]string{"strategy.lr=1000", "model.hidden=[50, 50]", "data.partition.clients=20"}, c.sets...)...)
 			_, err := Run(t.Context(), tk, d, Options{})
-			if !errors.Is(err, ErrStuck) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "; a smaller strategy.lr may help") {
+			if !errors.Is(err, simulation.ErrStuck) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "; a smaller strategy.lr may help") {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 	"fedtab/learn/data"
 	"fedtab/protocol"
 

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 
 	"fedtab/client"
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 	"fedtab/protocol"
 )
 

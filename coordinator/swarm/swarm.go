@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
 	"fedtab/protocol"

@@ -3,7 +3,7 @@ package task
 import (
 	"strconv"
 
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation/adversary"
 )
 
 // adversaries checks the adversaries of a simulation of the data s. A live run ignores them.

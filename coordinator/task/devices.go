@@ -3,21 +3,13 @@ package task
 import (
 	"fmt"
 	"time"
+
+	"fedtab/simulation"
 )
 
 // Devices configures the speed and the availability of simulated clients. A live run
 // ignores it.
-type Devices struct {
-	Speed        float64       `yaml:"speed"`         // examples trained on per second; the median; default 10,000, the 2NN in a laptop's tab
-	SpeedSpread  float64       `yaml:"speed_spread"`  // standard deviation of its logarithm; default 0: all equal
-	SlowFraction float64       `yaml:"slow_fraction"` // stragglers: the share of slow clients; default 0
-	SlowFactor   float64       `yaml:"slow_factor"`   // slow clients divide speed and bandwidth by it; default 10
-	Bandwidth    float64       `yaml:"bandwidth"`     // bytes per second each way; the median; default 1.25e6, a home connection
-	BandSpread   float64       `yaml:"bandwidth_spread"`
-	Latency      time.Duration `yaml:"latency"`      // of a message; default 20ms
-	Availability float64       `yaml:"availability"` // share of the time in which a client is present; default 1
-	Session      time.Duration `yaml:"session"`      // mean length of a stay, with availability below 1; default 10m
-}
+type Devices = simulation.Devices
 
 // Limits of Devices.
 const (
@@ -27,13 +19,6 @@ const (
 	MaxLatency      = time.Minute
 	MaxSession      = 30 * 24 * time.Hour
 )
-
-func defaultDevices() Devices {
-	return Devices{
-		Speed: 10_000, SlowFactor: 10, Bandwidth: 1.25e6, Latency: 20 * time.Millisecond,
-		Availability: 1, Session: 10 * time.Minute,
-	}
-}
 
 func (d *decoder) devices(v Devices) {
 	d.want(v.Speed >= .01 && v.Speed <= 1e9, "devices.speed", v.Speed, "0.01 <= speed <= 1e9 (examples per second)")

@@ -18,7 +18,8 @@ import (
 	"os"
 	"time"
 
-	"fedtab/coordinator/adversary"
+	"fedtab/simulation"
+	"fedtab/simulation/adversary"
 	"fedtab/strategy"
 )
 
@@ -74,7 +75,7 @@ func defaults() Task {
 		Model:     Model{Epsilon: 0.1},
 		Data:      Data{Partition: Partition{Kind: IID, Clients: 100}, From: From{Partition: Partition{Kind: IID, Clients: 100}}},
 		Optimiser: Optimiser{Kind: "sgd", Momentum: 0.9, Beta2: 0.999, Epsilon: 1e-8},
-		Devices:   defaultDevices(),
+		Devices:   simulation.DefaultDevices(),
 		EvalEvery: 1,
 		Seed:      1,
 	}

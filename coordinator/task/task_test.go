@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/simulation"
 	"fedtab/strategy"
 	"fedtab/tasks"
 )
@@ -59,7 +60,7 @@ func TestDefaultTask(t *testing.T) {
 			ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
 		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: .9, Feedback: "on"}, Down: Down{Codec: "grid", Step: 3.5}},
-		Devices:   defaultDevices(),
+		Devices:   simulation.DefaultDevices(),
 		Stop:      Stop{Rounds: 100, Accuracy: 0.98},
 		EvalEvery: 1,
 		Seed:      1,
@@ -102,7 +103,7 @@ func TestMinimal(t *testing.T) {
 		Strategy:  strategy.Config{Kind: "fedavg", Epochs: 1, LR: 0.5, ServerLR: 1, Guard: 3, MaxWeight: 4, MinClients: 1, Deadline: 2 * time.Minute},
 		Optimiser: Optimiser{Kind: "sgd"},
 		Compress:  Compress{Up: Up{Codec: "deadzone", Bits: .9, Feedback: "on"}, Down: Down{Codec: "grid", Step: 3.5}},
-		Devices:   defaultDevices(),
+		Devices:   simulation.DefaultDevices(),
 		Stop:      Stop{Rounds: 3},
 		EvalEvery: 1,
 		Seed:      1,

@@ -1,13 +1,33 @@
-package simulate
+package simulation
 
 import (
 	"math"
 	"time"
 
-	"fedtab/coordinator/task"
 	"fedtab/learn/rng"
 	"fedtab/run"
 )
+
+// Devices configures the speed and the availability of simulated clients.
+type Devices struct {
+	Speed        float64       `yaml:"speed"`         // examples trained on per second; the median; default 10,000, the 2NN in a laptop's tab
+	SpeedSpread  float64       `yaml:"speed_spread"`  // standard deviation of its logarithm; default 0: all equal
+	SlowFraction float64       `yaml:"slow_fraction"` // stragglers: the share of slow clients; default 0
+	SlowFactor   float64       `yaml:"slow_factor"`   // slow clients divide speed and bandwidth by it; default 10
+	Bandwidth    float64       `yaml:"bandwidth"`     // bytes per second each way; the median; default 1.25e6, a home connection
+	BandSpread   float64       `yaml:"bandwidth_spread"`
+	Latency      time.Duration `yaml:"latency"`      // of a message; default 20ms
+	Availability float64       `yaml:"availability"` // share of the time in which a client is present; default 1
+	Session      time.Duration `yaml:"session"`      // mean length of a stay, with availability below 1; default 10m
+}
+
+// DefaultDevices are all alike, and always present.
+func DefaultDevices() Devices {
+	return Devices{
+		Speed: 10_000, SlowFactor: 10, Bandwidth: 1.25e6, Latency: 20 * time.Millisecond,
+		Availability: 1, Session: 10 * time.Minute,
+	}
+}
 
 // device is the speed and the connection of one client.
 type device struct {
@@ -19,7 +39,7 @@ type device struct {
 // newDevice draws the device of a client from the run's stream "device" with
 // the client's number as its key: one normal variate for the speed, one for the
 // bandwidth, one uniform variate for being slow.
-func newDevice(seed uint64, client int, t *task.Devices) device {
+func newDevice(seed uint64, client int, t *Devices) device {
 	r := rng.Stream(seed, "device", uint64(client))
 	d := device{
 		speed:     t.Speed * math.Exp(t.SpeedSpread*r.NormFloat64()),
@@ -53,7 +73,7 @@ type presence struct {
 
 // attend has p join, and leave and come back if the task has an availability below
 // 1.
-func (p *participant) attend(seed uint64, t *task.Devices) {
+func (p *participant) attend(seed uint64, t *Devices) {
 	p.join()
 	if t.Availability == 1 {
 		return

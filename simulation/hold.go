@@ -1,4 +1,4 @@
-package simulate
+package simulation
 
 import (
 	"cmp"
@@ -26,7 +26,7 @@ func (p *participant) drop() {
 
 // unhold sends the held answers that wait no longer, by client, and drops those whose
 // round is closed.
-func (s *simulation) unhold() {
+func (s *Simulation) unhold() {
 	for _, p := range slices.Clone(s.holding) {
 		held := p.held
 		p.drop()

@@ -1,13 +1,12 @@
-package simulate
+package simulation
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 
-	"fedtab/api"
-	"fedtab/coordinator/account"
 	"fedtab/learn"
+	"fedtab/run"
 )
 
 // lockstep synchronises clients that monitor a condition (dynamic averaging). All
@@ -24,12 +23,12 @@ type lockstep struct {
 // that mean: it is computed out of band and costs no bytes. Bytes and models are
 // cumulative.
 type Check struct {
-	Steps      int     `json:"steps"`
-	Version    uint64  `json:"version"`
-	Distance   float64 `json:"distance"`   // mean squared distance of the clients' models from the newest version
-	Divergence float64 `json:"divergence"` // the same from their mean
-	api.Test
-	account.Figures
+	Steps            int
+	Version          uint64
+	Distance         float64        // mean squared distance of the clients' models from the newest version
+	Divergence       float64        // the same from their mean
+	Test, Validation *learn.Figures // nil: there is no such set
+	Traffic          run.Traffic
 }
 
 // remove takes a participant that leaves out of the lock-step. When it is back, the
@@ -41,7 +40,7 @@ func (l *lockstep) remove(p *participant) {
 
 // await adds a participant with a Monitor order to those that wait for the next
 // slice.
-func (s *simulation) await(p *participant) {
+func (s *Simulation) await(p *participant) {
 	if !slices.Contains(s.lock.ready, p) {
 		s.lock.ready = append(s.lock.ready, p)
 	}
@@ -49,19 +48,19 @@ func (s *simulation) await(p *participant) {
 
 // quiet reports whether all consequences of the last slices are handled: no message
 // is on its way, and the strategy has no timer.
-func (s *simulation) quiet() bool {
+func (s *Simulation) quiet() bool {
 	return s.clock.Quiet() && s.run.Stats().Timers == 0
 }
 
 // release starts the next slice of all ready participants, after a check if one is
 // due.
-func (s *simulation) release() {
+func (s *Simulation) release() {
 	l := &s.lock
 	ready := l.ready
 	l.ready = nil
 	slices.SortFunc(ready, func(a, b *participant) int { return cmp.Compare(a.number, b.number) })
 	if l.steps > 0 {
-		last := s.stopSteps > 0 && l.steps >= s.stopSteps
+		last := s.cfg.Steps > 0 && l.steps >= s.cfg.Steps
 		if last || l.steps/s.sliceSteps%s.checkEvery == 0 {
 			s.check()
 		}
@@ -70,7 +69,7 @@ func (s *simulation) release() {
 			return
 		}
 	}
-	s.conceptDrift(l.steps)
+	s.cfg.Drift.at(l.steps)
 	for _, p := range ready {
 		if p.refusal != nil {
 			p.send(p.refusal)
@@ -85,26 +84,24 @@ func (s *simulation) release() {
 }
 
 // check records a Check.
-func (s *simulation) check() {
+func (s *Simulation) check() {
 	version, _, base := s.run.Model()
 	var mean []float32
-	d, redone := memo(s, func() (d distances) {
+	d, redone := Recall(s, func() (d distances) {
 		d, mean = s.measure(base)
 		return d
 	})
-	ledger := s.run.State().Ledger
-	c := Check{Steps: s.lock.steps, Version: version, Distance: d.Base, Divergence: d.Mean, Figures: account.Of(&ledger.Traffic, len(base))}
-	if s.evaluate != nil { // not of own data: its hold-outs are with the clients
-		f, validation := s.evaluate(mean).Figures(), (*learn.Figures)(nil)
-		if s.validate != nil {
-			v := s.validate(mean).Figures()
-			validation = &v
+	c := Check{Steps: s.lock.steps, Version: version, Distance: d.Base, Divergence: d.Mean, Traffic: s.run.State().Ledger.Traffic}
+	figures := func(e run.Evaluator) *learn.Figures {
+		if e == nil { // of own data: its hold-outs are with the clients
+			return nil
 		}
-		c.Test = account.Test(&f, validation)
+		f := e(mean).Figures()
+		return &f
 	}
-	s.result.Checks = append(s.result.Checks, c)
-	if s.onCheck != nil && !redone {
-		s.onCheck(c)
+	c.Test, c.Validation = figures(s.cfg.Run.Evaluate), figures(s.cfg.Run.Validate)
+	if s.cfg.OnCheck != nil {
+		s.cfg.OnCheck(c, redone)
 	}
 }
 
@@ -113,7 +110,7 @@ type distances struct{ Base, Mean float64 }
 
 // measure returns the distances of the clients' models from base and from their mean, and
 // that mean.
-func (s *simulation) measure(base []float32) (d distances, params []float32) {
+func (s *Simulation) measure(base []float32) (d distances, params []float32) {
 	mean := make([]float64, len(base))
 	var total float64
 	local := func(p *participant) []float32 {

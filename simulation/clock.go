@@ -1,6 +1,4 @@
-// Package virtual is the event queue of simulations. Events run in the order of
-// (time, actor, order of scheduling), without waiting.
-package virtual
+package simulation
 
 import (
 	"container/heap"
@@ -10,8 +8,9 @@ import (
 // Epoch is when virtual time begins.
 var Epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// A Clock is a virtual time with a queue of pending events. The zero value is
-// ready. It belongs to one goroutine.
+// A Clock is a virtual time with a queue of pending events, which run in the order of
+// (time, actor, order of scheduling), without waiting. The zero value is ready. It belongs
+// to one goroutine.
 type Clock struct {
 	now    time.Duration
 	seq    uint64

@@ -1,4 +1,4 @@
-package simulate
+package simulation
 
 import (
 	"cmp"
@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/coordinator/live"
 	"fedtab/learn"
 	"fedtab/protocol"
 )
@@ -18,8 +17,7 @@ import (
 // is O(model x cores), not O(model x clients).
 type pool struct {
 	model   learn.Model
-	checker *live.Checker
-	records bool // jobs keep what a checkpoint needs
+	records bool // jobs keep what a memory needs
 	size    int  // goroutines
 
 	mu      sync.Mutex
@@ -39,13 +37,13 @@ type job struct {
 	finished chan struct{}
 	out      []protocol.Message
 
-	record []byte // of the checkpoint
-	kept   bool   // the checkpoint has it
-	redone bool   // it is to be taken from the checkpoint; nothing above is set
+	record []byte // of the memory
+	kept   bool   // the memory has it
+	redone bool   // it is to be taken from the memory; nothing above is set
 }
 
-func newPool(m learn.Model, vectors int, seed uint64, workers int) *pool {
-	p := &pool{model: m, checker: live.NewChecker(m.Layout().Size, vectors, seed, nil), own: client.NewWorkspace(m), size: workers}
+func newPool(m learn.Model, workers int, records bool) *pool {
+	p := &pool{model: m, own: client.NewWorkspace(m), size: workers, records: records}
 	p.changed.L = &p.mu
 	// The simulation's own goroutine runs a job too, if it waits for one that no
 	// worker has started.
