@@ -369,7 +369,7 @@ func (p *leaksPage) drawPictures(v *View, chosen int) {
 	d.frames("grid", cells, size)
 	d.pictures(&ink)
 	d.frames("known", known, size)
-	d.frames("chosen", []Point{a.at(chosen, 0).plus(pictureEdge)}, size)
+	d.frames("chosen", []Point{a.at(chosen, 0)}, a.size)
 	d.show(v, "")
 }
 
@@ -399,13 +399,13 @@ func (p *leaksPage) drawUnits(v *View, chosen int) {
 			known = append(known, at)
 		}
 		if l.Best[chosen] == i {
-			best = append(best, at)
+			best = append(best, a.at(i, 0))
 		}
 	}
 	d.frames("grid", cells, size)
 	d.pictures(&ink)
 	d.frames("known", known, size)
-	d.frames("chosen", best, size)
+	d.frames("chosen", best, a.size)
 	d.show(v, "")
 }
 
@@ -496,7 +496,8 @@ func (p *leaksPage) drawSizes(v *View) {
 		c.mark("first", Point{n, like[p.size]}, 6)
 		c.mark("second", Point{n, known[p.size]}, 6)
 	}
-	c.legend(c.Bottom-30, [2]string{"curve one", v.say("lab.leaks.curve.like")}, [2]string{"curve two dashed", v.say("lab.leaks.curve.known")})
+	// Curves begin high at the left, and there is room below.
+	c.legendAt(c.Left+150, c.Bottom-46, [2]string{"curve one", v.say("lab.leaks.curve.like")}, [2]string{"curve two dashed", v.say("lab.leaks.curve.known")})
 	c.show(v, "")
 }
 
