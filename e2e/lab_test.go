@@ -253,6 +253,38 @@ func TestLab(t *testing.T) {
 		b.axe("packing, changed")
 		logTasks(b)
 	})
+	t.Run("leaks", func(t *testing.T) {
+		b := open(t, c.url()+"lab/leaks", labTasks)
+		b.stand()
+		t.Logf("ready %.0f ms after the page was asked for", js[float64](b, "performance.now()"))
+		b.axe("what leaks")
+		b.emulate(1280, "light")
+		b.reads("leak", "read back exactly")
+		b.slide("n", 6)
+		b.query("n=64")
+		b.reads("leak", "of 64 pictures are recognised")
+		b.slide("picture", 63)
+		b.query("picture=64")
+		b.chooses("units", "256")
+		b.reads("leak-alone", "of 256")
+		b.slide("n", 0)
+		b.query("picture=1&")
+		b.chooses("codec", "2")
+		b.slide("bits", 0)
+		await(t, "the update is packed", func() bool { return b.valueOf("leak-bits") < .2 })
+		if like := b.valueOf("leak-like"); !(like > .6 && like < 1) {
+			t.Errorf("at 0.1 bits the picture is read with correlation %g, want it rough", like)
+		}
+		was := js[string](b, "document.querySelector('#figure-pictures .front').innerHTML")
+		b.press("lab-seed")
+		await(t, "another picture is there", func() bool {
+			return js[string](b, "document.querySelector('#figure-pictures .front').innerHTML") != was
+		})
+		b.chooses("units", "0")
+		b.stand()
+		b.axe("what leaks, changed")
+		logTasks(b)
+	})
 	t.Run("little motion", func(t *testing.T) {
 		b := open(t, c.url()+"lab/surface")
 		media := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {

@@ -8,7 +8,9 @@
 //	machine.go  Machine: a page with its state; what is done to it, and what it shows
 //	plot.go     figures as SVG
 //	contour.go  lines of equal value
-//	radon.go, surface.go, networks.go, lambda.go, packing.go
+//	pictures.go pictures of pixels as SVG
+//	glyphs.go   digits drawn by a program
+//	radon.go, surface.go, networks.go, lambda.go, packing.go, leaks.go
 //	            what there is to see, one file for each
 //
 // What a page shows is a function of its state: settings, moved points, and the step that it

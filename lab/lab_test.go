@@ -169,6 +169,8 @@ func TestBrokenAddress(t *testing.T) {
 		{"lambda", "lambda=1e-06", "lambda=1e-06&points=20&noise=0.1&seed=1", false},
 		{"packing", "bits=0.3&codec=3&step=40", "bits=0.3&codec=3&round=5&seed=1&step=40&speed=5", false},
 		{"packing", "bits=0.25&codec=4&round=0", "bits=0.9&codec=2&round=5&seed=1&step=0&speed=5", true},
+		{"leaks", "n=8&picture=8&units=0", "n=8&bits=0.9&picture=8&units=0&epochs=1&codec=0&seed=1", false},
+		{"leaks", "n=8&picture=9&units=10", "n=8&bits=0.9&picture=1&units=64&epochs=1&codec=0&seed=1", true},
 		{"lambda", "lambda=0.02&points=40", "lambda=0.0001&points=40&noise=0.1&seed=1", true},
 	} {
 		m := Find(c.page).Open(c.query)

@@ -103,9 +103,7 @@ func packingSheet() *Sheet {
 		},
 		settings: []Setting{
 			{Name: "bits", Label: "lab.packing.bits", Values: packingRates, Default: .9},
-			{Name: "codec", Label: "lab.packing.codec", Kind: Choice, Values: []float64{0, 1, 2, 3}, Default: 2, Say: func(_ *words.Language, v float64) string {
-				return packingCodecs[int(v)].String()
-			}},
+			{Name: "codec", Label: "lab.packing.codec", Kind: Choice, Values: []float64{0, 1, 2, 3}, Default: 2, Say: sayCodec},
 			{Name: "round", Label: "lab.packing.round", Values: rounds[1:], Default: 5},
 			{Name: "seed", Label: "lab.seed", Kind: Seed, Default: 1},
 			{Name: "step", Label: "lab.packing.sent", Kind: Step, Values: rounds, Default: 0},
@@ -127,6 +125,8 @@ func packingSheet() *Sheet {
 		begin: func() page { return &packingPage{} },
 	}
 }
+
+func sayCodec(_ *words.Language, v float64) string { return packingCodecs[int(v)].String() }
 
 // follow implements page.
 func (p *packingPage) follow(s *State) {
@@ -236,7 +236,7 @@ func (p *packingPage) options(bits float64, round int) compress.Options {
 }
 
 // transfer packs an update and unpacks it, and returns the size of the block in bytes.
-func (p *packingPage) transfer(dst, update []float32, encoder compress.Encoder, codec compress.Codec, o compress.Options) int {
+func transfer(dst, update []float32, encoder compress.Encoder, codec compress.Codec, o compress.Options) int {
 	block, err := encoder.Append(nil, update, o)
 	if err == nil {
 		err = compress.DecodeWith(codec.NewDecoder(), dst, block, o)
@@ -251,7 +251,7 @@ func (p *packingPage) transfer(dst, update []float32, encoder compress.Encoder, 
 func (p *packingPage) pack(codec compress.Codec, bits float64) *packed {
 	update := p.updates[p.round-1]
 	got := make([]float32, len(update))
-	size := p.transfer(got, update, codec.NewEncoder(compress.TensorsOf(p.model.Layout())), codec, p.options(bits, p.round))
+	size := transfer(got, update, codec.NewEncoder(compress.TensorsOf(p.model.Layout())), codec, p.options(bits, p.round))
 	k := &packed{codec: codec, bits: float64(8*size) / float64(len(update))}
 	var square, lost float64
 	for i, x := range update {
@@ -296,7 +296,7 @@ func (p *packingPage) send() {
 			}
 			s.all, s.missing = make([]float64, len(update)), make([]float64, len(update))
 		}
-		p.transfer(got, update, s.encoder, p.codec, p.options(p.bits, round+1))
+		transfer(got, update, s.encoder, p.codec, p.options(p.bits, round+1))
 		s.add(update, got)
 	}
 }

@@ -135,7 +135,7 @@ func Sign(class string) string {
 func sign(class string, x, y, r float64) string {
 	m := func(dx, dy float64) string { return units(x+dx*r) + " " + units(y+dy*r) }
 	switch class {
-	case "mean": // a square
+	case "mean", "known", "chosen": // a square
 		return "M" + m(-.9, -.9) + "L" + m(.9, -.9) + "L" + m(.9, .9) + "L" + m(-.9, .9) + "Z"
 	case "median", "true": // a diamond
 		return "M" + m(0, -1.25) + "L" + m(1.25, 0) + "L" + m(0, 1.25) + "L" + m(-1.25, 0) + "Z"
@@ -199,11 +199,14 @@ func (p *plot) axes(v *View, x, y string, xs, ys []float64) {
 }
 
 // legend says what lines are, below a height of the drawing, at the right.
-func (p *plot) legend(y float64, rows ...[2]string) {
+func (p *plot) legend(y float64, rows ...[2]string) { p.legendAt(p.Right, y, rows...) }
+
+// legendAt is legend that ends at a place of the drawing.
+func (p *plot) legendAt(right, y float64, rows ...[2]string) {
 	for i, row := range rows {
 		at := y + 19*float64(i)
-		p.add(`<path class="`, row[0], `" d="M`, units(p.Right-30), " ", units(at), "H", units(p.Right-6), `"></path>`)
-		p.text("end", p.Right-36, at+5, row[1])
+		p.add(`<path class="`, row[0], `" d="M`, units(right-30), " ", units(at), "H", units(right-6), `"></path>`)
+		p.text("end", right-36, at+5, row[1])
 	}
 }
 
