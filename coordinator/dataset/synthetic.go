@@ -15,29 +15,19 @@ import (
 // client may have thousands of examples: 256 MB.
 const maxFedProx = 1 << 26
 
-// sample is what a generator makes: examples, and their classes or targets.
-type sample struct {
-	features int
-	x        []float32 // [n, features]
-	y        []uint8   // [n]; nil for a regression
-	targets  []float32 // [n]; nil with classes
-}
-
-func (s *sample) len() int { return len(s.x) / s.features }
-
 // generate makes the data of a task with source synthetic.
 func generate(t *task.Task) (*Dataset, error) {
 	g := t.Data.Generator
 	seed := cmp.Or(g.Seed, t.DataSeed())
 	stream := rng.Stream(seed, "generator "+g.Kind)
 	d := &Dataset{Public: true}
-	var s *sample
+	var s *data.Sample
 	var what string
 	switch g.Kind {
 	case task.Moons:
-		s, what = moons(g.Examples, *g.Noise, stream), "two moons"
+		s, what = data.Moons(g.Examples, *g.Noise, stream), "two moons"
 	case task.Blobs:
-		s, what = blobs(g.Examples, g.Features, g.Classes, g.Spread, stream), fmt.Sprintf("%d blobs", g.Classes)
+		s, what = data.Blobs(g.Examples, g.Features, g.Classes, g.Spread, stream), fmt.Sprintf("%d blobs", g.Classes)
 	case task.Linear:
 		s, d.Optimum = linear(g.Examples, g.Features, *g.Noise, stream)
 		what = "linear regression"
@@ -47,7 +37,7 @@ func generate(t *task.Task) (*Dataset, error) {
 	default:
 		return nil, fmt.Errorf("data.generator.kind is %q, want a generator", g.Kind)
 	}
-	train, test, err := data.Holdout(s.len(), t.Data.Holdout, rng.Derive(t.DataSeed(), "holdout"))
+	train, test, err := data.Holdout(s.Len(), t.Data.Holdout, rng.Derive(t.DataSeed(), "holdout"))
 	if err != nil {
 		return nil, fmt.Errorf("data.holdout: %w", err)
 	}
@@ -55,88 +45,35 @@ func generate(t *task.Task) (*Dataset, error) {
 }
 
 // take makes the sets of a sample. classes is 0 for two classes, and for a regression.
-func (d *Dataset) take(s *sample, what string, train, test []int32, classes int) (err error) {
-	if s.y != nil {
+func (d *Dataset) take(s *data.Sample, what string, train, test []int32, classes int) (err error) {
+	if s.Y != nil {
 		classes = max(classes, 2)
 	}
-	if d.Train, err = s.set(train, classes); err != nil {
+	if d.Train, err = s.Set(train, classes); err != nil {
 		return err
 	}
-	if d.Test, err = s.set(test, classes); err != nil {
+	if d.Test, err = s.Set(test, classes); err != nil {
 		return err
 	}
 	d.plain()
-	d.Summary = fmt.Sprintf("synthetic data, %s: %d examples of %d features, %d more for testing", what, len(train), s.features, len(test))
+	d.Summary = fmt.Sprintf("synthetic data, %s: %d examples of %d features, %d more for testing", what, len(train), s.Features, len(test))
 	return nil
 }
 
-// set returns the examples index.
-func (s *sample) set(index []int32, classes int) (*data.Set, error) {
-	x := make([]float32, 0, len(index)*s.features)
-	var y []uint8
-	var targets []float32
-	for _, i := range index {
-		x = append(x, s.x[int(i)*s.features:][:s.features]...)
-		if s.y == nil {
-			targets = append(targets, s.targets[i])
-		} else {
-			y = append(y, s.y[i])
-		}
-	}
-	if s.y == nil {
-		return data.NewMeasured([]int{s.features}, x, targets)
-	}
-	return data.NewLabelled([]int{s.features}, x, y, classes)
-}
-
-// moons makes two half circles that interleave, as scikit-learn's make_moons: the first
-// around (0, 0), the second, upside down, around (1, 0.5). noise is the standard deviation
-// of what is added to both coordinates.
-func moons(n int, noise float64, r *rand.Rand) *sample {
-	s := &sample{features: 2}
-	for i := range n {
-		sin, cos := math.Sincos(math.Pi * r.Float64())
-		if i%2 == 1 {
-			sin, cos = .5-sin, 1-cos
-		}
-		s.x = append(s.x, float32(cos+noise*r.NormFloat64()), float32(sin+noise*r.NormFloat64()))
-		s.y = append(s.y, uint8(i%2))
-	}
-	return s
-}
-
-// blobs makes a Gaussian of standard deviation spread for each class, around a centre that
-// is uniform in [-10, 10] along each feature, as scikit-learn's make_blobs.
-func blobs(n, features, classes int, spread float64, r *rand.Rand) *sample {
-	centres := make([]float64, classes*features)
-	for i := range centres {
-		centres[i] = 20*r.Float64() - 10
-	}
-	s := &sample{features: features}
-	for i := range n {
-		class := i % classes
-		for _, c := range centres[class*features:][:features] {
-			s.x = append(s.x, float32(c+spread*r.NormFloat64()))
-		}
-		s.y = append(s.y, uint8(class))
-	}
-	return s
-}
-
 // linear makes a regression y = w.x + noise, w and x drawn from N(0, 1), and returns w.
-func linear(n, features int, noise float64, r *rand.Rand) (s *sample, w []float32) {
+func linear(n, features int, noise float64, r *rand.Rand) (s *data.Sample, w []float32) {
 	for range features {
 		w = append(w, float32(r.NormFloat64()))
 	}
-	s = &sample{features: features}
+	s = &data.Sample{Features: features}
 	for range n {
 		y := 0.
 		for j := range features {
 			x := float32(r.NormFloat64())
-			s.x = append(s.x, x)
+			s.X = append(s.X, x)
 			y += float64(w[j]) * float64(x)
 		}
-		s.targets = append(s.targets, float32(y+noise*r.NormFloat64()))
+		s.Targets = append(s.Targets, float32(y+noise*r.NormFloat64()))
 	}
 	return s, w
 }
@@ -168,12 +105,12 @@ func generateClients(t *task.Task, seed uint64) (*Dataset, error) {
 				k+1, clients, n, task.FedProxFeatures, maxFedProx/task.FedProxFeatures)
 		}
 	}
-	s := &sample{features: task.FedProxFeatures, x: make([]float32, 0, n*task.FedProxFeatures), y: make([]uint8, 0, n)}
+	s := &data.Sample{Features: task.FedProxFeatures, X: make([]float32, 0, n*task.FedProxFeatures), Y: make([]uint8, 0, n)}
 	d := &Dataset{Public: true}
 	var train, test []int32
 	for k, size := range sizes {
-		first := int32(s.len())
-		s.client(size, g.Alpha, g.Beta, streams[k])
+		first := int32(s.Len())
+		client(s, size, g.Alpha, g.Beta, streams[k])
 		mine, held, err := data.Holdout(size, t.Data.Holdout, rng.Derive(t.DataSeed(), "holdout of a client", uint64(k)))
 		if err != nil {
 			return nil, fmt.Errorf("data.holdout: client %d: %w", k, err)
@@ -195,7 +132,7 @@ func generateClients(t *task.Task, seed uint64) (*Dataset, error) {
 //
 //	u ~ N(0, alpha), W and b ~ N(u, 1), B ~ N(0, beta), v ~ N(B, 1),
 //	x ~ N(v, diag(j^-1.2)), y = argmax softmax(W x + b)
-func (s *sample) client(n int, alpha, beta float64, r *rand.Rand) {
+func client(s *data.Sample, n int, alpha, beta float64, r *rand.Rand) {
 	const features, classes = task.FedProxFeatures, task.FedProxClasses
 	normal := func(mean, deviation float64) float64 { return mean + deviation*r.NormFloat64() }
 	u, around := normal(0, alpha), normal(0, beta)
@@ -216,7 +153,7 @@ func (s *sample) client(n int, alpha, beta float64, r *rand.Rand) {
 		z := b
 		for j := range features {
 			x := normal(v[j], deviation[j])
-			s.x = append(s.x, float32(x))
+			s.X = append(s.X, float32(x))
 			for c := range classes {
 				z[c] += x * w[j*classes+c]
 			}
@@ -227,6 +164,6 @@ func (s *sample) client(n int, alpha, beta float64, r *rand.Rand) {
 				best = c
 			}
 		}
-		s.y = append(s.y, uint8(best))
+		s.Y = append(s.Y, uint8(best))
 	}
 }
