@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
-	"math"
 	"runtime"
 	"slices"
 	"strconv"
@@ -19,7 +18,6 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/learn/data"
-	"fedtab/learn/kernel"
 	"fedtab/learn/rng"
 	"fedtab/run"
 	"fedtab/strategy"
@@ -279,13 +277,8 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 // client. seed is that of the scheme's choices among clients: the run's own in a
 // simulation, a secret one in a live run.
 func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) (strategy.Strategy, error) {
-	setup := strategy.Setup{
-		Seed: seed, MinCohort: 1, Live: live, Clients: len(d.Shards),
-		Parameters: m.Layout().Size, Convex: m.Spec().Convex(),
-	}
-	initial := make([]float32, setup.Parameters)
-	m.Init(initial, t.StartSeed())
-	setup.Norm = math.Sqrt(kernel.SquaredNorm(initial))
+	setup := run.Setup(m, t.StartSeed())
+	setup.Seed, setup.MinCohort, setup.Live, setup.Clients = seed, 1, live, len(d.Shards)
 	if a := t.Devices.Availability; a < 1 {
 		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // half of the mean number of present clients
 	}
