@@ -34,6 +34,7 @@ type version struct {
 type wire struct {
 	client     int
 	what       cargo
+	models     int // that an answer carries
 	sent, here time.Duration
 }
 
@@ -76,8 +77,8 @@ func (l *lane) update(u run.Update, fresh bool) {
 
 // wire takes in a message that is sent.
 func (l *lane) wire(m simulation.Wire) {
-	x := wire{m.Client, 0, m.Sent, m.Here}
-	switch m.Message.(type) {
+	x := wire{client: m.Client, sent: m.Sent, here: m.Here}
+	switch of := m.Message.(type) {
 	case *protocol.Order:
 		x.what = order
 	case *protocol.Fetch:
@@ -86,7 +87,7 @@ func (l *lane) wire(m simulation.Wire) {
 	case *protocol.Model:
 		x.what = model
 	case *protocol.Contribution:
-		x.what = answer
+		x.what, x.models = answer, len(of.Vectors)
 		if l.kind == "dynamic" && !l.fetched[m.Client] {
 			x.what = violation
 		}

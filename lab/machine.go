@@ -18,12 +18,22 @@ type page interface {
 	draw(*State, *View)
 }
 
+// saver is a page with files that a person can save.
+type saver interface {
+	// save returns the file of an action; nil: there is none.
+	save(action string) *File
+}
+
+// File is a text to save.
+type File struct{ Name, Text string }
+
 // Machine is a page with its state.
 type Machine struct {
 	sheet  *Sheet
 	state  *State
 	page   page
 	broken bool // the address was not possible
+	file   *File
 }
 
 // Open shows a page as an address's query has it.
@@ -70,7 +80,18 @@ func (m *Machine) Press(action string) {
 		m.change(func() { m.state.set("seed", float64(m.state.Int("seed")%maxSeed+1)) })
 	case Reset:
 		m.change(m.state.reset)
+	case SaveTask, SaveRecords:
+		if p, ok := m.page.(saver); ok {
+			m.file = p.save(action)
+		}
 	}
+}
+
+// TakeFile returns the file that was asked for since the last call; nil: there is none.
+func (m *Machine) TakeFile() *File {
+	f := m.file
+	m.file = nil
+	return f
 }
 
 func (m *Machine) change(f func()) {
@@ -157,6 +178,8 @@ func (m *Machine) field(l *words.Language, of *Setting) Field {
 			last--
 		}
 		f.Most = strconv.Itoa(last)
+	} else if of.Most != nil {
+		f.Most = write(of.Most(m.state))
 	}
 	return f
 }

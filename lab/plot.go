@@ -135,7 +135,7 @@ func Sign(class string) string {
 func sign(class string, x, y, r float64) string {
 	m := func(dx, dy float64) string { return units(x+dx*r) + " " + units(y+dy*r) }
 	switch class {
-	case "mean", "known", "chosen": // a square
+	case "mean", "known", "chosen", "third", "slow": // a square
 		return "M" + m(-.9, -.9) + "L" + m(.9, -.9) + "L" + m(.9, .9) + "L" + m(-.9, .9) + "Z"
 	case "median", "true": // a diamond
 		return "M" + m(0, -1.25) + "L" + m(1.25, 0) + "L" + m(0, 1.25) + "L" + m(-1.25, 0) + "Z"

@@ -55,13 +55,15 @@ type Button struct {
 
 // The actions of buttons.
 const (
-	NewSeed = "lab-seed"  // the next seed
-	Reset   = "lab-reset" // everything as at first
+	NewSeed     = "lab-seed"    // the next seed
+	Reset       = "lab-reset"   // everything as at first
+	SaveTask    = "lab-task"    // a file of the page
+	SaveRecords = "lab-records" // likewise
 )
 
 // Sheets returns the pages, in the order in which the lab lists them.
 func Sheets() []*Sheet {
-	return []*Sheet{radonSheet(), surfaceSheet(), lambdaSheet(), packingSheet(), leaksSheet()}
+	return []*Sheet{raceSheet(), radonSheet(), surfaceSheet(), lambdaSheet(), packingSheet(), leaksSheet()}
 }
 
 // Find returns the page of a name, nil if there is none.

@@ -34,6 +34,7 @@ type device struct {
 	speed     float64 // examples per second
 	bandwidth float64 // bytes per second each way
 	latency   time.Duration
+	slow      bool // a straggler
 }
 
 // newDevice draws the device of a client from the run's stream "device" with
@@ -47,6 +48,7 @@ func newDevice(seed uint64, client int, t *Devices) device {
 		latency:   t.Latency,
 	}
 	if r.Float64() < t.SlowFraction {
+		d.slow = true
 		d.speed /= t.SlowFactor
 		d.bandwidth /= t.SlowFactor
 	}

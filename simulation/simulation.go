@@ -253,3 +253,9 @@ func (s *Simulation) Compute(work func(), then func()) { work(); then() }
 
 // Store implements run.Env.
 func (s *Simulation) Store(work func() error, then func(error)) { then(work()) }
+
+// Slow reports whether client i, from 0, is one of the slow ones.
+func (s *Simulation) Slow(i int) bool { return s.participants[i].device.slow }
+
+// Lies reports whether client i, from 0, is an adversary.
+func (s *Simulation) Lies(i int) bool { return s.participants[i].member.Lies() }

@@ -144,6 +144,11 @@ func (s *standing) press(action string) {
 		s.machine.Rewind()
 	default:
 		s.machine.Press(action)
+		if f := s.machine.TakeFile(); f != nil {
+			bytes := js.Global().Get("Uint8Array").New(len(f.Text))
+			js.CopyBytesToJS(bytes, []byte(f.Text))
+			js.Global().Call("postMessage", map[string]any{"type": "file", "name": f.Name, "bytes": bytes})
+		}
 	}
 }
 

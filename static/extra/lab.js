@@ -32,7 +32,11 @@
 		}
 		for (const [name, value, most, text] of all) {
 			const field = fields(name);
-			if (most) {
+			if (most && field.options) {
+				for (const option of field.options) {
+					option.disabled = option.hidden = Number(option.value) > Number(most);
+				}
+			} else if (most) {
 				field.max = most;
 			}
 			if (field.value !== value && (field.type !== "number" || field !== document.activeElement)) {

@@ -91,10 +91,13 @@ func (c *Stand) drawing(f lab.Figure) string {
 		f.Name, r.Width, r.Height, role, html.EscapeString(c.say(f.Label)), frame, r.Left, r.Top, r.Right-r.Left, r.Bottom-r.Top, d.Back, d.Front)
 }
 
-// partClass tells parts with several figures, which stand beside each other.
+// partClass tells parts with several figures, which stand beside each other, and those without.
 func partClass(p lab.Part) string {
-	if len(p.Figures) > 1 {
+	switch {
+	case len(p.Figures) > 1:
 		return "step part paired"
+	case len(p.Figures) == 0:
+		return "step part plain"
 	}
 	return "step part"
 }
