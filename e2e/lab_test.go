@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"fedtab/lab"
 
@@ -92,6 +96,80 @@ func TestLab(t *testing.T) {
 		b.to(c.url() + "lab/none")
 		b.shows("There is no such page")
 		b.absent()
+	})
+	t.Run("race", func(t *testing.T) {
+		b := open(t, c.url()+"lab/race", labTasks)
+		b.stand()
+		t.Logf("ready %.0f ms after the page was asked for", js[float64](b, "performance.now()"))
+		b.axe("the race")
+		b.emulate(1280, "light")
+		b.reads("race", "have not begun")
+		b.chooses("speed", "200")
+		js[bool](b, "window.tasks.length = 0, true")
+		b.press("lab-play")
+		await(t, "messages move", func() bool {
+			return js[int](b, "document.querySelectorAll('#figure-lane1 .up, #figure-lane1 .down').length") > 0
+		})
+		await(t, "a client of dynamic averaging strays", func() bool { return js[bool](b, "document.querySelector('#figure-lane4 .strayed') !== null") })
+		await(t, "the buffer fills", func() bool { return js[bool](b, "document.querySelector('#figure-lane5 .slot.full') !== null") })
+		await(t, "the race is over", func() bool { return b.text("lab-play") == "Play" && b.text("say-step") == "10 s" })
+		b.stand()
+		b.reads("race", "After 10 s the least loss")
+		logTasks(b)
+		// The Radon machine is offered where the model has few parameters.
+		offered := "!document.querySelector('#set-lane3 option[value=\"9\"]').disabled"
+		if js[bool](b, offered) {
+			t.Error("the Radon machine is offered for a network")
+		}
+		b.chooses("model", "0")
+		await(t, "the Radon machine is offered for the linear model", func() bool { return js[bool](b, offered) })
+		b.chooses("lane3", "9")
+		b.chooses("lane5", "0")
+		b.query("lane5=0")
+		b.stand()
+		b.shows("Radon machine")
+		await(t, "the root of the tree is full", func() bool { return js[int](b, "document.querySelectorAll('#figure-lane3 .slot.full').length") == 6 })
+		if js[bool](b, "document.getElementById('figure-lane5').getClientRects().length > 0") {
+			t.Error("a place without a scheme is shown")
+		}
+		b.chooses("data", "2")
+		b.query("data=2")
+		b.stand()
+		b.shows("Daisy-chaining") // the Radon machine is not possible: the next below it is chosen
+		b.axe("the race, with digits")
+		b.to(c.url() + "lab/race?lane1=9&step=50")
+		b.stand()
+		b.shows("settings that are not possible")
+	})
+	t.Run("race and simulation", func(t *testing.T) {
+		const query = "step=200&lane1=2&lane2=0&lane3=0&lane4=0&lane5=0&skew=0.5"
+		records := func(scripts ...string) string {
+			b := open(t, c.url()+"lab/race?"+query, append(scripts, `URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = text; }); return "about:blank"; };
+				HTMLAnchorElement.prototype.click = function() { window.name = this.download; };`)...)
+			b.stand()
+			b.press("lab-records")
+			await(t, "the records are there", func() bool { return js[bool](b, "window.saved !== undefined") })
+			if name := js[string](b, "window.name"); name != "lab-fedavg.csv" {
+				t.Errorf("the records are called %q", name)
+			}
+			return js[string](b, "window.saved")
+		}
+		build := exec.Command("go", "build", "-o", filepath.Join(t.TempDir(), "race"), "./race")
+		build.Env = append(os.Environ(), "GOEXPERIMENT=nosimd")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		native := exec.Command(build.Args[3], query)
+		var kernels strings.Builder
+		native.Stderr = &kernels
+		want, err := native.Output()
+		if err != nil || !strings.Contains(kernels.String(), "scalar") {
+			t.Fatal(err, kernels.String())
+		}
+		if got := records("WebAssembly.validate = () => false;"); got != string(want) {
+			t.Errorf("without SIMD the browser has\n%s\nwant, as coordinator/simulate's TestLabIsTheSimulation has it,\n%s", got, want)
+		}
+		alike(t, records(), string(want))
 	})
 	t.Run("radon", func(t *testing.T) {
 		b := open(t, c.url()+"lab/radon", labTasks)
@@ -335,12 +413,60 @@ func logTasks(b *tab) {
 	b.t.Logf("tasks of the main thread over 50 ms: %s", js[string](b, "JSON.stringify(window.tasks)"))
 }
 
-// Firefox moves points and plays the tree.
+// alike compares records of two kernels: who took part, what was sent and when is the same,
+// and over the first 5 rounds losses agree to 1e-3.
+func alike(t *testing.T, got, want string) {
+	t.Helper()
+	a, b := strings.Split(strings.TrimSpace(got), "\n"), strings.Split(strings.TrimSpace(want), "\n")
+	if len(a) != len(b) || len(a) < 6 {
+		t.Fatalf("%d lines, want %d, and at least 6", len(a), len(b))
+	}
+	for i := range a[1:] {
+		x, y := strings.Split(a[i+1], ","), strings.Split(b[i+1], ",")
+		for _, column := range []int{0, 1, 5, 6, 7, 8} {
+			if x[column] != y[column] {
+				t.Errorf("round %d: column %d is %s, want %s", i+1, column, x[column], y[column])
+			}
+		}
+		p, err1 := strconv.ParseFloat(x[3], 64)
+		q, err2 := strconv.ParseFloat(y[3], 64)
+		if err1 != nil || err2 != nil || i < 5 && math.Abs(p-q) > 1e-3 {
+			t.Errorf("round %d: loss %s, want %s to 1e-3", i+1, x[3], y[3])
+		}
+	}
+}
+
+// How many rounds a second the race of five schemes and ten clients makes (goal: 30), played
+// as fast as the page offers. It is for an idle machine: make measure.
+func TestLabSpeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a speed is measured on an idle machine, by make measure")
+	}
+	c := serve(t, digits())
+	b := open(t, c.url()+"lab/race?speed=400", labTasks)
+	b.stand()
+	t.Logf("the page can be touched %.0f ms after it was asked for (goal 2,000)", js[float64](b, "performance.now()"))
+	js[bool](b, "window.tasks.length = 0, window.frames = 0, new MutationObserver(() => window.frames++).observe(document.querySelector('#figure-lane1 .front'), { childList: true, subtree: true, attributes: true }), true")
+	began := time.Now()
+	b.press("lab-play")
+	await(t, "the race is over", func() bool { return b.text("lab-play") == "Play" && b.text("say-step") == "10 s" })
+	b.stand()
+	took := time.Since(began).Seconds()
+	rounds := js[int](b, `[...document.querySelectorAll("[id^=figure-lane] text.start")].reduce((sum, e) => sum + Number(/round (\d+)/.exec(e.textContent)[1]), 0)`)
+	t.Logf("%d rounds in %.2f s: %.0f a second (goal 30), %.0f frames a second", rounds, took, float64(rounds)/took, js[float64](b, "window.frames")/took)
+	logTasks(b)
+}
+
+// Firefox runs the race, moves points and plays the tree.
 func TestLabFirefox(t *testing.T) {
 	c := serve(t, digits())
 	f := startFirefox(t)
-	f.to(c.url() + "lab/radon")
 	ready := "document.getElementById('page')?.dataset.state === 'ready'"
+	f.to(c.url() + "lab/race?step=900&speed=400")
+	f.is("the page of the lab is ready", ready)
+	f.press("lab-play")
+	f.is("the race is over", "document.getElementById('say-step').textContent === '10 s' && document.getElementById('figure-lane2').textContent.includes('round')")
+	f.to(c.url() + "lab/radon")
 	f.is("the page of the lab is ready", ready)
 	f.js(`(document.querySelector('.handle[data-group=p][data-index="3"]').dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true })), "")`)
 	f.is("the point has moved", "location.search.includes('p=')")

@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -131,16 +132,23 @@ func (l *lane) at(t time.Duration) int {
 }
 
 // recordsHeader names the columns of records.
-const recordsHeader = "round,participants,train_loss,test_loss,test_accuracy,bytes_up,bytes_down,virtual_seconds,model_sha256"
+const recordsHeader = "round,participants,train_loss,test_loss,test_accuracy,bytes_up,bytes_down,virtual_seconds,answers,model_sha256"
 
 // records writes the versions as a table, a line for each. Numbers are those that
 // `coordinator simulate --json` writes, as short as they are exact.
 func (l *lane) records(t time.Duration) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, recordsHeader)
+	wires := l.wires
 	for _, v := range l.versions[:l.at(t)] {
-		fmt.Fprintf(&b, "%d,%d,%v,%v,%v,%d,%d,%v,%x\n", v.Round, v.Participants, v.TrainLoss, v.Test.Loss, v.Test.Accuracy,
-			v.Traffic.Up, v.Traffic.Down, v.at.Round(time.Microsecond).Seconds(), v.Hash)
+		var answers []string // clients, from 1, whose models have come since the last version, as they were sent
+		for ; len(wires) > 0 && wires[0].sent <= v.at; wires = wires[1:] {
+			if wires[0].what.up() {
+				answers = append(answers, strconv.Itoa(wires[0].client+1))
+			}
+		}
+		fmt.Fprintf(&b, "%d,%d,%v,%v,%v,%d,%d,%v,%s,%x\n", v.Round, v.Participants, v.TrainLoss, v.Test.Loss, v.Test.Accuracy,
+			v.Traffic.Up, v.Traffic.Down, v.at.Round(time.Microsecond).Seconds(), strings.Join(answers, " "), v.Hash)
 	}
 	return b.String()
 }

@@ -43,23 +43,29 @@ type contest struct {
 	kind     string
 	label    string
 	settings []setting
-	guarded  bool // it has settings against liars, which are off here
-	combines bool // it can have another combiner than the mean
+	defences []string // its settings against liars, which are off here
+	combines bool     // it can have another combiner than the mean, which needs no defences but the guard
 }
+
+// defences are the settings against liars that most schemes have.
+var defences = []string{"guard", "clip", "max_weight"}
+
+// off are the values with which these settings do nothing.
+var off = map[string]any{"guard": math.Inf(1), "clip": "none", "max_weight": math.Inf(1)}
 
 // contests are the schemes, by the number that an address has; 0 stands for none, and the
 // last one for those that ask for a linear model of few parameters.
 var contests = []contest{
 	{label: "lab.race.none"},
-	{"minibatch", "lab.race.minibatch", []setting{{"fraction", 1.}, {"batch", raceBatch}}, true, false},
-	{"fedavg", "lab.race.fedavg", []setting{{"fraction", .5}, {"epochs", 5}, {"batch", raceBatch}}, true, true},
-	{"periodic", "lab.race.periodic", []setting{{"batches", 8}, {"batch", raceBatch}}, true, true},
-	{"dynamic", "lab.race.dynamic", []setting{{"batches", 8}, {"delta", .1}, {"batch", raceBatch}}, true, false},
-	{"fedbuff", "lab.race.fedbuff", []setting{{"epochs", 5}, {"buffer", raceBuffer}, {"batch", raceBatch}}, false, false},
-	{"daisy", "lab.race.daisy", []setting{{"batches", 8}, {"average_every", 5}, {"batch", raceBatch}}, true, false},
-	{"oneshot", "lab.race.oneshot", []setting{{"epochs", 40}, {"batch", raceBatch}}, false, false},
-	{"central", "lab.race.central", []setting{{"epochs", 1}, {"batch", raceBatch}}, false, false},
-	{"radon", "lab.race.radon", []setting{{"epochs", 40}, {"models", 2}, {"batch", raceBatch}}, false, false},
+	{"minibatch", "lab.race.minibatch", []setting{{"fraction", 1.}, {"batch", raceBatch}}, defences, false},
+	{"fedavg", "lab.race.fedavg", []setting{{"fraction", .6}, {"epochs", 5}, {"batch", raceBatch}}, defences, true},
+	{"periodic", "lab.race.periodic", []setting{{"batches", 8}, {"batch", raceBatch}}, defences, true},
+	{"dynamic", "lab.race.dynamic", []setting{{"batches", 8}, {"delta", .1}, {"batch", raceBatch}}, defences, false},
+	{"fedbuff", "lab.race.fedbuff", []setting{{"epochs", 5}, {"buffer", raceBuffer}, {"batch", raceBatch}}, defences[:2], false},
+	{"daisy", "lab.race.daisy", []setting{{"batches", 8}, {"average_every", 5}, {"batch", raceBatch}}, defences, false},
+	{"oneshot", "lab.race.oneshot", []setting{{"epochs", 40}, {"batch", raceBatch}}, nil, false},
+	{"central", "lab.race.central", []setting{{"epochs", 1}, {"batch", raceBatch}}, nil, false},
+	{"radon", "lab.race.radon", []setting{{"epochs", 40}, {"models", 2}, {"batch", raceBatch}}, nil, false},
 }
 
 // laneNames are the lanes' settings and figures.
@@ -168,17 +174,11 @@ func problemOf(s *State) problem {
 func (k *laneKey) choice() way {
 	c := contests[k.scheme]
 	w := way{kind: c.kind, settings: append([]setting{{"lr", k.rate}}, c.settings...)}
-	if c.guarded {
-		w.settings = append(w.settings, setting{"clip", "none"}, setting{"max_weight", math.Inf(1)})
-	}
-	if c.guarded || c.kind == "fedbuff" {
-		w.settings = append(w.settings, setting{"guard", math.Inf(1)})
-	}
-	if c.kind == "fedbuff" {
-		w.settings = append(w.settings, setting{"clip", "none"})
+	for _, s := range c.defences {
+		w.settings = append(w.settings, setting{s, off[s]})
 	}
 	if c.combines && k.combine != combiners[0] {
-		w.settings = append(w.settings, setting{"combine", k.combine})
+		w.settings = append(w.settings[:len(w.settings)-len(c.defences)], setting{"guard", off["guard"]}, setting{"combine", k.combine})
 	}
 	return w
 }

@@ -17,8 +17,8 @@ const (
 	clientsX, clientsTo = 224., 426.
 	leavesY             = 136. // of the Radon tree
 	lit                 = 300 * time.Millisecond
-	raceSide            = 33  // places along the sides of the map
-	raceDots            = 150 // examples that are drawn
+	raceSide            = 29  // places along the sides of the map
+	raceDots            = 120 // examples that are drawn
 	raceGlyphs          = 20  // digits that are drawn, in 4 rows
 	glyphRows           = 4
 )
@@ -26,7 +26,8 @@ const (
 // classMarks are the signs of examples by class.
 var classMarks = []string{"zero", "second", "third"}
 
-// regionCache is the places that a version gives to each class, as they were drawn last.
+// regionCache is the places that a version gives to each class, and the examples above them, as
+// they were drawn last.
 type regionCache struct {
 	version int
 	text    string
@@ -85,16 +86,14 @@ func (p *racePage) drawLane(i int, now time.Duration, v *View) {
 		}
 	}
 	if r.region.text == "" || r.region.version != version {
-		r.region = regionCache{version, p.seen(r, n, d.Frame)}
+		r.region = regionCache{version, p.seen(r, n, d.Frame) + p.examples(d.Frame)}
 	}
-	d.add(r.region.text)
-	back := p.examples(d.Frame)
 	d.text("name", laneMiddle+10, 22, strconv.Itoa(i+1)+". "+sayContest(v.l, float64(r.scheme)))
 	d.text("start", laneMiddle+10, 42, p.facts(r, n, v))
 	if r.lane != nil {
 		p.drawClients(&d, r, n, now)
 	}
-	d.show(v, back)
+	d.show(v, r.region.text)
 }
 
 // facts says how far a lane is.

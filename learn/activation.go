@@ -63,9 +63,9 @@ func (a *activated) undo(dy, y []float32) {
 // sigmoid is 1 / (1 + exp(-x)), without overflow.
 func sigmoid(x float64) float64 {
 	if x >= 0 {
-		return 1 / (1 + math.Exp(-x))
+		return 1 / (1 + kernel.Exp(-x))
 	}
-	e := math.Exp(x)
+	e := kernel.Exp(x)
 	return e / (1 + e)
 }
 

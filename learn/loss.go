@@ -86,7 +86,7 @@ func (s *Spec) margin(z, sign float64) (loss, slope float64) {
 		return 1 - m, -sign
 	}
 	// log(1 + exp(-m)), without overflow.
-	return math.Max(-m, 0) + math.Log1p(math.Exp(-math.Abs(m))), -sign * sigmoid(-m)
+	return math.Max(-m, 0) + kernel.Log1p(kernel.Exp(-math.Abs(m))), -sign * sigmoid(-m)
 }
 
 func (s *Spec) binary(dz, z, targets []float32, scale float32) (loss float64, correct int) {

@@ -172,12 +172,12 @@ func SoftmaxCrossEntropy(dz, z []float32, y []float32, classes int, scale float3
 		}
 		at := float64(zr[label] - max)
 		if dz == nil {
-			loss += math.Log(exps(nil, zr, max)) - at
+			loss += Log(exps(nil, zr, max)) - at
 			continue
 		}
 		dr := dz[r*classes:][:classes]
 		sum := exps(dr, zr, max)
-		loss += math.Log(sum) - at
+		loss += Log(sum) - at
 		k := float32(float64(scale) / sum)
 		for c := range dr {
 			dr[c] *= k
@@ -191,7 +191,7 @@ func SoftmaxCrossEntropy(dz, z []float32, y []float32, classes int, scale float3
 // their sum. dst may be z; max is the largest element of z, or NaN.
 func scalarExps(dst, z []float32, max float32) (sum float64) {
 	for c, v := range z {
-		e := math.Exp(float64(v - max))
+		e := Exp(float64(v - max))
 		sum += e
 		if dst != nil {
 			dst[c] = float32(e)
