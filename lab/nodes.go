@@ -84,7 +84,7 @@ func nodesSheet() *Sheet {
 	return &Sheet{
 		Name: "nodes", Title: "lab.nodes.title", Lead: "lab.nodes.lead",
 		Paragraphs: []string{"lab.nodes.what", "lab.nodes.why", "lab.nodes.compensate", "lab.nodes.honest"},
-		Formula:    "gₜ = 1 / (m B) · Σᵢ Σₓ ∇ℓ(wₜ; x),   wₜ₊₁ = wₜ − η s(m) gₜ,   s(m) = 1, √m or m,   E ‖gₜ − ∇L(wₜ)‖² ≈ σ² / (m B)",
+		Formula:    "gₜ = 1 / (m B) · Σᵢ Σₓ ∇ℓ(wₜ; x),   wₜ₊₁ = wₜ − η s(m) gₜ,   s(m) ∈ {1, √m, m},\nE ‖gₜ − ∇L(wₜ)‖² ≈ σ² / (m B)",
 		Where:      "lab.nodes.where",
 		Try:        []string{"lab.nodes.try.more", "lab.nodes.try.linear", "lab.nodes.try.root", "lab.nodes.try.warm", "lab.nodes.try.steps", "lab.nodes.try.convex"},
 		Sources: []Source{
@@ -140,12 +140,18 @@ func (p *nodesPage) follow(s *State) {
 		network: s.Int("model") == 0, batch: s.Int("batch"), rate: s.Value("rate"),
 		warm: s.Int("warmup") == 1, fixed: s.Int("same") == 1, seed: s.seed("seed"),
 	}
-	if p.runs[0] == nil || setup != p.nodesSetup {
-		*p = nodesPage{nodesSetup: setup}
-		for i := range p.runs {
-			p.runs[i] = make([]*nodesRun, len(nodeCounts))
+	was := p.nodesSetup
+	was.warm = setup.warm
+	if p.runs[0] == nil || setup != was {
+		*p = nodesPage{}
+		p.runs[0] = make([]*nodesRun, len(nodeCounts))
+	}
+	if p.runs[1] == nil || setup != p.nodesSetup { // a warm-up changes nothing without compensation
+		for i := range p.runs[1:] {
+			p.runs[1+i] = make([]*nodesRun, len(nodeCounts))
 		}
 	}
+	p.nodesSetup = setup
 	p.chosen = nodesKey{s.Int("scale"), slices.Index(nodeCounts, s.Value("m"))}
 	if p.chosen.count == 0 {
 		p.chosen.scale = 0
@@ -351,7 +357,7 @@ func (p *nodesPage) draw(_ *State, v *View) {
 }
 
 // lossTicks are values of the axes of losses.
-var lossTicks = []float64{.03, .05, .1, .2, .5, 1}
+var lossTicks = []float64{.05, .1, .2, .5, 1}
 
 // lossChart begins a chart of losses.
 func lossChart(name string, low, high float64) *plot {
@@ -387,7 +393,7 @@ func (p *nodesPage) drawCourse(v *View) {
 	if p.fixed {
 		end, label = nodesSteps, "lab.nodes.steps.axis"
 	}
-	c := lossChart("course", 0, end)
+	c := lossChart("course", 0, 1.05*end)
 	c.axes(v, v.say(label), v.say("lab.nodes.loss.axis"), []float64{0, end / 3, 2 * end / 3, end}, lossTicks)
 	c.line("curve faint", p.course(p.run(nodesKey{})))
 	for scale := range nodesScales {
@@ -428,7 +434,7 @@ func (p *nodesPage) drawCounts(v *View) {
 			line = append(line, at)
 		}
 		c.line(nodesLooks[scale].curve, line)
-		c.marks(nodesLooks[scale].sign, marks, 3)
+		c.marks(nodesLooks[scale].sign, marks, 4)
 	}
 	if r := p.run(p.chosen); r.end != nil && !r.diverged {
 		c.mark(nodesLooks[p.chosen.scale].sign, Point{float64(r.nodes), r.loss()}, 8)
@@ -443,7 +449,7 @@ func (p *nodesPage) drawNoise(v *View) {
 	most := batch * nodeCounts[len(nodeCounts)-1]
 	c := plot{name: "noise", Frame: chart(Point{math.Log10(batch) - .08, math.Log10(lowestNoise)}, Point{math.Log10(most) + .08, math.Log10(highestNoise)})}
 	c.LogX, c.LogY = true, true
-	c.axes(v, v.say("lab.nodes.noise.x"), v.say("lab.nodes.noise.y"), []float64{batch, 10 * batch, 100 * batch, most}, []float64{1e-4, .01, 1, 100, 10_000})
+	c.axes(v, v.say("lab.nodes.noise.x"), v.say("lab.nodes.noise.y"), []float64{batch, 10 * batch, 100 * batch, most}, []float64{1e-4, .01, 1, 100})
 	c.line("border", []Point{{batch / 2, 1}, {2 * most, 1}})
 	for i, look := range nodesLooks[:2] {
 		c.line(look.curve, p.noise.levels[i])
@@ -451,7 +457,7 @@ func (p *nodesPage) drawNoise(v *View) {
 			c.mark(look.sign, levels[p.chosen.count], 7)
 		}
 	}
-	c.legend(c.Top+10, [2]string{nodesLooks[0].curve, v.say("lab.nodes.curve.before")}, [2]string{nodesLooks[1].curve, v.say("lab.nodes.curve.after")})
+	c.legend(c.Top+32, [2]string{nodesLooks[0].curve, v.say("lab.nodes.curve.before")}, [2]string{nodesLooks[1].curve, v.say("lab.nodes.curve.after")})
 	c.show(v, "")
 }
 

@@ -167,6 +167,10 @@ func TestChosenNodesComeFirst(t *testing.T) {
 	if p.run(nodesKey{0, 1}).end == nil {
 		t.Error("what was computed is forgotten")
 	}
+	m.Set("warmup", "1")
+	if p.run(nodesKey{}).end == nil {
+		t.Error("one node trains again for a warm-up, which it does not have")
+	}
 	m.Set("rate", "0")
 	if p.run(nodesKey{}).end != nil {
 		t.Error("runs with another rate are shown")
