@@ -171,6 +171,8 @@ func TestBrokenAddress(t *testing.T) {
 		{"packing", "bits=0.25&codec=4&round=0", "bits=0.9&codec=2&round=5&seed=1&step=0&speed=5", true},
 		{"leaks", "n=8&picture=8&units=0", "n=8&bits=0.9&picture=8&units=0&epochs=1&codec=0&seed=1", false},
 		{"leaks", "n=8&picture=9&units=10", "n=8&bits=0.9&picture=1&units=64&epochs=1&codec=0&seed=1", true},
+		{"nodes", "m=1000&scale=2&same=1", "m=1000&rate=0.1&scale=2&warmup=0&batch=10&same=1&model=0&seed=1", false},
+		{"nodes", "m=1001&batch=3&warmup=1", "m=30&rate=0.1&scale=0&warmup=1&batch=10&same=0&model=0&seed=1", true},
 		{"lambda", "lambda=0.02&points=40", "lambda=0.0001&points=40&noise=0.1&seed=1", true},
 	} {
 		m := Find(c.page).Open(c.query)

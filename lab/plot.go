@@ -172,7 +172,10 @@ func (p *plot) handles(v *View, g *Group, points []Point, class func(i int) stri
 
 // powers writes a small number with a power of ten, others as they are.
 func powers(l *words.Language, v float64) string {
-	if v <= 0 || v >= .001 {
+	switch {
+	case v >= 1000:
+		return l.Count(int(v))
+	case v <= 0 || v >= .001:
 		return l.Exact(v)
 	}
 	exponent := int(math.Floor(math.Log10(v) + 1e-9))

@@ -21,6 +21,7 @@ import (
 type problem struct {
 	data    source
 	network bool // or else a linear model
+	samples int  // of the moons and the blobs, with those that are tested on; 0: moonsExamples, blobsExamples
 	clients int
 	alpha   float64 // of the Dirichlet distribution that divides the classes; 0: all clients are alike
 	slow    float64 // share of the clients that are slow
@@ -65,9 +66,9 @@ func (p problem) open() *world {
 	w := &world{problem: p}
 	switch p.data {
 	case moons:
-		w.draw(data.Moons(moonsExamples, moonsNoise, rng.Stream(p.seed, "generator moons")), 2)
+		w.draw(data.Moons(p.examples(), moonsNoise, rng.Stream(p.seed, "generator moons")), 2)
 	case blobs:
-		w.draw(data.Blobs(blobsExamples, 2, blobsClasses, blobsSpread, rng.Stream(p.seed, "generator blobs")), blobsClasses)
+		w.draw(data.Blobs(p.examples(), 2, blobsClasses, blobsSpread, rng.Stream(p.seed, "generator blobs")), blobsClasses)
 	case digits:
 		x, y := glyphs(digitsExamples+digitsTested, rng.Stream(p.seed, "glyphs"))
 		set := func(from, to int) *data.Set {
@@ -89,6 +90,17 @@ func (p problem) open() *world {
 	w.model, err = learn.New(w.spec())
 	must(err)
 	return w
+}
+
+// examples returns how many moons or blobs are made.
+func (p problem) examples() int {
+	switch {
+	case p.samples > 0:
+		return p.samples
+	case p.data == blobs:
+		return blobsExamples
+	}
+	return moonsExamples
 }
 
 // draw parts the examples of a sample.
@@ -236,9 +248,9 @@ func (w *world) task(o way) string {
 	default:
 		line("model: {kind: softmax}")
 	}
-	generator := fmt.Sprintf("{kind: moons, examples: %d, noise: %v}", moonsExamples, moonsNoise)
+	generator := fmt.Sprintf("{kind: moons, examples: %d, noise: %v}", w.examples(), moonsNoise)
 	if w.data == blobs {
-		generator = fmt.Sprintf("{kind: blobs, examples: %d, features: 2, classes: %d, spread: %v}", blobsExamples, blobsClasses, blobsSpread)
+		generator = fmt.Sprintf("{kind: blobs, examples: %d, features: 2, classes: %d, spread: %v}", w.examples(), blobsClasses, blobsSpread)
 	}
 	partition := fmt.Sprintf("{kind: iid, clients: %d}", w.clients)
 	if w.alpha > 0 {

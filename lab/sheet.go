@@ -63,7 +63,7 @@ const (
 
 // Sheets returns the pages, in the order in which the lab lists them.
 func Sheets() []*Sheet {
-	return []*Sheet{raceSheet(), radonSheet(), surfaceSheet(), lambdaSheet(), packingSheet(), leaksSheet()}
+	return []*Sheet{raceSheet(), radonSheet(), nodesSheet(), surfaceSheet(), lambdaSheet(), packingSheet(), leaksSheet()}
 }
 
 // Find returns the page of a name, nil if there is none.
