@@ -14,7 +14,7 @@ import (
 // The runtime takes all that is left out for missing (package runtime of the Go version
 // in go.mod). An offset of 0 is no table: funcline1 returns "?" and 0 without pcfile and
 // pcln, before it looks at cuOffset, cutab and filetab. startLine is for profiles,
-// PCDATA_UnsafePoint for preemption by signals, which there is none of in WebAssembly
+// PCDATA_UnsafePoint for preemption by signals, of which WebAssembly has none
 // (preemptMSupported). FUNCDATA_ArgInfo, FUNCDATA_ArgLiveInfo and PCDATA_ArgLiveIndex are
 // for printArgs. Stack maps, frame sizes, deferred calls and the trees of inlined
 // functions, which have the names of these, stay.
@@ -171,42 +171,51 @@ func (f function) funcData(i int) []byte {
 	return f[sizeOfFunction+4*int(word.Uint32(f[fieldPCData:]))+4*i:][:4]
 }
 
+// leaveOut has f without what only tracebacks read.
+func (f function) leaveOut() {
+	for _, field := range []int{fieldFile, fieldLine, fieldUnit, fieldStart} {
+		clear(f[field:][:4])
+	}
+	for _, kind := range []int{pcUnsafePoint, pcArgLive} {
+		clear(f.pcData(kind))
+	}
+	for _, kind := range []int{funcArgInfo, funcArgLiveInfo} {
+		if offset := f.funcData(kind); offset != nil {
+			word.PutUint32(offset, noFuncData)
+		}
+	}
+}
+
+// offsets returns f's offsets into pctab, after leaveOut.
+func (f function) offsets() [][]byte {
+	all := [][]byte{f[fieldFrame:]}
+	for kind := range pcDataKinds {
+		if offset := f.pcData(kind); offset != nil {
+			all = append(all, offset)
+		}
+	}
+	return all
+}
+
 // strip leaves out what only tracebacks read. The tables of pctab that stay move together,
 // so that zeros are at its end.
 func (t *tables) strip() error {
-	// An empty table at offset 0 is what funcMaxSPDelta reads of a function without frame.
-	kept := make([]byte, 3, len(t.pcs))
+	// funcMaxSPDelta reads a table at offset 0, too: three zeros are an empty one.
+	kept := make([]byte, 3, len(t.pcs)+3)
 	moved := map[uint32]int{0: 0}
 	for i, f := range t.funcs {
-		fields := [][]byte{f[fieldFrame:]}
-		for kind := range pcDataKinds {
-			offset := f.pcData(kind)
-			if kind == pcUnsafePoint || kind == pcArgLive {
-				clear(offset)
-			} else if offset != nil {
-				fields = append(fields, offset)
-			}
-		}
-		for _, field := range fields {
-			from := word.Uint32(field)
-			to, ok := moved[from]
-			if !ok {
+		f.leaveOut()
+		for _, offset := range f.offsets() {
+			from := word.Uint32(offset)
+			if _, ok := moved[from]; !ok {
 				table, err := t.table(from)
 				if err != nil {
 					return fmt.Errorf("function %d: %w", i, err)
 				}
-				to = len(kept)
-				kept, moved[from] = append(kept, table...), to
+				moved[from] = len(kept)
+				kept = append(kept, table...)
 			}
-			word.PutUint32(field, uint32(to))
-		}
-		for _, field := range []int{fieldFile, fieldLine, fieldUnit, fieldStart} {
-			clear(f[field:][:4])
-		}
-		for _, kind := range []int{funcArgInfo, funcArgLiveInfo} {
-			if offset := f.funcData(kind); offset != nil {
-				word.PutUint32(offset, noFuncData)
-			}
+			word.PutUint32(offset, uint32(moved[from]))
 		}
 	}
 	if len(kept) > len(t.pcs) {
