@@ -240,7 +240,7 @@ func TestPageLoadSpeed(t *testing.T) {
 		}
 		if local {
 			m.kB("that Join needs: what comes while programs are held back", "<= 150 kB", []float64{joinBytes(t)})
-			m.kB("first load with worker", "<= 1,250 kB", files)
+			m.kB("first load with worker", "<= 1,060 kB", files)
 			m.ms("from that press to the first training step, cold", "<= 2,500 ms", figures(first, func(v visit) float64 { return v.Training - v.Pressable }))
 			m.ms("warm", "<= 1,200 ms", figures(again, func(v visit) float64 { return v.Training - v.Pressable }))
 			m.ms("Join can be pressed, warm", "", figures(again, func(v visit) float64 { return v.Pressable }))

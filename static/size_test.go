@@ -8,7 +8,7 @@ import (
 // maxFirstLoad bounds all that a browser loads before a tab trains on public data, in
 // bytes of Brotli: the frame, the scripts, the style sheets and the program. What is in
 // extra/ is loaded on demand.
-const maxFirstLoad = 1_250_000
+const maxFirstLoad = 1_060_000
 
 // maxExtra bounds what is loaded on demand, by source.
 var maxExtra = map[string]int{
@@ -19,16 +19,16 @@ var maxExtra = map[string]int{
 	"extra/de.txt":            25_000,
 	"extra/lab.css":           2_000,
 	"extra/lab.js":            2_500,
-	"extra/lab.wasm":          1_200_000,
+	"extra/lab.wasm":          770_000,
 	"extra/organiser.css":     3_000,
 	"extra/organiser.js":      2_500,
-	"extra/organiser.wasm":    1_120_000,
+	"extra/organiser.wasm":    915_000,
 	"extra/pictures.js":       3_000,
 	"extra/icon-192.png":      4_000,
 	"extra/icon-512.png":      10_000,
 	"extra/uPlot.iife.min.js": 22_000,
 	"extra/uPlot.min.css":     1_000,
-	"extra/readers.wasm":      1_160_000,
+	"extra/readers.wasm":      955_000,
 	"extra/share.js":          2_000,
 	"extra/try.js":            8_000,
 	"extra/wall.js":           1_000,

@@ -91,7 +91,7 @@ func (w *worker) file(m *tab.Model, message js.Value) []byte {
 		m.Error = tab.NoEncoding
 		return nil
 	}
-	write := writers[m.Format]
+	write := writer(m.Format)
 	if write == nil {
 		m.Error = tab.NoFormat
 		return nil

@@ -16,10 +16,13 @@ type own struct {
 	data   *data.Own
 }
 
-// writers make files of models, by their format. ONNX is left to the program with the
-// readers, and to the coordinator.
-var writers = map[string]func(*export.Model) ([]byte, error){
-	"safetensors": (*export.Model).Safetensors,
+// writer returns what makes a file of a model in a format, nil if the program lacks it.
+// ONNX is left to the program with the readers, and to the coordinator.
+func writer(format string) func(*export.Model) ([]byte, error) {
+	if format == "safetensors" {
+		return (*export.Model).Safetensors
+	}
+	return nil
 }
 
 func (o *own) command(ownCommand)      {}

@@ -7,10 +7,15 @@ import (
 	"fedtab/tab"
 )
 
-// writers make files of models, by their format.
-var writers = map[string]func(*export.Model) ([]byte, error){
-	"safetensors": (*export.Model).Safetensors,
-	"onnx":        (*export.Model).ONNX,
+// writer returns what makes a file of a model in a format, nil if there is no such format.
+func writer(format string) func(*export.Model) ([]byte, error) {
+	switch format {
+	case "safetensors":
+		return (*export.Model).Safetensors
+	case "onnx":
+		return (*export.Model).ONNX
+	}
+	return nil
 }
 
 // personal trains a participant's personal model, or hands it to the page as a file.

@@ -63,13 +63,24 @@ func (c config) compile(folder string, done func(p program, content []byte)) err
 	return nil
 }
 
-// build compiles p, by way of a file in the folder, and returns it.
+// build compiles p, by way of a file in the folder, and returns it stripped.
 func (c config) build(p program, folder string) ([]byte, error) {
 	c.step("compiling %s", p.name)
-	path := filepath.Join(folder, filepath.Base(p.name))
+	content, err := c.link(tabPackage, filepath.Join(folder, filepath.Base(p.name)), append(flags, "-tags="+p.tags)...)
+	if err != nil {
+		return nil, err
+	}
+	if content, err = strip(content); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return content, nil
+}
+
+// link compiles a command into the file, and returns it.
+func (c config) link(command, path string, flags ...string) ([]byte, error) {
 	// -s and -w leave out symbols and DWARF, of which browsers make no use.
-	arguments := append([]string{"build", "-trimpath", "-tags=" + p.tags, "-ldflags=-s -w", "-o", path}, flags...)
-	if _, err := c.goCommand(environment(), append(arguments, tabPackage)...); err != nil {
+	arguments := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", path}, flags...)
+	if _, err := c.goCommand(environment(), append(arguments, command)...); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(path)

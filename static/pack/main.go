@@ -1,6 +1,7 @@
 // Pack builds the files that a browser loads into static/dist, which package static
 // embeds: the tab's WebAssembly, the scripts, the style sheet and the frame of every
-// page. All build flags of the WebAssembly are here.
+// page. All build flags of the WebAssembly are here. Programs are stripped of what only
+// tracebacks read (strip.go).
 //
 // Every file but index.html, sw.js and app.webmanifest gets a name with a hash of its
 // content, so that it can be cached as immutable. It is stored uncompressed, as gzip and

@@ -290,7 +290,7 @@ func gzipped(content []byte) ([]byte, error) {
 }
 
 func (c config) brotlied(content []byte) ([]byte, error) {
-	// A window of 4 MB: one of 16 MB makes the programs 3 kB larger.
+	// A window of 4 MB: one of 16 MB saves 300 bytes of a program.
 	options := brotli.WriterOptions{Quality: brotli.BestCompression, LGWin: 22}
 	if c.fast {
 		options.Quality = 5
