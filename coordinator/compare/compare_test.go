@@ -463,3 +463,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Values of the grid are parted at commas, and lists and sections are whole.
+func TestSplitValues(t *testing.T) {
+	for text, want := range map[string][]string{
+		"20":                            {"20"},
+		"0.1, sign-flip":                {"0.1", "sign-flip"},
+		"{kind: iid, clients: 10}":      {"{kind: iid, clients: 10}"},
+		"[200, 100], {kind: iid, a: 1}": {"[200, 100]", "{kind: iid, a: 1}"},
+		"":                              {""},
+	} {
+		if got := splitValues(text); !slices.Equal(got, want) {
+			t.Errorf("%q is parted into %q, want %q", text, got, want)
+		}
+	}
+}

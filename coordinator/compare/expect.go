@@ -231,7 +231,7 @@ func reference(x ast.Expr) (variant string, grid []string, measure string, err e
 		switch v := v.(type) {
 		case *ast.BasicLit:
 			if text, err := strconv.Unquote(v.Value); err == nil {
-				grid = append(grid, strings.Split(text, ", ")...)
+				grid = append(grid, splitValues(text)...)
 			} else {
 				grid = append(grid, sign+v.Value)
 			}
@@ -242,6 +242,25 @@ func reference(x ast.Expr) (variant string, grid []string, measure string, err e
 		}
 	}
 	return id.Name, grid, s.Sel.Name, nil
+}
+
+// splitValues parts values of the grid at commas, though not within a list or a section.
+func splitValues(text string) (values []string) {
+	depth, from := 0, 0
+	for i, c := range text {
+		switch c {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ',':
+			if depth == 0 {
+				values = append(values, strings.TrimSpace(text[from:i]))
+				from = i + 1
+			}
+		}
+	}
+	return append(values, strings.TrimSpace(text[from:]))
 }
 
 // checkStatements returns what is wrong with statements, before anything is computed.
