@@ -111,33 +111,29 @@ func streamWidth(bits int) int {
 	return 4
 }
 
-// addStream adds the next mask integers, little endian in stream, to dst.
-func addStream(dst []uint32, stream []byte, width int) {
+// addStream adds the next mask integers, little endian in stream, times sign to dst. The sign is
+// 1 or -1, modulo 2^32.
+func addStream(dst []uint32, stream []byte, width int, sign uint32) {
 	if width == 2 {
-		stream = stream[:2*len(dst)]
+		for ; len(dst) >= 4; dst, stream = dst[4:], stream[8:] {
+			four := binary.LittleEndian.Uint64(stream)
+			dst[0] += sign * uint32(uint16(four))
+			dst[1] += sign * uint32(uint16(four>>16))
+			dst[2] += sign * uint32(uint16(four>>32))
+			dst[3] += sign * uint32(four>>48)
+		}
 		for i := range dst {
-			dst[i] += uint32(binary.LittleEndian.Uint16(stream[2*i:]))
+			dst[i] += sign * uint32(binary.LittleEndian.Uint16(stream[2*i:]))
 		}
 		return
 	}
-	stream = stream[:4*len(dst)]
-	for i := range dst {
-		dst[i] += binary.LittleEndian.Uint32(stream[4*i:])
+	for ; len(dst) >= 2; dst, stream = dst[2:], stream[8:] {
+		two := binary.LittleEndian.Uint64(stream)
+		dst[0] += sign * uint32(two)
+		dst[1] += sign * uint32(two>>32)
 	}
-}
-
-// subtractStream takes them away.
-func subtractStream(dst []uint32, stream []byte, width int) {
-	if width == 2 {
-		stream = stream[:2*len(dst)]
-		for i := range dst {
-			dst[i] -= uint32(binary.LittleEndian.Uint16(stream[2*i:]))
-		}
-		return
-	}
-	stream = stream[:4*len(dst)]
 	for i := range dst {
-		dst[i] -= binary.LittleEndian.Uint32(stream[4*i:])
+		dst[i] += sign * binary.LittleEndian.Uint32(stream[4*i:])
 	}
 }
 
@@ -154,17 +150,17 @@ func (e *expander) expand(dst []uint32, key []byte, negative bool) error {
 	if err != nil {
 		return err
 	}
+	sign := uint32(1)
+	if negative {
+		sign = -sign
+	}
 	for len(dst) > 0 {
 		n := min(len(dst), len(e.buffer)/e.width)
 		piece := e.buffer[:n*e.width]
 		if err := stream.Next(piece); err != nil {
 			return err
 		}
-		if negative {
-			subtractStream(dst[:n], piece, e.width)
-		} else {
-			addStream(dst[:n], piece, e.width)
-		}
+		addStream(dst[:n], piece, e.width, sign)
 		dst = dst[n:]
 	}
 	return nil

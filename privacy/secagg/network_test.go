@@ -25,12 +25,15 @@ type network struct {
 	added   map[uint64]bool
 	records [][]byte // of each client's history
 	queue   []delivery
+	keys    map[uint64][]byte // that clients have sent
 
 	// drops says that a client drops out before it sends a message of the kind.
 	drops func(client uint64, kind byte) bool
 	// changes returns what is delivered of a message from a client, or to one.
 	changes func(client uint64, up bool, message []byte) [][]byte
 	repeats bool // every message comes twice
+	// computes sees a client's requests.
+	computes func(client uint64, r secagg.Request)
 
 	ignored  []error
 	refused  map[uint64]error
@@ -81,7 +84,7 @@ func newNetwork(t *testing.T, terms secagg.Terms, n int, seed uint64) *network {
 	w := &network{
 		t: t, rng: rand.New(source(seed, 0)), terms: terms, attempt: secagg.Attempt{Round: 7, Number: seed + 1},
 		sum: secagg.NewSum(terms.Length, terms.Bits), added: map[uint64]bool{}, refused: map[uint64]error{},
-		records: make([][]byte, n),
+		records: make([][]byte, n), keys: map[uint64][]byte{},
 	}
 	var ids []uint64
 	for i := range n {
@@ -105,15 +108,14 @@ func newNetwork(t *testing.T, terms secagg.Terms, n int, seed uint64) *network {
 	return w
 }
 
-// run runs the attempt until the server is done.
+// run runs the attempt until the server is done and no message is left.
 func (w *network) run() *network {
 	w.t.Helper()
-	w.rng.Shuffle(len(w.clients), func(i, j int) {}) // another order with another seed
 	for i := range w.clients {
 		w.step(uint64(i+1), secagg.Begin{})
 		w.step(uint64(i+1), secagg.Vector{Update: 3, Values: append([]uint32(nil), w.vectors[i]...)})
 	}
-	for w.finished == nil && w.failed == nil {
+	for w.finished == nil && w.failed == nil || len(w.queue) > 0 {
 		if len(w.queue) == 0 {
 			if w.deadline++; w.deadline > 10 {
 				w.t.Fatal("the attempt does not end")
@@ -159,8 +161,14 @@ func (w *network) step(id uint64, e secagg.Event) {
 				w.clients[id-1] = nil
 				return
 			}
+			if f.Message[0] == secagg.KindKeys {
+				w.keys[id] = f.Message[secagg.HeaderSize:][:2*secagg.KeySize]
+			}
 			w.enqueue(delivery{id, true, f.Message})
 		case secagg.Compute:
+			if w.computes != nil {
+				w.computes(id, f.Request)
+			}
 			w.step(id, secagg.Computed{Answer: f.Request.Execute(w.signers[id-1])})
 		case secagg.Persist:
 			w.records[id-1] = f.Record

@@ -170,9 +170,16 @@ func (s *Server) awaits(c *client) bool {
 	return false
 }
 
-// expects is what each phase receives.
-var expects = map[serverPhase]kind{
-	serverKeys: kindKeys, serverShares: kindShares, serverMasked: kindMasked, serverConsent: kindConsent, serverReveal: kindReveal,
+// answers are what the phases that wait for clients receive, and where one is that has answered.
+var answers = map[serverPhase]struct {
+	kind kind
+	then serverPhase
+}{
+	serverKeys:    {kindKeys, serverShares},
+	serverShares:  {kindShares, serverMasked},
+	serverMasked:  {kindMasked, serverConsent},
+	serverConsent: {kindConsent, serverReveal},
+	serverReveal:  {kindReveal, serverUnmasking},
 }
 
 // receive takes an answer to the phase. A repeated one, or one of an earlier phase, changes nothing.
@@ -188,7 +195,7 @@ func (s *Server) receive(c *client, message []byte) ([]Effect, error) {
 	if err := checkTag(message, of); err != nil {
 		return nil, err
 	}
-	if k != expects[s.phase] || !s.awaits(c) {
+	if k != answers[s.phase].kind || !s.awaits(c) {
 		return nil, fmt.Errorf("%w: %v", ErrPhase, k)
 	}
 	var effects []Effect
@@ -211,7 +218,7 @@ func (s *Server) receive(c *client, message []byte) ([]Effect, error) {
 	if err != nil && k != kindReveal { // what is right in a reveal counts
 		return nil, err
 	}
-	c.done = s.phase + 1
+	c.done = answers[s.phase].then
 	return effects, err
 }
 
@@ -264,7 +271,7 @@ func (s *Server) proceed(deadline bool) []Effect {
 	if s.phase == serverReveal && s.lacking == 0 {
 		return s.unmask()
 	}
-	if _, ok := expects[s.phase]; !ok {
+	if _, ok := answers[s.phase]; !ok {
 		return nil // an answer or the journal is awaited
 	}
 	for _, c := range s.invited {
