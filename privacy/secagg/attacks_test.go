@@ -487,7 +487,7 @@ func TestFewerThanMin(t *testing.T) {
 		w := newNetwork(t, terms(), 8, 1)
 		w.drops = func(client uint64, kind byte) bool { return kind == c.kind && client <= uint64(c.drops) }
 		w.run()
-		if w.failed == nil || w.failed.Phase != c.phase {
+		if w.failed == nil || w.failed.Phase != c.phase || len(w.failed.Dropped) != c.drops {
 			t.Errorf("%d of 8 gone before %d: %+v, want a failure in %q", c.drops, c.kind, w.failed, c.phase)
 		}
 	}

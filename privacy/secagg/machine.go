@@ -104,14 +104,15 @@ type (
 		Dropped   []Dropout
 	}
 
-	// Failed says that the attempt has no sum.
+	// Failed says that the attempt has no sum, and who has not answered.
 	Failed struct {
-		Phase string
-		Err   error
+		Phase   string
+		Err     error
+		Dropped []Dropout
 	}
 )
 
-// Dropout is a client whose vector is not in the sum.
+// Dropout is a client whose vector is not in the sum, or because of which there is none.
 type Dropout struct {
 	Client uint64
 	Phase  string // that it has not answered

@@ -13,7 +13,7 @@ import (
 // A network joins a server and its clients, and delivers their messages in an order that its seed
 // decides. Clients are numbered from 1 on.
 type network struct {
-	t       *testing.T
+	t       testing.TB
 	rng     *rand.Rand
 	terms   secagg.Terms
 	attempt secagg.Attempt
@@ -79,7 +79,7 @@ func source(seed, stream uint64) *rand.ChaCha8 {
 	return rand.NewChaCha8(key)
 }
 
-func newNetwork(t *testing.T, terms secagg.Terms, n int, seed uint64) *network {
+func newNetwork(t testing.TB, terms secagg.Terms, n int, seed uint64) *network {
 	t.Helper()
 	w := &network{
 		t: t, rng: rand.New(source(seed, 0)), terms: terms, attempt: secagg.Attempt{Round: 7, Number: seed + 1},

@@ -72,6 +72,17 @@ func TestDropouts100(t *testing.T) {
 	testDropouts(t, terms(), 100, seeds)
 }
 
+// A thousand clients of which 30% drop out.
+func TestThousand(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute")
+	}
+	w := newNetwork(t, terms(), 1000, 1)
+	w.drops = spread(1000, map[byte]int{secagg.KindShares: 100, secagg.KindMasked: 100, secagg.KindReveal: 100})
+	w.run().wantSum(800)
+	t.Logf("%d bytes up and %d down for each client, vector included", w.up/1000, w.down/1000)
+}
+
 // The same of a complete graph, and with members, who sign.
 func TestDropoutsComplete(t *testing.T) { testDropouts(t, terms(), 20, 3) }
 func TestDropoutsMembers(t *testing.T)  { testDropouts(t, members(terms(), 40), 40, 1) }
@@ -151,6 +162,29 @@ func TestResumed(t *testing.T) {
 	w.run().wantSum(8)
 	if !lost[secagg.KindRoster] || !lost[secagg.KindInbox] {
 		t.Errorf("messages lost: %v, want a roster and an inbox", lost)
+	}
+}
+
+// The server says whom it waits for.
+func TestAwaited(t *testing.T) {
+	w := newNetwork(t, terms(), 8, 1)
+	if got := w.server.Awaited(); w.server.Phase() != "keys" || len(got) != 8 {
+		t.Errorf("%v in %q, want 8 in keys", got, w.server.Phase())
+	}
+	w.drops = func(client uint64, kind byte) bool { return client == 4 && kind == secagg.KindMasked }
+	var last []uint64
+	w.changes = func(client uint64, up bool, m []byte) [][]byte {
+		if w.server.Phase() == "masked" {
+			last = w.server.Awaited()
+		}
+		return one(m)
+	}
+	w.run().wantSum(7)
+	if !slices.Contains(last, 4) {
+		t.Errorf("%v are awaited before the last masked vector, want client 4 among them", last)
+	}
+	if got := w.server.Awaited(); w.server.Phase() != "over" || len(got) != 0 {
+		t.Errorf("%v in %q, want nobody", got, w.server.Phase())
 	}
 }
 

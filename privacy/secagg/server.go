@@ -35,6 +35,8 @@ func (p serverPhase) name() string {
 		return "masked"
 	case serverConsent, serverQuorum:
 		return "consent"
+	case serverOver:
+		return "over"
 	}
 	return "unmask"
 }
@@ -144,10 +146,29 @@ func (s *Server) Step(e Event) []Effect {
 	return nil
 }
 
+// fail ends the attempt without a sum.
 func (s *Server) fail(err error) []Effect {
-	phase := s.phase.name()
+	f := Failed{Phase: s.phase.name(), Err: err}
+	for _, c := range s.invited {
+		if c.done <= min(s.phase, serverReveal) {
+			f.Dropped = append(f.Dropped, Dropout{c.id, c.done.name()})
+		}
+	}
 	s.phase = serverOver
-	return []Effect{Failed{phase, err}}
+	return []Effect{f}
+}
+
+// Phase names what the attempt is at: keys, shares, masked, consent, unmask, or over.
+func (s *Server) Phase() string { return s.phase.name() }
+
+// Awaited returns the clients whose answers the phase waits for, ascending.
+func (s *Server) Awaited() (ids []uint64) {
+	for _, c := range s.invited {
+		if !c.left && s.awaits(c) {
+			ids = append(ids, c.id)
+		}
+	}
+	return ids
 }
 
 // awaits reports whether a client may answer the phase, and has not.
