@@ -72,7 +72,21 @@ func TestServerAsksForBothShares(t *testing.T) {
 			return [][]byte{m, other}
 		})
 		w.run()
-		w.wantRefused(3, secagg.ErrReleased)
+		w.wantRefused(3, secagg.ErrContradiction)
+	}
+}
+
+// A server that sends a client a second roster, or another inbox.
+func TestServerContradictsItself(t *testing.T) {
+	for _, kind := range []byte{secagg.KindRoster, secagg.KindInbox} {
+		w := newNetwork(t, terms(), 8, 1)
+		w.tamper(3, kind, func(m []byte) [][]byte {
+			other := bytes.Clone(m)
+			other[len(other)-1] ^= 1
+			return [][]byte{m, other}
+		})
+		w.run()
+		w.wantRefused(3, secagg.ErrContradiction)
 	}
 }
 
@@ -152,6 +166,21 @@ func TestServerWithTwoFaces(t *testing.T) {
 		w.wantRefused(11, secagg.ErrSurvivors)
 		w.wantRefused(12, secagg.ErrSurvivors)
 	}
+}
+
+// A server that counts a client among the survivors that has not shared its secrets.
+func TestSurvivorThatHasNotShared(t *testing.T) {
+	w := newNetwork(t, terms(), 12, 1)
+	w.drops = func(client uint64, kind byte) bool { return client == 5 && kind == secagg.KindShares }
+	w.tamper(3, secagg.KindSurvivors, func(m []byte) [][]byte {
+		m = bytes.Clone(m)
+		for i := range 12 {
+			m[secagg.HeaderSize+i/8] |= 1 << (i % 8)
+		}
+		return one(m)
+	})
+	w.run().wantSum(11)
+	w.wantRefused(3, secagg.ErrSurvivors)
 }
 
 // A server that passes consents of another set on: the client sees that they are not for its set.
@@ -320,14 +349,36 @@ func TestClientWithBadKeys(t *testing.T) {
 
 // A roster that lacks the client's keys, or has one of them elsewhere.
 func TestRosterWithoutOwnKeys(t *testing.T) {
-	w := newNetwork(t, terms(), 8, 1)
-	w.tamper(3, secagg.KindRoster, func(m []byte) [][]byte {
-		m = bytes.Clone(m)
-		m[bytes.Index(m, w.keys[3])+33] ^= 1
-		return one(m)
-	})
-	w.run().wantSum(7)
-	w.wantRefused(3, secagg.ErrKeys)
+	for name, change := range map[string]func(keys []byte){
+		"one":  func(keys []byte) { keys[33] ^= 1 },
+		"both": func(keys []byte) { keys[30] ^= 1; keys[33] ^= 1 },
+	} {
+		w := newNetwork(t, terms(), 8, 1)
+		w.tamper(3, secagg.KindRoster, func(m []byte) [][]byte {
+			m = bytes.Clone(m)
+			change(m[bytes.Index(m, w.keys[3]):])
+			return one(m)
+		})
+		if w.run().wantSum(7); w.refused[3] == nil {
+			t.Error(name)
+		}
+		w.wantRefused(3, secagg.ErrKeys)
+	}
+}
+
+// Two sessions of one member: one of them takes part.
+func TestMemberTwice(t *testing.T) {
+	w := newNetwork(t, members(terms(), 10), 10, 1)
+	c, err := secagg.NewClient(w.terms, w.attempt, 0, secagg.History{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clients[9], w.signers[9].Identity = c, w.signers[0].Identity
+	w.run().wantSum(9)
+	w.wantIgnored(secagg.ErrKeys)
+	if d := w.finished.Dropped; len(d) != 1 || d[0].Client != 1 && d[0].Client != 10 {
+		t.Errorf("dropped: %v, want client 1 or 10", d)
+	}
 }
 
 // Wrong shares are recognised, and the sum is exact without them; with too many it fails.
@@ -499,32 +550,61 @@ func TestFewerThanMin(t *testing.T) {
 	})
 	w.run()
 	w.wantRefused(3, secagg.ErrTooFew)
-	for _, kind := range []byte{secagg.KindInbox, secagg.KindSurvivors} {
-		w := newNetwork(t, terms(), 8, 1)
+}
+
+// Fewer than min of many, though every client has neighbours enough.
+func TestFewerThanMinOfMany(t *testing.T) {
+	terms := terms()
+	terms.Min = 27 // of 40, 12 of which may drop out
+	for kind, want := range map[byte]error{secagg.KindInbox: secagg.ErrGraph, secagg.KindSurvivors: secagg.ErrSurvivors} {
+		w := newNetwork(t, terms, 40, 1)
 		w.tamper(3, kind, func(m []byte) [][]byte {
 			m = bytes.Clone(m)
 			c := w.clients[2]
-			m[secagg.HeaderSize] = 0
-			left := 0
-			for i := range 8 { // this client and three others
-				if i == c.Number() || left < 3 {
-					m[secagg.HeaderSize] |= 1 << i
-					if i != c.Number() {
-						left++
-					}
-				}
+			keep := append([]int{c.Number()}, c.NeighbourList()...) // 1 + k, fewer than min
+			set := m[secagg.HeaderSize:][:5]
+			clear(set)
+			for _, i := range keep {
+				set[i/8] |= 1 << (i % 8)
 			}
-			if kind == secagg.KindInbox {
-				m = m[:secagg.HeaderSize+1+3*80]
+			if len(keep) >= terms.Min {
+				t.Fatalf("%d clients are not too few", len(keep))
 			}
 			return one(m)
 		})
-		w.run()
-		if kind == secagg.KindInbox {
-			w.wantRefused(3, secagg.ErrGraph)
-		} else {
-			w.wantRefused(3, secagg.ErrSurvivors)
+		if w.run(); w.failed != nil {
+			t.Error(w.failed)
 		}
+		w.wantRefused(3, want)
+	}
+	w := newNetwork(t, terms, 40, 1)
+	w.drops = spread(40, map[byte]int{secagg.KindMasked: 14})
+	w.run().wantFailed("masked", secagg.ErrTooFew)
+}
+
+// A client whose neighbours have dropped out: the attempt fails before anything is released.
+func TestNeighboursDropOut(t *testing.T) {
+	for kind, phase := range map[byte]string{secagg.KindShares: "shares", secagg.KindMasked: "masked"} {
+		w := newNetwork(t, terms(), 40, 1)
+		p, err := w.terms.Risk.Parameters(40)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var gone []int
+		w.drops = func(client uint64, k byte) bool {
+			c := w.clients[client-1]
+			if k != secagg.KindKeys && gone == nil {
+				gone = c.NeighbourList()[p.Threshold-1:] // of the client that is first
+			}
+			return k == kind && slices.Contains(gone, c.Number())
+		}
+		w.changes = func(client uint64, up bool, m []byte) [][]byte {
+			if up && m[0] == secagg.KindReveal {
+				t.Error("shares are released")
+			}
+			return one(m)
+		}
+		w.run().wantFailed(phase, secagg.ErrTooFew)
 	}
 }
 

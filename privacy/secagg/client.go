@@ -166,10 +166,8 @@ func (c *Client) receive(message []byte) []Effect {
 		return []Effect{Send{Message: c.answered[k]}}
 	case seen == sum:
 		return nil
-	case seen != [digest.Size]byte{} && k == kindSurvivors:
-		return c.refuse(fmt.Errorf("%w: a second set of survivors", ErrReleased))
 	case seen != [digest.Size]byte{}:
-		return c.refuse(fmt.Errorf("%w: a second %v", ErrPhase, k))
+		return c.refuse(fmt.Errorf("%w: a second message of kind %v", ErrContradiction, k))
 	}
 	var step func([]byte) ([]Effect, error)
 	switch {
@@ -240,11 +238,8 @@ func (c *Client) takeRoster(body []byte) ([]Effect, error) {
 	}
 	c.number = -1
 	for i, e := range r.entries {
-		switch {
-		case e.mask == c.own.mask && e.share == c.own.share:
-			c.number = i
-		case e.mask == c.own.mask || e.share == c.own.share || e.mask == c.own.share || e.share == c.own.mask:
-			return nil, fmt.Errorf("%w: client %d has one of this client's", ErrKeys, i)
+		if e.mask == c.own.mask && e.share == c.own.share {
+			c.number = i // nobody else has one of them: no key occurs twice
 		}
 	}
 	if c.number < 0 {
@@ -255,9 +250,6 @@ func (c *Client) takeRoster(body []byte) ([]Effect, error) {
 	c.neighbours = NewGraph(c.parameters, c.roster).Neighbours(c.number)
 	request := makeShares{roster: c.roster, client: c.number, own: c.own, peers: c.peersOf(c.neighbours), threshold: c.parameters.Threshold}
 	if c.terms.signed() {
-		if m := r.entries[c.number].member; m != c.member {
-			return nil, fmt.Errorf("%w: this client's are member %d's in the roster, want %d", ErrKeys, m, c.member)
-		}
 		for i := range r.entries {
 			e := &r.entries[i]
 			request.signed = append(request.signed, Signature{c.terms.Members[e.member], keysSigned(c.of, e.mask, e.share), e.signature})
@@ -370,9 +362,6 @@ func (c *Client) takeSurvivors(body []byte) ([]Effect, error) {
 	if !c.terms.signed() {
 		return c.releasing(), nil
 	}
-	if n, want := survivors.size(), c.terms.quorum(c.parameters.Clients); n < want {
-		return nil, fmt.Errorf("%w: %d survive, and %d must sign", ErrSurvivors, n, want)
-	}
 	return c.compute(clientSigning, sign{survivorsSigned(c.roster, c.sharing, survivors)}), nil
 }
 
@@ -385,9 +374,6 @@ func (c *Client) takeConsents(body []byte) ([]Effect, error) {
 	message := survivorsSigned(c.roster, c.sharing, c.survivors)
 	var request verify
 	for _, s := range consents {
-		if !c.survivors.has(s.client) {
-			return nil, fmt.Errorf("%w: client %d has signed and is not among them", ErrSurvivors, s.client)
-		}
 		request.signatures = append(request.signatures, Signature{c.terms.Members[c.entries[s.client].member], message, s.signature})
 	}
 	return c.compute(clientVerifying, request), nil

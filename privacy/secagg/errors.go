@@ -32,9 +32,9 @@ var (
 	// ErrSurvivors says that a set of survivors would reveal too much.
 	ErrSurvivors = errors.New("secure aggregation: survivors")
 
-	// ErrReleased says that shares of the attempt have been released already, for
-	// another set of survivors.
-	ErrReleased = errors.New("secure aggregation: shares are released already")
+	// ErrContradiction says that the server has sent two messages of one kind that differ,
+	// such as two sets of survivors.
+	ErrContradiction = errors.New("secure aggregation: contradiction")
 
 	// ErrUsed says that an attempt has been begun before, or that an update was part of
 	// an attempt before.

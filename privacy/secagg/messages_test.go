@@ -238,6 +238,43 @@ func FuzzHistory(f *testing.F) {
 	})
 }
 
+// What is committed to, derived and signed differs as soon as any part of it does.
+func TestEverythingIsBound(t *testing.T) {
+	a, b := [32]byte{1}, [32]byte{2}
+	share := Secret{3}
+	seen := map[string]string{}
+	add := func(name string, bytes []byte) {
+		if other, ok := seen[string(bytes)]; ok {
+			t.Errorf("%s is the same as %s", name, other)
+		}
+		seen[string(bytes)] = name
+	}
+	for _, c := range []struct {
+		name                  string
+		roster                [32]byte
+		dealer, holder, which int
+		share                 Secret
+	}{
+		{"a commitment", a, 1, 2, 0, share}, {"of another roster", b, 1, 2, 0, share}, {"of another dealer", a, 3, 2, 0, share},
+		{"of another holder", a, 1, 3, 0, share}, {"the other way round", a, 2, 1, 0, share}, {"of the key", a, 1, 2, 1, share}, {"of another share", a, 1, 2, 0, Secret{4}},
+	} {
+		sum := commit(c.roster, c.dealer, c.holder, c.which, &c.share)
+		add("commitment: "+c.name, sum[:])
+	}
+	add("a bundle", shareInfo(a, 1, 2))
+	add("a bundle the other way round", shareInfo(a, 2, 1))
+	add("a bundle of another roster", shareInfo(b, 1, 2))
+	add("a mask", pairInfo(maskContext, 1, 2))
+	add("a mask of others", pairInfo(maskContext, 1, 3))
+	add("survivors", survivorsSigned(a, set{3}, set{1}))
+	add("survivors of others that share", survivorsSigned(a, set{7}, set{1}))
+	add("survivors of another roster", survivorsSigned(b, set{3}, set{1}))
+	add("other survivors", survivorsSigned(a, set{3}, set{2}))
+	add("keys", keysSigned(a, Key{1}, Key{2}))
+	add("keys of another attempt", keysSigned(b, Key{1}, Key{2}))
+	add("keys the other way round", keysSigned(a, Key{2}, Key{1}))
+}
+
 func TestTermsRefused(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -107,10 +107,6 @@ func (r Risk) Parameters(n int) (Parameters, error) {
 func (r Risk) graph(n, k int) (Parameters, bool) {
 	c, d := r.corrupt(n), r.dropped(n)
 	privacy, failure := math.Exp2(-float64(r.Privacy)), math.Exp2(-float64(r.Failure))
-	cut := disconnected(n, k, c+d)
-	if cut > privacy {
-		return Parameters{}, false
-	}
 	colluding, remaining := hypergeometric{n - 1, c, k}, hypergeometric{n - 1, n - 1 - d, k}
 	t, low := 1, remaining.at(0) // low: P(fewer than t neighbours remain)
 	for ; t < k; t++ {           // the largest t that fails seldom enough
@@ -120,11 +116,11 @@ func (r Risk) graph(n, k int) (Parameters, bool) {
 		}
 		low = next
 	}
-	reveal := 0.0
+	reveal := 0.0 // P(t or more neighbours collude)
 	for x := t; x <= k; x++ {
 		reveal += colluding.at(x)
 	}
-	reveal = cut + float64(n-c)*reveal
+	reveal = disconnected(n, k, c+d) + float64(n-c)*reveal
 	if t < 2 || reveal > privacy {
 		return Parameters{}, false
 	}

@@ -19,12 +19,17 @@ var update = flag.Bool("update", false, "write the tables of docs/privacy.md")
 var risk = Risk{Dropout: .3, Corrupt: .2, Privacy: 40, Failure: 20}
 
 func TestParameters(t *testing.T) {
+	nobody := risk // colludes: what remains is that the ring is cut
+	nobody.Corrupt = 0
 	for _, c := range []struct {
+		risk            Risk
 		n, k, threshold int
 	}{
-		{3, 2, 2}, {5, 4, 3}, {8, 7, 5}, {20, 19, 13}, {32, 31, 22}, {100, 48, 21}, {1000, 140, 67}, {10_000, 180, 85},
+		{risk, 3, 2, 2}, {risk, 5, 4, 3}, {risk, 8, 7, 5}, {risk, 20, 19, 13}, {risk, 32, 31, 22},
+		{risk, 100, 48, 21}, {risk, 1000, 140, 67}, {risk, 10_000, 180, 85},
+		{nobody, 100, 24, 5}, {nobody, 1000, 34, 7},
 	} {
-		p, err := risk.Parameters(c.n)
+		p, err := c.risk.Parameters(c.n)
 		if err != nil || p.Neighbours != c.k || p.Threshold != c.threshold {
 			t.Errorf("%d clients: %+v, %v, want k = %d, t = %d", c.n, p, err, c.k, c.threshold)
 		}
