@@ -57,16 +57,6 @@ func (g *Graph) Neighbours(client int) []int {
 
 func (g *Graph) complete() bool { return g.Parameters.Neighbours == g.Clients-1 }
 
-// point returns the point of GF(2^8) at which holder has its share of what dealer shares
-// among its neighbours.
-func (g *Graph) point(dealer, holder int) byte {
-	i, ok := slices.BinarySearch(g.Neighbours(dealer), holder)
-	if !ok {
-		panic("secagg: the holder of a share is not a neighbour")
-	}
-	return byte(i + 1)
-}
-
 // A shuffler draws numbers from SHA-256 of a seed and a counter.
 type shuffler struct {
 	seed  [digest.Size]byte
