@@ -648,6 +648,7 @@ func TestOtherTerms(t *testing.T) {
 		"corrupt": func(t *secagg.Terms) { t.Corrupt = .1 },
 		"privacy": func(t *secagg.Terms) { t.Privacy-- },
 		"failure": func(t *secagg.Terms) { t.Failure-- },
+		"members": func(t *secagg.Terms) { *t = members(*t, 9) },
 	} {
 		other := terms()
 		change(&other)
