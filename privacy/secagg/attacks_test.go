@@ -724,6 +724,52 @@ func TestSubtraction(t *testing.T) {
 	})
 }
 
+// A client that has lost its keys, and comes back with new ones, has dropped out: the server knows it by
+// the first, with which it cannot go on.
+func TestBackWithNewKeys(t *testing.T) {
+	for _, lost := range []byte{secagg.KindShares, secagg.KindMasked} {
+		w := newNetwork(t, terms(), 8, 1)
+		back := false
+		w.drops = func(client uint64, kind byte) bool {
+			if client != 3 || kind != lost || back {
+				return false
+			}
+			back = true
+			c, err := secagg.NewClient(w.terms, w.attempt, 2, secagg.History{}) // it has lost its history, too
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.clients[2] = c
+			w.step(3, secagg.Begin{})
+			w.step(3, secagg.Vector{Update: 3, Values: w.vectors[2]})
+			w.serve(secagg.Resumed{From: 3}) // the roster or the inbox again
+			return true
+		}
+		w.run().wantSum(7)
+		w.wantIgnored(secagg.ErrPhase)
+	}
+}
+
+// A masked vector that comes once the survivors are fixed is not added: shares of its client's mask
+// key are released, and those of its seed never will be.
+func TestLateVector(t *testing.T) {
+	w := newNetwork(t, terms(), 8, 1)
+	var late []byte
+	w.changes = func(client uint64, up bool, m []byte) [][]byte {
+		switch {
+		case up && client == 3 && m[0] == secagg.KindMasked:
+			late = m
+			return nil
+		case m[0] == secagg.KindSurvivors && late != nil:
+			w.serve(secagg.Received{From: 3, Message: late})
+			late = nil
+		}
+		return one(m)
+	}
+	w.run().wantSum(7)
+	w.wantIgnored(secagg.ErrPhase)
+}
+
 // Nothing leaves a client before what it means is written down.
 func TestWrittenDownFirst(t *testing.T) {
 	w := newNetwork(t, terms(), 8, 1)

@@ -158,7 +158,9 @@ func (w *network) step(id uint64, e secagg.Event) {
 		switch f := effect.(type) {
 		case secagg.Send:
 			if w.drops != nil && w.drops(id, f.Message[0]) {
-				w.clients[id-1] = nil
+				if w.clients[id-1] == c { // unless drops has put another in its place
+					w.clients[id-1] = nil
+				}
 				return
 			}
 			if f.Message[0] == secagg.KindKeys {

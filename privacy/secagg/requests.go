@@ -317,6 +317,7 @@ type Unmasking struct {
 // shared is a secret that is to be reconstructed.
 type shared struct {
 	client int
+	id     uint64 // by which the server knows it
 	shares []Share
 	mask   Key    // if it has dropped out: the public key of the secret
 	peers  []peer // the surviving neighbours
@@ -375,7 +376,7 @@ func (u *Unmasking) Execute(p Primitives) Answer {
 		s := &u.secrets[i]
 		secret, err := Combine(s.shares, u.threshold)
 		if err != nil {
-			return Unmasked{Err: fmt.Errorf("client %d: %w", s.client, err)}
+			return Unmasked{Err: fmt.Errorf("client %d: %w", s.id, err)}
 		}
 		if s.peers == nil {
 			var key []byte
@@ -403,7 +404,7 @@ func (u *Unmasking) dropped(e *expander, masks []uint32, s *shared, secret Secre
 		return nil, err
 	}
 	if Key(public[0]) != s.mask {
-		return Unmasked{Err: fmt.Errorf("%w: those of client %d do not reconstruct the secret of its public key", ErrShares, s.client)}, nil
+		return Unmasked{Err: fmt.Errorf("%w: those of client %d do not reconstruct the secret of its public key", ErrShares, s.id)}, nil
 	}
 	keys, refused, err := maskKeys(e.primitives, u.roster, s.client, secret, s.peers)
 	if err != nil {

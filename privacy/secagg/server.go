@@ -231,8 +231,9 @@ func (s *Server) receive(c *client, message []byte) ([]Effect, error) {
 			effects = []Effect{Add{c.id, body}}
 		}
 	case kindConsent:
-		c.consent = bytes.Clone(body)
-		err = size(k, body, SignatureSize)
+		if err = size(k, body, SignatureSize); err == nil {
+			c.consent = bytes.Clone(body)
+		}
 	case kindReveal:
 		err = s.takeReveal(c, body)
 	}
@@ -266,8 +267,9 @@ func (s *Server) takeReveal(holder *client, body []byte) error {
 	}
 	for i := range shares {
 		r := &shares[i]
+		dealer := s.all[r.dealer]
 		if !s.sharing.has(r.dealer) {
-			err = fmt.Errorf("%w: of client %d, which has not shared its secrets", ErrShares, r.dealer)
+			err = fmt.Errorf("%w: of client %d, which has not shared its secrets", ErrShares, dealer.id)
 			continue
 		}
 		which := 0
@@ -275,8 +277,8 @@ func (s *Server) takeReveal(holder *client, body []byte) error {
 			which = 1
 		}
 		place, _ := slices.BinarySearch(s.neighbours[r.dealer], holder.number)
-		if commit(s.roster, r.dealer, holder.number, which, &r.value) != s.all[r.dealer].shares[place].commitments[which] {
-			err = fmt.Errorf("%w: that of client %d is not the one that it has committed to", ErrShares, r.dealer)
+		if commit(s.roster, r.dealer, holder.number, which, &r.value) != dealer.shares[place].commitments[which] {
+			err = fmt.Errorf("%w: that of client %d is not the one that it has committed to", ErrShares, dealer.id)
 			continue
 		}
 		s.shares[r.dealer] = append(s.shares[r.dealer], Share{byte(place + 1), r.value})
@@ -527,7 +529,7 @@ func (s *Server) unmask() []Effect {
 		if !s.sharing.has(i) {
 			continue
 		}
-		secret := shared{client: i, shares: s.shares[i]}
+		secret := shared{client: i, id: c.id, shares: s.shares[i]}
 		if !s.survivors.has(i) {
 			secret.mask = c.entry.mask
 			for _, n := range s.neighbours[i] {
