@@ -15,7 +15,7 @@ import (
 )
 
 // pure are the packages without network, clock and browser.
-var pure = []string{"api", "fields", "tab", "protocol", "compress", "learn", "combine", "strategy", "client", "run", "lab", "coordinator/adversary"}
+var pure = []string{"api", "fields", "tab", "protocol", "compress", "learn", "combine", "strategy", "client", "privacy", "run", "lab", "coordinator/adversary"}
 
 // bannedImports are the imports that pure packages may not have, with everything
 // below them.
