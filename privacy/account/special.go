@@ -6,7 +6,10 @@ import "math"
 // amd64: while the upper halves of the registers are in use, which a preemption leaves them
 // with under GOEXPERIMENT=simd, each call takes a hundred times as long.
 func exp(x float64) float64 {
-	if !(x > -708 && x < 709) {
+	switch {
+	case x < -746:
+		return 0
+	case !(x > -708 && x < 709):
 		return math.Exp(x)
 	}
 	k := math.Floor(x*math.Log2E + .5)
