@@ -85,7 +85,7 @@ func newClaim(m account.Mechanism, adjacency account.Adjacency, accountant strin
 			return nil, fmt.Errorf("no order from %g to %g has a bound, want more noise or fewer steps", orders[0], orders[len(orders)-1])
 		}
 		c.epsilon = epsilon
-		c.say("accountant", "rdp, an upper bound: the best of %d orders from %g to %g, which is %.4g", len(orders), orders[0], orders[len(orders)-1], order)
+		c.note("accountant", "rdp, an upper bound: the best of %d orders from %g to %g, which is %.4g", len(orders), orders[0], orders[len(orders)-1], order)
 	} else {
 		b, err := account.PLDEpsilon(ms, adjacency, delta)
 		if err != nil {
@@ -95,47 +95,54 @@ func newClaim(m account.Mechanism, adjacency account.Adjacency, accountant strin
 			return nil, fmt.Errorf("no epsilon has a delta of %g, want a larger delta, more noise or fewer steps", delta)
 		}
 		c.epsilon = b.Upper
-		c.say("accountant", "pld, losses on a grid of %.3g, composed by a transform of %d points", b.Step, b.Points)
-		c.say("bounds", "%.9g <= epsilon <= %.9g, rounding and truncation included", b.Lower, b.Upper)
+		c.note("accountant", "pld, losses on a grid of %.3g, composed by a transform of %d points", b.Step, b.Points)
+		c.note("bounds", "%s <= epsilon <= %s, rounding and truncation included", rounded(b.Lower, math.Floor), rounded(b.Upper, math.Ceil))
+	}
+	if m.Rate == 1 {
+		distance, err := account.Distance(ms, adjacency)
+		if err != nil {
+			return nil, err
+		}
+		if exact, err := account.GaussianEpsilon(distance, delta); err == nil {
+			c.note("exact", "%s, as nothing is sampled", rounded(exact, math.Ceil))
+		}
 	}
 	neighbours := "a participant is there or not, the larger of both directions"
 	if adjacency == account.Substitution {
 		neighbours = "a participant's data are replaced by others; the pair of worst cases of Koskela et al. 2020"
 	}
-	c.say("adjacency", "%v: %s", adjacency, neighbours)
+	c.note("adjacency", "%v: %s", adjacency, neighbours)
 	if m.Rate < 1 {
-		c.say("sampling", "Poisson: each participant independently with probability %g in each of %d steps, from a secret source, no redraw", m.Rate, m.Steps)
+		c.note("sampling", "Poisson: each participant independently with probability %g in each of %d steps, from a secret source, no redraw", m.Rate, m.Steps)
 	} else {
-		c.say("sampling", "none: every participant may take part in each of %d steps", m.Steps)
+		c.note("sampling", "none: every participant may take part in each of %d steps", m.Steps)
 	}
-	c.say("noise", "Gaussian of standard deviation %g x the norm that each participant's whole contribution is clipped to; the sum is divided by a fixed number", m.Noise)
-	c.say("delta", "%g, which must be less than 1 / participants", delta)
+	c.note("noise", "Gaussian of standard deviation %g x the norm that each participant's whole contribution is clipped to; the sum is divided by a fixed number", m.Noise)
+	c.note("delta", "%g, which must be less than 1 / participants", delta)
 	return c, nil
 }
 
-func (c *claim) say(name, format string, args ...any) {
+func (c *claim) note(name, format string, args ...any) {
 	c.lines = append(c.lines, fmt.Sprintf("%-12s", name)+fmt.Sprintf(format, args...))
 }
 
 // write prints epsilon alone on the first line.
 func (c *claim) write(w io.Writer) {
-	fmt.Fprintf(w, "%s\n", roundedUp(c.epsilon))
+	fmt.Fprintln(w, rounded(c.epsilon, math.Ceil))
 	for _, l := range c.lines {
 		fmt.Fprintln(w, l)
 	}
 }
 
-// roundedUp prints 6 digits that are not below x.
-func roundedUp(x float64) string {
+// rounded prints 6 digits, rounded to one side.
+func rounded(x float64, side func(float64) float64) string {
 	if x == 0 {
 		return "0"
 	}
-	unit := math.Pow(10, math.Floor(math.Log10(x))-5)
-	s := fmt.Sprintf("%.6g", x)
-	var shown float64
-	fmt.Sscan(s, &shown)
-	if shown < x {
-		s = fmt.Sprintf("%.6g", shown+unit)
+	digits := 5 - int(math.Floor(math.Log10(x)))
+	if digits < 0 {
+		unit := math.Pow(10, float64(-digits))
+		return fmt.Sprintf("%.6g", side(x/unit)*unit)
 	}
-	return s
+	return fmt.Sprintf("%.6g", side(x*math.Pow(10, float64(digits)))/math.Pow(10, float64(digits)))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -15,14 +16,14 @@ func TestEpsilon(t *testing.T) {
 		then  []string
 	}{
 		{"--noise 1.5 --rate .04 --steps 2250 --delta 1e-5 --accountant rdp", "7.32836", []string{
-			"accountant  rdp, an upper bound: the best of 644 orders from 1.02 to 4013, which is 3.94\n",
+			"accountant  rdp, an upper bound: the best of 632 orders from 1.02 to 3618, which is 3.94\n",
 			"adjacency   add-remove: a participant is there or not, the larger of both directions\n",
 			"sampling    Poisson: each participant independently with probability 0.04 in each of 2250 steps, from a secret source, no redraw\n",
 			"delta       1e-05, which must be less than 1 / participants\n",
 		}},
-		{"--noise 4 --rate 1 --steps 4 --delta 1e-5 --adjacency substitution", "4.37719", []string{
-			"accountant  pld, losses on a grid of ", "bounds      4.377", " <= epsilon <= 4.377",
-			"adjacency   substitution: a participant's data are replaced by others; the pair of worst cases of Koskela et al. 2020\n",
+		{"--noise 4 --rate 1 --steps 4 --delta 1e-5 --adjacency substitution", "4.37723", []string{
+			"accountant  pld, losses on a grid of ", "bounds      4.3771", " <= epsilon <= 4.37723, rounding and truncation included\n",
+			"exact       4.37718, as nothing is sampled\n", "adjacency   substitution: a participant's data are replaced by others; the pair of worst cases of Koskela et al. 2020\n",
 			"sampling    none: every participant may take part in each of 4 steps\n",
 		}},
 		{"--noise 1000 --rate 1e-6 --steps 1 --delta 1e-5", "0", nil},
@@ -67,6 +68,21 @@ func TestEpsilonRefused(t *testing.T) {
 		var out, errs bytes.Buffer
 		if code := Main(t.Context(), append([]string{"epsilon"}, strings.Fields(c.args)...), &out, &errs); code != c.code || !strings.Contains(errs.String(), c.want) || out.Len() > 0 {
 			t.Errorf("%s: exit code %d, %q and %q; want %d and %q", c.args, code, out.String(), errs.String(), c.code, c.want)
+		}
+	}
+}
+
+// Digits that are not shown never make a claim better.
+func TestRounded(t *testing.T) {
+	for _, c := range []struct {
+		x        float64
+		down, up string
+	}{
+		{0, "0", "0"}, {.946875348, "0.946875", "0.946876"}, {1.5, "1.5", "1.5"}, {123456.7, "123456", "123457"},
+		{40106156, "4.01061e+07", "4.01062e+07"}, {1.2345678e-5, "1.23456e-05", "1.23457e-05"}, {9.9999999, "9.99999", "10"},
+	} {
+		if down, up := rounded(c.x, math.Floor), rounded(c.x, math.Ceil); down != c.down || up != c.up {
+			t.Errorf("%v: %s and %s, want %s and %s", c.x, down, up, c.down, c.up)
 		}
 	}
 }

@@ -71,6 +71,10 @@ func TestTree(t *testing.T) {
 		{"a tree of one step", Tree{1, 0, 1, 1}, 1},
 		{"every step of a tree", Tree{8, 0, 0, 1}, 8 + 4*4 + 2*16 + 64},
 		{"one participation in each of four trees", Tree{4096, 1024, 4, 1024}, 4 * 11},
+		// Of docs/accounting.md.
+		{"one tree, four participations", Tree{2048, 0, 4, 512}, 4*10 + 2*4 + 16},
+		{"four trees of 500 steps", Tree{2000, 500, 4, 500}, 4 * 9},
+		{"twenty trees of 100 steps", Tree{2000, 100, 20, 100}, 20 * 7},
 		{"a block that is not complete", Tree{200, 0, 2, 180}, 8 + 7},
 		{"a large separation, and one participation", Tree{1 << 20, 0, 1, 1000}, 21},
 	} {
