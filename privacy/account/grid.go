@@ -1,6 +1,9 @@
 package account
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // atoms is a privacy loss distribution on the grid of multiples of a step: mass[i] is P's
 // mass at the loss (first+i)*step, infinite that at an infinite loss.
@@ -113,20 +116,15 @@ func upper(first int, cells []cell, step float64) atoms {
 // tell less. Where no shares do, the point's mass goes to the next point below, mass beyond
 // the span is dropped: both lower every delta.
 func lower(first int, cells []cell) atoms {
-	mode := 0
-	for i, c := range cells {
-		if c.mass > cells[mode].mass {
-			mode = i
-		}
-	}
-	// Any share at the mode gives a bound. The best loses the least of the mean loss; where
-	// the losses end at the mode it is all or nothing.
+	// Any start gives a bound. The best loses the least of the mean loss.
 	var best merging
 	top := math.Inf(-1)
-	for _, start := range []float64{0, -1, -.75, -.5, -.25, .25, .5, .75, 1} {
-		m := merge(cells, mode, max(start, 0), max(-start, 0))
-		if mean := m.mean(cells); mean > top {
-			best, top = m, mean
+	for _, start := range starts(cells) {
+		for _, share := range []float64{0, -1, -.5, .5, 1} {
+			m := merge(cells, start, max(share, 0), max(-share, 0))
+			if mean := m.mean(cells); mean > top {
+				best, top = m, mean
+			}
 		}
 	}
 	a := atoms{first: first - 1, mass: make([]float64, len(cells)+2)}
@@ -139,14 +137,38 @@ func lower(first int, cells []cell) atoms {
 	return a
 }
 
+// starts are cells to start merging at: the one of the most mass, and those at which either
+// end has some, as losses may lie close together at an end that they cannot pass.
+func starts(cells []cell) []int {
+	mode, total := 0, 0.0
+	for i, c := range cells {
+		total += c.mass
+		if c.mass > cells[mode].mass {
+			mode = i
+		}
+	}
+	list := []int{mode}
+	for _, some := range []float64{1e-3, 1e-8} {
+		from, to := 0, len(cells)-1
+		for below := cells[from].mass; below < some*total && from < mode; below += cells[from].mass {
+			from++
+		}
+		for above := cells[to].mass; above < some*total && to > mode; above += cells[to].mass {
+			to--
+		}
+		list = append(list, from, to)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // merging says for each cell how much goes down to its lower point, and the integrals of
 // what the lower point gains and the upper point loses by it (see cell).
 type merging struct{ down, gain, loss []float64 }
 
 // merge starts at a cell with the share that is given, and finds all others so that each
-// point gains what it loses. Away from the mode, where the density falls, a share that is
-// off corrects the next.
-func merge(cells []cell, mode int, more, less float64) merging {
+// point gains what it loses. Where the density falls, a share that is off corrects the next.
+func merge(cells []cell, start int, more, less float64) merging {
 	m := merging{make([]float64, len(cells)), make([]float64, len(cells)), make([]float64, len(cells))}
 	set := func(i int, more, less float64) {
 		c := cells[i]
@@ -154,8 +176,8 @@ func merge(cells []cell, mode int, more, less float64) merging {
 		m.gain[i] = (c.aboveLow + more*(c.above-c.aboveLow)) * (1 - less)
 		m.loss[i] = (c.below-c.belowLow)*(1-more) + less*c.belowLow
 	}
-	set(mode, more, less)
-	for i := mode + 1; i < len(cells); i++ {
+	set(start, more, less)
+	for i := start + 1; i < len(cells); i++ {
 		c := cells[i]
 		if want := m.loss[i-1]; want > c.aboveLow {
 			set(i, share(want-c.aboveLow, c.above-c.aboveLow), 0)
@@ -163,7 +185,7 @@ func merge(cells []cell, mode int, more, less float64) merging {
 			set(i, 0, share(c.aboveLow-want, c.aboveLow))
 		}
 	}
-	for i := mode - 1; i >= 0; i-- {
+	for i := start - 1; i >= 0; i-- {
 		c := cells[i]
 		high := c.below - c.belowLow
 		if want := m.gain[i+1]; want < high {

@@ -244,7 +244,7 @@ func TestWhere(t *testing.T) {
 		y := rapid.Float64Range(-8, 8).Draw(r, "y")
 		_, l := p.at(y)
 		_, back := p.at(p.where(l))
-		if math.Abs(back-l) > 1e-11*math.Abs(l) {
+		if math.Abs(back-l) > 1e-11*math.Abs(l)+1e-15 {
 			r.Errorf("%+v: loss %g at %g, %g at %g", p, l, y, back, p.where(l))
 		}
 		if _, more := p.at(y + .1); more < l {
