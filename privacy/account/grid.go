@@ -36,18 +36,17 @@ var (
 	}
 )
 
-// losses returns how far the losses within the span lie apart.
+// losses returns how far the losses of a pair lie apart.
 func (p pair) losses() float64 {
-	low, high := p.span()
-	_, lowest := p.at(low)
-	_, highest := p.at(high)
+	_, lowest := p.at(p.low)
+	_, highest := p.at(p.high)
 	return highest - lowest
 }
 
-// cells integrates a pair over the grid: the cell i lies above the point first+i. The mass
-// beyond its span is not in them.
+// cells integrates a pair over the grid: the cell i lies above the point first+i. Outputs
+// that the pair does not look at are not in them.
 func (p pair) cells(step float64) (first int, cells []cell) {
-	low, high := p.span()
+	low, high := p.low, p.high
 	_, lowest := p.at(low)
 	_, highest := p.at(high)
 	first = int(math.Floor(lowest / step))
@@ -97,24 +96,24 @@ func (c *cell) integrate(p pair, r rule, a, b, lower, step float64) {
 
 // upper rounds up: each output is split between the two points about it, so that P's and
 // Q's masses stay. The result is easier to tell apart, as merging the points again gives
-// the pair ("connect the dots", Doroshenko, Ghazi, Kamath, Kumar, Manurangsi 2022). Mass
-// beyond the span goes to the point above the lowest loss, or has an infinite loss.
-func upper(first int, cells []cell, step float64) atoms {
-	a := atoms{first: first, mass: make([]float64, len(cells)+1), infinite: tail(edge)}
+// the pair ("connect the dots", Doroshenko, Ghazi, Kamath, Kumar, Manurangsi 2022). Outputs
+// that are not looked at go to the point above the lowest loss, or have an infinite loss.
+func upper(p pair, first int, cells []cell, step float64) atoms {
+	a := atoms{first: first, mass: make([]float64, len(cells)+1), infinite: p.above}
 	scale := -math.Expm1(-step)
 	for i, c := range cells {
 		up := min(c.above/scale, c.mass)
 		a.mass[i] += c.mass - up
 		a.mass[i+1] += up
 	}
-	a.mass[1] += tail(edge)
+	a.mass[1] += p.below
 	return a
 }
 
 // lower rounds down: outputs are merged about each point of the grid, in shares that make
 // the merged loss the point's own. Observers who forget which of the merged outputs they saw
-// tell less. Where no shares do, the point's mass goes to the next point below, mass beyond
-// the span is dropped: both lower every delta.
+// tell less. Where no shares do, the point's mass goes to the next point below, and outputs
+// that are not looked at are dropped: both lower every delta.
 func lower(first int, cells []cell) atoms {
 	// Any start gives a bound. The best loses the least of the mean loss.
 	var best merging

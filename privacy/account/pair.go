@@ -10,6 +10,9 @@ type pair struct {
 	shift float64 // 1 / noise
 	rate  float64
 	kind  kind
+	// Outputs that are looked at, and P's mass on either side of them.
+	low, high    float64
+	below, above float64
 }
 
 // kind says which data set P belongs to.
@@ -29,11 +32,35 @@ func (a Adjacency) kinds() []kind {
 	return []kind{remove, add}
 }
 
-func (m Mechanism) pair(k kind) pair { return pair{1 / m.Noise, m.Rate, k} }
+// pair returns what one step tells apart, with all but 6e-39 of the outputs.
+func (m Mechanism) pair(k kind) pair {
+	p := pair{shift: 1 / m.Noise, rate: m.Rate, kind: k}
+	return p.cut(tail(edge))
+}
 
-// edge is the distance from the centre of a normal distribution at which it is cut. The
-// mass beyond, 6e-39, is accounted.
+// edge is the distance from the centre of a normal distribution beyond which nothing is
+// looked at.
 const edge = 13
+
+// cut returns the pair with at most a mass of outputs on either side that are not looked at.
+func (p pair) cut(mass float64) pair {
+	p.low, _ = bisect(-edge, 0, middle, func(y float64) bool { return tail(-y) <= mass })
+	end := edge + p.shift
+	if p.kind == add {
+		end = edge
+	}
+	_, p.high = bisect(0, end, middle, func(y float64) bool { return p.tail(y) > mass })
+	p.below, p.above = tail(-p.low), p.tail(p.high)
+	return p
+}
+
+// tail returns P's mass above y.
+func (p pair) tail(y float64) float64 {
+	if p.kind == add {
+		return tail(y)
+	}
+	return (1-p.rate)*tail(y) + p.rate*tail(y-p.shift)
+}
 
 // mixed returns log((1-rate) + rate*exp(shift*y - shift*shift/2)): the log density of the
 // sum with the participant, over that without.
@@ -103,14 +130,6 @@ func (p pair) where(l float64) float64 {
 	return p.unmixed(l)
 }
 
-// span returns the outputs between which P is not negligible.
-func (p pair) span() (low, high float64) {
-	if p.kind == add {
-		return -edge, edge
-	}
-	return -edge, edge + p.shift
-}
-
 // renyi returns the Rényi divergence of P from Q by the trapezoidal rule, which converges
 // exponentially for analytic functions on the line: the step is a quarter of what makes the
 // error negligible, given the integrand's singularities at a distance of pi / shift.
@@ -144,7 +163,7 @@ type samples struct{ mass, loss []float64 }
 // sample is for the choice of the grid alone: no bound rests on it.
 func (p pair) sample() samples {
 	const n = 1 << 11
-	low, high := p.span()
+	low, high := p.low, p.high
 	s := samples{make([]float64, n), make([]float64, n)}
 	for i := range n {
 		density, loss := p.at(low + (high-low)*float64(i)/(n-1))

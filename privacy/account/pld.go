@@ -77,6 +77,9 @@ const (
 	maxCoarse = 1 << 11
 )
 
+// rare is the share of delta that outputs may have at which nobody looks.
+const rare = 1e-7
+
 // outside is the tilted mass that may lie outside the window of the transform, on each
 // side.
 const outside = 1e-18
@@ -86,46 +89,49 @@ var errWide = errors.New("losses spread too far for a grid, want more noise or f
 
 // compose returns the privacy loss distribution of mechanisms, rounded up and down.
 func compose(ms []Mechanism, k kind, logDelta, epsilon float64) (up, down *composed, err error) {
+	pairs := make([]pair, len(ms))
 	drawn := make([]samples, len(ms))
 	steps := 0
 	for i, m := range ms {
-		drawn[i] = m.pair(k).sample()
+		pairs[i] = m.pair(k)
+		drawn[i] = pairs[i].sample()
 		steps += m.Steps
 	}
+	// Outputs so rare that delta does not show them are not looked at: their losses would
+	// take most of the grid.
 	tilt := chooseTilt(ms, drawn, logDelta, epsilon)
-	var plain, tilted float64
-	bulk := math.Inf(1)
 	for i, m := range ms {
-		_, v, _ := drawn[i].tilted(0)
-		_, w, _ := drawn[i].tilted(tilt)
-		plain += float64(m.Steps) * v
-		tilted += float64(m.Steps) * w
-		p := m.pair(k)
-		_, a := p.at(-.7)
-		_, b := p.at(.7)
-		bulk = min(bulk, b-a)
+		unseen := exp(-logDelta) * rare / float64(steps)
+		if logDelta == 0 {
+			// Of a delta that is not known the moments' bound is some hundred times too large, and
+			// more for a low rate.
+			unseen *= exp(min(0, total(ms, drawn, tilt).logMean-tilt*epsilon)) * m.Rate / 100
+		}
+		pairs[i] = pairs[i].cut(unseen)
+		drawn[i] = pairs[i].sample()
 	}
+	tilt = chooseTilt(ms, drawn, logDelta, epsilon)
+	plain, tilted := total(ms, drawn, 0).variance, total(ms, drawn, tilt).variance
 	spread := math.Sqrt(max(min(plain, tilted), plain/100) / float64(steps))
 	// The step resolves also the bulk of a loss whose spread comes from rare outputs.
-	step := min(fineness*spread, bulk/4)
+	step := fineness * spread
+	for _, p := range pairs {
+		_, a := p.at(-.7)
+		_, b := p.at(.7)
+		step = min(step, (b-a)/4)
+	}
 	if !(step > 0) {
 		return nil, nil, fmt.Errorf("noise %g, rate %g: %w", ms[0].Noise, ms[0].Rate, errWide)
 	}
 	// A coarse grid tells how wide the window is.
 	coarse, finest := step, step
-	for _, m := range ms {
-		losses := m.pair(k).losses()
-		coarse, finest = max(coarse, losses/maxCoarse), max(finest, losses/maxCells)
+	for _, p := range pairs {
+		coarse, finest = max(coarse, p.losses()/maxCoarse), max(finest, p.losses()/maxCells)
 	}
-	low, high, _ := window(roundUp(ms, k, coarse, tilt), coarse)
+	ups, _ := discretise(ms, pairs, coarse, tilt)
+	low, high, _ := window(ups, coarse)
 	for step = max(finest, (high-low)/(.99*maxPoints)); step <= 100; step *= 1.1 {
-		ups, downs := make([]part, len(ms)), make([]part, len(ms))
-		for i, m := range ms {
-			p := m.pair(k)
-			first, cells := p.cells(step)
-			ups[i] = newPart(upper(first, cells, step), step, tilt, m.Steps)
-			downs[i] = newPart(lower(first, cells), step, tilt, m.Steps)
-		}
+		ups, downs := discretise(ms, pairs, step, tilt)
 		if up = transform(ups, step, tilt); up == nil {
 			continue
 		}
@@ -138,14 +144,28 @@ func compose(ms []Mechanism, k kind, logDelta, epsilon float64) (up, down *compo
 	return nil, nil, fmt.Errorf("noise %g, rate %g: %w", ms[0].Noise, ms[0].Rate, errWide)
 }
 
-// roundUp returns mechanisms on a grid, rounded up.
-func roundUp(ms []Mechanism, k kind, step, tilt float64) []part {
-	parts := make([]part, len(ms))
-	for i, m := range ms {
-		first, cells := m.pair(k).cells(step)
-		parts[i] = newPart(upper(first, cells, step), step, tilt, m.Steps)
+// discretise returns mechanisms on a grid, rounded up and down.
+func discretise(ms []Mechanism, pairs []pair, step, tilt float64) (ups, downs []part) {
+	for i, p := range pairs {
+		first, cells := p.cells(step)
+		ups = append(ups, newPart(upper(p, first, cells, step), step, tilt, ms[i].Steps))
+		downs = append(downs, newPart(lower(first, cells), step, tilt, ms[i].Steps))
 	}
-	return parts
+	return ups, downs
+}
+
+// moments are those of the loss of all steps, weighted by exp(tilt*loss).
+type moments struct{ mean, variance, logMean float64 }
+
+func total(ms []Mechanism, drawn []samples, tilt float64) moments {
+	var all moments
+	for i, m := range ms {
+		mean, variance, logMean := drawn[i].tilted(tilt)
+		all.mean += float64(m.Steps) * mean
+		all.variance += float64(m.Steps) * variance
+		all.logMean += float64(m.Steps) * logMean
+	}
+	return all
 }
 
 // chooseTilt returns the weight exp(tilt*loss) under which the losses that decide lie in
@@ -153,26 +173,16 @@ func roundUp(ms []Mechanism, k kind, step, tilt float64) []part {
 // epsilon best for a delta, or delta best for an epsilon. Losses that have a largest value
 // are not tilted until nothing else is left. Any tilt gives valid bounds.
 func chooseTilt(ms []Mechanism, drawn []samples, logDelta, epsilon float64) float64 {
-	plain := 0.0
-	for i, m := range ms {
-		_, v, _ := drawn[i].tilted(0)
-		plain += float64(m.Steps) * v
-	}
+	plain := total(ms, drawn, 0).variance
 	_, tilt := bisect(1e-4, 1e5, geometric, func(t float64) bool {
-		var mean, variance, moment float64
-		for i, m := range ms {
-			u, v, l := drawn[i].tilted(t)
-			mean += float64(m.Steps) * u
-			variance += float64(m.Steps) * v
-			moment += float64(m.Steps) * l
-		}
-		if variance < plain/100 {
+		all := total(ms, drawn, t)
+		if all.variance < plain/100 {
 			return false
 		}
 		if logDelta > 0 {
-			return t*mean-moment < logDelta
+			return t*all.mean-all.logMean < logDelta
 		}
-		return mean < epsilon
+		return all.mean < epsilon
 	})
 	return tilt
 }

@@ -220,7 +220,7 @@ func TestGrid(t *testing.T) {
 					}
 					return onP, onQ, mean
 				}
-				onP, onQ, above := masses(upper(first, cells, step))
+				onP, onQ, above := masses(upper(p, first, cells, step))
 				if !near(onP, 1, 1e-12) || !near(onQ, 1, 1e-9) {
 					t.Errorf("upper: masses %.15g and %.15g, want 1", onP, onQ)
 				}

@@ -101,8 +101,8 @@ func chiSquare(t *testing.T, name string, draws []int64, probability func(x int6
 	}
 }
 
-// moments compares mean, variance and fourth moment.
-func moments(t *testing.T, name string, draws []int64, variance, kurtosis float64) {
+// compareMoments compares mean, variance and fourth moment.
+func compareMoments(t *testing.T, name string, draws []int64, variance, kurtosis float64) {
 	t.Helper()
 	var first, second, fourth sum
 	for _, d := range draws {
@@ -154,7 +154,7 @@ func TestDiscreteGaussian(t *testing.T) {
 		name := fmt.Sprintf("variance %d/%d", v.Num, v.Den)
 		chiSquare(t, name, xs, func(x int64) float64 { return weight(x) / total })
 		if v.Num > v.Den {
-			moments(t, name, xs, second/total, fourth*total/(second*second))
+			compareMoments(t, name, xs, second/total, fourth*total/(second*second))
 		}
 	}
 }
@@ -170,7 +170,7 @@ func TestDiscreteGaussianWide(t *testing.T) {
 	if err := g.Sample(xs, seeded(9)); err != nil {
 		t.Fatal(err)
 	}
-	moments(t, "variance 2^40", xs, v.Float(), 3)
+	compareMoments(t, "variance 2^40", xs, v.Float(), 3)
 }
 
 func TestSkellam(t *testing.T) {
@@ -203,7 +203,7 @@ func TestSkellam(t *testing.T) {
 			return p
 		})
 		if v.Float() > 1 {
-			moments(t, name, xs, v.Float(), 3+1/v.Float())
+			compareMoments(t, name, xs, v.Float(), 3+1/v.Float())
 		}
 	}
 }
@@ -221,7 +221,7 @@ func TestSkellamWide(t *testing.T) {
 	if err := k.Sample(xs, seeded(30)); err != nil {
 		t.Fatal(err)
 	}
-	moments(t, "variance 2^26", xs, v.Float(), 3)
+	compareMoments(t, "variance 2^26", xs, v.Float(), 3)
 }
 
 // Without random bytes there is no noise, and that is told.
