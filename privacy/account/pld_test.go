@@ -118,12 +118,12 @@ func TestPLDBelowRDP(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				c, err := RDP([]Mechanism{m}, adjacency, Orders())
+				c, err := RDP([]Mechanism{m}, adjacency, opacusOrders())
 				if err != nil {
 					t.Fatal(err)
 				}
 				rdp, _ := c.Epsilon(delta)
-				if b.Upper > rdp || b.Lower > b.Upper || !near(b.Lower, b.Upper, .01) && b.Upper > .01 {
+				if b.Upper > rdp || b.Lower > b.Upper || !near(b.Lower, b.Upper, .02) && b.Upper > .01 {
 					t.Errorf("%+v, %v, delta %g: %g to %g, %g by RDP", m, adjacency, delta, b.Lower, b.Upper, rdp)
 				}
 			}
