@@ -1,7 +1,7 @@
 // Command coordinator serves the page and the WebSocket of federated learning runs,
 // or simulates a run without a network. Its other commands export models and records, predict
 // with models, back up the database, give runs orders, start native clients, attack a
-// coordinator and print tasks.
+// coordinator, account for privacy and print tasks.
 package main
 
 import (
@@ -29,7 +29,7 @@ const (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		serveCommand(), simulateCommand(), compareCommand(), tasksCommand(), exportCommand(), predictCommand(), recordsCommand(), backupCommand(), runsCommand(), beginCommand(), pauseCommand(), resumeCommand(), stopCommand(), extendCommand(),
-		rollbackCommand(), pinCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), healthCommand(), versionCommand(),
+		rollbackCommand(), pinCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), epsilonCommand(), healthCommand(), versionCommand(),
 	}
 }
 
@@ -108,7 +108,7 @@ func shell() *cobra.Command {
 		if c.Name() == "records" {
 			formats = records.Formats
 		}
-		for flag, values := range map[string][]string{"state": {"going", "paused", "over"}, "format": formats, "table": records.Tables, "version": {"newest", "best"}} {
+		for flag, values := range map[string][]string{"state": {"going", "paused", "over"}, "format": formats, "table": records.Tables, "version": {"newest", "best"}, "accountant": accountants, "adjacency": adjacencies} {
 			if c.Flags().Lookup(flag) != nil {
 				c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 			}

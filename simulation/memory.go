@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"fmt"
-	"time"
 
 	"fedtab/learn"
 	"fedtab/protocol"
@@ -38,8 +37,8 @@ type Memory interface {
 	Due() bool
 	// Off reports whether nothing is written any more.
 	Off() bool
-	// Commit makes what was put durable. It began with the given time.
-	Commit(version uint64, began time.Time)
+	// Commit makes what was put durable, with what f puts.
+	Commit(version uint64, f func())
 }
 
 // Recall returns what f returns, an evaluation or another figure of the coordinator, and
@@ -93,22 +92,22 @@ func (s *Simulation) Keep() {
 	if m == nil || m.Off() {
 		return
 	}
-	began := time.Now()
-	s.pool.mu.Lock() // no worker begins a job
-	for _, p := range s.participants {
-		calls := p.calls
-		if j := p.job; j != nil && j.started {
-			<-j.finished
-			p.keep(j)
-			calls++
+	m.Commit(s.run.State().Version, func() {
+		s.pool.mu.Lock() // no worker begins a job
+		defer s.pool.mu.Unlock()
+		for _, p := range s.participants {
+			calls := p.calls
+			if j := p.job; j != nil && j.started {
+				<-j.finished
+				p.keep(j)
+				calls++
+			}
+			if calls > p.kept {
+				m.PutVectors(p.index, calls, p.client.AppendVectors(nil))
+				p.kept = calls
+			}
 		}
-		if calls > p.kept {
-			m.PutVectors(p.index, calls, p.client.AppendVectors(nil))
-			p.kept = calls
-		}
-	}
-	s.pool.mu.Unlock()
-	m.Commit(s.run.State().Version, began)
+	})
 }
 
 // keep adds a finished job, once.

@@ -350,8 +350,10 @@ func (c *Checkpoint) Due() bool {
 	return time.Since(c.last) >= every
 }
 
-// Commit makes what was written durable. It began with the given time.
-func (c *Checkpoint) Commit(rounds uint64, began time.Time) {
+// Commit makes what was written durable, with what f puts.
+func (c *Checkpoint) Commit(rounds uint64, f func()) {
+	began := time.Now()
+	f()
 	c.write("UPDATE origin SET rounds = max(rounds, ?)", rounds)
 	c.write("COMMIT")
 	c.kept = c.kept || !c.off
