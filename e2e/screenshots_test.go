@@ -288,9 +288,9 @@ func labPictures(t *testing.T) {
 		page, _, _ := strings.Cut(address, "?")
 		b.pictures(fmt.Sprintf("lab-%d-%s", i+2, page))
 	}
-	b = open(t, c.url()+"lab/surface?step=60&theta=0.65")
+	b = open(t, c.url()+"lab/race?step=243&slow=0.1")
 	b.stand()
-	b.sight("readme-lab", "part-walk")
+	b.sight("readme-lab", "part-race")
 }
 
 // The pictures of the README: home, and a task before joining, in training, and tried.
