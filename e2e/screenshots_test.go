@@ -288,9 +288,9 @@ func labPictures(t *testing.T) {
 		page, _, _ := strings.Cut(address, "?")
 		b.pictures(fmt.Sprintf("lab-%d-%s", i+2, page))
 	}
-	b = open(t, c.url()+"lab/race?step=243&slow=0.1")
+	b = open(t, c.url()+"lab/race?step=225&slow=0.1")
 	b.stand()
-	b.sight("readme-lab", "part-race")
+	b.sight("readme-lab", "lab-play")
 }
 
 // The pictures of the README: home, and a task before joining, in training, and tried.
