@@ -78,7 +78,7 @@ nightly: build lighthouse peers ## everything in its long form, under the race d
 	cd protocol/prototest && $(TEST) -count=1 ./...
 	$(TEST) -count=1 -timeout 0 ./coordinator/faults -schedules $(SCHEDULES)
 	$(TEST) -count=1 -race -timeout 0 -skip 'TestHostile$$' $$(go list ./... | grep -v /e2e$$)
-	GOEXPERIMENT=nosimd $(TEST) -count=1 ./learn/... ./compress ./combine
+	GOEXPERIMENT=nosimd $(TEST) -count=1 ./learn/... ./compress ./combine ./lab/... ./coordinator/simulate
 	$(MAKE) fuzz FUZZTIME=60s
 	$(MAKE) measure
 

@@ -4,9 +4,9 @@ import (
 	"sync"
 	"testing"
 
-	"fedtab/simulation/adversary"
 	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
+	"fedtab/simulation/adversary"
 )
 
 // One client in four of a swarm is an adversary: its answers are the kind's, those of

@@ -14,11 +14,11 @@ import (
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
-	"fedtab/simulation"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/export"
 	"fedtab/run"
+	"fedtab/simulation"
 )
 
 // source is where the model is that a run starts from: a version of a run, or a file.

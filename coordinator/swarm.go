@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"strings"
 
-	"fedtab/simulation/adversary"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/swarm"
 	"fedtab/learn/data"
 	"fedtab/protocol/invite"
+	"fedtab/simulation/adversary"
 
 	"github.com/spf13/cobra"
 )

@@ -465,7 +465,11 @@ func TestLabSpeed(t *testing.T) {
 	c := serve(t, digits())
 	b := open(t, c.url()+"lab/race?speed=400", labTasks)
 	b.stand()
-	t.Logf("the page can be touched %.0f ms after it was asked for (goal 2,000)", js[float64](b, "performance.now()"))
+	if ready := js[float64](b, "performance.now()"); ready > 2000 {
+		t.Errorf("the page can be touched %.0f ms after it was asked for, want 2,000 at most", ready)
+	} else {
+		t.Logf("the page can be touched %.0f ms after it was asked for", ready)
+	}
 	js[bool](b, "window.tasks.length = 0, window.frames = 0, new MutationObserver(() => window.frames++).observe(document.querySelector('#figure-lane1 .front'), { childList: true, subtree: true, attributes: true }), true")
 	began := time.Now()
 	b.press("lab-play")
@@ -473,8 +477,13 @@ func TestLabSpeed(t *testing.T) {
 	b.stand()
 	took := time.Since(began).Seconds()
 	rounds := js[int](b, `[...document.querySelectorAll("[id^=figure-lane] text.start")].reduce((sum, e) => sum + Number(/round (\d+)/.exec(e.textContent)[1]), 0)`)
-	t.Logf("%d rounds in %.2f s: %.0f a second (goal 30), %.0f frames a second", rounds, took, float64(rounds)/took, js[float64](b, "window.frames")/took)
-	logTasks(b)
+	t.Logf("%d rounds of five schemes in %.2f s: %.0f a second, %.0f a second for each; %.0f frames a second", rounds, took, float64(rounds)/took, float64(rounds)/took/5, js[float64](b, "window.frames")/took)
+	if float64(rounds)/took < 30 {
+		t.Errorf("%.0f rounds a second, want 30 at least", float64(rounds)/took)
+	}
+	if tasks := js[string](b, "JSON.stringify(window.tasks)"); tasks != "[]" {
+		t.Errorf("tasks of the main thread over 50 ms: %s, want none", tasks)
+	}
 }
 
 // Firefox runs the race, moves points and plays the tree.

@@ -10,7 +10,9 @@
 //	contour.go  lines of equal value
 //	pictures.go pictures of pixels as SVG
 //	glyphs.go   digits drawn by a program
-//	radon.go, nodes.go, surface.go, networks.go, lambda.go, packing.go, leaks.go
+//	problem.go  data, model and clients, for simulations
+//	lane.go     a scheme at work on a problem, and what has happened
+//	race.go, racedraw.go, radon.go, nodes.go, surface.go, networks.go, lambda.go, packing.go, leaks.go
 //	            what there is to see, one file for each
 //
 // What a page shows is a function of its state: settings, moved points, and the step that it

@@ -122,6 +122,13 @@ func (l *lane) done() time.Duration {
 	return l.sim.Time()
 }
 
+// divergedAt is the loss from which on a scheme counts as diverged: some times that of a
+// model that knows nothing, which is log(classes).
+const divergedAt = 8
+
+// diverged reports whether a scheme has diverged after n versions, of which there is one.
+func (l *lane) diverged(n int) bool { return !(l.versions[n-1].Test.Loss < divergedAt) }
+
 // at returns how many versions there are at a time.
 func (l *lane) at(t time.Duration) int {
 	n := len(l.versions)

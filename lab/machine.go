@@ -134,7 +134,8 @@ type View struct {
 	Figures []Drawing
 	Texts   []Text
 	Fields  []Field
-	Broken  bool // the address was not possible: the page shows what it does at first
+	Off     []string // actions of buttons that do nothing now
+	Broken  bool     // the address was not possible: the page shows what it does at first
 
 	l *words.Language
 }

@@ -70,7 +70,7 @@ const (
 	nodesBatches = 3000   // of all nodes together, where runs have the same number of examples
 	nodesSteps   = 30     // where they have the same number of steps
 	nodesShown   = 50     // versions of a run that are evaluated
-	nodesEvents  = 50     // in a slice
+	nodesEvents  = 16     // in a slice
 	nodesWarm    = 5      // a warm-up is this part of the steps
 	noiseBatches = 20     // that a level is the mean of, at least
 	noiseDrawn   = 400    // examples of these batches, at least
@@ -100,11 +100,11 @@ func nodesSheet() *Sheet {
 		settings: []Setting{
 			{Name: "m", Label: "lab.nodes.m", Values: nodeCounts, Default: 30, Say: sayCount},
 			{Name: "rate", Label: "lab.nodes.rate", Values: []float64{.01, .02, .05, .1, .2, .5, 1}, Default: .1},
-			{Name: "scale", Label: "lab.nodes.scale", Kind: Choice, Values: []float64{0, 1, 2}, Default: 0, Say: sayEither("lab.nodes.scale.none", "lab.nodes.scale.sqrt", "lab.nodes.scale.linear")},
-			{Name: "warmup", Label: "lab.nodes.warmup", Kind: Choice, Values: []float64{0, 1}, Default: 0, Say: sayEither("lab.nodes.warmup.no", "lab.nodes.warmup.yes")},
+			{Name: "scale", Label: "lab.nodes.scale", Kind: Choice, Values: []float64{0, 1, 2}, Default: 0, Say: named("lab.nodes.scale.none", "lab.nodes.scale.sqrt", "lab.nodes.scale.linear")},
+			{Name: "warmup", Label: "lab.nodes.warmup", Kind: Choice, Values: []float64{0, 1}, Default: 0, Say: named("lab.nodes.warmup.no", "lab.nodes.warmup.yes")},
 			{Name: "batch", Label: "lab.nodes.batch", Kind: Choice, Values: []float64{1, 2, 5, 10}, Default: 10},
-			{Name: "same", Label: "lab.nodes.same", Kind: Choice, Values: []float64{0, 1}, Default: 0, Say: sayEither("lab.nodes.same.examples", "lab.nodes.same.steps")},
-			{Name: "model", Label: "lab.nodes.model", Kind: Choice, Values: []float64{0, 1}, Default: 0, Say: sayEither("lab.nodes.model.network", "lab.nodes.model.linear")},
+			{Name: "same", Label: "lab.nodes.same", Kind: Choice, Values: []float64{0, 1}, Default: 0, Say: named("lab.nodes.same.examples", "lab.nodes.same.steps")},
+			{Name: "model", Label: "lab.nodes.model", Kind: Choice, Values: []float64{0, 1}, Default: 0, Say: named("lab.nodes.model.network", "lab.nodes.model.linear")},
 			{Name: "seed", Label: "lab.seed", Kind: Seed, Default: 1},
 		},
 		Parts: []Part{
@@ -128,11 +128,6 @@ func nodesSheet() *Sheet {
 }
 
 func sayCount(l *words.Language, v float64) string { return l.Count(int(v)) }
-
-// sayEither says the text of a number from 0.
-func sayEither(keys ...string) func(*words.Language, float64) string {
-	return func(l *words.Language, v float64) string { return l.Say(keys[int(v)]) }
-}
 
 // follow implements page.
 func (p *nodesPage) follow(s *State) {

@@ -234,9 +234,9 @@ func (o way) config() strategy.Config {
 	return c.WithDefaults()
 }
 
-// task writes the task file by which `coordinator simulate` repeats what the lab shows. There
+// task writes the task file by which `coordinator simulate` repeats so many rounds of what the lab shows. There
 // is none for the digits, which the lab alone has.
-func (w *world) task(o way) string {
+func (w *world) task(o way, rounds int) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("name: %s", o.name())
@@ -266,7 +266,7 @@ func (w *world) task(o way) string {
 	if a := w.adversaries(); a.Kind != "" {
 		line("adversaries: {kind: %s, fraction: %v, scale: %v}", a.Kind, a.Fraction, a.Scale)
 	}
-	line("stop: {rounds: %d}", maxRounds)
+	line("stop: {rounds: %d}", max(rounds, 1))
 	line("seed: %d", w.seed)
 	return b.String()
 }

@@ -186,8 +186,11 @@ func (k *laneKey) choice() way {
 // follow implements page.
 func (p *racePage) follow(s *State) {
 	p.target = time.Duration(s.Int("step")) * raceTick
-	if of := problemOf(s); p.world == nil || p.problem != of {
-		p.problem, p.world = of, of.open()
+	if of := problemOf(s); p.problem != of {
+		p.problem, p.world = of, nil
+		if of.data != digits { // which take long to draw
+			p.world = of.open()
+		}
 	}
 	for i := range p.lanes {
 		key := laneKey{p.problem, s.Int(laneNames[i]), s.Value("rate"), combiners[s.Int("combine")]}
@@ -207,6 +210,10 @@ func (r *raceLane) stop() {
 
 // work implements page: the lane that is furthest behind goes on.
 func (p *racePage) work() bool {
+	if p.world == nil {
+		p.world = p.problem.open()
+		return true
+	}
 	var behind *raceLane
 	for i := range p.lanes {
 		r := &p.lanes[i]
@@ -253,8 +260,8 @@ func (p *racePage) save(action string) *File {
 		}
 		switch action {
 		case SaveTask:
-			if p.world.data != digits {
-				return &File{r.name() + ".yaml", p.world.task(r.lane.way)}
+			if p.problem.data != digits {
+				return &File{r.name() + ".yaml", p.world.task(r.lane.way, r.at(p.now()))}
 			}
 		case SaveRecords:
 			return &File{r.name() + ".csv", r.records(p.now())}

@@ -40,6 +40,9 @@ func (p *racePage) draw(s *State, v *View) {
 		p.drawLane(i, now, v)
 	}
 	p.drawLosses(now, v)
+	if p.problem.data == digits {
+		v.Off = append(v.Off, SaveTask)
+	}
 	v.tell("race", p.verdict(now, v))
 }
 
@@ -72,7 +75,7 @@ func (w *world) points(n int) []Point {
 func (p *racePage) drawLane(i int, now time.Duration, v *View) {
 	r := &p.lanes[i]
 	d := plot{name: laneNames[i], Frame: Frame{Width: figureWidth, Height: laneHeight, Left: 6, Top: 6, Right: laneMiddle - 8, Bottom: laneHeight - 6, High: Point{1, 1}}}
-	if r.scheme == 0 {
+	if r.scheme == 0 || p.world == nil {
 		d.show(v, "")
 		return
 	}
@@ -105,6 +108,9 @@ func (p *racePage) facts(r *raceLane, n int, v *View) string {
 		return v.say("lab.race.begins")
 	}
 	x := &r.versions[n-1]
+	if r.diverged(n) {
+		return v.say("lab.race.diverged", x.Round)
+	}
 	if r.kind == "central" {
 		return v.say("lab.race.facts.central", x.Round, v.l.Share(x.Test.Accuracy))
 	}
@@ -402,11 +408,18 @@ func (p *plot) sign(class string, at Point, r float64) {
 // drawLosses draws the losses against the bytes.
 func (p *racePage) drawLosses(now time.Duration, v *View) {
 	top, low, high := .8, 3., 6.5
-	switch p.world.data {
+	switch p.problem.data {
 	case blobs:
 		top = 1.2
 	case digits:
 		top, low, high = 2.4, 4, 7.5
+	}
+	for i := range p.lanes {
+		if r := &p.lanes[i]; r.lane != nil {
+			if n := r.at(now); n > 0 && r.versions[n-1].bytes > 0 { // half decades, and room for a number behind a curve
+				high = max(high, math.Ceil(2*math.Log10(float64(r.versions[n-1].bytes))+.1)/2)
+			}
+		}
 	}
 	c := plot{name: "losses", Frame: chart(Point{low, 0}, Point{high, top})}
 	c.LogX = true
@@ -462,7 +475,9 @@ func (p *plot) number(ends []end) {
 	for i, e := range ends {
 		for _, above := range ends[:i] {
 			if math.Abs(e.X-above.X) < apart && e.Y < above.Y+apart {
-				e.Y = above.Y + apart
+				if e.Y = above.Y + apart; e.Y > p.Bottom-4 {
+					e.X, e.Y = e.X-apart, above.Y
+				}
 			}
 		}
 		ends[i] = e
@@ -495,13 +510,20 @@ func (p *plot) amounts(v *View, x, y string, xs, ys []float64) {
 // reader of the screen is told of every change.
 func (p *racePage) verdict(now time.Duration, v *View) string {
 	now = now.Truncate(500 * time.Millisecond)
-	best, least := -1, math.Inf(1)
+	best, least, lost := -1, math.Inf(1), false
 	for i := range p.lanes {
 		if r := &p.lanes[i]; r.lane != nil {
-			if n := r.at(now); n > 0 && r.versions[n-1].Test.Loss < least {
+			switch n := r.at(now); {
+			case n == 0:
+			case r.diverged(n):
+				lost = true
+			case r.versions[n-1].Test.Loss < least:
 				best, least = i, r.versions[n-1].Test.Loss
 			}
 		}
+	}
+	if best < 0 && lost {
+		return v.say("lab.race.lost", v.l.Exact(now.Seconds()))
 	}
 	if best < 0 {
 		return v.say("lab.race.ready")

@@ -85,7 +85,7 @@ func (s *State) most(of *Setting) float64 {
 // what they were any more are lowered; points that follow from the setting are where it puts
 // them.
 func (s *State) set(name string, v float64) bool {
-	of := s.setting(name)
+	of, v := s.setting(name), v+0 // no negative zero
 	if of == nil || !of.allows(v) || of.Most != nil && v > of.Most(s) {
 		return false
 	}

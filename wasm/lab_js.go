@@ -228,8 +228,12 @@ func (s *standing) show(working bool) {
 	for _, f := range v.Fields {
 		fields = append(fields, []any{f.Name, f.Value, f.Most, f.Text})
 	}
+	off := []any{} // not nil: the main thread looks into it
+	for _, action := range v.Off {
+		off = append(off, action)
+	}
 	js.Global().Call("postMessage", map[string]any{
-		"type": "view", "figures": figures, "texts": texts, "fields": fields, "playing": s.playing, "broken": v.Broken, "working": working,
+		"type": "view", "off": off, "figures": figures, "texts": texts, "fields": fields, "playing": s.playing, "broken": v.Broken, "working": working,
 	})
 }
 

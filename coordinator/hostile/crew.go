@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/simulation/adversary"
 	"fedtab/coordinator/swarm"
 	"fedtab/protocol"
+	"fedtab/simulation/adversary"
 )
 
 // Crew are the honest participants of a world. Each has an address of its own.

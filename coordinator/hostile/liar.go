@@ -2,8 +2,8 @@ package hostile
 
 import (
 	"fedtab/compress"
-	"fedtab/simulation/adversary"
 	"fedtab/protocol"
+	"fedtab/simulation/adversary"
 )
 
 // liar is a participant that trains like any other, and changes what it sends. What

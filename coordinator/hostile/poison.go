@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"fedtab/api"
-	"fedtab/simulation/adversary"
 	"fedtab/protocol"
+	"fedtab/simulation/adversary"
 )
 
 // Runs with a liar, and without.

@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/simulation/adversary"
 	"fedtab/learn/data"
 	"fedtab/protocol"
+	"fedtab/simulation/adversary"
 
 	"github.com/gorilla/websocket"
 )

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 
 	"fedtab/client"
-	"fedtab/simulation/adversary"
 	"fedtab/protocol"
+	"fedtab/simulation/adversary"
 )
 
 // stay is the time of a client in a run, over as many sockets as that takes.

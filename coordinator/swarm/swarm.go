@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"fedtab/client"
-	"fedtab/simulation/adversary"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
 	"fedtab/protocol"
+	"fedtab/simulation/adversary"
 )
 
 // Options describe a swarm.

@@ -176,7 +176,8 @@ func (k *Skellam) Distance() float64 { return 2 * k.error }
 func (k *Skellam) Sample(dst []int64, s *Source) (err error) {
 	defer catch(&err)
 	for i := range dst {
-		dst[i] = int64(k.poisson(s)) - int64(k.poisson(s))
+		up, down := k.poisson(s), k.poisson(s)
+		dst[i] = int64(up) - int64(down)
 	}
 	return nil
 }

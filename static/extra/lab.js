@@ -17,7 +17,7 @@
 		fedtab.become(group, shell.content.firstChild.firstChild);
 	}
 
-	fedtab.view = ({ figures, texts, fields: all, playing, broken, working }) => {
+	fedtab.view = ({ figures, texts, fields: all, off, playing, broken, working }) => {
 		for (const [name, back, front] of figures) {
 			const figure = byId("figure-" + name);
 			if (back !== null) {
@@ -46,6 +46,9 @@
 				field.setAttribute("aria-valuetext", text);
 				byId("say-" + name).textContent = text;
 			}
+		}
+		for (const button of document.querySelectorAll(".part button[data-action]")) {
+			button.disabled = off.includes(button.dataset.action);
 		}
 		const play = byId("lab-play");
 		if (play) {
