@@ -463,14 +463,15 @@ func TestLabSpeed(t *testing.T) {
 		t.Skip("a speed is measured on an idle machine, by make measure")
 	}
 	c := serve(t, digits())
-	b := open(t, c.url()+"lab/race?speed=400", labTasks)
+	b := open(t, c.url()+"lab/race?speed=400")
 	b.stand()
 	if ready := js[float64](b, "performance.now()"); ready > 2000 {
 		t.Errorf("the page can be touched %.0f ms after it was asked for, want 2,000 at most", ready)
 	} else {
 		t.Logf("the page can be touched %.0f ms after it was asked for", ready)
 	}
-	js[bool](b, "window.tasks.length = 0, window.frames = 0, new MutationObserver(() => window.frames++).observe(document.querySelector('#figure-lane1 .front'), { childList: true, subtree: true, attributes: true }), true")
+	trace := b.trace()
+	js[bool](b, "window.frames = 0, new MutationObserver(() => window.frames++).observe(document.querySelector('#figure-lane1 .front'), { childList: true, subtree: true, attributes: true }), true")
 	began := time.Now()
 	b.press("lab-play")
 	await(t, "the race is over", func() bool { return b.text("lab-play") == "Play" && b.text("say-step") == "10 s" })
@@ -481,8 +482,12 @@ func TestLabSpeed(t *testing.T) {
 	if float64(rounds)/took < 30 {
 		t.Errorf("%.0f rounds a second, want 30 at least", float64(rounds)/took)
 	}
-	if tasks := js[string](b, "JSON.stringify(window.tasks)"); tasks != "[]" {
-		t.Errorf("tasks of the main thread over 50 ms: %s, want none", tasks)
+	// The worker, the coordinator and the browser share the cores: what counts is what a task
+	// has computed.
+	for _, task := range trace() {
+		if t.Logf("a task of the main thread took %v", task); task.cpu > noticed {
+			t.Errorf("it computed for %v, want %v at most", task.cpu, noticed)
+		}
 	}
 }
 

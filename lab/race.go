@@ -11,6 +11,7 @@ import (
 type racePage struct {
 	problem problem
 	world   *world
+	drawn   string // its examples; empty: not drawn yet
 	lanes   [raceLanes]raceLane
 	target  time.Duration
 }
@@ -187,7 +188,7 @@ func (k *laneKey) choice() way {
 func (p *racePage) follow(s *State) {
 	p.target = time.Duration(s.Int("step")) * raceTick
 	if of := problemOf(s); p.problem != of {
-		p.problem, p.world = of, nil
+		p.problem, p.world, p.drawn = of, nil, ""
 		if of.data != digits { // which take long to draw
 			p.world = of.open()
 		}

@@ -26,8 +26,7 @@ const (
 // classMarks are the signs of examples by class.
 var classMarks = []string{"zero", "second", "third"}
 
-// regionCache is the places that a version gives to each class, and the examples above them, as
-// they were drawn last.
+// regionCache is the places that a version gives to each class, as they were drawn last.
 type regionCache struct {
 	version int
 	text    string
@@ -89,14 +88,18 @@ func (p *racePage) drawLane(i int, now time.Duration, v *View) {
 		}
 	}
 	if r.region.text == "" || r.region.version != version {
-		r.region = regionCache{version, p.seen(r, n, d.Frame) + p.examples(d.Frame)}
+		r.region = regionCache{version, p.seen(r, n, d.Frame)}
 	}
+	if p.drawn == "" {
+		p.drawn = p.examples(d.Frame)
+	}
+	d.add(r.region.text)
 	d.text("name", laneMiddle+10, 22, strconv.Itoa(i+1)+". "+sayContest(v.l, float64(r.scheme)))
 	d.text("start", laneMiddle+10, 42, p.facts(r, n, v))
 	if r.lane != nil {
 		p.drawClients(&d, r, n, now)
 	}
-	d.show(v, r.region.text)
+	d.show(v, p.drawn)
 }
 
 // facts says how far a lane is.
