@@ -4,8 +4,8 @@ import "math"
 
 // Exp, Log and Log1p are those of package math but for the last bit: math's are assembly on
 // some processors, and round otherwise there than in a browser. These are the same everywhere,
-// so that a loss is. The polynomials are those of FDLIBM (Sun Microsystems, 1993): e_exp.c and
-// e_log.c. Conversions keep the compiler from fusing a product with a sum.
+// so that a loss is, and the same as math's in a browser, whose kernel modules compute them too.
+// The polynomials are those of FDLIBM (Sun Microsystems, 1993): e_exp.c and e_log.c. Conversions keep the compiler from fusing a product with a sum.
 
 const (
 	ln2High = 6.93147180369123816490e-01
@@ -19,8 +19,10 @@ func Exp(x float64) float64 {
 		return x + math.Inf(1) // NaN stays NaN
 	case x < -745.133219101941108420:
 		return 0
+	case math.Abs(x) < 1./(1<<28):
+		return 1 + x
 	}
-	k := math.Round(x * math.Log2E)
+	k := math.Trunc(float64(math.Log2E*x) + math.Copysign(.5, x))
 	high := x - float64(k*ln2High)
 	low := float64(k * ln2Low)
 	r := high - low
@@ -53,7 +55,7 @@ func Log(x float64) float64 {
 	odd := float64(s2 * (6.666666666666735130e-01 + float64(s4*(2.857142874366239149e-01+float64(s4*(1.818357216161805012e-01+float64(s4*1.479819860511658591e-01)))))))
 	even := float64(s4 * (3.999999999940941908e-01 + float64(s4*(2.222219843214978396e-01+float64(s4*1.531383769920937332e-01)))))
 	half := float64(0.5 * float64(f*f))
-	return float64(k*ln2High) - ((half - (float64(s*(half+odd+even)) + float64(k*ln2Low))) - f)
+	return float64(k*ln2High) - ((half - (float64(s*(half+(odd+even))) + float64(k*ln2Low))) - f)
 }
 
 // Log1p returns the logarithm of 1 + x for x >= 0, also where x is tiny.

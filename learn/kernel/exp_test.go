@@ -3,6 +3,7 @@ package kernel
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 )
 
@@ -18,12 +19,17 @@ func ulps(t *testing.T, what string, x, got, want float64, units float64) {
 }
 
 func TestExpAndLog(t *testing.T) {
+	units := 2.
+	if runtime.GOARCH == "wasm" {
+		units = 0 // math has no assembly there
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200_000 {
 		x := (2*r.Float64() - 1) * math.Pow(10, 3*r.Float64()-1)
-		ulps(t, "exp", x, Exp(x), math.Exp(x), 2)
+		ulps(t, "exp", x, Exp(x), math.Exp(x), units)
+		ulps(t, "exp", x*1e-16, Exp(x*1e-16), math.Exp(x*1e-16), units)
 		y := math.Exp(40 * r.NormFloat64())
-		ulps(t, "log", y, Log(y), math.Log(y), 2)
+		ulps(t, "log", y, Log(y), math.Log(y), units)
 		ulps(t, "log1p", y, Log1p(y), math.Log1p(y), 4)
 	}
 	for _, x := range []float64{0, math.Copysign(0, -1), 1, -1, 709.79, -745.14, math.MaxFloat64, -math.MaxFloat64, math.Inf(1), math.Inf(-1), math.NaN()} {
