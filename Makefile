@@ -117,13 +117,13 @@ liars: data ## tables of accuracy by combiner, kind and number of adversaries (d
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt on these'; exit 1; }
 	go vet ./...
-	GOOS=js GOARCH=wasm go vet ./wasm ./ui ./e2e/bench/program
+	GOOS=js GOARCH=wasm go vet ./wasm ./wasm/webcrypto ./ui ./e2e/bench/program
 	GOOS=js GOARCH=wasm go vet -tags readers ./wasm
 	GOOS=js GOARCH=wasm go vet -tags organiser ./wasm ./ui/organiser
 	GOOS=js GOARCH=wasm go vet -tags lab ./wasm
 	GOEXPERIMENT=nosimd go vet ./learn/...
 	go tool staticcheck ./...
-	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck ./wasm ./ui ./e2e/bench/program
+	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck ./wasm ./wasm/webcrypto ./ui ./e2e/bench/program
 	staticcheck=$$(go tool -n staticcheck) && GOOS=js GOARCH=wasm $$staticcheck -tags readers ./wasm
 	go mod tidy -diff
 	go mod verify

@@ -15,7 +15,7 @@ import (
 
 // kernelPage runs a Go test binary in a page.
 const kernelPage = `<!doctype html><title>tests</title><link rel="icon" href="data:,">
-<script src="wasm_exec.js"></script><script src="kernel.js"></script><script src="run.js"></script>`
+<script src="wasm_exec.js"></script><script src="kernel.js"></script><script src="crypto.js"></script><script src="run.js"></script>`
 
 const kernelScript = `
 window.output = '';
@@ -54,6 +54,7 @@ func testPages(t *testing.T, pkg string) (url string) {
 	for name, path := range map[string]string{
 		"wasm_exec.js": filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"),
 		"kernel.js":    filepath.Join("..", "static", "kernel.js"),
+		"crypto.js":    filepath.Join("..", "static", "crypto.js"),
 	} {
 		if files[name], err = os.ReadFile(path); err != nil {
 			t.Fatal(err)
@@ -84,6 +85,19 @@ func testsInChromium(t *testing.T, url string) string {
 	return output
 }
 
+// testsInFirefox is testsInChromium for Firefox.
+func testsInFirefox(t *testing.T, url string) string {
+	t.Helper()
+	f := startFirefox(t)
+	f.to(url)
+	f.is("the tests have ended", "window.exitCode !== undefined")
+	output := f.js("window.output")
+	if f.js("String(exitCode)") != "0" {
+		t.Fatal(output)
+	}
+	return output
+}
+
 // The kernels' property tests pass in both browsers, on either module and without one.
 func TestKernelsInBrowsers(t *testing.T) {
 	url := testPages(t, "../learn/kernel")
@@ -95,16 +109,7 @@ func TestKernelsInBrowsers(t *testing.T) {
 			t.Logf("%s: %d tests passed", version, strings.Count(output, "--- PASS"))
 		}
 		t.Run("Chromium, "+version, func(t *testing.T) { check(t, testsInChromium(t, url+"?kernel="+kernel)) })
-		t.Run("Firefox, "+version, func(t *testing.T) {
-			f := startFirefox(t)
-			f.to(url + "?kernel=" + kernel)
-			f.is("the tests have ended", "window.exitCode !== undefined")
-			if output := f.js("window.output"); f.js("String(exitCode)") != "0" {
-				t.Fatal(output)
-			} else {
-				check(t, output)
-			}
-		})
+		t.Run("Firefox, "+version, func(t *testing.T) { check(t, testsInFirefox(t, url+"?kernel="+kernel)) })
 	}
 }
 

@@ -266,19 +266,20 @@ func testSign(t *testing.T, make func(seed []byte) secagg.Primitives) {
 		}
 		same(t, "signature", got, v.signature)
 		s := secagg.Signature{Public: secagg.Key(bytesOf(t, v.public)), Message: bytesOf(t, v.message), Signature: got}
-		changed, other, short := s, s, s
+		changed, other, short, nowhere := s, s, s, s
 		changed.Message = append([]byte("x"), s.Message...)
 		other.Public = secagg.Key(bytesOf(t, signatures[(i+1)%len(signatures)].public))
 		short.Signature = got[:secagg.SignatureSize-1]
-		batch = append(batch, s, changed, other, short)
+		nowhere.Public = secagg.Key{2} // no point of the curve has y = 2
+		batch = append(batch, s, changed, other, short, nowhere)
 	}
 	good, err := make(bytesOf(t, signatures[0].seed)).Verify(batch)
 	if err != nil || len(good) != len(batch) {
 		t.Fatal(len(good), err)
 	}
 	for i, ok := range good {
-		if want := i%4 == 0; ok != want {
-			t.Errorf("signature %d, variant %d: good is %v, want %v", i/4, i%4, ok, want)
+		if want := i%5 == 0; ok != want {
+			t.Errorf("signature %d, variant %d: good is %v, want %v", i/5, i%5, ok, want)
 		}
 	}
 }
