@@ -5,7 +5,9 @@ import "math"
 // Exp, Log and Log1p are those of package math but for the last bit: math's are assembly on
 // some processors, and round otherwise there than in a browser. These are the same everywhere,
 // so that a loss is, and the same as math's in a browser, whose kernel modules compute them too.
-// The polynomials are those of FDLIBM (Sun Microsystems, 1993): e_exp.c and e_log.c. Conversions keep the compiler from fusing a product with a sum.
+// The polynomials are those of FDLIBM (Sun Microsystems, 1993), e_exp.c and e_log.c, with 1/6
+// as the first coefficient of the former, as package math has it. Conversions keep the compiler
+// from fusing a product with a sum.
 
 const (
 	ln2High = 6.93147180369123816490e-01
@@ -27,7 +29,7 @@ func Exp(x float64) float64 {
 	low := float64(k * ln2Low)
 	r := high - low
 	t := float64(r * r)
-	c := r - float64(t*(1.66666666666666019037e-01+float64(t*(-2.77777777770155933842e-03+float64(t*(6.61375632143793436117e-05+float64(t*(-1.65339022054652515390e-06+float64(t*4.13813679705723846039e-08)))))))))
+	c := r - float64(t*(1.66666666666666657415e-01+float64(t*(-2.77777777770155933842e-03+float64(t*(6.61375632143793436117e-05+float64(t*(-1.65339022054652515390e-06+float64(t*4.13813679705723846039e-08)))))))))
 	y := 1 - ((low - float64(r*c)/(2-c)) - high)
 	return math.Ldexp(y, int(k))
 }
