@@ -454,6 +454,41 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// Every experiment that ships is in the documents' table, and has its page, which was made with
+// the seeds that it has now.
+func TestExperimentsHavePages(t *testing.T) {
+	files, err := filepath.Glob("../../experiments/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	table, err := os.ReadFile("../../docs/experiments.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		if row := fmt.Sprintf("| [%s](experiments/%s.md) |", name, name); !bytes.Contains(table, []byte(row)) {
+			t.Errorf("docs/experiments.md has no row %s", row)
+		}
+		page, err := os.ReadFile("../../docs/experiments/" + name + ".md")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := Parse(path, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(page, []byte(seedWords(file))) {
+			t.Errorf("the page of %s was not made with its seeds: it lacks %q", name, seedWords(file))
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(votes))
 	f.Add([]byte("parts: [{name: a, study: surface}]"))
