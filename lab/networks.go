@@ -205,11 +205,7 @@ func (n *networks) show(s *State, v *View) {
 	d := plot{name: "map", Frame: square(Point{-spiralSide, -spiralSide}, Point{spiralSide, spiralSide})}
 	mixed := p.mix(share)
 	if mixed != nil {
-		g := n.verdicts(mixed)
-		d.add(`<path class="region" d="`, d.region(g), `"></path>`)
-		for _, line := range lines(g.contour(0)) {
-			d.line("border", line)
-		}
+		d.territory("region", n.verdicts(mixed))
 	}
 	var examples [2][]Point // by class
 	for i, label := range n.labels {
@@ -251,6 +247,14 @@ func (n *networks) show(s *State, v *View) {
 	v.tell("mix-first", v.l.Loss(ends[0]))
 	v.tell("mix-here", v.l.Loss(loss))
 	v.tell("mix-second", v.l.Loss(ends[1]))
+}
+
+// territory draws where a field is positive, with its border.
+func (p *plot) territory(class string, g *field) {
+	p.add(`<path class="`, class, `" d="`, p.region(g), `"></path>`)
+	for _, line := range lines(g.contour(0)) {
+		p.line("border", line)
+	}
 }
 
 // region returns the path of the cells in which a field is positive, row by row.

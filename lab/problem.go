@@ -221,8 +221,8 @@ type setting struct {
 // name is that of the task.
 func (o way) name() string { return "lab-" + o.kind }
 
-// config returns the scheme's settings. Those that protect against liars are off, unless
-// they are given.
+// config returns the scheme's settings, with its defaults for what is not given: who shows a
+// scheme without what protects it from liars says so in settings.
 func (o way) config() strategy.Config {
 	c := strategy.Config{Kind: o.kind}
 	c.Own = c.Scheme().Own
@@ -234,8 +234,8 @@ func (o way) config() strategy.Config {
 	return c.WithDefaults()
 }
 
-// task writes the task file by which `coordinator simulate` repeats so many rounds of what the lab shows. There
-// is none for the digits, which the lab alone has.
+// task writes the task file by which `coordinator simulate` repeats so many rounds of what the
+// lab shows. There is none for the digits, which the lab alone has.
 func (w *world) task(o way, rounds int) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }

@@ -175,11 +175,13 @@ func problemOf(s *State) problem {
 func (k *laneKey) choice() way {
 	c := contests[k.scheme]
 	w := way{kind: c.kind, settings: append([]setting{{"lr", k.rate}}, c.settings...)}
-	for _, s := range c.defences {
-		w.settings = append(w.settings, setting{s, off[s]})
-	}
+	present := c.defences
 	if c.combines && k.combine != combiners[0] {
-		w.settings = append(w.settings[:len(w.settings)-len(c.defences)], setting{"guard", off["guard"]}, setting{"combine", k.combine})
+		w.settings = append(w.settings, setting{"combine", k.combine})
+		present = []string{"guard"} // another combiner has no other
+	}
+	for _, s := range present {
+		w.settings = append(w.settings, setting{s, off[s]})
 	}
 	return w
 }

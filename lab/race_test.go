@@ -3,8 +3,11 @@ package lab
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
+
+	"fedtab/words"
 )
 
 // race opens the race at an address, and computes what it shows.
@@ -148,6 +151,28 @@ func TestScene(t *testing.T) {
 	}
 	if strays == 0 {
 		t.Error("no client of dynamic averaging has strayed")
+	}
+}
+
+// What the page says first is true: before the first step nobody has begun, and before the
+// first version there is none.
+func TestRaceBegins(t *testing.T) {
+	for query, want := range map[string]string{
+		"step=0":                          "The clients have not begun. Press Play.",
+		"step=1":                          "No scheme has made a version yet.",
+		"step=60&lane1=1":                 "After 0.5 s the least loss is that of",
+		"step=200&liars=4&rate=1&lane2=0": "After 2 s",
+	} {
+		m, _ := race(t, query)
+		got := ""
+		for _, text := range m.Draw(words.Get("en")).Texts {
+			if text.Name == "race" {
+				got = text.Text
+			}
+		}
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%s: the page says %q, want %q", query, got, want)
+		}
 	}
 }
 

@@ -88,7 +88,7 @@ func (p *racePage) drawLane(i int, now time.Duration, v *View) {
 		}
 	}
 	if r.region.text == "" || r.region.version != version {
-		r.region = regionCache{version, p.seen(r, n, d.Frame)}
+		r.region = regionCache{version, p.seen(r, n, &d)}
 	}
 	if p.drawn == "" {
 		p.drawn = p.examples(d.Frame)
@@ -172,8 +172,8 @@ func (p *racePage) params(r *raceLane, n int) []float32 {
 
 // seen draws what a model makes of the examples: the places that it gives to each class, or
 // the digits that it reads.
-func (p *racePage) seen(r *raceLane, n int, f Frame) string {
-	d := plot{name: "lane", Frame: f}
+func (p *racePage) seen(r *raceLane, n int, of *plot) string {
+	d, f := plot{name: of.name, Frame: of.Frame}, of.Frame
 	params, w := p.params(r, n), p.world
 	if w.data == digits {
 		for i, class := range w.classify(params, w.tested(), raceGlyphs) {
@@ -209,10 +209,7 @@ func (p *racePage) seen(r *raceLane, n int, f Frame) string {
 			i++
 			return own - other
 		})
-		d.add(`<path class="region `, classMarks[class], `" d="`, d.region(g), `"></path>`)
-		for _, line := range lines(g.contour(0)) {
-			d.add(`<path class="border" d="`, d.path(line, false), `"></path>`)
-		}
+		d.territory("region "+classMarks[class], g)
 	}
 	return d.b.String()
 }
@@ -395,11 +392,12 @@ func (p *racePage) drawTree(d *plot, r *raceLane, n, collected int) {
 	}
 }
 
-// disc draws a disc at a place of the drawing, sign a sign.
+// disc draws a disc at a place of the drawing.
 func (p *plot) disc(class string, at Point, r float64) {
 	p.add(`<circle class="`, class, `" cx="`, units(at.X), `" cy="`, units(at.Y), `" r="`, units(r), `"></circle>`)
 }
 
+// sign draws a sign at a place of the drawing, by the first word of its class.
 func (p *plot) sign(class string, at Point, r float64) {
 	kind := class
 	if i := slices.Index([]byte(class), ' '); i > 0 {
@@ -527,6 +525,9 @@ func (p *racePage) verdict(now time.Duration, v *View) string {
 	}
 	if best < 0 && lost {
 		return v.say("lab.race.lost", v.l.Exact(now.Seconds()))
+	}
+	if best < 0 && p.now() > 0 {
+		return v.say("lab.race.early")
 	}
 	if best < 0 {
 		return v.say("lab.race.ready")

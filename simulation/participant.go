@@ -59,7 +59,7 @@ func (p *participant) Send(m protocol.Message) {
 	if _, ok := m.(*protocol.Model); ok {
 		p.modelFree = when
 	}
-	p.sim.wire(p, false, when, m)
+	p.sim.wire(p, when, m)
 	p.present(when, p.number, func() { p.receive(m) })
 }
 
@@ -159,7 +159,7 @@ func (p *participant) send(out []protocol.Message) {
 			m = p.member.Lie(c)
 		}
 		when := p.transfer(&p.upFree, protocol.WireSize(m, true))
-		p.sim.wire(p, true, when, m)
+		p.sim.wire(p, when, m)
 		p.present(when, 0, func() { p.deliver(m) })
 	}
 }

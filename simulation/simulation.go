@@ -64,8 +64,7 @@ type Config struct {
 
 // Wire is a message on its way, in virtual time since the start.
 type Wire struct {
-	Client     int  // from 0
-	Up         bool // to the coordinator
+	Client     int // from 0
 	Sent, Here time.Duration
 	Message    protocol.Message
 }
@@ -189,9 +188,6 @@ func (s *Simulation) Close() { s.pool.close() }
 // Run returns the run.
 func (s *Simulation) Run() *run.Run { return s.run }
 
-// Client returns client i, from 0. It must not be changed.
-func (s *Simulation) Client(i int) *client.Client { return s.participants[i].client }
-
 // Time returns the virtual time since the start.
 func (s *Simulation) Time() time.Duration { return s.clock.Now() }
 
@@ -234,9 +230,9 @@ func (s *Simulation) tidy() {
 }
 
 // wire tells of a message that is sent now.
-func (s *Simulation) wire(p *participant, up bool, here time.Duration, m protocol.Message) {
+func (s *Simulation) wire(p *participant, here time.Duration, m protocol.Message) {
 	if s.cfg.OnWire != nil {
-		s.cfg.OnWire(Wire{int(p.index) - 1, up, s.clock.Now(), here, m})
+		s.cfg.OnWire(Wire{int(p.index) - 1, s.clock.Now(), here, m})
 	}
 }
 

@@ -3,11 +3,12 @@ package simulate
 import (
 	"bytes"
 	"errors"
-	"fedtab/simulation"
 	"math"
 	"runtime"
 	"strings"
 	"testing"
+
+	"fedtab/simulation"
 )
 
 // Slow clients miss a deadline that the others meet.

@@ -9,6 +9,7 @@ import (
 	"fedtab/privacy/secagg"
 	"fedtab/privacy/secagg/native"
 	"fedtab/protocol"
+
 	"pgregory.net/rapid"
 )
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"fedtab/privacy/secagg"
+
 	"pgregory.net/rapid"
 )
 
@@ -75,7 +76,7 @@ func TestDropouts100(t *testing.T) {
 // A thousand clients of which 30% drop out.
 func TestThousand(t *testing.T) {
 	if testing.Short() {
-		t.Skip("half a minute")
+		t.Skip("it takes half a minute: make nightly")
 	}
 	w := newNetwork(t, terms(), 1000, 1)
 	w.drops = spread(1000, map[byte]int{secagg.KindShares: 100, secagg.KindMasked: 100, secagg.KindReveal: 100})

@@ -70,7 +70,7 @@ func TestMissing(t *testing.T) {
 // opens such a page.
 func TestInsecure(t *testing.T) {
 	if js.Global().Get("isSecureContext").Bool() {
-		t.Skip("the page is secure")
+		t.Skip("it is for a page that is not secure, which e2e opens too")
 	}
 	if err := webcrypto.Missing(false); err != webcrypto.ErrInsecure {
 		t.Errorf("got %v, want %v", err, webcrypto.ErrInsecure)
