@@ -49,6 +49,7 @@ func (d *decoder) check(t *Task) {
 
 	d.optimiserFor(t.Strategy, t.Optimiser)
 	d.compress(t.Compress, t.Strategy)
+	d.privacy(t)
 
 	d.stop(t)
 	d.seeds(t.Seeds)

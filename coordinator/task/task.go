@@ -35,6 +35,7 @@ type Task struct {
 	Strategy    strategy.Config  `yaml:"strategy"`
 	Optimiser   Optimiser        `yaml:"optimiser"`             // of local training
 	Compress    Compress         `yaml:"compress"`              // codecs of models and contributions
+	Privacy     Privacy          `yaml:"privacy,omitempty"`     // what is learned of single participants
 	Devices     Devices          `yaml:"devices"`               // of simulated clients
 	Adversaries adversary.Config `yaml:"adversaries,omitempty"` // among simulated clients; default: none
 	Stop        Stop             `yaml:"stop"`
@@ -101,6 +102,7 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Adversaries = t.Adversaries.WithDefaults()
 	t.Strategy = schemes.WithDefaults(t.Strategy)
 	t.Compress.fill(schemes.Packing(t.Strategy))
+	t.Privacy.fill()
 }
 
 // Downloads reports whether the coordinator hands the model out as files.

@@ -206,7 +206,7 @@ func TestRefused(t *testing.T) {
 func TestRefusedFile(t *testing.T) {
 	bomb := "a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b, *b]\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"empty", "", "x.yaml: is empty, want a task with the fields name, title, description, join, download, model, data, strategy, optimiser, compress, devices, adversaries, stop, eval_every, evaluate, seed, seeds, reproducible"},
+		{"empty", "", "x.yaml: is empty, want a task with the fields name, title, description, join, download, model, data, strategy, optimiser, compress, privacy, devices, adversaries, stop, eval_every, evaluate, seed, seeds, reproducible"},
 		{"byte order mark", "\xef\xbb\xbf" + minimal, "x.yaml:1: begins with a byte order mark, want plain UTF-8 without one"},
 		{"UTF-16", "\xff\xfen\x00a\x00", "x.yaml:1: is UTF-16, want plain UTF-8"},
 		{"binary", "name: x\n\x00\x01\x02", "x.yaml:2: is not text in UTF-8"},
@@ -214,7 +214,7 @@ func TestRefusedFile(t *testing.T) {
 		{"tab", "name: x\nmodel:\n\tkind: mlp\n", "x.yaml:3: is indented with a tab, want spaces (YAML allows no tabs there)"},
 		{"huge", minimal + "#" + strings.Repeat(" ", MaxFile), "x.yaml: is larger than 1048576 bytes, want a task file (those of tasks that ship have about 1000)"},
 		{"two documents", minimal + "---\n" + minimal, "x.yaml:6: a second YAML document begins, want one task per file"},
-		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: adversaries, compress, data, description, devices, download, eval_every, evaluate, join, model, name, optimiser, reproducible, seed, seeds, stop, strategy, title)"},
+		{"alias bomb", bomb, "x.yaml:1: unknown field a (allowed: adversaries, compress, data, description, devices, download, eval_every, evaluate, join, model, name, optimiser, privacy, reproducible, seed, seeds, stop, strategy, title)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Parse("x.yaml", []byte(c.text))
