@@ -39,6 +39,8 @@ func (w *writer) message(m Message) {
 		m.write(w)
 	case *Constants:
 		m.write(w)
+	case *Secure:
+		m.write(w)
 	}
 }
 
@@ -107,6 +109,10 @@ func (r *reader) message(k Kind) Message {
 		return m
 	case KindConstants:
 		m := new(Constants)
+		m.read(r)
+		return m
+	case KindSecure:
+		m := new(Secure)
 		m.read(r)
 		return m
 	}

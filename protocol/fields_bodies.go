@@ -128,6 +128,28 @@ func (m *Model) read(r *reader) {
 	r.either(m.Vectors)
 }
 
+func (m *Secure) write(w *writer) {
+	w.uint(1, m.Transfer)
+	w.uint(2, m.Order)
+	w.vectors(3, m.Vectors)
+}
+
+func (m *Secure) read(r *reader) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			m.Transfer = r.uint64("transfer")
+		case 2:
+			m.Order = r.uint64("order")
+		case 3:
+			m.Vectors = r.vector(m.Vectors)
+		default:
+			r.skip()
+		}
+	}
+	r.either(m.Vectors)
+}
+
 func (m *Contribution) write(w *writer) {
 	w.uint(1, m.Transfer)
 	w.uint(2, m.Order)

@@ -120,6 +120,7 @@ func (h *Hyper) write(w *writer) {
 	w.float(21, h.Bits)
 	w.bool(22, h.Feedback)
 	w.bool(23, h.Reproducible)
+	w.double(24, h.Bound)
 }
 
 func (h *Hyper) read(r *reader) {
@@ -171,6 +172,8 @@ func (h *Hyper) read(r *reader) {
 			h.Feedback = r.bool("feedback")
 		case 23:
 			h.Reproducible = r.bool("reproducible")
+		case 24:
+			h.Bound = r.double("bound")
 		default:
 			r.skip()
 		}

@@ -61,6 +61,10 @@ func (m *Welcome) write(w *writer) {
 	w.uint(9, m.Parameters)
 	w.uint(10, m.Version)
 	w.uint(11, uint64(m.PingInterval))
+	if n := m.Secure.size(); n > 0 {
+		w.open(12, n)
+		m.Secure.write(w)
+	}
 }
 
 func (m *Welcome) read(r *reader) {
@@ -91,6 +95,53 @@ func (m *Welcome) read(r *reader) {
 			m.Version = r.uint64("version")
 		case 11:
 			m.PingInterval = r.uint32("ping_interval")
+		case 12:
+			if sub, ok := r.nested("secure"); ok {
+				m.Secure.read(&sub)
+				r.join("secure", &sub)
+			}
+		default:
+			r.skip()
+		}
+	}
+}
+
+func (m *SecureTerms) size() int {
+	w := writer{counting: true}
+	m.write(&w)
+	return w.n
+}
+
+func (m *SecureTerms) write(w *writer) {
+	w.uint(1, uint64(m.Min))
+	w.uint(2, uint64(m.Max))
+	w.double(3, m.Dropout)
+	w.double(4, m.Corrupt)
+	w.uint(5, uint64(m.Examples))
+	w.uint(6, uint64(m.Bits))
+	w.double(7, m.Subset)
+	w.bytes(8, m.Members)
+}
+
+func (m *SecureTerms) read(r *reader) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			m.Min = r.uint32("min")
+		case 2:
+			m.Max = r.uint32("max")
+		case 3:
+			m.Dropout = r.double("dropout")
+		case 4:
+			m.Corrupt = r.double("corrupt")
+		case 5:
+			m.Examples = r.uint32("examples")
+		case 6:
+			m.Bits = r.uint32("bits")
+		case 7:
+			m.Subset = r.double("subset")
+		case 8:
+			m.Members = r.hash("members")
 		default:
 			r.skip()
 		}

@@ -24,13 +24,16 @@ const (
 	KindBye          Kind = 14
 	KindChunk        Kind = 15
 	KindConstants    Kind = 18 // 16 and 17 stand for unknown kinds in the conformance kit
+	KindSecure       Kind = 19
 )
 
 // Kinds is the largest kind.
-const Kinds = 18
+const Kinds = 19
 
 // known reports whether this package has messages of kind k.
-func (k Kind) known() bool { return k >= KindHello && k <= KindChunk || k == KindConstants }
+func (k Kind) known() bool {
+	return k >= KindHello && k <= KindChunk || k == KindConstants || k == KindSecure
+}
 
 // KindOf returns the kind of m, which must not be nil.
 func KindOf(m Message) Kind { return m.kind() }
@@ -51,6 +54,7 @@ func (*Status) kind() Kind       { return KindStatus }
 func (*Bye) kind() Kind          { return KindBye }
 func (*Chunk) kind() Kind        { return KindChunk }
 func (*Constants) kind() Kind    { return KindConstants }
+func (*Secure) kind() Kind       { return KindSecure }
 
 // word returns names[v], or what and the number if v has no name.
 func word(names []string, v uint32, what string) string {
@@ -69,6 +73,7 @@ func (k Kind) String() string {
 		KindAck: "ack", KindDecline: "decline", KindWant: "want",
 		KindFetch: "fetch", KindProgress: "progress", KindTab: "tab",
 		KindStatus: "status", KindBye: "bye", KindChunk: "chunk", KindConstants: "constants",
+		KindSecure: "secure",
 	}, uint32(k), "kind")
 }
 
@@ -129,7 +134,7 @@ func (r Role) String() string {
 
 // String returns the kind of payload in words.
 func (k PayloadKind) String() string {
-	return word([]string{PayloadFloat32: "float32", PayloadIntegers: "integers", PayloadBytes: "bytes"}, uint32(k), "payload kind")
+	return word([]string{PayloadFloat32: "float32", PayloadIntegers: "integers", PayloadBytes: "bytes", PayloadMasked: "masked"}, uint32(k), "payload kind")
 }
 
 // String returns the codec's name.

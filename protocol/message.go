@@ -35,6 +35,21 @@ type Welcome struct {
 	Parameters   uint64 // length of the parameter vector
 	Version      uint64 // newest committed version
 	PingInterval uint32 // seconds between the coordinator's pings
+	Secure       SecureTerms
+}
+
+// SecureTerms are those of secure aggregation, in which the coordinator learns the sums of
+// contributions; zero: it sees each. Package privacy/secagg defines the protocol, and
+// privacy/integers what is summed.
+type SecureTerms struct {
+	Min      uint32  // participants of a sum
+	Max      uint32  // participants of a sum
+	Dropout  float64 // share of them that may drop out
+	Corrupt  float64 // share of them that may collude with the coordinator
+	Examples uint32  // that count of one participant at most
+	Bits     uint32  // width of a number that is summed
+	Subset   float64 // share of the parameters that a round sends
+	Members  []byte  // SHA-256 of the members' public keys, where only members may take part; empty: anyone may
 }
 
 // ModelSpec describes the model that is trained: a chain of layers, and the loss
@@ -134,6 +149,7 @@ const (
 	PayloadFloat32  PayloadKind = 0 // float32, one for each parameter of the model
 	PayloadIntegers PayloadKind = 1 // integers modulo 2^Bits
 	PayloadBytes    PayloadKind = 2 // opaque bytes
+	PayloadMasked   PayloadKind = 3 // a masked vector of secure aggregation
 )
 
 // Payload declares one vector of an answer beside those of float32.
@@ -142,7 +158,7 @@ type Payload struct {
 	Name     string
 	Bits     uint32 // of integers: 1 to 64
 	Count    uint64 // of integers: their number
-	MaxBytes uint64 // of bytes: max size of the block
+	MaxBytes uint64 // of bytes and masked: max size of the block
 }
 
 // Order asks a client for work. The model of version Base has been sent
@@ -190,6 +206,8 @@ type Hyper struct {
 	Feedback bool    // add the residual of earlier answers (error feedback)
 
 	Reproducible bool // use arithmetic that rounds alike in every browser
+
+	Bound float64 // of secure aggregation: norm to which the answer is clipped
 }
 
 // Optimiser is the rule that computes a step from gradients.
@@ -401,6 +419,14 @@ type Status struct {
 type Constants struct {
 	Mean      []float64
 	Deviation []float64 // empty: the sums of squares about Mean are asked for next
+}
+
+// Secure carries a message of secure aggregation between a client and the coordinator, in the
+// attempt of an order. The masked vector is a Contribution instead.
+type Secure struct {
+	Transfer uint64 // of the body's chunks, see Chunk
+	Order    uint64
+	Vectors  []Vector // one, whose block is the message
 }
 
 // Bye announces that the sender closes the socket, and why.

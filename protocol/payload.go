@@ -14,6 +14,9 @@ const (
 	EvaluationPayload = "evaluation"
 )
 
+// SecurePayload is the name of masked vectors, and of what a Secure carries.
+const SecurePayload = "secure"
+
 // ErrPayload: a vector differs from what its Payload declares.
 var ErrPayload = errors.New("not the payload that was ordered")
 
@@ -22,7 +25,7 @@ func (p *Payload) size() uint64 {
 	switch p.Kind {
 	case PayloadIntegers:
 		return integersSize(p.Count, p.Bits)
-	case PayloadBytes:
+	case PayloadBytes, PayloadMasked:
 		return p.MaxBytes
 	}
 	return 0
@@ -49,8 +52,8 @@ func (h *Hello) Supports(payloads []Payload) bool {
 // Validate returns an error unless an order may declare p.
 func (p *Payload) Validate() error {
 	switch {
-	case p.Kind != PayloadIntegers && p.Kind != PayloadBytes:
-		return fmt.Errorf("payload %q: kind: %d, want 1 (integers) or 2 (bytes)", p.Name, p.Kind)
+	case p.Kind != PayloadIntegers && p.Kind != PayloadBytes && p.Kind != PayloadMasked:
+		return fmt.Errorf("payload %q: kind: %d, want 1 (integers), 2 (bytes) or 3 (masked)", p.Name, p.Kind)
 	case p.Kind == PayloadIntegers && (p.Bits < 1 || p.Bits > 64):
 		return fmt.Errorf("payload %q: bits: %d, want 1 to 64", p.Name, p.Bits)
 	case p.Kind == PayloadIntegers && p.Count > MaxCount:
@@ -72,7 +75,7 @@ func (p *Payload) Matches(v *Vector) error {
 		return fmt.Errorf("%w: %q has a role, codec, part or base, want none", ErrPayload, v.Name)
 	case p.Kind == PayloadIntegers && (v.Bits != p.Bits || v.Count != p.Count || size != p.size()):
 		return fmt.Errorf("%w: %q: %d integers of %d bits in %d bytes, want %d of %d bits in %d", ErrPayload, v.Name, v.Count, v.Bits, size, p.Count, p.Bits, p.size())
-	case p.Kind == PayloadBytes && (v.Bits != 0 || v.Count != 0 || size == 0 || size > p.MaxBytes):
+	case p.Kind != PayloadIntegers && (v.Bits != 0 || v.Count != 0 || size == 0 || size > p.MaxBytes):
 		return fmt.Errorf("%w: %q: %d bytes, want 1 to %d", ErrPayload, v.Name, size, p.MaxBytes)
 	}
 	return nil

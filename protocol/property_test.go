@@ -100,9 +100,11 @@ func manyDoubles(t *rapid.T, name string) (list []float64) {
 }
 
 func messages(t *rapid.T) Message {
-	switch k := Kind(rapid.Uint32Range(uint32(KindHello), uint32(KindChunk)+1).Draw(t, "kind")); k {
+	switch k := Kind(rapid.Uint32Range(uint32(KindHello), uint32(KindChunk)+2).Draw(t, "kind")); k {
 	case KindChunk + 1:
 		return &Constants{manyDoubles(t, "mean"), manyDoubles(t, "deviation")}
+	case KindChunk + 2:
+		return &Secure{numbers(t, "transfer"), numbers(t, "order"), bodies(t)}
 	case KindHello:
 		return &Hello{texts(t, "protocol", MaxName), texts(t, "task", MaxName), someBytes(t, "token", MaxToken), texts(t, "client", MaxText),
 			lists[Codec](t, "codecs", MaxCodecs, enums), numbers(t, "held"), hashes(t, "held hash"), TabState(enums(t, "tab state")),
@@ -111,6 +113,7 @@ func messages(t *rapid.T) Message {
 		m := &Welcome{Session: numbers(t, "session"), Participant: small(t, "participant"), ResumeToken: someBytes(t, "token", MaxToken),
 			Run: texts(t, "run", MaxName), Title: texts(t, "title", MaxText), Seed: numbers(t, "seed"), InitialHash: hashes(t, "hash"),
 			Parameters: rapid.Uint64Max(MaxParameters).Draw(t, "parameters"), Version: numbers(t, "version"), PingInterval: small(t, "ping")}
+		m.Secure = SecureTerms{small(t, "min"), small(t, "max"), doubles(t, "dropout"), doubles(t, "corrupt"), small(t, "examples"), small(t, "bits"), doubles(t, "subset"), hashes(t, "members")}
 		m.Model.Input = lists[uint32](t, "input", MaxDimensions, small)
 		for range rapid.IntRange(0, 5).Draw(t, "layers") {
 			m.Model.Layers = append(m.Model.Layers, Layer{
@@ -132,7 +135,7 @@ func messages(t *rapid.T) Message {
 				float32(doubles(t, "decay")), float32(doubles(t, "clip")), Schedule(enums(t, "schedule")), small(t, "every"),
 				float32(doubles(t, "factor")), small(t, "warmup"),
 				float32(doubles(t, "prox")), rapid.Bool().Draw(t, "control"), rapid.Bool().Draw(t, "stream"), doubles(t, "delta"), small(t, "parts"),
-				float32(doubles(t, "bits")), rapid.Bool().Draw(t, "feedback"), rapid.Bool().Draw(t, "reproducible")},
+				float32(doubles(t, "bits")), rapid.Bool().Draw(t, "feedback"), rapid.Bool().Draw(t, "reproducible"), doubles(t, "bound")},
 			numbers(t, "seed"), small(t, "deadline"), hashes(t, "start"), payloads(t)}
 	case KindModel:
 		return &Model{numbers(t, "transfer"), numbers(t, "version"), hashes(t, "hash"), numbers(t, "base"), bodies(t)}

@@ -7,13 +7,15 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// vectorsOf returns the body of m, which is empty unless m is a Model or a
-// Contribution.
+// vectorsOf returns the body of m, which is empty unless m is a Model, a Contribution or a
+// Secure.
 func vectorsOf(m Message) (transfer uint64, vectors []Vector) {
 	switch m := m.(type) {
 	case *Model:
 		return m.Transfer, m.Vectors
 	case *Contribution:
+		return m.Transfer, m.Vectors
+	case *Secure:
 		return m.Transfer, m.Vectors
 	}
 	return 0, nil
@@ -40,7 +42,7 @@ func Announced(m Message) uint64 {
 }
 
 // Frames yields the frames of m in the order in which they are to be sent:
-// one, or the announcement and the chunks of a Model or Contribution whose
+// one, or the announcement and the chunks of a message with a body whose
 // body exceeds InlineBody. No Vector of m may have a Size.
 //
 // Every frame lies in buf, which grows if it lacks room, and is valid until the

@@ -54,12 +54,15 @@ e9b076e41e47ed6955a6bb80ed332b0ad5318f758604361562326ebf86deced7  order-base.txt
 44f5224674cc0197ff05bd8025cf1711c450f3a0573f57cb76fb78a6d5b2913f  order-evaluate.txt
 2dee044ef1ea6499946d3365e192999f70aa1e1457b383616bde5110ca7a4f0e  order-monitor.txt
 c0bb89648c80fe57f7fabf79fe923575eaabb9629fa7456598fd902489a34db0  order-packed.txt
-990efc9aa2d4006ac64b9d0109d51fb9e9f54fa7f06f3c9f4eacac8e37586830  order-reproducible.txt
 084a3d20e4cdd851b19f91c66819be6eb6c44ad2340d0a2bc9fd2af3b3f27f79  order-payloads.txt
+990efc9aa2d4006ac64b9d0109d51fb9e9f54fa7f06f3c9f4eacac8e37586830  order-reproducible.txt
 b8cb5a087ff9bcab9b60eb97450a035f5269e0d21e901499e5942f32747a2aba  order-scaffold.txt
+0e6815c1e4ab381938da0dfc5d75ef275b057e725840cdc78f4e926b766bec63  order-secure.txt
 e1610f18581d410305a8252a6b8091c14977c5b2b794fa068517277f4d7eb981  order-unknown-kind.txt
 680cdb8a2661baf95db7faca3a2ef135c21918c1ff5c5702b5bb9a875e61b08c  order.txt
 b52b2cf5e7e2fecf09975a1ca2f49cc2c3cc08e2b92268329dbe144f469f6118  progress.txt
+6ac5aa11d5a3879b73b4548fb65bfdb100abe4f68e3e04e95c568ad0e6b5d441  secure-announced.txt
+801d61a16dc49691aadd191776490c49a17e25be8131738082ff2db74048a36d  secure.txt
 b8bbe3f058dfe62af0d19feaaa3007eee6a65fd31a218cbdd191ce96892dec47  shards.txt
 5b8ad79f0476f792aa16f3771848e5c9e8560d6bb3083ea7050019d6d907a807  status-finished.txt
 97acf061e59820ae3e34603f99e340d24dc08218dcd199c146a190d9a4958f87  status-paused.txt
@@ -70,6 +73,7 @@ ec96a948c53271100e02a21d22866a3af391ea9379dbefa855332c9624127cba  want-version.t
 bf6920c27e5bfbcc8f9ade7f7c51b293770575ad90fd6c0b10d555c6b7e64c97  want.txt
 368dc9c447053d00037d203af5278ccc2f802bea21b53a60481642af7d1cf185  welcome-class-weights.txt
 a76528bd266e6075b466a0673b16659785459d94e91281dcfb0cd855ce1bb431  welcome-cnn.txt
+4c3878fbce09c8ee344d200fd29e777ec79f68c6d0bd7f3ba386f57fca6c0961  welcome-secure.txt
 7b4b52d0d8acbe2713fb4368d844777e90880239036e103466c053236b6ae240  welcome-unknown-layer.txt
 70f62e389a37985da3f773e5a804266f37aa7d9deaf9803eb88248b5fc3990a5  welcome.txt
 `
@@ -191,6 +195,10 @@ var vectors = []struct {
 		Order: EnquiryOrders + 3, Kind: OrderEvaluate, Base: 12, BaseHash: ramp(0x40, 32), Deadline: 30000, Payloads: []Payload{
 			{Kind: PayloadBytes, Name: "evaluation", MaxBytes: 56}}}},
 	{"constants", "Two features with their means and deviations.", &Constants{Mean: []float64{38.5, -0.25}, Deviation: []float64{12, 1}}},
+	{"secure", "A message of secure aggregation.", &Secure{Transfer: 7, Order: 7, Vectors: []Vector{{Kind: PayloadBytes, Name: SecurePayload, Block: []byte{1, 2, 3}}}}},
+	{"secure-announced", "The roster of many participants: its body follows in chunks.", &Secure{Transfer: 7, Order: 7, Vectors: []Vector{{Kind: PayloadBytes, Name: SecurePayload, Size: 64017}}}},
+	{"welcome-secure", "A task with secure aggregation.", &Welcome{Participant: 3, Run: "mnist-secure-1", Parameters: 199210, Secure: SecureTerms{Min: 5, Max: 100, Dropout: .3, Corrupt: .2, Examples: 600, Bits: 12, Subset: .25}}},
+	{"order-secure", "An order whose answer is masked.", &Order{Order: 7, Kind: OrderFit, Round: 7, Hyper: Hyper{Epochs: 1, Batch: 10, LR: .1, Bound: 1.5}, Payloads: []Payload{{Kind: PayloadMasked, Name: SecurePayload, MaxBytes: 298843}}}},
 	{"constants-means", "The means alone: sums of squares about them follow.", &Constants{Mean: []float64{38.5, -0.25}}},
 	{"chunk", "The second chunk of a transfer, cut short.", &Chunk{Transfer: 12, Offset: 65536, Data: ramp(0xf0, 32)}},
 }
