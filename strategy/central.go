@@ -14,6 +14,7 @@ import (
 func centralScheme() Scheme {
 	return Scheme{
 		Name: "central", Title: "Central training",
+		Single: func(Config) string { return "all data" },
 		Help:   "one learner has all the data",
 		Models: "none",
 		Choose: "you want a baseline (simulation only)",

@@ -228,6 +228,20 @@ func (c *Cohort) Report(id ClientID, order OrderID) (reason Reason, onTrial bool
 	return 0, false
 }
 
+// only undoes the reports of members that are not in a sum.
+func (c *Cohort) only(in map[ClientID]bool) {
+	for _, m := range c.members {
+		if !in[m.client] {
+			c.takeBack(m.client)
+		}
+	}
+}
+
+// stream returns a random stream of an attempt.
+func (c *Cohort) stream(seed uint64, name string, round uint64) *rand.Rand {
+	return rng.Stream(seed, name, round, uint64(c.Attempt))
+}
+
 // takeBack undoes the report of a member whose contribution is taken out again.
 func (c *Cohort) takeBack(id ClientID) {
 	if m := c.find(id); m != nil && m.state == reported {

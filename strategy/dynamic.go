@@ -20,6 +20,7 @@ type DynamicSettings struct {
 func dynamicScheme() Scheme {
 	return Scheme{
 		Name: "dynamic", Title: "Dynamic averaging",
+		Single: func(Config) string { return "the models of single clients that have strayed" },
 		Help:   "only clients that have strayed too far communicate",
 		Models: "1 up, 1 down, when it pays",
 		Choose: "long training, data that may change",

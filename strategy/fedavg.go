@@ -64,6 +64,15 @@ func averaging(rounds []Setting) Scheme {
 			}
 			return maxWeight // FedNova's norms are at least 1
 		},
+		Single: func(c Config) string {
+			switch {
+			case c.Correction == "scaffold":
+				return "the change of each control variate (strategy.correction: scaffold)"
+			case c.Correction == "fednova":
+				return "how many steps each client has taken (strategy.correction: fednova)"
+			}
+			return ""
+		},
 		Words: trainingWords,
 		New:   func(c Config, s Setup) Strategy { return newFamily(c, s, fedavg{all: true}) },
 	}

@@ -19,6 +19,7 @@ type FedBuffSettings struct {
 func fedbuffScheme() Scheme {
 	return Scheme{
 		Name: "fedbuff", Title: "Buffered asynchronous averaging",
+		Single: func(Config) string { return "which answer is how late" },
 		Help:   "every K answers make a version",
 		Models: "1 up, 1 down, per answer",
 		Choose: "some are much slower than others",

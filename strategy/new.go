@@ -11,6 +11,8 @@ type Setup struct {
 	Convex     bool    // its loss is convex in the parameters
 	Norm       float64 // Euclidean norm of version 0, from which the clipping bound starts
 
+	Secure *Secure // contributions are summed before the strategy has them; nil: each comes by itself
+
 	ClientMomentum float64 // of the clients' optimiser, which FedNova must know
 }
 

@@ -30,6 +30,7 @@ type rounds struct {
 	fewest  int      // answers without which there is nothing to combine
 	backoff backoff
 	clip    clip
+	bound   bound // of a secure run
 	effects []Effect
 }
 
@@ -39,7 +40,7 @@ func newRounds(c Config, s Setup, p policy) *rounds {
 	if c.Correction == "scaffold" {
 		vectors = 2
 	}
-	return &rounds{cfg: c, setup: s, policy: p, fewest: 1, cohort: NewCohort(s.Live), clip: newClip(c, s, vectors)}
+	return &rounds{cfg: c, setup: s, policy: p, fewest: 1, cohort: NewCohort(s.Live), clip: newClip(c, s, vectors), bound: newBound(s)}
 }
 
 // Owed implements Quarantine.
@@ -79,12 +80,13 @@ type policy interface {
 
 // answer is a contribution that was accepted in the open attempt.
 type answer struct {
-	client ClientID
-	weight float64
-	steps  uint64
-	handle Handle
-	added  bool // no longer kept one by one
-	took   time.Duration
+	client  ClientID
+	clients []ClientID // of a sum, the first of which is client
+	weight  float64
+	steps   uint64
+	handle  Handle
+	added   bool // no longer kept one by one
+	took    time.Duration
 }
 
 type roundState uint8
@@ -93,6 +95,7 @@ const (
 	idle       roundState = iota // too few clients, or waiting to retry
 	opening                      // the cohort is being written down
 	collecting                   // orders are out
+	unmasking                    // sums of masked answers are awaited
 	committing
 	over
 )
@@ -109,14 +112,18 @@ const (
 	rewoundReason = "the model goes back to an earlier version"
 )
 
-// roundsFormat is the first byte of a snapshot; formats before it are read too.
-const roundsFormat = 4
+// roundsFormat is the first byte of a snapshot; formats before it are read too. That of a
+// secure run has its bound as well.
+const (
+	roundsFormat       = 4
+	secureRoundsFormat = 5
+)
 
 // Restore implements Strategy.
 func (r *rounds) Restore(snapshot []byte) error {
 	d := stateReader{b: snapshot}
 	format := d.byte()
-	if format < 1 || format > roundsFormat {
+	if newest := r.format(); format < 1 || format > newest {
 		return fmt.Errorf("strategy: %s snapshot of %d bytes is not of a format this build knows", r.cfg.Kind, len(snapshot))
 	}
 	version, order := d.uint(), d.uint()
@@ -131,6 +138,9 @@ func (r *rounds) Restore(snapshot []byte) error {
 		r.clip.read(&d)
 		r.cohort.read(&d)
 	}
+	if format == secureRoundsFormat {
+		r.bound.read(&d)
+	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: %s snapshot is %w", r.cfg.Kind, err)
 	}
@@ -138,14 +148,26 @@ func (r *rounds) Restore(snapshot []byte) error {
 	return nil
 }
 
+// format returns the first byte of a snapshot.
+func (r *rounds) format() byte {
+	if r.setup.Secure != nil {
+		return secureRoundsFormat
+	}
+	return roundsFormat
+}
+
 // snapshot describes the state after version is committed.
 func (r *rounds) snapshot(version uint64) []byte {
-	b := []byte{roundsFormat}
+	b := []byte{r.format()}
 	b = binary.AppendUvarint(b, version)
 	b = binary.AppendUvarint(b, uint64(r.order))
 	after := r.backoff.afterCommit()
 	b = after.appendStreak(after.appendHalvings(b))
-	return r.cohort.append(r.clip.afterCommit().append(b))
+	b = r.cohort.append(r.clip.afterCommit().append(b))
+	if r.setup.Secure != nil {
+		b = r.bound.afterCommit().append(b)
+	}
+	return b
 }
 
 // Step implements Strategy.
@@ -182,6 +204,12 @@ func (r *rounds) Step(e Event) []Effect {
 		}
 	case Offered:
 		r.offered(e)
+	case Masked:
+		r.masked(e)
+	case Summed:
+		r.summed(e)
+	case Unmasked:
+		r.unmasked(e)
 	case Fired:
 		switch {
 		case e.Timer == timerDeadline && r.state == collecting:
@@ -198,6 +226,7 @@ func (r *rounds) Step(e Event) []Effect {
 			r.version = e.Round
 			r.backoff.committed()
 			r.clip.committed()
+			r.bound.committed()
 			r.state = idle
 			r.cohort.End()
 			r.cohort.Attempt = 0
@@ -208,6 +237,7 @@ func (r *rounds) Step(e Event) []Effect {
 		if r.state == committing && e.Round == r.version+1 {
 			r.backoff.rolledBack()
 			r.clip.discard()
+			r.bound.discard()
 			r.retry()
 		}
 	case Blamed:
@@ -240,6 +270,11 @@ func (r *rounds) reopened(e Reopened) {
 		r.phase = r.resume(r, was.phase, was.state)
 	}
 	r.begin(e.Open.Round, phase{ask: e.Open.Cohort})
+	if r.setup.Secure != nil { // its keys are gone: there is a sum already, or there will be none
+		r.state = unmasking
+		r.size()
+		return
+	}
 	r.state = collecting
 	r.size()
 	r.do(SetTimer{timerDeadline, max(e.Remaining, 0)})
@@ -283,7 +318,7 @@ func (r *rounds) open() {
 	if r.cohort.askable() < r.cfg.MinClients {
 		r.cohort.forgive() // too few are left without those that have not answered
 	}
-	chosen := r.choose(r)
+	chosen := r.secured(r.choose(r))
 	if len(chosen) == 0 {
 		r.cohort.Attempt = 0
 		return
@@ -313,7 +348,7 @@ func (r *rounds) deadline() time.Duration {
 }
 
 func (r *rounds) begin(round uint64, p phase) {
-	r.cohort.Begin(round, r.order, p.ask, cmp.Or(p.min, r.cfg.MinReports))
+	r.cohort.Begin(round, r.order, p.ask, r.need(p))
 	r.answers = r.answers[:0]
 }
 
@@ -340,6 +375,7 @@ func (r *rounds) size() {
 
 func (r *rounds) send(id ClientID) {
 	o := Order{Client: id, Order: r.order, Round: r.cohort.Round, Base: r.version, Work: r.work(r, id)}
+	o.Work.Bound = r.bound.value
 	if s, ok := r.policy.(interface{ start(ClientID) MeanID }); ok {
 		o.Start = s.start(id)
 	}
@@ -402,7 +438,7 @@ func (r *rounds) settle(timeUp bool) {
 	}
 	r.do(StopTimer{timerDeadline})
 	r.cohort.missing()
-	if !enough || !r.enough(r) {
+	if !enough || r.setup.Secure == nil && !r.enough(r) {
 		few := Few{Answers: r.cohort.reported, Asked: len(r.cohort.members), Needed: r.cohort.need, TimeUp: !none}
 		r.abandon(fmt.Sprintf("%d of %d contributions, %d needed", few.Answers, few.Asked, few.Needed), few)
 		return
@@ -415,12 +451,16 @@ func (r *rounds) settle(timeUp bool) {
 		r.write(p)
 		return
 	}
+	if r.setup.Secure != nil {
+		r.unmask()
+		return
+	}
 	r.commit()
 }
 
 func (r *rounds) commit() {
 	r.state = committing
-	rate := r.serverRate(len(r.answers))
+	rate := r.serverRate(r.contributors())
 	c := Commit{
 		Round: r.cohort.Round, Base: r.version, Plan: r.plan(r, rate), Snapshot: r.snapshot(r.cohort.Round),
 		Clients: r.cohort.Reported(), Rate: r.cfg.LR * rate, Guard: r.cfg.Guard,
@@ -437,7 +477,11 @@ func (r *rounds) blamed(handles []Handle) {
 	r.backoff.blamed(len(handles), len(r.answers))
 	r.answers = slices.DeleteFunc(r.answers, func(a answer) bool {
 		blamed := slices.Contains(handles, a.handle)
-		if blamed {
+		if blamed && a.clients != nil { // a group of clients: which of them is not known
+			for _, c := range a.clients {
+				r.cohort.takeBack(c)
+			}
+		} else if blamed {
 			r.cohort.takeBack(a.client)
 			r.cohort.quarantine(a.client)
 		}
@@ -474,7 +518,7 @@ func (r *rounds) suspend() {
 // giveUp abandons the attempt that is open, or the wait for the next one.
 func (r *rounds) giveUp(reason string) {
 	switch r.state {
-	case opening, collecting:
+	case opening, collecting, unmasking:
 		r.do(StopTimer{timerDeadline})
 		r.drop()
 		r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: reason})
@@ -483,6 +527,7 @@ func (r *rounds) giveUp(reason string) {
 	}
 	r.answers = r.answers[:0]
 	r.clip.discard()
+	r.bound.discard()
 }
 
 // handles returns the handles of the answers that are still kept, in their
@@ -500,6 +545,7 @@ func (r *rounds) handles() []Handle {
 func (r *rounds) abandon(reason string, few Few) {
 	r.drop()
 	r.clip.discard()
+	r.bound.discard()
 	r.do(Abandon{Round: r.cohort.Round, Order: r.order, Reason: reason, Few: few})
 	r.retry()
 }

@@ -39,6 +39,9 @@ type Scheme struct {
 	MaxScale func(c Config, maxWeight float64) float64
 	// Vectors returns how many vectors a contribution has at most; nil: one.
 	Vectors func(Config) int
+	// Single says what of single contributions the scheme must see, so that sums do not
+	// suffice; nil or empty: they do.
+	Single func(Config) string
 	// Steps returns how many mini-batches every client trains in a round, 0 if
 	// that is not fixed; nil: Batches.
 	Steps func(Config) int
@@ -100,6 +103,18 @@ func (s Scheme) Setting(key string) (Setting, bool) {
 	}
 	return Setting{}, false
 }
+
+// single says what of single contributions the scheme must see; empty: nothing.
+func (s Scheme) single(c Config) string {
+	if s.Single == nil {
+		return ""
+	}
+	return s.Single(c)
+}
+
+// Single says what of single contributions the scheme of c must see, so that it cannot be
+// secure; empty: nothing.
+func (c Config) Single() string { return c.Scheme().single(c) }
 
 // own returns the settings that the scheme alone has. The zero value stands for a
 // Config that gives none.
@@ -253,6 +268,17 @@ func (r Registry) New(cfg Config, setup Setup) (Strategy, error) {
 		if err := scheme.CheckSetup(cfg, setup); err != nil {
 			return nil, fmt.Errorf("strategy: %w", err)
 		}
+	}
+	if s := setup.Secure; s != nil {
+		if what := scheme.single(cfg); what != "" {
+			return nil, fmt.Errorf("strategy: %s cannot be secure: it must see %s", cfg.Kind, what)
+		}
+		if cfg.robust() && !s.Groups {
+			return nil, fmt.Errorf("strategy: combine: %s cannot be secure without groups, whose means it combines: want privacy.groups, or combine: mean", cfg.Combine)
+		}
+		cfg.Clip = "none" // clients clip
+		setup.MinCohort = max(setup.MinCohort, s.Fewest)
+		cfg.MinClients = max(cfg.MinClients, s.Fewest)
 	}
 	if !setup.Live && setup.Clients > 0 {
 		clients := setup.Clients

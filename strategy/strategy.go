@@ -204,6 +204,7 @@ type Work struct {
 	Prox    float64 // FedProx's mu
 	Control bool    // SCAFFOLD: two vectors, the delta and the change of the control variate
 	Delta   float64 // of Monitor
+	Bound   float64 // of a secure run: norm to which the answer is clipped; it is masked
 	Parts   int     // of Base; of Fit: parts of the local data whose models are averaged, 0 or 1: none
 
 	Payloads []Payload // that the answer carries after its vectors of parameters
@@ -216,6 +217,7 @@ type PayloadKind uint32
 const (
 	Integers PayloadKind = 1 // modulo 2^Bits
 	Bytes    PayloadKind = 2 // opaque
+	Masks    PayloadKind = 3 // a masked vector of secure aggregation
 )
 
 // Payload declares what an answer carries beside vectors of parameters. A client
@@ -225,13 +227,13 @@ type Payload struct {
 	Name     string
 	Bits     int // of Integers: 1 to 64
 	Count    int // of Integers
-	MaxBytes int // of Bytes
+	MaxBytes int // of Bytes and Masks
 }
 
 // Vectors returns how many vectors of parameters answer the order.
 func (w Work) Vectors() int {
 	switch {
-	case w.Kind == Report:
+	case w.Kind == Report || w.Bound > 0:
 		return 0
 	case w.Kind == Base:
 		return max(w.Parts, 1)

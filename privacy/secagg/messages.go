@@ -71,6 +71,12 @@ func (t *Terms) entrySize() int {
 	return entrySize
 }
 
+// IsMasked reports whether a client's message is its masked vector.
+func IsMasked(message []byte) bool { return len(message) > 0 && kind(message[0]) == kindMasked }
+
+// MaskedSize is the size in bytes of a client's message with its masked vector.
+func (t *Terms) MaskedSize() int { return headerSize + packedSize(t.Length, t.Bits) }
+
 // header appends the start of a message.
 func header(b []byte, k kind, of [digest.Size]byte) []byte {
 	return append(append(b, byte(k)), of[:tagSize]...)

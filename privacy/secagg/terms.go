@@ -71,6 +71,17 @@ func (t *Terms) parameters(n int) (Parameters, error) {
 	return p, nil
 }
 
+// Fewest returns the smallest number of clients, up to most, with which an attempt is possible
+// even if as many drop out as may; 0: there is none.
+func (t *Terms) Fewest(most int) int {
+	for n := t.Min; n <= min(most, MaxClients); n++ {
+		if _, err := t.parameters(n); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
 // Attempt names an attempt of a run. Attempts are ordered by round, then number; no two have
 // the same, over restarts too.
 type Attempt struct{ Round, Number uint64 }

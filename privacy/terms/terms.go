@@ -1,0 +1,45 @@
+// Package terms is how both sides of a run read the terms of its secure aggregation: the
+// participant those of the Welcome, the coordinator those of the task.
+package terms
+
+import (
+	"fmt"
+
+	"fedtab/learn/digest"
+	"fedtab/privacy/integers"
+	"fedtab/privacy/secagg"
+	"fedtab/protocol"
+)
+
+// Bounds of the probabilities, as -log2, that an attempt reveals more than its sum, and that it
+// fails, where no more participants collude and drop out than the terms say.
+const (
+	Privacy = 40
+	Failure = 20
+)
+
+// Of returns what the terms of a run say of the protocol, and of the vectors of a model with
+// as many parameters. The error says which of them is not possible.
+func Of(t protocol.SecureTerms, run string, parameters int) (secagg.Terms, integers.Format, error) {
+	f := integers.Format{
+		Parameters: parameters, Clients: int(t.Max), Bits: int(t.Bits), Subset: t.Subset, Examples: int(t.Examples),
+	}
+	s := secagg.Terms{
+		Run: digest.Sum([]byte(run)), Min: int(t.Min), Bits: int(t.Bits),
+		Risk: secagg.Risk{Dropout: t.Dropout, Corrupt: t.Corrupt, Privacy: Privacy, Failure: Failure},
+	}
+	if err := f.Validate(); err != nil {
+		return s, f, err
+	}
+	s.Length = f.Length()
+	if err := s.Validate(); err != nil {
+		return s, f, err
+	}
+	if t.Min > t.Max {
+		return s, f, fmt.Errorf("%w: min: %d, want at most max: %d", secagg.ErrTerms, t.Min, t.Max)
+	}
+	if fewest := s.Fewest(int(t.Max)); fewest == 0 {
+		return s, f, fmt.Errorf("%w: a sum has at most %d participants, of which %d%% may drop out and %d%% collude, and no number of them leaves %d: want a larger max, or a smaller min, dropout or corrupt", secagg.ErrTerms, t.Max, int(100*t.Dropout), int(100*t.Corrupt), t.Min)
+	}
+	return s, f, nil
+}
