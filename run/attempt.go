@@ -46,7 +46,9 @@ type accepted struct {
 	Contribution
 	lossSum  float64
 	examples uint64
-	packed   Packed // nil: not kept
+	members  []Contribution // of a sum: those in it, in place of Contribution
+	total    float64        // of a sum: its weight
+	packed   Packed         // nil: not kept
 	norms    []float64
 	trail    trail
 }
@@ -54,6 +56,9 @@ type accepted struct {
 // bound returns the largest magnitude of a sum of a number of contributions.
 func (r *Run) bound(adds int) float64 {
 	scale := float64(r.roster.maxWeight())
+	if s := r.secure; s != nil {
+		scale = max(scale, float64(s.Terms.Examples))
+	}
 	if r.cfg.MaxScale != nil {
 		scale = r.cfg.MaxScale(scale)
 	}
@@ -77,6 +82,11 @@ func (r *Run) newAttempt() (*attempt, error) {
 func (a *attempt) count(c accepted) {
 	a.lossSum += c.lossSum
 	a.examples += c.examples
+	if c.members != nil {
+		a.weight += c.total
+		a.contributions = append(a.contributions, c.members...)
+		return
+	}
 	a.weight += float64(c.Weight)
 	a.contributions = append(a.contributions, c.Contribution)
 	if len(c.norms) > 0 {
@@ -154,6 +164,9 @@ const maxLoss = 1e12
 func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 	offer := r.offers[h]
 	delete(r.offers, h)
+	if offer.sum != nil {
+		return offer, offer.sum.accepted(r.secure.Terms.Examples)
+	}
 	c := offer.Contribution
 	examples := c.Metrics.Examples
 	if m := r.roster.members[offer.number]; m != nil && m.order != nil && uint64(m.order.order) == c.Order {
@@ -232,6 +245,10 @@ var rejections = map[strategy.Reason]protocol.Reason{
 
 func (r *Run) reject(e strategy.Reject) {
 	offer := r.offers[e.Handle]
+	if offer.sum != nil {
+		r.settle(e.Handle)
+		return
+	}
 	fault(offer.peer, rejections[e.Reason])
 	r.answer(offer.number, offer.peer, offer.Contribution, rejections[e.Reason], "")
 	r.settle(e.Handle)

@@ -216,6 +216,7 @@ func (r *Run) publish(c *Commit) {
 
 // closeRound ends the open round, committed or not.
 func (r *Run) closeRound() {
+	r.endSecure()
 	r.open, r.awaited = nil, nil
 	r.interruptAbsent()
 	clear(r.absent)

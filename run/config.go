@@ -81,6 +81,7 @@ type Config struct {
 	Validate     Evaluator                                      // on the validation set, beside Evaluate; nil: there is none
 	Judge        Evaluator                                      // the guard's, on few examples; nil: versions are not guarded
 	Drifts       bool                                           // the examples that Evaluate, Validate and Judge measure on change during the run
+	Secure       *Secure                                        // nil: contributions come one by one
 	Shards       Shards                                         // public data; zero: participants have their own
 	Own          *Own                                           // of data that participants bring; nil: nothing is known of it
 	Journal      Journal                                        // nil: nothing is durable

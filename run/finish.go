@@ -99,6 +99,7 @@ func (r *Run) drop() {
 	}
 	r.attempt.dropParts()
 	clear(r.means)
+	r.endSecure()
 	r.interruptAll()
 	clear(r.absent)
 	if r.gathering != nil {

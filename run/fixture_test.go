@@ -123,6 +123,7 @@ func (l *logLines) has(line string) bool { return slices.Contains(*l, line) }
 
 // memoryJournal is a Journal in memory; it returns err if set.
 type memoryJournal struct {
+	sums     []Sum
 	opens    []OpenRound
 	departed []uint32
 	commits  []Commit
@@ -157,6 +158,13 @@ func (j *memoryJournal) Depart(_ string, participants []uint32, _ time.Time) err
 func (j *memoryJournal) OpenRound(_ string, r OpenRound) error {
 	if j.err == nil {
 		j.opens = append(j.opens, r)
+	}
+	return j.err
+}
+
+func (j *memoryJournal) Sum(_ string, s Sum) error {
+	if j.err == nil {
+		j.sums = append(j.sums, s)
 	}
 	return j.err
 }

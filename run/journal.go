@@ -20,6 +20,8 @@ type Journal interface {
 	// OpenRound writes a round's cohort, base and deadline, before its first
 	// order leaves. A new attempt replaces the earlier one.
 	OpenRound(run string, r OpenRound) error
+	// Sum writes a sum of secure aggregation of the open round, before it is used.
+	Sum(run string, s Sum) error
 	// Commit writes a version, the strategy's snapshot and the round's
 	// figures in one transaction.
 	Commit(run string, c Commit) error
@@ -117,6 +119,7 @@ type Saved struct {
 	Departed     []uint32   // participants that have left for good
 	Last         *Commit    // newest commit, nil before the first
 	Open         *OpenRound // the open round after Last, or nil
+	Sums         []Sum      // of Open, of secure aggregation
 	Rounds       []RoundRecord
 	Evaluated    *Evaluation // newest
 	Constants    *data.Constants

@@ -78,6 +78,10 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		p.Close(protocol.CloseCapability, "this task is trained on data that participants bring, and this client has none: bring data to the page, or run coordinator client --data FILE, or swarm --from TASK")
 		return 0, false
 	}
+	if r.secure != nil && !slices.Contains(h.Payloads, protocol.PayloadMasked) {
+		p.Close(protocol.CloseCapability, "this task has secure aggregation, and this client lacks the cryptography for it")
+		return 0, false
+	}
 	if resumed == 0 && r.roster.full() {
 		p.Close(protocol.CloseOverloaded, fmt.Sprintf("participants: %d, limit %d", len(r.roster.present), MaxParticipants))
 		return 0, false
@@ -139,6 +143,9 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		InitialHash: r.down.initialHash[:], Parameters: uint64(r.n), Version: r.down.version,
 		PingInterval: uint32(protocol.PingInterval.Seconds()),
 	}
+	if r.secure != nil {
+		w.Secure = r.secure.Terms
+	}
 	if r.cfg.Token != nil {
 		w.ResumeToken = r.cfg.Token(m.number, r.env.Now())
 		r.renewLater(m)
@@ -163,6 +170,7 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		m.order.announced = time.Time{} // a body that was lost with the older socket
 	}
 	r.activate(m)
+	r.secureResumed(m.number)
 	r.notify(nil)
 	return m.number, true
 }
@@ -309,6 +317,7 @@ func (r *Run) remove(m *member) {
 	}
 	r.recordFrom(m, "leave", "")
 	r.settled(m, released)
+	r.secureLeft(m.number)
 	r.step(strategy.Left{Client: strategy.ClientID(m.number)})
 	r.share(nil)
 	r.notify(nil)
@@ -362,7 +371,12 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 			r.declined(m.order, msg.Reason)
 			m.order.answered = true
 		}
+		if g := r.groupOf(number); g != nil && g.attempt.order == msg.Order {
+			r.secureLeft(number)
+		}
 		r.step(strategy.Declined{Client: strategy.ClientID(number), Order: strategy.OrderID(msg.Order)})
+	case *protocol.Secure:
+		r.receiveSecure(m, msg)
 	case *protocol.Want:
 		r.want(m, msg)
 	default:

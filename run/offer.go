@@ -29,8 +29,9 @@ type Offer struct {
 
 	number      uint32
 	peer        Peer
-	size        int64  // on the wire
-	fingerprint uint64 // of the packed blocks
+	sum         *sumOffer // of secure aggregation; nil: it is a participant's
+	size        int64     // on the wire
+	fingerprint uint64    // of the packed blocks
 	trail       trail
 	release     func()
 }
@@ -123,11 +124,11 @@ func payload(v *protocol.Vector) (combine.Payload, error) {
 		}
 		p.Integers = make([]uint64, v.Count)
 		return p, protocol.Integers(p.Integers, v)
-	case protocol.PayloadBytes:
+	case protocol.PayloadBytes, protocol.PayloadMasked:
 		p.Bytes = slices.Clone(v.Block)
 		return p, nil
 	}
-	return p, fmt.Errorf("kind: %v, want integers or bytes after the first payload", v.Kind)
+	return p, fmt.Errorf("kind: %v, want integers, bytes or masked after the first payload", v.Kind)
 }
 
 // Fingerprint is the XXH64 of the packed blocks, one after the other.
@@ -217,6 +218,10 @@ func (r *Run) Offer(number uint32, p Peer, o *Offer) {
 	if o.trail.announced.IsZero() {
 		o.trail.announced = o.trail.arrived
 	}
+	if m.order.work.Bound > 0 {
+		r.offerMasked(m, o)
+		return
+	}
 	r.handles++
 	r.offers[r.handles] = o
 	weight := min(float64(o.Contribution.Weight), m.order.cap)
@@ -245,6 +250,8 @@ func (r *Run) judge(m *member, c *protocol.Contribution) (protocol.Reason, strin
 		return protocol.ReasonDuplicate, ""
 	case len(c.Vectors) != o.work.Vectors()+len(o.work.Payloads):
 		return protocol.ReasonWrongShape, fmt.Sprintf("vectors: %d, want %d", len(c.Vectors), o.work.Vectors()+len(o.work.Payloads))
+	case o.work.Bound > 0 && (c.Weight != 1 || c.Metrics != protocol.Metrics{}):
+		return protocol.ReasonOutOfBounds, "a weight or metrics beside a masked vector, want weight 1 and none"
 	case c.Weight == 0 || c.Weight > o.maxWeight():
 		return protocol.ReasonOutOfBounds, fmt.Sprintf("weight: %d, want 1 to %d", c.Weight, o.maxWeight())
 	case o.work.Kind == strategy.Fit && c.Metrics.Steps > o.maxSteps(c.Weight):

@@ -37,6 +37,7 @@ func (r *Run) openRound(e strategy.Open) {
 	r.saveWhile(wanted, "open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
 		r.phase = protocol.PhaseTraining
 		r.news("round opened", "round", e.Round, "order", e.Order, "cohort", len(e.Cohort))
+		r.beginSecure()
 		r.step(strategy.Opened{Round: e.Round})
 		r.notify(nil)
 	})
@@ -50,6 +51,12 @@ func (r *Run) order(e strategy.Order) {
 		if mean := r.means[e.Start]; mean != nil && !mean.ready {
 			mean.waiting = append(mean.waiting, func() { r.order(e) })
 			return
+		}
+	}
+	if r.secure != nil && e.Work.Bound > 0 {
+		e.Work.Payloads = r.secure.payload()
+		if a := r.secure.attempt; a != nil {
+			a.bound = e.Work.Bound
 		}
 	}
 	base, ok := r.hashOf(e.Base)
@@ -127,7 +134,7 @@ func (r *Run) orderMessage(e strategy.Order, o *outstanding, m *member) *protoco
 		Hyper: protocol.Hyper{
 			Epochs: uint32(e.Work.Epochs), Steps: uint32(e.Work.Steps), Batch: uint32(e.Work.Batch), LR: float32(e.Work.LR),
 			Codec: m.codec, Stream: e.Work.Stream, Prox: float32(e.Work.Prox), Control: e.Work.Control,
-			Delta: e.Work.Delta, Parts: uint32(e.Work.Parts), Reproducible: r.cfg.Reproducible,
+			Delta: e.Work.Delta, Bound: e.Work.Bound, Parts: uint32(e.Work.Parts), Reproducible: r.cfg.Reproducible,
 		},
 		Seed:     rng.Derive(r.cfg.OrderSeed, "order", uint64(e.Order), uint64(e.Client)),
 		Payloads: payloadMessages(e.Work.Payloads),

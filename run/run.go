@@ -48,6 +48,7 @@ type Run struct {
 	handles strategy.Handle // newest
 	kept    map[strategy.Handle]*kept
 	means   map[strategy.MeanID]*mean
+	secure  *secureRun // nil: contributions come one by one
 	timers  map[strategy.Timer]func()
 	closed  uint64 // newest round that is closed
 
@@ -97,6 +98,9 @@ func New(cfg Config, env Env) (*Run, error) {
 	var err error
 	if r.down, err = newDownlink(cfg.Model, cfg.Seed, cfg.Packing, cfg.Sums > 1); err != nil {
 		return nil, fmt.Errorf("run %s: %w", cfg.ID, err)
+	}
+	if r.secure, err = newSecure(&cfg, r.n); err != nil {
+		return nil, err
 	}
 	if r.attempt, err = r.newAttempt(); err != nil {
 		return nil, err
@@ -166,6 +170,8 @@ func (r *Run) Start() {
 	switch {
 	case r.paused != "":
 		r.stayPaused()
+	case reopened && r.secure != nil:
+		r.tellSaved(r.cfg.Saved.Sums)
 	case reopened:
 		r.await(cohort)
 	}
@@ -276,6 +282,8 @@ func (r *Run) apply(effect strategy.Effect) {
 		r.add(e)
 	case strategy.Keep:
 		r.keep(e)
+	case strategy.Unmask:
+		r.unmask(e)
 	case strategy.Drop:
 		r.forgetKept(e.Handle)
 	case strategy.Judge:

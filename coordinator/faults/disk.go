@@ -129,6 +129,17 @@ func (d *disk) OpenRound(_ string, o run.OpenRound) error {
 	})
 }
 
+// Sum implements run.Journal.
+func (d *disk) Sum(_ string, s run.Sum) error {
+	p := d.sim.process
+	return d.try(func() error {
+		d.sim.checkSum(p, s)
+		d.sim.note("durable: sum of %v for order %d", s.Participants, s.Order)
+		d.sums = append(d.sums, s)
+		return nil
+	})
+}
+
 // Commit implements run.Journal.
 func (d *disk) Commit(_ string, c run.Commit) error {
 	p := d.sim.process

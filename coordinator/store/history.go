@@ -223,8 +223,11 @@ func load(tx *sql.Tx, id string) (saved run.Saved, err error) {
 			return saved, wrap(err, "version %d", newest)
 		}
 	}
-	saved.Open, err = openRound(tx, id, newest)
-	return saved, wrap(err, "open round")
+	if saved.Open, err = openRound(tx, id, newest); err != nil || saved.Open == nil {
+		return saved, wrap(err, "open round")
+	}
+	saved.Sums, err = sums(tx, id, saved.Open)
+	return saved, wrap(err, "sums of round %d", saved.Open.Round)
 }
 
 // evaluated returns the newest evaluation, nil if there is none.
@@ -461,6 +464,27 @@ func openRound(tx *sql.Tx, id string, newest uint64) (*run.OpenRound, error) {
 	}
 	o.Weights, err = parseList[uint64](weights)
 	return &o, err
+}
+
+// sums returns the sums of the open attempt.
+func sums(tx *sql.Tx, id string, open *run.OpenRound) (all []run.Sum, err error) {
+	rows, err := tx.Query(`SELECT part, participants, bound, packed FROM sums WHERE run = ? AND round = ? AND order_number = ? ORDER BY part`, id, open.Round, open.Order)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		s := run.Sum{Round: open.Round, Order: open.Order}
+		var participants string
+		if err := rows.Scan(&s.Group, &participants, &s.Bound, &s.Packed); err != nil {
+			return nil, err
+		}
+		if s.Participants, err = parseList[uint32](participants); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, rows.Err()
 }
 
 // Kept returns the versions whose parameters are kept, ascending. Version 0 is made from

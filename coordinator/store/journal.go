@@ -39,6 +39,10 @@ func (s *Store) prepare() error {
 			ON CONFLICT (run, round) DO UPDATE SET order_number = excluded.order_number, base = excluded.base,
 			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort, weights = excluded.weights, state = excluded.state
 			WHERE committed_at IS NULL`},
+		{&s.sum, `INSERT INTO sums (run, round, order_number, part, participants, bound, packed)
+			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM rounds WHERE run = ?1 AND round = ?2 AND order_number = ?3 AND committed_at IS NULL
+			ON CONFLICT DO UPDATE SET participants = excluded.participants, bound = excluded.bound, packed = excluded.packed`},
+		{&s.pruneSums, `DELETE FROM sums WHERE run = ? AND (round <= ? OR order_number < ?)`},
 		{&s.commitRound, `UPDATE rounds SET committed_at = ?, base = ?, participants = ?, weight = ?, train_loss = ?, bytes_up = ?, bytes_down = ?,
 			rate = ?, models_up = ?, models_down = ?, kinds = ?, participant_list = ?, weights = NULL, state = NULL,
 			download = ?, training = ?, upload = ?, committing = ?, norm_min = ?, norm_median = ?, norm_max = ?
@@ -123,6 +127,18 @@ func (s *Store) OpenRound(id string, o run.OpenRound) error {
 	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
 }
 
+// Sum implements run.Journal. Sums of earlier attempts go in the same transaction.
+func (s *Store) Sum(id string, sum run.Sum) error {
+	err := transact(s.write, func(tx *sql.Tx) error {
+		if _, err := tx.Stmt(s.pruneSums).Exec(id, 0, sum.Order); err != nil {
+			return err
+		}
+		r, err := tx.Stmt(s.sum).Exec(id, sum.Round, sum.Order, sum.Group, list(sum.Participants), sum.Bound, sum.Packed)
+		return one(r, err, errNotOpen)
+	})
+	return s.journal(wrap(err, "run %s: sum of group %d of round %d", id, sum.Group, sum.Round))
+}
+
 // Commit implements run.Journal. The parameters that are no longer kept go in
 // the same transaction. To commit the same version again is no error: a
 // caller that could not know whether the first attempt reached the disk may
@@ -190,6 +206,9 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	}
 	if _, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&c.Ledger), c.Ledger.Up, c.Ledger.Down, id); err != nil {
 		return wrap(err, "store ledger")
+	}
+	if _, err := tx.Stmt(s.pruneSums).Exec(id, c.Round, 0); err != nil {
+		return wrap(err, "prune sums")
 	}
 	return wrap(s.retain(tx, id, c.Round), "prune models")
 }

@@ -166,7 +166,7 @@ func TestAnnotate(t *testing.T) {
 }
 
 // ofRuns are the tables whose rows belong to a run.
-var ofRuns = []string{"rounds", "models", "vectors", "contributions", "traffic", "events", "departures", "participants"}
+var ofRuns = []string{"rounds", "models", "vectors", "contributions", "traffic", "events", "departures", "participants", "sums"}
 
 // rows returns how many rows of a run each of the tables has.
 func rows(t *testing.T, s *Store, id string) map[string]int {
@@ -192,6 +192,7 @@ func TestDelete(t *testing.T) {
 			must(t, s.Commit(id, c))
 		}
 		must(t, s.OpenRound(id, testOpen(4)))
+		must(t, s.Sum(id, run.Sum{Round: 4, Order: testOpen(4).Order, Participants: []uint32{1, 2, 5}, Bound: 1.5, Packed: []byte{1, 2}}))
 		must(t, s.Log(id, []run.LogEntry{{At: start, Kind: "join"}}, testLedger(3)))
 		must(t, s.Depart(id, []uint32{2, 5}, start))
 		must(t, s.Pin(id, 1, true))
@@ -221,7 +222,7 @@ func TestDelete(t *testing.T) {
 	}
 	must(t, s.Finish("r", "done", start))
 	must(t, s.Delete("r"))
-	if got := rows(t, s, "r"); !reflect.DeepEqual(got, map[string]int{"rounds": 0, "models": 0, "vectors": 0, "contributions": 0, "traffic": 0, "events": 0, "departures": 0, "participants": 0}) {
+	if got := rows(t, s, "r"); !reflect.DeepEqual(got, map[string]int{"rounds": 0, "models": 0, "vectors": 0, "contributions": 0, "traffic": 0, "events": 0, "departures": 0, "participants": 0, "sums": 0}) {
 		t.Errorf("left of the run: %v", got)
 	}
 	if got := rows(t, s, "other"); !reflect.DeepEqual(got, before) {

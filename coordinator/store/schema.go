@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13, schema14}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13, schema14, schema15}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -336,4 +336,19 @@ ALTER TABLE rounds ADD COLUMN validation_rmse REAL;              -- in the targe
 ALTER TABLE rounds ADD COLUMN validation_mae REAL;
 ALTER TABLE rounds ADD COLUMN validation_r2 REAL;
 ALTER TABLE rounds ADD COLUMN validation_confusion TEXT;         -- as test_confusion
+`
+
+// schema15 adds the sums of secure aggregation.
+const schema15 = `
+-- What a group of participants has contributed to the open round. It is deleted once the round is committed.
+CREATE TABLE sums (
+	run          TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+	round        INTEGER NOT NULL,
+	order_number INTEGER NOT NULL,  -- of the attempt
+	part         INTEGER NOT NULL,  -- number of the group, from 0
+	participants TEXT NOT NULL,     -- JSON array
+	bound        REAL NOT NULL,     -- norm to which they clipped
+	packed       BLOB NOT NULL,     -- integers, as package privacy/secagg packs them
+	PRIMARY KEY (run, round, order_number, part)
+) STRICT;
 `

@@ -56,7 +56,7 @@ type Store struct {
 
 	copying chan struct{} // has an element while there is a Copy
 
-	openRound, commitRound, insertModel, insertVector, insertContribution, insertTraffic, sumContributions, sumTraffic, name, rejected, best, prune, pruneVectors, pruneConfusion,
+	openRound, sum, pruneSums, commitRound, insertModel, insertVector, insertContribution, insertTraffic, sumContributions, sumTraffic, name, rejected, best, prune, pruneVectors, pruneConfusion,
 	evaluate, reserve, depart, keepLedger, log *sql.Stmt // on write
 
 	closing sync.Once

@@ -24,21 +24,31 @@ const (
 	serverOver
 )
 
+// The phases of an attempt, as a Dropout, a Failed and Server.Phase have them.
+const (
+	PhaseKeys    = "keys"
+	PhaseShares  = "shares"
+	PhaseMasked  = "masked"
+	PhaseConsent = "consent" // with members only
+	PhaseUnmask  = "unmask"
+	PhaseOver    = "over"
+)
+
 // name returns the phase as a Dropout or Failed has it.
 func (p serverPhase) name() string {
 	switch p {
 	case serverKeys, serverSigned:
-		return "keys"
+		return PhaseKeys
 	case serverShares:
-		return "shares"
+		return PhaseShares
 	case serverMasked:
-		return "masked"
+		return PhaseMasked
 	case serverConsent, serverQuorum:
-		return "consent"
+		return PhaseConsent
 	case serverOver:
-		return "over"
+		return PhaseOver
 	}
-	return "unmask"
+	return PhaseUnmask
 }
 
 // A Server is the coordinator's side of one attempt: a state machine. It relays what the
@@ -158,7 +168,7 @@ func (s *Server) fail(err error) []Effect {
 	return []Effect{f}
 }
 
-// Phase names what the attempt is at: keys, shares, masked, consent, unmask, or over.
+// Phase names what the attempt is at.
 func (s *Server) Phase() string { return s.phase.name() }
 
 // Awaited returns the clients whose answers the phase waits for, ascending.
