@@ -33,8 +33,9 @@ type Config struct {
 	// Give hands a part of an order that is split to a helper on another core, and reports
 	// whether there is one that is not at work on this order. The helper answers by
 	// Client.PartSums and Client.PartDone. nil: there is none.
-	Give  func(*Part) bool
-	Exact func() // called before work on an order that is to be reproducible, unless nil
+	Give   func(*Part) bool
+	Secure *Secure // for secure aggregation; nil: the client takes part in no task that has it
+	Exact  func()  // called before work on an order that is to be reproducible, unless nil
 }
 
 // Client is one participant in one run. Its methods are called from one
@@ -96,6 +97,11 @@ type Client struct {
 	made      int             // mini-batches, of the same
 	kept      []kept          // packed contributions, until their rounds are closed
 
+	exchange exchange  // of secure aggregation
+	masking  *masking  // what is trained and not handed to it; nil: nothing
+	history  []byte    // what it must not forget
+	unsent   []float32 // of its answers, until later rounds
+
 	status   *protocol.Status
 	progress Progress
 }
@@ -105,6 +111,7 @@ type kept struct {
 	*protocol.Contribution
 	closes   uint64 // round with which it is done with; 0 is not known yet
 	accepted bool
+	examples int // behind a masked one, of this process
 }
 
 // Progress is what the client is doing, for people.
@@ -148,7 +155,11 @@ func New(cfg Config) *Client {
 	if cfg.Packers == nil {
 		cfg.Packers = new(Packers)
 	}
-	return &Client{cfg: cfg, tab: protocol.TabVisible, shards: map[uint32]*data.Set{}, progress: Progress{Activity: Idle}}
+	c := &Client{cfg: cfg, tab: protocol.TabVisible, shards: map[uint32]*data.Set{}, progress: Progress{Activity: Idle}}
+	if cfg.Secure != nil {
+		c.history = cfg.Secure.History
+	}
+	return c
 }
 
 // Hello returns the message that opens a new socket. After a lost socket it
@@ -162,6 +173,9 @@ func (c *Client) Hello() *protocol.Hello {
 		h.Payloads = c.cfg.Report.Kinds()
 	} else if c.own.Own != nil {
 		h.Payloads = []protocol.PayloadKind{protocol.PayloadBytes}
+	}
+	if c.cfg.Secure != nil {
+		h.Payloads = append(h.Payloads, protocol.PayloadMasked)
 	}
 	if c.initDiffers { // differences lead from the coordinator's version 0
 		h.Codecs = compress.Standalone()
@@ -184,8 +198,9 @@ func (c *Client) Hello() *protocol.Hello {
 // Forget drops everything that belongs to a run: the coordinator does not
 // know it any more. What the person has contributed stays counted.
 func (c *Client) Forget() {
-	o, done := c.own.Own, c.progress
+	o, done, history := c.own.Own, c.progress, c.history
 	*c = *New(c.cfg)
+	c.history = history
 	c.progress.Accepted, c.progress.Trained, c.progress.Rejected, c.progress.Outcome = done.Accepted, done.Trained, done.Rejected, done.Outcome
 	if o != nil {
 		_ = c.SetOwn(o) // it fitted before, and the model is not known yet
@@ -223,6 +238,8 @@ func (c *Client) Receive(m protocol.Message) ([]protocol.Message, error) {
 		c.statusChanged(m)
 	case *protocol.Fetch:
 		return c.fetched(m), nil
+	case *protocol.Secure:
+		return c.secureReceived(m), nil
 	case *protocol.Bye:
 		if m.Code == protocol.CloseFinished {
 			c.drop(Finished)
@@ -242,7 +259,12 @@ func (c *Client) welcomed(w *protocol.Welcome) ([]protocol.Message, error) {
 	if n := uint64(model.Layout().Size); n != w.Parameters {
 		return nil, fmt.Errorf("client: the model has %d parameters here and %d at the coordinator", n, w.Parameters)
 	}
+	if err := c.checkSecure(w); err != nil {
+		return nil, err
+	}
 	if c.welcome != nil && c.welcome.Run != w.Run {
+		c.endExchange()
+		c.unsent = nil
 		c.drop(c.resting())
 		c.params, c.kept = nil, nil
 		c.start, c.localBase, c.stream, c.control, c.ownControl = nil, [32]byte{}, 0, nil, nil
@@ -359,7 +381,12 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 			return []protocol.Message{k.Contribution} // finished before the socket was lost
 		}
 	}
-	if c.order != nil && c.order.Order == o.Order && c.holds(o) {
+	if c.order != nil && c.order.Order == o.Order && c.holds(o) || c.masking != nil && c.masking.order.Order == o.Order {
+		if c.secures() {
+			if err := c.beginExchange(o); err != nil {
+				return decline(o, protocol.ReasonUnsupported, err.Error())
+			}
+		}
 		return nil // at work on it
 	}
 	switch {
@@ -371,6 +398,11 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 		return decline(o, protocol.ReasonPaused, "")
 	case !c.cfg.Packers.has(o.Hyper.Codec):
 		return decline(o, protocol.ReasonCodec, "")
+	}
+	if c.secures() {
+		if err := c.beginExchange(o); err != nil {
+			return decline(o, protocol.ReasonUnsupported, err.Error())
+		}
 	}
 	// What is still to be offered again is what may be in an open buffer.
 	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool { return k.Round != 0 || !k.accepted })
@@ -413,6 +445,13 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 		if c.enquiry != nil && c.enquiry.Order == a.Order {
 			c.endEnquiry()
 		}
+		if c.masking != nil && c.masking.order.Order == a.Order && a.Reason == protocol.ReasonAbandoned {
+			c.ended(tab.Abandoned, int(c.masking.order.Round), a)
+			c.endExchange()
+			if c.order == nil {
+				c.progress.Activity = c.resting()
+			}
+		}
 		if c.order != nil && c.order.Order == a.Order && a.Reason == protocol.ReasonAbandoned {
 			c.ended(tab.Abandoned, int(c.order.Round), a)
 			c.drop(c.resting())
@@ -424,7 +463,7 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 	case protocol.ReasonAccepted, protocol.ReasonDuplicate:
 		if a.Reason == protocol.ReasonAccepted && !c.kept[i].accepted {
 			c.progress.Accepted++ // a duplicate was counted, and what a killed coordinator takes again
-			c.progress.Trained += int(c.kept[i].Metrics.Examples)
+			c.progress.Trained += max(int(c.kept[i].Metrics.Examples), c.kept[i].examples)
 			c.progress.LastError = ""
 		}
 		k := &c.kept[i]
@@ -452,6 +491,9 @@ func (c *Client) acknowledged(a *protocol.Ack) {
 		}
 	}
 	if forget {
+		if c.exchange.order == a.Order && a.Reason != protocol.ReasonBusy {
+			c.endExchange()
+		}
 		c.kept = slices.Delete(c.kept, i, i+1)
 	}
 	if c.order == nil {
@@ -480,7 +522,10 @@ func (c *Client) statusChanged(s *protocol.Status) {
 		}
 		return true
 	})
-	if len(c.kept) == 0 && c.progress.Activity == Sending {
+	if x := &c.exchange; x.client != nil && x.round <= s.Closed {
+		c.endExchange()
+	}
+	if len(c.kept) == 0 && c.masking == nil && c.progress.Activity == Sending {
 		c.progress.Activity = c.resting()
 	}
 	if c.order != nil && c.order.Round != 0 && c.order.Round <= s.Closed {

@@ -25,6 +25,9 @@ func (c *Client) reports(o *protocol.Order) bool {
 			return false
 		}
 	}
+	if c.secures() { // beginExchange says what there must be
+		return true
+	}
 	if c.cfg.Report == nil {
 		return len(o.Payloads) == 0 && o.Kind != protocol.OrderReport
 	}

@@ -7,6 +7,7 @@ import (
 
 	"fedtab/compress"
 	"fedtab/learn"
+	"fedtab/privacy/secagg"
 	"fedtab/protocol"
 )
 
@@ -22,6 +23,7 @@ const (
 	leftStart
 	leftAway
 	leftUnchecked
+	leftMasking
 )
 
 // AppendDone appends to b what a call that returned out has made of the client: Work, or
@@ -33,7 +35,7 @@ const (
 // comparisons.
 func (c *Client) AppendDone(b []byte, out []protocol.Message) []byte {
 	var left uint64
-	for bit, is := range []bool{c.order != nil, c.examples != nil, c.enquiry != nil, c.start != nil, c.away, c.unchecked} {
+	for bit, is := range []bool{c.order != nil, c.examples != nil, c.enquiry != nil, c.start != nil, c.away, c.unchecked, c.masking != nil && c.masking.values != nil} {
 		if is {
 			left |= 1 << bit
 		}
@@ -45,6 +47,10 @@ func (c *Client) AppendDone(b []byte, out []protocol.Message) []byte {
 		b = binary.AppendUvarint(b, n)
 	}
 	b = appendBytes(b, c.localBase[:])
+	if left&leftMasking != 0 {
+		b = binary.AppendUvarint(b, uint64(c.masking.examples))
+		b = appendBytes(b, secagg.AppendPacked(nil, c.masking.values, c.maskBits()))
+	}
 	for _, m := range out {
 		b = appendMessage(b, m)
 	}
@@ -62,6 +68,11 @@ func (c *Client) Redo(done []byte) ([]protocol.Message, error) {
 	base := d.bytes()
 	if d.broken || len(base) != len(c.localBase) {
 		return nil, fmt.Errorf("%w: a call is cut off", ErrSaved)
+	}
+	if left&leftMasking != 0 {
+		if err := c.redoMasking(&d); err != nil {
+			return nil, err
+		}
 	}
 	var out []protocol.Message
 	for len(d.b) > 0 {
@@ -100,6 +111,7 @@ func (c *Client) AppendVectors(b []byte) []byte {
 		residual = c.feedback.AppendState(nil)
 	}
 	b = appendBytes(b, residual)
+	b = appendMade(b, func(b []byte) []byte { return compress.AppendFloat32(b, c.unsent) })
 	if c.localBase != ([32]byte{}) { // otherwise it is of no use
 		b = compress.AppendFloat32(b, c.local)
 	}
@@ -109,12 +121,18 @@ func (c *Client) AppendVectors(b []byte) []byte {
 // RestoreVectors reads what AppendVectors has written. It comes after the welcome.
 func (c *Client) RestoreVectors(vectors []byte) error {
 	d := savedReader{b: vectors}
-	residual := d.bytes()
+	residual, unsent := d.bytes(), d.bytes()
 	n := c.model.Layout().Size
-	if d.broken || len(d.b) != 0 && len(d.b) != 4*n {
+	if d.broken || len(unsent) != 0 && len(unsent) != 4*n || len(d.b) != 0 && len(d.b) != 4*n {
 		return fmt.Errorf("%w: vectors are cut off", ErrSaved)
 	}
-	c.feedback, c.local = nil, nil
+	c.feedback, c.local, c.unsent = nil, nil, nil
+	if len(unsent) > 0 {
+		c.unsent = make([]float32, n)
+		if err := compress.DecodeFloat32(c.unsent, unsent); err != nil {
+			return fmt.Errorf("%w: what was not sent: %w", ErrSaved, err)
+		}
+	}
 	if len(residual) > 0 {
 		c.feedback = new(compress.Feedback)
 		if err := c.feedback.RestoreState(residual, n); err != nil {
@@ -127,5 +145,20 @@ func (c *Client) RestoreVectors(vectors []byte) error {
 			c.local[i] = math.Float32frombits(binary.LittleEndian.Uint32(d.b[4*i:]))
 		}
 	}
+	return nil
+}
+
+// maskBits returns the width of the integers of secure aggregation.
+func (c *Client) maskBits() int { return int(c.welcome.Secure.Bits) }
+
+// redoMasking reads what a call has left for secure aggregation.
+func (c *Client) redoMasking(d *savedReader) error {
+	examples, packed := int(d.uint()), d.bytes()
+	t, _ := c.terms()
+	sum := secagg.NewSum(t.Length, t.Bits)
+	if c.order == nil || d.broken || sum.Add(packed) != nil {
+		return fmt.Errorf("%w: a masked vector without its order, or cut off", ErrSaved)
+	}
+	c.masking = &masking{order: c.order, values: sum.Values(nil), examples: examples}
 	return nil
 }

@@ -90,7 +90,11 @@ func (c *Client) train(b *Workspace, steps int) []protocol.Message {
 		}
 		c.progress.Activity = Training
 		c.progress.Total = c.OrderExamples()
-		out = append(out, &protocol.Progress{Order: o.Order, Examples: uint64(c.progress.Total)})
+		p := &protocol.Progress{Order: o.Order, Examples: uint64(c.progress.Total)}
+		if c.secures() {
+			p.Examples = 0 // how many there are is in the sum
+		}
+		out = append(out, p)
 	}
 	if c.progress.Activity == Packing {
 		return append(out, c.finish(b)...)
@@ -227,7 +231,7 @@ const keepAway = .9
 
 // flush drops what is to be fed back.
 func (c *Client) flush() {
-	c.residual = nil
+	c.residual, c.unsent = nil, nil
 	if c.feedback != nil {
 		c.feedback.Flush()
 	}
@@ -274,6 +278,9 @@ func (c *Client) finish(b *Workspace) []protocol.Message {
 	}
 	switch o.Kind {
 	case protocol.OrderGradient:
+		if c.secures() {
+			return c.maskGradient(b.fit.GradientSum())
+		}
 		return c.offer(protocol.RoleGradient, uint64(c.sums.Examples), b.fit.GradientSum())
 	case protocol.OrderBase:
 		vectors := make([]protocol.Vector, len(c.parts))
@@ -287,6 +294,9 @@ func (c *Client) finish(b *Workspace) []protocol.Message {
 		c.answer, c.answered = append(c.answer[:0], b.local...), o.Base
 	}
 	delta := c.delta(b.local)
+	if c.secures() {
+		return c.mask(delta, c.examples.Len())
+	}
 	if !o.Hyper.Control {
 		return c.offer(protocol.RoleDelta, uint64(c.examples.Len()), delta)
 	}

@@ -76,6 +76,12 @@ func (p *participant) Fault() {}
 func (p *participant) Address() string { return "" }
 
 func (p *participant) receive(m protocol.Message) {
+	if s, ok := m.(*protocol.Secure); ok { // keys are exchanged while it trains
+		out, err := p.client.Receive(s)
+		p.sim.must(p, err)
+		p.send(append(out, p.client.Exchange()...))
+		return
+	}
 	if p.busy {
 		p.inbox = append(p.inbox, m)
 		return
@@ -90,16 +96,21 @@ func (p *participant) receive(m protocol.Message) {
 		return
 	}
 	out, err := p.take(m)
-	if err != nil {
-		panic(fmt.Sprintf("simulation: client %d: %v", p.number, err)) // a bug: both ends are this program's
-	}
-	p.send(out)
+	p.sim.must(p, err)
+	p.send(append(out, p.client.Exchange()...))
 	switch {
 	case !p.client.Ready():
 	case p.client.Monitors():
 		p.sim.await(p)
 	default:
 		p.begin()
+	}
+}
+
+// must panics at an error of a client: both ends are this program's.
+func (s *Simulation) must(p *participant, err error) {
+	if err != nil {
+		panic(fmt.Sprintf("simulation: client %d: %v", p.number, err))
 	}
 }
 
@@ -141,7 +152,7 @@ func (p *participant) trained() {
 	if kept != 0 && p.client.Kept() != kept {
 		return
 	}
-	p.send(out)
+	p.send(append(out, p.client.Deliver()...))
 	if p.client.Ready() && !p.busy && p.client.Monitors() {
 		p.sim.await(p)
 	}
@@ -151,7 +162,7 @@ func (p *participant) trained() {
 // and held if the adversary waits for honest answers.
 func (p *participant) send(out []protocol.Message) {
 	for _, m := range out {
-		if c, ok := m.(*protocol.Contribution); ok {
+		if c, ok := m.(*protocol.Contribution); ok && c.Vectors[0].Kind != protocol.PayloadMasked {
 			if p.member.Waits(c) {
 				p.hold(c)
 				continue

@@ -28,6 +28,7 @@ import (
 
 	"fedtab/client"
 	"fedtab/compress"
+	"fedtab/privacy/secagg"
 	"fedtab/protocol"
 	"fedtab/run"
 	"fedtab/simulation/adversary"
@@ -47,11 +48,12 @@ type Config struct {
 
 	Devices     Devices
 	Adversaries adversary.Config
-	Codecs      compress.Extra // that clients and coordinator have beside those of this build
-	Drift       *Drift         // of the examples; nil: none
-	Checker     Checker        // nil: one in memory, without the guard's vault
-	Steps       int            // mini-batches of every client after which a lock-step simulation ends; 0: no end
-	Workers     int            // goroutines that train beside the caller's. Results do not depend on it
+	Codecs      compress.Extra                // that clients and coordinator have beside those of this build
+	Drift       *Drift                        // of the examples; nil: none
+	Checker     Checker                       // nil: one in memory, without the guard's vault
+	Primitives  func(i int) secagg.Primitives // cryptography of client i, from 0, of a run with secure aggregation
+	Steps       int                           // mini-batches of every client after which a lock-step simulation ends; 0: no end
+	Workers     int                           // goroutines that train beside the caller's. Results do not depend on it
 
 	OnUpdate func(u run.Update, fresh bool) // called with every committed round, and again with its evaluation: then it is not fresh
 	OnCheck  func(c Check, redone bool)     // called with every Check of a lock-step simulation
@@ -136,7 +138,7 @@ func (s *Simulation) begin() error {
 	for i := range c.Clients {
 		p := &participant{
 			sim: s, index: uint32(i + 1), member: group.Member(i), device: newDevice(c.Seed, i+1, &c.Devices),
-			client: client.New(client.Config{Name: "simulated", Task: c.Task, Models: models, Packers: packers}),
+			client: client.New(c.client(i, models, packers)),
 		}
 		if err := c.Equip(i, p.client, p.member); err != nil {
 			return err
@@ -148,6 +150,15 @@ func (s *Simulation) begin() error {
 		s.clock.At(0, p.index, func() { p.attend(c.Run.OrderSeed, &c.Devices) })
 	}
 	return nil
+}
+
+// client returns the configuration of client i.
+func (c *Config) client(i int, models client.Models, packers *client.Packers) client.Config {
+	config := client.Config{Name: "simulated", Task: c.Task, Models: models, Packers: packers}
+	if c.Primitives != nil {
+		config.Secure = &client.Secure{Primitives: c.Primitives(i), Apart: true}
+	}
+	return config
 }
 
 // Next does the next event, and reports whether there are more. An error is the reason why

@@ -5,9 +5,11 @@ package simulate
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"time"
@@ -18,6 +20,9 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/learn/data"
+	"fedtab/learn/rng"
+	"fedtab/privacy/secagg"
+	"fedtab/privacy/secagg/native"
 	"fedtab/protocol"
 	"fedtab/run"
 	"fedtab/simulation"
@@ -148,6 +153,16 @@ func (b bodiless) Check(participant uint32, c *protocol.Contribution) *run.Offer
 	return b.Checker.Check(participant, c, nil)
 }
 
+// primitives returns the cryptography of client i. Its secrets follow from the seed, so that a
+// simulation can be repeated.
+func primitives(seed uint64, i int) secagg.Primitives {
+	var key [32]byte
+	for j := range 4 {
+		binary.LittleEndian.PutUint64(key[8*j:], rng.Derive(seed, "secrets", uint64(i), uint64(j)))
+	}
+	return native.Primitives{Source: rand.NewChaCha8(key)}
+}
+
 // configure returns the simulation of a task.
 func configure(t *task.Task, d *dataset.Dataset, model learn.Model) (*simulation.Config, error) {
 	s, err := d.Strategy(t, model, false, t.SamplingSeed())
@@ -194,7 +209,10 @@ func configure(t *task.Task, d *dataset.Dataset, model learn.Model) (*simulation
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: packing, Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: evaluate, Validate: validate, Judge: judge, Drifts: c.Drift != nil, MaxWeight: t.Strategy.MaxWeight,
-		Shards: shards, Own: own,
+		Shards: shards, Own: own, Secure: t.Privacy.Run(native.Primitives{}, 1),
+	}
+	if t.Privacy.Secure() {
+		c.Primitives = func(i int) secagg.Primitives { return primitives(t.Seed, i) }
 	}
 	c.Equip = func(i int, to *client.Client, m *adversary.Member) error {
 		if d.Own != nil {

@@ -5,6 +5,10 @@ import (
 	"math"
 
 	"fedtab/privacy/secagg"
+	"fedtab/privacy/terms"
+	"fedtab/protocol"
+	"fedtab/run"
+	"fedtab/strategy"
 )
 
 // Privacy says what the coordinator learns of single participants; see docs/privacy.md.
@@ -16,6 +20,7 @@ type Privacy struct {
 	Corrupt     float64 `yaml:"corrupt,omitempty" help:"share of a round's participants that may collude with the coordinator, of secure"`
 	Examples    int     `yaml:"examples,omitempty" help:"that count of one participant at most, of secure"`
 	Bits        int     `yaml:"bits,omitempty" help:"of a number that is summed, of secure"`
+	Groups      int     `yaml:"groups,omitempty" help:"participants of a group at least, of secure with strategy.combine: a round's groups are summed apart, and their means combined"`
 	Subset      float64 `yaml:"subset,omitempty" help:"share of the parameters that a round sends, by turns, of secure"`
 }
 
@@ -63,18 +68,76 @@ func (p *Privacy) fill() {
 	set(&p.Subset, 1)
 }
 
+// full returns the settings of secure aggregation with their defaults.
+func full(p *Privacy) *Privacy {
+	with := *p
+	with.Aggregation = secure
+	with.fill()
+	return &with
+}
+
+// Terms returns those of secure aggregation, as participants get them.
+func (p *Privacy) Terms() protocol.SecureTerms {
+	t := protocol.SecureTerms{
+		Min: uint32(p.Min), Max: uint32(p.Max), Dropout: p.Dropout, Corrupt: p.Corrupt,
+		Examples: uint32(p.Examples), Bits: uint32(p.Bits), Subset: p.Subset,
+	}
+	if p.Groups > 0 {
+		t.Max = uint32(2*p.Groups - 1) // a cohort of twice as many makes two groups
+	}
+	return t
+}
+
+// Setup returns what a strategy is told of secure aggregation; nil: there is none. Combiners
+// of group means need as many groups.
+func (p *Privacy) Setup(groups int) *strategy.Secure {
+	if !p.Secure() {
+		return nil
+	}
+	t, _, err := terms.Of(p.Terms(), "", 1)
+	if err != nil {
+		panic(err) // checked
+	}
+	s := &strategy.Secure{Fewest: t.Fewest(int(p.Terms().Max)), Most: p.Max, Min: p.Min, Groups: p.Groups > 0}
+	if s.Groups {
+		s.Fewest = max(p.Groups, s.Fewest) * max(groups, 1)
+	}
+	return s
+}
+
+// Run returns the secure aggregation of a run with the given cryptography; nil: there is
+// none.
+func (p *Privacy) Run(primitives secagg.Primitives, cores int) *run.Secure {
+	if !p.Secure() {
+		return nil
+	}
+	return &run.Secure{Terms: p.Terms(), Group: p.Groups, Primitives: primitives, Cores: cores}
+}
+
 // privacy checks the section.
 func (d *decoder) privacy(t *Task) {
 	p := &t.Privacy
 	d.want(p.Aggregation == "" || p.Aggregation == plain || p.Secure(), "privacy.aggregation", quoted(p.Aggregation), `"plain" or "secure"`)
 	d.secure(p)
+	if !p.Secure() {
+		return
+	}
+	what := t.Strategy.Single()
+	d.want(what == "", "privacy.aggregation", secure, "plain with strategy.kind: "+t.Strategy.Kind+", which must see "+what)
+	robust := t.Strategy.Combine != "" && t.Strategy.Combine != "mean"
+	d.want(p.Groups > 0 || !robust, "privacy.groups", p.Groups, "the participants of a group, because strategy.combine: "+t.Strategy.Combine+" combines the means of groups")
+	d.want(p.Groups == 0 || robust, "privacy.groups", p.Groups, "none without strategy.combine, which combines the means of groups")
+	for _, path := range []string{"compress.up.codec", "compress.up.bits", "compress.up.feedback", "strategy.clip", "strategy.max_weight"} {
+		d.want(!d.has(path), path, "given", "none with privacy.aggregation: secure, which has privacy.bits, privacy.subset and privacy.examples")
+	}
+	if _, _, err := terms.Of(full(p).Terms(), "", 1); err != nil {
+		d.wrong("privacy", "privacy: "+err.Error())
+	}
 }
 
 // secure checks the settings of secure aggregation.
 func (d *decoder) secure(p *Privacy) {
-	full := *p
-	full.Aggregation = secure
-	full.fill()
+	full := full(p)
 	const without = "none without privacy.aggregation: secure"
 	setting := func(path string, value any, given, ok bool, want string) {
 		if d.want(ok, path, value, want) {
@@ -87,5 +150,6 @@ func (d *decoder) secure(p *Privacy) {
 	setting("privacy.corrupt", p.Corrupt, p.Corrupt != 0, full.Corrupt > 0 && full.Corrupt < 1, "0 < corrupt < 1")
 	setting("privacy.examples", p.Examples, p.Examples != 0, full.Examples >= 1 && full.Examples <= math.MaxInt32, fmt.Sprintf("1 <= examples <= %d", math.MaxInt32))
 	setting("privacy.bits", p.Bits, p.Bits != 0, full.Bits >= 4 && full.Bits <= secagg.MaxBits, fmt.Sprintf("4 <= bits <= %d", secagg.MaxBits))
+	setting("privacy.groups", p.Groups, p.Groups != 0, p.Groups == 0 || p.Groups >= full.Min && p.Groups <= full.Max, "min <= groups <= max")
 	setting("privacy.subset", p.Subset, p.Subset != 0, full.Subset > 0 && full.Subset <= 1, "0 < subset <= 1")
 }

@@ -1,0 +1,245 @@
+package client
+
+import (
+	"fmt"
+
+	"fedtab/learn/rng"
+	"fedtab/privacy/integers"
+	"fedtab/privacy/secagg"
+	"fedtab/privacy/terms"
+	"fedtab/protocol"
+)
+
+// Secure is what a participant needs for secure aggregation, beside the terms of the Welcome.
+type Secure struct {
+	Primitives secagg.Primitives // cryptography
+
+	// Persist writes a record down durably in place of the one before. After an error the
+	// client leaves the attempt.
+	Persist func(record []byte) error
+	History []byte // the record that was written last, in an earlier process; nil: none
+
+	// Apart says that the driver calls Deliver, as it hands the client messages of secure
+	// aggregation, and calls Exchange, while Work runs on another goroutine.
+	Apart bool
+}
+
+// exchange is the client's part in the newest attempt of secure aggregation. Only Exchange
+// and Deliver work on it, so that keys are exchanged while another goroutine trains.
+type exchange struct {
+	order   uint64
+	round   uint64
+	client  *secagg.Client // nil: there is none
+	pending []secagg.Event
+	sent    *protocol.Contribution // the masked vector
+}
+
+// masking is what a trained order has left for secure aggregation.
+type masking struct {
+	order    *protocol.Order
+	values   []uint32
+	examples int // worked through, for the person
+}
+
+// secures reports whether the task has secure aggregation.
+func (c *Client) secures() bool { return c.welcome != nil && c.welcome.Secure.Max > 0 }
+
+// checkSecure returns an error unless the client can take part in a task with these terms.
+func (c *Client) checkSecure(w *protocol.Welcome) error {
+	if w.Secure.Max == 0 {
+		return nil
+	}
+	if c.cfg.Secure == nil {
+		return fmt.Errorf("client: the task has secure aggregation, and this client lacks the cryptography for it")
+	}
+	if _, _, err := terms.Of(w.Secure, w.Run, int(w.Parameters)); err != nil {
+		return fmt.Errorf("client: the task's secure aggregation: %w", err)
+	}
+	return nil
+}
+
+// terms returns those of the task's secure aggregation, which checkSecure has checked.
+func (c *Client) terms() (secagg.Terms, integers.Format) {
+	t, f, err := terms.Of(c.welcome.Secure, c.welcome.Run, int(c.welcome.Parameters))
+	if err != nil {
+		panic(err)
+	}
+	return t, f
+}
+
+// beginExchange begins the attempt of an order, or sends what the attempt has sent again. The
+// error says why the client cannot take part.
+func (c *Client) beginExchange(o *protocol.Order) error {
+	x := &c.exchange
+	if x.client == nil || x.order != o.Order {
+		if o.Hyper.Bound <= 0 || len(o.Payloads) != 1 || o.Payloads[0].Kind != protocol.PayloadMasked {
+			return fmt.Errorf("an order without a bound and one masked payload, in a task with secure aggregation")
+		}
+		history, err := secagg.ParseHistory(c.history)
+		t, _ := c.terms()
+		if err != nil || history.Run != t.Run { // of another run
+			history = secagg.History{}
+		}
+		client, err := secagg.NewClient(t, secagg.Attempt{Round: o.Round, Number: o.Order}, 0, history)
+		if err != nil {
+			return err
+		}
+		*x = exchange{order: o.Order, round: o.Round, client: client}
+		c.masking = nil
+	}
+	x.pending = append(x.pending, secagg.Begin{})
+	return nil
+}
+
+// secureReceived takes a message of an attempt. One of an attempt whose keys the client has not
+// got, because it was reloaded, is declined.
+func (c *Client) secureReceived(m *protocol.Secure) []protocol.Message {
+	x := &c.exchange
+	if x.client == nil || x.order != m.Order || len(m.Vectors) != 1 {
+		if m.Order < x.order {
+			return nil // of an attempt that is over
+		}
+		return []protocol.Message{&protocol.Decline{Order: m.Order, Reason: protocol.ReasonUnsupported, Detail: "this client has no keys of the attempt: it was started anew"}}
+	}
+	x.pending = append(x.pending, secagg.Received{Message: m.Vectors[0].Block})
+	return nil
+}
+
+// Exchanges says whether Exchange has something to do.
+func (c *Client) Exchanges() bool { return len(c.exchange.pending) > 0 }
+
+// Exchange does what messages of secure aggregation ask for, and returns what is to be sent. It
+// computes, and waits until what must not be forgotten is durable. It may be called while Work
+// runs, if Secure.Apart says so.
+func (c *Client) Exchange() (out []protocol.Message) {
+	x := &c.exchange
+	for len(x.pending) > 0 {
+		e := x.pending[0]
+		x.pending = x.pending[1:]
+		out = append(out, c.stepExchange(e)...)
+	}
+	return out
+}
+
+// Deliver hands what was trained to secure aggregation, and returns what is to be sent. Work
+// does it, unless Secure.Apart says that the driver does.
+func (c *Client) Deliver() []protocol.Message {
+	m := c.masking
+	if m == nil || c.exchange.client == nil || c.exchange.order != m.order.Order {
+		return nil
+	}
+	c.exchange.pending = append(c.exchange.pending, secagg.Vector{Update: m.order.Order, Values: m.values})
+	m.values = nil
+	return c.Exchange()
+}
+
+// stepExchange gives the attempt an event and does what follows.
+func (c *Client) stepExchange(e secagg.Event) (out []protocol.Message) {
+	x := &c.exchange
+	if x.client == nil {
+		return nil
+	}
+	for _, effect := range x.client.Step(e) {
+		switch f := effect.(type) {
+		case secagg.Send:
+			out = append(out, c.exchanged(f.Message))
+		case secagg.Compute:
+			out = append(out, c.stepExchange(secagg.Computed{Answer: f.Request.Execute(c.cfg.Secure.Primitives)})...)
+		case secagg.Persist:
+			if err := c.persist(f.Record); err != nil {
+				return append(out, c.leaveExchange(fmt.Errorf("cannot write down what it has sent: %w", err))...)
+			}
+			out = append(out, c.stepExchange(secagg.Persisted{})...)
+		case secagg.Refused:
+			return append(out, c.leaveExchange(f.Err)...)
+		}
+	}
+	return out
+}
+
+// persist writes a record down.
+func (c *Client) persist(record []byte) error {
+	c.history = record
+	if c.cfg.Secure.Persist == nil {
+		return nil
+	}
+	return c.cfg.Secure.Persist(record)
+}
+
+// exchanged returns the message that carries one of the attempt.
+func (c *Client) exchanged(message []byte) protocol.Message {
+	x := &c.exchange
+	if !secagg.IsMasked(message) {
+		return &protocol.Secure{Transfer: x.order, Order: x.order, Vectors: []protocol.Vector{{Kind: protocol.PayloadBytes, Name: protocol.SecurePayload, Block: message}}}
+	}
+	if x.sent == nil {
+		x.sent = &protocol.Contribution{
+			Transfer: x.order, Order: x.order, Round: x.round, Weight: 1,
+			Vectors: []protocol.Vector{{Kind: protocol.PayloadMasked, Name: protocol.SecurePayload, Block: message}},
+		}
+		c.keepMasked(x.sent)
+	}
+	return x.sent
+}
+
+// keepMasked keeps the answer to the order until its round is closed.
+func (c *Client) keepMasked(m *protocol.Contribution) {
+	examples := 0
+	if c.masking != nil {
+		examples, c.masking = c.masking.examples, nil
+	}
+	c.kept = append(c.kept, kept{Contribution: m, closes: m.Round, examples: examples})
+	if len(c.kept) > maxKept {
+		c.kept = c.kept[1:]
+	}
+	if c.order == nil && c.progress.Activity != Finished {
+		c.progress.Activity = Sending
+	}
+}
+
+// leaveExchange ends the client's part in the attempt.
+func (c *Client) leaveExchange(err error) []protocol.Message {
+	order := c.exchange.order
+	c.endExchange()
+	c.progress.LastError = err.Error()
+	if o := c.order; o != nil && o.Order == order {
+		return c.fail(protocol.ReasonUnsupported, err)
+	}
+	return []protocol.Message{&protocol.Decline{Order: order, Reason: protocol.ReasonUnsupported, Detail: err.Error()}}
+}
+
+// endExchange forgets the attempt, and with it its secrets.
+func (c *Client) endExchange() {
+	c.exchange = exchange{order: c.exchange.order}
+	c.masking = nil
+}
+
+// mask makes the integers of a trained vector, of the mean of the examples, and ends the order:
+// the answer is sent once the participants have exchanged their keys.
+func (c *Client) mask(values []float32, examples int) []protocol.Message {
+	o := c.order
+	_, format := c.terms()
+	loss := 0.0
+	if c.sums.Examples > 0 {
+		loss = c.sums.Loss / float64(c.sums.Examples)
+	}
+	u := integers.Update{Values: values, Residual: c.unsent, Examples: examples, Loss: loss}
+	turn := integers.Turn{Seed: c.welcome.Seed, Round: o.Round, Bound: o.Hyper.Bound}
+	c.masking = &masking{order: o, values: format.Encode(&u, turn, rng.Stream(o.Seed, "rounding")), examples: c.sums.Examples}
+	c.unsent = append(c.unsent[:0], u.Values...)
+	c.drop(Sending)
+	if c.cfg.Secure.Apart {
+		return nil
+	}
+	return c.Deliver()
+}
+
+// maskGradient is mask for a sum of gradients.
+func (c *Client) maskGradient(sum []float32) []protocol.Message {
+	n := c.sums.Examples
+	mean := make([]float32, len(sum))
+	for i, x := range sum {
+		mean[i] = x / float32(max(n, 1))
+	}
+	return c.mask(mean, n)
+}
