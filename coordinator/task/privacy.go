@@ -111,7 +111,7 @@ func (p *Privacy) Setup(groups int) *strategy.Secure {
 	}
 	s := &strategy.Secure{Fewest: t.Fewest(int(p.Terms().Max)), Most: p.Max, Min: p.Min, Groups: p.Groups > 0}
 	if s.Groups {
-		s.Fewest = max(p.Groups, s.Fewest) * max(groups, 1)
+		s.Fewest = p.Groups * groups
 	}
 	return s
 }
@@ -154,9 +154,13 @@ func (d *decoder) privacy(t *Task) {
 	d.want(up.Feedback != "on", "compress.up.feedback", quoted(up.Feedback), "off"+instead)
 	d.want(t.Strategy.Clip == "" || t.Strategy.Clip == "none", "strategy.clip", quoted(t.Strategy.Clip), "none"+instead)
 	d.want(t.Strategy.MaxWeight == 0, "strategy.max_weight", t.Strategy.MaxWeight, "none"+instead)
-	if _, _, err := terms.Of(full(p).Terms(), "", 1); err != nil {
+	of, _, err := terms.Of(full(p).Terms(), "", 1)
+	if err != nil {
 		d.wrong("privacy", "privacy: "+err.Error())
+		return
 	}
+	fewest := of.Fewest(full(p).Max)
+	d.want(p.Groups == 0 || p.Groups >= fewest, "privacy.groups", p.Groups, fmt.Sprintf("at least %d, of which privacy.min are left when privacy.dropout drop out", fewest))
 }
 
 // secure checks the settings of secure aggregation.
