@@ -4,11 +4,11 @@ import (
 	"math"
 
 	"fedtab/compress"
-	"fedtab/lab/study"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/kernel"
 	"fedtab/learn/rng"
+	"fedtab/privacy/attack"
 	"fedtab/words"
 )
 
@@ -55,9 +55,9 @@ type leakClient struct {
 
 // leak is what can be read from an update.
 type leak struct {
-	*study.Leak // nil: the update is not there yet
-	client      *leakClient
-	bits        float64 // of the update as packed, for each parameter
+	*attack.Inversion // nil: the update is not there yet
+	client            *leakClient
+	bits              float64 // of the update as packed, for each parameter
 }
 
 // tally is the sums of some clients' measures.
@@ -210,7 +210,7 @@ func (p *leaksPage) work() bool {
 	switch {
 	case p.failed:
 		return false
-	case p.shown.Leak == nil:
+	case p.shown.Inversion == nil:
 		p.train(p.shown.client)
 		p.show()
 	case !full(p.sizes, len(leakSizes)):
@@ -283,7 +283,7 @@ func (p *leaksPage) train(c *leakClient) {
 
 // show reads the update of the first client of the size, if it is there.
 func (p *leaksPage) show() {
-	if p.shown != nil && p.shown.Leak != nil {
+	if p.shown != nil && p.shown.Inversion != nil {
 		return
 	}
 	if c := p.client(p.size, 0); c.update != nil {
@@ -299,7 +299,7 @@ func (p *leaksPage) read(c *leakClient, number int, codec compress.Codec, bits f
 	o := compress.Options{Bits: bits, Seed: compress.DitherSeed(p.run, uint32(number+1), 1, 0)}
 	got := make([]float32, len(c.update))
 	bytes := transfer(got, c.update, codec.NewEncoder(compress.TensorsOf(layout)), codec, o)
-	return &leak{study.Read(got, layout, c.x), c, float64(8*bytes) / float64(len(got))}
+	return &leak{attack.Invert(got, layout, c.x), c, float64(8*bytes) / float64(len(got))}
 }
 
 // picture returns a picture of a client.
@@ -313,7 +313,7 @@ func (l *leak) psnr(k int) float64 {
 	if l.Best[k] < 0 {
 		return math.Inf(-1)
 	}
-	return study.PSNR(l.Shows[l.Best[k]], l.client.picture(k))
+	return attack.PSNR(l.Shows[l.Best[k]], l.client.picture(k))
 }
 
 // draw implements page. The pictures are drawn anew only where they have changed: the curves
@@ -359,7 +359,7 @@ func (p *leaksPage) drawPictures(v *View, chosen int) {
 		from, to := a.at(k, 0).plus(pictureEdge), a.at(k, 1).plus(pictureEdge)
 		cells = append(cells, from, to)
 		ink.add(p.shown.client.picture(k), glyphSide, from.X, from.Y, size)
-		if l := p.shown.Leak; l != nil && l.Best[k] >= 0 {
+		if l := p.shown.Inversion; l != nil && l.Best[k] >= 0 {
 			ink.add(l.Shows[l.Best[k]], glyphSide, to.X, to.Y, size)
 			if l.Known[k] {
 				known = append(known, to)
@@ -390,12 +390,12 @@ func (p *leaksPage) drawUnits(v *View, chosen int) {
 	for i := range units {
 		at := a.at(i, 0).plus(pictureEdge)
 		cells = append(cells, at)
-		l := p.shown.Leak
+		l := p.shown.Inversion
 		if l == nil || l.Shows[i] == nil {
 			continue
 		}
 		ink.add(l.Shows[i], glyphSide, at.X, at.Y, size)
-		if l.Closest[i] >= study.Alike {
+		if l.Closest[i] >= attack.Alike {
 			known = append(known, at)
 		}
 		if l.Best[chosen] == i {
@@ -412,7 +412,7 @@ func (p *leaksPage) drawUnits(v *View, chosen int) {
 // tellLeak says what was read.
 func (p *leaksPage) tellLeak(v *View, chosen int) {
 	l := p.shown
-	if l.Leak == nil {
+	if l.Inversion == nil {
 		v.tell("leak", p.untold(v))
 		for _, name := range []string{"leak-known", "leak-like", "leak-psnr", "leak-alone", "leak-bits"} {
 			v.tell(name, words.Dash)

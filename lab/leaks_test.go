@@ -9,10 +9,10 @@ import (
 
 	"fedtab/client"
 	"fedtab/compress"
-	"fedtab/lab/study"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
+	"fedtab/privacy/attack"
 	"fedtab/protocol"
 )
 
@@ -25,7 +25,7 @@ func leaks(query string) *leaksPage {
 func firstRead(query string) *leaksPage {
 	m := Find("leaks").Open(query)
 	p := m.page.(*leaksPage)
-	for p.shown.Leak == nil && m.Work() {
+	for p.shown.Inversion == nil && m.Work() {
 	}
 	return p
 }
@@ -98,7 +98,7 @@ func TestLeaksAreTheClients(t *testing.T) {
 		if want := float64(8*len(sent.Vectors[0].Block)) / float64(len(got)); p.shown.bits != want {
 			t.Errorf("%v: the page has %g bits, want %g, as the client sends", codec, p.shown.bits, want)
 		}
-		read := study.Read(got, p.model.Layout(), x)
+		read := attack.Invert(got, p.model.Layout(), x)
 		if !slices.Equal(read.Like, p.shown.Like) || !slices.Equal(read.Known, p.shown.Known) {
 			t.Errorf("%v: of the client's update correlations are %v, on the page %v", codec, read.Like, p.shown.Like)
 		}
@@ -152,7 +152,7 @@ func TestLeaksSays(t *testing.T) {
 					continue
 				}
 				pairs++
-				if correlation(x[k*glyphSide*glyphSide:][:glyphSide*glyphSide], x[j*glyphSide*glyphSide:][:glyphSide*glyphSide]) >= study.Alike {
+				if correlation(x[k*glyphSide*glyphSide:][:glyphSide*glyphSide], x[j*glyphSide*glyphSide:][:glyphSide*glyphSide]) >= attack.Alike {
 					alike++
 				}
 			}
