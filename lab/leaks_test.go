@@ -179,6 +179,57 @@ func TestLeaksSays(t *testing.T) {
 	}
 }
 
+// What the page says of clipping, noise and sums holds, for one client and for the mean of all.
+func TestLeaksProtected(t *testing.T) {
+	for seed := 1; seed <= someSeeds(); seed++ {
+		for _, c := range []struct {
+			query      string
+			size       int     // of leakSizes, by number
+			like, most float64 // correlation
+			known      float64 // share that is recognised, at least; 0 wants few
+		}{
+			{"clip=0.01", 0, .999, 1.001, 1},
+			{"clip=0.01&n=8", 3, .9, 1, .6},
+			{"sees=5", 0, .9, 1.001, .9},
+			{"sees=5&n=8", 3, .5, .85, 0},
+			{"noise=0.01", 0, 0, .6, 0},
+			{"noise=0.01&clip=0.1", 0, .93, .999, 1},
+			{"noise=0.01&clip=0.01", 0, .93, .999, 1},
+			{"noise=0.1&clip=0.1", 0, 0, .6, 0},
+		} {
+			like, known, _ := means(leaks(fmt.Sprintf("%s&seed=%d", c.query, seed)).sizes)
+			if got := like[c.size]; got < c.like || got > c.most {
+				t.Errorf("%s, seed %d: correlation %.3f, want %g to %g", c.query, seed, got, c.like, c.most)
+			}
+			if got := known[c.size]; got < c.known || c.known == 0 && got > .25 {
+				t.Errorf("%s, seed %d: %.2f are recognised, want %g", c.query, seed, got, c.known)
+			}
+		}
+	}
+}
+
+// No update is as long as the largest norm that it may be clipped to.
+func TestNormsAreShort(t *testing.T) {
+	longest := 0.
+	for _, query := range []string{"n=64&epochs=100&units=256", "n=1&epochs=100&units=0", "n=8&epochs=100&units=16"} {
+		longest = max(longest, firstRead(query).shown.norm)
+	}
+	if most := clipNorms[len(clipNorms)-1]; longest >= most {
+		t.Errorf("the norm of an update is %.2f, want less than %g", longest, most)
+	}
+	t.Logf("the longest update has norm %.2f", longest)
+}
+
+// Epsilon is the account's, and there is none without noise.
+func TestLeaksEpsilon(t *testing.T) {
+	for query, want := range map[string]string{"": "no bound", "noise=1": "10.0", "noise=0.1": "284"} {
+		v := settle(Find("leaks").Open(query)).Draw(nil)
+		if text := (Text{"leak-epsilon", want}); !slices.Contains(v.Texts, text) {
+			t.Errorf("%q does not say an epsilon of %s", query, want)
+		}
+	}
+}
+
 func correlation(a, b []float32) float64 {
 	var sums [5]float64
 	for i := range a {
