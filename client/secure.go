@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"fedtab/learn/rng"
@@ -52,22 +53,29 @@ type masking struct {
 // secures reports whether the task has secure aggregation.
 func (c *Client) secures() bool { return c.welcome != nil && c.welcome.Secure.Max > 0 }
 
+// ErrSecure is wrapped by the error of a Welcome to a task whose secure aggregation the client
+// cannot, or must not, take part in: to connect again is of no use.
+var ErrSecure = errors.New("client: secure aggregation")
+
 // checkSecure returns an error unless the client can take part in a task with these terms.
 func (c *Client) checkSecure(w *protocol.Welcome) error {
-	if w.Secure.Max == 0 {
+	s := c.cfg.Secure
+	switch {
+	case w.Secure.Max == 0 && (s == nil || s.Members == nil):
 		return nil
+	case w.Secure.Max == 0:
+		return fmt.Errorf("%w: the task has none, and a member takes part in no other", ErrSecure)
+	case s == nil:
+		return fmt.Errorf("%w: this client lacks the cryptography for it", ErrSecure)
 	}
-	if c.cfg.Secure == nil {
-		return fmt.Errorf("client: the task has secure aggregation, and this client lacks the cryptography for it")
-	}
-	switch digest := terms.Digest(c.cfg.Secure.Members); {
-	case len(w.Secure.Members) == 0 && c.cfg.Secure.Members != nil:
-		return fmt.Errorf("client: anyone may take part in the task, so that the coordinator can be all the others: want one whose privacy.members have the digest %x, as the list given here", digest)
+	switch digest := terms.Digest(s.Members); {
+	case len(w.Secure.Members) == 0 && s.Members != nil:
+		return fmt.Errorf("%w: anyone may take part in the task, so that the coordinator can be all the others: want one whose privacy.members have the digest %x, as the list given here", ErrSecure, digest)
 	case len(w.Secure.Members) > 0 && !bytes.Equal(digest, w.Secure.Members):
-		return fmt.Errorf("client: the task's members have the digest %x, those of the list given here %x: somebody has changed one of them", w.Secure.Members, digest)
+		return fmt.Errorf("%w: the task's members have the digest %x, those of the list given here %x: somebody has changed one of them", ErrSecure, w.Secure.Members, digest)
 	}
 	if _, _, err := terms.Of(w.Secure, w.Run, int(w.Parameters)); err != nil {
-		return fmt.Errorf("client: the task's secure aggregation: %w", err)
+		return fmt.Errorf("%w: %w", ErrSecure, err)
 	}
 	return nil
 }
