@@ -75,6 +75,11 @@ self.fedtabKeep = (() => {
 			return replaced;
 		},
 		save: (key, bytes) => change((entries) => entries.put({ at: Date.now(), bytes }, key)),
+		// works is whether the browser stores anything for this page.
+		works: () => change((entries) => {
+			entries.put({ at: Date.now(), bytes: new Uint8Array() }, "trial");
+			entries.delete("trial");
+		}).then(() => true, () => false),
 		remove: (key) => change((entries) => entries.delete(key)),
 		clear: () => change((entries) => entries.clear()),
 	};
