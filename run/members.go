@@ -376,6 +376,9 @@ func (r *Run) Receive(number uint32, p Peer, msg protocol.Message) error {
 		}
 		r.step(strategy.Declined{Client: strategy.ClientID(number), Order: strategy.OrderID(msg.Order)})
 	case *protocol.Secure:
+		if protocol.Announced(msg) > 0 {
+			return &protocol.CloseError{Code: protocol.CloseUnexpected, Detail: fmt.Sprintf("secure: a body of %d bytes, want at most %d, in one frame", protocol.Announced(msg), protocol.InlineBody)}
+		}
 		r.receiveSecure(m, msg)
 	case *protocol.Want:
 		r.want(m, msg)

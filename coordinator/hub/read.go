@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -374,6 +375,10 @@ func (s *session) message(m protocol.Message, frame int) error {
 		return errGoodbye
 	case *protocol.Hello:
 		return closeError(protocol.CloseUnexpected, "a second hello")
+	case *protocol.Secure:
+		for i := range m.Vectors { // the next frame is read into the same memory
+			m.Vectors[i].Block = slices.Clone(m.Vectors[i].Block)
+		}
 	case *protocol.Want:
 		if err := s.waitForModel(); err != nil {
 			return err

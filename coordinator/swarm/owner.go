@@ -43,7 +43,7 @@ func (o Owner) Run(ctx context.Context) (End, error) {
 	if err != nil {
 		return End{}, err
 	}
-	c := client.New(client.Config{Name: "fedtab-client", Task: o.Task.Name, Invite: o.Invite})
+	c := client.New(client.Config{Name: "fedtab-client", Task: o.Task.Name, Invite: o.Invite, Secure: Secure()})
 	if err := c.SetOwn(o.Data); err != nil {
 		return End{}, err
 	}

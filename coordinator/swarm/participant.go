@@ -17,6 +17,7 @@ import (
 
 	"fedtab/client"
 	"fedtab/learn/data"
+	"fedtab/privacy/secagg/native"
 	"fedtab/protocol"
 	"fedtab/simulation/adversary"
 
@@ -55,6 +56,10 @@ type Participant struct {
 	buf       []byte
 }
 
+// Secure returns the secure aggregation of a native client. It keeps its history as long as
+// it runs: another process is another participant.
+func Secure() *client.Secure { return &client.Secure{Primitives: native.Primitives{}} }
+
 // sliceSteps is the number of mini-batches in a slice of training: a few
 // milliseconds.
 const sliceSteps = 50
@@ -72,7 +77,7 @@ const shardLimit = 64 << 20
 // error is a *protocol.CloseError if the coordinator closed it.
 func (p *Participant) Run(ctx context.Context) error {
 	if p.Client == nil {
-		p.Client = client.New(client.Config{Name: "fedtab-swarm", Task: p.Task})
+		p.Client = client.New(client.Config{Name: "fedtab-swarm", Task: p.Task, Secure: Secure()})
 	}
 	dialer := websocket.Dialer{
 		HandshakeTimeout: protocol.HelloTimeout,
@@ -221,7 +226,7 @@ func (p *Participant) receive(ctx context.Context, m protocol.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := p.send(out); err != nil {
+	if err := p.send(append(out, p.Client.Exchange()...)); err != nil {
 		return err
 	}
 	if s, ok := m.(*protocol.Shards); ok {
@@ -319,7 +324,7 @@ func (p *Participant) send(out []protocol.Message) error {
 			p.Edit(&edited)
 			m = &edited
 		}
-		if c, ok := m.(*protocol.Contribution); ok && p.Member != nil {
+		if c, ok := m.(*protocol.Contribution); ok && p.Member != nil && c.Vectors[0].Kind != protocol.PayloadMasked {
 			m = p.Member.Lie(c)
 		}
 		if p.OnMessage != nil {

@@ -95,7 +95,7 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	defer func() { stop(); watching.Wait() }()
 	group := adversary.NewGroup(o.Adversaries, o.Clients, o.Seed)
 	for i := range clients {
-		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task, Invite: o.Invite})
+		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task, Invite: o.Invite, Secure: Secure()})
 		if o.Own != nil {
 			if err := clients[i].SetOwn(o.Own[i]); err != nil {
 				return Totals{}, fmt.Errorf("swarm: client %d: %w", i, err)
