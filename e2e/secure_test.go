@@ -233,7 +233,7 @@ func TestSecure(t *testing.T) {
 	if seen := js[[]string](tabs[0], "window.activities"); !slices.Contains(seen, "summing") {
 		t.Errorf("a tab was %q, and never waited for the sum", seen)
 	}
-	c.order("stop", c.state("digits").Run)
+	c.order("stop", "--run", c.state("digits").Run)
 	await(t, "the tabs say that the run is over", func() bool { return tabs[0].state("connection") == "finished" })
 
 	s := c.state("digits")
