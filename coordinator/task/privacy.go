@@ -3,6 +3,7 @@ package task
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"fedtab/privacy/secagg"
 	"fedtab/privacy/terms"
@@ -20,6 +21,7 @@ type Privacy struct {
 	Corrupt     float64 `yaml:"corrupt,omitempty" help:"share of a round's participants that may collude with the coordinator, of secure"`
 	Examples    int     `yaml:"examples,omitempty" help:"that count of one participant at most, of secure"`
 	Bits        int     `yaml:"bits,omitempty" help:"of a number that is summed, of secure"`
+	Members     string  `yaml:"members,omitempty" help:"path of a list of public keys: who may take part, of secure; coordinator identity makes a key"`
 	Groups      int     `yaml:"groups,omitempty" help:"participants of a group at least, of secure with strategy.combine: a round's groups are summed apart, and their means combined"`
 	Subset      float64 `yaml:"subset,omitempty" help:"share of the parameters that a round sends, by turns, of secure"`
 }
@@ -42,6 +44,17 @@ const (
 
 // Secure reports whether the coordinator sees sums only.
 func (p *Privacy) Secure() bool { return p.Aggregation == secure }
+
+// masked is the codec of contributions that are masked, and so not packed.
+const masked = "float32"
+
+// fillSecure clears the settings that secure aggregation has others for.
+func (t *Task) fillSecure() {
+	if t.Privacy.Secure() {
+		t.Compress.Up = Up{Codec: masked, Feedback: "off"}
+		t.Strategy.MaxWeight, t.Strategy.Clip = 0, ""
+	}
+}
 
 // fill replaces zeros by defaults.
 func (p *Privacy) fill() {
@@ -124,18 +137,38 @@ func (p *Privacy) Setup(groups int) *strategy.Secure {
 	}
 	s := &strategy.Secure{Fewest: t.Fewest(int(p.Terms().Max)), Most: p.Max, Min: p.Min, Groups: p.Groups > 0}
 	if s.Groups {
-		s.Fewest = max(p.Groups, s.Fewest) * max(groups, 1)
+		s.Fewest = p.Groups * groups
 	}
 	return s
 }
 
-// Run returns the secure aggregation of a run with the given cryptography; nil: there is
-// none.
-func (p *Privacy) Run(primitives secagg.Primitives, cores int) *run.Secure {
-	if !p.Secure() {
-		return nil
+// Fewest returns without how many participants no live round opens.
+func (t *Task) Fewest(parameters int) int {
+	n := t.Strategy.Fewest(parameters)
+	if s := t.Privacy.Setup(n); s != nil {
+		n = max(n, s.Fewest)
 	}
-	return &run.Secure{Terms: p.Terms(), Group: p.Groups, Primitives: primitives, Cores: cores}
+	return n
+}
+
+// Run returns the secure aggregation of a run with the given cryptography; nil: there is
+// none. The error says what is wrong with the list of members.
+func (p *Privacy) Run(primitives secagg.Primitives, cores int) (*run.Secure, error) {
+	if !p.Secure() {
+		return nil, nil
+	}
+	s := &run.Secure{Terms: p.Terms(), Group: p.Groups, Primitives: primitives, Cores: cores}
+	if p.Members == "" {
+		return s, nil
+	}
+	var err error
+	if s.Members, err = ReadMembers(p.Members); err != nil {
+		return nil, fmt.Errorf("privacy.%w", err)
+	}
+	if p.Min > len(s.Members) {
+		return nil, fmt.Errorf("privacy.members: %s lists %d, want at least privacy.min (%d)", p.Members, len(s.Members), p.Min)
+	}
+	return s, nil
 }
 
 // privacy checks the section.
@@ -151,12 +184,20 @@ func (d *decoder) privacy(t *Task) {
 	robust := t.Strategy.Combine != "" && t.Strategy.Combine != "mean"
 	d.want(p.Groups > 0 || !robust, "privacy.groups", p.Groups, "the participants of a group, because strategy.combine: "+t.Strategy.Combine+" combines the means of groups")
 	d.want(p.Groups == 0 || robust, "privacy.groups", p.Groups, "none without strategy.combine, which combines the means of groups")
-	for _, path := range []string{"compress.up.codec", "compress.up.bits", "compress.up.feedback", "strategy.clip", "strategy.max_weight"} {
-		d.want(!d.has(path), path, "given", "none with privacy.aggregation: secure, which has privacy.bits, privacy.subset and privacy.examples")
-	}
-	if _, _, err := terms.Of(full(p).Terms(), "", 1); err != nil {
+	const instead = " with privacy.aggregation: secure, which has privacy.bits, privacy.subset and privacy.examples"
+	up := t.Compress.Up
+	d.want(up.Codec == "" || up.Codec == masked, "compress.up.codec", quoted(up.Codec), masked+instead)
+	d.want(up.Bits == 0, "compress.up.bits", up.Bits, "none"+instead)
+	d.want(up.Feedback != "on", "compress.up.feedback", quoted(up.Feedback), "off"+instead)
+	d.want(t.Strategy.Clip == "" || t.Strategy.Clip == "none", "strategy.clip", quoted(t.Strategy.Clip), "none"+instead)
+	d.want(t.Strategy.MaxWeight == 0, "strategy.max_weight", t.Strategy.MaxWeight, "none"+instead)
+	of, _, err := terms.Of(full(p).Terms(), "", 1)
+	if err != nil {
 		d.wrong("privacy", "privacy: "+err.Error())
+		return
 	}
+	fewest := of.Fewest(full(p).Max)
+	d.want(p.Groups == 0 || p.Groups >= fewest, "privacy.groups", p.Groups, fmt.Sprintf("at least %d, of which privacy.min are left when privacy.dropout drop out", fewest))
 }
 
 // secure checks the settings of secure aggregation.
@@ -175,5 +216,6 @@ func (d *decoder) secure(p *Privacy) {
 	setting("privacy.examples", p.Examples, p.Examples != 0, full.Examples >= 1 && full.Examples <= math.MaxInt32, fmt.Sprintf("1 <= examples <= %d", math.MaxInt32))
 	setting("privacy.bits", p.Bits, p.Bits != 0, full.Bits >= 4 && full.Bits <= secagg.MaxBits, fmt.Sprintf("4 <= bits <= %d", secagg.MaxBits))
 	setting("privacy.groups", p.Groups, p.Groups != 0, p.Groups == 0 || p.Groups >= full.Min && p.Groups <= full.Max, "min <= groups <= max")
+	setting("privacy.members", quoted(p.Members), p.Members != "", !strings.ContainsRune(p.Members, 0), "a path")
 	setting("privacy.subset", p.Subset, p.Subset != 0, full.Subset > 0 && full.Subset <= 1, "0 < subset <= 1")
 }
