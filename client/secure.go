@@ -50,6 +50,10 @@ type masking struct {
 	examples int // worked through, for the person
 }
 
+// Remember gives the client the record that an earlier process has written last, as
+// Secure.History does, before its first Hello.
+func (c *Client) Remember(record []byte) { c.history = record }
+
 // secures reports whether the task has secure aggregation.
 func (c *Client) secures() bool { return c.welcome != nil && c.welcome.Secure.Max > 0 }
 
@@ -215,7 +219,7 @@ func (c *Client) keepMasked(m *protocol.Contribution) {
 	if len(c.kept) > maxKept {
 		c.kept = c.kept[1:]
 	}
-	if c.order == nil && c.progress.Activity != Finished {
+	if c.order == nil && c.progress.Activity == Agreeing {
 		c.progress.Activity = Sending
 	}
 }
@@ -235,6 +239,9 @@ func (c *Client) leaveExchange(err error) []protocol.Message {
 func (c *Client) endExchange() {
 	c.exchange = exchange{order: c.exchange.order}
 	c.masking = nil
+	if a := c.progress.Activity; a == Agreeing || a == Summing {
+		c.progress.Activity = c.resting()
+	}
 }
 
 // mask makes the integers of a trained vector, of the mean of the examples, and ends the order:
@@ -250,7 +257,7 @@ func (c *Client) mask(values []float32, examples int) []protocol.Message {
 	turn := integers.Turn{Seed: c.welcome.Seed, Round: o.Round, Bound: o.Hyper.Bound}
 	c.masking = &masking{order: o, values: format.Encode(&u, turn, rng.Stream(o.Seed, "rounding")), examples: c.sums.Examples}
 	c.unsent = append(c.unsent[:0], u.Values...)
-	c.drop(Sending)
+	c.drop(Agreeing)
 	if c.cfg.Secure.Apart {
 		return nil
 	}
