@@ -8,6 +8,7 @@ import (
 	"fedtab/privacy/secagg"
 	"fedtab/privacy/terms"
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 // Secure is what a participant needs for secure aggregation, beside the terms of the Welcome.
@@ -22,6 +23,11 @@ type Secure struct {
 	// Apart says that the driver calls Deliver, as it hands the client messages of secure
 	// aggregation, and calls Exchange, while Work runs on another goroutine.
 	Apart bool
+
+	// Alter changes an update before it is encoded, and Masks the integers before they are
+	// masked: adversaries lie by them, and tests look. nil: the client is honest.
+	Alter func(o *protocol.Order, u *integers.Update)
+	Masks func(o *protocol.Order, values []uint32)
 }
 
 // exchange is the client's part in the newest attempt of secure aggregation. Only Exchange
@@ -32,6 +38,7 @@ type exchange struct {
 	client  *secagg.Client // nil: there is none
 	pending []secagg.Event
 	sent    *protocol.Contribution // the masked vector
+	left    error                  // why the client takes no further part; nil: Deliver knows
 }
 
 // masking is what a trained order has left for secure aggregation.
@@ -124,8 +131,19 @@ func (c *Client) Exchange() (out []protocol.Message) {
 // Deliver hands what was trained to secure aggregation, and returns what is to be sent. Work
 // does it, unless Secure.Apart says that the driver does.
 func (c *Client) Deliver() []protocol.Message {
+	if err := c.exchange.left; err != nil {
+		c.exchange.left = nil
+		c.dropExchange(err)
+	}
 	m := c.masking
-	if m == nil || c.exchange.client == nil || c.exchange.order != m.order.Order {
+	if m == nil || m.values == nil {
+		return nil
+	}
+	if c.exchange.client == nil || c.exchange.order != m.order.Order { // it has left the attempt
+		c.masking = nil
+		if c.order == nil && c.progress.Activity == Sending {
+			c.progress.Activity = c.resting()
+		}
 		return nil
 	}
 	c.exchange.pending = append(c.exchange.pending, secagg.Vector{Update: m.order.Order, Values: m.values})
@@ -197,15 +215,27 @@ func (c *Client) keepMasked(m *protocol.Contribution) {
 	}
 }
 
-// leaveExchange ends the client's part in the attempt.
+// leaveExchange ends the client's part in the attempt. Apart, Work may be training for it: then
+// Deliver drops that.
 func (c *Client) leaveExchange(err error) []protocol.Message {
 	order := c.exchange.order
-	c.endExchange()
-	c.progress.LastError = err.Error()
-	if o := c.order; o != nil && o.Order == order {
-		return c.fail(protocol.ReasonUnsupported, err)
+	c.exchange = exchange{order: order, left: err}
+	if !c.cfg.Secure.Apart {
+		c.Deliver()
 	}
 	return []protocol.Message{&protocol.Decline{Order: order, Reason: protocol.ReasonUnsupported, Detail: err.Error()}}
+}
+
+// dropExchange drops what the client has made for an attempt that it has left.
+func (c *Client) dropExchange(err error) {
+	c.masking = nil
+	c.progress.LastError = err.Error()
+	if o := c.order; o != nil && o.Order == c.exchange.order {
+		c.ended(tab.Failed, int(o.Round), &protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
+		c.drop(c.resting())
+	} else if c.order == nil && c.progress.Activity == Sending {
+		c.progress.Activity = c.resting()
+	}
 }
 
 // endExchange forgets the attempt, and with it its secrets.
@@ -224,8 +254,14 @@ func (c *Client) mask(values []float32, examples int) []protocol.Message {
 		loss = c.sums.Loss / float64(c.sums.Examples)
 	}
 	u := integers.Update{Values: values, Residual: c.unsent, Examples: examples, Loss: loss}
+	if alter := c.cfg.Secure.Alter; alter != nil {
+		alter(o, &u)
+	}
 	turn := integers.Turn{Seed: c.welcome.Seed, Round: o.Round, Bound: o.Hyper.Bound}
 	c.masking = &masking{order: o, values: format.Encode(&u, turn, rng.Stream(o.Seed, "rounding")), examples: c.sums.Examples}
+	if masks := c.cfg.Secure.Masks; masks != nil {
+		masks(o, c.masking.values)
+	}
 	c.unsent = append(c.unsent[:0], u.Values...)
 	c.drop(Sending)
 	if c.cfg.Secure.Apart {
