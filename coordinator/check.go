@@ -163,7 +163,7 @@ func estimateOf(t *task.Task, m learn.Model, examples int) *v1.Estimate {
 
 // fewest returns without how many participants no round of a task opens.
 func fewest(t *task.Task, parameters int) int {
-	n := t.Strategy.Fewest(parameters)
+	n := t.Fewest(parameters)
 	if t.Brought() && t.Data.Standardise == "federated" {
 		n = max(n, t.Data.Examples.Participants)
 	}

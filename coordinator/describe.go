@@ -50,7 +50,7 @@ func (s *Server) describe(w io.Writer) {
 			bring = fmt.Sprintf("a browser, or coordinator client, and %d to %d examples of its own", own.Min, own.Max)
 			from = "brought by the participants, with whom it stays"
 		}
-		fmt.Fprintf(w, "  participants: at least %d at a time, each with %s\n", t.Strategy.Fewest(parameters), bring)
+		fmt.Fprintf(w, "  participants: at least %d at a time, each with %s\n", t.Fewest(parameters), bring)
 		fmt.Fprintf(w, "  data: %s; %s\n", st.Data.Summary, from)
 		if t.Data.From.CSV != "" {
 			fmt.Fprintf(w, "  note: data.from is for simulations, and is not read\n")

@@ -298,7 +298,7 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 	if err != nil {
 		return err
 	}
-	if fewest := t.Strategy.Fewest(parameters); t.Strategy.Withstands(fewest) >= 0 {
+	if fewest := t.Fewest(parameters); t.Strategy.Withstands(fewest) >= 0 {
 		cfg.Log.Info("robust combiner", "combine", t.Strategy.Combine, "participants_at_least", fewest, "of_whom_wrong", t.Strategy.Withstands(fewest))
 	}
 	st.room.Checker.TakeTurns(s.turns)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +14,7 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/learn/data"
+	"fedtab/privacy/terms"
 	"fedtab/strategy"
 
 	"github.com/spf13/cobra"
@@ -131,6 +133,8 @@ func describe(w io.Writer, t *task.Task) error {
 		return err
 	} else if err := describeStrategy(&b, t, d); err != nil {
 		return err
+	} else if err := describeSecure(&b, t, d); err != nil {
+		return err
 	} else if err := d.Describe(&b); err != nil {
 		return err
 	}
@@ -159,6 +163,41 @@ func describeStrategy(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 		}
 	}
 	return nil
+}
+
+// describeSecure writes what secure aggregation makes of the settings: neighbours and
+// thresholds, what a parameter is rounded to, and what travels.
+func describeSecure(w io.Writer, t *task.Task, d *dataset.Dataset) error {
+	if !t.Privacy.Secure() {
+		return nil
+	}
+	m, err := d.Model(t)
+	if err != nil {
+		return err
+	}
+	of, f, err := terms.Of(t.Privacy.Terms(), t.Name, m.Layout().Size)
+	if err != nil {
+		return err
+	}
+	fewest := t.Privacy.Setup(1).Fewest
+	fmt.Fprintf(w, "secure: sums of %d to %d participants, %d of which must be left; a round shows only its sums to a coordinator that follows the protocol (docs/privacy.md)\n", fewest, f.Clients, of.Min)
+	for _, n := range slices.Compact([]int{fewest, f.Clients}) {
+		p, err := of.Parameters(n)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "  of %d: %d neighbours, threshold %d; more than the sum shows with probability %s, no sum with %s\n", n, p.Neighbours, p.Threshold, chance(p.Privacy), chance(p.Failure))
+	}
+	fmt.Fprintf(w, "  a parameter: %d levels, %d bits; a round sends %d of %d, %.2f bits a parameter\n", 2*f.Levels()+1, f.Bits, f.Sent(), f.Parameters, float64(f.Bits*f.Length())/float64(f.Parameters))
+	return nil
+}
+
+// chance writes a probability of which the logarithm to base 2 is given.
+func chance(log float64) string {
+	if math.IsInf(log, -1) {
+		return "0"
+	}
+	return fmt.Sprintf("2^%.1f", log)
 }
 
 func describeModel(w io.Writer, t *task.Task, d *dataset.Dataset) error {

@@ -40,7 +40,7 @@ func newRounds(c Config, s Setup, p policy) *rounds {
 	if c.Correction == "scaffold" {
 		vectors = 2
 	}
-	return &rounds{cfg: c, setup: s, policy: p, fewest: 1, cohort: NewCohort(s.Live), clip: newClip(c, s, vectors), bound: newBound(s)}
+	return &rounds{cfg: c, setup: s, policy: p, fewest: 1, cohort: NewCohort(s.Live), clip: newClip(c, s, vectors), bound: newBound(s, p)}
 }
 
 // Owed implements Quarantine.

@@ -73,14 +73,18 @@ const (
 )
 
 // newBound returns the bound of the first round: the share of the model's norm from which
-// clipping starts elsewhere, too.
-func newBound(s Setup) bound {
+// clipping starts elsewhere, too. Of a run with one round nothing is learned, so that the bound
+// is the norm itself.
+func newBound(s Setup, p policy) bound {
 	if s.Secure == nil {
 		return bound{}
 	}
 	start := s.Norm
 	if !(start > 0) {
 		start = math.Sqrt(float64(max(s.Parameters, 1))) // version 0 is all zeros
+	}
+	if f, ok := p.(fedavg); ok && f.once {
+		return bound{value: start}
 	}
 	return bound{value: startShare * start}
 }

@@ -43,6 +43,17 @@ const (
 // Secure reports whether the coordinator sees sums only.
 func (p *Privacy) Secure() bool { return p.Aggregation == secure }
 
+// masked is the codec of contributions that are masked, and so not packed.
+const masked = "float32"
+
+// fillSecure clears the settings that secure aggregation has others for.
+func (t *Task) fillSecure() {
+	if t.Privacy.Secure() {
+		t.Compress.Up = Up{Codec: masked, Feedback: "off"}
+		t.Strategy.MaxWeight, t.Strategy.Clip = 0, ""
+	}
+}
+
 // fill replaces zeros by defaults.
 func (p *Privacy) fill() {
 	if !p.Secure() {
@@ -100,9 +111,18 @@ func (p *Privacy) Setup(groups int) *strategy.Secure {
 	}
 	s := &strategy.Secure{Fewest: t.Fewest(int(p.Terms().Max)), Most: p.Max, Min: p.Min, Groups: p.Groups > 0}
 	if s.Groups {
-		s.Fewest = max(p.Groups, s.Fewest) * max(groups, 1)
+		s.Fewest = p.Groups * groups
 	}
 	return s
+}
+
+// Fewest returns without how many participants no live round opens.
+func (t *Task) Fewest(parameters int) int {
+	n := t.Strategy.Fewest(parameters)
+	if s := t.Privacy.Setup(n); s != nil {
+		n = max(n, s.Fewest)
+	}
+	return n
 }
 
 // Run returns the secure aggregation of a run with the given cryptography; nil: there is
@@ -127,12 +147,20 @@ func (d *decoder) privacy(t *Task) {
 	robust := t.Strategy.Combine != "" && t.Strategy.Combine != "mean"
 	d.want(p.Groups > 0 || !robust, "privacy.groups", p.Groups, "the participants of a group, because strategy.combine: "+t.Strategy.Combine+" combines the means of groups")
 	d.want(p.Groups == 0 || robust, "privacy.groups", p.Groups, "none without strategy.combine, which combines the means of groups")
-	for _, path := range []string{"compress.up.codec", "compress.up.bits", "compress.up.feedback", "strategy.clip", "strategy.max_weight"} {
-		d.want(!d.has(path), path, "given", "none with privacy.aggregation: secure, which has privacy.bits, privacy.subset and privacy.examples")
-	}
-	if _, _, err := terms.Of(full(p).Terms(), "", 1); err != nil {
+	const instead = " with privacy.aggregation: secure, which has privacy.bits, privacy.subset and privacy.examples"
+	up := t.Compress.Up
+	d.want(up.Codec == "" || up.Codec == masked, "compress.up.codec", quoted(up.Codec), masked+instead)
+	d.want(up.Bits == 0, "compress.up.bits", up.Bits, "none"+instead)
+	d.want(up.Feedback != "on", "compress.up.feedback", quoted(up.Feedback), "off"+instead)
+	d.want(t.Strategy.Clip == "" || t.Strategy.Clip == "none", "strategy.clip", quoted(t.Strategy.Clip), "none"+instead)
+	d.want(t.Strategy.MaxWeight == 0, "strategy.max_weight", t.Strategy.MaxWeight, "none"+instead)
+	of, _, err := terms.Of(full(p).Terms(), "", 1)
+	if err != nil {
 		d.wrong("privacy", "privacy: "+err.Error())
+		return
 	}
+	fewest := of.Fewest(full(p).Max)
+	d.want(p.Groups == 0 || p.Groups >= fewest, "privacy.groups", p.Groups, fmt.Sprintf("at least %d, of which privacy.min are left when privacy.dropout drop out", fewest))
 }
 
 // secure checks the settings of secure aggregation.

@@ -103,6 +103,7 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Strategy = schemes.WithDefaults(t.Strategy)
 	t.Compress.fill(schemes.Packing(t.Strategy))
 	t.Privacy.fill()
+	t.fillSecure()
 }
 
 // Downloads reports whether the coordinator hands the model out as files.

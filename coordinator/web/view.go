@@ -20,7 +20,7 @@ func (st *Study) view(s run.State) api.Task {
 	v := api.Task{
 		Name: t.Name, Title: t.Title.String(), Description: t.Description.String(), Join: t.Join, Run: st.Run(),
 		Strategy: api.Strategy{
-			Kind: t.Strategy.Kind, Summary: t.Strategy.Summary(), Fewest: t.Strategy.Fewest(st.Model.Layout().Size), Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
+			Kind: t.Strategy.Kind, Summary: t.Strategy.Summary(), Fewest: t.Fewest(st.Model.Layout().Size), Fraction: t.Strategy.Fraction, Epochs: t.Strategy.Epochs,
 			Batch: t.Strategy.Batch, Split: t.Strategy.Split, LR: t.Strategy.LR, ServerLR: t.Strategy.ServerLR,
 		},
 		Model:   api.Model{Summary: summary(st.Model.Spec()), Parameters: parameters},
