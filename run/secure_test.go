@@ -74,6 +74,9 @@ type lodge struct {
 	members []*masker
 	format  integers.Format
 	width   int
+
+	primitives func(i int, p native.Primitives) secagg.Primitives // of participant i; nil: p
+	masks      func(i int, o *protocol.Order, values []uint32)    // changes the integers of participant i, unless nil
 }
 
 func newLodge(t testing.TB, n int, edit func(*Config, *strategy.Config)) *lodge {
@@ -113,10 +116,19 @@ func (l *lodge) begin(m *masker, saved []byte) {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], uint64(i+1))
 	binary.LittleEndian.PutUint64(key[8:], m.life)
+	var primitives secagg.Primitives = native.Primitives{Source: rand.NewChaCha8(key)}
+	if l.primitives != nil {
+		primitives = l.primitives(i, native.Primitives{Source: rand.NewChaCha8(key)})
+	}
 	m.client = client.New(client.Config{Task: "test", Secure: &client.Secure{
-		Primitives: native.Primitives{Source: rand.NewChaCha8(key)}, History: m.record,
+		Primitives: primitives, History: m.record,
 		Persist: func(record []byte) error { m.record = slices.Clone(record); return nil },
-		Masks:   func(o *protocol.Order, values []uint32) { m.given[o.Order] = slices.Clone(values) },
+		Masks: func(o *protocol.Order, values []uint32) {
+			if l.masks != nil {
+				l.masks(i, o, values)
+			}
+			m.given[o.Order] = slices.Clone(values)
+		},
 	}})
 	examples := 5 + i%3
 	images := data.Array{Dims: []int{examples, 2}, Data: make([]uint8, 2*examples)}
