@@ -53,6 +53,9 @@ func (c *Client) secures() bool { return c.welcome != nil && c.welcome.Secure.Ma
 
 // checkSecure returns an error unless the client can take part in a task with these terms.
 func (c *Client) checkSecure(w *protocol.Welcome) error {
+	if c.model != nil && c.welcome.Run == w.Run && !sameTerms(&c.welcome.Secure, &w.Secure) {
+		return fmt.Errorf("client: the secure aggregation of run %s has other terms than before", w.Run)
+	}
 	if w.Secure.Max == 0 {
 		return nil
 	}
@@ -63,6 +66,12 @@ func (c *Client) checkSecure(w *protocol.Welcome) error {
 		return fmt.Errorf("client: the task's secure aggregation: %w", err)
 	}
 	return nil
+}
+
+// sameTerms reports whether terms of secure aggregation are the same.
+func sameTerms(a, b *protocol.SecureTerms) bool {
+	return a.Min == b.Min && a.Max == b.Max && a.Dropout == b.Dropout && a.Corrupt == b.Corrupt &&
+		a.Examples == b.Examples && a.Bits == b.Bits && a.Subset == b.Subset && string(a.Members) == string(b.Members)
 }
 
 // terms returns those of the task's secure aggregation, which checkSecure has checked.
@@ -79,6 +88,9 @@ func (c *Client) terms() (secagg.Terms, integers.Format) {
 func (c *Client) beginExchange(o *protocol.Order) error {
 	x := &c.exchange
 	if x.client == nil || x.order != o.Order {
+		if o.Kind != protocol.OrderFit && o.Kind != protocol.OrderGradient {
+			return fmt.Errorf("an order of kind %v, whose answer is no vector that can be summed, in a task with secure aggregation", o.Kind)
+		}
 		if o.Hyper.Bound <= 0 || len(o.Payloads) != 1 || o.Payloads[0].Kind != protocol.PayloadMasked {
 			return fmt.Errorf("an order without a bound and one masked payload, in a task with secure aggregation")
 		}

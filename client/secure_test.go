@@ -336,9 +336,16 @@ func TestSecureHooks(t *testing.T) {
 // Orders without what secure aggregation needs are declined.
 func TestSecureOrders(t *testing.T) {
 	for name, edit := range map[string]func(*protocol.Order){
-		"no bound":            func(o *protocol.Order) { o.Hyper.Bound = 0 },
-		"no payload":          func(o *protocol.Order) { o.Payloads = nil },
-		"a plain payload":     func(o *protocol.Order) { o.Payloads[0].Kind = protocol.PayloadBytes },
+		"no bound":           func(o *protocol.Order) { o.Hyper.Bound = 0 },
+		"no payload":         func(o *protocol.Order) { o.Payloads = nil },
+		"a plain payload":    func(o *protocol.Order) { o.Payloads[0].Kind = protocol.PayloadBytes },
+		"a model to monitor": func(o *protocol.Order) { o.Kind = protocol.OrderMonitor },
+		"base models":        func(o *protocol.Order) { o.Kind, o.Hyper.Parts = protocol.OrderBase, 1 },
+		"a report":           func(o *protocol.Order) { o.Kind = protocol.OrderReport },
+		"an enquiry": func(o *protocol.Order) {
+			o.Order, o.Kind = protocol.EnquiryOrders+1, protocol.OrderEvaluate
+			o.Payloads = []protocol.Payload{{Kind: protocol.PayloadBytes, Name: protocol.EvaluationPayload, MaxBytes: 100}}
+		},
 		"two masked payloads": func(o *protocol.Order) { o.Payloads = append(o.Payloads, o.Payloads[0]) },
 	} {
 		c, w := New(Config{Task: "task", Secure: &Secure{Primitives: native.Primitives{}}}), secureWelcome(t, 1)
@@ -361,6 +368,17 @@ func TestSecureWelcome(t *testing.T) {
 	w.Secure.Min = 1
 	if _, err := New(Config{Secure: &Secure{Primitives: native.Primitives{}}}).Receive(w); err == nil || !strings.Contains(err.Error(), "min: 1") {
 		t.Errorf("got %v, want an error of the terms", err)
+	}
+	c := New(Config{Secure: &Secure{Primitives: native.Primitives{}}})
+	receive(t, c, secureWelcome(t, 1))
+	for _, edit := range []func(*protocol.SecureTerms){
+		func(s *protocol.SecureTerms) { *s = protocol.SecureTerms{} }, func(s *protocol.SecureTerms) { s.Min++ }, func(s *protocol.SecureTerms) { s.Corrupt = 0.05 },
+	} {
+		w := secureWelcome(t, 1)
+		edit(&w.Secure)
+		if _, err := c.Receive(w); err == nil || !strings.Contains(err.Error(), "other terms than before") {
+			t.Errorf("%+v after a new socket: %v, want to refuse them", w.Secure, err)
+		}
 	}
 	if h := New(Config{}).Hello(); slices.Contains(h.Payloads, protocol.PayloadMasked) {
 		t.Error("a client without the cryptography says that it has it")

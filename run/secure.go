@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/learn/data"
 	"fedtab/learn/kernel"
 	"fedtab/learn/rng"
 	"fedtab/privacy/integers"
@@ -87,6 +88,9 @@ type secureGroup struct {
 func newSecure(c *Config, parameters int) (*secureRun, error) {
 	if c.Secure == nil {
 		return nil, nil
+	}
+	if o := c.Own; o != nil && (o.Holdouts || o.Schema.Scale == data.FederatedScale) {
+		return nil, fmt.Errorf("run %s: secure aggregation beside constants or evaluations that single participants tell of their own data, want neither", c.ID)
 	}
 	s := &secureRun{Secure: *c.Secure}
 	var err error

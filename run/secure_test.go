@@ -689,6 +689,12 @@ func TestSecureTerms(t *testing.T) {
 	if _, err := New(m, &fakeEnv{}); err == nil || !strings.Contains(err.Error(), "secure aggregation") {
 		t.Errorf("got %v, want an error of the terms", err)
 	}
+	for _, o := range []*Own{{Schema: homes()}, {Schema: &data.Schema{Scale: data.NoScale}, Holdouts: true}} {
+		m.Secure, m.Own = &Secure{Terms: secureTerms()}, o
+		if _, err := New(m, &fakeEnv{}); err == nil || !strings.Contains(err.Error(), "single participants tell") {
+			t.Errorf("%+v: got %v, want to refuse what participants tell by themselves", o, err)
+		}
+	}
 }
 
 // In whatever order messages, losses, reloads and time come: every durable sum is that of what
