@@ -153,7 +153,7 @@ func lying(honest int) func(*Crew) {
 func inGroups(words, about string, attack func(*Crew)) Case {
 	return Case{Name: name("secure", "groups "+words), About: about, Needs: "a task of its own", World: groups(), Attack: func(t *T) {
 		t.measure(secureShare, func() { attack(t.World.Crew) })
-		t.accuracyKept()
+		t.accuracyKept(70)
 	}}
 }
 
@@ -174,12 +174,13 @@ func spoils(words, about string, attack func(*Crew)) Case {
 		}
 		t.AtLeast("honest rounds", 100*rate/before, 0, "%")
 		t.AtLeast("versions refused by the guard", float64(state.RolledBack-rolledBack), 0, "")
+		t.accuracyKept(0)
 		t.honestUnharmed()
 	}}
 }
 
-// accuracyKept reports the newest accuracy, which must be that of a model that has learned.
-func (t *T) accuracyKept() {
+// accuracyKept reports the newest accuracy, which must be at least a bound, in percent.
+func (t *T) accuracyKept(bound float64) {
 	state, err := t.World.State(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +189,7 @@ func (t *T) accuracyKept() {
 		t.Errorf("no accuracy, want one")
 		return
 	}
-	t.AtLeast("accuracy", 100**state.TestAccuracy, 70, "%")
+	t.AtLeast("accuracy", 100**state.TestAccuracy, bound, "%")
 }
 
 // reloading has one more participant take part, which is reloaded before it sends something: its

@@ -121,7 +121,7 @@ func (p *Privacy) Setup(groups int) *strategy.Secure {
 // Fewest returns without how many participants no live round opens.
 func (t *Task) Fewest(parameters int) int {
 	n := t.Strategy.Fewest(parameters)
-	if s := t.Privacy.Setup(n); s != nil {
+	if s := t.Privacy.Setup(t.Strategy.Combined(parameters)); s != nil {
 		n = max(n, s.Fewest)
 	}
 	return n
