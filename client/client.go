@@ -176,6 +176,9 @@ func (c *Client) Hello() *protocol.Hello {
 	}
 	if c.cfg.Secure != nil {
 		h.Payloads = append(h.Payloads, protocol.PayloadMasked)
+		if c.cfg.Secure.Members != nil {
+			h.Payloads = append(h.Payloads, protocol.PayloadSigned)
+		}
 	}
 	if c.initDiffers { // differences lead from the coordinator's version 0
 		h.Codecs = compress.Standalone()

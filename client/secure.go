@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"fmt"
 
 	"fedtab/learn/rng"
@@ -18,6 +19,13 @@ type Secure struct {
 	// Persist writes a record down durably in place of the one before. After an error the
 	// client leaves the attempt.
 	Persist func(record []byte) error
+
+	// Members are the public keys of those who may take part, in a task for members: from somebody
+	// else than the coordinator, who could be all the others. Member is the client's own place
+	// among them, and Primitives sign for it.
+	Members []secagg.Key
+	Member  int
+
 	History []byte // the record that was written last, in an earlier process; nil: none
 
 	// Apart says that the driver calls Deliver, as it hands the client messages of secure
@@ -62,6 +70,12 @@ func (c *Client) checkSecure(w *protocol.Welcome) error {
 	if c.cfg.Secure == nil {
 		return fmt.Errorf("client: the task has secure aggregation, and this client lacks the cryptography for it")
 	}
+	switch digest := terms.Digest(c.cfg.Secure.Members); {
+	case len(w.Secure.Members) == 0 && c.cfg.Secure.Members != nil:
+		return fmt.Errorf("client: anyone may take part in the task, so that the coordinator can be all the others: want one whose privacy.members have the digest %x, as the list given here", digest)
+	case len(w.Secure.Members) > 0 && !bytes.Equal(digest, w.Secure.Members):
+		return fmt.Errorf("client: the task's members have the digest %x, those of the list given here %x: somebody has changed one of them", w.Secure.Members, digest)
+	}
 	if _, _, err := terms.Of(w.Secure, w.Run, int(w.Parameters)); err != nil {
 		return fmt.Errorf("client: the task's secure aggregation: %w", err)
 	}
@@ -80,6 +94,7 @@ func (c *Client) terms() (secagg.Terms, integers.Format) {
 	if err != nil {
 		panic(err)
 	}
+	t.Members = c.cfg.Secure.Members
 	return t, f
 }
 
@@ -99,7 +114,7 @@ func (c *Client) beginExchange(o *protocol.Order) error {
 		if err != nil || history.Run != t.Run { // of another run
 			history = secagg.History{}
 		}
-		client, err := secagg.NewClient(t, secagg.Attempt{Round: o.Round, Number: o.Order}, 0, history)
+		client, err := secagg.NewClient(t, secagg.Attempt{Round: o.Round, Number: o.Order}, c.cfg.Secure.Member, history)
 		if err != nil {
 			return err
 		}

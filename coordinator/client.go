@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -19,7 +20,10 @@ import (
 	"fedtab/client"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/swarm"
+	"fedtab/coordinator/task"
 	"fedtab/learn/data"
+	"fedtab/privacy/secagg"
+	"fedtab/privacy/secagg/native"
 	"fedtab/protocol/invite"
 
 	"github.com/spf13/cobra"
@@ -41,6 +45,8 @@ func clientCommand() *cobra.Command {
 	fs.Var(&in.columns, "map", "`FIELD=COLUMN`: read a field of the task from this column of the file, by its name or its number from 1 (may be repeated)")
 	fs.Var(&in.aliases, "alias", "`FIELD:TEXT=VALUE`: take a text in the file for a value of a category or class (may be repeated)")
 	layout := fs.String("layout", "detect", "order of the pixels of images in colours: detect, last (red, green and blue of a pixel together) or first (red of all pixels, then green, then blue)")
+	identity := fs.String("identity", "", "`file` of the key with which a member signs, in a task for members (coordinator identity makes one)")
+	members := fs.String("members", "", "`file` with the list of members, from somebody else than the coordinator: a line for each, as coordinator identity prints it")
 	fs.BoolVar(&in.skip, "skip-problems", false, "leave out the rows with problems")
 	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
 		_, err := swarm.SocketURL(*url)
@@ -49,6 +55,8 @@ func clientCommand() *cobra.Command {
 			return usageError("client: --url: " + err.Error())
 		case in.path == "":
 			return usageError("client: --data is missing, want a file with the examples")
+		case (*identity == "") != (*members == ""):
+			return usageError("client: want both --identity and --members, or neither")
 		}
 		var known bool
 		in.layout, known = map[string]data.Layout{"detect": data.DetectLayout, "last": data.ChannelsLast, "first": data.ChannelsFirst}[*layout]
@@ -56,6 +64,10 @@ func clientCommand() *cobra.Command {
 			return usageError(fmt.Sprintf("client: --layout is %q, want detect, last or first", *layout))
 		}
 		if in.CSV, err = written.read("client"); err != nil {
+			return err
+		}
+		secure, err := memberOf(*identity, *members)
+		if err != nil {
 			return err
 		}
 		log := newLog(stderr, slog.LevelInfo)
@@ -82,7 +94,7 @@ func clientCommand() *cobra.Command {
 		if s := t.Survey; s != nil && s.Ready+1 < s.Fewest {
 			fmt.Fprintf(stderr, "the run waits for %d participants, %d of them are here\n", s.Fewest, s.Ready+1)
 		}
-		end, err := swarm.Owner{URL: *url, Task: t, Invite: invite.Code(*link), Data: own, Log: log}.Run(ctx)
+		end, err := swarm.Owner{URL: *url, Task: t, Invite: invite.Code(*link), Data: own, Log: log, Secure: secure}.Run(ctx)
 		fmt.Fprintf(stdout, "%d contributions accepted, %d rejected\n", end.Accepted, end.Rejected)
 		if err == nil && end.Finished == "" {
 			fmt.Fprintln(stdout, "left the run, which goes on")
@@ -95,6 +107,28 @@ func clientCommand() *cobra.Command {
 		return err
 	})
 	return c
+}
+
+// memberOf returns the secure aggregation of a member: the owner of a key, among those of a
+// list; nil without them.
+func memberOf(identity, members string) (*client.Secure, error) {
+	if identity == "" {
+		return nil, nil
+	}
+	key, err := readIdentity(identity)
+	if err != nil {
+		return nil, err
+	}
+	all, err := task.ReadMembers(members)
+	if err != nil {
+		return nil, fmt.Errorf("--members: %w", err)
+	}
+	public := secagg.Key(key.Public().(ed25519.PublicKey))
+	i := slices.Index(all, public)
+	if i < 0 {
+		return nil, fmt.Errorf("--members: %s does not list the key of %s: %s", members, identity, task.MemberLine(public))
+	}
+	return &client.Secure{Primitives: native.Primitives{Identity: key}, Members: all, Member: i}, nil
 }
 
 // onHoldout says what a version does on the participant's holdout.

@@ -29,7 +29,7 @@ const (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		serveCommand(), simulateCommand(), compareCommand(), tasksCommand(), exportCommand(), predictCommand(), recordsCommand(), backupCommand(), runsCommand(), beginCommand(), pauseCommand(), resumeCommand(), stopCommand(), extendCommand(),
-		rollbackCommand(), pinCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), epsilonCommand(), healthCommand(), versionCommand(),
+		rollbackCommand(), pinCommand(), annotateCommand(), deleteCommand(), inviteCommand(), clientCommand(), swarmCommand(), hostileCommand(), epsilonCommand(), identityCommand(), healthCommand(), versionCommand(),
 	}
 }
 

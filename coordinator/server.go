@@ -332,10 +332,14 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 	if err != nil {
 		return run.Config{}, err
 	}
+	secure, err := t.Privacy.Run(native.Primitives{}, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return run.Config{}, err
+	}
 	cfg := run.Config{
 		ID: id, Title: t.Title.String(), Seed: t.StartSeed(), OrderSeed: t.SamplingSeed(), Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:         stop,
-		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Validate: st.Data.Validator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Secure: t.Privacy.Run(native.Primitives{}, runtime.GOMAXPROCS(0)), Journal: s.store, Saved: saved,
+		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Validate: st.Data.Validator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Secure: secure, Journal: s.store, Saved: saved,
 		Token: s.tokens(id).Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
 		Log:     s.cfg.Log.With("run", id),
 		Metered: true, Notify: func(u run.Update) {

@@ -134,7 +134,7 @@ func (r Role) String() string {
 
 // String returns the kind of payload in words.
 func (k PayloadKind) String() string {
-	return word([]string{PayloadFloat32: "float32", PayloadIntegers: "integers", PayloadBytes: "bytes", PayloadMasked: "masked"}, uint32(k), "payload kind")
+	return word([]string{PayloadFloat32: "float32", PayloadIntegers: "integers", PayloadBytes: "bytes", PayloadMasked: "masked", PayloadSigned: "signed"}, uint32(k), "payload kind")
 }
 
 // String returns the codec's name.

@@ -150,6 +150,7 @@ const (
 	PayloadIntegers PayloadKind = 1 // integers modulo 2^Bits
 	PayloadBytes    PayloadKind = 2 // opaque bytes
 	PayloadMasked   PayloadKind = 3 // a masked vector of secure aggregation
+	PayloadSigned   PayloadKind = 4 // in a Hello alone: the client can sign as a member
 )
 
 // Payload declares one vector of an answer beside those of float32.

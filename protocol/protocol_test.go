@@ -87,7 +87,7 @@ func TestStrings(t *testing.T) {
 		want string
 	}{
 		{KindContribution, "contribution"}, {Kind(16), "kind 16"}, {Kind(0), "kind 0"},
-		{OrderBase, "base"}, {OrderReport, "report"}, {OrderKind(7), "order kind 7"}, {PayloadIntegers, "integers"}, {PayloadMasked, "masked"}, {PayloadKind(4), "payload kind 4"},
+		{OrderBase, "base"}, {OrderReport, "report"}, {OrderKind(7), "order kind 7"}, {PayloadIntegers, "integers"}, {PayloadMasked, "masked"}, {PayloadKind(5), "payload kind 5"},
 		{RoleControl, "control"}, {Role(0), "role 0"},
 		{CodecFloat32, "float32"}, {Codec(math.MaxUint32), "codec 4294967295"},
 		{ReasonOutOfBounds, "out of bounds"}, {ReasonAbandoned, "abandoned"}, {Reason(15), "reason 15"},

@@ -82,6 +82,10 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		p.Close(protocol.CloseCapability, "this task has secure aggregation, and this client lacks the cryptography for it")
 		return 0, false
 	}
+	if r.secure != nil && r.secure.Members != nil && !slices.Contains(h.Payloads, protocol.PayloadSigned) {
+		p.Close(protocol.CloseCapability, "this task is for its members, who prove with a key who they are: run coordinator client --members FILE --identity FILE")
+		return 0, false
+	}
 	if resumed == 0 && r.roster.full() {
 		p.Close(protocol.CloseOverloaded, fmt.Sprintf("participants: %d, limit %d", len(r.roster.present), MaxParticipants))
 		return 0, false

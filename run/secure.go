@@ -98,6 +98,12 @@ func newSecure(c *Config, parameters int) (*secureRun, error) {
 		return nil, fmt.Errorf("run %s: %w", c.ID, err)
 	}
 	s.terms.Members = s.Members
+	if s.Members != nil {
+		s.Terms.Members = terms.Digest(s.Members)
+	}
+	if err := s.terms.Validate(); err != nil {
+		return nil, fmt.Errorf("run %s: %w", c.ID, err)
+	}
 	return s, nil
 }
 

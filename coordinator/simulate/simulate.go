@@ -209,7 +209,12 @@ func configure(t *task.Task, d *dataset.Dataset, model learn.Model) (*simulation
 		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: packing, Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: evaluate, Validate: validate, Judge: judge, Drifts: c.Drift != nil, MaxWeight: t.Strategy.MaxWeight,
-		Shards: shards, Own: own, Secure: t.Privacy.Run(native.Primitives{}, 1),
+		Shards: shards, Own: own,
+	}
+	simulated := t.Privacy
+	simulated.Members = "" // clients of a simulation are known
+	if c.Run.Secure, err = simulated.Run(native.Primitives{}, 1); err != nil {
+		return nil, err
 	}
 	if t.Privacy.Secure() {
 		c.Primitives = func(i int) secagg.Primitives { return primitives(t.Seed, i) }

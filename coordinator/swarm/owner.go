@@ -26,6 +26,7 @@ type Owner struct {
 	Invite string    // code of an invite, for a task that is joined by invite
 	Data   *data.Own // read under the task's schema
 	Log    *slog.Logger
+	Secure *client.Secure // of a member; nil: of a participant that signs nothing
 }
 
 // End is how an Owner's part in a run has ended.
@@ -43,7 +44,11 @@ func (o Owner) Run(ctx context.Context) (End, error) {
 	if err != nil {
 		return End{}, err
 	}
-	c := client.New(client.Config{Name: "fedtab-client", Task: o.Task.Name, Invite: o.Invite, Secure: Secure()})
+	secure := o.Secure
+	if secure == nil {
+		secure = Secure()
+	}
+	c := client.New(client.Config{Name: "fedtab-client", Task: o.Task.Name, Invite: o.Invite, Secure: secure})
 	if err := c.SetOwn(o.Data); err != nil {
 		return End{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"strings"
 
 	"fedtab/learn/data"
 	"fedtab/privacy/secagg"
@@ -22,6 +23,7 @@ type Privacy struct {
 	Corrupt     float64 `yaml:"corrupt,omitempty" help:"share of a round's participants that may collude with the coordinator, of secure"`
 	Examples    int     `yaml:"examples,omitempty" help:"that count of one participant at most, of secure"`
 	Bits        int     `yaml:"bits,omitempty" help:"of a number that is summed, of secure"`
+	Members     string  `yaml:"members,omitempty" help:"path of a list of public keys: who may take part, of secure; coordinator identity makes a key"`
 	Groups      int     `yaml:"groups,omitempty" help:"participants of a group at least, of secure with strategy.combine: a round's groups are summed apart, and their means combined"`
 	Subset      float64 `yaml:"subset,omitempty" help:"share of the parameters that a round sends, by turns, of secure"`
 }
@@ -128,12 +130,23 @@ func (t *Task) Fewest(parameters int) int {
 }
 
 // Run returns the secure aggregation of a run with the given cryptography; nil: there is
-// none.
-func (p *Privacy) Run(primitives secagg.Primitives, cores int) *run.Secure {
+// none. The error says what is wrong with the list of members.
+func (p *Privacy) Run(primitives secagg.Primitives, cores int) (*run.Secure, error) {
 	if !p.Secure() {
-		return nil
+		return nil, nil
 	}
-	return &run.Secure{Terms: p.Terms(), Group: p.Groups, Primitives: primitives, Cores: cores}
+	s := &run.Secure{Terms: p.Terms(), Group: p.Groups, Primitives: primitives, Cores: cores}
+	if p.Members == "" {
+		return s, nil
+	}
+	var err error
+	if s.Members, err = ReadMembers(p.Members); err != nil {
+		return nil, fmt.Errorf("privacy.%w", err)
+	}
+	if p.Min > len(s.Members) {
+		return nil, fmt.Errorf("privacy.members: %s lists %d, want at least privacy.min (%d)", p.Members, len(s.Members), p.Min)
+	}
+	return s, nil
 }
 
 // privacy checks the section.
@@ -193,5 +206,6 @@ func (d *decoder) secure(p *Privacy) {
 	setting("privacy.examples", p.Examples, p.Examples != 0, full.Examples >= 1 && full.Examples <= math.MaxInt32, fmt.Sprintf("1 <= examples <= %d", math.MaxInt32))
 	setting("privacy.bits", p.Bits, p.Bits != 0, full.Bits >= 4 && full.Bits <= secagg.MaxBits, fmt.Sprintf("4 <= bits <= %d", secagg.MaxBits))
 	setting("privacy.groups", p.Groups, p.Groups != 0, p.Groups == 0 || p.Groups >= full.Min && p.Groups <= full.Max, "min <= groups <= max")
+	setting("privacy.members", quoted(p.Members), p.Members != "", !strings.ContainsRune(p.Members, 0), "a path")
 	setting("privacy.subset", p.Subset, p.Subset != 0, full.Subset > 0 && full.Subset <= 1, "0 < subset <= 1")
 }

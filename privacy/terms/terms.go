@@ -18,6 +18,16 @@ const (
 	Failure = 20
 )
 
+// Digest returns the digest by which the terms name members.
+func Digest(members []secagg.Key) []byte {
+	var b []byte
+	for _, m := range members {
+		b = append(b, m[:]...)
+	}
+	sum := digest.Sum(b)
+	return sum[:]
+}
+
 // Of returns what the terms of a run say of the protocol, and of the vectors of a model with
 // as many parameters. The error says which of them is not possible.
 func Of(t protocol.SecureTerms, run string, parameters int) (secagg.Terms, integers.Format, error) {
