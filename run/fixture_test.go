@@ -249,7 +249,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	if sc.Clip == "" && sc.Combine == "" && sc.Kind != "radon" && sc.Kind != "oneshot" {
 		sc.Clip = "none" // sums are compared with what was sent
 	}
-	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2, Parameters: f.n, Convex: true}); err != nil {
+	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2, Parameters: f.n, Convex: true, Secure: setupOf(cfg.Secure)}); err != nil {
 		t.Fatal(err)
 	}
 	if f.Run, err = New(cfg, f.env); err != nil {

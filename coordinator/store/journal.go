@@ -41,7 +41,8 @@ func (s *Store) prepare() error {
 			WHERE committed_at IS NULL`},
 		{&s.sum, `INSERT INTO sums (run, round, order_number, part, participants, bound, packed)
 			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM rounds WHERE run = ?1 AND round = ?2 AND order_number = ?3 AND committed_at IS NULL
-			ON CONFLICT DO UPDATE SET participants = excluded.participants, bound = excluded.bound, packed = excluded.packed`},
+			ON CONFLICT DO UPDATE SET packed = excluded.packed
+			WHERE participants = excluded.participants AND bound = excluded.bound AND packed = excluded.packed`},
 		{&s.pruneSums, `DELETE FROM sums WHERE run = ? AND (round <= ? OR order_number < ?)`},
 		{&s.commitRound, `UPDATE rounds SET committed_at = ?, base = ?, participants = ?, weight = ?, train_loss = ?, bytes_up = ?, bytes_down = ?,
 			rate = ?, models_up = ?, models_down = ?, kinds = ?, participant_list = ?, weights = NULL, state = NULL,
@@ -127,7 +128,8 @@ func (s *Store) OpenRound(id string, o run.OpenRound) error {
 	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
 }
 
-// Sum implements run.Journal. Sums of earlier attempts go in the same transaction.
+// Sum implements run.Journal. Sums of earlier attempts go in the same transaction. The same sum may
+// be written again; another of its group is refused.
 func (s *Store) Sum(id string, sum run.Sum) error {
 	err := transact(s.write, func(tx *sql.Tx) error {
 		if _, err := tx.Stmt(s.pruneSums).Exec(id, 0, sum.Order); err != nil {

@@ -1,10 +1,12 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
 
+	"fedtab/learn/data"
 	"fedtab/privacy/secagg"
 	"fedtab/privacy/terms"
 	"fedtab/protocol"
@@ -145,7 +147,7 @@ func (p *Privacy) Setup(groups int) *strategy.Secure {
 // Fewest returns without how many participants no live round opens.
 func (t *Task) Fewest(parameters int) int {
 	n := t.Strategy.Fewest(parameters)
-	if s := t.Privacy.Setup(n); s != nil {
+	if s := t.Privacy.Setup(t.Strategy.Combined(parameters)); s != nil {
 		n = max(n, s.Fewest)
 	}
 	return n
@@ -191,6 +193,7 @@ func (d *decoder) privacy(t *Task) {
 	d.want(up.Feedback != "on", "compress.up.feedback", quoted(up.Feedback), "off"+instead)
 	d.want(t.Strategy.Clip == "" || t.Strategy.Clip == "none", "strategy.clip", quoted(t.Strategy.Clip), "none"+instead)
 	d.want(t.Strategy.MaxWeight == 0, "strategy.max_weight", t.Strategy.MaxWeight, "none"+instead)
+	d.ownSecure(t)
 	of, _, err := terms.Of(full(p).Terms(), "", 1)
 	if err != nil {
 		d.wrong("privacy", "privacy: "+err.Error())
@@ -198,6 +201,17 @@ func (d *decoder) privacy(t *Task) {
 	}
 	fewest := of.Fewest(full(p).Max)
 	d.want(p.Groups == 0 || p.Groups >= fewest, "privacy.groups", p.Groups, fmt.Sprintf("at least %d, of which privacy.min are left when privacy.dropout drop out", fewest))
+}
+
+// ownSecure refuses what single participants would tell of their own data beside the rounds.
+func (d *decoder) ownSecure(t *Task) {
+	if t.Data.Source != own {
+		return
+	}
+	scale, on := cmp.Or(t.Data.Standardise, t.Data.scale()), cmp.Or(t.Evaluate.On, OnHoldouts)
+	const why = " with privacy.aggregation: secure: "
+	d.want(scale != string(data.FederatedScale), "data.standardise", quoted(scale), `"none"`+why+"each participant would tell the totals of its numbers by itself")
+	d.want(on == OnTest, "evaluate.on", quoted(on), `"test"`+why+"each participant would tell how the model does on its hold-out by itself")
 }
 
 // secure checks the settings of secure aggregation.
