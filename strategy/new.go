@@ -12,6 +12,8 @@ type Setup struct {
 	Norm       float64 // Euclidean norm of version 0, from which the clipping bound starts
 
 	ClientMomentum float64 // of the clients' optimiser, which FedNova must know
+
+	Private *Private // the run is differentially private; nil: it is not
 }
 
 // New returns the strategy that cfg names, or says why it cannot work with the

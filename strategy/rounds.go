@@ -30,6 +30,7 @@ type rounds struct {
 	fewest  int      // answers without which there is nothing to combine
 	backoff backoff
 	clip    clip
+	private *private // the policy of a run that is differentially private; nil: it is not
 	effects []Effect
 }
 
@@ -131,6 +132,9 @@ func (r *rounds) Restore(snapshot []byte) error {
 		r.clip.read(&d)
 		r.cohort.read(&d)
 	}
+	if r.private != nil {
+		r.private.read(&d)
+	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: %s snapshot is %w", r.cfg.Kind, err)
 	}
@@ -145,7 +149,11 @@ func (r *rounds) snapshot(version uint64) []byte {
 	b = binary.AppendUvarint(b, uint64(r.order))
 	after := r.backoff.afterCommit()
 	b = after.appendStreak(after.appendHalvings(b))
-	return r.cohort.append(r.clip.afterCommit().append(b))
+	b = r.cohort.append(r.clip.afterCommit().append(b))
+	if r.private != nil {
+		b = r.private.append(b)
+	}
+	return b
 }
 
 // Step implements Strategy.
@@ -198,6 +206,9 @@ func (r *rounds) Step(e Event) []Effect {
 			r.version = e.Round
 			r.backoff.committed()
 			r.clip.committed()
+			if r.private != nil {
+				r.private.committed(e.Noised)
+			}
 			r.state = idle
 			r.cohort.End()
 			r.cohort.Attempt = 0
@@ -264,7 +275,7 @@ func (r *rounds) sampleKept() []ClientID {
 // open begins the next attempt at the next round, if enough clients are
 // present.
 func (r *rounds) open() {
-	if r.version > 0 {
+	if r.version > 0 || r.private != nil {
 		// Asked here, and not when the version is committed: a restart may have
 		// come between the last version and the end.
 		if r.after(r); r.state == over {
@@ -284,12 +295,16 @@ func (r *rounds) open() {
 		r.cohort.forgive() // too few are left without those that have not answered
 	}
 	chosen := r.choose(r)
-	if len(chosen) == 0 {
+	if len(chosen) == 0 && r.private == nil {
 		r.cohort.Attempt = 0
 		return
 	}
 	r.phase = 0
-	r.write(phase{ask: r.cohort.withTrials(chosen)})
+	p := phase{ask: r.cohort.withTrials(chosen)}
+	if r.private != nil {
+		p.state = r.private.append(nil)
+	}
+	r.write(p)
 }
 
 // write makes a phase durable, with a new order number.
@@ -333,7 +348,7 @@ func (r *rounds) collect(deadline time.Duration) {
 // size announces the Adds of a policy that adds answers as they come: at most one
 // of each member. Others announce theirs where they add.
 func (r *rounds) size() {
-	if !r.keeps() {
+	if !r.keeps() && r.private == nil { // noise is rounded to a grid that does not depend on who answers
 		r.do(Size{max(r.cohort.asked(), 1)})
 	}
 }
@@ -402,7 +417,7 @@ func (r *rounds) settle(timeUp bool) {
 	}
 	r.do(StopTimer{timerDeadline})
 	r.cohort.missing()
-	if !enough || !r.enough(r) {
+	if !enough && r.private == nil || !r.enough(r) {
 		few := Few{Answers: r.cohort.reported, Asked: len(r.cohort.members), Needed: r.cohort.need, TimeUp: !none}
 		r.abandon(fmt.Sprintf("%d of %d contributions, %d needed", few.Answers, few.Asked, few.Needed), few)
 		return
@@ -428,6 +443,7 @@ func (r *rounds) commit() {
 	if r.keeps() {
 		c.Kept = r.handles()
 	}
+	c.Releases = r.releases()
 	r.do(c)
 }
 
@@ -457,7 +473,7 @@ func (r *rounds) rewind(plan combine.Plan) {
 	}
 	r.giveUp(rewoundReason)
 	r.state = committing
-	r.do(Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1)})
+	r.do(Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1), Releases: r.releases()})
 }
 
 // suspend gives up what is open, unless a version is being made.
