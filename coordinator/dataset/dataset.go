@@ -288,6 +288,10 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 	if t.Optimiser.Kind == "momentum" {
 		setup.ClientMomentum = t.Optimiser.Momentum
 	}
+	var err error
+	if setup.Private, err = t.Private(); err != nil {
+		return nil, err
+	}
 	s, err := strategy.New(t.Strategy, setup)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.Name, err)

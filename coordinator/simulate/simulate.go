@@ -191,10 +191,10 @@ func configure(t *task.Task, d *dataset.Dataset, model learn.Model) (*simulation
 	}
 	c.Run = run.Config{
 		Title: t.Title.String(), Seed: t.StartSeed(), OrderSeed: t.SamplingSeed(), Model: model, Strategy: s,
-		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: packing, Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
+		Sums: t.Strategy.Sums(), MaxScale: t.MaxScale, Packing: packing, Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: evaluate, Validate: validate, Judge: judge, Drifts: c.Drift != nil, MaxWeight: t.Strategy.MaxWeight,
-		Shards: shards, Own: own,
+		Shards: shards, Own: own, Differential: t.Differential(simulation.Noise(t.SamplingSeed())),
 	}
 	c.Equip = func(i int, to *client.Client, m *adversary.Member) error {
 		if d.Own != nil {

@@ -17,6 +17,16 @@ type Privacy struct {
 	Examples    int     `yaml:"examples,omitempty" help:"that count of one participant at most, of secure"`
 	Bits        int     `yaml:"bits,omitempty" help:"of a number that is summed, of secure"`
 	Subset      float64 `yaml:"subset,omitempty" help:"share of the parameters that a round sends, by turns, of secure"`
+
+	// Of differential privacy; see differential.go.
+	Noise      float64 `yaml:"noise,omitempty" help:"standard deviation of the noise in each version's sum, as a multiple of clip; left out: no noise, and no claim"`
+	Clip       float64 `yaml:"clip,omitempty" help:"bound on the norm of a contribution, with noise"`
+	Adapt      bool    `yaml:"adapt,omitempty" help:"the bound follows the median norm, from clip on; the count that it follows has noise, too"`
+	FullWeight int     `yaml:"full_weight,omitempty" help:"examples from which on a contribution weighs fully, with noise; left out: all weigh the same"`
+	Population int     `yaml:"population,omitempty" help:"number of participants among whom one is hidden, with noise; the sum is divided by a share of it"`
+	Sampling   string  `yaml:"sampling,omitempty" help:"poisson: each member takes part in a round by chance, which is secret, and adds to privacy; none: nothing is claimed of it"`
+	Delta      float64 `yaml:"delta,omitempty" help:"of the claim, with noise: below 1 / population"`
+	Epsilon    float64 `yaml:"epsilon,omitempty" help:"budget of the claim, with noise: the run ends before a version that would exceed it; left out: none"`
 }
 
 // The values of Privacy.Aggregation.
@@ -68,6 +78,7 @@ func (d *decoder) privacy(t *Task) {
 	p := &t.Privacy
 	d.want(p.Aggregation == "" || p.Aggregation == plain || p.Secure(), "privacy.aggregation", quoted(p.Aggregation), `"plain" or "secure"`)
 	d.secure(p)
+	d.differential(t)
 }
 
 // secure checks the settings of secure aggregation.
