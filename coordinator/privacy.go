@@ -19,7 +19,9 @@ func describeClaim(w io.Writer, t *task.Task) error {
 		return nil
 	}
 	p, claim := &t.Privacy, t.Claim()
-	line := func(name, format string, args ...any) { fmt.Fprintf(w, "  %-11s"+format+"\n", append([]any{name}, args...)...) }
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %-11s"+format+"\n", append([]any{name}, args...)...)
+	}
 	planned, why := t.RunStop(nil).Rounds, "the planned rounds"
 	if n := int(private.Releases); n > 0 && (planned == 0 || n < planned) {
 		planned, why = n, fmt.Sprintf("the versions within the budget of %v", p.Epsilon)

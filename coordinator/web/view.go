@@ -9,6 +9,7 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/account"
+	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/run"
 )
@@ -31,6 +32,7 @@ func (st *Study) view(s run.State) api.Task {
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Paused: s.Paused, Problem: s.Problem(),
 	}
 	v.Progress, v.SecondsLeft = st.progress(s)
+	v.Privacy = privacy(t, s.Spent)
 	if s.Awaited > 0 {
 		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
@@ -82,7 +84,23 @@ func ViewRound(r *run.RoundRecord, parameters int) api.Round {
 		Test:    account.Test(r.Test, r.Validation),
 		Traffic: traffic(&r.Traffic, parameters),
 		Rate:    run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
+		Epsilon: account.Epsilon(r.Spent),
 	}
+}
+
+// privacy returns what the versions of a task tell of its participants; nil without noise.
+func privacy(t *task.Task, s *run.Spent) *api.Privacy {
+	p := &t.Privacy
+	if !p.Differential() {
+		return nil
+	}
+	v := &api.Privacy{
+		Epsilon: new(float64), Delta: p.Delta, Budget: p.Epsilon, Noise: p.Noise, Clip: p.Clip, Adapt: p.Adapt, Rate: t.Claim().Rate, Population: p.Population,
+	}
+	if s != nil {
+		v.Epsilon, v.Releases = account.Epsilon(s), int(s.Releases)
+	}
+	return v
 }
 
 // ViewStop has a run's stop conditions.
