@@ -203,11 +203,14 @@ func (r *Run) publish(c *Commit) {
 		r.typical = float64(weights[n/2])
 	}
 	r.closeRound()
-	if w := r.rewind; w != nil && w.version == c.Round {
+	switch w, seconds := r.rewind, c.Committed.Sub(rec.Opened).Seconds(); {
+	case w != nil && w.version == c.Round:
 		r.log.Info("gone back to an earlier version", "version", c.Round, "model_of", w.to)
-	} else {
+	case c.Spent != nil:
+		r.news("round committed", "round", c.Round, "epsilon", c.Spent.Epsilon, "rate", c.Rate, "seconds", seconds)
+	default:
 		r.news("round committed", "round", c.Round, "participants", len(c.Participants),
-			"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", c.Committed.Sub(rec.Opened).Seconds())
+			"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", seconds)
 	}
 	r.broadcastStatus()
 	r.notify(&rec, c.Clients...)

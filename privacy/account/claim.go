@@ -3,6 +3,7 @@ package account
 import (
 	"fmt"
 	"math"
+	"sort"
 )
 
 // A Claim is what a run says that it hides, as a function of its releases: add-remove
@@ -39,6 +40,22 @@ func (c Claim) Epsilon(releases int) (float64, error) {
 	return b.Upper, err
 }
 
+// least returns a number of releases that are within a budget by their Rényi divergences.
+func (c Claim) least(budget float64, most int) (int, error) {
+	one, err := RDP([]Mechanism{{Noise: c.Noise, Rate: c.Rate, Steps: 1}}, AddRemove, Orders())
+	if err != nil {
+		return 0, err
+	}
+	return sort.Search(most, func(n int) bool {
+		all := Curve{Orders: one.Orders, RDP: make([]float64, len(one.RDP))}
+		for i, r := range one.RDP {
+			all.RDP[i] = float64(n+1) * r
+		}
+		epsilon, _ := all.Epsilon(c.Delta)
+		return epsilon > budget
+	}), nil
+}
+
 // Releases returns the largest number of releases, at most most, whose Epsilon is within a
 // budget.
 func (c Claim) Releases(budget float64, most int) (int, error) {
@@ -56,12 +73,17 @@ func (c Claim) Releases(budget float64, most int) (int, error) {
 		}
 		return err == nil && !math.IsInf(e, 1) && e <= budget
 	}
-	// Epsilon grows by about the root of the releases at first: doubling finds the scale.
-	low, high := 0, 1
-	for high < most && within(high) {
-		low, high = high, min(2*high, most)
+	// Rényi divergences are a quick upper bound, a little below the number that is sought.
+	low, err := c.least(budget, most)
+	if err != nil {
+		return 0, err
 	}
-	if high == most && within(most) {
+	high, step := low+1, 1
+	for high < most && within(high) {
+		step *= 2
+		low, high = high, min(high+step, most)
+	}
+	if low == most || high == most && within(most) {
 		return most, failed
 	}
 	for high-low > 1 && failed == nil {
