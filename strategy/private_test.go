@@ -324,3 +324,26 @@ func TestPrivateRefusals(t *testing.T) {
 		t.Errorf("another number of clients: %v", err)
 	}
 }
+
+// How long an answer is awaited does not depend on how long others take.
+func TestPrivateDeadline(t *testing.T) {
+	s := privately(t, Config{Fraction: 1, Deadline: time.Minute}, Private{Noise: 1, Vector: 1, Clip: 1, Population: 4})
+	for _, e := range members(4) {
+		s.Step(e)
+	}
+	opened := steps(s, Opened{1})
+	if timer, ok := opened[0].(SetTimer); !ok || timer.After != time.Minute {
+		t.Fatalf("%v, want a deadline of a minute", opened)
+	}
+	for id := range ClientID(3) {
+		for _, effect := range steps(s, Offered{Client: id + 1, Order: 1, Handle: Handle(id + 1), Weight: 1, Norms: []float64{1}, Took: time.Second}) {
+			if timer, ok := effect.(SetTimer); ok {
+				t.Errorf("after answer %d the deadline is %v", id+1, timer.After)
+			}
+		}
+	}
+	steps(s, Fired{timerDeadline})
+	if open := steps(s, Committed{Round: 1})[0].(Open); open.Deadline != time.Minute {
+		t.Errorf("the next deadline is %v, want a minute", open.Deadline)
+	}
+}

@@ -324,6 +324,9 @@ func (r *rounds) write(p phase) {
 
 // deadline is for how long the answers of the open phase are awaited.
 func (r *rounds) deadline() time.Duration {
+	if r.private != nil { // whether one is in time must not hang on how long others take
+		return r.cfg.Deadline
+	}
 	return r.cohort.deadline(r.cfg.Deadline)
 }
 
@@ -398,7 +401,7 @@ func (r *rounds) offered(e Offered) {
 // hasten shortens the wait for the rest of the run's first cohorts, once there are
 // answers enough to say how long one takes.
 func (r *rounds) hasten(took time.Duration) {
-	if !r.cohort.live || r.cohort.pace > 0 || r.cohort.reported != r.cohort.need {
+	if !r.cohort.live || r.private != nil || r.cohort.pace > 0 || r.cohort.reported != r.cohort.need {
 		return
 	}
 	if wait := 2 * r.cohort.patience(took); wait < r.cfg.Deadline-took {
