@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 )
 
 // ErrNoise is wrapped by the error of a plan that needs noise and has no random bytes for it.
@@ -21,7 +22,17 @@ type Private struct {
 	Divisor float64 // the expected sum of weights
 	Server  Server
 	Count   *Count // nil: nothing is counted
+	Tree    *Tree  // the noise is that of a tree; nil: each step has its own
 }
+
+// Tree is what a step of tree aggregation does to the noise that the model carries (Kairouz et
+// al. 2021): the sum of all steps so far has the noise of those nodes of a binary tree that it
+// is made of. The step's own node, whose noise follows from Vectors.Seed, takes the place of
+// Drop.
+type Tree struct{ Drop []Seed }
+
+// Seed is what the noise of a node follows from: it is taken back exactly as it was added.
+type Seed = [32]byte
 
 // Count is a number that a Private step releases with noise of standard deviation Sigma, as
 // the first of Vectors.Noised.
@@ -33,7 +44,18 @@ func (p Private) Combine(v *Vectors) error {
 	if err != nil {
 		return err
 	}
-	if err := v.Sums[0].Noised(v.Next, p.Sigma, p.Divisor, noise); err != nil {
+	plus, minus := noise, []*Normal(nil)
+	if p.Tree != nil {
+		v.Seed = new(Seed)
+		if _, err := io.ReadFull(v.Noise, v.Seed[:]); err != nil {
+			return fmt.Errorf("combine: %w: %w", ErrNoise, err)
+		}
+		plus = grown(*v.Seed)
+		for _, s := range p.Tree.Drop {
+			minus = append(minus, grown(s))
+		}
+	}
+	if err := v.Sums[0].Noised(v.Next, p.Sigma, p.Divisor, plus, minus...); err != nil {
 		return err
 	}
 	if c := p.Count; c != nil {
@@ -46,11 +68,14 @@ func (p Private) Combine(v *Vectors) error {
 	return p.Server.Step(v.Next, v.Base, v.Next, v.State)
 }
 
-// Noised writes (sum + noise) / divisor to dst, where nothing need have been added. The noise
+// grown returns the noise of a node.
+func grown(s Seed) *Normal { return &Normal{reader: rand.NewChaCha8(s)} }
+
+// Noised writes (sum + noise) / divisor to dst, less the noise of minus, where nothing need have been added. The noise
 // is rounded to the sum's grid and added to its integers: the last digits of the result are
 // those of an integer, and not those of a floating-point sum, which can betray its parts
 // (Mironov 2012). The sum itself is not changed.
-func (s *Sum) Noised(dst []float32, sigma, divisor float64, noise *Normal) error {
+func (s *Sum) Noised(dst []float32, sigma, divisor float64, noise *Normal, minus ...*Normal) error {
 	if len(dst) != len(s.counts) {
 		panic(fmt.Sprintf("combine: Sum.Noised to %d values, want %d", len(dst), len(s.counts)))
 	}
@@ -64,14 +89,22 @@ func (s *Sum) Noised(dst []float32, sigma, divisor float64, noise *Normal) error
 		if err != nil {
 			return err
 		}
-		dst[i] = float32(float64(c+int64(math.RoundToEven(float64(units*x)))) * factor)
+		c += int64(math.RoundToEven(float64(units * x)))
+		for _, m := range minus {
+			x, err := m.Next()
+			if err != nil {
+				return err
+			}
+			c -= int64(math.RoundToEven(float64(units * x)))
+		}
+		dst[i] = float32(float64(c) * factor)
 	}
 	return nil
 }
 
 // maxNoise is the largest standard deviation of noise in units of a sum. The sum is below
-// 2^62, and no variable of a Normal is beyond 2^4.
-const maxNoise = 1 << 57
+// 2^62, no variable of a Normal is beyond 2^4, and a tree has at most 2^5 nodes to take back.
+const maxNoise = 1 << 52
 
 // Normal draws standard normal variables from random bytes by the transform of Box and Muller
 // (1958), at full precision: none is beyond 8.6.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"testing"
 )
@@ -119,5 +120,47 @@ func TestPrivate(t *testing.T) {
 	plan.Sigma = math.Inf(1)
 	if err := plan.Combine(v); err == nil {
 		t.Error("infinite noise: no error")
+	}
+}
+
+// The sum of the steps of a tree has the noise of the nodes that it is made of, exactly: with
+// three nodes after seven steps, one after eight.
+func TestTree(t *testing.T) {
+	const d = 8
+	var stack []Seed
+	var total [d]float64
+	source := seeded(4)
+	for step := 1; step <= 8; step++ {
+		sum, err := NewSum(d, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keep := len(stack) - bits.TrailingZeros(uint(step))
+		v := &Vectors{Base: make([]float32, d), Next: make([]float32, d), Sums: []*Sum{sum}, Noise: source}
+		plan := Private{Sigma: 1, Divisor: 1, Server: Server{Kind: SGD, LR: 1}, Tree: &Tree{Drop: stack[keep:]}}
+		if err := plan.Combine(v); err != nil {
+			t.Fatal(err)
+		}
+		stack = append(stack[:keep:keep], *v.Seed)
+		for i, x := range v.Next {
+			total[i] += float64(x)
+		}
+		if len(stack) != bits.OnesCount(uint(step)) {
+			t.Fatalf("%d nodes after %d steps", len(stack), step)
+		}
+		for i := range d {
+			want := 0.0
+			for _, s := range stack {
+				n := grown(s)
+				for range i {
+					n.Next()
+				}
+				x, _ := n.Next()
+				want += x
+			}
+			if math.Abs(total[i]-want) > 1e-5 { // versions are float32
+				t.Fatalf("after %d steps parameter %d has the noise %g, want %g: that of its nodes", step, i, total[i], want)
+			}
+		}
 	}
 }

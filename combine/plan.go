@@ -31,6 +31,7 @@ type Vectors struct {
 	State    map[string][]float32 // server vectors by name (momentum, control), stored with the commit; new ones replace the old, which are not written to
 	Noise    io.Reader            // random bytes of a Private; nil: none
 	Noised   []float64            // further results of a Private
+	Seed     *Seed                // of the noise of a Private with a Tree; nil: it has none
 }
 
 // WeightedMean makes the next model from the base and the weighted mean of

@@ -218,7 +218,7 @@ func (r *Run) publish(c *Commit) {
 	r.evaluate()
 	r.rewound(c.Round, nil)
 	if !r.stopReached() && !r.roundsDone() {
-		r.step(strategy.Committed{Round: c.Round, Noised: c.noised})
+		r.step(strategy.Committed{Round: c.Round, Noised: c.noised, Seed: c.seed})
 	}
 }
 

@@ -47,7 +47,7 @@ func (r *Run) accountVersion(c *commit) error {
 		return fmt.Errorf("epsilon of %d releases: %w", c.Releases, err)
 	}
 	c.spent = &Spent{Releases: c.Releases, Epsilon: epsilon, Delta: d.Delta}
-	c.Snapshot = strategy.AppendNoised(c.Snapshot, c.vectors.Noised)
+	c.Snapshot = strategy.AppendNoised(c.Snapshot, c.vectors.Noised, c.vectors.Seed)
 	return nil
 }
 
@@ -56,7 +56,7 @@ func (c *commit) withhold(rec *Commit) {
 	if c.spent == nil {
 		return
 	}
-	rec.Spent, rec.noised = c.spent, c.vectors.Noised
+	rec.Spent, rec.noised, rec.seed = c.spent, c.vectors.Noised, c.vectors.Seed
 	rec.Participants, rec.Contributions = nil, nil
 	rec.Weight, rec.TrainLoss, rec.Norms, rec.Times = math.NaN(), math.NaN(), nil, nil
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/learn"
 	"fedtab/learn/data"
 )
@@ -71,7 +72,8 @@ type Commit struct {
 	Norms         *Norms // nil: not known, or they would show what few participants with data of their own have sent
 	Spent         *Spent // of the run's privacy; nil: it makes no claim. Otherwise participants, contributions, weight and loss are withheld
 
-	noised []float64 // what the strategy's plan has released with noise
+	noised []float64     // what the strategy's plan has released with noise
+	seed   *combine.Seed // of noise that a later plan may take back
 }
 
 // Contribution is the record of a contribution to a version. The vector is not kept;

@@ -28,6 +28,7 @@ type Private struct {
 	Full       int     // examples from which on a contribution weighs 1; 0: all weigh 1
 	Population int     // N
 	Releases   uint64  // within the budget; 0: there is none
+	Tree       *Tree   // the noise is that of a tree; nil: each version has its own
 }
 
 const (
@@ -119,6 +120,7 @@ type private struct {
 	bound    float64 // S of the open round
 	releases uint64  // attempts that were opened: each may release a version, and is charged before its orders leave
 	below    int     // answers to the open attempt whose norms are within the bound
+	tree     tree
 }
 
 func newPrivate(c Config, s Setup, of fedavg) Strategy {
@@ -132,13 +134,21 @@ func newPrivate(c Config, s Setup, of fedavg) Strategy {
 // choose draws each client that is present by itself, from a secret seed: one that is
 // absent counts as one that sent 0.
 func (p *private) choose(r *rounds) []ClientID {
-	p.releases++
+	if p.Tree == nil {
+		p.releases++
+	}
 	p.below = 0
 	chosen := []ClientID{}
 	for _, id := range r.cohort.present {
+		if p.Tree != nil && !p.tree.may(id, p.releases+1, p.Tree) {
+			continue
+		}
 		if float64(rng.Derive(r.setup.Seed, "member", uint64(r.order)+1, uint64(id))>>11)*0x1p-53 < p.rate {
 			chosen = append(chosen, id)
 		}
+	}
+	if p.Tree != nil {
+		p.tree.ask(chosen, p.releases+1)
 	}
 	return chosen
 }
@@ -177,11 +187,19 @@ func (p *private) plan(r *rounds, rate float64) combine.Plan {
 		// Centred, an answer moves the count by 1/2 and none by 0.
 		step.Count = &combine.Count{Value: float64(p.below) - float64(len(r.answers))/2, Sigma: p.Count}
 	}
+	if p.Tree != nil {
+		step.Tree = &combine.Tree{Drop: p.tree.drop(p.Tree)}
+	}
 	return step
 }
 
-// committed moves the bound by the noised count.
-func (p *private) committed(noised []float64) {
+// committed takes in what a version has released: the bound follows the noised count, and the
+// tree has another node.
+func (p *private) committed(noised []float64, seed *combine.Seed) {
+	if p.Tree != nil && seed != nil {
+		p.releases++
+		p.tree.grow(*seed, p.Tree)
+	}
 	if p.Count == 0 || len(noised) == 0 {
 		return // on the way back to an earlier version nothing is released
 	}
@@ -212,11 +230,19 @@ func (p *private) resume(_ *rounds, number int, state []byte) int {
 // append encodes the state between rounds.
 func (p *private) append(to []byte) []byte {
 	to = binary.AppendUvarint(to, p.releases)
-	return binary.AppendUvarint(to, math.Float64bits(p.bound))
+	to = binary.AppendUvarint(to, math.Float64bits(p.bound))
+	if p.Tree != nil {
+		to = p.tree.append(to)
+	}
+	return to
 }
 
-// AppendNoised appends what a Plan has released with noise to a Commit's Snapshot.
-func AppendNoised(snapshot []byte, noised []float64) []byte {
+// AppendNoised appends what a Plan has released with noise, and the seed of the noise that it
+// may take back, to a Commit's Snapshot.
+func AppendNoised(snapshot []byte, noised []float64, seed *combine.Seed) []byte {
+	if seed != nil {
+		return append(snapshot, seed[:]...)
+	}
 	for _, x := range noised {
 		snapshot = binary.AppendUvarint(snapshot, math.Float64bits(x))
 	}
@@ -226,6 +252,10 @@ func AppendNoised(snapshot []byte, noised []float64) []byte {
 // read reads what append, and AppendNoised, have written.
 func (p *private) read(d *stateReader) {
 	releases, bound := d.uint(), math.Float64frombits(d.uint())
+	if p.Tree != nil {
+		p.readTree(d, releases, bound)
+		return
+	}
 	var noised []float64
 	for len(d.b) > 0 && !d.broken {
 		noised = append(noised, math.Float64frombits(d.uint()))
@@ -235,7 +265,7 @@ func (p *private) read(d *stateReader) {
 		return
 	}
 	p.releases, p.bound = releases, bound
-	p.committed(noised)
+	p.committed(noised, nil)
 }
 
 // releases returns how many versions are charged to the account.

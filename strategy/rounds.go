@@ -207,7 +207,7 @@ func (r *rounds) Step(e Event) []Effect {
 			r.backoff.committed()
 			r.clip.committed()
 			if r.private != nil {
-				r.private.committed(e.Noised)
+				r.private.committed(e.Noised, e.Seed)
 			}
 			r.state = idle
 			r.cohort.End()
@@ -219,6 +219,10 @@ func (r *rounds) Step(e Event) []Effect {
 		if r.state == committing && e.Round == r.version+1 {
 			r.backoff.rolledBack()
 			r.clip.discard()
+			if r.private != nil && r.private.Tree != nil {
+				r.finish(discardedReason) // another try would be a step that no tree has
+				break
+			}
 			r.retry()
 		}
 	case Blamed:
@@ -295,7 +299,7 @@ func (r *rounds) open() {
 		r.cohort.forgive() // too few are left without those that have not answered
 	}
 	chosen := r.choose(r)
-	if len(chosen) == 0 && r.private == nil {
+	if len(chosen) == 0 && (r.private == nil || r.private.exhausted(r)) {
 		r.cohort.Attempt = 0
 		return
 	}
@@ -446,7 +450,9 @@ func (r *rounds) commit() {
 	if r.keeps() {
 		c.Kept = r.handles()
 	}
-	c.Releases = r.releases()
+	if c.Releases = r.releases(); r.private != nil && r.private.Tree != nil {
+		c.Releases++ // of a tree attempts are not charged, but its steps
+	}
 	r.do(c)
 }
 

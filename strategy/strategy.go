@@ -109,7 +109,8 @@ type (
 	// Committed says that a Commit is durable and published.
 	Committed struct {
 		Round  uint64
-		Noised []float64 // that the Plan has released with noise
+		Noised []float64     // that the Plan has released with noise
+		Seed   *combine.Seed // of noise that a later Plan may take back; nil: none
 	}
 
 	// RolledBack says that a Commit was not made: the model would not have

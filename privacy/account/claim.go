@@ -12,6 +12,7 @@ type Claim struct {
 	Noise float64 // as of Mechanism; with an adaptive clipping norm, of the vector and the count together
 	Rate  float64
 	Delta float64
+	Tree  *Tree // the noise is that of a tree, whose Steps are the releases; nil: each has its own
 }
 
 // Validate reports the first field that is out of bounds.
@@ -29,6 +30,15 @@ func (c Claim) Epsilon(releases int) (float64, error) {
 	if releases == 0 {
 		return 0, c.Validate()
 	}
+	if c.Tree != nil {
+		tree := *c.Tree
+		tree.Steps = releases
+		sensitivity, err := tree.Sensitivity()
+		if err != nil {
+			return 0, err
+		}
+		return GaussianEpsilon(sensitivity/c.Noise, c.Delta)
+	}
 	if c.Rate == 1 {
 		distance, err := Distance(m, AddRemove)
 		if err != nil {
@@ -42,6 +52,9 @@ func (c Claim) Epsilon(releases int) (float64, error) {
 
 // least returns a number of releases that are within a budget by their Rényi divergences.
 func (c Claim) least(budget float64, most int) (int, error) {
+	if c.Tree != nil {
+		return 0, nil // its figures are exact, and quick
+	}
 	one, err := RDP([]Mechanism{{Noise: c.Noise, Rate: c.Rate, Steps: 1}}, AddRemove, Orders())
 	if err != nil {
 		return 0, err
