@@ -211,6 +211,8 @@ type Privacy struct {
 	Adapt      bool     `json:"adapt"`
 	Rate       float64  `json:"rate"` // probability with which each member takes part in a round; 1: nothing is claimed of it
 	Population int      `json:"population"`
+
+	Participations int `json:"participations"` // rounds in which one takes part at most, with noise of a tree; 0: any number
 }
 
 // Goal is a figure on the validation set, or else on the test set, that ends the run once it is

@@ -52,6 +52,9 @@ func bound(t *task.Task) string {
 
 func sampled(t *task.Task) string {
 	rate := t.Strategy.PrivateRate()
+	if tree := t.Claim().Tree; tree != nil {
+		return fmt.Sprintf("nothing is claimed of chance: each participant is in %d rounds at most, %d apart, and the noise is that of a tree", tree.Participations, tree.Separation)
+	}
 	if t.Claim().Rate < 1 {
 		return fmt.Sprintf("each of %d participants with probability %g in each round, which stays secret", t.Privacy.Population, rate)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/privacy/account"
 	"fedtab/protocol"
 	"fedtab/strategy"
@@ -218,5 +219,58 @@ func TestDifferentialAudit(t *testing.T) {
 		t.Errorf("%s: want it below, within a factor of 2", told)
 	} else {
 		t.Log(told)
+	}
+}
+
+// lastRead remembers the last 32 bytes that were read.
+type lastRead struct {
+	io.Reader
+	seed combine.Seed
+}
+
+func (l *lastRead) Read(b []byte) (int, error) {
+	n, err := l.Reader.Read(b)
+	copy(l.seed[:], b[:n])
+	return n, err
+}
+
+// Noise of a tree is taken back as it was added, by the process after a restart too: after four
+// rounds the model carries the noise of one node, the last.
+func TestDifferentialTree(t *testing.T) {
+	source := &lastRead{Reader: rand.NewChaCha8([32]byte{3})}
+	var saved *Saved
+	round := func(n int) *fixture {
+		f := newFixture(t, func(c *Config, s *strategy.Config) {
+			differential(source)(c, s)
+			c.ID, c.Saved = "tree", saved
+		})
+		f.join(t)
+		f.join(t)
+		for range n {
+			f.env.advance(2 * time.Minute) // nobody answers
+		}
+		return f
+	}
+	f := round(3)
+	if n := len(f.journal.commits); n != 3 {
+		t.Fatalf("%d versions, want 3", n)
+	}
+	first := make([]float32, f.n)
+	f.cfg.Model.Init(first, f.cfg.Seed)
+	last := f.journal.commits[2]
+	saved = &Saved{Last: &last, Participants: 10, Rounds: f.Rounds()}
+	f = round(1)
+	if n := len(f.journal.commits); n != 1 || f.journal.commits[0].Spent.Releases != 4 {
+		t.Fatalf("%d versions after a restart, want one, the fourth release", n)
+	}
+	normal, err := combine.NewNormal(rand.NewChaCha8(source.seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range f.journal.commits[0].Params {
+		x, _ := normal.Next()
+		if want := float64(first[i]) + x/2; math.Abs(float64(got)-want) > 1e-5 {
+			t.Errorf("parameter %d is %g, want %g: the noise of one node over C N = 2", i, got, want)
+		}
 	}
 }

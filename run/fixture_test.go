@@ -244,6 +244,9 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	setup := strategy.Setup{Seed: 1, MinCohort: 2, Parameters: f.n, Convex: true}
 	if cfg.Differential != nil {
 		setup.Private = &strategy.Private{Noise: 1, Vector: 1, Clip: 1, Population: 2}
+		if cfg.ID == "tree" {
+			setup.Private.Tree = &strategy.Tree{Participations: 9, Separation: 1}
+		}
 		sc = sc.ForPrivate(setup.Private.Population)
 	}
 	if cfg.Strategy, err = strategy.New(sc, setup); err != nil {

@@ -142,6 +142,9 @@ func (p *Page) hiddenWords() string {
 		words = append(words, p.say("hidden.budget", p.short(&v.Budget)))
 	}
 	words = append(words, p.say("hidden.rests"))
+	if v.Participations > 0 {
+		words = append(words, p.say("hidden.tree", v.Participations))
+	}
 	if v.Rate < 1 {
 		words = append(words, p.say("hidden.sampling", p.percent(&v.Rate), v.Population))
 	}

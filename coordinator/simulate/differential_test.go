@@ -23,6 +23,8 @@ func TestDifferential(t *testing.T) {
 	}{
 		{"all rounds", []string{"stop={rounds: 3}", "privacy.epsilon="}, 3, "3 rounds done"},
 		{"the budget", []string{"stop={rounds: 9}", "privacy.epsilon=40"}, 0, strategy.SpentReason},
+		{"noise of a tree", []string{"stop={rounds: 4}", "privacy.epsilon=", "privacy.adapt=false", "privacy.sampling=none", "privacy.participations=2", "privacy.separation=2"}, 4, "4 rounds done"},
+		{"the budget of a tree", []string{"stop={rounds: 9}", "privacy.epsilon=40", "privacy.adapt=false", "privacy.sampling=none", "privacy.participations=9"}, 0, strategy.SpentReason},
 		{"clients that come and go", []string{"stop={rounds: 3}", "privacy.epsilon=", "devices.availability=.7", "devices.session=60s"}, 3, "3 rounds done"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

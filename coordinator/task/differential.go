@@ -22,6 +22,8 @@ const (
 	maxNoise      = 1000    // times strategy.MaxBound it is far below what a sum holds
 	maxPopulation = 1 << 30 // members
 	maxBudget     = 1000    // an epsilon beyond it hides nothing
+
+	maxParticipations = 1000 // in a run with a tree, whose account takes the square of it
 )
 
 // Differential reports whether versions have noise.
@@ -67,7 +69,24 @@ func (d *decoder) differential(t *Task) {
 		d.want(err == nil, "privacy.adapt", p.Adapt,
 			fmt.Sprintf("false, or a noise below a tenth of the expected cohort of %.4g: the number of norms below the bound has noise of its own", cohort))
 	}
+	d.tree(p)
 	d.unnoised(t)
+}
+
+// tree checks the settings of tree aggregation.
+func (d *decoder) tree(p *Privacy) {
+	d.want(p.Participations >= 0 && p.Participations <= maxParticipations, "privacy.participations", p.Participations,
+		fmt.Sprintf("1 <= participations <= %d rounds of a participant (0: noise of each version by itself)", maxParticipations))
+	d.want(p.Separation >= 0 && p.Separation <= MaxRounds, "privacy.separation", p.Separation, fmt.Sprintf("1 <= separation <= %d rounds", MaxRounds))
+	d.want(p.Restart >= 0 && p.Restart <= MaxRounds, "privacy.restart", p.Restart, fmt.Sprintf("1 <= restart <= %d rounds (0: one tree)", MaxRounds))
+	if p.Participations == 0 {
+		const without = "none, or privacy.participations beside it: it is of noise of a tree"
+		d.want(p.Separation == 0, "privacy.separation", p.Separation, without)
+		d.want(p.Restart == 0, "privacy.restart", p.Restart, without)
+		return
+	}
+	d.want(p.Sampling != poisson, "privacy.sampling", quoted(p.Sampling), "none beside privacy.participations: a tree claims nothing of chance")
+	d.want(!p.Adapt, "privacy.adapt", p.Adapt, "false beside privacy.participations: all nodes of a tree have one bound")
 }
 
 // withoutNoise refuses settings that mean nothing without noise.
@@ -80,6 +99,7 @@ func (d *decoder) withoutNoise(p *Privacy) {
 		{"privacy.clip", p.Clip, p.Clip != 0}, {"privacy.adapt", p.Adapt, p.Adapt}, {"privacy.full_weight", p.FullWeight, p.FullWeight != 0},
 		{"privacy.population", p.Population, p.Population != 0}, {"privacy.sampling", quoted(p.Sampling), p.Sampling != ""},
 		{"privacy.delta", p.Delta, p.Delta != 0}, {"privacy.epsilon", p.Epsilon, p.Epsilon != 0},
+		{"privacy.participations", p.Participations, p.Participations != 0}, {"privacy.separation", p.Separation, p.Separation != 0}, {"privacy.restart", p.Restart, p.Restart != 0},
 	} {
 		if s.given {
 			d.want(false, s.path, s.value, "none, or a privacy.noise above 0 beside it: without noise there is no claim")
@@ -90,6 +110,9 @@ func (d *decoder) withoutNoise(p *Privacy) {
 	d.want(true, "privacy.population", 0, fmt.Sprintf("2 <= population <= %d", maxPopulation))
 	d.want(true, "privacy.sampling", "", `"poisson" or "none"`)
 	d.want(true, "privacy.delta", 0, fmt.Sprintf("%v <= delta < 1 / population", account.MinDelta))
+	d.want(true, "privacy.participations", 0, fmt.Sprintf("1 <= participations <= %d rounds of a participant", maxParticipations))
+	d.want(true, "privacy.separation", 0, fmt.Sprintf("1 <= separation <= %d rounds", MaxRounds))
+	d.want(true, "privacy.restart", 0, fmt.Sprintf("1 <= restart <= %d rounds", MaxRounds))
 	d.want(true, "privacy.epsilon", 0, fmt.Sprintf("0 < epsilon <= %d", maxBudget))
 }
 
@@ -125,6 +148,9 @@ func (d *decoder) differentialLive(t *Task, simulate string) {
 // Claim returns what the versions of a differentially private task hide.
 func (t *Task) Claim() account.Claim {
 	c := account.Claim{Noise: t.Privacy.Noise, Rate: 1, Delta: t.Privacy.Delta}
+	if p := &t.Privacy; p.Participations > 0 {
+		c.Tree = &account.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart}
+	}
 	if t.Privacy.Sampling == poisson {
 		c.Rate = t.Strategy.PrivateRate()
 	}
@@ -139,6 +165,9 @@ func (t *Task) Private() (*strategy.Private, error) {
 		return nil, nil
 	}
 	s := &strategy.Private{Noise: p.Noise, Vector: p.Noise, Clip: p.Clip, Full: p.FullWeight, Population: p.Population}
+	if p.Participations > 0 {
+		s.Tree = &strategy.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart}
+	}
 	if p.Adapt {
 		s.Count = account.CountNoise(t.Strategy.PrivateRate() * float64(p.Population))
 		var err error

@@ -60,6 +60,7 @@ func TestDifferentialTask(t *testing.T) {
 		{"privacy.sampling=none", "privacy.sampling is none, was poisson"},
 		{"privacy.delta=1e-4", "privacy.delta is 0.0001, was 0.001"},
 		{"privacy.epsilon=4", "privacy.epsilon is 4, was 3"},
+		{"privacy={participations: 2, sampling: none}", "privacy.participations is 2, was not set"},
 	} {
 		other, err := Parse("x.yaml", []byte(noised), c.set)
 		if err != nil {

@@ -96,6 +96,7 @@ func privacy(t *task.Task, s *run.Spent) *api.Privacy {
 	}
 	v := &api.Privacy{
 		Epsilon: new(float64), Delta: p.Delta, Budget: p.Epsilon, Noise: p.Noise, Clip: p.Clip, Adapt: p.Adapt, Rate: t.Claim().Rate, Population: p.Population,
+		Participations: p.Participations,
 	}
 	if s != nil {
 		v.Epsilon, v.Releases = account.Epsilon(s), int(s.Releases)

@@ -368,6 +368,9 @@ func (c *Run) privacyWords() string {
 	if v.Rate < 1 {
 		words += fmt.Sprintf("; each of %d members in a round with probability %g, in secret", v.Population, v.Rate)
 	}
+	if v.Participations > 0 {
+		words += fmt.Sprintf("; noise of a tree, each participant in %d rounds at most", v.Participations)
+	}
 	if v.Budget > 0 {
 		words += fmt.Sprintf("; budget %g", v.Budget)
 	}
