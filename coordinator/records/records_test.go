@@ -148,7 +148,7 @@ func TestEvents(t *testing.T) {
 	want := []string{
 		"1772366400.25 0 brain.Event:2",
 		"1772366461.75 1 seconds=1.5 participants=2 examples=1.2e+06 train/loss=0.25 test/loss=0.5 test/accuracy=0.75 test/balanced_accuracy=0.7 test/f1=0.6 test/examples=10000" + same,
-		"1772366521.75 2 seconds=1.5 participants=2 examples=1.2e+06 train/loss=0.125" + same,
+		"1772366521.75 2 seconds=1.5 participants=2 examples=1.2e+06 train/loss=0.125" + same + " releases=3 epsilon=1.25 delta=1e-05",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -213,7 +213,8 @@ func (r *recorder) update(u run.Update, fresh bool) {
 		r.result.Rounds[len(r.result.Rounds)-1].BackdoorSuccess = r.success()
 	}
 	r.ledger.close(u.Round.Round, u.Clients)
-	if u.Round.Test == nil && (!fresh || r.task.EvaluateEvery() == 1) {
+	awaited := r.task.EvaluateEvery() == 1 && r.task.Evaluate.On != task.OnNone // the figures, for the same line
+	if u.Round.Test == nil && (!fresh || awaited) {
 		return
 	}
 	now := time.Now()
