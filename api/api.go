@@ -79,8 +79,8 @@ type Task struct {
 	Data         Data       `json:"data"`
 	Packing      Packing    `json:"packing"`
 	Stop         Stop       `json:"stop"`
-	Privacy      *Privacy   `json:"privacy,omitempty"` // of versions with noise
-	Phase        string     `json:"phase"`             // waiting, training, committing, paused or finished
+	Claim        *Claim     `json:"claim,omitempty"` // of versions with noise
+	Phase        string     `json:"phase"`           // waiting, training, committing, paused or finished
 	Round        int        `json:"round"`
 	Version      int        `json:"version"`
 	Participants int        `json:"participants"`
@@ -199,9 +199,9 @@ type Stop struct {
 	Goals   []Goal  `json:"goals"` // any of them ends the run
 }
 
-// Privacy is what the versions of a run tell of each of its participants: they are
+// Claim is what the versions of a run tell of each of its participants: they are
 // (Epsilon, Delta) differentially private, as to whether a participant takes part.
-type Privacy struct {
+type Claim struct {
 	Epsilon    *float64 `json:"epsilon"` // upper bound, of all versions so far; null: there is none
 	Delta      float64  `json:"delta"`
 	Releases   int      `json:"releases"` // versions that are charged

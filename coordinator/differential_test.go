@@ -71,7 +71,7 @@ func TestDifferential(t *testing.T) {
 	if end := train(s); end != strategy.SpentReason {
 		t.Errorf("it ends with %q, want the end of the budget", end)
 	}
-	p := s.api(t, "/api/tasks/noised").Privacy
+	p := s.api(t, "/api/tasks/noised").Claim
 	if p == nil || p.Releases != int(private.Releases) || p.Epsilon == nil || *p.Epsilon > 2.5 || p.Rate != 1 || p.Budget != 2.5 {
 		t.Fatalf("the account is %+v, want %d releases within the budget", p, private.Releases)
 	}

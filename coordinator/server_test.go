@@ -63,7 +63,7 @@ func (s *testServer) api(t *testing.T, path string) (v struct {
 	Stop                 struct{ Rounds int }
 	TestAccuracy         *float64 `json:"test_accuracy"`
 	Evaluation           struct{ Accuracy, RMSE *float64 }
-	Privacy              *api.Privacy
+	Claim                *api.Claim
 	Rounds               []struct {
 		Round        uint64
 		Participants int

@@ -175,7 +175,7 @@ func TestAbsentListsTasks(t *testing.T) {
 // With noise a person reads how well their part is hidden, and what that rests on.
 func TestHidden(t *testing.T) {
 	p := shown(t)
-	task := `{"name": "mnist-2nn", "run": "r1", "model": {"parameters": 7850}, "data": {"classes": 2}, "privacy": {"epsilon": %s, "delta": 0.00001, "releases": 54, "budget": 8, "noise": 1, "clip": 0.5, "rate": 0.1, "population": 1000}}`
+	task := `{"name": "mnist-2nn", "run": "r1", "model": {"parameters": 7850}, "data": {"classes": 2}, "claim": {"epsilon": %s, "delta": 0.00001, "releases": 54, "budget": 8, "noise": 1, "clip": 0.5, "rate": 0.1, "population": 1000}}`
 	p.OnTask(decode(t, fmt.Sprintf(task, "5.322")))
 	page := render(t, p)
 	for _, want := range []string{
@@ -186,7 +186,7 @@ func TestHidden(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	p.OnTask(decode(t, `{"name": "mnist-2nn", "run": "r1", "model": {"parameters": 7850}, "data": {"classes": 2}, "privacy": {"epsilon": 1, "delta": 0.00001, "releases": 54, "noise": 1, "clip": 0.5, "rate": 1, "population": 1000, "participations": 4}}`))
+	p.OnTask(decode(t, `{"name": "mnist-2nn", "run": "r1", "model": {"parameters": 7850}, "data": {"classes": 2}, "claim": {"epsilon": 1, "delta": 0.00001, "releases": 54, "noise": 1, "clip": 0.5, "rate": 1, "population": 1000, "participations": 4}}`))
 	if page := render(t, p); !strings.Contains(page, "You take part in at most 4 rounds") || strings.Contains(page, "rests on chance") {
 		t.Error("of noise of a tree it is not said in how many rounds one takes part")
 	}

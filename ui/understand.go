@@ -46,7 +46,7 @@ func (c *Understand) questions() []question {
 		{p.say("understand.costs"), p.costWords(), ""},
 		{p.say("understand.inferred"), p.inferredWords(), ""},
 	}
-	if p.Task.Privacy != nil {
+	if p.Task.Claim != nil {
 		all = append(all, question{p.say("understand.hidden"), p.hiddenWords(), ""})
 	}
 	return append(all, question{p.say("understand.who"), p.whoWords(), ""})
@@ -129,7 +129,7 @@ func (p *Page) inferredWords() string {
 
 // hiddenWords says how well the noise hides whether one takes part, and what that rests on.
 func (p *Page) hiddenWords() string {
-	v := p.Task.Privacy
+	v := p.Task.Claim
 	words := []string{p.say("hidden.noise")}
 	switch {
 	case v.Epsilon == nil:

@@ -32,7 +32,7 @@ func (st *Study) view(s run.State) api.Task {
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Paused: s.Paused, Problem: s.Problem(),
 	}
 	v.Progress, v.SecondsLeft = st.progress(s)
-	v.Privacy = privacy(t, s.Spent)
+	v.Claim = viewClaim(t, s.Spent)
 	if s.Awaited > 0 {
 		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
@@ -88,13 +88,13 @@ func ViewRound(r *run.RoundRecord, parameters int) api.Round {
 	}
 }
 
-// privacy returns what the versions of a task tell of its participants; nil without noise.
-func privacy(t *task.Task, s *run.Spent) *api.Privacy {
+// viewClaim returns what the versions of a task tell of its participants; nil without noise.
+func viewClaim(t *task.Task, s *run.Spent) *api.Claim {
 	p := &t.Privacy
 	if !p.Differential() {
 		return nil
 	}
-	v := &api.Privacy{
+	v := &api.Claim{
 		Epsilon: new(float64), Delta: p.Delta, Budget: p.Epsilon, Noise: p.Noise, Clip: p.Clip, Adapt: p.Adapt, Rate: t.Claim().Rate, Population: p.Population,
 		Participations: p.Participations,
 	}

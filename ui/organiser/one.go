@@ -346,7 +346,7 @@ func (c *Run) left() string {
 // privacy writes what the versions tell of each participant.
 func (c *Run) privacy() string {
 	p := c.detail().Privacy
-	switch v := c.live().Privacy; {
+	switch v := c.live().Claim; {
 	case v != nil:
 		return "epsilon " + c.Board.loss(v.Epsilon)
 	case p != nil:
@@ -357,7 +357,7 @@ func (c *Run) privacy() string {
 
 // privacyWords says what that rests on.
 func (c *Run) privacyWords() string {
-	v := c.live().Privacy
+	v := c.live().Claim
 	if v == nil {
 		return "add-remove adjacency"
 	}
