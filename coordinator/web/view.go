@@ -32,7 +32,7 @@ func (st *Study) view(s run.State) api.Task {
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Paused: s.Paused, Problem: s.Problem(),
 	}
 	v.Progress, v.SecondsLeft = st.progress(s)
-	v.Claim = claim(t, s.Spent)
+	v.Claim = viewClaim(t, s.Spent)
 	if s.Awaited > 0 {
 		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
@@ -99,8 +99,8 @@ func viewPrivacy(p *task.Privacy) api.Privacy {
 	}
 }
 
-// claim returns what the versions of a task tell of its participants; nil without noise.
-func claim(t *task.Task, s *run.Spent) *api.Claim {
+// viewClaim returns what the versions of a task tell of its participants; nil without noise.
+func viewClaim(t *task.Task, s *run.Spent) *api.Claim {
 	p := &t.Privacy
 	if !p.Differential() {
 		return nil
