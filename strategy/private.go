@@ -106,6 +106,9 @@ func (p *Private) check(c Config, s Setup) error {
 	if ps := PrivateProblems(c); len(ps) > 0 {
 		return fmt.Errorf("%v", ps[0])
 	}
+	if s.Secure != nil {
+		return fmt.Errorf("privacy.noise is %v, want none beside secure sums: it is added to a sum that the coordinator sees", p.Noise)
+	}
 	if s.Clients > 0 && s.Clients != p.Population {
 		return fmt.Errorf("privacy.population is %d, want %d, the number of simulated clients: the sum is divided by a share of it", p.Population, s.Clients)
 	}
