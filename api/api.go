@@ -131,6 +131,7 @@ type Fixed struct {
 	Translations map[string]Translation `json:"translations,omitempty"` // by language
 	Download     bool                   `json:"download,omitempty"`     // the model is handed out
 	Build        string                 `json:"build,omitempty"`        // identity of the page's files that are served
+	Privacy      Privacy                `json:"privacy,omitzero"`
 }
 
 // Abandoned is why an attempt at a round was given up. Another follows.
@@ -190,6 +191,25 @@ type Packing struct {
 	Bits float64 `json:"bits"` // for a parameter, asked of the codec up; 0 if that has no choice
 	Down string  `json:"down"`
 }
+
+// Privacy is what the coordinator learns of single participants (docs/privacy.md). Zero fields
+// do not apply.
+type Privacy struct {
+	Aggregation string  `json:"aggregation"`       // Plain or Secure
+	Min         int     `json:"min,omitempty"`     // participants of a sum
+	Max         int     `json:"max,omitempty"`     // participants of a round
+	Dropout     float64 `json:"dropout,omitempty"` // share of a round's participants that may drop out
+	Corrupt     float64 `json:"corrupt,omitempty"` // share of them that may collude with the coordinator
+	Bits        int     `json:"bits,omitempty"`    // of a number that is summed
+	Subset      float64 `json:"subset,omitempty"`  // share of the parameters that a round sends
+	Groups      int     `json:"groups,omitempty"`  // participants of a group at least, whose sum is one of several; absent: a round has one sum
+}
+
+// The values of Privacy.Aggregation.
+const (
+	Plain  = "plain"  // the coordinator sees each contribution
+	Secure = "secure" // it sees sums of several
+)
 
 // Stop is when the run ends; zero fields set no limit.
 type Stop struct {

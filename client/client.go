@@ -143,6 +143,8 @@ const (
 	Training    = tab.Training
 	Packing     = tab.Packing
 	Sending     = tab.Sending
+	Agreeing    = tab.Agreeing
+	Summing     = tab.Summing
 	Paused      = tab.Paused
 	Finished    = tab.Over
 )
@@ -528,7 +530,7 @@ func (c *Client) statusChanged(s *protocol.Status) {
 	if x := &c.exchange; x.client != nil && x.round <= s.Closed {
 		c.endExchange()
 	}
-	if len(c.kept) == 0 && c.masking == nil && c.progress.Activity == Sending {
+	if len(c.kept) == 0 && c.progress.Activity == Sending {
 		c.progress.Activity = c.resting()
 	}
 	if c.order != nil && c.order.Round != 0 && c.order.Round <= s.Closed {
@@ -587,8 +589,13 @@ func (c *Client) SetTab(s protocol.TabState) []protocol.Message {
 // resting returns what a client does that has no order: a pause outlasts the answers that
 // come in it.
 func (c *Client) resting() Activity {
-	if c.tab == protocol.TabPaused {
+	switch {
+	case c.tab == protocol.TabPaused:
 		return Paused
+	case c.masking != nil:
+		return Agreeing
+	case c.exchange.sent != nil:
+		return Summing
 	}
 	return Waiting
 }

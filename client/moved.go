@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fedtab/privacy/secagg"
 	"fedtab/protocol"
 	"fedtab/tab"
 )
@@ -25,6 +26,11 @@ func (c *Client) Entry(m protocol.Message, up bool) tab.Entry {
 	case *protocol.Contribution:
 		e.Round, e.Weight, e.Examples = int(m.Round), int(m.Weight), int(m.Metrics.Examples)
 		c.describe(&e, m.Vectors)
+	case *protocol.Secure:
+		e.Round = c.roundOf(m.Order)
+		if len(m.Vectors) == 1 {
+			e.Payload = secagg.KindOf(m.Vectors[0].Block)
+		}
 	case *protocol.Progress:
 		e.Round, e.Examples = c.roundOf(m.Order), int(m.Examples)
 	case *protocol.Ack:
@@ -59,6 +65,12 @@ func (c *Client) describe(e *tab.Entry, vectors []protocol.Vector) {
 			}
 		case protocol.PayloadIntegers:
 			e.Values, e.Payload = e.Values+int(v.Count), v.Name
+		case protocol.PayloadMasked:
+			e.Payload = v.Name
+			if c.secures() {
+				t, _ := c.terms()
+				e.Values += t.Length
+			}
 		default: // bytes, whose values the name stands for
 			e.Payload = v.Name
 		}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"fedtab/learn/rng"
@@ -56,28 +57,39 @@ type masking struct {
 	examples int // worked through, for the person
 }
 
+// Remember gives the client the record that an earlier process has written last, as
+// Secure.History does, before its first Hello.
+func (c *Client) Remember(record []byte) { c.history = record }
+
 // secures reports whether the task has secure aggregation.
 func (c *Client) secures() bool { return c.welcome != nil && c.welcome.Secure.Max > 0 }
+
+// ErrSecure is wrapped by the error of a Welcome to a task whose secure aggregation the client
+// cannot, or must not, take part in: to connect again is of no use.
+var ErrSecure = errors.New("client: secure aggregation")
 
 // checkSecure returns an error unless the client can take part in a task with these terms.
 func (c *Client) checkSecure(w *protocol.Welcome) error {
 	if c.model != nil && c.welcome.Run == w.Run && !sameTerms(&c.welcome.Secure, &w.Secure) {
-		return fmt.Errorf("client: the secure aggregation of run %s has other terms than before", w.Run)
+		return fmt.Errorf("%w: run %s has other terms than before", ErrSecure, w.Run)
 	}
-	if w.Secure.Max == 0 {
+	s := c.cfg.Secure
+	switch {
+	case w.Secure.Max == 0 && (s == nil || s.Members == nil):
 		return nil
+	case w.Secure.Max == 0:
+		return fmt.Errorf("%w: the task has none, and a member takes part in no other", ErrSecure)
+	case s == nil:
+		return fmt.Errorf("%w: this client lacks the cryptography for it", ErrSecure)
 	}
-	if c.cfg.Secure == nil {
-		return fmt.Errorf("client: the task has secure aggregation, and this client lacks the cryptography for it")
-	}
-	switch digest := terms.Digest(c.cfg.Secure.Members); {
-	case len(w.Secure.Members) == 0 && c.cfg.Secure.Members != nil:
-		return fmt.Errorf("client: anyone may take part in the task, so that the coordinator can be all the others: want one whose privacy.members have the digest %x, as the list given here", digest)
+	switch digest := terms.Digest(s.Members); {
+	case len(w.Secure.Members) == 0 && s.Members != nil:
+		return fmt.Errorf("%w: anyone may take part in the task, so that the coordinator can be all the others: want one whose privacy.members have the digest %x, as the list given here", ErrSecure, digest)
 	case len(w.Secure.Members) > 0 && !bytes.Equal(digest, w.Secure.Members):
-		return fmt.Errorf("client: the task's members have the digest %x, those of the list given here %x: somebody has changed one of them", w.Secure.Members, digest)
+		return fmt.Errorf("%w: the task's members have the digest %x, those of the list given here %x: somebody has changed one of them", ErrSecure, w.Secure.Members, digest)
 	}
 	if _, _, err := terms.Of(w.Secure, w.Run, int(w.Parameters)); err != nil {
-		return fmt.Errorf("client: the task's secure aggregation: %w", err)
+		return fmt.Errorf("%w: %w", ErrSecure, err)
 	}
 	return nil
 }
@@ -168,9 +180,7 @@ func (c *Client) Deliver() []protocol.Message {
 	}
 	if c.exchange.client == nil || c.exchange.order != m.order.Order { // it has left the attempt
 		c.masking = nil
-		if c.order == nil && c.progress.Activity == Sending {
-			c.progress.Activity = c.resting()
-		}
+		c.restExchange()
 		return nil
 	}
 	c.exchange.pending = append(c.exchange.pending, secagg.Vector{Update: m.order.Order, Values: m.values})
@@ -237,7 +247,7 @@ func (c *Client) keepMasked(m *protocol.Contribution) {
 	if len(c.kept) > maxKept {
 		c.kept = c.kept[1:]
 	}
-	if c.order == nil && c.progress.Activity != Finished {
+	if c.order == nil && c.progress.Activity == Agreeing {
 		c.progress.Activity = Sending
 	}
 }
@@ -260,15 +270,22 @@ func (c *Client) dropExchange(err error) {
 	if o := c.order; o != nil && o.Order == c.exchange.order {
 		c.ended(tab.Failed, int(o.Round), &protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
 		c.drop(c.resting())
-	} else if c.order == nil && c.progress.Activity == Sending {
-		c.progress.Activity = c.resting()
 	}
+	c.restExchange()
 }
 
 // endExchange forgets the attempt, and with it its secrets.
 func (c *Client) endExchange() {
 	c.exchange = exchange{order: c.exchange.order}
 	c.masking = nil
+	c.restExchange()
+}
+
+// restExchange ends the activities of an attempt.
+func (c *Client) restExchange() {
+	if a := c.progress.Activity; a == Agreeing || a == Summing {
+		c.progress.Activity = c.resting()
+	}
 }
 
 // mask makes the integers of a trained vector, of the mean of the examples, and ends the order:
@@ -290,7 +307,7 @@ func (c *Client) mask(values []float32, examples int) []protocol.Message {
 		masks(o, c.masking.values)
 	}
 	c.unsent = append(c.unsent[:0], u.Values...)
-	c.drop(Sending)
+	c.drop(Agreeing)
 	if c.cfg.Secure.Apart {
 		return nil
 	}

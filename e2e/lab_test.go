@@ -373,6 +373,21 @@ func TestLab(t *testing.T) {
 		if like := b.valueOf("leak-like"); !(like > .6 && like < 1) {
 			t.Errorf("at 0.1 bits the picture is read with correlation %g, want it rough", like)
 		}
+		b.chooses("codec", "0")
+		b.reads("leak-epsilon", "no bound")
+		b.slide("noise", 3)
+		b.query("noise=0.01")
+		b.reads("leak", "not recognised")
+		b.slide("clip", 0)
+		b.query("clip=0.01")
+		b.reads("leak", "The picture is recognised")
+		b.slide("noise", 0)
+		b.slide("n", 3)
+		b.chooses("sees", "5")
+		b.query("sees=5")
+		b.reads("leak", "of 8 pictures") // alone, all 8 are exact
+		b.slide("n", 0)
+		b.chooses("sees", "1")
 		was := js[string](b, "document.querySelector('#figure-pictures .front').innerHTML")
 		b.press("lab-seed")
 		await(t, "another picture is there", func() bool {

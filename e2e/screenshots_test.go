@@ -280,7 +280,7 @@ func labPictures(t *testing.T) {
 		"race", "race?step=240&slow=0.1", "race?step=500&model=0&lane3=9&lane5=7&lane1=8&clients=20", "race?step=300&data=2&lane4=0&lang=de", "race?step=200&data=1&model=0&liars=2&clients=20&skew=0.1&lane2=9",
 		"radon", "radon?step=2&bad=3&poison=3&p=2.2,3_7.2,2.4_5.6,8_5.2,1.3", "surface", "surface?step=60&starts=1", "surface?step=200&rate=0.02", "lambda", "lambda?lambda=1e-06&noise=0.3",
 		"packing?step=40", "packing?bits=4",
-		"leaks", "leaks?n=8&picture=3", "leaks?n=64&units=256&codec=2", "lambda?lambda=0.01&lang=de", "packing?codec=3&bits=0.5&step=20", "leaks?n=4&units=0",
+		"leaks", "leaks?n=8&picture=3", "leaks?n=64&units=256&codec=2", "lambda?lambda=0.01&lang=de", "packing?codec=3&bits=0.5&step=20", "leaks?n=4&units=0", "leaks?n=2&sees=5&noise=0.003&clip=0.1&lang=de",
 		"nodes", "nodes?m=50&scale=2&same=1&lang=de",
 	} {
 		b.to(c.url() + "lab/" + address)

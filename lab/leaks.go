@@ -4,23 +4,27 @@ import (
 	"math"
 
 	"fedtab/compress"
-	"fedtab/lab/study"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/kernel"
 	"fedtab/learn/rng"
+	"fedtab/privacy/account"
+	"fedtab/privacy/attack"
 	"fedtab/words"
 )
 
 // leaksPage shows the pictures that a client has trained with, and what can be read of them
-// from its update; and how that depends on how many they are, and on packing.
+// from its update, or from a sum with others; and how that depends on how many they are, on
+// packing, clipping and noise.
 type leaksPage struct {
-	seed   uint64
-	units  int // of the first layer; 0: that is the outputs
-	epochs int
-	codec  compress.Codec
-	bits   float64
-	size   int // of leakSizes, by number
+	seed    uint64
+	units   int // of the first layer; 0: that is the outputs
+	epochs  int
+	codec   compress.Codec
+	bits    float64
+	size    int // of leakSizes, by number
+	sum     int // updates in what the coordinator sees
+	release attack.Release
 
 	run     uint64 // seed of the run
 	model   learn.Model
@@ -55,9 +59,10 @@ type leakClient struct {
 
 // leak is what can be read from an update.
 type leak struct {
-	*study.Leak // nil: the update is not there yet
-	client      *leakClient
-	bits        float64 // of the update as packed, for each parameter
+	*attack.Inversion // nil: an update is not there yet
+	client            *leakClient
+	bits              float64 // of the update as packed, for each parameter
+	norm              float64 // of the update before it is clipped
 }
 
 // tally is the sums of some clients' measures.
@@ -69,22 +74,32 @@ type tally struct {
 // leakSizes are how many pictures a client has.
 var leakSizes = []float64{1, 2, 4, 8, 16, 32, 64}
 
+// leakSums are how many updates are in what the coordinator sees.
+var leakSums = []float64{1, 2, leakClients}
+
+// clipNorms are what updates are clipped to; the largest is longer than all of them.
+var clipNorms = []float64{.01, .03, .1, .3, 1, 3, 10}
+
+// leakNoises are the noise multipliers.
+var leakNoises = []float64{0, .001, .003, .01, .03, .1, .3, 1}
+
 const (
 	leakClients = 5 // that measures are means of
 	leakRate    = .1
 	leakSlice   = 1e7 // floating-point operations of training in a slice
 	leakUnits   = 64  // whose pictures are drawn
-	exactPSNR   = 60  // from which on a picture counts as exact
+	leakDelta   = 1e-5
+	exactPSNR   = 60 // from which on a picture counts as exact
 )
 
 func leaksSheet() *Sheet {
 	pictures := upTo(int(leakSizes[len(leakSizes)-1]))[1:]
 	return &Sheet{
 		Name: "leaks", Title: "lab.leaks.title", Lead: "lab.leaks.lead",
-		Paragraphs: []string{"lab.leaks.what", "lab.leaks.why", "lab.leaks.protect"},
+		Paragraphs: []string{"lab.leaks.what", "lab.leaks.why", "lab.leaks.modes", "lab.leaks.protect"},
 		Formula:    "∂L/∂Wᵢ = δᵢ x,   ∂L/∂bᵢ = δᵢ,   x = ΔWᵢ / Δbᵢ;   ΔWᵢ / Δbᵢ = Σₖ δᵢₖ xₖ / Σₖ δᵢₖ",
 		Where:      "lab.leaks.where",
-		Try:        []string{"lab.leaks.try.more", "lab.leaks.try.units", "lab.leaks.try.epochs", "lab.leaks.try.bits", "lab.leaks.try.linear"},
+		Try:        []string{"lab.leaks.try.more", "lab.leaks.try.units", "lab.leaks.try.epochs", "lab.leaks.try.bits", "lab.leaks.try.linear", "lab.leaks.try.sum", "lab.leaks.try.noise"},
 		Sources: []Source{
 			{"Phong, Aono, Hayashi, Wang, Moriai: Privacy-Preserving Deep Learning: Revisited and Enhanced. ATIS 2017", ""},
 			{"Geiping, Bauermeister, Dröge, Moeller: Inverting Gradients – How Easy Is It to Break Privacy in Federated Learning? NeurIPS 2020", "https://arxiv.org/abs/2003.14053"},
@@ -103,15 +118,21 @@ func leaksSheet() *Sheet {
 			}},
 			{Name: "epochs", Label: "lab.mix.epochs", Kind: Choice, Values: []float64{1, 5, 20, 100}, Default: 1},
 			{Name: "codec", Label: "lab.packing.codec", Kind: Choice, Values: []float64{0, 1, 2, 3}, Default: 0, Say: sayCodec},
+			{Name: "sees", Label: "lab.leaks.sees", Kind: Choice, Values: leakSums, Default: 1, Say: func(l *words.Language, v float64) string {
+				return l.Say("lab.leaks.seen", int(v))
+			}},
+			{Name: "clip", Label: "lab.leaks.clip", Values: clipNorms, Default: clipNorms[len(clipNorms)-1]},
+			{Name: "noise", Label: "lab.leaks.noise", Values: leakNoises, Default: 0},
 			{Name: "seed", Label: "lab.seed", Kind: Seed, Default: 1},
 		},
 		Parts: []Part{
 			{
-				Name: "leak", Title: "lab.leaks.update", Settings: []string{"n", "picture", "bits", "codec", "units", "epochs", "seed"},
+				Name: "leak", Title: "lab.leaks.update", Settings: []string{"n", "picture", "bits", "clip", "noise", "sees", "codec", "units", "epochs", "seed"},
 				Figures: []Figure{{"pictures", "lab.leaks.pictures.label"}, {"units", "lab.leaks.units.label"}},
 				Readings: []Reading{
 					{"leak", "", ""}, {"leak-known", "lab.leaks.known", "known"}, {"leak-like", "lab.leaks.like", "chosen"},
 					{"leak-psnr", "lab.leaks.psnr", "chosen"}, {"leak-alone", "lab.leaks.alone", ""}, {"leak-bits", "lab.packing.really", ""},
+					{"leak-norm", "lab.leaks.norm", ""}, {"leak-epsilon", "lab.leaks.epsilon", ""},
 				},
 				Buttons: []Button{{NewSeed, "lab.seed.new"}, {Reset, "lab.reset"}},
 			},
@@ -132,13 +153,15 @@ func (p *leaksPage) follow(s *State) {
 		p.begin(seed, units, epochs)
 	}
 	codec, bits, size := codecOf(packingCodecs[s.Int("codec")]), s.Value("bits"), sizeOf(s.Value("n"))
-	if codec.ID != p.codec.ID || bits != p.bits {
+	sum, release := s.Int("sees"), attack.Release{Clip: s.Value("clip"), Noise: s.Value("noise")}
+	other := sum != p.sum || release != p.release
+	if other || codec.ID != p.codec.ID || bits != p.bits {
 		p.sizes, p.shown = nil, nil
 	}
-	if size != p.size {
+	if other || size != p.size {
 		p.rates, p.shown = [2][]tally{}, nil
 	}
-	p.codec, p.bits, p.size = codec, bits, size
+	p.codec, p.bits, p.size, p.sum, p.release = codec, bits, size, sum, release
 	p.show()
 }
 
@@ -210,8 +233,8 @@ func (p *leaksPage) work() bool {
 	switch {
 	case p.failed:
 		return false
-	case p.shown.Leak == nil:
-		p.train(p.shown.client)
+	case p.shown.Inversion == nil:
+		p.trained(p.size, 0)
 		p.show()
 	case !full(p.sizes, len(leakSizes)):
 		p.sizes = p.measure(p.sizes, unfinished(p.sizes), p.codec, p.bits)
@@ -249,12 +272,10 @@ func (p *leaksPage) measure(all []tally, size int, codec compress.Codec, bits fl
 		all = append(all, tally{})
 	}
 	t := &all[i]
-	c := p.client(size, t.clients)
-	if c.update == nil {
-		p.train(c)
+	if !p.trained(size, t.clients) {
 		return all
 	}
-	got := p.read(c, t.clients, codec, bits)
+	got := p.read(size, t.clients, codec, bits)
 	n := float64(len(got.Like))
 	for k, like := range got.Like {
 		t.like += like / n
@@ -265,6 +286,27 @@ func (p *leaksPage) measure(all []tally, size int, codec compress.Codec, bits fl
 	t.bits += got.bits
 	t.clients++
 	return all
+}
+
+// behind returns the clients whose updates are in what is seen of one of them: it, and those
+// that follow.
+func (p *leaksPage) behind(size, number int) (all []*leakClient) {
+	for i := range p.sum {
+		all = append(all, p.client(size, (number+i)%leakClients))
+	}
+	return all
+}
+
+// trained reports whether all clients have their updates that what is seen of one is made of;
+// if not, it trains the next one.
+func (p *leaksPage) trained(size, number int) bool {
+	for _, c := range p.behind(size, number) {
+		if c.update == nil {
+			p.train(c)
+			return false
+		}
+	}
+	return true
 }
 
 // train trains a client for a slice. When it is done it has an update.
@@ -281,25 +323,40 @@ func (p *leaksPage) train(c *leakClient) {
 	}
 }
 
-// show reads the update of the first client of the size, if it is there.
+// show reads what is seen of the first client of the size, if it is there.
 func (p *leaksPage) show() {
-	if p.shown != nil && p.shown.Leak != nil {
+	if p.shown != nil && p.shown.Inversion != nil {
 		return
 	}
-	if c := p.client(p.size, 0); c.update != nil {
-		p.shown = p.read(c, 0, p.codec, p.bits)
-	} else if p.shown == nil {
-		p.shown = &leak{client: c}
+	for _, c := range p.behind(p.size, 0) {
+		if c.update == nil {
+			p.shown = &leak{client: p.client(p.size, 0)}
+			return
+		}
 	}
+	p.shown = p.read(p.size, 0, p.codec, p.bits)
 }
 
-// read packs the update of a client, as it travels, and reads what is unpacked.
-func (p *leaksPage) read(c *leakClient, number int, codec compress.Codec, bits float64) *leak {
+// read clips, noises and packs the updates that are seen with that of a client, as they travel,
+// and reads the client's pictures from the sum of what is unpacked. Each has its share of the
+// noise.
+func (p *leaksPage) read(size, number int, codec compress.Codec, bits float64) *leak {
 	layout := p.model.Layout()
-	o := compress.Options{Bits: bits, Seed: compress.DitherSeed(p.run, uint32(number+1), 1, 0)}
-	got := make([]float32, len(c.update))
-	bytes := transfer(got, c.update, codec.NewEncoder(compress.TensorsOf(layout)), codec, o)
-	return &leak{study.Read(got, layout, c.x), c, float64(8*bytes) / float64(len(got))}
+	seen, got, sent := make([]float32, layout.Size), make([]float32, layout.Size), make([]float32, layout.Size)
+	share := attack.Release{Clip: p.release.Clip, Noise: p.release.Noise / math.Sqrt(float64(p.sum))}
+	var own int // bytes of the client
+	for i, c := range p.behind(size, number) {
+		who := (number + i) % leakClients
+		share.Sum(sent, [][]float32{c.update}, rng.Stream(p.seed, "noise", uint64(size), uint64(who)))
+		o := compress.Options{Bits: bits, Seed: compress.DitherSeed(p.run, uint32(who+1), 1, 0)}
+		bytes := transfer(got, sent, codec.NewEncoder(compress.TensorsOf(layout)), codec, o)
+		if i == 0 {
+			own = bytes
+		}
+		kernel.Axpy(seen, 1, got)
+	}
+	c := p.client(size, number)
+	return &leak{attack.Invert(seen, layout, c.x), c, float64(8*own) / float64(len(got)), math.Sqrt(kernel.SquaredNorm(c.update))}
 }
 
 // picture returns a picture of a client.
@@ -313,7 +370,7 @@ func (l *leak) psnr(k int) float64 {
 	if l.Best[k] < 0 {
 		return math.Inf(-1)
 	}
-	return study.PSNR(l.Shows[l.Best[k]], l.client.picture(k))
+	return attack.PSNR(l.Shows[l.Best[k]], l.client.picture(k))
 }
 
 // draw implements page. The pictures are drawn anew only where they have changed: the curves
@@ -359,7 +416,7 @@ func (p *leaksPage) drawPictures(v *View, chosen int) {
 		from, to := a.at(k, 0).plus(pictureEdge), a.at(k, 1).plus(pictureEdge)
 		cells = append(cells, from, to)
 		ink.add(p.shown.client.picture(k), glyphSide, from.X, from.Y, size)
-		if l := p.shown.Leak; l != nil && l.Best[k] >= 0 {
+		if l := p.shown.Inversion; l != nil && l.Best[k] >= 0 {
 			ink.add(l.Shows[l.Best[k]], glyphSide, to.X, to.Y, size)
 			if l.Known[k] {
 				known = append(known, to)
@@ -390,12 +447,12 @@ func (p *leaksPage) drawUnits(v *View, chosen int) {
 	for i := range units {
 		at := a.at(i, 0).plus(pictureEdge)
 		cells = append(cells, at)
-		l := p.shown.Leak
+		l := p.shown.Inversion
 		if l == nil || l.Shows[i] == nil {
 			continue
 		}
 		ink.add(l.Shows[i], glyphSide, at.X, at.Y, size)
-		if l.Closest[i] >= study.Alike {
+		if l.Closest[i] >= attack.Alike {
 			known = append(known, at)
 		}
 		if l.Best[chosen] == i {
@@ -412,9 +469,10 @@ func (p *leaksPage) drawUnits(v *View, chosen int) {
 // tellLeak says what was read.
 func (p *leaksPage) tellLeak(v *View, chosen int) {
 	l := p.shown
-	if l.Leak == nil {
+	v.tell("leak-epsilon", v.epsilon(p.release.Noise))
+	if l.Inversion == nil {
 		v.tell("leak", p.untold(v))
-		for _, name := range []string{"leak-known", "leak-like", "leak-psnr", "leak-alone", "leak-bits"} {
+		for _, name := range []string{"leak-known", "leak-like", "leak-psnr", "leak-alone", "leak-bits", "leak-norm"} {
 			v.tell(name, words.Dash)
 		}
 		return
@@ -447,6 +505,19 @@ func (p *leaksPage) tellLeak(v *View, chosen int) {
 	}
 	v.tell("leak-alone", alone)
 	v.tell("leak-bits", v.number(l.bits))
+	v.tell("leak-norm", v.l.Three(l.norm))
+}
+
+// epsilon writes what noise claims of one round: for all data of a participant replaced.
+func (v *View) epsilon(noise float64) string {
+	if noise == 0 {
+		return v.say("lab.leaks.unbounded")
+	}
+	epsilon, err := account.GaussianEpsilon(2/noise, leakDelta)
+	if err != nil {
+		panic("lab: " + err.Error()) // it is one of leakNoises
+	}
+	return v.l.Three(epsilon)
 }
 
 // untold says why there is nothing to say.

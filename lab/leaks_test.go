@@ -9,10 +9,10 @@ import (
 
 	"fedtab/client"
 	"fedtab/compress"
-	"fedtab/lab/study"
 	"fedtab/learn"
 	"fedtab/learn/data"
 	"fedtab/learn/rng"
+	"fedtab/privacy/attack"
 	"fedtab/protocol"
 )
 
@@ -25,7 +25,7 @@ func leaks(query string) *leaksPage {
 func firstRead(query string) *leaksPage {
 	m := Find("leaks").Open(query)
 	p := m.page.(*leaksPage)
-	for p.shown.Leak == nil && m.Work() {
+	for p.shown.Inversion == nil && m.Work() {
 	}
 	return p
 }
@@ -98,7 +98,7 @@ func TestLeaksAreTheClients(t *testing.T) {
 		if want := float64(8*len(sent.Vectors[0].Block)) / float64(len(got)); p.shown.bits != want {
 			t.Errorf("%v: the page has %g bits, want %g, as the client sends", codec, p.shown.bits, want)
 		}
-		read := study.Read(got, p.model.Layout(), x)
+		read := attack.Invert(got, p.model.Layout(), x)
 		if !slices.Equal(read.Like, p.shown.Like) || !slices.Equal(read.Known, p.shown.Known) {
 			t.Errorf("%v: of the client's update correlations are %v, on the page %v", codec, read.Like, p.shown.Like)
 		}
@@ -152,7 +152,7 @@ func TestLeaksSays(t *testing.T) {
 					continue
 				}
 				pairs++
-				if correlation(x[k*glyphSide*glyphSide:][:glyphSide*glyphSide], x[j*glyphSide*glyphSide:][:glyphSide*glyphSide]) >= study.Alike {
+				if correlation(x[k*glyphSide*glyphSide:][:glyphSide*glyphSide], x[j*glyphSide*glyphSide:][:glyphSide*glyphSide]) >= attack.Alike {
 					alike++
 				}
 			}
@@ -175,6 +175,57 @@ func TestLeaksSays(t *testing.T) {
 		}
 		if like, _, _ := means(leaks(fmt.Sprintf("units=0&seed=%d", seed)).sizes); like[2] < .9 {
 			t.Errorf("seed %d: 4 pictures have correlation %.2f without a hidden layer, want their digits to be seen", seed, like[2])
+		}
+	}
+}
+
+// What the page says of clipping, noise and sums holds, for one client and for the mean of all.
+func TestLeaksProtected(t *testing.T) {
+	for seed := 1; seed <= someSeeds(); seed++ {
+		for _, c := range []struct {
+			query      string
+			size       int     // of leakSizes, by number
+			like, most float64 // correlation
+			known      float64 // share that is recognised, at least; 0 wants few
+		}{
+			{"clip=0.01", 0, .999, 1.001, 1},
+			{"clip=0.01&n=8", 3, .9, 1, .6},
+			{"sees=5", 0, .9, 1.001, .9},
+			{"sees=5&n=8", 3, .5, .85, 0},
+			{"noise=0.01", 0, 0, .6, 0},
+			{"noise=0.01&clip=0.1", 0, .93, .999, 1},
+			{"noise=0.01&clip=0.01", 0, .93, .999, 1},
+			{"noise=0.1&clip=0.1", 0, 0, .6, 0},
+		} {
+			like, known, _ := means(leaks(fmt.Sprintf("%s&seed=%d", c.query, seed)).sizes)
+			if got := like[c.size]; got < c.like || got > c.most {
+				t.Errorf("%s, seed %d: correlation %.3f, want %g to %g", c.query, seed, got, c.like, c.most)
+			}
+			if got := known[c.size]; got < c.known || c.known == 0 && got > .25 {
+				t.Errorf("%s, seed %d: %.2f are recognised, want %g", c.query, seed, got, c.known)
+			}
+		}
+	}
+}
+
+// No update is as long as the largest norm that it may be clipped to.
+func TestNormsAreShort(t *testing.T) {
+	longest := 0.
+	for _, query := range []string{"n=64&epochs=100&units=256", "n=1&epochs=100&units=0", "n=8&epochs=100&units=16"} {
+		longest = max(longest, firstRead(query).shown.norm)
+	}
+	if most := clipNorms[len(clipNorms)-1]; longest >= most {
+		t.Errorf("the norm of an update is %.2f, want less than %g", longest, most)
+	}
+	t.Logf("the longest update has norm %.2f", longest)
+}
+
+// Epsilon is the account's, and there is none without noise.
+func TestLeaksEpsilon(t *testing.T) {
+	for query, want := range map[string]string{"": "no bound", "noise=1": "10.0", "noise=0.1": "284"} {
+		v := settle(Find("leaks").Open(query)).Draw(nil)
+		if text := (Text{"leak-epsilon", want}); !slices.Contains(v.Texts, text) {
+			t.Errorf("%q does not say an epsilon of %s", query, want)
 		}
 	}
 }

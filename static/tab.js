@@ -20,7 +20,7 @@ const loopsComing = page && loops ? fetch(loops) : undefined;
 coming?.catch(() => {}); // said below
 loopsComing?.catch(() => {});
 
-importScripts("asset:wasm_exec.js", "asset:kernel.js", "asset:keep.js", "asset:own.js");
+importScripts("asset:wasm_exec.js", "asset:kernel.js", "asset:keep.js", "asset:own.js", "asset:crypto.js");
 if (["own", "try"].includes(role)) {
 	importScripts("asset:extra/pictures.js");
 }

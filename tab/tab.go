@@ -32,8 +32,10 @@ const (
 	Waiting     Activity = "waiting"     // for an order
 	Downloading Activity = "downloading" // model or data, with an order at hand
 	Training    Activity = "training"
-	Packing     Activity = "packing" // what was learned, before it is sent
-	Sending     Activity = "sending" // until the acknowledgement
+	Packing     Activity = "packing"  // what was learned, before it is sent
+	Sending     Activity = "sending"  // until the acknowledgement
+	Agreeing    Activity = "agreeing" // trained; in secure aggregation, until the others' keys are there
+	Summing     Activity = "summing"  // masked and sent; in secure aggregation, until the masks are taken from the sum
 	Paused      Activity = "paused"
 	Over        Activity = "finished"
 )

@@ -194,6 +194,7 @@ func (c *coordinator) load(serial int) {
 				})
 			case ok:
 				c.page.OnTask(o)
+				c.page.lookForLack()
 			case !c.page.Loaded:
 				c.page.OnProblem(c.page.say("watch.task.never", c.page.phrase(problem)))
 			}

@@ -71,6 +71,7 @@ func Run() {
 		case "hello":
 			events.Do(func() {
 				host.begin(page, m)
+				page.lookForLack() // an action may wait already
 				tab.again = tab.memory.task()
 				coordinator.start()
 			})

@@ -114,6 +114,9 @@ type Page struct {
 	Moved       Movements
 	MovedOpen   bool // the messages that have moved are shown one by one
 
+	Lack   Lack // what this browser lacks for the tasks that it shows
+	looked bool // it is known
+
 	Forgetting bool // the person has asked to forget everything, and is asked again
 
 	Invite     string // code of the invite that the tab has; empty: none
@@ -492,7 +495,7 @@ func (p *Page) Over() bool { return p.Task.Phase == api.Finished }
 
 func (p *Page) ShowJoin() bool { return !p.Taking() && !p.Over() }
 func (p *Page) CanJoin() bool {
-	return p.Loaded && p.ShowJoin() && p.HasData() && p.SeveralProblem() == ""
+	return p.Loaded && p.ShowJoin() && p.HasData() && p.Able() && p.SeveralProblem() == ""
 }
 func (p *Page) ShowSeveral() bool { return p.ShowJoin() && p.schema() == nil }
 func (p *Page) ShowPause() bool   { return p.Taking() && p.Stage != StageLeaving }

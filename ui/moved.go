@@ -41,10 +41,11 @@ const (
 	examplesGroup        // of public data
 	pageGroup            // the page itself
 	restGroup            // what keeps the training going
+	secretsGroup         // keys and shares of secure aggregation
 	groups
 )
 
-var groupKeys = [groups]string{"moved.changes", "moved.sums", "moved.model", "moved.examples", "moved.page", "moved.rest"}
+var groupKeys = [groups]string{"moved.changes", "moved.sums", "moved.model", "moved.examples", "moved.page", "moved.rest", "moved.secrets"}
 
 // groupOf returns the group of an entry.
 func groupOf(e *tab.Entry) int {
@@ -53,9 +54,11 @@ func groupOf(e *tab.Entry) int {
 		return examplesGroup
 	case e.Kind == protocol.KindModel.String():
 		return modelGroup
+	case e.Kind == protocol.KindSecure.String():
+		return secretsGroup
 	case e.Kind != protocol.KindContribution.String():
 		return restGroup
-	case e.Payload != "":
+	case e.Payload != "" && e.Payload != protocol.SecurePayload:
 		return sumsGroup
 	}
 	return changesGroup
@@ -209,6 +212,10 @@ var movedKeys = map[string]string{
 func (c *Moved) entryWords(e tab.Entry) string {
 	p := c.Page
 	switch way := c.way(e); {
+	case groupOf(&e) == secretsGroup:
+		return p.secureWords(&e)
+	case groupOf(&e) == changesGroup && e.Payload != "":
+		return p.say("moved.masked", e.Values)
 	case groupOf(&e) == changesGroup:
 		return p.say("moved.contribution", e.Values)
 	case groupOf(&e) == sumsGroup && e.Payload == protocol.EvaluationPayload:

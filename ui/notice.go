@@ -23,5 +23,9 @@ func (p *Page) Outdated() bool {
 
 // Handing reports whether what was learned is on its way, which a reload would delay.
 func (p *Page) Handing() bool {
-	return p.Working() && (p.Local.Activity == tab.Packing || p.Local.Activity == tab.Sending)
+	switch p.Local.Activity {
+	case tab.Packing, tab.Sending, tab.Agreeing, tab.Summing: // the last two need keys that a reload loses
+		return p.Working()
+	}
+	return false
 }

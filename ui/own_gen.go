@@ -722,7 +722,7 @@ func (c *Own) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		}
 		draw.Text(vgparent, "\n\t")
 		vgn = draw.Element(vgparent, "", "p", "class=note")
-		draw.Content(vgn, c.Page.say("own.leaves"))
+		draw.Content(vgn, c.leavesWords())
 		draw.Text(vgparent, "\n\t")
 		vgn = draw.Element(vgparent, "", "div", "class=buttons")
 		{

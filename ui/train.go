@@ -121,7 +121,7 @@ func (c *Train) expanded() string { return strconv.FormatBool(c.Page.Open["effor
 // timeline is a round as this tab goes through it.
 func (c *Train) timeline() []step {
 	p, l := c.Page, &c.Page.Local
-	now := map[tab.Activity]int{tab.Downloading: 1, tab.Training: 2, tab.Packing: 3, tab.Sending: 3}[l.Activity]
+	now := map[tab.Activity]int{tab.Downloading: 1, tab.Training: 2, tab.Packing: 3, tab.Sending: 3, tab.Agreeing: 3, tab.Summing: 3}[l.Activity]
 	words := []string{p.say("step.wait"), p.say("step.download"), p.say("step.train"), p.say("step.send")}
 	switch {
 	case now == 0 && p.OnHold():
@@ -136,6 +136,10 @@ func (c *Train) timeline() []step {
 		words[3] = p.say("step.send.share", p.Lang.Percent(float64(l.Transfer.Done)/float64(l.Transfer.Total), 0))
 	case now == 3 && l.Activity == tab.Packing:
 		words[3] = p.say("step.pack")
+	case now == 3 && l.Activity == tab.Agreeing:
+		words[3] = p.say("step.agree")
+	case now == 3 && l.Activity == tab.Summing:
+		words[3] = p.say("step.sum")
 	}
 	steps := make([]step, len(words))
 	for i, w := range words {
@@ -229,6 +233,8 @@ func (p *Page) PartWords() string {
 func (c *Train) joinNote() string {
 	p := c.Page
 	switch {
+	case !p.Able():
+		return p.say("join.note.lack")
 	case !p.HasData():
 		return p.say("join.note.data")
 	case p.SeveralProblem() != "":

@@ -43,6 +43,7 @@ func (c *Understand) questions() []question {
 		{p.say("understand.from"), p.fromWords(), ""},
 		{p.say("understand.stays"), p.staysWords(), "stays"},
 		{p.say("understand.leaves"), p.leavesWords(), "leaves"},
+		{p.say("understand.seen"), p.seenWords(), "seen"},
 		{p.say("understand.costs"), p.costWords(), ""},
 		{p.say("understand.inferred"), p.inferredWords(), ""},
 		{p.say("understand.who"), p.whoWords(), ""},
@@ -93,6 +94,9 @@ func (p *Page) staysWords() string {
 // leavesWords says what leaves the device.
 func (p *Page) leavesWords() string {
 	words := p.say("leaves.changes", p.Task.Model.Parameters, p.size(p.Task.Cost.BytesUp))
+	if p.Secure() {
+		words = sentences(words, p.say("leaves.masked"))
+	}
 	if s := p.schema(); s != nil && s.Table != nil {
 		words = sentences(words, p.say("leaves.totals"))
 	}
@@ -119,7 +123,10 @@ func (p *Page) costWords() string {
 
 // inferredWords says honestly what others could find out.
 func (p *Page) inferredWords() string {
-	if p.Task.Data.Own != nil {
+	switch {
+	case p.Task.Data.Own != nil && p.Secure():
+		return sentences(p.say("inferred.sum"), p.say("inferred.address"))
+	case p.Task.Data.Own != nil:
 		return sentences(p.say("inferred.own"), p.say("inferred.address"))
 	}
 	return sentences(p.say("inferred.public"), p.say("inferred.address"))

@@ -99,6 +99,10 @@ func (p *Page) running(exact bool) string {
 		return p.say("state.packing", l.Round)
 	case tab.Sending:
 		return p.say("state.sending", l.Round)
+	case tab.Agreeing:
+		return p.say("state.agreeing", l.Round)
+	case tab.Summing:
+		return p.say("state.summing", l.Round)
 	}
 	if p.Task.Phase == api.Waiting {
 		return p.say("state.joined", p.waitingFor())
@@ -233,10 +237,19 @@ func (p *Page) Tone() string {
 	case p.Stage == StageAbsent && p.Over():
 		return "done"
 	case p.Stage == StageStarting,
-		p.Working() && (p.Local.Activity == tab.Training || p.Local.Activity == tab.Packing || p.Local.Activity == tab.Sending || p.Local.Activity == tab.Downloading):
+		p.Working() && p.busy():
 		return "busy"
 	}
 	return "calm"
+}
+
+// busy reports whether the tab works, or waits for what comes within seconds.
+func (p *Page) busy() bool {
+	switch p.Local.Activity {
+	case tab.Training, tab.Packing, tab.Sending, tab.Downloading, tab.Agreeing, tab.Summing:
+		return true
+	}
+	return false
 }
 
 // Aside is a second, quieter sentence below the state; often empty.
@@ -277,6 +290,10 @@ func (p *Page) Aside() string {
 		return sentence(p.phrase(p.Task.Finished))
 	case p.Task.Problem != "":
 		return p.say("aside.problem", sentence(p.phrase(p.Task.Problem)))
+	case p.Working() && p.Local.Activity == tab.Agreeing:
+		return p.say("aside.agreeing")
+	case p.Working() && p.Local.Activity == tab.Summing:
+		return p.say("aside.summing")
 	case p.Slow:
 		return p.say("aside.slow")
 	case p.Kernel == "scalar":
@@ -478,7 +495,7 @@ const evenRatio = .9
 var kindKeys = map[string]string{
 	"hello": "kind.hello", "welcome": "kind.welcome", "shards": "kind.shards", "order": "kind.order", "model": "kind.model",
 	"contribution": "kind.contribution", "ack": "kind.ack", "decline": "kind.decline", "want": "kind.want", "fetch": "kind.fetch",
-	"progress": "kind.progress", "tab": "kind.tab", "status": "kind.status", "bye": "kind.bye", "chunk": "kind.chunk",
+	"progress": "kind.progress", "tab": "kind.tab", "status": "kind.status", "bye": "kind.bye", "chunk": "kind.chunk", "secure": "kind.secure",
 	"constants": "kind.constants", "refused": "kind.refused",
 }
 
@@ -569,7 +586,9 @@ func (p *Page) rawWords(t api.Traffic) string {
 func (p *Page) PackedWords() string {
 	up, down, t := p.Local.Codec, p.Local.CodecDown, &p.Task
 	var parts []string
-	if up != "" {
+	if p.Secure() {
+		parts = append(parts, p.say("packed.masked", t.Privacy.Bits))
+	} else if up != "" {
 		words := p.say("packed.up", up)
 		if up == t.Packing.Up && t.Packing.Bits > 0 {
 			words = p.say("packed.up.bits", up, t.Packing.Bits)

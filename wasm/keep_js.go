@@ -29,6 +29,7 @@ type (
 	keptLoaded struct {
 		serial int
 		bytes  []byte
+		record []byte // of secure aggregation
 		err    error
 	}
 	keptWritten struct{ err error }
@@ -43,22 +44,36 @@ func (w *worker) load() {
 		w.queue.put(keptLoaded{serial: serial})
 		return
 	}
-	call := w.keepCall("load", w.keep.key)
+	state, record := keepCall("load", w.keep.key), keepCall("load", w.vault.key)
 	go func() {
-		v, err := within(keepTimeout, call)
-		var b []byte
-		if err == nil && v.Truthy() {
-			b = make([]byte, v.Get("length").Int())
-			js.CopyBytesToGo(b, v)
+		b, err := loadedBytes(state)
+		r, failed := loadedBytes(record)
+		if err == nil {
+			err = failed
 		}
-		w.queue.put(keptLoaded{serial, b, err})
+		w.queue.put(keptLoaded{serial, b, r, err})
 	}()
+}
+
+// loadedBytes waits for what is kept, nil if there is nothing.
+func loadedBytes(load js.Value) ([]byte, error) {
+	v, err := within(keepTimeout, load)
+	if err != nil || !v.Truthy() {
+		return nil, err
+	}
+	b := make([]byte, v.Get("length").Int())
+	js.CopyBytesToGo(b, v)
+	return b, nil
 }
 
 // loaded makes the client the participant that it was, and connects.
 func (w *worker) loaded(e keptLoaded) {
 	if e.serial != w.joins || w.client == nil {
 		return
+	}
+	if e.err == nil {
+		w.vault.written = e.record
+		w.client.Remember(e.record)
 	}
 	if e.err == nil && e.bytes != nil {
 		e.err = w.client.Restore(e.bytes)
@@ -91,10 +106,7 @@ func (w *worker) save() {
 		return
 	}
 	w.keep.saved, w.keep.writing = now, true
-	b := w.client.Save()
-	a := js.Global().Get("Uint8Array").New(len(b))
-	js.CopyBytesToJS(a, b)
-	call := w.keepCall("save", w.keep.key, a)
+	call := keepCall("save", w.keep.key, array(w.client.Save()))
 	go func() {
 		_, err := within(keepTimeout, call)
 		w.queue.put(keptWritten{err})
@@ -107,7 +119,7 @@ func (w *worker) forget(then func()) {
 		then()
 		return
 	}
-	call := w.keepCall("remove", w.keep.key)
+	call := keepCall("remove", w.keep.key)
 	w.keep = keeper{}
 	go func() {
 		within(keepTimeout, call)
@@ -117,11 +129,11 @@ func (w *worker) forget(then func()) {
 
 // keepFailed gives keeping up for this session.
 func (w *worker) keepFailed(err error) {
-	w.keep.key = ""
+	w.keep.key, w.vault.key = "", ""
 	w.detail = "this browser stores nothing for this page (" + err.Error() + "): a reload joins as a new participant"
 }
 
-func (w *worker) keepCall(name string, args ...any) js.Value {
+func keepCall(name string, args ...any) js.Value {
 	return js.Global().Get("fedtabKeep").Call(name, args...)
 }
 

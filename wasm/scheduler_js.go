@@ -78,6 +78,7 @@ func (h *scheduler) loop() {
 			for _, e := range w.queue.take() {
 				w.handle(e)
 			}
+			w.exchange()
 			w.save()
 		}
 		w := h.next()

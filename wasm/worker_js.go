@@ -93,6 +93,7 @@ type worker struct {
 	frozen          bool
 
 	keep  keeper
+	vault *vault
 	joins int // counts them, so that late answers to older ones are dropped
 
 	steps  int            // mini-batches in a slice
@@ -206,7 +207,11 @@ func (w *worker) join(e joinCommand) {
 		return
 	}
 	w.url, w.task = e.socket, e.task
-	w.client = client.New(client.Config{Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite, Compare: w.own.data != nil, Watched: true, Give: w.give, Exact: w.exact})
+	w.vault = &vault{}
+	w.client = client.New(client.Config{
+		Name: "fedtab-tab (" + kernel.Name() + ")", Task: e.task, Invite: e.invite, Compare: w.own.data != nil, Watched: true,
+		Give: w.give, Exact: w.exact, Secure: w.vault.secure(),
+	})
 	if w.own.schema != nil && w.own.data == nil {
 		w.client = nil
 		w.conn, w.detail = tab.Refused, "this task wants data of yours: bring it first"
@@ -229,6 +234,7 @@ func (w *worker) join(e joinCommand) {
 	w.keep = keeper{}
 	if e.tab != "" {
 		w.keep.key = e.tab + " " + e.task
+		w.vault.key = w.keep.key + " secure"
 	}
 	w.load()
 }

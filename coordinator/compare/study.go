@@ -32,8 +32,12 @@ type heading struct {
 	unit        unit
 }
 
-// studies are those of the article's two figures.
-var studies = map[string]computation{"lambda": lambdas, "surface": surface, "mixing": mixing}
+// studies are those of the article's two figures, and attacks on what a coordinator sees.
+var studies = map[string]computation{
+	"lambda": lambdas, "surface": surface, "mixing": mixing,
+	"members_single": membership(memberSingle, drawROC), "members_sums": membership(memberSums, drawSums), "members_noise": membership(memberNoise, drawNoise),
+	"inversion": inversion,
+}
 
 func studyNames() []string { return sorted(studies) }
 

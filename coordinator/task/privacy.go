@@ -103,6 +103,30 @@ func (p *Privacy) Terms() protocol.SecureTerms {
 	return t
 }
 
+// Bytes of secure aggregation's messages: of a participant's keys in the roster that all get,
+// and of what is sent and got for each neighbour.
+const (
+	rosterBytes    = 2 * secagg.KeySize
+	neighbourBytes = 160 // shares, sealed, with digests by which they are checked; and one that unmasks
+	inboxBytes     = 80
+)
+
+// RoundBytes returns about what a participant sends and gets in a round of secure aggregation
+// with as many participants: its masked vector, keys and shares; and the keys and shares of
+// others.
+func (p *Privacy) RoundBytes(parameters, participants int) (up, down int64) {
+	t, _, err := terms.Of(p.Terms(), "", parameters)
+	if err != nil {
+		panic(err) // checked
+	}
+	n := min(max(participants, t.Fewest(int(p.Terms().Max))), int(p.Terms().Max))
+	up, down = int64(t.MaskedSize()), int64(n*rosterBytes)
+	if g, err := t.Risk.Parameters(n); err == nil {
+		up, down = up+int64(g.Neighbours*neighbourBytes), down+int64(g.Neighbours*inboxBytes)
+	}
+	return up, down
+}
+
 // Setup returns what a strategy is told of secure aggregation; nil: there is none. Combiners
 // of group means need as many groups.
 func (p *Privacy) Setup(groups int) *strategy.Secure {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/protocol"
 	"fedtab/run"
@@ -158,6 +159,13 @@ func TestFieldsDocumented(t *testing.T) {
 		_, b = get(t, s.URL+"/api/tasks/own")
 		fields(t, served, b)
 	}
+	secure, err := task.Find("mnist-2nn", []string{"privacy={aggregation: secure, groups: 10}", "strategy.combine=median"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sums := serveStudy(t, secure)
+	_, b = get(t, sums.URL+"/api/tasks/mnist-2nn")
+	fields(t, served, b)
 	_, shipped := studyOf(t, "own-vote")
 	_, b = get(t, shipped.URL+"/api/tasks/own-vote")
 	fields(t, served, b)
@@ -191,7 +199,7 @@ func TestFieldsDocumented(t *testing.T) {
 }
 
 // fixed are the fields of a task that events leave out.
-var fixed = regexp.MustCompile(`^(translations\.|download$|build$|data\.(own|samples|columns|class_names|picture|encoding)\b)`)
+var fixed = regexp.MustCompile(`^(translations\.|download$|build$|privacy\.|data\.(own|samples|columns|class_names|picture|encoding)\b)`)
 
 // The events of the stream are described, and carry the fields that the page says.
 func TestEventsDocumented(t *testing.T) {

@@ -39,7 +39,7 @@ func first(names []string) []string { return names[:min(len(names), api.MaxShown
 // page's files.
 func (st *Study) fix(build string) {
 	t := st.Task
-	st.fixed = api.Fixed{Download: t.Downloads(), Build: build}
+	st.fixed = api.Fixed{Download: t.Downloads(), Build: build, Privacy: viewPrivacy(&t.Privacy)}
 	for _, language := range translated(t.Title.Other(), t.Description.Other()) {
 		if st.fixed.Translations == nil {
 			st.fixed.Translations = map[string]api.Translation{}
@@ -154,7 +154,12 @@ func (st *Study) cost(s run.State) api.Cost {
 // has a number of parameters, bytes.
 func RoundBytes(t *task.Task, parameters int) (up, down int64) {
 	packing := t.Compress.Run(parameters)
-	return packed(parameters*t.Strategy.Vectors(), packing.Up, packing.Bits), packed(parameters, packing.Down, 0)
+	up, down = packed(parameters*t.Strategy.Vectors(), packing.Up, packing.Bits), packed(parameters, packing.Down, 0)
+	if t.Privacy.Secure() {
+		up, keys := t.Privacy.RoundBytes(parameters, t.Strategy.Fewest(parameters))
+		return up + smallMessages, down + keys
+	}
+	return up, down
 }
 
 // smallMessages is about what the messages without parameters take of a participant in

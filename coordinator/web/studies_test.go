@@ -94,4 +94,13 @@ func TestRoundBytes(t *testing.T) {
 			t.Errorf("%s: %d up, %d down, want %d", codec, up, down, want)
 		}
 	}
+	// With secure aggregation it is about the masked vector, of 12 bits for a parameter.
+	tk, err := task.Find("mnist-2nn", []string{"privacy={aggregation: secure}", "compress={down: {codec: float16}}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const masked = 12 * 199_210 / 8
+	if up, down := RoundBytes(tk, 199_210); up < masked || up > masked+5000 || down < 2*199_210 || down > 2*199_210+5000 {
+		t.Errorf("secure: %d up, %d down, want a little over %d and %d", up, down, masked, 2*199_210)
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/account"
+	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/run"
 )
@@ -82,6 +83,17 @@ func ViewRound(r *run.RoundRecord, parameters int) api.Round {
 		Test:    account.Test(r.Test, r.Validation),
 		Traffic: traffic(&r.Traffic, parameters),
 		Rate:    run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
+	}
+}
+
+// viewPrivacy has what a task says of privacy.
+func viewPrivacy(p *task.Privacy) api.Privacy {
+	if !p.Secure() {
+		return api.Privacy{Aggregation: api.Plain}
+	}
+	return api.Privacy{
+		Aggregation: api.Secure, Min: p.Min, Max: p.Max, Dropout: p.Dropout, Corrupt: p.Corrupt,
+		Bits: p.Bits, Subset: p.Subset, Groups: p.Groups,
 	}
 }
 

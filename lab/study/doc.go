@@ -4,5 +4,4 @@
 //	curve.go    Figure 1: a regression with more and with less penalty
 //	surface.go  Figure 2: walkers on a surface with four minima, and their mean
 //	mixing.go   Figure 2 with networks: two of them, and what lies between
-//	leak.go     what an update gives away of the examples behind it, for the lab alone
 package study

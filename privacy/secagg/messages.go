@@ -71,6 +71,15 @@ func (t *Terms) entrySize() int {
 	return entrySize
 }
 
+// KindOf names the kind of a message: keys, roster, shares, inbox, masked vector, survivors,
+// consent, consents or reveal; empty for what is none.
+func KindOf(message []byte) string {
+	if len(message) == 0 || int(message[0]) >= len(kindNames) {
+		return ""
+	}
+	return kindNames[message[0]]
+}
+
 // IsMasked reports whether a client's message is its masked vector.
 func IsMasked(message []byte) bool { return len(message) > 0 && kind(message[0]) == kindMasked }
 

@@ -142,6 +142,7 @@ func (c config) sources() (map[string]string, error) {
 		"tab.js":                  filepath.Join(here, "tab.js"),
 		"kernel.js":               filepath.Join(here, "kernel.js"),
 		"keep.js":                 filepath.Join(here, "keep.js"),
+		"crypto.js":               filepath.Join(here, "crypto.js"),
 		"own.js":                  filepath.Join(here, "own.js"),
 		"extra/pictures.js":       filepath.Join(here, "extra", "pictures.js"),
 		"extra/bring.js":          filepath.Join(here, "extra", "bring.js"),

@@ -54,8 +54,16 @@ func Missing(signed bool) error {
 	if !js.Global().Get("isSecureContext").Truthy() {
 		return ErrInsecure
 	}
+	if names := Lacks(signed); names != nil {
+		return fmt.Errorf("%w: it lacks %s", ErrMissing, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// Lacks names the primitives that the browser lacks, of those that an attempt needs, whose
+// members sign or not. On a page that is not secure these are all.
+func Lacks(signed bool) (names []string) {
 	b := make([]byte, secagg.KeySize)
-	var names []string
 	for _, t := range trials {
 		if signed || !t.signed {
 			if err := t.use(Primitives{Identity: b}, b); err != nil {
@@ -63,8 +71,5 @@ func Missing(signed bool) error {
 			}
 		}
 	}
-	if names == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: it lacks %s", ErrMissing, strings.Join(names, ", "))
+	return names
 }

@@ -1,4 +1,4 @@
-package study
+package attack
 
 import (
 	"math"
@@ -10,7 +10,7 @@ import (
 
 // An update that is made by hand is read: a unit with one example shows it, one with two
 // their mean, weighted by their factors, and one without a factor nothing.
-func TestRead(t *testing.T) {
+func TestInvert(t *testing.T) {
 	layout := learn.Layout{Size: 4*5 + 5, Tensors: []learn.Tensor{{Shape: []int{4, 5}}, {Shape: []int{5}, Offset: 20}}}
 	x := []float32{0, .5, 1, .25 /**/, 1, 0, .5, .75}
 	factors := [5][2]float32{{2, 0}, {0, -.5}, {1, 3}, {0, 0}, {3, -2}} // by unit and example
@@ -23,7 +23,7 @@ func TestRead(t *testing.T) {
 			}
 		}
 	}
-	l := Read(update, layout, x)
+	l := Invert(update, layout, x)
 	for i, want := range [][]float32{x[:4], x[4:], {.75, .125, .625, .625}, nil, {0, 1, 1, 0}} { // limited to 0 and 1
 		if got := l.Shows[i]; !slices.Equal(got, want) {
 			t.Errorf("unit %d shows %v, want %v", i, got, want)
@@ -37,7 +37,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("example %d has correlation %g, want 1", k, like)
 		}
 	}
-	l = Read(make([]float32, layout.Size), layout, x)
+	l = Invert(make([]float32, layout.Size), layout, x)
 	if !slices.Equal(l.Best, []int{-1, -1}) || slices.Contains(l.Known, true) {
 		t.Errorf("of no update the best units are %v, known %v, want none", l.Best, l.Known)
 	}
