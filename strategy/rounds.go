@@ -210,6 +210,8 @@ func (r *rounds) Step(e Event) []Effect {
 		r.summed(e)
 	case Unmasked:
 		r.unmasked(e)
+	case Spoiled:
+		r.cohort.spoiled(e.Client)
 	case Fired:
 		switch {
 		case e.Timer == timerDeadline && r.state == collecting:
@@ -228,9 +230,9 @@ func (r *rounds) Step(e Event) []Effect {
 			r.clip.committed()
 			r.bound.committed()
 			r.state = idle
+			r.cohort.committed(r.cohort.Reported())
 			r.cohort.End()
 			r.cohort.Attempt = 0
-			r.cohort.committed()
 			r.open()
 		}
 	case RolledBack:
