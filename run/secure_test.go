@@ -215,10 +215,7 @@ func (l *lodge) send(m *masker, out []protocol.Message) {
 
 func (l *lodge) deliver(m *masker, msg protocol.Message) {
 	l.t.Helper()
-	msg, err := protocol.Decode(protocol.Append(nil, msg))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	msg = l.carry(msg)
 	if c, ok := msg.(*protocol.Contribution); ok {
 		if l.Announce(m.number, &m.fakePeer, c) {
 			l.Offer(m.number, &m.fakePeer, l.inspect(c))
@@ -226,6 +223,28 @@ func (l *lodge) deliver(m *masker, msg protocol.Message) {
 	} else if err := l.Receive(m.number, &m.fakePeer, msg); err != nil {
 		l.t.Fatal(err)
 	}
+}
+
+// carry returns a message as it arrives, in as many frames as it takes.
+func (l *lodge) carry(msg protocol.Message) protocol.Message {
+	l.t.Helper()
+	var body protocol.Assembler
+	for _, frame := range protocol.AppendFrames(nil, msg) {
+		m, err := protocol.Decode(frame)
+		if c, ok := m.(*protocol.Chunk); ok {
+			m, err = body.Add(c)
+		} else if err == nil && protocol.Announced(m) > 0 {
+			m, err = nil, body.Start(m, protocol.MaxBlock, nil)
+		}
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if m != nil {
+			return m
+		}
+	}
+	l.t.Fatalf("%v does not arrive", protocol.KindOf(msg))
+	return nil
 }
 
 // kindOf returns the first byte of a message of secure aggregation, 0 of others.

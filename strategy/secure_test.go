@@ -282,7 +282,7 @@ func TestSecureAnyEvents(t *testing.T) {
 					if len(f.Clients) < s.Min {
 						t.Fatalf("a version of %v, want at least %d", f.Clients, s.Min)
 					}
-					st.Step(Committed{f.Round})
+					st.Step(Committed{Round: f.Round})
 					open = Open{}
 				}
 			}

@@ -289,6 +289,10 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 		setup.ClientMomentum = t.Optimiser.Momentum
 	}
 	setup.Secure = t.Privacy.Setup(t.Strategy.Combined(setup.Parameters))
+	var err error
+	if setup.Private, err = t.Private(); err != nil {
+		return nil, err
+	}
 	s, err := strategy.New(t.Strategy, setup)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.Name, err)

@@ -46,7 +46,8 @@ func (s *Store) prepare() error {
 		{&s.pruneSums, `DELETE FROM sums WHERE run = ? AND (round <= ? OR order_number < ?)`},
 		{&s.commitRound, `UPDATE rounds SET committed_at = ?, base = ?, participants = ?, weight = ?, train_loss = ?, bytes_up = ?, bytes_down = ?,
 			rate = ?, models_up = ?, models_down = ?, kinds = ?, participant_list = ?, weights = NULL, state = NULL,
-			download = ?, training = ?, upload = ?, committing = ?, norm_min = ?, norm_median = ?, norm_max = ?
+			download = ?, training = ?, upload = ?, committing = ?, norm_min = ?, norm_median = ?, norm_max = ?,
+			releases = ?, epsilon = ?, delta = ?
 			WHERE run = ? AND round = ? AND committed_at IS NULL`},
 		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
 		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
@@ -173,7 +174,7 @@ func modelBytes(c *run.Commit) ([]byte, error) {
 func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	args := []any{timeText(c.Committed), c.Base, len(c.Participants), number(c.Weight), number(c.TrainLoss),
 		c.Traffic.Up, c.Traffic.Down, number(c.Rate), c.Traffic.ModelsUp, c.Traffic.ModelsDown, account.Kinds(&c.Traffic), list(c.Participants)}
-	args = append(append(args, timesColumns(c.Times)...), normsColumns(c.Norms)...)
+	args = append(append(append(args, timesColumns(c.Times)...), normsColumns(c.Norms)...), spentColumns(c.Spent)...)
 	r, err := tx.Stmt(s.commitRound).Exec(append(args, id, c.Round)...)
 	if err := one(r, err, errNotOpen); errors.Is(err, errNotOpen) {
 		var hash string

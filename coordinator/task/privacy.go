@@ -26,6 +26,21 @@ type Privacy struct {
 	Members     string  `yaml:"members,omitempty" help:"path of a list of public keys: who may take part, of secure; coordinator identity makes a key"`
 	Groups      int     `yaml:"groups,omitempty" help:"participants of a group at least, of secure with strategy.combine: a round's groups are summed apart, and their means combined"`
 	Subset      float64 `yaml:"subset,omitempty" help:"share of the parameters that a round sends, by turns, of secure"`
+
+	// Of differential privacy; see differential.go.
+	Noise      float64 `yaml:"noise,omitempty" help:"standard deviation of the noise in each version's sum, as a multiple of clip; left out: no noise, and no claim"`
+	Clip       float64 `yaml:"clip,omitempty" help:"bound on the norm of a contribution, with noise"`
+	Adapt      bool    `yaml:"adapt,omitempty" help:"the bound follows the median norm, from clip on; the count that it follows has noise, too"`
+	FullWeight int     `yaml:"full_weight,omitempty" help:"examples from which on a contribution weighs fully, with noise; left out: all weigh the same"`
+	Population int     `yaml:"population,omitempty" help:"number of participants among whom one is hidden, with noise; the sum is divided by a share of it"`
+	Sampling   string  `yaml:"sampling,omitempty" help:"poisson: each member takes part in a round by chance, which is secret, and adds to privacy; none: nothing is claimed of it"`
+	Delta      float64 `yaml:"delta,omitempty" help:"of the claim, with noise: below 1 / population"`
+	Epsilon    float64 `yaml:"epsilon,omitempty" help:"budget of the claim, with noise: the run ends before a version that would exceed it; left out: none"`
+
+	// Of noise of a tree.
+	Participations int `yaml:"participations,omitempty" help:"rounds in which one takes part at most: the noise of all rounds is that of a tree, without a claim on sampling; left out: each version has noise of its own"`
+	Separation     int `yaml:"separation,omitempty" help:"rounds from one participation to the next at least, with participations; left out: 1"`
+	Restart        int `yaml:"restart,omitempty" help:"rounds after which a new tree begins, with participations; left out: never"`
 }
 
 // The values of Privacy.Aggregation.
@@ -178,6 +193,7 @@ func (d *decoder) privacy(t *Task) {
 	p := &t.Privacy
 	d.want(p.Aggregation == "" || p.Aggregation == plain || p.Secure(), "privacy.aggregation", quoted(p.Aggregation), `"plain" or "secure"`)
 	d.secure(p)
+	d.differential(t)
 	if !p.Secure() {
 		return
 	}
@@ -211,7 +227,7 @@ func (d *decoder) ownSecure(t *Task) {
 	scale, on := cmp.Or(t.Data.Standardise, t.Data.scale()), cmp.Or(t.Evaluate.On, OnHoldouts)
 	const why = " with privacy.aggregation: secure: "
 	d.want(scale != string(data.FederatedScale), "data.standardise", quoted(scale), `"none"`+why+"each participant would tell the totals of its numbers by itself")
-	d.want(on == OnTest, "evaluate.on", quoted(on), `"test"`+why+"each participant would tell how the model does on its hold-out by itself")
+	d.want(on == OnTest || on == OnNone, "evaluate.on", quoted(on), `"test" or "none"`+why+"each participant would tell how the model does on its hold-out by itself")
 }
 
 // secure checks the settings of secure aggregation.
