@@ -180,9 +180,7 @@ func (c *Client) Deliver() []protocol.Message {
 	}
 	if c.exchange.client == nil || c.exchange.order != m.order.Order { // it has left the attempt
 		c.masking = nil
-		if c.order == nil && c.progress.Activity == Sending {
-			c.progress.Activity = c.resting()
-		}
+		c.restExchange()
 		return nil
 	}
 	c.exchange.pending = append(c.exchange.pending, secagg.Vector{Update: m.order.Order, Values: m.values})
@@ -272,15 +270,19 @@ func (c *Client) dropExchange(err error) {
 	if o := c.order; o != nil && o.Order == c.exchange.order {
 		c.ended(tab.Failed, int(o.Round), &protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
 		c.drop(c.resting())
-	} else if c.order == nil && (c.progress.Activity == Sending || c.progress.Activity == Agreeing) {
-		c.progress.Activity = c.resting()
 	}
+	c.restExchange()
 }
 
 // endExchange forgets the attempt, and with it its secrets.
 func (c *Client) endExchange() {
 	c.exchange = exchange{order: c.exchange.order}
 	c.masking = nil
+	c.restExchange()
+}
+
+// restExchange ends the activities of an attempt.
+func (c *Client) restExchange() {
 	if a := c.progress.Activity; a == Agreeing || a == Summing {
 		c.progress.Activity = c.resting()
 	}

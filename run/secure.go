@@ -282,6 +282,10 @@ func (g *secureGroup) apply(effects []secagg.Effect) {
 			g.masks = e.Masks
 			g.add()
 		case secagg.Failed:
+			for _, id := range e.Spoiled {
+				r.record("spoiled", uint32(id), "its shares of secure aggregation do not open")
+				r.step(strategy.Spoiled{Client: strategy.ClientID(id)})
+			}
 			g.fail(fmt.Sprintf("%s: %v", e.Phase, e.Err))
 		case secagg.Ignored:
 			r.log.Debug("message of secure aggregation ignored", "participant", e.From, "reason", e.Err)

@@ -658,6 +658,42 @@ func TestSecureRefuses(t *testing.T) {
 	}
 }
 
+// A participant whose shares are garbage spoils an attempt, as its own secret does not reconstruct.
+// It is known by that, and the attempts that follow go without it.
+func TestSecureSpoiled(t *testing.T) {
+	l := newLodge(t, 7, func(_ *Config, sc *strategy.Config) { sc.MinClients = 5 })
+	spoiler := l.members[6]
+	spoiler.changes = func(m protocol.Message) protocol.Message {
+		if s, ok := m.(*protocol.Secure); ok && kindOf(m) == sendsShares {
+			changed := *s
+			changed.Vectors = slices.Clone(s.Vectors)
+			block := slices.Clone(s.Vectors[0].Block)
+			for i := range block[17:] {
+				block[17+i] ^= 0x55
+			}
+			changed.Vectors[0].Block = block
+			return &changed
+		}
+		return m
+	}
+	l.until(3, 5*time.Minute)
+	l.Flush()
+	var spoiled []uint32
+	for _, e := range l.journal.entries {
+		if e.Kind == "spoiled" {
+			spoiled = append(spoiled, e.Participant)
+		}
+	}
+	if l.down.version != 3 || len(spoiled) == 0 || slices.ContainsFunc(spoiled, func(p uint32) bool { return p != spoiler.number }) {
+		t.Fatalf("version %d, spoiled by %v, want 3, and participant %d alone", l.down.version, spoiled, spoiler.number)
+	}
+	for _, s := range l.journal.sums {
+		if slices.Contains(s.Participants, spoiler.number) {
+			t.Errorf("a sum is of %v, with the spoiler", s.Participants)
+		}
+	}
+}
+
 // Messages that are repeated, garbled or of another attempt change nothing; those that mean
 // nothing count against their sender.
 func TestSecureMessages(t *testing.T) {

@@ -27,6 +27,7 @@ type regard struct {
 	address  string
 	answered bool          // its last order; an address has no such
 	misses   int           // in a row; of an address: less its answers
+	spoils   int           // attempts that it has spoiled since a version with its contribution
 	again    int           // attempt from which on it may be asked
 	took     time.Duration // its last answer
 	absent   *list.Element // of attention.absent; nil while it is present
@@ -122,6 +123,15 @@ func (a *attention) missed(id ClientID) {
 	}
 }
 
+// spoiled records that a client has kept an attempt from its end, with answers that came in
+// time: it is asked again as after as many misses.
+func (a *attention) spoiled(id ClientID) {
+	r := a.of(id)
+	r.spoils = min(r.spoils+1, maxMisses)
+	r.misses = r.spoils - 1
+	a.missed(id)
+}
+
 // spacing is the number of attempts after which a client is asked again.
 func spacing(misses int) int { return 2 << (4 * (misses - 1)) }
 
@@ -160,8 +170,13 @@ func (a *attention) forgive() {
 	}
 }
 
-// committed is called with every version.
-func (a *attention) committed() {
+// committed is called with every version, and the clients whose contributions are in it.
+func (a *attention) committed(clients []ClientID) {
+	for _, id := range clients {
+		if r := a.clients[id]; r != nil {
+			r.spoils = 0
+		}
+	}
 	if !a.live {
 		a.forgive()
 	}

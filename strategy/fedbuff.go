@@ -222,7 +222,7 @@ func (s *FedBuff) Step(e Event) []Effect {
 			s.backoff.committed()
 			s.clip.committed()
 			s.cohort.attempt++
-			s.cohort.committed()
+			s.cohort.committed(nil)
 			s.absent = slices.DeleteFunc(s.absent, func(c buffered) bool { return c.base+keepAbsent < s.version })
 			s.next()
 		}

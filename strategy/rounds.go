@@ -217,6 +217,8 @@ func (r *rounds) Step(e Event) []Effect {
 		r.summed(e)
 	case Unmasked:
 		r.unmasked(e)
+	case Spoiled:
+		r.cohort.spoiled(e.Client)
 	case Fired:
 		switch {
 		case e.Timer == timerDeadline && r.state == collecting:
@@ -238,9 +240,9 @@ func (r *rounds) Step(e Event) []Effect {
 				r.private.committed(e.Noised, e.Seed)
 			}
 			r.state = idle
+			r.cohort.committed(r.cohort.Reported())
 			r.cohort.End()
 			r.cohort.Attempt = 0
-			r.cohort.committed()
 			r.open()
 		}
 	case RolledBack:

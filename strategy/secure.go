@@ -38,6 +38,9 @@ type (
 		Below   int        // of them, whose contribution was not clipped
 	}
 
+	// Spoiled says that a client has kept an attempt from having its sum.
+	Spoiled struct{ Client ClientID }
+
 	// Unmasked says that every sum of the attempt has come, or will not.
 	Unmasked struct {
 		Round uint64
@@ -47,6 +50,7 @@ type (
 
 func (Masked) event()   {}
 func (Summed) event()   {}
+func (Spoiled) event()  {}
 func (Unmasked) event() {}
 
 // Unmask says that no more masked answers are awaited. It is answered by a Summed for each

@@ -148,6 +148,26 @@ func TestSecureSchemes(t *testing.T) {
 	}
 }
 
+// A client that spoils attempts is asked less and less often, although it answers each; one
+// whose contribution counts begins anew.
+func TestSpoiled(t *testing.T) {
+	a := newAttention(true)
+	a.join(1, "")
+	for i, want := range []int{2, 32, 512} {
+		a.answered(1, time.Second)
+		a.spoiled(1)
+		if got := a.of(1).again - a.attempt; got != want || a.free(1) {
+			t.Errorf("after %d attempts that it spoiled it is asked again after %d, want %d", i+1, got, want)
+		}
+	}
+	a.answered(1, time.Second)
+	a.committed([]ClientID{1})
+	a.spoiled(1)
+	if got := a.of(1).again - a.attempt; got != 2 {
+		t.Errorf("after a version it is asked again after %d attempts, want 2", got)
+	}
+}
+
 // The bound follows the share of clients below it, and stays within its limits.
 func TestBound(t *testing.T) {
 	for _, test := range []struct {

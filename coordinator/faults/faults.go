@@ -173,7 +173,7 @@ func Kinds() (names []string) {
 			names = append(names, s.Name)
 		}
 	}
-	for _, of := range []string{"fedavg", "periodic", "minibatch", "oneshot", "groups"} {
+	for _, of := range []string{"fedavg", "periodic", "minibatch", "oneshot", ofGroups, ofMembers} {
 		names = append(names, securePrefix+of)
 	}
 	return names

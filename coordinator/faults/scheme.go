@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fedtab/compress"
+	"fedtab/privacy/secagg"
 	"fedtab/protocol"
 	"fedtab/run"
 	"fedtab/strategy"
@@ -49,6 +50,8 @@ type scheme struct {
 
 	terms protocol.SecureTerms // of secure aggregation; zero: contributions come one by one
 	group int                  // clients of a group at least; 0: a cohort is one group
+
+	members []secagg.Key // that may take part; nil: anyone
 }
 
 func maybe(r *rand.Rand, n uint64) bool { return r.Uint64N(n) == 0 }
@@ -74,7 +77,7 @@ func drawClients(r *rand.Rand, kind string) int {
 func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 	kind = cmp.Or(kind, "fedavg")
 	of, secured := strings.CutPrefix(kind, securePrefix)
-	if kind = of; of == "groups" {
+	if kind = of; of == ofGroups || of == ofMembers {
 		kind = "fedavg"
 	}
 	s := scheme{
@@ -138,7 +141,7 @@ func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 		s.reliable, s.examples, c.Own = max(s.reliable, c.MinClients), s.Models, s.RadonSettings
 	}
 	if secured {
-		s.drawSecure(r, clients, of == "groups")
+		s.drawSecure(r, clients, of)
 	}
 	s.drawPacking(r)
 	s.exact()

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -21,14 +22,17 @@ import (
 // Kinds of strategy beneath secure aggregation.
 const (
 	securePrefix = "secure-"
-	secureGroups = securePrefix + "groups" // federated averaging with a robust combiner of groups
+	secureGroups = securePrefix + ofGroups
+	ofGroups     = "groups"  // federated averaging with a robust combiner of groups
+	ofMembers    = "members" // federated averaging of those on a list, who sign
 )
 
 // The first bytes of what clients send in an attempt.
 const (
-	kindKeys   = 1
-	kindShares = 3
-	kindReveal = 9
+	kindKeys    = 1
+	kindShares  = 3
+	kindConsent = 7
+	kindReveal  = 9
 )
 
 // groupsNeeded is how many groups the robust combiners that are drawn need.
@@ -37,7 +41,8 @@ const groupsNeeded = 3
 func (s *scheme) secured() bool { return s.terms.Max > 0 }
 
 // drawSecure puts secure aggregation beneath a scheme.
-func (s *scheme) drawSecure(r *rand.Rand, clients int, groups bool) {
+func (s *scheme) drawSecure(r *rand.Rand, clients int, of string) {
+	groups := of == ofGroups
 	s.shape, s.maxRounds = inSums, min(s.maxRounds, 8)
 	c := &s.Config
 	c.Deadline += 5 * time.Second
@@ -50,18 +55,47 @@ func (s *scheme) drawSecure(r *rand.Rand, clients int, groups bool) {
 		s.group, s.terms.Max, s.terms.Dropout, s.terms.Corrupt = 4, 7, .1, .01
 		c.Combine, c.Server, c.MaxKept = one(r, "median", "geometric-median"), "", 0
 	}
-	of, _, err := terms.Of(s.terms, "", 1)
-	if err != nil { // no number of as many clients is enough
+	if of == ofMembers {
+		s.members = members(clients)
+		s.terms.Members = terms.Digest(s.members)
+	}
+	fewest := s.fewest()
+	if fewest == 0 { // no number of as many clients is enough
 		s.terms.Dropout, s.terms.Corrupt = .1, .01
-		if of, _, err = terms.Of(s.terms, "", 1); err != nil {
-			panic(err)
+		if fewest = s.fewest(); fewest == 0 {
+			panic("no terms that are possible")
 		}
 	}
-	secure := &strategy.Secure{Fewest: of.Fewest(int(s.terms.Max)), Most: clients, Min: 3, Groups: groups}
+	secure := &strategy.Secure{Fewest: fewest, Most: clients, Min: 3, Groups: groups}
 	if groups {
 		secure.Fewest = max(s.group, secure.Fewest) * groupsNeeded
 	}
 	s.setup.Secure, s.reliable = secure, max(s.reliable, secure.Fewest)
+}
+
+// fewest returns of how many clients a sum is possible although some drop out, 0 if of none.
+func (s *scheme) fewest() int {
+	of, _, err := terms.Of(s.terms, "", 1)
+	if err != nil {
+		return 0
+	}
+	of.Members = s.members
+	return of.Fewest(int(s.terms.Max))
+}
+
+// identity returns the key with which a peer signs.
+func identity(i int) ed25519.PrivateKey {
+	seed := make([]byte, ed25519.SeedSize)
+	seed[0] = byte(i)
+	return ed25519.NewKeyFromSeed(seed)
+}
+
+// members returns the public keys of n peers.
+func members(n int) (all []secagg.Key) {
+	for i := range n {
+		all = append(all, secagg.Key(identity(i).Public().(ed25519.PublicKey)))
+	}
+	return all
 }
 
 // mostGroups returns how many groups a cohort has at most.
@@ -120,7 +154,7 @@ func (s *sim) secureRun() *run.Secure {
 	if !s.secured() {
 		return nil
 	}
-	return &run.Secure{Terms: s.scheme.terms, Group: s.group, Primitives: native.Primitives{}, Cores: 1 + s.random.IntN(3)}
+	return &run.Secure{Terms: s.scheme.terms, Members: s.members, Group: s.group, Primitives: native.Primitives{}, Cores: 1 + s.random.IntN(3)}
 }
 
 // integers returns the integers of a masked vector.
@@ -196,7 +230,10 @@ func (p *peer) secure() *client.Secure {
 	for i := range seed {
 		seed[i] = byte(r.Uint32())
 	}
-	c := &client.Secure{Primitives: native.Primitives{Source: rand.NewChaCha8(seed)}, Persist: p.persist, History: p.record, Apart: p.apart, Masks: p.made}
+	c := &client.Secure{
+		Primitives: native.Primitives{Source: rand.NewChaCha8(seed), Identity: identity(p.index)}, Members: s.members, Member: p.index,
+		Persist: p.persist, History: p.record, Apart: p.apart, Masks: p.made,
+	}
 	if s.mutant.client != nil {
 		s.mutant.client(c)
 	}
@@ -300,6 +337,8 @@ func (p *peer) checkExchange(m protocol.Message) {
 			"what is revealed is written down first", "client %d sends a message of kind %d for order %d, and has written %+v", p.index, block[0], m.Order, history)
 		if block[0] == kindReveal {
 			s.result["reveals"]++
+		} else if block[0] == kindConsent {
+			s.result["consents"]++
 		}
 	case *protocol.Contribution:
 		if len(m.Vectors) != 1 || m.Vectors[0].Kind != protocol.PayloadMasked {
@@ -388,6 +427,8 @@ func exchanged(m *protocol.Secure) string {
 		return "keys"
 	case kindShares:
 		return "shares"
+	case kindConsent:
+		return "its consent"
 	case kindReveal:
 		return "a reveal"
 	}

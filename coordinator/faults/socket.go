@@ -190,8 +190,8 @@ func (c *socket) deliver(m protocol.Message) {
 		if m, ok := m.(*protocol.Tab); ok {
 			c.tab = m.State
 		}
-		if m, ok := m.(*protocol.Secure); ok {
-			s.note("participant %d sends %s for order %d", c.number, exchanged(m), m.Order)
+		if x, ok := m.(*protocol.Secure); ok {
+			s.note("participant %d sends %s for order %d", c.number, exchanged(x), x.Order)
 		} else {
 			s.note("participant %d sends %T %+v", c.number, m, m)
 		}

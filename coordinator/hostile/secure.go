@@ -121,7 +121,7 @@ func secrets() []Case {
 		edited("masked vectors of another length", "one of seven sends a masked vector without its end", nil, func(block []byte) []byte { return block[:len(block)-4] }),
 		edited("masked vectors of another modulus", "one of seven sends a masked vector of wider integers", nil, func(block []byte) []byte { return append(block, block[tagged:]...) }),
 		edited("replays", "one of seven sends what it has sent in the attempt before", replayed, replayed),
-		spoils("shares that do not open", "sends shares of random bytes: attempts with it fail", func(c *Crew) { c.exchanging(ofKind(sendsShares, noise(0)), nil) }),
+		edited("shares that do not open", "one of seven sends shares of random bytes: an attempt with it fails", ofKind(sendsShares, noise(0)), nil),
 		spoils("masked vectors of noise", "sends random integers: the sum is no update, or spoils a version", func(c *Crew) { c.exchanging(nil, noise(0)) }),
 		inGroups("masked vectors of noise", "one of seventeen sends random integers, in groups of four", func(c *Crew) { c.exchanging(nil, noise(0)) }),
 		inGroups("shares that do not open", "one of seventeen sends shares of random bytes, in groups of four", func(c *Crew) { c.exchanging(ofKind(sendsShares, noise(0)), nil) }),

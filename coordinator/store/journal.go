@@ -137,7 +137,14 @@ func (s *Store) Sum(id string, sum run.Sum) error {
 			return err
 		}
 		r, err := tx.Stmt(s.sum).Exec(id, sum.Round, sum.Order, sum.Group, list(sum.Participants), sum.Bound, sum.Packed)
-		return one(r, err, errNotOpen)
+		err = one(r, err, errNotOpen)
+		if errors.Is(err, errNotOpen) {
+			var there int
+			if tx.QueryRow(`SELECT count(*) FROM sums WHERE run = ? AND order_number = ? AND part = ?`, id, sum.Order, sum.Group).Scan(&there) == nil && there > 0 {
+				return fmt.Errorf("another sum of the attempt %w", ErrExists)
+			}
+		}
+		return err
 	})
 	return s.journal(wrap(err, "run %s: sum of group %d of round %d", id, sum.Group, sum.Round))
 }

@@ -180,6 +180,39 @@ func rows(t *testing.T, s *Store, id string) map[string]int {
 	return all
 }
 
+// A sum is written once, however often; another of its group is refused for good, and one of a round
+// that is not open.
+func TestSumOnce(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.CreateRun(testRun("r", "digits")))
+	must(t, s.OpenRound("r", testOpen(1)))
+	first := run.Sum{Round: 1, Order: testOpen(1).Order, Participants: []uint32{1, 2, 5}, Bound: 1.5, Packed: []byte{1, 2}}
+	second := first
+	second.Group, second.Packed = 1, []byte{3}
+	for range 2 {
+		must(t, s.Sum("r", first))
+		must(t, s.Sum("r", second))
+	}
+	for name, edit := range map[string]func(*run.Sum){
+		"other numbers":      func(o *run.Sum) { o.Packed = []byte{1, 3} },
+		"other participants": func(o *run.Sum) { o.Participants = []uint32{1, 2} },
+		"another bound":      func(o *run.Sum) { o.Bound = 2 },
+		"another round":      func(o *run.Sum) { o.Round = 2 },
+		"a later attempt":    func(o *run.Sum) { o.Order++ },
+	} {
+		o := first
+		edit(&o)
+		if err := s.Sum("r", o); !errors.Is(err, run.ErrPermanent) {
+			t.Errorf("%s: %v, want to refuse it for good", name, err)
+		}
+	}
+	saved, err := s.Load("r")
+	must(t, err)
+	if !reflect.DeepEqual(saved.Sums, []run.Sum{first, second}) {
+		t.Errorf("%+v, want the first two", saved.Sums)
+	}
+}
+
 // Whatever belongs to a run goes with it, and nothing else does.
 func TestDelete(t *testing.T) {
 	s := open(t, t.TempDir())

@@ -109,6 +109,7 @@ type (
 		Phase   string
 		Err     error
 		Dropped []Dropout
+		Spoiled []uint64 // whose shares do not reconstruct, although enough neighbours have answered: theirs are garbage
 	}
 )
 

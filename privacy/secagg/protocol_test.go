@@ -220,3 +220,27 @@ func TestTraffic(t *testing.T) {
 		t.Errorf("%d bytes up and %d down beside the vector, want at most 8,000 and 12,000", up, down)
 	}
 }
+
+// From Fewest on, up to most, every attempt is possible: with members and these rates a multiple
+// of five is not.
+func TestFewest(t *testing.T) {
+	for _, test := range []struct {
+		dropout, corrupt float64
+		members          int
+		most, want       int
+	}{
+		{.3, .2, 0, 100, 3},
+		{.3, .2, 20, 100, 3},
+		{.4, .1, 0, 100, 4},
+		{.4, .2, 20, 9, 6},
+		{.4, .2, 20, 11, 11},
+		{.4, .2, 20, 10, 0},
+		{.5, .4, 0, 10, 0},
+	} {
+		terms := secagg.Terms{Min: 3, Length: 1, Bits: 1, Risk: secagg.Risk{Dropout: test.dropout, Corrupt: test.corrupt, Privacy: 40, Failure: 20}}
+		terms = members(terms, test.members)
+		if got := terms.Fewest(test.most); got != test.want {
+			t.Errorf("dropout %g, corrupt %g, %d members: at least %d of at most %d, want %d", test.dropout, test.corrupt, test.members, got, test.most, test.want)
+		}
+	}
+}

@@ -164,8 +164,28 @@ func (s *Server) fail(err error) []Effect {
 			f.Dropped = append(f.Dropped, Dropout{c.id, c.done.name()})
 		}
 	}
+	if s.phase == serverReveal {
+		f.Spoiled = s.spoiled()
+	}
 	s.phase = serverOver
 	return []Effect{f}
+}
+
+// spoiled returns the clients of whose secrets too few shares are authentic, although a threshold
+// of their neighbours has answered.
+func (s *Server) spoiled() (ids []uint64) {
+	for i, c := range s.all {
+		answered := 0
+		for _, n := range s.neighbours[i] {
+			if s.all[n].done > serverReveal {
+				answered++
+			}
+		}
+		if s.sharing.has(i) && len(s.shares[i]) < s.parameters.Threshold && answered >= s.parameters.Threshold {
+			ids = append(ids, c.id)
+		}
+	}
+	return ids
 }
 
 // Phase names what the attempt is at.

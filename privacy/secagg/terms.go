@@ -63,23 +63,41 @@ func (t *Terms) parameters(n int) (Parameters, error) {
 	if err != nil {
 		return Parameters{}, err
 	}
-	if remain := n - t.dropped(n); remain < t.Min {
-		return Parameters{}, fmt.Errorf("%w: %d of %d clients remain after dropout, want %d", ErrTooFew, remain, n, t.Min)
-	} else if t.signed() && remain < t.quorum(n) {
-		return Parameters{}, fmt.Errorf("%w: %d of %d clients remain after dropout, and %d must sign", ErrTooFew, remain, n, t.quorum(n))
-	}
-	return p, nil
+	return p, t.remaining(n)
 }
 
-// Fewest returns the smallest number of clients, up to most, with which an attempt is possible
-// even if as many drop out as may; 0: there is none.
-func (t *Terms) Fewest(most int) int {
+// remaining returns an error, which wraps ErrTooFew, unless enough of n clients remain when as
+// many drop out as may.
+func (t *Terms) remaining(n int) error {
+	if remain := n - t.dropped(n); remain < t.Min {
+		return fmt.Errorf("%w: %d of %d clients remain after dropout, want %d", ErrTooFew, remain, n, t.Min)
+	} else if t.signed() && remain < t.quorum(n) {
+		return fmt.Errorf("%w: %d of %d clients remain after dropout, and %d must sign", ErrTooFew, remain, n, t.quorum(n))
+	}
+	return nil
+}
+
+// graphsChecked is up to how many clients Fewest looks for a graph: where there is one of as many
+// there is one of more.
+const graphsChecked = 64
+
+// Fewest returns the number of clients from which on, up to most, every attempt is possible
+// even if as many drop out as may; 0: there is none. Numbers are rounded down, so that one may be
+// possible where the next is not.
+func (t *Terms) Fewest(most int) (fewest int) {
 	for n := t.Min; n <= min(most, MaxClients); n++ {
-		if _, err := t.parameters(n); err == nil {
-			return n
+		err := t.remaining(n)
+		if err == nil && (fewest == 0 || n <= graphsChecked) {
+			_, err = t.Parameters(n)
+		}
+		switch {
+		case err != nil:
+			fewest = 0
+		case fewest == 0:
+			fewest = n
 		}
 	}
-	return 0
+	return fewest
 }
 
 // Attempt names an attempt of a run. Attempts are ordered by round, then number; no two have
