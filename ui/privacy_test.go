@@ -129,3 +129,12 @@ func TestMovedSecureWords(t *testing.T) {
 		t.Errorf("%d entries, want %d", i, len(want))
 	}
 }
+
+// Browsers cannot take part in a task for members, who sign.
+func TestMembersWords(t *testing.T) {
+	p := secured(shown(t))
+	p.Task.Privacy.Members = true
+	if got := p.lackWords(); !strings.Contains(got, "coordinator client") || p.CanJoin() {
+		t.Errorf("%q, can join %v", got, p.CanJoin())
+	}
+}
