@@ -79,7 +79,8 @@ type Task struct {
 	Data         Data       `json:"data"`
 	Packing      Packing    `json:"packing"`
 	Stop         Stop       `json:"stop"`
-	Phase        string     `json:"phase"` // waiting, training, committing, paused or finished
+	Claim        *Claim     `json:"claim,omitempty"` // of versions with noise
+	Phase        string     `json:"phase"`           // waiting, training, committing, paused or finished
 	Round        int        `json:"round"`
 	Version      int        `json:"version"`
 	Participants int        `json:"participants"`
@@ -219,6 +220,22 @@ type Stop struct {
 	Goals   []Goal  `json:"goals"` // any of them ends the run
 }
 
+// Claim is what the versions of a run tell of each of its participants: they are
+// (Epsilon, Delta) differentially private, as to whether a participant takes part.
+type Claim struct {
+	Epsilon    *float64 `json:"epsilon"` // upper bound, of all versions so far; null: there is none
+	Delta      float64  `json:"delta"`
+	Releases   int      `json:"releases"` // versions that are charged
+	Budget     float64  `json:"budget"`   // epsilon that the run does not exceed; 0: there is none
+	Noise      float64  `json:"noise"`    // standard deviation, in multiples of the bound on a contribution
+	Clip       float64  `json:"clip"`     // that bound, or the first where it adapts
+	Adapt      bool     `json:"adapt"`
+	Rate       float64  `json:"rate"` // probability with which each member takes part in a round; 1: nothing is claimed of it
+	Population int      `json:"population"`
+
+	Participations int `json:"participations"` // rounds in which one takes part at most, with noise of a tree; 0: any number
+}
+
 // Goal is a figure on the validation set, or else on the test set, that ends the run once it is
 // reached.
 type Goal struct {
@@ -254,8 +271,9 @@ type Round struct {
 	TrainLoss    *float64 `json:"train_loss"`
 	Test
 	Traffic
-	Rate    *float64 `json:"rate"`    // effective learning rate
-	Seconds float64  `json:"seconds"` // from opening to commit
+	Rate    *float64 `json:"rate"`              // effective learning rate
+	Seconds float64  `json:"seconds"`           // from opening to commit
+	Epsilon *float64 `json:"epsilon,omitempty"` // what the versions so far tell of a participant; absent without noise
 }
 
 // Test has the figures of a version on the test set, and on the validation set if there is

@@ -104,6 +104,9 @@ func (c *Client) enquiryOrdered(o *protocol.Order) []protocol.Message {
 
 // answerable reports whether the client can answer an enquiry, and why not.
 func (c *Client) answerable(o *protocol.Order) (protocol.Reason, string) {
+	if c.secures() {
+		return protocol.ReasonUnsupported, "the task has secure aggregation, in which this client tells nothing by itself"
+	}
 	if len(o.Payloads) != 1 || o.Payloads[0].Kind != protocol.PayloadBytes {
 		return protocol.ReasonUnsupported, "this client answers enquiries for one payload of bytes"
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"fedtab/learn/rng"
@@ -9,6 +10,7 @@ import (
 	"fedtab/privacy/secagg"
 	"fedtab/privacy/terms"
 	"fedtab/protocol"
+	"fedtab/tab"
 )
 
 // Secure is what a participant needs for secure aggregation, beside the terms of the Welcome.
@@ -30,6 +32,11 @@ type Secure struct {
 	// Apart says that the driver calls Deliver, as it hands the client messages of secure
 	// aggregation, and calls Exchange, while Work runs on another goroutine.
 	Apart bool
+
+	// Alter changes an update before it is encoded, and Masks the integers before they are
+	// masked: adversaries lie by them, and tests look. nil: the client is honest.
+	Alter func(o *protocol.Order, u *integers.Update)
+	Masks func(o *protocol.Order, values []uint32)
 }
 
 // exchange is the client's part in the newest attempt of secure aggregation. Only Exchange
@@ -40,6 +47,7 @@ type exchange struct {
 	client  machine // nil: there is none
 	pending []secagg.Event
 	sent    *protocol.Contribution // the masked vector
+	left    error                  // why the client takes no further part; nil: Deliver knows
 }
 
 // machine is a *secagg.Client.
@@ -61,24 +69,40 @@ func (c *Client) Remember(record []byte) { c.history = record }
 // secures reports whether the task has secure aggregation.
 func (c *Client) secures() bool { return c.welcome != nil && c.welcome.Secure.Max > 0 }
 
+// ErrSecure is wrapped by the error of a Welcome to a task whose secure aggregation the client
+// cannot, or must not, take part in: to connect again is of no use.
+var ErrSecure = errors.New("client: secure aggregation")
+
 // checkSecure returns an error unless the client can take part in a task with these terms.
 func (c *Client) checkSecure(w *protocol.Welcome) error {
-	if w.Secure.Max == 0 {
+	if c.model != nil && c.welcome.Run == w.Run && !sameTerms(&c.welcome.Secure, &w.Secure) {
+		return fmt.Errorf("%w: run %s has other terms than before", ErrSecure, w.Run)
+	}
+	s := c.cfg.Secure
+	switch {
+	case w.Secure.Max == 0 && (s == nil || s.Members == nil):
 		return nil
+	case w.Secure.Max == 0:
+		return fmt.Errorf("%w: the task has none, and a member takes part in no other", ErrSecure)
+	case s == nil:
+		return fmt.Errorf("%w: this client lacks the cryptography for it", ErrSecure)
 	}
-	if c.cfg.Secure == nil {
-		return fmt.Errorf("client: the task has secure aggregation, and this client lacks the cryptography for it")
-	}
-	switch digest := terms.Digest(c.cfg.Secure.Members); {
-	case len(w.Secure.Members) == 0 && c.cfg.Secure.Members != nil:
-		return fmt.Errorf("client: anyone may take part in the task, so that the coordinator can be all the others: want one whose privacy.members have the digest %x, as the list given here", digest)
+	switch digest := terms.Digest(s.Members); {
+	case len(w.Secure.Members) == 0 && s.Members != nil:
+		return fmt.Errorf("%w: anyone may take part in the task, so that the coordinator can be all the others: want one whose privacy.members have the digest %x, as the list given here", ErrSecure, digest)
 	case len(w.Secure.Members) > 0 && !bytes.Equal(digest, w.Secure.Members):
-		return fmt.Errorf("client: the task's members have the digest %x, those of the list given here %x: somebody has changed one of them", w.Secure.Members, digest)
+		return fmt.Errorf("%w: the task's members have the digest %x, those of the list given here %x: somebody has changed one of them", ErrSecure, w.Secure.Members, digest)
 	}
 	if _, _, err := terms.Of(w.Secure, w.Run, int(w.Parameters)); err != nil {
-		return fmt.Errorf("client: the task's secure aggregation: %w", err)
+		return fmt.Errorf("%w: %w", ErrSecure, err)
 	}
 	return nil
+}
+
+// sameTerms reports whether terms of secure aggregation are the same.
+func sameTerms(a, b *protocol.SecureTerms) bool {
+	return a.Min == b.Min && a.Max == b.Max && a.Dropout == b.Dropout && a.Corrupt == b.Corrupt &&
+		a.Examples == b.Examples && a.Bits == b.Bits && a.Subset == b.Subset && string(a.Members) == string(b.Members)
 }
 
 // terms returns those of the task's secure aggregation, which checkSecure has checked.
@@ -96,6 +120,9 @@ func (c *Client) terms() (secagg.Terms, integers.Format) {
 func (c *Client) beginExchange(o *protocol.Order) error {
 	x := &c.exchange
 	if x.client == nil || x.order != o.Order {
+		if o.Kind != protocol.OrderFit && o.Kind != protocol.OrderGradient {
+			return fmt.Errorf("an order of kind %v, whose answer is no vector that can be summed, in a task with secure aggregation", o.Kind)
+		}
 		if o.Hyper.Bound <= 0 || len(o.Payloads) != 1 || o.Payloads[0].Kind != protocol.PayloadMasked {
 			return fmt.Errorf("an order without a bound and one masked payload, in a task with secure aggregation")
 		}
@@ -148,8 +175,19 @@ func (c *Client) Exchange() (out []protocol.Message) {
 // Deliver hands what was trained to secure aggregation, and returns what is to be sent. Work
 // does it, unless Secure.Apart says that the driver does.
 func (c *Client) Deliver() []protocol.Message {
+	if err := c.exchange.left; err != nil {
+		c.exchange.left = nil
+		c.dropExchange(err)
+	}
 	m := c.masking
-	if m == nil || c.exchange.client == nil || c.exchange.order != m.order.Order {
+	if m == nil || m.values == nil {
+		return nil
+	}
+	if c.exchange.client == nil || c.exchange.order != m.order.Order { // it has left the attempt
+		c.masking = nil
+		if c.order == nil && c.progress.Activity == Sending {
+			c.progress.Activity = c.resting()
+		}
 		return nil
 	}
 	c.exchange.pending = append(c.exchange.pending, secagg.Vector{Update: m.order.Order, Values: m.values})
@@ -221,15 +259,27 @@ func (c *Client) keepMasked(m *protocol.Contribution) {
 	}
 }
 
-// leaveExchange ends the client's part in the attempt.
+// leaveExchange ends the client's part in the attempt. Apart, Work may be training for it: then
+// Deliver drops that.
 func (c *Client) leaveExchange(err error) []protocol.Message {
 	order := c.exchange.order
-	c.endExchange()
-	c.progress.LastError = err.Error()
-	if o := c.order; o != nil && o.Order == order {
-		return c.fail(protocol.ReasonUnsupported, err)
+	c.exchange = exchange{order: order, left: err}
+	if !c.cfg.Secure.Apart {
+		c.Deliver()
 	}
 	return []protocol.Message{&protocol.Decline{Order: order, Reason: protocol.ReasonUnsupported, Detail: err.Error()}}
+}
+
+// dropExchange drops what the client has made for an attempt that it has left.
+func (c *Client) dropExchange(err error) {
+	c.masking = nil
+	c.progress.LastError = err.Error()
+	if o := c.order; o != nil && o.Order == c.exchange.order {
+		c.ended(tab.Failed, int(o.Round), &protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
+		c.drop(c.resting())
+	} else if c.order == nil && (c.progress.Activity == Sending || c.progress.Activity == Agreeing) {
+		c.progress.Activity = c.resting()
+	}
 }
 
 // endExchange forgets the attempt, and with it its secrets.
@@ -251,8 +301,14 @@ func (c *Client) mask(values []float32, examples int) []protocol.Message {
 		loss = c.sums.Loss / float64(c.sums.Examples)
 	}
 	u := integers.Update{Values: values, Residual: c.unsent, Examples: examples, Loss: loss}
+	if alter := c.cfg.Secure.Alter; alter != nil {
+		alter(o, &u)
+	}
 	turn := integers.Turn{Seed: c.welcome.Seed, Round: o.Round, Bound: o.Hyper.Bound}
 	c.masking = &masking{order: o, values: format.Encode(&u, turn, rng.Stream(o.Seed, "rounding")), examples: c.sums.Examples}
+	if masks := c.cfg.Secure.Masks; masks != nil {
+		masks(o, c.masking.values)
+	}
 	c.unsent = append(c.unsent[:0], u.Values...)
 	c.drop(Agreeing)
 	if c.cfg.Secure.Apart {

@@ -3,6 +3,7 @@
 //
 //	sum.go       fixed-point sums: the same bits in any order, mergeable
 //	plan.go      Plan: the arithmetic of one commit, as plain data
+//	noise.go     Private: a step of a Gaussian mechanism
 //	radon.go     Radon points and the Radon machine
 //	robust.go    coordinate-wise median and trimmed mean
 //	krum.go      Krum and Multi-Krum

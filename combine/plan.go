@@ -1,6 +1,9 @@
 package combine
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+)
 
 // A Plan is the arithmetic of a Commit: plain data with one pure method, run
 // outside Step and, in production, on another goroutine.
@@ -26,6 +29,9 @@ type Vectors struct {
 	Kept     [][][]float32        // the vectors of each handle in Commit.Kept; read only
 	Payloads [][]Payload          // of each handle in Commit.Kept, as ordered; read only
 	State    map[string][]float32 // server vectors by name (momentum, control), stored with the commit; new ones replace the old, which are not written to
+	Noise    io.Reader            // random bytes of a Private; nil: none
+	Noised   []float64            // further results of a Private
+	Seed     *Seed                // of the noise of a Private with a Tree; nil: it has none
 }
 
 // WeightedMean makes the next model from the base and the weighted mean of

@@ -222,6 +222,6 @@ func (o *origin) first(id string, t *task.Task, d *dataset.Dataset, m learn.Mode
 		return run.Commit{}, err
 	}
 	return run.First(run.Config{
-		ID: id, Seed: t.StartSeed(), Model: m, Strategy: scheme, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(m.Layout().Size),
+		ID: id, Seed: t.StartSeed(), Model: m, Strategy: scheme, Sums: t.Strategy.Sums(), MaxScale: t.MaxScale, Packing: t.Compress.Run(m.Layout().Size),
 	}, o.params, at)
 }

@@ -41,6 +41,11 @@ func (s *Server) runOf(st *study) (id string, saved *run.Saved, err error) {
 			st.resumed = true
 			return s.resume(t, d, last, log)
 		}
+		if err == nil {
+			if err := otherClaim(t, last, why); err != nil {
+				return "", nil, err
+			}
+		}
 		if err != nil {
 			log.Warn("starting a new run: the task of the last run is invalid", "error", err)
 		} else {
@@ -158,6 +163,16 @@ func changes(t *task.Task, d *dataset.Dataset, r store.Run) ([]string, error) {
 		why = append(why, "stop has changed, and the run is over")
 	}
 	return why, nil
+}
+
+// otherClaim refuses to begin another run silently where that would begin another account of
+// privacy: of a task whose run has noise or is to have it, and is not over.
+func otherClaim(t *task.Task, last store.Run, why []string) error {
+	was, err := task.Parse("the recorded task", last.Spec)
+	if err != nil || last.Finished != "" || !was.Privacy.Differential() && !t.Privacy.Differential() {
+		return nil // what is not recorded as a task makes no claim
+	}
+	return fmt.Errorf("task %s: run %s is not over, and what its claim of privacy rests on has changed (%s): want the settings of before, or --fresh for a run with an account of its own, to which that of this one adds up", t.Name, last.ID, strings.Join(why, "; "))
 }
 
 // resume returns the state of a recorded run, which goes on with the task t.

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -337,7 +339,7 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 		return run.Config{}, err
 	}
 	cfg := run.Config{
-		ID: id, Title: t.Title.String(), Seed: t.StartSeed(), OrderSeed: t.SamplingSeed(), Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
+		ID: id, Title: t.Title.String(), Seed: t.StartSeed(), OrderSeed: t.SamplingSeed(), Model: st.Model, Strategy: strat, Sums: t.Strategy.Sums(), MaxScale: t.MaxScale, Packing: t.Compress.Run(parameters), Optimiser: t.Optimiser.Learn(),
 		Stop:         stop,
 		Reproducible: t.Reproducible, EvalEvery: t.EvaluateEvery(), Evaluate: st.Data.Evaluator(st.Model), Validate: st.Data.Validator(st.Model), Judge: st.Data.Judge(t, st.Model), MaxWeight: t.Strategy.MaxWeight, Secure: secure, Journal: s.store, Saved: saved,
 		Token: s.tokens(id).Make, TokenLife: protocol.TokenLife, ResumeGrace: resumeGrace, RestartGrace: restartGrace,
@@ -348,6 +350,7 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 			}
 		},
 	}
+	cfg.Differential = t.Differential(func(uint64) io.Reader { return rand.Reader })
 	if schema := st.Data.Own; schema != nil {
 		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: schema, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
 			if err := st.Data.SetConstants(c); err != nil {

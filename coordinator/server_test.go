@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/api"
 	"fedtab/client"
 	"fedtab/coordinator/swarm"
 	"fedtab/coordinator/web"
@@ -62,6 +63,7 @@ func (s *testServer) api(t *testing.T, path string) (v struct {
 	Stop                 struct{ Rounds int }
 	TestAccuracy         *float64 `json:"test_accuracy"`
 	Evaluation           struct{ Accuracy, RMSE *float64 }
+	Claim                *api.Claim
 	Rounds               []struct {
 		Round        uint64
 		Participants int

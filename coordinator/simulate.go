@@ -235,8 +235,11 @@ func left(seconds []float64, rounds, done int) string {
 
 // progress tells of a round: on a terminal in a line that the next one replaces.
 func progress(w io.Writer, r simulate.Round, wall simulate.Timing, left string) {
-	line := fmt.Sprintf("round %3d  %d clients", r.Round, r.Participants) +
-		figure("  train loss %.4f", r.TrainLoss, 1) +
+	line := fmt.Sprintf("round %3d  %d clients", r.Round, r.Participants)
+	if p := r.Privacy; p != nil { // how many there were is not told
+		line = fmt.Sprintf("round %3d", r.Round) + figure("  epsilon %.3f", p.Epsilon, 1)
+	}
+	line += figure("  train loss %.4f", r.TrainLoss, 1) +
 		figure("  test loss %.4f", r.TestLoss, 1) +
 		figure("  accuracy %.2f%%", r.TestAccuracy, 100) +
 		figure("  RMSE %.4g", r.TestRMSE, 1) +

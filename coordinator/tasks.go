@@ -138,6 +138,9 @@ func describe(w io.Writer, t *task.Task) error {
 	} else if err := d.Describe(&b); err != nil {
 		return err
 	}
+	if err := describeClaim(&b, t); err != nil {
+		return err
+	}
 	fmt.Fprintln(w)
 	for line := range strings.Lines(b.String()) {
 		if _, err := fmt.Fprint(w, "# ", line); err != nil {

@@ -18,6 +18,7 @@ import (
 //	check     every parameter is finite
 //	quantise  round it for the downlink; the remainder stays a server vector
 //	guard     bound its loss on a sample of examples by that of the base
+//	account bound what the versions tell of a participant, in a run that claims it
 //	hash
 //	store     make it durable, with the strategy's snapshot and the round's figures
 //	publish   send it to clients and observers, and evaluate it
@@ -33,6 +34,7 @@ type commit struct {
 	kept      []*kept              // the contributions of Kept
 	quantised quantised
 	blamed    []strategy.Handle // contributions that the guard wants taken out
+	spent     *Spent            // of the run's privacy, this version included; nil: it makes no claim
 	hash      [32]byte
 }
 
@@ -45,6 +47,7 @@ var commitSteps = [...]struct {
 	{"check", (*Run).checkVersion},
 	{"quantise", (*Run).quantiseVersion},
 	{"guard", (*Run).guardVersion},
+	{"account", (*Run).accountVersion},
 	{"hash", (*Run).hashVersion},
 }
 
@@ -56,6 +59,7 @@ func (r *Run) commitWhenAdded(a *attempt) {
 	c := &commit{Commit: *a.commit, attempt: a, state: r.down.state, published: r.down.params}
 	a.commit = nil
 	c.vectors = combine.Vectors{Base: r.down.exact(), Next: make([]float32, r.n), Sums: a.sums, State: map[string][]float32{}}
+	r.noise(c)
 	for _, h := range c.Kept {
 		k := r.kept[h]
 		delete(r.kept, h)
@@ -134,6 +138,7 @@ func (r *Run) storeVersion(c *commit) {
 	if r.open != nil {
 		rec.Times = a.last.times(r.open.Opened, rec.Committed)
 	}
+	c.withhold(&rec)
 	r.opened(&rec, func() {
 		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
 			r.down.publish(&rec, c.quantised)
@@ -198,11 +203,14 @@ func (r *Run) publish(c *Commit) {
 		r.typical = float64(weights[n/2])
 	}
 	r.closeRound()
-	if w := r.rewind; w != nil && w.version == c.Round {
+	switch w, seconds := r.rewind, c.Committed.Sub(rec.Opened).Seconds(); {
+	case w != nil && w.version == c.Round:
 		r.log.Info("gone back to an earlier version", "version", c.Round, "model_of", w.to)
-	} else {
+	case c.Spent != nil:
+		r.news("round committed", "round", c.Round, "epsilon", c.Spent.Epsilon, "rate", c.Rate, "seconds", seconds)
+	default:
 		r.news("round committed", "round", c.Round, "participants", len(c.Participants),
-			"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", c.Committed.Sub(rec.Opened).Seconds())
+			"train_loss", c.TrainLoss, "rate", c.Rate, "seconds", seconds)
 	}
 	r.broadcastStatus()
 	r.notify(&rec, c.Clients...)
@@ -210,7 +218,7 @@ func (r *Run) publish(c *Commit) {
 	r.evaluate()
 	r.rewound(c.Round, nil)
 	if !r.stopReached() && !r.roundsDone() {
-		r.step(strategy.Committed{Round: c.Round})
+		r.step(strategy.Committed{Round: c.Round, Noised: c.noised, Seed: c.seed})
 	}
 }
 

@@ -84,6 +84,7 @@ type Config struct {
 	Secure       *Secure                                        // nil: contributions come one by one
 	Shards       Shards                                         // public data; zero: participants have their own
 	Own          *Own                                           // of data that participants bring; nil: nothing is known of it
+	Differential *Differential                                  // of a strategy that is differentially private; nil: it is not
 	Journal      Journal                                        // nil: nothing is durable
 	Saved        *Saved                                         // state to resume from; nil starts a new run
 	Token        func(participant uint32, now time.Time) []byte // makes resume tokens; nil makes none

@@ -34,7 +34,7 @@ func First(cfg Config, params []float32, at time.Time) (Commit, error) {
 func (c *Commit) Record() RoundRecord {
 	return RoundRecord{
 		Round: c.Round, Participants: len(c.Participants), Weight: c.Weight, TrainLoss: c.TrainLoss,
-		Traffic: c.Traffic, Rate: c.Rate, Committed: c.Committed, Hash: c.Hash, Opened: c.Committed, Times: c.Times, Norms: c.Norms,
+		Traffic: c.Traffic, Rate: c.Rate, Committed: c.Committed, Hash: c.Hash, Opened: c.Committed, Times: c.Times, Norms: c.Norms, Spent: c.Spent,
 	}
 }
 

@@ -249,7 +249,15 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	if sc.Clip == "" && sc.Combine == "" && sc.Kind != "radon" && sc.Kind != "oneshot" {
 		sc.Clip = "none" // sums are compared with what was sent
 	}
-	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2, Parameters: f.n, Convex: true}); err != nil {
+	setup := strategy.Setup{Seed: 1, MinCohort: 2, Parameters: f.n, Convex: true, Secure: setupOf(cfg.Secure)}
+	if cfg.Differential != nil {
+		setup.Private = &strategy.Private{Noise: 1, Vector: 1, Clip: 1, Population: 2}
+		if cfg.ID == "tree" {
+			setup.Private.Tree = &strategy.Tree{Participations: 9, Separation: 1}
+		}
+		sc = sc.ForPrivate(setup.Private.Population)
+	}
+	if cfg.Strategy, err = strategy.New(sc, setup); err != nil {
 		t.Fatal(err)
 	}
 	if f.Run, err = New(cfg, f.env); err != nil {

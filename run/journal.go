@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"fedtab/combine"
 	"fedtab/learn"
 	"fedtab/learn/data"
 )
@@ -71,6 +72,10 @@ type Commit struct {
 	Committed     time.Time
 	Times         *Times // nil: nothing was contributed
 	Norms         *Norms // nil: not known, or they would show what few participants with data of their own have sent
+	Spent         *Spent // of the run's privacy; nil: it makes no claim. Otherwise participants, contributions, weight and loss are withheld
+
+	noised []float64     // what the strategy's plan has released with noise
+	seed   *combine.Seed // of noise that a later plan may take back
 }
 
 // Contribution is the record of a contribution to a version. The vector is not kept;
@@ -144,6 +149,7 @@ type RoundRecord struct {
 	Hash         [32]byte
 	Times        *Times // as in Commit; nil also in what an older version has recorded
 	Norms        *Norms // likewise
+	Spent        *Spent // likewise
 }
 
 // Selected returns the figures by which versions are selected: those on the validation set, or

@@ -296,6 +296,9 @@ func (r *Run) answer(number uint32, p Peer, c *protocol.Contribution, reason pro
 	m := r.roster.members[number]
 	round := c.Round
 	what := fmt.Sprintf("order %d weight %d", c.Order, c.Weight)
+	if r.cfg.Differential != nil {
+		what = fmt.Sprintf("order %d", c.Order)
+	}
 	switch {
 	case reason == protocol.ReasonAccepted:
 		if round == 0 {

@@ -46,7 +46,7 @@ type member struct {
 	address    string  // of its newest socket
 	events     budget  // of what it causes in the event log
 	takes      budget  // of sockets that take it over from one that is open
-	asked      int     // orders and fetches that it was sent and has not declined
+	asked      int     // orders, fetches and messages of secure aggregation that it was sent and has not declined
 	unanswered int     // enquiries in a row that it has not answered
 	rate       float64 // examples a second of its newest training; 0: not known
 

@@ -203,6 +203,9 @@ func (r *Run) State() State {
 		Phase: r.shownPhase(), Version: r.down.version, Round: r.down.version, Participants: len(r.roster.present), Began: r.began,
 		Abandoned: r.abandoned, Evaluated: r.evaluated, Ledger: r.accounts.all, Finished: r.finished, Halted: r.halted, StoreFailed: r.durable.failures,
 	}
+	if n := len(r.rounds); n > 0 {
+		s.Spent = r.rounds[n-1].Spent
+	}
 	if r.finished == "" {
 		s.Paused = r.paused
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"fedtab/learn/data"
 	"fedtab/learn/kernel"
 	"fedtab/learn/rng"
 	"fedtab/privacy/integers"
@@ -93,6 +94,9 @@ type machine interface {
 func newSecure(c *Config, parameters int) (*secureRun, error) {
 	if c.Secure == nil {
 		return nil, nil
+	}
+	if o := c.Own; o != nil && (o.Holdouts || o.Schema.Scale == data.FederatedScale) {
+		return nil, fmt.Errorf("run %s: secure aggregation beside constants or evaluations that single participants tell of their own data, want neither", c.ID)
 	}
 	s := &secureRun{Secure: *c.Secure}
 	var err error
@@ -212,23 +216,26 @@ func (r *Run) receiveSecure(m *member, msg *protocol.Secure) {
 	case len(msg.Vectors) != 1:
 		m.peer.Fault()
 	default:
-		g.receive(m, msg.Vectors[0].Block)
+		effects, _, _ := g.receive(m, msg.Vectors[0].Block)
+		g.apply(effects)
 	}
 }
 
-// receive takes a message, and reports whether it was the masked vector that is awaited.
-func (g *secureGroup) receive(m *member, message []byte) (taken bool, err error) {
-	before := len(g.participants)
-	effects := g.server.Step(secagg.Received{From: uint64(m.number), Message: message})
+// receive gives the server a message, and returns what follows. taken says that it was the
+// masked vector that is awaited.
+func (g *secureGroup) receive(m *member, message []byte) (effects []secagg.Effect, taken bool, err error) {
+	effects = g.server.Step(secagg.Received{From: uint64(m.number), Message: message})
 	for _, e := range effects {
-		if e, ok := e.(secagg.Ignored); ok {
+		switch e := e.(type) {
+		case secagg.Add:
+			taken = true
+		case secagg.Ignored:
 			if err = e.Err; !errors.Is(err, secagg.ErrPhase) && m.peer != nil {
 				m.peer.Fault()
 			}
 		}
 	}
-	g.apply(effects)
-	return len(g.participants) > before, err
+	return effects, taken, err
 }
 
 // offerMasked takes a masked vector that fits its order.
@@ -241,23 +248,21 @@ func (r *Run) offerMasked(m *member, o *Offer) {
 		r.refuse(m, c, protocol.ReasonLate, "")
 		return
 	}
-	// The group may end with this vector, and the round with it: the answer comes first.
-	order := m.order
-	order.answered, order.accepted = true, true
-	taken, err := g.receive(m, message)
-	if !taken {
-		order.answered, order.accepted = false, false
-		switch {
-		case err == nil || errors.Is(err, secagg.ErrPhase):
-			r.refuse(m, c, protocol.ReasonLate, "")
-		default:
-			r.refuse(m, c, protocol.ReasonWrongShape, err.Error())
-		}
-		return
+	effects, taken, err := g.receive(m, message)
+	switch {
+	case taken:
+		// The group may end with this vector, and the round with it: the answer comes first.
+		m.order.answered, m.order.accepted = true, true
+		r.answer(m.number, m.peer, c, protocol.ReasonAccepted, "")
+		r.step(strategy.Masked{Client: strategy.ClientID(m.number), Order: strategy.OrderID(c.Order), Took: r.env.Now().Sub(m.order.sent)})
+	case err == nil || errors.Is(err, secagg.ErrPhase):
+		r.refuse(m, c, protocol.ReasonLate, "")
+	default:
+		r.refuse(m, c, protocol.ReasonWrongShape, err.Error())
 	}
-	r.answer(m.number, m.peer, c, protocol.ReasonAccepted, "")
-	r.step(strategy.Masked{Client: strategy.ClientID(m.number), Order: strategy.OrderID(c.Order), Took: r.env.Now().Sub(order.sent)})
-	r.tellSums()
+	if g.current() {
+		g.apply(effects)
+	}
 }
 
 // step gives the group's server an event.
@@ -270,6 +275,7 @@ func (g *secureGroup) apply(effects []secagg.Effect) {
 		switch e := e.(type) {
 		case secagg.Send:
 			if m := r.roster.members[uint32(e.To)]; m != nil {
+				m.asked++ // it declines if it has lost its keys
 				r.send(m, secureMessage(g.attempt.order, e.Message))
 			}
 		case secagg.Compute:

@@ -136,9 +136,10 @@ func (s *Simulation) begin() error {
 	group.Know(c.Codecs)
 	models, packers := &sharedModels{own: client.OwnModels()}, &client.Packers{Codecs: c.Codecs}
 	for i := range c.Clients {
+		member := group.Member(i)
 		p := &participant{
-			sim: s, index: uint32(i + 1), member: group.Member(i), device: newDevice(c.Seed, i+1, &c.Devices),
-			client: client.New(c.client(i, models, packers)),
+			sim: s, index: uint32(i + 1), member: member, device: newDevice(c.Seed, i+1, &c.Devices),
+			client: client.New(c.client(i, member, models, packers)),
 		}
 		if err := c.Equip(i, p.client, p.member); err != nil {
 			return err
@@ -153,10 +154,13 @@ func (s *Simulation) begin() error {
 }
 
 // client returns the configuration of client i.
-func (c *Config) client(i int, models client.Models, packers *client.Packers) client.Config {
+func (c *Config) client(i int, m *adversary.Member, models client.Models, packers *client.Packers) client.Config {
 	config := client.Config{Name: "simulated", Task: c.Task, Models: models, Packers: packers}
 	if c.Primitives != nil {
 		config.Secure = &client.Secure{Primitives: c.Primitives(i), Apart: true}
+		if m.Lies() {
+			config.Secure.Masks = m.Masks
+		}
 	}
 	return config
 }

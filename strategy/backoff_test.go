@@ -156,7 +156,7 @@ func TestRateRecovers(t *testing.T) {
 		if got := rate(); got != .05 {
 			t.Fatalf("rate %g for version %d after a rollback, want .05", got, v)
 		}
-		steps(s, Committed{v}, Opened{v + 1})
+		steps(s, Committed{Round: v}, Opened{v + 1})
 	}
 	if got := rate(); got != .1 {
 		t.Errorf("rate %g after %d commits, want .1", got, recoverAfter)

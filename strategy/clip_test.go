@@ -113,7 +113,7 @@ func TestBlamed(t *testing.T) {
 	s.(*rounds).cfg.MinClients = 1
 	verdicts := []bool{true, false, true, true, true}
 	for i, good := range verdicts {
-		steps(s, Committed{uint64(i + 1)})
+		steps(s, Committed{Round: uint64(i + 1)})
 		round := uint64(i + 2)
 		if n := len(orders(steps(s, Opened{round}))); n != 3 {
 			t.Fatalf("round %d: %d orders, want one to the client in quarantine too", round, n)
@@ -135,7 +135,7 @@ func TestBlamed(t *testing.T) {
 	if s.(*rounds).cohort.quarantined[2] != 0 {
 		t.Error("after three good answers in a row it is still in quarantine")
 	}
-	steps(s, Committed{6}, Opened{7})
+	steps(s, Committed{Round: 6}, Opened{7})
 	if got := names(steps(s, Offered{Client: 2, Order: s.(*rounds).order, Handle: 99, Weight: 1})); got != "Add " {
 		t.Errorf("its next answer does %q, want to count", got)
 	}
@@ -164,7 +164,7 @@ func TestRewind(t *testing.T) {
 			if names(steps(s, Rewind{})) != "" {
 				t.Error("going back again while it is committed does something")
 			}
-			if got := names(steps(s, Committed{1})); got != "Open " {
+			if got := names(steps(s, Committed{Round: 1})); got != "Open " {
 				t.Fatalf("then it does %q", got)
 			}
 			for _, o := range orders(steps(s, Opened{2})) {

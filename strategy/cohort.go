@@ -228,11 +228,20 @@ func (c *Cohort) Report(id ClientID, order OrderID) (reason Reason, onTrial bool
 	return 0, false
 }
 
-// only undoes the reports of members that are not in a sum.
-func (c *Cohort) only(in map[ClientID]bool) {
-	for _, m := range c.members {
-		if !in[m.client] {
+// summed makes the reports those of the members that are in a sum: after a restart none is
+// known.
+func (c *Cohort) summed(in map[ClientID]bool) {
+	for i := range c.members {
+		m := &c.members[i]
+		switch {
+		case !in[m.client]:
 			c.takeBack(m.client)
+		case m.state != reported:
+			if m.state == working {
+				c.awaiting--
+			}
+			m.state = reported
+			c.reported++
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestDynamicTraces(t *testing.T) {
 		{"but then", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{Client: 9}, Opened{1}}, "Drop Order Order Forget "},
 		{"a client that lost its socket then gets its order again", 3, Config{}, []Event{model(1), gathered, Averaged{1, 0}, Joined{Client: 2}}, "Order "},
 		{"a client that comes back after its answer waits", 3, Config{}, []Event{model(1), Joined{Client: 1}}, ""},
-		{"a version: all go on from it", 2, Config{}, []Event{model(1), model(2), gathered, Committed{1}}, "Open "},
+		{"a version: all go on from it", 2, Config{}, []Event{model(1), model(2), gathered, Committed{Round: 1}}, "Open "},
 		{"a timer of another time", 2, Config{}, []Event{Fired{timerFetch}}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestDynamicSynchronises(t *testing.T) {
 	if !slices.Equal(handles, []Handle{1, 2, 3, 4, 5, 6}) || len(c.Clients) != 6 || c.Plan != combine.Plan(combine.WeightedMean{ServerLR: 1}) || s.v != 1 {
 		t.Errorf("adds %v, %+v, v = %d", handles, c, s.v)
 	}
-	open := steps(s, Committed{1})[0].(Open)
+	open := steps(s, Committed{Round: 1})[0].(Open)
 	if open.Round != 2 || open.Base != 1 {
 		t.Errorf("%+v, want round 2 on version 1", open)
 	}

@@ -82,6 +82,9 @@ func newFamily(c Config, s Setup, of fedavg) Strategy {
 	if of.once {
 		c.Clip = "none"
 	}
+	if s.Private != nil {
+		return newPrivate(c, s, of)
+	}
 	if c.robust() {
 		c.MinClients = c.Fewest(s.Parameters)
 		s.MinCohort = max(s.MinCohort, c.minModels(s.Parameters))

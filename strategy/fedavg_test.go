@@ -79,8 +79,8 @@ func TestFedAvgTraces(t *testing.T) {
 		{"an order that was never given", 2, Config{}, []Event{Offered{Client: 1, Order: 7, Handle: 1, Weight: 1}}, "Reject "},
 		{"late", 2, Config{}, []Event{offer(1, 1), Left{2}, offer(2, 2)}, "Reject "},
 		{"a foreign timer", 2, Config{}, []Event{Fired{99}}, ""},
-		{"the next round", 2, Config{}, []Event{offer(1, 1), offer(2, 2), Committed{1}}, "Open "},
-		{"committed twice", 2, Config{}, []Event{offer(1, 1), offer(2, 2), Committed{1}, Committed{1}}, ""},
+		{"the next round", 2, Config{}, []Event{offer(1, 1), offer(2, 2), Committed{Round: 1}}, "Open "},
+		{"committed twice", 2, Config{}, []Event{offer(1, 1), offer(2, 2), Committed{Round: 1}, Committed{Round: 1}}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := collectingRound(t, test.clients, test.cfg)
@@ -120,7 +120,7 @@ func TestFedAvgReopens(t *testing.T) {
 	before := collectingRound(t, 3, Config{})
 	steps(before, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1}, Offered{Client: 2, Order: 1, Handle: 2, Weight: 1})
 	commit := steps(before, Offered{Client: 3, Order: 1, Handle: 3, Weight: 1})[2].(Commit)
-	open := steps(before, Committed{1})[0].(Open)
+	open := steps(before, Committed{Round: 1})[0].(Open)
 
 	after := newFedAvg(t, Config{Fraction: 1})
 	if err := after.Restore(commit.Snapshot); err != nil {
@@ -392,7 +392,7 @@ func TestFedAvgInvariants(t *testing.T) {
 				if w.commit != nil {
 					w.version, snapshot, w.commit = w.commit.Round, w.commit.Snapshot, nil
 					w.durable, w.committedID = nil, w.maxID
-					w.do(slices.Clone(s.Step(Committed{w.version})))
+					w.do(slices.Clone(s.Step(Committed{Round: w.version})))
 				}
 			},
 			"timer": func(t *rapid.T) {

@@ -162,7 +162,7 @@ func (r *checker) do(effect Effect) {
 		r.noneKept("abandoned")
 		r.adds, r.maxAdds = 0, 0
 	case Commit:
-		if r.commit != nil || e.Round != r.version+1 || e.Base != r.version || len(e.Clients) == 0 || !slices.IsSorted(e.Clients) || !(e.Rate > 0) {
+		if r.commit != nil || e.Round != r.version+1 || e.Base != r.version || len(e.Clients) == 0 && e.Releases == 0 || !slices.IsSorted(e.Clients) || !(e.Rate > 0) {
 			r.t.Fatalf("%+v at version %d", e, r.version)
 		}
 		for _, h := range e.Kept {
@@ -206,7 +206,7 @@ func (r *checker) noneKept(when string) {
 func (r *checker) offer(id ClientID, order OrderID) {
 	r.next++
 	r.handles[r.next] = offeredHandle
-	r.step(Offered{Client: id, Order: order, Handle: r.next, Weight: float64(1 + uint64(id)%3), Steps: 3})
+	r.step(Offered{Client: id, Order: order, Handle: r.next, Weight: float64(1 + uint64(id)%3), Steps: 3, Norms: []float64{float64(id)}})
 }
 
 // restart begins another life from what is durable.
@@ -249,11 +249,15 @@ var schemes = map[string]Config{
 	"daisy":     {Kind: "daisy", Own: DaisySettings{AverageEvery: 3}},
 	"dynamic":   {Kind: "dynamic", Batches: 8, Own: DynamicSettings{Delta: 1, FullShare: .8}},
 	"fedbuff":   {Kind: "fedbuff", Fraction: .7, Own: FedBuffSettings{Buffer: 3}},
+	"private":   {Kind: "fedavg", Fraction: .9, Guard: math.Inf(1), MaxWeight: math.Inf(1), Clip: "none"},
 }
 
 func newScheme(t interface{ Fatal(...any) }, cfg Config) Strategy {
 	cfg.LR = .1
 	setup := Setup{Seed: 3, MinCohort: 2, Live: cfg.Kind != "central", Parameters: 2, Convex: true}
+	if math.IsInf(cfg.Guard, 1) {
+		setup.Private = &Private{Noise: 1, Vector: 1, Clip: 1, Population: maxClients}
+	}
 	s, err := New(cfg, setup)
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +291,7 @@ func TestSchemesInvariants(t *testing.T) {
 						c := r.commit
 						r.commit = nil
 						r.version, snapshot, r.durable = c.Round, c.Snapshot, nil
-						r.step(Committed{c.Round})
+						r.step(Committed{Round: c.Round})
 					}
 				}
 				t.Repeat(map[string]func(*rapid.T){
@@ -406,7 +410,7 @@ func TestSnapshots(t *testing.T) {
 							orders = append(orders, e)
 							if e.Base == version && commit == nil {
 								handle++
-								events = append(events, Offered{Client: e.Client, Order: e.Order, Handle: handle, Weight: 5, Steps: 2})
+								events = append(events, Offered{Client: e.Client, Order: e.Order, Handle: handle, Weight: 5, Steps: 2, Norms: []float64{1}})
 							}
 						case SetTimer:
 							if cfg.Kind == "dynamic" && commit == nil {
@@ -436,7 +440,7 @@ func TestSnapshots(t *testing.T) {
 			if got := restored.(snapshotter).snapshot(1); !slices.Equal(got, commit.Snapshot) {
 				t.Errorf("restored from %v, it says %v", commit.Snapshot, got)
 			}
-			want := run(s, 1, Committed{1})
+			want := run(s, 1, Committed{Round: 1})
 			again = run(restored, 1, joins...)
 			if len(again) == 0 || len(want) == 0 {
 				t.Fatalf("%d orders, after a restart %d", len(want), len(again))

@@ -143,7 +143,7 @@ func (w *walkers) do(effect Effect) {
 		delete(w.handles, e.Handle)
 	case Commit:
 		w.commit = &e
-		w.todo = append(w.todo, Committed{e.Round})
+		w.todo = append(w.todo, Committed{Round: e.Round})
 	case SetTimer:
 		w.timers[e.Timer] = true
 	case StopTimer:

@@ -14,6 +14,8 @@ type Setup struct {
 	Secure *Secure // contributions are summed before the strategy has them; nil: each comes by itself
 
 	ClientMomentum float64 // of the clients' optimiser, which FedNova must know
+
+	Private *Private // the run is differentially private; nil: it is not
 }
 
 // New returns the strategy that cfg names, or says why it cannot work with the

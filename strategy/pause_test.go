@@ -46,7 +46,7 @@ func TestPauseWhileCommitting(t *testing.T) {
 	}
 	// The second answer waits for the next version, which the pause gives up.
 	steps(s, Offered{Client: given[0].Client, Order: given[0].Order, Handle: 1, Weight: 1}, Offered{Client: given[1].Client, Order: given[1].Order, Handle: 2, Weight: 1}, Paused{})
-	if got := names(steps(s, Committed{1})); got != "Add Abandon " {
+	if got := names(steps(s, Committed{Round: 1})); got != "Add Abandon " {
 		t.Errorf("after the version it does %q, want that the answer is given up", got)
 	}
 	if got := names(steps(s, Resumed{})); got != "Open " {

@@ -82,7 +82,7 @@ func TestPhases(t *testing.T) {
 	if names(got) != "Keep StopTimer Commit " || !slices.Equal(got[2].(Commit).Kept, []Handle{9, 10}) {
 		t.Fatalf("the end of phase 1 does %q", names(got))
 	}
-	if open := steps(r, Committed{1}); names(open) != "" || r.phase != 0 && r.state != idle {
+	if open := steps(r, Committed{Round: 1}); names(open) != "" || r.phase != 0 && r.state != idle {
 		t.Errorf("with two of three clients the next round does %q", names(open))
 	}
 }

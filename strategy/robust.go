@@ -47,6 +47,14 @@ func (c Config) minModels(parameters int) int {
 	return 2*f + 1
 }
 
+// Combined returns how many vectors the combiner needs at least, 1 for the mean.
+func (c Config) Combined(parameters int) int {
+	if c.robust() {
+		return c.minModels(parameters)
+	}
+	return 1
+}
+
 // Fewest returns without how many participants no live round opens.
 func (c Config) Fewest(parameters int) int {
 	if c.robust() {

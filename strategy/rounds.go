@@ -30,7 +30,8 @@ type rounds struct {
 	fewest  int      // answers without which there is nothing to combine
 	backoff backoff
 	clip    clip
-	bound   bound // of a secure run
+	bound   bound    // of a secure run
+	private *private // the policy of a run that is differentially private; nil: it is not
 	effects []Effect
 }
 
@@ -141,6 +142,9 @@ func (r *rounds) Restore(snapshot []byte) error {
 	if format == secureRoundsFormat {
 		r.bound.read(&d)
 	}
+	if r.private != nil {
+		r.private.read(&d)
+	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: %s snapshot is %w", r.cfg.Kind, err)
 	}
@@ -166,6 +170,9 @@ func (r *rounds) snapshot(version uint64) []byte {
 	b = r.cohort.append(r.clip.afterCommit().append(b))
 	if r.setup.Secure != nil {
 		b = r.bound.afterCommit().append(b)
+	}
+	if r.private != nil {
+		b = r.private.append(b)
 	}
 	return b
 }
@@ -227,6 +234,9 @@ func (r *rounds) Step(e Event) []Effect {
 			r.backoff.committed()
 			r.clip.committed()
 			r.bound.committed()
+			if r.private != nil {
+				r.private.committed(e.Noised, e.Seed)
+			}
 			r.state = idle
 			r.cohort.End()
 			r.cohort.Attempt = 0
@@ -238,6 +248,10 @@ func (r *rounds) Step(e Event) []Effect {
 			r.backoff.rolledBack()
 			r.clip.discard()
 			r.bound.discard()
+			if r.private != nil && r.private.Tree != nil {
+				r.finish(discardedReason) // another try would be a step that no tree has
+				break
+			}
 			r.retry()
 		}
 	case Blamed:
@@ -299,7 +313,7 @@ func (r *rounds) sampleKept() []ClientID {
 // open begins the next attempt at the next round, if enough clients are
 // present.
 func (r *rounds) open() {
-	if r.version > 0 {
+	if r.version > 0 || r.private != nil {
 		// Asked here, and not when the version is committed: a restart may have
 		// come between the last version and the end.
 		if r.after(r); r.state == over {
@@ -319,12 +333,16 @@ func (r *rounds) open() {
 		r.cohort.forgive() // too few are left without those that have not answered
 	}
 	chosen := r.secured(r.choose(r))
-	if len(chosen) == 0 {
+	if len(chosen) == 0 && (r.private == nil || r.private.exhausted(r)) {
 		r.cohort.Attempt = 0
 		return
 	}
 	r.phase = 0
-	r.write(phase{ask: r.cohort.withTrials(chosen)})
+	p := phase{ask: r.cohort.withTrials(chosen)}
+	if r.private != nil {
+		p.state = r.private.append(nil)
+	}
+	r.write(p)
 }
 
 // write makes a phase durable, with a new order number.
@@ -344,6 +362,9 @@ func (r *rounds) write(p phase) {
 
 // deadline is for how long the answers of the open phase are awaited.
 func (r *rounds) deadline() time.Duration {
+	if r.private != nil { // whether one is in time must not hang on how long others take
+		return r.cfg.Deadline
+	}
 	return r.cohort.deadline(r.cfg.Deadline)
 }
 
@@ -368,7 +389,7 @@ func (r *rounds) collect(deadline time.Duration) {
 // size announces the Adds of a policy that adds answers as they come: at most one
 // of each member. Others announce theirs where they add.
 func (r *rounds) size() {
-	if !r.keeps() {
+	if !r.keeps() && r.private == nil { // noise is rounded to a grid that does not depend on who answers
 		r.do(Size{max(r.cohort.asked(), 1)})
 	}
 }
@@ -419,7 +440,7 @@ func (r *rounds) offered(e Offered) {
 // hasten shortens the wait for the rest of the run's first cohorts, once there are
 // answers enough to say how long one takes.
 func (r *rounds) hasten(took time.Duration) {
-	if !r.cohort.live || r.cohort.pace > 0 || r.cohort.reported != r.cohort.need {
+	if !r.cohort.live || r.private != nil || r.cohort.pace > 0 || r.cohort.reported != r.cohort.need {
 		return
 	}
 	if wait := 2 * r.cohort.patience(took); wait < r.cfg.Deadline-took {
@@ -438,7 +459,7 @@ func (r *rounds) settle(timeUp bool) {
 	}
 	r.do(StopTimer{timerDeadline})
 	r.cohort.missing()
-	if !enough || r.setup.Secure == nil && !r.enough(r) {
+	if !enough && r.private == nil || r.setup.Secure == nil && !r.enough(r) {
 		few := Few{Answers: r.cohort.reported, Asked: len(r.cohort.members), Needed: r.cohort.need, TimeUp: !none}
 		r.abandon(fmt.Sprintf("%d of %d contributions, %d needed", few.Answers, few.Asked, few.Needed), few)
 		return
@@ -467,6 +488,9 @@ func (r *rounds) commit() {
 	}
 	if r.keeps() {
 		c.Kept = r.handles()
+	}
+	if c.Releases = r.releases(); r.private != nil && r.private.Tree != nil {
+		c.Releases++ // of a tree attempts are not charged, but its steps
 	}
 	r.do(c)
 }
@@ -501,7 +525,7 @@ func (r *rounds) rewind(plan combine.Plan) {
 	}
 	r.giveUp(rewoundReason)
 	r.state = committing
-	r.do(Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1)})
+	r.do(Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1), Releases: r.releases()})
 }
 
 // suspend gives up what is open, unless a version is being made.

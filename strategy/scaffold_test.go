@@ -140,7 +140,7 @@ func TestScaffoldControlIsTheMeanOfTheClients(t *testing.T) {
 					sums[0].Clear()
 					sums[1].Clear()
 					rounds++
-					todo = append(todo, Committed{e.Round})
+					todo = append(todo, Committed{Round: e.Round})
 					for j, c := range state[combine.ControlVector] {
 						var mean float64
 						for _, c := range own {

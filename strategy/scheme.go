@@ -264,6 +264,11 @@ func (r Registry) New(cfg Config, setup Setup) (Strategy, error) {
 	}
 	cfg = r.WithDefaults(cfg)
 	scheme, _ := r.Find(cfg.Kind)
+	if setup.Private != nil {
+		if err := setup.Private.check(cfg, setup); err != nil {
+			return nil, fmt.Errorf("strategy: %w", err)
+		}
+	}
 	if scheme.CheckSetup != nil {
 		if err := scheme.CheckSetup(cfg, setup); err != nil {
 			return nil, fmt.Errorf("strategy: %w", err)

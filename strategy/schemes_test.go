@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -80,7 +81,7 @@ func TestFedBuff(t *testing.T) {
 	if got := answer(2); names(got) != "Keep " {
 		t.Errorf("an answer during the commit does %q", names(got))
 	}
-	got = steps(s, Committed{1})
+	got = steps(s, Committed{Round: 1})
 	want := Add{Handle: 4, Scale: math.Pow(2, -.5), Weight: 1}
 	if names(got) != "Add Open " || got[0] != Effect(want) {
 		t.Errorf("after the commit: %v, want %v", got, want)
@@ -91,7 +92,7 @@ func TestFedBuff(t *testing.T) {
 	// The straggler is welcome however late it is.
 	answer(2)
 	answer(2)
-	steps(s, Committed{2}, Opened{3})
+	steps(s, Committed{Round: 2}, Opened{3})
 	got = answer(3)
 	if want := (Add{Handle: 7, Scale: math.Pow(3, -.5), Weight: 1}); got[0] != Effect(want) {
 		t.Errorf("an answer two versions old: %v, want %v", got[0], want)
@@ -147,7 +148,7 @@ func TestFedBuffStaleness(t *testing.T) {
 				}
 				if step(Offered{Client: id, Order: order[id].Order, Handle: Handle(answers), Weight: 1}) {
 					version++
-					step(Committed{version})
+					step(Committed{Round: version})
 					step(Opened{version + 1})
 				}
 			}
@@ -172,13 +173,12 @@ func TestFedBuffConcurrency(t *testing.T) {
 		if len(out) != 3 {
 			t.Fatalf("%d clients at work, want 3 of 10", len(out))
 		}
-		for id, o := range out {
-			worked[id] = true
-			delete(out, id)
-			for _, o := range orders(steps(s, Offered{Client: id, Order: o, Handle: Handle(i + 1), Weight: 1})) {
-				out[o.Client] = o.Order
-			}
-			break
+		id := slices.Sorted(maps.Keys(out))[i%3]
+		worked[id] = true
+		o := out[id]
+		delete(out, id)
+		for _, o := range orders(steps(s, Offered{Client: id, Order: o, Handle: Handle(i + 1), Weight: 1})) {
+			out[o.Client] = o.Order
 		}
 	}
 	if len(worked) != 10 {
@@ -369,7 +369,7 @@ func TestRadonLeaves(t *testing.T) {
 	if !ok || len(c.Kept) != 3 || c.Plan.(combine.RadonTree).Height != 1 {
 		t.Fatalf("effects %v, want a commit of all base models", got)
 	}
-	got = steps(s, Committed{1})
+	got = steps(s, Committed{Round: 1})
 	if f, ok := got[0].(Finish); !ok || f.Reason != "the Radon machine is done" {
 		t.Errorf("effects %v, want the end", got)
 	}

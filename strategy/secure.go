@@ -161,7 +161,7 @@ func (r *rounds) masked(e Masked) {
 	if reason != 0 {
 		return
 	}
-	r.answers = append(r.answers, answer{client: e.Client, took: e.Took})
+	r.answers = append(r.answers, answer{client: e.Client, took: e.Took, added: true})
 	r.settle(false)
 	if r.state == collecting {
 		r.hasten(e.Took)
@@ -201,7 +201,7 @@ func (r *rounds) unmasked(e Unmasked) {
 			in[c] = true
 		}
 	}
-	r.cohort.only(in)
+	r.cohort.summed(in)
 	if len(r.answers) == 0 || !r.enough(r) {
 		why := e.Why
 		if why == "" {

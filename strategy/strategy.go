@@ -107,7 +107,11 @@ type (
 	Opened struct{ Round uint64 }
 
 	// Committed says that a Commit is durable and published.
-	Committed struct{ Round uint64 }
+	Committed struct {
+		Round  uint64
+		Noised []float64     // that the Plan has released with noise
+		Seed   *combine.Seed // of noise that a later Plan may take back; nil: none
+	}
 
 	// RolledBack says that a Commit was not made: the model would not have
 	// been finite, or its loss would have jumped past the guard's bound. The
@@ -372,9 +376,10 @@ type (
 		Base     uint64
 		Plan     combine.Plan
 		Kept     []Handle   // for Plan, in this order
-		Snapshot []byte     // for Restore: the state as of Committed
+		Snapshot []byte     // for Restore: the state as of Committed; what the Plan has released with noise follows it (see AppendNoised)
 		Clients  []ClientID // whose contributions are in it, ascending
 		Rate     float64    // effective learning rate: of the clients, times the server's
+		Releases uint64     // versions with noise that are charged to the run's account, this one included
 		Guard    float64    // refuse a version whose loss exceeds Guard times the last; 0: only what is not finite
 	}
 

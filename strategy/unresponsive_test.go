@@ -23,7 +23,7 @@ func TestUnresponsiveMajority(t *testing.T) {
 		t.Fatalf("no attempt in %v", effects)
 		return Open{}
 	}
-	o := attempt(steps(s, Opened{1}, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1}, Committed{1})).Order
+	o := attempt(steps(s, Opened{1}, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1}, Committed{Round: 1})).Order
 	if n := len(orders(steps(s, Opened{2}))); n != 5 {
 		t.Fatalf("%d have orders, want all", n)
 	}
@@ -54,7 +54,7 @@ func TestUnresponsiveMajority(t *testing.T) {
 func TestDecliningMajority(t *testing.T) {
 	s := mustNew(t, Config{Kind: "fedavg", Fraction: 1}, Setup{Seed: 1, Live: true})
 	join(s, 1)
-	o := steps(s, Opened{1}, Joined{Client: 2}, Joined{Client: 3}, Joined{Client: 4}, Joined{Client: 5}, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1}, Committed{1})
+	o := steps(s, Opened{1}, Joined{Client: 2}, Joined{Client: 3}, Joined{Client: 4}, Joined{Client: 5}, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1}, Committed{Round: 1})
 	open := o[len(o)-1].(Open)
 	if len(open.Cohort) != 5 {
 		t.Fatalf("the round is of %v, want of all", open.Cohort)
@@ -123,7 +123,7 @@ func TestAttention(t *testing.T) {
 				for _, e := range last {
 					if c, ok := e.(Commit); ok {
 						made++
-						last = steps(s, Committed{c.Round})
+						last = steps(s, Committed{Round: c.Round})
 					}
 				}
 				if !find(last) && !find(steps(s, Fired{timerRetry})) {

@@ -19,6 +19,14 @@ func (c *History) scoreTitle() string {
 	return c.Page.say("history.testaccuracy")
 }
 
+// participants is the number of contributions to a version, which noise hides.
+func (c *History) participants(r api.Round) string {
+	if r.Epsilon != nil {
+		return dash
+	}
+	return c.Page.Lang.Count(r.Participants)
+}
+
 func (c *History) score(r api.Round) string {
 	if c.Page.Task.Numbers() {
 		return c.Page.amount(r.TestRMSE)

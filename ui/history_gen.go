@@ -87,7 +87,7 @@ func (c *History) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgn = draw.Element(vgparent, "", "th", "scope=row")
 							draw.Content(vgn, c.Page.Lang.Count(r.Round))
 							vgn = draw.Element(vgparent, "", "td", "")
-							draw.Content(vgn, c.Page.Lang.Count(r.Participants))
+							draw.Content(vgn, c.participants(r))
 							vgn = draw.Element(vgparent, "", "td", "")
 							draw.Content(vgn, c.Page.loss(r.TrainLoss))
 							vgn = draw.Element(vgparent, "", "td", "")

@@ -3,6 +3,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -168,5 +169,33 @@ func TestAbsentListsTasks(t *testing.T) {
 	p.OnTasks([]any{card(t, "digits", `, "title": "Digits"`)})
 	if page := render(t, p); !strings.Contains(page, `<a href="../t/digits">Digits</a>`) || p.Title() != "There is no such page · fedtab" {
 		t.Errorf("%s: %s", p.Title(), page)
+	}
+}
+
+// With noise a person reads how well their part is hidden, and what that rests on.
+func TestHidden(t *testing.T) {
+	p := shown(t)
+	task := `{"name": "mnist-2nn", "run": "r1", "model": {"parameters": 7850}, "data": {"classes": 2}, "claim": {"epsilon": %s, "delta": 0.00001, "releases": 54, "budget": 8, "noise": 1, "clip": 0.5, "rate": 0.1, "population": 1000}}`
+	p.OnTask(decode(t, fmt.Sprintf(task, "5.322")))
+	page := render(t, p)
+	for _, want := range []string{
+		"How well is my part hidden?", "So far: epsilon 5.322, but for a chance of 1 in 100,000 (delta), after 54 versions.", "The run ends before epsilon exceeds 8.",
+		"one tab for each person", "every one of 1,000 members takes part with a probability of 10.00%",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	p.OnTask(decode(t, `{"name": "mnist-2nn", "run": "r1", "model": {"parameters": 7850}, "data": {"classes": 2}, "claim": {"epsilon": 1, "delta": 0.00001, "releases": 54, "noise": 1, "clip": 0.5, "rate": 1, "population": 1000, "participations": 4}}`))
+	if page := render(t, p); !strings.Contains(page, "You take part in at most 4 rounds") || strings.Contains(page, "rests on chance") {
+		t.Error("of noise of a tree it is not said in how many rounds one takes part")
+	}
+	p.OnTask(decode(t, fmt.Sprintf(task, "null")))
+	if !strings.Contains(render(t, p), "So far nothing is promised") {
+		t.Error("a run without a bound promises one")
+	}
+	p.OnTask(decode(t, `{"name": "mnist-2nn", "run": "r1", "model": {"parameters": 7850}, "data": {"classes": 2}}`))
+	if strings.Contains(render(t, p), "How well is my part hidden?") {
+		t.Error("a run without noise speaks of it")
 	}
 }

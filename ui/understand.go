@@ -46,9 +46,11 @@ func (c *Understand) questions() []question {
 		{p.say("understand.seen"), p.seenWords(), ""},
 		{p.say("understand.costs"), p.costWords(), ""},
 		{p.say("understand.inferred"), p.inferredWords(), ""},
-		{p.say("understand.who"), p.whoWords(), ""},
 	}
-	return all
+	if p.Task.Claim != nil {
+		all = append(all, question{p.say("understand.hidden"), p.hiddenWords(), ""})
+	}
+	return append(all, question{p.say("understand.who"), p.whoWords(), ""})
 }
 
 // learnedWords says what the model will be able to do.
@@ -130,6 +132,30 @@ func (p *Page) inferredWords() string {
 		return sentences(p.say("inferred.own"), p.say("inferred.address"))
 	}
 	return sentences(p.say("inferred.public"), p.say("inferred.address"))
+}
+
+// hiddenWords says how well the noise hides whether one takes part, and what that rests on.
+func (p *Page) hiddenWords() string {
+	v := p.Task.Claim
+	words := []string{p.say("hidden.noise")}
+	switch {
+	case v.Epsilon == nil:
+		words = append(words, p.say("hidden.unbounded"))
+	case v.Releases > 0:
+		words = append(words, p.say("hidden.account", p.short(v.Epsilon), p.Lang.Amount(1/v.Delta), v.Releases))
+	}
+	words = append(words, p.say("hidden.scale"))
+	if v.Budget > 0 {
+		words = append(words, p.say("hidden.budget", p.short(&v.Budget)))
+	}
+	words = append(words, p.say("hidden.rests"))
+	if v.Participations > 0 {
+		words = append(words, p.say("hidden.tree", v.Participations))
+	}
+	if v.Rate < 1 {
+		words = append(words, p.say("hidden.sampling", p.percent(&v.Rate), v.Population))
+	}
+	return sentences(words...)
 }
 
 // whoWords says who runs the coordinator.

@@ -42,7 +42,17 @@ type Detail struct {
 	Kept       int       `json:"kept" doc:"Versions whose parameters are kept"`
 	KeptBytes  int64     `json:"kept_bytes" doc:"Of their parameters"`
 	Parameters int       `json:"parameters" doc:"Length of the parameter vector"`
+	Privacy    *Account  `json:"privacy,omitempty" doc:"What its versions tell of each of its participants; absent without noise"`
 	Live       *api.Task `json:"live,omitempty" doc:"How it stands this moment, as participants see it; absent while it is not served"`
+}
+
+// Account is an account of differential privacy. It is an upper bound for every participant of
+// the run.
+type Account struct {
+	Releases  uint64   `json:"releases" doc:"Versions with noise that are charged: every attempt that was opened"`
+	Epsilon   *float64 `json:"epsilon" doc:"Upper bound after them; null: there is none"`
+	Delta     float64  `json:"delta"`
+	Adjacency string   `json:"adjacency" enum:"add-remove" doc:"What is hidden: whether a participant takes part"`
 }
 
 // Settings are what an organiser may change of a run without changing what is learned.
@@ -81,6 +91,8 @@ type Participant struct {
 	Left          bool   `json:"left" doc:"It has left for good"`
 	Client        string `json:"client" doc:"What it calls itself, such as a browser and a build; empty: not recorded"`
 	Rejected      int64  `json:"rejected" doc:"Contributions that were refused, as far as the event log has them"`
+
+	Epsilon *float64 `json:"epsilon" doc:"Upper bound on what the run's versions tell of it, at the delta of the run's privacy; null without noise"`
 
 	State       string   `json:"state,omitempty" enum:"waiting,downloading,training,uploading,paused,away,left" doc:"What it does this moment: waiting has no order or has answered it, away has lost its connection and may resume, left is no longer here. Absent while the run is not served"`
 	Rate        *float64 `json:"rate" doc:"Examples a second of its newest training, from its beginning to the first message of its contribution; null: not known"`

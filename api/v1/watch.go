@@ -30,6 +30,7 @@ type History struct {
 	NormMin            []*float64 `json:"norm_min" doc:"Smallest Euclidean norm of a contribution"`
 	NormMedian         []*float64 `json:"norm_median" doc:"Median of them"`
 	NormMax            []*float64 `json:"norm_max" doc:"Largest of them"`
+	Epsilon            []*float64 `json:"epsilon" doc:"Upper bound on what the versions up to it tell of a participant, add-remove adjacency; null without noise"`
 }
 
 // Crew is how many participants do what. Those in quarantine are among the others.

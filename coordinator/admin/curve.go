@@ -75,7 +75,7 @@ type point struct {
 	validationLoss, validationAccuracy, validationRMSE float64
 	up, down                                           int64
 	download, training, upload, commit                 float64 // seconds
-	normMin, normMedian, normMax, seconds              float64
+	normMin, normMedian, normMax, seconds, epsilon     float64
 }
 
 func pointOf(r *run.RoundRecord, parameters int) point {
@@ -83,7 +83,7 @@ func pointOf(r *run.RoundRecord, parameters int) point {
 	p := point{
 		round: r.Round, participants: r.Participants, opened: r.Opened, committed: r.Committed, weight: r.Weight, trainLoss: r.TrainLoss, rate: r.Rate, rawRatio: nan,
 		testLoss: nan, testAccuracy: nan, testRMSE: nan, validationLoss: nan, validationAccuracy: nan, validationRMSE: nan, up: r.Traffic.Up, down: r.Traffic.Down,
-		download: nan, training: nan, upload: nan, commit: nan, normMin: nan, normMedian: nan, normMax: nan,
+		download: nan, training: nan, upload: nan, commit: nan, normMin: nan, normMedian: nan, normMax: nan, epsilon: nan,
 		seconds: max(0, r.Committed.Sub(r.Opened).Seconds()),
 	}
 	if ratio := r.Traffic.Density(parameters).RawRatio; ratio != nil {
@@ -100,6 +100,9 @@ func pointOf(r *run.RoundRecord, parameters int) point {
 		if t.Begun {
 			p.download = t.Download.Seconds()
 		}
+	}
+	if s := r.Spent; s != nil {
+		p.epsilon = s.Epsilon
 	}
 	if n := r.Norms; n != nil {
 		p.normMin, p.normMedian, p.normMax = n.Min, n.Median, n.Max
@@ -252,7 +255,7 @@ func newHistory(run string, rounds, n int) v1.History {
 		Run: run, Rounds: rounds, Round: make([]uint64, 0, n), At: make([]float64, 0, n), Examples: make([]float64, 0, n), Bytes: make([]int64, 0, n),
 		Participants: make([]int, 0, n), TrainLoss: floats(), TestLoss: floats(), TestAccuracy: floats(), TestRMSE: floats(), ValidationLoss: floats(), ValidationAccuracy: floats(), ValidationRMSE: floats(), Rate: floats(),
 		BytesUp: make([]int64, 0, n), BytesDown: make([]int64, 0, n), RawRatio: floats(), Seconds: make([]float64, 0, n),
-		Waiting: floats(), Download: floats(), Training: floats(), Upload: floats(), Commit: floats(), NormMin: floats(), NormMedian: floats(), NormMax: floats(),
+		Waiting: floats(), Download: floats(), Training: floats(), Upload: floats(), Commit: floats(), NormMin: floats(), NormMedian: floats(), NormMax: floats(), Epsilon: floats(),
 	}
 }
 
@@ -268,7 +271,7 @@ func add(c *v1.History, p *point, at, examples float64, bytes int64, waiting flo
 		{&c.TrainLoss, p.trainLoss}, {&c.TestLoss, p.testLoss}, {&c.TestAccuracy, p.testAccuracy}, {&c.TestRMSE, p.testRMSE},
 		{&c.ValidationLoss, p.validationLoss}, {&c.ValidationAccuracy, p.validationAccuracy}, {&c.ValidationRMSE, p.validationRMSE}, {&c.Rate, p.rate}, {&c.RawRatio, p.rawRatio},
 		{&c.Waiting, waiting}, {&c.Download, p.download}, {&c.Training, p.training}, {&c.Upload, p.upload}, {&c.Commit, p.commit},
-		{&c.NormMin, p.normMin}, {&c.NormMedian, p.normMedian}, {&c.NormMax, p.normMax},
+		{&c.NormMin, p.normMin}, {&c.NormMedian, p.normMedian}, {&c.NormMax, p.normMax}, {&c.Epsilon, p.epsilon},
 	} {
 		*column.to = append(*column.to, run.Finite(&column.x))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"fedtab/api"
 	"fedtab/api/v1"
+	"fedtab/coordinator/account"
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
@@ -230,6 +231,13 @@ func (h *API) detail(name string) (v1.Detail, error) {
 	}
 	if d.Parameters, err = h.Store.Parameters(r.ID); err != nil {
 		return d, err
+	}
+	spent, err := h.Store.Spent(r.ID)
+	if err != nil {
+		return d, err
+	}
+	if spent != nil {
+		d.Privacy = &v1.Account{Releases: spent.Releases, Epsilon: account.Epsilon(spent), Delta: spent.Delta, Adjacency: "add-remove"}
 	}
 	if st := h.served(r.ID); st != nil {
 		d.Live = new(api.Task)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"fedtab/api/v1"
+	"fedtab/coordinator/account"
 	"fedtab/coordinator/web"
 	"fedtab/run"
 
@@ -206,6 +207,13 @@ func (h *API) participants(ctx context.Context, id string, after uint32, limit i
 		all[i] = v1.Participant{
 			Participant: m.Number, Contributions: m.Contributions, Examples: m.Examples, First: m.First, Last: m.Last,
 			BytesUp: m.Up, BytesDown: m.Down, Left: m.Left, Client: m.Client, Rejected: m.Rejected,
+		}
+	}
+	if spent, err := h.Store.Spent(id); err != nil {
+		return nil, err
+	} else if epsilon := account.Epsilon(spent); epsilon != nil {
+		for i := range all {
+			all[i].Epsilon = epsilon
 		}
 	}
 	st := h.served(id)

@@ -113,7 +113,9 @@ func pointsOf(r *simulate.Result) (all []point) {
 		case batches > 0:
 			examples += float64(x.Participants) * batches * batch
 		default:
-			examples += known(x.Weight) * max(epochs, 1)
+			if x.Weight != nil { // with noise it is not told
+				examples += *x.Weight * max(epochs, 1)
+			}
 		}
 		bytes += float64(x.BytesUp + x.BytesDown)
 		up += float64(x.BytesUp)

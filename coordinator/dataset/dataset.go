@@ -288,7 +288,11 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 	if t.Optimiser.Kind == "momentum" {
 		setup.ClientMomentum = t.Optimiser.Momentum
 	}
-	setup.Secure = t.Privacy.Setup(t.Strategy.Fewest(setup.Parameters))
+	setup.Secure = t.Privacy.Setup(t.Strategy.Combined(setup.Parameters))
+	var err error
+	if setup.Private, err = t.Private(); err != nil {
+		return nil, err
+	}
 	s, err := strategy.New(t.Strategy, setup)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.Name, err)

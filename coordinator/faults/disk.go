@@ -21,6 +21,7 @@ type disk struct {
 	reserved    uint32
 	departed    []uint32
 	open        *run.OpenRound
+	sums        []*sum // of the newest attempt
 	commits     []run.Commit
 	evaluations map[uint64]run.Evaluation
 	constants   *data.Constants
@@ -133,9 +134,10 @@ func (d *disk) OpenRound(_ string, o run.OpenRound) error {
 func (d *disk) Sum(_ string, s run.Sum) error {
 	p := d.sim.process
 	return d.try(func() error {
-		d.sim.checkSum(p, s)
+		made := d.sim.checkSum(p, s)
 		d.sim.note("durable: sum of %v for order %d", s.Participants, s.Order)
-		d.sums = append(d.sums, s)
+		d.sums = slices.DeleteFunc(d.sums, func(o *sum) bool { return o.Order != s.Order || o.Group == s.Group })
+		d.sums = append(d.sums, made)
 		return nil
 	})
 }
@@ -230,6 +232,13 @@ func (d *disk) load() *run.Saved {
 		open := *d.open
 		open.Cohort = slices.Clone(open.Cohort)
 		saved.Open = &open
+		for _, s := range d.sums {
+			if s.Order == open.Order {
+				copied := s.Sum
+				copied.Participants, copied.Packed = slices.Clone(s.Participants), slices.Clone(s.Packed)
+				saved.Sums = append(saved.Sums, copied)
+			}
+		}
 	}
 	return saved
 }

@@ -18,13 +18,15 @@
 //
 // The network (socket.go), the disk (disk.go) and the clock are simulated. The run,
 // the strategies, the checker of contributions and the clients are the product's.
-// scheme.go draws the settings of every strategy that runs live, and how parameters
-// are packed; peer.go and hostile.go are the clients.
+// scheme.go draws the settings of every strategy that runs live, alone and beneath secure
+// aggregation, and how parameters are packed; peer.go and hostile.go are the clients.
 //
 // # What is checked
 //
 //   - transitions.go: tables of what may follow what, for the events and effects of
 //     a strategy and for the answers to contributions; observer.go applies them.
+//   - secure.go: what clients of secure aggregation reveal, and that a sum is the sum of what
+//     they gave.
 //   - reference.go: the arithmetic of every scheme, written out from the formulas in
 //     math/big and float64. It does not import combine.
 //   - invariants.go: versions, orders, messages, byte counts, memory, the end.
@@ -42,6 +44,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"fedtab/client"
 	"fedtab/protocol"
 	"fedtab/run"
 	"fedtab/strategy"
@@ -64,6 +67,8 @@ type mutant struct {
 	strategy func(strategy.Strategy) strategy.Strategy // between run and observer
 	journal  func(run.Journal) run.Journal
 	send     func(protocol.Message) protocol.Message
+	up       func(protocol.Message) protocol.Message // what clients send
+	client   func(*client.Secure)
 }
 
 // Rates are the probabilities of faults in the first part of a schedule.
@@ -161,12 +166,15 @@ func Run(cfg Config) (Result, error) {
 	return s.result, nil
 }
 
-// Kinds returns the kinds of strategy that run live.
+// Kinds returns the kinds of strategy that run live, and those of them that are secure.
 func Kinds() (names []string) {
 	for _, s := range strategy.Schemes() {
 		if s.Name != "central" {
 			names = append(names, s.Name)
 		}
+	}
+	for _, of := range []string{"fedavg", "periodic", "minibatch", "oneshot", "groups"} {
+		names = append(names, securePrefix+of)
 	}
 	return names
 }

@@ -58,6 +58,9 @@ func TestFaults(t *testing.T) {
 			if never := missing(total, "crashes", "resumed", "sockets lost", "failed writes", "forged", "refused", "packed", "pauses"); len(never) > 0 && !t.Failed() {
 				t.Errorf("never happened: %q", never)
 			}
+			if never := missing(total, "sums", "reveals", "records that failed", "restarts with a sum"); strings.HasPrefix(kind, securePrefix) && len(never) > 0 && !t.Failed() {
+				t.Errorf("never happened: %q", never)
+			}
 			if never := missing(total, "balanced"); kind == "dynamic" && len(never) > 0 && !t.Failed() {
 				t.Errorf("never happened: %q", never)
 			}

@@ -166,6 +166,8 @@ func (p *peer) nonsense() {
 			&protocol.Want{Version: s.random.Uint64N(4), Full: s.chance(.5)},
 			&protocol.Tab{State: protocol.TabState(s.random.Uint64N(6))},
 			&protocol.Tab{State: protocol.TabVisible},
+			&protocol.Secure{Order: order},
+			&protocol.Secure{Order: order, Vectors: []protocol.Vector{{Kind: protocol.PayloadBytes, Name: protocol.SecurePayload, Block: []byte{byte(s.random.IntN(11)), 2, 3}}}},
 		)
 		s.soon(0, 5*time.Second, func() { c.deliver(m) })
 	}

@@ -25,6 +25,9 @@ func (s *sim) checkOpen(p *process, o run.OpenRound) {
 	open := s.disk.open
 	s.must(open == nil || o.Order >= open.Order, "order numbers grow", "order %d is opened after %+v", o.Order, open)
 	s.cohorts[o.Order] = o
+	if c := s.secure; c != nil && c.opener[o.Order] == 0 {
+		c.opener[o.Order] = p.number
+	}
 	s.backoff = p.observer.backoff // it is written down with the round
 }
 
@@ -50,12 +53,16 @@ func (s *sim) checkCommit(p *process, c run.Commit) {
 	if exact := state[exactVector]; exact != nil {
 		in.base = exact
 	}
+	counting := o.counting
+	if s.secured() {
+		counting = o.members(&in)
+	}
 	weight, clients := 0.0, []clientID(nil)
 	for _, k := range c.Contributions {
 		id := key{k.Participant, k.Order}
 		s.must(!s.counted[id], "no contribution is counted twice", "participant %d's answer to order %d is in version %d again", k.Participant, k.Order, c.Round)
 		s.counted[id] = true
-		was := o.counting[id]
+		was := counting[id]
 		recorded := k
 		if was != nil {
 			recorded.Scale, recorded.Counted = was.Scale, was.Counted // compared below
@@ -64,22 +71,30 @@ func (s *sim) checkCommit(p *process, c run.Commit) {
 			s.violated("a version is made of what was accepted", "version %d counts %+v, and %+v was accepted", c.Round, k, was)
 			return
 		}
-		in.given = append(in.given, s.given(was))
+		if !s.secured() {
+			in.given = append(in.given, s.given(was))
+		}
 		weight += float64(k.Weight)
 		clients = append(clients, clientID(k.Participant))
 	}
-	s.must(len(c.Contributions) == len(o.counting), "every accepted contribution counts", "version %d is made of %d contributions, and %d were accepted", c.Round, len(c.Contributions), len(o.counting))
+	s.must(len(c.Contributions) == len(counting), "every accepted contribution counts", "version %d is made of %d contributions, and %d were accepted", c.Round, len(c.Contributions), len(counting))
+	for _, g := range in.given {
+		if s.secured() {
+			weight += g.weight
+		}
+	}
+	in.contributors = len(c.Contributions)
 	slices.Sort(clients)
 	clients = slices.Compact(clients)
 	s.must(slices.EqualFunc(clients, c.Participants, same) && slices.Equal(clients, o.clients), "a version names its participants", "version %d names %v, the strategy %v, and %v were accepted", c.Round, c.Participants, o.clients, clients)
-	s.must(c.Weight == weight, "a version names its weight", "version %d says %g, its contributions %g", c.Round, c.Weight, weight)
+	s.must(c.Weight == weight || s.secured() && math.Abs(c.Weight-weight) <= 1e-9*weight, "a version names its weight", "version %d says %g, its contributions %g", c.Round, c.Weight, weight)
 	exact, server := s.checkRounded(c)
 	if err := s.verify(in, exact, server); err != nil {
 		s.violated("a version is what its contributions make of its base", "version %d, %s %s %s: %v; rate %g, base %v, given %+v",
 			c.Round, s.Server, s.Correction, s.Combine, err, s.rate(s.Config, in), in.base, in.given)
 	}
 	for _, k := range c.Contributions {
-		was := o.counting[key{k.Participant, k.Order}]
+		was := counting[key{k.Participant, k.Order}]
 		s.must(was.Contribution == k, "a version says by how much contributions count", "version %d says %+v, it was %+v", c.Round, k, was)
 	}
 	s.backoff = o.backoff.committed()
@@ -302,6 +317,10 @@ func (c *socket) checkAccepted(m *protocol.Contribution, a *answer, honest bool)
 	s, o := c.peer.sim, c.process.observer
 	round, base := s.disk.open, s.disk.hash(a.base)
 	number, ok := uint64(0), true
+	if s.secured() {
+		s.checkMasked(c.number, m)
+		return
+	}
 	if s.shape != buffered {
 		number = round.Round
 	}
@@ -386,8 +405,8 @@ func (s *sim) checkNow() {
 	}
 	p.observer.checkKept(stats.Kept, done)
 	// Each lost participant and each failed write has a timer.
-	timers := stats.Lost + stats.Timers + stats.Retries + runTimers
-	s.must(stats.Offers == 0 && stats.Timers <= strategyTimers && stats.Members == state.Participants && p.timers <= timers && len(s.disk.pending) <= maxWrites,
+	timers := stats.Lost + stats.Timers + stats.Retries + runTimers + s.mostGroups()
+	s.must(stats.Offers == 0 && stats.Timers <= strategyTimers && stats.Members == state.Participants && p.timers <= timers && len(s.disk.pending) <= maxWrites+s.mostGroups(),
 		"memory does not grow", "%+v of %d participants, %d timers, want at most %d; %d writes", stats, state.Participants, p.timers, timers, len(s.disk.pending))
 	if state.Halted && !p.halted { // the organiser mends the disk and starts it again
 		p.halted = true

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/client"
 	"fedtab/combine"
 	"fedtab/protocol"
 	"fedtab/run"
@@ -42,6 +43,57 @@ func (d deaf) Step(event strategy.Event) []strategy.Effect {
 	return d.Strategy.Step(event)
 }
 
+// careless is a strategy that is told of no sum of an earlier process.
+type careless struct {
+	strategy.Strategy
+	begins bool
+}
+
+func (c *careless) Step(event strategy.Event) []strategy.Effect {
+	e, summed := event.(strategy.Summed)
+	if summed && c.begins {
+		return []strategy.Effect{strategy.Reject{Handle: e.Handle, Reason: strategy.Late}}
+	}
+	_, c.begins = event.(strategy.Reopened)
+	return c.Strategy.Step(event)
+}
+
+// other returns a sum with another number in it.
+func other(s run.Sum) run.Sum {
+	s.Packed = slices.Clone(s.Packed)
+	s.Packed[0] ^= 1
+	return s
+}
+
+// revealing returns a mutant of what clients reveal.
+func revealing(change func(block []byte)) mutant {
+	return mutant{up: func(m protocol.Message) protocol.Message {
+		s, ok := m.(*protocol.Secure)
+		if !ok || s.Vectors[0].Block[0] != kindReveal {
+			return m
+		}
+		changed := *s
+		changed.Vectors = slices.Clone(s.Vectors)
+		changed.Vectors[0].Block = slices.Clone(s.Vectors[0].Block)
+		change(changed.Vectors[0].Block)
+		return &changed
+	}}
+}
+
+// masking returns a mutant of the masked vectors that clients send.
+func masking(change func(order uint64, block []byte) []byte) mutant {
+	return mutant{up: func(m protocol.Message) protocol.Message {
+		c, ok := m.(*protocol.Contribution)
+		if !ok || c.Vectors[0].Kind != protocol.PayloadMasked {
+			return m
+		}
+		changed := *c
+		changed.Vectors = slices.Clone(c.Vectors)
+		changed.Vectors[0].Block = change(c.Order, slices.Clone(c.Vectors[0].Block))
+		return &changed
+	}}
+}
+
 // journal is a journal that loses or changes what it is given.
 type journal struct {
 	run.Journal
@@ -49,6 +101,7 @@ type journal struct {
 	reserve bool // nor participant numbers
 	pause   bool // nor pauses
 	commit  func(*run.Commit) (write bool)
+	sum     func(run.Sum) []run.Sum // that are written
 }
 
 func (j journal) OpenRound(id string, o run.OpenRound) error {
@@ -70,6 +123,18 @@ func (j journal) ReserveParticipants(id string, limit uint32) error {
 		return nil
 	}
 	return j.Journal.ReserveParticipants(id, limit)
+}
+
+func (j journal) Sum(id string, s run.Sum) error {
+	if j.sum == nil {
+		return j.Journal.Sum(id, s)
+	}
+	for _, s := range j.sum(s) {
+		if err := j.Journal.Sum(id, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (j journal) Commit(id string, c run.Commit) error {
@@ -128,6 +193,47 @@ func TestMutants(t *testing.T) {
 			}
 			return e
 		}), "a mean is what it is made of"},
+		{"a sum counts twice", "secure-fedavg", add(func(a *strategy.Add) { a.Scale *= 2 }), made},
+		{"a sum weighs one example more", "secure-minibatch", add(func(a *strategy.Add) { a.Weight++ }), made},
+		{"a sum is not written", "secure-fedavg", disk(journal{sum: func(run.Sum) []run.Sum { return nil }}), "a sum is durable before it is used"},
+		{"another sum is written", "secure-periodic", disk(journal{sum: func(s run.Sum) []run.Sum { return []run.Sum{other(s)} }}), "a sum is that of what its participants gave"},
+		{"a sum is written over", "secure-groups", disk(journal{sum: func(s run.Sum) []run.Sum { return []run.Sum{s, other(s)} }}), "a durable sum is never rewritten"},
+		{"a sum is of two", "secure-fedavg", disk(journal{sum: func(s run.Sum) []run.Sum {
+			s.Participants = s.Participants[:2]
+			return []run.Sum{s}
+		}}), "a sum is of several"},
+		{"a restart drops the sum", "secure-periodic", mutant{strategy: func(s strategy.Strategy) strategy.Strategy { return &careless{Strategy: s} }}, "a restart commits the durable sum"},
+		{"sums are not asked for", "secure-fedavg", change(func(e strategy.Effect) strategy.Effect {
+			if _, ok := e.(strategy.Unmask); ok {
+				return nil
+			}
+			return e
+		}), ""},
+		{"a client that was reloaded begins again", "secure-fedavg", mutant{client: func(c *client.Secure) { c.History = nil }}, "a client that has lost its keys has dropped out"},
+		{"a client writes nothing down", "secure-fedavg", mutant{client: func(c *client.Secure) { c.Persist = nil }}, "what is revealed is written down first"},
+		{"a client releases two sets of shares", "secure-fedavg", func() mutant {
+			seen := map[string]bool{}
+			return revealing(func(block []byte) {
+				if was := string(block); seen[was] {
+					block[len(block)-1]++
+				} else {
+					seen[was] = true
+				}
+			})
+		}(), "a client sends one message of a kind"},
+		{"a client masks an update twice", "secure-fedavg", func() mutant {
+			times := byte(0)
+			return masking(func(_ uint64, block []byte) []byte { times++; block[len(block)-1] ^= times; return block })
+		}(), ""},
+		{"a client sends an update in two attempts", "secure-fedavg", func() mutant {
+			var first []byte
+			return masking(func(_ uint64, block []byte) []byte {
+				if first == nil {
+					first = block
+				}
+				return first
+			})
+		}(), ""},
 		{"a balancing set does not get its mean", "dynamic", change(func(e strategy.Effect) strategy.Effect {
 			if o, ok := e.(strategy.Order); ok {
 				o.Start = 0

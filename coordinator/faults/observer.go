@@ -53,6 +53,7 @@ type answer struct {
 	steps   uint64
 	vectors [][]float32
 	kept    bool
+	sum     *sum // of several clients, the first of which is Participant; nil: it is of one
 }
 
 // mean is a mean of answers.
@@ -91,7 +92,10 @@ func (o *observer) Step(e strategy.Event) []strategy.Effect {
 	o.told(e)
 	effects := o.Strategy.Step(e)
 	offered, _ := e.(strategy.Offered)
-	settled := 0
+	handle, settled := offered.Handle, 0
+	if summed, ok := e.(strategy.Summed); ok {
+		handle = summed.Handle
+	}
 	for _, effect := range effects {
 		o.next(strings.TrimPrefix(fmt.Sprintf("%T", effect), "strategy."), effect)
 		o.quiet(effect)
@@ -103,18 +107,17 @@ func (o *observer) Step(e strategy.Event) []strategy.Effect {
 		case strategy.Order:
 			o.ordered(f)
 		case strategy.Add:
-			if f.Handle == offered.Handle && settled == 0 {
+			if f.Handle == handle && settled == 0 {
 				settled++
-				o.accept(offered, false)
-				o.fresh.Scale, o.fresh.Counted = f.Scale, f.Weight
+				a := o.take(e, false)
+				a.Scale, a.Counted = f.Scale, f.Weight
 			} else if a := o.use(f.Handle); a != nil {
 				a.kept = false
 				a.Scale, a.Counted = a.Scale*f.Scale, f.Weight
 			}
 		case strategy.Keep:
 			settled++
-			o.accept(offered, true)
-			o.fresh.Scale = cmp.Or(f.Scale, 1)
+			o.take(e, true).Scale = cmp.Or(f.Scale, 1)
 		case strategy.Judge:
 			settled++
 			o.judge(offered)
@@ -133,6 +136,7 @@ func (o *observer) Step(e strategy.Event) []strategy.Effect {
 				m.forgotten = true
 			}
 		case strategy.Abandon:
+			o.checkGivenUp(f, e)
 			o.sim.note("order %d is abandoned: %s", f.Order, f.Reason)
 			maps.DeleteFunc(o.pending, func(_ key, a *answer) bool { return o.sim.shape != buffered || !a.kept }) // others came during a commit
 			maps.DeleteFunc(o.kept, func(_ strategy.Handle, k key) bool { return o.pending[k] == nil })
@@ -143,7 +147,7 @@ func (o *observer) Step(e strategy.Event) []strategy.Effect {
 			o.commits(f, e)
 		}
 	}
-	o.sim.must(offered.Handle == 0 || settled == 1, "a contribution is settled once", "handle %d is settled %d times", offered.Handle, settled)
+	o.sim.must(handle == 0 || settled == 1, "a contribution is settled once", "handle %d is settled %d times", handle, settled)
 	return effects
 }
 
@@ -186,6 +190,8 @@ func (o *observer) told(e strategy.Event) {
 			o.backoff = backoff{halvings: o.backoff.halvings + 1}
 		}
 		o.takeOut(e.Handles)
+	case strategy.Masked:
+		o.masked(e)
 	case strategy.Declined:
 		o.declined[key{uint32(e.Client), uint64(e.Order)}] = true
 	case strategy.Averaged:
@@ -299,6 +305,16 @@ func (o *observer) orderState(k key) orderState {
 		return declined
 	}
 	return current
+}
+
+// take books what the strategy accepts: a contribution, or a sum.
+func (o *observer) take(e strategy.Event, keep bool) *answer {
+	if e, ok := e.(strategy.Summed); ok {
+		return o.takeSum(e, keep)
+	}
+	offered, _ := e.(strategy.Offered)
+	o.accept(offered, keep)
+	return o.fresh
 }
 
 // accept books a contribution that the strategy accepts.

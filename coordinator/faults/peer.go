@@ -30,12 +30,17 @@ type peer struct {
 	away       bool // it has left
 	silent     bool // it takes orders, and answers none for a while
 	mute       bool // for ever
+	apart      bool // it exchanges keys while it trains
+	exchanging bool // a step of the exchange is due
 	lied       bool // it has sent nonsense: what it says it trains on is not what it does
 
 	sent    []sent            // contributions, for replays
 	held    map[uint64]uint64 // accepted answers to orders of no round: the version that each is for
 	done    []uint64          // newest orders that it has finished
 	started map[uint64]bool   // orders that must not be started again; true: finished
+
+	life   int    // clients that it has had
+	record []byte // what the client has written down of secure aggregation
 }
 
 // maxKept is how many contributions a client keeps.
@@ -66,6 +71,8 @@ func (p *peer) reset(saved []byte) {
 	if p.otherInit {
 		cfg.Models = otherInit{client.OwnModels()}
 	}
+	p.life++
+	cfg.Secure = p.secure()
 	p.client, p.workspace, p.done = client.New(cfg), client.NewWorkspace(s.model), nil
 	p.started, p.held = map[uint64]bool{}, map[uint64]uint64{}
 	if s.shards.Source == "" {
@@ -190,6 +197,7 @@ func (p *peer) receive(c *socket, m protocol.Message) {
 	isContribution := func(m protocol.Message) bool { _, ok := m.(*protocol.Contribution); return ok }
 	s.must(!done || slices.ContainsFunc(out, isContribution), "finished work is offered again", "client %d gets an order that it has finished, and answers %v", p.index, out)
 	p.send(out)
+	p.exchange()
 	switch m := m.(type) {
 	case *protocol.Model:
 		p.checkHeld()
@@ -245,6 +253,7 @@ func (p *peer) work() {
 		p.working = false
 		if !p.silent && p.client.Ready() && p.tab() != protocol.TabFrozen {
 			p.send(p.client.Work(p.workspace, 1+s.random.IntN(8)))
+			p.deliver()
 		}
 		p.work()
 	})
@@ -257,6 +266,7 @@ func (p *peer) setTab(t protocol.TabState) {
 		clear(p.started) // it may drop its work
 	}
 	p.send(p.client.SetTab(t))
+	p.exchange()
 	p.work()
 }
 
@@ -300,7 +310,13 @@ func (p *peer) leave() {
 // send sends messages. What must not be lost the client keeps.
 func (p *peer) send(out []protocol.Message) {
 	c, s := p.socket, p.sim
-	for _, m := range out {
+	out = slices.Clone(out)
+	for i, m := range out {
+		if s.mutant.up != nil {
+			m = s.mutant.up(m)
+			out[i] = m
+		}
+		p.checkExchange(m)
 		switch m := m.(type) {
 		case *protocol.Progress:
 			_, again := p.started[m.Order]
@@ -347,5 +363,8 @@ func (p *peer) send(out []protocol.Message) {
 			continue
 		}
 		s.clock.At(when, 0, func() { c.deliver(m) })
+		if m, ok := m.(*protocol.Secure); ok {
+			p.repeat(c, m, when)
+		}
 	}
 }

@@ -135,7 +135,7 @@ func (s *sim) boot() {
 	}
 	cfg := run.Config{
 		ID: "faults", Seed: s.seed, OrderSeed: s.seed, Model: s.model, Sums: s.Sums(), MaxScale: s.MaxScale, Packing: s.packing, Stop: s.stopAt, EvalEvery: s.evalEvery, Evaluate: s.evaluate, Judge: s.judge(),
-		Shards: s.shards, Journal: s.disk, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,
+		Secure: s.secureRun(), Shards: s.shards, Journal: s.disk, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,
 	}
 	if s.processes > 1 {
 		p.saved = s.disk.load()
@@ -143,6 +143,9 @@ func (s *sim) boot() {
 		if p.saved.Open != nil {
 			s.result["resumed"]++
 			open = p.saved.Open.Order
+			if len(p.saved.Sums) > 0 {
+				s.result["restarts with a sum"]++
+			}
 		}
 		if p.saved.Paused != "" {
 			s.result["restarted in a pause"]++

@@ -36,15 +36,16 @@ type given struct {
 
 // input is what a version is made from.
 type input struct {
-	seed    uint64
-	version uint64 // of the base
-	base    []float32
-	state   map[string][]float32 // server vectors as of the base
-	given   []given
-	max     uint64 // examples of one client
-	present int    // clients, when the attempt was opened
-	cohort  int    // of them chosen
-	backoff backoff
+	seed         uint64
+	version      uint64 // of the base
+	base         []float32
+	state        map[string][]float32 // server vectors as of the base
+	given        []given
+	max          uint64 // examples of one client
+	present      int    // clients, when the attempt was opened
+	contributors int    // where some of what is given is of several; 0: as many as that
+	cohort       int    // of them chosen
+	backoff      backoff
 }
 
 // interval bounds a value.
@@ -136,7 +137,7 @@ func (s *scheme) verify(in input, next []float32, state map[string][]float32) er
 		g := &in.given[i]
 		g.scale, g.count = g.weight, g.weight
 		switch {
-		case c.Kind == "minibatch": // sums of gradients
+		case c.Kind == "minibatch" && !s.secured(): // sums of gradients
 			g.scale = 1
 		case c.Kind == "fedbuff":
 			g.scale, g.count = math.Pow(1+float64(g.stale), -s.Staleness), 1
@@ -245,7 +246,7 @@ func (s *scheme) rate(c strategy.Config, in input) float64 {
 	if c.Kind == "dynamic" {
 		return c.ServerLR
 	}
-	n := float64(len(in.given))
+	n := float64(cmp.Or(in.contributors, len(in.given)))
 	scale := map[string]float64{"sqrt": math.Sqrt(n), "linear": n}[c.LRScale]
 	scale = cmp.Or(scale, 1)
 	if in.version < uint64(c.Warmup) {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"fedtab/compress"
@@ -22,9 +23,10 @@ const (
 	inLegs                      // the same, but a round has several orders, and the answers to the last are in the version
 	monitored                   // each client has orders of its own; answers are kept, and may be dropped
 	buffered                    // each client has orders of its own, of no round; answers are in the next version
-	allShapes = inRounds | inLegs | monitored | buffered
+	inSums                      // as inRounds, and an order's answers are in sums of several clients
+	allShapes = inRounds | inLegs | monitored | buffered | inSums
 	perClient = monitored | buffered
-	perRound  = inRounds | inLegs
+	perRound  = inRounds | inLegs | inSums
 )
 
 // scheme is a strategy with settings under which its run can end.
@@ -44,6 +46,9 @@ type scheme struct {
 	maxVectors int  // of a contribution
 	once       bool // it makes one version, and ends by itself
 	all        bool // it needs the answer of each client that is present
+
+	terms protocol.SecureTerms // of secure aggregation; zero: contributions come one by one
+	group int                  // clients of a group at least; 0: a cohort is one group
 }
 
 func maybe(r *rand.Rand, n uint64) bool { return r.Uint64N(n) == 0 }
@@ -52,10 +57,15 @@ func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
 func drawClients(r *rand.Rand, kind string) int {
 	switch kind {
+	case secureGroups:
+		return 12 + r.IntN(4)
 	case "radon":
 		return 1 + r.IntN(18)
 	case "oneshot", "dynamic", "daisy":
 		return 2 + r.IntN(11)
+	}
+	if strings.HasPrefix(kind, securePrefix) {
+		return 5 + r.IntN(8)
 	}
 	return 1 + r.IntN(12)
 }
@@ -63,6 +73,10 @@ func drawClients(r *rand.Rand, kind string) int {
 // drawScheme draws the settings of a kind of strategy.
 func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 	kind = cmp.Or(kind, "fedavg")
+	of, secured := strings.CutPrefix(kind, securePrefix)
+	if kind = of; of == "groups" {
+		kind = "fedavg"
+	}
 	s := scheme{
 		Config: strategy.Config{Kind: kind, Batch: r.IntN(3), LR: .1, Deadline: time.Duration(5+r.IntN(60)) * time.Second},
 		setup:  strategy.Setup{MinCohort: 2}, shape: inRounds, inputs: 3, reliable: 3, examples: 1, maxRounds: math.MaxInt,
@@ -122,6 +136,9 @@ func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 			s.Models, c.MinClients = 6, 1
 		}
 		s.reliable, s.examples, c.Own = max(s.reliable, c.MinClients), s.Models, s.RadonSettings
+	}
+	if secured {
+		s.drawSecure(r, clients, of == "groups")
 	}
 	s.drawPacking(r)
 	s.exact()
@@ -204,11 +221,15 @@ func (s *scheme) drawPacking(r *rand.Rand) {
 	}
 	bears, p := s.Packing(), &s.packing
 	up, down := []protocol.Codec{protocol.CodecPlanes, protocol.CodecFloat32}, []protocol.Codec{protocol.CodecPlanes, protocol.CodecFloat32}
-	if bears.Lossy {
+	if s.secured() {
+		up = up[1:] // what is masked is not packed
+	} else if bears.Lossy {
 		up = append(up, protocol.CodecDither, protocol.CodecFloat16)
+	}
+	if bears.Lossy {
 		down = append(down, protocol.CodecFloat16, protocol.CodecGrid, protocol.CodecGrid)
 	}
-	if bears.Lossy && bears.Biased {
+	if bears.Lossy && bears.Biased && !s.secured() {
 		up = append(up, protocol.CodecDeadzone, protocol.CodecDeadzone)
 	}
 	p.Up, p.Down = one(r, up...), one(r, down...)

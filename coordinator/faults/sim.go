@@ -52,6 +52,7 @@ type sim struct {
 	cohorts map[uint64]run.OpenRound // durable attempts, by order number
 	present map[strategy.OrderID]int // clients present when an attempt was opened
 	backoff backoff                  // as of the newest durable write
+	secure  *securing                // nil: contributions come one by one
 
 	result    Result
 	newest    []entry // events, at most maxTrace
@@ -127,14 +128,19 @@ func newSim(cfg Config) *sim {
 	if cfg.Rates != nil {
 		s.rates = *cfg.Rates
 	}
+	s.secure = newSecuring(s)
 	s.disk = &disk{sim: s, reserved: 1, evaluations: map[uint64]run.Evaluation{}}
 	for i := range clients {
 		p := &peer{sim: s, index: i, reliable: i < s.reliable, lacks: s.drawLacks(), otherInit: maybe(r, 8), lose: s.rates.Lose}
 		if p.reliable {
 			p.lose /= 10
 		}
+		p.apart = s.secured() && maybe(r, 2)
 		p.reset(nil)
 		s.peers = append(s.peers, p)
+	}
+	if s.secured() { // each phase has a deadline
+		s.maxRound = time.Minute
 	}
 	if s.shape == monitored { // models that have converged take longer to move far enough
 		s.maxRound = 4 * time.Minute
@@ -174,6 +180,7 @@ func (s *sim) maxWeight() uint64 {
 
 // maxExamples is how many examples a client can have.
 func (s *sim) maxExamples() (n uint64) {
+	defer func() { n = max(n, uint64(s.terms.Examples)) }()
 	for _, size := range s.shards.Sizes {
 		n += uint64(size)
 	}

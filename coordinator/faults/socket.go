@@ -114,6 +114,9 @@ func (c *socket) Send(m protocol.Message) {
 		c.die(s.chance(.7), true)
 	}
 	c.arrive(func() { c.peer.receive(c, m) })
+	if _, ok := m.(*protocol.Secure); ok && s.fault(s.rates.Duplicate) {
+		c.arrive(func() { c.peer.receive(c, m) })
+	}
 }
 
 // arrive has f called when what is sent now arrives at the client, if it does.
@@ -187,7 +190,11 @@ func (c *socket) deliver(m protocol.Message) {
 		if m, ok := m.(*protocol.Tab); ok {
 			c.tab = m.State
 		}
-		s.note("participant %d sends %T %+v", c.number, m, m)
+		if m, ok := m.(*protocol.Secure); ok {
+			s.note("participant %d sends %s for order %d", c.number, exchanged(m), m.Order)
+		} else {
+			s.note("participant %d sends %T %+v", c.number, m, m)
+		}
 	}
 	if err := p.run.Receive(c.number, c, m); err != nil {
 		s.violated("clients keep to the protocol", "client %d: %v", c.peer.index, err)

@@ -8,7 +8,7 @@ import (
 
 // state is the state of the open round. States are bits, so that a row of a table
 // names several.
-type state uint8
+type state uint16
 
 const (
 	closed     state = 1 << iota // no attempt
@@ -16,6 +16,7 @@ const (
 	collecting                   // durable, answers may come
 	rewriting                    // collecting, and being written down once more
 	reopened                     // left open by an earlier process, whose clients have models of their own
+	unmasking                    // no more masked answers are awaited, and their sums are
 	committing
 	blaming        // a version was not made, and some of its contributions are to blame
 	over           // the run is, or the round of the contribution is closed
@@ -46,27 +47,34 @@ var transitions = []struct {
 	to     state
 	match  match
 }{
-	{"Reopened", perRound | buffered, closed, collecting, 0},
+	{"Reopened", perRound&^inSums | buffered, closed, collecting, 0},
+	{"Reopened", inSums, closed, unmasking, 0}, // the keys are gone
 	{"Reopened", monitored, closed, reopened, 0},
 	{"Open", allShapes, closed, opening, 0},
 	{"Open", inLegs, collecting, opening, ofRound},      // the next leg
 	{"Open", monitored, collecting, rewriting, ofRound}, // a resolution
 	{"Open", monitored, reopened, opening, ofRound},
 	{"Opened", allShapes, opening | rewriting, collecting, ofRound},
-	{"Expect", perRound, collecting, 0, ofAttempt},
+	{"Expect", perRound &^ inSums, collecting, 0, ofAttempt},
 	{"Order", perRound, collecting, 0, ofAttempt},
 	{"Order", monitored, collecting | rewriting, 0, ofRound | ofBase | isPresent},
 	{"Order", buffered, collecting | committing, 0, isPresent}, // again, after a lost socket
 	{"Fetch", monitored, collecting | rewriting, 0, isNewest},
-	{"Accept", perRound, collecting, 0, ofOrder | ofCohort},
+	{"Accept", perRound &^ inSums, collecting, 0, ofOrder | ofCohort},
+	{"Masked", inSums, collecting, 0, ofOrder | ofCohort},
+	{"Unmask", inSums, collecting, unmasking, ofRound},
+	{"Summed", inSums, unmasking, 0, ofRound},
+	{"Unmasked", inSums, unmasking, 0, ofRound},
 	{"Accept", monitored, collecting | rewriting, 0, isNewest},
 	{"Accept", buffered, opening | collecting | committing, 0, isNewest},
 	{"Mean", inLegs | monitored, collecting, 0, 0},
 	{"Abandon", perRound, opening | collecting, closed, ofRound | ofOrder},
+	{"Abandon", inSums, unmasking, closed, ofRound | ofOrder},
 	{"Abandon", monitored, opening | collecting | rewriting, closed, ofRound}, // by a pause
 	{"Abandon", buffered, opening | collecting, closed, ofRound},
 	{"Abandon", buffered, closed, 0, 0}, // what came in a pause, while the version before was being made
-	{"Commit", allShapes, collecting, committing, ofRound | ofBase},
+	{"Commit", allShapes &^ inSums, collecting, committing, ofRound | ofBase},
+	{"Commit", inSums, unmasking, committing, ofRound | ofBase},
 	{"Committed", allShapes, committing, closed, ofRound},
 	{"RolledBack", allShapes, committing, closed, ofRound},
 	{"Blamed", allShapes, committing, blaming, ofRound},
@@ -136,8 +144,13 @@ var answers = []struct {
 }{
 	{allShapes, over, anyOrder, reasons{late}},
 
+	// A group of participants ends before their round: its sum is there, or there will be none.
+	{inSums, anyState, current, reasons{accepted, late, unordered}},
+	{inSums, anyState, declined, reasons{accepted, late, unordered, duplicate}},
+	{inSums, anyState, answered, reasons{duplicate, late, unordered}},
+
 	{perRound, anyState, unknown, nil}, // order numbers are not guessed
-	{inRounds, anyState, earlier, reasons{late}},
+	{inRounds | inSums, anyState, earlier, reasons{late}},
 	{inLegs, anyState, earlier, reasons{late, unordered, duplicate}},
 	{perRound, anyState, answered, reasons{duplicate}},
 	{perRound, committing, declined, reasons{late, duplicate}},

@@ -8,6 +8,7 @@ import "slices"
 //	lie       in an answer: it is refused, and the next one is not
 //	own       totals of data that participants bring: lies are refused, or bounded
 //	poison    what is accepted cannot ruin the model
+//	secure    secure aggregation: what one participant can spoil, and what not
 //	idle      what is not answered cannot stop the run
 //	resource  memory, disk, connections
 //	origin    pages of other sites, and headers of proxies
@@ -19,5 +20,5 @@ import "slices"
 // A line honest/beside-X says what the crew has lost beside cases that share
 // coordinator X.
 func Cases() []Case {
-	return slices.Concat(breaches(), lies(), tellers(), idlers(), choosers(), poisons(), resources(), sites(), origins(), invites(), []Case{storm(2_000, false), storm(10_000, true)})
+	return slices.Concat(breaches(), lies(), tellers(), idlers(), choosers(), poisons(), secrets(), resources(), sites(), origins(), invites(), []Case{storm(2_000, false), storm(10_000, true)})
 }

@@ -102,7 +102,11 @@ func (c *Crew) Stop() {
 // follow runs participant n until the end of the run. closed is called each time that
 // it loses its socket.
 func (c *Crew) follow(p *swarm.Participant, n int, closed func()) {
-	p.Client = client.New(client.Config{Name: "fedtab-hostile", Task: p.Task, Invite: c.world.code, Secure: swarm.Secure()})
+	secure := swarm.Secure()
+	if p.Member != nil && p.Member.Lies() {
+		secure.Masks = p.Member.Masks
+	}
+	p.Client = client.New(client.Config{Name: "fedtab-hostile", Task: p.Task, Invite: c.world.code, Secure: secure})
 	if s := c.world.schema; s != nil {
 		if err := p.Client.SetOwn(brought(s, n)); err != nil {
 			panic(err) // it is made for the schema

@@ -161,6 +161,14 @@ func roundColumns(parameters int) []column[run.RoundRecord] {
 			return number(value(r.Validation))
 		}}
 	}
+	spent := func(name string, value func(s *run.Spent) any) column[run.RoundRecord] {
+		return column[run.RoundRecord]{name, func(r *run.RoundRecord) any {
+			if r.Spent == nil {
+				return nil
+			}
+			return value(r.Spent)
+		}}
+	}
 	density := func(name string, value func(run.Density) *float64) column[run.RoundRecord] {
 		return column[run.RoundRecord]{name, func(r *run.RoundRecord) any {
 			if x := value(r.Traffic.Density(parameters)); x != nil {
@@ -198,6 +206,9 @@ func roundColumns(parameters int) []column[run.RoundRecord] {
 		density("raw_ratio", func(d run.Density) *float64 { return d.RawRatio }),
 		{"rate", func(r *run.RoundRecord) any { return number(r.Rate) }},
 		{"hash", func(r *run.RoundRecord) any { return fmt.Sprintf("%x", r.Hash) }},
+		spent("releases", func(s *run.Spent) any { return s.Releases }),
+		spent("epsilon", func(s *run.Spent) any { return number(s.Epsilon) }),
+		spent("delta", func(s *run.Spent) any { return s.Delta }),
 	}
 }
 

@@ -58,6 +58,9 @@ func testRun(t testing.TB) (*store.Store, store.Run) {
 			Contributions: []run.Contribution{{Participant: 5, Order: 7, Weight: 600, Scale: .5, Counted: 300, Fingerprint: 255}},
 		}
 		c.Hash = zeroHash(len(c.Params))
+		if round == 2 {
+			c.Spent = &run.Spent{Releases: 3, Epsilon: 1.25, Delta: 1e-5}
+		}
 		must(t, s.Commit(r.ID, c))
 	}
 	must(t, s.Evaluate(r.ID, run.Evaluation{Version: 1, Figures: learn.Figures{Examples: 10000, Loss: .5, Accuracy: .75, BalancedAccuracy: .7, F1: .6, RMSE: math.NaN(), MAE: math.NaN(), R2: math.NaN()}}))
@@ -75,9 +78,9 @@ func writeTo(t testing.TB, s *store.Store, f File) []byte {
 func TestText(t *testing.T) {
 	s, r := testRun(t)
 	for _, c := range []struct{ table, csv string }{
-		{"rounds", `run,round,opened,committed,seconds,participants,examples,train_loss,test_loss,test_accuracy,test_balanced_accuracy,test_f1,test_rmse,test_mae,test_r2,test_examples,validation_loss,validation_accuracy,validation_rmse,validation_examples,bytes_up,bytes_down,models_up,models_down,bits_up,bits_down,raw_ratio,rate,hash
-digits-1,1,2026-03-01T12:01:00.250Z,2026-03-01T12:01:01.750Z,1.5,2,1200000,0.25,0.5,0.75,0.7,0.6,,,,10000,,,,,250,3000000000,2,0,10,,2.666666444444463e-7,,HASH
-digits-1,2,2026-03-01T12:02:00.250Z,2026-03-01T12:02:01.750Z,1.5,2,1200000,0.125,,,,,,,,,,,,,250,3000000000,2,0,10,,2.666666444444463e-7,,HASH
+		{"rounds", `run,round,opened,committed,seconds,participants,examples,train_loss,test_loss,test_accuracy,test_balanced_accuracy,test_f1,test_rmse,test_mae,test_r2,test_examples,validation_loss,validation_accuracy,validation_rmse,validation_examples,bytes_up,bytes_down,models_up,models_down,bits_up,bits_down,raw_ratio,rate,hash,releases,epsilon,delta
+digits-1,1,2026-03-01T12:01:00.250Z,2026-03-01T12:01:01.750Z,1.5,2,1200000,0.25,0.5,0.75,0.7,0.6,,,,10000,,,,,250,3000000000,2,0,10,,2.666666444444463e-7,,HASH,,,
+digits-1,2,2026-03-01T12:02:00.250Z,2026-03-01T12:02:01.750Z,1.5,2,1200000,0.125,,,,,,,,,,,,,250,3000000000,2,0,10,,2.666666444444463e-7,,HASH,3,1.25,0.00001
 `},
 		{"contributions", "run,round,participant,order,examples,scale,counted,fingerprint\ndigits-1,1,5,7,600,0.5,300,00000000000000ff\ndigits-1,2,5,7,600,0.5,300,00000000000000ff\n"},
 		{"traffic", "run,round,participant,bytes_up,bytes_down,models_up,models_down\ndigits-1,1,5,250,0,2,0\ndigits-1,2,5,250,0,2,0\n"},
@@ -145,7 +148,7 @@ func TestEvents(t *testing.T) {
 	want := []string{
 		"1772366400.25 0 brain.Event:2",
 		"1772366461.75 1 seconds=1.5 participants=2 examples=1.2e+06 train/loss=0.25 test/loss=0.5 test/accuracy=0.75 test/balanced_accuracy=0.7 test/f1=0.6 test/examples=10000" + same,
-		"1772366521.75 2 seconds=1.5 participants=2 examples=1.2e+06 train/loss=0.125" + same,
+		"1772366521.75 2 seconds=1.5 participants=2 examples=1.2e+06 train/loss=0.125" + same + " releases=3 epsilon=1.25 delta=1e-05",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -51,6 +51,23 @@ type Round struct {
 	account.Figures
 	Rate           *float64 `json:"rate"`            // effective learning rate
 	VirtualSeconds float64  `json:"virtual_seconds"` // from the start of the run to the commit
+	Privacy        *Privacy `json:"privacy,omitempty"`
+}
+
+// Privacy is what the versions so far would tell of each participant, if the noise did not
+// follow from the seed; absent without noise.
+type Privacy struct {
+	Releases  uint64   `json:"releases"` // versions that are charged
+	Epsilon   *float64 `json:"epsilon"`  // upper bound; null: there is none
+	Delta     float64  `json:"delta"`
+	Adjacency string   `json:"adjacency"`
+}
+
+func privacyOf(s *run.Spent) *Privacy {
+	if s == nil {
+		return nil
+	}
+	return &Privacy{Releases: s.Releases, Epsilon: account.Epsilon(s), Delta: s.Delta, Adjacency: "add-remove"}
 }
 
 // Check is the state of a lock-step simulation after Steps mini-batches of every client
@@ -82,6 +99,8 @@ type Final struct {
 	RolledBack     int64   `json:"rolled_back"` // versions that the guard discarded
 	Abandoned      int64   `json:"abandoned"`   // attempts of rounds
 	VirtualSeconds float64 `json:"virtual_seconds"`
+
+	Privacy *Privacy `json:"privacy,omitempty"`
 }
 
 // record adds a round, or the evaluation of the last one, which is not fresh.
@@ -92,6 +111,7 @@ func (r *Result) record(rec run.RoundRecord, fresh bool) {
 		Figures:        account.Of(&rec.Traffic, r.Parameters),
 		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(simulation.Epoch).Round(time.Microsecond).Seconds(),
+		Privacy:        privacyOf(rec.Spent),
 	}
 	if fresh {
 		r.Rounds = append(r.Rounds, row)
@@ -101,7 +121,7 @@ func (r *Result) record(rec run.RoundRecord, fresh bool) {
 }
 
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
-	r.Final = Final{Round: version, Reason: s.Finished, Figures: account.Of(&s.Ledger.Traffic, r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned}
+	r.Final = Final{Privacy: privacyOf(s.Spent), Round: version, Reason: s.Finished, Figures: account.Of(&s.Ledger.Traffic, r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned}
 	if e := s.Evaluated; e != nil {
 		r.Final.Test = account.Test(&e.Figures, e.Validation)
 	}

@@ -206,10 +206,10 @@ func configure(t *task.Task, d *dataset.Dataset, model learn.Model) (*simulation
 	}
 	c.Run = run.Config{
 		Title: t.Title.String(), Seed: t.StartSeed(), OrderSeed: t.SamplingSeed(), Model: model, Strategy: s,
-		Sums: t.Strategy.Sums(), MaxScale: t.Strategy.MaxScale, Packing: packing, Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
+		Sums: t.Strategy.Sums(), MaxScale: t.MaxScale, Packing: packing, Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: evaluate, Validate: validate, Judge: judge, Drifts: c.Drift != nil, MaxWeight: t.Strategy.MaxWeight,
-		Shards: shards, Own: own,
+		Shards: shards, Own: own, Differential: t.Differential(simulation.Noise(t.SamplingSeed())),
 	}
 	simulated := t.Privacy
 	simulated.Members = "" // clients of a simulation are known
@@ -236,7 +236,8 @@ func (r *recorder) update(u run.Update, fresh bool) {
 		r.result.Rounds[len(r.result.Rounds)-1].BackdoorSuccess = r.success()
 	}
 	r.ledger.close(u.Round.Round, u.Clients)
-	if u.Round.Test == nil && (!fresh || r.task.EvaluateEvery() == 1) {
+	awaited := r.task.EvaluateEvery() == 1 && r.task.Evaluate.On != task.OnNone // the figures, for the same line
+	if u.Round.Test == nil && (!fresh || awaited) {
 		return
 	}
 	now := time.Now()

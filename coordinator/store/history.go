@@ -335,7 +335,8 @@ func records(q querier, id, which string, args ...any) ([]run.RoundRecord, error
 		r.validation_examples, r.validation_loss, r.validation_accuracy, r.validation_balanced_accuracy, r.validation_f1, r.validation_rmse, r.validation_mae, r.validation_r2,
 		r.bytes_up, r.bytes_down,
 		coalesce(r.models_up, 0), coalesce(r.models_down, 0), r.rate, r.kinds, r.opened_at, r.committed_at, m.hash,
-		r.download, r.training, r.upload, r.committing, r.norm_min, r.norm_median, r.norm_max
+		r.download, r.training, r.upload, r.committing, r.norm_min, r.norm_median, r.norm_max,
+		r.releases, r.epsilon, r.delta
 		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round
 		WHERE r.run = ?1 AND r.committed_at IS NOT NULL AND `+which, append([]any{id}, args...)...)
 	if err != nil {
@@ -349,6 +350,8 @@ func records(q querier, id, which string, args ...any) ([]run.RoundRecord, error
 		var test, validation setFigures
 		var times [4]sql.NullFloat64
 		var norms [3]sql.NullFloat64
+		var releases sql.NullInt64
+		var spent [2]sql.NullFloat64
 		var kinds sql.NullString
 		var opened, committed, hash string
 		if err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &test.loss, &test.accuracy, &test.examples,
@@ -356,9 +359,11 @@ func records(q querier, id, which string, args ...any) ([]run.RoundRecord, error
 			&validation.examples, &validation.loss, &validation.accuracy, &validation.balanced, &validation.f1, &validation.rmse, &validation.mae, &validation.r2,
 			&r.Traffic.Up, &r.Traffic.Down,
 			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &kinds, &opened, &committed, &hash,
-			&times[0], &times[1], &times[2], &times[3], &norms[0], &norms[1], &norms[2]); err != nil {
+			&times[0], &times[1], &times[2], &times[3], &norms[0], &norms[1], &norms[2],
+			&releases, &spent[0], &spent[1]); err != nil {
 			return nil, err
 		}
+		r.Spent = parseSpent(releases, spent)
 		r.Rate, r.Times, r.Norms = orNaN(rate), parseTimes(times), parseNorms(norms)
 		if err := account.ParseKinds(&r.Traffic, kinds.String); err != nil {
 			return nil, fmt.Errorf("round %d: %w: %w", r.Round, ErrCorrupt, err)

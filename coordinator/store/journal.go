@@ -41,11 +41,13 @@ func (s *Store) prepare() error {
 			WHERE committed_at IS NULL`},
 		{&s.sum, `INSERT INTO sums (run, round, order_number, part, participants, bound, packed)
 			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM rounds WHERE run = ?1 AND round = ?2 AND order_number = ?3 AND committed_at IS NULL
-			ON CONFLICT DO UPDATE SET participants = excluded.participants, bound = excluded.bound, packed = excluded.packed`},
+			ON CONFLICT DO UPDATE SET packed = excluded.packed
+			WHERE participants = excluded.participants AND bound = excluded.bound AND packed = excluded.packed`},
 		{&s.pruneSums, `DELETE FROM sums WHERE run = ? AND (round <= ? OR order_number < ?)`},
 		{&s.commitRound, `UPDATE rounds SET committed_at = ?, base = ?, participants = ?, weight = ?, train_loss = ?, bytes_up = ?, bytes_down = ?,
 			rate = ?, models_up = ?, models_down = ?, kinds = ?, participant_list = ?, weights = NULL, state = NULL,
-			download = ?, training = ?, upload = ?, committing = ?, norm_min = ?, norm_median = ?, norm_max = ?
+			download = ?, training = ?, upload = ?, committing = ?, norm_min = ?, norm_median = ?, norm_max = ?,
+			releases = ?, epsilon = ?, delta = ?
 			WHERE run = ? AND round = ? AND committed_at IS NULL`},
 		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
 		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
@@ -127,7 +129,8 @@ func (s *Store) OpenRound(id string, o run.OpenRound) error {
 	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
 }
 
-// Sum implements run.Journal. Sums of earlier attempts go in the same transaction.
+// Sum implements run.Journal. Sums of earlier attempts go in the same transaction. The same sum may
+// be written again; another of its group is refused.
 func (s *Store) Sum(id string, sum run.Sum) error {
 	err := transact(s.write, func(tx *sql.Tx) error {
 		if _, err := tx.Stmt(s.pruneSums).Exec(id, 0, sum.Order); err != nil {
@@ -164,7 +167,7 @@ func modelBytes(c *run.Commit) ([]byte, error) {
 func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	args := []any{timeText(c.Committed), c.Base, len(c.Participants), number(c.Weight), number(c.TrainLoss),
 		c.Traffic.Up, c.Traffic.Down, number(c.Rate), c.Traffic.ModelsUp, c.Traffic.ModelsDown, account.Kinds(&c.Traffic), list(c.Participants)}
-	args = append(append(args, timesColumns(c.Times)...), normsColumns(c.Norms)...)
+	args = append(append(append(args, timesColumns(c.Times)...), normsColumns(c.Norms)...), spentColumns(c.Spent)...)
 	r, err := tx.Stmt(s.commitRound).Exec(append(args, id, c.Round)...)
 	if err := one(r, err, errNotOpen); errors.Is(err, errNotOpen) {
 		var hash string

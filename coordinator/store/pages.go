@@ -22,7 +22,8 @@ func (s *Store) Rounds(id string, before uint64, limit int) ([]run.RoundRecord, 
 func (s *Store) EachRound(id string, f func(*run.RoundRecord)) error {
 	rows, err := s.read.Query(`SELECT round, participants, weight, train_loss, test_examples, test_loss, test_accuracy, test_rmse,
 		validation_examples, validation_loss, validation_accuracy, validation_rmse, bytes_up, bytes_down,
-		coalesce(models_up, 0), coalesce(models_down, 0), rate, opened_at, committed_at, download, training, upload, committing, norm_min, norm_median, norm_max
+		coalesce(models_up, 0), coalesce(models_down, 0), rate, opened_at, committed_at, download, training, upload, committing, norm_min, norm_median, norm_max,
+		releases, epsilon, delta
 		FROM rounds WHERE run = ? AND committed_at IS NOT NULL ORDER BY round`, id)
 	if err != nil {
 		return wrap(err, "run %s: rounds", id)
@@ -34,10 +35,13 @@ func (s *Store) EachRound(id string, f func(*run.RoundRecord)) error {
 		var test, validation setFigures
 		var times [4]sql.NullFloat64
 		var norms [3]sql.NullFloat64
+		var releases sql.NullInt64
+		var spent [2]sql.NullFloat64
 		var opened, committed string
 		err := rows.Scan(&r.Round, &r.Participants, &weight, &trainLoss, &test.examples, &test.loss, &test.accuracy, &test.rmse,
 			&validation.examples, &validation.loss, &validation.accuracy, &validation.rmse, &r.Traffic.Up, &r.Traffic.Down,
-			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &opened, &committed, &times[0], &times[1], &times[2], &times[3], &norms[0], &norms[1], &norms[2])
+			&r.Traffic.ModelsUp, &r.Traffic.ModelsDown, &rate, &opened, &committed, &times[0], &times[1], &times[2], &times[3], &norms[0], &norms[1], &norms[2],
+			&releases, &spent[0], &spent[1])
 		if err == nil {
 			r.Opened, err = parseTime(opened)
 		}
@@ -48,10 +52,24 @@ func (s *Store) EachRound(id string, f func(*run.RoundRecord)) error {
 			return wrap(err, "run %s: rounds", id)
 		}
 		r.Weight, r.TrainLoss, r.Rate, r.Times, r.Norms = orNaN(weight), orNaN(trainLoss), orNaN(rate), parseTimes(times), parseNorms(norms)
+		r.Spent = parseSpent(releases, spent)
 		r.Test, r.Validation = test.figures(), validation.figures()
 		f(&r)
 	}
 	return wrap(rows.Err(), "run %s: rounds", id)
+}
+
+// Spent returns what the newest version of a run and those before tell of each participant; nil
+// if the run makes no claim, or has no version.
+func (s *Store) Spent(id string) (*run.Spent, error) {
+	var releases sql.NullInt64
+	var columns [2]sql.NullFloat64
+	err := s.read.QueryRow(`SELECT releases, epsilon, delta FROM rounds WHERE run = ? AND committed_at IS NOT NULL ORDER BY round DESC LIMIT 1`, id).
+		Scan(&releases, &columns[0], &columns[1])
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return parseSpent(releases, columns), wrap(err, "run %s: its account of privacy", id)
 }
 
 // Participant is a participant of a run, as far as versions and the event log have something

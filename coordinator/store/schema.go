@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13, schema14, schema15}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13, schema14, schema15, schema16}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -351,4 +351,11 @@ CREATE TABLE sums (
 	packed       BLOB NOT NULL,     -- integers, as package privacy/secagg packs them
 	PRIMARY KEY (run, round, order_number, part)
 ) STRICT;
+`
+
+// schema16 adds what a run with noise has told of each of its participants.
+const schema16 = `
+ALTER TABLE rounds ADD COLUMN releases INTEGER; -- versions with noise that are charged, this one included; NULL: the run makes no claim
+ALTER TABLE rounds ADD COLUMN epsilon REAL;     -- upper bound after them, add-remove adjacency
+ALTER TABLE rounds ADD COLUMN delta REAL;
 `

@@ -143,3 +143,19 @@ func parseNorms(columns [3]sql.NullFloat64) *run.Norms {
 	}
 	return &run.Norms{Min: columns[0].Float64, Median: columns[1].Float64, Max: columns[2].Float64}
 }
+
+// spentColumns returns a round's account of privacy for the columns releases to delta.
+func spentColumns(s *run.Spent) []any {
+	if s == nil {
+		return make([]any, 3)
+	}
+	return []any{s.Releases, s.Epsilon, s.Delta}
+}
+
+// parseSpent undoes spentColumns.
+func parseSpent(releases sql.NullInt64, columns [2]sql.NullFloat64) *run.Spent {
+	if !releases.Valid {
+		return nil
+	}
+	return &run.Spent{Releases: uint64(releases.Int64), Epsilon: columns[0].Float64, Delta: columns[1].Float64}
+}

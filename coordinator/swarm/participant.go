@@ -40,6 +40,9 @@ type Participant struct {
 	// Edit changes a contribution before it is sent, if set.
 	Edit func(*protocol.Contribution)
 
+	// EditSecure does the same with a message of secure aggregation.
+	EditSecure func(*protocol.Secure)
+
 	// OnMessage sees every complete message in both directions, if set.
 	OnMessage func(m protocol.Message, sent bool)
 
@@ -322,6 +325,12 @@ func (p *Participant) send(out []protocol.Message) error {
 			edited := *c // the client keeps its own
 			edited.Vectors = slices.Clone(c.Vectors)
 			p.Edit(&edited)
+			m = &edited
+		}
+		if s, ok := m.(*protocol.Secure); ok && p.EditSecure != nil {
+			edited := *s
+			edited.Vectors = slices.Clone(s.Vectors)
+			p.EditSecure(&edited)
 			m = &edited
 		}
 		if c, ok := m.(*protocol.Contribution); ok && p.Member != nil && c.Vectors[0].Kind != protocol.PayloadMasked {

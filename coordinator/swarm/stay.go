@@ -82,7 +82,7 @@ func (s *stay) run(ctx context.Context) error {
 			return over(ce.Detail)
 		case errors.As(err, &ce) && ce.Code == protocol.CloseBadToken:
 			s.client.Forget()
-		case errors.As(err, &ce) && !ce.Code.Reconnect():
+		case errors.As(err, &ce) && !ce.Code.Reconnect(), errors.Is(err, client.ErrSecure):
 			return err
 		case missing >= dataAttempts && refused.Permanent():
 			return fmt.Errorf("cannot get its data: %w", err)

@@ -95,13 +95,17 @@ func Run(ctx context.Context, o Options) (Totals, error) {
 	defer func() { stop(); watching.Wait() }()
 	group := adversary.NewGroup(o.Adversaries, o.Clients, o.Seed)
 	for i := range clients {
-		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task, Invite: o.Invite, Secure: Secure()})
+		member, secure := group.Member(i), Secure()
+		if member.Lies() {
+			secure.Masks = member.Masks
+		}
+		clients[i] = client.New(client.Config{Name: "fedtab-swarm", Task: o.Task, Invite: o.Invite, Secure: secure})
 		if o.Own != nil {
 			if err := clients[i].SetOwn(o.Own[i]); err != nil {
 				return Totals{}, fmt.Errorf("swarm: client %d: %w", i, err)
 			}
 		}
-		wait.Go(func() { errs[i] = o.run(ctx, i, clients[i], group.Member(i), way, &reconnects) })
+		wait.Go(func() { errs[i] = o.run(ctx, i, clients[i], member, way, &reconnects) })
 	}
 	wait.Wait()
 	t := Totals{Reconnects: reconnects.Load()}

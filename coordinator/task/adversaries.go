@@ -17,6 +17,8 @@ func (d *decoder) adversaries(t *Task, s source) {
 	if s.shape != nil { // of others, CheckModel knows it
 		d.adversaryProblems(c.DataProblems(s.shape, s.classes))
 	}
+	d.want(!t.Privacy.Secure() || c.Kind != adversary.LittleIsEnough && c.Kind != adversary.InnerProduct, "adversaries.kind", strconv.Quote(c.Kind),
+		"another kind, because with privacy.aggregation: secure nobody sees the deltas of the honest clients")
 	d.want(t.Data.Source != own || c.Kind != adversary.LabelFlip && c.Kind != adversary.Backdoor, "adversaries.kind", strconv.Quote(c.Kind),
 		`another kind, because source is "own": the examples stay as they are read`)
 	d.want(c.Kind != adversary.Backdoor || t.Data.Drift == 0, "adversaries.kind", strconv.Quote(c.Kind),

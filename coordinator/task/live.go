@@ -20,6 +20,7 @@ func (t *Task) CheckLive() error {
 		upCodecs()+", because it is a reference that only simulations have"+simulate)
 	d.want(t.Adversaries.Kind == "", "adversaries.kind", quoted(t.Adversaries.Kind),
 		"none, because only a simulation makes its clients (live, coordinator swarm --adversaries does)"+simulate)
+	d.differentialLive(t, simulate)
 	if t.Stop.Steps > 0 && t.RunStop(nil).Endless() {
 		d.want(false, "stop.steps", t.Stop.Steps,
 			fmt.Sprintf("rounds, accuracy or time beside it, because a live round of %s has no fixed number of mini-batches%s", t.Strategy.Kind, simulate))

@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// Every task that ships can be served, but for the baseline of simulations.
+// Every task that ships can be served, but for those of simulations.
 func TestShippedLive(t *testing.T) {
 	for _, name := range Shipped() {
 		tk, err := Find(name, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tk.CheckLive(); (err != nil) != (name == "mnist-central") {
+		if err := tk.CheckLive(); (err != nil) != (name == "mnist-central" || name == "mnist-dp") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

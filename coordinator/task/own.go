@@ -58,7 +58,7 @@ type From struct {
 
 // Evaluate says what the versions of a task with own data are measured on.
 type Evaluate struct {
-	On    string `yaml:"on,omitempty" help:"own data: the hold-outs of the participants, a test file of the organiser, or both"`
+	On    string `yaml:"on,omitempty" help:"own data: the hold-outs of the participants, a test file of the organiser, both, or none"`
 	Every int    `yaml:"every,omitempty" help:"own data: rounds between evaluations"`
 	Test  Test   `yaml:"test,omitempty"` // on test and both only
 }
@@ -74,11 +74,12 @@ const (
 	OnHoldouts = "holdouts"
 	OnTest     = "test"
 	OnBoth     = "both"
+	OnNone     = "none"
 )
 
 // Holdouts reports whether versions are evaluated on the hold-outs of participants.
 func (t *Task) Holdouts() bool {
-	return t.Data.Source == own && t.Evaluate.On != OnTest
+	return t.Data.Source == own && t.Evaluate.On != OnTest && t.Evaluate.On != OnNone
 }
 
 // EvaluateEvery returns the number of rounds between evaluations.
@@ -273,7 +274,7 @@ func (d *decoder) from(v *Data, images bool, scale string) {
 	d.decimal("data.from.decimal", v.From.Decimal)
 	d.partition("data.from.partition.", v.From.Partition, 0, partitionKinds)
 	d.byClass("data.from.partition.kind", v.From.Partition.Kind, v.Table.Label.Type == string(data.NumberField), "data.table.label is a number")
-	asked := scale == string(data.FederatedScale) || d.root.Evaluate.On != OnTest
+	asked := scale == string(data.FederatedScale) || d.root.Evaluate.On != OnTest && d.root.Evaluate.On != OnNone
 	if p := v.From.Partition; p.Clients >= 1 && p.Clients < participants && asked && !d.root.Strategy.Scheme().Central {
 		d.wrong("data.from.partition.clients", fmt.Sprintf("data.from.partition.clients is %d, want at least %d: nothing is made of what fewer participants tell of their data", p.Clients, participants))
 	}
@@ -296,9 +297,13 @@ func (d *decoder) evaluate(scale string, images bool) {
 	if d.has("evaluate.every") {
 		d.want(e.Every >= 1 && e.Every <= MaxRounds, "evaluate.every", e.Every, fmt.Sprintf("1 <= every <= %d", MaxRounds))
 	}
-	all := []string{OnHoldouts, OnTest, OnBoth}
+	all := []string{OnHoldouts, OnTest, OnBoth, OnNone}
 	if d.has("evaluate.on") && !d.want(slices.Contains(all, e.On), "evaluate.on", quoted(e.On), oneOf(all)) {
 		return
+	}
+	if s := d.root.Stop; e.On == OnNone {
+		d.want(s.Accuracy == 0, "stop.accuracy", s.Accuracy, "none, because evaluate.on is none: no version is measured")
+		d.want(s.Metrics == nil, "stop.metrics", fmt.Sprintf("a list of %d", len(s.Metrics)), "none, because evaluate.on is none: no version is measured")
 	}
 	test := e.On == OnTest || e.On == OnBoth
 	switch {

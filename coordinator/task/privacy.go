@@ -1,10 +1,12 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
 
+	"fedtab/learn/data"
 	"fedtab/privacy/secagg"
 	"fedtab/privacy/terms"
 	"fedtab/protocol"
@@ -24,6 +26,21 @@ type Privacy struct {
 	Members     string  `yaml:"members,omitempty" help:"path of a list of public keys: who may take part, of secure; coordinator identity makes a key"`
 	Groups      int     `yaml:"groups,omitempty" help:"participants of a group at least, of secure with strategy.combine: a round's groups are summed apart, and their means combined"`
 	Subset      float64 `yaml:"subset,omitempty" help:"share of the parameters that a round sends, by turns, of secure"`
+
+	// Of differential privacy; see differential.go.
+	Noise      float64 `yaml:"noise,omitempty" help:"standard deviation of the noise in each version's sum, as a multiple of clip; left out: no noise, and no claim"`
+	Clip       float64 `yaml:"clip,omitempty" help:"bound on the norm of a contribution, with noise"`
+	Adapt      bool    `yaml:"adapt,omitempty" help:"the bound follows the median norm, from clip on; the count that it follows has noise, too"`
+	FullWeight int     `yaml:"full_weight,omitempty" help:"examples from which on a contribution weighs fully, with noise; left out: all weigh the same"`
+	Population int     `yaml:"population,omitempty" help:"number of participants among whom one is hidden, with noise; the sum is divided by a share of it"`
+	Sampling   string  `yaml:"sampling,omitempty" help:"poisson: each member takes part in a round by chance, which is secret, and adds to privacy; none: nothing is claimed of it"`
+	Delta      float64 `yaml:"delta,omitempty" help:"of the claim, with noise: below 1 / population"`
+	Epsilon    float64 `yaml:"epsilon,omitempty" help:"budget of the claim, with noise: the run ends before a version that would exceed it; left out: none"`
+
+	// Of noise of a tree.
+	Participations int `yaml:"participations,omitempty" help:"rounds in which one takes part at most: the noise of all rounds is that of a tree, without a claim on sampling; left out: each version has noise of its own"`
+	Separation     int `yaml:"separation,omitempty" help:"rounds from one participation to the next at least, with participations; left out: 1"`
+	Restart        int `yaml:"restart,omitempty" help:"rounds after which a new tree begins, with participations; left out: never"`
 }
 
 // The values of Privacy.Aggregation.
@@ -145,7 +162,7 @@ func (p *Privacy) Setup(groups int) *strategy.Secure {
 // Fewest returns without how many participants no live round opens.
 func (t *Task) Fewest(parameters int) int {
 	n := t.Strategy.Fewest(parameters)
-	if s := t.Privacy.Setup(n); s != nil {
+	if s := t.Privacy.Setup(t.Strategy.Combined(parameters)); s != nil {
 		n = max(n, s.Fewest)
 	}
 	return n
@@ -176,6 +193,7 @@ func (d *decoder) privacy(t *Task) {
 	p := &t.Privacy
 	d.want(p.Aggregation == "" || p.Aggregation == plain || p.Secure(), "privacy.aggregation", quoted(p.Aggregation), `"plain" or "secure"`)
 	d.secure(p)
+	d.differential(t)
 	if !p.Secure() {
 		return
 	}
@@ -191,6 +209,7 @@ func (d *decoder) privacy(t *Task) {
 	d.want(up.Feedback != "on", "compress.up.feedback", quoted(up.Feedback), "off"+instead)
 	d.want(t.Strategy.Clip == "" || t.Strategy.Clip == "none", "strategy.clip", quoted(t.Strategy.Clip), "none"+instead)
 	d.want(t.Strategy.MaxWeight == 0, "strategy.max_weight", t.Strategy.MaxWeight, "none"+instead)
+	d.ownSecure(t)
 	of, _, err := terms.Of(full(p).Terms(), "", 1)
 	if err != nil {
 		d.wrong("privacy", "privacy: "+err.Error())
@@ -198,6 +217,17 @@ func (d *decoder) privacy(t *Task) {
 	}
 	fewest := of.Fewest(full(p).Max)
 	d.want(p.Groups == 0 || p.Groups >= fewest, "privacy.groups", p.Groups, fmt.Sprintf("at least %d, of which privacy.min are left when privacy.dropout drop out", fewest))
+}
+
+// ownSecure refuses what single participants would tell of their own data beside the rounds.
+func (d *decoder) ownSecure(t *Task) {
+	if t.Data.Source != own {
+		return
+	}
+	scale, on := cmp.Or(t.Data.Standardise, t.Data.scale()), cmp.Or(t.Evaluate.On, OnHoldouts)
+	const why = " with privacy.aggregation: secure: "
+	d.want(scale != string(data.FederatedScale), "data.standardise", quoted(scale), `"none"`+why+"each participant would tell the totals of its numbers by itself")
+	d.want(on == OnTest || on == OnNone, "evaluate.on", quoted(on), `"test" or "none"`+why+"each participant would tell how the model does on its hold-out by itself")
 }
 
 // secure checks the settings of secure aggregation.

@@ -100,6 +100,9 @@ func (t *Task) fill(schemes strategy.Registry) {
 	t.Data.fill()
 	t.fillOwn()
 	t.Adversaries = t.Adversaries.WithDefaults()
+	if t.Privacy.Differential() {
+		t.Strategy = t.Strategy.ForPrivate(t.Privacy.Population)
+	}
 	t.Strategy = schemes.WithDefaults(t.Strategy)
 	t.Compress.fill(schemes.Packing(t.Strategy))
 	t.Privacy.fill()

@@ -122,20 +122,25 @@ func busy() (run.State, run.RoundRecord) {
 	test.RMSE, test.MAE, test.R2 = 3, 2, .5 // of a regression
 	sent := run.Traffic{Up: 100, Down: 200, ModelsUp: 1, ModelsDown: 2}
 	sent.Kinds[protocol.KindHello] = run.KindTraffic{Up: 100}
+	spent := &run.Spent{Releases: 1, Epsilon: 2, Delta: 1e-5}
 	state := run.State{
 		Phase: protocol.PhaseTraining, Round: 2, Version: 1, Participants: 3, Awaited: 2, AwaitedUntil: time.Unix(1e9, 0),
 		Abandoned: &run.Abandoned{Round: 2, Times: 1, After: time.Minute, Reason: "1 of 3 contributions, 2 needed", Few: strategy.Few{Answers: 1, Asked: 3, Needed: 2, TimeUp: true}},
 		Survey:    &run.Survey{Ready: 2, Fewest: 3},
-		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion, Participants: 12, Spread: &run.Spread{Max: 1}, File: &test, Validation: &test}, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
+		Evaluated: &run.Evaluation{Version: 1, Figures: test, Confusion: classes.Confusion, Participants: 12, Spread: &run.Spread{Max: 1}, File: &test, Validation: &test}, Spent: spent, Ledger: run.Ledger{Traffic: sent, RolledBack: 1},
 	}
-	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, Test: &test, Validation: &test, Rate: .1, Traffic: sent}
+	return state, run.RoundRecord{Round: 1, Participants: 3, TrainLoss: 1, Test: &test, Validation: &test, Rate: .1, Traffic: sent, Spent: spent}
 }
+
+// noised are the settings of a task with noise.
+var noised = task.Privacy{Noise: 1, Clip: .5, Adapt: true, Population: 1000, Delta: 1e-5, Epsilon: 8}
 
 // Every field that the API serves is described, and every one that is described
 // is served.
 func TestFieldsDocumented(t *testing.T) {
 	st, s := studyOf(t, "anes96")
 	state, round := busy()
+	st.Task.Privacy = noised
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 
 	st.fix("0a1b2c") // as with pages
@@ -217,6 +222,7 @@ func TestEventsDocumented(t *testing.T) {
 	}
 	text := string(buf[:n])
 	state, round := busy()
+	st.Task.Privacy = noised
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 	names := map[string]bool{}
 	last := map[string]string{}
@@ -331,6 +337,7 @@ func TestRoutesDocumented(t *testing.T) {
 func TestStatusesDocumented(t *testing.T) {
 	st, s := studyOf(t, "anes96")
 	state, round := busy()
+	st.Task.Privacy = noised
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 	params := make([]float32, st.Model.Layout().Size)
 	st.Version = func(string, uint64) ([]float32, [32]byte, error) { return params, [32]byte{0xab}, nil }

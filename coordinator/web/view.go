@@ -32,6 +32,7 @@ func (st *Study) view(s run.State) api.Task {
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Paused: s.Paused, Problem: s.Problem(),
 	}
 	v.Progress, v.SecondsLeft = st.progress(s)
+	v.Claim = viewClaim(t, s.Spent)
 	if s.Awaited > 0 {
 		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
@@ -83,6 +84,7 @@ func ViewRound(r *run.RoundRecord, parameters int) api.Round {
 		Test:    account.Test(r.Test, r.Validation),
 		Traffic: traffic(&r.Traffic, parameters),
 		Rate:    run.Finite(&r.Rate), Seconds: max(0, r.Committed.Sub(r.Opened).Seconds()), // the clock may have been set back
+		Epsilon: account.Epsilon(r.Spent),
 	}
 }
 
@@ -95,6 +97,22 @@ func viewPrivacy(p *task.Privacy) api.Privacy {
 		Aggregation: api.Secure, Min: p.Min, Max: p.Max, Dropout: p.Dropout, Corrupt: p.Corrupt,
 		Bits: p.Bits, Subset: p.Subset, Groups: p.Groups, Members: p.Members != "",
 	}
+}
+
+// viewClaim returns what the versions of a task tell of its participants; nil without noise.
+func viewClaim(t *task.Task, s *run.Spent) *api.Claim {
+	p := &t.Privacy
+	if !p.Differential() {
+		return nil
+	}
+	v := &api.Claim{
+		Epsilon: new(float64), Delta: p.Delta, Budget: p.Epsilon, Noise: p.Noise, Clip: p.Clip, Adapt: p.Adapt, Rate: t.Claim().Rate, Population: p.Population,
+		Participations: p.Participations,
+	}
+	if s != nil {
+		v.Epsilon, v.Releases = account.Epsilon(s), int(s.Releases)
+	}
+	return v
 }
 
 // ViewStop has a run's stop conditions.

@@ -8,6 +8,7 @@
 //	grid.go       their privacy loss on a grid, rounded up and rounded down
 //	pld.go        privacy loss distributions: composition by FFT, two bounds
 //	gaussian.go   the Gaussian mechanism without sampling, exactly (Balle, Wang 2018)
+//	claim.go      Claim: epsilon as a run releases versions
 //	tree.go       tree aggregation for DP-FTRL (Kairouz et al. 2021)
 //	clipping.go   adaptive clipping's part of the noise (Andrew et al. 2021)
 //	discrete.go   accounts of Skellam and of sums of discrete Gaussians

@@ -335,7 +335,7 @@ func TestWarm(t *testing.T) {
 	for _, c := range charts {
 		ids = append(ids, c.ID)
 	}
-	if got := strings.Join(ids, " "); got != "accuracy loss people bytes ratio time rate norm" {
+	if got := strings.Join(ids, " "); got != "accuracy loss people bytes ratio time rate epsilon norm" {
 		t.Errorf("charts: %s", got)
 	}
 }

@@ -183,6 +183,7 @@ func (o *One) onRound(r *api.Round) {
 		c.TestLoss, c.TestAccuracy, c.TestRMSE = append(c.TestLoss, r.TestLoss), append(c.TestAccuracy, r.TestAccuracy), append(c.TestRMSE, r.TestRMSE)
 		c.ValidationLoss, c.ValidationAccuracy, c.ValidationRMSE = append(c.ValidationLoss, r.ValidationLoss), append(c.ValidationAccuracy, r.ValidationAccuracy), append(c.ValidationRMSE, r.ValidationRMSE)
 		c.Rate = append(c.Rate, r.Rate)
+		c.Epsilon = append(c.Epsilon, r.Epsilon)
 		c.BytesUp, c.BytesDown = append(c.BytesUp, r.BytesUp), append(c.BytesDown, r.BytesDown)
 		c.Seconds = append(c.Seconds, r.Seconds)
 		o.plots = nil
@@ -249,6 +250,7 @@ func (b *Board) Charts() []Chart {
 		{"time", Plot{Title: "Seconds of a round", Floor: &zero, Write: seconds, Curves: []Curve{
 			o.curve("whole", column(c.Seconds)), o.curve("waiting before", c.Waiting), o.curve("download", c.Download), o.curve("training", c.Training), o.curve("upload", c.Upload), o.curve("commit", c.Commit)}}},
 		{"rate", Plot{Title: "Effective learning rate", Floor: &zero, Curves: []Curve{o.curve("rate", c.Rate)}}},
+		{"epsilon", Plot{Title: "Epsilon of each participant", Floor: &zero, Curves: []Curve{o.curve("epsilon", c.Epsilon)}}},
 		{"norm", Plot{Title: "Norms of the contributions", Floor: &zero, Curves: []Curve{o.curve("largest", c.NormMax), o.curve("median", c.NormMedian), o.curve("smallest", c.NormMin)}}},
 	}
 	o.plots = []Chart{}
@@ -339,6 +341,40 @@ func (c *Run) left() string {
 		return "at most " + c.Board.Lang.Duration(*s) + " left"
 	}
 	return ""
+}
+
+// privacy writes what the versions tell of each participant.
+func (c *Run) privacy() string {
+	p := c.detail().Privacy
+	switch v := c.live().Claim; {
+	case v != nil:
+		return "epsilon " + c.Board.loss(v.Epsilon)
+	case p != nil:
+		return "epsilon " + c.Board.loss(p.Epsilon)
+	}
+	return ""
+}
+
+// privacyWords says what that rests on.
+func (c *Run) privacyWords() string {
+	v := c.live().Claim
+	if v == nil {
+		return "add-remove adjacency"
+	}
+	words := fmt.Sprintf("delta %g after %d versions, add-remove adjacency; noise %g on contributions of norm %g", v.Delta, v.Releases, v.Noise, v.Clip)
+	if v.Adapt {
+		words += " at first"
+	}
+	if v.Rate < 1 {
+		words += fmt.Sprintf("; each of %d members in a round with probability %g, in secret", v.Population, v.Rate)
+	}
+	if v.Participations > 0 {
+		words += fmt.Sprintf("; noise of a tree, each participant in %d rounds at most", v.Participations)
+	}
+	if v.Budget > 0 {
+		words += fmt.Sprintf("; budget %g", v.Budget)
+	}
+	return words + ". It rests on this coordinator, which sees contributions without noise, and on one tab for each person"
 }
 
 // present reports whether participants can be connected to the run.

@@ -231,6 +231,19 @@ func (c *Run) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 				draw.Text(vgparent, "\n\t\t\t")
 				vgn = draw.Element(vgparent, "", "div", "")
+				draw.Attribute(vgn, "hidden", c.privacy() == "")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = draw.Element(vgparent, "", "dt", "")
+					draw.Content(vgn, vugu.HTML("Privacy"))
+					vgn = draw.Element(vgparent, "", "dd", "id=privacy")
+					draw.Content(vgn, c.privacy())
+					vgn = draw.Element(vgparent, "", "dd", "class=note")
+					draw.Content(vgn, c.privacyWords())
+				}
+				draw.Text(vgparent, "\n\t\t\t")
+				vgn = draw.Element(vgparent, "", "div", "")
 				{
 					vgparent := vgn
 					_ = vgparent

@@ -22,7 +22,7 @@ func warm() (charts []Chart, err error) {
 		h.At, h.Examples, h.Seconds = append(h.At, x), append(h.Examples, x), append(h.Seconds, x)
 		h.Participants = append(h.Participants, i)
 		h.Bytes, h.BytesUp, h.BytesDown = append(h.Bytes, int64(i)), append(h.BytesUp, int64(i)), append(h.BytesDown, int64(i))
-		for _, column := range []*[]*float64{&h.TestAccuracy, &h.TestLoss, &h.TrainLoss, &h.RawRatio, &h.Waiting, &h.Download, &h.Training, &h.Upload, &h.Commit, &h.Rate, &h.NormMin, &h.NormMedian, &h.NormMax} {
+		for _, column := range []*[]*float64{&h.TestAccuracy, &h.TestLoss, &h.TrainLoss, &h.RawRatio, &h.Waiting, &h.Download, &h.Training, &h.Upload, &h.Commit, &h.Rate, &h.NormMin, &h.NormMedian, &h.NormMax, &h.Epsilon} {
 			*column = append(*column, &x)
 		}
 	}

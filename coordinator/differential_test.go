@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fedtab/coordinator/swarm"
+	"fedtab/coordinator/task"
+	"fedtab/strategy"
+)
+
+const noisedTask = `name: noised
+model: {kind: softmax}
+data: {source: own, images: {width: 4, height: 4, channels: 1, classes: [a, b]}, examples: {min: 10}}
+evaluate: {on: none}
+strategy: {kind: fedavg, fraction: 1, lr: 0.5, min_clients: 3, deadline: 20s}
+privacy: {noise: 2, clip: 0.5, adapt: true, population: 60, delta: 1e-2, epsilon: 2.5}
+stop: {rounds: 2}
+`
+
+// A served run with noise has its account on disk and in the API, which goes on after a restart
+// and an extension until the budget ends the run. Other settings of the claim are another run's.
+func TestDifferential(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(t.TempDir(), "noised.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(noisedTask)
+	tk, err := task.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := tk.Private()
+	if err != nil || private.Releases < 3 {
+		t.Fatalf("%+v, %v: want a budget of a few versions", private, err)
+	}
+	train := func(s *testServer) string {
+		t.Helper()
+		totals, err := swarm.Run(t.Context(), swarm.Options{URL: s.socket(), Task: "noised", Clients: 3, Own: anyOwn(t, s.studies()[0].Data.Own, 3)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return totals.Finished
+	}
+	s := serveTest(t, Config{Data: dir, Tasks: []string{file}})
+	if end := train(s); end != "2 rounds done" {
+		t.Fatalf("it ends with %q", end)
+	}
+	id := s.studies()[0].Run()
+	waitFor(t, "the end on disk", func() bool { r, _, err := s.store.FindRun(id); return err == nil && r.Finished != "" })
+	s.stop()
+	var out, errs bytes.Buffer
+	if code := Main(t.Context(), []string{"extend", "--data", dir, "--run", "noised", "--rounds", "100"}, &out, &errs); code != 0 {
+		t.Fatalf("extend: %s%s", &out, &errs)
+	}
+	write(strings.Replace(noisedTask, "noise: 2", "noise: 1", 1))
+	cfg := Config{Data: dir, Tasks: []string{file}, Log: slog.New(slog.DiscardHandler)}
+	cfg.Listen.Addr, cfg.Listen.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
+	if _, err := NewServer(cfg); err == nil || !strings.Contains(err.Error(), "privacy.noise is 1, was 2") {
+		t.Errorf("with other noise: %v", err)
+	}
+	write(noisedTask)
+	s = serveTest(t, Config{Data: dir, Tasks: []string{file}})
+	if end := train(s); end != strategy.SpentReason {
+		t.Errorf("it ends with %q, want the end of the budget", end)
+	}
+	p := s.api(t, "/api/tasks/noised").Claim
+	if p == nil || p.Releases != int(private.Releases) || p.Epsilon == nil || *p.Epsilon > 2.5 || p.Rate != 1 || p.Budget != 2.5 {
+		t.Fatalf("the account is %+v, want %d releases within the budget", p, private.Releases)
+	}
+	saved, err := s.store.Load(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range saved.Rounds {
+		want, err := tk.Claim().Epsilon(i + 1)
+		if r.Spent == nil || int(r.Spent.Releases) != i+1 || r.Spent.Epsilon != want || err != nil {
+			t.Errorf("version %d: %+v, want %d releases and epsilon %g (%v)", r.Round, r.Spent, i+1, want, err)
+		}
+	}
+}

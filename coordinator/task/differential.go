@@ -1,0 +1,213 @@
+package task
+
+import (
+	"fmt"
+	"io"
+	"math"
+
+	"fedtab/learn/data"
+	"fedtab/privacy/account"
+	"fedtab/run"
+	"fedtab/strategy"
+)
+
+// The values of Privacy.Sampling.
+const (
+	poisson   = "poisson"
+	unsampled = "none"
+)
+
+// Bounds of differential privacy.
+const (
+	maxNoise      = 1000    // times strategy.MaxBound it is far below what a sum holds
+	maxPopulation = 1 << 30 // members
+	maxBudget     = 1000    // an epsilon beyond it hides nothing
+
+	maxParticipations = 1000 // in a run with a tree, whose account takes the square of it
+)
+
+// Differential reports whether versions have noise.
+func (p *Privacy) Differential() bool { return p.Noise > 0 }
+
+// differential checks the settings of differential privacy, and what else in a task would tell
+// of participants without noise.
+func (d *decoder) differential(t *Task) {
+	p := &t.Privacy
+	if !d.want(p.Noise == 0 || p.Noise >= account.MinNoise && p.Noise <= maxNoise, "privacy.noise", p.Noise,
+		fmt.Sprintf("%v <= noise <= %d, in multiples of the bound on a contribution (0: none, and no claim)", account.MinNoise, maxNoise)) {
+		return
+	}
+	if !p.Differential() {
+		d.withoutNoise(p)
+		return
+	}
+	d.want(!p.Secure(), "privacy.noise", p.Noise, "none beside privacy.aggregation: secure: it is added to a sum that the coordinator sees")
+	d.want(p.Clip >= strategy.MinBound && p.Clip <= strategy.MaxBound, "privacy.clip", p.Clip,
+		fmt.Sprintf("%v <= clip <= %d, the bound on the norm of a contribution", strategy.MinBound, strategy.MaxBound))
+	populated := d.want(p.Population >= 2 && p.Population <= maxPopulation, "privacy.population", p.Population,
+		fmt.Sprintf("2 <= population <= %d, the number of participants among whom one is hidden", maxPopulation))
+	d.want(p.FullWeight >= 0 && p.FullWeight <= maxExamples, "privacy.full_weight", p.FullWeight,
+		fmt.Sprintf("1 <= full_weight <= %d examples (0: all participants weigh the same)", maxExamples))
+	d.want(p.Delta >= account.MinDelta && p.Delta < 1, "privacy.delta", p.Delta, fmt.Sprintf("%v <= delta < 1 / population", account.MinDelta))
+	if populated && p.Delta < 1 {
+		d.want(p.Delta*float64(p.Population) < 1, "privacy.delta", p.Delta,
+			fmt.Sprintf("less than 1 / population = %.3g: with delta alone, a run could publish all that one of them has", 1/float64(p.Population)))
+	}
+	d.want(p.Epsilon >= 0 && p.Epsilon <= maxBudget, "privacy.epsilon", p.Epsilon, fmt.Sprintf("0 < epsilon <= %d, the budget (0: none)", maxBudget))
+	for _, problem := range strategy.PrivateProblems(t.Strategy) {
+		if path := "strategy." + problem.Field; !d.brokenAt(path) {
+			d.want(false, path, problem.Value, problem.Want)
+		}
+	}
+	rate := t.Strategy.PrivateRate()
+	if d.want(p.Sampling == "" || p.Sampling == poisson || p.Sampling == unsampled, "privacy.sampling", quoted(p.Sampling), `"poisson" or "none"`) && p.Sampling == poisson {
+		d.want(rate < 1, "privacy.sampling", quoted(p.Sampling), "none, or strategy.fraction below 1 beside it: here all take part in every round")
+	}
+	if p.Adapt && populated && rate > 0 && rate <= 1 {
+		cohort := rate * float64(p.Population)
+		_, err := account.ClippingNoise(p.Noise, account.CountNoise(cohort))
+		d.want(err == nil, "privacy.adapt", p.Adapt,
+			fmt.Sprintf("false, or a noise below a tenth of the expected cohort of %.4g: the number of norms below the bound has noise of its own", cohort))
+	}
+	d.tree(p)
+	d.unnoised(t)
+}
+
+// tree checks the settings of tree aggregation.
+func (d *decoder) tree(p *Privacy) {
+	d.want(p.Participations >= 0 && p.Participations <= maxParticipations, "privacy.participations", p.Participations,
+		fmt.Sprintf("1 <= participations <= %d rounds of a participant (0: noise of each version by itself)", maxParticipations))
+	d.want(p.Separation >= 0 && p.Separation <= MaxRounds, "privacy.separation", p.Separation, fmt.Sprintf("1 <= separation <= %d rounds", MaxRounds))
+	d.want(p.Restart >= 0 && p.Restart <= MaxRounds, "privacy.restart", p.Restart, fmt.Sprintf("1 <= restart <= %d rounds (0: one tree)", MaxRounds))
+	if p.Participations == 0 {
+		const without = "none, or privacy.participations beside it: it is of noise of a tree"
+		d.want(p.Separation == 0, "privacy.separation", p.Separation, without)
+		d.want(p.Restart == 0, "privacy.restart", p.Restart, without)
+		return
+	}
+	d.want(p.Sampling != poisson, "privacy.sampling", quoted(p.Sampling), "none beside privacy.participations: a tree claims nothing of chance")
+	d.want(!p.Adapt, "privacy.adapt", p.Adapt, "false beside privacy.participations: all nodes of a tree have one bound")
+}
+
+// withoutNoise refuses settings that mean nothing without noise.
+func (d *decoder) withoutNoise(p *Privacy) {
+	for _, s := range []struct {
+		path  string
+		value any
+		given bool
+	}{
+		{"privacy.clip", p.Clip, p.Clip != 0}, {"privacy.adapt", p.Adapt, p.Adapt}, {"privacy.full_weight", p.FullWeight, p.FullWeight != 0},
+		{"privacy.population", p.Population, p.Population != 0}, {"privacy.sampling", quoted(p.Sampling), p.Sampling != ""},
+		{"privacy.delta", p.Delta, p.Delta != 0}, {"privacy.epsilon", p.Epsilon, p.Epsilon != 0},
+		{"privacy.participations", p.Participations, p.Participations != 0}, {"privacy.separation", p.Separation, p.Separation != 0}, {"privacy.restart", p.Restart, p.Restart != 0},
+	} {
+		if s.given {
+			d.want(false, s.path, s.value, "none, or a privacy.noise above 0 beside it: without noise there is no claim")
+		}
+	}
+	d.want(true, "privacy.clip", 0, fmt.Sprintf("%v <= clip <= %d", strategy.MinBound, strategy.MaxBound))
+	d.want(true, "privacy.full_weight", 0, fmt.Sprintf("1 <= full_weight <= %d examples", maxExamples))
+	d.want(true, "privacy.population", 0, fmt.Sprintf("2 <= population <= %d", maxPopulation))
+	d.want(true, "privacy.sampling", "", `"poisson" or "none"`)
+	d.want(true, "privacy.delta", 0, fmt.Sprintf("%v <= delta < 1 / population", account.MinDelta))
+	d.want(true, "privacy.participations", 0, fmt.Sprintf("1 <= participations <= %d rounds of a participant", maxParticipations))
+	d.want(true, "privacy.separation", 0, fmt.Sprintf("1 <= separation <= %d rounds", MaxRounds))
+	d.want(true, "privacy.restart", 0, fmt.Sprintf("1 <= restart <= %d rounds", MaxRounds))
+	d.want(true, "privacy.epsilon", 0, fmt.Sprintf("0 < epsilon <= %d", maxBudget))
+}
+
+// unnoised refuses what is made of participants' data and would be released without noise.
+func (d *decoder) unnoised(t *Task) {
+	const beside = " beside privacy.noise: "
+	d.want(t.Model.ClassWeights == "", "model.class_weights", quoted(t.Model.ClassWeights), "none"+beside+"they would tell how many examples each class has")
+	if t.Data.Source != own {
+		d.want(t.Data.Source != "csv" || t.Data.CSV.Scale == "none", "data.csv.scale", quoted(t.Data.CSV.Scale), "none"+beside+"means and deviations of all rows have no noise")
+		return
+	}
+	on := t.Evaluate.On
+	d.want(on == OnTest || on == OnNone, "evaluate.on", quoted(on), "test or none"+beside+"what participants tell of their hold-outs has no noise")
+	scale := t.Data.Standardise
+	if scale == "" {
+		scale = t.Data.scale()
+	}
+	d.want(scale != string(data.FederatedScale), "data.standardise", quoted(scale), "local or none"+beside+"means and deviations of all participants have no noise")
+}
+
+// differentialLive refuses claims that do not hold where participants come and go.
+func (d *decoder) differentialLive(t *Task, simulate string) {
+	p := &t.Privacy
+	if !p.Differential() {
+		return
+	}
+	d.want(p.Sampling != poisson || t.Join == Invited, "privacy.sampling", quoted(p.Sampling),
+		"none, or join: invited beside it: in an open task nobody knows among whom was drawn, and one may join many times"+simulate)
+	d.want(t.Data.Source == own, "data.source", quoted(t.Data.Source),
+		`"own" beside privacy.noise: other data is divided among those who are there, so that all depend on each`+simulate)
+}
+
+// Claim returns what the versions of a differentially private task hide.
+func (t *Task) Claim() account.Claim {
+	c := account.Claim{Noise: t.Privacy.Noise, Rate: 1, Delta: t.Privacy.Delta}
+	if p := &t.Privacy; p.Participations > 0 {
+		c.Tree = &account.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart}
+	}
+	if t.Privacy.Sampling == poisson {
+		c.Rate = t.Strategy.PrivateRate()
+	}
+	return c
+}
+
+// Private returns what the strategy of the task is told of differential privacy; nil: it has no
+// noise. The error says that not even one version is within the budget.
+func (t *Task) Private() (*strategy.Private, error) {
+	p := &t.Privacy
+	if !p.Differential() {
+		return nil, nil
+	}
+	s := &strategy.Private{Noise: p.Noise, Vector: p.Noise, Clip: p.Clip, Full: p.FullWeight, Population: p.Population}
+	if p.Participations > 0 {
+		s.Tree = &strategy.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart}
+	}
+	if p.Adapt {
+		s.Count = account.CountNoise(t.Strategy.PrivateRate() * float64(p.Population))
+		var err error
+		if s.Vector, err = account.ClippingNoise(p.Noise, s.Count); err != nil {
+			return nil, fmt.Errorf("task %s: privacy.adapt: %w", t.Name, err)
+		}
+	}
+	if p.Epsilon > 0 {
+		n, err := t.Claim().Releases(p.Epsilon, MaxRounds)
+		if err != nil {
+			return nil, fmt.Errorf("task %s: privacy.epsilon: %w", t.Name, err)
+		}
+		if n == 0 {
+			return nil, fmt.Errorf("task %s: privacy.epsilon is %v, want more, or more noise than %v: the first version exceeds it", t.Name, p.Epsilon, p.Noise)
+		}
+		s.Releases = uint64(n)
+	}
+	return s, nil
+}
+
+// Differential returns what a run of the task needs for its noise and its account; nil if it
+// has no noise.
+func (t *Task) Differential(noise func(order uint64) io.Reader) *run.Differential {
+	if !t.Privacy.Differential() {
+		return nil
+	}
+	claim := t.Claim()
+	return &run.Differential{Noise: noise, Delta: claim.Delta, Epsilon: func(n uint64) (float64, error) {
+		if n > account.MaxSteps {
+			return math.Inf(1), nil
+		}
+		return claim.Epsilon(int(n))
+	}}
+}
+
+// MaxScale returns the largest scale x |value| of a contribution in the sum, as
+// strategy.Config.MaxScale does.
+func (t *Task) MaxScale(maxWeight float64) float64 {
+	if t.Privacy.Differential() {
+		return 1
+	}
+	return t.Strategy.MaxScale(maxWeight)
+}
