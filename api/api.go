@@ -203,6 +203,7 @@ type Privacy struct {
 	Corrupt     float64 `json:"corrupt,omitempty"` // share of them that may collude with the coordinator
 	Bits        int     `json:"bits,omitempty"`    // of a number that is summed
 	Subset      float64 `json:"subset,omitempty"`  // share of the parameters that a round sends
+	Members     bool    `json:"members,omitempty"` // only those on a list may take part, with coordinator client
 	Groups      int     `json:"groups,omitempty"`  // participants of a group at least, whose sum is one of several; absent: a round has one sum
 }
 

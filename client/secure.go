@@ -44,10 +44,15 @@ type Secure struct {
 type exchange struct {
 	order   uint64
 	round   uint64
-	client  *secagg.Client // nil: there is none
+	client  machine // nil: there is none
 	pending []secagg.Event
 	sent    *protocol.Contribution // the masked vector
 	left    error                  // why the client takes no further part; nil: Deliver knows
+}
+
+// machine is a *secagg.Client.
+type machine interface {
+	Step(secagg.Event) []secagg.Effect
 }
 
 // masking is what a trained order has left for secure aggregation.
@@ -126,7 +131,7 @@ func (c *Client) beginExchange(o *protocol.Order) error {
 		if err != nil || history.Run != t.Run { // of another run
 			history = secagg.History{}
 		}
-		client, err := secagg.NewClient(t, secagg.Attempt{Round: o.Round, Number: o.Order}, c.cfg.Secure.Member, history)
+		client, err := newMachine(t, secagg.Attempt{Round: o.Round, Number: o.Order}, c.cfg.Secure.Member, history)
 		if err != nil {
 			return err
 		}

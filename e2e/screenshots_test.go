@@ -21,6 +21,7 @@ func TestScreenshots(t *testing.T) {
 	t.Run("before", beforePictures)
 	t.Run("training", trainingPictures)
 	t.Run("trouble", troublePictures)
+	t.Run("secure", securePictures)
 	t.Run("invite", invitePictures)
 	t.Run("finished", finishedPictures)
 	t.Run("tables", tablePictures)

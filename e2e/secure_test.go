@@ -288,3 +288,40 @@ func TestSecureBeforeJoining(t *testing.T) {
 	await(t, "the tab waits", func() bool { return strings.Contains(b.text("state"), "waiting for 5 more participants") })
 	b.axe("secure aggregation, joined")
 }
+
+// A task with secure aggregation before joining, in both languages; while the tab waits for keys,
+// and what has left it; and on a page that is not encrypted.
+func securePictures(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := fmt.Sprintf("http://study.example:%d", l.Addr().(*net.TCPAddr).Port)
+	c := serve(t, securely("rounds: 15", "rounds: 100000"), "--public-url", public)
+	w, silent := wireTo(t, c, l), wireTo(t, c, nil)
+	for i, language := range []string{"en", "de"} {
+		b := open(t, public+"/?lang="+language)
+		await(t, "the page says what is missing", func() bool { return js[bool](b, "document.getElementById('lack')?.offsetParent != null") })
+		b.pictures(fmt.Sprintf("secure-%d-lack-%s", i+1, language))
+	}
+	b := open(t, w.URL+"/?lang=de")
+	b.shows("Teilnehmenden selbst spielen")
+	b.pictures("secure-3-before")
+	b = open(t, w.URL+"/")
+	b.shows("play the other participants")
+	b.pictures("secure-4-before")
+	b.join()
+	for range 4 {
+		open(t, w.URL+"/").join()
+	}
+	silent.stops("shares", 6)
+	held := open(t, silent.URL+"/")
+	held.offline = true
+	held.join()
+	await(t, "the tab waits for keys", func() bool { return b.state("activity") == "agreeing" })
+	b.pictures("secure-5-agreeing")
+	held.cancel()
+	await(t, "the round ends without it", func() bool { return c.state("digits").Version == 1 })
+	b.press("moved-fold")
+	b.pictures("secure-6-moved")
+}

@@ -67,7 +67,7 @@ type secureGroup struct {
 	run     *Run
 	attempt *secureAttempt
 	index   int
-	server  *secagg.Server
+	server  machine
 	phase   string // that the timer is of
 	wait    time.Duration
 	stop    func() // the timer; nil: none runs
@@ -82,6 +82,12 @@ type secureGroup struct {
 	declined     bool     // the strategy knows
 	total        *integers.Total
 	why          string // there is no sum; empty: there is one, or may be
+}
+
+// machine is a *secagg.Server.
+type machine interface {
+	Step(secagg.Event) []secagg.Effect
+	Phase() string
 }
 
 // newSecure returns what secure aggregation needs in a run of a model.
@@ -128,7 +134,7 @@ func (r *Run) beginSecure() {
 			ids[j], a.of[p] = uint64(p), g
 		}
 		var err error
-		if g.server, err = secagg.NewServer(s.terms, secagg.Attempt{Round: r.open.Round, Number: a.order}, ids); err != nil {
+		if g.server, err = newMachine(s.terms, secagg.Attempt{Round: r.open.Round, Number: a.order}, ids); err != nil {
 			g.why = err.Error()
 		}
 		a.groups = append(a.groups, g)
@@ -312,24 +318,13 @@ func (g *secureGroup) compute(request secagg.Request) {
 			g.step(secagg.Computed{Answer: answer})
 		}
 	}
-	parts := []secagg.Request{request}
-	if u, ok := request.(*secagg.Unmasking); ok && r.secure.Cores > 1 {
-		parts = nil
-		for _, p := range u.Split(r.secure.Cores) {
-			parts = append(parts, p)
-		}
-	}
+	parts := split(request, r.secure.Cores)
 	answers, left := make([]secagg.Answer, len(parts)), len(parts)
 	for i, part := range parts {
 		r.env.Compute(func() { answers[i] = part.Execute(r.secure.Primitives) }, func() {
-			if left--; left > 0 {
-				return
+			if left--; left == 0 {
+				then(join(answers))
 			}
-			if len(answers) == 1 {
-				then(answers[0])
-				return
-			}
-			then(secagg.Join(answers))
 		})
 	}
 }

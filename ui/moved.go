@@ -236,6 +236,8 @@ func (c *Moved) entryWords(e tab.Entry) string {
 		return p.say("moved.order", e.Round)
 	case e.Kind == protocol.KindOrder.String():
 		return p.say("moved.enquiry")
+	case e.Kind == protocol.KindProgress.String() && e.Examples == 0:
+		return p.say("moved.begun", e.Round)
 	case e.Kind == protocol.KindProgress.String():
 		return p.say("moved.progress", e.Examples, e.Round)
 	case e.Kind == protocol.KindWant.String():

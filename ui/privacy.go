@@ -17,13 +17,17 @@ type Lack struct {
 func (p *Page) Secure() bool { return p.Task.Privacy.Aggregation == api.Secure }
 
 // Able reports whether this browser can take part in the shown task.
-func (p *Page) Able() bool { return !p.Secure() || p.Lack == Lack{} }
+func (p *Page) Able() bool {
+	return !p.Secure() || p.Lack == Lack{} && !p.Task.Privacy.Members
+}
 
 // lackWords says what this browser lacks for the task, and what would help; empty if nothing.
 func (p *Page) lackWords() string {
 	switch {
 	case p.Able():
 		return ""
+	case p.Task.Privacy.Members:
+		return p.say("lack.members")
 	case p.Lack.Encryption:
 		return p.say("lack.encryption")
 	case p.Lack.Primitives != "":

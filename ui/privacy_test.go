@@ -107,15 +107,16 @@ func TestMovedSecureWords(t *testing.T) {
 	p := secured(shown(t))
 	c := Moved{p}
 	p.OnMoved(decode(t, `{"entries": [
+		{"kind": "progress", "up": true, "bytes": 10, "round": 4},
 		{"kind": "secure", "up": true, "bytes": 100, "payload": "keys"}, {"kind": "secure", "bytes": 600, "payload": "roster"},
 		{"kind": "secure", "up": true, "bytes": 900, "payload": "shares"}, {"kind": "secure", "bytes": 900, "payload": "inbox"},
 		{"kind": "contribution", "up": true, "bytes": 300000, "values": 199218, "payload": "secure"},
 		{"kind": "secure", "bytes": 40, "payload": "survivors"}, {"kind": "secure", "up": true, "bytes": 300, "payload": "reveal"}]}`))
-	if got := c.groups(); len(got) != 2 || got[0].what != "What was learned: changes of the model" || got[1].what != "Keys and shares, by which what was learned is masked" {
+	if got := c.groups(); len(got) != 3 || got[0].what != "What was learned: changes of the model" || got[2].what != "Keys and shares, by which what was learned is masked" {
 		t.Errorf("totals %v", got)
 	}
 	want := []string{
-		"Two public keys", "The public keys of all", "Parts of this tab's secrets", "Parts of others' secrets of this round, sealed",
+		"Training of round 4 has begun", "Two public keys", "The public keys of all", "Parts of this tab's secrets", "Parts of others' secrets of this round, sealed",
 		"199,218 masked numbers, of which only the sum", "Whose masked contributions", "Parts of others' secrets, which take the masks",
 	}
 	i := 0
@@ -127,5 +128,14 @@ func TestMovedSecureWords(t *testing.T) {
 	}
 	if i != len(want) {
 		t.Errorf("%d entries, want %d", i, len(want))
+	}
+}
+
+// Browsers cannot take part in a task for members, who sign.
+func TestMembersWords(t *testing.T) {
+	p := secured(shown(t))
+	p.Task.Privacy.Members = true
+	if got := p.lackWords(); !strings.Contains(got, "coordinator client") || p.CanJoin() {
+		t.Errorf("%q, can join %v", got, p.CanJoin())
 	}
 }

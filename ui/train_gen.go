@@ -59,7 +59,7 @@ func (c *Train) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		draw.Content(vgn, c.Page.Aside())
 		draw.Text(vgparent, "\n\t")
 		vgn = draw.Element(vgparent, "", "p", "id=plain\ndata-testid=plain\nclass=warning\nrole=note")
-		draw.Attribute(vgn, "hidden", !c.Page.Plain)
+		draw.Attribute(vgn, "hidden", !c.Page.Plain || !c.Page.Able())
 		draw.Content(vgn, c.Page.say("panel.plain"))
 		draw.Text(vgparent, "\n\t")
 		vgn = draw.Element(vgparent, "", "p", "id=lack\ndata-testid=lack\nclass=warning\nrole=note")

@@ -43,7 +43,7 @@ func (c *Understand) questions() []question {
 		{p.say("understand.from"), p.fromWords(), ""},
 		{p.say("understand.stays"), p.staysWords(), "stays"},
 		{p.say("understand.leaves"), p.leavesWords(), "leaves"},
-		{p.say("understand.seen"), p.seenWords(), "seen"},
+		{p.say("understand.seen"), p.seenWords(), ""},
 		{p.say("understand.costs"), p.costWords(), ""},
 		{p.say("understand.inferred"), p.inferredWords(), ""},
 	}

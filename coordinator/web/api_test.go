@@ -168,6 +168,7 @@ func TestFieldsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	secure.Privacy.Members = "members.txt"
 	_, sums := serveStudy(t, secure)
 	_, b = get(t, sums.URL+"/api/tasks/mnist-2nn")
 	fields(t, served, b)

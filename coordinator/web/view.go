@@ -95,7 +95,7 @@ func viewPrivacy(p *task.Privacy) api.Privacy {
 	}
 	return api.Privacy{
 		Aggregation: api.Secure, Min: p.Min, Max: p.Max, Dropout: p.Dropout, Corrupt: p.Corrupt,
-		Bits: p.Bits, Subset: p.Subset, Groups: p.Groups,
+		Bits: p.Bits, Subset: p.Subset, Groups: p.Groups, Members: p.Members != "",
 	}
 }
 
