@@ -97,10 +97,11 @@ type Client struct {
 	made      int             // mini-batches, of the same
 	kept      []kept          // packed contributions, until their rounds are closed
 
-	exchange exchange  // of secure aggregation
-	masking  *masking  // what is trained and not handed to it; nil: nothing
-	history  []byte    // what it must not forget
-	unsent   []float32 // of its answers, until later rounds
+	secured  secureTerms // of secure aggregation
+	exchange exchange    // its newest attempt
+	masking  *masking    // what is trained and not handed to it; nil: nothing
+	history  []byte      // what it must not forget
+	unsent   []float32   // of its answers, until later rounds
 
 	status   *protocol.Status
 	progress Progress

@@ -68,7 +68,7 @@ func (c *Client) describe(e *tab.Entry, vectors []protocol.Vector) {
 		case protocol.PayloadMasked:
 			e.Payload = v.Name
 			if c.secures() {
-				t, _ := c.terms()
+				t := c.secured.terms
 				e.Values += t.Length
 			}
 		default: // bytes, whose values the name stands for

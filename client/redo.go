@@ -154,7 +154,7 @@ func (c *Client) maskBits() int { return int(c.welcome.Secure.Bits) }
 // redoMasking reads what a call has left for secure aggregation.
 func (c *Client) redoMasking(d *savedReader) error {
 	examples, packed := int(d.uint()), d.bytes()
-	t, _ := c.terms()
+	t := c.secured.terms
 	sum := secagg.NewSum(t.Length, t.Bits)
 	if c.order == nil || d.broken || sum.Add(packed) != nil {
 		return fmt.Errorf("%w: a masked vector without its order, or cut off", ErrSaved)

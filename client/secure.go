@@ -93,9 +93,11 @@ func (c *Client) checkSecure(w *protocol.Welcome) error {
 	case len(w.Secure.Members) > 0 && !bytes.Equal(digest, w.Secure.Members):
 		return fmt.Errorf("%w: the task's members have the digest %x, those of the list given here %x: somebody has changed one of them", ErrSecure, w.Secure.Members, digest)
 	}
-	if _, _, err := terms.Of(w.Secure, w.Run, int(w.Parameters)); err != nil {
+	var err error
+	if c.secured.terms, c.secured.format, err = terms.Of(w.Secure, w.Run, int(w.Parameters)); err != nil {
 		return fmt.Errorf("%w: %w", ErrSecure, err)
 	}
+	c.secured.terms.Members = s.Members
 	return nil
 }
 
@@ -105,14 +107,10 @@ func sameTerms(a, b *protocol.SecureTerms) bool {
 		a.Examples == b.Examples && a.Bits == b.Bits && a.Subset == b.Subset && string(a.Members) == string(b.Members)
 }
 
-// terms returns those of the task's secure aggregation, which checkSecure has checked.
-func (c *Client) terms() (secagg.Terms, integers.Format) {
-	t, f, err := terms.Of(c.welcome.Secure, c.welcome.Run, int(c.welcome.Parameters))
-	if err != nil {
-		panic(err)
-	}
-	t.Members = c.cfg.Secure.Members
-	return t, f
+// secureTerms are what the Welcome's terms say: to compute them again takes milliseconds.
+type secureTerms struct {
+	terms  secagg.Terms
+	format integers.Format
 }
 
 // beginExchange begins the attempt of an order, or sends what the attempt has sent again. The
@@ -127,7 +125,7 @@ func (c *Client) beginExchange(o *protocol.Order) error {
 			return fmt.Errorf("an order without a bound and one masked payload, in a task with secure aggregation")
 		}
 		history, err := secagg.ParseHistory(c.history)
-		t, _ := c.terms()
+		t := c.secured.terms
 		if err != nil || history.Run != t.Run { // of another run
 			history = secagg.History{}
 		}
@@ -297,7 +295,7 @@ func (c *Client) restExchange() {
 // the answer is sent once the participants have exchanged their keys.
 func (c *Client) mask(values []float32, examples int) []protocol.Message {
 	o := c.order
-	_, format := c.terms()
+	format := c.secured.format
 	loss := 0.0
 	if c.sums.Examples > 0 {
 		loss = c.sums.Loss / float64(c.sums.Examples)

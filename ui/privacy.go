@@ -46,9 +46,6 @@ func (p *Page) seenWords() string {
 	if privacy.Groups > 0 {
 		parts = append(parts, p.say("seen.groups", privacy.Groups))
 	}
-	if p.Task.Data.Own != nil {
-		parts = append(parts, p.say("seen.totals"))
-	}
 	return sentences(append(parts, p.say("seen.curiosity"), p.say("seen.cheating"))...)
 }
 

@@ -28,7 +28,6 @@ func TestSeenWords(t *testing.T) {
 		"curiosity": {secured(shown(t)), "protects against curiosity", "A round has several such sums"},
 		"cheating":  {secured(shown(t)), "an organiser who cheats, who could hand out another page or play the other participants", ""},
 		"groups":    {groups, "each of a group of at least 10", ""},
-		"own data":  {secured(ownTask(t, patients)), "does not hold for sums over your rows", ""},
 	} {
 		if got := c.page.seenWords(); !strings.Contains(got, c.has) || c.lacks != "" && strings.Contains(got, c.lacks) {
 			t.Errorf("%s: %q, want %q and not %q", name, got, c.has, c.lacks)
