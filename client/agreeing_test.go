@@ -23,7 +23,7 @@ type secured struct {
 func newSecured(t *testing.T, clients int) *secured {
 	w := welcome(t)
 	w.Secure = protocol.SecureTerms{Min: 3, Max: 10, Dropout: .3, Corrupt: .1, Examples: 100, Bits: 12, Subset: 1}
-	of, _, err := terms.Of(w.Secure, w.Run, parameters)
+	of, _, err := terms.Of(w.Secure, nil, w.Run, parameters)
 	if err != nil {
 		t.Fatal(err)
 	}

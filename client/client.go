@@ -97,11 +97,13 @@ type Client struct {
 	made      int             // mini-batches, of the same
 	kept      []kept          // packed contributions, until their rounds are closed
 
-	secured  secureTerms // of secure aggregation
-	exchange exchange    // its newest attempt
-	masking  *masking    // what is trained and not handed to it; nil: nothing
-	history  []byte      // what it must not forget
-	unsent   []float32   // of its answers, until later rounds
+	secured   secureTerms // of secure aggregation
+	exchange  exchange    // its newest attempt
+	masking   *masking    // what is trained and not handed to it; nil: nothing
+	history   []byte      // what it must not forget
+	unsent    []float32   // of its answers, until later rounds
+	before    []float32   // the same before the newest masked vector
+	unsettled bool        // it is not known yet whether that counts
 
 	status   *protocol.Status
 	progress Progress
@@ -413,7 +415,7 @@ func (c *Client) ordered(o *protocol.Order) []protocol.Message {
 	// What is still to be offered again is what may be in an open buffer.
 	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool { return k.Round != 0 || !k.accepted })
 	c.drop(Downloading)
-	c.order, c.makeDo = o, false
+	c.order, c.makeDo = c.withOwnSeed(o), false
 	c.progress = Progress{
 		Activity: Downloading, Order: o.Order, Round: o.Round,
 		Accepted: c.progress.Accepted, Trained: c.progress.Trained, Rejected: c.progress.Rejected,
@@ -525,6 +527,9 @@ func (c *Client) statusChanged(s *protocol.Status) {
 		}
 		if k.accepted {
 			c.adopt(k.Contribution)
+		}
+		if k.Vectors[0].Kind == protocol.PayloadMasked {
+			c.settleUnsent(k.accepted)
 		}
 		return true
 	})

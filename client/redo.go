@@ -111,7 +111,14 @@ func (c *Client) AppendVectors(b []byte) []byte {
 		residual = c.feedback.AppendState(nil)
 	}
 	b = appendBytes(b, residual)
-	b = appendMade(b, func(b []byte) []byte { return compress.AppendFloat32(b, c.unsent) })
+	for _, v := range [][]float32{c.unsent, c.before} {
+		b = appendMade(b, func(b []byte) []byte { return compress.AppendFloat32(b, v) })
+	}
+	unsettled := uint64(0)
+	if c.unsettled {
+		unsettled = 1
+	}
+	b = binary.AppendUvarint(b, unsettled)
 	if c.localBase != ([32]byte{}) { // otherwise it is of no use
 		b = compress.AppendFloat32(b, c.local)
 	}
@@ -121,15 +128,19 @@ func (c *Client) AppendVectors(b []byte) []byte {
 // RestoreVectors reads what AppendVectors has written. It comes after the welcome.
 func (c *Client) RestoreVectors(vectors []byte) error {
 	d := savedReader{b: vectors}
-	residual, unsent := d.bytes(), d.bytes()
+	residual, unsent, before := d.bytes(), d.bytes(), d.bytes()
+	unsettled := d.uint() == 1
 	n := c.model.Layout().Size
-	if d.broken || len(unsent) != 0 && len(unsent) != 4*n || len(d.b) != 0 && len(d.b) != 4*n {
+	if d.broken || len(unsent) != 0 && len(unsent) != 4*n || len(before) != 0 && len(before) != 4*n || len(d.b) != 0 && len(d.b) != 4*n {
 		return fmt.Errorf("%w: vectors are cut off", ErrSaved)
 	}
-	c.feedback, c.local, c.unsent = nil, nil, nil
-	if len(unsent) > 0 {
-		c.unsent = make([]float32, n)
-		if err := compress.DecodeFloat32(c.unsent, unsent); err != nil {
+	c.feedback, c.local, c.unsettled = nil, nil, unsettled
+	for to, from := range map[*[]float32][]byte{&c.unsent: unsent, &c.before: before} {
+		if *to = nil; len(from) == 0 {
+			continue
+		}
+		*to = make([]float32, n)
+		if err := compress.DecodeFloat32(*to, from); err != nil {
 			return fmt.Errorf("%w: what was not sent: %w", ErrSaved, err)
 		}
 	}

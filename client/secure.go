@@ -2,8 +2,11 @@ package client
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"fedtab/learn/rng"
 	"fedtab/privacy/integers"
@@ -27,6 +30,11 @@ type Secure struct {
 	Members []secagg.Key
 	Member  int
 
+	// Min and Corrupt are the least that a member takes part with: the coordinator must not choose
+	// how few participants a sum has, or how many of them may collude.
+	Min     int
+	Corrupt float64
+
 	History []byte // the record that was written last, in an earlier process; nil: none
 
 	// Apart says that the driver calls Deliver, as it hands the client messages of secure
@@ -44,6 +52,7 @@ type Secure struct {
 type exchange struct {
 	order   uint64
 	round   uint64
+	secret  uint64  // of the attempt: no other has its seeds
 	client  machine // nil: there is none
 	pending []secagg.Event
 	sent    *protocol.Contribution // the masked vector
@@ -93,11 +102,13 @@ func (c *Client) checkSecure(w *protocol.Welcome) error {
 	case len(w.Secure.Members) > 0 && !bytes.Equal(digest, w.Secure.Members):
 		return fmt.Errorf("%w: the task's members have the digest %x, those of the list given here %x: somebody has changed one of them", ErrSecure, w.Secure.Members, digest)
 	}
+	if t := &w.Secure; s.Members != nil && (int(t.Min) < s.Min || t.Corrupt < s.Corrupt) {
+		return fmt.Errorf("%w: sums have at least %d participants, and withstand %g of them that collude: this member wants %d and %g", ErrSecure, t.Min, t.Corrupt, s.Min, s.Corrupt)
+	}
 	var err error
-	if c.secured.terms, c.secured.format, err = terms.Of(w.Secure, w.Run, int(w.Parameters)); err != nil {
+	if c.secured.terms, c.secured.format, err = terms.Of(w.Secure, s.Members, w.Run, int(w.Parameters)); err != nil {
 		return fmt.Errorf("%w: %w", ErrSecure, err)
 	}
-	c.secured.terms.Members = s.Members
 	return nil
 }
 
@@ -121,23 +132,55 @@ func (c *Client) beginExchange(o *protocol.Order) error {
 		if o.Kind != protocol.OrderFit && o.Kind != protocol.OrderGradient {
 			return fmt.Errorf("an order of kind %v, whose answer is no vector that can be summed, in a task with secure aggregation", o.Kind)
 		}
-		if o.Hyper.Bound <= 0 || len(o.Payloads) != 1 || o.Payloads[0].Kind != protocol.PayloadMasked {
-			return fmt.Errorf("an order without a bound and one masked payload, in a task with secure aggregation")
+		if b := o.Hyper.Bound; !(b > 0 && b <= math.MaxFloat32) || len(o.Payloads) != 1 || o.Payloads[0].Kind != protocol.PayloadMasked {
+			return fmt.Errorf("an order without a bound, or without one masked payload, in a task with secure aggregation")
 		}
 		history, err := secagg.ParseHistory(c.history)
 		t := c.secured.terms
-		if err != nil || history.Run != t.Run { // of another run
+		if err != nil {
+			return fmt.Errorf("what this client has released before cannot be read: %w", err)
+		}
+		if history.Run != t.Run {
 			history = secagg.History{}
 		}
 		client, err := newMachine(t, secagg.Attempt{Round: o.Round, Number: o.Order}, c.cfg.Secure.Member, history)
 		if err != nil {
 			return err
 		}
-		*x = exchange{order: o.Order, round: o.Round, client: client}
+		var secret [8]byte
+		if err := c.cfg.Secure.Primitives.Random(secret[:]); err != nil {
+			return err
+		}
+		*x = exchange{order: o.Order, round: o.Round, secret: binary.LittleEndian.Uint64(secret[:]), client: client}
 		c.masking = nil
+		c.settleUnsent(false)
 	}
 	x.pending = append(x.pending, secagg.Begin{})
 	return nil
+}
+
+// withOwnSeed returns an order whose seed the coordinator does not know: it cannot have the same
+// mini-batches trained on again for another attempt, whose sum would differ by what single
+// participants have sent. Mini-batches of a stream go on from attempt to attempt anyway.
+func (c *Client) withOwnSeed(o *protocol.Order) *protocol.Order {
+	if !c.secures() || o.Hyper.Stream {
+		return o
+	}
+	own := *o
+	own.Seed ^= c.exchange.secret
+	return &own
+}
+
+// settleUnsent decides what is to be sent later, once it is known whether the newest masked vector
+// counts: if not, what there was before it.
+func (c *Client) settleUnsent(counts bool) {
+	if !c.unsettled {
+		return
+	}
+	if !counts {
+		c.unsent = c.before
+	}
+	c.before, c.unsettled = nil, false
 }
 
 // secureReceived takes a message of an attempt. One of an attempt whose keys the client has not
@@ -269,6 +312,7 @@ func (c *Client) leaveExchange(err error) []protocol.Message {
 // dropExchange drops what the client has made for an attempt that it has left.
 func (c *Client) dropExchange(err error) {
 	c.masking = nil
+	c.settleUnsent(false)
 	c.progress.LastError = err.Error()
 	if o := c.order; o != nil && o.Order == c.exchange.order {
 		c.ended(tab.Failed, int(o.Round), &protocol.Ack{Reason: protocol.ReasonUnsupported, Detail: err.Error()})
@@ -281,6 +325,7 @@ func (c *Client) dropExchange(err error) {
 func (c *Client) endExchange() {
 	c.exchange = exchange{order: c.exchange.order}
 	c.masking = nil
+	c.settleUnsent(false)
 	c.restExchange()
 }
 
@@ -305,11 +350,11 @@ func (c *Client) mask(values []float32, examples int) []protocol.Message {
 		alter(o, &u)
 	}
 	turn := integers.Turn{Seed: c.welcome.Seed, Round: o.Round, Bound: o.Hyper.Bound}
-	c.masking = &masking{order: o, values: format.Encode(&u, turn, rng.Stream(o.Seed, "rounding")), examples: c.sums.Examples}
+	c.masking = &masking{order: o, values: format.Encode(&u, turn, rng.Stream(c.exchange.secret, "rounding")), examples: c.sums.Examples}
 	if masks := c.cfg.Secure.Masks; masks != nil {
 		masks(o, c.masking.values)
 	}
-	c.unsent = append(c.unsent[:0], u.Values...)
+	c.before, c.unsent, c.unsettled = c.unsent, slices.Clone(u.Values), true
 	c.drop(Agreeing)
 	if c.cfg.Secure.Apart {
 		return nil

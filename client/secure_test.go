@@ -52,7 +52,7 @@ func newCircle(t *testing.T, n int, edit func(i int, c *Secure)) *circle {
 	w := secureWelcome(t, 1)
 	x := &circle{t: t, records: make([][]byte, n), given: make([][]uint32, n), inbox: make([][]protocol.Message, n)}
 	var err error
-	if x.terms, x.format, err = terms.Of(w.Secure, w.Run, parameters); err != nil {
+	if x.terms, x.format, err = terms.Of(w.Secure, nil, w.Run, parameters); err != nil {
 		t.Fatal(err)
 	}
 	x.sum = secagg.NewSum(x.terms.Length, x.terms.Bits)
@@ -385,8 +385,8 @@ func TestSecureWelcome(t *testing.T) {
 	}
 }
 
-// An answer that is refused, or whose attempt is given up, ends the exchange; what was not sent
-// is forgotten with what was lost.
+// An answer that is refused, or whose attempt is given up, ends the exchange; what is to be
+// sent later is what it was before, nothing here.
 func TestSecureAnswers(t *testing.T) {
 	for _, test := range []struct {
 		reason protocol.Reason
@@ -396,7 +396,7 @@ func TestSecureAnswers(t *testing.T) {
 		{protocol.ReasonAccepted, true, true},
 		{protocol.ReasonDuplicate, true, true},
 		{protocol.ReasonBusy, true, true},
-		{protocol.ReasonAbandoned, false, true},
+		{protocol.ReasonAbandoned, false, false},
 		{protocol.ReasonLate, false, false},
 		{protocol.ReasonWrongShape, false, false},
 	} {

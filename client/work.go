@@ -231,7 +231,8 @@ const keepAway = .9
 
 // flush drops what is to be fed back.
 func (c *Client) flush() {
-	c.residual, c.unsent = nil, nil
+	c.residual = nil
+	c.settleUnsent(false)
 	if c.feedback != nil {
 		c.feedback.Flush()
 	}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -47,6 +48,9 @@ func clientCommand() *cobra.Command {
 	layout := fs.String("layout", "detect", "order of the pixels of images in colours: detect, last (red, green and blue of a pixel together) or first (red of all pixels, then green, then blue)")
 	identity := fs.String("identity", "", "`file` of the key with which a member signs, in a task for members (coordinator identity makes one)")
 	members := fs.String("members", "", "`file` with the list of members, from somebody else than the coordinator: a line for each, as coordinator identity prints it")
+	least := client.Secure{}
+	fs.IntVar(&least.Min, "min", task.DefaultMin, "with --members: take part only in sums of at least as many participants")
+	fs.Float64Var(&least.Corrupt, "corrupt", task.DefaultCorrupt, "with --members: take part only where at least this share of the participants may collude with the coordinator")
 	fs.BoolVar(&in.skip, "skip-problems", false, "leave out the rows with problems")
 	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
 		_, err := swarm.SocketURL(*url)
@@ -66,7 +70,7 @@ func clientCommand() *cobra.Command {
 		if in.CSV, err = written.read("client"); err != nil {
 			return err
 		}
-		secure, err := memberOf(*identity, *members)
+		secure, err := memberOf(*identity, *members, least)
 		if err != nil {
 			return err
 		}
@@ -111,7 +115,7 @@ func clientCommand() *cobra.Command {
 
 // memberOf returns the secure aggregation of a member: the owner of a key, among those of a
 // list; nil without them.
-func memberOf(identity, members string) (*client.Secure, error) {
+func memberOf(identity, members string, least client.Secure) (*client.Secure, error) {
 	if identity == "" {
 		return nil, nil
 	}
@@ -128,7 +132,35 @@ func memberOf(identity, members string) (*client.Secure, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("--members: %s does not list the key of %s: %s", members, identity, task.MemberLine(public))
 	}
-	return &client.Secure{Primitives: native.Primitives{Identity: key}, Members: all, Member: i}, nil
+	history := identity + ".history"
+	least.Primitives, least.Members, least.Member = native.Primitives{Identity: key}, all, i
+	least.Persist = func(record []byte) error { return writeDurably(history, record) }
+	if least.History, err = os.ReadFile(history); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("--identity: what this member has released: %w", err)
+	}
+	return &least, nil
+}
+
+// writeDurably replaces the content of a file: after a crash it has the old one or the new.
+func writeDurably(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
 }
 
 // onHoldout says what a version does on the participant's holdout.

@@ -52,7 +52,7 @@ func TestMembers(t *testing.T) {
 	}
 	file := ward(t, "softmax", wardClasses,
 		"holdout: 0.2", "standardise: local", "epochs: 2, batch: 10, lr: 0.05, min_clients: 3", "epochs: 2, batch: 10, lr: 0.05",
-		"stop: {rounds: 12}", "stop: {rounds: 3}\nprivacy: {aggregation: secure, min: 5, dropout: 0.2, members: "+members+"}")
+		"stop: {rounds: 12}", "stop: {rounds: 3}\nevaluate: {on: none}\nprivacy: {aggregation: secure, min: 5, dropout: 0.2, members: "+members+"}")
 	table := writeCSV(t, filepath.Join(dir, "rows.csv"), ',', wardRows(200, 1))
 
 	s := serveTest(t, Config{Data: filepath.Join(dir, "db"), Tasks: []string{file}})
@@ -63,6 +63,8 @@ func TestMembers(t *testing.T) {
 	}{
 		"no member":     {nil, "this task is for its members, who prove with a key who they are: run coordinator client --members FILE --identity FILE"},
 		"changed list":  {[]string{"--identity", keys[0], "--members", other}, "somebody has changed one of them"},
+		"larger sums":   {[]string{"--identity", keys[0], "--members", members, "--min", "7"}, "this member wants 7 and 0.2"},
+		"more collude":  {[]string{"--identity", keys[0], "--members", members, "--corrupt", ".3"}, "this member wants 5 and 0.3"},
 		"not listed":    {[]string{"--identity", filepath.Join(dir, "stranger.key"), "--members", members}, "does not list the key of"},
 		"no such key":   {[]string{"--identity", filepath.Join(dir, "nobody.key"), "--members", members}, "no such file"},
 		"no key":        {[]string{"--identity", members, "--members", members}, "holds no private key, want a file that coordinator identity has made"},
@@ -80,6 +82,9 @@ func TestMembers(t *testing.T) {
 		files = append(files, []string{"--data", table, "--identity", key, "--members", members})
 	}
 	outs, _ := clients(t, url, files...)
+	if record, err := os.ReadFile(keys[0] + ".history"); err != nil || len(record) == 0 {
+		t.Errorf("what a member has released: %d bytes, %v", len(record), err)
+	}
 	for i, out := range outs {
 		if !strings.Contains(out, "the training is finished: 3 rounds done") {
 			t.Errorf("client %d: %s", i, out)

@@ -14,7 +14,6 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/learn/data"
-	"fedtab/privacy/terms"
 	"fedtab/strategy"
 
 	"github.com/spf13/cobra"
@@ -178,7 +177,7 @@ func describeSecure(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 	if err != nil {
 		return err
 	}
-	of, f, err := terms.Of(t.Privacy.Terms(), t.Name, m.Layout().Size)
+	of, f, err := t.SecureTerms(m.Layout().Size)
 	if err != nil {
 		return err
 	}

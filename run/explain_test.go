@@ -146,7 +146,7 @@ func TestOtherUpdatesExplainTheRun(t *testing.T) {
 	real := live(t, nil, nil)
 	s := secureTerms()
 	s.Max = 9
-	of, format, err := terms.Of(s, "test", 6)
+	of, format, err := terms.Of(s, nil, "test", 6)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,15 +100,11 @@ func newSecure(c *Config, parameters int) (*secureRun, error) {
 	}
 	s := &secureRun{Secure: *c.Secure}
 	var err error
-	if s.terms, s.format, err = terms.Of(s.Terms, c.ID, parameters); err != nil {
+	if s.terms, s.format, err = terms.Of(s.Terms, s.Members, c.ID, parameters); err != nil {
 		return nil, fmt.Errorf("run %s: %w", c.ID, err)
 	}
-	s.terms.Members = s.Members
 	if s.Members != nil {
 		s.Terms.Members = terms.Digest(s.Members)
-	}
-	if err := s.terms.Validate(); err != nil {
-		return nil, fmt.Errorf("run %s: %w", c.ID, err)
 	}
 	return s, nil
 }
@@ -127,6 +123,7 @@ func (r *Run) beginSecure() {
 	r.endSecure()
 	a := &secureAttempt{order: r.open.Order, of: map[uint32]*secureGroup{}}
 	wait := max(r.open.Deadline.Sub(r.env.Now())/phaseShare, minPhase)
+	var impossible []func()
 	for i, cohort := range s.groups(r.open.Cohort, r.cfg.OrderSeed, a.order) {
 		ids := make([]uint64, len(cohort))
 		g := &secureGroup{run: r, attempt: a, index: i, wait: wait, sum: secagg.NewSum(s.terms.Length, s.terms.Bits)}
@@ -135,11 +132,14 @@ func (r *Run) beginSecure() {
 		}
 		var err error
 		if g.server, err = newMachine(s.terms, secagg.Attempt{Round: r.open.Round, Number: a.order}, ids); err != nil {
-			g.why = err.Error()
+			impossible = append(impossible, func() { g.fail(err.Error()) })
 		}
 		a.groups = append(a.groups, g)
 	}
 	s.attempt = a
+	for _, fail := range impossible {
+		fail()
+	}
 	for _, g := range a.groups {
 		g.awaitPhase()
 	}
@@ -289,7 +289,7 @@ func (g *secureGroup) apply(effects []secagg.Effect) {
 			g.add()
 		case secagg.Failed:
 			for _, id := range e.Spoiled {
-				r.record("spoiled", uint32(id), "its shares of secure aggregation do not open")
+				r.record("spoiled", uint32(id), "shares of its secret are lacking: it has sealed none that open, or its neighbours keep them back")
 				r.step(strategy.Spoiled{Client: strategy.ClientID(id)})
 			}
 			g.fail(fmt.Sprintf("%s: %v", e.Phase, e.Err))

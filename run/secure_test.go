@@ -40,11 +40,11 @@ func setupOf(s *Secure) *strategy.Secure {
 	if s == nil {
 		return nil
 	}
-	t, _, err := terms.Of(s.Terms, "", 1)
+	t, _, err := terms.Of(s.Terms, nil, "", 1)
 	if err != nil {
 		panic(err)
 	}
-	setup := &strategy.Secure{Fewest: t.Fewest(int(s.Terms.Max)), Most: 100, Min: int(s.Terms.Min), Groups: s.Group > 0}
+	setup := &strategy.Secure{Fewest: t.Fewest(int(s.Terms.Max)), Most: 100, Min: int(s.Terms.Min), Dropout: s.Terms.Dropout, Groups: s.Group > 0}
 	if setup.Groups {
 		setup.Fewest = 3 * s.Group
 	}
@@ -90,7 +90,7 @@ func newLodge(t testing.TB, n int, edit func(*Config, *strategy.Config)) *lodge 
 		}
 	})}
 	var err error
-	if _, l.format, err = terms.Of(l.cfg.Secure.Terms, l.cfg.ID, l.n); err != nil {
+	if _, l.format, err = terms.Of(l.cfg.Secure.Terms, nil, l.cfg.ID, l.n); err != nil {
 		t.Fatal(err)
 	}
 	l.width = int(l.cfg.Secure.Terms.Bits)

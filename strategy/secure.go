@@ -14,10 +14,11 @@ import (
 // The clients of a secure run clip their contributions to Work.Bound. It follows how many
 // were below it, as the strategy sees no norms.
 type Secure struct {
-	Fewest int  // clients of a cohort, so that enough are left when some drop out
-	Most   int  // clients of a cohort
-	Min    int  // contributions to a sum
-	Groups bool // a cohort has several sums, of groups of it
+	Fewest  int     // clients of a cohort, so that enough are left when some drop out
+	Most    int     // clients of a cohort
+	Min     int     // contributions to a sum
+	Dropout float64 // share of a cohort that may drop out, without which there is no sum
+	Groups  bool    // a cohort has several sums, of groups of it
 }
 
 type (
@@ -140,17 +141,15 @@ func (r *rounds) secured(chosen []ClientID) []ClientID {
 	return chosen
 }
 
-// need returns how many answers a phase must have, 0 for half of those awaited.
+// need returns how many answers a phase must have, 0 for half of those awaited. The protocol
+// needs all but those that may drop out.
 func (r *rounds) need(p phase) int {
 	need := p.min
 	if need == 0 {
 		need = r.cfg.MinReports
 	}
 	if s := r.setup.Secure; s != nil {
-		if need == 0 {
-			need = (len(p.ask) + 1) / 2
-		}
-		need = max(need, s.Min)
+		need = max(need, s.Min, len(p.ask)-int(s.Dropout*float64(len(p.ask))+1e-9))
 	}
 	return need
 }

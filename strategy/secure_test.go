@@ -29,7 +29,7 @@ func secureRound(t testing.TB, n int, cfg Config, s Secure) *rounds {
 }
 
 func TestSecureTraces(t *testing.T) {
-	whole, groups := Secure{Fewest: 4, Most: 10, Min: 3}, Secure{Fewest: 4, Most: 20, Min: 3, Groups: true}
+	whole, groups := Secure{Dropout: .5, Fewest: 4, Most: 10, Min: 3}, Secure{Dropout: .5, Fewest: 4, Most: 20, Min: 3, Groups: true}
 	masked := func(clients ...ClientID) (events []Event) {
 		for _, c := range clients {
 			events = append(events, Masked{Client: c, Order: 1, Took: time.Second})
@@ -81,7 +81,7 @@ func TestSecureTraces(t *testing.T) {
 
 // A version names those whose contributions are in its sums, whoever has answered.
 func TestSecureCommits(t *testing.T) {
-	s := secureRound(t, 6, Config{}, Secure{Fewest: 4, Most: 10, Min: 3})
+	s := secureRound(t, 6, Config{}, Secure{Dropout: .5, Fewest: 4, Most: 10, Min: 3})
 	for c := range ClientID(5) {
 		s.Step(Masked{Client: c + 1, Order: 1})
 	}
@@ -93,7 +93,7 @@ func TestSecureCommits(t *testing.T) {
 	}
 
 	// After a restart none has answered, as far as the strategy knows.
-	st, err := New(Config{Kind: "fedavg", LR: .1, Fraction: 1, MinClients: 4}, Setup{Seed: 1, MinCohort: 2, Parameters: 6, Secure: &Secure{Fewest: 4, Most: 10, Min: 3}})
+	st, err := New(Config{Kind: "fedavg", LR: .1, Fraction: 1, MinClients: 4}, Setup{Seed: 1, MinCohort: 2, Parameters: 6, Secure: &Secure{Dropout: .4, Fewest: 4, Most: 10, Min: 3}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestSecureCommits(t *testing.T) {
 
 // A round asks as many as a sum can have.
 func TestSecureMost(t *testing.T) {
-	s := secureRound(t, 30, Config{}, Secure{Fewest: 4, Most: 10, Min: 3})
+	s := secureRound(t, 30, Config{}, Secure{Dropout: .5, Fewest: 4, Most: 10, Min: 3})
 	if n := len(s.cohort.members); n != 10 {
 		t.Errorf("a cohort of %d, want 10", n)
 	}
@@ -114,7 +114,7 @@ func TestSecureMost(t *testing.T) {
 
 // No round opens with fewer clients than leave a sum when some drop out.
 func TestSecureFewest(t *testing.T) {
-	st, err := New(Config{Kind: "periodic", LR: .1, MinClients: 1}, Setup{Seed: 1, MinCohort: 2, Parameters: 6, Secure: &Secure{Fewest: 4, Most: 10, Min: 3}})
+	st, err := New(Config{Kind: "periodic", LR: .1, MinClients: 1}, Setup{Seed: 1, MinCohort: 2, Parameters: 6, Secure: &Secure{Dropout: .4, Fewest: 4, Most: 10, Min: 3}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestSecureSchemes(t *testing.T) {
 	} {
 		c := test.cfg
 		c.LR, c.MinClients, c.Batch = .1, 6, 1
-		_, err := New(c, Setup{Seed: 1, MinCohort: 2, Parameters: 1, Convex: true, Secure: &Secure{Fewest: 4, Most: 10, Min: 3}})
+		_, err := New(c, Setup{Seed: 1, MinCohort: 2, Parameters: 1, Convex: true, Secure: &Secure{Dropout: .4, Fewest: 4, Most: 10, Min: 3}})
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s %s %s: %v, want %q", c.Kind, c.Correction, c.Combine, err, test.want)
 		}
@@ -203,10 +203,10 @@ func TestBound(t *testing.T) {
 
 // The bound is in the snapshot, and a snapshot without it is not a secure run's.
 func TestSecureSnapshot(t *testing.T) {
-	s := secureRound(t, 4, Config{}, Secure{Fewest: 4, Most: 10, Min: 3})
+	s := secureRound(t, 4, Config{}, Secure{Dropout: .5, Fewest: 4, Most: 10, Min: 3})
 	s.bound.value = 1.25
 	snapshot := s.snapshot(7)
-	again := secureRound(t, 4, Config{}, Secure{Fewest: 4, Most: 10, Min: 3})
+	again := secureRound(t, 4, Config{}, Secure{Dropout: .5, Fewest: 4, Most: 10, Min: 3})
 	if err := again.Restore(snapshot); err != nil || again.bound.value != 1.25 || again.version != 7 {
 		t.Errorf("bound %g of version %d (%v), want 1.25 of 7", again.bound.value, again.version, err)
 	}
@@ -221,7 +221,7 @@ func TestSecureSnapshot(t *testing.T) {
 
 // Orders say to what clients clip, and those of other runs do not.
 func TestSecureOrders(t *testing.T) {
-	s := secureRound(t, 4, Config{}, Secure{Fewest: 4, Most: 10, Min: 3})
+	s := secureRound(t, 4, Config{}, Secure{Dropout: .5, Fewest: 4, Most: 10, Min: 3})
 	effects := steps(s, Left{Client: 2}, Joined{Client: 2})
 	if o, ok := effects[len(effects)-1].(Order); !ok || o.Work.Bound != startShare*10 {
 		t.Errorf("%+v, want an order with the bound %g", effects, startShare*10.)
@@ -232,7 +232,7 @@ func TestSecureOrders(t *testing.T) {
 // sum must have, and the strategy unmasks an attempt once.
 func TestSecureAnyEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := Secure{Fewest: 4, Most: 6, Min: 3}
+		s := Secure{Dropout: .5, Fewest: 4, Most: 6, Min: 3}
 		st, err := New(Config{Kind: "fedavg", LR: .1, Fraction: 1, MinClients: 4}, Setup{Seed: 1, MinCohort: 2, Parameters: 6, Secure: &s})
 		if err != nil {
 			t.Fatal(err)

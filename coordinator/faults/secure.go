@@ -66,7 +66,7 @@ func (s *scheme) drawSecure(r *rand.Rand, clients int, of string) {
 			panic("no terms that are possible")
 		}
 	}
-	secure := &strategy.Secure{Fewest: fewest, Most: clients, Min: 3, Groups: groups}
+	secure := &strategy.Secure{Fewest: fewest, Most: clients, Min: 3, Dropout: s.terms.Dropout, Groups: groups}
 	if groups {
 		secure.Fewest = max(s.group, secure.Fewest) * groupsNeeded
 	}
@@ -75,7 +75,7 @@ func (s *scheme) drawSecure(r *rand.Rand, clients int, of string) {
 
 // fewest returns of how many clients a sum is possible although some drop out, 0 if of none.
 func (s *scheme) fewest() int {
-	of, _, err := terms.Of(s.terms, "", 1)
+	of, _, err := terms.Of(s.terms, nil, "", 1)
 	if err != nil {
 		return 0
 	}
@@ -143,7 +143,7 @@ func newSecuring(s *sim) *securing {
 		orderOf: map[string]uint64{}, exchanges: map[key]*exchange{},
 	}
 	var err error
-	if c.terms, c.format, err = terms.Of(s.scheme.terms, "faults", len(s.initial)); err != nil {
+	if c.terms, c.format, err = terms.Of(s.scheme.terms, nil, "faults", len(s.initial)); err != nil {
 		panic(err)
 	}
 	return c

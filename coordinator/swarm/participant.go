@@ -60,7 +60,7 @@ type Participant struct {
 }
 
 // Secure returns the secure aggregation of a native client. It keeps its history as long as
-// it runs: another process is another participant.
+// it runs: another process is another participant, but for members (coordinator client).
 func Secure() *client.Secure { return &client.Secure{Primitives: native.Primitives{}} }
 
 // sliceSteps is the number of mini-batches in a slice of training: a few

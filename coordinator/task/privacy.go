@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fedtab/learn/data"
+	"fedtab/privacy/integers"
 	"fedtab/privacy/secagg"
 	"fedtab/privacy/terms"
 	"fedtab/protocol"
@@ -51,10 +52,10 @@ const (
 
 // Defaults of secure aggregation.
 const (
-	defaultMin     = 5
+	DefaultMin     = 5
 	defaultMax     = 100
 	defaultDropout = .3
-	defaultCorrupt = .2
+	DefaultCorrupt = .2
 	defaultCounted = 1000
 	defaultWidth   = 12
 )
@@ -89,10 +90,10 @@ func (p *Privacy) fill() {
 			*v = to
 		}
 	}
-	setInt(&p.Min, defaultMin)
+	setInt(&p.Min, DefaultMin)
 	setInt(&p.Max, max(defaultMax, p.Min))
 	set(&p.Dropout, defaultDropout)
-	set(&p.Corrupt, defaultCorrupt)
+	set(&p.Corrupt, DefaultCorrupt)
 	setInt(&p.Examples, defaultCounted)
 	setInt(&p.Bits, defaultWidth)
 	set(&p.Subset, 1)
@@ -104,6 +105,18 @@ func full(p *Privacy) *Privacy {
 	with.Aggregation = secure
 	with.fill()
 	return &with
+}
+
+// signers returns as many keys as a sum can have participants, where members sign: their list is
+// not read before the task is served.
+func (p *Privacy) signers() (keys []secagg.Key) {
+	if p.Members == "" {
+		return nil
+	}
+	for i := range full(p).Max {
+		keys = append(keys, secagg.Key{byte(i), byte(i >> 8), 1})
+	}
+	return keys
 }
 
 // Terms returns those of secure aggregation, as participants get them.
@@ -130,7 +143,7 @@ const (
 // with as many participants: its masked vector, keys and shares; and the keys and shares of
 // others.
 func (p *Privacy) RoundBytes(parameters, participants int) (up, down int64) {
-	t, _, err := terms.Of(p.Terms(), "", parameters)
+	t, _, err := terms.Of(p.Terms(), p.signers(), "", parameters)
 	if err != nil {
 		panic(err) // checked
 	}
@@ -148,15 +161,21 @@ func (p *Privacy) Setup(groups int) *strategy.Secure {
 	if !p.Secure() {
 		return nil
 	}
-	t, _, err := terms.Of(p.Terms(), "", 1)
+	t, _, err := terms.Of(p.Terms(), p.signers(), "", 1)
 	if err != nil {
 		panic(err) // checked
 	}
-	s := &strategy.Secure{Fewest: t.Fewest(int(p.Terms().Max)), Most: p.Max, Min: p.Min, Groups: p.Groups > 0}
+	s := &strategy.Secure{Fewest: t.Fewest(int(p.Terms().Max)), Most: p.Max, Min: p.Min, Dropout: p.Dropout, Groups: p.Groups > 0}
 	if s.Groups {
 		s.Fewest = p.Groups * groups
 	}
 	return s
+}
+
+// SecureTerms returns the protocol of secure aggregation, and what its vectors are, for a
+// model with as many parameters.
+func (t *Task) SecureTerms(parameters int) (secagg.Terms, integers.Format, error) {
+	return terms.Of(t.Privacy.Terms(), t.Privacy.signers(), t.Name, parameters)
 }
 
 // Fewest returns without how many participants no live round opens.
@@ -210,7 +229,7 @@ func (d *decoder) privacy(t *Task) {
 	d.want(t.Strategy.Clip == "" || t.Strategy.Clip == "none", "strategy.clip", quoted(t.Strategy.Clip), "none"+instead)
 	d.want(t.Strategy.MaxWeight == 0, "strategy.max_weight", t.Strategy.MaxWeight, "none"+instead)
 	d.ownSecure(t)
-	of, _, err := terms.Of(full(p).Terms(), "", 1)
+	of, _, err := terms.Of(full(p).Terms(), p.signers(), "", 1)
 	if err != nil {
 		d.wrong("privacy", "privacy: "+err.Error())
 		return

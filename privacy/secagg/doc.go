@@ -15,7 +15,6 @@
 //	client.go      a client: a state machine
 //	server.go      the server: a state machine
 //	history.go     what a client writes down
-//	releases.go    which sets of participants may be released
 //
 // An attempt:
 //

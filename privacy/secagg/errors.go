@@ -42,7 +42,4 @@ var (
 
 	// ErrTooFew says that too few clients are left.
 	ErrTooFew = errors.New("secure aggregation: too few clients")
-
-	// ErrDifference says that a set of participants is too near to an earlier one.
-	ErrDifference = errors.New("secure aggregation: sets of participants differ by too few")
 )

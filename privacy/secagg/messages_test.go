@@ -296,37 +296,3 @@ func TestTermsRefused(t *testing.T) {
 		}
 	}
 }
-
-func TestReleases(t *testing.T) {
-	set := func(from, to uint64) (s []uint64) {
-		for i := from; i < to; i++ {
-			s = append(s, i)
-		}
-		return s
-	}
-	for _, c := range []struct {
-		name string
-		sets [][]uint64
-		want error // of the last
-	}{
-		{"one", [][]uint64{set(0, 20)}, nil},
-		{"too few", [][]uint64{set(0, 4)}, ErrTooFew},
-		{"the same set", [][]uint64{set(0, 20), set(0, 20)}, nil},
-		{"one less", [][]uint64{set(0, 20), set(0, 19)}, ErrDifference},
-		{"one more", [][]uint64{set(0, 20), set(0, 21)}, ErrDifference},
-		{"five less", [][]uint64{set(0, 20), set(0, 15)}, nil},
-		{"five less and one more", [][]uint64{set(1, 20), set(0, 15)}, ErrDifference},
-		{"apart", [][]uint64{set(0, 20), set(20, 40)}, nil},
-		{"near to the first of three", [][]uint64{set(0, 20), set(20, 40), set(0, 18)}, ErrDifference},
-		{"a participant counts once", [][]uint64{{1, 1, 1, 2, 3}}, ErrTooFew},
-	} {
-		r := Releases{Min: 5}
-		var err error
-		for _, s := range c.sets {
-			err = r.Release(s)
-		}
-		if !errors.Is(err, c.want) || c.want == nil && err != nil {
-			t.Errorf("%s: %v, want %v", c.name, err, c.want)
-		}
-	}
-}

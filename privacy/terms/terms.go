@@ -29,13 +29,14 @@ func Digest(members []secagg.Key) []byte {
 }
 
 // Of returns what the terms of a run say of the protocol, and of the vectors of a model with
-// as many parameters. The error says which of them is not possible.
-func Of(t protocol.SecureTerms, run string, parameters int) (secagg.Terms, integers.Format, error) {
+// as many parameters, for members who sign if there are any. The error says which of them is not
+// possible.
+func Of(t protocol.SecureTerms, members []secagg.Key, run string, parameters int) (secagg.Terms, integers.Format, error) {
 	f := integers.Format{
 		Parameters: parameters, Clients: int(t.Max), Bits: int(t.Bits), Subset: t.Subset, Examples: int(t.Examples),
 	}
 	s := secagg.Terms{
-		Run: digest.Sum([]byte(run)), Min: int(t.Min), Bits: int(t.Bits),
+		Members: members, Run: digest.Sum([]byte(run)), Min: int(t.Min), Bits: int(t.Bits),
 		Risk: secagg.Risk{Dropout: t.Dropout, Corrupt: t.Corrupt, Privacy: Privacy, Failure: Failure},
 	}
 	if err := f.Validate(); err != nil {

@@ -11,14 +11,14 @@ import (
 
 func TestOf(t *testing.T) {
 	good := protocol.SecureTerms{Min: 5, Max: 100, Dropout: .3, Corrupt: .2, Examples: 600, Bits: 12, Subset: 1}
-	s, f, err := Of(good, "a run", 199210)
+	s, f, err := Of(good, nil, "a run", 199210)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Length != f.Length() || s.Length != 199210+3+4+1 || s.Fewest(100) != 6 {
 		t.Errorf("%d integers, at least %d participants, want 199,218 and 6", s.Length, s.Fewest(100))
 	}
-	other, _, _ := Of(good, "another run", 199210)
+	other, _, _ := Of(good, nil, "another run", 199210)
 	if other.Run == s.Run {
 		t.Error("two runs have one digest")
 	}
@@ -34,7 +34,7 @@ func TestOf(t *testing.T) {
 	} {
 		bad := good
 		c.change(&bad)
-		if _, _, err := Of(bad, "a run", 10); !errors.Is(err, c.want) {
+		if _, _, err := Of(bad, nil, "a run", 10); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}

@@ -22,7 +22,7 @@ func (m *Member) Masks(o *protocol.Order, values []uint32) {
 	if !m.lies {
 		return
 	}
-	_, f, err := terms.Of(m.welcome.Secure, m.welcome.Run, int(m.welcome.Parameters))
+	_, f, err := terms.Of(m.welcome.Secure, nil, m.welcome.Run, int(m.welcome.Parameters))
 	if err != nil {
 		panic(err) // a bug: the client takes part
 	}
