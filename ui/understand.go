@@ -99,7 +99,7 @@ func (p *Page) leavesWords() string {
 	if p.Secure() {
 		words = sentences(words, p.say("leaves.masked"))
 	}
-	if s := p.schema(); s != nil && s.Table != nil {
+	if s := p.schema(); s != nil && s.Table != nil && !p.Secure() {
 		words = sentences(words, p.say("leaves.totals"))
 	}
 	return words

@@ -266,5 +266,5 @@ func (d *decoder) secure(p *Privacy) {
 	setting("privacy.bits", p.Bits, p.Bits != 0, full.Bits >= 4 && full.Bits <= secagg.MaxBits, fmt.Sprintf("4 <= bits <= %d", secagg.MaxBits))
 	setting("privacy.groups", p.Groups, p.Groups != 0, p.Groups == 0 || p.Groups >= full.Min && p.Groups <= full.Max, "min <= groups <= max")
 	setting("privacy.members", quoted(p.Members), p.Members != "", !strings.ContainsRune(p.Members, 0), "a path")
-	setting("privacy.subset", p.Subset, p.Subset != 0, full.Subset > 0 && full.Subset <= 1, "0 < subset <= 1")
+	setting("privacy.subset", p.Subset, p.Subset != 0, full.Subset >= .001 && full.Subset <= 1, "0.001 <= subset <= 1")
 }

@@ -39,6 +39,10 @@ const minLevels = 2
 // parameters beyond four of these.
 const reach = 12
 
+// minSubset is the least share of the parameters that a round sends: with less, what is not sent
+// is old before its turn comes.
+const minSubset = .001
+
 // Units of what is sent beside the parameters.
 const (
 	weightUnits = 1 << 16
@@ -69,8 +73,8 @@ func (f Format) Validate() error {
 		return fmt.Errorf("%w: parameters: %d, want at least 1", ErrFormat, f.Parameters)
 	case f.Clients < 1:
 		return fmt.Errorf("%w: clients: %d, want at least 1", ErrFormat, f.Clients)
-	case !(f.Subset > 0 && f.Subset <= 1):
-		return fmt.Errorf("%w: subset: %g, want 0 < subset <= 1", ErrFormat, f.Subset)
+	case !(f.Subset >= minSubset && f.Subset <= 1):
+		return fmt.Errorf("%w: subset: %g, want %g <= subset <= 1", ErrFormat, f.Subset, minSubset)
 	case f.Examples < 1:
 		return fmt.Errorf("%w: examples: %d, want at least 1", ErrFormat, f.Examples)
 	case f.Bits < 1 || f.Bits > 32:
