@@ -17,6 +17,9 @@ func (s *Server) page() string {
 
 // joinWords says who may join a task.
 func joinWords(t *task.Task) string {
+	if t.Privacy.Members != "" {
+		return fmt.Sprintf("%s, and only members sign: those on the list %s, by coordinator client --members FILE --identity FILE", t.Join, t.Privacy.Members)
+	}
 	if t.Join == task.Invited {
 		return fmt.Sprintf("%s (coordinator invite --task %s makes an invite)", t.Join, t.Name)
 	}
@@ -47,7 +50,11 @@ func (s *Server) describe(w io.Writer) {
 		fmt.Fprintf(w, "  training: %s, %d parameters\n", t.Strategy.Kind, parameters)
 		bring, from := "a browser and no data of its own", fmt.Sprintf("handed out in %d shards", len(st.Data.Shards))
 		if own := st.Data.Own; own != nil {
-			bring = fmt.Sprintf("a browser, or coordinator client, and %d to %d examples of its own", own.Min, own.Max)
+			with := "a browser, or coordinator client,"
+			if t.Privacy.Members != "" {
+				with = "coordinator client"
+			}
+			bring = fmt.Sprintf("%s and %d to %d examples of its own", with, own.Min, own.Max)
 			from = "brought by the participants, with whom it stays"
 		}
 		fmt.Fprintf(w, "  participants: at least %d at a time, each with %s\n", t.Fewest(parameters), bring)

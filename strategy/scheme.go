@@ -281,6 +281,12 @@ func (r Registry) New(cfg Config, setup Setup) (Strategy, error) {
 		if cfg.robust() && !s.Groups {
 			return nil, fmt.Errorf("strategy: combine: %s cannot be secure without groups, whose means it combines: want privacy.groups, or combine: mean", cfg.Combine)
 		}
+		switch {
+		case s.Fewest > s.Most:
+			return nil, fmt.Errorf("strategy: a round with secure aggregation needs at least %d clients, and privacy.max is %d; want a larger max, or smaller groups", s.Fewest, s.Most)
+		case !setup.Live && setup.Clients > 0 && setup.Clients < s.Fewest:
+			return nil, fmt.Errorf("strategy: a round with secure aggregation needs at least %d clients, and there are %d; want more, or a smaller privacy.min, dropout or groups", s.Fewest, setup.Clients)
+		}
 		cfg.Clip = "none" // clients clip
 		setup.MinCohort = max(setup.MinCohort, s.Fewest)
 		cfg.MinClients = max(cfg.MinClients, s.Fewest)

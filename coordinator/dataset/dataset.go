@@ -288,6 +288,11 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 	if t.Optimiser.Kind == "momentum" {
 		setup.ClientMomentum = t.Optimiser.Momentum
 	}
+	if live && t.Privacy.Members != "" {
+		if _, err := task.ReadMembers(t.Privacy.Members); err != nil {
+			return nil, fmt.Errorf("task %s: privacy.members: %w", t.Name, err)
+		}
+	}
 	setup.Secure = t.Privacy.Setup(t.Strategy.Combined(setup.Parameters))
 	var err error
 	if setup.Private, err = t.Private(); err != nil {

@@ -2,21 +2,23 @@ package task
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"fedtab/privacy/secagg"
 )
 
 // ReadMembers reads a list of members: a line each, of the public key in base64 and a name. Empty
-// lines, and those that begin with #, do not count. The error names the line.
+// lines, and those that begin with #, do not count, nor does the order. The error names the line.
 func ReadMembers(path string) (keys []secagg.Key, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("members: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	lines := map[secagg.Key]int{}
@@ -44,6 +46,7 @@ func ReadMembers(path string) (keys []secagg.Key, err error) {
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%s: no members, want a line for each, as coordinator identity prints it", path)
 	}
+	slices.SortFunc(keys, func(a, b secagg.Key) int { return bytes.Compare(a[:], b[:]) }) // lists in another order are equal
 	return keys, nil
 }
 

@@ -21,7 +21,7 @@ func TestReadMembers(t *testing.T) {
 		}
 		keys, err := ReadMembers(path)
 		if c.want == "" {
-			if err != nil || len(keys) != 2 || keys[1][0] != 1 {
+			if err != nil || len(keys) != 2 || keys[1][0] != 1 || keys[0][0] != 0 {
 				t.Errorf("%s: %d keys, %v", name, len(keys), err)
 			}
 			continue

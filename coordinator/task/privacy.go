@@ -199,7 +199,7 @@ func (p *Privacy) Run(primitives secagg.Primitives, cores int) (*run.Secure, err
 	}
 	var err error
 	if s.Members, err = ReadMembers(p.Members); err != nil {
-		return nil, fmt.Errorf("privacy.%w", err)
+		return nil, fmt.Errorf("privacy.members: %w", err)
 	}
 	if p.Min > len(s.Members) {
 		return nil, fmt.Errorf("privacy.members: %s lists %d, want at least privacy.min (%d)", p.Members, len(s.Members), p.Min)

@@ -54,16 +54,14 @@ func (t *Terms) signed() bool { return len(t.Members) > 0 }
 // has as many signatures: two sets would share more clients than collude.
 func (t *Terms) quorum(n int) int { return (n+t.corrupt(n))/2 + 1 }
 
-// parameters returns the graph's of an attempt with n clients.
+// parameters returns the graph's of an attempt of which n clients have sent keys. Others may have
+// dropped out before: that as many as may can drop out yet is asked of those that are invited
+// (Fewest).
 func (t *Terms) parameters(n int) (Parameters, error) {
 	if n < t.Min {
 		return Parameters{}, fmt.Errorf("%w: %d have sent keys, want %d", ErrTooFew, n, t.Min)
 	}
-	p, err := t.Parameters(n)
-	if err != nil {
-		return Parameters{}, err
-	}
-	return p, t.remaining(n)
+	return t.Parameters(n)
 }
 
 // remaining returns an error, which wraps ErrTooFew, unless enough of n clients remain when as
