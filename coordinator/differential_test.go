@@ -37,7 +37,7 @@ func TestDifferential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := tk.Private()
+	private, err := tk.Private(2)
 	if err != nil || private.Releases < 3 {
 		t.Fatalf("%+v, %v: want a budget of a few versions", private, err)
 	}
@@ -79,8 +79,12 @@ func TestDifferential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	claim, err := tk.Claim(2)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, r := range saved.Rounds {
-		want, err := tk.Claim().Epsilon(i + 1)
+		want, err := claim.Epsilon(i + 1)
 		if r.Spent == nil || int(r.Spent.Releases) != i+1 || r.Spent.Epsilon != want || err != nil {
 			t.Errorf("version %d: %+v, want %d releases and epsilon %g (%v)", r.Round, r.Spent, i+1, want, err)
 		}

@@ -38,11 +38,15 @@ func TestDifferential(t *testing.T) {
 			if p == nil || p.Epsilon == nil || res.Final.Reason != c.reason || int(p.Releases) != len(res.Rounds) || c.rounds > 0 && len(res.Rounds) != c.rounds {
 				t.Fatalf("%d rounds, %q, account %+v", len(res.Rounds), res.Final.Reason, p)
 			}
-			within, err := tk.Claim().Epsilon(len(res.Rounds))
+			claim, err := tk.Claim(199210)
+			if err != nil {
+				t.Fatal(err)
+			}
+			within, err := claim.Epsilon(len(res.Rounds))
 			if err != nil || *p.Epsilon != within || p.Delta != 1e-5 {
 				t.Errorf("epsilon %g, want %g (%v)", *p.Epsilon, within, err)
 			}
-			if beyond, _ := tk.Claim().Epsilon(len(res.Rounds) + 1); c.rounds == 0 && (within > 40 || beyond <= 40) {
+			if beyond, _ := claim.Epsilon(len(res.Rounds) + 1); c.rounds == 0 && (within > 40 || beyond <= 40) {
 				t.Errorf("it ends at epsilon %g, and one more version has %g; the budget is 40", within, beyond)
 			}
 			for _, r := range res.Rounds {

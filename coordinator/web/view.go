@@ -106,7 +106,7 @@ func viewClaim(t *task.Task, s *run.Spent) *api.Claim {
 		return nil
 	}
 	v := &api.Claim{
-		Epsilon: new(float64), Delta: p.Delta, Budget: p.Epsilon, Noise: p.Noise, Clip: p.Clip, Adapt: p.Adapt, Rate: t.Claim().Rate, Population: p.Population,
+		Epsilon: new(float64), Delta: p.Delta, Budget: p.Epsilon, Noise: p.Noise, Clip: p.Clip, Adapt: p.Adapt, Rate: t.ClaimedRate(), Population: p.Population,
 		Participations: p.Participations,
 	}
 	if s != nil {

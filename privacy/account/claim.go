@@ -49,6 +49,14 @@ func (s *Shares) epsilon(releases int, delta float64) (float64, error) {
 	return epsilon, nil
 }
 
+// Colluding returns the claim where those who look know a part of the shares' variance.
+func (c Claim) Colluding(part float64) Claim {
+	s := *c.Shares
+	s.Variance *= 1 - part
+	c.Shares = &s
+	return c
+}
+
 // samplerShare is the part of delta that is set aside for the samplers of shares.
 const samplerShare = 1e-3
 
