@@ -237,7 +237,7 @@ func (d *decoder) ownSecure(t *Task) {
 	scale, on := cmp.Or(t.Data.Standardise, t.Data.scale()), cmp.Or(t.Evaluate.On, OnHoldouts)
 	const why = " with privacy.aggregation: secure: "
 	d.want(scale != string(data.FederatedScale), "data.standardise", quoted(scale), `"none"`+why+"each participant would tell the totals of its numbers by itself")
-	d.want(on == OnTest, "evaluate.on", quoted(on), `"test"`+why+"each participant would tell how the model does on its hold-out by itself")
+	d.want(on == OnTest || on == OnNone, "evaluate.on", quoted(on), `"test" or "none"`+why+"each participant would tell how the model does on its hold-out by itself")
 }
 
 // secure checks the settings of secure aggregation.
