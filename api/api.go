@@ -233,7 +233,9 @@ type Claim struct {
 	Rate       float64  `json:"rate"` // probability with which each member takes part in a round; 1: nothing is claimed of it
 	Population int      `json:"population"`
 
-	Participations int `json:"participations"` // rounds in which one takes part at most, with noise of a tree; 0: any number
+	Participations int `json:"participations"` // rounds in which one takes part at most, with noise of a tree or of participants; 0: any number
+
+	Distributed bool `json:"distributed"` // participants add the noise, inside secure sums: hidden is what one contributes, not that it does
 }
 
 // Goal is a figure on the validation set, or else on the test set, that ends the run once it is

@@ -115,7 +115,7 @@ func (c *Client) checkSecure(w *protocol.Welcome) error {
 // sameTerms reports whether terms of secure aggregation are the same.
 func sameTerms(a, b *protocol.SecureTerms) bool {
 	return a.Min == b.Min && a.Max == b.Max && a.Dropout == b.Dropout && a.Corrupt == b.Corrupt &&
-		a.Examples == b.Examples && a.Bits == b.Bits && a.Subset == b.Subset && string(a.Members) == string(b.Members)
+		a.Examples == b.Examples && a.Bits == b.Bits && a.Subset == b.Subset && a.Noise == b.Noise && string(a.Members) == string(b.Members)
 }
 
 // secureTerms are what the Welcome's terms say: to compute them again takes milliseconds.
@@ -351,6 +351,14 @@ func (c *Client) mask(values []float32, examples int) []protocol.Message {
 	}
 	turn := integers.Turn{Seed: c.welcome.Seed, Round: o.Round, Bound: o.Hyper.Bound}
 	c.masking = &masking{order: o, values: format.Encode(&u, turn, rng.Stream(c.exchange.secret, "rounding")), examples: c.sums.Examples}
+	if format.Noise > 0 {
+		if err := format.AddNoise(c.masking.values, secret{c.cfg.Secure.Primitives}); err != nil {
+			c.masking = nil
+			out := decline(o, protocol.ReasonUnsupported, err.Error())
+			c.drop(c.resting())
+			return out
+		}
+	}
 	if masks := c.cfg.Secure.Masks; masks != nil {
 		masks(o, c.masking.values)
 	}
@@ -360,6 +368,16 @@ func (c *Client) mask(values []float32, examples int) []protocol.Message {
 		return nil
 	}
 	return c.Deliver()
+}
+
+// secret reads random bytes of the client's own source.
+type secret struct{ of secagg.Primitives }
+
+func (s secret) Read(b []byte) (int, error) {
+	if err := s.of.Random(b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // maskGradient is mask for a sum of gradients.

@@ -23,6 +23,10 @@ type Private struct {
 	Server  Server
 	Count   *Count // nil: nothing is counted
 	Tree    *Tree  // the noise is that of a tree; nil: each step has its own
+
+	// Distributed says that the noise is in the sum already, which participants have added
+	// shares to.
+	Distributed bool
 }
 
 // Tree is what a step of tree aggregation does to the noise that the model carries (Kairouz et
@@ -40,6 +44,12 @@ type Count struct{ Value, Sigma float64 }
 
 // Combine implements Plan.
 func (p Private) Combine(v *Vectors) error {
+	if p.Distributed {
+		if err := v.Sums[0].Divided(v.Next, p.Divisor); err != nil {
+			return err
+		}
+		return p.Server.Step(v.Next, v.Base, v.Next, v.State)
+	}
 	noise, err := NewNormal(v.Noise)
 	if err != nil {
 		return err
@@ -97,6 +107,21 @@ func (s *Sum) Noised(dst []float32, sigma, divisor float64, noise *Normal, minus
 			}
 			c -= int64(math.RoundToEven(float64(units * x)))
 		}
+		dst[i] = float32(float64(c) * factor)
+	}
+	return nil
+}
+
+// Divided writes sum / divisor to dst.
+func (s *Sum) Divided(dst []float32, divisor float64) error {
+	if len(dst) != len(s.counts) {
+		panic(fmt.Sprintf("combine: Sum.Divided to %d values, want %d", len(dst), len(s.counts)))
+	}
+	if !(divisor > 0) {
+		return fmt.Errorf("combine: a sum divided by %g, want a divisor > 0", divisor)
+	}
+	factor := 1 / (divisor * s.scale)
+	for i, c := range s.counts {
 		dst[i] = float32(float64(c) * factor)
 	}
 	return nil

@@ -37,7 +37,7 @@ func TestDifferential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := tk.Private()
+	private, err := tk.Private(2)
 	if err != nil || private.Releases < 3 {
 		t.Fatalf("%+v, %v: want a budget of a few versions", private, err)
 	}
@@ -79,10 +79,40 @@ func TestDifferential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	claim, err := tk.Claim(2)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, r := range saved.Rounds {
-		want, err := tk.Claim().Epsilon(i + 1)
+		want, err := claim.Epsilon(i + 1)
 		if r.Spent == nil || int(r.Spent.Releases) != i+1 || r.Spent.Epsilon != want || err != nil {
 			t.Errorf("version %d: %+v, want %d releases and epsilon %g (%v)", r.Round, r.Spent, i+1, want, err)
 		}
+	}
+}
+
+const sharesTask = `name: shares
+model: {kind: softmax}
+data: {source: own, images: {width: 4, height: 4, channels: 1, classes: [a, b]}, examples: {min: 10}, standardise: none}
+evaluate: {on: none}
+strategy: {kind: fedavg, fraction: 0.1, lr: 0.5, min_clients: 5, deadline: 20s}
+privacy: {aggregation: secure, min: 3, max: 8, noise: 2, clip: 0.5, population: 50, participations: 3, delta: 1e-2}
+stop: {rounds: 2}
+`
+
+// A served run whose participants add the noise has its account in the API.
+func TestDistributed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shares.yaml")
+	if err := os.WriteFile(file, []byte(sharesTask), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serveTest(t, Config{Data: t.TempDir(), Tasks: []string{file}})
+	totals, err := swarm.Run(t.Context(), swarm.Options{URL: s.socket(), Task: "shares", Clients: 5, Own: anyOwn(t, s.studies()[0].Data.Own, 5)})
+	if err != nil || totals.Finished != "2 rounds done" {
+		t.Fatalf("it ends with %q, %v", totals.Finished, err)
+	}
+	p := s.api(t, "/api/tasks/shares").Claim
+	if p == nil || !p.Distributed || p.Releases != 2 || p.Epsilon == nil || *p.Epsilon <= 0 || p.Rate != 1 || p.Participations != 3 {
+		t.Errorf("the account is %+v, want two releases of participants' noise", p)
 	}
 }

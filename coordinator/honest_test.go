@@ -21,8 +21,9 @@ import (
 
 // notServed are the tasks that ship and are refused, and why.
 var notServed = map[string]string{
-	"mnist-central": "want a scheme of several participants",
-	"mnist-dp":      `want "own" beside privacy.noise`,
+	"mnist-central":   "want a scheme of several participants",
+	"mnist-dp":        `want "own" beside privacy.noise`,
+	"mnist-secure-dp": `want "own" beside privacy.noise`,
 }
 
 // No honest participant is closed for what it does in any task that ships, however fast

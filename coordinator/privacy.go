@@ -5,20 +5,35 @@ import (
 	"io"
 	"math"
 
+	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
+	"fedtab/privacy/account"
+	"fedtab/strategy"
 )
 
 // describeClaim writes what the versions of a task with noise hide, and what that rests on.
-func describeClaim(w io.Writer, t *task.Task) error {
-	if !t.Privacy.Differential() {
+func describeClaim(w io.Writer, t *task.Task, d *dataset.Dataset) error {
+	if !t.Privacy.Differential() || d == nil && t.Privacy.Secure() {
 		return nil
 	}
-	private, err := t.Private()
+	parameters := 0 // of a claim that does not depend on them
+	if d != nil {
+		m, err := d.Model(t)
+		if err != nil {
+			return err
+		}
+		parameters = m.Layout().Size
+	}
+	private, err := t.Private(parameters)
 	if err != nil {
 		fmt.Fprintf(w, "privacy: %v\n", err)
 		return nil
 	}
-	p, claim := &t.Privacy, t.Claim()
+	p := &t.Privacy
+	claim, err := t.Claim(parameters)
+	if err != nil {
+		return err
+	}
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-11s"+format+"\n", append([]any{name}, args...)...)
 	}
@@ -36,10 +51,40 @@ func describeClaim(w io.Writer, t *task.Task) error {
 		}
 		fmt.Fprintf(w, "differential privacy of each participant: epsilon %s, delta %g after %d versions, %s\n", rounded(epsilon, math.Ceil), claim.Delta, planned, why)
 	}
+	if claim.Shares != nil {
+		return describeShares(line, t, claim, planned)
+	}
 	line("adjacency", "add-remove: a participant takes part or not, with all of its data")
 	line("noise", "%g x the bound on a contribution, which is %s, in every coordinate of the sum", claim.Noise, bound(t))
-	line("sampling", "%s", sampled(t))
+	line("sampling", "%s", sampled(t, private))
 	line("rests on", "a coordinator that is trusted with single contributions, and its database; one tab for each participant at a time")
+	return nil
+}
+
+// describeShares writes what the claim of noise in secure sums rests on.
+func describeShares(line func(name, format string, args ...any), t *task.Task, claim account.Claim, planned int) error {
+	p := &t.Privacy
+	line("adjacency", "zero-out: what a participant contributes, or 0 with its share of noise; who takes part in a round is not hidden")
+	line("noise", "%g x what a contribution of norm %g changes, in every coordinate of a sum of %d: each participant adds a share", claim.Noise, p.Clip, p.Min)
+	if n := p.Participations; n > 0 {
+		line("sampling", "nothing is claimed of chance: each participant is in %d rounds at most", n)
+	} else {
+		line("sampling", "nothing is claimed of who takes part in a round: any participant may be in each")
+	}
+	line("rests on", "participants that add their shares, and a coordinator that follows the protocol of secure sums")
+	colluding := int(p.Corrupt * float64(p.Max))
+	if colluding >= p.Min {
+		line("colluding", "%d participants, the share of them that may, could leave no noise in a sum of %d", colluding, p.Min)
+		return nil
+	}
+	if planned == 0 {
+		return nil
+	}
+	epsilon, err := claim.Colluding(float64(colluding) / float64(p.Min)).Epsilon(planned)
+	if err != nil {
+		return err
+	}
+	line("colluding", "epsilon %s if the coordinator knows the shares of %d", rounded(epsilon, math.Ceil), colluding)
 	return nil
 }
 
@@ -50,12 +95,12 @@ func bound(t *task.Task) string {
 	return fmt.Sprint(t.Privacy.Clip)
 }
 
-func sampled(t *task.Task) string {
+func sampled(t *task.Task, p *strategy.Private) string {
 	rate := t.Strategy.PrivateRate()
-	if tree := t.Claim().Tree; tree != nil {
+	if tree := p.Tree; tree != nil {
 		return fmt.Sprintf("nothing is claimed of chance: each participant is in %d rounds at most, %d apart, and the noise is that of a tree", tree.Participations, tree.Separation)
 	}
-	if t.Claim().Rate < 1 {
+	if t.ClaimedRate() < 1 {
 		return fmt.Sprintf("each of %d participants with probability %g in each round, which stays secret", t.Privacy.Population, rate)
 	}
 	return "nothing is claimed of who takes part in a round: any participant may be in each"

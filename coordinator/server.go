@@ -350,7 +350,7 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 			}
 		},
 	}
-	cfg.Differential = t.Differential(func(uint64) io.Reader { return rand.Reader })
+	cfg.Differential = t.Differential(parameters, func(uint64) io.Reader { return rand.Reader })
 	if schema := st.Data.Own; schema != nil {
 		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: schema, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
 			if err := st.Data.SetConstants(c); err != nil {

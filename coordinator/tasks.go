@@ -137,7 +137,7 @@ func describe(w io.Writer, t *task.Task) error {
 	} else if err := d.Describe(&b); err != nil {
 		return err
 	}
-	if err := describeClaim(&b, t); err != nil {
+	if err := describeClaim(&b, t, d); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)

@@ -121,6 +121,7 @@ func (m *SecureTerms) write(w *writer) {
 	w.uint(6, uint64(m.Bits))
 	w.double(7, m.Subset)
 	w.bytes(8, m.Members)
+	w.double(9, m.Noise)
 }
 
 func (m *SecureTerms) read(r *reader) {
@@ -142,6 +143,8 @@ func (m *SecureTerms) read(r *reader) {
 			m.Subset = r.double("subset")
 		case 8:
 			m.Members = r.hash("members")
+		case 9:
+			m.Noise = r.double("noise")
 		default:
 			r.skip()
 		}

@@ -50,6 +50,7 @@ type SecureTerms struct {
 	Bits     uint32  // width of a number that is summed
 	Subset   float64 // share of the parameters that a round sends
 	Members  []byte  // SHA-256 of the members' public keys, where only members may take part; empty: anyone may
+	Noise    float64 // standard deviation of the noise in a sum of Min, as a multiple of what one participant changes; 0: none
 }
 
 // ModelSpec describes the model that is trained: a chain of layers, and the loss

@@ -255,6 +255,9 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 		if cfg.ID == "tree" {
 			setup.Private.Tree = &strategy.Tree{Participations: 9, Separation: 1}
 		}
+		if cfg.Secure != nil {
+			setup.Private.Distributed, setup.Private.Population = &strategy.Distributed{}, sc.MinClients
+		}
 		sc = sc.ForPrivate(setup.Private.Population)
 	}
 	if cfg.Strategy, err = strategy.New(sc, setup); err != nil {

@@ -29,6 +29,8 @@ type Private struct {
 	Population int     // N
 	Releases   uint64  // within the budget; 0: there is none
 	Tree       *Tree   // the noise is that of a tree; nil: each version has its own
+
+	Distributed *Distributed // participants add the noise, in secure sums; nil: the coordinator does
 }
 
 const (
@@ -106,8 +108,8 @@ func (p *Private) check(c Config, s Setup) error {
 	if ps := PrivateProblems(c); len(ps) > 0 {
 		return fmt.Errorf("%v", ps[0])
 	}
-	if s.Secure != nil {
-		return fmt.Errorf("privacy.noise is %v, want none beside secure sums: it is added to a sum that the coordinator sees", p.Noise)
+	if (p.Distributed != nil) != (s.Secure != nil) {
+		return fmt.Errorf("privacy.aggregation: participants add noise to secure sums, and the coordinator to others: want both, or neither")
 	}
 	if s.Clients > 0 && s.Clients != p.Population {
 		return fmt.Errorf("privacy.population is %d, want %d, the number of simulated clients: the sum is divided by a share of it", p.Population, s.Clients)
@@ -131,12 +133,18 @@ func newPrivate(c Config, s Setup, of fedavg) Strategy {
 	p := &private{fedavg: of, Private: *s.Private, rate: c.PrivateRate(), bound: s.Private.Clip}
 	r := newRounds(c, s, p)
 	r.private, r.fewest = p, 0
+	if p.Distributed != nil {
+		r.bound = bound{value: p.Clip, fixed: true}
+	}
 	return r
 }
 
 // choose draws each client that is present by itself, from a secret seed: one that is
 // absent counts as one that sent 0.
 func (p *private) choose(r *rounds) []ClientID {
+	if p.Distributed != nil {
+		return p.Distributed.choose(p, r)
+	}
 	if p.Tree == nil {
 		p.releases++
 	}
@@ -179,19 +187,26 @@ func (p *private) weigh(_ *rounds, e Offered) (scale, weight float64) {
 func (p *private) enough(*rounds) bool { return true }
 
 func (p *private) plan(r *rounds, rate float64) combine.Plan {
-	step := combine.Private{
-		Sigma: p.Vector * p.bound, Divisor: p.rate * float64(p.Population),
-		Server: combine.Server{Kind: combine.SGD, LR: rate},
+	step := p.step(r, rate)
+	if step.Distributed = p.Distributed != nil; step.Distributed {
+		return step
 	}
-	if r.cfg.Server != "" && r.cfg.Server != "sgd" {
-		step.Server = combine.Server{Kind: combine.Kind(r.cfg.Server), LR: rate, Beta1: r.cfg.ServerMomentum, Beta2: r.cfg.ServerBeta2, Tau: r.cfg.ServerTau}
-	}
+	step.Sigma = p.Vector * p.bound
 	if p.Count > 0 {
 		// Centred, an answer moves the count by 1/2 and none by 0.
 		step.Count = &combine.Count{Value: float64(p.below) - float64(len(r.answers))/2, Sigma: p.Count}
 	}
 	if p.Tree != nil {
 		step.Tree = &combine.Tree{Drop: p.tree.drop(p.Tree)}
+	}
+	return step
+}
+
+// step returns the version's arithmetic but for its noise.
+func (p *private) step(r *rounds, rate float64) combine.Private {
+	step := combine.Private{Divisor: p.rate * float64(p.Population), Server: combine.Server{Kind: combine.SGD, LR: rate}}
+	if r.cfg.Server != "" && r.cfg.Server != "sgd" {
+		step.Server = combine.Server{Kind: combine.Kind(r.cfg.Server), LR: rate, Beta1: r.cfg.ServerMomentum, Beta2: r.cfg.ServerBeta2, Tau: r.cfg.ServerTau}
 	}
 	return step
 }
@@ -234,7 +249,7 @@ func (p *private) resume(_ *rounds, number int, state []byte) int {
 func (p *private) append(to []byte) []byte {
 	to = binary.AppendUvarint(to, p.releases)
 	to = binary.AppendUvarint(to, math.Float64bits(p.bound))
-	if p.Tree != nil {
+	if p.Tree != nil || p.Distributed != nil {
 		to = p.tree.append(to)
 	}
 	return to
@@ -255,7 +270,7 @@ func AppendNoised(snapshot []byte, noised []float64, seed *combine.Seed) []byte 
 // read reads what append, and AppendNoised, have written.
 func (p *private) read(d *stateReader) {
 	releases, bound := d.uint(), math.Float64frombits(d.uint())
-	if p.Tree != nil {
+	if p.Tree != nil || p.Distributed != nil {
 		p.readTree(d, releases, bound)
 		return
 	}

@@ -65,6 +65,7 @@ func (Unmask) effect() {}
 // without noise the count is exact, and steps may be large.
 type bound struct {
 	value   float64 // 0: the run is not secure
+	fixed   bool    // it does not follow counts, which have no noise
 	clients int     // of this attempt's sums
 	below   int     // of them
 }
@@ -100,7 +101,7 @@ func (b *bound) discard() { b.clients, b.below = 0, 0 }
 
 // committed applies the counts of a round.
 func (b *bound) committed() {
-	if b.clients > 0 {
+	if b.clients > 0 && !b.fixed {
 		switch share := float64(b.below) / float64(b.clients); {
 		case share < boundDoubled:
 			b.value *= 2
@@ -189,7 +190,11 @@ func (r *rounds) summed(e Summed) {
 	if r.keeps() {
 		r.do(Keep{e.Handle, 1})
 	} else {
-		r.do(Add{Handle: e.Handle, Scale: e.Weight, Weight: e.Weight})
+		scale := e.Weight
+		if r.private != nil {
+			scale = r.private.scale(e)
+		}
+		r.do(Add{Handle: e.Handle, Scale: scale, Weight: e.Weight})
 	}
 }
 

@@ -53,6 +53,9 @@ func (t *tree) ask(clients []ClientID, round uint64) {
 // exhausted says that a round would have nobody to ask until another client joins. Where
 // clients only must wait, rounds without them go on.
 func (p *private) exhausted(r *rounds) bool {
+	if p.Distributed != nil {
+		return true
+	}
 	if p.Tree == nil {
 		return false
 	}

@@ -137,7 +137,11 @@ func (p *Page) inferredWords() string {
 // hiddenWords says how well the noise hides whether one takes part, and what that rests on.
 func (p *Page) hiddenWords() string {
 	v := p.Task.Claim
-	words := []string{p.say("hidden.noise")}
+	noise, rests := "hidden.noise", "hidden.rests"
+	if v.Distributed {
+		noise, rests = "hidden.shares", "hidden.honest"
+	}
+	words := []string{p.say(noise)}
 	switch {
 	case v.Epsilon == nil:
 		words = append(words, p.say("hidden.unbounded"))
@@ -148,7 +152,7 @@ func (p *Page) hiddenWords() string {
 	if v.Budget > 0 {
 		words = append(words, p.say("hidden.budget", p.short(&v.Budget)))
 	}
-	words = append(words, p.say("hidden.rests"))
+	words = append(words, p.say(rests))
 	if v.Participations > 0 {
 		words = append(words, p.say("hidden.tree", v.Participations))
 	}

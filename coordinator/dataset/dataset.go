@@ -295,7 +295,7 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 	}
 	setup.Secure = t.Privacy.Setup(t.Strategy.Combined(setup.Parameters))
 	var err error
-	if setup.Private, err = t.Private(); err != nil {
+	if setup.Private, err = t.Private(setup.Parameters); err != nil {
 		return nil, err
 	}
 	s, err := strategy.New(t.Strategy, setup)

@@ -209,7 +209,7 @@ func configure(t *task.Task, d *dataset.Dataset, model learn.Model) (*simulation
 		Sums: t.Strategy.Sums(), MaxScale: t.MaxScale, Packing: packing, Uncounted: t.Strategy.Scheme().Central, Optimiser: t.Optimiser.Learn(),
 		Stop:      t.RunStop(d.ClassNames()),
 		EvalEvery: t.EvaluateEvery(), Evaluate: evaluate, Validate: validate, Judge: judge, Drifts: c.Drift != nil, MaxWeight: t.Strategy.MaxWeight,
-		Shards: shards, Own: own, Differential: t.Differential(simulation.Noise(t.SamplingSeed())),
+		Shards: shards, Own: own, Differential: t.Differential(model.Layout().Size, simulation.Noise(t.SamplingSeed())),
 	}
 	simulated := t.Privacy
 	simulated.Members = "" // clients of a simulation are known

@@ -41,7 +41,6 @@ func (d *decoder) differential(t *Task) {
 		d.withoutNoise(p)
 		return
 	}
-	d.want(!p.Secure(), "privacy.noise", p.Noise, "none beside privacy.aggregation: secure: it is added to a sum that the coordinator sees")
 	d.want(p.Clip >= strategy.MinBound && p.Clip <= strategy.MaxBound, "privacy.clip", p.Clip,
 		fmt.Sprintf("%v <= clip <= %d, the bound on the norm of a contribution", strategy.MinBound, strategy.MaxBound))
 	populated := d.want(p.Population >= 2 && p.Population <= maxPopulation, "privacy.population", p.Population,
@@ -69,7 +68,9 @@ func (d *decoder) differential(t *Task) {
 		d.want(err == nil, "privacy.adapt", p.Adapt,
 			fmt.Sprintf("false, or a noise below a tenth of the expected cohort of %.4g: the number of norms below the bound has noise of its own", cohort))
 	}
-	d.tree(p)
+	if !p.Secure() {
+		d.tree(p)
+	}
 	d.unnoised(t)
 }
 
@@ -87,6 +88,24 @@ func (d *decoder) tree(p *Privacy) {
 	}
 	d.want(p.Sampling != poisson, "privacy.sampling", quoted(p.Sampling), "none beside privacy.participations: a tree claims nothing of chance")
 	d.want(!p.Adapt, "privacy.adapt", p.Adapt, "false beside privacy.participations: all nodes of a tree have one bound")
+}
+
+// distributed checks noise in secure sums, which have no fewer participants than fewest.
+func (d *decoder) distributed(t *Task, fewest int) {
+	p, with := &t.Privacy, full(&t.Privacy)
+	const beside = " beside privacy.aggregation: secure: "
+	d.want(p.Sampling != poisson, "privacy.sampling", quoted(p.Sampling), "none"+beside+"the coordinator, which is not to see through the noise, knows who was drawn")
+	d.want(!p.Adapt, "privacy.adapt", p.Adapt, "false"+beside+"the number of norms below the bound is not sent")
+	d.want(p.Separation == 0, "privacy.separation", p.Separation, "none"+beside+"each version has noise of its own, and privacy.participations bounds how many of them one takes part in")
+	d.want(p.Restart == 0, "privacy.restart", p.Restart, "none"+beside+"there is no tree")
+	d.want(p.Examples == 0, "privacy.examples", p.Examples, "none beside privacy.noise, which has privacy.full_weight")
+	d.want(p.Participations >= 0 && p.Participations <= maxParticipations, "privacy.participations", p.Participations,
+		fmt.Sprintf("1 <= participations <= %d rounds of a participant (0: all that there are)", maxParticipations))
+	cohort := math.Round(t.Strategy.PrivateRate() * float64(p.Population))
+	if p.Population >= 2 && cohort > 0 {
+		d.want(cohort >= float64(fewest) && cohort <= float64(with.Max), "privacy.max", with.Max,
+			fmt.Sprintf("at least the %g participants that a round asks, strategy.fraction of privacy.population, which are at least the %d that a sum must begin with", cohort, fewest))
+	}
 }
 
 // withoutNoise refuses settings that mean nothing without noise.
@@ -145,38 +164,58 @@ func (d *decoder) differentialLive(t *Task, simulate string) {
 		`"own" beside privacy.noise: other data is divided among those who are there, so that all depend on each`+simulate)
 }
 
-// Claim returns what the versions of a differentially private task hide.
-func (t *Task) Claim() account.Claim {
-	c := account.Claim{Noise: t.Privacy.Noise, Rate: 1, Delta: t.Privacy.Delta}
+// ClaimedRate returns the probability of taking part that the claim rests on.
+func (t *Task) ClaimedRate() float64 {
+	if t.Privacy.Sampling == poisson {
+		return t.Strategy.PrivateRate()
+	}
+	return 1
+}
+
+// Claim returns what the versions of a differentially private task hide, of a model with as
+// many parameters. The error says that there is no room for the noise.
+func (t *Task) Claim(parameters int) (account.Claim, error) {
+	if t.Privacy.Secure() {
+		_, f, err := t.SecureTerms(parameters)
+		if err != nil {
+			return account.Claim{}, fmt.Errorf("task %s: privacy: %w", t.Name, err)
+		}
+		return f.Claim(t.Privacy.Delta, t.Privacy.Participations)
+	}
+	c := account.Claim{Noise: t.Privacy.Noise, Rate: t.ClaimedRate(), Delta: t.Privacy.Delta}
 	if p := &t.Privacy; p.Participations > 0 {
 		c.Tree = &account.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart}
 	}
-	if t.Privacy.Sampling == poisson {
-		c.Rate = t.Strategy.PrivateRate()
-	}
-	return c
+	return c, nil
 }
 
 // Private returns what the strategy of the task is told of differential privacy; nil: it has no
-// noise. The error says that not even one version is within the budget.
-func (t *Task) Private() (*strategy.Private, error) {
+// noise. The error says that not even one version is within the budget, or that there is no
+// room for the noise.
+func (t *Task) Private(parameters int) (*strategy.Private, error) {
 	p := &t.Privacy
 	if !p.Differential() {
 		return nil, nil
 	}
+	claim, err := t.Claim(parameters)
+	if err != nil {
+		return nil, err
+	}
 	s := &strategy.Private{Noise: p.Noise, Vector: p.Noise, Clip: p.Clip, Full: p.FullWeight, Population: p.Population}
-	if p.Participations > 0 {
+	switch {
+	case p.Secure():
+		s.Distributed = &strategy.Distributed{Participations: p.Participations}
+	case p.Participations > 0:
 		s.Tree = &strategy.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart}
 	}
 	if p.Adapt {
 		s.Count = account.CountNoise(t.Strategy.PrivateRate() * float64(p.Population))
-		var err error
 		if s.Vector, err = account.ClippingNoise(p.Noise, s.Count); err != nil {
 			return nil, fmt.Errorf("task %s: privacy.adapt: %w", t.Name, err)
 		}
 	}
 	if p.Epsilon > 0 {
-		n, err := t.Claim().Releases(p.Epsilon, MaxRounds)
+		n, err := claim.Releases(p.Epsilon, MaxRounds)
 		if err != nil {
 			return nil, fmt.Errorf("task %s: privacy.epsilon: %w", t.Name, err)
 		}
@@ -190,12 +229,15 @@ func (t *Task) Private() (*strategy.Private, error) {
 
 // Differential returns what a run of the task needs for its noise and its account; nil if it
 // has no noise.
-func (t *Task) Differential(noise func(order uint64) io.Reader) *run.Differential {
+func (t *Task) Differential(parameters int, noise func(order uint64) io.Reader) *run.Differential {
 	if !t.Privacy.Differential() {
 		return nil
 	}
-	claim := t.Claim()
-	return &run.Differential{Noise: noise, Delta: claim.Delta, Epsilon: func(n uint64) (float64, error) {
+	claim, err := t.Claim(parameters)
+	return &run.Differential{Noise: noise, Delta: t.Privacy.Delta, Epsilon: func(n uint64) (float64, error) {
+		if err != nil {
+			return 0, err
+		}
 		if n > account.MaxSteps {
 			return math.Inf(1), nil
 		}

@@ -71,17 +71,21 @@ func TestDifferentialTask(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", c.set, changes, err, c.want)
 		}
 	}
-	p, err := tk.Private()
+	p, err := tk.Private(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	within, _ := tk.Claim().Epsilon(int(p.Releases))
-	beyond, _ := tk.Claim().Epsilon(int(p.Releases) + 1)
+	claim, err := tk.Claim(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	within, _ := claim.Epsilon(int(p.Releases))
+	beyond, _ := claim.Epsilon(int(p.Releases) + 1)
 	if within > 3 || beyond <= 3 {
 		t.Errorf("%d releases have epsilon %g, and one more %g; the budget is 3", p.Releases, within, beyond)
 	}
 	tk.Privacy.Epsilon = .01
-	if _, err := tk.Private(); err == nil || !strings.Contains(err.Error(), "the first version exceeds it") {
+	if _, err := tk.Private(2); err == nil || !strings.Contains(err.Error(), "the first version exceeds it") {
 		t.Errorf("a budget below one version: %v", err)
 	}
 }

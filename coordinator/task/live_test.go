@@ -12,7 +12,7 @@ func TestShippedLive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tk.CheckLive(); (err != nil) != (name == "mnist-central" || name == "mnist-dp") {
+		if err := tk.CheckLive(); (err != nil) != (name == "mnist-central" || name == "mnist-dp" || name == "mnist-secure-dp") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -70,7 +70,9 @@ const masked = "float32"
 func (t *Task) fillSecure() {
 	if t.Privacy.Secure() {
 		t.Compress.Up = Up{Codec: masked, Feedback: "off"}
-		t.Strategy.MaxWeight, t.Strategy.Clip = 0, ""
+		if !t.Privacy.Differential() { // whose own defaults bound contributions elsewhere
+			t.Strategy.MaxWeight, t.Strategy.Clip = 0, ""
+		}
 	}
 }
 
@@ -94,7 +96,9 @@ func (p *Privacy) fill() {
 	setInt(&p.Max, max(defaultMax, p.Min))
 	set(&p.Dropout, defaultDropout)
 	set(&p.Corrupt, DefaultCorrupt)
-	setInt(&p.Examples, defaultCounted)
+	if !p.Differential() {
+		setInt(&p.Examples, defaultCounted)
+	}
 	setInt(&p.Bits, defaultWidth)
 	set(&p.Subset, 1)
 }
@@ -125,6 +129,9 @@ func (p *Privacy) Terms() protocol.SecureTerms {
 		Min: uint32(p.Min), Max: uint32(p.Max), Dropout: p.Dropout, Corrupt: p.Corrupt,
 		Examples: uint32(p.Examples), Bits: uint32(p.Bits), Subset: p.Subset,
 	}
+	if p.Differential() { // one that counts fully has the weight 1
+		t.Noise, t.Examples = p.Noise, uint32(max(p.FullWeight, 1))
+	}
 	if p.Groups > 0 {
 		t.Max = uint32(2*p.Groups - 1) // a cohort of twice as many makes two groups
 	}
@@ -145,7 +152,7 @@ const (
 func (p *Privacy) RoundBytes(parameters, participants int) (up, down int64) {
 	t, _, err := terms.Of(p.Terms(), p.signers(), "", parameters)
 	if err != nil {
-		panic(err) // checked
+		return 0, 0 // of a model for whose noise there are too few bits: it has no rounds
 	}
 	n := min(max(participants, t.Fewest(int(p.Terms().Max))), int(p.Terms().Max))
 	up, down = int64(t.MaskedSize()), int64(n*rosterBytes)
@@ -227,7 +234,7 @@ func (d *decoder) privacy(t *Task) {
 	d.want(up.Bits == 0, "compress.up.bits", up.Bits, "none"+instead)
 	d.want(up.Feedback != "on", "compress.up.feedback", quoted(up.Feedback), "off"+instead)
 	d.want(t.Strategy.Clip == "" || t.Strategy.Clip == "none", "strategy.clip", quoted(t.Strategy.Clip), "none"+instead)
-	d.want(t.Strategy.MaxWeight == 0, "strategy.max_weight", t.Strategy.MaxWeight, "none"+instead)
+	d.want(t.Strategy.MaxWeight == 0 || p.Differential(), "strategy.max_weight", t.Strategy.MaxWeight, "none"+instead)
 	d.ownSecure(t)
 	of, _, err := terms.Of(full(p).Terms(), p.signers(), "", 1)
 	if err != nil {
@@ -235,6 +242,9 @@ func (d *decoder) privacy(t *Task) {
 		return
 	}
 	fewest := of.Fewest(full(p).Max)
+	if p.Differential() {
+		d.distributed(t, fewest)
+	}
 	d.want(p.Groups == 0 || p.Groups >= fewest, "privacy.groups", p.Groups, fmt.Sprintf("at least %d, of which privacy.min are left when privacy.dropout drop out", fewest))
 }
 
@@ -262,7 +272,7 @@ func (d *decoder) secure(p *Privacy) {
 	setting("privacy.max", p.Max, p.Max != 0, full.Max >= full.Min && full.Max <= MaxClients, fmt.Sprintf("min <= max <= %d", MaxClients))
 	setting("privacy.dropout", p.Dropout, p.Dropout != 0, full.Dropout > 0 && full.Dropout < 1, "0 < dropout < 1")
 	setting("privacy.corrupt", p.Corrupt, p.Corrupt != 0, full.Corrupt > 0 && full.Corrupt < 1, "0 < corrupt < 1")
-	setting("privacy.examples", p.Examples, p.Examples != 0, full.Examples >= 1 && full.Examples <= math.MaxInt32, fmt.Sprintf("1 <= examples <= %d", math.MaxInt32))
+	setting("privacy.examples", p.Examples, p.Examples != 0, (full.Examples >= 1 || p.Differential() && p.Examples == 0) && full.Examples <= math.MaxInt32, fmt.Sprintf("1 <= examples <= %d", math.MaxInt32))
 	setting("privacy.bits", p.Bits, p.Bits != 0, full.Bits >= 4 && full.Bits <= secagg.MaxBits, fmt.Sprintf("4 <= bits <= %d", secagg.MaxBits))
 	setting("privacy.groups", p.Groups, p.Groups != 0, p.Groups == 0 || p.Groups >= full.Min && p.Groups <= full.Max, "min <= groups <= max")
 	setting("privacy.members", quoted(p.Members), p.Members != "", !strings.ContainsRune(p.Members, 0), "a path")

@@ -23,6 +23,7 @@ func TestShipped(t *testing.T) {
 		"anes96", "anes96-daisy", "anes96-radon", "csv", "fashion-mnist-2nn", "mnist-2nn",
 		"mnist-2nn-lean", "mnist-2nn-noniid", "mnist-central", "mnist-cnn", "mnist-dp", "mnist-dynamic", "mnist-fedavgm",
 		"mnist-fedbuff", "mnist-minibatch", "mnist-oneshot", "mnist-periodic", "mnist-robust", "mnist-scaffold", "mnist-secure",
+		"mnist-secure-dp",
 		"own-clothes", "own-digits", "own-investment", "own-vote",
 	}
 	if got := Shipped(); !slices.Equal(got, want) {
@@ -245,9 +246,9 @@ func TestManyProblems(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
-		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-lean, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dp, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, mnist-secure, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
-		{"cifar", `no such task: "cifar" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-lean, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dp, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, mnist-secure, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
-		{"", `no such task: "" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-lean, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dp, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, mnist-secure, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
+		{"mnist-2n", `no such task: "mnist-2n", did you mean mnist-2nn? (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-lean, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dp, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, mnist-secure, mnist-secure-dp, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
+		{"cifar", `no such task: "cifar" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-lean, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dp, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, mnist-secure, mnist-secure-dp, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
+		{"", `no such task: "" (shipped: anes96, anes96-daisy, anes96-radon, csv, fashion-mnist-2nn, mnist-2nn, mnist-2nn-lean, mnist-2nn-noniid, mnist-central, mnist-cnn, mnist-dp, mnist-dynamic, mnist-fedavgm, mnist-fedbuff, mnist-minibatch, mnist-oneshot, mnist-periodic, mnist-robust, mnist-scaffold, mnist-secure, mnist-secure-dp, own-clothes, own-digits, own-investment, own-vote; or a file: ./NAME.yaml)`},
 	} {
 		_, err := Find(c.name, nil)
 		if err == nil || err.Error() != c.want || !errors.Is(err, ErrUnknown) {

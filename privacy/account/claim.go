@@ -13,7 +13,52 @@ type Claim struct {
 	Rate  float64
 	Delta float64
 	Tree  *Tree // the noise is that of a tree, whose Steps are the releases; nil: each has its own
+
+	// Shares says that participants add the noise; nil: it is Gaussian. What is hidden then is
+	// what a participant contributes, and not that it does: the neighbour sends 0, and its share
+	// of noise.
+	Shares *Shares
 }
+
+// Shares is Skellam noise in sums of integers, of which each participant adds a share.
+type Shares struct {
+	Sensitivity            // of the integers
+	Variance       float64 // of the shares that are counted on, together
+	Participations int     // releases in which one participant takes part, at most; 0: all
+	Error          float64 // statistical distance of a release's noise from Skellam noise
+}
+
+// epsilon returns an upper bound after a number of releases, by Rényi divergences. Delta has
+// room for the distance of the samplers: each release adds (1 + exp(epsilon)) times it.
+func (s *Shares) epsilon(releases int, delta float64) (float64, error) {
+	n := releases
+	if s.Participations > 0 {
+		n = min(n, s.Participations)
+	}
+	curve, err := SkellamRDP(s.Variance, s.Sensitivity, Orders())
+	if err != nil {
+		return 0, err
+	}
+	for i := range curve.RDP {
+		curve.RDP[i] *= float64(n)
+	}
+	epsilon, _ := curve.Epsilon(delta * (1 - samplerShare))
+	if float64(n)*s.Error*(1+exp(epsilon)) > delta*samplerShare {
+		return math.Inf(1), nil
+	}
+	return epsilon, nil
+}
+
+// Colluding returns the claim where those who look know a part of the shares' variance.
+func (c Claim) Colluding(part float64) Claim {
+	s := *c.Shares
+	s.Variance *= 1 - part
+	c.Shares = &s
+	return c
+}
+
+// samplerShare is the part of delta that is set aside for the samplers of shares.
+const samplerShare = 1e-3
 
 // Validate reports the first field that is out of bounds.
 func (c Claim) Validate() error {
@@ -29,6 +74,9 @@ func (c Claim) Epsilon(releases int) (float64, error) {
 	m := []Mechanism{{Noise: c.Noise, Rate: c.Rate, Steps: releases}}
 	if releases == 0 {
 		return 0, c.Validate()
+	}
+	if c.Shares != nil {
+		return c.Shares.epsilon(releases, c.Delta)
 	}
 	if c.Tree != nil {
 		tree := *c.Tree
@@ -52,8 +100,8 @@ func (c Claim) Epsilon(releases int) (float64, error) {
 
 // least returns a number of releases that are within a budget by their Rényi divergences.
 func (c Claim) least(budget float64, most int) (int, error) {
-	if c.Tree != nil {
-		return 0, nil // its figures are exact, and quick
+	if c.Tree != nil || c.Shares != nil {
+		return 0, nil // their figures are quick
 	}
 	one, err := RDP([]Mechanism{{Noise: c.Noise, Rate: c.Rate, Steps: 1}}, AddRemove, Orders())
 	if err != nil {

@@ -14,12 +14,12 @@ func TestClaim(t *testing.T) {
 		high     float64
 	}{
 		// The published figure of docs/accounting.md.
-		{"sampled", Claim{4, .01, 1e-5, nil}, 10_000, .946, .947},
+		{"sampled", Claim{4, .01, 1e-5, nil, nil}, 10_000, .946, .947},
 		// One step of noise 1: Balle, Wang 2018 by GaussianDelta.
-		{"not sampled", Claim{1, 1, 1e-5, nil}, 1, 4.376, 4.378},
+		{"not sampled", Claim{1, 1, 1e-5, nil, nil}, 1, 4.376, 4.378},
 		// A row of the table of docs/accounting.md: 2,048 steps, 4 participations 512 apart.
-		{"a tree", Claim{4.8, 1, 1e-5, &Tree{Participations: 4, Separation: 512}}, 2048, 7.98, 8.02},
-		{"nothing released", Claim{1, .1, 1e-5, nil}, 0, 0, 0},
+		{"a tree", Claim{4.8, 1, 1e-5, &Tree{Participations: 4, Separation: 512}, nil}, 2048, 7.98, 8.02},
+		{"nothing released", Claim{1, .1, 1e-5, nil, nil}, 0, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, err := c.claim.Epsilon(c.releases)
@@ -43,9 +43,9 @@ func TestClaimReleases(t *testing.T) {
 		budget float64
 		most   int
 	}{
-		{Claim{1.2, .1, 1e-5, nil}, 3, 1000}, {Claim{2, 1, 1e-5, nil}, 8, 1000}, {Claim{2, 1, 1e-5, nil}, 8, 3}, {Claim{.5, 1, 1e-5, nil}, .1, 10},
-		{Claim{4, 1, 1e-5, &Tree{Participations: 4, Separation: 8}}, 4, 1000}, {Claim{4, 1, 1e-5, &Tree{Participations: 1, Separation: 1}}, 8, 1000},
-		{Claim{1, .01, 1e-5, nil}, math.Pi / 2, 1},
+		{Claim{1.2, .1, 1e-5, nil, nil}, 3, 1000}, {Claim{2, 1, 1e-5, nil, nil}, 8, 1000}, {Claim{2, 1, 1e-5, nil, nil}, 8, 3}, {Claim{.5, 1, 1e-5, nil, nil}, .1, 10},
+		{Claim{4, 1, 1e-5, &Tree{Participations: 4, Separation: 8}, nil}, 4, 1000}, {Claim{4, 1, 1e-5, &Tree{Participations: 1, Separation: 1}, nil}, 8, 1000},
+		{Claim{1, .01, 1e-5, nil, nil}, math.Pi / 2, 1},
 	} {
 		n, err := c.claim.Releases(c.budget, c.most)
 		if err != nil {

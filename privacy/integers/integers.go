@@ -16,6 +16,9 @@
 //	others      digits of base floor((2^Bits - 1) / Clients) + 1, so sum < 2^Bits
 //
 // The mean of the updates is the sum of the parameters over that of the weights.
+//
+// With Noise a vector has parameters alone, and each client adds its share of noise to them:
+// noise.go.
 package integers
 
 import (
@@ -57,6 +60,9 @@ type Format struct {
 	Bits       int     // an integer is modulo 2^Bits
 	Subset     float64 // share of the parameters that a round sends, 0 < Subset <= 1
 	Examples   int     // of one client that count, at most
+
+	Noise  float64 // standard deviation of the noise in the sum of Fewest, as a multiple of what one client changes; 0: none
+	Fewest int     // clients of a sum, at least, with Noise
 }
 
 // A Turn is what differs from round to round. It is public.
@@ -79,6 +85,8 @@ func (f Format) Validate() error {
 		return fmt.Errorf("%w: examples: %d, want at least 1", ErrFormat, f.Examples)
 	case f.Bits < 1 || f.Bits > 32:
 		return fmt.Errorf("%w: bits: %d, want 1 to 32", ErrFormat, f.Bits)
+	case f.Noise != 0:
+		return f.validateNoise()
 	case f.Levels() < minLevels:
 		return fmt.Errorf("%w: bits: %d, want at least %d for sums of %d clients", ErrFormat, f.Bits, BitsFor(f.Clients), f.Clients)
 	}
@@ -95,7 +103,13 @@ func BitsFor(clients int) int {
 }
 
 // Levels returns how many steps a parameter is from zero at most.
-func (f Format) Levels() int { return (1<<(f.Bits-1) - 1) / f.Clients }
+func (f Format) Levels() int {
+	most := (1<<(f.Bits-1) - 1) / f.Clients
+	if f.Noise > 0 {
+		return f.noisyLevels(most)
+	}
+	return most
+}
 
 // base returns the base of the digits.
 func (f Format) base() uint64 { return (1<<f.Bits-1)/uint64(f.Clients) + 1 }
@@ -115,7 +129,12 @@ func (f Format) turns() int { return max(int(math.Ceil(1/f.Subset-1e-9)), 1) }
 func (f Format) Sent() int { return (f.Parameters + f.turns() - 1) / f.turns() }
 
 // Length returns the number of integers of a vector.
-func (f Format) Length() int { return f.Sent() + f.digits(weightUnits) + f.digits(lossUnits) + 1 }
+func (f Format) Length() int {
+	if f.Noise > 0 {
+		return f.Sent()
+	}
+	return f.Sent() + f.digits(weightUnits) + f.digits(lossUnits) + 1
+}
 
 // step returns the step of the parameters.
 func (f Format) step(bound float64) float64 {
@@ -152,7 +171,8 @@ type Update struct {
 	Loss     float64   // mean, of training
 }
 
-// Encode returns the integers of an update. r rounds.
+// Encode returns the integers of an update. r rounds. With Noise they must not be sent before
+// AddNoise.
 func (f Format) Encode(u *Update, t Turn, r *rand.Rand) []uint32 {
 	weight := uint64(math.Round(min(float64(u.Examples)/float64(f.Examples), 1) * weightUnits))
 	weight = max(weight, 1)
@@ -174,16 +194,19 @@ func (f Format) Encode(u *Update, t Turn, r *rand.Rand) []uint32 {
 		factor, below = t.Bound/norm, 0
 	}
 	step, levels := f.step(t.Bound), float64(f.Levels())
+	steps := make([]float64, f.Sent())
 	f.chosen(t, func(at, p int) {
-		x := float64(u.Values[p]) * factor
-		steps := min(max(x/step, -levels), levels)
-		low := math.Floor(steps)
-		if r.Float64() < steps-low {
-			low++
-		}
-		out[at] = uint32(int32(low))
-		u.Values[p] = float32(x - low*step)
+		steps[at] = min(max(float64(u.Values[p])*factor/step, -levels), levels)
 	})
+	if f.Noise > 0 {
+		f.roundWithin(out, steps, r)
+	} else {
+		round(out, steps, r)
+	}
+	f.chosen(t, func(at, p int) { u.Values[p] = float32(float64(u.Values[p])*factor - float64(int32(out[at]))*step) })
+	if f.Noise > 0 {
+		return out
+	}
 	loss := max(min(u.Loss/maxLoss, 1), 0) * float64(share)
 	if math.IsNaN(loss) {
 		loss = 0
@@ -191,6 +214,17 @@ func (f Format) Encode(u *Update, t Turn, r *rand.Rand) []uint32 {
 	out = f.appendDigits(out, weight, weightUnits)
 	out = f.appendDigits(out, uint64(math.Round(loss*lossUnits)), lossUnits)
 	return append(out, uint32(below))
+}
+
+// round rounds each number to one of its neighbours, without bias.
+func round(out []uint32, steps []float64, r *rand.Rand) {
+	for i, x := range steps {
+		low := math.Floor(x)
+		if r.Float64() < x-low {
+			low++
+		}
+		out[i] = uint32(int32(low))
+	}
 }
 
 // appendDigits appends the digits of a number from 0 to units, the lowest first.
@@ -216,6 +250,9 @@ func (f Format) Decode(sum []uint32, t Turn) (*Total, error) {
 	if len(sum) != f.Length() {
 		return nil, fmt.Errorf("%w: a sum of %d integers, want %d", ErrFormat, len(sum), f.Length())
 	}
+	if f.Noise > 0 {
+		return f.decodeNoisy(sum, t), nil
+	}
 	rest := sum[f.Sent():]
 	number := func(units uint64) (x float64) {
 		unit := 1.0
@@ -233,9 +270,12 @@ func (f Format) Decode(sum []uint32, t Turn) (*Total, error) {
 	if !(total.Weight > 0 && total.Weight <= float64(f.Clients)) || total.Below > f.Clients || !(total.Loss <= 2*maxLoss) {
 		return nil, fmt.Errorf("%w: a weight of %g, a loss of %g and %d within the bound, of at most %d clients: one of them has sent what is not an update", ErrFormat, total.Weight, total.Loss, total.Below, f.Clients)
 	}
-	unit, shift := f.step(t.Bound)/total.Weight, 32-f.Bits
-	f.chosen(t, func(at, p int) {
-		total.Mean[p] = float32(float64(int32(sum[at]<<shift)>>shift) * unit)
-	})
+	f.place(total.Mean, sum, t, f.step(t.Bound)/total.Weight)
 	return total, nil
+}
+
+// place writes the parameters of a sum to dst, in units of their integers.
+func (f Format) place(dst []float32, sum []uint32, t Turn, unit float64) {
+	shift := 32 - f.Bits
+	f.chosen(t, func(at, p int) { dst[p] = float32(float64(int32(sum[at]<<shift)>>shift) * unit) })
 }

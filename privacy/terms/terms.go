@@ -34,6 +34,7 @@ func Digest(members []secagg.Key) []byte {
 func Of(t protocol.SecureTerms, members []secagg.Key, run string, parameters int) (secagg.Terms, integers.Format, error) {
 	f := integers.Format{
 		Parameters: parameters, Clients: int(t.Max), Bits: int(t.Bits), Subset: t.Subset, Examples: int(t.Examples),
+		Noise: t.Noise, Fewest: int(t.Min),
 	}
 	s := secagg.Terms{
 		Members: members, Run: digest.Sum([]byte(run)), Min: int(t.Min), Bits: int(t.Bits),

@@ -361,7 +361,11 @@ func (c *Run) privacyWords() string {
 	if v == nil {
 		return "add-remove adjacency"
 	}
-	words := fmt.Sprintf("delta %g after %d versions, add-remove adjacency; noise %g on contributions of norm %g", v.Delta, v.Releases, v.Noise, v.Clip)
+	adjacency, kind := "add-remove", "noise of a tree"
+	if v.Distributed {
+		adjacency, kind = "zero-out", "noise of the participants"
+	}
+	words := fmt.Sprintf("delta %g after %d versions, %s adjacency; noise %g on contributions of norm %g", v.Delta, v.Releases, adjacency, v.Noise, v.Clip)
 	if v.Adapt {
 		words += " at first"
 	}
@@ -369,7 +373,7 @@ func (c *Run) privacyWords() string {
 		words += fmt.Sprintf("; each of %d members in a round with probability %g, in secret", v.Population, v.Rate)
 	}
 	if v.Participations > 0 {
-		words += fmt.Sprintf("; noise of a tree, each participant in %d rounds at most", v.Participations)
+		words += fmt.Sprintf("; %s, each participant in %d rounds at most", kind, v.Participations)
 	}
 	if v.Budget > 0 {
 		words += fmt.Sprintf("; budget %g", v.Budget)
