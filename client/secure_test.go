@@ -372,7 +372,7 @@ func TestSecureWelcome(t *testing.T) {
 	c := New(Config{Secure: &Secure{Primitives: native.Primitives{}}})
 	receive(t, c, secureWelcome(t, 1))
 	for _, edit := range []func(*protocol.SecureTerms){
-		func(s *protocol.SecureTerms) { *s = protocol.SecureTerms{} }, func(s *protocol.SecureTerms) { s.Min++ }, func(s *protocol.SecureTerms) { s.Corrupt = 0.05 },
+		func(s *protocol.SecureTerms) { *s = protocol.SecureTerms{} }, func(s *protocol.SecureTerms) { s.Min++ }, func(s *protocol.SecureTerms) { s.Corrupt = 0.05 }, func(s *protocol.SecureTerms) { s.Noise = 1 },
 	} {
 		w := secureWelcome(t, 1)
 		edit(&w.Secure)

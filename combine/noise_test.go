@@ -117,6 +117,11 @@ func TestPrivate(t *testing.T) {
 	if v.Next[0] != 1.5 || v.Next[1] != 0 || len(v.Noised) != 1 || v.Noised[0] != 3 {
 		t.Errorf("next %v and count %v, want [1.5 0] and [3]", v.Next, v.Noised)
 	}
+	plan.Distributed, v.Noise = true, nil
+	if err := plan.Combine(v); err != nil || v.Next[0] != 1.5 || v.Next[1] != 0 {
+		t.Errorf("with the noise in the sum: next %v, %v, want [1.5 0] without a source", v.Next, err)
+	}
+	plan.Distributed, v.Noise = false, seeded(3)
 	plan.Sigma = math.Inf(1)
 	if err := plan.Combine(v); err == nil {
 		t.Error("infinite noise: no error")

@@ -30,6 +30,8 @@ func TestOf(t *testing.T) {
 		"max":       {func(s *protocol.SecureTerms) { s.Max = 4 }, secagg.ErrTerms},
 		"drop-outs": {func(s *protocol.SecureTerms) { s.Max, s.Dropout = 8, .5 }, secagg.ErrTerms},
 		"narrow":    {func(s *protocol.SecureTerms) { s.Bits = 7 }, integers.ErrFormat},
+		"noise":     {func(s *protocol.SecureTerms) { s.Noise = -1 }, integers.ErrFormat},
+		"no room":   {func(s *protocol.SecureTerms) { s.Noise = 500 }, integers.ErrFormat},
 		"subset":    {func(s *protocol.SecureTerms) { s.Subset = 0 }, integers.ErrFormat},
 	} {
 		bad := good
