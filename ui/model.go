@@ -114,8 +114,7 @@ type Page struct {
 	Moved       Movements
 	MovedOpen   bool // the messages that have moved are shown one by one
 
-	Lack   Lack // what this browser lacks for the tasks that it shows
-	looked bool // it is known
+	Lack Lack // what this browser lacks for the tasks that it shows
 
 	Forgetting bool // the person has asked to forget everything, and is asked again
 
