@@ -8,14 +8,17 @@ import (
 	"fedtab/wasm/webcrypto"
 )
 
+// looked says that what this browser lacks is known: of a page there is one.
+var looked bool
+
 // lookForLack finds out, once, whether this browser can take part in secure aggregation, where
 // the shown task has it. It waits for the browser, for milliseconds: the loop of events calls
 // it, before a person can join.
 func (p *Page) lookForLack() {
-	if p.looked || !p.Secure() {
+	if looked || !p.Secure() {
 		return
 	}
-	p.looked = true
+	looked = true
 	if p.Lack.Encryption = !js.Global().Get("isSecureContext").Truthy(); p.Lack.Encryption {
 		return
 	}
