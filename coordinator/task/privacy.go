@@ -264,7 +264,8 @@ func (d *decoder) secure(p *Privacy) {
 	full := full(p)
 	const without = "none without privacy.aggregation: secure"
 	setting := func(path string, value any, given, ok bool, want string) {
-		if d.want(ok, path, value, want) {
+		zero := d.has(path) && !given // it would silently be the default
+		if d.want(ok && !zero, path, value, want) {
 			d.want(!given || p.Secure(), path, value, without)
 		}
 	}
